@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * region.c - see region.h. One function per event; each first asks whether the event still means something, and returns if not.
+ */
+#include "core/region.h"
+
+#include <errno.h>
+
+#include "core/registry.h"
+
+static struct region_effect *emit(struct region_effects *out, enum region_effect_type type)
+{
+	/* REGION_EFFECTS_MAX is more than any step emits; the explorer checks it */
+	struct region_effect *f = &out->item[out->n < REGION_EFFECTS_MAX ? out->n++ : REGION_EFFECTS_MAX - 1];
+
+	*f = (struct region_effect){ .type = type };
+	return f;
+}
+
+static void publish(struct region_effects *out, uint32_t changed)
+{
+	for (size_t i = 0; i < out->n; i++) {
+		if (out->item[i].type == REGION_PUBLISH) {
+			out->item[i].changed |= changed;
+			return;
+		}
+	}
+	emit(out, REGION_PUBLISH)->changed = changed;
+}
+
+static void set_state(struct region *r, enum region_state state, struct region_effects *out)
+{
+	if (r->state == state)
+		return;
+	r->state = (uint8_t)state;
+	publish(out, REGION_CHANGED_STATE);
+}
+
+static bool is_settled(const struct region *r)
+{
+	return r->state == REGION_LIVE || r->state == REGION_WARMING;
+}
+
+static bool is_ending(const struct region *r)
+{
+	return r->state == REGION_CLOSING || r->state == REGION_LOST;
+}
+
+static uint32_t *find_holder(struct registry *registry, struct region *r, enum holder_kind kind, uint64_t id)
+{
+	uint32_t *link = &r->holders;
+
+	while (*link) {
+		struct holder *h = registry_holder(registry, *link);
+
+		if (h->kind == kind && h->id == id)
+			return link;
+		link = &h->next;
+	}
+	return NULL;
+}
+
+bool region_is_held_by(const struct registry *registry, const struct region *r, enum holder_kind kind,
+		       uint64_t id)
+{
+	for (uint32_t i = r->holders; i; i = registry_holder(registry, i)->next) {
+		const struct holder *h = registry_holder(registry, i);
+
+		if (h->kind == kind && h->id == id)
+			return true;
+	}
+	return false;
+}
+
+/* The last holder that was asked has answered, or left: the keeper need not wait any longer. */
+static void consent_if_complete(struct region *r, struct region_effects *out)
+{
+	if (r->state != REGION_DRAINING || r->pending || r->consent_sent)
+		return;
+	r->consent_sent = true;
+	emit(out, REGION_SEND_CONSENT)->revocation = r->revocation;
+}
+
+/* A holder answered, or is gone: it is waited for no longer. */
+static void answered(struct region *r, struct holder *h)
+{
+	if (h->asked && h->asked == r->revocation && r->pending)
+		r->pending--;
+	h->asked = 0;
+}
+
+static void tell_settled(struct region *r, enum revocation_outcome outcome, struct region_effects *out)
+{
+	struct region_effect *f;
+
+	if (!r->revoking)
+		return;
+	r->revoking = false;
+	publish(out, REGION_CHANGED_REVOCATION);
+	f = emit(out, REGION_TELL_SETTLED);
+	f->revocation = r->revocation;
+	f->outcome = outcome;
+}
+
+static void begin_closing(struct region *r, struct region_effects *out)
+{
+	r->close_wanted = true;
+	set_state(r, REGION_CLOSING, out);
+	emit(out, REGION_SEND_RELEASE);
+}
+
+static void take_info(struct region *r, const struct region_event *e)
+{
+	r->valid_length = e->valid_length;
+	r->address = e->address;
+	r->generation = e->generation;
+	r->rkey = e->rkey;
+	r->mode = (uint8_t)e->mode;
+}
+
+static void on_registered(struct region *r, const struct region_event *e, struct region_effects *out)
+{
+	if (r->state != REGION_REGISTERING)
+		return;
+	take_info(r, e);
+	if (r->close_wanted) { /* its owner went away meanwhile */
+		emit(out, REGION_REPLY_REGISTER)->error = -ECANCELED;
+		begin_closing(r, out);
+		return;
+	}
+	r->state = REGION_LIVE;
+	emit(out, REGION_REPLY_REGISTER);
+	emit(out, REGION_TELL_ADDED);
+}
+
+static void on_register_failed(struct region *r, const struct region_event *e, struct region_effects *out)
+{
+	if (r->state != REGION_REGISTERING)
+		return;
+	emit(out, REGION_REPLY_REGISTER)->error = e->error;
+	if (r->close_wanted)
+		emit(out, REGION_REPLY_RELEASE);
+	emit(out, REGION_REMOVE);
+}
+
+static void on_adopted(struct region *r, const struct region_event *e, struct region_effects *out)
+{
+	if (r->state != REGION_REGISTERING)
+		return;
+	take_info(r, e);
+	switch (e->state) {
+	case REGION_DRAINING:
+	case REGION_FENCED:
+		/* Nobody can answer for holders that we do not know: the keeper's deadline ends it. */
+		r->state = (uint8_t)e->state;
+		r->revocation = e->revocation;
+		r->cause = (uint8_t)e->cause;
+		r->deadline_usec = e->deadline_usec;
+		r->revocation_length = r->length;
+		r->revoking = true;
+		r->consent_sent = true;
+		break;
+	case REGION_CLOSING:
+		begin_closing(r, out);
+		break;
+	default:
+		r->state = REGION_LIVE;
+		break;
+	}
+	emit(out, REGION_TELL_ADDED);
+}
+
+static void on_holder_joined(struct registry *registry, struct region *r, const struct region_event *e,
+			     struct region_effects *out)
+{
+	uint32_t index;
+	struct holder *h;
+
+	if (find_holder(registry, r, e->kind, e->holder))
+		return;
+	index = registry_take_holder(registry);
+	if (!index)
+		return;
+	h = registry_holder(registry, index);
+	*h = (struct holder){
+		.id = e->holder, .kind = (uint8_t)e->kind, .since_usec = e->now_usec, .next = r->holders
+	};
+	r->holders = index;
+	if (e->kind == HOLDER_PEER) {
+		r->peers++;
+		publish(out, REGION_CHANGED_PEERS);
+	}
+}
+
+static void on_holder_left(struct registry *registry, struct region *r, const struct region_event *e,
+			   struct region_effects *out)
+{
+	uint32_t *link = find_holder(registry, r, e->kind, e->holder), index;
+	struct holder *h;
+
+	if (!link)
+		return;
+	index = *link;
+	h = registry_holder(registry, index);
+	answered(r, h);
+	*link = h->next;
+	registry_give_holder(registry, index);
+	if (e->kind == HOLDER_PEER) {
+		r->peers--;
+		publish(out, REGION_CHANGED_PEERS);
+	}
+	consent_if_complete(r, out);
+}
+
+static void on_holder_acked(struct registry *registry, struct region *r, const struct region_event *e,
+			    struct region_effects *out)
+{
+	uint32_t *link;
+
+	if (r->state != REGION_DRAINING || e->revocation != r->revocation)
+		return;
+	link = find_holder(registry, r, e->kind, e->holder);
+	if (!link)
+		return;
+	answered(r, registry_holder(registry, *link));
+	consent_if_complete(r, out);
+}
+
+static void on_revoked(struct registry *registry, struct region *r, const struct region_event *e,
+		       struct region_effects *out)
+{
+	if (!is_settled(r) || e->revocation <= r->revocation)
+		return;
+	r->revocation = e->revocation;
+	r->cause = (uint8_t)e->cause;
+	r->deadline_usec = e->deadline_usec;
+	r->revocation_offset = e->offset;
+	r->revocation_length = e->length;
+	r->pending = 0;
+	r->revoking = true;
+	r->consent_sent = false;
+	for (uint32_t i = r->holders; i; i = registry_holder(registry, i)->next) {
+		registry_holder(registry, i)->asked = r->revocation;
+		r->pending++;
+	}
+	set_state(r, REGION_DRAINING, out);
+	publish(out, REGION_CHANGED_REVOCATION);
+	emit(out, REGION_ASK_CLIENTS)->revocation = r->revocation;
+	consent_if_complete(r, out);
+}
+
+static void on_fenced(struct registry *registry, struct region *r, const struct region_event *e,
+		      struct region_effects *out)
+{
+	if (r->state != REGION_DRAINING || e->revocation != r->revocation)
+		return;
+	for (uint32_t i = r->holders; i; i = registry_holder(registry, i)->next)
+		registry_holder(registry, i)->asked = 0;
+	r->pending = 0;
+	set_state(r, REGION_FENCED, out);
+}
+
+static void on_settled(struct region *r, const struct region_event *e, struct region_effects *out)
+{
+	if ((r->state != REGION_FENCED && r->state != REGION_DRAINING) || e->revocation != r->revocation)
+		return;
+	r->valid_length = e->valid_length;
+	r->generation = e->generation;
+	r->rkey = e->rkey;
+	r->pending = 0;
+	set_state(r, r->prefetches ? REGION_WARMING : REGION_LIVE, out);
+	publish(out, REGION_CHANGED_LENGTH | REGION_CHANGED_KEYS);
+	tell_settled(r, e->outcome, out);
+}
+
+static void on_prefetch(struct region *r, bool began, struct region_effects *out)
+{
+	if (!began && !r->prefetches)
+		return;
+	r->prefetches += began ? 1 : UINT32_MAX;
+	if (is_settled(r))
+		set_state(r, r->prefetches ? REGION_WARMING : REGION_LIVE, out);
+}
+
+static void on_release_wanted(struct region *r, struct region_effects *out)
+{
+	if (is_ending(r) || r->close_wanted)
+		return;
+	if (r->state == REGION_REGISTERING)
+		r->close_wanted = true; /* the keeper is at work on it: its answer comes first */
+	else
+		begin_closing(r, out);
+}
+
+/* Nothing of it is left: everybody who waits is answered. REMOVE is last. */
+static void finish(struct region *r, struct region_effects *out, int error)
+{
+	if (r->state == REGION_REGISTERING)
+		emit(out, REGION_REPLY_REGISTER)->error = error;
+	tell_settled(r, OUTCOME_GONE, out);
+	emit(out, REGION_REPLY_RELEASE);
+	emit(out, REGION_REMOVE);
+}
+
+static void on_keeper_gone(struct region *r, struct region_effects *out)
+{
+	if (r->state != REGION_REGISTERING)
+		publish(out, REGION_CHANGED_STATE);
+	finish(r, out, -EPIPE);
+	r->state = REGION_LOST;
+}
+
+void region_step(struct registry *registry, struct region *r, const struct region_event *e,
+		 struct region_effects *ret_effects)
+{
+	ret_effects->n = 0;
+	switch (e->type) {
+	case REGION_REGISTERED:
+		on_registered(r, e, ret_effects);
+		break;
+	case REGION_REGISTER_FAILED:
+		on_register_failed(r, e, ret_effects);
+		break;
+	case REGION_ADOPTED:
+		on_adopted(r, e, ret_effects);
+		break;
+	case REGION_HOLDER_JOINED:
+		on_holder_joined(registry, r, e, ret_effects);
+		break;
+	case REGION_HOLDER_LEFT:
+		on_holder_left(registry, r, e, ret_effects);
+		break;
+	case REGION_HOLDER_ACKED:
+		on_holder_acked(registry, r, e, ret_effects);
+		break;
+	case REGION_REVOKED:
+		on_revoked(registry, r, e, ret_effects);
+		break;
+	case REGION_WAS_FENCED:
+		on_fenced(registry, r, e, ret_effects);
+		break;
+	case REGION_WAS_SETTLED:
+		on_settled(r, e, ret_effects);
+		break;
+	case REGION_PREFETCH_BEGAN:
+	case REGION_PREFETCH_ENDED:
+		on_prefetch(r, e->type == REGION_PREFETCH_BEGAN, ret_effects);
+		break;
+	case REGION_LENGTH:
+		if (!is_ending(r) && r->valid_length != e->valid_length) {
+			r->valid_length = e->valid_length;
+			publish(ret_effects, REGION_CHANGED_LENGTH);
+		}
+		break;
+	case REGION_RELEASE_WANTED:
+		on_release_wanted(r, ret_effects);
+		break;
+	case REGION_RELEASED:
+		finish(r, ret_effects, -ECANCELED);
+		break;
+	case REGION_KEEPER_GONE:
+		on_keeper_gone(r, ret_effects);
+		break;
+	case _REGION_EVENT_MAX:
+		break;
+	}
+}

@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * registry.c - see registry.h.
+ *
+ * Regions are kept in one array of pointers sorted by id. Numbers are given out rising, so adding is an append, finding a binary
+ * search, and a page of a list a walk; only adopting after a restart inserts in the middle. Holders are a pool with a free list.
+ */
+#include "core/registry.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct client_count {
+	uint64_t client;
+	uint32_t regions;
+};
+
+struct registry {
+	struct registry_limits limits;
+	uint64_t next_id;
+	struct tenant *tenants;
+	uint32_t n_tenants;	 /* allocated, not all used */
+	struct region **regions; /* sorted by id */
+	size_t n_regions;
+	size_t n_regions_allocated;
+	struct holder *holders;
+	uint32_t n_holders;
+	uint32_t free_holder; /* index + 1 */
+	struct client_count *clients;
+	size_t n_clients;
+	size_t n_clients_allocated;
+};
+
+int registry_new(struct registry **ret, const struct registry_limits *limits)
+{
+	struct registry *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return -ENOMEM;
+	r->limits = *limits;
+	r->next_id = 1;
+	*ret = r;
+	return 0;
+}
+
+struct registry *registry_free(struct registry *r)
+{
+	if (!r)
+		return NULL;
+	for (size_t i = 0; i < r->n_regions; i++)
+		free(r->regions[i]);
+	free(r->regions);
+	free(r->tenants);
+	free(r->holders);
+	free(r->clients);
+	free(r);
+	return NULL;
+}
+
+void registry_freep(struct registry **r)
+{
+	registry_free(*r);
+}
+
+void registry_set_limits(struct registry *r, const struct registry_limits *limits)
+{
+	r->limits = *limits;
+}
+
+const struct registry_limits *registry_limits(const struct registry *r)
+{
+	return &r->limits;
+}
+
+void registry_set_next_id(struct registry *r, uint64_t next)
+{
+	if (next > r->next_id)
+		r->next_id = next;
+}
+
+uint64_t registry_next_id(const struct registry *r)
+{
+	return r->next_id;
+}
+
+/* Room for one more item of @item bytes in an array that has @n of *@allocated. */
+static int grow(void **array, size_t item, size_t n, size_t *allocated)
+{
+	size_t want = *allocated ? *allocated * 2 : 16;
+	void *p;
+
+	if (n < *allocated)
+		return 0;
+	p = reallocarray(*array, want, item);
+	if (!p)
+		return -ENOMEM;
+	*array = p;
+	*allocated = want;
+	return 0;
+}
+
+int registry_get_tenant(struct registry *r, uint32_t uid, const char *session, uint32_t *ret_index)
+{
+	uint32_t free_index = UINT32_MAX, of_uid = 0, used = 0;
+	struct tenant *t;
+
+	for (uint32_t i = 0; i < r->n_tenants; i++) {
+		t = &r->tenants[i];
+		if (!t->used) {
+			free_index = i;
+			continue;
+		}
+		if (t->uid == uid && !strcmp(t->session, session)) {
+			*ret_index = i;
+			return 0;
+		}
+		used++;
+		of_uid += t->uid == uid;
+	}
+	if (used >= r->limits.tenants)
+		return REGISTRY_E_TENANTS;
+	if (of_uid >= r->limits.tenants_per_uid)
+		return REGISTRY_E_TENANTS_PER_UID;
+	if (free_index == UINT32_MAX) {
+		t = reallocarray(r->tenants, (size_t)r->n_tenants + 1, sizeof(*t));
+		if (!t)
+			return -ENOMEM;
+		r->tenants = t;
+		free_index = r->n_tenants++;
+	}
+	t = &r->tenants[free_index];
+	memset(t, 0, sizeof(*t));
+	t->used = true;
+	t->uid = uid;
+	strncpy(t->session, session, sizeof(t->session) - 1);
+	*ret_index = free_index;
+	return 0;
+}
+
+const struct tenant *registry_tenant(const struct registry *r, uint32_t index)
+{
+	return index < r->n_tenants && r->tenants[index].used ? &r->tenants[index] : NULL;
+}
+
+void registry_drop_tenant(struct registry *r, uint32_t index)
+{
+	if (index < r->n_tenants && !r->tenants[index].regions)
+		r->tenants[index].used = false;
+}
+
+static struct client_count *find_client(const struct registry *r, uint64_t client)
+{
+	for (size_t i = 0; i < r->n_clients; i++)
+		if (r->clients[i].client == client)
+			return &r->clients[i];
+	return NULL;
+}
+
+uint32_t registry_client_regions(const struct registry *r, uint64_t client)
+{
+	const struct client_count *c = find_client(r, client);
+
+	return c ? c->regions : 0;
+}
+
+static int charge_client(struct registry *r, uint64_t client)
+{
+	struct client_count *c = find_client(r, client);
+
+	if (!c) {
+		int e = grow((void **)&r->clients, sizeof(*c), r->n_clients, &r->n_clients_allocated);
+
+		if (e < 0)
+			return e;
+		c = &r->clients[r->n_clients++];
+		*c = (struct client_count){ .client = client };
+	}
+	c->regions++;
+	return 0;
+}
+
+static void uncharge_client(struct registry *r, uint64_t client)
+{
+	struct client_count *c = find_client(r, client);
+
+	if (c && !--c->regions)
+		*c = r->clients[--r->n_clients];
+}
+
+/* Position of the first region with an id not below @id. */
+static size_t lower_bound(const struct registry *r, uint64_t id)
+{
+	size_t low = 0, high = r->n_regions;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (r->regions[middle]->id < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+struct region *registry_find(const struct registry *r, uint64_t id)
+{
+	size_t i = lower_bound(r, id);
+
+	return i < r->n_regions && r->regions[i]->id == id ? r->regions[i] : NULL;
+}
+
+struct region *registry_after(const struct registry *r, uint64_t id)
+{
+	size_t i = id == UINT64_MAX ? r->n_regions : lower_bound(r, id + 1);
+
+	return i < r->n_regions ? r->regions[i] : NULL;
+}
+
+size_t registry_count(const struct registry *r)
+{
+	return r->n_regions;
+}
+
+static int check_limits(const struct registry *r, const struct tenant *t, uint64_t owner, uint64_t length)
+{
+	if (t->regions >= r->limits.regions_per_tenant)
+		return REGISTRY_E_REGIONS_PER_TENANT;
+	if (t->bytes > r->limits.bytes_per_tenant || length > r->limits.bytes_per_tenant - t->bytes)
+		return REGISTRY_E_BYTES_PER_TENANT;
+	if (owner && registry_client_regions(r, owner) >= r->limits.regions_per_client)
+		return REGISTRY_E_REGIONS_PER_CLIENT;
+	return 0;
+}
+
+int registry_add_region(struct registry *r, uint32_t tenant, uint64_t owner, uint64_t length, uint64_t id,
+			struct region **ret)
+{
+	struct tenant *t = &r->tenants[tenant];
+	struct region *region;
+	size_t at;
+	int e;
+
+	e = id ? (registry_find(r, id) ? REGISTRY_E_EXISTS : 0) : check_limits(r, t, owner, length);
+	if (e)
+		return e;
+	e = grow((void **)&r->regions, sizeof(*r->regions), r->n_regions, &r->n_regions_allocated);
+	if (e < 0)
+		return e;
+	region = calloc(1, sizeof(*region));
+	if (!region)
+		return -ENOMEM;
+	if (owner && charge_client(r, owner) < 0) {
+		free(region);
+		return -ENOMEM;
+	}
+	region->id = id ? id : r->next_id;
+	registry_set_next_id(r, region->id + 1);
+	region->tenant = tenant;
+	region->owner = owner;
+	region->length = length;
+	region->state = REGION_REGISTERING;
+	at = lower_bound(r, region->id);
+	memmove(&r->regions[at + 1], &r->regions[at], (r->n_regions - at) * sizeof(*r->regions));
+	r->regions[at] = region;
+	r->n_regions++;
+	t->regions++;
+	t->bytes += length;
+	*ret = region;
+	return 0;
+}
+
+void registry_remove_region(struct registry *r, struct region *region)
+{
+	struct tenant *t = &r->tenants[region->tenant];
+	size_t at = lower_bound(r, region->id);
+
+	while (region->holders) {
+		uint32_t h = region->holders;
+
+		region->holders = r->holders[h - 1].next;
+		registry_give_holder(r, h);
+	}
+	if (region->owner)
+		uncharge_client(r, region->owner);
+	t->regions--;
+	t->bytes -= region->length;
+	r->n_regions--;
+	memmove(&r->regions[at], &r->regions[at + 1], (r->n_regions - at) * sizeof(*r->regions));
+	free(region);
+}
+
+int registry_reserve_holder(struct registry *r)
+{
+	uint32_t want = r->n_holders ? r->n_holders * 2 : 16;
+	struct holder *p;
+
+	if (r->free_holder)
+		return 0;
+	p = reallocarray(r->holders, want, sizeof(*p));
+	if (!p)
+		return -ENOMEM;
+	r->holders = p;
+	while (r->n_holders < want)
+		registry_give_holder(r, ++r->n_holders);
+	return 0;
+}
+
+struct holder *registry_holder(const struct registry *r, uint32_t index_plus_1)
+{
+	return index_plus_1 ? &r->holders[index_plus_1 - 1] : NULL;
+}
+
+uint32_t registry_take_holder(struct registry *r)
+{
+	uint32_t h = r->free_holder;
+
+	if (h)
+		r->free_holder = r->holders[h - 1].next;
+	return h;
+}
+
+void registry_give_holder(struct registry *r, uint32_t index_plus_1)
+{
+	memset(&r->holders[index_plus_1 - 1], 0, sizeof(struct holder));
+	r->holders[index_plus_1 - 1].next = r->free_holder;
+	r->free_holder = index_plus_1;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * registry.h - all tenants, regions and holders of the daemon, and what each tenant may have.
+ *
+ * A container without opinions: it finds, counts and charges; what happens to a region is decided in region.h. Memory is only
+ * allocated in registry_new(), registry_add_*() and registry_reserve_holder(), never while a region takes a step.
+ *
+ * What always holds:
+ *   - A region is charged to its tenant from registry_add_region() to registry_remove_region(), nowhere else.
+ *   - A tenant's charge never exceeds the limits; a request that would is refused before anything is allocated.
+ *   - Region numbers are never given twice in one registry.
+ *
+ * Pointers to regions stay valid until that region is removed; a tenant index for the registry's life.
+ */
+#ifndef RDMAREG_REGISTRY_H
+#define RDMAREG_REGISTRY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/region.h"
+
+#define TENANT_SESSION_MAX 49 /* bytes, with the terminating zero */
+
+struct registry_limits {
+	uint32_t regions_per_tenant;
+	uint64_t bytes_per_tenant;
+	uint32_t regions_per_client;
+	uint32_t tenants_per_uid;
+	uint32_t tenants;
+};
+
+struct tenant {
+	uint32_t uid;
+	uint32_t regions;
+	uint64_t bytes;
+	bool used;
+	char session[TENANT_SESSION_MAX];
+};
+
+/* Why something was refused; positive, the caller must handle each (STYLE: negative is fatal). */
+enum registry_refusal {
+	REGISTRY_E_REGIONS_PER_TENANT = 1,
+	REGISTRY_E_BYTES_PER_TENANT,
+	REGISTRY_E_REGIONS_PER_CLIENT,
+	REGISTRY_E_TENANTS_PER_UID,
+	REGISTRY_E_TENANTS,
+	REGISTRY_E_EXISTS,
+};
+
+struct registry;
+
+/* -ENOMEM */
+int registry_new(struct registry **ret, const struct registry_limits *limits);
+struct registry *registry_free(struct registry *r);
+void registry_freep(struct registry **r);
+
+/* New limits apply to what comes; what is there stays. */
+void registry_set_limits(struct registry *r, const struct registry_limits *limits);
+const struct registry_limits *registry_limits(const struct registry *r);
+
+/* Numbers below @next are never given: what an earlier daemon gave out. */
+void registry_set_next_id(struct registry *r, uint64_t next);
+uint64_t registry_next_id(const struct registry *r);
+
+/**
+ * registry_get_tenant - find or make the tenant (uid, session)
+ * Returns 0, -ENOMEM, REGISTRY_E_TENANTS_PER_UID or REGISTRY_E_TENANTS.
+ */
+int registry_get_tenant(struct registry *r, uint32_t uid, const char *session, uint32_t *ret_index);
+const struct tenant *registry_tenant(const struct registry *r, uint32_t index);
+/* Forget a tenant without regions; its index may be given to another one. */
+void registry_drop_tenant(struct registry *r, uint32_t index);
+
+/**
+ * registry_add_region - charge and make a region in state REGION_REGISTERING
+ * @id: 0: the next free number; else the number an earlier daemon gave it (REGISTRY_E_EXISTS if taken; limits are not applied to what
+ *	already lives in a keeper)
+ * @owner: client number, 0: detached
+ * Returns 0, -ENOMEM, or one of enum registry_refusal.
+ */
+int registry_add_region(struct registry *r, uint32_t tenant, uint64_t owner, uint64_t length, uint64_t id,
+			struct region **ret);
+/* Frees its holders, its charge and itself. */
+void registry_remove_region(struct registry *r, struct region *region);
+
+struct region *registry_find(const struct registry *r, uint64_t id);
+/* The region with the smallest id above @id, or NULL: pages of a list cost what they show. */
+struct region *registry_after(const struct registry *r, uint64_t id);
+size_t registry_count(const struct registry *r);
+uint32_t registry_client_regions(const struct registry *r, uint64_t client);
+
+/* Make sure that the next REGION_HOLDER_JOINED finds a free holder. -ENOMEM. */
+int registry_reserve_holder(struct registry *r);
+
+/* For region.c and tests. */
+struct holder *registry_holder(const struct registry *r, uint32_t index_plus_1);
+uint32_t registry_take_holder(struct registry *r); /* index + 1; 0: none was reserved */
+void registry_give_holder(struct registry *r, uint32_t index_plus_1);
+
+#endif

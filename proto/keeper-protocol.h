@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * keeper-protocol.h - what rdmaregd and a keeper say to each other over an AF_UNIX SOCK_SEQPACKET socket.
+ *
+ * The keeper listens; rdmaregd connects (again after a restart) and the newest connection replaces the one before, so a
+ * hung daemon cannot keep a new one out. One packet is one struct keeper_message, whole; anything else, or a message that makes no
+ * sense, closes the connection and changes nothing. Both ends run on one machine from one package: native byte order, and
+ * a version that must be equal.
+ *
+ * Requests carry an operation number chosen by the daemon; each is answered exactly once, with KEEPER_DONE or the answer named at the
+ * request, and answers may come in another order. Events carry operation 0 and may come at any time after KEEPER_WELCOME.
+ *
+ * What always holds: the keeper alone can make memory unreachable and alone answers the kernel. It carries a revocation through
+ * to its end with no daemon connected, at the region's grace. The daemon can only make it sooner (KEEPER_CONSENT).
+ */
+#ifndef RDMAREG_KEEPER_PROTOCOL_H
+#define RDMAREG_KEEPER_PROTOCOL_H
+
+#include <stdint.h>
+
+#include "names.h"
+#include "rdmareg-wire.h"
+
+#define KEEPER_PROTOCOL_VERSION 1
+#define KEEPER_TEXT_MAX 200
+
+enum keeper_type {
+	/* requests */
+	KEEPER_HELLO = 1, /* first packet of a connection; answered by KEEPER_WELCOME */
+	KEEPER_LIST,	  /* answered by KEEPER_REGION and KEEPER_PEER for each, then KEEPER_DONE */
+	KEEPER_REGISTER,  /* with one descriptor; answered by KEEPER_REGION or KEEPER_DONE with an error */
+	KEEPER_RELEASE,	  /* take the region down; answered when nothing of it is left */
+	KEEPER_PREFETCH,  /* warm a range; answered when done */
+	KEEPER_EXPORT,	  /* make a ticket; answered by KEEPER_TICKET */
+	KEEPER_CONFIGURE, /* change policy and grace of a live region */
+	KEEPER_CONSENT,	  /* every holder acknowledged this revocation: fence and give back now */
+	/* answers */
+	KEEPER_WELCOME,
+	KEEPER_REGION,
+	KEEPER_PEER,
+	KEEPER_TICKET,
+	KEEPER_DONE,
+	/* events */
+	KEEPER_REVOCATION, /* somebody wants blocks; peers were asked already */
+	KEEPER_FENCED,
+	KEEPER_GIVEN_BACK,
+	KEEPER_SETTLED,
+	KEEPER_PEER_JOINED,
+	KEEPER_PEER_LEFT,
+	KEEPER_PEER_ACK,
+	KEEPER_INVALIDATED, /* folded report of translations that went away; the length is current */
+	KEEPER_GONE,	    /* the region ended without being asked to */
+	_KEEPER_TYPE_MAX,
+};
+
+struct keeper_hello {
+	uint32_t version;
+	uint32_t reserved;
+};
+
+struct keeper_welcome {
+	uint32_t version;
+	uint32_t pid;
+	uint32_t uid;
+	uint16_t port;	      /* of the RDMA CM listener; 0: no adapter */
+	uint16_t has_module;  /* /dev/rdmareg is open */
+	char session[64];
+	char address[64];     /* numeric host of the listener */
+	char device[64];      /* RDMA device name */
+	char no_adapter[KEEPER_TEXT_MAX]; /* why port is 0 */
+};
+
+/* What a region is; also its full description in KEEPER_REGION. */
+struct keeper_region {
+	uint64_t offset; /* bytes into the file */
+	uint64_t length; /* bytes, page-aligned */
+	uint64_t valid_length;
+	uint64_t address; /* in the keeper */
+	uint64_t grace_usec;
+	uint64_t revocation;	       /* running revocation, or 0 */
+	uint64_t revocation_deadline_usec; /* CLOCK_MONOTONIC */
+	uint64_t invalidations;	       /* counted since registration, with writebacks */
+	uint64_t writebacks;
+	uint64_t bytes_warmed;
+	uint32_t rkey;
+	uint32_t generation;
+	uint8_t access;		/* enum region_access */
+	uint8_t policy;		/* enum region_policy */
+	uint8_t mode;		/* enum arbitration_mode */
+	uint8_t detached;
+	uint8_t state;		/* enum region_state as the keeper sees it */
+	uint8_t revocation_cause;
+	uint8_t warm;		/* KEEPER_REGISTER: prefetch everything before answering */
+	uint8_t reserved;
+	char mode_reason[KEEPER_TEXT_MAX];
+	char path[256];		/* as readlink(/proc/self/fd) gave it when registered; for people, may be cut */
+	char ticket[WIRE_TICKET_MAX]; /* newest, or empty */
+};
+
+struct keeper_range {
+	uint64_t offset;
+	uint64_t length;
+	uint32_t write; /* KEEPER_PREFETCH: for writing (dirties pages) */
+	uint32_t reserved;
+};
+
+struct keeper_ticket {
+	uint64_t expires_usec; /* KEEPER_EXPORT: CLOCK_BOOTTIME, 0: never */
+	uint32_t uses;	       /* KEEPER_EXPORT: how often it may be used, 0: any number */
+	uint32_t rights;       /* WIRE_RIGHT_* */
+	char text[WIRE_TICKET_MAX];
+};
+
+struct keeper_peer {
+	uint64_t peer; /* unique in its keeper */
+	uint64_t since_usec; /* CLOCK_BOOTTIME */
+	uint64_t revocation; /* PEER_ACK; in a list: the one it was asked for and has not acknowledged, or 0 */
+	uint32_t rights;
+	uint32_t cut; /* PEER_LEFT: the keeper cut it off */
+	char address[64];
+};
+
+/* KEEPER_REVOCATION, _FENCED, _GIVEN_BACK, _SETTLED, _CONSENT */
+struct keeper_revocation {
+	uint64_t revocation;
+	uint64_t offset;
+	uint64_t length;
+	uint64_t deadline_usec; /* CLOCK_MONOTONIC, when the keeper fences on its own */
+	uint64_t valid_length;
+	uint32_t cause;	  /* enum revocation_cause */
+	uint32_t outcome; /* SETTLED: enum revocation_outcome */
+	uint32_t breaker_pid;
+	uint32_t late;	  /* FENCED: peers cut off because they did not acknowledge; GIVEN_BACK: 1 if by the kernel */
+	uint32_t generation;
+	uint32_t rkey;
+};
+
+struct keeper_invalidated {
+	uint64_t offset;
+	uint64_t length;
+	uint64_t valid_length;
+	uint64_t invalidations;
+	uint64_t writebacks;
+	uint32_t causes; /* RDMAREG_CAUSE_* */
+	uint32_t reserved;
+};
+
+struct keeper_done {
+	int32_t error; /* 0, or a negative errno */
+	char text[KEEPER_TEXT_MAX];
+};
+
+struct keeper_message {
+	uint32_t type; /* enum keeper_type */
+	uint32_t reserved;
+	uint64_t operation;
+	uint64_t region;
+	union {
+		struct keeper_hello hello;
+		struct keeper_welcome welcome;
+		struct keeper_region info;
+		struct keeper_range range;
+		struct keeper_ticket ticket;
+		struct keeper_peer peer;
+		struct keeper_revocation revocation;
+		struct keeper_invalidated invalidated;
+		struct keeper_done done;
+	};
+};
+
+#endif

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * names.h - every name that crosses a process boundary, spelled once: bus names, object paths, D-Bus errors, and the words
+ * for states, modes, policies and causes. D-Bus, JSON, journal and man pages all use these words.
+ *
+ * No logic, no includes. Enumerations start at 0 and end with _<NAME>_MAX; the string tables of names-table.h follow their order.
+ */
+#ifndef RDMAREG_NAMES_H
+#define RDMAREG_NAMES_H
+
+#define RDMAREG_BUS_NAME "org.rdmareg.Registry1"
+#define RDMAREG_MANAGER_PATH "/org/rdmareg/Registry1"
+#define RDMAREG_REGION_PREFIX "/org/rdmareg/Registry1/region"
+#define RDMAREG_MANAGER_INTERFACE "org.rdmareg.Registry1.Manager"
+#define RDMAREG_REGION_INTERFACE "org.rdmareg.Registry1.Region"
+
+/* D-Bus errors. Each is documented, with its causes, in the interface XML beside this file. */
+#define RDMAREG_ERROR_PREFIX "org.rdmareg.Registry1.Error."
+#define RDMAREG_ERROR_INVALID_FILE RDMAREG_ERROR_PREFIX "InvalidFile"	/* not something a region can be made of */
+#define RDMAREG_ERROR_INVALID_RANGE RDMAREG_ERROR_PREFIX "InvalidRange" /* unaligned, empty, overflowing, beyond end of file */
+#define RDMAREG_ERROR_INVALID_OPTION RDMAREG_ERROR_PREFIX "InvalidOption"
+#define RDMAREG_ERROR_ACCESS_DENIED RDMAREG_ERROR_PREFIX "AccessDenied"
+#define RDMAREG_ERROR_LIMIT_EXCEEDED RDMAREG_ERROR_PREFIX "LimitExceeded"
+#define RDMAREG_ERROR_NO_SUCH_REGION RDMAREG_ERROR_PREFIX "NoSuchRegion"
+#define RDMAREG_ERROR_NO_SUCH_REVOCATION RDMAREG_ERROR_PREFIX "NoSuchRevocation"
+#define RDMAREG_ERROR_NO_ADAPTER RDMAREG_ERROR_PREFIX "NoAdapter" /* no RDMA device with on-demand paging */
+#define RDMAREG_ERROR_BUSY RDMAREG_ERROR_PREFIX "Busy"		  /* the region is not in a state that allows it */
+#define RDMAREG_ERROR_KEEPER_LOST RDMAREG_ERROR_PREFIX "KeeperLost"
+#define RDMAREG_ERROR_FAILED RDMAREG_ERROR_PREFIX "Failed"
+
+/* Where a region stands. */
+enum region_state {
+	REGION_REGISTERING, /* the keeper maps and registers it */
+	REGION_LIVE,	    /* peers can reach it */
+	REGION_WARMING,	    /* live, translations are being restored */
+	REGION_DRAINING,    /* blocks are wanted back; holders were asked, the deadline runs */
+	REGION_FENCED,	    /* unreachable; the filesystem has or gets its blocks */
+	REGION_CLOSING,	    /* being taken down */
+	REGION_LOST,	    /* its keeper died; nothing can be reached through it any more */
+	_REGION_STATE_MAX,
+};
+#define REGION_STATE_NAMES { "registering", "live", "warming", "draining", "fenced", "closing", "lost" }
+
+/* What can be promised when a filesystem wants blocks back: see docs/arbitration.md. */
+enum arbitration_mode {
+	ARBITRATION_NONE,	  /* correct translations only: no module */
+	ARBITRATION_NOTIFY_ONLY,  /* exact events after the fact */
+	ARBITRATION_LAYOUT_LEASE, /* notice before, bounded wait */
+	_ARBITRATION_MODE_MAX,
+};
+#define ARBITRATION_MODE_NAMES { "none", "notify-only", "layout-lease" }
+
+enum region_policy {
+	POLICY_FOLLOW, /* no grace: holders are told afterwards */
+	POLICY_YIELD,  /* ask, wait at most the grace, fence, give back */
+	POLICY_HOLD,   /* refuse where the mode can, else yield with the longest allowed grace */
+	_REGION_POLICY_MAX,
+};
+#define REGION_POLICY_NAMES { "follow", "yield", "hold" }
+
+enum region_access {
+	ACCESS_READ,
+	ACCESS_READ_WRITE,
+	_REGION_ACCESS_MAX,
+};
+#define REGION_ACCESS_NAMES { "r", "rw" }
+
+/* Why blocks are wanted back. The first six match enum rdmareg_operation of rdmareg-uapi.h. */
+enum revocation_cause {
+	CAUSE_UNKNOWN,
+	CAUSE_TRUNCATE,
+	CAUSE_FALLOCATE,
+	CAUSE_CLONE,
+	CAUSE_OPEN_TRUNCATE,
+	CAUSE_WRITE,
+	CAUSE_RELEASE, /* the owner lets go, or is gone */
+	_REVOCATION_CAUSE_MAX,
+};
+#define REVOCATION_CAUSE_NAMES { "unknown", "truncate", "fallocate", "clone", "open-truncate", "write", "release" }
+
+/* How a revocation ended. */
+enum revocation_outcome {
+	OUTCOME_RESTORED,  /* same length as before, same keys */
+	OUTCOME_TRUNCATED, /* the file is shorter: see valid_length */
+	OUTCOME_GONE,	   /* the region is no more */
+	_REVOCATION_OUTCOME_MAX,
+};
+#define REVOCATION_OUTCOME_NAMES { "restored", "truncated", "gone" }
+
+#endif

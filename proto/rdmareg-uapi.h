@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * rdmareg-uapi.h - the contract of /dev/rdmareg.
+ *
+ * A process opens the device once and asks it to watch things. A watch lives in a numbered slot of that opener:
+ *
+ *   range watch   tells when the kernel invalidates page-table entries in a range of the caller's own address space
+ *                 (an mmu-interval notifier; include/linux/mmu_notifier.h).
+ *   layout watch  tells before a filesystem moves or frees blocks of a file, and makes it wait, but never longer than
+ *                 a deadline that the kernel alone keeps (an FL_LAYOUT lease; fs/locks.c).
+ *
+ * What always holds:
+ *   - An event is never lost. A slot does not queue: events fold into it (causes are or-ed, ranges are widened, counts
+ *     added) until RDMAREG_COLLECT takes the fold out. State is a level, so a slow reader sees less detail, never less truth.
+ *   - Nothing in the kernel ever waits for the process. A layout break is settled by the process (RDMAREG_RELEASE) or by
+ *     the deadline, also when the process is stopped, dead or was never scheduled.
+ *   - An address space and its watches go together: range watches only work for the address space that opened the
+ *     device, a forked child or the receiver of a passed descriptor gets EPERM.
+ *   - Closing the last descriptor, or exit, removes every watch.
+ *
+ * Errors common to all requests: EFAULT (bad argument pointer), ENOTTY (no such request), EINVAL (a reserved field is not
+ * zero, or as stated), ENOENT (the slot holds no watch, or not one of that kind).
+ */
+#ifndef RDMAREG_UAPI_H
+#define RDMAREG_UAPI_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define RDMAREG_DEVICE "/dev/rdmareg"
+#define RDMAREG_ABI 1u
+#define RDMAREG_IOC_MAGIC 0xBD
+
+/* What a slot watches. */
+enum rdmareg_kind {
+	RDMAREG_KIND_FREE = 0,
+	RDMAREG_KIND_RANGE = 1,
+	RDMAREG_KIND_LAYOUT = 2,
+};
+
+/* Why translations went away: bits, since events fold. The kernel's enum mmu_notifier_event decides. */
+#define RDMAREG_CAUSE_CLEAR (1u << 0)	  /* pages removed: truncate, punch, reclaim, migration */
+#define RDMAREG_CAUSE_WRITEBACK (1u << 1) /* pages write-protected: writeback of dirtied pages, reflink on page cache */
+#define RDMAREG_CAUSE_PROTECT (1u << 2)	  /* mprotect(2) or NUMA hinting */
+#define RDMAREG_CAUSE_UNMAP (1u << 3)	  /* munmap(2), mremap(2), or a mapping placed over it */
+#define RDMAREG_CAUSE_EXIT (1u << 4)	  /* the address space is being torn down */
+#define RDMAREG_CAUSE_OTHER (1u << 5)	  /* soft-dirty tracking, device-private migration, exclusive access */
+#define RDMAREG_CAUSE_RECLAIM (1u << 6)	  /* hint beside CLEAR: the kernel was short of memory (do not pull the pages back) */
+#define RDMAREG_CAUSE_SELF (1u << 7)	  /* hint: by the watching process itself */
+
+/* Where a layout watch stands. */
+enum rdmareg_layout_state {
+	RDMAREG_LAYOUT_ARMED = 1,    /* the lease is held, nobody wants the blocks */
+	RDMAREG_LAYOUT_BREAKING = 2, /* somebody waits for the blocks; the deadline runs */
+	RDMAREG_LAYOUT_RELEASED = 3, /* given back by RDMAREG_RELEASE */
+	RDMAREG_LAYOUT_EXPIRED = 4,  /* given back by the kernel at the deadline */
+};
+
+/* What the breaker was doing, told from its system call number where that is possible. */
+enum rdmareg_operation {
+	RDMAREG_OP_UNKNOWN = 0,
+	RDMAREG_OP_TRUNCATE = 1,
+	RDMAREG_OP_FALLOCATE = 2, /* every mode: punch, zero, collapse, insert, unshare, plain */
+	RDMAREG_OP_CLONE = 3,	  /* FICLONE, FIDEDUPERANGE, exchange-range, copy_file_range */
+	RDMAREG_OP_OPEN = 4,	  /* open(2) with O_TRUNC */
+	RDMAREG_OP_WRITE = 5,	  /* a write the module could not let pass, e.g. from io_uring */
+};
+
+/**
+ * struct rdmareg_slot_status - one slot as the mapped status page shows it
+ *
+ * mmap(2) the device with PROT_READ, MAP_SHARED, offset 0, length struct rdmareg_query.status_bytes: an array indexed by
+ * slot number. The kernel writes, the process reads: a check whether anything happened needs no system call.
+ * @sequence: rises with every event of the slot. Written last, with release order.
+ * @collected: value of @sequence when RDMAREG_COLLECT last took the fold. sequence != collected: something is pending.
+ * @cookie: the caller's own word from the watch request.
+ */
+struct rdmareg_slot_status {
+	__u32 kind;
+	__u32 layout_state;
+	__u64 sequence;
+	__u64 collected;
+	__u64 cookie;
+	__u64 reserved[4];
+};
+
+/**
+ * struct rdmareg_query - RDMAREG_QUERY: what this module is and allows
+ * @abi: RDMAREG_ABI of the module. A different number: stop, do not guess.
+ * @max_watches: slots of one opener (module parameter max_watches).
+ * @max_deadline_ms: longest deadline a layout watch may ask for (module parameter max_deadline_ms).
+ * @status_bytes: length to mmap.
+ */
+struct rdmareg_query {
+	__u32 abi;
+	__u32 max_watches;
+	__u32 max_deadline_ms;
+	__u32 status_bytes;
+};
+
+/**
+ * struct rdmareg_watch_range - RDMAREG_WATCH_RANGE
+ * @address, @length: bytes, both multiples of the page size, length > 0, inside user space. It may be unmapped now.
+ * @cookie: given back in every report of this slot.
+ * @slot: out.
+ *
+ * EINVAL unaligned, empty, overflowing or kernel range; EPERM not the address space that opened the device; ENOSPC all
+ * slots taken; ENOMEM.
+ */
+struct rdmareg_watch_range {
+	__u64 address;
+	__u64 length;
+	__u64 cookie;
+	__u32 slot;
+	__u32 reserved;
+};
+
+/**
+ * struct rdmareg_watch_layout - RDMAREG_WATCH_LAYOUT
+ * @fd: a regular file, open for reading or writing. The module leases a private open file of the same inode, so the
+ *	caller's descriptor stays usable and may be closed.
+ * @deadline_ms: 1 .. max_deadline_ms. Counted from the moment the filesystem starts to wait.
+ *
+ * EBADF; EINVAL not a regular file, or the deadline is out of bounds; EOPNOTSUPP the filesystem never breaks layouts
+ * (only XFS does), or has no leases; EAGAIN a break of that file is going on, try later; ENOSPC; ENOMEM.
+ */
+struct rdmareg_watch_layout {
+	__s32 fd;
+	__u32 deadline_ms;
+	__u64 cookie;
+	__u32 slot;
+	__u32 reserved;
+};
+
+#define RDMAREG_SLOT_ANY 0xffffffffu
+
+/**
+ * struct rdmareg_report - RDMAREG_COLLECT: take what has folded into a slot
+ * @slot: in: a slot, or RDMAREG_SLOT_ANY for whichever has been pending longest. Out: the slot.
+ * @kind: enum rdmareg_kind.
+ * @cookie, @sequence: as on the status page.
+ * @causes: range watch: RDMAREG_CAUSE_* bits since the last collect.
+ * @start, @end: range watch: smallest range that covers all events, in bytes from the start of the watch; [start, end).
+ * @clear_count, @writeback_count, @other_count: range watch: events since the last collect.
+ * @layout_state: layout watch: enum rdmareg_layout_state now.
+ * @operation: layout watch: enum rdmareg_operation of the first breaker of this break.
+ * @break_id: layout watch: number of the current or last break, from 1.
+ * @breaker_pid: layout watch: thread group id of the first breaker, in the reader's pid namespace; 0 if not visible.
+ * @deadline_nsec: layout watch: CLOCK_MONOTONIC time at which the kernel gives the blocks back; 0 when no break runs.
+ *
+ * EAGAIN nothing is pending (for a named slot too).
+ */
+struct rdmareg_report {
+	__u32 slot;
+	__u32 kind;
+	__u64 cookie;
+	__u64 sequence;
+	__u32 causes;
+	__u32 layout_state;
+	__u64 start;
+	__u64 end;
+	__u64 clear_count;
+	__u64 writeback_count;
+	__u64 other_count;
+	__u64 deadline_nsec;
+	__u32 operation;
+	__u32 breaker_pid;
+	__u32 break_id;
+	__u32 reserved;
+};
+
+/**
+ * struct rdmareg_release - RDMAREG_RELEASE: give the blocks back now (drop the lease of a breaking layout watch)
+ * @break_id: the break that is meant. ESTALE if it is not the current one: the caller missed something, collect first.
+ *
+ * Succeeds too when the deadline was faster (the state then reads EXPIRED).
+ */
+struct rdmareg_release {
+	__u32 slot;
+	__u32 break_id;
+};
+
+/**
+ * struct rdmareg_rearm - RDMAREG_REARM: lease the file again after RELEASED or EXPIRED
+ *
+ * Do this when the operation that broke the layout is over: XFS looks again for leases until it finds none, so a lease
+ * taken too early is broken again at once. EBUSY armed or breaking already; EAGAIN the old break is still unwinding.
+ */
+struct rdmareg_rearm {
+	__u32 slot;
+	__u32 deadline_ms;
+};
+
+/**
+ * struct rdmareg_unwatch - RDMAREG_UNWATCH: remove a watch; a running break of it is given back first
+ *
+ * Waits for invalidation callbacks under way to return, so it may sleep; after it no event of the slot can come.
+ */
+struct rdmareg_unwatch {
+	__u32 slot;
+	__u32 reserved;
+};
+
+#define RDMAREG_QUERY _IOR(RDMAREG_IOC_MAGIC, 0, struct rdmareg_query)
+#define RDMAREG_WATCH_RANGE _IOWR(RDMAREG_IOC_MAGIC, 1, struct rdmareg_watch_range)
+#define RDMAREG_WATCH_LAYOUT _IOWR(RDMAREG_IOC_MAGIC, 2, struct rdmareg_watch_layout)
+#define RDMAREG_COLLECT _IOWR(RDMAREG_IOC_MAGIC, 3, struct rdmareg_report)
+#define RDMAREG_RELEASE _IOW(RDMAREG_IOC_MAGIC, 4, struct rdmareg_release)
+#define RDMAREG_REARM _IOW(RDMAREG_IOC_MAGIC, 5, struct rdmareg_rearm)
+#define RDMAREG_UNWATCH _IOW(RDMAREG_IOC_MAGIC, 6, struct rdmareg_unwatch)
+
+/* poll(2): POLLIN while any slot is pending. read(2) and write(2): EINVAL. */
+
+#endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * rdmareg-wire.h - what a keeper and a remote peer say to each other.
+ *
+ * A peer holds a ticket, a line of text somebody gave it:
+ *
+ *     rdmareg://HOST:PORT/REGION?TOKEN          TOKEN: 32 lower-case hexadecimal digits; an IPv6 HOST stands in brackets
+ *
+ * It connects to HOST:PORT with RDMA CM (RDMA_PS_TCP) and presents the token in the private data of the request. The
+ * keeper answers with accept (struct wire_accept) or reject (struct wire_reject). From then on the peer does one-sided
+ * operations with the key it got, and both sides send struct wire_message over the same queue pair.
+ *
+ * What always holds: all integers are little endian and fixed-width, every structure has the same layout on 32 and 64 bit, every
+ * reserved byte is sent as zero and ignored when read. The keeper trusts nothing in here: a token is compared in constant time,
+ * and a message of another size or type ends that peer's connection, nobody else's.
+ *
+ * Limits: RDMA CM carries 56 bytes with a request (IB spec 12.7.1 less the IP-CM header), 196 with an accept, 148 with a reject.
+ */
+#ifndef RDMAREG_WIRE_H
+#define RDMAREG_WIRE_H
+
+#include <stdint.h>
+
+#define WIRE_TICKET_SCHEME "rdmareg://"
+#define WIRE_TICKET_MAX 160 /* bytes, with the terminating zero */
+#define WIRE_TOKEN_BYTES 16
+#define WIRE_MAGIC 0x31676472u /* "rdg1" */
+#define WIRE_VERSION 1
+
+#define WIRE_RIGHT_READ (1u << 0)
+#define WIRE_RIGHT_WRITE (1u << 1)
+
+/* Private data of the connection request. */
+struct wire_connect {
+	uint32_t magic;
+	uint16_t version;
+	uint16_t rights; /* WIRE_RIGHT_*: what the peer wants; at most what the ticket allows */
+	uint64_t region;
+	uint8_t token[WIRE_TOKEN_BYTES];
+	uint8_t reserved[24];
+};
+
+/* Private data of the accept: all a peer needs for one-sided operations. */
+struct wire_accept {
+	uint32_t magic;
+	uint16_t version;
+	uint16_t rights;
+	uint64_t address;      /* remote address of the region's first byte */
+	uint64_t length;       /* bytes registered */
+	uint64_t valid_length; /* bytes backed by the file now: an access beyond it is refused by the adapter */
+	uint32_t rkey;
+	uint32_t generation;   /* changes when rkey or address become invalid */
+	uint32_t alignment;    /* remote addresses and offsets must be multiples of this (1: any) */
+	uint32_t minimum_mtu;  /* the path MTU must be at least this many bytes */
+	uint32_t grace_msec;   /* how long a revocation waits for an acknowledgement */
+	uint32_t receive_depth; /* messages the keeper can take without an answer in between */
+	uint64_t revocation;   /* a revocation that is going on: wait for its settling before the first access; 0: none */
+};
+
+enum wire_refusal {
+	WIRE_REFUSED_MALFORMED = 1, /* the request is not one of this protocol or version */
+	WIRE_REFUSED_TICKET = 2,    /* unknown, expired or used up; deliberately not told apart */
+	WIRE_REFUSED_RIGHTS = 3,    /* the ticket does not allow what was asked */
+	WIRE_REFUSED_LIMIT = 4,     /* the tenant's number of peers is reached */
+	WIRE_REFUSED_RESOURCES = 5, /* the adapter refused a queue pair */
+	WIRE_REFUSED_MTU = 6,	    /* the path MTU is below what this adapter needs to be correct */
+};
+
+/* Private data of the reject. */
+struct wire_reject {
+	uint32_t magic;
+	uint16_t version;
+	uint16_t reason; /* enum wire_refusal */
+	char text[96];	 /* for a person, zero-terminated */
+};
+
+enum wire_type {
+	WIRE_REVOCATION_ASKED = 1, /* keeper -> peer: finish what is in flight, start nothing in the range, acknowledge */
+	WIRE_REVOCATION_ACK = 2,   /* peer -> keeper: nothing of mine is in flight there */
+	WIRE_REVOCATION_SETTLED = 3, /* keeper -> peer: go on; valid_length, generation and rkey are current */
+	WIRE_LENGTH_CHANGED = 4,   /* keeper -> peer: valid_length changed without a revocation */
+};
+
+/* One control message (SEND, received into a buffer of exactly this size). */
+struct wire_message {
+	uint32_t magic;
+	uint16_t version;
+	uint16_t type;
+	uint64_t revocation; /* id, unique in its region */
+	uint64_t offset;     /* range asked for, bytes from the start of the region */
+	uint64_t length;
+	uint64_t valid_length;
+	uint32_t time_left_msec; /* ASKED: until the fence */
+	uint16_t cause;		 /* ASKED: enum revocation_cause */
+	uint16_t outcome;	 /* SETTLED: enum revocation_outcome */
+	uint32_t rkey;
+	uint32_t generation;
+	uint64_t reserved;
+};
+
+_Static_assert(sizeof(struct wire_connect) == 56, "RDMA CM carries 56 bytes");
+_Static_assert(sizeof(struct wire_accept) == 64, "layout");
+_Static_assert(sizeof(struct wire_reject) == 104, "layout");
+_Static_assert(sizeof(struct wire_message) == 64, "layout");
+
+#endif
