@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* actions.c - what can happen next in a world: see world_act() in world.h. Each action says when it is impossible, then does it. */
+#include <errno.h>
+#include <string.h>
+
+#include "model.h"
+
+static struct message pop(struct queue *q)
+{
+	struct message m = q->item[0];
+
+	memmove(&q->item[0], &q->item[1], (size_t)(QUEUE - 1) * sizeof(m));
+	memset(&q->item[QUEUE - 1], 0, sizeof(m));
+	q->n--;
+	return m;
+}
+static void kernel_breaks(struct world *w)
+{
+	w->lease = LEASE_BREAKING;
+	w->break_id++;
+	w->breaks_left--;
+	w->report_pending = true;
+}
+
+/* The level that a collect would show now, as an event. */
+static void deliver_report(struct world *w)
+{
+	w->report_pending = false;
+	model_guard_event(
+		w, (struct guard_event){ .type = w->lease == LEASE_EXPIRED ? GUARD_EXPIRED : GUARD_BROKEN,
+					 .break_id = w->break_id,
+					 .cause = CAUSE_TRUNCATE });
+}
+
+static void release_completes(struct world *w)
+{
+	bool late = w->lease != LEASE_BREAKING;
+
+	w->release_pending = false;
+	if (w->lease == LEASE_BREAKING)
+		w->lease = LEASE_RELEASED;
+	model_guard_event(w, (struct guard_event){ .type = GUARD_RELEASE_DONE, .error = late ? -ESTALE : 0 });
+}
+
+static void deliver_to_daemon(struct world *w)
+{
+	struct message m = pop(&w->to_daemon);
+
+	model_region_event(w, (struct region_event){ .type = (enum region_event_type)m.type,
+						     .kind = HOLDER_PEER,
+						     .holder = PEER,
+						     .revocation = m.revocation,
+						     .valid_length = m.valid_length,
+						     .outcome = (enum revocation_outcome)m.outcome,
+						     .cause = CAUSE_TRUNCATE });
+}
+
+static void deliver_to_keeper(struct world *w)
+{
+	struct message m = pop(&w->to_keeper);
+
+	if (m.type == MESSAGE_CONSENT)
+		model_guard_event(
+			w, (struct guard_event){ .type = GUARD_CONSENTED, .revocation = m.revocation });
+	else
+		model_guard_event(w, (struct guard_event){ .type = GUARD_CLOSE });
+}
+
+static void client_acks(struct world *w, uint64_t revocation)
+{
+	if (revocation == w->region.revocation)
+		w->client_asked = false;
+	model_region_event(w, (struct region_event){ .type = REGION_HOLDER_ACKED,
+						     .kind = HOLDER_CLIENT,
+						     .holder = CLIENT,
+						     .revocation = revocation });
+}
+
+const char *const world_action_names[_ACTION_MAX] = { "break",
+						      "kernel deadline",
+						      "file shrinks",
+						      "kernel report",
+						      "timer",
+						      "stale timer",
+						      "fence ok",
+						      "fence fails",
+						      "destroyed",
+						      "released",
+						      "armed",
+						      "arm: again",
+						      "arm: fails",
+						      "refreshed",
+						      "message to daemon",
+						      "message to keeper",
+						      "client acks",
+						      "client acks stale",
+						      "client leaves",
+						      "peer acks",
+						      "peer leaves",
+						      "release",
+						      "daemon dies",
+						      "daemon starts",
+						      "keeper dies" };
+
+/* Do @a in @w. Returns false if it cannot happen there. */
+bool world_act(struct world *w, enum action a)
+{
+	bool daemon_region = w->daemon_up && !w->removed;
+
+	switch (a) {
+	case BREAK:
+		if (w->lease != LEASE_ARMED || !w->breaks_left)
+			return false;
+		kernel_breaks(w);
+		return true;
+	case KERNEL_DEADLINE:
+		if (w->lease != LEASE_BREAKING)
+			return false;
+		w->lease = LEASE_EXPIRED;
+		w->report_pending = w->keeper_up && !w->torn_down;
+		return true;
+	case FILE_SHRINKS:
+		if (!w->truncates_left || (w->lease != LEASE_RELEASED && w->lease != LEASE_EXPIRED))
+			return false;
+		w->truncates_left--;
+		w->kernel_length = 1;
+		return true;
+	case REPORT:
+		if (!w->keeper_up || !w->report_pending)
+			return false;
+		deliver_report(w);
+		return true;
+	case TIMER:
+		if (!w->keeper_up || !w->timer_armed)
+			return false;
+		w->timer_armed = false;
+		if (w->timer_at > NOW) { /* time passes: shift everything back */
+			uint64_t d = w->timer_at - NOW;
+
+			w->guard.deadline_usec = w->guard.deadline_usec > d ? w->guard.deadline_usec - d : 0;
+			if (w->guard.settled_usec)
+				w->guard.settled_usec =
+					w->guard.settled_usec > d + 1 ? w->guard.settled_usec - d : 1;
+		}
+		model_guard_event(w, (struct guard_event){ .type = GUARD_TIMER_FIRED });
+		return true;
+	case TIMER_STALE: /* one that was replaced, but already on its way */
+		if (!w->keeper_up || w->guard.state != GUARD_ASKED || w->guard.deadline_usec <= NOW)
+			return false;
+		model_guard_event(w, (struct guard_event){ .type = GUARD_TIMER_FIRED });
+		world_require(w->guard.state == GUARD_ASKED, "a stale timer ended the grace");
+		return true;
+	case FENCE_OK:
+		if (!w->fence_pending)
+			return false;
+		w->fence_pending = false;
+		w->mapping_fenced = true;
+		model_guard_event(w, (struct guard_event){ .type = GUARD_FENCE_DONE });
+		return true;
+	case FENCE_FAILS:
+		if (!w->fence_pending || !w->mishaps_left)
+			return false;
+		w->fence_pending = false;
+		w->mishaps_left--;
+		model_guard_event(w, (struct guard_event){ .type = GUARD_FENCE_DONE, .error = -ENOMEM });
+		return true;
+	case DESTROYED:
+		if (!w->destroy_pending)
+			return false;
+		w->destroy_pending = false;
+		w->mr_alive = false;
+		model_guard_event(w, (struct guard_event){ .type = GUARD_DESTROY_DONE });
+		return true;
+	case RELEASED:
+		if (!w->release_pending)
+			return false;
+		release_completes(w);
+		return true;
+	case ARM_OK:
+	case ARM_AGAIN:
+	case ARM_FAILS:
+		if (!w->arm_pending || (a != ARM_OK && !w->mishaps_left))
+			return false;
+		w->arm_pending = false;
+		if (a == ARM_OK)
+			w->lease = LEASE_ARMED;
+		else
+			w->mishaps_left--;
+		model_guard_event(w, (struct guard_event){ .type = GUARD_ARM_DONE,
+							   .error = a == ARM_OK	     ? 0
+								    : a == ARM_AGAIN ? -EAGAIN
+										     : -EIO });
+		return true;
+	case REFRESHED:
+		if (!w->refresh_pending)
+			return false;
+		w->refresh_pending = false;
+		w->mapping_fenced = false;
+		model_guard_event(w, (struct guard_event){ .type = GUARD_REFRESH_DONE,
+							   .valid_length = w->kernel_length });
+		return true;
+	case TO_DAEMON:
+		if (!w->daemon_up || !w->to_daemon.n)
+			return false;
+		deliver_to_daemon(w);
+		return true;
+	case TO_KEEPER:
+		if (!w->keeper_up || !w->to_keeper.n)
+			return false;
+		deliver_to_keeper(w);
+		return true;
+	case CLIENT_ACKS:
+		if (!daemon_region || !w->client_asked)
+			return false;
+		client_acks(w, w->region.revocation);
+		return true;
+	case CLIENT_ACKS_STALE:
+		if (!daemon_region || !w->client_there || !w->mishaps_left || !w->region.revocation)
+			return false;
+		w->mishaps_left--;
+		client_acks(w, w->region.revocation - 1);
+		client_acks(w, w->region.revocation + 1);
+		return true;
+	case CLIENT_LEAVES:
+		if (!daemon_region || !w->client_there)
+			return false;
+		w->client_there = w->client_asked = false;
+		model_region_event(w, (struct region_event){ .type = REGION_HOLDER_LEFT,
+							     .kind = HOLDER_CLIENT,
+							     .holder = CLIENT });
+		return true;
+	case PEER_ACKS:
+		if (!w->peer_connected || !w->peer_asked || !w->keeper_up)
+			return false;
+		w->peer_asked = false;
+		w->peer_acked_in_time = guard_pending_revocation(&w->guard) != 0;
+		model_tell_daemon(w, REGION_HOLDER_ACKED, w->guard.revocation, 0);
+		return true;
+	case PEER_LEAVES:
+		if (!w->peer_connected || !w->keeper_up)
+			return false;
+		w->peer_connected = w->peer_asked = false;
+		model_tell_daemon(w, REGION_HOLDER_LEFT, w->guard.revocation, 0);
+		return true;
+	case RELEASE:
+		if (!daemon_region || w->release_wanted)
+			return false;
+		w->release_wanted = true;
+		model_region_event(w, (struct region_event){ .type = REGION_RELEASE_WANTED });
+		return true;
+	case DAEMON_DIES:
+		if (!w->daemon_up || !w->mishaps_left)
+			return false;
+		w->mishaps_left--;
+		model_reset_daemon(w);
+		w->daemon_up = false;
+		return true;
+	case DAEMON_STARTS:
+		if (w->daemon_up || !w->keeper_up)
+			return false;
+		model_start_daemon(w);
+		return true;
+	case KEEPER_DIES:
+		if (!w->keeper_up || !w->mishaps_left)
+			return false;
+		w->mishaps_left--;
+		w->keeper_up = w->mr_alive = w->peer_connected = false;
+		w->fence_pending = w->destroy_pending = w->release_pending = w->arm_pending =
+			w->refresh_pending = false;
+		w->timer_armed = w->report_pending = false;
+		w->lease = LEASE_NONE; /* the kernel closes its descriptors */
+		memset(&w->to_keeper, 0, sizeof(w->to_keeper));
+		memset(&w->to_daemon, 0, sizeof(w->to_daemon));
+		model_region_event(w, (struct region_event){ .type = REGION_KEEPER_GONE });
+		world_require(!w->daemon_up || w->removed, "the keeper is gone and its region stays");
+		return true;
+	default:
+		return false;
+	}
+}
