@@ -70,8 +70,6 @@ struct world {
 	bool release_wanted;
 };
 
-#define NOW 10000000u /* times are shifted so that now is always this */
-
 enum action {
 	BREAK,
 	KERNEL_DEADLINE,
