@@ -147,6 +147,8 @@ struct rdmareg_watch_layout {
  * @break_id: layout watch: number of the current or last break, from 1.
  * @breaker_pid: layout watch: thread group id of the first breaker, in the reader's pid namespace; 0 if not visible.
  * @deadline_nsec: layout watch: CLOCK_MONOTONIC time at which the kernel gives the blocks back; 0 when no break runs.
+ * @unwinding: layout watch: 1 while the system call of the first breaker is still under way. Its end is an event too: the
+ *	slot becomes pending once more, and RDMAREG_REARM no longer says EAGAIN because of it.
  *
  * EAGAIN nothing is pending (for a named slot too).
  */
@@ -166,7 +168,7 @@ struct rdmareg_report {
 	__u32 operation;
 	__u32 breaker_pid;
 	__u32 break_id;
-	__u32 reserved;
+	__u32 unwinding;
 };
 
 /**

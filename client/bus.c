@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * bus.c - see bus.h: opening and closing a context, calls that wait, and the one descriptor that stands for the whole connection.
+ *
+ * sd-bus wants its events mask and its timeout looked at before every wait; a caller's poll loop cannot be asked for that. So an
+ * epoll descriptor holds the bus's descriptor, with the mask as it is now, and a timer for the rest: a timeout, messages
+ * that were read during a call and not yet dispatched, events that wait to be taken.
+ */
+#include "bus.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+
+#include "error.h"
+#include "util.h"
+
+DEFINE_CLEANUP(struct rdmareg, rdmareg_close)
+
+static int connect_bus(sd_bus **ret)
+{
+	const char *address = secure_getenv("RDMAREG_BUS_ADDRESS");
+	sd_bus *bus = NULL;
+	int r;
+
+	if (!address)
+		return sd_bus_open_system(ret);
+	r = sd_bus_new(&bus);
+	if (r < 0)
+		return r;
+	r = sd_bus_set_address(bus, address);
+	if (r >= 0)
+		r = sd_bus_set_bus_client(bus, 1);
+	if (r >= 0)
+		r = sd_bus_start(bus);
+	if (r < 0) {
+		sd_bus_unref(bus);
+		return r;
+	}
+	*ret = bus;
+	return 0;
+}
+
+_public_ int rdmareg_open(const struct rdmareg_open_options *options, struct rdmareg **ret)
+{
+	_cleanup_(rdmareg_close_cleanup) struct rdmareg *c = NULL;
+	struct rdmareg_open_options o;
+	struct epoll_event e = { .events = EPOLLIN };
+	int r;
+
+	r = struct_in(&o, sizeof(o), options);
+	if (r < 0)
+		return r;
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return fail(ENOMEM, "opening a connection to rdmaregd: out of memory");
+	c->epoll_fd = c->timer_fd = -1;
+	c->work_timeout_usec = o.work_timeout_usec ? o.work_timeout_usec : 600 * USEC_PER_SEC;
+	c->events = calloc(EVENTS_MAX, sizeof(*c->events));
+	if (!c->events)
+		return fail(ENOMEM, "opening a connection to rdmaregd: out of memory");
+	c->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	c->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (c->epoll_fd < 0 || c->timer_fd < 0 || epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, c->timer_fd, &e) < 0)
+		return fail(errno, "opening a connection to rdmaregd: %s", strerror(errno));
+	r = connect_bus(&c->bus);
+	if (r < 0)
+		return fail(r, "connecting to the system bus: %s; is the bus running, and is RDMAREG_BUS_ADDRESS (if set) right?",
+			    strerror(-r));
+	r = events_attach(c);
+	if (r < 0)
+		return r;
+	context_rearm(c);
+	*ret = take_pointer(c);
+	return 0;
+}
+
+_public_ struct rdmareg *rdmareg_close(struct rdmareg *c)
+{
+	if (!c)
+		return NULL;
+	lists_free_all(c);
+	regions_free_all(c);
+	sd_bus_flush_close_unref(c->bus);
+	if (c->timer_fd >= 0)
+		close(c->timer_fd);
+	if (c->epoll_fd >= 0)
+		close(c->epoll_fd);
+	free(c->owner);
+	free(c->events);
+	free(c);
+	return NULL;
+}
+
+/* An absolute time on the timer; 0 fires at once, UINT64_MAX never. */
+static void arm_timer(struct rdmareg *c, uint64_t at_usec)
+{
+	struct itimerspec t = { 0 };
+
+	if (at_usec != UINT64_MAX) {
+		t.it_value.tv_sec = (time_t)(at_usec / USEC_PER_SEC);
+		t.it_value.tv_nsec = (long)(at_usec % USEC_PER_SEC) * 1000;
+		if (!at_usec)
+			t.it_value.tv_nsec = 1; /* all zero would disarm it */
+	}
+	timerfd_settime(c->timer_fd, TFD_TIMER_ABSTIME, &t, NULL);
+}
+
+void context_rearm(struct rdmareg *c)
+{
+	struct epoll_event e = { 0 };
+	uint64_t timeout = UINT64_MAX;
+	int fd = sd_bus_get_fd(c->bus);
+	int events = sd_bus_get_events(c->bus);
+
+	/* The poll(2) bits that sd-bus uses have the same values in epoll. A bus that is gone is dropped from the set. */
+	e.events = fd >= 0 && events > 0 ? (uint32_t)events : 0;
+	if (c->disconnected || fd < 0)
+		e.events = 0;
+	if (e.events && !c->bus_events)
+		epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, fd, &e);
+	else if (e.events && e.events != c->bus_events)
+		epoll_ctl(c->epoll_fd, EPOLL_CTL_MOD, fd, &e);
+	else if (!e.events && c->bus_events && fd >= 0)
+		epoll_ctl(c->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+	c->bus_events = e.events;
+
+	if (c->n_events)
+		timeout = 0;
+	else if (c->disconnected)
+		timeout = UINT64_MAX;
+	else if (events < 0 || sd_bus_get_timeout(c->bus, &timeout) < 0)
+		timeout = 0; /* let dispatch find out what is the matter */
+	arm_timer(c, timeout);
+}
+
+int context_new_call(struct rdmareg *c, uint64_t region, const char *member, sd_bus_message **ret)
+{
+	char path[sizeof(RDMAREG_REGION_PREFIX) + 24];
+	int r;
+
+	snprintf(path, sizeof(path), RDMAREG_REGION_PREFIX "/%" PRIu64, region);
+	r = sd_bus_message_new_method_call(c->bus, ret, RDMAREG_BUS_NAME, region ? path : RDMAREG_MANAGER_PATH,
+					   region ? RDMAREG_REGION_INTERFACE : RDMAREG_MANAGER_INTERFACE, member);
+	if (r < 0)
+		return fail_bus(NULL, r, "making a %s request", member);
+	return 0;
+}
+
+int context_call(struct rdmareg *c, sd_bus_message *m, uint64_t timeout_usec, sd_bus_message **ret_reply,
+		 const char *format, ...)
+{
+	sd_bus_error error = SD_BUS_ERROR_NULL;
+	char asked[256];
+	va_list args;
+	int r;
+
+	r = sd_bus_call(c->bus, m, timeout_usec, &error, ret_reply);
+	sd_bus_message_unref(m);
+	if (r < 0) {
+		va_start(args, format);
+		vsnprintf(asked, sizeof(asked), format, args);
+		va_end(args);
+		r = fail_bus(&error, r, "%s", asked);
+	}
+	sd_bus_error_free(&error);
+	context_rearm(c);
+	return r < 0 ? r : 0;
+}
+
+_public_ int rdmareg_get_fd(const struct rdmareg *c)
+{
+	return c->epoll_fd;
+}
+
+_public_ int rdmareg_dispatch(struct rdmareg *c)
+{
+	uint64_t expirations;
+	int r = 1;
+
+	if (read(c->timer_fd, &expirations, sizeof(expirations)) < 0 && errno != EAGAIN)
+		return fail(errno, "looking for events: %s", strerror(errno));
+	/* A budget: a daemon that sends faster than we read must not keep the caller from its other work. */
+	for (int i = 0; i < 256 && r > 0 && !c->disconnected; i++)
+		r = sd_bus_process(c->bus, NULL);
+	if (r == -ECHILD)
+		return fail_bus(NULL, r, "looking for events");
+	if (r < 0 && !c->disconnected) {
+		struct rdmareg_event e = { .type = RDMAREG_EVENT_DISCONNECTED };
+
+		c->disconnected = true;
+		events_push(c, &e);
+	}
+	context_rearm(c);
+	return 0;
+}

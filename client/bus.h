@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * bus.h - the owner side's context: a private bus connection, who rdmaregd is on it now, and the events nobody has taken yet.
+ *
+ * What always holds: only the unique name that owns org.rdmareg.Registry1 is believed; every public function that used the connection
+ * ends with context_rearm(), so the context's one descriptor polls readable exactly when there is something to do.
+ */
+#ifndef RDMAREG_CLIENT_BUS_H
+#define RDMAREG_CLIENT_BUS_H
+
+#include <stdbool.h>
+#include <systemd/sd-bus.h>
+
+#include "names.h"
+#include "rdmareg.h"
+
+#define EVENTS_MAX 1024
+
+struct rdmareg {
+	sd_bus *bus;
+	char *owner; /* unique name of rdmaregd, NULL while nobody has the name */
+	bool subscribed;
+	bool disconnected;
+	int epoll_fd; /* what the caller waits on: the bus and the timer */
+	int timer_fd;
+	uint32_t bus_events; /* registered in epoll_fd for the bus's descriptor */
+	uint64_t work_timeout_usec;
+	struct rdmareg_event *events; /* ring of EVENTS_MAX */
+	size_t event_first, n_events;
+	struct rdmareg_region *regions; /* handles, freed with the context */
+	struct rdmareg_list *lists;
+};
+
+/* Make the descriptor tell the truth again. */
+void context_rearm(struct rdmareg *c);
+
+/*
+ * context_call - send @m and wait for the answer; @m is consumed whatever happens
+ * @timeout_usec: 0: the bus's default of 25 s.
+ * @ret_reply: may be NULL.
+ * @format: what is asked, for the error sentence.
+ */
+int context_call(struct rdmareg *c, sd_bus_message *m, uint64_t timeout_usec, sd_bus_message **ret_reply,
+		 const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* A method call message to the manager (@region 0) or to a region's object. */
+int context_new_call(struct rdmareg *c, uint64_t region, const char *member, sd_bus_message **ret);
+
+/* bus-events.c */
+int events_attach(struct rdmareg *c); /* matches and the name's present owner; for rdmareg_open() */
+void events_push(struct rdmareg *c, const struct rdmareg_event *e);
+
+/* region.c: free what hangs on a context that is being closed. */
+void regions_free_all(struct rdmareg *c);
+void lists_free_all(struct rdmareg *c);
+
+#endif

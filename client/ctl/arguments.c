@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * arguments.c - command lines read after the verbs' tables. getopt_long() does the walking, so options may stand anywhere, be shortened, be
+ * joined with "=", and "--" ends them.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ctl.h"
+#include "format.h"
+
+static const struct option_spec common[] = {
+	{ "json", ARG_FLAG, offsetof(struct ctl, json), NULL, "print JSON" },
+	{ "no-legend", ARG_FLAG, offsetof(struct ctl, no_legend), NULL, "print no headings" },
+	{ "no-pager", ARG_FLAG, offsetof(struct ctl, no_pager), NULL, "accepted; output is never paged" },
+	{ "help", ARG_FLAG, offsetof(struct ctl, help), NULL, "show this text" },
+	{ NULL },
+};
+
+enum { OPTIONS_MAX = 32 };
+
+static void print_options(const struct option_spec *o)
+{
+	char left[64];
+
+	for (; o && o->name; o++) {
+		snprintf(left, sizeof(left), "--%s%s%s", o->name, o->argument ? " " : "", o->argument ? o->argument : "");
+		printf("  %-26s %s\n", left, o->help);
+	}
+}
+
+static void print_help(const struct verb *verb)
+{
+	printf("rdmaregctl %s [OPTION...] %s\n\n%s\n\n", verb->name, verb->arguments, verb->summary);
+	print_options(verb->options);
+	print_options(common);
+}
+
+/* A word must be one of an enumeration's; 0 means that it is not. */
+static int store_word(void *place, unsigned int value)
+{
+	if (!value)
+		return -EINVAL;
+	memcpy(place, &value, sizeof(value));
+	return 0;
+}
+
+static int store(const struct option_spec *o, const char *text, void *base)
+{
+	void *place = (char *)base + o->offset;
+	uint64_t value = 0;
+	int r;
+
+	switch (o->kind) {
+	case ARG_FLAG:
+		*(bool *)place = true;
+		return 0;
+	case ARG_TEXT:
+		*(const char **)place = text;
+		return *text ? 0 : -EINVAL;
+	case ARG_ACCESS:
+		return store_word(place, rdmareg_access_from_name(text));
+	case ARG_POLICY:
+		return store_word(place, rdmareg_policy_from_name(text));
+	case ARG_STATE:
+		return store_word(place, rdmareg_state_from_name(text));
+	case ARG_SIZE:
+		r = parse_size(text, &value);
+		break;
+	case ARG_TIME:
+		r = parse_time(text, &value);
+		break;
+	case ARG_REPEAT:
+		if (!strcmp(text, "forever")) {
+			*(uint64_t *)place = UINT64_MAX;
+			return 0;
+		}
+		r = parse_number(text, &value);
+		if (!r && !value)
+			r = -EINVAL;
+		break;
+	default:
+		r = parse_number(text, &value);
+		break;
+	}
+	if (!r)
+		*(uint64_t *)place = value;
+	return r;
+}
+
+static int add_options(struct option *longs, int n, const struct option_spec *o, int first_value)
+{
+	for (int i = 0; o && o[i].name && n < OPTIONS_MAX - 1; i++)
+		longs[n++] = (struct option){
+			.name = o[i].name,
+			.has_arg = o[i].kind == ARG_FLAG ? no_argument : required_argument,
+			.val = first_value + i,
+		};
+	return n;
+}
+
+int arguments_parse(struct ctl *ctl, const struct verb *verb, int argc, char **argv, void *options, int *ret_first)
+{
+	struct option longs[OPTIONS_MAX] = { 0 };
+	enum { OWN = 1000, COMMON = 2000 };
+	int n, c, given;
+
+	n = add_options(longs, 0, verb->options, OWN);
+	add_options(longs, n, common, COMMON);
+	optind = 1;
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, ":h", longs, NULL)) != -1) {
+		const struct option_spec *o;
+		int r;
+
+		if (c == ':')
+			return ctl_error(EXIT_USAGE, "%s: option %s needs an argument", verb->name, argv[optind - 1]);
+		if (c == '?')
+			return ctl_error(EXIT_USAGE, "%s: no such option: %s; see: rdmaregctl %s --help", verb->name,
+					 argv[optind - 1], verb->name);
+		if (c == 'h') {
+			ctl->help = true;
+			continue;
+		}
+		o = c >= COMMON ? &common[c - COMMON] : &verb->options[c - OWN];
+		r = store(o, optarg, c >= COMMON ? (void *)ctl : options);
+		if (r < 0)
+			return ctl_error(EXIT_USAGE, "%s: --%s %s: %s is wanted here", verb->name, o->name, optarg,
+					 r == -ERANGE ? "a smaller number" : o->argument);
+	}
+	if (ctl->help) {
+		print_help(verb);
+		return -1;
+	}
+	given = argc - optind;
+	if (given < verb->min_arguments || given > verb->max_arguments)
+		return ctl_error(EXIT_USAGE, "usage: rdmaregctl %s [OPTION...] %s", verb->name, verb->arguments);
+	*ret_first = optind;
+	return 0;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ctl.h - what the verbs of rdmaregctl share. A verb is a table entry: its name, its options, its function; help, parsing and
+ * completion all follow the table.
+ *
+ * What always holds: a verb returns an exit status, never calls exit(); what scripts read goes to stdout, everything else to stderr.
+ */
+#ifndef RDMAREGCTL_CTL_H
+#define RDMAREGCTL_CTL_H
+
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "rdmareg.h"
+
+enum {
+	EXIT_OK = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_NOT_FOUND = 3,
+	EXIT_DENIED = 4,
+	EXIT_NO_HARDWARE = 77,
+};
+
+struct ctl {
+	bool json;
+	bool no_legend;
+	bool no_pager; /* taken for the sake of scripts that always give it */
+	bool help;
+	bool color; /* stdout is a terminal and NO_COLOR is not set */
+	struct rdmareg *context; /* ctl_context() */
+};
+
+enum argument_kind {
+	ARG_FLAG,    /* bool, no argument */
+	ARG_TEXT,    /* const char *, of argv */
+	ARG_NUMBER,  /* uint64_t */
+	ARG_SIZE,    /* uint64_t, bytes */
+	ARG_TIME,    /* uint64_t, usec */
+	ARG_REPEAT,  /* uint64_t; "forever" is UINT64_MAX */
+	ARG_ACCESS,  /* enum rdmareg_access */
+	ARG_POLICY,  /* enum rdmareg_policy */
+	ARG_STATE,   /* enum rdmareg_state */
+};
+
+struct option_spec {
+	const char *name;
+	enum argument_kind kind;
+	size_t offset;	      /* into the verb's options, which begin all zero */
+	const char *argument; /* how help calls it */
+	const char *help;
+};
+
+struct verb {
+	const char *name;
+	const char *arguments; /* for help */
+	const char *summary;
+	const struct option_spec *options; /* ends with a NULL name */
+	int min_arguments, max_arguments;
+	int (*run)(struct ctl *ctl, const void *options, char **arguments, int n);
+};
+
+/* Room for any verb's options structure. */
+#define OPTIONS_BYTES 256
+
+extern const struct verb verb_register, verb_list, verb_show, verb_release, verb_export, verb_prefetch, verb_watch, verb_put,
+	verb_get;
+
+/*
+ * arguments_parse - the options of a verb and those every verb has
+ * @options: OPTIONS_BYTES. @ret_first: index of the first argument that is no option.
+ * 0; EXIT_USAGE with a message printed; -1: help was asked for and printed.
+ */
+int arguments_parse(struct ctl *ctl, const struct verb *verb, int argc, char **argv, void *options, int *ret_first);
+
+/* The connection, made on first use; NULL with the message printed and *ret_status set. */
+struct rdmareg *ctl_context(struct ctl *ctl, int *ret_status);
+
+/* Print "rdmaregctl: ..." (the library's sentence without a format) and give the exit status for the library's error. */
+int ctl_failed(int error);
+int ctl_error(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* A region's number on the command line. 0, or EXIT_USAGE with the message printed. */
+int ctl_parse_id(const char *text, uint64_t *ret);
+
+/* The region of that number as a handle; 0, or the exit status with the message printed. */
+int ctl_lookup(struct ctl *ctl, const char *text, struct rdmareg_region **ret);
+
+/* One line of JSON to stdout; the object is freed. */
+void ctl_print_json(json_object *o);
+
+static inline void region_cleanup(struct rdmareg_region **r)
+{
+	rdmareg_region_free(*r);
+}
+
+static inline void text_cleanup(char **text)
+{
+	free(*text);
+}
+
+#define _cleanup_(f) __attribute__((cleanup(f)))
+
+#endif

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * main.c - rdmaregctl: finds the verb, reads its options, runs it. What verbs need of the process as a whole is here too: the connection, the
+ * way errors are said, and the exit status each of them gets.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "ctl.h"
+#include "format.h"
+
+static const struct verb *const verbs[] = {
+	&verb_register, &verb_list,  &verb_show, &verb_release, &verb_export,
+	&verb_prefetch, &verb_watch, &verb_put,	 &verb_get,
+};
+
+#define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))
+
+int ctl_error(int status, const char *format, ...)
+{
+	va_list args;
+
+	fflush(stdout);
+	fputs("rdmaregctl: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	return status;
+}
+
+int ctl_failed(int error)
+{
+	int status = EXIT_FAILED;
+
+	switch (error) {
+	case -ENOENT:
+		status = EXIT_NOT_FOUND;
+		break;
+	case -EACCES:
+	case -EPERM:
+		status = EXIT_DENIED;
+		break;
+	case -ENODEV:
+		status = EXIT_NO_HARDWARE;
+		break;
+	}
+	return ctl_error(status, "%s", rdmareg_last_error());
+}
+
+struct rdmareg *ctl_context(struct ctl *ctl, int *ret_status)
+{
+	int r;
+
+	if (ctl->context)
+		return ctl->context;
+	r = rdmareg_open(NULL, &ctl->context);
+	if (r < 0) {
+		/* A bus that is not there is no region that is not found. */
+		*ret_status = r == -ENOENT ? ctl_error(EXIT_FAILED, "%s", rdmareg_last_error()) : ctl_failed(r);
+		return NULL;
+	}
+	return ctl->context;
+}
+
+int ctl_parse_id(const char *text, uint64_t *ret)
+{
+	if (parse_number(text, ret) < 0 || !*ret)
+		return ctl_error(EXIT_USAGE, "%s is not the number of a region; see: rdmaregctl list", text);
+	return 0;
+}
+
+int ctl_lookup(struct ctl *ctl, const char *text, struct rdmareg_region **ret)
+{
+	struct rdmareg *context;
+	uint64_t id;
+	int r;
+
+	r = ctl_parse_id(text, &id);
+	if (r)
+		return r;
+	context = ctl_context(ctl, &r);
+	if (!context)
+		return r;
+	r = rdmareg_lookup(context, id, ret);
+	return r < 0 ? ctl_failed(r) : 0;
+}
+
+void ctl_print_json(json_object *o)
+{
+	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	fflush(stdout);
+	json_object_put(o);
+}
+
+static void print_usage(void)
+{
+	char left[64];
+
+	printf("rdmaregctl VERB [OPTION...] [ARGUMENT...]\n\n"
+	       "Make files reachable for RDMA without pinning them, and reach them.\n\n");
+	for (size_t i = 0; i < N_VERBS; i++) {
+		snprintf(left, sizeof(left), "%s %s", verbs[i]->name, verbs[i]->arguments);
+		printf("  %-22s %s\n", left, verbs[i]->summary);
+	}
+	printf("\nEvery verb knows --json, --no-legend, --no-pager and --help.\n"
+	       "Sizes take K, M, G or T; times take us, ms, s, min or h. See rdmaregctl(1).\n");
+}
+
+static const struct verb *find_verb(const char *name)
+{
+	for (size_t i = 0; i < N_VERBS; i++)
+		if (!strcmp(verbs[i]->name, name))
+			return verbs[i];
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	struct ctl ctl = { 0 };
+	_Alignas(8) char options[OPTIONS_BYTES] = { 0 };
+	const struct verb *verb;
+	int r, first, at = 1;
+
+	/* Options before the verb are the verb's too: the verb is taken out, what stood before it moves up. */
+	while (at < argc && argv[at][0] == '-' && strcmp(argv[at], "--help") && strcmp(argv[at], "-h") &&
+	       strcmp(argv[at], "--version"))
+		at++;
+	if (at >= argc)
+		return ctl_error(EXIT_USAGE, "no verb given; see: rdmaregctl --help");
+	if (!strcmp(argv[at], "--version")) {
+		printf("rdmaregctl %s\n", PROJECT_VERSION);
+		return EXIT_OK;
+	}
+	if (argv[at][0] == '-' || !strcmp(argv[at], "help")) {
+		print_usage();
+		return EXIT_OK;
+	}
+	verb = find_verb(argv[at]);
+	if (!verb)
+		return ctl_error(EXIT_USAGE, "no such verb: %s; see: rdmaregctl --help", argv[at]);
+	for (; at > 0; at--)
+		argv[at] = argv[at - 1];
+	argv++;
+	argc--;
+
+	/* A reader that goes away is an error of writing, not a death in the middle of a transfer. */
+	signal(SIGPIPE, SIG_IGN);
+	ctl.color = isatty(STDOUT_FILENO) && !(getenv("NO_COLOR") && *getenv("NO_COLOR"));
+	r = arguments_parse(&ctl, verb, argc, argv, options, &first);
+	if (r < 0)
+		return EXIT_OK;
+	if (r > 0)
+		return r;
+	r = verb->run(&ctl, options, argv + first, argc - first);
+	rdmareg_close(ctl.context);
+	if (fflush(stdout) || ferror(stdout))
+		return r ? r : ctl_error(EXIT_FAILED, "writing the output: %s", strerror(errno));
+	return r;
+}

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * session.c - see session.h. What always holds: the connection yields to revocations by the library's own hand unless it was told not to;
+ * a signal is noticed between two operations, or while a settling is waited for, and never cuts an operation.
+ */
+#include "session.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "format.h"
+#include "model.h"
+
+static volatile sig_atomic_t stopped;
+
+static void on_stop(int signal_number)
+{
+	(void)signal_number;
+	stopped = 1;
+}
+
+static uint64_t now_usec(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+bool session_stopped(const struct session *s)
+{
+	(void)s;
+	return stopped;
+}
+
+static void print_event(const struct rdmareg_peer_event *e)
+{
+	static const char *const names[] = {
+		[RDMAREG_PEER_EVENT_ASKED] = "asked",
+		[RDMAREG_PEER_EVENT_ACKNOWLEDGED] = "acknowledged",
+		[RDMAREG_PEER_EVENT_SETTLED] = "settled",
+		[RDMAREG_PEER_EVENT_LENGTH_CHANGED] = "length-changed",
+		[RDMAREG_PEER_EVENT_DISCONNECTED] = "disconnected",
+	};
+	json_object *o = json_object_new_object();
+
+	json_object_object_add(o, "event", json_object_new_string(names[e->type]));
+	model_add_times(o, e->seen_usec);
+	if (e->type == RDMAREG_PEER_EVENT_ASKED || e->type == RDMAREG_PEER_EVENT_ACKNOWLEDGED)
+		json_object_object_add(o, "revocation", model_revocation(&e->revocation));
+	if (e->type == RDMAREG_PEER_EVENT_SETTLED) {
+		json_object *v = json_object_new_object();
+
+		json_object_object_add(v, "id", json_object_new_uint64(e->revocation.id));
+		json_object_object_add(o, "revocation", v);
+		json_object_object_add(o, "outcome", json_object_new_string(rdmareg_outcome_name(e->outcome)));
+	}
+	if (e->type == RDMAREG_PEER_EVENT_SETTLED || e->type == RDMAREG_PEER_EVENT_LENGTH_CHANGED) {
+		json_object_object_add(o, "valid_length", json_object_new_uint64(e->valid_length));
+		json_object_object_add(o, "generation", json_object_new_uint64(e->generation));
+	}
+	if (e->type == RDMAREG_PEER_EVENT_DISCONNECTED)
+		json_object_object_add(o, "error", json_object_new_string(strerror(-e->error)));
+	ctl_print_json(o);
+}
+
+static void on_event(const struct rdmareg_peer_event *e, void *userdata)
+{
+	struct session *s = userdata;
+
+	if (e->type == RDMAREG_PEER_EVENT_ASKED)
+		s->revocations++;
+	if (e->type == RDMAREG_PEER_EVENT_ACKNOWLEDGED)
+		s->acknowledged++;
+	if (e->type == RDMAREG_PEER_EVENT_SETTLED)
+		s->settled++;
+	if (e->type == RDMAREG_PEER_EVENT_DISCONNECTED)
+		s->connected = false;
+	if (s->timeline)
+		print_event(e);
+}
+
+/* The first line of a stream, without its end; malformed tickets are the library's to refuse. */
+static int read_ticket(const char *where, char *ticket, size_t bytes)
+{
+	FILE *f = where[0] == '@' ? fopen(where + 1, "re") : stdin;
+	int status = EXIT_OK;
+
+	if (!f)
+		return ctl_error(errno == ENOENT ? EXIT_NOT_FOUND : EXIT_FAILED, "opening %s: %s", where + 1, strerror(errno));
+	if (!fgets(ticket, (int)bytes, f))
+		status = ctl_error(EXIT_FAILED, "reading a ticket from %s: it is empty", where[0] == '@' ? where + 1 : "standard input");
+	else
+		ticket[strcspn(ticket, "\r\n")] = 0;
+	if (f != stdin)
+		fclose(f);
+	return status;
+}
+
+static void catch_signals(void)
+{
+	/* Without SA_RESTART: a wait for a settling is to end. */
+	struct sigaction a = { .sa_handler = on_stop };
+
+	sigaction(SIGINT, &a, NULL);
+	sigaction(SIGTERM, &a, NULL);
+	sigaction(SIGALRM, &a, NULL);
+}
+
+void session_set_end(struct session *s, uint64_t after_usec)
+{
+	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM };
+	struct itimerspec at = {
+		.it_value = { (time_t)(after_usec / 1000000), (long)(after_usec % 1000000) * 1000 },
+		/* Again and again: one that comes between a look at the flag and a wait must not be the last. */
+		.it_interval = { 0, 100000000 },
+	};
+	timer_t timer;
+
+	(void)s;
+	if (timer_create(CLOCK_MONOTONIC, &event, &timer) == 0)
+		timer_settime(timer, 0, &at, NULL);
+}
+
+int session_begin(struct session *s, const struct ctl *ctl, const struct session_options *o, const char *ticket,
+		  enum rdmareg_access access, bool data_on_stdout)
+{
+	struct rdmareg_peer_options po = {
+		.size = sizeof(po),
+		.source_address = o->source,
+		.connect_timeout_usec = o->timeout_usec,
+		.settle_timeout_usec = o->settle_usec,
+		.buffer_bytes = 2 * SESSION_CHUNK,
+		.on_revocation = o->ignore_revocations ? RDMAREG_ON_REVOCATION_IGNORE : RDMAREG_ON_REVOCATION_YIELD,
+		.on_event = on_event,
+		.userdata = s,
+	};
+	char line[512];
+	int r;
+
+	*s = (struct session){ .ctl = ctl, .timeline = o->timeline, .people = data_on_stdout ? stderr : stdout };
+	if (data_on_stdout && (o->timeline || ctl->json))
+		return ctl_error(EXIT_USAGE, "standard output carries the data: no --json or --timeline beside it");
+	if (!strcmp(ticket, "-") || ticket[0] == '@') {
+		r = read_ticket(ticket, line, sizeof(line));
+		if (r)
+			return r;
+		ticket = line;
+	}
+	catch_signals();
+	r = rdmareg_peer_connect(ticket, access, &po, &s->peer);
+	if (r < 0)
+		return r == -EINVAL ? ctl_error(EXIT_USAGE, "%s", rdmareg_last_error()) : ctl_failed(r);
+	s->connected = true;
+	s->started_usec = now_usec();
+	return EXIT_OK;
+}
+
+void session_wait(struct session *s)
+{
+	struct pollfd fd = { .fd = rdmareg_peer_get_fd(s->peer), .events = POLLIN };
+	struct timespec longest = { .tv_sec = 60 };
+	sigset_t block, before;
+
+	/* Blocked between the look at the flag and the wait, so that a signal in between ends the wait too. */
+	sigemptyset(&block);
+	sigaddset(&block, SIGINT);
+	sigaddset(&block, SIGTERM);
+	sigaddset(&block, SIGALRM);
+	sigprocmask(SIG_BLOCK, &block, &before);
+	if (!stopped)
+		ppoll(&fd, 1, &longest, &before);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	rdmareg_peer_dispatch(s->peer);
+}
+
+void session_progress(struct session *s, uint64_t done, uint64_t total)
+{
+	char a[FORMAT_BYTES], b[FORMAT_BYTES], c[FORMAT_BYTES];
+	uint64_t now = now_usec(), elapsed = now - s->started_usec;
+
+	if (s->ctl->json || s->timeline || now - s->shown_usec < 200000 || elapsed < 200000 || !isatty(STDERR_FILENO))
+		return;
+	s->shown_usec = now;
+	fprintf(stderr, "\r%s%s%s, %s/s\033[K", format_size(a, done), total ? " of " : "", total ? format_size(b, total) : "",
+		format_size(c, (uint64_t)((double)s->bytes * 1e6 / (double)elapsed)));
+}
+
+static void print_summary(struct session *s, const char *verb, uint64_t elapsed)
+{
+	char a[FORMAT_BYTES], b[FORMAT_BYTES], c[FORMAT_BYTES];
+
+	if (s->shown_usec)
+		fputs("\r\033[K", stderr);
+	if (s->ctl->json || s->timeline) {
+		json_object *o = json_object_new_object();
+
+		if (s->timeline) {
+			struct timespec t;
+
+			clock_gettime(CLOCK_BOOTTIME, &t);
+			json_object_object_add(o, "event", json_object_new_string("summary"));
+			model_add_times(o, (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000);
+		}
+		json_object_object_add(o, "bytes", json_object_new_uint64(s->bytes));
+		json_object_object_add(o, "operations", json_object_new_uint64(s->operations));
+		json_object_object_add(o, "passes", json_object_new_uint64(s->passes));
+		json_object_object_add(o, "revocations", json_object_new_uint64(s->revocations));
+		json_object_object_add(o, "acknowledged", json_object_new_uint64(s->acknowledged));
+		json_object_object_add(o, "settled", json_object_new_uint64(s->settled));
+		json_object_object_add(o, "connected", json_object_new_boolean(s->connected));
+		json_object_object_add(o, "elapsed_usec", json_object_new_uint64(elapsed));
+		ctl_print_json(o);
+		return;
+	}
+	fprintf(s->people, "%s %s in %s (%s/s), %" PRIu64 " operations, %" PRIu64 " revocations, connection %s\n", verb,
+		format_size(a, s->bytes), format_time(b, elapsed),
+		format_size(c, elapsed ? (uint64_t)((double)s->bytes * 1e6 / (double)elapsed) : s->bytes), s->operations,
+		s->revocations, s->connected ? "kept" : "lost");
+}
+
+void session_end(struct session *s, const char *verb)
+{
+	if (!s->peer)
+		return;
+	print_summary(s, verb, now_usec() - s->started_usec);
+	s->peer = rdmareg_peer_close(s->peer);
+}

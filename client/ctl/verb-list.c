@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* verb-list.c - list regions, and show one of them in full. */
+#include <stdio.h>
+
+#include "model.h"
+
+struct options {
+	const char *session;
+	enum rdmareg_state state;
+};
+
+static const struct option_spec specs[] = {
+	{ "session", ARG_TEXT, offsetof(struct options, session), "NAME", "only this session's" },
+	{ "state", ARG_STATE, offsetof(struct options, state), "STATE",
+	  "only in this state: registering, live, warming, draining, fenced, closing, lost" },
+	{ NULL },
+};
+
+static int list(struct ctl *ctl, const void *options, char **arguments, int n)
+{
+	const struct options *o = options;
+	struct rdmareg_list_options lo = { .size = sizeof(lo), .session = o->session, .state = o->state };
+	struct rdmareg_region_info info = { .size = sizeof(info) };
+	struct rdmareg_list *walk = NULL;
+	struct rdmareg *context;
+	json_object *regions;
+	int r, status = EXIT_OK;
+
+	(void)arguments;
+	(void)n;
+	context = ctl_context(ctl, &status);
+	if (!context)
+		return status;
+	r = rdmareg_list(context, &lo, &walk);
+	if (r < 0)
+		return ctl_failed(r);
+	regions = json_object_new_array();
+	while ((r = rdmareg_list_next(walk, &info)) > 0)
+		json_object_array_add(regions, model_region(&info));
+	if (r < 0)
+		status = ctl_failed(r);
+	else if (ctl->json)
+		ctl_print_json(json_object_get(regions));
+	else
+		status = model_print_list(ctl, regions);
+	json_object_put(regions);
+	rdmareg_list_free(walk);
+	return status;
+}
+
+static int show(struct ctl *ctl, const void *options, char **arguments, int n)
+{
+	_cleanup_(region_cleanup) struct rdmareg_region *region = NULL;
+	struct rdmareg_region_info info = { .size = sizeof(info) };
+	json_object *o;
+	int r;
+
+	(void)options;
+	(void)n;
+	r = ctl_lookup(ctl, arguments[0], &region);
+	if (r)
+		return r;
+	rdmareg_region_get_info(region, &info);
+	o = model_region(&info);
+	if (ctl->json) {
+		ctl_print_json(o);
+		return EXIT_OK;
+	}
+	model_print_region(ctl, o);
+	json_object_put(o);
+	return EXIT_OK;
+}
+
+const struct verb verb_list = { "list", "", "list regions", specs, 0, 0, list };
+const struct verb verb_show = { "show", "ID", "show all of a region", NULL, 1, 1, show };

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * verb-put.c - write a file into a region from another machine; on request again and again, which makes a writer for tests and
+ * demonstrations.
+ *
+ * What always holds: exit status 0 means that every byte was placed and is visible there (and, with --repeat, in every pass).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "session.h"
+
+struct options {
+	struct session_options session;
+	uint64_t offset, length, repeat, duration_usec;
+	bool clip;
+};
+
+static const struct option_spec specs[] = {
+	{ "offset", ARG_SIZE, offsetof(struct options, offset), "SIZE", "into the region (0)" },
+	{ "length", ARG_SIZE, offsetof(struct options, length), "SIZE", "at most so many bytes (the whole file)" },
+	{ "repeat", ARG_REPEAT, offsetof(struct options, repeat), "N|forever", "write the file so often (1)" },
+	{ "duration", ARG_TIME, offsetof(struct options, duration_usec), "TIME", "repeat for so long" },
+	{ "clip", ARG_FLAG, offsetof(struct options, clip), NULL, "write only what the file there has room for, and wait while it has none" },
+	{ "ignore-revocations", ARG_FLAG, offsetof(struct options, session.ignore_revocations), NULL,
+	  "for tests: never give way, and be cut off" },
+	SESSION_SPECS(struct options, session),
+	{ NULL },
+};
+
+/* Where the bytes come from. A pipe can be read once only. */
+struct source {
+	int fd;
+	const char *name;
+	uint64_t position, limit;
+	bool seekable;
+};
+
+static int source_open(struct source *s, const char *path, uint64_t limit)
+{
+	*s = (struct source){ .fd = STDIN_FILENO, .name = "standard input", .limit = limit ? limit : UINT64_MAX };
+	if (strcmp(path, "-")) {
+		s->name = path;
+		s->fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (s->fd < 0)
+			return ctl_error(errno == ENOENT ? EXIT_NOT_FOUND : errno == EACCES ? EXIT_DENIED : EXIT_FAILED,
+					 "opening %s: %s", path, strerror(errno));
+	}
+	s->seekable = lseek(s->fd, 0, SEEK_CUR) >= 0;
+	return EXIT_OK;
+}
+
+/* Fill the chunk as far as there is something: only the last one of a pass may be short, since offsets must stay aligned. */
+static ssize_t source_read(struct source *s, uint8_t *chunk, size_t bytes)
+{
+	size_t n = 0;
+
+	if (bytes > s->limit - s->position)
+		bytes = (size_t)(s->limit - s->position);
+	while (n < bytes) {
+		ssize_t k = s->seekable ? pread(s->fd, chunk + n, bytes - n, (off_t)(s->position + n)) :
+					  read(s->fd, chunk + n, bytes - n);
+
+		if (k < 0 && errno == EINTR)
+			continue;
+		if (k < 0)
+			return -errno;
+		if (!k)
+			break;
+		n += (size_t)k;
+	}
+	s->position += n;
+	return (ssize_t)n;
+}
+
+static uint64_t room(struct session *s, uint64_t offset)
+{
+	struct rdmareg_peer_info info = { .size = sizeof(info) };
+
+	rdmareg_peer_get_info(s->peer, &info);
+	return info.valid_length > offset ? info.valid_length - offset : 0;
+}
+
+static int incomplete(struct session *s, int error, uint64_t done, uint64_t offset)
+{
+	struct rdmareg_peer_info info = { .size = sizeof(info) };
+
+	rdmareg_peer_get_info(s->peer, &info);
+	if (error == -ERANGE)
+		return ctl_error(EXIT_FAILED, "wrote %" PRIu64 " bytes, then: the file there has room for %" PRIu64 " bytes at offset %" PRIu64
+					      "; give --length, or --clip", done, room(s, offset), offset);
+	if (error == -EINTR)
+		return ctl_error(EXIT_FAILED, "wrote %" PRIu64 " bytes, then was interrupted", done);
+	return ctl_error(error == -EACCES && info.connected ? EXIT_DENIED : EXIT_FAILED, "wrote %" PRIu64 " bytes, then: %s", done,
+			 rdmareg_last_error());
+}
+
+/* All of a chunk, over as many revocations as come. With --clip: as much as there is room for. */
+static int write_chunk(struct session *s, const struct options *o, const uint8_t *chunk, size_t bytes, uint64_t at,
+		       uint64_t done)
+{
+	size_t written = 0;
+
+	while (written < bytes) {
+		uint64_t left = bytes - written, fits = o->clip ? room(s, o->offset + at + written) : left;
+		int64_t n;
+
+		if (!fits)
+			return EXIT_OK;
+		n = rdmareg_peer_write(s->peer, chunk + written, fits < left ? fits : left, o->offset + at + written);
+		if (n == -ERANGE && o->clip)
+			continue; /* became shorter while we looked */
+		if (n < 0)
+			return n == -EINTR && o->repeat > 1 ? EXIT_OK : incomplete(s, (int)n, done + written, o->offset);
+		written += (size_t)n;
+		s->bytes += (uint64_t)n;
+		s->operations++;
+		if (o->clip && fits < left)
+			return EXIT_OK;
+	}
+	return EXIT_OK;
+}
+
+static int write_pass(struct session *s, const struct options *o, struct source *from, uint8_t *chunk)
+{
+	uint64_t at = 0;
+
+	if (from->seekable)
+		from->position = 0;
+	for (;;) {
+		ssize_t n = source_read(from, chunk, SESSION_CHUNK);
+		int r;
+
+		if (n < 0)
+			return ctl_error(EXIT_FAILED, "reading %s: %s", from->name, strerror((int)-n));
+		if (!n)
+			return EXIT_OK;
+		r = write_chunk(s, o, chunk, (size_t)n, at, at);
+		if (r)
+			return r;
+		at += (uint64_t)n;
+		session_progress(s, s->bytes, 0);
+		if (session_stopped(s))
+			return o->repeat > 1 ? EXIT_OK : incomplete(s, -EINTR, at, o->offset);
+	}
+}
+
+static int write_passes(struct session *s, const struct options *o, struct source *from, uint8_t *chunk)
+{
+	int r = EXIT_OK;
+
+	for (uint64_t i = 0; !r && i < o->repeat && !session_stopped(s); i++) {
+		while (o->clip && s->connected && !session_stopped(s) && !room(s, o->offset))
+			session_wait(s);
+		if (session_stopped(s))
+			break;
+		r = write_pass(s, o, from, chunk);
+		s->passes++;
+	}
+	if (r || !s->bytes || !room(s, o->offset) || o->session.ignore_revocations || session_stopped(s))
+		return r;
+	r = rdmareg_peer_flush(s->peer, o->offset);
+	return r < 0 ? incomplete(s, r, s->bytes, o->offset) : EXIT_OK;
+}
+
+static int run(struct ctl *ctl, const void *options, char **arguments, int n)
+{
+	struct options o = *(const struct options *)options;
+	_cleanup_(text_cleanup) char *chunk = malloc(SESSION_CHUNK);
+	struct source from;
+	struct session s;
+	int r;
+
+	(void)n;
+	if (!chunk)
+		return ctl_error(EXIT_FAILED, "out of memory");
+	if (!o.repeat)
+		o.repeat = o.duration_usec ? UINT64_MAX : 1;
+	if (!strcmp(arguments[0], "-") && !strcmp(arguments[1], "-"))
+		return ctl_error(EXIT_USAGE, "put: data and ticket cannot both come from standard input");
+	r = source_open(&from, arguments[0], o.length);
+	if (r)
+		return r;
+	if (o.repeat > 1 && !from.seekable)
+		return ctl_error(EXIT_USAGE, "put: %s can be read once only: no --repeat or --duration", from.name);
+	r = session_begin(&s, ctl, &o.session, arguments[1], RDMAREG_ACCESS_READ_WRITE, false);
+	if (r)
+		return r;
+	if (o.duration_usec)
+		session_set_end(&s, o.duration_usec);
+	r = write_passes(&s, &o, &from, (uint8_t *)chunk);
+	session_end(&s, "wrote");
+	return r;
+}
+
+const struct verb verb_put = { "put", "FILE TICKET", "write a file into a region, one-sided", specs, 2, 2, run };

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * verb-register.c - make a file reachable. The region is detached: it outlives this process, since a command has nothing to stay for. When
+ * the ticket that was asked for cannot be had, the region is released again: all or nothing.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "format.h"
+#include "model.h"
+
+struct options {
+	uint64_t offset, length, grace_usec;
+	const char *session;
+	enum rdmareg_access access;
+	enum rdmareg_policy policy;
+	bool export, no_warm;
+};
+
+static const struct option_spec specs[] = {
+	{ "offset", ARG_SIZE, offsetof(struct options, offset), "SIZE", "first byte of the file (a multiple of the page size; 0)" },
+	{ "length", ARG_SIZE, offsetof(struct options, length), "SIZE", "bytes (to the end of the file)" },
+	{ "access", ARG_ACCESS, offsetof(struct options, access), "r|rw", "what peers may do (r)" },
+	{ "policy", ARG_POLICY, offsetof(struct options, policy), "follow|yield|hold", "when blocks are wanted back (yield)" },
+	{ "grace", ARG_TIME, offsetof(struct options, grace_usec), "TIME", "how long a revocation waits for holders" },
+	{ "export", ARG_FLAG, offsetof(struct options, export), NULL, "make a ticket too" },
+	{ "session", ARG_TEXT, offsetof(struct options, session), "NAME", "tenant session (default)" },
+	{ "no-warm", ARG_FLAG, offsetof(struct options, no_warm), NULL, "do not prefetch" },
+	{ NULL },
+};
+
+static void print(const struct ctl *ctl, struct rdmareg_region *region, const char *ticket)
+{
+	struct rdmareg_region_info info = { .size = sizeof(info) };
+	json_object *o;
+
+	rdmareg_region_get_info(region, &info);
+	if (ctl->json) {
+		o = model_region(&info);
+		if (ticket)
+			json_object_object_add(o, "ticket", json_object_new_string(ticket));
+		ctl_print_json(o);
+		return;
+	}
+	printf("region      %" PRIu64 "\n", info.id);
+	printf("arbitration %s%s%s%s\n", rdmareg_arbitration_name(info.arbitration_mode), *info.arbitration_reason ? " (" : "",
+	       info.arbitration_reason, *info.arbitration_reason ? ")" : "");
+	if (ticket)
+		printf("ticket      %s\n", ticket);
+}
+
+static int run(struct ctl *ctl, const void *options, char **arguments, int n)
+{
+	const struct options *o = options;
+	struct rdmareg_register_options ro = {
+		.size = sizeof(ro),
+		.policy = o->policy,
+		.grace_usec = o->grace_usec,
+		.session = o->session,
+		.detached = 1,
+		.no_warm = o->no_warm,
+	};
+	_cleanup_(region_cleanup) struct rdmareg_region *region = NULL;
+	_cleanup_(text_cleanup) char *ticket = NULL;
+	enum rdmareg_access access = o->access ? o->access : RDMAREG_ACCESS_READ;
+	struct rdmareg *context;
+	int fd, r, status = EXIT_FAILED;
+
+	(void)n;
+	context = ctl_context(ctl, &status);
+	if (!context)
+		return status;
+	fd = open(arguments[0], (access == RDMAREG_ACCESS_READ ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0) {
+		status = errno == ENOENT ? EXIT_NOT_FOUND : errno == EACCES || errno == EPERM || errno == EROFS ? EXIT_DENIED : EXIT_FAILED;
+		return ctl_error(status, "opening %s for %s: %s", arguments[0],
+				 access == RDMAREG_ACCESS_READ ? "reading" : "reading and writing", strerror(errno));
+	}
+	r = rdmareg_register(context, fd, o->offset, o->length, access, &ro, &region);
+	close(fd);
+	if (r < 0)
+		return ctl_failed(r);
+	if (o->export) {
+		r = rdmareg_export(region, NULL, &ticket);
+		if (r < 0) {
+			status = ctl_failed(r);
+			if (rdmareg_release(region) < 0)
+				ctl_failed(-EIO);
+			return status;
+		}
+	}
+	print(ctl, region, ticket);
+	return EXIT_OK;
+}
+
+const struct verb verb_register = { "register", "FILE", "make a file reachable", specs, 1, 1, run };

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * error.c - see error.h. The state is the thread's own, so that functions which fail before any object exists can say why too, and
+ * objects used by different threads never overwrite each other's message.
+ */
+#include "error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "names.h"
+#include "rdmareg.h"
+#include "util.h"
+
+static _Thread_local struct {
+	char message[640];
+	char name[128];
+} last;
+
+/* Each of our own names has an errno of its own, so that nothing is lost on the way. */
+static const struct {
+	const char *name;
+	int error;
+	const char *hint; /* for errors whose sender could not say what to do */
+} table[] = {
+	{ RDMAREG_ERROR_INVALID_FILE, EBADF, NULL },
+	{ RDMAREG_ERROR_INVALID_RANGE, ERANGE, NULL },
+	{ RDMAREG_ERROR_INVALID_OPTION, EINVAL, NULL },
+	{ RDMAREG_ERROR_ACCESS_DENIED, EACCES, NULL },
+	{ RDMAREG_ERROR_LIMIT_EXCEEDED, EDQUOT, NULL },
+	{ RDMAREG_ERROR_NO_SUCH_REGION, ENOENT, NULL },
+	{ RDMAREG_ERROR_NO_SUCH_REVOCATION, ESTALE, NULL },
+	{ RDMAREG_ERROR_NO_ADAPTER, ENODEV, NULL },
+	{ RDMAREG_ERROR_BUSY, EBUSY, NULL },
+	{ RDMAREG_ERROR_KEEPER_LOST, EOWNERDEAD, NULL },
+	{ RDMAREG_ERROR_FAILED, EIO, NULL },
+	{ SD_BUS_ERROR_ACCESS_DENIED, EACCES, "the bus policy does not let this user talk to rdmaregd" },
+	{ SD_BUS_ERROR_AUTH_FAILED, EACCES, NULL },
+	{ SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED, EACCES, NULL },
+	{ SD_BUS_ERROR_SERVICE_UNKNOWN, EHOSTUNREACH, "rdmaregd is not running; start it with: systemctl start rdmaregd" },
+	{ SD_BUS_ERROR_NAME_HAS_NO_OWNER, EHOSTUNREACH, "rdmaregd is not running; start it with: systemctl start rdmaregd" },
+	{ SD_BUS_ERROR_NO_REPLY, ETIMEDOUT, "rdmaregd did not answer; see: systemctl status rdmaregd" },
+	{ SD_BUS_ERROR_TIMEOUT, ETIMEDOUT, "rdmaregd did not answer; see: systemctl status rdmaregd" },
+	{ SD_BUS_ERROR_DISCONNECTED, ENOTCONN, "the connection to the bus is gone; open a new one" },
+	{ SD_BUS_ERROR_LIMITS_EXCEEDED, EDQUOT, "a limit of the bus" },
+	{ SD_BUS_ERROR_UNKNOWN_OBJECT, ENOENT, NULL },
+	{ SD_BUS_ERROR_UNKNOWN_METHOD, EOPNOTSUPP, "this rdmaregd is too old for the request" },
+	{ SD_BUS_ERROR_UNKNOWN_INTERFACE, EOPNOTSUPP, "this rdmaregd is too old for the request" },
+	{ SD_BUS_ERROR_INVALID_ARGS, EINVAL, NULL },
+	{ SD_BUS_ERROR_NO_MEMORY, ENOMEM, NULL },
+};
+
+int error_to_errno(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
+		if (!strcmp(table[i].name, name))
+			return table[i].error;
+	/* Whatever way the bus failed to start it, nobody is there to answer. */
+	if (!strncmp(name, "org.freedesktop.DBus.Error.Spawn.", 33))
+		return EHOSTUNREACH;
+	return 0;
+}
+
+static const char *hint_for(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
+		if (!strcmp(table[i].name, name))
+			return table[i].hint;
+	if (!strncmp(name, "org.freedesktop.DBus.Error.Spawn.", 33))
+		return "rdmaregd could not be started; see: journalctl -u rdmaregd";
+	return NULL;
+}
+
+int fail(int error, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(last.message, sizeof(last.message), format, args);
+	va_end(args);
+	last.name[0] = 0;
+	if (!error)
+		error = EIO;
+	return error < 0 ? error : -error;
+}
+
+int fail_bus(const sd_bus_error *error, int r, const char *format, ...)
+{
+	const char *name = error && error->name ? error->name : "";
+	const char *text = error && error->name && error->message ? error->message : NULL;
+	const char *hint = NULL;
+	int number = error_to_errno(name);
+	char asked[256];
+	va_list args;
+
+	if (!number)
+		number = r < 0 ? -r : EIO;
+	/* sd-bus fills in a name only for answers; a connection that broke is told by its return value alone. */
+	if (number == ECONNRESET || number == EPIPE || number == ESHUTDOWN)
+		number = ENOTCONN;
+	va_start(args, format);
+	vsnprintf(asked, sizeof(asked), format, args);
+	va_end(args);
+	if (*name)
+		hint = hint_for(name);
+	else if (number == ENOTCONN)
+		hint = hint_for(SD_BUS_ERROR_DISCONNECTED);
+	else if (number == ETIMEDOUT)
+		hint = hint_for(SD_BUS_ERROR_TIMEOUT);
+	else if (number == ECHILD)
+		hint = "the connection belongs to the parent process; open one after fork(2)";
+	if (!text)
+		text = strerror(number);
+	snprintf(last.message, sizeof(last.message), "%s: %s%s%s", asked, hint && !*name ? "" : text,
+		 hint && *name ? "; " : "", hint ? hint : "");
+	snprintf(last.name, sizeof(last.name), "%s", name);
+	return -number;
+}
+
+_public_ const char *rdmareg_last_error(void)
+{
+	return last.message;
+}
+
+_public_ const char *rdmareg_last_error_name(void)
+{
+	return last.name;
+}
+
+int struct_in(void *target, size_t target_bytes, const void *caller)
+{
+	size_t size;
+
+	memset(target, 0, target_bytes);
+	if (!caller)
+		return 0;
+	memcpy(&size, caller, sizeof(size));
+	if (size < sizeof(size))
+		return fail(EINVAL, "reading options: their member size is %zu; set it to sizeof of the structure", size);
+	for (size_t i = target_bytes; i < size; i++)
+		if (((const uint8_t *)caller)[i])
+			return fail(E2BIG, "reading options: byte %zu is set and this librdmareg knows only %zu; "
+					   "update the library", i, target_bytes);
+	memcpy(target, caller, size < target_bytes ? size : target_bytes);
+	return 0;
+}
+
+int struct_out(void *caller, const void *source, size_t source_bytes)
+{
+	size_t size;
+
+	if (!caller)
+		return fail(EINVAL, "returning information: no structure was given");
+	memcpy(&size, caller, sizeof(size));
+	if (size < sizeof(size))
+		return fail(EINVAL, "returning information: the member size is %zu; set it to sizeof of the structure", size);
+	if (size > source_bytes)
+		memset((uint8_t *)caller + source_bytes, 0, size - source_bytes);
+	memcpy((uint8_t *)caller + sizeof(size), (const uint8_t *)source + sizeof(size),
+	       (size < source_bytes ? size : source_bytes) - sizeof(size));
+	return 0;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * error.h - the sentence and the bus error name of a thread's last failing call, and the one table between D-Bus errors and errno.
+ */
+#ifndef RDMAREG_CLIENT_ERROR_H
+#define RDMAREG_CLIENT_ERROR_H
+
+#include <systemd/sd-bus.h>
+
+/* Note the sentence; returns the error, negative whichever sign it was given with. 0 counts as EIO: a failure has a number. */
+int fail(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * fail_bus - a bus call that went wrong
+ * @r: what sd-bus returned. @error: what it filled in, may be unset.
+ * @format: what was asked, e.g. "registering descriptor 5"; the matter and a hint are appended.
+ */
+int fail_bus(const sd_bus_error *error, int r, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* The errno (positive) of a D-Bus error name, or 0 for a name that is not in the table. */
+int error_to_errno(const char *name);
+
+#endif

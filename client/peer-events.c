@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * peer-events.c - what the region's host tells a peer, and how the program hears of it.
+ *
+ * What always holds: revocation, length, key and generation in the peer are what the newest message said; the ring of events may drop its
+ * oldest, never this state.
+ */
+#include <sys/eventfd.h>
+
+#include "error.h"
+#include "peer.h"
+#include "util.h"
+
+void peer_event(struct rdmareg_peer *p, struct rdmareg_peer_event *e)
+{
+	uint64_t one = 1;
+
+	e->size = sizeof(*e);
+	e->seen_usec = clock_usec(CLOCK_BOOTTIME);
+	if (p->options.on_event) {
+		p->options.on_event(e, p->options.userdata);
+		return;
+	}
+	if (p->n_events == PEER_EVENTS) {
+		p->event_first = (p->event_first + 1) % PEER_EVENTS;
+		p->n_events--;
+	}
+	p->events[(p->event_first + p->n_events++) % PEER_EVENTS] = *e;
+	if (write(p->event_fd, &one, sizeof(one)) < 0)
+		return; /* it is readable already: that is what was wanted */
+}
+
+_public_ int rdmareg_peer_next_event(struct rdmareg_peer *p, struct rdmareg_peer_event *event)
+{
+	uint64_t count;
+	int r;
+
+	if (!p->n_events)
+		return 0;
+	r = struct_out(event, &p->events[p->event_first], sizeof(*event));
+	if (r < 0)
+		return r;
+	p->event_first = (p->event_first + 1) % PEER_EVENTS;
+	if (!--p->n_events && read(p->event_fd, &count, sizeof(count)) < 0)
+		return 1; /* nothing to take back: fine */
+	return 1;
+}
+
+static void asked(struct rdmareg_peer *p, const struct wire_message *m)
+{
+	struct rdmareg_peer_event e = { .type = RDMAREG_PEER_EVENT_ASKED };
+
+	/* Numbers rise: an older one is over, the same one is asked once. */
+	if (m->revocation <= p->revocation.id)
+		return;
+	p->revocation = (struct rdmareg_revocation){
+		.id = m->revocation,
+		.offset = m->offset,
+		.length = m->length,
+		.deadline_usec = clock_usec(CLOCK_MONOTONIC) + (uint64_t)m->time_left_msec * 1000,
+		.cause = m->cause <= RDMAREG_CAUSED_BY_RELEASE ? (enum rdmareg_cause)m->cause : RDMAREG_CAUSED_BY_UNKNOWN,
+	};
+	p->acknowledged = false;
+	e.revocation = p->revocation;
+	peer_event(p, &e);
+}
+
+static void settled(struct rdmareg_peer *p, const struct wire_message *m)
+{
+	struct rdmareg_peer_event e = {
+		.type = RDMAREG_PEER_EVENT_SETTLED,
+		.outcome = m->outcome < RDMAREG_OUTCOME_GONE ? (enum rdmareg_outcome)(m->outcome + 1) : RDMAREG_OUTCOME_UNKNOWN,
+		.valid_length = m->valid_length,
+		.generation = m->generation,
+		.revocation.id = m->revocation,
+	};
+
+	p->remote.rkey = m->rkey;
+	p->remote.generation = m->generation;
+	if (m->revocation >= p->revocation.id) {
+		p->revocation = (struct rdmareg_revocation){ 0 };
+		p->acknowledged = false;
+	}
+	peer_event(p, &e);
+}
+
+void peer_take_message(struct rdmareg_peer *p, const struct wire_message *m)
+{
+	struct rdmareg_peer_event e = {
+		.type = RDMAREG_PEER_EVENT_LENGTH_CHANGED,
+		.valid_length = m->valid_length,
+		.generation = m->generation,
+	};
+
+	if (m->valid_length > p->remote.length) {
+		peer_end(p, EPROTO, "the other side says that more of the file is there than was registered");
+		return;
+	}
+	if (m->type == WIRE_REVOCATION_ASKED) {
+		asked(p, m);
+		return;
+	}
+	p->remote.valid_length = m->valid_length;
+	if (m->type == WIRE_REVOCATION_SETTLED)
+		settled(p, m);
+	else
+		peer_event(p, &e);
+}

@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * peer-transfer.c - one-sided reads and writes: cut into chunks, several in flight, through our own pinned memory or the caller's.
+ *
+ * What always holds:
+ *   - Every remote address is a multiple of the alignment that the other side demands; a chunk that is not the last one is, too.
+ *   - A queue pair completes in order, so the bytes done are always the first ones: `done` means exactly that many from the start.
+ *   - A transfer returns with nothing in flight, whatever happened.
+ *   - While a revocation is not settled nothing is posted (unless the program asked to ignore it).
+ */
+#include <inttypes.h>
+#include <sys/mman.h>
+
+#include "error.h"
+#include "peer.h"
+#include "util.h"
+
+struct transfer {
+	enum ibv_wr_opcode opcode;
+	uint8_t *memory;	 /* the caller's */
+	struct ibv_mr *direct;	 /* the caller's memory is registered: no copy */
+	uint64_t offset, length; /* in the region */
+	uint64_t posted, done;	 /* bytes */
+	uint32_t n_posted, n_done; /* operations */
+	uint32_t chunk, depth;
+	uint32_t bytes[PEER_DEPTH]; /* of the operation in each slot */
+};
+
+struct rdmareg_buffer {
+	struct rdmareg_peer *peer;
+	struct rdmareg_buffer *next;
+	struct ibv_mr *mr;
+	uint8_t *memory;
+	size_t length;
+	bool writable;
+};
+
+static uint32_t chunk_unit(const struct rdmareg_peer *p)
+{
+	return p->remote.alignment > 4096 ? p->remote.alignment : 4096;
+}
+
+/* Our own memory is pinned on first use. A tight RLIMIT_MEMLOCK makes transfers slower, not impossible. */
+static int bounce_prepare(struct rdmareg_peer *p)
+{
+	size_t unit = chunk_unit(p), bytes = p->options.buffer_bytes;
+
+	if (p->bounce_mr)
+		return 0;
+	if (bytes > 1u << 30)
+		bytes = 1u << 30;
+	bytes = bytes / unit * unit;
+	if (!bytes)
+		bytes = unit;
+	for (;; bytes = bytes / 2 / unit * unit) {
+		if (!bytes)
+			return fail(ENOMEM, "pinning %zu bytes for transfers: %s; raise RLIMIT_MEMLOCK (ulimit -l)", unit,
+				    strerror(ENOMEM));
+		p->bounce = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (p->bounce == MAP_FAILED) {
+			p->bounce = NULL;
+			continue;
+		}
+		/* A child must not turn our pages into its own copies while the adapter uses them. */
+		madvise(p->bounce, bytes, MADV_DONTFORK);
+		p->bounce_mr = ibv_reg_mr(p->pd, p->bounce, bytes, IBV_ACCESS_LOCAL_WRITE);
+		if (p->bounce_mr)
+			break;
+		munmap(p->bounce, bytes);
+		p->bounce = NULL;
+		if (errno != ENOMEM)
+			return fail(errno, "registering %zu bytes for transfers: %s", bytes, strerror(errno));
+	}
+	p->bounce_bytes = bytes;
+	return 0;
+}
+
+void transfer_free_memory(struct rdmareg_peer *p)
+{
+	while (p->buffers)
+		rdmareg_buffer_free(p->buffers);
+	if (p->bounce_mr)
+		ibv_dereg_mr(p->bounce_mr);
+	if (p->bounce)
+		munmap(p->bounce, p->bounce_bytes);
+	p->bounce_mr = NULL;
+	p->bounce = NULL;
+}
+
+void transfer_complete(struct rdmareg_peer *p, uint32_t slot)
+{
+	struct transfer *t = p->transfer;
+
+	if (!t || t->n_done == t->n_posted || slot != t->n_done % t->depth) {
+		peer_end(p, EIO, "the adapter reported an operation that was not expected; see the kernel's log");
+		return;
+	}
+	if (t->opcode == IBV_WR_RDMA_READ && !t->direct)
+		memcpy(t->memory + t->done, p->bounce + (size_t)slot * t->chunk, t->bytes[slot]);
+	t->done += t->bytes[slot];
+	t->n_done++;
+}
+
+static int fits(const struct rdmareg_peer *p, uint64_t offset, uint64_t length)
+{
+	if (offset <= p->remote.valid_length && length <= p->remote.valid_length - offset)
+		return 0;
+	return fail(ERANGE, "accessing %" PRIu64 " bytes at offset %" PRIu64 " of region %" PRIu64 ": the file backs only %" PRIu64
+			    " bytes of it now", length, offset, p->region, p->remote.valid_length);
+}
+
+static int post_chunk(struct rdmareg_peer *p, struct transfer *t)
+{
+	uint32_t slot = t->n_posted % t->depth;
+	uint64_t left = t->length - t->posted;
+	uint32_t bytes = left < t->chunk ? (uint32_t)left : t->chunk;
+	uint8_t *local = t->direct ? t->memory + t->posted : p->bounce + (size_t)slot * t->chunk;
+	struct ibv_sge sge = {
+		.addr = (uintptr_t)local,
+		.length = bytes,
+		.lkey = t->direct ? t->direct->lkey : p->bounce_mr->lkey,
+	};
+	struct ibv_send_wr *bad, wr = {
+		.wr_id = WR_DATA | slot,
+		.sg_list = &sge,
+		.num_sge = 1,
+		.opcode = t->opcode,
+		.send_flags = IBV_SEND_SIGNALED,
+		.wr.rdma = { .remote_addr = p->remote.address + t->offset + t->posted, .rkey = p->remote.rkey },
+	};
+	int r;
+
+	/* The whole of what is left, not this chunk: nobody is served by half of the rest. */
+	r = fits(p, t->offset + t->posted, left);
+	if (r < 0)
+		return r;
+	if (t->opcode == IBV_WR_RDMA_WRITE && !t->direct)
+		memcpy(local, t->memory + t->posted, bytes);
+	if (ibv_post_send(p->id->qp, &wr, &bad)) {
+		peer_end(p, EIO, "this machine's adapter does not take an operation; see the kernel's log");
+		return peer_fail_ended(p);
+	}
+	t->bytes[slot] = bytes;
+	t->posted += bytes;
+	t->n_posted++;
+	return 0;
+}
+
+/* Nothing is in flight and blocks are wanted back. 0: settled, go on. */
+static int give_way(struct rdmareg_peer *p)
+{
+	uint64_t deadline = add_saturating(clock_usec(CLOCK_MONOTONIC), p->options.settle_timeout_usec);
+	uint64_t id = p->revocation.id;
+	int r;
+
+	if (p->options.on_revocation != RDMAREG_ON_REVOCATION_YIELD)
+		return fail(EAGAIN, "using region %" PRIu64 ": revocation %" PRIu64 " is not settled; %s", p->region, id,
+			    p->acknowledged ? "wait for its settling" : "acknowledge it and wait for its settling");
+	while (p->revocation.id) {
+		if (!p->acknowledged && peer_send_ack(p) < 0)
+			return peer_fail_ended(p);
+		r = peer_sleep(p, deadline);
+		if (r == -ETIMEDOUT)
+			return fail(ETIMEDOUT, "using region %" PRIu64 ": revocation %" PRIu64 " was acknowledged and is still not "
+				    "settled; what holds its file there?", p->region, id);
+		if (r == -EINTR)
+			return fail(EINTR, "using region %" PRIu64 ": interrupted while revocation %" PRIu64 " is not settled",
+				    p->region, id);
+		if (peer_progress(p) < 0)
+			return peer_fail_ended(p);
+	}
+	return 0;
+}
+
+/* Bring the transfer one step further; 1 when there is nothing to do but wait. */
+static int transfer_step(struct rdmareg_peer *p, struct transfer *t)
+{
+	bool asked = p->revocation.id && p->options.on_revocation != RDMAREG_ON_REVOCATION_IGNORE;
+	int r;
+
+	if (asked)
+		return t->n_posted == t->n_done ? give_way(p) : 1;
+	if (t->posted == t->length || t->n_posted - t->n_done == t->depth)
+		return 1;
+	r = post_chunk(p, t);
+	/* What is in flight must come home before the caller hears of it. */
+	return r == -ERANGE && t->n_posted != t->n_done ? 1 : r;
+}
+
+static int transfer_run(struct rdmareg_peer *p, struct transfer *t)
+{
+	uint64_t deadline = add_saturating(clock_usec(CLOCK_MONOTONIC), p->options.io_timeout_usec);
+	uint32_t n_done = 0;
+	int r;
+
+	for (;;) {
+		if (peer_progress(p) < 0)
+			return peer_fail_ended(p);
+		if (t->done == t->length)
+			return 0;
+		r = transfer_step(p, t);
+		if (r < 0)
+			return r;
+		if (t->n_done != n_done || t->n_posted == t->n_done) {
+			n_done = t->n_done;
+			deadline = add_saturating(clock_usec(CLOCK_MONOTONIC), p->options.io_timeout_usec);
+		}
+		if (!r)
+			continue;
+		/* A signal does not cut an operation short: it is bounded by the deadline. */
+		if (peer_sleep(p, deadline) == -ETIMEDOUT)
+			peer_end(p, ETIMEDOUT, "the other machine has not answered for %" PRIu64 " ms; check it and the network between",
+				 p->options.io_timeout_usec / 1000);
+	}
+}
+
+static int64_t peer_transfer(struct rdmareg_peer *p, struct transfer *t)
+{
+	const char *verb = t->opcode == IBV_WR_RDMA_WRITE ? "writing" : "reading";
+	int r;
+
+	if (p->transfer)
+		return fail(EBUSY, "%s region %" PRIu64 ": another call for this peer is under way", verb, p->region);
+	if (p->error)
+		return peer_fail_ended(p);
+	if (!(p->remote.rights & (t->opcode == IBV_WR_RDMA_WRITE ? WIRE_RIGHT_WRITE : WIRE_RIGHT_READ)))
+		return fail(EACCES, "%s region %" PRIu64 ": the connection does not have that right; connect for reading and writing",
+			    verb, p->region);
+	if (t->offset % p->remote.alignment)
+		return fail(EINVAL, "%s region %" PRIu64 " at offset %" PRIu64 ": offsets must be multiples of %" PRIu32
+				    " here (anything else would be misplaced by the adapter)", verb, p->region, t->offset,
+			    p->remote.alignment);
+	if (t->offset > p->remote.length || t->length > p->remote.length - t->offset)
+		return fail(ERANGE, "%s %" PRIu64 " bytes at offset %" PRIu64 " of region %" PRIu64 ": it has %" PRIu64 " bytes", verb,
+			    t->length, t->offset, p->region, p->remote.length);
+	if (t->direct) {
+		t->chunk = DIRECT_CHUNK < chunk_unit(p) ? chunk_unit(p) : DIRECT_CHUNK / chunk_unit(p) * chunk_unit(p);
+		t->depth = PEER_DEPTH;
+	} else {
+		r = bounce_prepare(p);
+		if (r < 0)
+			return r;
+		t->chunk = (uint32_t)(p->bounce_bytes / PEER_DEPTH / chunk_unit(p) * chunk_unit(p));
+		if (!t->chunk)
+			t->chunk = chunk_unit(p);
+		t->depth = (uint32_t)(p->bounce_bytes / t->chunk);
+		if (t->depth > PEER_DEPTH)
+			t->depth = PEER_DEPTH;
+	}
+	p->transfer = t;
+	r = transfer_run(p, t);
+	p->transfer = NULL;
+	if (r < 0 && !t->done)
+		return r;
+	return (int64_t)t->done;
+}
+
+/* The return value counts bytes: no more than it can say. */
+static uint64_t countable(size_t length)
+{
+	return length > INT64_MAX ? INT64_MAX : length;
+}
+
+_public_ int64_t rdmareg_peer_write(struct rdmareg_peer *p, const void *data, size_t length, uint64_t offset)
+{
+	struct transfer t = {
+		.opcode = IBV_WR_RDMA_WRITE, .memory = (uint8_t *)(uintptr_t)data, .offset = offset, .length = countable(length),
+	};
+
+	return peer_transfer(p, &t);
+}
+
+_public_ int64_t rdmareg_peer_read(struct rdmareg_peer *p, void *data, size_t length, uint64_t offset)
+{
+	struct transfer t = { .opcode = IBV_WR_RDMA_READ, .memory = data, .offset = offset, .length = countable(length) };
+
+	return peer_transfer(p, &t);
+}
+
+_public_ int rdmareg_peer_flush(struct rdmareg_peer *p, uint64_t offset)
+{
+	uint8_t byte;
+	struct transfer t = { .opcode = IBV_WR_RDMA_READ, .memory = &byte, .offset = offset, .length = 1 };
+	int64_t n = peer_transfer(p, &t);
+
+	return n < 0 ? (int)n : 0;
+}
+
+_public_ int rdmareg_peer_register_buffer(struct rdmareg_peer *p, void *memory, size_t length, int writable,
+					  struct rdmareg_buffer **ret)
+{
+	struct rdmareg_buffer *b;
+
+	if (p->error)
+		return peer_fail_ended(p);
+	if (!memory || !length)
+		return fail(EINVAL, "registering a buffer: it is empty");
+	b = calloc(1, sizeof(*b));
+	if (!b)
+		return fail(ENOMEM, "registering a buffer: out of memory");
+	b->mr = ibv_reg_mr(p->pd, memory, length, writable ? IBV_ACCESS_LOCAL_WRITE : 0);
+	if (!b->mr) {
+		int error = errno;
+
+		free(b);
+		return fail(error, "registering a buffer of %zu bytes: %s; is it mapped%s, and RLIMIT_MEMLOCK large enough?", length,
+			    strerror(error), writable ? " writable" : "");
+	}
+	b->peer = p;
+	b->memory = memory;
+	b->length = length;
+	b->writable = writable;
+	b->next = p->buffers;
+	p->buffers = b;
+	*ret = b;
+	return 0;
+}
+
+_public_ struct rdmareg_buffer *rdmareg_buffer_free(struct rdmareg_buffer *b)
+{
+	struct rdmareg_buffer **p;
+
+	if (!b)
+		return NULL;
+	for (p = &b->peer->buffers; *p; p = &(*p)->next)
+		if (*p == b) {
+			*p = b->next;
+			break;
+		}
+	ibv_dereg_mr(b->mr);
+	free(b);
+	return NULL;
+}
+
+static int64_t buffer_transfer(struct rdmareg_buffer *b, enum ibv_wr_opcode opcode, size_t buffer_offset, size_t length,
+			       uint64_t offset)
+{
+	struct transfer t = { .opcode = opcode, .direct = b->mr, .offset = offset, .length = countable(length) };
+
+	if (buffer_offset > b->length || length > b->length - buffer_offset)
+		return fail(EFAULT, "transferring %zu bytes at %zu of a buffer: it has %zu bytes", length, buffer_offset, b->length);
+	if (opcode == IBV_WR_RDMA_READ && !b->writable)
+		return fail(EFAULT, "reading into a buffer that was not registered writable");
+	t.memory = b->memory + buffer_offset;
+	return peer_transfer(b->peer, &t);
+}
+
+_public_ int64_t rdmareg_peer_write_buffer(struct rdmareg_buffer *b, size_t buffer_offset, size_t length, uint64_t offset)
+{
+	return buffer_transfer(b, IBV_WR_RDMA_WRITE, buffer_offset, length, offset);
+}
+
+_public_ int64_t rdmareg_peer_read_buffer(struct rdmareg_buffer *b, size_t buffer_offset, size_t length, uint64_t offset)
+{
+	return buffer_transfer(b, IBV_WR_RDMA_READ, buffer_offset, length, offset);
+}

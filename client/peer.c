@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * peer.c - the peer side's public calls that are not transfers: connect, ask, wait, acknowledge, close.
+ */
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+#include "error.h"
+#include "peer.h"
+#include "ticket.h"
+#include "util.h"
+#include "wire.h"
+
+#define OR_DEFAULT(value, fallback) ((value) ? (value) : (fallback))
+
+DEFINE_CLEANUP(struct rdmareg_peer, rdmareg_peer_close)
+
+int peer_set_nonblocking(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? -errno : 0;
+}
+
+_public_ struct rdmareg_peer *rdmareg_peer_close(struct rdmareg_peer *p)
+{
+	if (!p)
+		return NULL;
+	peer_teardown(p);
+	if (p->channel)
+		rdma_destroy_event_channel(p->channel);
+	if (p->event_fd >= 0)
+		close(p->event_fd);
+	if (p->epoll_fd >= 0)
+		close(p->epoll_fd);
+	free(p);
+	return NULL;
+}
+
+static int peer_new(const struct rdmareg_peer_options *o, struct rdmareg_peer **ret)
+{
+	_cleanup_(rdmareg_peer_close_cleanup) struct rdmareg_peer *p = calloc(1, sizeof(*p));
+	struct epoll_event e = { .events = EPOLLIN };
+
+	if (!p)
+		return fail(ENOMEM, "connecting: out of memory");
+	p->epoll_fd = p->event_fd = -1;
+	p->options = *o;
+	p->options.source_address = NULL;
+	p->options.connect_timeout_usec = OR_DEFAULT(o->connect_timeout_usec, 10 * USEC_PER_SEC);
+	p->options.io_timeout_usec = OR_DEFAULT(o->io_timeout_usec, 30 * USEC_PER_SEC);
+	p->options.settle_timeout_usec = OR_DEFAULT(o->settle_timeout_usec, 120 * USEC_PER_SEC);
+	p->options.buffer_bytes = OR_DEFAULT(o->buffer_bytes, 1u << 20);
+	p->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	p->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (p->epoll_fd < 0 || p->event_fd < 0 || epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, p->event_fd, &e) < 0)
+		return fail(errno, "connecting: %s", strerror(errno));
+	p->channel = rdma_create_event_channel();
+	if (!p->channel) {
+		if (errno == EACCES || errno == EPERM)
+			return fail(errno, "connecting: this user may not open /dev/infiniband/rdma_cm");
+		return fail(ENODEV, "connecting: this machine has no RDMA device, or the module rdma_ucm is not loaded (%s)",
+			    strerror(errno));
+	}
+	if (peer_set_nonblocking(p->channel->fd) < 0 || epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, p->channel->fd, &e) < 0)
+		return fail(errno, "connecting: %s", strerror(errno));
+	*ret = take_pointer(p);
+	return 0;
+}
+
+static int look_up(const char *host, const char *port, int flags, struct addrinfo **ret)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = flags };
+	int r = getaddrinfo(host, port, &hints, ret);
+
+	if (!r)
+		return 0;
+	return fail(r == EAI_MEMORY ? ENOMEM : ENXIO, "connecting: looking up %s: %s", host, gai_strerror(r));
+}
+
+/* Only a host that was not reached may be reached at another of its addresses. An answer is an answer. */
+static bool may_try_next(int r)
+{
+	return r == -EHOSTUNREACH || r == -ENETUNREACH || r == -ENODEV || r == -ECONNREFUSED || r == -EADDRNOTAVAIL ||
+	       r == -ETIMEDOUT;
+}
+
+static int connect_any(struct rdmareg_peer *p, const struct addrinfo *targets, const struct addrinfo *source,
+		       const struct wire_connect *request)
+{
+	uint64_t now = clock_usec(CLOCK_MONOTONIC), deadline = add_saturating(now, p->options.connect_timeout_usec);
+	unsigned int left = 0;
+	int r = 0;
+
+	for (const struct addrinfo *a = targets; a; a = a->ai_next)
+		left += !source || source->ai_family == a->ai_family;
+	for (const struct addrinfo *a = targets; a; a = a->ai_next) {
+		if (source && source->ai_family != a->ai_family)
+			continue;
+		/* A silent address may not use up the time of those behind it. */
+		now = clock_usec(CLOCK_MONOTONIC);
+		r = peer_establish(p, source ? source->ai_addr : NULL, a->ai_addr, request,
+				   now < deadline ? now + (deadline - now) / left-- : deadline);
+		if (!may_try_next(r))
+			return r;
+	}
+	return r ? r : fail(EADDRNOTAVAIL, "connecting: the source address is of another family than the ticket's host");
+}
+
+_public_ int rdmareg_peer_connect(const char *ticket_text, enum rdmareg_access access,
+				  const struct rdmareg_peer_options *options, struct rdmareg_peer **ret)
+{
+	_cleanup_(rdmareg_peer_close_cleanup) struct rdmareg_peer *p = NULL;
+	struct addrinfo *targets = NULL, *source = NULL;
+	struct rdmareg_peer_options o;
+	struct wire_connect request;
+	struct ticket ticket;
+	int r;
+
+	r = struct_in(&o, sizeof(o), options);
+	if (r < 0)
+		return r;
+	if (access != RDMAREG_ACCESS_READ && access != RDMAREG_ACCESS_READ_WRITE)
+		return fail(EINVAL, "connecting: the access is neither read nor read-write");
+	if ((unsigned int)o.on_revocation > RDMAREG_ON_REVOCATION_IGNORE)
+		return fail(EINVAL, "connecting: on_revocation %d is none", (int)o.on_revocation);
+	r = ticket_parse(ticket_text, &ticket);
+	if (r < 0)
+		return r;
+	r = peer_new(&o, &p);
+	if (r < 0)
+		return r;
+	p->region = ticket.region;
+	wire_put_connect(&request, access == RDMAREG_ACCESS_READ ? WIRE_RIGHT_READ : WIRE_RIGHT_READ | WIRE_RIGHT_WRITE,
+			 ticket.region, ticket.token);
+
+	r = look_up(ticket.host, ticket.port, AI_NUMERICSERV, &targets);
+	if (r >= 0 && o.source_address)
+		r = look_up(o.source_address, NULL, AI_NUMERICHOST, &source);
+	if (r >= 0)
+		r = connect_any(p, targets, source, &request);
+	if (targets)
+		freeaddrinfo(targets);
+	if (source)
+		freeaddrinfo(source);
+	explicit_bzero(&request, sizeof(request));
+	explicit_bzero(&ticket, sizeof(ticket));
+	if (r < 0)
+		return r;
+	if (p->remote.revocation) {
+		/* Nothing of ours can be in flight: it waits for nobody here, and we wait for its settling. */
+		p->revocation.id = p->remote.revocation;
+		p->revocation.length = p->remote.length;
+		p->acknowledged = true;
+	}
+	*ret = take_pointer(p);
+	return 0;
+}
+
+_public_ int rdmareg_peer_get_info(struct rdmareg_peer *p, struct rdmareg_peer_info *info)
+{
+	struct rdmareg_peer_info i = {
+		.region = p->region,
+		.length = p->remote.length,
+		.valid_length = p->remote.valid_length,
+		.address = p->remote.address,
+		.rkey = p->remote.rkey,
+		.generation = p->remote.generation,
+		.alignment = p->remote.alignment,
+		.path_mtu = p->path_mtu,
+		.grace_msec = p->remote.grace_msec,
+		.access = p->remote.rights & WIRE_RIGHT_WRITE ? RDMAREG_ACCESS_READ_WRITE : RDMAREG_ACCESS_READ,
+		.revocation = p->revocation,
+		.acknowledged = p->acknowledged,
+		.connected = !p->error,
+	};
+	const struct sockaddr *remote = rdma_get_peer_addr(p->id);
+
+	snprintf(i.device, sizeof(i.device), "%s", ibv_get_device_name(p->id->verbs->device));
+	if (remote->sa_family == AF_INET)
+		inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)remote)->sin_addr, i.remote_address,
+			  sizeof(i.remote_address));
+	else if (remote->sa_family == AF_INET6)
+		inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)remote)->sin6_addr, i.remote_address,
+			  sizeof(i.remote_address));
+	return struct_out(info, &i, sizeof(i));
+}
+
+_public_ int rdmareg_peer_get_fd(const struct rdmareg_peer *p)
+{
+	return p->epoll_fd;
+}
+
+_public_ int rdmareg_peer_dispatch(struct rdmareg_peer *p)
+{
+	/* Look, have the next completion announced, look again: nothing can slip between. */
+	p->armed = false;
+	peer_progress(p);
+	peer_arm(p);
+	peer_progress(p);
+	if (!p->error && p->revocation.id && !p->acknowledged && p->options.on_revocation == RDMAREG_ON_REVOCATION_YIELD)
+		peer_send_ack(p);
+	return 0;
+}
+
+_public_ int rdmareg_peer_acknowledge(struct rdmareg_peer *p, uint64_t revocation)
+{
+	if (p->error)
+		return peer_fail_ended(p);
+	if (!revocation || p->revocation.id != revocation)
+		return fail(ESTALE, "acknowledging revocation %" PRIu64 " of region %" PRIu64 ": it is over, or was not asked; %s",
+			    revocation, p->region, "look at the newest event");
+	if (p->acknowledged)
+		return 0;
+	return peer_send_ack(p) < 0 ? peer_fail_ended(p) : 0;
+}

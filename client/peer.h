@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * peer.h - a connection to a region on another machine.
+ *
+ * One RC queue pair, one completion queue for both directions, control messages beside the one-sided operations. All work is done
+ * inside the caller's calls: peer_progress() takes in what has happened, peer_sleep() waits for more.
+ *
+ * What always holds:
+ *   - Once peer->error is set the queue pair is destroyed: nothing of ours is in flight and no memory of the caller is touched.
+ *   - Outside peer_transfer() no data operation is in flight.
+ *   - After an acknowledgement was sent no data operation is posted until that revocation is settled.
+ *   - Every wait ends: by a completion, an event of the connection manager, or a deadline.
+ */
+#ifndef RDMAREG_CLIENT_PEER_H
+#define RDMAREG_CLIENT_PEER_H
+
+#include <infiniband/verbs.h>
+#include <rdma/rdma_cma.h>
+#include <stdbool.h>
+
+#include "rdmareg-wire.h"
+#include "rdmareg.h"
+
+#define PEER_DEPTH 8	/* data operations in flight */
+#define PEER_RECEIVES 16 /* control messages that may arrive before we look */
+#define PEER_SENDS 4
+#define PEER_EVENTS 64
+#define DIRECT_CHUNK (256u << 10)
+
+/* Work request ids: what kind, and which one of it. */
+#define WR_DATA (1ull << 32)
+#define WR_RECEIVE (2ull << 32)
+#define WR_SEND (3ull << 32)
+#define WR_KIND (~0ull << 32)
+
+/* The control messages' memory, registered as one piece. */
+struct peer_control {
+	struct wire_message receive[PEER_RECEIVES];
+	struct wire_message send[PEER_SENDS];
+};
+
+struct rdmareg_peer {
+	/* the connection */
+	struct rdma_event_channel *channel;
+	struct rdma_cm_id *id;
+	struct ibv_pd *pd;
+	struct ibv_comp_channel *completions;
+	struct ibv_cq *cq;
+	struct peer_control *control;
+	struct ibv_mr *control_mr;
+	int epoll_fd; /* what the caller waits on: both channels and event_fd */
+	int event_fd; /* readable while an event waits to be taken */
+	bool armed;   /* the completion queue will tell of the next completion */
+	uint32_t sends_busy; /* bit per peer_control.send */
+
+	/* the region */
+	uint64_t region;
+	struct wire_accept remote;
+	uint32_t path_mtu;
+	struct rdmareg_revocation revocation; /* not settled; id 0: none */
+	bool acknowledged;
+
+	/* the end of it */
+	int error; /* negative; 0 while connected */
+	char error_text[256];
+
+	/* data */
+	uint8_t *bounce;
+	size_t bounce_bytes;
+	struct ibv_mr *bounce_mr;
+	struct transfer *transfer; /* the one under way */
+	struct rdmareg_buffer *buffers;
+
+	struct rdmareg_peer_options options; /* with defaults filled in; source_address is not kept */
+	struct rdmareg_peer_event events[PEER_EVENTS];
+	size_t event_first, n_events;
+};
+
+/* peer-progress.c */
+int peer_progress(struct rdmareg_peer *p); /* 0, or p->error */
+int peer_sleep(struct rdmareg_peer *p, uint64_t deadline_usec); /* 0: look again; -ETIMEDOUT, -EINTR; no sentence set */
+int peer_arm(struct rdmareg_peer *p); /* 1: armed just now, so look again; 0: was armed */
+int peer_post_receive(struct rdmareg_peer *p, uint32_t i);
+int peer_end(struct rdmareg_peer *p, int error, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int peer_fail_ended(struct rdmareg_peer *p); /* set the sentence to the end's and return p->error */
+int peer_send_ack(struct rdmareg_peer *p);
+
+/* peer-connect.c: connect p->channel's only id to an address; on failure there is none again. */
+int peer_establish(struct rdmareg_peer *p, const struct sockaddr *source, const struct sockaddr *target,
+		   const struct wire_connect *request, uint64_t deadline_usec);
+void peer_teardown(struct rdmareg_peer *p);
+
+/* peer.c */
+int peer_set_nonblocking(int fd);
+
+/* peer-events.c */
+void peer_event(struct rdmareg_peer *p, struct rdmareg_peer_event *e);
+void peer_take_message(struct rdmareg_peer *p, const struct wire_message *m);
+
+/* peer-transfer.c */
+void transfer_complete(struct rdmareg_peer *p, uint32_t slot);
+void transfer_free_memory(struct rdmareg_peer *p); /* bounce and buffers, when nothing is in flight any more */
+
+/* completion.c: what a failed completion means. errno, positive; a sentence about the matter and what to do. */
+int completion_errno(enum ibv_wc_status status, bool revocation_asked, const char **ret_text);
+
+#endif

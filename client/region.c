@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * region.c - regions as the owner handles them: register, look up, refresh, export, prefetch, acknowledge, release.
+ *
+ * What always holds: a handle is on its context's list from the moment it exists until it is freed; it has read at least one answer, so
+ * its information is never empty; no call here changes it except a complete new answer.
+ */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdbool.h>
+
+#include "bus.h"
+#include "error.h"
+#include "properties.h"
+#include "util.h"
+
+struct rdmareg_region {
+	struct rdmareg *context;
+	struct rdmareg_region *next;
+	struct properties properties;
+	uint64_t id; /* the daemon's word at the beginning; its object path is made of it */
+};
+
+_public_ struct rdmareg_region *rdmareg_region_free(struct rdmareg_region *r)
+{
+	struct rdmareg_region **p;
+
+	if (!r)
+		return NULL;
+	for (p = &r->context->regions; *p; p = &(*p)->next)
+		if (*p == r) {
+			*p = r->next;
+			break;
+		}
+	properties_clear(&r->properties);
+	free(r);
+	return NULL;
+}
+
+DEFINE_CLEANUP(struct rdmareg_region, rdmareg_region_free)
+DEFINE_CLEANUP(sd_bus_message, sd_bus_message_unref)
+
+void regions_free_all(struct rdmareg *c)
+{
+	while (c->regions)
+		rdmareg_region_free(c->regions);
+}
+
+static int region_new(struct rdmareg *c, sd_bus_message *answer, struct rdmareg_region **ret)
+{
+	_cleanup_(rdmareg_region_free_cleanup) struct rdmareg_region *region = calloc(1, sizeof(*region));
+	int r;
+
+	if (!region)
+		return fail(ENOMEM, "keeping a region: out of memory");
+	region->context = c;
+	region->next = c->regions;
+	c->regions = region;
+	r = properties_read(&region->properties, answer);
+	if (r < 0)
+		return r;
+	region->id = region->properties.info.id;
+	*ret = take_pointer(region);
+	return 0;
+}
+
+/* Options are appended only when set: the daemon's defaults are the daemon's. The first failure sticks in *r. */
+static void append_option(sd_bus_message *m, int *r, const char *key, const char *type, ...)
+{
+	va_list args;
+
+	if (*r < 0)
+		return;
+	*r = sd_bus_message_open_container(m, 'e', "sv");
+	if (*r >= 0)
+		*r = sd_bus_message_append(m, "s", key);
+	if (*r >= 0)
+		*r = sd_bus_message_open_container(m, 'v', type);
+	va_start(args, type);
+	if (*r >= 0)
+		*r = sd_bus_message_appendv(m, type, args);
+	va_end(args);
+	if (*r >= 0)
+		*r = sd_bus_message_close_container(m);
+	if (*r >= 0)
+		*r = sd_bus_message_close_container(m);
+}
+
+_public_ int rdmareg_register(struct rdmareg *c, int fd, uint64_t offset, uint64_t length, enum rdmareg_access access,
+			      const struct rdmareg_register_options *options, struct rdmareg_region **ret)
+{
+	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL, *reply = NULL;
+	struct rdmareg_register_options o;
+	int r;
+
+	r = struct_in(&o, sizeof(o), options);
+	if (r < 0)
+		return r;
+	if (access != RDMAREG_ACCESS_READ && access != RDMAREG_ACCESS_READ_WRITE)
+		return fail(EINVAL, "registering descriptor %d: the access is neither read nor read-write", fd);
+	if ((unsigned int)o.policy > RDMAREG_POLICY_HOLD)
+		return fail(EINVAL, "registering descriptor %d: policy %d is none; use follow, yield or hold", fd, (int)o.policy);
+	if (fd < 0)
+		return fail(EBADF, "registering descriptor %d: it is not an open file", fd);
+	r = context_new_call(c, 0, "RegisterRegion", &m);
+	if (r < 0)
+		return r;
+	r = sd_bus_message_append(m, "htts", fd, offset, length, rdmareg_access_name(access));
+	if (r >= 0)
+		r = sd_bus_message_open_container(m, 'a', "{sv}");
+	if (o.policy)
+		append_option(m, &r, "policy", "s", rdmareg_policy_name(o.policy));
+	if (o.grace_usec)
+		append_option(m, &r, "grace_usec", "t", o.grace_usec);
+	if (o.session)
+		append_option(m, &r, "session", "s", o.session);
+	if (o.detached)
+		append_option(m, &r, "detached", "b", 1);
+	if (o.no_warm)
+		append_option(m, &r, "warm", "b", 0);
+	if (r >= 0)
+		r = sd_bus_message_close_container(m);
+	if (r < 0)
+		return fail_bus(NULL, r, "registering descriptor %d", fd);
+	r = context_call(c, take_pointer(m), c->work_timeout_usec, &reply,
+			 "registering %" PRIu64 " bytes at offset %" PRIu64 " of descriptor %d", length, offset, fd);
+	if (r < 0)
+		return r;
+	r = sd_bus_message_skip(reply, "to");
+	if (r < 0)
+		return fail(EBADMSG, "registering descriptor %d: rdmaregd's answer makes no sense", fd);
+	return region_new(c, reply, ret);
+}
+
+static int get_region(struct rdmareg *c, uint64_t id, sd_bus_message **ret)
+{
+	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL, *reply = NULL;
+	int r;
+
+	r = context_new_call(c, 0, "GetRegion", &m);
+	if (r < 0)
+		return r;
+	r = sd_bus_message_append(m, "t", id);
+	if (r < 0)
+		return fail_bus(NULL, r, "looking up region %" PRIu64, id);
+	r = context_call(c, take_pointer(m), 0, &reply, "looking up region %" PRIu64, id);
+	if (r < 0)
+		return r;
+	if (sd_bus_message_skip(reply, "o") < 0)
+		return fail(EBADMSG, "looking up region %" PRIu64 ": rdmaregd's answer makes no sense", id);
+	*ret = take_pointer(reply);
+	return 0;
+}
+
+_public_ int rdmareg_lookup(struct rdmareg *c, uint64_t id, struct rdmareg_region **ret)
+{
+	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *reply = NULL;
+	int r;
+
+	r = get_region(c, id, &reply);
+	if (r < 0)
+		return r;
+	return region_new(c, reply, ret);
+}
+
+_public_ int rdmareg_region_refresh(struct rdmareg_region *region)
+{
+	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *reply = NULL;
+	int r;
+
+	r = get_region(region->context, region->id, &reply);
+	if (r < 0)
+		return r;
+	return properties_read(&region->properties, reply);
+}
+
+_public_ uint64_t rdmareg_region_id(const struct rdmareg_region *r)
+{
+	return r->id;
+}
+
+_public_ int rdmareg_region_get_info(struct rdmareg_region *r, struct rdmareg_region_info *info)
+{
+	return struct_out(info, &r->properties.info, sizeof(*info));
+}
+
+_public_ int rdmareg_export(struct rdmareg_region *region, const struct rdmareg_export_options *options, char **ret_ticket)
+{
+	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL, *reply = NULL;
+	struct rdmareg_export_options o;
+	const char *ticket;
+	char *copy;
+	int r;
+
+	r = struct_in(&o, sizeof(o), options);
+	if (r < 0)
+		return r;
+	if ((unsigned int)o.access > RDMAREG_ACCESS_READ_WRITE)
+		return fail(EINVAL, "exporting region %" PRIu64 ": access %d is none", region->id, (int)o.access);
+	r = context_new_call(region->context, region->id, "Export", &m);
+	if (r < 0)
+		return r;
+	r = sd_bus_message_open_container(m, 'a', "{sv}");
+	if (o.access)
+		append_option(m, &r, "access", "s", rdmareg_access_name(o.access));
+	if (o.expires_usec)
+		append_option(m, &r, "expires_usec", "t", o.expires_usec);
+	if (o.uses)
+		append_option(m, &r, "uses", "u", o.uses);
+	if (r >= 0)
+		r = sd_bus_message_close_container(m);
+	if (r < 0)
+		return fail_bus(NULL, r, "exporting region %" PRIu64, region->id);
+	r = context_call(region->context, take_pointer(m), 0, &reply, "exporting region %" PRIu64, region->id);
+	if (r < 0)
+		return r;
+	if (sd_bus_message_read_basic(reply, 's', &ticket) < 0)
+		return fail(EBADMSG, "exporting region %" PRIu64 ": rdmaregd's answer makes no sense", region->id);
+	copy = strdup(ticket);
+	if (!copy)
+		return fail(ENOMEM, "exporting region %" PRIu64 ": out of memory", region->id);
+	*ret_ticket = copy;
+	return 0;
+}
+
+_public_ int rdmareg_prefetch(struct rdmareg_region *region, uint64_t offset, uint64_t length, int for_writing)
+{
+	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL;
+	int r;
+
+	r = context_new_call(region->context, region->id, "Prefetch", &m);
+	if (r < 0)
+		return r;
+	r = sd_bus_message_append(m, "tt", offset, length);
+	if (r >= 0)
+		r = sd_bus_message_open_container(m, 'a', "{sv}");
+	if (for_writing)
+		append_option(m, &r, "write", "b", 1);
+	if (r >= 0)
+		r = sd_bus_message_close_container(m);
+	if (r < 0)
+		return fail_bus(NULL, r, "prefetching region %" PRIu64, region->id);
+	return context_call(region->context, take_pointer(m), region->context->work_timeout_usec, NULL,
+			    "prefetching %" PRIu64 " bytes at %" PRIu64 " of region %" PRIu64, length, offset, region->id);
+}
+
+_public_ int rdmareg_release(struct rdmareg_region *region)
+{
+	sd_bus_message *m;
+	int r;
+
+	r = context_new_call(region->context, region->id, "Release", &m);
+	if (r < 0)
+		return r;
+	return context_call(region->context, m, region->context->work_timeout_usec, NULL, "releasing region %" PRIu64,
+			    region->id);
+}
+
+_public_ int rdmareg_acknowledge(struct rdmareg *c, uint64_t region, uint64_t revocation)
+{
+	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL;
+	int r;
+
+	if (!region)
+		return fail(ENOENT, "acknowledging revocation %" PRIu64 ": regions are numbered from 1", revocation);
+	r = context_new_call(c, region, "AckRevocation", &m);
+	if (r < 0)
+		return r;
+	r = sd_bus_message_append(m, "t", revocation);
+	if (r < 0)
+		return fail_bus(NULL, r, "acknowledging revocation %" PRIu64, revocation);
+	return context_call(c, take_pointer(m), 0, NULL, "acknowledging revocation %" PRIu64 " of region %" PRIu64, revocation,
+			    region);
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * ticket.c - see ticket.h. The text comes from another machine, through files, environments and hands: every byte is checked, lengths
+ * before contents, and the result is only written when all of it is good.
+ */
+#include "ticket.h"
+
+#include <stdbool.h>
+
+#include "error.h"
+#include "util.h"
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static bool is_host(char c, bool v6)
+{
+	if (is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') || c == '.')
+		return true;
+	if (v6 && c == ':')
+		return true;
+	/* names, and the zone of a link-local address */
+	return (c >= 'g' && c <= 'z') || (c >= 'G' && c <= 'Z') || c == '-' || c == '_' || (v6 && c == '%');
+}
+
+static int bad(const char *what)
+{
+	return fail(EINVAL, "reading a ticket: %s; a ticket looks like rdmareg://HOST:PORT/REGION?TOKEN, copy the whole line", what);
+}
+
+/* A decimal number without sign or leading zero; *p moves behind it. */
+static int parse_number(const char **p, uint64_t limit, uint64_t *ret)
+{
+	const char *s = *p;
+	uint64_t value = 0;
+
+	if (!is_digit(*s) || (*s == '0' && is_digit(s[1])))
+		return -EINVAL;
+	for (; is_digit(*s); s++) {
+		uint64_t digit = (uint64_t)(*s - '0');
+
+		if (value > (limit - digit) / 10)
+			return -EINVAL;
+		value = value * 10 + digit;
+	}
+	*p = s;
+	*ret = value;
+	return 0;
+}
+
+static int parse_token(const char *s, uint8_t token[WIRE_TOKEN_BYTES])
+{
+	for (size_t i = 0; i < 2 * WIRE_TOKEN_BYTES; i++) {
+		uint8_t value;
+
+		if (is_digit(s[i]))
+			value = (uint8_t)(s[i] - '0');
+		else if (s[i] >= 'a' && s[i] <= 'f')
+			value = (uint8_t)(s[i] - 'a' + 10);
+		else
+			return -EINVAL; /* the end of the text too */
+		token[i / 2] = i % 2 ? (uint8_t)(token[i / 2] | value) : (uint8_t)(value << 4);
+	}
+	return s[2 * WIRE_TOKEN_BYTES] ? -EINVAL : 0;
+}
+
+int ticket_parse(const char *text, struct ticket *ret)
+{
+	struct ticket t = { 0 };
+	const char *p = text, *host;
+	size_t n;
+	uint64_t port;
+	bool v6;
+
+	if (!text)
+		return bad("there is none");
+	if (strnlen(text, WIRE_TICKET_MAX) >= WIRE_TICKET_MAX)
+		return bad("it is too long");
+	if (strncmp(p, WIRE_TICKET_SCHEME, strlen(WIRE_TICKET_SCHEME)))
+		return bad("it does not begin with " WIRE_TICKET_SCHEME);
+	p += strlen(WIRE_TICKET_SCHEME);
+
+	v6 = *p == '[';
+	if (v6)
+		p++;
+	for (host = p; is_host(*p, v6); p++)
+		;
+	n = (size_t)(p - host);
+	if (!n || n >= sizeof(t.host))
+		return bad("the host is missing or too long");
+	memcpy(t.host, host, n);
+	if (v6 && *p++ != ']')
+		return bad("the bracket behind the IPv6 address is missing");
+	if (*p++ != ':')
+		return bad("the colon and port behind the host are missing");
+
+	host = p;
+	if (parse_number(&p, 65535, &port) || !port)
+		return bad("the port is not a number from 1 to 65535");
+	memcpy(t.port, host, (size_t)(p - host));
+	if (*p++ != '/')
+		return bad("the slash and region behind the port are missing");
+	if (parse_number(&p, UINT64_MAX, &t.region) || !t.region)
+		return bad("the region is not a number from 1");
+	if (*p++ != '?')
+		return bad("the question mark and token behind the region are missing");
+	if (parse_token(p, t.token))
+		return bad("the token is not 32 lower-case hexadecimal digits, or something follows it");
+	*ret = t;
+	return 0;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * ticket.h - a ticket's text taken apart: rdmareg://HOST:PORT/REGION?TOKEN (proto/rdmareg-wire.h).
+ */
+#ifndef RDMAREG_CLIENT_TICKET_H
+#define RDMAREG_CLIENT_TICKET_H
+
+#include <stdint.h>
+
+#include "rdmareg-wire.h"
+
+struct ticket {
+	char host[128]; /* without the brackets of an IPv6 address */
+	char port[6];   /* decimal, 1 to 65535 */
+	uint64_t region;
+	uint8_t token[WIRE_TOKEN_BYTES];
+};
+
+/*
+ * ticket_parse - strict: one spelling per ticket, nothing before or after it
+ *
+ * -EINVAL with a sentence that says where it stops making sense; it never quotes the token, since errors end up in logs.
+ */
+int ticket_parse(const char *text, struct ticket *ret);
+
+#endif

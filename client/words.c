@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * words.c - the words of names.h for the enumerations of rdmareg.h. Each of ours is the contract's plus one, with 0 for "unknown": a newer
+ * daemon may say words that this library has never heard, and that must not stop anything.
+ */
+#include "words.h"
+
+#include "names.h"
+#include "rdmareg.h"
+#include "util.h"
+
+static const char *const accesses[] = REGION_ACCESS_NAMES;
+static const char *const states[] = REGION_STATE_NAMES;
+static const char *const modes[] = ARBITRATION_MODE_NAMES;
+static const char *const policies[] = REGION_POLICY_NAMES;
+static const char *const causes[] = REVOCATION_CAUSE_NAMES;
+static const char *const outcomes[] = REVOCATION_OUTCOME_NAMES;
+
+/* A word added to the contract and not here, or the other way round, does not compile. */
+#define SAME(words, our_last, their_max) \
+	_Static_assert(ARRAY_SIZE(words) == (size_t)(their_max) && (int)(our_last) == (int)(their_max), #their_max)
+
+SAME(accesses, RDMAREG_ACCESS_READ_WRITE, _REGION_ACCESS_MAX);
+SAME(states, RDMAREG_STATE_LOST, _REGION_STATE_MAX);
+SAME(modes, RDMAREG_ARBITRATION_LAYOUT_LEASE, _ARBITRATION_MODE_MAX);
+SAME(policies, RDMAREG_POLICY_HOLD, _REGION_POLICY_MAX);
+SAME(causes, RDMAREG_CAUSED_BY_RELEASE + 1, _REVOCATION_CAUSE_MAX); /* both begin with "unknown" */
+SAME(outcomes, RDMAREG_OUTCOME_GONE, _REVOCATION_OUTCOME_MAX);
+
+static const char *name_of(const char *const *words, size_t n, unsigned int value)
+{
+	return value && value <= n ? words[value - 1] : "unknown";
+}
+
+static unsigned int value_of(const char *const *words, size_t n, const char *name)
+{
+	for (size_t i = 0; name && i < n; i++)
+		if (!strcmp(words[i], name))
+			return (unsigned int)i + 1;
+	return 0;
+}
+
+_public_ const char *rdmareg_access_name(enum rdmareg_access access)
+{
+	return name_of(accesses, ARRAY_SIZE(accesses), access);
+}
+
+_public_ const char *rdmareg_state_name(enum rdmareg_state state)
+{
+	return name_of(states, ARRAY_SIZE(states), state);
+}
+
+_public_ const char *rdmareg_arbitration_name(enum rdmareg_arbitration mode)
+{
+	return name_of(modes, ARRAY_SIZE(modes), mode);
+}
+
+_public_ const char *rdmareg_policy_name(enum rdmareg_policy policy)
+{
+	return name_of(policies, ARRAY_SIZE(policies), policy);
+}
+
+_public_ const char *rdmareg_cause_name(enum rdmareg_cause cause)
+{
+	return (unsigned int)cause < ARRAY_SIZE(causes) ? causes[cause] : "unknown";
+}
+
+_public_ const char *rdmareg_outcome_name(enum rdmareg_outcome outcome)
+{
+	return name_of(outcomes, ARRAY_SIZE(outcomes), outcome);
+}
+
+_public_ enum rdmareg_access rdmareg_access_from_name(const char *name)
+{
+	return value_of(accesses, ARRAY_SIZE(accesses), name);
+}
+
+_public_ enum rdmareg_state rdmareg_state_from_name(const char *name)
+{
+	return value_of(states, ARRAY_SIZE(states), name);
+}
+
+_public_ enum rdmareg_policy rdmareg_policy_from_name(const char *name)
+{
+	return value_of(policies, ARRAY_SIZE(policies), name);
+}
+
+unsigned int words_arbitration(const char *name)
+{
+	return value_of(modes, ARRAY_SIZE(modes), name);
+}
+
+unsigned int words_cause(const char *name)
+{
+	unsigned int value = value_of(causes, ARRAY_SIZE(causes), name);
+
+	return value ? value - 1 : 0;
+}
+
+unsigned int words_outcome(const char *name)
+{
+	return value_of(outcomes, ARRAY_SIZE(outcomes), name);
+}

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * app-bus.c - what callers ask for. Each handler checks what depends on state, enters what must be remembered, asks the keeper, and lets
+ * the answer (app-keepers.c) finish the call. A refusal leaves nothing behind.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "arbiter/app-internal.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+#define GIB (1ull << 30)
+
+static void view_manager(void *userdata, struct manager_view *ret)
+{
+	struct app *a = userdata;
+
+	*ret = (struct manager_view){
+		.keepers = keepers_count(a->keepers),
+		.regions = (uint32_t)registry_count(a->registry),
+		.grace_usec = a->settings.grace_msec * USEC_PER_MSEC,
+		.max_grace_usec = a->settings.max_grace_msec * USEC_PER_MSEC,
+		.max_regions_per_tenant = (uint32_t)a->settings.regions_per_tenant,
+		.max_bytes_per_tenant = a->settings.bytes_per_tenant,
+	};
+}
+
+static bool view_region(void *userdata, uint64_t id, struct region_view *ret)
+{
+	struct app *a = userdata;
+
+	return app_view(a, registry_find(a->registry, id), ret);
+}
+
+static bool view_next(void *userdata, uint64_t id, struct region_view *ret)
+{
+	struct app *a = userdata;
+
+	return app_view(a, registry_after(a->registry, id), ret);
+}
+
+void app_drop_tenant(struct app *a, uint32_t tenant)
+{
+	const struct tenant *t = registry_tenant(a->registry, tenant);
+
+	if (t && !t->regions && !keepers_find(a->keepers, t->uid, t->session))
+		registry_drop_tenant(a->registry, tenant);
+}
+
+int app_add_entry(struct app *a, struct region *r, struct keeper *k, struct client *holder, struct region_entry **ret)
+{
+	int e = region_table_add(a->table, r->id, k, holder, ret);
+
+	if (e < 0)
+		registry_remove_region(a->registry, r);
+	return e;
+}
+
+int app_add_holder(struct app *a, struct region *r, enum holder_kind kind, uint64_t id)
+{
+	const struct region_event e = {
+		.type = REGION_HOLDER_JOINED, .kind = kind, .holder = id, .now_usec = now_monotonic_usec()
+	};
+	int error = registry_reserve_holder(a->registry);
+
+	if (error < 0)
+		return error;
+	app_step(a, r, &e);
+	return 0;
+}
+
+/* How long a revocation waits: what was asked for, within what the administrator allows. */
+static int choose_grace(const struct app *a, const struct register_request *q, uint64_t *ret, struct failure *f)
+{
+	uint64_t longest = a->settings.max_grace_msec * USEC_PER_MSEC;
+
+	switch (q->policy) {
+	case POLICY_FOLLOW:
+		*ret = 0;
+		return 0;
+	case POLICY_HOLD:
+		if (!q->owns_file)
+			return failure_set(f, RDMAREG_ERROR_ACCESS_DENIED,
+					   "policy 'hold' delays everybody who changes the file, so only the file's owner may "
+					   "ask for it: ask for 'yield'");
+		*ret = longest;
+		return 0;
+	default:
+		break;
+	}
+	*ret = q->has_grace ? q->grace_usec : a->settings.grace_msec * USEC_PER_MSEC;
+	if (*ret > longest)
+		return failure_set(f, RDMAREG_ERROR_INVALID_OPTION,
+				   "grace_usec %" PRIu64 " is longer than MaxGraceUSec %" PRIu64 ": ask for less, or have the "
+				   "administrator raise max_grace_msec in rdmaregd.conf",
+				   *ret, longest);
+	return 0;
+}
+
+/* Charges the tenant and makes the region. */
+static int enter_region(struct app *a, struct client *c, const struct register_request *q, struct region **ret,
+			struct failure *f)
+{
+	uint32_t tenant;
+	int r = registry_get_tenant(a->registry, c->uid, q->session, &tenant);
+
+	if (r == 0) {
+		r = registry_add_region(a->registry, tenant, q->detached ? 0 : c->number, q->length, 0, ret);
+		if (r)
+			app_drop_tenant(a, tenant);
+	}
+	if (r < 0)
+		return failure_from_errno(f, "registering the region", r, "");
+	if (r > 0)
+		return failure_from_refusal(f, r, registry_limits(a->registry), c->uid, q->session, q->length);
+	r = runtime_reserve_id(&a->runtime, (*ret)->id);
+	if (r < 0) {
+		registry_remove_region(a->registry, *ret);
+		app_drop_tenant(a, tenant);
+		return failure_set(f, RDMAREG_ERROR_FAILED,
+				   "no region number can be reserved: %s/../next-region-id cannot be written: %s",
+				   a->runtime.keepers, strerror(-r));
+	}
+	return 0;
+}
+
+static int ask_for_region(struct app *a, struct keeper *k, struct region *r, const struct register_request *q)
+{
+	struct keeper_message m = { .type = KEEPER_REGISTER, .region = r->id };
+	uint64_t extra = q->warm ? (q->length + GIB - 1) / GIB * a->settings.timeout_msec_per_gib : 0;
+
+	m.info.offset = q->offset;
+	m.info.length = q->length;
+	m.info.grace_usec = r->grace_usec;
+	m.info.access = (uint8_t)q->access;
+	m.info.policy = (uint8_t)q->policy;
+	m.info.detached = q->detached;
+	m.info.warm = q->warm;
+	snprintf(m.info.path, sizeof(m.info.path), "%s", q->path);
+	return keeper_request(k, &m, q->fd, extra, NULL);
+}
+
+static int register_region(void *userdata, struct client *c, const struct register_request *q, struct call *call,
+			   struct failure *ret)
+{
+	struct region_entry *e = NULL;
+	struct app *a = userdata;
+	uint64_t grace_usec = 0;
+	struct region *r;
+	struct keeper *k;
+	int error;
+
+	if (choose_grace(a, q, &grace_usec, ret) || enter_region(a, c, q, &r, ret))
+		return BUS_E_REFUSED;
+	r->offset = q->offset;
+	r->grace_usec = grace_usec;
+	r->policy = (uint8_t)q->policy;
+	r->access = (uint8_t)q->access;
+	error = keepers_get(a->keepers, c->uid, q->session, &k);
+	if (error < 0) {
+		uint32_t tenant = r->tenant;
+
+		registry_remove_region(a->registry, r);
+		app_drop_tenant(a, tenant);
+		return failure_from_errno(ret, "starting the keeper", error, "");
+	}
+	keeper_note(k)->tenant = r->tenant;
+	keeper_note(k)->has_tenant = true;
+	error = app_add_entry(a, r, k, c, &e);
+	if (error < 0)
+		return failure_from_errno(ret, "registering the region", error, "");
+	e->text.detached = q->detached;
+	region_text_set(&e->text.path, q->path, strlen(q->path));
+	error = ask_for_region(a, k, r, q);
+	if (error < 0) {
+		region_table_remove(a->table, e);
+		registry_remove_region(a->registry, r);
+		return failure_from_errno(ret, "registering the region", error, "");
+	}
+	e->registering = call;
+	return 0;
+}
+
+static bool is_live(const struct region *r)
+{
+	return r->state == REGION_LIVE || r->state == REGION_WARMING;
+}
+
+static int prefetch(void *userdata, uint64_t id, const struct prefetch_request *q, struct call *call,
+		    struct failure *ret)
+{
+	const uint64_t page = 4096; /* the smallest anywhere; the keeper rounds further if it must */
+	struct app *a = userdata;
+	struct region *r = registry_find(a->registry, id);
+	struct region_entry *e = region_table_find(a->table, id);
+	struct keeper_message m = { .type = KEEPER_PREFETCH, .region = id };
+	uint64_t end, extra;
+	int error;
+
+	if (q->offset >= r->length || q->length > r->length - q->offset)
+		return failure_set(ret, RDMAREG_ERROR_INVALID_RANGE,
+				   "offset %" PRIu64 " and length %" PRIu64 " are not inside region %" PRIu64 ", which has %" PRIu64
+				   " bytes",
+				   q->offset, q->length, id, r->length);
+	if (q->write && r->access != ACCESS_READ_WRITE)
+		return failure_set(ret, RDMAREG_ERROR_ACCESS_DENIED,
+				   "region %" PRIu64 " has access 'r': it can be prefetched for reading only", id);
+	if (!is_live(r))
+		return failure_set(ret, RDMAREG_ERROR_BUSY,
+				   "region %" PRIu64 " is %s, not live: wait until its State is live and try again", id,
+				   region_state_names[r->state]);
+	end = q->length ? q->offset + q->length : r->length;
+	m.range.offset = q->offset / page * page;
+	m.range.length = (end + page - 1) / page * page - m.range.offset;
+	m.range.write = q->write;
+	extra = (m.range.length + GIB - 1) / GIB * a->settings.timeout_msec_per_gib;
+	error = keeper_request(e->keeper, &m, -1, extra, call);
+	if (error < 0)
+		return failure_from_errno(ret, "prefetching", error, "");
+	app_step_plain(a, r, REGION_PREFETCH_BEGAN);
+	return 0;
+}
+
+static int export(void *userdata, uint64_t id, const struct export_request *q, struct call *call, struct failure *ret)
+{
+	struct app *a = userdata;
+	struct region *r = registry_find(a->registry, id);
+	struct region_entry *e = region_table_find(a->table, id);
+	struct keeper_message m = { .type = KEEPER_EXPORT, .region = id };
+	enum region_access access = q->has_access ? q->access : (enum region_access)r->access;
+	int error;
+
+	if (access == ACCESS_READ_WRITE && r->access != ACCESS_READ_WRITE)
+		return failure_set(ret, RDMAREG_ERROR_ACCESS_DENIED,
+				   "region %" PRIu64 " has access 'r', so no ticket for 'rw' can be made: register it with 'rw', "
+				   "or ask for 'r'",
+				   id);
+	if (r->state == REGION_REGISTERING || r->state == REGION_CLOSING || r->state == REGION_LOST)
+		return failure_set(ret, RDMAREG_ERROR_BUSY, "region %" PRIu64 " is %s: no ticket can be made now", id,
+				   region_state_names[r->state]);
+	m.ticket.rights = WIRE_RIGHT_READ | (access == ACCESS_READ_WRITE ? WIRE_RIGHT_WRITE : 0);
+	m.ticket.uses = q->uses;
+	if (q->expires_usec && __builtin_add_overflow(now_boottime_usec(), q->expires_usec, &m.ticket.expires_usec))
+		m.ticket.expires_usec = UINT64_MAX;
+	error = keeper_request(e->keeper, &m, -1, 0, call);
+	return error < 0 ? failure_from_errno(ret, "making the ticket", error, "") : 0;
+}
+
+static int release(void *userdata, uint64_t id, struct call *call, struct failure *ret)
+{
+	struct app *a = userdata;
+	struct region_entry *e = region_table_find(a->table, id);
+	int error = region_entry_await_release(e, call);
+
+	if (error < 0)
+		return failure_from_errno(ret, "releasing the region", error, "");
+	app_step_plain(a, registry_find(a->registry, id), REGION_RELEASE_WANTED);
+	return 0;
+}
+
+static int acknowledge(void *userdata, struct client *c, uint64_t id, uint64_t revocation, struct failure *ret)
+{
+	struct app *a = userdata;
+	struct region *r = registry_find(a->registry, id);
+	struct region_entry *e = region_table_find(a->table, id);
+	const struct region_event event = {
+		.type = REGION_HOLDER_ACKED, .kind = HOLDER_CLIENT, .holder = c->number, .revocation = revocation
+	};
+
+	if (!region_is_held_by(a->registry, r, HOLDER_CLIENT, c->number))
+		return failure_set(ret, RDMAREG_ERROR_NO_SUCH_REVOCATION,
+				   "this connection does not hold region %" PRIu64 " and was asked nothing: only the connection that "
+				   "registered it acknowledges",
+				   id);
+	if (revocation && e->acknowledged == revocation)
+		return 0;
+	if (r->state != REGION_DRAINING || r->revocation != revocation)
+		return failure_set(ret, RDMAREG_ERROR_NO_SUCH_REVOCATION,
+				   "revocation %" PRIu64 " of region %" PRIu64 " does not wait for an acknowledgement: it is over, or "
+				   "never was",
+				   revocation, id);
+	e->acknowledged = revocation;
+	app_step(a, r, &event);
+	return 0;
+}
+
+/* Each of its regions loses a holder; those that end with their owner are released. Calls that it left open are freed when answered. */
+static void client_gone(void *userdata, struct client *c)
+{
+	struct region_event left = { .type = REGION_HOLDER_LEFT, .kind = HOLDER_CLIENT, .holder = c->number };
+	struct app *a = userdata;
+	struct region_entry *e;
+
+	while ((e = LIST_FIRST(&c->regions))) {
+		struct region *r = registry_find(a->registry, e->id);
+		bool detached = e->text.detached;
+
+		region_entry_forget_holder(e);
+		left.now_usec = now_monotonic_usec();
+		app_step(a, r, &left);
+		if (!detached)
+			app_step_plain(a, r, REGION_RELEASE_WANTED);
+	}
+}
+
+const struct bus_handlers app_bus_handlers = {
+	.view_manager = view_manager,
+	.view_region = view_region,
+	.view_next = view_next,
+	.register_region = register_region,
+	.prefetch = prefetch,
+	.export = export,
+	.release = release,
+	.acknowledge = acknowledge,
+	.client_gone = client_gone,
+};

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * app-effects.c - the one place where a region takes a step, and where what the core wants done is done.
+ *
+ * Effects are carried out in order, by calls that report nothing back at once: the bus queues, a keeper's loss comes from the loop.
+ * So no step begins while another one's effects are carried out.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include <systemd/sd-daemon.h>
+
+#include "arbiter/app-internal.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+bool app_view(struct app *a, const struct region *r, struct region_view *ret)
+{
+	struct region_entry *e = r ? region_table_find(a->table, r->id) : NULL;
+
+	if (!e)
+		return false;
+	*ret = (struct region_view){ .region = r, .tenant = registry_tenant(a->registry, r->tenant), .text = &e->text };
+	return true;
+}
+
+void app_set_status(struct app *a)
+{
+	sd_notifyf(0, "STATUS=%zu regions, %" PRIu32 " keepers", registry_count(a->registry), keepers_count(a->keepers));
+}
+
+/* A request without a body that nobody waits for in person. */
+static void send_plain(struct region_entry *e, enum keeper_type type, uint64_t revocation)
+{
+	struct keeper_message m = { .type = type, .region = e->id };
+	int r;
+
+	if (type == KEEPER_CONSENT)
+		m.revocation.revocation = revocation;
+	r = keeper_request(e->keeper, &m, -1, 0, NULL);
+	/* consent lost: the keeper's deadline stands in. Release lost: the region stays closing until the keeper ends. */
+	if (r < 0)
+		log_error("region %" PRIu64 ": keeper %s cannot be asked: %s", e->id, keeper_name(e->keeper), strerror(-r));
+}
+
+/* The reply comes after the mark of ownership, so that a region whose owner knows of it keeps its owner over a restart. */
+static void reply_register(struct app *a, struct region_entry *e, const struct region_view *v, int error)
+{
+	char mark[RUNTIME_MARK_MAX];
+	struct failure f;
+
+	if (!e->registering)
+		return;
+	if (!error) {
+		if (e->holder && bus_client_mark(a->bus, e->holder, mark, sizeof(mark)) &&
+		    runtime_set_owner(&a->runtime, e->id, mark) < 0)
+			log_warning("region %" PRIu64 ": its owner cannot be noted: a restart would end it", e->id);
+		call_reply_region(e->registering, v);
+	} else {
+		failure_from_errno(&f, "registering the region", error, "");
+		call_fail(e->registering, &f);
+	}
+	e->registering = NULL;
+}
+
+static void remove_region(struct app *a, struct region *r, struct region_entry *e, const struct region_view *v)
+{
+	struct call *call;
+
+	while ((call = region_entry_next_release(e)))
+		call_reply(call);
+	if (e->announced) {
+		bus_tell_removed(a->bus, v);
+		log_info("region %" PRIu64 ": removed", r->id);
+		keeper_note(e->keeper)->regions--;
+	}
+	keeper_note(e->keeper)->peers -= r->peers;
+	runtime_clear_owner(&a->runtime, r->id);
+	region_table_remove(a->table, e);
+	registry_remove_region(a->registry, r);
+	app_set_status(a);
+}
+
+static void announce(struct app *a, struct region_entry *e, const struct region_view *v)
+{
+	e->announced = true;
+	keeper_note(e->keeper)->regions++;
+	bus_tell_added(a->bus, v);
+	log_info("region %" PRIu64 ": %s of uid %" PRIu32 " session %s: %" PRIu64 " bytes of %s at %" PRIu64, e->id,
+		 e->text.detached ? "detached region" : "region", v->tenant->uid, v->tenant->session, v->region->length,
+		 e->text.path ? e->text.path : "a file", v->region->offset);
+	app_set_status(a);
+}
+
+/* False: the region is gone. */
+static bool carry_out(struct app *a, struct region *r, struct region_entry *e, const struct region_effect *f)
+{
+	struct region_view v;
+	struct call *call;
+
+	app_view(a, r, &v);
+	switch (f->type) {
+	case REGION_REPLY_REGISTER:
+		reply_register(a, e, &v, f->error);
+		break;
+	case REGION_REPLY_RELEASE:
+		while ((call = region_entry_next_release(e)))
+			call_reply(call);
+		break;
+	case REGION_SEND_RELEASE:
+		send_plain(e, KEEPER_RELEASE, 0);
+		break;
+	case REGION_SEND_CONSENT:
+		send_plain(e, KEEPER_CONSENT, f->revocation);
+		break;
+	case REGION_ASK_CLIENTS:
+		bus_tell_asked(a->bus, e->holder, &v);
+		break;
+	case REGION_TELL_SETTLED:
+		bus_tell_settled(a->bus, e->holder, &v, f->revocation, f->outcome);
+		break;
+	case REGION_PUBLISH:
+		bus_tell_changed(a->bus, e->holder, &v, f->changed);
+		break;
+	case REGION_TELL_ADDED:
+		announce(a, e, &v);
+		break;
+	case REGION_REMOVE:
+		remove_region(a, r, e, &v);
+		return false;
+	case _REGION_EFFECT_MAX:
+		break;
+	}
+	return true;
+}
+
+void app_step(struct app *a, struct region *r, const struct region_event *e)
+{
+	struct region_entry *entry = region_table_find(a->table, r->id);
+	struct region_effects effects;
+
+	region_step(a->registry, r, e, &effects);
+	for (size_t i = 0; i < effects.n; i++)
+		if (!carry_out(a, r, entry, &effects.item[i]))
+			return;
+}
+
+void app_step_plain(struct app *a, struct region *r, enum region_event_type type)
+{
+	const struct region_event e = { .type = type, .now_usec = now_monotonic_usec() };
+
+	app_step(a, r, &e);
+}

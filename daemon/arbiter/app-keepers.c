@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * app-keepers.c - what keepers say. A keeper is believed about its own tenant's regions and nothing else; whatever contradicts that, or
+ * itself, is a complaint, and the end of that keeper.
+ *
+ * Reports about regions we do not know are normal (they cross a release) and change nothing.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include <systemd/sd-daemon.h>
+
+#include "arbiter/app-internal.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+/* What one keeper may claim to have: the most that settings can ever allow. Memory is bounded by it, not by a keeper's word. */
+#define CLAIMS_MAX 65536
+
+static const char *opened(void *userdata, struct keeper *k)
+{
+	const struct registry_limits any = { UINT32_MAX, UINT64_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX };
+	struct registry_limits limits;
+	struct app *a = userdata;
+	int r;
+
+	if (keeper_note(k)->has_tenant)
+		return NULL;
+	/* what lives already is not refused, whatever the limits are by now */
+	limits = *registry_limits(a->registry);
+	registry_set_limits(a->registry, &any);
+	r = registry_get_tenant(a->registry, keeper_uid(k), keeper_session(k), &keeper_note(k)->tenant);
+	registry_set_limits(a->registry, &limits);
+	keeper_note(k)->has_tenant = r == 0;
+	return r == 0 ? NULL : "more than there is memory for";
+}
+
+/* The client that owns a region of an earlier daemon. @ret_gone: it is known, and not there any more. */
+static struct client *find_owner(struct app *a, uint32_t uid, uint64_t id, bool *ret_gone)
+{
+	char mark[RUNTIME_MARK_MAX];
+	struct client *c = NULL;
+	int r;
+
+	*ret_gone = false;
+	if (runtime_get_owner(&a->runtime, id, mark) < 0)
+		return NULL;
+	r = bus_client_by_mark(a->bus, mark, &c);
+	*ret_gone = r == -ENOENT;
+	return r == 0 && (c->uid == uid || c->uid == 0) ? c : NULL;
+}
+
+static void take_texts(struct region_entry *e, const struct keeper_region *info)
+{
+	region_text_set(&e->text.path, info->path, sizeof(info->path));
+	region_text_set(&e->text.mode_reason, info->mode_reason, sizeof(info->mode_reason));
+	region_text_set(&e->text.ticket, info->ticket, sizeof(info->ticket));
+	e->text.invalidations = info->invalidations;
+	e->text.writebacks = info->writebacks;
+	e->text.bytes_warmed = info->bytes_warmed;
+	e->text.detached = info->detached;
+}
+
+static struct region_event event_of_info(enum region_event_type type, const struct keeper_region *info)
+{
+	return (struct region_event){
+		.type = type,
+		.now_usec = now_monotonic_usec(),
+		.state = info->state,
+		.mode = info->mode,
+		.cause = info->revocation_cause,
+		.revocation = info->revocation,
+		.deadline_usec = info->revocation_deadline_usec,
+		.length = info->length,
+		.valid_length = info->valid_length,
+		.address = info->address,
+		.generation = info->generation,
+		.rkey = info->rkey,
+	};
+}
+
+static const char *adopt(struct app *a, struct keeper *k, uint64_t id, const struct keeper_region *info)
+{
+	const struct region_event event = event_of_info(REGION_ADOPTED, info);
+	struct region_entry *e;
+	struct client *owner;
+	struct region *r;
+	bool owner_gone;
+	int error;
+
+	if (keeper_note(k)->regions >= CLAIMS_MAX)
+		return "more regions than any tenant may have";
+	owner = find_owner(a, keeper_uid(k), id, &owner_gone);
+	error = registry_add_region(a->registry, keeper_note(k)->tenant, owner && !info->detached ? owner->number : 0,
+				    info->length, id, &r);
+	if (error == REGISTRY_E_EXISTS)
+		return "a region number that is taken";
+	if (error == 0)
+		error = app_add_entry(a, r, k, owner, &e);
+	if (error)
+		return "more than there is memory for";
+	r->offset = info->offset;
+	r->grace_usec = info->grace_usec;
+	r->policy = info->policy;
+	r->access = info->access;
+	take_texts(e, info);
+	app_step(a, r, &event);
+	if (owner)
+		app_add_holder(a, r, HOLDER_CLIENT, owner->number);
+	if (info->detached || owner)
+		return NULL;
+	if (owner_gone)
+		app_step_plain(a, r, REGION_RELEASE_WANTED);
+	else
+		e->orphan = true;
+	return NULL;
+}
+
+static const char *join_peer(struct app *a, struct keeper *k, struct region *r, uint64_t peer)
+{
+	uint32_t before = r->peers;
+
+	if (keeper_note(k)->peers >= CLAIMS_MAX)
+		return "more peers than any tenant may have";
+	if (app_add_holder(a, r, HOLDER_PEER, peer) < 0)
+		return "more than there is memory for";
+	keeper_note(k)->peers += r->peers - before;
+	return NULL;
+}
+
+static void step_peer(struct app *a, struct keeper *k, struct region *r, enum region_event_type type,
+		      const struct keeper_peer *peer)
+{
+	const struct region_event event = { .type = type,
+					    .kind = HOLDER_PEER,
+					    .holder = peer->peer,
+					    .revocation = peer->revocation,
+					    .now_usec = now_monotonic_usec() };
+	uint32_t before = r->peers;
+
+	app_step(a, r, &event);
+	keeper_note(k)->peers -= before - r->peers;
+}
+
+/* The region a keeper speaks of. NULL without a complaint: we do not know it. */
+static struct region *its_region(struct app *a, struct keeper *k, uint64_t id, const char **ret_complaint)
+{
+	struct region_entry *e = region_table_find(a->table, id);
+
+	*ret_complaint = e && e->keeper != k ? "something about another tenant's region" : NULL;
+	return e && e->keeper == k ? registry_find(a->registry, id) : NULL;
+}
+
+static const char *listed(void *userdata, struct keeper *k, const struct keeper_message *m)
+{
+	struct app *a = userdata;
+	const char *complaint;
+	struct region *r;
+
+	if (m->type == KEEPER_REGION)
+		return adopt(a, k, m->region, &m->info);
+	r = its_region(a, k, m->region, &complaint);
+	return r ? join_peer(a, k, r, m->peer.peer) : complaint;
+}
+
+static void step_revocation(struct app *a, struct region *r, enum region_event_type type,
+			    const struct keeper_revocation *v)
+{
+	const struct region_event event = {
+		.type = type,
+		.now_usec = now_monotonic_usec(),
+		.revocation = v->revocation,
+		.cause = (enum revocation_cause)v->cause,
+		.outcome = (enum revocation_outcome)v->outcome,
+		.deadline_usec = v->deadline_usec,
+		.offset = v->offset,
+		.length = v->length,
+		.valid_length = v->valid_length,
+		.generation = v->generation,
+		.rkey = v->rkey,
+	};
+
+	app_step(a, r, &event);
+}
+
+static const char *told_revocation(struct app *a, struct region *r, const struct keeper_message *m)
+{
+	const struct keeper_revocation *v = &m->revocation;
+
+	switch ((enum keeper_type)m->type) {
+	case KEEPER_REVOCATION:
+		log_info("region %" PRIu64 ": revocation %" PRIu64 " by pid %" PRIu32, r->id, v->revocation, v->breaker_pid);
+		step_revocation(a, r, REGION_REVOKED, v);
+		return NULL;
+	case KEEPER_FENCED:
+		if (v->late)
+			log_warning("region %" PRIu64 ": revocation %" PRIu64 ": %" PRIu32 " peers were cut off, they did not "
+				    "acknowledge in time",
+				    r->id, v->revocation, v->late);
+		step_revocation(a, r, REGION_WAS_FENCED, v);
+		return NULL;
+	case KEEPER_GIVEN_BACK:
+		log_info("region %" PRIu64 ": revocation %" PRIu64 ": blocks given back%s", r->id, v->revocation,
+			 v->late ? " by the kernel, at its deadline" : "");
+		return NULL;
+	default:
+		if (v->valid_length > r->length)
+			return "a valid length beyond the region";
+		log_info("region %" PRIu64 ": revocation %" PRIu64 " settled", r->id, v->revocation);
+		step_revocation(a, r, REGION_WAS_SETTLED, v);
+		return NULL;
+	}
+}
+
+static const char *told_invalidated(struct app *a, struct region *r, const struct keeper_invalidated *v)
+{
+	const struct region_event event = { .type = REGION_LENGTH, .valid_length = v->valid_length };
+	struct region_entry *e = region_table_find(a->table, r->id);
+
+	if (v->valid_length > r->length)
+		return "a valid length beyond the region";
+	e->text.invalidations = v->invalidations;
+	e->text.writebacks = v->writebacks;
+	app_step(a, r, &event);
+	return NULL;
+}
+
+static const char *told(void *userdata, struct keeper *k, const struct keeper_message *m)
+{
+	struct app *a = userdata;
+	const char *complaint;
+	struct region *r = its_region(a, k, m->region, &complaint);
+
+	if (!r)
+		return complaint;
+	switch ((enum keeper_type)m->type) {
+	case KEEPER_REVOCATION:
+	case KEEPER_FENCED:
+	case KEEPER_GIVEN_BACK:
+	case KEEPER_SETTLED:
+		return told_revocation(a, r, m);
+	case KEEPER_PEER_JOINED:
+		return join_peer(a, k, r, m->peer.peer);
+	case KEEPER_PEER_LEFT:
+		step_peer(a, k, r, REGION_HOLDER_LEFT, &m->peer);
+		return NULL;
+	case KEEPER_PEER_ACK:
+		step_peer(a, k, r, REGION_HOLDER_ACKED, &m->peer);
+		return NULL;
+	case KEEPER_INVALIDATED:
+		return told_invalidated(a, r, &m->invalidated);
+	case KEEPER_GONE:
+		log_warning("region %" PRIu64 ": ended by its keeper %s", r->id, keeper_name(k));
+		app_step_plain(a, r, REGION_RELEASED);
+		return NULL;
+	default:
+		return "an event that is none";
+	}
+}
+
+static const char *register_answered(struct app *a, struct keeper *k, const struct answer *n)
+{
+	struct region_event event = { .type = REGION_REGISTER_FAILED, .error = n->error };
+	struct region *r = registry_find(a->registry, n->region);
+	struct region_entry *e = region_table_find(a->table, n->region);
+	struct failure f;
+
+	if (!r) { /* it ended while it was made: nobody knows it, so it must not live on there */
+		const struct keeper_message m = { .type = KEEPER_RELEASE, .region = n->region };
+
+		if (n->message && !n->error)
+			keeper_request(k, &m, -1, 0, NULL);
+		return NULL;
+	}
+	if (n->error) {
+		log_info("region %" PRIu64 ": not registered: %s", r->id, *n->text ? n->text : strerror(-n->error));
+		failure_from_errno(&f, "registering the region", n->error, n->text);
+		call_fail(e->registering, &f);
+		e->registering = NULL;
+		app_step(a, r, &event);
+		return NULL;
+	}
+	if (n->message->info.offset != r->offset || n->message->info.length != r->length ||
+	    n->message->info.access != r->access)
+		return "another region than was asked for";
+	take_texts(e, &n->message->info);
+	if (e->holder && app_add_holder(a, r, HOLDER_CLIENT, e->holder->number) < 0)
+		log_error("region %" PRIu64 ": no memory to note its holder, who will not be asked", r->id);
+	event = event_of_info(REGION_REGISTERED, &n->message->info);
+	app_step(a, r, &event);
+	return NULL;
+}
+
+static const char *release_answered(struct app *a, const struct answer *n)
+{
+	struct region *r = registry_find(a->registry, n->region);
+
+	if (!n->message)
+		return NULL; /* the keeper is gone, and that ends it */
+	if (n->error && n->error != -ENOENT)
+		return "that it cannot release a region";
+	if (r)
+		app_step_plain(a, r, REGION_RELEASED);
+	return NULL;
+}
+
+static void prefetch_answered(struct app *a, const struct answer *n)
+{
+	struct region *r = registry_find(a->registry, n->region);
+	struct failure f;
+
+	if (n->error) {
+		failure_from_errno(&f, "prefetching", n->error, n->text);
+		call_fail(n->context, &f);
+	} else {
+		call_reply(n->context);
+	}
+	if (r)
+		app_step_plain(a, r, REGION_PREFETCH_ENDED);
+}
+
+static void export_answered(struct app *a, const struct answer *n)
+{
+	struct region *r = registry_find(a->registry, n->region);
+	struct region_entry *e = region_table_find(a->table, n->region);
+	struct region_view v;
+	struct failure f;
+
+	if (!n->error && !r) {
+		failure_set(&f, RDMAREG_ERROR_NO_SUCH_REGION, "region %" PRIu64 " ended while its ticket was made", n->region);
+		call_fail(n->context, &f);
+	} else if (n->error) {
+		failure_from_errno(&f, "making the ticket", n->error, n->text);
+		call_fail(n->context, &f);
+	} else {
+		region_text_set(&e->text.ticket, n->message->ticket.text, sizeof(n->message->ticket.text));
+		call_reply_ticket(n->context, e->text.ticket ? e->text.ticket : "");
+		app_view(a, r, &v);
+		bus_tell_changed(a->bus, e->holder, &v, BUS_CHANGED_TICKET);
+	}
+}
+
+static const char *answered(void *userdata, struct keeper *k, const struct answer *n)
+{
+	struct app *a = userdata;
+
+	switch (n->type) {
+	case KEEPER_REGISTER:
+		return register_answered(a, k, n);
+	case KEEPER_RELEASE:
+		return release_answered(a, n);
+	case KEEPER_PREFETCH:
+		prefetch_answered(a, n);
+		return NULL;
+	case KEEPER_EXPORT:
+		export_answered(a, n);
+		return NULL;
+	default:
+		if (n->error && n->message) /* consent that came too late, mostly */
+			log_debug("region %" PRIu64 ": keeper %s: %s", n->region, keeper_name(k), strerror(-n->error));
+		return NULL;
+	}
+}
+
+static void gone(void *userdata, struct keeper *k)
+{
+	struct app *a = userdata;
+	struct region_entry *e;
+
+	while ((e = LIST_FIRST(&keeper_note(k)->list)))
+		app_step_plain(a, registry_find(a->registry, e->id), REGION_KEEPER_GONE);
+	if (keeper_note(k)->has_tenant)
+		registry_drop_tenant(a->registry, keeper_note(k)->tenant);
+	app_set_status(a);
+}
+
+static int is_known(void *userdata, uint64_t id)
+{
+	struct app *a = userdata;
+
+	return registry_find(a->registry, id) != NULL;
+}
+
+static void adopted(void *userdata, bool all)
+{
+	struct app *a = userdata;
+	const struct timeval grace = timeval_from_usec(a->settings.orphan_grace_sec * USEC_PER_SEC);
+
+	if (all)
+		runtime_sweep_owners(&a->runtime, is_known, a);
+	else
+		log_warning("not every keeper answered within adopt_timeout_msec; their regions will appear later");
+	event_add(a->orphans_end, &grace);
+	loop_hold_bus(a->loop, false);
+	app_set_status(a);
+	sd_notify(0, "READY=1");
+	log_info("serving, %zu regions adopted", registry_count(a->registry));
+}
+
+const struct keepers_handlers app_keepers_handlers = {
+	.opened = opened,
+	.listed = listed,
+	.told = told,
+	.answered = answered,
+	.gone = gone,
+	.adopted = adopted,
+};

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * app.c - see app.h: the parts are made, joined and taken apart here; signals, the watchdog, and reading the settings again.
+ *
+ * Order of things at start: the lock, so that no second daemon touches this runtime directory; the bus name, so that callers
+ * wait instead of being told that there is nobody; the keepers, and only then the callers.
+ */
+#include "arbiter/app.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <systemd/sd-daemon.h>
+
+#include "arbiter/app-internal.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+static void app_freep(struct app **a)
+{
+	app_free(*a);
+}
+
+static void apply_settings(struct app *a)
+{
+	const struct settings *s = &a->settings;
+	const struct registry_limits limits = {
+		.regions_per_tenant = (uint32_t)s->regions_per_tenant,
+		.bytes_per_tenant = s->bytes_per_tenant,
+		.regions_per_client = (uint32_t)s->regions_per_client,
+		.tenants_per_uid = (uint32_t)s->tenants_per_uid,
+		.tenants = (uint32_t)s->keepers,
+	};
+	const struct bus_limits bus = { (uint32_t)s->pending_calls_per_client, (uint32_t)s->pending_calls_per_uid };
+
+	log_set_level(a->options->log_level >= 0 ? a->options->log_level : (int)s->log_level);
+	if (a->registry)
+		registry_set_limits(a->registry, &limits);
+	if (a->bus)
+		bus_set_limits(a->bus, &bus);
+}
+
+/* A file with an error changes nothing. */
+static void reload(struct app *a)
+{
+	char error[600];
+
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, now_monotonic_usec());
+	if (settings_load(a->options->config, a->options->config_must_exist, &a->settings, error, sizeof(error)) < 0) {
+		log_error("settings stay as they were: %s", error);
+	} else {
+		apply_settings(a);
+		log_notice("settings read again from %s", a->options->config);
+	}
+	sd_notify(0, "READY=1");
+}
+
+static void on_signal(evutil_socket_t number, short what, void *userdata)
+{
+	struct app *a = userdata;
+
+	(void)what;
+	if (number == SIGHUP) {
+		reload(a);
+		return;
+	}
+	log_notice("stopping on signal %d; the keepers stay", (int)number);
+	loop_stop(a->loop);
+}
+
+static void on_watchdog(evutil_socket_t fd, short what, void *userdata)
+{
+	(void)fd, (void)what, (void)userdata;
+	sd_notify(0, "WATCHDOG=1");
+}
+
+/* Whoever owned these regions did not come back. */
+static void on_orphans_end(evutil_socket_t fd, short what, void *userdata)
+{
+	struct app *a = userdata;
+	struct region *r;
+	uint64_t id = 0;
+
+	(void)fd, (void)what;
+	while ((r = registry_after(a->registry, id))) {
+		const struct region_entry *e = region_table_find(a->table, r->id);
+
+		id = r->id;
+		if (!e->orphan)
+			continue;
+		log_notice("region %" PRIu64 ": released: nobody owns it since rdmaregd was started anew", id);
+		app_step_plain(a, r, REGION_RELEASE_WANTED);
+	}
+}
+
+static int make_events(struct app *a)
+{
+	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
+	struct event_base *base = loop_base(a->loop);
+	uint64_t watchdog_usec = 0;
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		a->signals[i] = evsignal_new(base, numbers[i], on_signal, a);
+		if (!a->signals[i] || event_add(a->signals[i], NULL) < 0)
+			return -ENOMEM;
+	}
+	a->orphans_end = evtimer_new(base, on_orphans_end, a);
+	if (!a->orphans_end)
+		return -ENOMEM;
+	if (sd_watchdog_enabled(0, &watchdog_usec) > 0) {
+		const struct timeval half = timeval_from_usec(watchdog_usec / 2);
+
+		a->watchdog = event_new(base, -1, EV_PERSIST, on_watchdog, a);
+		if (!a->watchdog || event_add(a->watchdog, &half) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int connect_address(sd_bus **ret, const char *address)
+{
+	sd_bus *bus = NULL;
+	int r = sd_bus_new(&bus);
+
+	if (r >= 0)
+		r = sd_bus_set_address(bus, address);
+	if (r >= 0)
+		r = sd_bus_set_bus_client(bus, 1);
+	if (r >= 0)
+		r = sd_bus_start(bus);
+	if (r < 0) {
+		sd_bus_unref(bus);
+		return r;
+	}
+	*ret = bus;
+	return 0;
+}
+
+static int connect_bus(struct app *a)
+{
+	const struct app_options *o = a->options;
+	const char *which = o->bus_address ? o->bus_address : o->session_bus ? "the session bus" : "the system bus";
+	sd_bus *connection = NULL;
+	int r;
+
+	r = o->bus_address  ? connect_address(&connection, o->bus_address) :
+	    o->session_bus ? sd_bus_open_user(&connection) :
+			     sd_bus_open_system(&connection);
+	if (r >= 0)
+		r = bus_new(&a->bus, connection, &app_bus_handlers, a);
+	if (r >= 0)
+		r = bus_acquire_name(a->bus);
+	if (r == -EEXIST)
+		log_error("%s: the name " RDMAREG_BUS_NAME " is taken: another rdmaregd serves it", which);
+	else if (r < 0)
+		log_error("%s cannot be used: %s (is the D-Bus policy of rdmaregd installed?)", which, strerror(-r));
+	return r;
+}
+
+static int make_parts(struct app *a)
+{
+	const struct app_options *o = a->options;
+	const struct registry_limits none = { 0 };
+	int r = loop_new(&a->loop);
+
+	if (r == 0)
+		r = make_events(a);
+	if (r == 0)
+		r = registry_new(&a->registry, &none);
+	if (r == 0)
+		r = region_table_new(&a->table);
+	if (r < 0) {
+		log_error("cannot start: %s", strerror(-r));
+		return r;
+	}
+	registry_set_next_id(a->registry, a->runtime.next_id);
+	r = connect_bus(a);
+	if (r < 0)
+		return r;
+	apply_settings(a);
+	loop_set_bus(a->loop, bus_connection(a->bus));
+	loop_hold_bus(a->loop, true);
+	/* only the system bus has the machine's systemd on it */
+	r = keepers_new(&a->keepers, loop_base(a->loop),
+			o->bus_address || o->session_bus ? NULL : bus_connection(a->bus), a->runtime.keepers, o->keeper,
+			&a->settings, &app_keepers_handlers, a);
+	if (r == 0)
+		r = keepers_adopt(a->keepers);
+	if (r < 0)
+		log_error("%s: keepers cannot be looked for: %s", a->runtime.keepers, strerror(-r));
+	return r;
+}
+
+int app_new(struct app **ret, const struct app_options *options)
+{
+	_cleanup_(app_freep) struct app *a = calloc(1, sizeof(*a));
+	char error[600];
+	int r;
+
+	if (!a)
+		return -ENOMEM;
+	a->options = options;
+	r = settings_load(options->config, options->config_must_exist, &a->settings, error, sizeof(error));
+	if (r == 0) {
+		apply_settings(a);
+		r = runtime_open(&a->runtime, options->runtime_directory, error, sizeof(error));
+		a->runtime_is_open = r == 0;
+	}
+	if (r < 0) {
+		log_error("%s", error);
+		return r;
+	}
+	r = make_parts(a);
+	if (r < 0)
+		return r;
+	*ret = steal_pointer(a);
+	return 0;
+}
+
+int app_run(struct app *a)
+{
+	int r = loop_run(a->loop);
+
+	sd_notify(0, "STOPPING=1");
+	if (r < 0)
+		log_error("the bus is lost: %s; the keepers stay", strerror(-r));
+	return r;
+}
+
+struct app *app_free(struct app *a)
+{
+	if (!a)
+		return NULL;
+	/* open calls are answered first, while there is a bus to answer them on */
+	keepers_free(a->keepers);
+	region_table_free(a->table);
+	bus_free(a->bus);
+	registry_free(a->registry);
+	for (size_t i = 0; i < sizeof(a->signals) / sizeof(a->signals[0]); i++)
+		if (a->signals[i])
+			event_free(a->signals[i]);
+	if (a->watchdog)
+		event_free(a->watchdog);
+	if (a->orphans_end)
+		event_free(a->orphans_end);
+	loop_free(a->loop);
+	if (a->runtime_is_open)
+		runtime_close(&a->runtime);
+	free(a);
+	return NULL;
+}

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* keeper-link.c - see keeper-link.h. */
+#include "arbiter/keeper-link.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "arbiter/keeper-check.h"
+#include "util/cleanup.h"
+
+#ifndef SO_PEERPIDFD /* Linux 6.5 */
+#define SO_PEERPIDFD 77
+#endif
+
+/* Packets handled before everybody else gets a turn. More than a socket's default buffer holds (some 200). */
+#define LINK_BUDGET 256
+
+struct link {
+	const struct link_handlers *handlers;
+	void *userdata;
+	struct event *readable;
+	struct event *writable;
+	int fd;
+};
+
+static void link_freep(struct link **l)
+{
+	link_free(*l);
+}
+
+/* One packet: 1 handled, 0 none there, -1 the link was lost (and may be freed). */
+static int receive(struct link *l)
+{
+	struct keeper_message m;
+	struct iovec iov = { &m, sizeof(m) };
+	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
+	const char *complaint = NULL;
+	ssize_t n = recvmsg(l->fd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (n > 0) {
+		if (n != sizeof(m) || (h.msg_flags & MSG_TRUNC))
+			complaint = "a packet of the wrong size";
+		else if (h.msg_flags & MSG_CTRUNC)
+			complaint = "a descriptor that nobody asked for";
+		else
+			complaint = keeper_message_check(&m);
+		if (!complaint)
+			complaint = l->handlers->received(l->userdata, &m);
+		if (!complaint)
+			return 1;
+	}
+	event_del(l->readable);
+	event_del(l->writable);
+	l->handlers->lost(l->userdata, complaint);
+	return -1;
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *userdata)
+{
+	(void)fd, (void)what;
+	for (int i = 0; i < LINK_BUDGET; i++)
+		if (receive(userdata) <= 0)
+			return;
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *userdata)
+{
+	struct link *l = userdata;
+
+	(void)fd, (void)what;
+	l->handlers->writable(l->userdata);
+}
+
+int link_connect(struct link **ret, struct event_base *base, const char *path, const struct link_handlers *handlers,
+		 void *userdata)
+{
+	_cleanup_(link_freep) struct link *l = NULL;
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(address.sun_path, path);
+	l = calloc(1, sizeof(*l));
+	if (!l)
+		return -ENOMEM;
+	l->handlers = handlers;
+	l->userdata = userdata;
+	l->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (l->fd < 0)
+		return -errno;
+	if (connect(l->fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return -errno;
+	l->readable = event_new(base, l->fd, EV_READ | EV_PERSIST, on_readable, l);
+	l->writable = event_new(base, l->fd, EV_WRITE, on_writable, l);
+	if (!l->readable || !l->writable || event_add(l->readable, NULL) < 0)
+		return -ENOMEM;
+	*ret = steal_pointer(l);
+	return 0;
+}
+
+struct link *link_free(struct link *l)
+{
+	if (!l)
+		return NULL;
+	if (l->readable)
+		event_free(l->readable);
+	if (l->writable)
+		event_free(l->writable);
+	closep(&l->fd);
+	free(l);
+	return NULL;
+}
+
+int link_send(struct link *l, const struct keeper_message *m, int fd)
+{
+	union {
+		char space[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr header;
+	} control = { 0 };
+	struct iovec iov = { (void *)(uintptr_t)m, sizeof(*m) };
+	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (fd >= 0) {
+		h.msg_control = &control;
+		h.msg_controllen = sizeof(control);
+		control.header.cmsg_level = SOL_SOCKET;
+		control.header.cmsg_type = SCM_RIGHTS;
+		control.header.cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+	}
+	if (sendmsg(l->fd, &h, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+		return 0;
+	/* ETOOMANYREFS: too many descriptors in flight, of all our links together: they drain by themselves */
+	if (errno == EAGAIN || errno == EINTR || errno == ENOBUFS || errno == ETOOMANYREFS || errno == ENOMEM) {
+		event_add(l->writable, NULL);
+		return -EAGAIN;
+	}
+	return 0;
+}
+
+/* The real uid of a process; (uid_t)-1 if it is gone. */
+static uid_t uid_of(pid_t pid)
+{
+	char path[32], line[128];
+	unsigned int uid = (unsigned int)-1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return (uid_t)-1;
+	while (fgets(line, sizeof(line), f) && sscanf(line, "Uid: %u", &uid) != 1)
+		;
+	fclose(f);
+	return uid;
+}
+
+/* Opens a process by number. The number may be somebody else's by now, so be sure at least that it is a process of @uid. */
+static int open_process(pid_t pid, uid_t uid)
+{
+	_cleanup_(closep) int fd = pidfd_open(pid, 0);
+
+	return fd >= 0 && uid_of(pid) == uid ? steal_fd(&fd) : -1;
+}
+
+int link_peer(struct link *l, pid_t *ret_pid, uid_t *ret_uid, int *ret_pidfd)
+{
+	struct ucred peer;
+	socklen_t n = sizeof(peer);
+
+	if (getsockopt(l->fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) < 0)
+		return -errno;
+	*ret_pid = peer.pid;
+	*ret_uid = peer.uid;
+	n = sizeof(*ret_pidfd);
+	if (getsockopt(l->fd, SOL_SOCKET, SO_PEERPIDFD, ret_pidfd, &n) < 0)
+		*ret_pidfd = open_process(peer.pid, peer.uid);
+	return 0;
+}

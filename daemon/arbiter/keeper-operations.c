@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * keeper-operations.c - what a keeper was asked and has not answered. Operations leave in the order in which they were asked; those that
+ * found no room wait at the end of the list.
+ *
+ * An operation is taken out of list and tree before its answer is handed on, so that a handler finds the keeper in order.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <search.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arbiter/keepers-internal.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/text.h"
+
+static int compare(const void *a, const void *b)
+{
+	const struct operation *x = a, *y = b;
+
+	return x->number < y->number ? -1 : x->number > y->number;
+}
+
+static struct operation *find(struct keeper *k, uint64_t number)
+{
+	struct operation key = { .number = number }, **node = tfind(&key, &k->by_number, compare);
+
+	return node ? *node : NULL;
+}
+
+static void operation_free(struct operation *o)
+{
+	if (o->timer)
+		event_free(o->timer);
+	closep(&o->fd);
+	free(o);
+}
+DEFINE_FREEP(struct operation, operation_free)
+
+static void take_out(struct operation *o)
+{
+	TAILQ_REMOVE(&o->keeper->operations, o, operations);
+	tdelete(o, &o->keeper->by_number, compare);
+}
+
+/*
+ * Too late? The loop hands out what has arrived before what has expired, and a link reads more in one go than a socket holds: so an answer
+ * that lay there while we were held up has been taken by now.
+ */
+static void on_timeout(evutil_socket_t fd, short what, void *userdata)
+{
+	struct operation *o = userdata;
+	char why[80];
+
+	(void)fd, (void)what;
+	snprintf(why, sizeof(why), "it did not answer within %" PRIu64 " ms", o->timeout_msec);
+	keeper_give_up(o->keeper, -ETIMEDOUT, why);
+}
+
+int keeper_request(struct keeper *k, const struct keeper_message *m, int fd, uint64_t extra_msec, void *context)
+{
+	_cleanup_(operation_freep) struct operation *o = NULL;
+
+	if (k->dying)
+		return -EPIPE;
+	o = calloc(1, sizeof(*o));
+	if (!o)
+		return -ENOMEM;
+	o->fd = -1;
+	o->keeper = k;
+	o->number = ++k->set->next_operation;
+	o->message = *m;
+	o->message.operation = o->number;
+	o->context = context;
+	o->timeout_msec = k->set->settings->timeout_msec + extra_msec;
+	o->timer = evtimer_new(k->set->base, on_timeout, o);
+	if (!o->timer)
+		return -ENOMEM;
+	if (fd >= 0) {
+		o->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+		if (o->fd < 0)
+			return -errno;
+	}
+	if (!tsearch(o, &k->by_number, compare))
+		return -ENOMEM;
+	TAILQ_INSERT_TAIL(&k->operations, o, operations);
+	o = NULL;
+	keeper_flush(k);
+	return 0;
+}
+
+/* True if it left; false if there is no room now. */
+static bool send_one(struct operation *o)
+{
+	const struct timeval t = timeval_from_usec(o->timeout_msec * USEC_PER_MSEC);
+
+	if (!event_pending(o->timer, EV_TIMEOUT, NULL))
+		event_add(o->timer, &t);
+	o->sent = link_send(o->keeper->link, &o->message, o->fd) == 0;
+	if (o->sent) {
+		closep(&o->fd);
+		o->fd = -1;
+	}
+	return o->sent;
+}
+
+void keeper_flush(struct keeper *k)
+{
+	struct operation *o, *first = NULL;
+
+	if (k->phase != PHASE_READY)
+		return;
+	/* the unsent are at the end: go back to the first of them, then forward */
+	TAILQ_FOREACH_REVERSE(o, &k->operations, operations, operations) {
+		if (o->sent)
+			break;
+		first = o;
+	}
+	for (o = first; o && send_one(o); o = TAILQ_NEXT(o, operations))
+		;
+}
+
+/* Which answer belongs to which request. */
+static bool fits(enum keeper_type asked, enum keeper_type answered)
+{
+	if (answered == KEEPER_DONE)
+		return true;
+	return (asked == KEEPER_REGISTER && answered == KEEPER_REGION) ||
+	       (asked == KEEPER_EXPORT && answered == KEEPER_TICKET);
+}
+
+static const char *hand_on(struct operation *o, int error, const char *text, const struct keeper_message *m)
+{
+	struct keeper *k = o->keeper;
+	struct answer a = { .type = (enum keeper_type)o->message.type,
+			    .region = o->message.region,
+			    .context = o->context,
+			    .error = error,
+			    .text = text,
+			    .message = m };
+	const char *complaint;
+
+	take_out(o);
+	complaint = k->set->handlers->answered(k->set->userdata, k, &a);
+	operation_free(o);
+	return complaint;
+}
+
+const char *keeper_answer(struct keeper *k, const struct keeper_message *m)
+{
+	struct operation *o = find(k, m->operation);
+	enum keeper_type asked, answered = (enum keeper_type)m->type;
+	char text[KEEPER_TEXT_MAX] = "";
+
+	if (!o || !o->sent)
+		return "an answer to nothing that was asked";
+	asked = (enum keeper_type)o->message.type;
+	if (!fits(asked, answered))
+		return "an answer that does not fit the request";
+	if (answered != KEEPER_DONE && m->region != o->message.region)
+		return "an answer about another region";
+	/* these are done with their own answer only */
+	if (answered == KEEPER_DONE && !m->done.error && (asked == KEEPER_REGISTER || asked == KEEPER_EXPORT))
+		return "success without the answer that goes with it";
+	if (answered == KEEPER_DONE)
+		text_clean(text, sizeof(text), m->done.text, sizeof(m->done.text));
+	return hand_on(o, answered == KEEPER_DONE ? m->done.error : 0, text, m);
+}
+
+void keeper_answer_all(struct keeper *k, int error, const char *text)
+{
+	while (!TAILQ_EMPTY(&k->operations))
+		hand_on(TAILQ_FIRST(&k->operations), error, text, NULL);
+}

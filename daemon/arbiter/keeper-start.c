@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * keeper-start.c - making a keeper's process: binds its socket, starts it one way or the other, and watches whether it dies before it
+ * ever listened. That it does listen shows when somebody connects (keeper.c).
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <systemd/sd-daemon.h>
+
+#include "arbiter/keepers-internal.h"
+#include "util/cleanup.h"
+#include "util/log.h"
+
+void keeper_start_over(struct keeper *k)
+{
+	k->unit = spawn_unit_free(k->unit);
+	if (k->report)
+		event_free(k->report);
+	if (k->ended)
+		event_free(k->ended);
+	k->report = k->ended = NULL;
+	closep(&k->report_fd);
+	closep(&k->pidfd);
+	k->report_fd = k->pidfd = -1;
+	k->spawned = false;
+}
+
+/* @again: the unit of its predecessor still ends; the retry timer will come by. */
+static void on_unit_failed(void *userdata, const char *why, bool again)
+{
+	struct keeper *k = userdata;
+
+	if (again)
+		keeper_start_over(k);
+	else
+		keeper_give_up(k, -EPIPE, why);
+}
+
+/* What the child said: 1 why it could not be started, 0 nothing yet, -1 that it runs, or ended without a word. */
+static int read_report(struct keeper *k, char *why, size_t size)
+{
+	struct spawn_report report = { 0 };
+	ssize_t n = k->report_fd < 0 ? 0 : read(k->report_fd, &report, sizeof(report));
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (n != (ssize_t)sizeof(report))
+		return -1;
+	snprintf(why, size, "%s could not be started: %.*s: %s", k->set->program, (int)sizeof(report.step), report.step,
+		 strerror(report.error));
+	return 1;
+}
+
+static void on_report(evutil_socket_t fd, short what, void *userdata)
+{
+	struct keeper *k = userdata;
+	char why[256];
+	int r = read_report(k, why, sizeof(why));
+
+	(void)fd, (void)what;
+	if (r > 0) {
+		keeper_give_up(k, -EPIPE, why);
+	} else if (r < 0) {
+		event_free(k->report);
+		k->report = NULL;
+		closep(&k->report_fd);
+		k->report_fd = -1;
+	}
+}
+
+/* It ended without having listened, or while it rested. */
+static void on_ended(evutil_socket_t fd, short what, void *userdata)
+{
+	char why[256] = "its process ended before it listened: see its own log lines";
+	struct keeper *k = userdata;
+
+	(void)fd, (void)what;
+	read_report(k, why, sizeof(why));
+	keeper_give_up(k, -EPIPE, k->phase == PHASE_RESTING ? "it was idle" : why);
+}
+
+bool keeper_watch_end(struct keeper *k)
+{
+	if (k->pidfd < 0)
+		return false;
+	if (!k->ended)
+		k->ended = event_new(k->set->base, k->pidfd, EV_READ, on_ended, k);
+	return k->ended && event_add(k->ended, NULL) == 0;
+}
+
+static int bind_socket(struct keeper *k, int *ret)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	_cleanup_(closep) int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	if (strlen(k->path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(address.sun_path, k->path);
+	/* nobody listens there, keeper_begin() saw: what is left of an earlier one is in the way */
+	unlink(k->path);
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return -errno;
+	*ret = steal_fd(&fd);
+	return 0;
+}
+
+static int start_direct(struct keeper *k, const struct spawn_request *q)
+{
+	int r = spawn_direct(q, &k->pidfd, &k->report_fd);
+
+	if (r < 0)
+		return r;
+	k->report = event_new(k->set->base, k->report_fd, EV_READ | EV_PERSIST, on_report, k);
+	if (!k->report || event_add(k->report, NULL) < 0)
+		return -ENOMEM;
+	keeper_watch_end(k);
+	return 0;
+}
+
+int keeper_start(struct keeper *k, const char **ret_why)
+{
+	const struct settings *s = k->set->settings;
+	_cleanup_(closep) int fd = -1;
+	struct spawn_request q = { .settings = s, .program = k->set->program, .uid = k->uid, .session = k->session };
+	bool unit = s->spawn == SPAWN_SYSTEMD || (s->spawn == SPAWN_AUTO && k->set->connection && sd_booted() > 0);
+	int r;
+
+	*ret_why = "its socket could not be made";
+	r = bind_socket(k, &fd);
+	if (r < 0)
+		return r;
+	q.socket = fd;
+	*ret_why = "it could not be started";
+	if (!unit) {
+		r = start_direct(k, &q);
+	} else if (!k->set->connection) {
+		*ret_why = "it cannot be started by systemd, since the daemon is not on the system bus: see spawn in rdmaregd.conf";
+		r = -EOPNOTSUPP;
+	} else {
+		r = spawn_unit(&k->unit, k->set->connection, &q, on_unit_failed, k);
+	}
+	if (r < 0) {
+		unlink(k->path);
+		return r;
+	}
+	k->spawned = k->ours = true;
+	log_info("keeper %s: started%s", k->name, unit ? " by systemd" : "");
+	return 0;
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * keeper-unit.c - see keeper-spawn.h: the systemd way. The unit's sandbox takes away what no keeper needs; devices stay as they are,
+ * since which ones it needs depends on the adapter, and file permissions decide about those.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "arbiter/keeper-spawn.h"
+#include "util/cleanup.h"
+
+#define SYSTEMD_NAME "org.freedesktop.systemd1"
+#define SYSTEMD_PATH "/org/freedesktop/systemd1"
+#define SYSTEMD_MANAGER "org.freedesktop.systemd1.Manager"
+
+struct spawn_unit {
+	spawn_failed_t *failed;
+	void *userdata;
+	sd_bus_slot *reply;
+	sd_bus_slot *removed;
+	char name[160];
+};
+
+static void spawn_unit_freep(struct spawn_unit **u)
+{
+	spawn_unit_free(*u);
+}
+
+struct spawn_unit *spawn_unit_free(struct spawn_unit *u)
+{
+	if (!u)
+		return NULL;
+	sd_bus_slot_unref(u->reply);
+	sd_bus_slot_unref(u->removed);
+	free(u);
+	return NULL;
+}
+
+static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	struct spawn_unit *u = userdata;
+	const sd_bus_error *e = sd_bus_message_get_error(m);
+
+	(void)error;
+	if (e)
+		u->failed(u->userdata, e->message ? e->message : e->name,
+			  sd_bus_error_has_name(e, "org.freedesktop.systemd1.UnitExists"));
+	return 0;
+}
+
+/* The job that starts the unit ended. "done" says that the program was executed. */
+static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	struct spawn_unit *u = userdata;
+	const char *unit, *result;
+	char why[256];
+
+	(void)error;
+	if (sd_bus_message_read(m, "uoss", NULL, NULL, &unit, &result) < 0)
+		return 0;
+	if (strcmp(unit, u->name) || !strcmp(result, "done"))
+		return 0;
+	snprintf(why, sizeof(why), "systemd could not start %s (%s): see journalctl -u %s", unit, result, unit);
+	u->failed(u->userdata, why, false);
+	return 0;
+}
+
+static int append_command(sd_bus_message *m, const struct spawn_request *q)
+{
+	_cleanup_(freep) char **argv = spawn_command(q);
+	int r;
+
+	if (!argv)
+		return -ENOMEM;
+	r = sd_bus_message_open_container(m, 'r', "sv");
+	if (r >= 0)
+		r = sd_bus_message_append(m, "s", "ExecStart");
+	if (r >= 0)
+		r = sd_bus_message_open_container(m, 'v', "a(sasb)");
+	if (r >= 0)
+		r = sd_bus_message_open_container(m, 'a', "(sasb)");
+	if (r >= 0)
+		r = sd_bus_message_open_container(m, 'r', "sasb");
+	if (r >= 0)
+		r = sd_bus_message_append(m, "s", q->program);
+	if (r >= 0)
+		r = sd_bus_message_append_strv(m, argv);
+	if (r >= 0)
+		r = sd_bus_message_append(m, "b", 0);
+	for (int i = 0; i < 4 && r >= 0; i++)
+		r = sd_bus_message_close_container(m);
+	return r;
+}
+
+/* The tenant's slice: %u in the setting is the uid. */
+static void expand_slice(const char *pattern, uint32_t uid, char *out, size_t size)
+{
+	const char *at = strstr(pattern, "%u");
+
+	if (at)
+		snprintf(out, size, "%.*s%" PRIu32 "%s", (int)(at - pattern), pattern, uid, at + 2);
+	else
+		snprintf(out, size, "%s", pattern);
+}
+
+static int append_identity(sd_bus_message *m, const struct spawn_request *q)
+{
+	char description[128], user[16], slice[160];
+	int r;
+
+	snprintf(description, sizeof(description), "RDMA region keeper of uid %" PRIu32 ", session %s", q->uid, q->session);
+	snprintf(user, sizeof(user), "%" PRIu32, q->uid);
+	expand_slice(q->settings->slice, q->uid, slice, sizeof(slice));
+	r = sd_bus_message_append(m, "(sv)(sv)(sv)(sv)(sv)(sv)", "Description", "s", description, "Type", "s", "exec",
+				  "CollectMode", "s", "inactive-or-failed", "User", "s", user, "Slice", "s", slice,
+				  "StandardInputFileDescriptor", "h", q->socket);
+	if (r >= 0 && *q->settings->group)
+		r = sd_bus_message_append(m, "(sv)", "SupplementaryGroups", "as", 1, q->settings->group);
+	return r;
+}
+
+static int append_sandbox(sd_bus_message *m, const struct spawn_request *q)
+{
+	/* not ProtectClock: it would bring a device policy with it */
+	static const char *const on[] = { "NoNewPrivileges",	  "ProtectControlGroups",  "ProtectHostname", "ProtectKernelLogs",
+					  "ProtectKernelModules", "ProtectKernelTunables", "LockPersonality",
+					  "MemoryDenyWriteExecute", "RestrictRealtime", "RestrictSUIDSGID" };
+	uint64_t descriptors = 256 + 2 * (q->settings->regions_per_tenant + q->settings->peers_per_tenant);
+	int r = 0;
+
+	for (size_t i = 0; i < sizeof(on) / sizeof(on[0]) && r >= 0; i++)
+		r = sd_bus_message_append(m, "(sv)", on[i], "b", 1);
+	if (r < 0)
+		return r;
+	return sd_bus_message_append(m, "(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)", "StandardOutput", "s", "journal",
+				     "StandardError", "s", "journal", "LimitMEMLOCK", "t", q->settings->memlock_bytes,
+				     "LimitNOFILE", "t", descriptors, "CapabilityBoundingSet", "t", (uint64_t)0,
+				     "AmbientCapabilities", "t", (uint64_t)0, "ProtectSystem", "s", "strict", "ProtectHome", "s", "yes",
+				     "RestrictNamespaces", "t", (uint64_t)0, "RestrictAddressFamilies", "(bas)", 1, 4,
+				     "AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK");
+}
+
+static int build(sd_bus_message *m, const struct spawn_unit *u, const struct spawn_request *q)
+{
+	int r = sd_bus_message_append(m, "ss", u->name, "fail");
+
+	if (r >= 0)
+		r = sd_bus_message_open_container(m, 'a', "(sv)");
+	if (r >= 0)
+		r = append_identity(m, q);
+	if (r >= 0)
+		r = append_sandbox(m, q);
+	if (r >= 0)
+		r = append_command(m, q);
+	if (r >= 0)
+		r = sd_bus_message_close_container(m);
+	return r < 0 ? r : sd_bus_message_append(m, "a(sa(sv))", 0);
+}
+
+int spawn_unit(struct spawn_unit **ret, sd_bus *connection, const struct spawn_request *q, spawn_failed_t *failed,
+	       void *userdata)
+{
+	_cleanup_(spawn_unit_freep) struct spawn_unit *u = calloc(1, sizeof(*u));
+	sd_bus_message *m = NULL;
+	int r;
+
+	if (!u)
+		return -ENOMEM;
+	u->failed = failed;
+	u->userdata = userdata;
+	snprintf(u->name, sizeof(u->name), "rdmareg-keeper-%" PRIu32 "-%s.service", q->uid, q->session);
+	/* systemd tells whoever started a job of its end, also without Subscribe() */
+	r = sd_bus_match_signal_async(connection, &u->removed, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER, "JobRemoved",
+				      on_job_removed, NULL, u);
+	if (r < 0)
+		return r;
+	r = sd_bus_message_new_method_call(connection, &m, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER,
+					   "StartTransientUnit");
+	if (r >= 0)
+		r = build(m, u, q);
+	if (r >= 0)
+		r = sd_bus_call_async(connection, &u->reply, m, on_reply, u, 0);
+	sd_bus_message_unref(m);
+	if (r < 0)
+		return r;
+	*ret = steal_pointer(u);
+	return 0;
+}

@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * keeper.c - the life of one keeper as the daemon sees it:
+ *
+ *   CONNECTING -> GREETING -> LISTING -> READY -> gone
+ *     |    ^         |           |         |  ^ asked for something
+ *     |    '---------'-----------'         v  |
+ *     |    closed: it was about        RESTING -> its process ends: gone
+ *     |    to exit; look again
+ *     | nobody listens: start the process, once
+ *     '-> too long: gone if we started it, else STRANGE
+ *
+ * A keeper exits when it has held nothing and had no connection for a while. So we let go of one that holds nothing, but keep it in
+ * mind, and in its tenant's account, until its process is gone.
+ *
+ * Whether a keeper listens is found out by connecting: its socket is bound before it starts, so there is nothing to wait on. Attempts
+ * follow a timer that doubles, from 2 ms.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <unistd.h>
+
+#include "arbiter/keepers-internal.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/log.h"
+#include "util/text.h"
+
+#define RETRY_FIRST_USEC (2 * USEC_PER_MSEC)
+#define RETRY_DOUBLINGS 6 /* up to 128 ms */
+#define REST_AFTER_USEC USEC_PER_SEC
+
+static void keeper_freep(struct keeper **k)
+{
+	keeper_free(*k);
+}
+
+static void set_timer(struct event *timer, uint64_t usec)
+{
+	const struct timeval t = timeval_from_usec(usec);
+
+	event_add(timer, &t);
+}
+
+void keeper_came_through(struct keeper *k)
+{
+	if (!k->found)
+		return;
+	k->found = false;
+	if (!--k->set->waiting && !k->set->adopted)
+		event_active(k->set->all_through, 0, 0);
+}
+
+static void leave_ready(struct keeper *k)
+{
+	if (k->phase == PHASE_READY)
+		k->set->ready--;
+}
+
+/* Something has the socket that does not speak with us. It may be a keeper of another version, with regions that peers use. */
+static void become_strange(struct keeper *k, const char *why)
+{
+	log_error("keeper %s: %s: %s; it is left alone, and so are its regions: end the process to free the tenant", k->name,
+		  k->path, why);
+	k->phase = PHASE_STRANGE;
+	k->link = link_free(k->link);
+	keeper_start_over(k);
+	event_del(k->retry);
+	event_del(k->patience);
+	keeper_came_through(k);
+	keeper_answer_all(k, -EPIPE, why);
+}
+
+void keeper_give_up(struct keeper *k, int error, const char *why)
+{
+	if (k->dying)
+		return;
+	if (!k->ours) {
+		become_strange(k, why);
+		return;
+	}
+	if (k->note.regions || !TAILQ_EMPTY(&k->operations))
+		log_error("keeper %s: lost with %" PRIu32 " regions: %s", k->name, k->note.regions, why);
+	else
+		log_info("keeper %s: gone: %s", k->name, why);
+	k->dying = true;
+	/* what we call lost must be: it may only have closed the connection */
+	if (k->pidfd >= 0)
+		pidfd_send_signal(k->pidfd, SIGKILL, NULL, 0);
+	k->link = link_free(k->link);
+	unlink(k->path);
+	leave_ready(k);
+	LIST_REMOVE(k, keepers);
+	keeper_answer_all(k, error, why);
+	k->set->handlers->gone(k->set->userdata, k);
+	keeper_came_through(k);
+	keeper_free(k);
+}
+
+static const char *send_plain(struct keeper *k, enum keeper_type type)
+{
+	struct keeper_message m = { .type = type, .operation = ++k->set->next_operation };
+
+	if (type == KEEPER_HELLO)
+		m.hello.version = KEEPER_PROTOCOL_VERSION;
+	k->list_operation = m.operation;
+	return link_send(k->link, &m, -1) < 0 ? "its socket is full" : NULL;
+}
+
+static const char *on_welcome(struct keeper *k, const struct keeper_message *m)
+{
+	const char *complaint;
+
+	if (m->type != KEEPER_WELCOME || m->operation != k->list_operation)
+		return "no greeting";
+	if (m->welcome.version != KEEPER_PROTOCOL_VERSION)
+		return "another version of the protocol";
+	if (m->welcome.uid != k->uid || strcmp(m->welcome.session, k->session))
+		return "a greeting in another tenant's name";
+	k->welcome = m->welcome;
+	k->ours = true;
+	complaint = k->set->handlers->opened(k->set->userdata, k);
+	if (complaint)
+		return complaint;
+	k->phase = PHASE_LISTING;
+	return send_plain(k, KEEPER_LIST);
+}
+
+static bool holds_nothing(const struct keeper *k)
+{
+	return LIST_EMPTY(&k->note.list) && TAILQ_EMPTY(&k->operations);
+}
+
+/* Called whenever that may have changed. */
+static void look_for_rest(struct keeper *k)
+{
+	if (k->phase != PHASE_READY || !holds_nothing(k))
+		event_del(k->rest);
+	else if (!event_pending(k->rest, EV_TIMEOUT, NULL))
+		set_timer(k->rest, REST_AFTER_USEC);
+}
+
+static void on_rest(evutil_socket_t fd, short what, void *userdata)
+{
+	struct keeper *k = userdata;
+
+	(void)fd, (void)what;
+	if (k->phase != PHASE_READY || !holds_nothing(k))
+		return;
+	if (!keeper_watch_end(k)) /* then it stays connected, which costs little */
+		return;
+	log_debug("keeper %s: holds nothing", k->name);
+	leave_ready(k);
+	k->phase = PHASE_RESTING;
+	k->link = link_free(k->link);
+}
+
+static const char *on_listing(struct keeper *k, const struct keeper_message *m)
+{
+	if (m->operation && m->operation != k->list_operation)
+		return "an answer to nothing that was asked";
+	if (!m->operation)
+		return k->set->handlers->told(k->set->userdata, k, m);
+	if (m->type == KEEPER_REGION || m->type == KEEPER_PEER)
+		return k->set->handlers->listed(k->set->userdata, k, m);
+	if (m->type != KEEPER_DONE || m->done.error)
+		return "it cannot list its regions";
+	k->phase = PHASE_READY;
+	k->set->ready++;
+	k->attempt = 0;
+	event_del(k->patience);
+	keeper_came_through(k);
+	log_info("keeper %s: ready, pid %" PRIu32 ", %" PRIu32 " regions", k->name, k->welcome.pid, k->note.regions);
+	keeper_flush(k);
+	return NULL;
+}
+
+static const char *on_received(void *userdata, const struct keeper_message *m)
+{
+	const char *complaint = "a packet out of turn";
+	struct keeper *k = userdata;
+
+	switch (k->phase) {
+	case PHASE_GREETING:
+		complaint = on_welcome(k, m);
+		break;
+	case PHASE_LISTING:
+		complaint = on_listing(k, m);
+		break;
+	case PHASE_READY:
+		complaint = m->operation ? keeper_answer(k, m) : k->set->handlers->told(k->set->userdata, k, m);
+		break;
+	case PHASE_CONNECTING:
+	case PHASE_RESTING:
+	case PHASE_STRANGE:
+		break;
+	}
+	if (!complaint)
+		look_for_rest(k);
+	return complaint;
+}
+
+static void on_writable(void *userdata)
+{
+	keeper_flush(userdata);
+}
+
+/* It closed the connection. One that was not ready yet and holds nothing was about to exit, unless somebody still listens there. */
+static void on_lost(void *userdata, const char *complaint)
+{
+	struct keeper *k = userdata;
+	char why[128];
+
+	if (complaint) {
+		snprintf(why, sizeof(why), "it sent %s", complaint);
+		keeper_give_up(k, -EPIPE, why);
+		return;
+	}
+	if (k->phase == PHASE_READY || !LIST_EMPTY(&k->note.list)) {
+		keeper_give_up(k, -EPIPE, "it closed the connection");
+		return;
+	}
+	k->phase = PHASE_CONNECTING;
+	k->link = link_free(k->link);
+	keeper_start_over(k);
+	set_timer(k->retry, RETRY_FIRST_USEC);
+}
+
+static const struct link_handlers link_handlers = { on_received, on_writable, on_lost };
+
+/* Somebody listens: is it whom the name promises? */
+static void greet(struct keeper *k)
+{
+	uid_t uid = (uid_t)-1;
+	int pidfd = -1;
+	pid_t pid;
+
+	k->attempt = 0;
+	k->phase = PHASE_GREETING;
+	if (link_peer(k->link, &pid, &uid, &pidfd) < 0 || uid != k->uid) {
+		closep(&pidfd);
+		k->link = link_free(k->link);
+		keeper_give_up(k, -EPIPE, "the process that listens there is another user's");
+		return;
+	}
+	if (k->pidfd < 0)
+		k->pidfd = steal_fd(&pidfd);
+	closep(&pidfd);
+	k->unit = spawn_unit_free(k->unit);
+	if (k->ended) /* from now on the connection tells */
+		event_del(k->ended);
+	if (send_plain(k, KEEPER_HELLO))
+		keeper_give_up(k, -EPIPE, "its socket is full");
+}
+
+/* One attempt. What it cannot settle at once it leaves to the retry timer, so that no handler is called from here. */
+static void try_connect(struct keeper *k)
+{
+	const char *why = "it could not be reached";
+	unsigned int doublings = k->attempt < RETRY_DOUBLINGS ? k->attempt : RETRY_DOUBLINGS;
+	char text[256];
+	int r = link_connect(&k->link, k->set->base, k->path, &link_handlers, k);
+
+	if (r == 0) {
+		greet(k);
+		return;
+	}
+	if ((r == -ENOENT || r == -ECONNREFUSED) && !k->spawned) {
+		if (k->found && TAILQ_EMPTY(&k->operations)) {
+			k->ours = true; /* a dead one's socket: nobody asked for a new one */
+			keeper_give_up(k, -EPIPE, "nobody listens any more");
+			return;
+		}
+		r = keeper_start(k, &why);
+	}
+	if (r == 0 || r == -ENOENT || r == -ECONNREFUSED || r == -EAGAIN) {
+		k->attempt++;
+		set_timer(k->retry, RETRY_FIRST_USEC << doublings);
+		return;
+	}
+	snprintf(text, sizeof(text), "%s: %s", why, strerror(-r));
+	k->ours = true;
+	keeper_give_up(k, -EPIPE, text);
+}
+
+static void on_retry(evutil_socket_t fd, short what, void *userdata)
+{
+	(void)fd, (void)what;
+	try_connect(userdata);
+}
+
+static void on_out_of_patience(evutil_socket_t fd, short what, void *userdata)
+{
+	(void)fd, (void)what;
+	keeper_give_up(userdata, -ETIMEDOUT, "it did not get ready in time");
+}
+
+void keeper_begin(struct keeper *k)
+{
+	keeper_start_over(k);
+	k->phase = PHASE_CONNECTING;
+	k->attempt = 0;
+	set_timer(k->patience, k->set->settings->timeout_msec * USEC_PER_MSEC);
+	set_timer(k->retry, 0);
+}
+
+int keeper_new(struct keeper **ret, struct keepers *ks, uint32_t uid, const char *session)
+{
+	_cleanup_(keeper_freep) struct keeper *k = calloc(1, sizeof(*k));
+
+	if (!k)
+		return -ENOMEM;
+	k->set = ks;
+	k->uid = uid;
+	k->pidfd = k->report_fd = -1;
+	TAILQ_INIT(&k->operations);
+	LIST_INIT(&k->note.list);
+	snprintf(k->session, sizeof(k->session), "%s", session);
+	snprintf(k->name, sizeof(k->name), "%" PRIu32 "/%s", uid, k->session);
+	k->retry = evtimer_new(ks->base, on_retry, k);
+	k->patience = evtimer_new(ks->base, on_out_of_patience, k);
+	k->rest = evtimer_new(ks->base, on_rest, k);
+	if (!k->retry || !k->patience || !k->rest ||
+	    asprintf(&k->path, "%s/%" PRIu32 "-%s.sock", ks->directory, uid, k->session) < 0) {
+		k->path = NULL;
+		return -ENOMEM;
+	}
+	*ret = steal_pointer(k);
+	return 0;
+}
+
+struct keeper *keeper_free(struct keeper *k)
+{
+	if (!k)
+		return NULL;
+	keeper_start_over(k);
+	link_free(k->link);
+	if (k->retry)
+		event_free(k->retry);
+	if (k->patience)
+		event_free(k->patience);
+	if (k->rest)
+		event_free(k->rest);
+	free(k->path);
+	free(k);
+	return NULL;
+}

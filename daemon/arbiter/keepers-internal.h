@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* keepers-internal.h - what keepers.c, keeper.c and keeper-operations.c share. */
+#ifndef RDMAREG_KEEPERS_INTERNAL_H
+#define RDMAREG_KEEPERS_INTERNAL_H
+
+#include <sys/queue.h>
+
+#include "arbiter/keeper-link.h"
+#include "arbiter/keeper-spawn.h"
+#include "arbiter/keepers.h"
+#include "core/registry.h"
+
+enum keeper_phase {
+	PHASE_CONNECTING, /* nobody listens yet; tried again by timer */
+	PHASE_GREETING,	  /* HELLO is sent */
+	PHASE_LISTING,	  /* LIST is sent */
+	PHASE_READY,
+	PHASE_RESTING,	  /* it holds nothing: we let go of it, and it exits when it is idle long enough */
+	PHASE_STRANGE,	  /* something has the socket and does not talk to us: left alone */
+};
+
+struct operation {
+	struct keeper *keeper;
+	uint64_t number;
+	struct keeper_message message;
+	int fd; /* ours, until it was sent */
+	uint64_t timeout_msec;
+	void *context;
+	bool sent;
+	struct event *timer; /* runs from when it could be sent */
+	TAILQ_ENTRY(operation) operations;
+};
+
+struct keeper {
+	struct keepers *set;
+	uint32_t uid;
+	char session[TENANT_SESSION_MAX];
+	char name[TENANT_SESSION_MAX + 12];
+	char *path;
+	enum keeper_phase phase;
+	bool found;    /* by keepers_adopt(), which waits for it */
+	bool ours;     /* started by us, or talked to us properly: ended when given up */
+	bool spawned;  /* since the last time somebody listened */
+	bool dying;
+	struct link *link;
+	struct spawn_unit *unit;
+	int pidfd;
+	int report_fd;
+	struct event *ended;   /* on pidfd */
+	struct event *report;  /* on report_fd */
+	struct event *retry;   /* next attempt to connect */
+	struct event *patience; /* until it must be ready */
+	struct event *rest;	/* until we let go of it, while it holds nothing */
+	unsigned int attempt;
+	uint64_t list_operation;
+	struct keeper_welcome welcome;
+	struct keeper_note note;
+	TAILQ_HEAD(operations, operation) operations; /* oldest first; those not sent are last */
+	void *by_number; /* tsearch(3) tree of the same */
+	LIST_ENTRY(keeper) keepers;
+};
+
+struct keepers {
+	struct event_base *base;
+	sd_bus *connection;
+	const char *program;
+	const struct settings *settings;
+	const struct keepers_handlers *handlers;
+	void *userdata;
+	char *directory;
+	uint64_t next_operation;
+	uint32_t ready;
+	uint32_t waiting;	  /* found ones that have not come through yet */
+	struct event *all_through; /* adopted(true) is due */
+	struct event *out_of_time; /* adopted(false) is due */
+	bool adopted;
+	LIST_HEAD(, keeper) keepers;
+};
+
+/* --- keeper.c */
+
+int keeper_new(struct keeper **ret, struct keepers *ks, uint32_t uid, const char *session);
+struct keeper *keeper_free(struct keeper *k);
+/* Connects, and starts the process if nobody listens; also again for one that rests or is strange. */
+void keeper_begin(struct keeper *k);
+/* Gives it up: answers everything with @error, tells that it is gone, frees it. */
+void keeper_give_up(struct keeper *k, int error, const char *why);
+/* A found one came through, or will not. */
+void keeper_came_through(struct keeper *k);
+
+/* --- keeper-start.c */
+
+/* Starts the process. 0: now wait until it listens. @ret_why: on failure. */
+int keeper_start(struct keeper *k, const char **ret_why);
+/* Forgets all that watches over the starting. */
+void keeper_start_over(struct keeper *k);
+/* Tells when the process ends. False: that cannot be told. */
+bool keeper_watch_end(struct keeper *k);
+
+/* --- keeper-operations.c */
+
+void keeper_flush(struct keeper *k);
+/* Takes an answer. NULL, or the complaint. */
+const char *keeper_answer(struct keeper *k, const struct keeper_message *m);
+/* Answers all with @error. */
+void keeper_answer_all(struct keeper *k, int error, const char *text);
+
+#endif

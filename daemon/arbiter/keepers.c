@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* keepers.c - see keepers.h: the set of them, and finding those of an earlier daemon. */
+#include "arbiter/keepers.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arbiter/keepers-internal.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+#define SOCKET_SUFFIX ".sock"
+
+static void keepers_freep(struct keepers **ks)
+{
+	keepers_free(*ks);
+}
+
+static void tell_adopted(struct keepers *ks, bool all)
+{
+	if (ks->adopted)
+		return;
+	ks->adopted = true;
+	event_del(ks->out_of_time);
+	event_del(ks->all_through);
+	ks->handlers->adopted(ks->userdata, all);
+}
+
+static void on_all_through(evutil_socket_t fd, short what, void *userdata)
+{
+	(void)fd, (void)what;
+	tell_adopted(userdata, true);
+}
+
+static void on_out_of_time(evutil_socket_t fd, short what, void *userdata)
+{
+	(void)fd, (void)what;
+	tell_adopted(userdata, false);
+}
+
+int keepers_new(struct keepers **ret, struct event_base *base, sd_bus *connection, const char *directory,
+		const char *program, const struct settings *settings, const struct keepers_handlers *handlers,
+		void *userdata)
+{
+	_cleanup_(keepers_freep) struct keepers *ks = calloc(1, sizeof(*ks));
+
+	if (!ks)
+		return -ENOMEM;
+	ks->base = base;
+	ks->connection = connection;
+	ks->program = program;
+	ks->settings = settings;
+	ks->handlers = handlers;
+	ks->userdata = userdata;
+	LIST_INIT(&ks->keepers);
+	ks->directory = strdup(directory);
+	ks->all_through = event_new(base, -1, 0, on_all_through, ks);
+	ks->out_of_time = evtimer_new(base, on_out_of_time, ks);
+	if (!ks->directory || !ks->all_through || !ks->out_of_time)
+		return -ENOMEM;
+	*ret = steal_pointer(ks);
+	return 0;
+}
+
+struct keepers *keepers_free(struct keepers *ks)
+{
+	struct keeper *k;
+
+	if (!ks)
+		return NULL;
+	while ((k = LIST_FIRST(&ks->keepers))) {
+		LIST_REMOVE(k, keepers);
+		k->dying = true;
+		keeper_answer_all(k, -ESHUTDOWN, "rdmaregd is being stopped; try again");
+		keeper_free(k);
+	}
+	if (ks->all_through)
+		event_free(ks->all_through);
+	if (ks->out_of_time)
+		event_free(ks->out_of_time);
+	free(ks->directory);
+	free(ks);
+	return NULL;
+}
+
+uint32_t keepers_count(const struct keepers *ks)
+{
+	return ks->ready;
+}
+
+struct keeper *keepers_find(struct keepers *ks, uint32_t uid, const char *session)
+{
+	struct keeper *k;
+
+	LIST_FOREACH(k, &ks->keepers, keepers)
+		if (k->uid == uid && !strcmp(k->session, session))
+			return k;
+	return NULL;
+}
+
+static int add(struct keepers *ks, uint32_t uid, const char *session, bool found, struct keeper **ret)
+{
+	int r = keeper_new(ret, ks, uid, session);
+
+	if (r < 0)
+		return r;
+	LIST_INSERT_HEAD(&ks->keepers, *ret, keepers);
+	(*ret)->found = found;
+	ks->waiting += found;
+	keeper_begin(*ret);
+	return 0;
+}
+
+int keepers_get(struct keepers *ks, uint32_t uid, const char *session, struct keeper **ret)
+{
+	struct keeper *k = keepers_find(ks, uid, session);
+
+	if (!k)
+		return add(ks, uid, session, false, ret);
+	if (k->phase == PHASE_RESTING || k->phase == PHASE_STRANGE)
+		keeper_begin(k);
+	*ret = k;
+	return 0;
+}
+
+/* "UID-SESSION.sock". False: no name of ours. */
+static bool parse_name(const char *name, uint32_t *ret_uid, char ret_session[static TENANT_SESSION_MAX])
+{
+	size_t n = strlen(name), suffix = strlen(SOCKET_SUFFIX), session;
+	unsigned long long uid;
+	char *end;
+
+	if (!isdigit((unsigned char)*name) || n <= suffix || strcmp(name + n - suffix, SOCKET_SUFFIX))
+		return false;
+	uid = strtoull(name, &end, 10);
+	if (uid >= UINT32_MAX || *end != '-')
+		return false;
+	session = n - suffix - (size_t)(end + 1 - name);
+	if (!session || session >= TENANT_SESSION_MAX || end + 1 + session > name + n)
+		return false;
+	memcpy(ret_session, end + 1, session);
+	ret_session[session] = 0;
+	*ret_uid = (uint32_t)uid;
+	return true;
+}
+
+int keepers_adopt(struct keepers *ks)
+{
+	const struct timeval t = timeval_from_usec(ks->settings->adopt_timeout_msec * USEC_PER_MSEC);
+	DIR *directory = opendir(ks->directory);
+	char session[TENANT_SESSION_MAX];
+	struct dirent *entry;
+	struct keeper *k;
+	uint32_t uid;
+	int r = 0;
+
+	if (!directory)
+		return -errno;
+	while (r == 0 && (entry = readdir(directory))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		if (parse_name(entry->d_name, &uid, session))
+			r = add(ks, uid, session, true, &k);
+		else
+			log_warning("%s/%s is no keeper's socket: ignored", ks->directory, entry->d_name);
+	}
+	closedir(directory);
+	if (r < 0)
+		return r;
+	if (!ks->waiting)
+		event_active(ks->all_through, 0, 0);
+	return event_add(ks->out_of_time, &t) < 0 ? -ENOMEM : 0;
+}
+
+struct keeper_note *keeper_note(struct keeper *k)
+{
+	return &k->note;
+}
+
+const char *keeper_name(const struct keeper *k)
+{
+	return k->name;
+}
+
+uint32_t keeper_uid(const struct keeper *k)
+{
+	return k->uid;
+}
+
+const char *keeper_session(const struct keeper *k)
+{
+	return k->session;
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * keepers.h - all keepers: found after a restart, started when needed, asked, and given up.
+ *
+ * What always holds:
+ *   - Every operation is answered exactly once, by the keeper or, when it is lost or too slow, by us with -EPIPE or -ETIMEDOUT.
+ *   - A keeper of ours that is given up is also ended: what its clients are told ("lost") is then true.
+ *     One that never answered us properly (another version, hung) is left alone, and said so: it may serve peers.
+ *   - No handler is called from inside keepers_find(), keepers_get(), keeper_request() or keepers_adopt(): only from the event loop,
+ *     and from keepers_free(), which answers what is open.
+ *   - A keeper can speak for its own tenant only; what it says of others is a complaint, and its end.
+ */
+#ifndef RDMAREG_KEEPERS_H
+#define RDMAREG_KEEPERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include <event2/event.h>
+#include <systemd/sd-bus.h>
+
+#include "arbiter/settings.h"
+#include "keeper-protocol.h"
+
+struct keepers;
+struct keeper;
+struct region_entry; /* never looked into here */
+
+/* How an operation ended. Borrowed. */
+struct answer {
+	enum keeper_type type; /* of the request */
+	uint64_t region;
+	void *context;		/* as given with the request */
+	int error;		/* 0, or negative */
+	const char *text;	/* the keeper's words, or ours; clean; never NULL */
+	const struct keeper_message *message; /* KEEPER_REGION, KEEPER_TICKET or KEEPER_DONE; NULL if we answer for it */
+};
+
+/* Those that return text return NULL, or a complaint about what the keeper said: it is then given up. */
+struct keepers_handlers {
+	/* It greeted us and is one of ours; before its list. */
+	const char *(*opened)(void *userdata, struct keeper *k);
+	/* KEEPER_REGION and KEEPER_PEER of its list. */
+	const char *(*listed)(void *userdata, struct keeper *k, const struct keeper_message *m);
+	const char *(*told)(void *userdata, struct keeper *k, const struct keeper_message *m);
+	const char *(*answered)(void *userdata, struct keeper *k, const struct answer *a);
+	/* Nothing comes from it any more; it is freed afterwards. Its operations were answered before. */
+	void (*gone)(void *userdata, struct keeper *k);
+	/* All that keepers_adopt() found were adopted or given up, or the time for it is over (@all false). */
+	void (*adopted)(void *userdata, bool all);
+};
+
+/**
+ * keepers_new
+ * @directory: where their sockets lie
+ * @program: absolute path of rdmareg-keeper
+ * @connection: of the machine's systemd; NULL: keepers are always started directly
+ * @settings: borrowed; read anew at each use
+ */
+int keepers_new(struct keepers **ret, struct event_base *base, sd_bus *connection, const char *directory,
+		const char *program, const struct settings *settings, const struct keepers_handlers *handlers,
+		void *userdata);
+/* Leaves the processes alone. Operations are answered with -ESHUTDOWN. */
+struct keepers *keepers_free(struct keepers *ks);
+
+/* Starts to look for those that an earlier daemon left. Negative: the directory cannot be read. */
+int keepers_adopt(struct keepers *ks);
+
+/* Keepers that can be talked to. */
+uint32_t keepers_count(const struct keepers *ks);
+
+struct keeper *keepers_find(struct keepers *ks, uint32_t uid, const char *session);
+/* Finds it, or starts it. -ENOMEM, -EBUSY: a process that is no keeper of ours has the tenant's socket. */
+int keepers_get(struct keepers *ks, uint32_t uid, const char *session, struct keeper **ret);
+
+/* What the application remembers with a keeper. */
+struct keeper_note {
+	uint32_t tenant;  /* index in the registry */
+	bool has_tenant;
+	uint32_t regions; /* it holds, as far as we were told */
+	uint32_t peers;
+	LIST_HEAD(, region_entry) list;
+};
+struct keeper_note *keeper_note(struct keeper *k);
+/* For log lines and messages: "UID/SESSION". */
+const char *keeper_name(const struct keeper *k);
+uint32_t keeper_uid(const struct keeper *k);
+const char *keeper_session(const struct keeper *k);
+
+/**
+ * keeper_request - ask
+ * @m: type, region and body; copied
+ * @fd: -1, or a descriptor that goes along; duplicated
+ * @extra_msec: besides the ordinary time a keeper has to answer
+ * @context: comes back with the answer
+ *
+ * -ENOMEM, -EMFILE: nothing was asked and there will be no answer; -EPIPE: the keeper is just being given up.
+ */
+int keeper_request(struct keeper *k, const struct keeper_message *m, int fd, uint64_t extra_msec, void *context);
+
+#endif

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* loop.c - see loop.h. */
+#include "arbiter/loop.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "util/cleanup.h"
+#include "util/clock.h"
+
+#define BUS_BUDGET 64
+
+struct loop {
+	struct event_base *base;
+	struct event *bus_ready; /* descriptor and timeout of the bus in one event; it only ends the wait */
+	sd_bus *bus;
+	bool held;
+	bool stopped;
+};
+
+static void on_bus_ready(evutil_socket_t fd, short what, void *userdata)
+{
+	(void)fd, (void)what, (void)userdata;
+}
+
+int loop_new(struct loop **ret)
+{
+	_cleanup_(loop_freep) struct loop *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return -ENOMEM;
+	l->base = event_base_new();
+	if (!l->base)
+		return -ENOMEM;
+	l->bus_ready = event_new(l->base, -1, 0, on_bus_ready, l);
+	if (!l->bus_ready)
+		return -ENOMEM;
+	*ret = steal_pointer(l);
+	return 0;
+}
+
+struct loop *loop_free(struct loop *l)
+{
+	if (!l)
+		return NULL;
+	if (l->bus_ready)
+		event_free(l->bus_ready);
+	if (l->base)
+		event_base_free(l->base);
+	free(l);
+	return NULL;
+}
+
+void loop_freep(struct loop **l)
+{
+	loop_free(*l);
+}
+
+struct event_base *loop_base(struct loop *l)
+{
+	return l->base;
+}
+
+void loop_set_bus(struct loop *l, sd_bus *bus)
+{
+	l->bus = bus;
+}
+
+void loop_hold_bus(struct loop *l, bool hold)
+{
+	l->held = hold;
+}
+
+void loop_stop(struct loop *l)
+{
+	l->stopped = true;
+}
+
+/* Takes messages up to the budget. 1: there may be more at once, 0: the bus has nothing to do now. */
+static int process_bus(struct loop *l)
+{
+	for (int i = 0; i < BUS_BUDGET; i++) {
+		int r = sd_bus_process(l->bus, NULL);
+
+		if (r <= 0)
+			return r;
+		if (l->stopped || l->held)
+			break;
+	}
+	return 1;
+}
+
+/* Arms what the bus waits for now. */
+static int arm_bus(struct loop *l, int more)
+{
+	int fd = sd_bus_get_fd(l->bus), events = sd_bus_get_events(l->bus);
+	uint64_t until = UINT64_MAX, now = now_monotonic_usec();
+	struct timeval t = { 0 };
+	int r;
+
+	if (fd < 0 || events < 0)
+		return fd < 0 ? fd : events;
+	r = sd_bus_get_timeout(l->bus, &until);
+	if (r < 0)
+		return r;
+	if (more)
+		until = 0;
+	if (until > now)
+		t = timeval_from_usec(until == UINT64_MAX ? 0 : until - now);
+	event_del(l->bus_ready);
+	event_assign(l->bus_ready, l->base, fd, (short)((events & POLLIN ? EV_READ : 0) | (events & POLLOUT ? EV_WRITE : 0)),
+		     on_bus_ready, l);
+	return event_add(l->bus_ready, until == UINT64_MAX ? NULL : &t) < 0 ? -ENOMEM : 0;
+}
+
+int loop_run(struct loop *l)
+{
+	while (!l->stopped) {
+		int r = 0;
+
+		if (l->bus && !l->held) {
+			r = process_bus(l);
+			if (r >= 0 && !l->stopped)
+				r = arm_bus(l, r);
+			if (r < 0)
+				return r;
+		}
+		if (!l->stopped && event_base_loop(l->base, EVLOOP_ONCE) < 0)
+			return -EIO;
+	}
+	return 0;
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* runtime.c - see runtime.h. */
+#include "arbiter/runtime.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "util/cleanup.h"
+
+#define ID_BLOCK 1024
+#define ID_FILE "next-region-id"
+
+/* Opens the directory @name below @at, which is made if need be. */
+static int open_directory(int at, const char *name, mode_t mode)
+{
+	int fd;
+
+	if (mkdirat(at, name, mode) < 0 && errno != EEXIST)
+		return -errno;
+	fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* A decimal number and nothing else but a newline. */
+static int parse_id(const char *text, uint64_t *ret)
+{
+	char *end;
+
+	if (!isdigit((unsigned char)*text))
+		return -EINVAL;
+	errno = 0;
+	*ret = strtoull(text, &end, 10);
+	if (errno || !*ret || *ret > UINT64_MAX / 2 || strcmp(end, *end ? "\n" : ""))
+		return -EINVAL;
+	return 0;
+}
+
+static int read_next_id(struct runtime *rt)
+{
+	_cleanup_(closep) int fd = openat(rt->directory, ID_FILE, O_RDONLY | O_CLOEXEC);
+	char text[32];
+	ssize_t n;
+
+	if (fd < 0 && errno != ENOENT)
+		return -errno;
+	rt->next_id = 1;
+	if (fd >= 0) {
+		n = read(fd, text, sizeof(text) - 1);
+		if (n < 0)
+			return -errno;
+		text[n] = 0;
+		if (parse_id(text, &rt->next_id) < 0)
+			return -EINVAL;
+	}
+	rt->reserved = rt->next_id;
+	return 0;
+}
+
+int runtime_reserve_id(struct runtime *rt, uint64_t id)
+{
+	_cleanup_(closep) int fd = -1;
+	char text[32];
+	int n;
+
+	if (id < rt->reserved)
+		return 0;
+	fd = openat(rt->directory, ID_FILE ".new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return -errno;
+	n = snprintf(text, sizeof(text), "%" PRIu64 "\n", id + ID_BLOCK);
+	if (write(fd, text, (size_t)n) != n)
+		return errno ? -errno : -ENOSPC;
+	if (renameat(rt->directory, ID_FILE ".new", rt->directory, ID_FILE) < 0)
+		return -errno;
+	rt->reserved = id + ID_BLOCK;
+	return 0;
+}
+
+static int open_all(struct runtime *rt, const char *path, const char **ret_step)
+{
+	int r;
+
+	*ret_step = "directory";
+	rt->directory = open_directory(AT_FDCWD, path, 0755);
+	if (rt->directory < 0)
+		return rt->directory;
+	*ret_step = "lock";
+	rt->lock = openat(rt->directory, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (rt->lock < 0)
+		return -errno;
+	if (flock(rt->lock, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK ? -EBUSY : -errno;
+	*ret_step = "keepers";
+	r = open_directory(rt->directory, "keepers", 0700);
+	if (r < 0)
+		return r;
+	close(r);
+	*ret_step = "owners";
+	rt->owners = open_directory(rt->directory, "owners", 0700);
+	if (rt->owners < 0)
+		return rt->owners;
+	*ret_step = ID_FILE;
+	return read_next_id(rt);
+}
+
+int runtime_open(struct runtime *rt, const char *path, char *ret_error, size_t error_size)
+{
+	const char *step;
+	int r;
+
+	*rt = (struct runtime){ .directory = -1, .lock = -1, .owners = -1 };
+	if (strlen(path) > RUNTIME_PATH_MAX) {
+		snprintf(ret_error, error_size, "runtime directory %s: the path is longer than %d characters, so sockets in it "
+						"cannot be named",
+			 path, RUNTIME_PATH_MAX);
+		return -ENAMETOOLONG;
+	}
+	snprintf(rt->keepers, sizeof(rt->keepers), "%s/keepers", path);
+	r = open_all(rt, path, &step);
+	if (r == 0)
+		return 0;
+	if (r == -EBUSY)
+		snprintf(ret_error, error_size, "runtime directory %s: another rdmaregd holds %s/lock", path, path);
+	else if (r == -EINVAL)
+		snprintf(ret_error, error_size, "%s/%s is damaged, so region numbers could be given twice: remove it when no "
+						"keeper runs",
+			 path, step);
+	else
+		snprintf(ret_error, error_size, "runtime directory %s: %s: %s", path, step, strerror(-r));
+	runtime_close(rt);
+	return r;
+}
+
+void runtime_close(struct runtime *rt)
+{
+	closep(&rt->owners);
+	closep(&rt->lock);
+	closep(&rt->directory);
+	rt->owners = rt->lock = rt->directory = -1;
+}
+
+static void owner_name(uint64_t id, char name[static 24])
+{
+	snprintf(name, 24, "%" PRIu64, id);
+}
+
+int runtime_set_owner(struct runtime *rt, uint64_t id, const char *mark)
+{
+	char name[24];
+
+	owner_name(id, name);
+	if (symlinkat(mark, rt->owners, name) < 0 && errno != EEXIST)
+		return -errno;
+	return 0;
+}
+
+int runtime_get_owner(struct runtime *rt, uint64_t id, char ret_mark[static RUNTIME_MARK_MAX])
+{
+	char name[24];
+	ssize_t n;
+
+	owner_name(id, name);
+	n = readlinkat(rt->owners, name, ret_mark, RUNTIME_MARK_MAX - 1);
+	if (n < 0)
+		return -errno;
+	ret_mark[n] = 0;
+	return 0;
+}
+
+void runtime_clear_owner(struct runtime *rt, uint64_t id)
+{
+	char name[24];
+
+	owner_name(id, name);
+	unlinkat(rt->owners, name, 0);
+}
+
+void runtime_sweep_owners(struct runtime *rt, int (*known)(void *userdata, uint64_t id), void *userdata)
+{
+	int fd = openat(rt->owners, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	uint64_t id;
+
+	if (!directory) {
+		closep(&fd);
+		return;
+	}
+	while ((entry = readdir(directory)))
+		if (parse_id(entry->d_name, &id) == 0 && !known(userdata, id))
+			unlinkat(rt->owners, entry->d_name, 0);
+	closedir(directory);
+}

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * settings.c - see settings.h. One table says what there is: section, key, form, bounds and default. Reading is looking up; nothing else
+ * knows a key's name.
+ */
+#include "arbiter/settings.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <glob.h>
+#include <ini.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <syslog.h>
+
+enum key_form {
+	KEY_NUMBER,
+	KEY_BYTES, /* a number with an optional suffix K, M, G or T */
+	KEY_WORD,  /* one of a list; its index */
+	KEY_TEXT,
+};
+
+struct key {
+	const char *section;
+	const char *name;
+	const char *value; /* default, as it would be written */
+	enum key_form form;
+	size_t offset;
+	uint64_t min; /* KEY_TEXT: unused */
+	uint64_t max; /* KEY_TEXT: bytes with the terminating zero */
+	const char *const *words;
+};
+
+static const char *const log_level_words[] = { "emerg",	 "alert",  "crit", "error", "warning",
+					       "notice", "info", "debug", NULL };
+static const char *const spawn_words[] = { "auto", "direct", "systemd", NULL };
+
+#define MEMBER(m) .name = #m, .offset = offsetof(struct settings, m)
+#define NUMBER(s, m, v, low, high) \
+	{ .section = s, MEMBER(m), .value = v, .form = KEY_NUMBER, .min = low, .max = high }
+#define BYTES(s, m, v, low, high) { .section = s, MEMBER(m), .value = v, .form = KEY_BYTES, .min = low, .max = high }
+#define WORD(s, m, v, list) { .section = s, MEMBER(m), .value = v, .form = KEY_WORD, .words = list }
+#define TEXT(s, m, v) \
+	{ .section = s, MEMBER(m), .value = v, .form = KEY_TEXT, .max = sizeof(((struct settings *)0)->m) }
+
+static const struct key keys[] = {
+	WORD("daemon", log_level, "info", log_level_words),
+	NUMBER("daemon", adopt_timeout_msec, "5000", 1, 60000),
+	NUMBER("daemon", orphan_grace_sec, "30", 0, 86400),
+	WORD("keepers", spawn, "auto", spawn_words),
+	TEXT("keepers", group, "rdmareg"),
+	TEXT("keepers", slice, "rdmareg-%u.slice"),
+	TEXT("keepers", listen_address, "any"),
+	NUMBER("keepers", port, "0", 0, 65535),
+	BYTES("keepers", memlock_bytes, "16M", 65536, UINT64_MAX),
+	NUMBER("keepers", idle_exit_sec, "30", 0, 86400),
+	NUMBER("keepers", timeout_msec, "10000", 10, 600000),
+	NUMBER("keepers", timeout_msec_per_gib, "10000", 0, 600000),
+	NUMBER("keepers", deadline_margin_msec, "500", 10, 60000),
+	NUMBER("keepers", alignment, "4096", 1, 1 << 30),
+	NUMBER("keepers", minimum_mtu, "4096", 0, 4096),
+	NUMBER("regions", grace_msec, "500", 0, 600000),
+	NUMBER("regions", max_grace_msec, "2000", 0, 600000),
+	NUMBER("limits", regions_per_tenant, "1024", 1, 65536),
+	BYTES("limits", bytes_per_tenant, "16T", 4096, UINT64_MAX),
+	NUMBER("limits", regions_per_client, "1024", 1, 65536),
+	NUMBER("limits", tenants_per_uid, "16", 1, 4096),
+	NUMBER("limits", keepers, "256", 1, 65536),
+	NUMBER("limits", pending_calls_per_client, "256", 1, 65536),
+	NUMBER("limits", pending_calls_per_uid, "1024", 1, 65536),
+	NUMBER("limits", tickets_per_region, "64", 1, 4096),
+	NUMBER("limits", peers_per_tenant, "1024", 1, 65536),
+};
+#define N_KEYS (sizeof(keys) / sizeof(keys[0]))
+
+/* What one file's parsing needs and finds. Only the first error counts. */
+struct parse {
+	FILE *file;
+	struct settings *settings;
+	int line;   /* read last, from 1 */
+	int failed; /* line of the first error that we found, or 0 */
+	char error[400];
+};
+
+static uint64_t *number_of(struct settings *s, const struct key *k)
+{
+	return (uint64_t *)((char *)s + k->offset);
+}
+
+static int parse_number(const struct key *k, const char *text, uint64_t *ret)
+{
+	static const char suffixes[] = "KMGT";
+	uint64_t v = 0;
+
+	if (!isdigit((unsigned char)*text))
+		return -EINVAL;
+	for (; isdigit((unsigned char)*text); text++)
+		if (__builtin_mul_overflow(v, 10u, &v) || __builtin_add_overflow(v, (uint64_t)(*text - '0'), &v))
+			return -ERANGE;
+	if (*text && k->form == KEY_BYTES) {
+		const char *suffix = strchr(suffixes, *text++);
+
+		if (!suffix)
+			return -EINVAL;
+		for (const char *p = suffixes; p <= suffix; p++)
+			if (__builtin_mul_overflow(v, 1024u, &v))
+				return -ERANGE;
+	}
+	if (*text)
+		return -EINVAL;
+	if (v < k->min || v > k->max)
+		return -ERANGE;
+	*ret = v;
+	return 0;
+}
+
+static int parse_word(const struct key *k, const char *text, uint64_t *ret)
+{
+	for (uint64_t i = 0; k->words[i]; i++) {
+		if (!strcmp(k->words[i], text)) {
+			*ret = i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+static int parse_text(const struct key *k, const char *text, char *ret)
+{
+	if (strlen(text) >= k->max)
+		return -ERANGE;
+	for (const char *p = text; *p; p++)
+		if (!isgraph((unsigned char)*p))
+			return -EINVAL;
+	strcpy(ret, text);
+	return 0;
+}
+
+static int set_key(struct settings *s, const struct key *k, const char *text)
+{
+	switch (k->form) {
+	case KEY_NUMBER:
+	case KEY_BYTES:
+		return parse_number(k, text, number_of(s, k));
+	case KEY_WORD:
+		return parse_word(k, text, number_of(s, k));
+	case KEY_TEXT:
+		return parse_text(k, text, (char *)s + k->offset);
+	}
+	return -EINVAL;
+}
+
+void settings_default(struct settings *s)
+{
+	memset(s, 0, sizeof(*s));
+	for (size_t i = 0; i < N_KEYS; i++)
+		set_key(s, &keys[i], keys[i].value);
+}
+
+size_t settings_count(void)
+{
+	return N_KEYS;
+}
+
+const char *settings_key(size_t i, const char **ret_section)
+{
+	if (i >= N_KEYS)
+		return NULL;
+	*ret_section = keys[i].section;
+	return keys[i].name;
+}
+
+/* What would have been right, for the message. */
+static void describe(const struct key *k, char *out, size_t size)
+{
+	size_t n = 0;
+
+	switch (k->form) {
+	case KEY_NUMBER:
+	case KEY_BYTES:
+		snprintf(out, size, "a whole number from %llu to %llu%s", (unsigned long long)k->min,
+			 (unsigned long long)k->max, k->form == KEY_BYTES ? ", or with K, M, G or T" : "");
+		break;
+	case KEY_WORD:
+		n = (size_t)snprintf(out, size, "one of");
+		for (const char *const *w = k->words; *w && n < size; w++)
+			n += (size_t)snprintf(out + n, size - n, " %s", *w);
+		break;
+	case KEY_TEXT:
+		snprintf(out, size, "at most %llu characters without blanks", (unsigned long long)k->max - 1);
+		break;
+	}
+}
+
+static void fail(struct parse *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void fail(struct parse *p, const char *format, ...)
+{
+	va_list args;
+
+	if (p->failed)
+		return;
+	p->failed = p->line;
+	va_start(args, format);
+	vsnprintf(p->error, sizeof(p->error), format, args);
+	va_end(args);
+}
+
+/* inih's callbacks. It knows line numbers but does not tell them, so they are counted here; 0 marks a line as wrong. */
+static char *on_line(char *text, int size, void *userdata)
+{
+	struct parse *p = userdata;
+	size_t n;
+
+	if (!fgets(text, size, p->file))
+		return NULL;
+	p->line++;
+	n = strlen(text);
+	if (n + 1 == (size_t)size && text[n - 1] != '\n')
+		fail(p, "the line is longer than %d characters", size - 2);
+	return text;
+}
+
+static int on_key(void *userdata, const char *section, const char *name, const char *value)
+{
+	struct parse *p = userdata;
+	const struct key *near = NULL;
+	char form[256];
+
+	for (size_t i = 0; i < N_KEYS; i++) {
+		if (strcmp(keys[i].name, name))
+			continue;
+		near = &keys[i];
+		if (strcmp(keys[i].section, section))
+			continue;
+		if (set_key(p->settings, near, value) == 0)
+			return 1;
+		describe(near, form, sizeof(form));
+		fail(p, "'%.60s' is no value for %s: it must be %s", value, name, form);
+		return 0;
+	}
+	if (near)
+		fail(p, "key '%s' belongs into section [%s], not [%.40s]", name, near->section, section);
+	else
+		fail(p, "there is no key '%.60s' in section [%.40s]", name, section);
+	return 0;
+}
+
+static int load_file(const char *path, struct settings *s, char *error, size_t size)
+{
+	struct parse p = { .settings = s };
+	int r;
+
+	p.file = fopen(path, "re");
+	if (!p.file) {
+		r = -errno;
+		snprintf(error, size, "%s: cannot be read: %s", path, strerror(-r));
+		return r;
+	}
+	r = ini_parse_stream(on_line, &p, on_key, &p);
+	if (r < 0 || ferror(p.file)) {
+		snprintf(error, size, "%s: cannot be read: %s", path, strerror(r < 0 ? ENOMEM : errno));
+		fclose(p.file);
+		return -EIO;
+	}
+	fclose(p.file);
+	if (r == 0 && !p.failed)
+		return 0;
+	/* what inih finds wrong itself never reaches on_key() */
+	if (p.failed && (r == 0 || p.failed <= r))
+		snprintf(error, size, "%s:%d: %s", path, p.failed, p.error);
+	else
+		snprintf(error, size, "%s:%d: neither a [section], nor KEY = VALUE, nor a comment", path, r);
+	return -EINVAL;
+}
+
+static int load_directory(const char *file, struct settings *s, char *error, size_t size)
+{
+	char copy[PATH_MAX], pattern[PATH_MAX + 16];
+	glob_t found = { 0 };
+	int r = 0;
+
+	snprintf(copy, sizeof(copy), "%s", file);
+	snprintf(pattern, sizeof(pattern), "%s/conf.d/*.conf", dirname(copy));
+	if (glob(pattern, 0, NULL, &found) == 0)
+		for (size_t i = 0; i < found.gl_pathc && r >= 0; i++)
+			r = load_file(found.gl_pathv[i], s, error, size);
+	globfree(&found);
+	return r;
+}
+
+int settings_load(const char *file, int must_exist, struct settings *ret, char *ret_error, size_t error_size)
+{
+	struct settings s;
+	int r;
+
+	settings_default(&s);
+	r = load_file(file, &s, ret_error, error_size);
+	if (r < 0 && (r != -ENOENT || must_exist))
+		return r;
+	r = load_directory(file, &s, ret_error, error_size);
+	if (r < 0)
+		return r;
+	if (s.grace_msec > s.max_grace_msec) {
+		snprintf(ret_error, error_size, "%s: grace_msec (%llu) must not exceed max_grace_msec (%llu)", file,
+			 (unsigned long long)s.grace_msec, (unsigned long long)s.max_grace_msec);
+		return -EINVAL;
+	}
+	*ret = s;
+	return 0;
+}

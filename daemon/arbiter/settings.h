@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * settings.h - what the administrator decided: rdmaregd.conf and conf.d/ *.conf beside it, read into one plain struct.
+ *
+ * What always holds: a struct settings is complete and within its bounds; a file with an error gives none, so the one before stays in
+ * force. Plain data without pointers: copying is assignment.
+ */
+#ifndef RDMAREG_SETTINGS_H
+#define RDMAREG_SETTINGS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum spawn_method {
+	SPAWN_AUTO, /* systemd where it runs the machine and the daemon is on the system bus, else direct */
+	SPAWN_DIRECT,
+	SPAWN_SYSTEMD,
+};
+
+/* Each member is a key of the same name; configs/rdmaregd.conf is its documentation. */
+struct settings {
+	uint64_t log_level;
+	uint64_t adopt_timeout_msec;
+	uint64_t orphan_grace_sec;
+
+	uint64_t spawn;
+	uint64_t port;
+	uint64_t memlock_bytes;
+	uint64_t idle_exit_sec;
+	uint64_t timeout_msec;
+	uint64_t timeout_msec_per_gib;
+	uint64_t deadline_margin_msec;
+	uint64_t alignment;
+	uint64_t minimum_mtu;
+	char group[64];
+	char slice[128];
+	char listen_address[64];
+
+	uint64_t grace_msec;
+	uint64_t max_grace_msec;
+
+	uint64_t regions_per_tenant;
+	uint64_t bytes_per_tenant;
+	uint64_t regions_per_client;
+	uint64_t tenants_per_uid;
+	uint64_t keepers;
+	uint64_t pending_calls_per_client;
+	uint64_t pending_calls_per_uid;
+	uint64_t tickets_per_region;
+	uint64_t peers_per_tenant;
+};
+
+void settings_default(struct settings *s);
+
+/**
+ * settings_load - defaults, then @file, then conf.d/ *.conf in its directory in the order of their names
+ * @must_exist: a missing @file is an error; else it means that all is default
+ * @ret: untouched on failure
+ * @ret_error: on failure one line for a person, FILE:LINE first where a line is to blame
+ *
+ * -EINVAL: a line is wrong, or two values contradict each other; else the errno of reading a file.
+ */
+int settings_load(const char *file, int must_exist, struct settings *ret, char *ret_error, size_t error_size);
+
+/* Number of keys, and the text of one key's default, for the test that compares the documented file. NULL: no such key. */
+size_t settings_count(void);
+const char *settings_key(size_t i, const char **ret_section);
+
+#endif

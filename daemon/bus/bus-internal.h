@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* bus-internal.h - what the files of bus/ share among themselves. */
+#ifndef RDMAREG_BUS_INTERNAL_H
+#define RDMAREG_BUS_INTERNAL_H
+
+#include "bus/bus.h"
+#include "names.h"
+
+/* All clients of one uid. */
+struct client_user {
+	uint32_t uid;
+	uint32_t pending; /* calls that wait */
+	uint32_t clients;
+};
+
+/* Whose call is being handled, and for which region: what the members of a region's vtable get. */
+struct found {
+	struct region_view view;
+	struct bus *bus;
+	struct client *client;
+};
+
+struct bus {
+	sd_bus *connection;
+	const struct bus_handlers *handlers;
+	void *userdata;
+	struct bus_limits limits;
+	sd_bus_slot *gone_match;
+	void *clients; /* tsearch(3) trees: by name, */
+	void *users;   /* by uid */
+	uint64_t next_client;
+	LIST_HEAD(, client) subscribers;
+	struct found found;
+};
+
+/* --- clients.c */
+
+/* The sender of @m. Asks the bus for its uid the first time. -ENOENT and others: the sender is gone, do not answer. */
+int client_of_message(struct bus *b, sd_bus_message *m, struct client **ret);
+void client_subscribe(struct bus *b, struct client *c);
+int clients_watch(struct bus *b);
+void clients_clear(struct bus *b);
+
+static inline bool client_may_see(const struct client *c, const struct tenant *t)
+{
+	return c->uid == 0 || c->uid == t->uid;
+}
+
+/* --- calls.c */
+
+/* Keeps @m to be answered later. BUS_E_REFUSED: too many wait already. */
+int call_new(struct bus *b, struct client *c, sd_bus_message *m, struct call **ret, struct failure *ret_failure);
+/* Nobody waits for the answer any more. */
+void call_abandon(struct call *c);
+/* Answers @m at once with @f. For the end of a method handler. */
+int reply_failure(sd_bus_message *m, const struct failure *f);
+
+/* --- options.c */
+
+/* One key that a method's a{sv} may have. @type: 's', 't', 'u' or 'b'; @value points to const char *, uint64_t, uint32_t, bool. */
+struct option {
+	const char *name;
+	char type;
+	void *value;
+	bool *ret_given; /* may be NULL */
+};
+
+/* Reads a{sv}. BUS_E_REFUSED: a key is unknown or has another type; negative: the message is broken. */
+int options_read(sd_bus_message *m, const struct option *known, size_t n, struct failure *ret_failure);
+/* Index of @word in @names; BUS_E_REFUSED with a message that lists them. */
+int option_word(const char *key, const char *word, const char *const *names, size_t n, uint8_t *ret,
+		struct failure *ret_failure);
+
+/* --- descriptor.c */
+
+/* Checks and fills fd, offset, length, path and owns_file. @path: of 256 bytes at least; q->path will point to it. */
+int descriptor_check(struct register_request *q, int fd, uint64_t offset, uint64_t length, uint32_t uid, char *path,
+		     size_t path_size, struct failure *ret_failure);
+
+/* --- properties.c */
+
+extern const char *const region_policy_names[_REGION_POLICY_MAX];
+extern const char *const region_access_names[_REGION_ACCESS_MAX];
+extern const char *const revocation_cause_names[_REVOCATION_CAUSE_MAX];
+extern const char *const revocation_outcome_names[_REVOCATION_OUTCOME_MAX];
+
+/* One property's value, for a vtable entry of that name. @userdata: struct found. */
+int property_get(sd_bus *connection, const char *path, const char *interface, const char *property,
+		 sd_bus_message *reply, void *userdata, sd_bus_error *error);
+/* a{sv} of those that @changed names; all if it is UINT32_MAX. */
+int properties_append(sd_bus_message *m, const struct region_view *v, uint32_t changed);
+
+/* --- manager.c, region.c */
+
+#define REGION_PATH_MAX 64
+void region_path(uint64_t id, char out[static REGION_PATH_MAX]);
+
+extern const sd_bus_vtable manager_vtable[];
+extern const sd_bus_vtable region_vtable[];
+int find_region(sd_bus *connection, const char *path, const char *interface, void *userdata, void **ret_found,
+		sd_bus_error *ret_error);
+
+#endif

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* bus.c - see bus.h: the connection, the objects on it, and the signals. */
+#include "bus/bus.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "bus/bus-internal.h"
+#include "util/cleanup.h"
+#include "util/log.h"
+
+int bus_new(struct bus **ret, sd_bus *connection, const struct bus_handlers *handlers, void *userdata)
+{
+	_cleanup_(bus_freep) struct bus *b = calloc(1, sizeof(*b));
+	int r;
+
+	if (!b) {
+		sd_bus_unref(connection);
+		return -ENOMEM;
+	}
+	b->connection = connection;
+	b->handlers = handlers;
+	b->userdata = userdata;
+	LIST_INIT(&b->subscribers);
+	r = clients_watch(b);
+	if (r < 0)
+		return r;
+	r = sd_bus_add_object_vtable(connection, NULL, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE, manager_vtable, b);
+	if (r < 0)
+		return r;
+	r = sd_bus_add_fallback_vtable(connection, NULL, RDMAREG_REGION_PREFIX, RDMAREG_REGION_INTERFACE, region_vtable,
+				       find_region, b);
+	if (r < 0)
+		return r;
+	*ret = steal_pointer(b);
+	return 0;
+}
+
+struct bus *bus_free(struct bus *b)
+{
+	if (!b)
+		return NULL;
+	clients_clear(b);
+	sd_bus_slot_unref(b->gone_match);
+	sd_bus_flush_close_unref(b->connection);
+	free(b);
+	return NULL;
+}
+
+void bus_freep(struct bus **b)
+{
+	bus_free(*b);
+}
+
+int bus_acquire_name(struct bus *b)
+{
+	int r = sd_bus_request_name(b->connection, RDMAREG_BUS_NAME, 0);
+
+	return r < 0 ? r : 0;
+}
+
+void bus_set_limits(struct bus *b, const struct bus_limits *limits)
+{
+	b->limits = *limits;
+}
+
+sd_bus *bus_connection(struct bus *b)
+{
+	return b->connection;
+}
+
+/*
+ * Signals are built anew for each recipient, since a sealed message has one destination. The loops below visit the holder once,
+ * whether it subscribed or not.
+ */
+typedef int build_t(sd_bus_message *m, const struct region_view *v, const void *arguments);
+
+static void send_one(struct bus *b, const struct client *c, const char *path, const char *interface, const char *member,
+		     build_t *build, const struct region_view *v, const void *arguments)
+{
+	sd_bus_message *m = NULL;
+	int r = sd_bus_message_new_signal(b->connection, &m, path, interface, member);
+
+	if (r >= 0)
+		r = sd_bus_message_set_destination(m, c->name);
+	if (r >= 0)
+		r = build(m, v, arguments);
+	if (r >= 0)
+		r = sd_bus_send(b->connection, m, NULL);
+	if (r < 0)
+		log_warning("client %s: %s cannot be sent: error %d", c->name, member, -r);
+	sd_bus_message_unref(m);
+}
+
+static void send_all(struct bus *b, struct client *holder, const char *path, const char *interface, const char *member,
+		     build_t *build, const struct region_view *v, const void *arguments)
+{
+	struct client *c;
+
+	if (holder)
+		send_one(b, holder, path, interface, member, build, v, arguments);
+	LIST_FOREACH(c, &b->subscribers, subscribers)
+		if (c != holder && client_may_see(c, v->tenant))
+			send_one(b, c, path, interface, member, build, v, arguments);
+}
+
+static int build_changed(sd_bus_message *m, const struct region_view *v, const void *arguments)
+{
+	int r = sd_bus_message_append(m, "s", RDMAREG_REGION_INTERFACE);
+
+	if (r >= 0)
+		r = properties_append(m, v, *(const uint32_t *)arguments);
+	return r < 0 ? r : sd_bus_message_append(m, "as", 0);
+}
+
+void bus_tell_changed(struct bus *b, struct client *holder, const struct region_view *v, uint32_t changed)
+{
+	char path[REGION_PATH_MAX];
+
+	region_path(v->region->id, path);
+	send_all(b, holder, path, "org.freedesktop.DBus.Properties", "PropertiesChanged", build_changed, v, &changed);
+}
+
+static int build_asked(sd_bus_message *m, const struct region_view *v, const void *arguments)
+{
+	const struct region *r = v->region;
+
+	(void)arguments;
+	return sd_bus_message_append(m, "tsttt", r->revocation, revocation_cause_names[r->cause], r->revocation_offset,
+				     r->revocation_length, r->deadline_usec);
+}
+
+void bus_tell_asked(struct bus *b, struct client *holder, const struct region_view *v)
+{
+	char path[REGION_PATH_MAX];
+
+	region_path(v->region->id, path);
+	send_all(b, holder, path, RDMAREG_REGION_INTERFACE, "RevocationRequested", build_asked, v, NULL);
+}
+
+struct settled {
+	uint64_t revocation;
+	enum revocation_outcome outcome;
+};
+
+static int build_settled(sd_bus_message *m, const struct region_view *v, const void *arguments)
+{
+	const struct settled *s = arguments;
+
+	return sd_bus_message_append(m, "tst", s->revocation, revocation_outcome_names[s->outcome],
+				     v->region->valid_length);
+}
+
+void bus_tell_settled(struct bus *b, struct client *holder, const struct region_view *v, uint64_t revocation,
+		      enum revocation_outcome outcome)
+{
+	const struct settled s = { revocation, outcome };
+	char path[REGION_PATH_MAX];
+
+	region_path(v->region->id, path);
+	send_all(b, holder, path, RDMAREG_REGION_INTERFACE, "RevocationSettled", build_settled, v, &s);
+}
+
+static int build_number(sd_bus_message *m, const struct region_view *v, const void *arguments)
+{
+	char path[REGION_PATH_MAX];
+
+	(void)arguments;
+	region_path(v->region->id, path);
+	return sd_bus_message_append(m, "to", v->region->id, path);
+}
+
+void bus_tell_added(struct bus *b, const struct region_view *v)
+{
+	send_all(b, NULL, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE, "RegionAdded", build_number, v, NULL);
+}
+
+void bus_tell_removed(struct bus *b, const struct region_view *v)
+{
+	send_all(b, NULL, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE, "RegionRemoved", build_number, v, NULL);
+}

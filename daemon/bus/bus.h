@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * bus.h - the D-Bus side of the daemon: who is calling, what was asked, how it is answered, who is told what.
+ *
+ * The bus knows nothing of keepers and decides nothing about regions. It checks what can be checked without knowing more than the caller
+ * sent, asks the handlers (the application) for everything else, and shows what they tell.
+ *
+ * What always holds:
+ *   - A caller sees and names only regions of its own uid; root all. What is not the caller's does not exist for it.
+ *   - Nothing is broadcast: every signal has a destination that may see the region.
+ *   - A call is answered exactly once, or its caller is gone. Calls that wait are counted and bounded, per client and per uid.
+ *   - No text reaches the bus that was not made fit for it (util/text.h).
+ */
+#ifndef RDMAREG_BUS_H
+#define RDMAREG_BUS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include <systemd/sd-bus.h>
+
+#include "bus/errors.h"
+#include "core/region.h"
+#include "core/registry.h"
+
+struct bus;
+struct region_entry; /* never looked into here */
+struct call; /* a method call that is answered later */
+
+/* Somebody on the bus who called us. Lives until its connection ends. */
+struct client {
+	uint64_t number; /* never used twice; the core's name for it */
+	uint32_t uid;
+	uint32_t pid;	 /* for the log */
+	bool subscribed;
+	LIST_HEAD(, region_entry) regions; /* the application's: those it registered */
+	struct client_user *user;
+	uint32_t pending; /* calls that wait */
+	LIST_HEAD(, call) calls;
+	LIST_ENTRY(client) subscribers;
+	char name[]; /* unique bus name */
+};
+
+/* Everything of a region that is not the core's business. */
+struct region_text {
+	char *path;
+	char *mode_reason;
+	char *ticket;
+	uint64_t invalidations;
+	uint64_t writebacks;
+	uint64_t bytes_warmed;
+	bool detached;
+};
+
+/* A region as it is shown. Borrowed: valid until the next event is handled. */
+struct region_view {
+	const struct region *region;
+	const struct tenant *tenant;
+	const struct region_text *text;
+};
+
+struct manager_view {
+	uint32_t keepers;
+	uint32_t regions;
+	uint64_t grace_usec;
+	uint64_t max_grace_usec;
+	uint32_t max_regions_per_tenant;
+	uint64_t max_bytes_per_tenant;
+};
+
+/* Checked as far as the caller's message goes; text and descriptor are borrowed from it. */
+struct register_request {
+	int fd;
+	uint64_t offset;
+	uint64_t length; /* rounded up to pages; the range does not overflow */
+	enum region_access access;
+	enum region_policy policy;
+	uint64_t grace_usec;
+	bool has_grace;
+	bool detached;
+	bool warm;
+	bool owns_file; /* the caller is root or the file's owner */
+	const char *session;
+	const char *path; /* clean */
+};
+
+struct prefetch_request {
+	uint64_t offset;
+	uint64_t length;
+	bool write;
+};
+
+struct export_request {
+	bool has_access;
+	enum region_access access;
+	uint64_t expires_usec; /* from now; 0: never */
+	uint32_t uses;
+};
+
+/*
+ * Those that take a call answer it with call_reply() or call_fail(), now or later, and return 0; or they fill the failure and return
+ * BUS_E_REFUSED, and leave the call alone.
+ */
+struct bus_handlers {
+	void (*view_manager)(void *userdata, struct manager_view *ret);
+	/* False: there is none of this number. */
+	bool (*view_region)(void *userdata, uint64_t id, struct region_view *ret);
+	/* The one with the smallest number above @id. */
+	bool (*view_next)(void *userdata, uint64_t id, struct region_view *ret);
+	int (*register_region)(void *userdata, struct client *c, const struct register_request *q, struct call *call,
+			       struct failure *ret);
+	int (*prefetch)(void *userdata, uint64_t id, const struct prefetch_request *q, struct call *call,
+			struct failure *ret);
+	int (*export)(void *userdata, uint64_t id, const struct export_request *q, struct call *call, struct failure *ret);
+	int (*release)(void *userdata, uint64_t id, struct call *call, struct failure *ret);
+	int (*acknowledge)(void *userdata, struct client *c, uint64_t id, uint64_t revocation, struct failure *ret);
+	/* The connection ended; the client is freed afterwards. Its calls are dead already. */
+	void (*client_gone)(void *userdata, struct client *c);
+};
+
+struct bus_limits {
+	uint32_t pending_per_client;
+	uint32_t pending_per_uid;
+};
+
+/**
+ * bus_new - objects on a connection; acquires no name
+ * @connection: started; taken over also on failure
+ */
+int bus_new(struct bus **ret, sd_bus *connection, const struct bus_handlers *handlers, void *userdata);
+struct bus *bus_free(struct bus *b);
+void bus_freep(struct bus **b);
+
+/* -EEXIST: another daemon serves this bus. */
+int bus_acquire_name(struct bus *b);
+void bus_set_limits(struct bus *b, const struct bus_limits *limits);
+sd_bus *bus_connection(struct bus *b);
+
+/* Names this bus and one of its connections for all time: "BUSID:1.42". False: too long for @size. */
+bool bus_client_mark(struct bus *b, const struct client *c, char *out, size_t size);
+/* The client with this mark, if its connection still is there. -ENOENT: it is gone. Asks the bus, so it may block shortly. */
+int bus_client_by_mark(struct bus *b, const char *mark, struct client **ret);
+
+/* Answer and free. The variant fits the method: nothing, (tooa{sv} of) a new region, or a ticket. */
+void call_reply(struct call *c);
+void call_reply_region(struct call *c, const struct region_view *v);
+void call_reply_ticket(struct call *c, const char *ticket);
+void call_fail(struct call *c, const struct failure *f);
+
+extern const char *const region_state_names[_REGION_STATE_MAX];
+
+/* Signals. @holder: told besides the subscribers that may see the region; may be NULL. */
+#define BUS_CHANGED_TICKET (1u << 16) /* beside REGION_CHANGED_* */
+void bus_tell_changed(struct bus *b, struct client *holder, const struct region_view *v, uint32_t changed);
+void bus_tell_asked(struct bus *b, struct client *holder, const struct region_view *v);
+void bus_tell_settled(struct bus *b, struct client *holder, const struct region_view *v, uint64_t revocation,
+		      enum revocation_outcome outcome);
+void bus_tell_added(struct bus *b, const struct region_view *v);
+void bus_tell_removed(struct bus *b, const struct region_view *v);
+
+#endif

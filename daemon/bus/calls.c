@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * calls.c - method calls that are answered later.
+ *
+ * A kept message keeps its descriptors open, up to 16 of the caller's choosing. So a call keeps no message but a stub: an empty call
+ * with the same sender and serial number, which is all that a reply is made from.
+ *
+ * What always holds: a call is in its client's list, and counted, until it is answered or its client is gone; after either, answering it
+ * again is impossible (freed) or harmless (abandoned: no stub).
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bus/bus-internal.h"
+#include "util/cleanup.h"
+#include "util/log.h"
+
+struct call {
+	struct client *client; /* NULL: gone */
+	sd_bus_message *stub;
+	LIST_ENTRY(call) calls;
+};
+
+static void unref_messagep(sd_bus_message **m)
+{
+	sd_bus_message_unref(*m);
+}
+
+static int make_stub(sd_bus_message *m, sd_bus_message **ret)
+{
+	_cleanup_(unref_messagep) sd_bus_message *stub = NULL;
+	uint64_t cookie;
+	int r = sd_bus_message_get_cookie(m, &cookie);
+
+	if (r < 0)
+		return r;
+	r = sd_bus_message_new_method_call(sd_bus_message_get_bus(m), &stub, NULL, sd_bus_message_get_path(m),
+					   sd_bus_message_get_interface(m), sd_bus_message_get_member(m));
+	if (r < 0)
+		return r;
+	r = sd_bus_message_set_sender(stub, sd_bus_message_get_sender(m));
+	if (r < 0)
+		return r;
+	r = sd_bus_message_set_expect_reply(stub, sd_bus_message_get_expect_reply(m));
+	if (r < 0)
+		return r;
+	r = sd_bus_message_seal(stub, cookie, 0);
+	if (r < 0)
+		return r;
+	*ret = steal_pointer(stub);
+	return 0;
+}
+
+int call_new(struct bus *b, struct client *c, sd_bus_message *m, struct call **ret, struct failure *ret_failure)
+{
+	struct call *call;
+	int r;
+
+	if (c->pending >= b->limits.pending_per_client)
+		return failure_set(ret_failure, RDMAREG_ERROR_LIMIT_EXCEEDED,
+				   "%u calls of this connection wait for an answer already: wait for some, or have the "
+				   "administrator raise pending_calls_per_client in rdmaregd.conf",
+				   c->pending);
+	if (c->user->pending >= b->limits.pending_per_uid)
+		return failure_set(ret_failure, RDMAREG_ERROR_LIMIT_EXCEEDED,
+				   "%u calls of uid %u wait for an answer already: wait for some, or have the "
+				   "administrator raise pending_calls_per_uid in rdmaregd.conf",
+				   c->user->pending, c->uid);
+	call = calloc(1, sizeof(*call));
+	if (!call)
+		return -ENOMEM;
+	r = make_stub(m, &call->stub);
+	if (r < 0) {
+		free(call);
+		return r;
+	}
+	call->client = c;
+	c->pending++;
+	c->user->pending++;
+	LIST_INSERT_HEAD(&c->calls, call, calls);
+	*ret = call;
+	return 0;
+}
+
+void call_abandon(struct call *c)
+{
+	c->client->pending--;
+	c->client->user->pending--;
+	LIST_REMOVE(c, calls);
+	c->client = NULL;
+	sd_bus_message_unref(c->stub);
+	c->stub = NULL;
+}
+
+static void call_free(struct call *c)
+{
+	if (c->client)
+		call_abandon(c);
+	free(c);
+}
+
+/* Sends @reply, as built with result @r, and frees the call. A reply that cannot be made becomes an error, so nobody hangs. */
+static void finish(struct call *c, sd_bus_message *reply, int r)
+{
+	if (r >= 0)
+		r = sd_bus_send(NULL, reply, NULL);
+	if (r < 0) {
+		log_error("client %s: cannot be answered: %s", sd_bus_message_get_sender(c->stub), strerror(-r));
+		sd_bus_reply_method_errnof(c->stub, r, "the answer could not be made: %s", strerror(-r));
+	}
+	sd_bus_message_unref(reply);
+	call_free(c);
+}
+
+void call_reply(struct call *c)
+{
+	sd_bus_message *reply = NULL;
+	int r;
+
+	if (!c->stub) {
+		call_free(c);
+		return;
+	}
+	r = sd_bus_message_new_method_return(c->stub, &reply);
+	finish(c, reply, r);
+}
+
+void call_reply_ticket(struct call *c, const char *ticket)
+{
+	sd_bus_message *reply = NULL;
+	int r;
+
+	if (!c->stub) {
+		call_free(c);
+		return;
+	}
+	r = sd_bus_message_new_method_return(c->stub, &reply);
+	if (r >= 0)
+		r = sd_bus_message_append(reply, "s", ticket);
+	finish(c, reply, r);
+}
+
+void call_reply_region(struct call *c, const struct region_view *v)
+{
+	sd_bus_message *reply = NULL;
+	char path[REGION_PATH_MAX];
+	int r;
+
+	if (!c->stub) {
+		call_free(c);
+		return;
+	}
+	region_path(v->region->id, path);
+	r = sd_bus_message_new_method_return(c->stub, &reply);
+	if (r >= 0)
+		r = sd_bus_message_append(reply, "to", v->region->id, path);
+	if (r >= 0)
+		r = properties_append(reply, v, UINT32_MAX);
+	finish(c, reply, r);
+}
+
+void call_fail(struct call *c, const struct failure *f)
+{
+	if (c->stub)
+		sd_bus_reply_method_errorf(c->stub, f->name, "%s", f->text);
+	call_free(c);
+}
+
+int reply_failure(sd_bus_message *m, const struct failure *f)
+{
+	return sd_bus_reply_method_errorf(m, f->name, "%s", f->text);
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * descriptor.c - is this descriptor, and this range of it, something that a region can be made of?
+ *
+ * The keeper checks again: it is what maps the file. Here the caller gets an exact answer before a keeper is started for it.
+ *
+ * What always holds: nothing here asks a filesystem anything. The caller may have mounted it (FUSE), and a server that never answers
+ * must not stop the daemon; so sizes are what the kernel has cached (AT_STATX_DONT_SYNC).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "bus/bus-internal.h"
+#include "util/cleanup.h"
+#include "util/text.h"
+
+#define INVALID_FILE RDMAREG_ERROR_INVALID_FILE
+#define INVALID_RANGE RDMAREG_ERROR_INVALID_RANGE
+
+static const char *kind_of(unsigned int mode)
+{
+	switch (mode & S_IFMT) {
+	case S_IFDIR:
+		return "a directory";
+	case S_IFSOCK:
+		return "a socket";
+	case S_IFIFO:
+		return "a pipe";
+	case S_IFBLK:
+		return "a block device";
+	case S_IFCHR:
+		return "a character device that is no device-dax";
+	case S_IFLNK:
+		return "a symbolic link";
+	default:
+		return "neither a regular file nor device-dax";
+	}
+}
+
+/* The size of a device-dax, in bytes. -ENODEV: the device is something else. */
+static int dax_size(unsigned int major_number, unsigned int minor_number, uint64_t *ret)
+{
+	char path[64], target[PATH_MAX], text[32];
+	_cleanup_(closep) int fd = -1;
+	const char *base;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/subsystem", major_number, minor_number);
+	n = readlink(path, target, sizeof(target) - 1);
+	if (n < 0)
+		return -ENODEV;
+	target[n] = 0;
+	base = strrchr(target, '/');
+	if (!base || strcmp(base, "/dax"))
+		return -ENODEV;
+	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/size", major_number, minor_number);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -ENODEV;
+	n = read(fd, text, sizeof(text) - 1);
+	if (n <= 0)
+		return -ENODEV;
+	text[n] = 0;
+	*ret = strtoull(text, NULL, 10);
+	return 0;
+}
+
+static int check_mode(struct register_request *q, int fd, struct failure *f)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0)
+		return failure_set(f, INVALID_FILE, "the descriptor cannot be used: %s", strerror(errno));
+	if (flags & O_PATH)
+		return failure_set(f, INVALID_FILE, "the descriptor was opened with O_PATH, which gives no right to the "
+						    "contents: open the file O_RDONLY or O_RDWR");
+	if ((flags & O_ACCMODE) == O_WRONLY)
+		return failure_set(f, INVALID_FILE, "the descriptor was opened O_WRONLY, which cannot be mapped: open the "
+						    "file O_RDONLY or O_RDWR");
+	if (q->access == ACCESS_READ_WRITE && (flags & O_ACCMODE) != O_RDWR)
+		return failure_set(f, RDMAREG_ERROR_ACCESS_DENIED,
+				   "access 'rw' needs a descriptor opened O_RDWR, this one was opened O_RDONLY: open the file "
+				   "for writing, or ask for access 'r'");
+	return 0;
+}
+
+static int check_range(struct register_request *q, uint64_t size, struct failure *f)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), end;
+
+	if (q->offset % page)
+		return failure_set(f, INVALID_RANGE, "offset %" PRIu64 " is not a multiple of the page size %" PRIu64, q->offset,
+				   page);
+	if (q->offset >= size)
+		return failure_set(f, INVALID_RANGE,
+				   "offset %" PRIu64 " is not inside the file, which has %" PRIu64 " bytes%s", q->offset, size,
+				   size ? "" : ": give it a size with ftruncate(2) first");
+	if (!q->length)
+		q->length = size - q->offset;
+	if (__builtin_add_overflow(q->length, page - 1, &end))
+		return failure_set(f, INVALID_RANGE, "length %" PRIu64 " is longer than any file", q->length);
+	q->length = end / page * page;
+	if (__builtin_add_overflow(q->offset, q->length, &end) || end > INT64_MAX)
+		return failure_set(f, INVALID_RANGE,
+				   "offset %" PRIu64 " and length %" PRIu64 " together lie beyond the end of any file", q->offset,
+				   q->length);
+	return 0;
+}
+
+int descriptor_check(struct register_request *q, int fd, uint64_t offset, uint64_t length, uint32_t uid, char *path,
+		     size_t path_size, struct failure *ret_failure)
+{
+	char link[64], target[PATH_MAX];
+	uint64_t size;
+	struct statx st;
+	ssize_t n;
+	int r;
+
+	q->fd = fd;
+	q->offset = offset;
+	q->length = length;
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_SIZE | STATX_UID, &st) < 0)
+		return failure_set(ret_failure, INVALID_FILE, "the descriptor cannot be examined: %s", strerror(errno));
+	size = st.stx_size;
+	if (!S_ISREG(st.stx_mode) &&
+	    (!S_ISCHR(st.stx_mode) || dax_size(st.stx_rdev_major, st.stx_rdev_minor, &size) < 0))
+		return failure_set(ret_failure, INVALID_FILE,
+				   "the descriptor is %s: a region is made of a regular file, a memfd, or device-dax",
+				   kind_of(st.stx_mode));
+	r = check_mode(q, fd, ret_failure);
+	if (r)
+		return r;
+	r = check_range(q, size, ret_failure);
+	if (r)
+		return r;
+	q->owns_file = uid == 0 || uid == st.stx_uid;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, target, sizeof(target));
+	text_clean(path, path_size, target, n > 0 ? (size_t)n : 0);
+	q->path = path;
+	return 0;
+}

@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* manager.c - org.rdmareg.Registry1.Manager: registering, finding and listing regions, and who gets signals. */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "config.h"
+
+#include "bus/bus-internal.h"
+#include "util/text.h"
+
+#define LIST_LIMIT_DEFAULT 256
+#define LIST_LIMIT_MAX 4096
+
+/* Answers a request that was refused (positive) or that cannot be answered in full (negative: sd-bus does it). */
+static int refuse(sd_bus_message *m, int r, const struct failure *f)
+{
+	return r < 0 ? r : reply_failure(m, f);
+}
+
+static int check_session(const char *session, struct failure *f)
+{
+	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
+	size_t n = strlen(session);
+	char clean[TENANT_SESSION_MAX];
+
+	if (n >= 1 && n < TENANT_SESSION_MAX && strspn(session, allowed) == n)
+		return 0;
+	text_clean(clean, sizeof(clean), session, n);
+	return failure_set(f, RDMAREG_ERROR_INVALID_OPTION,
+			   "'%s' is no session name: it must be 1 to %d of the characters A-Z a-z 0-9 _ . -", clean,
+			   TENANT_SESSION_MAX - 1);
+}
+
+static int read_register_options(sd_bus_message *m, struct register_request *q, struct failure *f)
+{
+	const char *policy = region_policy_names[POLICY_YIELD];
+	const struct option known[] = {
+		{ "policy", 's', &policy, NULL },
+		{ "grace_usec", 't', &q->grace_usec, &q->has_grace },
+		{ "detached", 'b', &q->detached, NULL },
+		{ "session", 's', &q->session, NULL },
+		{ "warm", 'b', &q->warm, NULL },
+	};
+	uint8_t word;
+	int r;
+
+	q->session = "default";
+	q->warm = true;
+	r = options_read(m, known, sizeof(known) / sizeof(known[0]), f);
+	if (r)
+		return r;
+	r = option_word("policy", policy, region_policy_names, _REGION_POLICY_MAX, &word, f);
+	if (r)
+		return r;
+	q->policy = word;
+	return check_session(q->session, f);
+}
+
+static int method_register(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	struct register_request q = { 0 };
+	struct bus *b = userdata;
+	uint64_t offset, length;
+	const char *access;
+	struct client *c;
+	struct failure f;
+	struct call *call;
+	char path[256];
+	uint8_t word;
+	int fd, r;
+
+	(void)error;
+	r = client_of_message(b, m, &c);
+	if (r < 0)
+		return r;
+	r = sd_bus_message_read(m, "htts", &fd, &offset, &length, &access);
+	if (r < 0)
+		return r;
+	r = option_word("access", access, region_access_names, _REGION_ACCESS_MAX, &word, &f);
+	if (r)
+		return refuse(m, r, &f);
+	q.access = word;
+	r = read_register_options(m, &q, &f);
+	if (r)
+		return refuse(m, r, &f);
+	r = descriptor_check(&q, fd, offset, length, c->uid, path, sizeof(path), &f);
+	if (r)
+		return refuse(m, r, &f);
+	r = call_new(b, c, m, &call, &f);
+	if (r)
+		return refuse(m, r, &f);
+	if (b->handlers->register_region(b->userdata, c, &q, call, &f))
+		call_fail(call, &f);
+	return 1;
+}
+
+/* What ListRegions may be asked for. */
+struct filter {
+	const char *session;
+	const char *state;
+	uint64_t after;
+	uint32_t limit;
+	uint8_t state_number;
+};
+
+static int read_filter(sd_bus_message *m, struct filter *filter, struct failure *f)
+{
+	const struct option known[] = {
+		{ "session", 's', &filter->session, NULL },
+		{ "state", 's', &filter->state, NULL },
+		{ "after", 't', &filter->after, NULL },
+		{ "limit", 'u', &filter->limit, NULL },
+	};
+	int r;
+
+	*filter = (struct filter){ .limit = LIST_LIMIT_DEFAULT };
+	r = options_read(m, known, sizeof(known) / sizeof(known[0]), f);
+	if (r)
+		return r;
+	if (filter->limit < 1 || filter->limit > LIST_LIMIT_MAX)
+		return failure_set(f, RDMAREG_ERROR_INVALID_OPTION, "limit must be from 1 to %d, not %" PRIu32, LIST_LIMIT_MAX,
+				   filter->limit);
+	if (filter->session) {
+		r = check_session(filter->session, f);
+		if (r)
+			return r;
+	}
+	if (!filter->state)
+		return 0;
+	return option_word("state", filter->state, region_state_names, _REGION_STATE_MAX, &filter->state_number, f);
+}
+
+static bool matches(const struct filter *filter, const struct client *c, const struct region_view *v)
+{
+	return client_may_see(c, v->tenant) && (!filter->session || !strcmp(filter->session, v->tenant->session)) &&
+	       (!filter->state || filter->state_number == v->region->state);
+}
+
+static int append_region(sd_bus_message *reply, const struct region_view *v)
+{
+	char path[REGION_PATH_MAX];
+	int r = sd_bus_message_open_container(reply, 'r', "toa{sv}");
+
+	region_path(v->region->id, path);
+	if (r >= 0)
+		r = sd_bus_message_append(reply, "to", v->region->id, path);
+	if (r >= 0)
+		r = properties_append(reply, v, UINT32_MAX);
+	return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int append_list(struct bus *b, sd_bus_message *reply, const struct client *c, const struct filter *filter)
+{
+	struct region_view v;
+	uint64_t after = filter->after;
+	uint32_t n = 0;
+	int r = sd_bus_message_open_container(reply, 'a', "(toa{sv})");
+
+	while (r >= 0 && n < filter->limit && b->handlers->view_next(b->userdata, after, &v)) {
+		after = v.region->id;
+		if (!matches(filter, c, &v))
+			continue;
+		r = append_region(reply, &v);
+		n++;
+	}
+	return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int method_list(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	sd_bus_message *reply = NULL;
+	struct bus *b = userdata;
+	struct filter filter;
+	struct client *c;
+	struct failure f;
+	int r;
+
+	(void)error;
+	r = client_of_message(b, m, &c);
+	if (r < 0)
+		return r;
+	r = read_filter(m, &filter, &f);
+	if (r)
+		return refuse(m, r, &f);
+	r = sd_bus_message_new_method_return(m, &reply);
+	if (r >= 0)
+		r = append_list(b, reply, c, &filter);
+	if (r >= 0)
+		r = sd_bus_send(NULL, reply, NULL);
+	sd_bus_message_unref(reply);
+	return r;
+}
+
+static int method_get(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	sd_bus_message *reply = NULL;
+	char path[REGION_PATH_MAX];
+	struct bus *b = userdata;
+	struct region_view v;
+	struct client *c;
+	uint64_t id;
+	int r;
+
+	(void)error;
+	r = client_of_message(b, m, &c);
+	if (r < 0)
+		return r;
+	r = sd_bus_message_read(m, "t", &id);
+	if (r < 0)
+		return r;
+	if (!b->handlers->view_region(b->userdata, id, &v) || !client_may_see(c, v.tenant))
+		return sd_bus_reply_method_errorf(m, RDMAREG_ERROR_NO_SUCH_REGION,
+						  "%" PRIu64 " is no region of uid %" PRIu32 ": it was released, or never was", id,
+						  c->uid);
+	region_path(id, path);
+	r = sd_bus_message_new_method_return(m, &reply);
+	if (r >= 0)
+		r = sd_bus_message_append(reply, "o", path);
+	if (r >= 0)
+		r = properties_append(reply, &v, UINT32_MAX);
+	if (r >= 0)
+		r = sd_bus_send(NULL, reply, NULL);
+	sd_bus_message_unref(reply);
+	return r;
+}
+
+static int method_subscribe(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	struct bus *b = userdata;
+	struct client *c;
+	int r = client_of_message(b, m, &c);
+
+	(void)error;
+	if (r < 0)
+		return r;
+	client_subscribe(b, c);
+	return sd_bus_reply_method_return(m, NULL);
+}
+
+static int get_property(sd_bus *connection, const char *path, const char *interface, const char *property,
+			sd_bus_message *reply, void *userdata, sd_bus_error *error)
+{
+	struct bus *b = userdata;
+	struct manager_view v = { 0 };
+
+	(void)connection, (void)path, (void)interface, (void)error;
+	b->handlers->view_manager(b->userdata, &v);
+	if (!strcmp(property, "Version"))
+		return sd_bus_message_append(reply, "s", PROJECT_VERSION);
+	if (!strcmp(property, "Keepers"))
+		return sd_bus_message_append(reply, "u", v.keepers);
+	if (!strcmp(property, "Regions"))
+		return sd_bus_message_append(reply, "u", v.regions);
+	if (!strcmp(property, "GraceUSec"))
+		return sd_bus_message_append(reply, "t", v.grace_usec);
+	if (!strcmp(property, "MaxGraceUSec"))
+		return sd_bus_message_append(reply, "t", v.max_grace_usec);
+	if (!strcmp(property, "MaxRegionsPerTenant"))
+		return sd_bus_message_append(reply, "u", v.max_regions_per_tenant);
+	if (!strcmp(property, "MaxBytesPerTenant"))
+		return sd_bus_message_append(reply, "t", v.max_bytes_per_tenant);
+	return -EINVAL;
+}
+
+
+#define ANYBODY SD_BUS_VTABLE_UNPRIVILEGED /* for anybody; each method judges the caller itself */
+#define PROPERTY(name, type) SD_BUS_PROPERTY(name, type, get_property, 0, 0)
+
+const sd_bus_vtable manager_vtable[] = {
+	SD_BUS_VTABLE_START(0),
+	SD_BUS_METHOD_WITH_ARGS("RegisterRegion",
+	       SD_BUS_ARGS("h", fd, "t", offset, "t", length, "s", access, "a{sv}", options),
+	       SD_BUS_RESULT("t", id, "o", region, "a{sv}", properties), method_register, ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS("ListRegions", SD_BUS_ARGS("a{sv}", filter), SD_BUS_RESULT("a(toa{sv})", regions), method_list, ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS("GetRegion", SD_BUS_ARGS("t", id), SD_BUS_RESULT("o", region, "a{sv}", properties), method_get, ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS("Subscribe", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_subscribe, ANYBODY),
+	SD_BUS_SIGNAL_WITH_ARGS("RegionAdded", SD_BUS_ARGS("t", id, "o", region), 0),
+	SD_BUS_SIGNAL_WITH_ARGS("RegionRemoved", SD_BUS_ARGS("t", id, "o", region), 0),
+	PROPERTY("Version", "s"),
+	PROPERTY("Keepers", "u"),
+	PROPERTY("Regions", "u"),
+	PROPERTY("GraceUSec", "t"),
+	PROPERTY("MaxGraceUSec", "t"),
+	PROPERTY("MaxRegionsPerTenant", "u"),
+	PROPERTY("MaxBytesPerTenant", "t"),
+	SD_BUS_VTABLE_END,
+};

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * region.c - org.rdmareg.Registry1.Region, served for every number below the prefix. find_region() stands before each member, Get and
+ * Introspect alike: past it the region exists and the caller may see it.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bus/bus-internal.h"
+
+void region_path(uint64_t id, char out[static REGION_PATH_MAX])
+{
+	snprintf(out, REGION_PATH_MAX, RDMAREG_REGION_PREFIX "/%" PRIu64, id);
+}
+
+/* The number in an object path; 0 if it is none, or not written the one way we write it. */
+static uint64_t id_of_path(const char *path)
+{
+	char canonical[REGION_PATH_MAX];
+	uint64_t id = strtoull(path + strlen(RDMAREG_REGION_PREFIX "/"), NULL, 10);
+
+	region_path(id, canonical);
+	return strcmp(canonical, path) ? 0 : id;
+}
+
+int find_region(sd_bus *connection, const char *path, const char *interface, void *userdata, void **ret_found,
+		sd_bus_error *ret_error)
+{
+	struct bus *b = userdata;
+	sd_bus_message *m = sd_bus_get_current_message(connection);
+	struct client *c;
+	uint64_t id;
+	int r;
+
+	(void)interface;
+	if (!m || !strcmp(path, RDMAREG_REGION_PREFIX))
+		return 0;
+	r = client_of_message(b, m, &c);
+	if (r < 0)
+		return r;
+	id = id_of_path(path);
+	if (!id || !b->handlers->view_region(b->userdata, id, &b->found.view) ||
+	    !client_may_see(c, b->found.view.tenant)) {
+		sd_bus_error_setf(ret_error, RDMAREG_ERROR_NO_SUCH_REGION,
+				  "%s names no region of uid %u: it was released, or never was", path, c->uid);
+		return -ENOENT;
+	}
+	b->found.bus = b;
+	b->found.client = c;
+	*ret_found = &b->found;
+	return 1;
+}
+
+/* Makes the call to answer later. 1: it was refused, and that was answered. */
+static int begin(sd_bus_message *m, struct found *found, struct call **ret)
+{
+	struct failure f;
+	int r = call_new(found->bus, found->client, m, ret, &f);
+
+	if (r == BUS_E_REFUSED) {
+		r = reply_failure(m, &f);
+		return r < 0 ? r : 1;
+	}
+	return r;
+}
+
+/* The end of a method whose call the handler took, or refused. */
+static int end(struct call *call, int r, const struct failure *f)
+{
+	if (r)
+		call_fail(call, f);
+	return 1;
+}
+
+static int method_prefetch(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	struct prefetch_request q = { 0 };
+	const struct option known[] = { { "write", 'b', &q.write, NULL } };
+	struct found *found = userdata;
+	struct bus *b = found->bus;
+	struct failure f;
+	struct call *call;
+	int r;
+
+	(void)error;
+	r = sd_bus_message_read(m, "tt", &q.offset, &q.length);
+	if (r >= 0)
+		r = options_read(m, known, 1, &f);
+	if (r == BUS_E_REFUSED)
+		return reply_failure(m, &f);
+	if (r < 0)
+		return r;
+	r = begin(m, found, &call);
+	if (r)
+		return r;
+	return end(call, b->handlers->prefetch(b->userdata, found->view.region->id, &q, call, &f), &f);
+}
+
+static int method_export(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	struct export_request q = { 0 };
+	const char *access = NULL;
+	const struct option known[] = {
+		{ "access", 's', &access, NULL },
+		{ "expires_usec", 't', &q.expires_usec, NULL },
+		{ "uses", 'u', &q.uses, NULL },
+	};
+	struct found *found = userdata;
+	struct bus *b = found->bus;
+	struct failure f;
+	struct call *call;
+	uint8_t word;
+	int r;
+
+	(void)error;
+	r = options_read(m, known, 3, &f);
+	if (r == 0 && access) {
+		r = option_word("access", access, region_access_names, _REGION_ACCESS_MAX, &word, &f);
+		if (r == 0) {
+			q.access = word;
+			q.has_access = true;
+		}
+	}
+	if (r == BUS_E_REFUSED)
+		return reply_failure(m, &f);
+	if (r < 0)
+		return r;
+	r = begin(m, found, &call);
+	if (r)
+		return r;
+	return end(call, b->handlers->export(b->userdata, found->view.region->id, &q, call, &f), &f);
+}
+
+static int method_acknowledge(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	struct found *found = userdata;
+	struct bus *b = found->bus;
+	uint64_t revocation;
+	struct failure f;
+	int r;
+
+	(void)error;
+	r = sd_bus_message_read(m, "t", &revocation);
+	if (r < 0)
+		return r;
+	if (b->handlers->acknowledge(b->userdata, found->client, found->view.region->id, revocation, &f))
+		return reply_failure(m, &f);
+	return sd_bus_reply_method_return(m, NULL);
+}
+
+static int method_release(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	struct found *found = userdata;
+	struct bus *b = found->bus;
+	struct failure f;
+	struct call *call;
+	int r;
+
+	(void)error;
+	r = begin(m, found, &call);
+	if (r)
+		return r;
+	return end(call, b->handlers->release(b->userdata, found->view.region->id, call, &f), &f);
+}
+
+
+#define ANYBODY SD_BUS_VTABLE_UNPRIVILEGED /* for anybody; each method judges the caller itself */
+#define SIGNAL(name, ...) SD_BUS_SIGNAL_WITH_ARGS(name, SD_BUS_ARGS(__VA_ARGS__), 0)
+#define CONST(name, type) SD_BUS_PROPERTY(name, type, property_get, 0, SD_BUS_VTABLE_PROPERTY_CONST)
+#define TOLD(name, type) SD_BUS_PROPERTY(name, type, property_get, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE)
+#define UNTOLD(name, type) SD_BUS_PROPERTY(name, type, property_get, 0, 0)
+
+const sd_bus_vtable region_vtable[] = {
+	SD_BUS_VTABLE_START(0),
+	SD_BUS_METHOD_WITH_ARGS("Prefetch", SD_BUS_ARGS("t", offset, "t", length, "a{sv}", options), SD_BUS_NO_RESULT, method_prefetch, ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS("Export", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("s", ticket), method_export, ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS("AckRevocation", SD_BUS_ARGS("t", revocation), SD_BUS_NO_RESULT, method_acknowledge, ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS("Release", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_release, ANYBODY),
+	SIGNAL("RevocationRequested", "t", revocation, "s", cause, "t", offset, "t", length, "t", deadline_usec),
+	SIGNAL("RevocationSettled", "t", revocation, "s", outcome, "t", valid_length),
+	CONST("Id", "t"),
+	TOLD("State", "s"),
+	CONST("ArbitrationMode", "s"),
+	CONST("ArbitrationReason", "s"),
+	CONST("Policy", "s"),
+	CONST("GraceUSec", "t"),
+	CONST("Access", "s"),
+	CONST("Path", "s"),
+	CONST("Offset", "t"),
+	CONST("Length", "t"),
+	TOLD("ValidLength", "t"),
+	TOLD("Rkey", "u"),
+	TOLD("Generation", "u"),
+	TOLD("Address", "t"),
+	CONST("Detached", "b"),
+	CONST("Uid", "u"),
+	CONST("Session", "s"),
+	TOLD("Ticket", "s"),
+	TOLD("Peers", "u"),
+	TOLD("Revocation", "(tsttt)"),
+	UNTOLD("Invalidations", "t"),
+	UNTOLD("Writebacks", "t"),
+	UNTOLD("BytesWarmed", "t"),
+	SD_BUS_VTABLE_END,
+};

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * endpoint-fake.c - endpoint.h without an adapter, for tests: it listens nowhere and its peers are only what endpoint-fake.h makes
+ * of them. Peers that were cut off are forgotten at the next call from outside, as the real one frees them from the loop.
+ */
+#include "keeper/endpoint-fake.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/clock.h"
+
+struct peer {
+	struct endpoint_peer public; /* first */
+	struct peer *next;
+	bool dead;
+};
+
+struct endpoint {
+	const struct endpoint_ops *ops;
+	void *userdata;
+	uint32_t max_peers;
+	uint32_t n_peers;
+	uint64_t last_number;
+	struct peer *peers;
+};
+
+int endpoint_new(struct endpoint **ret, struct event_base *base, const char *address, uint16_t port, uint32_t max_peers,
+		 const struct endpoint_ops *ops, void *userdata, struct reason *why)
+{
+	struct endpoint *e;
+
+	(void)base;
+	(void)port;
+	if (strcmp(address, "192.0.2.255") == 0) /* the address without an adapter, for tests of just that */
+		return reason_set(why, -ENXIO, "No RDMA device has this address");
+	e = calloc(1, sizeof(*e));
+	if (!e)
+		return -ENOMEM;
+	e->ops = ops;
+	e->userdata = userdata;
+	e->max_peers = max_peers;
+	*ret = e;
+	return 0;
+}
+
+static void sweep(struct endpoint *e)
+{
+	struct peer **at = &e->peers, *p;
+
+	while ((p = *at)) {
+		if (!p->dead) {
+			at = &p->next;
+			continue;
+		}
+		*at = p->next;
+		e->n_peers--;
+		free(p);
+	}
+}
+
+static void dismiss(struct endpoint *e, struct peer *p, bool cut)
+{
+	if (p->dead)
+		return;
+	p->dead = true;
+	p->public.up = false;
+	e->ops->left(e->userdata, &p->public, cut);
+}
+
+struct endpoint *endpoint_free(struct endpoint *e)
+{
+	struct peer *next;
+
+	if (!e)
+		return NULL;
+	for (struct peer *p = e->peers; p; p = next) {
+		next = p->next;
+		free(p);
+	}
+	free(e);
+	return NULL;
+}
+
+const char *endpoint_address(const struct endpoint *e)
+{
+	(void)e;
+	return "192.0.2.1";
+}
+
+const char *endpoint_device(const struct endpoint *e)
+{
+	(void)e;
+	return "fake0";
+}
+
+uint16_t endpoint_port(const struct endpoint *e)
+{
+	(void)e;
+	return 18515;
+}
+
+struct ibv_context *endpoint_context(const struct endpoint *e)
+{
+	(void)e;
+	return NULL;
+}
+
+uint8_t endpoint_device_port(const struct endpoint *e)
+{
+	(void)e;
+	return 1;
+}
+
+const struct endpoint_peer *endpoint_next(const struct endpoint *e, const struct endpoint_peer *last)
+{
+	const struct peer *p = last ? ((const struct peer *)last)->next : e->peers;
+
+	return p ? &p->public : NULL;
+}
+
+static void tell(struct peer *p, const struct wire_message *m)
+{
+	if (p->dead)
+		return;
+	if (m->type == WIRE_REVOCATION_ASKED)
+		p->public.asked = m->revocation;
+	else if (m->type == WIRE_REVOCATION_SETTLED)
+		p->public.asked = 0;
+}
+
+void endpoint_tell(struct endpoint *e, uint64_t region, const struct wire_message *m)
+{
+	for (struct peer *p = e->peers; p; p = p->next)
+		if (p->public.region == region)
+			tell(p, m);
+}
+
+void endpoint_tell_one(struct endpoint *e, const struct endpoint_peer *to, const struct wire_message *m)
+{
+	for (struct peer *p = e->peers; p; p = p->next)
+		if (&p->public == to)
+			tell(p, m);
+}
+
+uint32_t endpoint_cut(struct endpoint *e, uint64_t region, uint64_t revocation)
+{
+	uint32_t n = 0;
+
+	for (struct peer *p = e->peers; p; p = p->next) {
+		if (p->dead || p->public.region != region || (revocation && p->public.cleared == revocation))
+			continue;
+		n++;
+		dismiss(e, p, true);
+	}
+	return n;
+}
+
+void endpoint_forget(struct endpoint *e, uint64_t region)
+{
+	(void)region;
+	sweep(e);
+}
+
+uint64_t endpoint_fake_join(struct endpoint *e, uint64_t region, uint32_t rights, const uint8_t token[WIRE_TOKEN_BYTES],
+			    int *ret_refused)
+{
+	struct endpoint_request request = { .region = region, .rights = rights };
+	struct endpoint_offer offer = { 0 };
+	struct peer *p;
+
+	sweep(e);
+	memcpy(request.token, token, sizeof(request.token));
+	*ret_refused = e->n_peers >= e->max_peers ? (int)WIRE_REFUSED_LIMIT : e->ops->admit(e->userdata, &request, &offer);
+	if (*ret_refused)
+		return 0;
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return 0;
+	p->public = (struct endpoint_peer){
+		.number = ++e->last_number,
+		.region = region,
+		.ticket = offer.ticket,
+		.since_usec = now_boottime_usec(),
+		.cleared = offer.accept.revocation,
+		.rights = rights,
+		.up = true,
+		.address = "192.0.2.2",
+	};
+	p->next = e->peers;
+	e->peers = p;
+	e->n_peers++;
+	e->ops->joined(e->userdata, &p->public);
+	return p->public.number;
+}
+
+unsigned int endpoint_fake_acknowledge(struct endpoint *e, uint64_t region)
+{
+	unsigned int n = 0;
+
+	for (struct peer *p = e->peers; p; p = p->next) {
+		if (p->dead || p->public.region != region || !p->public.asked)
+			continue;
+		p->public.cleared = p->public.asked;
+		p->public.asked = 0;
+		n++;
+		e->ops->acknowledged(e->userdata, &p->public, p->public.cleared);
+	}
+	return n;
+}
+
+unsigned int endpoint_fake_leave(struct endpoint *e, uint64_t region)
+{
+	unsigned int n = 0;
+
+	for (struct peer *p = e->peers; p; p = p->next) {
+		if (p->dead || p->public.region != region)
+			continue;
+		n++;
+		dismiss(e, p, false);
+	}
+	sweep(e);
+	return n;
+}

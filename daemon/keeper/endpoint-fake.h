@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* endpoint-fake.h - what a test can make remote peers do, when the endpoint is the fake one. */
+#ifndef RDMAREG_KEEPER_ENDPOINT_FAKE_H
+#define RDMAREG_KEEPER_ENDPOINT_FAKE_H
+
+#include "keeper/endpoint.h"
+
+/* A peer presents a token and, if it is let in, is up at once. Returns its number, or 0 and the enum wire_refusal. */
+uint64_t endpoint_fake_join(struct endpoint *e, uint64_t region, uint32_t rights, const uint8_t token[WIRE_TOKEN_BYTES],
+			    int *ret_refused);
+
+/* Every peer of the region that was asked acknowledges. Returns how many. */
+unsigned int endpoint_fake_acknowledge(struct endpoint *e, uint64_t region);
+
+/* Every peer of the region says goodbye. Returns how many. */
+unsigned int endpoint_fake_leave(struct endpoint *e, uint64_t region);
+
+#endif

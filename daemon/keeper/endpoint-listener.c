@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* endpoint-listener.c - see listener.h. */
+#include "keeper/endpoint-listener.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
+
+#define BACKLOG 64
+
+static void destroy_idp(struct rdma_cm_id **id)
+{
+	if (*id)
+		rdma_destroy_id(*id);
+}
+
+static void freeifaddrsp(struct ifaddrs **a)
+{
+	if (*a)
+		freeifaddrs(*a);
+}
+
+static void set_port(struct sockaddr_storage *a, uint16_t port)
+{
+	if (a->ss_family == AF_INET)
+		((struct sockaddr_in *)a)->sin_port = htons(port);
+	else
+		((struct sockaddr_in6 *)a)->sin6_port = htons(port);
+}
+
+static int try_address(struct rdma_cm_id **ret, struct rdma_event_channel *channel, struct sockaddr_storage *address,
+		       uint16_t port, const struct endpoint_ops *ops, void *userdata, struct reason *why)
+{
+	_cleanup_(destroy_idp) struct rdma_cm_id *id = NULL;
+	int r;
+
+	set_port(address, port);
+	if (rdma_create_id(channel, &id, NULL, RDMA_PS_TCP) < 0)
+		return reason_set(why, -errno, "The RDMA connection manager cannot be used: %m (is rdma_ucm loaded?)");
+	if (rdma_bind_addr(id, (struct sockaddr *)address) < 0)
+		return reason_set(why, -errno, "RDMA cannot listen there: %m");
+	if (!id->verbs)
+		return reason_set(why, -ENXIO, "No RDMA device has this address");
+	r = ops->check_device(userdata, id->verbs, why);
+	if (r < 0)
+		return r;
+	if (rdma_listen(id, BACKLOG) < 0)
+		return reason_set(why, -errno, "RDMA cannot listen there: %m");
+	*ret = steal_pointer(id);
+	return 0;
+}
+
+static int try_named(struct rdma_cm_id **ret, struct rdma_event_channel *channel, const char *address, uint16_t port,
+		     const struct endpoint_ops *ops, void *userdata, struct reason *why)
+{
+	struct addrinfo hints = { .ai_flags = AI_NUMERICHOST }, *found;
+	struct sockaddr_storage a = { 0 };
+
+	if (getaddrinfo(address, NULL, &hints, &found))
+		return reason_set(why, -ENXIO, "\"%s\" is not a numeric address", address);
+	memcpy(&a, found->ai_addr, found->ai_addrlen);
+	freeaddrinfo(found);
+	return try_address(ret, channel, &a, port, ops, userdata, why);
+}
+
+static bool is_usable(const struct ifaddrs *i, int family)
+{
+	if (!i->ifa_addr || i->ifa_addr->sa_family != family)
+		return false;
+	if (!(i->ifa_flags & IFF_UP) || (i->ifa_flags & IFF_LOOPBACK))
+		return false;
+	/* a ticket cannot carry the scope that a link-local address needs */
+	return family != AF_INET6 || !IN6_IS_ADDR_LINKLOCAL(&((const struct sockaddr_in6 *)i->ifa_addr)->sin6_addr);
+}
+
+int listener_new(struct rdma_cm_id **ret, struct rdma_event_channel *channel, const char *address, uint16_t port,
+		 const struct endpoint_ops *ops, void *userdata, struct reason *why)
+{
+	static const int families[] = { AF_INET, AF_INET6 };
+	_cleanup_(freeifaddrsp) struct ifaddrs *all = NULL;
+	struct reason best = { "" }, last = { "" };
+	struct sockaddr_storage a;
+	int r;
+
+	if (strcmp(address, "any") != 0)
+		return try_named(ret, channel, address, port, ops, userdata, why);
+	if (getifaddrs(&all) < 0)
+		return reason_set(why, -errno, "The network interfaces cannot be listed: %m");
+	for (size_t f = 0; f < 2; f++)
+		for (struct ifaddrs *i = all; i; i = i->ifa_next) {
+			if (!is_usable(i, families[f]))
+				continue;
+			memset(&a, 0, sizeof(a));
+			memcpy(&a, i->ifa_addr,
+			       families[f] == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6));
+			r = try_address(ret, channel, &a, port, ops, userdata, &last);
+			if (r == 0)
+				return 0;
+			/* that a device is there but unfit says more than that there is none */
+			if (!best.text[0] || r == -EOPNOTSUPP)
+				best = last;
+		}
+	return reason_set(why, -ENXIO, "No RDMA device with on-demand paging has an address here%s%.120s",
+			  best.text[0] ? "; last tried: " : "", best.text);
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * endpoint-listener.h - which address to listen on. Part of the endpoint.
+ *
+ * What always holds: exactly one address, and so exactly one device, is listened on: a region's key belongs to one device.
+ */
+#ifndef RDMAREG_KEEPER_LISTENER_H
+#define RDMAREG_KEEPER_LISTENER_H
+
+#include <rdma/rdma_cma.h>
+
+#include "keeper/endpoint.h"
+
+/* See endpoint_new(). @ret: listening, with a device. */
+int listener_new(struct rdma_cm_id **ret, struct rdma_event_channel *channel, const char *address, uint16_t port,
+		 const struct endpoint_ops *ops, void *userdata, struct reason *why);
+
+#endif

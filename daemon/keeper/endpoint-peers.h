@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * endpoint-peers.h - the set of peers of an endpoint, and what the two files of the endpoint share.
+ *
+ * What always holds: peers are never freed where they are found wanting, since that may be deep inside somebody's loop over them: they
+ * are marked, and disconnected and freed from the event loop; the endpoint's owner hears of each exactly once.
+ */
+#ifndef RDMAREG_KEEPER_PEERS_H
+#define RDMAREG_KEEPER_PEERS_H
+
+#include <event2/event.h>
+
+#include "keeper/endpoint-peer.h"
+
+#define EVENTS_PER_WAKE 64
+#define HALF_OPEN_MAX 64
+
+struct endpoint {
+	const struct endpoint_ops *ops;
+	void *userdata;
+	uint32_t max_peers;
+	struct rdma_event_channel *channel;
+	struct rdma_cm_id *listener;
+	struct ibv_comp_channel *completions;
+	struct event *cm_event;
+	struct event *completion_event;
+	struct event *device_event;
+	struct event *reap_event;
+	struct event *sweep_event;
+	char address[64];
+	struct peer *peers;
+	uint32_t n_peers;
+	uint32_t n_half_open;
+	uint64_t last_number;
+	bool removed;
+};
+
+/* Count a peer in that was accepted. */
+void peers_add(struct endpoint *e, struct peer *p);
+
+/* Half open to up; any other state: nothing. */
+void peers_establish(struct endpoint *e, struct peer *p);
+
+/* The end of a peer as far as everybody else is concerned. */
+void peers_dismiss(struct endpoint *e, struct peer *p, bool cut);
+
+/* The other side is gone: nothing to wait for. */
+void peers_gone(struct endpoint *e, struct peer *p);
+
+void peers_free(struct endpoint *e);
+
+/* Event callbacks; @userdata is the endpoint. */
+void peers_on_completion(evutil_socket_t fd, short what, void *userdata);
+void peers_on_reap(evutil_socket_t fd, short what, void *userdata);
+void peers_on_sweep(evutil_socket_t fd, short what, void *userdata);
+
+#endif

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* endpoint-wire.c - see wire.h. */
+#include "keeper/endpoint-wire.h"
+
+#include <endian.h>
+#include <stdio.h>
+#include <string.h>
+
+bool wire_read_connect(struct wire_connect *ret, const void *data, size_t size)
+{
+	struct wire_connect c;
+
+	if (!data || size != sizeof(c))
+		return false;
+	memcpy(&c, data, sizeof(c));
+	c.magic = le32toh(c.magic);
+	c.version = le16toh(c.version);
+	c.rights = le16toh(c.rights);
+	c.region = le64toh(c.region);
+	if (c.magic != WIRE_MAGIC || c.version != WIRE_VERSION)
+		return false;
+	*ret = c;
+	return true;
+}
+
+bool wire_read_ack(struct wire_message *ret, const void *data, size_t size)
+{
+	struct wire_message m;
+
+	if (size != sizeof(m))
+		return false;
+	memcpy(&m, data, sizeof(m));
+	if (le32toh(m.magic) != WIRE_MAGIC || le16toh(m.version) != WIRE_VERSION ||
+	    le16toh(m.type) != WIRE_REVOCATION_ACK)
+		return false;
+	*ret = (struct wire_message){ .type = WIRE_REVOCATION_ACK, .revocation = le64toh(m.revocation) };
+	return true;
+}
+
+struct wire_accept wire_write_accept(const struct wire_accept *a)
+{
+	return (struct wire_accept){
+		.magic = htole32(WIRE_MAGIC),
+		.version = htole16(WIRE_VERSION),
+		.rights = htole16(a->rights),
+		.address = htole64(a->address),
+		.length = htole64(a->length),
+		.valid_length = htole64(a->valid_length),
+		.rkey = htole32(a->rkey),
+		.generation = htole32(a->generation),
+		.alignment = htole32(a->alignment),
+		.minimum_mtu = htole32(a->minimum_mtu),
+		.grace_msec = htole32(a->grace_msec),
+		.receive_depth = htole32(a->receive_depth),
+		.revocation = htole64(a->revocation),
+	};
+}
+
+struct wire_message wire_write_message(const struct wire_message *m)
+{
+	return (struct wire_message){
+		.magic = htole32(WIRE_MAGIC),
+		.version = htole16(WIRE_VERSION),
+		.type = htole16(m->type),
+		.revocation = htole64(m->revocation),
+		.offset = htole64(m->offset),
+		.length = htole64(m->length),
+		.valid_length = htole64(m->valid_length),
+		.time_left_msec = htole32(m->time_left_msec),
+		.cause = htole16(m->cause),
+		.outcome = htole16(m->outcome),
+		.rkey = htole32(m->rkey),
+		.generation = htole32(m->generation),
+	};
+}
+
+struct wire_reject wire_write_reject(enum wire_refusal reason)
+{
+	static const char *const text[] = {
+		[WIRE_REFUSED_MALFORMED] = "the request is not one of this protocol or version",
+		[WIRE_REFUSED_TICKET] = "the ticket is unknown, expired or used up",
+		[WIRE_REFUSED_RIGHTS] = "the ticket does not allow what was asked",
+		[WIRE_REFUSED_LIMIT] = "too many peers; try again when one has left",
+		[WIRE_REFUSED_RESOURCES] = "the adapter has no room for another connection",
+		[WIRE_REFUSED_MTU] = "the path MTU is too small for this adapter",
+	};
+	struct wire_reject r = {
+		.magic = htole32(WIRE_MAGIC),
+		.version = htole16(WIRE_VERSION),
+		.reason = htole16((uint16_t)reason),
+	};
+
+	snprintf(r.text, sizeof(r.text), "%s", text[reason]);
+	return r;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * endpoint-wire.h - the bytes of rdmareg-wire.h to and from host order. Pure; trusts nothing it reads; writes reserved bytes as zero.
+ */
+#ifndef RDMAREG_KEEPER_WIRE_H
+#define RDMAREG_KEEPER_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "rdmareg-wire.h"
+
+/* False: not a request of this protocol and version. RDMA CM pads to full length, so that is the only one accepted. */
+bool wire_read_connect(struct wire_connect *ret, const void *data, size_t size);
+
+/* False: not an acknowledgement, the only thing a peer may send. */
+bool wire_read_ack(struct wire_message *ret, const void *data, size_t size);
+
+/* Fill in magic and version, and convert. */
+struct wire_accept wire_write_accept(const struct wire_accept *a);
+struct wire_message wire_write_message(const struct wire_message *m);
+struct wire_reject wire_write_reject(enum wire_refusal reason);
+
+#endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * endpoint.h - the remote side: a librdmacm listener and the peers that came through it.
+ *
+ * What always holds:
+ *   - A peer's queue pair is created with the rights its ticket has before the peer hears any key.
+ *   - A peer that breaks the protocol, or does not take its messages, loses its own connection and nobody else's.
+ *   - The number of peers, of connections that are not yet established and of messages under way is bounded.
+ *   - endpoint_cut() returns after the queue pairs are in the error state; saying goodbye and freeing follows later, from the loop.
+ *   - joined() is followed by exactly one left(); a connection that never joined ends with abandoned().
+ *
+ * Knows nothing of regions but their numbers; asks its owner.
+ */
+#ifndef RDMAREG_KEEPER_ENDPOINT_H
+#define RDMAREG_KEEPER_ENDPOINT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "keeper/reason.h"
+#include "rdmareg-wire.h"
+#include "util/cleanup.h"
+
+struct event_base;
+struct ibv_context;
+struct ibv_pd;
+struct endpoint;
+
+struct endpoint_request {
+	uint64_t region;
+	uint32_t rights;
+	uint8_t token[WIRE_TOKEN_BYTES];
+};
+
+/* What an admitted peer gets. */
+struct endpoint_offer {
+	struct wire_accept accept;
+	struct ibv_pd *pd;
+	uint64_t ticket; /* the owner's, given back in struct endpoint_peer */
+};
+
+struct endpoint_peer {
+	uint64_t number; /* unique in this endpoint */
+	uint64_t region;
+	uint64_t ticket;
+	uint64_t since_usec; /* CLOCK_BOOTTIME */
+	uint64_t asked;	     /* revocation it was asked for and has not acknowledged, or 0 */
+	uint64_t cleared;    /* revocation that does not wait for it: told in the accept, or acknowledged */
+	uint32_t rights;
+	bool up;
+	char address[64];
+};
+
+struct endpoint_ops {
+	/* May a region be served by this device? 0, or a negative errno with a reason. */
+	int (*check_device)(void *userdata, struct ibv_context *context, struct reason *why);
+	/* 0, or an enum wire_refusal. */
+	int (*admit)(void *userdata, const struct endpoint_request *request, struct endpoint_offer *ret);
+	void (*joined)(void *userdata, const struct endpoint_peer *peer);
+	void (*left)(void *userdata, const struct endpoint_peer *peer, bool cut);
+	void (*abandoned)(void *userdata, const struct endpoint_peer *peer);
+	void (*acknowledged)(void *userdata, const struct endpoint_peer *peer, uint64_t revocation);
+	void (*device_gone)(void *userdata);
+};
+
+/**
+ * endpoint_new - listen
+ * @address: numeric, or "any": the first address of an interface that is up, not loopback, and has a device check_device() likes
+ * @port: 0: any free one
+ *
+ * -ENODEV and a reason when there is no such device.
+ */
+int endpoint_new(struct endpoint **ret, struct event_base *base, const char *address, uint16_t port, uint32_t max_peers,
+		 const struct endpoint_ops *ops, void *userdata, struct reason *why);
+struct endpoint *endpoint_free(struct endpoint *e);
+DEFINE_FREEP(struct endpoint, endpoint_free)
+
+const char *endpoint_address(const struct endpoint *e);
+const char *endpoint_device(const struct endpoint *e);
+uint16_t endpoint_port(const struct endpoint *e);
+struct ibv_context *endpoint_context(const struct endpoint *e);
+uint8_t endpoint_device_port(const struct endpoint *e);
+
+/* The peers, of all regions; NULL begins and ends. */
+const struct endpoint_peer *endpoint_next(const struct endpoint *e, const struct endpoint_peer *p);
+
+/* Send to every peer of a region that is up. WIRE_REVOCATION_ASKED: it now has to answer; _SETTLED: no longer. */
+void endpoint_tell(struct endpoint *e, uint64_t region, const struct wire_message *m);
+void endpoint_tell_one(struct endpoint *e, const struct endpoint_peer *p, const struct wire_message *m);
+
+/* Cut off the peers of a region that are not cleared of @revocation; 0: all. Returns how many of them were up. */
+uint32_t endpoint_cut(struct endpoint *e, uint64_t region, uint64_t revocation);
+
+/* Free everything of a region's peers that stands in its protection domain, now. After endpoint_cut(…, 0). */
+void endpoint_forget(struct endpoint *e, uint64_t region);
+
+#endif

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * hca-fake.c - hca.h without an adapter, for tests: every registration succeeds and gets a made-up key. Prefetching does what it would
+ * do to the file's pages, so that a range beyond the end of the file fails as it does with an adapter.
+ */
+#include "keeper/hca.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#define MADV_POPULATE_WRITE 23
+#endif
+
+struct hca {
+	atomic_uint keys;
+};
+
+struct hca_mr {
+	uint32_t rkey;
+	bool write;
+};
+
+int hca_check(struct ibv_context *context, struct reason *why)
+{
+	(void)context;
+	(void)why;
+	return 0;
+}
+
+int hca_new(struct hca **ret, struct ibv_context *context, uint8_t port)
+{
+	(void)context;
+	(void)port;
+	*ret = calloc(1, sizeof(**ret));
+	return *ret ? 0 : -ENOMEM;
+}
+
+struct hca *hca_free(struct hca *h)
+{
+	free(h);
+	return NULL;
+}
+
+int hca_mtu(const struct hca *h, uint32_t *ret_bytes)
+{
+	(void)h;
+	*ret_bytes = 4096;
+	return 0;
+}
+
+int hca_register(struct hca *h, uint64_t address, uint64_t length, bool write, struct hca_mr **ret)
+{
+	struct hca_mr *mr = calloc(1, sizeof(*mr));
+
+	(void)address;
+	(void)length;
+	if (!mr)
+		return -ENOMEM;
+	mr->rkey = 0x1000 + 0x101 * ++h->keys;
+	mr->write = write;
+	*ret = mr;
+	return 0;
+}
+
+int hca_deregister(struct hca_mr *mr)
+{
+	free(mr);
+	return 0;
+}
+
+uint32_t hca_mr_rkey(const struct hca_mr *mr)
+{
+	return mr->rkey;
+}
+
+struct ibv_pd *hca_mr_pd(const struct hca_mr *mr)
+{
+	(void)mr;
+	return NULL;
+}
+
+int hca_prefetch(struct hca_mr *mr, uint64_t address, uint64_t length, bool write)
+{
+	if (write && !mr->write)
+		return -EINVAL;
+	return madvise((void *)(uintptr_t)address, length, write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ) < 0 ? -EFAULT : 0;
+}

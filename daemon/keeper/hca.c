@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * hca.c - see hca.h: libibverbs.
+ *
+ * Some verbs return -1 and set errno, some return a positive errno, some NULL: here it becomes one style. rdma-core's rxe provider
+ * got ibv_advise_mr late (it answers EOPNOTSUPP without asking the kernel), the kernel's rxe has it since 6.17: then the request is
+ * made to the kernel directly.
+ */
+#include "keeper/hca.h"
+
+#include <errno.h>
+#include <infiniband/verbs.h>
+#include <rdma/ib_user_ioctl_cmds.h>
+#include <rdma/ib_user_ioctl_verbs.h>
+#include <rdma/rdma_user_ioctl_cmds.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+struct hca {
+	struct ibv_context *context;
+	uint8_t port;
+	bool atomics;
+};
+
+struct hca_mr {
+	struct ibv_pd *pd;
+	struct ibv_mr *mr;
+	bool write;
+};
+
+static int errno_or(int fallback)
+{
+	return errno > 0 ? -errno : -fallback;
+}
+
+static int query_caps(struct ibv_context *context, struct ibv_odp_caps *ret)
+{
+	struct ibv_device_attr_ex attr = { 0 };
+	int r = ibv_query_device_ex(context, NULL, &attr);
+
+	if (r)
+		return r < 0 ? errno_or(EIO) : -r;
+	*ret = attr.odp_caps;
+	return 0;
+}
+
+int hca_check(struct ibv_context *context, struct reason *why)
+{
+	static const uint32_t needed = IBV_ODP_SUPPORT_READ | IBV_ODP_SUPPORT_WRITE;
+	const char *name = ibv_get_device_name(context->device);
+	struct ibv_odp_caps caps = { 0 };
+	int r;
+
+	r = query_caps(context, &caps);
+	if (r < 0)
+		return reason_set(why, r, "RDMA device %s cannot be queried: %s", name, strerror(-r));
+	if (!(caps.general_caps & IBV_ODP_SUPPORT) || (caps.per_transport_caps.rc_odp_caps & needed) != needed)
+		return reason_set(why, -EOPNOTSUPP,
+				  "RDMA device %s has no on-demand paging for remote reads and writes (rxe: needs Linux 6.15)",
+				  name);
+	return 0;
+}
+
+int hca_new(struct hca **ret, struct ibv_context *context, uint8_t port)
+{
+	_cleanup_(hca_freep) struct hca *h = calloc(1, sizeof(*h));
+	struct ibv_odp_caps caps = { 0 };
+	int r;
+
+	if (!h)
+		return -ENOMEM;
+	h->context = context;
+	h->port = port;
+	r = query_caps(context, &caps);
+	if (r < 0)
+		return r;
+	h->atomics = caps.per_transport_caps.rc_odp_caps & IBV_ODP_SUPPORT_ATOMIC;
+	*ret = steal_pointer(h);
+	return 0;
+}
+
+struct hca *hca_free(struct hca *h)
+{
+	free(h);
+	return NULL;
+}
+
+int hca_mtu(const struct hca *h, uint32_t *ret_bytes)
+{
+	struct ibv_port_attr attr;
+	int r = ibv_query_port(h->context, h->port, &attr);
+
+	if (r)
+		return r < 0 ? errno_or(EIO) : -r;
+	*ret_bytes = 128u << attr.active_mtu; /* IBV_MTU_256 is 1 */
+	return 0;
+}
+
+static int free_mr(struct hca_mr *m)
+{
+	int r;
+
+	if (m->mr) {
+		r = ibv_dereg_mr(m->mr);
+		if (r)
+			return r < 0 ? errno_or(EIO) : -r;
+		m->mr = NULL;
+	}
+	if (m->pd) {
+		r = ibv_dealloc_pd(m->pd);
+		if (r)
+			return r < 0 ? errno_or(EIO) : -r;
+	}
+	free(m);
+	return 0;
+}
+
+static void free_mrp(struct hca_mr **m)
+{
+	if (*m)
+		free_mr(*m);
+}
+
+int hca_register(struct hca *h, uint64_t address, uint64_t length, bool write, struct hca_mr **ret)
+{
+	_cleanup_(free_mrp) struct hca_mr *m = calloc(1, sizeof(*m));
+	unsigned int access = IBV_ACCESS_ON_DEMAND | IBV_ACCESS_REMOTE_READ;
+
+	if (!m)
+		return -ENOMEM;
+	if (write)
+		access |= IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE | (h->atomics ? IBV_ACCESS_REMOTE_ATOMIC : 0u);
+	m->write = write;
+	errno = 0;
+	m->pd = ibv_alloc_pd(h->context);
+	if (!m->pd)
+		return errno_or(ENOMEM);
+	m->mr = ibv_reg_mr(m->pd, (void *)(uintptr_t)address, length, access);
+	if (!m->mr)
+		return errno_or(ENOMEM);
+	*ret = steal_pointer(m);
+	return 0;
+}
+
+int hca_deregister(struct hca_mr *mr)
+{
+	return free_mr(mr);
+}
+
+uint32_t hca_mr_rkey(const struct hca_mr *mr)
+{
+	return mr->mr->rkey;
+}
+
+struct ibv_pd *hca_mr_pd(const struct hca_mr *mr)
+{
+	return mr->pd;
+}
+
+/* ADVISE_MR without the provider's help. The kernel refuses it (EINVAL) for any driver but the one named. */
+static int advise_rxe(const struct ibv_mr *mr, enum ib_uverbs_advise_mr_advice advice, struct ibv_sge *sge)
+{
+	struct {
+		struct ib_uverbs_ioctl_hdr header;
+		struct ib_uverbs_attr attr[4];
+	} request = {
+		.header = { .length = sizeof(request),
+			    .object_id = UVERBS_OBJECT_MR,
+			    .method_id = UVERBS_METHOD_ADVISE_MR,
+			    .num_attrs = 4,
+			    .driver_id = RDMA_DRIVER_RXE },
+		.attr = { { .attr_id = UVERBS_ATTR_ADVISE_MR_PD_HANDLE,
+			    .flags = UVERBS_ATTR_F_MANDATORY,
+			    .data = mr->pd->handle },
+			  { .attr_id = UVERBS_ATTR_ADVISE_MR_ADVICE,
+			    .len = sizeof(uint64_t),
+			    .flags = UVERBS_ATTR_F_MANDATORY,
+			    .data = advice },
+			  { .attr_id = UVERBS_ATTR_ADVISE_MR_FLAGS,
+			    .len = sizeof(uint32_t),
+			    .flags = UVERBS_ATTR_F_MANDATORY,
+			    .data = IB_UVERBS_ADVISE_MR_FLAG_FLUSH },
+			  { .attr_id = UVERBS_ATTR_ADVISE_MR_SGE_LIST,
+			    .len = sizeof(*sge),
+			    .flags = UVERBS_ATTR_F_MANDATORY,
+			    .data = (uintptr_t)sge } },
+	};
+
+	return ioctl(mr->context->cmd_fd, RDMA_VERBS_IOCTL, &request) < 0 ? -errno : 0;
+}
+
+int hca_prefetch(struct hca_mr *mr, uint64_t address, uint64_t length, bool write)
+{
+	struct ibv_sge sge = { .addr = address, .length = (uint32_t)length, .lkey = mr->mr->lkey };
+	int r;
+
+	if (write && !mr->write)
+		return -EINVAL;
+	r = ibv_advise_mr(mr->pd, write ? IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE : IBV_ADVISE_MR_ADVICE_PREFETCH,
+			  IBV_ADVISE_MR_FLAG_FLUSH, &sge, 1);
+	if (r == EOPNOTSUPP)
+		return advise_rxe(mr->mr,
+				  write ? IB_UVERBS_ADVISE_MR_ADVICE_PREFETCH_WRITE : IB_UVERBS_ADVISE_MR_ADVICE_PREFETCH,
+				  &sge);
+	if (r)
+		return r < 0 ? errno_or(EIO) : -r;
+	return 0;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * hca.h - the adapter's memory side: memory regions with on-demand paging. The only place that knows verbs' ways of failing.
+ *
+ * What always holds:
+ *   - Every memory region has IBV_ACCESS_ON_DEMAND; nothing of a tenant's file is ever pinned, and nothing else is ever prefetched
+ *     (advising a pinned region is a kernel oops on 7.2).
+ *   - Every memory region has a protection domain of its own. Keys are guessable, so a peer that was admitted to one region must not
+ *     be able to use the key of another: its queue pair is in another domain.
+ *   - All functions return 0 or a negative errno. hca_register(), hca_deregister() and hca_prefetch() may block and may be
+ *     called from the worker; they change nothing that the loop reads.
+ */
+#ifndef RDMAREG_KEEPER_HCA_H
+#define RDMAREG_KEEPER_HCA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "keeper/reason.h"
+#include "util/cleanup.h"
+
+struct ibv_context;
+struct ibv_pd;
+struct hca;
+struct hca_mr;
+
+/* Can this device do what a region needs: remote reads and writes on demand-paged memory, over connected queue pairs? */
+int hca_check(struct ibv_context *context, struct reason *why);
+
+/* @context: stays the caller's and must live longer. */
+int hca_new(struct hca **ret, struct ibv_context *context, uint8_t port);
+struct hca *hca_free(struct hca *h);
+DEFINE_FREEP(struct hca, hca_free)
+
+/* The MTU the port has now, in bytes. */
+int hca_mtu(const struct hca *h, uint32_t *ret_bytes);
+
+/**
+ * hca_register - make a range reachable
+ * @write: remote writes (and atomics, where the device has them) too; else reads only
+ *
+ * Nobody reaches it before he has a queue pair in hca_mr_pd().
+ */
+int hca_register(struct hca *h, uint64_t address, uint64_t length, bool write, struct hca_mr **ret);
+
+/* After this nobody can reach anything through it. -EBUSY: a queue pair in its domain is left; the region itself is gone already. */
+int hca_deregister(struct hca_mr *mr);
+
+uint32_t hca_mr_rkey(const struct hca_mr *mr);
+struct ibv_pd *hca_mr_pd(const struct hca_mr *mr);
+
+/**
+ * hca_prefetch - bring translations in
+ * @write: as for a store: dirties every page
+ *
+ * -EFAULT: beyond the end of the file, or fenced; -EINVAL: @write on a region for reading; -EOPNOTSUPP: the device cannot.
+ */
+int hca_prefetch(struct hca_mr *mr, uint64_t address, uint64_t length, bool write);
+
+#endif

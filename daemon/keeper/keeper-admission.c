@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * keeper-admission.c - remote peers: who is let in, with what, and who hears of it.
+ *
+ * What always holds: a ticket that is wrong, expired, used up or for a region that does not exist is refused with the same word; a
+ * use of a ticket counts only if the connection came about.
+ */
+#include <errno.h>
+#include <inttypes.h>
+
+#include "keeper/hca.h"
+#include "keeper/keeper.h"
+#include "keeper/keeper-region.h"
+#include "keeper/mapping.h"
+#include "keeper/keeper-tell.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+static int on_check_device(void *userdata, struct ibv_context *context, struct reason *why)
+{
+	(void)userdata;
+	return hca_check(context, why);
+}
+
+static int on_admit(void *userdata, const struct endpoint_request *request, struct endpoint_offer *ret)
+{
+	struct keeper *k = userdata;
+	struct kregion *r = keeper_find(k, request->region);
+	uint32_t mtu;
+	int refused;
+
+	if (!r || !kregion_is_open_to_peers(r))
+		return WIRE_REFUSED_TICKET;
+	refused = tickets_admit(&r->tickets, request->token, request->rights, now_boottime_usec(), &ret->ticket);
+	if (refused)
+		return refused;
+	if (hca_mtu(k->hca, &mtu) < 0 || mtu < k->options->minimum_mtu) {
+		tickets_refund(&r->tickets, ret->ticket);
+		return WIRE_REFUSED_MTU;
+	}
+	kregion_restat(r); /* a file that grew raises no event */
+	ret->pd = hca_mr_pd(r->mr);
+	ret->accept = (struct wire_accept){
+		.rights = (uint16_t)request->rights,
+		.address = r->mapping->address,
+		.length = r->mapping->length,
+		.valid_length = r->guard.valid_length,
+		.rkey = r->rkey,
+		.generation = r->generation,
+		.alignment = k->options->alignment,
+		.minimum_mtu = k->options->minimum_mtu,
+		.grace_msec = (uint32_t)(r->guard.grace_usec / USEC_PER_MSEC),
+		.revocation = kregion_revocation(r),
+	};
+	return 0;
+}
+
+static void on_joined(void *userdata, const struct endpoint_peer *p)
+{
+	struct keeper *k = userdata;
+	struct kregion *r = keeper_find(k, p->region);
+
+	log_info("region %" PRIu64 ": peer %s joined, %s", p->region, p->address,
+		 p->rights & WIRE_RIGHT_WRITE ? "rw" : "r");
+	tell_peer(k, NULL, KEEPER_PEER_JOINED, p, 0, false);
+	if (r)
+		kregion_peer_joined(r, p);
+}
+
+static void on_left(void *userdata, const struct endpoint_peer *p, bool cut)
+{
+	log_info("region %" PRIu64 ": peer %s %s", p->region, p->address, cut ? "cut off" : "left");
+	tell_peer(userdata, NULL, KEEPER_PEER_LEFT, p, 0, cut);
+}
+
+static void on_abandoned(void *userdata, const struct endpoint_peer *p)
+{
+	struct kregion *r = keeper_find(userdata, p->region);
+
+	if (r)
+		tickets_refund(&r->tickets, p->ticket);
+}
+
+static void on_acknowledged(void *userdata, const struct endpoint_peer *p, uint64_t revocation)
+{
+	tell_peer(userdata, NULL, KEEPER_PEER_ACK, p, revocation, false);
+}
+
+static void on_device_gone(void *userdata)
+{
+	log_error("the RDMA device was removed: this keeper ends");
+	keeper_stop(userdata);
+}
+
+const struct endpoint_ops keeper_endpoint_ops = {
+	.check_device = on_check_device,
+	.admit = on_admit,
+	.joined = on_joined,
+	.left = on_left,
+	.abandoned = on_abandoned,
+	.acknowledged = on_acknowledged,
+	.device_gone = on_device_gone,
+};

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * keeper-region-end.c - how a region ends: peers, memory region, watches, mapping, descriptor, in this order, and then the answers.
+ *
+ * kregion_end() is called again whenever the worker has given a job back, until nothing is left to wait for.
+ */
+#include <errno.h>
+#include <event2/event.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "keeper/hca.h"
+#include "keeper/keeper.h"
+#include "keeper/keeper-region.h"
+#include "keeper/mapping.h"
+#include "keeper/keeper-tell.h"
+#include "util/log.h"
+
+#define of_job(j) ((struct kregion *)((char *)(j) - offsetof(struct kregion, job)))
+
+/* In the worker. */
+static void run_deregister(struct job *job)
+{
+	struct kregion *r = of_job(job);
+
+	r->job_error = hca_deregister(r->mr);
+}
+
+static void done_deregister(struct job *job)
+{
+	struct kregion *r = of_job(job);
+
+	if (r->job_error) {
+		/*
+		 * It is fenced or this is why it is destroyed; either way a mapping that something may still be registered on must never
+		 * become another one. When the process ends, so does everything.
+		 */
+		log_error("region %" PRIu64 ": cannot be deregistered (%s): this keeper ends", r->id, strerror(-r->job_error));
+		_exit(EXIT_FAILURE);
+	}
+	r->mr = NULL;
+	kregion_continue(r);
+}
+
+static bool deregister(struct kregion *r)
+{
+	struct endpoint *e = r->keeper->endpoint;
+
+	if (e) {
+		endpoint_cut(e, r->id, 0);
+		endpoint_forget(e, r->id);
+	}
+	if (r->job.busy || r->warm_job.busy)
+		return false;
+	if (!r->mr)
+		return true;
+	r->job = (struct job){ .run = run_deregister, .done = done_deregister, .urgent = true };
+	worker_submit(r->keeper->worker, &r->job);
+	return false;
+}
+
+void kregion_destroy_mr(struct kregion *r)
+{
+	r->destroying = true;
+	kregion_stop_warming(r, -ECANCELED);
+	if (deregister(r))
+		kregion_continue(r);
+}
+
+void kregion_continue(struct kregion *r)
+{
+	if (r->destroying) {
+		if (!deregister(r))
+			return;
+		r->destroying = false;
+		kregion_feed(r, (struct guard_event){ .type = GUARD_DESTROY_DONE });
+	} else if (r->phase == KREGION_ENDING) {
+		kregion_end(r);
+	}
+}
+
+static void free_events(struct kregion *r)
+{
+	event_free(r->timer);
+	event_free(r->warm_timer);
+	event_free(r->folded_timer);
+}
+
+void kregion_end(struct kregion *r)
+{
+	struct keeper *k = r->keeper;
+
+	kregion_stop_warming(r, -ECANCELED);
+	if (!deregister(r))
+		return;
+	kregion_unwatch(r);
+	mapping_free(r->mapping);
+	r->mapping = NULL;
+	keeper_remove(k, r);
+	if (r->registration.connection) /* released, or the keeper stopped, before it was announced */
+		tell_done(k, &r->registration, r->id, -ECANCELED, NULL);
+	log_info("region %" PRIu64 ": gone", r->id);
+	for (unsigned int i = 0; i < r->n_releases; i++)
+		tell_done(k, &r->release[i], r->id, 0, NULL);
+	if (r->announced && !r->n_releases)
+		tell_gone(r);
+	tickets_deinit(&r->tickets);
+	free_events(r);
+	free(r);
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * keeper-region-register.c - how a region comes to be: mapped and watched at once, registered by the worker, prefetched if that was
+ * asked for, and then announced.
+ *
+ * What always holds: watches stand before the file's size is read, so no change of it is missed; a region that cannot be completed
+ * leaves nothing.
+ */
+#include <errno.h>
+#include <event2/event.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "keeper/hca.h"
+#include "keeper/keeper.h"
+#include "keeper/keeper-region.h"
+#include "keeper/mapping.h"
+#include "keeper/keeper-tell.h"
+#include "keeper/watch.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+#define of_job(j) ((struct kregion *)((char *)(j) - offsetof(struct kregion, job)))
+
+void kregion_answer_registration(struct kregion *r)
+{
+	if (!r->registration.connection)
+		return;
+	log_info("region %" PRIu64 ": %s, %" PRIu64 " bytes at %" PRIu64 ", %s, %s", r->id, r->access ? "rw" : "r",
+		 r->mapping->length, r->mapping->offset, r->path[0] ? r->path : "?", r->mode_reason);
+	tell_region(r, &r->registration);
+	r->announced = true;
+	r->registration = (struct operation){ 0 };
+}
+
+/* In the worker. */
+static void run(struct job *job)
+{
+	struct kregion *r = of_job(job);
+
+	r->job_error =
+		hca_register(r->keeper->hca, r->mapping->address, r->mapping->length, r->mapping->write, &r->mr);
+}
+
+static void fail(struct kregion *r, int error)
+{
+	struct reason why;
+
+	reason_set(&why, error, "The adapter refused to register it: %s", strerror(-error));
+	tell_done(r->keeper, &r->registration, r->id, error, &why);
+	r->registration = (struct operation){ 0 };
+	r->phase = KREGION_ENDING;
+	kregion_end(r);
+}
+
+static void done(struct job *job)
+{
+	struct kregion *r = of_job(job);
+	uint64_t valid_length = 0;
+	int error = r->job_error;
+
+	if (!error)
+		error = mapping_valid_length(r->mapping, &valid_length);
+	if (error) {
+		fail(r, error);
+		return;
+	}
+	r->rkey = hca_mr_rkey(r->mr);
+	r->generation = 1;
+	/* policy and grace were put there by kregion_register() */
+	guard_init(&r->guard, r->guard.policy, r->guard.grace_usec, valid_length, r->layout_slot != WATCH_NO_SLOT);
+	r->phase = KREGION_HELD;
+	if (r->close_wanted || !session_is_waiting(r->keeper->session, &r->registration)) {
+		kregion_close(r);
+		return;
+	}
+	if (r->warm_first) {
+		/* connection 0: the registration itself is what waits for it */
+		warm_add_request(&r->warm, &(struct warm_request){ .end = r->mapping->length });
+		kregion_warm(r);
+	} else {
+		kregion_answer_registration(r);
+	}
+	if (r->has_early) {
+		r->has_early = false;
+		kregion_on_layout(r, &r->early);
+	}
+}
+
+static struct kregion *free_unborn(struct kregion *r)
+{
+	kregion_unwatch(r);
+	mapping_free(r->mapping);
+	if (r->timer)
+		event_free(r->timer);
+	if (r->warm_timer)
+		event_free(r->warm_timer);
+	if (r->folded_timer)
+		event_free(r->folded_timer);
+	tickets_deinit(&r->tickets);
+	free(r);
+	return NULL;
+}
+DEFINE_FREEP(struct kregion, free_unborn)
+
+static void remember_path(struct kregion *r, int fd)
+{
+	char link[32];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, r->path, sizeof(r->path) - 1);
+	r->path[n > 0 ? n : 0] = 0;
+}
+
+int kregion_register(struct keeper *k, const struct operation *op, const struct keeper_message *m, int *fd,
+		     struct reason *why)
+{
+	_cleanup_(free_unbornp) struct kregion *r = calloc(1, sizeof(*r));
+	uint64_t grace_usec = m->info.grace_usec;
+	int error;
+
+	if (!r)
+		return -ENOMEM;
+	r->keeper = k;
+	r->id = m->region;
+	r->range_slot = r->layout_slot = WATCH_NO_SLOT;
+	r->access = m->info.access;
+	r->detached = m->info.detached;
+	r->warm_first = m->info.warm;
+	r->registration = *op;
+	r->job = (struct job){ .run = run, .done = done, .urgent = true };
+	tickets_init(&r->tickets, k->options->max_tickets);
+	remember_path(r, *fd);
+	error = mapping_new(&r->mapping, fd, m->info.offset, m->info.length, r->access == ACCESS_READ_WRITE, why);
+	if (error < 0)
+		return error;
+	if (kregion_init_timer(r) < 0 || kregion_init_report(r) < 0 || kregion_init_warming(r, m->info.warm) < 0)
+		return -ENOMEM;
+	error = kregion_watch(r, &grace_usec, why);
+	if (error < 0)
+		return error;
+	r->guard.policy = (enum region_policy)m->info.policy;
+	r->guard.grace_usec = grace_usec;
+	worker_submit(k->worker, &r->job);
+	keeper_add(k, steal_pointer(r));
+	return 0;
+}

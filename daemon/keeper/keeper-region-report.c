@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * keeper-region-report.c - what happened to a region's pages: counted, folded, and told to the daemon at most ten times a second.
+ *
+ * What always holds: nothing is lost by folding (causes are or-ed, the range only grows until it is told), and the length told is
+ * the one of that moment.
+ */
+#include <errno.h>
+#include <event2/event.h>
+
+#include "keeper/keeper.h"
+#include "keeper/keeper-region.h"
+#include "keeper/mapping.h"
+#include "keeper/keeper-tell.h"
+#include "util/clock.h"
+
+#define TELL_EVERY_USEC (USEC_PER_SEC / 10)
+
+static void tell_folded(struct kregion *r)
+{
+	tell_invalidated(r);
+	r->folded = (struct kregion_folded){ .last_usec = now_monotonic_usec() };
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *userdata)
+{
+	struct kregion *r = userdata;
+
+	(void)fd;
+	(void)what;
+	if (r->folded.waiting && r->phase == KREGION_HELD)
+		tell_folded(r);
+}
+
+static void fold(struct kregion *r, uint64_t start, uint64_t end, uint32_t causes)
+{
+	struct kregion_folded *f = &r->folded;
+	uint64_t since = now_monotonic_usec() - f->last_usec;
+	struct timeval tv;
+
+	f->causes |= causes;
+	if (f->start == f->end) {
+		f->start = start;
+		f->end = end;
+	} else {
+		f->start = start < f->start ? start : f->start;
+		f->end = end > f->end ? end : f->end;
+	}
+	if (r->phase != KREGION_HELD || !r->announced)
+		return; /* nobody knows of it yet */
+	if (since >= TELL_EVERY_USEC) {
+		tell_folded(r);
+	} else if (!f->waiting) {
+		f->waiting = true;
+		tv = timeval_from_usec(TELL_EVERY_USEC - since);
+		evtimer_add(r->folded_timer, &tv);
+	}
+}
+
+void kregion_restat(struct kregion *r)
+{
+	uint64_t length;
+
+	if (r->phase != KREGION_HELD || r->guard.state != GUARD_OPEN)
+		return; /* the revocation reads it again at its end */
+	if (mapping_valid_length(r->mapping, &length) < 0 || length == r->guard.valid_length)
+		return;
+	r->guard.valid_length = length;
+	tell_length(r);
+	fold(r, length, r->mapping->length, 0);
+}
+
+void kregion_on_range(struct kregion *r, const struct rdmareg_report *report)
+{
+	static const uint32_t by_others = RDMAREG_CAUSE_CLEAR | RDMAREG_CAUSE_WRITEBACK | RDMAREG_CAUSE_UNMAP |
+					  RDMAREG_CAUSE_EXIT | RDMAREG_CAUSE_OTHER;
+	bool reclaim = report->causes & RDMAREG_CAUSE_RECLAIM;
+
+	if (report->slot != r->range_slot)
+		return;
+	r->invalidations += report->clear_count;
+	r->writebacks += report->writeback_count;
+	if ((report->causes & RDMAREG_CAUSE_SELF) && !(report->causes & by_others))
+		return; /* our own fence */
+	if (report->causes & RDMAREG_CAUSE_CLEAR)
+		kregion_restat(r);
+	if ((report->causes & RDMAREG_CAUSE_WRITEBACK) && !reclaim) {
+		warm_add_rewarm(&r->warm, report->start, report->end);
+		kregion_warm(r);
+	}
+	fold(r, report->start, report->end, report->causes);
+}
+
+int kregion_init_report(struct kregion *r)
+{
+	r->folded_timer = evtimer_new(r->keeper->base, on_timer, r);
+	return r->folded_timer ? 0 : -ENOMEM;
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * keeper-region-warm.c - carries out what warm.c decides: one chunk at a time through the worker, and answers to who asked.
+ *
+ * What always holds: only an open region is prefetched, never beyond the end of its file, and prefetching ends with the chunk under
+ * way when a revocation begins.
+ */
+#include <errno.h>
+#include <event2/event.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "keeper/hca.h"
+#include "keeper/keeper.h"
+#include "keeper/keeper-region.h"
+#include "keeper/mapping.h"
+#include "keeper/keeper-tell.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+#define of_job(j) ((struct kregion *)((char *)(j) - offsetof(struct kregion, warm_job)))
+
+/* In the worker. */
+static void run(struct job *job)
+{
+	struct kregion *r = of_job(job);
+
+	r->warm_error = hca_prefetch(r->mr, r->mapping->address + r->warm_chunk.offset, r->warm_chunk.length,
+				     r->warm_chunk.write);
+}
+
+static uint64_t limit(const struct kregion *r)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+
+	return (r->guard.valid_length + page - 1) / page * page;
+}
+
+static void done(struct job *job)
+{
+	struct kregion *r = of_job(job);
+	int error = r->warm_error;
+
+	if (error == -EFAULT && r->phase == KREGION_HELD) {
+		/* the file became shorter under it: there is nothing left to prefetch, which is no failure */
+		kregion_restat(r);
+		if (r->warm_chunk.offset + r->warm_chunk.length > limit(r))
+			error = 0;
+	}
+	if (error == -EOPNOTSUPP) {
+		r->warm_unsupported = true;
+		r->warm.enabled = false;
+	}
+	if (error == 0)
+		r->bytes_warmed += r->warm_chunk.length;
+	warm_done(&r->warm, error);
+	if (r->phase == KREGION_HELD && !r->destroying)
+		kregion_warm(r);
+	else
+		kregion_continue(r);
+}
+
+static void answer_finished(struct kregion *r)
+{
+	struct warm_request q;
+
+	while (warm_take_finished(&r->warm, &q)) {
+		struct operation op = { .connection = q.connection, .number = q.operation };
+
+		if (q.connection) {
+			tell_done(r->keeper, &op, r->id, q.error, NULL);
+			continue;
+		}
+		if (q.error && q.error != -EBUSY && q.error != -ECANCELED)
+			log_notice("region %" PRIu64 ": not prefetched: %s", r->id, strerror(-q.error));
+		kregion_answer_registration(r);
+	}
+}
+
+void kregion_warm(struct kregion *r)
+{
+	struct timeval tv;
+	uint64_t wait;
+
+	if (r->phase != KREGION_HELD || r->guard.state != GUARD_OPEN || r->warm_job.busy)
+		return;
+	answer_finished(r);
+	while (!warm_next(&r->warm, limit(r), now_monotonic_usec(), &r->warm_chunk, &wait)) {
+		unsigned int left = r->warm.n_requests;
+
+		answer_finished(r);
+		if (left != r->warm.n_requests && r->warm.n_requests)
+			continue; /* one that had nothing to do; the next may have */
+		if (wait) {
+			tv = timeval_from_usec(wait);
+			evtimer_add(r->warm_timer, &tv);
+		}
+		return;
+	}
+	worker_submit(r->keeper->worker, &r->warm_job);
+}
+
+void kregion_stop_warming(struct kregion *r, int error)
+{
+	warm_cancel(&r->warm, error);
+	answer_finished(r);
+}
+
+int kregion_prefetch(struct kregion *r, const struct operation *op, const struct keeper_range *range, struct reason *why)
+{
+	uint64_t length = range->length ? range->length : r->mapping->length - range->offset;
+	struct warm_request q = {
+		.start = range->offset,
+		.end = range->offset + length,
+		.write = range->write,
+		.connection = op->connection,
+		.operation = op->number,
+	};
+	int error;
+
+	if (range->offset >= r->mapping->length || length > r->mapping->length - range->offset)
+		return reason_set(why, -ERANGE, "Offset %" PRIu64 " and length %" PRIu64 " are not inside the region's %" PRIu64
+				  " bytes", range->offset, range->length, r->mapping->length);
+	if (range->write && !r->mapping->write)
+		return reason_set(why, -EACCES, "Prefetching for writing was asked of a region with access r");
+	if (r->warm_unsupported)
+		return reason_set(why, -EOPNOTSUPP, "The adapter or its driver cannot prefetch (rxe: needs Linux 6.17)");
+	if (r->phase != KREGION_HELD || r->guard.state != GUARD_OPEN)
+		return reason_set(why, -EBUSY, "The region is being revoked or released");
+	kregion_restat(r);
+	error = warm_add_request(&r->warm, &q);
+	if (error)
+		return reason_set(why, error, "Too many prefetches of this region are waiting");
+	kregion_warm(r);
+	return 0;
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *userdata)
+{
+	(void)fd;
+	(void)what;
+	kregion_warm(userdata);
+}
+
+int kregion_init_warming(struct kregion *r, bool enabled)
+{
+	warm_init(&r->warm, enabled);
+	r->warm_job = (struct job){ .run = run, .done = done };
+	r->warm_timer = evtimer_new(r->keeper->base, on_timer, r);
+	return r->warm_timer ? 0 : -ENOMEM;
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * keeper-region-watch.c - what the kernel watches for a region, and so what can be promised about it (its arbitration mode).
+ *
+ * What always holds: the kernel's deadline is longer than the grace by the margin, so that in the ordinary case the fence is up
+ * before the kernel gives blocks back by itself.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "keeper/keeper.h"
+#include "keeper/keeper-region.h"
+#include "keeper/mapping.h"
+#include "keeper/watch.h"
+#include "util/clock.h"
+
+static int set_mode(struct kregion *r, enum arbitration_mode mode, const char *format, const char *detail)
+{
+	r->mode = (uint8_t)mode;
+	snprintf(r->mode_reason, sizeof(r->mode_reason), format, detail);
+	return 0;
+}
+
+/* Shortens the grace to what the kernel can wait for; returns the kernel's deadline. */
+static uint32_t fit(const struct keeper *k, uint64_t *grace_usec)
+{
+	uint64_t most = watch_max_deadline_msec(k->watch);
+	uint64_t margin = k->options->deadline_margin_msec < most / 2 ? k->options->deadline_margin_msec : most / 2;
+
+	if (*grace_usec > (most - margin) * USEC_PER_MSEC)
+		*grace_usec = (most - margin) * USEC_PER_MSEC;
+	return (uint32_t)((*grace_usec + USEC_PER_MSEC - 1) / USEC_PER_MSEC + margin);
+}
+
+int kregion_watch(struct kregion *r, uint64_t *grace_usec, struct reason *why)
+{
+	struct keeper *k = r->keeper;
+	struct mapping *m = r->mapping;
+	int range, layout;
+
+	r->range_slot = r->layout_slot = WATCH_NO_SLOT;
+	if (!k->watch)
+		return set_mode(r, ARBITRATION_NONE, "%s", k->no_module.text);
+	range = watch_range(k->watch, m->address, m->length, r->id, &r->range_slot);
+	if (m->device_bytes)
+		return set_mode(r, range ? ARBITRATION_NONE : ARBITRATION_NOTIFY_ONLY,
+				"%s has no filesystem that could want blocks back", m->filesystem);
+
+	r->deadline_msec = fit(k, grace_usec);
+	layout = watch_layout(k->watch, m->fd, r->deadline_msec, r->id, &r->layout_slot);
+	if (layout == -EAGAIN) {
+		kregion_unwatch(r);
+		return reason_set(why, -EBUSY, "Somebody is changing the layout of this file right now; try again");
+	}
+	if (layout == 0)
+		return set_mode(r, ARBITRATION_LAYOUT_LEASE, "%s asks before it takes blocks back", m->filesystem);
+	if (range < 0)
+		return set_mode(r, ARBITRATION_NONE, "the kernel module cannot watch it: %s", strerror(-range));
+	if (layout == -EOPNOTSUPP || layout == -EINVAL)
+		return set_mode(r, ARBITRATION_NOTIFY_ONLY, "%s has no layout breaks", m->filesystem);
+	return set_mode(r, ARBITRATION_NOTIFY_ONLY, "no layout lease: %s", strerror(-layout));
+}
+
+void kregion_unwatch(struct kregion *r)
+{
+	watch_remove(r->keeper->watch, r->layout_slot);
+	watch_remove(r->keeper->watch, r->range_slot);
+	r->layout_slot = r->range_slot = WATCH_NO_SLOT;
+}
+
+int kregion_rearm(struct kregion *r)
+{
+	int error = watch_rearm(r->keeper->watch, r->layout_slot, r->deadline_msec);
+
+	if (error == -EBUSY) /* armed already, or broken again, which a report will say */
+		return 0;
+	if (error && error != -EAGAIN)
+		set_mode(r, ARBITRATION_NOTIFY_ONLY, "the layout lease was lost: %s", strerror(-error));
+	return error;
+}
+
+/* A longer deadline needs a new watch; there is never a moment without one. */
+static int lengthen(struct kregion *r, uint32_t deadline_msec, struct reason *why)
+{
+	uint32_t slot, old = r->layout_slot;
+	int error = watch_layout(r->keeper->watch, r->mapping->fd, deadline_msec, r->id, &slot);
+
+	if (error)
+		return reason_set(why, error == -EAGAIN ? -EBUSY : error, "The file cannot be watched anew: %s",
+				  strerror(-error));
+	r->layout_slot = slot;
+	r->deadline_msec = deadline_msec;
+	r->break_base = r->guard.break_id;
+	watch_remove(r->keeper->watch, old);
+	return 0;
+}
+
+int kregion_configure(struct kregion *r, enum region_policy policy, uint64_t grace_usec, struct reason *why)
+{
+	uint32_t deadline_msec;
+	int error;
+
+	if (r->phase != KREGION_HELD || r->guard.state != GUARD_OPEN)
+		return reason_set(why, -EBUSY, "The region is being revoked, registered or released; try again later");
+	if (r->layout_slot != WATCH_NO_SLOT) {
+		deadline_msec = fit(r->keeper, &grace_usec);
+		error = deadline_msec > r->deadline_msec ? lengthen(r, deadline_msec, why) : 0;
+		if (error)
+			return error;
+	}
+	r->guard.policy = policy;
+	r->guard.grace_usec = grace_usec;
+	return 0;
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * keeper-region.h - one region as its keeper holds it: the guard and everything the guard decides about.
+ *
+ *   register -> [worker: memory region] -> held (guard) -> [guard: TEARDOWN] -> [worker: deregister] -> freed
+ *
+ * What always holds:
+ *   1. The guard decides; keeper-region.c carries its effects out, in order, and reports back. Nothing else fences, unfences or gives back.
+ *   2. The mapping outlives the memory region, and the watches outlive both but for the last moment.
+ *   3. A region whose registration nobody was told of (the daemon went away meanwhile) is taken down again.
+ *   4. While a job of the region is with the worker, nothing of the region is freed.
+ */
+#ifndef RDMAREG_KEEPER_KREGION_H
+#define RDMAREG_KEEPER_KREGION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/guard.h"
+#include "keeper/endpoint.h"
+#include "keeper/session.h"
+#include "keeper/ticket.h"
+#include "keeper/warm.h"
+#include "keeper/worker.h"
+#include "rdmareg-uapi.h"
+
+struct event;
+struct hca_mr;
+struct keeper;
+struct mapping;
+
+enum kregion_phase {
+	KREGION_REGISTERING, /* the worker registers */
+	KREGION_HELD,	     /* the guard decides */
+	KREGION_ENDING,	     /* the guard is dead; freeing */
+};
+
+#define KREGION_RELEASES_MAX 8
+#define KREGION_INBOX 16
+
+/* What KEEPER_INVALIDATED will say. */
+struct kregion_folded {
+	uint64_t start;
+	uint64_t end;
+	uint32_t causes;
+	bool waiting;
+	uint64_t last_usec;
+};
+
+struct kregion {
+	struct keeper *keeper;
+	struct kregion *next; /* in its bucket */
+	uint64_t id;
+	enum kregion_phase phase;
+	uint8_t access;
+	bool detached;
+	uint8_t mode;
+	char mode_reason[KEEPER_TEXT_MAX];
+	char path[256];
+	char ticket_text[WIRE_TICKET_MAX];
+	struct tickets tickets;
+	struct mapping *mapping;
+	struct hca_mr *mr;
+	uint32_t rkey;
+	uint32_t generation;
+
+	struct guard guard;
+	struct guard_event inbox[KREGION_INBOX];
+	unsigned int n_inbox;
+	bool stepping;
+	struct event *timer;
+	uint64_t timer_at_usec;
+	uint32_t cut; /* peers cut off by the last fence */
+
+	uint32_t range_slot;
+	uint32_t layout_slot;
+	uint32_t deadline_msec; /* the kernel's */
+	uint32_t break_base;	/* the guard's break ids are the slot's plus this: a new slot counts from 1 again */
+	uint32_t breaker_pid;
+	struct rdmareg_report early; /* a break before there was a guard */
+	bool has_early;
+
+	struct operation registration; /* to be answered; connection 0: answered */
+	bool announced; /* the daemon was told that it is there */
+	struct operation release[KREGION_RELEASES_MAX];
+	unsigned int n_releases;
+	bool close_wanted; /* before there was a guard */
+
+	struct job job; /* registering, deregistering */
+	int job_error;
+	bool destroying; /* kregion_destroy_mr() is under way */
+	struct job warm_job;
+	struct warm_chunk warm_chunk;
+	int warm_error;
+	struct warm warm;
+	struct event *warm_timer;
+	bool warm_unsupported;
+	bool warm_first; /* prefetch everything before answering the registration */
+
+	uint64_t invalidations;
+	uint64_t writebacks;
+	uint64_t bytes_warmed;
+	struct kregion_folded folded;
+	struct event *folded_timer;
+};
+
+/**
+ * kregion_register - begin; the operation is answered later, or now if it fails
+ * @fd: taken over on success
+ */
+int kregion_register(struct keeper *k, const struct operation *op, const struct keeper_message *m, int *fd,
+		     struct reason *why);
+
+/* Begin to take it down; every operation added with kregion_add_release() is answered at the end. */
+void kregion_close(struct kregion *r);
+int kregion_add_release(struct kregion *r, const struct operation *op);
+
+/* An event for the guard. @now_usec 0: now. */
+void kregion_feed(struct kregion *r, struct guard_event e);
+
+/* A layout report of the kernel. */
+void kregion_on_layout(struct kregion *r, const struct rdmareg_report *report);
+
+/* keeper-region-report.c: a range report of the kernel. */
+void kregion_on_range(struct kregion *r, const struct rdmareg_report *report);
+int kregion_init_report(struct kregion *r);
+
+/* Look at the file's size again and, if it changed and no revocation runs, tell everybody. */
+void kregion_restat(struct kregion *r);
+
+/* -EBUSY in the middle of a revocation; else what watching anew says. */
+int kregion_configure(struct kregion *r, enum region_policy policy, uint64_t grace_usec, struct reason *why);
+
+/* A revocation is under way that peers have been, or are to be, told of; 0: none. */
+uint64_t kregion_revocation(const struct kregion *r);
+
+/* Peers may be admitted. */
+bool kregion_is_open_to_peers(const struct kregion *r);
+
+/* A peer is up: it hears what it missed while it was connecting. */
+void kregion_peer_joined(struct kregion *r, const struct endpoint_peer *p);
+
+int kregion_init_timer(struct kregion *r);
+
+/* keeper-region-end.c: the guard is dead, or there never was one: free everything, step by step, as jobs come back. */
+void kregion_end(struct kregion *r);
+
+/* The fence cannot be put up: take the memory region itself away, then GUARD_DESTROY_DONE. */
+void kregion_destroy_mr(struct kregion *r);
+
+/* The worker has given a job back: go on with what waited for it. */
+void kregion_continue(struct kregion *r);
+
+/**
+ * kregion_watch - keeper-region-watch.c: have the kernel watch it; decides @mode
+ * @grace_usec: in, out: shortened to what the kernel's longest deadline leaves
+ *
+ * -EBUSY: somebody is changing the file right now. That nothing can be watched is no error, but a mode.
+ */
+int kregion_watch(struct kregion *r, uint64_t *grace_usec, struct reason *why);
+void kregion_unwatch(struct kregion *r);
+int kregion_rearm(struct kregion *r);
+
+/* keeper-region-warm.c: prefetching. */
+void kregion_warm(struct kregion *r);
+void kregion_stop_warming(struct kregion *r, int error);
+int kregion_prefetch(struct kregion *r, const struct operation *op, const struct keeper_range *range, struct reason *why);
+int kregion_init_warming(struct kregion *r, bool enabled);
+
+/* keeper-region-register.c: tell who asked that it is there; harmless when he was told. */
+void kregion_answer_registration(struct kregion *r);
+
+#endif

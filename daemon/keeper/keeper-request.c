@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * keeper-request.c - what the daemon asks of the keeper.
+ *
+ * What always holds: every request is answered exactly once, here or, for what takes time, by the region it was handed to; one
+ * that is refused has changed nothing.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "keeper/hca.h"
+#include "keeper/keeper.h"
+#include "keeper/keeper-region.h"
+#include "keeper/mapping.h"
+#include "keeper/keeper-tell.h"
+#include "util/clock.h"
+
+/* -EINPROGRESS: taken over by somebody who will answer. */
+#define ANSWERED_LATER (-EINPROGRESS)
+
+static int on_register(struct keeper *k, const struct operation *op, const struct keeper_message *m, int *fd,
+		       struct reason *why)
+{
+	int error;
+
+	if (k->stopping)
+		return reason_set(why, -EBUSY, "This keeper is stopping; try again");
+	if (keeper_find(k, m->region))
+		return reason_set(why, -EEXIST, "Region %" PRIu64 " exists already", m->region);
+	if (k->n_regions >= k->options->max_regions)
+		return reason_set(why, -EDQUOT, "This tenant has its %u regions already; release one",
+				  k->options->max_regions);
+	error = keeper_open_adapters(k);
+	if (error < 0)
+		return reason_set(why, error, "%s", k->no_adapter.text);
+	error = kregion_register(k, op, m, fd, why);
+	return error < 0 ? error : ANSWERED_LATER;
+}
+
+static int on_list(struct keeper *k, const struct operation *op)
+{
+	for (struct kregion *r = keeper_next(k, NULL); r; r = keeper_next(k, r)) {
+		if (!r->announced || r->phase == KREGION_ENDING)
+			continue; /* nobody knows of it, and whoever asked for it is gone; or it is as good as gone */
+		kregion_restat(r);
+		tell_region(r, op);
+	}
+	for (const struct endpoint_peer *p = k->endpoint ? endpoint_next(k->endpoint, NULL) : NULL; p;
+	     p = endpoint_next(k->endpoint, p))
+		if (p->up)
+			tell_peer(k, op, KEEPER_PEER, p, p->asked, false);
+	return 0;
+}
+
+static int on_release(struct kregion *r, const struct operation *op, struct reason *why)
+{
+	int error = kregion_add_release(r, op);
+
+	if (error)
+		return reason_set(why, error, "It is being released already");
+	kregion_close(r);
+	return ANSWERED_LATER;
+}
+
+static int on_export(struct kregion *r, const struct operation *op, const struct keeper_ticket *wanted,
+		     struct reason *why)
+{
+	struct keeper_message m = { .type = KEEPER_TICKET, .region = r->id };
+	struct keeper *k = r->keeper;
+	const struct ticket *t;
+	uint32_t mtu;
+	int error;
+
+	if (!kregion_is_open_to_peers(r))
+		return reason_set(why, -EBUSY, "The region is being registered or released");
+	if ((wanted->rights & WIRE_RIGHT_WRITE) && r->access != ACCESS_READ_WRITE)
+		return reason_set(why, -EACCES, "A ticket for writing was asked of a region with access r");
+	error = hca_mtu(k->hca, &mtu);
+	if (error < 0)
+		return reason_set(why, error, "The adapter's port cannot be queried: %s", strerror(-error));
+	if (mtu < k->options->minimum_mtu)
+		return reason_set(why, -EMSGSIZE,
+				  "Device %s has an RDMA MTU of %u bytes and is correct only from %u on: raise the interface's MTU",
+				  endpoint_device(k->endpoint), mtu, k->options->minimum_mtu);
+	error = tickets_add(&r->tickets, now_boottime_usec(), wanted->expires_usec, wanted->uses, wanted->rights, &t);
+	if (error == -EDQUOT)
+		return reason_set(why, error, "The region has its %u tickets already; let some expire",
+				  k->options->max_tickets);
+	if (error < 0)
+		return error;
+	m.ticket.expires_usec = t->expires_usec;
+	m.ticket.uses = t->uses;
+	m.ticket.rights = t->rights;
+	error = ticket_format(m.ticket.text, sizeof(m.ticket.text), endpoint_address(k->endpoint),
+			      endpoint_port(k->endpoint), r->id, t->token);
+	if (error < 0)
+		return error;
+	snprintf(r->ticket_text, sizeof(r->ticket_text), "%s", m.ticket.text);
+	session_answer(k->session, op, &m);
+	return ANSWERED_LATER;
+}
+
+static int on_consent(struct kregion *r, const struct keeper_revocation *c, struct reason *why)
+{
+	if (!c->revocation || guard_pending_revocation(&r->guard) != c->revocation)
+		return reason_set(why, -ESTALE, "Revocation %" PRIu64 " does not wait for consent", c->revocation);
+	kregion_feed(r, (struct guard_event){ .type = GUARD_CONSENTED, .revocation = c->revocation });
+	return 0;
+}
+
+static int on_region(struct keeper *k, const struct operation *op, const struct keeper_message *m, struct reason *why)
+{
+	struct kregion *r = keeper_find(k, m->region);
+
+	if (!r)
+		return reason_set(why, -ENOENT, "There is no region %" PRIu64 " here", m->region);
+	if (m->type == KEEPER_RELEASE)
+		return on_release(r, op, why);
+	if (r->phase != KREGION_HELD)
+		return reason_set(why, -EBUSY, "The region is being registered or released");
+	switch (m->type) {
+	case KEEPER_PREFETCH: {
+		int error = kregion_prefetch(r, op, &m->range, why);
+
+		return error ? error : ANSWERED_LATER;
+	}
+	case KEEPER_EXPORT:
+		return on_export(r, op, &m->ticket, why);
+	case KEEPER_CONFIGURE:
+		return kregion_configure(r, (enum region_policy)m->info.policy, m->info.grace_usec, why);
+	case KEEPER_CONSENT:
+		return on_consent(r, &m->revocation, why);
+	default:
+		return -EINVAL; /* session_check() lets nothing else through */
+	}
+}
+
+void keeper_request(void *userdata, const struct operation *op, const struct keeper_message *m, int *fd)
+{
+	struct keeper *k = userdata;
+	struct reason why = { "" };
+	int error;
+
+	switch (m->type) {
+	case KEEPER_HELLO:
+		keeper_open_adapters(k);
+		tell_welcome(k, op);
+		return;
+	case KEEPER_LIST:
+		error = on_list(k, op);
+		break;
+	case KEEPER_REGISTER:
+		error = on_register(k, op, m, fd, &why);
+		break;
+	default:
+		error = on_region(k, op, m, &why);
+		break;
+	}
+	if (error != ANSWERED_LATER)
+		tell_done(k, op, m->region, error, &why);
+}

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* keeper-tell.c - see keeper-tell.h. */
+#include "keeper/keeper-tell.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "keeper/keeper.h"
+#include "keeper/keeper-region.h"
+#include "keeper/mapping.h"
+#include "util/clock.h"
+
+#define COPY(to, from) snprintf((to), sizeof(to), "%.*s", (int)sizeof(to) - 1, (from))
+
+void tell_done(struct keeper *k, const struct operation *op, uint64_t region, int error, const struct reason *why)
+{
+	struct keeper_message m = { .type = KEEPER_DONE, .region = region };
+
+	m.done.error = error;
+	if (error && why)
+		COPY(m.done.text, why->text);
+	if (error && !m.done.text[0])
+		COPY(m.done.text, strerror(-error));
+	session_answer(k->session, op, &m);
+}
+
+void tell_welcome(struct keeper *k, const struct operation *op)
+{
+	struct keeper_message m = { .type = KEEPER_WELCOME };
+
+	m.welcome.version = KEEPER_PROTOCOL_VERSION;
+	m.welcome.pid = (uint32_t)getpid();
+	m.welcome.uid = (uint32_t)getuid();
+	m.welcome.has_module = k->watch != NULL;
+	COPY(m.welcome.session, k->options->session);
+	if (k->endpoint) {
+		m.welcome.port = endpoint_port(k->endpoint);
+		COPY(m.welcome.address, endpoint_address(k->endpoint));
+		COPY(m.welcome.device, endpoint_device(k->endpoint));
+	} else {
+		COPY(m.welcome.no_adapter, k->no_adapter.text);
+	}
+	session_answer(k->session, op, &m);
+}
+
+static enum region_state state_of(const struct kregion *r)
+{
+	if (r->phase == KREGION_REGISTERING)
+		return REGION_REGISTERING;
+	if (r->phase == KREGION_ENDING)
+		return REGION_CLOSING;
+	switch (r->guard.state) {
+	case GUARD_OPEN:
+		return REGION_LIVE;
+	case GUARD_ASKED:
+		return REGION_DRAINING;
+	case GUARD_FENCING:
+	case GUARD_RELEASING:
+	case GUARD_WAITING:
+	case GUARD_ARMING:
+	case GUARD_PROBATION:
+	case GUARD_REFRESHING:
+		return REGION_FENCED;
+	default:
+		return REGION_CLOSING;
+	}
+}
+
+void tell_region(struct kregion *r, const struct operation *op)
+{
+	struct keeper_message m = { .type = KEEPER_REGION, .region = r->id };
+	uint64_t revocation = kregion_revocation(r);
+
+	m.info.offset = r->mapping->offset;
+	m.info.length = r->mapping->length;
+	m.info.valid_length = r->guard.valid_length;
+	m.info.address = r->mapping->address;
+	m.info.grace_usec = r->guard.grace_usec;
+	m.info.revocation = revocation;
+	if (revocation) {
+		m.info.revocation_deadline_usec = r->guard.deadline_usec;
+		m.info.revocation_cause = (uint8_t)r->guard.cause;
+	}
+	m.info.invalidations = r->invalidations;
+	m.info.writebacks = r->writebacks;
+	m.info.bytes_warmed = r->bytes_warmed;
+	m.info.rkey = r->rkey;
+	m.info.generation = r->generation;
+	m.info.access = r->access;
+	m.info.policy = (uint8_t)r->guard.policy;
+	m.info.mode = r->mode;
+	m.info.detached = r->detached;
+	m.info.state = (uint8_t)state_of(r);
+	m.info.warm = r->warm.enabled;
+	COPY(m.info.mode_reason, r->mode_reason);
+	COPY(m.info.path, r->path);
+	COPY(m.info.ticket, r->ticket_text);
+	session_answer(r->keeper->session, op, &m);
+}
+
+void tell_peer(struct keeper *k, const struct operation *op, enum keeper_type type, const struct endpoint_peer *p,
+	       uint64_t revocation, bool cut)
+{
+	struct keeper_message m = { .type = type, .region = p->region };
+
+	m.peer.peer = p->number;
+	m.peer.since_usec = p->since_usec;
+	m.peer.revocation = revocation;
+	m.peer.rights = p->rights;
+	m.peer.cut = cut;
+	COPY(m.peer.address, p->address);
+	if (op)
+		session_answer(k->session, op, &m);
+	else
+		session_tell(k->session, &m);
+}
+
+static struct keeper_message revocation_message(const struct kregion *r, enum keeper_type type, uint64_t revocation)
+{
+	struct keeper_message m = { .type = type, .region = r->id };
+
+	/* a layout break says nothing about the range, so all of it is meant */
+	m.revocation.revocation = revocation;
+	m.revocation.offset = 0;
+	m.revocation.length = r->mapping->length;
+	m.revocation.deadline_usec = r->guard.deadline_usec;
+	m.revocation.valid_length = r->guard.valid_length;
+	m.revocation.cause = r->guard.cause;
+	m.revocation.breaker_pid = r->breaker_pid;
+	m.revocation.generation = r->generation;
+	m.revocation.rkey = r->rkey;
+	return m;
+}
+
+static void tell_peers(struct kregion *r, const struct endpoint_peer *only, const struct wire_message *m)
+{
+	struct endpoint *e = r->keeper->endpoint;
+
+	if (!e)
+		return;
+	if (only)
+		endpoint_tell_one(e, only, m);
+	else
+		endpoint_tell(e, r->id, m);
+}
+
+void tell_asked(struct kregion *r, const struct endpoint_peer *only)
+{
+	struct keeper_message k = revocation_message(r, KEEPER_REVOCATION, r->guard.revocation);
+	uint64_t now = now_monotonic_usec(), deadline = r->guard.deadline_usec;
+	struct wire_message m = {
+		.type = WIRE_REVOCATION_ASKED,
+		.revocation = r->guard.revocation,
+		.length = r->mapping->length,
+		.valid_length = r->guard.valid_length,
+		.time_left_msec = deadline > now ? (uint32_t)((deadline - now) / USEC_PER_MSEC) : 0,
+		.cause = (uint16_t)r->guard.cause,
+		.rkey = r->rkey,
+		.generation = r->generation,
+	};
+
+	/* peers first: their way is the longer one */
+	tell_peers(r, only, &m);
+	if (!only)
+		session_tell(r->keeper->session, &k);
+}
+
+void tell_settled(struct kregion *r, uint64_t revocation, enum revocation_outcome outcome,
+		  const struct endpoint_peer *only)
+{
+	struct keeper_message k = revocation_message(r, KEEPER_SETTLED, revocation);
+	struct wire_message m = {
+		.type = WIRE_REVOCATION_SETTLED,
+		.revocation = revocation,
+		.length = r->mapping->length,
+		.valid_length = r->guard.valid_length,
+		.outcome = (uint16_t)outcome,
+		.rkey = r->rkey,
+		.generation = r->generation,
+	};
+
+	k.revocation.outcome = outcome;
+	tell_peers(r, only, &m);
+	if (!only)
+		session_tell(r->keeper->session, &k);
+}
+
+void tell_length(struct kregion *r)
+{
+	struct wire_message m = {
+		.type = WIRE_LENGTH_CHANGED,
+		.length = r->mapping->length,
+		.valid_length = r->guard.valid_length,
+		.rkey = r->rkey,
+		.generation = r->generation,
+	};
+
+	tell_peers(r, NULL, &m);
+}
+
+void tell_fenced(struct kregion *r, uint64_t revocation)
+{
+	struct keeper_message m = revocation_message(r, KEEPER_FENCED, revocation);
+
+	m.revocation.late = r->cut;
+	session_tell(r->keeper->session, &m);
+}
+
+void tell_given_back(struct kregion *r, uint64_t revocation, bool by_kernel)
+{
+	struct keeper_message m = revocation_message(r, KEEPER_GIVEN_BACK, revocation);
+
+	m.revocation.late = by_kernel;
+	session_tell(r->keeper->session, &m);
+}
+
+void tell_invalidated(struct kregion *r)
+{
+	struct keeper_message m = { .type = KEEPER_INVALIDATED, .region = r->id };
+
+	m.invalidated.offset = r->folded.start;
+	m.invalidated.length = r->folded.end - r->folded.start;
+	m.invalidated.valid_length = r->guard.valid_length;
+	m.invalidated.invalidations = r->invalidations;
+	m.invalidated.writebacks = r->writebacks;
+	m.invalidated.causes = r->folded.causes;
+	session_tell(r->keeper->session, &m);
+}
+
+void tell_gone(struct kregion *r)
+{
+	struct keeper_message m = { .type = KEEPER_GONE, .region = r->id };
+
+	session_tell(r->keeper->session, &m);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * keeper-tell.h - what is said to the daemon and to peers: messages made from the state of a region. Changes nothing.
+ */
+#ifndef RDMAREG_KEEPER_TELL_H
+#define RDMAREG_KEEPER_TELL_H
+
+#include "core/guard.h"
+#include "keeper/endpoint.h"
+#include "keeper/session.h"
+
+struct keeper;
+struct kregion;
+
+/* Answers. @why may be NULL. */
+void tell_done(struct keeper *k, const struct operation *op, uint64_t region, int error, const struct reason *why);
+void tell_welcome(struct keeper *k, const struct operation *op);
+void tell_region(struct kregion *r, const struct operation *op);
+
+/* @op NULL: an event. */
+void tell_peer(struct keeper *k, const struct operation *op, enum keeper_type type, const struct endpoint_peer *p,
+	       uint64_t revocation, bool cut);
+
+/* To peers and daemon alike; @only: to this peer. */
+void tell_asked(struct kregion *r, const struct endpoint_peer *only);
+void tell_settled(struct kregion *r, uint64_t revocation, enum revocation_outcome outcome,
+		  const struct endpoint_peer *only);
+void tell_length(struct kregion *r);
+
+/* To the daemon. */
+void tell_fenced(struct kregion *r, uint64_t revocation);
+void tell_given_back(struct kregion *r, uint64_t revocation, bool by_kernel);
+void tell_invalidated(struct kregion *r);
+void tell_gone(struct kregion *r);
+
+#endif

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* keeper.c - see keeper.h: the table of regions, the adapters' lives, and when to end. */
+#include "keeper/keeper.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "keeper/hca.h"
+#include "keeper/keeper-region.h"
+#include "keeper/watch.h"
+#include "keeper/worker.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+#define STOP_USEC (10 * USEC_PER_SEC)
+#define QUEUE_SLACK 1024
+
+static struct kregion **bucket_of(struct keeper *k, uint64_t region)
+{
+	return &k->bucket[region & (KEEPER_BUCKETS - 1)];
+}
+
+struct kregion *keeper_find(const struct keeper *k, uint64_t region)
+{
+	struct kregion *r = k->bucket[region & (KEEPER_BUCKETS - 1)];
+
+	while (r && r->id != region)
+		r = r->next;
+	return r;
+}
+
+struct kregion *keeper_next(const struct keeper *k, const struct kregion *last)
+{
+	size_t i = last ? (last->id & (KEEPER_BUCKETS - 1)) + 1 : 0;
+
+	if (last && last->next)
+		return last->next;
+	while (i < KEEPER_BUCKETS && !k->bucket[i])
+		i++;
+	return i < KEEPER_BUCKETS ? k->bucket[i] : NULL;
+}
+
+/* Nothing to hold and nobody to hold it for: leave after a while. */
+static void look_for_idleness(struct keeper *k)
+{
+	struct timeval tv = timeval_from_usec(k->options->idle_exit_usec);
+
+	if (k->stopping && !k->n_regions) {
+		event_base_loopbreak(k->base);
+		return;
+	}
+	if (k->n_regions || session_is_connected(k->session) || !k->options->idle_exit_usec)
+		evtimer_del(k->idle_event);
+	else if (!evtimer_pending(k->idle_event, NULL))
+		evtimer_add(k->idle_event, &tv);
+}
+
+void keeper_add(struct keeper *k, struct kregion *r)
+{
+	struct kregion **at = bucket_of(k, r->id);
+
+	r->next = *at;
+	*at = r;
+	k->n_regions++;
+	look_for_idleness(k);
+}
+
+void keeper_remove(struct keeper *k, struct kregion *r)
+{
+	for (struct kregion **at = bucket_of(k, r->id); *at; at = &(*at)->next)
+		if (*at == r) {
+			*at = r->next;
+			k->n_regions--;
+			break;
+		}
+	look_for_idleness(k);
+}
+
+void keeper_stop(struct keeper *k)
+{
+	struct timeval tv = timeval_from_usec(STOP_USEC);
+	struct kregion *next;
+
+	if (k->stopping)
+		return;
+	log_info("stopping: %" PRIu32 " regions to take down", k->n_regions);
+	k->stopping = true;
+	evtimer_add(k->stop_event, &tv);
+	for (struct kregion *r = keeper_next(k, NULL); r; r = next) {
+		next = keeper_next(k, r);
+		kregion_close(r);
+	}
+	look_for_idleness(k);
+}
+
+static void on_idle(evutil_socket_t fd, short what, void *userdata)
+{
+	struct keeper *k = userdata;
+
+	(void)fd;
+	(void)what;
+	log_info("nothing to hold and no daemon: leaving");
+	event_base_loopbreak(k->base);
+}
+
+static void on_stop(evutil_socket_t fd, short what, void *userdata)
+{
+	struct keeper *k = userdata;
+
+	(void)fd;
+	(void)what;
+	log_error("%" PRIu32 " regions could not be taken down in time: the kernel will", k->n_regions);
+	_exit(EXIT_FAILURE);
+}
+
+static void on_session_changed(void *userdata, bool connected)
+{
+	log_debug("daemon %s", connected ? "connected" : "gone");
+	look_for_idleness(userdata);
+}
+
+static void on_range(void *userdata, const struct rdmareg_report *report)
+{
+	struct kregion *r = keeper_find(userdata, report->cookie);
+
+	if (r)
+		kregion_on_range(r, report);
+}
+
+static void on_layout(void *userdata, const struct rdmareg_report *report)
+{
+	struct kregion *r = keeper_find(userdata, report->cookie);
+
+	if (r)
+		kregion_on_layout(r, report);
+}
+
+static const struct session_ops session_ops = { .request = keeper_request, .changed = on_session_changed };
+static const struct watch_ops watch_ops = { .range = on_range, .layout = on_layout };
+
+static int open_endpoint(struct keeper *k)
+{
+	const struct options *o = k->options;
+	int r;
+
+	r = endpoint_new(&k->endpoint, k->base, o->listen_address, o->port, o->max_peers, &keeper_endpoint_ops, k,
+			 &k->no_adapter);
+	if (r < 0)
+		return r;
+	r = hca_new(&k->hca, endpoint_context(k->endpoint), endpoint_device_port(k->endpoint));
+	if (r < 0) {
+		reason_set(&k->no_adapter, r, "RDMA device %s cannot be used", endpoint_device(k->endpoint));
+		k->endpoint = endpoint_free(k->endpoint);
+		return r;
+	}
+	log_info("listening on %s port %u, RDMA device %s", endpoint_address(k->endpoint),
+		 (unsigned int)endpoint_port(k->endpoint), endpoint_device(k->endpoint));
+	return 0;
+}
+
+int keeper_open_adapters(struct keeper *k)
+{
+	if (!k->watch)
+		watch_new(&k->watch, k->base, &watch_ops, k, &k->no_module);
+	if (!k->endpoint && open_endpoint(k) < 0)
+		return -ENXIO;
+	return 0;
+}
+
+int keeper_new(struct keeper **ret, struct event_base *base, int fd, const struct options *options)
+{
+	_cleanup_(keeper_freep) struct keeper *k = calloc(1, sizeof(*k));
+	/* one list of everything must fit, with room for what happens meanwhile */
+	size_t queue_max = 2 * ((size_t)options->max_regions + options->max_peers) + QUEUE_SLACK;
+	int r;
+
+	if (!k)
+		return -ENOMEM;
+	k->options = options;
+	k->base = base;
+	k->idle_event = evtimer_new(base, on_idle, k);
+	k->stop_event = evtimer_new(base, on_stop, k);
+	if (!k->idle_event || !k->stop_event)
+		return -ENOMEM;
+	r = worker_new(&k->worker, base);
+	if (r < 0)
+		return r;
+	r = session_new(&k->session, base, fd, options->daemon_uid, queue_max, &session_ops, k);
+	if (r < 0)
+		return r;
+	if (keeper_open_adapters(k) < 0)
+		log_warning("%s", k->no_adapter.text);
+	if (!k->watch)
+		log_notice("%s: regions will have no arbitration", k->no_module.text);
+	look_for_idleness(k);
+	*ret = steal_pointer(k);
+	return 0;
+}
+
+struct keeper *keeper_free(struct keeper *k)
+{
+	if (!k)
+		return NULL;
+	session_free(k->session);
+	worker_free(k->worker);
+	hca_free(k->hca);
+	endpoint_free(k->endpoint);
+	watch_free(k->watch);
+	if (k->idle_event)
+		event_free(k->idle_event);
+	if (k->stop_event)
+		event_free(k->stop_event);
+	free(k);
+	return NULL;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * keeper.h - one tenant's keeper: owns the adapters and the regions, and is where they meet.
+ *
+ *   session, endpoint, watch, worker  --events-->  keeper, request, kregion (guard)  --effects-->  mapping, hca, endpoint, watch, session
+ *
+ * What always holds: adapters never see each other; a region's number is unique here; a keeper without an adapter or without the
+ * kernel module still answers, and says what is missing and looks again at the next registration.
+ */
+#ifndef RDMAREG_KEEPER_KEEPER_H
+#define RDMAREG_KEEPER_KEEPER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "keeper/endpoint.h"
+#include "keeper/options.h"
+#include "keeper/session.h"
+#include "util/cleanup.h"
+
+#define KEEPER_BUCKETS 1024 /* a power of two */
+
+struct event;
+struct event_base;
+struct hca;
+struct kregion;
+struct watch;
+struct worker;
+
+struct keeper {
+	const struct options *options;
+	struct event_base *base;
+	struct session *session;
+	struct worker *worker;
+	struct endpoint *endpoint; /* NULL: @no_adapter says why */
+	struct hca *hca;	   /* with @endpoint */
+	struct watch *watch;	   /* NULL: @no_module says why */
+	struct reason no_adapter;
+	struct reason no_module;
+	struct event *idle_event;
+	struct event *stop_event; /* gives up waiting for a clean end */
+	struct kregion *bucket[KEEPER_BUCKETS];
+	uint32_t n_regions;
+	bool stopping;
+};
+
+/* @fd: the socket to listen on, taken over on success. @options: must outlive the keeper. */
+int keeper_new(struct keeper **ret, struct event_base *base, int fd, const struct options *options);
+struct keeper *keeper_free(struct keeper *k);
+DEFINE_FREEP(struct keeper, keeper_free)
+
+/* Take everything down in order, then leave the loop. */
+void keeper_stop(struct keeper *k);
+
+struct kregion *keeper_find(const struct keeper *k, uint64_t region);
+void keeper_add(struct keeper *k, struct kregion *r);
+
+/* For its own use: @r is unlinked; what depends on there being regions is looked at again. */
+void keeper_remove(struct keeper *k, struct kregion *r);
+
+/* Every region, in no order; @last may not have been removed. */
+struct kregion *keeper_next(const struct keeper *k, const struct kregion *last);
+
+/* Try to have an adapter and a module, if there is none. -ENXIO: no adapter. */
+int keeper_open_adapters(struct keeper *k);
+
+/* keeper-request.c: what the daemon asks; see struct session_ops. */
+void keeper_request(void *userdata, const struct operation *op, const struct keeper_message *m, int *fd);
+
+/* keeper-admission.c: what happens to peers; @userdata of all is the keeper. */
+extern const struct endpoint_ops keeper_endpoint_ops;
+
+#endif

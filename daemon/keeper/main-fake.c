@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * main-fake.c - rdmareg-keeper-fake: the keeper without adapter and kernel module, for tests of it and of rdmaregd anywhere.
+ *
+ * It takes the command line of the real one. If RDMAREG_FAKE_DIR is set it makes a FIFO there, UID-SESSION, and does what lines written to
+ * it say:
+ *
+ *   break REGION truncate BYTES     a process truncates the file so that BYTES of the region remain valid
+ *   break REGION OPERATION          fallocate, clone, open, write, unknown: asks for blocks, leaves the size alone
+ *   clear REGION START END          pages were removed;  writeback REGION START END: pages were written back
+ *   peer-join REGION [r|rw]         a peer comes with the region's newest ticket
+ *   peer-ack REGION                 every peer that was asked acknowledges
+ *   peer-leave REGION               every peer leaves
+ *   crash                           the process ends as if killed
+ *
+ * What cannot be done is said on stderr, with what was asked. RDMAREG_FAKE_NO_MODULE in the environment: no kernel module. The listen
+ * address 192.0.2.255: no adapter.
+ */
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "keeper/endpoint-fake.h"
+#include "keeper/keeper-region.h"
+#include "keeper/keeper.h"
+#include "keeper/main-run.h"
+#include "keeper/mapping.h"
+#include "keeper/watch-fake.h"
+#include "util/log.h"
+
+static const char *const operations[] = { "unknown", "truncate", "fallocate", "clone", "open", "write" };
+
+static struct event *event;
+
+static int do_break(struct keeper *k, const struct kregion *r, const char *word, uint64_t bytes)
+{
+	for (unsigned int i = 0; i < sizeof(operations) / sizeof(*operations); i++) {
+		if (strcmp(word, operations[i]) != 0)
+			continue;
+		return watch_fake_break(k->watch, r->id, (enum rdmareg_operation)i,
+					i == RDMAREG_OP_TRUNCATE ? (int64_t)(r->mapping->offset + bytes) : -1);
+	}
+	return -EINVAL;
+}
+
+static int do_join(struct keeper *k, const struct kregion *r, const char *word)
+{
+	uint32_t rights = strcmp(word, "r") == 0 ? WIRE_RIGHT_READ : WIRE_RIGHT_READ | WIRE_RIGHT_WRITE;
+	const struct tickets *t = &r->tickets;
+	int refused;
+
+	if (!t->n)
+		return -ENOKEY;
+	return endpoint_fake_join(k->endpoint, r->id, rights, t->item[t->n - 1].token, &refused) ? 0 : -EACCES;
+}
+
+static int obey(struct keeper *k, const char *line)
+{
+	char verb[16] = "", word[16] = "";
+	uint64_t region = 0, a = 0, b = 0;
+	struct kregion *r;
+
+	if (sscanf(line, "%15s %" SCNu64 " %" SCNu64 " %" SCNu64, verb, &region, &a, &b) < 3)
+		sscanf(line, "%15s %" SCNu64 " %15s %" SCNu64, verb, &region, word, &a);
+	if (strcmp(verb, "crash") == 0)
+		_exit(EXIT_FAILURE);
+	r = keeper_find(k, region);
+	if (!r || !k->watch || !k->endpoint)
+		return -ENOENT;
+	if (strcmp(verb, "break") == 0)
+		return do_break(k, r, word, a);
+	if (strcmp(verb, "clear") == 0)
+		return watch_fake_invalidate(k->watch, region, RDMAREG_CAUSE_CLEAR, a, b);
+	if (strcmp(verb, "writeback") == 0)
+		return watch_fake_invalidate(k->watch, region, RDMAREG_CAUSE_WRITEBACK, a, b);
+	if (strcmp(verb, "peer-join") == 0)
+		return do_join(k, r, word);
+	if (strcmp(verb, "peer-ack") == 0)
+		return endpoint_fake_acknowledge(k->endpoint, region) ? 0 : -ESRCH;
+	if (strcmp(verb, "peer-leave") == 0)
+		return endpoint_fake_leave(k->endpoint, region) ? 0 : -ESRCH;
+	return -EINVAL;
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *userdata)
+{
+	static char line[256];
+	static size_t n;
+	char c;
+
+	(void)what;
+	while (read(fd, &c, 1) == 1) {
+		int error;
+
+		if (c != '\n') {
+			if (n < sizeof(line) - 1)
+				line[n++] = c;
+			continue;
+		}
+		line[n] = 0;
+		n = 0;
+		error = obey(userdata, line);
+		if (error)
+			log_error("fake: \"%s\": %s", line, strerror(-error));
+	}
+}
+
+static int prepare(struct keeper *k)
+{
+	const char *dir = getenv("RDMAREG_FAKE_DIR");
+	char path[256];
+	int fd;
+
+	if (!dir)
+		return 0;
+	snprintf(path, sizeof(path), "%s/%u-%s", dir, (unsigned int)getuid(), k->options->session);
+	unlink(path);
+	/* open for both, so that it never reads an end of file */
+	if (mkfifo(path, 0600) < 0 || (fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC)) < 0) {
+		log_error("fake: %s: %m", path);
+		return -errno;
+	}
+	event = event_new(k->base, fd, EV_READ | EV_PERSIST, on_readable, k);
+	return event && event_add(event, NULL) == 0 ? 0 : -ENOMEM;
+}
+
+int main(int argc, char *argv[])
+{
+	return main_run(argc, argv, prepare);
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * main-run.c - rdmareg-keeper: holds one tenant's regions. Started by rdmaregd as the tenant's user, with the socket to listen on as
+ * descriptor 0, and outlives it.
+ *
+ * What always holds: it has no privilege and needs none; SIGTERM takes every region down in order before it ends; whatever kills it
+ * otherwise, the kernel takes address space, memory regions and watches down with it.
+ */
+#include "keeper/main-run.h"
+
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "keeper/keeper.h"
+#include "keeper/options.h"
+#include "util/log.h"
+
+static void on_signal(evutil_socket_t signal, short what, void *userdata)
+{
+	(void)signal;
+	(void)what;
+	keeper_stop(userdata);
+}
+
+static struct event_base *new_loop(void)
+{
+	struct event_config *config = event_config_new();
+	struct event_base *base;
+
+	if (!config)
+		return NULL;
+	event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER);
+	base = event_base_new_with_config(config);
+	event_config_free(config);
+	return base;
+}
+
+static int run(struct event_base *base, struct keeper *k, int (*prepare)(struct keeper *k))
+{
+	struct event *term = evsignal_new(base, SIGTERM, on_signal, k);
+	struct event *interrupt = evsignal_new(base, SIGINT, on_signal, k);
+	int r = -1;
+
+	if (term && interrupt && evsignal_add(term, NULL) == 0 && evsignal_add(interrupt, NULL) == 0 &&
+	    (!prepare || prepare(k) == 0))
+		r = event_base_dispatch(base);
+	if (term)
+		event_free(term);
+	if (interrupt)
+		event_free(interrupt);
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main_run(int argc, char *argv[], int (*prepare)(struct keeper *k))
+{
+	struct event_base *base;
+	struct options options;
+	struct keeper *k;
+	int r;
+
+	if (options_parse(&options, argc, argv) < 0)
+		return 2;
+	signal(SIGPIPE, SIG_IGN);
+	/* another session of the same user is another tenant: it may not look into this one */
+	prctl(PR_SET_DUMPABLE, 0);
+
+	base = new_loop();
+	if (!base) {
+		log_error("no event loop");
+		return EXIT_FAILURE;
+	}
+	r = keeper_new(&k, base, STDIN_FILENO, &options);
+	if (r < 0) {
+		log_error("cannot start: %s (descriptor 0 must be a bound SOCK_SEQPACKET socket)", strerror(-r));
+		event_base_free(base);
+		return EXIT_FAILURE;
+	}
+	r = run(base, k, prepare);
+	keeper_free(k);
+	event_base_free(base);
+	return r;
+}

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * mapping.c - see mapping.h.
+ *
+ * The range is reserved first, with a PROT_NONE mapping at an address that is congruent to the file offset modulo 2 MiB (so that
+ * huge pages are possible), and the file is then mapped over the reservation.
+ */
+#include "keeper/mapping.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+
+#define HUGE_PAGE (UINT64_C(2) << 20)
+#define LENGTH_MAX (UINT64_C(1) << 46)
+#define HUGETLBFS_MAGIC_NUMBER 0x958458f6
+
+static const struct {
+	uint32_t magic;
+	const char *name;
+} filesystems[] = {
+	{ 0x58465342, "xfs" },	  { 0xef53, "ext4" },	{ 0x9123683e, "btrfs" },  { 0x01021994, "tmpfs" },
+	{ HUGETLBFS_MAGIC_NUMBER, "hugetlbfs" },	{ 0xf2f52010, "f2fs" },	  { 0x6969, "nfs" },
+	{ 0x65735546, "fuse" },	  { 0x794c7630, "overlay" }, { 0x0bd00bd0, "lustre" },
+};
+
+/* A number in a sysfs file of a character device. */
+static int read_device_attribute(dev_t device, const char *name, uint64_t *ret)
+{
+	char path[64], text[32] = "";
+	_cleanup_(closep) int fd = -1;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/%s", major(device), minor(device), name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	n = read(fd, text, sizeof(text) - 1);
+	if (n <= 0)
+		return n < 0 ? -errno : -EIO;
+	*ret = strtoull(text, NULL, 0);
+	return 0;
+}
+
+static bool is_device_dax(dev_t device)
+{
+	char path[64], target[256] = "";
+	const char *name;
+
+	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/subsystem", major(device), minor(device));
+	if (readlink(path, target, sizeof(target) - 1) < 0)
+		return false;
+	name = strrchr(target, '/');
+	return name && strcmp(name, "/dax") == 0;
+}
+
+static void name_filesystem(struct mapping *m, const struct statfs *fs)
+{
+	for (size_t i = 0; i < sizeof(filesystems) / sizeof(*filesystems); i++)
+		if ((uint32_t)fs->f_type == filesystems[i].magic) {
+			snprintf(m->filesystem, sizeof(m->filesystem), "%s", filesystems[i].name);
+			return;
+		}
+	snprintf(m->filesystem, sizeof(m->filesystem), "fs %#x", (unsigned int)fs->f_type);
+}
+
+/* What kind of thing the descriptor is, and how it may be used. */
+static int judge_descriptor(struct mapping *m, int fd, struct reason *why)
+{
+	int flags = fcntl(fd, F_GETFL);
+	struct statfs fs;
+	struct stat st;
+
+	if (flags < 0)
+		return reason_set(why, -EBADF, "The descriptor cannot be used: %m");
+	if (flags & O_PATH)
+		return reason_set(why, -EBADF, "The descriptor was opened with O_PATH; open it for reading or for both");
+	if (fstat(fd, &st) < 0)
+		return reason_set(why, -errno, "The descriptor cannot be examined: %m");
+	if (!S_ISREG(st.st_mode) && !(S_ISCHR(st.st_mode) && is_device_dax(st.st_rdev)))
+		return reason_set(why, -EBADF,
+				  "The descriptor is neither a regular file nor a device-dax; only those can be a region");
+	if ((flags & O_ACCMODE) == O_WRONLY)
+		return reason_set(why, -EBADF, "The descriptor is open for writing only; mapping needs reading too");
+	if (m->write && (flags & O_ACCMODE) != O_RDWR)
+		return reason_set(why, -EACCES, "Access rw was asked, but the descriptor is open for reading only");
+
+	m->granule = (uint64_t)sysconf(_SC_PAGESIZE);
+	if (S_ISCHR(st.st_mode)) {
+		snprintf(m->filesystem, sizeof(m->filesystem), "device-dax");
+		if (read_device_attribute(st.st_rdev, "size", &m->device_bytes) < 0 ||
+		    read_device_attribute(st.st_rdev, "align", &m->granule) < 0 || !m->device_bytes || !m->granule)
+			return reason_set(why, -EBADF, "The size of the device-dax cannot be read from sysfs");
+	} else {
+		if (fstatfs(fd, &fs) < 0)
+			return reason_set(why, -errno, "The filesystem cannot be examined: %m");
+		name_filesystem(m, &fs);
+		if ((uint32_t)fs.f_type == HUGETLBFS_MAGIC_NUMBER)
+			m->granule = (uint64_t)fs.f_bsize;
+	}
+	return 0;
+}
+
+static int judge_range(const struct mapping *m, int fd, struct reason *why)
+{
+	struct stat st;
+	uint64_t size;
+
+	if (m->length == 0 || m->length > LENGTH_MAX)
+		return reason_set(why, -ERANGE, "The length %" PRIu64 " is not between 1 and %" PRIu64, m->length,
+				  LENGTH_MAX);
+	if (m->offset % m->granule || m->length % m->granule)
+		return reason_set(why, -ERANGE, "Offset %" PRIu64 " and length %" PRIu64 " must be multiples of %" PRIu64,
+				  m->offset, m->length, m->granule);
+	if (m->offset > (uint64_t)INT64_MAX - m->length)
+		return reason_set(why, -ERANGE, "Offset %" PRIu64 " plus length %" PRIu64 " overflows", m->offset,
+				  m->length);
+	if (fstat(fd, &st) < 0)
+		return reason_set(why, -errno, "The file cannot be examined: %m");
+	size = m->device_bytes ? m->device_bytes : (uint64_t)st.st_size;
+	if (m->offset >= size)
+		return reason_set(why, -ERANGE, "Offset %" PRIu64 " is at or after the end of the file, %" PRIu64 " bytes",
+				  m->offset, size);
+	if (m->device_bytes && m->offset + m->length > size)
+		return reason_set(why, -ERANGE, "The range ends after the device, %" PRIu64 " bytes", size);
+	return 0;
+}
+
+/* An address range of ours that nothing is in; on success @m->address is set and the range mapped PROT_NONE. */
+static int reserve(struct mapping *m)
+{
+	uint64_t alignment = m->granule > HUGE_PAGE ? m->granule : HUGE_PAGE;
+	uint64_t total = m->length + alignment, start, head, tail;
+	void *p;
+
+	p = mmap(NULL, total, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	start = (uint64_t)(uintptr_t)p;
+	head = (m->offset - start) % alignment; /* a power of two, so the wrap does no harm */
+	tail = total - head - m->length;
+	if (head)
+		munmap(p, head);
+	if (tail)
+		munmap((void *)(uintptr_t)(start + head + m->length), tail);
+	m->address = start + head;
+	return 0;
+}
+
+static int protection(const struct mapping *m)
+{
+	return m->write ? PROT_READ | PROT_WRITE : PROT_READ;
+}
+
+static int map_file(struct mapping *m, int fd)
+{
+	void *at = (void *)(uintptr_t)m->address;
+
+	if (m->write &&
+	    mmap(at, m->length, protection(m), MAP_SHARED_VALIDATE | MAP_SYNC | MAP_FIXED, fd, (off_t)m->offset) !=
+		    MAP_FAILED) {
+		m->synchronous = true;
+		return 0;
+	}
+	/* no direct access there: the ordinary kind (a failed mmap may have emptied the range: it is filled again or given up) */
+	if (mmap(at, m->length, protection(m), MAP_SHARED | MAP_FIXED, fd, (off_t)m->offset) == MAP_FAILED)
+		return -errno;
+	return 0;
+}
+
+int mapping_new(struct mapping **ret, int *fd, uint64_t offset, uint64_t length, bool write, struct reason *why)
+{
+	_cleanup_(mapping_freep) struct mapping *m = calloc(1, sizeof(*m));
+	int r;
+
+	if (!m)
+		return -ENOMEM;
+	*m = (struct mapping){ .fd = -1, .offset = offset, .length = length, .write = write };
+	r = judge_descriptor(m, *fd, why);
+	if (r < 0)
+		return r;
+	r = judge_range(m, *fd, why);
+	if (r < 0)
+		return r;
+	r = reserve(m);
+	if (r < 0)
+		return reason_set(why, r, "No room for %" PRIu64 " bytes of address space: %s", length, strerror(-r));
+	r = map_file(m, *fd);
+	if (r < 0)
+		return reason_set(why, r == -EPERM ? -EACCES : r, "The file cannot be mapped: %s", strerror(-r));
+	/* a core dump of the keeper is no place for a tenant's data */
+	madvise((void *)(uintptr_t)m->address, m->length, MADV_DONTDUMP);
+	m->fd = steal_fd(fd);
+	*ret = steal_pointer(m);
+	return 0;
+}
+
+struct mapping *mapping_free(struct mapping *m)
+{
+	if (!m)
+		return NULL;
+	if (m->address)
+		munmap((void *)(uintptr_t)m->address, m->length);
+	closep(&m->fd);
+	free(m);
+	return NULL;
+}
+
+int mapping_fence(struct mapping *m)
+{
+	if (mprotect((void *)(uintptr_t)m->address, m->length, PROT_NONE) < 0)
+		return -errno;
+	m->fenced = true;
+	return 0;
+}
+
+int mapping_unfence(struct mapping *m)
+{
+	if (mprotect((void *)(uintptr_t)m->address, m->length, protection(m)) < 0)
+		return -errno;
+	m->fenced = false;
+	return 0;
+}
+
+int mapping_valid_length(const struct mapping *m, uint64_t *ret)
+{
+	uint64_t size = m->device_bytes;
+	struct stat st;
+
+	if (!size) {
+		if (fstat(m->fd, &st) < 0)
+			return -errno;
+		size = (uint64_t)st.st_size;
+	}
+	if (size <= m->offset)
+		*ret = 0;
+	else
+		*ret = size - m->offset < m->length ? size - m->offset : m->length;
+	return 0;
+}

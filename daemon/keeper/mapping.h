@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * mapping.h - a range of a file in the keeper's address space, and the fence around it.
+ *
+ * What always holds:
+ *   - The virtual range is reserved from mapping_new() to mapping_free(): nothing else is ever mapped there, so a memory region
+ *     registered on it can reach this file or nothing.
+ *   - Fenced means PROT_NONE: the kernel has invalidated every translation before mapping_fence() returns.
+ *   - The descriptor is judged here again, whatever the daemon did: its open mode is the authority.
+ *   - The keeper itself never reads or writes the range (a truncated file would be a SIGBUS).
+ */
+#ifndef RDMAREG_KEEPER_MAPPING_H
+#define RDMAREG_KEEPER_MAPPING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "keeper/reason.h"
+#include "util/cleanup.h"
+
+struct mapping {
+	int fd;
+	uint64_t address;
+	uint64_t offset; /* bytes into the file */
+	uint64_t length; /* bytes; may reach beyond the end of the file */
+	uint64_t granule; /* page size of the file: protection changes and offsets come in multiples of it */
+	uint64_t device_bytes; /* device-dax: its size, else 0 */
+	bool write;
+	bool synchronous; /* MAP_SYNC: what the adapter wrote is on the medium */
+	bool fenced;
+	char filesystem[16]; /* for people: "xfs", "device-dax" */
+};
+
+/**
+ * mapping_new - judge a descriptor and map a range of it
+ * @fd: taken over on success, untouched on failure
+ * @write: for writing too
+ *
+ * -EBADF a directory, socket, pipe, O_PATH or O_WRONLY descriptor, or a device that is not device-dax; -EACCES @write on a
+ * descriptor not opened O_RDWR, or a file sealed against it; -ERANGE unaligned, empty, overflowing, or beginning at or after
+ * the end of the file; or what fstat(2) and mmap(2) say.
+ */
+int mapping_new(struct mapping **ret, int *fd, uint64_t offset, uint64_t length, bool write, struct reason *why);
+
+/* Only after the memory region on it is gone. */
+struct mapping *mapping_free(struct mapping *m);
+DEFINE_FREEP(struct mapping, mapping_free)
+
+int mapping_fence(struct mapping *m);
+int mapping_unfence(struct mapping *m);
+
+/* How many bytes of the range the file backs now. */
+int mapping_valid_length(const struct mapping *m, uint64_t *ret);
+
+#endif

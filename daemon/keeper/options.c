@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* options.c - see options.h. */
+#include "keeper/options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/log.h"
+
+enum {
+	OPT_SESSION,
+	OPT_LISTEN_ADDRESS,
+	OPT_PORT,
+	OPT_DAEMON_UID,
+	OPT_MAX_REGIONS,
+	OPT_MAX_PEERS,
+	OPT_MAX_TICKETS,
+	OPT_DEADLINE_MARGIN,
+	OPT_ALIGNMENT,
+	OPT_MINIMUM_MTU,
+	OPT_IDLE_EXIT,
+	_OPT_MAX,
+};
+
+static const struct option table[] = {
+	[OPT_SESSION] = { "session", required_argument, NULL, OPT_SESSION },
+	[OPT_LISTEN_ADDRESS] = { "listen-address", required_argument, NULL, OPT_LISTEN_ADDRESS },
+	[OPT_PORT] = { "port", required_argument, NULL, OPT_PORT },
+	[OPT_DAEMON_UID] = { "daemon-uid", required_argument, NULL, OPT_DAEMON_UID },
+	[OPT_MAX_REGIONS] = { "max-regions", required_argument, NULL, OPT_MAX_REGIONS },
+	[OPT_MAX_PEERS] = { "max-peers", required_argument, NULL, OPT_MAX_PEERS },
+	[OPT_MAX_TICKETS] = { "max-tickets", required_argument, NULL, OPT_MAX_TICKETS },
+	[OPT_DEADLINE_MARGIN] = { "deadline-margin-msec", required_argument, NULL, OPT_DEADLINE_MARGIN },
+	[OPT_ALIGNMENT] = { "alignment", required_argument, NULL, OPT_ALIGNMENT },
+	[OPT_MINIMUM_MTU] = { "minimum-mtu", required_argument, NULL, OPT_MINIMUM_MTU },
+	[OPT_IDLE_EXIT] = { "idle-exit-sec", required_argument, NULL, OPT_IDLE_EXIT },
+	[_OPT_MAX] = { NULL, 0, NULL, 0 },
+};
+
+static const struct {
+	uint64_t least, most;
+} bound[_OPT_MAX] = {
+	[OPT_PORT] = { 0, UINT16_MAX },
+	[OPT_DAEMON_UID] = { 0, UINT32_MAX - 1 },
+	[OPT_MAX_REGIONS] = { 1, 65536 },
+	[OPT_MAX_PEERS] = { 1, 65536 },
+	[OPT_MAX_TICKETS] = { 1, 4096 },
+	[OPT_DEADLINE_MARGIN] = { 10, 60000 },
+	[OPT_ALIGNMENT] = { 1, UINT32_C(1) << 30 },
+	[OPT_MINIMUM_MTU] = { 0, 4096 },
+	[OPT_IDLE_EXIT] = { 0, 86400 },
+};
+
+static int parse_number(int which, const char *text, uint64_t *ret)
+{
+	char *end;
+	unsigned long long v;
+
+	errno = 0;
+	v = strtoull(text, &end, 10);
+	if (errno || *end || text[0] < '0' || text[0] > '9' || v < bound[which].least || v > bound[which].most) {
+		log_error("--%s: \"%s\" is not a number between %" PRIu64 " and %" PRIu64, table[which].name, text,
+			  bound[which].least, bound[which].most);
+		return -EINVAL;
+	}
+	*ret = v;
+	return 0;
+}
+
+static int parse_session(const char *text, const char **ret)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+	size_t n = strlen(text);
+
+	if (n < 1 || n > 48 || strspn(text, allowed) != n) {
+		log_error("--session: \"%.60s\" is not 1 to 48 of [A-Za-z0-9_.-]", text);
+		return -EINVAL;
+	}
+	*ret = text;
+	return 0;
+}
+
+int options_parse(struct options *ret, int argc, char *argv[])
+{
+	struct options o = {
+		.session = "default",
+		.listen_address = "any",
+		.daemon_uid = 0,
+		.max_regions = 1024,
+		.max_peers = 1024,
+		.max_tickets = 64,
+		.deadline_margin_msec = 500,
+		.alignment = 1,
+		.idle_exit_usec = 10 * UINT64_C(1000000),
+	};
+	int which, r = 0;
+
+	optind = 1;
+	while ((which = getopt_long(argc, argv, "", table, NULL)) >= 0) {
+		uint64_t v = 0;
+
+		if (which >= _OPT_MAX)
+			return -EINVAL; /* getopt has said what is wrong */
+		if (which == OPT_SESSION)
+			r = parse_session(optarg, &o.session);
+		else if (which != OPT_LISTEN_ADDRESS)
+			r = parse_number(which, optarg, &v);
+		if (r < 0)
+			return r;
+		switch (which) {
+		case OPT_LISTEN_ADDRESS:
+			o.listen_address = optarg;
+			break;
+		case OPT_PORT:
+			o.port = (uint16_t)v;
+			break;
+		case OPT_DAEMON_UID:
+			o.daemon_uid = (uid_t)v;
+			break;
+		case OPT_MAX_REGIONS:
+			o.max_regions = (uint32_t)v;
+			break;
+		case OPT_MAX_PEERS:
+			o.max_peers = (uint32_t)v;
+			break;
+		case OPT_MAX_TICKETS:
+			o.max_tickets = (uint32_t)v;
+			break;
+		case OPT_DEADLINE_MARGIN:
+			o.deadline_margin_msec = (uint32_t)v;
+			break;
+		case OPT_ALIGNMENT:
+			o.alignment = (uint32_t)v;
+			break;
+		case OPT_MINIMUM_MTU:
+			o.minimum_mtu = (uint32_t)v;
+			break;
+		case OPT_IDLE_EXIT:
+			o.idle_exit_usec = v * UINT64_C(1000000);
+			break;
+		default:
+			break;
+		}
+	}
+	if (optind != argc) {
+		log_error("unexpected argument \"%.60s\"", argv[optind]);
+		return -EINVAL;
+	}
+	*ret = o;
+	return 0;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* options.h - the keeper's command line. Every number is bounded here, so that nobody else has to wonder. */
+#ifndef RDMAREG_KEEPER_OPTIONS_H
+#define RDMAREG_KEEPER_OPTIONS_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+struct options {
+	const char *session;	    /* 1 to 48 bytes */
+	const char *listen_address; /* numeric, or "any" */
+	uint16_t port;		    /* 0: any */
+	uid_t daemon_uid;
+	uint32_t max_regions;
+	uint32_t max_peers;
+	uint32_t max_tickets; /* of one region */
+	uint32_t deadline_margin_msec; /* how much longer than the grace the kernel waits */
+	uint32_t alignment;   /* what remote addresses must be multiples of */
+	uint32_t minimum_mtu; /* bytes; 0: any */
+	uint64_t idle_exit_usec; /* 0: never */
+};
+
+/* 0; -EINVAL, with a line on stderr that says which option is wrong and what it may be. */
+int options_parse(struct options *ret, int argc, char *argv[]);
+
+#endif

@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * session.c - see session.h.
+ *
+ * A connection can end in the middle of any call (the daemon does not read, or reads nonsense). It is then closed at once,
+ * but the owner hears of it from the loop, so that nobody is surprised in the middle of something.
+ */
+#include "keeper/session.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "util/log.h"
+
+#define REQUESTS_PER_WAKE 32
+#define FDS_MAX 16 /* room to receive, and so to close, more than anybody may send */
+
+struct packet {
+	struct packet *next;
+	struct keeper_message message;
+};
+
+struct session {
+	struct event_base *base;
+	const struct session_ops *ops;
+	void *userdata;
+	uid_t daemon_uid;
+	int listen_fd;
+	struct event *listen_event;
+	struct event *changed_event;
+	bool told_connected;
+
+	int fd; /* of the connection, or -1 */
+	struct event *read_event;
+	struct event *write_event;
+	uint64_t connection;
+	bool greeted;
+	struct packet *first;
+	struct packet **end;
+	size_t queued;
+	size_t queue_max;
+};
+
+static const char *check_register(const struct keeper_region *r)
+{
+	if (r->access >= _REGION_ACCESS_MAX)
+		return "unknown access";
+	if (r->policy >= _REGION_POLICY_MAX)
+		return "unknown policy";
+	if (r->detached > 1 || r->warm > 1 || r->reserved)
+		return "a flag is neither 0 nor 1";
+	return NULL;
+}
+
+const char *session_check(const void *packet, size_t size, size_t n_fds, bool greeted)
+{
+	struct keeper_message m;
+
+	if (size != sizeof(m))
+		return "a packet of the wrong size";
+	memcpy(&m, packet, sizeof(m));
+	if (m.type < KEEPER_HELLO || m.type > KEEPER_CONSENT)
+		return "a packet of an unknown type";
+	if (m.reserved)
+		return "a reserved field is not zero";
+	if (n_fds != (m.type == KEEPER_REGISTER ? 1 : 0))
+		return m.type == KEEPER_REGISTER ? "not exactly one descriptor with a registration" :
+						   "a descriptor that nobody asked for";
+	if (m.type == KEEPER_HELLO) {
+		if (greeted)
+			return "a second greeting";
+		if (m.hello.version != KEEPER_PROTOCOL_VERSION)
+			return "another version of the protocol";
+		return m.hello.reserved ? "a reserved field is not zero" : NULL;
+	}
+	if (!greeted)
+		return "no greeting";
+	if (m.type != KEEPER_LIST && !m.region)
+		return "no region number";
+	switch (m.type) {
+	case KEEPER_REGISTER:
+		return check_register(&m.info);
+	case KEEPER_CONFIGURE:
+		return m.info.policy >= _REGION_POLICY_MAX ? "unknown policy" : NULL;
+	case KEEPER_PREFETCH:
+		return m.range.write > 1 || m.range.reserved ? "a flag is neither 0 nor 1" : NULL;
+	case KEEPER_EXPORT:
+		if (!m.ticket.rights || (m.ticket.rights & ~(WIRE_RIGHT_READ | WIRE_RIGHT_WRITE)))
+			return "unknown rights";
+		return NULL;
+	default:
+		return NULL;
+	}
+}
+
+static void drop(struct session *s, const char *why)
+{
+	struct packet *p;
+
+	if (s->fd < 0)
+		return;
+	if (why)
+		log_warning("daemon connection closed: %s", why);
+	event_free(s->read_event);
+	event_free(s->write_event);
+	s->read_event = s->write_event = NULL;
+	close(s->fd);
+	s->fd = -1;
+	s->greeted = false;
+	while ((p = s->first)) {
+		s->first = p->next;
+		free(p);
+	}
+	s->end = &s->first;
+	s->queued = 0;
+	event_active(s->changed_event, 0, 0);
+}
+
+static void on_changed(evutil_socket_t fd, short what, void *userdata)
+{
+	struct session *s = userdata;
+	bool connected = s->fd >= 0;
+
+	(void)fd;
+	(void)what;
+	if (connected == s->told_connected)
+		return;
+	s->told_connected = connected;
+	s->ops->changed(s->userdata, connected);
+}
+
+/* Sends what waits until the socket is full. */
+static void flush(struct session *s)
+{
+	struct packet *p;
+
+	while ((p = s->first)) {
+		if (send(s->fd, &p->message, sizeof(p->message), MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
+			if (errno == EINTR)
+				continue;
+			if (errno == EAGAIN)
+				event_add(s->write_event, NULL);
+			else
+				drop(s, errno == EPIPE || errno == ECONNRESET ? NULL : strerror(errno));
+			return;
+		}
+		s->first = p->next;
+		if (!s->first)
+			s->end = &s->first;
+		s->queued--;
+		free(p);
+	}
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *userdata)
+{
+	(void)fd;
+	(void)what;
+	flush(userdata);
+}
+
+static void queue(struct session *s, const struct keeper_message *m, uint64_t operation)
+{
+	struct packet *p;
+
+	if (s->fd < 0)
+		return;
+	if (s->queued >= s->queue_max) {
+		drop(s, "it does not read what it is told");
+		return;
+	}
+	p = malloc(sizeof(*p));
+	if (!p) {
+		drop(s, "out of memory");
+		return;
+	}
+	p->next = NULL;
+	p->message = *m;
+	p->message.operation = operation;
+	*s->end = p;
+	s->end = &p->next;
+	s->queued++;
+	if (s->queued == 1)
+		flush(s);
+}
+
+void session_answer(struct session *s, const struct operation *op, const struct keeper_message *m)
+{
+	if (session_is_waiting(s, op))
+		queue(s, m, op->number);
+}
+
+void session_tell(struct session *s, const struct keeper_message *m)
+{
+	if (s->greeted)
+		queue(s, m, 0);
+}
+
+bool session_is_connected(const struct session *s)
+{
+	return s->fd >= 0;
+}
+
+bool session_is_waiting(const struct session *s, const struct operation *op)
+{
+	return s->fd >= 0 && op->connection == s->connection;
+}
+
+bool session_is_flushed(const struct session *s)
+{
+	return s->queued == 0;
+}
+
+/* Moves the descriptors of a control message into @fds; what does not fit in there is closed. */
+static size_t take_descriptors(struct msghdr *h, int fds[FDS_MAX])
+{
+	size_t n = 0;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i < (c->cmsg_len - CMSG_LEN(0)) / sizeof(int); i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
+			if (n < FDS_MAX)
+				fds[n++] = fd;
+			else
+				close(fd);
+		}
+	}
+	return n;
+}
+
+/* One packet. False when there is none, or no connection any more. */
+static bool receive(struct session *s)
+{
+	union {
+		struct cmsghdr align;
+		char space[CMSG_SPACE(FDS_MAX * sizeof(int))];
+	} control;
+	struct keeper_message m;
+	struct iovec iov = { .iov_base = &m, .iov_len = sizeof(m) };
+	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+	struct operation op = { .connection = s->connection };
+	const char *wrong;
+	int fds[FDS_MAX];
+	size_t n_fds;
+	ssize_t n;
+
+	memset(&m, 0, sizeof(m));
+	/* MSG_TRUNC: the true size of the packet, also where it is too long */
+	n = recvmsg(s->fd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | MSG_TRUNC);
+	if (n < 0) {
+		if (errno != EAGAIN && errno != EINTR)
+			drop(s, errno == ECONNRESET ? NULL : strerror(errno));
+		return false;
+	}
+	n_fds = take_descriptors(&h, fds);
+	if (n == 0 && n_fds == 0) {
+		drop(s, NULL);
+		return false;
+	}
+	wrong = h.msg_flags & MSG_CTRUNC ? "too many descriptors" : session_check(&m, (size_t)n, n_fds, s->greeted);
+	if (wrong) {
+		for (size_t i = 0; i < n_fds; i++)
+			close(fds[i]);
+		drop(s, wrong);
+		return false;
+	}
+	if (m.type == KEEPER_HELLO)
+		s->greeted = true;
+	op.number = m.operation;
+	if (n_fds == 0)
+		fds[0] = -1;
+	s->ops->request(s->userdata, &op, &m, &fds[0]);
+	closep(&fds[0]);
+	return session_is_waiting(s, &op);
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *userdata)
+{
+	struct session *s = userdata;
+
+	(void)fd;
+	(void)what;
+	for (int i = 0; i < REQUESTS_PER_WAKE; i++)
+		if (!receive(s))
+			return;
+}
+
+static void on_connection(evutil_socket_t listen_fd, short what, void *userdata)
+{
+	_cleanup_(closep) int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct session *s = userdata;
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+
+	(void)what;
+	if (fd < 0)
+		return;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || (peer.uid != s->daemon_uid && peer.uid != 0)) {
+		log_warning("connection of user %u refused: not the daemon's user %u", (unsigned int)peer.uid,
+			    (unsigned int)s->daemon_uid);
+		return;
+	}
+	drop(s, "a newer connection replaces it");
+	s->read_event = event_new(s->base, fd, EV_READ | EV_PERSIST, on_readable, s);
+	s->write_event = event_new(s->base, fd, EV_WRITE, on_writable, s);
+	if (!s->read_event || !s->write_event || event_add(s->read_event, NULL) < 0) {
+		if (s->read_event)
+			event_free(s->read_event);
+		if (s->write_event)
+			event_free(s->write_event);
+		s->read_event = s->write_event = NULL;
+		log_error("connection refused: out of memory");
+		return;
+	}
+	s->fd = steal_fd(&fd);
+	s->connection++;
+	s->greeted = false;
+	event_active(s->changed_event, 0, 0);
+}
+
+int session_new(struct session **ret, struct event_base *base, int fd, uid_t daemon_uid, size_t queue_max,
+		const struct session_ops *ops, void *userdata)
+{
+	_cleanup_(session_freep) struct session *s = calloc(1, sizeof(*s));
+	socklen_t size = sizeof(int);
+	int type;
+
+	if (!s)
+		return -ENOMEM;
+	s->fd = s->listen_fd = -1;
+	s->end = &s->first;
+	s->base = base;
+	s->daemon_uid = daemon_uid;
+	s->queue_max = queue_max;
+	s->ops = ops;
+	s->userdata = userdata;
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0)
+		return -errno;
+	if (type != SOCK_SEQPACKET)
+		return -EPROTOTYPE;
+	if (evutil_make_socket_nonblocking(fd) < 0 || listen(fd, 4) < 0)
+		return -errno;
+	s->changed_event = event_new(base, -1, 0, on_changed, s);
+	s->listen_event = event_new(base, fd, EV_READ | EV_PERSIST, on_connection, s);
+	if (!s->changed_event || !s->listen_event || event_add(s->listen_event, NULL) < 0)
+		return -ENOMEM;
+	s->listen_fd = fd;
+	*ret = steal_pointer(s);
+	return 0;
+}
+
+struct session *session_free(struct session *s)
+{
+	if (!s)
+		return NULL;
+	if (s->changed_event) {
+		drop(s, NULL);
+		event_free(s->changed_event);
+	}
+	if (s->listen_event)
+		event_free(s->listen_event);
+	closep(&s->listen_fd);
+	free(s);
+	return NULL;
+}

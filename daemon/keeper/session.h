@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * session.h - the keeper's end of the socket to rdmaregd (keeper-protocol.h).
+ *
+ * What always holds:
+ *   - Only the daemon's user and root get in; the newest connection replaces the one before.
+ *   - A packet is whole and makes sense, or the connection is closed with one line in the log and nothing else has changed.
+ *   - Every descriptor that arrives is either handed to a request that wants one, or closed; none is inherited by anybody.
+ *   - The keeper never waits for the daemon: what the daemon does not read is queued up to a bound, then the connection is closed.
+ *
+ * Nothing in here knows what a request means.
+ */
+#ifndef RDMAREG_KEEPER_SESSION_H
+#define RDMAREG_KEEPER_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "keeper-protocol.h"
+#include "util/cleanup.h"
+
+struct event_base;
+struct session;
+
+/* Whom to answer: an operation of one particular connection. */
+struct operation {
+	uint64_t connection; /* from 1; 0: nobody */
+	uint64_t number;
+};
+
+struct session_ops {
+	/* @fd: -1, or a descriptor; a callee that keeps it sets it to -1. Also called for KEEPER_HELLO, to be answered at once. */
+	void (*request)(void *userdata, const struct operation *op, const struct keeper_message *m, int *fd);
+	/* A daemon came or went. Never called from within a call into the session. */
+	void (*changed)(void *userdata, bool connected);
+};
+
+/**
+ * session_check - does a packet make sense as the next one of a connection?
+ * @size: bytes received, more than a message has if the packet was longer
+ * @n_fds: descriptors that came with it
+ * @greeted: KEEPER_HELLO was received
+ *
+ * NULL, or what is wrong with it. Judges form only: sizes, types, descriptors, enumerations, reserved fields. Pure.
+ */
+const char *session_check(const void *packet, size_t size, size_t n_fds, bool greeted);
+
+/**
+ * session_new - listen
+ * @fd: bound SOCK_SEQPACKET socket; not taken over on failure
+ * @daemon_uid: who may connect, beside root
+ * @queue_max: messages that may wait to be read by the daemon
+ *
+ * -ENOTSOCK, -EPROTOTYPE: not such a socket; -ENOMEM; what listen(2) says.
+ */
+int session_new(struct session **ret, struct event_base *base, int fd, uid_t daemon_uid, size_t queue_max,
+		const struct session_ops *ops, void *userdata);
+struct session *session_free(struct session *s);
+DEFINE_FREEP(struct session, session_free)
+
+/* Answer a request; a copy is sent with the operation filled in. Dropped when that connection is gone. */
+void session_answer(struct session *s, const struct operation *op, const struct keeper_message *m);
+
+/* Tell the daemon; dropped when none is connected and greeted. */
+void session_tell(struct session *s, const struct keeper_message *m);
+
+bool session_is_connected(const struct session *s);
+
+/* True if the connection @op came from is still there. */
+bool session_is_waiting(const struct session *s, const struct operation *op);
+
+/* True when nothing waits to be read by the daemon. */
+bool session_is_flushed(const struct session *s);
+
+#endif

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* ticket.c - see ticket.h. */
+#include "keeper/ticket.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+void tickets_init(struct tickets *t, uint32_t max)
+{
+	*t = (struct tickets){ .max = max };
+}
+
+void tickets_deinit(struct tickets *t)
+{
+	if (t->item)
+		explicit_bzero(t->item, t->n * sizeof(*t->item));
+	free(t->item);
+	*t = (struct tickets){ 0 };
+}
+
+static bool is_dead(const struct ticket *k, uint64_t now)
+{
+	return (k->expires_usec && now >= k->expires_usec) || (k->uses && k->used >= k->uses);
+}
+
+static void drop_dead(struct tickets *t, uint64_t now)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < t->n; i++)
+		if (!is_dead(&t->item[i], now))
+			t->item[kept++] = t->item[i];
+	t->n = kept;
+}
+
+int tickets_add(struct tickets *t, uint64_t now, uint64_t expires_usec, uint32_t uses, uint32_t rights,
+		const struct ticket **ret)
+{
+	struct ticket k = { .expires_usec = expires_usec, .uses = uses, .rights = rights };
+
+	if (!t->item) {
+		t->item = calloc(t->max, sizeof(*t->item));
+		if (!t->item)
+			return -ENOMEM;
+	}
+	if (t->n == t->max)
+		drop_dead(t, now);
+	if (t->n == t->max)
+		return -EDQUOT;
+	if (getrandom(k.token, sizeof(k.token), 0) != sizeof(k.token))
+		return -errno;
+	k.number = ++t->last_number;
+	t->item[t->n] = k;
+	*ret = &t->item[t->n++];
+	return 0;
+}
+
+/* 1 if equal, else 0; looks at every byte, with nothing for a compiler to leave early on. */
+static unsigned int equal(const uint8_t *a, const uint8_t *b, size_t n)
+{
+	volatile uint8_t difference = 0;
+
+	for (size_t i = 0; i < n; i++)
+		difference = (uint8_t)(difference | (a[i] ^ b[i]));
+	return ((unsigned int)difference - 1u) >> 31;
+}
+
+int tickets_admit(struct tickets *t, const uint8_t token[WIRE_TOKEN_BYTES], uint32_t rights, uint64_t now,
+		  uint64_t *ret_number)
+{
+	uint32_t found = 0; /* index + 1 */
+	struct ticket *k;
+
+	for (uint32_t i = 0; i < t->n; i++)
+		found |= (i + 1) * equal(t->item[i].token, token, WIRE_TOKEN_BYTES);
+	if (!found)
+		return WIRE_REFUSED_TICKET;
+	k = &t->item[found - 1];
+	if (is_dead(k, now))
+		return WIRE_REFUSED_TICKET;
+	if (!rights || (rights & ~k->rights))
+		return WIRE_REFUSED_RIGHTS;
+	if (k->uses)
+		k->used++;
+	*ret_number = k->number;
+	return 0;
+}
+
+void tickets_refund(struct tickets *t, uint64_t number)
+{
+	for (uint32_t i = 0; i < t->n; i++)
+		if (t->item[i].number == number && t->item[i].used)
+			t->item[i].used--;
+}
+
+int ticket_format(char *ret, size_t size, const char *host, uint16_t port, uint64_t region,
+		  const uint8_t token[WIRE_TOKEN_BYTES])
+{
+	bool v6 = strchr(host, ':');
+	char hex[2 * WIRE_TOKEN_BYTES + 1];
+	int n;
+
+	for (size_t i = 0; i < WIRE_TOKEN_BYTES; i++)
+		snprintf(hex + 2 * i, 3, "%02x", token[i]);
+	n = snprintf(ret, size, WIRE_TICKET_SCHEME "%s%s%s:%u/%" PRIu64 "?%s", v6 ? "[" : "", host, v6 ? "]" : "",
+		     (unsigned int)port, region, hex);
+	explicit_bzero(hex, sizeof(hex));
+	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * clock.h - the time in microseconds. Durations and deadlines are CLOCK_MONOTONIC; what a ticket's expiry and a peer's age are counted
+ * in is CLOCK_BOOTTIME, which goes on while the machine is suspended.
+ */
+#ifndef RDMAREG_CLOCK_H
+#define RDMAREG_CLOCK_H
+
+#include <stdint.h>
+#include <sys/time.h>
+#include <time.h>
+
+#define USEC_PER_SEC 1000000ull
+#define USEC_PER_MSEC 1000ull
+
+static inline uint64_t clock_usec(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return (uint64_t)t.tv_sec * USEC_PER_SEC + (uint64_t)t.tv_nsec / 1000;
+}
+
+static inline uint64_t now_monotonic_usec(void)
+{
+	return clock_usec(CLOCK_MONOTONIC);
+}
+
+static inline uint64_t now_boottime_usec(void)
+{
+	return clock_usec(CLOCK_BOOTTIME);
+}
+
+static inline struct timeval timeval_from_usec(uint64_t usec)
+{
+	return (struct timeval){ .tv_sec = (time_t)(usec / USEC_PER_SEC), .tv_usec = (suseconds_t)(usec % USEC_PER_SEC) };
+}
+
+#endif

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * layout.c - the requests about layout watches: watch, re-arm, release, unwatch. What always holds: the lease is on a
+ * private open file of the inode, kept for the life of the watch, so the caller may close its descriptor and a re-arm
+ * needs none. More of it in layout.h.
+ */
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/magic.h>
+#include <linux/pid.h>
+#include <linux/slab.h>
+
+#include "layout.h"
+
+static bool deadline_allowed(u32 deadline_ms)
+{
+	return deadline_ms >= 1 && deadline_ms <= rdmareg_max_deadline_ms;
+}
+
+static void layout_remove(struct rdmareg_layout *layout)
+{
+	mutex_lock(&layout->lease);
+	rdmareg_layout_give_back(layout);
+	mutex_unlock(&layout->lease);
+	/* without a lease and without a slot nothing queues the timer any more */
+	rdmareg_slot_remove(layout->opener, &layout->slot);
+	cancel_delayed_work_sync(&layout->timer);
+	rdmareg_breaker_discard(&layout->breaker);
+	rdmareg_layout_put(layout);
+}
+
+/*
+ * The file may be one the caller could not open itself: its right is the descriptor. So it is opened again with the
+ * credentials that opened it, and without waiting for somebody else's fcntl(2) lease.
+ */
+static struct file *open_again(int fd)
+{
+	struct file *file, *private;
+
+	file = fget(fd);
+	if (!file)
+		return ERR_PTR(-EBADF);
+	if (!S_ISREG(file_inode(file)->i_mode))
+		private = ERR_PTR(-EINVAL);
+	else if (file_inode(file)->i_sb->s_magic != XFS_SUPER_MAGIC)
+		/* others take layout leases, but never break them: a watch would be a promise nobody keeps */
+		private = ERR_PTR(-EOPNOTSUPP);
+	else
+		private = dentry_open(&file->f_path, O_RDONLY | O_NONBLOCK | O_LARGEFILE, file->f_cred);
+	fput(file);
+	return private;
+}
+
+int rdmareg_layout_watch(struct rdmareg_opener *opener, struct rdmareg_watch_layout *request)
+{
+	struct rdmareg_layout *layout;
+	struct file *file;
+	int r;
+
+	if (request->reserved || !deadline_allowed(request->deadline_ms))
+		return -EINVAL;
+	file = open_again(request->fd);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+
+	layout = kzalloc(sizeof(*layout), GFP_KERNEL_ACCOUNT);
+	if (!layout) {
+		fput(file);
+		return -ENOMEM;
+	}
+	rdmareg_layout_prepare(layout);
+	refcount_inc(&opener->refs);
+	layout->opener = opener;
+	layout->file = file;
+	layout->slot.kind = RDMAREG_KIND_LAYOUT;
+	layout->slot.cookie = request->cookie;
+	layout->slot.layout_state = RDMAREG_LAYOUT_RELEASED;
+
+	/* the slot first: the lease may be broken before setting it returns */
+	r = rdmareg_slot_add(opener, &layout->slot);
+	if (r < 0) {
+		rdmareg_layout_put(layout);
+		return r;
+	}
+	mutex_lock(&layout->lease);
+	r = rdmareg_layout_arm(layout, request->deadline_ms);
+	mutex_unlock(&layout->lease);
+	if (r < 0) {
+		layout_remove(layout);
+		/* leases switched off (fs.leases-enable), or refused by the filesystem */
+		return r == -EINVAL ? -EOPNOTSUPP : r;
+	}
+	request->slot = layout->slot.number;
+	return 0;
+}
+
+void rdmareg_layout_unwatch(struct rdmareg_opener *opener, struct rdmareg_slot *slot)
+{
+	layout_remove(container_of(slot, struct rdmareg_layout, slot));
+}
+
+static struct rdmareg_layout *layout_get(struct rdmareg_opener *opener, u32 number)
+{
+	struct rdmareg_layout *layout = NULL;
+	struct rdmareg_slot *slot;
+
+	spin_lock(&opener->lock);
+	slot = rdmareg_table_get(&opener->table, number);
+	if (slot && slot->kind == RDMAREG_KIND_LAYOUT) {
+		layout = container_of(slot, struct rdmareg_layout, slot);
+		refcount_inc(&layout->refs);
+	}
+	spin_unlock(&opener->lock);
+	return layout;
+}
+
+int rdmareg_layout_rearm(struct rdmareg_opener *opener, const struct rdmareg_rearm *request)
+{
+	struct rdmareg_layout *layout;
+	bool busy, unwinding;
+	int r;
+
+	if (!deadline_allowed(request->deadline_ms))
+		return -EINVAL;
+	layout = layout_get(opener, request->slot);
+	if (!layout)
+		return -ENOENT;
+
+	mutex_lock(&layout->lease);
+	spin_lock(&opener->lock);
+	busy = layout->slot.layout_state == RDMAREG_LAYOUT_ARMED || layout->slot.layout_state == RDMAREG_LAYOUT_BREAKING;
+	unwinding = layout->unwinding;
+	spin_unlock(&opener->lock);
+	if (busy)
+		r = -EBUSY;
+	else if (unwinding)
+		r = -EAGAIN;
+	else
+		r = rdmareg_layout_arm(layout, request->deadline_ms);
+	mutex_unlock(&layout->lease);
+	rdmareg_layout_put(layout);
+	return r;
+}
+
+int rdmareg_layout_release(struct rdmareg_opener *opener, const struct rdmareg_release *request)
+{
+	struct rdmareg_layout *layout = layout_get(opener, request->slot);
+	bool breaking, current_break, wake = false;
+
+	if (!layout)
+		return -ENOENT;
+	mutex_lock(&layout->lease);
+	spin_lock(&opener->lock);
+	breaking = layout->slot.layout_state == RDMAREG_LAYOUT_BREAKING;
+	current_break = layout->slot.break_id == request->break_id && layout->slot.layout_state != RDMAREG_LAYOUT_ARMED;
+	spin_unlock(&opener->lock);
+	if (breaking && current_break) {
+		rdmareg_layout_give_back(layout);
+		spin_lock(&opener->lock);
+		rdmareg_slot_set_layout(&layout->slot, RDMAREG_LAYOUT_RELEASED);
+		wake = rdmareg_layout_unwind(layout);
+		spin_unlock(&opener->lock);
+	}
+	mutex_unlock(&layout->lease);
+	if (wake)
+		rdmareg_opener_wake(opener);
+	rdmareg_layout_put(layout);
+	return current_break ? 0 : -ESTALE;
+}
+
+/**
+ * rdmareg_layout_release_all() - give everything back, broken or not
+ * @opener: its address space is going, or the device is being closed.
+ *
+ * The table does not change meanwhile: requests need that address space, and the close of the device waits for us.
+ */
+void rdmareg_layout_release_all(struct rdmareg_opener *opener)
+{
+	struct rdmareg_layout *layout;
+	u32 number;
+
+	for (number = 0; number < opener->table.used; number++) {
+		layout = layout_get(opener, number);
+		if (!layout)
+			continue;
+		mutex_lock(&layout->lease);
+		rdmareg_layout_give_back(layout);
+		spin_lock(&opener->lock);
+		rdmareg_slot_set_layout(&layout->slot, RDMAREG_LAYOUT_RELEASED);
+		spin_unlock(&opener->lock);
+		mutex_unlock(&layout->lease);
+		rdmareg_layout_put(layout);
+	}
+}
+
+void rdmareg_layout_describe(const struct rdmareg_slot *slot, struct rdmareg_report *report)
+{
+	const struct rdmareg_layout *layout = container_of(slot, struct rdmareg_layout, slot);
+
+	report->breaker_pid = pid_vnr(layout->breaker_pid);
+	report->unwinding = layout->unwinding;
+}

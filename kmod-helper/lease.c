@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * lease.c - the FL_LAYOUT lease under a layout watch, which a filesystem breaks before it moves or frees blocks, and the
+ * deadline after which the module gives it back itself. What always holds stands in layout.h.
+ */
+#include <linux/file.h>
+#include <linux/pid.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+
+#include "compat.h"
+#include "layout.h"
+
+/* How much later than our own work the kernel's lease code may end the wait. */
+#define BACKSTOP_MS 1000
+
+#ifndef HAVE_KERNEL_SETLEASE
+const struct cred *rdmareg_kernel_cred;
+#endif
+
+static struct workqueue_struct *timer_queue;
+
+void rdmareg_layout_put(struct rdmareg_layout *layout)
+{
+	if (!refcount_dec_and_test(&layout->refs))
+		return;
+	fput(layout->file);
+	put_pid(layout->breaker_pid);
+	rdmareg_opener_put(layout->opener);
+	kfree(layout);
+}
+
+/* A break is being given back: before the lease is dropped, and once more if it was broken just then. */
+static void note_given_back(struct rdmareg_layout *layout)
+{
+	struct rdmareg_opener *opener = layout->opener;
+
+	spin_lock(&opener->lock);
+	if (layout->slot.layout_state == RDMAREG_LAYOUT_BREAKING)
+		rdmareg_breaker_given_back(&layout->breaker, file_inode(layout->file));
+	spin_unlock(&opener->lock);
+}
+
+/* Called with layout->lease held. -EAGAIN from the lease code would mean that it was faster; then the lease is gone too. */
+void rdmareg_layout_give_back(struct rdmareg_layout *layout)
+{
+	void *owner = layout;
+
+	if (!layout->leased)
+		return;
+	layout->leased = false;
+	note_given_back(layout);
+	rdmareg_setlease(layout->file, F_UNLCK, NULL, &owner);
+	note_given_back(layout);
+}
+
+/**
+ * rdmareg_layout_unwind() - end unwinding if all that it waits for has happened, or see to it that it will
+ * @layout: with opener->lock held.
+ *
+ * Return: whether the opener is to be woken.
+ */
+bool rdmareg_layout_unwind(struct rdmareg_layout *layout)
+{
+	unsigned long pause;
+
+	if (!layout->unwinding || layout->carried || layout->slot.layout_state == RDMAREG_LAYOUT_BREAKING ||
+	    layout->slot.kind == RDMAREG_KIND_FREE)
+		return false;
+	pause = rdmareg_breaker_pause(file_inode(layout->file));
+	if (pause) {
+		mod_delayed_work(timer_queue, &layout->timer, pause);
+		return false;
+	}
+	/* what is queued still is the deadline of the break that is over; the next look must not wait for it */
+	cancel_delayed_work(&layout->timer);
+	layout->unwinding = false;
+	return rdmareg_slot_raise(&layout->opener->table, &layout->slot);
+}
+
+/* The wait that the lease code itself allows. Called with flc_lock held. */
+static void limit_wait(struct rdmareg_lease *lease, unsigned int wait_ms)
+{
+	lease->fl_break_time = jiffies + msecs_to_jiffies(wait_ms + BACKSTOP_MS);
+	if (!lease->fl_break_time)
+		lease->fl_break_time = 1; /* 0 would mean for ever */
+}
+
+/* Called with flc_lock and opener->lock held. Returns whether the opener is to be woken. */
+static bool begin_break(struct rdmareg_layout *layout, struct rdmareg_lease *lease, u32 operation)
+{
+	unsigned int deadline_ms = layout->deadline_ms;
+
+	layout->expires = ktime_add_ms(ktime_get(), deadline_ms);
+	layout->unwinding = true;
+	limit_wait(lease, deadline_ms);
+	mod_delayed_work(timer_queue, &layout->timer, msecs_to_jiffies(deadline_ms));
+	return rdmareg_fold_break(&layout->opener->table, &layout->slot, operation, ktime_to_ns(layout->expires));
+}
+
+/* Runs under flc_lock in the breaker, once for each lease. True removes the lease at once: the breaker does not wait. */
+static bool layout_break(struct rdmareg_lease *lease)
+{
+	struct rdmareg_layout *layout = rdmareg_lease_owner(lease);
+	struct rdmareg_opener *opener = layout->opener;
+	bool wait = true, wake = false;
+
+	spin_lock(&opener->lock);
+	if (layout->slot.layout_state == RDMAREG_LAYOUT_BREAKING) {
+		/* by look_for_waiters(): this one joins */
+		limit_wait(lease, layout->deadline_ms);
+	} else {
+		layout->breaker_pid = get_pid(task_tgid(current));
+		wait = rdmareg_breaker_follow(&layout->breaker, file_inode(layout->file));
+		layout->carried = wait;
+		if (wait) {
+			wake = begin_break(layout, lease, rdmareg_breaker_operation());
+		} else {
+			wake = rdmareg_fold_break(&opener->table, &layout->slot, rdmareg_breaker_operation(), 0);
+			wake |= rdmareg_fold_expiry(&opener->table, &layout->slot);
+		}
+	}
+	spin_unlock(&opener->lock);
+	if (wake)
+		rdmareg_opener_wake(opener);
+	return !wait;
+}
+
+/* Runs under flc_lock in whoever looks for conflicting leases. True: this one does not conflict. */
+static bool layout_breaker_passes(struct rdmareg_lease *lease)
+{
+	struct rdmareg_layout *layout = rdmareg_lease_owner(lease);
+
+	if ((current->mm && current->mm == layout->opener->mm) || rdmareg_breaker_only_writes())
+		return true;
+	/*
+	 * This may be somebody who began to wait before the lease was taken: the lease code would let him wait for it
+	 * without a break. Most often a break follows at once, or it is an open(2), and the look finds nothing.
+	 */
+	if (READ_ONCE(layout->slot.layout_state) == RDMAREG_LAYOUT_ARMED)
+		queue_delayed_work(timer_queue, &layout->timer, 2);
+	return false;
+}
+
+static int layout_change(struct rdmareg_lease *lease, int type, struct list_head *dispose)
+{
+	return lease_modify(lease, type, dispose);
+}
+
+static const struct rdmareg_lease_operations layout_operations = {
+	.lm_break = layout_break,
+	.lm_change = layout_change,
+	.lm_breaker_owns_lease = layout_breaker_passes,
+	RDMAREG_LEASE_OPERATIONS_EXTRA
+};
+
+/* Is somebody waiting for an armed lease? Then it is a break, by whom and for what nobody can tell. */
+static bool look_for_waiters(struct rdmareg_layout *layout)
+{
+	struct rdmareg_opener *opener = layout->opener;
+	struct file_lock_context *context = locks_inode_context(file_inode(layout->file));
+	struct rdmareg_lease *lease;
+	bool wake = false;
+
+	if (!context)
+		return false;
+	spin_lock(&context->flc_lock);
+	rdmareg_lease_for_each(lease, &context->flc_lease) {
+		if (rdmareg_lease_owner(lease) != layout || list_empty(rdmareg_lease_waiters(lease)))
+			continue;
+		spin_lock(&opener->lock);
+		if (layout->slot.layout_state == RDMAREG_LAYOUT_ARMED)
+			wake = begin_break(layout, lease, RDMAREG_OP_UNKNOWN);
+		spin_unlock(&opener->lock);
+	}
+	spin_unlock(&context->flc_lock);
+	return wake;
+}
+
+/* Ends a break whose time has come. Jiffies were rounded, or this run was meant for an earlier one: then it comes back. */
+static bool keep_deadline(struct rdmareg_layout *layout)
+{
+	struct rdmareg_opener *opener = layout->opener;
+	bool wake;
+	s64 left_ns;
+
+	spin_lock(&opener->lock);
+	left_ns = ktime_to_ns(ktime_sub(layout->expires, ktime_get()));
+	spin_unlock(&opener->lock);
+	if (left_ns > 0) {
+		mod_delayed_work(timer_queue, &layout->timer, nsecs_to_jiffies(left_ns) + 1);
+		return false;
+	}
+	rdmareg_layout_give_back(layout);
+	spin_lock(&opener->lock);
+	wake = rdmareg_fold_expiry(&opener->table, &layout->slot);
+	wake |= rdmareg_layout_unwind(layout);
+	spin_unlock(&opener->lock);
+	return wake;
+}
+
+static void layout_timer(struct work_struct *work)
+{
+	struct rdmareg_layout *layout = container_of(to_delayed_work(work), struct rdmareg_layout, timer);
+	struct rdmareg_opener *opener = layout->opener;
+	bool wake;
+
+	mutex_lock(&layout->lease);
+	if (!layout->leased) {
+		spin_lock(&opener->lock);
+		wake = rdmareg_layout_unwind(layout);
+		spin_unlock(&opener->lock);
+	} else if (READ_ONCE(layout->slot.layout_state) == RDMAREG_LAYOUT_BREAKING) {
+		wake = keep_deadline(layout);
+	} else {
+		wake = look_for_waiters(layout);
+	}
+	mutex_unlock(&layout->lease);
+	if (wake)
+		rdmareg_opener_wake(opener);
+}
+
+/* The token is back: the breaker's system call is over, or there was none. */
+static void layout_breaker_over(struct rdmareg_breaker *breaker)
+{
+	struct rdmareg_layout *layout = container_of(breaker, struct rdmareg_layout, breaker);
+	struct rdmareg_opener *opener = layout->opener;
+	bool wake;
+
+	spin_lock(&opener->lock);
+	layout->carried = false;
+	wake = rdmareg_layout_unwind(layout);
+	spin_unlock(&opener->lock);
+	if (wake)
+		rdmareg_opener_wake(opener);
+	rdmareg_layout_put(layout);
+}
+
+/* Called with layout->lease held, when neither armed nor breaking. */
+int rdmareg_layout_arm(struct rdmareg_layout *layout, unsigned int deadline_ms)
+{
+	struct rdmareg_opener *opener = layout->opener;
+	struct rdmareg_lease *lease;
+	struct pid *old;
+	u32 last_break;
+	int r;
+
+	if (rdmareg_breaker_pause(file_inode(layout->file)))
+		return -EAGAIN;
+	/* a break that did not wait, or the backstop, has removed the lease without our knowing */
+	rdmareg_layout_give_back(layout);
+	lease = rdmareg_lease_alloc();
+	if (!lease)
+		return -ENOMEM;
+	/* a token left from an attempt that failed, or from a break that did not wait, still serves */
+	if (!layout->breaker.token) {
+		r = rdmareg_breaker_prepare(&layout->breaker);
+		if (r < 0)
+			goto free;
+		refcount_inc(&layout->refs);
+	}
+
+	spin_lock(&opener->lock);
+	last_break = layout->slot.break_id;
+	old = layout->breaker_pid;
+	layout->breaker_pid = NULL;
+	spin_unlock(&opener->lock);
+	put_pid(old);
+
+	/*
+	 * Every breaker conflicts with a read lease as well as with a write lease, but only read leases of several
+	 * watchers go together.
+	 */
+	layout->deadline_ms = deadline_ms;
+	rdmareg_lease_fill(lease, layout->file, layout, F_RDLCK);
+	lease->fl_lmops = &layout_operations;
+	r = rdmareg_setlease(layout->file, F_RDLCK, &lease, NULL);
+	if (r < 0)
+		goto free;
+
+	layout->leased = true;
+	spin_lock(&opener->lock);
+	/* somebody may have broken it already */
+	if (layout->slot.break_id == last_break)
+		rdmareg_slot_set_layout(&layout->slot, RDMAREG_LAYOUT_ARMED);
+	spin_unlock(&opener->lock);
+	r = 0;
+free:
+	if (lease)
+		rdmareg_lease_free(lease);
+	return r;
+}
+
+/* Once in the life of a watch, before it is armed for the first time. */
+void rdmareg_layout_prepare(struct rdmareg_layout *layout)
+{
+	refcount_set(&layout->refs, 1);
+	mutex_init(&layout->lease);
+	layout->breaker.over = layout_breaker_over;
+	INIT_DELAYED_WORK(&layout->timer, layout_timer);
+}
+
+int rdmareg_layout_init(void)
+{
+	int r;
+
+	r = rdmareg_compat_init();
+	if (r < 0)
+		return r;
+	/* giving blocks back may be what memory reclaim waits for, and any processor will do */
+	timer_queue = alloc_workqueue("rdmareg", WQ_MEM_RECLAIM | WQ_HIGHPRI | WQ_UNBOUND, 0);
+	if (!timer_queue) {
+		rdmareg_compat_exit();
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void rdmareg_layout_exit(void)
+{
+	destroy_workqueue(timer_queue);
+	rdmareg_compat_exit();
+}

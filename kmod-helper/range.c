@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * range.c - range watches: one mmu-interval notifier each, which folds every invalidation into its slot.
+ *
+ * What always holds: the callback takes opener->lock and nothing else, allocates nothing, never sleeps and never refuses.
+ * Its callers may hold i_rwsem, invalidate_lock, i_mmap_rwsem or a folio lock, and may be reclaiming memory. A report says
+ * that an invalidation began; the adapter's own notifier may run before or after ours.
+ */
+#include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/overflow.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+
+#include "rdmareg.h"
+
+struct rdmareg_range {
+	struct rdmareg_slot slot;
+	struct rdmareg_opener *opener;
+	struct mmu_interval_notifier notifier;
+};
+
+static u32 event_causes(const struct mmu_notifier_range *range)
+{
+	u32 causes;
+
+	switch (range->event) {
+	case MMU_NOTIFY_UNMAP:
+		causes = RDMAREG_CAUSE_UNMAP;
+		break;
+	case MMU_NOTIFY_CLEAR:
+		causes = RDMAREG_CAUSE_CLEAR;
+		if (current->flags & (PF_MEMALLOC | PF_KSWAPD))
+			causes |= RDMAREG_CAUSE_RECLAIM;
+		break;
+	case MMU_NOTIFY_PROTECTION_VMA:
+		causes = RDMAREG_CAUSE_PROTECT;
+		break;
+	case MMU_NOTIFY_PROTECTION_PAGE:
+		causes = RDMAREG_CAUSE_WRITEBACK;
+		break;
+	case MMU_NOTIFY_RELEASE:
+		causes = RDMAREG_CAUSE_EXIT;
+		break;
+	default:
+		causes = RDMAREG_CAUSE_OTHER;
+		break;
+	}
+	if (current->mm == range->mm)
+		causes |= RDMAREG_CAUSE_SELF;
+	return causes;
+}
+
+static bool range_invalidate(struct mmu_interval_notifier *notifier, const struct mmu_notifier_range *event, unsigned long sequence)
+{
+	struct rdmareg_range *range = container_of(notifier, struct rdmareg_range, notifier);
+	struct rdmareg_opener *opener = range->opener;
+	u32 causes = event_causes(event);
+	bool wake;
+
+	spin_lock(&opener->lock);
+	mmu_interval_set_seq(notifier, sequence);
+	/* the interval's end is included, the event's is not */
+	wake = rdmareg_fold_range(&opener->table, &range->slot, causes, notifier->interval_tree.start,
+				  notifier->interval_tree.last + 1, event->start, event->end);
+	spin_unlock(&opener->lock);
+	if (wake)
+		rdmareg_opener_wake(opener);
+	return true;
+}
+
+static const struct mmu_interval_notifier_ops range_operations = {
+	.invalidate = range_invalidate,
+};
+
+int rdmareg_range_watch(struct rdmareg_opener *opener, struct rdmareg_watch_range *request)
+{
+	struct rdmareg_range *range;
+	u64 end;
+	int r;
+
+	if (request->reserved || !request->length || !PAGE_ALIGNED(request->address | request->length) ||
+	    check_add_overflow(request->address, request->length, &end) || end > TASK_SIZE)
+		return -EINVAL;
+
+	range = kzalloc(sizeof(*range), GFP_KERNEL_ACCOUNT);
+	if (!range)
+		return -ENOMEM;
+	range->opener = opener;
+	range->slot.kind = RDMAREG_KIND_RANGE;
+	range->slot.cookie = request->cookie;
+
+	/* the slot first: the callback may run before the insertion returns */
+	r = rdmareg_slot_add(opener, &range->slot);
+	if (r < 0)
+		goto free;
+	r = mmu_interval_notifier_insert(&range->notifier, opener->mm, request->address, request->length, &range_operations);
+	if (r < 0)
+		goto remove;
+	request->slot = range->slot.number;
+	return 0;
+
+remove:
+	rdmareg_slot_remove(opener, &range->slot);
+free:
+	kfree(range);
+	/* the first notifier of an address space gives way to signals; nothing has happened yet, so begin again */
+	return r == -EINTR ? -ERESTARTNOINTR : r;
+}
+
+void rdmareg_range_unwatch(struct rdmareg_opener *opener, struct rdmareg_slot *slot)
+{
+	struct rdmareg_range *range = container_of(slot, struct rdmareg_range, slot);
+
+	/* waits for callbacks and for the invalidations they belong to; those never need opener->change */
+	mmu_interval_notifier_remove(&range->notifier);
+	rdmareg_slot_remove(opener, slot);
+	kfree(range);
+}

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * rdmareg-slots.h - what the module remembers about its watches, as plain data: the table of slots, the fold of events in
+ * each, the queue of slots that wait to be collected, and what of it the status page shows. It knows no notifier, no
+ * lease, no lock and allocates nothing; it compiles in user space too, where tests/unit/test-slots.c steps it.
+ *
+ * What always holds, given that the caller serialises all calls on one table:
+ *   1. A slot is in the queue exactly when sequence != collected. Nobody else changes either number.
+ *   2. Folding never narrows: causes are or-ed, the range is widened, counts are added, until the fold is taken out.
+ *   3. A fold that was taken out and could not be delivered can be put back; events in between are kept too.
+ *   4. A slot's sequence never falls, not even when another watch moves into the same slot number.
+ *   5. The status page is written only here, its sequence last and with release order.
+ */
+#ifndef RDMAREG_SLOTS_H
+#define RDMAREG_SLOTS_H
+
+#include <linux/types.h>
+
+#ifdef __KERNEL__
+#include <linux/errno.h>
+#include <linux/string.h>
+#include <asm/barrier.h>
+#define RDMAREG_PUBLISH(pointer, value) smp_store_release(pointer, value)
+#else
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+#define RDMAREG_PUBLISH(pointer, value) __atomic_store_n(pointer, value, __ATOMIC_RELEASE)
+#endif
+
+#include "rdmareg-uapi.h"
+
+/**
+ * struct rdmareg_slot - one watch
+ * @number: index in the table; valid from rdmareg_table_add() on.
+ * @status: the slot's line on the status page; owned by the caller, outlives the slot.
+ * @start, @end: bytes from the start of the watch; meaningless while @causes is 0.
+ * @next, @previous: neighbours in the queue; NULL outside of it.
+ *
+ * The other members are those of struct rdmareg_report.
+ */
+struct rdmareg_slot {
+	__u32 number;
+	__u32 kind;
+	__u64 cookie;
+	__u64 sequence;
+	__u64 collected;
+	struct rdmareg_slot_status *status;
+	struct rdmareg_slot *next;
+	struct rdmareg_slot *previous;
+
+	__u32 causes;
+	__u64 start;
+	__u64 end;
+	__u64 clear_count;
+	__u64 writeback_count;
+	__u64 other_count;
+
+	__u32 layout_state;
+	__u32 operation;
+	__u32 break_id;
+	__u64 deadline_nsec;
+};
+
+/**
+ * struct rdmareg_table - the watches of one opener
+ * @slots: @limit pointers, NULL where the slot is free.
+ * @lowest: no slot below this number is free.
+ * @used: no slot from this number on was ever taken.
+ * @queue: head of the circular queue, oldest next to it; holds no watch itself.
+ */
+struct rdmareg_table {
+	struct rdmareg_slot **slots;
+	__u32 limit;
+	__u32 lowest;
+	__u32 used;
+	struct rdmareg_slot queue;
+};
+
+static inline void rdmareg_table_init(struct rdmareg_table *table, struct rdmareg_slot **slots, __u32 limit)
+{
+	memset(table, 0, sizeof(*table));
+	table->slots = slots;
+	table->limit = limit;
+	table->queue.next = &table->queue;
+	table->queue.previous = &table->queue;
+}
+
+static inline bool rdmareg_table_pending(const struct rdmareg_table *table)
+{
+	return table->queue.next != &table->queue;
+}
+
+static inline void rdmareg_slot_publish(struct rdmareg_slot *slot)
+{
+	slot->status->kind = slot->kind;
+	slot->status->layout_state = slot->layout_state;
+	slot->status->cookie = slot->cookie;
+	slot->status->collected = slot->collected;
+	RDMAREG_PUBLISH(&slot->status->sequence, slot->sequence);
+}
+
+static inline void rdmareg_slot_unqueue(struct rdmareg_slot *slot)
+{
+	if (!slot->next)
+		return;
+	slot->next->previous = slot->previous;
+	slot->previous->next = slot->next;
+	slot->next = NULL;
+	slot->previous = NULL;
+}
+
+/* Counts one event. True if the slot was not pending before: somebody may have to be woken. */
+static inline bool rdmareg_slot_raise(struct rdmareg_table *table, struct rdmareg_slot *slot)
+{
+	bool first = !slot->next;
+
+	if (first) {
+		slot->next = &table->queue;
+		slot->previous = table->queue.previous;
+		slot->previous->next = slot;
+		table->queue.previous = slot;
+	}
+	slot->sequence++;
+	rdmareg_slot_publish(slot);
+	return first;
+}
+
+/* Number of the lowest free slot; the limit of the table if there is none. */
+static inline __u32 rdmareg_table_free(const struct rdmareg_table *table)
+{
+	__u32 number = table->lowest;
+
+	while (number < table->limit && table->slots[number])
+		number++;
+	return number;
+}
+
+/**
+ * rdmareg_table_add() - put a watch into a free slot
+ * @number: from rdmareg_table_free().
+ * @status: that slot's line on the status page. Its sequence is carried on.
+ *
+ * @slot is zeroed but for what is to be seen: kind, cookie, layout_state.
+ */
+static inline void rdmareg_table_add(struct rdmareg_table *table, struct rdmareg_slot *slot, __u32 number,
+				     struct rdmareg_slot_status *status)
+{
+	slot->number = number;
+	slot->status = status;
+	slot->sequence = status->sequence;
+	slot->collected = slot->sequence;
+	table->slots[number] = slot;
+	table->lowest = number + 1;
+	if (number >= table->used)
+		table->used = number + 1;
+	rdmareg_slot_publish(slot);
+}
+
+static inline struct rdmareg_slot *rdmareg_table_get(const struct rdmareg_table *table, __u32 number)
+{
+	return number < table->limit ? table->slots[number] : NULL;
+}
+
+/* What was not collected is dropped: the watch is gone and with it whoever asked. */
+static inline void rdmareg_table_remove(struct rdmareg_table *table, struct rdmareg_slot *slot)
+{
+	rdmareg_slot_unqueue(slot);
+	table->slots[slot->number] = NULL;
+	if (slot->number < table->lowest)
+		table->lowest = slot->number;
+	slot->kind = RDMAREG_KIND_FREE;
+	slot->layout_state = 0;
+	slot->cookie = 0;
+	slot->collected = slot->sequence;
+	rdmareg_slot_publish(slot);
+}
+
+static inline void rdmareg_slot_widen(struct rdmareg_slot *slot, __u32 causes, __u64 start, __u64 end)
+{
+	if (!slot->causes || start < slot->start)
+		slot->start = start;
+	if (!slot->causes || end > slot->end)
+		slot->end = end;
+	slot->causes |= causes;
+}
+
+/**
+ * rdmareg_fold_range() - an invalidation overlaps a range watch
+ * @causes: one RDMAREG_CAUSE_ bit that says what, and any of the two hints.
+ * @watch_start, @watch_end, @start, @end: addresses, the ends not included; the event may reach beyond the watch.
+ *
+ * Return: whether the slot has just become pending.
+ */
+static inline bool rdmareg_fold_range(struct rdmareg_table *table, struct rdmareg_slot *slot, __u32 causes, __u64 watch_start,
+				      __u64 watch_end, __u64 start, __u64 end)
+{
+	if (start < watch_start)
+		start = watch_start;
+	if (end > watch_end)
+		end = watch_end;
+	rdmareg_slot_widen(slot, causes, start - watch_start, end - watch_start);
+	if (causes & RDMAREG_CAUSE_CLEAR)
+		slot->clear_count++;
+	else if (causes & RDMAREG_CAUSE_WRITEBACK)
+		slot->writeback_count++;
+	else
+		slot->other_count++;
+	return rdmareg_slot_raise(table, slot);
+}
+
+/* Somebody wants the blocks of a layout watch. Numbers breaks from 1, also past the wrap of the counter. */
+static inline bool rdmareg_fold_break(struct rdmareg_table *table, struct rdmareg_slot *slot, __u32 operation,
+				      __u64 deadline_nsec)
+{
+	if (!++slot->break_id)
+		slot->break_id = 1;
+	slot->layout_state = RDMAREG_LAYOUT_BREAKING;
+	slot->operation = operation;
+	slot->deadline_nsec = deadline_nsec;
+	return rdmareg_slot_raise(table, slot);
+}
+
+/* The kernel's deadline was faster than the process. */
+static inline bool rdmareg_fold_expiry(struct rdmareg_table *table, struct rdmareg_slot *slot)
+{
+	slot->layout_state = RDMAREG_LAYOUT_EXPIRED;
+	slot->deadline_nsec = 0;
+	return rdmareg_slot_raise(table, slot);
+}
+
+/* A change of state the process asked for itself: it shows on the status page, but there is nothing to collect. */
+static inline void rdmareg_slot_set_layout(struct rdmareg_slot *slot, __u32 layout_state)
+{
+	slot->layout_state = layout_state;
+	slot->deadline_nsec = 0;
+	rdmareg_slot_publish(slot);
+}
+
+/**
+ * rdmareg_collect() - take the fold out of a slot
+ * @number: a slot, or RDMAREG_SLOT_ANY for the one that has been pending longest.
+ * @ret_report: untouched on failure; breaker_pid is the caller's to fill in.
+ *
+ * Return: 0, -ENOENT no watch in that slot, -EAGAIN nothing is pending.
+ */
+static inline int rdmareg_collect(struct rdmareg_table *table, __u32 number, struct rdmareg_report *ret_report)
+{
+	struct rdmareg_slot *slot;
+
+	if (number == RDMAREG_SLOT_ANY) {
+		slot = table->queue.next;
+		if (slot == &table->queue)
+			return -EAGAIN;
+	} else {
+		slot = rdmareg_table_get(table, number);
+		if (!slot)
+			return -ENOENT;
+		if (!slot->next)
+			return -EAGAIN;
+	}
+
+	memset(ret_report, 0, sizeof(*ret_report));
+	ret_report->slot = slot->number;
+	ret_report->kind = slot->kind;
+	ret_report->cookie = slot->cookie;
+	ret_report->sequence = slot->sequence;
+	ret_report->causes = slot->causes;
+	ret_report->layout_state = slot->layout_state;
+	ret_report->start = slot->causes ? slot->start : 0;
+	ret_report->end = slot->causes ? slot->end : 0;
+	ret_report->clear_count = slot->clear_count;
+	ret_report->writeback_count = slot->writeback_count;
+	ret_report->other_count = slot->other_count;
+	ret_report->deadline_nsec = slot->deadline_nsec;
+	ret_report->operation = slot->operation;
+	ret_report->break_id = slot->break_id;
+
+	slot->causes = 0;
+	slot->clear_count = 0;
+	slot->writeback_count = 0;
+	slot->other_count = 0;
+	slot->collected = slot->sequence;
+	rdmareg_slot_unqueue(slot);
+	rdmareg_slot_publish(slot);
+	return 0;
+}
+
+/**
+ * rdmareg_uncollect() - put a fold back that could not be delivered
+ *
+ * Does nothing if another watch moved into the slot in the meantime. Return: whether the slot has just become pending.
+ */
+static inline bool rdmareg_uncollect(struct rdmareg_table *table, const struct rdmareg_report *report)
+{
+	struct rdmareg_slot *slot = rdmareg_table_get(table, report->slot);
+
+	if (!slot || slot->kind != report->kind || slot->cookie != report->cookie)
+		return false;
+	if (report->causes)
+		rdmareg_slot_widen(slot, report->causes, report->start, report->end);
+	slot->clear_count += report->clear_count;
+	slot->writeback_count += report->writeback_count;
+	slot->other_count += report->other_count;
+	return rdmareg_slot_raise(table, slot);
+}
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * rdmareg.h - what the files of the module share: the opener (one open of /dev/rdmareg) and who calls whom.
+ *
+ *   main.c     the device and its requests
+ *   opener.c   the opener, its slots and its status page
+ *   range.c    range watches: mmu-interval notifiers
+ *   layout.c   layout watches: requests
+ *   lease.c    layout watches: the FL_LAYOUT lease and its deadline
+ *   breaker.c  who breaks a layout, what for, and when that system call is over
+ *
+ * Locks, outermost first: opener.change, layout.lease (layout.h), the inode's flc_lock (fs/locks.c), opener.lock,
+ * breakers (breaker.c). The notifier callbacks take opener.lock alone, the lease callbacks opener.lock or breakers.
+ * mmap_lock comes between opener.change and opener.lock, so nothing called under mmap_lock takes opener.change.
+ */
+#ifndef RDMAREG_H
+#define RDMAREG_H
+
+#include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/mutex.h>
+#include <linux/refcount.h>
+#include <linux/spinlock.h>
+#include <linux/uidgid.h>
+#include <linux/wait.h>
+
+#include "rdmareg-slots.h"
+
+/**
+ * struct rdmareg_opener - one open of the device
+ * @mm: the address space that opened it; the structure is kept, the memory is not.
+ * @exit: tells when @mm is torn down, be it that somebody else still has the device open.
+ * @change: serialises requests that add, remove or re-arm watches.
+ * @lock: guards @table, its slots and the status page.
+ * @pages: the status page, allocated where slots were used or the process looked.
+ */
+struct rdmareg_opener {
+	struct list_head entry;
+	kuid_t uid;
+	refcount_t refs;
+	struct mm_struct *mm;
+	struct mmu_notifier exit;
+	struct mutex change;
+	spinlock_t lock;
+	wait_queue_head_t wait;
+	struct rdmareg_table table;
+	struct page **pages;
+};
+
+extern unsigned int rdmareg_max_watches;
+extern unsigned int rdmareg_max_deadline_ms;
+extern unsigned int rdmareg_max_openers;
+
+#define RDMAREG_STATUS_BYTES PAGE_ALIGN(rdmareg_max_watches * sizeof(struct rdmareg_slot_status))
+
+int rdmareg_open(struct inode *inode, struct file *file);
+int rdmareg_release(struct inode *inode, struct file *file);
+int rdmareg_mmap(struct file *file, struct vm_area_struct *vma);
+int rdmareg_opener_unwatch(struct rdmareg_opener *opener, u32 number);
+void rdmareg_opener_put(struct rdmareg_opener *opener);
+void rdmareg_opener_wake(struct rdmareg_opener *opener);
+int rdmareg_slot_add(struct rdmareg_opener *opener, struct rdmareg_slot *slot);
+void rdmareg_slot_remove(struct rdmareg_opener *opener, struct rdmareg_slot *slot);
+
+/* All but the callbacks below are called with opener->change held, except where noted. */
+int rdmareg_range_watch(struct rdmareg_opener *opener, struct rdmareg_watch_range *request);
+void rdmareg_range_unwatch(struct rdmareg_opener *opener, struct rdmareg_slot *slot);
+
+int rdmareg_layout_watch(struct rdmareg_opener *opener, struct rdmareg_watch_layout *request);
+int rdmareg_layout_rearm(struct rdmareg_opener *opener, const struct rdmareg_rearm *request);
+void rdmareg_layout_unwatch(struct rdmareg_opener *opener, struct rdmareg_slot *slot);
+
+/* Without opener->change: giving back must not wait for anything else the process does. */
+int rdmareg_layout_release(struct rdmareg_opener *opener, const struct rdmareg_release *request);
+void rdmareg_layout_release_all(struct rdmareg_opener *opener);
+/* Under opener->lock. */
+void rdmareg_layout_describe(const struct rdmareg_slot *slot, struct rdmareg_report *report);
+
+int rdmareg_layout_init(void);
+void rdmareg_layout_exit(void);
+
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * harness.h - a world of its own for each bus test: a private message bus, the real rdmaregd on it, and keepers without an adapter.
+ *
+ * Keepers are rdmareg-keeper-fake, moved by lines written to its FIFO (daemon/keeper/main-fake.c), except in sessions called bad-*,
+ * which get a keeper that misbehaves as the name says (bad-keeper.c).
+ *
+ * Nothing sleeps to let something happen: until() polls for a condition and fails after WAIT_SEC. Everything the test starts ends
+ * with it: bus and daemon by a death signal, keepers because they become the test's children when their parents are gone.
+ */
+#ifndef RDMAREG_TEST_HARNESS_H
+#define RDMAREG_TEST_HARNESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+
+#include <systemd/sd-bus.h>
+
+#include "names.h"
+
+#define WAIT_SEC 30
+#define SKIP 77
+
+/* Fails the test with the daemon's log. */
+#define check(condition) \
+	do { \
+		if (!(condition)) \
+			check_failed(__FILE__, __LINE__, #condition); \
+	} while (0)
+#define check_text(got, wanted) check_same_text(__FILE__, __LINE__, got, wanted)
+#define until(condition) \
+	do { \
+		for (unsigned int _n = 0; !(condition); _n++) \
+			until_pause(_n, __FILE__, __LINE__, #condition); \
+	} while (0)
+
+_Noreturn void check_failed(const char *file, int line, const char *what);
+void check_same_text(const char *file, int line, const char *got, const char *wanted);
+void until_pause(unsigned int n, const char *file, int line, const char *what);
+
+struct world {
+	char directory[64];
+	char address[128];
+	pid_t bus;
+	pid_t daemon;
+	size_t descriptors; /* of the daemon when it had just begun to serve */
+};
+
+/* @settings: more lines of rdmaregd.conf, or "" */
+void world_begin(struct world *w, const char *settings);
+/* Waits until nothing is left: no region, no keeper, no descriptor; then ends everything. */
+void world_end(struct world *w);
+void world_write_settings(struct world *w, const char *settings);
+/* Starts the daemon, and returns when it serves. */
+void world_start_daemon(struct world *w);
+/* Sends @signal, waits for the end, and returns the wait status. */
+int world_end_daemon(struct world *w, int signal);
+bool world_log_contains(const struct world *w, const char *text);
+size_t world_descriptors(const struct world *w);
+/* Of the daemon, in KiB. */
+size_t world_memory(const struct world *w);
+/* Keeper processes that run now. */
+size_t world_keepers(const struct world *w);
+void world_kill_keepers(const struct world *w, int signal);
+/* A line to the fake keeper of (uid, session). */
+void world_tell_keeper(const struct world *w, uid_t uid, const char *session, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+sd_bus *connect_client(const struct world *w);
+void disconnect(sd_bus *b);
+
+/* What came back. Names an error if there is one. */
+struct reply {
+	char error[128]; /* without the prefix; empty: success */
+	char text[700];
+	uint64_t id;
+	char path[80];
+	char ticket[200];
+};
+
+/* RegisterRegion; after @ret the a{sv} as for sd_bus_message_append: 1, "session", "s", "x". */
+bool register_region(sd_bus *b, int fd, uint64_t offset, uint64_t length, const char *access, struct reply *ret,
+		     int n_options, ...);
+/* A method of the region without arguments, or with one number. */
+bool call_region(sd_bus *b, uint64_t id, const char *method, struct reply *ret);
+bool acknowledge(sd_bus *b, uint64_t id, uint64_t revocation, struct reply *ret);
+bool export_region(sd_bus *b, uint64_t id, struct reply *ret, int n_options, ...);
+/* GetRegion: is there such a region for this caller? */
+bool region_exists(sd_bus *b, uint64_t id);
+size_t count_regions(sd_bus *b);
+/* Property of the region; text form of s, and of t, u, b. */
+void get_property(sd_bus *b, uint64_t id, const char *property, char *out, size_t size);
+uint64_t get_manager_number(sd_bus *b, const char *property);
+void take_reply(sd_bus_message *m, const sd_bus_error *e, int r, struct reply *ret);
+
+/* Signals that arrived on @b. listen_signals() before the first; await_signal() removes and returns the oldest of that name. */
+void listen_signals(sd_bus *b);
+sd_bus_message *await_signal(sd_bus *b, const char *member);
+/* Handles what is there, and says whether such a signal was among it. */
+bool has_signal(sd_bus *b, const char *member);
+void forget_signals(sd_bus *b);
+
+/* A file of @size in the world's directory, open as @flags, unlinked already. */
+int make_file(const struct world *w, size_t size, int flags);
+int make_memfd(size_t size);
+
+/* Runs @body in a process of this uid, which must end well. */
+void run_as(const struct world *w, uid_t uid, void (*body)(const struct world *w, const void *arguments),
+	    const void *arguments);
+
+#endif

@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# check-files.py - what every file must have, whatever it is about:
+#
+#   - it opens with the licence of its folder (SPDX) and a paragraph that says what it is;
+#   - it can be read in one sitting;
+#   - nothing of the machine it was written on, and no note to self, is left in it;
+#   - tests wait for events, not for time;
+#   - shell scripts and XML parse.
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import xml.dom.minidom
+
+import tree
+
+MAX_LINES = 450
+MANUALS = {"client/rdmareg.h"}  # long because they explain: twice as many
+LICENCES = {  # longest match counts
+    "": "GPL-2.0-or-later",
+    "kmod-helper": "GPL-2.0-only",
+    "client": "LGPL-2.1-or-later",
+    "client/ctl": "GPL-2.0-or-later",
+    "proto": "LGPL-2.1-or-later",
+    "proto/keeper-protocol.h": "GPL-2.0-or-later",
+    "proto/rdmareg-uapi.h": "GPL-2.0-only WITH Linux-syscall-note",
+}
+SOURCES = (".c", ".h", ".sh", ".py")
+# Words that mark unfinished work; spelled so that this line is not one.
+NOTES = re.compile(r"(?<![-.])\b(TO" + r"DO|FIX" + r"ME|X" + r"XX)\b")
+SLEEP = re.compile(r"\b(?:u|nano|clock_nano)?sleep\s*\(")
+
+
+def licence_of(path):
+    best = max((p for p in LICENCES if p == "" or path == pathlib.Path(p) or pathlib.Path(p) in path.parents), key=len)
+    return LICENCES[best]
+
+
+def is_shell(path, text):
+    return path.suffix == ".sh" or re.match(r"#!.*\b(ba|da|busybox |)sh\b", text)
+
+
+def check_opening(path, text):
+    lines = text.splitlines()
+    if path.suffix not in SOURCES:
+        return
+    start, paragraph = 0, re.compile(r"/\*")
+    if path.suffix not in (".c", ".h"):  # after #!, "# shellcheck" and the like
+        start = next((n for n, line in enumerate(lines[:3]) if "SPDX" in line), 0)
+        paragraph = re.compile(r'#( |$)|"""')
+    first = lines[start] if len(lines) > start else ""
+    match = re.search(r"SPDX-License-Identifier: (.*?)(?: \*/)?$", first)
+    if not match:
+        tree.problem(path, start + 1, "does not open with an SPDX-License-Identifier line")
+        return
+    if match.group(1) != licence_of(path):
+        tree.problem(path, start + 1, f"is {match.group(1)}, its folder is {licence_of(path)}")
+    if len(lines) <= start + 1 or not paragraph.match(lines[start + 1]):
+        tree.problem(path, start + 2, "no paragraph after the licence that says what this file is")
+
+
+def machine_words():
+    """What betrays this machine: the tree's own folder, the user's, and package mirrors other than Debian's own."""
+    words = {str(tree.ROOT)} if len(tree.ROOT.parts) > 2 and not str(tree.ROOT).startswith("/usr/") else set()
+    home = os.environ.get("HOME", "")
+    if home.startswith("/home/"):
+        words.add(home + "/")
+    places = [pathlib.Path("/etc/apt/sources.list"), *pathlib.Path("/etc/apt").glob("*/*"), pathlib.Path("/etc/pip.conf"),
+              pathlib.Path(home or "/nonexistent") / ".npmrc"]
+    for place in places:
+        try:
+            settings = place.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue
+        words.update(host for host in re.findall(r"\bhttps?://(?:[^/\s\"']*@)?([^/\s\"':;]+)", settings)
+                     if not host.endswith((".debian.org", "localhost", "127.0.0.1")) and "." in host)
+    return words
+
+
+def check_words(path, text, words):
+    for match in NOTES.finditer(text):
+        tree.problem(path, tree.line_of(text, match.start()), f'"{match.group(0)}": finish it, or file an issue')
+    for word in words:
+        position = text.find(word)
+        if position >= 0:
+            tree.problem(path, tree.line_of(text, position), "names a place of the machine it was written on")
+
+
+def check_parses(path, text):
+    if is_shell(path, text):
+        shell = "bash" if "bash" in text.splitlines()[0] or path.suffix == ".sh" else "sh"
+        tried = subprocess.run([shell, "-n", tree.ROOT / path], capture_output=True, text=True, check=False)
+        if tried.returncode:
+            tree.problem(path, 1, tried.stderr.strip())
+    elif path.suffix in (".xml", ".conf") and text.lstrip().startswith(("<?xml", "<!DOCTYPE", "<busconfig", "<node")):
+        try:
+            xml.dom.minidom.parseString(text)
+        except Exception as error:  # expat's own error class is not worth importing
+            tree.problem(path, 1, f"not well-formed XML: {error}")
+        if shutil.which("xmllint"):
+            tried = subprocess.run(["xmllint", "--nonet", "--noout", tree.ROOT / path], capture_output=True, text=True, check=False)
+            if tried.returncode:
+                tree.problem(path, 1, tried.stderr.strip())
+
+
+words = machine_words()
+checked = 0
+for path in tree.paths():
+    text = tree.read(path)
+    if text is None:
+        tree.problem(path, 1, "is not UTF-8 text")
+        continue
+    if path.parts[0] == "LICENSES":
+        continue
+    checked += 1
+    check_opening(path, text)
+    check_words(path, text, words)
+    check_parses(path, text)
+    length = text.count("\n")
+    limit = MAX_LINES * 2 if str(path) in MANUALS else MAX_LINES
+    if path.suffix in SOURCES and length > limit:
+        tree.problem(path, length, f"has {length} lines, more than {limit}: it has two jobs")
+    if path.parts[0] == "tests" and path.suffix in (".c", ".h", ".py") and path.parts[1] != "check":
+        for match in SLEEP.finditer(text):
+            tree.problem(path, tree.line_of(text, match.start()), "sleeps: wait for the event instead, or step a fake clock")
+    if text and not text.endswith("\n"):
+        tree.problem(path, length + 1, "does not end with a newline")
+    for number, line in enumerate(text.split("\n"), 1):
+        if line != line.rstrip():
+            tree.problem(path, number, "ends in white space")
+
+tree.done(f"{checked} files looked at")

@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# check-includes.py - who may include whom. The folders of daemon/ form layers, and adapters do not know each other:
+#
+#   util      itself
+#   core      util, proto/names.h; and no system header that could do I/O or read a clock
+#   bus       an adapter: core, util, proto
+#   keeper    each module (files with a common stem: hca.c, hca-verbs.c, hca.h) is an adapter: core, util, proto.
+#             KEEPER_GLUE brings them together and sees them all; KEEPER_SHARED is vocabulary that they have in common
+#   arbiter   brings core and bus together and sees all but the keeper
+#   client    proto only: it is a library of its own, under another licence
+#   kmod-helper   itself and the device's contract
+import re
+import pathlib
+
+import tree
+
+KEEPER_GLUE = {"main", "keeper"}
+KEEPER_SHARED = {"clock", "reason"}
+
+# What each group sees beside itself. A group is a folder, or folder/module inside the keeper.
+SEES = {
+    "daemon/util": {"config.h"},
+    "daemon/core": {"daemon/util", "proto/names.h"},
+    "daemon/bus": {"daemon/core", "daemon/util", "proto", "config.h"},
+    "daemon/keeper": {"daemon/core", "daemon/util", "proto", "config.h"},
+    "daemon/arbiter": {"daemon/core", "daemon/util", "daemon/bus", "proto", "config.h"},
+    "client": {"proto", "config.h"},
+    "kmod-helper": {"proto/rdmareg-uapi.h"},
+}
+IMPURE = re.compile(r"<(stdio|unistd|fcntl|time|poll|signal|pthread|sys/.*|systemd/.*|event2/.*|infiniband/.*|rdma/.*)\.h>")
+INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|(<[^>]+>))', re.M)
+
+
+def group_of(path):
+    """The group a file belongs to, or None if the rules are not about it."""
+    for group in SEES:
+        if pathlib.Path(group) in path.parents:
+            if group == "daemon/keeper":
+                return f"{group}/{path.stem.split('-')[0]}"
+            return group
+    return None
+
+
+def resolve(path, name):
+    """The file of the tree that #include "name" in `path` means; the name itself when it is made by the build."""
+    for folder in (path.parent, pathlib.Path("."), pathlib.Path("proto"),
+                   pathlib.Path("daemon"), pathlib.Path("client")):
+        if (tree.ROOT / folder / name).is_file():
+            return pathlib.Path((tree.ROOT / folder / name).resolve().relative_to(tree.ROOT))
+    return pathlib.Path(name)
+
+
+def may_see(group, target):
+    folder = "/".join(group.split("/")[:2])
+    own = group_of(target)
+    if own == group:
+        return True
+    if folder == "daemon/keeper" and own and own.startswith("daemon/keeper/"):
+        return group.split("/")[2] in KEEPER_GLUE or own.split("/")[2] in KEEPER_SHARED
+    return any(str(target) == seen or pathlib.Path(seen) in target.parents for seen in SEES[folder])
+
+
+checked = 0
+for path in tree.files("", ".c", ".h"):
+    group = group_of(path)
+    if not group:
+        continue
+    checked += 1
+    text = tree.read(path)
+    for match in INCLUDE.finditer(text):
+        line = tree.line_of(text, match.start(1) if match.group(1) else match.start(2))
+        if match.group(2):
+            if group == "daemon/core" and IMPURE.match(match.group(2)):
+                tree.problem(path, line, f"core is pure and must not include {match.group(2)}")
+        elif not may_see(group, resolve(path, match.group(1))):
+            tree.problem(path, line, f"{group} must not include {match.group(1)} (the rules: tests/check/check-includes.py)")
+
+tree.done(f"includes of {checked} files")

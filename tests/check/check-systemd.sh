@@ -1,0 +1,39 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# check-systemd.sh - the units, rules and snippets of systemd/, as installed, are accepted by systemd's own tools.
+# Skipped (77) where those are not installed. Nothing here needs a running service manager.
+#
+#   check-systemd.sh BUILD-FOLDER
+set -euo pipefail
+build=$1
+command -v systemd-analyze >/dev/null || { echo "systemd-analyze is not installed"; exit 77; }
+root=$(mktemp -d)
+trap 'rm -rf "$root"' EXIT
+
+here=$(cd "$(dirname "$0")/../../systemd" && pwd)
+units=$root/units
+mkdir -p "$units"
+cp "$here"/*.slice "$units"
+# The program is not installed yet: any that exists will do for the check.
+sed -E "s|^ExecStart=.*|ExecStart=/bin/true|; /^Documentation=/d" "$build/systemd/rdmaregd.service" >"$units/rdmaregd.service"
+sed -i "/^Documentation=/d" "$units"/*.slice
+
+echo "units"
+SYSTEMD_UNIT_PATH=$units: systemd-analyze verify --man=no "$units"/rdmaregd.service "$units"/rdmareg.slice
+
+echo "sandbox: exposure at most 3.0 of 10"
+systemd-analyze security --offline=yes --threshold=30 --no-pager "$units/rdmaregd.service" >"$root/security" ||
+	{ cat "$root/security"; exit 1; }
+tail -1 "$root/security"
+
+if command -v systemd-sysusers >/dev/null; then
+	echo "group"
+	mkdir -p "$root/etc"
+	systemd-sysusers --root="$root" "$here/sysusers.conf"
+	grep '^rdmareg:' "$root/etc/group"
+fi
+if command -v udevadm >/dev/null && udevadm verify --help >/dev/null 2>&1; then # since systemd 254
+	echo "udev rules"
+	udevadm verify "$here/60-rdmareg.rules"
+fi

@@ -1,0 +1,163 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# demo.sh - what rdmaregd does, on a real kernel, told as it happens. `./run demo` runs it in the lab; `./run demo --host` on this machine,
+# where RDMAREG_HOST is set.
+#
+# Every claim is checked; the table at the end says which held, and the exit status is 0 only if all did.
+. /lab/guest/lib.sh
+. /lab/guest/regions.sh
+
+SIZE_MIB=64
+FS="xfsdax xfs ext4dax ext4"
+declare -A ticket id
+table=()
+all_held=0
+
+title() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+tell() { printf '   %s\n' "$*"; }
+# held WHAT COMMAND... - one row of the table.
+held() {
+	local what=$1
+	shift
+	if "$@" >/dev/null 2>&1; then
+		table+=("yes  $what")
+	else
+		table+=("NO   $what")
+		all_held=1
+		tell "(this did not hold: $what)"
+	fi
+}
+equal() { [ "$1" = "$2" ]; }
+
+start() {
+	title "a. Daemon and module, and a 64 MiB file on each of four filesystems, registered for remote peers"
+	lab_setup && product_up || exit 1
+	tell "kernel $(uname -r), adapters: $(rdma link | grep -o 'rxe[ab]' | tr '\n' ' ')(soft-RoCE), two nodes: 10.99.0.1 and 10.99.0.2"
+	local fs r
+	for fs in $FS; do
+		zeroes /mnt/$fs/demo $SIZE_MIB
+		r=$(register /mnt/$fs/demo --export --grace 3s) || { held "register on $fs" false; continue; }
+		ticket[$fs]=$(field ticket "$r") id[$fs]=$(field id "$r")
+		printf '   %-8s region %-3s %-13s %s\n' $fs "${id[$fs]}" "$(field arbitration_mode "$r")" "$(field arbitration_reason "$r")"
+		held "$fs: registered without a pin" equal "$(field state "$r")" live
+	done
+}
+
+transfers() {
+	title "b. A peer on the other node puts $SIZE_MIB MiB into each; what the filesystem has after dropping its caches is compared"
+	local fs want got
+	noise /tmp/sent $SIZE_MIB
+	want=$(sha256sum </tmp/sent | cut -d' ' -f1)
+	for fs in $FS; do
+		on_b rdmaregctl put /tmp/sent "${ticket[$fs]}" >/dev/null
+		got=$(sum_on_disk /mnt/$fs/demo)
+		on_b rdmaregctl get "${ticket[$fs]}" /tmp/got >/dev/null
+		tell "$fs: sent ${want:0:16}  on disk ${got:0:16}  read back $(sha256sum </tmp/got | cut -c1-16)"
+		held "$fs: the filesystem has what the peer put" equal "$want" "$got"
+		held "$fs: get returns the same" cmp -s /tmp/sent /tmp/got
+	done
+}
+
+# The peer's own events and the daemon's, by the machine's clock, relative to the first.
+timeline() {
+	jq -rs 'map(select(.event != null and .time_usec != null)) | sort_by(.time_usec) | .[0].time_usec as $t0 |
+		.[] | [((.time_usec - $t0) / 1000 | floor | tostring) + " ms", .who // "", .event, .detail // ""] | @tsv' "$@" |
+		while IFS=$'\t' read -r at who event detail; do printf '   %10s  %-10s %-14s %s\n' "$at" "$who" "$event" "$detail"; done
+}
+
+truncate_asked() {
+	title "c. A peer keeps writing to the XFS-DAX file while somebody truncates it to half"
+	local log=/tmp/peer.log start took
+	head -c $((16 * MIB)) /tmp/sent >/tmp/part
+	rdmaregctl --json watch "${id[xfsdax]}" >/tmp/watch.log 2>/dev/null &
+	local watcher=$!
+	start_peer $log rdmaregctl --json put /tmp/part "${ticket[xfsdax]}" --repeat 12 --timeline
+	wait_for region_is "${id[xfsdax]}" peers 1
+	start=$(uptime_msec)
+	truncate -s $((SIZE_MIB / 2))M /mnt/xfsdax/demo
+	took=$(($(uptime_msec) - start))
+	tell "the truncate returned after $took ms"
+	wait_for region_is "${id[xfsdax]}" valid_length $((SIZE_MIB / 2 * MIB))
+	held "truncate: the peer went on over the same connection, to its end" equal 0 "$(peer_status)"
+	kill $watcher 2>/dev/null
+	wait $watcher 2>/dev/null
+	show_timeline /tmp/watch.log $log
+	held "truncate: the peer was asked and acknowledged" in_log $log acknowledged
+	held "truncate: the peer was told the new length" in_log $log settled
+	held "truncate: the region is live with half the length" region_is "${id[xfsdax]}" state live
+	held "truncate: the file is half as long" equal $((SIZE_MIB / 2 * MIB)) "$(stat -c %s /mnt/xfsdax/demo)"
+}
+
+truncate_ignored() {
+	title "d. The same with a peer that never answers: the deadline is 3 s, then it loses its connection, nobody else"
+	local start took good
+	start_peer /tmp/good.log rdmaregctl get "${ticket[xfsdax]}" /tmp/got --length 1M --repeat forever
+	good=$PEER
+	start_peer /tmp/bad.log "$RDMAREG_TESTS/unruly-peer" "${ticket[xfsdax]}" hammer
+	wait_for region_is "${id[xfsdax]}" peers 2
+	start=$(uptime_msec)
+	truncate -s $((SIZE_MIB / 4))M /mnt/xfsdax/demo
+	took=$(($(uptime_msec) - start))
+	held "deadline: the truncate returned at it ($took ms)" test $took -ge 2700 -a $took -lt 20000
+	peer_status >/dev/null
+	tell "the truncate returned after $took ms; the peer that ignored it: $(tail -n 1 /tmp/bad.log)"
+	held "deadline: the silent peer lost its connection" in_log /tmp/bad.log '^failed after'
+	head -c $((SIZE_MIB / 2 * MIB)) /dev/zero >/mnt/xfsdax/next
+	held "deadline: not one byte of it in the file that got the blocks" equal 0 "$(grep -c -a -P '\xbd{64}' /mnt/xfsdax/next)"
+	wait_for region_is "${id[xfsdax]}" state live
+	held "deadline: the other peer still reads over its first connection" kill -0 $good
+	kill $good
+	wait $good 2>/dev/null
+}
+
+contrast() {
+	title "e. What a plain, pinned registration does on this kernel"
+	local fs result
+	for fs in ext4 xfs ext4dax xfsdax; do
+		zeroes /mnt/$fs/plain 1
+		result=$("$RDMAREG_TESTS/pinned" rxea register /mnt/$fs/plain)
+		tell "$fs: ibv_reg_mr() for writing: $result"
+		case $fs in
+		*dax) held "plain registration on $fs is refused" equal EOPNOTSUPP "$result" ;;
+		*) held "plain registration on $fs is refused" equal EFAULT "$result" ;;
+		esac
+	done
+	result=$("$RDMAREG_TESTS/pinned" rxea lose)
+	tell "tmpfs, where pins are allowed, truncated and grown again: $result"
+	held "plain registration loses data silently where it is allowed" grep -q '256 of 256 writes completed, [1-9]' <<<"$result"
+}
+
+survival() {
+	title "f. rdmaregd is killed while a peer writes"
+	local before after
+	before=$(rdmaregctl --json list | jq -c '[.. | objects | select(has("id")) | {id, path, rkey, ticket}]')
+	start_peer /tmp/peer.log rdmaregctl put /tmp/part "${ticket[ext4]}" --repeat 10
+	wait_for region_is "${id[ext4]}" peers 1
+	kill -9 "$(daemon_pid)"
+	product_up
+	after=$(rdmaregctl --json list | jq -c '[.. | objects | select(has("id")) | {id, path, rkey, ticket}]')
+	tell "the peer: $(peer_status >/tmp/status; tail -n 1 /tmp/peer.log)"
+	held "restart: no operation of the peer failed" equal 0 "$(cat /tmp/status)"
+	held "restart: the same regions are listed" equal "$before" "$after"
+}
+
+finish_demo() {
+	title "What held"
+	local row fs
+	for fs in $FS; do rdmaregctl release "${id[$fs]}" >/dev/null; done
+	held "nothing is left: no memory region of the adapter" wait_for no_mr
+	held "the kernel's log is clean" kernel_log_clean
+	for row in "${table[@]}"; do printf '   %s\n' "$row"; done
+	echo
+	if [ $all_held = 0 ]; then echo "All of it held."; else echo "Something did not hold."; fi
+	exit $all_held
+}
+
+start
+transfers
+truncate_asked
+truncate_ignored
+contrast
+survival
+finish_demo

@@ -1,0 +1,112 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# The guest's shell library, sourced by every scenario: `. /lab/guest/lib.sh`.
+#
+# What a scenario finds after lab_setup (idempotent; the test driver has called it before the first scenario):
+#
+#   node a  this name space, 10.99.0.1, RDMA device rxea           node b  on_b CMD..., 10.99.0.2, RDMA device rxeb
+#   /mnt/ext4 /mnt/xfs       on virtio disks, page cache           /mnt/ext4dax /mnt/xfsdax  on pmem, dax=always
+#   /mnt/tmpfs               memory                                $LAB_DEVDAX               device-dax, 2 MiB pages
+#   $LAB_KERNEL  6.1, 6.12, 7.2 ...     $LAB_BOOT  plain or systemd
+#
+# Nothing in here sleeps for a fixed time: wait_for polls a condition with a bound.
+
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+LAB_KERNEL=$(uname -r | grep -oE '^[0-9]+\.[0-9]+')
+LAB_ADDR_A=10.99.0.1 LAB_ADDR_B=10.99.0.2
+if [ -d /run/systemd/system ]; then LAB_BOOT=systemd; else LAB_BOOT=plain; fi
+export LAB_KERNEL LAB_BOOT LAB_ADDR_A LAB_ADDR_B
+LAB_STATE=/run/lab
+mkdir -p "$LAB_STATE"
+
+. /lab/guest/assert.sh
+. /lab/guest/product.sh
+
+on_b() { ip netns exec b "$@"; }
+
+# kernel_at_least 6.15 - for what only newer kernels can do: kernel_at_least 6.15 || skip_all "no ODP in rxe".
+kernel_at_least() { [ "$(printf '%s\n%s\n' "$1" "$LAB_KERNEL" | sort -V | head -n 1)" = "$1" ]; }
+
+# Whether RDMA works between the nodes: rxe used to listen in the first name space only. Where it does not, node a can
+# still connect to itself.
+lab_two_nodes() { kernel_at_least 7.0; }
+
+setup_nodes() {
+	modprobe -a veth rdma_rxe ib_uverbs rdma_ucm
+	ip netns add b
+	ip link add veth-a mtu 4200 type veth peer name veth-b mtu 4200 netns b
+	ip addr add $LAB_ADDR_A/24 dev veth-a
+	on_b ip addr add $LAB_ADDR_B/24 dev veth-b
+	ip link set veth-a up
+	on_b ip link set lo up
+	on_b ip link set veth-b up
+	rdma link add rxea type rxe netdev veth-a
+	on_b rdma link add rxeb type rxe netdev veth-b
+	wait_for on_b ping -c 1 -W 1 $LAB_ADDR_A
+	wait_for ping -c 1 -W 1 $LAB_ADDR_B
+}
+
+setup_pmem() {
+	modprobe -a nd_e820 nd_pmem device_dax dax_pmem
+	wait_for test -e /sys/bus/nd/devices/namespace2.0 -o -e /sys/bus/nd/devices/namespace2.1
+	ndctl create-namespace -f -e namespace2.0 -m devdax -a 2M -M mem >"$LAB_STATE/devdax.json"
+	jq -r '"/dev/" + .daxregion.devices[0].chardev' "$LAB_STATE/devdax.json" >"$LAB_STATE/devdax"
+}
+
+# setup_fs NAME DEVICE OPTIONS MKFS... - makes, mounts and checks one file system.
+setup_fs() {
+	local dir=/mnt/$1 dev=$2 options=$3
+	shift 3
+	mkdir -p "$dir"
+	wait_for test -b "$dev"
+	"$@" "$dev" >/dev/null
+	mount -o "$options" "$dev" "$dir"
+	chmod 1777 "$dir"
+}
+
+setup_filesystems() {
+	modprobe -a virtio_blk
+	mkdir -p /mnt/tmpfs
+	mount -t tmpfs -o size=3G,mode=1777 tmpfs /mnt/tmpfs
+	# loading xfs takes seconds under emulation: the others go beside it
+	setup_fs xfs /dev/vdb rw mkfs.xfs -q -f -K &
+	setup_fs ext4 /dev/vda rw mkfs.ext4 -q -F -E nodiscard,lazy_itable_init=1 &
+	setup_fs ext4dax /dev/pmem1 dax=always mkfs.ext4 -q -F -b 4096 -E nodiscard &
+	setup_fs xfsdax /dev/pmem0 dax=always mkfs.xfs -q -f -K -m "reflink=1" &
+	wait
+}
+
+# lab_setup - everything above, once per boot. A part that fails is named; the first scenario then looks closer.
+lab_setup() {
+	local part pids=() pid failed=0
+	[ ! -e "$LAB_STATE/ready" ] || { LAB_DEVDAX=$(cat "$LAB_STATE/devdax"); export LAB_DEVDAX; return 0; }
+	pidof -q systemd-udevd || /usr/lib/systemd/systemd-udevd --daemon 2>/dev/null
+	modprobe xfs & modprobe ext4 &
+	for part in setup_nodes setup_pmem setup_filesystems; do
+		(set -e; $part) >"$LAB_STATE/$part.log" 2>&1 &
+		pids+=($!:$part)
+	done
+	for pid in "${pids[@]}"; do
+		wait "${pid%%:*}" || { echo "lab: ${pid#*:} failed:"; cat "$LAB_STATE/${pid#*:}.log"; failed=1; }
+	done
+	wait
+	for part in xfs ext4 xfsdax ext4dax; do
+		mountpoint -q /mnt/$part || { echo "lab: /mnt/$part is not there"; failed=1; }
+	done
+	ulimit -l unlimited
+	LAB_DEVDAX=$(cat "$LAB_STATE/devdax")
+	export LAB_DEVDAX
+	[ $failed = 1 ] || touch "$LAB_STATE/ready"
+	return $failed
+}
+
+# lab_reset - back to a clean state between two scenarios: no product, no processes of ours, empty file systems.
+lab_reset() {
+	product_down
+	local dir
+	for dir in ext4 xfs ext4dax xfsdax tmpfs; do
+		find "/mnt/$dir" -mindepth 1 -maxdepth 1 ! -name lost+found -exec rm -rf {} +
+	done
+	dmesg -n 5
+}

@@ -1,0 +1,89 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Starting and stopping the installed product, under either kind of boot. The names below are the only place that knows
+# where things are installed.
+
+RDMAREGD=${RDMAREGD:-/usr/libexec/rdmareg/rdmaregd}
+RDMAREGD_ARGS=${RDMAREGD_ARGS:-}
+RDMAREG_UNIT=${RDMAREG_UNIT:-rdmaregd.service}
+RDMAREG_BUS_NAME=${RDMAREG_BUS_NAME:-org.rdmareg.Registry1}
+RDMAREG_KEEPER=${RDMAREG_KEEPER:-rdmareg-keeper}
+RDMAREG_TESTS=${RDMAREG_TESTS:-/usr/libexec/rdmareg/tests}
+RDMAREG_RUNDIR=${RDMAREG_RUNDIR:-/run/rdmareg}
+DAEMON_LOG=/run/lab/rdmaregd.log
+
+product_installed() { [ -x "$RDMAREGD" ]; }
+
+# dbus_up - a system bus, with the policy files that are installed. systemd boots have one (dbus-broker).
+dbus_up() {
+	[ -d /run/systemd/system ] || [ -e /run/lab/dbus.pid ] && return 0
+	mkdir -p /run/dbus
+	dbus-daemon --system --fork --nopidfile --print-pid >/run/lab/dbus.pid
+}
+
+bus_has() { busctl --system --no-pager --no-legend list | grep -q "^$1 "; }
+
+bus_has_owner() {
+	[ "$(busctl --system call org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus NameHasOwner s "$1" \
+		2>/dev/null)" = "b true" ]
+}
+
+# module_up - the helper module, where the product has one built for this kernel.
+module_up() { modprobe rdmareg 2>/dev/null; }
+
+# product_up - bus, module (when there is one), daemon; returns when the daemon owns its name.
+product_up() {
+	dbus_up
+	module_up || echo "# no helper module for this kernel"
+	if [ -d /run/systemd/system ]; then
+		systemctl start "$RDMAREG_UNIT"
+	else
+		# shellcheck disable=SC2086
+		"$RDMAREGD" $RDMAREGD_ARGS >>"$DAEMON_LOG" 2>&1 &
+		echo $! >/run/lab/rdmaregd.pid
+	fi
+	wait_for bus_has_owner "$RDMAREG_BUS_NAME" || {
+		echo "# the daemon does not appear on the bus"
+		product_log | tail -n 20
+		return 1
+	}
+}
+
+# product_log - what the daemon has said since the boot.
+product_log() {
+	if [ -d /run/systemd/system ]; then
+		journalctl --no-pager -q -u "$RDMAREG_UNIT"
+	else
+		cat "$DAEMON_LOG" 2>/dev/null
+	fi
+}
+
+gone() { ! kill -0 "$1" 2>/dev/null; }
+no_process() { ! pgrep -f "$1" >/dev/null; }
+
+# product_down - stops the daemon, then what outlives it by design (keepers), then the module. Never fails.
+product_down() {
+	local pid
+	if [ -d /run/systemd/system ]; then
+		systemctl stop "$RDMAREG_UNIT" 'rdmareg-keeper-*.service' 2>/dev/null
+		systemctl reset-failed 2>/dev/null
+	elif [ -e /run/lab/rdmaregd.pid ]; then
+		pid=$(cat /run/lab/rdmaregd.pid)
+		rm -f /run/lab/rdmaregd.pid
+		kill "$pid" 2>/dev/null
+		WAIT_SEC=5 wait_for gone "$pid" || kill -9 "$pid" 2>/dev/null
+	fi
+	pkill -f "$RDMAREG_KEEPER" 2>/dev/null && { WAIT_SEC=5 wait_for no_process "$RDMAREG_KEEPER" || pkill -9 -f "$RDMAREG_KEEPER"; }
+	[ ! -d /sys/module/rdmareg ] || WAIT_SEC=5 wait_for rmmod rdmareg || echo "# module rdmareg cannot be unloaded"
+	rm -rf "${RDMAREG_RUNDIR:?}"/*
+	return 0
+}
+
+# nothing_left - after everything has been let go: no registration, no keeper, no mapped file.
+nothing_left() {
+	local left
+	left=$(rdma resource show mr 2>/dev/null)
+	[ -z "$left" ] || { echo "registrations left: $left"; return 1; }
+	no_process "$RDMAREG_KEEPER" || { echo "keepers left: $(pgrep -af "$RDMAREG_KEEPER")"; return 1; }
+}

@@ -1,0 +1,79 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# What scenarios and the demo do with regions, in words of one line each. Sourced after lib.sh.
+#
+# Peers run on node b (on_b). A region's description is the JSON of rdmaregctl, kept in a variable and asked with `field`.
+
+MIB=$((1 << 20))
+
+# zeroes FILE MIB - a file with all its blocks; on DAX written through the mapping, so that it is really there.
+zeroes() { head -c $(($2 * MIB)) /dev/zero >"$1" && sync "$1"; }
+
+# noise FILE MIB - a file that looks like no other.
+noise() { head -c $(($2 * MIB)) /dev/urandom >"$1"; }
+
+# register FILE [OPTION...] - prints the region's JSON.
+register() { rdmaregctl --json register "$@"; }
+
+# field NAME JSON - one member of a region's description.
+field() { jq -r ".$1" <<<"$2"; }
+
+# region ID - the JSON of a region as it is now.
+region() { rdmaregctl --json show "$1"; }
+
+# region_is ID NAME VALUE - for wait_for and check.
+region_is() { [ "$(field "$2" "$(region "$1")")" = "$3" ]; }
+
+# region_gone ID - it is not found any more.
+region_gone() {
+	local status=0
+	rdmaregctl show "$1" >/dev/null 2>&1 || status=$?
+	[ $status = 3 ]
+}
+
+# The sum of a file's content as the filesystem has it, caches dropped.
+sum_on_disk() {
+	sync
+	echo 3 >/proc/sys/vm/drop_caches
+	sha256sum <"$1" | cut -d' ' -f1
+}
+
+# How many memory regions the adapter of node a has.
+mr_count() { rdma resource show mr 2>/dev/null | grep -c "dev rxea" || :; }
+
+# uptime_msec - CLOCK_BOOTTIME, for durations.
+uptime_msec() {
+	local up
+	read -r up _ </proc/uptime
+	echo "${up/./}0"
+}
+
+# in_log FILE PATTERN - for wait_for.
+in_log() { grep -q -- "$2" "$1"; }
+
+# start_peer LOG COMMAND... - a peer on node b in the background; its process id is in $PEER.
+start_peer() {
+	local log=$1
+	shift
+	ip netns exec b "$@" >"$log" 2>&1 </dev/null &
+	PEER=$!
+}
+
+# peer_status - waits for the peer and prints how it ended.
+peer_status() {
+	local status=0
+	wait "$PEER" || status=$?
+	echo $status
+}
+
+# keeper_pids - of all tenants.
+keeper_pids() { pgrep -x rdmareg-keeper; }
+
+# no_keeper_mappings - no keeper maps one of our test files any more.
+no_keeper_mappings() {
+	local pid
+	for pid in $(keeper_pids); do
+		! grep -q ' /mnt/' "/proc/$pid/maps" || return 1
+	done
+}

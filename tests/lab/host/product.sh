@@ -1,0 +1,97 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# product.sh build - builds the product in the build chroot and installs it, as a package would, into
+#     build/lab/product-root, together with the kernel module for every prepared kernel.
+# product.sh stale - succeeds when there is something to build.
+#
+# Always holds: product-root is replaced as a whole, under a lock; the source tree is never written to; a compiler
+# warning in the kernel module is an error.
+. "$(dirname "$0")/common.sh"
+
+root=$lab/product-root
+meson_options=(-Dprefix=/usr -Dsysconfdir=/etc -Dlocalstatedir=/var -Dlibdir=lib/x86_64-linux-gnu -Dtests=true -Dlab_tests=true)
+
+# Names, sizes and times of all that the product is made of: enough to see that nothing changed, in some milliseconds.
+fingerprint() {
+	(cd "$top" && find . \( -path ./build -o -path ./.git -o -path ./tests/lab/scenarios -o -path ./tests/lab/guest \
+		-o -path ./tests/lab/host \) -prune -o -type f -printf '%P %s %T@\n' | sort
+	hash tests/lab/host/product.sh
+	cat "$lab/kernels") | sha256sum
+}
+
+build_programs() {
+	[ -e "$lab/product/build.ninja" ] || "$host/in-dev" meson setup "${meson_options[@]}" /lab/product /src
+	"$host/in-dev" ninja -C /lab/product
+	"$host/in-dev" meson install -C /lab/product --no-rebuild --destdir /lab/product-root.new
+}
+
+# The compiler that a kernel's headers ask for. Debian built 6.1 with gcc 12.
+compiler_for() {
+	case $1 in
+	6.1.*) echo gcc-12 ;;
+	*) echo gcc ;;
+	esac
+}
+
+# Warnings of a module build. That kernel and module were compiled by two releases of the same compiler is no news: the
+# build chroot is of another Debian release than the 6.1 kernel.
+module_warnings() { grep -E 'warning:|WARNING' "$1" | grep -v 'the compiler differs from the one used to build the kernel'; }
+
+build_module() { # VERSION
+	local v=$1 work=$lab/kmod/$1 key log
+	key=$v.$(hash_tree kmod-helper proto)
+	if ! stamped "kmod-$v" "$key"; then
+		rm -rf "$work"
+		mkdir -p "$work"
+		cp -a "$top/kmod-helper" "$top/proto" "$work/"
+		log=$work/build.log
+		"$host/in-dev" make -C "/lib/modules/$v/build" M="/lab/kmod/$v/kmod-helper" CC="$(compiler_for "$v")" modules \
+			2>&1 | tee "$log"
+		if module_warnings "$log"; then die "the kernel module for $v has warnings"; fi
+		stamp "kmod-$v" "$key"
+	fi
+	install -D -m644 "$work/kmod-helper/rdmareg.ko" "$root.new/usr/lib/modules/$v/updates/rdmareg.ko"
+}
+
+# depmod over what the guest will see as one directory: the kernel's own modules and the one of the product. The mount
+# is private to the chroot's mount name space.
+index_modules() { # VERSION
+	"$host/in-dev" bash -ec '
+		v=$1 root=/lab/product-root.new
+		dir=$root/usr/lib/modules/$v own=/lab/trees/kernel/$v/usr/lib/modules/$v
+		mkdir "$dir/kernel"
+		mount --bind "$own/kernel" "$dir/kernel"
+		cp "$own"/modules.{order,builtin,builtin.modinfo} "$dir/"
+		ln -s usr/lib "$root/lib"
+		depmod -b "$root" "$v"
+		umount "$dir/kernel"
+		rmdir "$dir/kernel"
+		rm "$root/lib"' - "$1"
+}
+
+build() {
+	local before version
+	before=$(fingerprint)
+	rm -rf "$root.new"
+	mkdir "$root.new"
+	build_programs
+	if [ -e "$top/kmod-helper/Kbuild" ]; then
+		while read -r _ version; do
+			build_module "$version"
+			index_modules "$version"
+		done <"$lab/kernels"
+	fi
+	exec 7>"$lab/product.lock"
+	flock 7
+	rm -rf "$root"
+	mv "$root.new" "$root"
+	exec 7>&-
+	stamp product "$before"
+}
+
+case ${1:-} in
+build) build ;;
+stale) ! { [ -d "$root" ] && stamped product "$(fingerprint)"; } ;;
+*) die "usage: product.sh build|stale" ;;
+esac

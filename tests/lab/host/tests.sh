@@ -1,0 +1,85 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# tests.sh [NAME...] - all tests, or those whose name contains a NAME: the builds, what meson knows (plain and under the
+# sanitizers), the scenarios of the lab. One line each; the last line is "N passed, N failed, N skipped", and the status
+# is non-zero when a test failed or none ran.
+#
+# Always holds: a part that could not be built or started counts as a failure of its own, and the others still run.
+. "$(dirname "$0")/common.sh"
+. "$host/compile.sh"
+
+results=$logs/results
+: >"$results"
+
+# All result lines pass through here: shown and kept for the count.
+record() { tee -a "$results"; }
+
+# try NAME FUNCTION - a build as a test. In a process of its own, where an error ends it whoever asks for the status.
+try() {
+	local name=$1 function=$2 status=0
+	set +e
+	bash -c '. "$1/common.sh"; . "$1/compile.sh"; "$2"' - "$host" "$function" >"$logs/try-$name.log" 2>&1
+	status=$?
+	set -e
+	if [ $status = 0 ]; then
+		echo "ok $name/build"
+	else
+		echo "not ok $name/build"
+		sed 's/^/# /' "$logs/try-$name.log"
+	fi | record
+	return $status
+}
+
+unit() { # NAME PATTERN...
+	local name=$1
+	shift
+	python3 "$host/unit.py" "$build/$name" "$name" "$@" 2>"$logs/unit-$name.log" | record ||
+		{ echo "not ok $name/meson: $(tail -n 1 "$logs/unit-$name.log")" | record; }
+}
+
+wanted() { # NAME PATTERN...
+	local name=$1 pattern
+	shift
+	[ $# -gt 0 ] || return 0
+	for pattern; do
+		case $name in *"$pattern"*) return 0 ;; esac
+	done
+	return 1
+}
+
+host_tests() {
+	say "tests on this machine"
+	if try host compile_host; then unit host "$@"; fi
+	if try asan compile_asan; then unit asan "$@"; fi
+	[ $# -gt 0 ] || try clang compile_clang || true
+}
+
+lab_tests() {
+	local kernels
+	# all three for a full run: the module must build on kernels that nothing boots, too
+	if [ $# -gt 0 ]; then kernels=$(RUN_LIST=boots "$host/scenarios.sh" "$@"); else kernels="7 6.12 6.1"; fi
+	[ -n "$kernels" ] || return 0
+	say "tests in the lab"
+	# shellcheck disable=SC2086
+	if "$host/prepare.sh" $(printf '%s\n' 7 $kernels | sort -u); then
+		echo "ok lab/build"
+		"$host/scenarios.sh" "$@"
+	else
+		echo "not ok lab/build"
+	fi | record
+}
+
+count() { grep -cE "^$1 " "$results" || true; }
+
+host_tests "$@"
+lab_tests "$@"
+passed=$(count ok) failed=$(count 'not ok') skipped=$(count skip)
+if [ "$failed" -gt 0 ]; then
+	echo
+	grep '^not ok ' "$results"
+	echo "logs: build/logs, build/logs/lab"
+fi
+say "all of build/logs/results:"
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ]

@@ -1,0 +1,47 @@
+#!/bin/bash
+# boot: plain
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Registering, listing, showing, releasing, on every filesystem of the lab; and that nothing is left of any of it.
+. /lab/guest/lib.sh
+. /lab/guest/regions.sh
+kernel_at_least 6.15 || skip_all "no on-demand paging in this kernel's rdma_rxe"
+product_up || exit 1
+
+declare -A mode=([ext4]=notify-only [xfs]=layout-lease [ext4dax]=notify-only [xfsdax]=layout-lease [tmpfs]=notify-only)
+baseline=$(mr_count)
+for fs in ext4 xfs ext4dax xfsdax tmpfs; do
+	zeroes /mnt/$fs/file 8
+	r=$(register /mnt/$fs/file --export) || { not_ok "$fs: register"; continue; }
+	id=$(field id "$r")
+	expect_equal "$fs: arbitration mode" ${mode[$fs]} "$(field arbitration_mode "$r")"
+	check "$fs: the reason is said" test -n "$(field arbitration_reason "$r")"
+	expect_equal "$fs: length" $((8 * MIB)) "$(field length "$r")"
+	expect_equal "$fs: valid length" $((8 * MIB)) "$(field valid_length "$r")"
+	expect_equal "$fs: path" /mnt/$fs/file "$(field path "$r")"
+	check "$fs: has a ticket" grep -q '^rdmareg://10.99.0.1:' <<<"$(field ticket "$r")"
+	check "$fs: every promised member" jq -e 'has("id") and has("state") and has("arbitration_mode") and
+		has("arbitration_reason") and has("policy") and has("path") and has("offset") and has("length") and
+		has("valid_length") and has("rkey") and has("generation") and has("ticket")' <<<"$(region "$id")"
+	check "$fs: in the list" grep -qx "$id" <<<"$(rdmaregctl --json list | jq -r '.. | .id? // empty')"
+	check "$fs: a memory region of the adapter" test "$(mr_count)" -gt "$baseline"
+	check "$fs: release" rdmaregctl release "$id"
+	check "$fs: not found afterwards" region_gone "$id"
+done
+part=$(register /mnt/xfs/file --offset 1M --length 2M --access r --policy follow --grace 250ms)
+expect_equal "part: offset" $MIB "$(field offset "$part")"
+expect_equal "part: length" $((2 * MIB)) "$(field length "$part")"
+expect_equal "part: access" r "$(field access "$part")"
+expect_equal "part: policy" follow "$(field policy "$part")"
+expect_equal "part: grace" 250000 "$(field grace_usec "$part")"
+check "part: release" rdmaregctl release "$(field id "$part")"
+
+zeroes /mnt/tmpfs/dev 1
+if [ -n "$LAB_DEVDAX" ]; then
+	r=$(register "$LAB_DEVDAX" --length 4M) && check "device-dax: release" rdmaregctl release "$(field id "$r")"
+	expect_equal "device-dax: valid length" $((4 * MIB)) "$(field valid_length "$r")"
+fi
+check "no memory region left" wait_for test "$(mr_count)" -le "$baseline"
+check "no mapping left" wait_for no_keeper_mappings
+check "no region listed" test "$(rdmaregctl --json list | jq '[.. | .id? // empty] | length')" = 0
+finish

@@ -1,0 +1,117 @@
+#!/bin/bash
+# boot: plain
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# A filesystem takes blocks back while peers write: who acknowledges keeps its connection, who does not loses it at the deadline, the
+# filesystem always gets its blocks, and nobody writes into them afterwards. Also with the daemon stopped or dead, and with the keeper
+# stopped: then the kernel's own deadline holds.
+. /lab/guest/lib.sh
+. /lab/guest/regions.sh
+kernel_at_least 6.15 || skip_all "no on-demand paging in this kernel's rdma_rxe"
+product_up || exit 1
+unruly=$RDMAREG_TESTS/unruly-peer
+noise /tmp/sent 8
+
+# open_region FS [OPTION...] - 8 MiB, exported; sets r, id, ticket
+open_region() {
+	local fs=$1
+	shift
+	zeroes /mnt/$fs/file 8
+	r=$(register /mnt/$fs/file --export "$@") || { not_ok "$fs: register"; return 1; }
+	id=$(field id "$r") ticket=$(field ticket "$r")
+}
+close_region() { check "$1: release" rdmaregctl release "$id"; }
+settled() { region_is "$id" state live && region_is "$id" valid_length "$1"; }
+
+# truncate_file FILE LENGTH - sets took (ms)
+truncate_file() {
+	local start
+	start=$(uptime_msec)
+	timeout 60 truncate -s "$2" "$1" || not_ok "truncate of $1"
+	took=$(($(uptime_msec) - start))
+}
+
+for fs in xfsdax xfs; do
+	# a peer that behaves
+	open_region $fs --grace 20s 2>/dev/null || open_region $fs --grace 10s || continue
+	start_peer /tmp/peer.log rdmaregctl --json put /tmp/sent "$ticket" --repeat forever --timeline
+	wait_for region_is "$id" peers 1
+	truncate_file /mnt/$fs/file 4M
+	check "$fs: an acknowledged truncate does not wait for the deadline ($took ms)" test $took -lt 9000
+	check "$fs: settled with the new length" wait_for settled $((4 * MIB))
+	expect_equal "$fs: the file has it too" $((4 * MIB)) "$(stat -c %s /mnt/$fs/file)"
+	check "$fs: the peer was asked" wait_for in_log /tmp/peer.log asked
+	check "$fs: the peer was told the end" wait_for in_log /tmp/peer.log settled
+	check "$fs: the peer says that its data no longer fits, over a connection that was kept" test "$(peer_status)" = 1
+	truncate_file /mnt/$fs/file 8M
+	check "$fs: a file that grows again is usable again" wait_for settled $((8 * MIB))
+	check "$fs: and is" on_b rdmaregctl put /tmp/sent "$ticket"
+	close_region "$fs"
+
+	# a punched hole: same length, everything goes on
+	open_region $fs --grace 10s || continue
+	start_peer /tmp/peer.log rdmaregctl --json put /tmp/sent "$ticket" --repeat 20 --timeline
+	wait_for region_is "$id" peers 1
+	check "$fs: punch while a peer writes" timeout 60 fallocate -p -o 2M -l 2M /mnt/$fs/file
+	expect_equal "$fs: the peer carries on to its end" 0 "$(peer_status)"
+	check "$fs: it was asked once at least" in_log /tmp/peer.log asked
+	expect_equal "$fs: and nothing of it was lost" "$(sha256sum </tmp/sent | cut -d' ' -f1)" "$(sum_on_disk /mnt/$fs/file)"
+	close_region "$fs: punch"
+
+	# a peer that ignores everything, and beside it one that behaves
+	open_region $fs --grace 1s || continue
+	start_peer /tmp/good.log rdmaregctl --json get "$ticket" /tmp/got --repeat forever --length 1M --timeline
+	good=$PEER
+	start_peer /tmp/bad.log "$unruly" "$ticket" hammer
+	wait_for region_is "$id" peers 2
+	truncate_file /mnt/$fs/file 4M
+	check "$fs: the truncate returns at the deadline ($took ms)" test $took -ge 900 -a $took -lt 15000
+	expect_equal "$fs: the unruly peer has ended" 0 "$(peer_status)"
+	check "$fs: because its writes failed" in_log /tmp/bad.log '^failed after'
+	# the blocks go to the next file: not one byte of the unruly peer may be in it
+	head -c $((4 * MIB)) /dev/zero >/mnt/$fs/next
+	expect_equal "$fs: no byte of it in the freed blocks" 0 "$(grep -c -a -P '\xbd{64}' /mnt/$fs/next)"
+	check "$fs: settled" wait_for settled $((4 * MIB))
+	check "$fs: the other peer kept its connection" test "$(field peers "$(region "$id")")" = 1 -a -d /proc/$good
+	kill $good
+	wait $good 2>/dev/null
+	close_region "$fs: unruly"
+
+	# nobody holds it: no waiting
+	open_region $fs --grace 10s || continue
+	truncate_file /mnt/$fs/file 4M
+	check "$fs: without holders nobody waits ($took ms)" test $took -lt 9000
+	wait_for settled $((4 * MIB))
+	check "$fs: write(2) by others is not held up" timeout 5 dd if=/tmp/sent of=/mnt/$fs/file bs=1M count=1 conv=notrunc status=none
+	close_region "$fs: nobody"
+
+	# the daemon stopped: the keeper carries it through
+	open_region $fs --grace 1s || continue
+	start_peer /tmp/bad.log "$unruly" "$ticket" hammer
+	wait_for region_is "$id" peers 1
+	kill -STOP "$(cat /run/lab/rdmaregd.pid)"
+	truncate_file /mnt/$fs/file 4M
+	check "$fs: with the daemon stopped, at the deadline ($took ms)" test $took -lt 15000
+	kill -CONT "$(cat /run/lab/rdmaregd.pid)"
+	check "$fs: the daemon catches up" wait_for settled $((4 * MIB))
+	peer_status >/dev/null
+	close_region "$fs: stopped daemon"
+
+	# the keeper stopped: the kernel gives the blocks back
+	open_region $fs --grace 1s || continue
+	keeper=$(keeper_pids)
+	kill -STOP $keeper
+	truncate_file /mnt/$fs/file 4M
+	check "$fs: with the keeper stopped, at the kernel's deadline ($took ms)" test $took -lt 15000
+	kill -CONT $keeper
+	check "$fs: the keeper catches up" wait_for settled $((4 * MIB))
+	close_region "$fs: stopped keeper"
+done
+
+for fs in ext4 ext4dax tmpfs; do
+	open_region $fs || continue
+	truncate_file /mnt/$fs/file 4M
+	check "$fs: told after the fact: the valid length follows" wait_for settled $((4 * MIB))
+	close_region "$fs"
+done
+finish

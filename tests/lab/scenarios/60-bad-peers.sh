@@ -1,0 +1,62 @@
+#!/bin/bash
+# boot: plain
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Tickets that are wrong, expired or used up, requests and messages that are garbage, peers that vanish: each gets a clear refusal, costs nobody
+# else anything, and leaves nothing behind.
+. /lab/guest/lib.sh
+. /lab/guest/regions.sh
+kernel_at_least 6.15 || skip_all "no on-demand paging in this kernel's rdma_rxe"
+product_up || exit 1
+unruly=$RDMAREG_TESTS/unruly-peer
+noise /tmp/sent 1
+zeroes /mnt/xfs/file 4
+r=$(register /mnt/xfs/file --export)
+id=$(field id "$r") ticket=$(field ticket "$r")
+start_peer /tmp/good.log rdmaregctl put /tmp/sent "$ticket" --repeat forever
+good=$PEER
+wait_for region_is "$id" peers 1
+
+# MODE REASON: enum wire_refusal of proto/rdmareg-wire.h
+while read -r mode reason; do
+	out=$(on_b timeout 30 "$unruly" "$ticket" "$mode" 2>&1)
+	check "$mode is refused with its reason ($out)" grep -q "^refused $reason ." <<<"$out"
+done <<-END
+	no-data 1
+	garbage 1
+	bad-magic 1
+	bad-version 1
+	bad-region 2
+	bad-token 2
+	no-rights 3
+END
+for mode in short-message long-message bad-message; do
+	out=$(on_b timeout 60 "$unruly" "$ticket" $mode 2>&1)
+	expect_equal "$mode ends that connection" disconnected "$out"
+done
+out=$(on_b timeout 30 "$unruly" "$ticket" early-ack 2>&1)
+expect_equal "an acknowledgement nobody asked for harms nobody" connected "$out"
+for i in 1 2 3 4 5 6 7 8; do
+	on_b timeout 30 "$unruly" "$ticket" vanish >/dev/null
+	on_b timeout 30 "$unruly" "$ticket" half-open >/dev/null
+done
+check "those that vanished are gone" env WAIT_SEC=60 bash -c '. /lab/guest/lib.sh; . /lab/guest/regions.sh; wait_for region_is '"$id"' peers 1'
+check "the good peer never noticed" kill -0 $good
+
+once=$(rdmaregctl --json export "$id" --uses 1 | jq -r .ticket)
+check "a ticket for one use: once" on_b rdmaregctl put /tmp/sent "$once"
+expect_status 4 "and not twice" on_b rdmaregctl put /tmp/sent "$once"
+short=$(rdmaregctl --json export "$id" --expires 1ms | jq -r .ticket)
+expect_status 4 "an expired ticket" on_b rdmaregctl put /tmp/sent "$short"
+read_only=$(rdmaregctl --json export "$id" --access r | jq -r .ticket)
+check "a ticket for reading reads" on_b rdmaregctl get "$read_only" /tmp/got --length 1M
+expect_status 4 "and does not write" on_b rdmaregctl put /tmp/sent "$read_only"
+for bad in "rdmareg://10.99.0.1" "http://10.99.0.1:1/1?00" "rdmareg://10.99.0.1:99999/1?00112233445566778899aabbccddeeff" \
+	"rdmareg://10.99.0.1:1/x?00112233445566778899aabbccddeeff" "${ticket%?}" "${ticket}0" ""; do
+	expect_status 2 "malformed ticket '$bad'" on_b rdmaregctl put /tmp/sent "$bad"
+done
+kill $good
+wait $good 2>/dev/null
+check "release" rdmaregctl release "$id"
+check "no memory region left" wait_for test "$(mr_count)" = 0
+finish
