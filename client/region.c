@@ -122,8 +122,12 @@ _public_ int rdmareg_register(struct rdmareg *c, int fd, uint64_t offset, uint64
 		r = sd_bus_message_close_container(m);
 	if (r < 0)
 		return fail_bus(NULL, r, "registering descriptor %d", fd);
-	r = context_call(c, take_pointer(m), c->work_timeout_usec, &reply,
-			 "registering %" PRIu64 " bytes at offset %" PRIu64 " of descriptor %d", length, offset, fd);
+	if (length)
+		r = context_call(c, take_pointer(m), c->work_timeout_usec, &reply,
+				 "registering %" PRIu64 " bytes at offset %" PRIu64 " of descriptor %d", length, offset, fd);
+	else
+		r = context_call(c, take_pointer(m), c->work_timeout_usec, &reply,
+				 "registering descriptor %d from offset %" PRIu64 " to its end", fd, offset);
 	if (r < 0)
 		return r;
 	r = sd_bus_message_skip(reply, "to");

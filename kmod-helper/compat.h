@@ -102,9 +102,9 @@ static inline int rdmareg_open_conflict(struct file *file, int arg)
 	return 0;
 }
 
-#define RDMAREG_LEASE_OPERATIONS_EXTRA .lm_open_conflict = rdmareg_open_conflict,
+#define RDMAREG_LEASE_OPERATIONS_EXTRA .lm_open_conflict = rdmareg_open_conflict
 #else
-#define RDMAREG_LEASE_OPERATIONS_EXTRA
+#define RDMAREG_LEASE_OPERATIONS_EXTRA .lm_setup = NULL
 #endif
 
 #ifdef HAVE_VM_FLAGS_SET

@@ -41,12 +41,11 @@ static struct file *open_again(int fd)
 	if (!file)
 		return ERR_PTR(-EBADF);
 	if (!S_ISREG(file_inode(file)->i_mode))
-		private = ERR_PTR(-EINVAL);
+	private = ERR_PTR(-EINVAL);
 	else if (file_inode(file)->i_sb->s_magic != XFS_SUPER_MAGIC)
 		/* others take layout leases, but never break them: a watch would be a promise nobody keeps */
 		private = ERR_PTR(-EOPNOTSUPP);
-	else
-		private = dentry_open(&file->f_path, O_RDONLY | O_NONBLOCK | O_LARGEFILE, file->f_cred);
+	else private = dentry_open(&file->f_path, O_RDONLY | O_NONBLOCK | O_LARGEFILE, file->f_cred);
 	fput(file);
 	return private;
 }
@@ -128,7 +127,8 @@ int rdmareg_layout_rearm(struct rdmareg_opener *opener, const struct rdmareg_rea
 
 	mutex_lock(&layout->lease);
 	spin_lock(&opener->lock);
-	busy = layout->slot.layout_state == RDMAREG_LAYOUT_ARMED || layout->slot.layout_state == RDMAREG_LAYOUT_BREAKING;
+	busy = layout->slot.layout_state == RDMAREG_LAYOUT_ARMED ||
+	       layout->slot.layout_state == RDMAREG_LAYOUT_BREAKING;
 	unwinding = layout->unwinding;
 	spin_unlock(&opener->lock);
 	if (busy)
@@ -152,7 +152,8 @@ int rdmareg_layout_release(struct rdmareg_opener *opener, const struct rdmareg_r
 	mutex_lock(&layout->lease);
 	spin_lock(&opener->lock);
 	breaking = layout->slot.layout_state == RDMAREG_LAYOUT_BREAKING;
-	current_break = layout->slot.break_id == request->break_id && layout->slot.layout_state != RDMAREG_LAYOUT_ARMED;
+	current_break = layout->slot.break_id == request->break_id &&
+			layout->slot.layout_state != RDMAREG_LAYOUT_ARMED;
 	spin_unlock(&opener->lock);
 	if (breaking && current_break) {
 		rdmareg_layout_give_back(layout);

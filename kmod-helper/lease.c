@@ -30,17 +30,6 @@ void rdmareg_layout_put(struct rdmareg_layout *layout)
 	kfree(layout);
 }
 
-/* A break is being given back: before the lease is dropped, and once more if it was broken just then. */
-static void note_given_back(struct rdmareg_layout *layout)
-{
-	struct rdmareg_opener *opener = layout->opener;
-
-	spin_lock(&opener->lock);
-	if (layout->slot.layout_state == RDMAREG_LAYOUT_BREAKING)
-		rdmareg_breaker_given_back(&layout->breaker, file_inode(layout->file));
-	spin_unlock(&opener->lock);
-}
-
 /* Called with layout->lease held. -EAGAIN from the lease code would mean that it was faster; then the lease is gone too. */
 void rdmareg_layout_give_back(struct rdmareg_layout *layout)
 {
@@ -49,9 +38,7 @@ void rdmareg_layout_give_back(struct rdmareg_layout *layout)
 	if (!layout->leased)
 		return;
 	layout->leased = false;
-	note_given_back(layout);
 	rdmareg_setlease(layout->file, F_UNLCK, NULL, &owner);
-	note_given_back(layout);
 }
 
 /**
@@ -95,7 +82,8 @@ static bool begin_break(struct rdmareg_layout *layout, struct rdmareg_lease *lea
 	layout->unwinding = true;
 	limit_wait(lease, deadline_ms);
 	mod_delayed_work(timer_queue, &layout->timer, msecs_to_jiffies(deadline_ms));
-	return rdmareg_fold_break(&layout->opener->table, &layout->slot, operation, ktime_to_ns(layout->expires));
+	return rdmareg_fold_break(&layout->opener->table, &layout->slot, operation,
+				  ktime_to_ns(layout->expires));
 }
 
 /* Runs under flc_lock in the breaker, once for each lease. True removes the lease at once: the breaker does not wait. */
@@ -116,7 +104,8 @@ static bool layout_break(struct rdmareg_lease *lease)
 		if (wait) {
 			wake = begin_break(layout, lease, rdmareg_breaker_operation());
 		} else {
-			wake = rdmareg_fold_break(&opener->table, &layout->slot, rdmareg_breaker_operation(), 0);
+			wake = rdmareg_fold_break(&opener->table, &layout->slot, rdmareg_breaker_operation(),
+						  0);
 			wake |= rdmareg_fold_expiry(&opener->table, &layout->slot);
 		}
 	}
@@ -142,8 +131,14 @@ static bool layout_breaker_passes(struct rdmareg_lease *lease)
 	return false;
 }
 
+/* Runs under flc_lock when the lease is given back. */
 static int layout_change(struct rdmareg_lease *lease, int type, struct list_head *dispose)
 {
+	struct rdmareg_layout *layout = rdmareg_lease_owner(lease);
+
+	if (READ_ONCE(layout->slot.layout_state) == RDMAREG_LAYOUT_BREAKING ||
+	    !list_empty(rdmareg_lease_waiters(lease)))
+		rdmareg_breaker_given_back(&layout->breaker, file_inode(layout->file));
 	return lease_modify(lease, type, dispose);
 }
 
@@ -151,30 +146,49 @@ static const struct rdmareg_lease_operations layout_operations = {
 	.lm_break = layout_break,
 	.lm_change = layout_change,
 	.lm_breaker_owns_lease = layout_breaker_passes,
-	RDMAREG_LEASE_OPERATIONS_EXTRA
+	RDMAREG_LEASE_OPERATIONS_EXTRA,
 };
 
-/* Is somebody waiting for an armed lease? Then it is a break, by whom and for what nobody can tell. */
-static bool look_for_waiters(struct rdmareg_layout *layout)
+static bool armed(const struct rdmareg_lease *lease)
 {
+	struct rdmareg_layout *layout = rdmareg_lease_owner(lease);
+
+	return lease->fl_lmops == &layout_operations &&
+	       READ_ONCE(layout->slot.layout_state) == RDMAREG_LAYOUT_ARMED;
+}
+
+/* A break without a breaker: by whom and for what nobody can tell. Called with flc_lock held. */
+static void break_unannounced(struct rdmareg_lease *lease)
+{
+	struct rdmareg_layout *layout = rdmareg_lease_owner(lease);
 	struct rdmareg_opener *opener = layout->opener;
+	bool wake;
+
+	spin_lock(&opener->lock);
+	wake = begin_break(layout, lease, RDMAREG_OP_UNKNOWN);
+	spin_unlock(&opener->lock);
+	if (wake)
+		rdmareg_opener_wake(opener);
+}
+
+/* Is somebody waiting for an armed lease of this file? Then he wants all of them. */
+static void look_for_waiters(struct rdmareg_layout *layout)
+{
 	struct file_lock_context *context = locks_inode_context(file_inode(layout->file));
 	struct rdmareg_lease *lease;
-	bool wake = false;
+	bool waiting = false;
 
 	if (!context)
-		return false;
+		return;
 	spin_lock(&context->flc_lock);
-	rdmareg_lease_for_each(lease, &context->flc_lease) {
-		if (rdmareg_lease_owner(lease) != layout || list_empty(rdmareg_lease_waiters(lease)))
-			continue;
-		spin_lock(&opener->lock);
-		if (layout->slot.layout_state == RDMAREG_LAYOUT_ARMED)
-			wake = begin_break(layout, lease, RDMAREG_OP_UNKNOWN);
-		spin_unlock(&opener->lock);
+	rdmareg_lease_for_each(lease, &context->flc_lease)
+		waiting = waiting || (armed(lease) && !list_empty(rdmareg_lease_waiters(lease)));
+	if (waiting) {
+		rdmareg_lease_for_each(lease, &context->flc_lease)
+			if (armed(lease))
+				break_unannounced(lease);
 	}
 	spin_unlock(&context->flc_lock);
-	return wake;
 }
 
 /* Ends a break whose time has come. Jiffies were rounded, or this run was meant for an earlier one: then it comes back. */
@@ -203,7 +217,7 @@ static void layout_timer(struct work_struct *work)
 {
 	struct rdmareg_layout *layout = container_of(to_delayed_work(work), struct rdmareg_layout, timer);
 	struct rdmareg_opener *opener = layout->opener;
-	bool wake;
+	bool wake = false;
 
 	mutex_lock(&layout->lease);
 	if (!layout->leased) {
@@ -213,7 +227,7 @@ static void layout_timer(struct work_struct *work)
 	} else if (READ_ONCE(layout->slot.layout_state) == RDMAREG_LAYOUT_BREAKING) {
 		wake = keep_deadline(layout);
 	} else {
-		wake = look_for_waiters(layout);
+		look_for_waiters(layout);
 	}
 	mutex_unlock(&layout->lease);
 	if (wake)
@@ -279,12 +293,18 @@ int rdmareg_layout_arm(struct rdmareg_layout *layout, unsigned int deadline_ms)
 		goto free;
 
 	layout->leased = true;
+	/* a lease that waiters were woken from has just gone: ours must not be the next they meet */
+	if (rdmareg_breaker_pause(file_inode(layout->file))) {
+		rdmareg_layout_give_back(layout);
+		r = -EAGAIN;
+	}
 	spin_lock(&opener->lock);
 	/* somebody may have broken it already */
-	if (layout->slot.break_id == last_break)
+	if (layout->slot.break_id == last_break && !r)
 		rdmareg_slot_set_layout(&layout->slot, RDMAREG_LAYOUT_ARMED);
+	else if (layout->slot.layout_state == RDMAREG_LAYOUT_BREAKING && r)
+		rdmareg_slot_set_layout(&layout->slot, RDMAREG_LAYOUT_RELEASED);
 	spin_unlock(&opener->lock);
-	r = 0;
 free:
 	if (lease)
 		rdmareg_lease_free(lease);

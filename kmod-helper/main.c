@@ -27,7 +27,8 @@ MODULE_PARM_DESC(max_watches, "watches one opener may have, 1 to 65536 (default 
 
 unsigned int rdmareg_max_deadline_ms = 15000;
 module_param_named(max_deadline_ms, rdmareg_max_deadline_ms, uint, 0444);
-MODULE_PARM_DESC(max_deadline_ms, "longest time in ms a layout watch may make a filesystem wait, 1 to 60000 (default 15000)");
+MODULE_PARM_DESC(max_deadline_ms,
+		 "longest time in ms a layout watch may make a filesystem wait, 1 to 60000 (default 15000)");
 
 unsigned int rdmareg_max_openers = 64;
 module_param_named(max_openers, rdmareg_max_openers, uint, 0444);
@@ -102,12 +103,14 @@ static int change(struct rdmareg_opener *opener, unsigned int command, union req
 	case RDMAREG_REARM:
 		return rdmareg_layout_rearm(opener, &request->rearm);
 	default: /* RDMAREG_UNWATCH */
-		return request->unwatch.reserved ? -EINVAL : rdmareg_opener_unwatch(opener, request->unwatch.slot);
+		return request->unwatch.reserved ? -EINVAL
+						 : rdmareg_opener_unwatch(opener, request->unwatch.slot);
 	}
 }
 
 /* A watch whose number the caller never learns must not stay. */
-static int answer_watch(struct rdmareg_opener *opener, void __user *argument, const union request *request, unsigned int command)
+static int answer_watch(struct rdmareg_opener *opener, void __user *argument, const union request *request,
+			unsigned int command)
 {
 	u32 slot = command == RDMAREG_WATCH_RANGE ? request->range.slot : request->layout.slot;
 
@@ -177,8 +180,8 @@ static int __init rdmareg_module_init(void)
 {
 	int r;
 
-	if (!rdmareg_max_watches || rdmareg_max_watches > 65536 || !rdmareg_max_openers || rdmareg_max_openers > 65536 || !rdmareg_max_deadline_ms ||
-	    rdmareg_max_deadline_ms > 60000) {
+	if (!rdmareg_max_watches || rdmareg_max_watches > 65536 || !rdmareg_max_openers ||
+	    rdmareg_max_openers > 65536 || !rdmareg_max_deadline_ms || rdmareg_max_deadline_ms > 60000) {
 		pr_err("a parameter is out of bounds, see modinfo\n");
 		return -EINVAL;
 	}
@@ -200,5 +203,6 @@ static void __exit rdmareg_module_exit(void)
 module_init(rdmareg_module_init);
 module_exit(rdmareg_module_exit);
 
-MODULE_DESCRIPTION("Tells a process when its mappings are invalidated and when a filesystem wants a file's blocks back");
+MODULE_DESCRIPTION(
+	"Tells a process when its mappings are invalidated and when a filesystem wants a file's blocks back");
 MODULE_LICENSE("GPL");

@@ -219,7 +219,8 @@ int rdmareg_mmap(struct file *file, struct vm_area_struct *vma)
 
 	if (vma->vm_mm != opener->mm || (vma->vm_flags & VM_WRITE))
 		return -EPERM;
-	if (!(vma->vm_flags & VM_SHARED) || vma->vm_pgoff || vma->vm_end - vma->vm_start != RDMAREG_STATUS_BYTES)
+	if (!(vma->vm_flags & VM_SHARED) || vma->vm_pgoff ||
+	    vma->vm_end - vma->vm_start != RDMAREG_STATUS_BYTES)
 		return -EINVAL;
 	/* a child's copy would keep the device open after its opener has closed it */
 	rdmareg_vm_flags(vma, VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP, VM_MAYWRITE);

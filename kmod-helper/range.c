@@ -51,7 +51,8 @@ static u32 event_causes(const struct mmu_notifier_range *range)
 	return causes;
 }
 
-static bool range_invalidate(struct mmu_interval_notifier *notifier, const struct mmu_notifier_range *event, unsigned long sequence)
+static bool range_invalidate(struct mmu_interval_notifier *notifier, const struct mmu_notifier_range *event,
+			     unsigned long sequence)
 {
 	struct rdmareg_range *range = container_of(notifier, struct rdmareg_range, notifier);
 	struct rdmareg_opener *opener = range->opener;
@@ -94,7 +95,8 @@ int rdmareg_range_watch(struct rdmareg_opener *opener, struct rdmareg_watch_rang
 	r = rdmareg_slot_add(opener, &range->slot);
 	if (r < 0)
 		goto free;
-	r = mmu_interval_notifier_insert(&range->notifier, opener->mm, request->address, request->length, &range_operations);
+	r = mmu_interval_notifier_insert(&range->notifier, opener->mm, request->address, request->length,
+					 &range_operations);
 	if (r < 0)
 		goto remove;
 	request->slot = range->slot.number;

@@ -192,8 +192,8 @@ static inline void rdmareg_slot_widen(struct rdmareg_slot *slot, __u32 causes, _
  *
  * Return: whether the slot has just become pending.
  */
-static inline bool rdmareg_fold_range(struct rdmareg_table *table, struct rdmareg_slot *slot, __u32 causes, __u64 watch_start,
-				      __u64 watch_end, __u64 start, __u64 end)
+static inline bool rdmareg_fold_range(struct rdmareg_table *table, struct rdmareg_slot *slot, __u32 causes,
+				      __u64 watch_start, __u64 watch_end, __u64 start, __u64 end)
 {
 	if (start < watch_start)
 		start = watch_start;
@@ -244,7 +244,8 @@ static inline void rdmareg_slot_set_layout(struct rdmareg_slot *slot, __u32 layo
  *
  * Return: 0, -ENOENT no watch in that slot, -EAGAIN nothing is pending.
  */
-static inline int rdmareg_collect(struct rdmareg_table *table, __u32 number, struct rdmareg_report *ret_report)
+static inline int rdmareg_collect(struct rdmareg_table *table, __u32 number,
+				  struct rdmareg_report *ret_report)
 {
 	struct rdmareg_slot *slot;
 

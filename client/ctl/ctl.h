@@ -79,8 +79,9 @@ int arguments_parse(struct ctl *ctl, const struct verb *verb, int argc, char **a
 /* The connection, made on first use; NULL with the message printed and *ret_status set. */
 struct rdmareg *ctl_context(struct ctl *ctl, int *ret_status);
 
-/* Print "rdmaregctl: ..." (the library's sentence without a format) and give the exit status for the library's error. */
+/* Print "rdmaregctl: [subject: ]" and the library's sentence, and give the exit status for the library's error. */
 int ctl_failed(int error);
+int ctl_failed_about(const char *subject, int error);
 int ctl_error(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* A region's number on the command line. 0, or EXIT_USAGE with the message printed. */

@@ -35,23 +35,29 @@ int ctl_error(int status, const char *format, ...)
 	return status;
 }
 
-int ctl_failed(int error)
+static int status_of(int error)
 {
-	int status = EXIT_FAILED;
-
 	switch (error) {
 	case -ENOENT:
-		status = EXIT_NOT_FOUND;
-		break;
+		return EXIT_NOT_FOUND;
 	case -EACCES:
 	case -EPERM:
-		status = EXIT_DENIED;
-		break;
+		return EXIT_DENIED;
 	case -ENODEV:
-		status = EXIT_NO_HARDWARE;
-		break;
+		return EXIT_NO_HARDWARE;
+	default:
+		return EXIT_FAILED;
 	}
-	return ctl_error(status, "%s", rdmareg_last_error());
+}
+
+int ctl_failed(int error)
+{
+	return ctl_error(status_of(error), "%s", rdmareg_last_error());
+}
+
+int ctl_failed_about(const char *subject, int error)
+{
+	return ctl_error(status_of(error), "%s: %s", subject, rdmareg_last_error());
 }
 
 struct rdmareg *ctl_context(struct ctl *ctl, int *ret_status)

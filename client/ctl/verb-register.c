@@ -24,7 +24,7 @@ struct options {
 static const struct option_spec specs[] = {
 	{ "offset", ARG_SIZE, offsetof(struct options, offset), "SIZE", "first byte of the file (a multiple of the page size; 0)" },
 	{ "length", ARG_SIZE, offsetof(struct options, length), "SIZE", "bytes (to the end of the file)" },
-	{ "access", ARG_ACCESS, offsetof(struct options, access), "r|rw", "what peers may do (r)" },
+	{ "access", ARG_ACCESS, offsetof(struct options, access), "r|rw", "what peers may do (rw)" },
 	{ "policy", ARG_POLICY, offsetof(struct options, policy), "follow|yield|hold", "when blocks are wanted back (yield)" },
 	{ "grace", ARG_TIME, offsetof(struct options, grace_usec), "TIME", "how long a revocation waits for holders" },
 	{ "export", ARG_FLAG, offsetof(struct options, export), NULL, "make a ticket too" },
@@ -66,7 +66,7 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	};
 	_cleanup_(region_cleanup) struct rdmareg_region *region = NULL;
 	_cleanup_(text_cleanup) char *ticket = NULL;
-	enum rdmareg_access access = o->access ? o->access : RDMAREG_ACCESS_READ;
+	enum rdmareg_access access = o->access ? o->access : RDMAREG_ACCESS_READ_WRITE;
 	struct rdmareg *context;
 	int fd, r, status = EXIT_FAILED;
 
@@ -83,7 +83,7 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	r = rdmareg_register(context, fd, o->offset, o->length, access, &ro, &region);
 	close(fd);
 	if (r < 0)
-		return ctl_failed(r);
+		return ctl_failed_about(arguments[0], r);
 	if (o->export) {
 		r = rdmareg_export(region, NULL, &ticket);
 		if (r < 0) {

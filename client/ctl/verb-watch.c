@@ -50,7 +50,10 @@ static void print_json(const struct rdmareg_event *e, const struct rdmareg_regio
 	if (e->type == RDMAREG_EVENT_REVOCATION_REQUESTED)
 		json_object_object_add(o, "revocation", model_revocation(&e->revocation));
 	if (e->type == RDMAREG_EVENT_REVOCATION_SETTLED) {
-		json_object_object_add(o, "revocation", model_revocation(&e->revocation));
+		json_object *v = json_object_new_object();
+
+		json_object_object_add(v, "id", json_object_new_uint64(e->revocation.id));
+		json_object_object_add(o, "revocation", v);
 		json_object_object_add(o, "outcome", json_object_new_string(rdmareg_outcome_name(e->outcome)));
 		json_object_object_add(o, "valid_length", json_object_new_uint64(e->valid_length));
 	}

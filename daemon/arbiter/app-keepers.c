@@ -16,7 +16,8 @@
 #include "util/log.h"
 
 /* What one keeper may claim to have: the most that settings can ever allow. Memory is bounded by it, not by a keeper's word. */
-#define CLAIMS_MAX 65536
+#define CLAIM_REGIONS_MAX 65536
+#define CLAIM_PEERS_MAX 16384
 
 static const char *opened(void *userdata, struct keeper *k)
 {
@@ -89,7 +90,7 @@ static const char *adopt(struct app *a, struct keeper *k, uint64_t id, const str
 	bool owner_gone;
 	int error;
 
-	if (keeper_note(k)->regions >= CLAIMS_MAX)
+	if (keeper_note(k)->regions >= CLAIM_REGIONS_MAX)
 		return "more regions than any tenant may have";
 	owner = find_owner(a, keeper_uid(k), id, &owner_gone);
 	error = registry_add_region(a->registry, keeper_note(k)->tenant, owner && !info->detached ? owner->number : 0,
@@ -121,7 +122,7 @@ static const char *join_peer(struct app *a, struct keeper *k, struct region *r, 
 {
 	uint32_t before = r->peers;
 
-	if (keeper_note(k)->peers >= CLAIMS_MAX)
+	if (keeper_note(k)->peers >= CLAIM_PEERS_MAX)
 		return "more peers than any tenant may have";
 	if (app_add_holder(a, r, HOLDER_PEER, peer) < 0)
 		return "more than there is memory for";
@@ -259,12 +260,25 @@ static const char *told(void *userdata, struct keeper *k, const struct keeper_me
 	}
 }
 
+/* Answers whoever waits, and forgets the region. */
+static void end_registration(struct app *a, struct region *r, struct region_entry *e, int error, const char *text)
+{
+	const struct region_event event = { .type = REGION_REGISTER_FAILED, .error = error };
+	struct failure f;
+
+	log_info("region %" PRIu64 ": not registered: %s", r->id, *text ? text : strerror(-error));
+	failure_from_errno(&f, "registering the region", error, text);
+	call_fail(e->registering, &f);
+	e->registering = NULL;
+	app_step(a, r, &event);
+}
+
 static const char *register_answered(struct app *a, struct keeper *k, const struct answer *n)
 {
-	struct region_event event = { .type = REGION_REGISTER_FAILED, .error = n->error };
+	static const char another[] = "another region than was asked for";
 	struct region *r = registry_find(a->registry, n->region);
 	struct region_entry *e = region_table_find(a->table, n->region);
-	struct failure f;
+	struct region_event event;
 
 	if (!r) { /* it ended while it was made: nobody knows it, so it must not live on there */
 		const struct keeper_message m = { .type = KEEPER_RELEASE, .region = n->region };
@@ -274,16 +288,14 @@ static const char *register_answered(struct app *a, struct keeper *k, const stru
 		return NULL;
 	}
 	if (n->error) {
-		log_info("region %" PRIu64 ": not registered: %s", r->id, *n->text ? n->text : strerror(-n->error));
-		failure_from_errno(&f, "registering the region", n->error, n->text);
-		call_fail(e->registering, &f);
-		e->registering = NULL;
-		app_step(a, r, &event);
+		end_registration(a, r, e, n->error, n->text);
 		return NULL;
 	}
 	if (n->message->info.offset != r->offset || n->message->info.length != r->length ||
-	    n->message->info.access != r->access)
-		return "another region than was asked for";
+	    n->message->info.access != r->access) {
+		end_registration(a, r, e, -EPIPE, "the tenant's keeper made another region than was asked for");
+		return another;
+	}
 	take_texts(e, &n->message->info);
 	if (e->holder && app_add_holder(a, r, HOLDER_CLIENT, e->holder->number) < 0)
 		log_error("region %" PRIu64 ": no memory to note its holder, who will not be asked", r->id);

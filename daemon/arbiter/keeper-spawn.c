@@ -83,6 +83,17 @@ static int clean_signals(void)
 	return sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* As much as was set, or, where the daemon may not raise its own limit, as much as that is. */
+static void set_memlock(uint64_t bytes)
+{
+	struct rlimit l = { bytes, bytes };
+
+	if (setrlimit(RLIMIT_MEMLOCK, &l) == 0 || getrlimit(RLIMIT_MEMLOCK, &l) < 0)
+		return;
+	l.rlim_cur = l.rlim_max;
+	setrlimit(RLIMIT_MEMLOCK, &l);
+}
+
 /* Becomes the tenant's user. Looks names up here, in the child, where a slow directory service holds nobody else up. */
 static int become(const struct spawn_request *q, const char **ret_step)
 {
@@ -90,10 +101,7 @@ static int become(const struct spawn_request *q, const char **ret_step)
 	const struct group *group;
 	gid_t gid, extra;
 
-	*ret_step = "setrlimit";
-	if (setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){ q->settings->memlock_bytes, q->settings->memlock_bytes }) < 0 &&
-	    geteuid() == 0)
-		return -errno;
+	set_memlock(q->settings->memlock_bytes);
 	if (geteuid() == 0) {
 		user = getpwuid(q->uid);
 		gid = user ? user->pw_gid : NOBODY;

@@ -221,7 +221,7 @@ static void on_lost(void *userdata, const char *complaint)
 		keeper_give_up(k, -EPIPE, why);
 		return;
 	}
-	if (k->phase == PHASE_READY || !LIST_EMPTY(&k->note.list)) {
+	if (k->phase == PHASE_READY || k->note.regions) {
 		keeper_give_up(k, -EPIPE, "it closed the connection");
 		return;
 	}

@@ -62,8 +62,8 @@ static const struct key keys[] = {
 	NUMBER("keepers", deadline_margin_msec, "500", 10, 60000),
 	NUMBER("keepers", alignment, "4096", 1, 1 << 30),
 	NUMBER("keepers", minimum_mtu, "4096", 0, 4096),
-	NUMBER("regions", grace_msec, "500", 0, 600000),
-	NUMBER("regions", max_grace_msec, "2000", 0, 600000),
+	NUMBER("regions", grace_msec, "1000", 0, 10000),
+	NUMBER("regions", max_grace_msec, "10000", 0, 10000),
 	NUMBER("limits", regions_per_tenant, "1024", 1, 65536),
 	BYTES("limits", bytes_per_tenant, "16T", 4096, UINT64_MAX),
 	NUMBER("limits", regions_per_client, "1024", 1, 65536),
@@ -72,7 +72,7 @@ static const struct key keys[] = {
 	NUMBER("limits", pending_calls_per_client, "256", 1, 65536),
 	NUMBER("limits", pending_calls_per_uid, "1024", 1, 65536),
 	NUMBER("limits", tickets_per_region, "64", 1, 4096),
-	NUMBER("limits", peers_per_tenant, "1024", 1, 65536),
+	NUMBER("limits", peers_per_tenant, "1024", 1, 16384),
 };
 #define N_KEYS (sizeof(keys) / sizeof(keys[0]))
 

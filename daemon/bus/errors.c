@@ -57,45 +57,45 @@ int failure_from_refusal(struct failure *f, int refusal, const struct registry_l
 			   refusal);
 }
 
-/* What a keeper's errno means to a caller, and the advice that goes with it. */
+/* What a keeper's errno means to a caller: the matter, unless the keeper has said it better, and the advice. */
 static const struct {
 	int error;
 	const char *name;
+	const char *matter;
 	const char *advice;
 } errno_table[] = {
-	{ EINVAL, RDMAREG_ERROR_INVALID_RANGE, "check offset and length against the file" },
-	{ ERANGE, RDMAREG_ERROR_INVALID_RANGE, "check offset and length against the region" },
-	{ EOVERFLOW, RDMAREG_ERROR_INVALID_RANGE, "check offset and length against the file" },
-	{ EBADF, RDMAREG_ERROR_INVALID_FILE, "pass a descriptor opened O_RDONLY or O_RDWR" },
-	{ ENODEV, RDMAREG_ERROR_INVALID_FILE, "this file cannot be mapped" },
-	{ ENOTSUP, RDMAREG_ERROR_NO_ADAPTER, "needs an RDMA device with on-demand paging" },
-	{ ENXIO, RDMAREG_ERROR_NO_ADAPTER, "needs an RDMA device that is up and has an address" },
-	{ EMSGSIZE, RDMAREG_ERROR_NO_ADAPTER, "needs a larger MTU" },
-	{ EACCES, RDMAREG_ERROR_ACCESS_DENIED, "the descriptor does not allow it" },
-	{ EPERM, RDMAREG_ERROR_ACCESS_DENIED, "the descriptor or a seal does not allow it" },
-	{ ENOSPC, RDMAREG_ERROR_LIMIT_EXCEEDED, "a limit of the keeper is reached; see [limits] in rdmaregd.conf" },
-	{ EDQUOT, RDMAREG_ERROR_LIMIT_EXCEEDED, "a limit of the keeper is reached; see [limits] in rdmaregd.conf" },
-	{ EMFILE, RDMAREG_ERROR_LIMIT_EXCEEDED, "the keeper has no descriptors left: release regions" },
-	{ ENOMEM, RDMAREG_ERROR_LIMIT_EXCEEDED,
-	  "memory or the keeper's locked-memory limit ran out; see memlock_bytes in rdmaregd.conf" },
-	{ EBUSY, RDMAREG_ERROR_BUSY, "try again when the region is live" },
-	{ EAGAIN, RDMAREG_ERROR_BUSY, "try again" },
-	{ ENOENT, RDMAREG_ERROR_NO_SUCH_REGION, "it ended meanwhile" },
-	{ ECANCELED, RDMAREG_ERROR_BUSY, "the region was released meanwhile" },
-	{ ESTALE, RDMAREG_ERROR_NO_SUCH_REVOCATION, "it is over" },
-	{ EPIPE, RDMAREG_ERROR_KEEPER_LOST, "try again: a new keeper is started" },
-	{ ECONNRESET, RDMAREG_ERROR_KEEPER_LOST, "try again: a new keeper is started" },
-	{ ETIMEDOUT, RDMAREG_ERROR_KEEPER_LOST, "the keeper did not answer in time; see timeout_msec in rdmaregd.conf" },
+	{ EINVAL, RDMAREG_ERROR_INVALID_RANGE, "the range does not fit the file", "check offset and length" },
+	{ ERANGE, RDMAREG_ERROR_INVALID_RANGE, "the range does not fit", "check offset and length" },
+	{ EOVERFLOW, RDMAREG_ERROR_INVALID_RANGE, "the range does not fit the file", "check offset and length" },
+	{ EBADF, RDMAREG_ERROR_INVALID_FILE, "the descriptor is of no use", "open a file O_RDONLY or O_RDWR" },
+	{ ENODEV, RDMAREG_ERROR_INVALID_FILE, "the file cannot be mapped", "use one on a filesystem with mmap(2)" },
+	{ ENOTSUP, RDMAREG_ERROR_NO_ADAPTER, "no RDMA device can do this", "it takes one with on-demand paging" },
+	{ ENXIO, RDMAREG_ERROR_NO_ADAPTER, "no RDMA device with on-demand paging has an address here",
+	  "see rdma link and ip address" },
+	{ EMSGSIZE, RDMAREG_ERROR_NO_ADAPTER, "the RDMA device's MTU is too small", "see minimum_mtu in rdmaregd.conf" },
+	{ EACCES, RDMAREG_ERROR_ACCESS_DENIED, "the descriptor does not allow it", "open the file with more rights" },
+	{ EPERM, RDMAREG_ERROR_ACCESS_DENIED, "the descriptor or a seal does not allow it", "ask for access 'r'" },
+	{ ENOSPC, RDMAREG_ERROR_LIMIT_EXCEEDED, "a limit is reached", "see [limits] in rdmaregd.conf" },
+	{ EDQUOT, RDMAREG_ERROR_LIMIT_EXCEEDED, "a limit is reached", "see [limits] in rdmaregd.conf" },
+	{ EMFILE, RDMAREG_ERROR_LIMIT_EXCEEDED, "no descriptors are left", "release regions" },
+	{ ENOMEM, RDMAREG_ERROR_LIMIT_EXCEEDED, "memory, or memory that may be locked, has run out",
+	  "see memlock_bytes in rdmaregd.conf" },
+	{ EBUSY, RDMAREG_ERROR_BUSY, "not possible now", "try again when the region is live" },
+	{ EAGAIN, RDMAREG_ERROR_BUSY, "not possible now", "try again" },
+	{ ENOENT, RDMAREG_ERROR_NO_SUCH_REGION, "the region ended meanwhile", "register it again" },
+	{ ECANCELED, RDMAREG_ERROR_BUSY, "the region was released meanwhile", "register it again" },
+	{ ESTALE, RDMAREG_ERROR_NO_SUCH_REVOCATION, "the revocation is over", "wait for the next one" },
+	{ EPIPE, RDMAREG_ERROR_KEEPER_LOST, "the tenant's keeper was lost", "try again, a new one is started" },
+	{ ETIMEDOUT, RDMAREG_ERROR_KEEPER_LOST, "the tenant's keeper took too long",
+	  "try again, or see timeout_msec in rdmaregd.conf" },
 };
 
 int failure_from_errno(struct failure *f, const char *what, int error, const char *detail)
 {
-	const char *colon = *detail ? ": " : "";
-
 	for (size_t i = 0; i < sizeof(errno_table) / sizeof(errno_table[0]); i++)
 		if (errno_table[i].error == -error)
-			return failure_set(f, errno_table[i].name, "%s failed: %s%s%s (%s)", what, strerror(-error), colon,
-					   detail, errno_table[i].advice);
-	return failure_set(f, RDMAREG_ERROR_FAILED, "%s failed: %s%s%s (see the journal of rdmaregd)", what,
-			   strerror(-error), colon, detail);
+			return failure_set(f, errno_table[i].name, "%s failed: %s (%s)", what,
+					   *detail ? detail : errno_table[i].matter, errno_table[i].advice);
+	return failure_set(f, RDMAREG_ERROR_FAILED, "%s failed: %s (see the journal of rdmaregd)", what,
+			   *detail ? detail : strerror(-error));
 }

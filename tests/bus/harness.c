@@ -10,7 +10,9 @@
 #include <stdarg.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -126,10 +128,22 @@ static pid_t start(const struct world *w, char *const argv[])
 	_exit(127);
 }
 
+/* Its socket is there before it listens on it. */
+static bool listens(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), r;
+
+	check(fd >= 0 && strlen(path) < sizeof(address.sun_path));
+	strcpy(address.sun_path, path);
+	r = connect(fd, (struct sockaddr *)&address, sizeof(address));
+	close(fd);
+	return r == 0;
+}
+
 static void start_bus(struct world *w)
 {
 	char path[256], option[300], text[sizeof(bus_settings) + 300];
-	struct stat st;
 
 	path_in(w, "bus.conf", path);
 	snprintf(text, sizeof(text), bus_settings, w->directory);
@@ -139,7 +153,7 @@ static void start_bus(struct world *w)
 				      (char[]){ "--nosyslog" }, NULL });
 	snprintf(w->address, sizeof(w->address), "unix:path=%s/bus", w->directory);
 	path_in(w, "bus", path);
-	until(stat(path, &st) == 0);
+	until(listens(path));
 }
 
 void world_write_settings(struct world *w, const char *settings)
@@ -163,7 +177,7 @@ static size_t count_directory(const char *path)
 	while (readdir(d))
 		n++;
 	closedir(d);
-	return n - 3; /* . and .. and our own descriptor, or the daemon's when it is not looked at from itself */
+	return n;
 }
 
 size_t world_descriptors(const struct world *w)

@@ -50,49 +50,65 @@ transfers() {
 	noise /tmp/sent $SIZE_MIB
 	want=$(sha256sum </tmp/sent | cut -d' ' -f1)
 	for fs in $FS; do
-		on_b rdmaregctl put /tmp/sent "${ticket[$fs]}" >/dev/null
+		on_b rdmaregctl put /tmp/sent "${ticket[$fs]}" >/tmp/put.log 2>&1
 		got=$(sum_on_disk /mnt/$fs/demo)
-		on_b rdmaregctl get "${ticket[$fs]}" /tmp/got >/dev/null
+		on_b rdmaregctl get "${ticket[$fs]}" /tmp/got >/tmp/get.log 2>&1
 		tell "$fs: sent ${want:0:16}  on disk ${got:0:16}  read back $(sha256sum </tmp/got | cut -c1-16)"
 		held "$fs: the filesystem has what the peer put" equal "$want" "$got"
 		held "$fs: get returns the same" cmp -s /tmp/sent /tmp/got
 	done
 }
 
-# The peer's own events and the daemon's, by the machine's clock, relative to the first.
+daemon_pid() { if [ $LAB_BOOT = systemd ]; then systemctl show -P MainPID rdmaregd; else cat /run/lab/rdmaregd.pid; fi; }
+no_mr() { [ "$(mr_count)" = 0 ]; }
+
+# timeline START WATCH PEER - what the daemon published and what the peer saw, by the machine's clock since START (us). Lines of both that say
+# the same again are left out.
 timeline() {
-	jq -rs 'map(select(.event != null and .time_usec != null)) | sort_by(.time_usec) | .[0].time_usec as $t0 |
-		.[] | [((.time_usec - $t0) / 1000 | floor | tostring) + " ms", .who // "", .event, .detail // ""] | @tsv' "$@" |
-		while IFS=$'\t' read -r at who event detail; do printf '   %10s  %-10s %-14s %s\n' "$at" "$who" "$event" "$detail"; done
+	jq -rsn --argjson start "$1" --slurpfile watch "$2" --slurpfile peer "$3" '
+		[($watch[] | . + {who: "rdmaregd"}), ($peer[] | . + {who: "peer"})] |
+		map(select(.boottime_usec >= $start)) | sort_by(.boottime_usec) |
+		map({at: ((.boottime_usec - $start) / 1000 | floor), who, what:
+			(if .event == "revocation-requested" then "\(.revocation.cause) wants blocks, \(.revocation.length / 1048576) MiB of them"
+			elif .event == "revocation-settled" then "settled: \(.outcome), \(.valid_length / 1048576) MiB valid"
+			elif .event == "changed" then "state: \(.region.state)"
+			elif .event == "settled" then "told: \(.outcome), \(.valid_length / 1048576) MiB valid"
+			elif .event == "summary" then "\(.operations) operations, connection kept: \(.connected)"
+			else .event end)}) |
+		reduce .[] as $e ([]; if (.[-1].who == $e.who and .[-1].what == $e.what) then . else . + [$e] end) |
+		.[] | "\(.at) ms\t\(.who)\t\(.what)"' |
+		while IFS=$'\t' read -r at who what; do printf '   %9s  %-9s %s\n' "$at" "$who" "$what"; done
 }
 
 truncate_asked() {
 	title "c. A peer keeps writing to the XFS-DAX file while somebody truncates it to half"
-	local log=/tmp/peer.log start took
-	head -c $((16 * MIB)) /tmp/sent >/tmp/part
+	local log=/tmp/peer.log start took watcher half=$((SIZE_MIB / 2 * MIB))
 	rdmaregctl --json watch "${id[xfsdax]}" >/tmp/watch.log 2>/dev/null &
-	local watcher=$!
-	start_peer $log rdmaregctl --json put /tmp/part "${ticket[xfsdax]}" --repeat 12 --timeline
+	watcher=$!
+	start_peer $log rdmaregctl --json put /tmp/sent "${ticket[xfsdax]}" --length 16M --duration 12s --timeline
 	wait_for region_is "${id[xfsdax]}" peers 1
 	start=$(uptime_msec)
-	truncate -s $((SIZE_MIB / 2))M /mnt/xfsdax/demo
+	truncate -s $half /mnt/xfsdax/demo
 	took=$(($(uptime_msec) - start))
-	tell "the truncate returned after $took ms"
-	wait_for region_is "${id[xfsdax]}" valid_length $((SIZE_MIB / 2 * MIB))
-	held "truncate: the peer went on over the same connection, to its end" equal 0 "$(peer_status)"
+	wait_for region_is "${id[xfsdax]}" valid_length $half
+	wait_peer
 	kill $watcher 2>/dev/null
 	wait $watcher 2>/dev/null
-	show_timeline /tmp/watch.log $log
-	held "truncate: the peer was asked and acknowledged" in_log $log acknowledged
-	held "truncate: the peer was told the new length" in_log $log settled
+	timeline $((start * 1000)) /tmp/watch.log $log
+	tell "the truncate itself returned after $took ms"
+	held "truncate: the peer was asked and acknowledged" in_log $log '"acknowledged"'
+	held "truncate: the peer was told the new length" in_log $log '"settled"'
+	held "truncate: the peer went on over the same connection, to its end" \
+		jq -se 'any(.event == "summary" and .connected and .revocations >= 1)' $log
+	held "truncate: no operation of the peer failed" equal 0 "$PEER_STATUS"
 	held "truncate: the region is live with half the length" region_is "${id[xfsdax]}" state live
-	held "truncate: the file is half as long" equal $((SIZE_MIB / 2 * MIB)) "$(stat -c %s /mnt/xfsdax/demo)"
+	held "truncate: the file is half as long" equal $half "$(stat -c %s /mnt/xfsdax/demo)"
 }
 
 truncate_ignored() {
 	title "d. The same with a peer that never answers: the deadline is 3 s, then it loses its connection, nobody else"
 	local start took good
-	start_peer /tmp/good.log rdmaregctl get "${ticket[xfsdax]}" /tmp/got --length 1M --repeat forever
+	start_peer /tmp/good.log rdmaregctl put /tmp/sent "${ticket[xfsdax]}" --length 1M --repeat forever
 	good=$PEER
 	start_peer /tmp/bad.log "$RDMAREG_TESTS/unruly-peer" "${ticket[xfsdax]}" hammer
 	wait_for region_is "${id[xfsdax]}" peers 2
@@ -100,13 +116,13 @@ truncate_ignored() {
 	truncate -s $((SIZE_MIB / 4))M /mnt/xfsdax/demo
 	took=$(($(uptime_msec) - start))
 	held "deadline: the truncate returned at it ($took ms)" test $took -ge 2700 -a $took -lt 20000
-	peer_status >/dev/null
+	wait_peer
 	tell "the truncate returned after $took ms; the peer that ignored it: $(tail -n 1 /tmp/bad.log)"
 	held "deadline: the silent peer lost its connection" in_log /tmp/bad.log '^failed after'
 	head -c $((SIZE_MIB / 2 * MIB)) /dev/zero >/mnt/xfsdax/next
 	held "deadline: not one byte of it in the file that got the blocks" equal 0 "$(grep -c -a -P '\xbd{64}' /mnt/xfsdax/next)"
 	wait_for region_is "${id[xfsdax]}" state live
-	held "deadline: the other peer still reads over its first connection" kill -0 $good
+	held "deadline: the other peer still writes over its first connection" kill -0 $good
 	kill $good
 	wait $good 2>/dev/null
 }
@@ -132,13 +148,14 @@ survival() {
 	title "f. rdmaregd is killed while a peer writes"
 	local before after
 	before=$(rdmaregctl --json list | jq -c '[.. | objects | select(has("id")) | {id, path, rkey, ticket}]')
-	start_peer /tmp/peer.log rdmaregctl put /tmp/part "${ticket[ext4]}" --repeat 10
+	start_peer /tmp/peer.log rdmaregctl put /tmp/sent "${ticket[ext4]}" --length 16M --duration 12s
 	wait_for region_is "${id[ext4]}" peers 1
 	kill -9 "$(daemon_pid)"
 	product_up
 	after=$(rdmaregctl --json list | jq -c '[.. | objects | select(has("id")) | {id, path, rkey, ticket}]')
-	tell "the peer: $(peer_status >/tmp/status; tail -n 1 /tmp/peer.log)"
-	held "restart: no operation of the peer failed" equal 0 "$(cat /tmp/status)"
+	wait_peer
+	tell "the peer: $(tail -n 1 /tmp/peer.log)"
+	held "restart: no operation of the peer failed" equal 0 "$PEER_STATUS"
 	held "restart: the same regions are listed" equal "$before" "$after"
 }
 
@@ -147,6 +164,7 @@ finish_demo() {
 	local row fs
 	for fs in $FS; do rdmaregctl release "${id[$fs]}" >/dev/null; done
 	held "nothing is left: no memory region of the adapter" wait_for no_mr
+	product_down
 	held "the kernel's log is clean" kernel_log_clean
 	for row in "${table[@]}"; do printf '   %s\n' "$row"; done
 	echo

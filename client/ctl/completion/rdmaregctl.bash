@@ -1,0 +1,54 @@
+# bash completion for rdmaregctl                           -*- shell-script -*-
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Verbs and options are written out here; tests/unit/test-client-completion.sh compares them with what --help says.
+
+_rdmaregctl_ids() {
+	rdmaregctl list --no-legend 2>/dev/null | awk '{ print $1 }'
+}
+
+_rdmaregctl() {
+	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} verb= word
+	local -A options=(
+		[register]='--offset --length --access --policy --grace --export --session --no-warm'
+		[list]='--session --state'
+		[show]=''
+		[release]=''
+		[export]='--access --expires --uses'
+		[prefetch]='--offset --length --write'
+		[watch]=''
+		[put]='--offset --length --repeat --duration --clip --ignore-revocations --source --timeout --settle-timeout --timeline'
+		[get]='--offset --length --source --timeout --settle-timeout --timeline'
+	)
+	local common='--json --no-legend --no-pager --help'
+
+	for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+		if [[ -n ${options[$word]+set} ]]; then
+			verb=$word
+			break
+		fi
+	done
+	COMPREPLY=()
+	case $previous in
+	--access) mapfile -t COMPREPLY < <(compgen -W 'r rw' -- "$current"); return ;;
+	--policy) mapfile -t COMPREPLY < <(compgen -W 'follow yield hold' -- "$current"); return ;;
+	--state) mapfile -t COMPREPLY < <(compgen -W 'registering live warming draining fenced closing lost' -- "$current"); return ;;
+	--repeat) mapfile -t COMPREPLY < <(compgen -W 'forever' -- "$current"); return ;;
+	--offset | --length | --grace | --session | --expires | --uses | --duration | --source | --timeout | --settle-timeout) return ;;
+	esac
+	if [[ -z $verb ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "${!options[*]} $common --version" -- "$current")
+	elif [[ $current == -* ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "${options[$verb]} $common" -- "$current")
+	else
+		case $verb in
+		show | release | export | prefetch | watch)
+			mapfile -t COMPREPLY < <(compgen -W "$(_rdmaregctl_ids)" -- "$current") ;;
+		register | put | get)
+			compopt -o filenames
+			mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
+		esac
+	fi
+}
+
+complete -F _rdmaregctl rdmaregctl

@@ -48,9 +48,9 @@ expect_equal() {
 # A pipe that nobody writes to: reading from it with a limit is a pause without starting a program.
 exec {LAB_NEVER}<> <(:)
 
-# wait_for COMMAND... - polls until the command succeeds, at most WAIT_SEC (20) seconds. The status tells.
+# wait_for COMMAND... - polls until the command succeeds, at most WAIT_SEC (60) seconds. The status tells.
 wait_for() {
-	local end=$((EPOCHSECONDS + ${WAIT_SEC:-20}))
+	local end=$((EPOCHSECONDS + ${WAIT_SEC:-60}))
 	until "$@" >/dev/null 2>&1; do
 		[ "$EPOCHSECONDS" -lt "$end" ] || return 1
 		read -rt 0.05 -u "$LAB_NEVER" || :

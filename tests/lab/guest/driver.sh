@@ -5,7 +5,8 @@
 #
 # The host reads lines that start with "@" from the first serial line: "@ begin NAME", then "@ ok NAME: CHECK",
 # "@ not ok NAME: CHECK", "@ skip NAME: WHY", then "@ end NAME SECONDS". A scenario without checks of its own counts as
-# one. Everything a scenario printed is in /lab/out/NAME.log. A kernel log with trouble in it fails the scenario during
+# one. Everything a scenario printed is in /lab/out/NAME.log, what the product
+# logged in NAME.daemon.log. A kernel log with trouble in it fails the scenario during
 # which it appeared, unless the scenario's header names that trouble as expected ("# kernel-noise: REGEX").
 
 . /lab/guest/lib.sh
@@ -36,13 +37,14 @@ report_kernel() { # NAME LOG
 run_scenario() { # NAME
 	local name=$1 log=/lab/out/$1.log limit status=0 start=$EPOCHSECONDS
 	limit=$(header timeout "$name")
-	limit=${limit:-120}
+	limit=${limit:-300}
 	lab_reset >"$log" 2>&1
 	echo "lab: begin $name" >/run/lab/mark
 	echo "<5>lab: begin $name" >/dev/kmsg
 	echo "@ begin $name"
 	timeout -k 5 "$limit" bash "/lab/scenarios/$name.sh" >>"$log" 2>&1 </dev/null || status=$?
 	echo "--- exit status $status" >>"$log"
+	product_log >"/lab/out/$name.daemon.log"
 	report_checks "$name" "$log" $status "$limit"
 	report_kernel "$name" "$log"
 	echo "@ end $name $((EPOCHSECONDS - start))"

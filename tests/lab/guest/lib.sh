@@ -59,13 +59,14 @@ setup_fs() {
 	local dir=/mnt/$1 dev=$2 options=$3
 	shift 3
 	mkdir -p "$dir"
-	wait_for test -b "$dev"
+	wait_for test -b "$dev" || { echo "$dev does not appear"; return 1; }
 	"$@" "$dev" >/dev/null
 	mount -o "$options" "$dev" "$dir"
 	chmod 1777 "$dir"
 }
 
 setup_filesystems() {
+	local dir
 	modprobe -a virtio_blk
 	mkdir -p /mnt/tmpfs
 	mount -t tmpfs -o size=3G,mode=1777 tmpfs /mnt/tmpfs
@@ -75,6 +76,7 @@ setup_filesystems() {
 	setup_fs ext4dax /dev/pmem1 dax=always mkfs.ext4 -q -F -b 4096 -E nodiscard &
 	setup_fs xfsdax /dev/pmem0 dax=always mkfs.xfs -q -f -K -m "reflink=1" &
 	wait
+	for dir in xfs ext4 xfsdax ext4dax; do mountpoint "/mnt/$dir"; done
 }
 
 # lab_setup - everything above, once per boot. A part that fails is named; the first scenario then looks closer.
@@ -84,16 +86,13 @@ lab_setup() {
 	pidof -q systemd-udevd || /usr/lib/systemd/systemd-udevd --daemon 2>/dev/null
 	modprobe xfs & modprobe ext4 &
 	for part in setup_nodes setup_pmem setup_filesystems; do
-		(set -e; $part) >"$LAB_STATE/$part.log" 2>&1 &
+		(set -e; WAIT_SEC=120; $part) >"$LAB_STATE/$part.log" 2>&1 &
 		pids+=($!:$part)
 	done
 	for pid in "${pids[@]}"; do
 		wait "${pid%%:*}" || { echo "lab: ${pid#*:} failed:"; cat "$LAB_STATE/${pid#*:}.log"; failed=1; }
 	done
 	wait
-	for part in xfs ext4 xfsdax ext4dax; do
-		mountpoint -q /mnt/$part || { echo "lab: /mnt/$part is not there"; failed=1; }
-	done
 	ulimit -l unlimited
 	LAB_DEVDAX=$(cat "$LAB_STATE/devdax")
 	export LAB_DEVDAX
@@ -103,8 +102,9 @@ lab_setup() {
 
 # lab_reset - back to a clean state between two scenarios: no product, no processes of ours, empty file systems.
 lab_reset() {
-	product_down
 	local dir
+	product_down
+	rm -f "$DAEMON_LOG"
 	for dir in ext4 xfs ext4dax xfsdax tmpfs; do
 		find "/mnt/$dir" -mindepth 1 -maxdepth 1 ! -name lost+found -exec rm -rf {} +
 	done

@@ -60,7 +60,7 @@ product_log() {
 }
 
 gone() { ! kill -0 "$1" 2>/dev/null; }
-no_process() { ! pgrep -f "$1" >/dev/null; }
+no_process() { ! pgrep -x "$1" >/dev/null; }
 
 # product_down - stops the daemon, then what outlives it by design (keepers), then the module. Never fails.
 product_down() {
@@ -74,7 +74,9 @@ product_down() {
 		kill "$pid" 2>/dev/null
 		WAIT_SEC=5 wait_for gone "$pid" || kill -9 "$pid" 2>/dev/null
 	fi
-	pkill -f "$RDMAREG_KEEPER" 2>/dev/null && { WAIT_SEC=5 wait_for no_process "$RDMAREG_KEEPER" || pkill -9 -f "$RDMAREG_KEEPER"; }
+	if pkill -x "$RDMAREG_KEEPER"; then
+		WAIT_SEC=5 wait_for no_process "$RDMAREG_KEEPER" || pkill -9 -x "$RDMAREG_KEEPER"
+	fi
 	[ ! -d /sys/module/rdmareg ] || WAIT_SEC=5 wait_for rmmod rdmareg || echo "# module rdmareg cannot be unloaded"
 	rm -rf "${RDMAREG_RUNDIR:?}"/*
 	return 0
@@ -85,5 +87,5 @@ nothing_left() {
 	local left
 	left=$(rdma resource show mr 2>/dev/null)
 	[ -z "$left" ] || { echo "registrations left: $left"; return 1; }
-	no_process "$RDMAREG_KEEPER" || { echo "keepers left: $(pgrep -af "$RDMAREG_KEEPER")"; return 1; }
+	no_process "$RDMAREG_KEEPER" || { echo "keepers left: $(pgrep -ax "$RDMAREG_KEEPER")"; return 1; }
 }

@@ -60,11 +60,10 @@ start_peer() {
 	PEER=$!
 }
 
-# peer_status - waits for the peer and prints how it ended.
-peer_status() {
-	local status=0
-	wait "$PEER" || status=$?
-	echo $status
+# wait_peer - waits for the peer; how it ended is in $PEER_STATUS. (Not a substitution: a subshell cannot wait for its parent's child.)
+wait_peer() {
+	PEER_STATUS=0
+	wait "$PEER" || PEER_STATUS=$?
 }
 
 # keeper_pids - of all tenants.

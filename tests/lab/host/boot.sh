@@ -121,7 +121,7 @@ emulate() {
 		-nodefaults -no-reboot -display none \
 		-chardev stdio,id=out,signal=off -serial chardev:out -serial "file:$out/console.log" \
 		-kernel "$lab/boot/$version/vmlinux" -initrd "$lab/boot/$version/initramfs" \
-		-append "console=ttyS1 panic=-1 oops=panic log_buf_len=4M loglevel=5 lab.mode=$mode $pmem"
+		-append "console=ttyS1 panic=-1 oops=panic log_buf_len=4M loglevel=5 systemd.show_status=error lab.mode=$mode $pmem"
 }
 
 choose_accelerator

@@ -42,9 +42,16 @@ limit_of() { # NAME...: seconds for a boot that runs these
 	local name seconds total=180
 	for name; do
 		seconds=$(sed -n 's/^# timeout: *//p' "$top/tests/lab/scenarios/$name.sh" | head -n 1)
-		total=$((total + ${seconds:-120} + 20))
+		total=$((total + ${seconds:-300} + 20))
 	done
 	echo $total
+}
+
+show_failure() { # DIR NAME
+	{
+		tail -n 40 "$1/$2.log"
+		[ ! -s "$1/$2.daemon.log" ] || { echo "--- the product's log"; tail -n 15 "$1/$2.daemon.log"; }
+	} | sed 's/^/#   /'
 }
 
 # What the driver says, as result lines; in the file "finished", the names of scenarios that reached their end; in
@@ -59,7 +66,7 @@ translate() { # BOOT DIR
 			read -r _ _ word rest <<<"$line"
 			echo "$word" >>"$2/finished"
 			: >"$2/current"
-			[ -z "$failed" ] || tail -n 40 "$2/$word.log" | sed 's/^/#   /'
+			[ -z "$failed" ] || show_failure "$2" "$word"
 			failed=
 			;;
 		'@ ok '*) echo "ok $1/${line#@ ok }" ;;

@@ -1,5 +1,6 @@
 #!/bin/bash
 # boot: plain
+# timeout: 300
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # What a remote peer puts is what the filesystem has, and what it gets is what the filesystem had, byte for byte; also in parts, and
@@ -45,7 +46,8 @@ head -c $((8 * MIB)) /tmp/sent >/tmp/busy
 r=$(register /mnt/xfs/busy --export)
 start_peer /tmp/peer.log rdmaregctl put /tmp/busy "$(field ticket "$r")" --repeat 12
 while kill -0 "$PEER" 2>/dev/null; do sync /mnt/xfs/busy; done
-expect_equal "writing through 12 rounds of writeback" 0 "$(peer_status)"
+wait_peer
+expect_equal "writing through 12 rounds of writeback" 0 "$PEER_STATUS"
 expect_equal "nothing was lost" "$(sha256sum </tmp/busy)" "$(sum_on_disk /mnt/xfs/busy)  -"
 check "the keeper saw the writebacks" test "$(field writebacks "$(region "$(field id "$r")")")" -gt 0
 check "release" rdmaregctl release "$(field id "$r")"

@@ -1,5 +1,6 @@
 #!/bin/bash
 # boot: plain
+# timeout: 600
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # A filesystem takes blocks back while peers write: who acknowledges keeps its connection, who does not loses it at the deadline, the
@@ -42,7 +43,8 @@ for fs in xfsdax xfs; do
 	expect_equal "$fs: the file has it too" $((4 * MIB)) "$(stat -c %s /mnt/$fs/file)"
 	check "$fs: the peer was asked" wait_for in_log /tmp/peer.log asked
 	check "$fs: the peer was told the end" wait_for in_log /tmp/peer.log settled
-	check "$fs: the peer says that its data no longer fits, over a connection that was kept" test "$(peer_status)" = 1
+	wait_peer
+	check "$fs: the peer says that its data no longer fits, over a connection that was kept" test "$PEER_STATUS" = 1
 	truncate_file /mnt/$fs/file 8M
 	check "$fs: a file that grows again is usable again" wait_for settled $((8 * MIB))
 	check "$fs: and is" on_b rdmaregctl put /tmp/sent "$ticket"
@@ -50,23 +52,25 @@ for fs in xfsdax xfs; do
 
 	# a punched hole: same length, everything goes on
 	open_region $fs --grace 10s || continue
-	start_peer /tmp/peer.log rdmaregctl --json put /tmp/sent "$ticket" --repeat 20 --timeline
+	start_peer /tmp/peer.log rdmaregctl --json put /tmp/sent "$ticket" --repeat 6 --timeline
 	wait_for region_is "$id" peers 1
 	check "$fs: punch while a peer writes" timeout 60 fallocate -p -o 2M -l 2M /mnt/$fs/file
-	expect_equal "$fs: the peer carries on to its end" 0 "$(peer_status)"
+	wait_peer
+	expect_equal "$fs: the peer carries on to its end" 0 "$PEER_STATUS"
 	check "$fs: it was asked once at least" in_log /tmp/peer.log asked
 	expect_equal "$fs: and nothing of it was lost" "$(sha256sum </tmp/sent | cut -d' ' -f1)" "$(sum_on_disk /mnt/$fs/file)"
 	close_region "$fs: punch"
 
 	# a peer that ignores everything, and beside it one that behaves
 	open_region $fs --grace 1s || continue
-	start_peer /tmp/good.log rdmaregctl --json get "$ticket" /tmp/got --repeat forever --length 1M --timeline
+	start_peer /tmp/good.log rdmaregctl put /tmp/sent "$ticket" --length 1M --repeat forever --timeline
 	good=$PEER
 	start_peer /tmp/bad.log "$unruly" "$ticket" hammer
 	wait_for region_is "$id" peers 2
 	truncate_file /mnt/$fs/file 4M
 	check "$fs: the truncate returns at the deadline ($took ms)" test $took -ge 900 -a $took -lt 15000
-	expect_equal "$fs: the unruly peer has ended" 0 "$(peer_status)"
+	wait_peer
+	expect_equal "$fs: the unruly peer has ended" 0 "$PEER_STATUS"
 	check "$fs: because its writes failed" in_log /tmp/bad.log '^failed after'
 	# the blocks go to the next file: not one byte of the unruly peer may be in it
 	head -c $((4 * MIB)) /dev/zero >/mnt/$fs/next
@@ -94,7 +98,7 @@ for fs in xfsdax xfs; do
 	check "$fs: with the daemon stopped, at the deadline ($took ms)" test $took -lt 15000
 	kill -CONT "$(cat /run/lab/rdmaregd.pid)"
 	check "$fs: the daemon catches up" wait_for settled $((4 * MIB))
-	peer_status >/dev/null
+	wait_peer
 	close_region "$fs: stopped daemon"
 
 	# the keeper stopped: the kernel gives the blocks back

@@ -1,5 +1,6 @@
 #!/bin/bash
 # boot: plain
+# timeout: 300
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # The daemon dies and comes back while peers write; a keeper dies; owners vanish. Regions survive the first, are honestly lost with the second, and
@@ -15,13 +16,14 @@ zeroes /mnt/xfsdax/b 4
 a=$(register /mnt/xfs/a --export)
 b=$(register /mnt/xfsdax/b)
 keepers=$(keeper_pids)
-start_peer /tmp/peer.log rdmaregctl put /tmp/sent "$(field ticket "$a")" --repeat 40
+start_peer /tmp/peer.log rdmaregctl put /tmp/sent "$(field ticket "$a")" --repeat 24
 wait_for region_is "$(field id "$a")" peers 1
 for round in 1 2 3; do
 	kill -9 "$(cat /run/lab/rdmaregd.pid)"
 	product_up || not_ok "round $round: the daemon comes back"
 done
-expect_equal "the peer noticed nothing" 0 "$(peer_status)"
+wait_peer
+expect_equal "the peer noticed nothing" 0 "$PEER_STATUS"
 expect_equal "the keepers are the same" "$keepers" "$(keeper_pids)"
 for r in "$a" "$b"; do
 	now=$(region "$(field id "$r")")
@@ -46,7 +48,7 @@ product_up || not_ok "the daemon comes back in the middle of a revocation"
 wait $waiting && ok "the truncate ended" || not_ok "the truncate ended"
 check "and is seen settled" wait_for region_is "$(field id "$c")" valid_length $MIB
 check "live again" wait_for region_is "$(field id "$c")" state live
-peer_status >/dev/null
+wait_peer
 
 # the keeper dies: the region is gone, peers learn it, nothing is left
 zeroes /mnt/xfs/d 4
@@ -55,7 +57,8 @@ start_peer /tmp/peer.log rdmaregctl put /tmp/sent "$(field ticket "$d")" --repea
 wait_for region_is "$(field id "$d")" peers 1
 kill -9 $(keeper_pids)
 check "the region of a dead keeper is gone" wait_for region_gone "$(field id "$d")"
-expect_equal "its peer ends with an error" 1 "$(peer_status)"
+wait_peer
+expect_equal "its peer ends with an error" 1 "$PEER_STATUS"
 check "truncate of its file does not wait" timeout 5 truncate -s 0 /mnt/xfs/d
 check "no memory region is left" wait_for nothing_left
 d=$(register /mnt/xfs/a) && ok "a new keeper is made when it is needed" || not_ok "a new keeper is made when it is needed"

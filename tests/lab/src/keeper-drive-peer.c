@@ -70,6 +70,8 @@ static bool next_event(enum rdma_cm_event_type wanted, struct answer *a)
 	if (!readable(channel->fd, PATIENCE_MSEC) || rdma_get_cm_event(channel, &e))
 		return false;
 	ok = e->event == wanted;
+	if (!ok)
+		fprintf(stderr, "puppet: %s, status %d\n", rdma_event_str(e->event), e->status);
 	if (e->event == RDMA_CM_EVENT_ESTABLISHED)
 		memcpy(&a->accept, e->param.conn.private_data, sizeof(a->accept));
 	if (e->event == RDMA_CM_EVENT_REJECTED && e->param.conn.private_data_len >= sizeof(struct wire_reject)) {

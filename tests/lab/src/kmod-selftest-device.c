@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -16,7 +17,8 @@
 
 static char *anonymous(size_t length)
 {
-	char *map = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	char *map =
+		mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 
 	CHECK(map != MAP_FAILED, "mmap: %s", strerror(errno));
 	return map;
@@ -30,10 +32,11 @@ static void test_query(enum filesystem fs)
 	device_open(&device);
 	CHECK(device.query.abi == RDMAREG_ABI, "abi %u", device.query.abi);
 	CHECK(device.query.max_watches && device.query.max_deadline_ms, "a limit is 0");
-	CHECK(device.query.status_bytes >= device.query.max_watches * sizeof(struct rdmareg_slot_status), "status_bytes %u",
-	      device.query.status_bytes);
+	CHECK(device.query.status_bytes >= device.query.max_watches * sizeof(struct rdmareg_slot_status),
+	      "status_bytes %u", device.query.status_bytes);
 	for (uint32_t i = 0; i < device.query.max_watches; i += 61)
-		CHECK(device.status[i].kind == RDMAREG_KIND_FREE && !device.status[i].sequence, "slot %u is not free", i);
+		CHECK(device.status[i].kind == RDMAREG_KIND_FREE && !device.status[i].sequence,
+		      "slot %u is not free", i);
 	CHECK(!device_pending(&device, 0), "pending without a watch");
 }
 
@@ -48,7 +51,8 @@ struct bad {
 static void expect(const struct device *device, const struct bad *table, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		int r = device_ioctl(device, table[i].request, table[i].argument ? table[i].argument : (void *)8);
+		int r = device_ioctl(device, table[i].request,
+				     table[i].argument ? table[i].argument : (void *)8);
 
 		CHECK(r == -table[i].error, "%s: %s, expected %s", table[i].what, strerrorname_np(-r),
 		      table[i].error ? strerrorname_np(table[i].error) : "0");
@@ -82,7 +86,8 @@ static void test_bad_arguments(enum filesystem fs)
 		{ "release, bad pointer", RDMAREG_RELEASE, NULL, EFAULT },
 		{ "rearm, bad pointer", RDMAREG_REARM, NULL, EFAULT },
 		{ "unwatch, bad pointer", RDMAREG_UNWATCH, NULL, EFAULT },
-		{ "range, empty", RDMAREG_WATCH_RANGE, &(struct rdmareg_watch_range){ .address = a }, EINVAL },
+		{ "range, empty", RDMAREG_WATCH_RANGE, &(struct rdmareg_watch_range){ .address = a },
+		  EINVAL },
 		{ "range, address unaligned", RDMAREG_WATCH_RANGE,
 		  &(struct rdmareg_watch_range){ .address = a + 1, .length = PAGE }, EINVAL },
 		{ "range, length unaligned", RDMAREG_WATCH_RANGE,
@@ -105,39 +110,50 @@ static void test_bad_arguments(enum filesystem fs)
 		  &(struct rdmareg_watch_layout){ .fd = directory, .deadline_ms = 1 }, EINVAL },
 		{ "layout, device", RDMAREG_WATCH_LAYOUT,
 		  &(struct rdmareg_watch_layout){ .fd = null, .deadline_ms = 1 }, EINVAL },
-		{ "layout, no deadline", RDMAREG_WATCH_LAYOUT, &(struct rdmareg_watch_layout){ .fd = null }, EINVAL },
+		{ "layout, no deadline", RDMAREG_WATCH_LAYOUT, &(struct rdmareg_watch_layout){ .fd = null },
+		  EINVAL },
 		{ "layout, deadline too long", RDMAREG_WATCH_LAYOUT,
 		  &(struct rdmareg_watch_layout){ .fd = null, .deadline_ms = most + 1 }, EINVAL },
 		{ "layout, reserved", RDMAREG_WATCH_LAYOUT,
 		  &(struct rdmareg_watch_layout){ .fd = null, .deadline_ms = 1, .reserved = 1 }, EINVAL },
 		{ "collect, nothing pending", RDMAREG_COLLECT,
 		  &(struct rdmareg_report){ .slot = RDMAREG_SLOT_ANY }, EAGAIN },
-		{ "collect, slot not pending", RDMAREG_COLLECT, &(struct rdmareg_report){ .slot = range }, EAGAIN },
-		{ "collect, free slot", RDMAREG_COLLECT, &(struct rdmareg_report){ .slot = range + 1 }, ENOENT },
+		{ "collect, slot not pending", RDMAREG_COLLECT, &(struct rdmareg_report){ .slot = range },
+		  EAGAIN },
+		{ "collect, free slot", RDMAREG_COLLECT, &(struct rdmareg_report){ .slot = range + 1 },
+		  ENOENT },
 		{ "collect, no such slot", RDMAREG_COLLECT,
 		  &(struct rdmareg_report){ .slot = device.query.max_watches }, ENOENT },
-		{ "release, range watch", RDMAREG_RELEASE, &(struct rdmareg_release){ .slot = range }, ENOENT },
-		{ "release, free slot", RDMAREG_RELEASE, &(struct rdmareg_release){ .slot = range + 1 }, ENOENT },
-		{ "rearm, range watch", RDMAREG_REARM, &(struct rdmareg_rearm){ .slot = range, .deadline_ms = 1 }, ENOENT },
-		{ "rearm, free slot", RDMAREG_REARM, &(struct rdmareg_rearm){ .slot = 7, .deadline_ms = 1 }, ENOENT },
+		{ "release, range watch", RDMAREG_RELEASE, &(struct rdmareg_release){ .slot = range },
+		  ENOENT },
+		{ "release, free slot", RDMAREG_RELEASE, &(struct rdmareg_release){ .slot = range + 1 },
+		  ENOENT },
+		{ "rearm, range watch", RDMAREG_REARM,
+		  &(struct rdmareg_rearm){ .slot = range, .deadline_ms = 1 }, ENOENT },
+		{ "rearm, free slot", RDMAREG_REARM, &(struct rdmareg_rearm){ .slot = 7, .deadline_ms = 1 },
+		  ENOENT },
 		{ "rearm, no deadline", RDMAREG_REARM, &(struct rdmareg_rearm){ .slot = range }, EINVAL },
 		{ "rearm, deadline too long", RDMAREG_REARM,
 		  &(struct rdmareg_rearm){ .slot = range, .deadline_ms = most + 1 }, EINVAL },
-		{ "unwatch, free slot", RDMAREG_UNWATCH, &(struct rdmareg_unwatch){ .slot = range + 1 }, ENOENT },
-		{ "unwatch, any slot", RDMAREG_UNWATCH, &(struct rdmareg_unwatch){ .slot = RDMAREG_SLOT_ANY }, ENOENT },
-		{ "unwatch, reserved", RDMAREG_UNWATCH, &(struct rdmareg_unwatch){ .slot = range, .reserved = 1 }, EINVAL },
+		{ "unwatch, free slot", RDMAREG_UNWATCH, &(struct rdmareg_unwatch){ .slot = range + 1 },
+		  ENOENT },
+		{ "unwatch, any slot", RDMAREG_UNWATCH, &(struct rdmareg_unwatch){ .slot = RDMAREG_SLOT_ANY },
+		  ENOENT },
+		{ "unwatch, reserved", RDMAREG_UNWATCH,
+		  &(struct rdmareg_unwatch){ .slot = range, .reserved = 1 }, EINVAL },
 	};
 	expect(&device, table, sizeof(table) / sizeof(table[0]));
 
 	char byte;
 	CHECK(read(device.fd, &byte, 1) < 0 && errno == EINVAL, "read: %s", strerror(errno));
 	CHECK(write(device.fd, "x", 1) < 0 && errno == EINVAL, "write: %s", strerror(errno));
-	CHECK(device.status[range].kind == RDMAREG_KIND_RANGE && device.status[range + 1].kind == RDMAREG_KIND_FREE,
+	CHECK(device.status[range].kind == RDMAREG_KIND_RANGE &&
+		      device.status[range + 1].kind == RDMAREG_KIND_FREE,
 	      "a refused request has left something");
 }
 
-static void refuse_map(const struct device *device, const char *what, size_t length, int protection, int flags, off_t offset,
-		       int error)
+static void refuse_map(const struct device *device, const char *what, size_t length, int protection,
+		       int flags, off_t offset, int error)
 {
 	void *map = mmap(NULL, length, protection, flags, device->fd, offset);
 
@@ -158,7 +174,8 @@ static void test_status_mapping(enum filesystem fs)
 	refuse_map(&device, "a shorter mapping", length - PAGE, PROT_READ, MAP_SHARED, 0, EINVAL);
 	refuse_map(&device, "a longer mapping", length + PAGE, PROT_READ, MAP_SHARED, 0, EINVAL);
 	refuse_map(&device, "an offset", length, PROT_READ, MAP_SHARED, PAGE, EINVAL);
-	CHECK(mprotect((void *)device.status, length, PROT_READ | PROT_WRITE) < 0 && errno == EACCES, "made writable");
+	CHECK(mprotect((void *)device.status, length, PROT_READ | PROT_WRITE) < 0 && errno == EACCES,
+	      "made writable");
 }
 
 /* Fills every slot, frees one, and gets that one again; its sequence goes on. */
@@ -181,13 +198,15 @@ static void test_limit_of_watches(enum filesystem fs)
 	r = watch_range(&device, map, PAGE, 0, &slot);
 	CHECK(r == -ENOSPC, "one too many: %s", strerror(-r));
 	TRY(madvise(map, PAGE, MADV_DONTNEED));
-	CHECK(!collect(&device, middle, &report) && report.cookie == middle, "slot %u did not notice", middle);
+	CHECK(!collect(&device, middle, &report) && report.cookie == middle, "slot %u did not notice",
+	      middle);
 
 	sequence = device.status[middle].sequence;
 	CHECK(sequence > 0 && !unwatch(&device, middle), "unwatch");
 	CHECK(device.status[middle].kind == RDMAREG_KIND_FREE, "still shown");
 	CHECK(!watch_range(&device, map, PAGE, 5, &slot) && slot == middle, "the free slot is not taken");
-	CHECK(device.status[middle].sequence == sequence && device.status[middle].collected == sequence, "sequence fell");
+	CHECK(device.status[middle].sequence == sequence && device.status[middle].collected == sequence,
+	      "sequence fell");
 	CHECK(device.status[middle].cookie == 5, "cookie");
 }
 
@@ -230,8 +249,8 @@ static void test_report_put_back(enum filesystem fs)
 	TRY(madvise(map + 2 * PAGE, PAGE, MADV_DONTNEED));
 	TRY(mprotect(report, PAGE, PROT_READ | PROT_WRITE));
 	CHECK(!collect(&device, slot, report), "lost");
-	CHECK(report->clear_count == 2 && report->start == PAGE && report->end == 3 * PAGE, "%llu events, %llu to %llu",
-	      report->clear_count, report->start, report->end);
+	CHECK(report->clear_count == 2 && report->start == PAGE && report->end == 3 * PAGE,
+	      "%llu events, %llu to %llu", report->clear_count, report->start, report->end);
 }
 
 /* What somebody who is not the opener gets; runs in another address space. */
@@ -344,6 +363,53 @@ static void test_exit_with_watches(enum filesystem fs)
 	wait_until(module_unused, &none, "the module is no longer in use");
 }
 
+/* Filesystems that never break layouts. */
+static void test_unsupported(enum filesystem fs)
+{
+	struct device device;
+	struct file file;
+	uint32_t slot;
+	int r;
+
+	device_open(&device);
+	file_make(&file, fs);
+	r = watch_layout(&device, file.fd, 1000, 0, &slot);
+	CHECK(r == -EOPNOTSUPP, "%s", strerror(-r));
+}
+
+static int truncate_file(void *argument)
+{
+	return truncate(((struct file *)argument)->path, 0);
+}
+
+/* Read-only descriptors do; the caller's descriptor may be closed; the watch does not count as an open for writing. */
+static void test_private_file(enum filesystem fs)
+{
+	struct device device;
+	struct child child;
+	struct file file;
+	uint32_t slot;
+	int fd;
+
+	device_open(&device);
+	file_make(&file, fs);
+	close(file.fd);
+	fd = TRY(open(file.path, O_RDONLY | O_CLOEXEC));
+	CHECK(!watch_layout(&device, fd, 5000, 0, &slot), "read-only descriptor");
+	TRY(close(fd));
+	child_start(&child, truncate_file, &file);
+	CHECK(wait_layout(&device, slot, RDMAREG_LAYOUT_BREAKING).break_id == 1, "break");
+	CHECK(!release(&device, slot, 1), "release");
+	child_wait(&child);
+
+	/* somebody else's lease on opens would make us wait: EAGAIN instead */
+	fd = TRY(open(file.path, O_RDWR | O_CLOEXEC));
+	TRY(unwatch(&device, slot));
+	TRY(fcntl(fd, F_SETLEASE, F_WRLCK));
+	signal(SIGIO, SIG_IGN);
+	CHECK(watch_layout(&device, fd, 1000, 0, &slot) == -EAGAIN, "waits for a lease, or ignores it");
+}
+
 const struct test device_tests[] = {
 	{ "query", test_query, 0 },
 	{ "bad-arguments", test_bad_arguments, 0 },
@@ -354,5 +420,7 @@ const struct test device_tests[] = {
 	{ "forked-child", test_forked_child, 0 },
 	{ "passed-descriptor", test_passed_descriptor, 0 },
 	{ "exit-with-watches", test_exit_with_watches, 0 },
+	{ "layout-unsupported", test_unsupported, ON(EXT4) | ON(TMPFS) },
+	{ "layout-private-file", test_private_file, ON_XFS },
 	{ 0 },
 };

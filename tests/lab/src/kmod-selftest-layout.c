@@ -63,7 +63,8 @@ static int do_open_truncate(void *argument)
 
 static int do_punch(void *argument)
 {
-	return fallocate(((struct file *)argument)->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4 * PAGE);
+	return fallocate(((struct file *)argument)->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+			 4 * PAGE);
 }
 
 static int do_clone_out(void *argument)
@@ -103,7 +104,8 @@ static const struct {
 };
 
 /* Waits for the break, looks at the report, gives back, waits for the breaker. */
-static void settle(struct scene *scene, struct child *child, uint32_t break_id, const char *name, int operation)
+static void settle(struct scene *scene, struct child *child, uint32_t break_id, const char *name,
+		   int operation)
 {
 	const struct rdmareg_slot_status *status = &scene->device.status[scene->slot];
 	struct rdmareg_report report = wait_layout(&scene->device, scene->slot, RDMAREG_LAYOUT_BREAKING);
@@ -112,18 +114,24 @@ static void settle(struct scene *scene, struct child *child, uint32_t break_id, 
 
 	CHECK(child_running(child), "%s: did not wait", name);
 	CHECK(report.break_id == break_id, "%s: break %u, expected %u", name, report.break_id, break_id);
-	CHECK((int)report.operation == operation, "%s: operation %u, expected %d", name, report.operation, operation);
-	CHECK(report.breaker_pid == (uint32_t)child->pid, "%s: breaker %u, is %d", name, report.breaker_pid, child->pid);
+	CHECK((int)report.operation == operation, "%s: operation %u, expected %d", name, report.operation,
+	      operation);
+	CHECK(report.breaker_pid == (uint32_t)child->pid, "%s: breaker %u, is %d", name, report.breaker_pid,
+	      child->pid);
 	CHECK(report.deadline_nsec > now_nsec(), "%s: deadline in the past", name);
-	CHECK(report.cookie == 77 && status->layout_state == RDMAREG_LAYOUT_BREAKING && report.unwinding, "%s: report", name);
+	CHECK(report.cookie == 77 && status->layout_state == RDMAREG_LAYOUT_BREAKING && report.unwinding,
+	      "%s: report", name);
 	CHECK(rearm(&scene->device, scene->slot, LONG_MS) == -EBUSY, "%s: re-armed while breaking", name);
-	CHECK(release(&scene->device, scene->slot, break_id + 1) == -ESTALE, "%s: released a break to come", name);
-	CHECK(release(&scene->device, scene->slot, break_id - 1) == -ESTALE, "%s: released an old break", name);
+	CHECK(release(&scene->device, scene->slot, break_id + 1) == -ESTALE, "%s: released a break to come",
+	      name);
+	CHECK(release(&scene->device, scene->slot, break_id - 1) == -ESTALE, "%s: released an old break",
+	      name);
 	CHECK(child_running(child), "%s: did not wait", name);
 
 	released = now_nsec();
 	CHECK(!release(&scene->device, scene->slot, break_id), "%s: release", name);
-	CHECK(status->layout_state == RDMAREG_LAYOUT_RELEASED, "%s: state %u after release", name, status->layout_state);
+	CHECK(status->layout_state == RDMAREG_LAYOUT_RELEASED, "%s: state %u after release", name,
+	      status->layout_state);
 	CHECK(!release(&scene->device, scene->slot, break_id), "%s: released twice", name);
 	outcome = child_wait(child);
 	CHECK(outcome.end_nsec > released, "%s: over before the release", name);
@@ -224,7 +232,8 @@ static void check_deadline(const struct outcome *outcome, uint64_t begin_nsec, u
 {
 	uint64_t waited_ms = (outcome->end_nsec - begin_nsec) / MS;
 
-	CHECK(waited_ms >= deadline_ms, "over after %llu ms, before the deadline", (unsigned long long)waited_ms);
+	CHECK(waited_ms >= deadline_ms, "over after %llu ms, before the deadline",
+	      (unsigned long long)waited_ms);
 	CHECK(waited_ms < deadline_ms + SLACK_MS, "over only after %llu ms", (unsigned long long)waited_ms);
 }
 
@@ -240,7 +249,8 @@ static void test_deadline(enum filesystem fs)
 	outcome = child_wait(&child);
 	check_deadline(&outcome, outcome.begin_nsec, SHORT_MS);
 	report = wait_layout(&scene.device, scene.slot, RDMAREG_LAYOUT_EXPIRED);
-	CHECK(report.break_id == 1 && report.operation == RDMAREG_OP_TRUNCATE && !report.deadline_nsec, "report");
+	CHECK(report.break_id == 1 && report.operation == RDMAREG_OP_TRUNCATE && !report.deadline_nsec,
+	      "report");
 	CHECK(!release(&scene.device, scene.slot, 1), "a release that comes too late is an error");
 	CHECK(scene.device.status[scene.slot].layout_state == RDMAREG_LAYOUT_EXPIRED, "state");
 	if (report.unwinding)
@@ -254,7 +264,7 @@ static void test_deadline(enum filesystem fs)
 struct watcher {
 	struct file file;
 	uint32_t deadline_ms;
-	int ready; /* pipe: told when the watch is armed */
+	int ready;  /* pipe: told when the watch is armed */
 	pid_t heir; /* a child of it that holds the device open too */
 };
 
@@ -279,7 +289,8 @@ static int watch_for_ever(void *argument)
 		pause();
 }
 
-static void watcher_start(struct watcher *watcher, struct child *child, enum filesystem fs, uint32_t deadline_ms, int *ret_pipe)
+static void watcher_start(struct watcher *watcher, struct child *child, enum filesystem fs,
+			  uint32_t deadline_ms, int *ret_pipe)
 {
 	int pipes[2];
 	char byte;
@@ -383,49 +394,6 @@ static void test_unwatch_during_break(enum filesystem fs)
 	give_up(fs, false);
 }
 
-/* --- what is refused */
-
-static void test_unsupported(enum filesystem fs)
-{
-	struct device device;
-	struct file file;
-	uint32_t slot;
-	int r;
-
-	device_open(&device);
-	file_make(&file, fs);
-	r = watch_layout(&device, file.fd, 1000, 0, &slot);
-	CHECK(r == -EOPNOTSUPP, "%s", strerror(-r));
-}
-
-/* Read-only descriptors do; the caller's descriptor may be closed; the watch does not count as an open for writing. */
-static void test_private_file(enum filesystem fs)
-{
-	struct device device;
-	struct child child;
-	struct file file;
-	uint32_t slot;
-	int fd;
-
-	device_open(&device);
-	file_make(&file, fs);
-	close(file.fd);
-	fd = TRY(open(file.path, O_RDONLY | O_CLOEXEC));
-	CHECK(!watch_layout(&device, fd, LONG_MS, 0, &slot), "read-only descriptor");
-	TRY(close(fd));
-	child_start(&child, do_truncate, &file);
-	CHECK(wait_layout(&device, slot, RDMAREG_LAYOUT_BREAKING).break_id == 1, "break");
-	CHECK(!release(&device, slot, 1), "release");
-	child_wait(&child);
-
-	/* somebody else's lease on opens would make us wait: EAGAIN instead */
-	fd = TRY(open(file.path, O_RDWR | O_CLOEXEC));
-	TRY(unwatch(&device, slot));
-	TRY(fcntl(fd, F_SETLEASE, F_WRLCK));
-	signal(SIGIO, SIG_IGN);
-	CHECK(watch_layout(&device, fd, 1000, 0, &slot) == -EAGAIN, "waits for a lease, or ignores it");
-}
-
 const struct test layout_tests[] = {
 	{ "layout-breakers", test_breakers, ON_XFS },
 	{ "layout-writes-pass", test_writes_pass, ON_XFS },
@@ -437,7 +405,5 @@ const struct test layout_tests[] = {
 	{ "layout-killed-watcher-with-heir", test_killed_watcher_with_heir, ON_XFS },
 	{ "layout-close-during-break", test_close_during_break, ON_XFS },
 	{ "layout-unwatch-during-break", test_unwatch_during_break, ON_XFS },
-	{ "layout-private-file", test_private_file, ON_XFS },
-	{ "layout-unsupported", test_unsupported, ON(EXT4) | ON(TMPFS) },
 	{ 0 },
 };

@@ -32,7 +32,9 @@ static void test_two_watchers(enum filesystem fs)
 
 	device_open(&device);
 	file_make(&file, fs);
-	CHECK(!watch_layout(&device, file.fd, LONG_MS, 1, &a) && !watch_layout(&device, file.fd, LONG_MS, 2, &b), "watch");
+	CHECK(!watch_layout(&device, file.fd, LONG_MS, 1, &a) &&
+		      !watch_layout(&device, file.fd, LONG_MS, 2, &b),
+	      "watch");
 	child_start(&child, do_truncate, &file);
 	wait_layout(&device, a, RDMAREG_LAYOUT_BREAKING);
 	wait_layout(&device, b, RDMAREG_LAYOUT_BREAKING);
@@ -78,7 +80,8 @@ static void test_breaker_of_two_files(enum filesystem fs)
 	for (int i = 0; i < 2; i++) {
 		CHECK(device_pending(&device, PATIENCE_MS), "no break");
 		CHECK(!collect(&device, RDMAREG_SLOT_ANY, &report), "collect");
-		CHECK(report.layout_state == RDMAREG_LAYOUT_BREAKING && report.operation == RDMAREG_OP_CLONE, "report");
+		CHECK(report.layout_state == RDMAREG_LAYOUT_BREAKING && report.operation == RDMAREG_OP_CLONE,
+		      "report");
 		CHECK(child_running(&child), "did not wait");
 		CHECK(!release(&device, report.slot, report.break_id), "release");
 		if (i == 0)
@@ -132,7 +135,8 @@ static void test_no_livelock(enum filesystem fs)
 		child_start(&child, do_truncate, &tireless.file);
 		outcome = child_wait(&child);
 		CHECK(!outcome.result, "truncate");
-		CHECK(outcome.end_nsec - outcome.begin_nsec < 5000 * MS, "waited %llu ms for watches of 400 ms",
+		CHECK(outcome.end_nsec - outcome.begin_nsec < 5000 * MS,
+		      "waited %llu ms for watches of 400 ms",
 		      (unsigned long long)((outcome.end_nsec - outcome.begin_nsec) / MS));
 	}
 	tireless.stop = true;
@@ -156,6 +160,7 @@ static int break_often(void *argument)
 {
 	struct melee *melee = argument;
 	unsigned int seed = (unsigned int)getpid();
+	int fd;
 
 	for (unsigned int i = 0; i < ROUNDS; i++) {
 		switch (rand_r(&seed) % 4) {
@@ -169,7 +174,8 @@ static int break_often(void *argument)
 			TRY(pwrite(melee->file.fd, "x", 1, rand_r(&seed) % FILE_BYTES));
 			break;
 		case 3:
-			TRY(close(TRY(open(melee->file.path, O_WRONLY | O_TRUNC | O_CLOEXEC))));
+			fd = TRY(open(melee->file.path, O_WRONLY | O_TRUNC | O_CLOEXEC));
+			TRY(close(fd));
 			break;
 		}
 	}
@@ -193,17 +199,20 @@ static void *watch_wildly(void *argument)
 			switch (rand_r(&seed) % 6) {
 			case 0:
 			case 1:
-				watch_layout(device, melee->file.fd, 1 + (uint32_t)rand_r(&seed) % 8, 0, &slot);
+				watch_layout(device, melee->file.fd, 1 + (uint32_t)rand_r(&seed) % 8, 0,
+					     &slot);
 				break;
 			case 2:
 				unwatch(device, (uint32_t)rand_r(&seed) % 8);
 				break;
 			case 3:
-				if (!rearm(device, (uint32_t)rand_r(&seed) % 8, 1 + (uint32_t)rand_r(&seed) % 8))
+				if (!rearm(device, (uint32_t)rand_r(&seed) % 8,
+					   1 + (uint32_t)rand_r(&seed) % 8))
 					melee->rearms++;
 				break;
 			default:
-				if (device_pending(device, 1) && !collect(device, RDMAREG_SLOT_ANY, &report) &&
+				if (device_pending(device, 1) &&
+				    !collect(device, RDMAREG_SLOT_ANY, &report) &&
 				    !release(device, report.slot, report.break_id))
 					melee->releases++;
 			}
@@ -232,7 +241,8 @@ static void test_melee(enum filesystem fs)
 	for (int i = 0; i < WATCHERS; i++)
 		pthread_join(threads[i], NULL);
 	/* how much of what happened is chance, but a melee without any of it has tested nothing */
-	CHECK(melee.releases && melee.closes, "%lu releases, %lu re-arms, %lu closes", melee.releases, melee.rearms, melee.closes);
+	CHECK(melee.releases && melee.closes, "%lu releases, %lu re-arms, %lu closes", melee.releases,
+	      melee.rearms, melee.closes);
 }
 
 const struct test race_tests[] = {

@@ -39,7 +39,8 @@ static void scene_make(struct scene *scene, enum filesystem fs)
  * Collects once; fails unless @cause is reported, nothing but @cause and @also, and the range is that of pages @first to
  * @end. DAX filesystems clear the whole file before they do anything: there the range need only cover them.
  */
-static void expect_event(struct scene *scene, const char *what, uint32_t cause, uint32_t also, unsigned int first, unsigned int end)
+static void expect_event(struct scene *scene, const char *what, uint32_t cause, uint32_t also,
+			 unsigned int first, unsigned int end)
 {
 	const struct rdmareg_slot_status *status = &scene->device.status[scene->slot];
 	bool exact = scene->fs != XFSDAX || cause != RDMAREG_CAUSE_CLEAR;
@@ -50,19 +51,22 @@ static void expect_event(struct scene *scene, const char *what, uint32_t cause, 
 	CHECK(status->sequence != status->collected, "%s: the status page shows nothing pending", what);
 	r = collect(&scene->device, RDMAREG_SLOT_ANY, &report);
 	CHECK(!r, "%s: COLLECT: %s", what, strerror(-r));
-	CHECK(report.slot == scene->slot && report.kind == RDMAREG_KIND_RANGE && report.cookie == 0xc00c1e, "%s: whose?", what);
+	CHECK(report.slot == scene->slot && report.kind == RDMAREG_KIND_RANGE && report.cookie == 0xc00c1e,
+	      "%s: whose?", what);
 	CHECK(report.causes & cause, "%s: causes %#x, expected %#x", what, report.causes, cause);
-	CHECK(!(report.causes & ~(cause | also)), "%s: causes %#x, allowed %#x", what, report.causes, cause | also);
-	CHECK(report.start <= first * PAGE && report.end >= end * PAGE, "%s: %llu to %llu does not cover pages %u to %u", what,
-	      report.start, report.end, first, end);
-	CHECK(!exact || (report.start == first * PAGE && report.end == end * PAGE), "%s: %llu to %llu is more than pages %u to %u",
-	      what, report.start, report.end, first, end);
+	CHECK(!(report.causes & ~(cause | also)), "%s: causes %#x, allowed %#x", what, report.causes,
+	      cause | also);
+	CHECK(report.start <= first * PAGE && report.end >= end * PAGE,
+	      "%s: %llu to %llu does not cover pages %u to %u", what, report.start, report.end, first, end);
+	CHECK(!exact || (report.start == first * PAGE && report.end == end * PAGE),
+	      "%s: %llu to %llu is more than pages %u to %u", what, report.start, report.end, first, end);
 	CHECK(report.end <= FILE_BYTES, "%s: beyond the watch", what);
 	CHECK(report.clear_count + report.writeback_count + report.other_count > 0, "%s: no counts", what);
 	CHECK(!(cause & RDMAREG_CAUSE_CLEAR) || report.clear_count, "%s: not counted", what);
 	CHECK(!(cause & RDMAREG_CAUSE_WRITEBACK) || report.writeback_count, "%s: not counted", what);
-	CHECK(status->sequence == report.sequence && status->collected == report.sequence, "%s: status page says %llu/%llu, report %llu",
-	      what, status->sequence, status->collected, report.sequence);
+	CHECK(status->sequence == report.sequence && status->collected == report.sequence,
+	      "%s: status page says %llu/%llu, report %llu", what, status->sequence, status->collected,
+	      report.sequence);
 }
 
 static void expect_nothing(struct scene *scene, const char *what)
@@ -70,7 +74,8 @@ static void expect_nothing(struct scene *scene, const char *what)
 	const struct rdmareg_slot_status *status = &scene->device.status[scene->slot];
 	struct rdmareg_report report;
 
-	CHECK(collect(&scene->device, scene->slot, &report) == -EAGAIN, "%s: event with causes %#x", what, report.causes);
+	CHECK(collect(&scene->device, scene->slot, &report) == -EAGAIN, "%s: event with causes %#x", what,
+	      report.causes);
 	CHECK(!device_pending(&scene->device, 0), "%s: poll says otherwise", what);
 	CHECK(status->sequence == status->collected, "%s: status page says otherwise", what);
 }
@@ -91,9 +96,11 @@ static void test_truncate(enum filesystem fs)
 	expect_nothing(&scene, "before");
 	child_start(&child, truncate_to_half, &scene);
 	child_wait(&child);
-	expect_event(&scene, "truncate by another process", RDMAREG_CAUSE_CLEAR, RDMAREG_CAUSE_WRITEBACK, 128, 256);
+	expect_event(&scene, "truncate by another process", RDMAREG_CAUSE_CLEAR, RDMAREG_CAUSE_WRITEBACK, 128,
+		     256);
 	TRY(ftruncate(scene.file.fd, 64 * PAGE));
-	expect_event(&scene, "own truncate", RDMAREG_CAUSE_CLEAR, RDMAREG_CAUSE_WRITEBACK | RDMAREG_CAUSE_SELF, 64, 256);
+	expect_event(&scene, "own truncate", RDMAREG_CAUSE_CLEAR,
+		     RDMAREG_CAUSE_WRITEBACK | RDMAREG_CAUSE_SELF, 64, 256);
 	expect_nothing(&scene, "after");
 }
 
@@ -103,7 +110,8 @@ static void test_punch(enum filesystem fs)
 
 	scene_make(&scene, fs);
 	TRY(fallocate(scene.file.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 64 * PAGE, 32 * PAGE));
-	expect_event(&scene, "punch", RDMAREG_CAUSE_CLEAR, RDMAREG_CAUSE_WRITEBACK | RDMAREG_CAUSE_SELF, 64, 96);
+	expect_event(&scene, "punch", RDMAREG_CAUSE_CLEAR, RDMAREG_CAUSE_WRITEBACK | RDMAREG_CAUSE_SELF, 64,
+		     96);
 	expect_nothing(&scene, "after");
 }
 
@@ -137,7 +145,9 @@ static void test_mapping_changes(enum filesystem fs)
 	expect_event(&scene, "two mprotects fold", RDMAREG_CAUSE_PROTECT, RDMAREG_CAUSE_SELF, 10, 21);
 	TRY(munmap(scene.map + 100 * PAGE, 4 * PAGE));
 	expect_event(&scene, "munmap", RDMAREG_CAUSE_UNMAP, RDMAREG_CAUSE_SELF, 100, 104);
-	CHECK(mmap(scene.map + 120 * PAGE, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED, "mmap");
+	CHECK(mmap(scene.map + 120 * PAGE, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) !=
+		      MAP_FAILED,
+	      "mmap");
 	expect_event(&scene, "mapping over it", RDMAREG_CAUSE_UNMAP, RDMAREG_CAUSE_SELF, 120, 121);
 	TRY(mprotect(scene.map + 3 * PAGE, PAGE, PROT_NONE));
 	TRY(ftruncate(scene.file.fd, 200 * PAGE));
@@ -158,7 +168,8 @@ static void test_reclaim_hint(enum filesystem fs)
 	TRY(madvise(scene.map, FILE_BYTES, MADV_PAGEOUT));
 	if (collect(&scene.device, scene.slot, &report))
 		skip("nothing was reclaimed");
-	CHECK(report.causes & RDMAREG_CAUSE_CLEAR && report.causes & RDMAREG_CAUSE_RECLAIM, "causes %#x", report.causes);
+	CHECK(report.causes & RDMAREG_CAUSE_CLEAR && report.causes & RDMAREG_CAUSE_RECLAIM, "causes %#x",
+	      report.causes);
 	TRY(ftruncate(scene.file.fd, 0));
 	if (!collect(&scene.device, scene.slot, &report))
 		CHECK(!(report.causes & RDMAREG_CAUSE_RECLAIM), "truncate looks like reclaim");
@@ -175,7 +186,9 @@ static void test_clipping(enum filesystem fs)
 	CHECK(!watch_range(&scene.device, scene.map + 10 * PAGE, 10 * PAGE, 2, &inner), "watch");
 	TRY(mprotect(scene.map + 15 * PAGE, 30 * PAGE, PROT_READ));
 	expect_event(&scene, "outer", RDMAREG_CAUSE_PROTECT, RDMAREG_CAUSE_SELF, 15, 45);
-	CHECK(!collect(&scene.device, RDMAREG_SLOT_ANY, &report) && report.slot == inner && report.cookie == 2, "inner watch");
+	CHECK(!collect(&scene.device, RDMAREG_SLOT_ANY, &report) && report.slot == inner &&
+		      report.cookie == 2,
+	      "inner watch");
 	CHECK(report.start == 5 * PAGE && report.end == 10 * PAGE, "%llu to %llu", report.start, report.end);
 	TRY(mprotect(scene.map + 20 * PAGE, PAGE, PROT_NONE));
 	CHECK(collect(&scene.device, inner, &report) == -EAGAIN, "event next to the watch");
@@ -200,7 +213,8 @@ static void test_order(enum filesystem fs)
 	for (unsigned int i = 0; i < 4; i++) {
 		if (order[i] == 0)
 			continue;
-		CHECK(!collect(&scene.device, RDMAREG_SLOT_ANY, &report) && report.cookie == order[i], "%u", i);
+		CHECK(!collect(&scene.device, RDMAREG_SLOT_ANY, &report) && report.cookie == order[i], "%u",
+		      i);
 		CHECK(report.other_count == (order[i] == 3 ? 2 : 1), "%u: count %llu", i, report.other_count);
 	}
 	CHECK(collect(&scene.device, RDMAREG_SLOT_ANY, &report) == -EAGAIN, "more than there was");
@@ -238,7 +252,8 @@ static void test_storm(enum filesystem fs)
 
 	(void)fs;
 	device_open(&storm.device);
-	storm.map = mmap(NULL, STORM_THREADS * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	storm.map =
+		mmap(NULL, STORM_THREADS * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	CHECK(storm.map != MAP_FAILED, "mmap");
 	CHECK(!watch_range(&storm.device, storm.map, STORM_THREADS * PAGE, 0, &slot), "watch");
 	for (unsigned int i = 0; i < STORM_THREADS; i++)
@@ -249,7 +264,8 @@ static void test_storm(enum filesystem fs)
 		device_pending(&storm.device, last_look ? 0 : 10);
 		while (!collect(&storm.device, RDMAREG_SLOT_ANY, &report)) {
 			CHECK(report.sequence > last, "sequence fell");
-			CHECK(report.start < report.end && report.end <= STORM_THREADS * PAGE, "%llu to %llu", report.start, report.end);
+			CHECK(report.start < report.end && report.end <= STORM_THREADS * PAGE, "%llu to %llu",
+			      report.start, report.end);
 			last = report.sequence;
 			count += report.clear_count;
 			reports++;
@@ -257,9 +273,10 @@ static void test_storm(enum filesystem fs)
 	}
 	for (unsigned int i = 0; i < STORM_THREADS; i++)
 		pthread_join(threads[i], NULL);
-	CHECK(count == STORM_THREADS * STORM_EVENTS, "%llu events in %llu reports, %u happened", (unsigned long long)count,
-	      (unsigned long long)reports, STORM_THREADS * STORM_EVENTS);
-	CHECK(storm.device.status[slot].sequence == count, "the status page counted %llu", storm.device.status[slot].sequence);
+	CHECK(count == STORM_THREADS * STORM_EVENTS, "%llu events in %llu reports, %u happened",
+	      (unsigned long long)count, (unsigned long long)reports, STORM_THREADS * STORM_EVENTS);
+	CHECK(storm.device.status[slot].sequence == count, "the status page counted %llu",
+	      storm.device.status[slot].sequence);
 }
 
 const struct test range_tests[] = {

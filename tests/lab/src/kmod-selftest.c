@@ -89,9 +89,12 @@ int device_ioctl(const struct device *device, unsigned long request, void *argum
 	return ioctl(device->fd, request, argument) < 0 ? -errno : 0;
 }
 
-int watch_range(const struct device *device, const void *address, size_t length, uint64_t cookie, uint32_t *ret_slot)
+int watch_range(const struct device *device, const void *address, size_t length, uint64_t cookie,
+		uint32_t *ret_slot)
 {
-	struct rdmareg_watch_range request = { .address = (uintptr_t)address, .length = length, .cookie = cookie };
+	struct rdmareg_watch_range request = { .address = (uintptr_t)address,
+					       .length = length,
+					       .cookie = cookie };
 	int r = device_ioctl(device, RDMAREG_WATCH_RANGE, &request);
 
 	if (!r)
@@ -99,7 +102,8 @@ int watch_range(const struct device *device, const void *address, size_t length,
 	return r;
 }
 
-int watch_layout(const struct device *device, int fd, uint32_t deadline_ms, uint64_t cookie, uint32_t *ret_slot)
+int watch_layout(const struct device *device, int fd, uint32_t deadline_ms, uint64_t cookie,
+		 uint32_t *ret_slot)
 {
 	struct rdmareg_watch_layout request = { .fd = fd, .deadline_ms = deadline_ms, .cookie = cookie };
 	int r = device_ioctl(device, RDMAREG_WATCH_LAYOUT, &request);
@@ -175,7 +179,8 @@ void file_make(struct file *file, enum filesystem fs)
 	static int number;
 
 	memset(page, 0x11, sizeof(page));
-	snprintf(file->path, sizeof(file->path), "%s/selftest.%d.%d", directories[fs], (int)getpid(), number++);
+	snprintf(file->path, sizeof(file->path), "%s/selftest.%d.%d", directories[fs], (int)getpid(),
+		 number++);
 	file->fd = TRY(open(file->path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
 	/* page by page: a single large write would make large folios, which are invalidated as a whole */
 	for (unsigned int i = 0; i < FILE_BYTES; i += PAGE)
@@ -233,7 +238,9 @@ void send_fd(int socket, int fd)
 		char space[CMSG_SPACE(sizeof(int))];
 	} control = { .header = { CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS } };
 	struct iovec data = { "x", 1 };
-	struct msghdr message = { .msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+	struct msghdr message = {
+		.msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
+	};
 
 	memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
 	TRY(sendmsg(socket, &message, 0));
@@ -247,7 +254,9 @@ int receive_fd(int socket)
 	} control;
 	char byte;
 	struct iovec data = { &byte, 1 };
-	struct msghdr message = { .msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+	struct msghdr message = {
+		.msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
+	};
 	int fd;
 
 	TRY(recvmsg(socket, &message, 0));
@@ -310,7 +319,8 @@ static bool run_all(const struct test *tests, const char *only)
 		for (int fs = 0; fs < _FILESYSTEM_MAX; fs++) {
 			if (test->fs ? !(test->fs & ON(fs)) : fs != NO_FILESYSTEM)
 				continue;
-			snprintf(name, sizeof(name), "%s%s%s", test->name, fs ? "/" : "", filesystem_names[fs]);
+			snprintf(name, sizeof(name), "%s%s%s", test->name, fs ? "/" : "",
+				 filesystem_names[fs]);
 			if (only && !strstr(name, only))
 				continue;
 			if (fs && !directories[fs]) {
@@ -333,7 +343,7 @@ static bool run_all(const struct test *tests, const char *only)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "ext4", 1, NULL, EXT4 },   { "xfs", 1, NULL, XFS },	 { "xfsdax", 1, NULL, XFSDAX },
+		{ "ext4", 1, NULL, EXT4 },   { "xfs", 1, NULL, XFS },  { "xfsdax", 1, NULL, XFSDAX },
 		{ "tmpfs", 1, NULL, TMPFS }, { "only", 1, NULL, 'o' }, { 0 },
 	};
 	const char *only = NULL;

@@ -43,21 +43,22 @@ struct test {
 
 extern const struct test device_tests[], range_tests[], layout_tests[], race_tests[];
 
-_Noreturn void fail(const char *file, int line, const char *format, ...) __attribute__((format(printf, 3, 4)));
+_Noreturn void fail(const char *file, int line, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 _Noreturn void skip(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-#define CHECK(condition, ...)                                                                                          \
-	do {                                                                                                           \
-		if (!(condition))                                                                                      \
-			fail(__FILE__, __LINE__, __VA_ARGS__);                                                         \
+#define CHECK(condition, ...)                                  \
+	do {                                                   \
+		if (!(condition))                              \
+			fail(__FILE__, __LINE__, __VA_ARGS__); \
 	} while (0)
 /* For calls that return -1 and set errno. */
-#define TRY(call)                                                                                                      \
-	({                                                                                                             \
-		__typeof__(call) result_ = (call);                                                                     \
-		if (result_ == (__typeof__(call))-1)                                                                   \
-			fail(__FILE__, __LINE__, "%s: %s", #call, strerror(errno));                                    \
-		result_;                                                                                               \
+#define TRY(call)                                                                   \
+	({                                                                          \
+		__typeof__(call) result_ = (call);                                  \
+		if (result_ == (__typeof__(call))-1)                                \
+			fail(__FILE__, __LINE__, "%s: %s", #call, strerror(errno)); \
+		result_;                                                            \
 	})
 
 uint64_t now_nsec(void);
@@ -74,15 +75,18 @@ struct device {
 void device_open(struct device *device);
 /* The requests return 0 or -errno. */
 int device_ioctl(const struct device *device, unsigned long request, void *argument);
-int watch_range(const struct device *device, const void *address, size_t length, uint64_t cookie, uint32_t *ret_slot);
-int watch_layout(const struct device *device, int fd, uint32_t deadline_ms, uint64_t cookie, uint32_t *ret_slot);
+int watch_range(const struct device *device, const void *address, size_t length, uint64_t cookie,
+		uint32_t *ret_slot);
+int watch_layout(const struct device *device, int fd, uint32_t deadline_ms, uint64_t cookie,
+		 uint32_t *ret_slot);
 int collect(const struct device *device, uint32_t slot, struct rdmareg_report *ret_report);
 int release(const struct device *device, uint32_t slot, uint32_t break_id);
 int rearm(const struct device *device, uint32_t slot, uint32_t deadline_ms);
 int unwatch(const struct device *device, uint32_t slot);
 bool device_pending(const struct device *device, int timeout_ms);
 /* Collects reports of the layout watch until it is in this state; the last one is returned. */
-struct rdmareg_report wait_layout(const struct device *device, uint32_t slot, enum rdmareg_layout_state state);
+struct rdmareg_report wait_layout(const struct device *device, uint32_t slot,
+				  enum rdmareg_layout_state state);
 /* The same until the breaker's system call is over. */
 void wait_unwound(const struct device *device, uint32_t slot);
 

@@ -9,7 +9,7 @@
  *   half-open     sends the request and never finishes the handshake
  *   short-message, long-message, bad-message    connects, then sends what is no control message
  *   early-ack     acknowledges a revocation that was never asked, then writes and reads as usual (that must work)
- *   hammer        writes the last page of the region over and over, whatever it is told, until an operation fails
+ *   hammer        writes the last page that is valid over and over, whatever it is told, until an operation fails
  *
  * Prints one line: `refused REASON TEXT`, `connected`, `disconnected`, or for hammer `failed after N writes: STATUS`. Exits 0 when
  * it could do its worst, 1 when it could not. It speaks rdmareg-wire.h by itself and shares no code with librdmareg.
@@ -185,7 +185,7 @@ static int early_ack(void)
 
 static int hammer(void)
 {
-	uint64_t last = granted.length - PAGE;
+	uint64_t last = granted.valid_length - PAGE;
 	unsigned long n = 0;
 	int status;
 

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * bad-keeper.c - keepers that misbehave, one way per session name. For every other session it becomes keeper-fake, which lies beside it.
+ *
+ * Until it misbehaves it is a proper keeper that registers everything and holds nothing. It ends when its connection does, so that none
+ * is left over, except bad-silent and bad-closer, which a daemon must leave alone.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "keeper-protocol.h"
+
+static const char *session = "";
+static int connection = -1;
+
+static bool is(const char *name)
+{
+	return !strcmp(session, name);
+}
+
+static void say_bytes(const void *bytes, size_t n, int fd)
+{
+	union {
+		char space[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr header;
+	} control = { 0 };
+	struct iovec iov = { (void *)(uintptr_t)bytes, n };
+	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (fd >= 0) {
+		h.msg_control = &control;
+		h.msg_controllen = sizeof(control);
+		control.header = (struct cmsghdr){ CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS };
+		memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+	}
+	if (sendmsg(connection, &h, MSG_NOSIGNAL) < 0)
+		exit(0);
+}
+
+static void say(const struct keeper_message *m)
+{
+	say_bytes(m, sizeof(*m), -1);
+}
+
+static void done(const struct keeper_message *q, int error)
+{
+	struct keeper_message m = { .type = KEEPER_DONE, .operation = q->operation, .region = q->region };
+
+	m.done.error = error;
+	say(&m);
+}
+
+static void welcome(const struct keeper_message *q)
+{
+	struct keeper_message m = { .type = KEEPER_WELCOME, .operation = q->operation };
+
+	m.welcome.version = is("bad-version") ? 99 : KEEPER_PROTOCOL_VERSION;
+	m.welcome.pid = (uint32_t)getpid();
+	m.welcome.uid = getuid();
+	snprintf(m.welcome.session, sizeof(m.welcome.session), "%s", is("bad-name") ? "other" : session);
+	say(&m);
+}
+
+static struct keeper_message region_of(const struct keeper_message *q)
+{
+	struct keeper_message m = *q;
+
+	m.type = KEEPER_REGION;
+	m.info.valid_length = m.info.length;
+	m.info.state = REGION_LIVE;
+	m.info.rkey = 1;
+	return m;
+}
+
+static void list(const struct keeper_message *q)
+{
+	struct keeper_message m = { .type = KEEPER_REGION, .operation = q->operation, .region = 1 };
+
+	if (is("bad-list")) { /* region 1 is somebody else's */
+		m.info.length = m.info.valid_length = 4096;
+		say(&m);
+	}
+	done(q, 0);
+}
+
+/* A datagram that only has the right size. */
+static void say_garbage(void)
+{
+	unsigned char bytes[sizeof(struct keeper_message)];
+
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (unsigned char)(i * 37 + 11);
+	say_bytes(bytes, sizeof(bytes), -1);
+}
+
+static void say_peers(uint64_t region)
+{
+	struct keeper_message m = { .type = KEEPER_PEER_JOINED, .region = region };
+
+	for (m.peer.peer = 1; m.peer.peer < 200000; m.peer.peer++)
+		say(&m);
+}
+
+static void register_region(const struct keeper_message *q)
+{
+	struct keeper_message m = region_of(q), event = { .type = KEEPER_GONE, .region = 1 };
+
+	if (is("bad-hang"))
+		return;
+	if (is("bad-crash"))
+		raise(SIGKILL);
+	if (is("bad-garbage"))
+		say_garbage();
+	if (is("bad-short"))
+		say_bytes("short", 5, -1);
+	if (is("bad-stranger"))
+		m.region++;
+	if (is("bad-length"))
+		m.info.length += 4096;
+	if (is("bad-enum"))
+		m.info.state = 200;
+	if (is("bad-type"))
+		m.type = KEEPER_TICKET;
+	if (is("bad-unterminated"))
+		memset(m.info.path, 'x', sizeof(m.info.path));
+	if (is("bad-text")) {
+		strcpy(m.info.path, "/a\nb\xff\xc3\xa4\x7f");
+		strcpy(m.info.mode_reason, "\xed\xa0\x80z");
+	}
+	say_bytes(&m, sizeof(m), is("bad-descriptor") ? 0 : -1);
+	if (is("bad-twice"))
+		say(&m);
+	if (is("bad-foreign"))
+		say(&event);
+	if (is("bad-peers"))
+		say_peers(q->region);
+}
+
+static void answer(const struct keeper_message *q)
+{
+	switch (q->type) {
+	case KEEPER_HELLO:
+		welcome(q);
+		break;
+	case KEEPER_LIST:
+		list(q);
+		break;
+	case KEEPER_REGISTER:
+		register_region(q);
+		break;
+	case KEEPER_RELEASE:
+		done(q, is("bad-release") ? -EIO : 0);
+		break;
+	default:
+		done(q, -EINVAL);
+		break;
+	}
+}
+
+/* False: the other end closed. */
+static bool serve_one(void)
+{
+	union {
+		char space[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr header;
+	} control;
+	struct keeper_message q;
+	struct iovec iov = { &q, sizeof(q) };
+	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+	struct cmsghdr *c;
+	int fd;
+
+	if (recvmsg(connection, &h, 0) != sizeof(q))
+		return false;
+	c = CMSG_FIRSTHDR(&h);
+	if (c) {
+		memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+		close(fd);
+	}
+	answer(&q);
+	return true;
+}
+
+static _Noreturn void misbehave(void)
+{
+	if (is("bad-exit"))
+		exit(1);
+	if (listen(0, 4) < 0)
+		exit(1);
+	for (;;) {
+		connection = accept(0, NULL, NULL);
+		if (connection < 0)
+			exit(1);
+		if (is("bad-silent"))
+			pause();
+		if (!is("bad-closer"))
+			while (serve_one())
+				;
+		close(connection);
+		if (!is("bad-closer"))
+			exit(0);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	char path[4096];
+
+	for (int i = 1; i + 1 < argc; i++)
+		if (!strcmp(argv[i], "--session"))
+			session = argv[i + 1];
+	if (!strncmp(session, "bad-", 4))
+		misbehave();
+	snprintf(path, sizeof(path), "%s-fake", argv[0]);
+	execv(path, argv);
+	return 127;
+}

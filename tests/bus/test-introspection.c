@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * test-introspection.c - the interface files are the manual: what the daemon serves must be exactly what they say. The comparison itself is
+ * compare-interfaces.py, since it takes an XML parser.
+ */
+#include <inttypes.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "harness.h"
+
+static struct world world;
+
+static void compare(sd_bus *b, const char *path, const char *interface)
+{
+	char file[256], manual[512];
+	sd_bus_message *reply = NULL;
+	const char *xml;
+	FILE *f;
+	int status;
+	pid_t pid;
+
+	check(sd_bus_call_method(b, RDMAREG_BUS_NAME, path, "org.freedesktop.DBus.Introspectable", "Introspect", NULL, &reply,
+				 NULL) >= 0);
+	check(sd_bus_message_read(reply, "s", &xml) > 0);
+	snprintf(file, sizeof(file), "%s/served.xml", world.directory);
+	f = fopen(file, "we");
+	check(f && fputs(xml, f) >= 0 && fclose(f) == 0);
+	sd_bus_message_unref(reply);
+	snprintf(manual, sizeof(manual), "%s/%s.xml", getenv("RDMAREG_PROTO"), interface);
+	pid = fork();
+	check(pid >= 0);
+	if (pid == 0) {
+		execlp(getenv("RDMAREG_PYTHON"), "python3", getenv("RDMAREG_COMPARE"), manual, file, interface, NULL);
+		_exit(127);
+	}
+	check(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
+	check(WEXITSTATUS(status) == 0);
+}
+
+int main(void)
+{
+	struct reply region, r;
+	sd_bus *b;
+	int fd;
+
+	if (!getenv("RDMAREG_PYTHON"))
+		return SKIP;
+	world_begin(&world, "");
+	b = connect_client(&world);
+	fd = make_memfd(4096);
+	check(register_region(b, fd, 0, 0, "rw", &region, 0));
+	compare(b, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE);
+	compare(b, region.path, RDMAREG_REGION_INTERFACE);
+	check(call_region(b, region.id, "Release", &r));
+	close(fd);
+	disconnect(b);
+	world_end(&world);
+	return 0;
+}

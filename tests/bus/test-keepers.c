@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * test-keepers.c - keepers that die, hang, lie or talk nonsense. Whatever one does, its own tenant's callers get an answer in time, and
+ * everybody else notices nothing.
+ */
+#include <inttypes.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "harness.h"
+
+static struct world world;
+static sd_bus *bus;
+
+/* A good region of a good tenant, to be there all the time. */
+static struct reply bystander;
+
+static void expect_bystander(void)
+{
+	char text[32];
+
+	get_property(bus, bystander.id, "State", text, sizeof(text));
+	check_text(text, "live");
+}
+
+static void expect_error(const struct reply *r, const char *error, const char *mentions)
+{
+	check_text(r->error, error);
+	if (!strstr(r->text, mentions))
+		check_text(r->text, mentions);
+}
+
+/* Registering with such a keeper fails so. */
+static void refuse(const char *session, const char *mentions)
+{
+	int fd = make_memfd(4096);
+	struct reply r;
+
+	check(!register_region(bus, fd, 0, 0, "r", &r, 1, "session", "s", session));
+	expect_error(&r, "KeeperLost", mentions);
+	close(fd);
+	expect_bystander();
+}
+
+/* Registering works, but then the keeper gives reason to end it. */
+static void lose(const char *session, const char *complaint)
+{
+	int fd = make_memfd(4096);
+	struct reply r;
+
+	check(register_region(bus, fd, 0, 0, "r", &r, 1, "session", "s", session));
+	close(fd);
+	until(world_log_contains(&world, complaint));
+	until(!region_exists(bus, r.id));
+	expect_bystander();
+}
+
+static void test_bad_ones(void)
+{
+	refuse("bad-exit", "ended before it listened");
+	refuse("bad-version", "another version");
+	refuse("bad-name", "another tenant");
+	refuse("bad-hang", "did not answer");
+	refuse("bad-crash", "");
+	refuse("bad-garbage", "");
+	refuse("bad-short", "wrong size");
+	refuse("bad-descriptor", "descriptor");
+	refuse("bad-stranger", "another region");
+	refuse("bad-length", "another region than was asked");
+	refuse("bad-enum", "enumeration");
+	refuse("bad-type", "does not fit");
+	refuse("bad-unterminated", "unterminated");
+	refuse("bad-list", "taken");
+	lose("bad-twice", "an answer to nothing");
+	lose("bad-foreign", "another tenant");
+	lose("bad-peers", "more peers");
+	/* these never come through; nobody waits for them longer than the time a keeper has */
+	refuse("bad-silent", "in time");
+	refuse("bad-closer", "in time");
+	until(world_keepers(&world) == 1);
+}
+
+/* What it says is shown only as far as it can be shown. */
+static void test_text(void)
+{
+	int fd = make_memfd(4096);
+	struct reply r, ignored;
+	char text[300];
+
+	check(register_region(bus, fd, 0, 0, "r", &r, 1, "session", "s", "bad-text"));
+	get_property(bus, r.id, "Path", text, sizeof(text));
+	check_text(text, "/a?b?\xc3\xa4?");
+	get_property(bus, r.id, "ArbitrationReason", text, sizeof(text));
+	check_text(text, "???z");
+	check(call_region(bus, r.id, "Release", &ignored));
+	close(fd);
+}
+
+/* A keeper that cannot release is ended: then it has released. */
+static void test_release(void)
+{
+	int fd = make_memfd(4096);
+	struct reply r, release;
+
+	check(register_region(bus, fd, 0, 0, "r", &r, 1, "session", "s", "bad-release"));
+	check(call_region(bus, r.id, "Release", &release));
+	check(!region_exists(bus, r.id));
+	close(fd);
+	expect_bystander();
+}
+
+/* A good keeper is killed: its regions are lost, which owner and subscribers are told, and the next registration works. */
+static void test_killed(void)
+{
+	sd_bus *owner = connect_client(&world);
+	int fd = make_memfd(4096);
+	struct reply r[3], again;
+	sd_bus_message *m;
+
+	listen_signals(owner);
+	for (int i = 0; i < 3; i++)
+		check(register_region(owner, fd, 0, 0, "rw", &r[i], 2, "session", "s", "killed", "detached", "b", i == 0));
+	world_tell_keeper(&world, getuid(), "killed", "crash");
+	for (int i = 0; i < 3; i++) {
+		const char *interface, *key, *state;
+
+		m = await_signal(owner, "PropertiesChanged");
+		check(sd_bus_message_read(m, "s", &interface) > 0 && sd_bus_message_enter_container(m, 'a', "{sv}") > 0);
+		check(sd_bus_message_read(m, "{sv}", &key, "s", &state) > 0);
+		check_text(key, "State");
+		check_text(state, "lost");
+		sd_bus_message_unref(m);
+	}
+	for (int i = 0; i < 3; i++)
+		check(!region_exists(owner, r[i].id));
+	check(register_region(owner, fd, 0, 0, "rw", &again, 1, "session", "s", "killed"));
+	check(again.id > r[2].id);
+	expect_bystander();
+	forget_signals(owner);
+	disconnect(owner);
+	until(!region_exists(bus, again.id));
+	close(fd);
+}
+
+/* No adapter: the error says so, and the keeper goes away when it is not needed. */
+static void test_no_adapter(void)
+{
+	int fd = make_memfd(4096);
+	struct reply r;
+
+	/* read again, for the next keeper */
+	world_write_settings(&world, "timeout_msec = 700\ntimeout_msec_per_gib = 0\nlisten_address = 192.0.2.255\n[limits]\ntenants_per_uid = 40\n");
+	check(kill(world.daemon, SIGHUP) == 0);
+	until(world_log_contains(&world, "settings read again"));
+	check(!register_region(bus, fd, 0, 0, "r", &r, 1, "session", "s", "noadapter"));
+	expect_error(&r, "NoAdapter", "RDMA device");
+	close(fd);
+}
+
+int main(void)
+{
+	int fd;
+	struct reply r;
+
+	world_begin(&world, "timeout_msec = 700\ntimeout_msec_per_gib = 0\n[limits]\ntenants_per_uid = 40\n");
+	bus = connect_client(&world);
+	fd = make_memfd(4096);
+	check(register_region(bus, fd, 0, 0, "rw", &bystander, 0));
+	test_bad_ones();
+	test_text();
+	test_release();
+	test_killed();
+	test_no_adapter();
+	expect_bystander();
+	check(call_region(bus, bystander.id, "Release", &r));
+	close(fd);
+	disconnect(bus);
+	world_end(&world);
+	return 0;
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * test-restart.c - the daemon dies and comes back. Regions keep numbers, properties and owners; owners that went away meanwhile lose
+ * theirs; what can belong to nobody ends; no number is ever given twice.
+ */
+#include <inttypes.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "harness.h"
+
+static struct world world;
+
+/* All properties as one text, as the bus shows them. */
+static void describe(sd_bus *b, uint64_t id, char *out, size_t size)
+{
+	static const char *const names[] = { "Id",	    "State",  "ArbitrationMode", "ArbitrationReason", "Policy",	 "GraceUSec",
+					     "Access",	    "Path",   "Offset",		 "Length",	      "ValidLength", "Rkey",
+					     "Generation",  "Address", "Detached",	 "Uid",		      "Session", "Ticket",
+					     "Peers",	    "Revocation" };
+	size_t used = 0;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char value[300];
+
+		get_property(b, id, names[i], value, sizeof(value));
+		used += (size_t)snprintf(out + used, size - used, "%s=%s\n", names[i], value);
+		check(used < size);
+	}
+}
+
+static void restart(int signal)
+{
+	int status = world_end_daemon(&world, signal);
+
+	if (signal == SIGTERM)
+		check(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	world_start_daemon(&world);
+}
+
+static void test_same_again(int signal)
+{
+	sd_bus *b = connect_client(&world);
+	int fd = make_memfd(16384);
+	struct reply attached, detached, other, r;
+	char before[2][4096], after[4096];
+	uint64_t highest;
+
+	check(register_region(b, fd, 4096, 0, "r", &attached, 2, "policy", "s", "follow", "session", "s", "one"));
+	check(register_region(b, fd, 0, 8192, "rw", &detached, 3, "detached", "b", 1, "session", "s", "one", "grace_usec", "t",
+			      UINT64_C(123000)));
+	check(register_region(b, fd, 0, 0, "rw", &other, 2, "detached", "b", 1, "session", "s", "two"));
+	check(export_region(b, detached.id, &r, 0));
+	world_tell_keeper(&world, getuid(), "one", "peer-join %" PRIu64 " rw", detached.id);
+	until((get_property(b, detached.id, "Peers", r.text, sizeof(r.text)), !strcmp(r.text, "1")));
+	describe(b, attached.id, before[0], sizeof(before[0]));
+	describe(b, detached.id, before[1], sizeof(before[1]));
+	highest = other.id;
+	restart(signal);
+	check(count_regions(b) == 3);
+	describe(b, attached.id, after, sizeof(after));
+	check_text(after, before[0]);
+	describe(b, detached.id, after, sizeof(after));
+	check_text(after, before[1]);
+	/* its owner still is its owner: it is asked, it may answer, and the region goes with it */
+	check(register_region(b, fd, 0, 0, "rw", &r, 1, "session", "s", "one"));
+	check(r.id > highest);
+	check(call_region(b, r.id, "Release", &r));
+	check(call_region(b, detached.id, "Release", &r));
+	check(call_region(b, other.id, "Release", &r));
+	disconnect(b);
+	b = connect_client(&world);
+	until(count_regions(b) == 0);
+	disconnect(b);
+	close(fd);
+}
+
+/* Revocation that runs while the daemon is away: it goes on, and the owner hears of its end. */
+static void test_draining(void)
+{
+	sd_bus *b = connect_client(&world);
+	int fd = make_memfd(16384);
+	struct reply region, r;
+	char state[32];
+
+	listen_signals(b);
+	check(register_region(b, fd, 0, 0, "rw", &region, 1, "grace_usec", "t", UINT64_C(3000000)));
+	world_tell_keeper(&world, getuid(), "default", "break %" PRIu64 " truncate 4096", region.id);
+	sd_bus_message_unref(await_signal(b, "RevocationRequested"));
+	restart(SIGKILL);
+	get_property(b, region.id, "State", state, sizeof(state));
+	check(!strcmp(state, "draining") || !strcmp(state, "fenced"));
+	sd_bus_message_unref(await_signal(b, "RevocationSettled"));
+	get_property(b, region.id, "ValidLength", state, sizeof(state));
+	check_text(state, "4096");
+	check(call_region(b, region.id, "Release", &r));
+	forget_signals(b);
+	disconnect(b);
+	close(fd);
+}
+
+/* The owner goes while no daemon sees it. */
+static void test_owner_gone_meanwhile(void)
+{
+	sd_bus *b = connect_client(&world), *other = connect_client(&world);
+	int fd = make_memfd(16384);
+	struct reply attached, detached, r;
+
+	check(register_region(b, fd, 0, 0, "rw", &attached, 0));
+	check(register_region(b, fd, 0, 0, "rw", &detached, 1, "detached", "b", 1));
+	world_end_daemon(&world, SIGKILL);
+	disconnect(b);
+	world_start_daemon(&world);
+	until(!region_exists(other, attached.id));
+	check(region_exists(other, detached.id));
+	check(call_region(other, detached.id, "Release", &r));
+	disconnect(other);
+	close(fd);
+}
+
+/* Nobody can tell whose it was: it is nobody's for the grace of orphans, then ends. */
+static void test_orphan(void)
+{
+	sd_bus *b = connect_client(&world);
+	int fd = make_memfd(16384);
+	struct reply region;
+	char path[256];
+
+	check(register_region(b, fd, 0, 0, "rw", &region, 0));
+	world_end_daemon(&world, SIGKILL);
+	snprintf(path, sizeof(path), "%s/run/owners/%" PRIu64, world.directory, region.id);
+	check(unlink(path) == 0);
+	world_start_daemon(&world);
+	check(region_exists(b, region.id));
+	until(!region_exists(b, region.id));
+	check(world_log_contains(&world, "nobody owns it"));
+	disconnect(b);
+	close(fd);
+}
+
+/* Numbers go on from the mark, even when nothing is left that could remind of them. */
+static void test_numbers(void)
+{
+	sd_bus *b = connect_client(&world);
+	int fd = make_memfd(4096);
+	struct reply first, second, r;
+
+	check(register_region(b, fd, 0, 0, "rw", &first, 0));
+	check(call_region(b, first.id, "Release", &r));
+	restart(SIGKILL);
+	check(register_region(b, fd, 0, 0, "rw", &second, 0));
+	check(second.id > first.id);
+	disconnect(b);
+	close(fd);
+}
+
+/* Leftovers of dead keepers, and files that are none of ours, stop nobody. */
+static void test_litter(void)
+{
+	sd_bus *b = connect_client(&world);
+	int fd = make_memfd(4096);
+	static const char *const names[] = { "run/keepers/0-dead.sock",	  "run/keepers/x.sock", "run/keepers/7.sock",
+					     "run/keepers/99999999999-a.sock", "run/keepers/-",	"run/owners/x" };
+	struct reply region;
+	char path[256];
+	struct stat st;
+	FILE *f;
+
+	check(register_region(b, fd, 0, 0, "rw", &region, 1, "detached", "b", 1));
+	world_end_daemon(&world, SIGKILL);
+	world_kill_keepers(&world, SIGKILL);
+	until(world_keepers(&world) == 0);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", world.directory, names[i]);
+		f = fopen(path, "we");
+		check(f);
+		fclose(f);
+	}
+	world_start_daemon(&world);
+	check(count_regions(b) == 0);
+	snprintf(path, sizeof(path), "%s/run/keepers/%u-default.sock", world.directory, getuid());
+	until(stat(path, &st) < 0); /* the dead one's socket is cleared away */
+	check(register_region(b, fd, 0, 0, "rw", &region, 0));
+	disconnect(b);
+	close(fd);
+}
+
+/* A damaged mark must not lead to numbers given twice: no daemon then. */
+static void test_damaged_mark(void)
+{
+	char path[256], command[1024];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/damaged", world.directory);
+	check(mkdir(path, 0700) == 0);
+	snprintf(path, sizeof(path), "%s/damaged/next-region-id", world.directory);
+	f = fopen(path, "we");
+	check(f && fputs("12x\n", f) >= 0 && fclose(f) == 0);
+	snprintf(command, sizeof(command), "'%s' --bus-address '%s' --runtime-dir '%s/damaged' --keeper /bin/true 2>'%s/said'",
+		 getenv("RDMAREGD"), world.address, world.directory, world.directory);
+	check(WEXITSTATUS(system(command)) == 1);
+	/* and no second daemon where one is, on the bus or in the directory */
+	snprintf(command, sizeof(command), "'%s' --bus-address '%s' --runtime-dir '%s/run' --keeper /bin/true 2>'%s/said'",
+		 getenv("RDMAREGD"), world.address, world.directory, world.directory);
+	check(WEXITSTATUS(system(command)) == 1);
+	snprintf(command, sizeof(command), "'%s' --bus-address '%s' --runtime-dir '%s/run2' --keeper /bin/true 2>'%s/said'",
+		 getenv("RDMAREGD"), world.address, world.directory, world.directory);
+	check(WEXITSTATUS(system(command)) == 1);
+}
+
+int main(void)
+{
+	world_begin(&world, "[daemon]\norphan_grace_sec = 2\n");
+	test_same_again(SIGKILL);
+	test_same_again(SIGTERM);
+	test_draining();
+	test_owner_gone_meanwhile();
+	test_orphan();
+	test_numbers();
+	test_litter();
+	test_damaged_mark();
+	world_end(&world);
+	return 0;
+}

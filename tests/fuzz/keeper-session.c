@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * keeper-session.c - libFuzzer entry: bytes from a daemon, and bytes from a peer.
+ *
+ * The input is a sequence of packets: a byte of how (bits 0-1: descriptors; bit 2: not greeted before), then as much as a message has. What
+ * passes session_check() must be what the code behind it relies on; that is asserted here.
+ */
+#undef NDEBUG
+#include <assert.h>
+#include <string.h>
+
+#include "keeper/endpoint-wire.h"
+#include "keeper/session.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check_daemon(const uint8_t *data, size_t size)
+{
+	size_t n_fds = data[0] & 3, length = size - 1;
+	bool greeted = !(data[0] & 4);
+	struct keeper_message m;
+
+	if (length > sizeof(m) && data[0] & 8)
+		length = sizeof(m); /* else: a packet that is too long */
+	if (session_check(data + 1, length, n_fds, greeted))
+		return;
+	assert(length == sizeof(m));
+	memcpy(&m, data + 1, sizeof(m));
+	assert(m.type >= KEEPER_HELLO && m.type <= KEEPER_CONSENT && !m.reserved);
+	assert(greeted == (m.type != KEEPER_HELLO));
+	assert(n_fds == (m.type == KEEPER_REGISTER));
+	assert(m.region || m.type == KEEPER_HELLO || m.type == KEEPER_LIST);
+	if (m.type == KEEPER_REGISTER)
+		assert(m.info.access < _REGION_ACCESS_MAX && m.info.policy < _REGION_POLICY_MAX && m.info.detached < 2 &&
+		       m.info.warm < 2);
+	if (m.type == KEEPER_CONFIGURE)
+		assert(m.info.policy < _REGION_POLICY_MAX);
+	if (m.type == KEEPER_EXPORT)
+		assert(m.ticket.rights && m.ticket.rights < 4);
+}
+
+static void check_peer(const uint8_t *data, size_t size)
+{
+	struct wire_connect c;
+	struct wire_message m;
+
+	if (wire_read_connect(&c, data, size))
+		assert(size == sizeof(c) && c.magic == WIRE_MAGIC && c.version == WIRE_VERSION);
+	if (wire_read_ack(&m, data, size))
+		assert(size == sizeof(m) && m.type == WIRE_REVOCATION_ACK);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	if (!size)
+		return 0;
+	check_daemon(data, size);
+	check_peer(data + 1, size - 1);
+	return 0;
+}

@@ -1,0 +1,39 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# The helper module alone, without RDMA: its own self-test on every file system, its parameters, and that it lets go of the
+# file systems and of itself.
+# boot: plain
+# boot: plain kernel=6.12
+# boot: plain kernel=6.1
+# timeout: 400
+. /lab/guest/lib.sh
+
+# unused - the module's count of users is down to nothing. Files are released a moment after their owner is gone.
+unused() { [ "$(cat /sys/module/rdmareg/refcnt)" = 0 ]; }
+parameter() { cat "/sys/module/rdmareg/parameters/$1"; }
+reload() { modprobe -r rdmareg && modprobe rdmareg "$@"; }
+held_open() { exec 9<>/dev/rdmareg; ! modprobe -r rdmareg; }
+remount() { umount /mnt/$1 && mount -o "$3" "$2" /mnt/$1; }
+
+check "the module loads" module_up
+check "the device is there, for its owner and group only" test "$(stat -c %a:%F /dev/rdmareg)" = "660:character special file"
+
+# the self-test says ok, not ok and skip itself
+"$RDMAREG_TESTS/kmod-selftest" --ext4 /mnt/ext4 --xfs /mnt/xfs --xfsdax /mnt/xfsdax --tmpfs /mnt/tmpfs || LAB_FAILED=1
+
+check "nobody uses the module afterwards" wait_for unused
+check "the file systems can be unmounted" remount xfs /dev/vdb rw
+check "with DAX too" remount xfsdax /dev/pmem0 dax=always
+
+check "it is not unloaded while open" held_open
+check "but afterwards" reload max_watches=100 max_openers=2 max_deadline_ms=3000
+expect_equal "parameters are taken" "100 2 3000" "$(parameter max_watches) $(parameter max_openers) $(parameter max_deadline_ms)"
+check "and kept to" "$RDMAREG_TESTS/kmod-selftest" --only limit
+for bad in max_watches=0 max_watches=65537 max_openers=0 max_deadline_ms=0 max_deadline_ms=60001; do
+	modprobe -r rdmareg
+	expect_status 1 "refused: $bad" modprobe rdmareg $bad
+done
+check "loads again" modprobe rdmareg
+check "kernel log clean" kernel_log_clean
+finish

@@ -1,0 +1,135 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# The product as an installed system service: started by the first call, keepers as units of their own with the tenant's identity,
+# tenants that do not see each other, and regions that outlive restart, crash, hang and stop of the daemon.
+# boot: systemd
+# timeout: 300
+. /lab/guest/lib.sh
+. /lab/guest/regions.sh
+kernel_at_least 6.15 || skip_all "no on-demand paging in this kernel's rdma_rxe"
+
+DROPINS=/run/systemd/system/rdmaregd.service.d
+CONF=/etc/rdmareg/conf.d/50-test.conf
+trap 'rm -rf $DROPINS $CONF; systemctl daemon-reload' EXIT
+
+as_tenant() { setpriv --reuid=tenant --regid=tenant --init-groups "$@"; }
+as_nobody() { setpriv --reuid=nobody --regid=nogroup --clear-groups "$@"; }
+unit() { systemctl show -P "$2" "$1"; }
+unit_is() { [ "$(unit "$1" "$2")" = "$3" ]; }
+main_pid() { unit "$1" MainPID; }
+restarted_since() { ! unit_is rdmaregd NRestarts "$1" && bus_has_owner "$RDMAREG_BUS_NAME"; }
+# status PID FIELD - the first value of a line of /proc/PID/status
+status() { awk -v f="$2:" '$1 == f { print $2 }' "/proc/$1/status"; }
+in_group() { grep -qE "^Groups:.*\b$(getent group rdmareg | cut -d: -f3)\b" "/proc/$1/status"; }
+ids_of() { "$@" rdmaregctl --json list | jq -c '[.[].id]'; }
+device_is_guarded() { [ "$(stat -c '%U:%G %a' /dev/rdmareg)" = "root:rdmareg 660" ]; }
+manager() { busctl --system get-property org.rdmareg.Registry1 /org/rdmareg/Registry1 org.rdmareg.Registry1.Manager "$1"; }
+manager_is() { [ "$(manager "$1")" = "$2" ]; }
+journal_has() { journalctl -q --no-pager -b -u "$1" | grep -q -- "$2"; }
+
+getent passwd tenant >/dev/null || useradd --uid 1000 --no-create-home tenant
+mkdir -p "$(dirname $CONF)"
+printf '[keepers]\nidle_exit_sec = 2\n' >$CONF
+
+# --- installation and activation
+check "systemd accepts the units" systemd-analyze verify --man=no rdmaregd.service rdmareg.slice
+check "the module loads" module_up
+check "/dev/rdmareg is root:rdmareg 0660" wait_for device_is_guarded
+expect_equal "the daemon is not running yet" inactive "$(systemctl is-active rdmaregd)"
+check "the first call, of an ordinary user, starts it" as_tenant rdmaregctl list
+expect_equal "it runs now" active "$(systemctl is-active rdmaregd)"
+daemon=$(main_pid rdmaregd)
+expect_equal "sandbox: no new privileges" 1 "$(status "$daemon" NoNewPrivs)"
+expect_equal "sandbox: system calls are filtered" 2 "$(status "$daemon" Seccomp)"
+expect_equal "sandbox: the only capability is to end keepers" 0000000000000020 "$(status "$daemon" CapEff)"
+check "the bus lets no ordinary user own the name" bash -c \
+	'! setpriv --reuid=nobody --clear-groups busctl --system call org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus RequestName su org.rdmareg.Registry1 4'
+check "and passes no words that are not ours" bash -c \
+	'busctl --system call org.rdmareg.Registry1 / org.freedesktop.DBus.ObjectManager GetManagedObjects 2>&1 | grep -qi "denied\|not allowed\|policy"'
+check "anybody may introspect it" as_nobody busctl --system introspect org.rdmareg.Registry1 /org/rdmareg/Registry1
+
+# --- a tenant's region and keeper
+noise /mnt/xfs/tenants 4
+chown tenant: /mnt/xfs/tenants
+chmod 600 /mnt/xfs/tenants
+r=$(as_tenant rdmaregctl --json register /mnt/xfs/tenants --access rw --export) || not_ok "a tenant registers its own file"
+id=$(field id "$r") ticket=$(field ticket "$r")
+keeper_unit=rdmareg-keeper-1000-default.service
+expect_equal "a tenant's region is live" live "$(field state "$r")"
+expect_equal "and arbitrated: the keeper may open the module's device" layout-lease "$(field arbitration_mode "$r")"
+expect_equal "its keeper is a unit of its own" active "$(systemctl is-active $keeper_unit)"
+expect_equal "in the user's slice" rdmareg-1000.slice "$(unit $keeper_unit Slice)"
+keeper=$(main_pid $keeper_unit)
+expect_equal "the keeper runs as the tenant" 1000 "$(status "$keeper" Uid)"
+check "with the group of the device" in_group "$keeper"
+expect_equal "without capabilities, now or ever" 0000000000000000 "$(status "$keeper" CapBnd)"
+check "a peer gets what the file has" on_b rdmaregctl get "$ticket" /tmp/got
+check "byte for byte" cmp /tmp/got /mnt/xfs/tenants
+
+# --- tenants do not see each other
+zeroes /mnt/xfs/roots 1
+root_id=$(field id "$(register /mnt/xfs/roots)")
+expect_equal "root sees both regions" "[$id,$root_id]" "$(ids_of)"
+expect_equal "the tenant sees its own" "[$id]" "$(ids_of as_tenant)"
+expect_equal "nobody sees none" "[]" "$(ids_of as_nobody)"
+expect_status 3 "root's region does not exist for the tenant" as_tenant rdmaregctl show "$root_id"
+expect_status 3 "and cannot be released by it" as_tenant rdmaregctl release "$root_id"
+expect_status 4 "a file that cannot be opened cannot be registered" as_nobody rdmaregctl register /mnt/xfs/tenants
+expect_equal "two tenants, two keepers" 2 "$(keeper_pids | wc -l)"
+
+# --- the daemon comes and goes
+before=$(rdmaregctl --json list | jq -c 'map({id, path, rkey, ticket, uid})')
+keepers=$(keeper_pids | sort)
+same_regions() { [ "$(rdmaregctl --json list | jq -c 'map({id, path, rkey, ticket, uid})')" = "$before" ]; }
+same_keepers() { [ "$(keeper_pids | sort)" = "$keepers" ]; }
+start_peer /tmp/peer.log rdmaregctl put /tmp/got "$ticket" --repeat forever
+peer_runs() { kill -0 "$PEER"; }
+wait_for region_is "$id" peers 1
+
+check "restart" systemctl restart rdmaregd
+check "restart: the same regions" same_regions
+check "restart: the same keepers" same_keepers
+check "restart: the peer goes on" peer_runs
+
+n=$(unit rdmaregd NRestarts)
+systemctl kill -s KILL --kill-whom=main rdmaregd
+check "killed: it is started again" wait_for restarted_since "$n"
+check "killed: the same regions" same_regions
+check "killed: the same keepers" same_keepers
+
+mkdir -p $DROPINS
+printf '[Service]\nWatchdogSec=5s\n' >$DROPINS/watchdog.conf
+expect_equal "the watchdog is on" 30s "$(unit rdmaregd WatchdogUSec)"
+systemctl daemon-reload
+systemctl restart rdmaregd
+n=$(unit rdmaregd NRestarts)
+kill -STOP "$(main_pid rdmaregd)"
+WAIT_SEC=60 check "hung: the watchdog has it started again" wait_for restarted_since "$n"
+check "hung: the same regions" same_regions
+check "hung: the peer goes on" peer_runs
+
+check "stop" systemctl stop rdmaregd
+check "stop: the same keepers" same_keepers
+check "stop: the peer goes on" peer_runs
+check "stop: a new peer gets in with its ticket" on_b rdmaregctl get "$ticket" /tmp/again
+expect_equal "stop: nobody has started it for that" inactive "$(systemctl is-active rdmaregd)"
+check "and the next call brings all regions back" same_regions
+
+# --- settings
+printf '[limits]\nregions_per_tenant = many\n' >>$CONF
+systemctl reload rdmaregd
+check "a reload with an error names file and line" wait_for journal_has rdmaregd "$CONF:4"
+check "and changes nothing" manager_is MaxRegionsPerTenant "u 1024"
+sed -i 's/many/7/' $CONF
+systemctl reload rdmaregd
+check "a reload changes settings" wait_for manager_is MaxRegionsPerTenant "u 7"
+
+# --- the end
+kill "$PEER"
+wait "$PEER" 2>/dev/null
+check "the tenant releases its region" as_tenant rdmaregctl release "$id"
+check "root releases the other" rdmaregctl release "$root_id"
+check "idle keepers end, and their units with them" wait_for nothing_left
+expect_equal "no unit is left or failed" "" "$(systemctl list-units --all --no-legend --plain 'rdmareg-keeper-*')"
+finish

@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * test-client-bus.c - the owner side and rdmaregctl against a played daemon on a private bus (client-mock.h). argv[1]: rdmaregctl.
+ *
+ * Nothing sleeps: every wait is a poll on the context's descriptor, as a user of the library would do it.
+ */
+#undef NDEBUG
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <json-c/json.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "client-mock.h"
+#include "rdmareg.h"
+
+static const char *ctl;
+static pid_t mock;
+
+/* The next event, waited for on the descriptor. */
+static struct rdmareg_event wait_event(struct rdmareg *c)
+{
+	struct rdmareg_event e = { .size = sizeof(e) };
+	struct pollfd fd = { .fd = rdmareg_get_fd(c), .events = POLLIN };
+
+	for (;;) {
+		int r = rdmareg_next_event(c, &e);
+
+		assert(r >= 0);
+		if (r > 0)
+			return e;
+		assert(poll(&fd, 1, 20000) == 1);
+		assert(rdmareg_dispatch(c) == 0);
+	}
+}
+
+static int new_file(void)
+{
+	int fd = memfd_create("test", MFD_CLOEXEC);
+
+	assert(fd >= 0 && ftruncate(fd, 65536) == 0);
+	return fd;
+}
+
+static void test_register(void)
+{
+	struct rdmareg_register_options o = { .size = sizeof(o), .policy = RDMAREG_POLICY_HOLD, .session = "job.7", .detached = 1 };
+	struct rdmareg_export_options eo = { .size = sizeof(eo), .access = RDMAREG_ACCESS_READ, .uses = 1, .expires_usec = 5 };
+	struct rdmareg_region_info info = { .size = sizeof(info) };
+	struct rdmareg_region *region = NULL, *again = NULL;
+	struct rdmareg *c = NULL;
+	char *ticket = NULL;
+	int fd = new_file();
+
+	assert(rdmareg_open(NULL, &c) == 0);
+	assert(rdmareg_register(c, fd, 4096, 8192, RDMAREG_ACCESS_READ_WRITE, &o, &region) == 0);
+	assert(rdmareg_region_get_info(region, &info) == 0);
+	assert(info.id == rdmareg_region_id(region) && info.offset == 4096 && info.length == 8192 && info.rkey == 0x1234);
+	assert(info.state == RDMAREG_STATE_LIVE && info.arbitration_mode == RDMAREG_ARBITRATION_LAYOUT_LEASE && info.detached == 1);
+	assert(info.access == RDMAREG_ACCESS_READ_WRITE && info.policy == RDMAREG_POLICY_HOLD && info.bytes_warmed == 7);
+	assert(!strcmp(info.session, "job.7") && !strcmp(info.path, "/some/file") && !*info.ticket && !info.revocation.id);
+
+	assert(rdmareg_export(region, &eo, &ticket) == 0 && strstr(ticket, "rdmareg://10.0.0.1:4791/"));
+	assert(rdmareg_region_refresh(region) == 0 && rdmareg_region_get_info(region, &info) == 0);
+	assert(!strcmp(info.ticket, ticket));
+	free(ticket);
+	assert(rdmareg_prefetch(region, 0, 0, 1) == 0);
+	assert(rdmareg_acknowledge(c, info.id, 5) == 0 && mock_tell("acked", (unsigned int)info.id) == 5);
+	assert(rdmareg_acknowledge(c, info.id, 404) == -ESTALE);
+
+	assert(rdmareg_lookup(c, info.id, &again) == 0);
+	assert(rdmareg_release(again) == 0);
+	assert(rdmareg_release(region) == -ENOENT && rdmareg_region_refresh(region) == -ENOENT);
+	assert(rdmareg_lookup(c, 12345, &again) == -ENOENT);
+	assert(strstr(rdmareg_last_error_name(), "NoSuchRegion"));
+	/* One handle is freed here, the other with the context. */
+	assert(rdmareg_region_free(region) == NULL);
+	assert(rdmareg_close(c) == NULL && rdmareg_close(NULL) == NULL && rdmareg_region_free(NULL) == NULL);
+	close(fd);
+}
+
+static void test_refusals(void)
+{
+	struct rdmareg_register_options o = { .size = sizeof(o), .policy = 9 };
+	struct rdmareg_region *region = (void *)1;
+	struct rdmareg *c = NULL;
+	int fd = new_file();
+
+	assert(rdmareg_open(NULL, &c) == 0);
+	assert(rdmareg_register(c, fd, 999, 4096, RDMAREG_ACCESS_READ, NULL, &region) == -ERANGE);
+	assert(strstr(rdmareg_last_error(), "round it down") && strstr(rdmareg_last_error(), "registering 4096 bytes at offset 999"));
+	assert(rdmareg_register(c, fd, 0, 13, RDMAREG_ACCESS_READ, NULL, &region) == -EDQUOT);
+	assert(rdmareg_register(c, fd, 0, 0, RDMAREG_ACCESS_UNKNOWN, NULL, &region) == -EINVAL);
+	assert(rdmareg_register(c, fd, 0, 0, RDMAREG_ACCESS_READ, &o, &region) == -EINVAL);
+	assert(rdmareg_register(c, -1, 0, 0, RDMAREG_ACCESS_READ, NULL, &region) == -EBADF);
+	assert(rdmareg_register(c, 987, 0, 0, RDMAREG_ACCESS_READ, NULL, &region) < 0);
+	assert(region == (void *)1);
+	rdmareg_close(c);
+	close(fd);
+}
+
+static void test_list(void)
+{
+	static const uint32_t pages[] = { 0, 1, 7, 300, 4096 };
+	struct rdmareg_region_info info = { .size = sizeof(info) };
+	struct rdmareg_list_options o = { .size = sizeof(o), .page = 5000 };
+	struct rdmareg_list *l = NULL;
+	struct rdmareg *c = NULL;
+
+	mock_tell("populate", 300);
+	assert(rdmareg_open(NULL, &c) == 0);
+	assert(rdmareg_list(c, &o, &l) == -EINVAL);
+	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+		uint64_t last = 0;
+		int n = 0;
+
+		o.page = pages[i];
+		assert(rdmareg_list(c, &o, &l) == 0);
+		while (rdmareg_list_next(l, &info) > 0) {
+			assert(info.id > last && !strcmp(info.session, "default"));
+			last = info.id;
+			n++;
+		}
+		assert(n == 300 && rdmareg_list_next(l, &info) == 0);
+		if (i % 2) /* the others go with the context */
+			rdmareg_list_free(l);
+	}
+	o.session = "nobody";
+	assert(rdmareg_list(c, &o, &l) == 0 && rdmareg_list_next(l, &info) == 0);
+	rdmareg_close(c);
+}
+
+static void test_events(void)
+{
+	struct rdmareg_event e = { .size = sizeof(e) };
+	struct rdmareg *c = NULL;
+
+	assert(rdmareg_open(NULL, &c) == 0);
+	assert(rdmareg_next_event(c, &e) == 0);
+	assert(rdmareg_subscribe(c) == 0 && rdmareg_subscribe(c) == 0);
+	/* From somebody who is not the daemon: must leave no trace before the next, real one. */
+	mock_tell("forge", 17);
+	mock_tell("ask", 11);
+	e = wait_event(c);
+	assert(e.type == RDMAREG_EVENT_REVOCATION_REQUESTED && e.region == 11 && e.revocation.id == 3);
+	assert(e.revocation.cause == RDMAREG_CAUSED_BY_TRUNCATE && e.revocation.offset == 4096 && e.revocation.length == 8192);
+	mock_tell("settle", 11);
+	e = wait_event(c);
+	assert(e.type == RDMAREG_EVENT_REVOCATION_SETTLED && e.outcome == RDMAREG_OUTCOME_TRUNCATED && e.valid_length == 4096);
+	/* Changes are one report until it is taken. */
+	for (int i = 0; i < 50; i++)
+		mock_tell("change", 11);
+	mock_tell("vanish", 11);
+	e = wait_event(c);
+	assert(e.type == RDMAREG_EVENT_REGION_CHANGED && e.region == 11);
+	do
+		e = wait_event(c);
+	while (e.type == RDMAREG_EVENT_REGION_CHANGED);
+	assert(e.type == RDMAREG_EVENT_REGION_REMOVED && e.region == 11);
+
+	mock_daemon_stop(mock);
+	e = wait_event(c);
+	assert(e.type == RDMAREG_EVENT_DAEMON_LOST);
+	assert(rdmareg_subscribe(c) == -EHOSTUNREACH && strstr(rdmareg_last_error(), "not running"));
+	mock = mock_daemon_start();
+	e = wait_event(c);
+	assert(e.type == RDMAREG_EVENT_DAEMON_BACK);
+	/* The subscription is renewed without being asked for: by the library's next message. */
+	assert(rdmareg_dispatch(c) == 0);
+	mock_tell("ask", 2);
+	e = wait_event(c);
+	assert(e.type == RDMAREG_EVENT_REVOCATION_REQUESTED && e.region == 2);
+	rdmareg_close(c);
+}
+
+static void test_daemon_dies(void)
+{
+	struct rdmareg_region *region = NULL;
+	struct rdmareg *c = NULL;
+	int fd = new_file(), r;
+
+	assert(rdmareg_open(NULL, &c) == 0);
+	r = rdmareg_register(c, fd, 0, 77, RDMAREG_ACCESS_READ, NULL, &region);
+	assert(r == -ETIMEDOUT || r == -EHOSTUNREACH);
+	waitpid(mock, NULL, 0);
+	mock = mock_daemon_start();
+	assert(rdmareg_register(c, fd, 0, 4096, RDMAREG_ACCESS_READ, NULL, &region) == 0);
+	rdmareg_close(c);
+	close(fd);
+}
+
+/* Runs rdmaregctl; its standard output goes to @output. */
+static int run_ctl(const char *arguments, char *output, size_t bytes)
+{
+	char command[1024];
+	size_t n;
+	FILE *f;
+	int status;
+
+	snprintf(command, sizeof(command), "'%s' %s 2>&1", ctl, arguments);
+	f = popen(command, "r");
+	assert(f);
+	n = fread(output, 1, bytes - 1, f);
+	output[n] = 0;
+	status = pclose(f);
+	assert(WIFEXITED(status));
+	fprintf(stderr, "%s: %d\n%.400s\n", arguments, WEXITSTATUS(status), output); /* shown by meson when something fails */
+	return WEXITSTATUS(status);
+}
+
+static void test_ctl(void)
+{
+	static char out[1 << 20];
+	json_object *o;
+
+	assert(run_ctl("--json register /proc/self/exe --access r --session s.1 --grace 2s --export", out, sizeof(out)) == 0);
+	o = json_tokener_parse(out);
+	assert(o && json_object_get_uint64(json_object_object_get(o, "id")) == 2);
+	assert(!strcmp(json_object_get_string(json_object_object_get(o, "arbitration_mode")), "layout-lease"));
+	assert(json_object_get_boolean(json_object_object_get(o, "detached")));
+	assert(strstr(json_object_get_string(json_object_object_get(o, "ticket")), "rdmareg://"));
+	json_object_put(o);
+	assert(run_ctl("register /proc/self/exe --access r --offset 999", out, sizeof(out)) == 1 && strstr(out, "round it down"));
+	assert(run_ctl("register /nonexistent", out, sizeof(out)) == 3);
+	assert(run_ctl("register /proc/self/exe --policy never", out, sizeof(out)) == 2);
+
+	mock_tell("populate", 400);
+	assert(run_ctl("list --json", out, sizeof(out)) == 0);
+	o = json_tokener_parse(out);
+	assert(o && json_object_array_length(o) == 402);
+	json_object_put(o);
+	assert(run_ctl("list --session s.1", out, sizeof(out)) == 0 && strstr(out, "ARBITRATION") && strstr(out, "s.1"));
+	assert(run_ctl("list --session s.1 --no-legend", out, sizeof(out)) == 0 && !strstr(out, "ARBITRATION"));
+	assert(run_ctl("list --state bogus", out, sizeof(out)) == 2);
+	assert(run_ctl("show 2", out, sizeof(out)) == 0 && strstr(out, "0x1234"));
+	assert(run_ctl("show 2 --json", out, sizeof(out)) == 0 && strstr(out, "\"revocation\":{\"id\":0"));
+	assert(run_ctl("show 900", out, sizeof(out)) == 3);
+	assert(run_ctl("show 0", out, sizeof(out)) == 2);
+	assert(run_ctl("export 2 --uses 1 --expires 1h", out, sizeof(out)) == 0 && !strncmp(out, "rdmareg://", 10));
+	assert(run_ctl("prefetch 2 --length 4K", out, sizeof(out)) == 0);
+	assert(run_ctl("release 900 2 --json", out, sizeof(out)) == 3 && strstr(out, "{\"released\":[2]}"));
+	assert(run_ctl("--help", out, sizeof(out)) == 0 && strstr(out, "release ID..."));
+	assert(run_ctl("nonsense", out, sizeof(out)) == 2);
+}
+
+/* watch: what is there, then what happens; ends with the region. */
+static void test_watch(void)
+{
+	char command[256], line[4096];
+	FILE *f;
+
+	snprintf(command, sizeof(command), "'%s' watch 3 --json", ctl);
+	f = popen(command, "r");
+	assert(f && fgets(line, sizeof(line), f) && strstr(line, "\"event\":\"present\"") && strstr(line, "\"valid_length\":4096"));
+	mock_tell("ask", 4);
+	mock_tell("ask", 3);
+	assert(fgets(line, sizeof(line), f) && strstr(line, "revocation-requested") && strstr(line, "\"id\":3,"));
+	mock_tell("settle", 3);
+	assert(fgets(line, sizeof(line), f) && strstr(line, "\"outcome\":\"truncated\""));
+	mock_tell("vanish", 3);
+	assert(fgets(line, sizeof(line), f) && strstr(line, "\"event\":\"removed\""));
+	assert(!fgets(line, sizeof(line), f) && pclose(f) == 0);
+}
+
+int main(int argc, char **argv)
+{
+	struct rdmareg *c = NULL;
+
+	assert(argc == 2);
+	ctl = argv[1];
+	/* A library's user may have closed anything; a test may not hang for ever. */
+	alarm(60);
+	setenv("RDMAREG_BUS_ADDRESS", "unix:path=/nonexistent", 1);
+	assert(rdmareg_open(NULL, &c) < 0 && *rdmareg_last_error());
+	if (mock_bus_start())
+		return 77;
+	mock = mock_daemon_start();
+	test_register();
+	test_refusals();
+	test_list();
+	test_events();
+	test_daemon_dies();
+	test_ctl();
+	test_watch();
+	mock_daemon_stop(mock);
+	mock_bus_stop();
+	return 0;
+}

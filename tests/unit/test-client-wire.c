@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * test-client-wire.c - what the peer side reads from the network, and what failures are called: accepts, rejects, messages,
+ * completion statuses, D-Bus errors, the growing structures of the public interface.
+ */
+#undef NDEBUG
+#include <assert.h>
+#include <endian.h>
+#include <errno.h>
+#include <string.h>
+
+#include "error.h"
+#include "names.h"
+#include "peer.h"
+#include "util.h"
+#include "wire.h"
+
+static struct wire_accept good_accept(void)
+{
+	return (struct wire_accept){
+		.magic = htole32(WIRE_MAGIC), .version = htole16(WIRE_VERSION), .rights = htole16(3),
+		.address = htole64(0x7f0000000000), .length = htole64(1 << 20), .valid_length = htole64(5000),
+		.rkey = htole32(0x1234), .generation = htole32(2), .alignment = htole32(4096), .minimum_mtu = htole32(4096),
+	};
+}
+
+static void test_accept(void)
+{
+	uint8_t unaligned[200] = { 0 };
+	struct wire_accept a = good_accept(), got;
+
+	memcpy(unaligned + 1, &a, sizeof(a));
+	assert(wire_get_accept(unaligned + 1, 196, &got) == 0);
+	assert(got.length == 1 << 20 && got.valid_length == 5000 && got.rkey == 0x1234 && got.alignment == 4096);
+	assert(wire_get_accept(&a, sizeof(a) - 1, &got) == -EPROTO);
+	assert(wire_get_accept(NULL, 0, &got) == -EPROTO);
+#define BAD(change, error) (a = good_accept(), change, assert(wire_get_accept(&a, sizeof(a), &got) == (error)))
+	BAD(a.magic = 0, -EPROTO);
+	BAD(a.version = htole16(2), -EPROTONOSUPPORT);
+	BAD(a.length = 0, -EPROTO);
+	BAD(a.length = htole64(UINT64_MAX), -EPROTO);
+	BAD(a.valid_length = htole64((1 << 20) + 1), -EPROTO);
+	BAD(a.alignment = 0, -EPROTO);
+	BAD(a.alignment = htole32(3), -EPROTO);
+	BAD(a.alignment = htole32(1u << 31), -EPROTO);
+#undef BAD
+}
+
+static void test_reject(void)
+{
+	struct wire_reject j = { htole32(WIRE_MAGIC), htole16(WIRE_VERSION), htole16(WIRE_REFUSED_LIMIT), "\033[31mfull\n" }, got;
+	const char *hint;
+
+	assert(wire_get_reject(&j, 148, &got) == 0);
+	assert(!strcmp(got.text, "?[31mfull?"));
+	memset(j.text, 'x', sizeof(j.text));
+	assert(wire_get_reject(&j, sizeof(j), &got) == 0 && strlen(got.text) == sizeof(got.text) - 1);
+	assert(wire_get_reject(&j, sizeof(j) - 1, &got) == -EPROTO);
+	assert(wire_refusal_errno(WIRE_REFUSED_TICKET, &hint) == EACCES && *hint);
+	assert(wire_refusal_errno(WIRE_REFUSED_LIMIT, &hint) == EUSERS);
+	assert(wire_refusal_errno(WIRE_REFUSED_MTU, &hint) == EMSGSIZE);
+	assert(wire_refusal_errno(0, &hint) == ECONNREFUSED && *hint);
+	assert(wire_refusal_errno(999, &hint) == ECONNREFUSED && *hint);
+}
+
+static void test_message(void)
+{
+	struct wire_message m = {
+		.magic = htole32(WIRE_MAGIC), .version = htole16(WIRE_VERSION), .type = htole16(WIRE_REVOCATION_ASKED),
+		.revocation = htole64(9), .time_left_msec = htole32(500), .cause = htole16(1),
+	}, got;
+
+	assert(wire_get_message(&m, sizeof(m), &got) == 0 && got.revocation == 9 && got.time_left_msec == 500);
+	assert(wire_get_message(&m, sizeof(m) - 1, &got) == -EPROTO);
+	assert(wire_get_message(&m, sizeof(m) + 1, &got) == -EPROTO);
+	m.revocation = 0;
+	assert(wire_get_message(&m, sizeof(m), &got) == -EPROTO);
+	m.type = htole16(WIRE_LENGTH_CHANGED);
+	assert(wire_get_message(&m, sizeof(m), &got) == 0);
+	m.type = htole16(WIRE_REVOCATION_ACK);
+	assert(wire_get_message(&m, sizeof(m), &got) == -EPROTO);
+	wire_put_ack(&m, 9);
+	assert(le16toh(m.type) == WIRE_REVOCATION_ACK && le64toh(m.revocation) == 9 && !m.reserved);
+}
+
+static void test_completions(void)
+{
+	const char *text = NULL;
+
+	/* Every status there is has an errno and a sentence. */
+	for (int status = 1; status <= IBV_WC_GENERAL_ERR; status++) {
+		assert(completion_errno((enum ibv_wc_status)status, false, &text) > 0);
+		assert(text && *text);
+	}
+	assert(completion_errno(IBV_WC_REM_ACCESS_ERR, false, &text) == EACCES);
+	assert(completion_errno(IBV_WC_REM_ACCESS_ERR, true, &text) == ESTALE);
+	assert(completion_errno(IBV_WC_WR_FLUSH_ERR, false, &text) == ECONNRESET);
+	assert(completion_errno(IBV_WC_RETRY_EXC_ERR, false, &text) == ETIMEDOUT);
+}
+
+static void test_bus_errors(void)
+{
+	static const char *const own[] = {
+		RDMAREG_ERROR_INVALID_FILE, RDMAREG_ERROR_INVALID_RANGE, RDMAREG_ERROR_INVALID_OPTION, RDMAREG_ERROR_ACCESS_DENIED,
+		RDMAREG_ERROR_LIMIT_EXCEEDED, RDMAREG_ERROR_NO_SUCH_REGION, RDMAREG_ERROR_NO_SUCH_REVOCATION,
+		RDMAREG_ERROR_NO_ADAPTER, RDMAREG_ERROR_BUSY, RDMAREG_ERROR_KEEPER_LOST, RDMAREG_ERROR_FAILED,
+	};
+	sd_bus_error e = SD_BUS_ERROR_MAKE_CONST(RDMAREG_ERROR_LIMIT_EXCEEDED, "too many; see RegionsPerTenant=");
+
+	for (size_t i = 0; i < ARRAY_SIZE(own); i++) {
+		assert(error_to_errno(own[i]) > 0);
+		for (size_t j = 0; j < i; j++)
+			assert(error_to_errno(own[i]) != error_to_errno(own[j]));
+	}
+	assert(error_to_errno("org.freedesktop.DBus.Error.Spawn.ChildExited") == EHOSTUNREACH);
+	assert(error_to_errno("org.example.Other") == 0 && error_to_errno("") == 0);
+
+	assert(fail_bus(&e, -EIO, "registering %d", 5) == -EDQUOT);
+	assert(!strcmp(rdmareg_last_error(), "registering 5: too many; see RegionsPerTenant="));
+	assert(!strcmp(rdmareg_last_error_name(), RDMAREG_ERROR_LIMIT_EXCEEDED));
+	assert(fail_bus(NULL, -ECONNRESET, "listing") == -ENOTCONN);
+	assert(!*rdmareg_last_error_name() && strstr(rdmareg_last_error(), "listing: "));
+	assert(fail(EINVAL, "a") == -EINVAL && fail(-EINVAL, "b") == -EINVAL && fail(0, "c") == -EIO);
+	assert(!strcmp(rdmareg_last_error(), "c"));
+}
+
+static void test_structures(void)
+{
+	struct rdmareg_export_options ours, caller = { .size = sizeof(caller), .uses = 3 };
+	struct {
+		struct rdmareg_export_options known;
+		uint64_t newer;
+	} longer = { { .size = sizeof(longer), .uses = 4 }, 0 };
+
+	assert(struct_in(&ours, sizeof(ours), NULL) == 0 && !ours.uses);
+	assert(struct_in(&ours, sizeof(ours), &caller) == 0 && ours.uses == 3);
+	caller.size = offsetof(struct rdmareg_export_options, uses);
+	assert(struct_in(&ours, sizeof(ours), &caller) == 0 && !ours.uses);
+	caller.size = 4;
+	assert(struct_in(&ours, sizeof(ours), &caller) == -EINVAL);
+	assert(struct_in(&ours, sizeof(ours), &longer) == 0 && ours.uses == 4);
+	longer.newer = 1;
+	assert(struct_in(&ours, sizeof(ours), &longer) == -E2BIG);
+
+	ours.uses = 8;
+	assert(struct_out(&longer, &ours, sizeof(ours)) == 0);
+	assert(longer.known.size == sizeof(longer) && longer.known.uses == 8 && !longer.newer);
+	caller = (struct rdmareg_export_options){ .size = offsetof(struct rdmareg_export_options, uses), .uses = 77 };
+	assert(struct_out(&caller, &ours, sizeof(ours)) == 0 && caller.uses == 77);
+	caller.size = 0;
+	assert(struct_out(&caller, &ours, sizeof(ours)) == -EINVAL && struct_out(NULL, &ours, sizeof(ours)) == -EINVAL);
+}
+
+static void test_words(void)
+{
+	assert(rdmareg_state_from_name("draining") == RDMAREG_STATE_DRAINING);
+	assert(!strcmp(rdmareg_state_name(RDMAREG_STATE_DRAINING), "draining"));
+	assert(!strcmp(rdmareg_state_name(99), "unknown") && !strcmp(rdmareg_state_name(0), "unknown"));
+	assert(rdmareg_state_from_name("nonsense") == 0 && rdmareg_state_from_name(NULL) == 0);
+	assert(rdmareg_access_from_name("rw") == RDMAREG_ACCESS_READ_WRITE);
+	assert(!strcmp(rdmareg_arbitration_name(RDMAREG_ARBITRATION_LAYOUT_LEASE), "layout-lease"));
+	assert(!strcmp(rdmareg_policy_name(RDMAREG_POLICY_HOLD), "hold"));
+	assert(!strcmp(rdmareg_cause_name(RDMAREG_CAUSED_BY_OPEN_TRUNCATE), "open-truncate"));
+	assert(!strcmp(rdmareg_outcome_name(RDMAREG_OUTCOME_GONE), "gone"));
+}
+
+int main(void)
+{
+	test_accept();
+	test_reject();
+	test_message();
+	test_completions();
+	test_bus_errors();
+	test_structures();
+	test_words();
+	return 0;
+}

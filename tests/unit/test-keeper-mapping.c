@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * test-keeper-mapping.c - which descriptors and ranges can be mapped, and what fence and reservation do to the memory, seen through the
+ * memory itself.
+ */
+#undef NDEBUG
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "keeper/mapping.h"
+
+#define PAGE UINT64_C(4096)
+#define MIB (UINT64_C(1) << 20)
+
+static int make_memfd(uint64_t size, unsigned int flags)
+{
+	int fd = memfd_create("test", MFD_CLOEXEC | flags);
+
+	assert(fd >= 0 && ftruncate(fd, (off_t)size) == 0);
+	return fd;
+}
+
+static int reopen(int fd, int flags)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	fd = open(path, flags | O_CLOEXEC);
+	assert(fd >= 0);
+	return fd;
+}
+
+static int directory(void)
+{
+	return open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static int stream_socket(void)
+{
+	return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+}
+
+static int pipe_end(void)
+{
+	int p[2];
+
+	assert(pipe2(p, O_CLOEXEC) == 0);
+	close(p[1]);
+	return p[0];
+}
+
+static int character_device(void)
+{
+	return open("/dev/null", O_RDWR | O_CLOEXEC);
+}
+
+static int path_only(void)
+{
+	return reopen(make_memfd(MIB, 0), O_PATH);
+}
+
+static int write_only(void)
+{
+	return reopen(make_memfd(MIB, 0), O_WRONLY);
+}
+
+static int read_only(void)
+{
+	return reopen(make_memfd(MIB, 0), O_RDONLY);
+}
+
+static int read_write(void)
+{
+	return make_memfd(MIB, 0);
+}
+
+static int sealed(void)
+{
+	int fd = make_memfd(MIB, MFD_ALLOW_SEALING);
+
+	assert(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE) == 0);
+	return fd;
+}
+
+static int empty(void)
+{
+	return make_memfd(0, 0);
+}
+
+static int not_open(void)
+{
+	return 987;
+}
+
+static const struct {
+	const char *name;
+	int (*make)(void);
+	uint64_t offset, length;
+	bool write;
+	int error;
+} table[] = {
+	{ "directory", directory, 0, PAGE, false, -EBADF },
+	{ "socket", stream_socket, 0, PAGE, false, -EBADF },
+	{ "pipe", pipe_end, 0, PAGE, false, -EBADF },
+	{ "device", character_device, 0, PAGE, false, -EBADF },
+	{ "O_PATH", path_only, 0, PAGE, false, -EBADF },
+	{ "O_WRONLY", write_only, 0, PAGE, false, -EBADF },
+	{ "O_WRONLY for rw", write_only, 0, PAGE, true, -EBADF },
+	{ "not open", not_open, 0, PAGE, false, -EBADF },
+	{ "rw of O_RDONLY", read_only, 0, PAGE, true, -EACCES },
+	{ "rw of a sealed one", sealed, 0, PAGE, true, -EACCES },
+	{ "r of O_RDONLY", read_only, 0, PAGE, false, 0 },
+	{ "r of a sealed one", sealed, 0, PAGE, false, 0 },
+	{ "r of O_RDWR", read_write, 0, PAGE, false, 0 },
+	{ "rw of O_RDWR", read_write, 0, MIB, true, 0 },
+	{ "unaligned offset", read_write, 1, PAGE, true, -ERANGE },
+	{ "unaligned length", read_write, 0, PAGE + 1, true, -ERANGE },
+	{ "nothing", read_write, 0, 0, true, -ERANGE },
+	{ "offset at the end", read_write, MIB, PAGE, true, -ERANGE },
+	{ "offset after the end", read_write, 2 * MIB, PAGE, true, -ERANGE },
+	{ "of an empty file", empty, 0, PAGE, true, -ERANGE },
+	{ "beyond the end", read_write, MIB - PAGE, 4 * MIB, true, 0 },
+	{ "huge length", read_write, 0, UINT64_C(1) << 47, true, -ERANGE },
+	{ "longest length", read_write, 0, UINT64_MAX, true, -ERANGE },
+	{ "longest aligned length", read_write, 0, -PAGE, true, -ERANGE },
+	{ "overflow", read_write, (UINT64_C(1) << 63) - PAGE, 2 * PAGE, true, -ERANGE },
+	{ "overflow of 64 bits", read_write, -PAGE, 2 * PAGE, true, -ERANGE },
+};
+
+static void test_table(void)
+{
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+		struct reason why = { "" };
+		struct mapping *m = NULL;
+		int fd = table[i].make(), before = fd, r;
+
+		r = mapping_new(&m, &fd, table[i].offset, table[i].length, table[i].write, &why);
+		if (r != table[i].error || (r < 0 && !why.text[0])) {
+			fprintf(stderr, "%s: %d, not %d: %s\n", table[i].name, r, table[i].error, why.text);
+			assert(!"as in the table");
+		}
+		if (r == 0)
+			assert(fd == -1 && m->fd == before);
+		else
+			assert(fd == before && !m);
+		m = mapping_free(m);
+		if (fd >= 0)
+			close(fd);
+	}
+}
+
+static sigjmp_buf back;
+
+static void on_fault(int signal)
+{
+	siglongjmp(back, signal);
+}
+
+/* 0, or the signal that a look at this address costs. */
+static int fault_at(uint64_t address, bool write)
+{
+	volatile uint8_t *p = (volatile uint8_t *)(uintptr_t)address;
+	int signal = sigsetjmp(back, 1);
+
+	if (signal)
+		return signal;
+	if (write)
+		*p = 1;
+	else
+		(void)*p;
+	return 0;
+}
+
+static void test_fence(void)
+{
+	struct mapping *m;
+	int fd = make_memfd(4 * MIB, 0), twin = reopen(fd, O_RDWR);
+	uint64_t length;
+
+	assert(mapping_new(&m, &fd, MIB, 2 * MIB, true, NULL) == 0);
+	assert((m->address - m->offset) % (2 * MIB) == 0);
+	assert(pwrite(twin, "hello", 5, (off_t)MIB) == 5);
+	assert(memcmp((void *)(uintptr_t)m->address, "hello", 5) == 0);
+
+	assert(mapping_fence(m) == 0 && m->fenced);
+	assert(fault_at(m->address, false) == SIGSEGV && fault_at(m->address + 2 * MIB - 1, true) == SIGSEGV);
+	assert(mapping_fence(m) == 0); /* twice is once */
+
+	/* nobody else gets the range meanwhile */
+	for (int i = 0; i < 64; i++) {
+		uint64_t p = (uint64_t)(uintptr_t)mmap(NULL, 2 * MIB, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		assert(p + 2 * MIB <= m->address || p >= m->address + m->length);
+	}
+	assert(mapping_unfence(m) == 0 && !m->fenced);
+	assert(memcmp((void *)(uintptr_t)m->address, "hello", 5) == 0 && fault_at(m->address, true) == 0);
+
+	assert(mapping_valid_length(m, &length) == 0 && length == 2 * MIB);
+	assert(ftruncate(twin, (off_t)(2 * MIB + 5)) == 0);
+	assert(mapping_valid_length(m, &length) == 0 && length == MIB + 5);
+	assert(fault_at(m->address + MIB + PAGE, false) == SIGBUS);
+	assert(ftruncate(twin, (off_t)MIB) == 0);
+	assert(mapping_valid_length(m, &length) == 0 && length == 0);
+	assert(ftruncate(twin, 0) == 0);
+	assert(mapping_valid_length(m, &length) == 0 && length == 0);
+	assert(ftruncate(twin, (off_t)(9 * MIB)) == 0);
+	assert(mapping_valid_length(m, &length) == 0 && length == 2 * MIB);
+	mapping_free(m);
+	close(twin);
+}
+
+static void test_read_only(void)
+{
+	struct mapping *m;
+	int fd = make_memfd(MIB, 0);
+
+	assert(mapping_new(&m, &fd, 0, MIB, false, NULL) == 0);
+	assert(fault_at(m->address, false) == 0 && fault_at(m->address, true) == SIGSEGV);
+	assert(mapping_fence(m) == 0 && mapping_unfence(m) == 0);
+	assert(fault_at(m->address, false) == 0 && fault_at(m->address, true) == SIGSEGV);
+	mapping_free(m);
+}
+
+int main(void)
+{
+	signal(SIGSEGV, on_fault);
+	signal(SIGBUS, on_fault);
+	test_table();
+	test_fence();
+	test_read_only();
+	return 0;
+}

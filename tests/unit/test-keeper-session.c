@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * test-keeper-session.c - what the keeper's socket takes and what it does not: a table of packets that make no sense, descriptors that
+ * must not stay open, connections that replace one another, and a daemon that does not read.
+ */
+#undef NDEBUG
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "keeper/session.h"
+#include "util/log.h"
+
+static struct event_base *base;
+static struct session *session;
+static struct sockaddr_un address = { .sun_family = AF_UNIX };
+static struct keeper_message got;
+static unsigned int n_got, n_fds;
+static bool keep_fd;
+static int kept_fd = -1;
+static unsigned int came, went;
+
+static void on_request(void *userdata, const struct operation *op, const struct keeper_message *m, int *fd)
+{
+	struct keeper_message answer = { .type = KEEPER_DONE };
+
+	(void)userdata;
+	got = *m;
+	n_got++;
+	n_fds += *fd >= 0;
+	if (keep_fd) {
+		kept_fd = *fd;
+		*fd = -1;
+	}
+	session_answer(session, op, &answer);
+}
+
+static void on_changed(void *userdata, bool connected)
+{
+	(void)userdata;
+	came += connected;
+	went += !connected;
+}
+
+static const struct session_ops ops = { .request = on_request, .changed = on_changed };
+
+static unsigned int count_fds(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	unsigned int n = 0;
+
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n;
+}
+
+static void turn(void)
+{
+	for (int i = 0; i < 8; i++)
+		event_base_loop(base, EVLOOP_NONBLOCK);
+}
+
+static int join(void)
+{
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	assert(fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
+	turn();
+	return fd;
+}
+
+static void send_packet(int fd, const void *data, size_t size, const int *fds, size_t n)
+{
+	union {
+		struct cmsghdr h;
+		char space[CMSG_SPACE(64 * sizeof(int))];
+	} control = { 0 };
+	struct iovec iov = { .iov_base = (void *)(uintptr_t)data, .iov_len = size };
+	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (n) {
+		control.h = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
+					      .cmsg_type = SCM_RIGHTS,
+					      .cmsg_len = CMSG_LEN(n * sizeof(int)) };
+		memcpy(CMSG_DATA(&control.h), fds, n * sizeof(int));
+		h.msg_control = &control;
+		h.msg_controllen = CMSG_SPACE(n * sizeof(int));
+	}
+	assert(sendmsg(fd, &h, MSG_NOSIGNAL) == (ssize_t)size);
+	turn();
+}
+
+/* A greeting, and its answer. */
+static int join_and_greet(void)
+{
+	struct keeper_message m = { .type = KEEPER_HELLO, .operation = 5, .hello.version = KEEPER_PROTOCOL_VERSION }, a;
+	int fd = join();
+
+	send_packet(fd, &m, sizeof(m), NULL, 0);
+	assert(recv(fd, &a, sizeof(a), 0) == sizeof(a) && a.operation == 5);
+	return fd;
+}
+
+static bool is_closed(int fd)
+{
+	char c[sizeof(struct keeper_message)];
+	ssize_t n;
+
+	while ((n = recv(fd, c, sizeof(c), 0)) > 0)
+		;
+	return n == 0 || errno == ECONNRESET;
+}
+
+#define M(...) { __VA_ARGS__ }
+static const struct {
+	const char *name;
+	struct keeper_message m;
+	size_t size; /* 0: right */
+	unsigned int fds;
+	bool good;
+} table[] = {
+	{ "list", M(.type = KEEPER_LIST), 0, 0, true },
+	{ "registration", M(.type = KEEPER_REGISTER, .region = 1), 0, 1, true },
+	{ "registration at the limits", M(.type = KEEPER_REGISTER, .region = UINT64_MAX, .info.offset = UINT64_MAX,
+					  .info.length = UINT64_MAX, .info.grace_usec = UINT64_MAX), 0, 1, true },
+	{ "release", M(.type = KEEPER_RELEASE, .region = 1), 0, 0, true },
+	{ "prefetch", M(.type = KEEPER_PREFETCH, .region = 1, .range.offset = UINT64_MAX, .range.write = 1), 0, 0, true },
+	{ "export", M(.type = KEEPER_EXPORT, .region = 1, .ticket.rights = 1), 0, 0, true },
+	{ "consent", M(.type = KEEPER_CONSENT, .region = 1), 0, 0, true },
+	{ "one byte", M(.type = KEEPER_LIST), 1, 0, false },
+	{ "one byte too few", M(.type = KEEPER_LIST), sizeof(struct keeper_message) - 1, 0, false },
+	{ "one byte too many", M(.type = KEEPER_LIST), sizeof(struct keeper_message) + 1, 0, false },
+	{ "twice as long", M(.type = KEEPER_LIST), 2 * sizeof(struct keeper_message), 0, false },
+	{ "type 0", M(.type = 0, .region = 1), 0, 0, false },
+	{ "an answer", M(.type = KEEPER_DONE, .region = 1), 0, 0, false },
+	{ "an event", M(.type = KEEPER_REVOCATION, .region = 1), 0, 0, false },
+	{ "a type that is none", M(.type = _KEEPER_TYPE_MAX, .region = 1), 0, 0, false },
+	{ "a huge type", M(.type = UINT32_MAX, .region = 1), 0, 0, false },
+	{ "reserved", M(.type = KEEPER_LIST, .reserved = 1), 0, 0, false },
+	{ "a second greeting", M(.type = KEEPER_HELLO, .hello.version = KEEPER_PROTOCOL_VERSION), 0, 0, false },
+	{ "registration without a descriptor", M(.type = KEEPER_REGISTER, .region = 1), 0, 0, false },
+	{ "registration with two", M(.type = KEEPER_REGISTER, .region = 1), 0, 2, false },
+	{ "registration with many", M(.type = KEEPER_REGISTER, .region = 1), 0, 64, false },
+	{ "list with a descriptor", M(.type = KEEPER_LIST), 0, 1, false },
+	{ "half a packet with a descriptor", M(.type = KEEPER_REGISTER, .region = 1), 16, 1, false },
+	{ "registration of region 0", M(.type = KEEPER_REGISTER), 0, 1, false },
+	{ "release of region 0", M(.type = KEEPER_RELEASE), 0, 0, false },
+	{ "access", M(.type = KEEPER_REGISTER, .region = 1, .info.access = _REGION_ACCESS_MAX), 0, 1, false },
+	{ "policy", M(.type = KEEPER_REGISTER, .region = 1, .info.policy = _REGION_POLICY_MAX), 0, 1, false },
+	{ "detached", M(.type = KEEPER_REGISTER, .region = 1, .info.detached = 2), 0, 1, false },
+	{ "warm", M(.type = KEEPER_REGISTER, .region = 1, .info.warm = 255), 0, 1, false },
+	{ "reserved of a region", M(.type = KEEPER_REGISTER, .region = 1, .info.reserved = 1), 0, 1, false },
+	{ "policy of a change", M(.type = KEEPER_CONFIGURE, .region = 1, .info.policy = 77), 0, 0, false },
+	{ "write of a prefetch", M(.type = KEEPER_PREFETCH, .region = 1, .range.write = 2), 0, 0, false },
+	{ "reserved of a prefetch", M(.type = KEEPER_PREFETCH, .region = 1, .range.reserved = 2), 0, 0, false },
+	{ "no rights", M(.type = KEEPER_EXPORT, .region = 1), 0, 0, false },
+	{ "unknown rights", M(.type = KEEPER_EXPORT, .region = 1, .ticket.rights = 4), 0, 0, false },
+};
+
+static void test_table(void)
+{
+	char packet[2 * sizeof(struct keeper_message)];
+	int fds[64];
+
+	for (int i = 0; i < 64; i++)
+		fds[i] = STDERR_FILENO;
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+		unsigned int before = count_fds();
+		int fd = join_and_greet();
+		bool closed;
+
+		n_got = n_fds = 0;
+		memset(packet, 0, sizeof(packet));
+		memcpy(packet, &table[i].m, sizeof(table[i].m));
+		send_packet(fd, packet, table[i].size ? table[i].size : sizeof(table[i].m), fds, table[i].fds);
+		closed = is_closed(fd);
+		if (closed == table[i].good || n_got != table[i].good || n_fds != (table[i].good ? table[i].fds : 0)) {
+			fprintf(stderr, "%s: closed %d, %u requests, %u descriptors\n", table[i].name, closed, n_got, n_fds);
+			assert(!"as in the table");
+		}
+		close(fd);
+		turn();
+		if (count_fds() != before) {
+			fprintf(stderr, "%s: %u descriptors before, %u after\n", table[i].name, before, count_fds());
+			assert(!"nothing stays open");
+		}
+	}
+}
+
+static void test_greeting(void)
+{
+	struct keeper_message m = { .type = KEEPER_LIST };
+	int fd = join();
+
+	send_packet(fd, &m, sizeof(m), NULL, 0);
+	assert(is_closed(fd)); /* not greeted */
+	close(fd);
+	fd = join();
+	m = (struct keeper_message){ .type = KEEPER_HELLO, .hello.version = KEEPER_PROTOCOL_VERSION + 1 };
+	send_packet(fd, &m, sizeof(m), NULL, 0);
+	assert(is_closed(fd));
+	close(fd);
+	fd = join();
+	session_tell(session, &m);
+	turn();
+	assert(recv(fd, &m, sizeof(m), 0) < 0 && errno == EAGAIN); /* no events before the greeting */
+	close(fd);
+	turn();
+}
+
+static void test_replacement(void)
+{
+	struct keeper_message m = { .type = KEEPER_RELEASE, .region = 3 };
+	int first = join_and_greet(), second;
+
+	came = went = 0;
+	second = join_and_greet();
+	assert(is_closed(first) && went == 0); /* the owner need not know: there is a daemon before and after */
+	send_packet(second, &m, sizeof(m), NULL, 0);
+	assert(recv(second, &m, sizeof(m), 0) == sizeof(m) && m.type == KEEPER_DONE);
+	close(first);
+	close(second);
+	turn();
+	assert(went == 1 && !session_is_connected(session));
+}
+
+static void test_stale_answer(void)
+{
+	struct keeper_message m = { .type = KEEPER_DONE };
+	struct operation op = { .connection = 1, .number = 9 };
+	int fd = join_and_greet();
+
+	session_answer(session, &op, &m); /* of a connection long gone */
+	turn();
+	assert(recv(fd, &m, sizeof(m), 0) < 0 && errno == EAGAIN);
+	assert(!session_is_waiting(session, &op));
+	close(fd);
+	turn();
+}
+
+static void test_deaf_daemon(void)
+{
+	struct keeper_message m = { .type = KEEPER_GONE, .region = 1 };
+	int fd = join_and_greet(), n = 0;
+
+	came = went = 0;
+	for (int i = 0; i < 100000 && session_is_connected(session); i++, n++)
+		session_tell(session, &m);
+	assert(!session_is_connected(session) && went == 0); /* told from the loop, not from within */
+	turn();
+	assert(went == 1 && n > 64);
+	assert(is_closed(fd));
+	close(fd);
+
+	/* one that reads late gets everything, in order */
+	fd = join_and_greet();
+	for (uint64_t i = 1; i <= 300; i++) {
+		m.region = i;
+		session_tell(session, &m);
+	}
+	for (uint64_t i = 1; i <= 300; i++) {
+		turn();
+		assert(recv(fd, &m, sizeof(m), 0) == sizeof(m) && m.region == i);
+	}
+	assert(session_is_flushed(session));
+	close(fd);
+	turn();
+}
+
+static void test_descriptor_is_kept(void)
+{
+	struct keeper_message m = { .type = KEEPER_REGISTER, .region = 1 };
+	int fd = join_and_greet(), sent = STDERR_FILENO;
+
+	keep_fd = true;
+	send_packet(fd, &m, sizeof(m), &sent, 1);
+	keep_fd = false;
+	assert(kept_fd >= 0 && fcntl(kept_fd, F_GETFD) == FD_CLOEXEC);
+	close(kept_fd);
+	close(fd);
+	turn();
+}
+
+int main(void)
+{
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), stream = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	log_set_level(LOG_ERR); /* what it says of bad packets is not for a test's output */
+	base = event_base_new();
+	snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1, "test-keeper-session.%d", getpid());
+	assert(bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
+	assert(session_new(&session, base, stream, getuid(), 400, &ops, NULL) == -EPROTOTYPE);
+	assert(session_new(&session, base, 987, getuid(), 400, &ops, NULL) == -EBADF);
+	close(stream);
+	assert(session_new(&session, base, fd, getuid(), 400, &ops, NULL) == 0);
+
+	test_table();
+	test_greeting();
+	test_replacement();
+	test_stale_answer();
+	test_deaf_daemon();
+	test_descriptor_is_kept();
+	session_free(session);
+	event_base_free(base);
+	return 0;
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* test-keeper-ticket.c - tickets: admission, expiry, uses, room, and the line of text. */
+#undef NDEBUG
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "keeper/ticket.h"
+
+#define RW (WIRE_RIGHT_READ | WIRE_RIGHT_WRITE)
+
+static void test_admission(void)
+{
+	uint8_t token[WIRE_TOKEN_BYTES], wrong[WIRE_TOKEN_BYTES];
+	const struct ticket *k;
+	struct tickets t;
+	uint64_t n = 0;
+
+	tickets_init(&t, 4);
+	assert(tickets_admit(&t, token, WIRE_RIGHT_READ, 1, &n) == WIRE_REFUSED_TICKET);
+	assert(tickets_add(&t, 1, 0, 0, RW, &k) == 0);
+	assert(tickets_add(&t, 1, 0, 0, WIRE_RIGHT_READ, &k) == 0);
+	memcpy(token, k->token, sizeof(token));
+	assert(tickets_admit(&t, token, WIRE_RIGHT_READ, UINT64_MAX, &n) == 0 && n == k->number);
+	assert(tickets_admit(&t, token, RW, 1, &n) == WIRE_REFUSED_RIGHTS);
+	assert(tickets_admit(&t, token, 0, 1, &n) == WIRE_REFUSED_RIGHTS);
+	assert(tickets_admit(&t, token, 0x8001, 1, &n) == WIRE_REFUSED_RIGHTS);
+	for (size_t i = 0; i < sizeof(token) * 8; i++) { /* every single wrong bit */
+		memcpy(wrong, token, sizeof(wrong));
+		wrong[i / 8] ^= (uint8_t)(1u << i % 8);
+		assert(tickets_admit(&t, wrong, WIRE_RIGHT_READ, 1, &n) == WIRE_REFUSED_TICKET);
+	}
+	tickets_deinit(&t);
+}
+
+static void test_uses(void)
+{
+	const struct ticket *k;
+	struct tickets t;
+	uint64_t n;
+
+	tickets_init(&t, 4);
+	assert(tickets_add(&t, 1, 0, 2, RW, &k) == 0);
+	assert(tickets_admit(&t, k->token, RW | 4, 1, &n) == WIRE_REFUSED_RIGHTS); /* costs nothing */
+	assert(tickets_admit(&t, k->token, RW, 1, &n) == 0);
+	assert(tickets_admit(&t, k->token, RW, 1, &n) == 0);
+	assert(tickets_admit(&t, k->token, RW, 1, &n) == WIRE_REFUSED_TICKET);
+	tickets_refund(&t, n);
+	tickets_refund(&t, n + 1);
+	assert(tickets_admit(&t, k->token, RW, 1, &n) == 0);
+	assert(tickets_admit(&t, k->token, RW, 1, &n) == WIRE_REFUSED_TICKET);
+	tickets_deinit(&t);
+}
+
+static void test_expiry_and_room(void)
+{
+	uint8_t first[WIRE_TOKEN_BYTES];
+	const struct ticket *k;
+	struct tickets t;
+	uint64_t n, number;
+
+	tickets_init(&t, 2);
+	assert(tickets_add(&t, 1000, 2000, 0, RW, &k) == 0);
+	memcpy(first, k->token, sizeof(first));
+	number = k->number;
+	assert(tickets_add(&t, 1000, 0, 0, RW, &k) == 0);
+	assert(memcmp(first, k->token, sizeof(first)) != 0);
+	assert(tickets_add(&t, 1999, 0, 0, RW, &k) == -EDQUOT);
+	assert(tickets_admit(&t, first, RW, 1999, &n) == 0);
+	assert(tickets_admit(&t, first, RW, 2000, &n) == WIRE_REFUSED_TICKET);
+	assert(tickets_add(&t, 2000, 0, 0, RW, &k) == 0); /* the dead one made room */
+	assert(k->number > number && t.n == 2);
+	assert(tickets_admit(&t, first, RW, 1000, &n) == WIRE_REFUSED_TICKET);
+	tickets_refund(&t, number); /* of one that is no more */
+	assert(tickets_admit(&t, k->token, RW, 2000, &n) == 0);
+	tickets_deinit(&t);
+}
+
+static void test_text(void)
+{
+	uint8_t token[WIRE_TOKEN_BYTES] = { 0x00, 0x01, 0xfe, [15] = 0xff };
+	char text[WIRE_TICKET_MAX], small[32];
+
+	assert(ticket_format(text, sizeof(text), "10.99.0.1", 7, 42, token) == 0);
+	assert(strcmp(text, "rdmareg://10.99.0.1:7/42?0001fe000000000000000000000000ff") == 0);
+	assert(ticket_format(text, sizeof(text), "2001:db8::1", 65535, UINT64_MAX, token) == 0);
+	assert(strcmp(text, "rdmareg://[2001:db8::1]:65535/18446744073709551615?0001fe000000000000000000000000ff") == 0);
+	assert(ticket_format(small, sizeof(small), "10.99.0.1", 7, 42, token) == -ENAMETOOLONG);
+}
+
+int main(void)
+{
+	test_admission();
+	test_uses();
+	test_expiry_and_room();
+	test_text();
+	return 0;
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* test-keeper-warm.c - what is prefetched next: chunks, order, the meter, cancelling, and ends that come exactly once. */
+#undef NDEBUG
+#include <assert.h>
+#include <errno.h>
+
+#include "keeper/warm.h"
+
+#define MIB (UINT64_C(1) << 20)
+#define SEC UINT64_C(1000000)
+
+static struct warm w;
+static struct warm_chunk c;
+static struct warm_request q;
+static uint64_t wait;
+
+static void test_request(void)
+{
+	warm_init(&w, false);
+	assert(!warm_next(&w, 64 * MIB, 0, &c, &wait) && !wait);
+	assert(warm_add_request(&w, &(struct warm_request){ .start = MIB, .end = 6 * MIB, .write = true, .operation = 7 }) == 0);
+	assert(warm_add_request(&w, &(struct warm_request){ .start = 0, .end = MIB, .operation = 8 }) == 0);
+	assert(warm_next(&w, 64 * MIB, 0, &c, &wait) && c.offset == MIB && c.length == MIB && c.write);
+	assert(!warm_next(&w, 64 * MIB, 0, &c, &wait)); /* one at a time */
+	warm_done(&w, 0);
+	assert(!warm_take_finished(&w, &q));
+	assert(warm_next(&w, 64 * MIB, 0, &c, &wait) && c.offset == 2 * MIB && c.length == 2 * MIB);
+	warm_done(&w, 0);
+	/* the file became shorter: what is beyond is not asked for */
+	assert(warm_next(&w, 5 * MIB, 0, &c, &wait) && c.offset == 4 * MIB && c.length == MIB);
+	assert(!warm_take_finished(&w, &q)); /* its last chunk is still out */
+	warm_done(&w, 0);
+	assert(!warm_next(&w, 5 * MIB, 0, &c, &wait));
+	assert(warm_take_finished(&w, &q) && q.operation == 7 && q.error == 0);
+	assert(!warm_take_finished(&w, &q));
+	assert(warm_next(&w, 5 * MIB, 0, &c, &wait) && c.offset == 0 && !c.write);
+	warm_done(&w, -EFAULT);
+	assert(warm_take_finished(&w, &q) && q.operation == 8 && q.error == -EFAULT);
+	assert(!warm_next(&w, 5 * MIB, 0, &c, &wait) && w.n_requests == 0);
+}
+
+static void test_room(void)
+{
+	warm_init(&w, true);
+	for (int i = 0; i < WARM_REQUESTS_MAX; i++)
+		assert(warm_add_request(&w, &(struct warm_request){ .end = MIB, .operation = (uint64_t)i }) == 0);
+	assert(warm_add_request(&w, &(struct warm_request){ .end = MIB }) == -EBUSY);
+	assert(warm_next(&w, MIB, 0, &c, &wait));
+	warm_cancel(&w, -ECANCELED);
+	for (int i = 0; i < WARM_REQUESTS_MAX; i++)
+		assert(warm_take_finished(&w, &q) && q.operation == (uint64_t)i && q.error == -ECANCELED);
+	assert(!warm_take_finished(&w, &q));
+	/* a new one waits for the old chunk to come back, which means nothing to it */
+	assert(warm_add_request(&w, &(struct warm_request){ .end = MIB, .operation = 99 }) == 0);
+	assert(!warm_next(&w, MIB, 0, &c, &wait) && !warm_take_finished(&w, &q));
+	warm_done(&w, -EFAULT);
+	assert(!warm_take_finished(&w, &q));
+	assert(warm_next(&w, MIB, 0, &c, &wait) && c.length == MIB);
+	warm_done(&w, 0);
+	assert(warm_take_finished(&w, &q) && q.operation == 99 && q.error == 0);
+}
+
+static void test_pass_and_meter(void)
+{
+	uint64_t now = 100 * SEC, bytes = 0;
+
+	warm_init(&w, true);
+	warm_add_pass(&w, 5 * MIB);
+	for (int i = 0; i < 3; i++) {
+		assert(warm_next(&w, 8 * MIB, now, &c, &wait) && c.offset == (uint64_t)i * 2 * MIB);
+		bytes += c.length;
+		warm_done(&w, 0);
+	}
+	assert(bytes == 5 * MIB && !warm_next(&w, 8 * MIB, now, &c, &wait) && !wait);
+
+	/* a file that is written back all the time gets the meter's share, no more */
+	bytes = 0;
+	for (int i = 0; i < 10000; i++) { /* ten seconds, a millisecond each */
+		now += SEC / 1000;
+		warm_add_rewarm(&w, 0, 64 * MIB);
+		if (!warm_next(&w, 64 * MIB, now, &c, &wait)) {
+			assert(wait && wait < SEC);
+			continue;
+		}
+		assert(!c.write && c.length <= WARM_CHUNK_BYTES);
+		bytes += c.length;
+		warm_done(&w, 0);
+	}
+	assert(bytes <= 11 * WARM_BYTES_PER_SEC && bytes >= 9 * WARM_BYTES_PER_SEC);
+
+	/* requests do not pay */
+	assert(warm_add_request(&w, &(struct warm_request){ .end = 64 * MIB }) == 0);
+	for (int i = 0; i < 32; i++) {
+		assert(warm_next(&w, 64 * MIB, now, &c, &wait) && w.out == WARM_REQUEST);
+		warm_done(&w, 0);
+	}
+	assert(warm_take_finished(&w, &q));
+	warm_cancel(&w, -EBUSY);
+	assert(!warm_next(&w, 64 * MIB, now + 9 * SEC, &c, &wait) && !wait);
+
+	warm_init(&w, false); /* disabled: neither */
+	warm_add_pass(&w, 5 * MIB);
+	warm_add_rewarm(&w, 0, MIB);
+	assert(!warm_next(&w, 8 * MIB, now, &c, &wait) && !wait);
+}
+
+int main(void)
+{
+	test_request();
+	test_room();
+	test_pass_and_meter();
+	return 0;
+}
