@@ -33,7 +33,7 @@ int completion_errno(enum ibv_wc_status status, bool revocation_asked, const cha
 		return ETIMEDOUT;
 	case IBV_WC_WR_FLUSH_ERR:
 	case IBV_WC_REM_ABORT_ERR:
-		*ret_text = "the other side ended the connection";
+		*ret_text = "the connection was taken down: the other side ended it, or a link failed";
 		return ECONNRESET;
 	case IBV_WC_LOC_PROT_ERR:
 	case IBV_WC_LOC_ACCESS_ERR:

@@ -204,9 +204,9 @@ static int build(struct rdmareg_peer *p)
 	p->control = control;
 	madvise(control, sizeof(*p->control), MADV_DONTFORK);
 	p->control_mr = ibv_reg_mr(p->pd, control, sizeof(*p->control), IBV_ACCESS_LOCAL_WRITE);
-	if (!p->control_mr)
-		return fail(errno, "connecting: pinning %zu bytes: %s; is RLIMIT_MEMLOCK large enough?", sizeof(*p->control),
-			    strerror(errno));
+	if (!p->control_mr) /* EPERM is a limit of 0 */
+		return fail(errno == EPERM ? ENOMEM : errno, "connecting: pinning %zu bytes: %s; is RLIMIT_MEMLOCK (ulimit -l) large enough?",
+			    sizeof(*p->control), strerror(errno));
 
 	attr.send_cq = attr.recv_cq = p->cq;
 	if (rdma_create_qp(p->id, p->pd, &attr))

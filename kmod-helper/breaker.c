@@ -2,15 +2,15 @@
 /*
  * breaker.c - the task that breaks a layout: what it is doing, and when it is done.
  *
- * What it is doing is told by its system call number. What always holds: a breaker passes unasked only if its system call
- * can do nothing but write; whatever cannot be told for sure (kernel threads, io_uring workers, system calls of another
- * ABI, numbers not listed) is a break.
+ * What it is doing is told by its system call number. What always holds: a breaker passes unasked only if its
+ * system call can do nothing but write; whatever cannot be told for sure (kernel threads, io_uring workers,
+ * system calls of another ABI, numbers not listed) is a break.
  *
- * When it is done is told by a file: the lease callback drops the last reference of one nobody else can reach, and the
- * kernel releases such a file on the way back to user space. That matters because XFS, once given the blocks, looks for
- * leases again: a breaker that is met twice within one system call must not wait twice, else a process that always takes
- * a new lease could hold it for ever. Kernel threads release files from a work item instead; for them "done" comes early
- * and they may wait again.
+ * When it is done is told by a file: the lease callback drops the last reference of one nobody else can
+ * reach, and the kernel releases such a file on the way back to user space. That matters because XFS, once
+ * given the blocks, looks for leases again: a breaker that is met twice within one system call must not wait
+ * twice, else a process that always takes a new lease could hold it for ever. Kernel threads release files
+ * from a work item instead; for them "done" comes early and they may wait again.
  */
 #include <linux/anon_inodes.h>
 #include <linux/compat.h>
@@ -31,15 +31,17 @@
 #include "rdmareg-uapi.h"
 
 /*
- * Waiters that the lease code has woken look for leases once more before they go on. They are no longer on any list then,
- * so nobody may take a new lease until they have had the time.
+ * Waiters that the lease code has woken look for leases once more before they go on. They are no longer on
+ * any list then, so nobody may take a new lease until they have had the time.
  */
 #define PAUSE_MS 50
 #define PAUSE_BITS 8
 
 static DEFINE_SPINLOCK(breakers);
 static DEFINE_HASHTABLE(breakers_under_way, 8); /* by inode, the newest first */
-/* jiffies by hash of the inode, 0 for never; an inode that shares the place of another only pauses needlessly */
+/*
+ * jiffies by hash of the inode, 0 for never; an inode that shares the place of another only pauses needlessly
+ */
 static unsigned long pause_ends[1 << PAUSE_BITS];
 
 /* The number of the system call `current` is in, or -1 where the numbers below do not apply to it. */
@@ -58,8 +60,8 @@ static int native_syscall(void)
 /**
  * rdmareg_breaker_only_writes() - can `current` do nothing but write data?
  *
- * XFS breaks layouts before every write for the sake of pNFS clients that know block addresses. A watcher here knows
- * none: a write under its shared mapping takes nothing away.
+ * XFS breaks layouts before every write for the sake of pNFS clients that know block addresses. A watcher
+ * here knows none: a write under its shared mapping takes nothing away.
  */
 bool rdmareg_breaker_only_writes(void)
 {
@@ -135,7 +137,10 @@ u32 rdmareg_breaker_operation(void)
 		syscall_get_arguments(current, task_pt_regs(current), arguments);
 		return ioctl_operation(arguments[1]);
 	case __NR_io_uring_enter:
-		/* io_uring leaves truncate and fallocate to its workers: what it runs in the caller itself is a write */
+		/*
+		 * io_uring leaves truncate and fallocate to its workers: what it runs in the caller itself is
+		 * a write
+		 */
 		return RDMAREG_OP_WRITE;
 	default:
 		return RDMAREG_OP_UNKNOWN;
@@ -200,7 +205,8 @@ bool rdmareg_breaker_discard(struct rdmareg_breaker *breaker)
  * @breaker: with a token.
  * @inode: whose layout.
  *
- * Return: false if this system call has waited for that inode before. It must not wait again; the token stays.
+ * Return: false if this system call has waited for that inode before. It must not wait again; the token
+ * stays.
  */
 bool rdmareg_breaker_follow(struct rdmareg_breaker *breaker, const struct inode *inode)
 {
@@ -216,8 +222,8 @@ bool rdmareg_breaker_follow(struct rdmareg_breaker *breaker, const struct inode 
 			return false;
 		}
 		/*
-		 * Another watch of the file, broken in the same go. Older ones need no look: nobody can take a new
-		 * lease while one is being broken, so either all have been given back or none matters.
+		 * Another watch of the file, broken in the same go. Older ones need no look: nobody can take
+		 * a new lease while one is being broken, so either all have been given back or none matters.
 		 */
 		break;
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * breaker.h - the task that breaks a layout, seen from inside the lease callbacks, where it is `current`. What always
- * holds: nothing here sleeps except rdmareg_breaker_prepare() and rdmareg_breaker_discard().
+ * breaker.h - the task that breaks a layout, seen from inside the lease callbacks, where it is `current`.
+ * What always holds: nothing here sleeps except rdmareg_breaker_prepare() and rdmareg_breaker_discard().
  */
 #ifndef RDMAREG_BREAKER_H
 #define RDMAREG_BREAKER_H
@@ -11,7 +11,8 @@
 
 /**
  * struct rdmareg_breaker - one breaking system call of one layout watch, embedded in the watch
- * @token: an open file that nobody can reach; its last reference is the breaker's to drop, so its release runs when
+ * @token: an open file that nobody can reach; its last reference is the breaker's to drop, so its release
+ *	runs when
  *	the breaker's system call is over. Present from rdmareg_breaker_prepare() until a break uses it.
  * @over: called then, once, in process context of the breaker or of a kernel thread.
  * @task, @inode: compared, never followed.

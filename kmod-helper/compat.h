@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * compat.h - the few places where kernels 6.1 to 7.x differ, and nothing else. What always holds: the rest of the module
- * is written against the names below and contains no conditional of its own; HAVE_* come from probe.c by way of Kbuild.
+ * compat.h - the few places where kernels 6.1 to 7.x differ, and nothing else. What always holds: the rest of
+ * the module is written against the names below and contains no conditional of its own, but for one variable
+ * that lease.c keeps for this file; HAVE_* come from probe.c by way of Kbuild.
  */
 #ifndef RDMAREG_COMPAT_H
 #define RDMAREG_COMPAT_H
@@ -20,6 +21,7 @@
 #define rdmareg_lease_alloc() locks_alloc_lease()
 #define rdmareg_lease_free(lease) locks_free_lease(lease)
 #define rdmareg_lease_owner(lease) ((lease)->c.flc_owner)
+#define rdmareg_lease_flags(lease) ((lease)->c.flc_flags)
 #define rdmareg_lease_waiters(lease) (&(lease)->c.flc_blocked_requests)
 #define rdmareg_lease_for_each(lease, list) list_for_each_entry(lease, list, c.flc_list)
 
@@ -38,6 +40,7 @@ static inline void rdmareg_lease_fill(struct file_lease *lease, struct file *fil
 #define rdmareg_lease_alloc() locks_alloc_lock()
 #define rdmareg_lease_free(lease) locks_free_lock(lease)
 #define rdmareg_lease_owner(lease) ((lease)->fl_owner)
+#define rdmareg_lease_flags(lease) ((lease)->fl_flags)
 #define rdmareg_lease_waiters(lease) (&(lease)->fl_blocked_requests)
 #define rdmareg_lease_for_each(lease, list) list_for_each_entry(lease, list, fl_list)
 
@@ -68,9 +71,9 @@ static inline int rdmareg_setlease(struct file *file, int type, struct rdmareg_l
 }
 #else
 /*
- * vfs_setlease() asks for CAP_LEASE or ownership of the file, for giving back as well as for taking. The right to take
- * one is the caller's descriptor here, and giving back must never fail, so both run with the kernel's own credentials,
- * allocated once when the module is loaded.
+ * vfs_setlease() asks for CAP_LEASE or ownership of the file, for giving back as well as for taking. The
+ * right to take one is the caller's descriptor here, and giving back must never fail, so both run with the
+ * kernel's own credentials, allocated once when the module is loaded.
  */
 extern const struct cred *rdmareg_kernel_cred;
 

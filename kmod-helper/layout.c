@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * layout.c - the requests about layout watches: watch, re-arm, release, unwatch. What always holds: the lease is on a
- * private open file of the inode, kept for the life of the watch, so the caller may close its descriptor and a re-arm
- * needs none. More of it in layout.h.
+ * layout.c - the requests about layout watches: watch, re-arm, release, unwatch. What always holds: the lease
+ * is on a private open file of the inode, kept for the life of the watch, so the caller may close its
+ * descriptor and a re-arm needs none. More of it in layout.h.
  */
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -30,8 +30,8 @@ static void layout_remove(struct rdmareg_layout *layout)
 }
 
 /*
- * The file may be one the caller could not open itself: its right is the descriptor. So it is opened again with the
- * credentials that opened it, and without waiting for somebody else's fcntl(2) lease.
+ * The file may be one the caller could not open itself: its right is the descriptor. So it is opened again
+ * with the credentials that opened it, and without waiting for somebody else's fcntl(2) lease.
  */
 static struct file *open_again(int fd)
 {
@@ -173,7 +173,8 @@ int rdmareg_layout_release(struct rdmareg_opener *opener, const struct rdmareg_r
  * rdmareg_layout_release_all() - give everything back, broken or not
  * @opener: its address space is going, or the device is being closed.
  *
- * The table does not change meanwhile: requests need that address space, and the close of the device waits for us.
+ * The table does not change meanwhile: requests need that address space, and the close of the device waits
+ * for us.
  */
 void rdmareg_layout_release_all(struct rdmareg_opener *opener)
 {

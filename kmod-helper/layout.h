@@ -3,13 +3,17 @@
  * layout.h - a layout watch, as lease.c (the lease and its deadline) and layout.c (the requests) share it.
  *
  * What always holds:
- *   1. BREAKING has a deadline: the timer is queued from the moment the state is entered, and a run that comes too early
- *      queues itself again. Should it never get to run, the lease's own break time ends the wait a little later.
+ *   1. BREAKING has a deadline: the timer is queued from the moment the state is entered, and a run that
+ *      comes too early queues itself again. Should it never get to run, the lease's own break time ends the
+ *      wait a little later.
  *   2. The lease is taken and given back under layout->lease alone; giving back twice is harmless.
- *   3. Once the lease is gone no lease callback can run: all of them run under the inode's flc_lock, which giving back takes.
- *   4. Nobody waits for an ARMED lease for longer than a moment: the lease code announces a break only to leases that it
- *      finds when it begins to wait, so whoever waits already when we take one is found by the timer, and made a break.
- *   5. A layout lives as long as its slot, a request that works on it, or a token (breaker.h) that a breaker still carries.
+ *   3. Once the lease is gone no lease callback can run: all of them run under the inode's flc_lock, which
+ *      giving back takes.
+ *   4. Nobody waits for an ARMED lease for longer than a moment: the lease code announces a break only to
+ *      leases that it finds when it begins to wait, so whoever waits already when we take one is found by the
+ *      timer, and made a break.
+ *   5. A layout lives as long as its slot, a request that works on it, or a token (breaker.h) that a breaker
+ *      still carries.
  */
 #ifndef RDMAREG_LAYOUT_H
 #define RDMAREG_LAYOUT_H
@@ -29,7 +33,8 @@
  * @file: ours alone, for the life of the watch.
  * @deadline_ms: written while there is no lease.
  * @breaker: see breaker.h. @carried: its token is on the way, in a breaker. Under opener->lock.
- * @unwinding: from a break until its token is back and the pause after giving back is over. Under opener->lock.
+ * @unwinding: from a break until its token is back and the pause after giving back is over. Under
+ *	opener->lock.
  * @breaker_pid: thread group of the first breaker of the last break. Under opener->lock.
  * @expires: when a break that is going on ends. Under opener->lock.
  * @timer: does what is due: the deadline, a look for waiters, the end of unwinding.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * lease.c - the FL_LAYOUT lease under a layout watch, which a filesystem breaks before it moves or frees blocks, and the
- * deadline after which the module gives it back itself. What always holds stands in layout.h.
+ * lease.c - the FL_LAYOUT lease under a layout watch, which a filesystem breaks before it moves or frees
+ * blocks, and the deadline after which the module gives it back itself. What always holds stands in layout.h.
  */
 #include <linux/file.h>
 #include <linux/pid.h>
@@ -30,7 +30,10 @@ void rdmareg_layout_put(struct rdmareg_layout *layout)
 	kfree(layout);
 }
 
-/* Called with layout->lease held. -EAGAIN from the lease code would mean that it was faster; then the lease is gone too. */
+/*
+ * Called with layout->lease held. -EAGAIN from the lease code would mean that it was faster; then the lease
+ * is gone too.
+ */
 void rdmareg_layout_give_back(struct rdmareg_layout *layout)
 {
 	void *owner = layout;
@@ -59,7 +62,9 @@ bool rdmareg_layout_unwind(struct rdmareg_layout *layout)
 		mod_delayed_work(timer_queue, &layout->timer, pause);
 		return false;
 	}
-	/* what is queued still is the deadline of the break that is over; the next look must not wait for it */
+	/*
+	 * what is queued still is the deadline of the break that is over; the next look must not wait for it
+	 */
 	cancel_delayed_work(&layout->timer);
 	layout->unwinding = false;
 	return rdmareg_slot_raise(&layout->opener->table, &layout->slot);
@@ -86,28 +91,25 @@ static bool begin_break(struct rdmareg_layout *layout, struct rdmareg_lease *lea
 				  ktime_to_ns(layout->expires));
 }
 
-/* Runs under flc_lock in the breaker, once for each lease. True removes the lease at once: the breaker does not wait. */
+/*
+ * Runs under flc_lock in the breaker, once for each lease. True removes the lease at once: the breaker does
+ * not wait.
+ */
 static bool layout_break(struct rdmareg_lease *lease)
 {
 	struct rdmareg_layout *layout = rdmareg_lease_owner(lease);
 	struct rdmareg_opener *opener = layout->opener;
-	bool wait = true, wake = false;
+	bool wait, wake;
 
 	spin_lock(&opener->lock);
-	if (layout->slot.layout_state == RDMAREG_LAYOUT_BREAKING) {
-		/* by look_for_waiters(): this one joins */
-		limit_wait(lease, layout->deadline_ms);
+	layout->breaker_pid = get_pid(task_tgid(current));
+	wait = rdmareg_breaker_follow(&layout->breaker, file_inode(layout->file));
+	layout->carried = wait;
+	if (wait) {
+		wake = begin_break(layout, lease, rdmareg_breaker_operation());
 	} else {
-		layout->breaker_pid = get_pid(task_tgid(current));
-		wait = rdmareg_breaker_follow(&layout->breaker, file_inode(layout->file));
-		layout->carried = wait;
-		if (wait) {
-			wake = begin_break(layout, lease, rdmareg_breaker_operation());
-		} else {
-			wake = rdmareg_fold_break(&opener->table, &layout->slot, rdmareg_breaker_operation(),
-						  0);
-			wake |= rdmareg_fold_expiry(&opener->table, &layout->slot);
-		}
+		wake = rdmareg_fold_break(&opener->table, &layout->slot, rdmareg_breaker_operation(), 0);
+		wake |= rdmareg_fold_expiry(&opener->table, &layout->slot);
 	}
 	spin_unlock(&opener->lock);
 	if (wake)
@@ -123,11 +125,12 @@ static bool layout_breaker_passes(struct rdmareg_lease *lease)
 	if ((current->mm && current->mm == layout->opener->mm) || rdmareg_breaker_only_writes())
 		return true;
 	/*
-	 * This may be somebody who began to wait before the lease was taken: the lease code would let him wait for it
-	 * without a break. Most often a break follows at once, or it is an open(2), and the look finds nothing.
+	 * This may be somebody who began to wait before the lease was taken: the lease code would let him
+	 * wait for it without a break. Most often a break follows at once, or it is an open(2), and the look
+	 * finds nothing.
 	 */
 	if (READ_ONCE(layout->slot.layout_state) == RDMAREG_LAYOUT_ARMED)
-		queue_delayed_work(timer_queue, &layout->timer, 2);
+		queue_delayed_work(timer_queue, &layout->timer, 1);
 	return false;
 }
 
@@ -164,6 +167,11 @@ static void break_unannounced(struct rdmareg_lease *lease)
 	struct rdmareg_opener *opener = layout->opener;
 	bool wake;
 
+	/*
+	 * as the lease code marks a break: nobody takes a new lease of the file meanwhile, and no other break
+	 * comes
+	 */
+	rdmareg_lease_flags(lease) |= FL_UNLOCK_PENDING;
 	spin_lock(&opener->lock);
 	wake = begin_break(layout, lease, RDMAREG_OP_UNKNOWN);
 	spin_unlock(&opener->lock);
@@ -191,7 +199,10 @@ static void look_for_waiters(struct rdmareg_layout *layout)
 	spin_unlock(&context->flc_lock);
 }
 
-/* Ends a break whose time has come. Jiffies were rounded, or this run was meant for an earlier one: then it comes back. */
+/*
+ * Ends a break whose time has come. Jiffies were rounded, or this run was meant for an earlier one: then it
+ * comes back.
+ */
 static bool keep_deadline(struct rdmareg_layout *layout)
 {
 	struct rdmareg_opener *opener = layout->opener;
@@ -282,8 +293,8 @@ int rdmareg_layout_arm(struct rdmareg_layout *layout, unsigned int deadline_ms)
 	put_pid(old);
 
 	/*
-	 * Every breaker conflicts with a read lease as well as with a write lease, but only read leases of several
-	 * watchers go together.
+	 * Every breaker conflicts with a read lease as well as with a write lease, but only read leases of
+	 * several watchers go together.
 	 */
 	layout->deadline_ms = deadline_ms;
 	rdmareg_lease_fill(lease, layout->file, layout, F_RDLCK);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * main.c - the module, its parameters, the device /dev/rdmareg and the requests of proto/rdmareg-uapi.h, which is the
- * manual of all this.
+ * main.c - the module, its parameters, the device /dev/rdmareg and the requests of proto/rdmareg-uapi.h,
+ * which is the manual of all this.
  *
  * What always holds:
- *   1. Everything an opener has belongs to the address space that opened the device; another one may only ask what the
- *      module is, and poll.
- *   2. Nothing is without a limit: openers per user, watches per opener, length of a deadline. Memory is charged to the
- *      memory cgroup of the process that asks for it.
+ *   1. Everything an opener has belongs to the address space that opened the device; another one may only ask
+ *      what the module is, and poll.
+ *   2. Nothing is without a limit: openers per user, watches per opener, length of a deadline. Memory is
+ *      charged to the memory cgroup of the process that asks for it.
  *   3. Slots and the status page change under opener->lock. A report that cannot be delivered is put back.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt

@@ -2,9 +2,9 @@
 /*
  * opener.c - one open of the device: how it begins and ends, its slots and its status page.
  *
- * What always holds: an opener is on the list of openers exactly while its file is open; its memory lives on while a
- * layout watch refers to it. The status page consists of single pages that come into being when a slot in them is first used,
- * or the process first looks, and stay until the opener is freed.
+ * What always holds: an opener is on the list of openers exactly while its file is open; its memory lives on
+ * while a layout watch refers to it. The status page consists of single pages that come into being when a
+ * slot in them is first used, or the process first looks, and stay until the opener is freed.
  */
 #include <linux/fs.h>
 #include <linux/list.h>
@@ -42,7 +42,10 @@ void rdmareg_opener_put(struct rdmareg_opener *opener)
 	kfree(opener);
 }
 
-/* Called under mmap_lock by the fault handler and under opener->change when a slot is added: no lock decides who is first. */
+/*
+ * Called under mmap_lock by the fault handler and under opener->change when a slot is added: no lock decides
+ * who is first.
+ */
 static struct page *status_page(struct rdmareg_opener *opener, unsigned int index)
 {
 	struct page *page = READ_ONCE(opener->pages[index]);

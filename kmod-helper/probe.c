@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * probe.c - questions Kbuild asks the kernel headers, one per PROBE_ word; never part of the module. A question that
- * compiles is answered with yes and becomes HAVE_..., which compat.h alone looks at.
+ * probe.c - questions Kbuild asks the kernel headers, one per PROBE_ word; never part of the module. A
+ * question that compiles is answered with yes and becomes HAVE_..., which compat.h alone looks at.
  */
 #include <linux/fs.h>
 #include <linux/mm.h>

@@ -2,9 +2,10 @@
 /*
  * range.c - range watches: one mmu-interval notifier each, which folds every invalidation into its slot.
  *
- * What always holds: the callback takes opener->lock and nothing else, allocates nothing, never sleeps and never refuses.
- * Its callers may hold i_rwsem, invalidate_lock, i_mmap_rwsem or a folio lock, and may be reclaiming memory. A report says
- * that an invalidation began; the adapter's own notifier may run before or after ours.
+ * What always holds: the callback takes opener->lock and nothing else, allocates nothing, never sleeps and
+ * never refuses. Its callers may hold i_rwsem, invalidate_lock, i_mmap_rwsem or a folio lock, and may be
+ * reclaiming memory. A report says that an invalidation began; the adapter's own notifier may run before or
+ * after ours.
  */
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
@@ -106,7 +107,10 @@ remove:
 	rdmareg_slot_remove(opener, &range->slot);
 free:
 	kfree(range);
-	/* the first notifier of an address space gives way to signals; nothing has happened yet, so begin again */
+	/*
+	 * the first notifier of an address space gives way to signals; nothing has happened yet, so begin
+	 * again
+	 */
 	return r == -EINTR ? -ERESTARTNOINTR : r;
 }
 

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * rdmareg-slots.h - what the module remembers about its watches, as plain data: the table of slots, the fold of events in
- * each, the queue of slots that wait to be collected, and what of it the status page shows. It knows no notifier, no
- * lease, no lock and allocates nothing; it compiles in user space too, where tests/unit/test-slots.c steps it.
+ * rdmareg-slots.h - what the module remembers about its watches, as plain data: the table of slots, the fold
+ * of events in each, the queue of slots that wait to be collected, and what of it the status page shows. It
+ * knows no notifier, no lease, no lock and allocates nothing; it compiles in user space too, where
+ * tests/unit/test-slots.c steps it.
  *
  * What always holds, given that the caller serialises all calls on one table:
  *   1. A slot is in the queue exactly when sequence != collected. Nobody else changes either number.
- *   2. Folding never narrows: causes are or-ed, the range is widened, counts are added, until the fold is taken out.
+ *   2. Folding never narrows: causes are or-ed, the range is widened, counts are added, until the fold is
+ *      taken out.
  *   3. A fold that was taken out and could not be delivered can be put back; events in between are kept too.
  *   4. A slot's sequence never falls, not even when another watch moves into the same slot number.
  *   5. The status page is written only here, its sequence last and with release order.
@@ -188,7 +190,8 @@ static inline void rdmareg_slot_widen(struct rdmareg_slot *slot, __u32 causes, _
 /**
  * rdmareg_fold_range() - an invalidation overlaps a range watch
  * @causes: one RDMAREG_CAUSE_ bit that says what, and any of the two hints.
- * @watch_start, @watch_end, @start, @end: addresses, the ends not included; the event may reach beyond the watch.
+ * @watch_start, @watch_end, @start, @end: addresses, the ends not included; the event may reach beyond the
+ *	watch.
  *
  * Return: whether the slot has just become pending.
  */
@@ -229,7 +232,10 @@ static inline bool rdmareg_fold_expiry(struct rdmareg_table *table, struct rdmar
 	return rdmareg_slot_raise(table, slot);
 }
 
-/* A change of state the process asked for itself: it shows on the status page, but there is nothing to collect. */
+/*
+ * A change of state the process asked for itself: it shows on the status page, but there is nothing to
+ * collect.
+ */
 static inline void rdmareg_slot_set_layout(struct rdmareg_slot *slot, __u32 layout_state)
 {
 	slot->layout_state = layout_state;
@@ -290,7 +296,8 @@ static inline int rdmareg_collect(struct rdmareg_table *table, __u32 number,
 /**
  * rdmareg_uncollect() - put a fold back that could not be delivered
  *
- * Does nothing if another watch moved into the slot in the meantime. Return: whether the slot has just become pending.
+ * Does nothing if another watch moved into the slot in the meantime. Return: whether the slot has just become
+ * pending.
  */
 static inline bool rdmareg_uncollect(struct rdmareg_table *table, const struct rdmareg_report *report)
 {
@@ -298,8 +305,7 @@ static inline bool rdmareg_uncollect(struct rdmareg_table *table, const struct r
 
 	if (!slot || slot->kind != report->kind || slot->cookie != report->cookie)
 		return false;
-	if (report->causes)
-		rdmareg_slot_widen(slot, report->causes, report->start, report->end);
+	rdmareg_slot_widen(slot, report->causes, report->start, report->end);
 	slot->clear_count += report->clear_count;
 	slot->writeback_count += report->writeback_count;
 	slot->other_count += report->other_count;

@@ -9,9 +9,10 @@
  *   lease.c    layout watches: the FL_LAYOUT lease and its deadline
  *   breaker.c  who breaks a layout, what for, and when that system call is over
  *
- * Locks, outermost first: opener.change, layout.lease (layout.h), the inode's flc_lock (fs/locks.c), opener.lock,
- * breakers (breaker.c). The notifier callbacks take opener.lock alone, the lease callbacks opener.lock or breakers.
- * mmap_lock comes between opener.change and opener.lock, so nothing called under mmap_lock takes opener.change.
+ * Locks, outermost first: opener.change, layout.lease (layout.h), the inode's flc_lock (fs/locks.c),
+ * opener.lock, breakers (breaker.c). The notifier callbacks take opener.lock alone, the lease callbacks
+ * opener.lock or breakers. mmap_lock comes between opener.change and opener.lock, so nothing called under
+ * mmap_lock takes opener.change.
  */
 #ifndef RDMAREG_H
 #define RDMAREG_H

@@ -14,12 +14,15 @@
  *     added) until RDMAREG_COLLECT takes the fold out. State is a level, so a slow reader sees less detail, never less truth.
  *   - Nothing in the kernel ever waits for the process. A layout break is settled by the process (RDMAREG_RELEASE) or by
  *     the deadline, also when the process is stopped, dead or was never scheduled.
- *   - An address space and its watches go together: range watches only work for the address space that opened the
- *     device, a forked child or the receiver of a passed descriptor gets EPERM.
- *   - Closing the last descriptor, or exit, removes every watch.
+ *   - An address space and its watches go together: all requests but RDMAREG_QUERY, and mmap(2), are for the address space
+ *     that opened the device; a forked child or the receiver of a passed descriptor gets EPERM. It may poll.
+ *   - Closing the last descriptor removes every watch; a mapping of the status page counts as a descriptor. The end of the
+ *     address space that opened the device ends its range watches and gives all its layouts back, whoever else has it open.
  *
- * Errors common to all requests: EFAULT (bad argument pointer), ENOTTY (no such request), EINVAL (a reserved field is not
- * zero, or as stated), ENOENT (the slot holds no watch, or not one of that kind).
+ * Errors common to all requests: EFAULT (bad argument pointer; a report that cannot be delivered is not lost), ENOTTY (no
+ * such request), EPERM (not the address space that opened the device), EINVAL (a reserved field is not zero, or as stated),
+ * ENOENT (the slot holds no watch, or not one of that kind). open(2): EMFILE (the user has it open too often, module
+ * parameter max_openers), ENOMEM.
  */
 #ifndef RDMAREG_UAPI_H
 #define RDMAREG_UAPI_H
@@ -58,20 +61,22 @@ enum rdmareg_layout_state {
 
 /* What the breaker was doing, told from its system call number where that is possible. */
 enum rdmareg_operation {
-	RDMAREG_OP_UNKNOWN = 0,
+	RDMAREG_OP_UNKNOWN = 0, /* a kernel thread, an io_uring worker, a 32-bit program, or nobody can tell */
 	RDMAREG_OP_TRUNCATE = 1,
 	RDMAREG_OP_FALLOCATE = 2, /* every mode: punch, zero, collapse, insert, unshare, plain */
 	RDMAREG_OP_CLONE = 3,	  /* FICLONE, FIDEDUPERANGE, exchange-range, copy_file_range */
 	RDMAREG_OP_OPEN = 4,	  /* open(2) with O_TRUNC */
-	RDMAREG_OP_WRITE = 5,	  /* a write the module could not let pass, e.g. from io_uring */
+	RDMAREG_OP_WRITE = 5,	  /* a write that did not pass: from io_uring. Plain write system calls are no break */
 };
 
 /**
  * struct rdmareg_slot_status - one slot as the mapped status page shows it
  *
  * mmap(2) the device with PROT_READ, MAP_SHARED, offset 0, length struct rdmareg_query.status_bytes: an array indexed by
- * slot number. The kernel writes, the process reads: a check whether anything happened needs no system call.
- * @sequence: rises with every event of the slot. Written last, with release order.
+ * slot number. The kernel writes, the process reads: a check whether anything happened needs no system call. EPERM to map
+ * it writable; EINVAL private, or another offset or length. A forked child does not inherit the mapping.
+ * @sequence: rises with every event of the slot. Written last, with release order. It goes on, never back, when another
+ *	watch gets the slot.
  * @collected: value of @sequence when RDMAREG_COLLECT last took the fold. sequence != collected: something is pending.
  * @cookie: the caller's own word from the watch request.
  */
@@ -104,8 +109,10 @@ struct rdmareg_query {
  * @cookie: given back in every report of this slot.
  * @slot: out.
  *
- * EINVAL unaligned, empty, overflowing or kernel range; EPERM not the address space that opened the device; ENOSPC all
- * slots taken; ENOMEM.
+ * Reports invalidations that begin after it returned. Large folios are invalidated as a whole, so a report may cover more
+ * than was truncated or punched.
+ *
+ * EINVAL unaligned, empty, overflowing or kernel range; ENOSPC all slots taken; ENOMEM.
  */
 struct rdmareg_watch_range {
 	__u64 address;
@@ -121,8 +128,13 @@ struct rdmareg_watch_range {
  *	caller's descriptor stays usable and may be closed.
  * @deadline_ms: 1 .. max_deadline_ms. Counted from the moment the filesystem starts to wait.
  *
+ * The caller's own operations never break it, nor do plain writes by others (write, pwrite, writev, pwritev, pwritev2,
+ * io_submit, sendfile, splice): they move no blocks under a shared mapping. A breaker waits once for a file, however many
+ * watches it has: one that comes back within the same system call finds the watch EXPIRED at once.
+ *
  * EBADF; EINVAL not a regular file, or the deadline is out of bounds; EOPNOTSUPP the filesystem never breaks layouts
- * (only XFS does), or has no leases; EAGAIN a break of that file is going on, try later; ENOSPC; ENOMEM.
+ * (only XFS does), or has no leases; EAGAIN a break of that file is going on or was over less than 50 ms ago, or somebody
+ * holds a lease (fcntl(2)) that opening it would break: try later; ENOSPC; ENOMEM, ENFILE.
  */
 struct rdmareg_watch_layout {
 	__s32 fd;
@@ -143,12 +155,13 @@ struct rdmareg_watch_layout {
  * @start, @end: range watch: smallest range that covers all events, in bytes from the start of the watch; [start, end).
  * @clear_count, @writeback_count, @other_count: range watch: events since the last collect.
  * @layout_state: layout watch: enum rdmareg_layout_state now.
- * @operation: layout watch: enum rdmareg_operation of the first breaker of this break.
+ * @operation: layout watch: enum rdmareg_operation of the first breaker of this break. It may be unknown together with
+ *	@breaker_pid: somebody who waited before the watch was armed.
  * @break_id: layout watch: number of the current or last break, from 1.
  * @breaker_pid: layout watch: thread group id of the first breaker, in the reader's pid namespace; 0 if not visible.
  * @deadline_nsec: layout watch: CLOCK_MONOTONIC time at which the kernel gives the blocks back; 0 when no break runs.
- * @unwinding: layout watch: 1 while the system call of the first breaker is still under way. Its end is an event too: the
- *	slot becomes pending once more, and RDMAREG_REARM no longer says EAGAIN because of it.
+ * @unwinding: layout watch: 1 from a break until it was given back, the system call of the first breaker is over, and 50 ms
+ *	have passed. The end of it is an event too: the slot becomes pending once more, and RDMAREG_REARM may succeed.
  *
  * EAGAIN nothing is pending (for a named slot too).
  */
@@ -185,8 +198,11 @@ struct rdmareg_release {
 /**
  * struct rdmareg_rearm - RDMAREG_REARM: lease the file again after RELEASED or EXPIRED
  *
- * Do this when the operation that broke the layout is over: XFS looks again for leases until it finds none, so a lease
- * taken too early is broken again at once. EBUSY armed or breaking already; EAGAIN the old break is still unwinding.
+ * XFS looks again for leases until it finds none, so one that is taken too early is only broken again. Hence EAGAIN while
+ * the old break is unwinding (struct rdmareg_report.unwinding), whose end is an event. To poll with REARM works too.
+ *
+ * EINVAL the deadline is out of bounds; EBUSY armed or breaking already; EAGAIN unwinding, or another watch of that file is
+ * being broken; ENOMEM, ENFILE.
  */
 struct rdmareg_rearm {
 	__u32 slot;

@@ -77,6 +77,23 @@ static ssize_t source_read(struct source *s, uint8_t *chunk, size_t bytes)
 	return (ssize_t)n;
 }
 
+/* Of a seekable source, as far as --length goes. */
+static uint64_t source_size(const struct source *s)
+{
+	off_t end = lseek(s->fd, 0, SEEK_END);
+
+	return end < 0 ? 0 : (uint64_t)end < s->limit ? (uint64_t)end : s->limit;
+}
+
+/* While a revocation runs nobody knows how much room there will be. */
+static bool session_is_revoked(struct session *s)
+{
+	struct rdmareg_peer_info info = { .size = sizeof(info) };
+
+	rdmareg_peer_get_info(s->peer, &info);
+	return info.revocation.id != 0;
+}
+
 static uint64_t room(struct session *s, uint64_t offset)
 {
 	struct rdmareg_peer_info info = { .size = sizeof(info) };
@@ -129,8 +146,12 @@ static int write_pass(struct session *s, const struct options *o, struct source 
 {
 	uint64_t at = 0;
 
-	if (from->seekable)
+	if (from->seekable) {
 		from->position = 0;
+		/* what cannot fit whole is not begun: half a file there helps nobody */
+		if (!o->clip && !session_is_revoked(s) && source_size(from) > room(s, o->offset))
+			return incomplete(s, -ERANGE, 0, o->offset);
+	}
 	for (;;) {
 		ssize_t n = source_read(from, chunk, SESSION_CHUNK);
 		int r;

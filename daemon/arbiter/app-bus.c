@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * app-bus.c - what callers ask for. Each handler checks what depends on state, enters what must be remembered, asks the keeper, and lets
- * the answer (app-keepers.c) finish the call. A refusal leaves nothing behind.
+ * app-bus.c - what callers ask for. Each handler checks what depends on state, enters what must be
+ * remembered, asks the keeper, and lets the answer (app-keepers.c) finish the call. A refusal leaves
+ * nothing behind.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -50,7 +51,8 @@ void app_drop_tenant(struct app *a, uint32_t tenant)
 		registry_drop_tenant(a->registry, tenant);
 }
 
-int app_add_entry(struct app *a, struct region *r, struct keeper *k, struct client *holder, struct region_entry **ret)
+int app_add_entry(struct app *a, struct region *r, struct keeper *k, struct client *holder,
+		  struct region_entry **ret)
 {
 	int e = region_table_add(a->table, r->id, k, holder, ret);
 
@@ -73,7 +75,8 @@ int app_add_holder(struct app *a, struct region *r, enum holder_kind kind, uint6
 }
 
 /* How long a revocation waits: what was asked for, within what the administrator allows. */
-static int choose_grace(const struct app *a, const struct register_request *q, uint64_t *ret, struct failure *f)
+static int choose_grace(const struct app *a, const struct register_request *q, uint64_t *ret,
+			struct failure *f)
 {
 	uint64_t longest = a->settings.max_grace_msec * USEC_PER_MSEC;
 
@@ -83,9 +86,10 @@ static int choose_grace(const struct app *a, const struct register_request *q, u
 		return 0;
 	case POLICY_HOLD:
 		if (!q->owns_file)
-			return failure_set(f, RDMAREG_ERROR_ACCESS_DENIED,
-					   "policy 'hold' delays everybody who changes the file, so only the file's owner may "
-					   "ask for it: ask for 'yield'");
+			return failure_set(
+				f, RDMAREG_ERROR_ACCESS_DENIED,
+				"policy 'hold' delays everybody who changes the file, so only the file's owner may "
+				"ask for it: ask for 'yield'");
 		*ret = longest;
 		return 0;
 	default:
@@ -94,15 +98,16 @@ static int choose_grace(const struct app *a, const struct register_request *q, u
 	*ret = q->has_grace ? q->grace_usec : a->settings.grace_msec * USEC_PER_MSEC;
 	if (*ret > longest)
 		return failure_set(f, RDMAREG_ERROR_INVALID_OPTION,
-				   "grace_usec %" PRIu64 " is longer than MaxGraceUSec %" PRIu64 ": ask for less, or have the "
+				   "grace_usec %" PRIu64 " is longer than MaxGraceUSec %" PRIu64
+				   ": ask for less, or have the "
 				   "administrator raise max_grace_msec in rdmaregd.conf",
 				   *ret, longest);
 	return 0;
 }
 
 /* Charges the tenant and makes the region. */
-static int enter_region(struct app *a, struct client *c, const struct register_request *q, struct region **ret,
-			struct failure *f)
+static int enter_region(struct app *a, struct client *c, const struct register_request *q,
+			struct region **ret, struct failure *f)
 {
 	uint32_t tenant;
 	int r = registry_get_tenant(a->registry, c->uid, q->session, &tenant);
@@ -115,14 +120,16 @@ static int enter_region(struct app *a, struct client *c, const struct register_r
 	if (r < 0)
 		return failure_from_errno(f, "registering the region", r, "");
 	if (r > 0)
-		return failure_from_refusal(f, r, registry_limits(a->registry), c->uid, q->session, q->length);
+		return failure_from_refusal(f, r, registry_limits(a->registry), c->uid, q->session,
+					    q->length);
 	r = runtime_reserve_id(&a->runtime, (*ret)->id);
 	if (r < 0) {
 		registry_remove_region(a->registry, *ret);
 		app_drop_tenant(a, tenant);
-		return failure_set(f, RDMAREG_ERROR_FAILED,
-				   "no region number can be reserved: %s/../next-region-id cannot be written: %s",
-				   a->runtime.keepers, strerror(-r));
+		return failure_set(
+			f, RDMAREG_ERROR_FAILED,
+			"no region number can be reserved: %s/../next-region-id cannot be written: %s",
+			a->runtime.keepers, strerror(-r));
 	}
 	return 0;
 }
@@ -143,8 +150,8 @@ static int ask_for_region(struct app *a, struct keeper *k, struct region *r, con
 	return keeper_request(k, &m, q->fd, extra, NULL);
 }
 
-static int register_region(void *userdata, struct client *c, const struct register_request *q, struct call *call,
-			   struct failure *ret)
+static int register_region(void *userdata, struct client *c, const struct register_request *q,
+			   struct call *call, struct failure *ret)
 {
 	struct region_entry *e = NULL;
 	struct app *a = userdata;
@@ -202,16 +209,18 @@ static int prefetch(void *userdata, uint64_t id, const struct prefetch_request *
 
 	if (q->offset >= r->length || q->length > r->length - q->offset)
 		return failure_set(ret, RDMAREG_ERROR_INVALID_RANGE,
-				   "offset %" PRIu64 " and length %" PRIu64 " are not inside region %" PRIu64 ", which has %" PRIu64
-				   " bytes",
+				   "offset %" PRIu64 " and length %" PRIu64 " are not inside region %" PRIu64
+				   ", which has %" PRIu64 " bytes",
 				   q->offset, q->length, id, r->length);
 	if (q->write && r->access != ACCESS_READ_WRITE)
 		return failure_set(ret, RDMAREG_ERROR_ACCESS_DENIED,
-				   "region %" PRIu64 " has access 'r': it can be prefetched for reading only", id);
+				   "region %" PRIu64 " has access 'r': it can be prefetched for reading only",
+				   id);
 	if (!is_live(r))
 		return failure_set(ret, RDMAREG_ERROR_BUSY,
-				   "region %" PRIu64 " is %s, not live: wait until its State is live and try again", id,
-				   region_state_names[r->state]);
+				   "region %" PRIu64
+				   " is %s, not live: wait until its State is live and try again",
+				   id, region_state_names[r->state]);
 	end = q->length ? q->offset + q->length : r->length;
 	m.range.offset = q->offset / page * page;
 	m.range.length = (end + page - 1) / page * page - m.range.offset;
@@ -224,7 +233,8 @@ static int prefetch(void *userdata, uint64_t id, const struct prefetch_request *
 	return 0;
 }
 
-static int export(void *userdata, uint64_t id, const struct export_request *q, struct call *call, struct failure *ret)
+static int export(void *userdata, uint64_t id, const struct export_request *q, struct call *call,
+		  struct failure *ret)
 {
 	struct app *a = userdata;
 	struct region *r = registry_find(a->registry, id);
@@ -234,16 +244,20 @@ static int export(void *userdata, uint64_t id, const struct export_request *q, s
 	int error;
 
 	if (access == ACCESS_READ_WRITE && r->access != ACCESS_READ_WRITE)
-		return failure_set(ret, RDMAREG_ERROR_ACCESS_DENIED,
-				   "region %" PRIu64 " has access 'r', so no ticket for 'rw' can be made: register it with 'rw', "
-				   "or ask for 'r'",
-				   id);
+		return failure_set(
+			ret, RDMAREG_ERROR_ACCESS_DENIED,
+			"region %" PRIu64
+			" has access 'r', so no ticket for 'rw' can be made: register it with 'rw', "
+			"or ask for 'r'",
+			id);
 	if (r->state == REGION_REGISTERING || r->state == REGION_CLOSING || r->state == REGION_LOST)
-		return failure_set(ret, RDMAREG_ERROR_BUSY, "region %" PRIu64 " is %s: no ticket can be made now", id,
+		return failure_set(ret, RDMAREG_ERROR_BUSY,
+				   "region %" PRIu64 " is %s: no ticket can be made now", id,
 				   region_state_names[r->state]);
 	m.ticket.rights = WIRE_RIGHT_READ | (access == ACCESS_READ_WRITE ? WIRE_RIGHT_WRITE : 0);
 	m.ticket.uses = q->uses;
-	if (q->expires_usec && __builtin_add_overflow(now_boottime_usec(), q->expires_usec, &m.ticket.expires_usec))
+	if (q->expires_usec &&
+	    __builtin_add_overflow(now_boottime_usec(), q->expires_usec, &m.ticket.expires_usec))
 		m.ticket.expires_usec = UINT64_MAX;
 	error = keeper_request(e->keeper, &m, -1, 0, call);
 	return error < 0 ? failure_from_errno(ret, "making the ticket", error, "") : 0;
@@ -261,25 +275,29 @@ static int release(void *userdata, uint64_t id, struct call *call, struct failur
 	return 0;
 }
 
-static int acknowledge(void *userdata, struct client *c, uint64_t id, uint64_t revocation, struct failure *ret)
+static int acknowledge(void *userdata, struct client *c, uint64_t id, uint64_t revocation,
+		       struct failure *ret)
 {
 	struct app *a = userdata;
 	struct region *r = registry_find(a->registry, id);
 	struct region_entry *e = region_table_find(a->table, id);
-	const struct region_event event = {
-		.type = REGION_HOLDER_ACKED, .kind = HOLDER_CLIENT, .holder = c->number, .revocation = revocation
-	};
+	const struct region_event event = { .type = REGION_HOLDER_ACKED,
+					    .kind = HOLDER_CLIENT,
+					    .holder = c->number,
+					    .revocation = revocation };
 
 	if (!region_is_held_by(a->registry, r, HOLDER_CLIENT, c->number))
 		return failure_set(ret, RDMAREG_ERROR_NO_SUCH_REVOCATION,
-				   "this connection does not hold region %" PRIu64 " and was asked nothing: only the connection that "
+				   "this connection does not hold region %" PRIu64
+				   " and was asked nothing: only the connection that "
 				   "registered it acknowledges",
 				   id);
 	if (revocation && e->acknowledged == revocation)
 		return 0;
 	if (r->state != REGION_DRAINING || r->revocation != revocation)
 		return failure_set(ret, RDMAREG_ERROR_NO_SUCH_REVOCATION,
-				   "revocation %" PRIu64 " of region %" PRIu64 " does not wait for an acknowledgement: it is over, or "
+				   "revocation %" PRIu64 " of region %" PRIu64
+				   " does not wait for an acknowledgement: it is over, or "
 				   "never was",
 				   revocation, id);
 	e->acknowledged = revocation;
@@ -287,7 +305,10 @@ static int acknowledge(void *userdata, struct client *c, uint64_t id, uint64_t r
 	return 0;
 }
 
-/* Each of its regions loses a holder; those that end with their owner are released. Calls that it left open are freed when answered. */
+/*
+ * Each of its regions loses a holder; those that end with their owner are released. Calls that it left open
+ * are freed when answered.
+ */
 static void client_gone(void *userdata, struct client *c)
 {
 	struct region_event left = { .type = REGION_HOLDER_LEFT, .kind = HOLDER_CLIENT, .holder = c->number };

@@ -2,8 +2,8 @@
 /*
  * app-effects.c - the one place where a region takes a step, and where what the core wants done is done.
  *
- * Effects are carried out in order, by calls that report nothing back at once: the bus queues, a keeper's loss comes from the loop.
- * So no step begins while another one's effects are carried out.
+ * Effects are carried out in order, by calls that report nothing back at once: the bus queues, a keeper's
+ * loss comes from the loop. So no step begins while another one's effects are carried out.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -21,13 +21,16 @@ bool app_view(struct app *a, const struct region *r, struct region_view *ret)
 
 	if (!e)
 		return false;
-	*ret = (struct region_view){ .region = r, .tenant = registry_tenant(a->registry, r->tenant), .text = &e->text };
+	*ret = (struct region_view){ .region = r,
+				     .tenant = registry_tenant(a->registry, r->tenant),
+				     .text = &e->text };
 	return true;
 }
 
 void app_set_status(struct app *a)
 {
-	sd_notifyf(0, "STATUS=%zu regions, %" PRIu32 " keepers", registry_count(a->registry), keepers_count(a->keepers));
+	sd_notifyf(0, "STATUS=%zu regions, %" PRIu32 " keepers", registry_count(a->registry),
+		   keepers_count(a->keepers));
 }
 
 /* A request without a body that nobody waits for in person. */
@@ -39,12 +42,19 @@ static void send_plain(struct region_entry *e, enum keeper_type type, uint64_t r
 	if (type == KEEPER_CONSENT)
 		m.revocation.revocation = revocation;
 	r = keeper_request(e->keeper, &m, -1, 0, NULL);
-	/* consent lost: the keeper's deadline stands in. Release lost: the region stays closing until the keeper ends. */
+	/*
+	 * consent lost: the keeper's deadline stands in. Release lost: the region stays closing until the
+	 * keeper ends.
+	 */
 	if (r < 0)
-		log_error("region %" PRIu64 ": keeper %s cannot be asked: %s", e->id, keeper_name(e->keeper), strerror(-r));
+		log_error("region %" PRIu64 ": keeper %s cannot be asked: %s", e->id, keeper_name(e->keeper),
+			  strerror(-r));
 }
 
-/* The reply comes after the mark of ownership, so that a region whose owner knows of it keeps its owner over a restart. */
+/*
+ * The reply comes after the mark of ownership, so that a region whose owner knows of it keeps its owner
+ * over a restart.
+ */
 static void reply_register(struct app *a, struct region_entry *e, const struct region_view *v, int error)
 {
 	char mark[RUNTIME_MARK_MAX];
@@ -55,7 +65,8 @@ static void reply_register(struct app *a, struct region_entry *e, const struct r
 	if (!error) {
 		if (e->holder && bus_client_mark(a->bus, e->holder, mark, sizeof(mark)) &&
 		    runtime_set_owner(&a->runtime, e->id, mark) < 0)
-			log_warning("region %" PRIu64 ": its owner cannot be noted: a restart would end it", e->id);
+			log_warning("region %" PRIu64 ": its owner cannot be noted: a restart would end it",
+				    e->id);
 		call_reply_region(e->registering, v);
 	} else {
 		failure_from_errno(&f, "registering the region", error, "");
@@ -64,7 +75,8 @@ static void reply_register(struct app *a, struct region_entry *e, const struct r
 	e->registering = NULL;
 }
 
-static void remove_region(struct app *a, struct region *r, struct region_entry *e, const struct region_view *v)
+static void remove_region(struct app *a, struct region *r, struct region_entry *e,
+			  const struct region_view *v)
 {
 	struct call *call;
 
@@ -87,9 +99,9 @@ static void announce(struct app *a, struct region_entry *e, const struct region_
 	e->announced = true;
 	keeper_note(e->keeper)->regions++;
 	bus_tell_added(a->bus, v);
-	log_info("region %" PRIu64 ": %s of uid %" PRIu32 " session %s: %" PRIu64 " bytes of %s at %" PRIu64, e->id,
-		 e->text.detached ? "detached region" : "region", v->tenant->uid, v->tenant->session, v->region->length,
-		 e->text.path ? e->text.path : "a file", v->region->offset);
+	log_info("region %" PRIu64 ": %s of uid %" PRIu32 " session %s: %" PRIu64 " bytes of %s at %" PRIu64,
+		 e->id, e->text.detached ? "detached region" : "region", v->tenant->uid, v->tenant->session,
+		 v->region->length, e->text.path ? e->text.path : "a file", v->region->offset);
 	app_set_status(a);
 }
 

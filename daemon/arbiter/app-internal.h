@@ -24,7 +24,6 @@ struct app {
 	struct event *signals[4];
 	struct event *watchdog;
 	struct event *orphans_end;
-	bool serving; /* earlier keepers came through: the bus is read */
 };
 
 /* --- app-effects.c */
@@ -42,7 +41,8 @@ extern const struct bus_handlers app_bus_handlers;
 extern const struct keepers_handlers app_keepers_handlers;
 
 /* A region that the core knows gets its entry; on failure the core forgets it again. */
-int app_add_entry(struct app *a, struct region *r, struct keeper *k, struct client *holder, struct region_entry **ret);
+int app_add_entry(struct app *a, struct region *r, struct keeper *k, struct client *holder,
+		  struct region_entry **ret);
 /* @client becomes a holder of the region, to be asked before it is taken away. -ENOMEM. */
 int app_add_holder(struct app *a, struct region *r, enum holder_kind kind, uint64_t id);
 

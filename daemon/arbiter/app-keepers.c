@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * app-keepers.c - what keepers say. A keeper is believed about its own tenant's regions and nothing else; whatever contradicts that, or
- * itself, is a complaint, and the end of that keeper.
+ * app-keepers.c - what keepers say. A keeper is believed about its own tenant's regions and nothing else;
+ * whatever contradicts that, or itself, is a complaint, and the end of that keeper.
  *
  * Reports about regions we do not know are normal (they cross a release) and change nothing.
  */
@@ -15,7 +15,10 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-/* What one keeper may claim to have: the most that settings can ever allow. Memory is bounded by it, not by a keeper's word. */
+/*
+ * What one keeper may claim to have: the most that settings can ever allow. Memory is bounded by it, not by
+ * a keeper's word.
+ */
 #define CLAIM_REGIONS_MAX 65536
 #define CLAIM_PEERS_MAX 16384
 
@@ -93,8 +96,8 @@ static const char *adopt(struct app *a, struct keeper *k, uint64_t id, const str
 	if (keeper_note(k)->regions >= CLAIM_REGIONS_MAX)
 		return "more regions than any tenant may have";
 	owner = find_owner(a, keeper_uid(k), id, &owner_gone);
-	error = registry_add_region(a->registry, keeper_note(k)->tenant, owner && !info->detached ? owner->number : 0,
-				    info->length, id, &r);
+	error = registry_add_region(a->registry, keeper_note(k)->tenant,
+				    owner && !info->detached ? owner->number : 0, info->length, id, &r);
 	if (error == REGISTRY_E_EXISTS)
 		return "a region number that is taken";
 	if (error == 0)
@@ -191,19 +194,21 @@ static const char *told_revocation(struct app *a, struct region *r, const struct
 
 	switch ((enum keeper_type)m->type) {
 	case KEEPER_REVOCATION:
-		log_info("region %" PRIu64 ": revocation %" PRIu64 " by pid %" PRIu32, r->id, v->revocation, v->breaker_pid);
+		log_info("region %" PRIu64 ": revocation %" PRIu64 " by pid %" PRIu32, r->id, v->revocation,
+			 v->breaker_pid);
 		step_revocation(a, r, REGION_REVOKED, v);
 		return NULL;
 	case KEEPER_FENCED:
 		if (v->late)
-			log_warning("region %" PRIu64 ": revocation %" PRIu64 ": %" PRIu32 " peers were cut off, they did not "
+			log_warning("region %" PRIu64 ": revocation %" PRIu64 ": %" PRIu32
+				    " peers were cut off, they did not "
 				    "acknowledge in time",
 				    r->id, v->revocation, v->late);
 		step_revocation(a, r, REGION_WAS_FENCED, v);
 		return NULL;
 	case KEEPER_GIVEN_BACK:
-		log_info("region %" PRIu64 ": revocation %" PRIu64 ": blocks given back%s", r->id, v->revocation,
-			 v->late ? " by the kernel, at its deadline" : "");
+		log_info("region %" PRIu64 ": revocation %" PRIu64 ": blocks given back%s", r->id,
+			 v->revocation, v->late ? " by the kernel, at its deadline" : "");
 		return NULL;
 	default:
 		if (v->valid_length > r->length)
@@ -261,7 +266,8 @@ static const char *told(void *userdata, struct keeper *k, const struct keeper_me
 }
 
 /* Answers whoever waits, and forgets the region. */
-static void end_registration(struct app *a, struct region *r, struct region_entry *e, int error, const char *text)
+static void end_registration(struct app *a, struct region *r, struct region_entry *e, int error,
+			     const char *text)
 {
 	const struct region_event event = { .type = REGION_REGISTER_FAILED, .error = error };
 	struct failure f;
@@ -293,7 +299,8 @@ static const char *register_answered(struct app *a, struct keeper *k, const stru
 	}
 	if (n->message->info.offset != r->offset || n->message->info.length != r->length ||
 	    n->message->info.access != r->access) {
-		end_registration(a, r, e, -EPIPE, "the tenant's keeper made another region than was asked for");
+		end_registration(a, r, e, -EPIPE,
+				 "the tenant's keeper made another region than was asked for");
 		return another;
 	}
 	take_texts(e, &n->message->info);
@@ -340,7 +347,8 @@ static void export_answered(struct app *a, const struct answer *n)
 	struct failure f;
 
 	if (!n->error && !r) {
-		failure_set(&f, RDMAREG_ERROR_NO_SUCH_REGION, "region %" PRIu64 " ended while its ticket was made", n->region);
+		failure_set(&f, RDMAREG_ERROR_NO_SUCH_REGION,
+			    "region %" PRIu64 " ended while its ticket was made", n->region);
 		call_fail(n->context, &f);
 	} else if (n->error) {
 		failure_from_errno(&f, "making the ticket", n->error, n->text);
@@ -370,7 +378,8 @@ static const char *answered(void *userdata, struct keeper *k, const struct answe
 		return NULL;
 	default:
 		if (n->error && n->message) /* consent that came too late, mostly */
-			log_debug("region %" PRIu64 ": keeper %s: %s", n->region, keeper_name(k), strerror(-n->error));
+			log_debug("region %" PRIu64 ": keeper %s: %s", n->region, keeper_name(k),
+				  strerror(-n->error));
 		return NULL;
 	}
 }
@@ -402,7 +411,8 @@ static void adopted(void *userdata, bool all)
 	if (all)
 		runtime_sweep_owners(&a->runtime, is_known, a);
 	else
-		log_warning("not every keeper answered within adopt_timeout_msec; their regions will appear later");
+		log_warning(
+			"not every keeper answered within adopt_timeout_msec; their regions will appear later");
 	event_add(a->orphans_end, &grace);
 	loop_hold_bus(a->loop, false);
 	app_set_status(a);

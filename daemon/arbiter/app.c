@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * app.c - see app.h: the parts are made, joined and taken apart here; signals, the watchdog, and reading the settings again.
+ * app.c - see app.h: the parts are made, joined and taken apart here; signals, the watchdog, and reading
+ * the settings again.
  *
- * Order of things at start: the lock, so that no second daemon touches this runtime directory; the bus name, so that callers
- * wait instead of being told that there is nobody; the keepers, and only then the callers.
+ * Order of things at start: the lock, so that no second daemon touches this runtime directory; the bus
+ * name, so that callers wait instead of being told that there is nobody; the keepers, and only then the
+ * callers.
  */
 #include "arbiter/app.h"
 
@@ -35,7 +37,8 @@ static void apply_settings(struct app *a)
 		.tenants_per_uid = (uint32_t)s->tenants_per_uid,
 		.tenants = (uint32_t)s->keepers,
 	};
-	const struct bus_limits bus = { (uint32_t)s->pending_calls_per_client, (uint32_t)s->pending_calls_per_uid };
+	const struct bus_limits bus = { (uint32_t)s->pending_calls_per_client,
+					(uint32_t)s->pending_calls_per_uid };
 
 	log_set_level(a->options->log_level >= 0 ? a->options->log_level : (int)s->log_level);
 	if (a->registry)
@@ -50,7 +53,8 @@ static void reload(struct app *a)
 	char error[600];
 
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, now_monotonic_usec());
-	if (settings_load(a->options->config, a->options->config_must_exist, &a->settings, error, sizeof(error)) < 0) {
+	if (settings_load(a->options->config, a->options->config_must_exist, &a->settings, error,
+			  sizeof(error)) < 0) {
 		log_error("settings stay as they were: %s", error);
 	} else {
 		apply_settings(a);
@@ -92,7 +96,8 @@ static void on_orphans_end(evutil_socket_t fd, short what, void *userdata)
 		id = r->id;
 		if (!e->orphan)
 			continue;
-		log_notice("region %" PRIu64 ": released: nobody owns it since rdmaregd was started anew", id);
+		log_notice("region %" PRIu64 ": released: nobody owns it since rdmaregd was started anew",
+			   id);
 		app_step_plain(a, r, REGION_RELEASE_WANTED);
 	}
 }
@@ -140,16 +145,26 @@ static int connect_address(sd_bus **ret, const char *address)
 	return 0;
 }
 
+static int connect_chosen(const struct app_options *o, sd_bus **ret, const char **ret_which)
+{
+	if (o->bus_address) {
+		*ret_which = o->bus_address;
+		return connect_address(ret, o->bus_address);
+	}
+	if (o->session_bus) {
+		*ret_which = "the session bus";
+		return sd_bus_open_user(ret);
+	}
+	*ret_which = "the system bus";
+	return sd_bus_open_system(ret);
+}
+
 static int connect_bus(struct app *a)
 {
-	const struct app_options *o = a->options;
-	const char *which = o->bus_address ? o->bus_address : o->session_bus ? "the session bus" : "the system bus";
 	sd_bus *connection = NULL;
-	int r;
+	const char *which;
+	int r = connect_chosen(a->options, &connection, &which);
 
-	r = o->bus_address  ? connect_address(&connection, o->bus_address) :
-	    o->session_bus ? sd_bus_open_user(&connection) :
-			     sd_bus_open_system(&connection);
 	if (r >= 0)
 		r = bus_new(&a->bus, connection, &app_bus_handlers, a);
 	if (r >= 0)
@@ -157,7 +172,8 @@ static int connect_bus(struct app *a)
 	if (r == -EEXIST)
 		log_error("%s: the name " RDMAREG_BUS_NAME " is taken: another rdmaregd serves it", which);
 	else if (r < 0)
-		log_error("%s cannot be used: %s (is the D-Bus policy of rdmaregd installed?)", which, strerror(-r));
+		log_error("%s cannot be used: %s (is the D-Bus policy of rdmaregd installed?)", which,
+			  strerror(-r));
 	return r;
 }
 
@@ -186,8 +202,8 @@ static int make_parts(struct app *a)
 	loop_hold_bus(a->loop, true);
 	/* only the system bus has the machine's systemd on it */
 	r = keepers_new(&a->keepers, loop_base(a->loop),
-			o->bus_address || o->session_bus ? NULL : bus_connection(a->bus), a->runtime.keepers, o->keeper,
-			&a->settings, &app_keepers_handlers, a);
+			o->bus_address || o->session_bus ? NULL : bus_connection(a->bus), a->runtime.keepers,
+			o->keeper, &a->settings, &app_keepers_handlers, a);
 	if (r == 0)
 		r = keepers_adopt(a->keepers);
 	if (r < 0)
@@ -236,8 +252,10 @@ struct app *app_free(struct app *a)
 	if (!a)
 		return NULL;
 	/* open calls are answered first, while there is a bus to answer them on */
-	keepers_free(a->keepers);
+	if (a->keepers)
+		keepers_stop(a->keepers);
 	region_table_free(a->table);
+	keepers_free(a->keepers);
 	bus_free(a->bus);
 	registry_free(a->registry);
 	for (size_t i = 0; i < sizeof(a->signals) / sizeof(a->signals[0]); i++)

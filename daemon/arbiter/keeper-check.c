@@ -25,8 +25,9 @@ static const char *check_region(const struct keeper_region *r)
 {
 	if (!TERMINATED(r->mode_reason) || !TERMINATED(r->path) || !TERMINATED(r->ticket))
 		return "unterminated text";
-	if (r->access >= _REGION_ACCESS_MAX || r->policy >= _REGION_POLICY_MAX || r->mode >= _ARBITRATION_MODE_MAX ||
-	    r->state >= _REGION_STATE_MAX || r->revocation_cause >= _REVOCATION_CAUSE_MAX || r->detached > 1)
+	if (r->access >= _REGION_ACCESS_MAX || r->policy >= _REGION_POLICY_MAX ||
+	    r->mode >= _ARBITRATION_MODE_MAX || r->state >= _REGION_STATE_MAX ||
+	    r->revocation_cause >= _REVOCATION_CAUSE_MAX || r->detached > 1)
 		return "a value that is not of its enumeration";
 	if (!r->length || r->length % PAGE || r->offset % PAGE || !is_in_file(r->offset, r->length) ||
 	    r->valid_length > r->length)
@@ -47,10 +48,10 @@ static const char *check_body(const struct keeper_message *m)
 {
 	switch ((enum keeper_type)m->type) {
 	case KEEPER_WELCOME:
-		return TERMINATED(m->welcome.session) && TERMINATED(m->welcome.address) && TERMINATED(m->welcome.device) &&
-				       TERMINATED(m->welcome.no_adapter) ?
-			       NULL :
-			       "unterminated text";
+		return TERMINATED(m->welcome.session) && TERMINATED(m->welcome.address) &&
+				       TERMINATED(m->welcome.device) && TERMINATED(m->welcome.no_adapter)
+			       ? NULL
+			       : "unterminated text";
 	case KEEPER_REGION:
 		return check_region(&m->info);
 	case KEEPER_PEER:
@@ -61,9 +62,9 @@ static const char *check_body(const struct keeper_message *m)
 	case KEEPER_TICKET:
 		return TERMINATED(m->ticket.text) ? NULL : "unterminated text";
 	case KEEPER_DONE:
-		return !TERMINATED(m->done.text)			? "unterminated text" :
-		       m->done.error > 0 || m->done.error < -4095 ? "an error that is no errno" :
-								    NULL;
+		return !TERMINATED(m->done.text)		    ? "unterminated text"
+		       : m->done.error > 0 || m->done.error < -4095 ? "an error that is no errno"
+								    : NULL;
 	case KEEPER_REVOCATION:
 	case KEEPER_FENCED:
 	case KEEPER_GIVEN_BACK:
@@ -82,8 +83,10 @@ const char *keeper_message_check(const struct keeper_message *m)
 	bool is_event = m->type >= KEEPER_REVOCATION, of_region;
 
 	if (is_event != !m->operation)
-		return is_event ? "an event with an operation number" : "an answer without an operation number";
-	of_region = is_event || m->type == KEEPER_REGION || m->type == KEEPER_PEER || m->type == KEEPER_TICKET;
+		return is_event ? "an event with an operation number"
+				: "an answer without an operation number";
+	of_region =
+		is_event || m->type == KEEPER_REGION || m->type == KEEPER_PEER || m->type == KEEPER_TICKET;
 	if (of_region && (!m->region || m->region > ID_MAX))
 		return "a region number that cannot be";
 	return check_body(m);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * keeper-check.h - is a packet from a keeper sound in itself? A keeper runs as its tenant's user, who may have taken it over; so
- * nothing it says is believed beyond that tenant, and a packet that no keeper of ours sends ends the connection.
+ * keeper-check.h - is a packet from a keeper sound in itself? A keeper runs as its tenant's user, who may
+ * have taken it over; so nothing it says is believed beyond that tenant, and a packet that no keeper of
+ * ours sends ends the connection.
  *
- * Pure: no I/O, no state. What depends on more than the packet (is the operation known, whose is the region) is for the caller.
+ * Pure: no I/O, no state. What depends on more than the packet (is the operation known, whose is the
+ * region) is for the caller.
  */
 #ifndef RDMAREG_KEEPER_CHECK_H
 #define RDMAREG_KEEPER_CHECK_H

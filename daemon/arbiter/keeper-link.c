@@ -81,8 +81,8 @@ static void on_writable(evutil_socket_t fd, short what, void *userdata)
 	l->handlers->writable(l->userdata);
 }
 
-int link_connect(struct link **ret, struct event_base *base, const char *path, const struct link_handlers *handlers,
-		 void *userdata)
+int link_connect(struct link **ret, struct event_base *base, const char *path,
+		 const struct link_handlers *handlers, void *userdata)
 {
 	_cleanup_(link_freep) struct link *l = NULL;
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -140,8 +140,11 @@ int link_send(struct link *l, const struct keeper_message *m, int fd)
 	}
 	if (sendmsg(l->fd, &h, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
 		return 0;
-	/* ETOOMANYREFS: too many descriptors in flight, of all our links together: they drain by themselves */
-	if (errno == EAGAIN || errno == EINTR || errno == ENOBUFS || errno == ETOOMANYREFS || errno == ENOMEM) {
+	/*
+	 * ETOOMANYREFS: too many descriptors in flight, of all our links together: they drain by themselves
+	 */
+	if (errno == EAGAIN || errno == EINTR || errno == ENOBUFS || errno == ETOOMANYREFS ||
+	    errno == ENOMEM) {
 		event_add(l->writable, NULL);
 		return -EAGAIN;
 	}
@@ -165,7 +168,10 @@ static uid_t uid_of(pid_t pid)
 	return uid;
 }
 
-/* Opens a process by number. The number may be somebody else's by now, so be sure at least that it is a process of @uid. */
+/*
+ * Opens a process by number. The number may be somebody else's by now, so be sure at least that it is a
+ * process of @uid.
+ */
 static int open_process(pid_t pid, uid_t uid)
 {
 	_cleanup_(closep) int fd = pidfd_open(pid, 0);

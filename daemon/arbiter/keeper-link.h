@@ -2,8 +2,9 @@
 /*
  * keeper-link.h - one connection to one keeper: whole packets in and out, nothing more.
  *
- * What always holds: a packet that is handed on has the right size, carries no descriptor and passed keeper_message_check(). A link
- * reports its loss exactly once and from the event loop only: link_send() never does.
+ * What always holds: a packet that is handed on has the right size, carries no descriptor and passed
+ * keeper_message_check(). A link reports its loss exactly once and from the event loop only: link_send()
+ * never does.
  */
 #ifndef RDMAREG_KEEPER_LINK_H
 #define RDMAREG_KEEPER_LINK_H
@@ -26,14 +27,20 @@ struct link_handlers {
 };
 
 /* -ENOENT, -ECONNREFUSED: nobody listens there; -EAGAIN: try again later. */
-int link_connect(struct link **ret, struct event_base *base, const char *path, const struct link_handlers *handlers,
-		 void *userdata);
+int link_connect(struct link **ret, struct event_base *base, const char *path,
+		 const struct link_handlers *handlers, void *userdata);
 struct link *link_free(struct link *l);
 
-/* 0, or -EAGAIN: no room, writable() will be called. A link that is lost takes everything. @fd: -1 or passed along. */
+/*
+ * 0, or -EAGAIN: no room, writable() will be called. A link that is lost takes everything. @fd: -1 or
+ * passed along.
+ */
 int link_send(struct link *l, const struct keeper_message *m, int fd);
 
-/* Who listens at the other end: credentials as they were when it began to listen, and a pidfd of it (-1: none to be had). */
+/*
+ * Who listens at the other end: credentials as they were when it began to listen, and a pidfd of it (-1:
+ * none to be had).
+ */
 int link_peer(struct link *l, pid_t *ret_pid, uid_t *ret_uid, int *ret_pidfd);
 
 #endif

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * keeper-operations.c - what a keeper was asked and has not answered. Operations leave in the order in which they were asked; those that
- * found no room wait at the end of the list.
+ * keeper-operations.c - what a keeper was asked and has not answered. Operations leave in the order in
+ * which they were asked; those that found no room wait at the end of the list.
  *
- * An operation is taken out of list and tree before its answer is handed on, so that a handler finds the keeper in order.
+ * An operation is taken out of list and tree before its answer is handed on, so that a handler finds the
+ * keeper in order.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -48,8 +49,8 @@ static void take_out(struct operation *o)
 }
 
 /*
- * Too late? The loop hands out what has arrived before what has expired, and a link reads more in one go than a socket holds: so an answer
- * that lay there while we were held up has been taken by now.
+ * Too late? The loop hands out what has arrived before what has expired, and a link reads more in one go
+ * than a socket holds: so an answer that lay there while we were held up has been taken by now.
  */
 static void on_timeout(evutil_socket_t fd, short what, void *userdata)
 {
@@ -61,7 +62,8 @@ static void on_timeout(evutil_socket_t fd, short what, void *userdata)
 	keeper_give_up(o->keeper, -ETIMEDOUT, why);
 }
 
-int keeper_request(struct keeper *k, const struct keeper_message *m, int fd, uint64_t extra_msec, void *context)
+int keeper_request(struct keeper *k, const struct keeper_message *m, int fd, uint64_t extra_msec,
+		   void *context)
 {
 	_cleanup_(operation_freep) struct operation *o = NULL;
 
@@ -115,7 +117,8 @@ void keeper_flush(struct keeper *k)
 	if (k->phase != PHASE_READY)
 		return;
 	/* the unsent are at the end: go back to the first of them, then forward */
-	TAILQ_FOREACH_REVERSE(o, &k->operations, operations, operations) {
+	TAILQ_FOREACH_REVERSE(o, &k->operations, operations, operations)
+	{
 		if (o->sent)
 			break;
 		first = o;

@@ -63,10 +63,18 @@ char **spawn_command(const struct spawn_request *q)
 /* What must not leak into a keeper: it is no service of its own, and not on the daemon's bus. */
 static void clean_environment(void)
 {
-	static const char *const names[] = { "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS",
-					     "LISTEN_FDNAMES", "JOURNAL_STREAM", "INVOCATION_ID",
-					     "DBUS_SESSION_BUS_ADDRESS", "DBUS_SYSTEM_BUS_ADDRESS",
-					     "DBUS_STARTER_ADDRESS", "DBUS_STARTER_BUS_TYPE" };
+	static const char *const names[] = { "NOTIFY_SOCKET",
+					     "WATCHDOG_PID",
+					     "WATCHDOG_USEC",
+					     "LISTEN_PID",
+					     "LISTEN_FDS",
+					     "LISTEN_FDNAMES",
+					     "JOURNAL_STREAM",
+					     "INVOCATION_ID",
+					     "DBUS_SESSION_BUS_ADDRESS",
+					     "DBUS_SYSTEM_BUS_ADDRESS",
+					     "DBUS_STARTER_ADDRESS",
+					     "DBUS_STARTER_BUS_TYPE" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		unsetenv(names[i]);
@@ -94,7 +102,10 @@ static void set_memlock(uint64_t bytes)
 	setrlimit(RLIMIT_MEMLOCK, &l);
 }
 
-/* Becomes the tenant's user. Looks names up here, in the child, where a slow directory service holds nobody else up. */
+/*
+ * Becomes the tenant's user. Looks names up here, in the child, where a slow directory service holds nobody
+ * else up.
+ */
 static int become(const struct spawn_request *q, const char **ret_step)
 {
 	const struct passwd *user;
@@ -172,7 +183,10 @@ static _Noreturn void run_keeper(const struct spawn_request *q, char **argv, int
 	_exit(1);
 }
 
-/* Forks twice, so that the keeper is nobody's child. Signals stay blocked until the children have forgotten our handlers. */
+/*
+ * Forks twice, so that the keeper is nobody's child. Signals stay blocked until the children have forgotten
+ * our handlers.
+ */
 static int fork_keeper(const struct spawn_request *q, char **argv, int report_fd)
 {
 	sigset_t all, before;

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * keeper-spawn.h - starting a keeper: a process of the tenant's user, without capabilities, that outlives the daemon.
+ * keeper-spawn.h - starting a keeper: a process of the tenant's user, without capabilities, that outlives
+ * the daemon.
  *
- * The keeper gets its listening socket as standard input, already bound, so that it needs no right to the directory it lies in.
+ * The keeper gets its listening socket as standard input, already bound, so that it needs no right to the
+ * directory it lies in.
  *
- *   direct   fork and exec. The keeper leaves the daemon's session and parentage; it stays in the daemon's cgroup, so this is for
- *            machines and containers without systemd.
+ *   direct   fork and exec. The keeper leaves the daemon's session and parentage, but stays in its cgroup, so
+ *            this is for machines and containers without systemd.
  *   systemd  a transient unit, with its own cgroup in the tenant's slice, and a sandbox.
  *
  * Neither waits for the keeper: that it works shows when it answers on its socket.
@@ -52,8 +54,8 @@ int spawn_direct(const struct spawn_request *q, int *ret_pidfd, int *ret_report)
  */
 typedef void spawn_failed_t(void *userdata, const char *why, bool again);
 struct spawn_unit;
-int spawn_unit(struct spawn_unit **ret, sd_bus *connection, const struct spawn_request *q, spawn_failed_t *failed,
-	       void *userdata);
+int spawn_unit(struct spawn_unit **ret, sd_bus *connection, const struct spawn_request *q,
+	       spawn_failed_t *failed, void *userdata);
 struct spawn_unit *spawn_unit_free(struct spawn_unit *u);
 
 /* The keeper's command line: NULL-terminated, one allocation, for free(). NULL: out of memory. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * keeper-start.c - making a keeper's process: binds its socket, starts it one way or the other, and watches whether it dies before it
- * ever listened. That it does listen shows when somebody connects (keeper.c).
+ * keeper-start.c - making a keeper's process: binds its socket, starts it one way or the other, and watches
+ * whether it dies before it ever listened. That it does listen shows when somebody connects (keeper.c).
  */
 #include <errno.h>
 #include <stddef.h>
@@ -42,7 +42,10 @@ static void on_unit_failed(void *userdata, const char *why, bool again)
 		keeper_give_up(k, -EPIPE, why);
 }
 
-/* What the child said: 1 why it could not be started, 0 nothing yet, -1 that it runs, or ended without a word. */
+/*
+ * What the child said: 1 why it could not be started, 0 nothing yet, -1 that it runs, or ended without a
+ * word.
+ */
 static int read_report(struct keeper *k, char *why, size_t size)
 {
 	struct spawn_report report = { 0 };
@@ -52,8 +55,8 @@ static int read_report(struct keeper *k, char *why, size_t size)
 		return 0;
 	if (n != (ssize_t)sizeof(report))
 		return -1;
-	snprintf(why, size, "%s could not be started: %.*s: %s", k->set->program, (int)sizeof(report.step), report.step,
-		 strerror(report.error));
+	snprintf(why, size, "%s could not be started: %.*s: %s", k->set->program, (int)sizeof(report.step),
+		 report.step, strerror(report.error));
 	return 1;
 }
 
@@ -129,8 +132,11 @@ int keeper_start(struct keeper *k, const char **ret_why)
 {
 	const struct settings *s = k->set->settings;
 	_cleanup_(closep) int fd = -1;
-	struct spawn_request q = { .settings = s, .program = k->set->program, .uid = k->uid, .session = k->session };
-	bool unit = s->spawn == SPAWN_SYSTEMD || (s->spawn == SPAWN_AUTO && k->set->connection && sd_booted() > 0);
+	struct spawn_request q = {
+		.settings = s, .program = k->set->program, .uid = k->uid, .session = k->session
+	};
+	bool unit = s->spawn == SPAWN_SYSTEMD ||
+		    (s->spawn == SPAWN_AUTO && k->set->connection && sd_booted() > 0);
 	int r;
 
 	*ret_why = "its socket could not be made";
@@ -142,7 +148,7 @@ int keeper_start(struct keeper *k, const char **ret_why)
 	if (!unit) {
 		r = start_direct(k, &q);
 	} else if (!k->set->connection) {
-		*ret_why = "it cannot be started by systemd, since the daemon is not on the system bus: see spawn in rdmaregd.conf";
+		*ret_why = "systemd cannot be asked but on the system bus: see spawn in rdmaregd.conf";
 		r = -EOPNOTSUPP;
 	} else {
 		r = spawn_unit(&k->unit, k->set->connection, &q, on_unit_failed, k);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * keeper-unit.c - see keeper-spawn.h: the systemd way. The unit's sandbox takes away what no keeper needs; devices stay as they are,
- * since which ones it needs depends on the adapter, and file permissions decide about those.
+ * keeper-unit.c - see keeper-spawn.h: the systemd way. The unit's sandbox takes away what no keeper needs;
+ * devices stay as they are, since which ones it needs depends on the adapter, and file permissions decide
+ * about those.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -65,7 +66,8 @@ static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *error
 		return 0;
 	if (strcmp(unit, u->name) || !strcmp(result, "done"))
 		return 0;
-	snprintf(why, sizeof(why), "systemd could not start %s (%s): see journalctl -u %s", unit, result, unit);
+	snprintf(why, sizeof(why), "systemd could not start %s (%s): see journalctl -u %s", unit, result,
+		 unit);
 	u->failed(u->userdata, why, false);
 	return 0;
 }
@@ -113,12 +115,13 @@ static int append_identity(sd_bus_message *m, const struct spawn_request *q)
 	char description[128], user[16], slice[160];
 	int r;
 
-	snprintf(description, sizeof(description), "RDMA region keeper of uid %" PRIu32 ", session %s", q->uid, q->session);
+	snprintf(description, sizeof(description), "RDMA region keeper of uid %" PRIu32 ", session %s",
+		 q->uid, q->session);
 	snprintf(user, sizeof(user), "%" PRIu32, q->uid);
 	expand_slice(q->settings->slice, q->uid, slice, sizeof(slice));
-	r = sd_bus_message_append(m, "(sv)(sv)(sv)(sv)(sv)(sv)", "Description", "s", description, "Type", "s", "exec",
-				  "CollectMode", "s", "inactive-or-failed", "User", "s", user, "Slice", "s", slice,
-				  "StandardInputFileDescriptor", "h", q->socket);
+	r = sd_bus_message_append(m, "(sv)(sv)(sv)(sv)(sv)(sv)", "Description", "s", description, "Type", "s",
+				  "exec", "CollectMode", "s", "inactive-or-failed", "User", "s", user,
+				  "Slice", "s", slice, "StandardInputFileDescriptor", "h", q->socket);
 	if (r >= 0 && *q->settings->group)
 		r = sd_bus_message_append(m, "(sv)", "SupplementaryGroups", "as", 1, q->settings->group);
 	return r;
@@ -127,9 +130,11 @@ static int append_identity(sd_bus_message *m, const struct spawn_request *q)
 static int append_sandbox(sd_bus_message *m, const struct spawn_request *q)
 {
 	/* not ProtectClock: it would bring a device policy with it */
-	static const char *const on[] = { "NoNewPrivileges",	  "ProtectControlGroups",  "ProtectHostname", "ProtectKernelLogs",
-					  "ProtectKernelModules", "ProtectKernelTunables", "LockPersonality",
-					  "MemoryDenyWriteExecute", "RestrictRealtime", "RestrictSUIDSGID" };
+	static const char *const on[] = { "NoNewPrivileges",	  "ProtectControlGroups",
+					  "ProtectHostname",	  "ProtectKernelLogs",
+					  "ProtectKernelModules", "ProtectKernelTunables",
+					  "LockPersonality",	  "MemoryDenyWriteExecute",
+					  "RestrictRealtime",	  "RestrictSUIDSGID" };
 	uint64_t descriptors = 256 + 2 * (q->settings->regions_per_tenant + q->settings->peers_per_tenant);
 	int r = 0;
 
@@ -137,12 +142,13 @@ static int append_sandbox(sd_bus_message *m, const struct spawn_request *q)
 		r = sd_bus_message_append(m, "(sv)", on[i], "b", 1);
 	if (r < 0)
 		return r;
-	return sd_bus_message_append(m, "(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)", "StandardOutput", "s", "journal",
-				     "StandardError", "s", "journal", "LimitMEMLOCK", "t", q->settings->memlock_bytes,
-				     "LimitNOFILE", "t", descriptors, "CapabilityBoundingSet", "t", (uint64_t)0,
-				     "AmbientCapabilities", "t", (uint64_t)0, "ProtectSystem", "s", "strict", "ProtectHome", "s", "yes",
-				     "RestrictNamespaces", "t", (uint64_t)0, "RestrictAddressFamilies", "(bas)", 1, 4,
-				     "AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK");
+	return sd_bus_message_append(m, "(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)", "StandardOutput", "s",
+				     "journal", "StandardError", "s", "journal", "LimitMEMLOCK", "t",
+				     q->settings->memlock_bytes, "LimitNOFILE", "t", descriptors,
+				     "CapabilityBoundingSet", "t", (uint64_t)0, "AmbientCapabilities", "t",
+				     (uint64_t)0, "ProtectSystem", "s", "strict", "ProtectHome", "s", "yes",
+				     "RestrictNamespaces", "t", (uint64_t)0, "RestrictAddressFamilies",
+				     "(bas)", 1, 4, "AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK");
 }
 
 static int build(sd_bus_message *m, const struct spawn_unit *u, const struct spawn_request *q)
@@ -162,8 +168,8 @@ static int build(sd_bus_message *m, const struct spawn_unit *u, const struct spa
 	return r < 0 ? r : sd_bus_message_append(m, "a(sa(sv))", 0);
 }
 
-int spawn_unit(struct spawn_unit **ret, sd_bus *connection, const struct spawn_request *q, spawn_failed_t *failed,
-	       void *userdata)
+int spawn_unit(struct spawn_unit **ret, sd_bus *connection, const struct spawn_request *q,
+	       spawn_failed_t *failed, void *userdata)
 {
 	_cleanup_(spawn_unit_freep) struct spawn_unit *u = calloc(1, sizeof(*u));
 	sd_bus_message *m = NULL;
@@ -175,8 +181,8 @@ int spawn_unit(struct spawn_unit **ret, sd_bus *connection, const struct spawn_r
 	u->userdata = userdata;
 	snprintf(u->name, sizeof(u->name), "rdmareg-keeper-%" PRIu32 "-%s.service", q->uid, q->session);
 	/* systemd tells whoever started a job of its end, also without Subscribe() */
-	r = sd_bus_match_signal_async(connection, &u->removed, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER, "JobRemoved",
-				      on_job_removed, NULL, u);
+	r = sd_bus_match_signal_async(connection, &u->removed, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER,
+				      "JobRemoved", on_job_removed, NULL, u);
 	if (r < 0)
 		return r;
 	r = sd_bus_message_new_method_call(connection, &m, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER,

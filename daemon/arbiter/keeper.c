@@ -5,16 +5,16 @@
  *   CONNECTING -> GREETING -> LISTING -> READY -> gone
  *     |    ^         |           |         |  ^ asked for something
  *     |    '---------'-----------'         v  |
- *     |    closed: it was about        RESTING -> its process ends: gone
+ *     |    closed: it was about          RESTING -> its process ends: gone
  *     |    to exit; look again
  *     | nobody listens: start the process, once
  *     '-> too long: gone if we started it, else STRANGE
  *
- * A keeper exits when it has held nothing and had no connection for a while. So we let go of one that holds nothing, but keep it in
- * mind, and in its tenant's account, until its process is gone.
+ * A keeper exits when it has held nothing and had no connection for a while. So we let go of one that holds
+ * nothing, but keep it in mind, and in its tenant's account, until its process is gone.
  *
- * Whether a keeper listens is found out by connecting: its socket is bound before it starts, so there is nothing to wait on. Attempts
- * follow a timer that doubles, from 2 ms.
+ * Whether a keeper listens is found out by connecting: its socket is bound before it starts, so there is
+ * nothing to wait on. Attempts follow a timer that doubles, from 2 ms.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -62,11 +62,15 @@ static void leave_ready(struct keeper *k)
 		k->set->ready--;
 }
 
-/* Something has the socket that does not speak with us. It may be a keeper of another version, with regions that peers use. */
+/*
+ * Something has the socket that does not speak with us. It may be a keeper of another version, with regions
+ * that peers use.
+ */
 static void become_strange(struct keeper *k, const char *why)
 {
-	log_error("keeper %s: %s: %s; it is left alone, and so are its regions: end the process to free the tenant", k->name,
-		  k->path, why);
+	log_error(
+		"keeper %s: %s: %s; it is left alone, and so are its regions: end the process to free the tenant",
+		k->name, k->path, why);
 	k->phase = PHASE_STRANGE;
 	k->link = link_free(k->link);
 	keeper_start_over(k);
@@ -175,7 +179,8 @@ static const char *on_listing(struct keeper *k, const struct keeper_message *m)
 	k->attempt = 0;
 	event_del(k->patience);
 	keeper_came_through(k);
-	log_info("keeper %s: ready, pid %" PRIu32 ", %" PRIu32 " regions", k->name, k->welcome.pid, k->note.regions);
+	log_info("keeper %s: ready, pid %" PRIu32 ", %" PRIu32 " regions", k->name, k->welcome.pid,
+		 k->note.regions);
 	keeper_flush(k);
 	return NULL;
 }
@@ -193,7 +198,8 @@ static const char *on_received(void *userdata, const struct keeper_message *m)
 		complaint = on_listing(k, m);
 		break;
 	case PHASE_READY:
-		complaint = m->operation ? keeper_answer(k, m) : k->set->handlers->told(k->set->userdata, k, m);
+		complaint =
+			m->operation ? keeper_answer(k, m) : k->set->handlers->told(k->set->userdata, k, m);
 		break;
 	case PHASE_CONNECTING:
 	case PHASE_RESTING:
@@ -210,7 +216,10 @@ static void on_writable(void *userdata)
 	keeper_flush(userdata);
 }
 
-/* It closed the connection. One that was not ready yet and holds nothing was about to exit, unless somebody still listens there. */
+/*
+ * It closed the connection. One that was not ready yet and holds nothing was about to exit, unless somebody
+ * still listens there.
+ */
 static void on_lost(void *userdata, const char *complaint)
 {
 	struct keeper *k = userdata;
@@ -258,7 +267,10 @@ static void greet(struct keeper *k)
 		keeper_give_up(k, -EPIPE, "its socket is full");
 }
 
-/* One attempt. What it cannot settle at once it leaves to the retry timer, so that no handler is called from here. */
+/*
+ * One attempt. What it cannot settle at once it leaves to the retry timer, so that no handler is called
+ * from here.
+ */
 static void try_connect(struct keeper *k)
 {
 	const char *why = "it could not be reached";

@@ -15,8 +15,8 @@ enum keeper_phase {
 	PHASE_GREETING,	  /* HELLO is sent */
 	PHASE_LISTING,	  /* LIST is sent */
 	PHASE_READY,
-	PHASE_RESTING,	  /* it holds nothing: we let go of it, and it exits when it is idle long enough */
-	PHASE_STRANGE,	  /* something has the socket and does not talk to us: left alone */
+	PHASE_RESTING, /* it holds nothing: we let go of it, and it exits when it is idle long enough */
+	PHASE_STRANGE, /* something has the socket and does not talk to us: left alone */
 };
 
 struct operation {
@@ -38,17 +38,17 @@ struct keeper {
 	char name[TENANT_SESSION_MAX + 12];
 	char *path;
 	enum keeper_phase phase;
-	bool found;    /* by keepers_adopt(), which waits for it */
-	bool ours;     /* started by us, or talked to us properly: ended when given up */
-	bool spawned;  /* since the last time somebody listened */
+	bool found;   /* by keepers_adopt(), which waits for it */
+	bool ours;    /* started by us, or talked to us properly: ended when given up */
+	bool spawned; /* since the last time somebody listened */
 	bool dying;
 	struct link *link;
 	struct spawn_unit *unit;
 	int pidfd;
 	int report_fd;
-	struct event *ended;   /* on pidfd */
-	struct event *report;  /* on report_fd */
-	struct event *retry;   /* next attempt to connect */
+	struct event *ended;	/* on pidfd */
+	struct event *report;	/* on report_fd */
+	struct event *retry;	/* next attempt to connect */
 	struct event *patience; /* until it must be ready */
 	struct event *rest;	/* until we let go of it, while it holds nothing */
 	unsigned int attempt;
@@ -56,7 +56,7 @@ struct keeper {
 	struct keeper_welcome welcome;
 	struct keeper_note note;
 	TAILQ_HEAD(operations, operation) operations; /* oldest first; those not sent are last */
-	void *by_number; /* tsearch(3) tree of the same */
+	void *by_number;			      /* tsearch(3) tree of the same */
 	LIST_ENTRY(keeper) keepers;
 };
 
@@ -70,7 +70,7 @@ struct keepers {
 	char *directory;
 	uint64_t next_operation;
 	uint32_t ready;
-	uint32_t waiting;	  /* found ones that have not come through yet */
+	uint32_t waiting;	   /* found ones that have not come through yet */
 	struct event *all_through; /* adopted(true) is due */
 	struct event *out_of_time; /* adopted(false) is due */
 	bool adopted;

@@ -66,6 +66,16 @@ int keepers_new(struct keepers **ret, struct event_base *base, sd_bus *connectio
 	return 0;
 }
 
+void keepers_stop(struct keepers *ks)
+{
+	struct keeper *k;
+
+	LIST_FOREACH(k, &ks->keepers, keepers)
+	k->dying = true;
+	LIST_FOREACH(k, &ks->keepers, keepers)
+	keeper_answer_all(k, -ESHUTDOWN, "rdmaregd is being stopped; try again");
+}
+
 struct keepers *keepers_free(struct keepers *ks)
 {
 	struct keeper *k;
@@ -74,8 +84,6 @@ struct keepers *keepers_free(struct keepers *ks)
 		return NULL;
 	while ((k = LIST_FIRST(&ks->keepers))) {
 		LIST_REMOVE(k, keepers);
-		k->dying = true;
-		keeper_answer_all(k, -ESHUTDOWN, "rdmaregd is being stopped; try again");
 		keeper_free(k);
 	}
 	if (ks->all_through)
@@ -97,8 +105,8 @@ struct keeper *keepers_find(struct keepers *ks, uint32_t uid, const char *sessio
 	struct keeper *k;
 
 	LIST_FOREACH(k, &ks->keepers, keepers)
-		if (k->uid == uid && !strcmp(k->session, session))
-			return k;
+	if (k->uid == uid && !strcmp(k->session, session))
+		return k;
 	return NULL;
 }
 

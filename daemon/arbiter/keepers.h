@@ -3,11 +3,12 @@
  * keepers.h - all keepers: found after a restart, started when needed, asked, and given up.
  *
  * What always holds:
- *   - Every operation is answered exactly once, by the keeper or, when it is lost or too slow, by us with -EPIPE or -ETIMEDOUT.
- *   - A keeper of ours that is given up is also ended: what its clients are told ("lost") is then true.
- *     One that never answered us properly (another version, hung) is left alone, and said so: it may serve peers.
- *   - No handler is called from inside keepers_find(), keepers_get(), keeper_request() or keepers_adopt(): only from the event loop,
- *     and from keepers_free(), which answers what is open.
+ *   - Every operation is answered exactly once, by the keeper or, when it is lost or too slow, by us with
+ *     -EPIPE or -ETIMEDOUT.
+ *   - A keeper of ours that is given up is also ended: what its clients are told ("lost") is then true. One
+ *     that never answered us properly (another version, hung) is left alone, and said so: it may serve peers.
+ *   - No handler is called from inside keepers_find(), keepers_get(), keeper_request() or keepers_adopt():
+ *     only from the event loop, and from keepers_stop(), which answers what is open.
  *   - A keeper can speak for its own tenant only; what it says of others is a complaint, and its end.
  */
 #ifndef RDMAREG_KEEPERS_H
@@ -32,10 +33,11 @@ struct region_entry; /* never looked into here */
 struct answer {
 	enum keeper_type type; /* of the request */
 	uint64_t region;
-	void *context;		/* as given with the request */
-	int error;		/* 0, or negative */
-	const char *text;	/* the keeper's words, or ours; clean; never NULL */
-	const struct keeper_message *message; /* KEEPER_REGION, KEEPER_TICKET or KEEPER_DONE; NULL if we answer for it */
+	void *context;	  /* as given with the request */
+	int error;	  /* 0, or negative */
+	const char *text; /* the keeper's words, or ours; clean; never NULL */
+	/* KEEPER_REGION, KEEPER_TICKET or KEEPER_DONE; NULL if we answer for it */
+	const struct keeper_message *message;
 };
 
 /* Those that return text return NULL, or a complaint about what the keeper said: it is then given up. */
@@ -48,7 +50,7 @@ struct keepers_handlers {
 	const char *(*answered)(void *userdata, struct keeper *k, const struct answer *a);
 	/* Nothing comes from it any more; it is freed afterwards. Its operations were answered before. */
 	void (*gone)(void *userdata, struct keeper *k);
-	/* All that keepers_adopt() found were adopted or given up, or the time for it is over (@all false). */
+	/* All that keepers_adopt() found came through, or will not; or the time for it is over (@all false). */
 	void (*adopted)(void *userdata, bool all);
 };
 
@@ -62,7 +64,9 @@ struct keepers_handlers {
 int keepers_new(struct keepers **ret, struct event_base *base, sd_bus *connection, const char *directory,
 		const char *program, const struct settings *settings, const struct keepers_handlers *handlers,
 		void *userdata);
-/* Leaves the processes alone. Operations are answered with -ESHUTDOWN. */
+/* Answers all operations with -ESHUTDOWN and takes no more. */
+void keepers_stop(struct keepers *ks);
+/* Leaves the processes alone. Nobody may hold a keeper any more. */
 struct keepers *keepers_free(struct keepers *ks);
 
 /* Starts to look for those that an earlier daemon left. Negative: the directory cannot be read. */
@@ -77,7 +81,7 @@ int keepers_get(struct keepers *ks, uint32_t uid, const char *session, struct ke
 
 /* What the application remembers with a keeper. */
 struct keeper_note {
-	uint32_t tenant;  /* index in the registry */
+	uint32_t tenant; /* index in the registry */
 	bool has_tenant;
 	uint32_t regions; /* it holds, as far as we were told */
 	uint32_t peers;
@@ -98,6 +102,7 @@ const char *keeper_session(const struct keeper *k);
  *
  * -ENOMEM, -EMFILE: nothing was asked and there will be no answer; -EPIPE: the keeper is just being given up.
  */
-int keeper_request(struct keeper *k, const struct keeper_message *m, int fd, uint64_t extra_msec, void *context);
+int keeper_request(struct keeper *k, const struct keeper_message *m, int fd, uint64_t extra_msec,
+		   void *context);
 
 #endif

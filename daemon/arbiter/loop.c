@@ -110,7 +110,8 @@ static int arm_bus(struct loop *l, int more)
 	if (until > now)
 		t = timeval_from_usec(until == UINT64_MAX ? 0 : until - now);
 	event_del(l->bus_ready);
-	event_assign(l->bus_ready, l->base, fd, (short)((events & POLLIN ? EV_READ : 0) | (events & POLLOUT ? EV_WRITE : 0)),
+	event_assign(l->bus_ready, l->base, fd,
+		     (short)((events & POLLIN ? EV_READ : 0) | (events & POLLOUT ? EV_WRITE : 0)),
 		     on_bus_ready, l);
 	return event_add(l->bus_ready, until == UINT64_MAX ? NULL : &t) < 0 ? -ENOMEM : 0;
 }

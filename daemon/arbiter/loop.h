@@ -2,11 +2,12 @@
 /*
  * loop.h - libevent and sd-bus in one thread.
  *
- * sd-bus wants its descriptor, events and timeout read again before every wait, and libevent 2.1 has no hook for that; so the
- * loop is ours and runs libevent one wait at a time. Nothing else knows how the two go together.
+ * sd-bus wants its descriptor, events and timeout read again before every wait, and libevent 2.1 has no
+ * hook for that; so the loop is ours and runs libevent one wait at a time. Nothing else knows how the two
+ * go together.
  *
- * What always holds: at most BUS_BUDGET bus messages are handled before everything else gets its turn. While the bus is held no
- * message is taken from it: calls wait, in order, with the bus daemon.
+ * What always holds: at most BUS_BUDGET bus messages are handled before everything else gets its turn.
+ * While the bus is held no message is taken from it: calls wait, in order, with the bus daemon.
  */
 #ifndef RDMAREG_LOOP_H
 #define RDMAREG_LOOP_H

@@ -58,13 +58,17 @@ static void help(void)
 
 static int parse_level(const char *text)
 {
-	static const char *const names[] = { [LOG_ERR] = "error",   [LOG_WARNING] = "warning", [LOG_NOTICE] = "notice",
-					     [LOG_INFO] = "info", [LOG_DEBUG] = "debug" };
+	static const char *const names[] = { [LOG_ERR] = "error",
+					     [LOG_WARNING] = "warning",
+					     [LOG_NOTICE] = "notice",
+					     [LOG_INFO] = "info",
+					     [LOG_DEBUG] = "debug" };
 
 	for (int i = LOG_ERR; i <= LOG_DEBUG; i++)
 		if (!strcmp(names[i], text))
 			return i;
-	fprintf(stderr, "rdmaregd: --log-level must be error, warning, notice, info or debug, not '%s'\n", text);
+	fprintf(stderr, "rdmaregd: --log-level must be error, warning, notice, info or debug, not '%s'\n",
+		text);
 	return -1;
 }
 

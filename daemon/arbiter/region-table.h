@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * region-table.h - what the daemon knows of each region beside the core's state: texts, counters, its keeper, the connection that holds
- * it, and the calls that wait for it.
+ * region-table.h - what the daemon knows of each region beside the core's state: texts, counters, its
+ * keeper, the connection that holds it, and the calls that wait for it.
  *
- * What always holds: there is an entry for exactly the regions of the registry; an entry is in its keeper's list, and in its holder's if
- * it has one; a removed entry has answered every call it kept.
+ * What always holds: there is an entry for exactly the regions of the registry; an entry is in its keeper's
+ * list, and in its holder's if it has one; a removed entry has answered every call it kept.
  */
 #ifndef RDMAREG_REGION_TABLE_H
 #define RDMAREG_REGION_TABLE_H
@@ -55,7 +55,10 @@ int region_entry_await_release(struct region_entry *e, struct call *call);
 /* Takes the next waiting call out; NULL: none is left. */
 struct call *region_entry_next_release(struct region_entry *e);
 
-/* Replaces a text by a clean copy of the first @n bytes of @text. Out of memory: it becomes NULL, which reads as empty. */
+/*
+ * Replaces a text by a clean copy of the first @n bytes of @text. Out of memory: it becomes NULL, which
+ * reads as empty.
+ */
 void region_text_set(char **member, const char *text, size_t n);
 
 #endif

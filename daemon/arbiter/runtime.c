@@ -119,8 +119,9 @@ int runtime_open(struct runtime *rt, const char *path, char *ret_error, size_t e
 
 	*rt = (struct runtime){ .directory = -1, .lock = -1, .owners = -1 };
 	if (strlen(path) > RUNTIME_PATH_MAX) {
-		snprintf(ret_error, error_size, "runtime directory %s: the path is longer than %d characters, so sockets in it "
-						"cannot be named",
+		snprintf(ret_error, error_size,
+			 "runtime directory %s: the path is longer than %d characters, so sockets in it "
+			 "cannot be named",
 			 path, RUNTIME_PATH_MAX);
 		return -ENAMETOOLONG;
 	}
@@ -129,10 +130,12 @@ int runtime_open(struct runtime *rt, const char *path, char *ret_error, size_t e
 	if (r == 0)
 		return 0;
 	if (r == -EBUSY)
-		snprintf(ret_error, error_size, "runtime directory %s: another rdmaregd holds %s/lock", path, path);
+		snprintf(ret_error, error_size, "runtime directory %s: another rdmaregd holds %s/lock", path,
+			 path);
 	else if (r == -EINVAL)
-		snprintf(ret_error, error_size, "%s/%s is damaged, so region numbers could be given twice: remove it when no "
-						"keeper runs",
+		snprintf(ret_error, error_size,
+			 "%s/%s is damaged, so region numbers could be given twice: remove it when no "
+			 "keeper runs",
 			 path, step);
 	else
 		snprintf(ret_error, error_size, "runtime directory %s: %s: %s", path, step, strerror(-r));

@@ -4,13 +4,14 @@
  *
  *   lock             held by the one daemon that serves this directory
  *   keepers/         UID-SESSION.sock, where each keeper listens
- *   owners/ID        a symbolic link whose text names the bus connection that owns region ID
+ *   owners/ID        a symbolic link whose text names the bus connection that registered region ID
  *   next-region-id   numbers below it may have been given
  *
- * It is no database of regions: the keepers hold the truth. An owner's link is a hint that lets a connection keep its regions while the
- * daemon restarts; where it is missing, the region has no owner.
+ * It is no database of regions: the keepers hold the truth. An owner's link is a hint that lets a
+ * connection keep its regions while the daemon restarts; where it is missing, the region has no owner.
  *
- * What always holds: a region number is given only after next-region-id on disk is above it, so none is ever given twice.
+ * What always holds: a region number is given only after next-region-id on disk is above it, so none is
+ * ever given twice.
  */
 #ifndef RDMAREG_RUNTIME_H
 #define RDMAREG_RUNTIME_H

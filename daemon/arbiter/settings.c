@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * settings.c - see settings.h. One table says what there is: section, key, form, bounds and default. Reading is looking up; nothing else
- * knows a key's name.
+ * settings.c - see settings.h. One table says what there is: section, key, form, bounds and default.
+ * Reading is looking up; nothing else knows a key's name.
  */
 #include "arbiter/settings.h"
 
@@ -34,17 +34,28 @@ struct key {
 	const char *const *words;
 };
 
-static const char *const log_level_words[] = { "emerg",	 "alert",  "crit", "error", "warning",
-					       "notice", "info", "debug", NULL };
+static const char *const log_level_words[] = { "emerg",	 "alert", "crit",  "error", "warning",
+					       "notice", "info",  "debug", NULL };
 static const char *const spawn_words[] = { "auto", "direct", "systemd", NULL };
 
 #define MEMBER(m) .name = #m, .offset = offsetof(struct settings, m)
-#define NUMBER(s, m, v, low, high) \
-	{ .section = s, MEMBER(m), .value = v, .form = KEY_NUMBER, .min = low, .max = high }
-#define BYTES(s, m, v, low, high) { .section = s, MEMBER(m), .value = v, .form = KEY_BYTES, .min = low, .max = high }
-#define WORD(s, m, v, list) { .section = s, MEMBER(m), .value = v, .form = KEY_WORD, .words = list }
-#define TEXT(s, m, v) \
-	{ .section = s, MEMBER(m), .value = v, .form = KEY_TEXT, .max = sizeof(((struct settings *)0)->m) }
+#define NUMBER(s, m, v, low, high)                                                               \
+	{                                                                                        \
+		.section = s, MEMBER(m), .value = v, .form = KEY_NUMBER, .min = low, .max = high \
+	}
+#define BYTES(s, m, v, low, high)                                                               \
+	{                                                                                       \
+		.section = s, MEMBER(m), .value = v, .form = KEY_BYTES, .min = low, .max = high \
+	}
+#define WORD(s, m, v, list)                                                          \
+	{                                                                            \
+		.section = s, MEMBER(m), .value = v, .form = KEY_WORD, .words = list \
+	}
+#define TEXT(s, m, v)                                                  \
+	{                                                              \
+		.section = s, MEMBER(m), .value = v, .form = KEY_TEXT, \
+		.max = sizeof(((struct settings *)0)->m)               \
+	}
 
 static const struct key keys[] = {
 	WORD("daemon", log_level, "info", log_level_words),
@@ -98,7 +109,8 @@ static int parse_number(const struct key *k, const char *text, uint64_t *ret)
 	if (!isdigit((unsigned char)*text))
 		return -EINVAL;
 	for (; isdigit((unsigned char)*text); text++)
-		if (__builtin_mul_overflow(v, 10u, &v) || __builtin_add_overflow(v, (uint64_t)(*text - '0'), &v))
+		if (__builtin_mul_overflow(v, 10u, &v) ||
+		    __builtin_add_overflow(v, (uint64_t)(*text - '0'), &v))
 			return -ERANGE;
 	if (*text && k->form == KEY_BYTES) {
 		const char *suffix = strchr(suffixes, *text++);
@@ -208,7 +220,10 @@ static void fail(struct parse *p, const char *format, ...)
 	va_end(args);
 }
 
-/* inih's callbacks. It knows line numbers but does not tell them, so they are counted here; 0 marks a line as wrong. */
+/*
+ * inih's callbacks. It knows line numbers but does not tell them, so they are counted here; 0 marks a line
+ * as wrong.
+ */
 static char *on_line(char *text, int size, void *userdata)
 {
 	struct parse *p = userdata;
@@ -304,8 +319,8 @@ int settings_load(const char *file, int must_exist, struct settings *ret, char *
 	if (r < 0)
 		return r;
 	if (s.grace_msec > s.max_grace_msec) {
-		snprintf(ret_error, error_size, "%s: grace_msec (%llu) must not exceed max_grace_msec (%llu)", file,
-			 (unsigned long long)s.grace_msec, (unsigned long long)s.max_grace_msec);
+		snprintf(ret_error, error_size, "%s: grace_msec (%llu) must not exceed max_grace_msec (%llu)",
+			 file, (unsigned long long)s.grace_msec, (unsigned long long)s.max_grace_msec);
 		return -EINVAL;
 	}
 	*ret = s;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * settings.h - what the administrator decided: rdmaregd.conf and conf.d/ *.conf beside it, read into one plain struct.
+ * settings.h - what the administrator decided: rdmaregd.conf and conf.d/ *.conf beside it, read into one
+ * plain struct.
  *
- * What always holds: a struct settings is complete and within its bounds; a file with an error gives none, so the one before stays in
- * force. Plain data without pointers: copying is assignment.
+ * What always holds: a struct settings is complete and within its bounds; a file with an error gives none,
+ * so the one before stays in force. Plain data without pointers: copying is assignment.
  */
 #ifndef RDMAREG_SETTINGS_H
 #define RDMAREG_SETTINGS_H
@@ -62,7 +63,10 @@ void settings_default(struct settings *s);
  */
 int settings_load(const char *file, int must_exist, struct settings *ret, char *ret_error, size_t error_size);
 
-/* Number of keys, and the text of one key's default, for the test that compares the documented file. NULL: no such key. */
+/*
+ * Number of keys, and the text of one key's default, for the test that compares the documented file. NULL:
+ * no such key.
+ */
 size_t settings_count(void);
 const char *settings_key(size_t i, const char **ret_section);
 

@@ -35,7 +35,10 @@ struct bus {
 
 /* --- clients.c */
 
-/* The sender of @m. Asks the bus for its uid the first time. -ENOENT and others: the sender is gone, do not answer. */
+/*
+ * The sender of @m. Asks the bus for its uid the first time. -ENOENT and others: the sender is gone, do not
+ * answer.
+ */
 int client_of_message(struct bus *b, sd_bus_message *m, struct client **ret);
 void client_subscribe(struct bus *b, struct client *c);
 int clients_watch(struct bus *b);
@@ -49,7 +52,8 @@ static inline bool client_may_see(const struct client *c, const struct tenant *t
 /* --- calls.c */
 
 /* Keeps @m to be answered later. BUS_E_REFUSED: too many wait already. */
-int call_new(struct bus *b, struct client *c, sd_bus_message *m, struct call **ret, struct failure *ret_failure);
+int call_new(struct bus *b, struct client *c, sd_bus_message *m, struct call **ret,
+	     struct failure *ret_failure);
 /* Nobody waits for the answer any more. */
 void call_abandon(struct call *c);
 /* Answers @m at once with @f. For the end of a method handler. */
@@ -57,7 +61,10 @@ int reply_failure(sd_bus_message *m, const struct failure *f);
 
 /* --- options.c */
 
-/* One key that a method's a{sv} may have. @type: 's', 't', 'u' or 'b'; @value points to const char *, uint64_t, uint32_t, bool. */
+/*
+ * One key that a method's a{sv} may have. @type: 's', 't', 'u' or 'b'; @value points to const char *,
+ * uint64_t, uint32_t, bool.
+ */
 struct option {
 	const char *name;
 	char type;
@@ -73,9 +80,12 @@ int option_word(const char *key, const char *word, const char *const *names, siz
 
 /* --- descriptor.c */
 
-/* Checks and fills fd, offset, length, path and owns_file. @path: of 256 bytes at least; q->path will point to it. */
-int descriptor_check(struct register_request *q, int fd, uint64_t offset, uint64_t length, uint32_t uid, char *path,
-		     size_t path_size, struct failure *ret_failure);
+/*
+ * Checks and fills fd, offset, length, path and owns_file. @path: of 256 bytes at least; q->path will point
+ * to it.
+ */
+int descriptor_check(struct register_request *q, int fd, uint64_t offset, uint64_t length, uint32_t uid,
+		     char *path, size_t path_size, struct failure *ret_failure);
 
 /* --- properties.c */
 

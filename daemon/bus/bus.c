@@ -25,11 +25,12 @@ int bus_new(struct bus **ret, sd_bus *connection, const struct bus_handlers *han
 	r = clients_watch(b);
 	if (r < 0)
 		return r;
-	r = sd_bus_add_object_vtable(connection, NULL, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE, manager_vtable, b);
+	r = sd_bus_add_object_vtable(connection, NULL, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE,
+				     manager_vtable, b);
 	if (r < 0)
 		return r;
-	r = sd_bus_add_fallback_vtable(connection, NULL, RDMAREG_REGION_PREFIX, RDMAREG_REGION_INTERFACE, region_vtable,
-				       find_region, b);
+	r = sd_bus_add_fallback_vtable(connection, NULL, RDMAREG_REGION_PREFIX, RDMAREG_REGION_INTERFACE,
+				       region_vtable, find_region, b);
 	if (r < 0)
 		return r;
 	*ret = steal_pointer(b);
@@ -70,13 +71,13 @@ sd_bus *bus_connection(struct bus *b)
 }
 
 /*
- * Signals are built anew for each recipient, since a sealed message has one destination. The loops below visit the holder once,
- * whether it subscribed or not.
+ * Signals are built anew for each recipient, since a sealed message has one destination. The loops below
+ * visit the holder once, whether it subscribed or not.
  */
 typedef int build_t(sd_bus_message *m, const struct region_view *v, const void *arguments);
 
-static void send_one(struct bus *b, const struct client *c, const char *path, const char *interface, const char *member,
-		     build_t *build, const struct region_view *v, const void *arguments)
+static void send_one(struct bus *b, const struct client *c, const char *path, const char *interface,
+		     const char *member, build_t *build, const struct region_view *v, const void *arguments)
 {
 	sd_bus_message *m = NULL;
 	int r = sd_bus_message_new_signal(b->connection, &m, path, interface, member);
@@ -92,16 +93,16 @@ static void send_one(struct bus *b, const struct client *c, const char *path, co
 	sd_bus_message_unref(m);
 }
 
-static void send_all(struct bus *b, struct client *holder, const char *path, const char *interface, const char *member,
-		     build_t *build, const struct region_view *v, const void *arguments)
+static void send_all(struct bus *b, struct client *holder, const char *path, const char *interface,
+		     const char *member, build_t *build, const struct region_view *v, const void *arguments)
 {
 	struct client *c;
 
 	if (holder)
 		send_one(b, holder, path, interface, member, build, v, arguments);
 	LIST_FOREACH(c, &b->subscribers, subscribers)
-		if (c != holder && client_may_see(c, v->tenant))
-			send_one(b, c, path, interface, member, build, v, arguments);
+	if (c != holder && client_may_see(c, v->tenant))
+		send_one(b, c, path, interface, member, build, v, arguments);
 }
 
 static int build_changed(sd_bus_message *m, const struct region_view *v, const void *arguments)
@@ -118,7 +119,8 @@ void bus_tell_changed(struct bus *b, struct client *holder, const struct region_
 	char path[REGION_PATH_MAX];
 
 	region_path(v->region->id, path);
-	send_all(b, holder, path, "org.freedesktop.DBus.Properties", "PropertiesChanged", build_changed, v, &changed);
+	send_all(b, holder, path, "org.freedesktop.DBus.Properties", "PropertiesChanged", build_changed, v,
+		 &changed);
 }
 
 static int build_asked(sd_bus_message *m, const struct region_view *v, const void *arguments)
@@ -126,8 +128,8 @@ static int build_asked(sd_bus_message *m, const struct region_view *v, const voi
 	const struct region *r = v->region;
 
 	(void)arguments;
-	return sd_bus_message_append(m, "tsttt", r->revocation, revocation_cause_names[r->cause], r->revocation_offset,
-				     r->revocation_length, r->deadline_usec);
+	return sd_bus_message_append(m, "tsttt", r->revocation, revocation_cause_names[r->cause],
+				     r->revocation_offset, r->revocation_length, r->deadline_usec);
 }
 
 void bus_tell_asked(struct bus *b, struct client *holder, const struct region_view *v)
@@ -172,10 +174,12 @@ static int build_number(sd_bus_message *m, const struct region_view *v, const vo
 
 void bus_tell_added(struct bus *b, const struct region_view *v)
 {
-	send_all(b, NULL, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE, "RegionAdded", build_number, v, NULL);
+	send_all(b, NULL, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE, "RegionAdded", build_number, v,
+		 NULL);
 }
 
 void bus_tell_removed(struct bus *b, const struct region_view *v)
 {
-	send_all(b, NULL, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE, "RegionRemoved", build_number, v, NULL);
+	send_all(b, NULL, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE, "RegionRemoved", build_number, v,
+		 NULL);
 }

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * bus.h - the D-Bus side of the daemon: who is calling, what was asked, how it is answered, who is told what.
+ * bus.h - the D-Bus side of the daemon: who is calling, what was asked, how it is answered, who is told
+ * what.
  *
- * The bus knows nothing of keepers and decides nothing about regions. It checks what can be checked without knowing more than the caller
- * sent, asks the handlers (the application) for everything else, and shows what they tell.
+ * The bus knows nothing of keepers and decides nothing about regions. It checks what can be checked without
+ * knowing more than the caller sent, asks the handlers (the application) for everything else, and shows
+ * what they tell.
  *
  * What always holds:
- *   - A caller sees and names only regions of its own uid; root all. What is not the caller's does not exist for it.
+ *   - A caller sees and names only regions of its own uid; root all. What is not the caller's does not
+ *     exist for it.
  *   - Nothing is broadcast: every signal has a destination that may see the region.
- *   - A call is answered exactly once, or its caller is gone. Calls that wait are counted and bounded, per client and per uid.
+ *   - A call is answered exactly once, or its caller is gone. Calls that wait are counted and bounded, per
+ *     client and per uid.
  *   - No text reaches the bus that was not made fit for it (util/text.h).
  */
 #ifndef RDMAREG_BUS_H
@@ -27,13 +31,13 @@
 
 struct bus;
 struct region_entry; /* never looked into here */
-struct call; /* a method call that is answered later */
+struct call;	     /* a method call that is answered later */
 
 /* Somebody on the bus who called us. Lives until its connection ends. */
 struct client {
 	uint64_t number; /* never used twice; the core's name for it */
 	uint32_t uid;
-	uint32_t pid;	 /* for the log */
+	uint32_t pid; /* for the log */
 	bool subscribed;
 	LIST_HEAD(, region_entry) regions; /* the application's: those it registered */
 	struct client_user *user;
@@ -100,8 +104,8 @@ struct export_request {
 };
 
 /*
- * Those that take a call answer it with call_reply() or call_fail(), now or later, and return 0; or they fill the failure and return
- * BUS_E_REFUSED, and leave the call alone.
+ * Those that take a call answer it with call_reply() or call_fail(), now or later, and return 0; or they
+ * fill the failure and return BUS_E_REFUSED, and leave the call alone.
  */
 struct bus_handlers {
 	void (*view_manager)(void *userdata, struct manager_view *ret);
@@ -109,13 +113,15 @@ struct bus_handlers {
 	bool (*view_region)(void *userdata, uint64_t id, struct region_view *ret);
 	/* The one with the smallest number above @id. */
 	bool (*view_next)(void *userdata, uint64_t id, struct region_view *ret);
-	int (*register_region)(void *userdata, struct client *c, const struct register_request *q, struct call *call,
-			       struct failure *ret);
+	int (*register_region)(void *userdata, struct client *c, const struct register_request *q,
+			       struct call *call, struct failure *ret);
 	int (*prefetch)(void *userdata, uint64_t id, const struct prefetch_request *q, struct call *call,
 			struct failure *ret);
-	int (*export)(void *userdata, uint64_t id, const struct export_request *q, struct call *call, struct failure *ret);
+	int (*export)(void *userdata, uint64_t id, const struct export_request *q, struct call *call,
+		      struct failure *ret);
 	int (*release)(void *userdata, uint64_t id, struct call *call, struct failure *ret);
-	int (*acknowledge)(void *userdata, struct client *c, uint64_t id, uint64_t revocation, struct failure *ret);
+	int (*acknowledge)(void *userdata, struct client *c, uint64_t id, uint64_t revocation,
+			   struct failure *ret);
 	/* The connection ended; the client is freed afterwards. Its calls are dead already. */
 	void (*client_gone)(void *userdata, struct client *c);
 };
@@ -140,7 +146,10 @@ sd_bus *bus_connection(struct bus *b);
 
 /* Names this bus and one of its connections for all time: "BUSID:1.42". False: too long for @size. */
 bool bus_client_mark(struct bus *b, const struct client *c, char *out, size_t size);
-/* The client with this mark, if its connection still is there. -ENOENT: it is gone. Asks the bus, so it may block shortly. */
+/*
+ * The client with this mark, if its connection still is there. -ENOENT: it is gone. Asks the bus, so it may
+ * block shortly.
+ */
 int bus_client_by_mark(struct bus *b, const char *mark, struct client **ret);
 
 /* Answer and free. The variant fits the method: nothing, (tooa{sv} of) a new region, or a ticket. */

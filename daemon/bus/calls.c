@@ -2,11 +2,11 @@
 /*
  * calls.c - method calls that are answered later.
  *
- * A kept message keeps its descriptors open, up to 16 of the caller's choosing. So a call keeps no message but a stub: an empty call
- * with the same sender and serial number, which is all that a reply is made from.
+ * A kept message keeps its descriptors open, up to 16 of the caller's choosing. So a call keeps no message
+ * but a stub: an empty call with the same sender and serial number, which is all that a reply is made from.
  *
- * What always holds: a call is in its client's list, and counted, until it is answered or its client is gone; after either, answering it
- * again is impossible (freed) or harmless (abandoned: no stub).
+ * What always holds: a call is in its client's list, and counted, until it is answered or its client is
+ * gone; after either, answering it again is impossible (freed) or harmless (abandoned: no stub).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -52,21 +52,24 @@ static int make_stub(sd_bus_message *m, sd_bus_message **ret)
 	return 0;
 }
 
-int call_new(struct bus *b, struct client *c, sd_bus_message *m, struct call **ret, struct failure *ret_failure)
+int call_new(struct bus *b, struct client *c, sd_bus_message *m, struct call **ret,
+	     struct failure *ret_failure)
 {
 	struct call *call;
 	int r;
 
 	if (c->pending >= b->limits.pending_per_client)
-		return failure_set(ret_failure, RDMAREG_ERROR_LIMIT_EXCEEDED,
-				   "%u calls of this connection wait for an answer already: wait for some, or have the "
-				   "administrator raise pending_calls_per_client in rdmaregd.conf",
-				   c->pending);
+		return failure_set(
+			ret_failure, RDMAREG_ERROR_LIMIT_EXCEEDED,
+			"%u calls of this connection wait for an answer already: wait for some, or have the "
+			"administrator raise pending_calls_per_client in rdmaregd.conf",
+			c->pending);
 	if (c->user->pending >= b->limits.pending_per_uid)
-		return failure_set(ret_failure, RDMAREG_ERROR_LIMIT_EXCEEDED,
-				   "%u calls of uid %u wait for an answer already: wait for some, or have the "
-				   "administrator raise pending_calls_per_uid in rdmaregd.conf",
-				   c->user->pending, c->uid);
+		return failure_set(
+			ret_failure, RDMAREG_ERROR_LIMIT_EXCEEDED,
+			"%u calls of uid %u wait for an answer already: wait for some, or have the "
+			"administrator raise pending_calls_per_uid in rdmaregd.conf",
+			c->user->pending, c->uid);
 	call = calloc(1, sizeof(*call));
 	if (!call)
 		return -ENOMEM;
@@ -100,13 +103,17 @@ static void call_free(struct call *c)
 	free(c);
 }
 
-/* Sends @reply, as built with result @r, and frees the call. A reply that cannot be made becomes an error, so nobody hangs. */
+/*
+ * Sends @reply, as built with result @r, and frees the call. A reply that cannot be made becomes an error,
+ * so nobody hangs.
+ */
 static void finish(struct call *c, sd_bus_message *reply, int r)
 {
 	if (r >= 0)
 		r = sd_bus_send(NULL, reply, NULL);
 	if (r < 0) {
-		log_error("client %s: cannot be answered: %s", sd_bus_message_get_sender(c->stub), strerror(-r));
+		log_error("client %s: cannot be answered: %s", sd_bus_message_get_sender(c->stub),
+			  strerror(-r));
 		sd_bus_reply_method_errnof(c->stub, r, "the answer could not be made: %s", strerror(-r));
 	}
 	sd_bus_message_unref(reply);

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * clients.c - who is on the bus. A client is made when a connection calls for the first time and ends when the bus says that the
- * connection did; unique names are never used twice, so a name always means the same client.
+ * clients.c - who is on the bus. A client is made when a connection calls for the first time and ends when
+ * the bus says that the connection did; unique names are never used twice, so a name always means the same
+ * client.
  *
- * One match tells of every connection that ends. It is in place before the first client is made, and a client is only made of a
- * connection that still answered for its uid, so no end is missed.
+ * One match tells of every connection that ends. It is in place before the first client is made, and a
+ * client is only made of a connection that still answered for its uid, so no end is missed.
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -2,10 +2,12 @@
 /*
  * descriptor.c - is this descriptor, and this range of it, something that a region can be made of?
  *
- * The keeper checks again: it is what maps the file. Here the caller gets an exact answer before a keeper is started for it.
+ * The keeper checks again: it is what maps the file. Here the caller gets an exact answer before a keeper
+ * is started for it.
  *
- * What always holds: nothing here asks a filesystem anything. The caller may have mounted it (FUSE), and a server that never answers
- * must not stop the daemon; so sizes are what the kernel has cached (AT_STATX_DONT_SYNC).
+ * What always holds: nothing here asks a filesystem anything. The caller may have mounted it (FUSE), and a
+ * server that never answers must not stop the daemon; so sizes are what the kernel has cached
+ * (AT_STATX_DONT_SYNC).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -79,15 +81,18 @@ static int check_mode(struct register_request *q, int fd, struct failure *f)
 	if (flags < 0)
 		return failure_set(f, INVALID_FILE, "the descriptor cannot be used: %s", strerror(errno));
 	if (flags & O_PATH)
-		return failure_set(f, INVALID_FILE, "the descriptor was opened with O_PATH, which gives no right to the "
-						    "contents: open the file O_RDONLY or O_RDWR");
+		return failure_set(f, INVALID_FILE,
+				   "the descriptor was opened with O_PATH, which gives no right to the "
+				   "contents: open the file O_RDONLY or O_RDWR");
 	if ((flags & O_ACCMODE) == O_WRONLY)
-		return failure_set(f, INVALID_FILE, "the descriptor was opened O_WRONLY, which cannot be mapped: open the "
-						    "file O_RDONLY or O_RDWR");
+		return failure_set(f, INVALID_FILE,
+				   "the descriptor was opened O_WRONLY, which cannot be mapped: open the "
+				   "file O_RDONLY or O_RDWR");
 	if (q->access == ACCESS_READ_WRITE && (flags & O_ACCMODE) != O_RDWR)
-		return failure_set(f, RDMAREG_ERROR_ACCESS_DENIED,
-				   "access 'rw' needs a descriptor opened O_RDWR, this one was opened O_RDONLY: open the file "
-				   "for writing, or ask for access 'r'");
+		return failure_set(
+			f, RDMAREG_ERROR_ACCESS_DENIED,
+			"access 'rw' needs a descriptor opened O_RDWR, this one was opened O_RDONLY: open the file "
+			"for writing, or ask for access 'r'");
 	return 0;
 }
 
@@ -96,12 +101,13 @@ static int check_range(struct register_request *q, uint64_t size, struct failure
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), end;
 
 	if (q->offset % page)
-		return failure_set(f, INVALID_RANGE, "offset %" PRIu64 " is not a multiple of the page size %" PRIu64, q->offset,
-				   page);
+		return failure_set(f, INVALID_RANGE,
+				   "offset %" PRIu64 " is not a multiple of the page size %" PRIu64,
+				   q->offset, page);
 	if (q->offset >= size)
 		return failure_set(f, INVALID_RANGE,
-				   "offset %" PRIu64 " is not inside the file, which has %" PRIu64 " bytes%s", q->offset, size,
-				   size ? "" : ": give it a size with ftruncate(2) first");
+				   "offset %" PRIu64 " is not inside the file, which has %" PRIu64 " bytes%s",
+				   q->offset, size, size ? "" : ": give it a size with ftruncate(2) first");
 	if (!q->length)
 		q->length = size - q->offset;
 	if (__builtin_add_overflow(q->length, page - 1, &end))
@@ -109,13 +115,14 @@ static int check_range(struct register_request *q, uint64_t size, struct failure
 	q->length = end / page * page;
 	if (__builtin_add_overflow(q->offset, q->length, &end) || end > INT64_MAX)
 		return failure_set(f, INVALID_RANGE,
-				   "offset %" PRIu64 " and length %" PRIu64 " together lie beyond the end of any file", q->offset,
-				   q->length);
+				   "offset %" PRIu64 " and length %" PRIu64
+				   " together lie beyond the end of any file",
+				   q->offset, q->length);
 	return 0;
 }
 
-int descriptor_check(struct register_request *q, int fd, uint64_t offset, uint64_t length, uint32_t uid, char *path,
-		     size_t path_size, struct failure *ret_failure)
+int descriptor_check(struct register_request *q, int fd, uint64_t offset, uint64_t length, uint32_t uid,
+		     char *path, size_t path_size, struct failure *ret_failure)
 {
 	char link[64], target[PATH_MAX];
 	uint64_t size;
@@ -127,13 +134,15 @@ int descriptor_check(struct register_request *q, int fd, uint64_t offset, uint64
 	q->offset = offset;
 	q->length = length;
 	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_SIZE | STATX_UID, &st) < 0)
-		return failure_set(ret_failure, INVALID_FILE, "the descriptor cannot be examined: %s", strerror(errno));
+		return failure_set(ret_failure, INVALID_FILE, "the descriptor cannot be examined: %s",
+				   strerror(errno));
 	size = st.stx_size;
 	if (!S_ISREG(st.stx_mode) &&
 	    (!S_ISCHR(st.stx_mode) || dax_size(st.stx_rdev_major, st.stx_rdev_minor, &size) < 0))
-		return failure_set(ret_failure, INVALID_FILE,
-				   "the descriptor is %s: a region is made of a regular file, a memfd, or device-dax",
-				   kind_of(st.stx_mode));
+		return failure_set(
+			ret_failure, INVALID_FILE,
+			"the descriptor is %s: a region is made of a regular file, a memfd, or device-dax",
+			kind_of(st.stx_mode));
 	r = check_mode(q, fd, ret_failure);
 	if (r)
 		return r;

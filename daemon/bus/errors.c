@@ -27,37 +27,45 @@ int failure_from_refusal(struct failure *f, int refusal, const struct registry_l
 	switch ((enum registry_refusal)refusal) {
 	case REGISTRY_E_REGIONS_PER_TENANT:
 		return failure_set(f, RDMAREG_ERROR_LIMIT_EXCEEDED,
-				   "uid %" PRIu32 " session '%s' has its %" PRIu32 " regions already: release some, or have "
+				   "uid %" PRIu32 " session '%s' has its %" PRIu32
+				   " regions already: release some, or have "
 				   "the administrator raise regions_per_tenant in rdmaregd.conf",
 				   uid, session, limits->regions_per_tenant);
 	case REGISTRY_E_BYTES_PER_TENANT:
-		return failure_set(f, RDMAREG_ERROR_LIMIT_EXCEEDED,
-				   "%" PRIu64 " more bytes would take uid %" PRIu32 " session '%s' over its %" PRIu64
-				   ": release regions, or have the administrator raise bytes_per_tenant in rdmaregd.conf",
-				   bytes, uid, session, limits->bytes_per_tenant);
+		return failure_set(
+			f, RDMAREG_ERROR_LIMIT_EXCEEDED,
+			"%" PRIu64 " more bytes would take uid %" PRIu32 " session '%s' over its %" PRIu64
+			": release regions, or have the administrator raise bytes_per_tenant in rdmaregd.conf",
+			bytes, uid, session, limits->bytes_per_tenant);
 	case REGISTRY_E_REGIONS_PER_CLIENT:
 		return failure_set(f, RDMAREG_ERROR_LIMIT_EXCEEDED,
-				   "this connection owns its %" PRIu32 " regions already: release some, register detached ones, "
+				   "this connection owns its %" PRIu32
+				   " regions already: release some, register detached ones, "
 				   "or have the administrator raise regions_per_client in rdmaregd.conf",
 				   limits->regions_per_client);
 	case REGISTRY_E_TENANTS_PER_UID:
 		return failure_set(f, RDMAREG_ERROR_LIMIT_EXCEEDED,
-				   "uid %" PRIu32 " has its %" PRIu32 " sessions already, so '%s' cannot be opened: use one of "
+				   "uid %" PRIu32 " has its %" PRIu32
+				   " sessions already, so '%s' cannot be opened: use one of "
 				   "them, or have the administrator raise tenants_per_uid in rdmaregd.conf",
 				   uid, limits->tenants_per_uid, session);
 	case REGISTRY_E_TENANTS:
 		return failure_set(f, RDMAREG_ERROR_LIMIT_EXCEEDED,
-				   "this machine runs its %" PRIu32 " keepers already: try again later, or have the "
+				   "this machine runs its %" PRIu32
+				   " keepers already: try again later, or have the "
 				   "administrator raise keepers in rdmaregd.conf",
 				   limits->tenants);
 	case REGISTRY_E_EXISTS:
 		break;
 	}
-	return failure_set(f, RDMAREG_ERROR_FAILED, "the region could not be entered (reason %d): please report this",
-			   refusal);
+	return failure_set(f, RDMAREG_ERROR_FAILED,
+			   "the region could not be entered (reason %d): please report this", refusal);
 }
 
-/* What a keeper's errno means to a caller: the matter, unless the keeper has said it better, and the advice. */
+/*
+ * What a keeper's errno means to a caller: the matter, unless the keeper has said it better, and the
+ * advice.
+ */
 static const struct {
 	int error;
 	const char *name;
@@ -66,15 +74,22 @@ static const struct {
 } errno_table[] = {
 	{ EINVAL, RDMAREG_ERROR_INVALID_RANGE, "the range does not fit the file", "check offset and length" },
 	{ ERANGE, RDMAREG_ERROR_INVALID_RANGE, "the range does not fit", "check offset and length" },
-	{ EOVERFLOW, RDMAREG_ERROR_INVALID_RANGE, "the range does not fit the file", "check offset and length" },
-	{ EBADF, RDMAREG_ERROR_INVALID_FILE, "the descriptor is of no use", "open a file O_RDONLY or O_RDWR" },
-	{ ENODEV, RDMAREG_ERROR_INVALID_FILE, "the file cannot be mapped", "use one on a filesystem with mmap(2)" },
-	{ ENOTSUP, RDMAREG_ERROR_NO_ADAPTER, "no RDMA device can do this", "it takes one with on-demand paging" },
+	{ EOVERFLOW, RDMAREG_ERROR_INVALID_RANGE, "the range does not fit the file",
+	  "check offset and length" },
+	{ EBADF, RDMAREG_ERROR_INVALID_FILE, "the descriptor is of no use",
+	  "open a file O_RDONLY or O_RDWR" },
+	{ ENODEV, RDMAREG_ERROR_INVALID_FILE, "the file cannot be mapped",
+	  "use one on a filesystem with mmap(2)" },
+	{ ENOTSUP, RDMAREG_ERROR_NO_ADAPTER, "no RDMA device can do this",
+	  "it takes one with on-demand paging" },
 	{ ENXIO, RDMAREG_ERROR_NO_ADAPTER, "no RDMA device with on-demand paging has an address here",
 	  "see rdma link and ip address" },
-	{ EMSGSIZE, RDMAREG_ERROR_NO_ADAPTER, "the RDMA device's MTU is too small", "see minimum_mtu in rdmaregd.conf" },
-	{ EACCES, RDMAREG_ERROR_ACCESS_DENIED, "the descriptor does not allow it", "open the file with more rights" },
-	{ EPERM, RDMAREG_ERROR_ACCESS_DENIED, "the descriptor or a seal does not allow it", "ask for access 'r'" },
+	{ EMSGSIZE, RDMAREG_ERROR_NO_ADAPTER, "the RDMA device's MTU is too small",
+	  "see minimum_mtu in rdmaregd.conf" },
+	{ EACCES, RDMAREG_ERROR_ACCESS_DENIED, "the descriptor does not allow it",
+	  "open the file with more rights" },
+	{ EPERM, RDMAREG_ERROR_ACCESS_DENIED, "the descriptor or a seal does not allow it",
+	  "ask for access 'r'" },
 	{ ENOSPC, RDMAREG_ERROR_LIMIT_EXCEEDED, "a limit is reached", "see [limits] in rdmaregd.conf" },
 	{ EDQUOT, RDMAREG_ERROR_LIMIT_EXCEEDED, "a limit is reached", "see [limits] in rdmaregd.conf" },
 	{ EMFILE, RDMAREG_ERROR_LIMIT_EXCEEDED, "no descriptors are left", "release regions" },
@@ -85,7 +100,8 @@ static const struct {
 	{ ENOENT, RDMAREG_ERROR_NO_SUCH_REGION, "the region ended meanwhile", "register it again" },
 	{ ECANCELED, RDMAREG_ERROR_BUSY, "the region was released meanwhile", "register it again" },
 	{ ESTALE, RDMAREG_ERROR_NO_SUCH_REVOCATION, "the revocation is over", "wait for the next one" },
-	{ EPIPE, RDMAREG_ERROR_KEEPER_LOST, "the tenant's keeper was lost", "try again, a new one is started" },
+	{ EPIPE, RDMAREG_ERROR_KEEPER_LOST, "the tenant's keeper was lost",
+	  "try again, a new one is started" },
 	{ ETIMEDOUT, RDMAREG_ERROR_KEEPER_LOST, "the tenant's keeper took too long",
 	  "try again, or see timeout_msec in rdmaregd.conf" },
 };

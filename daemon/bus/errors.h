@@ -2,8 +2,9 @@
 /*
  * errors.h - why a request was refused, in words, on its way to a D-Bus error.
  *
- * What always holds: a failure has a name of proto/names.h and a message that says what was asked, what is the matter and what to do; the
- * two tables that make failures of numbers (errno, enum registry_refusal) are here and nowhere else.
+ * What always holds: a failure has a name of proto/names.h and a message that says what was asked, what is
+ * the matter and what to do; the two tables that make failures of numbers (errno, enum registry_refusal)
+ * are here and nowhere else.
  */
 #ifndef RDMAREG_BUS_ERRORS_H
 #define RDMAREG_BUS_ERRORS_H
@@ -17,11 +18,15 @@ struct failure {
 	char text[600];
 };
 
-/* Returned by what fills a struct failure: the request is refused, nothing happened, the caller must answer it. */
+/*
+ * Returned by what fills a struct failure: the request is refused, nothing happened, the caller must answer
+ * it.
+ */
 #define BUS_E_REFUSED 1
 
 /* Always returns BUS_E_REFUSED, so that a check can end in return failure_set(...). */
-int failure_set(struct failure *f, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int failure_set(struct failure *f, const char *name, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /* One of the registry's limits was reached by tenant @uid, @session asking for @bytes. */
 int failure_from_refusal(struct failure *f, int refusal, const struct registry_limits *limits, uint32_t uid,

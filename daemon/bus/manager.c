@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* manager.c - org.rdmareg.Registry1.Manager: registering, finding and listing regions, and who gets signals. */
+/*
+ * manager.c - org.rdmareg.Registry1.Manager: registering, finding and listing regions, and who gets
+ * signals.
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -12,7 +15,10 @@
 #define LIST_LIMIT_DEFAULT 256
 #define LIST_LIMIT_MAX 4096
 
-/* Answers a request that was refused (positive) or that cannot be answered in full (negative: sd-bus does it). */
+/*
+ * Answers a request that was refused (positive) or that cannot be answered in full (negative: sd-bus does
+ * it).
+ */
 static int refuse(sd_bus_message *m, int r, const struct failure *f)
 {
 	return r < 0 ? r : reply_failure(m, f);
@@ -28,18 +34,16 @@ static int check_session(const char *session, struct failure *f)
 		return 0;
 	text_clean(clean, sizeof(clean), session, n);
 	return failure_set(f, RDMAREG_ERROR_INVALID_OPTION,
-			   "'%s' is no session name: it must be 1 to %d of the characters A-Z a-z 0-9 _ . -", clean,
-			   TENANT_SESSION_MAX - 1);
+			   "'%s' is no session name: it must be 1 to %d of the characters A-Z a-z 0-9 _ . -",
+			   clean, TENANT_SESSION_MAX - 1);
 }
 
 static int read_register_options(sd_bus_message *m, struct register_request *q, struct failure *f)
 {
 	const char *policy = region_policy_names[POLICY_YIELD];
 	const struct option known[] = {
-		{ "policy", 's', &policy, NULL },
-		{ "grace_usec", 't', &q->grace_usec, &q->has_grace },
-		{ "detached", 'b', &q->detached, NULL },
-		{ "session", 's', &q->session, NULL },
+		{ "policy", 's', &policy, NULL },	 { "grace_usec", 't', &q->grace_usec, &q->has_grace },
+		{ "detached", 'b', &q->detached, NULL }, { "session", 's', &q->session, NULL },
 		{ "warm", 'b', &q->warm, NULL },
 	};
 	uint8_t word;
@@ -119,8 +123,8 @@ static int read_filter(sd_bus_message *m, struct filter *filter, struct failure 
 	if (r)
 		return r;
 	if (filter->limit < 1 || filter->limit > LIST_LIMIT_MAX)
-		return failure_set(f, RDMAREG_ERROR_INVALID_OPTION, "limit must be from 1 to %d, not %" PRIu32, LIST_LIMIT_MAX,
-				   filter->limit);
+		return failure_set(f, RDMAREG_ERROR_INVALID_OPTION,
+				   "limit must be from 1 to %d, not %" PRIu32, LIST_LIMIT_MAX, filter->limit);
 	if (filter->session) {
 		r = check_session(filter->session, f);
 		if (r)
@@ -128,12 +132,14 @@ static int read_filter(sd_bus_message *m, struct filter *filter, struct failure 
 	}
 	if (!filter->state)
 		return 0;
-	return option_word("state", filter->state, region_state_names, _REGION_STATE_MAX, &filter->state_number, f);
+	return option_word("state", filter->state, region_state_names, _REGION_STATE_MAX,
+			   &filter->state_number, f);
 }
 
 static bool matches(const struct filter *filter, const struct client *c, const struct region_view *v)
 {
-	return client_may_see(c, v->tenant) && (!filter->session || !strcmp(filter->session, v->tenant->session)) &&
+	return client_may_see(c, v->tenant) &&
+	       (!filter->session || !strcmp(filter->session, v->tenant->session)) &&
 	       (!filter->state || filter->state_number == v->region->state);
 }
 
@@ -150,7 +156,8 @@ static int append_region(sd_bus_message *reply, const struct region_view *v)
 	return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
-static int append_list(struct bus *b, sd_bus_message *reply, const struct client *c, const struct filter *filter)
+static int append_list(struct bus *b, sd_bus_message *reply, const struct client *c,
+		       const struct filter *filter)
 {
 	struct region_view v;
 	uint64_t after = filter->after;
@@ -211,8 +218,9 @@ static int method_get(sd_bus_message *m, void *userdata, sd_bus_error *error)
 		return r;
 	if (!b->handlers->view_region(b->userdata, id, &v) || !client_may_see(c, v.tenant))
 		return sd_bus_reply_method_errorf(m, RDMAREG_ERROR_NO_SUCH_REGION,
-						  "%" PRIu64 " is no region of uid %" PRIu32 ": it was released, or never was", id,
-						  c->uid);
+						  "%" PRIu64 " is no region of uid %" PRIu32
+						  ": it was released, or never was",
+						  id, c->uid);
 	region_path(id, path);
 	r = sd_bus_message_new_method_return(m, &reply);
 	if (r >= 0)
@@ -263,17 +271,19 @@ static int get_property(sd_bus *connection, const char *path, const char *interf
 	return -EINVAL;
 }
 
-
 #define ANYBODY SD_BUS_VTABLE_UNPRIVILEGED /* for anybody; each method judges the caller itself */
 #define PROPERTY(name, type) SD_BUS_PROPERTY(name, type, get_property, 0, 0)
 
 const sd_bus_vtable manager_vtable[] = {
 	SD_BUS_VTABLE_START(0),
 	SD_BUS_METHOD_WITH_ARGS("RegisterRegion",
-	       SD_BUS_ARGS("h", fd, "t", offset, "t", length, "s", access, "a{sv}", options),
-	       SD_BUS_RESULT("t", id, "o", region, "a{sv}", properties), method_register, ANYBODY),
-	SD_BUS_METHOD_WITH_ARGS("ListRegions", SD_BUS_ARGS("a{sv}", filter), SD_BUS_RESULT("a(toa{sv})", regions), method_list, ANYBODY),
-	SD_BUS_METHOD_WITH_ARGS("GetRegion", SD_BUS_ARGS("t", id), SD_BUS_RESULT("o", region, "a{sv}", properties), method_get, ANYBODY),
+				SD_BUS_ARGS("h", fd, "t", offset, "t", length, "s", access, "a{sv}", options),
+				SD_BUS_RESULT("t", id, "o", region, "a{sv}", properties), method_register,
+				ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS("ListRegions", SD_BUS_ARGS("a{sv}", filter),
+				SD_BUS_RESULT("a(toa{sv})", regions), method_list, ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS("GetRegion", SD_BUS_ARGS("t", id),
+				SD_BUS_RESULT("o", region, "a{sv}", properties), method_get, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("Subscribe", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_subscribe, ANYBODY),
 	SD_BUS_SIGNAL_WITH_ARGS("RegionAdded", SD_BUS_ARGS("t", id, "o", region), 0),
 	SD_BUS_SIGNAL_WITH_ARGS("RegionRemoved", SD_BUS_ARGS("t", id, "o", region), 0),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * options.c - the a{sv} of a method, read by a table of what the method knows. Unknown keys are refused, not ignored: a caller that
- * misspells "detached" must not believe that it was obeyed.
+ * options.c - the a{sv} of a method, read by a table of what the method knows. Unknown keys are refused,
+ * not ignored: a caller that misspells "detached" must not believe that it was obeyed.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -53,9 +53,11 @@ static int refuse_key(const char *key, const struct option *known, size_t n, str
 	size_t used = 0;
 
 	for (size_t i = 0; i < n && used < sizeof(list); i++)
-		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "", known[i].name);
+		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "",
+					 known[i].name);
 	text_clean(clean, sizeof(clean), key, strlen(key));
-	return failure_set(f, RDMAREG_ERROR_INVALID_OPTION, "there is no option '%s' here; known are: %s", clean, list);
+	return failure_set(f, RDMAREG_ERROR_INVALID_OPTION, "there is no option '%s' here; known are: %s",
+			   clean, list);
 }
 
 static int read_entry(sd_bus_message *m, const struct option *known, size_t n, struct failure *f)
@@ -72,8 +74,9 @@ static int read_entry(sd_bus_message *m, const struct option *known, size_t n, s
 		if (r < 0)
 			return r;
 		if (contents[0] != known[i].type || contents[1])
-			return failure_set(f, RDMAREG_ERROR_INVALID_OPTION, "option '%s' must be %s, not of type '%.30s'",
-					   key, type_name(known[i].type), contents);
+			return failure_set(f, RDMAREG_ERROR_INVALID_OPTION,
+					   "option '%s' must be %s, not of type '%.30s'", key,
+					   type_name(known[i].type), contents);
 		return read_value(m, &known[i]);
 	}
 	return refuse_key(key, known, n, f);
@@ -115,6 +118,6 @@ int option_word(const char *key, const char *word, const char *const *names, siz
 			used += (size_t)snprintf(list + used, sizeof(list) - used, " %s", names[i]);
 	}
 	text_clean(clean, sizeof(clean), word, strlen(word));
-	return failure_set(ret_failure, RDMAREG_ERROR_INVALID_OPTION, "'%s' is no value for %s: it must be one of%s", clean,
-			   key, list);
+	return failure_set(ret_failure, RDMAREG_ERROR_INVALID_OPTION,
+			   "'%s' is no value for %s: it must be one of%s", clean, key, list);
 }

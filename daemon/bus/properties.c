@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * properties.c - a region's properties: one table with name, type and the change that touches it, one switch with the values. Single
- * Gets, lists and PropertiesChanged are all made from it, so they cannot differ.
+ * properties.c - a region's properties: one table with name, type and the change that touches it, one
+ * switch with the values. Single Gets, lists and PropertiesChanged are all made from it, so they cannot
+ * differ.
  */
 #include <errno.h>
 #include <string.h>
@@ -80,9 +81,10 @@ static const char *or_empty(const char *s)
 static int append_revocation(sd_bus_message *m, const struct region *r)
 {
 	if (!r->revoking)
-		return sd_bus_message_append(m, "(tsttt)", (uint64_t)0, "", (uint64_t)0, (uint64_t)0, (uint64_t)0);
-	return sd_bus_message_append(m, "(tsttt)", r->revocation, revocation_cause_names[r->cause], r->revocation_offset,
-				     r->revocation_length, r->deadline_usec);
+		return sd_bus_message_append(m, "(tsttt)", (uint64_t)0, "", (uint64_t)0, (uint64_t)0,
+					     (uint64_t)0);
+	return sd_bus_message_append(m, "(tsttt)", r->revocation, revocation_cause_names[r->cause],
+				     r->revocation_offset, r->revocation_length, r->deadline_usec);
 }
 
 static int append_value(sd_bus_message *m, const struct region_view *v, enum property p)

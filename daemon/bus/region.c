@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * region.c - org.rdmareg.Registry1.Region, served for every number below the prefix. find_region() stands before each member, Get and
- * Introspect alike: past it the region exists and the caller may see it.
+ * region.c - org.rdmareg.Registry1.Region, served for every number below the prefix. find_region() stands
+ * before each member, Get and Introspect alike: past it the region exists and the caller may see it.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -45,7 +45,8 @@ int find_region(sd_bus *connection, const char *path, const char *interface, voi
 	if (!id || !b->handlers->view_region(b->userdata, id, &b->found.view) ||
 	    !client_may_see(c, b->found.view.tenant)) {
 		sd_bus_error_setf(ret_error, RDMAREG_ERROR_NO_SUCH_REGION,
-				  "%s names no region of uid %u: it was released, or never was", path, c->uid);
+				  "%s names no region of uid %u: it was released, or never was", path,
+				  c->uid);
 		return -ENOENT;
 	}
 	b->found.bus = b;
@@ -166,7 +167,6 @@ static int method_release(sd_bus_message *m, void *userdata, sd_bus_error *error
 	return end(call, b->handlers->release(b->userdata, found->view.region->id, call, &f), &f);
 }
 
-
 #define ANYBODY SD_BUS_VTABLE_UNPRIVILEGED /* for anybody; each method judges the caller itself */
 #define SIGNAL(name, ...) SD_BUS_SIGNAL_WITH_ARGS(name, SD_BUS_ARGS(__VA_ARGS__), 0)
 #define CONST(name, type) SD_BUS_PROPERTY(name, type, property_get, 0, SD_BUS_VTABLE_PROPERTY_CONST)
@@ -175,11 +175,15 @@ static int method_release(sd_bus_message *m, void *userdata, sd_bus_error *error
 
 const sd_bus_vtable region_vtable[] = {
 	SD_BUS_VTABLE_START(0),
-	SD_BUS_METHOD_WITH_ARGS("Prefetch", SD_BUS_ARGS("t", offset, "t", length, "a{sv}", options), SD_BUS_NO_RESULT, method_prefetch, ANYBODY),
-	SD_BUS_METHOD_WITH_ARGS("Export", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("s", ticket), method_export, ANYBODY),
-	SD_BUS_METHOD_WITH_ARGS("AckRevocation", SD_BUS_ARGS("t", revocation), SD_BUS_NO_RESULT, method_acknowledge, ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS("Prefetch", SD_BUS_ARGS("t", offset, "t", length, "a{sv}", options),
+				SD_BUS_NO_RESULT, method_prefetch, ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS("Export", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("s", ticket),
+				method_export, ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS("AckRevocation", SD_BUS_ARGS("t", revocation), SD_BUS_NO_RESULT,
+				method_acknowledge, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("Release", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_release, ANYBODY),
-	SIGNAL("RevocationRequested", "t", revocation, "s", cause, "t", offset, "t", length, "t", deadline_usec),
+	SIGNAL("RevocationRequested", "t", revocation, "s", cause, "t", offset, "t", length, "t",
+	       deadline_usec),
 	SIGNAL("RevocationSettled", "t", revocation, "s", outcome, "t", valid_length),
 	CONST("Id", "t"),
 	TOLD("State", "s"),

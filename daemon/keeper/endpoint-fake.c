@@ -26,8 +26,8 @@ struct endpoint {
 	struct peer *peers;
 };
 
-int endpoint_new(struct endpoint **ret, struct event_base *base, const char *address, uint16_t port, uint32_t max_peers,
-		 const struct endpoint_ops *ops, void *userdata, struct reason *why)
+int endpoint_new(struct endpoint **ret, struct event_base *base, const char *address, uint16_t port,
+		 uint32_t max_peers, const struct endpoint_ops *ops, void *userdata, struct reason *why)
 {
 	struct endpoint *e;
 
@@ -163,8 +163,8 @@ void endpoint_forget(struct endpoint *e, uint64_t region)
 	sweep(e);
 }
 
-uint64_t endpoint_fake_join(struct endpoint *e, uint64_t region, uint32_t rights, const uint8_t token[WIRE_TOKEN_BYTES],
-			    int *ret_refused)
+uint64_t endpoint_fake_join(struct endpoint *e, uint64_t region, uint32_t rights,
+			    const uint8_t token[WIRE_TOKEN_BYTES], int *ret_refused)
 {
 	struct endpoint_request request = { .region = region, .rights = rights };
 	struct endpoint_offer offer = { 0 };
@@ -172,7 +172,8 @@ uint64_t endpoint_fake_join(struct endpoint *e, uint64_t region, uint32_t rights
 
 	sweep(e);
 	memcpy(request.token, token, sizeof(request.token));
-	*ret_refused = e->n_peers >= e->max_peers ? (int)WIRE_REFUSED_LIMIT : e->ops->admit(e->userdata, &request, &offer);
+	*ret_refused = e->n_peers >= e->max_peers ? (int)WIRE_REFUSED_LIMIT
+						  : e->ops->admit(e->userdata, &request, &offer);
 	if (*ret_refused)
 		return 0;
 	p = calloc(1, sizeof(*p));

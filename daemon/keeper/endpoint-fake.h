@@ -6,8 +6,8 @@
 #include "keeper/endpoint.h"
 
 /* A peer presents a token and, if it is let in, is up at once. Returns its number, or 0 and the enum wire_refusal. */
-uint64_t endpoint_fake_join(struct endpoint *e, uint64_t region, uint32_t rights, const uint8_t token[WIRE_TOKEN_BYTES],
-			    int *ret_refused);
+uint64_t endpoint_fake_join(struct endpoint *e, uint64_t region, uint32_t rights,
+			    const uint8_t token[WIRE_TOKEN_BYTES], int *ret_refused);
 
 /* Every peer of the region that was asked acknowledges. Returns how many. */
 unsigned int endpoint_fake_acknowledge(struct endpoint *e, uint64_t region);

@@ -32,15 +32,17 @@ static void set_port(struct sockaddr_storage *a, uint16_t port)
 		((struct sockaddr_in6 *)a)->sin6_port = htons(port);
 }
 
-static int try_address(struct rdma_cm_id **ret, struct rdma_event_channel *channel, struct sockaddr_storage *address,
-		       uint16_t port, const struct endpoint_ops *ops, void *userdata, struct reason *why)
+static int try_address(struct rdma_cm_id **ret, struct rdma_event_channel *channel,
+		       struct sockaddr_storage *address, uint16_t port, const struct endpoint_ops *ops,
+		       void *userdata, struct reason *why)
 {
 	_cleanup_(destroy_idp) struct rdma_cm_id *id = NULL;
 	int r;
 
 	set_port(address, port);
 	if (rdma_create_id(channel, &id, NULL, RDMA_PS_TCP) < 0)
-		return reason_set(why, -errno, "The RDMA connection manager cannot be used: %m (is rdma_ucm loaded?)");
+		return reason_set(why, -errno,
+				  "The RDMA connection manager cannot be used: %m (is rdma_ucm loaded?)");
 	if (rdma_bind_addr(id, (struct sockaddr *)address) < 0)
 		return reason_set(why, -errno, "RDMA cannot listen there: %m");
 	if (!id->verbs)
@@ -54,8 +56,8 @@ static int try_address(struct rdma_cm_id **ret, struct rdma_event_channel *chann
 	return 0;
 }
 
-static int try_named(struct rdma_cm_id **ret, struct rdma_event_channel *channel, const char *address, uint16_t port,
-		     const struct endpoint_ops *ops, void *userdata, struct reason *why)
+static int try_named(struct rdma_cm_id **ret, struct rdma_event_channel *channel, const char *address,
+		     uint16_t port, const struct endpoint_ops *ops, void *userdata, struct reason *why)
 {
 	struct addrinfo hints = { .ai_flags = AI_NUMERICHOST }, *found;
 	struct sockaddr_storage a = { 0 };
@@ -74,11 +76,12 @@ static bool is_usable(const struct ifaddrs *i, int family)
 	if (!(i->ifa_flags & IFF_UP) || (i->ifa_flags & IFF_LOOPBACK))
 		return false;
 	/* a ticket cannot carry the scope that a link-local address needs */
-	return family != AF_INET6 || !IN6_IS_ADDR_LINKLOCAL(&((const struct sockaddr_in6 *)i->ifa_addr)->sin6_addr);
+	return family != AF_INET6 ||
+	       !IN6_IS_ADDR_LINKLOCAL(&((const struct sockaddr_in6 *)i->ifa_addr)->sin6_addr);
 }
 
-int listener_new(struct rdma_cm_id **ret, struct rdma_event_channel *channel, const char *address, uint16_t port,
-		 const struct endpoint_ops *ops, void *userdata, struct reason *why)
+int listener_new(struct rdma_cm_id **ret, struct rdma_event_channel *channel, const char *address,
+		 uint16_t port, const struct endpoint_ops *ops, void *userdata, struct reason *why)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
 	_cleanup_(freeifaddrsp) struct ifaddrs *all = NULL;
@@ -96,7 +99,8 @@ int listener_new(struct rdma_cm_id **ret, struct rdma_event_channel *channel, co
 				continue;
 			memset(&a, 0, sizeof(a));
 			memcpy(&a, i->ifa_addr,
-			       families[f] == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6));
+			       families[f] == AF_INET ? sizeof(struct sockaddr_in)
+						      : sizeof(struct sockaddr_in6));
 			r = try_address(ret, channel, &a, port, ops, userdata, &last);
 			if (r == 0)
 				return 0;

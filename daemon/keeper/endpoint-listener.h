@@ -12,7 +12,7 @@
 #include "keeper/endpoint.h"
 
 /* See endpoint_new(). @ret: listening, with a device. */
-int listener_new(struct rdma_cm_id **ret, struct rdma_event_channel *channel, const char *address, uint16_t port,
-		 const struct endpoint_ops *ops, void *userdata, struct reason *why);
+int listener_new(struct rdma_cm_id **ret, struct rdma_event_channel *channel, const char *address,
+		 uint16_t port, const struct endpoint_ops *ops, void *userdata, struct reason *why);
 
 #endif

@@ -14,9 +14,9 @@
 
 #include "keeper/endpoint-wire.h"
 
-#define MIN_RNR_TIMER 12   /* 0.64 ms */
+#define MIN_RNR_TIMER 12 /* 0.64 ms */
 #define RNR_RETRY_EVER 7
-#define RETRIES_MAX 6	   /* with 7 rxe never gives up */
+#define RETRIES_MAX 6 /* with 7 rxe never gives up */
 #define USELESS_MAX 64
 #define SEND_FLAG (UINT64_C(1) << 32) /* in a work request's id */
 /* librdmacm passes on bits of the kernel's that ibv_modify_qp() does not know */
@@ -40,7 +40,8 @@ static int post_receive(struct peer *p, uint32_t index)
 	return r < 0 ? errno_or(EIO) : -r;
 }
 
-static int modify(struct peer *p, enum ibv_qp_state state, const struct rdma_conn_param *accept, uint32_t minimum_mtu)
+static int modify(struct peer *p, enum ibv_qp_state state, const struct rdma_conn_param *accept,
+		  uint32_t minimum_mtu)
 {
 	struct ibv_qp_attr attr = { .qp_state = state };
 	int mask, r;
@@ -80,7 +81,10 @@ static int create(struct peer *p, struct ibv_comp_channel *channel, struct ibv_p
 		.qp_context = p,
 		.qp_type = IBV_QPT_RC,
 		.sq_sig_all = 1,
-		.cap = { .max_send_wr = PEER_SENDS, .max_recv_wr = PEER_RECEIVES, .max_send_sge = 1, .max_recv_sge = 1 },
+		.cap = { .max_send_wr = PEER_SENDS,
+			 .max_recv_wr = PEER_RECEIVES,
+			 .max_send_sge = 1,
+			 .max_recv_sge = 1 },
 	};
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 

@@ -29,8 +29,8 @@ struct peer {
 	struct endpoint_peer public;
 	struct peer *next;
 	enum peer_state state;
-	bool told; /* that it left, or was abandoned */
-	bool gone; /* the other side said goodbye */
+	bool told;		/* that it left, or was abandoned */
+	bool gone;		/* the other side said goodbye */
 	uint64_t deadline_usec; /* HALF_OPEN and LEAVING: when to give up */
 	struct rdma_cm_id *id;
 	struct ibv_cq *cq;
@@ -40,8 +40,8 @@ struct peer {
 	uint32_t sending;	     /* bit per send buffer */
 	uint32_t sending_length;     /* bit of the WIRE_LENGTH_CHANGED under way, or 0 */
 	bool length_waits;
-	struct wire_message length;  /* the newest, while one is under way */
-	unsigned int useless;	     /* acknowledgements in a row that nobody waited for */
+	struct wire_message length; /* the newest, while one is under way */
+	unsigned int useless;	    /* acknowledgements in a row that nobody waited for */
 };
 
 /**

@@ -102,8 +102,8 @@ void peers_on_sweep(evutil_socket_t fd, short what, void *userdata)
 		} else if (p->state == PEER_LEAVING) {
 			free_peer(e, p);
 		} else {
-			log_info("region %" PRIu64 ": connection of %s given up: never established", p->public.region,
-				 p->public.address);
+			log_info("region %" PRIu64 ": connection of %s given up: never established",
+				 p->public.region, p->public.address);
 			peers_dismiss(e, p, true);
 		}
 	}
@@ -137,7 +137,8 @@ static void drain(struct endpoint *e, struct peer *p)
 			e->ops->acknowledged(e->userdata, &p->public, m.revocation);
 		} else if (r < 0) {
 			if (r == -EPROTO)
-				log_warning("region %" PRIu64 ": peer %s dismissed: it does not speak the protocol",
+				log_warning("region %" PRIu64
+					    ": peer %s dismissed: it does not speak the protocol",
 					    p->public.region, p->public.address);
 			peers_dismiss(e, p, r == -EPROTO);
 		}
@@ -178,8 +179,8 @@ static void tell(struct endpoint *e, struct peer *p, const struct wire_message *
 	else if (m->type == WIRE_REVOCATION_SETTLED)
 		p->public.asked = 0;
 	if (peer_send(p, m) < 0) {
-		log_warning("region %" PRIu64 ": peer %s cut off: it does not take its messages", p->public.region,
-			    p->public.address);
+		log_warning("region %" PRIu64 ": peer %s cut off: it does not take its messages",
+			    p->public.region, p->public.address);
 		peers_dismiss(e, p, true);
 	}
 }

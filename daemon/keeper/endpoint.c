@@ -58,14 +58,16 @@ static void on_request(struct endpoint *e, struct rdma_cm_id *id, const struct r
 		.cleared = offer.accept.revocation,
 		.rights = c->rights,
 	};
-	getnameinfo(rdma_get_peer_addr(id), sizeof(struct sockaddr_storage), p->public.address, sizeof(p->public.address),
-		    NULL, 0, NI_NUMERICHOST);
+	getnameinfo(rdma_get_peer_addr(id), sizeof(struct sockaddr_storage), p->public.address,
+		    sizeof(p->public.address), NULL, 0, NI_NUMERICHOST);
 	p->id = id;
 	id->context = p;
 	offer.accept.receive_depth = PEER_RECEIVES;
 	r = peer_accept(p, e->completions, &offer, param);
 	if (r < 0) {
-		log_warning("region %" PRIu64 ": connection of %s refused: %s", c->region, p->public.address, strerror(-r));
+		log_warning("region %" PRIu64 ": connection of %s refused: %s%s", c->region,
+			    p->public.address, strerror(-r),
+			    r == -ENOMEM ? " (or more than RLIMIT_MEMLOCK, see memlock_bytes)" : "");
 		e->ops->abandoned(e->userdata, &p->public);
 		peer_close(p);
 		free(p);
@@ -154,8 +156,8 @@ static void on_device(evutil_socket_t fd, short what, void *userdata)
 	while (ibv_get_async_event(e->listener->verbs, &event) == 0) {
 		enum ibv_event_type type = event.event_type;
 
-		if (type == IBV_EVENT_COMM_EST || type == IBV_EVENT_QP_FATAL || type == IBV_EVENT_QP_REQ_ERR ||
-		    type == IBV_EVENT_QP_ACCESS_ERR)
+		if (type == IBV_EVENT_COMM_EST || type == IBV_EVENT_QP_FATAL ||
+		    type == IBV_EVENT_QP_REQ_ERR || type == IBV_EVENT_QP_ACCESS_ERR)
 			p = event.element.qp->qp_context;
 		ibv_ack_async_event(&event);
 		if (type == IBV_EVENT_COMM_EST && p)
@@ -193,7 +195,8 @@ uint8_t endpoint_device_port(const struct endpoint *e)
 	return e->listener->port_num;
 }
 
-static int add_event(struct event **ret, struct event_base *base, int fd, event_callback_fn callback, void *userdata)
+static int add_event(struct event **ret, struct event_base *base, int fd, event_callback_fn callback,
+		     void *userdata)
 {
 	if (fd >= 0 && evutil_make_socket_nonblocking(fd) < 0)
 		return -errno;
@@ -203,8 +206,8 @@ static int add_event(struct event **ret, struct event_base *base, int fd, event_
 	return 0;
 }
 
-int endpoint_new(struct endpoint **ret, struct event_base *base, const char *address, uint16_t port, uint32_t max_peers,
-		 const struct endpoint_ops *ops, void *userdata, struct reason *why)
+int endpoint_new(struct endpoint **ret, struct event_base *base, const char *address, uint16_t port,
+		 uint32_t max_peers, const struct endpoint_ops *ops, void *userdata, struct reason *why)
 {
 	_cleanup_(endpoint_freep) struct endpoint *e = calloc(1, sizeof(*e));
 	int r;
@@ -216,15 +219,17 @@ int endpoint_new(struct endpoint **ret, struct event_base *base, const char *add
 	e->max_peers = max_peers;
 	e->channel = rdma_create_event_channel();
 	if (!e->channel)
-		return reason_set(why, -ENXIO, "There is no RDMA connection manager: %m (is rdma_ucm loaded?)");
+		return reason_set(why, -ENXIO,
+				  "There is no RDMA connection manager: %m (is rdma_ucm loaded?)");
 	r = listener_new(&e->listener, e->channel, address, port, ops, userdata, why);
 	if (r < 0)
 		return r;
-	getnameinfo(rdma_get_local_addr(e->listener), sizeof(struct sockaddr_storage), e->address, sizeof(e->address), NULL,
-		    0, NI_NUMERICHOST);
+	getnameinfo(rdma_get_local_addr(e->listener), sizeof(struct sockaddr_storage), e->address,
+		    sizeof(e->address), NULL, 0, NI_NUMERICHOST);
 	e->completions = ibv_create_comp_channel(e->listener->verbs);
 	if (!e->completions)
-		return reason_set(why, -ENXIO, "RDMA device %s has no completion channel left", endpoint_device(e));
+		return reason_set(why, -ENXIO, "RDMA device %s has no completion channel left",
+				  endpoint_device(e));
 	r = add_event(&e->cm_event, base, e->channel->fd, on_cm, e);
 	if (r == 0)
 		r = add_event(&e->completion_event, base, e->completions->fd, peers_on_completion, e);
@@ -242,8 +247,9 @@ int endpoint_new(struct endpoint **ret, struct event_base *base, const char *add
 
 struct endpoint *endpoint_free(struct endpoint *e)
 {
-	struct event *const events[] = { e ? e->cm_event : NULL, e ? e->completion_event : NULL, e ? e->device_event : NULL,
-					 e ? e->reap_event : NULL, e ? e->sweep_event : NULL };
+	struct event *const events[] = { e ? e->cm_event : NULL, e ? e->completion_event : NULL,
+					 e ? e->device_event : NULL, e ? e->reap_event : NULL,
+					 e ? e->sweep_event : NULL };
 
 	if (!e)
 		return NULL;

@@ -70,8 +70,8 @@ struct endpoint_ops {
  *
  * -ENODEV and a reason when there is no such device.
  */
-int endpoint_new(struct endpoint **ret, struct event_base *base, const char *address, uint16_t port, uint32_t max_peers,
-		 const struct endpoint_ops *ops, void *userdata, struct reason *why);
+int endpoint_new(struct endpoint **ret, struct event_base *base, const char *address, uint16_t port,
+		 uint32_t max_peers, const struct endpoint_ops *ops, void *userdata, struct reason *why);
 struct endpoint *endpoint_free(struct endpoint *e);
 DEFINE_FREEP(struct endpoint, endpoint_free)
 

@@ -3,7 +3,7 @@
  * hca-fake.c - hca.h without an adapter, for tests: every registration succeeds and gets a made-up key. Prefetching does what it would
  * do to the file's pages, so that a range beyond the end of the file fails as it does with an adapter.
  */
-#include "keeper/hca.h"
+#include "keeper/hca-fake.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -23,6 +23,23 @@ struct hca_mr {
 	uint32_t rkey;
 	bool write;
 };
+
+static atomic_int register_error, prefetch_error, count;
+
+void hca_fake_fail_register(int error)
+{
+	register_error = error;
+}
+
+void hca_fake_fail_prefetch(int error)
+{
+	prefetch_error = error;
+}
+
+int hca_fake_count(void)
+{
+	return count;
+}
 
 int hca_check(struct ibv_context *context, struct reason *why)
 {
@@ -54,12 +71,17 @@ int hca_mtu(const struct hca *h, uint32_t *ret_bytes)
 
 int hca_register(struct hca *h, uint64_t address, uint64_t length, bool write, struct hca_mr **ret)
 {
-	struct hca_mr *mr = calloc(1, sizeof(*mr));
+	int error = atomic_exchange(&register_error, 0);
+	struct hca_mr *mr;
 
 	(void)address;
 	(void)length;
+	if (error)
+		return error;
+	mr = calloc(1, sizeof(*mr));
 	if (!mr)
 		return -ENOMEM;
+	count++;
 	mr->rkey = 0x1000 + 0x101 * ++h->keys;
 	mr->write = write;
 	*ret = mr;
@@ -69,6 +91,7 @@ int hca_register(struct hca *h, uint64_t address, uint64_t length, bool write, s
 int hca_deregister(struct hca_mr *mr)
 {
 	free(mr);
+	count--;
 	return 0;
 }
 
@@ -85,7 +108,14 @@ struct ibv_pd *hca_mr_pd(const struct hca_mr *mr)
 
 int hca_prefetch(struct hca_mr *mr, uint64_t address, uint64_t length, bool write)
 {
+	int error = atomic_exchange(&prefetch_error, 0);
+
+	if (error)
+		return error;
 	if (write && !mr->write)
 		return -EINVAL;
-	return madvise((void *)(uintptr_t)address, length, write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ) < 0 ? -EFAULT : 0;
+	return madvise((void *)(uintptr_t)address, length, write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ) <
+			       0
+		       ? -EFAULT
+		       : 0;
 }

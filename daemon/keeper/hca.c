@@ -54,10 +54,12 @@ int hca_check(struct ibv_context *context, struct reason *why)
 	r = query_caps(context, &caps);
 	if (r < 0)
 		return reason_set(why, r, "RDMA device %s cannot be queried: %s", name, strerror(-r));
-	if (!(caps.general_caps & IBV_ODP_SUPPORT) || (caps.per_transport_caps.rc_odp_caps & needed) != needed)
-		return reason_set(why, -EOPNOTSUPP,
-				  "RDMA device %s has no on-demand paging for remote reads and writes (rxe: needs Linux 6.15)",
-				  name);
+	if (!(caps.general_caps & IBV_ODP_SUPPORT) ||
+	    (caps.per_transport_caps.rc_odp_caps & needed) != needed)
+		return reason_set(
+			why, -EOPNOTSUPP,
+			"RDMA device %s has no on-demand paging for remote reads and writes (rxe: needs Linux 6.15)",
+			name);
 	return 0;
 }
 
@@ -129,7 +131,8 @@ int hca_register(struct hca *h, uint64_t address, uint64_t length, bool write, s
 	if (!m)
 		return -ENOMEM;
 	if (write)
-		access |= IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE | (h->atomics ? IBV_ACCESS_REMOTE_ATOMIC : 0u);
+		access |= IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE |
+			  (h->atomics ? IBV_ACCESS_REMOTE_ATOMIC : 0u);
 	m->write = write;
 	errno = 0;
 	m->pd = ibv_alloc_pd(h->context);
@@ -157,36 +160,33 @@ struct ibv_pd *hca_mr_pd(const struct hca_mr *mr)
 	return mr->pd;
 }
 
+static struct ib_uverbs_attr attribute(uint16_t id, uint16_t length, uint64_t data)
+{
+	return (struct ib_uverbs_attr){
+		.attr_id = id, .len = length, .flags = UVERBS_ATTR_F_MANDATORY, .data = data
+	};
+}
+
 /* ADVISE_MR without the provider's help. The kernel refuses it (EINVAL) for any driver but the one named. */
 static int advise_rxe(const struct ibv_mr *mr, enum ib_uverbs_advise_mr_advice advice, struct ibv_sge *sge)
 {
-	struct {
+	union {
 		struct ib_uverbs_ioctl_hdr header;
-		struct ib_uverbs_attr attr[4];
-	} request = {
-		.header = { .length = sizeof(request),
-			    .object_id = UVERBS_OBJECT_MR,
-			    .method_id = UVERBS_METHOD_ADVISE_MR,
-			    .num_attrs = 4,
-			    .driver_id = RDMA_DRIVER_RXE },
-		.attr = { { .attr_id = UVERBS_ATTR_ADVISE_MR_PD_HANDLE,
-			    .flags = UVERBS_ATTR_F_MANDATORY,
-			    .data = mr->pd->handle },
-			  { .attr_id = UVERBS_ATTR_ADVISE_MR_ADVICE,
-			    .len = sizeof(uint64_t),
-			    .flags = UVERBS_ATTR_F_MANDATORY,
-			    .data = advice },
-			  { .attr_id = UVERBS_ATTR_ADVISE_MR_FLAGS,
-			    .len = sizeof(uint32_t),
-			    .flags = UVERBS_ATTR_F_MANDATORY,
-			    .data = IB_UVERBS_ADVISE_MR_FLAG_FLUSH },
-			  { .attr_id = UVERBS_ATTR_ADVISE_MR_SGE_LIST,
-			    .len = sizeof(*sge),
-			    .flags = UVERBS_ATTR_F_MANDATORY,
-			    .data = (uintptr_t)sge } },
-	};
+		char space[sizeof(struct ib_uverbs_ioctl_hdr) + 4 * sizeof(struct ib_uverbs_attr)];
+	} request = { 0 };
+	struct ib_uverbs_ioctl_hdr *h = &request.header;
 
-	return ioctl(mr->context->cmd_fd, RDMA_VERBS_IOCTL, &request) < 0 ? -errno : 0;
+	h->length = sizeof(request);
+	h->object_id = UVERBS_OBJECT_MR;
+	h->method_id = UVERBS_METHOD_ADVISE_MR;
+	h->num_attrs = 4;
+	h->driver_id = RDMA_DRIVER_RXE;
+	h->attrs[0] = attribute(UVERBS_ATTR_ADVISE_MR_PD_HANDLE, 0, mr->pd->handle);
+	h->attrs[1] = attribute(UVERBS_ATTR_ADVISE_MR_ADVICE, sizeof(uint64_t), advice);
+	h->attrs[2] =
+		attribute(UVERBS_ATTR_ADVISE_MR_FLAGS, sizeof(uint32_t), IB_UVERBS_ADVISE_MR_FLAG_FLUSH);
+	h->attrs[3] = attribute(UVERBS_ATTR_ADVISE_MR_SGE_LIST, sizeof(*sge), (uintptr_t)sge);
+	return ioctl(mr->context->cmd_fd, RDMA_VERBS_IOCTL, h) < 0 ? -errno : 0;
 }
 
 int hca_prefetch(struct hca_mr *mr, uint64_t address, uint64_t length, bool write)
@@ -200,7 +200,8 @@ int hca_prefetch(struct hca_mr *mr, uint64_t address, uint64_t length, bool writ
 			  IBV_ADVISE_MR_FLAG_FLUSH, &sge, 1);
 	if (r == EOPNOTSUPP)
 		return advise_rxe(mr->mr,
-				  write ? IB_UVERBS_ADVISE_MR_ADVICE_PREFETCH_WRITE : IB_UVERBS_ADVISE_MR_ADVICE_PREFETCH,
+				  write ? IB_UVERBS_ADVISE_MR_ADVICE_PREFETCH_WRITE
+					: IB_UVERBS_ADVISE_MR_ADVICE_PREFETCH,
 				  &sge);
 	if (r)
 		return r < 0 ? errno_or(EIO) : -r;

@@ -31,7 +31,8 @@ static int on_admit(void *userdata, const struct endpoint_request *request, stru
 
 	if (!r || !kregion_is_open_to_peers(r))
 		return WIRE_REFUSED_TICKET;
-	refused = tickets_admit(&r->tickets, request->token, request->rights, now_boottime_usec(), &ret->ticket);
+	refused = tickets_admit(&r->tickets, request->token, request->rights, now_boottime_usec(),
+				&ret->ticket);
 	if (refused)
 		return refused;
 	if (hca_mtu(k->hca, &mtu) < 0 || mtu < k->options->minimum_mtu) {

@@ -18,7 +18,7 @@
 #include "keeper/keeper-tell.h"
 #include "util/log.h"
 
-#define of_job(j) ((struct kregion *)((char *)(j) - offsetof(struct kregion, job)))
+#define of_job(j) ((struct kregion *)((char *)(j)-offsetof(struct kregion, job)))
 
 /* In the worker. */
 static void run_deregister(struct job *job)
@@ -37,7 +37,8 @@ static void done_deregister(struct job *job)
 		 * It is fenced or this is why it is destroyed; either way a mapping that something may still be registered on must never
 		 * become another one. When the process ends, so does everything.
 		 */
-		log_error("region %" PRIu64 ": cannot be deregistered (%s): this keeper ends", r->id, strerror(-r->job_error));
+		log_error("region %" PRIu64 ": cannot be deregistered (%s): this keeper ends", r->id,
+			  strerror(-r->job_error));
 		_exit(EXIT_FAILURE);
 	}
 	r->mr = NULL;

@@ -22,15 +22,17 @@
 #include "keeper/watch.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/text.h"
 
-#define of_job(j) ((struct kregion *)((char *)(j) - offsetof(struct kregion, job)))
+#define of_job(j) ((struct kregion *)((char *)(j)-offsetof(struct kregion, job)))
 
 void kregion_answer_registration(struct kregion *r)
 {
 	if (!r->registration.connection)
 		return;
-	log_info("region %" PRIu64 ": %s, %" PRIu64 " bytes at %" PRIu64 ", %s, %s", r->id, r->access ? "rw" : "r",
-		 r->mapping->length, r->mapping->offset, r->path[0] ? r->path : "?", r->mode_reason);
+	log_info("region %" PRIu64 ": %s, %" PRIu64 " bytes at %" PRIu64 ", %s, %s", r->id,
+		 r->access ? "rw" : "r", r->mapping->length, r->mapping->offset, r->path[0] ? r->path : "?",
+		 r->mode_reason);
 	tell_region(r, &r->registration);
 	r->announced = true;
 	r->registration = (struct operation){ 0 };
@@ -41,8 +43,8 @@ static void run(struct job *job)
 {
 	struct kregion *r = of_job(job);
 
-	r->job_error =
-		hca_register(r->keeper->hca, r->mapping->address, r->mapping->length, r->mapping->write, &r->mr);
+	r->job_error = hca_register(r->keeper->hca, r->mapping->address, r->mapping->length,
+				    r->mapping->write, &r->mr);
 }
 
 static void fail(struct kregion *r, int error)
@@ -71,7 +73,8 @@ static void done(struct job *job)
 	r->rkey = hca_mr_rkey(r->mr);
 	r->generation = 1;
 	/* policy and grace were put there by kregion_register() */
-	guard_init(&r->guard, r->guard.policy, r->guard.grace_usec, valid_length, r->layout_slot != WATCH_NO_SLOT);
+	guard_init(&r->guard, r->guard.policy, r->guard.grace_usec, valid_length,
+		   r->layout_slot != WATCH_NO_SLOT);
 	r->phase = KREGION_HELD;
 	if (r->close_wanted || !session_is_waiting(r->keeper->session, &r->registration)) {
 		kregion_close(r);
@@ -108,12 +111,12 @@ DEFINE_FREEP(struct kregion, free_unborn)
 
 static void remember_path(struct kregion *r, int fd)
 {
-	char link[32];
+	char link[32], path[4096];
 	ssize_t n;
 
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	n = readlink(link, r->path, sizeof(r->path) - 1);
-	r->path[n > 0 ? n : 0] = 0;
+	n = readlink(link, path, sizeof(path));
+	text_clean(r->path, sizeof(r->path), path, n > 0 ? (size_t)n : 0);
 }
 
 int kregion_register(struct keeper *k, const struct operation *op, const struct keeper_message *m, int *fd,
@@ -135,10 +138,12 @@ int kregion_register(struct keeper *k, const struct operation *op, const struct 
 	r->job = (struct job){ .run = run, .done = done, .urgent = true };
 	tickets_init(&r->tickets, k->options->max_tickets);
 	remember_path(r, *fd);
-	error = mapping_new(&r->mapping, fd, m->info.offset, m->info.length, r->access == ACCESS_READ_WRITE, why);
+	error = mapping_new(&r->mapping, fd, m->info.offset, m->info.length, r->access == ACCESS_READ_WRITE,
+			    why);
 	if (error < 0)
 		return error;
-	if (kregion_init_timer(r) < 0 || kregion_init_report(r) < 0 || kregion_init_warming(r, m->info.warm) < 0)
+	if (kregion_init_timer(r) < 0 || kregion_init_report(r) < 0 ||
+	    kregion_init_warming(r, m->info.warm) < 0)
 		return -ENOMEM;
 	error = kregion_watch(r, &grace_usec, why);
 	if (error < 0)

@@ -72,8 +72,8 @@ void kregion_restat(struct kregion *r)
 
 void kregion_on_range(struct kregion *r, const struct rdmareg_report *report)
 {
-	static const uint32_t by_others = RDMAREG_CAUSE_CLEAR | RDMAREG_CAUSE_WRITEBACK | RDMAREG_CAUSE_UNMAP |
-					  RDMAREG_CAUSE_EXIT | RDMAREG_CAUSE_OTHER;
+	static const uint32_t by_others = RDMAREG_CAUSE_CLEAR | RDMAREG_CAUSE_WRITEBACK |
+					  RDMAREG_CAUSE_UNMAP | RDMAREG_CAUSE_EXIT | RDMAREG_CAUSE_OTHER;
 	bool reclaim = report->causes & RDMAREG_CAUSE_RECLAIM;
 
 	if (report->slot != r->range_slot)

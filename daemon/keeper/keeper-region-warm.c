@@ -20,7 +20,7 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-#define of_job(j) ((struct kregion *)((char *)(j) - offsetof(struct kregion, warm_job)))
+#define of_job(j) ((struct kregion *)((char *)(j)-offsetof(struct kregion, warm_job)))
 
 /* In the worker. */
 static void run(struct job *job)
@@ -108,7 +108,8 @@ void kregion_stop_warming(struct kregion *r, int error)
 	answer_finished(r);
 }
 
-int kregion_prefetch(struct kregion *r, const struct operation *op, const struct keeper_range *range, struct reason *why)
+int kregion_prefetch(struct kregion *r, const struct operation *op, const struct keeper_range *range,
+		     struct reason *why)
 {
 	uint64_t length = range->length ? range->length : r->mapping->length - range->offset;
 	struct warm_request q = {
@@ -121,12 +122,16 @@ int kregion_prefetch(struct kregion *r, const struct operation *op, const struct
 	int error;
 
 	if (range->offset >= r->mapping->length || length > r->mapping->length - range->offset)
-		return reason_set(why, -ERANGE, "Offset %" PRIu64 " and length %" PRIu64 " are not inside the region's %" PRIu64
-				  " bytes", range->offset, range->length, r->mapping->length);
+		return reason_set(why, -ERANGE,
+				  "Offset %" PRIu64 " and length %" PRIu64
+				  " are not inside the region's %" PRIu64 " bytes",
+				  range->offset, range->length, r->mapping->length);
 	if (range->write && !r->mapping->write)
-		return reason_set(why, -EACCES, "Prefetching for writing was asked of a region with access r");
+		return reason_set(why, -EACCES,
+				  "Prefetching for writing was asked of a region with access r");
 	if (r->warm_unsupported)
-		return reason_set(why, -EOPNOTSUPP, "The adapter or its driver cannot prefetch (rxe: needs Linux 6.17)");
+		return reason_set(why, -EOPNOTSUPP,
+				  "The adapter or its driver cannot prefetch (rxe: needs Linux 6.17)");
 	if (r->phase != KREGION_HELD || r->guard.state != GUARD_OPEN)
 		return reason_set(why, -EBUSY, "The region is being revoked or released");
 	kregion_restat(r);

@@ -26,7 +26,8 @@ static int set_mode(struct kregion *r, enum arbitration_mode mode, const char *f
 static uint32_t fit(const struct keeper *k, uint64_t *grace_usec)
 {
 	uint64_t most = watch_max_deadline_msec(k->watch);
-	uint64_t margin = k->options->deadline_margin_msec < most / 2 ? k->options->deadline_margin_msec : most / 2;
+	uint64_t margin =
+		k->options->deadline_margin_msec < most / 2 ? k->options->deadline_margin_msec : most / 2;
 
 	if (*grace_usec > (most - margin) * USEC_PER_MSEC)
 		*grace_usec = (most - margin) * USEC_PER_MSEC;
@@ -51,12 +52,15 @@ int kregion_watch(struct kregion *r, uint64_t *grace_usec, struct reason *why)
 	layout = watch_layout(k->watch, m->fd, r->deadline_msec, r->id, &r->layout_slot);
 	if (layout == -EAGAIN) {
 		kregion_unwatch(r);
-		return reason_set(why, -EBUSY, "Somebody is changing the layout of this file right now; try again");
+		return reason_set(why, -EBUSY,
+				  "Somebody is changing the layout of this file right now; try again");
 	}
 	if (layout == 0)
-		return set_mode(r, ARBITRATION_LAYOUT_LEASE, "%s asks before it takes blocks back", m->filesystem);
+		return set_mode(r, ARBITRATION_LAYOUT_LEASE, "%s asks before it takes blocks back",
+				m->filesystem);
 	if (range < 0)
-		return set_mode(r, ARBITRATION_NONE, "the kernel module cannot watch it: %s", strerror(-range));
+		return set_mode(r, ARBITRATION_NONE, "the kernel module cannot watch it: %s",
+				strerror(-range));
 	if (layout == -EOPNOTSUPP || layout == -EINVAL)
 		return set_mode(r, ARBITRATION_NOTIFY_ONLY, "%s has no layout breaks", m->filesystem);
 	return set_mode(r, ARBITRATION_NOTIFY_ONLY, "no layout lease: %s", strerror(-layout));
@@ -87,8 +91,8 @@ static int lengthen(struct kregion *r, uint32_t deadline_msec, struct reason *wh
 	int error = watch_layout(r->keeper->watch, r->mapping->fd, deadline_msec, r->id, &slot);
 
 	if (error)
-		return reason_set(why, error == -EAGAIN ? -EBUSY : error, "The file cannot be watched anew: %s",
-				  strerror(-error));
+		return reason_set(why, error == -EAGAIN ? -EBUSY : error,
+				  "The file cannot be watched anew: %s", strerror(-error));
 	r->layout_slot = slot;
 	r->deadline_msec = deadline_msec;
 	r->break_base = r->guard.break_id;
@@ -102,7 +106,8 @@ int kregion_configure(struct kregion *r, enum region_policy policy, uint64_t gra
 	int error;
 
 	if (r->phase != KREGION_HELD || r->guard.state != GUARD_OPEN)
-		return reason_set(why, -EBUSY, "The region is being revoked, registered or released; try again later");
+		return reason_set(why, -EBUSY,
+				  "The region is being revoked, registered or released; try again later");
 	if (r->layout_slot != WATCH_NO_SLOT) {
 		deadline_msec = fit(r->keeper, &grace_usec);
 		error = deadline_msec > r->deadline_msec ? lengthen(r, deadline_msec, why) : 0;

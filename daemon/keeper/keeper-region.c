@@ -55,8 +55,8 @@ static void ask(struct kregion *r)
 {
 	const struct guard *g = &r->guard;
 
-	log_info("region %" PRIu64 ": process %u wants blocks (%s): revocation %" PRIu64 ", %" PRIu64 " ms", r->id,
-		 r->breaker_pid, cause_names[g->cause], g->revocation,
+	log_info("region %" PRIu64 ": process %u wants blocks (%s): revocation %" PRIu64 ", %" PRIu64 " ms",
+		 r->id, r->breaker_pid, cause_names[g->cause], g->revocation,
 		 g->policy == POLICY_FOLLOW ? UINT64_C(0) : (uint64_t)(g->grace_usec / USEC_PER_MSEC));
 	/* who waits for a prefetch would wait for the revocation to end; who registered it must know it to understand what follows */
 	kregion_stop_warming(r, -EBUSY);
@@ -77,7 +77,8 @@ static void fence(struct kregion *r, uint64_t revocation)
 	kregion_stop_warming(r, closing ? -ECANCELED : -EBUSY);
 	error = mapping_fence(r->mapping);
 	if (error)
-		log_error("region %" PRIu64 ": cannot be fenced (%s): it is taken down", r->id, strerror(-error));
+		log_error("region %" PRIu64 ": cannot be fenced (%s): it is taken down", r->id,
+			  strerror(-error));
 	kregion_feed(r, (struct guard_event){ .type = GUARD_FENCE_DONE, .error = error });
 }
 
@@ -96,14 +97,15 @@ static void refresh(struct kregion *r)
 	if (!e.error)
 		e.error = mapping_unfence(r->mapping);
 	if (e.error)
-		log_error("region %" PRIu64 ": cannot be opened again (%s): it is taken down", r->id, strerror(-e.error));
+		log_error("region %" PRIu64 ": cannot be opened again (%s): it is taken down", r->id,
+			  strerror(-e.error));
 	kregion_feed(r, e);
 }
 
 static void settled(struct kregion *r, const struct guard_effect *f)
 {
-	log_info("region %" PRIu64 ": revocation %" PRIu64 " settled: %s, %" PRIu64 " bytes valid", r->id, f->revocation,
-		 outcome_names[f->outcome], r->guard.valid_length);
+	log_info("region %" PRIu64 ": revocation %" PRIu64 " settled: %s, %" PRIu64 " bytes valid", r->id,
+		 f->revocation, outcome_names[f->outcome], r->guard.valid_length);
 	tell_settled(r, f->revocation, f->outcome, NULL);
 	warm_add_pass(&r->warm, r->guard.valid_length);
 }

@@ -75,13 +75,14 @@ struct kregion {
 	uint32_t range_slot;
 	uint32_t layout_slot;
 	uint32_t deadline_msec; /* the kernel's */
-	uint32_t break_base;	/* the guard's break ids are the slot's plus this: a new slot counts from 1 again */
+	uint32_t
+		break_base; /* the guard's break ids are the slot's plus this: a new slot counts from 1 again */
 	uint32_t breaker_pid;
 	struct rdmareg_report early; /* a break before there was a guard */
 	bool has_early;
 
 	struct operation registration; /* to be answered; connection 0: answered */
-	bool announced; /* the daemon was told that it is there */
+	bool announced;		       /* the daemon was told that it is there */
 	struct operation release[KREGION_RELEASES_MAX];
 	unsigned int n_releases;
 	bool close_wanted; /* before there was a guard */
@@ -164,7 +165,8 @@ int kregion_rearm(struct kregion *r);
 /* keeper-region-warm.c: prefetching. */
 void kregion_warm(struct kregion *r);
 void kregion_stop_warming(struct kregion *r, int error);
-int kregion_prefetch(struct kregion *r, const struct operation *op, const struct keeper_range *range, struct reason *why);
+int kregion_prefetch(struct kregion *r, const struct operation *op, const struct keeper_range *range,
+		     struct reason *why);
 int kregion_init_warming(struct kregion *r, bool enabled);
 
 /* keeper-region-register.c: tell who asked that it is there; harmless when he was told. */

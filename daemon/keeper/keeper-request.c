@@ -81,10 +81,12 @@ static int on_export(struct kregion *r, const struct operation *op, const struct
 	if (error < 0)
 		return reason_set(why, error, "The adapter's port cannot be queried: %s", strerror(-error));
 	if (mtu < k->options->minimum_mtu)
-		return reason_set(why, -EMSGSIZE,
-				  "Device %s has an RDMA MTU of %u bytes and is correct only from %u on: raise the interface's MTU",
-				  endpoint_device(k->endpoint), mtu, k->options->minimum_mtu);
-	error = tickets_add(&r->tickets, now_boottime_usec(), wanted->expires_usec, wanted->uses, wanted->rights, &t);
+		return reason_set(
+			why, -EMSGSIZE,
+			"Device %s has an RDMA MTU of %u bytes and is correct only from %u on: raise the interface's MTU",
+			endpoint_device(k->endpoint), mtu, k->options->minimum_mtu);
+	error = tickets_add(&r->tickets, now_boottime_usec(), wanted->expires_usec, wanted->uses,
+			    wanted->rights, &t);
 	if (error == -EDQUOT)
 		return reason_set(why, error, "The region has its %u tickets already; let some expire",
 				  k->options->max_tickets);
@@ -105,12 +107,14 @@ static int on_export(struct kregion *r, const struct operation *op, const struct
 static int on_consent(struct kregion *r, const struct keeper_revocation *c, struct reason *why)
 {
 	if (!c->revocation || guard_pending_revocation(&r->guard) != c->revocation)
-		return reason_set(why, -ESTALE, "Revocation %" PRIu64 " does not wait for consent", c->revocation);
+		return reason_set(why, -ESTALE, "Revocation %" PRIu64 " does not wait for consent",
+				  c->revocation);
 	kregion_feed(r, (struct guard_event){ .type = GUARD_CONSENTED, .revocation = c->revocation });
 	return 0;
 }
 
-static int on_region(struct keeper *k, const struct operation *op, const struct keeper_message *m, struct reason *why)
+static int on_region(struct keeper *k, const struct operation *op, const struct keeper_message *m,
+		     struct reason *why)
 {
 	struct kregion *r = keeper_find(k, m->region);
 

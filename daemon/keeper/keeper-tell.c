@@ -13,7 +13,8 @@
 
 #define COPY(to, from) snprintf((to), sizeof(to), "%.*s", (int)sizeof(to) - 1, (from))
 
-void tell_done(struct keeper *k, const struct operation *op, uint64_t region, int error, const struct reason *why)
+void tell_done(struct keeper *k, const struct operation *op, uint64_t region, int error,
+	       const struct reason *why)
 {
 	struct keeper_message m = { .type = KEEPER_DONE, .region = region };
 
@@ -99,8 +100,8 @@ void tell_region(struct kregion *r, const struct operation *op)
 	session_answer(r->keeper->session, op, &m);
 }
 
-void tell_peer(struct keeper *k, const struct operation *op, enum keeper_type type, const struct endpoint_peer *p,
-	       uint64_t revocation, bool cut)
+void tell_peer(struct keeper *k, const struct operation *op, enum keeper_type type,
+	       const struct endpoint_peer *p, uint64_t revocation, bool cut)
 {
 	struct keeper_message m = { .type = type, .region = p->region };
 
@@ -116,7 +117,8 @@ void tell_peer(struct keeper *k, const struct operation *op, enum keeper_type ty
 		session_tell(k->session, &m);
 }
 
-static struct keeper_message revocation_message(const struct kregion *r, enum keeper_type type, uint64_t revocation)
+static struct keeper_message revocation_message(const struct kregion *r, enum keeper_type type,
+						uint64_t revocation)
 {
 	struct keeper_message m = { .type = type, .region = r->id };
 

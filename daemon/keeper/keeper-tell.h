@@ -13,13 +13,14 @@ struct keeper;
 struct kregion;
 
 /* Answers. @why may be NULL. */
-void tell_done(struct keeper *k, const struct operation *op, uint64_t region, int error, const struct reason *why);
+void tell_done(struct keeper *k, const struct operation *op, uint64_t region, int error,
+	       const struct reason *why);
 void tell_welcome(struct keeper *k, const struct operation *op);
 void tell_region(struct kregion *r, const struct operation *op);
 
 /* @op NULL: an event. */
-void tell_peer(struct keeper *k, const struct operation *op, enum keeper_type type, const struct endpoint_peer *p,
-	       uint64_t revocation, bool cut);
+void tell_peer(struct keeper *k, const struct operation *op, enum keeper_type type,
+	       const struct endpoint_peer *p, uint64_t revocation, bool cut);
 
 /* To peers and daemon alike; @only: to this peer. */
 void tell_asked(struct kregion *r, const struct endpoint_peer *only);

@@ -145,8 +145,8 @@ static int open_endpoint(struct keeper *k)
 	const struct options *o = k->options;
 	int r;
 
-	r = endpoint_new(&k->endpoint, k->base, o->listen_address, o->port, o->max_peers, &keeper_endpoint_ops, k,
-			 &k->no_adapter);
+	r = endpoint_new(&k->endpoint, k->base, o->listen_address, o->port, o->max_peers,
+			 &keeper_endpoint_ops, k, &k->no_adapter);
 	if (r < 0)
 		return r;
 	r = hca_new(&k->hca, endpoint_context(k->endpoint), endpoint_device_port(k->endpoint));

@@ -44,7 +44,8 @@ static int do_break(struct keeper *k, const struct kregion *r, const char *word,
 		if (strcmp(word, operations[i]) != 0)
 			continue;
 		return watch_fake_break(k->watch, r->id, (enum rdmareg_operation)i,
-					i == RDMAREG_OP_TRUNCATE ? (int64_t)(r->mapping->offset + bytes) : -1);
+					i == RDMAREG_OP_TRUNCATE ? (int64_t)(r->mapping->offset + bytes)
+								 : -1);
 	}
 	return -EINVAL;
 }
@@ -57,7 +58,8 @@ static int do_join(struct keeper *k, const struct kregion *r, const char *word)
 
 	if (!t->n)
 		return -ENOKEY;
-	return endpoint_fake_join(k->endpoint, r->id, rights, t->item[t->n - 1].token, &refused) ? 0 : -EACCES;
+	return endpoint_fake_join(k->endpoint, r->id, rights, t->item[t->n - 1].token, &refused) ? 0
+												 : -EACCES;
 }
 
 static int obey(struct keeper *k, const char *line)

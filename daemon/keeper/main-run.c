@@ -78,7 +78,8 @@ int main_run(int argc, char *argv[], int (*prepare)(struct keeper *k))
 	}
 	r = keeper_new(&k, base, STDIN_FILENO, &options);
 	if (r < 0) {
-		log_error("cannot start: %s (descriptor 0 must be a bound SOCK_SEQPACKET socket)", strerror(-r));
+		log_error("cannot start: %s (descriptor 0 must be a bound SOCK_SEQPACKET socket)",
+			  strerror(-r));
 		event_base_free(base);
 		return EXIT_FAILURE;
 	}

@@ -25,9 +25,16 @@ static const struct {
 	uint32_t magic;
 	const char *name;
 } filesystems[] = {
-	{ 0x58465342, "xfs" },	  { 0xef53, "ext4" },	{ 0x9123683e, "btrfs" },  { 0x01021994, "tmpfs" },
-	{ HUGETLBFS_MAGIC_NUMBER, "hugetlbfs" },	{ 0xf2f52010, "f2fs" },	  { 0x6969, "nfs" },
-	{ 0x65735546, "fuse" },	  { 0x794c7630, "overlay" }, { 0x0bd00bd0, "lustre" },
+	{ 0x58465342, "xfs" },
+	{ 0xef53, "ext4" },
+	{ 0x9123683e, "btrfs" },
+	{ 0x01021994, "tmpfs" },
+	{ HUGETLBFS_MAGIC_NUMBER, "hugetlbfs" },
+	{ 0xf2f52010, "f2fs" },
+	{ 0x6969, "nfs" },
+	{ 0x65735546, "fuse" },
+	{ 0x794c7630, "overlay" },
+	{ 0x0bd00bd0, "lustre" },
 };
 
 /* A number in a sysfs file of a character device. */
@@ -80,23 +87,29 @@ static int judge_descriptor(struct mapping *m, int fd, struct reason *why)
 	if (flags < 0)
 		return reason_set(why, -EBADF, "The descriptor cannot be used: %m");
 	if (flags & O_PATH)
-		return reason_set(why, -EBADF, "The descriptor was opened with O_PATH; open it for reading or for both");
+		return reason_set(why, -EBADF,
+				  "The descriptor was opened with O_PATH; open it for reading or for both");
 	if (fstat(fd, &st) < 0)
 		return reason_set(why, -errno, "The descriptor cannot be examined: %m");
 	if (!S_ISREG(st.st_mode) && !(S_ISCHR(st.st_mode) && is_device_dax(st.st_rdev)))
-		return reason_set(why, -EBADF,
-				  "The descriptor is neither a regular file nor a device-dax; only those can be a region");
+		return reason_set(
+			why, -EBADF,
+			"The descriptor is neither a regular file nor a device-dax; only those can be a region");
 	if ((flags & O_ACCMODE) == O_WRONLY)
-		return reason_set(why, -EBADF, "The descriptor is open for writing only; mapping needs reading too");
+		return reason_set(why, -EBADF,
+				  "The descriptor is open for writing only; mapping needs reading too");
 	if (m->write && (flags & O_ACCMODE) != O_RDWR)
-		return reason_set(why, -EACCES, "Access rw was asked, but the descriptor is open for reading only");
+		return reason_set(why, -EACCES,
+				  "Access rw was asked, but the descriptor is open for reading only");
 
 	m->granule = (uint64_t)sysconf(_SC_PAGESIZE);
 	if (S_ISCHR(st.st_mode)) {
 		snprintf(m->filesystem, sizeof(m->filesystem), "device-dax");
 		if (read_device_attribute(st.st_rdev, "size", &m->device_bytes) < 0 ||
-		    read_device_attribute(st.st_rdev, "align", &m->granule) < 0 || !m->device_bytes || !m->granule)
-			return reason_set(why, -EBADF, "The size of the device-dax cannot be read from sysfs");
+		    read_device_attribute(st.st_rdev, "align", &m->granule) < 0 || !m->device_bytes ||
+		    !m->granule)
+			return reason_set(why, -EBADF,
+					  "The size of the device-dax cannot be read from sysfs");
 	} else {
 		if (fstatfs(fd, &fs) < 0)
 			return reason_set(why, -errno, "The filesystem cannot be examined: %m");
@@ -113,19 +126,21 @@ static int judge_range(const struct mapping *m, int fd, struct reason *why)
 	uint64_t size;
 
 	if (m->length == 0 || m->length > LENGTH_MAX)
-		return reason_set(why, -ERANGE, "The length %" PRIu64 " is not between 1 and %" PRIu64, m->length,
-				  LENGTH_MAX);
+		return reason_set(why, -ERANGE, "The length %" PRIu64 " is not between 1 and %" PRIu64,
+				  m->length, LENGTH_MAX);
 	if (m->offset % m->granule || m->length % m->granule)
-		return reason_set(why, -ERANGE, "Offset %" PRIu64 " and length %" PRIu64 " must be multiples of %" PRIu64,
+		return reason_set(why, -ERANGE,
+				  "Offset %" PRIu64 " and length %" PRIu64 " must be multiples of %" PRIu64,
 				  m->offset, m->length, m->granule);
 	if (m->offset > (uint64_t)INT64_MAX - m->length)
-		return reason_set(why, -ERANGE, "Offset %" PRIu64 " plus length %" PRIu64 " overflows", m->offset,
-				  m->length);
+		return reason_set(why, -ERANGE, "Offset %" PRIu64 " plus length %" PRIu64 " overflows",
+				  m->offset, m->length);
 	if (fstat(fd, &st) < 0)
 		return reason_set(why, -errno, "The file cannot be examined: %m");
 	size = m->device_bytes ? m->device_bytes : (uint64_t)st.st_size;
 	if (m->offset >= size)
-		return reason_set(why, -ERANGE, "Offset %" PRIu64 " is at or after the end of the file, %" PRIu64 " bytes",
+		return reason_set(why, -ERANGE,
+				  "Offset %" PRIu64 " is at or after the end of the file, %" PRIu64 " bytes",
 				  m->offset, size);
 	if (m->device_bytes && m->offset + m->length > size)
 		return reason_set(why, -ERANGE, "The range ends after the device, %" PRIu64 " bytes", size);
@@ -162,9 +177,8 @@ static int map_file(struct mapping *m, int fd)
 {
 	void *at = (void *)(uintptr_t)m->address;
 
-	if (m->write &&
-	    mmap(at, m->length, protection(m), MAP_SHARED_VALIDATE | MAP_SYNC | MAP_FIXED, fd, (off_t)m->offset) !=
-		    MAP_FAILED) {
+	if (m->write && mmap(at, m->length, protection(m), MAP_SHARED_VALIDATE | MAP_SYNC | MAP_FIXED, fd,
+			     (off_t)m->offset) != MAP_FAILED) {
 		m->synchronous = true;
 		return 0;
 	}
@@ -174,7 +188,8 @@ static int map_file(struct mapping *m, int fd)
 	return 0;
 }
 
-int mapping_new(struct mapping **ret, int *fd, uint64_t offset, uint64_t length, bool write, struct reason *why)
+int mapping_new(struct mapping **ret, int *fd, uint64_t offset, uint64_t length, bool write,
+		struct reason *why)
 {
 	_cleanup_(mapping_freep) struct mapping *m = calloc(1, sizeof(*m));
 	int r;
@@ -190,10 +205,12 @@ int mapping_new(struct mapping **ret, int *fd, uint64_t offset, uint64_t length,
 		return r;
 	r = reserve(m);
 	if (r < 0)
-		return reason_set(why, r, "No room for %" PRIu64 " bytes of address space: %s", length, strerror(-r));
+		return reason_set(why, r, "No room for %" PRIu64 " bytes of address space: %s", length,
+				  strerror(-r));
 	r = map_file(m, *fd);
 	if (r < 0)
-		return reason_set(why, r == -EPERM ? -EACCES : r, "The file cannot be mapped: %s", strerror(-r));
+		return reason_set(why, r == -EPERM ? -EACCES : r, "The file cannot be mapped: %s",
+				  strerror(-r));
 	/* a core dump of the keeper is no place for a tenant's data */
 	madvise((void *)(uintptr_t)m->address, m->length, MADV_DONTDUMP);
 	m->fd = steal_fd(fd);

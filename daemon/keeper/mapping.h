@@ -21,8 +21,8 @@
 struct mapping {
 	int fd;
 	uint64_t address;
-	uint64_t offset; /* bytes into the file */
-	uint64_t length; /* bytes; may reach beyond the end of the file */
+	uint64_t offset;  /* bytes into the file */
+	uint64_t length;  /* bytes; may reach beyond the end of the file */
 	uint64_t granule; /* page size of the file: protection changes and offsets come in multiples of it */
 	uint64_t device_bytes; /* device-dax: its size, else 0 */
 	bool write;
@@ -40,7 +40,8 @@ struct mapping {
  * descriptor not opened O_RDWR, or a file sealed against it; -ERANGE unaligned, empty, overflowing, or beginning at or after
  * the end of the file; or what fstat(2) and mmap(2) say.
  */
-int mapping_new(struct mapping **ret, int *fd, uint64_t offset, uint64_t length, bool write, struct reason *why);
+int mapping_new(struct mapping **ret, int *fd, uint64_t offset, uint64_t length, bool write,
+		struct reason *why);
 
 /* Only after the memory region on it is gone. */
 struct mapping *mapping_free(struct mapping *m);

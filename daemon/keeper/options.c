@@ -61,9 +61,10 @@ static int parse_number(int which, const char *text, uint64_t *ret)
 
 	errno = 0;
 	v = strtoull(text, &end, 10);
-	if (errno || *end || text[0] < '0' || text[0] > '9' || v < bound[which].least || v > bound[which].most) {
-		log_error("--%s: \"%s\" is not a number between %" PRIu64 " and %" PRIu64, table[which].name, text,
-			  bound[which].least, bound[which].most);
+	if (errno || *end || text[0] < '0' || text[0] > '9' || v < bound[which].least ||
+	    v > bound[which].most) {
+		log_error("--%s: \"%s\" is not a number between %" PRIu64 " and %" PRIu64, table[which].name,
+			  text, bound[which].least, bound[which].most);
 		return -EINVAL;
 	}
 	*ret = v;

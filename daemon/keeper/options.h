@@ -13,11 +13,11 @@ struct options {
 	uid_t daemon_uid;
 	uint32_t max_regions;
 	uint32_t max_peers;
-	uint32_t max_tickets; /* of one region */
+	uint32_t max_tickets;	       /* of one region */
 	uint32_t deadline_margin_msec; /* how much longer than the grace the kernel waits */
-	uint32_t alignment;   /* what remote addresses must be multiples of */
-	uint32_t minimum_mtu; /* bytes; 0: any */
-	uint64_t idle_exit_usec; /* 0: never */
+	uint32_t alignment;	       /* what remote addresses must be multiples of */
+	uint32_t minimum_mtu;	       /* bytes; 0: any */
+	uint64_t idle_exit_usec;       /* 0: never */
 };
 
 /* 0; -EINVAL, with a line on stderr that says which option is wrong and what it may be. */

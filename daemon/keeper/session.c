@@ -68,8 +68,8 @@ const char *session_check(const void *packet, size_t size, size_t n_fds, bool gr
 	if (m.reserved)
 		return "a reserved field is not zero";
 	if (n_fds != (m.type == KEEPER_REGISTER ? 1 : 0))
-		return m.type == KEEPER_REGISTER ? "not exactly one descriptor with a registration" :
-						   "a descriptor that nobody asked for";
+		return m.type == KEEPER_REGISTER ? "not exactly one descriptor with a registration"
+						 : "a descriptor that nobody asked for";
 	if (m.type == KEEPER_HELLO) {
 		if (greeted)
 			return "a second greeting";
@@ -245,7 +245,9 @@ static bool receive(struct session *s)
 	} control;
 	struct keeper_message m;
 	struct iovec iov = { .iov_base = &m, .iov_len = sizeof(m) };
-	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+	struct msghdr h = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
+	};
 	struct operation op = { .connection = s->connection };
 	const char *wrong;
 	int fds[FDS_MAX];
@@ -265,7 +267,8 @@ static bool receive(struct session *s)
 		drop(s, NULL);
 		return false;
 	}
-	wrong = h.msg_flags & MSG_CTRUNC ? "too many descriptors" : session_check(&m, (size_t)n, n_fds, s->greeted);
+	wrong = h.msg_flags & MSG_CTRUNC ? "too many descriptors"
+					 : session_check(&m, (size_t)n, n_fds, s->greeted);
 	if (wrong) {
 		for (size_t i = 0; i < n_fds; i++)
 			close(fds[i]);
@@ -303,7 +306,8 @@ static void on_connection(evutil_socket_t listen_fd, short what, void *userdata)
 	(void)what;
 	if (fd < 0)
 		return;
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || (peer.uid != s->daemon_uid && peer.uid != 0)) {
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 ||
+	    (peer.uid != s->daemon_uid && peer.uid != 0)) {
 		log_warning("connection of user %u refused: not the daemon's user %u", (unsigned int)peer.uid,
 			    (unsigned int)s->daemon_uid);
 		return;

@@ -107,8 +107,8 @@ int ticket_format(char *ret, size_t size, const char *host, uint16_t port, uint6
 
 	for (size_t i = 0; i < WIRE_TOKEN_BYTES; i++)
 		snprintf(hex + 2 * i, 3, "%02x", token[i]);
-	n = snprintf(ret, size, WIRE_TICKET_SCHEME "%s%s%s:%u/%" PRIu64 "?%s", v6 ? "[" : "", host, v6 ? "]" : "",
-		     (unsigned int)port, region, hex);
+	n = snprintf(ret, size, WIRE_TICKET_SCHEME "%s%s%s:%u/%" PRIu64 "?%s", v6 ? "[" : "", host,
+		     v6 ? "]" : "", (unsigned int)port, region, hex);
 	explicit_bzero(hex, sizeof(hex));
 	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
 }

@@ -23,7 +23,7 @@ struct ticket {
 	uint64_t expires_usec; /* CLOCK_BOOTTIME; 0: never */
 	uint32_t uses;	       /* how often it admits; 0: any number of times */
 	uint32_t used;
-	uint32_t rights;       /* WIRE_RIGHT_* */
+	uint32_t rights; /* WIRE_RIGHT_* */
 };
 
 struct tickets {
@@ -42,8 +42,8 @@ void tickets_deinit(struct tickets *t);
  *
  * -EDQUOT: @max living tickets already; -ENOMEM; or what getrandom(2) says.
  */
-int tickets_add(struct tickets *t, uint64_t now_boottime_usec, uint64_t expires_usec, uint32_t uses, uint32_t rights,
-		const struct ticket **ret);
+int tickets_add(struct tickets *t, uint64_t now_boottime_usec, uint64_t expires_usec, uint32_t uses,
+		uint32_t rights, const struct ticket **ret);
 
 /**
  * tickets_admit - use a ticket once
@@ -52,8 +52,8 @@ int tickets_add(struct tickets *t, uint64_t now_boottime_usec, uint64_t expires_
  *
  * Returns 0, WIRE_REFUSED_TICKET or WIRE_REFUSED_RIGHTS.
  */
-int tickets_admit(struct tickets *t, const uint8_t token[WIRE_TOKEN_BYTES], uint32_t rights, uint64_t now_boottime_usec,
-		  uint64_t *ret_number);
+int tickets_admit(struct tickets *t, const uint8_t token[WIRE_TOKEN_BYTES], uint32_t rights,
+		  uint64_t now_boottime_usec, uint64_t *ret_number);
 
 /* The connection it was used for was never established. An unknown number changes nothing. */
 void tickets_refund(struct tickets *t, uint64_t number);

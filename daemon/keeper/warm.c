@@ -41,7 +41,8 @@ void warm_add_rewarm(struct warm *w, uint64_t start, uint64_t end)
 }
 
 /* Cuts a chunk off the front of [*start, end); chunks end at multiples of their size, as huge pages do. */
-static bool cut(struct warm *w, enum warm_source source, uint64_t *start, uint64_t end, uint64_t limit, bool write)
+static bool cut(struct warm *w, enum warm_source source, uint64_t *start, uint64_t end, uint64_t limit,
+		bool write)
 {
 	uint64_t stop;
 

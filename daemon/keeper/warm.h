@@ -50,9 +50,9 @@ enum warm_source {
 };
 
 struct warm {
-	bool enabled;	    /* passes and re-warming; requests are always served */
+	bool enabled;	      /* passes and re-warming; requests are always served */
 	enum warm_source out; /* where the chunk that is out came from */
-	bool out_is_stale;  /* its source was cancelled */
+	bool out_is_stale;    /* its source was cancelled */
 	struct warm_chunk chunk;
 	struct warm_request request[WARM_REQUESTS_MAX];
 	unsigned int n_requests;
@@ -80,7 +80,8 @@ void warm_add_rewarm(struct warm *w, uint64_t start, uint64_t end);
  *
  * False also while a chunk is out.
  */
-bool warm_next(struct warm *w, uint64_t limit, uint64_t now_usec, struct warm_chunk *ret, uint64_t *ret_wait_usec);
+bool warm_next(struct warm *w, uint64_t limit, uint64_t now_usec, struct warm_chunk *ret,
+	       uint64_t *ret_wait_usec);
 
 /**
  * warm_done - the chunk that was out came back

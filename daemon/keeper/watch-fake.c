@@ -87,7 +87,8 @@ static void on_deadline(evutil_socket_t fd, short what, void *userdata)
 	event_active(s->report, 0, 0);
 }
 
-int watch_new(struct watch **ret, struct event_base *base, const struct watch_ops *ops, void *userdata, struct reason *why)
+int watch_new(struct watch **ret, struct event_base *base, const struct watch_ops *ops, void *userdata,
+	      struct reason *why)
 {
 	struct watch *w;
 

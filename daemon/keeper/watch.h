@@ -27,7 +27,8 @@ struct watch_ops {
 };
 
 /* -ENODEV, -EACCES, -EPROTO (another ABI): why there is nothing to watch with. */
-int watch_new(struct watch **ret, struct event_base *base, const struct watch_ops *ops, void *userdata, struct reason *why);
+int watch_new(struct watch **ret, struct event_base *base, const struct watch_ops *ops, void *userdata,
+	      struct reason *why);
 struct watch *watch_free(struct watch *w);
 DEFINE_FREEP(struct watch, watch_free)
 

@@ -21,7 +21,7 @@ struct worker {
 	struct event *event;
 	int eventfd;
 	bool running;
-	bool stop;	     /* under @lock, as all below */
+	bool stop; /* under @lock, as all below */
 	struct queue urgent;
 	struct queue bulk;
 	struct queue done;

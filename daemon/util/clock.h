@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * clock.h - the time in microseconds. Durations and deadlines are CLOCK_MONOTONIC; what a ticket's expiry and a peer's age are counted
- * in is CLOCK_BOOTTIME, which goes on while the machine is suspended.
+ * clock.h - the time in microseconds. Durations and deadlines are CLOCK_MONOTONIC; what a ticket's expiry
+ * and a peer's age are counted in is CLOCK_BOOTTIME, which goes on while the machine is suspended.
  */
 #ifndef RDMAREG_CLOCK_H
 #define RDMAREG_CLOCK_H
@@ -33,7 +33,8 @@ static inline uint64_t now_boottime_usec(void)
 
 static inline struct timeval timeval_from_usec(uint64_t usec)
 {
-	return (struct timeval){ .tv_sec = (time_t)(usec / USEC_PER_SEC), .tv_usec = (suseconds_t)(usec % USEC_PER_SEC) };
+	return (struct timeval){ .tv_sec = (time_t)(usec / USEC_PER_SEC),
+				 .tv_usec = (suseconds_t)(usec % USEC_PER_SEC) };
 }
 
 #endif

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * text.h - text of others made fit to be shown. File names and what another process wrote may hold any byte; a D-Bus string must be
- * valid UTF-8 and a log line must stay one line.
+ * text.h - text of others made fit to be shown. File names and what another process wrote may hold any
+ * byte; a D-Bus string must be valid UTF-8 and a log line must stay one line.
  *
- * What always holds: the result is terminated, is printable UTF-8, and is cut between characters, never inside one.
+ * What always holds: the result is terminated, is printable UTF-8, and is cut between characters, never
+ * inside one.
  */
 #ifndef RDMAREG_TEXT_H
 #define RDMAREG_TEXT_H
@@ -16,7 +17,8 @@
 /* Bytes of the character at @s, of which @n can be read; 0 if it is none, or none that may be shown. */
 static inline size_t text_character(const unsigned char *s, size_t n)
 {
-	static const uint32_t smallest[] = { 0, 0, 0x80, 0x800, 0x10000 }; /* by length: rejects overlong forms */
+	/* by length: rejects overlong forms */
+	static const uint32_t smallest[] = { 0, 0, 0x80, 0x800, 0x10000 };
 	size_t length = s[0] < 0x80 ? 1 : (s[0] & 0xe0) == 0xc0 ? 2 : (s[0] & 0xf0) == 0xe0 ? 3 : 4;
 	uint32_t c;
 
@@ -37,7 +39,10 @@ static inline size_t text_character(const unsigned char *s, size_t n)
 	return length;
 }
 
-/* Copies the first @n bytes of @s, or up to its end, into @out of @size bytes; each byte that cannot be shown becomes '?'. */
+/*
+ * Copies the first @n bytes of @s, or up to its end, into @out of @size bytes; each byte that cannot be
+ * shown becomes '?'.
+ */
 static inline void text_clean(char *out, size_t size, const char *s, size_t n)
 {
 	size_t used = 0, end = strnlen(s, n);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * bad-keeper.c - keepers that misbehave, one way per session name. For every other session it becomes keeper-fake, which lies beside it.
+ * bad-keeper.c - keepers that misbehave, one way per session name. For every other session it becomes
+ * keeper-fake, which lies beside it.
  *
- * Until it misbehaves it is a proper keeper that registers everything and holds nothing. It ends when its connection does, so that none
- * is left over, except bad-silent and bad-closer, which a daemon must leave alone.
+ * Until it misbehaves it is a proper keeper that registers everything and holds nothing. It ends when its
+ * connection does, so that none is left over, except bad-silent and bad-closer, which a daemon must leave
+ * alone.
  */
 #include <errno.h>
 #include <signal.h>
@@ -173,7 +175,9 @@ static bool serve_one(void)
 	} control;
 	struct keeper_message q;
 	struct iovec iov = { &q, sizeof(q) };
-	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+	struct msghdr h = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
+	};
 	struct cmsghdr *c;
 	int fd;
 

@@ -12,7 +12,8 @@ sd_bus *connect_client(const struct world *w)
 {
 	sd_bus *b = NULL;
 
-	check(sd_bus_new(&b) >= 0 && sd_bus_set_address(b, w->address) >= 0 && sd_bus_set_bus_client(b, 1) >= 0);
+	check(sd_bus_new(&b) >= 0 && sd_bus_set_address(b, w->address) >= 0 &&
+	      sd_bus_set_bus_client(b, 1) >= 0);
 	check(sd_bus_start(b) >= 0);
 	check(sd_bus_get_unique_name(b, &(const char *){ NULL }) >= 0); /* connected now */
 	return b;
@@ -73,7 +74,8 @@ static void append_options(sd_bus_message *m, int n, va_list args)
 	for (int i = 0; i < n; i++) {
 		const char *key = va_arg(args, const char *), *type = va_arg(args, const char *);
 
-		check(sd_bus_message_open_container(m, 'e', "sv") >= 0 && sd_bus_message_append(m, "s", key) >= 0);
+		check(sd_bus_message_open_container(m, 'e', "sv") >= 0 &&
+		      sd_bus_message_append(m, "s", key) >= 0);
 		switch (*type) {
 		case 't':
 			check(sd_bus_message_append(m, "v", type, va_arg(args, uint64_t)) >= 0);
@@ -90,8 +92,8 @@ static void append_options(sd_bus_message *m, int n, va_list args)
 	check(sd_bus_message_close_container(m) >= 0);
 }
 
-bool register_region(sd_bus *b, int fd, uint64_t offset, uint64_t length, const char *access, struct reply *ret,
-		     int n_options, ...)
+bool register_region(sd_bus *b, int fd, uint64_t offset, uint64_t length, const char *access,
+		     struct reply *ret, int n_options, ...)
 {
 	sd_bus_message *m = new_call(b, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE, "RegisterRegion");
 	va_list args;
@@ -155,7 +157,8 @@ bool region_exists(sd_bus *b, uint64_t id)
 
 size_t count_regions(sd_bus *b)
 {
-	sd_bus_message *m = new_call(b, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE, "ListRegions"), *reply = NULL;
+	sd_bus_message *m = new_call(b, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE, "ListRegions"),
+		       *reply = NULL;
 	size_t n = 0;
 
 	check(sd_bus_message_append(m, "a{sv}", 1, "limit", "u", 4096) >= 0);
@@ -178,8 +181,8 @@ void get_property(sd_bus *b, uint64_t id, const char *property, char *out, size_
 	int r;
 
 	region_path(id, path);
-	r = sd_bus_call_method(b, RDMAREG_BUS_NAME, path, "org.freedesktop.DBus.Properties", "Get", NULL, &reply, "ss",
-			       RDMAREG_REGION_INTERFACE, property);
+	r = sd_bus_call_method(b, RDMAREG_BUS_NAME, path, "org.freedesktop.DBus.Properties", "Get", NULL,
+			       &reply, "ss", RDMAREG_REGION_INTERFACE, property);
 	check(r >= 0 && sd_bus_message_peek_type(reply, NULL, &type) > 0);
 	check(sd_bus_message_enter_container(reply, 'v', type) > 0);
 	if (*type == 's') {
@@ -206,8 +209,8 @@ uint64_t get_manager_number(sd_bus *b, const char *property)
 	uint32_t u = 0;
 	int r;
 
-	r = sd_bus_call_method(b, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH, "org.freedesktop.DBus.Properties", "Get", NULL,
-			       &reply, "ss", RDMAREG_MANAGER_INTERFACE, property);
+	r = sd_bus_call_method(b, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH, "org.freedesktop.DBus.Properties",
+			       "Get", NULL, &reply, "ss", RDMAREG_MANAGER_INTERFACE, property);
 	check(r >= 0 && sd_bus_message_peek_type(reply, NULL, &type) > 0);
 	check(sd_bus_message_enter_container(reply, 'v', type) > 0);
 	if (*type == 't')
@@ -226,7 +229,8 @@ static size_t n_arrived;
 static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	(void)userdata, (void)error;
-	if (!sd_bus_message_is_signal(m, NULL, NULL) || sd_bus_message_is_signal(m, "org.freedesktop.DBus", NULL))
+	if (!sd_bus_message_is_signal(m, NULL, NULL) ||
+	    sd_bus_message_is_signal(m, "org.freedesktop.DBus", NULL))
 		return 0;
 	check(n_arrived < SIGNALS_MAX);
 	/* everything we send has one destination: a broadcast would show here */

@@ -46,7 +46,9 @@ static void print_log(void)
 	f = fopen(path, "re");
 	if (!f)
 		return;
-	fprintf(stderr, "--- log of rdmaregd and its keepers\n");
+	fprintf(stderr, "--- end of the log of rdmaregd and its keepers\n");
+	if (fseek(f, -16384, SEEK_END) < 0)
+		rewind(f);
 	while (fgets(line, sizeof(line), f))
 		fputs(line, stderr);
 	fclose(f);
@@ -149,8 +151,8 @@ static void start_bus(struct world *w)
 	snprintf(text, sizeof(text), bus_settings, w->directory);
 	write_file(path, text);
 	snprintf(option, sizeof(option), "--config-file=%s", path);
-	w->bus = start(w, (char *[]){ (char[]){ "dbus-daemon" }, option, (char[]){ "--nofork" }, (char[]){ "--nopidfile" },
-				      (char[]){ "--nosyslog" }, NULL });
+	w->bus = start(w, (char *[]){ (char[]){ "dbus-daemon" }, option, (char[]){ "--nofork" },
+				      (char[]){ "--nopidfile" }, (char[]){ "--nosyslog" }, NULL });
 	snprintf(w->address, sizeof(w->address), "unix:path=%s/bus", w->directory);
 	path_in(w, "bus", path);
 	until(listens(path));
@@ -161,9 +163,10 @@ void world_write_settings(struct world *w, const char *settings)
 	char path[256], text[4096];
 
 	path_in(w, "rdmaregd.conf", path);
-	snprintf(text, sizeof(text),
-		 "[daemon]\nlog_level = debug\n[keepers]\nspawn = direct\nidle_exit_sec = 1\nlisten_address = 192.0.2.1\n%s\n",
-		 settings);
+	snprintf(
+		text, sizeof(text),
+		"[daemon]\nlog_level = debug\n[keepers]\nspawn = direct\nidle_exit_sec = 1\nlisten_address = 192.0.2.1\n%s\n",
+		settings);
 	write_file(path, text);
 }
 
@@ -207,8 +210,8 @@ size_t world_memory(const struct world *w)
 static bool serves(sd_bus *b)
 {
 	char *version = NULL;
-	int r = sd_bus_get_property_string(b, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE, "Version",
-					   NULL, &version);
+	int r = sd_bus_get_property_string(b, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH,
+					   RDMAREG_MANAGER_INTERFACE, "Version", NULL, &version);
 
 	free(version);
 	return r >= 0;
@@ -222,9 +225,10 @@ void world_start_daemon(struct world *w)
 	path_in(w, "rdmaregd.conf", config);
 	path_in(w, "run", runtime);
 	path_in(w, "keeper", keeper);
-	w->daemon = start(w, (char *[]){ (char *)(uintptr_t)getenv("RDMAREGD"), (char[]){ "--bus-address" }, w->address,
-					 (char[]){ "--config" }, config, (char[]){ "--runtime-dir" }, runtime,
-					 (char[]){ "--keeper" }, keeper, NULL });
+	w->daemon =
+		start(w, (char *[]){ (char *)(uintptr_t)getenv("RDMAREGD"), (char[]){ "--bus-address" },
+				     w->address, (char[]){ "--config" }, config, (char[]){ "--runtime-dir" },
+				     runtime, (char[]){ "--keeper" }, keeper, NULL });
 	until(waitpid(w->daemon, NULL, WNOHANG) == 0 && serves(b));
 	w->descriptors = world_descriptors(w);
 	disconnect(b);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * harness.h - a world of its own for each bus test: a private message bus, the real rdmaregd on it, and keepers without an adapter.
+ * harness.h - a world of its own for each bus test: a private message bus, the real rdmaregd on it, and
+ * keepers without an adapter.
  *
- * Keepers are rdmareg-keeper-fake, moved by lines written to its FIFO (daemon/keeper/main-fake.c), except in sessions called bad-*,
- * which get a keeper that misbehaves as the name says (bad-keeper.c).
+ * Keepers are rdmareg-keeper-fake, moved by lines written to its FIFO (daemon/keeper/main-fake.c), except
+ * in sessions called bad-*, which get a keeper that misbehaves as the name says (bad-keeper.c).
  *
- * Nothing sleeps to let something happen: until() polls for a condition and fails after WAIT_SEC. Everything the test starts ends
- * with it: bus and daemon by a death signal, keepers because they become the test's children when their parents are gone.
+ * Nothing sleeps to let something happen: until() polls for a condition and fails after WAIT_SEC.
+ * Everything the test starts ends with it: bus and daemon by a death signal, keepers because they become
+ * the test's children when their parents are gone.
  */
 #ifndef RDMAREG_TEST_HARNESS_H
 #define RDMAREG_TEST_HARNESS_H
@@ -27,15 +29,15 @@
 #define SKIP 77
 
 /* Fails the test with the daemon's log. */
-#define check(condition) \
-	do { \
-		if (!(condition)) \
+#define check(condition)                                              \
+	do {                                                          \
+		if (!(condition))                                     \
 			check_failed(__FILE__, __LINE__, #condition); \
 	} while (0)
 #define check_text(got, wanted) check_same_text(__FILE__, __LINE__, got, wanted)
-#define until(condition) \
-	do { \
-		for (unsigned int _n = 0; !(condition); _n++) \
+#define until(condition)                                                 \
+	do {                                                             \
+		for (unsigned int _n = 0; !(condition); _n++)            \
 			until_pause(_n, __FILE__, __LINE__, #condition); \
 	} while (0)
 
@@ -84,8 +86,8 @@ struct reply {
 };
 
 /* RegisterRegion; after @ret the a{sv} as for sd_bus_message_append: 1, "session", "s", "x". */
-bool register_region(sd_bus *b, int fd, uint64_t offset, uint64_t length, const char *access, struct reply *ret,
-		     int n_options, ...);
+bool register_region(sd_bus *b, int fd, uint64_t offset, uint64_t length, const char *access,
+		     struct reply *ret, int n_options, ...);
 /* A method of the region without arguments, or with one number. */
 bool call_region(sd_bus *b, uint64_t id, const char *method, struct reply *ret);
 bool acknowledge(sd_bus *b, uint64_t id, uint64_t revocation, struct reply *ret);
@@ -98,7 +100,10 @@ void get_property(sd_bus *b, uint64_t id, const char *property, char *out, size_
 uint64_t get_manager_number(sd_bus *b, const char *property);
 void take_reply(sd_bus_message *m, const sd_bus_error *e, int r, struct reply *ret);
 
-/* Signals that arrived on @b. listen_signals() before the first; await_signal() removes and returns the oldest of that name. */
+/*
+ * Signals that arrived on @b. listen_signals() before the first; await_signal() removes and returns the
+ * oldest of that name.
+ */
 void listen_signals(sd_bus *b);
 sd_bus_message *await_signal(sd_bus *b, const char *member);
 /* Handles what is there, and says whether such a signal was among it. */

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* test-input.c - everything a caller can get wrong is refused with the error the interface promises, and leaves nothing behind. */
+/*
+ * test-input.c - everything a caller can get wrong is refused with the error the interface promises, and
+ * leaves nothing behind.
+ */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sys/eventfd.h>
@@ -21,7 +24,8 @@ static void expect(const struct reply *r, const char *error, const char *mention
 }
 
 /* Registers, expects @error, and that the text says @mentions. Closes @fd. */
-static void refuse(const char *error, const char *mentions, int fd, uint64_t offset, uint64_t length, const char *access)
+static void refuse(const char *error, const char *mentions, int fd, uint64_t offset, uint64_t length,
+		   const char *access)
 {
 	struct reply r;
 
@@ -62,20 +66,21 @@ static void test_ranges(void)
 	refuse("InvalidRange", "ftruncate", make_memfd(0), 0, 0, "r");
 	refuse("InvalidRange", "longer than any", make_memfd(4 * PAGE), 0, UINT64_MAX, "r");
 	refuse("InvalidRange", "longer than any", make_memfd(4 * PAGE), PAGE, UINT64_MAX - PAGE + 2, "r");
-	refuse("InvalidRange", "beyond the end of any", make_memfd(4 * PAGE), PAGE, UINT64_MAX - 2 * PAGE + 1, "r");
+	refuse("InvalidRange", "beyond the end of any", make_memfd(4 * PAGE), PAGE, UINT64_MAX - 2 * PAGE + 1,
+	       "r");
 	refuse("InvalidRange", "beyond the end of any", make_memfd(4 * PAGE), PAGE, INT64_MAX, "r");
 	refuse("InvalidOption", "access", make_memfd(4 * PAGE), 0, PAGE, "w");
 	refuse("InvalidOption", "access", make_memfd(4 * PAGE), 0, PAGE, "");
 }
 
 /* One option, with its type. */
-#define REFUSE_OPTION(mentions, key, type, value) \
-	do { \
-		int _fd = make_memfd(PAGE); \
-		struct reply _r; \
+#define REFUSE_OPTION(mentions, key, type, value)                                       \
+	do {                                                                            \
+		int _fd = make_memfd(PAGE);                                             \
+		struct reply _r;                                                        \
 		check(!register_region(bus, _fd, 0, 0, "r", &_r, 1, key, type, value)); \
-		expect(&_r, "InvalidOption", mentions); \
-		close(_fd); \
+		expect(&_r, "InvalidOption", mentions);                                 \
+		close(_fd);                                                             \
 	} while (0)
 
 static void test_options(void)
@@ -107,8 +112,8 @@ static void refuse_call(const char *path, const char *interface, const char *mem
 {
 	sd_bus_error e = SD_BUS_ERROR_NULL;
 	struct reply r;
-	int ret = sd_bus_call_method(bus, RDMAREG_BUS_NAME, path, interface, member, &e, NULL, "a{sv}", 1, key, type,
-				     value);
+	int ret = sd_bus_call_method(bus, RDMAREG_BUS_NAME, path, interface, member, &e, NULL, "a{sv}", 1,
+				     key, type, value);
 
 	take_reply(NULL, &e, ret, &r);
 	expect(&r, "InvalidOption", mentions);
@@ -117,7 +122,8 @@ static void refuse_call(const char *path, const char *interface, const char *mem
 
 static void test_filters(void)
 {
-#define REFUSE_LIST(...) refuse_call(RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE, "ListRegions", __VA_ARGS__)
+#define REFUSE_LIST(...) \
+	refuse_call(RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE, "ListRegions", __VA_ARGS__)
 	REFUSE_LIST("limit must", "limit", "u", 0);
 	REFUSE_LIST("limit must", "limit", "u", 4097);
 	REFUSE_LIST("a 64-bit", "after", "u", 1);
@@ -135,23 +141,29 @@ static void test_region_methods(void)
 		uint64_t offset, length;
 		const char *error;
 	} prefetches[] = {
-		{ 0, 4 * PAGE, "" },	     { 0, 0, "" },		{ 1, 1, "" },
-		{ 4 * PAGE, 0, "InvalidRange" }, { 0, 4 * PAGE + 1, "InvalidRange" }, { UINT64_MAX, 2, "InvalidRange" },
+		{ 0, 4 * PAGE, "" },
+		{ 0, 0, "" },
+		{ 1, 1, "" },
+		{ 4 * PAGE, 0, "InvalidRange" },
+		{ 0, 4 * PAGE + 1, "InvalidRange" },
+		{ UINT64_MAX, 2, "InvalidRange" },
 		{ PAGE, UINT64_MAX, "InvalidRange" },
 	};
 
 	check(register_region(bus, fd, 0, 4 * PAGE - 5, "r", &region, 0));
 	for (size_t i = 0; i < sizeof(prefetches) / sizeof(prefetches[0]); i++) {
-		int ret = sd_bus_call_method(bus, RDMAREG_BUS_NAME, region.path, RDMAREG_REGION_INTERFACE, "Prefetch", &e, NULL,
-					     "tta{sv}", prefetches[i].offset, prefetches[i].length, 0);
+		int ret = sd_bus_call_method(bus, RDMAREG_BUS_NAME, region.path, RDMAREG_REGION_INTERFACE,
+					     "Prefetch", &e, NULL, "tta{sv}", prefetches[i].offset,
+					     prefetches[i].length, 0);
 
 		take_reply(NULL, &e, ret, &r);
 		check_text(r.error, prefetches[i].error);
 		sd_bus_error_free(&e);
 	}
 	take_reply(NULL, &e,
-		   sd_bus_call_method(bus, RDMAREG_BUS_NAME, region.path, RDMAREG_REGION_INTERFACE, "Prefetch", &e, NULL,
-				      "tta{sv}", (uint64_t)0, (uint64_t)0, 1, "write", "b", 1),
+		   sd_bus_call_method(bus, RDMAREG_BUS_NAME, region.path, RDMAREG_REGION_INTERFACE,
+				      "Prefetch", &e, NULL, "tta{sv}", (uint64_t)0, (uint64_t)0, 1, "write",
+				      "b", 1),
 		   &r);
 	expect(&r, "AccessDenied", "access 'r'");
 	sd_bus_error_free(&e);
@@ -164,7 +176,8 @@ static void test_region_methods(void)
 	expect(&r, "AccessDenied", "rw");
 	check(!export_region(bus, region.id, &r, 1, "access", "s", "x"));
 	expect(&r, "InvalidOption", "access");
-	check(export_region(bus, region.id, &r, 3, "access", "s", "r", "expires_usec", "t", UINT64_MAX, "uses", "u", 1));
+	check(export_region(bus, region.id, &r, 3, "access", "s", "r", "expires_usec", "t", UINT64_MAX,
+			    "uses", "u", 1));
 	check(!acknowledge(bus, region.id, 1, &r));
 	expect(&r, "NoSuchRevocation", "over");
 	check(!acknowledge(bus, region.id, 0, &r));
@@ -178,8 +191,9 @@ static void test_region_methods(void)
 /* Everything about an object that is not there sounds alike, whatever is asked of it. */
 static void test_no_such_region(void)
 {
-	static const char *const paths[] = { "/1", "/0", "/01", "/18446744073709551615", "/18446744073709551616",
-					     "/x", "/1/2", "/_31" };
+	static const char *const paths[] = {
+		"/1", "/0", "/01", "/18446744073709551615", "/18446744073709551616", "/x", "/1/2", "/_31"
+	};
 	struct reply r;
 
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
@@ -188,19 +202,21 @@ static void test_no_such_region(void)
 
 		snprintf(path, sizeof(path), RDMAREG_REGION_PREFIX "%s", paths[i]);
 		take_reply(NULL, &e,
-			   sd_bus_call_method(bus, RDMAREG_BUS_NAME, path, RDMAREG_REGION_INTERFACE, "Release", &e, NULL, NULL),
+			   sd_bus_call_method(bus, RDMAREG_BUS_NAME, path, RDMAREG_REGION_INTERFACE,
+					      "Release", &e, NULL, NULL),
 			   &r);
 		check_text(r.error, "NoSuchRegion");
 		sd_bus_error_free(&e);
 		take_reply(NULL, &e,
-			   sd_bus_call_method(bus, RDMAREG_BUS_NAME, path, "org.freedesktop.DBus.Properties", "Get", &e, NULL,
-					      "ss", RDMAREG_REGION_INTERFACE, "State"),
+			   sd_bus_call_method(bus, RDMAREG_BUS_NAME, path, "org.freedesktop.DBus.Properties",
+					      "Get", &e, NULL, "ss", RDMAREG_REGION_INTERFACE, "State"),
 			   &r);
 		check_text(r.error, "NoSuchRegion");
 		sd_bus_error_free(&e);
 		take_reply(NULL, &e,
-			   sd_bus_call_method(bus, RDMAREG_BUS_NAME, path, "org.freedesktop.DBus.Introspectable", "Introspect",
-					      &e, NULL, NULL),
+			   sd_bus_call_method(bus, RDMAREG_BUS_NAME, path,
+					      "org.freedesktop.DBus.Introspectable", "Introspect", &e, NULL,
+					      NULL),
 			   &r);
 		check_text(r.error, "NoSuchRegion");
 		sd_bus_error_free(&e);
@@ -221,21 +237,22 @@ static void test_signatures(void)
 	check_text(r.error, "org.freedesktop.DBus.Error.InvalidArgs");
 	sd_bus_error_free(&e);
 	take_reply(NULL, &e,
-		   sd_bus_call_method(bus, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE, "Destroy", &e,
-				      NULL, NULL),
+		   sd_bus_call_method(bus, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE,
+				      "Destroy", &e, NULL, NULL),
 		   &r);
 	check_text(r.error, "org.freedesktop.DBus.Error.UnknownMethod");
 	sd_bus_error_free(&e);
 	take_reply(NULL, &e,
-		   sd_bus_set_property(bus, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE, "Regions", &e,
-				       "u", 1),
+		   sd_bus_set_property(bus, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE,
+				       "Regions", &e, "u", 1),
 		   &r);
 	check_text(r.error, "org.freedesktop.DBus.Error.PropertyReadOnly");
 	sd_bus_error_free(&e);
 }
 
 /* What is good: lengths are rounded, 0 is to the end, beyond the end is allowed when it begins inside. */
-static void accept_region(int fd, uint64_t offset, uint64_t length, const char *access, const char *wanted_length)
+static void accept_region(int fd, uint64_t offset, uint64_t length, const char *access,
+			  const char *wanted_length)
 {
 	char text[64];
 	struct reply r;

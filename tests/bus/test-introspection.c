@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-introspection.c - the interface files are the manual: what the daemon serves must be exactly what they say. The comparison itself is
- * compare-interfaces.py, since it takes an XML parser.
+ * test-introspection.c - the interface files are the manual: what the daemon serves must be exactly what
+ * they say. The comparison itself is compare-interfaces.py, since it takes an XML parser.
  */
 #include <inttypes.h>
 #include <sys/wait.h>
@@ -20,8 +20,8 @@ static void compare(sd_bus *b, const char *path, const char *interface)
 	int status;
 	pid_t pid;
 
-	check(sd_bus_call_method(b, RDMAREG_BUS_NAME, path, "org.freedesktop.DBus.Introspectable", "Introspect", NULL, &reply,
-				 NULL) >= 0);
+	check(sd_bus_call_method(b, RDMAREG_BUS_NAME, path, "org.freedesktop.DBus.Introspectable",
+				 "Introspect", NULL, &reply, NULL) >= 0);
 	check(sd_bus_message_read(reply, "s", &xml) > 0);
 	snprintf(file, sizeof(file), "%s/served.xml", world.directory);
 	f = fopen(file, "we");
@@ -31,7 +31,8 @@ static void compare(sd_bus *b, const char *path, const char *interface)
 	pid = fork();
 	check(pid >= 0);
 	if (pid == 0) {
-		execlp(getenv("RDMAREG_PYTHON"), "python3", getenv("RDMAREG_COMPARE"), manual, file, interface, NULL);
+		execlp(getenv("RDMAREG_PYTHON"), "python3", getenv("RDMAREG_COMPARE"), manual, file,
+		       interface, NULL);
 		_exit(127);
 	}
 	check(waitpid(pid, &status, 0) == pid && WIFEXITED(status));

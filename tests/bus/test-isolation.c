@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-isolation.c - who sees what. Root sees all; another user sees its own and nothing of anybody else's: not by asking, not by guessing,
- * not by signals, and not by counting what is left of a limit. Needs root, to become somebody.
+ * test-isolation.c - who sees what. Root sees all; another user sees its own and nothing of anybody else's:
+ * not by asking, not by guessing, not by signals, and not by counting what is left of a limit. Needs root,
+ * to become somebody.
  */
 #include <inttypes.h>
 #include <sys/wait.h>
@@ -18,7 +19,8 @@ struct target {
 	char path[80];
 };
 
-static void check_hidden(sd_bus *b, const char *path, const char *interface, const char *member, const char *types, ...)
+static void check_hidden(sd_bus *b, const char *path, const char *interface, const char *member,
+			 const char *types, ...)
 {
 	sd_bus_error e = SD_BUS_ERROR_NULL;
 	sd_bus_message *m = NULL;
@@ -57,7 +59,8 @@ static void look_around(const struct world *w, const void *arguments)
 	fd = make_memfd(4096);
 	check(register_region(b, fd, 0, 0, "rw", &r, 1, "session", "s", "shared"));
 	check(count_regions(b) == 1 && region_exists(b, r.id));
-	check(register_region(b, fd, 0, 0, "rw", &r, 3, "session", "s", "shared", "detached", "b", 1, "policy", "s", "hold"));
+	check(register_region(b, fd, 0, 0, "rw", &r, 3, "session", "s", "shared", "detached", "b", 1,
+			      "policy", "s", "hold"));
 	close(fd);
 	disconnect(b);
 }
@@ -70,8 +73,8 @@ static void listen_for_others(const struct world *w, const void *arguments)
 	char c = 0;
 
 	listen_signals(b);
-	check(sd_bus_call_method(b, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE, "Subscribe", NULL,
-				 NULL, NULL) >= 0);
+	check(sd_bus_call_method(b, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE,
+				 "Subscribe", NULL, NULL, NULL) >= 0);
 	check(write(pipes[1], &c, 1) == 1 && read(pipes[2], &c, 1) == 1);
 	check(!has_signal(b, "RegionAdded") && !has_signal(b, "PropertiesChanged") &&
 	      !has_signal(b, "RevocationRequested") && !has_signal(b, "RegionRemoved"));
@@ -86,8 +89,8 @@ static void cause_signals(sd_bus *b)
 	sd_bus_message *m;
 
 	listen_signals(b);
-	check(sd_bus_call_method(b, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE, "Subscribe", NULL,
-				 NULL, NULL) >= 0);
+	check(sd_bus_call_method(b, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE,
+				 "Subscribe", NULL, NULL, NULL) >= 0);
 	check(register_region(b, fd, 0, 0, "rw", &region, 0));
 	sd_bus_message_unref(await_signal(b, "RegionAdded"));
 	world_tell_keeper(&world, 0, "default", "break %" PRIu64 " truncate 4096", region.id);
@@ -156,7 +159,10 @@ int main(void)
 	strcpy(target.path, r.path);
 	run_as(&world, NOBODY, look_around, &target);
 
-	/* the other user's detached one stays, and root sees and ends it; the attached one went with its connection */
+	/*
+	 * the other user's detached one stays, and root sees and ends it; the attached one went with its
+	 * connection
+	 */
 	until(count_regions(b) == 2);
 	check(get_manager_number(b, "Keepers") == 2);
 	check(call_region(b, target.id + 2, "Release", &r));
@@ -166,6 +172,7 @@ int main(void)
 	fd = make_file(&world, 4096, 2);
 	run_as(&world, NOBODY, try_to_hold, &fd);
 	close(fd);
+	until(count_regions(b) == 0); /* of its end, its own user may hear */
 	test_signals(b);
 	disconnect(b);
 	world_end(&world);

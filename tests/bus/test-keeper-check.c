@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-keeper-check.c - packets from keepers, good ones and each way to spoil them; and a great many random ones, of which those that pass
- * must be harmless.
+ * test-keeper-check.c - packets from keepers, good ones and each way to spoil them; and a great many random
+ * ones, of which those that pass must be harmless.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,12 +10,12 @@
 
 #include "arbiter/keeper-check.h"
 
-#define check(condition) \
-	do { \
-		if (!(condition)) { \
+#define check(condition)                                                                        \
+	do {                                                                                    \
+		if (!(condition)) {                                                             \
 			fprintf(stderr, "%s:%d: failed: %s\n", __FILE__, __LINE__, #condition); \
-			abort(); \
-		} \
+			abort();                                                                \
+		}                                                                               \
 	} while (0)
 
 static struct keeper_message good(enum keeper_type type)
@@ -34,12 +34,12 @@ static struct keeper_message good(enum keeper_type type)
 	return m;
 }
 
-#define SPOIL(type, change) \
-	do { \
+#define SPOIL(type, change)                           \
+	do {                                          \
 		struct keeper_message m = good(type); \
-		check(!keeper_message_check(&m)); \
-		change; \
-		check(keeper_message_check(&m)); \
+		check(!keeper_message_check(&m));     \
+		change;                               \
+		check(keeper_message_check(&m));      \
 	} while (0)
 #define UNTERMINATED(a) memset(a, 'x', sizeof(a))
 
@@ -98,17 +98,22 @@ static uint64_t next_random(uint64_t *s)
 	return *s;
 }
 
-/* A good packet with a few bytes changed: what still passes must have its text terminated and its numbers in range. */
+/*
+ * A good packet with a few bytes changed: what still passes must have its text terminated and its numbers
+ * in range.
+ */
 static void test_random(void)
 {
 	uint64_t seed = 88172645463325252u;
 
 	for (int i = 0; i < 2000000; i++) {
-		struct keeper_message m = good(KEEPER_WELCOME + next_random(&seed) % (_KEEPER_TYPE_MAX - KEEPER_WELCOME));
+		struct keeper_message m =
+			good(KEEPER_WELCOME + next_random(&seed) % (_KEEPER_TYPE_MAX - KEEPER_WELCOME));
 		unsigned char *bytes = (unsigned char *)&m;
 
 		for (uint64_t n = next_random(&seed) % 8; n; n--)
-			bytes[next_random(&seed) % (n & 1 ? 64 : sizeof(m))] = (unsigned char)next_random(&seed);
+			bytes[next_random(&seed) % (n & 1 ? 64 : sizeof(m))] =
+				(unsigned char)next_random(&seed);
 		if (keeper_message_check(&m))
 			continue;
 		check(m.type >= KEEPER_WELCOME && m.type < _KEEPER_TYPE_MAX);

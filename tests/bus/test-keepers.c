@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-keepers.c - keepers that die, hang, lie or talk nonsense. Whatever one does, its own tenant's callers get an answer in time, and
- * everybody else notices nothing.
+ * test-keepers.c - keepers that die, hang, lie or talk nonsense. Whatever one does, its own tenant's
+ * callers get an answer in time, and everybody else notices nothing.
  */
 #include <inttypes.h>
 #include <signal.h>
@@ -109,7 +109,10 @@ static void test_release(void)
 	expect_bystander();
 }
 
-/* A good keeper is killed: its regions are lost, which owner and subscribers are told, and the next registration works. */
+/*
+ * A good keeper is killed: its regions are lost, which owner and subscribers are told, and the next
+ * registration works.
+ */
 static void test_killed(void)
 {
 	sd_bus *owner = connect_client(&world);
@@ -119,13 +122,15 @@ static void test_killed(void)
 
 	listen_signals(owner);
 	for (int i = 0; i < 3; i++)
-		check(register_region(owner, fd, 0, 0, "rw", &r[i], 2, "session", "s", "killed", "detached", "b", i == 0));
+		check(register_region(owner, fd, 0, 0, "rw", &r[i], 2, "session", "s", "killed", "detached",
+				      "b", i == 0));
 	world_tell_keeper(&world, getuid(), "killed", "crash");
 	for (int i = 0; i < 3; i++) {
 		const char *interface, *key, *state;
 
 		m = await_signal(owner, "PropertiesChanged");
-		check(sd_bus_message_read(m, "s", &interface) > 0 && sd_bus_message_enter_container(m, 'a', "{sv}") > 0);
+		check(sd_bus_message_read(m, "s", &interface) > 0 &&
+		      sd_bus_message_enter_container(m, 'a', "{sv}") > 0);
 		check(sd_bus_message_read(m, "{sv}", &key, "s", &state) > 0);
 		check_text(key, "State");
 		check_text(state, "lost");
@@ -149,7 +154,9 @@ static void test_no_adapter(void)
 	struct reply r;
 
 	/* read again, for the next keeper */
-	world_write_settings(&world, "timeout_msec = 700\ntimeout_msec_per_gib = 0\nlisten_address = 192.0.2.255\n[limits]\ntenants_per_uid = 40\n");
+	world_write_settings(
+		&world,
+		"timeout_msec = 700\ntimeout_msec_per_gib = 0\nlisten_address = 192.0.2.255\n[limits]\ntenants_per_uid = 40\n");
 	check(kill(world.daemon, SIGHUP) == 0);
 	until(world_log_contains(&world, "settings read again"));
 	check(!register_region(bus, fd, 0, 0, "r", &r, 1, "session", "s", "noadapter"));

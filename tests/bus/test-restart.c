@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-restart.c - the daemon dies and comes back. Regions keep numbers, properties and owners; owners that went away meanwhile lose
- * theirs; what can belong to nobody ends; no number is ever given twice.
+ * test-restart.c - the daemon dies and comes back. Regions keep numbers, properties and owners; owners that
+ * went away meanwhile lose theirs; what can belong to nobody ends; no number is ever given twice.
  */
 #include <inttypes.h>
 #include <signal.h>
@@ -16,10 +16,13 @@ static struct world world;
 /* All properties as one text, as the bus shows them. */
 static void describe(sd_bus *b, uint64_t id, char *out, size_t size)
 {
-	static const char *const names[] = { "Id",	    "State",  "ArbitrationMode", "ArbitrationReason", "Policy",	 "GraceUSec",
-					     "Access",	    "Path",   "Offset",		 "Length",	      "ValidLength", "Rkey",
-					     "Generation",  "Address", "Detached",	 "Uid",		      "Session", "Ticket",
-					     "Peers",	    "Revocation" };
+	static const char *const names[] = {
+		"Id",	      "State",	   "ArbitrationMode", "ArbitrationReason",
+		"Policy",     "GraceUSec", "Access",	      "Path",
+		"Offset",     "Length",	   "ValidLength",     "Rkey",
+		"Generation", "Address",   "Detached",	      "Uid",
+		"Session",    "Ticket",	   "Peers",	      "Revocation"
+	};
 	size_t used = 0;
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -48,9 +51,10 @@ static void test_same_again(int signal)
 	char before[2][4096], after[4096];
 	uint64_t highest;
 
-	check(register_region(b, fd, 4096, 0, "r", &attached, 2, "policy", "s", "follow", "session", "s", "one"));
-	check(register_region(b, fd, 0, 8192, "rw", &detached, 3, "detached", "b", 1, "session", "s", "one", "grace_usec", "t",
-			      UINT64_C(123000)));
+	check(register_region(b, fd, 4096, 0, "r", &attached, 2, "policy", "s", "follow", "session", "s",
+			      "one"));
+	check(register_region(b, fd, 0, 8192, "rw", &detached, 3, "detached", "b", 1, "session", "s", "one",
+			      "grace_usec", "t", UINT64_C(123000)));
 	check(register_region(b, fd, 0, 0, "rw", &other, 2, "detached", "b", 1, "session", "s", "two"));
 	check(export_region(b, detached.id, &r, 0));
 	world_tell_keeper(&world, getuid(), "one", "peer-join %" PRIu64 " rw", detached.id);
@@ -161,8 +165,9 @@ static void test_litter(void)
 {
 	sd_bus *b = connect_client(&world);
 	int fd = make_memfd(4096);
-	static const char *const names[] = { "run/keepers/0-dead.sock",	  "run/keepers/x.sock", "run/keepers/7.sock",
-					     "run/keepers/99999999999-a.sock", "run/keepers/-",	"run/owners/x" };
+	static const char *const names[] = { "run/keepers/0-dead.sock", "run/keepers/x.sock",
+					     "run/keepers/7.sock",	"run/keepers/99999999999-a.sock",
+					     "run/keepers/-",		"run/owners/x" };
 	struct reply region;
 	char path[256];
 	struct stat st;
@@ -198,14 +203,17 @@ static void test_damaged_mark(void)
 	snprintf(path, sizeof(path), "%s/damaged/next-region-id", world.directory);
 	f = fopen(path, "we");
 	check(f && fputs("12x\n", f) >= 0 && fclose(f) == 0);
-	snprintf(command, sizeof(command), "'%s' --bus-address '%s' --runtime-dir '%s/damaged' --keeper /bin/true 2>'%s/said'",
+	snprintf(command, sizeof(command),
+		 "'%s' --bus-address '%s' --runtime-dir '%s/damaged' --keeper /bin/true 2>'%s/said'",
 		 getenv("RDMAREGD"), world.address, world.directory, world.directory);
 	check(WEXITSTATUS(system(command)) == 1);
 	/* and no second daemon where one is, on the bus or in the directory */
-	snprintf(command, sizeof(command), "'%s' --bus-address '%s' --runtime-dir '%s/run' --keeper /bin/true 2>'%s/said'",
+	snprintf(command, sizeof(command),
+		 "'%s' --bus-address '%s' --runtime-dir '%s/run' --keeper /bin/true 2>'%s/said'",
 		 getenv("RDMAREGD"), world.address, world.directory, world.directory);
 	check(WEXITSTATUS(system(command)) == 1);
-	snprintf(command, sizeof(command), "'%s' --bus-address '%s' --runtime-dir '%s/run2' --keeper /bin/true 2>'%s/said'",
+	snprintf(command, sizeof(command),
+		 "'%s' --bus-address '%s' --runtime-dir '%s/run2' --keeper /bin/true 2>'%s/said'",
 		 getenv("RDMAREGD"), world.address, world.directory, world.directory);
 	check(WEXITSTATUS(system(command)) == 1);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-revocation.c - a filesystem wants its blocks back: who is asked, what counts as an answer, and what happens to a client that goes
- * away at each stage.
+ * test-revocation.c - a filesystem wants its blocks back: who is asked, what counts as an answer, and what
+ * happens to a client that goes away at each stage.
  */
 #include <inttypes.h>
 #include <signal.h>
@@ -15,8 +15,8 @@ static sd_bus *watcher;
 static void subscribe(sd_bus *b)
 {
 	listen_signals(b);
-	check(sd_bus_call_method(b, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE, "Subscribe", NULL,
-				 NULL, NULL) >= 0);
+	check(sd_bus_call_method(b, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE,
+				 "Subscribe", NULL, NULL, NULL) >= 0);
 }
 
 static void expect_property(sd_bus *b, uint64_t id, const char *name, const char *value)
@@ -125,7 +125,8 @@ static void test_nobody_to_ask(void)
 	struct reply region, r;
 	uint64_t revocation;
 
-	check(register_region(b, fd, 0, 0, "rw", &region, 2, "grace_usec", "t", UINT64_C(10000000), "detached", "b", 1));
+	check(register_region(b, fd, 0, 0, "rw", &region, 2, "grace_usec", "t", UINT64_C(10000000),
+			      "detached", "b", 1));
 	disconnect(b);
 	check(world_log_contains(&world, "serving"));
 	world_tell_keeper(&world, getuid(), "default", "break %" PRIu64 " truncate 0", region.id);
@@ -159,10 +160,11 @@ static void send_register(sd_bus *b, int fd, bool detached)
 {
 	sd_bus_message *m = NULL;
 
-	check(sd_bus_message_new_method_call(b, &m, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE,
-					     "RegisterRegion") >= 0);
+	check(sd_bus_message_new_method_call(b, &m, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH,
+					     RDMAREG_MANAGER_INTERFACE, "RegisterRegion") >= 0);
 	check(sd_bus_message_append(m, "htts", fd, UINT64_C(0), UINT64_C(0), "rw") >= 0);
-	check(sd_bus_message_append(m, "a{sv}", 2, "detached", "b", (int)detached, "session", "s", "vanish") >= 0);
+	check(sd_bus_message_append(m, "a{sv}", 2, "detached", "b", (int)detached, "session", "s",
+				    "vanish") >= 0);
 	check(sd_bus_send(b, m, NULL) >= 0 && sd_bus_flush(b) >= 0);
 	sd_bus_message_unref(m);
 }
@@ -201,7 +203,10 @@ static void test_vanish_after_reply(void)
 	forget_signals(watcher);
 }
 
-/* The holder goes while somebody else's Release is under way, and both with it: nothing is answered twice, nothing is left. */
+/*
+ * The holder goes while somebody else's Release is under way, and both with it: nothing is answered twice,
+ * nothing is left.
+ */
 static void test_release_races(void)
 {
 	int fd = make_memfd(8192);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-settings.c - the settings file: what is documented is what there is and what it defaults to; each error names file and line; a
- * daemon that is told to read a bad file goes on as before.
+ * test-settings.c - the settings file: what is documented is what there is and what it defaults to; each
+ * error names file and line; a daemon that is told to read a bad file goes on as before.
  */
 #include <inttypes.h>
 #include <signal.h>
@@ -71,7 +71,8 @@ static void test_documented(void)
 	settings_default(&defaults);
 	check(!memcmp(&defaults, &documented, sizeof(defaults)));
 	remove_file("rdmaregd.conf");
-	check(load(&documented, error, sizeof(error)) == 0 && !memcmp(&defaults, &documented, sizeof(defaults)));
+	check(load(&documented, error, sizeof(error)) == 0 &&
+	      !memcmp(&defaults, &documented, sizeof(defaults)));
 }
 
 /* @text as the file: refused, with this line number and these words; nothing is touched. */
@@ -148,7 +149,8 @@ static void test_order(void)
 	write_text("conf.d/20.conf", "# comment\n[limits]\nkeepers = 3\nbytes_per_tenant = 2G\n");
 	write_text("conf.d/30.conf.bak", "nonsense");
 	check(load(&s, error, sizeof(error)) == 0);
-	check(s.keepers == 3 && s.regions_per_tenant == 2 && s.tenants_per_uid == 1 && s.bytes_per_tenant == 2ull << 30);
+	check(s.keepers == 3 && s.regions_per_tenant == 2 && s.tenants_per_uid == 1 &&
+	      s.bytes_per_tenant == 2ull << 30);
 	remove_file("rdmaregd.conf");
 	remove_file("conf.d/10.conf");
 	remove_file("conf.d/20.conf");
@@ -172,7 +174,8 @@ static void test_reload(void)
 	world_write_settings(&w, "[regions]\ngrace_msec = 1\n[limits]\nregions_per_tenant = many\n");
 	check(kill(w.daemon, SIGHUP) == 0);
 	until(world_log_contains(&w, "rdmaregd.conf:10: 'many' is no value"));
-	check(get_manager_number(b, "MaxRegionsPerTenant") == 12 && get_manager_number(b, "GraceUSec") == 1000000);
+	check(get_manager_number(b, "MaxRegionsPerTenant") == 12 &&
+	      get_manager_number(b, "GraceUSec") == 1000000);
 	disconnect(b);
 	world_end(&w);
 }

@@ -2,7 +2,7 @@
 /*
  * keeper-session.c - libFuzzer entry: bytes from a daemon, and bytes from a peer.
  *
- * The input is a sequence of packets: a byte of how (bits 0-1: descriptors; bit 2: not greeted before), then as much as a message has. What
+ * The input is one byte of how (bits 0-1: descriptors; bit 2: not greeted before; bit 3: cut to size), then a packet. What
  * passes session_check() must be what the code behind it relies on; that is asserted here.
  */
 #undef NDEBUG
@@ -31,8 +31,8 @@ static void check_daemon(const uint8_t *data, size_t size)
 	assert(n_fds == (m.type == KEEPER_REGISTER));
 	assert(m.region || m.type == KEEPER_HELLO || m.type == KEEPER_LIST);
 	if (m.type == KEEPER_REGISTER)
-		assert(m.info.access < _REGION_ACCESS_MAX && m.info.policy < _REGION_POLICY_MAX && m.info.detached < 2 &&
-		       m.info.warm < 2);
+		assert(m.info.access < _REGION_ACCESS_MAX && m.info.policy < _REGION_POLICY_MAX &&
+		       m.info.detached < 2 && m.info.warm < 2);
 	if (m.type == KEEPER_CONFIGURE)
 		assert(m.info.policy < _REGION_POLICY_MAX);
 	if (m.type == KEEPER_EXPORT)

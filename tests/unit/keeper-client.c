@@ -32,7 +32,8 @@ void client_start(struct client *c, const char *program, const char *const *argu
 
 	memset(c, 0, sizeof(*c));
 	c->fd = -1;
-	snprintf(c->path, sizeof(c->path), "%s/keeper-client.%d", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp", getpid());
+	snprintf(c->path, sizeof(c->path), "%s/keeper-client.%d",
+		 getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp", getpid());
 	unlink(c->path);
 	memcpy(a.sun_path, c->path, sizeof(c->path));
 	must(fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0);
@@ -42,7 +43,7 @@ void client_start(struct client *c, const char *program, const char *const *argu
 	must(listen(fd, 4) == 0);
 	c->pid = running = fork();
 	must(running >= 0);
-	if (c->pid)  {
+	if (c->pid) {
 		close(fd);
 		return;
 	}
@@ -94,9 +95,9 @@ uint64_t client_send(struct client *c, struct keeper_message *m, int fd)
 	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
 
 	if (fd >= 0) {
-		control.h = (struct cmsghdr){
-			.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int))
-		};
+		control.h = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
+					      .cmsg_type = SCM_RIGHTS,
+					      .cmsg_len = CMSG_LEN(sizeof(int)) };
 		memcpy(CMSG_DATA(&control.h), &fd, sizeof(fd));
 		h.msg_control = &control;
 		h.msg_controllen = sizeof(control);
@@ -157,9 +158,11 @@ struct keeper_message client_event(struct client *c, enum keeper_type type, uint
 
 	while ((i = find_event(c, type, region)) < 0) {
 		if (!receive(c, &m, CLIENT_PATIENCE_MSEC)) {
-			fprintf(stderr, "event %d of region %d did not come; %u others did:\n", type, (int)region, c->n_events);
+			fprintf(stderr, "event %d of region %d did not come; %u others did:\n", type,
+				(int)region, c->n_events);
 			for (unsigned int k = 0; k < c->n_events; k++)
-				fprintf(stderr, "  type %u region %d\n", c->event[k].type, (int)c->event[k].region);
+				fprintf(stderr, "  type %u region %d\n", c->event[k].type,
+					(int)c->event[k].region);
 			must(!"an event in time");
 		}
 		keep(c, &m);
@@ -211,7 +214,8 @@ int client_hello(struct client *c, struct keeper_welcome *ret)
 	return m.type == KEEPER_WELCOME ? 0 : -EPROTO;
 }
 
-int client_register(struct client *c, uint64_t region, int fd, const struct keeper_region *what, struct keeper_region *ret)
+int client_register(struct client *c, uint64_t region, int fd, const struct keeper_region *what,
+		    struct keeper_region *ret)
 {
 	struct keeper_message m = { .type = KEEPER_REGISTER, .region = region, .info = *what };
 
@@ -229,9 +233,12 @@ int client_release(struct client *c, uint64_t region)
 	return result(&m);
 }
 
-int client_export(struct client *c, uint64_t region, uint32_t rights, uint32_t uses, struct keeper_ticket *ret)
+int client_export(struct client *c, uint64_t region, uint32_t rights, uint32_t uses,
+		  struct keeper_ticket *ret)
 {
-	struct keeper_message m = { .type = KEEPER_EXPORT, .region = region, .ticket = { .rights = rights, .uses = uses } };
+	struct keeper_message m = { .type = KEEPER_EXPORT,
+				    .region = region,
+				    .ticket = { .rights = rights, .uses = uses } };
 
 	m = client_call(c, &m, -1);
 	if (ret && m.type == KEEPER_TICKET)
@@ -241,7 +248,9 @@ int client_export(struct client *c, uint64_t region, uint32_t rights, uint32_t u
 
 int client_consent(struct client *c, uint64_t region, uint64_t revocation)
 {
-	struct keeper_message m = { .type = KEEPER_CONSENT, .region = region, .revocation.revocation = revocation };
+	struct keeper_message m = { .type = KEEPER_CONSENT,
+				    .region = region,
+				    .revocation.revocation = revocation };
 
 	m = client_call(c, &m, -1);
 	return result(&m);
@@ -249,9 +258,9 @@ int client_consent(struct client *c, uint64_t region, uint64_t revocation)
 
 int client_prefetch(struct client *c, uint64_t region, uint64_t offset, uint64_t length, bool write)
 {
-	struct keeper_message m = {
-		.type = KEEPER_PREFETCH, .region = region, .range = { .offset = offset, .length = length, .write = write }
-	};
+	struct keeper_message m = { .type = KEEPER_PREFETCH,
+				    .region = region,
+				    .range = { .offset = offset, .length = length, .write = write } };
 
 	m = client_call(c, &m, -1);
 	return result(&m);

@@ -24,8 +24,7 @@ struct client {
 };
 
 /* Ends the program with a message unless @condition holds. */
-#define must(condition) \
-	((condition) ? (void)0 : client_fail(__FILE__, __LINE__, #condition))
+#define must(condition) ((condition) ? (void)0 : client_fail(__FILE__, __LINE__, #condition))
 _Noreturn void client_fail(const char *file, int line, const char *what);
 
 /* @arguments: NULL-terminated, after the program's name. @uid: as whom (needs root if it is not ours); -1: as we are. */
@@ -58,9 +57,11 @@ bool client_is_closed(struct client *c);
 
 /* Shorthands, all with a one-letter or wordy result: 0 or the negative errno of KEEPER_DONE. */
 int client_hello(struct client *c, struct keeper_welcome *ret);
-int client_register(struct client *c, uint64_t region, int fd, const struct keeper_region *what, struct keeper_region *ret);
+int client_register(struct client *c, uint64_t region, int fd, const struct keeper_region *what,
+		    struct keeper_region *ret);
 int client_release(struct client *c, uint64_t region);
-int client_export(struct client *c, uint64_t region, uint32_t rights, uint32_t uses, struct keeper_ticket *ret);
+int client_export(struct client *c, uint64_t region, uint32_t rights, uint32_t uses,
+		  struct keeper_ticket *ret);
 int client_consent(struct client *c, uint64_t region, uint64_t revocation);
 int client_prefetch(struct client *c, uint64_t region, uint64_t offset, uint64_t length, bool write);
 

@@ -196,7 +196,8 @@ static void test_fence(void)
 
 	/* nobody else gets the range meanwhile */
 	for (int i = 0; i < 64; i++) {
-		uint64_t p = (uint64_t)(uintptr_t)mmap(NULL, 2 * MIB, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		uint64_t p = (uint64_t)(uintptr_t)mmap(NULL, 2 * MIB, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS,
+						       -1, 0);
 
 		assert(p + 2 * MIB <= m->address || p >= m->address + m->length);
 	}

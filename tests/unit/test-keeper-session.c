@@ -100,7 +100,10 @@ static void send_packet(int fd, const void *data, size_t size, const int *fds, s
 /* A greeting, and its answer. */
 static int join_and_greet(void)
 {
-	struct keeper_message m = { .type = KEEPER_HELLO, .operation = 5, .hello.version = KEEPER_PROTOCOL_VERSION }, a;
+	struct keeper_message m = { .type = KEEPER_HELLO,
+				    .operation = 5,
+				    .hello.version = KEEPER_PROTOCOL_VERSION },
+			      a;
 	int fd = join();
 
 	send_packet(fd, &m, sizeof(m), NULL, 0);
@@ -118,7 +121,10 @@ static bool is_closed(int fd)
 	return n == 0 || errno == ECONNRESET;
 }
 
-#define M(...) { __VA_ARGS__ }
+#define M(...)              \
+	{                   \
+		__VA_ARGS__ \
+	}
 static const struct {
 	const char *name;
 	struct keeper_message m;
@@ -128,10 +134,13 @@ static const struct {
 } table[] = {
 	{ "list", M(.type = KEEPER_LIST), 0, 0, true },
 	{ "registration", M(.type = KEEPER_REGISTER, .region = 1), 0, 1, true },
-	{ "registration at the limits", M(.type = KEEPER_REGISTER, .region = UINT64_MAX, .info.offset = UINT64_MAX,
-					  .info.length = UINT64_MAX, .info.grace_usec = UINT64_MAX), 0, 1, true },
+	{ "registration at the limits",
+	  M(.type = KEEPER_REGISTER, .region = UINT64_MAX, .info.offset = UINT64_MAX,
+	    .info.length = UINT64_MAX, .info.grace_usec = UINT64_MAX),
+	  0, 1, true },
 	{ "release", M(.type = KEEPER_RELEASE, .region = 1), 0, 0, true },
-	{ "prefetch", M(.type = KEEPER_PREFETCH, .region = 1, .range.offset = UINT64_MAX, .range.write = 1), 0, 0, true },
+	{ "prefetch", M(.type = KEEPER_PREFETCH, .region = 1, .range.offset = UINT64_MAX, .range.write = 1),
+	  0, 0, true },
 	{ "export", M(.type = KEEPER_EXPORT, .region = 1, .ticket.rights = 1), 0, 0, true },
 	{ "consent", M(.type = KEEPER_CONSENT, .region = 1), 0, 0, true },
 	{ "one byte", M(.type = KEEPER_LIST), 1, 0, false },
@@ -144,7 +153,8 @@ static const struct {
 	{ "a type that is none", M(.type = _KEEPER_TYPE_MAX, .region = 1), 0, 0, false },
 	{ "a huge type", M(.type = UINT32_MAX, .region = 1), 0, 0, false },
 	{ "reserved", M(.type = KEEPER_LIST, .reserved = 1), 0, 0, false },
-	{ "a second greeting", M(.type = KEEPER_HELLO, .hello.version = KEEPER_PROTOCOL_VERSION), 0, 0, false },
+	{ "a second greeting", M(.type = KEEPER_HELLO, .hello.version = KEEPER_PROTOCOL_VERSION), 0, 0,
+	  false },
 	{ "registration without a descriptor", M(.type = KEEPER_REGISTER, .region = 1), 0, 0, false },
 	{ "registration with two", M(.type = KEEPER_REGISTER, .region = 1), 0, 2, false },
 	{ "registration with many", M(.type = KEEPER_REGISTER, .region = 1), 0, 64, false },
@@ -159,7 +169,8 @@ static const struct {
 	{ "reserved of a region", M(.type = KEEPER_REGISTER, .region = 1, .info.reserved = 1), 0, 1, false },
 	{ "policy of a change", M(.type = KEEPER_CONFIGURE, .region = 1, .info.policy = 77), 0, 0, false },
 	{ "write of a prefetch", M(.type = KEEPER_PREFETCH, .region = 1, .range.write = 2), 0, 0, false },
-	{ "reserved of a prefetch", M(.type = KEEPER_PREFETCH, .region = 1, .range.reserved = 2), 0, 0, false },
+	{ "reserved of a prefetch", M(.type = KEEPER_PREFETCH, .region = 1, .range.reserved = 2), 0, 0,
+	  false },
 	{ "no rights", M(.type = KEEPER_EXPORT, .region = 1), 0, 0, false },
 	{ "unknown rights", M(.type = KEEPER_EXPORT, .region = 1, .ticket.rights = 4), 0, 0, false },
 };
@@ -179,16 +190,20 @@ static void test_table(void)
 		n_got = n_fds = 0;
 		memset(packet, 0, sizeof(packet));
 		memcpy(packet, &table[i].m, sizeof(table[i].m));
-		send_packet(fd, packet, table[i].size ? table[i].size : sizeof(table[i].m), fds, table[i].fds);
+		send_packet(fd, packet, table[i].size ? table[i].size : sizeof(table[i].m), fds,
+			    table[i].fds);
 		closed = is_closed(fd);
-		if (closed == table[i].good || n_got != table[i].good || n_fds != (table[i].good ? table[i].fds : 0)) {
-			fprintf(stderr, "%s: closed %d, %u requests, %u descriptors\n", table[i].name, closed, n_got, n_fds);
+		if (closed == table[i].good || n_got != table[i].good ||
+		    n_fds != (table[i].good ? table[i].fds : 0)) {
+			fprintf(stderr, "%s: closed %d, %u requests, %u descriptors\n", table[i].name, closed,
+				n_got, n_fds);
 			assert(!"as in the table");
 		}
 		close(fd);
 		turn();
 		if (count_fds() != before) {
-			fprintf(stderr, "%s: %u descriptors before, %u after\n", table[i].name, before, count_fds());
+			fprintf(stderr, "%s: %u descriptors before, %u after\n", table[i].name, before,
+				count_fds());
 			assert(!"nothing stays open");
 		}
 	}
@@ -222,7 +237,8 @@ static void test_replacement(void)
 
 	came = went = 0;
 	second = join_and_greet();
-	assert(is_closed(first) && went == 0); /* the owner need not know: there is a daemon before and after */
+	assert(is_closed(first) &&
+	       went == 0); /* the owner need not know: there is a daemon before and after */
 	send_packet(second, &m, sizeof(m), NULL, 0);
 	assert(recv(second, &m, sizeof(m), 0) == sizeof(m) && m.type == KEEPER_DONE);
 	close(first);

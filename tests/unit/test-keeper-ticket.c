@@ -85,7 +85,9 @@ static void test_text(void)
 	assert(ticket_format(text, sizeof(text), "10.99.0.1", 7, 42, token) == 0);
 	assert(strcmp(text, "rdmareg://10.99.0.1:7/42?0001fe000000000000000000000000ff") == 0);
 	assert(ticket_format(text, sizeof(text), "2001:db8::1", 65535, UINT64_MAX, token) == 0);
-	assert(strcmp(text, "rdmareg://[2001:db8::1]:65535/18446744073709551615?0001fe000000000000000000000000ff") == 0);
+	assert(strcmp(text,
+		      "rdmareg://[2001:db8::1]:65535/18446744073709551615?0001fe000000000000000000000000ff") ==
+	       0);
 	assert(ticket_format(small, sizeof(small), "10.99.0.1", 7, 42, token) == -ENAMETOOLONG);
 }
 

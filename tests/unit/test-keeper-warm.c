@@ -18,7 +18,9 @@ static void test_request(void)
 {
 	warm_init(&w, false);
 	assert(!warm_next(&w, 64 * MIB, 0, &c, &wait) && !wait);
-	assert(warm_add_request(&w, &(struct warm_request){ .start = MIB, .end = 6 * MIB, .write = true, .operation = 7 }) == 0);
+	assert(warm_add_request(&w,
+				&(struct warm_request){
+					.start = MIB, .end = 6 * MIB, .write = true, .operation = 7 }) == 0);
 	assert(warm_add_request(&w, &(struct warm_request){ .start = 0, .end = MIB, .operation = 8 }) == 0);
 	assert(warm_next(&w, 64 * MIB, 0, &c, &wait) && c.offset == MIB && c.length == MIB && c.write);
 	assert(!warm_next(&w, 64 * MIB, 0, &c, &wait)); /* one at a time */
@@ -43,7 +45,8 @@ static void test_room(void)
 {
 	warm_init(&w, true);
 	for (int i = 0; i < WARM_REQUESTS_MAX; i++)
-		assert(warm_add_request(&w, &(struct warm_request){ .end = MIB, .operation = (uint64_t)i }) == 0);
+		assert(warm_add_request(&w, &(struct warm_request){ .end = MIB, .operation = (uint64_t)i }) ==
+		       0);
 	assert(warm_add_request(&w, &(struct warm_request){ .end = MIB }) == -EBUSY);
 	assert(warm_next(&w, MIB, 0, &c, &wait));
 	warm_cancel(&w, -ECANCELED);

@@ -1,15 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# The helper module alone, without RDMA: its own self-test on every file system, its parameters, and that it lets go of the
-# file systems and of itself.
+# The helper module alone, without RDMA: its own self-test on every file system, its parameters, and that it
+# lets go of the file systems and of itself.
 # boot: plain
 # boot: plain kernel=6.12
 # boot: plain kernel=6.1
 # timeout: 400
 . /lab/guest/lib.sh
 
-# unused - the module's count of users is down to nothing. Files are released a moment after their owner is gone.
+# unused - the module's count of users is down to nothing. Files are released a moment after their owner is
+# gone.
 unused() { [ "$(cat /sys/module/rdmareg/refcnt)" = 0 ]; }
 parameter() { cat "/sys/module/rdmareg/parameters/$1"; }
 reload() { modprobe -r rdmareg && modprobe rdmareg "$@"; }

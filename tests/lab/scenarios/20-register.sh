@@ -29,13 +29,15 @@ for fs in ext4 xfs ext4dax xfsdax tmpfs; do
 	check "$fs: release" rdmaregctl release "$id"
 	check "$fs: not found afterwards" region_gone "$id"
 done
-part=$(register /mnt/xfs/file --offset 1M --length 2M --access r --policy follow --grace 250ms)
+part=$(register /mnt/xfs/file --offset 1M --length 2M --access r --policy follow)
 expect_equal "part: offset" $MIB "$(field offset "$part")"
 expect_equal "part: length" $((2 * MIB)) "$(field length "$part")"
 expect_equal "part: access" r "$(field access "$part")"
 expect_equal "part: policy" follow "$(field policy "$part")"
-expect_equal "part: grace" 250000 "$(field grace_usec "$part")"
 check "part: release" rdmaregctl release "$(field id "$part")"
+r=$(register /mnt/xfs/file --grace 250ms)
+expect_equal "grace" 250000 "$(field grace_usec "$r")"
+check "grace: release" rdmaregctl release "$(field id "$r")"
 
 zeroes /mnt/tmpfs/dev 1
 if [ -n "$LAB_DEVDAX" ]; then

@@ -74,7 +74,8 @@ static bool next_event(enum rdma_cm_event_type wanted, struct answer *a)
 		fprintf(stderr, "puppet: %s, status %d\n", rdma_event_str(e->event), e->status);
 	if (e->event == RDMA_CM_EVENT_ESTABLISHED)
 		memcpy(&a->accept, e->param.conn.private_data, sizeof(a->accept));
-	if (e->event == RDMA_CM_EVENT_REJECTED && e->param.conn.private_data_len >= sizeof(struct wire_reject)) {
+	if (e->event == RDMA_CM_EVENT_REJECTED &&
+	    e->param.conn.private_data_len >= sizeof(struct wire_reject)) {
 		struct wire_reject r;
 
 		memcpy(&r, e->param.conn.private_data, sizeof(r));
@@ -96,10 +97,17 @@ static void post_receive(uint32_t i)
 static void do_connect(const struct command *c, struct answer *a)
 {
 	struct wire_connect request = { .magic = WIRE_MAGIC, .version = WIRE_VERSION, .rights = c->rights };
-	struct rdma_conn_param param = { .private_data = &request, .private_data_len = sizeof(request),
-					 .responder_resources = 1, .initiator_depth = 1, .retry_count = 6, .rnr_retry_count = 7 };
-	struct ibv_qp_init_attr init = { .qp_type = IBV_QPT_RC, .sq_sig_all = 1,
-					 .cap = { .max_send_wr = 8, .max_recv_wr = RECEIVES, .max_send_sge = 1, .max_recv_sge = 1 } };
+	struct rdma_conn_param param = { .private_data = &request,
+					 .private_data_len = sizeof(request),
+					 .responder_resources = 1,
+					 .initiator_depth = 1,
+					 .retry_count = 6,
+					 .rnr_retry_count = 7 };
+	struct ibv_qp_init_attr init = {
+		.qp_type = IBV_QPT_RC,
+		.sq_sig_all = 1,
+		.cap = { .max_send_wr = 8, .max_recv_wr = RECEIVES, .max_send_sge = 1, .max_recv_sge = 1 }
+	};
 	struct sockaddr_in to = { .sin_family = AF_INET };
 	unsigned long long region;
 	char host[64], token[33];
@@ -120,7 +128,8 @@ static void do_connect(const struct command *c, struct answer *a)
 	    !next_event(RDMA_CM_EVENT_ROUTE_RESOLVED, a))
 		give_up("resolving");
 	pd = ibv_alloc_pd(id->verbs);
-	page = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	page = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1,
+		    0);
 	messages = (struct wire_message *)(page + PAGE);
 	mr = ibv_reg_mr(pd, page, 2 * PAGE, IBV_ACCESS_LOCAL_WRITE);
 	init.send_cq = send_cq = ibv_create_cq(id->verbs, 16, NULL, NULL, 0);
@@ -149,7 +158,11 @@ static int poll_cq(struct ibv_cq *cq, struct ibv_wc *wc, int msec)
 static int post(enum ibv_wr_opcode opcode, void *local, uint32_t length, uint64_t address, uint32_t rkey)
 {
 	struct ibv_sge s = { .addr = (uintptr_t)local, .length = length, .lkey = mr->lkey };
-	struct ibv_send_wr w = { .sg_list = &s, .num_sge = 1, .opcode = opcode, .wr.rdma = { address, rkey } }, *bad;
+	struct ibv_send_wr w = { .sg_list = &s,
+				 .num_sge = 1,
+				 .opcode = opcode,
+				 .wr.rdma = { address, rkey } },
+			   *bad;
 	struct ibv_wc wc;
 
 	if (ibv_post_send(id->qp, &w, &bad))
@@ -190,7 +203,9 @@ static void obey(const struct command *c, struct answer *a)
 		do_message(c, a);
 		break;
 	case ACKNOWLEDGE:
-		*m = (struct wire_message){ .magic = WIRE_MAGIC, .version = WIRE_VERSION, .type = WIRE_REVOCATION_ACK,
+		*m = (struct wire_message){ .magic = WIRE_MAGIC,
+					    .version = WIRE_VERSION,
+					    .type = WIRE_REVOCATION_ACK,
 					    .revocation = c->revocation };
 		a->status = post(IBV_WR_SEND, m, sizeof(*m), 0, 0);
 		break;
@@ -261,18 +276,23 @@ bool puppet_connect(struct puppet *p, const char *ticket, uint16_t rights)
 
 int puppet_write_raw(struct puppet *p, uint64_t address, uint32_t rkey)
 {
-	return command(p, &(struct command){ .verb = WRITE, .address = address, .rkey = rkey, .byte = '!' }).status;
+	return command(p, &(struct command){ .verb = WRITE, .address = address, .rkey = rkey, .byte = '!' })
+		.status;
 }
 
 int puppet_write(struct puppet *p, uint64_t offset, uint8_t byte)
 {
-	return command(p, &(struct command){ .verb = WRITE, .address = p->accept.address + offset,
-					     .rkey = p->accept.rkey, .byte = byte }).status;
+	return command(p, &(struct command){ .verb = WRITE,
+					     .address = p->accept.address + offset,
+					     .rkey = p->accept.rkey,
+					     .byte = byte })
+		.status;
 }
 
 int puppet_read(struct puppet *p, uint64_t offset, uint8_t *ret_byte)
 {
-	struct answer a = command(p, &(struct command){ .verb = READ, .address = p->accept.address + offset,
+	struct answer a = command(p, &(struct command){ .verb = READ,
+							.address = p->accept.address + offset,
 							.rkey = p->accept.rkey });
 
 	*ret_byte = a.byte;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * kmod-selftest-device.c - the device as such: what it says about itself, what it refuses and with which error, its limits, who
- * may use it, and that nothing of an opener stays behind.
+ * kmod-selftest-device.c - the device as such: what it says about itself, what it refuses and with which
+ * error, its limits, who may use it, and that nothing of an opener stays behind.
  */
 #include "kmod-selftest.h"
 
@@ -300,7 +300,10 @@ static int pass_device_and_exit(void *argument)
 	return 0;
 }
 
-/* The receiver of the descriptor is a stranger too, but it can poll, and sees the end of the opener's address space. */
+/*
+ * The receiver of the descriptor is a stranger too, but it can poll, and sees the end of the opener's address
+ * space.
+ */
 static void test_passed_descriptor(enum filesystem fs)
 {
 	struct device device = { .fd = -1 };
@@ -375,6 +378,7 @@ static void test_unsupported(enum filesystem fs)
 	file_make(&file, fs);
 	r = watch_layout(&device, file.fd, 1000, 0, &slot);
 	CHECK(r == -EOPNOTSUPP, "%s", strerror(-r));
+	CHECK(device.status[0].kind == RDMAREG_KIND_FREE, "a refused watch has left something");
 }
 
 static int truncate_file(void *argument)
@@ -382,7 +386,10 @@ static int truncate_file(void *argument)
 	return truncate(((struct file *)argument)->path, 0);
 }
 
-/* Read-only descriptors do; the caller's descriptor may be closed; the watch does not count as an open for writing. */
+/*
+ * Read-only descriptors do; the caller's descriptor may be closed; the watch does not count as an open for
+ * writing.
+ */
 static void test_private_file(enum filesystem fs)
 {
 	struct device device;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * kmod-selftest-layout.c - layout watches: whoever wants a file's blocks waits for RELEASE, for the deadline, or for the end of
- * the watcher, whichever comes first, and never longer; harmless breakers do not wait at all.
+ * kmod-selftest-layout.c - layout watches: whoever wants a file's blocks waits for RELEASE, for the deadline,
+ * or for the end of the watcher, whichever comes first, and never longer; harmless breakers do not wait at
+ * all.
  *
  * "Waits" is shown by order, not by duration: the breaker's end is not before the release was begun.
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * kmod-selftest-range.c - range watches: each thing that can happen to a mapped file is reported with its cause and its place,
- * events fold without losing any, the status page tells the same as COLLECT.
+ * kmod-selftest-range.c - range watches: each thing that can happen to a mapped file is reported with its
+ * cause and its place, events fold without losing any, the status page tells the same as COLLECT.
  */
 #include "kmod-selftest.h"
 
@@ -36,7 +36,8 @@ static void scene_make(struct scene *scene, enum filesystem fs)
 }
 
 /*
- * Collects once; fails unless @cause is reported, nothing but @cause and @also, and the range is that of pages @first to
+ * Collects once; fails unless @cause is reported, nothing but @cause and @also, and the range is that of
+ * pages @first to
  * @end. DAX filesystems clear the whole file before they do anything: there the range need only cover them.
  */
 static void expect_event(struct scene *scene, const char *what, uint32_t cause, uint32_t also,
@@ -122,7 +123,9 @@ static void test_writeback(enum filesystem fs)
 
 	scene_make(&scene, fs);
 	memset(scene.map + 8 * PAGE, 0x22, 8 * PAGE);
-	/* making a page of a DAX file writable, or sharing it for the first time, may be an event of its own */
+	/*
+	 * making a page of a DAX file writable, or sharing it for the first time, may be an event of its own
+	 */
 	collect(&scene.device, scene.slot, &report);
 	TRY(msync(scene.map, FILE_BYTES, MS_SYNC));
 	CHECK(!collect(&scene.device, scene.slot, &report), "msync of dirty pages: no event");
@@ -175,7 +178,10 @@ static void test_reclaim_hint(enum filesystem fs)
 		CHECK(!(report.causes & RDMAREG_CAUSE_RECLAIM), "truncate looks like reclaim");
 }
 
-/* Only the part of a larger event that lies in the watch counts, in bytes from its start; watches may overlap. */
+/*
+ * Only the part of a larger event that lies in the watch counts, in bytes from its start; watches may
+ * overlap.
+ */
 static void test_clipping(enum filesystem fs)
 {
 	struct rdmareg_report report;
@@ -241,7 +247,10 @@ static void *storm_thread(void *argument)
 	return NULL;
 }
 
-/* However the reader and the events interleave, the counts of all reports add up to the number of invalidations. */
+/*
+ * However the reader and the events interleave, the counts of all reports add up to the number of
+ * invalidations.
+ */
 static void test_storm(enum filesystem fs)
 {
 	struct storm storm = { 0 };

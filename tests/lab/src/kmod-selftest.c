@@ -4,10 +4,12 @@
  *
  *   kmod-selftest [--ext4 DIR] [--xfs DIR] [--xfsdax DIR] [--tmpfs DIR] [--only WORD]
  *
- * Prints one line for each test and filesystem: "ok NAME", "not ok NAME: why" or "skip NAME: why". Exits 0 when none failed,
- * 1 when one did, 77 when there is no device. Needs root, since the device is root's until udev says otherwise.
+ * Prints one line for each test and filesystem: "ok NAME", "not ok NAME: why" or "skip NAME: why". Exits 0
+ * when none failed, 1 when one did, 77 when there is no device. Needs root, since the device is root's until
+ * udev says otherwise.
  *
- * This file runs the tests and has what they share; the tests are in kmod-selftest-{device,range,layout,race}.c.
+ * This file runs the tests and has what they share; the tests are in
+ * kmod-selftest-{device,range,layout,race}.c.
  */
 #include "kmod-selftest.h"
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * kmod-selftest.h - what the parts of the module's self-test share. Each test runs in a process of its own, with a limit on
- * its time, so that none can spoil another; it ends by returning (ok), CHECK (not ok) or SKIP.
+ * kmod-selftest.h - what the parts of the module's self-test share. Each test runs in a process of its own,
+ * with a limit on its time, so that none can spoil another; it ends by returning (ok), CHECK (not ok) or
+ * SKIP.
  *
- * What always holds: tests wait for conditions, never for time. Times are only compared with each other, or with a bound so
- * generous that passing it means "hangs".
+ * What always holds: tests wait for conditions, never for time. Times are only compared with each other, or
+ * with a bound so generous that passing it means "hangs".
  */
 #ifndef KMOD_SELFTEST_H
 #define KMOD_SELFTEST_H

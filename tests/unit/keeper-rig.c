@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* keeper-rig.c - see keeper-rig.h. */
+#include "keeper-rig.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+static const char *keeper_program;
+static char directory[] = "/tmp/test-keeper.XXXXXX";
+struct client k;
+int rig_control = -1;
+uint64_t rig_last;
+
+const char *const rig_usual[] = {
+	"--session",   "s.1", "--max-regions", "4",    "--max-tickets",		 "2",
+	"--max-peers", "3",   "--alignment",   "4096", "--deadline-margin-msec", "5000",
+	NULL
+};
+
+void rig_init(const char *program)
+{
+	keeper_program = program;
+	must(mkdtemp(directory));
+	setenv("RDMAREG_FAKE_DIR", directory, 1);
+	setenv("TMPDIR", directory, 1);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+void rig_end(void)
+{
+	char command[64];
+
+	snprintf(command, sizeof(command), "rm -rf %s", directory);
+	must(system(command) == 0);
+}
+
+void rig_start_only(const char *const *arguments)
+{
+	client_start(&k, keeper_program, arguments, (uid_t)-1);
+}
+
+void rig_start(const char *const *arguments, const char *session)
+{
+	char path[128];
+
+	rig_start_only(arguments);
+	must(client_connect(&k) && client_hello(&k, NULL) == 0);
+	snprintf(path, sizeof(path), "%s/%u-%s", directory, (unsigned int)getuid(), session);
+	rig_control = open(path, O_WRONLY | O_CLOEXEC);
+	must(rig_control >= 0);
+}
+
+void rig_stop(void)
+{
+	close(rig_control);
+	must(client_stop(&k) == 0);
+}
+
+void tell(const char *verb, uint64_t region, const char *rest)
+{
+	dprintf(rig_control, "%s %llu %s\n", verb, (unsigned long long)region, rest);
+}
+
+int make_file(uint64_t size)
+{
+	int fd = memfd_create("test", MFD_CLOEXEC);
+
+	must(fd >= 0 && ftruncate(fd, (off_t)size) == 0);
+	return fd;
+}
+
+struct keeper_region region_of(uint64_t length, uint64_t grace_usec, enum region_policy policy)
+{
+	return (struct keeper_region){ .length = length,
+				       .grace_usec = grace_usec,
+				       .access = ACCESS_READ_WRITE,
+				       .policy = (uint8_t)policy,
+				       .warm = 1 };
+}
+
+uint64_t make_region(int *ret_fd, uint64_t grace_usec, enum region_policy policy)
+{
+	struct keeper_region what = region_of(4 * MIB, grace_usec, policy), info;
+
+	*ret_fd = make_file(4 * MIB);
+	must(client_register(&k, ++rig_last, *ret_fd, &what, &info) == 0);
+	must(info.valid_length == 4 * MIB && info.mode == ARBITRATION_LAYOUT_LEASE &&
+	     info.state == REGION_LIVE);
+	must(info.bytes_warmed == 4 * MIB && info.rkey && info.generation && info.address % PAGE == 0);
+	must(client_export(&k, rig_last, RW, 0, NULL) == 0);
+	return rig_last;
+}
+
+uint64_t join(uint64_t region)
+{
+	tell("peer-join", region, "rw");
+	return client_event(&k, KEEPER_PEER_JOINED, region).peer.peer;
+}
+
+unsigned int list(struct keeper_message *first)
+{
+	struct keeper_message m = { .type = KEEPER_LIST };
+	uint64_t operation = client_send(&k, &m, -1);
+	unsigned int n = 0;
+
+	for (;;) {
+		m = client_answer(&k, operation);
+		if (m.type == KEEPER_DONE)
+			return n;
+		if (n++ == 0)
+			*first = m;
+	}
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * keeper-rig.h - a keeper with fake adapters (main-fake.c) on a test bench: started, told what happens to it, and given regions.
+ */
+#ifndef KEEPER_RIG_H
+#define KEEPER_RIG_H
+
+#include <unistd.h>
+
+#include "keeper-client.h"
+
+#define PAGE UINT64_C(4096)
+#define MIB (UINT64_C(1) << 20)
+#define RW (WIRE_RIGHT_READ | WIRE_RIGHT_WRITE)
+#define LONG UINT64_C(20000000) /* graces: nobody waits for this one */
+#define SHORT UINT64_C(30000)	/* and this one passes */
+
+extern struct client k;
+extern int rig_control;	  /* where main-fake.c reads what happens */
+extern uint64_t rig_last; /* region number */
+
+/* Few of everything, so that limits are reached; the session is "s.1". */
+extern const char *const rig_usual[];
+
+/* Before and after everything. @program: the keeper. */
+void rig_init(const char *program);
+void rig_end(void);
+
+void rig_start(const char *const *arguments, const char *session);
+void rig_stop(void);
+
+/* As above without a greeting and without control. */
+void rig_start_only(const char *const *arguments);
+
+/* "VERB REGION REST" to the fakes. */
+void tell(const char *verb, uint64_t region, const char *rest);
+
+int make_file(uint64_t size);
+struct keeper_region region_of(uint64_t length, uint64_t grace_usec, enum region_policy policy);
+
+/* A region of 4 MiB with a ticket; its number. */
+uint64_t make_region(int *ret_fd, uint64_t grace_usec, enum region_policy policy);
+
+/* A peer of that region; its number. */
+uint64_t join(uint64_t region);
+
+/* How much KEEPER_LIST lists; the first of it. */
+unsigned int list(struct keeper_message *first);
+
+#endif

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * test-keeper-life.c - a whole keeper with fake adapters: daemons that come, go, and talk nonsense, and how it ends.
+ *
+ *   test-keeper-life KEEPER-FAKE
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "keeper-rig.h"
+
+/* The daemon is gone, a revocation runs its course; the next daemon finds what there is. */
+static void test_without_daemon(void)
+{
+	struct keeper_message m;
+	struct stat st = { 0 };
+	uint64_t id;
+	int fd;
+
+	id = make_region(&fd, SHORT, POLICY_YIELD);
+	join(id);
+	client_disconnect(&k);
+	tell("break", id, "truncate 8192");
+	for (int i = 0; i < 1000 && (fstat(fd, &st) || st.st_size != 8192); i++) {
+		must(client_connect(&k)); /* daemons come and go meanwhile */
+		must(client_hello(&k, NULL) == 0);
+	}
+	must(st.st_size == 8192);
+	do /* until it has settled */
+		must(list(&m) >= 1 && m.type == KEEPER_REGION && m.region == id);
+	while (m.info.state != REGION_LIVE);
+	must(m.info.valid_length == 8192 && m.info.length == 4 * MIB && m.info.policy == POLICY_YIELD);
+	must(!m.info.revocation && !strncmp(m.info.ticket, WIRE_TICKET_SCHEME, 10) &&
+	     m.info.grace_usec == SHORT);
+	must(client_release(&k, id) == 0);
+	close(fd);
+
+	id = make_region(&fd, LONG, POLICY_HOLD);
+	join(id);
+	tell("break", id, "truncate 8192");
+	client_event(&k, KEEPER_REVOCATION, id);
+	must(client_connect(&k) && client_hello(&k, NULL) == 0);
+	must(list(&m) == 2 && m.info.state == REGION_DRAINING && m.info.revocation == 1 &&
+	     m.info.revocation_deadline_usec && m.info.revocation_cause == CAUSE_TRUNCATE);
+	must(client_consent(&k, id, 1) == 0);
+	client_event(&k, KEEPER_SETTLED, id);
+	must(client_release(&k, id) == 0);
+	close(fd);
+}
+
+/* Whoever asked for it is gone before it is there: nobody would ever release it. */
+static void test_orphaned_registration(void)
+{
+	struct keeper_message m = { .type = KEEPER_REGISTER, .region = ++rig_last };
+	int fd = make_file(MIB);
+
+	m.info = region_of(MIB, LONG, POLICY_YIELD);
+	for (int i = 0; i < 50; i++) {
+		m.region = ++rig_last;
+		client_send(&k, &m, fd);
+		must(client_connect(&k) && client_hello(&k, NULL) == 0);
+	}
+	/* an answer that was already sent makes a region that stays; the others must make room */
+	while (list(&m))
+		must(m.type == KEEPER_REGION && client_release(&k, m.region) <= 0);
+	for (int i = 0; i < 4; i++) {
+		int fd2, r;
+		struct keeper_region what = region_of(MIB, LONG, POLICY_YIELD);
+
+		do
+			r = client_register(&k, ++rig_last, fd, &what, NULL);
+		while (r == -EDQUOT); /* the last orphans are on their way out */
+		must(r == 0 && client_release(&k, last) == 0);
+		fd2 = make_file(MIB);
+		close(fd2);
+	}
+	close(fd);
+}
+
+static void test_nonsense(void)
+{
+	struct keeper_message m = { .type = 4711 };
+	uint64_t id;
+	int fd;
+
+	id = make_region(&fd, LONG, POLICY_YIELD);
+	client_send(&k, &m, -1);
+	must(client_is_closed(&k));
+	must(client_connect(&k) && client_hello(&k, NULL) == 0);
+	must(list(&m) == 1 && m.region == id); /* it harmed nothing */
+	must(client_release(&k, id) == 0);
+	close(fd);
+}
+
+static void test_ends(void)
+{
+	static const char *const idle[] = { "--session", "idle", "--idle-exit-sec", "1", NULL };
+	static const char *const nowhere[] = { "--session", "nowhere", "--listen-address", "192.0.2.255",
+					       NULL };
+	static const char *const bad[] = { "--max-peers", "0", NULL };
+	struct keeper_region what = region_of(4 * MIB, LONG, POLICY_YIELD);
+	struct keeper_welcome w;
+	int fd, status;
+	uint64_t id;
+
+	/* told to end while holding, one of it being revoked */
+	rig_start(rig_usual, "s.1");
+	id = make_region(&fd, LONG, POLICY_YIELD);
+	join(id);
+	tell("break", id, "truncate 8192");
+	client_event(&k, KEEPER_REVOCATION, id);
+	kill(k.pid, SIGTERM);
+	client_event(&k, KEEPER_GONE, id);
+	must(client_is_closed(&k));
+	rig_stop();
+	close(fd);
+
+	/* nothing to hold and nobody there */
+	rig_start(idle, "idle");
+	client_disconnect(&k);
+	must(waitpid(k.pid, &status, 0) == k.pid && status == 0);
+	close(rig_control);
+
+	/* no adapter, no module: it lives and says so */
+	setenv("RDMAREG_FAKE_NO_MODULE", "1", 1);
+	rig_start_only(nowhere);
+	must(client_connect(&k) && client_hello(&k, &w) == 0);
+	must(w.port == 0 && w.no_adapter[0] && !w.has_module && !strcmp(w.session, "nowhere"));
+	fd = make_file(4 * MIB);
+	must(client_register(&k, 1, fd, &what, NULL) == -ENXIO);
+	must(client_stop(&k) == 0);
+	rig_start(rig_usual, "s.1");
+	must(client_register(&k, 1, fd, &what, &what) == 0 && what.mode == ARBITRATION_NONE &&
+	     what.mode_reason[0]);
+	rig_stop();
+	unsetenv("RDMAREG_FAKE_NO_MODULE");
+	close(fd);
+
+	rig_start_only(bad);
+	must(waitpid(k.pid, &status, 0) == k.pid && WIFEXITED(status) && WEXITSTATUS(status) == 2);
+}
+
+int main(int argc, char *argv[])
+{
+	if (argc != 2)
+		return 2;
+	rig_init(argv[1]);
+	rig_start(rig_usual, "s.1");
+	test_without_daemon();
+	test_orphaned_registration();
+	test_nonsense();
+	rig_stop();
+	test_ends();
+	rig_end();
+	return 0;
+}
