@@ -117,6 +117,7 @@ enum rdmareg_outcome {
 	RDMAREG_OUTCOME_GONE,	   /* the region is no more */
 };
 
+/* rdmareg_access_name, _state_name, _arbitration_name, _policy_name, _cause_name, _outcome_name: the word for a member. */
 const char *rdmareg_access_name(enum rdmareg_access access);
 const char *rdmareg_state_name(enum rdmareg_state state);
 const char *rdmareg_arbitration_name(enum rdmareg_arbitration mode);
@@ -409,6 +410,9 @@ struct rdmareg_peer_info {
 	char remote_address[64];
 };
 
+/*
+ * rdmareg_peer_get_info: what is known about the connection and the region now; asks nobody. @info: size set by the caller.
+ */
 int rdmareg_peer_get_info(struct rdmareg_peer *p, struct rdmareg_peer_info *info);
 
 /*

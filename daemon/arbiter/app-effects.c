@@ -9,8 +9,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include <systemd/sd-daemon.h>
-
 #include "arbiter/app-internal.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -29,8 +27,10 @@ bool app_view(struct app *a, const struct region *r, struct region_view *ret)
 
 void app_set_status(struct app *a)
 {
-	sd_notifyf(0, "STATUS=%zu regions, %" PRIu32 " keepers", registry_count(a->registry),
-		   keepers_count(a->keepers));
+	const struct timeval soon = { .tv_sec = 1 };
+
+	if (!event_pending(a->status, EV_TIMEOUT, NULL))
+		event_add(a->status, &soon);
 }
 
 /* A request without a body that nobody waits for in person. */

@@ -21,8 +21,10 @@ struct app {
 	struct keepers *keepers;
 	struct registry *registry;
 	struct region_table *table;
+	bool serving; /* the keepers of an earlier daemon came through: the bus is read */
 	struct event *signals[4];
 	struct event *watchdog;
+	struct event *status; /* due soon: tell the service manager how many there are */
 	struct event *orphans_end;
 };
 

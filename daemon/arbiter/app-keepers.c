@@ -414,6 +414,7 @@ static void adopted(void *userdata, bool all)
 		log_warning(
 			"not every keeper answered within adopt_timeout_msec; their regions will appear later");
 	event_add(a->orphans_end, &grace);
+	a->serving = true;
 	loop_hold_bus(a->loop, false);
 	app_set_status(a);
 	sd_notify(0, "READY=1");

@@ -52,7 +52,8 @@ static void reload(struct app *a)
 {
 	char error[600];
 
-	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, now_monotonic_usec());
+	if (a->serving)
+		sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, now_monotonic_usec());
 	if (settings_load(a->options->config, a->options->config_must_exist, &a->settings, error,
 			  sizeof(error)) < 0) {
 		log_error("settings stay as they were: %s", error);
@@ -60,7 +61,8 @@ static void reload(struct app *a)
 		apply_settings(a);
 		log_notice("settings read again from %s", a->options->config);
 	}
-	sd_notify(0, "READY=1");
+	if (a->serving)
+		sd_notify(0, "READY=1");
 }
 
 static void on_signal(evutil_socket_t number, short what, void *userdata)
@@ -80,6 +82,15 @@ static void on_watchdog(evutil_socket_t fd, short what, void *userdata)
 {
 	(void)fd, (void)what, (void)userdata;
 	sd_notify(0, "WATCHDOG=1");
+}
+
+static void on_status(evutil_socket_t fd, short what, void *userdata)
+{
+	struct app *a = userdata;
+
+	(void)fd, (void)what;
+	sd_notifyf(0, "STATUS=%zu regions, %" PRIu32 " keepers", registry_count(a->registry),
+		   keepers_count(a->keepers));
 }
 
 /* Whoever owned these regions did not come back. */
@@ -114,7 +125,8 @@ static int make_events(struct app *a)
 			return -ENOMEM;
 	}
 	a->orphans_end = evtimer_new(base, on_orphans_end, a);
-	if (!a->orphans_end)
+	a->status = evtimer_new(base, on_status, a);
+	if (!a->orphans_end || !a->status)
 		return -ENOMEM;
 	if (sd_watchdog_enabled(0, &watchdog_usec) > 0) {
 		const struct timeval half = timeval_from_usec(watchdog_usec / 2);
@@ -265,6 +277,8 @@ struct app *app_free(struct app *a)
 		event_free(a->watchdog);
 	if (a->orphans_end)
 		event_free(a->orphans_end);
+	if (a->status)
+		event_free(a->status);
 	loop_free(a->loop);
 	if (a->runtime_is_open)
 		runtime_close(&a->runtime);

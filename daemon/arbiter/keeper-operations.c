@@ -44,6 +44,8 @@ DEFINE_FREEP(struct operation, operation_free)
 
 static void take_out(struct operation *o)
 {
+	if (o->keeper->unsent == o)
+		o->keeper->unsent = TAILQ_NEXT(o, operations);
 	TAILQ_REMOVE(&o->keeper->operations, o, operations);
 	tdelete(o, &o->keeper->by_number, compare);
 }
@@ -90,6 +92,8 @@ int keeper_request(struct keeper *k, const struct keeper_message *m, int fd, uin
 	if (!tsearch(o, &k->by_number, compare))
 		return -ENOMEM;
 	TAILQ_INSERT_TAIL(&k->operations, o, operations);
+	if (!k->unsent)
+		k->unsent = o;
 	o = NULL;
 	keeper_flush(k);
 	return 0;
@@ -112,19 +116,10 @@ static bool send_one(struct operation *o)
 
 void keeper_flush(struct keeper *k)
 {
-	struct operation *o, *first = NULL;
-
 	if (k->phase != PHASE_READY)
 		return;
-	/* the unsent are at the end: go back to the first of them, then forward */
-	TAILQ_FOREACH_REVERSE(o, &k->operations, operations, operations)
-	{
-		if (o->sent)
-			break;
-		first = o;
-	}
-	for (o = first; o && send_one(o); o = TAILQ_NEXT(o, operations))
-		;
+	while (k->unsent && send_one(k->unsent))
+		k->unsent = TAILQ_NEXT(k->unsent, operations);
 }
 
 /* Which answer belongs to which request. */

@@ -34,6 +34,7 @@
 #define RETRY_FIRST_USEC (2 * USEC_PER_MSEC)
 #define RETRY_DOUBLINGS 6 /* up to 128 ms */
 #define REST_AFTER_USEC USEC_PER_SEC
+#define STRANGE_RETRY_USEC (30 * USEC_PER_SEC)
 
 static void keeper_freep(struct keeper **k)
 {
@@ -63,19 +64,20 @@ static void leave_ready(struct keeper *k)
 }
 
 /*
- * Something has the socket that does not speak with us. It may be a keeper of another version, with regions
- * that peers use.
+ * Something has the socket that does not speak with us. It may be a keeper of another version, or a stopped
+ * one, with regions that peers use. So it is left alone, but looked at again now and then.
  */
 static void become_strange(struct keeper *k, const char *why)
 {
-	log_error(
-		"keeper %s: %s: %s; it is left alone, and so are its regions: end the process to free the tenant",
-		k->name, k->path, why);
+	if (!k->reported)
+		log_error("keeper %s: %s: %s; it is left alone with what it holds: end it to free the tenant",
+			  k->name, k->path, why);
+	k->reported = true;
 	k->phase = PHASE_STRANGE;
 	k->link = link_free(k->link);
 	keeper_start_over(k);
-	event_del(k->retry);
 	event_del(k->patience);
+	set_timer(k->retry, STRANGE_RETRY_USEC);
 	keeper_came_through(k);
 	keeper_answer_all(k, -EPIPE, why);
 }
@@ -283,8 +285,8 @@ static void try_connect(struct keeper *k)
 		return;
 	}
 	if ((r == -ENOENT || r == -ECONNREFUSED) && !k->spawned) {
-		if (k->found && TAILQ_EMPTY(&k->operations)) {
-			k->ours = true; /* a dead one's socket: nobody asked for a new one */
+		if (TAILQ_EMPTY(&k->operations)) {
+			k->ours = true; /* nobody wants a new one: what is left is a name */
 			keeper_give_up(k, -EPIPE, "nobody listens any more");
 			return;
 		}
@@ -302,8 +304,13 @@ static void try_connect(struct keeper *k)
 
 static void on_retry(evutil_socket_t fd, short what, void *userdata)
 {
+	struct keeper *k = userdata;
+
 	(void)fd, (void)what;
-	try_connect(userdata);
+	if (k->phase == PHASE_STRANGE)
+		keeper_begin(k);
+	else
+		try_connect(k);
 }
 
 static void on_out_of_patience(evutil_socket_t fd, short what, void *userdata)

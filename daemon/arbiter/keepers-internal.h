@@ -42,6 +42,7 @@ struct keeper {
 	bool ours;    /* started by us, or talked to us properly: ended when given up */
 	bool spawned; /* since the last time somebody listened */
 	bool dying;
+	bool reported; /* that it is strange */
 	struct link *link;
 	struct spawn_unit *unit;
 	int pidfd;
@@ -55,7 +56,8 @@ struct keeper {
 	uint64_t list_operation;
 	struct keeper_welcome welcome;
 	struct keeper_note note;
-	TAILQ_HEAD(operations, operation) operations; /* oldest first; those not sent are last */
+	TAILQ_HEAD(operations, operation) operations; /* oldest first */
+	struct operation *unsent;		      /* the first that was not sent; all after it were not */
 	void *by_number;			      /* tsearch(3) tree of the same */
 	LIST_ENTRY(keeper) keepers;
 };

@@ -407,14 +407,9 @@ static void step_destroying(struct guard *g, const struct guard_event *e, struct
 
 static void step_closing_release(struct guard *g, const struct guard_event *e, struct guard_effects *out)
 {
-	switch (e->type) {
-	case GUARD_RELEASE_DONE:
-		/* whatever it says: removing the watch, part of the teardown, gives back anything newer */
+	/* whatever it says: removing the watch, part of the teardown, gives back anything newer */
+	if (e->type == GUARD_RELEASE_DONE)
 		die(g, out);
-		break;
-	default:
-		break;
-	}
 }
 
 void guard_init(struct guard *g, enum region_policy policy, uint64_t grace_usec, uint64_t valid_length,

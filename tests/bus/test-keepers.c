@@ -5,6 +5,9 @@
  */
 #include <inttypes.h>
 #include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "harness.h"
@@ -164,12 +167,63 @@ static void test_no_adapter(void)
 	close(fd);
 }
 
+/* Something listens in a tenant's name that does not talk, and that no daemon of ours started. */
+static pid_t start_strange(const char *session)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	char program[256];
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+	pid_t pid;
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/run/keepers/%u-%s.sock", world.directory,
+		 getuid(), session);
+	snprintf(program, sizeof(program), "%s/keeper", world.directory);
+	check(fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 && listen(fd, 4) == 0);
+	pid = fork();
+	check(pid >= 0);
+	if (pid == 0) {
+		dup2(fd, 0);
+		close(fd);
+		execl(program, program, "--session", session, NULL);
+		_exit(127);
+	}
+	close(fd);
+	return pid;
+}
+
+/* It holds nobody else up, is not ended, and its tenant can go on when it has been. */
+static void test_strange(void)
+{
+	static const char *const sessions[] = { "bad-silent", "bad-closer" };
+	int fd = make_memfd(4096);
+	struct reply r;
+
+	for (size_t i = 0; i < 2; i++) {
+		pid_t pid;
+
+		world_end_daemon(&world, SIGKILL);
+		pid = start_strange(sessions[i]);
+		world_start_daemon(&world);
+		expect_bystander();
+		check(!register_region(bus, fd, 0, 0, "r", &r, 1, "session", "s", sessions[i]));
+		expect_error(&r, "KeeperLost", "in time");
+		check(kill(pid, 0) == 0 && waitpid(pid, NULL, WNOHANG) == 0);
+		check(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
+		/* now it is known to be dead: another is started, which is no better, but ours */
+		check(!register_region(bus, fd, 0, 0, "r", &r, 1, "session", "s", sessions[i]));
+	}
+	until(world_keepers(&world) == 1);
+	close(fd);
+}
+
 int main(void)
 {
 	int fd;
 	struct reply r;
 
-	world_begin(&world, "timeout_msec = 700\ntimeout_msec_per_gib = 0\n[limits]\ntenants_per_uid = 40\n");
+	world_begin(
+		&world,
+		"[daemon]\nadopt_timeout_msec = 300\n[keepers]\ntimeout_msec = 700\ntimeout_msec_per_gib = 0\n[limits]\ntenants_per_uid = 40\n");
 	bus = connect_client(&world);
 	fd = make_memfd(4096);
 	check(register_region(bus, fd, 0, 0, "rw", &bystander, 0));
@@ -177,6 +231,7 @@ int main(void)
 	test_text();
 	test_release();
 	test_killed();
+	test_strange();
 	test_no_adapter();
 	expect_bystander();
 	check(call_region(bus, bystander.id, "Release", &r));

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,6 +23,15 @@ void client_fail(const char *file, int line, const char *what)
 	if (running > 0)
 		kill(running, SIGKILL);
 	exit(1);
+}
+
+/* As rdmaregd starts it: nobody's rights but those to the helper module's device. */
+static bool become(uid_t uid)
+{
+	struct stat st;
+	bool has_module = stat("/dev/rdmareg", &st) == 0;
+
+	return !setgroups(has_module, &st.st_gid) && !setresgid(uid, uid, uid) && !setresuid(uid, uid, uid);
 }
 
 void client_start(struct client *c, const char *program, const char *const *arguments, uid_t uid)
@@ -48,7 +58,7 @@ void client_start(struct client *c, const char *program, const char *const *argu
 		return;
 	}
 	dup2(fd, STDIN_FILENO);
-	if (uid != (uid_t)-1 && (setgroups(0, NULL) || setresgid(uid, uid, uid) || setresuid(uid, uid, uid)))
+	if (uid != (uid_t)-1 && !become(uid))
 		_exit(126);
 	execv(program, argv);
 	_exit(127);
