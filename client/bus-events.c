@@ -2,8 +2,9 @@
 /*
  * bus-events.c - the daemon's signals become events in a bounded ring.
  *
- * What always holds: a signal counts only if it comes from the unique name that owns org.rdmareg.Registry1 (anybody on the bus can address a
- * signal to us, and match rules on well-known names do not keep those out); a malformed one is ignored; the ring never grows.
+ * What always holds: a signal counts only if it comes from the unique name that owns org.rdmareg.Registry1
+ * (anybody on the bus can address a signal to us, and match rules on well-known names do not keep those
+ * out); a malformed one is ignored; the ring never grows.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,7 +59,8 @@ static uint64_t region_of_path(const char *path)
 	char *end;
 	uint64_t id;
 
-	if (!path || strncmp(path, RDMAREG_REGION_PREFIX, n) || path[n] != '/' || path[n + 1] < '1' || path[n + 1] > '9')
+	if (!path || strncmp(path, RDMAREG_REGION_PREFIX, n) || path[n] != '/' || path[n + 1] < '1' ||
+	    path[n + 1] > '9')
 		return 0;
 	errno = 0;
 	id = strtoull(path + n + 1, &end, 10);
@@ -107,7 +109,10 @@ static int on_signal(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
 	return 0;
 }
 
-/* The answer to a renewed Subscribe: a daemon that refuses it will refuse the next request too, and say why there. */
+/*
+ * The answer to a renewed Subscribe: a daemon that refuses it will refuse the next request too, and say why
+ * there.
+ */
 static int on_subscribed(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
 {
 	(void)m;
@@ -128,8 +133,8 @@ static void owner_changed(struct rdmareg *c, const char *owner)
 	else if (c->owner)
 		e.type = RDMAREG_EVENT_DAEMON_BACK;
 	if (c->owner && c->subscribed)
-		sd_bus_call_method_async(c->bus, NULL, c->owner, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE, "Subscribe",
-					 on_subscribed, NULL, NULL);
+		sd_bus_call_method_async(c->bus, NULL, c->owner, RDMAREG_MANAGER_PATH,
+					 RDMAREG_MANAGER_INTERFACE, "Subscribe", on_subscribed, NULL, NULL);
 	if (e.type)
 		events_push(c, &e);
 }
@@ -162,12 +167,13 @@ int events_attach(struct rdmareg *c)
 			     "member='NameOwnerChanged',arg0='" RDMAREG_BUS_NAME "'",
 			     on_name_owner_changed, c);
 	if (r >= 0)
-		r = sd_bus_add_match(c->bus, NULL, "type='signal',sender='" RDMAREG_BUS_NAME "'", on_signal, c);
+		r = sd_bus_add_match(c->bus, NULL, "type='signal',sender='" RDMAREG_BUS_NAME "'", on_signal,
+				     c);
 	if (r < 0)
 		return fail_bus(NULL, r, "listening on the system bus");
 
-	r = sd_bus_call_method(c->bus, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
-			       "GetNameOwner", &error, &reply, "s", RDMAREG_BUS_NAME);
+	r = sd_bus_call_method(c->bus, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+			       "org.freedesktop.DBus", "GetNameOwner", &error, &reply, "s", RDMAREG_BUS_NAME);
 	if (r < 0 && !sd_bus_error_has_name(&error, SD_BUS_ERROR_NAME_HAS_NO_OWNER)) {
 		r = fail_bus(&error, r, "asking the bus for rdmaregd");
 		sd_bus_error_free(&error);

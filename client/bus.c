@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * bus.c - see bus.h: opening and closing a context, calls that wait, and the one descriptor that stands for the whole connection.
+ * bus.c - see bus.h: opening and closing a context, calls that wait, and the one descriptor that stands for
+ * the whole connection.
  *
- * sd-bus wants its events mask and its timeout looked at before every wait; a caller's poll loop cannot be asked for that. So an
- * epoll descriptor holds the bus's descriptor, with the mask as it is now, and a timer for the rest: a timeout, messages
- * that were read during a call and not yet dispatched, events that wait to be taken.
+ * sd-bus wants its events mask and its timeout looked at before every wait; a caller's poll loop cannot be
+ * asked for that. So an epoll descriptor holds the bus's descriptor, with the mask as it is now, and a
+ * timer for the rest: a timeout, messages that were read during a call and not yet dispatched, events that
+ * wait to be taken.
  */
 #include "bus.h"
 
@@ -67,7 +69,9 @@ _public_ int rdmareg_open(const struct rdmareg_open_options *options, struct rdm
 		return fail(errno, "opening a connection to rdmaregd: %s", strerror(errno));
 	r = connect_bus(&c->bus);
 	if (r < 0)
-		return fail(r, "connecting to the system bus: %s; is the bus running, and is RDMAREG_BUS_ADDRESS (if set) right?",
+		return fail(r,
+			    "connecting to the system bus: %s; is the bus running, and is "
+			    "RDMAREG_BUS_ADDRESS (if set) right?",
 			    strerror(-r));
 	r = events_attach(c);
 	if (r < 0)
@@ -115,7 +119,10 @@ void context_rearm(struct rdmareg *c)
 	int fd = sd_bus_get_fd(c->bus);
 	int events = sd_bus_get_events(c->bus);
 
-	/* The poll(2) bits that sd-bus uses have the same values in epoll. A bus that is gone is dropped from the set. */
+	/*
+	 * The poll(2) bits that sd-bus uses have the same values in epoll. A bus that is gone is dropped
+	 * from the set.
+	 */
 	e.events = fd >= 0 && events > 0 ? (uint32_t)events : 0;
 	if (c->disconnected || fd < 0)
 		e.events = 0;
@@ -142,8 +149,9 @@ int context_new_call(struct rdmareg *c, uint64_t region, const char *member, sd_
 	int r;
 
 	snprintf(path, sizeof(path), RDMAREG_REGION_PREFIX "/%" PRIu64, region);
-	r = sd_bus_message_new_method_call(c->bus, ret, RDMAREG_BUS_NAME, region ? path : RDMAREG_MANAGER_PATH,
-					   region ? RDMAREG_REGION_INTERFACE : RDMAREG_MANAGER_INTERFACE, member);
+	r = sd_bus_message_new_method_call(
+		c->bus, ret, RDMAREG_BUS_NAME, region ? path : RDMAREG_MANAGER_PATH,
+		region ? RDMAREG_REGION_INTERFACE : RDMAREG_MANAGER_INTERFACE, member);
 	if (r < 0)
 		return fail_bus(NULL, r, "making a %s request", member);
 	return 0;

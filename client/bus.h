@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * bus.h - the owner side's context: a private bus connection, who rdmaregd is on it now, and the events nobody has taken yet.
+ * bus.h - the owner side's context: a private bus connection, who rdmaregd is on it now, and the events
+ * nobody has taken yet.
  *
- * What always holds: only the unique name that owns org.rdmareg.Registry1 is believed; every public function that used the connection
- * ends with context_rearm(), so the context's one descriptor polls readable exactly when there is something to do.
+ * What always holds: only the unique name that owns org.rdmareg.Registry1 is believed; every public
+ * function that used the connection ends with context_rearm(), so the context's one descriptor polls
+ * readable exactly when there is something to do.
  */
 #ifndef RDMAREG_CLIENT_BUS_H
 #define RDMAREG_CLIENT_BUS_H

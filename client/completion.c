@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * completion.c - what the statuses of failed operations mean to a program that knows of files and not of queue pairs.
+ * completion.c - what the statuses of failed operations mean to a program that knows of files and not of
+ * queue pairs.
  */
 #include "peer.h"
 #include "util.h"
@@ -14,14 +15,17 @@ int completion_errno(enum ibv_wc_status status, bool revocation_asked, const cha
 				    "acknowledge sooner, or ask for a longer grace, and connect again";
 			return ESTALE;
 		}
-		*ret_text = "the remote adapter refused the access: the range was fenced, the file became shorter, or the region's "
+		*ret_text = "the remote adapter refused the access: the range was fenced, "
+			    "the file became shorter, or the region's "
 			    "keeper died; connect again to see";
 		return EACCES;
 	case IBV_WC_REM_INV_REQ_ERR:
-		*ret_text = "the remote adapter calls the request invalid: the region does not allow this operation";
+		*ret_text = "the remote adapter calls the request invalid: the region does "
+			    "not allow this operation";
 		return EPROTO;
 	case IBV_WC_REM_OP_ERR:
-		*ret_text = "the remote adapter could not carry it out: the file's page could not be had, for want of space or memory "
+		*ret_text = "the remote adapter could not carry it out: the file's page "
+			    "could not be had, for want of space or memory "
 			    "or because of a disk error there";
 		return EREMOTEIO;
 	case IBV_WC_RETRY_EXC_ERR:
@@ -37,10 +41,12 @@ int completion_errno(enum ibv_wc_status status, bool revocation_asked, const cha
 		return ECONNRESET;
 	case IBV_WC_LOC_PROT_ERR:
 	case IBV_WC_LOC_ACCESS_ERR:
-		*ret_text = "this machine's adapter may not use the local memory: is it still mapped, and writable if read into?";
+		*ret_text = "this machine's adapter may not use the local memory: is it "
+			    "still mapped, and writable if read into?";
 		return EFAULT;
 	case IBV_WC_LOC_LEN_ERR:
-		*ret_text = "a message has another size than this protocol's: the two machines run different versions of rdmareg";
+		*ret_text = "a message has another size than this protocol's: the two "
+			    "machines run different versions of rdmareg";
 		return EPROTO;
 	default:
 		*ret_text = "this machine's adapter failed; see the kernel's log";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * error.c - see error.h. The state is the thread's own, so that functions which fail before any object exists can say why too, and
- * objects used by different threads never overwrite each other's message.
+ * error.c - see error.h. The state is the thread's own, so that functions which fail before any object
+ * exists can say why too, and objects used by different threads never overwrite each other's message.
  */
 #include "error.h"
 
@@ -38,8 +38,10 @@ static const struct {
 	{ SD_BUS_ERROR_ACCESS_DENIED, EACCES, "the bus policy does not let this user talk to rdmaregd" },
 	{ SD_BUS_ERROR_AUTH_FAILED, EACCES, NULL },
 	{ SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED, EACCES, NULL },
-	{ SD_BUS_ERROR_SERVICE_UNKNOWN, EHOSTUNREACH, "rdmaregd is not running; start it with: systemctl start rdmaregd" },
-	{ SD_BUS_ERROR_NAME_HAS_NO_OWNER, EHOSTUNREACH, "rdmaregd is not running; start it with: systemctl start rdmaregd" },
+	{ SD_BUS_ERROR_SERVICE_UNKNOWN, EHOSTUNREACH,
+	  "rdmaregd is not running; start it with: systemctl start rdmaregd" },
+	{ SD_BUS_ERROR_NAME_HAS_NO_OWNER, EHOSTUNREACH,
+	  "rdmaregd is not running; start it with: systemctl start rdmaregd" },
 	{ SD_BUS_ERROR_NO_REPLY, ETIMEDOUT, "rdmaregd did not answer; see: systemctl status rdmaregd" },
 	{ SD_BUS_ERROR_TIMEOUT, ETIMEDOUT, "rdmaregd did not answer; see: systemctl status rdmaregd" },
 	{ SD_BUS_ERROR_DISCONNECTED, ENOTCONN, "the connection to the bus is gone; open a new one" },
@@ -96,7 +98,10 @@ int fail_bus(const sd_bus_error *error, int r, const char *format, ...)
 
 	if (!number)
 		number = r < 0 ? -r : EIO;
-	/* sd-bus fills in a name only for answers; a connection that broke is told by its return value alone. */
+	/*
+	 * sd-bus fills in a name only for answers; a connection that broke is told by its return value
+	 * alone.
+	 */
 	if (number == ECONNRESET || number == EPIPE || number == ESHUTDOWN)
 		number = ENOTCONN;
 	va_start(args, format);
@@ -137,11 +142,15 @@ int struct_in(void *target, size_t target_bytes, const void *caller)
 		return 0;
 	memcpy(&size, caller, sizeof(size));
 	if (size < sizeof(size))
-		return fail(EINVAL, "reading options: their member size is %zu; set it to sizeof of the structure", size);
+		return fail(EINVAL,
+			    "reading options: their member size is %zu; set it to sizeof of the structure",
+			    size);
 	for (size_t i = target_bytes; i < size; i++)
 		if (((const uint8_t *)caller)[i])
-			return fail(E2BIG, "reading options: byte %zu is set and this librdmareg knows only %zu; "
-					   "update the library", i, target_bytes);
+			return fail(E2BIG,
+				    "reading options: byte %zu is set and this librdmareg knows only %zu; "
+				    "update the library",
+				    i, target_bytes);
 	memcpy(target, caller, size < target_bytes ? size : target_bytes);
 	return 0;
 }
@@ -154,7 +163,10 @@ int struct_out(void *caller, const void *source, size_t source_bytes)
 		return fail(EINVAL, "returning information: no structure was given");
 	memcpy(&size, caller, sizeof(size));
 	if (size < sizeof(size))
-		return fail(EINVAL, "returning information: the member size is %zu; set it to sizeof of the structure", size);
+		return fail(EINVAL,
+			    "returning information: the member size is %zu; "
+			    "set it to sizeof of the structure",
+			    size);
 	if (size > source_bytes)
 		memset((uint8_t *)caller + source_bytes, 0, size - source_bytes);
 	memcpy((uint8_t *)caller + sizeof(size), (const uint8_t *)source + sizeof(size),

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * error.h - the sentence and the bus error name of a thread's last failing call, and the one table between D-Bus errors and errno.
+ * error.h - the sentence and the bus error name of a thread's last failing call, and the one table between
+ * D-Bus errors and errno.
  */
 #ifndef RDMAREG_CLIENT_ERROR_H
 #define RDMAREG_CLIENT_ERROR_H
 
 #include <systemd/sd-bus.h>
 
-/* Note the sentence; returns the error, negative whichever sign it was given with. 0 counts as EIO: a failure has a number. */
+/*
+ * Note the sentence; returns the error, negative whichever sign it was given with. 0 counts as EIO: a
+ * failure has a number.
+ */
 int fail(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /*

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * peer-connect.c - one attempt to reach one address with RDMA CM: resolve, build a queue pair with receives posted, present the
- * ticket, read the accept, check that the path is one on which this adapter works correctly.
+ * peer-connect.c - one attempt to reach one address with RDMA CM: resolve, build a queue pair with receives
+ * posted, present the ticket, read the accept, check that the path is one on which this adapter works
+ * correctly.
  *
- * What always holds: each step waits until the caller's deadline at most; a failing attempt leaves only the event channel behind.
+ * What always holds: each step waits until the caller's deadline at most; a failing attempt leaves only the
+ * event channel behind.
  */
 #include <poll.h>
 #include <sys/epoll.h>
@@ -16,12 +18,16 @@
 
 #define REJECT_NO_LISTENER 8 /* IB_CM_REJ_INVALID_SERVICE_ID of IB spec 12.6.7.2 */
 
-/* RNR timer code 12 is 0.64 ms. RDMA CM leaves 0, which is 655 ms for each time a receive was not posted quickly enough. */
+/*
+ * RNR timer code 12 is 0.64 ms. RDMA CM leaves 0, which is 655 ms for each time a receive was not posted
+ * quickly enough.
+ */
 #define RNR_TIMER 12
 
 /*
- * Retrying 7 times means "for ever" to some adapters when the other side is gone; at most 6 ends. Receiver-not-ready is different: an ODP
- * fault over there answers with it, and 7, which does mean for ever, is bounded by our own deadline.
+ * Retrying 7 times means "for ever" to some adapters when the other side is gone; at most 6 ends.
+ * Receiver-not-ready is different: an ODP fault over there answers with it, and 7, which does mean for
+ * ever, is bounded by our own deadline.
  */
 #define RETRIES 6
 #define RNR_RETRIES 7
@@ -40,7 +46,8 @@ void peer_teardown(struct rdmareg_peer *p)
 	if (p->cq)
 		ibv_destroy_cq(p->cq);
 	if (p->completions)
-		ibv_destroy_comp_channel(p->completions); /* closes its descriptor, which leaves the epoll set with that */
+		ibv_destroy_comp_channel(
+			p->completions); /* closes its descriptor, which leaves the epoll set with that */
 	if (p->pd)
 		ibv_dealloc_pd(p->pd);
 	if (p->id)
@@ -60,7 +67,8 @@ static int left_msec(uint64_t deadline_usec)
 
 	if (now >= deadline_usec)
 		return 0;
-	return deadline_usec - now > 3600 * USEC_PER_SEC ? 3600 * 1000 : (int)((deadline_usec - now + 999) / 1000);
+	return deadline_usec - now > 3600 * USEC_PER_SEC ? 3600 * 1000
+							 : (int)((deadline_usec - now + 999) / 1000);
 }
 
 static int refused(const struct rdma_cm_event *e)
@@ -71,12 +79,16 @@ static int refused(const struct rdma_cm_event *e)
 
 	if (wire_get_reject(e->param.conn.private_data, e->param.conn.private_data_len, &j) == 0) {
 		error = wire_refusal_errno(j.reason, &hint);
-		return fail(error, "connecting: the other side refuses: %s%s%s", j.text, *j.text ? "; " : "", hint);
+		return fail(error, "connecting: the other side refuses: %s%s%s", j.text, *j.text ? "; " : "",
+			    hint);
 	}
 	if (e->status == REJECT_NO_LISTENER)
-		return fail(ECONNREFUSED, "connecting: nothing listens at the ticket's port: the region's keeper is gone, or the ticket is "
+		return fail(ECONNREFUSED, "connecting: nothing listens at the ticket's port: the region's "
+					  "keeper is gone, or the ticket is "
 					  "from before it was started anew");
-	return fail(ECONNREFUSED, "connecting: what listens at the ticket's port refuses (reason %d) and is not rdmareg's", e->status);
+	return fail(ECONNREFUSED,
+		    "connecting: what listens at the ticket's port refuses (reason %d) and is not rdmareg's",
+		    e->status);
 }
 
 static int unexpected(const struct rdma_cm_event *e)
@@ -88,13 +100,16 @@ static int unexpected(const struct rdma_cm_event *e)
 		return refused(e);
 	case RDMA_CM_EVENT_ADDR_ERROR:
 		if (error == ENODEV)
-			return fail(ENODEV, "connecting: no RDMA device of this machine has a route to the ticket's host");
+			return fail(ENODEV, "connecting: no RDMA device of this machine has a route to the "
+					    "ticket's host");
 		return fail(error, "connecting: the ticket's host cannot be reached: %s", strerror(error));
 	case RDMA_CM_EVENT_ROUTE_ERROR:
 	case RDMA_CM_EVENT_UNREACHABLE:
-		return fail(EHOSTUNREACH, "connecting: no answer from the ticket's host: is it up, and does its RDMA device have that address?");
+		return fail(EHOSTUNREACH, "connecting: no answer from the ticket's host: is it up, and "
+					  "does its RDMA device have that address?");
 	default:
-		return fail(error ? error : ECONNABORTED, "connecting: %s (%s)", rdma_event_str(e->event), strerror(error));
+		return fail(error ? error : ECONNABORTED, "connecting: %s (%s)", rdma_event_str(e->event),
+			    strerror(error));
 	}
 }
 
@@ -102,7 +117,9 @@ static int unexpected(const struct rdma_cm_event *e)
 static int wait_event(struct rdmareg_peer *p, enum rdma_cm_event_type wanted, uint64_t deadline_usec,
 		      struct rdma_cm_event **ret)
 {
-	const char *what = wanted == RDMA_CM_EVENT_ESTABLISHED ? "to the connection request" : "to the question for its address";
+	const char *what = wanted == RDMA_CM_EVENT_ESTABLISHED
+				   ? "the connection request; is the region's keeper stopped?"
+				   : "the question for its address; is it up?";
 	struct pollfd fd = { .fd = p->channel->fd, .events = POLLIN };
 	struct rdma_cm_event *e;
 	int r, msec;
@@ -112,8 +129,7 @@ static int wait_event(struct rdmareg_peer *p, enum rdma_cm_event_type wanted, ui
 			return fail(errno, "connecting: %s", strerror(errno));
 		msec = left_msec(deadline_usec);
 		if (!msec)
-			return fail(ETIMEDOUT, "connecting: the ticket's host has not answered %s; is it up, and does its RDMA device have that "
-					       "address?", what);
+			return fail(ETIMEDOUT, "connecting: the ticket's host has not answered %s", what);
 		r = poll(&fd, 1, msec);
 		if (r < 0)
 			return fail(errno, "connecting: %s", strerror(errno));
@@ -138,23 +154,25 @@ static int pass_event(struct rdmareg_peer *p, enum rdma_cm_event_type wanted, ui
 	return r;
 }
 
-static int resolve_once(struct rdmareg_peer *p, const struct sockaddr *source, const struct sockaddr *target, int msec,
-			uint64_t deadline_usec)
+static int resolve_once(struct rdmareg_peer *p, const struct sockaddr *source, const struct sockaddr *target,
+			int msec, uint64_t deadline_usec)
 {
 	if (rdma_create_id(p->channel, &p->id, p, RDMA_PS_TCP))
 		return fail(errno, "connecting: making a connection identifier: %s", strerror(errno));
-	if (rdma_resolve_addr(p->id, (struct sockaddr *)(uintptr_t)source, (struct sockaddr *)(uintptr_t)target, msec))
-		return fail(errno, "connecting: resolving the ticket's host%s: %s", source ? " from the given source address" : "",
-			    strerror(errno));
+	if (rdma_resolve_addr(p->id, (struct sockaddr *)(uintptr_t)source,
+			      (struct sockaddr *)(uintptr_t)target, msec))
+		return fail(errno, "connecting: resolving the ticket's host%s: %s",
+			    source ? " from the given source address" : "", strerror(errno));
 	return pass_event(p, RDMA_CM_EVENT_ADDR_RESOLVED, deadline_usec);
 }
 
 /*
- * The kernel (7.2 at least) looks at the neighbour table when the address is asked for, when the neighbour changes, and at the timeout. A
- * neighbour that answers before the request is queued (over veth it does) is not noticed until the timeout, so that is kept short and the
- * question asked again.
+ * The kernel (7.2 at least) looks at the neighbour table when the address is asked for, when the neighbour
+ * changes, and at the timeout. A neighbour that answers before the request is queued (over veth it does) is
+ * not noticed until the timeout, so that is kept short and the question asked again.
  */
-static int resolve(struct rdmareg_peer *p, const struct sockaddr *source, const struct sockaddr *target, uint64_t deadline_usec)
+static int resolve(struct rdmareg_peer *p, const struct sockaddr *source, const struct sockaddr *target,
+		   uint64_t deadline_usec)
 {
 	int r, msec = 100;
 
@@ -190,14 +208,18 @@ static int build(struct rdmareg_peer *p)
 	p->pd = ibv_alloc_pd(p->id->verbs);
 	p->completions = p->pd ? ibv_create_comp_channel(p->id->verbs) : NULL;
 	if (p->completions && peer_set_nonblocking(p->completions->fd) == 0)
-		p->cq = ibv_create_cq(p->id->verbs, PEER_DEPTH + PEER_SENDS + PEER_RECEIVES, NULL, p->completions, 0);
+		p->cq = ibv_create_cq(p->id->verbs, PEER_DEPTH + PEER_SENDS + PEER_RECEIVES, NULL,
+				      p->completions, 0);
 	if (!p->cq)
-		return fail(errno, "connecting: preparing the RDMA device %s: %s", ibv_get_device_name(p->id->verbs->device),
-			    strerror(errno));
+		return fail(errno, "connecting: preparing the RDMA device %s: %s",
+			    ibv_get_device_name(p->id->verbs->device), strerror(errno));
 	if (epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, p->completions->fd, &e) < 0)
 		return fail(errno, "connecting: %s", strerror(errno));
 
-	/* Pages of its own: what is pinned must not be shared with the heap, which a child after fork(2) would copy. */
+	/*
+	 * Pages of its own: what is pinned must not be shared with the heap, which a child after fork(2)
+	 * would copy.
+	 */
 	control = mmap(NULL, sizeof(*p->control), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (control == MAP_FAILED)
 		return fail(errno, "connecting: %s", strerror(errno));
@@ -205,7 +227,8 @@ static int build(struct rdmareg_peer *p)
 	madvise(control, sizeof(*p->control), MADV_DONTFORK);
 	p->control_mr = ibv_reg_mr(p->pd, control, sizeof(*p->control), IBV_ACCESS_LOCAL_WRITE);
 	if (!p->control_mr) /* EPERM is a limit of 0 */
-		return fail(errno == EPERM ? ENOMEM : errno, "connecting: pinning %zu bytes: %s; is RLIMIT_MEMLOCK (ulimit -l) large enough?",
+		return fail(errno == EPERM ? ENOMEM : errno,
+			    "connecting: pinning %zu bytes: %s; is RLIMIT_MEMLOCK (ulimit -l) large enough?",
 			    sizeof(*p->control), strerror(errno));
 
 	attr.send_cq = attr.recv_cq = p->cq;
@@ -232,8 +255,10 @@ static int check_path(struct rdmareg_peer *p)
 	p->path_mtu = 128u << attr.path_mtu; /* IBV_MTU_256 is 1 */
 	if (p->path_mtu >= p->remote.minimum_mtu)
 		return 0;
-	return fail(EMSGSIZE, "connecting: this path carries %u bytes in a packet and the adapter there is only correct with %u or more; "
-			      "raise the MTU of the network devices on both machines to %u or more",
+	return fail(EMSGSIZE,
+		    "connecting: this path carries %u bytes in a packet and the "
+		    "adapter there is only correct with %u or more; "
+		    "raise the MTU of the network devices on both machines to %u or more",
 		    p->path_mtu, p->remote.minimum_mtu, p->remote.minimum_mtu + 104);
 }
 
@@ -261,8 +286,9 @@ static int request(struct rdmareg_peer *p, const struct wire_connect *request, u
 	r = wire_get_accept(e->param.conn.private_data, e->param.conn.private_data_len, &p->remote);
 	rdma_ack_cm_event(e);
 	if (r < 0)
-		return fail(EPROTO, "connecting: %s", r == -EPROTONOSUPPORT ?
-			    "the two machines run different versions of rdmareg" : "what listens at the ticket's port is not rdmareg's");
+		return fail(EPROTO, "connecting: %s",
+			    r == -EPROTONOSUPPORT ? "the two machines run different versions of rdmareg"
+						  : "what listens at the ticket's port is not rdmareg's");
 	return check_path(p);
 }
 

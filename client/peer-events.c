@@ -2,8 +2,8 @@
 /*
  * peer-events.c - what the region's host tells a peer, and how the program hears of it.
  *
- * What always holds: revocation, length, key and generation in the peer are what the newest message said; the ring of events may drop its
- * oldest, never this state.
+ * What always holds: revocation, length, key and generation in the peer are what the newest message said;
+ * the ring of events may drop its oldest, never this state.
  */
 #include <sys/eventfd.h>
 
@@ -58,7 +58,8 @@ static void asked(struct rdmareg_peer *p, const struct wire_message *m)
 		.offset = m->offset,
 		.length = m->length,
 		.deadline_usec = clock_usec(CLOCK_MONOTONIC) + (uint64_t)m->time_left_msec * 1000,
-		.cause = m->cause <= RDMAREG_CAUSED_BY_RELEASE ? (enum rdmareg_cause)m->cause : RDMAREG_CAUSED_BY_UNKNOWN,
+		.cause = m->cause <= RDMAREG_CAUSED_BY_RELEASE ? (enum rdmareg_cause)m->cause
+							       : RDMAREG_CAUSED_BY_UNKNOWN,
 	};
 	p->acknowledged = false;
 	e.revocation = p->revocation;
@@ -69,7 +70,8 @@ static void settled(struct rdmareg_peer *p, const struct wire_message *m)
 {
 	struct rdmareg_peer_event e = {
 		.type = RDMAREG_PEER_EVENT_SETTLED,
-		.outcome = m->outcome < RDMAREG_OUTCOME_GONE ? (enum rdmareg_outcome)(m->outcome + 1) : RDMAREG_OUTCOME_UNKNOWN,
+		.outcome = m->outcome < RDMAREG_OUTCOME_GONE ? (enum rdmareg_outcome)(m->outcome + 1)
+							     : RDMAREG_OUTCOME_UNKNOWN,
 		.valid_length = m->valid_length,
 		.generation = m->generation,
 		.revocation.id = m->revocation,

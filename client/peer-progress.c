@@ -2,8 +2,8 @@
 /*
  * peer-progress.c - taking in completions and connection events, waiting for them, and ending a connection.
  *
- * Completions are looked at before connection events: when an operation failed and the connection broke because of it, the
- * operation's status is the better reason. The first reason is kept, whatever follows.
+ * Completions are looked at before connection events: when an operation failed and the connection broke
+ * because of it, the operation's status is the better reason. The first reason is kept, whatever follows.
  */
 #include <poll.h>
 #include <stdarg.h>
@@ -54,15 +54,18 @@ int peer_post_receive(struct rdmareg_peer *p, uint32_t i)
 
 int peer_send_ack(struct rdmareg_peer *p)
 {
-	struct rdmareg_peer_event e = { .type = RDMAREG_PEER_EVENT_ACKNOWLEDGED, .revocation = p->revocation };
-	struct ibv_send_wr wr = { .opcode = IBV_WR_SEND, .send_flags = IBV_SEND_SIGNALED, .num_sge = 1 }, *bad;
+	struct rdmareg_peer_event e = { .type = RDMAREG_PEER_EVENT_ACKNOWLEDGED,
+					.revocation = p->revocation };
+	struct ibv_send_wr wr = { .opcode = IBV_WR_SEND, .send_flags = IBV_SEND_SIGNALED, .num_sge = 1 },
+			   *bad;
 	struct ibv_sge sge = { .length = sizeof(struct wire_message), .lkey = p->control_mr->lkey };
 	uint32_t i = 0;
 
 	while (i < PEER_SENDS && (p->sends_busy & (1u << i)))
 		i++;
 	if (i == PEER_SENDS)
-		return peer_end(p, ETIMEDOUT, "the other side does not take acknowledgements: its keeper is stopped");
+		return peer_end(p, ETIMEDOUT,
+				"the other side does not take acknowledgements: its keeper is stopped");
 	wire_put_ack(&p->control->send[i], p->revocation.id);
 	sge.addr = (uintptr_t)&p->control->send[i];
 	wr.wr_id = WR_SEND | i;
@@ -96,7 +99,9 @@ static void take_completion(struct rdmareg_peer *p, const struct ibv_wc *wc)
 		break;
 	case WR_RECEIVE:
 		if (wire_get_message(&p->control->receive[i], wc->byte_len, &m) < 0)
-			peer_end(p, EPROTO, "a message from the other side makes no sense: do the two machines run one version?");
+			peer_end(p, EPROTO,
+				 "a message from the other side makes no sense: do the two "
+				 "machines run one version?");
 		else
 			peer_take_message(p, &m);
 		if (!p->error && peer_post_receive(p, i) < 0)
@@ -110,10 +115,14 @@ static void take_connection_event(struct rdmareg_peer *p, enum rdma_cm_event_typ
 	switch (type) {
 	case RDMA_CM_EVENT_DISCONNECTED:
 		if (p->revocation.id && !p->acknowledged)
-			peer_end(p, ESTALE, "the other side ended the connection because revocation %llu was not acknowledged in time",
+			peer_end(p, ESTALE,
+				 "the other side ended the connection because revocation %llu "
+				 "was not acknowledged in time",
 				 (unsigned long long)p->revocation.id);
 		else
-			peer_end(p, ECONNRESET, "the other side ended the connection: the region was released, or its keeper died");
+			peer_end(p, ECONNRESET,
+				 "the other side ended the connection: the region was released, "
+				 "or its keeper died");
 		break;
 	case RDMA_CM_EVENT_DEVICE_REMOVAL:
 		peer_end(p, ENODEV, "the RDMA device of this machine was removed");
@@ -137,7 +146,8 @@ int peer_progress(struct rdmareg_peer *p)
 	do {
 		n = p->error ? 0 : ibv_poll_cq(p->cq, ARRAY_SIZE(wc), wc);
 		if (n < 0)
-			return peer_end(p, EIO, "the adapter's completion queue failed; see the kernel's log");
+			return peer_end(p, EIO,
+					"the adapter's completion queue failed; see the kernel's log");
 		for (int i = 0; i < n && !p->error; i++)
 			take_completion(p, &wc[i]);
 	} while (n > 0);

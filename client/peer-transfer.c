@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * peer-transfer.c - one-sided reads and writes: cut into chunks, several in flight, through our own pinned memory or the caller's.
+ * peer-transfer.c - one-sided reads and writes: cut into chunks, several in flight, through our own pinned
+ * memory or the caller's.
  *
  * What always holds:
- *   - Every remote address is a multiple of the alignment that the other side demands; a chunk that is not the last one is, too.
- *   - A queue pair completes in order, so the bytes done are always the first ones: `done` means exactly that many from the start.
+ *   - Every remote address is a multiple of the alignment that the other side demands; a chunk that is
+ *     not the last one is, too.
+ *   - A queue pair completes in order, so the bytes done are always the first ones: `done` means exactly
+ *     that many from the start.
  *   - A transfer returns with nothing in flight, whatever happened.
  *   - While a revocation is not settled nothing is posted (unless the program asked to ignore it).
  */
@@ -17,10 +20,10 @@
 
 struct transfer {
 	enum ibv_wr_opcode opcode;
-	uint8_t *memory;	 /* the caller's */
-	struct ibv_mr *direct;	 /* the caller's memory is registered: no copy */
-	uint64_t offset, length; /* in the region */
-	uint64_t posted, done;	 /* bytes */
+	uint8_t *memory;	   /* the caller's */
+	struct ibv_mr *direct;	   /* the caller's memory is registered: no copy */
+	uint64_t offset, length;   /* in the region */
+	uint64_t posted, done;	   /* bytes */
 	uint32_t n_posted, n_done; /* operations */
 	uint32_t chunk, depth;
 	uint32_t bytes[PEER_DEPTH]; /* of the operation in each slot */
@@ -54,8 +57,9 @@ static int bounce_prepare(struct rdmareg_peer *p)
 		bytes = unit;
 	for (;; bytes = bytes / 2 / unit * unit) {
 		if (!bytes)
-			return fail(ENOMEM, "pinning %zu bytes for transfers: %s; raise RLIMIT_MEMLOCK (ulimit -l)", unit,
-				    strerror(ENOMEM));
+			return fail(ENOMEM,
+				    "pinning %zu bytes for transfers: %s; raise RLIMIT_MEMLOCK (ulimit -l)",
+				    unit, strerror(ENOMEM));
 		p->bounce = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (p->bounce == MAP_FAILED) {
 			p->bounce = NULL;
@@ -92,7 +96,8 @@ void transfer_complete(struct rdmareg_peer *p, uint32_t slot)
 	struct transfer *t = p->transfer;
 
 	if (!t || t->n_done == t->n_posted || slot != t->n_done % t->depth) {
-		peer_end(p, EIO, "the adapter reported an operation that was not expected; see the kernel's log");
+		peer_end(p, EIO,
+			 "the adapter reported an operation that was not expected; see the kernel's log");
 		return;
 	}
 	if (t->opcode == IBV_WR_RDMA_READ && !t->direct)
@@ -105,8 +110,10 @@ static int fits(const struct rdmareg_peer *p, uint64_t offset, uint64_t length)
 {
 	if (offset <= p->remote.valid_length && length <= p->remote.valid_length - offset)
 		return 0;
-	return fail(ERANGE, "accessing %" PRIu64 " bytes at offset %" PRIu64 " of region %" PRIu64 ": the file backs only %" PRIu64
-			    " bytes of it now", length, offset, p->region, p->remote.valid_length);
+	return fail(ERANGE,
+		    "accessing %" PRIu64 " bytes at offset %" PRIu64 " of region %" PRIu64
+		    ": the file backs only %" PRIu64 " bytes of it now",
+		    length, offset, p->region, p->remote.valid_length);
 }
 
 static int post_chunk(struct rdmareg_peer *p, struct transfer *t)
@@ -126,7 +133,8 @@ static int post_chunk(struct rdmareg_peer *p, struct transfer *t)
 		.num_sge = 1,
 		.opcode = t->opcode,
 		.send_flags = IBV_SEND_SIGNALED,
-		.wr.rdma = { .remote_addr = p->remote.address + t->offset + t->posted, .rkey = p->remote.rkey },
+		.wr.rdma = { .remote_addr = p->remote.address + t->offset + t->posted,
+			     .rkey = p->remote.rkey },
 	};
 	int r;
 
@@ -154,17 +162,24 @@ static int give_way(struct rdmareg_peer *p)
 	int r;
 
 	if (p->options.on_revocation != RDMAREG_ON_REVOCATION_YIELD)
-		return fail(EAGAIN, "using region %" PRIu64 ": revocation %" PRIu64 " is not settled; %s", p->region, id,
-			    p->acknowledged ? "wait for its settling" : "acknowledge it and wait for its settling");
+		return fail(EAGAIN, "using region %" PRIu64 ": revocation %" PRIu64 " is not settled; %s",
+			    p->region, id,
+			    p->acknowledged ? "wait for its settling"
+					    : "acknowledge it and wait for its settling");
 	while (p->revocation.id) {
 		if (!p->acknowledged && peer_send_ack(p) < 0)
 			return peer_fail_ended(p);
 		r = peer_sleep(p, deadline);
 		if (r == -ETIMEDOUT)
-			return fail(ETIMEDOUT, "using region %" PRIu64 ": revocation %" PRIu64 " was acknowledged and is still not "
-				    "settled; what holds its file there?", p->region, id);
+			return fail(ETIMEDOUT,
+				    "using region %" PRIu64 ": revocation %" PRIu64
+				    " was acknowledged and is still not "
+				    "settled; what holds its file there?",
+				    p->region, id);
 		if (r == -EINTR)
-			return fail(EINTR, "using region %" PRIu64 ": interrupted while revocation %" PRIu64 " is not settled",
+			return fail(EINTR,
+				    "using region %" PRIu64 ": interrupted while revocation %" PRIu64
+				    " is not settled",
 				    p->region, id);
 		if (peer_progress(p) < 0)
 			return peer_fail_ended(p);
@@ -209,7 +224,9 @@ static int transfer_run(struct rdmareg_peer *p, struct transfer *t)
 			continue;
 		/* A signal does not cut an operation short: it is bounded by the deadline. */
 		if (peer_sleep(p, deadline) == -ETIMEDOUT)
-			peer_end(p, ETIMEDOUT, "the other machine has not answered for %" PRIu64 " ms; check it and the network between",
+			peer_end(p, ETIMEDOUT,
+				 "the other machine has not answered for %" PRIu64
+				 " ms; check it and the network between",
 				 p->options.io_timeout_usec / 1000);
 	}
 }
@@ -220,21 +237,29 @@ static int64_t peer_transfer(struct rdmareg_peer *p, struct transfer *t)
 	int r;
 
 	if (p->transfer)
-		return fail(EBUSY, "%s region %" PRIu64 ": another call for this peer is under way", verb, p->region);
+		return fail(EBUSY, "%s region %" PRIu64 ": another call for this peer is under way", verb,
+			    p->region);
 	if (p->error)
 		return peer_fail_ended(p);
 	if (!(p->remote.rights & (t->opcode == IBV_WR_RDMA_WRITE ? WIRE_RIGHT_WRITE : WIRE_RIGHT_READ)))
-		return fail(EACCES, "%s region %" PRIu64 ": the connection does not have that right; connect for reading and writing",
+		return fail(EACCES,
+			    "%s region %" PRIu64
+			    ": the connection does not have that right; connect for reading and writing",
 			    verb, p->region);
 	if (t->offset % p->remote.alignment)
-		return fail(EINVAL, "%s region %" PRIu64 " at offset %" PRIu64 ": offsets must be multiples of %" PRIu32
-				    " here (anything else would be misplaced by the adapter)", verb, p->region, t->offset,
-			    p->remote.alignment);
+		return fail(EINVAL,
+			    "%s region %" PRIu64 " at offset %" PRIu64
+			    ": offsets must be multiples of %" PRIu32
+			    " here (anything else would be misplaced by the adapter)",
+			    verb, p->region, t->offset, p->remote.alignment);
 	if (t->offset > p->remote.length || t->length > p->remote.length - t->offset)
-		return fail(ERANGE, "%s %" PRIu64 " bytes at offset %" PRIu64 " of region %" PRIu64 ": it has %" PRIu64 " bytes", verb,
-			    t->length, t->offset, p->region, p->remote.length);
+		return fail(ERANGE,
+			    "%s %" PRIu64 " bytes at offset %" PRIu64 " of region %" PRIu64
+			    ": it has %" PRIu64 " bytes",
+			    verb, t->length, t->offset, p->region, p->remote.length);
 	if (t->direct) {
-		t->chunk = DIRECT_CHUNK < chunk_unit(p) ? chunk_unit(p) : DIRECT_CHUNK / chunk_unit(p) * chunk_unit(p);
+		t->chunk = DIRECT_CHUNK < chunk_unit(p) ? chunk_unit(p)
+							: DIRECT_CHUNK / chunk_unit(p) * chunk_unit(p);
 		t->depth = PEER_DEPTH;
 	} else {
 		r = bounce_prepare(p);
@@ -264,7 +289,10 @@ static uint64_t countable(size_t length)
 _public_ int64_t rdmareg_peer_write(struct rdmareg_peer *p, const void *data, size_t length, uint64_t offset)
 {
 	struct transfer t = {
-		.opcode = IBV_WR_RDMA_WRITE, .memory = (uint8_t *)(uintptr_t)data, .offset = offset, .length = countable(length),
+		.opcode = IBV_WR_RDMA_WRITE,
+		.memory = (uint8_t *)(uintptr_t)data,
+		.offset = offset,
+		.length = countable(length),
 	};
 
 	return peer_transfer(p, &t);
@@ -272,7 +300,9 @@ _public_ int64_t rdmareg_peer_write(struct rdmareg_peer *p, const void *data, si
 
 _public_ int64_t rdmareg_peer_read(struct rdmareg_peer *p, void *data, size_t length, uint64_t offset)
 {
-	struct transfer t = { .opcode = IBV_WR_RDMA_READ, .memory = data, .offset = offset, .length = countable(length) };
+	struct transfer t = {
+		.opcode = IBV_WR_RDMA_READ, .memory = data, .offset = offset, .length = countable(length)
+	};
 
 	return peer_transfer(p, &t);
 }
@@ -303,8 +333,10 @@ _public_ int rdmareg_peer_register_buffer(struct rdmareg_peer *p, void *memory, 
 		int error = errno;
 
 		free(b);
-		return fail(error, "registering a buffer of %zu bytes: %s; is it mapped%s, and RLIMIT_MEMLOCK large enough?", length,
-			    strerror(error), writable ? " writable" : "");
+		return fail(error,
+			    "registering a buffer of %zu bytes: %s; is it mapped%s, and "
+			    "RLIMIT_MEMLOCK large enough?",
+			    length, strerror(error), writable ? " writable" : "");
 	}
 	b->peer = p;
 	b->memory = memory;
@@ -332,25 +364,30 @@ _public_ struct rdmareg_buffer *rdmareg_buffer_free(struct rdmareg_buffer *b)
 	return NULL;
 }
 
-static int64_t buffer_transfer(struct rdmareg_buffer *b, enum ibv_wr_opcode opcode, size_t buffer_offset, size_t length,
-			       uint64_t offset)
+static int64_t buffer_transfer(struct rdmareg_buffer *b, enum ibv_wr_opcode opcode, size_t buffer_offset,
+			       size_t length, uint64_t offset)
 {
-	struct transfer t = { .opcode = opcode, .direct = b->mr, .offset = offset, .length = countable(length) };
+	struct transfer t = {
+		.opcode = opcode, .direct = b->mr, .offset = offset, .length = countable(length)
+	};
 
 	if (buffer_offset > b->length || length > b->length - buffer_offset)
-		return fail(EFAULT, "transferring %zu bytes at %zu of a buffer: it has %zu bytes", length, buffer_offset, b->length);
+		return fail(EFAULT, "transferring %zu bytes at %zu of a buffer: it has %zu bytes", length,
+			    buffer_offset, b->length);
 	if (opcode == IBV_WR_RDMA_READ && !b->writable)
 		return fail(EFAULT, "reading into a buffer that was not registered writable");
 	t.memory = b->memory + buffer_offset;
 	return peer_transfer(b->peer, &t);
 }
 
-_public_ int64_t rdmareg_peer_write_buffer(struct rdmareg_buffer *b, size_t buffer_offset, size_t length, uint64_t offset)
+_public_ int64_t rdmareg_peer_write_buffer(struct rdmareg_buffer *b, size_t buffer_offset, size_t length,
+					   uint64_t offset)
 {
 	return buffer_transfer(b, IBV_WR_RDMA_WRITE, buffer_offset, length, offset);
 }
 
-_public_ int64_t rdmareg_peer_read_buffer(struct rdmareg_buffer *b, size_t buffer_offset, size_t length, uint64_t offset)
+_public_ int64_t rdmareg_peer_read_buffer(struct rdmareg_buffer *b, size_t buffer_offset, size_t length,
+					  uint64_t offset)
 {
 	return buffer_transfer(b, IBV_WR_RDMA_READ, buffer_offset, length, offset);
 }

@@ -64,10 +64,13 @@ static int peer_new(const struct rdmareg_peer_options *o, struct rdmareg_peer **
 	if (!p->channel) {
 		if (errno == EACCES || errno == EPERM)
 			return fail(errno, "connecting: this user may not open /dev/infiniband/rdma_cm");
-		return fail(ENODEV, "connecting: this machine has no RDMA device, or the module rdma_ucm is not loaded (%s)",
+		return fail(ENODEV,
+			    "connecting: this machine has no RDMA device, or the module "
+			    "rdma_ucm is not loaded (%s)",
 			    strerror(errno));
 	}
-	if (peer_set_nonblocking(p->channel->fd) < 0 || epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, p->channel->fd, &e) < 0)
+	if (peer_set_nonblocking(p->channel->fd) < 0 ||
+	    epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, p->channel->fd, &e) < 0)
 		return fail(errno, "connecting: %s", strerror(errno));
 	*ret = take_pointer(p);
 	return 0;
@@ -86,14 +89,15 @@ static int look_up(const char *host, const char *port, int flags, struct addrinf
 /* Only a host that was not reached may be reached at another of its addresses. An answer is an answer. */
 static bool may_try_next(int r)
 {
-	return r == -EHOSTUNREACH || r == -ENETUNREACH || r == -ENODEV || r == -ECONNREFUSED || r == -EADDRNOTAVAIL ||
-	       r == -ETIMEDOUT;
+	return r == -EHOSTUNREACH || r == -ENETUNREACH || r == -ENODEV || r == -ECONNREFUSED ||
+	       r == -EADDRNOTAVAIL || r == -ETIMEDOUT;
 }
 
 static int connect_any(struct rdmareg_peer *p, const struct addrinfo *targets, const struct addrinfo *source,
 		       const struct wire_connect *request)
 {
-	uint64_t now = clock_usec(CLOCK_MONOTONIC), deadline = add_saturating(now, p->options.connect_timeout_usec);
+	uint64_t now = clock_usec(CLOCK_MONOTONIC),
+		 deadline = add_saturating(now, p->options.connect_timeout_usec);
 	unsigned int left = 0;
 	int r = 0;
 
@@ -109,7 +113,9 @@ static int connect_any(struct rdmareg_peer *p, const struct addrinfo *targets, c
 		if (!may_try_next(r))
 			return r;
 	}
-	return r ? r : fail(EADDRNOTAVAIL, "connecting: the source address is of another family than the ticket's host");
+	return r ? r
+		 : fail(EADDRNOTAVAIL,
+			"connecting: the source address is of another family than the ticket's host");
 }
 
 _public_ int rdmareg_peer_connect(const char *ticket_text, enum rdmareg_access access,
@@ -136,7 +142,8 @@ _public_ int rdmareg_peer_connect(const char *ticket_text, enum rdmareg_access a
 	if (r < 0)
 		return r;
 	p->region = ticket.region;
-	wire_put_connect(&request, access == RDMAREG_ACCESS_READ ? WIRE_RIGHT_READ : WIRE_RIGHT_READ | WIRE_RIGHT_WRITE,
+	wire_put_connect(&request,
+			 access == RDMAREG_ACCESS_READ ? WIRE_RIGHT_READ : WIRE_RIGHT_READ | WIRE_RIGHT_WRITE,
 			 ticket.region, ticket.token);
 
 	r = look_up(ticket.host, ticket.port, AI_NUMERICSERV, &targets);
@@ -153,7 +160,9 @@ _public_ int rdmareg_peer_connect(const char *ticket_text, enum rdmareg_access a
 	if (r < 0)
 		return r;
 	if (p->remote.revocation) {
-		/* Nothing of ours can be in flight: it waits for nobody here, and we wait for its settling. */
+		/*
+		 * Nothing of ours can be in flight: it waits for nobody here, and we wait for its settling.
+		 */
 		p->revocation.id = p->remote.revocation;
 		p->revocation.length = p->remote.length;
 		p->acknowledged = true;
@@ -174,7 +183,8 @@ _public_ int rdmareg_peer_get_info(struct rdmareg_peer *p, struct rdmareg_peer_i
 		.alignment = p->remote.alignment,
 		.path_mtu = p->path_mtu,
 		.grace_msec = p->remote.grace_msec,
-		.access = p->remote.rights & WIRE_RIGHT_WRITE ? RDMAREG_ACCESS_READ_WRITE : RDMAREG_ACCESS_READ,
+		.access =
+			p->remote.rights & WIRE_RIGHT_WRITE ? RDMAREG_ACCESS_READ_WRITE : RDMAREG_ACCESS_READ,
 		.revocation = p->revocation,
 		.acknowledged = p->acknowledged,
 		.connected = !p->error,
@@ -183,11 +193,11 @@ _public_ int rdmareg_peer_get_info(struct rdmareg_peer *p, struct rdmareg_peer_i
 
 	snprintf(i.device, sizeof(i.device), "%s", ibv_get_device_name(p->id->verbs->device));
 	if (remote->sa_family == AF_INET)
-		inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)remote)->sin_addr, i.remote_address,
-			  sizeof(i.remote_address));
+		inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)remote)->sin_addr,
+			  i.remote_address, sizeof(i.remote_address));
 	else if (remote->sa_family == AF_INET6)
-		inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)remote)->sin6_addr, i.remote_address,
-			  sizeof(i.remote_address));
+		inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)remote)->sin6_addr,
+			  i.remote_address, sizeof(i.remote_address));
 	return struct_out(info, &i, sizeof(i));
 }
 
@@ -203,7 +213,8 @@ _public_ int rdmareg_peer_dispatch(struct rdmareg_peer *p)
 	peer_progress(p);
 	peer_arm(p);
 	peer_progress(p);
-	if (!p->error && p->revocation.id && !p->acknowledged && p->options.on_revocation == RDMAREG_ON_REVOCATION_YIELD)
+	if (!p->error && p->revocation.id && !p->acknowledged &&
+	    p->options.on_revocation == RDMAREG_ON_REVOCATION_YIELD)
 		peer_send_ack(p);
 	return 0;
 }
@@ -213,7 +224,9 @@ _public_ int rdmareg_peer_acknowledge(struct rdmareg_peer *p, uint64_t revocatio
 	if (p->error)
 		return peer_fail_ended(p);
 	if (!revocation || p->revocation.id != revocation)
-		return fail(ESTALE, "acknowledging revocation %" PRIu64 " of region %" PRIu64 ": it is over, or was not asked; %s",
+		return fail(ESTALE,
+			    "acknowledging revocation %" PRIu64 " of region %" PRIu64
+			    ": it is over, or was not asked; %s",
 			    revocation, p->region, "look at the newest event");
 	if (p->acknowledged)
 		return 0;

@@ -2,11 +2,13 @@
 /*
  * peer.h - a connection to a region on another machine.
  *
- * One RC queue pair, one completion queue for both directions, control messages beside the one-sided operations. All work is done
- * inside the caller's calls: peer_progress() takes in what has happened, peer_sleep() waits for more.
+ * One RC queue pair, one completion queue for both directions, control messages beside the one-sided
+ * operations. All work is done inside the caller's calls: peer_progress() takes in what has happened,
+ * peer_sleep() waits for more.
  *
  * What always holds:
- *   - Once peer->error is set the queue pair is destroyed: nothing of ours is in flight and no memory of the caller is touched.
+ *   - Once peer->error is set the queue pair is destroyed: nothing of ours is in flight and no memory of
+ *     the caller is touched.
  *   - Outside peer_transfer() no data operation is in flight.
  *   - After an acknowledgement was sent no data operation is posted until that revocation is settled.
  *   - Every wait ends: by a completion, an event of the connection manager, or a deadline.
@@ -21,7 +23,7 @@
 #include "rdmareg-wire.h"
 #include "rdmareg.h"
 
-#define PEER_DEPTH 8	/* data operations in flight */
+#define PEER_DEPTH 8	 /* data operations in flight */
 #define PEER_RECEIVES 16 /* control messages that may arrive before we look */
 #define PEER_SENDS 4
 #define PEER_EVENTS 64
@@ -48,9 +50,9 @@ struct rdmareg_peer {
 	struct ibv_cq *cq;
 	struct peer_control *control;
 	struct ibv_mr *control_mr;
-	int epoll_fd; /* what the caller waits on: both channels and event_fd */
-	int event_fd; /* readable while an event waits to be taken */
-	bool armed;   /* the completion queue will tell of the next completion */
+	int epoll_fd;	     /* what the caller waits on: both channels and event_fd */
+	int event_fd;	     /* readable while an event waits to be taken */
+	bool armed;	     /* the completion queue will tell of the next completion */
 	uint32_t sends_busy; /* bit per peer_control.send */
 
 	/* the region */
@@ -78,10 +80,12 @@ struct rdmareg_peer {
 
 /* peer-progress.c */
 int peer_progress(struct rdmareg_peer *p); /* 0, or p->error */
-int peer_sleep(struct rdmareg_peer *p, uint64_t deadline_usec); /* 0: look again; -ETIMEDOUT, -EINTR; no sentence set */
-int peer_arm(struct rdmareg_peer *p); /* 1: armed just now, so look again; 0: was armed */
+int peer_sleep(struct rdmareg_peer *p,
+	       uint64_t deadline_usec); /* 0: look again; -ETIMEDOUT, -EINTR; no sentence set */
+int peer_arm(struct rdmareg_peer *p);	/* 1: armed just now, so look again; 0: was armed */
 int peer_post_receive(struct rdmareg_peer *p, uint32_t i);
-int peer_end(struct rdmareg_peer *p, int error, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int peer_end(struct rdmareg_peer *p, int error, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 int peer_fail_ended(struct rdmareg_peer *p); /* set the sentence to the end's and return p->error */
 int peer_send_ack(struct rdmareg_peer *p);
 
@@ -99,9 +103,13 @@ void peer_take_message(struct rdmareg_peer *p, const struct wire_message *m);
 
 /* peer-transfer.c */
 void transfer_complete(struct rdmareg_peer *p, uint32_t slot);
-void transfer_free_memory(struct rdmareg_peer *p); /* bounce and buffers, when nothing is in flight any more */
+void transfer_free_memory(
+	struct rdmareg_peer *p); /* bounce and buffers, when nothing is in flight any more */
 
-/* completion.c: what a failed completion means. errno, positive; a sentence about the matter and what to do. */
+/*
+ * completion.c: what a failed completion means. errno, positive; a sentence about the matter and what to
+ * do.
+ */
 int completion_errno(enum ibv_wc_status status, bool revocation_asked, const char **ret_text);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * properties.c - see properties.h. One table says which property goes where and how; the strings stay in the message, which is kept as
- * long as they are.
+ * properties.c - see properties.h. One table says which property goes where and how; the strings stay in
+ * the message, which is kept as long as they are.
  */
 #include "properties.h"
 
@@ -19,7 +19,10 @@ static const struct {
 	enum target target;
 	size_t offset;
 } known[] = {
-#define INTO(name, type, target, member) { name, type, target, offsetof(struct rdmareg_region_info, member) }
+#define INTO(name, type, target, member)                                         \
+	{                                                                        \
+		name, type, target, offsetof(struct rdmareg_region_info, member) \
+	}
 	INTO("Id", "t", U64, id),
 	INTO("State", "s", STATE, state),
 	INTO("ArbitrationMode", "s", MODE, arbitration_mode),
@@ -63,7 +66,8 @@ static int read_value(sd_bus_message *m, size_t i, struct rdmareg_region_info *i
 			*(uint8_t *)place = (uint8_t)truth;
 		return r;
 	case REVOCATION:
-		r = sd_bus_message_read(m, "(tsttt)", &v->id, &text, &v->offset, &v->length, &v->deadline_usec);
+		r = sd_bus_message_read(m, "(tsttt)", &v->id, &text, &v->offset, &v->length,
+					&v->deadline_usec);
 		v->cause = words_cause(text);
 		return r;
 	default:
@@ -115,7 +119,10 @@ static int read_property(sd_bus_message *m, struct rdmareg_region_info *info)
 int properties_read(struct properties *p, sd_bus_message *m)
 {
 	struct rdmareg_region_info info = {
-		.arbitration_reason = "", .path = "", .session = "", .ticket = "",
+		.arbitration_reason = "",
+		.path = "",
+		.session = "",
+		.ticket = "",
 	};
 	int r;
 
@@ -131,8 +138,8 @@ int properties_read(struct properties *p, sd_bus_message *m)
 	if (r >= 0)
 		r = sd_bus_message_exit_container(m);
 	if (r < 0 || !info.id)
-		return fail(EBADMSG, "reading rdmaregd's answer: a region's properties make no sense; do librdmareg and "
-				     "rdmaregd come from one version?");
+		return fail(EBADMSG, "reading rdmaregd's answer: a region's properties make no sense; "
+				     "do librdmareg and rdmaregd come from one version?");
 	/* @m may be the very message that is let go: take the new reference first. */
 	sd_bus_message_ref(m);
 	sd_bus_message_unref(p->answer);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * region-list.c - a walk over regions, page by page. What always holds: ids rise strictly, so a walk ends however the set changes and
- * whatever the daemon answers; one page is held at a time.
+ * region-list.c - a walk over regions, page by page. What always holds: ids rise strictly, so a walk ends
+ * however the set changes and whatever the daemon answers; one page is held at a time.
  */
 #include <stdbool.h>
 
@@ -20,8 +20,8 @@ struct rdmareg_list {
 	enum rdmareg_state state;
 	uint64_t after;
 	uint32_t page;
-	uint32_t taken; /* of the page in @answer */
-	bool last;	/* nothing comes behind @answer */
+	uint32_t taken;		/* of the page in @answer */
+	bool last;		/* nothing comes behind @answer */
 	sd_bus_message *answer; /* positioned inside its array; NULL between pages */
 	struct properties properties;
 };
@@ -52,7 +52,8 @@ void lists_free_all(struct rdmareg *c)
 		rdmareg_list_free(c->lists);
 }
 
-_public_ int rdmareg_list(struct rdmareg *c, const struct rdmareg_list_options *options, struct rdmareg_list **ret)
+_public_ int rdmareg_list(struct rdmareg *c, const struct rdmareg_list_options *options,
+			  struct rdmareg_list **ret)
 {
 	_cleanup_(rdmareg_list_free_cleanup) struct rdmareg_list *l = NULL;
 	struct rdmareg_list_options o;
@@ -133,7 +134,8 @@ static int next_of_page(struct rdmareg_list *l)
 	if (r >= 0)
 		r = sd_bus_message_exit_container(l->answer);
 	if (r < 0 || id <= l->after)
-		return fail(EBADMSG, "listing regions: rdmaregd's answer makes no sense, or its ids do not rise");
+		return fail(EBADMSG,
+			    "listing regions: rdmaregd's answer makes no sense, or its ids do not rise");
 	l->after = id;
 	l->taken++;
 	return 1;

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * region.c - regions as the owner handles them: register, look up, refresh, export, prefetch, acknowledge, release.
+ * region.c - regions as the owner handles them: register, look up, refresh, export, prefetch, acknowledge,
+ * release.
  *
- * What always holds: a handle is on its context's list from the moment it exists until it is freed; it has read at least one answer, so
- * its information is never empty; no call here changes it except a complete new answer.
+ * What always holds: a handle is on its context's list from the moment it exists until it is freed; it has
+ * read at least one answer, so its information is never empty; no call here changes it except a complete
+ * new answer.
  */
 #include <inttypes.h>
 #include <stdarg.h>
@@ -64,7 +66,10 @@ static int region_new(struct rdmareg *c, sd_bus_message *answer, struct rdmareg_
 	return 0;
 }
 
-/* Options are appended only when set: the daemon's defaults are the daemon's. The first failure sticks in *r. */
+/*
+ * Options are appended only when set: the daemon's defaults are the daemon's. The first failure sticks in
+ * *r.
+ */
 static void append_option(sd_bus_message *m, int *r, const char *key, const char *type, ...)
 {
 	va_list args;
@@ -86,8 +91,9 @@ static void append_option(sd_bus_message *m, int *r, const char *key, const char
 		*r = sd_bus_message_close_container(m);
 }
 
-_public_ int rdmareg_register(struct rdmareg *c, int fd, uint64_t offset, uint64_t length, enum rdmareg_access access,
-			      const struct rdmareg_register_options *options, struct rdmareg_region **ret)
+_public_ int rdmareg_register(struct rdmareg *c, int fd, uint64_t offset, uint64_t length,
+			      enum rdmareg_access access, const struct rdmareg_register_options *options,
+			      struct rdmareg_region **ret)
 {
 	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL, *reply = NULL;
 	struct rdmareg_register_options o;
@@ -97,9 +103,11 @@ _public_ int rdmareg_register(struct rdmareg *c, int fd, uint64_t offset, uint64
 	if (r < 0)
 		return r;
 	if (access != RDMAREG_ACCESS_READ && access != RDMAREG_ACCESS_READ_WRITE)
-		return fail(EINVAL, "registering descriptor %d: the access is neither read nor read-write", fd);
+		return fail(EINVAL, "registering descriptor %d: the access is neither read nor read-write",
+			    fd);
 	if ((unsigned int)o.policy > RDMAREG_POLICY_HOLD)
-		return fail(EINVAL, "registering descriptor %d: policy %d is none; use follow, yield or hold", fd, (int)o.policy);
+		return fail(EINVAL, "registering descriptor %d: policy %d is none; use follow, yield or hold",
+			    fd, (int)o.policy);
 	if (fd < 0)
 		return fail(EBADF, "registering descriptor %d: it is not an open file", fd);
 	r = context_new_call(c, 0, "RegisterRegion", &m);
@@ -124,7 +132,8 @@ _public_ int rdmareg_register(struct rdmareg *c, int fd, uint64_t offset, uint64
 		return fail_bus(NULL, r, "registering descriptor %d", fd);
 	if (length)
 		r = context_call(c, take_pointer(m), c->work_timeout_usec, &reply,
-				 "registering %" PRIu64 " bytes at offset %" PRIu64 " of descriptor %d", length, offset, fd);
+				 "registering %" PRIu64 " bytes at offset %" PRIu64 " of descriptor %d",
+				 length, offset, fd);
 	else
 		r = context_call(c, take_pointer(m), c->work_timeout_usec, &reply,
 				 "registering descriptor %d from offset %" PRIu64 " to its end", fd, offset);
@@ -188,7 +197,8 @@ _public_ int rdmareg_region_get_info(struct rdmareg_region *r, struct rdmareg_re
 	return struct_out(info, &r->properties.info, sizeof(*info));
 }
 
-_public_ int rdmareg_export(struct rdmareg_region *region, const struct rdmareg_export_options *options, char **ret_ticket)
+_public_ int rdmareg_export(struct rdmareg_region *region, const struct rdmareg_export_options *options,
+			    char **ret_ticket)
 {
 	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL, *reply = NULL;
 	struct rdmareg_export_options o;
@@ -200,7 +210,8 @@ _public_ int rdmareg_export(struct rdmareg_region *region, const struct rdmareg_
 	if (r < 0)
 		return r;
 	if ((unsigned int)o.access > RDMAREG_ACCESS_READ_WRITE)
-		return fail(EINVAL, "exporting region %" PRIu64 ": access %d is none", region->id, (int)o.access);
+		return fail(EINVAL, "exporting region %" PRIu64 ": access %d is none", region->id,
+			    (int)o.access);
 	r = context_new_call(region->context, region->id, "Export", &m);
 	if (r < 0)
 		return r;
@@ -215,11 +226,13 @@ _public_ int rdmareg_export(struct rdmareg_region *region, const struct rdmareg_
 		r = sd_bus_message_close_container(m);
 	if (r < 0)
 		return fail_bus(NULL, r, "exporting region %" PRIu64, region->id);
-	r = context_call(region->context, take_pointer(m), 0, &reply, "exporting region %" PRIu64, region->id);
+	r = context_call(region->context, take_pointer(m), 0, &reply, "exporting region %" PRIu64,
+			 region->id);
 	if (r < 0)
 		return r;
 	if (sd_bus_message_read_basic(reply, 's', &ticket) < 0)
-		return fail(EBADMSG, "exporting region %" PRIu64 ": rdmaregd's answer makes no sense", region->id);
+		return fail(EBADMSG, "exporting region %" PRIu64 ": rdmaregd's answer makes no sense",
+			    region->id);
 	copy = strdup(ticket);
 	if (!copy)
 		return fail(ENOMEM, "exporting region %" PRIu64 ": out of memory", region->id);
@@ -227,7 +240,8 @@ _public_ int rdmareg_export(struct rdmareg_region *region, const struct rdmareg_
 	return 0;
 }
 
-_public_ int rdmareg_prefetch(struct rdmareg_region *region, uint64_t offset, uint64_t length, int for_writing)
+_public_ int rdmareg_prefetch(struct rdmareg_region *region, uint64_t offset, uint64_t length,
+			      int for_writing)
 {
 	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL;
 	int r;
@@ -245,7 +259,8 @@ _public_ int rdmareg_prefetch(struct rdmareg_region *region, uint64_t offset, ui
 	if (r < 0)
 		return fail_bus(NULL, r, "prefetching region %" PRIu64, region->id);
 	return context_call(region->context, take_pointer(m), region->context->work_timeout_usec, NULL,
-			    "prefetching %" PRIu64 " bytes at %" PRIu64 " of region %" PRIu64, length, offset, region->id);
+			    "prefetching %" PRIu64 " bytes at %" PRIu64 " of region %" PRIu64, length, offset,
+			    region->id);
 }
 
 _public_ int rdmareg_release(struct rdmareg_region *region)
@@ -256,8 +271,8 @@ _public_ int rdmareg_release(struct rdmareg_region *region)
 	r = context_new_call(region->context, region->id, "Release", &m);
 	if (r < 0)
 		return r;
-	return context_call(region->context, m, region->context->work_timeout_usec, NULL, "releasing region %" PRIu64,
-			    region->id);
+	return context_call(region->context, m, region->context->work_timeout_usec, NULL,
+			    "releasing region %" PRIu64, region->id);
 }
 
 _public_ int rdmareg_acknowledge(struct rdmareg *c, uint64_t region, uint64_t revocation)
@@ -266,13 +281,14 @@ _public_ int rdmareg_acknowledge(struct rdmareg *c, uint64_t region, uint64_t re
 	int r;
 
 	if (!region)
-		return fail(ENOENT, "acknowledging revocation %" PRIu64 ": regions are numbered from 1", revocation);
+		return fail(ENOENT, "acknowledging revocation %" PRIu64 ": regions are numbered from 1",
+			    revocation);
 	r = context_new_call(c, region, "AckRevocation", &m);
 	if (r < 0)
 		return r;
 	r = sd_bus_message_append(m, "t", revocation);
 	if (r < 0)
 		return fail_bus(NULL, r, "acknowledging revocation %" PRIu64, revocation);
-	return context_call(c, take_pointer(m), 0, NULL, "acknowledging revocation %" PRIu64 " of region %" PRIu64, revocation,
-			    region);
+	return context_call(c, take_pointer(m), 0, NULL,
+			    "acknowledging revocation %" PRIu64 " of region %" PRIu64, revocation, region);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * ticket.c - see ticket.h. The text comes from another machine, through files, environments and hands: every byte is checked, lengths
- * before contents, and the result is only written when all of it is good.
+ * ticket.c - see ticket.h. The text comes from another machine, through files, environments and hands:
+ * every byte is checked, lengths before contents, and the result is only written when all of it is good.
  */
 #include "ticket.h"
 
@@ -27,7 +27,10 @@ static bool is_host(char c, bool v6)
 
 static int bad(const char *what)
 {
-	return fail(EINVAL, "reading a ticket: %s; a ticket looks like rdmareg://HOST:PORT/REGION?TOKEN, copy the whole line", what);
+	return fail(EINVAL,
+		    "reading a ticket: %s; a ticket looks like "
+		    "rdmareg://HOST:PORT/REGION?TOKEN, copy the whole line",
+		    what);
 }
 
 /* A decimal number without sign or leading zero; *p moves behind it. */

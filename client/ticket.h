@@ -11,7 +11,7 @@
 
 struct ticket {
 	char host[128]; /* without the brackets of an IPv6 address */
-	char port[6];   /* decimal, 1 to 65535 */
+	char port[6];	/* decimal, 1 to 65535 */
 	uint64_t region;
 	uint8_t token[WIRE_TOKEN_BYTES];
 };
@@ -19,7 +19,8 @@ struct ticket {
 /*
  * ticket_parse - strict: one spelling per ticket, nothing before or after it
  *
- * -EINVAL with a sentence that says where it stops making sense; it never quotes the token, since errors end up in logs.
+ * -EINVAL with a sentence that says where it stops making sense; it never quotes the token, since errors
+ * end up in logs.
  */
 int ticket_parse(const char *text, struct ticket *ret);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * util.h - what every file of the library needs: objects that free themselves on the way out, clocks, and the growing structures of the
- * public interface. What always holds: nothing here fails halfway, and none of it is exported.
+ * util.h - what every file of the library needs: objects that free themselves on the way out, clocks, and
+ * the growing structures of the public interface. What always holds: nothing here fails halfway, and none
+ * of it is exported.
  */
 #ifndef RDMAREG_CLIENT_UTIL_H
 #define RDMAREG_CLIENT_UTIL_H
@@ -17,11 +18,11 @@
 #define _public_ __attribute__((visibility("default")))
 #define _cleanup_(f) __attribute__((cleanup(f)))
 
-#define DEFINE_CLEANUP(type, function)                \
+#define DEFINE_CLEANUP(type, function)                  \
 	static inline void function##_cleanup(type **p) \
-	{                                             \
-		if (*p)                               \
-			function(*p);                 \
+	{                                               \
+		if (*p)                                 \
+			function(*p);                   \
 	}
 
 static inline void free_cleanup(void *p)
@@ -29,11 +30,11 @@ static inline void free_cleanup(void *p)
 	free(*(void **)p);
 }
 
-#define take_pointer(p)                      \
-	({                                   \
-		__typeof__(p) _taken = (p);  \
-		(p) = NULL;                  \
-		_taken;                      \
+#define take_pointer(p)                     \
+	({                                  \
+		__typeof__(p) _taken = (p); \
+		(p) = NULL;                 \
+		_taken;                     \
 	})
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -62,7 +63,10 @@ static inline uint64_t add_saturating(uint64_t a, uint64_t b)
  */
 int struct_in(void *target, size_t target_bytes, const void *caller);
 
-/* struct_out - write ours into a caller's structure as far as the size in it reaches, which stays. -EINVAL as above. */
+/*
+ * struct_out - write ours into a caller's structure as far as the size in it reaches, which stays. -EINVAL
+ * as above.
+ */
 int struct_out(void *caller, const void *source, size_t source_bytes);
 
 #endif

@@ -6,7 +6,8 @@
 
 #include "util.h"
 
-void wire_put_connect(struct wire_connect *ret, uint16_t rights, uint64_t region, const uint8_t token[WIRE_TOKEN_BYTES])
+void wire_put_connect(struct wire_connect *ret, uint16_t rights, uint64_t region,
+		      const uint8_t token[WIRE_TOKEN_BYTES])
 {
 	*ret = (struct wire_connect){
 		.magic = htole32(WIRE_MAGIC),
@@ -130,8 +131,11 @@ int wire_refusal_errno(uint16_t reason, const char **ret_hint)
 		const char *hint;
 	} refusals[] = {
 		[WIRE_REFUSED_MALFORMED] = { EPROTO, "the two machines run different versions of rdmareg" },
-		[WIRE_REFUSED_TICKET] = { EACCES, "the ticket is unknown, expired or used up; ask the region's owner for a new one" },
-		[WIRE_REFUSED_RIGHTS] = { EPERM, "the ticket does not allow this access; ask for a read-only connection, or for "
+		[WIRE_REFUSED_TICKET] = { EACCES,
+					  "the ticket is unknown, expired or used up; ask the region's "
+					  "owner for a new one" },
+		[WIRE_REFUSED_RIGHTS] = { EPERM, "the ticket does not allow this access; ask for a read-only "
+						 "connection, or for "
 						 "another ticket" },
 		[WIRE_REFUSED_LIMIT] = { EUSERS, "the region's owner has as many peers as allowed" },
 		[WIRE_REFUSED_RESOURCES] = { ENOBUFS, "the adapter there has no queue pair left" },

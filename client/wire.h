@@ -2,8 +2,9 @@
 /*
  * wire.h - the messages of proto/rdmareg-wire.h read into and written from native structures.
  *
- * What always holds: bytes from the network are checked here and nowhere else; what comes out is consistent (offsets do not
- * overflow, the alignment is a power of two, text is printable); on failure the result is untouched and no sentence is set.
+ * What always holds: bytes from the network are checked here and nowhere else; what comes out is consistent
+ * (offsets do not overflow, the alignment is a power of two, text is printable); on failure the result is
+ * untouched and no sentence is set.
  */
 #ifndef RDMAREG_CLIENT_WIRE_H
 #define RDMAREG_CLIENT_WIRE_H
@@ -17,9 +18,13 @@
 
 /* struct wire_accept, wire_reject and wire_message are reused with native integers. */
 
-void wire_put_connect(struct wire_connect *ret, uint16_t rights, uint64_t region, const uint8_t token[WIRE_TOKEN_BYTES]);
+void wire_put_connect(struct wire_connect *ret, uint16_t rights, uint64_t region,
+		      const uint8_t token[WIRE_TOKEN_BYTES]);
 
-/* @n: bytes that came, which may be more than the structure. -EPROTO: not ours, or inconsistent. -EPROTONOSUPPORT: another version. */
+/*
+ * @n: bytes that came, which may be more than the structure. -EPROTO: not ours, or inconsistent.
+ * -EPROTONOSUPPORT: another version.
+ */
 int wire_get_accept(const void *data, size_t n, struct wire_accept *ret);
 int wire_get_reject(const void *data, size_t n, struct wire_reject *ret);
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * words.c - the words of names.h for the enumerations of rdmareg.h. Each of ours is the contract's plus one, with 0 for "unknown": a newer
- * daemon may say words that this library has never heard, and that must not stop anything.
+ * words.c - the words of names.h for the enumerations of rdmareg.h. Each of ours is the contract's plus
+ * one, with 0 for "unknown": a newer daemon may say words that this library has never heard, and that must
+ * not stop anything.
  */
 #include "words.h"
 
@@ -17,8 +18,9 @@ static const char *const causes[] = REVOCATION_CAUSE_NAMES;
 static const char *const outcomes[] = REVOCATION_OUTCOME_NAMES;
 
 /* A word added to the contract and not here, or the other way round, does not compile. */
-#define SAME(words, our_last, their_max) \
-	_Static_assert(ARRAY_SIZE(words) == (size_t)(their_max) && (int)(our_last) == (int)(their_max), #their_max)
+#define SAME(words, our_last, their_max)                                                                \
+	_Static_assert(ARRAY_SIZE(words) == (size_t)(their_max) && (int)(our_last) == (int)(their_max), \
+		       #their_max)
 
 SAME(accesses, RDMAREG_ACCESS_READ_WRITE, _REGION_ACCESS_MAX);
 SAME(states, RDMAREG_STATE_LOST, _REGION_STATE_MAX);

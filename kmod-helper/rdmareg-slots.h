@@ -20,13 +20,16 @@
 
 #ifdef __KERNEL__
 #include <linux/errno.h>
+#include <linux/nospec.h>
 #include <linux/string.h>
 #include <asm/barrier.h>
+#define RDMAREG_INDEX(index, size) array_index_nospec(index, size)
 #define RDMAREG_PUBLISH(pointer, value) smp_store_release(pointer, value)
 #else
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
+#define RDMAREG_INDEX(index, size) (index)
 #define RDMAREG_PUBLISH(pointer, value) __atomic_store_n(pointer, value, __ATOMIC_RELEASE)
 #endif
 
@@ -161,7 +164,7 @@ static inline void rdmareg_table_add(struct rdmareg_table *table, struct rdmareg
 
 static inline struct rdmareg_slot *rdmareg_table_get(const struct rdmareg_table *table, __u32 number)
 {
-	return number < table->limit ? table->slots[number] : NULL;
+	return number < table->limit ? table->slots[RDMAREG_INDEX(number, table->limit)] : NULL;
 }
 
 /* What was not collected is dropped: the watch is gone and with it whoever asked. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * arguments.c - command lines read after the verbs' tables. getopt_long() does the walking, so options may stand anywhere, be shortened, be
- * joined with "=", and "--" ends them.
+ * arguments.c - command lines read after the verbs' tables. getopt_long() does the walking, so options may
+ * stand anywhere, be shortened, be joined with "=", and "--" ends them.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -26,7 +26,8 @@ static void print_options(const struct option_spec *o)
 	char left[64];
 
 	for (; o && o->name; o++) {
-		snprintf(left, sizeof(left), "--%s%s%s", o->name, o->argument ? " " : "", o->argument ? o->argument : "");
+		snprintf(left, sizeof(left), "--%s%s%s", o->name, o->argument ? " " : "",
+			 o->argument ? o->argument : "");
 		printf("  %-26s %s\n", left, o->help);
 	}
 }
@@ -101,7 +102,8 @@ static int add_options(struct option *longs, int n, const struct option_spec *o,
 	return n;
 }
 
-int arguments_parse(struct ctl *ctl, const struct verb *verb, int argc, char **argv, void *options, int *ret_first)
+int arguments_parse(struct ctl *ctl, const struct verb *verb, int argc, char **argv, void *options,
+		    int *ret_first)
 {
 	struct option longs[OPTIONS_MAX] = { 0 };
 	enum { OWN = 1000, COMMON = 2000 };
@@ -116,10 +118,11 @@ int arguments_parse(struct ctl *ctl, const struct verb *verb, int argc, char **a
 		int r;
 
 		if (c == ':')
-			return ctl_error(EXIT_USAGE, "%s: option %s needs an argument", verb->name, argv[optind - 1]);
+			return ctl_error(EXIT_USAGE, "%s: option %s needs an argument", verb->name,
+					 argv[optind - 1]);
 		if (c == '?')
-			return ctl_error(EXIT_USAGE, "%s: no such option: %s; see: rdmaregctl %s --help", verb->name,
-					 argv[optind - 1], verb->name);
+			return ctl_error(EXIT_USAGE, "%s: no such option: %s; see: rdmaregctl %s --help",
+					 verb->name, argv[optind - 1], verb->name);
 		if (c == 'h') {
 			ctl->help = true;
 			continue;
@@ -127,8 +130,8 @@ int arguments_parse(struct ctl *ctl, const struct verb *verb, int argc, char **a
 		o = c >= COMMON ? &common[c - COMMON] : &verb->options[c - OWN];
 		r = store(o, optarg, c >= COMMON ? (void *)ctl : options);
 		if (r < 0)
-			return ctl_error(EXIT_USAGE, "%s: --%s %s: %s is wanted here", verb->name, o->name, optarg,
-					 r == -ERANGE ? "a smaller number" : o->argument);
+			return ctl_error(EXIT_USAGE, "%s: --%s %s: %s is wanted here", verb->name, o->name,
+					 optarg, r == -ERANGE ? "a smaller number" : o->argument);
 	}
 	if (ctl->help) {
 		print_help(verb);
@@ -136,7 +139,8 @@ int arguments_parse(struct ctl *ctl, const struct verb *verb, int argc, char **a
 	}
 	given = argc - optind;
 	if (given < verb->min_arguments || given > verb->max_arguments)
-		return ctl_error(EXIT_USAGE, "usage: rdmaregctl %s [OPTION...] %s", verb->name, verb->arguments);
+		return ctl_error(EXIT_USAGE, "usage: rdmaregctl %s [OPTION...] %s", verb->name,
+				 verb->arguments);
 	*ret_first = optind;
 	return 0;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ctl.h - what the verbs of rdmaregctl share. A verb is a table entry: its name, its options, its function; help, parsing and
- * completion all follow the table.
+ * ctl.h - what the verbs of rdmaregctl share. A verb is a table entry: its name, its options, its function;
+ * help, parsing and completion all follow the table.
  *
- * What always holds: a verb returns an exit status, never calls exit(); what scripts read goes to stdout, everything else to stderr.
+ * What always holds: a verb returns an exit status, never calls exit(); what scripts read goes to stdout,
+ * everything else to stderr.
  */
 #ifndef RDMAREGCTL_CTL_H
 #define RDMAREGCTL_CTL_H
@@ -30,20 +31,20 @@ struct ctl {
 	bool no_legend;
 	bool no_pager; /* taken for the sake of scripts that always give it */
 	bool help;
-	bool color; /* stdout is a terminal and NO_COLOR is not set */
+	bool color;		 /* stdout is a terminal and NO_COLOR is not set */
 	struct rdmareg *context; /* ctl_context() */
 };
 
 enum argument_kind {
-	ARG_FLAG,    /* bool, no argument */
-	ARG_TEXT,    /* const char *, of argv */
-	ARG_NUMBER,  /* uint64_t */
-	ARG_SIZE,    /* uint64_t, bytes */
-	ARG_TIME,    /* uint64_t, usec */
-	ARG_REPEAT,  /* uint64_t; "forever" is UINT64_MAX */
-	ARG_ACCESS,  /* enum rdmareg_access */
-	ARG_POLICY,  /* enum rdmareg_policy */
-	ARG_STATE,   /* enum rdmareg_state */
+	ARG_FLAG,   /* bool, no argument */
+	ARG_TEXT,   /* const char *, of argv */
+	ARG_NUMBER, /* uint64_t */
+	ARG_SIZE,   /* uint64_t, bytes */
+	ARG_TIME,   /* uint64_t, usec */
+	ARG_REPEAT, /* uint64_t; "forever" is UINT64_MAX */
+	ARG_ACCESS, /* enum rdmareg_access */
+	ARG_POLICY, /* enum rdmareg_policy */
+	ARG_STATE,  /* enum rdmareg_state */
 };
 
 struct option_spec {
@@ -66,20 +67,24 @@ struct verb {
 /* Room for any verb's options structure. */
 #define OPTIONS_BYTES 256
 
-extern const struct verb verb_register, verb_list, verb_show, verb_release, verb_export, verb_prefetch, verb_watch, verb_put,
-	verb_get;
+extern const struct verb verb_register, verb_list, verb_show, verb_release, verb_export, verb_prefetch,
+	verb_watch, verb_put, verb_get;
 
 /*
  * arguments_parse - the options of a verb and those every verb has
  * @options: OPTIONS_BYTES. @ret_first: index of the first argument that is no option.
  * 0; EXIT_USAGE with a message printed; -1: help was asked for and printed.
  */
-int arguments_parse(struct ctl *ctl, const struct verb *verb, int argc, char **argv, void *options, int *ret_first);
+int arguments_parse(struct ctl *ctl, const struct verb *verb, int argc, char **argv, void *options,
+		    int *ret_first);
 
 /* The connection, made on first use; NULL with the message printed and *ret_status set. */
 struct rdmareg *ctl_context(struct ctl *ctl, int *ret_status);
 
-/* Print "rdmaregctl: [subject: ]" and the library's sentence, and give the exit status for the library's error. */
+/*
+ * Print "rdmaregctl: [subject: ]" and the library's sentence, and give the exit status for the library's
+ * error.
+ */
 int ctl_failed(int error);
 int ctl_failed_about(const char *subject, int error);
 int ctl_error(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));

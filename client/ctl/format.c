@@ -112,7 +112,8 @@ static const char *format_units(char *buffer, uint64_t value, const struct unit 
 	if (value % units[i].value == 0)
 		snprintf(buffer, FORMAT_BYTES, "%" PRIu64 "%s", value / units[i].value, units[i].name);
 	else
-		snprintf(buffer, FORMAT_BYTES, "%.1f%s", (double)value / (double)units[i].value, units[i].name);
+		snprintf(buffer, FORMAT_BYTES, "%.1f%s", (double)value / (double)units[i].value,
+			 units[i].name);
 	return buffer;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * main.c - rdmaregctl: finds the verb, reads its options, runs it. What verbs need of the process as a whole is here too: the connection, the
- * way errors are said, and the exit status each of them gets.
+ * main.c - rdmaregctl: finds the verb, reads its options, runs it. What verbs need of the process as a
+ * whole is here too: the connection, the way errors are said, and the exit status each of them gets.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -69,7 +69,8 @@ struct rdmareg *ctl_context(struct ctl *ctl, int *ret_status)
 	r = rdmareg_open(NULL, &ctl->context);
 	if (r < 0) {
 		/* A bus that is not there is no region that is not found. */
-		*ret_status = r == -ENOENT ? ctl_error(EXIT_FAILED, "%s", rdmareg_last_error()) : ctl_failed(r);
+		*ret_status =
+			r == -ENOENT ? ctl_error(EXIT_FAILED, "%s", rdmareg_last_error()) : ctl_failed(r);
 		return NULL;
 	}
 	return ctl->context;
@@ -134,7 +135,9 @@ int main(int argc, char **argv)
 	const struct verb *verb;
 	int r, first, at = 1;
 
-	/* Options before the verb are the verb's too: the verb is taken out, what stood before it moves up. */
+	/*
+	 * Options before the verb are the verb's too: the verb is taken out, what stood before it moves up.
+	 */
 	while (at < argc && argv[at][0] == '-' && strcmp(argv[at], "--help") && strcmp(argv[at], "-h") &&
 	       strcmp(argv[at], "--version"))
 		at++;

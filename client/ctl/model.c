@@ -75,7 +75,8 @@ void model_add_times(json_object *o, uint64_t boottime_usec)
 {
 	add_number(o, "boottime_usec", boottime_usec);
 	/* The wall clock may have been set in between; that is what a wall clock is. */
-	add_number(o, "realtime_usec", clock_usec(CLOCK_REALTIME) - (clock_usec(CLOCK_BOOTTIME) - boottime_usec));
+	add_number(o, "realtime_usec",
+		   clock_usec(CLOCK_REALTIME) - (clock_usec(CLOCK_BOOTTIME) - boottime_usec));
 }
 
 /*
@@ -112,9 +113,9 @@ static const struct {
 	const char *key;
 	enum look look;
 } looks[] = {
-	{ "state", STATE },	   { "grace_usec", TIME }, { "offset", SIZE }, { "length", SIZE },
-	{ "valid_length", SIZE },  { "rkey", HEX },	   { "address", HEX }, { "bytes_warmed", SIZE },
-	{ "revocation", REVOCATION },
+	{ "state", STATE }, { "grace_usec", TIME },   { "offset", SIZE },
+	{ "length", SIZE }, { "valid_length", SIZE }, { "rkey", HEX },
+	{ "address", HEX }, { "bytes_warmed", SIZE }, { "revocation", REVOCATION },
 };
 
 enum { CELL_BYTES = 512 };
@@ -166,7 +167,8 @@ static int add_line(struct libscols_table *table, json_object *region, bool colo
 	if (!line)
 		return -ENOMEM;
 	for (size_t i = 0; i < N_COLUMNS; i++) {
-		const char *text = look_at(json_object_object_get(region, columns[i].key), columns[i].look, cell);
+		const char *text =
+			look_at(json_object_object_get(region, columns[i].key), columns[i].look, cell);
 
 		if (scols_line_set_data(line, i, text))
 			return -ENOMEM;
@@ -186,7 +188,8 @@ int model_print_list(const struct ctl *ctl, json_object *regions)
 	scols_table_enable_noheadings(table, ctl->no_legend);
 	scols_table_enable_colors(table, ctl->color);
 	for (size_t i = 0; i < N_COLUMNS; i++)
-		if (!scols_table_new_column(table, columns[i].heading, columns[i].width, columns[i].right ? SCOLS_FL_RIGHT : 0))
+		if (!scols_table_new_column(table, columns[i].heading, columns[i].width,
+					    columns[i].right ? SCOLS_FL_RIGHT : 0))
 			r = -ENOMEM;
 	for (size_t i = 0; !r && i < json_object_array_length(regions); i++)
 		r = add_line(table, json_object_array_get_idx(regions, i), ctl->color);

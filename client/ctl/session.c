@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * session.c - see session.h. What always holds: the connection yields to revocations by the library's own hand unless it was told not to;
- * a signal is noticed between two operations, or while a settling is waited for, and never cuts an operation.
+ * session.c - see session.h. What always holds: the connection yields to revocations by the library's own
+ * hand unless it was told not to; a signal is noticed between two operations, or while a settling is waited
+ * for, and never cuts an operation.
  */
 #include "session.h"
 
@@ -60,7 +61,8 @@ static void print_event(const struct rdmareg_peer_event *e)
 
 		json_object_object_add(v, "id", json_object_new_uint64(e->revocation.id));
 		json_object_object_add(o, "revocation", v);
-		json_object_object_add(o, "outcome", json_object_new_string(rdmareg_outcome_name(e->outcome)));
+		json_object_object_add(o, "outcome",
+				       json_object_new_string(rdmareg_outcome_name(e->outcome)));
 	}
 	if (e->type == RDMAREG_PEER_EVENT_SETTLED || e->type == RDMAREG_PEER_EVENT_LENGTH_CHANGED) {
 		json_object_object_add(o, "valid_length", json_object_new_uint64(e->valid_length));
@@ -94,9 +96,11 @@ static int read_ticket(const char *where, char *ticket, size_t bytes)
 	int status = EXIT_OK;
 
 	if (!f)
-		return ctl_error(errno == ENOENT ? EXIT_NOT_FOUND : EXIT_FAILED, "opening %s: %s", where + 1, strerror(errno));
+		return ctl_error(errno == ENOENT ? EXIT_NOT_FOUND : EXIT_FAILED, "opening %s: %s", where + 1,
+				 strerror(errno));
 	if (!fgets(ticket, (int)bytes, f))
-		status = ctl_error(EXIT_FAILED, "reading a ticket from %s: it is empty", where[0] == '@' ? where + 1 : "standard input");
+		status = ctl_error(EXIT_FAILED, "reading a ticket from %s: it is empty",
+				   where[0] == '@' ? where + 1 : "standard input");
 	else
 		ticket[strcspn(ticket, "\r\n")] = 0;
 	if (f != stdin)
@@ -119,7 +123,10 @@ void session_set_end(struct session *s, uint64_t after_usec)
 	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM };
 	struct itimerspec at = {
 		.it_value = { (time_t)(after_usec / 1000000), (long)(after_usec % 1000000) * 1000 },
-		/* Again and again: one that comes between a look at the flag and a wait must not be the last. */
+		/*
+		 * Again and again: one that comes between a look at the flag and a wait must not be the
+		 * last.
+		 */
 		.it_interval = { 0, 100000000 },
 	};
 	timer_t timer;
@@ -129,8 +136,8 @@ void session_set_end(struct session *s, uint64_t after_usec)
 		timer_settime(timer, 0, &at, NULL);
 }
 
-int session_begin(struct session *s, const struct ctl *ctl, const struct session_options *o, const char *ticket,
-		  enum rdmareg_access access, bool data_on_stdout)
+int session_begin(struct session *s, const struct ctl *ctl, const struct session_options *o,
+		  const char *ticket, enum rdmareg_access access, bool data_on_stdout)
 {
 	struct rdmareg_peer_options po = {
 		.size = sizeof(po),
@@ -138,16 +145,20 @@ int session_begin(struct session *s, const struct ctl *ctl, const struct session
 		.connect_timeout_usec = o->timeout_usec,
 		.settle_timeout_usec = o->settle_usec,
 		.buffer_bytes = 2 * SESSION_CHUNK,
-		.on_revocation = o->ignore_revocations ? RDMAREG_ON_REVOCATION_IGNORE : RDMAREG_ON_REVOCATION_YIELD,
+		.on_revocation =
+			o->ignore_revocations ? RDMAREG_ON_REVOCATION_IGNORE : RDMAREG_ON_REVOCATION_YIELD,
 		.on_event = on_event,
 		.userdata = s,
 	};
 	char line[512];
 	int r;
 
-	*s = (struct session){ .ctl = ctl, .timeline = o->timeline, .people = data_on_stdout ? stderr : stdout };
+	*s = (struct session){ .ctl = ctl,
+			       .timeline = o->timeline,
+			       .people = data_on_stdout ? stderr : stdout };
 	if (data_on_stdout && (o->timeline || ctl->json))
-		return ctl_error(EXIT_USAGE, "standard output carries the data: no --json or --timeline beside it");
+		return ctl_error(EXIT_USAGE,
+				 "standard output carries the data: no --json or --timeline beside it");
 	if (!strcmp(ticket, "-") || ticket[0] == '@') {
 		r = read_ticket(ticket, line, sizeof(line));
 		if (r)
@@ -169,7 +180,9 @@ void session_wait(struct session *s)
 	struct timespec longest = { .tv_sec = 60 };
 	sigset_t block, before;
 
-	/* Blocked between the look at the flag and the wait, so that a signal in between ends the wait too. */
+	/*
+	 * Blocked between the look at the flag and the wait, so that a signal in between ends the wait too.
+	 */
 	sigemptyset(&block);
 	sigaddset(&block, SIGINT);
 	sigaddset(&block, SIGTERM);
@@ -186,10 +199,12 @@ void session_progress(struct session *s, uint64_t done, uint64_t total)
 	char a[FORMAT_BYTES], b[FORMAT_BYTES], c[FORMAT_BYTES];
 	uint64_t now = now_usec(), elapsed = now - s->started_usec;
 
-	if (s->ctl->json || s->timeline || now - s->shown_usec < 200000 || elapsed < 200000 || !isatty(STDERR_FILENO))
+	if (s->ctl->json || s->timeline || now - s->shown_usec < 200000 || elapsed < 200000 ||
+	    !isatty(STDERR_FILENO))
 		return;
 	s->shown_usec = now;
-	fprintf(stderr, "\r%s%s%s, %s/s\033[K", format_size(a, done), total ? " of " : "", total ? format_size(b, total) : "",
+	fprintf(stderr, "\r%s%s%s, %s/s\033[K", format_size(a, done), total ? " of " : "",
+		total ? format_size(b, total) : "",
 		format_size(c, (uint64_t)((double)s->bytes * 1e6 / (double)elapsed)));
 }
 
@@ -220,10 +235,11 @@ static void print_summary(struct session *s, const char *verb, uint64_t elapsed)
 		ctl_print_json(o);
 		return;
 	}
-	fprintf(s->people, "%s %s in %s (%s/s), %" PRIu64 " operations, %" PRIu64 " revocations, connection %s\n", verb,
+	fprintf(s->people,
+		"%s %s in %s (%s/s), %" PRIu64 " operations, %" PRIu64 " revocations, connection %s\n", verb,
 		format_size(a, s->bytes), format_time(b, elapsed),
-		format_size(c, elapsed ? (uint64_t)((double)s->bytes * 1e6 / (double)elapsed) : s->bytes), s->operations,
-		s->revocations, s->connected ? "kept" : "lost");
+		format_size(c, elapsed ? (uint64_t)((double)s->bytes * 1e6 / (double)elapsed) : s->bytes),
+		s->operations, s->revocations, s->connected ? "kept" : "lost");
 }
 
 void session_end(struct session *s, const char *verb)

@@ -9,7 +9,8 @@
 
 #include "ctl.h"
 
-#define SESSION_CHUNK (1u << 20) /* bytes in one call of the library; a multiple of every alignment that occurs */
+#define SESSION_CHUNK \
+	(1u << 20) /* bytes in one call of the library; a multiple of every alignment that occurs */
 
 struct session_options {
 	const char *source;
@@ -19,17 +20,22 @@ struct session_options {
 	bool ignore_revocations;
 };
 
-#define SESSION_SPECS(type, member)                                                                                          \
-	{ "source", ARG_TEXT, offsetof(type, member.source), "ADDRESS", "connect from this address of this machine" },       \
-	{ "timeout", ARG_TIME, offsetof(type, member.timeout_usec), "TIME", "to connect (10s)" },                            \
-	{ "settle-timeout", ARG_TIME, offsetof(type, member.settle_usec), "TIME", "wait so long for a filesystem (2min)" }, \
-	{ "timeline", ARG_FLAG, offsetof(type, member.timeline), NULL, "print events as JSON lines, as they happen" }
+#define SESSION_SPECS(type, member)                                                                       \
+	{ "source", ARG_TEXT, offsetof(type, member.source), "ADDRESS",                                   \
+	  "connect from this address of this machine" },                                                  \
+		{ "timeout", ARG_TIME, offsetof(type, member.timeout_usec), "TIME", "to connect (10s)" }, \
+		{ "settle-timeout", ARG_TIME, offsetof(type, member.settle_usec), "TIME",                 \
+		  "wait so long for a filesystem (2min)" },                                               \
+	{                                                                                                 \
+		"timeline", ARG_FLAG, offsetof(type, member.timeline), NULL,                              \
+			"print events as JSON lines, as they happen"                                      \
+	}
 
 struct session {
 	const struct ctl *ctl;
 	struct rdmareg_peer *peer;
 	bool timeline;
-	FILE *people; /* where text for people goes: stderr when stdout carries data */
+	FILE *people;	       /* where text for people goes: stderr when stdout carries data */
 	uint64_t started_usec; /* CLOCK_MONOTONIC */
 	uint64_t shown_usec;   /* progress was last drawn */
 	uint64_t operations, bytes, passes;
@@ -39,12 +45,13 @@ struct session {
 
 /*
  * session_begin - connect
- * @ticket: the ticket, "-" for a line of stdin, or "@FILE" for the first line of a file: what is on a command line is seen by everybody here
- * @data_on_stdout: keep stdout clean
- * 0, or an exit status with the message printed. session_end() is needed in either case.
+ * @ticket: the ticket, "-" for a line of stdin, or "@FILE" for the first line of a file: what is on
+ * 	a command line is seen by everybody here
+ * @data_on_stdout: keep stdout clean 0, or an exit status with the message printed. session_end()
+ * 	is needed in either case.
  */
-int session_begin(struct session *s, const struct ctl *ctl, const struct session_options *o, const char *ticket,
-		  enum rdmareg_access access, bool data_on_stdout);
+int session_begin(struct session *s, const struct ctl *ctl, const struct session_options *o,
+		  const char *ticket, enum rdmareg_access access, bool data_on_stdout);
 
 /* Set by SIGINT, SIGTERM and the end of --duration: finish what is under way and end. */
 bool session_stopped(const struct session *s);

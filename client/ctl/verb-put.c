@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * verb-put.c - write a file into a region from another machine; on request again and again, which makes a writer for tests and
- * demonstrations.
+ * verb-put.c - write a file into a region from another machine; on request again and again, which makes a
+ * writer for tests and demonstrations.
  *
- * What always holds: exit status 0 means that every byte was placed and is visible there (and, with --repeat, in every pass).
+ * What always holds: exit status 0 means that every byte was placed and is visible there (and, with
+ * --repeat, in every pass).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,10 +23,13 @@ struct options {
 
 static const struct option_spec specs[] = {
 	{ "offset", ARG_SIZE, offsetof(struct options, offset), "SIZE", "into the region (0)" },
-	{ "length", ARG_SIZE, offsetof(struct options, length), "SIZE", "at most so many bytes (the whole file)" },
-	{ "repeat", ARG_REPEAT, offsetof(struct options, repeat), "N|forever", "write the file so often (1)" },
+	{ "length", ARG_SIZE, offsetof(struct options, length), "SIZE",
+	  "at most so many bytes (the whole file)" },
+	{ "repeat", ARG_REPEAT, offsetof(struct options, repeat), "N|forever",
+	  "write the file so often (1)" },
 	{ "duration", ARG_TIME, offsetof(struct options, duration_usec), "TIME", "repeat for so long" },
-	{ "clip", ARG_FLAG, offsetof(struct options, clip), NULL, "write only what the file there has room for, and wait while it has none" },
+	{ "clip", ARG_FLAG, offsetof(struct options, clip), NULL,
+	  "write only what the file there has room for, and wait while it has none" },
 	{ "ignore-revocations", ARG_FLAG, offsetof(struct options, session.ignore_revocations), NULL,
 	  "for tests: never give way, and be cut off" },
 	SESSION_SPECS(struct options, session),
@@ -42,19 +46,26 @@ struct source {
 
 static int source_open(struct source *s, const char *path, uint64_t limit)
 {
-	*s = (struct source){ .fd = STDIN_FILENO, .name = "standard input", .limit = limit ? limit : UINT64_MAX };
+	*s = (struct source){ .fd = STDIN_FILENO,
+			      .name = "standard input",
+			      .limit = limit ? limit : UINT64_MAX };
 	if (strcmp(path, "-")) {
 		s->name = path;
 		s->fd = open(path, O_RDONLY | O_CLOEXEC);
 		if (s->fd < 0)
-			return ctl_error(errno == ENOENT ? EXIT_NOT_FOUND : errno == EACCES ? EXIT_DENIED : EXIT_FAILED,
+			return ctl_error(errno == ENOENT   ? EXIT_NOT_FOUND
+					 : errno == EACCES ? EXIT_DENIED
+							   : EXIT_FAILED,
 					 "opening %s: %s", path, strerror(errno));
 	}
 	s->seekable = lseek(s->fd, 0, SEEK_CUR) >= 0;
 	return EXIT_OK;
 }
 
-/* Fill the chunk as far as there is something: only the last one of a pass may be short, since offsets must stay aligned. */
+/*
+ * Fill the chunk as far as there is something: only the last one of a pass may be short, since offsets must
+ * stay aligned.
+ */
 static ssize_t source_read(struct source *s, uint8_t *chunk, size_t bytes)
 {
 	size_t n = 0;
@@ -62,8 +73,8 @@ static ssize_t source_read(struct source *s, uint8_t *chunk, size_t bytes)
 	if (bytes > s->limit - s->position)
 		bytes = (size_t)(s->limit - s->position);
 	while (n < bytes) {
-		ssize_t k = s->seekable ? pread(s->fd, chunk + n, bytes - n, (off_t)(s->position + n)) :
-					  read(s->fd, chunk + n, bytes - n);
+		ssize_t k = s->seekable ? pread(s->fd, chunk + n, bytes - n, (off_t)(s->position + n))
+					: read(s->fd, chunk + n, bytes - n);
 
 		if (k < 0 && errno == EINTR)
 			continue;
@@ -108,17 +119,19 @@ static int incomplete(struct session *s, int error, uint64_t done, uint64_t offs
 
 	rdmareg_peer_get_info(s->peer, &info);
 	if (error == -ERANGE)
-		return ctl_error(EXIT_FAILED, "wrote %" PRIu64 " bytes, then: the file there has room for %" PRIu64 " bytes at offset %" PRIu64
-					      "; give --length, or --clip", done, room(s, offset), offset);
+		return ctl_error(EXIT_FAILED,
+				 "wrote %" PRIu64 " bytes, then: the file there has room for %" PRIu64
+				 " bytes at offset %" PRIu64 "; give --length, or --clip",
+				 done, room(s, offset), offset);
 	if (error == -EINTR)
 		return ctl_error(EXIT_FAILED, "wrote %" PRIu64 " bytes, then was interrupted", done);
-	return ctl_error(error == -EACCES && info.connected ? EXIT_DENIED : EXIT_FAILED, "wrote %" PRIu64 " bytes, then: %s", done,
-			 rdmareg_last_error());
+	return ctl_error(error == -EACCES && info.connected ? EXIT_DENIED : EXIT_FAILED,
+			 "wrote %" PRIu64 " bytes, then: %s", done, rdmareg_last_error());
 }
 
 /* All of a chunk, over as many revocations as come. With --clip: as much as there is room for. */
-static int write_chunk(struct session *s, const struct options *o, const uint8_t *chunk, size_t bytes, uint64_t at,
-		       uint64_t done)
+static int write_chunk(struct session *s, const struct options *o, const uint8_t *chunk, size_t bytes,
+		       uint64_t at, uint64_t done)
 {
 	size_t written = 0;
 
@@ -128,11 +141,14 @@ static int write_chunk(struct session *s, const struct options *o, const uint8_t
 
 		if (!fits)
 			return EXIT_OK;
-		n = rdmareg_peer_write(s->peer, chunk + written, fits < left ? fits : left, o->offset + at + written);
+		n = rdmareg_peer_write(s->peer, chunk + written, fits < left ? fits : left,
+				       o->offset + at + written);
 		if (n == -ERANGE && o->clip)
 			continue; /* became shorter while we looked */
 		if (n < 0)
-			return n == -EINTR && o->repeat > 1 ? EXIT_OK : incomplete(s, (int)n, done + written, o->offset);
+			return n == -EINTR && o->repeat > 1
+				       ? EXIT_OK
+				       : incomplete(s, (int)n, done + written, o->offset);
 		written += (size_t)n;
 		s->bytes += (uint64_t)n;
 		s->operations++;
@@ -207,7 +223,8 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	if (r)
 		return r;
 	if (o.repeat > 1 && !from.seekable)
-		return ctl_error(EXIT_USAGE, "put: %s can be read once only: no --repeat or --duration", from.name);
+		return ctl_error(EXIT_USAGE, "put: %s can be read once only: no --repeat or --duration",
+				 from.name);
 	r = session_begin(&s, ctl, &o.session, arguments[1], RDMAREG_ACCESS_READ_WRITE, false);
 	if (r)
 		return r;
@@ -218,4 +235,6 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	return r;
 }
 
-const struct verb verb_put = { "put", "FILE TICKET", "write a file into a region, one-sided", specs, 2, 2, run };
+const struct verb verb_put = {
+	"put", "FILE TICKET", "write a file into a region, one-sided", specs, 2, 2, run
+};

@@ -21,7 +21,8 @@ static int release(struct ctl *ctl, const void *options, char **arguments, int n
 			if (r < 0)
 				one = ctl_failed(r);
 			else
-				json_object_array_add(released, json_object_new_uint64(rdmareg_region_id(region)));
+				json_object_array_add(released,
+						      json_object_new_uint64(rdmareg_region_id(region)));
 		}
 		if (!status)
 			status = one;
@@ -42,9 +43,12 @@ struct export_options {
 };
 
 static const struct option_spec export_specs[] = {
-	{ "access", ARG_ACCESS, offsetof(struct export_options, access), "r|rw", "what it allows (all that the region does)" },
-	{ "expires", ARG_TIME, offsetof(struct export_options, expires_usec), "TIME", "admit nobody new after this time (never)" },
-	{ "uses", ARG_NUMBER, offsetof(struct export_options, uses), "N", "admit so many connections (any number)" },
+	{ "access", ARG_ACCESS, offsetof(struct export_options, access), "r|rw",
+	  "what it allows (all that the region does)" },
+	{ "expires", ARG_TIME, offsetof(struct export_options, expires_usec), "TIME",
+	  "admit nobody new after this time (never)" },
+	{ "uses", ARG_NUMBER, offsetof(struct export_options, uses), "N",
+	  "admit so many connections (any number)" },
 	{ NULL },
 };
 
@@ -88,9 +92,11 @@ struct prefetch_options {
 };
 
 static const struct option_spec prefetch_specs[] = {
-	{ "offset", ARG_SIZE, offsetof(struct prefetch_options, offset), "SIZE", "from this byte of the region (0)" },
+	{ "offset", ARG_SIZE, offsetof(struct prefetch_options, offset), "SIZE",
+	  "from this byte of the region (0)" },
 	{ "length", ARG_SIZE, offsetof(struct prefetch_options, length), "SIZE", "bytes (to the end)" },
-	{ "write", ARG_FLAG, offsetof(struct prefetch_options, write), NULL, "for writing; dirties every page" },
+	{ "write", ARG_FLAG, offsetof(struct prefetch_options, write), NULL,
+	  "for writing; dirties every page" },
 	{ NULL },
 };
 
@@ -120,4 +126,5 @@ static int prefetch(struct ctl *ctl, const void *options, char **arguments, int 
 
 const struct verb verb_release = { "release", "ID...", "take regions down", NULL, 1, 4096, release };
 const struct verb verb_export = { "export", "ID", "make a ticket for a region", export_specs, 1, 1, export };
-const struct verb verb_prefetch = { "prefetch", "ID", "make the next accesses fast", prefetch_specs, 1, 1, prefetch };
+const struct verb verb_prefetch = { "prefetch", "ID",	 "make the next accesses fast", prefetch_specs, 1,
+				    1,		prefetch };

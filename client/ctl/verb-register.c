@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * verb-register.c - make a file reachable. The region is detached: it outlives this process, since a command has nothing to stay for. When
- * the ticket that was asked for cannot be had, the region is released again: all or nothing.
+ * verb-register.c - make a file reachable. The region is detached: it outlives this process, since a
+ * command has nothing to stay for. When the ticket that was asked for cannot be had, the region is released
+ * again: all or nothing.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,11 +23,14 @@ struct options {
 };
 
 static const struct option_spec specs[] = {
-	{ "offset", ARG_SIZE, offsetof(struct options, offset), "SIZE", "first byte of the file (a multiple of the page size; 0)" },
+	{ "offset", ARG_SIZE, offsetof(struct options, offset), "SIZE",
+	  "first byte of the file (a multiple of the page size; 0)" },
 	{ "length", ARG_SIZE, offsetof(struct options, length), "SIZE", "bytes (to the end of the file)" },
 	{ "access", ARG_ACCESS, offsetof(struct options, access), "r|rw", "what peers may do (rw)" },
-	{ "policy", ARG_POLICY, offsetof(struct options, policy), "follow|yield|hold", "when blocks are wanted back (yield)" },
-	{ "grace", ARG_TIME, offsetof(struct options, grace_usec), "TIME", "how long a revocation waits for holders" },
+	{ "policy", ARG_POLICY, offsetof(struct options, policy), "follow|yield|hold",
+	  "when blocks are wanted back (yield)" },
+	{ "grace", ARG_TIME, offsetof(struct options, grace_usec), "TIME",
+	  "how long a revocation waits for holders" },
 	{ "export", ARG_FLAG, offsetof(struct options, export), NULL, "make a ticket too" },
 	{ "session", ARG_TEXT, offsetof(struct options, session), "NAME", "tenant session (default)" },
 	{ "no-warm", ARG_FLAG, offsetof(struct options, no_warm), NULL, "do not prefetch" },
@@ -47,8 +51,9 @@ static void print(const struct ctl *ctl, struct rdmareg_region *region, const ch
 		return;
 	}
 	printf("region      %" PRIu64 "\n", info.id);
-	printf("arbitration %s%s%s%s\n", rdmareg_arbitration_name(info.arbitration_mode), *info.arbitration_reason ? " (" : "",
-	       info.arbitration_reason, *info.arbitration_reason ? ")" : "");
+	printf("arbitration %s%s%s%s\n", rdmareg_arbitration_name(info.arbitration_mode),
+	       *info.arbitration_reason ? " (" : "", info.arbitration_reason,
+	       *info.arbitration_reason ? ")" : "");
 	if (ticket)
 		printf("ticket      %s\n", ticket);
 }
@@ -76,9 +81,12 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 		return status;
 	fd = open(arguments[0], (access == RDMAREG_ACCESS_READ ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0) {
-		status = errno == ENOENT ? EXIT_NOT_FOUND : errno == EACCES || errno == EPERM || errno == EROFS ? EXIT_DENIED : EXIT_FAILED;
+		status = errno == ENOENT				       ? EXIT_NOT_FOUND
+			 : errno == EACCES || errno == EPERM || errno == EROFS ? EXIT_DENIED
+									       : EXIT_FAILED;
 		return ctl_error(status, "opening %s for %s: %s", arguments[0],
-				 access == RDMAREG_ACCESS_READ ? "reading" : "reading and writing", strerror(errno));
+				 access == RDMAREG_ACCESS_READ ? "reading" : "reading and writing",
+				 strerror(errno));
 	}
 	r = rdmareg_register(context, fd, o->offset, o->length, access, &ro, &region);
 	close(fd);

@@ -2,8 +2,8 @@
 /*
  * verb-watch.c - print what happens to regions until interrupted (or, for one region, until it is gone).
  *
- * What always holds: it subscribes before it lists, so nothing falls in between; each line is written out at once; it goes on over a
- * restart of rdmaregd.
+ * What always holds: it subscribes before it lists, so nothing falls in between; each line is written out
+ * at once; it goes on over a restart of rdmaregd.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -54,7 +54,8 @@ static void print_json(const struct rdmareg_event *e, const struct rdmareg_regio
 
 		json_object_object_add(v, "id", json_object_new_uint64(e->revocation.id));
 		json_object_object_add(o, "revocation", v);
-		json_object_object_add(o, "outcome", json_object_new_string(rdmareg_outcome_name(e->outcome)));
+		json_object_object_add(o, "outcome",
+				       json_object_new_string(rdmareg_outcome_name(e->outcome)));
 		json_object_object_add(o, "valid_length", json_object_new_uint64(e->valid_length));
 	}
 	if (info)
@@ -75,21 +76,25 @@ static void print_line(const struct rdmareg_event *e, const struct rdmareg_regio
 		printf(" region %" PRIu64, e->region);
 	printf(" %s", event_names[e->type]);
 	if (e->type == RDMAREG_EVENT_REVOCATION_REQUESTED)
-		printf(" %" PRIu64 ": %s of %s at %s, %s left", e->revocation.id, rdmareg_cause_name(e->revocation.cause),
-		       format_size(a, e->revocation.length), format_size(b, e->revocation.offset),
-		       format_time(c, e->revocation.deadline_usec > now ? e->revocation.deadline_usec - now : 0));
+		printf(" %" PRIu64 ": %s of %s at %s, %s left", e->revocation.id,
+		       rdmareg_cause_name(e->revocation.cause), format_size(a, e->revocation.length),
+		       format_size(b, e->revocation.offset),
+		       format_time(c, e->revocation.deadline_usec > now ? e->revocation.deadline_usec - now
+									: 0));
 	if (e->type == RDMAREG_EVENT_REVOCATION_SETTLED)
 		printf(" %" PRIu64 ": %s, %s valid", e->revocation.id, rdmareg_outcome_name(e->outcome),
 		       format_size(a, e->valid_length));
 	if (info)
 		printf(": %s, %s of %s valid, %s, %u peers%s%s", rdmareg_state_name(info->state),
 		       format_size(a, info->valid_length), format_size(b, info->length),
-		       rdmareg_arbitration_name(info->arbitration_mode), info->peers, *info->path ? ", " : "", info->path);
+		       rdmareg_arbitration_name(info->arbitration_mode), info->peers, *info->path ? ", " : "",
+		       info->path);
 	putchar('\n');
 	fflush(stdout);
 }
 
-static void print_event(const struct ctl *ctl, const struct rdmareg_event *e, const struct rdmareg_region_info *info)
+static void print_event(const struct ctl *ctl, const struct rdmareg_event *e,
+			const struct rdmareg_region_info *info)
 {
 	if (ctl->json)
 		print_json(e, info);
@@ -104,7 +109,8 @@ static void print_with_region(struct ctl *ctl, const struct rdmareg_event *e)
 	struct rdmareg_region_info info = { .size = sizeof(info) };
 
 	if ((e->type == RDMAREG_EVENT_REGION_ADDED || e->type == RDMAREG_EVENT_REGION_CHANGED) &&
-	    rdmareg_lookup(ctl->context, e->region, &region) >= 0 && rdmareg_region_get_info(region, &info) >= 0)
+	    rdmareg_lookup(ctl->context, e->region, &region) >= 0 &&
+	    rdmareg_region_get_info(region, &info) >= 0)
 		print_event(ctl, e, &info);
 	else
 		print_event(ctl, e, NULL);
@@ -112,7 +118,9 @@ static void print_with_region(struct ctl *ctl, const struct rdmareg_event *e)
 
 static int print_present(struct ctl *ctl, uint64_t only)
 {
-	struct rdmareg_list_options lo = { .size = sizeof(lo), .after = only ? only - 1 : 0, .page = only ? 1 : 0 };
+	struct rdmareg_list_options lo = { .size = sizeof(lo),
+					   .after = only ? only - 1 : 0,
+					   .page = only ? 1 : 0 };
 	struct rdmareg_region_info info = { .size = sizeof(info) };
 	struct rdmareg_list *walk = NULL;
 	bool found = !only;
@@ -132,7 +140,8 @@ static int print_present(struct ctl *ctl, uint64_t only)
 	rdmareg_list_free(walk);
 	if (r < 0)
 		return ctl_failed(r);
-	return found ? EXIT_OK : ctl_error(EXIT_NOT_FOUND, "watching region %" PRIu64 ": there is none", only);
+	return found ? EXIT_OK
+		     : ctl_error(EXIT_NOT_FOUND, "watching region %" PRIu64 ": there is none", only);
 }
 
 /* 1: go on; else the exit status, negated to tell it from going on. */

@@ -126,13 +126,16 @@ static void free_mrp(struct hca_mr **m)
 int hca_register(struct hca *h, uint64_t address, uint64_t length, bool write, struct hca_mr **ret)
 {
 	_cleanup_(free_mrp) struct hca_mr *m = calloc(1, sizeof(*m));
-	unsigned int access = IBV_ACCESS_ON_DEMAND | IBV_ACCESS_REMOTE_READ;
+	/*
+	 * LOCAL_WRITE also for a region to be read: rxe refuses to prefetch without it (it looks the key up for local writing), and
+	 * it gives nothing away, since the mapping underneath is PROT_READ and nobody has the local key.
+	 */
+	unsigned int access = IBV_ACCESS_ON_DEMAND | IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_READ;
 
 	if (!m)
 		return -ENOMEM;
 	if (write)
-		access |= IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE |
-			  (h->atomics ? IBV_ACCESS_REMOTE_ATOMIC : 0u);
+		access |= IBV_ACCESS_REMOTE_WRITE | (h->atomics ? IBV_ACCESS_REMOTE_ATOMIC : 0u);
 	m->write = write;
 	errno = 0;
 	m->pd = ibv_alloc_pd(h->context);

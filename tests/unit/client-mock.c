@@ -118,9 +118,11 @@ static int on_register(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	(void)userdata;
 	assert(sd_bus_message_read(m, "htts", &fd, &offset, &length, &access) >= 0 && fd >= 0);
 	if (offset == 999)
-		return sd_bus_error_setf(error, RDMAREG_ERROR_INVALID_RANGE, "offset 999 is no multiple of 4096; round it down");
+		return sd_bus_error_setf(error, RDMAREG_ERROR_INVALID_RANGE,
+					 "offset 999 is no multiple of 4096; round it down");
 	if (length == 13)
-		return sd_bus_error_setf(error, RDMAREG_ERROR_LIMIT_EXCEEDED, "too many; see MaxRegionsPerTenant=");
+		return sd_bus_error_setf(error, RDMAREG_ERROR_LIMIT_EXCEEDED,
+					 "too many; see MaxRegionsPerTenant=");
 	if (length == 77)
 		_exit(0);
 	id = new_region(access, offset, length);
@@ -135,7 +137,8 @@ static int on_register(sd_bus_message *m, void *userdata, sd_bus_error *error)
 			assert(sd_bus_message_read(m, "v", "t", &number) >= 0);
 		} else {
 			assert(sd_bus_message_read(m, "v", "s", &text) >= 0);
-			snprintf(*key == 's' ? regions[id].session : regions[id].policy, *key == 's' ? 49 : 8, "%s", text);
+			snprintf(*key == 's' ? regions[id].session : regions[id].policy, *key == 's' ? 49 : 8,
+				 "%s", text);
 		}
 		assert(sd_bus_message_exit_container(m) >= 0);
 	}
@@ -187,7 +190,8 @@ static int on_get(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	(void)userdata;
 	assert(sd_bus_message_read(m, "t", &id) >= 0);
 	if (id >= REGIONS_MAX || !regions[id].exists)
-		return sd_bus_error_setf(error, RDMAREG_ERROR_NO_SUCH_REGION, "there is no region %llu", (unsigned long long)id);
+		return sd_bus_error_setf(error, RDMAREG_ERROR_NO_SUCH_REGION, "there is no region %llu",
+					 (unsigned long long)id);
 	return reply_region(m, id, false);
 }
 
@@ -206,15 +210,18 @@ static int on_region_call(sd_bus_message *m, void *userdata, sd_bus_error *error
 
 	(void)userdata;
 	if (id >= REGIONS_MAX || !regions[id].exists)
-		return sd_bus_error_setf(error, RDMAREG_ERROR_NO_SUCH_REGION, "there is no region %llu", (unsigned long long)id);
+		return sd_bus_error_setf(error, RDMAREG_ERROR_NO_SUCH_REGION, "there is no region %llu",
+					 (unsigned long long)id);
 	if (!strcmp(member, "Export")) {
-		snprintf(regions[id].ticket, sizeof(regions[id].ticket), "rdmareg://10.0.0.1:4791/%llu?%032d", (unsigned long long)id, 7);
+		snprintf(regions[id].ticket, sizeof(regions[id].ticket), "rdmareg://10.0.0.1:4791/%llu?%032d",
+			 (unsigned long long)id, 7);
 		return sd_bus_reply_method_return(m, "s", regions[id].ticket);
 	}
 	if (!strcmp(member, "AckRevocation")) {
 		assert(sd_bus_message_read(m, "t", &regions[id].acked) >= 0);
 		if (regions[id].acked == 404)
-			return sd_bus_error_setf(error, RDMAREG_ERROR_NO_SUCH_REVOCATION, "revocation 404 is over");
+			return sd_bus_error_setf(error, RDMAREG_ERROR_NO_SUCH_REVOCATION,
+						 "revocation 404 is over");
 	}
 	if (!strcmp(member, "Release"))
 		regions[id].exists = false;
@@ -227,16 +234,21 @@ static void emit(sd_bus *from, const char *to, const char *what, uint64_t id)
 	sd_bus_message *m = NULL;
 
 	if (!strcmp(what, "ask")) {
-		assert(sd_bus_message_new_signal(from, &m, path_of(id), RDMAREG_REGION_INTERFACE, "RevocationRequested") >= 0);
-		assert(sd_bus_message_append(m, "tsttt", (uint64_t)3, "truncate", (uint64_t)4096, (uint64_t)8192, (uint64_t)1) >= 0);
+		assert(sd_bus_message_new_signal(from, &m, path_of(id), RDMAREG_REGION_INTERFACE,
+						 "RevocationRequested") >= 0);
+		assert(sd_bus_message_append(m, "tsttt", (uint64_t)3, "truncate", (uint64_t)4096,
+					     (uint64_t)8192, (uint64_t)1) >= 0);
 	} else if (!strcmp(what, "settle")) {
-		assert(sd_bus_message_new_signal(from, &m, path_of(id), RDMAREG_REGION_INTERFACE, "RevocationSettled") >= 0);
+		assert(sd_bus_message_new_signal(from, &m, path_of(id), RDMAREG_REGION_INTERFACE,
+						 "RevocationSettled") >= 0);
 		assert(sd_bus_message_append(m, "tst", (uint64_t)3, "truncated", (uint64_t)4096) >= 0);
 	} else if (!strcmp(what, "change")) {
-		assert(sd_bus_message_new_signal(from, &m, path_of(id), "org.freedesktop.DBus.Properties", "PropertiesChanged") >= 0);
+		assert(sd_bus_message_new_signal(from, &m, path_of(id), "org.freedesktop.DBus.Properties",
+						 "PropertiesChanged") >= 0);
 		assert(sd_bus_message_append(m, "sa{sv}as", RDMAREG_REGION_INTERFACE, 0, 0) >= 0);
 	} else {
-		assert(sd_bus_message_new_signal(from, &m, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE, "RegionRemoved") >= 0);
+		assert(sd_bus_message_new_signal(from, &m, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE,
+						 "RegionRemoved") >= 0);
 		assert(sd_bus_message_append(m, "to", id, path_of(id)) >= 0);
 	}
 	assert(sd_bus_message_set_destination(m, to) >= 0 && sd_bus_send(from, m, NULL) >= 0);
@@ -311,8 +323,10 @@ pid_t mock_daemon_start(void)
 	}
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	bus = connect_bus();
-	assert(sd_bus_add_object_vtable(bus, NULL, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE, manager, NULL) >= 0);
-	assert(sd_bus_add_fallback_vtable(bus, NULL, RDMAREG_REGION_PREFIX, RDMAREG_REGION_INTERFACE, region, NULL, NULL) >= 0);
+	assert(sd_bus_add_object_vtable(bus, NULL, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE, manager,
+					NULL) >= 0);
+	assert(sd_bus_add_fallback_vtable(bus, NULL, RDMAREG_REGION_PREFIX, RDMAREG_REGION_INTERFACE, region,
+					  NULL, NULL) >= 0);
 	assert(sd_bus_add_object_vtable(bus, NULL, "/test", "org.rdmareg.Test", teller, NULL) >= 0);
 	assert(sd_bus_request_name(bus, RDMAREG_BUS_NAME, 0) >= 0);
 	assert(write(ready[1], "", 1) == 1);
@@ -338,8 +352,8 @@ unsigned int mock_tell(const char *what, unsigned int id)
 	uint32_t result;
 	bool forge = !strcmp(what, "forge");
 
-	assert(sd_bus_call_method(b, RDMAREG_BUS_NAME, "/test", "org.rdmareg.Test", "Tell", NULL, &reply, "su",
-				  forge ? "subscriber" : what, id) >= 0);
+	assert(sd_bus_call_method(b, RDMAREG_BUS_NAME, "/test", "org.rdmareg.Test", "Tell", NULL, &reply,
+				  "su", forge ? "subscriber" : what, id) >= 0);
 	assert(sd_bus_message_read(reply, "us", &result, &to) >= 0);
 	if (forge)
 		emit(b, to, "ask", id);
@@ -359,8 +373,11 @@ int mock_bus_start(void)
 	snprintf(config, sizeof(config), "%s/bus.conf", directory);
 	f = fopen(config, "w");
 	assert(f);
-	fprintf(f, "<busconfig><listen>%s</listen><auth>EXTERNAL</auth><policy context='default'><allow send_destination='*' "
-		   "eavesdrop='true'/><allow eavesdrop='true'/><allow own='*'/></policy></busconfig>\n", address);
+	fprintf(f,
+		"<busconfig><listen>%s</listen><auth>EXTERNAL</auth><policy "
+		"context='default'><allow send_destination='*' "
+		"eavesdrop='true'/><allow eavesdrop='true'/><allow own='*'/></policy></busconfig>\n",
+		address);
 	assert(fclose(f) == 0);
 	setenv("RDMAREG_BUS_ADDRESS", address, 1);
 	bus_pid = fork();

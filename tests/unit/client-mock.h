@@ -1,18 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * client-mock.h - a private bus and a played rdmaregd, so that the owner side and rdmaregctl can be run without a daemon, an adapter or root.
+ * client-mock.h - a private bus and a played rdmaregd, so that the owner side and rdmaregctl can be run
+ * without a daemon, an adapter or root.
  *
- * The played daemon answers from a table of regions and does what it is told over its own interface, org.rdmareg.Test at /test. It knows
- * nothing of RDMA: what it proves is what the library says and how it takes the answers.
+ * The played daemon answers from a table of regions and does what it is told over its own interface,
+ * org.rdmareg.Test at /test. It knows nothing of RDMA: what it proves is what the library says and how it
+ * takes the answers.
  *
- *   offset 999 at register: InvalidRange. length 13: LimitExceeded. length 77: no answer, the daemon drops dead instead.
+ *   offset 999 at register: InvalidRange. length 13: LimitExceeded. length 77: no answer, the daemon drops
+ *   dead instead.
  */
 #ifndef RDMAREG_TEST_CLIENT_MOCK_H
 #define RDMAREG_TEST_CLIENT_MOCK_H
 
 #include <sys/types.h>
 
-/* Start a bus; its address goes to RDMAREG_BUS_ADDRESS. 0, or 77 when there is no dbus-daemon. It ends with mock_bus_stop(). */
+/*
+ * Start a bus; its address goes to RDMAREG_BUS_ADDRESS. 0, or 77 when there is no dbus-daemon. It ends with
+ * mock_bus_stop().
+ */
 int mock_bus_start(void);
 void mock_bus_stop(void);
 
@@ -21,9 +27,10 @@ pid_t mock_daemon_start(void);
 void mock_daemon_stop(pid_t pid);
 
 /*
- * mock_tell - have the played daemon do something, from a connection that is not the tested one
- * "populate" N: make N detached regions. "ask" ID, "settle" ID, "change" ID, "vanish" ID: send that signal. "acked" ID: the last
- * revocation acknowledged for it is returned. "forge" ID: send "ask" to every connection from this one, which is not the daemon's.
+ * mock_tell - have the played daemon do something, from a connection that is not the tested one "populate"
+ * N: make N detached regions. "ask" ID, "settle" ID, "change" ID, "vanish" ID: send that signal. "acked"
+ * ID: the last revocation acknowledged for it is returned. "forge" ID: send "ask" to every connection from
+ * this one, which is not the daemon's.
  */
 unsigned int mock_tell(const char *what, unsigned int id);
 

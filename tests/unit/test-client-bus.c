@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-client-bus.c - the owner side and rdmaregctl against a played daemon on a private bus (client-mock.h). argv[1]: rdmaregctl.
+ * test-client-bus.c - the owner side and rdmaregctl against a played daemon on a private bus
+ * (client-mock.h). argv[1]: rdmaregctl.
  *
  * Nothing sleeps: every wait is a poll on the context's descriptor, as a user of the library would do it.
  */
@@ -51,8 +52,12 @@ static int new_file(void)
 
 static void test_register(void)
 {
-	struct rdmareg_register_options o = { .size = sizeof(o), .policy = RDMAREG_POLICY_HOLD, .session = "job.7", .detached = 1 };
-	struct rdmareg_export_options eo = { .size = sizeof(eo), .access = RDMAREG_ACCESS_READ, .uses = 1, .expires_usec = 5 };
+	struct rdmareg_register_options o = {
+		.size = sizeof(o), .policy = RDMAREG_POLICY_HOLD, .session = "job.7", .detached = 1
+	};
+	struct rdmareg_export_options eo = {
+		.size = sizeof(eo), .access = RDMAREG_ACCESS_READ, .uses = 1, .expires_usec = 5
+	};
 	struct rdmareg_region_info info = { .size = sizeof(info) };
 	struct rdmareg_region *region = NULL, *again = NULL;
 	struct rdmareg *c = NULL;
@@ -62,10 +67,14 @@ static void test_register(void)
 	assert(rdmareg_open(NULL, &c) == 0);
 	assert(rdmareg_register(c, fd, 4096, 8192, RDMAREG_ACCESS_READ_WRITE, &o, &region) == 0);
 	assert(rdmareg_region_get_info(region, &info) == 0);
-	assert(info.id == rdmareg_region_id(region) && info.offset == 4096 && info.length == 8192 && info.rkey == 0x1234);
-	assert(info.state == RDMAREG_STATE_LIVE && info.arbitration_mode == RDMAREG_ARBITRATION_LAYOUT_LEASE && info.detached == 1);
-	assert(info.access == RDMAREG_ACCESS_READ_WRITE && info.policy == RDMAREG_POLICY_HOLD && info.bytes_warmed == 7);
-	assert(!strcmp(info.session, "job.7") && !strcmp(info.path, "/some/file") && !*info.ticket && !info.revocation.id);
+	assert(info.id == rdmareg_region_id(region) && info.offset == 4096 && info.length == 8192 &&
+	       info.rkey == 0x1234);
+	assert(info.state == RDMAREG_STATE_LIVE &&
+	       info.arbitration_mode == RDMAREG_ARBITRATION_LAYOUT_LEASE && info.detached == 1);
+	assert(info.access == RDMAREG_ACCESS_READ_WRITE && info.policy == RDMAREG_POLICY_HOLD &&
+	       info.bytes_warmed == 7);
+	assert(!strcmp(info.session, "job.7") && !strcmp(info.path, "/some/file") && !*info.ticket &&
+	       !info.revocation.id);
 
 	assert(rdmareg_export(region, &eo, &ticket) == 0 && strstr(ticket, "rdmareg://10.0.0.1:4791/"));
 	assert(rdmareg_region_refresh(region) == 0 && rdmareg_region_get_info(region, &info) == 0);
@@ -95,7 +104,8 @@ static void test_refusals(void)
 
 	assert(rdmareg_open(NULL, &c) == 0);
 	assert(rdmareg_register(c, fd, 999, 4096, RDMAREG_ACCESS_READ, NULL, &region) == -ERANGE);
-	assert(strstr(rdmareg_last_error(), "round it down") && strstr(rdmareg_last_error(), "registering 4096 bytes at offset 999"));
+	assert(strstr(rdmareg_last_error(), "round it down") &&
+	       strstr(rdmareg_last_error(), "registering 4096 bytes at offset 999"));
 	assert(rdmareg_register(c, fd, 0, 13, RDMAREG_ACCESS_READ, NULL, &region) == -EDQUOT);
 	assert(rdmareg_register(c, fd, 0, 0, RDMAREG_ACCESS_UNKNOWN, NULL, &region) == -EINVAL);
 	assert(rdmareg_register(c, fd, 0, 0, RDMAREG_ACCESS_READ, &o, &region) == -EINVAL);
@@ -150,10 +160,12 @@ static void test_events(void)
 	mock_tell("ask", 11);
 	e = wait_event(c);
 	assert(e.type == RDMAREG_EVENT_REVOCATION_REQUESTED && e.region == 11 && e.revocation.id == 3);
-	assert(e.revocation.cause == RDMAREG_CAUSED_BY_TRUNCATE && e.revocation.offset == 4096 && e.revocation.length == 8192);
+	assert(e.revocation.cause == RDMAREG_CAUSED_BY_TRUNCATE && e.revocation.offset == 4096 &&
+	       e.revocation.length == 8192);
 	mock_tell("settle", 11);
 	e = wait_event(c);
-	assert(e.type == RDMAREG_EVENT_REVOCATION_SETTLED && e.outcome == RDMAREG_OUTCOME_TRUNCATED && e.valid_length == 4096);
+	assert(e.type == RDMAREG_EVENT_REVOCATION_SETTLED && e.outcome == RDMAREG_OUTCOME_TRUNCATED &&
+	       e.valid_length == 4096);
 	/* Changes are one report until it is taken. */
 	for (int i = 0; i < 50; i++)
 		mock_tell("change", 11);
@@ -211,7 +223,8 @@ static int run_ctl(const char *arguments, char *output, size_t bytes)
 	output[n] = 0;
 	status = pclose(f);
 	assert(WIFEXITED(status));
-	fprintf(stderr, "%s: %d\n%.400s\n", arguments, WEXITSTATUS(status), output); /* shown by meson when something fails */
+	fprintf(stderr, "%s: %d\n%.400s\n", arguments, WEXITSTATUS(status),
+		output); /* shown by meson when something fails */
 	return WEXITSTATUS(status);
 }
 
@@ -220,14 +233,17 @@ static void test_ctl(void)
 	static char out[1 << 20];
 	json_object *o;
 
-	assert(run_ctl("--json register /proc/self/exe --access r --session s.1 --grace 2s --export", out, sizeof(out)) == 0);
+	assert(run_ctl("--json register /proc/self/exe --access r --session s.1 --grace 2s --export", out,
+		       sizeof(out)) == 0);
 	o = json_tokener_parse(out);
 	assert(o && json_object_get_uint64(json_object_object_get(o, "id")) == 2);
-	assert(!strcmp(json_object_get_string(json_object_object_get(o, "arbitration_mode")), "layout-lease"));
+	assert(!strcmp(json_object_get_string(json_object_object_get(o, "arbitration_mode")),
+		       "layout-lease"));
 	assert(json_object_get_boolean(json_object_object_get(o, "detached")));
 	assert(strstr(json_object_get_string(json_object_object_get(o, "ticket")), "rdmareg://"));
 	json_object_put(o);
-	assert(run_ctl("register /proc/self/exe --access r --offset 999", out, sizeof(out)) == 1 && strstr(out, "round it down"));
+	assert(run_ctl("register /proc/self/exe --access r --offset 999", out, sizeof(out)) == 1 &&
+	       strstr(out, "round it down"));
 	assert(run_ctl("register /nonexistent", out, sizeof(out)) == 3);
 	assert(run_ctl("register /proc/self/exe --policy never", out, sizeof(out)) == 2);
 
@@ -236,14 +252,17 @@ static void test_ctl(void)
 	o = json_tokener_parse(out);
 	assert(o && json_object_array_length(o) == 402);
 	json_object_put(o);
-	assert(run_ctl("list --session s.1", out, sizeof(out)) == 0 && strstr(out, "ARBITRATION") && strstr(out, "s.1"));
-	assert(run_ctl("list --session s.1 --no-legend", out, sizeof(out)) == 0 && !strstr(out, "ARBITRATION"));
+	assert(run_ctl("list --session s.1", out, sizeof(out)) == 0 && strstr(out, "ARBITRATION") &&
+	       strstr(out, "s.1"));
+	assert(run_ctl("list --session s.1 --no-legend", out, sizeof(out)) == 0 &&
+	       !strstr(out, "ARBITRATION"));
 	assert(run_ctl("list --state bogus", out, sizeof(out)) == 2);
 	assert(run_ctl("show 2", out, sizeof(out)) == 0 && strstr(out, "0x1234"));
 	assert(run_ctl("show 2 --json", out, sizeof(out)) == 0 && strstr(out, "\"revocation\":{\"id\":0"));
 	assert(run_ctl("show 900", out, sizeof(out)) == 3);
 	assert(run_ctl("show 0", out, sizeof(out)) == 2);
-	assert(run_ctl("export 2 --uses 1 --expires 1h", out, sizeof(out)) == 0 && !strncmp(out, "rdmareg://", 10));
+	assert(run_ctl("export 2 --uses 1 --expires 1h", out, sizeof(out)) == 0 &&
+	       !strncmp(out, "rdmareg://", 10));
 	assert(run_ctl("prefetch 2 --length 4K", out, sizeof(out)) == 0);
 	assert(run_ctl("release 900 2 --json", out, sizeof(out)) == 3 && strstr(out, "{\"released\":[2]}"));
 	assert(run_ctl("--help", out, sizeof(out)) == 0 && strstr(out, "release ID..."));
@@ -258,10 +277,12 @@ static void test_watch(void)
 
 	snprintf(command, sizeof(command), "'%s' watch 3 --json", ctl);
 	f = popen(command, "r");
-	assert(f && fgets(line, sizeof(line), f) && strstr(line, "\"event\":\"present\"") && strstr(line, "\"valid_length\":4096"));
+	assert(f && fgets(line, sizeof(line), f) && strstr(line, "\"event\":\"present\"") &&
+	       strstr(line, "\"valid_length\":4096"));
 	mock_tell("ask", 4);
 	mock_tell("ask", 3);
-	assert(fgets(line, sizeof(line), f) && strstr(line, "revocation-requested") && strstr(line, "\"id\":3,"));
+	assert(fgets(line, sizeof(line), f) && strstr(line, "revocation-requested") &&
+	       strstr(line, "\"id\":3,"));
 	mock_tell("settle", 3);
 	assert(fgets(line, sizeof(line), f) && strstr(line, "\"outcome\":\"truncated\""));
 	mock_tell("vanish", 3);

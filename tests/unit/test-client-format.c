@@ -58,9 +58,10 @@ static const struct {
 	uint64_t value;
 	const char *text;
 } printings[] = {
-	{ SIZE, 0, "0" },	  { SIZE, 1000, "1000" },      { SIZE, 1024, "1K" },   { SIZE, 1536, "1.5K" },
-	{ SIZE, 1u << 20, "1M" }, { SIZE, UINT64_MAX, "16777216.0T" }, { TIME, 0, "0s" },     { TIME, 1, "1us" },
-	{ TIME, 500000, "500ms" }, { TIME, 1500000, "1.5s" },  { TIME, 90000000, "1.5min" },
+	{ SIZE, 0, "0" },	   { SIZE, 1000, "1000" },	 { SIZE, 1024, "1K" },
+	{ SIZE, 1536, "1.5K" },	   { SIZE, 1u << 20, "1M" },	 { SIZE, UINT64_MAX, "16777216.0T" },
+	{ TIME, 0, "0s" },	   { TIME, 1, "1us" },		 { TIME, 500000, "500ms" },
+	{ TIME, 1500000, "1.5s" }, { TIME, 90000000, "1.5min" },
 };
 
 int main(void)
@@ -69,16 +70,17 @@ int main(void)
 
 	for (size_t i = 0; i < sizeof(readings) / sizeof(readings[0]); i++) {
 		uint64_t value = 12345;
-		int r = readings[i].kind == NUMBER ? parse_number(readings[i].text, &value) :
-			readings[i].kind == SIZE   ? parse_size(readings[i].text, &value) :
-						     parse_time(readings[i].text, &value);
+		int r = readings[i].kind == NUMBER ? parse_number(readings[i].text, &value)
+			: readings[i].kind == SIZE ? parse_size(readings[i].text, &value)
+						   : parse_time(readings[i].text, &value);
 
 		assert(r == readings[i].r);
 		assert(value == (r ? 12345 : readings[i].value));
 	}
 	for (size_t i = 0; i < sizeof(printings) / sizeof(printings[0]); i++)
-		assert(!strcmp(printings[i].kind == SIZE ? format_size(buffer, printings[i].value) :
-							   format_time(buffer, printings[i].value), printings[i].text));
+		assert(!strcmp(printings[i].kind == SIZE ? format_size(buffer, printings[i].value)
+							 : format_time(buffer, printings[i].value),
+			       printings[i].text));
 	/* What was printed exactly reads back as the same. */
 	for (uint64_t v = 1; v; v <<= 1) {
 		uint64_t back;

@@ -2,8 +2,9 @@
 /*
  * test-client-peer.c - the peer side against a real keeper: test-client-peer TICKET COMMAND
  *
- * TICKET: of a region of 4 MiB or more, for reading and writing. COMMAND: a shell command that makes the filesystem want blocks of it back
- * and leaves its length as it is, e.g. punches a hole. Without arguments it is skipped (77): it needs RDMA devices.
+ * TICKET: of a region of 4 MiB or more, for reading and writing. COMMAND: a shell command that makes the
+ * filesystem want blocks of it back and leaves its length as it is, e.g. punches a hole. Without arguments
+ * it is skipped (77): it needs RDMA devices.
  *
  * Nothing sleeps: waits are polls on the peer's descriptor.
  */
@@ -26,9 +27,12 @@
 static const char *ticket, *command;
 static uint8_t *sent, *got;
 
-static struct rdmareg_peer *connect_peer(enum rdmareg_access access, enum rdmareg_on_revocation on_revocation, size_t buffer)
+static struct rdmareg_peer *connect_peer(enum rdmareg_access access, enum rdmareg_on_revocation on_revocation,
+					 size_t buffer)
 {
-	struct rdmareg_peer_options o = { .size = sizeof(o), .on_revocation = on_revocation, .buffer_bytes = buffer };
+	struct rdmareg_peer_options o = { .size = sizeof(o),
+					  .on_revocation = on_revocation,
+					  .buffer_bytes = buffer };
 	struct rdmareg_peer *p = NULL;
 	int r = rdmareg_peer_connect(ticket, access, &o, &p);
 
@@ -78,11 +82,13 @@ static void fill(uint8_t *memory, unsigned int seed)
 
 static void test_transfer(size_t buffer)
 {
-	struct rdmareg_peer *p = connect_peer(RDMAREG_ACCESS_READ_WRITE, RDMAREG_ON_REVOCATION_RETURN, buffer);
+	struct rdmareg_peer *p =
+		connect_peer(RDMAREG_ACCESS_READ_WRITE, RDMAREG_ON_REVOCATION_RETURN, buffer);
 	struct rdmareg_peer_info i = info_of(p);
 	const size_t odd = BYTES - 12345;
 
-	assert(i.connected && i.alignment && i.path_mtu >= 256 && i.valid_length >= 4u << 20 && *i.device && *i.remote_address);
+	assert(i.connected && i.alignment && i.path_mtu >= 256 && i.valid_length >= 4u << 20 && *i.device &&
+	       *i.remote_address);
 	assert(i.access == RDMAREG_ACCESS_READ_WRITE && i.grace_msec);
 	fill(sent, (unsigned int)buffer + 1);
 	memset(got, 0, BYTES);
@@ -163,11 +169,13 @@ static void test_return(void)
 	e = wait_event(p, RDMAREG_PEER_EVENT_ASKED);
 	assert(e.revocation.id == info_of(p).revocation.id && e.revocation.deadline_usec && e.seen_usec);
 	assert(rdmareg_peer_acknowledge(p, e.revocation.id + 1) == -ESTALE);
-	assert(rdmareg_peer_acknowledge(p, e.revocation.id) == 0 && rdmareg_peer_acknowledge(p, e.revocation.id) == 0);
+	assert(rdmareg_peer_acknowledge(p, e.revocation.id) == 0 &&
+	       rdmareg_peer_acknowledge(p, e.revocation.id) == 0);
 	if (info_of(p).revocation.id)
 		assert(rdmareg_peer_read(p, got, 4096, 0) == -EAGAIN || !info_of(p).revocation.id);
 	e = wait_event(p, RDMAREG_PEER_EVENT_SETTLED);
-	assert(e.outcome == RDMAREG_OUTCOME_RESTORED && e.valid_length == info_of(p).valid_length && !info_of(p).revocation.id);
+	assert(e.outcome == RDMAREG_OUTCOME_RESTORED && e.valid_length == info_of(p).valid_length &&
+	       !info_of(p).revocation.id);
 	assert(rdmareg_peer_write(p, sent, 1 << 20, 0) == 1 << 20);
 	assert(rdmareg_peer_read(p, got, 1 << 20, 0) == 1 << 20 && !memcmp(sent, got, 1 << 20));
 	end_command(pid);
@@ -213,7 +221,8 @@ static void test_ignore(void)
 		n = rdmareg_peer_write(p, sent, 1 << 20, 0);
 	while (n >= 0);
 	assert(n == -ESTALE && strstr(rdmareg_last_error(), "not acknowledged in time"));
-	assert(!info_of(p).connected && rdmareg_peer_read(p, got, 1, 0) == -ESTALE && rdmareg_peer_flush(p, 0) == -ESTALE);
+	assert(!info_of(p).connected && rdmareg_peer_read(p, got, 1, 0) == -ESTALE &&
+	       rdmareg_peer_flush(p, 0) == -ESTALE);
 	assert(rdmareg_peer_acknowledge(p, 1) == -ESTALE);
 	e = wait_event(p, RDMAREG_PEER_EVENT_DISCONNECTED);
 	assert(e.error == -ESTALE && rdmareg_peer_dispatch(p) == 0 && rdmareg_peer_next_event(p, &e) == 0);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-client-ticket.c - the ticket parser: what is accepted comes out exactly, everything else is EINVAL with a sentence and leaves the result
- * untouched. Also every prefix, and every change of one byte, of a good ticket.
+ * test-client-ticket.c - the ticket parser: what is accepted comes out exactly, everything else is EINVAL
+ * with a sentence and leaves the result untouched. Also every prefix, and every change of one byte, of a
+ * good ticket.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -106,7 +107,8 @@ static void test_mutations(void)
 				text[i] = (char)c;
 				memcpy(text + i + 1, good[g].text + i + 1, n - i);
 				if (ticket_parse(text, &t) == 0)
-					assert(strlen(t.host) < sizeof(t.host) && strlen(t.port) < sizeof(t.port) && t.region);
+					assert(strlen(t.host) < sizeof(t.host) &&
+					       strlen(t.port) < sizeof(t.port) && t.region);
 			}
 		}
 	}
@@ -118,7 +120,8 @@ int main(void)
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
 		assert(ticket_parse(good[i].text, &t) == 0);
-		assert(!strcmp(t.host, good[i].host) && !strcmp(t.port, good[i].port) && t.region == good[i].region);
+		assert(!strcmp(t.host, good[i].host) && !strcmp(t.port, good[i].port) &&
+		       t.region == good[i].region);
 		for (int b = 0; b < WIRE_TOKEN_BYTES; b++)
 			assert(t.token[b] == b * 0x11);
 	}

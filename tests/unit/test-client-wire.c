@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-client-wire.c - what the peer side reads from the network, and what failures are called: accepts, rejects, messages,
- * completion statuses, D-Bus errors, the growing structures of the public interface.
+ * test-client-wire.c - what the peer side reads from the network, and what failures are called: accepts,
+ * rejects, messages, completion statuses, D-Bus errors, the growing structures of the public interface.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -18,9 +18,16 @@
 static struct wire_accept good_accept(void)
 {
 	return (struct wire_accept){
-		.magic = htole32(WIRE_MAGIC), .version = htole16(WIRE_VERSION), .rights = htole16(3),
-		.address = htole64(0x7f0000000000), .length = htole64(1 << 20), .valid_length = htole64(5000),
-		.rkey = htole32(0x1234), .generation = htole32(2), .alignment = htole32(4096), .minimum_mtu = htole32(4096),
+		.magic = htole32(WIRE_MAGIC),
+		.version = htole16(WIRE_VERSION),
+		.rights = htole16(3),
+		.address = htole64(0x7f0000000000),
+		.length = htole64(1 << 20),
+		.valid_length = htole64(5000),
+		.rkey = htole32(0x1234),
+		.generation = htole32(2),
+		.alignment = htole32(4096),
+		.minimum_mtu = htole32(4096),
 	};
 }
 
@@ -31,10 +38,12 @@ static void test_accept(void)
 
 	memcpy(unaligned + 1, &a, sizeof(a));
 	assert(wire_get_accept(unaligned + 1, 196, &got) == 0);
-	assert(got.length == 1 << 20 && got.valid_length == 5000 && got.rkey == 0x1234 && got.alignment == 4096);
+	assert(got.length == 1 << 20 && got.valid_length == 5000 && got.rkey == 0x1234 &&
+	       got.alignment == 4096);
 	assert(wire_get_accept(&a, sizeof(a) - 1, &got) == -EPROTO);
 	assert(wire_get_accept(NULL, 0, &got) == -EPROTO);
-#define BAD(change, error) (a = good_accept(), change, assert(wire_get_accept(&a, sizeof(a), &got) == (error)))
+#define BAD(change, error) \
+	(a = good_accept(), change, assert(wire_get_accept(&a, sizeof(a), &got) == (error)))
 	BAD(a.magic = 0, -EPROTO);
 	BAD(a.version = htole16(2), -EPROTONOSUPPORT);
 	BAD(a.length = 0, -EPROTO);
@@ -48,7 +57,9 @@ static void test_accept(void)
 
 static void test_reject(void)
 {
-	struct wire_reject j = { htole32(WIRE_MAGIC), htole16(WIRE_VERSION), htole16(WIRE_REFUSED_LIMIT), "\033[31mfull\n" }, got;
+	struct wire_reject j = { htole32(WIRE_MAGIC), htole16(WIRE_VERSION), htole16(WIRE_REFUSED_LIMIT),
+				 "\033[31mfull\n" },
+			   got;
 	const char *hint;
 
 	assert(wire_get_reject(&j, 148, &got) == 0);
@@ -66,11 +77,14 @@ static void test_reject(void)
 static void test_message(void)
 {
 	struct wire_message m = {
-		.magic = htole32(WIRE_MAGIC), .version = htole16(WIRE_VERSION), .type = htole16(WIRE_REVOCATION_ASKED),
+		.magic = htole32(WIRE_MAGIC),
+		.version = htole16(WIRE_VERSION),
+		.type = htole16(WIRE_REVOCATION_ASKED),
 		.revocation = htole64(9), .time_left_msec = htole32(500), .cause = htole16(1),
 	}, got;
 
-	assert(wire_get_message(&m, sizeof(m), &got) == 0 && got.revocation == 9 && got.time_left_msec == 500);
+	assert(wire_get_message(&m, sizeof(m), &got) == 0 && got.revocation == 9 &&
+	       got.time_left_msec == 500);
 	assert(wire_get_message(&m, sizeof(m) - 1, &got) == -EPROTO);
 	assert(wire_get_message(&m, sizeof(m) + 1, &got) == -EPROTO);
 	m.revocation = 0;
@@ -101,11 +115,13 @@ static void test_completions(void)
 static void test_bus_errors(void)
 {
 	static const char *const own[] = {
-		RDMAREG_ERROR_INVALID_FILE, RDMAREG_ERROR_INVALID_RANGE, RDMAREG_ERROR_INVALID_OPTION, RDMAREG_ERROR_ACCESS_DENIED,
-		RDMAREG_ERROR_LIMIT_EXCEEDED, RDMAREG_ERROR_NO_SUCH_REGION, RDMAREG_ERROR_NO_SUCH_REVOCATION,
-		RDMAREG_ERROR_NO_ADAPTER, RDMAREG_ERROR_BUSY, RDMAREG_ERROR_KEEPER_LOST, RDMAREG_ERROR_FAILED,
+		RDMAREG_ERROR_INVALID_FILE,	  RDMAREG_ERROR_INVALID_RANGE,	RDMAREG_ERROR_INVALID_OPTION,
+		RDMAREG_ERROR_ACCESS_DENIED,	  RDMAREG_ERROR_LIMIT_EXCEEDED, RDMAREG_ERROR_NO_SUCH_REGION,
+		RDMAREG_ERROR_NO_SUCH_REVOCATION, RDMAREG_ERROR_NO_ADAPTER,	RDMAREG_ERROR_BUSY,
+		RDMAREG_ERROR_KEEPER_LOST,	  RDMAREG_ERROR_FAILED,
 	};
-	sd_bus_error e = SD_BUS_ERROR_MAKE_CONST(RDMAREG_ERROR_LIMIT_EXCEEDED, "too many; see RegionsPerTenant=");
+	sd_bus_error e =
+		SD_BUS_ERROR_MAKE_CONST(RDMAREG_ERROR_LIMIT_EXCEEDED, "too many; see RegionsPerTenant=");
 
 	for (size_t i = 0; i < ARRAY_SIZE(own); i++) {
 		assert(error_to_errno(own[i]) > 0);
@@ -145,10 +161,12 @@ static void test_structures(void)
 	ours.uses = 8;
 	assert(struct_out(&longer, &ours, sizeof(ours)) == 0);
 	assert(longer.known.size == sizeof(longer) && longer.known.uses == 8 && !longer.newer);
-	caller = (struct rdmareg_export_options){ .size = offsetof(struct rdmareg_export_options, uses), .uses = 77 };
+	caller = (struct rdmareg_export_options){ .size = offsetof(struct rdmareg_export_options, uses),
+						  .uses = 77 };
 	assert(struct_out(&caller, &ours, sizeof(ours)) == 0 && caller.uses == 77);
 	caller.size = 0;
-	assert(struct_out(&caller, &ours, sizeof(ours)) == -EINVAL && struct_out(NULL, &ours, sizeof(ours)) == -EINVAL);
+	assert(struct_out(&caller, &ours, sizeof(ours)) == -EINVAL &&
+	       struct_out(NULL, &ours, sizeof(ours)) == -EINVAL);
 }
 
 static void test_words(void)

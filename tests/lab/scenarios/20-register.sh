@@ -34,6 +34,7 @@ expect_equal "part: offset" $MIB "$(field offset "$part")"
 expect_equal "part: length" $((2 * MIB)) "$(field length "$part")"
 expect_equal "part: access" r "$(field access "$part")"
 expect_equal "part: policy" follow "$(field policy "$part")"
+expect_equal "part: warm when it was registered" $((2 * MIB)) "$(field bytes_warmed "$(region "$(field id "$part")")")"
 check "part: release" rdmaregctl release "$(field id "$part")"
 r=$(register /mnt/xfs/file --grace 250ms)
 expect_equal "grace" 250000 "$(field grace_usec "$r")"

@@ -171,6 +171,123 @@ static void test_filesystems(void)
 	test_filesystem("xfsdax", "/mnt/xfsdax", true);
 }
 
+/* Device memory, through a descriptor that the keeper could not open itself. */
+static void test_device_dax(void)
+{
+	const char *path = getenv("LAB_DEVDAX");
+	struct keeper_region what = { .length = SIZE, .access = ACCESS_READ_WRITE, .warm = 1 }, info = { 0 };
+	int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1, r;
+	struct keeper_ticket ticket;
+	struct puppet p;
+	uint64_t id = ++last_region;
+	uint8_t *memory;
+
+	if (fd < 0) {
+		printf("skip device-dax: LAB_DEVDAX names none\n");
+		return;
+	}
+	r = client_register(&k, id, fd, &what, &info);
+	check(r == 0 && info.valid_length == SIZE && info.mode != ARBITRATION_LAYOUT_LEASE,
+	      "device-dax: registered (%s)", r ? strerror(-r) : info.mode_reason);
+	what.length = PAGE;
+	check(client_register(&k, ++last_region, fd, &what, NULL) == -ERANGE,
+	      "device-dax: not in smaller pages than it has");
+	memory = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	must(memory != MAP_FAILED && client_export(&k, id, RW, 0, &ticket) == 0);
+	memory[5 * PAGE] = 0;
+	puppet_start(&p, drive_node);
+	check(puppet_connect(&p, ticket.text, RW) && puppet_write(&p, 5 * PAGE, 'D') == 0 &&
+		      memory[5 * PAGE] == 'D',
+	      "device-dax: a peer writes, and it is there");
+	check(client_release(&k, id) == 0 && puppet_write(&p, 0, 'x') != 0, "device-dax: released");
+	puppet_end(&p);
+	munmap(memory, SIZE);
+	close(fd);
+}
+
+static struct keeper_region describe(uint64_t id)
+{
+	struct keeper_message m = { .type = KEEPER_LIST }, found = { 0 };
+	uint64_t operation = client_send(&k, &m, -1);
+
+	do {
+		m = client_answer(&k, operation);
+		if (m.type == KEEPER_REGION && m.region == id)
+			found = m;
+	} while (m.type != KEEPER_DONE);
+	must(found.region);
+	return found.info;
+}
+
+/* Warming again after writeback dirties nothing, so it does not lead to more writeback. */
+static void test_warming(void)
+{
+	struct keeper_region info, before;
+	struct keeper_ticket ticket;
+	struct puppet p;
+	char path[64];
+	int fd = make_file("/mnt/ext4", path);
+	uint64_t id;
+
+	if (!welcome.has_module) {
+		printf("skip warming: no kernel module\n");
+		return;
+	}
+	id = make_region(fd, RW, 0, &before, &ticket);
+	puppet_start(&p, drive_node);
+	must(id && puppet_connect(&p, ticket.text, RW));
+	for (uint64_t i = 0; i < 16; i++)
+		must(puppet_write(&p, i * PAGE, 'w') == 0);
+	must(fdatasync(fd) == 0);
+	do
+		info = describe(id);
+	while (info.bytes_warmed == before.bytes_warmed || !info.writebacks);
+	check(info.bytes_warmed <= 3 * before.bytes_warmed, "what writeback took is warmed again (%d KiB)",
+	      (int)((info.bytes_warmed - before.bytes_warmed) / 1024));
+	before = describe(id);
+	for (int i = 0; i < 10; i++)
+		must(fdatasync(fd) == 0);
+	info = describe(id);
+	check(info.writebacks == before.writebacks, "and that leads to no writeback");
+	check(client_release(&k, id) == 0, "released");
+	puppet_end(&p);
+	close(fd);
+}
+
+/* An interface whose MTU makes the adapter incorrect: nothing is exported, nobody admitted. */
+static void test_mtu(void)
+{
+	struct keeper_ticket ticket;
+	struct keeper_region info;
+	char path[64], command[160], name[32] = "";
+	int fd = make_file("/mnt/tmpfs", path), r;
+	uint64_t id = make_region(fd, RW, 0, &info, &ticket);
+	struct puppet p;
+	FILE *f;
+
+	snprintf(command, sizeof(command), "/sys/class/infiniband/%.40s/ports/1/gid_attrs/ndevs/0",
+		 welcome.device);
+	f = fopen(command, "re");
+	must(id && f && fscanf(f, "%31s", name) == 1);
+	fclose(f);
+	snprintf(command, sizeof(command), "ip link set %s mtu 1500", name);
+	must(system(command) == 0);
+	r = client_export(&k, id, RW, 0, &ticket);
+	check(r == -EMSGSIZE, "small MTU: no ticket (%s)", strerror(-r));
+	puppet_start(&p, drive_node);
+	check(!puppet_connect(&p, ticket.text, RW) && p.refused == WIRE_REFUSED_MTU,
+	      "small MTU: nobody is admitted");
+	puppet_end(&p);
+	snprintf(command, sizeof(command), "ip link set %s mtu 4200", name);
+	must(system(command) == 0);
+	puppet_start(&p, drive_node);
+	check(puppet_connect(&p, ticket.text, RW) && puppet_write(&p, 0, 'm') == 0,
+	      "with the right one they are");
+	puppet_end(&p);
+	check(client_release(&k, id) == 0, "released");
+	close(fd);
+}
+
 static void test_rights(void)
 {
 	struct keeper_ticket reading, other, once;
@@ -293,6 +410,7 @@ static const struct {
 } tests[] = {
 	{ "filesystems", test_filesystems }, { "rights", test_rights },	  { "truncate", test_truncates },
 	{ "notify", test_notify },	     { "joining", test_joining }, { "crowd", test_crowd },
+	{ "device-dax", test_device_dax },   { "warming", test_warming }, { "mtu", test_mtu },
 	{ "killed", test_killed },	     { "stopped", test_stopped }, { "removal", test_removal, true },
 };
 

@@ -1,0 +1,41 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# test-client-completion.sh RDMAREGCTL COMPLETION_DIR - what can be completed is what exists: every verb and option that --help names is
+# offered by both completions, and bash offers nothing else.
+set -u
+ctl=$1 dir=$2 status=0
+
+wrong() { echo "$*" >&2; status=1; }
+words() { tr -s ' \n' '\n' | sort -u; }
+
+# offered WORD... - what bash would offer behind this command line.
+offered() {
+	COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
+	_rdmaregctl
+	printf '%s\n' "${COMPREPLY[@]}" | words
+}
+
+complete() { :; }
+compopt() { :; }
+rdmaregctl() { printf ' 7 live\n12 lost\n'; }
+# shellcheck source=/dev/null
+. "$dir/rdmaregctl.bash"
+
+verbs=$("$ctl" --help | sed -n 's/^  \([a-z]*\) .*/\1/p')
+[ "$(wc -w <<<"$verbs")" -ge 9 ] || wrong "--help names too few verbs: $verbs"
+[ "$(offered rdmaregctl '' | grep -v '^-')" = "$(words <<<"$verbs")" ] || wrong "bash: not the verbs of --help"
+for verb in $verbs; do
+	grep -q "'$verb:" "$dir/_rdmaregctl" || wrong "zsh: no verb $verb"
+	options=$("$ctl" "$verb" --help | sed -n 's/^  \(--[a-z-]*\).*/\1/p')
+	[ "$(offered rdmaregctl "$verb" -- | words)" = "$(words <<<"$options")" ] || wrong "bash: $verb: not the options of --help"
+	for option in $options; do
+		grep -q -- "$option\[" "$dir/_rdmaregctl" || wrong "zsh: no option $option"
+	done
+done
+[ "$(offered rdmaregctl show '' | xargs)" = "12 7" ] || wrong "bash: show does not offer the regions"
+[ "$(offered rdmaregctl --json register f --policy h)" = hold ] || wrong "bash: --policy h is not hold"
+if command -v zsh >/dev/null; then
+	zsh -n "$dir/_rdmaregctl" || wrong "zsh: does not parse"
+fi
+exit $status

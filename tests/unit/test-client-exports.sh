@@ -1,0 +1,31 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# test-client-exports.sh LIBRARY HEADER SYMBOLS PAGE - the library exports what its header declares, no more and no less, all of it in a version
+# stanza; each function is documented in the header and named by the manual page; the header stands alone, in C and in C++.
+set -u
+library=$1 header=$2 symbols=$3 page=$4 status=0
+
+wrong() { echo "$*" >&2; status=1; }
+
+declared=$(grep -o '^[a-z].*\brdmareg_[a-z_]*(' "$header" | grep -o 'rdmareg_[a-z_]*($' | tr -d '(' | sort)
+exported=$(nm -D --defined-only --format=posix "$library" | sed -n 's/^\(rdmareg_[a-z_]*\)@@RDMAREG_[0-9.]* .*/\1/p' | sort)
+listed=$(sed -n 's/^\t\(rdmareg_[a-z_]*\);$/\1/p' "$symbols" | sort)
+[ -n "$declared" ] || wrong "no declarations found"
+[ "$declared" = "$exported" ] || wrong "declared and exported differ: $(diff <(echo "$declared") <(echo "$exported"))"
+[ "$declared" = "$listed" ] || wrong "declared and listed differ: $(diff <(echo "$declared") <(echo "$listed"))"
+[ -z "$(nm -D --defined-only --format=posix "$library" | grep -v '@@RDMAREG\|^RDMAREG_')" ] || wrong "something is exported without a version"
+
+for function in $declared; do
+	# The paragraph that explains it: by its name, or by the tail of it ("rdmareg_peer_get_fd, _dispatch, ...").
+	case $function in
+	*_name | *_from_name) continue ;; # explained together, above the enumerations
+	esac
+	grep -q "^ \* .*\b$function\b" "$header" || grep -q "^ \* .*\b_${function##*_}\b" "$header" || wrong "$function is not explained"
+	grep -q "$function()" "$page" || wrong "$function is not in the manual page"
+done
+for language in c c++; do
+	echo '#include "rdmareg.h"' | ${CC:-cc} -x $language -Wall -Wextra -Werror -fsyntax-only -I"$(dirname "$header")" - 2>/dev/null ||
+		{ [ $language = c++ ] && ! command -v c++ >/dev/null; } || wrong "the header does not stand alone in $language"
+done
+exit $status
