@@ -11,10 +11,21 @@
 #include "peer.h"
 #include "util.h"
 
+/* Both may fail for the best of reasons: it is so already. */
+void peer_raise(struct rdmareg_peer *p)
+{
+	eventfd_write(p->event_fd, 1);
+}
+
+void peer_lower(struct rdmareg_peer *p)
+{
+	eventfd_t count;
+
+	eventfd_read(p->event_fd, &count);
+}
+
 void peer_event(struct rdmareg_peer *p, struct rdmareg_peer_event *e)
 {
-	uint64_t one = 1;
-
 	e->size = sizeof(*e);
 	e->seen_usec = clock_usec(CLOCK_BOOTTIME);
 	if (p->options.on_event) {
@@ -26,13 +37,11 @@ void peer_event(struct rdmareg_peer *p, struct rdmareg_peer_event *e)
 		p->n_events--;
 	}
 	p->events[(p->event_first + p->n_events++) % PEER_EVENTS] = *e;
-	if (write(p->event_fd, &one, sizeof(one)) < 0)
-		return; /* it is readable already: that is what was wanted */
+	peer_raise(p);
 }
 
 _public_ int rdmareg_peer_next_event(struct rdmareg_peer *p, struct rdmareg_peer_event *event)
 {
-	uint64_t count;
 	int r;
 
 	if (!p->n_events)
@@ -41,8 +50,8 @@ _public_ int rdmareg_peer_next_event(struct rdmareg_peer *p, struct rdmareg_peer
 	if (r < 0)
 		return r;
 	p->event_first = (p->event_first + 1) % PEER_EVENTS;
-	if (!--p->n_events && read(p->event_fd, &count, sizeof(count)) < 0)
-		return 1; /* nothing to take back: fine */
+	if (!--p->n_events)
+		peer_lower(p);
 	return 1;
 }
 

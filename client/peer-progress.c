@@ -14,6 +14,8 @@
 #include "util.h"
 #include "wire.h"
 
+#define ROUNDS 16 /* of eight completions, in one look */
+
 int peer_end(struct rdmareg_peer *p, int error, const char *format, ...)
 {
 	struct rdmareg_peer_event e = { .type = RDMAREG_PEER_EVENT_DISCONNECTED };
@@ -141,16 +143,18 @@ int peer_progress(struct rdmareg_peer *p)
 {
 	struct rdma_cm_event *event;
 	struct ibv_wc wc[8];
-	int n;
+	int n = 1;
 
-	do {
+	/* Bounded: a keeper that sends faster than we read must not keep us here. */
+	for (int round = 0; round < ROUNDS && n > 0; round++) {
 		n = p->error ? 0 : ibv_poll_cq(p->cq, ARRAY_SIZE(wc), wc);
 		if (n < 0)
 			return peer_end(p, EIO,
 					"the adapter's completion queue failed; see the kernel's log");
 		for (int i = 0; i < n && !p->error; i++)
 			take_completion(p, &wc[i]);
-	} while (n > 0);
+	}
+	p->more = n > 0;
 	/* The channel does not block (peer-connect.c). */
 	while (rdma_get_cm_event(p->channel, &event) == 0) {
 		enum rdma_cm_event_type type = event->event;
@@ -187,11 +191,11 @@ int peer_sleep(struct rdmareg_peer *p, uint64_t deadline_usec)
 	uint64_t now = clock_usec(CLOCK_MONOTONIC), left;
 	int r;
 
-	/* Between the last look and the arming something may have come: look once more before sleeping. */
-	if (peer_arm(p))
-		return 0;
 	if (now >= deadline_usec)
 		return -ETIMEDOUT;
+	/* Between the last look and the arming something may have come: look once more before sleeping. */
+	if (p->more || peer_arm(p))
+		return 0;
 	left = (deadline_usec - now + 999) / 1000;
 	r = poll(fds, ARRAY_SIZE(fds), left > 60000 ? 60000 : (int)left);
 	if (r < 0)

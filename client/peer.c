@@ -208,11 +208,15 @@ _public_ int rdmareg_peer_get_fd(const struct rdmareg_peer *p)
 
 _public_ int rdmareg_peer_dispatch(struct rdmareg_peer *p)
 {
+	if (!p->n_events)
+		peer_lower(p);
 	/* Look, have the next completion announced, look again: nothing can slip between. */
 	p->armed = false;
 	peer_progress(p);
 	peer_arm(p);
 	peer_progress(p);
+	if (p->more)
+		peer_raise(p);
 	if (!p->error && p->revocation.id && !p->acknowledged &&
 	    p->options.on_revocation == RDMAREG_ON_REVOCATION_YIELD)
 		peer_send_ack(p);

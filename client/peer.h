@@ -51,8 +51,9 @@ struct rdmareg_peer {
 	struct peer_control *control;
 	struct ibv_mr *control_mr;
 	int epoll_fd;	     /* what the caller waits on: both channels and event_fd */
-	int event_fd;	     /* readable while an event waits to be taken */
+	int event_fd;	     /* readable while an event waits, or dispatch was not done */
 	bool armed;	     /* the completion queue will tell of the next completion */
+	bool more;	     /* the last look at the queue did not reach its end */
 	uint32_t sends_busy; /* bit per peer_control.send */
 
 	/* the region */
@@ -80,9 +81,9 @@ struct rdmareg_peer {
 
 /* peer-progress.c */
 int peer_progress(struct rdmareg_peer *p); /* 0, or p->error */
-int peer_sleep(struct rdmareg_peer *p,
-	       uint64_t deadline_usec); /* 0: look again; -ETIMEDOUT, -EINTR; no sentence set */
-int peer_arm(struct rdmareg_peer *p);	/* 1: armed just now, so look again; 0: was armed */
+/* 0: look again; -ETIMEDOUT, -EINTR; no sentence set. */
+int peer_sleep(struct rdmareg_peer *p, uint64_t deadline_usec);
+int peer_arm(struct rdmareg_peer *p); /* 1: armed just now, so look again; 0: was armed */
 int peer_post_receive(struct rdmareg_peer *p, uint32_t i);
 int peer_end(struct rdmareg_peer *p, int error, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -98,13 +99,15 @@ void peer_teardown(struct rdmareg_peer *p);
 int peer_set_nonblocking(int fd);
 
 /* peer-events.c */
+void peer_raise(struct rdmareg_peer *p); /* make the caller's descriptor readable, or let it be again */
+void peer_lower(struct rdmareg_peer *p);
 void peer_event(struct rdmareg_peer *p, struct rdmareg_peer_event *e);
 void peer_take_message(struct rdmareg_peer *p, const struct wire_message *m);
 
 /* peer-transfer.c */
 void transfer_complete(struct rdmareg_peer *p, uint32_t slot);
-void transfer_free_memory(
-	struct rdmareg_peer *p); /* bounce and buffers, when nothing is in flight any more */
+/* Bounce memory and buffers; nothing may be in flight any more. */
+void transfer_free_memory(struct rdmareg_peer *p);
 
 /*
  * completion.c: what a failed completion means. errno, positive; a sentence about the matter and what to

@@ -119,7 +119,7 @@ static int fetch_page(struct rdmareg_list *l)
 /* 1 with the next region of the page, 0 at the page's end. */
 static int next_of_page(struct rdmareg_list *l)
 {
-	uint64_t id;
+	uint64_t id = 0;
 	int r;
 
 	r = sd_bus_message_enter_container(l->answer, 'r', "toa{sv}");

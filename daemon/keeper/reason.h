@@ -9,6 +9,7 @@
  *   ERANGE  unaligned, empty, overflowing range      ENXIO   no RDMA device with on-demand paging
  *   EACCES  more access than the descriptor has      EBUSY   not now: a revocation or a release is going on
  *   ENOENT  no such region                           ESTALE  that revocation is over
+ *   EEXIST  a region of that number is there         EMSGSIZE  the RDMA MTU is too small for this adapter
  */
 #ifndef RDMAREG_KEEPER_REASON_H
 #define RDMAREG_KEEPER_REASON_H

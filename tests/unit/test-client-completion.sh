@@ -16,8 +16,12 @@ offered() {
 	printf '%s\n' "${COMPREPLY[@]}" | words
 }
 
+# Called by what is sourced.
+# shellcheck disable=SC2317
 complete() { :; }
+# shellcheck disable=SC2317
 compopt() { :; }
+# shellcheck disable=SC2317
 rdmaregctl() { printf ' 7 live\n12 lost\n'; }
 # shellcheck source=/dev/null
 . "$dir/rdmaregctl.bash"

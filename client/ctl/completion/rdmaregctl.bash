@@ -8,7 +8,7 @@ _rdmaregctl_ids() {
 }
 
 _rdmaregctl() {
-	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} verb= word
+	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} verb="" word
 	local -A options=(
 		[register]='--offset --length --access --policy --grace --export --session --no-warm'
 		[list]='--session --state'

@@ -6,6 +6,12 @@
 
 apt_dir=$lab/apt
 
+# archives - "CODENAME|ADDRESS" of each Debian archive that apt on this machine is configured for and has seen.
+archives() {
+	apt-get indextargets --format '$(ORIGIN)|$(COMPONENT)|$(CODENAME)|$(REPO_URI)' 'Created-By: Packages' |
+		sed -n 's/^Debian|main|//p'
+}
+
 # mirror main|security - the address of Debian's archive, as configured on this machine.
 mirror() {
 	local want=$1 codename uri
@@ -14,8 +20,7 @@ mirror() {
 		main:*-*) ;;
 		main:* | security:*-security) echo "$uri"; return 0 ;;
 		esac
-	done < <(apt-get indextargets --format '$(ORIGIN)|$(COMPONENT)|$(CODENAME)|$(REPO_URI)' 'Created-By: Packages' |
-		sed -n 's/^Debian|main|//p')
+	done < <(archives)
 	[ "$want" = security ] || die "apt on this machine knows no Debian archive: look at /etc/apt/sources.list*"
 }
 

@@ -6,6 +6,7 @@
 #
 # One at a time: others wait for the lock. Independent downloads run side by side.
 . "$(dirname "$0")/common.sh"
+. "$host/apt.sh"
 
 bare=
 [ "${1:-}" != --bare ] || { bare=1; shift; }
@@ -42,6 +43,10 @@ prepare_trees_and_kernels() {
 	for series; do
 		"$host/kernels.sh" version "$series" >/dev/null || unknown+=("$series")
 	done
+	# an image whose package lists were removed does not know where they come from until they are read again
+	if [ ${#stale[@]} -gt 0 ] || [ ${#unknown[@]} -gt 0 ]; then
+		[ -n "$(archives)" ] || step "apt-get update" apt-update apt-get -q update
+	fi
 	for tree in "${stale[@]}"; do start "lab: tree $tree" "lab-$tree" "$host/trees.sh" $tree; done
 	[ ${#unknown[@]} = 0 ] || start "lab: download of kernels ${unknown[*]}" lab-fetch "$host/kernels.sh" fetch "${unknown[@]}"
 	join

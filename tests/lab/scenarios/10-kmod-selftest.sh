@@ -8,6 +8,7 @@
 # boot: plain kernel=6.1
 # timeout: 400
 . /lab/guest/lib.sh
+lab_setup
 
 # unused - the module's count of users is down to nothing. Files are released a moment after their owner is
 # gone.

@@ -208,6 +208,38 @@ void test_joining(void)
 	close(fd);
 }
 
+/* One file, two regions: the breaker waits for both, once, and both go on. */
+void test_twice(void)
+{
+	struct keeper_region info;
+	struct keeper_ticket ticket;
+	char path[64];
+	int fd = make_file("/mnt/xfs", path), t;
+	uint64_t first, second;
+	pid_t breaker;
+
+	if (!welcome.has_module) {
+		printf("skip twice: no kernel module\n");
+		return;
+	}
+	first = make_region(fd, RW, 0, &info, &ticket);
+	second = make_region(fd, RW, 0, &info, &ticket);
+	must(first && second);
+	for (int round = 1; round <= 2; round++) {
+		breaker = truncate_elsewhere(fd, MIB / round);
+		client_event(&k, KEEPER_REVOCATION, first);
+		client_event(&k, KEEPER_REVOCATION, second);
+		must(client_event(&k, KEEPER_SETTLED, first).revocation.valid_length ==
+		     (uint64_t)(MIB / round));
+		must(client_event(&k, KEEPER_SETTLED, second).revocation.valid_length ==
+		     (uint64_t)(MIB / round));
+		t = took(breaker);
+		check(t >= GRACE_MSEC - 20 && t < 3 * GRACE_MSEC, "twice: one grace for both (%d ms)", t);
+	}
+	check(client_release(&k, first) == 0 && client_release(&k, second) == 0, "twice: released");
+	close(fd);
+}
+
 /* Half of them answers, and goes on writing in every round; the other half is gone after the first. */
 void test_crowd(void)
 {

@@ -408,10 +408,19 @@ static const struct {
 	void (*run)(void);
 	bool on_request;
 } tests[] = {
-	{ "filesystems", test_filesystems }, { "rights", test_rights },	  { "truncate", test_truncates },
-	{ "notify", test_notify },	     { "joining", test_joining }, { "crowd", test_crowd },
-	{ "device-dax", test_device_dax },   { "warming", test_warming }, { "mtu", test_mtu },
-	{ "killed", test_killed },	     { "stopped", test_stopped }, { "removal", test_removal, true },
+	{ "filesystems", test_filesystems },
+	{ "rights", test_rights },
+	{ "truncate", test_truncates },
+	{ "notify", test_notify },
+	{ "joining", test_joining },
+	{ "crowd", test_crowd },
+	{ "twice", test_twice },
+	{ "device-dax", test_device_dax },
+	{ "warming", test_warming },
+	{ "mtu", test_mtu },
+	{ "killed", test_killed },
+	{ "stopped", test_stopped },
+	{ "removal", test_removal, true },
 };
 
 int main(int argc, char *argv[])

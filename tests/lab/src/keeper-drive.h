@@ -33,6 +33,7 @@ uint64_t make_region(int fd, uint32_t rights, uint32_t uses, struct keeper_regio
 void test_truncates(void);
 void test_notify(void);
 void test_joining(void);
+void test_twice(void);
 void test_crowd(void);
 
 #endif

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * test-client-events.c - what messages from a region's host do to a peer, without an adapter: which revocation is
+ * pending, what a stale or repeated message changes (nothing), and that a ring nobody empties loses its oldest
+ * events and no state.
+ */
+#undef NDEBUG
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "peer.h"
+
+static struct rdmareg_peer peer;
+
+static void begin(void)
+{
+	memset(&peer, 0, sizeof(peer));
+	peer.remote = (struct wire_accept){
+		.length = 1 << 20, .valid_length = 1 << 20, .rkey = 1, .generation = 1, .alignment = 4096
+	};
+	peer.event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	assert(peer.event_fd >= 0);
+}
+
+static void end(void)
+{
+	close(peer.event_fd);
+}
+
+static void take(enum wire_type type, uint64_t revocation, uint64_t valid_length)
+{
+	struct wire_message m = {
+		.type = type,
+		.revocation = revocation,
+		.valid_length = valid_length,
+		.rkey = 7,
+		.generation = 2,
+		.offset = 4096,
+		.length = 8192,
+		.time_left_msec = 500,
+		.cause = 1,
+		.outcome = 1,
+	};
+
+	peer_take_message(&peer, &m);
+}
+
+static bool readable(void)
+{
+	struct pollfd fd = { .fd = peer.event_fd, .events = POLLIN };
+
+	return poll(&fd, 1, 0) == 1;
+}
+
+static struct rdmareg_peer_event next(void)
+{
+	struct rdmareg_peer_event e = { .size = sizeof(e) };
+
+	assert(readable() && rdmareg_peer_next_event(&peer, &e) == 1);
+	return e;
+}
+
+static void test_revocations(void)
+{
+	struct rdmareg_peer_event e = { .size = sizeof(e) };
+
+	begin();
+	assert(!readable() && rdmareg_peer_next_event(&peer, &e) == 0);
+	take(WIRE_REVOCATION_ASKED, 5, 1 << 20);
+	assert(peer.revocation.id == 5 && !peer.acknowledged && peer.revocation.deadline_usec);
+	e = next();
+	assert(e.type == RDMAREG_PEER_EVENT_ASKED && e.revocation.id == 5 && e.revocation.offset == 4096);
+	assert(e.revocation.cause == RDMAREG_CAUSED_BY_TRUNCATE && e.seen_usec && !readable());
+
+	/* Twice, or older: nothing, also not after the acknowledgement. */
+	peer.acknowledged = true;
+	take(WIRE_REVOCATION_ASKED, 5, 1 << 20);
+	take(WIRE_REVOCATION_ASKED, 4, 1 << 20);
+	assert(peer.revocation.id == 5 && peer.acknowledged && !readable());
+
+	/* The end of an older one is told, and does not end this one. */
+	take(WIRE_REVOCATION_SETTLED, 4, 1 << 20);
+	assert(peer.revocation.id == 5 && peer.acknowledged);
+	assert(next().type == RDMAREG_PEER_EVENT_SETTLED);
+
+	/* A newer one in its place has to be acknowledged anew. */
+	take(WIRE_REVOCATION_ASKED, 6, 1 << 20);
+	assert(peer.revocation.id == 6 && !peer.acknowledged);
+	assert(next().revocation.id == 6);
+	take(WIRE_REVOCATION_SETTLED, 6, 5000);
+	e = next();
+	assert(e.type == RDMAREG_PEER_EVENT_SETTLED && e.outcome == RDMAREG_OUTCOME_TRUNCATED &&
+	       e.valid_length == 5000);
+	assert(!peer.revocation.id && peer.remote.valid_length == 5000 && peer.remote.rkey == 7);
+	assert(peer.remote.generation == 2 && e.generation == 2);
+
+	take(WIRE_LENGTH_CHANGED, 0, 9000);
+	e = next();
+	assert(e.type == RDMAREG_PEER_EVENT_LENGTH_CHANGED && e.valid_length == 9000 &&
+	       peer.remote.valid_length == 9000);
+	assert(peer.remote.rkey == 7 && !readable());
+	end();
+}
+
+static void test_ring(void)
+{
+	struct rdmareg_peer_event e = { .size = sizeof(e) };
+	int n = 0;
+
+	begin();
+	for (uint64_t i = 0; i < 3 * PEER_EVENTS; i++)
+		take(WIRE_LENGTH_CHANGED, 0, i);
+	assert(peer.remote.valid_length == 3 * PEER_EVENTS - 1);
+	while (rdmareg_peer_next_event(&peer, &e) > 0)
+		assert(e.valid_length == 2 * PEER_EVENTS + (uint64_t)n++);
+	assert(n == PEER_EVENTS && !readable());
+	/* A program built with an older, smaller structure; one that forgot its size. */
+	take(WIRE_LENGTH_CHANGED, 0, 1);
+	e = (struct rdmareg_peer_event){ .size = offsetof(struct rdmareg_peer_event, revocation),
+					 .valid_length = 77 };
+	assert(rdmareg_peer_next_event(&peer, &e) == 1 && e.valid_length == 77);
+	take(WIRE_LENGTH_CHANGED, 0, 1);
+	e.size = 0;
+	assert(rdmareg_peer_next_event(&peer, &e) == -EINVAL && readable());
+	end();
+}
+
+static void count(const struct rdmareg_peer_event *e, void *userdata)
+{
+	assert(e->size == sizeof(*e) && e->type == RDMAREG_PEER_EVENT_LENGTH_CHANGED);
+	++*(int *)userdata;
+}
+
+static void test_callback(void)
+{
+	int n = 0;
+
+	begin();
+	peer.options.on_event = count;
+	peer.options.userdata = &n;
+	take(WIRE_LENGTH_CHANGED, 0, 1);
+	take(WIRE_LENGTH_CHANGED, 0, 2);
+	assert(n == 2 && !readable());
+	end();
+}
+
+int main(void)
+{
+	test_revocations();
+	test_ring();
+	test_callback();
+	return 0;
+}
