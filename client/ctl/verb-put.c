@@ -139,13 +139,14 @@ static int write_chunk(struct session *s, const struct options *o, const uint8_t
 		uint64_t left = bytes - written, fits = o->clip ? room(s, o->offset + at + written) : left;
 		int64_t n;
 
-		if (!fits)
+		/* No room is fine, no connection is not: the write says why. */
+		if (!fits && s->connected)
 			return EXIT_OK;
 		n = rdmareg_peer_write(s->peer, chunk + written, fits < left ? fits : left,
 				       o->offset + at + written);
 		if (n == -ERANGE && o->clip)
 			continue; /* became shorter while we looked */
-		if (n < 0)
+		if (n <= 0)
 			return n == -EINTR && o->repeat > 1
 				       ? EXIT_OK
 				       : incomplete(s, (int)n, done + written, o->offset);
@@ -164,7 +165,7 @@ static int write_pass(struct session *s, const struct options *o, struct source 
 
 	if (from->seekable) {
 		from->position = 0;
-		/* what cannot fit whole is not begun: half a file there helps nobody */
+		/* What cannot fit whole is not begun: half a file there helps nobody. */
 		if (!o->clip && !session_is_revoked(s) && source_size(from) > room(s, o->offset))
 			return incomplete(s, -ERANGE, 0, o->offset);
 	}

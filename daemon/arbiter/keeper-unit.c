@@ -127,7 +127,27 @@ static int append_identity(sd_bus_message *m, const struct spawn_request *q)
 	return r;
 }
 
-static int append_sandbox(sd_bus_message *m, const struct spawn_request *q)
+/* A property that is a list to allow only what is on it. */
+static int append_allowed(sd_bus_message *m, const char *property, char *const words[])
+{
+	int r = sd_bus_message_open_container(m, 'r', "sv");
+
+	if (r >= 0)
+		r = sd_bus_message_append(m, "s", property);
+	if (r >= 0)
+		r = sd_bus_message_open_container(m, 'v', "(bas)");
+	if (r >= 0)
+		r = sd_bus_message_open_container(m, 'r', "bas");
+	if (r >= 0)
+		r = sd_bus_message_append(m, "b", 1);
+	if (r >= 0)
+		r = sd_bus_message_append_strv(m, (char **)(uintptr_t)words);
+	for (int i = 0; i < 3 && r >= 0; i++)
+		r = sd_bus_message_close_container(m);
+	return r;
+}
+
+static int append_sandbox(sd_bus_message *m)
 {
 	/* not ProtectClock: it would bring a device policy with it */
 	static const char *const on[] = { "NoNewPrivileges",	  "ProtectControlGroups",
@@ -135,20 +155,31 @@ static int append_sandbox(sd_bus_message *m, const struct spawn_request *q)
 					  "ProtectKernelModules", "ProtectKernelTunables",
 					  "LockPersonality",	  "MemoryDenyWriteExecute",
 					  "RestrictRealtime",	  "RestrictSUIDSGID" };
-	uint64_t descriptors = 256 + 2 * (q->settings->regions_per_tenant + q->settings->peers_per_tenant);
+	static char *const families[] = { "AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK", NULL };
+	static char *const calls[] = { "@system-service", NULL };
 	int r = 0;
 
 	for (size_t i = 0; i < sizeof(on) / sizeof(on[0]) && r >= 0; i++)
 		r = sd_bus_message_append(m, "(sv)", on[i], "b", 1);
-	if (r < 0)
-		return r;
-	return sd_bus_message_append(m, "(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)", "StandardOutput", "s",
-				     "journal", "StandardError", "s", "journal", "LimitMEMLOCK", "t",
-				     q->settings->memlock_bytes, "LimitNOFILE", "t", descriptors,
-				     "CapabilityBoundingSet", "t", (uint64_t)0, "AmbientCapabilities", "t",
-				     (uint64_t)0, "ProtectSystem", "s", "strict", "ProtectHome", "s", "yes",
-				     "RestrictNamespaces", "t", (uint64_t)0, "RestrictAddressFamilies",
-				     "(bas)", 1, 4, "AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK");
+	if (r >= 0)
+		r = sd_bus_message_append(
+			m, "(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)", "ProtectSystem", "s", "strict", "ProtectHome",
+			"s", "yes", "KeyringMode", "s", "private", "UMask", "u", (uint32_t)0077,
+			"CapabilityBoundingSet", "t", (uint64_t)0, "AmbientCapabilities", "t", (uint64_t)0,
+			"RestrictNamespaces", "t", (uint64_t)0, "SystemCallArchitectures", "as", 1, "native");
+	if (r >= 0)
+		r = append_allowed(m, "RestrictAddressFamilies", families);
+	return r < 0 ? r : append_allowed(m, "SystemCallFilter", calls);
+}
+
+static int append_resources(sd_bus_message *m, const struct settings *s)
+{
+	/* a region keeps its file open, a peer has a connection */
+	uint64_t descriptors = 256 + 2 * (s->regions_per_tenant + s->peers_per_tenant);
+
+	return sd_bus_message_append(m, "(sv)(sv)(sv)(sv)", "StandardOutput", "s", "journal", "StandardError",
+				     "s", "journal", "LimitMEMLOCK", "t", s->memlock_bytes, "LimitNOFILE",
+				     "t", descriptors);
 }
 
 static int build(sd_bus_message *m, const struct spawn_unit *u, const struct spawn_request *q)
@@ -160,7 +191,9 @@ static int build(sd_bus_message *m, const struct spawn_unit *u, const struct spa
 	if (r >= 0)
 		r = append_identity(m, q);
 	if (r >= 0)
-		r = append_sandbox(m, q);
+		r = append_resources(m, q->settings);
+	if (r >= 0)
+		r = append_sandbox(m);
 	if (r >= 0)
 		r = append_command(m, q);
 	if (r >= 0)

@@ -107,7 +107,10 @@ void region_path(uint64_t id, char out[static REGION_PATH_MAX]);
 
 extern const sd_bus_vtable manager_vtable[];
 extern const sd_bus_vtable region_vtable[];
+/* For sd_bus_add_fallback_vtable(), sd_bus_add_node_enumerator(); both show a caller its own only. */
 int find_region(sd_bus *connection, const char *path, const char *interface, void *userdata, void **ret_found,
 		sd_bus_error *ret_error);
+int enumerate_regions(sd_bus *connection, const char *prefix, void *userdata, char ***ret_nodes,
+		      sd_bus_error *ret_error);
 
 #endif

@@ -33,6 +33,9 @@ int bus_new(struct bus **ret, sd_bus *connection, const struct bus_handlers *han
 				       region_vtable, find_region, b);
 	if (r < 0)
 		return r;
+	r = sd_bus_add_node_enumerator(connection, NULL, RDMAREG_REGION_PREFIX, enumerate_regions, b);
+	if (r < 0)
+		return r;
 	*ret = steal_pointer(b);
 	return 0;
 }

@@ -11,6 +11,9 @@
 
 #include "bus/bus-internal.h"
 
+/* Introspection shows so many; ListRegions() is for the rest. */
+#define REGIONS_SHOWN 256
+
 void region_path(uint64_t id, char out[static REGION_PATH_MAX])
 {
 	snprintf(out, REGION_PATH_MAX, RDMAREG_REGION_PREFIX "/%" PRIu64, id);
@@ -53,6 +56,36 @@ int find_region(sd_bus *connection, const char *path, const char *interface, voi
 	b->found.client = c;
 	*ret_found = &b->found;
 	return 1;
+}
+
+int enumerate_regions(sd_bus *connection, const char *prefix, void *userdata, char ***ret_nodes,
+		      sd_bus_error *ret_error)
+{
+	struct bus *b = userdata;
+	sd_bus_message *m = sd_bus_get_current_message(connection);
+	char path[REGION_PATH_MAX], **nodes;
+	struct region_view v;
+	struct client *c;
+	uint64_t id = 0;
+	size_t n = 0;
+
+	(void)prefix, (void)ret_error;
+	if (!m || client_of_message(b, m, &c) < 0)
+		return 0;
+	nodes = calloc(REGIONS_SHOWN + 1, sizeof(*nodes));
+	if (!nodes)
+		return -ENOMEM;
+	while (n < REGIONS_SHOWN && b->handlers->view_next(b->userdata, id, &v)) {
+		id = v.region->id;
+		if (!client_may_see(c, v.tenant))
+			continue;
+		region_path(id, path);
+		nodes[n] = strdup(path);
+		if (!nodes[n++])
+			break;
+	}
+	*ret_nodes = nodes;
+	return 0;
 }
 
 /* Makes the call to answer later. 1: it was refused, and that was answered. */

@@ -62,6 +62,13 @@ struct hca *hca_free(struct hca *h)
 	return NULL;
 }
 
+void hca_probe(const struct hca *h, uint32_t *ret_alignment, uint32_t *ret_minimum_mtu)
+{
+	(void)h;
+	*ret_alignment = 1;
+	*ret_minimum_mtu = 0;
+}
+
 int hca_mtu(const struct hca *h, uint32_t *ret_bytes)
 {
 	(void)h;

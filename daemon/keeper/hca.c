@@ -87,6 +87,12 @@ struct hca *hca_free(struct hca *h)
 	return NULL;
 }
 
+void hca_port(const struct hca *h, struct ibv_context **ret_context, uint8_t *ret_port)
+{
+	*ret_context = h->context;
+	*ret_port = h->port;
+}
+
 int hca_mtu(const struct hca *h, uint32_t *ret_bytes)
 {
 	struct ibv_port_attr attr;

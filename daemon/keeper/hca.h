@@ -35,6 +35,19 @@ DEFINE_FREEP(struct hca, hca_free)
 /* The MTU the port has now, in bytes. */
 int hca_mtu(const struct hca *h, uint32_t *ret_bytes);
 
+/* For its own parts. */
+void hca_port(const struct hca *h, struct ibv_context **ret_context, uint8_t *ret_port);
+
+/**
+ * hca_probe - what remote accesses must keep to so that this adapter does not misplace data
+ * @ret_alignment: remote addresses must be multiples of it; 1: any
+ * @ret_minimum_mtu: the path MTU must have so many bytes; 0: any
+ *
+ * Found out by writing to itself (hca-probe.c); takes milliseconds, blocks for seconds if the adapter does not answer. Cannot fail: the
+ * worst is assumed of what cannot be tried.
+ */
+void hca_probe(const struct hca *h, uint32_t *ret_alignment, uint32_t *ret_minimum_mtu);
+
 /**
  * hca_register - make a range reachable
  * @write: remote writes (and atomics, where the device has them) too; else reads only

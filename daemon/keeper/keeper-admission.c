@@ -35,7 +35,7 @@ static int on_admit(void *userdata, const struct endpoint_request *request, stru
 				&ret->ticket);
 	if (refused)
 		return refused;
-	if (hca_mtu(k->hca, &mtu) < 0 || mtu < k->options->minimum_mtu) {
+	if (hca_mtu(k->hca, &mtu) < 0 || mtu < k->minimum_mtu) {
 		tickets_refund(&r->tickets, ret->ticket);
 		return WIRE_REFUSED_MTU;
 	}
@@ -48,8 +48,8 @@ static int on_admit(void *userdata, const struct endpoint_request *request, stru
 		.valid_length = r->guard.valid_length,
 		.rkey = r->rkey,
 		.generation = r->generation,
-		.alignment = k->options->alignment,
-		.minimum_mtu = k->options->minimum_mtu,
+		.alignment = k->alignment,
+		.minimum_mtu = k->minimum_mtu,
 		.grace_msec = (uint32_t)(r->guard.grace_usec / USEC_PER_MSEC),
 		.revocation = kregion_revocation(r),
 	};

@@ -80,11 +80,11 @@ static int on_export(struct kregion *r, const struct operation *op, const struct
 	error = hca_mtu(k->hca, &mtu);
 	if (error < 0)
 		return reason_set(why, error, "The adapter's port cannot be queried: %s", strerror(-error));
-	if (mtu < k->options->minimum_mtu)
+	if (mtu < k->minimum_mtu)
 		return reason_set(
 			why, -EMSGSIZE,
 			"Device %s has an RDMA MTU of %u bytes and is correct only from %u on: raise the interface's MTU",
-			endpoint_device(k->endpoint), mtu, k->options->minimum_mtu);
+			endpoint_device(k->endpoint), mtu, k->minimum_mtu);
 	error = tickets_add(&r->tickets, now_boottime_usec(), wanted->expires_usec, wanted->uses,
 			    wanted->rights, &t);
 	if (error == -EDQUOT)

@@ -155,6 +155,16 @@ static int open_endpoint(struct keeper *k)
 		k->endpoint = endpoint_free(k->endpoint);
 		return r;
 	}
+	if (!o->alignment || !o->minimum_mtu)
+		hca_probe(k->hca, &k->alignment, &k->minimum_mtu);
+	if (o->alignment)
+		k->alignment = o->alignment;
+	if (o->minimum_mtu)
+		k->minimum_mtu = o->minimum_mtu;
+	if (k->alignment > 1 || k->minimum_mtu > 1)
+		log_notice("RDMA device %s: peers are held to offsets that are multiples of %" PRIu32 " and a path MTU of %" PRIu32
+			   " or more, so that no data is misplaced",
+			   endpoint_device(k->endpoint), k->alignment, k->minimum_mtu);
 	log_info("listening on %s port %u, RDMA device %s", endpoint_address(k->endpoint),
 		 (unsigned int)endpoint_port(k->endpoint), endpoint_device(k->endpoint));
 	return 0;

@@ -34,6 +34,8 @@ struct keeper {
 	struct worker *worker;
 	struct endpoint *endpoint; /* NULL: @no_adapter says why */
 	struct hca *hca;	   /* with @endpoint */
+	uint32_t alignment;	   /* what its peers must keep to: asked for, or found by hca_probe() */
+	uint32_t minimum_mtu;
 	struct watch *watch;	   /* NULL: @no_module says why */
 	struct reason no_adapter;
 	struct reason no_module;

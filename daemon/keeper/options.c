@@ -49,7 +49,7 @@ static const struct {
 	[OPT_MAX_PEERS] = { 1, 65536 },
 	[OPT_MAX_TICKETS] = { 1, 4096 },
 	[OPT_DEADLINE_MARGIN] = { 10, 60000 },
-	[OPT_ALIGNMENT] = { 1, UINT32_C(1) << 30 },
+	[OPT_ALIGNMENT] = { 0, UINT32_C(1) << 30 },
 	[OPT_MINIMUM_MTU] = { 0, 4096 },
 	[OPT_IDLE_EXIT] = { 0, 86400 },
 };
@@ -94,7 +94,6 @@ int options_parse(struct options *ret, int argc, char *argv[])
 		.max_peers = 1024,
 		.max_tickets = 64,
 		.deadline_margin_msec = 500,
-		.alignment = 1,
 		.idle_exit_usec = 10 * UINT64_C(1000000),
 	};
 	int which, r = 0;

@@ -15,8 +15,8 @@ struct options {
 	uint32_t max_peers;
 	uint32_t max_tickets;	       /* of one region */
 	uint32_t deadline_margin_msec; /* how much longer than the grace the kernel waits */
-	uint32_t alignment;	       /* what remote addresses must be multiples of */
-	uint32_t minimum_mtu;	       /* bytes; 0: any */
+	uint32_t alignment;	       /* what remote addresses must be multiples of; 0: find out */
+	uint32_t minimum_mtu;	       /* bytes; 0: find out; 1: any */
 	uint64_t idle_exit_usec;       /* 0: never */
 };
 

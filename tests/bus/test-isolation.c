@@ -37,6 +37,25 @@ static void check_hidden(sd_bus *b, const char *path, const char *interface, con
 	sd_bus_error_free(&e);
 }
 
+/* Does introspection show this region to the caller? */
+static bool is_shown(sd_bus *b, uint64_t id)
+{
+	sd_bus_message *reply = NULL;
+	const char *xml = "";
+	char node[64];
+	bool shown;
+
+	/* where there is nothing to see there may be no object at all */
+	if (sd_bus_call_method(b, RDMAREG_BUS_NAME, RDMAREG_REGION_PREFIX,
+			       "org.freedesktop.DBus.Introspectable", "Introspect", NULL, &reply, NULL) < 0)
+		return false;
+	check(sd_bus_message_read(reply, "s", &xml) > 0);
+	snprintf(node, sizeof(node), "<node name=\"%" PRIu64 "\"", id);
+	shown = strstr(xml, node);
+	sd_bus_message_unref(reply);
+	return shown;
+}
+
 /* In a process of another user. */
 static void look_around(const struct world *w, const void *arguments)
 {
@@ -46,7 +65,7 @@ static void look_around(const struct world *w, const void *arguments)
 	struct reply r;
 	int fd;
 
-	check(count_regions(b) == 0 && !region_exists(b, t->id));
+	check(count_regions(b) == 0 && !region_exists(b, t->id) && !is_shown(b, t->id));
 	check_hidden(b, t->path, "org.freedesktop.DBus.Properties", "Get", "ss", interface, "State");
 	check_hidden(b, t->path, "org.freedesktop.DBus.Properties", "GetAll", "s", interface);
 	check_hidden(b, t->path, "org.freedesktop.DBus.Properties", "GetAll", "s", "");
@@ -58,7 +77,7 @@ static void look_around(const struct world *w, const void *arguments)
 	/* the same session name, and still another tenant */
 	fd = make_memfd(4096);
 	check(register_region(b, fd, 0, 0, "rw", &r, 1, "session", "s", "shared"));
-	check(count_regions(b) == 1 && region_exists(b, r.id));
+	check(count_regions(b) == 1 && region_exists(b, r.id) && is_shown(b, r.id) && !is_shown(b, t->id));
 	check(register_region(b, fd, 0, 0, "rw", &r, 3, "session", "s", "shared", "detached", "b", 1,
 			      "policy", "s", "hold"));
 	close(fd);
@@ -157,6 +176,7 @@ int main(void)
 	check(register_region(b, fd, 0, 0, "rw", &r, 1, "session", "s", "shared"));
 	target.id = r.id;
 	strcpy(target.path, r.path);
+	check(is_shown(b, target.id));
 	run_as(&world, NOBODY, look_around, &target);
 
 	/*

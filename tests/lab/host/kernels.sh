@@ -121,21 +121,21 @@ PY
 }
 
 install_tree() { # VERSION UNPACKED
-	local v=$1 from=$2 tree=$lab/trees/kernel/$1 mods file files names
+	local v=$1 from=$2 tree=$lab/trees/kernel/$1 new=$lab/kernel.new mods file files names
 	mods=$from/usr/lib/modules/$v
 	[ -d "$mods" ] || mods=$from/lib/modules/$v
-	rm -rf "$tree.new"
-	mkdir -p "$tree.new/usr/lib/modules/$v" "$lab/boot/$v"
+	rm -rf "$new"
+	mkdir -p "$new/usr/lib/modules/$v" "$lab/boot/$v" "$lab/trees/kernel"
 	mapfile -t names < <(list "$top/tests/lab/modules")
 	files=$(closure "$mods" "${names[@]}")
-	for file in $files; do copy_module "$file" "$tree.new/usr/lib/modules/$v/${file#"$mods"/}"; done
-	cp "$mods"/modules.{order,builtin,builtin.modinfo} "$tree.new/usr/lib/modules/$v/"
-	ln -s usr/lib "$tree.new/lib"
-	"$host/in-dev" depmod -b "/lab/trees/kernel/$v.new" "$v"
+	for file in $files; do copy_module "$file" "$new/usr/lib/modules/$v/${file#"$mods"/}"; done
+	cp "$mods"/modules.{order,builtin,builtin.modinfo} "$new/usr/lib/modules/$v/"
+	ln -s usr/lib "$new/lib"
+	"$host/in-dev" depmod -b "/lab/kernel.new" "$v"
 	if [ -e "$mods/vmlinuz" ]; then file=$mods/vmlinuz; else file=$from/boot/vmlinuz-$v; fi
 	extract_vmlinux "$file" "$lab/boot/$v/vmlinux"
 	rm -rf "$tree"
-	mv "$tree.new" "$tree"
+	mv "$new" "$tree"
 }
 
 # What mounts the root file system: busybox, our /init, the modules that it has to load, in order.

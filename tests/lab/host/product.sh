@@ -17,7 +17,7 @@ fingerprint() {
 	(cd "$top" && find . \( -path ./build -o -path ./.git -o -path ./tests/lab/scenarios -o -path ./tests/lab/guest \
 		-o -path ./tests/lab/host \) -prune -o -type f -printf '%P %s %T@\n' | sort
 	hash tests/lab/host/product.sh
-	cat "$lab/kernels") | sha256sum
+	ls "$lab/trees/kernel") | sha256sum
 }
 
 build_programs() {
@@ -77,10 +77,10 @@ build() {
 	mkdir "$root.new"
 	build_programs
 	if [ -e "$top/kmod-helper/Kbuild" ]; then
-		while read -r _ version; do
+		for version in $(ls "$lab/trees/kernel"); do
 			build_module "$version"
 			index_modules "$version"
-		done <"$lab/kernels"
+		done
 	fi
 	exec 7>"$lab/product.lock"
 	flock 7

@@ -1,0 +1,23 @@
+#!/bin/bash
+# boot: plain
+# timeout: 240
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# librdmareg's own test programs, which skip on machines without an adapter: the peer side against a real keeper, with transfers, zero copy,
+# flush, and a revocation answered by hand, by the library, and not at all; the owner side as a local holder who is asked.
+. /lab/guest/lib.sh
+. /lab/guest/regions.sh
+kernel_at_least 6.15 || skip_all "no on-demand paging in this kernel's rdma_rxe"
+product_up || exit 1
+
+for fs in xfs xfsdax; do
+	file=/mnt/$fs/file
+	zeroes $file 8
+	r=$(register $file --export --grace 2s)
+	check "$fs: the peer side" on_b timeout 120 "$RDMAREG_TESTS/test-client-peer" "$(field ticket "$r")" "fallocate -p -o 2M -l 1M $file"
+	check "$fs: release" rdmaregctl release "$(field id "$r")"
+	zeroes $file 8
+	check "$fs: the owner side" timeout 120 "$RDMAREG_TESTS/test-client-owner" $file "truncate -s 4M $file"
+done
+check "a region ends with its owner's connection" wait_for test "$(mr_count)" = 0
+finish
