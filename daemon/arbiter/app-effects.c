@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "arbiter/app-internal.h"
@@ -51,22 +52,30 @@ static void send_plain(struct region_entry *e, enum keeper_type type, uint64_t r
 			  strerror(-r));
 }
 
-/*
- * The reply comes after the mark of ownership, so that a region whose owner knows of it keeps its owner
- * over a restart.
- */
+/* Notes whose the region is, for a daemon after us: "UID/SESSION MARK", see bus_client_mark(). */
+static void note_owner(struct app *a, const struct region_entry *e)
+{
+	char mark[RUNTIME_MARK_MAX], text[RUNTIME_MARK_MAX + 80];
+	int r;
+
+	if (!e->holder || !bus_client_mark(a->bus, e->holder, mark, sizeof(mark)))
+		strcpy(mark, "-");
+	snprintf(text, sizeof(text), "%s %s", keeper_name(e->keeper), mark);
+	r = runtime_set_owner(&a->runtime, e->id, text);
+	if (r < 0)
+		log_warning("region %" PRIu64 ": its owner cannot be noted, so a restart would end it: %s",
+			    e->id, strerror(-r));
+}
+
+/* The owner is noted before it knows of the region: what it knows of survives a restart. */
 static void reply_register(struct app *a, struct region_entry *e, const struct region_view *v, int error)
 {
-	char mark[RUNTIME_MARK_MAX];
 	struct failure f;
 
 	if (!e->registering)
 		return;
 	if (!error) {
-		if (e->holder && bus_client_mark(a->bus, e->holder, mark, sizeof(mark)) &&
-		    runtime_set_owner(&a->runtime, e->id, mark) < 0)
-			log_warning("region %" PRIu64 ": its owner cannot be noted: a restart would end it",
-				    e->id);
+		note_owner(a, e);
 		call_reply_region(e->registering, v);
 	} else {
 		failure_from_errno(&f, "registering the region", error, "");

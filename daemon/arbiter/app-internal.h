@@ -48,6 +48,20 @@ int app_add_entry(struct app *a, struct region *r, struct keeper *k, struct clie
 /* @client becomes a holder of the region, to be asked before it is taken away. -ENOMEM. */
 int app_add_holder(struct app *a, struct region *r, enum holder_kind kind, uint64_t id);
 
+/* What a keeper says of a region it has, for the table and for the core. */
+void app_take_texts(struct region_entry *e, const struct keeper_region *info);
+struct region_event app_event_of_info(enum region_event_type type, const struct keeper_region *info);
+/* The region a keeper speaks of. NULL without a complaint: we do not know it. */
+struct region *app_region_of(struct app *a, struct keeper *k, uint64_t id, const char **ret_complaint);
+/* NULL, or the complaint. */
+const char *app_join_peer(struct app *a, struct keeper *k, struct region *r, uint64_t peer);
+
+/* --- app-adopt.c: see struct keepers_handlers; @userdata of all is the app */
+
+const char *app_keeper_opened(void *userdata, struct keeper *k);
+const char *app_keeper_listed(void *userdata, struct keeper *k, const struct keeper_message *m);
+void app_keepers_adopted(void *userdata, bool all);
+
 /* The tenant's keeper is not there and it has no region: forget it. */
 void app_drop_tenant(struct app *a, uint32_t tenant);
 

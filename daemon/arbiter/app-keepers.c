@@ -9,53 +9,14 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include <systemd/sd-daemon.h>
-
 #include "arbiter/app-internal.h"
 #include "util/clock.h"
 #include "util/log.h"
 
-/*
- * What one keeper may claim to have: the most that settings can ever allow. Memory is bounded by it, not by
- * a keeper's word.
- */
-#define CLAIM_REGIONS_MAX 65536
+/* The most peers that settings can ever allow. Memory is bounded by it, not by a keeper's word. */
 #define CLAIM_PEERS_MAX 16384
 
-static const char *opened(void *userdata, struct keeper *k)
-{
-	const struct registry_limits any = { UINT32_MAX, UINT64_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX };
-	struct registry_limits limits;
-	struct app *a = userdata;
-	int r;
-
-	if (keeper_note(k)->has_tenant)
-		return NULL;
-	/* what lives already is not refused, whatever the limits are by now */
-	limits = *registry_limits(a->registry);
-	registry_set_limits(a->registry, &any);
-	r = registry_get_tenant(a->registry, keeper_uid(k), keeper_session(k), &keeper_note(k)->tenant);
-	registry_set_limits(a->registry, &limits);
-	keeper_note(k)->has_tenant = r == 0;
-	return r == 0 ? NULL : "more than there is memory for";
-}
-
-/* The client that owns a region of an earlier daemon. @ret_gone: it is known, and not there any more. */
-static struct client *find_owner(struct app *a, uint32_t uid, uint64_t id, bool *ret_gone)
-{
-	char mark[RUNTIME_MARK_MAX];
-	struct client *c = NULL;
-	int r;
-
-	*ret_gone = false;
-	if (runtime_get_owner(&a->runtime, id, mark) < 0)
-		return NULL;
-	r = bus_client_by_mark(a->bus, mark, &c);
-	*ret_gone = r == -ENOENT;
-	return r == 0 && (c->uid == uid || c->uid == 0) ? c : NULL;
-}
-
-static void take_texts(struct region_entry *e, const struct keeper_region *info)
+void app_take_texts(struct region_entry *e, const struct keeper_region *info)
 {
 	region_text_set(&e->text.path, info->path, sizeof(info->path));
 	region_text_set(&e->text.mode_reason, info->mode_reason, sizeof(info->mode_reason));
@@ -66,7 +27,7 @@ static void take_texts(struct region_entry *e, const struct keeper_region *info)
 	e->text.detached = info->detached;
 }
 
-static struct region_event event_of_info(enum region_event_type type, const struct keeper_region *info)
+struct region_event app_event_of_info(enum region_event_type type, const struct keeper_region *info)
 {
 	return (struct region_event){
 		.type = type,
@@ -84,44 +45,7 @@ static struct region_event event_of_info(enum region_event_type type, const stru
 	};
 }
 
-static const char *adopt(struct app *a, struct keeper *k, uint64_t id, const struct keeper_region *info)
-{
-	const struct region_event event = event_of_info(REGION_ADOPTED, info);
-	struct region_entry *e;
-	struct client *owner;
-	struct region *r;
-	bool owner_gone;
-	int error;
-
-	if (keeper_note(k)->regions >= CLAIM_REGIONS_MAX)
-		return "more regions than any tenant may have";
-	owner = find_owner(a, keeper_uid(k), id, &owner_gone);
-	error = registry_add_region(a->registry, keeper_note(k)->tenant,
-				    owner && !info->detached ? owner->number : 0, info->length, id, &r);
-	if (error == REGISTRY_E_EXISTS)
-		return "a region number that is taken";
-	if (error == 0)
-		error = app_add_entry(a, r, k, owner, &e);
-	if (error)
-		return "more than there is memory for";
-	r->offset = info->offset;
-	r->grace_usec = info->grace_usec;
-	r->policy = info->policy;
-	r->access = info->access;
-	take_texts(e, info);
-	app_step(a, r, &event);
-	if (owner)
-		app_add_holder(a, r, HOLDER_CLIENT, owner->number);
-	if (info->detached || owner)
-		return NULL;
-	if (owner_gone)
-		app_step_plain(a, r, REGION_RELEASE_WANTED);
-	else
-		e->orphan = true;
-	return NULL;
-}
-
-static const char *join_peer(struct app *a, struct keeper *k, struct region *r, uint64_t peer)
+const char *app_join_peer(struct app *a, struct keeper *k, struct region *r, uint64_t peer)
 {
 	uint32_t before = r->peers;
 
@@ -131,6 +55,15 @@ static const char *join_peer(struct app *a, struct keeper *k, struct region *r, 
 		return "more than there is memory for";
 	keeper_note(k)->peers += r->peers - before;
 	return NULL;
+}
+
+/* The region a keeper speaks of. NULL without a complaint: we do not know it. */
+struct region *app_region_of(struct app *a, struct keeper *k, uint64_t id, const char **ret_complaint)
+{
+	struct region_entry *e = region_table_find(a->table, id);
+
+	*ret_complaint = e && e->keeper != k ? "something about another tenant's region" : NULL;
+	return e && e->keeper == k ? registry_find(a->registry, id) : NULL;
 }
 
 static void step_peer(struct app *a, struct keeper *k, struct region *r, enum region_event_type type,
@@ -145,27 +78,6 @@ static void step_peer(struct app *a, struct keeper *k, struct region *r, enum re
 
 	app_step(a, r, &event);
 	keeper_note(k)->peers -= before - r->peers;
-}
-
-/* The region a keeper speaks of. NULL without a complaint: we do not know it. */
-static struct region *its_region(struct app *a, struct keeper *k, uint64_t id, const char **ret_complaint)
-{
-	struct region_entry *e = region_table_find(a->table, id);
-
-	*ret_complaint = e && e->keeper != k ? "something about another tenant's region" : NULL;
-	return e && e->keeper == k ? registry_find(a->registry, id) : NULL;
-}
-
-static const char *listed(void *userdata, struct keeper *k, const struct keeper_message *m)
-{
-	struct app *a = userdata;
-	const char *complaint;
-	struct region *r;
-
-	if (m->type == KEEPER_REGION)
-		return adopt(a, k, m->region, &m->info);
-	r = its_region(a, k, m->region, &complaint);
-	return r ? join_peer(a, k, r, m->peer.peer) : complaint;
 }
 
 static void step_revocation(struct app *a, struct region *r, enum region_event_type type,
@@ -236,7 +148,7 @@ static const char *told(void *userdata, struct keeper *k, const struct keeper_me
 {
 	struct app *a = userdata;
 	const char *complaint;
-	struct region *r = its_region(a, k, m->region, &complaint);
+	struct region *r = app_region_of(a, k, m->region, &complaint);
 
 	if (!r)
 		return complaint;
@@ -247,7 +159,7 @@ static const char *told(void *userdata, struct keeper *k, const struct keeper_me
 	case KEEPER_SETTLED:
 		return told_revocation(a, r, m);
 	case KEEPER_PEER_JOINED:
-		return join_peer(a, k, r, m->peer.peer);
+		return app_join_peer(a, k, r, m->peer.peer);
 	case KEEPER_PEER_LEFT:
 		step_peer(a, k, r, REGION_HOLDER_LEFT, &m->peer);
 		return NULL;
@@ -303,10 +215,10 @@ static const char *register_answered(struct app *a, struct keeper *k, const stru
 				 "the tenant's keeper made another region than was asked for");
 		return another;
 	}
-	take_texts(e, &n->message->info);
+	app_take_texts(e, &n->message->info);
 	if (e->holder && app_add_holder(a, r, HOLDER_CLIENT, e->holder->number) < 0)
 		log_error("region %" PRIu64 ": no memory to note its holder, who will not be asked", r->id);
-	event = event_of_info(REGION_REGISTERED, &n->message->info);
+	event = app_event_of_info(REGION_REGISTERED, &n->message->info);
 	app_step(a, r, &event);
 	return NULL;
 }
@@ -396,36 +308,11 @@ static void gone(void *userdata, struct keeper *k)
 	app_set_status(a);
 }
 
-static int is_known(void *userdata, uint64_t id)
-{
-	struct app *a = userdata;
-
-	return registry_find(a->registry, id) != NULL;
-}
-
-static void adopted(void *userdata, bool all)
-{
-	struct app *a = userdata;
-	const struct timeval grace = timeval_from_usec(a->settings.orphan_grace_sec * USEC_PER_SEC);
-
-	if (all)
-		runtime_sweep_owners(&a->runtime, is_known, a);
-	else
-		log_warning(
-			"not every keeper answered within adopt_timeout_msec; their regions will appear later");
-	event_add(a->orphans_end, &grace);
-	a->serving = true;
-	loop_hold_bus(a->loop, false);
-	app_set_status(a);
-	sd_notify(0, "READY=1");
-	log_info("serving, %zu regions adopted", registry_count(a->registry));
-}
-
 const struct keepers_handlers app_keepers_handlers = {
-	.opened = opened,
-	.listed = listed,
+	.opened = app_keeper_opened,
+	.listed = app_keeper_listed,
 	.told = told,
 	.answered = answered,
 	.gone = gone,
-	.adopted = adopted,
+	.adopted = app_keepers_adopted,
 };

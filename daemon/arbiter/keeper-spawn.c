@@ -179,8 +179,7 @@ static _Noreturn void run_keeper(const struct spawn_request *q, char **argv, int
 	}
 	report.error = -r;
 	snprintf(report.step, sizeof(report.step), "%s", step);
-	r = (int)write(report_fd, &report, sizeof(report));
-	_exit(1);
+	_exit(write(report_fd, &report, sizeof(report)) == sizeof(report) ? 1 : 2);
 }
 
 /*

@@ -39,7 +39,7 @@ static void on_unit_failed(void *userdata, const char *why, bool again)
 	if (again)
 		keeper_start_over(k);
 	else
-		keeper_give_up(k, -EPIPE, why);
+		keeper_give_up(k, -ECHILD, why);
 }
 
 /*
@@ -68,7 +68,7 @@ static void on_report(evutil_socket_t fd, short what, void *userdata)
 
 	(void)fd, (void)what;
 	if (r > 0) {
-		keeper_give_up(k, -EPIPE, why);
+		keeper_give_up(k, -ECHILD, why);
 	} else if (r < 0) {
 		event_free(k->report);
 		k->report = NULL;
@@ -82,10 +82,11 @@ static void on_ended(evutil_socket_t fd, short what, void *userdata)
 {
 	char why[256] = "its process ended before it listened: see its own log lines";
 	struct keeper *k = userdata;
+	int r;
 
 	(void)fd, (void)what;
-	read_report(k, why, sizeof(why));
-	keeper_give_up(k, -EPIPE, k->phase == PHASE_RESTING ? "it was idle" : why);
+	r = read_report(k, why, sizeof(why));
+	keeper_give_up(k, r > 0 ? -ECHILD : -EPIPE, k->phase == PHASE_RESTING ? "it was idle" : why);
 }
 
 bool keeper_watch_end(struct keeper *k)

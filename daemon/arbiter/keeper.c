@@ -299,7 +299,7 @@ static void try_connect(struct keeper *k)
 	}
 	snprintf(text, sizeof(text), "%s: %s", why, strerror(-r));
 	k->ours = true;
-	keeper_give_up(k, -EPIPE, text);
+	keeper_give_up(k, -ECHILD, text);
 }
 
 static void on_retry(evutil_socket_t fd, short what, void *userdata)

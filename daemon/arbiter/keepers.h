@@ -3,8 +3,8 @@
  * keepers.h - all keepers: found after a restart, started when needed, asked, and given up.
  *
  * What always holds:
- *   - Every operation is answered exactly once, by the keeper or, when it is lost or too slow, by us with
- *     -EPIPE or -ETIMEDOUT.
+ *   - Every operation is answered exactly once, by the keeper, or by us: -ECHILD it cannot be started,
+ *     -EPIPE it is lost, -ETIMEDOUT it is too slow.
  *   - A keeper of ours that is given up is also ended: what its clients are told ("lost") is then true. One
  *     that never answered us properly (another version, hung) is left alone, and said so: it may serve peers.
  *   - No handler is called from inside keepers_find(), keepers_get(), keeper_request() or keepers_adopt():

@@ -172,9 +172,11 @@ int runtime_get_owner(struct runtime *rt, uint64_t id, char ret_mark[static RUNT
 	ssize_t n;
 
 	owner_name(id, name);
-	n = readlinkat(rt->owners, name, ret_mark, RUNTIME_MARK_MAX - 1);
+	n = readlinkat(rt->owners, name, ret_mark, RUNTIME_MARK_MAX);
 	if (n < 0)
 		return -errno;
+	if (n >= RUNTIME_MARK_MAX)
+		return -EINVAL;
 	ret_mark[n] = 0;
 	return 0;
 }

@@ -4,7 +4,7 @@
  *
  *   lock             held by the one daemon that serves this directory
  *   keepers/         UID-SESSION.sock, where each keeper listens
- *   owners/ID        a symbolic link whose text names the bus connection that registered region ID
+ *   owners/ID        a symbolic link whose text names the tenant of region ID and who registered it
  *   next-region-id   numbers below it may have been given
  *
  * It is no database of regions: the keepers hold the truth. An owner's link is a hint that lets a
@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #define RUNTIME_PATH_MAX 40 /* longest that leaves room for the longest socket name in struct sockaddr_un */
-#define RUNTIME_MARK_MAX 128
+#define RUNTIME_MARK_MAX 192
 
 struct runtime {
 	char keepers[RUNTIME_PATH_MAX + 16]; /* path of that directory */

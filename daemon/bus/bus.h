@@ -147,8 +147,8 @@ sd_bus *bus_connection(struct bus *b);
 /* Names this bus and one of its connections for all time: "BUSID:1.42". False: too long for @size. */
 bool bus_client_mark(struct bus *b, const struct client *c, char *out, size_t size);
 /*
- * The client with this mark, if its connection still is there. -ENOENT: it is gone. Asks the bus, so it may
- * block shortly.
+ * The client with this mark, if its connection still is there. -ENOENT: it is gone; -EINVAL: no mark.
+ * Asks the bus, so it may block shortly.
  */
 int bus_client_by_mark(struct bus *b, const char *mark, struct client **ret);
 

@@ -205,8 +205,10 @@ int bus_client_by_mark(struct bus *b, const char *mark, struct client **ret)
 
 	if (r < 0)
 		return r;
+	if (!name)
+		return -EINVAL;
 	sd_id128_to_string(id, start);
-	if (!name || (size_t)(name - mark) != strlen(start) || strncmp(mark, start, strlen(start)))
+	if ((size_t)(name - mark) != strlen(start) || strncmp(mark, start, strlen(start)))
 		return -ENOENT; /* another bus: its connections are all gone */
 	*ret = find_client(b, name);
 	if (*ret)

@@ -62,10 +62,10 @@ transfers() {
 daemon_pid() { if [ $LAB_BOOT = systemd ]; then systemctl show -P MainPID rdmaregd; else cat /run/lab/rdmaregd.pid; fi; }
 no_mr() { [ "$(mr_count)" = 0 ]; }
 
-# timeline START WATCH PEER - what the daemon published and what the peer saw, by the machine's clock since START (us). Lines of both that say
-# the same again are left out.
+# timeline START TOOK WATCH PEER - what the daemon published and what the peer saw, by the machine's clock since START (us), and the return of the
+# system call after TOOK (ms). What somebody says twice in a row is said once.
 timeline() {
-	jq -rsn --argjson start "$1" --slurpfile watch "$2" --slurpfile peer "$3" '
+	jq -rn --argjson start "$1" --argjson took "$2" --slurpfile watch "$3" --slurpfile peer "$4" '
 		[($watch[] | . + {who: "rdmaregd"}), ($peer[] | . + {who: "peer"})] |
 		map(select(.boottime_usec >= $start)) | sort_by(.boottime_usec) |
 		map({at: ((.boottime_usec - $start) / 1000 | floor), who, what:
@@ -75,8 +75,9 @@ timeline() {
 			elif .event == "settled" then "told: \(.outcome), \(.valid_length / 1048576) MiB valid"
 			elif .event == "summary" then "\(.operations) operations, connection kept: \(.connected)"
 			else .event end)}) |
-		reduce .[] as $e ([]; if (.[-1].who == $e.who and .[-1].what == $e.what) then . else . + [$e] end) |
-		.[] | "\(.at) ms\t\(.who)\t\(.what)"' |
+		. + [{at: $took, who: "truncate", what: "has its blocks, returns"}] | sort_by(.at) |
+		reduce .[] as $e ({last: {}, out: []}; if .last[$e.who] == $e.what then . else .last[$e.who] = $e.what | .out += [$e] end) |
+		.out[] | "\(.at) ms\t\(.who)\t\(.what)"' |
 		while IFS=$'\t' read -r at who what; do printf '   %9s  %-9s %s\n' "$at" "$who" "$what"; done
 }
 
@@ -94,8 +95,7 @@ truncate_asked() {
 	wait_peer
 	kill $watcher 2>/dev/null
 	wait $watcher 2>/dev/null
-	timeline $((start * 1000)) /tmp/watch.log $log
-	tell "the truncate itself returned after $took ms"
+	timeline $((start * 1000)) $took /tmp/watch.log $log
 	held "truncate: the peer was asked and acknowledged" in_log $log '"acknowledged"'
 	held "truncate: the peer was told the new length" in_log $log '"settled"'
 	held "truncate: the peer went on over the same connection, to its end" \
@@ -146,11 +146,13 @@ contrast() {
 
 survival() {
 	title "f. rdmaregd is killed while a peer writes"
-	local before after
+	local before after daemon
 	before=$(rdmaregctl --json list | jq -c '[.. | objects | select(has("id")) | {id, path, rkey, ticket}]')
 	start_peer /tmp/peer.log rdmaregctl put /tmp/sent "${ticket[ext4]}" --length 16M --duration 12s
 	wait_for region_is "${id[ext4]}" peers 1
-	kill -9 "$(daemon_pid)"
+	daemon=$(daemon_pid)
+	kill -9 "$daemon"
+	wait "$daemon" 2>/dev/null
 	product_up
 	after=$(rdmaregctl --json list | jq -c '[.. | objects | select(has("id")) | {id, path, rkey, ticket}]')
 	wait_peer

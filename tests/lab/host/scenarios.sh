@@ -110,6 +110,8 @@ run_boot() { # BOOT NAME...
 		elif [ -n "$current" ]; then
 			echo "not ok $boot/$current: the guest survives ($why)"
 			echo "$current" >>"$dir/finished"
+			show_failure "$dir" "$current"
+			tail -n 40 "$dir/console.log" | tr -d '\r' | sed 's/^/#   console: /'
 		else
 			for name in "${left[@]}"; do
 				grep -qx "$name" "$dir/finished" || echo "not ok $boot/$name: the guest comes up ($why)"

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * app-adopt.c - what keepers held before this daemon began. A region is taken over with its number, its
+ * state and, if the runtime directory still knows it, its owner; limits are not applied to what lives already.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include <systemd/sd-daemon.h>
+
+#include "arbiter/app-internal.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+#define CLAIM_REGIONS_MAX 65536 /* as CLAIM_PEERS_MAX */
+
+const char *app_keeper_opened(void *userdata, struct keeper *k)
+{
+	const struct registry_limits any = { UINT32_MAX, UINT64_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX };
+	struct registry_limits limits;
+	struct app *a = userdata;
+	int r;
+
+	if (keeper_note(k)->has_tenant)
+		return NULL;
+	/* what lives already is not refused, whatever the limits are by now */
+	limits = *registry_limits(a->registry);
+	registry_set_limits(a->registry, &any);
+	r = registry_get_tenant(a->registry, keeper_uid(k), keeper_session(k), &keeper_note(k)->tenant);
+	registry_set_limits(a->registry, &limits);
+	keeper_note(k)->has_tenant = r == 0;
+	return r == 0 ? NULL : "more than there is memory for";
+}
+
+/*
+ * Who owned this region of an earlier daemon. NULL, or the complaint: the number was given to another tenant.
+ * @ret_owner: NULL if that is not known, or is known to be gone (@ret_gone).
+ */
+static const char *find_owner(struct app *a, struct keeper *k, uint64_t id, struct client **ret_owner,
+			      bool *ret_gone)
+{
+	size_t n = strlen(keeper_name(k));
+	char mark[RUNTIME_MARK_MAX];
+	struct client *c = NULL;
+	int r;
+
+	*ret_owner = NULL;
+	*ret_gone = false;
+	if (runtime_get_owner(&a->runtime, id, mark) < 0)
+		return NULL;
+	if (strncmp(mark, keeper_name(k), n) || mark[n] != ' ')
+		return "a region of another tenant";
+	r = bus_client_by_mark(a->bus, mark + n + 1, &c);
+	*ret_gone = r == -ENOENT;
+	if (r == 0 && (c->uid == keeper_uid(k) || c->uid == 0))
+		*ret_owner = c;
+	return NULL;
+}
+
+static const char *adopt(struct app *a, struct keeper *k, uint64_t id, const struct keeper_region *info)
+{
+	const struct region_event event = app_event_of_info(REGION_ADOPTED, info);
+	const char *complaint;
+	struct region_entry *e;
+	struct client *owner;
+	struct region *r;
+	bool owner_gone;
+	int error;
+
+	if (keeper_note(k)->regions >= CLAIM_REGIONS_MAX)
+		return "more regions than any tenant may have";
+	complaint = find_owner(a, k, id, &owner, &owner_gone);
+	if (complaint)
+		return complaint;
+	error = registry_add_region(a->registry, keeper_note(k)->tenant,
+				    owner && !info->detached ? owner->number : 0, info->length, id, &r);
+	if (error == REGISTRY_E_EXISTS)
+		return "a region number that is taken";
+	if (error == 0)
+		error = app_add_entry(a, r, k, owner, &e);
+	if (error)
+		return "more than there is memory for";
+	r->offset = info->offset;
+	r->grace_usec = info->grace_usec;
+	r->policy = info->policy;
+	r->access = info->access;
+	app_take_texts(e, info);
+	app_step(a, r, &event);
+	if (owner)
+		app_add_holder(a, r, HOLDER_CLIENT, owner->number);
+	if (info->detached || owner)
+		return NULL;
+	if (owner_gone)
+		app_step_plain(a, r, REGION_RELEASE_WANTED);
+	else
+		e->orphan = true;
+	return NULL;
+}
+
+const char *app_keeper_listed(void *userdata, struct keeper *k, const struct keeper_message *m)
+{
+	struct app *a = userdata;
+	const char *complaint;
+	struct region *r;
+
+	if (m->type == KEEPER_REGION)
+		return adopt(a, k, m->region, &m->info);
+	r = app_region_of(a, k, m->region, &complaint);
+	return r ? app_join_peer(a, k, r, m->peer.peer) : complaint;
+}
+
+static int is_known(void *userdata, uint64_t id)
+{
+	struct app *a = userdata;
+
+	return registry_find(a->registry, id) != NULL;
+}
+
+void app_keepers_adopted(void *userdata, bool all)
+{
+	struct app *a = userdata;
+	const struct timeval grace = timeval_from_usec(a->settings.orphan_grace_sec * USEC_PER_SEC);
+
+	if (all)
+		runtime_sweep_owners(&a->runtime, is_known, a);
+	else
+		log_warning(
+			"not every keeper answered within adopt_timeout_msec; their regions will appear later");
+	event_add(a->orphans_end, &grace);
+	a->serving = true;
+	loop_hold_bus(a->loop, false);
+	app_set_status(a);
+	sd_notify(0, "READY=1");
+	log_info("serving, %zu regions adopted", registry_count(a->registry));
+}
