@@ -9,6 +9,12 @@
 . "$(dirname "$0")/common.sh"
 . "$host/compile.sh"
 
+# one at a time: the builds, logs and counts are shared
+exec 5>"$build/test.lock"
+if ! flock -n 5; then
+	say "another test run is going on: waiting for it"
+	flock 5
+fi
 results=$logs/results
 : >"$results"
 
