@@ -21,7 +21,7 @@
 #include "names.h"
 #include "rdmareg-wire.h"
 
-#define KEEPER_PROTOCOL_VERSION 1
+#define KEEPER_PROTOCOL_VERSION 2
 #define KEEPER_TEXT_MAX 200
 
 enum keeper_type {
@@ -34,6 +34,10 @@ enum keeper_type {
 	KEEPER_EXPORT,	  /* make a ticket; answered by KEEPER_TICKET */
 	KEEPER_CONFIGURE, /* change policy and grace of a live region */
 	KEEPER_CONSENT,	  /* every holder acknowledged this revocation: fence and give back now */
+	KEEPER_DEMAND,	  /* somebody wants a range; answered when no peer can reach it any more, which lasts until KEEPER_OVER */
+	KEEPER_OVER,	  /* a demand is over, or withdrawn; an unknown one is no error */
+	KEEPER_SYNC,	  /* a demand of the keeper's own: quiesce, write the file back, open again; answered at the end */
+	KEEPER_FILE,	  /* answered by KEEPER_DONE with the region's descriptor */
 	/* answers */
 	KEEPER_WELCOME,
 	KEEPER_REGION,
@@ -50,6 +54,7 @@ enum keeper_type {
 	KEEPER_PEER_ACK,
 	KEEPER_INVALIDATED, /* folded report of translations that went away; the length is current */
 	KEEPER_GONE,	    /* the region ended without being asked to */
+	KEEPER_MODE,	    /* mode and mode_reason of the info changed */
 	_KEEPER_TYPE_MAX,
 };
 
@@ -82,6 +87,10 @@ struct keeper_region {
 	uint64_t invalidations;	       /* counted since registration, with writebacks */
 	uint64_t writebacks;
 	uint64_t bytes_warmed;
+	uint64_t device; /* st_dev and st_ino of the file */
+	uint64_t inode;
+	uint32_t file_uid; /* st_uid */
+	uint32_t reserved;
 	uint32_t rkey;
 	uint32_t generation;
 	uint8_t access;		/* enum region_access */
@@ -91,7 +100,7 @@ struct keeper_region {
 	uint8_t state;		/* enum region_state as the keeper sees it */
 	uint8_t revocation_cause;
 	uint8_t warm;		/* KEEPER_REGISTER: prefetch everything before answering */
-	uint8_t reserved;
+	uint8_t gated;		/* KEEPER_REGISTER: the daemon guards the file with pre-content events; kept for the next daemon */
 	char mode_reason[KEEPER_TEXT_MAX];
 	char path[256];		/* as readlink(/proc/self/fd) gave it when registered; for people, may be cut */
 	char ticket[WIRE_TICKET_MAX]; /* newest, or empty */
@@ -102,6 +111,21 @@ struct keeper_range {
 	uint64_t length;
 	uint32_t write; /* KEEPER_PREFETCH: for writing (dirties pages) */
 	uint32_t reserved;
+};
+
+/*
+ * KEEPER_DEMAND. @demand is chosen by the daemon, never used twice towards one keeper process. All demands of a daemon are over when
+ * its connection ends, so a region does not stay closed for a daemon that died.
+ * KEEPER_OVER uses @demand alone; KEEPER_SYNC @grace_usec and @limit_usec; KEEPER_RELEASE @grace_usec (0: at once).
+ */
+struct keeper_demand {
+	uint64_t demand;
+	uint64_t offset; /* bytes from the start of the region; widened to pages */
+	uint64_t length;
+	uint64_t grace_usec; /* how long holders have, at most the region's own grace unless the cause is an administrator's */
+	uint64_t limit_usec; /* counted from the fence: the demand is over by itself then; 0: when KEEPER_OVER comes */
+	uint32_t cause;	     /* enum revocation_cause */
+	uint32_t pid;	     /* who wants it; 0: unknown */
 };
 
 struct keeper_ticket {
@@ -145,8 +169,15 @@ struct keeper_invalidated {
 	uint32_t reserved;
 };
 
+/* KEEPER_SYNC: what the answer's value says is durable now. */
+enum keeper_durable {
+	KEEPER_DURABLE_NOTHING, /* memory only: tmpfs, memfd, hugetlbfs */
+	KEEPER_DURABLE_STORAGE, /* written to the filesystem's storage by fsync(2) */
+};
+
 struct keeper_done {
 	int32_t error; /* 0, or a negative errno */
+	uint32_t value; /* SYNC: enum keeper_durable */
 	char text[KEEPER_TEXT_MAX];
 };
 
@@ -160,6 +191,7 @@ struct keeper_message {
 		struct keeper_welcome welcome;
 		struct keeper_region info;
 		struct keeper_range range;
+		struct keeper_demand demand;
 		struct keeper_ticket ticket;
 		struct keeper_peer peer;
 		struct keeper_revocation revocation;

@@ -25,6 +25,7 @@
 #define RDMAREG_ERROR_NO_SUCH_REVOCATION RDMAREG_ERROR_PREFIX "NoSuchRevocation"
 #define RDMAREG_ERROR_NO_ADAPTER RDMAREG_ERROR_PREFIX "NoAdapter" /* no RDMA device with on-demand paging */
 #define RDMAREG_ERROR_BUSY RDMAREG_ERROR_PREFIX "Busy"		  /* the region is not in a state that allows it */
+#define RDMAREG_ERROR_TIMEOUT RDMAREG_ERROR_PREFIX "Timeout" /* bounded, and the bound was met; the message says what holds now */
 #define RDMAREG_ERROR_KEEPER_LOST RDMAREG_ERROR_PREFIX "KeeperLost"
 #define RDMAREG_ERROR_FAILED RDMAREG_ERROR_PREFIX "Failed"
 
@@ -46,9 +47,10 @@ enum arbitration_mode {
 	ARBITRATION_NONE,	  /* correct translations only: no module */
 	ARBITRATION_NOTIFY_ONLY,  /* exact events after the fact */
 	ARBITRATION_LAYOUT_LEASE, /* notice before, bounded wait */
+	ARBITRATION_PRE_CONTENT,  /* notice before, with the range, bounded wait, can refuse; ordinary I/O on the file is dearer */
 	_ARBITRATION_MODE_MAX,
 };
-#define ARBITRATION_MODE_NAMES { "none", "notify-only", "layout-lease" }
+#define ARBITRATION_MODE_NAMES { "none", "notify-only", "layout-lease", "pre-content" }
 
 enum region_policy {
 	POLICY_FOLLOW, /* no grace: holders are told afterwards */
@@ -73,10 +75,15 @@ enum revocation_cause {
 	CAUSE_CLONE,
 	CAUSE_OPEN_TRUNCATE,
 	CAUSE_WRITE,
-	CAUSE_RELEASE, /* the owner lets go, or is gone */
+	CAUSE_RELEASE,	     /* the owner lets go, or is gone */
+	CAUSE_ADMINISTRATOR, /* Region.Revoke */
+	CAUSE_UNMOUNT,	     /* Manager.Evict */
+	CAUSE_SYNC,	     /* Region.Sync: writers stand still while data is written back */
 	_REVOCATION_CAUSE_MAX,
 };
-#define REVOCATION_CAUSE_NAMES { "unknown", "truncate", "fallocate", "clone", "open-truncate", "write", "release" }
+#define REVOCATION_CAUSE_NAMES                                                                            \
+	{ "unknown", "truncate", "fallocate", "clone", "open-truncate", "write", "release", "administrator", \
+	  "unmount", "sync" }
 
 /* How a revocation ended. */
 enum revocation_outcome {

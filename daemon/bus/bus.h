@@ -33,6 +33,17 @@ struct bus;
 struct region_entry; /* never looked into here */
 struct call;	     /* a method call that is answered later */
 
+struct revoke;	     /* likewise */
+
+/* A client that uses a region it does not own. Belongs to the application, which keeps both lists. */
+struct join {
+	struct client *client;
+	uint64_t region;
+	LIST_ENTRY(join) of_region;
+	LIST_ENTRY(join) of_client;
+};
+LIST_HEAD(joins, join);
+
 /* Somebody on the bus who called us. Lives until its connection ends. */
 struct client {
 	uint64_t number; /* never used twice; the core's name for it */
@@ -40,6 +51,8 @@ struct client {
 	uint32_t pid; /* for the log */
 	bool subscribed;
 	LIST_HEAD(, region_entry) regions; /* the application's: those it registered */
+	LIST_HEAD(, join) joins;	   /* the application's: those it uses without owning them */
+	LIST_HEAD(, revoke) revokes;	   /* the application's: what it keeps closed */
 	struct client_user *user;
 	uint32_t pending; /* calls that wait */
 	LIST_HEAD(, call) calls;
@@ -55,7 +68,12 @@ struct region_text {
 	uint64_t invalidations;
 	uint64_t writebacks;
 	uint64_t bytes_warmed;
+	char *degraded; /* NULL: nothing is */
+	bool refuses;
 	bool detached;
+	uint32_t file_uid; /* owner of the file when it was registered */
+	uint64_t device;   /* st_dev, st_ino of the file */
+	uint64_t inode;
 };
 
 /* A region as it is shown. Borrowed: valid until the next event is handled. */
@@ -63,6 +81,8 @@ struct region_view {
 	const struct region *region;
 	const struct tenant *tenant;
 	const struct region_text *text;
+	struct client *owner;	   /* told of what happens to it; NULL: nobody */
+	const struct joins *joins; /* told too; NULL: none */
 };
 
 struct manager_view {
@@ -72,6 +92,7 @@ struct manager_view {
 	uint64_t max_grace_usec;
 	uint32_t max_regions_per_tenant;
 	uint64_t max_bytes_per_tenant;
+	uint64_t revoke_limit_usec;
 };
 
 /* Checked as far as the caller's message goes; text and descriptor are borrowed from it. */
@@ -85,7 +106,11 @@ struct register_request {
 	bool has_grace;
 	bool detached;
 	bool warm;
-	bool owns_file; /* the caller is root or the file's owner */
+	bool pre_content; /* arbitration "pre-content", or policy hold */
+	bool owns_file;	  /* the caller is root, the file's owner, or authorized to hold it */
+	uint32_t file_uid;
+	uint64_t device; /* st_dev, st_ino */
+	uint64_t inode;
 	const char *session;
 	const char *path; /* clean */
 };
@@ -101,6 +126,36 @@ struct export_request {
 	enum region_access access;
 	uint64_t expires_usec; /* from now; 0: never */
 	uint32_t uses;
+};
+
+struct configure_request {
+	bool has_policy;
+	bool has_grace;
+	bool has_pre_content;
+	bool pre_content;
+	bool owns_file; /* as in register_request */
+	enum region_policy policy;
+	uint64_t grace_usec;
+};
+
+/* Revoke and Sync. */
+struct revoke_request {
+	bool has_grace;
+	uint64_t grace_usec;
+	uint64_t offset; /* Revoke: inside the region */
+	uint64_t length; /* Revoke: 0: to the end */
+	uint64_t limit_usec; /* for_usec, limit_usec; 0: the longest */
+};
+
+/* One holder of one region, for FindHolders. Texts are borrowed. */
+struct holder_view {
+	struct region_view region;
+	const char *kind;      /* "owner", "client", "peer" or "none" */
+	const struct client *client; /* owner and client; the bus adds pid and cgroup */
+	const char *address;   /* peer */
+	enum region_access access; /* peer */
+	uint64_t since_usec;
+	uint64_t asked;	       /* revocation it has not acknowledged; 0: none. Cause, range and deadline are the region's */
 };
 
 /*
@@ -122,6 +177,23 @@ struct bus_handlers {
 	int (*release)(void *userdata, uint64_t id, struct call *call, struct failure *ret);
 	int (*acknowledge)(void *userdata, struct client *c, uint64_t id, uint64_t revocation,
 			   struct failure *ret);
+	/* Idempotent. */
+	int (*join)(void *userdata, struct client *c, uint64_t id, struct failure *ret);
+	int (*leave)(void *userdata, struct client *c, uint64_t id, struct failure *ret);
+	int (*configure)(void *userdata, uint64_t id, const struct configure_request *q, struct call *call,
+			 struct failure *ret);
+	int (*revoke)(void *userdata, struct client *c, uint64_t id, const struct revoke_request *q,
+		      struct call *call, struct failure *ret);
+	int (*restore)(void *userdata, struct client *c, uint64_t id, uint64_t revocation,
+		       struct failure *ret);
+	int (*sync)(void *userdata, uint64_t id, const struct revoke_request *q, struct call *call,
+		    struct failure *ret);
+	/* Calls @add for each holder of each region of the file, ascending by region, visible to @c or not: the bus leaves those out that are not. */
+	void (*find_holders)(void *userdata, uint64_t device, uint64_t inode,
+			     void (*add)(void *to, const struct holder_view *h), void *to);
+	/* @device: every region of this st_dev. The caller is authorized. */
+	int (*evict)(void *userdata, uint64_t device, bool has_grace, uint64_t grace_usec, struct call *call,
+		     struct failure *ret);
 	/* The connection ended; the client is freed afterwards. Its calls are dead already. */
 	void (*client_gone)(void *userdata, struct client *c);
 };
@@ -156,15 +228,19 @@ int bus_client_by_mark(struct bus *b, const char *mark, struct client **ret);
 void call_reply(struct call *c);
 void call_reply_region(struct call *c, const struct region_view *v);
 void call_reply_ticket(struct call *c, const char *ticket);
+void call_reply_number(struct call *c, uint64_t number); /* "t": Revoke */
+void call_reply_count(struct call *c, uint32_t count);	  /* "u": Evict */
+void call_reply_sync(struct call *c, const char *durable, uint64_t revocation, uint64_t valid_length);
 void call_fail(struct call *c, const struct failure *f);
 
 extern const char *const region_state_names[_REGION_STATE_MAX];
 
-/* Signals. @holder: told besides the subscribers that may see the region; may be NULL. */
+/* Signals: to the view's owner, its joins, and the subscribers that may see the region, to each once. */
 #define BUS_CHANGED_TICKET (1u << 16) /* beside REGION_CHANGED_* */
-void bus_tell_changed(struct bus *b, struct client *holder, const struct region_view *v, uint32_t changed);
-void bus_tell_asked(struct bus *b, struct client *holder, const struct region_view *v);
-void bus_tell_settled(struct bus *b, struct client *holder, const struct region_view *v, uint64_t revocation,
+#define BUS_CHANGED_ARBITRATION (1u << 17) /* ArbitrationMode, ArbitrationReason, Degraded, Refuses, Policy, GraceUSec */
+void bus_tell_changed(struct bus *b, const struct region_view *v, uint32_t changed);
+void bus_tell_asked(struct bus *b, const struct region_view *v);
+void bus_tell_settled(struct bus *b, const struct region_view *v, uint64_t revocation,
 		      enum revocation_outcome outcome);
 void bus_tell_added(struct bus *b, const struct region_view *v);
 void bus_tell_removed(struct bus *b, const struct region_view *v);
