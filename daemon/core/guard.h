@@ -2,21 +2,25 @@
 /*
  * guard.h - the safety of one region, as a pure state machine. It runs in the keeper.
  *
- * A filesystem wants blocks back (GUARD_BROKEN). The guard asks the peers, waits for consent or the deadline, makes the region
- * unreachable, gives the blocks back, watches again until nobody wants them any more, and opens the region with
- * whatever length the file has now:
+ * Somebody wants blocks: a filesystem that broke the layout lease (GUARD_BROKEN, it waits in the kernel), or a demand, through
+ * the daemon, of a range (GUARD_DEMANDED: a pre-content event, an administrator, a sync). The guard asks the peers, waits for consent or the
+ * deadline, makes the range unreachable, gives the blocks back and grants the demands, waits until everybody is done, and
+ * opens the region with whatever length the file has now:
  *
  *   OPEN -> ASKED -> FENCING -> RELEASING -> WAITING -> ARMING -> PROBATION -> REFRESHING -> OPEN
- *                       |            ^          ^                     | broken again: release at once
- *                       |            '----------+---------------------'
+ *             ^         |            ^          ^                     | broken again within the fence: release at once
+ *             |         |            '----------+---------------------'
+ *             +---------+-- more is wanted than is fenced or was asked for: ask again, for all of it
  *                       '-> (fence failed) DESTROYING -> DEAD
- *   any state, GUARD_CLOSE -> CLOSING (fence) -> CLOSING_RELEASE -> DEAD
+ *   any state, GUARD_CLOSE -> (ASKED, if there is a grace) -> CLOSING (fence) -> CLOSING_RELEASE -> DEAD
  *
  * What always holds:
- *   1. GUARD_RELEASE is emitted only after a fence completed, or after the memory region was destroyed.
- *   2. From GUARD_BROKEN the machine reaches GUARD_RELEASE by completions and its one timer alone.
- *   3. A completion that does not belong to the operation under way changes nothing.
- *   4. DEAD owns no fence, no lease, no timer; it ignores everything.
+ *   1. GUARD_RELEASE and GUARD_GRANT are emitted only after a fence that covers the range completed, or after the memory region was
+ *      destroyed.
+ *   2. From GUARD_BROKEN or GUARD_DEMANDED the machine gets there by completions and its one timer alone.
+ *   3. Asking again widens the range and never moves the deadline back; consent to the earlier, narrower question counts no more.
+ *   4. A completion that does not belong to the operation under way changes nothing.
+ *   5. DEAD owns no fence, no lease, no timer; it ignores everything.
  *
  * No I/O, no clock (events carry the time), no allocation, no failure: guard_step() cannot fail.
  */
@@ -46,7 +50,7 @@ enum guard_state {
 };
 
 enum guard_event_type {
-	GUARD_BROKEN,	 /* a layout break: @break_id, @cause; a new one can only follow a GUARD_ARM */
+	GUARD_BROKEN,	 /* a layout break: @break_id, @cause, range; a new one can only follow a GUARD_ARM */
 	GUARD_EXPIRED,	 /* the kernel gave the blocks back itself: @break_id */
 	GUARD_CONSENTED, /* every holder acknowledged: @revocation */
 	GUARD_TIMER_FIRED,
@@ -55,7 +59,9 @@ enum guard_event_type {
 	GUARD_RELEASE_DONE, /* @error: not 0: the kernel had given them back already */
 	GUARD_ARM_DONE,	    /* @error: 0, -EAGAIN: not possible yet, other: never again */
 	GUARD_REFRESH_DONE, /* @error, @valid_length: size read again, protection given back */
-	GUARD_CLOSE,	    /* owner lets go */
+	GUARD_DEMANDED, /* @demand, @cause, range, @grace_usec, @limit_usec; only if guard_takes_demand() */
+	GUARD_DEMAND_OVER, /* @demand */
+	GUARD_CLOSE,	   /* owner lets go, or has to: @cause, @grace_usec (0: at once) */
 	_GUARD_EVENT_MAX,
 };
 
@@ -65,17 +71,24 @@ struct guard_event {
 	uint64_t now_usec; /* CLOCK_MONOTONIC */
 	uint64_t revocation;
 	uint64_t valid_length;
+	uint64_t start; /* bytes from the start of the region; [start, end) */
+	uint64_t
+		end; /* a break does not say: the whole region, unless the breaker is known to be somebody whose range was granted */
+	uint64_t demand;
+	uint64_t grace_usec;
+	uint64_t limit_usec; /* from the grant; 0: no limit */
 	uint32_t break_id;
 	enum revocation_cause cause;
 };
 
 enum guard_effect_type {
-	GUARD_ASK,	 /* tell peers and daemon: revocation(), deadline_usec */
+	GUARD_ASK,	 /* tell peers and daemon: revocation, deadline_usec, range */
 	GUARD_SET_TIMER, /* one timer; a new one replaces the old; at_usec 0 stops it */
-	GUARD_FENCE, /* cut peers that did not acknowledge, then make the region unreachable -> FENCE_DONE */
-	GUARD_DESTROY,	       /* the fence failed: cut everybody, deregister -> DESTROY_DONE */
+	GUARD_FENCE,   /* cut peers that did not acknowledge, then make the range unreachable -> FENCE_DONE */
+	GUARD_DESTROY, /* the fence failed: cut everybody, deregister -> DESTROY_DONE */
 	GUARD_TELL_FENCED,     /* tell the daemon */
 	GUARD_RELEASE,	       /* give break_id back to the kernel -> RELEASE_DONE */
+	GUARD_GRANT,	       /* tell whoever made the demands that are marked granted */
 	GUARD_TELL_GIVEN_BACK, /* tell the daemon; by_kernel */
 	GUARD_ARM,	       /* lease again -> ARM_DONE */
 	GUARD_REFRESH,	       /* read size, unfence -> REFRESH_DONE */
@@ -100,13 +113,31 @@ struct guard_effects {
 	struct guard_effect item[GUARD_EFFECTS_MAX];
 };
 
+/* The explorer keeps millions of guards and makes do with fewer. */
+#ifndef GUARD_DEMANDS_MAX
+#define GUARD_DEMANDS_MAX 8
+#endif
+
+struct guard_demand {
+	uint64_t id; /* 0: free */
+	uint64_t start;
+	uint64_t end;
+	uint64_t deadline_usec; /* until granted */
+	uint64_t limit_usec;
+	uint64_t ends_usec; /* once granted: over by itself then; 0: never */
+	enum revocation_cause cause;
+	bool granted;
+};
+
 struct guard {
 	enum guard_state state;
 	enum region_policy policy;
 	enum revocation_cause cause;
 	bool watched; /* a layout watch exists, so there is something to arm */
-	bool fenced;
+	bool armed;   /* and its lease is held */
+	bool fenced;  /* [fence_start, fence_end) is unreachable */
 	bool holding; /* a break waits for GUARD_RELEASE */
+	bool owing;   /* GUARD_TELL_GIVEN_BACK has to be said of a break */
 	bool broken;  /* a break was reported while another step was under way */
 	bool close_wanted;
 	uint8_t round; /* how often the breaker came back within this revocation */
@@ -114,8 +145,16 @@ struct guard {
 	uint64_t grace_usec;
 	uint64_t deadline_usec;
 	uint64_t revocation; /* current or last revocation; the next one is one more */
+	uint64_t length;     /* registered */
 	uint64_t valid_length;
-	uint64_t settled_usec; /* when the last revocation ended */
+	uint64_t settled_usec; /* when the last break was settled */
+	uint64_t ask_start;    /* what holders were asked for, and what the next fence covers */
+	uint64_t ask_end;
+	uint64_t fence_start;
+	uint64_t fence_end;
+	uint64_t break_start; /* of the break that is remembered while @broken */
+	uint64_t break_end;
+	struct guard_demand demand[GUARD_DEMANDS_MAX];
 };
 
 /**
@@ -123,17 +162,17 @@ struct guard {
  * @watched: a layout watch is armed on its file
  * @grace_usec: how long ASKED lasts at most; the kernel's own deadline must be longer
  */
-void guard_init(struct guard *g, enum region_policy policy, uint64_t grace_usec, uint64_t valid_length,
-		bool watched);
+void guard_init(struct guard *g, enum region_policy policy, uint64_t grace_usec, uint64_t length,
+		uint64_t valid_length, bool watched);
 
 /* Take one event; @ret_effects (overwritten) is what is to be done now, in order. */
 void guard_step(struct guard *g, const struct guard_event *e, struct guard_effects *ret_effects);
 
-/* True while peers may reach the region. */
-static inline bool guard_is_reachable(const struct guard *g)
-{
-	return !g->fenced && g->state != GUARD_DEAD;
-}
+/* There is room for one more, and the region is not about to end. */
+bool guard_takes_demand(const struct guard *g);
+
+/* A demand that was granted and is not over; NULL: there is none of this number. */
+const struct guard_demand *guard_find_demand(const struct guard *g, uint64_t id);
 
 /* The revocation a holder can still acknowledge, or 0. */
 static inline uint64_t guard_pending_revocation(const struct guard *g)

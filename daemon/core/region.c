@@ -102,11 +102,18 @@ static void tell_settled(struct region *r, enum revocation_outcome outcome, stru
 	f->outcome = outcome;
 }
 
-static void begin_closing(struct region *r, struct region_effects *out)
+/* With a grace the keeper asks the holders first, and tells us like of any revocation. */
+static void begin_closing(struct region *r, enum revocation_cause cause, uint64_t grace_usec,
+			  struct region_effects *out)
 {
+	struct region_effect *f;
+
 	r->close_wanted = true;
-	set_state(r, REGION_CLOSING, out);
-	emit(out, REGION_SEND_RELEASE);
+	if (!grace_usec)
+		set_state(r, REGION_CLOSING, out);
+	f = emit(out, REGION_SEND_RELEASE);
+	f->cause = cause;
+	f->grace_usec = grace_usec;
 }
 
 static void take_info(struct region *r, const struct region_event *e)
@@ -125,7 +132,7 @@ static void on_registered(struct region *r, const struct region_event *e, struct
 	take_info(r, e);
 	if (r->close_wanted) { /* its owner went away meanwhile */
 		emit(out, REGION_REPLY_REGISTER)->error = -ECANCELED;
-		begin_closing(r, out);
+		begin_closing(r, CAUSE_RELEASE, 0, out);
 		return;
 	}
 	r->state = REGION_LIVE;
@@ -151,17 +158,18 @@ static void on_adopted(struct region *r, const struct region_event *e, struct re
 	switch (e->state) {
 	case REGION_DRAINING:
 	case REGION_FENCED:
-		/* Nobody can answer for holders that we do not know: the keeper's deadline ends it. */
+		/* who holds it, and was asked, is told next: no consent before that (REGION_ADOPTION_DONE) */
 		r->state = (uint8_t)e->state;
 		r->revocation = e->revocation;
 		r->cause = (uint8_t)e->cause;
 		r->deadline_usec = e->deadline_usec;
-		r->revocation_length = r->length;
+		r->revocation_offset = e->offset;
+		r->revocation_length = e->length;
 		r->revoking = true;
 		r->consent_sent = true;
 		break;
 	case REGION_CLOSING:
-		begin_closing(r, out);
+		begin_closing(r, CAUSE_RELEASE, 0, out);
 		break;
 	default:
 		r->state = REGION_LIVE;
@@ -186,10 +194,30 @@ static void on_holder_joined(struct registry *registry, struct region *r, const 
 		.id = e->holder, .kind = (uint8_t)e->kind, .since_usec = e->now_usec, .next = r->holders
 	};
 	r->holders = index;
-	if (e->kind == HOLDER_PEER) {
-		r->peers++;
-		publish(out, REGION_CHANGED_PEERS);
+	if (e->revocation && e->revocation == r->revocation && r->state == REGION_DRAINING) {
+		h->asked = e->revocation;
+		r->pending++;
 	}
+	*(e->kind == HOLDER_PEER ? &r->peers : &r->clients) += 1;
+	publish(out, REGION_CHANGED_PEERS);
+}
+
+/* Local holders do not know what an earlier daemon asked of them, or whether it heard the answer: they are asked again. */
+static void on_adoption_done(struct registry *registry, struct region *r, struct region_effects *out)
+{
+	if (r->state != REGION_DRAINING || !r->consent_sent)
+		return;
+	for (uint32_t i = r->holders; i; i = registry_holder(registry, i)->next) {
+		struct holder *h = registry_holder(registry, i);
+
+		if (h->kind != HOLDER_CLIENT || h->asked)
+			continue;
+		h->asked = r->revocation;
+		r->pending++;
+	}
+	r->consent_sent = false;
+	emit(out, REGION_ASK_CLIENTS)->revocation = r->revocation;
+	consent_if_complete(r, out);
 }
 
 static void on_holder_left(struct registry *registry, struct region *r, const struct region_event *e,
@@ -205,10 +233,8 @@ static void on_holder_left(struct registry *registry, struct region *r, const st
 	answered(r, h);
 	*link = h->next;
 	registry_give_holder(registry, index);
-	if (e->kind == HOLDER_PEER) {
-		r->peers--;
-		publish(out, REGION_CHANGED_PEERS);
-	}
+	*(e->kind == HOLDER_PEER ? &r->peers : &r->clients) -= 1;
+	publish(out, REGION_CHANGED_PEERS);
 	consent_if_complete(r, out);
 }
 
@@ -229,7 +255,7 @@ static void on_holder_acked(struct registry *registry, struct region *r, const s
 static void on_revoked(struct registry *registry, struct region *r, const struct region_event *e,
 		       struct region_effects *out)
 {
-	if (!is_settled(r) || e->revocation <= r->revocation)
+	if (r->state == REGION_REGISTERING || is_ending(r) || e->revocation <= r->revocation)
 		return;
 	r->revocation = e->revocation;
 	r->cause = (uint8_t)e->cause;
@@ -282,14 +308,16 @@ static void on_prefetch(struct region *r, bool began, struct region_effects *out
 		set_state(r, r->prefetches ? REGION_WARMING : REGION_LIVE, out);
 }
 
-static void on_release_wanted(struct region *r, struct region_effects *out)
+static void on_release_wanted(struct region *r, const struct region_event *e, struct region_effects *out)
 {
+	uint64_t grace_usec = e->grace_usec < r->grace_usec ? e->grace_usec : r->grace_usec;
+
 	if (is_ending(r) || r->close_wanted)
 		return;
 	if (r->state == REGION_REGISTERING)
 		r->close_wanted = true; /* the keeper is at work on it: its answer comes first */
 	else
-		begin_closing(r, out);
+		begin_closing(r, e->cause, r->holders ? grace_usec : 0, out);
 }
 
 /* Nothing of it is left: everybody who waits is answered. REMOVE is last. */
@@ -327,6 +355,9 @@ void region_step(struct registry *registry, struct region *r, const struct regio
 	case REGION_HOLDER_JOINED:
 		on_holder_joined(registry, r, e, ret_effects);
 		break;
+	case REGION_ADOPTION_DONE:
+		on_adoption_done(registry, r, ret_effects);
+		break;
 	case REGION_HOLDER_LEFT:
 		on_holder_left(registry, r, e, ret_effects);
 		break;
@@ -353,7 +384,7 @@ void region_step(struct registry *registry, struct region *r, const struct regio
 		}
 		break;
 	case REGION_RELEASE_WANTED:
-		on_release_wanted(r, ret_effects);
+		on_release_wanted(r, e, ret_effects);
 		break;
 	case REGION_RELEASED:
 		finish(r, ret_effects, -ECANCELED);

@@ -9,11 +9,12 @@
  *   REGISTERING -> LIVE <-> WARMING          (a prefetch somebody asked for)
  *                   |  revocation
  *                   v
- *                DRAINING -> FENCED -> LIVE
+ *                DRAINING <-> FENCED -> LIVE    (more is wanted: asked again, with a higher number)
  *   any -> CLOSING -> removed;  keeper gone: any -> LOST -> removed
  *
  * What always holds:
- *   1. A stale acknowledgement, completion or revocation number changes nothing.
+ *   1. A stale acknowledgement, completion or revocation number changes nothing. A revocation with a higher number takes the place of
+ *	the one under way: everybody is asked anew.
  *   2. No timer is needed: the keeper ends every revocation, consent or not.
  *   3. REGION_SEND_CONSENT is emitted at most once per revocation, and only when no holder that was asked is left.
  *   4. REGION_REMOVE is the last effect of a region's life; after it the region owns no holder and no charge.
@@ -49,7 +50,8 @@ enum region_event_type {
 	REGION_REGISTERED,	/* the keeper reports it reachable: @info */
 	REGION_REGISTER_FAILED, /* @error */
 	REGION_ADOPTED, /* found in a keeper after a restart: @info, and a running @revocation, if any */
-	REGION_HOLDER_JOINED, /* @kind, @holder; a holder was reserved */
+	REGION_HOLDER_JOINED, /* @kind, @holder; a holder was reserved. @revocation: adopted, and it was asked this already */
+	REGION_ADOPTION_DONE, /* every holder that is known to have it has joined */
 	REGION_HOLDER_LEFT,   /* @kind, @holder */
 	REGION_HOLDER_ACKED,  /* @kind, @holder, @revocation */
 	REGION_REVOKED,	      /* keeper: somebody wants blocks: @revocation, @cause, @deadline_usec, range */
@@ -57,9 +59,10 @@ enum region_event_type {
 	REGION_WAS_SETTLED,   /* keeper: @revocation, @outcome, @valid_length, @generation, @rkey */
 	REGION_PREFETCH_BEGAN,
 	REGION_PREFETCH_ENDED,
-	REGION_LENGTH,	       /* keeper: @valid_length */
-	REGION_RELEASE_WANTED, /* by owner, by an administrator, or because the owner is gone */
-	REGION_RELEASED,       /* keeper: nothing is left of it */
+	REGION_LENGTH, /* keeper: @valid_length */
+	REGION_RELEASE_WANTED, /* by owner, by an administrator, or because the owner is gone: @cause, @grace_usec at most; who wants it
+				  has left before, so that nobody is asked by himself */
+	REGION_RELEASED, /* keeper: nothing is left of it */
 	REGION_KEEPER_GONE,
 	_REGION_EVENT_MAX,
 };
@@ -76,6 +79,7 @@ struct region_event {
 	uint64_t holder;
 	uint64_t revocation;
 	uint64_t deadline_usec;
+	uint64_t grace_usec;
 	uint64_t offset;
 	uint64_t length;
 	uint64_t valid_length;
@@ -87,7 +91,7 @@ struct region_event {
 enum region_effect_type {
 	REGION_REPLY_REGISTER, /* answer the waiting registration; error in @error */
 	REGION_REPLY_RELEASE,  /* answer every waiting release */
-	REGION_SEND_RELEASE,   /* to the keeper */
+	REGION_SEND_RELEASE,   /* to the keeper: @cause, @grace_usec */
 	REGION_SEND_CONSENT,   /* to the keeper: @revocation */
 	REGION_ASK_CLIENTS,    /* send RevocationRequested to the local holders and subscribers */
 	REGION_TELL_SETTLED,   /* send RevocationSettled: @revocation, @outcome */
@@ -102,14 +106,16 @@ enum region_effect_type {
 #define REGION_CHANGED_LENGTH (1u << 1)
 #define REGION_CHANGED_KEYS (1u << 2)
 #define REGION_CHANGED_REVOCATION (1u << 3)
-#define REGION_CHANGED_PEERS (1u << 4)
+#define REGION_CHANGED_PEERS (1u << 4) /* and clients */
 
 struct region_effect {
 	enum region_effect_type type;
 	int error;
 	enum revocation_outcome outcome;
+	enum revocation_cause cause;
 	uint32_t changed;
 	uint64_t revocation;
+	uint64_t grace_usec;
 };
 
 #define REGION_EFFECTS_MAX 8
@@ -137,6 +143,7 @@ struct region {
 	uint32_t holders; /* pool index + 1 of the first */
 	uint32_t pending; /* holders asked and not answered */
 	uint32_t peers;
+	uint32_t clients;
 	uint32_t prefetches; /* under way */
 	uint8_t state;	     /* enum region_state */
 	uint8_t mode;
@@ -145,7 +152,7 @@ struct region {
 	uint8_t cause;
 	bool revoking; /* a revocation was announced and its end was not yet */
 	bool close_wanted;
-	bool consent_sent;
+	bool consent_sent; /* or must not be: it is not known yet who holds the region */
 };
 
 /**

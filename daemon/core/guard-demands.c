@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* guard-demands.c - see guard-demands.h. */
+#include "core/guard-demands.h"
+
+static struct guard_demand *find(struct guard *g, uint64_t id)
+{
+	for (size_t i = 0; i < GUARD_DEMANDS_MAX; i++)
+		if (g->demand[i].id == id)
+			return &g->demand[i];
+	return NULL;
+}
+
+const struct guard_demand *guard_find_demand(const struct guard *g, uint64_t id)
+{
+	for (size_t i = 0; id && i < GUARD_DEMANDS_MAX; i++)
+		if (g->demand[i].id == id && g->demand[i].granted)
+			return &g->demand[i];
+	return NULL;
+}
+
+bool guard_takes_demand(const struct guard *g)
+{
+	if (g->close_wanted || g->state >= GUARD_DESTROYING)
+		return false;
+	for (size_t i = 0; i < GUARD_DEMANDS_MAX; i++)
+		if (!g->demand[i].id)
+			return true;
+	return false;
+}
+
+void demands_add(struct guard *g, const struct guard_event *e)
+{
+	struct guard_demand *d;
+
+	if (!e->demand || find(g, e->demand) || !(d = find(g, 0)))
+		return;
+	*d = (struct guard_demand){
+		.id = e->demand,
+		.start = e->start,
+		.end = e->end,
+		.deadline_usec = e->now_usec + e->grace_usec,
+		.limit_usec = e->limit_usec,
+		.cause = e->cause,
+	};
+}
+
+void demands_remove(struct guard *g, uint64_t id)
+{
+	struct guard_demand *d = id ? find(g, id) : NULL;
+
+	if (d)
+		*d = (struct guard_demand){ .id = 0 };
+}
+
+bool demands_any(const struct guard *g)
+{
+	for (size_t i = 0; i < GUARD_DEMANDS_MAX; i++)
+		if (g->demand[i].id)
+			return true;
+	return false;
+}
+
+bool demands_grant(struct guard *g, uint64_t now_usec)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < GUARD_DEMANDS_MAX; i++) {
+		struct guard_demand *d = &g->demand[i];
+
+		if (!d->id || d->granted || !guard_covers(g, d->start, d->end))
+			continue;
+		d->granted = true;
+		d->deadline_usec = 0;
+		d->ends_usec = d->limit_usec ? now_usec + d->limit_usec : 0;
+		any = true;
+	}
+	return any;
+}
+
+void demands_expire(struct guard *g, uint64_t now_usec)
+{
+	for (size_t i = 0; i < GUARD_DEMANDS_MAX; i++)
+		if (g->demand[i].ends_usec && g->demand[i].ends_usec <= now_usec)
+			demands_remove(g, g->demand[i].id);
+}
+
+uint64_t demands_next_end(const struct guard *g)
+{
+	uint64_t next = 0;
+
+	for (size_t i = 0; i < GUARD_DEMANDS_MAX; i++)
+		if (g->demand[i].ends_usec && (!next || g->demand[i].ends_usec < next))
+			next = g->demand[i].ends_usec;
+	return next;
+}
+
+bool demands_waiting(const struct guard *g, uint64_t *ret_start, uint64_t *ret_end,
+		     uint64_t *ret_deadline_usec, enum revocation_cause *ret_cause)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < GUARD_DEMANDS_MAX; i++) {
+		const struct guard_demand *d = &g->demand[i];
+
+		if (!d->id || d->granted)
+			continue;
+		if (!any || d->start < *ret_start)
+			*ret_start = d->start;
+		if (!any || d->end > *ret_end)
+			*ret_end = d->end;
+		if (!any || d->deadline_usec < *ret_deadline_usec) {
+			*ret_deadline_usec = d->deadline_usec;
+			*ret_cause = d->cause;
+		}
+		any = true;
+	}
+	return any;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * guard-demands.h - the demands a guard has been given: a small set, kept in the guard itself. For guard.c and nobody else.
+ *
+ * What always holds: a demand is granted only while the fence covers its range.
+ */
+#ifndef RDMAREG_GUARD_DEMANDS_H
+#define RDMAREG_GUARD_DEMANDS_H
+
+#include "core/guard.h"
+
+/* Is [start, end) unreachable? */
+static inline bool guard_covers(const struct guard *g, uint64_t start, uint64_t end)
+{
+	return g->fenced && start >= g->fence_start && end <= g->fence_end;
+}
+
+/* Take a new one in; a number that is there already, or one too many, is ignored. */
+void demands_add(struct guard *g, const struct guard_event *e);
+void demands_remove(struct guard *g, uint64_t id);
+
+/* Any at all. */
+bool demands_any(const struct guard *g);
+
+/* Mark those that the fence covers. True if a new one is. */
+bool demands_grant(struct guard *g, uint64_t now_usec);
+
+/* Forget those whose time is over. */
+void demands_expire(struct guard *g, uint64_t now_usec);
+
+/* When the next one ends by itself; 0: none does. */
+uint64_t demands_next_end(const struct guard *g);
+
+/*
+ * What those that are not granted want: the smallest range over all of them, the earliest deadline, the cause of the one with it.
+ * False: all are granted.
+ */
+bool demands_waiting(const struct guard *g, uint64_t *ret_start, uint64_t *ret_end,
+		     uint64_t *ret_deadline_usec, enum revocation_cause *ret_cause);
+
+#endif

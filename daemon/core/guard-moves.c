@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* guard-moves.c - see guard-moves.h. */
+#include "core/guard-moves.h"
+
+#include <string.h>
+
+/*
+ * After the blocks were given back nobody tells us when the filesystem is done. XFS asks for leases again and again until it
+ * finds none, so a lease taken too early is broken again: the wait doubles each time, up to MAX_ROUNDS.
+ */
+#define WAIT_FIRST_USEC 10000u
+
+/* A break so soon after a settled one is most likely the same operation, woken late: start with a longer wait. */
+#define SAME_BREAKER_USEC 1000000u
+
+struct guard_effect *guard_emit(const struct guard *g, struct guard_effects *out, enum guard_effect_type type)
+{
+	/* more room than any step needs; the explorer checks it */
+	struct guard_effect *f = &out->item[out->n < GUARD_EFFECTS_MAX ? out->n++ : GUARD_EFFECTS_MAX - 1];
+
+	*f = (struct guard_effect){ .type = type, .revocation = g->revocation };
+	return f;
+}
+
+void guard_emit_timer(const struct guard *g, struct guard_effects *out, uint64_t at_usec)
+{
+	guard_emit(g, out, GUARD_SET_TIMER)->at_usec = at_usec;
+}
+
+static void emit_release(const struct guard *g, struct guard_effects *out)
+{
+	guard_emit(g, out, GUARD_RELEASE)->break_id = g->break_id;
+}
+
+void guard_emit_given_back(struct guard *g, struct guard_effects *out, bool by_kernel)
+{
+	if (!g->owing)
+		return;
+	g->owing = false;
+	guard_emit(g, out, GUARD_TELL_GIVEN_BACK)->by_kernel = by_kernel;
+}
+
+void guard_emit_settled(struct guard *g, struct guard_effects *out, uint64_t valid_length)
+{
+	enum revocation_outcome outcome =
+		valid_length < g->valid_length ? OUTCOME_TRUNCATED : OUTCOME_RESTORED;
+
+	g->valid_length = valid_length;
+	guard_emit(g, out, GUARD_TELL_SETTLED)->outcome = outcome;
+}
+
+static void grant(struct guard *g, struct guard_effects *out, uint64_t now_usec)
+{
+	if (demands_grant(g, now_usec))
+		guard_emit(g, out, GUARD_GRANT);
+}
+
+void guard_die(struct guard *g, struct guard_effects *out)
+{
+	g->state = GUARD_DEAD;
+	g->watched = g->armed = false;
+	g->fenced = true;
+	g->fence_start = 0;
+	g->fence_end = g->length;
+	g->holding = false;
+	memset(g->demand, 0, sizeof(g->demand));
+	guard_emit(g, out, GUARD_TEARDOWN); /* which answers every demand: nothing can be reached any more */
+}
+
+void guard_begin_close(struct guard *g, struct guard_effects *out)
+{
+	g->close_wanted = true;
+	guard_emit_timer(g, out, 0);
+	if (!guard_covers(g, 0, g->length)) {
+		g->state = GUARD_CLOSING;
+		g->ask_start = 0;
+		g->ask_end = g->length;
+		guard_emit(g, out, GUARD_FENCE);
+	} else if (g->holding) {
+		g->state = GUARD_CLOSING_RELEASE;
+		emit_release(g, out);
+	} else {
+		guard_die(g, out);
+	}
+}
+
+void guard_begin_fence(struct guard *g, struct guard_effects *out)
+{
+	g->state = GUARD_FENCING;
+	guard_emit_timer(g, out, 0);
+	guard_emit(g, out, GUARD_FENCE);
+}
+
+void guard_begin_refresh(struct guard *g, struct guard_effects *out)
+{
+	g->state = GUARD_REFRESHING;
+	guard_emit(g, out, GUARD_REFRESH);
+}
+
+/*
+ * A new question to the holders. What was asked, or is fenced, before stays part of it: the range only grows, and the
+ * deadline of a question that is still open only comes nearer.
+ */
+static void ask(struct guard *g, struct guard_effects *out, uint64_t now_usec, uint64_t start, uint64_t end,
+		uint64_t deadline_usec, enum revocation_cause cause)
+{
+	if (g->state == GUARD_ASKED) {
+		if (start >= g->ask_start && end <= g->ask_end && deadline_usec >= g->deadline_usec)
+			return;
+		start = start < g->ask_start ? start : g->ask_start;
+		end = end > g->ask_end ? end : g->ask_end;
+		deadline_usec = deadline_usec < g->deadline_usec ? deadline_usec : g->deadline_usec;
+	} else if (g->fenced) {
+		start = start < g->fence_start ? start : g->fence_start;
+		end = end > g->fence_end ? end : g->fence_end;
+	}
+	g->revocation++;
+	g->ask_start = start;
+	g->ask_end = end;
+	g->deadline_usec = deadline_usec;
+	g->cause = cause;
+	guard_emit(g, out, GUARD_ASK);
+	if (deadline_usec <= now_usec) {
+		guard_begin_fence(g, out);
+	} else {
+		g->state = GUARD_ASKED;
+		guard_emit_timer(g, out, deadline_usec);
+	}
+}
+
+bool guard_ask_for_demands(struct guard *g, struct guard_effects *out, uint64_t now_usec)
+{
+	uint64_t start = 0, end = 0, deadline_usec = 0;
+	enum revocation_cause cause = CAUSE_UNKNOWN;
+
+	if (!demands_waiting(g, &start, &end, &deadline_usec, &cause))
+		return false;
+	ask(g, out, now_usec, start, end, deadline_usec, cause);
+	return true;
+}
+
+uint64_t guard_wait_usec(const struct guard *g)
+{
+	return (uint64_t)WAIT_FIRST_USEC << g->round;
+}
+
+void guard_ask_for_break(struct guard *g, struct guard_effects *out, uint64_t now_usec)
+{
+	bool patient = g->holding && g->policy != POLICY_FOLLOW;
+
+	g->broken = false;
+	ask(g, out, now_usec, g->break_start, g->break_end, now_usec + (patient ? g->grace_usec : 0),
+	    g->cause);
+}
+
+void guard_go_on(struct guard *g, struct guard_effects *out, uint64_t now_usec)
+{
+	grant(g, out, now_usec);
+	if (g->broken && guard_covers(g, g->break_start, g->break_end))
+		g->broken = false;
+	if (g->close_wanted) {
+		guard_begin_close(g, out);
+	} else if ((g->broken || g->holding) && !guard_covers(g, g->break_start, g->break_end)) {
+		guard_ask_for_break(g, out, now_usec);
+	} else if (g->holding) {
+		g->state = GUARD_RELEASING;
+		guard_emit_timer(g, out, 0);
+		emit_release(g, out);
+	} else if (guard_ask_for_demands(g, out, now_usec)) {
+		;
+	} else if (demands_any(g)) {
+		g->state = GUARD_WAITING;
+		guard_emit_timer(g, out, demands_next_end(g));
+	} else if (g->watched && !g->armed) {
+		g->state = GUARD_WAITING;
+		guard_emit_timer(g, out, now_usec + guard_wait_usec(g));
+	} else {
+		guard_emit_timer(g, out, 0);
+		guard_begin_refresh(g, out);
+	}
+}
+
+bool guard_is_new_break(const struct guard *g, const struct guard_event *e)
+{
+	return e->break_id > g->break_id;
+}
+
+void guard_note_break(struct guard *g, const struct guard_event *e)
+{
+	g->break_id = e->break_id;
+	g->break_start = e->start;
+	g->break_end = e->end;
+	g->cause = e->cause;
+	g->holding = e->type == GUARD_BROKEN;
+	g->owing = true;
+	g->armed = false;
+}
+
+void guard_take_break(struct guard *g, const struct guard_event *e)
+{
+	if (!guard_is_new_break(g, e)) {
+		if (e->type == GUARD_EXPIRED && e->break_id == g->break_id)
+			g->holding = false;
+		return;
+	}
+	guard_note_break(g, e);
+	g->broken = true;
+}
+
+void guard_open_broken(struct guard *g, uint64_t now_usec, struct guard_effects *out)
+{
+	bool same = g->settled_usec && now_usec - g->settled_usec < SAME_BREAKER_USEC;
+
+	g->round = same && g->round < MAX_ROUNDS - 1 ? (uint8_t)(g->round + 1) : 0;
+	guard_ask_for_break(g, out, now_usec);
+}
+
+void guard_again_broken(struct guard *g, const struct guard_event *e, struct guard_effects *out)
+{
+	enum revocation_cause cause = g->cause;
+
+	guard_note_break(g, e);
+	if (g->round < MAX_ROUNDS)
+		g->round++;
+	if (guard_covers(g, e->start, e->end)) {
+		g->cause = cause; /* of the question that was asked */
+		if (!g->holding)
+			guard_emit_given_back(g, out, true);
+		guard_go_on(g, out, e->now_usec);
+	} else {
+		guard_ask_for_break(g, out, e->now_usec);
+	}
+}
+
+void guard_close_kindly(struct guard *g, const struct guard_event *e, struct guard_effects *out)
+{
+	if (!e->grace_usec || guard_covers(g, 0, g->length)) {
+		guard_begin_close(g, out);
+		return;
+	}
+	g->close_wanted = true;
+	ask(g, out, e->now_usec, 0, g->length, e->now_usec + e->grace_usec, e->cause);
+}
