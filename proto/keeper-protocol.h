@@ -84,6 +84,8 @@ struct keeper_region {
 	uint64_t grace_usec;
 	uint64_t revocation;	       /* running revocation, or 0 */
 	uint64_t revocation_deadline_usec; /* CLOCK_MONOTONIC */
+	uint64_t revocation_offset;
+	uint64_t revocation_length;
 	uint64_t invalidations;	       /* counted since registration, with writebacks */
 	uint64_t writebacks;
 	uint64_t bytes_warmed;
@@ -116,7 +118,7 @@ struct keeper_range {
 /*
  * KEEPER_DEMAND. @demand is chosen by the daemon, never used twice towards one keeper process. All demands of a daemon are over when
  * its connection ends, so a region does not stay closed for a daemon that died.
- * KEEPER_OVER uses @demand alone; KEEPER_SYNC @grace_usec and @limit_usec; KEEPER_RELEASE @grace_usec (0: at once).
+ * KEEPER_OVER uses @demand alone; KEEPER_SYNC @grace_usec and @limit_usec; KEEPER_RELEASE @cause and @grace_usec (0: at once).
  */
 struct keeper_demand {
 	uint64_t demand;

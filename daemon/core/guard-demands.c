@@ -13,15 +13,13 @@ static struct guard_demand *find(struct guard *g, uint64_t id)
 const struct guard_demand *guard_find_demand(const struct guard *g, uint64_t id)
 {
 	for (size_t i = 0; id && i < GUARD_DEMANDS_MAX; i++)
-		if (g->demand[i].id == id && g->demand[i].granted)
+		if (g->demand[i].id == id)
 			return &g->demand[i];
 	return NULL;
 }
 
 bool guard_takes_demand(const struct guard *g)
 {
-	if (g->close_wanted || g->state >= GUARD_DESTROYING)
-		return false;
 	for (size_t i = 0; i < GUARD_DEMANDS_MAX; i++)
 		if (!g->demand[i].id)
 			return true;

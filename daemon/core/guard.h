@@ -59,7 +59,8 @@ enum guard_event_type {
 	GUARD_RELEASE_DONE, /* @error: not 0: the kernel had given them back already */
 	GUARD_ARM_DONE,	    /* @error: 0, -EAGAIN: not possible yet, other: never again */
 	GUARD_REFRESH_DONE, /* @error, @valid_length: size read again, protection given back */
-	GUARD_DEMANDED, /* @demand, @cause, range, @grace_usec, @limit_usec; only if guard_takes_demand() */
+	GUARD_DEMANDED, /* @demand, @cause, range, @grace_usec, @limit_usec; only if guard_takes_demand(). Ignored once the region
+			       is being taken down */
 	GUARD_DEMAND_OVER, /* @demand */
 	GUARD_CLOSE,	   /* owner lets go, or has to: @cause, @grace_usec (0: at once) */
 	_GUARD_EVENT_MAX,
@@ -168,10 +169,10 @@ void guard_init(struct guard *g, enum region_policy policy, uint64_t grace_usec,
 /* Take one event; @ret_effects (overwritten) is what is to be done now, in order. */
 void guard_step(struct guard *g, const struct guard_event *e, struct guard_effects *ret_effects);
 
-/* There is room for one more, and the region is not about to end. */
+/* There is room for one more. */
 bool guard_takes_demand(const struct guard *g);
 
-/* A demand that was granted and is not over; NULL: there is none of this number. */
+/* A demand that is not over, granted or not; NULL: there is none of this number. */
 const struct guard_demand *guard_find_demand(const struct guard *g, uint64_t id);
 
 /* The revocation a holder can still acknowledge, or 0. */

@@ -130,7 +130,9 @@ static int connect_qp(struct probe *p, struct ibv_qp *qp, const struct ibv_qp *p
 	};
 	if (p->attr.link_layer != IBV_LINK_LAYER_INFINIBAND) {
 		attr.ah_attr.is_global = 1;
-		attr.ah_attr.grh = (struct ibv_global_route){ .dgid = p->gid, .sgid_index = p->gid_index, .hop_limit = 1 };
+		attr.ah_attr.grh = (struct ibv_global_route){ .dgid = p->gid,
+							      .sgid_index = p->gid_index,
+							      .hop_limit = 1 };
 	}
 	if (ibv_modify_qp(qp, &attr,
 			  IBV_QP_STATE | IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN | IBV_QP_RQ_PSN |
@@ -140,8 +142,8 @@ static int connect_qp(struct probe *p, struct ibv_qp *qp, const struct ibv_qp *p
 		.qp_state = IBV_QPS_RTS, .timeout = 14, .retry_cnt = 6, .rnr_retry = 6, .max_rd_atomic = 1
 	};
 	if (ibv_modify_qp(qp, &attr,
-			  IBV_QP_STATE | IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY | IBV_QP_SQ_PSN |
-				  IBV_QP_MAX_QP_RD_ATOMIC))
+			  IBV_QP_STATE | IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY |
+				  IBV_QP_SQ_PSN | IBV_QP_MAX_QP_RD_ATOMIC))
 		return -EIO;
 	return 0;
 }
@@ -150,7 +152,9 @@ static int connect_qp(struct probe *p, struct ibv_qp *qp, const struct ibv_qp *p
 static bool lands(struct probe *p, enum ibv_mtu mtu, size_t offset, size_t length)
 {
 	unsigned char *target = p->memory + p->page;
-	struct ibv_sge sge = { .addr = (uintptr_t)p->memory, .length = (uint32_t)length, .lkey = p->from->lkey };
+	struct ibv_sge sge = { .addr = (uintptr_t)p->memory,
+			       .length = (uint32_t)length,
+			       .lkey = p->from->lkey };
 	struct ibv_send_wr wr = {
 		.sg_list = &sge,
 		.num_sge = 1,

@@ -73,11 +73,11 @@ static void done(struct job *job)
 	r->rkey = hca_mr_rkey(r->mr);
 	r->generation = 1;
 	/* policy and grace were put there by kregion_register() */
-	guard_init(&r->guard, r->guard.policy, r->guard.grace_usec, valid_length,
+	guard_init(&r->guard, r->guard.policy, r->guard.grace_usec, r->mapping->length, valid_length,
 		   r->layout_slot != WATCH_NO_SLOT);
 	r->phase = KREGION_HELD;
 	if (r->close_wanted || !session_is_waiting(r->keeper->session, &r->registration)) {
-		kregion_close(r);
+		kregion_close(r, CAUSE_RELEASE, 0);
 		return;
 	}
 	if (r->warm_first) {
@@ -133,6 +133,7 @@ int kregion_register(struct keeper *k, const struct operation *op, const struct 
 	r->range_slot = r->layout_slot = WATCH_NO_SLOT;
 	r->access = m->info.access;
 	r->detached = m->info.detached;
+	r->gated = m->info.gated;
 	r->warm_first = m->info.warm;
 	r->registration = *op;
 	r->job = (struct job){ .run = run, .done = done, .urgent = true };

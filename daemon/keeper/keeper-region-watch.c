@@ -11,6 +11,7 @@
 
 #include "keeper/keeper.h"
 #include "keeper/keeper-region.h"
+#include "keeper/keeper-tell.h"
 #include "keeper/mapping.h"
 #include "keeper/watch.h"
 #include "util/clock.h"
@@ -79,8 +80,10 @@ int kregion_rearm(struct kregion *r)
 
 	if (error == -EBUSY) /* armed already, or broken again, which a report will say */
 		return 0;
-	if (error && error != -EAGAIN)
+	if (error && error != -EAGAIN) {
 		set_mode(r, ARBITRATION_NOTIFY_ONLY, "the layout lease was lost: %s", strerror(-error));
+		tell_mode(r);
+	}
 	return error;
 }
 

@@ -55,9 +55,12 @@ static void ask(struct kregion *r)
 {
 	const struct guard *g = &r->guard;
 
-	log_info("region %" PRIu64 ": process %u wants blocks (%s): revocation %" PRIu64 ", %" PRIu64 " ms",
-		 r->id, r->breaker_pid, cause_names[g->cause], g->revocation,
-		 g->policy == POLICY_FOLLOW ? UINT64_C(0) : (uint64_t)(g->grace_usec / USEC_PER_MSEC));
+	uint64_t now = now_monotonic_usec();
+
+	log_info("region %" PRIu64 ": revocation %" PRIu64 " (%s), [%" PRIu64 ", %" PRIu64 "), %" PRIu64
+		 " ms to acknowledge",
+		 r->id, g->revocation, cause_names[g->cause], g->ask_start, g->ask_end,
+		 (uint64_t)(g->deadline_usec > now ? (g->deadline_usec - now) / USEC_PER_MSEC : 0));
 	/* who waits for a prefetch would wait for the revocation to end; who registered it must know it to understand what follows */
 	kregion_stop_warming(r, -EBUSY);
 	kregion_answer_registration(r);
@@ -75,7 +78,7 @@ static void fence(struct kregion *r, uint64_t revocation)
 	if (e && (closing || r->guard.policy != POLICY_FOLLOW))
 		r->cut = endpoint_cut(e, r->id, closing ? 0 : revocation);
 	kregion_stop_warming(r, closing ? -ECANCELED : -EBUSY);
-	error = mapping_fence(r->mapping);
+	error = mapping_fence(r->mapping, r->guard.ask_start, r->guard.ask_end);
 	if (error)
 		log_error("region %" PRIu64 ": cannot be fenced (%s): it is taken down", r->id,
 			  strerror(-error));
@@ -131,6 +134,8 @@ static void carry_out(struct kregion *r, const struct guard_effect *f)
 	case GUARD_RELEASE:
 		release(r, f->break_id);
 		break;
+	case GUARD_GRANT:
+		break; /* kregion_look_at_demands(), after the step */
 	case GUARD_TELL_GIVEN_BACK:
 		log_info("region %" PRIu64 ": blocks given back%s, %u peers cut off", r->id,
 			 f->by_kernel ? " by the kernel's deadline" : "", r->cut);
@@ -175,10 +180,12 @@ void kregion_feed(struct kregion *r, struct guard_event e)
 			carry_out(r, &effects.item[i]);
 	}
 	r->stepping = false;
-	if (r->phase == KREGION_ENDING)
+	if (r->phase == KREGION_ENDING) {
 		kregion_end(r);
-	else
-		kregion_warm(r);
+		return;
+	}
+	kregion_look_at_demands(r);
+	kregion_warm(r);
 }
 
 void kregion_on_layout(struct kregion *r, const struct rdmareg_report *report)
@@ -202,6 +209,7 @@ void kregion_on_layout(struct kregion *r, const struct rdmareg_report *report)
 	/* the grace counts from when the kernel began to wait, or a keeper that was slow to look would fence after the kernel let go */
 	began = report->deadline_nsec / 1000 - r->deadline_msec * USEC_PER_MSEC;
 	e.now_usec = report->deadline_nsec && began < now ? began : now;
+	kregion_range_of(r, report->breaker_pid, &e.start, &e.end);
 	e.cause = report->operation <= CAUSE_WRITE ? (enum revocation_cause)report->operation : CAUSE_UNKNOWN;
 	r->breaker_pid = report->breaker_pid;
 	kregion_feed(r, e);
@@ -229,11 +237,12 @@ void kregion_peer_joined(struct kregion *r, const struct endpoint_peer *p)
 		tell_asked(r, p);
 }
 
-void kregion_close(struct kregion *r)
+void kregion_close(struct kregion *r, enum revocation_cause cause, uint64_t grace_usec)
 {
 	if (r->phase == KREGION_REGISTERING)
 		r->close_wanted = true;
-	kregion_feed(r, (struct guard_event){ .type = GUARD_CLOSE });
+	kregion_feed(r,
+		     (struct guard_event){ .type = GUARD_CLOSE, .cause = cause, .grace_usec = grace_usec });
 }
 
 int kregion_add_release(struct kregion *r, const struct operation *op)

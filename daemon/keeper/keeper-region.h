@@ -47,6 +47,23 @@ struct kregion_folded {
 	uint64_t last_usec;
 };
 
+/* Somebody waits for a demand, or has been granted it. */
+struct kregion_demand {
+	uint64_t demand; /* 0: free; the keeper's own (a sync) have bit 63 set */
+	struct operation op;
+	uint32_t pid; /* who wants it, as the daemon knows */
+	bool answered;
+};
+
+/* Writing back, with the peers kept out meanwhile. */
+struct kregion_sync {
+	struct job job;
+	struct operation op;
+	uint64_t demand; /* 0: none is under way */
+	uint64_t limit_usec;
+	int error;
+};
+
 struct kregion {
 	struct keeper *keeper;
 	struct kregion *next; /* in its bucket */
@@ -54,6 +71,7 @@ struct kregion {
 	enum kregion_phase phase;
 	uint8_t access;
 	bool detached;
+	bool gated; /* the daemon guards the file with pre-content events; remembered for the next daemon */
 	uint8_t mode;
 	char mode_reason[KEEPER_TEXT_MAX];
 	char path[256];
@@ -71,6 +89,8 @@ struct kregion {
 	struct event *timer;
 	uint64_t timer_at_usec;
 	uint32_t cut; /* peers cut off by the last fence */
+	struct kregion_demand demand[GUARD_DEMANDS_MAX];
+	struct kregion_sync sync;
 
 	uint32_t range_slot;
 	uint32_t layout_slot;
@@ -113,7 +133,7 @@ int kregion_register(struct keeper *k, const struct operation *op, const struct 
 		     struct reason *why);
 
 /* Begin to take it down; every operation added with kregion_add_release() is answered at the end. */
-void kregion_close(struct kregion *r);
+void kregion_close(struct kregion *r, enum revocation_cause cause, uint64_t grace_usec);
 int kregion_add_release(struct kregion *r, const struct operation *op);
 
 /* An event for the guard. @now_usec 0: now. */
@@ -168,6 +188,21 @@ void kregion_stop_warming(struct kregion *r, int error);
 int kregion_prefetch(struct kregion *r, const struct operation *op, const struct keeper_range *range,
 		     struct reason *why);
 int kregion_init_warming(struct kregion *r, bool enabled);
+
+/* keeper-region-demand.c: what is wanted through the daemon; each is answered when it is granted, or nothing is left of the region. */
+int kregion_demand(struct kregion *r, const struct operation *op, const struct keeper_demand *d,
+		   struct reason *why);
+void kregion_over(struct kregion *r, uint64_t demand);
+int kregion_sync(struct kregion *r, const struct operation *op, const struct keeper_demand *d,
+		 struct reason *why);
+/* All demands of a daemon are over: it is gone. */
+void kregion_drop_demands(struct kregion *r);
+/* After a step of the guard: some are granted, some over by their limit. */
+void kregion_look_at_demands(struct kregion *r);
+/* Nothing of the region is left. False: it is still being written back. */
+bool kregion_end_demands(struct kregion *r);
+/* The range a breaker is known to want, if a demand of the same process was granted; else the whole region. */
+void kregion_range_of(const struct kregion *r, uint32_t pid, uint64_t *ret_start, uint64_t *ret_end);
 
 /* keeper-region-register.c: tell who asked that it is there; harmless when he was told. */
 void kregion_answer_registration(struct kregion *r);

@@ -54,13 +54,14 @@ static int on_list(struct keeper *k, const struct operation *op)
 	return 0;
 }
 
-static int on_release(struct kregion *r, const struct operation *op, struct reason *why)
+static int on_release(struct kregion *r, const struct operation *op, const struct keeper_demand *d,
+		      struct reason *why)
 {
 	int error = kregion_add_release(r, op);
 
 	if (error)
 		return reason_set(why, error, "It is being released already");
-	kregion_close(r);
+	kregion_close(r, d->cause ? (enum revocation_cause)d->cause : CAUSE_RELEASE, d->grace_usec);
 	return ANSWERED_LATER;
 }
 
@@ -118,10 +119,21 @@ static int on_region(struct keeper *k, const struct operation *op, const struct 
 {
 	struct kregion *r = keeper_find(k, m->region);
 
+	if (!r && m->type == KEEPER_OVER)
+		return 0; /* it ended together with its region */
 	if (!r)
 		return reason_set(why, -ENOENT, "There is no region %" PRIu64 " here", m->region);
 	if (m->type == KEEPER_RELEASE)
-		return on_release(r, op, why);
+		return on_release(r, op, &m->demand, why);
+	if (m->type == KEEPER_OVER) {
+		kregion_over(r, m->demand.demand);
+		return 0;
+	}
+	if (m->type == KEEPER_DEMAND) {
+		int error = kregion_demand(r, op, &m->demand, why);
+
+		return error ? error : ANSWERED_LATER;
+	}
 	if (r->phase != KREGION_HELD)
 		return reason_set(why, -EBUSY, "The region is being registered or released");
 	switch (m->type) {
@@ -133,7 +145,19 @@ static int on_region(struct keeper *k, const struct operation *op, const struct 
 	case KEEPER_EXPORT:
 		return on_export(r, op, &m->ticket, why);
 	case KEEPER_CONFIGURE:
+		r->gated = m->info.gated;
 		return kregion_configure(r, (enum region_policy)m->info.policy, m->info.grace_usec, why);
+	case KEEPER_SYNC: {
+		int error = kregion_sync(r, op, &m->demand, why);
+
+		return error ? error : ANSWERED_LATER;
+	}
+	case KEEPER_FILE: {
+		struct keeper_message answer = { .type = KEEPER_DONE, .region = r->id };
+
+		session_answer_file(k->session, op, &answer, r->mapping->fd);
+		return ANSWERED_LATER;
+	}
 	case KEEPER_CONSENT:
 		return on_consent(r, &m->revocation, why);
 	default:

@@ -26,6 +26,13 @@ void tell_done(struct keeper *k, const struct operation *op, uint64_t region, in
 	session_answer(k->session, op, &m);
 }
 
+void tell_value(struct keeper *k, const struct operation *op, uint64_t region, uint32_t value)
+{
+	struct keeper_message m = { .type = KEEPER_DONE, .region = region, .done.value = value };
+
+	session_answer(k->session, op, &m);
+}
+
 void tell_welcome(struct keeper *k, const struct operation *op)
 {
 	struct keeper_message m = { .type = KEEPER_WELCOME };
@@ -82,10 +89,16 @@ void tell_region(struct kregion *r, const struct operation *op)
 	if (revocation) {
 		m.info.revocation_deadline_usec = r->guard.deadline_usec;
 		m.info.revocation_cause = (uint8_t)r->guard.cause;
+		m.info.revocation_offset = r->guard.ask_start;
+		m.info.revocation_length = r->guard.ask_end - r->guard.ask_start;
 	}
 	m.info.invalidations = r->invalidations;
 	m.info.writebacks = r->writebacks;
 	m.info.bytes_warmed = r->bytes_warmed;
+	m.info.device = r->mapping->device;
+	m.info.inode = r->mapping->inode;
+	m.info.file_uid = r->mapping->file_uid;
+	m.info.gated = r->gated;
 	m.info.rkey = r->rkey;
 	m.info.generation = r->generation;
 	m.info.access = r->access;
@@ -122,10 +135,9 @@ static struct keeper_message revocation_message(const struct kregion *r, enum ke
 {
 	struct keeper_message m = { .type = type, .region = r->id };
 
-	/* a layout break says nothing about the range, so all of it is meant */
 	m.revocation.revocation = revocation;
-	m.revocation.offset = 0;
-	m.revocation.length = r->mapping->length;
+	m.revocation.offset = r->guard.ask_start;
+	m.revocation.length = r->guard.ask_end - r->guard.ask_start;
 	m.revocation.deadline_usec = r->guard.deadline_usec;
 	m.revocation.valid_length = r->guard.valid_length;
 	m.revocation.cause = r->guard.cause;
@@ -154,7 +166,8 @@ void tell_asked(struct kregion *r, const struct endpoint_peer *only)
 	struct wire_message m = {
 		.type = WIRE_REVOCATION_ASKED,
 		.revocation = r->guard.revocation,
-		.length = r->mapping->length,
+		.offset = r->guard.ask_start,
+		.length = r->guard.ask_end - r->guard.ask_start,
 		.valid_length = r->guard.valid_length,
 		.time_left_msec = deadline > now ? (uint32_t)((deadline - now) / USEC_PER_MSEC) : 0,
 		.cause = (uint16_t)r->guard.cause,
@@ -227,6 +240,15 @@ void tell_invalidated(struct kregion *r)
 	m.invalidated.invalidations = r->invalidations;
 	m.invalidated.writebacks = r->writebacks;
 	m.invalidated.causes = r->folded.causes;
+	session_tell(r->keeper->session, &m);
+}
+
+void tell_mode(struct kregion *r)
+{
+	struct keeper_message m = { .type = KEEPER_MODE, .region = r->id };
+
+	m.info.mode = r->mode;
+	COPY(m.info.mode_reason, r->mode_reason);
 	session_tell(r->keeper->session, &m);
 }
 

@@ -15,6 +15,8 @@ struct kregion;
 /* Answers. @why may be NULL. */
 void tell_done(struct keeper *k, const struct operation *op, uint64_t region, int error,
 	       const struct reason *why);
+/* Done, with what keeper_done.value says. */
+void tell_value(struct keeper *k, const struct operation *op, uint64_t region, uint32_t value);
 void tell_welcome(struct keeper *k, const struct operation *op);
 void tell_region(struct kregion *r, const struct operation *op);
 
@@ -32,6 +34,7 @@ void tell_length(struct kregion *r);
 void tell_fenced(struct kregion *r, uint64_t revocation);
 void tell_given_back(struct kregion *r, uint64_t revocation, bool by_kernel);
 void tell_invalidated(struct kregion *r);
+void tell_mode(struct kregion *r);
 void tell_gone(struct kregion *r);
 
 #endif

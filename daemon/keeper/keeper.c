@@ -90,7 +90,7 @@ void keeper_stop(struct keeper *k)
 	evtimer_add(k->stop_event, &tv);
 	for (struct kregion *r = keeper_next(k, NULL); r; r = next) {
 		next = keeper_next(k, r);
-		kregion_close(r);
+		kregion_close(r, CAUSE_RELEASE, 0);
 	}
 	look_for_idleness(k);
 }
@@ -117,8 +117,15 @@ static void on_stop(evutil_socket_t fd, short what, void *userdata)
 
 static void on_session_changed(void *userdata, bool connected)
 {
+	struct keeper *k = userdata;
+	struct kregion *next;
+
 	log_debug("daemon %s", connected ? "connected" : "gone");
-	look_for_idleness(userdata);
+	for (struct kregion *r = connected ? NULL : keeper_next(k, NULL); r; r = next) {
+		next = keeper_next(k, r);
+		kregion_drop_demands(r);
+	}
+	look_for_idleness(k);
 }
 
 static void on_range(void *userdata, const struct rdmareg_report *report)
@@ -162,8 +169,8 @@ static int open_endpoint(struct keeper *k)
 	if (o->minimum_mtu)
 		k->minimum_mtu = o->minimum_mtu;
 	if (k->alignment > 1 || k->minimum_mtu > 1)
-		log_notice("RDMA device %s: peers are held to offsets that are multiples of %" PRIu32 " and a path MTU of %" PRIu32
-			   " or more, so that no data is misplaced",
+		log_notice("RDMA device %s: peers are held to offsets that are multiples of %" PRIu32
+			   " and a path MTU of %" PRIu32 " or more, so that no data is misplaced",
 			   endpoint_device(k->endpoint), k->alignment, k->minimum_mtu);
 	log_info("listening on %s port %u, RDMA device %s", endpoint_address(k->endpoint),
 		 (unsigned int)endpoint_port(k->endpoint), endpoint_device(k->endpoint));
@@ -195,6 +202,8 @@ int keeper_new(struct keeper **ret, struct event_base *base, int fd, const struc
 	if (!k->idle_event || !k->stop_event)
 		return -ENOMEM;
 	r = worker_new(&k->worker, base);
+	if (r == 0)
+		r = worker_new(&k->sync_worker, base);
 	if (r < 0)
 		return r;
 	r = session_new(&k->session, base, fd, options->daemon_uid, queue_max, &session_ops, k);
@@ -215,6 +224,7 @@ struct keeper *keeper_free(struct keeper *k)
 		return NULL;
 	session_free(k->session);
 	worker_free(k->worker);
+	worker_free(k->sync_worker);
 	hca_free(k->hca);
 	endpoint_free(k->endpoint);
 	watch_free(k->watch);

@@ -32,11 +32,13 @@ struct keeper {
 	struct event_base *base;
 	struct session *session;
 	struct worker *worker;
-	struct endpoint *endpoint; /* NULL: @no_adapter says why */
-	struct hca *hca;	   /* with @endpoint */
-	uint32_t alignment;	   /* what its peers must keep to: asked for, or found by hca_probe() */
+	struct worker *sync_worker; /* storage can be slow, and registering must not wait for it */
+	uint64_t syncs;		    /* made so far */
+	struct endpoint *endpoint;  /* NULL: @no_adapter says why */
+	struct hca *hca;	    /* with @endpoint */
+	uint32_t alignment;	    /* what its peers must keep to: asked for, or found by hca_probe() */
 	uint32_t minimum_mtu;
-	struct watch *watch;	   /* NULL: @no_module says why */
+	struct watch *watch; /* NULL: @no_module says why */
 	struct reason no_adapter;
 	struct reason no_module;
 	struct event *idle_event;

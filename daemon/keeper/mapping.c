@@ -102,6 +102,9 @@ static int judge_descriptor(struct mapping *m, int fd, struct reason *why)
 		return reason_set(why, -EACCES,
 				  "Access rw was asked, but the descriptor is open for reading only");
 
+	m->device = st.st_dev;
+	m->inode = st.st_ino;
+	m->file_uid = st.st_uid;
 	m->granule = (uint64_t)sysconf(_SC_PAGESIZE);
 	if (S_ISCHR(st.st_mode)) {
 		snprintf(m->filesystem, sizeof(m->filesystem), "device-dax");
@@ -229,11 +232,16 @@ struct mapping *mapping_free(struct mapping *m)
 	return NULL;
 }
 
-int mapping_fence(struct mapping *m)
+int mapping_fence(struct mapping *m, uint64_t start, uint64_t end)
 {
-	if (mprotect((void *)(uintptr_t)m->address, m->length, PROT_NONE) < 0)
+	start = start / m->granule * m->granule;
+	if (end > m->length)
+		end = m->length;
+	if (start >= end)
+		return 0;
+	end = (end + m->granule - 1) / m->granule * m->granule;
+	if (mprotect((void *)(uintptr_t)(m->address + start), end - start, PROT_NONE) < 0)
 		return -errno;
-	m->fenced = true;
 	return 0;
 }
 
@@ -241,8 +249,13 @@ int mapping_unfence(struct mapping *m)
 {
 	if (mprotect((void *)(uintptr_t)m->address, m->length, protection(m)) < 0)
 		return -errno;
-	m->fenced = false;
 	return 0;
+}
+
+bool mapping_is_durable(const struct mapping *m)
+{
+	return strcmp(m->filesystem, "tmpfs") && strcmp(m->filesystem, "hugetlbfs") &&
+	       strcmp(m->filesystem, "device-dax");
 }
 
 int mapping_valid_length(const struct mapping *m, uint64_t *ret)

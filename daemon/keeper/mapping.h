@@ -5,7 +5,7 @@
  * What always holds:
  *   - The virtual range is reserved from mapping_new() to mapping_free(): nothing else is ever mapped there, so a memory region
  *     registered on it can reach this file or nothing.
- *   - Fenced means PROT_NONE: the kernel has invalidated every translation before mapping_fence() returns.
+ *   - Fenced means PROT_NONE: the kernel has invalidated every translation of the fenced part before mapping_fence() returns.
  *   - The descriptor is judged here again, whatever the daemon did: its open mode is the authority.
  *   - The keeper itself never reads or writes the range (a truncated file would be a SIGBUS).
  */
@@ -27,7 +27,9 @@ struct mapping {
 	uint64_t device_bytes; /* device-dax: its size, else 0 */
 	bool write;
 	bool synchronous; /* MAP_SYNC: what the adapter wrote is on the medium */
-	bool fenced;
+	uint64_t device;  /* st_dev, st_ino and st_uid of the file when it was mapped */
+	uint64_t inode;
+	uint32_t file_uid;
 	char filesystem[16]; /* for people: "xfs", "device-dax" */
 };
 
@@ -47,8 +49,12 @@ int mapping_new(struct mapping **ret, int *fd, uint64_t offset, uint64_t length,
 struct mapping *mapping_free(struct mapping *m);
 DEFINE_FREEP(struct mapping, mapping_free)
 
-int mapping_fence(struct mapping *m);
-int mapping_unfence(struct mapping *m);
+/* [start, end) in bytes from the start of the range; widened to granules. */
+int mapping_fence(struct mapping *m, uint64_t start, uint64_t end);
+int mapping_unfence(struct mapping *m); /* all of it */
+
+/* True: what fsync(2) of the file promises is worth something after a power cut. */
+bool mapping_is_durable(const struct mapping *m);
 
 /* How many bytes of the range the file backs now. */
 int mapping_valid_length(const struct mapping *m, uint64_t *ret);

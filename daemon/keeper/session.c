@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -21,6 +22,7 @@
 
 struct packet {
 	struct packet *next;
+	int fd; /* -1, or goes with it */
 	struct keeper_message message;
 };
 
@@ -51,8 +53,19 @@ static const char *check_register(const struct keeper_region *r)
 		return "unknown access";
 	if (r->policy >= _REGION_POLICY_MAX)
 		return "unknown policy";
-	if (r->detached > 1 || r->warm > 1 || r->reserved)
+	if (r->detached > 1 || r->warm > 1 || r->gated > 1)
 		return "a flag is neither 0 nor 1";
+	return NULL;
+}
+
+static const char *check_demand(const struct keeper_demand *d)
+{
+	if (!d->demand)
+		return "no demand number";
+	if (d->cause >= _REVOCATION_CAUSE_MAX)
+		return "unknown cause";
+	if (!d->length || d->offset > UINT64_MAX - d->length)
+		return "an empty range, or one that overflows";
 	return NULL;
 }
 
@@ -63,7 +76,7 @@ const char *session_check(const void *packet, size_t size, size_t n_fds, bool gr
 	if (size != sizeof(m))
 		return "a packet of the wrong size";
 	memcpy(&m, packet, sizeof(m));
-	if (m.type < KEEPER_HELLO || m.type > KEEPER_CONSENT)
+	if (m.type < KEEPER_HELLO || m.type > KEEPER_FILE)
 		return "a packet of an unknown type";
 	if (m.reserved)
 		return "a reserved field is not zero";
@@ -85,7 +98,13 @@ const char *session_check(const void *packet, size_t size, size_t n_fds, bool gr
 	case KEEPER_REGISTER:
 		return check_register(&m.info);
 	case KEEPER_CONFIGURE:
+		if (m.info.gated > 1)
+			return "a flag is neither 0 nor 1";
 		return m.info.policy >= _REGION_POLICY_MAX ? "unknown policy" : NULL;
+	case KEEPER_DEMAND:
+		return check_demand(&m.demand);
+	case KEEPER_RELEASE:
+		return m.demand.cause >= _REVOCATION_CAUSE_MAX ? "unknown cause" : NULL;
 	case KEEPER_PREFETCH:
 		return m.range.write > 1 || m.range.reserved ? "a flag is neither 0 nor 1" : NULL;
 	case KEEPER_EXPORT:
@@ -113,6 +132,7 @@ static void drop(struct session *s, const char *why)
 	s->greeted = false;
 	while ((p = s->first)) {
 		s->first = p->next;
+		closep(&p->fd);
 		free(p);
 	}
 	s->end = &s->first;
@@ -133,13 +153,33 @@ static void on_changed(evutil_socket_t fd, short what, void *userdata)
 	s->ops->changed(s->userdata, connected);
 }
 
+static ssize_t send_packet(int socket, const struct packet *p)
+{
+	union {
+		struct cmsghdr align;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct iovec iov = { .iov_base = (void *)&p->message, .iov_len = sizeof(p->message) };
+	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (p->fd >= 0) {
+		h.msg_control = &control;
+		h.msg_controllen = sizeof(control);
+		CMSG_FIRSTHDR(&h)->cmsg_level = SOL_SOCKET;
+		CMSG_FIRSTHDR(&h)->cmsg_type = SCM_RIGHTS;
+		CMSG_FIRSTHDR(&h)->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&h)), &p->fd, sizeof(int));
+	}
+	return sendmsg(socket, &h, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 /* Sends what waits until the socket is full. */
 static void flush(struct session *s)
 {
 	struct packet *p;
 
 	while ((p = s->first)) {
-		if (send(s->fd, &p->message, sizeof(p->message), MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
+		if (send_packet(s->fd, p) < 0) {
 			if (errno == EINTR)
 				continue;
 			if (errno == EAGAIN)
@@ -152,6 +192,7 @@ static void flush(struct session *s)
 		if (!s->first)
 			s->end = &s->first;
 		s->queued--;
+		closep(&p->fd);
 		free(p);
 	}
 }
@@ -163,7 +204,7 @@ static void on_writable(evutil_socket_t fd, short what, void *userdata)
 	flush(userdata);
 }
 
-static void queue(struct session *s, const struct keeper_message *m, uint64_t operation)
+static void queue(struct session *s, const struct keeper_message *m, uint64_t operation, int fd)
 {
 	struct packet *p;
 
@@ -181,6 +222,9 @@ static void queue(struct session *s, const struct keeper_message *m, uint64_t op
 	p->next = NULL;
 	p->message = *m;
 	p->message.operation = operation;
+	p->fd = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (fd >= 0 && p->fd < 0) /* the daemon sees that there is none */
+		log_error("a descriptor cannot be passed on: %m");
 	*s->end = p;
 	s->end = &p->next;
 	s->queued++;
@@ -191,13 +235,20 @@ static void queue(struct session *s, const struct keeper_message *m, uint64_t op
 void session_answer(struct session *s, const struct operation *op, const struct keeper_message *m)
 {
 	if (session_is_waiting(s, op))
-		queue(s, m, op->number);
+		queue(s, m, op->number, -1);
+}
+
+void session_answer_file(struct session *s, const struct operation *op, const struct keeper_message *m,
+			 int fd)
+{
+	if (session_is_waiting(s, op))
+		queue(s, m, op->number, fd);
 }
 
 void session_tell(struct session *s, const struct keeper_message *m)
 {
 	if (s->greeted)
-		queue(s, m, 0);
+		queue(s, m, 0, -1);
 }
 
 bool session_is_connected(const struct session *s)

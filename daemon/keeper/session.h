@@ -63,6 +63,10 @@ DEFINE_FREEP(struct session, session_free)
 /* Answer a request; a copy is sent with the operation filled in. Dropped when that connection is gone. */
 void session_answer(struct session *s, const struct operation *op, const struct keeper_message *m);
 
+/* The same with a descriptor, which is duplicated. */
+void session_answer_file(struct session *s, const struct operation *op, const struct keeper_message *m,
+			 int fd);
+
 /* Tell the daemon; dropped when none is connected and greeted. */
 void session_tell(struct session *s, const struct keeper_message *m);
 

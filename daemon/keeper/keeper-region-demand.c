@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * keeper-region-demand.c - ranges that somebody wants through the daemon, and the keeper's own wish for quiet while it writes back.
+ *
+ * What always holds:
+ *   - Every demand is answered once: granted, withdrawn, or the end of the region, which is as good as a grant.
+ *   - A demand that the daemon made ends with the daemon's connection; one with a limit ends there. None outlives its region.
+ *   - A sync ends by the storage or by its limit, whichever comes first; the answer says which.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "keeper/keeper.h"
+#include "keeper/keeper-region.h"
+#include "keeper/keeper-tell.h"
+#include "keeper/mapping.h"
+#include "util/log.h"
+
+#define OWN (UINT64_C(1) << 63)
+
+#define of_sync(j) ((struct kregion *)((char *)(j)-offsetof(struct kregion, sync.job)))
+
+static struct kregion_demand *find(struct kregion *r, uint64_t demand)
+{
+	for (size_t i = 0; i < GUARD_DEMANDS_MAX; i++)
+		if (r->demand[i].demand == demand)
+			return &r->demand[i];
+	return NULL;
+}
+
+/* The range as the guard has it: inside the region. One beyond it takes nothing of the region. */
+static int take(struct kregion *r, const struct operation *op, const struct keeper_demand *d,
+		struct reason *why)
+{
+	struct kregion_demand *slot = find(r, 0);
+	uint64_t end = d->offset + d->length, length = r->mapping->length;
+
+	if (find(r, d->demand))
+		return reason_set(why, -EEXIST, "Demand %" PRIu64 " exists already", d->demand);
+	if (!slot || (r->phase == KREGION_HELD && !guard_takes_demand(&r->guard)))
+		return reason_set(why, -EDQUOT, "The region has its %d demands already; let one end",
+				  GUARD_DEMANDS_MAX);
+	if (d->offset >= length)
+		return reason_set(why, -ERANGE,
+				  "Offset %" PRIu64 " is not inside the region's %" PRIu64 " bytes",
+				  d->offset, length);
+	*slot = (struct kregion_demand){ .demand = d->demand, .op = *op, .pid = d->pid };
+	kregion_feed(r, (struct guard_event){
+				.type = GUARD_DEMANDED,
+				.demand = d->demand,
+				.cause = (enum revocation_cause)d->cause,
+				.start = d->offset / r->mapping->granule * r->mapping->granule,
+				.end = end < length ? (end + r->mapping->granule - 1) / r->mapping->granule *
+							      r->mapping->granule
+						    : length,
+				.grace_usec = d->grace_usec,
+				.limit_usec = d->limit_usec,
+			});
+	return 0;
+}
+
+int kregion_demand(struct kregion *r, const struct operation *op, const struct keeper_demand *d,
+		   struct reason *why)
+{
+	if (d->demand & OWN)
+		return reason_set(why, -EINVAL, "Demand numbers from 2^63 on are the keeper's own");
+	if (r->phase == KREGION_REGISTERING)
+		return reason_set(why, -EBUSY, "The region is being registered");
+	return take(r, op, d, why);
+}
+
+void kregion_over(struct kregion *r, uint64_t demand)
+{
+	struct kregion_demand *d = demand ? find(r, demand) : NULL;
+
+	if (!d)
+		return;
+	if (!d->answered)
+		tell_done(r->keeper, &d->op, r->id, -ECANCELED, NULL);
+	*d = (struct kregion_demand){ .demand = 0 };
+	kregion_feed(r, (struct guard_event){ .type = GUARD_DEMAND_OVER, .demand = demand });
+}
+
+void kregion_drop_demands(struct kregion *r)
+{
+	for (size_t i = 0; i < GUARD_DEMANDS_MAX; i++)
+		if (r->demand[i].demand && !(r->demand[i].demand & OWN))
+			kregion_over(r, r->demand[i].demand);
+}
+
+static void answer_sync(struct kregion *r, int error)
+{
+	struct kregion_sync *s = &r->sync;
+	struct reason why;
+
+	s->demand = 0;
+	if (!error) {
+		tell_value(r->keeper, &s->op, r->id,
+			   mapping_is_durable(r->mapping) ? KEEPER_DURABLE_STORAGE : KEEPER_DURABLE_NOTHING);
+		return;
+	}
+	if (error == -ETIME)
+		reason_set(
+			&why, error,
+			"The storage needs longer than %" PRIu64
+			" ms to write the file back; peers were let in again before it was done, so there is no "
+			"consistent point",
+			s->limit_usec / 1000);
+	else
+		reason_set(&why, error, "The file cannot be written back: %s", strerror(-error));
+	tell_done(r->keeper, &s->op, r->id, error, &why);
+}
+
+/* In the worker. */
+static void run_sync(struct job *job)
+{
+	struct kregion *r = of_sync(job);
+
+	r->sync.error = mapping_is_durable(r->mapping) && fsync(r->mapping->fd) < 0 ? -errno : 0;
+}
+
+static void sync_done(struct job *job)
+{
+	struct kregion *r = of_sync(job);
+	struct kregion_sync *s = &r->sync;
+	uint64_t demand = s->demand;
+
+	if (r->phase == KREGION_ENDING) {
+		kregion_continue(r);
+		return;
+	}
+	if (!demand)
+		return; /* too late: answered at its limit */
+	/* open again before the answer: who asked may go on writing when he hears it */
+	*find(r, demand) = (struct kregion_demand){ .demand = 0 };
+	s->demand = 0;
+	kregion_feed(r, (struct guard_event){ .type = GUARD_DEMAND_OVER, .demand = demand });
+	answer_sync(r, s->error);
+}
+
+int kregion_sync(struct kregion *r, const struct operation *op, const struct keeper_demand *d,
+		 struct reason *why)
+{
+	struct kregion_sync *s = &r->sync;
+	struct keeper_demand own = { .demand = OWN | ++r->keeper->syncs,
+				     .length = r->mapping->length,
+				     .grace_usec = d->grace_usec,
+				     .limit_usec = d->limit_usec,
+				     .cause = CAUSE_SYNC };
+	int error;
+
+	if (s->demand || s->job.busy)
+		return reason_set(why, -EBUSY, "The region is being written back already; try again later");
+	s->job = (struct job){ .run = run_sync, .done = sync_done };
+	s->op = *op;
+	s->demand = own.demand;
+	s->limit_usec = d->limit_usec;
+	error = take(r, &(struct operation){ 0 }, &own, why);
+	if (error)
+		s->demand = 0;
+	return error;
+}
+
+static void look_at(struct kregion *r, struct kregion_demand *d)
+{
+	const struct guard_demand *g = guard_find_demand(&r->guard, d->demand);
+	bool own = d->demand & OWN;
+
+	if (g && g->granted && !d->answered) {
+		d->answered = true;
+		if (own)
+			worker_submit(r->keeper->sync_worker, &r->sync.job);
+		else
+			tell_done(r->keeper, &d->op, r->id, 0, NULL);
+	} else if (!g) {
+		log_notice("region %" PRIu64 ": a demand is over by its limit", r->id);
+		*d = (struct kregion_demand){ .demand = 0 };
+		if (own)
+			answer_sync(r, -ETIME);
+	}
+}
+
+void kregion_look_at_demands(struct kregion *r)
+{
+	if (r->stepping || r->guard.state >= GUARD_DESTROYING)
+		return; /* what is taken down answers at its end */
+	for (size_t i = 0; i < GUARD_DEMANDS_MAX; i++)
+		if (r->demand[i].demand)
+			look_at(r, &r->demand[i]);
+}
+
+bool kregion_end_demands(struct kregion *r)
+{
+	struct kregion_sync *s = &r->sync;
+
+	for (size_t i = 0; i < GUARD_DEMANDS_MAX; i++) {
+		struct kregion_demand *d = &r->demand[i];
+
+		if (d->demand && !(d->demand & OWN) && !d->answered)
+			tell_done(r->keeper, &d->op, r->id, 0, NULL);
+		*d = (struct kregion_demand){ .demand = 0 };
+	}
+	if (s->demand)
+		answer_sync(r, -ECANCELED);
+	return !s->job.busy;
+}
+
+void kregion_range_of(const struct kregion *r, uint32_t pid, uint64_t *ret_start, uint64_t *ret_end)
+{
+	*ret_start = 0;
+	*ret_end = r->mapping->length;
+	for (size_t i = 0; pid && i < GUARD_DEMANDS_MAX; i++) {
+		const struct guard_demand *g = guard_find_demand(&r->guard, r->demand[i].demand);
+
+		if (!g || !g->granted || r->demand[i].pid != pid)
+			continue;
+		*ret_start = g->start;
+		*ret_end = g->end;
+		return;
+	}
+}
