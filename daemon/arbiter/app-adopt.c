@@ -60,7 +60,7 @@ static const char *find_owner(struct app *a, struct keeper *k, uint64_t id, stru
 
 static const char *adopt(struct app *a, struct keeper *k, uint64_t id, const struct keeper_region *info)
 {
-	const struct region_event event = app_event_of_info(REGION_ADOPTED, info);
+	struct region_event event = app_event_of_info(REGION_ADOPTED, info);
 	const char *complaint;
 	struct region_entry *e;
 	struct client *owner;
@@ -79,6 +79,8 @@ static const char *adopt(struct app *a, struct keeper *k, uint64_t id, const str
 		return "a region number that is taken";
 	if (error == 0)
 		error = app_add_entry(a, r, k, owner, &e);
+	if (error == 0)
+		error = region_table_set_file(a->table, e, info->device, info->inode);
 	if (error)
 		return "more than there is memory for";
 	r->offset = info->offset;
@@ -86,13 +88,20 @@ static const char *adopt(struct app *a, struct keeper *k, uint64_t id, const str
 	r->policy = info->policy;
 	r->access = info->access;
 	app_take_texts(e, info);
+	e->text.file_uid = info->file_uid;
+	if (info->gated) /* until its keeper has given the file */
+		region_text_set(&e->no_gate, "the daemon was started anew just now", SIZE_MAX);
+	app_take_mode(r, e, info->mode, info->mode_reason, sizeof(info->mode_reason));
+	event.mode = (enum arbitration_mode)r->mode;
 	app_step(a, r, &event);
+	if (info->gated && app_ask_for_file(e, NULL) < 0)
+		log_error("region %" PRIu64 ": its keeper cannot be asked for the file", id);
 	if (owner)
 		app_add_holder(a, r, HOLDER_CLIENT, owner->number);
 	if (info->detached || owner)
 		return NULL;
 	if (owner_gone)
-		app_step_plain(a, r, REGION_RELEASE_WANTED);
+		app_want_release(a, r, CAUSE_RELEASE);
 	else
 		e->orphan = true;
 	return NULL;
@@ -107,7 +116,19 @@ const char *app_keeper_listed(void *userdata, struct keeper *k, const struct kee
 	if (m->type == KEEPER_REGION)
 		return adopt(a, k, m->region, &m->info);
 	r = app_region_of(a, k, m->region, &complaint);
-	return r ? app_join_peer(a, k, r, m->peer.peer) : complaint;
+	return r ? app_join_peer(a, k, r, &m->peer) : complaint;
+}
+
+/* Everybody who holds its regions is known: those in the middle of a revocation can go on. */
+void app_keeper_list_done(void *userdata, struct keeper *k)
+{
+	struct region_entry *e, *next;
+	struct app *a = userdata;
+
+	for (e = LIST_FIRST(&keeper_note(k)->list); e; e = next) {
+		next = LIST_NEXT(e, of_keeper);
+		app_step_plain(a, registry_find(a->registry, e->id), REGION_ADOPTION_DONE);
+	}
 }
 
 static int is_known(void *userdata, uint64_t id)

@@ -26,6 +26,7 @@ static void view_manager(void *userdata, struct manager_view *ret)
 		.max_grace_usec = a->settings.max_grace_msec * USEC_PER_MSEC,
 		.max_regions_per_tenant = (uint32_t)a->settings.regions_per_tenant,
 		.max_bytes_per_tenant = a->settings.bytes_per_tenant,
+		.revoke_limit_usec = a->settings.revoke_limit_sec * USEC_PER_SEC,
 	};
 }
 
@@ -74,37 +75,6 @@ int app_add_holder(struct app *a, struct region *r, enum holder_kind kind, uint6
 	return 0;
 }
 
-/* How long a revocation waits: what was asked for, within what the administrator allows. */
-static int choose_grace(const struct app *a, const struct register_request *q, uint64_t *ret,
-			struct failure *f)
-{
-	uint64_t longest = a->settings.max_grace_msec * USEC_PER_MSEC;
-
-	switch (q->policy) {
-	case POLICY_FOLLOW:
-		*ret = 0;
-		return 0;
-	case POLICY_HOLD:
-		if (!q->owns_file)
-			return failure_set(
-				f, RDMAREG_ERROR_ACCESS_DENIED,
-				"policy 'hold' delays everybody who changes the file, so only the file's owner may "
-				"ask for it: ask for 'yield'");
-		*ret = longest;
-		return 0;
-	default:
-		break;
-	}
-	*ret = q->has_grace ? q->grace_usec : a->settings.grace_msec * USEC_PER_MSEC;
-	if (*ret > longest)
-		return failure_set(f, RDMAREG_ERROR_INVALID_OPTION,
-				   "grace_usec %" PRIu64 " is longer than MaxGraceUSec %" PRIu64
-				   ": ask for less, or have the "
-				   "administrator raise max_grace_msec in rdmaregd.conf",
-				   *ret, longest);
-	return 0;
-}
-
 /* Charges the tenant and makes the region. */
 static int enter_region(struct app *a, struct client *c, const struct register_request *q,
 			struct region **ret, struct failure *f)
@@ -146,6 +116,7 @@ static int ask_for_region(struct app *a, struct keeper *k, struct region *r, con
 	m.info.policy = (uint8_t)q->policy;
 	m.info.detached = q->detached;
 	m.info.warm = q->warm;
+	m.info.gated = q->pre_content;
 	snprintf(m.info.path, sizeof(m.info.path), "%s", q->path);
 	return keeper_request(k, &m, q->fd, extra, NULL);
 }
@@ -160,7 +131,9 @@ static int register_region(void *userdata, struct client *c, const struct regist
 	struct keeper *k;
 	int error;
 
-	if (choose_grace(a, q, &grace_usec, ret) || enter_region(a, c, q, &r, ret))
+	if (app_choose_grace(a, q->policy, q->owns_file, q->has_grace, q->grace_usec, &grace_usec, ret) ||
+	    (q->pre_content && app_check_gate(q->access, q->owns_file, ret)) ||
+	    enter_region(a, c, q, &r, ret))
 		return BUS_E_REFUSED;
 	r->offset = q->offset;
 	r->grace_usec = grace_usec;
@@ -180,9 +153,16 @@ static int register_region(void *userdata, struct client *c, const struct regist
 	if (error < 0)
 		return failure_from_errno(ret, "registering the region", error, "");
 	e->text.detached = q->detached;
+	e->text.file_uid = q->file_uid;
 	region_text_set(&e->text.path, q->path, strlen(q->path));
-	error = ask_for_region(a, k, r, q);
+	error = region_table_set_file(a->table, e, q->device, q->inode);
+	/* guarded before the keeper reads its size: what changes from then on is seen */
+	if (error == 0 && q->pre_content)
+		app_gate(a, r, e, q->fd);
+	if (error == 0)
+		error = ask_for_region(a, k, r, q);
 	if (error < 0) {
+		app_ungate(a, r, e);
 		region_table_remove(a->table, e);
 		registry_remove_region(a->registry, r);
 		return failure_from_errno(ret, "registering the region", error, "");
@@ -263,15 +243,38 @@ static int export(void *userdata, uint64_t id, const struct export_request *q, s
 	return error < 0 ? failure_from_errno(ret, "making the ticket", error, "") : 0;
 }
 
-static int release(void *userdata, uint64_t id, struct call *call, struct failure *ret)
+void app_want_release(struct app *a, struct region *r, enum revocation_cause cause)
+{
+	const struct region_event event = { .type = REGION_RELEASE_WANTED,
+					    .cause = cause,
+					    .grace_usec = UINT64_MAX,
+					    .now_usec = now_monotonic_usec() };
+
+	app_step(a, r, &event);
+}
+
+/* Who lets go need not be asked. */
+static void step_left(struct app *a, struct region *r, const struct client *c)
+{
+	const struct region_event left = { .type = REGION_HOLDER_LEFT,
+					   .kind = HOLDER_CLIENT,
+					   .holder = c->number,
+					   .now_usec = now_monotonic_usec() };
+
+	app_step(a, r, &left);
+}
+
+static int release(void *userdata, struct client *c, uint64_t id, struct call *call, struct failure *ret)
 {
 	struct app *a = userdata;
+	struct region *r = registry_find(a->registry, id);
 	struct region_entry *e = region_table_find(a->table, id);
-	int error = region_entry_await_release(e, call);
+	int error = region_entry_await_release(e, call, NULL);
 
 	if (error < 0)
 		return failure_from_errno(ret, "releasing the region", error, "");
-	app_step_plain(a, registry_find(a->registry, id), REGION_RELEASE_WANTED);
+	step_left(a, r, c);
+	app_want_release(a, r, CAUSE_RELEASE);
 	return 0;
 }
 
@@ -280,7 +283,6 @@ static int acknowledge(void *userdata, struct client *c, uint64_t id, uint64_t r
 {
 	struct app *a = userdata;
 	struct region *r = registry_find(a->registry, id);
-	struct region_entry *e = region_table_find(a->table, id);
 	const struct region_event event = { .type = REGION_HOLDER_ACKED,
 					    .kind = HOLDER_CLIENT,
 					    .holder = c->number,
@@ -289,19 +291,15 @@ static int acknowledge(void *userdata, struct client *c, uint64_t id, uint64_t r
 	if (!region_is_held_by(a->registry, r, HOLDER_CLIENT, c->number))
 		return failure_set(ret, RDMAREG_ERROR_NO_SUCH_REVOCATION,
 				   "this connection does not hold region %" PRIu64
-				   " and was asked nothing: only the connection that "
-				   "registered it acknowledges",
+				   " and was asked nothing: only who registered or joined it acknowledges",
 				   id);
-	if (revocation && e->acknowledged == revocation)
-		return 0;
 	if (r->state != REGION_DRAINING || r->revocation != revocation)
 		return failure_set(ret, RDMAREG_ERROR_NO_SUCH_REVOCATION,
 				   "revocation %" PRIu64 " of region %" PRIu64
 				   " does not wait for an acknowledgement: it is over, or "
 				   "never was",
 				   revocation, id);
-	e->acknowledged = revocation;
-	app_step(a, r, &event);
+	app_step(a, r, &event); /* the second time it changes nothing */
 	return 0;
 }
 
@@ -311,19 +309,19 @@ static int acknowledge(void *userdata, struct client *c, uint64_t id, uint64_t r
  */
 static void client_gone(void *userdata, struct client *c)
 {
-	struct region_event left = { .type = REGION_HOLDER_LEFT, .kind = HOLDER_CLIENT, .holder = c->number };
 	struct app *a = userdata;
 	struct region_entry *e;
 
+	app_drop_revokes(a, c);
+	app_drop_joins(a, c);
 	while ((e = LIST_FIRST(&c->regions))) {
 		struct region *r = registry_find(a->registry, e->id);
 		bool detached = e->text.detached;
 
 		region_entry_forget_holder(e);
-		left.now_usec = now_monotonic_usec();
-		app_step(a, r, &left);
+		step_left(a, r, c);
 		if (!detached)
-			app_step_plain(a, r, REGION_RELEASE_WANTED);
+			app_want_release(a, r, CAUSE_RELEASE);
 	}
 }
 
@@ -336,5 +334,13 @@ const struct bus_handlers app_bus_handlers = {
 	.export = export,
 	.release = release,
 	.acknowledge = acknowledge,
+	.join = app_join,
+	.leave = app_leave,
+	.configure = app_configure,
+	.revoke = app_revoke,
+	.restore = app_restore,
+	.sync = app_sync,
+	.find_holders = app_find_holders,
+	.evict = app_evict,
 	.client_gone = client_gone,
 };

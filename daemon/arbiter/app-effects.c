@@ -22,7 +22,9 @@ bool app_view(struct app *a, const struct region *r, struct region_view *ret)
 		return false;
 	*ret = (struct region_view){ .region = r,
 				     .tenant = registry_tenant(a->registry, r->tenant),
-				     .text = &e->text };
+				     .text = &e->text,
+				     .owner = e->holder,
+				     .joins = &e->joins };
 	return true;
 }
 
@@ -34,15 +36,19 @@ void app_set_status(struct app *a)
 		event_add(a->status, &soon);
 }
 
-/* A request without a body that nobody waits for in person. */
-static void send_plain(struct region_entry *e, enum keeper_type type, uint64_t revocation)
+/* A request that nobody waits for in person. */
+static void ask_keeper(struct region_entry *e, enum keeper_type type, const struct region_effect *f)
 {
 	struct keeper_message m = { .type = type, .region = e->id };
 	int r;
 
-	if (type == KEEPER_CONSENT)
-		m.revocation.revocation = revocation;
-	r = keeper_request(e->keeper, &m, -1, 0, NULL);
+	if (type == KEEPER_CONSENT) {
+		m.revocation.revocation = f->revocation;
+	} else {
+		m.demand.cause = f->cause;
+		m.demand.grace_usec = f->grace_usec;
+	}
+	r = keeper_request(e->keeper, &m, -1, f->grace_usec / USEC_PER_MSEC, NULL);
 	/*
 	 * consent lost: the keeper's deadline stands in. Release lost: the region stays closing until the
 	 * keeper ends.
@@ -84,13 +90,25 @@ static void reply_register(struct app *a, struct region_entry *e, const struct r
 	e->registering = NULL;
 }
 
+static void reply_release(struct region_entry *e)
+{
+	struct eviction *eviction;
+	struct call *call;
+
+	while (region_entry_next_release(e, &call, &eviction)) {
+		if (call)
+			call_reply(call);
+		else
+			app_eviction_step(eviction);
+	}
+}
+
 static void remove_region(struct app *a, struct region *r, struct region_entry *e,
 			  const struct region_view *v)
 {
-	struct call *call;
-
-	while ((call = region_entry_next_release(e)))
-		call_reply(call);
+	app_ungate(a, r, e);
+	app_end_revokes(a, r->id);
+	reply_release(e);
 	if (e->announced) {
 		bus_tell_removed(a->bus, v);
 		log_info("region %" PRIu64 ": removed", r->id);
@@ -118,7 +136,6 @@ static void announce(struct app *a, struct region_entry *e, const struct region_
 static bool carry_out(struct app *a, struct region *r, struct region_entry *e, const struct region_effect *f)
 {
 	struct region_view v;
-	struct call *call;
 
 	app_view(a, r, &v);
 	switch (f->type) {
@@ -126,23 +143,23 @@ static bool carry_out(struct app *a, struct region *r, struct region_entry *e, c
 		reply_register(a, e, &v, f->error);
 		break;
 	case REGION_REPLY_RELEASE:
-		while ((call = region_entry_next_release(e)))
-			call_reply(call);
+		reply_release(e);
 		break;
 	case REGION_SEND_RELEASE:
-		send_plain(e, KEEPER_RELEASE, 0);
+		ask_keeper(e, KEEPER_RELEASE, f);
 		break;
 	case REGION_SEND_CONSENT:
-		send_plain(e, KEEPER_CONSENT, f->revocation);
+		ask_keeper(e, KEEPER_CONSENT, f);
 		break;
 	case REGION_ASK_CLIENTS:
-		bus_tell_asked(a->bus, e->holder, &v);
+		bus_tell_asked(a->bus, &v);
 		break;
 	case REGION_TELL_SETTLED:
-		bus_tell_settled(a->bus, e->holder, &v, f->revocation, f->outcome);
+		bus_tell_settled(a->bus, &v, f->revocation, f->outcome);
+		app_end_revokes(a, r->id);
 		break;
 	case REGION_PUBLISH:
-		bus_tell_changed(a->bus, e->holder, &v, f->changed);
+		bus_tell_changed(a->bus, &v, f->changed);
 		break;
 	case REGION_TELL_ADDED:
 		announce(a, e, &v);

@@ -4,6 +4,7 @@
 #define RDMAREG_APP_INTERNAL_H
 
 #include "arbiter/app.h"
+#include "arbiter/gate.h"
 #include "arbiter/keepers.h"
 #include "arbiter/loop.h"
 #include "arbiter/region-table.h"
@@ -21,7 +22,12 @@ struct app {
 	struct keepers *keepers;
 	struct registry *registry;
 	struct region_table *table;
-	bool serving; /* the keepers of an earlier daemon came through: the bus is read */
+	bool serving;	   /* the keepers of an earlier daemon came through: the bus is read */
+	struct gate *gate; /* NULL: @no_gate says why */
+	char no_gate[300];
+	uint64_t demands; /* the last number; begins with the time, so no two daemons use the same */
+	LIST_HEAD(, passage) passages;
+	LIST_HEAD(, revoke) revokes;
 	struct event *signals[4];
 	struct event *watchdog;
 	struct event *status; /* due soon: tell the service manager how many there are */
@@ -47,6 +53,8 @@ int app_add_entry(struct app *a, struct region *r, struct keeper *k, struct clie
 		  struct region_entry **ret);
 /* @client becomes a holder of the region, to be asked before it is taken away. -ENOMEM. */
 int app_add_holder(struct app *a, struct region *r, enum holder_kind kind, uint64_t id);
+/* Everything of it may be taken down: without a grace, or with the region's own. */
+void app_want_release(struct app *a, struct region *r, enum revocation_cause cause);
 
 /* What a keeper says of a region it has, for the table and for the core. */
 void app_take_texts(struct region_entry *e, const struct keeper_region *info);
@@ -54,12 +62,75 @@ struct region_event app_event_of_info(enum region_event_type type, const struct 
 /* The region a keeper speaks of. NULL without a complaint: we do not know it. */
 struct region *app_region_of(struct app *a, struct keeper *k, uint64_t id, const char **ret_complaint);
 /* NULL, or the complaint. */
-const char *app_join_peer(struct app *a, struct keeper *k, struct region *r, uint64_t peer);
+const char *app_join_peer(struct app *a, struct keeper *k, struct region *r, const struct keeper_peer *peer);
+
+/* --- app-holders.c; the first three are of struct bus_handlers */
+
+int app_join(void *userdata, struct client *c, uint64_t id, struct failure *ret);
+int app_leave(void *userdata, struct client *c, uint64_t id, struct failure *ret);
+void app_find_holders(void *userdata, uint64_t device, uint64_t inode,
+		      void (*add)(void *to, const struct holder_view *h), void *to);
+void app_drop_joins(struct app *a, struct client *c);
+void app_note_peer(struct region_entry *e, const struct keeper_peer *peer);
+void app_forget_peer(struct region_entry *e, uint64_t peer);
+
+/* --- app-revokes.c; the first four are of struct bus_handlers */
+
+int app_revoke(void *userdata, struct client *c, uint64_t id, const struct revoke_request *q,
+	       struct call *call, struct failure *ret);
+int app_restore(void *userdata, struct client *c, uint64_t id, uint64_t revocation, struct failure *ret);
+int app_sync(void *userdata, uint64_t id, const struct revoke_request *q, struct call *call,
+	     struct failure *ret);
+int app_evict(void *userdata, uint64_t device, bool has_grace, uint64_t grace_usec, struct call *call,
+	      struct failure *ret);
+void app_revoke_answered(struct app *a, uint64_t demand, const struct answer *n);
+void app_sync_answered(struct app *a, const struct answer *n);
+void app_drop_revokes(struct app *a, struct client *c);
+/* The region is settled, or gone: nobody keeps it closed any more. */
+void app_end_revokes(struct app *a, uint64_t region);
+void app_free_revokes(struct app *a);
+/* One region of it is gone. */
+void app_eviction_step(struct eviction *v);
+
+/* --- app-configure.c */
+
+int app_configure(void *userdata, uint64_t id, const struct configure_request *q, struct call *call,
+		  struct failure *ret);
+void app_configure_answered(struct app *a, const struct answer *n);
+void app_file_answered(struct app *a, const struct answer *n);
+/* How long a revocation waits: what was asked for, within what the administrator allows. */
+int app_choose_grace(const struct app *a, enum region_policy policy, bool owns_file, bool has_grace,
+		     uint64_t grace_usec, uint64_t *ret, struct failure *f);
+/* May this caller have everybody's I/O on the file gated? */
+int app_check_gate(enum region_access access, bool owns_file, struct failure *f);
+
+/* --- app-demands.c */
+
+extern const struct gate_ops app_gate_ops;
+void app_demand_answered(struct app *a, const struct answer *n);
+int app_send_over(struct region_entry *e, uint64_t demand);
+void app_free_passages(struct app *a);
+
+/* --- app-gate.c */
+
+/* Guard the region's file. What came of it is in the entry's texts; nobody is told. */
+void app_gate(struct app *a, struct region *r, struct region_entry *e, int fd);
+void app_ungate(struct app *a, struct region *r, struct region_entry *e);
+/* It is guarded, or was meant to be. */
+bool app_wants_gate(const struct region_entry *e);
+/* Answered by app_file_answered(). */
+int app_ask_for_file(struct region_entry *e, void *context);
+void app_file_given(struct app *a, struct region *r, struct region_entry *e, int fd);
+/* What the keeper says of the region's mode. */
+void app_take_mode(struct region *r, struct region_entry *e, uint8_t mode, const char *reason, size_t size);
+/* Work out and publish what is promised. */
+void app_mode_changed(struct app *a, struct region *r, struct region_entry *e);
 
 /* --- app-adopt.c: see struct keepers_handlers; @userdata of all is the app */
 
 const char *app_keeper_opened(void *userdata, struct keeper *k);
 const char *app_keeper_listed(void *userdata, struct keeper *k, const struct keeper_message *m);
+void app_keeper_list_done(void *userdata, struct keeper *k);
 void app_keepers_adopted(void *userdata, bool all);
 
 /* The tenant's keeper is not there and it has no region: forget it. */

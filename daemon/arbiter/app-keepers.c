@@ -19,7 +19,6 @@
 void app_take_texts(struct region_entry *e, const struct keeper_region *info)
 {
 	region_text_set(&e->text.path, info->path, sizeof(info->path));
-	region_text_set(&e->text.mode_reason, info->mode_reason, sizeof(info->mode_reason));
 	region_text_set(&e->text.ticket, info->ticket, sizeof(info->ticket));
 	e->text.invalidations = info->invalidations;
 	e->text.writebacks = info->writebacks;
@@ -37,7 +36,8 @@ struct region_event app_event_of_info(enum region_event_type type, const struct 
 		.cause = info->revocation_cause,
 		.revocation = info->revocation,
 		.deadline_usec = info->revocation_deadline_usec,
-		.length = info->length,
+		.offset = info->revocation_offset,
+		.length = info->revocation_length,
 		.valid_length = info->valid_length,
 		.address = info->address,
 		.generation = info->generation,
@@ -45,14 +45,22 @@ struct region_event app_event_of_info(enum region_event_type type, const struct 
 	};
 }
 
-const char *app_join_peer(struct app *a, struct keeper *k, struct region *r, uint64_t peer)
+const char *app_join_peer(struct app *a, struct keeper *k, struct region *r, const struct keeper_peer *peer)
 {
+	const struct region_event event = { .type = REGION_HOLDER_JOINED,
+					    .kind = HOLDER_PEER,
+					    .holder = peer->peer,
+					    .revocation = peer->revocation,
+					    .now_usec = peer->since_usec };
 	uint32_t before = r->peers;
 
 	if (keeper_note(k)->peers >= CLAIM_PEERS_MAX)
 		return "more peers than any tenant may have";
-	if (app_add_holder(a, r, HOLDER_PEER, peer) < 0)
+	if (registry_reserve_holder(a->registry) < 0)
 		return "more than there is memory for";
+	app_step(a, r, &event);
+	if (r->peers != before)
+		app_note_peer(region_table_find(a->table, r->id), peer);
 	keeper_note(k)->peers += r->peers - before;
 	return NULL;
 }
@@ -77,6 +85,8 @@ static void step_peer(struct app *a, struct keeper *k, struct region *r, enum re
 	uint32_t before = r->peers;
 
 	app_step(a, r, &event);
+	if (r->peers != before)
+		app_forget_peer(region_table_find(a->table, r->id), peer->peer);
 	keeper_note(k)->peers -= before - r->peers;
 }
 
@@ -159,7 +169,7 @@ static const char *told(void *userdata, struct keeper *k, const struct keeper_me
 	case KEEPER_SETTLED:
 		return told_revocation(a, r, m);
 	case KEEPER_PEER_JOINED:
-		return app_join_peer(a, k, r, m->peer.peer);
+		return app_join_peer(a, k, r, &m->peer);
 	case KEEPER_PEER_LEFT:
 		step_peer(a, k, r, REGION_HOLDER_LEFT, &m->peer);
 		return NULL;
@@ -168,6 +178,14 @@ static const char *told(void *userdata, struct keeper *k, const struct keeper_me
 		return NULL;
 	case KEEPER_INVALIDATED:
 		return told_invalidated(a, r, &m->invalidated);
+	case KEEPER_MODE: {
+		struct region_entry *e = region_table_find(a->table, r->id);
+
+		app_take_mode(r, e, m->info.mode, m->info.mode_reason, sizeof(m->info.mode_reason));
+		log_notice("region %" PRIu64 ": %s", r->id, e->text.mode_reason ? e->text.mode_reason : "");
+		app_mode_changed(a, r, e);
+		return NULL;
+	}
 	case KEEPER_GONE:
 		log_warning("region %" PRIu64 ": ended by its keeper %s", r->id, keeper_name(k));
 		app_step_plain(a, r, REGION_RELEASED);
@@ -219,6 +237,9 @@ static const char *register_answered(struct app *a, struct keeper *k, const stru
 	if (e->holder && app_add_holder(a, r, HOLDER_CLIENT, e->holder->number) < 0)
 		log_error("region %" PRIu64 ": no memory to note its holder, who will not be asked", r->id);
 	event = app_event_of_info(REGION_REGISTERED, &n->message->info);
+	app_take_mode(r, e, n->message->info.mode, n->message->info.mode_reason,
+		      sizeof(n->message->info.mode_reason));
+	event.mode = (enum arbitration_mode)r->mode;
 	app_step(a, r, &event);
 	return NULL;
 }
@@ -269,7 +290,7 @@ static void export_answered(struct app *a, const struct answer *n)
 		region_text_set(&e->text.ticket, n->message->ticket.text, sizeof(n->message->ticket.text));
 		call_reply_ticket(n->context, e->text.ticket ? e->text.ticket : "");
 		app_view(a, r, &v);
-		bus_tell_changed(a->bus, e->holder, &v, BUS_CHANGED_TICKET);
+		bus_tell_changed(a->bus, &v, BUS_CHANGED_TICKET);
 	}
 }
 
@@ -287,6 +308,18 @@ static const char *answered(void *userdata, struct keeper *k, const struct answe
 		return NULL;
 	case KEEPER_EXPORT:
 		export_answered(a, n);
+		return NULL;
+	case KEEPER_DEMAND:
+		app_demand_answered(a, n);
+		return NULL;
+	case KEEPER_SYNC:
+		app_sync_answered(a, n);
+		return NULL;
+	case KEEPER_CONFIGURE:
+		app_configure_answered(a, n);
+		return NULL;
+	case KEEPER_FILE:
+		app_file_answered(a, n);
 		return NULL;
 	default:
 		if (n->error && n->message) /* consent that came too late, mostly */
@@ -311,6 +344,7 @@ static void gone(void *userdata, struct keeper *k)
 const struct keepers_handlers app_keepers_handlers = {
 	.opened = app_keeper_opened,
 	.listed = app_keeper_listed,
+	.list_done = app_keeper_list_done,
 	.told = told,
 	.answered = answered,
 	.gone = gone,

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,11 +41,17 @@ static void apply_settings(struct app *a)
 	const struct bus_limits bus = { (uint32_t)s->pending_calls_per_client,
 					(uint32_t)s->pending_calls_per_uid };
 
+	const struct gate_limits gate = { .files = (uint32_t)s->pre_content_files,
+					  .passages = (uint32_t)s->pre_content_waiters,
+					  .watchdog_usec = s->watchdog_msec * USEC_PER_MSEC };
+
 	log_set_level(a->options->log_level >= 0 ? a->options->log_level : (int)s->log_level);
 	if (a->registry)
 		registry_set_limits(a->registry, &limits);
 	if (a->bus)
 		bus_set_limits(a->bus, &bus);
+	if (a->gate)
+		gate_set_limits(a->gate, &gate);
 }
 
 /* A file with an error changes nothing. */
@@ -109,7 +116,7 @@ static void on_orphans_end(evutil_socket_t fd, short what, void *userdata)
 			continue;
 		log_notice("region %" PRIu64 ": released: nobody owns it since rdmaregd was started anew",
 			   id);
-		app_step_plain(a, r, REGION_RELEASE_WANTED);
+		app_want_release(a, r, CAUSE_RELEASE);
 	}
 }
 
@@ -189,6 +196,21 @@ static int connect_bus(struct app *a)
 	return r;
 }
 
+/* Not having one is no error: regions that ask for it say so. */
+static void make_gate(struct app *a)
+{
+	const struct settings *s = &a->settings;
+	const struct gate_limits limits = { .files = (uint32_t)s->pre_content_files,
+					    .passages = (uint32_t)s->pre_content_waiters,
+					    .watchdog_usec = s->watchdog_msec * USEC_PER_MSEC };
+
+	if (!s->pre_content)
+		snprintf(a->no_gate, sizeof(a->no_gate), "pre_content is off in rdmaregd.conf");
+	else if (gate_new(&a->gate, loop_base(a->loop), &limits, &app_gate_ops, a, a->no_gate,
+			  sizeof(a->no_gate)) < 0)
+		log_info("no pre-content events: %s", a->no_gate);
+}
+
 static int make_parts(struct app *a)
 {
 	const struct app_options *o = a->options;
@@ -206,6 +228,8 @@ static int make_parts(struct app *a)
 		return r;
 	}
 	registry_set_next_id(a->registry, a->runtime.next_id);
+	a->demands = now_boottime_usec();
+	make_gate(a);
 	r = connect_bus(a);
 	if (r < 0)
 		return r;
@@ -266,7 +290,10 @@ struct app *app_free(struct app *a)
 	/* open calls are answered first, while there is a bus to answer them on */
 	if (a->keepers)
 		keepers_stop(a->keepers);
+	app_free_passages(a);
+	app_free_revokes(a);
 	region_table_free(a->table);
+	gate_free(a->gate);
 	keepers_free(a->keepers);
 	bus_free(a->bus);
 	registry_free(a->registry);

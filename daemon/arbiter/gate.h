@@ -33,10 +33,12 @@ struct gate_passage {
 	uint64_t number; /* from 1, never used twice */
 	uint64_t device; /* st_dev, st_ino */
 	uint64_t inode;
-	uint64_t offset; /* bytes in the file: what is taken; @length UINT64_MAX: to its end, whatever that is */
+	uint64_t
+		offset; /* bytes in the file: what is taken; @length UINT64_MAX: to its end, whatever that is */
 	uint64_t length;
-	enum revocation_cause cause; /* truncate, fallocate, clone, open-truncate, write (io_uring), unknown */
-	pid_t pid;		     /* thread group */
+	enum revocation_cause
+		cause; /* truncate, fallocate, clone, open-truncate, write (io_uring), unknown */
+	pid_t pid;     /* thread group */
 	pid_t tid;
 };
 
@@ -54,9 +56,9 @@ struct gate_ops {
 };
 
 struct gate_limits {
-	uint32_t files;		 /* marked at a time */
-	uint32_t passages;	 /* waiting or at work at a time */
-	uint64_t watchdog_usec;	 /* 0: no watchdog; for debugging */
+	uint32_t files;		/* marked at a time */
+	uint32_t passages;	/* waiting or at work at a time */
+	uint64_t watchdog_usec; /* 0: no watchdog; for debugging */
 };
 
 /**

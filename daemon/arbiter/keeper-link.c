@@ -36,14 +36,34 @@ static void link_freep(struct link **l)
 	link_free(*l);
 }
 
+/* The one descriptor that may come along. */
+static int take_descriptor(struct msghdr *h)
+{
+	struct cmsghdr *c = CMSG_FIRSTHDR(h);
+	int fd;
+
+	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
+	    c->cmsg_len != CMSG_LEN(sizeof(fd)))
+		return -1;
+	memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+	return fd;
+}
+
 /* One packet: 1 handled, 0 none there, -1 the link was lost (and may be freed). */
 static int receive(struct link *l)
 {
+	union {
+		char space[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr header;
+	} control = { 0 };
 	struct keeper_message m;
 	struct iovec iov = { &m, sizeof(m) };
-	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
-	const char *complaint = NULL;
+	struct msghdr h = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
+	};
 	ssize_t n = recvmsg(l->fd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	_cleanup_(closep) int fd = n > 0 ? take_descriptor(&h) : -1;
+	const char *complaint = NULL;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
@@ -51,11 +71,13 @@ static int receive(struct link *l)
 		if (n != sizeof(m) || (h.msg_flags & MSG_TRUNC))
 			complaint = "a packet of the wrong size";
 		else if (h.msg_flags & MSG_CTRUNC)
+			complaint = "more descriptors than one";
+		else if (fd >= 0 && m.type != KEEPER_DONE)
 			complaint = "a descriptor that nobody asked for";
 		else
 			complaint = keeper_message_check(&m);
 		if (!complaint)
-			complaint = l->handlers->received(l->userdata, &m);
+			complaint = l->handlers->received(l->userdata, &m, &fd);
 		if (!complaint)
 			return 1;
 	}

@@ -19,7 +19,8 @@ struct link;
 
 struct link_handlers {
 	/* NULL, or what is wrong with this packet: the link is then lost. Must not free the link. */
-	const char *(*received)(void *userdata, const struct keeper_message *m);
+	/* @fd: -1, or the descriptor that came with it; one that keeps it sets it to -1. */
+	const char *(*received)(void *userdata, const struct keeper_message *m, int *fd);
 	/* link_send() said -EAGAIN before and can be tried again. */
 	void (*writable)(void *userdata);
 	/* @complaint: what was wrong; NULL: the other end closed. May free the link. */

@@ -131,7 +131,8 @@ static bool fits(enum keeper_type asked, enum keeper_type answered)
 	       (asked == KEEPER_EXPORT && answered == KEEPER_TICKET);
 }
 
-static const char *hand_on(struct operation *o, int error, const char *text, const struct keeper_message *m)
+static const char *hand_on(struct operation *o, int error, const char *text, const struct keeper_message *m,
+			   int *fd)
 {
 	struct keeper *k = o->keeper;
 	struct answer a = { .type = (enum keeper_type)o->message.type,
@@ -139,6 +140,7 @@ static const char *hand_on(struct operation *o, int error, const char *text, con
 			    .context = o->context,
 			    .error = error,
 			    .text = text,
+			    .fd = fd,
 			    .message = m };
 	const char *complaint;
 
@@ -148,7 +150,7 @@ static const char *hand_on(struct operation *o, int error, const char *text, con
 	return complaint;
 }
 
-const char *keeper_answer(struct keeper *k, const struct keeper_message *m)
+const char *keeper_answer(struct keeper *k, const struct keeper_message *m, int *fd)
 {
 	struct operation *o = find(k, m->operation);
 	enum keeper_type asked, answered = (enum keeper_type)m->type;
@@ -157,6 +159,8 @@ const char *keeper_answer(struct keeper *k, const struct keeper_message *m)
 	if (!o || !o->sent)
 		return "an answer to nothing that was asked";
 	asked = (enum keeper_type)o->message.type;
+	if (*fd >= 0 && asked != KEEPER_FILE)
+		return "a descriptor that nobody asked for";
 	if (!fits(asked, answered))
 		return "an answer that does not fit the request";
 	if (answered != KEEPER_DONE && m->region != o->message.region)
@@ -166,11 +170,13 @@ const char *keeper_answer(struct keeper *k, const struct keeper_message *m)
 		return "success without the answer that goes with it";
 	if (answered == KEEPER_DONE)
 		text_clean(text, sizeof(text), m->done.text, sizeof(m->done.text));
-	return hand_on(o, answered == KEEPER_DONE ? m->done.error : 0, text, m);
+	return hand_on(o, answered == KEEPER_DONE ? m->done.error : 0, text, m, fd);
 }
 
 void keeper_answer_all(struct keeper *k, int error, const char *text)
 {
+	int none = -1;
+
 	while (!TAILQ_EMPTY(&k->operations))
-		hand_on(TAILQ_FIRST(&k->operations), error, text, NULL);
+		hand_on(TAILQ_FIRST(&k->operations), error, text, NULL, &none);
 }

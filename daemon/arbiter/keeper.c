@@ -180,6 +180,7 @@ static const char *on_listing(struct keeper *k, const struct keeper_message *m)
 	k->set->ready++;
 	k->attempt = 0;
 	event_del(k->patience);
+	k->set->handlers->list_done(k->set->userdata, k);
 	keeper_came_through(k);
 	log_info("keeper %s: ready, pid %" PRIu32 ", %" PRIu32 " regions", k->name, k->welcome.pid,
 		 k->note.regions);
@@ -187,7 +188,7 @@ static const char *on_listing(struct keeper *k, const struct keeper_message *m)
 	return NULL;
 }
 
-static const char *on_received(void *userdata, const struct keeper_message *m)
+static const char *on_received(void *userdata, const struct keeper_message *m, int *fd)
 {
 	const char *complaint = "a packet out of turn";
 	struct keeper *k = userdata;
@@ -200,8 +201,8 @@ static const char *on_received(void *userdata, const struct keeper_message *m)
 		complaint = on_listing(k, m);
 		break;
 	case PHASE_READY:
-		complaint =
-			m->operation ? keeper_answer(k, m) : k->set->handlers->told(k->set->userdata, k, m);
+		complaint = m->operation ? keeper_answer(k, m, fd)
+					 : k->set->handlers->told(k->set->userdata, k, m);
 		break;
 	case PHASE_CONNECTING:
 	case PHASE_RESTING:

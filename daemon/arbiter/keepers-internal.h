@@ -103,7 +103,7 @@ bool keeper_watch_end(struct keeper *k);
 
 void keeper_flush(struct keeper *k);
 /* Takes an answer. NULL, or the complaint. */
-const char *keeper_answer(struct keeper *k, const struct keeper_message *m);
+const char *keeper_answer(struct keeper *k, const struct keeper_message *m, int *fd);
 /* Answers all with @error. */
 void keeper_answer_all(struct keeper *k, int error, const char *text);
 

@@ -95,6 +95,16 @@ struct keepers *keepers_free(struct keepers *ks)
 	return NULL;
 }
 
+bool keepers_have_pid(struct keepers *ks, pid_t pid)
+{
+	struct keeper *k;
+
+	LIST_FOREACH(k, &ks->keepers, keepers)
+	if ((pid_t)k->welcome.pid == pid)
+		return true;
+	return false;
+}
+
 uint32_t keepers_count(const struct keepers *ks)
 {
 	return ks->ready;

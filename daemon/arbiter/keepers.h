@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
+#include <sys/types.h>
 
 #include <event2/event.h>
 #include <systemd/sd-bus.h>
@@ -36,6 +37,7 @@ struct answer {
 	void *context;	  /* as given with the request */
 	int error;	  /* 0, or negative */
 	const char *text; /* the keeper's words, or ours; clean; never NULL */
+	int *fd;	  /* KEEPER_FILE: the descriptor, or -1; who keeps it sets it to -1 */
 	/* KEEPER_REGION, KEEPER_TICKET or KEEPER_DONE; NULL if we answer for it */
 	const struct keeper_message *message;
 };
@@ -46,6 +48,8 @@ struct keepers_handlers {
 	const char *(*opened)(void *userdata, struct keeper *k);
 	/* KEEPER_REGION and KEEPER_PEER of its list. */
 	const char *(*listed)(void *userdata, struct keeper *k, const struct keeper_message *m);
+	/* It has listed everything. */
+	void (*list_done)(void *userdata, struct keeper *k);
 	const char *(*told)(void *userdata, struct keeper *k, const struct keeper_message *m);
 	const char *(*answered)(void *userdata, struct keeper *k, const struct answer *a);
 	/* Nothing comes from it any more; it is freed afterwards. Its operations were answered before. */
@@ -88,6 +92,8 @@ struct keeper_note {
 	LIST_HEAD(, region_entry) list;
 };
 struct keeper_note *keeper_note(struct keeper *k);
+/* True: this process is a keeper of ours. */
+bool keepers_have_pid(struct keepers *ks, pid_t pid);
 /* For log lines and messages: "UID/SESSION". */
 const char *keeper_name(const struct keeper *k);
 uint32_t keeper_uid(const struct keeper *k);

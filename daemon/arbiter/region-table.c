@@ -11,7 +11,8 @@
 #include "util/text.h"
 
 struct region_table {
-	void *root; /* tsearch(3) tree by id */
+	void *root;  /* tsearch(3) tree by id */
+	void *files; /* the same by device and inode */
 };
 
 static int compare(const void *a, const void *b)
@@ -19,6 +20,15 @@ static int compare(const void *a, const void *b)
 	const struct region_entry *x = a, *y = b;
 
 	return x->id < y->id ? -1 : x->id > y->id;
+}
+
+static int compare_files(const void *a, const void *b)
+{
+	const struct file *x = a, *y = b;
+
+	if (x->inode != y->inode)
+		return x->inode < y->inode ? -1 : 1;
+	return x->device < y->device ? -1 : x->device > y->device;
 }
 
 int region_table_new(struct region_table **ret)
@@ -48,6 +58,8 @@ int region_table_add(struct region_table *t, uint64_t id, struct keeper *keeper,
 	e->keeper = keeper;
 	e->holder = holder;
 	SLIST_INIT(&e->releasing);
+	LIST_INIT(&e->joins);
+	LIST_INIT(&e->peers);
 	if (!tsearch(e, &t->root, compare)) {
 		free(e);
 		return -ENOMEM;
@@ -74,47 +86,153 @@ void region_entry_forget_holder(struct region_entry *e)
 	e->holder = NULL;
 }
 
+struct file *region_table_find_file(const struct region_table *t, uint64_t device, uint64_t inode)
+{
+	struct file key = { .device = device, .inode = inode },
+		    **node = tfind(&key, &t->files, compare_files);
+
+	return node ? *node : NULL;
+}
+
+int region_table_set_file(struct region_table *t, struct region_entry *e, uint64_t device, uint64_t inode)
+{
+	struct file *f = region_table_find_file(t, device, inode);
+	struct region_entry *after;
+
+	if (!f) {
+		f = calloc(1, sizeof(*f));
+		if (!f)
+			return -ENOMEM;
+		f->device = device;
+		f->inode = inode;
+		TAILQ_INIT(&f->regions);
+		if (!tsearch(f, &t->files, compare_files)) {
+			free(f);
+			return -ENOMEM;
+		}
+	}
+	/* numbers rise, so this is the end but for those adopted after a restart */
+	after = TAILQ_LAST(&f->regions, entries);
+	while (after && after->id > e->id)
+		after = TAILQ_PREV(after, entries, of_file);
+	if (after)
+		TAILQ_INSERT_AFTER(&f->regions, after, e, of_file);
+	else
+		TAILQ_INSERT_HEAD(&f->regions, e, of_file);
+	e->file = f;
+	e->text.device = device;
+	e->text.inode = inode;
+	return 0;
+}
+
+static void leave_file(struct region_table *t, struct region_entry *e)
+{
+	struct file *f = e->file;
+
+	if (!f)
+		return;
+	TAILQ_REMOVE(&f->regions, e, of_file);
+	e->file = NULL;
+	if (!TAILQ_EMPTY(&f->regions))
+		return;
+	tdelete(f, &t->files, compare_files);
+	free(f);
+}
+
+struct join *region_entry_find_join(struct region_entry *e, const struct client *client)
+{
+	struct join *j;
+
+	LIST_FOREACH(j, &e->joins, of_region)
+	if (j->client == client)
+		return j;
+	return NULL;
+}
+
+int region_entry_join(struct region_entry *e, struct client *client)
+{
+	struct join *j;
+
+	if (region_entry_find_join(e, client))
+		return 0;
+	j = calloc(1, sizeof(*j));
+	if (!j)
+		return -ENOMEM;
+	j->client = client;
+	j->region = e->id;
+	LIST_INSERT_HEAD(&e->joins, j, of_region);
+	LIST_INSERT_HEAD(&client->joins, j, of_client);
+	return 0;
+}
+
+void join_free(struct join *j)
+{
+	LIST_REMOVE(j, of_region);
+	LIST_REMOVE(j, of_client);
+	free(j);
+}
+
 void region_table_remove(struct region_table *t, struct region_entry *e)
 {
+	struct eviction *eviction;
+	struct peer_note *peer;
+	struct join *join;
 	struct call *call;
 	struct failure f;
 
 	failure_set(&f, RDMAREG_ERROR_FAILED, "rdmaregd is being stopped; try again");
 	if (e->registering)
 		call_fail(e->registering, &f);
-	while ((call = region_entry_next_release(e)))
-		call_fail(call, &f);
+	while (region_entry_next_release(e, &call, &eviction)) {
+		if (call)
+			call_fail(call, &f);
+		else if (!--eviction->left) {
+			call_fail(eviction->call, &f);
+			free(eviction);
+		}
+	}
+	while ((join = LIST_FIRST(&e->joins)))
+		join_free(join);
+	while ((peer = LIST_FIRST(&e->peers))) {
+		LIST_REMOVE(peer, of_region);
+		free(peer);
+	}
 	region_entry_forget_holder(e);
+	leave_file(t, e);
 	LIST_REMOVE(e, of_keeper);
 	tdelete(e, &t->root, compare);
 	free(e->text.path);
 	free(e->text.mode_reason);
 	free(e->text.ticket);
+	free(e->text.degraded);
+	free(e->keeper_reason);
+	free(e->no_gate);
 	free(e);
 }
 
-int region_entry_await_release(struct region_entry *e, struct call *call)
+int region_entry_await_release(struct region_entry *e, struct call *call, struct eviction *eviction)
 {
-	struct waiting_call *w = malloc(sizeof(*w));
+	struct waiting *w = malloc(sizeof(*w));
 
 	if (!w)
 		return -ENOMEM;
 	w->call = call;
+	w->eviction = eviction;
 	SLIST_INSERT_HEAD(&e->releasing, w, waiting);
 	return 0;
 }
 
-struct call *region_entry_next_release(struct region_entry *e)
+bool region_entry_next_release(struct region_entry *e, struct call **ret_call, struct eviction **ret_eviction)
 {
-	struct waiting_call *w = SLIST_FIRST(&e->releasing);
-	struct call *call;
+	struct waiting *w = SLIST_FIRST(&e->releasing);
 
 	if (!w)
-		return NULL;
+		return false;
 	SLIST_REMOVE_HEAD(&e->releasing, waiting);
-	call = w->call;
+	*ret_call = w->call;
+	*ret_eviction = w->eviction;
 	free(w);
-	return call;
+	return true;
 }
 
 void region_text_set(char **member, const char *text, size_t n)

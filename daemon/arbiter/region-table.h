@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * region-table.h - what the daemon knows of each region beside the core's state: texts, counters, its
- * keeper, the connection that holds it, and the calls that wait for it.
+ * file, its keeper, the connections that own or use it, and the calls that wait for it.
  *
  * What always holds: there is an entry for exactly the regions of the registry; an entry is in its keeper's
  * list, and in its holder's if it has one; a removed entry has answered every call it kept.
@@ -17,10 +17,33 @@
 
 struct keeper;
 
-/* A call in a list of those that wait for the same thing. */
-struct waiting_call {
+/* Somebody takes a whole filesystem's regions down, and is answered after the last one. */
+struct eviction {
 	struct call *call;
-	SLIST_ENTRY(waiting_call) waiting;
+	uint32_t regions;
+	uint32_t left;
+};
+
+/* Who waits for the end of a region: a call, or an eviction. */
+struct waiting {
+	struct call *call;
+	struct eviction *eviction;
+	SLIST_ENTRY(waiting) waiting;
+};
+
+/* A remote holder's particulars; the core knows its number. */
+struct peer_note {
+	uint64_t peer;
+	enum region_access access;
+	char address[64];
+	LIST_ENTRY(peer_note) of_region;
+};
+
+/* The regions of one file, ascending by number. */
+struct file {
+	uint64_t device;
+	uint64_t inode;
+	TAILQ_HEAD(entries, region_entry) regions;
 };
 
 struct region_entry {
@@ -29,12 +52,19 @@ struct region_entry {
 	struct client *holder; /* who registered it, while connected */
 	struct region_text text;
 	struct call *registering;
-	SLIST_HEAD(, waiting_call) releasing;
-	uint64_t acknowledged; /* last revocation that the holder acknowledged */
-	bool announced;	       /* RegionAdded was sent */
-	bool orphan;	       /* not detached, and its owner is not known: ends with the orphans' grace */
+	SLIST_HEAD(, waiting) releasing;
+	struct joins joins; /* who uses it without owning it */
+	LIST_HEAD(, peer_note) peers;
+	struct file *file;   /* NULL: not known yet */
+	bool gated;	     /* the gate guards its file for it */
+	uint8_t keeper_mode; /* enum arbitration_mode, without the gate */
+	char *keeper_reason;
+	char *no_gate;	/* why it is not gated although it should be; NULL: it should not */
+	bool announced; /* RegionAdded was sent */
+	bool orphan;	/* not detached, and its owner is not known: ends with the orphans' grace */
 	LIST_ENTRY(region_entry) of_keeper; /* keeper_note()->list */
 	LIST_ENTRY(region_entry) of_holder; /* client.regions */
+	TAILQ_ENTRY(region_entry) of_file;  /* file.regions */
 };
 
 struct region_table;
@@ -50,10 +80,21 @@ void region_table_remove(struct region_table *t, struct region_entry *e);
 
 /* The holder's connection ended. */
 void region_entry_forget_holder(struct region_entry *e);
-/* -ENOMEM: the call is not kept. */
-int region_entry_await_release(struct region_entry *e, struct call *call);
-/* Takes the next waiting call out; NULL: none is left. */
-struct call *region_entry_next_release(struct region_entry *e);
+/* One of the two. -ENOMEM: it is not kept. */
+int region_entry_await_release(struct region_entry *e, struct call *call, struct eviction *eviction);
+/* Takes the next one who waits out. False: none is left. */
+bool region_entry_next_release(struct region_entry *e, struct call **ret_call,
+			       struct eviction **ret_eviction);
+
+/* Once, when it is known what file it is of. -ENOMEM */
+int region_table_set_file(struct region_table *t, struct region_entry *e, uint64_t device, uint64_t inode);
+/* NULL: no region is of this file. */
+struct file *region_table_find_file(const struct region_table *t, uint64_t device, uint64_t inode);
+
+/* @client uses it; both lists. -ENOMEM; harmless if it does already. */
+int region_entry_join(struct region_entry *e, struct client *client);
+struct join *region_entry_find_join(struct region_entry *e, const struct client *client);
+void join_free(struct join *j);
 
 /*
  * Replaces a text by a clean copy of the first @n bytes of @text. Out of memory: it becomes NULL, which

@@ -36,6 +36,7 @@ struct key {
 
 static const char *const log_level_words[] = { "emerg",	 "alert", "crit",  "error", "warning",
 					       "notice", "info",  "debug", NULL };
+static const char *const pre_content_words[] = { "off", "auto", NULL };
 static const char *const spawn_words[] = { "auto", "direct", "systemd", NULL };
 
 #define MEMBER(m) .name = #m, .offset = offsetof(struct settings, m)
@@ -75,9 +76,16 @@ static const struct key keys[] = {
 	NUMBER("keepers", minimum_mtu, "0", 0, 4096),
 	NUMBER("regions", grace_msec, "1000", 0, 10000),
 	NUMBER("regions", max_grace_msec, "10000", 0, 10000),
+	NUMBER("regions", revoke_limit_sec, "60", 1, 3600),
+	WORD("pre-content", pre_content, "auto", pre_content_words),
+	NUMBER("pre-content", pre_content_files, "4096", 1, 65536),
+	NUMBER("pre-content", pre_content_waiters, "1024", 1, 65536),
+	NUMBER("pre-content", watchdog_msec, "5000", 0, 60000),
 	NUMBER("limits", regions_per_tenant, "1024", 1, 65536),
 	BYTES("limits", bytes_per_tenant, "16T", 4096, UINT64_MAX),
 	NUMBER("limits", regions_per_client, "1024", 1, 65536),
+	NUMBER("limits", joins_per_client, "1024", 1, 65536),
+	NUMBER("limits", revokes_per_client, "64", 1, 4096),
 	NUMBER("limits", tenants_per_uid, "16", 1, 4096),
 	NUMBER("limits", keepers, "256", 1, 65536),
 	NUMBER("limits", pending_calls_per_client, "256", 1, 65536),

@@ -39,10 +39,17 @@ struct settings {
 
 	uint64_t grace_msec;
 	uint64_t max_grace_msec;
+	uint64_t revoke_limit_sec;
+	uint64_t pre_content; /* 0: off, 1: auto */
+	uint64_t pre_content_files;
+	uint64_t pre_content_waiters;
+	uint64_t watchdog_msec;
 
 	uint64_t regions_per_tenant;
 	uint64_t bytes_per_tenant;
 	uint64_t regions_per_client;
+	uint64_t joins_per_client;
+	uint64_t revokes_per_client;
 	uint64_t tenants_per_uid;
 	uint64_t keepers;
 	uint64_t pending_calls_per_client;

@@ -33,7 +33,7 @@ struct bus;
 struct region_entry; /* never looked into here */
 struct call;	     /* a method call that is answered later */
 
-struct revoke;	     /* likewise */
+struct revoke; /* likewise */
 
 /* A client that uses a region it does not own. Belongs to the application, which keeps both lists. */
 struct join {
@@ -142,20 +142,21 @@ struct configure_request {
 struct revoke_request {
 	bool has_grace;
 	uint64_t grace_usec;
-	uint64_t offset; /* Revoke: inside the region */
-	uint64_t length; /* Revoke: 0: to the end */
+	uint64_t offset;     /* Revoke: inside the region */
+	uint64_t length;     /* Revoke: 0: to the end */
 	uint64_t limit_usec; /* for_usec, limit_usec; 0: the longest */
 };
 
 /* One holder of one region, for FindHolders. Texts are borrowed. */
 struct holder_view {
 	struct region_view region;
-	const char *kind;      /* "owner", "client", "peer" or "none" */
+	const char *kind;	     /* "owner", "client", "peer" or "none" */
 	const struct client *client; /* owner and client; the bus adds pid and cgroup */
-	const char *address;   /* peer */
-	enum region_access access; /* peer */
+	const char *address;	     /* peer */
+	enum region_access access;   /* peer */
 	uint64_t since_usec;
-	uint64_t asked;	       /* revocation it has not acknowledged; 0: none. Cause, range and deadline are the region's */
+	uint64_t
+		asked; /* revocation it has not acknowledged; 0: none. Cause, range and deadline are the region's */
 };
 
 /*
@@ -174,7 +175,7 @@ struct bus_handlers {
 			struct failure *ret);
 	int (*export)(void *userdata, uint64_t id, const struct export_request *q, struct call *call,
 		      struct failure *ret);
-	int (*release)(void *userdata, uint64_t id, struct call *call, struct failure *ret);
+	int (*release)(void *userdata, struct client *c, uint64_t id, struct call *call, struct failure *ret);
 	int (*acknowledge)(void *userdata, struct client *c, uint64_t id, uint64_t revocation,
 			   struct failure *ret);
 	/* Idempotent. */
@@ -229,7 +230,7 @@ void call_reply(struct call *c);
 void call_reply_region(struct call *c, const struct region_view *v);
 void call_reply_ticket(struct call *c, const char *ticket);
 void call_reply_number(struct call *c, uint64_t number); /* "t": Revoke */
-void call_reply_count(struct call *c, uint32_t count);	  /* "u": Evict */
+void call_reply_count(struct call *c, uint32_t count);	 /* "u": Evict */
 void call_reply_sync(struct call *c, const char *durable, uint64_t revocation, uint64_t valid_length);
 void call_fail(struct call *c, const struct failure *f);
 
@@ -237,7 +238,8 @@ extern const char *const region_state_names[_REGION_STATE_MAX];
 
 /* Signals: to the view's owner, its joins, and the subscribers that may see the region, to each once. */
 #define BUS_CHANGED_TICKET (1u << 16) /* beside REGION_CHANGED_* */
-#define BUS_CHANGED_ARBITRATION (1u << 17) /* ArbitrationMode, ArbitrationReason, Degraded, Refuses, Policy, GraceUSec */
+#define BUS_CHANGED_ARBITRATION \
+	(1u << 17) /* ArbitrationMode, ArbitrationReason, Degraded, Refuses, Policy, GraceUSec */
 void bus_tell_changed(struct bus *b, const struct region_view *v, uint32_t changed);
 void bus_tell_asked(struct bus *b, const struct region_view *v);
 void bus_tell_settled(struct bus *b, const struct region_view *v, uint64_t revocation,

@@ -29,12 +29,13 @@ void demand_begin(struct demand *d, uint32_t parts, bool refused, struct demand_
 	}
 }
 
-static void on_part_done(struct demand *d, struct demand_effects *out)
+static void on_part(struct demand *d, bool failed, struct demand_effects *out)
 {
 	if (!d->parts)
 		return;
 	d->parts--;
-	if (!d->parts && d->state == DEMAND_WAITING && !d->ended) {
+	d->failed = d->failed || failed;
+	if (!d->parts && !d->failed && d->state == DEMAND_WAITING && !d->ended) {
 		d->state = DEMAND_PASSED;
 		emit(out, DEMAND_PASS);
 	}
@@ -56,7 +57,8 @@ void demand_step(struct demand *d, enum demand_event_type type, struct demand_ef
 	ret_effects->n = 0;
 	switch (type) {
 	case DEMAND_PART_DONE:
-		on_part_done(d, ret_effects);
+	case DEMAND_PART_FAILED:
+		on_part(d, type == DEMAND_PART_FAILED, ret_effects);
 		break;
 	case DEMAND_DEADLINE:
 		if (d->state == DEMAND_WAITING)

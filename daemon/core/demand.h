@@ -31,9 +31,10 @@ enum demand_state {
 };
 
 enum demand_event_type {
-	DEMAND_PART_DONE, /* a region's part is unreachable, the region is gone, or its keeper is */
-	DEMAND_DEADLINE,  /* whoever waits was let through without us */
-	DEMAND_ENDED,	  /* he is done, or went away */
+	DEMAND_PART_DONE,   /* a region's part is unreachable, the region is gone, or its keeper is */
+	DEMAND_PART_FAILED, /* a region could not take the demand: whoever waits has to wait for his deadline */
+	DEMAND_DEADLINE,    /* whoever waits was let through without us */
+	DEMAND_ENDED,	    /* he is done, or went away */
 	_DEMAND_EVENT_MAX,
 };
 
@@ -54,6 +55,7 @@ struct demand_effects {
 
 struct demand {
 	uint8_t state;
+	bool failed;
 	bool ended;
 	bool freed;
 	uint32_t parts; /* whose answer is still under way */

@@ -34,7 +34,7 @@ struct session {
 	int listen_fd;
 	struct event *listen_event;
 	struct event *changed_event;
-	bool told_connected;
+	uint64_t told_connection; /* 0: that there is none */
 
 	int fd; /* of the connection, or -1 */
 	struct event *read_event;
@@ -143,14 +143,18 @@ static void drop(struct session *s, const char *why)
 static void on_changed(evutil_socket_t fd, short what, void *userdata)
 {
 	struct session *s = userdata;
-	bool connected = s->fd >= 0;
+	uint64_t connection = s->fd >= 0 ? s->connection : 0;
 
 	(void)fd;
 	(void)what;
-	if (connected == s->told_connected)
+	if (connection == s->told_connection)
 		return;
-	s->told_connected = connected;
-	s->ops->changed(s->userdata, connected);
+	/* one that took the place of another: the other one is gone all the same */
+	if (s->told_connection)
+		s->ops->changed(s->userdata, false);
+	s->told_connection = connection;
+	if (connection)
+		s->ops->changed(s->userdata, true);
 }
 
 static ssize_t send_packet(int socket, const struct packet *p)

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * app-configure.c - policy, grace and arbitration of a region: chosen when it is registered, and changed while it lives.
+ *
+ * A change takes up to two questions to the keeper: for the file, if it is to be guarded from now on, and then for the change itself. What
+ * the keeper refuses has changed nothing; its answer changes everything at once.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "arbiter/app-internal.h"
+#include "util/clock.h"
+
+struct change {
+	struct call *call;
+	uint64_t region;
+	uint64_t grace_usec;
+	enum region_policy policy;
+	bool gated;
+	bool was_wanted; /* gated, or meant to be, before */
+};
+
+int app_choose_grace(const struct app *a, enum region_policy policy, bool owns_file, bool has_grace,
+		     uint64_t grace_usec, uint64_t *ret, struct failure *f)
+{
+	uint64_t longest = a->settings.max_grace_msec * USEC_PER_MSEC;
+
+	switch (policy) {
+	case POLICY_FOLLOW:
+		*ret = 0;
+		return 0;
+	case POLICY_HOLD:
+		if (!owns_file)
+			return failure_set(
+				f, RDMAREG_ERROR_ACCESS_DENIED,
+				"policy 'hold' makes others fail to change the file, so only the file's owner, or "
+				"who is authorized to org.rdmareg.Registry1.hold, may ask for it: ask for 'yield'");
+		*ret = longest;
+		return 0;
+	default:
+		break;
+	}
+	*ret = has_grace ? grace_usec : a->settings.grace_msec * USEC_PER_MSEC;
+	if (*ret > longest)
+		return failure_set(
+			f, RDMAREG_ERROR_INVALID_OPTION,
+			"grace_usec %" PRIu64 " is longer than MaxGraceUSec %" PRIu64
+			": ask for less, or have the administrator raise max_grace_msec in rdmaregd.conf",
+			*ret, longest);
+	return 0;
+}
+
+int app_check_gate(enum region_access access, bool owns_file, struct failure *f)
+{
+	if (access == ACCESS_READ_WRITE || owns_file)
+		return 0;
+	return failure_set(
+		f, RDMAREG_ERROR_ACCESS_DENIED,
+		"pre-content events make every read and write of the file dearer for everybody, so they take access 'rw' "
+		"or the file's owner: ask for arbitration 'auto'");
+}
+
+static int send_change(struct app *a, struct region *r, struct region_entry *e, struct change *c)
+{
+	struct keeper_message m = { .type = KEEPER_CONFIGURE, .region = r->id };
+
+	(void)a;
+	m.info.policy = (uint8_t)c->policy;
+	m.info.grace_usec = c->grace_usec;
+	m.info.gated = c->gated;
+	return keeper_request(e->keeper, &m, -1, 0, c);
+}
+
+int app_configure(void *userdata, uint64_t id, const struct configure_request *q, struct call *call,
+		  struct failure *ret)
+{
+	struct app *a = userdata;
+	struct region *r = registry_find(a->registry, id);
+	struct region_entry *e = region_table_find(a->table, id);
+	enum region_policy policy = q->has_policy ? q->policy : (enum region_policy)r->policy;
+	bool keeps_grace = !q->has_grace && (!q->has_policy || q->policy == (enum region_policy)r->policy);
+	bool gated = policy == POLICY_HOLD || (q->has_pre_content ? q->pre_content : app_wants_gate(e));
+	struct change *c;
+	int error;
+
+	if (r->state != REGION_LIVE && r->state != REGION_WARMING)
+		return failure_set(ret, RDMAREG_ERROR_BUSY,
+				   "region %" PRIu64
+				   " is %s, not live: wait until its State is live and try again",
+				   id, region_state_names[r->state]);
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return failure_from_errno(ret, "configuring the region", -ENOMEM, "");
+	*c = (struct change){
+		.call = call, .region = id, .policy = policy, .gated = gated, .was_wanted = app_wants_gate(e)
+	};
+	if (app_choose_grace(a, policy, q->owns_file || policy == (enum region_policy)r->policy,
+			     q->has_grace || keeps_grace, q->has_grace ? q->grace_usec : r->grace_usec,
+			     &c->grace_usec, ret) ||
+	    (gated && !app_wants_gate(e) &&
+	     app_check_gate((enum region_access)r->access, q->owns_file, ret))) {
+		free(c);
+		return BUS_E_REFUSED;
+	}
+	error = gated && !e->gated ? app_ask_for_file(e, c) : send_change(a, r, e, c);
+	if (error == 0)
+		return 0;
+	free(c);
+	return failure_from_errno(ret, "configuring the region", error, "");
+}
+
+static void finish(struct app *a, struct change *c, int error, const char *text)
+{
+	struct region *r = registry_find(a->registry, c->region);
+	struct region_entry *e = region_table_find(a->table, c->region);
+	struct failure f;
+
+	if (error || !r) {
+		if (r && !c->was_wanted)
+			app_ungate(a, r, e);
+		failure_from_errno(&f, "configuring the region", error ? error : -ENOENT, text);
+		call_fail(c->call, &f);
+	} else {
+		r->policy = (uint8_t)c->policy;
+		r->grace_usec = c->grace_usec;
+		if (!c->gated)
+			app_ungate(a, r, e);
+		app_mode_changed(a, r, e);
+		call_reply(c->call);
+	}
+	free(c);
+}
+
+void app_configure_answered(struct app *a, const struct answer *n)
+{
+	finish(a, n->context, n->error, n->text);
+}
+
+void app_file_answered(struct app *a, const struct answer *n)
+{
+	struct region *r = registry_find(a->registry, n->region);
+	struct region_entry *e = region_table_find(a->table, n->region);
+	struct change *c = n->context; /* NULL: a region taken over from an earlier daemon */
+	int error = n->error;
+
+	if (r && !error)
+		app_file_given(a, r, e, *n->fd);
+	if (!c)
+		return;
+	if (r && !error)
+		error = send_change(a, r, e, c);
+	if (error || !r)
+		finish(a, c, error ? error : -ENOENT, n->text);
+}

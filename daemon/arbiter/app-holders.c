@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * app-holders.c - who uses a region: local connections that joined, remote peers, and the list of all of them.
+ *
+ * What always holds: a connection is in a region's joins exactly while the core counts it as a holder there and it is not the
+ * owner; a peer has a note exactly while the core counts it, memory permitting (without one its address is not shown).
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arbiter/app-internal.h"
+#include "util/clock.h"
+#include "util/text.h"
+
+static uint32_t count_joins(const struct client *c)
+{
+	const struct join *j;
+	uint32_t n = 0;
+
+	LIST_FOREACH(j, &c->joins, of_client)
+	n++;
+	return n;
+}
+
+int app_join(void *userdata, struct client *c, uint64_t id, struct failure *ret)
+{
+	struct app *a = userdata;
+	struct region *r = registry_find(a->registry, id);
+	struct region_entry *e = region_table_find(a->table, id);
+	int error;
+
+	if (e->holder == c || region_entry_find_join(e, c))
+		return 0;
+	if (r->state == REGION_REGISTERING || r->close_wanted || r->state == REGION_CLOSING)
+		return failure_set(
+			ret, RDMAREG_ERROR_BUSY,
+			"region %" PRIu64 " is being registered or released: nobody can join it now", id);
+	if (count_joins(c) >= a->settings.joins_per_client)
+		return failure_set(ret, RDMAREG_ERROR_LIMIT_EXCEEDED,
+				   "this connection has joined %" PRIu64
+				   " regions, which is the limit: leave one, or have the administrator raise "
+				   "joins_per_client in rdmaregd.conf",
+				   a->settings.joins_per_client);
+	error = region_entry_join(e, c);
+	if (error == 0)
+		error = app_add_holder(a, r, HOLDER_CLIENT, c->number);
+	if (error < 0) {
+		struct join *j = region_entry_find_join(e, c);
+
+		if (j)
+			join_free(j);
+		return failure_from_errno(ret, "joining the region", error, "");
+	}
+	return 0;
+}
+
+static void drop_join(struct app *a, struct join *j)
+{
+	const struct region_event left = { .type = REGION_HOLDER_LEFT,
+					   .kind = HOLDER_CLIENT,
+					   .holder = j->client->number,
+					   .now_usec = now_monotonic_usec() };
+	struct region *r = registry_find(a->registry, j->region);
+
+	join_free(j);
+	app_step(a, r, &left);
+}
+
+int app_leave(void *userdata, struct client *c, uint64_t id, struct failure *ret)
+{
+	struct app *a = userdata;
+	struct region_entry *e = region_table_find(a->table, id);
+	struct join *j = region_entry_find_join(e, c);
+
+	if (e->holder == c)
+		return failure_set(ret, RDMAREG_ERROR_BUSY,
+				   "this connection owns region %" PRIu64 ": it can release it, not leave it",
+				   id);
+	if (j)
+		drop_join(a, j);
+	return 0;
+}
+
+void app_drop_joins(struct app *a, struct client *c)
+{
+	struct join *j;
+
+	while ((j = LIST_FIRST(&c->joins)))
+		drop_join(a, j);
+}
+
+void app_note_peer(struct region_entry *e, const struct keeper_peer *peer)
+{
+	struct peer_note *n = calloc(1, sizeof(*n));
+
+	if (!n)
+		return;
+	n->peer = peer->peer;
+	n->access = peer->rights & WIRE_RIGHT_WRITE ? ACCESS_READ_WRITE : ACCESS_READ;
+	text_clean(n->address, sizeof(n->address), peer->address, sizeof(peer->address));
+	LIST_INSERT_HEAD(&e->peers, n, of_region);
+}
+
+static struct peer_note *find_peer(struct region_entry *e, uint64_t peer)
+{
+	struct peer_note *n;
+
+	LIST_FOREACH(n, &e->peers, of_region)
+	if (n->peer == peer)
+		return n;
+	return NULL;
+}
+
+void app_forget_peer(struct region_entry *e, uint64_t peer)
+{
+	struct peer_note *n = find_peer(e, peer);
+
+	if (!n)
+		return;
+	LIST_REMOVE(n, of_region);
+	free(n);
+}
+
+static const struct client *client_of(struct region_entry *e, uint64_t number)
+{
+	const struct join *j;
+
+	if (e->holder && e->holder->number == number)
+		return e->holder;
+	LIST_FOREACH(j, &e->joins, of_region)
+	if (j->client->number == number)
+		return j->client;
+	return NULL;
+}
+
+static void list_holders(struct app *a, struct region_entry *e,
+			 void (*add)(void *to, const struct holder_view *h), void *to)
+{
+	const struct region *r = registry_find(a->registry, e->id);
+	struct holder_view v = { .kind = "none" };
+
+	app_view(a, r, &v.region);
+	if (!r->holders)
+		add(to, &v);
+	for (uint32_t i = r->holders; i; i = registry_holder(a->registry, i)->next) {
+		const struct holder *h = registry_holder(a->registry, i);
+		const struct peer_note *n = h->kind == HOLDER_PEER ? find_peer(e, h->id) : NULL;
+
+		v.client = h->kind == HOLDER_CLIENT ? client_of(e, h->id) : NULL;
+		v.kind = h->kind == HOLDER_PEER ? "peer" : v.client == e->holder ? "owner" : "client";
+		v.address = n ? n->address : NULL;
+		v.access = n ? n->access : ACCESS_READ;
+		v.since_usec = h->since_usec;
+		v.asked = h->asked;
+		add(to, &v);
+	}
+}
+
+void app_find_holders(void *userdata, uint64_t device, uint64_t inode,
+		      void (*add)(void *to, const struct holder_view *h), void *to)
+{
+	struct app *a = userdata;
+	struct file *f = region_table_find_file(a->table, device, inode);
+	struct region_entry *e;
+
+	if (!f)
+		return;
+	TAILQ_FOREACH(e, &f->regions, of_file)
+	if (e->announced)
+		list_holders(a, e, add, to);
+}

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * app-revokes.c - regions closed on purpose: Revoke and Restore, Sync, Evict.
+ *
+ * What always holds: a revoke belongs to one connection and ends with it, with Restore, with its limit or with the region; the
+ * keeper is told in each case but the last two, which it knows first. An eviction is answered after the last of its regions.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "arbiter/app-internal.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+/* A region that somebody keeps closed. */
+struct revoke {
+	uint64_t demand;
+	uint64_t region;
+	uint64_t revocation;   /* 0: not granted yet */
+	struct client *client; /* NULL: it went away before the grant */
+	struct call *call;     /* until the grant */
+	LIST_ENTRY(revoke) of_client;
+	LIST_ENTRY(revoke) of_app;
+};
+
+static void revoke_free(struct revoke *v)
+{
+	if (v->client)
+		LIST_REMOVE(v, of_client);
+	LIST_REMOVE(v, of_app);
+	free(v);
+}
+
+static uint32_t count(const struct client *c)
+{
+	const struct revoke *v;
+	uint32_t n = 0;
+
+	LIST_FOREACH(v, &c->revokes, of_client)
+	n++;
+	return n;
+}
+
+static int choose_times(const struct app *a, const struct region *r, const struct revoke_request *q,
+			uint64_t *ret_grace, uint64_t *ret_limit, struct failure *f)
+{
+	uint64_t longest = a->settings.max_grace_msec * USEC_PER_MSEC;
+	uint64_t limit = a->settings.revoke_limit_sec * USEC_PER_SEC;
+
+	*ret_grace = q->has_grace ? q->grace_usec : r->policy == POLICY_FOLLOW ? 0 : r->grace_usec;
+	*ret_limit = q->limit_usec ? q->limit_usec : limit;
+	if (*ret_grace > longest)
+		return failure_set(f, RDMAREG_ERROR_INVALID_OPTION,
+				   "grace_usec %" PRIu64 " is longer than MaxGraceUSec %" PRIu64
+				   ": ask for less",
+				   *ret_grace, longest);
+	if (*ret_limit > limit)
+		return failure_set(
+			f, RDMAREG_ERROR_INVALID_OPTION,
+			"%" PRIu64 " us is longer than RevokeLimitUSec %" PRIu64
+			": ask for less, or have the administrator raise revoke_limit_sec in rdmaregd.conf",
+			*ret_limit, limit);
+	if (r->state == REGION_REGISTERING || r->state == REGION_CLOSING || r->close_wanted)
+		return failure_set(f, RDMAREG_ERROR_BUSY,
+				   "region %" PRIu64 " is being registered or released", r->id);
+	return 0;
+}
+
+int app_revoke(void *userdata, struct client *c, uint64_t id, const struct revoke_request *q,
+	       struct call *call, struct failure *ret)
+{
+	struct app *a = userdata;
+	struct region *r = registry_find(a->registry, id);
+	struct region_entry *e = region_table_find(a->table, id);
+	struct keeper_message m = { .type = KEEPER_DEMAND, .region = id };
+	struct revoke *v;
+	int error;
+
+	if (choose_times(a, r, q, &m.demand.grace_usec, &m.demand.limit_usec, ret))
+		return BUS_E_REFUSED;
+	if (q->offset >= r->length || q->length > r->length - q->offset)
+		return failure_set(ret, RDMAREG_ERROR_INVALID_RANGE,
+				   "offset %" PRIu64 " and length %" PRIu64 " are not inside region %" PRIu64
+				   ", which has %" PRIu64 " bytes",
+				   q->offset, q->length, id, r->length);
+	if (count(c) >= a->settings.revokes_per_client)
+		return failure_set(
+			ret, RDMAREG_ERROR_LIMIT_EXCEEDED,
+			"this connection keeps %" PRIu64
+			" regions closed, which is the limit: restore one, or have the administrator raise "
+			"revokes_per_client in rdmaregd.conf",
+			a->settings.revokes_per_client);
+	v = calloc(1, sizeof(*v));
+	if (!v)
+		return failure_from_errno(ret, "revoking the region", -ENOMEM, "");
+	m.demand.demand = ++a->demands;
+	m.demand.offset = q->offset;
+	m.demand.length = q->length ? q->length : r->length - q->offset;
+	m.demand.cause = CAUSE_ADMINISTRATOR;
+	m.demand.pid = c->pid;
+	error = keeper_request(e->keeper, &m, -1, m.demand.grace_usec / USEC_PER_MSEC,
+			       (void *)(uintptr_t)m.demand.demand);
+	if (error < 0) {
+		free(v);
+		return failure_from_errno(ret, "revoking the region", error, "");
+	}
+	v->demand = m.demand.demand;
+	v->region = id;
+	v->client = c;
+	v->call = call;
+	LIST_INSERT_HEAD(&c->revokes, v, of_client);
+	LIST_INSERT_HEAD(&a->revokes, v, of_app);
+	return 0;
+}
+
+void app_revoke_answered(struct app *a, uint64_t demand, const struct answer *n)
+{
+	struct region *r = registry_find(a->registry, n->region);
+	struct region_entry *e = region_table_find(a->table, n->region);
+	struct revoke *v;
+	struct failure f;
+
+	LIST_FOREACH(v, &a->revokes, of_app)
+	if (v->demand == demand)
+		break;
+	if (!v)
+		return;
+	if (!n->error && r && r->state != REGION_CLOSING && v->client) {
+		v->revocation = r->revocation;
+		call_reply_number(v->call, v->revocation);
+		v->call = NULL;
+		return;
+	}
+	if (n->error)
+		failure_from_errno(&f, "revoking the region", n->error, n->text);
+	else
+		failure_set(&f, RDMAREG_ERROR_NO_SUCH_REGION, "region %" PRIu64 " ended while it was revoked",
+			    n->region);
+	if (v->call)
+		call_fail(v->call, &f); /* also one whose caller is gone: it is freed with this */
+	if (!n->error && e && !v->client)
+		app_send_over(e, demand);
+	revoke_free(v);
+}
+
+int app_restore(void *userdata, struct client *c, uint64_t id, uint64_t revocation, struct failure *ret)
+{
+	struct app *a = userdata;
+	struct region_entry *e = region_table_find(a->table, id);
+	struct revoke *v;
+	int error;
+
+	LIST_FOREACH(v, &c->revokes, of_client)
+	if (v->region == id && v->revocation && v->revocation == revocation)
+		break;
+	if (!v)
+		return failure_set(ret, RDMAREG_ERROR_NO_SUCH_REVOCATION,
+				   "this connection keeps no revocation %" PRIu64 " of region %" PRIu64
+				   ": it is over, or another connection's",
+				   revocation, id);
+	error = app_send_over(e, v->demand);
+	if (error < 0)
+		return failure_from_errno(ret, "restoring the region", error, "");
+	revoke_free(v);
+	return 0;
+}
+
+void app_drop_revokes(struct app *a, struct client *c)
+{
+	struct revoke *v;
+
+	while ((v = LIST_FIRST(&c->revokes))) {
+		struct region_entry *e = region_table_find(a->table, v->region);
+
+		LIST_REMOVE(v, of_client);
+		v->client = NULL;
+		if (e)
+			app_send_over(e, v->demand);
+		if (v->revocation)
+			revoke_free(v); /* else its answer still comes */
+	}
+}
+
+void app_end_revokes(struct app *a, uint64_t region)
+{
+	struct revoke *v, *next;
+
+	for (v = LIST_FIRST(&a->revokes); v; v = next) {
+		next = LIST_NEXT(v, of_app);
+		if (v->region == region && v->revocation)
+			revoke_free(v);
+	}
+}
+
+void app_free_revokes(struct app *a)
+{
+	while (!LIST_EMPTY(&a->revokes))
+		revoke_free(LIST_FIRST(&a->revokes));
+}
+
+int app_sync(void *userdata, uint64_t id, const struct revoke_request *q, struct call *call,
+	     struct failure *ret)
+{
+	struct app *a = userdata;
+	struct region *r = registry_find(a->registry, id);
+	struct region_entry *e = region_table_find(a->table, id);
+	struct keeper_message m = { .type = KEEPER_SYNC, .region = id };
+	int error;
+
+	if (choose_times(a, r, q, &m.demand.grace_usec, &m.demand.limit_usec, ret))
+		return BUS_E_REFUSED;
+	/* it may have to wait for a revocation under way, too */
+	error = keeper_request(e->keeper, &m, -1,
+			       (m.demand.grace_usec + m.demand.limit_usec) / USEC_PER_MSEC +
+				       a->settings.revoke_limit_sec * 1000,
+			       call);
+	return error < 0 ? failure_from_errno(ret, "syncing the region", error, "") : 0;
+}
+
+void app_sync_answered(struct app *a, const struct answer *n)
+{
+	static const char *const durable[] = {
+		[KEEPER_DURABLE_NOTHING] = "nothing", [KEEPER_DURABLE_STORAGE] = "storage"
+	};
+	struct region *r = registry_find(a->registry, n->region);
+	struct failure f;
+
+	if (!n->error && r && n->message->done.value < sizeof(durable) / sizeof(*durable)) {
+		call_reply_sync(n->context, durable[n->message->done.value], r->revocation, r->valid_length);
+		return;
+	}
+	if (n->error == -ETIME)
+		failure_set(&f, RDMAREG_ERROR_TIMEOUT, "%s", n->text);
+	else
+		failure_from_errno(&f, "syncing the region", n->error ? n->error : -EPIPE, n->text);
+	call_fail(n->context, &f);
+}
+
+void app_eviction_step(struct eviction *v)
+{
+	if (--v->left)
+		return;
+	log_notice("evicted: %" PRIu32 " regions", v->regions);
+	call_reply_count(v->call, v->regions);
+	free(v);
+}
+
+int app_evict(void *userdata, uint64_t device, bool has_grace, uint64_t grace_usec, struct call *call,
+	      struct failure *ret)
+{
+	struct region_event event = { .type = REGION_RELEASE_WANTED,
+				      .cause = CAUSE_UNMOUNT,
+				      .grace_usec = has_grace ? grace_usec : UINT64_MAX,
+				      .now_usec = now_monotonic_usec() };
+	struct eviction *v = calloc(1, sizeof(*v));
+	struct app *a = userdata;
+	struct region *r;
+	uint64_t id = 0;
+
+	if (!v)
+		return failure_from_errno(ret, "evicting", -ENOMEM, "");
+	v->call = call;
+	v->left = 1; /* ours, until all were told */
+	while ((r = registry_after(a->registry, id))) {
+		struct region_entry *e = region_table_find(a->table, r->id);
+
+		id = r->id;
+		if (!e->file || e->file->device != device)
+			continue;
+		if (region_entry_await_release(e, NULL, v) < 0) {
+			log_error("region %" PRIu64 ": no memory to wait for its end", id);
+			continue;
+		}
+		v->regions++;
+		v->left++;
+		app_step(a, r, &event);
+	}
+	app_eviction_step(v);
+	return 0;
+}
