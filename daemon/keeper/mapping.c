@@ -234,11 +234,11 @@ struct mapping *mapping_free(struct mapping *m)
 
 int mapping_fence(struct mapping *m, uint64_t start, uint64_t end)
 {
-	start = start / m->granule * m->granule;
 	if (end > m->length)
 		end = m->length;
 	if (start >= end)
 		return 0;
+	start = start / m->granule * m->granule;
 	end = (end + m->granule - 1) / m->granule * m->granule;
 	if (mprotect((void *)(uintptr_t)(m->address + start), end - start, PROT_NONE) < 0)
 		return -errno;

@@ -53,7 +53,7 @@ static const char *check_register(const struct keeper_region *r)
 		return "unknown access";
 	if (r->policy >= _REGION_POLICY_MAX)
 		return "unknown policy";
-	if (r->detached > 1 || r->warm > 1 || r->gated > 1)
+	if (r->detached > 1 || r->warm > 1 || r->gated > 1 || r->reserved)
 		return "a flag is neither 0 nor 1";
 	return NULL;
 }

@@ -136,10 +136,22 @@ static void keep(struct client *c, const struct keeper_message *m)
 	c->event[c->n_events++] = *m;
 }
 
+static struct keeper_message take_out(struct client *c, unsigned int i)
+{
+	struct keeper_message m = c->event[i];
+
+	c->n_events--;
+	memmove(&c->event[i], &c->event[i + 1], (c->n_events - i) * sizeof(m));
+	return m;
+}
+
 struct keeper_message client_answer(struct client *c, uint64_t operation)
 {
 	struct keeper_message m;
 
+	for (unsigned int i = 0; i < c->n_events; i++) /* it may have come before the one that was waited for */
+		if (c->event[i].operation == operation)
+			return take_out(c, i);
 	for (;;) {
 		must(receive(c, &m, CLIENT_PATIENCE_MSEC));
 		if (m.operation == operation)
@@ -177,10 +189,7 @@ struct keeper_message client_event(struct client *c, enum keeper_type type, uint
 		}
 		keep(c, &m);
 	}
-	m = c->event[i];
-	c->n_events--;
-	memmove(&c->event[i], &c->event[i + 1], (c->n_events - (unsigned int)i) * sizeof(m));
-	return m;
+	return take_out(c, (unsigned int)i);
 }
 
 bool client_has_event(struct client *c, enum keeper_type type, uint64_t region)
@@ -205,6 +214,30 @@ bool client_is_closed(struct client *c)
 		if (n <= 0)
 			return n == 0 || errno == ECONNRESET;
 	}
+}
+
+int client_file(struct client *c, uint64_t region)
+{
+	struct keeper_message m = { .type = KEEPER_FILE, .region = region };
+	union {
+		struct cmsghdr h;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec iov = { .iov_base = &m, .iov_len = sizeof(m) };
+	struct msghdr h = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
+	};
+	int fd;
+
+	client_send(c, &m, -1);
+	do
+		must(recvmsg(c->fd, &h, MSG_CMSG_CLOEXEC) == sizeof(m));
+	while (!m.operation);
+	if (m.done.error)
+		return m.done.error;
+	must(CMSG_FIRSTHDR(&h) && CMSG_FIRSTHDR(&h)->cmsg_type == SCM_RIGHTS);
+	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&h)), sizeof(fd));
+	return fd;
 }
 
 static int result(const struct keeper_message *m)

@@ -55,6 +55,9 @@ bool client_has_event(struct client *c, enum keeper_type type, uint64_t region);
 /* Everything until the other end closes; true if it did. */
 bool client_is_closed(struct client *c);
 
+/* KEEPER_FILE: the descriptor, or a negative errno. Events that come meanwhile are lost. */
+int client_file(struct client *c, uint64_t region);
+
 /* Shorthands, all with a one-letter or wordy result: 0 or the negative errno of KEEPER_DONE. */
 int client_hello(struct client *c, struct keeper_welcome *ret);
 int client_register(struct client *c, uint64_t region, int fd, const struct keeper_region *what,

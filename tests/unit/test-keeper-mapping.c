@@ -190,9 +190,9 @@ static void test_fence(void)
 	assert(pwrite(twin, "hello", 5, (off_t)MIB) == 5);
 	assert(memcmp((void *)(uintptr_t)m->address, "hello", 5) == 0);
 
-	assert(mapping_fence(m) == 0 && m->fenced);
+	assert(mapping_fence(m, 0, m->length) == 0);
 	assert(fault_at(m->address, false) == SIGSEGV && fault_at(m->address + 2 * MIB - 1, true) == SIGSEGV);
-	assert(mapping_fence(m) == 0); /* twice is once */
+	assert(mapping_fence(m, 0, m->length) == 0); /* twice is once */
 
 	/* nobody else gets the range meanwhile */
 	for (int i = 0; i < 64; i++) {
@@ -201,8 +201,19 @@ static void test_fence(void)
 
 		assert(p + 2 * MIB <= m->address || p >= m->address + m->length);
 	}
-	assert(mapping_unfence(m) == 0 && !m->fenced);
+	assert(mapping_unfence(m) == 0);
 	assert(memcmp((void *)(uintptr_t)m->address, "hello", 5) == 0 && fault_at(m->address, true) == 0);
+
+	/* a part, widened to whole pages; the rest stays */
+	assert(mapping_fence(m, MIB + 5, MIB + 6) == 0);
+	assert(fault_at(m->address + MIB, false) == SIGSEGV &&
+	       fault_at(m->address + MIB + PAGE - 1, true) == SIGSEGV);
+	assert(fault_at(m->address + MIB - 1, true) == 0 && fault_at(m->address + MIB + PAGE, true) == 0);
+	assert(mapping_fence(m, 7, 7) == 0 && fault_at(m->address, true) == 0); /* nothing */
+	assert(mapping_fence(m, 2 * MIB - 1, UINT64_MAX) == 0);			/* not beyond its end */
+	assert(fault_at(m->address + 2 * MIB - PAGE, false) == SIGSEGV);
+	assert(mapping_unfence(m) == 0);
+	assert(fault_at(m->address + MIB, true) == 0 && fault_at(m->address + 2 * MIB - 1, true) == 0);
 
 	assert(mapping_valid_length(m, &length) == 0 && length == 2 * MIB);
 	assert(ftruncate(twin, (off_t)(2 * MIB + 5)) == 0);
@@ -225,7 +236,7 @@ static void test_read_only(void)
 
 	assert(mapping_new(&m, &fd, 0, MIB, false, NULL) == 0);
 	assert(fault_at(m->address, false) == 0 && fault_at(m->address, true) == SIGSEGV);
-	assert(mapping_fence(m) == 0 && mapping_unfence(m) == 0);
+	assert(mapping_fence(m, 0, MIB) == 0 && mapping_unfence(m) == 0);
 	assert(fault_at(m->address, false) == 0 && fault_at(m->address, true) == SIGSEGV);
 	mapping_free(m);
 }

@@ -143,6 +143,31 @@ static const struct {
 	  0, 0, true },
 	{ "export", M(.type = KEEPER_EXPORT, .region = 1, .ticket.rights = 1), 0, 0, true },
 	{ "consent", M(.type = KEEPER_CONSENT, .region = 1), 0, 0, true },
+	{ "demand",
+	  M(.type = KEEPER_DEMAND, .region = 1, .demand.demand = 1, .demand.offset = 1,
+	    .demand.length = UINT64_MAX - 1, .demand.cause = CAUSE_SYNC),
+	  0, 0, true },
+	{ "end of a demand", M(.type = KEEPER_OVER, .region = 1, .demand.demand = 7), 0, 0, true },
+	{ "sync", M(.type = KEEPER_SYNC, .region = 1), 0, 0, true },
+	{ "file", M(.type = KEEPER_FILE, .region = 1), 0, 0, true },
+	{ "demand without a number", M(.type = KEEPER_DEMAND, .region = 1, .demand.length = 1), 0, 0, false },
+	{ "demand of nothing", M(.type = KEEPER_DEMAND, .region = 1, .demand.demand = 1), 0, 0, false },
+	{ "demand that overflows",
+	  M(.type = KEEPER_DEMAND, .region = 1, .demand.demand = 1, .demand.offset = 2,
+	    .demand.length = UINT64_MAX - 1),
+	  0, 0, false },
+	{ "cause of a demand",
+	  M(.type = KEEPER_DEMAND, .region = 1, .demand.demand = 1, .demand.length = 1,
+	    .demand.cause = _REVOCATION_CAUSE_MAX),
+	  0, 0, false },
+	{ "cause of a release", M(.type = KEEPER_RELEASE, .region = 1, .demand.cause = 99), 0, 0, false },
+	{ "demand of region 0", M(.type = KEEPER_DEMAND, .demand.demand = 1, .demand.length = 1), 0, 0,
+	  false },
+	{ "demand with a descriptor",
+	  M(.type = KEEPER_DEMAND, .region = 1, .demand.demand = 1, .demand.length = 1), 0, 1, false },
+	{ "type after the last request", M(.type = KEEPER_FILE + 1, .region = 1), 0, 0, false },
+	{ "gated", M(.type = KEEPER_REGISTER, .region = 1, .info.gated = 2), 0, 1, false },
+	{ "gated of a change", M(.type = KEEPER_CONFIGURE, .region = 1, .info.gated = 2), 0, 0, false },
 	{ "one byte", M(.type = KEEPER_LIST), 1, 0, false },
 	{ "one byte too few", M(.type = KEEPER_LIST), sizeof(struct keeper_message) - 1, 0, false },
 	{ "one byte too many", M(.type = KEEPER_LIST), sizeof(struct keeper_message) + 1, 0, false },
@@ -237,14 +262,15 @@ static void test_replacement(void)
 
 	came = went = 0;
 	second = join_and_greet();
-	assert(is_closed(first) &&
-	       went == 0); /* the owner need not know: there is a daemon before and after */
+	assert(is_closed(first));
+	turn();
+	assert(went == 1 && came == 1); /* what the first one wanted is over */
 	send_packet(second, &m, sizeof(m), NULL, 0);
 	assert(recv(second, &m, sizeof(m), 0) == sizeof(m) && m.type == KEEPER_DONE);
 	close(first);
 	close(second);
 	turn();
-	assert(went == 1 && !session_is_connected(session));
+	assert(went == 2 && !session_is_connected(session));
 }
 
 static void test_stale_answer(void)
