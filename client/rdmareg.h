@@ -96,6 +96,7 @@ enum rdmareg_arbitration {
 	RDMAREG_ARBITRATION_NONE,	  /* translations are correct, nobody is told anything */
 	RDMAREG_ARBITRATION_NOTIFY_ONLY,  /* told afterwards, exactly */
 	RDMAREG_ARBITRATION_LAYOUT_LEASE, /* told before, with a bounded wait */
+	RDMAREG_ARBITRATION_PRE_CONTENT,  /* told before, with the range, a bounded wait, and can refuse */
 };
 
 enum rdmareg_policy {
@@ -114,6 +115,9 @@ enum rdmareg_cause {
 	RDMAREG_CAUSED_BY_OPEN_TRUNCATE, /* open(2) with O_TRUNC */
 	RDMAREG_CAUSED_BY_WRITE,	 /* a write that could not be told apart from the others */
 	RDMAREG_CAUSED_BY_RELEASE,	 /* the owner lets go, or is gone */
+	RDMAREG_CAUSED_BY_ADMINISTRATOR,
+	RDMAREG_CAUSED_BY_UNMOUNT,
+	RDMAREG_CAUSED_BY_SYNC,
 };
 
 /* How a revocation ended. */

@@ -24,9 +24,9 @@ static const char *const outcomes[] = REVOCATION_OUTCOME_NAMES;
 
 SAME(accesses, RDMAREG_ACCESS_READ_WRITE, _REGION_ACCESS_MAX);
 SAME(states, RDMAREG_STATE_LOST, _REGION_STATE_MAX);
-SAME(modes, RDMAREG_ARBITRATION_LAYOUT_LEASE, _ARBITRATION_MODE_MAX);
+SAME(modes, RDMAREG_ARBITRATION_PRE_CONTENT, _ARBITRATION_MODE_MAX);
 SAME(policies, RDMAREG_POLICY_HOLD, _REGION_POLICY_MAX);
-SAME(causes, RDMAREG_CAUSED_BY_RELEASE + 1, _REVOCATION_CAUSE_MAX); /* both begin with "unknown" */
+SAME(causes, RDMAREG_CAUSED_BY_SYNC + 1, _REVOCATION_CAUSE_MAX); /* both begin with "unknown" */
 SAME(outcomes, RDMAREG_OUTCOME_GONE, _REVOCATION_OUTCOME_MAX);
 
 static const char *name_of(const char *const *words, size_t n, unsigned int value)

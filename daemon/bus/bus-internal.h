@@ -105,6 +105,24 @@ int properties_append(sd_bus_message *m, const struct region_view *v, uint32_t c
 #define REGION_PATH_MAX 64
 void region_path(uint64_t id, char out[static REGION_PATH_MAX]);
 
+/* Makes the call to answer later. 1: it was refused, and that was answered. */
+int region_call_begin(sd_bus_message *m, struct found *found, struct call **ret);
+/* The end of a method whose call the handler took, or refused. */
+int region_call_end(struct call *call, int r, const struct failure *f);
+
+/* --- arbitration.c: methods of both interfaces */
+
+int method_join(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int method_leave(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int method_configure(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int method_revoke(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int method_restore(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int method_sync(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int method_find_holders(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int method_evict(sd_bus_message *m, void *userdata, sd_bus_error *error);
+/* "auto" or "pre-content". */
+int arbitration_read(const char *word, bool *ret_pre_content, struct failure *f);
+
 extern const sd_bus_vtable manager_vtable[];
 extern const sd_bus_vtable region_vtable[];
 /* For sd_bus_add_fallback_vtable(), sd_bus_add_node_enumerator(); both show a caller its own only. */

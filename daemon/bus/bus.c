@@ -75,7 +75,7 @@ sd_bus *bus_connection(struct bus *b)
 
 /*
  * Signals are built anew for each recipient, since a sealed message has one destination. The loops below
- * visit the holder once, whether it subscribed or not.
+ * visit a holder once, whether it subscribed or not.
  */
 typedef int build_t(sd_bus_message *m, const struct region_view *v, const void *arguments);
 
@@ -96,15 +96,33 @@ static void send_one(struct bus *b, const struct client *c, const char *path, co
 	sd_bus_message_unref(m);
 }
 
-static void send_all(struct bus *b, struct client *holder, const char *path, const char *interface,
-		     const char *member, build_t *build, const struct region_view *v, const void *arguments)
+static bool has_joined(const struct joins *joins, const struct client *c)
 {
-	struct client *c;
+	const struct join *j;
 
-	if (holder)
-		send_one(b, holder, path, interface, member, build, v, arguments);
+	if (joins)
+		LIST_FOREACH(j, joins, of_region)
+	if (j->client == c)
+		return true;
+	return false;
+}
+
+/* @holders: also those who own or use the region, subscribed or not. */
+static void send_all(struct bus *b, bool holders, const char *path, const char *interface, const char *member,
+		     build_t *build, const struct region_view *v, const void *arguments)
+{
+	const struct client *owner = holders ? v->owner : NULL;
+	const struct joins *joins = holders ? v->joins : NULL;
+	const struct client *c;
+	const struct join *j;
+
+	if (owner)
+		send_one(b, owner, path, interface, member, build, v, arguments);
+	if (joins)
+		LIST_FOREACH(j, joins, of_region)
+	send_one(b, j->client, path, interface, member, build, v, arguments);
 	LIST_FOREACH(c, &b->subscribers, subscribers)
-	if (c != holder && client_may_see(c, v->tenant))
+	if (c != owner && client_may_see(c, v->tenant) && !has_joined(joins, c))
 		send_one(b, c, path, interface, member, build, v, arguments);
 }
 
@@ -117,12 +135,12 @@ static int build_changed(sd_bus_message *m, const struct region_view *v, const v
 	return r < 0 ? r : sd_bus_message_append(m, "as", 0);
 }
 
-void bus_tell_changed(struct bus *b, struct client *holder, const struct region_view *v, uint32_t changed)
+void bus_tell_changed(struct bus *b, const struct region_view *v, uint32_t changed)
 {
 	char path[REGION_PATH_MAX];
 
 	region_path(v->region->id, path);
-	send_all(b, holder, path, "org.freedesktop.DBus.Properties", "PropertiesChanged", build_changed, v,
+	send_all(b, true, path, "org.freedesktop.DBus.Properties", "PropertiesChanged", build_changed, v,
 		 &changed);
 }
 
@@ -135,12 +153,12 @@ static int build_asked(sd_bus_message *m, const struct region_view *v, const voi
 				     r->revocation_offset, r->revocation_length, r->deadline_usec);
 }
 
-void bus_tell_asked(struct bus *b, struct client *holder, const struct region_view *v)
+void bus_tell_asked(struct bus *b, const struct region_view *v)
 {
 	char path[REGION_PATH_MAX];
 
 	region_path(v->region->id, path);
-	send_all(b, holder, path, RDMAREG_REGION_INTERFACE, "RevocationRequested", build_asked, v, NULL);
+	send_all(b, true, path, RDMAREG_REGION_INTERFACE, "RevocationRequested", build_asked, v, NULL);
 }
 
 struct settled {
@@ -156,14 +174,14 @@ static int build_settled(sd_bus_message *m, const struct region_view *v, const v
 				     v->region->valid_length);
 }
 
-void bus_tell_settled(struct bus *b, struct client *holder, const struct region_view *v, uint64_t revocation,
+void bus_tell_settled(struct bus *b, const struct region_view *v, uint64_t revocation,
 		      enum revocation_outcome outcome)
 {
 	const struct settled s = { revocation, outcome };
 	char path[REGION_PATH_MAX];
 
 	region_path(v->region->id, path);
-	send_all(b, holder, path, RDMAREG_REGION_INTERFACE, "RevocationSettled", build_settled, v, &s);
+	send_all(b, true, path, RDMAREG_REGION_INTERFACE, "RevocationSettled", build_settled, v, &s);
 }
 
 static int build_number(sd_bus_message *m, const struct region_view *v, const void *arguments)
@@ -177,12 +195,12 @@ static int build_number(sd_bus_message *m, const struct region_view *v, const vo
 
 void bus_tell_added(struct bus *b, const struct region_view *v)
 {
-	send_all(b, NULL, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE, "RegionAdded", build_number, v,
+	send_all(b, false, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE, "RegionAdded", build_number, v,
 		 NULL);
 }
 
 void bus_tell_removed(struct bus *b, const struct region_view *v)
 {
-	send_all(b, NULL, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE, "RegionRemoved", build_number, v,
+	send_all(b, false, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE, "RegionRemoved", build_number, v,
 		 NULL);
 }

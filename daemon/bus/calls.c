@@ -167,6 +167,52 @@ void call_reply_region(struct call *c, const struct region_view *v)
 	finish(c, reply, r);
 }
 
+void call_reply_number(struct call *c, uint64_t number)
+{
+	sd_bus_message *reply = NULL;
+	int r;
+
+	if (!c->stub) {
+		call_free(c);
+		return;
+	}
+	r = sd_bus_message_new_method_return(c->stub, &reply);
+	if (r >= 0)
+		r = sd_bus_message_append(reply, "t", number);
+	finish(c, reply, r);
+}
+
+void call_reply_count(struct call *c, uint32_t count)
+{
+	sd_bus_message *reply = NULL;
+	int r;
+
+	if (!c->stub) {
+		call_free(c);
+		return;
+	}
+	r = sd_bus_message_new_method_return(c->stub, &reply);
+	if (r >= 0)
+		r = sd_bus_message_append(reply, "u", count);
+	finish(c, reply, r);
+}
+
+void call_reply_sync(struct call *c, const char *durable, uint64_t revocation, uint64_t valid_length)
+{
+	sd_bus_message *reply = NULL;
+	int r;
+
+	if (!c->stub) {
+		call_free(c);
+		return;
+	}
+	r = sd_bus_message_new_method_return(c->stub, &reply);
+	if (r >= 0)
+		r = sd_bus_message_append(reply, "a{sv}", 3, "durable", "s", durable, "revocation", "t",
+					  revocation, "valid_length", "t", valid_length);
+	finish(c, reply, r);
+}
+
 void call_fail(struct call *c, const struct failure *f)
 {
 	if (c->stub)

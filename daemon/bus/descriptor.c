@@ -133,7 +133,8 @@ int descriptor_check(struct register_request *q, int fd, uint64_t offset, uint64
 	q->fd = fd;
 	q->offset = offset;
 	q->length = length;
-	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_SIZE | STATX_UID, &st) < 0)
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_SIZE | STATX_UID | STATX_INO,
+		  &st) < 0)
 		return failure_set(ret_failure, INVALID_FILE, "the descriptor cannot be examined: %s",
 				   strerror(errno));
 	size = st.stx_size;
@@ -149,6 +150,9 @@ int descriptor_check(struct register_request *q, int fd, uint64_t offset, uint64
 	r = check_range(q, size, ret_failure);
 	if (r)
 		return r;
+	q->device = makedev(st.stx_dev_major, st.stx_dev_minor);
+	q->inode = st.stx_ino;
+	q->file_uid = st.stx_uid;
 	q->owns_file = uid == 0 || uid == st.stx_uid;
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	n = readlink(link, target, sizeof(target));

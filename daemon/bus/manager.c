@@ -40,11 +40,11 @@ static int check_session(const char *session, struct failure *f)
 
 static int read_register_options(sd_bus_message *m, struct register_request *q, struct failure *f)
 {
-	const char *policy = region_policy_names[POLICY_YIELD];
+	const char *policy = region_policy_names[POLICY_YIELD], *arbitration = "auto";
 	const struct option known[] = {
 		{ "policy", 's', &policy, NULL },	 { "grace_usec", 't', &q->grace_usec, &q->has_grace },
 		{ "detached", 'b', &q->detached, NULL }, { "session", 's', &q->session, NULL },
-		{ "warm", 'b', &q->warm, NULL },
+		{ "warm", 'b', &q->warm, NULL },	 { "arbitration", 's', &arbitration, NULL },
 	};
 	uint8_t word;
 	int r;
@@ -58,6 +58,10 @@ static int read_register_options(sd_bus_message *m, struct register_request *q, 
 	if (r)
 		return r;
 	q->policy = word;
+	r = arbitration_read(arbitration, &q->pre_content, f);
+	if (r)
+		return r;
+	q->pre_content = q->pre_content || q->policy == POLICY_HOLD;
 	return check_session(q->session, f);
 }
 
@@ -264,6 +268,8 @@ static int get_property(sd_bus *connection, const char *path, const char *interf
 		return sd_bus_message_append(reply, "t", v.grace_usec);
 	if (!strcmp(property, "MaxGraceUSec"))
 		return sd_bus_message_append(reply, "t", v.max_grace_usec);
+	if (!strcmp(property, "RevokeLimitUSec"))
+		return sd_bus_message_append(reply, "t", v.revoke_limit_usec);
 	if (!strcmp(property, "MaxRegionsPerTenant"))
 		return sd_bus_message_append(reply, "u", v.max_regions_per_tenant);
 	if (!strcmp(property, "MaxBytesPerTenant"))
@@ -284,6 +290,10 @@ const sd_bus_vtable manager_vtable[] = {
 				SD_BUS_RESULT("a(toa{sv})", regions), method_list, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("GetRegion", SD_BUS_ARGS("t", id),
 				SD_BUS_RESULT("o", region, "a{sv}", properties), method_get, ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS("FindHolders", SD_BUS_ARGS("h", fd), SD_BUS_RESULT("aa{sv}", holders),
+				method_find_holders, ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS("Evict", SD_BUS_ARGS("h", fd, "a{sv}", options), SD_BUS_RESULT("u", regions),
+				method_evict, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("Subscribe", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_subscribe, ANYBODY),
 	SD_BUS_SIGNAL_WITH_ARGS("RegionAdded", SD_BUS_ARGS("t", id, "o", region), 0),
 	SD_BUS_SIGNAL_WITH_ARGS("RegionRemoved", SD_BUS_ARGS("t", id, "o", region), 0),
@@ -292,6 +302,7 @@ const sd_bus_vtable manager_vtable[] = {
 	PROPERTY("Regions", "u"),
 	PROPERTY("GraceUSec", "t"),
 	PROPERTY("MaxGraceUSec", "t"),
+	PROPERTY("RevokeLimitUSec", "t"),
 	PROPERTY("MaxRegionsPerTenant", "u"),
 	PROPERTY("MaxBytesPerTenant", "t"),
 	SD_BUS_VTABLE_END,

@@ -21,6 +21,8 @@ enum property {
 	PROPERTY_STATE,
 	PROPERTY_ARBITRATION_MODE,
 	PROPERTY_ARBITRATION_REASON,
+	PROPERTY_REFUSES,
+	PROPERTY_DEGRADED,
 	PROPERTY_POLICY,
 	PROPERTY_GRACE,
 	PROPERTY_ACCESS,
@@ -36,6 +38,7 @@ enum property {
 	PROPERTY_SESSION,
 	PROPERTY_TICKET,
 	PROPERTY_PEERS,
+	PROPERTY_CLIENTS,
 	PROPERTY_REVOCATION,
 	PROPERTY_INVALIDATIONS,
 	PROPERTY_WRITEBACKS,
@@ -50,10 +53,12 @@ static const struct {
 } properties[_PROPERTY_MAX] = {
 	[PROPERTY_ID] = { "Id", "t", 0 },
 	[PROPERTY_STATE] = { "State", "s", REGION_CHANGED_STATE },
-	[PROPERTY_ARBITRATION_MODE] = { "ArbitrationMode", "s", 0 },
-	[PROPERTY_ARBITRATION_REASON] = { "ArbitrationReason", "s", 0 },
-	[PROPERTY_POLICY] = { "Policy", "s", 0 },
-	[PROPERTY_GRACE] = { "GraceUSec", "t", 0 },
+	[PROPERTY_ARBITRATION_MODE] = { "ArbitrationMode", "s", BUS_CHANGED_ARBITRATION },
+	[PROPERTY_ARBITRATION_REASON] = { "ArbitrationReason", "s", BUS_CHANGED_ARBITRATION },
+	[PROPERTY_REFUSES] = { "Refuses", "b", BUS_CHANGED_ARBITRATION },
+	[PROPERTY_DEGRADED] = { "Degraded", "s", BUS_CHANGED_ARBITRATION },
+	[PROPERTY_POLICY] = { "Policy", "s", BUS_CHANGED_ARBITRATION },
+	[PROPERTY_GRACE] = { "GraceUSec", "t", BUS_CHANGED_ARBITRATION },
 	[PROPERTY_ACCESS] = { "Access", "s", 0 },
 	[PROPERTY_PATH] = { "Path", "s", 0 },
 	[PROPERTY_OFFSET] = { "Offset", "t", 0 },
@@ -67,6 +72,7 @@ static const struct {
 	[PROPERTY_SESSION] = { "Session", "s", 0 },
 	[PROPERTY_TICKET] = { "Ticket", "s", BUS_CHANGED_TICKET },
 	[PROPERTY_PEERS] = { "Peers", "u", REGION_CHANGED_PEERS },
+	[PROPERTY_CLIENTS] = { "Clients", "u", REGION_CHANGED_PEERS },
 	[PROPERTY_REVOCATION] = { "Revocation", "(tsttt)", REGION_CHANGED_REVOCATION },
 	[PROPERTY_INVALIDATIONS] = { "Invalidations", "t", 0 },
 	[PROPERTY_WRITEBACKS] = { "Writebacks", "t", 0 },
@@ -101,6 +107,10 @@ static int append_value(sd_bus_message *m, const struct region_view *v, enum pro
 		return sd_bus_message_append(m, "s", arbitration_mode_names[r->mode]);
 	case PROPERTY_ARBITRATION_REASON:
 		return sd_bus_message_append(m, "s", or_empty(t->mode_reason));
+	case PROPERTY_REFUSES:
+		return sd_bus_message_append(m, "b", (int)t->refuses);
+	case PROPERTY_DEGRADED:
+		return sd_bus_message_append(m, "s", or_empty(t->degraded));
 	case PROPERTY_POLICY:
 		return sd_bus_message_append(m, "s", region_policy_names[r->policy]);
 	case PROPERTY_GRACE:
@@ -131,6 +141,8 @@ static int append_value(sd_bus_message *m, const struct region_view *v, enum pro
 		return sd_bus_message_append(m, "s", or_empty(t->ticket));
 	case PROPERTY_PEERS:
 		return sd_bus_message_append(m, "u", r->peers);
+	case PROPERTY_CLIENTS:
+		return sd_bus_message_append(m, "u", r->clients);
 	case PROPERTY_REVOCATION:
 		return append_revocation(m, r);
 	case PROPERTY_INVALIDATIONS:

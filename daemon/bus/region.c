@@ -88,8 +88,7 @@ int enumerate_regions(sd_bus *connection, const char *prefix, void *userdata, ch
 	return 0;
 }
 
-/* Makes the call to answer later. 1: it was refused, and that was answered. */
-static int begin(sd_bus_message *m, struct found *found, struct call **ret)
+int region_call_begin(sd_bus_message *m, struct found *found, struct call **ret)
 {
 	struct failure f;
 	int r = call_new(found->bus, found->client, m, ret, &f);
@@ -101,8 +100,7 @@ static int begin(sd_bus_message *m, struct found *found, struct call **ret)
 	return r;
 }
 
-/* The end of a method whose call the handler took, or refused. */
-static int end(struct call *call, int r, const struct failure *f)
+int region_call_end(struct call *call, int r, const struct failure *f)
 {
 	if (r)
 		call_fail(call, f);
@@ -127,10 +125,11 @@ static int method_prefetch(sd_bus_message *m, void *userdata, sd_bus_error *erro
 		return reply_failure(m, &f);
 	if (r < 0)
 		return r;
-	r = begin(m, found, &call);
+	r = region_call_begin(m, found, &call);
 	if (r)
 		return r;
-	return end(call, b->handlers->prefetch(b->userdata, found->view.region->id, &q, call, &f), &f);
+	return region_call_end(call, b->handlers->prefetch(b->userdata, found->view.region->id, &q, call, &f),
+			       &f);
 }
 
 static int method_export(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -162,10 +161,11 @@ static int method_export(sd_bus_message *m, void *userdata, sd_bus_error *error)
 		return reply_failure(m, &f);
 	if (r < 0)
 		return r;
-	r = begin(m, found, &call);
+	r = region_call_begin(m, found, &call);
 	if (r)
 		return r;
-	return end(call, b->handlers->export(b->userdata, found->view.region->id, &q, call, &f), &f);
+	return region_call_end(call, b->handlers->export(b->userdata, found->view.region->id, &q, call, &f),
+			       &f);
 }
 
 static int method_acknowledge(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -194,10 +194,11 @@ static int method_release(sd_bus_message *m, void *userdata, sd_bus_error *error
 	int r;
 
 	(void)error;
-	r = begin(m, found, &call);
+	r = region_call_begin(m, found, &call);
 	if (r)
 		return r;
-	return end(call, b->handlers->release(b->userdata, found->view.region->id, call, &f), &f);
+	return region_call_end(
+		call, b->handlers->release(b->userdata, found->client, found->view.region->id, call, &f), &f);
 }
 
 #define ANYBODY SD_BUS_VTABLE_UNPRIVILEGED /* for anybody; each method judges the caller itself */
@@ -215,15 +216,27 @@ const sd_bus_vtable region_vtable[] = {
 	SD_BUS_METHOD_WITH_ARGS("AckRevocation", SD_BUS_ARGS("t", revocation), SD_BUS_NO_RESULT,
 				method_acknowledge, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("Release", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_release, ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS("Join", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_join, ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS("Leave", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_leave, ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS("Configure", SD_BUS_ARGS("a{sv}", options), SD_BUS_NO_RESULT,
+				method_configure, ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS("Revoke", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("t", revocation),
+				method_revoke, ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS("Restore", SD_BUS_ARGS("t", revocation), SD_BUS_NO_RESULT, method_restore,
+				ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS("Sync", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("a{sv}", result),
+				method_sync, ANYBODY),
 	SIGNAL("RevocationRequested", "t", revocation, "s", cause, "t", offset, "t", length, "t",
 	       deadline_usec),
 	SIGNAL("RevocationSettled", "t", revocation, "s", outcome, "t", valid_length),
 	CONST("Id", "t"),
 	TOLD("State", "s"),
-	CONST("ArbitrationMode", "s"),
-	CONST("ArbitrationReason", "s"),
-	CONST("Policy", "s"),
-	CONST("GraceUSec", "t"),
+	TOLD("ArbitrationMode", "s"),
+	TOLD("ArbitrationReason", "s"),
+	TOLD("Refuses", "b"),
+	TOLD("Degraded", "s"),
+	TOLD("Policy", "s"),
+	TOLD("GraceUSec", "t"),
 	CONST("Access", "s"),
 	CONST("Path", "s"),
 	CONST("Offset", "t"),
@@ -237,6 +250,7 @@ const sd_bus_vtable region_vtable[] = {
 	CONST("Session", "s"),
 	TOLD("Ticket", "s"),
 	TOLD("Peers", "u"),
+	TOLD("Clients", "u"),
 	TOLD("Revocation", "(tsttt)"),
 	UNTOLD("Invalidations", "t"),
 	UNTOLD("Writebacks", "t"),
