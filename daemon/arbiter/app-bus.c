@@ -283,23 +283,29 @@ static int acknowledge(void *userdata, struct client *c, uint64_t id, uint64_t r
 {
 	struct app *a = userdata;
 	struct region *r = registry_find(a->registry, id);
+	struct region_entry *e = region_table_find(a->table, id);
 	const struct region_event event = { .type = REGION_HOLDER_ACKED,
 					    .kind = HOLDER_CLIENT,
 					    .holder = c->number,
 					    .revocation = revocation };
+	uint64_t *acknowledged;
 
 	if (!region_is_held_by(a->registry, r, HOLDER_CLIENT, c->number))
 		return failure_set(ret, RDMAREG_ERROR_NO_SUCH_REVOCATION,
 				   "this connection does not hold region %" PRIu64
 				   " and was asked nothing: only who registered or joined it acknowledges",
 				   id);
+	acknowledged = e->holder == c ? &e->acknowledged : &region_entry_find_join(e, c)->acknowledged;
+	if (revocation && *acknowledged == revocation)
+		return 0; /* the second time */
 	if (r->state != REGION_DRAINING || r->revocation != revocation)
 		return failure_set(ret, RDMAREG_ERROR_NO_SUCH_REVOCATION,
 				   "revocation %" PRIu64 " of region %" PRIu64
 				   " does not wait for an acknowledgement: it is over, or "
 				   "never was",
 				   revocation, id);
-	app_step(a, r, &event); /* the second time it changes nothing */
+	*acknowledged = revocation;
+	app_step(a, r, &event);
 	return 0;
 }
 

@@ -59,9 +59,10 @@ struct region_entry {
 	bool gated;	     /* the gate guards its file for it */
 	uint8_t keeper_mode; /* enum arbitration_mode, without the gate */
 	char *keeper_reason;
-	char *no_gate;	/* why it is not gated although it should be; NULL: it should not */
-	bool announced; /* RegionAdded was sent */
-	bool orphan;	/* not detached, and its owner is not known: ends with the orphans' grace */
+	char *no_gate;	       /* why it is not gated although it should be; NULL: it should not */
+	uint64_t acknowledged; /* last revocation that the holder acknowledged */
+	bool announced;	       /* RegionAdded was sent */
+	bool orphan;	       /* not detached, and its owner is not known: ends with the orphans' grace */
 	LIST_ENTRY(region_entry) of_keeper; /* keeper_note()->list */
 	LIST_ENTRY(region_entry) of_holder; /* client.regions */
 	TAILQ_ENTRY(region_entry) of_file;  /* file.regions */

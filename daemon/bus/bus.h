@@ -39,6 +39,7 @@ struct revoke; /* likewise */
 struct join {
 	struct client *client;
 	uint64_t region;
+	uint64_t acknowledged; /* the last revocation */
 	LIST_ENTRY(join) of_region;
 	LIST_ENTRY(join) of_client;
 };

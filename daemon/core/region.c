@@ -199,7 +199,8 @@ static void on_holder_joined(struct registry *registry, struct region *r, const 
 		r->pending++;
 	}
 	*(e->kind == HOLDER_PEER ? &r->peers : &r->clients) += 1;
-	publish(out, REGION_CHANGED_PEERS);
+	if (r->state != REGION_REGISTERING) /* nobody knows it yet */
+		publish(out, REGION_CHANGED_PEERS);
 }
 
 /* Local holders do not know what an earlier daemon asked of them, or whether it heard the answer: they are asked again. */
