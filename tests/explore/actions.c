@@ -29,6 +29,7 @@ static void deliver_report(struct world *w)
 	model_guard_event(
 		w, (struct guard_event){ .type = w->lease == LEASE_EXPIRED ? GUARD_EXPIRED : GUARD_BROKEN,
 					 .break_id = w->break_id,
+					 .end = 2,
 					 .cause = CAUSE_TRUNCATE });
 }
 
@@ -51,6 +52,7 @@ static void deliver_to_daemon(struct world *w)
 						     .holder = PEER,
 						     .revocation = m.revocation,
 						     .valid_length = m.valid_length,
+						     .length = 2,
 						     .outcome = (enum revocation_outcome)m.outcome,
 						     .cause = CAUSE_TRUNCATE });
 }
@@ -63,7 +65,37 @@ static void deliver_to_keeper(struct world *w)
 		model_guard_event(
 			w, (struct guard_event){ .type = GUARD_CONSENTED, .revocation = m.revocation });
 	else
-		model_guard_event(w, (struct guard_event){ .type = GUARD_CLOSE });
+		model_guard_event(w, (struct guard_event){
+					     .type = GUARD_CLOSE,
+					     .cause = CAUSE_RELEASE,
+					     .grace_usec = m.type == MESSAGE_RELEASE_KINDLY ? 5000000 : 0 });
+}
+
+/* The daemon, for somebody who wants a page. */
+static bool demand(struct world *w, uint8_t page, uint64_t limit_usec)
+{
+	if (!w->daemon_up || !w->keeper_up || w->torn_down || !w->demands_left || w->demand[page] ||
+	    w->guard.state >= GUARD_DESTROYING)
+		return false;
+	w->demands_left--;
+	w->demand[page] = DEMAND_OPEN;
+	model_guard_event(w, (struct guard_event){ .type = GUARD_DEMANDED,
+						   .demand = page + 1u,
+						   .start = page,
+						   .end = page + 1u,
+						   .grace_usec = page ? 3000000 : 7000000,
+						   .limit_usec = limit_usec,
+						   .cause = CAUSE_ADMINISTRATOR });
+	return true;
+}
+
+static bool over(struct world *w, uint8_t page)
+{
+	if (!w->keeper_up || !w->demand[page])
+		return false;
+	w->demand[page] = NO_DEMAND;
+	model_guard_event(w, (struct guard_event){ .type = GUARD_DEMAND_OVER, .demand = page + 1u });
+	return true;
 }
 
 static void client_acks(struct world *w, uint64_t revocation)
@@ -98,6 +130,12 @@ const char *const world_action_names[_ACTION_MAX] = { "break",
 						      "peer acks",
 						      "peer leaves",
 						      "release",
+						      "demand of page 0",
+						      "demand of page 1",
+						      "demand with a limit",
+						      "over: page 0",
+						      "over: page 1",
+						      "release with a grace",
 						      "daemon dies",
 						      "daemon starts",
 						      "keeper dies" };
@@ -138,6 +176,13 @@ bool world_act(struct world *w, enum action a)
 			uint64_t d = w->timer_at - NOW;
 
 			w->guard.deadline_usec = w->guard.deadline_usec > d ? w->guard.deadline_usec - d : 0;
+			w->promised = w->promised > d ? w->promised - d : 0;
+			for (int i = 0; i < GUARD_DEMANDS_MAX; i++) {
+				struct guard_demand *g = &w->guard.demand[i];
+
+				g->deadline_usec = g->deadline_usec > d ? g->deadline_usec - d : 0;
+				g->ends_usec = g->ends_usec > d ? g->ends_usec - d : 0;
+			}
 			if (w->guard.settled_usec)
 				w->guard.settled_usec =
 					w->guard.settled_usec > d + 1 ? w->guard.settled_usec - d : 1;
@@ -154,7 +199,9 @@ bool world_act(struct world *w, enum action a)
 		if (!w->fence_pending)
 			return false;
 		w->fence_pending = false;
-		w->mapping_fenced = true;
+		for (uint8_t i = 0; i < 2; i++)
+			if (w->guard.ask_start <= i && w->guard.ask_end > i)
+				w->fenced_pages |= (uint8_t)(1u << i);
 		model_guard_event(w, (struct guard_event){ .type = GUARD_FENCE_DONE });
 		return true;
 	case FENCE_FAILS:
@@ -195,7 +242,7 @@ bool world_act(struct world *w, enum action a)
 		if (!w->refresh_pending)
 			return false;
 		w->refresh_pending = false;
-		w->mapping_fenced = false;
+		w->fenced_pages = 0;
 		model_guard_event(w, (struct guard_event){ .type = GUARD_REFRESH_DONE,
 							   .valid_length = w->kernel_length });
 		return true;
@@ -248,12 +295,32 @@ bool world_act(struct world *w, enum action a)
 		w->release_wanted = true;
 		model_region_event(w, (struct region_event){ .type = REGION_RELEASE_WANTED });
 		return true;
+	case RELEASE_KINDLY:
+		if (!daemon_region || w->release_wanted)
+			return false;
+		w->release_wanted = true;
+		model_region_event(w, (struct region_event){ .type = REGION_RELEASE_WANTED,
+							     .cause = CAUSE_UNMOUNT,
+							     .grace_usec = 5000000 });
+		return true;
+	case DEMAND_PAGE_0:
+		return demand(w, 0, 0);
+	case DEMAND_PAGE_1:
+		return demand(w, 1, 0);
+	case DEMAND_LIMITED:
+		return demand(w, 1, 9000000);
+	case OVER_PAGE_0:
+		return over(w, 0);
+	case OVER_PAGE_1:
+		return over(w, 1);
 	case DAEMON_DIES:
 		if (!w->daemon_up || !w->mishaps_left)
 			return false;
 		w->mishaps_left--;
 		model_reset_daemon(w);
 		w->daemon_up = false;
+		over(w, 0);
+		over(w, 1);
 		return true;
 	case DAEMON_STARTS:
 		if (w->daemon_up || !w->keeper_up)
@@ -268,6 +335,7 @@ bool world_act(struct world *w, enum action a)
 		w->fence_pending = w->destroy_pending = w->release_pending = w->arm_pending =
 			w->refresh_pending = false;
 		w->timer_armed = w->report_pending = false;
+		w->demand[0] = w->demand[1] = NO_DEMAND;
 		w->lease = LEASE_NONE; /* the kernel closes its descriptors */
 		memset(&w->to_keeper, 0, sizeof(w->to_keeper));
 		memset(&w->to_daemon, 0, sizeof(w->to_daemon));

@@ -56,11 +56,35 @@ void model_tell_daemon(struct world *w, enum region_event_type type, uint64_t re
 						      .valid_length = (uint8_t)w->guard.valid_length });
 }
 
+static uint8_t pages(uint64_t start, uint64_t end)
+{
+	return (uint8_t)((start < 1 && end > 0) | (start < 2 && end > 1) << 1);
+}
+
+/* Whoever made a demand is told; what he was granted nobody can reach. */
+static void look_at_demands(struct world *w)
+{
+	for (uint8_t i = 0; i < 2; i++) {
+		const struct guard_demand *d = guard_find_demand(&w->guard, i + 1u);
+
+		if (!d) {
+			w->demand[i] = NO_DEMAND; /* its limit, or the end of the region */
+		} else if (d->granted) {
+			w->demand[i] = DEMAND_GRANTED;
+			world_require(!w->mr_alive || w->fenced_pages & 1u << i,
+				      "a range was granted that peers can reach");
+		}
+	}
+}
+
 /* What the keeper does for each effect of its guard. */
 static void guard_effect(struct world *w, const struct guard_effect *f)
 {
 	switch (f->type) {
 	case GUARD_ASK:
+		if (w->promised && w->guard.state != GUARD_OPEN)
+			world_require(w->guard.deadline_usec <= w->promised, "a deadline moved back");
+		w->promised = w->guard.deadline_usec;
 		w->peer_asked = w->peer_connected;
 		w->peer_acked_in_time = false;
 		model_tell_daemon(w, REGION_REVOKED, f->revocation, 0);
@@ -82,11 +106,16 @@ static void guard_effect(struct world *w, const struct guard_effect *f)
 	case GUARD_DESTROY:
 		w->destroy_pending = true;
 		break;
+	case GUARD_GRANT:
+		break;
 	case GUARD_TELL_FENCED:
+		w->promised = 0;
 		model_tell_daemon(w, REGION_WAS_FENCED, f->revocation, 0);
 		break;
 	case GUARD_RELEASE:
-		world_require(w->mapping_fenced || !w->mr_alive,
+		world_require(!w->mr_alive ||
+				      (w->fenced_pages & pages(w->guard.break_start, w->guard.break_end)) ==
+					      pages(w->guard.break_start, w->guard.break_end),
 			      "blocks given back while peers can reach them");
 		world_require(!w->fence_pending, "blocks given back before the fence completed");
 		w->release_pending = true;
@@ -128,6 +157,7 @@ void model_guard_event(struct world *w, struct guard_event e)
 	world_require(out.n < GUARD_EFFECTS_MAX, "guard effects overflow");
 	for (size_t i = 0; i < out.n; i++)
 		guard_effect(w, &out.item[i]);
+	look_at_demands(w);
 }
 
 void model_region_event(struct world *w, struct region_event e)
@@ -151,7 +181,8 @@ void model_region_event(struct world *w, struct region_event e)
 							      .revocation = (uint8_t)f->revocation });
 			break;
 		case REGION_SEND_RELEASE:
-			push(&w->to_keeper, (struct message){ .type = MESSAGE_RELEASE });
+			push(&w->to_keeper, (struct message){ .type = f->grace_usec ? MESSAGE_RELEASE_KINDLY
+										    : MESSAGE_RELEASE });
 			break;
 		case REGION_ASK_CLIENTS:
 			w->client_asked = w->client_there;
@@ -215,15 +246,23 @@ void model_start_daemon(struct world *w)
 		return;
 	}
 	w->region.id = 1;
+	w->region.grace_usec = 5000000;
 	model_region_event(w,
 			   (struct region_event){ .type = REGION_ADOPTED,
 						  .state = s,
 						  .valid_length = w->guard.valid_length,
 						  .revocation = s == REGION_LIVE ? 0 : w->guard.revocation });
 	if (w->peer_connected)
-		model_region_event(w, (struct region_event){ .type = REGION_HOLDER_JOINED,
-							     .kind = HOLDER_PEER,
-							     .holder = PEER });
+		model_region_event(
+			w, (struct region_event){ .type = REGION_HOLDER_JOINED,
+						  .kind = HOLDER_PEER,
+						  .revocation = w->peer_asked ? w->guard.revocation : 0,
+						  .holder = PEER });
+	model_region_event(w, (struct region_event){ .type = REGION_HOLDER_JOINED,
+						     .kind = HOLDER_CLIENT,
+						     .holder = CLIENT });
+	w->client_there = true;
+	model_region_event(w, (struct region_event){ .type = REGION_ADOPTION_DONE });
 }
 
 /* Worlds that can not be told apart by anything that follows get the same bytes. */
@@ -234,21 +273,26 @@ void world_normalize(struct world *w)
 	if (g->settled_usec && NOW - g->settled_usec > 1000000)
 		g->settled_usec = 1;
 	if (g->state != GUARD_ASKED)
-		g->deadline_usec = 0;
+		g->deadline_usec = w->promised = 0;
+	if (g->state != GUARD_ASKED && g->state != GUARD_FENCING && g->state != GUARD_CLOSING)
+		g->ask_start = g->ask_end = 0;
+	if (!g->broken && !g->holding)
+		g->break_start = g->break_end = 0;
 	if (!w->timer_armed)
 		w->timer_at = 0;
 	w->region.deadline_usec = 0;
 }
 
-void world_init(struct world *w, enum region_policy policy, uint8_t mishaps)
+void world_init(struct world *w, const struct budget *budget)
 {
 	memset(w, 0, sizeof(*w));
 	w->keeper_up = w->daemon_up = w->mr_alive = true;
 	w->lease = LEASE_ARMED;
 	w->kernel_length = 2;
-	guard_init(&w->guard, policy, 5000000, 2, true);
+	guard_init(&w->guard, budget->policy, 5000000, 2, 2, true);
 	model_reset_daemon(w);
 	w->region.id = 1;
+	w->region.grace_usec = budget->policy == POLICY_FOLLOW ? 0 : 5000000;
 	model_region_event(w, (struct region_event){ .type = REGION_REGISTERED, .valid_length = 2 });
 	model_region_event(w, (struct region_event){ .type = REGION_HOLDER_JOINED,
 						     .kind = HOLDER_CLIENT,
@@ -256,8 +300,9 @@ void world_init(struct world *w, enum region_policy policy, uint8_t mishaps)
 	model_region_event(w, (struct region_event){
 				      .type = REGION_HOLDER_JOINED, .kind = HOLDER_PEER, .holder = PEER });
 	w->client_there = w->peer_connected = true;
-	w->breaks_left = 2;
+	w->breaks_left = budget->breaks;
 	w->truncates_left = 1;
-	w->mishaps_left = mishaps;
+	w->demands_left = budget->demands;
+	w->mishaps_left = budget->mishaps;
 	world_normalize(w);
 }

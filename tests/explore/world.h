@@ -30,9 +30,9 @@ struct message {
 	uint8_t revocation;
 	uint8_t valid_length;
 };
-enum { MESSAGE_CONSENT = 100, MESSAGE_RELEASE };
+enum { MESSAGE_CONSENT = 100, MESSAGE_RELEASE, MESSAGE_RELEASE_KINDLY };
 
-#define QUEUE 12
+#define QUEUE 20
 struct queue {
 	uint8_t n;
 	struct message item[QUEUE];
@@ -51,7 +51,8 @@ struct world {
 	bool timer_armed;
 	uint64_t timer_at;
 	bool fence_pending, destroy_pending, release_pending, arm_pending, refresh_pending;
-	bool mapping_fenced, mr_alive;
+	uint8_t fenced_pages; /* bit per page of the region's two */
+	bool mr_alive;
 	bool torn_down;
 	uint8_t kernel_length; /* of the file: 2, or 1 after a truncate */
 	/* the peer */
@@ -68,7 +69,12 @@ struct world {
 	uint8_t breaks_left, truncates_left;
 	uint8_t mishaps_left; /* failures, crashes, false acknowledgements */
 	bool release_wanted;
+	uint8_t demands_left;
+	uint8_t demand[2]; /* of page 0, of page 1: DEMAND_* */
+	uint64_t promised; /* the deadline that holders were given; it never moves back */
 };
+
+enum { NO_DEMAND, DEMAND_OPEN, DEMAND_GRANTED };
 
 enum action {
 	BREAK,
@@ -93,6 +99,12 @@ enum action {
 	PEER_ACKS,
 	PEER_LEAVES,
 	RELEASE,
+	DEMAND_PAGE_0,
+	DEMAND_PAGE_1,
+	DEMAND_LIMITED, /* of page 1, over by itself */
+	OVER_PAGE_0,
+	OVER_PAGE_1,
+	RELEASE_KINDLY,
 	DAEMON_DIES,
 	DAEMON_STARTS,
 	KEEPER_DIES,
@@ -107,8 +119,17 @@ extern const char *world_violation;
 /* Note @what as the violation unless @ok. Returns @ok. */
 bool world_require(bool ok, const char *what);
 
-/* A registered, open region with a holder and a peer. @mishaps: failures, crashes and false acknowledgements that may happen to it. */
-void world_init(struct world *w, enum region_policy policy, uint8_t mishaps);
+/* How much may happen in one history. */
+struct budget {
+	const char *name;
+	enum region_policy policy;
+	uint8_t breaks;
+	uint8_t demands;
+	uint8_t mishaps; /* failures, crashes and false acknowledgements */
+};
+
+/* A registered, open region with a holder and a peer. */
+void world_init(struct world *w, const struct budget *budget);
 
 /* Do @a. Returns false, and changes nothing, if it cannot happen in this world. */
 bool world_act(struct world *w, enum action a);
