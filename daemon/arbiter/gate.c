@@ -1,39 +1,507 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* gate.c - placeholder until the adapter is merged (branch only). */
+/*
+ * gate.c - see gate.h: marks, events, and the passages that come of them.
+ *
+ * A passage waits, holding the event's descriptor, until it is answered; then it is at work until its call is over. One timer looks after
+ * all of them every LOOK_USEC: deadlines, callers that were killed, calls that ended without a trace. While somebody is at
+ * work on a file its mark also asks for FAN_MODIFY, which tells of most ends at once.
+ */
 #include "arbiter/gate.h"
+
 #include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "arbiter/fanotify-kernel.h"
+#include "arbiter/gate-classify.h"
+#include "arbiter/gate-proc.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/deadman.h"
+#include "util/log.h"
+
+#define LOOK_USEC 10000
+#define OVER_LIMIT_USEC (10 * USEC_PER_SEC)
+#define EVENTS_PER_WAKE 64
+#define EXT4_MAGIC_NUMBER 0xef53
+
+struct mark {
+	uint64_t device;
+	uint64_t inode;
+	int fd;
+	unsigned int count;
+	unsigned int at_work; /* passages; above 0: FAN_MODIFY is asked for */
+	bool shares_blocks;
+	LIST_ENTRY(mark) marks;
+};
+
+struct passage_state {
+	struct gate_passage p;
+	struct mark *mark; /* NULL: its file is no longer marked */
+	int event_fd;	   /* -1: answered, it is at work */
+	long call;
+	uint64_t until_usec; /* the deadline, then the end of patience */
+	LIST_ENTRY(passage_state) passages;
+};
+
+struct gate {
+	struct event_base *base;
+	const struct gate_ops *ops;
+	void *userdata;
+	struct gate_limits limits;
+	int fd;
+	struct event *readable;
+	struct event *look;
+	struct deadman *deadman;
+	uint64_t last;
+	uint32_t n_marks;
+	uint32_t n_passages;
+	bool full_reported;
+	LIST_HEAD(, mark) marks;
+	LIST_HEAD(, passage_state) passages;
+};
+
+static struct mark *find_mark(const struct gate *g, uint64_t device, uint64_t inode)
+{
+	struct mark *m;
+
+	LIST_FOREACH(m, &g->marks, marks)
+	if (m->inode == inode && m->device == device)
+		return m;
+	return NULL;
+}
+
+static int change_mark(const struct gate *g, unsigned int flags, uint64_t mask, int fd)
+{
+	return fanotify_mark(g->fd, flags, mask, fd, NULL) < 0 ? -errno : 0;
+}
+
+static void respond(const struct gate *g, int event_fd, int error)
+{
+	struct fanotify_response r = { .fd = event_fd,
+				       .response = error ? FAN_DENY_ERRNO(error) : FAN_ALLOW };
+
+	if (write(g->fd, &r, sizeof(r)) >= 0)
+		return;
+	if (errno == EINVAL && error) { /* an errno that the kernel does not hand on */
+		r.response = FAN_DENY;
+		if (write(g->fd, &r, sizeof(r)) >= 0)
+			return;
+	}
+	if (errno != ENOENT) /* it was killed while it waited */
+		log_error("a pre-content event cannot be answered: %m");
+}
+
+/* Somebody begins, or ends, to work on the file. */
+static void count_work(struct gate *g, struct mark *m, int change)
+{
+	bool before = m->at_work > 0;
+
+	m->at_work += (unsigned int)change;
+	if (before != (m->at_work > 0))
+		change_mark(g, before ? FAN_MARK_REMOVE : FAN_MARK_ADD, FAN_MODIFY, m->fd);
+}
+
+static void end(struct gate *g, struct passage_state *s)
+{
+	uint64_t number = s->p.number;
+
+	if (s->event_fd >= 0) {
+		respond(g, s->event_fd, 0);
+		close(s->event_fd);
+	} else if (s->mark) {
+		count_work(g, s->mark, -1);
+	}
+	LIST_REMOVE(s, passages);
+	free(s);
+	g->n_passages--;
+	g->ops->over(g->userdata, number);
+}
+
+static void answer(struct gate *g, struct passage_state *s, int error)
+{
+	/* before it goes on, so that its end is not missed */
+	if (s->mark)
+		count_work(g, s->mark, 1);
+	respond(g, s->event_fd, error);
+	close(s->event_fd);
+	s->event_fd = -1;
+	s->until_usec = now_monotonic_usec() + OVER_LIMIT_USEC;
+}
+
+static struct passage_state *find_passage(const struct gate *g, uint64_t number)
+{
+	struct passage_state *s;
+
+	LIST_FOREACH(s, &g->passages, passages)
+	if (s->p.number == number)
+		return s;
+	return NULL;
+}
+
+void gate_answer(struct gate *g, uint64_t number, int error)
+{
+	struct passage_state *s = find_passage(g, number);
+
+	if (s && s->event_fd >= 0)
+		answer(g, s, error);
+}
+
+/* Its thread does something else by now, or is gone. */
+static bool has_ended(const struct passage_state *s)
+{
+	uint64_t arguments[6];
+	char call[200];
+
+	if (!proc_is_there(s->p.tid))
+		return true;
+	if (s->event_fd >= 0 || !proc_read_call(s->p.tid, call, sizeof(call)) ||
+	    strncmp(call, "running", 7) == 0)
+		return false;
+	return gate_parse_call(call, arguments) != s->call;
+}
+
+static void look_after(struct gate *g, struct passage_state *s, uint64_t now)
+{
+	if (has_ended(s)) {
+		end(g, s);
+	} else if (now >= s->until_usec) {
+		if (s->event_fd >= 0) {
+			uint64_t number = s->p.number;
+
+			answer(g, s, 0);
+			g->ops->expired(g->userdata, number);
+		} else {
+			end(g, s);
+		}
+	}
+}
+
+static void on_look(evutil_socket_t fd, short what, void *userdata)
+{
+	const struct timeval again = timeval_from_usec(LOOK_USEC);
+	struct passage_state *s, *next;
+	struct gate *g = userdata;
+	uint64_t now = now_monotonic_usec();
+
+	(void)fd, (void)what;
+	for (s = LIST_FIRST(&g->passages); s; s = next) {
+		next = LIST_NEXT(s, passages);
+		look_after(g, s, now);
+	}
+	if (!LIST_EMPTY(&g->passages))
+		event_add(g->look, &again);
+}
+
+static void begin_passage(struct gate *g, struct mark *m, const struct fanotify_event_metadata *e,
+			  const struct gate_verdict *v, long call)
+{
+	struct passage_state *s = g->n_passages < g->limits.passages ? calloc(1, sizeof(*s)) : NULL;
+	const struct timeval soon = timeval_from_usec(LOOK_USEC);
+	uint64_t number, patience;
+
+	if (!s) {
+		if (!g->full_reported)
+			log_warning(
+				"%u operations wait at guarded files, which is the limit (pre_content_waiters): "
+				"others pass unasked",
+				g->n_passages);
+		g->full_reported = true;
+		respond(g, e->fd, 0);
+		close(e->fd);
+		return;
+	}
+	g->full_reported = false;
+	s->p = (struct gate_passage){ .number = ++g->last,
+				      .device = m->device,
+				      .inode = m->inode,
+				      .offset = v->offset,
+				      .length = v->length,
+				      .cause = v->cause,
+				      .pid = proc_group_of(e->pid),
+				      .tid = e->pid };
+	s->mark = m;
+	s->event_fd = e->fd;
+	s->call = call;
+	s->until_usec = UINT64_MAX;
+	LIST_INSERT_HEAD(&g->passages, s, passages);
+	g->n_passages++;
+	if (!event_pending(g->look, EV_TIMEOUT, NULL))
+		event_add(g->look, &soon);
+	number = s->p.number;
+	patience = g->ops->wanted(g->userdata, &s->p);
+	s = find_passage(g, number);
+	if (s && s->event_fd >= 0)
+		s->until_usec = now_monotonic_usec() + patience;
+}
+
+/* A thread is in one call at a time: whatever it was at before is over. */
+static void end_earlier(struct gate *g, pid_t tid)
+{
+	struct passage_state *s, *next;
+
+	for (s = LIST_FIRST(&g->passages); s; s = next) {
+		next = LIST_NEXT(s, passages);
+		if (s->p.tid == tid && s->event_fd < 0)
+			end(g, s);
+	}
+}
+
+static void read_range(const struct fanotify_event_metadata *e, struct gate_question *q)
+{
+	const char *at = (const char *)e + e->metadata_len, *last = (const char *)e + e->event_len;
+
+	while (at + sizeof(struct fanotify_event_info_header) <= last) {
+		struct kernel_info_range r;
+
+		memcpy(&r, at, sizeof(struct fanotify_event_info_header));
+		if (r.len < sizeof(struct fanotify_event_info_header) || at + r.len > last)
+			return;
+		if (r.info_type == FAN_EVENT_INFO_TYPE_RANGE && r.len >= sizeof(r)) {
+			memcpy(&r, at, sizeof(r));
+			q->has_range = true;
+			q->offset = r.offset;
+			q->count = r.count;
+			return;
+		}
+		at += r.len;
+	}
+}
+
+static void on_permission(struct gate *g, const struct fanotify_event_metadata *e)
+{
+	struct gate_question q = { .is_open = !(e->mask & FAN_PRE_ACCESS) };
+	struct gate_verdict v = { .passes = true };
+	uint64_t arguments[6];
+	struct mark *m = NULL;
+	char call[200];
+	struct stat st;
+	long number = -1;
+
+	if (!g->ops->is_ours(g->userdata, e->pid) && fstat(e->fd, &st) == 0 &&
+	    (m = find_mark(g, st.st_dev, st.st_ino))) {
+		q.call = proc_read_call(e->pid, call, sizeof(call)) ? call : NULL;
+		number = gate_parse_call(q.call, arguments);
+		q.size = (uint64_t)st.st_size;
+		q.shares_blocks = m->shares_blocks;
+		if (q.is_open && number == GATE_OPENAT2)
+			q.has_how = proc_read_how(e->pid, arguments[2], &q.how_flags);
+		read_range(e, &q);
+		v = gate_classify(&q);
+	}
+	end_earlier(g, e->pid);
+	if (!v.passes && m) {
+		begin_passage(g, m, e, &v, number);
+		return;
+	}
+	respond(g, e->fd, 0);
+	close(e->fd);
+}
+
+static void on_event(struct gate *g, const struct fanotify_event_metadata *e)
+{
+	if (e->fd < 0)
+		return;
+	if (e->mask & (FAN_PRE_ACCESS | FAN_OPEN_PERM)) {
+		on_permission(g, e);
+		return;
+	}
+	close(e->fd);
+	end_earlier(g, e->pid); /* it has modified the file: done */
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *userdata)
+{
+	_Alignas(struct fanotify_event_metadata) char buffer[4096];
+	struct gate *g = userdata;
+
+	(void)what;
+	for (int i = 0; i < EVENTS_PER_WAKE; i++) {
+		ssize_t n = read(fd, buffer, sizeof(buffer));
+		const struct fanotify_event_metadata *e = (const void *)buffer;
+
+		if (n <= 0)
+			return;
+		for (; FAN_EVENT_OK(e, n); e = FAN_EVENT_NEXT(e, n))
+			on_event(g, e);
+	}
+}
+
 int gate_new(struct gate **ret, struct event_base *base, const struct gate_limits *limits,
 	     const struct gate_ops *ops, void *userdata, char *why, size_t why_size)
 {
-	(void)ret, (void)base, (void)limits, (void)ops, (void)userdata;
-	snprintf(why, why_size, "not merged");
-	return -EOPNOTSUPP;
-}
-struct gate *gate_free(struct gate *g)
-{
-	(void)g;
-	return NULL;
-}
-void gate_set_limits(struct gate *g, const struct gate_limits *limits)
-{
-	(void)g, (void)limits;
-}
-int gate_mark(struct gate *g, int fd, char *why, size_t why_size)
-{
-	(void)g, (void)fd, (void)why, (void)why_size;
-	return -EOPNOTSUPP;
-}
-void gate_unmark(struct gate *g, uint64_t device, uint64_t inode)
-{
-	(void)g, (void)device, (void)inode;
-}
-pid_t gate_find_gap(struct gate *g, int fd, pid_t except)
-{
-	(void)g, (void)fd, (void)except;
+	_cleanup_(gate_freep) struct gate *g = calloc(1, sizeof(*g));
+	int r;
+
+	if (!g)
+		return -ENOMEM;
+	g->base = base;
+	g->ops = ops;
+	g->userdata = userdata;
+	g->limits = *limits;
+	g->fd = fanotify_init(FAN_CLASS_PRE_CONTENT | FAN_CLOEXEC | FAN_NONBLOCK | FAN_REPORT_TID,
+			      O_RDONLY | O_CLOEXEC | O_LARGEFILE);
+	if (g->fd < 0) {
+		r = -errno;
+		snprintf(why, why_size, "%s",
+			 r == -EPERM	? "rdmaregd has no CAP_SYS_ADMIN, which pre-content events need"
+			 : r == -ENOSYS ? "this kernel has no fanotify"
+					: strerror(-r));
+		return r;
+	}
+	g->readable = event_new(base, g->fd, EV_READ | EV_PERSIST, on_readable, g);
+	g->look = evtimer_new(base, on_look, g);
+	if (!g->readable || !g->look || event_add(g->readable, NULL) < 0)
+		return -ENOMEM;
+	*ret = steal_pointer(g);
 	return 0;
 }
-void gate_answer(struct gate *g, uint64_t number, int error)
+
+static void mark_free(struct gate *g, struct mark *m)
 {
-	(void)g, (void)number, (void)error;
+	struct passage_state *s, *next;
+
+	change_mark(g, FAN_MARK_REMOVE, FAN_PRE_ACCESS | FAN_OPEN_PERM | (m->at_work ? FAN_MODIFY : 0),
+		    m->fd);
+	for (s = LIST_FIRST(&g->passages); s; s = next) {
+		next = LIST_NEXT(s, passages);
+		if (s->mark != m)
+			continue;
+		if (s->event_fd >= 0)
+			answer(g, s, 0);
+		s->mark = NULL;
+	}
+	LIST_REMOVE(m, marks);
+	close(m->fd);
+	free(m);
+	if (!--g->n_marks)
+		g->deadman = deadman_free(g->deadman);
+}
+
+struct gate *gate_free(struct gate *g)
+{
+	struct passage_state *s;
+
+	if (!g)
+		return NULL;
+	while (!LIST_EMPTY(&g->marks))
+		mark_free(g, LIST_FIRST(&g->marks));
+	while ((s = LIST_FIRST(&g->passages))) { /* answered above; nobody is told any more */
+		LIST_REMOVE(s, passages);
+		free(s);
+	}
+	if (g->readable)
+		event_free(g->readable);
+	if (g->look)
+		event_free(g->look);
+	deadman_free(g->deadman);
+	closep(&g->fd);
+	free(g);
+	return NULL;
+}
+
+void gate_freep(struct gate **g)
+{
+	gate_free(*g);
+}
+
+void gate_set_limits(struct gate *g, const struct gate_limits *limits)
+{
+	g->limits = *limits;
+}
+
+static int start_deadman(struct gate *g)
+{
+	if (g->deadman || !g->limits.watchdog_usec)
+		return 0;
+	return deadman_new(&g->deadman, g->base, g->limits.watchdog_usec);
+}
+
+static int refuse(char *why, size_t size, int error, const char *text)
+{
+	snprintf(why, size, "%s", text);
+	return error;
+}
+
+int gate_mark(struct gate *g, int fd, char *why, size_t why_size)
+{
+	struct statfs fs;
+	struct stat st;
+	struct mark *m;
+	int r;
+
+	if (fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0)
+		return refuse(why, why_size, -errno, "the file cannot be examined");
+	m = find_mark(g, st.st_dev, st.st_ino);
+	if (m) {
+		m->count++;
+		return 0;
+	}
+	if (g->n_marks >= g->limits.files)
+		return refuse(
+			why, why_size, -EMFILE,
+			"as many files are guarded already as pre_content_files in rdmaregd.conf allows");
+	m = calloc(1, sizeof(*m));
+	if (!m)
+		return -ENOMEM;
+	m->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	r = m->fd < 0 ? -errno : start_deadman(g);
+	if (r == 0)
+		r = change_mark(g, FAN_MARK_ADD, FAN_PRE_ACCESS | FAN_OPEN_PERM, m->fd);
+	if (r < 0) {
+		closep(&m->fd);
+		free(m);
+		if (!g->n_marks)
+			g->deadman = deadman_free(g->deadman);
+		return refuse(
+			why, why_size, r,
+			r == -EOPNOTSUPP ? "this filesystem has no pre-content events"
+			: r == -EINVAL	 ? "this kernel has no pre-content events (Linux 6.14 and later have)"
+			: r == -ENOSPC
+				? "the fanotify marks of this user are used up (fs.fanotify.max_user_marks)"
+				: strerror(-r));
+	}
+	m->device = st.st_dev;
+	m->inode = st.st_ino;
+	m->count = 1;
+	m->shares_blocks = (uint32_t)fs.f_type != EXT4_MAGIC_NUMBER;
+	LIST_INSERT_HEAD(&g->marks, m, marks);
+	g->n_marks++;
+	return 0;
+}
+
+void gate_unmark(struct gate *g, uint64_t device, uint64_t inode)
+{
+	struct mark *m = find_mark(g, device, inode);
+
+	if (m && !--m->count)
+		mark_free(g, m);
+}
+
+struct exception {
+	const struct gate *g;
+	pid_t pid;
+};
+
+static bool is_excepted(void *userdata, pid_t pid)
+{
+	const struct exception *x = userdata;
+
+	return pid == x->pid || pid == getpid() || x->g->ops->is_ours(x->g->userdata, pid);
+}
+
+pid_t gate_find_gap(struct gate *g, int fd, pid_t except)
+{
+	struct exception x = { g, except };
+	struct stat st;
+
+	return fstat(fd, &st) < 0 ? 0 : proc_find_writer(st.st_dev, st.st_ino, is_excepted, &x);
 }

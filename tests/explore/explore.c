@@ -150,7 +150,7 @@ int main(int argc, char **argv)
 		{ "two breaks, yield", POLICY_YIELD, 2, 0, 1 },
 		{ "two breaks, follow", POLICY_FOLLOW, 2, 0, 1 },
 		{ "two demands, yield", POLICY_YIELD, 0, 2, 1 },
-		{ "a break and a demand, yield", POLICY_YIELD, 1, 1, 1 },
+		{ "a break and a demand, yield", POLICY_YIELD, 1, 1, 0 },
 		{ "a break and two demands, yield", POLICY_YIELD, 1, 2, 0 },
 		{ "a break and a demand, follow", POLICY_FOLLOW, 1, 1, 0 },
 	};
