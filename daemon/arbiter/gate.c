@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * gate.c - see gate.h: marks, events, and the passages that come of them.
+ * gate.c - see gate.h: events, and the passages that come of them.
  *
  * A passage waits, holding the event's descriptor, until it is answered; then it is at work until its call is over. One timer looks after
  * all of them every LOOK_USEC: deadlines, callers that were killed, calls that ended without a trace. While somebody is at
@@ -17,11 +17,11 @@
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "arbiter/fanotify-kernel.h"
 #include "arbiter/gate-classify.h"
+#include "arbiter/gate-marks.h"
 #include "arbiter/gate-proc.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -31,17 +31,6 @@
 #define LOOK_USEC 10000
 #define OVER_LIMIT_USEC (10 * USEC_PER_SEC)
 #define EVENTS_PER_WAKE 64
-#define EXT4_MAGIC_NUMBER 0xef53
-
-struct mark {
-	uint64_t device;
-	uint64_t inode;
-	int fd;
-	unsigned int count;
-	unsigned int at_work; /* passages; above 0: FAN_MODIFY is asked for */
-	bool shares_blocks;
-	LIST_ENTRY(mark) marks;
-};
 
 struct passage_state {
 	struct gate_passage p;
@@ -62,27 +51,11 @@ struct gate {
 	struct event *look;
 	struct deadman *deadman;
 	uint64_t last;
-	uint32_t n_marks;
 	uint32_t n_passages;
 	bool full_reported;
-	LIST_HEAD(, mark) marks;
+	struct marks marks;
 	LIST_HEAD(, passage_state) passages;
 };
-
-static struct mark *find_mark(const struct gate *g, uint64_t device, uint64_t inode)
-{
-	struct mark *m;
-
-	LIST_FOREACH(m, &g->marks, marks)
-	if (m->inode == inode && m->device == device)
-		return m;
-	return NULL;
-}
-
-static int change_mark(const struct gate *g, unsigned int flags, uint64_t mask, int fd)
-{
-	return fanotify_mark(g->fd, flags, mask, fd, NULL) < 0 ? -errno : 0;
-}
 
 static void respond(const struct gate *g, int event_fd, int error)
 {
@@ -100,16 +73,6 @@ static void respond(const struct gate *g, int event_fd, int error)
 		log_error("a pre-content event cannot be answered: %m");
 }
 
-/* Somebody begins, or ends, to work on the file. */
-static void count_work(struct gate *g, struct mark *m, int change)
-{
-	bool before = m->at_work > 0;
-
-	m->at_work += (unsigned int)change;
-	if (before != (m->at_work > 0))
-		change_mark(g, before ? FAN_MARK_REMOVE : FAN_MARK_ADD, FAN_MODIFY, m->fd);
-}
-
 static void end(struct gate *g, struct passage_state *s)
 {
 	uint64_t number = s->p.number;
@@ -118,7 +81,7 @@ static void end(struct gate *g, struct passage_state *s)
 		respond(g, s->event_fd, 0);
 		close(s->event_fd);
 	} else if (s->mark) {
-		count_work(g, s->mark, -1);
+		marks_count_work(&g->marks, s->mark, -1);
 	}
 	LIST_REMOVE(s, passages);
 	free(s);
@@ -130,7 +93,7 @@ static void answer(struct gate *g, struct passage_state *s, int error)
 {
 	/* before it goes on, so that its end is not missed */
 	if (s->mark)
-		count_work(g, s->mark, 1);
+		marks_count_work(&g->marks, s->mark, 1);
 	respond(g, s->event_fd, error);
 	close(s->event_fd);
 	s->event_fd = -1;
@@ -287,7 +250,7 @@ static void on_permission(struct gate *g, const struct fanotify_event_metadata *
 	long number = -1;
 
 	if (!g->ops->is_ours(g->userdata, e->pid) && fstat(e->fd, &st) == 0 &&
-	    (m = find_mark(g, st.st_dev, st.st_ino))) {
+	    (m = marks_find(&g->marks, st.st_dev, st.st_ino))) {
 		q.call = proc_read_call(e->pid, call, sizeof(call)) ? call : NULL;
 		number = gate_parse_call(q.call, arguments);
 		q.size = (uint64_t)st.st_size;
@@ -357,6 +320,7 @@ int gate_new(struct gate **ret, struct event_base *base, const struct gate_limit
 					: strerror(-r));
 		return r;
 	}
+	g->marks.fanotify = g->fd;
 	g->readable = event_new(base, g->fd, EV_READ | EV_PERSIST, on_readable, g);
 	g->look = evtimer_new(base, on_look, g);
 	if (!g->readable || !g->look || event_add(g->readable, NULL) < 0)
@@ -365,35 +329,32 @@ int gate_new(struct gate **ret, struct event_base *base, const struct gate_limit
 	return 0;
 }
 
-static void mark_free(struct gate *g, struct mark *m)
+static void unmark(struct gate *g, struct mark *m)
 {
-	struct passage_state *s, *next;
+	struct passage_state *s;
 
-	change_mark(g, FAN_MARK_REMOVE, FAN_PRE_ACCESS | FAN_OPEN_PERM | (m->at_work ? FAN_MODIFY : 0),
-		    m->fd);
-	for (s = LIST_FIRST(&g->passages); s; s = next) {
-		next = LIST_NEXT(s, passages);
+	LIST_FOREACH(s, &g->passages, passages)
+	{
 		if (s->mark != m)
 			continue;
 		if (s->event_fd >= 0)
 			answer(g, s, 0);
 		s->mark = NULL;
 	}
-	LIST_REMOVE(m, marks);
-	close(m->fd);
-	free(m);
-	if (!--g->n_marks)
+	marks_remove(&g->marks, m);
+	if (!g->marks.n)
 		g->deadman = deadman_free(g->deadman);
 }
 
 struct gate *gate_free(struct gate *g)
 {
 	struct passage_state *s;
+	struct mark *m;
 
 	if (!g)
 		return NULL;
-	while (!LIST_EMPTY(&g->marks))
-		mark_free(g, LIST_FIRST(&g->marks));
+	while ((m = marks_first(&g->marks)))
+		unmark(g, m);
 	while ((s = LIST_FIRST(&g->passages))) { /* answered above; nobody is told any more */
 		LIST_REMOVE(s, passages);
 		free(s);
@@ -418,72 +379,32 @@ void gate_set_limits(struct gate *g, const struct gate_limits *limits)
 	g->limits = *limits;
 }
 
-static int start_deadman(struct gate *g)
-{
-	if (g->deadman || !g->limits.watchdog_usec)
-		return 0;
-	return deadman_new(&g->deadman, g->base, g->limits.watchdog_usec);
-}
-
-static int refuse(char *why, size_t size, int error, const char *text)
-{
-	snprintf(why, size, "%s", text);
-	return error;
-}
-
 int gate_mark(struct gate *g, int fd, char *why, size_t why_size)
 {
-	struct statfs fs;
-	struct stat st;
-	struct mark *m;
 	int r;
 
-	if (fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0)
-		return refuse(why, why_size, -errno, "the file cannot be examined");
-	m = find_mark(g, st.st_dev, st.st_ino);
-	if (m) {
-		m->count++;
-		return 0;
+	if (!g->deadman && g->limits.watchdog_usec) {
+		r = deadman_new(&g->deadman, g->base, g->limits.watchdog_usec);
+		if (r < 0) {
+			snprintf(
+				why, why_size,
+				"no watchdog can be set up, and without one a stopped daemon would stop others: %s",
+				strerror(-r));
+			return r;
+		}
 	}
-	if (g->n_marks >= g->limits.files)
-		return refuse(
-			why, why_size, -EMFILE,
-			"as many files are guarded already as pre_content_files in rdmaregd.conf allows");
-	m = calloc(1, sizeof(*m));
-	if (!m)
-		return -ENOMEM;
-	m->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	r = m->fd < 0 ? -errno : start_deadman(g);
-	if (r == 0)
-		r = change_mark(g, FAN_MARK_ADD, FAN_PRE_ACCESS | FAN_OPEN_PERM, m->fd);
-	if (r < 0) {
-		closep(&m->fd);
-		free(m);
-		if (!g->n_marks)
-			g->deadman = deadman_free(g->deadman);
-		return refuse(
-			why, why_size, r,
-			r == -EOPNOTSUPP ? "this filesystem has no pre-content events"
-			: r == -EINVAL	 ? "this kernel has no pre-content events (Linux 6.14 and later have)"
-			: r == -ENOSPC
-				? "the fanotify marks of this user are used up (fs.fanotify.max_user_marks)"
-				: strerror(-r));
-	}
-	m->device = st.st_dev;
-	m->inode = st.st_ino;
-	m->count = 1;
-	m->shares_blocks = (uint32_t)fs.f_type != EXT4_MAGIC_NUMBER;
-	LIST_INSERT_HEAD(&g->marks, m, marks);
-	g->n_marks++;
-	return 0;
+	r = marks_add(&g->marks, fd, g->limits.files, why, why_size);
+	if (!g->marks.n)
+		g->deadman = deadman_free(g->deadman);
+	return r;
 }
 
 void gate_unmark(struct gate *g, uint64_t device, uint64_t inode)
 {
-	struct mark *m = find_mark(g, device, inode);
+	struct mark *m = marks_find(&g->marks, device, inode);
 
 	if (m && !--m->count)
-		mark_free(g, m);
+		unmark(g, m);
 }
 
 struct exception {

@@ -1,0 +1,38 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# What docs/arbitration-table.md says is what happens: the most telling operations of each filesystem are run again, on each
+# kernel, and compared with the table (./run table makes all of it anew). A row that differs is tried twice more, since a busy
+# machine can make an operation look as if it had waited.
+# boot: plain
+# boot: plain kernel=6.12
+# boot: plain kernel=6.1
+# timeout: 500
+. /lab/guest/lib.sh
+. /lab/guest/table.sh
+
+expected=/lab/table/${LAB_KERNEL%.*}.tsv
+[ -e "$expected" ] || expected=/lab/table/$LAB_KERNEL.tsv
+OPERATIONS="truncate open-truncate punch reflink-from write"
+
+# rows_match FILESYSTEM OPERATION
+rows_match() {
+	local got want
+	got=$(table_rows "$1" "$2") || return 1
+	want=$(awk -F'\t' -v fs="$1" -v op="$2" '$1 == fs && $2 == op' "$expected")
+	[ -n "$want" ] && [ "$got" = "$want" ] && return 0
+	echo "# $1 $2: the table says, and this happened:"
+	diff <(echo "$want") <(echo "$got")
+	return 1
+}
+
+three_times() { "$@" || "$@" || "$@"; }
+
+check "the product runs on this kernel" table_up || exit 1
+for fs in xfs xfsdax ext4 ext4dax btrfs tmpfs; do
+	for operation in $OPERATIONS; do
+		check "$fs, $operation: as in the table" three_times rows_match $fs $operation
+	done
+done
+! mountpoint -q /mnt/exchange || check "exchange-range: as in the table" three_times rows_match exchange exchange
+table_down
