@@ -79,7 +79,7 @@ static int judge_error(const struct question *q, const sd_bus_error *e, struct f
 	    sd_bus_error_has_name(e, SD_BUS_ERROR_NAME_HAS_NO_OWNER))
 		return deny(q, f, "polkit does not run here");
 	if (sd_bus_error_has_name(e, SD_BUS_ERROR_NO_REPLY) || sd_bus_error_has_name(e, SD_BUS_ERROR_TIMEOUT))
-		return deny(q, f, "polkit did not answer in time");
+		return deny(q, f, "polkit gave no answer");
 	text_clean(clean, sizeof(clean), e->message ? e->message : e->name, sizeof(clean));
 	snprintf(why, sizeof(why), "polkit could not tell (%s)", clean);
 	return deny(q, f, why);
@@ -112,7 +112,8 @@ static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	int r = judge(q, m, &f);
 
 	(void)error;
-	log_info("uid %" PRIu32 " %s authorized to %s", q->uid, r ? "is not" : "is", actions[q->action].name);
+	if (r == 0)
+		log_info("uid %" PRIu32 " is authorized to %s", q->uid, actions[q->action].name);
 	call_wait_for(call, NULL);
 	if (r == 0)
 		r = q->then(q->bus, call_client(call), steal_fd(&q->fd), q->request, call, &f);
