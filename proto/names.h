@@ -14,6 +14,10 @@
 #define RDMAREG_MANAGER_INTERFACE "org.rdmareg.Registry1.Manager"
 #define RDMAREG_REGION_INTERFACE "org.rdmareg.Registry1.Region"
 
+/* polkit actions: systemd/org.rdmareg.Registry1.policy */
+#define RDMAREG_ACTION_HOLD "org.rdmareg.Registry1.hold"
+#define RDMAREG_ACTION_EVICT "org.rdmareg.Registry1.evict"
+
 /* D-Bus errors. Each is documented, with its causes, in the interface XML beside this file. */
 #define RDMAREG_ERROR_PREFIX "org.rdmareg.Registry1.Error."
 #define RDMAREG_ERROR_INVALID_FILE RDMAREG_ERROR_PREFIX "InvalidFile"	/* not something a region can be made of */

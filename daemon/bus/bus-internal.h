@@ -29,6 +29,8 @@ struct bus {
 	void *clients; /* tsearch(3) trees: by name, */
 	void *users;   /* by uid */
 	uint64_t next_client;
+	uint64_t questions; /* asked of polkit so far */
+	uint64_t signals;   /* told so far; each goes to many */
 	LIST_HEAD(, client) subscribers;
 	struct found found;
 };
@@ -41,6 +43,8 @@ struct bus {
  */
 int client_of_message(struct bus *b, sd_bus_message *m, struct client **ret);
 void client_subscribe(struct bus *b, struct client *c);
+/* The process behind the connection. False: it is gone, or hidden from us. */
+bool client_process(const struct client *c, char *ret_cgroup, size_t cgroup_size);
 int clients_watch(struct bus *b);
 void clients_clear(struct bus *b);
 
@@ -56,6 +60,11 @@ int call_new(struct bus *b, struct client *c, sd_bus_message *m, struct call **r
 	     struct failure *ret_failure);
 /* Nobody waits for the answer any more. */
 void call_abandon(struct call *c);
+/* NULL: gone. */
+struct client *call_client(const struct call *c);
+/* Until @q is answered nobody else knows the call. NULL: not any more. */
+struct question;
+void call_wait_for(struct call *c, struct question *q);
 /* Answers @m at once with @f. For the end of a method handler. */
 int reply_failure(sd_bus_message *m, const struct failure *f);
 
@@ -80,12 +89,20 @@ int option_word(const char *key, const char *word, const char *const *names, siz
 
 /* --- descriptor.c */
 
+#define DESCRIPTOR_PATH_MAX 256
+
 /*
- * Checks and fills fd, offset, length, path and owns_file. @path: of 256 bytes at least; q->path will point
- * to it.
+ * Checks and fills fd, offset, length, path, what the file is and owns_file. @path: q->path will point to
+ * it.
  */
 int descriptor_check(struct register_request *q, int fd, uint64_t offset, uint64_t length, uint32_t uid,
-		     char *path, size_t path_size, struct failure *ret_failure);
+		     char path[static DESCRIPTOR_PATH_MAX], struct failure *ret_failure);
+/* The file, if a region could be made of it. */
+int descriptor_find_file(int fd, uint64_t *ret_device, uint64_t *ret_inode, struct failure *ret_failure);
+/* The filesystem that anything is on. */
+int descriptor_find_device(int fd, uint64_t *ret_device, struct failure *ret_failure);
+/* What it was opened as, for people; empty if unknown. */
+void descriptor_path(int fd, char out[static DESCRIPTOR_PATH_MAX]);
 
 /* --- properties.c */
 
@@ -100,34 +117,45 @@ int property_get(sd_bus *connection, const char *path, const char *interface, co
 /* a{sv} of those that @changed names; all if it is UINT32_MAX. */
 int properties_append(sd_bus_message *m, const struct region_view *v, uint32_t changed);
 
-/* --- manager.c, region.c */
+/* --- manager-register.c */
 
-#define REGION_PATH_MAX 64
-void region_path(uint64_t id, char out[static REGION_PATH_MAX]);
+int method_register(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int check_session(const char *session, struct failure *f);
+/* The option "arbitration". True: "pre-content". */
+int read_arbitration(const char *word, bool *ret_pre_content, struct failure *f);
 
-/* Makes the call to answer later. 1: it was refused, and that was answered. */
-int region_call_begin(sd_bus_message *m, struct found *found, struct call **ret);
-/* The end of a method whose call the handler took, or refused. */
-int region_call_end(struct call *call, int r, const struct failure *f);
+/* --- manager-files.c */
 
-/* --- arbitration.c: methods of both interfaces */
+int method_find_holders(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int method_evict(sd_bus_message *m, void *userdata, sd_bus_error *error);
 
-int method_join(sd_bus_message *m, void *userdata, sd_bus_error *error);
-int method_leave(sd_bus_message *m, void *userdata, sd_bus_error *error);
+/* --- region-arbitrate.c: what changes what peers can reach */
+
 int method_configure(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int method_revoke(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int method_restore(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int method_sync(sd_bus_message *m, void *userdata, sd_bus_error *error);
-int method_find_holders(sd_bus_message *m, void *userdata, sd_bus_error *error);
-int method_evict(sd_bus_message *m, void *userdata, sd_bus_error *error);
-/* "auto" or "pre-content". */
-int arbitration_read(const char *word, bool *ret_pre_content, struct failure *f);
+
+/* --- manager.c, region.c */
+
+/*
+ * Answers a request that was refused (positive) or that cannot be answered in full (negative: sd-bus does
+ * it).
+ */
+int refuse(sd_bus_message *m, int r, const struct failure *f);
+/* The end of a method whose call was taken, or refused. */
+int end_call(struct call *call, int r, const struct failure *f);
+
+#define REGION_PATH_MAX 64
+void region_path(uint64_t id, char out[static REGION_PATH_MAX]);
 
 extern const sd_bus_vtable manager_vtable[];
 extern const sd_bus_vtable region_vtable[];
 /* For sd_bus_add_fallback_vtable(), sd_bus_add_node_enumerator(); both show a caller its own only. */
 int find_region(sd_bus *connection, const char *path, const char *interface, void *userdata, void **ret_found,
 		sd_bus_error *ret_error);
+/* Makes the call of a region's method to be answered later. 1: it was refused, and that was answered. */
+int begin_call(sd_bus_message *m, struct found *found, struct call **ret);
 int enumerate_regions(sd_bus *connection, const char *prefix, void *userdata, char ***ret_nodes,
 		      sd_bus_error *ret_error);
 

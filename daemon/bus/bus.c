@@ -74,56 +74,83 @@ sd_bus *bus_connection(struct bus *b)
 }
 
 /*
- * Signals are built anew for each recipient, since a sealed message has one destination. The loops below
- * visit a holder once, whether it subscribed or not.
+ * Signals are built anew for each recipient, since a sealed message has one destination. A client may be
+ * owner, one of those that joined, and subscriber; the number of the signal it was sent last tells that it
+ * has this one.
  */
 typedef int build_t(sd_bus_message *m, const struct region_view *v, const void *arguments);
 
-static void send_one(struct bus *b, const struct client *c, const char *path, const char *interface,
-		     const char *member, build_t *build, const struct region_view *v, const void *arguments)
+/* What is sent, and to whom: some member of the region's interface or of the manager's. */
+struct signal {
+	const char *path;
+	const char *interface;
+	const char *member;
+	build_t *build;
+	const struct region_view *view;
+	const void *arguments;
+};
+
+static void send_one(struct bus *b, struct client *c, const struct signal *s)
 {
 	sd_bus_message *m = NULL;
-	int r = sd_bus_message_new_signal(b->connection, &m, path, interface, member);
+	int r;
 
+	if (c->told == b->signals)
+		return;
+	c->told = b->signals;
+	r = sd_bus_message_new_signal(b->connection, &m, s->path, s->interface, s->member);
 	if (r >= 0)
 		r = sd_bus_message_set_destination(m, c->name);
 	if (r >= 0)
-		r = build(m, v, arguments);
+		r = s->build(m, s->view, s->arguments);
 	if (r >= 0)
 		r = sd_bus_send(b->connection, m, NULL);
 	if (r < 0)
-		log_warning("client %s: %s cannot be sent: error %d", c->name, member, -r);
+		log_warning("client %s: %s cannot be sent: error %d", c->name, s->member, -r);
 	sd_bus_message_unref(m);
 }
 
-static bool has_joined(const struct joins *joins, const struct client *c)
+static void send_subscribers(struct bus *b, const struct signal *s)
 {
-	const struct join *j;
+	struct client *c;
 
-	if (joins)
-		LIST_FOREACH(j, joins, of_region)
-	if (j->client == c)
-		return true;
-	return false;
+	LIST_FOREACH(c, &b->subscribers, subscribers)
+	if (client_may_see(c, s->view->tenant))
+		send_one(b, c, s);
 }
 
-/* @holders: also those who own or use the region, subscribed or not. */
-static void send_all(struct bus *b, bool holders, const char *path, const char *interface, const char *member,
-		     build_t *build, const struct region_view *v, const void *arguments)
+/* About a region as such: to those who listen. */
+static void tell_subscribers(struct bus *b, const char *member, build_t *build, const struct region_view *v)
 {
-	const struct client *owner = holders ? v->owner : NULL;
-	const struct joins *joins = holders ? v->joins : NULL;
-	const struct client *c;
+	const struct signal s = {
+		.path = RDMAREG_MANAGER_PATH,
+		.interface = RDMAREG_MANAGER_INTERFACE,
+		.member = member,
+		.build = build,
+		.view = v,
+	};
+
+	b->signals++;
+	send_subscribers(b, &s);
+}
+
+/* About what happens to a region: also to those who use it. */
+static void tell_all(struct bus *b, const char *interface, const char *member, build_t *build,
+		     const struct region_view *v, const void *arguments)
+{
+	char path[REGION_PATH_MAX];
+	const struct signal s = { path, interface, member, build, v, arguments };
 	const struct join *j;
 
-	if (owner)
-		send_one(b, owner, path, interface, member, build, v, arguments);
-	if (joins)
-		LIST_FOREACH(j, joins, of_region)
-	send_one(b, j->client, path, interface, member, build, v, arguments);
-	LIST_FOREACH(c, &b->subscribers, subscribers)
-	if (c != owner && client_may_see(c, v->tenant) && !has_joined(joins, c))
-		send_one(b, c, path, interface, member, build, v, arguments);
+	region_path(v->region->id, path);
+	b->signals++;
+	if (v->owner)
+		send_one(b, v->owner, &s);
+	if (v->joins) {
+		LIST_FOREACH(j, v->joins, of_region)
+		send_one(b, j->client, &s);
+	}
+	send_subscribers(b, &s);
 }
 
 static int build_changed(sd_bus_message *m, const struct region_view *v, const void *arguments)
@@ -137,11 +164,7 @@ static int build_changed(sd_bus_message *m, const struct region_view *v, const v
 
 void bus_tell_changed(struct bus *b, const struct region_view *v, uint32_t changed)
 {
-	char path[REGION_PATH_MAX];
-
-	region_path(v->region->id, path);
-	send_all(b, true, path, "org.freedesktop.DBus.Properties", "PropertiesChanged", build_changed, v,
-		 &changed);
+	tell_all(b, "org.freedesktop.DBus.Properties", "PropertiesChanged", build_changed, v, &changed);
 }
 
 static int build_asked(sd_bus_message *m, const struct region_view *v, const void *arguments)
@@ -155,10 +178,7 @@ static int build_asked(sd_bus_message *m, const struct region_view *v, const voi
 
 void bus_tell_asked(struct bus *b, const struct region_view *v)
 {
-	char path[REGION_PATH_MAX];
-
-	region_path(v->region->id, path);
-	send_all(b, true, path, RDMAREG_REGION_INTERFACE, "RevocationRequested", build_asked, v, NULL);
+	tell_all(b, RDMAREG_REGION_INTERFACE, "RevocationRequested", build_asked, v, NULL);
 }
 
 struct settled {
@@ -178,10 +198,8 @@ void bus_tell_settled(struct bus *b, const struct region_view *v, uint64_t revoc
 		      enum revocation_outcome outcome)
 {
 	const struct settled s = { revocation, outcome };
-	char path[REGION_PATH_MAX];
 
-	region_path(v->region->id, path);
-	send_all(b, true, path, RDMAREG_REGION_INTERFACE, "RevocationSettled", build_settled, v, &s);
+	tell_all(b, RDMAREG_REGION_INTERFACE, "RevocationSettled", build_settled, v, &s);
 }
 
 static int build_number(sd_bus_message *m, const struct region_view *v, const void *arguments)
@@ -195,12 +213,10 @@ static int build_number(sd_bus_message *m, const struct region_view *v, const vo
 
 void bus_tell_added(struct bus *b, const struct region_view *v)
 {
-	send_all(b, false, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE, "RegionAdded", build_number, v,
-		 NULL);
+	tell_subscribers(b, "RegionAdded", build_number, v);
 }
 
 void bus_tell_removed(struct bus *b, const struct region_view *v)
 {
-	send_all(b, false, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE, "RegionRemoved", build_number, v,
-		 NULL);
+	tell_subscribers(b, "RegionRemoved", build_number, v);
 }

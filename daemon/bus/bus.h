@@ -51,6 +51,8 @@ struct client {
 	uint32_t uid;
 	uint32_t pid; /* for the log */
 	bool subscribed;
+	uint64_t began; /* when process @pid started, as its stat file has it; 0: unknown */
+	uint64_t told;	/* the last signal it was sent */
 	LIST_HEAD(, region_entry) regions; /* the application's: those it registered */
 	LIST_HEAD(, join) joins;	   /* the application's: those it uses without owning them */
 	LIST_HEAD(, revoke) revokes;	   /* the application's: what it keeps closed */

@@ -6,12 +6,15 @@
  * but a stub: an empty call with the same sender and serial number, which is all that a reply is made from.
  *
  * What always holds: a call is in its client's list, and counted, until it is answered or its client is
- * gone; after either, answering it again is impossible (freed) or harmless (abandoned: no stub).
+ * gone; after either, answering it again is impossible (freed) or harmless (abandoned: no stub). A call that
+ * waits for an authorization has its question, and an abandoned one takes it along.
  */
 #include <errno.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "bus/authorize.h"
 #include "bus/bus-internal.h"
 #include "util/cleanup.h"
 #include "util/log.h"
@@ -19,6 +22,8 @@
 struct call {
 	struct client *client; /* NULL: gone */
 	sd_bus_message *stub;
+	struct question
+		*question; /* what it is not begun without; NULL: begun, and somebody else's to answer */
 	LIST_ENTRY(call) calls;
 };
 
@@ -86,7 +91,17 @@ int call_new(struct bus *b, struct client *c, sd_bus_message *m, struct call **r
 	return 0;
 }
 
-void call_abandon(struct call *c)
+struct client *call_client(const struct call *c)
+{
+	return c->client;
+}
+
+void call_wait_for(struct call *c, struct question *q)
+{
+	c->question = q;
+}
+
+static void leave_client(struct call *c)
 {
 	c->client->pending--;
 	c->client->user->pending--;
@@ -99,7 +114,16 @@ void call_abandon(struct call *c)
 static void call_free(struct call *c)
 {
 	if (c->client)
-		call_abandon(c);
+		leave_client(c);
+	free(c);
+}
+
+void call_abandon(struct call *c)
+{
+	leave_client(c);
+	if (!c->question)
+		return;
+	question_withdraw(c->question);
 	free(c);
 }
 
@@ -120,9 +144,10 @@ static void finish(struct call *c, sd_bus_message *reply, int r)
 	call_free(c);
 }
 
-void call_reply(struct call *c)
+static void reply_with(struct call *c, const char *types, ...)
 {
 	sd_bus_message *reply = NULL;
+	va_list args;
 	int r;
 
 	if (!c->stub) {
@@ -130,22 +155,37 @@ void call_reply(struct call *c)
 		return;
 	}
 	r = sd_bus_message_new_method_return(c->stub, &reply);
+	va_start(args, types);
+	if (r >= 0)
+		r = sd_bus_message_appendv(reply, types, args);
+	va_end(args);
 	finish(c, reply, r);
+}
+
+void call_reply(struct call *c)
+{
+	reply_with(c, "");
 }
 
 void call_reply_ticket(struct call *c, const char *ticket)
 {
-	sd_bus_message *reply = NULL;
-	int r;
+	reply_with(c, "s", ticket);
+}
 
-	if (!c->stub) {
-		call_free(c);
-		return;
-	}
-	r = sd_bus_message_new_method_return(c->stub, &reply);
-	if (r >= 0)
-		r = sd_bus_message_append(reply, "s", ticket);
-	finish(c, reply, r);
+void call_reply_number(struct call *c, uint64_t number)
+{
+	reply_with(c, "t", number);
+}
+
+void call_reply_count(struct call *c, uint32_t count)
+{
+	reply_with(c, "u", count);
+}
+
+void call_reply_sync(struct call *c, const char *durable, uint64_t revocation, uint64_t valid_length)
+{
+	reply_with(c, "a{sv}", 3, "durable", "s", durable, "revocation", "t", revocation, "valid_length", "t",
+		   valid_length);
 }
 
 void call_reply_region(struct call *c, const struct region_view *v)
@@ -164,52 +204,6 @@ void call_reply_region(struct call *c, const struct region_view *v)
 		r = sd_bus_message_append(reply, "to", v->region->id, path);
 	if (r >= 0)
 		r = properties_append(reply, v, UINT32_MAX);
-	finish(c, reply, r);
-}
-
-void call_reply_number(struct call *c, uint64_t number)
-{
-	sd_bus_message *reply = NULL;
-	int r;
-
-	if (!c->stub) {
-		call_free(c);
-		return;
-	}
-	r = sd_bus_message_new_method_return(c->stub, &reply);
-	if (r >= 0)
-		r = sd_bus_message_append(reply, "t", number);
-	finish(c, reply, r);
-}
-
-void call_reply_count(struct call *c, uint32_t count)
-{
-	sd_bus_message *reply = NULL;
-	int r;
-
-	if (!c->stub) {
-		call_free(c);
-		return;
-	}
-	r = sd_bus_message_new_method_return(c->stub, &reply);
-	if (r >= 0)
-		r = sd_bus_message_append(reply, "u", count);
-	finish(c, reply, r);
-}
-
-void call_reply_sync(struct call *c, const char *durable, uint64_t revocation, uint64_t valid_length)
-{
-	sd_bus_message *reply = NULL;
-	int r;
-
-	if (!c->stub) {
-		call_free(c);
-		return;
-	}
-	r = sd_bus_message_new_method_return(c->stub, &reply);
-	if (r >= 0)
-		r = sd_bus_message_append(reply, "a{sv}", 3, "durable", "s", durable, "revocation", "t",
-					  revocation, "valid_length", "t", valid_length);
 	finish(c, reply, r);
 }
 

@@ -9,14 +9,18 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <systemd/sd-login.h>
+
 #include "bus/bus-internal.h"
 #include "util/cleanup.h"
 #include "util/log.h"
+#include "util/text.h"
 
 static int compare_users(const void *a, const void *b)
 {
@@ -77,6 +81,40 @@ static void free_client(struct client *c)
 
 DEFINE_FREEP(struct client, free_client)
 
+/* When process @pid started, in the kernel's own unit; 0: there is none, or we may not know. */
+static uint64_t process_start(uint32_t pid)
+{
+	char path[64], line[1024], *s;
+	uint64_t began = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%" PRIu32 "/stat", pid);
+	f = pid ? fopen(path, "re") : NULL;
+	if (!f)
+		return 0;
+	/* the 22nd field; the second, the program's name, may contain anything, but nothing after it a ')' */
+	s = fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL;
+	if (s)
+		sscanf(s,
+		       ") %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %" SCNu64,
+		       &began);
+	fclose(f);
+	return began;
+}
+
+bool client_process(const struct client *c, char *ret_cgroup, size_t cgroup_size)
+{
+	char *cgroup = NULL;
+	bool there = sd_pid_get_cgroup((pid_t)c->pid, &cgroup) >= 0;
+
+	/* looked at after the cgroup: its number was not given to another process before */
+	there = there && c->began && process_start(c->pid) == c->began;
+	if (there)
+		text_clean(ret_cgroup, cgroup_size, cgroup, PATH_MAX);
+	free(cgroup);
+	return there;
+}
+
 static int add_client(struct bus *b, const char *name, sd_bus_creds *creds, struct client **ret)
 {
 	_cleanup_(free_clientp) struct client *c = NULL;
@@ -94,8 +132,11 @@ static int add_client(struct bus *b, const char *name, sd_bus_creds *creds, stru
 	c->number = ++b->next_client;
 	c->uid = uid;
 	c->pid = (uint32_t)pid;
+	c->began = process_start(c->pid);
 	LIST_INIT(&c->calls);
 	LIST_INIT(&c->regions);
+	LIST_INIT(&c->joins);
+	LIST_INIT(&c->revokes);
 	c->user = get_user(b, c->uid);
 	if (!c->user)
 		return -ENOMEM;

@@ -121,42 +121,93 @@ static int check_range(struct register_request *q, uint64_t size, struct failure
 	return 0;
 }
 
-int descriptor_check(struct register_request *q, int fd, uint64_t offset, uint64_t length, uint32_t uid,
-		     char *path, size_t path_size, struct failure *ret_failure)
+static int examine(int fd, struct statx *ret, struct failure *f)
 {
-	char link[64], target[PATH_MAX];
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_SIZE | STATX_UID | STATX_INO,
+		  ret) == 0)
+		return 0;
+	return failure_set(f, INVALID_FILE, "the descriptor cannot be examined: %s", strerror(errno));
+}
+
+/* The same with a descriptor of something that regions are made of. */
+static int examine_file(int fd, struct statx *ret, uint64_t *ret_size, struct failure *f)
+{
+	int r = examine(fd, ret, f);
+
+	if (r)
+		return r;
+	*ret_size = ret->stx_size;
+	if (S_ISREG(ret->stx_mode) ||
+	    (S_ISCHR(ret->stx_mode) && dax_size(ret->stx_rdev_major, ret->stx_rdev_minor, ret_size) == 0))
+		return 0;
+	return failure_set(f, INVALID_FILE,
+			   "the descriptor is %s: a region is made of a regular file, a memfd, or device-dax",
+			   kind_of(ret->stx_mode));
+}
+
+static uint64_t device_of(const struct statx *st)
+{
+	return makedev(st->stx_dev_major, st->stx_dev_minor);
+}
+
+int descriptor_find_file(int fd, uint64_t *ret_device, uint64_t *ret_inode, struct failure *ret_failure)
+{
 	uint64_t size;
 	struct statx st;
+	int r = examine_file(fd, &st, &size, ret_failure);
+
+	if (r)
+		return r;
+	*ret_device = device_of(&st);
+	*ret_inode = st.stx_ino;
+	return 0;
+}
+
+int descriptor_find_device(int fd, uint64_t *ret_device, struct failure *ret_failure)
+{
+	struct statx st;
+	int r = examine(fd, &st, ret_failure);
+
+	if (r)
+		return r;
+	*ret_device = device_of(&st);
+	return 0;
+}
+
+void descriptor_path(int fd, char out[static DESCRIPTOR_PATH_MAX])
+{
+	char link[64], target[PATH_MAX];
 	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, target, sizeof(target));
+	text_clean(out, DESCRIPTOR_PATH_MAX, target, n > 0 ? (size_t)n : 0);
+}
+
+int descriptor_check(struct register_request *q, int fd, uint64_t offset, uint64_t length, uint32_t uid,
+		     char path[static DESCRIPTOR_PATH_MAX], struct failure *ret_failure)
+{
+	uint64_t size;
+	struct statx st;
 	int r;
 
 	q->fd = fd;
 	q->offset = offset;
 	q->length = length;
-	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_SIZE | STATX_UID | STATX_INO,
-		  &st) < 0)
-		return failure_set(ret_failure, INVALID_FILE, "the descriptor cannot be examined: %s",
-				   strerror(errno));
-	size = st.stx_size;
-	if (!S_ISREG(st.stx_mode) &&
-	    (!S_ISCHR(st.stx_mode) || dax_size(st.stx_rdev_major, st.stx_rdev_minor, &size) < 0))
-		return failure_set(
-			ret_failure, INVALID_FILE,
-			"the descriptor is %s: a region is made of a regular file, a memfd, or device-dax",
-			kind_of(st.stx_mode));
+	r = examine_file(fd, &st, &size, ret_failure);
+	if (r)
+		return r;
 	r = check_mode(q, fd, ret_failure);
 	if (r)
 		return r;
 	r = check_range(q, size, ret_failure);
 	if (r)
 		return r;
-	q->device = makedev(st.stx_dev_major, st.stx_dev_minor);
-	q->inode = st.stx_ino;
-	q->file_uid = st.stx_uid;
 	q->owns_file = uid == 0 || uid == st.stx_uid;
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	n = readlink(link, target, sizeof(target));
-	text_clean(path, path_size, target, n > 0 ? (size_t)n : 0);
+	q->file_uid = st.stx_uid;
+	q->device = device_of(&st);
+	q->inode = st.stx_ino;
+	descriptor_path(fd, path);
 	q->path = path;
 	return 0;
 }

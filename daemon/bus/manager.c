@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * manager.c - org.rdmareg.Registry1.Manager: registering, finding and listing regions, and who gets
- * signals.
+ * manager.c - org.rdmareg.Registry1.Manager: listing regions, who gets signals, and the table of all its
+ * members. manager-register.c and manager-files.c have those that take a descriptor.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -10,96 +10,19 @@
 #include "config.h"
 
 #include "bus/bus-internal.h"
-#include "util/text.h"
 
 #define LIST_LIMIT_DEFAULT 256
 #define LIST_LIMIT_MAX 4096
 
-/*
- * Answers a request that was refused (positive) or that cannot be answered in full (negative: sd-bus does
- * it).
- */
-static int refuse(sd_bus_message *m, int r, const struct failure *f)
+int refuse(sd_bus_message *m, int r, const struct failure *f)
 {
 	return r < 0 ? r : reply_failure(m, f);
 }
 
-static int check_session(const char *session, struct failure *f)
+int end_call(struct call *call, int r, const struct failure *f)
 {
-	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
-	size_t n = strlen(session);
-	char clean[TENANT_SESSION_MAX];
-
-	if (n >= 1 && n < TENANT_SESSION_MAX && strspn(session, allowed) == n)
-		return 0;
-	text_clean(clean, sizeof(clean), session, n);
-	return failure_set(f, RDMAREG_ERROR_INVALID_OPTION,
-			   "'%s' is no session name: it must be 1 to %d of the characters A-Z a-z 0-9 _ . -",
-			   clean, TENANT_SESSION_MAX - 1);
-}
-
-static int read_register_options(sd_bus_message *m, struct register_request *q, struct failure *f)
-{
-	const char *policy = region_policy_names[POLICY_YIELD], *arbitration = "auto";
-	const struct option known[] = {
-		{ "policy", 's', &policy, NULL },	 { "grace_usec", 't', &q->grace_usec, &q->has_grace },
-		{ "detached", 'b', &q->detached, NULL }, { "session", 's', &q->session, NULL },
-		{ "warm", 'b', &q->warm, NULL },	 { "arbitration", 's', &arbitration, NULL },
-	};
-	uint8_t word;
-	int r;
-
-	q->session = "default";
-	q->warm = true;
-	r = options_read(m, known, sizeof(known) / sizeof(known[0]), f);
 	if (r)
-		return r;
-	r = option_word("policy", policy, region_policy_names, _REGION_POLICY_MAX, &word, f);
-	if (r)
-		return r;
-	q->policy = word;
-	r = arbitration_read(arbitration, &q->pre_content, f);
-	if (r)
-		return r;
-	q->pre_content = q->pre_content || q->policy == POLICY_HOLD;
-	return check_session(q->session, f);
-}
-
-static int method_register(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-	struct register_request q = { 0 };
-	struct bus *b = userdata;
-	uint64_t offset, length;
-	const char *access;
-	struct client *c;
-	struct failure f;
-	struct call *call;
-	char path[256];
-	uint8_t word;
-	int fd, r;
-
-	(void)error;
-	r = client_of_message(b, m, &c);
-	if (r < 0)
-		return r;
-	r = sd_bus_message_read(m, "htts", &fd, &offset, &length, &access);
-	if (r < 0)
-		return r;
-	r = option_word("access", access, region_access_names, _REGION_ACCESS_MAX, &word, &f);
-	if (r)
-		return refuse(m, r, &f);
-	q.access = word;
-	r = read_register_options(m, &q, &f);
-	if (r)
-		return refuse(m, r, &f);
-	r = descriptor_check(&q, fd, offset, length, c->uid, path, sizeof(path), &f);
-	if (r)
-		return refuse(m, r, &f);
-	r = call_new(b, c, m, &call, &f);
-	if (r)
-		return refuse(m, r, &f);
-	if (b->handlers->register_region(b->userdata, c, &q, call, &f))
-		call_fail(call, &f);
+		call_fail(call, f);
 	return 1;
 }
 

@@ -2,6 +2,7 @@
 /*
  * region.c - org.rdmareg.Registry1.Region, served for every number below the prefix. find_region() stands
  * before each member, Get and Introspect alike: past it the region exists and the caller may see it.
+ * region-arbitrate.c has the methods that say when and how it is taken away.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -88,7 +89,7 @@ int enumerate_regions(sd_bus *connection, const char *prefix, void *userdata, ch
 	return 0;
 }
 
-int region_call_begin(sd_bus_message *m, struct found *found, struct call **ret)
+int begin_call(sd_bus_message *m, struct found *found, struct call **ret)
 {
 	struct failure f;
 	int r = call_new(found->bus, found->client, m, ret, &f);
@@ -98,13 +99,6 @@ int region_call_begin(sd_bus_message *m, struct found *found, struct call **ret)
 		return r < 0 ? r : 1;
 	}
 	return r;
-}
-
-int region_call_end(struct call *call, int r, const struct failure *f)
-{
-	if (r)
-		call_fail(call, f);
-	return 1;
 }
 
 static int method_prefetch(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -125,11 +119,10 @@ static int method_prefetch(sd_bus_message *m, void *userdata, sd_bus_error *erro
 		return reply_failure(m, &f);
 	if (r < 0)
 		return r;
-	r = region_call_begin(m, found, &call);
+	r = begin_call(m, found, &call);
 	if (r)
 		return r;
-	return region_call_end(call, b->handlers->prefetch(b->userdata, found->view.region->id, &q, call, &f),
-			       &f);
+	return end_call(call, b->handlers->prefetch(b->userdata, found->view.region->id, &q, call, &f), &f);
 }
 
 static int method_export(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -161,11 +154,10 @@ static int method_export(sd_bus_message *m, void *userdata, sd_bus_error *error)
 		return reply_failure(m, &f);
 	if (r < 0)
 		return r;
-	r = region_call_begin(m, found, &call);
+	r = begin_call(m, found, &call);
 	if (r)
 		return r;
-	return region_call_end(call, b->handlers->export(b->userdata, found->view.region->id, &q, call, &f),
-			       &f);
+	return end_call(call, b->handlers->export(b->userdata, found->view.region->id, &q, call, &f), &f);
 }
 
 static int method_acknowledge(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -194,11 +186,35 @@ static int method_release(sd_bus_message *m, void *userdata, sd_bus_error *error
 	int r;
 
 	(void)error;
-	r = region_call_begin(m, found, &call);
+	r = begin_call(m, found, &call);
 	if (r)
 		return r;
-	return region_call_end(
+	return end_call(
 		call, b->handlers->release(b->userdata, found->client, found->view.region->id, call, &f), &f);
+}
+
+static int method_join(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	struct found *found = userdata;
+	struct bus *b = found->bus;
+	struct failure f;
+
+	(void)error;
+	if (b->handlers->join(b->userdata, found->client, found->view.region->id, &f))
+		return reply_failure(m, &f);
+	return sd_bus_reply_method_return(m, NULL);
+}
+
+static int method_leave(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	struct found *found = userdata;
+	struct bus *b = found->bus;
+	struct failure f;
+
+	(void)error;
+	if (b->handlers->leave(b->userdata, found->client, found->view.region->id, &f))
+		return reply_failure(m, &f);
+	return sd_bus_reply_method_return(m, NULL);
 }
 
 #define ANYBODY SD_BUS_VTABLE_UNPRIVILEGED /* for anybody; each method judges the caller itself */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* harness-bus.c - see harness.h: calls, replies and signals. */
+/* harness-bus.c - see harness.h: connections, calls and their replies. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -19,9 +19,27 @@ sd_bus *connect_client(const struct world *w)
 	return b;
 }
 
+sd_bus *connect_as(const struct world *w, uid_t uid)
+{
+	sd_bus *b;
+
+	/* who is at the other end of a socket is settled when it is connected */
+	check(setresuid((uid_t)-1, uid, (uid_t)-1) == 0);
+	b = connect_client(w);
+	check(setresuid((uid_t)-1, 0, (uid_t)-1) == 0);
+	return b;
+}
+
 void disconnect(sd_bus *b)
 {
 	sd_bus_flush_close_unref(b);
+}
+
+void expect_error(const struct reply *r, const char *error, const char *mentions)
+{
+	check_text(r->error, error);
+	if (!strstr(r->text, mentions))
+		check_text(r->text, mentions);
 }
 
 void take_reply(sd_bus_message *m, const sd_bus_error *e, int r, struct reply *ret)
@@ -39,33 +57,111 @@ void take_reply(sd_bus_message *m, const sd_bus_error *e, int r, struct reply *r
 	snprintf(ret->text, sizeof(ret->text), "%s", e->message ? e->message : "");
 }
 
-static bool finish(sd_bus *b, sd_bus_message *call, const char *types, struct reply *ret)
+static void read_sync(sd_bus_message *m, struct reply *ret)
+{
+	const char *key, *text;
+
+	check(sd_bus_message_enter_container(m, 'a', "{sv}") > 0);
+	while (sd_bus_message_enter_container(m, 'e', "sv") > 0) {
+		check(sd_bus_message_read(m, "s", &key) > 0);
+		if (!strcmp(key, "durable")) {
+			check(sd_bus_message_read(m, "v", "s", &text) > 0);
+			snprintf(ret->durable, sizeof(ret->durable), "%s", text);
+		} else if (!strcmp(key, "revocation")) {
+			check(sd_bus_message_read(m, "v", "t", &ret->number) > 0);
+		} else {
+			check_text(key, "valid_length");
+			check(sd_bus_message_read(m, "v", "t", &ret->valid_length) > 0);
+		}
+		check(sd_bus_message_exit_container(m) >= 0);
+	}
+	check(sd_bus_message_exit_container(m) >= 0);
+}
+
+/* What the methods give, told apart by their signatures. */
+static void read_result(sd_bus_message *m, struct reply *ret)
+{
+	const char *types = sd_bus_message_get_signature(m, true), *text;
+	uint32_t count;
+
+	if (!strcmp(types, "toa{sv}")) {
+		check(sd_bus_message_read(m, "to", &ret->id, &text) > 0);
+		snprintf(ret->path, sizeof(ret->path), "%s", text);
+	} else if (!strcmp(types, "s")) {
+		check(sd_bus_message_read(m, "s", &text) > 0);
+		snprintf(ret->ticket, sizeof(ret->ticket), "%s", text);
+	} else if (!strcmp(types, "t")) {
+		check(sd_bus_message_read(m, "t", &ret->number) > 0);
+	} else if (!strcmp(types, "u")) {
+		check(sd_bus_message_read(m, "u", &count) > 0);
+		ret->number = count;
+	} else if (!strcmp(types, "a{sv}")) {
+		read_sync(m, ret);
+	}
+}
+
+bool finish_call(sd_bus *b, sd_bus_message *call, struct reply *ret)
 {
 	sd_bus_error e = SD_BUS_ERROR_NULL;
 	sd_bus_message *reply = NULL;
-	const char *text = "";
 	int r = sd_bus_call(b, call, CALL_USEC, &e, &reply);
 
 	take_reply(reply, &e, r, ret);
-	if (r >= 0 && !strcmp(types, "to")) {
-		check(sd_bus_message_read(reply, "to", &ret->id, &text) > 0);
-		snprintf(ret->path, sizeof(ret->path), "%s", text);
-	} else if (r >= 0 && !strcmp(types, "s")) {
-		check(sd_bus_message_read(reply, "s", &text) > 0);
-		snprintf(ret->ticket, sizeof(ret->ticket), "%s", text);
-	}
+	if (r >= 0)
+		read_result(reply, ret);
 	sd_bus_error_free(&e);
 	sd_bus_message_unref(reply);
 	sd_bus_message_unref(call);
 	return r >= 0;
 }
 
-static sd_bus_message *new_call(sd_bus *b, const char *path, const char *interface, const char *member)
+static int on_later(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	struct later *l = userdata;
+	const sd_bus_error *e = sd_bus_message_get_error(m);
+
+	(void)error;
+	take_reply(m, e ? e : &SD_BUS_ERROR_NULL, 0, &l->reply);
+	if (!e)
+		read_result(m, &l->reply);
+	l->done = true;
+	return 1;
+}
+
+void send_later(sd_bus *b, sd_bus_message *m, struct later *l)
+{
+	*l = (struct later){ 0 };
+	check(sd_bus_call_async(b, NULL, m, on_later, l, CALL_USEC) >= 0);
+	check(sd_bus_flush(b) >= 0);
+	sd_bus_message_unref(m);
+}
+
+bool is_answered(sd_bus *b, const struct later *l)
+{
+	while (sd_bus_process(b, NULL) > 0)
+		;
+	return l->done;
+}
+
+sd_bus_message *new_call(sd_bus *b, const char *path, const char *interface, const char *member)
 {
 	sd_bus_message *m = NULL;
 
 	check(sd_bus_message_new_method_call(b, &m, RDMAREG_BUS_NAME, path, interface, member) >= 0);
 	return m;
+}
+
+sd_bus_message *new_manager_call(sd_bus *b, const char *member)
+{
+	return new_call(b, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE, member);
+}
+
+sd_bus_message *new_region_call(sd_bus *b, uint64_t id, const char *member)
+{
+	char path[80];
+
+	snprintf(path, sizeof(path), RDMAREG_REGION_PREFIX "/%" PRIu64, id);
+	return new_call(b, path, RDMAREG_REGION_INTERFACE, member);
 }
 
 static void append_options(sd_bus_message *m, int n, va_list args)
@@ -92,64 +188,75 @@ static void append_options(sd_bus_message *m, int n, va_list args)
 	check(sd_bus_message_close_container(m) >= 0);
 }
 
+void add_options(sd_bus_message *m, int n_options, ...)
+{
+	va_list args;
+
+	va_start(args, n_options);
+	append_options(m, n_options, args);
+	va_end(args);
+}
+
 bool register_region(sd_bus *b, int fd, uint64_t offset, uint64_t length, const char *access,
 		     struct reply *ret, int n_options, ...)
 {
-	sd_bus_message *m = new_call(b, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE, "RegisterRegion");
+	sd_bus_message *m = new_manager_call(b, "RegisterRegion");
 	va_list args;
 
 	check(sd_bus_message_append(m, "htts", fd, offset, length, access) >= 0);
 	va_start(args, n_options);
 	append_options(m, n_options, args);
 	va_end(args);
-	return finish(b, m, "to", ret);
-}
-
-static void region_path(uint64_t id, char out[static 80])
-{
-	snprintf(out, 80, RDMAREG_REGION_PREFIX "/%" PRIu64, id);
+	return finish_call(b, m, ret);
 }
 
 bool call_region(sd_bus *b, uint64_t id, const char *method, struct reply *ret)
 {
-	char path[80];
+	return finish_call(b, new_region_call(b, id, method), ret);
+}
 
-	region_path(id, path);
-	return finish(b, new_call(b, path, RDMAREG_REGION_INTERFACE, method), "", ret);
+bool call_region_options(sd_bus *b, uint64_t id, const char *method, struct reply *ret, int n_options, ...)
+{
+	sd_bus_message *m = new_region_call(b, id, method);
+	va_list args;
+
+	va_start(args, n_options);
+	append_options(m, n_options, args);
+	va_end(args);
+	return finish_call(b, m, ret);
+}
+
+bool call_region_number(sd_bus *b, uint64_t id, const char *method, uint64_t number, struct reply *ret)
+{
+	sd_bus_message *m = new_region_call(b, id, method);
+
+	check(sd_bus_message_append(m, "t", number) >= 0);
+	return finish_call(b, m, ret);
 }
 
 bool acknowledge(sd_bus *b, uint64_t id, uint64_t revocation, struct reply *ret)
 {
-	sd_bus_message *m;
-	char path[80];
-
-	region_path(id, path);
-	m = new_call(b, path, RDMAREG_REGION_INTERFACE, "AckRevocation");
-	check(sd_bus_message_append(m, "t", revocation) >= 0);
-	return finish(b, m, "", ret);
+	return call_region_number(b, id, "AckRevocation", revocation, ret);
 }
 
 bool export_region(sd_bus *b, uint64_t id, struct reply *ret, int n_options, ...)
 {
-	sd_bus_message *m;
-	char path[80];
+	sd_bus_message *m = new_region_call(b, id, "Export");
 	va_list args;
 
-	region_path(id, path);
-	m = new_call(b, path, RDMAREG_REGION_INTERFACE, "Export");
 	va_start(args, n_options);
 	append_options(m, n_options, args);
 	va_end(args);
-	return finish(b, m, "s", ret);
+	return finish_call(b, m, ret);
 }
 
 bool region_exists(sd_bus *b, uint64_t id)
 {
-	sd_bus_message *m = new_call(b, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE, "GetRegion");
+	sd_bus_message *m = new_manager_call(b, "GetRegion");
 	struct reply reply;
 
 	check(sd_bus_message_append(m, "t", id) >= 0);
-	if (finish(b, m, "", &reply))
+	if (finish_call(b, m, &reply))
 		return true;
 	check_text(reply.error, "NoSuchRegion");
 	return false;
@@ -157,8 +264,7 @@ bool region_exists(sd_bus *b, uint64_t id)
 
 size_t count_regions(sd_bus *b)
 {
-	sd_bus_message *m = new_call(b, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE, "ListRegions"),
-		       *reply = NULL;
+	sd_bus_message *m = new_manager_call(b, "ListRegions"), *reply = NULL;
 	size_t n = 0;
 
 	check(sd_bus_message_append(m, "a{sv}", 1, "limit", "u", 4096) >= 0);
@@ -180,7 +286,7 @@ void get_property(sd_bus *b, uint64_t id, const char *property, char *out, size_
 	uint32_t u;
 	int r;
 
-	region_path(id, path);
+	snprintf(path, sizeof(path), RDMAREG_REGION_PREFIX "/%" PRIu64, id);
 	r = sd_bus_call_method(b, RDMAREG_BUS_NAME, path, "org.freedesktop.DBus.Properties", "Get", NULL,
 			       &reply, "ss", RDMAREG_REGION_INTERFACE, property);
 	check(r >= 0 && sd_bus_message_peek_type(reply, NULL, &type) > 0);
@@ -219,87 +325,4 @@ uint64_t get_manager_number(sd_bus *b, const char *property)
 		check(sd_bus_message_read(reply, "u", &u) > 0);
 	sd_bus_message_unref(reply);
 	return t + u;
-}
-
-/* One queue for all connections of the test; a message knows its connection. */
-#define SIGNALS_MAX 4096
-static sd_bus_message *arrived[SIGNALS_MAX];
-static size_t n_arrived;
-
-static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-	(void)userdata, (void)error;
-	if (!sd_bus_message_is_signal(m, NULL, NULL) ||
-	    sd_bus_message_is_signal(m, "org.freedesktop.DBus", NULL))
-		return 0;
-	check(n_arrived < SIGNALS_MAX);
-	/* everything we send has one destination: a broadcast would show here */
-	check(sd_bus_message_get_destination(m));
-	arrived[n_arrived++] = sd_bus_message_ref(m);
-	return 0;
-}
-
-static int ignore(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-	(void)m, (void)userdata, (void)error;
-	return 0;
-}
-
-void listen_signals(sd_bus *b)
-{
-	check(sd_bus_add_filter(b, NULL, on_message, NULL) >= 0);
-	/* would let broadcasts in, if there were any */
-	check(sd_bus_add_match(b, NULL, "type='signal',sender='" RDMAREG_BUS_NAME "'", ignore, NULL) >= 0);
-}
-
-static sd_bus_message *take(sd_bus *b, const char *member, bool remove)
-{
-	for (size_t i = 0; i < n_arrived; i++) {
-		sd_bus_message *m = arrived[i];
-
-		if (sd_bus_message_get_bus(m) != b || strcmp(sd_bus_message_get_member(m), member))
-			continue;
-		if (remove) {
-			memmove(&arrived[i], &arrived[i + 1], (n_arrived - i - 1) * sizeof(m));
-			n_arrived--;
-		}
-		return m;
-	}
-	return NULL;
-}
-
-static void process_all(sd_bus *b)
-{
-	while (sd_bus_process(b, NULL) > 0)
-		;
-}
-
-sd_bus_message *await_signal(sd_bus *b, const char *member)
-{
-	sd_bus_message *m;
-
-	until((process_all(b), m = take(b, member, true)));
-	return m;
-}
-
-bool has_signal(sd_bus *b, const char *member)
-{
-	/* what was sent before this answer has arrived when it has */
-	get_manager_number(b, "Regions");
-	process_all(b);
-	return take(b, member, false);
-}
-
-void forget_signals(sd_bus *b)
-{
-	size_t kept = 0;
-
-	has_signal(b, "");
-	for (size_t i = 0; i < n_arrived; i++) {
-		if (sd_bus_message_get_bus(arrived[i]) == b)
-			sd_bus_message_unref(arrived[i]);
-		else
-			arrived[kept++] = arrived[i];
-	}
-	n_arrived = kept;
 }

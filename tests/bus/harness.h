@@ -74,6 +74,8 @@ void world_tell_keeper(const struct world *w, uid_t uid, const char *session, co
 	__attribute__((format(printf, 4, 5)));
 
 sd_bus *connect_client(const struct world *w);
+/* As somebody else; takes root. */
+sd_bus *connect_as(const struct world *w, uid_t uid);
 void disconnect(sd_bus *b);
 
 /* What came back. Names an error if there is one. */
@@ -83,13 +85,38 @@ struct reply {
 	uint64_t id;
 	char path[80];
 	char ticket[200];
+	uint64_t number;  /* Revoke's revocation, Evict's regions, Sync's revocation */
+	char durable[16]; /* Sync */
+	uint64_t valid_length;
 };
+
+/*
+ * A call made by hand: new_call() or new_region_call(), what the method takes, add_options() with an a{sv} as
+ * for sd_bus_message_append, and then one of the two last, which take the message.
+ */
+sd_bus_message *new_call(sd_bus *b, const char *path, const char *interface, const char *member);
+sd_bus_message *new_region_call(sd_bus *b, uint64_t id, const char *member);
+sd_bus_message *new_manager_call(sd_bus *b, const char *member);
+void add_options(sd_bus_message *m, int n_options, ...);
+bool finish_call(sd_bus *b, sd_bus_message *m, struct reply *ret);
+
+/* One that is under way; must stay where it is until it is answered or its connection is closed. */
+struct later {
+	bool done;
+	struct reply reply;
+};
+void send_later(sd_bus *b, sd_bus_message *m, struct later *l);
+/* Handles what is there. */
+bool is_answered(sd_bus *b, const struct later *l);
+#define await_answer(b, l) until(is_answered(b, l))
 
 /* RegisterRegion; after @ret the a{sv} as for sd_bus_message_append: 1, "session", "s", "x". */
 bool register_region(sd_bus *b, int fd, uint64_t offset, uint64_t length, const char *access,
 		     struct reply *ret, int n_options, ...);
 /* A method of the region without arguments, or with one number. */
 bool call_region(sd_bus *b, uint64_t id, const char *method, struct reply *ret);
+bool call_region_options(sd_bus *b, uint64_t id, const char *method, struct reply *ret, int n_options, ...);
+bool call_region_number(sd_bus *b, uint64_t id, const char *method, uint64_t number, struct reply *ret);
 bool acknowledge(sd_bus *b, uint64_t id, uint64_t revocation, struct reply *ret);
 bool export_region(sd_bus *b, uint64_t id, struct reply *ret, int n_options, ...);
 /* GetRegion: is there such a region for this caller? */
@@ -109,6 +136,43 @@ sd_bus_message *await_signal(sd_bus *b, const char *member);
 /* Handles what is there, and says whether such a signal was among it. */
 bool has_signal(sd_bus *b, const char *member);
 void forget_signals(sd_bus *b);
+/* listen_signals(), and Manager.Subscribe. */
+void subscribe(sd_bus *b);
+/* Waits for RevocationRequested with this cause, and returns its number. */
+uint64_t await_request(sd_bus *b, const char *cause);
+void await_settled(sd_bus *b, uint64_t revocation, const char *outcome, uint64_t valid_length);
+/* In the text form of get_property(). */
+void expect_property(sd_bus *b, uint64_t id, const char *name, const char *value);
+/* An error of this name, whose text says @mentions. */
+void expect_error(const struct reply *r, const char *error, const char *mentions);
+
+/* One dictionary of FindHolders; what it does not have is empty or 0. */
+struct holder {
+	uint64_t region;
+	char kind[16];
+	uint64_t uid;
+	char session[64];
+	uint64_t pid;
+	char cgroup[256];
+	char address[80];
+	char access[4];
+	uint64_t since_usec;
+	uint64_t revocation;
+	char cause[24];
+	uint64_t offset;
+	uint64_t length;
+	uint64_t deadline_usec;
+};
+
+#define HOLDERS_MAX 32
+struct holders {
+	size_t n;
+	struct holder item[HOLDERS_MAX];
+};
+
+bool find_holders(sd_bus *b, int fd, struct holders *ret, struct reply *ret_reply);
+/* The @n-th of that kind. */
+const struct holder *holder_of_kind(const struct holders *h, const char *kind, size_t n);
 
 /* A file of @size in the world's directory, open as @flags, unlinked already. */
 int make_file(const struct world *w, size_t size, int flags);

@@ -16,13 +16,6 @@
 static struct world world;
 static sd_bus *bus;
 
-static void expect(const struct reply *r, const char *error, const char *mentions)
-{
-	check_text(r->error, error);
-	if (!strstr(r->text, mentions))
-		check_text(r->text, mentions);
-}
-
 /* Registers, expects @error, and that the text says @mentions. Closes @fd. */
 static void refuse(const char *error, const char *mentions, int fd, uint64_t offset, uint64_t length,
 		   const char *access)
@@ -31,7 +24,7 @@ static void refuse(const char *error, const char *mentions, int fd, uint64_t off
 
 	check(fd >= 0);
 	check(!register_region(bus, fd, offset, length, access, &r, 0));
-	expect(&r, error, mentions);
+	expect_error(&r, error, mentions);
 	close(fd);
 }
 
@@ -79,7 +72,7 @@ static void test_ranges(void)
 		int _fd = make_memfd(PAGE);                                             \
 		struct reply _r;                                                        \
 		check(!register_region(bus, _fd, 0, 0, "r", &_r, 1, key, type, value)); \
-		expect(&_r, "InvalidOption", mentions);                                 \
+		expect_error(&_r, "InvalidOption", mentions);                           \
 		close(_fd);                                                             \
 	} while (0)
 
@@ -116,7 +109,7 @@ static void refuse_call(const char *path, const char *interface, const char *mem
 				     key, type, value);
 
 	take_reply(NULL, &e, ret, &r);
-	expect(&r, "InvalidOption", mentions);
+	expect_error(&r, "InvalidOption", mentions);
 	sd_bus_error_free(&e);
 }
 
@@ -165,7 +158,7 @@ static void test_region_methods(void)
 				      "Prefetch", &e, NULL, "tta{sv}", (uint64_t)0, (uint64_t)0, 1, "write",
 				      "b", 1),
 		   &r);
-	expect(&r, "AccessDenied", "access 'r'");
+	expect_error(&r, "AccessDenied", "access 'r'");
 	sd_bus_error_free(&e);
 #define REFUSE_EXPORT(...) refuse_call(region.path, RDMAREG_REGION_INTERFACE, "Export", __VA_ARGS__)
 	REFUSE_EXPORT("no option", "use", "u", 1);
@@ -173,18 +166,18 @@ static void test_region_methods(void)
 	REFUSE_EXPORT("a string", "access", "u", 1);
 #undef REFUSE_EXPORT
 	check(!export_region(bus, region.id, &r, 1, "access", "s", "rw"));
-	expect(&r, "AccessDenied", "rw");
+	expect_error(&r, "AccessDenied", "rw");
 	check(!export_region(bus, region.id, &r, 1, "access", "s", "x"));
-	expect(&r, "InvalidOption", "access");
+	expect_error(&r, "InvalidOption", "access");
 	check(export_region(bus, region.id, &r, 3, "access", "s", "r", "expires_usec", "t", UINT64_MAX,
 			    "uses", "u", 1));
 	check(!acknowledge(bus, region.id, 1, &r));
-	expect(&r, "NoSuchRevocation", "over");
+	expect_error(&r, "NoSuchRevocation", "over");
 	check(!acknowledge(bus, region.id, 0, &r));
-	expect(&r, "NoSuchRevocation", "over");
+	expect_error(&r, "NoSuchRevocation", "over");
 	check(call_region(bus, region.id, "Release", &r));
 	check(!call_region(bus, region.id, "Release", &r));
-	expect(&r, "NoSuchRegion", "names no region");
+	expect_error(&r, "NoSuchRegion", "names no region");
 	close(fd);
 }
 

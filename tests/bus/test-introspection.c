@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * test-introspection.c - the interface files are the manual: what the daemon serves must be exactly what
- * they say. The comparison itself is compare-interfaces.py, since it takes an XML parser.
+ * they say. The comparison itself is compare-interfaces.py, since it takes an XML parser. And what comes with
+ * RegisterRegion, GetRegion and ListRegions must be exactly what GetAll gives.
  */
 #include <inttypes.h>
 #include <sys/wait.h>
@@ -39,6 +40,39 @@ static void compare(sd_bus *b, const char *path, const char *interface)
 	check(WEXITSTATUS(status) == 0);
 }
 
+/* The names in an a{sv}, one to a line. Each value can be read. */
+static void read_names(sd_bus_message *m, char *out, size_t size)
+{
+	const char *name;
+	size_t used = 0;
+
+	check(sd_bus_message_enter_container(m, 'a', "{sv}") > 0);
+	while (sd_bus_message_enter_container(m, 'e', "sv") > 0) {
+		check(sd_bus_message_read(m, "s", &name) > 0 && sd_bus_message_skip(m, "v") > 0);
+		used += (size_t)snprintf(out + used, size - used, "%s\n", name);
+		check(used < size);
+		check(sd_bus_message_exit_container(m) >= 0);
+	}
+	check(sd_bus_message_exit_container(m) >= 0);
+}
+
+static void compare_properties(sd_bus *b, const struct reply *region)
+{
+	char all[2000], some[2000];
+	sd_bus_message *reply = NULL;
+
+	check(sd_bus_call_method(b, RDMAREG_BUS_NAME, region->path, "org.freedesktop.DBus.Properties",
+				 "GetAll", NULL, &reply, "s", RDMAREG_REGION_INTERFACE) >= 0);
+	read_names(reply, all, sizeof(all));
+	reply = sd_bus_message_unref(reply);
+	check(sd_bus_call_method(b, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE,
+				 "GetRegion", NULL, &reply, "t", region->id) >= 0);
+	check(sd_bus_message_skip(reply, "o") > 0);
+	read_names(reply, some, sizeof(some));
+	check_text(some, all);
+	sd_bus_message_unref(reply);
+}
+
 int main(void)
 {
 	struct reply region, r;
@@ -53,6 +87,7 @@ int main(void)
 	check(register_region(b, fd, 0, 0, "rw", &region, 0));
 	compare(b, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE);
 	compare(b, region.path, RDMAREG_REGION_INTERFACE);
+	compare_properties(b, &region);
 	check(call_region(b, region.id, "Release", &r));
 	close(fd);
 	disconnect(b);

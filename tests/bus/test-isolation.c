@@ -73,6 +73,12 @@ static void look_around(const struct world *w, const void *arguments)
 	check_hidden(b, t->path, interface, "Release", "");
 	check_hidden(b, t->path, interface, "AckRevocation", "t", UINT64_C(1));
 	check_hidden(b, t->path, interface, "Export", "a{sv}", 0);
+	check_hidden(b, t->path, interface, "Join", "");
+	check_hidden(b, t->path, interface, "Leave", "");
+	check_hidden(b, t->path, interface, "Configure", "a{sv}", 0);
+	check_hidden(b, t->path, interface, "Revoke", "a{sv}", 0);
+	check_hidden(b, t->path, interface, "Restore", "t", UINT64_C(1));
+	check_hidden(b, t->path, interface, "Sync", "a{sv}", 0);
 	check_hidden(b, t->path, interface, "Prefetch", "tta{sv}", UINT64_C(0), UINT64_C(0), 0);
 	/* the same session name, and still another tenant */
 	fd = make_memfd(4096);

@@ -26,13 +26,6 @@ static void expect_bystander(void)
 	check_text(text, "live");
 }
 
-static void expect_error(const struct reply *r, const char *error, const char *mentions)
-{
-	check_text(r->error, error);
-	if (!strstr(r->text, mentions))
-		check_text(r->text, mentions);
-}
-
 /* Registering with such a keeper fails so. */
 static void refuse(const char *session, const char *mentions)
 {
@@ -143,6 +136,7 @@ static void test_killed(void)
 	for (int i = 0; i < 3; i++)
 		check(register_region(owner, fd, 0, 0, "rw", &r[i], 2, "session", "s", "killed", "detached",
 				      "b", i == 0));
+	forget_signals(owner); /* that it became their holder */
 	world_tell_keeper(&world, getuid(), "killed", "crash");
 	for (int i = 0; i < 3; i++) {
 		const char *interface, *key, *state;

@@ -12,47 +12,6 @@
 static struct world world;
 static sd_bus *watcher;
 
-static void subscribe(sd_bus *b)
-{
-	listen_signals(b);
-	check(sd_bus_call_method(b, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE,
-				 "Subscribe", NULL, NULL, NULL) >= 0);
-}
-
-static void expect_property(sd_bus *b, uint64_t id, const char *name, const char *value)
-{
-	char text[128];
-
-	get_property(b, id, name, text, sizeof(text));
-	check_text(text, value);
-}
-
-/* Waits for RevocationRequested on @b and returns its number. */
-static uint64_t await_request(sd_bus *b, const char *cause)
-{
-	sd_bus_message *m = await_signal(b, "RevocationRequested");
-	uint64_t revocation, offset, length, deadline;
-	const char *text;
-
-	check(sd_bus_message_read(m, "tsttt", &revocation, &text, &offset, &length, &deadline) > 0);
-	check_text(text, cause);
-	check(deadline > 0);
-	sd_bus_message_unref(m);
-	return revocation;
-}
-
-static void await_settled(sd_bus *b, uint64_t revocation, const char *outcome, uint64_t valid_length)
-{
-	sd_bus_message *m = await_signal(b, "RevocationSettled");
-	uint64_t number, valid;
-	const char *text;
-
-	check(sd_bus_message_read(m, "tst", &number, &text, &valid) > 0);
-	check(number == revocation && valid == valid_length);
-	check_text(text, outcome);
-	sd_bus_message_unref(m);
-}
-
 static void test_acknowledge(sd_bus *b)
 {
 	int fd = make_memfd(8192);

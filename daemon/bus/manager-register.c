@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * manager-register.c - Manager.RegisterRegion: everything about a new region that can be checked before a
+ * keeper is asked for it.
+ *
+ * What always holds: the handler is asked for policy hold on a file of somebody else only after polkit said
+ * yes, and then with what the caller asked for, unchanged.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bus/authorize.h"
+#include "util/cleanup.h"
+#include "util/text.h"
+
+int check_session(const char *session, struct failure *f)
+{
+	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
+	size_t n = strlen(session);
+	char clean[TENANT_SESSION_MAX];
+
+	if (n >= 1 && n < TENANT_SESSION_MAX && strspn(session, allowed) == n)
+		return 0;
+	text_clean(clean, sizeof(clean), session, n);
+	return failure_set(f, RDMAREG_ERROR_INVALID_OPTION,
+			   "'%s' is no session name: it must be 1 to %d of the characters A-Z a-z 0-9 _ . -",
+			   clean, TENANT_SESSION_MAX - 1);
+}
+
+int read_arbitration(const char *word, bool *ret_pre_content, struct failure *f)
+{
+	static const char *const names[] = { "auto", "pre-content" };
+	uint8_t number;
+	int r = option_word("arbitration", word, names, 2, &number, f);
+
+	if (r == 0)
+		*ret_pre_content = number == 1;
+	return r;
+}
+
+static int read_options(sd_bus_message *m, struct register_request *q, struct failure *f)
+{
+	const char *policy = region_policy_names[POLICY_YIELD], *arbitration = "auto";
+	const struct option known[] = {
+		{ "policy", 's', &policy, NULL },	 { "grace_usec", 't', &q->grace_usec, &q->has_grace },
+		{ "detached", 'b', &q->detached, NULL }, { "session", 's', &q->session, NULL },
+		{ "warm", 'b', &q->warm, NULL },	 { "arbitration", 's', &arbitration, NULL },
+	};
+	uint8_t word;
+	int r;
+
+	q->session = "default";
+	q->warm = true;
+	r = options_read(m, known, sizeof(known) / sizeof(known[0]), f);
+	if (r)
+		return r;
+	r = option_word("policy", policy, region_policy_names, _REGION_POLICY_MAX, &word, f);
+	if (r)
+		return r;
+	q->policy = word;
+	r = read_arbitration(arbitration, &q->pre_content, f);
+	if (r)
+		return r;
+	q->pre_content = q->pre_content || q->policy == POLICY_HOLD;
+	return check_session(q->session, f);
+}
+
+/* A request that outlives its message. */
+struct kept {
+	struct register_request request;
+	char session[TENANT_SESSION_MAX];
+	char path[DESCRIPTOR_PATH_MAX];
+};
+
+static int register_authorized(struct bus *b, struct client *c, int fd, const void *request,
+			       struct call *call, struct failure *ret)
+{
+	_cleanup_(closep) int file = fd;
+	const struct kept *k = request;
+	struct register_request q = k->request;
+
+	q.fd = file;
+	q.session = k->session;
+	q.path = k->path;
+	q.owns_file = true;
+	return b->handlers->register_region(b->userdata, c, &q, call, ret);
+}
+
+static int ask_to_hold(struct bus *b, sd_bus_message *m, const struct register_request *q, struct call *call,
+		       struct failure *f)
+{
+	struct kept k = { .request = *q };
+	const struct authorization a = {
+		.action = ACTION_HOLD,
+		.then = register_authorized,
+		.fd = q->fd,
+		.path = q->path,
+		.request = &k,
+		.request_size = sizeof(k),
+	};
+
+	snprintf(k.session, sizeof(k.session), "%s", q->session);
+	snprintf(k.path, sizeof(k.path), "%s", q->path);
+	return authorize(b, m, &a, call, f);
+}
+
+int method_register(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	struct register_request q = { 0 };
+	char path[DESCRIPTOR_PATH_MAX];
+	struct bus *b = userdata;
+	uint64_t offset, length;
+	const char *access;
+	struct client *c;
+	struct failure f;
+	struct call *call;
+	uint8_t word;
+	int fd, r;
+
+	(void)error;
+	r = client_of_message(b, m, &c);
+	if (r < 0)
+		return r;
+	r = sd_bus_message_read(m, "htts", &fd, &offset, &length, &access);
+	if (r < 0)
+		return r;
+	r = option_word("access", access, region_access_names, _REGION_ACCESS_MAX, &word, &f);
+	if (r)
+		return refuse(m, r, &f);
+	q.access = word;
+	r = read_options(m, &q, &f);
+	if (r)
+		return refuse(m, r, &f);
+	r = descriptor_check(&q, fd, offset, length, c->uid, path, &f);
+	if (r)
+		return refuse(m, r, &f);
+	r = call_new(b, c, m, &call, &f);
+	if (r)
+		return refuse(m, r, &f);
+	if (q.policy == POLICY_HOLD && !q.owns_file)
+		return end_call(call, ask_to_hold(b, m, &q, call, &f), &f);
+	return end_call(call, b->handlers->register_region(b->userdata, c, &q, call, &f), &f);
+}

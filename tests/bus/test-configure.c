@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * test-configure.c - how a region is arbitrated: what can be asked for when it is registered, what can be
+ * changed while it lives, what it then says of itself, and who is told.
+ *
+ * The files are memfds, which no kernel guards with pre-content events: so what is promised is known here
+ * whatever the machine has. Who may ask for policy hold is test-authorize.c's.
+ */
+#include <inttypes.h>
+#include <unistd.h>
+
+#include "harness.h"
+
+#define LONG UINT64_C(10000000) /* MaxGraceUSec */
+
+static struct world world;
+static sd_bus *owner, *watcher;
+
+static bool configure(uint64_t id, struct reply *ret, const char *key, const char *value)
+{
+	return call_region_options(owner, id, "Configure", ret, 1, key, "s", value);
+}
+
+static void expect(uint64_t id, const char *policy, const char *grace)
+{
+	expect_property(owner, id, "Policy", policy);
+	expect_property(owner, id, "GraceUSec", grace);
+	expect_property(owner, id, "Refuses", "0"); /* never on such a file */
+}
+
+static void expect_degraded(uint64_t id, const char *mentions)
+{
+	char text[700];
+
+	get_property(owner, id, "Degraded", text, sizeof(text));
+	if (!*mentions)
+		check_text(text, "");
+	if (!strstr(text, mentions))
+		check_text(text, mentions);
+}
+
+static void make_region(int fd, struct reply *ret)
+{
+	check(register_region(owner, fd, 0, 0, "rw", ret, 1, "grace_usec", "t", UINT64_C(2000000)));
+}
+
+static void release(const struct reply *region, int fd)
+{
+	struct reply r;
+
+	check(call_region(owner, region->id, "Release", &r));
+	close(fd);
+	forget_signals(owner);
+	forget_signals(watcher);
+}
+
+/* What is not named stays; another policy brings its own grace unless one is named. */
+static void test_policies(void)
+{
+	int fd = make_memfd(8192);
+	struct reply region, r;
+	char usual[32];
+
+	snprintf(usual, sizeof(usual), "%" PRIu64, get_manager_number(owner, "GraceUSec"));
+	make_region(fd, &region);
+	expect(region.id, "yield", "2000000");
+	check(configure(region.id, &r, "policy", "yield"));
+	expect(region.id, "yield", "2000000");
+	check(call_region_options(owner, region.id, "Configure", &r, 0));
+	expect(region.id, "yield", "2000000");
+	check(configure(region.id, &r, "policy", "follow"));
+	expect(region.id, "follow", "0");
+	check(call_region_options(owner, region.id, "Configure", &r, 2, "policy", "s", "yield", "grace_usec",
+				  "t", UINT64_C(3000000)));
+	expect(region.id, "yield", "3000000");
+	check(call_region_options(owner, region.id, "Configure", &r, 1, "grace_usec", "t", UINT64_C(0)));
+	expect(region.id, "yield", "0");
+	check(call_region_options(owner, region.id, "Configure", &r, 1, "grace_usec", "t", LONG));
+	expect(region.id, "yield", "10000000");
+	check(configure(region.id, &r, "policy", "hold"));
+	expect(region.id, "hold", "10000000");
+	expect_degraded(region.id, "hold");
+	check(configure(region.id, &r, "policy", "follow") && configure(region.id, &r, "policy", "yield"));
+	expect(region.id, "yield", usual);
+	release(&region, fd);
+}
+
+/* A change is for the next revocation, not a word only. */
+static void test_effect(void)
+{
+	int fd = make_memfd(8192);
+	struct reply region, r;
+	uint64_t revocation;
+
+	check(register_region(owner, fd, 0, 0, "rw", &region, 1, "grace_usec", "t", LONG));
+	check(call_region_options(owner, region.id, "Configure", &r, 1, "grace_usec", "t", UINT64_C(50000)));
+	world_tell_keeper(&world, getuid(), "default", "break %" PRIu64 " clone", region.id);
+	revocation = await_request(owner, "clone");
+	await_settled(owner, revocation, "restored", 8192); /* nobody acknowledged */
+	check(call_region_options(owner, region.id, "Configure", &r, 1, "grace_usec", "t", LONG));
+	world_tell_keeper(&world, getuid(), "default", "break %" PRIu64 " clone", region.id);
+	revocation = await_request(owner, "clone");
+	expect_property(owner, region.id, "State", "draining");
+	/* one under way goes on as it began */
+	check(!configure(region.id, &r, "policy", "follow"));
+	expect_error(&r, "Busy", "draining");
+	expect_property(owner, region.id, "Policy", "yield");
+	check(acknowledge(owner, region.id, revocation, &r));
+	await_settled(owner, revocation, "restored", 8192);
+	release(&region, fd);
+}
+
+/* It is asked for, cannot be had, and that is said, and taken back. */
+static void test_arbitration(void)
+{
+	int fd = make_memfd(8192);
+	struct reply region, r;
+	char mode[32];
+
+	check(register_region(owner, fd, 0, 0, "rw", &region, 1, "arbitration", "s", "auto"));
+	get_property(owner, region.id, "ArbitrationMode", mode, sizeof(mode));
+	check(strcmp(mode, "pre-content") != 0);
+	expect_degraded(region.id, "");
+	check(configure(region.id, &r, "arbitration", "pre-content"));
+	expect_property(owner, region.id, "ArbitrationMode", mode);
+	expect_degraded(region.id, "pre-content");
+	check(configure(region.id, &r, "arbitration", "auto"));
+	expect_degraded(region.id, "");
+	release(&region, fd);
+
+	fd = make_memfd(8192);
+	check(register_region(owner, fd, 0, 0, "rw", &region, 1, "arbitration", "s", "pre-content"));
+	expect_property(owner, region.id, "ArbitrationMode", mode);
+	expect_degraded(region.id, "pre-content");
+	release(&region, fd);
+	fd = make_memfd(8192);
+	check(register_region(owner, fd, 0, 0, "rw", &region, 1, "policy", "s", "hold"));
+	expect(region.id, "hold", "10000000");
+	expect_degraded(region.id, "hold");
+	release(&region, fd);
+}
+
+/* The names in the next PropertiesChanged on @b, each preceded by a space. */
+static void await_changes(sd_bus *b, char *out, size_t size)
+{
+	sd_bus_message *m = await_signal(b, "PropertiesChanged");
+	const char *interface, *key;
+
+	check(sd_bus_message_read(m, "s", &interface) > 0);
+	check_text(interface, RDMAREG_REGION_INTERFACE);
+	check(sd_bus_message_enter_container(m, 'a', "{sv}") > 0);
+	for (*out = 0; sd_bus_message_enter_container(m, 'e', "sv") > 0; sd_bus_message_exit_container(m)) {
+		check(sd_bus_message_read(m, "s", &key) > 0 && sd_bus_message_skip(m, "v") > 0);
+		check(strlen(out) + strlen(key) + 2 < size);
+		strcat(strcat(out, " "), key);
+	}
+	sd_bus_message_unref(m);
+}
+
+/* All that hangs together is told together, to owner and subscribers; a refused change is not told. */
+static void test_told(void)
+{
+	static const char *const all = " ArbitrationMode ArbitrationReason Refuses Degraded Policy GraceUSec";
+	int fd = make_memfd(8192);
+	struct reply region, r;
+	char text[200];
+
+	make_region(fd, &region);
+	forget_signals(owner);
+	forget_signals(watcher);
+	check(!configure(region.id, &r, "policy", "never"));
+	check(!has_signal(owner, "PropertiesChanged") && !has_signal(watcher, "PropertiesChanged"));
+	check(configure(region.id, &r, "policy", "follow"));
+	await_changes(owner, text, sizeof(text));
+	check_text(text, all);
+	await_changes(watcher, text, sizeof(text));
+	check_text(text, all);
+	check(!has_signal(owner, "PropertiesChanged"));
+	release(&region, fd);
+}
+
+#define REFUSE(error, mentions, ...)                                                          \
+	do {                                                                                  \
+		struct reply _r;                                                              \
+		int _fd = make_memfd(8192);                                                   \
+		check(!call_region_options(owner, region.id, "Configure", &_r, __VA_ARGS__)); \
+		expect_error(&_r, error, mentions);                                           \
+		check(!register_region(owner, _fd, 0, 0, "rw", &_r, __VA_ARGS__));            \
+		expect_error(&_r, error, mentions);                                           \
+		close(_fd);                                                                   \
+	} while (0)
+
+/* What is wrong for the one is wrong for the other. */
+static void test_input(void)
+{
+	int fd = make_memfd(8192);
+	struct reply region, r;
+
+	make_region(fd, &region);
+	REFUSE("InvalidOption", "follow yield hold", 1, "policy", "s", "");
+	REFUSE("InvalidOption", "follow yield hold", 1, "policy", "s", "Hold");
+	REFUSE("InvalidOption", "a string", 1, "policy", "u", 2);
+	REFUSE("InvalidOption", "auto pre-content", 1, "arbitration", "s", "");
+	REFUSE("InvalidOption", "auto pre-content", 1, "arbitration", "s", "layout-lease");
+	REFUSE("InvalidOption", "auto pre-content", 1, "arbitration", "s", "pre-content\n");
+	REFUSE("InvalidOption", "a string", 1, "arbitration", "b", 1);
+	REFUSE("InvalidOption", "a 64-bit", 1, "grace_usec", "u", 1);
+	REFUSE("InvalidOption", "MaxGraceUSec", 1, "grace_usec", "t", LONG + 1);
+	REFUSE("InvalidOption", "MaxGraceUSec", 1, "grace_usec", "t", UINT64_MAX);
+	REFUSE("InvalidOption", "no option 'grace'", 1, "grace", "t", UINT64_C(1));
+	check(!configure(region.id, &r, "session", "other"));
+	expect_error(&r, "InvalidOption", "no option 'session'");
+	check(!call_region_options(owner, region.id, "Configure", &r, 1, "detached", "b", 1));
+	expect_error(&r, "InvalidOption", "no option 'detached'");
+	/* one good and one bad option: nothing of it */
+	check(!call_region_options(owner, region.id, "Configure", &r, 2, "policy", "s", "follow",
+				   "arbitration", "s", "none"));
+	expect(region.id, "yield", "2000000");
+	expect_degraded(region.id, "");
+	release(&region, fd);
+	check(!configure(region.id, &r, "policy", "follow"));
+	check_text(r.error, "NoSuchRegion");
+}
+
+/* The keeper goes while it is asked. */
+static void test_keeper_lost(void)
+{
+	int fd = make_memfd(8192);
+	struct reply region;
+	sd_bus_message *m;
+	struct later l;
+
+	check(register_region(owner, fd, 0, 0, "rw", &region, 1, "session", "s", "doomed"));
+	world_tell_keeper(&world, getuid(), "doomed", "crash");
+	m = new_region_call(owner, region.id, "Configure");
+	add_options(m, 1, "policy", "s", "follow");
+	send_later(owner, m, &l);
+	await_answer(owner, &l);
+	/* it may have been done before, or have found nothing any more */
+	check(!*l.reply.error || !strcmp(l.reply.error, "KeeperLost") ||
+	      !strcmp(l.reply.error, "NoSuchRegion"));
+	until(!region_exists(owner, region.id));
+	close(fd);
+	forget_signals(owner);
+	forget_signals(watcher);
+}
+
+int main(void)
+{
+	world_begin(&world, "[regions]\nmax_grace_msec = 10000\n");
+	owner = connect_client(&world);
+	watcher = connect_client(&world);
+	listen_signals(owner);
+	subscribe(watcher);
+	test_input();
+	test_policies();
+	test_effect();
+	test_arbitration();
+	test_told();
+	test_keeper_lost();
+	forget_signals(owner);
+	forget_signals(watcher);
+	disconnect(watcher);
+	disconnect(owner);
+	world_end(&world);
+	return 0;
+}
