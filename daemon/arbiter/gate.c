@@ -20,9 +20,9 @@
 #include <unistd.h>
 
 #include "arbiter/fanotify-kernel.h"
-#include "arbiter/gate-classify.h"
 #include "arbiter/gate-marks.h"
 #include "arbiter/gate-proc.h"
+#include "arbiter/gate-question.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/deadman.h"
@@ -30,14 +30,17 @@
 
 #define LOOK_USEC 10000
 #define OVER_LIMIT_USEC (10 * USEC_PER_SEC)
+#define UNDECIDED_USEC USEC_PER_SEC
 #define EVENTS_PER_WAKE 64
 
+/* Somebody who waits, or was let through. @p.number 0: it is not known yet what he wants. */
 struct passage_state {
 	struct gate_passage p;
 	struct mark *mark; /* NULL: its file is no longer marked */
 	int event_fd;	   /* -1: answered, it is at work */
 	long call;
-	uint64_t until_usec; /* the deadline, then the end of patience */
+	uint64_t until_usec;	/* the deadline, then the end of patience */
+	struct gate_question q; /* while @p.number is 0 */
 	LIST_ENTRY(passage_state) passages;
 };
 
@@ -86,7 +89,8 @@ static void end(struct gate *g, struct passage_state *s)
 	LIST_REMOVE(s, passages);
 	free(s);
 	g->n_passages--;
-	g->ops->over(g->userdata, number);
+	if (number)
+		g->ops->over(g->userdata, number);
 }
 
 static void answer(struct gate *g, struct passage_state *s, int error)
@@ -132,10 +136,86 @@ static bool has_ended(const struct passage_state *s)
 	return gate_parse_call(call, arguments) != s->call;
 }
 
+/* Announce it, and note for how long it may wait. */
+static void announce(struct gate *g, struct passage_state *s, const struct gate_verdict *v)
+{
+	uint64_t number = ++g->last, patience;
+
+	s->p.number = number;
+	s->p.offset = v->offset;
+	s->p.length = v->length;
+	s->p.cause = v->cause;
+	s->p.pid = proc_group_of(s->p.tid);
+	patience = g->ops->wanted(g->userdata, &s->p);
+	s = find_passage(g, number);
+	if (s && s->event_fd >= 0)
+		s->until_usec = now_monotonic_usec() + patience;
+}
+
+static void drop(struct gate *g, struct passage_state *s)
+{
+	LIST_REMOVE(s, passages);
+	g->n_passages--;
+	free(s);
+}
+
+static void pass(const struct gate *g, int event_fd)
+{
+	respond(g, event_fd, 0);
+	close(event_fd);
+}
+
+static void decide(struct gate *g, struct passage_state *s, bool last_try)
+{
+	struct gate_verdict v;
+	int fd = s->event_fd;
+
+	if (!question_answer(&s->q, s->p.tid, last_try, &v, &s->call))
+		return;
+	if (v.passes) {
+		drop(g, s);
+		pass(g, fd);
+	} else {
+		announce(g, s, &v);
+	}
+}
+
+/* Takes the event's descriptor over. */
+static void begin_passage(struct gate *g, struct mark *m, int event_fd, pid_t tid,
+			  const struct gate_question *q)
+{
+	struct passage_state *s = g->n_passages < g->limits.passages ? calloc(1, sizeof(*s)) : NULL;
+	const struct timeval soon = timeval_from_usec(LOOK_USEC);
+
+	if (!s) {
+		if (!g->full_reported)
+			log_warning(
+				"%u operations wait at guarded files, which is the limit (pre_content_waiters): "
+				"others pass unasked",
+				g->n_passages);
+		g->full_reported = true;
+		pass(g, event_fd);
+		return;
+	}
+	g->full_reported = false;
+	s->p = (struct gate_passage){ .device = m->device, .inode = m->inode, .tid = tid };
+	s->q = *q;
+	s->mark = m;
+	s->event_fd = event_fd;
+	s->until_usec = now_monotonic_usec() + UNDECIDED_USEC;
+	LIST_INSERT_HEAD(&g->passages, s, passages);
+	g->n_passages++;
+	if (!event_pending(g->look, EV_TIMEOUT, NULL))
+		event_add(g->look, &soon);
+	decide(g, s, false);
+}
+
 static void look_after(struct gate *g, struct passage_state *s, uint64_t now)
 {
 	if (has_ended(s)) {
 		end(g, s);
+	} else if (!s->p.number && s->event_fd >= 0) {
+		decide(g, s, now >= s->until_usec);
 	} else if (now >= s->until_usec) {
 		if (s->event_fd >= 0) {
 			uint64_t number = s->p.number;
@@ -164,48 +244,6 @@ static void on_look(evutil_socket_t fd, short what, void *userdata)
 		event_add(g->look, &again);
 }
 
-static void begin_passage(struct gate *g, struct mark *m, const struct fanotify_event_metadata *e,
-			  const struct gate_verdict *v, long call)
-{
-	struct passage_state *s = g->n_passages < g->limits.passages ? calloc(1, sizeof(*s)) : NULL;
-	const struct timeval soon = timeval_from_usec(LOOK_USEC);
-	uint64_t number, patience;
-
-	if (!s) {
-		if (!g->full_reported)
-			log_warning(
-				"%u operations wait at guarded files, which is the limit (pre_content_waiters): "
-				"others pass unasked",
-				g->n_passages);
-		g->full_reported = true;
-		respond(g, e->fd, 0);
-		close(e->fd);
-		return;
-	}
-	g->full_reported = false;
-	s->p = (struct gate_passage){ .number = ++g->last,
-				      .device = m->device,
-				      .inode = m->inode,
-				      .offset = v->offset,
-				      .length = v->length,
-				      .cause = v->cause,
-				      .pid = proc_group_of(e->pid),
-				      .tid = e->pid };
-	s->mark = m;
-	s->event_fd = e->fd;
-	s->call = call;
-	s->until_usec = UINT64_MAX;
-	LIST_INSERT_HEAD(&g->passages, s, passages);
-	g->n_passages++;
-	if (!event_pending(g->look, EV_TIMEOUT, NULL))
-		event_add(g->look, &soon);
-	number = s->p.number;
-	patience = g->ops->wanted(g->userdata, &s->p);
-	s = find_passage(g, number);
-	if (s && s->event_fd >= 0)
-		s->until_usec = now_monotonic_usec() + patience;
-}
-
 /* A thread is in one call at a time: whatever it was at before is over. */
 static void end_earlier(struct gate *g, pid_t tid)
 {
@@ -218,55 +256,23 @@ static void end_earlier(struct gate *g, pid_t tid)
 	}
 }
 
-static void read_range(const struct fanotify_event_metadata *e, struct gate_question *q)
-{
-	const char *at = (const char *)e + e->metadata_len, *last = (const char *)e + e->event_len;
-
-	while (at + sizeof(struct fanotify_event_info_header) <= last) {
-		struct kernel_info_range r;
-
-		memcpy(&r, at, sizeof(struct fanotify_event_info_header));
-		if (r.len < sizeof(struct fanotify_event_info_header) || at + r.len > last)
-			return;
-		if (r.info_type == FAN_EVENT_INFO_TYPE_RANGE && r.len >= sizeof(r)) {
-			memcpy(&r, at, sizeof(r));
-			q->has_range = true;
-			q->offset = r.offset;
-			q->count = r.count;
-			return;
-		}
-		at += r.len;
-	}
-}
-
 static void on_permission(struct gate *g, const struct fanotify_event_metadata *e)
 {
 	struct gate_question q = { .is_open = !(e->mask & FAN_PRE_ACCESS) };
-	struct gate_verdict v = { .passes = true };
-	uint64_t arguments[6];
 	struct mark *m = NULL;
-	char call[200];
 	struct stat st;
-	long number = -1;
 
-	if (!g->ops->is_ours(g->userdata, e->pid) && fstat(e->fd, &st) == 0 &&
-	    (m = marks_find(&g->marks, st.st_dev, st.st_ino))) {
-		q.call = proc_read_call(e->pid, call, sizeof(call)) ? call : NULL;
-		number = gate_parse_call(q.call, arguments);
-		q.size = (uint64_t)st.st_size;
-		q.shares_blocks = m->shares_blocks;
-		if (q.is_open && number == GATE_OPENAT2)
-			q.has_how = proc_read_how(e->pid, arguments[2], &q.how_flags);
-		read_range(e, &q);
-		v = gate_classify(&q);
-	}
 	end_earlier(g, e->pid);
-	if (!v.passes && m) {
-		begin_passage(g, m, e, &v, number);
+	if (!g->ops->is_ours(g->userdata, e->pid) && fstat(e->fd, &st) == 0)
+		m = marks_find(&g->marks, st.st_dev, st.st_ino);
+	if (!m) {
+		pass(g, e->fd);
 		return;
 	}
-	respond(g, e->fd, 0);
-	close(e->fd);
+	q.size = (uint64_t)st.st_size;
+	q.shares_blocks = m->shares_blocks;
+	question_read_range(&q, e);
+	begin_passage(g, m, e->fd, e->pid, &q);
 }
 
 static void on_event(struct gate *g, const struct fanotify_event_metadata *e)

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-authorize.c - what takes more than ownership: polkit is asked, with the right words, and its answer
- * counts; no answer of whatever kind is a no; nothing else waits meanwhile, and nothing is left of a question
- * whose asker went away.
+ * test-authorize.c - what takes more than ownership: polkit is asked, with the right words, and its answer counts; no answer of
+ * whatever kind is a no; nothing else waits meanwhile, and nothing is left of a question whose asker went away.
  *
- * polkit is served here: questions are kept until the test answers them. The one who asks is nobody if we
- * are root, else ourselves; in both cases /bin/sh is another's file.
+ * polkit is served here: questions are kept until the test answers them. Who asks is no root; /bin/sh is another's.
  */
 #include <fcntl.h>
 #include <inttypes.h>

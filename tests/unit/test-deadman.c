@@ -45,8 +45,7 @@ static int child(enum end end)
 		raise(SIGSTOP);
 	if (end == DISARMS) {
 		deadman_free(d);
-		usleep(2 * SWITCH_USEC);
-		_exit(7);
+		event_base_loop(base, 0); /* until leave() */
 	}
 	for (;;)
 		;
