@@ -149,8 +149,8 @@ void guard_ask_for_break(struct guard *g, struct guard_effects *out, uint64_t no
 	bool patient = g->holding && g->policy != POLICY_FOLLOW;
 
 	g->broken = false;
-	ask(g, out, now_usec, g->break_start, g->break_end, now_usec + (patient ? g->grace_usec : 0),
-	    g->cause);
+	ask(g, out, now_usec, g->break_start, g->break_end,
+	    patient ? g->break_began_usec + g->grace_usec : now_usec, g->cause);
 }
 
 void guard_go_on(struct guard *g, struct guard_effects *out, uint64_t now_usec)
@@ -190,6 +190,7 @@ void guard_note_break(struct guard *g, const struct guard_event *e)
 	g->break_id = e->break_id;
 	g->break_start = e->start;
 	g->break_end = e->end;
+	g->break_began_usec = e->now_usec;
 	g->cause = e->cause;
 	g->holding = e->type == GUARD_BROKEN;
 	g->owing = true;

@@ -132,10 +132,12 @@ static void step_waiting(struct guard *g, const struct guard_event *e, struct gu
 		if (demands_any(g)) {
 			demands_expire(g, e->now_usec);
 			guard_go_on(g, out, e->now_usec);
-		} else {
+		} else if (g->watched) {
 			g->state = GUARD_ARMING;
 			g->broken = false;
 			guard_emit(g, out, GUARD_ARM);
+		} else {
+			guard_begin_refresh(g, out);
 		}
 		break;
 	case GUARD_DEMANDED:
@@ -173,6 +175,10 @@ static void step_arming(struct guard *g, const struct guard_event *e, struct gua
 			!e->error && !g->broken; /* it may be broken again before we hear that it was armed */
 		if (g->armed && !g->close_wanted && !demands_any(g)) {
 			g->state = GUARD_PROBATION;
+			guard_emit_timer(g, out, e->now_usec + guard_wait_usec(g));
+		} else if (!g->watched && !g->holding && !g->close_wanted && !demands_any(g)) {
+			/* the breaker may still be at work: as long a wait as a lease would have had */
+			g->state = GUARD_WAITING;
 			guard_emit_timer(g, out, e->now_usec + guard_wait_usec(g));
 		} else {
 			guard_go_on(g, out, e->now_usec);

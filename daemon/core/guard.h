@@ -153,8 +153,9 @@ struct guard {
 	uint64_t ask_end;
 	uint64_t fence_start;
 	uint64_t fence_end;
-	uint64_t break_start; /* of the break that is remembered while @broken */
+	uint64_t break_start; /* of the last break */
 	uint64_t break_end;
+	uint64_t break_began_usec; /* when the kernel began to wait: its own deadline counts from there */
 	struct guard_demand demand[GUARD_DEMANDS_MAX];
 };
 

@@ -177,6 +177,8 @@ bool world_act(struct world *w, enum action a)
 
 			w->guard.deadline_usec = w->guard.deadline_usec > d ? w->guard.deadline_usec - d : 0;
 			w->promised = w->promised > d ? w->promised - d : 0;
+			w->guard.break_began_usec =
+				w->guard.break_began_usec > d ? w->guard.break_began_usec - d : 0;
 			for (int i = 0; i < GUARD_DEMANDS_MAX; i++) {
 				struct guard_demand *g = &w->guard.demand[i];
 

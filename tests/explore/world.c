@@ -277,7 +277,7 @@ void world_normalize(struct world *w)
 	if (g->state != GUARD_ASKED && g->state != GUARD_FENCING && g->state != GUARD_CLOSING)
 		g->ask_start = g->ask_end = 0;
 	if (!g->broken && !g->holding)
-		g->break_start = g->break_end = 0;
+		g->break_start = g->break_end = g->break_began_usec = 0;
 	if (!w->timer_armed)
 		w->timer_at = 0;
 	w->region.deadline_usec = 0;
