@@ -6,7 +6,8 @@
  *	Each operation with arbitration "auto", with "pre-content", and with policy hold. Prints tab-separated:
  *	filesystem, operation, arbitration, mode, notice (before, after, none), waits (yes, no), result ("ok" or the errno's name)
  *   arbitration-probe runs DIRECTORY OPERATION ARBITRATION GRACE-MSEC N [acknowledge]
- *	N times: how long the operation took, in microseconds, and, on the same line, how long without a registration.
+ *	N times: how long the operation took, in microseconds, and, on the same line, how long without a registration. The shell
+ *	commands in PROBE_BEFORE and PROBE_AFTER are run before and after each operation on a registered file (to stop or kill somebody).
  *
  * The region's owner, this program, is asked and stays silent (or acknowledges at once), so an operation that is arbitrated waits for the
  * grace. The operation runs in a process of its own. Talks to the daemon over the system bus without the library, so that it can be used
@@ -284,6 +285,35 @@ static int table(char **arguments)
 	return 0;
 }
 
+/* 0: it cannot be told now. 1: its state is @state. */
+static int has_state(const char *state)
+{
+	char *now = NULL;
+	int r = sd_bus_get_property_string(bus, RDMAREG_BUS_NAME, region_path, RDMAREG_REGION_INTERFACE, "State", NULL,
+					   &now);
+	bool same = r >= 0 && !strcmp(now, state);
+
+	free(now);
+	return same;
+}
+
+static void wait_until_live(void)
+{
+	for (uint64_t until = now_usec() + PATIENCE_USEC; !has_state("live");) {
+		if (now_usec() > until)
+			fail("waiting for the region to be live", -ETIMEDOUT, NULL);
+		turn(20000);
+	}
+}
+
+static void shell(const char *variable)
+{
+	const char *command = getenv(variable);
+
+	if (command && system(command) != 0)
+		fail(command, -ECHILD, NULL);
+}
+
 static int runs(char **arguments)
 {
 	const struct operation *o = operation_find(arguments[1]);
@@ -302,8 +332,10 @@ static int runs(char **arguments)
 		clear_scene(&s);
 		set_scene(&s, arguments[0]);
 		register_region(s.fd, arguments[2], "yield", grace_usec, &g);
+		shell("PROBE_BEFORE");
 		with = run(o, &s);
-		settle();
+		shell("PROBE_AFTER");
+		wait_until_live();
 		printf("%" PRIu64 " %" PRIu64 " %s\n", with.ended_usec - with.began_usec,
 		       without.ended_usec - without.began_usec, error_name(with.error));
 		fflush(stdout);

@@ -1,0 +1,58 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# How long a filesystem operation really waits: the same truncate many times, with everybody silent, and with the daemon or the keeper
+# stopped, killed, or starting anew in the middle. Sourced after lib.sh; as a program (./run deadlines [N]) it prints a table.
+#
+# Wait is: took - what it takes without a registration - the deadline that holds then. The deadline is the grace; with the keeper stopped it is
+# the kernel's (grace and margin); with the daemon stopped and pre-content events it is the watchdog that kills the daemon.
+
+DEADLINE_GRACE=200
+DAEMON_PID=/run/lab/rdmaregd.pid
+
+# deadline_runs NAME N DIRECTORY ARBITRATION DEADLINE-MSEC [BEFORE AFTER] - prints a row; fails if an operation did not come back.
+deadline_runs() {
+	local name=$1 n=$2 dir=$3 arbitration=$4 deadline=$5
+	PROBE_BEFORE=${6:-true} PROBE_AFTER=${7:-true} \
+		"$RDMAREG_TESTS/arbitration-probe" runs "$dir" truncate "$arbitration" $DEADLINE_GRACE "$n" >/tmp/runs || return 1
+	awk -v name="$name" -v deadline="$deadline" '
+		{ wait[NR] = ($1 - $2) / 1000 - deadline; bad += $3 != "ok" }
+		END {
+			n = asort(wait)
+			late = 0
+			for (i = 1; i <= n; i++) late += wait[i] > 100
+			printf "%-44s %5d %9.1f %9.1f %9.1f %9.1f %6d\n", name, n, wait[1], wait[int((n + 1) / 2)],
+				wait[int(n * 0.99 + 0.99)], wait[n], late
+			exit bad > 0
+		}' /tmp/runs
+}
+
+restart_daemon() {
+	kill -9 "$(cat $DAEMON_PID)" 2>/dev/null
+	product_up
+}
+
+deadlines() { # N
+	local n=$1 stop="kill -STOP \$(cat $DAEMON_PID)" go="kill -CONT \$(cat $DAEMON_PID)"
+	local again='. /lab/guest/lib.sh; product_up >/dev/null' kill="kill -9 \$(cat $DAEMON_PID)"
+	local watchdog=5000 margin=500
+	printf '%-44s %5s %9s %9s %9s %9s %6s\n' "milliseconds beyond the deadline" runs least median p99 most '>100'
+	deadline_runs "layout-lease, holders silent" "$n" /mnt/xfs auto $DEADLINE_GRACE || return 1
+	deadline_runs "layout-lease on DAX, holders silent" "$n" /mnt/xfsdax auto $DEADLINE_GRACE || return 1
+	deadline_runs "pre-content (ext4), holders silent" "$n" /mnt/ext4 pre-content $DEADLINE_GRACE || return 1
+	deadline_runs "layout-lease, daemon stopped" "$n" /mnt/xfs auto $DEADLINE_GRACE "$stop" "$go" || return 1
+	deadline_runs "layout-lease, daemon killed" $((n / 4 + 1)) /mnt/xfs auto $DEADLINE_GRACE "$kill" "$again" || return 1
+	deadline_runs "layout-lease, daemon starting anew" $((n / 4 + 1)) /mnt/xfs auto $DEADLINE_GRACE \
+		"$kill; $again &" "wait; sleep 0.2; . /lab/guest/lib.sh; wait_for bus_has_owner $RDMAREG_BUS_NAME" || return 1
+	deadline_runs "layout-lease, keeper stopped" $((n / 4 + 1)) /mnt/xfs auto $((DEADLINE_GRACE + margin)) \
+		"kill -STOP \$(pgrep -x rdmareg-keeper)" "kill -CONT \$(pgrep -x rdmareg-keeper)" || return 1
+	deadline_runs "pre-content, daemon killed (lets go at once)" $((n / 4 + 1)) /mnt/ext4 pre-content 0 "$kill" "$again" || return 1
+	deadline_runs "pre-content, daemon stopped (watchdog)" $((n / 50 + 1)) /mnt/ext4 pre-content $watchdog "$stop" "$again"
+}
+
+if [ "${BASH_SOURCE[0]}" = "$0" ]; then
+	. /lab/guest/lib.sh
+	lab_setup >&2 && product_up >&2 || exit 1
+	echo "# Linux $(uname -r), $(nproc) processors, grace $DEADLINE_GRACE ms"
+	deadlines "${1:-1000}"
+fi

@@ -1,0 +1,122 @@
+#!/bin/bash
+# boot: plain
+# timeout: 500
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# What else can happen to a file and what is below it: unlinked, renamed, remounted, its filesystem full, its disk broken, its filesystem shut down, the
+# adapter taken away. Each has one outcome, and what is registered can be released after all of them.
+. /lab/guest/lib.sh
+. /lab/guest/regions.sh
+kernel_at_least 6.15 || skip_all "no on-demand paging in this kernel's rdma_rxe"
+modprobe -a loop dm_mod
+product_up || exit 1
+noise /tmp/sent 4
+sent=$(sha256sum </tmp/sent)
+
+# open_region FILE [OPTION...] - exported; sets r, id, ticket
+open_region() {
+	r=$(register "$@" --export) || { not_ok "register $1"; return 1; }
+	id=$(field id "$r") ticket=$(field ticket "$r")
+}
+available() { stat -f -c '%a' "$1"; }
+grew_back() { [ "$(available "$1")" -ge "$2" ]; }
+put_fails() { ! on_b rdmaregctl put /tmp/sent "$ticket" >/tmp/put.log 2>&1; }
+
+# made_of IMAGE DIRECTORY MIB MKFS... - a small filesystem in a file
+made_of() {
+	local image=$1 dir=$2 mib=$3
+	shift 3
+	truncate -s "${mib}M" "$image" && "$@" "$image" >/dev/null && mkdir -p "$dir" && mount -o loop "$image" "$dir"
+}
+
+for fs in xfs ext4; do
+	# unlinked: it lives on while it is registered, and its blocks come back afterwards
+	before=$(available /mnt/$fs)
+	zeroes /mnt/$fs/file 64
+	open_region /mnt/$fs/file
+	rm /mnt/$fs/file
+	check "$fs: an unlinked file can be written" on_b rdmaregctl put /tmp/sent "$ticket"
+	on_b rdmaregctl get "$ticket" /tmp/got --length 4M
+	expect_equal "$fs: and read" "$sent" "$(sha256sum </tmp/got)"
+	check "$fs: its state is live" region_is "$id" state live
+	check "$fs: release" rdmaregctl release "$id"
+	check "$fs: its blocks are free again" wait_for grew_back /mnt/$fs $((before - 2048))
+
+	# renamed: the region is the file's, not the name's
+	zeroes /mnt/$fs/file 4
+	open_region /mnt/$fs/file
+	mv /mnt/$fs/file /mnt/$fs/other
+	check "$fs: a renamed file can be written" on_b rdmaregctl put /tmp/sent "$ticket"
+	expect_equal "$fs: under its new name" "$sent" "$(sync /mnt/$fs/other; sha256sum </mnt/$fs/other)"
+
+	# read-only: not while somebody may write to it
+	check "$fs: a remount read-only is refused while a rw region is there" \
+		sh -c "! mount -o remount,ro /mnt/$fs 2>/dev/null"
+	check "$fs: and nothing has happened" on_b rdmaregctl put /tmp/sent "$ticket"
+	check "$fs: release" rdmaregctl release "$id"
+	check "$fs: now it can be remounted" wait_for mount -o remount,ro /mnt/$fs
+	check "$fs: a region to read can be had of it" open_region /mnt/$fs/other --access r
+	check "$fs: and be read" on_b rdmaregctl get "$ticket" /tmp/got
+	check "$fs: release" rdmaregctl release "$id"
+	mount -o remount,rw /mnt/$fs
+done
+
+# a full filesystem: the write that needs a block fails, and only that
+check "a small ext4" made_of /mnt/tmpfs/small.image /mnt/small 32 mkfs.ext4 -q -F
+truncate -s 4M /mnt/small/sparse
+open_region /mnt/small/sparse
+head -c 64M /dev/zero >/mnt/small/filler 2>/dev/null
+check "full: a peer's write fails" put_fails
+check "full: it says what happened ($(head -c 100 /tmp/put.log))" test -s /tmp/put.log
+check "full: the region lives" region_is "$id" state live
+rm /mnt/small/filler
+sync -f /mnt/small
+check "with room again the same write works" on_b rdmaregctl put /tmp/sent "$ticket"
+expect_equal "and the bytes are there" "$sent" "$(sync /mnt/small/sparse; sha256sum </mnt/small/sparse)"
+check "full: release" rdmaregctl release "$id"
+umount /mnt/small
+
+# a disk that breaks: reads that need it fail, writing back says so
+truncate -s 64M /mnt/tmpfs/disk.image
+loop=$(losetup --show -f /mnt/tmpfs/disk.image)
+sectors=$(blockdev --getsz "$loop")
+dmsetup create lab-disk --table "0 $sectors linear $loop 0"
+mkfs.ext4 -q -F /dev/mapper/lab-disk
+mkdir -p /mnt/disk
+mount /dev/mapper/lab-disk /mnt/disk
+noise /mnt/disk/file 4
+sync -f /mnt/disk
+echo 3 >/proc/sys/vm/drop_caches
+open_region /mnt/disk/file --no-warm
+dmsetup suspend --noflush lab-disk
+dmsetup load lab-disk --table "0 $sectors error"
+dmsetup resume lab-disk
+check "broken disk: a peer's read fails" sh -c "! ip netns exec b rdmaregctl get '$ticket' /tmp/got >/dev/null 2>&1"
+check "broken disk: the region is still there" region_is "$id" state live
+check "broken disk: sync says so" sh -c "! rdmaregctl sync $id 2>/tmp/sync.log && grep -qi 'cannot be written back\|Input/output' /tmp/sync.log"
+check "broken disk: release" rdmaregctl release "$id"
+dmsetup suspend --noflush lab-disk
+dmsetup load lab-disk --table "0 $sectors linear $loop 0"
+dmsetup resume lab-disk
+check "broken disk: nothing holds it" wait_for umount /mnt/disk
+dmsetup remove lab-disk
+losetup -d "$loop"
+
+# a filesystem that was shut down
+check "an XFS to break" made_of /mnt/tmpfs/broken.image /mnt/broken 320 mkfs.xfs -q
+zeroes /mnt/broken/file 4
+open_region /mnt/broken/file --no-warm
+xfs_io -x -c shutdown /mnt/broken
+check "shut down: a peer's write fails" put_fails
+check "shut down: release" rdmaregctl release "$id"
+check "shut down: it can be unmounted" wait_for umount /mnt/broken
+
+# the adapter goes: regions are lost, honestly, and with the adapter back there can be new ones
+zeroes /mnt/xfs/file 4
+open_region /mnt/xfs/file
+rdma link delete rxea
+check "without an adapter the region is gone" wait_for region_gone "$id"
+rdma link add rxea type rxe netdev veth-a
+registered_again() { rdmaregctl register /mnt/xfs/file >/tmp/again.log 2>&1; }
+check "with one there are regions again" wait_for registered_again
+finish
