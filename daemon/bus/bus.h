@@ -49,7 +49,7 @@ LIST_HEAD(joins, join);
 struct client {
 	uint64_t number; /* never used twice; the core's name for it */
 	uint32_t uid;
-	uint32_t pid; /* for the log */
+	uint32_t pid; /* for the log and FindHolders */
 	bool subscribed;
 	uint64_t began; /* when process @pid started, as its stat file has it; 0: unknown */
 	uint64_t told;	/* the last signal it was sent */

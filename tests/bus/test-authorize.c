@@ -1,117 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-authorize.c - what takes more than ownership: polkit is asked, with the right words, and its answer counts; no answer of
- * whatever kind is a no; nothing else waits meanwhile, and nothing is left of a question whose asker went away.
+ * test-authorize.c - what takes more than ownership: polkit is asked, with the right words, and its answer
+ * counts; no answer of whatever kind is a no; nothing else waits meanwhile, and nothing is left of a question
+ * whose asker went away.
  *
- * polkit is served here: questions are kept until the test answers them. Who asks is no root; /bin/sh is another's.
+ * polkit is fake-polkit.h's: questions are kept until the test answers them. The one who asks is nobody if we
+ * are root, else ourselves; in both cases /bin/sh is another's file.
  */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <unistd.h>
 
+#include "fake-polkit.h"
 #include "harness.h"
 
 #define NOBODY 65534
 #define PAGE 4096u
-#define POLKIT "org.freedesktop.PolicyKit1"
-#define POLKIT_PATH "/org/freedesktop/PolicyKit1/Authority"
-#define POLKIT_INTERFACE "org.freedesktop.PolicyKit1.Authority"
-#define MANY 16
 
 static struct world world;
-static sd_bus *polkit;	/* its side of the bus */
 static sd_bus *asker;	/* who has no right of his own */
 static sd_bus *watcher; /* somebody else, who is never kept waiting */
-
-/* Questions that wait for an answer. */
-static struct {
-	sd_bus_message *message;
-	char kind[32];
-	char subject[64];
-	char action[64];
-	char path[256];
-	uint32_t flags;
-	char cancellation[64];
-} question[MANY];
-static size_t questions;
-static char cancelled[MANY][64];
-static size_t cancellations;
-
-static int on_check(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-	const char *kind, *subject, *action, *key, *path, *cancellation;
-	uint32_t flags;
-
-	(void)userdata, (void)error;
-	check(questions < MANY);
-	check(sd_bus_message_read(m, "(sa{sv})sa{ss}us", &kind, 1, &key, "s", &subject, &action, 1, &key,
-				  &path, &flags, &cancellation) > 0);
-	check_text(key, "path");
-	question[questions].message = sd_bus_message_ref(m);
-	snprintf(question[questions].kind, sizeof(question[0].kind), "%s", kind);
-	snprintf(question[questions].subject, sizeof(question[0].subject), "%s", subject);
-	snprintf(question[questions].action, sizeof(question[0].action), "%s", action);
-	snprintf(question[questions].path, sizeof(question[0].path), "%s", path);
-	snprintf(question[questions].cancellation, sizeof(question[0].cancellation), "%s", cancellation);
-	question[questions++].flags = flags;
-	return 1;
-}
-
-static int on_cancel(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-	const char *id;
-
-	(void)userdata, (void)error;
-	check(cancellations < MANY && sd_bus_message_read(m, "s", &id) > 0);
-	snprintf(cancelled[cancellations++], sizeof(cancelled[0]), "%s", id);
-	return sd_bus_reply_method_return(m, NULL);
-}
-
-/* Not a vtable: that would see to it that answers are well-formed. */
-static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-	if (sd_bus_message_is_method_call(m, POLKIT_INTERFACE, "CheckAuthorization"))
-		return on_check(m, userdata, error);
-	if (sd_bus_message_is_method_call(m, POLKIT_INTERFACE, "CancelCheckAuthorization"))
-		return on_cancel(m, userdata, error);
-	return 0;
-}
-
-static void start_polkit(void)
-{
-	polkit = connect_client(&world);
-	check(sd_bus_add_object(polkit, NULL, POLKIT_PATH, on_message, NULL) >= 0);
-	check(sd_bus_request_name(polkit, POLKIT, 0) >= 0);
-}
-
-static void serve_polkit(void)
-{
-	while (sd_bus_process(polkit, NULL) > 0)
-		;
-}
-
-/* Waits until @n questions wait. */
-static void await_questions(size_t n)
-{
-	until((serve_polkit(), questions >= n));
-	check(questions == n);
-}
-
-static void forget_questions(void)
-{
-	while (questions)
-		sd_bus_message_unref(question[--questions].message);
-	cancellations = 0;
-}
-
-/* Answers the oldest question. */
-static void answer(bool authorized, bool challenge)
-{
-	check(sd_bus_reply_method_return(question[0].message, "(bba{ss})", (int)authorized, (int)challenge,
-					 0) >= 0);
-	check(sd_bus_flush(polkit) >= 0);
-	forget_questions();
-}
 
 static int open_theirs(void)
 {
@@ -157,9 +65,9 @@ static struct reply hold(bool authorized, bool challenge, bool interactive)
 	check(sd_bus_message_set_allow_interactive_authorization(m, interactive) >= 0);
 	send_later(asker, m, &l);
 	close(fd);
-	await_questions(1);
-	check(question[0].flags == interactive);
-	answer(authorized, challenge);
+	polkit_await(1);
+	check(polkit.question[0].flags == interactive);
+	polkit_answer(authorized, challenge);
 	await_answer(asker, &l);
 	return l.reply;
 }
@@ -200,15 +108,15 @@ static void test_question(void)
 	check(sd_bus_get_unique_name(asker, &name) >= 0);
 	send_later(asker, new_hold(asker, fd), &l);
 	close(fd); /* the daemon's own stays open as long as it takes */
-	await_questions(1);
-	check_text(question[0].kind, "system-bus-name");
-	check_text(question[0].subject, name);
-	check_text(question[0].action, RDMAREG_ACTION_HOLD);
-	check(strstr(question[0].path, "sh") && *question[0].cancellation);
+	polkit_await(1);
+	check_text(polkit.question[0].kind, "system-bus-name");
+	check_text(polkit.question[0].subject, name);
+	check_text(polkit.question[0].action, RDMAREG_ACTION_HOLD);
+	check(strstr(polkit.question[0].path, "sh") && *polkit.question[0].cancellation);
 	/* everybody else is served, the asker, too */
 	check(!is_answered(asker, &l) && !l.done);
 	check(get_manager_number(watcher, "Regions") == 0 && get_manager_number(asker, "Regions") == 0);
-	answer(true, false);
+	polkit_answer(true, false);
 	await_answer(asker, &l);
 	check_text(l.reply.error, "");
 	expect_property(asker, l.reply.id, "Policy", "hold");
@@ -243,26 +151,26 @@ static void test_failures(void)
 
 		send_later(asker, new_hold(asker, fd), &l);
 		close(fd);
-		await_questions(1);
+		polkit_await(1);
 		switch (i) {
 		case 0:
-			check(sd_bus_reply_method_errorf(question[0].message, POLKIT ".Error.Failed",
+			check(sd_bus_reply_method_errorf(polkit.question[0].message,
+							 "org.freedesktop.PolicyKit1.Error.Failed",
 							 "bad\ntemper") >= 0);
 			break;
 		case 1:
-			check(sd_bus_reply_method_return(question[0].message, NULL) >= 0);
+			check(sd_bus_reply_method_return(polkit.question[0].message, NULL) >= 0);
 			break;
 		case 2:
-			check(sd_bus_reply_method_return(question[0].message, "(tta{ss})", UINT64_C(1),
+			check(sd_bus_reply_method_return(polkit.question[0].message, "(tta{ss})", UINT64_C(1),
 							 UINT64_C(1), 0) >= 0);
 			break;
 		default:
-			forget_questions();
-			disconnect(polkit);
-			start_polkit();
+			polkit_stop();
+			polkit_start(&world);
 		}
-		check(sd_bus_flush(polkit) >= 0);
-		forget_questions();
+		check(sd_bus_flush(polkit.bus) >= 0);
+		polkit_forget();
 		await_answer(asker, &l);
 		check_text(l.reply.error, "AccessDenied");
 		if (i == 0)
@@ -279,26 +187,26 @@ static void test_configure(void)
 
 	check(register_region(asker, fd, 0, PAGE, "r", &region, 0));
 	send_later(asker, new_configure(asker, region.id), &l);
-	await_questions(1);
-	check_text(question[0].action, RDMAREG_ACTION_HOLD);
-	answer(false, false);
+	polkit_await(1);
+	check_text(polkit.question[0].action, RDMAREG_ACTION_HOLD);
+	polkit_answer(false, false);
 	await_answer(asker, &l);
 	expect_error(&l.reply, "AccessDenied", "polkit says no");
 	expect_property(asker, region.id, "Policy", "yield");
 	send_later(asker, new_configure(asker, region.id), &l);
-	await_questions(1);
-	answer(true, false);
+	polkit_await(1);
+	polkit_answer(true, false);
 	await_answer(asker, &l);
 	check_text(l.reply.error, "");
 	expect_property(asker, region.id, "Policy", "hold");
 	/* it holds already, and may go back without asking anybody */
 	check(finish_call(asker, new_configure(asker, region.id), &r));
 	check(call_region_options(asker, region.id, "Configure", &r, 1, "policy", "s", "follow"));
-	/* the region ends while polkit thinks */
+	/* it ends while polkit thinks */
 	send_later(asker, new_configure(asker, region.id), &l);
-	await_questions(1);
+	polkit_await(1);
 	release(region.id);
-	answer(true, false);
+	polkit_answer(true, false);
 	await_answer(asker, &l);
 	check_text(l.reply.error, "NoSuchRegion");
 	close(fd);
@@ -312,16 +220,16 @@ static void test_evict(void)
 
 	check(register_region(asker, fd, 0, 0, "rw", &region, 0));
 	send_later(asker, new_evict(asker, fd), &l);
-	await_questions(1);
-	check_text(question[0].action, RDMAREG_ACTION_EVICT);
-	answer(false, false);
+	polkit_await(1);
+	check_text(polkit.question[0].action, RDMAREG_ACTION_EVICT);
+	polkit_answer(false, false);
 	await_answer(asker, &l);
 	expect_error(&l.reply, "AccessDenied", RDMAREG_ACTION_EVICT);
 	check(region_exists(asker, region.id));
 	listen_signals(asker);
 	send_later(asker, new_evict(asker, fd), &l);
-	await_questions(1);
-	answer(true, false);
+	polkit_await(1);
+	polkit_answer(true, false);
 	check(acknowledge(asker, region.id, await_request(asker, "unmount"), &region));
 	await_answer(asker, &l);
 	check_text(l.reply.error, "");
@@ -347,18 +255,18 @@ static void test_vanish(void)
 	for (int i = 0; i < 3; i++)
 		send_later(b, i ? new_hold(b, fd) : new_evict(b, fd), &l[i]);
 	close(fd);
-	await_questions(3);
+	polkit_await(3);
 	until(world_descriptors(&world) == before + 3); /* one each, whatever else the message had */
-	kept = sd_bus_message_ref(question[0].message);
-	strcpy(cancellation, question[0].cancellation);
+	kept = sd_bus_message_ref(polkit.question[0].message);
+	strcpy(cancellation, polkit.question[0].cancellation);
 	disconnect(b);
-	until((serve_polkit(), cancellations == 3));
-	check(!strcmp(cancelled[0], cancellation) || !strcmp(cancelled[1], cancellation) ||
-	      !strcmp(cancelled[2], cancellation));
+	until((polkit_serve(), polkit.cancellations == 3));
+	check(!strcmp(polkit.cancelled[0], cancellation) || !strcmp(polkit.cancelled[1], cancellation) ||
+	      !strcmp(polkit.cancelled[2], cancellation));
 	until(world_descriptors(&world) == before);
-	check(sd_bus_reply_method_return(kept, "(bba{ss})", 1, 0, 0) >= 0 && sd_bus_flush(polkit) >= 0);
+	check(sd_bus_reply_method_return(kept, "(bba{ss})", 1, 0, 0) >= 0 && sd_bus_flush(polkit.bus) >= 0);
 	sd_bus_message_unref(kept);
-	forget_questions();
+	polkit_forget();
 	check(get_manager_number(watcher, "Regions") == 0);
 }
 
@@ -371,17 +279,17 @@ static void test_bounded(void)
 
 	for (int i = 0; i < 4; i++)
 		send_later(asker, new_hold(asker, fd), &l[i]);
-	await_questions(4);
+	polkit_await(4);
 	check(!finish_call(asker, new_hold(asker, fd), &r));
 	expect_error(&r, "LimitExceeded", "pending_calls_per_client");
 	for (int i = 0; i < 4; i++)
-		check(sd_bus_reply_method_return(question[i].message, "(bba{ss})", 0, 0, 0) >= 0);
-	check(sd_bus_flush(polkit) >= 0);
+		check(sd_bus_reply_method_return(polkit.question[i].message, "(bba{ss})", 0, 0, 0) >= 0);
+	check(sd_bus_flush(polkit.bus) >= 0);
 	for (int i = 0; i < 4; i++) {
 		await_answer(asker, &l[i]);
 		check_text(l[i].reply.error, "AccessDenied");
 	}
-	forget_questions();
+	polkit_forget();
 	close(fd);
 }
 
@@ -402,8 +310,8 @@ static void test_unasked(void)
 		check(call_region(watcher, region.id, "Release", &r));
 		close(fd);
 	}
-	serve_polkit();
-	check(questions == 0);
+	polkit_serve();
+	check(polkit.questions == 0);
 }
 
 /* polkit knows no action but those of its own files. */
@@ -432,7 +340,7 @@ int main(void)
 	watcher = connect_client(&world);
 	asker = connect_asker();
 	test_without_polkit();
-	start_polkit();
+	polkit_start(&world);
 	test_question();
 	test_answers();
 	test_failures();
@@ -442,7 +350,7 @@ int main(void)
 	test_bounded();
 	test_unasked();
 	forget_signals(asker);
-	disconnect(polkit);
+	polkit_stop();
 	disconnect(asker);
 	disconnect(watcher);
 	world_end(&world);
