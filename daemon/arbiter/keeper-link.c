@@ -36,17 +36,20 @@ static void link_freep(struct link **l)
 	link_free(*l);
 }
 
-/* The one descriptor that may come along. */
-static int take_descriptor(struct msghdr *h)
+/* The one descriptor that may come along. Alignment leaves room for two, so a second one is closed here. */
+static int take_descriptor(struct msghdr *h, bool *ret_more)
 {
 	struct cmsghdr *c = CMSG_FIRSTHDR(h);
-	int fd;
+	int fds[2] = { -1, -1 };
+	size_t n;
 
-	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
-	    c->cmsg_len != CMSG_LEN(sizeof(fd)))
+	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
 		return -1;
-	memcpy(&fd, CMSG_DATA(c), sizeof(fd));
-	return fd;
+	n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+	memcpy(fds, CMSG_DATA(c), (n < 2 ? n : 2) * sizeof(int));
+	*ret_more = fds[1] >= 0;
+	closep(&fds[1]);
+	return fds[0];
 }
 
 /* One packet: 1 handled, 0 none there, -1 the link was lost (and may be freed). */
@@ -62,7 +65,8 @@ static int receive(struct link *l)
 		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
 	};
 	ssize_t n = recvmsg(l->fd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	_cleanup_(closep) int fd = n > 0 ? take_descriptor(&h) : -1;
+	bool more = false;
+	_cleanup_(closep) int fd = n >= 0 ? take_descriptor(&h, &more) : -1;
 	const char *complaint = NULL;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -70,7 +74,7 @@ static int receive(struct link *l)
 	if (n > 0) {
 		if (n != sizeof(m) || (h.msg_flags & MSG_TRUNC))
 			complaint = "a packet of the wrong size";
-		else if (h.msg_flags & MSG_CTRUNC)
+		else if (more || h.msg_flags & MSG_CTRUNC)
 			complaint = "more descriptors than one";
 		else if (fd >= 0 && m.type != KEEPER_DONE)
 			complaint = "a descriptor that nobody asked for";

@@ -26,8 +26,11 @@ void keeper_start_over(struct keeper *k)
 		event_free(k->ended);
 	k->report = k->ended = NULL;
 	closep(&k->report_fd);
-	closep(&k->pidfd);
-	k->report_fd = k->pidfd = -1;
+	k->report_fd = -1;
+	if (!k->ours) { /* one of ours is still the one to end when we give up: its pidfd stays */
+		closep(&k->pidfd);
+		k->pidfd = -1;
+	}
 	k->spawned = false;
 }
 
@@ -118,8 +121,11 @@ static int bind_socket(struct keeper *k, int *ret)
 
 static int start_direct(struct keeper *k, const struct spawn_request *q)
 {
-	int r = spawn_direct(q, &k->pidfd, &k->report_fd);
+	int r;
 
+	closep(&k->pidfd);
+	k->pidfd = -1;
+	r = spawn_direct(q, &k->pidfd, &k->report_fd);
 	if (r < 0)
 		return r;
 	k->report = event_new(k->set->base, k->report_fd, EV_READ | EV_PERSIST, on_report, k);

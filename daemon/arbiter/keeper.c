@@ -76,6 +76,8 @@ static void become_strange(struct keeper *k, const char *why)
 	k->phase = PHASE_STRANGE;
 	k->link = link_free(k->link);
 	keeper_start_over(k);
+	closep(&k->pidfd);
+	k->pidfd = -1;
 	event_del(k->patience);
 	set_timer(k->retry, STRANGE_RETRY_USEC);
 	keeper_came_through(k);
@@ -260,12 +262,14 @@ static void greet(struct keeper *k)
 		keeper_give_up(k, -EPIPE, "the process that listens there is another user's");
 		return;
 	}
-	if (k->pidfd < 0)
-		k->pidfd = steal_fd(&pidfd);
-	closep(&pidfd);
-	k->unit = spawn_unit_free(k->unit);
 	if (k->ended) /* from now on the connection tells */
-		event_del(k->ended);
+		event_free(k->ended);
+	k->ended = NULL;
+	if (pidfd >= 0) { /* and who listens is who is meant */
+		closep(&k->pidfd);
+		k->pidfd = pidfd;
+	}
+	k->unit = spawn_unit_free(k->unit);
 	if (send_plain(k, KEEPER_HELLO))
 		keeper_give_up(k, -EPIPE, "its socket is full");
 }
@@ -359,6 +363,7 @@ struct keeper *keeper_free(struct keeper *k)
 	if (!k)
 		return NULL;
 	keeper_start_over(k);
+	closep(&k->pidfd);
 	link_free(k->link);
 	if (k->retry)
 		event_free(k->retry);
