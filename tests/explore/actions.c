@@ -135,9 +135,8 @@ static bool holder_leaves(struct world *w, uint8_t user)
 	}
 	w->user[user] = (struct user){ .there = false };
 	daemon_region_event(w, world_setup->holder[user].region,
-			    (struct region_event){ .type = REGION_HOLDER_LEFT,
-						   .kind = HOLDER_CLIENT,
-						   .holder = user + 1u });
+			    (struct region_event){
+				    .type = REGION_HOLDER_LEFT, .kind = HOLDER_CLIENT, .holder = user + 1u });
 	return true;
 }
 
@@ -288,8 +287,8 @@ void world_init(struct world *w, const struct setup *setup)
 		s->keeper_up = s->mr_alive = true;
 		s->lease = LEASE_ARMED;
 		guard_init(&s->guard, setup->policy[i], GRACE_USEC, PAGES, PAGES, true);
-		daemon_region_event(w, i,
-				    (struct region_event){ .type = REGION_REGISTERED, .valid_length = PAGES });
+		daemon_region_event(
+			w, i, (struct region_event){ .type = REGION_REGISTERED, .valid_length = PAGES });
 	}
 	for (uint8_t i = 0; i < setup->holders; i++) {
 		w->user[i].there = true;

@@ -71,8 +71,7 @@ static void consent(struct world *w, uint8_t region, uint64_t revocation)
 			world_require(!u->asked || u->asked > revocation,
 				      "consent although a holder has not answered");
 	}
-	queue_push(&s->to_keeper,
-		   (struct message){ .type = ASK_CONSENT, .revocation = (uint8_t)revocation });
+	queue_push(&s->to_keeper, (struct message){ .type = ASK_CONSENT, .revocation = (uint8_t)revocation });
 }
 
 void daemon_region_event(struct world *w, uint8_t region, struct region_event e)
@@ -92,8 +91,8 @@ void daemon_region_event(struct world *w, uint8_t region, struct region_event e)
 		if (f->type == REGION_SEND_CONSENT)
 			consent(w, region, f->revocation);
 		else if (f->type == REGION_SEND_RELEASE)
-			queue_push(&s->to_keeper, (struct message){ .type = f->grace_usec ? ASK_RELEASE_KINDLY :
-											    ASK_RELEASE });
+			queue_push(&s->to_keeper, (struct message){ .type = f->grace_usec ? ASK_RELEASE_KINDLY
+											  : ASK_RELEASE });
 		else if (f->type == REGION_ASK_CLIENTS)
 			ask_clients(w, region, f->revocation);
 		else if (f->type == REGION_TELL_SETTLED)
@@ -158,7 +157,8 @@ static void carry_out(struct world *w, uint8_t d, const struct demand_effects *o
 		case DEMAND_FREE:
 			world_require(!q->unanswered, "a demand was forgotten before its last answer");
 			world_require(q->stage == DONE, "a demand was forgotten before it was over");
-			world_require(q->over_sent || !q->parts, "a demand was forgotten and its regions stay closed");
+			world_require(q->over_sent || !q->parts,
+				      "a demand was forgotten and its regions stay closed");
 			q->known = false;
 			break;
 		case _DEMAND_EFFECT_MAX:
@@ -213,7 +213,7 @@ static void answered(struct world *w, uint8_t region, uint8_t demand, bool faile
 void daemon_take(struct world *w, uint8_t region, struct message m)
 {
 	static const enum region_event_type events[] = {
-		[TELL_REVOKED] = REGION_REVOKED,   [TELL_FENCED] = REGION_WAS_FENCED,
+		[TELL_REVOKED] = REGION_REVOKED,     [TELL_FENCED] = REGION_WAS_FENCED,
 		[TELL_SETTLED] = REGION_WAS_SETTLED, [TELL_RELEASED] = REGION_RELEASED,
 		[TELL_ACKED] = REGION_HOLDER_ACKED,  [TELL_LEFT] = REGION_HOLDER_LEFT,
 	};
@@ -275,7 +275,8 @@ void daemon_dies(struct world *w)
 	for (uint8_t i = 0; i < DEMANDS; i++) {
 		uint8_t stage = w->waiter[i].stage;
 
-		w->waiter[i] = (struct waiter){ .stage = stage == AT_GATE || stage == AT_WORK ? LOOSE : stage };
+		w->waiter[i] =
+			(struct waiter){ .stage = stage == AT_GATE || stage == AT_WORK ? LOOSE : stage };
 	}
 	for (uint8_t i = 0; i < HOLDERS; i++)
 		if (world_setup->holder[i].kind == HOLDER_CLIENT)
@@ -324,8 +325,7 @@ void daemon_starts(struct world *w)
 	}
 	for (uint8_t i = 0; i < world_setup->holders; i++)
 		if (w->user[i].there)
-			daemon_join(w, i,
-				    world_setup->holder[i].kind == HOLDER_PEER ? w->user[i].asked : 0);
+			daemon_join(w, i, world_setup->holder[i].kind == HOLDER_PEER ? w->user[i].asked : 0);
 	for (uint8_t i = 0; i < world_setup->regions; i++)
 		daemon_region_event(w, i, (struct region_event){ .type = REGION_ADOPTION_DONE });
 }

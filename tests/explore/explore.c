@@ -206,7 +206,8 @@ static bool explore(const struct setup *setup)
 		for (uint32_t i = 0; i < now.n && ok; i++)
 			for (uint8_t a = 0; a < _ACTION_MAX && ok; a++)
 				for (uint8_t who = 0; who < world_count((enum action)a) && ok; who++)
-					ok = expand(&now.worlds[i], first + i, (struct step){ a, who }, &after);
+					ok = expand(&now.worlds[i], first + i, (struct step){ a, who },
+						    &after);
 		first += now.n;
 		free(now.worlds);
 		now = after;

@@ -17,9 +17,8 @@
 static const enum action alone[] = { REPORT, FENCE_OK, DESTROYED, RELEASED, ARM_OK, REFRESHED, TIMER };
 static const enum action silent[] = { TO_DAEMON, TO_KEEPER, REPORT,    FENCE_OK, DESTROYED,
 				      RELEASED,	 ARM_OK,    REFRESHED, TIMER };
-static const enum action together[] = { TO_DAEMON, TO_KEEPER, CLIENT_ACKS, PEER_ACKS,	REPORT,
-					FENCE_OK,  DESTROYED, RELEASED,	   ARM_OK,	REFRESHED,
-					TIMER,	   WAITER_DONE };
+static const enum action together[] = { TO_DAEMON, TO_KEEPER, CLIENT_ACKS, PEER_ACKS, REPORT, FENCE_OK,
+					DESTROYED, RELEASED,  ARM_OK,	   REFRESHED, TIMER,  WAITER_DONE };
 
 struct wish {
 	const enum action *list;

@@ -58,7 +58,8 @@ static void check_parts(const struct site *s)
 	for (uint8_t i = 0; i < DEMANDS && s->guard.state < GUARD_DESTROYING; i++) {
 		const struct guard_demand *d = guard_find_demand(&s->guard, i + 1u);
 
-		world_require((s->part[i].state != NO_PART) == (d != NULL), "a demand is forgotten, or is never over");
+		world_require((s->part[i].state != NO_PART) == (d != NULL),
+			      "a demand is forgotten, or is never over");
 		if (d && d->granted)
 			world_require(!keeper_reaches(s, keeper_pages(d->start, d->end)),
 				      "a granted range can be reached");
@@ -127,7 +128,8 @@ static void probe_guard(const struct site *s)
 		{ g->state >= GUARD_DESTROYING,
 		  { .type = GUARD_DEMANDED, .demand = 9, .end = PAGES, .grace_usec = 1 } },
 		{ g->state == GUARD_DEAD, { .type = GUARD_CLOSE } },
-		{ g->state == GUARD_DEAD, { .type = GUARD_BROKEN, .break_id = g->break_id + 1, .end = PAGES } },
+		{ g->state == GUARD_DEAD,
+		  { .type = GUARD_BROKEN, .break_id = g->break_id + 1, .end = PAGES } },
 	};
 
 	for (size_t i = 0; i < sizeof(probes) / sizeof(*probes); i++) {

@@ -27,10 +27,18 @@ static void shift(uint64_t *usec, uint64_t by)
 	*usec = !*usec ? 0 : *usec > by ? *usec - by : 1;
 }
 
+bool world_lets_the_file_be(const struct site *s)
+{
+	for (uint64_t i = 0; i < DEMANDS; i++)
+		if (guard_find_demand(&s->guard, i + 1))
+			return false;
+	return s->guard.state == GUARD_PROBATION || s->guard.state == GUARD_WAITING;
+}
+
 static void fire_timer(struct world *w, uint8_t region)
 {
 	struct site *s = &w->site[region];
-	uint64_t by = s->timer_at > NOW ? s->timer_at - NOW : 0;
+	uint64_t by = s->timer_at > NOW && !world_lets_the_file_be(s) ? s->timer_at - NOW : 0;
 
 	s->timer_at = 0;
 	shift(&s->guard.deadline_usec, by);
@@ -78,9 +86,8 @@ static void refreshed(struct world *w, uint8_t region, int error)
 	if (!error)
 		w->site[region].fenced_pages = 0;
 	keeper_event(w, region,
-		     (struct guard_event){ .type = GUARD_REFRESH_DONE,
-					   .error = error,
-					   .valid_length = w->file_length });
+		     (struct guard_event){
+			     .type = GUARD_REFRESH_DONE, .error = error, .valid_length = w->file_length });
 }
 
 /* A completion of what @region's keeper has under way; a failure is a mishap. */
@@ -198,4 +205,3 @@ bool keeper_act(struct world *w, enum action a, uint8_t region)
 		return false;
 	}
 }
-

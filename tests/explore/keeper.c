@@ -60,7 +60,8 @@ static void ask(struct world *w, uint8_t region, const struct guard_effect *f)
 	uint8_t pages = keeper_pages(g->ask_start, g->ask_end);
 
 	world_require(pages, "a question about nothing");
-	world_require(!(s->asked_pages & ~pages), "a question that takes an earlier one's place asks for less");
+	world_require(!(s->asked_pages & ~pages),
+		      "a question that takes an earlier one's place asks for less");
 	world_require(!s->promised_usec || g->deadline_usec <= s->promised_usec, "a deadline moved back");
 	world_require(f->revocation == g->revocation, "a question with an old number");
 	s->asked_pages = pages;
@@ -189,7 +190,8 @@ static void look_at_parts(struct world *w, uint8_t region)
 		const struct guard_demand *d = guard_find_demand(&s->guard, i + 1u);
 
 		if (s->part[i].state == PART_GRANTED && !d) {
-			world_require(world_setup->demand[i].limit_usec, "a demand without a limit is over by itself");
+			world_require(world_setup->demand[i].limit_usec,
+				      "a demand without a limit is over by itself");
 			s->part[i].state = NO_PART;
 			w->waiter[i].limit_passed |= (uint8_t)(1u << region);
 		} else if (s->part[i].state == PART_OPEN) {
@@ -224,8 +226,8 @@ static void take_demand(struct world *w, uint8_t region, uint8_t d, bool failed)
 		answer(w, region, d, !s->torn_down);
 		return;
 	}
-	s->part[d] = (struct part){ .state = PART_OPEN,
-				    .deadline_usec = NOW + world_setup->demand[d].grace_usec };
+	s->part[d] =
+		(struct part){ .state = PART_OPEN, .deadline_usec = NOW + world_setup->demand[d].grace_usec };
 	keeper_event(w, region,
 		     (struct guard_event){ .type = GUARD_DEMANDED,
 					   .demand = d + 1u,
@@ -263,11 +265,11 @@ void keeper_take(struct world *w, uint8_t region, struct message m)
 		break;
 	case ASK_RELEASE:
 	case ASK_RELEASE_KINDLY:
-		keeper_event(w, region,
-			     (struct guard_event){
-				     .type = GUARD_CLOSE,
-				     .cause = CAUSE_RELEASE,
-				     .grace_usec = m.type == ASK_RELEASE_KINDLY ? GRACE_USEC : 0 });
+		keeper_event(
+			w, region,
+			(struct guard_event){ .type = GUARD_CLOSE,
+					      .cause = CAUSE_RELEASE,
+					      .grace_usec = m.type == ASK_RELEASE_KINDLY ? GRACE_USEC : 0 });
 		break;
 	case ASK_DEMAND:
 		take_demand(w, region, m.who, m.value);

@@ -53,7 +53,6 @@ static void put_demand(struct bytes *b, const struct guard *g, uint64_t id)
 static void put_guard(struct bytes *b, const struct site *s)
 {
 	const struct guard *g = &s->guard;
-	bool demands = false;
 
 	put(b, g->state);
 	put(b, (uint64_t)(g->watched | g->armed << 1 | g->fenced << 2 | g->holding << 3 | g->owing << 4 |
@@ -65,15 +64,9 @@ static void put_guard(struct bytes *b, const struct site *s)
 		  g->ask_start, g->ask_end);
 	put_range(b, g->fenced, g->fence_start, g->fence_end);
 	put_range(b, g->holding || g->broken, g->break_start, g->break_end);
-	for (uint64_t i = 0; i < DEMANDS; i++) {
+	for (uint64_t i = 0; i < DEMANDS; i++)
 		put_demand(b, g, i + 1);
-		demands = demands || guard_find_demand(g, i + 1);
-	}
-	/* how long the file is left alone is nobody's business but the filesystem's */
-	if (s->timer_at && (g->state == GUARD_PROBATION || (g->state == GUARD_WAITING && !demands)))
-		put(b, 1);
-	else
-		put(b, s->timer_at);
+	put(b, s->timer_at && world_lets_the_file_be(s) ? 1 : s->timer_at);
 }
 
 static void put_keeper(struct bytes *b, const struct site *s)
@@ -82,7 +75,7 @@ static void put_keeper(struct bytes *b, const struct site *s)
 	if (!s->keeper_up || s->torn_down)
 		return;
 	put(b, s->lease);
-	put(b, s->lease == LEASE_BREAKING || s->guard.holding ? s->breaker % 16 : 0);
+	put(b, s->lease == LEASE_BREAKING || s->report_pending || s->guard.holding ? s->breaker % 16 : 0);
 	put(b, (uint64_t)(s->report_pending | s->mr_alive << 1));
 	put(b, s->under_way);
 	put(b, (uint64_t)(s->fenced_pages | s->asked_pages << 2));

@@ -46,7 +46,7 @@ struct setup {
 	uint8_t breaks, truncates, releases, leaves;
 	uint8_t mishaps; /* failures, deaths, deadlines that are met too late */
 	uint8_t lag;	 /* messages that the daemon, or a keeper, is behind at most */
-	bool at_once;	 /* what a keeper begins is done before anything else happens, as it is in rdmareg-keeper */
+	bool at_once; /* what a keeper begins is done before anything else happens, as it is in rdmareg-keeper */
 };
 extern const struct setup *world_setup;
 
@@ -99,10 +99,10 @@ struct site {
 	bool keeper_up, torn_down, mr_alive;
 	uint8_t under_way;
 	uint8_t fenced_pages;
-	uint8_t asked_pages; /* in this chain of revocations */
-	uint64_t timer_at;   /* 0: none */
+	uint8_t asked_pages;	/* in this chain of revocations */
+	uint64_t timer_at;	/* 0: none */
 	uint64_t promised_usec; /* the deadline that holders were given first, while a question is open */
-	uint64_t broken_usec; /* since when the breaker waits */
+	uint64_t broken_usec;	/* since when the breaker waits */
 	struct guard guard;
 	struct part part[DEMANDS];
 	struct region region;
@@ -129,7 +129,7 @@ enum stage {
 };
 struct waiter {
 	uint8_t stage;
-	bool known;	    /* to this daemon, until DEMAND_FREE */
+	bool known; /* to this daemon, until DEMAND_FREE */
 	bool over_sent;
 	bool failed;
 	uint8_t parts;	    /* regions that were asked */
@@ -210,6 +210,9 @@ void world_check_now(const struct world *w);
 /* And that it ends well. */
 void world_check_future(const struct world *w);
 void world_forget_futures(void); /* of another setup */
+
+/* Its timer runs for the filesystem: how long is nobody's business, so no time passes. */
+bool world_lets_the_file_be(const struct site *s);
 
 /* 128 bits of everything that can make a difference to what follows: worlds with the same key are alike. */
 struct key {
