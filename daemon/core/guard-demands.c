@@ -36,7 +36,7 @@ void demands_add(struct guard *g, const struct guard_event *e)
 		.id = e->demand,
 		.start = e->start,
 		.end = e->end,
-		.deadline_usec = e->now_usec + e->grace_usec,
+		.deadline_usec = guard_after(e->now_usec, e->grace_usec),
 		.limit_usec = e->limit_usec,
 		.cause = e->cause,
 	};
@@ -69,7 +69,7 @@ bool demands_grant(struct guard *g, uint64_t now_usec)
 			continue;
 		d->granted = true;
 		d->deadline_usec = 0;
-		d->ends_usec = d->limit_usec ? now_usec + d->limit_usec : 0;
+		d->ends_usec = d->limit_usec ? guard_after(now_usec, d->limit_usec) : 0;
 		any = true;
 	}
 	return any;

@@ -15,6 +15,12 @@ static inline bool guard_covers(const struct guard *g, uint64_t start, uint64_t 
 	return g->fenced && start >= g->fence_start && end <= g->fence_end;
 }
 
+/* A time so far away that it does not fit is the last one there is, not one long past. */
+static inline uint64_t guard_after(uint64_t now_usec, uint64_t usec)
+{
+	return usec > UINT64_MAX - now_usec ? UINT64_MAX : now_usec + usec;
+}
+
 /* Take a new one in; a number that is there already, or one too many, is ignored. */
 void demands_add(struct guard *g, const struct guard_event *e);
 void demands_remove(struct guard *g, uint64_t id);

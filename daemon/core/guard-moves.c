@@ -150,7 +150,7 @@ void guard_ask_for_break(struct guard *g, struct guard_effects *out, uint64_t no
 
 	g->broken = false;
 	ask(g, out, now_usec, g->break_start, g->break_end,
-	    patient ? g->break_began_usec + g->grace_usec : now_usec, g->cause);
+	    patient ? guard_after(g->break_began_usec, g->grace_usec) : now_usec, g->cause);
 }
 
 void guard_go_on(struct guard *g, struct guard_effects *out, uint64_t now_usec)
@@ -240,5 +240,5 @@ void guard_close_kindly(struct guard *g, const struct guard_event *e, struct gua
 		return;
 	}
 	g->close_wanted = true;
-	ask(g, out, e->now_usec, 0, g->length, e->now_usec + e->grace_usec, e->cause);
+	ask(g, out, e->now_usec, 0, g->length, guard_after(e->now_usec, e->grace_usec), e->cause);
 }

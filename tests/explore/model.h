@@ -1,21 +1,39 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* model.h - what world.c and actions.c share: events into the two machines, whose effects are then carried out by the models. */
+/* model.h - what the models share: events into the three machines, whose effects are then carried out. */
 #ifndef RDMAREG_EXPLORE_MODEL_H
 #define RDMAREG_EXPLORE_MODEL_H
 
 #include "world.h"
 
-#define NOW 10000000u /* times are shifted so that now is always this */
+/* keeper.c */
 
-void model_guard_event(struct world *w, struct guard_event e);
-void model_region_event(struct world *w, struct region_event e);
+void keeper_event(struct world *w, uint8_t region, struct guard_event e);
+void keeper_take(struct world *w, uint8_t region, struct message m);
+/* To the daemon; lost if there is none. */
+void keeper_tell(struct world *w, uint8_t region, struct message m);
+void keeper_drop_demands(struct world *w, uint8_t region); /* its daemon is gone */
+void keeper_lose_peer(struct world *w, uint8_t user);
+uint8_t keeper_pages(uint64_t start, uint64_t end);
+/* Peers can reach one of @pages. */
+bool keeper_reaches(const struct site *s, uint8_t pages);
 
-/* From keeper to daemon; lost if no daemon is there. */
-void model_tell_daemon(struct world *w, enum region_event_type type, uint64_t revocation,
-		       enum revocation_outcome outcome);
+/* keeper-actions.c; false: impossible now */
+bool keeper_act(struct world *w, enum action a, uint8_t region);
 
-/* A daemon that knows nothing, and one that has just asked the keeper what it holds. */
-void model_reset_daemon(struct world *w);
-void model_start_daemon(struct world *w);
+/* daemon.c */
+
+void daemon_region_event(struct world *w, uint8_t region, struct region_event e);
+void daemon_demand_event(struct world *w, uint8_t demand, enum demand_event_type type);
+void daemon_begin_demand(struct world *w, uint8_t demand);
+void daemon_take(struct world *w, uint8_t region, struct message m);
+void daemon_lose_keeper(struct world *w, uint8_t region);
+void daemon_dies(struct world *w);
+/* One that has just asked the keepers what they hold. */
+void daemon_starts(struct world *w);
+void daemon_join(struct world *w, uint8_t user, uint64_t revocation);
+void daemon_forget(struct world *w);
+
+void queue_push(struct queue *q, struct message m);
+struct message queue_pop(struct queue *q);
 
 #endif

@@ -1,143 +1,223 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * world.h - one region and everything around it, as plain data that can be copied, compared and stored.
+ * world.h - a file, the regions of it, and everybody around them, as plain data that can be copied.
  *
- * The guard and the region machine are the real ones; the kernel's lease with its own deadline, the keeper's operations under way, both
- * message queues, one local holder and one remote peer are models. Whatever can happen next is an action; world_act() does it,
- * and notes in world_violation what must not be.
+ * The guards, the regions and the demands are the real machines (daemon/core). Models are: the file's layout leases with the kernel's own
+ * deadline, each tenant's keeper with what it has under way (keeper.c), the daemon (daemon.c), the messages between them, local
+ * holders, remote peers, and whoever waits at the gate (actions.c). Whatever can happen next is a step; world_act() does it, and notes
+ * in world_violation what must not be.
+ *
+ * What always holds: time stands still. When a timer fires, the times of its guard are shifted back instead, so that worlds which differ
+ * by their age alone are alike; what two keepers' clocks did to each other is not known to either, so every order of their timers is tried.
  */
 #ifndef RDMAREG_EXPLORE_WORLD_H
 #define RDMAREG_EXPLORE_WORLD_H
 
+#include "core/demand.h"
 #include "core/guard.h"
 #include "core/region.h"
 #include "core/registry.h"
 
+enum { REGIONS = 2, HOLDERS = 3, DEMANDS = 2, PAGES = 2, ALL_PAGES = 3 };
+#define NOW 100000000u
+#define GRACE_USEC 5000000u /* of a region */
+
 /* The registry as far as region.c needs it: a pool of holders, as plain data. */
-#define POOL 3
 struct registry {
-	struct holder holders[POOL];
+	struct holder holders[HOLDERS];
 	uint32_t free_holder;
 };
 
-enum lease { LEASE_NONE, LEASE_ARMED, LEASE_BREAKING, LEASE_RELEASED, LEASE_EXPIRED };
+/* What a world begins with, and how much may happen in one history. */
+struct setup {
+	const char *name;
+	enum region_policy policy[REGIONS];
+	uint8_t regions;
+	uint8_t holders;
+	struct {
+		enum holder_kind kind;
+		uint8_t region;
+	} holder[HOLDERS];
+	uint8_t demands; /* each can come once, at any time */
+	struct {
+		uint8_t start, end; /* pages */
+		uint64_t grace_usec, limit_usec;
+	} demand[DEMANDS];
+	uint8_t breaks, truncates, releases, leaves;
+	uint8_t mishaps; /* failures, deaths, deadlines that are met too late */
+	uint8_t lag;	 /* messages that the daemon, or a keeper, is behind at most */
+	bool at_once; /* what a keeper begins is done before anything else happens, as it is in rdmareg-keeper */
+};
+extern const struct setup *world_setup;
 
-/* A message between keeper and daemon. */
+enum lease { LEASE_NONE, LEASE_ARMED, LEASE_BREAKING, LEASE_RELEASED, LEASE_EXPIRED };
+#define STRANGER 0xff /* a breaker that nobody announced */
+
+/* What a keeper has begun and not completed. */
+enum { OP_FENCE = 1, OP_DESTROY = 2, OP_RELEASE = 4, OP_ARM = 8, OP_REFRESH = 16 };
+
+enum message_type {
+	TELL_REVOKED = 1,
+	TELL_FENCED,
+	TELL_SETTLED,
+	TELL_RELEASED,
+	TELL_ACKED, /* @who */
+	TELL_LEFT,  /* @who */
+	TELL_DEMAND,
+	ASK_CONSENT,
+	ASK_RELEASE,
+	ASK_RELEASE_KINDLY,
+	ASK_DEMAND,
+	ASK_OVER,
+};
+
 struct message {
-	uint8_t type; /* enum region_event_type to the daemon; MESSAGE_* to the keeper */
-	uint8_t kind;
-	uint8_t outcome;
+	uint8_t type;
+	uint8_t who; /* holder or demand */
 	uint8_t revocation;
+	uint8_t value; /* outcome, or whether a demand failed */
 	uint8_t valid_length;
 };
-enum { MESSAGE_CONSENT = 100, MESSAGE_RELEASE, MESSAGE_RELEASE_KINDLY };
 
-#define QUEUE 20
+#define QUEUE 16
 struct queue {
 	uint8_t n;
 	struct message item[QUEUE];
 };
 
-enum { CLIENT = 1, PEER = 2 };
-
-struct world {
-	/* kernel */
-	uint8_t lease;
-	uint8_t break_id;
-	bool report_pending;
-	/* keeper */
-	struct guard guard;
-	bool keeper_up;
-	bool timer_armed;
-	uint64_t timer_at;
-	bool fence_pending, destroy_pending, release_pending, arm_pending, refresh_pending;
-	uint8_t fenced_pages; /* bit per page of the region's two */
-	bool mr_alive;
-	bool torn_down;
-	uint8_t kernel_length; /* of the file: 2, or 1 after a truncate */
-	/* the peer */
-	bool peer_connected, peer_asked, peer_acked_in_time, peer_cut;
-	/* daemon */
-	bool daemon_up;
-	struct region region;
-	struct registry registry;
-	bool removed;
-	bool client_there, client_asked;
-	uint8_t consents; /* sent for the current revocation */
-	struct queue to_daemon, to_keeper;
-	/* what may still happen */
-	uint8_t breaks_left, truncates_left;
-	uint8_t mishaps_left; /* failures, crashes, false acknowledgements */
-	bool release_wanted;
-	uint8_t demands_left;
-	uint8_t demand[2]; /* of page 0, of page 1: DEMAND_* */
-	uint64_t promised; /* the deadline that holders were given; it never moves back */
+/* A demand as a keeper knows it. */
+enum { NO_PART, PART_OPEN, PART_GRANTED };
+struct part {
+	uint8_t state;
+	uint64_t deadline_usec; /* that it was promised */
 };
 
-enum { NO_DEMAND, DEMAND_OPEN, DEMAND_GRANTED };
+/* One region: its lease, its tenant's keeper, what the daemon knows of it, and what they say to each other. */
+struct site {
+	uint8_t lease, break_id, breaker;
+	bool report_pending;
+	bool keeper_up, torn_down, mr_alive;
+	uint8_t under_way;
+	uint8_t fenced_pages;
+	uint8_t asked_pages;	/* in this chain of revocations */
+	uint64_t timer_at;	/* 0: none */
+	uint64_t promised_usec; /* the deadline that holders were given first, while a question is open */
+	uint64_t broken_usec;	/* since when the breaker waits */
+	struct guard guard;
+	struct part part[DEMANDS];
+	struct region region;
+	bool removed;
+	uint64_t consent; /* the last revocation that this daemon consented to */
+	struct queue to_daemon, to_keeper;
+};
+
+/* A local client, or a remote peer. */
+struct user {
+	bool there;
+	uint64_t asked; /* and not acknowledged; 0: nothing */
+	uint64_t acked; /* a peer's last answer that came in time */
+};
+
+/* Somebody who wants a range of the file: he waits at the gate. */
+enum stage {
+	NOT_YET,
+	AT_GATE,
+	AT_WORK, /* the daemon let him through */
+	LOOSE,	 /* his deadline, or the daemon's death, did */
+	TURNED_AWAY,
+	DONE,
+};
+struct waiter {
+	uint8_t stage;
+	bool known; /* to this daemon, until DEMAND_FREE */
+	bool over_sent;
+	bool failed;
+	uint8_t parts;	    /* regions that were asked */
+	uint8_t unanswered; /* of these */
+	uint8_t limit_passed;
+	struct demand core;
+};
+
+struct world {
+	struct site site[REGIONS];
+	struct user user[HOLDERS];
+	struct waiter waiter[DEMANDS];
+	struct registry registry;
+	bool daemon_up;
+	uint8_t file_length;
+	uint8_t breaks_left, truncates_left, releases_left, leaves_left, mishaps_left;
+};
 
 enum action {
-	BREAK,
-	KERNEL_DEADLINE,
-	FILE_SHRINKS,
 	REPORT,
-	TIMER,
-	TIMER_STALE,
 	FENCE_OK,
-	FENCE_FAILS,
 	DESTROYED,
 	RELEASED,
 	ARM_OK,
-	ARM_AGAIN,
-	ARM_FAILS,
 	REFRESHED,
 	TO_DAEMON,
 	TO_KEEPER,
 	CLIENT_ACKS,
-	CLIENT_ACKS_STALE,
-	CLIENT_LEAVES,
 	PEER_ACKS,
-	PEER_LEAVES,
+	WAITER_DONE,
+	TIMER,
+	BREAK,
+	BREAK_BY_WAITER,
+	KERNEL_DEADLINE,
+	FILE_SHRINKS,
+	DEMAND,
 	RELEASE,
-	DEMAND_PAGE_0,
-	DEMAND_PAGE_1,
-	DEMAND_LIMITED, /* of page 1, over by itself */
-	OVER_PAGE_0,
-	OVER_PAGE_1,
 	RELEASE_KINDLY,
+	HOLDER_LEAVES,
+	FENCE_FAILS,
+	ARM_AGAIN,
+	ARM_FAILS,
+	REFRESH_FAILS,
+	DEMAND_FAILS,
+	GATE_DEADLINE,
+	WAITER_KILLED,
 	DAEMON_DIES,
 	DAEMON_STARTS,
 	KEEPER_DIES,
 	_ACTION_MAX,
 };
 
+/* What happens, and to which region, holder or demand. */
+struct step {
+	uint8_t action;
+	uint8_t who;
+};
+
 extern const char *const world_action_names[_ACTION_MAX];
 
-/* What must not be, in words; NULL while all is well. Set once, by world_act() and world_check(). */
+/* What must not be, in words; NULL while all is well. Set once. */
 extern const char *world_violation;
 
 /* Note @what as the violation unless @ok. Returns @ok. */
 bool world_require(bool ok, const char *what);
 
-/* How much may happen in one history. */
-struct budget {
-	const char *name;
-	enum region_policy policy;
-	uint8_t breaks;
-	uint8_t demands;
-	uint8_t mishaps; /* failures, crashes and false acknowledgements */
+/* Registered, open regions with their holders, as @setup has them; it becomes world_setup. */
+void world_init(struct world *w, const struct setup *setup);
+
+/* How many regions, holders or demands an action can happen to. */
+uint8_t world_count(enum action a);
+
+/* Do it. Returns false, and changes nothing, if it cannot happen in this world. */
+bool world_act(struct world *w, struct step s);
+
+/* Every invariant that is about a world, not a step. */
+void world_check_now(const struct world *w);
+/* And that it ends well. */
+void world_check_future(const struct world *w);
+void world_forget_futures(void); /* of another setup */
+
+/* Its timer runs for the filesystem: how long is nobody's business, so no time passes. */
+bool world_lets_the_file_be(const struct site *s);
+
+/* 128 bits of everything that can make a difference to what follows: worlds with the same key are alike. */
+struct key {
+	uint64_t low, high;
 };
-
-/* A registered, open region with a holder and a peer. */
-void world_init(struct world *w, const struct budget *budget);
-
-/* Do @a. Returns false, and changes nothing, if it cannot happen in this world. */
-bool world_act(struct world *w, enum action a);
-
-/* Check every invariant that is about a world, not a step: nothing is stuck, nothing dead owns anything. */
-void world_check(const struct world *w);
-
-/* Give worlds that nothing can tell apart the same bytes. */
-void world_normalize(struct world *w);
+struct key world_key(const struct world *w);
 
 #endif

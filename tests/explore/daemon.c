@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * daemon.c - what the daemon does for each effect of its regions and of the demands, how it dies, and how the next one begins.
+ *
+ * A daemon that dies takes with it what was on its way to or from it, and its gate: whoever waited there goes on. The keepers end its demands.
+ */
+#include "model.h"
+
+#include <string.h>
+
+struct holder *registry_holder(const struct registry *r, uint32_t index_plus_1)
+{
+	return index_plus_1 ? (struct holder *)&r->holders[index_plus_1 - 1] : NULL;
+}
+
+uint32_t registry_take_holder(struct registry *r)
+{
+	uint32_t h = r->free_holder;
+
+	if (h)
+		r->free_holder = r->holders[h - 1].next;
+	return h;
+}
+
+void registry_give_holder(struct registry *r, uint32_t index_plus_1)
+{
+	memset(&r->holders[index_plus_1 - 1], 0, sizeof(struct holder));
+	r->holders[index_plus_1 - 1].next = r->free_holder;
+	r->free_holder = index_plus_1;
+}
+
+void queue_push(struct queue *q, struct message m)
+{
+	if (world_require(q->n < QUEUE, "a message queue grows without bound"))
+		q->item[q->n++] = m;
+}
+
+struct message queue_pop(struct queue *q)
+{
+	struct message m = q->item[0];
+
+	memmove(&q->item[0], &q->item[1], (size_t)(QUEUE - 1) * sizeof(m));
+	q->n--;
+	return m;
+}
+
+static bool is_client_of(const struct world *w, uint8_t user, uint8_t region)
+{
+	return user < world_setup->holders && world_setup->holder[user].kind == HOLDER_CLIENT &&
+	       world_setup->holder[user].region == region && w->user[user].there;
+}
+
+static void ask_clients(struct world *w, uint8_t region, uint64_t revocation)
+{
+	for (uint8_t i = 0; i < HOLDERS; i++)
+		if (is_client_of(w, i, region))
+			w->user[i].asked = revocation;
+}
+
+static void consent(struct world *w, uint8_t region, uint64_t revocation)
+{
+	struct site *s = &w->site[region];
+
+	world_require(revocation == s->region.revocation, "consent to a question whose place was taken");
+	world_require(revocation > s->consent, "consent sent twice for one revocation");
+	s->consent = revocation;
+	for (uint8_t i = 0; i < world_setup->holders; i++) {
+		const struct user *u = &w->user[i];
+
+		if (world_setup->holder[i].region == region && u->there)
+			world_require(!u->asked || u->asked > revocation,
+				      "consent although a holder has not answered");
+	}
+	queue_push(&s->to_keeper, (struct message){ .type = ASK_CONSENT, .revocation = (uint8_t)revocation });
+}
+
+void daemon_region_event(struct world *w, uint8_t region, struct region_event e)
+{
+	struct site *s = &w->site[region];
+	struct region_effects out;
+
+	if (s->removed || !w->daemon_up)
+		return;
+	e.now_usec = NOW;
+	region_step(&w->registry, &s->region, &e, &out);
+	world_require(out.n < REGION_EFFECTS_MAX, "region effects overflow");
+	for (size_t i = 0; i < out.n; i++) {
+		const struct region_effect *f = &out.item[i];
+
+		world_require(!s->removed, "an effect after REGION_REMOVE");
+		if (f->type == REGION_SEND_CONSENT)
+			consent(w, region, f->revocation);
+		else if (f->type == REGION_SEND_RELEASE)
+			queue_push(&s->to_keeper, (struct message){ .type = f->grace_usec ? ASK_RELEASE_KINDLY
+											  : ASK_RELEASE });
+		else if (f->type == REGION_ASK_CLIENTS)
+			ask_clients(w, region, f->revocation);
+		else if (f->type == REGION_TELL_SETTLED)
+			ask_clients(w, region, 0);
+		else if (f->type == REGION_REMOVE)
+			s->removed = true;
+	}
+	if (s->region.state == REGION_FENCED || s->removed)
+		ask_clients(w, region, 0);
+	if (!s->removed)
+		return;
+	/* as registry_remove_region() does */
+	while (s->region.holders) {
+		uint32_t h = s->region.holders;
+
+		s->region.holders = registry_holder(&w->registry, h)->next;
+		registry_give_holder(&w->registry, h);
+	}
+}
+
+static void pass(struct world *w, uint8_t d)
+{
+	struct waiter *q = &w->waiter[d];
+	uint8_t pages = keeper_pages(world_setup->demand[d].start, world_setup->demand[d].end);
+
+	world_require(q->stage == AT_GATE, "somebody who does not wait was let through");
+	q->stage = AT_WORK;
+	for (uint8_t i = 0; i < world_setup->regions; i++)
+		world_require(q->limit_passed & 1u << i || !keeper_reaches(&w->site[i], pages),
+			      "somebody was let through to blocks that peers can reach");
+}
+
+static void send_over(struct world *w, uint8_t d)
+{
+	struct waiter *q = &w->waiter[d];
+
+	world_require(!q->over_sent, "the end of a demand was sent twice");
+	q->over_sent = true;
+	for (uint8_t i = 0; i < world_setup->regions; i++)
+		if (q->parts & 1u << i && w->site[i].keeper_up)
+			queue_push(&w->site[i].to_keeper, (struct message){ .type = ASK_OVER, .who = d });
+}
+
+static void carry_out(struct world *w, uint8_t d, const struct demand_effects *out)
+{
+	struct waiter *q = &w->waiter[d];
+
+	world_require(out->n < DEMAND_EFFECTS_MAX, "demand effects overflow");
+	for (size_t i = 0; i < out->n; i++) {
+		world_require(q->known, "an effect after DEMAND_FREE");
+		switch (out->item[i]) {
+		case DEMAND_PASS:
+			pass(w, d);
+			break;
+		case DEMAND_REFUSE:
+			world_require(q->stage == AT_GATE, "somebody who does not wait was refused");
+			q->stage = TURNED_AWAY;
+			break;
+		case DEMAND_SEND_OVER:
+			send_over(w, d);
+			break;
+		case DEMAND_FREE:
+			world_require(!q->unanswered, "a demand was forgotten before its last answer");
+			world_require(q->stage == DONE, "a demand was forgotten before it was over");
+			world_require(q->over_sent || !q->parts,
+				      "a demand was forgotten and its regions stay closed");
+			q->known = false;
+			break;
+		case _DEMAND_EFFECT_MAX:
+			break;
+		}
+	}
+}
+
+void daemon_demand_event(struct world *w, uint8_t demand, enum demand_event_type type)
+{
+	struct demand_effects out;
+
+	if (!w->waiter[demand].known)
+		return;
+	demand_step(&w->waiter[demand].core, type, &out);
+	carry_out(w, demand, &out);
+}
+
+void daemon_begin_demand(struct world *w, uint8_t demand)
+{
+	struct waiter *q = &w->waiter[demand];
+	struct demand_effects out;
+	bool refused = false;
+	uint32_t parts = 0;
+
+	*q = (struct waiter){ .stage = AT_GATE, .known = true };
+	for (uint8_t i = 0; i < world_setup->regions; i++)
+		refused = refused || (world_setup->policy[i] == POLICY_HOLD && !w->site[i].removed);
+	for (uint8_t i = 0; i < world_setup->regions && !refused; i++) {
+		if (w->site[i].removed)
+			continue;
+		q->parts |= (uint8_t)(1u << i);
+		parts++;
+		queue_push(&w->site[i].to_keeper, (struct message){ .type = ASK_DEMAND, .who = demand });
+	}
+	q->unanswered = q->parts;
+	demand_begin(&q->core, parts, refused, &out);
+	carry_out(w, demand, &out);
+}
+
+static void answered(struct world *w, uint8_t region, uint8_t demand, bool failed)
+{
+	struct waiter *q = &w->waiter[demand];
+
+	if (!world_require(q->unanswered & 1u << region, "a demand was answered twice"))
+		return;
+	q->unanswered &= (uint8_t) ~(1u << region);
+	q->failed = q->failed || failed;
+	daemon_demand_event(w, demand, failed ? DEMAND_PART_FAILED : DEMAND_PART_DONE);
+}
+
+void daemon_take(struct world *w, uint8_t region, struct message m)
+{
+	static const enum region_event_type events[] = {
+		[TELL_REVOKED] = REGION_REVOKED,     [TELL_FENCED] = REGION_WAS_FENCED,
+		[TELL_SETTLED] = REGION_WAS_SETTLED, [TELL_RELEASED] = REGION_RELEASED,
+		[TELL_ACKED] = REGION_HOLDER_ACKED,  [TELL_LEFT] = REGION_HOLDER_LEFT,
+	};
+
+	if (m.type == TELL_DEMAND) {
+		answered(w, region, m.who, m.value);
+		return;
+	}
+	daemon_region_event(w, region,
+			    (struct region_event){ .type = events[m.type],
+						   .kind = HOLDER_PEER,
+						   .holder = m.who + 1u,
+						   .revocation = m.revocation,
+						   .valid_length = m.valid_length,
+						   .length = PAGES,
+						   .outcome = (enum revocation_outcome)m.value });
+}
+
+void daemon_lose_keeper(struct world *w, uint8_t region)
+{
+	daemon_region_event(w, region, (struct region_event){ .type = REGION_KEEPER_GONE });
+	world_require(!w->daemon_up || w->site[region].removed, "the keeper is gone and its region stays");
+	for (uint8_t i = 0; i < DEMANDS; i++)
+		if (w->daemon_up && w->waiter[i].unanswered & 1u << region)
+			answered(w, region, i, false);
+}
+
+void daemon_join(struct world *w, uint8_t user, uint64_t revocation)
+{
+	daemon_region_event(w, world_setup->holder[user].region,
+			    (struct region_event){ .type = REGION_HOLDER_JOINED,
+						   .kind = world_setup->holder[user].kind,
+						   .holder = user + 1u,
+						   .revocation = revocation });
+}
+
+void daemon_forget(struct world *w)
+{
+	memset(&w->registry, 0, sizeof(w->registry));
+	for (uint32_t i = HOLDERS; i; i--)
+		registry_give_holder(&w->registry, i);
+	for (uint8_t i = 0; i < REGIONS; i++) {
+		struct site *s = &w->site[i];
+
+		memset(&s->region, 0, sizeof(s->region));
+		memset(&s->to_daemon, 0, sizeof(s->to_daemon));
+		memset(&s->to_keeper, 0, sizeof(s->to_keeper));
+		s->region.id = i + 1u;
+		s->region.grace_usec = world_setup->policy[i] == POLICY_FOLLOW ? 0 : GRACE_USEC;
+		s->removed = false;
+		s->consent = 0;
+	}
+}
+
+void daemon_dies(struct world *w)
+{
+	w->daemon_up = false;
+	daemon_forget(w);
+	for (uint8_t i = 0; i < DEMANDS; i++) {
+		uint8_t stage = w->waiter[i].stage;
+
+		w->waiter[i] =
+			(struct waiter){ .stage = stage == AT_GATE || stage == AT_WORK ? LOOSE : stage };
+	}
+	for (uint8_t i = 0; i < HOLDERS; i++)
+		if (world_setup->holder[i].kind == HOLDER_CLIENT)
+			w->user[i].asked = 0; /* by somebody who is gone */
+	for (uint8_t i = 0; i < world_setup->regions; i++)
+		if (w->site[i].keeper_up)
+			keeper_drop_demands(w, i);
+}
+
+static enum region_state state_of(const struct guard *g)
+{
+	switch (g->state) {
+	case GUARD_OPEN:
+		return REGION_LIVE;
+	case GUARD_ASKED:
+		return REGION_DRAINING;
+	case GUARD_DESTROYING:
+	case GUARD_CLOSING:
+	case GUARD_CLOSING_RELEASE:
+	case GUARD_DEAD:
+		return REGION_CLOSING;
+	default:
+		return REGION_FENCED;
+	}
+}
+
+void daemon_starts(struct world *w)
+{
+	daemon_forget(w);
+	w->daemon_up = true;
+	for (uint8_t i = 0; i < world_setup->regions; i++) {
+		struct site *s = &w->site[i];
+		enum region_state state = state_of(&s->guard);
+
+		if (!s->keeper_up || s->torn_down) {
+			s->removed = true;
+			continue;
+		}
+		daemon_region_event(w, i,
+				    (struct region_event){
+					    .type = REGION_ADOPTED,
+					    .state = state,
+					    .valid_length = s->guard.valid_length,
+					    .length = PAGES,
+					    .revocation = state == REGION_LIVE ? 0 : s->guard.revocation });
+	}
+	for (uint8_t i = 0; i < world_setup->holders; i++)
+		if (w->user[i].there)
+			daemon_join(w, i, world_setup->holder[i].kind == HOLDER_PEER ? w->user[i].asked : 0);
+	for (uint8_t i = 0; i < world_setup->regions; i++)
+		daemon_region_event(w, i, (struct region_event){ .type = REGION_ADOPTION_DONE });
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * key.c - what of a world can make a difference to anything that follows, and nothing else: see world_key().
+ *
+ * Left out are values that are written again before they are read (a deadline when nobody is asked), those that only a log or a reader sees
+ * (causes, how long a wait is), and where in the pool a holder lives. Numbers that only ever grow, of revocations and of breaks, are
+ * taken relative to the newest. `explore --check-keys` checks this file: see explore.c.
+ */
+#include <string.h>
+
+#include "world.h"
+
+struct bytes {
+	size_t n;
+	uint8_t at[1024];
+};
+
+static void put(struct bytes *b, uint64_t value)
+{
+	/* one byte mostly: times are the only large ones */
+	if (value < 250) {
+		b->at[b->n++] = (uint8_t)value;
+		return;
+	}
+	b->at[b->n++] = 255;
+	memcpy(&b->at[b->n], &value, sizeof(value));
+	b->n += sizeof(value);
+}
+
+static void put_range(struct bytes *b, bool any, uint64_t start, uint64_t end)
+{
+	put(b, any ? 1 + start * (PAGES + 1) + end : 0);
+}
+
+/* Relative to the newest number of the guard. */
+static uint64_t rebase(const struct site *s, uint64_t revocation)
+{
+	if (!revocation)
+		return 0;
+	revocation += 100;
+	return revocation > s->guard.revocation + 1 ? revocation - s->guard.revocation : 1;
+}
+
+static void put_demand(struct bytes *b, const struct guard *g, uint64_t id)
+{
+	const struct guard_demand *d = guard_find_demand(g, id);
+
+	put(b, !d ? 0 : d->granted ? 2 : 1);
+	if (d)
+		put(b, d->granted ? d->ends_usec : d->deadline_usec);
+}
+
+static void put_guard(struct bytes *b, const struct site *s)
+{
+	const struct guard *g = &s->guard;
+
+	put(b, g->state);
+	put(b, (uint64_t)(g->watched | g->armed << 1 | g->fenced << 2 | g->holding << 3 | g->owing << 4 |
+			  g->broken << 5 | g->close_wanted << 6));
+	put(b, (uint64_t)(uint8_t)(s->break_id - g->break_id));
+	put(b, g->valid_length);
+	put(b, g->state == GUARD_ASKED ? g->deadline_usec : 0);
+	put_range(b, g->state == GUARD_ASKED || g->state == GUARD_FENCING || g->state == GUARD_CLOSING,
+		  g->ask_start, g->ask_end);
+	put_range(b, g->fenced, g->fence_start, g->fence_end);
+	put_range(b, g->holding || g->broken, g->break_start, g->break_end);
+	for (uint64_t i = 0; i < DEMANDS; i++)
+		put_demand(b, g, i + 1);
+	put(b, s->timer_at && world_lets_the_file_be(s) ? 1 : s->timer_at);
+}
+
+static void put_keeper(struct bytes *b, const struct site *s)
+{
+	put(b, s->keeper_up ? s->torn_down ? 1 : 2 : 0);
+	if (!s->keeper_up || s->torn_down)
+		return;
+	put(b, s->lease);
+	put(b, s->lease == LEASE_BREAKING || s->report_pending || s->guard.holding ? s->breaker % 16 : 0);
+	put(b, (uint64_t)(s->report_pending | s->mr_alive << 1));
+	put(b, s->under_way);
+	put(b, (uint64_t)(s->fenced_pages | s->asked_pages << 2));
+	put(b, s->promised_usec);
+	put(b, s->report_pending ? s->broken_usec : 0);
+	put(b, s->guard.holding || s->guard.broken ? s->guard.break_began_usec : 0);
+	for (size_t i = 0; i < DEMANDS; i++) {
+		put(b, s->part[i].state);
+		put(b, s->part[i].deadline_usec);
+	}
+	put_guard(b, s);
+}
+
+static void put_queues(struct bytes *b, const struct site *s)
+{
+	put(b, s->to_daemon.n);
+	for (size_t i = 0; i < s->to_daemon.n; i++) {
+		const struct message *m = &s->to_daemon.item[i];
+
+		put(b, m->type);
+		put(b, (uint64_t)(m->who << 4 | m->value));
+		put(b, rebase(s, m->revocation));
+		put(b, m->type == TELL_SETTLED ? m->valid_length : 0);
+	}
+	put(b, s->to_keeper.n);
+	for (size_t i = 0; i < s->to_keeper.n; i++) {
+		const struct message *m = &s->to_keeper.item[i];
+
+		put(b, m->type);
+		put(b, (uint64_t)(m->who << 4 | m->value));
+		put(b, m->type == ASK_CONSENT && m->revocation == s->guard.revocation);
+	}
+}
+
+static bool is_revoked_soon(const struct site *s)
+{
+	for (size_t i = 0; i < s->to_daemon.n; i++)
+		if (s->to_daemon.item[i].type == TELL_REVOKED)
+			return true;
+	return false;
+}
+
+static void put_region(struct bytes *b, const struct world *w, const struct site *s)
+{
+	const struct region *r = &s->region;
+
+	put(b, w->daemon_up ? s->removed ? 1 : 2 : 0);
+	if (!w->daemon_up || s->removed)
+		return;
+	put(b, r->state);
+	put(b, (uint64_t)(r->revoking | r->close_wanted << 1 | r->consent_sent << 2));
+	put(b, r->pending);
+	put(b, r->valid_length);
+	/* between revocations it is only compared with those to come */
+	put(b, r->revoking ? rebase(s, r->revocation) : is_revoked_soon(s));
+	put(b, s->consent == r->revocation);
+	for (uint64_t id = 1; id <= world_setup->holders; id++)
+		for (uint32_t i = r->holders; i; i = registry_holder(&w->registry, i)->next) {
+			const struct holder *h = registry_holder(&w->registry, i);
+
+			if (h->id == id) {
+				put(b, id);
+				put(b, h->asked ? h->asked == r->revocation ? 2 : 1 : 0);
+			}
+		}
+	put(b, 0);
+}
+
+static void put_waiter(struct bytes *b, const struct waiter *q)
+{
+	put(b, (uint64_t)(q->stage << 1 | q->known));
+	if (!q->known)
+		return;
+	put(b, q->core.state);
+	put(b, (uint64_t)(q->core.failed | q->core.ended << 1 | q->core.freed << 2 | q->over_sent << 3 |
+			  q->failed << 4));
+	put(b, q->core.parts);
+	put(b, (uint64_t)(q->parts | q->unanswered << 2 | q->limit_passed << 4));
+}
+
+static uint64_t mix(uint64_t h, uint64_t word)
+{
+	h = (h ^ word) * 0x9e3779b97f4a7c15ull;
+	return h ^ h >> 32;
+}
+
+struct key world_key(const struct world *w)
+{
+	struct key k = { 0x243f6a8885a308d3ull, 0x13198a2e03707344ull };
+	struct bytes b = { .n = 0 };
+
+	for (size_t i = 0; i < world_setup->regions; i++) {
+		put_keeper(&b, &w->site[i]);
+		put_region(&b, w, &w->site[i]);
+		put_queues(&b, &w->site[i]);
+	}
+	for (size_t i = 0; i < world_setup->holders; i++) {
+		const struct site *s = &w->site[world_setup->holder[i].region];
+		const struct user *u = &w->user[i];
+
+		put(&b, u->there);
+		put(&b, u->there ? rebase(s, u->asked) : 0);
+		put(&b, u->there && u->acked == s->guard.revocation);
+	}
+	for (size_t i = 0; i < world_setup->demands; i++)
+		put_waiter(&b, &w->waiter[i]);
+	put(&b, (uint64_t)(w->file_length | w->breaks_left << 2 | w->truncates_left << 4));
+	put(&b, (uint64_t)(w->releases_left | w->leaves_left << 2 | w->mishaps_left << 4));
+	while (b.n % sizeof(uint64_t))
+		b.at[b.n++] = 0;
+	for (size_t i = 0; i < b.n; i += sizeof(uint64_t)) {
+		uint64_t word;
+
+		memcpy(&word, &b.at[i], sizeof(word));
+		k.low = mix(k.low, word);
+		k.high = mix(k.high, word + k.low);
+	}
+	k.low = mix(k.low, b.n);
+	k.high = mix(k.high, k.low);
+	return k;
+}

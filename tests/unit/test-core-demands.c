@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * test-core-demands.c - a demand on several regions (demand.h) in each of its states and for each event, and the set of demands that one
+ * guard keeps (guard-demands.h): what it takes, grants, lets expire, and ignores.
+ */
+#undef NDEBUG
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/demand.h"
+#include "core/guard-demands.h"
+
+#define NOW 50000000u
+#define LENGTH 100u
+
+enum { B, F, D, E }; /* short: a part is done, a part failed, the deadline, the end */
+static const enum demand_event_type events[] = {
+	[B] = DEMAND_PART_DONE,
+	[F] = DEMAND_PART_FAILED,
+	[D] = DEMAND_DEADLINE,
+	[E] = DEMAND_ENDED,
+};
+
+/*
+ * Histories, one letter an event: b a part is done, f it failed, d the deadline, e the end; and the effects of the beginning and of each
+ * event, separated by blanks: P pass, R refuse, O over, X free, - nothing.
+ */
+static const struct {
+	uint32_t parts;
+	bool refused;
+	const char *history;
+	const char *effects;
+} table[] = {
+	/* nobody has to be asked: at once; once over it is nobody's */
+	{ 0, false, "e", "P OX" },
+	{ 0, false, "bfdebe", "P - - - OX - -" },
+	/* each part counts once, the last one lets him through */
+	{ 1, false, "be", "- P OX" },
+	{ 3, false, "bbbe", "- - - P OX" },
+	{ 2, false, "bbbe", "- - P - OX" },
+	/* the end before the last answer: free only after it */
+	{ 2, false, "ebb", "- O - X" },
+	{ 2, false, "beb", "- - O X" },
+	{ 2, false, "eeb", "- O - -" },
+	{ 1, false, "ebbe", "- O X - -" },
+	/* the deadline let him through: no second answer, but the regions are told at the end */
+	{ 2, false, "dbbe", "- - - - OX" },
+	{ 2, false, "bdbe", "- - - - OX" },
+	{ 1, false, "deb", "- - O X" },
+	{ 1, false, "bde", "- P - OX" },
+	{ 1, false, "dde", "- - - O" },
+	/* a part that could not be taken: only the deadline lets him through */
+	{ 2, false, "fbde", "- - - - OX" },
+	{ 2, false, "bfe", "- - - OX" },
+	{ 1, false, "fbe", "- - - OX" },
+	/* refused: nobody was asked, so nobody has to be told */
+	{ 1, true, "e", "R X" },
+	{ 0, true, "e", "R X" },
+	{ 2, true, "bbfdebe", "R - - - - X - -" },
+};
+
+static void append(char *to, const struct demand_effects *out)
+{
+	static const char letters[_DEMAND_EFFECT_MAX] = {
+		[DEMAND_PASS] = 'P', [DEMAND_REFUSE] = 'R', [DEMAND_SEND_OVER] = 'O', [DEMAND_FREE] = 'X'
+	};
+	size_t n = strlen(to);
+
+	assert(out->n < DEMAND_EFFECTS_MAX);
+	if (n)
+		to[n++] = ' ';
+	for (size_t i = 0; i < out->n; i++)
+		to[n++] = letters[out->item[i]];
+	if (!out->n)
+		to[n++] = '-';
+	to[n] = 0;
+}
+
+static void test_histories(void)
+{
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+		struct demand_effects out;
+		char got[100] = "";
+		struct demand d;
+
+		demand_begin(&d, table[i].parts, table[i].refused, &out);
+		append(got, &out);
+		for (const char *at = table[i].history; *at; at++) {
+			demand_step(&d, events[strchr("bfde", *at) - "bfde"], &out);
+			append(got, &out);
+		}
+		if (strcmp(got, table[i].effects)) {
+			fprintf(stderr, "%s: %s, not %s\n", table[i].history, got, table[i].effects);
+			assert(0);
+		}
+	}
+}
+
+/* Every history of up to eight events, for every number of parts up to three: each answer at most once, free last and only once. */
+static void test_all_histories(void)
+{
+	for (uint32_t parts = 0; parts < 4; parts++)
+		for (uint32_t refused = 0; refused < 2; refused++)
+			for (uint32_t code = 0; code < 1u << 16; code++) {
+				uint32_t answers = 0, overs = 0, frees = 0, done = 0, failed = 0;
+				bool deadline = false, ended = false;
+				struct demand_effects out;
+				struct demand d;
+
+				demand_begin(&d, parts, refused, &out);
+				for (uint32_t i = 0; i <= 8; i++) {
+					for (size_t k = 0; k < out.n; k++) {
+						assert(!frees);
+						if (out.item[k] == DEMAND_PASS)
+							assert(!refused && !deadline && !ended && !failed &&
+							       done == parts);
+						answers += out.item[k] == DEMAND_PASS ||
+							   out.item[k] == DEMAND_REFUSE;
+						overs += out.item[k] == DEMAND_SEND_OVER;
+						frees += out.item[k] == DEMAND_FREE;
+					}
+					if (i == 8)
+						break;
+					enum demand_event_type e = events[code >> 2 * i & 3];
+
+					done += e == DEMAND_PART_DONE && done + failed < parts;
+					failed += e == DEMAND_PART_FAILED && done + failed < parts;
+					deadline = deadline || e == DEMAND_DEADLINE;
+					ended = ended || e == DEMAND_ENDED;
+					demand_step(&d, e, &out);
+				}
+				assert(answers <= 1 && overs == (ended && !refused));
+				assert(frees == (ended && (refused || done + failed == parts)));
+			}
+}
+
+static void test_unknown_event(void)
+{
+	struct demand_effects out;
+	struct demand before, d;
+
+	demand_begin(&before, 2, false, &out);
+	memcpy(&d, &before, sizeof(d));
+	demand_step(&d, _DEMAND_EVENT_MAX, &out);
+	assert(!out.n && !memcmp(&d, &before, sizeof(d)));
+}
+
+static struct guard_event demand_event(uint64_t id, uint64_t start, uint64_t end, uint64_t grace_usec,
+				       uint64_t limit_usec)
+{
+	return (struct guard_event){ .type = GUARD_DEMANDED,
+				     .demand = id,
+				     .start = start,
+				     .end = end,
+				     .grace_usec = grace_usec,
+				     .limit_usec = limit_usec,
+				     .now_usec = NOW,
+				     .cause = (enum revocation_cause)(1 + id % 5) };
+}
+
+static void add(struct guard *g, uint64_t id, uint64_t start, uint64_t end, uint64_t grace_usec,
+		uint64_t limit_usec)
+{
+	const struct guard_event e = demand_event(id, start, end, grace_usec, limit_usec);
+
+	demands_add(g, &e);
+}
+
+static void fence(struct guard *g, uint64_t start, uint64_t end)
+{
+	g->fenced = true;
+	g->fence_start = start;
+	g->fence_end = end;
+}
+
+/* The set is full, a number is there already, there is none: nothing changes. */
+static void test_set_is_bounded(void)
+{
+	struct guard before, g;
+
+	guard_init(&g, POLICY_YIELD, 1, LENGTH, LENGTH, false);
+	add(&g, 0, 0, 10, 1, 0);
+	assert(!demands_any(&g) && !guard_find_demand(&g, 0));
+	for (uint64_t id = 1; id <= GUARD_DEMANDS_MAX; id++) {
+		assert(guard_takes_demand(&g));
+		add(&g, id, 0, 10, 1, 0);
+		assert(guard_find_demand(&g, id)->end == 10 && !guard_find_demand(&g, id)->granted);
+	}
+	assert(!guard_takes_demand(&g));
+	memcpy(&before, &g, sizeof(g));
+	add(&g, GUARD_DEMANDS_MAX + 1, 0, 10, 1, 0);
+	add(&g, 1, 5, 6, 99, 99);
+	demands_remove(&g, 0);
+	demands_remove(&g, GUARD_DEMANDS_MAX + 1);
+	assert(!memcmp(&before, &g, sizeof(g)));
+	demands_remove(&g, 3);
+	demands_remove(&g, 3);
+	assert(guard_takes_demand(&g) && !guard_find_demand(&g, 3));
+	add(&g, 77, 0, 10, 1, 0);
+	assert(guard_find_demand(&g, 77) && !guard_takes_demand(&g));
+	for (uint64_t id = 1; id <= GUARD_DEMANDS_MAX; id++)
+		demands_remove(&g, id);
+	assert(demands_any(&g));
+	demands_remove(&g, 77);
+	assert(!demands_any(&g));
+}
+
+static void test_covers(void)
+{
+	static const struct {
+		bool fenced;
+		uint64_t fence_start, fence_end, start, end;
+		bool covers;
+	} cases[] = {
+		{ false, 0, LENGTH, 10, 20, false }, { true, 10, 20, 10, 20, true },
+		{ true, 10, 20, 11, 19, true },	     { true, 10, 20, 9, 20, false },
+		{ true, 10, 20, 10, 21, false },     { true, 10, 20, 0, 5, false },
+		{ true, 10, 20, 30, 40, false },     { true, 0, LENGTH, 0, LENGTH, true },
+	};
+	struct guard g;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		guard_init(&g, POLICY_YIELD, 1, LENGTH, LENGTH, false);
+		g.fenced = cases[i].fenced;
+		g.fence_start = cases[i].fence_start;
+		g.fence_end = cases[i].fence_end;
+		assert(guard_covers(&g, cases[i].start, cases[i].end) == cases[i].covers);
+		add(&g, 1, cases[i].start, cases[i].end, 1, 5);
+		assert(demands_grant(&g, NOW) == cases[i].covers);
+		assert(guard_find_demand(&g, 1)->granted == cases[i].covers);
+		assert(demands_next_end(&g) == (cases[i].covers ? NOW + 5 : 0));
+		assert(!demands_grant(&g, NOW + 1)); /* not again, and the limit counts from the first time */
+		assert(demands_next_end(&g) == (cases[i].covers ? NOW + 5 : 0));
+	}
+}
+
+/* Those that wait: all of their ranges, the earliest deadline, and the cause of the one that has it. */
+static void test_waiting(void)
+{
+	uint64_t start = 7, end = 7, deadline_usec = 7;
+	enum revocation_cause cause = CAUSE_RELEASE;
+	struct guard g;
+
+	guard_init(&g, POLICY_YIELD, 1, LENGTH, LENGTH, false);
+	assert(!demands_waiting(&g, &start, &end, &deadline_usec, &cause) && start == 7 && end == 7);
+	add(&g, 1, 40, 50, 300, 0);
+	add(&g, 2, 20, 30, 100, 0);
+	add(&g, 3, 60, 70, 200, 0);
+	assert(demands_waiting(&g, &start, &end, &deadline_usec, &cause));
+	assert(start == 20 && end == 70 && deadline_usec == NOW + 100 && cause == 3);
+	fence(&g, 20, 30);
+	assert(demands_grant(&g, NOW));
+	assert(demands_waiting(&g, &start, &end, &deadline_usec, &cause));
+	assert(start == 40 && end == 70 && deadline_usec == NOW + 200 && cause == 4);
+	fence(&g, 0, LENGTH);
+	assert(demands_grant(&g, NOW));
+	assert(!demands_waiting(&g, &start, &end, &deadline_usec, &cause));
+}
+
+/* A limit counts from the grant, ends its own demand alone, and a time that does not fit is not one long past. */
+static void test_limits(void)
+{
+	uint64_t start, end, deadline_usec;
+	enum revocation_cause cause;
+	struct guard g;
+
+	guard_init(&g, POLICY_YIELD, 1, LENGTH, LENGTH, false);
+	add(&g, 1, 0, 10, UINT64_MAX, 300);
+	add(&g, 2, 0, 10, UINT64_MAX, 100);
+	add(&g, 3, 0, 10, UINT64_MAX, UINT64_MAX);
+	add(&g, 4, 0, 10, UINT64_MAX, 0);
+	assert(demands_waiting(&g, &start, &end, &deadline_usec, &cause) && deadline_usec == UINT64_MAX);
+	demands_expire(&g, UINT64_MAX - 1);
+	for (uint64_t id = 1; id <= 4; id++)
+		assert(guard_find_demand(&g, id)); /* never before they were granted */
+	fence(&g, 0, 10);
+	assert(demands_grant(&g, NOW + 1000) && demands_next_end(&g) == NOW + 1100);
+	demands_expire(&g, NOW + 1099);
+	assert(guard_find_demand(&g, 2));
+	demands_expire(&g, NOW + 1100);
+	assert(!guard_find_demand(&g, 2) && demands_next_end(&g) == NOW + 1300);
+	demands_expire(&g, NOW + 9000);
+	assert(!guard_find_demand(&g, 1) && guard_find_demand(&g, 3) && guard_find_demand(&g, 4));
+	assert(demands_next_end(&g) == UINT64_MAX);
+	demands_remove(&g, 3);
+	assert(demands_next_end(&g) == 0 && demands_any(&g));
+}
+
+int main(void)
+{
+	test_histories();
+	test_all_histories();
+	test_unknown_event();
+	test_set_is_bounded();
+	test_covers();
+	test_waiting();
+	test_limits();
+	return 0;
+}
