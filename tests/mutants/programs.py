@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""programs.py - the tests that mutants are run against, built with the compiler alone in a copy of the sources.
+
+Each worker has a Tree of its own: a mutant overwrites one file in it, what depends on that file is compiled and linked, the
+programs run in the order below until one of them objects, and the file is put back.
+
+What always holds: a program that does not pass on the sources as they are is an error, never a killed mutant. What a mutant may use
+is bounded, by processor time measured on the sources as they are (a mutant may loop) and by memory (it may grow)."""
+
+import math
+import pathlib
+import resource
+import shutil
+import subprocess
+import time
+from dataclasses import dataclass
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+FOLDERS = ["proto", "daemon/core", "daemon/util", "kmod-helper", "tests/unit", "tests/explore", "tests/sim"]
+FLAGS = ["-std=gnu11", "-D_GNU_SOURCE", "-O2", "-w", "-I.", "-Iproto", "-Idaemon"]
+MEMORY_BYTES = 3 << 29
+CORE = "daemon/core/*.c"
+SLOTS = "kmod-helper/rdmareg-slots.h"
+
+
+@dataclass(frozen=True)
+class Program:
+    name: str
+    sources: tuple  # patterns
+    flags: tuple = ()
+    arguments: tuple = ()
+    header: str = ""  # a subject of its own: nothing else is in this program
+
+
+# Quick ones first. The explorer is not here: it needs minutes and gigabytes, and would need them for each mutant.
+PROGRAMS = [
+    Program("test-slots", ("tests/unit/test-slots.c",), header=SLOTS),
+    Program("test-core", ("tests/unit/test-core.c", CORE)),
+    Program("sim", ("tests/sim/*.c", CORE), arguments=("--seeds", "40")),
+    Program("sim-long", ("tests/sim/*.c", CORE), arguments=("--seeds", "600", "--start", "1000")),
+]
+
+
+class Broken(Exception):
+    """The tests do not pass on the sources as they are."""
+
+
+def subjects():
+    """What is mutated."""
+    return sorted(str(p.relative_to(TOP)) for p in TOP.glob("daemon/core/*.[ch]")) + [SLOTS]
+
+
+def sources_of(program):
+    names = set()
+    for pattern in program.sources:
+        found = {str(p.relative_to(TOP)) for p in TOP.glob(pattern)}
+        if not found:
+            raise Broken(f"{program.name} is made of {pattern}, and there is none")
+        names |= found
+    return sorted(names)
+
+
+def concerns(program, file):
+    return program.header == file if file == SLOTS else not program.header
+
+
+class Tree:
+    def __init__(self, path, files):
+        """@files: what will be mutated here."""
+        self.path = pathlib.Path(path)
+        self.programs = [p for p in PROGRAMS if any(concerns(p, f) for f in files)]
+        self.limit = {}  # program name -> seconds of processor time
+        for folder in FOLDERS:
+            if (TOP / folder).is_dir():
+                shutil.copytree(TOP / folder, self.path / folder)
+
+    def _run(self, command, seconds=None):
+        def limits():
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            if seconds:
+                resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+                resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+
+        return subprocess.run(command, cwd=self.path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, preexec_fn=limits, check=False, text=True, errors="replace")
+
+    def object_of(self, program, source):
+        return f"obj/{program.name if program.flags else 'plain'}/{source}.o"
+
+    def compile(self, program, source):
+        target = self.object_of(program, source)
+        (self.path / target).parent.mkdir(parents=True, exist_ok=True)
+        return self._run(["gcc", *FLAGS, *program.flags, "-c", "-o", target, source])
+
+    def link(self, program):
+        objects = [self.object_of(program, s) for s in sources_of(program)]
+        return self._run(["gcc", "-o", f"obj/{program.name}", *objects])
+
+    def prepare(self):
+        """Builds and runs everything as it is."""
+        for p in self.programs:
+            for r in [self.compile(p, s) for s in sources_of(p)] + [self.link(p)]:
+                if r.returncode:
+                    raise Broken(f"{p.name} does not compile:\n{r.stdout}")
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            r = self._run([f"obj/{p.name}", *p.arguments])
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            if r.returncode:
+                raise Broken(f"{p.name} fails without any mutant:\n{r.stdout}")
+            used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+            self.limit[p.name] = math.ceil(5 * used) + 2
+
+    def _objects(self, program, file):
+        return sources_of(program) if file.endswith(".h") else [s for s in sources_of(program) if s == file]
+
+    def judge(self, mutant, text):
+        """(verdict, by): "killed", "survived", "same" (as the compiler sees it), "invalid" (it does not compile)."""
+        place = self.path / mutant.file
+        place.write_text(mutant.apply(text))
+        try:
+            return self._judge(mutant)
+        finally:
+            place.write_text(text)
+            self._restore(mutant)
+
+    def _restore(self, mutant):
+        for p in self.programs:
+            for s in self._objects(p, mutant.file) if concerns(p, mutant.file) else []:
+                saved = self.path / (self.object_of(p, s) + ".saved")
+                if saved.exists():
+                    saved.replace(self.path / self.object_of(p, s))
+
+    def _judge(self, mutant):
+        changed, done = False, set()
+        for p in self.programs:
+            if not concerns(p, mutant.file):
+                continue
+            for s in self._objects(p, mutant.file):
+                target = self.path / self.object_of(p, s)
+                if target in done:
+                    continue
+                done.add(target)
+                old = target.read_bytes()
+                shutil.copy(target, str(target) + ".saved")
+                if self.compile(p, s).returncode:
+                    return "invalid", ""
+                changed = changed or target.read_bytes() != old
+            if not changed:
+                continue
+            if self.link(p).returncode:
+                return "invalid", ""
+            r = self._run([f"obj/{p.name}", *p.arguments], self.limit[p.name])
+            if r.returncode:
+                return "killed", p.name
+        return ("survived", "") if changed else ("same", "")
+
+
+def time_of(start):
+    return f"{time.monotonic() - start:.0f} s"
