@@ -236,10 +236,10 @@ static void look_for_waiters(struct rdmareg_layout *layout)
 	if (!context)
 		return;
 	spin_lock(&context->flc_lock);
-	rdmareg_lease_for_each (lease, &context->flc_lease)
+	rdmareg_lease_for_each(lease, &context->flc_lease)
 		waiting = waiting || (armed(lease) && !list_empty(rdmareg_lease_waiters(lease)));
 	if (waiting) {
-		rdmareg_lease_for_each (lease, &context->flc_lease)
+		rdmareg_lease_for_each(lease, &context->flc_lease)
 			if (armed(lease))
 				break_unannounced(lease);
 	}
@@ -324,7 +324,7 @@ static bool too_many(const struct inode *inode)
 	if (!context)
 		return false;
 	spin_lock(&context->flc_lock);
-	rdmareg_lease_for_each (lease, &context->flc_lease)
+	rdmareg_lease_for_each(lease, &context->flc_lease)
 		count += ours(lease);
 	spin_unlock(&context->flc_lock);
 	return count >= rdmareg_max_watches_per_file;

@@ -121,7 +121,7 @@ static int opener_admit(struct rdmareg_opener *opener)
 	unsigned int count = 0;
 
 	mutex_lock(&openers_lock);
-	list_for_each_entry (other, &openers, entry)
+	list_for_each_entry(other, &openers, entry)
 		if (uid_eq(other->uid, opener->uid))
 			count++;
 	if (count < rdmareg_max_openers)
