@@ -56,37 +56,51 @@ struct storm {
 	uint64_t reports;
 };
 
-static void clear(const struct storm *storm, unsigned int page, unsigned int i)
+static void punch_or_discard(const struct storm *storm, char *address, size_t length, unsigned int i)
 {
 	if (storm->fd < 0 || i % 2)
-		TRY(madvise(storm->map + page * PAGE, PAGE, MADV_DONTNEED));
+		TRY(madvise(address, length, MADV_DONTNEED));
 	else
-		TRY(fallocate(storm->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, page * PAGE, PAGE));
+		TRY(fallocate(storm->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, address - storm->map,
+			      (off_t)length));
 }
 
-/* Each page belongs to one thread. It is written before each operation, so that there is something to lose. */
+/* @cause has happened to these pages, @events times; it began in @round. */
+static void over(struct page *pages, unsigned int count, enum cause cause, unsigned int events,
+		 uint32_t round)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		pages[i].events += events;
+		__atomic_store_n(&pages[i].done[cause], round, __ATOMIC_RELEASE);
+	}
+}
+
+/*
+ * Each page belongs to one thread. It is written before each operation, so that there is something to lose. At
+ * times one operation takes all pages of the thread, and the kernel calls many watches in a row.
+ */
 static void *storm_thread(void *argument)
 {
 	struct storm *storm = argument;
-	unsigned int first = __atomic_fetch_add(&storm->next, 1, __ATOMIC_RELAXED) * (PAGES / THREADS);
+	unsigned int own = PAGES / THREADS, first = __atomic_fetch_add(&storm->next, own, __ATOMIC_RELAXED);
 
 	for (unsigned int i = 0; i < storm->per_thread; i++) {
-		unsigned int number = first + i % (PAGES / THREADS);
-		enum cause cause = i % 8 == 7 ? PROTECT : CLEAR;
-		struct page *page = &storm->pages[number];
+		unsigned int number = first + i % own;
 		char *address = storm->map + number * PAGE;
 		uint32_t round = __atomic_load_n(&storm->round, __ATOMIC_ACQUIRE);
 
 		*(volatile char *)address = (char)i;
-		if (cause == CLEAR) {
-			clear(storm, number, i);
-			__atomic_fetch_add(&page->events, 1, __ATOMIC_RELAXED);
-		} else {
+		if (i % 8 == 7) {
 			TRY(mprotect(address, PAGE, PROT_READ));
 			TRY(mprotect(address, PAGE, PROT_READ | PROT_WRITE));
-			__atomic_fetch_add(&page->events, 2, __ATOMIC_RELAXED);
+			over(&storm->pages[number], 1, PROTECT, 2, round);
+		} else if (i % 8 > 4) {
+			punch_or_discard(storm, storm->map + first * PAGE, own * PAGE, i);
+			over(&storm->pages[first], own, CLEAR, 1, round);
+		} else {
+			punch_or_discard(storm, address, PAGE, i);
+			over(&storm->pages[number], 1, CLEAR, 1, round);
 		}
-		__atomic_store_n(&page->done[cause], round, __ATOMIC_RELEASE);
 	}
 	__atomic_fetch_add(&storm->finished, 1, __ATOMIC_RELEASE);
 	return NULL;
@@ -166,6 +180,17 @@ static void storm_make(struct storm *storm, enum filesystem fs)
 	CHECK(!r, "watch: %s", strerror(-r));
 }
 
+static uint64_t count_events(const struct device *device, uint32_t slot)
+{
+	struct rdmareg_counters counters = { .slot = slot };
+	uint64_t events = 0;
+
+	CHECK(!device_ioctl(device, RDMAREG_COUNTERS, &counters), "COUNTERS: %s", strerror(errno));
+	for (unsigned int bit = 0; bit < (unsigned int)__builtin_ctz(RDMAREG_CAUSE_RECLAIM); bit++)
+		events += counters.causes[bit];
+	return events;
+}
+
 /*
  * However the reader and the events interleave: each operation is in a report that came after it began, both of the
  * watch over everything and of the page's own, and the counts of the reports are those of RDMAREG_COUNTERS.
@@ -174,7 +199,7 @@ static void test_storm(enum filesystem fs)
 {
 	static struct storm storm;
 	pthread_t threads[THREADS];
-	uint64_t begin, events = 0, reported = 0, counted = 0;
+	uint64_t begin, reported = 0, counted = 0, all;
 	unsigned int lost = 0;
 	double seconds;
 
@@ -196,20 +221,16 @@ static void test_storm(enum filesystem fs)
 	CHECK(!device_pending(&storm.device, 0), "more is pending than there are watches");
 
 	for (unsigned int i = 0; i < PAGES; i++) {
-		struct rdmareg_counters c = { .slot = storm.pages[i].slot };
-
-		CHECK(!device_ioctl(&storm.device, RDMAREG_COUNTERS, &c), "COUNTERS");
-		for (unsigned int bit = 0; bit < (unsigned int)__builtin_ctz(RDMAREG_CAUSE_RECLAIM); bit++)
-			counted += c.causes[bit];
+		counted += count_events(&storm.device, storm.pages[i].slot);
 		CHECK(storm.pages[i].reported >= storm.pages[i].events, "page %u: %llu events, %llu reported",
 		      i, (unsigned long long)storm.pages[i].events,
 		      (unsigned long long)storm.pages[i].reported);
-		events += storm.pages[i].events;
 		reported += storm.pages[i].reported;
 	}
-	printf("# storm/%s: %llu operations (%.0f a second) in %llu reports, %u rounds; lost %u\n",
-	       filesystem_names[fs], (unsigned long long)events, (double)events / seconds,
-	       (unsigned long long)storm.reports, storm.round - 1, lost);
+	all = count_events(&storm.device, storm.all);
+	printf("# storm/%s: %llu invalidations seen by watches (%.0f a second) in %llu reports; lost %u\n",
+	       filesystem_names[fs], (unsigned long long)(counted + all), (double)(counted + all) / seconds,
+	       (unsigned long long)storm.reports, lost);
 	fflush(stdout);
 	CHECK(!lost, "%u operations are in no report", lost);
 	CHECK(counted == reported, "%llu events counted, %llu in reports", (unsigned long long)counted,
