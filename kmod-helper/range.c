@@ -86,6 +86,25 @@ static const struct mmu_interval_notifier_ops range_operations = {
 	.invalidate = range_invalidate,
 };
 
+/* Called with opener->change held: nobody else adds or removes watches. The ends are not included. */
+static bool crowded(const struct rdmareg_opener *opener, u64 start, u64 end)
+{
+	const struct rdmareg_range *range;
+	const struct rdmareg_slot *slot;
+	unsigned int overlaps = 0;
+	u32 number;
+
+	for (number = 0; number < opener->table.used; number++) {
+		slot = opener->table.slots[number];
+		if (!slot || slot->kind != RDMAREG_KIND_RANGE)
+			continue;
+		range = container_of(slot, struct rdmareg_range, slot);
+		overlaps += range->notifier.interval_tree.start < end &&
+			    range->notifier.interval_tree.last >= start;
+	}
+	return overlaps > RDMAREG_MAX_OVERLAP;
+}
+
 static void range_free(struct rdmareg_range *range)
 {
 	kfree(range);
@@ -102,6 +121,8 @@ int rdmareg_range_watch(struct rdmareg_opener *opener, struct rdmareg_watch_rang
 	    check_add_overflow(request->address, request->length, &end) || end > TASK_SIZE)
 		return -EINVAL;
 
+	if (crowded(opener, request->address, end))
+		return -ENOSPC;
 	range = kzalloc(sizeof(*range), GFP_KERNEL_ACCOUNT);
 	if (!range)
 		return -ENOMEM;

@@ -115,7 +115,9 @@ struct rdmareg_query {
  * than was truncated or punched. A filesystem with DAX clears the whole file before it truncates, punches or extends it, and
  * does so before it announces a break: pages may be faulted in again until the blocks are given back, so fence, do not pull.
  *
- * EINVAL unaligned, empty, overflowing or kernel range; ENOSPC all slots taken; ENOMEM.
+ * EINVAL unaligned, empty, overflowing or kernel range; ENOSPC all slots taken, or it would overlap more than
+ * RDMAREG_MAX_OVERLAP range watches of this opener (an invalidation calls them all, while somebody else's truncate or fsync
+ * waits); ENOMEM.
  */
 struct rdmareg_watch_range {
 	__u64 address;
@@ -148,6 +150,7 @@ struct rdmareg_watch_layout {
 	__u32 reserved;
 };
 
+#define RDMAREG_MAX_OVERLAP 64u
 #define RDMAREG_SLOT_ANY 0xffffffffu
 
 /**

@@ -253,6 +253,29 @@ static void test_limit_of_file(enum filesystem fs)
 	child_wait(&child);
 }
 
+/* One place of memory has room for so many watches; next to it there is room again. */
+static void test_limit_of_overlap(enum filesystem fs)
+{
+	struct device device;
+	uint32_t slot;
+	char *map;
+
+	(void)fs;
+	device_open(&device);
+	if (device.query.max_watches < RDMAREG_MAX_OVERLAP + 10)
+		skip("max_watches is reached before");
+	map = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHECK(map != MAP_FAILED, "mmap");
+	for (uint32_t i = 0; i <= RDMAREG_MAX_OVERLAP; i++)
+		CHECK(!watch_range(&device, map + PAGE, PAGE, i, &slot), "watch %u", i);
+	CHECK(watch_range(&device, map + PAGE, PAGE, 0, &slot) == -ENOSPC, "one too many");
+	CHECK(watch_range(&device, map, 3 * PAGE, 0, &slot) == -ENOSPC, "one too many, a larger one");
+	CHECK(!watch_range(&device, map, PAGE, 0, &slot) &&
+		      !watch_range(&device, map + 2 * PAGE, PAGE, 0, &slot),
+	      "the neighbours are refused");
+	CHECK(!unwatch(&device, 0) && !watch_range(&device, map + PAGE, PAGE, 0, &slot), "no place is freed");
+}
+
 static void unload(const char *when)
 {
 	int r = (int)syscall(SYS_delete_module, "rdmareg", O_NONBLOCK);
@@ -283,11 +306,8 @@ static void test_unload_refused(enum filesystem fs)
 }
 
 const struct test counter_tests[] = {
-	{ "counters-bad-arguments", test_bad_counters, 0 },
-	{ "counters-range", test_range_counters, 0 },
-	{ "counters-layout", test_layout_counters, ON_XFS },
-	{ "counters-totals", test_totals, ON(XFS) },
-	{ "limit-of-file", test_limit_of_file, ON(XFS) },
-	{ "unload-refused", test_unload_refused, ON(XFS) },
-	{ 0 },
+	{ "counters-bad-arguments", test_bad_counters, 0 },  { "counters-range", test_range_counters, 0 },
+	{ "counters-layout", test_layout_counters, ON_XFS }, { "counters-totals", test_totals, ON(XFS) },
+	{ "limit-of-overlap", test_limit_of_overlap, 0 },    { "limit-of-file", test_limit_of_file, ON(XFS) },
+	{ "unload-refused", test_unload_refused, ON(XFS) },  { 0 },
 };

@@ -181,7 +181,7 @@ static void test_status_mapping(enum filesystem fs)
 /* Fills every slot, frees one, and gets that one again; its sequence goes on. */
 static void test_limit_of_watches(enum filesystem fs)
 {
-	char *map = anonymous(PAGE);
+	char *map;
 	struct rdmareg_report report;
 	struct device device;
 	uint32_t slot, middle;
@@ -191,13 +191,14 @@ static void test_limit_of_watches(enum filesystem fs)
 	(void)fs;
 	device_open(&device);
 	middle = device.query.max_watches / 2;
+	map = anonymous((size_t)device.query.max_watches * PAGE);
 	for (uint32_t i = 0; i < device.query.max_watches; i++) {
-		r = watch_range(&device, map, PAGE, i, &slot);
+		r = watch_range(&device, map + (size_t)i * PAGE, PAGE, i, &slot);
 		CHECK(!r && slot == i, "watch %u: slot %u, %s", i, slot, strerror(-r));
 	}
 	r = watch_range(&device, map, PAGE, 0, &slot);
 	CHECK(r == -ENOSPC, "one too many: %s", strerror(-r));
-	TRY(madvise(map, PAGE, MADV_DONTNEED));
+	TRY(madvise(map, (size_t)device.query.max_watches * PAGE, MADV_DONTNEED));
 	CHECK(!collect(&device, middle, &report) && report.cookie == middle, "slot %u did not notice",
 	      middle);
 
