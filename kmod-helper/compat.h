@@ -24,6 +24,8 @@
 #define rdmareg_lease_flags(lease) ((lease)->c.flc_flags)
 #define rdmareg_lease_waiters(lease) (&(lease)->c.flc_blocked_requests)
 #define rdmareg_lease_for_each(lease, list) list_for_each_entry(lease, list, c.flc_list)
+#define rdmareg_lease_is_first(lease, list) list_is_first(&(lease)->c.flc_list, list)
+#define rdmareg_lease_before(lease) list_prev_entry(lease, c.flc_list)
 
 static inline void rdmareg_lease_fill(struct file_lease *lease, struct file *file, void *owner, int type)
 {
@@ -43,6 +45,8 @@ static inline void rdmareg_lease_fill(struct file_lease *lease, struct file *fil
 #define rdmareg_lease_flags(lease) ((lease)->fl_flags)
 #define rdmareg_lease_waiters(lease) (&(lease)->fl_blocked_requests)
 #define rdmareg_lease_for_each(lease, list) list_for_each_entry(lease, list, fl_list)
+#define rdmareg_lease_is_first(lease, list) list_is_first(&(lease)->fl_list, list)
+#define rdmareg_lease_before(lease) list_prev_entry(lease, fl_list)
 
 static inline void rdmareg_lease_fill(struct file_lock *lease, struct file *file, void *owner, int type)
 {

@@ -2,7 +2,8 @@
 /*
  * layout.c - the requests about layout watches: watch, re-arm, release, unwatch. What always holds: the lease
  * is on a private open file of the inode, kept for the life of the watch, so the caller may close its
- * descriptor and a re-arm needs none. More of it in layout.h.
+ * descriptor and a re-arm needs none. That file keeps the filesystem mounted until the watch is removed and
+ * no breaker carries its token any more. More of it in layout.h.
  */
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -30,24 +31,29 @@ static void layout_remove(struct rdmareg_layout *layout)
 }
 
 /*
- * The file may be one the caller could not open itself: its right is the descriptor. So it is opened again
- * with the credentials that opened it, and without waiting for somebody else's fcntl(2) lease.
+ * The lease code clears the owner and the fasync list of the file that it leases, so that must not be the
+ * caller's. It may be one the caller could not open itself: its right is the descriptor. So it is opened
+ * again with the credentials that opened it, and without waiting for somebody else's fcntl(2) lease.
  */
 static struct file *open_again(int fd)
 {
-	struct file *file, *private;
+	struct file *file, *own;
 
 	file = fget(fd);
 	if (!file)
 		return ERR_PTR(-EBADF);
 	if (!S_ISREG(file_inode(file)->i_mode))
-	private = ERR_PTR(-EINVAL);
+		own = ERR_PTR(-EINVAL);
 	else if (file_inode(file)->i_sb->s_magic != XFS_SUPER_MAGIC)
-		/* others take layout leases, but never break them: a watch would be a promise nobody keeps */
-		private = ERR_PTR(-EOPNOTSUPP);
-	else private = dentry_open(&file->f_path, O_RDONLY | O_NONBLOCK | O_LARGEFILE, file->f_cred);
+		/*
+		 * ext4, btrfs and f2fs let layout leases be taken, but never break them: a watch would be a
+		 * promise nobody keeps
+		 */
+		own = ERR_PTR(-EOPNOTSUPP);
+	else
+		own = dentry_open(&file->f_path, O_RDONLY | O_NONBLOCK | O_LARGEFILE, file->f_cred);
 	fput(file);
-	return private;
+	return own;
 }
 
 int rdmareg_layout_watch(struct rdmareg_opener *opener, struct rdmareg_watch_layout *request)
@@ -67,6 +73,7 @@ int rdmareg_layout_watch(struct rdmareg_opener *opener, struct rdmareg_watch_lay
 		fput(file);
 		return -ENOMEM;
 	}
+	atomic64_inc(&rdmareg_totals[RDMAREG_LAYOUTS]);
 	rdmareg_layout_prepare(layout);
 	refcount_inc(&opener->refs);
 	layout->opener = opener;
@@ -137,6 +144,11 @@ int rdmareg_layout_rearm(struct rdmareg_opener *opener, const struct rdmareg_rea
 		r = -EAGAIN;
 	else
 		r = rdmareg_layout_arm(layout, request->deadline_ms);
+	if (!r) {
+		spin_lock(&opener->lock);
+		layout->slot.rearms++;
+		spin_unlock(&opener->lock);
+	}
 	mutex_unlock(&layout->lease);
 	rdmareg_layout_put(layout);
 	return r;
@@ -201,4 +213,9 @@ void rdmareg_layout_describe(const struct rdmareg_slot *slot, struct rdmareg_rep
 
 	report->breaker_pid = pid_vnr(layout->breaker_pid);
 	report->unwinding = layout->unwinding;
+}
+
+u64 rdmareg_layout_writes_passed(const struct rdmareg_slot *slot)
+{
+	return atomic64_read(&container_of(slot, struct rdmareg_layout, slot)->writes_passed);
 }

@@ -37,6 +37,7 @@
  *	opener->lock.
  * @breaker_pid: thread group of the first breaker of the last break. Under opener->lock.
  * @expires: when a break that is going on ends. Under opener->lock.
+ * @writes_passed: see struct rdmareg_counters; counted under flc_lock, read under opener->lock.
  * @timer: does what is due: the deadline, a look for waiters, the end of unwinding.
  */
 struct rdmareg_layout {
@@ -52,6 +53,7 @@ struct rdmareg_layout {
 	bool unwinding;
 	struct pid *breaker_pid;
 	ktime_t expires;
+	atomic64_t writes_passed;
 	struct delayed_work timer;
 };
 

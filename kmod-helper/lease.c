@@ -19,6 +19,20 @@ const struct cred *rdmareg_kernel_cred;
 #endif
 
 static struct workqueue_struct *timer_queue;
+static const struct rdmareg_lease_operations layout_operations;
+
+/* Others may have leases of the same file: nfsd, or whoever asked with fcntl(2). */
+static bool ours(const struct rdmareg_lease *lease)
+{
+	return lease->fl_lmops == &layout_operations;
+}
+
+static bool armed(const struct rdmareg_lease *lease)
+{
+	const struct rdmareg_layout *layout = rdmareg_lease_owner(lease);
+
+	return ours(lease) && READ_ONCE(layout->slot.layout_state) == RDMAREG_LAYOUT_ARMED;
+}
 
 void rdmareg_layout_put(struct rdmareg_layout *layout)
 {
@@ -28,6 +42,7 @@ void rdmareg_layout_put(struct rdmareg_layout *layout)
 	put_pid(layout->breaker_pid);
 	rdmareg_opener_put(layout->opener);
 	kfree(layout);
+	atomic64_dec(&rdmareg_totals[RDMAREG_LAYOUTS]);
 }
 
 /*
@@ -70,7 +85,10 @@ bool rdmareg_layout_unwind(struct rdmareg_layout *layout)
 	return rdmareg_slot_raise(&layout->opener->table, &layout->slot);
 }
 
-/* The wait that the lease code itself allows. Called with flc_lock held. */
+/*
+ * The wait that the lease code itself allows. It is the backstop and not the deadline: a waiter that looks
+ * again just after it has passed would get another lease-break-time. Called with flc_lock held.
+ */
 static void limit_wait(struct rdmareg_lease *lease, unsigned int wait_ms)
 {
 	lease->fl_break_time = jiffies + msecs_to_jiffies(wait_ms + BACKSTOP_MS);
@@ -83,6 +101,7 @@ static bool begin_break(struct rdmareg_layout *layout, struct rdmareg_lease *lea
 {
 	unsigned int deadline_ms = layout->deadline_ms;
 
+	atomic64_inc(&rdmareg_totals[RDMAREG_BREAKS]);
 	layout->expires = ktime_add_ms(ktime_get(), deadline_ms);
 	layout->unwinding = true;
 	limit_wait(lease, deadline_ms);
@@ -108,6 +127,8 @@ static bool layout_break(struct rdmareg_lease *lease)
 	if (wait) {
 		wake = begin_break(layout, lease, rdmareg_breaker_operation());
 	} else {
+		atomic64_inc(&rdmareg_totals[RDMAREG_BREAKS]);
+		atomic64_inc(&rdmareg_totals[RDMAREG_EXPIRIES]);
 		wake = rdmareg_fold_break(&opener->table, &layout->slot, rdmareg_breaker_operation(), 0);
 		wake |= rdmareg_fold_expiry(&opener->table, &layout->slot);
 	}
@@ -117,24 +138,55 @@ static bool layout_break(struct rdmareg_lease *lease)
 	return !wait;
 }
 
-/* Runs under flc_lock in whoever looks for conflicting leases. True: this one does not conflict. */
+static bool own_operation(const struct rdmareg_layout *layout)
+{
+	return current->mm && current->mm == layout->opener->mm;
+}
+
+/*
+ * Has the lease before this one in the list just had a look queued? One look is for the whole file, and an
+ * open(2) that asks thousands of leases must not start thousands of them.
+ */
+static bool look_queued(struct rdmareg_lease *lease, const struct rdmareg_layout *layout)
+{
+	struct file_lock_context *context = locks_inode_context(file_inode(layout->file));
+	struct rdmareg_lease *before;
+
+	if (rdmareg_lease_is_first(lease, &context->flc_lease))
+		return false;
+	before = rdmareg_lease_before(lease);
+	return armed(before) && !own_operation(rdmareg_lease_owner(before));
+}
+
+/*
+ * Runs under flc_lock in whoever looks for conflicting leases, which is the breaker itself and every open(2).
+ * True: this one does not conflict.
+ */
 static bool layout_breaker_passes(struct rdmareg_lease *lease)
 {
 	struct rdmareg_layout *layout = rdmareg_lease_owner(lease);
 
-	if ((current->mm && current->mm == layout->opener->mm) || rdmareg_breaker_only_writes())
+	/* what the watcher does itself would else wait for the deadline: it cannot give back while it waits */
+	if (own_operation(layout))
 		return true;
+	if (rdmareg_breaker_only_writes()) {
+		atomic64_inc(&layout->writes_passed);
+		return true;
+	}
 	/*
 	 * This may be somebody who began to wait before the lease was taken: the lease code would let him
 	 * wait for it without a break. Most often a break follows at once, or it is an open(2), and the look
 	 * finds nothing.
 	 */
-	if (READ_ONCE(layout->slot.layout_state) == RDMAREG_LAYOUT_ARMED)
+	if (armed(lease) && !look_queued(lease, layout))
 		queue_delayed_work(timer_queue, &layout->timer, 1);
 	return false;
 }
 
-/* Runs under flc_lock when the lease is given back. */
+/*
+ * Runs under flc_lock when the lease is given back. The lease code does not call it for a lease that it lets
+ * expire (the backstop): keep_deadline() notes that one.
+ */
 static int layout_change(struct rdmareg_lease *lease, int type, struct list_head *dispose)
 {
 	struct rdmareg_layout *layout = rdmareg_lease_owner(lease);
@@ -145,20 +197,15 @@ static int layout_change(struct rdmareg_lease *lease, int type, struct list_head
 	return lease_modify(lease, type, dispose);
 }
 
+/*
+ * There is no lm_breaker_timedout: it could only say no, and a no that is repeated holds the breaker for ever.
+ */
 static const struct rdmareg_lease_operations layout_operations = {
 	.lm_break = layout_break,
 	.lm_change = layout_change,
 	.lm_breaker_owns_lease = layout_breaker_passes,
 	RDMAREG_LEASE_OPERATIONS_EXTRA,
 };
-
-static bool armed(const struct rdmareg_lease *lease)
-{
-	struct rdmareg_layout *layout = rdmareg_lease_owner(lease);
-
-	return lease->fl_lmops == &layout_operations &&
-	       READ_ONCE(layout->slot.layout_state) == RDMAREG_LAYOUT_ARMED;
-}
 
 /* A break without a breaker: by whom and for what nobody can tell. Called with flc_lock held. */
 static void break_unannounced(struct rdmareg_lease *lease)
@@ -216,7 +263,10 @@ static bool keep_deadline(struct rdmareg_layout *layout)
 		mod_delayed_work(timer_queue, &layout->timer, nsecs_to_jiffies(left_ns) + 1);
 		return false;
 	}
+	/* also where the backstop was faster and nobody was told */
+	rdmareg_breaker_given_back(&layout->breaker, file_inode(layout->file));
 	rdmareg_layout_give_back(layout);
+	atomic64_inc(&rdmareg_totals[RDMAREG_EXPIRIES]);
 	spin_lock(&opener->lock);
 	wake = rdmareg_fold_expiry(&opener->table, &layout->slot);
 	wake |= rdmareg_layout_unwind(layout);
@@ -261,6 +311,25 @@ static void layout_breaker_over(struct rdmareg_breaker *breaker)
 	rdmareg_layout_put(layout);
 }
 
+/*
+ * Openers who come at the same moment may each take the last place: the limit is for the length of walks
+ * under flc_lock, where a few more do not matter.
+ */
+static bool too_many(const struct inode *inode)
+{
+	struct file_lock_context *context = locks_inode_context(inode);
+	struct rdmareg_lease *lease;
+	unsigned int count = 0;
+
+	if (!context)
+		return false;
+	spin_lock(&context->flc_lock);
+	rdmareg_lease_for_each(lease, &context->flc_lease)
+		count += ours(lease);
+	spin_unlock(&context->flc_lock);
+	return count >= rdmareg_max_watches_per_file;
+}
+
 /* Called with layout->lease held, when neither armed nor breaking. */
 int rdmareg_layout_arm(struct rdmareg_layout *layout, unsigned int deadline_ms)
 {
@@ -274,6 +343,8 @@ int rdmareg_layout_arm(struct rdmareg_layout *layout, unsigned int deadline_ms)
 		return -EAGAIN;
 	/* a break that did not wait, or the backstop, has removed the lease without our knowing */
 	rdmareg_layout_give_back(layout);
+	if (too_many(file_inode(layout->file)))
+		return -ENOSPC;
 	lease = rdmareg_lease_alloc();
 	if (!lease)
 		return -ENOMEM;

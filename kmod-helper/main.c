@@ -6,8 +6,8 @@
  * What always holds:
  *   1. Everything an opener has belongs to the address space that opened the device; another one may only ask
  *      what the module is, and poll.
- *   2. Nothing is without a limit: openers per user, watches per opener, length of a deadline. Memory is
- *      charged to the memory cgroup of the process that asks for it.
+ *   2. Nothing is without a limit: openers per user, watches per opener and per file, length of a deadline.
+ *      Memory is charged to the memory cgroup of the process that asks for it.
  *   3. Slots and the status page change under opener->lock. A report that cannot be delivered is put back.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -21,10 +21,27 @@
 
 #include "rdmareg.h"
 
+/* 32-bit programs and 64-bit ones must mean the same: no padding, and requests of an even number of words. */
+static_assert(sizeof(struct rdmareg_slot_status) == 64);
+static_assert(sizeof(struct rdmareg_watch_range) == 32);
+static_assert(sizeof(struct rdmareg_watch_layout) == 24);
+static_assert(sizeof(struct rdmareg_report) == 96);
+static_assert(sizeof(struct rdmareg_counters) == 192);
+
 unsigned int rdmareg_max_watches = 16384;
 module_param_named(max_watches, rdmareg_max_watches, uint, 0444);
 MODULE_PARM_DESC(max_watches, "watches one opener may have, 1 to 65536 (default 16384)");
 
+/* Every write to the file looks at all leases of it, and a break tells all of them, under a spinlock. */
+unsigned int rdmareg_max_watches_per_file = 4096;
+module_param_named(max_watches_per_file, rdmareg_max_watches_per_file, uint, 0444);
+MODULE_PARM_DESC(max_watches_per_file,
+		 "armed layout watches of one file, by all openers together, 1 to 65536 (default 4096)");
+
+/*
+ * Short, since xfs_break_leased_layouts() ignores signals: not even SIGKILL gets a task out of it before the
+ * deadline.
+ */
 unsigned int rdmareg_max_deadline_ms = 15000;
 module_param_named(max_deadline_ms, rdmareg_max_deadline_ms, uint, 0444);
 MODULE_PARM_DESC(max_deadline_ms,
@@ -83,6 +100,27 @@ static int collect(struct rdmareg_opener *opener, struct rdmareg_report __user *
 	return -EFAULT;
 }
 
+static int counters(struct rdmareg_opener *opener, struct rdmareg_counters __user *argument)
+{
+	struct rdmareg_counters answer;
+	struct rdmareg_slot *slot;
+	u32 number;
+
+	if (get_user(number, &argument->slot))
+		return -EFAULT;
+	spin_lock(&opener->lock);
+	slot = rdmareg_table_get(&opener->table, number);
+	if (slot) {
+		rdmareg_count(slot, &answer);
+		if (slot->kind == RDMAREG_KIND_LAYOUT)
+			answer.writes_passed = rdmareg_layout_writes_passed(slot);
+	}
+	spin_unlock(&opener->lock);
+	if (!slot)
+		return -ENOENT;
+	return copy_to_user(argument, &answer, sizeof(answer)) ? -EFAULT : 0;
+}
+
 union request {
 	struct rdmareg_query query;
 	struct rdmareg_watch_range range;
@@ -137,6 +175,7 @@ static long rdmareg_ioctl(struct file *file, unsigned int command, unsigned long
 	case RDMAREG_RELEASE:
 	case RDMAREG_REARM:
 	case RDMAREG_UNWATCH:
+	case RDMAREG_COUNTERS:
 		break;
 	default:
 		return -ENOTTY;
@@ -146,12 +185,16 @@ static long rdmareg_ioctl(struct file *file, unsigned int command, unsigned long
 		return -EPERM;
 	if (command == RDMAREG_COLLECT)
 		return collect(opener, argument);
+	if (command == RDMAREG_COUNTERS)
+		return counters(opener, argument);
 	if (copy_from_user(&request, argument, _IOC_SIZE(command)))
 		return -EFAULT;
 	if (command == RDMAREG_RELEASE)
 		return rdmareg_layout_release(opener, &request.release);
 
-	mutex_lock(&opener->change);
+	/* another thread may hold it for as long as a page of its argument takes to come */
+	if (mutex_lock_killable(&opener->change))
+		return -EINTR;
 	r = change(opener, command, &request);
 	if (!r && (command == RDMAREG_WATCH_RANGE || command == RDMAREG_WATCH_LAYOUT))
 		r = answer_watch(opener, argument, &request, command);
@@ -173,6 +216,7 @@ static struct miscdevice rdmareg_device = {
 	.minor = MISC_DYNAMIC_MINOR,
 	.name = "rdmareg",
 	.fops = &rdmareg_operations,
+	.groups = rdmareg_total_groups,
 	.mode = 0660,
 };
 
@@ -180,8 +224,9 @@ static int __init rdmareg_module_init(void)
 {
 	int r;
 
-	if (!rdmareg_max_watches || rdmareg_max_watches > 65536 || !rdmareg_max_openers ||
-	    rdmareg_max_openers > 65536 || !rdmareg_max_deadline_ms || rdmareg_max_deadline_ms > 60000) {
+	if (!rdmareg_max_watches || rdmareg_max_watches > 65536 || !rdmareg_max_watches_per_file ||
+	    rdmareg_max_watches_per_file > 65536 || !rdmareg_max_openers || rdmareg_max_openers > 65536 ||
+	    !rdmareg_max_deadline_ms || rdmareg_max_deadline_ms > 60000) {
 		pr_err("a parameter is out of bounds, see modinfo\n");
 		return -EINVAL;
 	}

@@ -40,6 +40,7 @@ void rdmareg_opener_put(struct rdmareg_opener *opener)
 	kvfree(opener->table.slots);
 	mmdrop(opener->mm);
 	kfree(opener);
+	atomic64_dec(&rdmareg_totals[RDMAREG_OPENERS]);
 }
 
 /*
@@ -147,6 +148,7 @@ int rdmareg_open(struct inode *inode, struct file *file)
 	opener = kzalloc(sizeof(*opener), GFP_KERNEL_ACCOUNT);
 	if (!opener)
 		return -ENOMEM;
+	atomic64_inc(&rdmareg_totals[RDMAREG_OPENERS]);
 	refcount_set(&opener->refs, 1);
 	mutex_init(&opener->change);
 	spin_lock_init(&opener->lock);

@@ -3,9 +3,12 @@
  * range.c - range watches: one mmu-interval notifier each, which folds every invalidation into its slot.
  *
  * What always holds: the callback takes opener->lock and nothing else, allocates nothing, never sleeps and
- * never refuses. Its callers may hold i_rwsem, invalidate_lock, i_mmap_rwsem or a folio lock, and may be
- * reclaiming memory. A report says that an invalidation began; the adapter's own notifier may run before or
- * after ours.
+ * never refuses, also where it must not block (the OOM reaper). Its callers may hold i_rwsem,
+ * invalidate_lock, i_mmap_rwsem or a folio lock, and may be reclaiming memory. A report says that an
+ * invalidation began; the adapter's own notifier may run before or after ours.
+ *
+ * One system call may raise many events: an fsync of a DAX file or on 6.1 one for each page, a truncate of a
+ * DAX file first one for the whole file. They fold, and only the first of them wakes anybody.
  */
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
@@ -30,17 +33,25 @@ static u32 event_causes(const struct mmu_notifier_range *range)
 		causes = RDMAREG_CAUSE_UNMAP;
 		break;
 	case MMU_NOTIFY_CLEAR:
+		/*
+		 * Truncate, reclaim, migration and a reflink of a DAX file look alike here. That i_size has
+		 * fallen already when a truncate clears would tell more, but punch and DAX do not show that
+		 * way: user space looks at the file, we only say whether memory was short.
+		 */
 		causes = RDMAREG_CAUSE_CLEAR;
 		if (current->flags & (PF_MEMALLOC | PF_KSWAPD))
 			causes |= RDMAREG_CAUSE_RECLAIM;
 		break;
 	case MMU_NOTIFY_PROTECTION_VMA:
+		/* mprotect(2) and NUMA hinting; the same on all filesystems */
 		causes = RDMAREG_CAUSE_PROTECT;
 		break;
 	case MMU_NOTIFY_PROTECTION_PAGE:
+		/* nothing goes away: pages are to be seen when they are written again */
 		causes = RDMAREG_CAUSE_WRITEBACK;
 		break;
 	case MMU_NOTIFY_RELEASE:
+		/* from 0 to the end of all addresses; the fold clips it */
 		causes = RDMAREG_CAUSE_EXIT;
 		break;
 	default:
@@ -75,6 +86,31 @@ static const struct mmu_interval_notifier_ops range_operations = {
 	.invalidate = range_invalidate,
 };
 
+/* Called with opener->change held: nobody else adds or removes watches. The ends are not included. */
+static bool crowded(const struct rdmareg_opener *opener, u64 start, u64 end)
+{
+	const struct rdmareg_range *range;
+	const struct rdmareg_slot *slot;
+	unsigned int overlaps = 0;
+	u32 number;
+
+	for (number = 0; number < opener->table.used; number++) {
+		slot = opener->table.slots[number];
+		if (!slot || slot->kind != RDMAREG_KIND_RANGE)
+			continue;
+		range = container_of(slot, struct rdmareg_range, slot);
+		overlaps += range->notifier.interval_tree.start < end &&
+			    range->notifier.interval_tree.last >= start;
+	}
+	return overlaps > RDMAREG_MAX_OVERLAP;
+}
+
+static void range_free(struct rdmareg_range *range)
+{
+	kfree(range);
+	atomic64_dec(&rdmareg_totals[RDMAREG_RANGES]);
+}
+
 int rdmareg_range_watch(struct rdmareg_opener *opener, struct rdmareg_watch_range *request)
 {
 	struct rdmareg_range *range;
@@ -85,9 +121,12 @@ int rdmareg_range_watch(struct rdmareg_opener *opener, struct rdmareg_watch_rang
 	    check_add_overflow(request->address, request->length, &end) || end > TASK_SIZE)
 		return -EINVAL;
 
+	if (crowded(opener, request->address, end))
+		return -ENOSPC;
 	range = kzalloc(sizeof(*range), GFP_KERNEL_ACCOUNT);
 	if (!range)
 		return -ENOMEM;
+	atomic64_inc(&rdmareg_totals[RDMAREG_RANGES]);
 	range->opener = opener;
 	range->slot.kind = RDMAREG_KIND_RANGE;
 	range->slot.cookie = request->cookie;
@@ -106,7 +145,7 @@ int rdmareg_range_watch(struct rdmareg_opener *opener, struct rdmareg_watch_rang
 remove:
 	rdmareg_slot_remove(opener, &range->slot);
 free:
-	kfree(range);
+	range_free(range);
 	/*
 	 * the first notifier of an address space gives way to signals; nothing has happened yet, so begin
 	 * again
@@ -118,8 +157,8 @@ void rdmareg_range_unwatch(struct rdmareg_opener *opener, struct rdmareg_slot *s
 {
 	struct rdmareg_range *range = container_of(slot, struct rdmareg_range, slot);
 
-	/* waits for callbacks and for the invalidations they belong to; those never need opener->change */
+	/* sleeps until callbacks and the invalidations they belong to are over; none needs opener->change */
 	mmu_interval_notifier_remove(&range->notifier);
 	rdmareg_slot_remove(opener, slot);
-	kfree(range);
+	range_free(range);
 }

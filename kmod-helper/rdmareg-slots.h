@@ -11,7 +11,9 @@
  *      taken out.
  *   3. A fold that was taken out and could not be delivered can be put back; events in between are kept too.
  *   4. A slot's sequence never falls, not even when another watch moves into the same slot number.
- *   5. The status page is written only here, its sequence last and with release order.
+ *   5. The status page is written only here, its sequence last and with release order, each member in one go:
+ *      its readers take no lock.
+ *   6. The counters only rise, and whatever raises a slot is in one of them, from the making of the watch on.
  */
 #ifndef RDMAREG_SLOTS_H
 #define RDMAREG_SLOTS_H
@@ -19,17 +21,20 @@
 #include <linux/types.h>
 
 #ifdef __KERNEL__
+#include <linux/compiler.h>
 #include <linux/errno.h>
 #include <linux/nospec.h>
 #include <linux/string.h>
 #include <asm/barrier.h>
 #define RDMAREG_INDEX(index, size) array_index_nospec(index, size)
+#define RDMAREG_SHOW(member, value) WRITE_ONCE(member, value)
 #define RDMAREG_PUBLISH(pointer, value) smp_store_release(pointer, value)
 #else
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 #define RDMAREG_INDEX(index, size) (index)
+#define RDMAREG_SHOW(member, value) __atomic_store_n(&(member), value, __ATOMIC_RELAXED)
 #define RDMAREG_PUBLISH(pointer, value) __atomic_store_n(pointer, value, __ATOMIC_RELEASE)
 #endif
 
@@ -39,10 +44,11 @@
  * struct rdmareg_slot - one watch
  * @number: index in the table; valid from rdmareg_table_add() on.
  * @status: the slot's line on the status page; owned by the caller, outlives the slot.
+ * @born: the sequence that the watch began with: reports of an earlier watch of this slot are not above it.
  * @start, @end: bytes from the start of the watch; meaningless while @causes is 0.
  * @next, @previous: neighbours in the queue; NULL outside of it.
  *
- * The other members are those of struct rdmareg_report.
+ * The other members are those of struct rdmareg_report and of struct rdmareg_counters.
  */
 struct rdmareg_slot {
 	__u32 number;
@@ -50,6 +56,7 @@ struct rdmareg_slot {
 	__u64 cookie;
 	__u64 sequence;
 	__u64 collected;
+	__u64 born;
 	struct rdmareg_slot_status *status;
 	struct rdmareg_slot *next;
 	struct rdmareg_slot *previous;
@@ -65,6 +72,12 @@ struct rdmareg_slot {
 	__u32 operation;
 	__u32 break_id;
 	__u64 deadline_nsec;
+
+	__u64 cause_counts[RDMAREG_CAUSE_BITS];
+	__u64 break_counts[RDMAREG_OP_COUNT];
+	__u64 releases;
+	__u64 expiries;
+	__u64 rearms;
 };
 
 /**
@@ -98,10 +111,10 @@ static inline bool rdmareg_table_pending(const struct rdmareg_table *table)
 
 static inline void rdmareg_slot_publish(struct rdmareg_slot *slot)
 {
-	slot->status->kind = slot->kind;
-	slot->status->layout_state = slot->layout_state;
-	slot->status->cookie = slot->cookie;
-	slot->status->collected = slot->collected;
+	RDMAREG_SHOW(slot->status->kind, slot->kind);
+	RDMAREG_SHOW(slot->status->layout_state, slot->layout_state);
+	RDMAREG_SHOW(slot->status->cookie, slot->cookie);
+	RDMAREG_SHOW(slot->status->collected, slot->collected);
 	RDMAREG_PUBLISH(&slot->status->sequence, slot->sequence);
 }
 
@@ -155,6 +168,7 @@ static inline void rdmareg_table_add(struct rdmareg_table *table, struct rdmareg
 	slot->status = status;
 	slot->sequence = status->sequence;
 	slot->collected = slot->sequence;
+	slot->born = slot->sequence;
 	table->slots[number] = slot;
 	table->lowest = number + 1;
 	if (number >= table->used)
@@ -201,6 +215,8 @@ static inline void rdmareg_slot_widen(struct rdmareg_slot *slot, __u32 causes, _
 static inline bool rdmareg_fold_range(struct rdmareg_table *table, struct rdmareg_slot *slot, __u32 causes,
 				      __u64 watch_start, __u64 watch_end, __u64 start, __u64 end)
 {
+	unsigned int bit;
+
 	if (start < watch_start)
 		start = watch_start;
 	if (end > watch_end)
@@ -212,16 +228,22 @@ static inline bool rdmareg_fold_range(struct rdmareg_table *table, struct rdmare
 		slot->writeback_count++;
 	else
 		slot->other_count++;
+	for (bit = 0; bit < RDMAREG_CAUSE_BITS; bit++)
+		slot->cause_counts[bit] += causes >> bit & 1;
 	return rdmareg_slot_raise(table, slot);
 }
 
-/* Somebody wants the blocks of a layout watch. Numbers breaks from 1, also past the wrap of the counter. */
+/*
+ * Somebody wants the blocks of a layout watch, for an enum rdmareg_operation. Numbers breaks from 1, also past
+ * the wrap of the counter.
+ */
 static inline bool rdmareg_fold_break(struct rdmareg_table *table, struct rdmareg_slot *slot, __u32 operation,
 				      __u64 deadline_nsec)
 {
 	if (!++slot->break_id)
 		slot->break_id = 1;
 	slot->layout_state = RDMAREG_LAYOUT_BREAKING;
+	slot->break_counts[operation]++;
 	slot->operation = operation;
 	slot->deadline_nsec = deadline_nsec;
 	return rdmareg_slot_raise(table, slot);
@@ -231,16 +253,19 @@ static inline bool rdmareg_fold_break(struct rdmareg_table *table, struct rdmare
 static inline bool rdmareg_fold_expiry(struct rdmareg_table *table, struct rdmareg_slot *slot)
 {
 	slot->layout_state = RDMAREG_LAYOUT_EXPIRED;
+	slot->expiries++;
 	slot->deadline_nsec = 0;
 	return rdmareg_slot_raise(table, slot);
 }
 
 /*
  * A change of state the process asked for itself: it shows on the status page, but there is nothing to
- * collect.
+ * collect. A break that goes on ends with it.
  */
 static inline void rdmareg_slot_set_layout(struct rdmareg_slot *slot, __u32 layout_state)
 {
+	if (slot->layout_state == RDMAREG_LAYOUT_BREAKING)
+		slot->releases++;
 	slot->layout_state = layout_state;
 	slot->deadline_nsec = 0;
 	rdmareg_slot_publish(slot);
@@ -299,20 +324,34 @@ static inline int rdmareg_collect(struct rdmareg_table *table, __u32 number,
 /**
  * rdmareg_uncollect() - put a fold back that could not be delivered
  *
- * Does nothing if another watch moved into the slot in the meantime. Return: whether the slot has just become
- * pending.
+ * The slot counts as pending from now on, if nothing else happened to it meanwhile. Does nothing if another
+ * watch moved into the slot. Return: whether the slot has just become pending.
  */
 static inline bool rdmareg_uncollect(struct rdmareg_table *table, const struct rdmareg_report *report)
 {
 	struct rdmareg_slot *slot = rdmareg_table_get(table, report->slot);
 
-	if (!slot || slot->kind != report->kind || slot->cookie != report->cookie)
+	if (!slot || report->sequence <= slot->born)
 		return false;
 	rdmareg_slot_widen(slot, report->causes, report->start, report->end);
 	slot->clear_count += report->clear_count;
 	slot->writeback_count += report->writeback_count;
 	slot->other_count += report->other_count;
 	return rdmareg_slot_raise(table, slot);
+}
+
+/* What struct rdmareg_counters tells and this file knows: all but writes_passed, which is the caller's. */
+static inline void rdmareg_count(const struct rdmareg_slot *slot, struct rdmareg_counters *ret_counters)
+{
+	memset(ret_counters, 0, sizeof(*ret_counters));
+	ret_counters->slot = slot->number;
+	ret_counters->kind = slot->kind;
+	ret_counters->cookie = slot->cookie;
+	memcpy(ret_counters->causes, slot->cause_counts, sizeof(slot->cause_counts));
+	memcpy(ret_counters->breaks, slot->break_counts, sizeof(slot->break_counts));
+	ret_counters->releases = slot->releases;
+	ret_counters->expiries = slot->expiries;
+	ret_counters->rearms = slot->rearms;
 }
 
 #endif

@@ -8,6 +8,7 @@
  *   layout.c   layout watches: requests
  *   lease.c    layout watches: the FL_LAYOUT lease and its deadline
  *   breaker.c  who breaks a layout, what for, and when that system call is over
+ *   totals.c   numbers of the whole module, for sysfs
  *
  * Locks, outermost first: opener.change, layout.lease (layout.h), the inode's flc_lock (fs/locks.c),
  * opener.lock, breakers (breaker.c). The notifier callbacks take opener.lock alone, the lease callbacks
@@ -17,6 +18,7 @@
 #ifndef RDMAREG_H
 #define RDMAREG_H
 
+#include <linux/atomic.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
@@ -49,8 +51,22 @@ struct rdmareg_opener {
 };
 
 extern unsigned int rdmareg_max_watches;
+extern unsigned int rdmareg_max_watches_per_file;
 extern unsigned int rdmareg_max_deadline_ms;
 extern unsigned int rdmareg_max_openers;
+
+/* The first three rise and fall. */
+enum rdmareg_total {
+	RDMAREG_OPENERS,
+	RDMAREG_RANGES,
+	RDMAREG_LAYOUTS,
+	RDMAREG_BREAKS,
+	RDMAREG_EXPIRIES,
+	RDMAREG_TOTALS,
+};
+
+extern atomic64_t rdmareg_totals[RDMAREG_TOTALS];
+extern const struct attribute_group *rdmareg_total_groups[];
 
 #define RDMAREG_STATUS_BYTES PAGE_ALIGN(rdmareg_max_watches * sizeof(struct rdmareg_slot_status))
 
@@ -76,6 +92,7 @@ int rdmareg_layout_release(struct rdmareg_opener *opener, const struct rdmareg_r
 void rdmareg_layout_release_all(struct rdmareg_opener *opener);
 /* Under opener->lock. */
 void rdmareg_layout_describe(const struct rdmareg_slot *slot, struct rdmareg_report *report);
+u64 rdmareg_layout_writes_passed(const struct rdmareg_slot *slot);
 
 int rdmareg_layout_init(void);
 void rdmareg_layout_exit(void);

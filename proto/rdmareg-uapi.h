@@ -31,7 +31,7 @@
 #include <linux/types.h>
 
 #define RDMAREG_DEVICE "/dev/rdmareg"
-#define RDMAREG_ABI 1u
+#define RDMAREG_ABI 2u
 #define RDMAREG_IOC_MAGIC 0xBD
 
 /* What a slot watches. */
@@ -50,6 +50,7 @@ enum rdmareg_kind {
 #define RDMAREG_CAUSE_OTHER (1u << 5)	  /* soft-dirty tracking, device-private migration, exclusive access */
 #define RDMAREG_CAUSE_RECLAIM (1u << 6)	  /* hint beside CLEAR: the kernel was short of memory (do not pull the pages back) */
 #define RDMAREG_CAUSE_SELF (1u << 7)	  /* hint: by the watching process itself */
+#define RDMAREG_CAUSE_BITS 8
 
 /* Where a layout watch stands. */
 enum rdmareg_layout_state {
@@ -68,6 +69,7 @@ enum rdmareg_operation {
 	RDMAREG_OP_OPEN = 4,	  /* open(2) with O_TRUNC */
 	RDMAREG_OP_WRITE = 5,	  /* a write that did not pass: from io_uring. Plain write system calls are no break */
 };
+#define RDMAREG_OP_COUNT 6
 
 /**
  * struct rdmareg_slot_status - one slot as the mapped status page shows it
@@ -110,9 +112,12 @@ struct rdmareg_query {
  * @slot: out.
  *
  * Reports invalidations that begin after it returned. Large folios are invalidated as a whole, so a report may cover more
- * than was truncated or punched.
+ * than was truncated or punched. A filesystem with DAX clears the whole file before it truncates, punches or extends it, and
+ * does so before it announces a break: pages may be faulted in again until the blocks are given back, so fence, do not pull.
  *
- * EINVAL unaligned, empty, overflowing or kernel range; ENOSPC all slots taken; ENOMEM.
+ * EINVAL unaligned, empty, overflowing or kernel range; ENOSPC all slots taken, or it would overlap more than
+ * RDMAREG_MAX_OVERLAP range watches of this opener (an invalidation calls them all, while somebody else's truncate or fsync
+ * waits); ENOMEM.
  */
 struct rdmareg_watch_range {
 	__u64 address;
@@ -134,7 +139,8 @@ struct rdmareg_watch_range {
  *
  * EBADF; EINVAL not a regular file, or the deadline is out of bounds; EOPNOTSUPP the filesystem never breaks layouts
  * (only XFS does), or has no leases; EAGAIN a break of that file is going on or was over less than 50 ms ago, or somebody
- * holds a lease (fcntl(2)) that opening it would break: try later; ENOSPC; ENOMEM, ENFILE.
+ * holds a lease (fcntl(2)) that opening it would break: try later; ENOSPC all slots taken, or the file has as many armed
+ * watches as module parameter max_watches_per_file allows; ENOMEM, ENFILE.
  */
 struct rdmareg_watch_layout {
 	__s32 fd;
@@ -144,6 +150,7 @@ struct rdmareg_watch_layout {
 	__u32 reserved;
 };
 
+#define RDMAREG_MAX_OVERLAP 64u
 #define RDMAREG_SLOT_ANY 0xffffffffu
 
 /**
@@ -202,7 +209,7 @@ struct rdmareg_release {
  * the old break is unwinding (struct rdmareg_report.unwinding), whose end is an event. To poll with REARM works too.
  *
  * EINVAL the deadline is out of bounds; EBUSY armed or breaking already; EAGAIN unwinding, or another watch of that file is
- * being broken; ENOMEM, ENFILE.
+ * being broken; ENOSPC the file has too many watches meanwhile; ENOMEM, ENFILE.
  */
 struct rdmareg_rearm {
 	__u32 slot;
@@ -219,6 +226,35 @@ struct rdmareg_unwatch {
 	__u32 reserved;
 };
 
+/**
+ * struct rdmareg_counters - RDMAREG_COUNTERS: all that happened to a watch since it was made
+ *
+ * Reading changes nothing: what is pending stays pending, and RDMAREG_COLLECT resets none of these.
+ * @slot: in. There is no RDMAREG_SLOT_ANY here.
+ * @kind, @cookie: as in a report.
+ * @causes: range watch: events with that bit; causes[n] belongs to RDMAREG_CAUSE_ bit n. Each event has one of the first six;
+ *	the two hints count beside it.
+ * @breaks: layout watch: breaks by what the breaker was doing, indexed by enum rdmareg_operation.
+ * @releases, @expiries: layout watch: breaks that ended before the deadline, and by it. Together they are the breaks, but for
+ *	one that still runs.
+ * @rearms: layout watch: how often RDMAREG_REARM succeeded.
+ * @writes_passed: layout watch: how often a plain write by somebody else was let through; a filesystem that looks twice counts
+ *	twice.
+ * @reserved: out: 0.
+ */
+struct rdmareg_counters {
+	__u32 slot;
+	__u32 kind;
+	__u64 cookie;
+	__u64 causes[RDMAREG_CAUSE_BITS];
+	__u64 breaks[RDMAREG_OP_COUNT];
+	__u64 releases;
+	__u64 expiries;
+	__u64 rearms;
+	__u64 writes_passed;
+	__u64 reserved[4];
+};
+
 #define RDMAREG_QUERY _IOR(RDMAREG_IOC_MAGIC, 0, struct rdmareg_query)
 #define RDMAREG_WATCH_RANGE _IOWR(RDMAREG_IOC_MAGIC, 1, struct rdmareg_watch_range)
 #define RDMAREG_WATCH_LAYOUT _IOWR(RDMAREG_IOC_MAGIC, 2, struct rdmareg_watch_layout)
@@ -226,6 +262,7 @@ struct rdmareg_unwatch {
 #define RDMAREG_RELEASE _IOW(RDMAREG_IOC_MAGIC, 4, struct rdmareg_release)
 #define RDMAREG_REARM _IOW(RDMAREG_IOC_MAGIC, 5, struct rdmareg_rearm)
 #define RDMAREG_UNWATCH _IOW(RDMAREG_IOC_MAGIC, 6, struct rdmareg_unwatch)
+#define RDMAREG_COUNTERS _IOWR(RDMAREG_IOC_MAGIC, 7, struct rdmareg_counters)
 
 /* poll(2): POLLIN while any slot is pending. read(2) and write(2): EINVAL. */
 

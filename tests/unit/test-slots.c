@@ -101,6 +101,7 @@ static void test_order(void)
 
 static void test_fold(void)
 {
+	struct rdmareg_counters counters;
 	struct rdmareg_slot slot;
 	struct rdmareg_report report;
 	struct world world;
@@ -118,6 +119,9 @@ static void test_fold(void)
 	assert(report.start == 0x2000 && report.end == 0x5000);
 	assert(report.writeback_count == 1 && report.clear_count == 1 && report.other_count == 1);
 	assert(report.cookie == 7 && report.kind == RDMAREG_KIND_RANGE && report.sequence == 3);
+	rdmareg_count(&slot, &counters);
+	assert(counters.causes[0] == 1 && counters.causes[1] == 1 && counters.causes[2] == 1 &&
+	       !counters.causes[3] && counters.causes[6] == 1 && counters.causes[7] == 1);
 	assert(world.status[0].sequence == 3 && world.status[0].collected == 3);
 
 	/* a new fold begins with nothing of the old one, also when it lies elsewhere */
@@ -162,6 +166,11 @@ static void test_uncollect(void)
 	assert(other.number == 0 && !rdmareg_uncollect(&world.table, &second) &&
 	       !rdmareg_table_pending(&world.table));
 
+	/* also one of the same kind with the same cookie: it has another size, and has seen nothing of this */
+	rdmareg_table_remove(&world.table, &other);
+	add(&world, &other, RDMAREG_KIND_RANGE, 7);
+	assert(!rdmareg_uncollect(&world.table, &second) && !rdmareg_table_pending(&world.table));
+
 	/* also one of another kind with the same cookie; a layout report has no range to put back */
 	rdmareg_table_remove(&world.table, &other);
 	add(&world, &other, RDMAREG_KIND_LAYOUT, 7);
@@ -175,6 +184,7 @@ static void test_uncollect(void)
 
 static void test_layout(void)
 {
+	struct rdmareg_counters counters;
 	struct rdmareg_slot slot;
 	struct rdmareg_report report;
 	struct world world;
@@ -198,6 +208,10 @@ static void test_layout(void)
 	assert(rdmareg_collect(&world.table, 0, &report) == 0);
 	assert(report.layout_state == RDMAREG_LAYOUT_EXPIRED && report.operation == RDMAREG_OP_OPEN);
 	assert(report.deadline_nsec == 0 && report.break_id == 2 && report.sequence == 3);
+
+	rdmareg_count(&slot, &counters);
+	assert(counters.breaks[RDMAREG_OP_FALLOCATE] == 1 && counters.breaks[RDMAREG_OP_OPEN] == 1);
+	assert(counters.releases == 1 && counters.expiries == 1 && counters.cookie == 1);
 
 	/* 0 is no break */
 	slot.break_id = UINT32_MAX;

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# The helper module alone, without RDMA: its own self-test on every file system, its parameters, and that it
-# lets go of the file systems and of itself.
+# The helper module alone, without RDMA: its own self-test on every file system, its parameters and totals, and
+# that it lets go of the file systems and of itself, also a moment after its users were killed.
 # boot: plain
 # boot: plain kernel=6.12
 # boot: plain kernel=6.1
@@ -15,7 +15,17 @@ lab_setup
 unused() { [ "$(cat /sys/module/rdmareg/refcnt)" = 0 ]; }
 parameter() { cat "/sys/module/rdmareg/parameters/$1"; }
 reload() { modprobe -r rdmareg && modprobe rdmareg "$@"; }
-held_open() { exec 9<>/dev/rdmareg; ! modprobe -r rdmareg; }
+refused_in_use() { ! modprobe -r rdmareg 2>/run/lab/refused && grep "in use" /run/lab/refused; }
+described() { modinfo -p rdmareg | sed -n 's/^\([a-z_]*\):[^ ].*/\1/p' | sort; }
+existing() { (cd /sys/module/rdmareg/parameters && printf '%s\n' * | sort); }
+total() { cat "/sys/class/misc/rdmareg/totals/$1"; }
+# The file's watchers are killed while it is being broken; nothing is waited for but that unloading succeeds.
+kill_and_unload() {
+	for _ in 1 2 3 4 5; do
+		"$RDMAREG_TESTS/kmod-selftest" --xfs /mnt/xfs --only layout-killed-watcher >/run/lab/killed &&
+			grep -q ^ok /run/lab/killed && wait_for modprobe -r rdmareg && modprobe rdmareg || return
+	done
+}
 remount() { umount /mnt/$1 && mount -o "$3" "$2" /mnt/$1; }
 
 check "the module loads" module_up
@@ -28,11 +38,21 @@ check "nobody uses the module afterwards" wait_for unused
 check "the file systems can be unmounted" remount xfs /dev/vdb rw
 check "with DAX too" remount xfsdax /dev/pmem0 dax=always
 
-check "it is not unloaded while open" held_open
-check "but afterwards" reload max_watches=100 max_openers=2 max_deadline_ms=3000
-expect_equal "parameters are taken" "100 2 3000" "$(parameter max_watches) $(parameter max_openers) $(parameter max_deadline_ms)"
-check "and kept to" "$RDMAREG_TESTS/kmod-selftest" --only limit
-for bad in max_watches=0 max_watches=65537 max_openers=0 max_deadline_ms=0 max_deadline_ms=60001; do
+for what in openers ranges layouts; do
+	expect_equal "no $what are left" 0 "$(total $what)"
+done
+expect_equal "no lease is left" "" "$(grep LAYOUT /proc/locks)"
+
+exec {device}<>/dev/rdmareg
+check "it is not unloaded while open" refused_in_use
+exec {device}>&-
+check "unloaded a moment after breaks were going on" kill_and_unload
+expect_equal "modinfo describes every parameter" "$(existing)" "$(described)"
+check "loads with parameters" reload max_watches=100 max_watches_per_file=20 max_openers=2 max_deadline_ms=3000
+expect_equal "parameters are taken" "100 20 2 3000" \
+	"$(parameter max_watches) $(parameter max_watches_per_file) $(parameter max_openers) $(parameter max_deadline_ms)"
+check "and kept to" "$RDMAREG_TESTS/kmod-selftest" --xfs /mnt/xfs --only limit
+for bad in max_watches=0 max_watches=65537 max_watches_per_file=0 max_watches_per_file=65537 max_openers=0 max_openers=65537 max_deadline_ms=0 max_deadline_ms=60001; do
 	modprobe -r rdmareg
 	expect_status 1 "refused: $bad" modprobe rdmareg $bad
 done

@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <poll.h>
-#include <pthread.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -226,68 +225,6 @@ static void test_order(enum filesystem fs)
 	CHECK(collect(&scene.device, RDMAREG_SLOT_ANY, &report) == -EAGAIN, "more than there was");
 }
 
-#define STORM_THREADS 4u
-#define STORM_EVENTS 25000u
-
-struct storm {
-	struct device device;
-	char *map;
-	unsigned int next;
-	unsigned int finished;
-};
-
-static void *storm_thread(void *argument)
-{
-	struct storm *storm = argument;
-	char *page = storm->map + PAGE * __atomic_fetch_add(&storm->next, 1, __ATOMIC_RELAXED);
-
-	for (unsigned int i = 0; i < STORM_EVENTS; i++)
-		madvise(page, PAGE, MADV_DONTNEED);
-	__atomic_fetch_add(&storm->finished, 1, __ATOMIC_RELEASE);
-	return NULL;
-}
-
-/*
- * However the reader and the events interleave, the counts of all reports add up to the number of
- * invalidations.
- */
-static void test_storm(enum filesystem fs)
-{
-	struct storm storm = { 0 };
-	struct rdmareg_report report;
-	pthread_t threads[STORM_THREADS];
-	uint64_t count = 0, reports = 0, last = 0;
-	uint32_t slot;
-
-	(void)fs;
-	device_open(&storm.device);
-	storm.map =
-		mmap(NULL, STORM_THREADS * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	CHECK(storm.map != MAP_FAILED, "mmap");
-	CHECK(!watch_range(&storm.device, storm.map, STORM_THREADS * PAGE, 0, &slot), "watch");
-	for (unsigned int i = 0; i < STORM_THREADS; i++)
-		CHECK(!pthread_create(&threads[i], NULL, storm_thread, &storm), "thread");
-
-	for (bool last_look = false; !last_look;) {
-		last_look = __atomic_load_n(&storm.finished, __ATOMIC_ACQUIRE) == STORM_THREADS;
-		device_pending(&storm.device, last_look ? 0 : 10);
-		while (!collect(&storm.device, RDMAREG_SLOT_ANY, &report)) {
-			CHECK(report.sequence > last, "sequence fell");
-			CHECK(report.start < report.end && report.end <= STORM_THREADS * PAGE, "%llu to %llu",
-			      report.start, report.end);
-			last = report.sequence;
-			count += report.clear_count;
-			reports++;
-		}
-	}
-	for (unsigned int i = 0; i < STORM_THREADS; i++)
-		pthread_join(threads[i], NULL);
-	CHECK(count == STORM_THREADS * STORM_EVENTS, "%llu events in %llu reports, %u happened",
-	      (unsigned long long)count, (unsigned long long)reports, STORM_THREADS * STORM_EVENTS);
-	CHECK(storm.device.status[slot].sequence == count, "the status page counted %llu",
-	      storm.device.status[slot].sequence);
-}
-
 const struct test range_tests[] = {
 	{ "range-truncate", test_truncate, ON_FILES },
 	{ "range-punch", test_punch, ON_FILES },
@@ -296,6 +233,5 @@ const struct test range_tests[] = {
 	{ "range-reclaim-hint", test_reclaim_hint, ON(EXT4) | ON(XFS) },
 	{ "range-clipping", test_clipping, ON_FILES },
 	{ "range-order", test_order, ON_FILES },
-	{ "range-storm", test_storm, 0 },
 	{ 0 },
 };

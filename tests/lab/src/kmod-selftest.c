@@ -9,7 +9,7 @@
  * udev says otherwise.
  *
  * This file runs the tests and has what they share; the tests are in
- * kmod-selftest-{device,range,layout,race}.c.
+ * kmod-selftest-{device,range,layout,race,counters,storm}.c.
  */
 #include "kmod-selftest.h"
 
@@ -173,6 +173,34 @@ void wait_unwound(const struct device *device, uint32_t slot)
 		r = collect(device, slot, &report);
 		CHECK(!r || r == -EAGAIN, "COLLECT: %s", strerror(-r));
 	} while (r || report.unwinding);
+}
+
+static uint64_t number_in(const char *directory, const char *name)
+{
+	unsigned long long number = 0;
+	char path[100];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	file = fopen(path, "re");
+	CHECK(file && fscanf(file, "%llu", &number) == 1, "%s: %s", path, strerror(errno));
+	fclose(file);
+	return number;
+}
+
+uint64_t total(const char *name)
+{
+	return number_in("/sys/class/misc/rdmareg/totals", name);
+}
+
+uint64_t parameter(const char *name)
+{
+	return number_in("/sys/module/rdmareg/parameters", name);
+}
+
+uint64_t users(void)
+{
+	return number_in("/sys/module/rdmareg", "refcnt");
 }
 
 void file_make(struct file *file, enum filesystem fs)
@@ -371,5 +399,7 @@ int main(int argc, char **argv)
 	good = run_all(range_tests, only) && good;
 	good = run_all(layout_tests, only) && good;
 	good = run_all(race_tests, only) && good;
+	good = run_all(counter_tests, only) && good;
+	good = run_all(storm_tests, only) && good;
 	return good ? 0 : 1;
 }

@@ -42,7 +42,8 @@ struct test {
 #define ON_FILES (ON(EXT4) | ON(XFS) | ON(XFSDAX) | ON(TMPFS))
 #define ON_XFS (ON(XFS) | ON(XFSDAX))
 
-extern const struct test device_tests[], range_tests[], layout_tests[], race_tests[];
+extern const struct test device_tests[], range_tests[], layout_tests[], race_tests[], counter_tests[],
+	storm_tests[];
 
 _Noreturn void fail(const char *file, int line, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -90,6 +91,11 @@ struct rdmareg_report wait_layout(const struct device *device, uint32_t slot,
 				  enum rdmareg_layout_state state);
 /* The same until the breaker's system call is over. */
 void wait_unwound(const struct device *device, uint32_t slot);
+
+/* --- the module: a number of its totals, of its parameters, and how many use it */
+uint64_t total(const char *name);
+uint64_t parameter(const char *name);
+uint64_t users(void);
 
 /* --- files: of FILE_BYTES, clean, gone with the directory entry when the test ends */
 struct file {
