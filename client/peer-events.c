@@ -67,7 +67,7 @@ static void asked(struct rdmareg_peer *p, const struct wire_message *m)
 		.offset = m->offset,
 		.length = m->length,
 		.deadline_usec = clock_usec(CLOCK_MONOTONIC) + (uint64_t)m->time_left_msec * 1000,
-		.cause = m->cause <= RDMAREG_CAUSED_BY_RELEASE ? (enum rdmareg_cause)m->cause
+		.cause = m->cause <= RDMAREG_CAUSED_BY_SYNC ? (enum rdmareg_cause)m->cause
 							       : RDMAREG_CAUSED_BY_UNKNOWN,
 	};
 	p->acknowledged = false;

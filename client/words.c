@@ -16,6 +16,10 @@ static const char *const modes[] = ARBITRATION_MODE_NAMES;
 static const char *const policies[] = REGION_POLICY_NAMES;
 static const char *const causes[] = REVOCATION_CAUSE_NAMES;
 static const char *const outcomes[] = REVOCATION_OUTCOME_NAMES;
+/* The bus contract alone has these. */
+static const char *const choices[] = { "auto", "pre-content" };
+static const char *const kinds[] = { "owner", "client", "peer", "none" };
+static const char *const durables[] = { "nothing", "storage" };
 
 /* A word added to the contract and not here, or the other way round, does not compile. */
 #define SAME(words, our_last, their_max)                                                                \
@@ -24,10 +28,13 @@ static const char *const outcomes[] = REVOCATION_OUTCOME_NAMES;
 
 SAME(accesses, RDMAREG_ACCESS_READ_WRITE, _REGION_ACCESS_MAX);
 SAME(states, RDMAREG_STATE_LOST, _REGION_STATE_MAX);
-SAME(modes, RDMAREG_ARBITRATION_LAYOUT_LEASE, _ARBITRATION_MODE_MAX);
+SAME(modes, RDMAREG_ARBITRATION_PRE_CONTENT, _ARBITRATION_MODE_MAX);
 SAME(policies, RDMAREG_POLICY_HOLD, _REGION_POLICY_MAX);
-SAME(causes, RDMAREG_CAUSED_BY_RELEASE + 1, _REVOCATION_CAUSE_MAX); /* both begin with "unknown" */
+SAME(causes, RDMAREG_CAUSED_BY_SYNC + 1, _REVOCATION_CAUSE_MAX); /* both begin with "unknown" */
 SAME(outcomes, RDMAREG_OUTCOME_GONE, _REVOCATION_OUTCOME_MAX);
+SAME(choices, RDMAREG_ARBITRATE_PRE_CONTENT, ARRAY_SIZE(choices));
+SAME(kinds, RDMAREG_HOLDER_NONE, ARRAY_SIZE(kinds));
+SAME(durables, RDMAREG_DURABLE_STORAGE, ARRAY_SIZE(durables));
 
 static const char *name_of(const char *const *words, size_t n, unsigned int value)
 {
@@ -72,6 +79,21 @@ _public_ const char *rdmareg_outcome_name(enum rdmareg_outcome outcome)
 	return name_of(outcomes, ARRAY_SIZE(outcomes), outcome);
 }
 
+_public_ const char *rdmareg_arbitrate_name(enum rdmareg_arbitrate choice)
+{
+	return name_of(choices, ARRAY_SIZE(choices), choice);
+}
+
+_public_ const char *rdmareg_holder_kind_name(enum rdmareg_holder_kind kind)
+{
+	return name_of(kinds, ARRAY_SIZE(kinds), kind);
+}
+
+_public_ const char *rdmareg_durable_name(enum rdmareg_durable durable)
+{
+	return name_of(durables, ARRAY_SIZE(durables), durable);
+}
+
 _public_ enum rdmareg_access rdmareg_access_from_name(const char *name)
 {
 	return value_of(accesses, ARRAY_SIZE(accesses), name);
@@ -85,6 +107,21 @@ _public_ enum rdmareg_state rdmareg_state_from_name(const char *name)
 _public_ enum rdmareg_policy rdmareg_policy_from_name(const char *name)
 {
 	return value_of(policies, ARRAY_SIZE(policies), name);
+}
+
+_public_ enum rdmareg_arbitrate rdmareg_arbitrate_from_name(const char *name)
+{
+	return value_of(choices, ARRAY_SIZE(choices), name);
+}
+
+unsigned int words_holder_kind(const char *name)
+{
+	return value_of(kinds, ARRAY_SIZE(kinds), name);
+}
+
+unsigned int words_durable(const char *name)
+{
+	return value_of(durables, ARRAY_SIZE(durables), name);
 }
 
 unsigned int words_arbitration(const char *name)

@@ -9,5 +9,7 @@
 unsigned int words_arbitration(const char *name);
 unsigned int words_cause(const char *name);
 unsigned int words_outcome(const char *name);
+unsigned int words_holder_kind(const char *name);
+unsigned int words_durable(const char *name);
 
 #endif
