@@ -32,8 +32,8 @@ struct rdmareg_revoke_options {
  * whichever is first. Blocks until no peer can reach it (see work_timeout_usec).
  * @ret_revocation: for rdmareg_restore(). Its settling is an event, for subscribers and holders.
  *
- * ERANGE: outside the region. EINVAL: an option. EDQUOT: others keep the region closed already, as many as allowed.
- * EBUSY: it is being registered, or taken down.
+ * ERANGE: outside the region. EINVAL: a time longer than the administrator allows. EDQUOT: this context keeps
+ * as many regions closed as it may, or others do with this one. EBUSY: it is being registered or taken down.
  */
 int rdmareg_revoke(struct rdmareg_region *r, const struct rdmareg_revoke_options *options,
 		   uint64_t *ret_revocation);

@@ -90,7 +90,7 @@ int rdmareg_join(struct rdmareg_region *r);
 
 /*
  * rdmareg_leave: the opposite. What was not acknowledged need not be any more. No error if it never joined.
- * EINVAL: the owner cannot leave: rdmareg_release() is its way. ENOENT: the region is gone.
+ * EBUSY: the owner cannot leave: rdmareg_release() is its way. ENOENT: the region is gone.
  */
 int rdmareg_leave(struct rdmareg_region *r);
 

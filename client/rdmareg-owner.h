@@ -16,7 +16,10 @@ extern "C" {
 
 struct rdmareg_open_options {
 	size_t size;
-	/* longest wait for register, prefetch and release; default 10 minutes. Other calls: 25 s */
+	/*
+	 * longest wait for register, prefetch, configure, release, revoke, restore, sync and evict; default
+	 * 10 minutes. Other calls: 25 s
+	 */
 	uint64_t work_timeout_usec;
 };
 
