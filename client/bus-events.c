@@ -16,10 +16,34 @@
 
 #define OVERFLOW_KEPT 1 /* the last place is the overflow event's */
 
+/*
+ * A newer revocation takes the place of one that was not settled: of its event too, if that still waits. False: it
+ * does not wait.
+ */
+static bool supersede(struct rdmareg *c, const struct rdmareg_event *e)
+{
+	for (size_t i = c->n_events; i > 0; i--) {
+		struct rdmareg_event *old = &c->events[(c->event_first + i - 1) % EVENTS_MAX];
+
+		if (old->region != e->region)
+			continue;
+		if (old->type == RDMAREG_EVENT_REVOCATION_SETTLED)
+			return false;
+		if (old->type != RDMAREG_EVENT_REVOCATION_REQUESTED)
+			continue;
+		if (old->revocation.id < e->revocation.id)
+			old->revocation = e->revocation;
+		return true;
+	}
+	return false;
+}
+
 void events_push(struct rdmareg *c, const struct rdmareg_event *e)
 {
 	struct rdmareg_event *place;
 
+	if (e->type == RDMAREG_EVENT_REVOCATION_REQUESTED && supersede(c, e))
+		return;
 	/* Changes are levels: one report that has not been taken stands for all of them. */
 	for (size_t i = 0; e->type == RDMAREG_EVENT_REGION_CHANGED && i < c->n_events; i++) {
 		const struct rdmareg_event *old = &c->events[(c->event_first + i) % EVENTS_MAX];
@@ -77,12 +101,12 @@ static bool read_signal(sd_bus_message *m, struct rdmareg_event *e)
 		if (sd_bus_message_read(m, "tsttt", &e->revocation.id, &word, &e->revocation.offset,
 					&e->revocation.length, &e->revocation.deadline_usec) < 0)
 			return false;
-		e->revocation.cause = words_cause(word);
+		e->revocation.cause = word_value(WORDS_CAUSE, word);
 	} else if (sd_bus_message_is_signal(m, RDMAREG_REGION_INTERFACE, "RevocationSettled")) {
 		e->type = RDMAREG_EVENT_REVOCATION_SETTLED;
 		if (sd_bus_message_read(m, "tst", &e->revocation.id, &word, &e->valid_length) < 0)
 			return false;
-		e->outcome = words_outcome(word);
+		e->outcome = word_value(WORDS_OUTCOME, word);
 	} else if (sd_bus_message_is_signal(m, "org.freedesktop.DBus.Properties", "PropertiesChanged")) {
 		e->type = RDMAREG_EVENT_REGION_CHANGED;
 	} else if (sd_bus_message_is_signal(m, RDMAREG_MANAGER_INTERFACE, "RegionAdded")) {
@@ -104,8 +128,11 @@ static int on_signal(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
 	const char *sender = sd_bus_message_get_sender(m);
 
 	(void)ret_error;
-	if (c->owner && sender && !strcmp(sender, c->owner) && read_signal(m, &e))
-		events_push(c, &e);
+	if (!c->owner || !sender || strcmp(sender, c->owner) || !read_signal(m, &e))
+		return 0;
+	if (e.type == RDMAREG_EVENT_REGION_REMOVED)
+		joined_forget(c, e.region);
+	events_push(c, &e);
 	return 0;
 }
 
@@ -135,6 +162,7 @@ static void owner_changed(struct rdmareg *c, const char *owner)
 	if (c->owner && c->subscribed)
 		sd_bus_call_method_async(c->bus, NULL, c->owner, RDMAREG_MANAGER_PATH,
 					 RDMAREG_MANAGER_INTERFACE, "Subscribe", on_subscribed, NULL, NULL);
+	joined_renew(c);
 	if (e.type)
 		events_push(c, &e);
 }

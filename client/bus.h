@@ -31,6 +31,7 @@ struct rdmareg {
 	size_t event_first, n_events;
 	struct rdmareg_region *regions; /* handles, freed with the context */
 	struct rdmareg_list *lists;
+	struct joined *joined; /* join.c */
 };
 
 /* Make the descriptor tell the truth again. */
@@ -51,6 +52,11 @@ int context_new_call(struct rdmareg *c, uint64_t region, const char *member, sd_
 /* bus-events.c */
 int events_attach(struct rdmareg *c); /* matches and the name's present owner; for rdmareg_open() */
 void events_push(struct rdmareg *c, const struct rdmareg_event *e);
+
+/* join.c: with a daemon that came; when a region is gone; with a context that is being closed. */
+void joined_renew(struct rdmareg *c);
+void joined_forget(struct rdmareg *c, uint64_t region);
+void joined_free_all(struct rdmareg *c);
 
 /* region.c: free what hangs on a context that is being closed. */
 void regions_free_all(struct rdmareg *c);

@@ -33,6 +33,7 @@ static const struct {
 	{ RDMAREG_ERROR_NO_SUCH_REVOCATION, ESTALE, NULL },
 	{ RDMAREG_ERROR_NO_ADAPTER, ENODEV, NULL },
 	{ RDMAREG_ERROR_BUSY, EBUSY, NULL },
+	{ RDMAREG_ERROR_TIMEOUT, ETIME, NULL }, /* ETIMEDOUT is for silence */
 	{ RDMAREG_ERROR_KEEPER_LOST, EOWNERDEAD, NULL },
 	{ RDMAREG_ERROR_FAILED, EIO, NULL },
 	{ SD_BUS_ERROR_ACCESS_DENIED, EACCES, "the bus policy does not let this user talk to rdmaregd" },
@@ -155,7 +156,7 @@ int struct_in(void *target, size_t target_bytes, const void *caller)
 	return 0;
 }
 
-int struct_out(void *caller, const void *source, size_t source_bytes)
+int struct_out_check(const void *caller)
 {
 	size_t size;
 
@@ -167,6 +168,18 @@ int struct_out(void *caller, const void *source, size_t source_bytes)
 			    "returning information: the member size is %zu; "
 			    "set it to sizeof of the structure",
 			    size);
+	return 0;
+}
+
+int struct_out(void *caller, const void *source, size_t source_bytes)
+{
+	size_t size;
+	int r;
+
+	r = struct_out_check(caller);
+	if (r < 0)
+		return r;
+	memcpy(&size, caller, sizeof(size));
 	if (size > source_bytes)
 		memset((uint8_t *)caller + source_bytes, 0, size - source_bytes);
 	memcpy((uint8_t *)caller + sizeof(size), (const uint8_t *)source + sizeof(size),

@@ -3,7 +3,8 @@
  * peer-events.c - what the region's host tells a peer, and how the program hears of it.
  *
  * What always holds: revocation, length, key and generation in the peer are what the newest message said;
- * the ring of events may drop its oldest, never this state.
+ * the ring of events may drop its oldest, never this state. Of revocations that take each other's place only
+ * the newest is pending, and only its number is acknowledged.
  */
 #include <sys/eventfd.h>
 
@@ -55,6 +56,24 @@ _public_ int rdmareg_peer_next_event(struct rdmareg_peer *p, struct rdmareg_peer
 	return 1;
 }
 
+/* The event of the revocation that this one takes the place of, if it still waits: what it asked is over. */
+static bool supersede(struct rdmareg_peer *p, const struct rdmareg_peer_event *e)
+{
+	struct rdmareg_peer_event *last = NULL;
+
+	for (size_t i = 0; i < p->n_events; i++) {
+		struct rdmareg_peer_event *old = &p->events[(p->event_first + i) % PEER_EVENTS];
+
+		if (old->type == RDMAREG_PEER_EVENT_ASKED)
+			last = old;
+		else if (old->type != RDMAREG_PEER_EVENT_LENGTH_CHANGED)
+			last = NULL; /* acknowledged or settled: that one is a story of its own */
+	}
+	if (last)
+		last->revocation = e->revocation;
+	return last;
+}
+
 static void asked(struct rdmareg_peer *p, const struct wire_message *m)
 {
 	struct rdmareg_peer_event e = { .type = RDMAREG_PEER_EVENT_ASKED };
@@ -67,12 +86,13 @@ static void asked(struct rdmareg_peer *p, const struct wire_message *m)
 		.offset = m->offset,
 		.length = m->length,
 		.deadline_usec = clock_usec(CLOCK_MONOTONIC) + (uint64_t)m->time_left_msec * 1000,
-		.cause = m->cause <= RDMAREG_CAUSED_BY_RELEASE ? (enum rdmareg_cause)m->cause
-							       : RDMAREG_CAUSED_BY_UNKNOWN,
+		.cause = m->cause <= RDMAREG_CAUSED_BY_SYNC ? (enum rdmareg_cause)m->cause
+							    : RDMAREG_CAUSED_BY_UNKNOWN,
 	};
 	p->acknowledged = false;
 	e.revocation = p->revocation;
-	peer_event(p, &e);
+	if (!supersede(p, &e))
+		peer_event(p, &e);
 }
 
 static void settled(struct rdmareg_peer *p, const struct wire_message *m)

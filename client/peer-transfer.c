@@ -158,14 +158,14 @@ static int post_chunk(struct rdmareg_peer *p, struct transfer *t)
 static int give_way(struct rdmareg_peer *p)
 {
 	uint64_t deadline = add_saturating(clock_usec(CLOCK_MONOTONIC), p->options.settle_timeout_usec);
-	uint64_t id = p->revocation.id;
 	int r;
 
 	if (p->options.on_revocation != RDMAREG_ON_REVOCATION_YIELD)
 		return fail(EAGAIN, "using region %" PRIu64 ": revocation %" PRIu64 " is not settled; %s",
-			    p->region, id,
+			    p->region, p->revocation.id,
 			    p->acknowledged ? "wait for its settling"
 					    : "acknowledge it and wait for its settling");
+	/* A newer one may take its place while we wait: that one is acknowledged then. */
 	while (p->revocation.id) {
 		if (!p->acknowledged && peer_send_ack(p) < 0)
 			return peer_fail_ended(p);
@@ -175,12 +175,12 @@ static int give_way(struct rdmareg_peer *p)
 				    "using region %" PRIu64 ": revocation %" PRIu64
 				    " was acknowledged and is still not "
 				    "settled; what holds its file there?",
-				    p->region, id);
+				    p->region, p->revocation.id);
 		if (r == -EINTR)
 			return fail(EINTR,
 				    "using region %" PRIu64 ": interrupted while revocation %" PRIu64
 				    " is not settled",
-				    p->region, id);
+				    p->region, p->revocation.id);
 		if (peer_progress(p) < 0)
 			return peer_fail_ended(p);
 	}

@@ -25,7 +25,7 @@
 
 #define PEER_DEPTH 8	 /* data operations in flight */
 #define PEER_RECEIVES 16 /* control messages that may arrive before we look */
-#define PEER_SENDS 4
+#define PEER_SENDS 16	 /* acknowledgements under way: demands may follow each other quickly */
 #define PEER_EVENTS 64
 #define DIRECT_CHUNK (256u << 10)
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * region.c - regions as the owner handles them: register, look up, refresh, export, prefetch, acknowledge,
+ * region.c - regions as the owner handles them: register, look up, refresh, export, prefetch, configure,
  * release.
  *
  * What always holds: a handle is on its context's list from the moment it exists until it is freed; it has
@@ -8,20 +8,11 @@
  * new answer.
  */
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdbool.h>
 
-#include "bus.h"
+#include "region.h"
+
 #include "error.h"
-#include "properties.h"
-#include "util.h"
-
-struct rdmareg_region {
-	struct rdmareg *context;
-	struct rdmareg_region *next;
-	struct properties properties;
-	uint64_t id; /* the daemon's word at the beginning; its object path is made of it */
-};
+#include "options.h"
 
 _public_ struct rdmareg_region *rdmareg_region_free(struct rdmareg_region *r)
 {
@@ -40,7 +31,6 @@ _public_ struct rdmareg_region *rdmareg_region_free(struct rdmareg_region *r)
 }
 
 DEFINE_CLEANUP(struct rdmareg_region, rdmareg_region_free)
-DEFINE_CLEANUP(sd_bus_message, sd_bus_message_unref)
 
 void regions_free_all(struct rdmareg *c)
 {
@@ -66,29 +56,27 @@ static int region_new(struct rdmareg *c, sd_bus_message *answer, struct rdmareg_
 	return 0;
 }
 
-/*
- * Options are appended only when set: the daemon's defaults are the daemon's. The first failure sticks in
- * *r.
- */
-static void append_option(sd_bus_message *m, int *r, const char *key, const char *type, ...)
+/* How a region is arbitrated: chosen when it is registered, or later. */
+static int check_choices(const char *what, uint64_t which, enum rdmareg_policy policy,
+			 enum rdmareg_arbitrate arbitration)
 {
-	va_list args;
+	if ((unsigned int)policy > RDMAREG_POLICY_HOLD)
+		return fail(EINVAL, "%s %" PRIu64 ": policy %d is none; use follow, yield or hold", what,
+			    which, (int)policy);
+	if ((unsigned int)arbitration > RDMAREG_ARBITRATE_PRE_CONTENT)
+		return fail(EINVAL, "%s %" PRIu64 ": arbitration %d is none; use auto or pre-content", what,
+			    which, (int)arbitration);
+	return 0;
+}
 
-	if (*r < 0)
-		return;
-	*r = sd_bus_message_open_container(m, 'e', "sv");
-	if (*r >= 0)
-		*r = sd_bus_message_append(m, "s", key);
-	if (*r >= 0)
-		*r = sd_bus_message_open_container(m, 'v', type);
-	va_start(args, type);
-	if (*r >= 0)
-		*r = sd_bus_message_appendv(m, type, args);
-	va_end(args);
-	if (*r >= 0)
-		*r = sd_bus_message_close_container(m);
-	if (*r >= 0)
-		*r = sd_bus_message_close_container(m);
+static void append_choices(sd_bus_message *m, int *r, enum rdmareg_policy policy, uint64_t grace_usec,
+			   enum rdmareg_arbitrate arbitration)
+{
+	if (policy)
+		option_append(m, r, "policy", "s", rdmareg_policy_name(policy));
+	option_append_grace(m, r, grace_usec);
+	if (arbitration)
+		option_append(m, r, "arbitration", "s", rdmareg_arbitrate_name(arbitration));
 }
 
 _public_ int rdmareg_register(struct rdmareg *c, int fd, uint64_t offset, uint64_t length,
@@ -105,29 +93,24 @@ _public_ int rdmareg_register(struct rdmareg *c, int fd, uint64_t offset, uint64
 	if (access != RDMAREG_ACCESS_READ && access != RDMAREG_ACCESS_READ_WRITE)
 		return fail(EINVAL, "registering descriptor %d: the access is neither read nor read-write",
 			    fd);
-	if ((unsigned int)o.policy > RDMAREG_POLICY_HOLD)
-		return fail(EINVAL, "registering descriptor %d: policy %d is none; use follow, yield or hold",
-			    fd, (int)o.policy);
 	if (fd < 0)
 		return fail(EBADF, "registering descriptor %d: it is not an open file", fd);
+	r = check_choices("registering descriptor", (unsigned int)fd, o.policy, o.arbitration);
+	if (r < 0)
+		return r;
 	r = context_new_call(c, 0, "RegisterRegion", &m);
 	if (r < 0)
 		return r;
 	r = sd_bus_message_append(m, "htts", fd, offset, length, rdmareg_access_name(access));
-	if (r >= 0)
-		r = sd_bus_message_open_container(m, 'a', "{sv}");
-	if (o.policy)
-		append_option(m, &r, "policy", "s", rdmareg_policy_name(o.policy));
-	if (o.grace_usec)
-		append_option(m, &r, "grace_usec", "t", o.grace_usec);
+	options_open(m, &r);
+	append_choices(m, &r, o.policy, o.grace_usec, o.arbitration);
 	if (o.session)
-		append_option(m, &r, "session", "s", o.session);
+		option_append(m, &r, "session", "s", o.session);
 	if (o.detached)
-		append_option(m, &r, "detached", "b", 1);
+		option_append(m, &r, "detached", "b", 1);
 	if (o.no_warm)
-		append_option(m, &r, "warm", "b", 0);
-	if (r >= 0)
-		r = sd_bus_message_close_container(m);
+		option_append(m, &r, "warm", "b", 0);
+	options_close(m, &r);
 	if (r < 0)
 		return fail_bus(NULL, r, "registering descriptor %d", fd);
 	if (length)
@@ -215,15 +198,13 @@ _public_ int rdmareg_export(struct rdmareg_region *region, const struct rdmareg_
 	r = context_new_call(region->context, region->id, "Export", &m);
 	if (r < 0)
 		return r;
-	r = sd_bus_message_open_container(m, 'a', "{sv}");
+	options_open(m, &r);
 	if (o.access)
-		append_option(m, &r, "access", "s", rdmareg_access_name(o.access));
-	if (o.expires_usec)
-		append_option(m, &r, "expires_usec", "t", o.expires_usec);
+		option_append(m, &r, "access", "s", rdmareg_access_name(o.access));
+	option_append_time(m, &r, "expires_usec", o.expires_usec);
 	if (o.uses)
-		append_option(m, &r, "uses", "u", o.uses);
-	if (r >= 0)
-		r = sd_bus_message_close_container(m);
+		option_append(m, &r, "uses", "u", o.uses);
+	options_close(m, &r);
 	if (r < 0)
 		return fail_bus(NULL, r, "exporting region %" PRIu64, region->id);
 	r = context_call(region->context, take_pointer(m), 0, &reply, "exporting region %" PRIu64,
@@ -250,17 +231,39 @@ _public_ int rdmareg_prefetch(struct rdmareg_region *region, uint64_t offset, ui
 	if (r < 0)
 		return r;
 	r = sd_bus_message_append(m, "tt", offset, length);
-	if (r >= 0)
-		r = sd_bus_message_open_container(m, 'a', "{sv}");
+	options_open(m, &r);
 	if (for_writing)
-		append_option(m, &r, "write", "b", 1);
-	if (r >= 0)
-		r = sd_bus_message_close_container(m);
+		option_append(m, &r, "write", "b", 1);
+	options_close(m, &r);
 	if (r < 0)
 		return fail_bus(NULL, r, "prefetching region %" PRIu64, region->id);
 	return context_call(region->context, take_pointer(m), region->context->work_timeout_usec, NULL,
 			    "prefetching %" PRIu64 " bytes at %" PRIu64 " of region %" PRIu64, length, offset,
 			    region->id);
+}
+
+_public_ int rdmareg_configure(struct rdmareg_region *region, const struct rdmareg_configure_options *options)
+{
+	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL;
+	struct rdmareg_configure_options o;
+	int r;
+
+	r = struct_in(&o, sizeof(o), options);
+	if (r < 0)
+		return r;
+	r = check_choices("configuring region", region->id, o.policy, o.arbitration);
+	if (r < 0)
+		return r;
+	r = context_new_call(region->context, region->id, "Configure", &m);
+	if (r < 0)
+		return r;
+	options_open(m, &r);
+	append_choices(m, &r, o.policy, o.grace_usec, o.arbitration);
+	options_close(m, &r);
+	if (r < 0)
+		return fail_bus(NULL, r, "configuring region %" PRIu64, region->id);
+	return context_call(region->context, take_pointer(m), region->context->work_timeout_usec, NULL,
+			    "configuring region %" PRIu64, region->id);
 }
 
 _public_ int rdmareg_release(struct rdmareg_region *region)
@@ -273,22 +276,4 @@ _public_ int rdmareg_release(struct rdmareg_region *region)
 		return r;
 	return context_call(region->context, m, region->context->work_timeout_usec, NULL,
 			    "releasing region %" PRIu64, region->id);
-}
-
-_public_ int rdmareg_acknowledge(struct rdmareg *c, uint64_t region, uint64_t revocation)
-{
-	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL;
-	int r;
-
-	if (!region)
-		return fail(ENOENT, "acknowledging revocation %" PRIu64 ": regions are numbered from 1",
-			    revocation);
-	r = context_new_call(c, region, "AckRevocation", &m);
-	if (r < 0)
-		return r;
-	r = sd_bus_message_append(m, "t", revocation);
-	if (r < 0)
-		return fail_bus(NULL, r, "acknowledging revocation %" PRIu64, revocation);
-	return context_call(c, take_pointer(m), 0, NULL,
-			    "acknowledging revocation %" PRIu64 " of region %" PRIu64, revocation, region);
 }

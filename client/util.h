@@ -67,6 +67,7 @@ int struct_in(void *target, size_t target_bytes, const void *caller);
  * struct_out - write ours into a caller's structure as far as the size in it reaches, which stays. -EINVAL
  * as above.
  */
+int struct_out_check(const void *caller); /* before something is done whose result would be lost */
 int struct_out(void *caller, const void *source, size_t source_bytes);
 
 #endif

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * words.c - the words of names.h for the enumerations of rdmareg.h. Each of ours is the contract's plus
- * one, with 0 for "unknown": a newer daemon may say words that this library has never heard, and that must
- * not stop anything.
+ * words.c - the words of names.h, and those of the bus contract alone, for the enumerations of
+ * rdmareg-words.h. Each of ours is the contract's plus one, with 0 for "unknown": a newer daemon may say
+ * words that this library has never heard, and that must not stop anything.
  */
 #include "words.h"
 
@@ -16,6 +16,9 @@ static const char *const modes[] = ARBITRATION_MODE_NAMES;
 static const char *const policies[] = REGION_POLICY_NAMES;
 static const char *const causes[] = REVOCATION_CAUSE_NAMES;
 static const char *const outcomes[] = REVOCATION_OUTCOME_NAMES;
+static const char *const choices[] = { "auto", "pre-content" };
+static const char *const kinds[] = { "owner", "client", "peer", "none" };
+static const char *const durables[] = { "nothing", "storage" };
 
 /* A word added to the contract and not here, or the other way round, does not compile. */
 #define SAME(words, our_last, their_max)                                                                \
@@ -28,78 +31,104 @@ SAME(modes, RDMAREG_ARBITRATION_PRE_CONTENT, _ARBITRATION_MODE_MAX);
 SAME(policies, RDMAREG_POLICY_HOLD, _REGION_POLICY_MAX);
 SAME(causes, RDMAREG_CAUSED_BY_SYNC + 1, _REVOCATION_CAUSE_MAX); /* both begin with "unknown" */
 SAME(outcomes, RDMAREG_OUTCOME_GONE, _REVOCATION_OUTCOME_MAX);
+SAME(choices, RDMAREG_ARBITRATE_PRE_CONTENT, ARRAY_SIZE(choices));
+SAME(kinds, RDMAREG_HOLDER_NONE, ARRAY_SIZE(kinds));
+SAME(durables, RDMAREG_DURABLE_STORAGE, ARRAY_SIZE(durables));
 
-static const char *name_of(const char *const *words, size_t n, unsigned int value)
+static const struct {
+	const char *const *words;
+	size_t n;
+	unsigned int first; /* member that the first word belongs to */
+} vocabularies[] = {
+#define WORDS(words, first)                     \
+	{                                       \
+		words, ARRAY_SIZE(words), first \
+	}
+	[WORDS_ACCESS] = WORDS(accesses, 1),   [WORDS_STATE] = WORDS(states, 1),
+	[WORDS_MODE] = WORDS(modes, 1),	       [WORDS_POLICY] = WORDS(policies, 1),
+	[WORDS_CAUSE] = WORDS(causes, 0),      [WORDS_OUTCOME] = WORDS(outcomes, 1),
+	[WORDS_ARBITRATE] = WORDS(choices, 1), [WORDS_HOLDER_KIND] = WORDS(kinds, 1),
+	[WORDS_DURABLE] = WORDS(durables, 1),
+#undef WORDS
+};
+
+static const char *word_name(enum vocabulary vocabulary, unsigned int value)
 {
-	return value && value <= n ? words[value - 1] : "unknown";
+	/* Below the first it wraps, and is too large. */
+	unsigned int i = value - vocabularies[vocabulary].first;
+
+	return i < vocabularies[vocabulary].n ? vocabularies[vocabulary].words[i] : "unknown";
 }
 
-static unsigned int value_of(const char *const *words, size_t n, const char *name)
+unsigned int word_value(enum vocabulary vocabulary, const char *name)
 {
-	for (size_t i = 0; name && i < n; i++)
-		if (!strcmp(words[i], name))
-			return (unsigned int)i + 1;
+	for (size_t i = 0; name && i < vocabularies[vocabulary].n; i++)
+		if (!strcmp(vocabularies[vocabulary].words[i], name))
+			return (unsigned int)i + vocabularies[vocabulary].first;
 	return 0;
 }
 
 _public_ const char *rdmareg_access_name(enum rdmareg_access access)
 {
-	return name_of(accesses, ARRAY_SIZE(accesses), access);
+	return word_name(WORDS_ACCESS, access);
 }
 
 _public_ const char *rdmareg_state_name(enum rdmareg_state state)
 {
-	return name_of(states, ARRAY_SIZE(states), state);
+	return word_name(WORDS_STATE, state);
 }
 
 _public_ const char *rdmareg_arbitration_name(enum rdmareg_arbitration mode)
 {
-	return name_of(modes, ARRAY_SIZE(modes), mode);
+	return word_name(WORDS_MODE, mode);
+}
+
+_public_ const char *rdmareg_arbitrate_name(enum rdmareg_arbitrate choice)
+{
+	return word_name(WORDS_ARBITRATE, choice);
 }
 
 _public_ const char *rdmareg_policy_name(enum rdmareg_policy policy)
 {
-	return name_of(policies, ARRAY_SIZE(policies), policy);
+	return word_name(WORDS_POLICY, policy);
 }
 
 _public_ const char *rdmareg_cause_name(enum rdmareg_cause cause)
 {
-	return (unsigned int)cause < ARRAY_SIZE(causes) ? causes[cause] : "unknown";
+	return word_name(WORDS_CAUSE, cause);
 }
 
 _public_ const char *rdmareg_outcome_name(enum rdmareg_outcome outcome)
 {
-	return name_of(outcomes, ARRAY_SIZE(outcomes), outcome);
+	return word_name(WORDS_OUTCOME, outcome);
+}
+
+_public_ const char *rdmareg_holder_kind_name(enum rdmareg_holder_kind kind)
+{
+	return word_name(WORDS_HOLDER_KIND, kind);
+}
+
+_public_ const char *rdmareg_durable_name(enum rdmareg_durable durable)
+{
+	return word_name(WORDS_DURABLE, durable);
 }
 
 _public_ enum rdmareg_access rdmareg_access_from_name(const char *name)
 {
-	return value_of(accesses, ARRAY_SIZE(accesses), name);
+	return word_value(WORDS_ACCESS, name);
 }
 
 _public_ enum rdmareg_state rdmareg_state_from_name(const char *name)
 {
-	return value_of(states, ARRAY_SIZE(states), name);
+	return word_value(WORDS_STATE, name);
 }
 
 _public_ enum rdmareg_policy rdmareg_policy_from_name(const char *name)
 {
-	return value_of(policies, ARRAY_SIZE(policies), name);
+	return word_value(WORDS_POLICY, name);
 }
 
-unsigned int words_arbitration(const char *name)
+_public_ enum rdmareg_arbitrate rdmareg_arbitrate_from_name(const char *name)
 {
-	return value_of(modes, ARRAY_SIZE(modes), name);
-}
-
-unsigned int words_cause(const char *name)
-{
-	unsigned int value = value_of(causes, ARRAY_SIZE(causes), name);
-
-	return value ? value - 1 : 0;
-}
-
-unsigned int words_outcome(const char *name)
-{
-	return value_of(outcomes, ARRAY_SIZE(outcomes), name);
+	return word_value(WORDS_ARBITRATE, name);
 }

@@ -1,13 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * words.h - the words that only the library itself has to read; see words.c. 0 for NULL and for a word that
- * is not known.
+ * words.h - the way back from words, for all that the library itself has to read; see words.c.
  */
 #ifndef RDMAREG_CLIENT_WORDS_H
 #define RDMAREG_CLIENT_WORDS_H
 
-unsigned int words_arbitration(const char *name);
-unsigned int words_cause(const char *name);
-unsigned int words_outcome(const char *name);
+enum vocabulary {
+	WORDS_ACCESS,
+	WORDS_STATE,
+	WORDS_MODE,
+	WORDS_POLICY,
+	WORDS_CAUSE,
+	WORDS_OUTCOME,
+	WORDS_ARBITRATE,
+	WORDS_HOLDER_KIND,
+	WORDS_DURABLE,
+};
+
+/* The member of the public enumeration; 0 for NULL and for a word that is not known. */
+unsigned int word_value(enum vocabulary vocabulary, const char *name);
 
 #endif

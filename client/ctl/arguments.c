@@ -28,7 +28,7 @@ static void print_options(const struct option_spec *o)
 	for (; o && o->name; o++) {
 		snprintf(left, sizeof(left), "--%s%s%s", o->name, o->argument ? " " : "",
 			 o->argument ? o->argument : "");
-		printf("  %-26s %s\n", left, o->help);
+		printf("  %-31s %s\n", left, o->help);
 	}
 }
 
@@ -65,13 +65,25 @@ static int store(const struct option_spec *o, const char *text, void *base)
 		return store_word(place, rdmareg_access_from_name(text));
 	case ARG_POLICY:
 		return store_word(place, rdmareg_policy_from_name(text));
+	case ARG_ARBITRATE:
+		return store_word(place, rdmareg_arbitrate_from_name(text));
 	case ARG_STATE:
 		return store_word(place, rdmareg_state_from_name(text));
 	case ARG_SIZE:
 		r = parse_size(text, &value);
 		break;
+	case ARG_RANGE:
+		return parse_range(text, place);
 	case ARG_TIME:
+		/* To the library 0 is "not said"; whoever says 0 means something else. */
 		r = parse_time(text, &value);
+		if (!r && !value)
+			r = -EDOM;
+		break;
+	case ARG_GRACE:
+		r = parse_time(text, &value);
+		if (!r && !value)
+			value = RDMAREG_NO_GRACE;
 		break;
 	case ARG_REPEAT:
 		if (!strcmp(text, "forever")) {
@@ -131,7 +143,10 @@ int arguments_parse(struct ctl *ctl, const struct verb *verb, int argc, char **a
 		r = store(o, optarg, c >= COMMON ? (void *)ctl : options);
 		if (r < 0)
 			return ctl_error(EXIT_USAGE, "%s: --%s %s: %s is wanted here", verb->name, o->name,
-					 optarg, r == -ERANGE ? "a smaller number" : o->argument);
+					 optarg,
+					 r == -ERANGE ? "a smaller number"
+					 : r == -EDOM ? "a time above 0"
+						      : o->argument);
 	}
 	if (ctl->help) {
 		print_help(verb);

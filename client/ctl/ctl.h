@@ -36,15 +36,18 @@ struct ctl {
 };
 
 enum argument_kind {
-	ARG_FLAG,   /* bool, no argument */
-	ARG_TEXT,   /* const char *, of argv */
-	ARG_NUMBER, /* uint64_t */
-	ARG_SIZE,   /* uint64_t, bytes */
-	ARG_TIME,   /* uint64_t, usec */
-	ARG_REPEAT, /* uint64_t; "forever" is UINT64_MAX */
-	ARG_ACCESS, /* enum rdmareg_access */
-	ARG_POLICY, /* enum rdmareg_policy */
-	ARG_STATE,  /* enum rdmareg_state */
+	ARG_FLAG,      /* bool, no argument */
+	ARG_TEXT,      /* const char *, of argv */
+	ARG_NUMBER,    /* uint64_t */
+	ARG_SIZE,      /* uint64_t, bytes */
+	ARG_TIME,      /* uint64_t, usec, above 0 */
+	ARG_GRACE,     /* uint64_t, usec, as the library has it: no time at all is RDMAREG_NO_GRACE */
+	ARG_RANGE,     /* struct range */
+	ARG_REPEAT,    /* uint64_t; "forever" is UINT64_MAX */
+	ARG_ACCESS,    /* enum rdmareg_access */
+	ARG_POLICY,    /* enum rdmareg_policy */
+	ARG_ARBITRATE, /* enum rdmareg_arbitrate */
+	ARG_STATE,     /* enum rdmareg_state */
 };
 
 struct option_spec {
@@ -68,7 +71,7 @@ struct verb {
 #define OPTIONS_BYTES 256
 
 extern const struct verb verb_register, verb_list, verb_show, verb_release, verb_export, verb_prefetch,
-	verb_watch, verb_put, verb_get;
+	verb_set, verb_revoke, verb_sync, verb_evict, verb_who, verb_join, verb_watch, verb_put, verb_get;
 
 /*
  * arguments_parse - the options of a verb and those every verb has
@@ -94,6 +97,12 @@ int ctl_parse_id(const char *text, uint64_t *ret);
 
 /* The region of that number as a handle; 0, or the exit status with the message printed. */
 int ctl_lookup(struct ctl *ctl, const char *text, struct rdmareg_region **ret);
+
+/* A file that is only pointed at, not read. 0, or the exit status with the message printed. */
+int ctl_open_path(const char *path, int *ret_fd);
+
+/* errno of an open(2) as an exit status, with the message printed. @how: "for reading" and the like. */
+int ctl_not_opened(const char *path, const char *how);
 
 /* One line of JSON to stdout; the object is freed. */
 void ctl_print_json(json_object *o);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -22,8 +23,9 @@ static const struct unit times[] = {
 
 #define N(a) (sizeof(a) / sizeof((a)[0]))
 
-/* The digits at the start; *ret_rest is what follows. */
-static int parse_digits(const char *text, const char **ret_rest, uint64_t *ret)
+/* Digits, then what names one of the units. */
+static int parse_units(const char *text, const struct unit *units, size_t n,
+		       bool (*names)(const char *rest, const struct unit *u), uint64_t *ret)
 {
 	uint64_t value = 0;
 	const char *p = text;
@@ -37,69 +39,74 @@ static int parse_digits(const char *text, const char **ret_rest, uint64_t *ret)
 	}
 	if (p == text)
 		return -EINVAL;
-	*ret_rest = p;
-	*ret = value;
-	return 0;
-}
-
-static int scale(uint64_t value, uint64_t unit, uint64_t *ret)
-{
-	if (value > UINT64_MAX / unit)
-		return -ERANGE;
-	*ret = value * unit;
-	return 0;
-}
-
-int parse_number(const char *text, uint64_t *ret)
-{
-	const char *rest;
-	uint64_t value;
-	int r;
-
-	r = parse_digits(text, &rest, &value);
-	if (r < 0)
-		return r;
-	if (*rest)
-		return -EINVAL;
-	*ret = value;
-	return 0;
-}
-
-int parse_size(const char *text, uint64_t *ret)
-{
-	const char *rest;
-	uint64_t value;
-	int r;
-
-	r = parse_digits(text, &rest, &value);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < N(sizes); i++) {
-		const char *tail = rest + strlen(sizes[i].name);
-
-		if (strncmp(rest, sizes[i].name, strlen(sizes[i].name)))
+	for (size_t i = 0; i < n; i++) {
+		if (!names(p, &units[i]))
 			continue;
-		if (!*tail || !strcmp(tail, "B") || (i && !strcmp(tail, "iB")))
-			return scale(value, sizes[i].value, ret);
+		if (value > UINT64_MAX / units[i].value)
+			return -ERANGE;
+		*ret = value * units[i].value;
+		return 0;
 	}
 	return -EINVAL;
 }
 
+static bool names_nothing(const char *rest, const struct unit *u)
+{
+	(void)u;
+	return !*rest;
+}
+
+static bool names_size(const char *rest, const struct unit *u)
+{
+	size_t n = strlen(u->name);
+
+	if (strncmp(rest, u->name, n))
+		return false;
+	return !rest[n] || !strcmp(rest + n, "B") || (n && !strcmp(rest + n, "iB"));
+}
+
+static bool names_time(const char *rest, const struct unit *u)
+{
+	return !strcmp(*rest ? rest : "s", u->name);
+}
+
+int parse_number(const char *text, uint64_t *ret)
+{
+	return parse_units(text, sizes, 1, names_nothing, ret);
+}
+
+int parse_size(const char *text, uint64_t *ret)
+{
+	return parse_units(text, sizes, N(sizes), names_size, ret);
+}
+
 int parse_time(const char *text, uint64_t *ret_usec)
 {
-	const char *rest;
-	uint64_t value;
+	return parse_units(text, times, N(times), names_time, ret_usec);
+}
+
+int parse_range(const char *text, struct range *ret)
+{
+	const char *colon = strchr(text, ':');
+	char first[FORMAT_BYTES];
+	struct range range;
 	int r;
 
-	r = parse_digits(text, &rest, &value);
+	if (!colon || (size_t)(colon - text) >= sizeof(first))
+		return -EINVAL;
+	memcpy(first, text, (size_t)(colon - text));
+	first[colon - text] = 0;
+	r = parse_size(first, &range.offset);
+	if (!r)
+		r = parse_size(colon + 1, &range.length);
 	if (r < 0)
 		return r;
-	if (!*rest)
-		rest = "s";
-	for (size_t i = 0; i < N(times); i++)
-		if (!strcmp(rest, times[i].name))
-			return scale(value, times[i].value, ret_usec);
-	return -EINVAL;
+	if (!range.length)
+		return -EINVAL; /* the library would take it for all */
+	if (range.length > UINT64_MAX - range.offset)
+		return -ERANGE;
+	*ret = range;
+	return 0;
 }
 
 static const char *format_units(char *buffer, uint64_t value, const struct unit *units, size_t n)

@@ -4,6 +4,7 @@
  * whole is here too: the connection, the way errors are said, and the exit status each of them gets.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -16,8 +17,9 @@
 #include "format.h"
 
 static const struct verb *const verbs[] = {
-	&verb_register, &verb_list,  &verb_show, &verb_release, &verb_export,
-	&verb_prefetch, &verb_watch, &verb_put,	 &verb_get,
+	&verb_register, &verb_list,	&verb_show,   &verb_set,  &verb_release,
+	&verb_export,	&verb_prefetch, &verb_revoke, &verb_sync, &verb_evict,
+	&verb_who,	&verb_join,	&verb_watch,  &verb_put,  &verb_get,
 };
 
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))
@@ -99,6 +101,23 @@ int ctl_lookup(struct ctl *ctl, const char *text, struct rdmareg_region **ret)
 	return r < 0 ? ctl_failed(r) : 0;
 }
 
+int ctl_not_opened(const char *path, const char *how)
+{
+	int status = EXIT_FAILED;
+
+	if (errno == ENOENT || errno == ENOTDIR)
+		status = EXIT_NOT_FOUND;
+	else if (errno == EACCES || errno == EPERM || errno == EROFS)
+		status = EXIT_DENIED;
+	return ctl_error(status, "opening %s%s%s: %s", path, *how ? " " : "", how, strerror(errno));
+}
+
+int ctl_open_path(const char *path, int *ret_fd)
+{
+	*ret_fd = open(path, O_PATH | O_CLOEXEC);
+	return *ret_fd < 0 ? ctl_not_opened(path, "") : EXIT_OK;
+}
+
 void ctl_print_json(json_object *o)
 {
 	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
@@ -114,7 +133,7 @@ static void print_usage(void)
 	       "Make files reachable for RDMA without pinning them, and reach them.\n\n");
 	for (size_t i = 0; i < N_VERBS; i++) {
 		snprintf(left, sizeof(left), "%s %s", verbs[i]->name, verbs[i]->arguments);
-		printf("  %-22s %s\n", left, verbs[i]->summary);
+		printf("  %-26s %s\n", left, verbs[i]->summary);
 	}
 	printf("\nEvery verb knows --json, --no-legend, --no-pager and --help.\n"
 	       "Sizes take K, M, G or T; times take us, ms, s, min or h. See rdmaregctl(1).\n");

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* verb-list.c - list regions, and show one of them in full. */
-#include <stdio.h>
-
 #include "model.h"
+#include "table.h"
 
 struct options {
 	const char *session;
@@ -14,6 +13,21 @@ static const struct option_spec specs[] = {
 	{ "state", ARG_STATE, offsetof(struct options, state), "STATE",
 	  "only in this state: registering, live, warming, draining, fenced, closing, lost" },
 	{ NULL },
+};
+
+static const struct column columns[] = {
+	{ "id", "ID", LOOK_PLAIN, true, 3 },
+	{ "state", "STATE", LOOK_STATE, false, 8 },
+	{ "arbitration_mode", "ARBITRATION", LOOK_ARBITRATION, false, 12 },
+	{ "policy", "POLICY", LOOK_PLAIN, false, 6 },
+	{ "access", "ACCESS", LOOK_PLAIN, false, 2 },
+	{ "length", "LENGTH", LOOK_SIZE, true, 5 },
+	{ "valid_length", "VALID", LOOK_SIZE, true, 5 },
+	{ "peers", "PEERS", LOOK_PLAIN, true, 3 },
+	{ "clients", "CLIENTS", LOOK_PLAIN, true, 3 },
+	{ "uid", "UID", LOOK_PLAIN, true, 4 },
+	{ "session", "SESSION", LOOK_PLAIN, false, 8 },
+	{ "path", "PATH", LOOK_PLAIN, false, 0.3 },
 };
 
 static int list(struct ctl *ctl, const void *options, char **arguments, int n)
@@ -42,7 +56,7 @@ static int list(struct ctl *ctl, const void *options, char **arguments, int n)
 	else if (ctl->json)
 		ctl_print_json(json_object_get(regions));
 	else
-		status = model_print_list(ctl, regions);
+		status = table_print(ctl, columns, sizeof(columns) / sizeof(columns[0]), regions);
 	json_object_put(regions);
 	rdmareg_list_free(walk);
 	return status;
@@ -66,7 +80,7 @@ static int show(struct ctl *ctl, const void *options, char **arguments, int n)
 		ctl_print_json(o);
 		return EXIT_OK;
 	}
-	model_print_region(ctl, o);
+	table_print_object(ctl, o);
 	json_object_put(o);
 	return EXIT_OK;
 }

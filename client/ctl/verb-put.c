@@ -53,10 +53,7 @@ static int source_open(struct source *s, const char *path, uint64_t limit)
 		s->name = path;
 		s->fd = open(path, O_RDONLY | O_CLOEXEC);
 		if (s->fd < 0)
-			return ctl_error(errno == ENOENT   ? EXIT_NOT_FOUND
-					 : errno == EACCES ? EXIT_DENIED
-							   : EXIT_FAILED,
-					 "opening %s: %s", path, strerror(errno));
+			return ctl_not_opened(path, "for reading");
 	}
 	s->seekable = lseek(s->fd, 0, SEEK_CUR) >= 0;
 	return EXIT_OK;

@@ -8,10 +8,8 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "format.h"
 #include "model.h"
 
 struct options {
@@ -19,6 +17,7 @@ struct options {
 	const char *session;
 	enum rdmareg_access access;
 	enum rdmareg_policy policy;
+	enum rdmareg_arbitrate arbitration;
 	bool export, no_warm;
 };
 
@@ -29,8 +28,10 @@ static const struct option_spec specs[] = {
 	{ "access", ARG_ACCESS, offsetof(struct options, access), "r|rw", "what peers may do (rw)" },
 	{ "policy", ARG_POLICY, offsetof(struct options, policy), "follow|yield|hold",
 	  "when blocks are wanted back (yield)" },
-	{ "grace", ARG_TIME, offsetof(struct options, grace_usec), "TIME",
+	{ "grace", ARG_GRACE, offsetof(struct options, grace_usec), "TIME",
 	  "how long a revocation waits for holders" },
+	{ "arbitration", ARG_ARBITRATE, offsetof(struct options, arbitration), "auto|pre-content",
+	  "whether others' reads and writes may get dearer for it (auto)" },
 	{ "export", ARG_FLAG, offsetof(struct options, export), NULL, "make a ticket too" },
 	{ "session", ARG_TEXT, offsetof(struct options, session), "NAME", "tenant session (default)" },
 	{ "no-warm", ARG_FLAG, offsetof(struct options, no_warm), NULL, "do not prefetch" },
@@ -51,9 +52,7 @@ static void print(const struct ctl *ctl, struct rdmareg_region *region, const ch
 		return;
 	}
 	printf("region      %" PRIu64 "\n", info.id);
-	printf("arbitration %s%s%s%s\n", rdmareg_arbitration_name(info.arbitration_mode),
-	       *info.arbitration_reason ? " (" : "", info.arbitration_reason,
-	       *info.arbitration_reason ? ")" : "");
+	model_print_arbitration(&info);
 	if (ticket)
 		printf("ticket      %s\n", ticket);
 }
@@ -65,6 +64,7 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 		.size = sizeof(ro),
 		.policy = o->policy,
 		.grace_usec = o->grace_usec,
+		.arbitration = o->arbitration,
 		.session = o->session,
 		.detached = 1,
 		.no_warm = o->no_warm,
@@ -80,14 +80,10 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	if (!context)
 		return status;
 	fd = open(arguments[0], (access == RDMAREG_ACCESS_READ ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0) {
-		status = errno == ENOENT				       ? EXIT_NOT_FOUND
-			 : errno == EACCES || errno == EPERM || errno == EROFS ? EXIT_DENIED
-									       : EXIT_FAILED;
-		return ctl_error(status, "opening %s for %s: %s", arguments[0],
-				 access == RDMAREG_ACCESS_READ ? "reading" : "reading and writing",
-				 strerror(errno));
-	}
+	if (fd < 0)
+		return ctl_not_opened(arguments[0], access == RDMAREG_ACCESS_READ
+							    ? "for reading"
+							    : "for reading and writing");
 	r = rdmareg_register(context, fd, o->offset, o->length, access, &ro, &region);
 	close(fd);
 	if (r < 0)

@@ -18,7 +18,6 @@ import xml.dom.minidom
 import tree
 
 MAX_LINES = 450
-MANUALS = {"client/rdmareg.h"}  # long because they explain: twice as many
 LICENCES = {  # longest match counts
     "": "GPL-2.0-or-later",
     "kmod-helper": "GPL-2.0-only",
@@ -124,9 +123,8 @@ for path in tree.paths():
     check_words(path, text, words)
     check_parses(path, text)
     length = text.count("\n")
-    limit = MAX_LINES * 2 if str(path) in MANUALS else MAX_LINES
-    if path.suffix in SOURCES and length > limit:
-        tree.problem(path, length, f"has {length} lines, more than {limit}: it has two jobs")
+    if path.suffix in SOURCES and length > MAX_LINES:
+        tree.problem(path, length, f"has {length} lines, more than {MAX_LINES}: it has two jobs")
     if path.parts[0] == "tests" and path.parts[1] != "check" and path.suffix in (".c", ".h", ".py") and str(path) not in POLLS:
         for match in SLEEP.finditer(text):
             tree.problem(path, tree.line_of(text, match.start()), "sleeps: wait for the event instead, or step a fake clock")

@@ -7,7 +7,7 @@
 #     ("RegionAdded, RegionRemoved: ...");
 #   - a comment that names one argument (@fd) names all that a caller has to give;
 #   - the errors of proto/names.h are those of the Manager's description;
-#   - every function of client/rdmareg.h has a comment, and is exported by the symbol map, and nothing else is.
+#   - every function of client/rdmareg.h and its parts has a comment, and is exported by the symbol map, and nothing else is.
 import pathlib
 import re
 import xml.dom.minidom
@@ -58,9 +58,17 @@ def check_errors():
 
 
 def check_library():
-    header = pathlib.Path("client/rdmareg.h")
-    if not (tree.ROOT / header).is_file():
-        return
+    functions = set()
+    for header in tree.files("client", ".h"):
+        if header.parent == pathlib.Path("client") and header.name.startswith("rdmareg"):
+            functions |= check_header(header)
+    for symbols in tree.files("client", ".map", ".sym"):
+        exported = set(re.findall(r"^\s+(\w+);", tree.read(symbols), re.M))
+        for name in sorted(exported ^ functions):
+            tree.problem(symbols, 1, f"{name} is {'declared but not exported' if name in functions else 'exported but not declared'}")
+
+
+def check_header(header):
     text = tree.read(header)
     lines = text.split("\n")
     functions = set()
@@ -71,10 +79,7 @@ def check_library():
             before -= 1  # a group of declarations without a blank line between them shares a comment
         if before < 0 or not lines[before].strip():
             tree.problem(header, tree.line_of(text, match.start()), f"{match.group(1)}() is not documented")
-    for symbols in tree.files("client", ".map", ".sym"):
-        exported = set(re.findall(r"^\s+(\w+);", tree.read(symbols), re.M))
-        for name in sorted(exported ^ functions):
-            tree.problem(symbols, 1, f"{name} is {'declared but not exported' if name in functions else 'exported but not declared'}")
+    return functions
 
 
 for path in tree.files("proto", ".xml"):

@@ -27,7 +27,7 @@ rdmaregctl() { printf ' 7 live\n12 lost\n'; }
 . "$dir/rdmaregctl.bash"
 
 verbs=$("$ctl" --help | sed -n 's/^  \([a-z]*\) .*/\1/p')
-[ "$(wc -w <<<"$verbs")" -ge 9 ] || wrong "--help names too few verbs: $verbs"
+[ "$(wc -w <<<"$verbs")" -ge 15 ] || wrong "--help names too few verbs: $verbs"
 [ "$(offered rdmaregctl '' | grep -v '^-')" = "$(words <<<"$verbs")" ] || wrong "bash: not the verbs of --help"
 for verb in $verbs; do
 	grep -q "'$verb:" "$dir/_rdmaregctl" || wrong "zsh: no verb $verb"
@@ -39,6 +39,10 @@ for verb in $verbs; do
 done
 [ "$(offered rdmaregctl show '' | xargs)" = "12 7" ] || wrong "bash: show does not offer the regions"
 [ "$(offered rdmaregctl --json register f --policy h)" = hold ] || wrong "bash: --policy h is not hold"
+[ "$(offered rdmaregctl set 7 --arbitration p)" = pre-content ] || wrong "bash: --arbitration p is not pre-content"
+[ "$(offered rdmaregctl sync '' | xargs)" = "12 7" ] || wrong "bash: sync does not offer the regions"
+[ -z "$(offered rdmaregctl revoke 7 -- ls --)" ] || wrong "bash: the options of the command behind -- are not ours"
+[ "$(offered rdmaregctl show put --js)" = --json ] || wrong "bash: an argument that is called like a verb is taken for one"
 if command -v zsh >/dev/null; then
 	zsh -n "$dir/_rdmaregctl" || wrong "zsh: does not parse"
 fi

@@ -1,14 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# test-client-exports.sh LIBRARY HEADER SYMBOLS PAGE - the library exports what its header declares, no more and no less, all of it in a version
-# stanza; each function is documented in the header and named by the manual page; the header stands alone, in C and in C++.
+# test-client-exports.sh LIBRARY SYMBOLS PAGE HEADER PART... - the library exports what its header and that one's parts declare, no more and no
+# less, all of it in a version stanza; each function is documented there and named by the manual page; the header stands alone, in C and in C++,
+# and brings all its parts.
 set -u
-library=$1 header=$2 symbols=$3 page=$4 status=0
+library=$1 symbols=$2 page=$3 header=$4 status=0
+headers=("${@:4}")
 
 wrong() { echo "$*" >&2; status=1; }
 
-declared=$(grep -o '^[a-z].*\brdmareg_[a-z_]*(' "$header" | grep -o 'rdmareg_[a-z_]*($' | tr -d '(' | sort)
+declared=$(grep -ho '^[a-z].*\brdmareg_[a-z_]*(' "${headers[@]}" | grep -o 'rdmareg_[a-z_]*($' | tr -d '(' | sort)
 exported=$(nm -D --defined-only --format=posix "$library" | sed -n 's/^\(rdmareg_[a-z_]*\)@@RDMAREG_[0-9.]* .*/\1/p' | sort)
 listed=$(sed -n 's/^\t\(rdmareg_[a-z_]*\);$/\1/p' "$symbols" | sort)
 [ -n "$declared" ] || wrong "no declarations found"
@@ -21,9 +23,12 @@ for function in $declared; do
 	case $function in
 	*_name) continue ;; # explained together, above the enumerations
 	esac
-	grep -q "\* .*\b$function\b" "$header" || grep -q "\* .*[ ,]${function#rdmareg_peer}\b" "$header" ||
+	grep -q "\* .*\b$function\b" "${headers[@]}" || grep -q "\* .*[ ,]${function#rdmareg_peer}\b" "${headers[@]}" ||
 		wrong "$function is not explained"
 	grep -q "$function()" "$page" || wrong "$function is not in the manual page"
+done
+for part in "${headers[@]:1}"; do
+	grep -q "^#include \"${part##*/}\"$" "$header" || wrong "${part##*/} does not come with the header"
 done
 for language in c c++; do
 	echo '#include "rdmareg.h"' | ${CC:-cc} -x $language -Wall -Wextra -Werror -fsyntax-only -I"$(dirname "$header")" - 2>/dev/null ||

@@ -10,12 +10,18 @@ _rdmaregctl_ids() {
 _rdmaregctl() {
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} verb="" word
 	local -A options=(
-		[register]='--offset --length --access --policy --grace --export --session --no-warm'
+		[register]='--offset --length --access --policy --grace --arbitration --export --session --no-warm'
 		[list]='--session --state'
 		[show]=''
+		[set]='--policy --grace --arbitration'
 		[release]=''
 		[export]='--access --expires --uses'
 		[prefetch]='--offset --length --write'
+		[revoke]='--grace --range --for'
+		[sync]='--grace --limit'
+		[evict]='--grace'
+		[who]=''
+		[join]='--ignore-revocations'
 		[watch]=''
 		[put]='--offset --length --repeat --duration --clip --ignore-revocations --source --timeout --settle-timeout --timeline'
 		[get]='--offset --length --source --timeout --settle-timeout --timeline'
@@ -23,18 +29,24 @@ _rdmaregctl() {
 	local common='--json --no-legend --no-pager --help'
 
 	for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-		if [[ -n ${options[$word]+set} ]]; then
+		if [[ $verb == revoke && $word == -- ]]; then
+			COMPREPLY=()
+			compopt -o default # the command's own arguments
+			return
+		fi
+		if [[ -z $verb && -n ${options[$word]+set} ]]; then
 			verb=$word
-			break
 		fi
 	done
 	COMPREPLY=()
 	case $previous in
 	--access) mapfile -t COMPREPLY < <(compgen -W 'r rw' -- "$current"); return ;;
 	--policy) mapfile -t COMPREPLY < <(compgen -W 'follow yield hold' -- "$current"); return ;;
+	--arbitration) mapfile -t COMPREPLY < <(compgen -W 'auto pre-content' -- "$current"); return ;;
 	--state) mapfile -t COMPREPLY < <(compgen -W 'registering live warming draining fenced closing lost' -- "$current"); return ;;
 	--repeat) mapfile -t COMPREPLY < <(compgen -W 'forever' -- "$current"); return ;;
-	--offset | --length | --grace | --session | --expires | --uses | --duration | --source | --timeout | --settle-timeout) return ;;
+	--offset | --length | --grace | --session | --expires | --uses | --duration | --source | --timeout | --settle-timeout | \
+		--range | --for | --limit) return ;;
 	esac
 	if [[ -z $verb ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "${!options[*]} $common --version" -- "$current")
@@ -42,9 +54,9 @@ _rdmaregctl() {
 		mapfile -t COMPREPLY < <(compgen -W "${options[$verb]} $common" -- "$current")
 	else
 		case $verb in
-		show | release | export | prefetch | watch)
+		show | set | release | export | prefetch | revoke | sync | join | watch)
 			mapfile -t COMPREPLY < <(compgen -W "$(_rdmaregctl_ids)" -- "$current") ;;
-		register | put | get)
+		register | put | get | who | evict)
 			compopt -o filenames
 			mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
 		esac

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* events.c - see events.h. */
+#include "events.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "format.h"
+#include "model.h"
+
+static const char *const names[] = {
+	[RDMAREG_EVENT_NONE] = "present",
+	[RDMAREG_EVENT_REVOCATION_REQUESTED] = "revocation-requested",
+	[RDMAREG_EVENT_REVOCATION_SETTLED] = "revocation-settled",
+	[RDMAREG_EVENT_REGION_ADDED] = "added",
+	[RDMAREG_EVENT_REGION_REMOVED] = "removed",
+	[RDMAREG_EVENT_REGION_CHANGED] = "changed",
+	[RDMAREG_EVENT_DAEMON_LOST] = "daemon-lost",
+	[RDMAREG_EVENT_DAEMON_BACK] = "daemon-back",
+	[RDMAREG_EVENT_DISCONNECTED] = "disconnected",
+	[RDMAREG_EVENT_OVERFLOW] = "overflow",
+	[RDMAREG_EVENT_LEFT] = "left",
+};
+
+uint64_t events_now_usec(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+static void print_json(const char *name, const struct rdmareg_event *e,
+		       const struct rdmareg_region_info *info, const char *was_mode)
+{
+	json_object *o = json_object_new_object();
+
+	json_object_object_add(o, "event", json_object_new_string(name));
+	model_add_times(o, e->seen_usec);
+	if (e->region)
+		json_object_object_add(o, "id", json_object_new_uint64(e->region));
+	if (e->type == RDMAREG_EVENT_REVOCATION_REQUESTED)
+		json_object_object_add(o, "revocation", model_revocation(&e->revocation));
+	else if (e->revocation.id) {
+		json_object *v = json_object_new_object();
+
+		json_object_object_add(v, "id", json_object_new_uint64(e->revocation.id));
+		json_object_object_add(o, "revocation", v);
+	}
+	if (e->type == RDMAREG_EVENT_REVOCATION_SETTLED) {
+		json_object_object_add(o, "outcome",
+				       json_object_new_string(rdmareg_outcome_name(e->outcome)));
+		json_object_object_add(o, "valid_length", json_object_new_uint64(e->valid_length));
+	}
+	if (info)
+		json_object_object_add(o, "region", model_region(info));
+	if (was_mode)
+		json_object_object_add(o, "previous_arbitration_mode", json_object_new_string(was_mode));
+	ctl_print_json(o);
+}
+
+static void print_line(const char *name, const struct rdmareg_event *e,
+		       const struct rdmareg_region_info *info, const char *was_mode)
+{
+	char when[32], a[FORMAT_BYTES], b[FORMAT_BYTES], c[FORMAT_BYTES];
+	time_t second = time(NULL);
+	struct tm tm;
+	uint64_t now = events_now_usec(CLOCK_MONOTONIC);
+
+	strftime(when, sizeof(when), "%H:%M:%S", localtime_r(&second, &tm));
+	printf("%s", when);
+	if (e->region)
+		printf(" region %" PRIu64, e->region);
+	printf(" %s", name);
+	if (e->type == RDMAREG_EVENT_REVOCATION_REQUESTED)
+		printf(" %" PRIu64 ": %s of %s at %s, %s left", e->revocation.id,
+		       rdmareg_cause_name(e->revocation.cause), format_size(a, e->revocation.length),
+		       format_size(b, e->revocation.offset),
+		       format_time(c, e->revocation.deadline_usec > now ? e->revocation.deadline_usec - now
+									: 0));
+	else if (e->type == RDMAREG_EVENT_REVOCATION_SETTLED)
+		printf(" %" PRIu64 ": %s, %s valid", e->revocation.id, rdmareg_outcome_name(e->outcome),
+		       format_size(a, e->valid_length));
+	else if (e->revocation.id)
+		printf(" %" PRIu64, e->revocation.id);
+	if (info)
+		printf(": %s, %s of %s valid, %s%s%s%s, %u peers, %u clients%s%s%s%s",
+		       rdmareg_state_name(info->state), format_size(a, info->valid_length),
+		       format_size(b, info->length), rdmareg_arbitration_name(info->arbitration_mode),
+		       was_mode ? " (was " : "", was_mode ? was_mode : "", was_mode ? ")" : "", info->peers,
+		       info->clients, info->refuses ? ", refuses" : "", *info->path ? ", " : "", info->path,
+		       *info->degraded ? ", degraded: " : "");
+	if (info)
+		fputs(info->degraded, stdout);
+	putchar('\n');
+	fflush(stdout);
+}
+
+void events_print(const struct ctl *ctl, const char *name, const struct rdmareg_event *e,
+		  const struct rdmareg_region_info *info, const char *was_mode)
+{
+	if (!name)
+		name = names[e->type];
+	if (ctl->json)
+		print_json(name, e, info, was_mode);
+	else
+		print_line(name, e, info, was_mode);
+}
+
+int events_signal_fd(void)
+{
+	sigset_t stop;
+	int fd;
+
+	sigemptyset(&stop);
+	sigaddset(&stop, SIGINT);
+	sigaddset(&stop, SIGTERM);
+	sigprocmask(SIG_BLOCK, &stop, NULL);
+	fd = signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		ctl_error(EXIT_FAILED, "waiting for signals: %s", strerror(errno));
+	return fd;
+}
+
+int events_take(struct ctl *ctl, uint64_t only,
+		int (*handle)(struct ctl *ctl, const struct rdmareg_event *e, void *userdata), void *userdata)
+{
+	struct rdmareg_event e = { .size = sizeof(e) };
+	int r;
+
+	rdmareg_dispatch(ctl->context);
+	while (rdmareg_next_event(ctl->context, &e) > 0) {
+		if (only && e.region && e.region != only)
+			continue;
+		r = handle(ctl, &e, userdata);
+		if (r != EVENTS_GO_ON)
+			return r;
+		if (e.type == RDMAREG_EVENT_DISCONNECTED)
+			return ctl_error(EXIT_FAILED, "the connection to the bus is gone");
+	}
+	return EVENTS_GO_ON;
+}
+
+int events_wait(struct ctl *ctl, uint64_t only,
+		int (*handle)(struct ctl *ctl, const struct rdmareg_event *e, void *userdata), void *userdata)
+{
+	struct pollfd fds[2] = { { .events = POLLIN }, { .events = POLLIN } };
+	int r;
+
+	fds[0].fd = rdmareg_get_fd(ctl->context);
+	fds[1].fd = events_signal_fd();
+	if (fds[1].fd < 0)
+		return EXIT_FAILED;
+	for (;;) {
+		r = events_take(ctl, only, handle, userdata);
+		if (r != EVENTS_GO_ON)
+			break;
+		r = EXIT_OK;
+		if (ferror(stdout))
+			break; /* nobody reads any more; main() says so */
+		if (poll(fds, 2, -1) < 0 && errno != EINTR) {
+			r = ctl_error(EXIT_FAILED, "waiting for events: %s", strerror(errno));
+			break;
+		}
+		if (fds[1].revents)
+			break;
+	}
+	close(fds[1].fd);
+	return r;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * events.h - what the verbs that stay share: waiting for events of regions and signals of the process, and
+ * printing what happened, a line at a time.
+ *
+ * What always holds: each line is written out at once; SIGINT and SIGTERM end a wait between two events,
+ * never in the middle of one.
+ */
+#ifndef RDMAREGCTL_EVENTS_H
+#define RDMAREGCTL_EVENTS_H
+
+#include <time.h>
+
+#include "ctl.h"
+
+/* Go on waiting; anything else is the exit status. */
+#define EVENTS_GO_ON (-1)
+
+/*
+ * events_wait - hand over each event as it comes
+ * @only: of this region, and those that concern all; 0: every one.
+ * The exit status: the handler's, EXIT_OK after a signal, EXIT_FAILED when the bus is gone.
+ */
+int events_wait(struct ctl *ctl, uint64_t only,
+		int (*handle)(struct ctl *ctl, const struct rdmareg_event *e, void *userdata),
+		void *userdata);
+
+/* The same without waiting: those that are there. EVENTS_GO_ON, or an exit status. */
+int events_take(struct ctl *ctl, uint64_t only,
+		int (*handle)(struct ctl *ctl, const struct rdmareg_event *e, void *userdata),
+		void *userdata);
+
+/* From now on SIGINT and SIGTERM are read from this descriptor. -1 with the message printed. */
+int events_signal_fd(void);
+
+/*
+ * events_print - one line
+ * @name: of what happened; NULL: the event's own.
+ * @info: the region as it is now; NULL: unknown. @was_mode: the arbitration mode it had, when that
+ * 	changed; else NULL.
+ */
+void events_print(const struct ctl *ctl, const char *name, const struct rdmareg_event *e,
+		  const struct rdmareg_region_info *info, const char *was_mode);
+
+uint64_t events_now_usec(clockid_t clock);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * table.h - JSON for people: an array as a table, an object as lines.
+ */
+#ifndef RDMAREGCTL_TABLE_H
+#define RDMAREGCTL_TABLE_H
+
+#include "ctl.h"
+
+/* How a value is shown. */
+enum look {
+	LOOK_PLAIN,
+	LOOK_SIZE,
+	LOOK_TIME,
+	LOOK_HEX,
+	LOOK_STATE,
+	LOOK_REVOCATION,
+	LOOK_ARBITRATION, /* the mode, with refuses and degraded of the same object */
+	LOOK_USER,	  /* a uid, by its name */
+	LOOK_AGE,	  /* since a time of CLOCK_MONOTONIC */
+	LOOK_PROCESS,	  /* the pid, or else the address of the same object */
+};
+
+struct column {
+	const char *key;
+	const char *heading;
+	enum look look;
+	bool right;
+	double width; /* libsmartcols' hint; below 1 a share of the terminal */
+};
+
+/* A line per element of the array. 0 or an exit status. */
+int table_print(const struct ctl *ctl, const struct column *columns, size_t n, json_object *rows);
+
+/* A line per member that is not empty. */
+void table_print_object(const struct ctl *ctl, json_object *row);
+
+#endif

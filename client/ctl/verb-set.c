@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* verb-set.c - change how a region is arbitrated, while it lives. */
+#include <stdio.h>
+
+#include "model.h"
+
+struct options {
+	uint64_t grace_usec;
+	enum rdmareg_policy policy;
+	enum rdmareg_arbitrate arbitration;
+};
+
+static const struct option_spec specs[] = {
+	{ "policy", ARG_POLICY, offsetof(struct options, policy), "follow|yield|hold",
+	  "when blocks are wanted back" },
+	{ "grace", ARG_GRACE, offsetof(struct options, grace_usec), "TIME",
+	  "how long a revocation waits for holders (with --policy: that one's default)" },
+	{ "arbitration", ARG_ARBITRATE, offsetof(struct options, arbitration), "auto|pre-content",
+	  "whether others' reads and writes may get dearer for it" },
+	{ NULL },
+};
+
+static int run(struct ctl *ctl, const void *options, char **arguments, int n)
+{
+	const struct options *o = options;
+	struct rdmareg_configure_options co = {
+		.size = sizeof(co),
+		.policy = o->policy,
+		.grace_usec = o->grace_usec,
+		.arbitration = o->arbitration,
+	};
+	_cleanup_(region_cleanup) struct rdmareg_region *region = NULL;
+	struct rdmareg_region_info info = { .size = sizeof(info) };
+	int r;
+
+	(void)n;
+	if (!o->policy && !o->grace_usec && !o->arbitration)
+		return ctl_error(EXIT_USAGE,
+				 "set: nothing to change; give --policy, --grace or --arbitration");
+	r = ctl_lookup(ctl, arguments[0], &region);
+	if (r)
+		return r;
+	r = rdmareg_configure(region, &co);
+	if (r >= 0)
+		r = rdmareg_region_refresh(region);
+	if (r < 0)
+		return ctl_failed(r);
+	rdmareg_region_get_info(region, &info);
+	if (ctl->json)
+		ctl_print_json(model_region(&info));
+	else
+		model_print_arbitration(&info);
+	return EXIT_OK;
+}
+
+const struct verb verb_set = { "set", "ID", "change how a region is arbitrated", specs, 1, 1, run };

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* verb-who.c - who has a file registered, or uses such a region: what lsof is for open files. */
+#include <unistd.h>
+
+#include "model.h"
+#include "table.h"
+
+static const struct column columns[] = {
+	{ "region", "REGION", LOOK_PLAIN, true, 3 },	{ "kind", "KIND", LOOK_PLAIN, false, 6 },
+	{ "pid", "PID/PEER", LOOK_PROCESS, false, 8 },	{ "uid", "USER", LOOK_USER, false, 6 },
+	{ "session", "SESSION", LOOK_PLAIN, false, 8 }, { "cgroup", "CGROUP", LOOK_PLAIN, false, 0.3 },
+	{ "since_usec", "AGE", LOOK_AGE, true, 5 },	{ "asked", "ASKED", LOOK_REVOCATION, false, 4 },
+};
+
+static int run(struct ctl *ctl, const void *options, char **arguments, int n)
+{
+	struct rdmareg_holder holder = { .size = sizeof(holder) };
+	struct rdmareg_holders *holders = NULL;
+	struct rdmareg *context;
+	json_object *rows;
+	int fd, r, status = EXIT_OK;
+
+	(void)options;
+	(void)n;
+	context = ctl_context(ctl, &status);
+	if (!context)
+		return status;
+	r = ctl_open_path(arguments[0], &fd);
+	if (r)
+		return r;
+	r = rdmareg_find_holders(context, fd, &holders);
+	close(fd);
+	if (r < 0)
+		return ctl_failed_about(arguments[0], r);
+	rows = json_object_new_array();
+	while ((r = rdmareg_holders_next(holders, &holder)) > 0)
+		json_object_array_add(rows, model_holder(&holder));
+	if (r < 0)
+		status = ctl_failed_about(arguments[0], r);
+	else if (ctl->json)
+		ctl_print_json(json_object_get(rows));
+	else
+		status = table_print(ctl, columns, sizeof(columns) / sizeof(columns[0]), rows);
+	json_object_put(rows);
+	rdmareg_holders_free(holders);
+	return status;
+}
+
+const struct verb verb_who = { "who", "FILE", "who uses a file over RDMA", NULL, 1, 1, run };

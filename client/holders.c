@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * holders.c - who has a file registered or uses such a region. What always holds: the answer is kept whole and
+ * read as the caller goes on; it stands alone, so it may outlive its context.
+ */
+#include "bus.h"
+#include "error.h"
+#include "fields.h"
+#include "options.h"
+
+struct rdmareg_holders {
+	sd_bus_message *answer; /* positioned inside its array */
+	int broken;		/* negative: it made no sense from some place on */
+};
+
+static const struct field known[] = {
+#define INTO(key, kind, member)                                       \
+	{                                                             \
+		key, kind, 0, offsetof(struct rdmareg_holder, member) \
+	}
+#define WORD(key, vocabulary, member)                                                \
+	{                                                                            \
+		key, FIELD_WORD, vocabulary, offsetof(struct rdmareg_holder, member) \
+	}
+	INTO("region", FIELD_U64, region),
+	WORD("kind", WORDS_HOLDER_KIND, kind),
+	INTO("uid", FIELD_U32, uid),
+	INTO("session", FIELD_TEXT, session),
+	INTO("pid", FIELD_U32, pid),
+	INTO("cgroup", FIELD_TEXT, cgroup),
+	INTO("address", FIELD_TEXT, address),
+	WORD("access", WORDS_ACCESS, access),
+	INTO("since_usec", FIELD_U64, since_usec),
+	INTO("revocation", FIELD_U64, asked.id),
+	WORD("cause", WORDS_CAUSE, asked.cause),
+	INTO("offset", FIELD_U64, asked.offset),
+	INTO("length", FIELD_U64, asked.length),
+	INTO("deadline_usec", FIELD_U64, asked.deadline_usec),
+#undef WORD
+#undef INTO
+};
+
+_public_ struct rdmareg_holders *rdmareg_holders_free(struct rdmareg_holders *h)
+{
+	if (!h)
+		return NULL;
+	sd_bus_message_unref(h->answer);
+	free(h);
+	return NULL;
+}
+
+_public_ int rdmareg_find_holders(struct rdmareg *c, int fd, struct rdmareg_holders **ret)
+{
+	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL, *reply = NULL;
+	struct rdmareg_holders *h;
+	int r;
+
+	if (fd < 0)
+		return fail(EBADF, "looking for holders of descriptor %d: it is not an open file", fd);
+	r = context_new_call(c, 0, "FindHolders", &m);
+	if (r < 0)
+		return r;
+	r = sd_bus_message_append(m, "h", fd);
+	if (r < 0)
+		return fail_bus(NULL, r, "looking for holders of descriptor %d", fd);
+	r = context_call(c, take_pointer(m), 0, &reply, "looking for holders of descriptor %d", fd);
+	if (r < 0)
+		return r;
+	if (sd_bus_message_enter_container(reply, 'a', "a{sv}") <= 0)
+		return fail(EBADMSG, "looking for holders of descriptor %d: rdmaregd's answer makes no sense",
+			    fd);
+	h = calloc(1, sizeof(*h));
+	if (!h)
+		return fail(ENOMEM, "looking for holders of descriptor %d: out of memory", fd);
+	h->answer = take_pointer(reply);
+	*ret = h;
+	return 0;
+}
+
+_public_ int rdmareg_holders_next(struct rdmareg_holders *h, struct rdmareg_holder *holder)
+{
+	struct rdmareg_holder read = { .session = "", .cgroup = "", .address = "" };
+	int r;
+
+	r = struct_out_check(holder);
+	if (r < 0)
+		return r;
+	if (!h->broken && sd_bus_message_at_end(h->answer, 0) > 0)
+		return 0;
+	if (!h->broken)
+		h->broken = fields_read(h->answer, known, ARRAY_SIZE(known), &read);
+	/* What is behind a broken entry is unknown: do not go round. */
+	if (h->broken < 0 || !read.region) {
+		h->broken = -EBADMSG;
+		return fail(EBADMSG, "reading the holders of a file: rdmaregd's answer makes no sense");
+	}
+	h->broken = 0;
+	struct_out(holder, &read, sizeof(read));
+	return 1;
+}

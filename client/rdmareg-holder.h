@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * rdmareg-holder.h - owner side: hearing of revocations and answering them, for owners and for programs that
+ * use a region without owning it; and finding out who does. Part of rdmareg.h.
+ *
+ * What always holds: whoever was asked is waited for until it acknowledges or its grace is over, whichever
+ * is first; it cannot keep anybody longer.
+ */
+#ifndef RDMAREG_H
+#error "include rdmareg.h, which brings this file with it"
+#endif
+#ifndef RDMAREG_HOLDER_H
+#define RDMAREG_HOLDER_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum rdmareg_event_type {
+	RDMAREG_EVENT_NONE,
+	/*
+	 * region, revocation: stop using the range, then rdmareg_acknowledge(). One that takes the place of an
+	 * earlier one also takes the place of that one's event, if nobody took it yet
+	 */
+	RDMAREG_EVENT_REVOCATION_REQUESTED,
+	/* region, revocation.id, outcome, valid_length: go on up to valid_length */
+	RDMAREG_EVENT_REVOCATION_SETTLED,
+	RDMAREG_EVENT_REGION_ADDED,   /* region (subscribers) */
+	RDMAREG_EVENT_REGION_REMOVED, /* region: it is gone */
+	/* region: rdmareg_region_refresh() tells what. Reported once however often it changed */
+	RDMAREG_EVENT_REGION_CHANGED,
+	/* rdmaregd stopped. Regions stay reachable and safe; nobody answers requests */
+	RDMAREG_EVENT_DAEMON_LOST,
+	/*
+	 * it runs (again); the subscription and what was joined are renewed. Refresh every handle: regions are
+	 * found again by their id, some may have ended (ENOENT)
+	 */
+	RDMAREG_EVENT_DAEMON_BACK,
+	/* from the bus: this context can only be closed. Regions that are not detached end */
+	RDMAREG_EVENT_DISCONNECTED,
+	RDMAREG_EVENT_OVERFLOW, /* events were dropped because nobody took them: refresh what matters */
+	/*
+	 * region: it was joined, and rdmaregd, back after a restart, did not take this program as its holder
+	 * again: nobody waits for it any more. Stop using the region, or rdmareg_join() and see why
+	 */
+	RDMAREG_EVENT_LEFT,
+};
+
+struct rdmareg_event {
+	size_t size;
+	enum rdmareg_event_type type;
+	uint64_t region;
+	struct rdmareg_revocation revocation;
+	enum rdmareg_outcome outcome;
+	uint64_t valid_length;
+	uint64_t seen_usec; /* CLOCK_BOOTTIME, when the library saw it */
+};
+
+/*
+ * rdmareg_subscribe: from now on events of every region this user may see; without it only those of regions
+ * registered or joined through this context. Doing it again is no error.
+ */
+int rdmareg_subscribe(struct rdmareg *c);
+
+/*
+ * rdmareg_get_fd: polls readable (POLLIN) when rdmareg_dispatch() has something to do or an event waits.
+ * The same descriptor for the life of the context, which owns it: wait on it, nothing else.
+ * rdmareg_dispatch: take in what has arrived, never blocks. rdmareg_next_event: 1 and the oldest event, 0
+ * if there is none. @event: size set by the caller.
+ */
+int rdmareg_get_fd(const struct rdmareg *c);
+int rdmareg_dispatch(struct rdmareg *c);
+int rdmareg_next_event(struct rdmareg *c, struct rdmareg_event *event);
+
+/*
+ * rdmareg_acknowledge: this program has nothing in flight in the region and starts nothing until the
+ * revocation is settled. Twice is no error. ESTALE: over, not asked of this caller, or a newer one took its
+ * place, whose event is on its way: nothing changed. ENOENT: no such region.
+ */
+int rdmareg_acknowledge(struct rdmareg *c, uint64_t region, uint64_t revocation);
+
+/*
+ * rdmareg_join: this program uses the region (it maps the file, for example) and wants to be asked before it
+ * is taken away. It becomes a holder: it gets the region's events, and revocations wait for it, for the
+ * grace at most, until it acknowledges. Ends with rdmareg_leave(), the region or the context, not with the
+ * handle; survives a restart of rdmaregd (see RDMAREG_EVENT_LEFT). Doing it again is no error; the owner is
+ * a holder without it. EDQUOT: the region has as many holders as allowed.
+ */
+int rdmareg_join(struct rdmareg_region *r);
+
+/*
+ * rdmareg_leave: the opposite. What was not acknowledged need not be any more. No error if it never joined.
+ * EBUSY: the owner cannot leave: rdmareg_release() is its way. ENOENT: the region is gone.
+ */
+int rdmareg_leave(struct rdmareg_region *r);
+
+/*
+ * One holder of one region. Strings are never NULL; they belong to the struct rdmareg_holders they were read
+ * from.
+ */
+struct rdmareg_holder {
+	size_t size;
+	uint64_t region;
+	enum rdmareg_holder_kind kind;
+	uint32_t uid; /* of the tenant, with session */
+	const char *session;
+	uint32_t pid;			 /* of an owner or client; else 0 */
+	const char *cgroup;		 /* of that process: its job, service or login shows there; else "" */
+	const char *address;		 /* of a peer; else "" */
+	enum rdmareg_access access;	 /* of a peer */
+	uint64_t since_usec;		 /* when it became a holder */
+	struct rdmareg_revocation asked; /* what it was asked and has not acknowledged; id 0: nothing */
+};
+
+/*
+ * rdmareg_find_holders: who has a file registered, or uses such a region: what lsof(8) is for open files.
+ * @fd: the file, opened in any way, also with O_PATH; nothing is read.
+ * @ret: what was so when the answer was made; freed with rdmareg_holders_free(), also after the context.
+ *
+ * Only regions that this user may see. EBADF: not a file that can be registered.
+ */
+int rdmareg_find_holders(struct rdmareg *c, int fd, struct rdmareg_holders **ret);
+
+/* rdmareg_holders_next: 1 and the next one in @holder, ascending by region, or 0 at the end. */
+int rdmareg_holders_next(struct rdmareg_holders *h, struct rdmareg_holder *holder);
+struct rdmareg_holders *rdmareg_holders_free(struct rdmareg_holders *h);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * rdmareg-owner.h - owner side: a context, and regions as their owner handles them. Part of rdmareg.h.
+ *
+ * What always holds: a region lives in rdmaregd and its keeper; a handle is what one context knows of it.
+ */
+#ifndef RDMAREG_H
+#error "include rdmareg.h, which brings this file with it"
+#endif
+#ifndef RDMAREG_OWNER_H
+#define RDMAREG_OWNER_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct rdmareg_open_options {
+	size_t size;
+	/*
+	 * longest wait for register, prefetch, configure, release, revoke, restore, sync and evict; default
+	 * 10 minutes. Other calls: 25 s
+	 */
+	uint64_t work_timeout_usec;
+};
+
+/*
+ * rdmareg_open: a private connection to the system bus. The bus is $RDMAREG_BUS_ADDRESS, else
+ * $DBUS_SYSTEM_BUS_ADDRESS, else the standard one; neither variable counts in a set-user-id program.
+ * rdmaregd need not run yet: the first request starts it.
+ * @ret: freed with rdmareg_close().
+ *
+ * ENOENT, ECONNREFUSED: no bus at that address. Others as listed at rdmareg_last_error_name().
+ */
+int rdmareg_open(const struct rdmareg_open_options *options, struct rdmareg **ret);
+
+/*
+ * rdmareg_close: ends the connection, and with it every region that was registered through it and is not
+ * detached. All region handles and lists of the context are freed.
+ */
+struct rdmareg *rdmareg_close(struct rdmareg *c);
+
+/* For every grace_usec: do not wait for holders at all. 0 is the default, as everywhere. */
+#define RDMAREG_NO_GRACE UINT64_MAX
+
+struct rdmareg_register_options {
+	size_t size;
+	enum rdmareg_policy policy; /* default yield */
+	/*
+	 * how long a revocation waits for holders, or RDMAREG_NO_GRACE; bounded by the administrator.
+	 * Default: the daemon's GraceUSec
+	 */
+	uint64_t grace_usec;
+	const char *session; /* tenant session, [A-Za-z0-9_.-]{1,48}; default "default" */
+	uint8_t detached;    /* 1: outlives the context, until released */
+	uint8_t no_warm;     /* 1: return before the pages are prefetched; the first accesses then fault */
+	/*
+	 * default auto. PRE_CONTENT is a wish: where the kernel cannot, the region is registered all the
+	 * same, and arbitration_mode and degraded say what it got. hold implies it
+	 */
+	enum rdmareg_arbitrate arbitration;
+};
+
+/*
+ * rdmareg_register: make a range of a file reachable. Blocks until it is (see work_timeout_usec).
+ * @fd: a regular file, memfd or device-dax descriptor; it is duplicated, the caller may close it.
+ * 	It is the authority: READ_WRITE needs one opened O_RDWR.
+ * @offset: a multiple of the page size. @length: bytes; 0: to the end of the file as it is now.
+ * 	Rounded up to the page size.
+ * @ret: a handle, freed with rdmareg_region_free(). The region itself ends with rdmareg_release(),
+ * 	or with the context unless detached.
+ *
+ * EBADF: not such a file, O_PATH, O_WRONLY. ERANGE: unaligned, empty, overflowing, at or beyond the end of
+ * the file. EACCES: READ_WRITE of a descriptor not open for writing. EINVAL: an option or @access. EDQUOT:
+ * a limit of the tenant. ENODEV: no RDMA device with on-demand paging has an address on this machine.
+ * EOWNERDEAD: the tenant's keeper died while doing it.
+ */
+int rdmareg_register(struct rdmareg *c, int fd, uint64_t offset, uint64_t length, enum rdmareg_access access,
+		     const struct rdmareg_register_options *options, struct rdmareg_region **ret);
+
+/*
+ * rdmareg_lookup: a handle for a region that exists, e.g. a detached one of an earlier process. @ret as in
+ * rdmareg_register(). ENOENT: no such region, or not this user's.
+ */
+int rdmareg_lookup(struct rdmareg *c, uint64_t id, struct rdmareg_region **ret);
+
+/*
+ * The revocation that runs; id 0: none. When somebody else wants more meanwhile, one with a higher id, a
+ * range that covers both, and a deadline no later takes its place: only the newest counts, and only the
+ * newest is settled.
+ */
+struct rdmareg_revocation {
+	uint64_t id;
+	uint64_t offset; /* the range asked for, bytes from the start of the region */
+	uint64_t length;
+	uint64_t deadline_usec; /* then the range becomes unreachable, acknowledged or not */
+	enum rdmareg_cause cause;
+};
+
+/*
+ * Strings are never NULL. They belong to the region (or list) they were read from: valid until its next
+ * refresh, next or free.
+ */
+struct rdmareg_region_info {
+	size_t size;
+	uint64_t id;
+	enum rdmareg_state state;
+	enum rdmareg_arbitration arbitration_mode;
+	const char *arbitration_reason; /* why this mode and no better one */
+	const char *degraded; /* what is promised less than the mode says, and why; "" when nothing is */
+	enum rdmareg_policy policy;
+	enum rdmareg_access access;
+	uint64_t grace_usec;
+	const char *path;      /* of the file when it was registered, for people; "" if unknown */
+	uint64_t offset;       /* into the file */
+	uint64_t length;       /* registered */
+	uint64_t valid_length; /* backed by the file now */
+	uint64_t address;      /* of the first byte, as one-sided operations name it */
+	uint32_t rkey;
+	uint32_t generation; /* changes whenever rkey or address became invalid */
+	uint32_t uid;
+	uint32_t peers;	  /* remote connections now */
+	uint32_t clients; /* local holders now, the owner included */
+	const char *session;
+	const char *ticket;		    /* the newest; "" when not exported */
+	uint64_t invalidations, writebacks; /* events the kernel reported since registration */
+	uint64_t bytes_warmed;		    /* prefetched by the keeper */
+	struct rdmareg_revocation revocation;
+	uint8_t detached;
+	uint8_t refuses; /* 1: others' truncate, fallocate, reflink and O_TRUNC fail with ETXTBSY now (hold) */
+};
+
+/* rdmareg_region_id: for events and other processes. Cannot fail. */
+uint64_t rdmareg_region_id(const struct rdmareg_region *r);
+
+/*
+ * rdmareg_region_get_info: what the last answer about this region said; asks nobody. @info: size set by the
+ * caller.
+ */
+int rdmareg_region_get_info(struct rdmareg_region *r, struct rdmareg_region_info *info);
+
+/* rdmareg_region_refresh: ask again. ENOENT: the region is gone. */
+int rdmareg_region_refresh(struct rdmareg_region *r);
+
+/* rdmareg_region_free: forget the handle; the region stays. */
+struct rdmareg_region *rdmareg_region_free(struct rdmareg_region *r);
+
+struct rdmareg_list_options {
+	size_t size;
+	const char *session;	  /* only this session's */
+	enum rdmareg_state state; /* only those in this state */
+	uint64_t after;		  /* only ids above this one */
+	uint32_t page;		  /* how many to fetch at once, 1 to 4096; default 256 */
+};
+
+/*
+ * rdmareg_list: begin a walk over the regions this user may see, by ascending id. Pages are fetched as the
+ * walk goes on, so it is no snapshot: a region that comes or goes meanwhile may or may not be met; none is
+ * met twice. @ret: freed with rdmareg_list_free().
+ */
+int rdmareg_list(struct rdmareg *c, const struct rdmareg_list_options *options, struct rdmareg_list **ret);
+
+/* rdmareg_list_next: 1 and the next region in @info, or 0 at the end. */
+int rdmareg_list_next(struct rdmareg_list *l, struct rdmareg_region_info *info);
+struct rdmareg_list *rdmareg_list_free(struct rdmareg_list *l);
+
+struct rdmareg_export_options {
+	size_t size;
+	enum rdmareg_access access; /* default: the region's own */
+	uint64_t expires_usec;	    /* from now; nobody new is admitted after it. Default: never */
+	uint32_t uses;		    /* how many connections it admits. Default: any number */
+};
+
+/*
+ * rdmareg_export: make a ticket. Whoever has that line of text has the access: hand it over as you would a
+ * password.
+ * @ret_ticket: to be freed with free(3). EACCES: more access than the region has. ENODEV: no
+ * 	adapter. EDQUOT: too many tickets of one region.
+ */
+int rdmareg_export(struct rdmareg_region *r, const struct rdmareg_export_options *options, char **ret_ticket);
+
+/*
+ * rdmareg_prefetch: bring translations into the adapter so that the next accesses do not fault. Blocks
+ * until done.
+ * @length: 0: to the end. @for_writing: 1 also prepares for writes, and dirties every page it
+ * 	touches. ERANGE: outside the region. EBUSY: the region is not live.
+ */
+int rdmareg_prefetch(struct rdmareg_region *r, uint64_t offset, uint64_t length, int for_writing);
+
+struct rdmareg_configure_options {
+	size_t size;
+	/* Zero members stay as they are, but a new policy without a grace_usec brings its own default. */
+	enum rdmareg_policy policy;
+	enum rdmareg_arbitrate arbitration;
+	uint64_t grace_usec;
+};
+
+/*
+ * rdmareg_configure: change how the region is arbitrated, while it lives. EBUSY: a revocation is under way,
+ * and goes on as it began: try again when it is settled. EACCES: hold of a file that is not this user's, without
+ * the polkit authorization org.rdmareg.Registry1.hold. EINVAL: an option; a grace longer than the administrator
+ * allows. The handle's information is as before until rdmareg_region_refresh().
+ */
+int rdmareg_configure(struct rdmareg_region *r, const struct rdmareg_configure_options *options);
+
+/*
+ * rdmareg_release: take the region down. Blocks until no peer can reach it and nothing of it is left. The
+ * handle stays, for rdmareg_region_free(). ENOENT: it is gone already.
+ */
+int rdmareg_release(struct rdmareg_region *r);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * rdmareg-peer.h - peer side: reaching a region from another machine. Part of rdmareg.h.
+ *
+ * What always holds: nothing is in flight outside of a transfer, and nothing is started between an
+ * acknowledgement and the settling. A connection that ended touches no memory any more.
+ */
+#ifndef RDMAREG_H
+#error "include rdmareg.h, which brings this file with it"
+#endif
+#ifndef RDMAREG_PEER_H
+#define RDMAREG_PEER_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What transfers do when the region's host asks for blocks back. */
+enum rdmareg_on_revocation {
+	/* finish what is in flight and return (fewer bytes, or EAGAIN); the program acknowledges */
+	RDMAREG_ON_REVOCATION_RETURN,
+	/* finish what is in flight, acknowledge, wait for the settling, carry on */
+	RDMAREG_ON_REVOCATION_YIELD,
+	/* carry on regardless: for tests only, the connection is cut at the deadline */
+	RDMAREG_ON_REVOCATION_IGNORE,
+};
+
+enum rdmareg_peer_event_type {
+	RDMAREG_PEER_EVENT_NONE,
+	/*
+	 * revocation (with deadline_usec by this machine's clock): rdmareg_peer_acknowledge(). A newer one may
+	 * come before it is settled, and takes its place: only the newest is acknowledged and settled
+	 */
+	RDMAREG_PEER_EVENT_ASKED,
+	RDMAREG_PEER_EVENT_ACKNOWLEDGED, /* revocation.id: the library sent it (YIELD), or the program did */
+	RDMAREG_PEER_EVENT_SETTLED,	 /* revocation.id, outcome, valid_length, generation */
+	RDMAREG_PEER_EVENT_LENGTH_CHANGED, /* valid_length, without a revocation */
+	RDMAREG_PEER_EVENT_DISCONNECTED,   /* error: why; the peer can only be closed */
+};
+
+struct rdmareg_peer_event {
+	size_t size;
+	enum rdmareg_peer_event_type type;
+	int error; /* DISCONNECTED: negative errno */
+	struct rdmareg_revocation revocation;
+	enum rdmareg_outcome outcome;
+	uint32_t generation;
+	uint64_t valid_length;
+	uint64_t seen_usec; /* CLOCK_BOOTTIME, when the library saw or did it */
+};
+
+struct rdmareg_peer_options {
+	size_t size;
+	const char *source_address;    /* numeric local address to connect from; default: as routed */
+	uint64_t connect_timeout_usec; /* for the whole connecting; default 10 s */
+	/* longest time without any completion before the connection is given up; default 30 s */
+	uint64_t io_timeout_usec;
+	uint64_t settle_timeout_usec; /* YIELD: longest wait for a settling; default 120 s */
+	/* memory pinned for rdmareg_peer_write/read; default 1 MiB. Less is taken if it cannot be had */
+	size_t buffer_bytes;
+	enum rdmareg_on_revocation on_revocation; /* default RETURN */
+	/*
+	 * on_event: called for every event, from within whatever rdmareg_peer_ function took it in, instead
+	 * of queueing it for rdmareg_peer_next_event(). It must not call a function of this library with
+	 * this peer. @event is gone when it returns.
+	 */
+	void (*on_event)(const struct rdmareg_peer_event *event, void *userdata);
+	void *userdata;
+};
+
+/*
+ * rdmareg_peer_connect: connect to a region. Blocks for connect_timeout_usec at most.
+ * @ticket: as rdmareg_export() gave it: rdmareg://HOST:PORT/REGION?TOKEN.
+ * @access: what is wanted: READ, or READ_WRITE. At most what the ticket allows.
+ * @ret: closed with rdmareg_peer_close().
+ *
+ * EINVAL: the ticket or @access or an option is malformed. ENODEV: this machine has no RDMA device, or none
+ * with a route there. ENXIO: the host's name does not resolve. EHOSTUNREACH: no route, or no answer.
+ * ETIMEDOUT. ECONNREFUSED: nothing listens there: the region's keeper is gone. EACCES: the ticket is
+ * unknown, expired or used up (these are not told apart). EPERM: the ticket does not allow that access.
+ * EUSERS: the tenant has its number of peers. ENOBUFS: the adapter there, or here, has no queue pair left.
+ * EMSGSIZE: the network's MTU is too small for that adapter to be correct: raise it. EPROTO: what answers
+ * speaks another version, or another protocol. ENOMEM: too little lockable memory (RLIMIT_MEMLOCK). EINTR:
+ * a signal handler ran.
+ */
+int rdmareg_peer_connect(const char *ticket, enum rdmareg_access access,
+			 const struct rdmareg_peer_options *options, struct rdmareg_peer **ret);
+
+/* rdmareg_peer_close: ends the connection, frees it and its buffers. What was in flight is not waited for. */
+struct rdmareg_peer *rdmareg_peer_close(struct rdmareg_peer *p);
+
+struct rdmareg_peer_info {
+	size_t size;
+	uint64_t region;
+	uint64_t length;       /* registered */
+	uint64_t valid_length; /* backed by the file now: nothing beyond it can be reached */
+	uint64_t address;      /* of the first byte */
+	uint32_t rkey;
+	uint32_t generation;
+	uint32_t alignment;  /* offsets must be multiples of this */
+	uint32_t path_mtu;   /* bytes in one packet of this connection */
+	uint32_t grace_msec; /* how long a revocation waits for an acknowledgement */
+	enum rdmareg_access access;
+	struct rdmareg_revocation revocation; /* not settled yet; id 0: none */
+	uint8_t acknowledged;		      /* that revocation was */
+	uint8_t connected;
+	char device[64]; /* of this machine */
+	char remote_address[64];
+};
+
+/*
+ * rdmareg_peer_get_info: what is known about the connection and the region now; asks nobody. @info: size
+ * set by the caller.
+ */
+int rdmareg_peer_get_info(struct rdmareg_peer *p, struct rdmareg_peer_info *info);
+
+/*
+ * rdmareg_peer_write, rdmareg_peer_read: one-sided transfer between @data and the region from @offset on,
+ * through the library's own pinned buffers, several operations in flight. Return the number of bytes
+ * transferred.
+ *
+ * Fewer than @length: with RETURN a revocation was asked, with YIELD the file became shorter or a signal
+ * came during the wait; the next call says which. Bytes reported as written have been placed: see
+ * rdmareg_peer_flush() for what that means.
+ *
+ * EAGAIN: RETURN: a revocation is not settled: take events, acknowledge, wait for SETTLED, go on. EINVAL:
+ * @offset is no multiple of the alignment (with some adapters anything else is silently misplaced, so it is
+ * refused here). ERANGE: the range ends beyond valid_length, or beyond the region. EACCES: writing through
+ * a connection for reading; or the remote adapter refused: the range was fenced or the file became shorter
+ * while the operation was under way. ESTALE: the same, with a revocation not acknowledged in time.
+ * ECONNRESET: the other side ended the connection, or died. ETIMEDOUT: its machine stopped answering, or
+ * YIELD's wait was too long (the connection is then still good, see connected). EREMOTEIO, EIO, EPROTO: as
+ * the message says. EINTR: YIELD: a signal handler ran while waiting for the settling. After EACCES from
+ * the adapter, ESTALE, ECONNRESET, EREMOTEIO, EIO and EPROTO the peer can only be closed; none of the
+ * caller's memory is touched any more.
+ */
+int64_t rdmareg_peer_write(struct rdmareg_peer *p, const void *data, size_t length, uint64_t offset);
+int64_t rdmareg_peer_read(struct rdmareg_peer *p, void *data, size_t length, uint64_t offset);
+
+/*
+ * rdmareg_peer_register_buffer: register the caller's memory so that transfers need no copy. The memory is
+ * pinned; it must stay mapped until rdmareg_buffer_free(), or until the peer is closed, which frees the
+ * buffer too. Memory read into must be writable: @writable 1. ENOMEM: RLIMIT_MEMLOCK. EFAULT: not mapped,
+ * not writable, or a page-cache file that this kernel does not let be pinned for writing.
+ *
+ * rdmareg_peer_write_buffer, rdmareg_peer_read_buffer: as rdmareg_peer_write and _read, to or from
+ * @buffer_offset of the buffer. EFAULT: outside the buffer, or reading into one that is not writable.
+ */
+int rdmareg_peer_register_buffer(struct rdmareg_peer *p, void *memory, size_t length, int writable,
+				 struct rdmareg_buffer **ret);
+struct rdmareg_buffer *rdmareg_buffer_free(struct rdmareg_buffer *b);
+int64_t rdmareg_peer_write_buffer(struct rdmareg_buffer *b, size_t buffer_offset, size_t length,
+				  uint64_t offset);
+int64_t rdmareg_peer_read_buffer(struct rdmareg_buffer *b, size_t buffer_offset, size_t length,
+				 uint64_t offset);
+
+/*
+ * rdmareg_peer_flush: when it returns 0, every byte this peer wrote before is in the region's memory,
+ * visible to every process of that machine which maps or reads the file. It is NOT made durable: that takes
+ * fsync(2) by somebody who has the file there. (A WRITE's own completion says that the adapter has it; a
+ * READ behind it on the same queue pair, which is what this does, cannot complete before it is in memory.)
+ * @offset: where to read; a multiple of the alignment, below valid_length. Errors as
+ * 	rdmareg_peer_read().
+ */
+int rdmareg_peer_flush(struct rdmareg_peer *p, uint64_t offset);
+
+/*
+ * rdmareg_peer_get_fd, _dispatch, _next_event: as their namesakes of the owner side. Dispatch also
+ * acknowledges at once with YIELD, since nothing is in flight outside a transfer. It returns 0 also when
+ * the connection has ended: that is an event (and connected 0 in the info). A program that is idle for long
+ * must keep dispatching, or it is cut off by the first revocation that it does not acknowledge. That the
+ * other machine died without a word is noticed by the next transfer, not while idle.
+ */
+int rdmareg_peer_get_fd(const struct rdmareg_peer *p);
+int rdmareg_peer_dispatch(struct rdmareg_peer *p);
+int rdmareg_peer_next_event(struct rdmareg_peer *p, struct rdmareg_peer_event *event);
+
+/*
+ * rdmareg_peer_acknowledge: nothing of this peer is in flight; transfers answer EAGAIN until the revocation
+ * is settled. Twice is no error. ESTALE: over, or another one: take the newest event. ECONNRESET:
+ * disconnected.
+ */
+int rdmareg_peer_acknowledge(struct rdmareg_peer *p, uint64_t revocation);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * rdmareg-words.h - the enumerations of librdmareg. Part of rdmareg.h.
+ *
+ * What always holds: each enumeration has 0 for "not said" or "a word this version of the library does not
+ * know". The functions give the word that D-Bus, JSON and manual pages use, e.g. "layout-lease", and
+ * "unknown" for 0 and for what is no member. Static strings.
+ */
+#ifndef RDMAREG_H
+#error "include rdmareg.h, which brings this file with it"
+#endif
+#ifndef RDMAREG_WORDS_H
+#define RDMAREG_WORDS_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum rdmareg_access {
+	RDMAREG_ACCESS_UNKNOWN,
+	RDMAREG_ACCESS_READ,	   /* "r" */
+	RDMAREG_ACCESS_READ_WRITE, /* "rw" */
+};
+
+enum rdmareg_state {
+	RDMAREG_STATE_UNKNOWN,
+	RDMAREG_STATE_REGISTERING, /* being mapped and registered */
+	RDMAREG_STATE_LIVE,	   /* peers can reach it */
+	RDMAREG_STATE_WARMING,	   /* live, translations are being restored */
+	RDMAREG_STATE_DRAINING,	   /* blocks are wanted back: holders were asked and the deadline runs */
+	RDMAREG_STATE_FENCED,	   /* unreachable while the filesystem works */
+	RDMAREG_STATE_CLOSING,	   /* being taken down */
+	RDMAREG_STATE_LOST,	   /* the process that served it died; release it and register anew */
+};
+
+/* What is promised when a filesystem wants blocks back. */
+enum rdmareg_arbitration {
+	RDMAREG_ARBITRATION_UNKNOWN,
+	RDMAREG_ARBITRATION_NONE,	  /* translations are correct, nobody is told anything */
+	RDMAREG_ARBITRATION_NOTIFY_ONLY,  /* told afterwards, exactly */
+	RDMAREG_ARBITRATION_LAYOUT_LEASE, /* told before, with a bounded wait */
+	/* told before, with the range and a bounded wait, and can refuse; others' I/O on the file is dearer */
+	RDMAREG_ARBITRATION_PRE_CONTENT,
+};
+
+/* Which of these a region asks for. */
+enum rdmareg_arbitrate {
+	RDMAREG_ARBITRATE_UNKNOWN,
+	RDMAREG_ARBITRATE_AUTO, /* the best that costs nobody anything */
+	/* pre-content where the kernel has it, although it makes every read and write of the file dearer */
+	RDMAREG_ARBITRATE_PRE_CONTENT,
+};
+
+enum rdmareg_policy {
+	RDMAREG_POLICY_UNKNOWN,
+	RDMAREG_POLICY_FOLLOW, /* no grace: holders are told afterwards */
+	RDMAREG_POLICY_YIELD,  /* ask, wait at most the grace, fence, give back */
+	RDMAREG_POLICY_HOLD,   /* refuse where that can be done, else yield with the longest allowed grace */
+};
+
+/* Why blocks are wanted back. */
+enum rdmareg_cause {
+	RDMAREG_CAUSED_BY_UNKNOWN, /* the module could not tell */
+	RDMAREG_CAUSED_BY_TRUNCATE,
+	RDMAREG_CAUSED_BY_FALLOCATE,	 /* punch, zero, collapse, insert */
+	RDMAREG_CAUSED_BY_CLONE,	 /* reflink, deduplication, exchange-range */
+	RDMAREG_CAUSED_BY_OPEN_TRUNCATE, /* open(2) with O_TRUNC */
+	RDMAREG_CAUSED_BY_WRITE,	 /* a write that could not be told apart from the others */
+	RDMAREG_CAUSED_BY_RELEASE,	 /* the owner lets go, or is gone */
+	RDMAREG_CAUSED_BY_ADMINISTRATOR, /* rdmareg_revoke() */
+	RDMAREG_CAUSED_BY_UNMOUNT,	 /* rdmareg_evict() */
+	RDMAREG_CAUSED_BY_SYNC,		 /* rdmareg_sync() */
+};
+
+/* How a revocation ended. */
+enum rdmareg_outcome {
+	RDMAREG_OUTCOME_UNKNOWN,
+	RDMAREG_OUTCOME_RESTORED,  /* same length, same keys */
+	RDMAREG_OUTCOME_TRUNCATED, /* the file is shorter: see valid_length */
+	RDMAREG_OUTCOME_GONE,	   /* the region is no more */
+};
+
+/* What a holder of a region is to it. */
+enum rdmareg_holder_kind {
+	RDMAREG_HOLDER_UNKNOWN,
+	RDMAREG_HOLDER_OWNER,  /* registered it, over a connection that still is there */
+	RDMAREG_HOLDER_CLIENT, /* joined it */
+	RDMAREG_HOLDER_PEER,   /* reaches it from another machine */
+	RDMAREG_HOLDER_NONE,   /* nobody: a detached region that no one uses now */
+};
+
+/* Where data is after rdmareg_sync(). */
+enum rdmareg_durable {
+	RDMAREG_DURABLE_UNKNOWN,
+	RDMAREG_DURABLE_NOTHING, /* in memory, which is all that tmpfs and memfd have */
+	RDMAREG_DURABLE_STORAGE, /* where fsync(2) puts it */
+};
+
+/*
+ * rdmareg_access_name, _state_name, _arbitration_name, _arbitrate_name, _policy_name, _cause_name,
+ * _outcome_name, _holder_kind_name, _durable_name: the word for a member.
+ */
+const char *rdmareg_access_name(enum rdmareg_access access);
+const char *rdmareg_state_name(enum rdmareg_state state);
+const char *rdmareg_arbitration_name(enum rdmareg_arbitration mode);
+const char *rdmareg_arbitrate_name(enum rdmareg_arbitrate choice);
+const char *rdmareg_policy_name(enum rdmareg_policy policy);
+const char *rdmareg_cause_name(enum rdmareg_cause cause);
+const char *rdmareg_outcome_name(enum rdmareg_outcome outcome);
+const char *rdmareg_holder_kind_name(enum rdmareg_holder_kind kind);
+const char *rdmareg_durable_name(enum rdmareg_durable durable);
+
+/*
+ * The way back: the member for a word, 0 for NULL and for a word that is none of them.
+ */
+enum rdmareg_access rdmareg_access_from_name(const char *name);
+enum rdmareg_state rdmareg_state_from_name(const char *name);
+enum rdmareg_policy rdmareg_policy_from_name(const char *name);
+enum rdmareg_arbitrate rdmareg_arbitrate_from_name(const char *name);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * region.h - a handle of a region, for the files that carry out what is asked through it. What always holds: see
+ * region.c.
+ */
+#ifndef RDMAREG_CLIENT_REGION_H
+#define RDMAREG_CLIENT_REGION_H
+
+#include "bus.h"
+#include "properties.h"
+
+struct rdmareg_region {
+	struct rdmareg *context;
+	struct rdmareg_region *next;
+	struct properties properties;
+	uint64_t id; /* the daemon's word at the beginning; its object path is made of it */
+};
+
+#endif
