@@ -55,7 +55,8 @@ for fs in xfs ext4; do
 	check "$fs: and nothing has happened" on_b rdmaregctl put /tmp/sent "$ticket"
 	check "$fs: release" rdmaregctl release "$id"
 	check "$fs: now it can be remounted" wait_for mount -o remount,ro /mnt/$fs
-	check "$fs: a region to read can be had of it" open_region /mnt/$fs/other --access r
+	open_region /mnt/$fs/other --access r
+	check "$fs: a region to read can be had of it" region_is "$id" access r
 	check "$fs: and be read" on_b rdmaregctl get "$ticket" /tmp/got
 	check "$fs: release" rdmaregctl release "$id"
 	mount -o remount,rw /mnt/$fs
