@@ -130,6 +130,7 @@ static void send_over(struct world *w, uint8_t d)
 	struct waiter *q = &w->waiter[d];
 
 	world_require(!q->over_sent, "the end of a demand was sent twice");
+	world_require(q->core.state != DEMAND_REFUSED, "the end of a demand that nobody was asked about");
 	q->over_sent = true;
 	for (uint8_t i = 0; i < world_setup->regions; i++)
 		if (q->parts & 1u << i && w->site[i].keeper_up)

@@ -51,7 +51,8 @@ static bool nobody_waits(const struct world *w)
 	return true;
 }
 
-static bool is_at_rest(const struct site *s)
+/* The file cannot shrink any more behind the back of a region that watches it. */
+static bool is_at_rest(const struct world *w, const struct site *s)
 {
 	const struct region *r = &s->region;
 
@@ -61,13 +62,14 @@ static bool is_at_rest(const struct site *s)
 		return s->removed;
 	return s->guard.state == GUARD_OPEN && (s->lease == LEASE_ARMED || !s->guard.watched) &&
 	       !s->fenced_pages && r->state == REGION_LIVE && !r->revoking &&
-	       r->valid_length == s->guard.valid_length;
+	       r->valid_length == s->guard.valid_length &&
+	       (!s->guard.watched || s->guard.valid_length == w->file_length);
 }
 
 static bool all_at_rest(const struct world *w)
 {
 	for (uint8_t i = 0; i < world_setup->regions; i++)
-		if (!is_at_rest(&w->site[i]))
+		if (!is_at_rest(w, &w->site[i]))
 			return false;
 	for (uint8_t i = 0; i < world_setup->demands; i++) {
 		const struct waiter *q = &w->waiter[i];

@@ -100,6 +100,8 @@ static void release(struct world *w, uint8_t region, const struct guard_effect *
 	world_require(f->break_id == s->break_id, "another break is answered than the one that waits");
 	world_require(!keeper_reaches(s, pages), "blocks given back while peers can reach them");
 	world_require(!(s->under_way & OP_FENCE), "blocks given back before the fence completed");
+	world_require(s->lease == LEASE_BREAKING || s->report_pending,
+		      "what the kernel has given back already is given back again");
 	s->under_way |= OP_RELEASE;
 }
 
