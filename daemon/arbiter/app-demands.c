@@ -116,9 +116,10 @@ static bool cut_range(const struct region *r, const struct gate_passage *g, uint
 	return true;
 }
 
+/* One that is being taken down can still be reached; its keeper answers when nothing is left of it. Before it is registered nobody can. */
 static bool can_be_demanded(const struct region *r)
 {
-	return r->state != REGION_REGISTERING && r->state != REGION_CLOSING && r->state != REGION_LOST;
+	return r->state != REGION_REGISTERING && r->state != REGION_LOST;
 }
 
 static uint64_t grace_of(const struct region *r)

@@ -27,7 +27,8 @@ deadline_runs() {
 
 deadlines() { # N
 	local n=$1 stop="kill -STOP \$(cat $DAEMON_PID)" go="kill -CONT \$(cat $DAEMON_PID)"
-	local again='. /lab/guest/lib.sh; product_up >/dev/null' kill="kill -9 \$(cat $DAEMON_PID)"
+	local again="bash -c '. /lab/guest/lib.sh; product_up >/dev/null'" kill="kill -9 \$(cat $DAEMON_PID)"
+	local there="bash -c '. /lab/guest/lib.sh; wait_for bus_has_owner $RDMAREG_BUS_NAME'"
 	local watchdog=5000 margin=500
 	printf '%-44s %5s %9s %9s %9s %9s %6s\n' "milliseconds beyond the deadline" runs least median p99 most '>100'
 	deadline_runs "layout-lease, holders silent" "$n" /mnt/xfs auto $DEADLINE_GRACE || return 1
@@ -36,7 +37,7 @@ deadlines() { # N
 	deadline_runs "layout-lease, daemon stopped" "$n" /mnt/xfs auto $DEADLINE_GRACE "$stop" "$go" || return 1
 	deadline_runs "layout-lease, daemon killed" $((n / 4 + 1)) /mnt/xfs auto $DEADLINE_GRACE "$kill" "$again" || return 1
 	deadline_runs "layout-lease, daemon starting anew" $((n / 4 + 1)) /mnt/xfs auto $DEADLINE_GRACE \
-		"$kill; $again &" "wait; sleep 0.2; . /lab/guest/lib.sh; wait_for bus_has_owner $RDMAREG_BUS_NAME" || return 1
+		"$kill; $again &" "$there" || return 1
 	deadline_runs "layout-lease, keeper stopped" $((n / 4 + 1)) /mnt/xfs auto $((DEADLINE_GRACE + margin)) \
 		"kill -STOP \$(pgrep -x rdmareg-keeper)" "kill -CONT \$(pgrep -x rdmareg-keeper)" || return 1
 	deadline_runs "pre-content, daemon killed (lets go at once)" $((n / 4 + 1)) /mnt/ext4 pre-content 0 "$kill" "$again" || return 1
