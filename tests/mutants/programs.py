@@ -36,6 +36,9 @@ class Program:
 PROGRAMS = [
     Program("test-slots", ("tests/unit/test-slots.c",), header=SLOTS),
     Program("test-core", ("tests/unit/test-core.c", CORE)),
+    Program("test-core-adoption", ("tests/unit/test-core-adoption.c", CORE)),
+    Program("test-core-demands", ("tests/unit/test-core-demands.c", CORE)),
+    Program("test-core-guard", ("tests/unit/test-core-guard.c", CORE)),
     Program("sim", ("tests/sim/*.c", CORE), arguments=("--seeds", "40")),
     Program("sim-long", ("tests/sim/*.c", CORE), arguments=("--seeds", "600", "--start", "1000")),
 ]

@@ -81,7 +81,8 @@ static void widen(uint64_t *start, uint64_t *end, uint64_t *deadline, uint64_t a
 void check_question(struct sim *s, const struct kregion *r, const struct guard *old)
 {
 	const struct guard *g = &r->guard;
-	uint64_t start = UINT64_MAX, end = 0, deadline = UINT64_MAX, ignored = 0;
+	uint64_t start = UINT64_MAX, end = 0, deadline = UINT64_MAX, longest, ignored = 0;
+	bool served = g->fenced && g->break_start >= g->fence_start && g->break_end <= g->fence_end;
 
 	for (size_t i = 0; i < GUARD_DEMANDS_MAX; i++) {
 		const struct guard_demand *d = guard_find_demand(g, r->demand[i].number);
@@ -90,19 +91,23 @@ void check_question(struct sim *s, const struct kregion *r, const struct guard *
 			widen(&start, &end, &deadline, r->demand[i].start, r->demand[i].end,
 			      r->demand[i].deadline);
 	}
-	if (g->owing || old->owing)
-		widen(&start, &end, &deadline, g->break_start, g->break_end,
-		      g->holding && g->policy != POLICY_FOLLOW ? r->break_deadline - MARGIN : 0);
 	if (g->close_wanted)
 		widen(&start, &end, &deadline, 0, g->length, r->close_deadline);
-	sim_require(s, g->ask_start <= start && g->ask_end >= end, "less is asked for than somebody wants");
+	longest = deadline;
+	if (g->owing || old->owing) /* the grace counts from when the kernel began to wait */
+		widen(&start, &end, &deadline, g->break_start, g->break_end,
+		      r->break_deadline - MARGIN -
+			      (g->holding && g->policy != POLICY_FOLLOW ? 0 : r->spec.grace_usec));
+	if (!served)
+		longest = deadline;
 	/* a deadline that was announced stands, also when whoever was in a hurry has withdrawn */
 	if (old->state == GUARD_ASKED && old->deadline_usec < deadline)
 		deadline = old->deadline_usec;
 	sim_require(s, g->deadline_usec >= deadline, "holders are hurried");
 	sim_require(s,
-		    g->deadline_usec <= deadline + EPSILON || keeper_of(s, r)->trouble + EPSILON >= s->now ||
-			    g->owing || old->owing,
+		    g->deadline_usec <= (longest > s->now ? longest : s->now) + EPSILON ||
+			    longest == UINT64_MAX ||
+			    keeper_of(s, r)->trouble + r->spec.grace_usec + MARGIN >= s->now,
 		    "holders have longer than somebody waits");
 	if (old->state == GUARD_ASKED || old->state == GUARD_FENCING)
 		widen(&start, &end, &ignored, old->ask_start, old->ask_end, 0);
