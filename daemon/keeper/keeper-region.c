@@ -25,13 +25,14 @@ static const char *const outcome_names[_REVOCATION_OUTCOME_MAX] = REVOCATION_OUT
 
 static void on_timer(evutil_socket_t fd, short what, void *userdata)
 {
+	uint64_t now = now_monotonic_usec();
 	struct kregion *r = userdata;
 
 	(void)fd;
 	(void)what;
-	if (now_monotonic_usec() < r->timer_at_usec) {
+	if (now < r->timer_at_usec) {
 		/* libevent's clock is a coarser one, and the guard ignores what comes too early */
-		struct timeval tv = timeval_from_usec(r->timer_at_usec - now_monotonic_usec());
+		struct timeval tv = timeval_from_usec(r->timer_at_usec - now);
 
 		evtimer_add(r->timer, &tv);
 		return;
