@@ -75,11 +75,16 @@ bool demands_grant(struct guard *g, uint64_t now_usec)
 	return any;
 }
 
-void demands_expire(struct guard *g, uint64_t now_usec)
+bool demands_expire(struct guard *g, uint64_t now_usec)
 {
+	bool any = false;
+
 	for (size_t i = 0; i < GUARD_DEMANDS_MAX; i++)
-		if (g->demand[i].ends_usec && g->demand[i].ends_usec <= now_usec)
+		if (g->demand[i].ends_usec && g->demand[i].ends_usec <= now_usec) {
 			demands_remove(g, g->demand[i].id);
+			any = true;
+		}
+	return any;
 }
 
 uint64_t demands_next_end(const struct guard *g)

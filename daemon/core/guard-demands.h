@@ -31,8 +31,8 @@ bool demands_any(const struct guard *g);
 /* Mark those that the fence covers. True if a new one is. */
 bool demands_grant(struct guard *g, uint64_t now_usec);
 
-/* Forget those whose time is over. */
-void demands_expire(struct guard *g, uint64_t now_usec);
+/* Forget those whose time is over. True if there was one. */
+bool demands_expire(struct guard *g, uint64_t now_usec);
 
 /* When the next one ends by itself; 0: none does. */
 uint64_t demands_next_end(const struct guard *g);

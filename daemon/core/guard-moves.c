@@ -97,6 +97,13 @@ void guard_begin_refresh(struct guard *g, struct guard_effects *out)
 	guard_emit(g, out, GUARD_REFRESH);
 }
 
+void guard_emit_asked_timer(const struct guard *g, struct guard_effects *out)
+{
+	uint64_t next = demands_next_end(g);
+
+	guard_emit_timer(g, out, next && next < g->deadline_usec ? next : g->deadline_usec);
+}
+
 /*
  * A new question to the holders. What was asked, or is fenced, before stays part of it: the range only grows, and the
  * deadline of a question that is still open only comes nearer.
@@ -104,6 +111,18 @@ void guard_begin_refresh(struct guard *g, struct guard_effects *out)
 static void ask(struct guard *g, struct guard_effects *out, uint64_t now_usec, uint64_t start, uint64_t end,
 		uint64_t deadline_usec, enum revocation_cause cause)
 {
+	uint64_t first = 0, last = 0, earliest_usec = 0;
+	enum revocation_cause most_urgent = cause;
+
+	/* demands that came while another step was under way are part of whatever is asked next, with their deadlines */
+	if (demands_waiting(g, &first, &last, &earliest_usec, &most_urgent)) {
+		start = first < start ? first : start;
+		end = last > end ? last : end;
+		if (earliest_usec < deadline_usec) {
+			deadline_usec = earliest_usec;
+			cause = most_urgent;
+		}
+	}
 	if (g->state == GUARD_ASKED) {
 		if (start >= g->ask_start && end <= g->ask_end && deadline_usec >= g->deadline_usec)
 			return;
@@ -124,7 +143,7 @@ static void ask(struct guard *g, struct guard_effects *out, uint64_t now_usec, u
 		guard_begin_fence(g, out);
 	} else {
 		g->state = GUARD_ASKED;
-		guard_emit_timer(g, out, deadline_usec);
+		guard_emit_asked_timer(g, out);
 	}
 }
 

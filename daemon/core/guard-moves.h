@@ -15,6 +15,8 @@
 struct guard_effect *guard_emit(const struct guard *g, struct guard_effects *out,
 				enum guard_effect_type type);
 void guard_emit_timer(const struct guard *g, struct guard_effects *out, uint64_t at_usec);
+/* While holders are asked: their deadline, or the end of a demand that was granted before, if that is sooner. */
+void guard_emit_asked_timer(const struct guard *g, struct guard_effects *out);
 /* Said once for each break. */
 void guard_emit_given_back(struct guard *g, struct guard_effects *out, bool by_kernel);
 /* @valid_length is taken over first: whoever carries the effect out reads it there. */

@@ -38,6 +38,8 @@ static void step_open(struct guard *g, const struct guard_event *e, struct guard
 
 static void step_asked(struct guard *g, const struct guard_event *e, struct guard_effects *out)
 {
+	bool expired;
+
 	switch (e->type) {
 	case GUARD_CONSENTED:
 		if (e->revocation == g->revocation)
@@ -45,8 +47,11 @@ static void step_asked(struct guard *g, const struct guard_event *e, struct guar
 		break;
 	case GUARD_TIMER_FIRED:
 		/* a timer of an earlier state may still be under way */
+		expired = demands_expire(g, e->now_usec);
 		if (e->now_usec >= g->deadline_usec)
 			guard_begin_fence(g, out);
+		else if (expired)
+			guard_emit_asked_timer(g, out);
 		break;
 	case GUARD_BROKEN:
 	case GUARD_EXPIRED:
