@@ -42,12 +42,14 @@ void demands_add(struct guard *g, const struct guard_event *e)
 	};
 }
 
-void demands_remove(struct guard *g, uint64_t id)
+bool demands_remove(struct guard *g, uint64_t id)
 {
 	struct guard_demand *d = id ? find(g, id) : NULL;
 
-	if (d)
-		*d = (struct guard_demand){ .id = 0 };
+	if (!d)
+		return false;
+	*d = (struct guard_demand){ .id = 0 };
+	return true;
 }
 
 bool demands_any(const struct guard *g)

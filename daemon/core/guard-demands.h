@@ -23,7 +23,8 @@ static inline uint64_t guard_after(uint64_t now_usec, uint64_t usec)
 
 /* Take a new one in; a number that is there already, or one too many, is ignored. */
 void demands_add(struct guard *g, const struct guard_event *e);
-void demands_remove(struct guard *g, uint64_t id);
+/* False: there is none of this number. */
+bool demands_remove(struct guard *g, uint64_t id);
 
 /* Any at all. */
 bool demands_any(const struct guard *g);

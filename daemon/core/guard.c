@@ -38,7 +38,8 @@ static void step_open(struct guard *g, const struct guard_event *e, struct guard
 
 static void step_asked(struct guard *g, const struct guard_event *e, struct guard_effects *out)
 {
-	bool expired;
+	const struct guard_demand *over;
+	bool expired, timed;
 
 	switch (e->type) {
 	case GUARD_CONSENTED:
@@ -68,10 +69,15 @@ static void step_asked(struct guard *g, const struct guard_event *e, struct guar
 		guard_ask_for_demands(g, out, e->now_usec);
 		break;
 	case GUARD_DEMAND_OVER:
-		demands_remove(g, e->demand);
+		over = guard_find_demand(g, e->demand);
+		timed = over && over->ends_usec;
+		if (!demands_remove(g, e->demand))
+			break;
 		/* nobody wants anything any more: no need to fence */
 		if (!demands_any(g) && !g->owing && !g->close_wanted)
 			guard_go_on(g, out, e->now_usec);
+		else if (timed)
+			guard_emit_asked_timer(g, out); /* it may have been set for the end of this one */
 		break;
 	case GUARD_CLOSE:
 		if (!g->close_wanted)

@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/guard-demands.h"
+
 #include "sim.h"
 
 /* What the keeper gets an answer for from outside: a demand that is granted, and ends when somebody says so. */
@@ -143,7 +145,8 @@ static bool make_stale(struct sim *s, const struct kregion *r, struct guard_even
 				   .break_id = g->break_id - (sim_chance(s, 50) && g->break_id ? 1 : 0),
 				   .demand = UINT64_MAX,
 				   .end = g->length };
-	if (e->type == GUARD_TIMER_FIRED && g->state == GUARD_ASKED && s->now >= g->deadline_usec)
+	if (e->type == GUARD_TIMER_FIRED && g->state == GUARD_ASKED &&
+	    (s->now >= g->deadline_usec || (demands_next_end(g) && s->now >= demands_next_end(g))))
 		return false;
 	return !(list[i].states & 1u << g->state);
 }

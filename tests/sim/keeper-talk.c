@@ -88,7 +88,6 @@ static void too_late(struct sim *s, const struct event *e)
 			    "a demand is not granted by its deadline, and its keeper was never in trouble");
 }
 
-/* While somebody else's question is open the guard looks at nothing but its deadline; after that at limits, too. */
 static void outlived(struct sim *s, const struct event *e)
 {
 	struct kregion *r = keeper_find(s, e->a);
@@ -96,11 +95,11 @@ static void outlived(struct sim *s, const struct event *e)
 
 	if (!d || !guard_find_demand(&r->guard, d->number))
 		return;
-	if (r->guard.state == GUARD_ASKED || !keeper_was_well(s, r, s->now - EPSILON))
+	if (!keeper_was_well(s, r, s->now - EPSILON))
 		sim_at(s, NULL, s->now + EPSILON, outlived, e->a, e->b);
 	else
 		sim_require(s,
-			    r->guard.state != GUARD_WAITING ||
+			    (r->guard.state != GUARD_WAITING && r->guard.state != GUARD_ASKED) ||
 				    (r->timer_at && r->timer_at <= s->now + EPSILON),
 			    "a demand outlives its limit");
 }
