@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * client-mock-calls.h - the played daemon's inside: what its methods work on, shared by the one who answers calls and
- * the one who is told what to do. One process, one thread; see client-mock.h for what is played.
+ * client-mock-calls.h - the played daemon's inside: what its methods work on, shared by the one who
+ * answers calls and the one who is told what to do. One process, one thread; see client-mock.h for what
+ * is played.
  */
 #ifndef RDMAREG_TEST_CLIENT_MOCK_CALLS_H
 #define RDMAREG_TEST_CLIENT_MOCK_CALLS_H

@@ -29,10 +29,11 @@ static void emit(sd_bus *from, const char *to, const char *what, uint64_t id)
 						 "RevocationRequested") >= 0);
 		assert(sd_bus_message_append(m, "tsttt", number, "truncate", (uint64_t)4096, (uint64_t)8192,
 					     (uint64_t)1) >= 0);
-	} else if (!strncmp(what, "settle", 6)) {
+	} else if (!strncmp(what, "settle", 6) || !strcmp(what, "gone")) {
 		assert(sd_bus_message_new_signal(from, &m, mock_path_of(id), RDMAREG_REGION_INTERFACE,
 						 "RevocationSettled") >= 0);
-		assert(sd_bus_message_append(m, "tst", number, "truncated", (uint64_t)4096) >= 0);
+		assert(sd_bus_message_append(m, "tst", number, *what == 'g' ? "gone" : "truncated",
+					     (uint64_t)4096) >= 0);
 	} else if (!strcmp(what, "change") || !strcmp(what, "degrade")) {
 		assert(sd_bus_message_new_signal(from, &m, mock_path_of(id),
 						 "org.freedesktop.DBus.Properties",

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-client-ctl.c - the verbs of rdmaregctl that do something and end, against a played daemon (client-mock.h).
- * argv[1]: rdmaregctl.
+ * test-client-ctl.c - the verbs of rdmaregctl that do something and end, against a played daemon
+ * (client-mock.h). argv[1]: rdmaregctl.
  */
 #undef NDEBUG
 #include <assert.h>

@@ -224,13 +224,17 @@ static void wait_for(enum rdmareg_event_type type)
 /* A daemon that comes back is asked for what was joined, and for nothing else. */
 static void test_restart(void)
 {
-	struct rdmareg_region *five = look_up(5), *six = look_up(6), *left = look_up(7), *gone = look_up(8);
+	struct rdmareg_region *five = look_up(5), *six = look_up(6), *left = look_up(7), *gone = look_up(8),
+			      *nine = look_up(9);
 	struct rdmareg_event e;
 
-	assert(!rdmareg_join(five) && !rdmareg_join(six) && !rdmareg_join(left) && !rdmareg_join(gone));
+	assert(!rdmareg_join(five) && !rdmareg_join(six) && !rdmareg_join(left) && !rdmareg_join(gone) &&
+	       !rdmareg_join(nine));
 	assert(rdmareg_leave(left) == 0);
 	mock_tell("vanish", 8);
 	wait_for(RDMAREG_EVENT_REGION_REMOVED);
+	mock_tell("gone", 9);
+	wait_for(RDMAREG_EVENT_REVOCATION_SETTLED);
 	mock_daemon_stop(mock);
 	wait_for(RDMAREG_EVENT_DAEMON_LOST);
 	assert(rdmareg_join(left) == -EHOSTUNREACH);
@@ -239,7 +243,7 @@ static void test_restart(void)
 	mock_tell("populate", 10);
 	wait_for(RDMAREG_EVENT_DAEMON_BACK);
 	assert(mock_tell("joined", 5) == 1 && mock_tell("joined", 6) == 1);
-	assert(mock_tell("joined", 7) == 0 && mock_tell("joined", 8) == 0);
+	assert(mock_tell("joined", 7) == 0 && mock_tell("joined", 8) == 0 && mock_tell("joined", 9) == 0);
 	mock_tell("ask", 6);
 	e = wait_event(c);
 	assert(e.type == RDMAREG_EVENT_REVOCATION_REQUESTED && e.region == 6);
@@ -270,6 +274,7 @@ static void test_restart(void)
 	rdmareg_region_free(six);
 	rdmareg_region_free(left);
 	rdmareg_region_free(gone);
+	rdmareg_region_free(nine);
 }
 
 static void test_evict(void)
