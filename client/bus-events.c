@@ -17,8 +17,8 @@
 #define OVERFLOW_KEPT 1 /* the last place is the overflow event's */
 
 /*
- * A newer revocation takes the place of one that was not settled: of its event too, if that still waits. False: it
- * does not wait.
+ * A newer revocation takes the place of one that was not settled: of its event too, if that still waits.
+ * False: it does not wait.
  */
 static bool supersede(struct rdmareg *c, const struct rdmareg_event *e)
 {
@@ -130,7 +130,8 @@ static int on_signal(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
 	(void)ret_error;
 	if (!c->owner || !sender || strcmp(sender, c->owner) || !read_signal(m, &e))
 		return 0;
-	if (e.type == RDMAREG_EVENT_REGION_REMOVED)
+	if (e.type == RDMAREG_EVENT_REGION_REMOVED ||
+	    (e.type == RDMAREG_EVENT_REVOCATION_SETTLED && e.outcome == RDMAREG_OUTCOME_GONE))
 		joined_forget(c, e.region);
 	events_push(c, &e);
 	return 0;

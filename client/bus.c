@@ -146,13 +146,19 @@ void context_rearm(struct rdmareg *c)
 
 int context_new_call(struct rdmareg *c, uint64_t region, const char *member, sd_bus_message **ret)
 {
+	return context_new_call_to(c, RDMAREG_BUS_NAME, region, member, ret);
+}
+
+int context_new_call_to(struct rdmareg *c, const char *to, uint64_t region, const char *member,
+			sd_bus_message **ret)
+{
 	char path[sizeof(RDMAREG_REGION_PREFIX) + 24];
 	int r;
 
 	snprintf(path, sizeof(path), RDMAREG_REGION_PREFIX "/%" PRIu64, region);
-	r = sd_bus_message_new_method_call(
-		c->bus, ret, RDMAREG_BUS_NAME, region ? path : RDMAREG_MANAGER_PATH,
-		region ? RDMAREG_REGION_INTERFACE : RDMAREG_MANAGER_INTERFACE, member);
+	r = sd_bus_message_new_method_call(c->bus, ret, to, region ? path : RDMAREG_MANAGER_PATH,
+					   region ? RDMAREG_REGION_INTERFACE : RDMAREG_MANAGER_INTERFACE,
+					   member);
 	if (r < 0)
 		return fail_bus(NULL, r, "making a %s request", member);
 	return 0;

@@ -46,8 +46,13 @@ void context_rearm(struct rdmareg *c);
 int context_call(struct rdmareg *c, sd_bus_message *m, uint64_t timeout_usec, sd_bus_message **ret_reply,
 		 const char *format, ...) __attribute__((format(printf, 5, 6)));
 
-/* A method call message to the manager (@region 0) or to a region's object. */
+/*
+ * A method call message to the manager (@region 0) or to a region's object; to whoever is rdmaregd, or to
+ * @to.
+ */
 int context_new_call(struct rdmareg *c, uint64_t region, const char *member, sd_bus_message **ret);
+int context_new_call_to(struct rdmareg *c, const char *to, uint64_t region, const char *member,
+			sd_bus_message **ret);
 
 /* bus-events.c */
 int events_attach(struct rdmareg *c); /* matches and the name's present owner; for rdmareg_open() */

@@ -29,7 +29,10 @@ struct field {
 	size_t offset;		    /* into the structure */
 };
 
-/* Read the dictionary at the message's present position. Negative: it is none, or a known key's type is another. */
+/*
+ * Read the dictionary at the message's present position. Negative: it is none, or a known key's type is
+ * another.
+ */
 int fields_read(sd_bus_message *m, const struct field *table, size_t n, void *into);
 
 #endif

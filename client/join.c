@@ -84,11 +84,11 @@ static void join_again(struct joined *j)
 	sd_bus_message *m = NULL;
 
 	j->asked = sd_bus_slot_unref(j->asked);
-	if (!j->context->owner || context_new_call(j->context, j->region, "Join", &m) < 0)
-		return;
 	/* To this daemon: one that comes after it is asked when it comes. */
-	if (sd_bus_message_set_destination(m, j->context->owner) >= 0)
-		sd_bus_call_async(j->context->bus, &j->asked, m, on_joined, j, 0);
+	if (!j->context->owner ||
+	    context_new_call_to(j->context, j->context->owner, j->region, "Join", &m) < 0)
+		return;
+	sd_bus_call_async(j->context->bus, &j->asked, m, on_joined, j, 0);
 	sd_bus_message_unref(m);
 }
 

@@ -18,7 +18,10 @@ extern "C" {
 
 struct rdmareg_revoke_options {
 	size_t size;
-	/* how long to wait for holders, at most the daemon's MaxGraceUSec, or RDMAREG_NO_GRACE. Default: the region's own */
+	/*
+	 * how long to wait for holders, at most the daemon's MaxGraceUSec, or RDMAREG_NO_GRACE. Default:
+	 * the region's own
+	 */
 	uint64_t grace_usec;
 	uint64_t offset; /* the range, bytes from the start of the region; widened to pages */
 	uint64_t length; /* 0: to the end */
@@ -39,9 +42,9 @@ int rdmareg_revoke(struct rdmareg_region *r, const struct rdmareg_revoke_options
 		   uint64_t *ret_revocation);
 
 /*
- * rdmareg_restore: the revocation of this context's rdmareg_revoke() is over. Peers are let in again when nobody
- * else wants the range. ESTALE: not this context's, or over already: its time was up, or rdmaregd was
- * restarted.
+ * rdmareg_restore: the revocation of this context's rdmareg_revoke() is over. Peers are let in again when
+ * nobody else wants the range. ESTALE: not this context's, or over already: its time was up, or rdmaregd
+ * was restarted.
  */
 int rdmareg_restore(struct rdmareg_region *r, uint64_t revocation);
 

@@ -25,8 +25,9 @@ enum rdmareg_event_type {
 	RDMAREG_EVENT_REVOCATION_REQUESTED,
 	/* region, revocation.id, outcome, valid_length: go on up to valid_length */
 	RDMAREG_EVENT_REVOCATION_SETTLED,
-	RDMAREG_EVENT_REGION_ADDED,   /* region (subscribers) */
-	RDMAREG_EVENT_REGION_REMOVED, /* region: it is gone */
+	RDMAREG_EVENT_REGION_ADDED, /* region (subscribers) */
+	/* region: it is gone (subscribers; a holder that is asked hears it as outcome gone) */
+	RDMAREG_EVENT_REGION_REMOVED,
 	/* region: rdmareg_region_refresh() tells what. Reported once however often it changed */
 	RDMAREG_EVENT_REGION_CHANGED,
 	/* rdmaregd stopped. Regions stay reachable and safe; nobody answers requests */

@@ -44,7 +44,7 @@ extern "C" {
 struct rdmareg;		/* a connection to rdmaregd */
 struct rdmareg_region;	/* a region as this context knows it */
 struct rdmareg_list;	/* a walk over regions */
-struct rdmareg_holders; /* an answer of rdmareg_find_holders() */
+struct rdmareg_holders; /* a walk over those who use a file */
 struct rdmareg_peer;	/* a connection to a region on another machine */
 struct rdmareg_buffer;	/* the caller's own memory, registered with a peer's adapter */
 

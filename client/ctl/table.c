@@ -51,6 +51,8 @@ static const char *look_at_age(json_object *value, char cell[CELL_BYTES])
 	uint64_t since = json_object_get_uint64(value), now;
 	struct timespec t;
 
+	if (!since)
+		return ""; /* of nobody */
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	now = (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 	return format_time(cell, now > since ? now - since : 0);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * verb-evict.c - take down every region on a filesystem, so that it can be unmounted. What always holds: when it ends,
- * neither rdmaregd nor this program has anything of that filesystem open.
+ * verb-evict.c - take down every region on a filesystem, so that it can be unmounted. What always holds:
+ * when it ends, neither rdmaregd nor this program has anything of that filesystem open.
  */
 #include <inttypes.h>
 #include <stdio.h>

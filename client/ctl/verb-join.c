@@ -3,8 +3,8 @@
  * verb-join.c - be a holder of a region, for a program that cannot be one itself, and for tests: print what it
  * is asked, answer it.
  *
- * What always holds: a revocation is printed before it is acknowledged; the region is left at the end, in whatever way
- * that comes.
+ * What always holds: a revocation is printed before it is acknowledged; the region is left at the end, in
+ * whatever way that comes.
  */
 #include <errno.h>
 
@@ -43,6 +43,8 @@ static int on_event(struct ctl *ctl, const struct rdmareg_event *e, void *userda
 {
 	const struct options *o = userdata;
 
+	if (e->type == RDMAREG_EVENT_REGION_CHANGED)
+		return EVENTS_GO_ON; /* that is what watch is for */
 	events_print(ctl, NULL, e, NULL, NULL);
 	switch (e->type) {
 	case RDMAREG_EVENT_REVOCATION_REQUESTED:
@@ -70,7 +72,10 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	r = ctl_lookup(ctl, arguments[0], &region);
 	if (r)
 		return r;
-	r = rdmareg_join(region);
+	/* A holder is not told that a region is gone which nobody was asked about; a subscriber is. */
+	r = rdmareg_subscribe(ctl->context);
+	if (r >= 0)
+		r = rdmareg_join(region);
 	if (r < 0)
 		return ctl_failed(r);
 	joined.region = rdmareg_region_id(region);

@@ -8,7 +8,10 @@
  * takes the answers.
  *
  *   offset 999 at register: InvalidRange. length 13: LimitExceeded. length 77: no answer, the daemon drops
- *   dead instead.
+ *   dead instead. Sync with a limit of 1 us: Timeout; of 2 or 3: an answer that makes no sense. Evict with a
+ *   grace of 1 us: AccessDenied. Holders of a directory: InvalidFile, of an empty file: none, of one with 13
+ *   bytes: an answer that makes no sense, of another: three, of which the last is of a kind that the library does
+ *   not know.
  */
 #ifndef RDMAREG_TEST_CLIENT_MOCK_H
 #define RDMAREG_TEST_CLIENT_MOCK_H
@@ -27,11 +30,18 @@ pid_t mock_daemon_start(void);
 void mock_daemon_stop(pid_t pid);
 
 /*
- * mock_tell - have the played daemon do something, from a connection that is not the tested one "populate"
- * N: make N detached regions. "ask" ID, "settle" ID, "change" ID, "vanish" ID: send that signal. "acked"
- * ID: the last revocation acknowledged for it is returned. "forge" ID: send "ask" to every connection from
- * this one, which is not the daemon's.
+ * mock_tell - have the played daemon do something, from a connection that is not the tested one
+ *
+ * "populate" N: make N detached regions. "ask" ID, "ask 5" ID, "settle" ID, "settle 5" ID, "gone" ID,
+ * "change" ID, "vanish" ID: send that signal to the subscriber and to who joined it, with revocation 3 or
+ * the given one. "degrade" ID: change its mode, and say so. "fill" ID: nobody may join it any more.
+ * "acked" ID: the last revocation acknowledged for it is returned; "joined" ID: 1 or 0; "revoked" ID: the
+ * number of its Revoke, or 0. "forge" ID: send "ask" to the subscriber from this connection, which is not
+ * the daemon's.
  */
 unsigned int mock_tell(const char *what, unsigned int id);
+
+/* The options of the last call that had some, as " key=value" each. Good until the next. */
+const char *mock_said(void);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-client-bus.c - the owner side and rdmaregctl against a played daemon on a private bus
- * (client-mock.h). argv[1]: rdmaregctl.
+ * test-client-bus.c - the owner side's context, regions and events against a played daemon on a private bus
+ * (client-mock.h).
  *
  * Nothing sleeps: every wait is a poll on the context's descriptor, as a user of the library would do it.
  */
@@ -9,9 +9,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <json-c/json.h>
-#include <poll.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,27 +17,9 @@
 #include <unistd.h>
 
 #include "client-mock.h"
-#include "rdmareg.h"
+#include "client-wait.h"
 
-static const char *ctl;
 static pid_t mock;
-
-/* The next event, waited for on the descriptor. */
-static struct rdmareg_event wait_event(struct rdmareg *c)
-{
-	struct rdmareg_event e = { .size = sizeof(e) };
-	struct pollfd fd = { .fd = rdmareg_get_fd(c), .events = POLLIN };
-
-	for (;;) {
-		int r = rdmareg_next_event(c, &e);
-
-		assert(r >= 0);
-		if (r > 0)
-			return e;
-		assert(poll(&fd, 1, 20000) == 1);
-		assert(rdmareg_dispatch(c) == 0);
-	}
-}
 
 static int new_file(void)
 {
@@ -53,7 +32,12 @@ static int new_file(void)
 static void test_register(void)
 {
 	struct rdmareg_register_options o = {
-		.size = sizeof(o), .policy = RDMAREG_POLICY_HOLD, .session = "job.7", .detached = 1
+		.size = sizeof(o),
+		.policy = RDMAREG_POLICY_HOLD,
+		.session = "job.7",
+		.detached = 1,
+		.arbitration = RDMAREG_ARBITRATE_PRE_CONTENT,
+		.grace_usec = RDMAREG_NO_GRACE,
 	};
 	struct rdmareg_export_options eo = {
 		.size = sizeof(eo), .access = RDMAREG_ACCESS_READ, .uses = 1, .expires_usec = 5
@@ -66,7 +50,10 @@ static void test_register(void)
 
 	assert(rdmareg_open(NULL, &c) == 0);
 	assert(rdmareg_register(c, fd, 4096, 8192, RDMAREG_ACCESS_READ_WRITE, &o, &region) == 0);
+	assert(!strcmp(mock_said(),
+		       " policy=hold grace_usec=0 arbitration=pre-content session=job.7 detached=1"));
 	assert(rdmareg_region_get_info(region, &info) == 0);
+	assert(info.refuses == 1 && info.clients == 0 && !*info.degraded && info.grace_usec == 0);
 	assert(info.id == rdmareg_region_id(region) && info.offset == 4096 && info.length == 8192 &&
 	       info.rkey == 0x1234);
 	assert(info.state == RDMAREG_STATE_LIVE &&
@@ -109,6 +96,9 @@ static void test_refusals(void)
 	assert(rdmareg_register(c, fd, 0, 13, RDMAREG_ACCESS_READ, NULL, &region) == -EDQUOT);
 	assert(rdmareg_register(c, fd, 0, 0, RDMAREG_ACCESS_UNKNOWN, NULL, &region) == -EINVAL);
 	assert(rdmareg_register(c, fd, 0, 0, RDMAREG_ACCESS_READ, &o, &region) == -EINVAL);
+	o = (struct rdmareg_register_options){ .size = sizeof(o), .arbitration = 9 };
+	assert(rdmareg_register(c, fd, 0, 0, RDMAREG_ACCESS_READ, &o, &region) == -EINVAL);
+	assert(strstr(rdmareg_last_error(), "auto or pre-content"));
 	assert(rdmareg_register(c, -1, 0, 0, RDMAREG_ACCESS_READ, NULL, &region) == -EBADF);
 	assert(rdmareg_register(c, 987, 0, 0, RDMAREG_ACCESS_READ, NULL, &region) < 0);
 	assert(region == (void *)1);
@@ -208,94 +198,10 @@ static void test_daemon_dies(void)
 	close(fd);
 }
 
-/* Runs rdmaregctl; its standard output goes to @output. */
-static int run_ctl(const char *arguments, char *output, size_t bytes)
-{
-	char command[1024];
-	size_t n;
-	FILE *f;
-	int status;
-
-	snprintf(command, sizeof(command), "'%s' %s 2>&1", ctl, arguments);
-	f = popen(command, "r");
-	assert(f);
-	n = fread(output, 1, bytes - 1, f);
-	output[n] = 0;
-	status = pclose(f);
-	assert(WIFEXITED(status));
-	fprintf(stderr, "%s: %d\n%.400s\n", arguments, WEXITSTATUS(status),
-		output); /* shown by meson when something fails */
-	return WEXITSTATUS(status);
-}
-
-static void test_ctl(void)
-{
-	static char out[1 << 20];
-	json_object *o;
-
-	assert(run_ctl("--json register /proc/self/exe --access r --session s.1 --grace 2s --export", out,
-		       sizeof(out)) == 0);
-	o = json_tokener_parse(out);
-	assert(o && json_object_get_uint64(json_object_object_get(o, "id")) == 2);
-	assert(!strcmp(json_object_get_string(json_object_object_get(o, "arbitration_mode")),
-		       "layout-lease"));
-	assert(json_object_get_boolean(json_object_object_get(o, "detached")));
-	assert(strstr(json_object_get_string(json_object_object_get(o, "ticket")), "rdmareg://"));
-	json_object_put(o);
-	assert(run_ctl("register /proc/self/exe --access r --offset 999", out, sizeof(out)) == 1 &&
-	       strstr(out, "round it down"));
-	assert(run_ctl("register /nonexistent", out, sizeof(out)) == 3);
-	assert(run_ctl("register /proc/self/exe --policy never", out, sizeof(out)) == 2);
-
-	mock_tell("populate", 400);
-	assert(run_ctl("list --json", out, sizeof(out)) == 0);
-	o = json_tokener_parse(out);
-	assert(o && json_object_array_length(o) == 402);
-	json_object_put(o);
-	assert(run_ctl("list --session s.1", out, sizeof(out)) == 0 && strstr(out, "ARBITRATION") &&
-	       strstr(out, "s.1"));
-	assert(run_ctl("list --session s.1 --no-legend", out, sizeof(out)) == 0 &&
-	       !strstr(out, "ARBITRATION"));
-	assert(run_ctl("list --state bogus", out, sizeof(out)) == 2);
-	assert(run_ctl("show 2", out, sizeof(out)) == 0 && strstr(out, "0x1234"));
-	assert(run_ctl("show 2 --json", out, sizeof(out)) == 0 && strstr(out, "\"revocation\":{\"id\":0"));
-	assert(run_ctl("show 900", out, sizeof(out)) == 3);
-	assert(run_ctl("show 0", out, sizeof(out)) == 2);
-	assert(run_ctl("export 2 --uses 1 --expires 1h", out, sizeof(out)) == 0 &&
-	       !strncmp(out, "rdmareg://", 10));
-	assert(run_ctl("prefetch 2 --length 4K", out, sizeof(out)) == 0);
-	assert(run_ctl("release 900 2 --json", out, sizeof(out)) == 3 && strstr(out, "{\"released\":[2]}"));
-	assert(run_ctl("--help", out, sizeof(out)) == 0 && strstr(out, "release ID..."));
-	assert(run_ctl("nonsense", out, sizeof(out)) == 2);
-}
-
-/* watch: what is there, then what happens; ends with the region. */
-static void test_watch(void)
-{
-	char command[256], line[4096];
-	FILE *f;
-
-	snprintf(command, sizeof(command), "'%s' watch 3 --json", ctl);
-	f = popen(command, "r");
-	assert(f && fgets(line, sizeof(line), f) && strstr(line, "\"event\":\"present\"") &&
-	       strstr(line, "\"valid_length\":4096"));
-	mock_tell("ask", 4);
-	mock_tell("ask", 3);
-	assert(fgets(line, sizeof(line), f) && strstr(line, "revocation-requested") &&
-	       strstr(line, "\"id\":3,"));
-	mock_tell("settle", 3);
-	assert(fgets(line, sizeof(line), f) && strstr(line, "\"outcome\":\"truncated\""));
-	mock_tell("vanish", 3);
-	assert(fgets(line, sizeof(line), f) && strstr(line, "\"event\":\"removed\""));
-	assert(!fgets(line, sizeof(line), f) && pclose(f) == 0);
-}
-
-int main(int argc, char **argv)
+int main(void)
 {
 	struct rdmareg *c = NULL;
 
-	assert(argc == 2);
-	ctl = argv[1];
 	/* A library's user may have closed anything; a test may not hang for ever. */
 	alarm(60);
 	setenv("RDMAREG_BUS_ADDRESS", "unix:path=/nonexistent", 1);
@@ -308,8 +214,6 @@ int main(int argc, char **argv)
 	test_list();
 	test_events();
 	test_daemon_dies();
-	test_ctl();
-	test_watch();
 	mock_daemon_stop(mock);
 	mock_bus_stop();
 	return 0;

@@ -106,6 +106,39 @@ static void test_revocations(void)
 	end();
 }
 
+/* Demands that follow each other before anything is settled: the newest is what there is. */
+static void test_superseded(void)
+{
+	struct rdmareg_peer_event e;
+
+	begin();
+	take(WIRE_REVOCATION_ASKED, 5, 1 << 20);
+	take(WIRE_LENGTH_CHANGED, 0, 9000);
+	take(WIRE_REVOCATION_ASKED, 8, 1 << 20);
+	assert(peer.revocation.id == 8 && !peer.acknowledged);
+	/* Nobody saw the first: it is not worth seeing any more. An acknowledgement of it is refused. */
+	e = next();
+	assert(e.type == RDMAREG_PEER_EVENT_ASKED && e.revocation.id == 8);
+	assert(next().type == RDMAREG_PEER_EVENT_LENGTH_CHANGED && !readable());
+	assert(rdmareg_peer_acknowledge(&peer, 5) == -ESTALE && strstr(rdmareg_last_error(), "newest"));
+
+	/* Acknowledged, and yet something newer: it is not acknowledged, and its event is one of its own. */
+	peer.acknowledged = true;
+	take(WIRE_REVOCATION_ASKED, 9, 1 << 20);
+	take(WIRE_REVOCATION_ASKED, 7, 1 << 20);
+	assert(peer.revocation.id == 9 && !peer.acknowledged && next().revocation.id == 9 && !readable());
+	/* The settling of a number that never came here is that of all below it. */
+	take(WIRE_REVOCATION_SETTLED, 12, 1 << 20);
+	assert(!peer.revocation.id && next().type == RDMAREG_PEER_EVENT_SETTLED);
+	/* The event of one that was settled stays, also when the next follows at once. */
+	take(WIRE_REVOCATION_ASKED, 13, 1 << 20);
+	take(WIRE_REVOCATION_SETTLED, 13, 1 << 20);
+	take(WIRE_REVOCATION_ASKED, 14, 1 << 20);
+	assert(next().revocation.id == 13 && next().type == RDMAREG_PEER_EVENT_SETTLED &&
+	       next().revocation.id == 14);
+	end();
+}
+
 static void test_ring(void)
 {
 	struct rdmareg_peer_event e = { .size = sizeof(e) };
@@ -151,6 +184,7 @@ static void test_callback(void)
 int main(void)
 {
 	test_revocations();
+	test_superseded();
 	test_ring();
 	test_callback();
 	return 0;

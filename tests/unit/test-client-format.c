@@ -54,6 +54,28 @@ static const struct {
 };
 
 static const struct {
+	const char *text;
+	int r;
+	struct range range;
+} ranges[] = {
+	{ "0:4096", 0, { 0, 4096 } },
+	{ "64K:2M", 0, { 65536, 2u << 20 } },
+	{ "0:18446744073709551615", 0, { 0, UINT64_MAX } },
+	{ "1:18446744073709551615", -ERANGE, { 0 } },
+	{ "16777216T:1", -ERANGE, { 0 } },
+	{ "", -EINVAL, { 0 } },
+	{ ":", -EINVAL, { 0 } },
+	{ "4096", -EINVAL, { 0 } },
+	{ "4096:", -EINVAL, { 0 } },
+	{ ":4096", -EINVAL, { 0 } },
+	{ "0:0", -EINVAL, { 0 } },
+	{ "0:-1", -EINVAL, { 0 } },
+	{ "0:1:2", -EINVAL, { 0 } },
+	{ "0 :1", -EINVAL, { 0 } },
+	{ "00000000000000000000000000000000000000000000000000:1", -EINVAL, { 0 } },
+};
+
+static const struct {
 	enum kind kind;
 	uint64_t value;
 	const char *text;
@@ -76,6 +98,12 @@ int main(void)
 
 		assert(r == readings[i].r);
 		assert(value == (r ? 12345 : readings[i].value));
+	}
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+		struct range range = { 1, 2 }, wanted = ranges[i].r ? range : ranges[i].range;
+
+		assert(parse_range(ranges[i].text, &range) == ranges[i].r);
+		assert(range.offset == wanted.offset && range.length == wanted.length);
 	}
 	for (size_t i = 0; i < sizeof(printings) / sizeof(printings[0]); i++)
 		assert(!strcmp(printings[i].kind == SIZE ? format_size(buffer, printings[i].value)

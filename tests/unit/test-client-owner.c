@@ -11,16 +11,12 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "rdmareg.h"
+#include "client-wait.h"
 
 #define GRACE_USEC 10000000ull
 
@@ -33,38 +29,15 @@ static uint64_t now_usec(void)
 }
 
 /* The next event of that type about that region; others are passed over. */
-static struct rdmareg_event wait_event(struct rdmareg *c, uint64_t region, enum rdmareg_event_type type)
+static struct rdmareg_event wait_for(struct rdmareg *c, uint64_t region, enum rdmareg_event_type type)
 {
-	struct rdmareg_event e = { .size = sizeof(e) };
-	struct pollfd fd = { .fd = rdmareg_get_fd(c), .events = POLLIN };
+	struct rdmareg_event e;
 
-	for (;;) {
-		while (rdmareg_next_event(c, &e) > 0) {
-			assert(e.type != RDMAREG_EVENT_DISCONNECTED && e.type != RDMAREG_EVENT_DAEMON_LOST);
-			if (e.type == type && e.region == region)
-				return e;
-		}
-		assert(poll(&fd, 1, 60000) == 1 && rdmareg_dispatch(c) == 0);
-	}
-}
-
-static pid_t begin_command(const char *command)
-{
-	pid_t pid = fork();
-
-	assert(pid >= 0);
-	if (!pid) {
-		execl("/bin/sh", "sh", "-c", command, (char *)NULL);
-		_exit(127);
-	}
-	return pid;
-}
-
-static void end_command(pid_t pid)
-{
-	int status;
-
-	assert(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	do {
+		e = wait_event(c);
+		assert(e.type != RDMAREG_EVENT_DISCONNECTED && e.type != RDMAREG_EVENT_DAEMON_LOST);
+	} while (e.type != type || e.region != region);
+	return e;
 }
 
 int main(int argc, char **argv)
@@ -102,7 +75,7 @@ int main(int argc, char **argv)
 	/* Asked without having subscribed; nobody waits for the grace once this one owner has acknowledged. */
 	begun = now_usec();
 	pid = begin_command(argv[2]);
-	e = wait_event(c, id, RDMAREG_EVENT_REVOCATION_REQUESTED);
+	e = wait_for(c, id, RDMAREG_EVENT_REVOCATION_REQUESTED);
 	assert(e.revocation.id && e.revocation.deadline_usec > now_usec());
 	assert(rdmareg_region_refresh(region) == 0 && rdmareg_region_get_info(region, &info) == 0);
 	assert(info.state == RDMAREG_STATE_DRAINING && info.revocation.id == e.revocation.id);
@@ -110,7 +83,7 @@ int main(int argc, char **argv)
 	assert(rdmareg_acknowledge(c, id, e.revocation.id) == 0);
 	end_command(pid);
 	assert(now_usec() - begun < GRACE_USEC);
-	e = wait_event(c, id, RDMAREG_EVENT_REVOCATION_SETTLED);
+	e = wait_for(c, id, RDMAREG_EVENT_REVOCATION_SETTLED);
 	assert(rdmareg_region_refresh(region) == 0 && rdmareg_region_get_info(region, &info) == 0);
 	assert(!info.revocation.id && info.valid_length == e.valid_length);
 
@@ -118,7 +91,7 @@ int main(int argc, char **argv)
 	assert(rdmareg_open(NULL, &other) == 0 && rdmareg_subscribe(other) == 0);
 	assert(rdmareg_lookup(other, id, &again) == 0);
 	rdmareg_close(c);
-	wait_event(other, id, RDMAREG_EVENT_REGION_REMOVED);
+	wait_for(other, id, RDMAREG_EVENT_REGION_REMOVED);
 	assert(rdmareg_region_refresh(again) == -ENOENT);
 	rdmareg_close(other);
 	puts("ok");

@@ -11,16 +11,14 @@
 #undef NDEBUG
 #include <assert.h>
 #include <errno.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "rdmareg.h"
+#include "client-wait.h"
 
 #define BYTES (3u << 20)
 
@@ -51,7 +49,7 @@ static struct rdmareg_peer_info info_of(struct rdmareg_peer *p)
 }
 
 /* The next event of that type; others are passed over. */
-static struct rdmareg_peer_event wait_event(struct rdmareg_peer *p, enum rdmareg_peer_event_type type)
+static struct rdmareg_peer_event wait_for(struct rdmareg_peer *p, enum rdmareg_peer_event_type type)
 {
 	struct rdmareg_peer_event e = { .size = sizeof(e) };
 	struct pollfd fd = { .fd = rdmareg_peer_get_fd(p), .events = POLLIN };
@@ -134,31 +132,12 @@ static void test_zero_copy(void)
 	rdmareg_peer_close(p); /* and the other buffer */
 }
 
-static pid_t begin_command(void)
-{
-	pid_t pid = fork();
-
-	assert(pid >= 0);
-	if (!pid) {
-		execl("/bin/sh", "sh", "-c", command, (char *)NULL);
-		_exit(127);
-	}
-	return pid;
-}
-
-static void end_command(pid_t pid)
-{
-	int status;
-
-	assert(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0);
-}
-
 /* By hand: transfers stop, the program acknowledges, waits, goes on over the same connection. */
 static void test_return(void)
 {
 	struct rdmareg_peer *p = connect_peer(RDMAREG_ACCESS_READ_WRITE, RDMAREG_ON_REVOCATION_RETURN, 0);
 	struct rdmareg_peer_event e;
-	pid_t pid = begin_command();
+	pid_t pid = begin_command(command);
 	int64_t n;
 
 	do {
@@ -166,14 +145,14 @@ static void test_return(void)
 		assert(n == -EAGAIN || (n >= 0 && n % 4096 == 0));
 	} while (n != -EAGAIN);
 	assert(info_of(p).revocation.id && !info_of(p).acknowledged);
-	e = wait_event(p, RDMAREG_PEER_EVENT_ASKED);
+	e = wait_for(p, RDMAREG_PEER_EVENT_ASKED);
 	assert(e.revocation.id == info_of(p).revocation.id && e.revocation.deadline_usec && e.seen_usec);
 	assert(rdmareg_peer_acknowledge(p, e.revocation.id + 1) == -ESTALE);
 	assert(rdmareg_peer_acknowledge(p, e.revocation.id) == 0 &&
 	       rdmareg_peer_acknowledge(p, e.revocation.id) == 0);
 	if (info_of(p).revocation.id)
 		assert(rdmareg_peer_read(p, got, 4096, 0) == -EAGAIN || !info_of(p).revocation.id);
-	e = wait_event(p, RDMAREG_PEER_EVENT_SETTLED);
+	e = wait_for(p, RDMAREG_PEER_EVENT_SETTLED);
 	assert(e.outcome == RDMAREG_OUTCOME_RESTORED && e.valid_length == info_of(p).valid_length &&
 	       !info_of(p).revocation.id);
 	assert(rdmareg_peer_write(p, sent, 1 << 20, 0) == 1 << 20);
@@ -187,12 +166,12 @@ static void test_yield(bool idle)
 {
 	struct rdmareg_peer *p = connect_peer(RDMAREG_ACCESS_READ_WRITE, RDMAREG_ON_REVOCATION_YIELD, 0);
 	struct rdmareg_peer_event e = { .size = sizeof(e) };
-	pid_t pid = begin_command();
+	pid_t pid = begin_command(command);
 	bool asked = false, acknowledged = false;
 
 	if (idle) {
-		wait_event(p, RDMAREG_PEER_EVENT_ACKNOWLEDGED);
-		wait_event(p, RDMAREG_PEER_EVENT_SETTLED);
+		wait_for(p, RDMAREG_PEER_EVENT_ACKNOWLEDGED);
+		wait_for(p, RDMAREG_PEER_EVENT_SETTLED);
 	} else {
 		do {
 			assert(rdmareg_peer_write(p, sent, 1 << 20, 0) == 1 << 20);
@@ -214,7 +193,7 @@ static void test_ignore(void)
 {
 	struct rdmareg_peer *p = connect_peer(RDMAREG_ACCESS_READ_WRITE, RDMAREG_ON_REVOCATION_IGNORE, 0);
 	struct rdmareg_peer_event e;
-	pid_t pid = begin_command();
+	pid_t pid = begin_command(command);
 	int64_t n;
 
 	do
@@ -224,7 +203,7 @@ static void test_ignore(void)
 	assert(!info_of(p).connected && rdmareg_peer_read(p, got, 1, 0) == -ESTALE &&
 	       rdmareg_peer_flush(p, 0) == -ESTALE);
 	assert(rdmareg_peer_acknowledge(p, 1) == -ESTALE);
-	e = wait_event(p, RDMAREG_PEER_EVENT_DISCONNECTED);
+	e = wait_for(p, RDMAREG_PEER_EVENT_DISCONNECTED);
 	assert(e.error == -ESTALE && rdmareg_peer_dispatch(p) == 0 && rdmareg_peer_next_event(p, &e) == 0);
 	end_command(pid);
 	rdmareg_peer_close(p);

@@ -14,6 +14,7 @@
 #include "peer.h"
 #include "util.h"
 #include "wire.h"
+#include "words.h"
 
 static struct wire_accept good_accept(void)
 {
@@ -118,7 +119,7 @@ static void test_bus_errors(void)
 		RDMAREG_ERROR_INVALID_FILE,	  RDMAREG_ERROR_INVALID_RANGE,	RDMAREG_ERROR_INVALID_OPTION,
 		RDMAREG_ERROR_ACCESS_DENIED,	  RDMAREG_ERROR_LIMIT_EXCEEDED, RDMAREG_ERROR_NO_SUCH_REGION,
 		RDMAREG_ERROR_NO_SUCH_REVOCATION, RDMAREG_ERROR_NO_ADAPTER,	RDMAREG_ERROR_BUSY,
-		RDMAREG_ERROR_KEEPER_LOST,	  RDMAREG_ERROR_FAILED,
+		RDMAREG_ERROR_KEEPER_LOST,	  RDMAREG_ERROR_TIMEOUT,	RDMAREG_ERROR_FAILED,
 	};
 	sd_bus_error e =
 		SD_BUS_ERROR_MAKE_CONST(RDMAREG_ERROR_LIMIT_EXCEEDED, "too many; see RegionsPerTenant=");
@@ -180,6 +181,19 @@ static void test_words(void)
 	assert(!strcmp(rdmareg_policy_name(RDMAREG_POLICY_HOLD), "hold"));
 	assert(!strcmp(rdmareg_cause_name(RDMAREG_CAUSED_BY_OPEN_TRUNCATE), "open-truncate"));
 	assert(!strcmp(rdmareg_outcome_name(RDMAREG_OUTCOME_GONE), "gone"));
+	assert(!strcmp(rdmareg_arbitration_name(RDMAREG_ARBITRATION_PRE_CONTENT), "pre-content"));
+	assert(!strcmp(rdmareg_cause_name(RDMAREG_CAUSED_BY_UNKNOWN), "unknown"));
+	assert(!strcmp(rdmareg_cause_name(RDMAREG_CAUSED_BY_SYNC), "sync"));
+	assert(!strcmp(rdmareg_cause_name(RDMAREG_CAUSED_BY_SYNC + 1), "unknown"));
+	assert(!strcmp(rdmareg_holder_kind_name(RDMAREG_HOLDER_NONE), "none"));
+	assert(!strcmp(rdmareg_holder_kind_name(0), "unknown"));
+	assert(!strcmp(rdmareg_durable_name(RDMAREG_DURABLE_STORAGE), "storage"));
+	assert(!strcmp(rdmareg_arbitrate_name(RDMAREG_ARBITRATE_AUTO), "auto"));
+	assert(rdmareg_arbitrate_from_name("pre-content") == RDMAREG_ARBITRATE_PRE_CONTENT);
+	assert(rdmareg_arbitrate_from_name("layout-lease") == 0 && rdmareg_arbitrate_from_name(NULL) == 0);
+	assert(word_value(WORDS_CAUSE, "sync") == RDMAREG_CAUSED_BY_SYNC &&
+	       word_value(WORDS_CAUSE, "x") == 0);
+	assert(word_value(WORDS_DURABLE, "nothing") == RDMAREG_DURABLE_NOTHING);
 }
 
 int main(void)

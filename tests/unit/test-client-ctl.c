@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * test-client-ctl.c - the verbs of rdmaregctl that do something and end, against a played daemon
+ * (client-mock.h). argv[1]: rdmaregctl.
+ */
+#undef NDEBUG
+#include <assert.h>
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "client-mock.h"
+
+static const char *ctl;
+static char out[1 << 20];
+
+/* What is wrong is said, with the right status, and nothing was changed by it. */
+static const struct {
+	const char *arguments;
+	int status;
+	const char *said;
+} bad[] = {
+	{ "", 2, "no verb" },
+	{ "nonsense", 2, "no such verb" },
+	{ "register", 2, "usage" },
+	{ "register /proc/self/exe --access r --offset 999", 1, "round it down" },
+	{ "register /nonexistent", 3, "No such file" },
+	{ "register /proc/self/exe --policy never", 2, "follow|yield|hold is wanted" },
+	{ "register /proc/self/exe --arbitration layout-lease", 2, "auto|pre-content is wanted" },
+	{ "register /proc/self/exe --grace 1d", 2, "TIME is wanted" },
+	{ "list --state bogus", 2, "STATE is wanted" },
+	{ "show 900", 3, "there is no region 900" },
+	{ "show 0", 2, "not the number of a region" },
+	{ "export 2 --expires 0", 2, "a time above 0" },
+	{ "set", 2, "usage" },
+	{ "set 2", 2, "nothing to change" },
+	{ "set x --policy hold", 2, "not the number of a region" },
+	{ "set 900 --policy hold", 3, "there is no region" },
+	{ "set 2 --policy", 2, "needs an argument" },
+	{ "set 2 --policy sometimes", 2, "follow|yield|hold is wanted" },
+	{ "set 2 --arbitration none", 2, "auto|pre-content is wanted" },
+	{ "set 2 --grace -1s", 2, "TIME is wanted" },
+	{ "set 2 3 --policy hold", 2, "usage" },
+	{ "revoke", 2, "usage" },
+	{ "revoke seven", 2, "not the number of a region" },
+	{ "revoke 900", 3, "there is no region" },
+	{ "revoke 2 --for 0", 2, "a time above 0" },
+	{ "revoke 2 --range 4096", 2, "OFFSET:LENGTH is wanted" },
+	{ "revoke 2 --range 0:99999999999999999999", 2, "a smaller number" },
+	{ "revoke 2 --range 1G:4K", 1, "not inside the region" },
+	{ "revoke 2 --limit 1s", 2, "no such option" },
+	{ "sync", 2, "usage" },
+	{ "sync 0", 2, "not the number of a region" },
+	{ "sync 900", 3, "there is no region" },
+	{ "sync 2 --limit 0", 2, "a time above 0" },
+	{ "sync 2 --limit 99999999999999h", 2, "a smaller number" },
+	{ "sync 2 --limit 1us", 1, "the storage took too long" },
+	{ "sync 2 --limit 2us", 1, "makes no sense" },
+	{ "sync 2 --limit 3us", 1, "makes no sense" },
+	{ "evict", 2, "usage" },
+	{ "evict /nonexistent", 3, "No such file" },
+	{ "evict /proc/self/exe/x", 3, "Not a directory" },
+	{ "evict / /tmp", 2, "usage" },
+	{ "evict / --grace soon", 2, "TIME is wanted" },
+	{ "evict / --grace 1us", 4, "/: evicting" },
+	{ "who", 2, "usage" },
+	{ "who /nonexistent", 3, "No such file" },
+	{ "who /", 1, "/: looking for holders" },
+	{ "who / --verbose", 2, "no such option" },
+	{ "join", 2, "usage" },
+	{ "join -- -7", 2, "not the number of a region" },
+	{ "join 900", 3, "there is no region" },
+};
+
+/* Runs rdmaregctl; what it says on either channel goes to @out. */
+static int run_ctl(const char *arguments)
+{
+	char command[1024];
+	size_t n;
+	FILE *f;
+	int status;
+
+	snprintf(command, sizeof(command), "'%s' %s 2>&1 </dev/null", ctl, arguments);
+	f = popen(command, "r");
+	assert(f);
+	n = fread(out, 1, sizeof(out) - 1, f);
+	out[n] = 0;
+	status = pclose(f);
+	assert(WIFEXITED(status));
+	/* Shown when something fails. */
+	fprintf(stderr, "%s: %d\n%.400s\n", arguments, WEXITSTATUS(status), out);
+	return WEXITSTATUS(status);
+}
+
+static bool says(const char *text)
+{
+	return strstr(out, text);
+}
+
+static void test_regions(void)
+{
+	json_object *o;
+
+	assert(run_ctl("--json register /proc/self/exe --access r --session s.1 --grace 2s --export "
+		       "--arbitration pre-content") == 0);
+	o = json_tokener_parse(out);
+	assert(o && json_object_get_uint64(json_object_object_get(o, "id")) == 1);
+	assert(!strcmp(json_object_get_string(json_object_object_get(o, "arbitration_mode")),
+		       "layout-lease"));
+	assert(json_object_get_boolean(json_object_object_get(o, "detached")));
+	assert(!json_object_get_boolean(json_object_object_get(o, "refuses")));
+	assert(json_object_get_uint64(json_object_object_get(o, "grace_usec")) == 2000000);
+	assert(strstr(json_object_get_string(json_object_object_get(o, "ticket")), "rdmareg://"));
+	json_object_put(o);
+	assert(run_ctl("register /proc/self/exe --access r --grace 0 --arbitration pre-content") == 0);
+	assert(says("region      2") && says("arbitration layout-lease (played)") && says("0s grace"));
+	assert(strstr(mock_said(), " grace_usec=0 arbitration=pre-content"));
+
+	mock_tell("populate", 400);
+	mock_tell("degrade", 4);
+	assert(run_ctl("list --json") == 0);
+	o = json_tokener_parse(out);
+	assert(o && json_object_array_length(o) == 402);
+	json_object_put(o);
+	assert(run_ctl("list --session s.1") == 0 && says("ARBITRATION") && says("CLIENTS") && says("s.1"));
+	assert(run_ctl("list --session s.1 --no-legend") == 0 && !says("ARBITRATION"));
+	assert(run_ctl("list") == 0 && says("notify-only,degraded"));
+	assert(run_ctl("show 4") == 0 && says("process 17 had it open before") && says("clients"));
+	assert(run_ctl("show 4 --json") == 0 && says("\"degraded\":\"process 17"));
+	assert(run_ctl("show 2") == 0 && says("0x1234") && !says("degraded"));
+	assert(run_ctl("show 2 --json") == 0 && says("\"revocation\":{\"id\":0"));
+	assert(run_ctl("export 2 --uses 1 --expires 1h") == 0 && !strncmp(out, "rdmareg://", 10));
+	assert(run_ctl("prefetch 2 --length 4K") == 0);
+	assert(run_ctl("--help") == 0 && says("release ID...") && says("revoke ID [-- COMMAND...]"));
+}
+
+static void test_set(void)
+{
+	assert(run_ctl("set 2 --policy hold --grace 3s --arbitration auto") == 0);
+	assert(!strcmp(mock_said(), " policy=hold grace_usec=3000000 arbitration=auto"));
+	assert(says("policy      hold, 3s grace, refuses"));
+	assert(run_ctl("set 2 --grace 0 --json") == 0 && !strcmp(mock_said(), " grace_usec=0"));
+	assert(says("\"policy\":\"hold\"") && says("\"refuses\":true") && says("\"grace_usec\":0"));
+	assert(run_ctl("list") == 0 && says("layout-lease,refuses"));
+	assert(run_ctl("set 2 --policy yield") == 0 && !says("refuses"));
+}
+
+static void test_sync(void)
+{
+	assert(run_ctl("sync 3 --grace 0 --limit 5s") == 0 &&
+	       !strcmp(mock_said(), " grace_usec=0 limit_usec=5000000"));
+	assert(says("durable      storage") && says("valid length 4K") && says("revocation   "));
+	assert(run_ctl("sync 3 --json") == 0 && !*mock_said());
+	assert(says("\"id\":3") && says("\"durable\":\"storage\"") && says("\"valid_length\":4096"));
+}
+
+static void test_who(const char *full, const char *empty, const char *odd)
+{
+	char command[256];
+	json_object *o, *second;
+
+	snprintf(command, sizeof(command), "who %s", full);
+	assert(run_ctl(command) == 0 && says("PID/PEER") && says("4711") &&
+	       says("/system.slice/job.service"));
+	assert(says("10.0.0.2") && says("3: sync of 4K at 0") && says("unknown"));
+	snprintf(command, sizeof(command), "who %s --json", full);
+	assert(run_ctl(command) == 0);
+	o = json_tokener_parse(out);
+	assert(o && json_object_array_length(o) == 3);
+	second = json_object_array_get_idx(o, 1);
+	assert(!strcmp(json_object_get_string(json_object_object_get(second, "access")), "rw"));
+	assert(json_object_get_uint64(
+		       json_object_object_get(json_object_object_get(second, "asked"), "id")) == 3);
+	json_object_put(o);
+	snprintf(command, sizeof(command), "who %s --no-legend", empty);
+	assert(run_ctl(command) == 0 && !*out);
+	snprintf(command, sizeof(command), "who %s --json", empty);
+	assert(run_ctl(command) == 0 && !strcmp(out, "[]\n"));
+	snprintf(command, sizeof(command), "who %s", odd);
+	assert(run_ctl(command) == 1 && says("makes no sense"));
+}
+
+static void new_file(char *name, size_t bytes)
+{
+	int fd = mkstemp(name);
+
+	assert(fd >= 0 && ftruncate(fd, (off_t)bytes) == 0 && close(fd) == 0);
+}
+
+int main(int argc, char **argv)
+{
+	char full[] = "/tmp/rdmareg-who-XXXXXX", empty[] = "/tmp/rdmareg-who-XXXXXX",
+	     odd[] = "/tmp/rdmareg-who-XXXXXX";
+	pid_t mock;
+
+	assert(argc == 2);
+	ctl = argv[1];
+	alarm(80);
+	if (mock_bus_start())
+		return 77;
+	mock = mock_daemon_start();
+	test_regions();
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert(run_ctl(bad[i].arguments) == bad[i].status && says(bad[i].said));
+	assert(mock_tell("revoked", 2) == 0 && mock_tell("joined", 2) == 0);
+	test_set();
+	test_sync();
+	new_file(full, 4096);
+	new_file(empty, 0);
+	new_file(odd, 13);
+	test_who(full, empty, odd);
+	unlink(full);
+	unlink(empty);
+	unlink(odd);
+	assert(run_ctl("release 900 2 --json") == 3 && says("{\"released\":[2]}"));
+	assert(run_ctl("evict /tmp --grace 0") == 0 && !strcmp(out, "401 regions taken down\n"));
+	assert(!strcmp(mock_said(), " grace_usec=0"));
+	assert(run_ctl("evict /tmp --json") == 0 && !strcmp(out, "{\"regions\":0}\n"));
+	mock_daemon_stop(mock);
+	assert(run_ctl("list") == 1 && says("not running"));
+	mock_bus_stop();
+	return 0;
+}
