@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* gate.c - see gate.h: the group of fanotify(7), its marks, and reading its events. */
+#include "arbiter/gate.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "arbiter/gate-fanotify.h"
+#include "arbiter/gate-internal.h"
+#include "arbiter/gate-task.h"
+#include "util/cleanup.h"
+#include "util/deadman.h"
+#include "util/log.h"
+
+/* What is asked about; and what tells, while somebody is at work, that the call is over (fsnotify comes last in each of them). */
+#define ASKED (FAN_PRE_ACCESS | FAN_OPEN_PERM)
+#define ENDS (FAN_ACCESS | FAN_MODIFY)
+
+/*
+ * The kernel opens the file for each event, at the expense of this process, and refuses the caller (EPERM) if it has no descriptor left. So
+ * not too many at a time.
+ */
+#define BYTES_PER_READ 2048
+
+static int explain(char *why, size_t size, int error, const char *text)
+{
+	snprintf(why, size, "%s", text);
+	return error;
+}
+
+static struct gate_file *find(struct gate *g, uint64_t device, uint64_t inode)
+{
+	struct gate_file *f;
+
+	LIST_FOREACH(f, &g->files[(device ^ inode) % GATE_BUCKETS], bucket)
+	if (f->device == device && f->inode == inode)
+		return f;
+	return NULL;
+}
+
+void gate_respond(struct gate *g, int event_fd, int error)
+{
+	struct fanotify_response r = { .fd = event_fd,
+				       .response = error ? FAN_DENY_ERRNO(error) : FAN_ALLOW };
+
+	/* one of the errors that the kernel does not know here: then it is EPERM */
+	if (write(g->fd, &r, sizeof(r)) < 0 && errno == EINVAL && error) {
+		r.response = FAN_DENY;
+		if (write(g->fd, &r, sizeof(r)) < 0)
+			log_error("gate: the kernel takes no answer: %m");
+	}
+	close(event_fd);
+}
+
+void gate_report_ends(struct gate *g, const struct gate_file *f, bool on)
+{
+	/* without it the ends are found by looking (gate-passage.c), only later */
+	if (fanotify_mark(g->fd, on ? FAN_MARK_ADD : FAN_MARK_REMOVE, ENDS, f->fd, NULL) < 0)
+		log_debug("gate: cannot change a mark: %m");
+}
+
+static void find_range(const struct fanotify_event_metadata *m, struct gate_event *e)
+{
+	const char *at = (const char *)m + m->metadata_len, *end = (const char *)m + m->event_len;
+	struct gate_range_record r;
+
+	while (end - at >= (ptrdiff_t)sizeof(r.header)) {
+		memcpy(&r.header, at, sizeof(r.header));
+		if (r.header.len < sizeof(r.header) || r.header.len > end - at)
+			return;
+		if (r.header.info_type == FAN_EVENT_INFO_TYPE_RANGE && r.header.len >= sizeof(r)) {
+			memcpy(&r, at, sizeof(r));
+			e->has_range = true;
+			e->offset = r.offset;
+			e->count = r.count;
+		}
+		at += r.header.len;
+	}
+}
+
+static void take_event(struct gate *g, const struct fanotify_event_metadata *m)
+{
+	struct gate_event e = { .mask = m->mask };
+	struct gate_file *f = NULL;
+	struct stat st;
+
+	if (m->fd < 0)
+		return; /* the queue has no limit, so none is lost; nothing else comes without a descriptor */
+	if (fstat(m->fd, &st) == 0)
+		f = find(g, st.st_dev, st.st_ino);
+	if (!(m->mask & ASKED)) {
+		close(m->fd);
+		if (f)
+			passage_call_ended(g, f, m->pid);
+		return;
+	}
+	if (!f || m->pid == getpid()) { /* the mark was taken away meanwhile; or our own */
+		gate_respond(g, m->fd, 0);
+		return;
+	}
+	e.size = (uint64_t)st.st_size;
+	e.can_share = f->can_share;
+	find_range(m, &e);
+	passage_event(g, f, &e, m->pid, m->fd);
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *userdata)
+{
+	char buffer[BYTES_PER_READ] __attribute__((aligned(8)));
+	const struct fanotify_event_metadata *m = (const void *)buffer;
+	struct gate *g = userdata;
+	ssize_t n = read(fd, buffer, sizeof(buffer));
+
+	(void)what;
+	if (n < 0) {
+		if (errno != EAGAIN && errno != EINTR)
+			log_error("gate: cannot read events: %m; who waited was refused");
+		return;
+	}
+	for (; FAN_EVENT_OK(m, n); m = FAN_EVENT_NEXT(m, n))
+		take_event(g, m);
+}
+
+/* Whether the kernel knows the events and lets us see what others do: better refused here than misjudged later. */
+static int probe(struct gate *g, char *why, size_t size)
+{
+	_cleanup_(closep) int memory = memfd_create("gate", MFD_CLOEXEC), task = -1;
+	struct gate_call call;
+	int r;
+
+	if (memory < 0)
+		return explain(why, size, -errno, "cannot look whether this kernel has pre-content events");
+	/* memory has none, so a kernel that knows them says that they are not supported; another one that there is no such event */
+	if (fanotify_mark(g->fd, FAN_MARK_ADD, FAN_PRE_ACCESS, memory, NULL) < 0 && errno != EOPNOTSUPP)
+		return explain(
+			why, size, -EOPNOTSUPP,
+			"this kernel has no pre-content events: they need Linux 6.14 with CONFIG_FANOTIFY_ACCESS_PERMISSIONS");
+	task = gate_task_open(1);
+	r = task < 0 ? task : gate_task_call(task, &call);
+	if (r == -EPERM || r == -EACCES)
+		return explain(
+			why, size, -EPERM,
+			"pre-content events need CAP_SYS_PTRACE, to see what those who wait want to do");
+	if (r == -ENOENT)
+		return explain(
+			why, size, -EOPNOTSUPP,
+			"this kernel has no /proc/PID/syscall (CONFIG_HAVE_ARCH_TRACEHOOK), without which reading cannot be told from punching");
+	return 0;
+}
+
+int gate_new(struct gate **ret, struct event_base *base, const struct gate_limits *limits,
+	     const struct gate_ops *ops, void *userdata, char *why, size_t why_size)
+{
+	_cleanup_(gate_freep) struct gate *g = calloc(1, sizeof(*g));
+	int r;
+
+	if (!g)
+		return explain(why, why_size, -ENOMEM, "out of memory");
+	g->base = base;
+	g->limits = *limits;
+	g->ops = ops;
+	g->userdata = userdata;
+	g->fd = -1;
+	TAILQ_INIT(&g->passages);
+	/*
+	 * An event that does not fit into the queue would let its caller through unseen: no limit on the queue; who waits is in it once. A lease
+	 * on the file must not stop us when the kernel opens it: O_NONBLOCK.
+	 */
+	g->fd = fanotify_init(FAN_CLASS_PRE_CONTENT | FAN_CLOEXEC | FAN_NONBLOCK | FAN_REPORT_TID |
+				      FAN_UNLIMITED_QUEUE,
+			      O_RDONLY | O_LARGEFILE | O_CLOEXEC | O_NONBLOCK);
+	if (g->fd < 0 && errno == EPERM)
+		return explain(why, why_size, -EPERM, "pre-content events need CAP_SYS_ADMIN");
+	if (g->fd < 0 && errno == EMFILE)
+		return explain(why, why_size, -EMFILE,
+			       "no descriptor, or no fanotify group (fs.fanotify.max_user_groups), is left");
+	if (g->fd < 0 && errno == ENOMEM)
+		return explain(why, why_size, -ENOMEM, "out of memory");
+	if (g->fd < 0)
+		return explain(why, why_size, -EOPNOTSUPP,
+			       "this kernel has no pre-content events (fanotify)");
+	r = probe(g, why, why_size);
+	if (r < 0)
+		return r;
+	g->readable = event_new(base, g->fd, EV_READ | EV_PERSIST, on_readable, g);
+	if (!g->readable || event_add(g->readable, NULL) < 0 || passages_init(g) < 0)
+		return explain(why, why_size, -ENOMEM, "out of memory");
+	*ret = steal_pointer(g);
+	return 0;
+}
+
+static void free_file(struct gate *g, struct gate_file *f)
+{
+	LIST_REMOVE(f, bucket);
+	g->n_files--;
+	close(f->fd);
+	free(f);
+	if (!g->n_files)
+		g->deadman = deadman_free(g->deadman);
+}
+
+struct gate *gate_free(struct gate *g)
+{
+	if (!g)
+		return NULL;
+	passages_deinit(g);
+	for (size_t i = 0; i < GATE_BUCKETS; i++)
+		while (!LIST_EMPTY(&g->files[i]))
+			free_file(g, LIST_FIRST(&g->files[i]));
+	if (g->readable)
+		event_free(g->readable);
+	closep(&g->fd); /* the kernel lets through who has not been read yet */
+	free(g);
+	return NULL;
+}
+
+void gate_freep(struct gate **g)
+{
+	gate_free(*g);
+}
+
+static int arm_deadman(struct gate *g)
+{
+	g->deadman = deadman_free(g->deadman);
+	return g->limits.watchdog_usec ? deadman_new(&g->deadman, g->base, g->limits.watchdog_usec) : 0;
+}
+
+void gate_set_limits(struct gate *g, const struct gate_limits *limits)
+{
+	bool watchdog = limits->watchdog_usec != g->limits.watchdog_usec;
+
+	g->limits = *limits;
+	if (watchdog && g->n_files && arm_deadman(g) < 0)
+		log_error(
+			"gate: cannot set the watchdog; a daemon that is stopped would hold up everybody at %u files",
+			g->n_files);
+}
+
+/* A filesystem that is not known here is taken for one that can. */
+static bool can_share_blocks(int fd)
+{
+	struct statfs s;
+
+	return fstatfs(fd, &s) < 0 || s.f_type != EXT4_SUPER_MAGIC;
+}
+
+static int mark(struct gate *g, int fd, char *why, size_t size)
+{
+	if (fanotify_mark(g->fd, FAN_MARK_ADD, ASKED, fd, NULL) == 0)
+		return 0;
+	switch (errno) {
+	case EOPNOTSUPP:
+		return explain(why, size, -EOPNOTSUPP,
+			       "its filesystem has no pre-content events; ext4, XFS and btrfs have");
+	case ENOSPC:
+		return explain(why, size, -ENOSPC,
+			       "all fanotify marks are used up; raise fs.fanotify.max_user_marks");
+	case ENOMEM:
+		return explain(why, size, -ENOMEM, "out of memory");
+	default:
+		snprintf(why, size, "it cannot be marked: %m");
+		return -errno;
+	}
+}
+
+int gate_mark(struct gate *g, int fd, char *why, size_t why_size)
+{
+	struct gate_file *f;
+	struct stat st;
+	int r;
+
+	if (fstat(fd, &st) < 0)
+		return explain(why, why_size, -errno, "not an open descriptor");
+	if (!S_ISREG(st.st_mode))
+		return explain(why, why_size, -EOPNOTSUPP, "only regular files have pre-content events");
+	f = find(g, st.st_dev, st.st_ino);
+	if (f) {
+		f->marks++;
+		return 0;
+	}
+	if (g->n_files >= g->limits.files)
+		return explain(why, why_size, -EMFILE, "as many files are guarded as the settings allow");
+	f = calloc(1, sizeof(*f));
+	if (!f)
+		return explain(why, why_size, -ENOMEM, "out of memory");
+	f->device = st.st_dev;
+	f->inode = st.st_ino;
+	f->marks = 1;
+	f->can_share = can_share_blocks(fd);
+	f->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (f->fd < 0) {
+		free(f);
+		return explain(why, why_size, -EMFILE,
+			       "this process has no descriptor left; raise LimitNOFILE=");
+	}
+	LIST_INSERT_HEAD(&g->files[(f->device ^ f->inode) % GATE_BUCKETS], f, bucket);
+	g->n_files++;
+	/* first the watchdog: no file may be marked without it */
+	r = g->n_files == 1 ? arm_deadman(g) : 0;
+	if (r < 0)
+		snprintf(why, why_size, "the watchdog cannot be set: %s", strerror(-r));
+	else
+		r = mark(g, fd, why, why_size);
+	if (r < 0)
+		free_file(g, f);
+	return r;
+}
+
+void gate_unmark(struct gate *g, uint64_t device, uint64_t inode)
+{
+	struct gate_file *f = find(g, device, inode);
+
+	if (!f || --f->marks > 0)
+		return;
+	if (fanotify_mark(g->fd, FAN_MARK_REMOVE, ASKED | ENDS, f->fd, NULL) < 0)
+		log_error(
+			"gate: cannot take a mark away: %m"); /* what still comes is let through: the file is not known */
+	passages_of_file_pass(g, f);
+	free_file(g, f);
+}
