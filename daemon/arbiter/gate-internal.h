@@ -44,7 +44,8 @@ struct passage {
 	int task_fd;  /* gate_task_open(), or -errno */
 	struct gate_call call;
 	bool call_known;
-	uint64_t until; /* CLOCK_MONOTONIC: end of what it is doing, in any case */
+	bool call_ended; /* the kernel said so */
+	uint64_t until;	 /* CLOCK_MONOTONIC: end of what it is doing, in any case */
 };
 
 struct deadman;
@@ -53,12 +54,14 @@ struct event;
 struct gate {
 	struct event_base *base;
 	struct event *readable;
+	struct event *ends;
 	struct event *tick; /* pending while there are passages */
 	const struct gate_ops *ops;
 	void *userdata;
 	struct gate_limits limits;
 	struct deadman *deadman; /* while there are files */
-	int fd;
+	int fd;			 /* the group that asks */
+	int ends_fd;		 /* the group that tells the ends of calls */
 	uint64_t last_number;
 	uint32_t n_files;
 	uint32_t n_passages;
@@ -71,14 +74,15 @@ struct gate {
 /* gate.c */
 void gate_respond(struct gate *g, int event_fd, int error); /* answers the kernel and closes @event_fd */
 void gate_report_ends(struct gate *g, const struct gate_file *f, bool on);
+void gate_read_ends(struct gate *g); /* passage_call_ended() for each that is there */
 
 /* gate-passage.c */
 int passages_init(struct gate *g);
 void passages_deinit(struct gate *g); /* whoever waits is let through */
 /* Takes @event_fd over. */
 void passage_event(struct gate *g, struct gate_file *f, const struct gate_event *e, pid_t tid, int event_fd);
-/* Task @tid has read or changed the file. */
-void passage_call_ended(struct gate *g, const struct gate_file *f, pid_t tid);
+/* Task @tid has read or changed one of the files. Only notes it; over() comes with the next tick. */
+void passage_call_ended(struct gate *g, pid_t tid);
 /* The mark is gone. */
 void passages_of_file_pass(struct gate *g, const struct gate_file *f);
 

@@ -70,6 +70,7 @@ static void end(struct gate *g, struct passage *p)
 
 static void let_through(struct gate *g, struct passage *p)
 {
+	gate_read_ends(g); /* what this task did before must not be taken for the end of this */
 	p->state = PASSAGE_AT_WORK;
 	p->until = later(GATE_OVER_LIMIT_USEC);
 	if (p->file && p->file->at_work++ == 0)
@@ -208,7 +209,7 @@ static void look(struct gate *g, struct passage *p, bool into_proc)
 			announce(g, p);
 	} else if (p->state == PASSAGE_ENDED) {
 		return;
-	} else if ((into_proc && has_left(p)) ||
+	} else if (p->call_ended || (into_proc && has_left(p)) ||
 		   (p->state == PASSAGE_AT_WORK && now_monotonic_usec() >= p->until)) {
 		end(g, p);
 		g->ops->over(g->userdata, number);
@@ -237,17 +238,13 @@ static bool is_call_of(const struct passage *p, pid_t tid)
 	return p->info.tid == tid || (p->info.cause == CAUSE_WRITE && gate_task_group(tid) == p->info.pid);
 }
 
-void passage_call_ended(struct gate *g, const struct gate_file *f, pid_t tid)
+void passage_call_ended(struct gate *g, pid_t tid)
 {
 	struct passage *p;
 
 	TAILQ_FOREACH(p, &g->passages, list)
-	{
-		if (p->state != PASSAGE_AT_WORK || p->file != f || !is_call_of(p, tid))
-			continue;
-		end(g, p);
-		g->ops->over(g->userdata, p->info.number);
-	}
+	if (p->state == PASSAGE_AT_WORK && is_call_of(p, tid))
+		p->call_ended = true;
 }
 
 void passages_of_file_pass(struct gate *g, const struct gate_file *f)

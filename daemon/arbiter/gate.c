@@ -21,8 +21,12 @@
 #include "util/deadman.h"
 #include "util/log.h"
 
-/* What is asked about; and what tells, while somebody is at work, that the call is over (fsnotify comes last in each of them). */
 #define ASKED (FAN_PRE_ACCESS | FAN_OPEN_PERM)
+
+/*
+ * What tells, while somebody is at work, that the call is over: it comes last in each that succeeds. It needs a group of its own, one that reports
+ * no descriptors, since for a truncation the kernel has none to give.
+ */
 #define ENDS (FAN_ACCESS | FAN_MODIFY)
 
 /*
@@ -64,8 +68,19 @@ void gate_respond(struct gate *g, int event_fd, int error)
 void gate_report_ends(struct gate *g, const struct gate_file *f, bool on)
 {
 	/* without it the ends are found by looking (gate-passage.c), only later */
-	if (fanotify_mark(g->fd, on ? FAN_MARK_ADD : FAN_MARK_REMOVE, ENDS, f->fd, NULL) < 0)
+	if (fanotify_mark(g->ends_fd, on ? FAN_MARK_ADD : FAN_MARK_REMOVE, ENDS, f->fd, NULL) < 0)
 		log_debug("gate: cannot change a mark: %m");
+}
+
+void gate_read_ends(struct gate *g)
+{
+	char buffer[4096] __attribute__((aligned(8)));
+	ssize_t n;
+
+	while ((n = read(g->ends_fd, buffer, sizeof(buffer))) > 0)
+		for (const struct fanotify_event_metadata *m = (const void *)buffer; FAN_EVENT_OK(m, n);
+		     m = FAN_EVENT_NEXT(m, n))
+			passage_call_ended(g, m->pid);
 }
 
 static void find_range(const struct fanotify_event_metadata *m, struct gate_event *e)
@@ -97,12 +112,6 @@ static void take_event(struct gate *g, const struct fanotify_event_metadata *m)
 		return; /* the queue has no limit, so none is lost; nothing else comes without a descriptor */
 	if (fstat(m->fd, &st) == 0)
 		f = find(g, st.st_dev, st.st_ino);
-	if (!(m->mask & ASKED)) {
-		close(m->fd);
-		if (f)
-			passage_call_ended(g, f, m->pid);
-		return;
-	}
 	if (!f || m->pid == getpid()) { /* the mark was taken away meanwhile; or our own */
 		gate_respond(g, m->fd, 0);
 		return;
@@ -128,6 +137,15 @@ static void on_readable(evutil_socket_t fd, short what, void *userdata)
 	}
 	for (; FAN_EVENT_OK(m, n); m = FAN_EVENT_NEXT(m, n))
 		take_event(g, m);
+}
+
+static void on_ends(evutil_socket_t fd, short what, void *userdata)
+{
+	struct gate *g = userdata;
+
+	(void)fd, (void)what;
+	gate_read_ends(g);
+	event_active(g->tick, EV_TIMEOUT, 0);
 }
 
 /* Whether the kernel knows the events and lets us see what others do: better refused here than misjudged later. */
@@ -169,7 +187,7 @@ int gate_new(struct gate **ret, struct event_base *base, const struct gate_limit
 	g->limits = *limits;
 	g->ops = ops;
 	g->userdata = userdata;
-	g->fd = -1;
+	g->fd = g->ends_fd = -1;
 	TAILQ_INIT(&g->passages);
 	/*
 	 * An event that does not fit into the queue would let its caller through unseen: no limit on the queue; who waits is in it once. A lease
@@ -191,8 +209,14 @@ int gate_new(struct gate **ret, struct event_base *base, const struct gate_limit
 	r = probe(g, why, why_size);
 	if (r < 0)
 		return r;
+	g->ends_fd = fanotify_init(
+		FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK | FAN_REPORT_FID | FAN_REPORT_TID, 0);
+	if (g->ends_fd < 0)
+		return explain(why, why_size, -errno, "a second fanotify group cannot be had");
 	g->readable = event_new(base, g->fd, EV_READ | EV_PERSIST, on_readable, g);
-	if (!g->readable || event_add(g->readable, NULL) < 0 || passages_init(g) < 0)
+	g->ends = event_new(base, g->ends_fd, EV_READ | EV_PERSIST, on_ends, g);
+	if (passages_init(g) < 0 || !g->readable || !g->ends || event_add(g->readable, NULL) < 0 ||
+	    event_add(g->ends, NULL) < 0)
 		return explain(why, why_size, -ENOMEM, "out of memory");
 	*ret = steal_pointer(g);
 	return 0;
@@ -218,6 +242,9 @@ struct gate *gate_free(struct gate *g)
 			free_file(g, LIST_FIRST(&g->files[i]));
 	if (g->readable)
 		event_free(g->readable);
+	if (g->ends)
+		event_free(g->ends);
+	closep(&g->ends_fd);
 	closep(&g->fd); /* the kernel lets through who has not been read yet */
 	free(g);
 	return NULL;
@@ -321,9 +348,11 @@ void gate_unmark(struct gate *g, uint64_t device, uint64_t inode)
 
 	if (!f || --f->marks > 0)
 		return;
-	if (fanotify_mark(g->fd, FAN_MARK_REMOVE, ASKED | ENDS, f->fd, NULL) < 0)
+	if (fanotify_mark(g->fd, FAN_MARK_REMOVE, ASKED, f->fd, NULL) < 0)
 		log_error(
 			"gate: cannot take a mark away: %m"); /* what still comes is let through: the file is not known */
+	if (f->at_work)
+		gate_report_ends(g, f, false);
 	passages_of_file_pass(g, f);
 	free_file(g, f);
 }
