@@ -197,7 +197,9 @@ int gate_new(struct gate **ret, struct event_base *base, const struct gate_limit
 				      FAN_UNLIMITED_QUEUE,
 			      O_RDONLY | O_LARGEFILE | O_CLOEXEC | O_NONBLOCK);
 	if (g->fd < 0 && errno == EPERM)
-		return explain(why, why_size, -EPERM, "pre-content events need CAP_SYS_ADMIN");
+		return explain(
+			why, why_size, -EPERM,
+			"pre-content events need CAP_SYS_ADMIN, and a SystemCallFilter= with fanotify_init");
 	if (g->fd < 0 && errno == EMFILE)
 		return explain(why, why_size, -EMFILE,
 			       "no descriptor, or no fanotify group (fs.fanotify.max_user_groups), is left");

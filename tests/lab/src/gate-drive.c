@@ -3,7 +3,7 @@
  * gate-drive.c - the gate (daemon/arbiter/gate.h) on a real kernel, without the rest of the daemon.
  *
  *   gate-drive FILESYSTEM DIR TMPFS-DIR      FILESYSTEM: ext4, ext4dax, xfs, xfsdax, btrfs
- *   gate-drive serve FILE                    lets everybody through and prints a line for each who wants blocks, until stdin ends
+ *   gate-drive serve FILE                    lets everybody through and prints a line for each who wants blocks, until it is killed
  *
  * Prints one "ok" or "not ok" line for each check; exits 0 if all are ok, 1 if not.
  */
@@ -232,34 +232,19 @@ static void serve_over(void *userdata, uint64_t number)
 	fflush(stdout);
 }
 
-static void on_stdin(evutil_socket_t fd, short what, void *userdata)
-{
-	char c;
-
-	(void)what, (void)userdata;
-	if (read(fd, &c, 1) <= 0)
-		event_base_loopbreak(d.base);
-}
-
 static int serve(const char *path)
 {
 	static const struct gate_ops serving = { serve_wanted, on_expired, serve_over, is_ours };
-	struct event *end = event_new(d.base, STDIN_FILENO, EV_READ | EV_PERSIST, on_stdin, NULL);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	char why[256] = "";
 
 	d.filesystem = "serve";
 	must(fd >= 0, path);
-	must(end && event_add(end, NULL) == 0, "stdin");
 	must(gate_new(&d.gate, d.base, &d.limits, &serving, NULL, why, sizeof(why)) == 0, why);
 	must(gate_mark(d.gate, fd, why, sizeof(why)) == 0, why);
 	puts("ready");
 	fflush(stdout);
-	event_base_dispatch(d.base);
-	gate_free(d.gate);
-	close(fd);
-	event_free(end);
-	return 0;
+	return event_base_dispatch(d.base);
 }
 
 static enum family family_of(const char *name)
@@ -271,11 +256,8 @@ int main(int argc, char **argv)
 {
 	d.base = event_base_new();
 	must(d.base, "event_base_new");
-	if (argc == 3 && !strcmp(argv[1], "serve")) {
-		status = serve(argv[2]);
-		event_base_free(d.base);
-		return status;
-	}
+	if (argc == 3 && !strcmp(argv[1], "serve"))
+		return serve(argv[2]);
 	if (argc != 4) {
 		fputs("usage: gate-drive FILESYSTEM DIR TMPFS-DIR | gate-drive serve FILE\n", stderr);
 		return 2;
