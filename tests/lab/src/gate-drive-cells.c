@@ -89,16 +89,16 @@ static int op_clone_into(void)
 
 static int op_dedupe_into(void)
 {
-	struct {
+	union {
 		struct file_dedupe_range range;
-		struct file_dedupe_range_info info;
+		char room[sizeof(struct file_dedupe_range) + sizeof(struct file_dedupe_range_info)];
 	} a = { .range = { .src_length = SOME, .dest_count = 1 } };
 
-	a.info.dest_fd = target(O_RDWR);
-	a.info.dest_offset = AT;
+	a.range.info[0].dest_fd = target(O_RDWR);
+	a.range.info[0].dest_offset = AT;
 	if (ioctl(open(d.source, O_RDONLY), FIDEDUPERANGE, &a.range) < 0)
 		return errno;
-	return a.info.status < 0 ? -a.info.status : 0;
+	return a.range.info[0].status < 0 ? -a.range.info[0].status : 0;
 }
 
 static int op_copy_out(void)

@@ -106,9 +106,10 @@ static int op_truncate_then_spin(void)
 {
 	int error = op_ftruncate();
 
-	for (volatile int i = 0; !error; i = !i) {
+	if (error)
+		return error;
+	for (volatile int i = 0;; i = !i) {
 	}
-	return error;
 }
 
 static void test_spinner(void)
