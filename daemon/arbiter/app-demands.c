@@ -204,7 +204,8 @@ static uint64_t wanted(void *userdata, const struct gate_passage *g)
 			asked += ask(p, r, e, g);
 		}
 	demand_begin(&p->core, asked, refusing != NULL, &effects);
-	carry_out(p, &effects);
+	if (carry_out(p, &effects) && refusing)
+		step(p, DEMAND_ENDED); /* the gate has no more to say about it */
 	return grace + margin;
 }
 

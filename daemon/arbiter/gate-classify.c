@@ -4,141 +4,206 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
-#include <stddef.h>
-#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/syscall.h>
+
+#include "arbiter/gate-fanotify.h"
 
 #define TO_THE_END UINT64_MAX
 
-/* Calls that move data and no blocks. */
-static const long harmless[] = {
-	SYS_read,      SYS_write,     SYS_pread64,   SYS_pwrite64, SYS_readv,  SYS_writev,   SYS_preadv,
-	SYS_pwritev,   SYS_preadv2,   SYS_pwritev2,  SYS_sendfile, SYS_splice, SYS_mmap,     SYS_mremap,
-	SYS_io_submit, SYS_readahead, SYS_fadvise64, SYS_madvise,  SYS_execve, SYS_execveat, SYS_tee,
-#ifdef SYS_mmap2
-	SYS_mmap2,
-#endif
+/* What a system call may mean for the blocks of a file. */
+enum kind {
+	KIND_OTHER,
+	KIND_PASSES, /* reads, writes, maps */
+	KIND_EXECUTES,
+	KIND_TRUNCATES,
+	KIND_FALLOCATE,
+	KIND_IOCTL,
+	KIND_COPY,    /* copy_file_range(2): shares blocks where the filesystem can */
+	KIND_OPENS_1, /* an open; the number is that of the argument with the flags */
+	KIND_OPENS_2,
+	KIND_CREATES,
+	KIND_OPENS_SOMEHOW, /* openat2(2): with flags in memory that the caller can make us wait for (userfaultfd), so they are not read */
+	KIND_RING,	    /* io_uring: any operation, by the caller or by a worker */
 };
 
-/* ioctls that move no blocks of the file: none is known that raises the event, so each other one is held up. */
-static const uint64_t clone_ioctls[] = { FICLONE, FICLONERANGE, FIDEDUPERANGE };
-
-long gate_parse_call(const char *call, uint64_t arguments[6])
+static enum kind kind_of(int64_t number)
 {
-	char *end;
-	long number;
-
-	if (!call)
-		return -1;
-	errno = 0;
-	number = strtol(call, &end, 10);
-	if (end == call || number < 0 || errno)
-		return -1;
-	for (int i = 0; i < 6; i++) {
-		call = end;
-		arguments[i] = strtoull(call, &end, 16);
-		if (end == call)
-			return -1;
-	}
-	return number;
-}
-
-static const struct gate_verdict passes = { .passes = true };
-
-static struct gate_verdict takes(enum revocation_cause cause, uint64_t offset, uint64_t length)
-{
-	return (struct gate_verdict){ .cause = cause, .offset = offset, .length = length };
-}
-
-static bool is_in(const long *list, size_t n, long number)
-{
-	for (size_t i = 0; i < n; i++)
-		if (list[i] == number)
-			return true;
-	return false;
-}
-
-static struct gate_verdict classify_open(const struct gate_question *q, long number, const uint64_t *a)
-{
-	bool truncates = false;
-
 	switch (number) {
-	case SYS_openat:
-		truncates = a[2] & O_TRUNC;
-		break;
-#ifdef SYS_open
-	case SYS_open:
-		truncates = a[1] & O_TRUNC;
-		break;
-	case SYS_creat:
-		truncates = true;
-		break;
-#endif
-	case GATE_OPENAT2:
-		truncates = !q->has_how || q->how_flags & O_TRUNC;
-		break;
-	default:
-		break;
-	}
-	return truncates && q->size ? takes(CAUSE_OPEN_TRUNCATE, 0, TO_THE_END) : passes;
-}
-
-static struct gate_verdict classify_truncate(const struct gate_question *q, uint64_t length)
-{
-	return length < q->size ? takes(CAUSE_TRUNCATE, length, TO_THE_END) : passes;
-}
-
-/* Collapsing and inserting move everything behind. */
-static struct gate_verdict classify_fallocate(const uint64_t *a)
-{
-	bool moves = a[1] & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE);
-
-	return takes(CAUSE_FALLOCATE, a[2], moves ? TO_THE_END : a[3]);
-}
-
-static struct gate_verdict classify_range(const struct gate_question *q, enum revocation_cause cause)
-{
-	return q->has_range ? takes(cause, q->offset, q->count ? q->count : TO_THE_END)
-			    : takes(cause, 0, TO_THE_END);
-}
-
-static struct gate_verdict classify_ioctl(const struct gate_question *q, uint64_t request)
-{
-	for (size_t i = 0; i < sizeof(clone_ioctls) / sizeof(*clone_ioctls); i++)
-		if ((uint32_t)request == clone_ioctls[i])
-			return classify_range(q, CAUSE_CLONE);
-	return classify_range(q, CAUSE_UNKNOWN);
-}
-
-struct gate_verdict gate_classify(const struct gate_question *q)
-{
-	uint64_t a[6] = { 0 };
-	long number = gate_parse_call(q->call, a);
-
-	if (q->is_open)
-		return classify_open(q, number, a);
-	if (is_in(harmless, sizeof(harmless) / sizeof(*harmless), number))
-		return passes;
-	switch (number) {
-#ifdef SYS_truncate
+	case SYS_read:
+	case SYS_write:
+	case SYS_pread64:
+	case SYS_pwrite64:
+	case SYS_readv:
+	case SYS_writev:
+	case SYS_preadv:
+	case SYS_pwritev:
+	case SYS_preadv2:
+	case SYS_pwritev2:
+	case SYS_mmap:
+	case SYS_sendfile:
+	case SYS_splice:
+	case SYS_io_submit: /* has no operation that takes blocks */
+		return KIND_PASSES;
+	case SYS_execve:
+	case SYS_execveat:
+		return KIND_EXECUTES;
 	case SYS_truncate:
-#endif
 	case SYS_ftruncate:
-		return classify_truncate(q, a[1]);
+		return KIND_TRUNCATES;
 	case SYS_fallocate:
-		return classify_fallocate(a);
+		return KIND_FALLOCATE;
 	case SYS_ioctl:
-		return classify_ioctl(q, a[1]);
+		return KIND_IOCTL;
 	case SYS_copy_file_range:
-		return q->shares_blocks ? classify_range(q, CAUSE_CLONE) : passes;
+		return KIND_COPY;
+#ifdef SYS_open /* not on the newer architectures */
+	case SYS_open:
+		return KIND_OPENS_1;
+	case SYS_creat:
+		return KIND_CREATES;
+#endif
+	case SYS_openat:
+	case SYS_open_by_handle_at:
+		return KIND_OPENS_2;
+	case SYS_openat2:
+		return KIND_OPENS_SOMEHOW;
+	case SYS_io_uring_setup: /* a ring's own thread has the number of the call that made it */
 	case SYS_io_uring_enter:
-		/* a range of nothing is a truncate to where it is */
-		if (q->has_range && !q->count)
-			return classify_truncate(q, q->offset);
-		return classify_range(q, CAUSE_WRITE);
+		return KIND_RING;
 	default:
-		return classify_range(q, CAUSE_UNKNOWN);
+		return KIND_OTHER;
+	}
+}
+
+int gate_call_parse(const char *text, struct gate_call *ret)
+{
+	struct gate_call c = { 0 };
+	uint64_t *a = c.args;
+	int n = 0;
+
+	if (!strncmp(text, "running", 7))
+		return -EAGAIN;
+	if (sscanf(text, "%" SCNd64 "%n", &c.number, &n) != 1 || c.number < -1)
+		return -EINVAL;
+	if (c.number == -1) {
+		if (sscanf(text + n, " %" SCNx64 " %" SCNx64, &c.sp, &c.pc) != 2)
+			return -EINVAL;
+	} else if (sscanf(text + n,
+			  " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64
+			  " %" SCNx64,
+			  &a[0], &a[1], &a[2], &a[3], &a[4], &a[5], &c.sp, &c.pc) != 8) {
+		return -EINVAL;
+	}
+	*ret = c;
+	return 0;
+}
+
+bool gate_call_equal(const struct gate_call *a, const struct gate_call *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0; /* 64-bit members only: no padding */
+}
+
+static bool ask(enum revocation_cause cause, uint64_t offset, uint64_t length, struct gate_want *ret)
+{
+	*ret = (struct gate_want){ cause, offset, length > UINT64_MAX - offset ? TO_THE_END : length };
+	return true;
+}
+
+static bool ask_to_the_end(enum revocation_cause cause, const struct gate_event *e, struct gate_want *ret)
+{
+	return ask(cause, e->has_range ? e->offset : 0, TO_THE_END, ret);
+}
+
+/* As the kernel gives the range of all that has one: no bytes means up to the end. */
+static bool ask_range(enum revocation_cause cause, const struct gate_event *e, struct gate_want *ret)
+{
+	if (!e->has_range || !e->count)
+		return ask_to_the_end(cause, e, ret);
+	return ask(cause, e->offset, e->count, ret);
+}
+
+static bool classify_truncate(const struct gate_event *e, struct gate_want *ret)
+{
+	if (!e->has_range || e->count)
+		return ask_to_the_end(CAUSE_UNKNOWN, e, ret);
+	if (e->offset >= e->size)
+		return false;
+	return ask_to_the_end(CAUSE_TRUNCATE, e, ret);
+}
+
+static bool classify_ioctl(const struct gate_event *e, uint64_t command, struct gate_want *ret)
+{
+	switch ((uint32_t)command) {
+	case FICLONE:
+	case FICLONERANGE:
+	case FIDEDUPERANGE:
+		return ask_range(CAUSE_CLONE, e, ret);
+	default: /* XFS's exchange of ranges and its older names of fallocate(2), btrfs's encoded write, what will come */
+		return ask_to_the_end(CAUSE_UNKNOWN, e, ret);
+	}
+}
+
+/*
+ * A worker of a ring may be doing anything with the file, and neither the event nor /proc tells what: a read too, and a fallocate that moves
+ * all that comes after. So this is the one that holds up more than it has to.
+ */
+static bool classify_ring(const struct gate_event *e, struct gate_want *ret)
+{
+	return e->has_range && !e->count ? classify_truncate(e, ret) : ask_to_the_end(CAUSE_WRITE, e, ret);
+}
+
+static bool ask_if_truncates(const struct gate_event *e, uint64_t flags, struct gate_want *ret)
+{
+	return flags & O_TRUNC && e->size && ask(CAUSE_OPEN_TRUNCATE, 0, TO_THE_END, ret);
+}
+
+static bool classify_open(const struct gate_event *e, const struct gate_call *call, struct gate_want *ret)
+{
+	switch (kind_of(call->number)) {
+	case KIND_EXECUTES:
+		return false;
+	case KIND_OPENS_1:
+		return ask_if_truncates(e, call->args[1], ret);
+	case KIND_OPENS_2:
+		return ask_if_truncates(e, call->args[2], ret);
+	case KIND_CREATES:
+	case KIND_OPENS_SOMEHOW:
+	case KIND_RING:
+		return ask_if_truncates(e, O_TRUNC, ret);
+	default:
+		return e->size && ask(CAUSE_UNKNOWN, 0, TO_THE_END, ret);
+	}
+}
+
+bool gate_classify(const struct gate_event *e, const struct gate_call *call, struct gate_want *ret)
+{
+	if (!call)
+		return ask_to_the_end(CAUSE_UNKNOWN, e, ret);
+	if (e->mask & FAN_OPEN_PERM)
+		return classify_open(e, call, ret);
+	switch (kind_of(call->number)) {
+	case KIND_PASSES:
+	case KIND_EXECUTES:
+		return false;
+	case KIND_TRUNCATES:
+		return classify_truncate(e, ret);
+	case KIND_FALLOCATE:
+		/* Every mode, as XFS breaks layouts before every mode; these two move all that comes after. */
+		if (call->args[1] & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE))
+			return ask_to_the_end(CAUSE_FALLOCATE, e, ret);
+		return ask_range(CAUSE_FALLOCATE, e, ret);
+	case KIND_IOCTL:
+		return classify_ioctl(e, call->args[1], ret);
+	case KIND_COPY:
+		return e->can_share ? ask_range(CAUSE_CLONE, e, ret) : false;
+	case KIND_RING:
+		return classify_ring(e, ret);
+	default:
+		return ask_to_the_end(CAUSE_UNKNOWN, e, ret);
 	}
 }

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * gate-classify.h - what somebody who was stopped by a pre-content event is about to do, told from the system call he is in. Pure.
+ * gate-classify.h - does this system call take blocks from the file, and which? From what the kernel tells: a pre-content event, and the text of
+ * /proc/TID/syscall of the task that waits.
  *
- * The event itself says only "access, this range"; reading, writing, truncating, punching and cloning look alike. The call's number and
- * arguments are in /proc/TID/syscall, and cannot change while the caller waits for us.
- *
- * What always holds: what takes no blocks passes. What cannot be told is held up, except where that would hold up plain opening.
- *
- * Not told apart: 32-bit programs (their call numbers mean other calls) and io_uring, whose workers show io_uring_enter(2) whatever they
- * do: their reads and writes count as writes that may take blocks, their opens as plain ones.
+ * Pure: nothing in here looks at anything but its arguments. What always holds: a call passes only if it is known to take no blocks. Calls by
+ * 32-bit programs have other numbers; none of theirs that takes blocks has the number of a native one that passes (the test has
+ * the list), so they become CAUSE_UNKNOWN, and so does all that is not recognized.
  */
 #ifndef RDMAREG_GATE_CLASSIFY_H
 #define RDMAREG_GATE_CLASSIFY_H
@@ -18,31 +15,35 @@
 
 #include "names.h"
 
-/* openat2(2), the same everywhere; its flags are in the caller's memory, at its third argument. */
-#define GATE_OPENAT2 437
+/* /proc/TID/syscall, proc_pid_syscall(5). Two reads that give equal calls: most likely still the same call. */
+struct gate_call {
+	int64_t number; /* -1: in the kernel, but in no system call (a thread of the kernel's) */
+	uint64_t args[6];
+	uint64_t sp;
+	uint64_t pc;
+};
 
-struct gate_question {
-	const char *call; /* what /proc/TID/syscall reads; NULL: it cannot be read */
-	bool is_open;	  /* FAN_OPEN_PERM, else FAN_PRE_ACCESS */
-	bool has_range;	  /* the event brought one */
+/* 0, -EAGAIN: the task is running, so the kernel does not say; -EINVAL: no such text. @ret is untouched on failure. */
+int gate_call_parse(const char *text, struct gate_call *ret);
+bool gate_call_equal(const struct gate_call *a, const struct gate_call *b);
+
+struct gate_event {
+	uint64_t mask;	/* FAN_PRE_ACCESS or FAN_OPEN_PERM */
+	bool has_range; /* @offset and @count are valid; see struct gate_range_record */
 	uint64_t offset;
 	uint64_t count;
-	uint64_t size;	    /* of the file, now */
-	bool shares_blocks; /* the filesystem has reflinks */
-	bool has_how;	    /* openat2(2): its flags were read from the caller's memory */
-	uint64_t how_flags;
+	uint64_t size;	/* of the file, now */
+	bool can_share; /* two files of this filesystem can share blocks */
 };
 
-struct gate_verdict {
-	bool passes;
+/* What is taken: see struct gate_passage. */
+struct gate_want {
 	enum revocation_cause cause;
-	uint64_t offset; /* what is taken */
-	uint64_t length; /* UINT64_MAX: to the end of the file */
+	uint64_t offset;
+	uint64_t length;
 };
 
-/* The number of the call that @call is in, and its arguments. -1: none, or it cannot be told. */
-long gate_parse_call(const char *call, uint64_t arguments[6]);
-
-struct gate_verdict gate_classify(const struct gate_question *q);
+/* Whether it takes blocks; @ret says which, and is untouched if it takes none. @call NULL: could not be read. */
+bool gate_classify(const struct gate_event *e, const struct gate_call *call, struct gate_want *ret);
 
 #endif

@@ -1,307 +1,178 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/*
- * gate.c - see gate.h: events, and the passages that come of them.
- *
- * A passage waits, holding the event's descriptor, until it is answered; then it is at work until its call is over. One timer looks after
- * all of them every LOOK_USEC: deadlines, callers that were killed, calls that ended without a trace. While somebody is at
- * work on a file its mark also asks for FAN_MODIFY, which tells of most ends at once.
- */
+/* gate.c - see gate.h: the group of fanotify(7), its marks, and reading its events. */
 #include "arbiter/gate.h"
 
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
-#include <inttypes.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
-#include "arbiter/fanotify-kernel.h"
-#include "arbiter/gate-marks.h"
-#include "arbiter/gate-proc.h"
-#include "arbiter/gate-question.h"
+#include "arbiter/gate-fanotify.h"
+#include "arbiter/gate-internal.h"
+#include "arbiter/gate-task.h"
 #include "util/cleanup.h"
-#include "util/clock.h"
 #include "util/deadman.h"
 #include "util/log.h"
 
-#define LOOK_USEC 10000
-#define OVER_LIMIT_USEC (10 * USEC_PER_SEC)
-#define UNDECIDED_USEC USEC_PER_SEC
-#define EVENTS_PER_WAKE 64
+#define ASKED (FAN_PRE_ACCESS | FAN_OPEN_PERM)
 
-/* Somebody who waits, or was let through. @p.number 0: it is not known yet what he wants. */
-struct passage_state {
-	struct gate_passage p;
-	struct mark *mark; /* NULL: its file is no longer marked */
-	int event_fd;	   /* -1: answered, it is at work */
-	long call;
-	uint64_t until_usec;	/* the deadline, then the end of patience */
-	struct gate_question q; /* while @p.number is 0 */
-	LIST_ENTRY(passage_state) passages;
-};
+/*
+ * What tells, while somebody is at work, that the call is over: it comes last in each that succeeds. It needs a group of its own, one that reports
+ * no descriptors, since for a truncation the kernel has none to give.
+ */
+#define ENDS (FAN_ACCESS | FAN_MODIFY)
 
-struct gate {
-	struct event_base *base;
-	const struct gate_ops *ops;
-	void *userdata;
-	struct gate_limits limits;
-	int fd;
-	struct event *readable;
-	struct event *look;
-	struct deadman *deadman;
-	uint64_t last;
-	uint32_t n_passages;
-	bool full_reported;
-	struct marks marks;
-	LIST_HEAD(, passage_state) passages;
-};
+/*
+ * The kernel opens the file for each event, at the expense of this process, and refuses the caller (EPERM) if it has no descriptor left. So
+ * not too many at a time.
+ */
+#define BYTES_PER_READ 2048
 
-static void respond(const struct gate *g, int event_fd, int error)
+static int explain(char *why, size_t size, int error, const char *text)
+{
+	snprintf(why, size, "%s", text);
+	return error;
+}
+
+static struct gate_file *find(struct gate *g, uint64_t device, uint64_t inode)
+{
+	struct gate_file *f;
+
+	LIST_FOREACH(f, &g->files[(device ^ inode) % GATE_BUCKETS], bucket)
+	if (f->device == device && f->inode == inode)
+		return f;
+	return NULL;
+}
+
+void gate_respond(struct gate *g, int event_fd, int error)
 {
 	struct fanotify_response r = { .fd = event_fd,
 				       .response = error ? FAN_DENY_ERRNO(error) : FAN_ALLOW };
 
-	if (write(g->fd, &r, sizeof(r)) >= 0)
-		return;
-	if (errno == EINVAL && error) { /* an errno that the kernel does not hand on */
+	/* one of the errors that the kernel does not know here: then it is EPERM */
+	if (write(g->fd, &r, sizeof(r)) < 0 && errno == EINVAL && error) {
 		r.response = FAN_DENY;
-		if (write(g->fd, &r, sizeof(r)) >= 0)
-			return;
+		if (write(g->fd, &r, sizeof(r)) < 0)
+			log_error("gate: the kernel takes no answer: %m");
 	}
-	if (errno != ENOENT) /* it was killed while it waited */
-		log_error("a pre-content event cannot be answered: %m");
-}
-
-static void end(struct gate *g, struct passage_state *s)
-{
-	uint64_t number = s->p.number;
-
-	if (s->event_fd >= 0) {
-		respond(g, s->event_fd, 0);
-		close(s->event_fd);
-	} else if (s->mark) {
-		marks_count_work(&g->marks, s->mark, -1);
-	}
-	LIST_REMOVE(s, passages);
-	free(s);
-	g->n_passages--;
-	if (number)
-		g->ops->over(g->userdata, number);
-}
-
-static void answer(struct gate *g, struct passage_state *s, int error)
-{
-	/* before it goes on, so that its end is not missed */
-	if (s->mark)
-		marks_count_work(&g->marks, s->mark, 1);
-	respond(g, s->event_fd, error);
-	close(s->event_fd);
-	s->event_fd = -1;
-	s->until_usec = now_monotonic_usec() + OVER_LIMIT_USEC;
-}
-
-static struct passage_state *find_passage(const struct gate *g, uint64_t number)
-{
-	struct passage_state *s;
-
-	LIST_FOREACH(s, &g->passages, passages)
-	if (s->p.number == number)
-		return s;
-	return NULL;
-}
-
-void gate_answer(struct gate *g, uint64_t number, int error)
-{
-	struct passage_state *s = find_passage(g, number);
-
-	if (s && s->event_fd >= 0)
-		answer(g, s, error);
-}
-
-/* Its thread does something else by now, or is gone. */
-static bool has_ended(const struct passage_state *s)
-{
-	uint64_t arguments[6];
-	char call[200];
-
-	if (!proc_is_there(s->p.tid))
-		return true;
-	if (s->event_fd >= 0 || !proc_read_call(s->p.tid, call, sizeof(call)) ||
-	    strncmp(call, "running", 7) == 0)
-		return false;
-	return gate_parse_call(call, arguments) != s->call;
-}
-
-/* Announce it, and note for how long it may wait. */
-static void announce(struct gate *g, struct passage_state *s, const struct gate_verdict *v)
-{
-	uint64_t number = ++g->last, patience;
-
-	s->p.number = number;
-	s->p.offset = v->offset;
-	s->p.length = v->length;
-	s->p.cause = v->cause;
-	s->p.pid = proc_group_of(s->p.tid);
-	patience = g->ops->wanted(g->userdata, &s->p);
-	s = find_passage(g, number);
-	if (s && s->event_fd >= 0)
-		s->until_usec = now_monotonic_usec() + patience;
-}
-
-static void drop(struct gate *g, struct passage_state *s)
-{
-	LIST_REMOVE(s, passages);
-	g->n_passages--;
-	free(s);
-}
-
-static void pass(const struct gate *g, int event_fd)
-{
-	respond(g, event_fd, 0);
 	close(event_fd);
 }
 
-static void decide(struct gate *g, struct passage_state *s, bool last_try)
+void gate_report_ends(struct gate *g, const struct gate_file *f, bool on)
 {
-	struct gate_verdict v;
-	int fd = s->event_fd;
-
-	if (!question_answer(&s->q, s->p.tid, last_try, &v, &s->call))
-		return;
-	if (v.passes) {
-		drop(g, s);
-		pass(g, fd);
-	} else {
-		announce(g, s, &v);
-	}
+	/* without it the ends are found by looking (gate-passage.c), only later */
+	if (fanotify_mark(g->ends_fd, on ? FAN_MARK_ADD : FAN_MARK_REMOVE, ENDS, f->fd, NULL) < 0)
+		log_debug("gate: cannot change a mark: %m");
 }
 
-/* Takes the event's descriptor over. */
-static void begin_passage(struct gate *g, struct mark *m, int event_fd, pid_t tid,
-			  const struct gate_question *q)
+void gate_read_ends(struct gate *g)
 {
-	struct passage_state *s = g->n_passages < g->limits.passages ? calloc(1, sizeof(*s)) : NULL;
-	const struct timeval soon = timeval_from_usec(LOOK_USEC);
+	char buffer[4096] __attribute__((aligned(8)));
+	ssize_t n;
 
-	if (!s) {
-		if (!g->full_reported)
-			log_warning(
-				"%u operations wait at guarded files, which is the limit (pre_content_waiters): "
-				"others pass unasked",
-				g->n_passages);
-		g->full_reported = true;
-		pass(g, event_fd);
-		return;
-	}
-	g->full_reported = false;
-	s->p = (struct gate_passage){ .device = m->device, .inode = m->inode, .tid = tid };
-	s->q = *q;
-	s->mark = m;
-	s->event_fd = event_fd;
-	s->until_usec = now_monotonic_usec() + UNDECIDED_USEC;
-	LIST_INSERT_HEAD(&g->passages, s, passages);
-	g->n_passages++;
-	if (!event_pending(g->look, EV_TIMEOUT, NULL))
-		event_add(g->look, &soon);
-	decide(g, s, false);
+	while ((n = read(g->ends_fd, buffer, sizeof(buffer))) > 0)
+		for (const struct fanotify_event_metadata *m = (const void *)buffer; FAN_EVENT_OK(m, n);
+		     m = FAN_EVENT_NEXT(m, n))
+			passage_call_ended(g, m->pid);
 }
 
-static void look_after(struct gate *g, struct passage_state *s, uint64_t now)
+static void find_range(const struct fanotify_event_metadata *m, struct gate_event *e)
 {
-	if (has_ended(s)) {
-		end(g, s);
-	} else if (!s->p.number && s->event_fd >= 0) {
-		decide(g, s, now >= s->until_usec);
-	} else if (now >= s->until_usec) {
-		if (s->event_fd >= 0) {
-			uint64_t number = s->p.number;
+	const char *at = (const char *)m + m->metadata_len, *end = (const char *)m + m->event_len;
+	struct gate_range_record r;
 
-			answer(g, s, 0);
-			g->ops->expired(g->userdata, number);
-		} else {
-			end(g, s);
+	while (end - at >= (ptrdiff_t)sizeof(r.header)) {
+		memcpy(&r.header, at, sizeof(r.header));
+		if (r.header.len < sizeof(r.header) || r.header.len > end - at)
+			return;
+		if (r.header.info_type == FAN_EVENT_INFO_TYPE_RANGE && r.header.len >= sizeof(r)) {
+			memcpy(&r, at, sizeof(r));
+			e->has_range = true;
+			e->offset = r.offset;
+			e->count = r.count;
 		}
+		at += r.header.len;
 	}
 }
 
-static void on_look(evutil_socket_t fd, short what, void *userdata)
+static void take_event(struct gate *g, const struct fanotify_event_metadata *m)
 {
-	const struct timeval again = timeval_from_usec(LOOK_USEC);
-	struct passage_state *s, *next;
-	struct gate *g = userdata;
-	uint64_t now = now_monotonic_usec();
-
-	(void)fd, (void)what;
-	for (s = LIST_FIRST(&g->passages); s; s = next) {
-		next = LIST_NEXT(s, passages);
-		look_after(g, s, now);
-	}
-	if (!LIST_EMPTY(&g->passages))
-		event_add(g->look, &again);
-}
-
-/* A thread is in one call at a time: whatever it was at before is over. */
-static void end_earlier(struct gate *g, pid_t tid)
-{
-	struct passage_state *s, *next;
-
-	for (s = LIST_FIRST(&g->passages); s; s = next) {
-		next = LIST_NEXT(s, passages);
-		if (s->p.tid == tid && s->event_fd < 0)
-			end(g, s);
-	}
-}
-
-static void on_permission(struct gate *g, const struct fanotify_event_metadata *e)
-{
-	struct gate_question q = { .is_open = !(e->mask & FAN_PRE_ACCESS) };
-	struct mark *m = NULL;
+	struct gate_event e = { .mask = m->mask };
+	struct gate_file *f = NULL;
 	struct stat st;
 
-	end_earlier(g, e->pid);
-	if (!g->ops->is_ours(g->userdata, e->pid) && fstat(e->fd, &st) == 0)
-		m = marks_find(&g->marks, st.st_dev, st.st_ino);
-	if (!m) {
-		pass(g, e->fd);
+	if (m->fd < 0)
+		return; /* the queue has no limit, so none is lost; nothing else comes without a descriptor */
+	if (fstat(m->fd, &st) == 0)
+		f = find(g, st.st_dev, st.st_ino);
+	if (!f || m->pid == getpid()) { /* the mark was taken away meanwhile; or our own */
+		gate_respond(g, m->fd, 0);
 		return;
 	}
-	q.size = (uint64_t)st.st_size;
-	q.shares_blocks = m->shares_blocks;
-	question_read_range(&q, e);
-	begin_passage(g, m, e->fd, e->pid, &q);
-}
-
-static void on_event(struct gate *g, const struct fanotify_event_metadata *e)
-{
-	if (e->fd < 0)
-		return;
-	if (e->mask & (FAN_PRE_ACCESS | FAN_OPEN_PERM)) {
-		on_permission(g, e);
-		return;
-	}
-	close(e->fd);
-	end_earlier(g, e->pid); /* it has modified the file: done */
+	e.size = (uint64_t)st.st_size;
+	e.can_share = f->can_share;
+	find_range(m, &e);
+	passage_event(g, f, &e, m->pid, m->fd);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *userdata)
 {
-	_Alignas(struct fanotify_event_metadata) char buffer[4096];
+	char buffer[BYTES_PER_READ] __attribute__((aligned(8)));
+	const struct fanotify_event_metadata *m = (const void *)buffer;
 	struct gate *g = userdata;
+	ssize_t n = read(fd, buffer, sizeof(buffer));
 
 	(void)what;
-	for (int i = 0; i < EVENTS_PER_WAKE; i++) {
-		ssize_t n = read(fd, buffer, sizeof(buffer));
-		const struct fanotify_event_metadata *e = (const void *)buffer;
-
-		if (n <= 0)
-			return;
-		for (; FAN_EVENT_OK(e, n); e = FAN_EVENT_NEXT(e, n))
-			on_event(g, e);
+	if (n < 0) {
+		if (errno != EAGAIN && errno != EINTR)
+			log_error("gate: cannot read events: %m; who waited was refused");
+		return;
 	}
+	for (; FAN_EVENT_OK(m, n); m = FAN_EVENT_NEXT(m, n))
+		take_event(g, m);
+}
+
+static void on_ends(evutil_socket_t fd, short what, void *userdata)
+{
+	struct gate *g = userdata;
+
+	(void)fd, (void)what;
+	gate_read_ends(g);
+	event_active(g->tick, EV_TIMEOUT, 0);
+}
+
+/* Whether the kernel knows the events and lets us see what others do: better refused here than misjudged later. */
+static int probe(struct gate *g, char *why, size_t size)
+{
+	_cleanup_(closep) int memory = memfd_create("gate", MFD_CLOEXEC), task = -1;
+	struct gate_call call;
+	int r;
+
+	if (memory < 0)
+		return explain(why, size, -errno, "cannot look whether this kernel has pre-content events");
+	/* memory has none, so a kernel that knows them says that they are not supported; another one that there is no such event */
+	if (fanotify_mark(g->fd, FAN_MARK_ADD, FAN_PRE_ACCESS, memory, NULL) < 0 && errno != EOPNOTSUPP)
+		return explain(
+			why, size, -EOPNOTSUPP,
+			"this kernel has no pre-content events: they need Linux 6.14 with CONFIG_FANOTIFY_ACCESS_PERMISSIONS");
+	task = gate_task_open(1);
+	r = task < 0 ? task : gate_task_call(task, &call);
+	if (r == -EPERM || r == -EACCES)
+		return explain(
+			why, size, -EPERM,
+			"pre-content events need CAP_SYS_PTRACE, to see what those who wait want to do");
+	if (r == -ENOENT)
+		return explain(
+			why, size, -EOPNOTSUPP,
+			"this kernel has no /proc/PID/syscall (CONFIG_HAVE_ARCH_TRACEHOOK), without which reading cannot be told from punching");
+	return 0;
 }
 
 int gate_new(struct gate **ret, struct event_base *base, const struct gate_limits *limits,
@@ -311,66 +182,72 @@ int gate_new(struct gate **ret, struct event_base *base, const struct gate_limit
 	int r;
 
 	if (!g)
-		return -ENOMEM;
+		return explain(why, why_size, -ENOMEM, "out of memory");
 	g->base = base;
+	g->limits = *limits;
 	g->ops = ops;
 	g->userdata = userdata;
-	g->limits = *limits;
-	g->fd = fanotify_init(FAN_CLASS_PRE_CONTENT | FAN_CLOEXEC | FAN_NONBLOCK | FAN_REPORT_TID,
-			      O_RDONLY | O_CLOEXEC | O_LARGEFILE);
-	if (g->fd < 0) {
-		r = -errno;
-		snprintf(why, why_size, "%s",
-			 r == -EPERM	? "rdmaregd has no CAP_SYS_ADMIN, which pre-content events need"
-			 : r == -ENOSYS ? "this kernel has no fanotify"
-					: strerror(-r));
+	g->fd = g->ends_fd = -1;
+	TAILQ_INIT(&g->passages);
+	/*
+	 * An event that does not fit into the queue would let its caller through unseen: no limit on the queue; who waits is in it once. A lease
+	 * on the file must not stop us when the kernel opens it: O_NONBLOCK.
+	 */
+	g->fd = fanotify_init(FAN_CLASS_PRE_CONTENT | FAN_CLOEXEC | FAN_NONBLOCK | FAN_REPORT_TID |
+				      FAN_UNLIMITED_QUEUE,
+			      O_RDONLY | O_LARGEFILE | O_CLOEXEC | O_NONBLOCK);
+	if (g->fd < 0 && errno == EPERM)
+		return explain(
+			why, why_size, -EPERM,
+			"pre-content events need CAP_SYS_ADMIN, and a SystemCallFilter= with fanotify_init");
+	if (g->fd < 0 && errno == EMFILE)
+		return explain(why, why_size, -EMFILE,
+			       "no descriptor, or no fanotify group (fs.fanotify.max_user_groups), is left");
+	if (g->fd < 0 && errno == ENOMEM)
+		return explain(why, why_size, -ENOMEM, "out of memory");
+	if (g->fd < 0)
+		return explain(why, why_size, -EOPNOTSUPP,
+			       "this kernel has no pre-content events (fanotify)");
+	r = probe(g, why, why_size);
+	if (r < 0)
 		return r;
-	}
-	g->marks.fanotify = g->fd;
+	g->ends_fd = fanotify_init(
+		FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK | FAN_REPORT_FID | FAN_REPORT_TID, 0);
+	if (g->ends_fd < 0)
+		return explain(why, why_size, -errno, "a second fanotify group cannot be had");
 	g->readable = event_new(base, g->fd, EV_READ | EV_PERSIST, on_readable, g);
-	g->look = evtimer_new(base, on_look, g);
-	if (!g->readable || !g->look || event_add(g->readable, NULL) < 0)
-		return -ENOMEM;
+	g->ends = event_new(base, g->ends_fd, EV_READ | EV_PERSIST, on_ends, g);
+	if (passages_init(g) < 0 || !g->readable || !g->ends || event_add(g->readable, NULL) < 0 ||
+	    event_add(g->ends, NULL) < 0)
+		return explain(why, why_size, -ENOMEM, "out of memory");
 	*ret = steal_pointer(g);
 	return 0;
 }
 
-static void unmark(struct gate *g, struct mark *m)
+static void free_file(struct gate *g, struct gate_file *f)
 {
-	struct passage_state *s;
-
-	LIST_FOREACH(s, &g->passages, passages)
-	{
-		if (s->mark != m)
-			continue;
-		if (s->event_fd >= 0)
-			answer(g, s, 0);
-		s->mark = NULL;
-	}
-	marks_remove(&g->marks, m);
-	if (!g->marks.n)
+	LIST_REMOVE(f, bucket);
+	g->n_files--;
+	close(f->fd);
+	free(f);
+	if (!g->n_files)
 		g->deadman = deadman_free(g->deadman);
 }
 
 struct gate *gate_free(struct gate *g)
 {
-	struct passage_state *s;
-	struct mark *m;
-
 	if (!g)
 		return NULL;
-	while ((m = marks_first(&g->marks)))
-		unmark(g, m);
-	while ((s = LIST_FIRST(&g->passages))) { /* answered above; nobody is told any more */
-		LIST_REMOVE(s, passages);
-		free(s);
-	}
+	passages_deinit(g);
+	for (size_t i = 0; i < GATE_BUCKETS; i++)
+		while (!LIST_EMPTY(&g->files[i]))
+			free_file(g, LIST_FIRST(&g->files[i]));
 	if (g->readable)
 		event_free(g->readable);
-	if (g->look)
-		event_free(g->look);
-	deadman_free(g->deadman);
-	closep(&g->fd);
+	if (g->ends)
+		event_free(g->ends);
+	closep(&g->ends_fd);
+	closep(&g->fd); /* the kernel lets through who has not been read yet */
 	free(g);
 	return NULL;
 }
@@ -380,55 +257,104 @@ void gate_freep(struct gate **g)
 	gate_free(*g);
 }
 
+static int arm_deadman(struct gate *g)
+{
+	g->deadman = deadman_free(g->deadman);
+	return g->limits.watchdog_usec ? deadman_new(&g->deadman, g->base, g->limits.watchdog_usec) : 0;
+}
+
 void gate_set_limits(struct gate *g, const struct gate_limits *limits)
 {
+	bool watchdog = limits->watchdog_usec != g->limits.watchdog_usec;
+
 	g->limits = *limits;
+	if (watchdog && g->n_files && arm_deadman(g) < 0)
+		log_error(
+			"gate: cannot set the watchdog; a daemon that is stopped would hold up everybody at %u files",
+			g->n_files);
+}
+
+/* A filesystem that is not known here is taken for one that can. */
+static bool can_share_blocks(int fd)
+{
+	struct statfs s;
+
+	return fstatfs(fd, &s) < 0 || s.f_type != EXT4_SUPER_MAGIC;
+}
+
+static int mark(struct gate *g, int fd, char *why, size_t size)
+{
+	if (fanotify_mark(g->fd, FAN_MARK_ADD, ASKED, fd, NULL) == 0)
+		return 0;
+	switch (errno) {
+	case EOPNOTSUPP:
+		return explain(why, size, -EOPNOTSUPP,
+			       "its filesystem has no pre-content events; ext4, XFS and btrfs have");
+	case ENOSPC:
+		return explain(why, size, -ENOSPC,
+			       "all fanotify marks are used up; raise fs.fanotify.max_user_marks");
+	case ENOMEM:
+		return explain(why, size, -ENOMEM, "out of memory");
+	default:
+		snprintf(why, size, "it cannot be marked: %m");
+		return -errno;
+	}
 }
 
 int gate_mark(struct gate *g, int fd, char *why, size_t why_size)
 {
+	struct gate_file *f;
+	struct stat st;
 	int r;
 
-	if (!g->deadman && g->limits.watchdog_usec) {
-		r = deadman_new(&g->deadman, g->base, g->limits.watchdog_usec);
-		if (r < 0) {
-			snprintf(
-				why, why_size,
-				"no watchdog can be set up, and without one a stopped daemon would stop others: %s",
-				strerror(-r));
-			return r;
-		}
+	if (fstat(fd, &st) < 0)
+		return explain(why, why_size, -errno, "not an open descriptor");
+	if (!S_ISREG(st.st_mode))
+		return explain(why, why_size, -EOPNOTSUPP, "only regular files have pre-content events");
+	f = find(g, st.st_dev, st.st_ino);
+	if (f) {
+		f->marks++;
+		return 0;
 	}
-	r = marks_add(&g->marks, fd, g->limits.files, why, why_size);
-	if (!g->marks.n)
-		g->deadman = deadman_free(g->deadman);
+	if (g->n_files >= g->limits.files)
+		return explain(why, why_size, -EMFILE, "as many files are guarded as the settings allow");
+	f = calloc(1, sizeof(*f));
+	if (!f)
+		return explain(why, why_size, -ENOMEM, "out of memory");
+	f->device = st.st_dev;
+	f->inode = st.st_ino;
+	f->marks = 1;
+	f->can_share = can_share_blocks(fd);
+	f->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (f->fd < 0) {
+		free(f);
+		return explain(why, why_size, -EMFILE,
+			       "this process has no descriptor left; raise LimitNOFILE=");
+	}
+	LIST_INSERT_HEAD(&g->files[(f->device ^ f->inode) % GATE_BUCKETS], f, bucket);
+	g->n_files++;
+	/* first the watchdog: no file may be marked without it */
+	r = g->n_files == 1 ? arm_deadman(g) : 0;
+	if (r < 0)
+		snprintf(why, why_size, "the watchdog cannot be set: %s", strerror(-r));
+	else
+		r = mark(g, fd, why, why_size);
+	if (r < 0)
+		free_file(g, f);
 	return r;
 }
 
 void gate_unmark(struct gate *g, uint64_t device, uint64_t inode)
 {
-	struct mark *m = marks_find(&g->marks, device, inode);
+	struct gate_file *f = find(g, device, inode);
 
-	if (m && !--m->count)
-		unmark(g, m);
-}
-
-struct exception {
-	const struct gate *g;
-	pid_t pid;
-};
-
-static bool is_excepted(void *userdata, pid_t pid)
-{
-	const struct exception *x = userdata;
-
-	return pid == x->pid || pid == getpid() || x->g->ops->is_ours(x->g->userdata, pid);
-}
-
-pid_t gate_find_gap(struct gate *g, int fd, pid_t except)
-{
-	struct exception x = { g, except };
-	struct stat st;
-
-	return fstat(fd, &st) < 0 ? 0 : proc_find_writer(st.st_dev, st.st_ino, is_excepted, &x);
+	if (!f || --f->marks > 0)
+		return;
+	if (fanotify_mark(g->fd, FAN_MARK_REMOVE, ASKED, f->fd, NULL) < 0)
+		log_error(
+			"gate: cannot take a mark away: %m"); /* what still comes is let through: the file is not known */
+	if (f->at_work)
+		gate_report_ends(g, f, false);
+	passages_of_file_pass(g, f);
+	free_file(g, f);
 }

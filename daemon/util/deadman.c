@@ -1,63 +1,60 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/*
- * deadman.c - see deadman.h.
- *
- * SIGKILL is a signal like any other to timer_create(2), and the only one that reaches a stopped process (kernel/signal.c, complete_signal()).
- */
+/* deadman.c - see deadman.h. */
 #include "util/deadman.h"
 
 #include <errno.h>
 #include <event2/event.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <time.h>
 
+#include "util/cleanup.h"
 #include "util/clock.h"
 
 struct deadman {
 	timer_t timer;
-	uint64_t usec;
+	bool armed;
 	struct event *push;
+	uint64_t usec;
 };
 
-static int set(struct deadman *d, uint64_t usec)
+static int set_timer(struct deadman *d)
 {
-	const struct itimerspec when = { .it_value = { .tv_sec = (time_t)(usec / USEC_PER_SEC),
-						       .tv_nsec = (long)(usec % USEC_PER_SEC * 1000) } };
+	const struct itimerspec t = { .it_value = { .tv_sec = (time_t)(d->usec / USEC_PER_SEC),
+						    .tv_nsec = (long)(d->usec % USEC_PER_SEC) * 1000 } };
 
-	return timer_settime(d->timer, 0, &when, NULL) < 0 ? -errno : 0;
+	return timer_settime(d->timer, 0, &t, NULL) < 0 ? -errno : 0;
 }
 
 static void on_push(evutil_socket_t fd, short what, void *userdata)
 {
-	struct deadman *d = userdata;
-
 	(void)fd, (void)what;
-	set(d, d->usec);
+	set_timer(userdata); /* cannot fail: the timer exists and the time was accepted before */
 }
 
 int deadman_new(struct deadman **ret, struct event_base *base, uint64_t usec)
 {
-	struct sigevent kill = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL };
-	const struct timeval quarter = timeval_from_usec(usec / 4 ? usec / 4 : 1);
-	struct deadman *d = calloc(1, sizeof(*d));
+	_cleanup_(deadman_freep) struct deadman *d = calloc(1, sizeof(*d));
+	struct sigevent kill_us = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL };
+	struct timeval quarter = timeval_from_usec(usec / 4);
 	int r;
 
+	if (usec < DEADMAN_MIN_USEC || usec > DEADMAN_MAX_USEC)
+		return -EINVAL;
 	if (!d)
 		return -ENOMEM;
-	if (timer_create(CLOCK_MONOTONIC, &kill, &d->timer) < 0) {
-		r = -errno;
-		free(d);
-		return r;
-	}
 	d->usec = usec;
 	d->push = event_new(base, -1, EV_PERSIST, on_push, d);
-	r = !d->push || event_add(d->push, &quarter) < 0 ? -ENOMEM : set(d, usec);
-	if (r < 0) {
-		deadman_free(d);
+	if (!d->push || event_add(d->push, &quarter) < 0)
+		return -ENOMEM;
+	if (timer_create(CLOCK_MONOTONIC, &kill_us, &d->timer) < 0)
+		return -errno;
+	d->armed = true;
+	r = set_timer(d);
+	if (r < 0)
 		return r;
-	}
-	*ret = d;
+	*ret = steal_pointer(d);
 	return 0;
 }
 
@@ -65,7 +62,8 @@ struct deadman *deadman_free(struct deadman *d)
 {
 	if (!d)
 		return NULL;
-	timer_delete(d->timer);
+	if (d->armed)
+		timer_delete(d->timer);
 	if (d->push)
 		event_free(d->push);
 	free(d);

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * gate-internal.h - shared by gate.c (the kernel's events, the marks) and gate-passage.c (who waits, who is at work).
+ *
+ * What always holds: a passage is on the list from its event to its end, and memory of one that ended is only given back between two callbacks, so
+ * that a callback may call gate_answer(), gate_mark() and gate_unmark() while the list is walked. A passage outlives its file's mark: then
+ * @file is NULL.
+ */
+#ifndef RDMAREG_GATE_INTERNAL_H
+#define RDMAREG_GATE_INTERNAL_H
+
+#include <sys/queue.h>
+
+#include "arbiter/gate-classify.h"
+#include "arbiter/gate.h"
+
+#define GATE_BUCKETS 256
+
+struct gate_file {
+	LIST_ENTRY(gate_file) bucket;
+	uint64_t device;
+	uint64_t inode;
+	int fd;		   /* keeps the inode, and is what the mark is taken away by */
+	uint32_t marks;	   /* gate_mark() less gate_unmark() */
+	uint32_t passages; /* on the list */
+	uint32_t at_work;  /* of these; while there is one the end of calls is reported, too */
+	bool can_share;
+};
+
+enum passage_state {
+	PASSAGE_UNSURE, /* its task was running when it was looked at, so what it does is not known yet; not announced */
+	PASSAGE_WAITING, /* announced */
+	PASSAGE_AT_WORK, /* let through */
+	PASSAGE_ENDED,	 /* to be freed */
+};
+
+struct passage {
+	TAILQ_ENTRY(passage) list;
+	struct gate_passage info;
+	enum passage_state state;
+	struct gate_file *file;
+	struct gate_event event;
+	int event_fd; /* what the kernel knows the event by; -1: answered */
+	int task_fd;  /* gate_task_open(), or -errno */
+	struct gate_call call;
+	bool call_known;
+	bool call_ended; /* the kernel said so */
+	uint64_t until;	 /* CLOCK_MONOTONIC: end of what it is doing, in any case */
+};
+
+struct deadman;
+struct event;
+
+struct gate {
+	struct event_base *base;
+	struct event *readable;
+	struct event *ends;
+	struct event *tick; /* pending while there are passages */
+	const struct gate_ops *ops;
+	void *userdata;
+	struct gate_limits limits;
+	struct deadman *deadman; /* while there are files */
+	int fd;			 /* the group that asks */
+	int ends_fd;		 /* the group that tells the ends of calls */
+	uint64_t last_number;
+	uint32_t n_files;
+	uint32_t n_passages;
+	uint32_t ticks;
+	uint64_t quiet_until; /* about having no room; a client must not fill the log */
+	LIST_HEAD(, gate_file) files[GATE_BUCKETS];
+	TAILQ_HEAD(, passage) passages; /* oldest first */
+};
+
+/* gate.c */
+void gate_respond(struct gate *g, int event_fd, int error); /* answers the kernel and closes @event_fd */
+void gate_report_ends(struct gate *g, const struct gate_file *f, bool on);
+void gate_read_ends(struct gate *g); /* passage_call_ended() for each that is there */
+
+/* gate-passage.c */
+int passages_init(struct gate *g);
+void passages_deinit(struct gate *g); /* whoever waits is let through */
+/* Takes @event_fd over. */
+void passage_event(struct gate *g, struct gate_file *f, const struct gate_event *e, pid_t tid, int event_fd);
+/* Task @tid has read or changed one of the files. Only notes it; over() comes with the next tick. */
+void passage_call_ended(struct gate *g, pid_t tid);
+/* The mark is gone. */
+void passages_of_file_pass(struct gate *g, const struct gate_file *f);
+
+#endif

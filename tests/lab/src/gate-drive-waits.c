@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * gate-drive-waits.c - those who wait: refused, past the deadline, killed, let go by an unmark, too many of them; and a gate that is stopped, or
+ * ends, while they do.
+ */
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "gate-drive.h"
+#include "util/clock.h"
+
+static void test_refusal(void)
+{
+	static const struct {
+		const char *name;
+		operation op;
+		int refuse, error;
+	} rows[] = {
+		{ "ftruncate refused with ETXTBSY", op_ftruncate, ETXTBSY, ETXTBSY },
+		{ "punch refused with ETXTBSY", op_punch, ETXTBSY, ETXTBSY },
+		{ "O_TRUNC refused with ETXTBSY", op_open_truncate, ETXTBSY, ETXTBSY },
+		{ "ftruncate refused with EBUSY", op_ftruncate, EBUSY, EBUSY },
+		{ "ftruncate refused with EAGAIN", op_ftruncate, EAGAIN, EAGAIN },
+		{ "an error that the kernel does not take is EPERM", op_ftruncate, ENOTTY, EPERM },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int error;
+
+		drive_fresh();
+		d.policy = REFUSE;
+		d.refuse_error = rows[i].refuse;
+		error = drive_run(rows[i].op);
+		check(error == rows[i].error && d.wanted == 1 && !d.over && !d.expired &&
+			      drive_size() == (off_t)SIZE,
+		      "%s (got %d)", rows[i].name, error);
+	}
+}
+
+static void test_deadline(void)
+{
+	int error;
+
+	drive_fresh();
+	d.policy = HOLD;
+	d.wait_usec = 50000;
+	error = drive_run(op_ftruncate);
+	check(error == 0 && d.expired == 1 && drive_until(drive_is_over) && d.order_is_right &&
+		      drive_size() < (off_t)SIZE,
+	      "at its deadline a truncate is let through");
+	gate_answer(d.gate, d.last.number, EPERM); /* too late: ignored */
+	check(d.over == 1, "a late answer is ignored");
+}
+
+static void test_killed(void)
+{
+	pid_t pid;
+
+	drive_fresh();
+	d.policy = HOLD;
+	pid = drive_start(op_ftruncate);
+	check(drive_until(drive_is_waited), "a truncate waits");
+	kill(pid, SIGKILL);
+	/* it is not reaped before, so what is noticed is not only that its number is free */
+	check(drive_until(drive_is_over) && !d.expired && d.order_is_right,
+	      "one that is killed while it waits is noticed");
+	check(drive_finish(pid) == -SIGKILL && drive_size() == (off_t)SIZE, "it has changed nothing");
+}
+
+/* The task that waits is not the one its process is named after. */
+static void *truncate_in_thread(void *ret)
+{
+	*(int *)ret = op_ftruncate();
+	return NULL;
+}
+
+static int op_thread(void)
+{
+	pthread_t t;
+	int error = -1;
+
+	if (pthread_create(&t, NULL, truncate_in_thread, &error))
+		return EAGAIN;
+	pthread_join(t, NULL);
+	return error;
+}
+
+static void test_thread(void)
+{
+	pid_t pid;
+
+	drive_fresh();
+	pid = drive_start(op_thread);
+	check(drive_finish(pid) == 0 && d.wanted == 1 && d.last.pid == pid && d.last.tid != pid &&
+		      drive_until(drive_is_over),
+	      "a thread is known by its process");
+}
+
+/* After its call it never sleeps, so /proc does not tell that the call is over. */
+static int op_truncate_then_spin(void)
+{
+	int error = op_ftruncate();
+
+	if (error)
+		return error;
+	for (volatile int i = 0;; i = !i) {
+	}
+}
+
+static void test_spinner(void)
+{
+	uint64_t start = now_monotonic_usec();
+	pid_t pid;
+
+	drive_fresh();
+	pid = drive_start(op_truncate_then_spin);
+	check(drive_until(drive_is_waited) && drive_until(drive_is_over) &&
+		      now_monotonic_usec() - start < GATE_OVER_LIMIT_USEC,
+	      "the end of a call is noticed though its task goes on running, before the limit");
+	kill(pid, SIGKILL);
+	drive_finish(pid);
+}
+
+static void test_ours(void)
+{
+	pid_t pid;
+
+	drive_fresh();
+	pid = drive_start(op_punch);
+	d.ours = pid; /* the loop has not turned since */
+	check(drive_finish(pid) == 0 && !d.wanted, "one of our own is not held up");
+}
+
+static void test_unmark(void)
+{
+	drive_fresh();
+	d.policy = UNMARK;
+	check(drive_run(op_ftruncate) == 0 && d.wanted == 1 && drive_until(drive_is_over) && !d.expired,
+	      "taking the mark away lets through who waits, and its end is told");
+	check(drive_run(op_ftruncate) == 0 && d.wanted == 1, "and nobody is asked about any more");
+}
+
+static void test_crowd(void)
+{
+	struct gate_limits few = d.limits;
+	pid_t first;
+
+	few.passages = 4; /* one for each file */
+	gate_set_limits(d.gate, &few);
+	drive_fresh();
+	d.policy = HOLD;
+	first = drive_start(op_ftruncate);
+	check(drive_until(drive_is_waited), "one waits");
+	check(drive_run(op_punch) == 0 && d.wanted == 1,
+	      "there is room for one: another is let through without asking");
+	check(drive_run(op_write) == 0, "who writes is not held up by one who waits");
+	gate_answer(d.gate, d.last.number, 0);
+	check(drive_finish(first) == 0 && drive_until(drive_is_over), "the first goes on when it is told to");
+	gate_set_limits(d.gate, &d.limits);
+}
+
+/* With the loop at a stand who needs no answer still goes on. */
+static int op_others(void)
+{
+	int fd = open(d.source, O_RDWR);
+	char b[4096];
+
+	return fd >= 0 && read(fd, b, sizeof(b)) == sizeof(b) && write(fd, b, sizeof(b)) == sizeof(b) &&
+			       truncate(d.source, SIZE) == 0
+		       ? 0
+		       : EIO;
+}
+
+static void test_other_files(void)
+{
+	int result;
+	pid_t pid;
+
+	drive_fresh();
+	pid = drive_start(op_others);
+	check(waitpid(pid, &result, 0) == pid && drive_child_result(result) == 0 && !d.wanted,
+	      "who uses another file of that filesystem asks nobody");
+}
+
+static void test_end_of_gate(void)
+{
+	pid_t pid;
+
+	drive_fresh();
+	d.policy = HOLD;
+	pid = drive_start(op_ftruncate);
+	check(drive_until(drive_is_waited), "a truncate waits");
+	drive_close();
+	check(drive_finish(pid) == 0 && !d.over && !d.expired, "the end of the gate lets through who waits");
+	drive_open();
+}
+
+#define SAYS_FD 4
+
+static uint64_t stop_or_exit(void *stops, const struct gate_passage *p)
+{
+	(void)p;
+	must(write(SAYS_FD, "w", 1) == 1, "pipe");
+	if (!stops)
+		_exit(0);
+	raise(SIGSTOP); /* nobody continues it */
+	return UINT64_MAX;
+}
+
+static void nothing(void *userdata, uint64_t number)
+{
+	(void)userdata, (void)number;
+}
+
+static bool nobody(void *userdata, pid_t pid)
+{
+	(void)userdata, (void)pid;
+	return false;
+}
+
+/* A gate in a process of its own, with OLD_FD and SAYS_FD as all it has; @stops: NULL or not. */
+static int run_other_gate(void *stops)
+{
+	static const struct gate_ops ops = { stop_or_exit, nothing, nothing, nobody };
+	const struct gate_limits limits = { .files = 1, .passages = 4, .watchdog_usec = 500 * USEC_PER_MSEC };
+	struct event_base *base = event_base_new();
+	char why[256] = "";
+
+	must(base && gate_new(&d.gate, base, &limits, &ops, stops, why, sizeof(why)) == 0, why);
+	must(gate_mark(d.gate, OLD_FD, why, sizeof(why)) == 0, why);
+	must(write(SAYS_FD, "m", 1) == 1, "pipe");
+	event_base_dispatch(base);
+	return 1;
+}
+
+/* Waits without turning the loop: the gate of this process has nothing to do with it. */
+static int await(pid_t pid)
+{
+	int result;
+
+	return waitpid(pid, &result, 0) == pid ? drive_child_result(result) : -1;
+}
+
+static void test_other_gate(bool stops)
+{
+	pid_t gate, truncating, reading;
+	int says[2];
+	char c;
+
+	drive_fresh();
+	gate_unmark(d.gate, d.device, d.inode);
+	must(pipe(says) == 0, "pipe");
+	gate = fork();
+	must(gate >= 0, "fork");
+	if (gate == 0) {
+		dup2(says[1], SAYS_FD + 1);
+		dup2(d.old_fd, OLD_FD);
+		dup2(SAYS_FD + 1, SAYS_FD);
+		close_range(SAYS_FD + 1, ~0U, 0);
+		_exit(run_other_gate(stops ? &d : NULL));
+	}
+	close(says[1]);
+	must(read(says[0], &c, 1) == 1 && c == 'm', "another gate");
+	truncating = drive_start(op_ftruncate);
+	must(read(says[0], &c, 1) == 1 && c == 'w', "another gate is asked");
+	reading = drive_start(op_read);
+	check(await(gate) == (stops ? -SIGKILL : 0),
+	      stops ? "a gate that is stopped is killed by the kernel" : "a gate exits while somebody waits");
+	check(await(truncating) == 0 && drive_size() < (off_t)SIZE, "who waited there goes on");
+	check(await(reading) == 0, "and so does who reads");
+	close(says[0]);
+}
+
+void test_waits(void)
+{
+	test_refusal();
+	test_deadline();
+	test_killed();
+	test_thread();
+	test_spinner();
+	test_ours();
+	test_unmark();
+	test_crowd();
+	test_other_files();
+	test_end_of_gate();
+	test_other_gate(false);
+	test_other_gate(true);
+}
