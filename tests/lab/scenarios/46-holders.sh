@@ -1,0 +1,145 @@
+#!/bin/bash
+# boot: plain
+# timeout: 500
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Who uses a file and is asked about it: owners, programs that joined, peers, two tenants with the same file. What an administrator can do: look,
+# close a region for a while, sync it, change its policy alive, empty a filesystem.
+. /lab/guest/lib.sh
+. /lab/guest/regions.sh
+kernel_at_least 6.15 || skip_all "no on-demand paging in this kernel's rdma_rxe"
+product_up || exit 1
+noise /tmp/sent 4
+sent=$(sha256sum </tmp/sent)
+
+open_region() {
+	r=$(register "$@" --export) || { not_ok "register $*"; return 1; }
+	id=$(field id "$r") ticket=$(field ticket "$r")
+}
+# who_is FILE KIND COUNT
+who_is() { [ "$(rdmaregctl --json who "$1" | jq "[.[] | select(.kind == \"$2\")] | length")" = "$3" ]; }
+settled() { region_is "$id" state live && region_is "$id" valid_length "$1"; }
+timed() {
+	local start status=0
+	start=$(uptime_msec)
+	timeout 60 "$@" || status=$?
+	took=$(($(uptime_msec) - start))
+	return $status
+}
+
+# --- who
+zeroes /mnt/xfs/file 8
+open_region /mnt/xfs/file --grace 2s
+check "a region that nobody holds is listed" who_is /mnt/xfs/file none 1
+rdmaregctl join "$id" --ignore-revocations >/tmp/join.log 2>&1 &
+join=$!
+start_peer /tmp/peer.log rdmaregctl --json put /tmp/sent "$ticket" --repeat forever --timeline
+peer=$PEER
+check "who: the program that joined" wait_for who_is /mnt/xfs/file client 1
+check "who: the peer" wait_for who_is /mnt/xfs/file peer 1
+rdmaregctl --json who /mnt/xfs/file >/tmp/who.json
+expect_equal "who: its process" $join "$(jq '.[] | select(.kind == "client") | .pid' /tmp/who.json)"
+check "who: where the peer is" grep -q "$LAB_ADDR_B" /tmp/who.json
+check "who: not of another file" test "$(zeroes /mnt/xfs/other 1; rdmaregctl --json who /mnt/xfs/other | jq length)" = 0
+
+# --- one that joined and stays silent costs the grace, and nobody else a connection
+check "a silent local holder: the truncate waits for the grace" timed truncate -s 4M /mnt/xfs/file
+check "and not longer than any deadline ($took ms)" test $took -ge 1800 -a $took -lt 20000
+check "settled" wait_for settled $((4 * MIB))
+check "it was asked" in_log /tmp/join.log truncate
+kill $join $peer
+wait $join $peer 2>/dev/null
+check "who: they have left" wait_for who_is /mnt/xfs/file none 1
+check "release" rdmaregctl release "$id"
+
+# --- two tenants, one file: both are asked, the slower one decides, both keep their peers
+zeroes /mnt/xfsdax/file 8
+open_region /mnt/xfsdax/file --grace 8s --session one
+one=$id one_ticket=$ticket
+open_region /mnt/xfsdax/file --grace 8s --session two
+start_peer /tmp/one.log rdmaregctl --json put /tmp/sent "$one_ticket" --length 1M --repeat forever --timeline
+first=$PEER
+start_peer /tmp/two.log rdmaregctl --json put /tmp/sent "$ticket" --length 1M --repeat forever --timeline
+second=$PEER
+wait_for region_is "$one" peers 1
+wait_for region_is "$id" peers 1
+check "two tenants: the truncate" timed truncate -s 4M /mnt/xfsdax/file
+check "two tenants: sooner than the deadline ($took ms)" test $took -lt 7500
+check "two tenants: settled" wait_for settled $((4 * MIB))
+check "two tenants: the other as well" wait_for region_is "$one" valid_length $((4 * MIB))
+for log in one two; do check "tenant $log was asked" wait_for in_log /tmp/$log.log asked; done
+check "both kept their peers" test "$(field peers "$(region "$one")")$(field peers "$(region "$id")")" = 11
+kill $first $second
+wait $first $second 2>/dev/null
+check "release" rdmaregctl release "$one" "$id"
+
+# --- revoke: closed while a command runs, and only then
+zeroes /mnt/ext4/file 8
+open_region /mnt/ext4/file --grace 5s
+start_peer /tmp/peer.log rdmaregctl --json put /tmp/sent "$ticket" --duration 20s --timeline
+wait_for region_is "$id" peers 1
+check "revoke: the command runs with the region closed" rdmaregctl revoke "$id" -- \
+	bash -c ". /lab/guest/lib.sh; . /lab/guest/regions.sh; region_is $id state fenced; s=\$(sha256sum </mnt/ext4/file); sleep 1; [ \"\$s\" = \"\$(sha256sum </mnt/ext4/file)\" ]"
+check "revoke: open again afterwards" wait_for region_is "$id" state live
+expect_equal "revoke: the command's status is handed on" 7 "$(rdmaregctl revoke "$id" -- sh -c 'exit 7' >/dev/null 2>&1; echo $?)"
+check "revoke: part of it" rdmaregctl revoke "$id" --range 6M:1M -- true
+check "revoke: for a time" rdmaregctl revoke "$id" --for 1s
+check "revoke: then open" wait_for region_is "$id" state live
+wait_peer
+expect_equal "revoke: the peer went on to its end" 0 "$PEER_STATUS"
+
+# --- sync: a point in time, with a peer that writes on
+start_peer /tmp/peer.log rdmaregctl --json put /tmp/sent "$ticket" --duration 12s --timeline
+wait_for region_is "$id" peers 1
+check "sync while a peer writes" rdmaregctl --json sync "$id" >/tmp/sync.json
+expect_equal "sync: what is durable" storage "$(jq -r .durable /tmp/sync.json)"
+wait_peer
+expect_equal "sync: the peer went on to its end" 0 "$PEER_STATUS"
+check "sync: twice" rdmaregctl sync "$id"
+check "release" rdmaregctl release "$id"
+
+# --- policy changed alive
+zeroes /mnt/xfs/file 8
+open_region /mnt/xfs/file --grace 8s
+rdmaregctl join "$id" --ignore-revocations >/tmp/join.log 2>&1 &
+join=$!
+wait_for who_is /mnt/xfs/file client 1
+check "set: follow" rdmaregctl set "$id" --policy follow
+check "follow: nobody is waited for" timed truncate -s 6M /mnt/xfs/file
+check "follow: not for the grace ($took ms)" test $took -lt 7000
+check "settled" wait_for settled $((6 * MIB))
+check "set: hold" rdmaregctl set "$id" --policy hold
+check "hold: it refuses now" region_is "$id" refuses true
+check "hold: truncate fails" sh -c '! truncate -s 1M /mnt/xfs/file 2>/tmp/refused'
+check "hold: with ETXTBSY" grep -q "Text file busy" /tmp/refused
+check "hold: fallocate fails" sh -c '! fallocate -p -o 0 -l 1M /mnt/xfs/file 2>/dev/null'
+check "hold: reading and writing go on" dd if=/tmp/sent of=/mnt/xfs/file bs=1M count=1 conv=notrunc status=none
+expect_equal "hold: nothing was taken" $((6 * MIB)) "$(stat -c %s /mnt/xfs/file)"
+check "set: yield again" rdmaregctl set "$id" --policy yield --grace 1s --arbitration auto
+check "yield: it no longer refuses" region_is "$id" refuses false
+check "yield: the truncate goes on" timed truncate -s 1M /mnt/xfs/file
+check "settled" wait_for settled $MIB
+kill $join
+wait $join 2>/dev/null
+check "release" rdmaregctl release "$id"
+
+# --- evict: everything on a filesystem lets go, so that it can be unmounted
+modprobe loop
+truncate -s 320M /mnt/tmpfs/evict.image
+mkfs.xfs -q /mnt/tmpfs/evict.image
+mkdir -p /mnt/evict
+mount -o loop /mnt/tmpfs/evict.image /mnt/evict
+zeroes /mnt/evict/a 2
+zeroes /mnt/evict/b 2
+open_region /mnt/evict/a --grace 5s
+start_peer /tmp/peer.log rdmaregctl --json put /tmp/sent "$ticket" --length 1M --repeat forever --timeline
+a=$id
+wait_for region_is "$a" peers 1
+open_region /mnt/evict/b --session other --policy hold
+check "umount is refused while regions are there" sh -c '! umount /mnt/evict 2>/dev/null'
+expect_equal "evict: how many" 2 "$(rdmaregctl --json evict /mnt/evict | jq '.regions? // .')"
+check "evict: now it can be unmounted" umount /mnt/evict
+check "evict: the peer was asked first" in_log /tmp/peer.log unmount
+check "evict: the regions are gone" sh -c "! rdmaregctl show $a $id >/dev/null 2>&1"
+wait_peer
+finish

@@ -1,0 +1,113 @@
+#!/bin/bash
+# boot: plain
+# timeout: 500
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Pre-content events with the whole product: a filesystem without layout leases asks before it takes blocks, and only the range it takes is closed;
+# who ignores it lands no byte in the blocks that were freed; the daemon dead, stopped, started anew in the middle.
+. /lab/guest/lib.sh
+. /lab/guest/regions.sh
+kernel_at_least 6.15 || skip_all "no on-demand paging in this kernel's rdma_rxe"
+product_up || exit 1
+noise /tmp/sent 8
+unruly=$RDMAREG_TESTS/unruly-peer
+
+open_region() {
+	local fs=$1
+	shift
+	zeroes /mnt/$fs/file 8
+	r=$(register /mnt/$fs/file --export --arbitration pre-content "$@") || { not_ok "$fs: register"; return 1; }
+	id=$(field id "$r") ticket=$(field ticket "$r")
+}
+settled() { region_is "$id" state live && region_is "$id" valid_length "$1"; }
+truncate_file() {
+	local start
+	start=$(uptime_msec)
+	timeout 60 truncate -s "$2" "$1" || not_ok "truncate of $1"
+	took=$(($(uptime_msec) - start))
+}
+daemon_gone() { ! kill -0 "$1" 2>/dev/null; }
+
+for fs in ext4 ext4dax; do
+	# who behaves keeps the connection; nobody outside of the range is disturbed
+	open_region $fs --grace 8s || continue
+	expect_equal "$fs: mode" pre-content "$(field arbitration_mode "$r")"
+	start_peer /tmp/low.log rdmaregctl --json put /tmp/sent "$ticket" --length 1M --duration 15s --timeline
+	low=$PEER
+	start_peer /tmp/high.log rdmaregctl --json put /tmp/sent "$ticket" --offset 5M --length 1M --repeat forever --timeline
+	high=$PEER
+	wait_for region_is "$id" peers 2
+	truncate_file /mnt/$fs/file 4M
+	check "$fs: an acknowledged truncate does not wait for the deadline ($took ms)" test $took -lt 7500
+	check "$fs: settled" wait_for settled $((4 * MIB))
+	check "$fs: they were asked, with the range" grep -q '"offset": *4194304' /tmp/low.log
+	PEER=$low
+	wait_peer
+	expect_equal "$fs: who writes below the new end goes on to its end" 0 "$PEER_STATUS"
+	kill $high 2>/dev/null
+	wait $high 2>/dev/null
+	check "$fs: release" rdmaregctl release "$id"
+
+	# who ignores everything lands nothing in the freed blocks
+	open_region $fs --grace 1s || continue
+	start_peer /tmp/bad.log "$unruly" "$ticket" hammer
+	wait_for region_is "$id" peers 1
+	truncate_file /mnt/$fs/file 4M
+	check "$fs: silent peer: the truncate goes on at the deadline ($took ms)" test $took -ge 900 -a $took -lt 15000
+	wait_peer
+	check "$fs: its writes failed" in_log /tmp/bad.log '^failed after'
+	head -c $((4 * MIB)) /dev/zero >/mnt/$fs/next
+	expect_equal "$fs: no byte of it in the freed blocks" 0 "$(grep -c -a -P '\xbd{64}' /mnt/$fs/next)"
+	rm /mnt/$fs/next
+	check "$fs: settled" wait_for settled $((4 * MIB))
+
+	# ordinary input and output is not held up
+	check "$fs: read and write at once" timeout 10 sh -c \
+		"dd if=/mnt/$fs/file of=/dev/null bs=64k status=none && dd if=/tmp/sent of=/mnt/$fs/file bs=64k count=16 conv=notrunc status=none"
+	check "$fs: release" rdmaregctl release "$id"
+done
+
+# the daemon is killed while somebody waits: he goes on, and the next daemon guards the file again
+open_region ext4 --grace 8s
+rdmaregctl join "$id" --ignore-revocations >/dev/null 2>&1 &
+join=$!
+wait_for region_is "$id" clients 1
+timeout 60 truncate -s 4M /mnt/ext4/file &
+waiting=$!
+wait_for region_is "$id" state draining
+kill -9 "$(cat /run/lab/rdmaregd.pid)"
+wait $waiting && ok "daemon killed: the truncate goes on" || not_ok "daemon killed: the truncate goes on"
+kill $join
+wait $join 2>/dev/null
+product_up || not_ok "the daemon comes back"
+check "daemon killed: settled" wait_for settled $((4 * MIB))
+check "the new daemon guards the file again" wait_for region_is "$id" arbitration_mode pre-content
+expect_equal "and is not degraded" "" "$(field degraded "$(region "$id")")"
+check "set: hold" rdmaregctl set "$id" --policy hold
+check "and refuses" sh -c '! truncate -s 1M /mnt/ext4/file 2>/dev/null'
+
+# the daemon is stopped: everybody who reads or writes the file would wait for it, so the kernel's timer kills it
+pid=$(cat /run/lab/rdmaregd.pid)
+kill -STOP "$pid"
+check "daemon stopped: a reader goes on, at last" timeout 30 dd if=/mnt/ext4/file of=/dev/null bs=4k count=1 status=none
+check "because the daemon was killed" wait_for daemon_gone "$pid"
+product_up || not_ok "the daemon comes back"
+check "the region is there" wait_for region_is "$id" state live
+check "release" rdmaregctl release "$id"
+
+# a descriptor from before the watch: it is said, not hidden
+zeroes /mnt/ext4/file 8
+sleep 1000 3<>/mnt/ext4/file &
+holder=$!
+r=$(register /mnt/ext4/file --arbitration pre-content)
+check "a writer from before is named" grep -q "process $holder" <<<"$(field degraded "$r")"
+kill $holder
+wait $holder 2>/dev/null
+check "release" rdmaregctl release "$(field id "$r")"
+
+# where the kernel cannot: registered all the same, and said
+r=$(rdmaregctl --json register /mnt/tmpfs/file --arbitration pre-content 2>/dev/null || { zeroes /mnt/tmpfs/file 1; register /mnt/tmpfs/file --policy hold; })
+check "tmpfs: hold cannot refuse, and says so" grep -q "cannot refuse" <<<"$(field degraded "$r")"
+expect_equal "tmpfs: it does not claim to" false "$(field refuses "$r")"
+check "release" rdmaregctl release "$(field id "$r")"
+finish
