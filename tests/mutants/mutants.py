@@ -80,8 +80,8 @@ class Run:
             raise self.error
 
 
-def report(verdicts, listed, complete):
-    """True if all is well."""
+def report(verdicts, listed, complete, floor):
+    """True if all is well: nobody survived, or, with a floor, so many in a hundred were killed."""
     count, by, bad = {}, {}, []
     for m, (verdict, killer) in sorted(verdicts.items(), key=lambda v: (v[0].file, v[0].start)):
         if m.key() in listed and verdict == "killed":
@@ -100,13 +100,18 @@ def report(verdicts, listed, complete):
     print("killed by " + ", ".join(f"{p}: {n}" for p, n in by.items() if p))
     for b in bad:
         print(b)
-    return not bad
+    if floor is None:
+        return not bad
+    score = 100 * count.get("killed", 0) // max(1, count.get("killed", 0) + count.get("survived", 0))
+    print(f"{score} of a hundred killed, at least {floor} wanted")
+    return score >= floor and len(bad) == count.get("survived", 0)
 
 
 def main():
     parser = argparse.ArgumentParser(prog="./run mutants", description="Do the tests of the pure core kill its mutants?")
     parser.add_argument("--budget", type=int, metavar="N", help="only N of them, chosen at random")
     parser.add_argument("--seed", type=int, help="choose those that an earlier --budget chose with this seed")
+    parser.add_argument("--floor", type=int, metavar="N", help="succeed if N of a hundred are killed")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N", help="how many at a time")
     parser.add_argument("file", nargs="*", help="only of files whose name contains this")
     o = parser.parse_args()
@@ -128,7 +133,7 @@ def main():
             run.finish()
         except programs.Broken as e:
             sys.exit(f"error: {e}\nMake the tests pass first: mutants say nothing about a core that fails them.")
-    return 0 if report(run.verdicts, listed, complete) else 1
+    return 0 if report(run.verdicts, listed, complete, o.floor) else 1
 
 
 if __name__ == "__main__":

@@ -64,10 +64,21 @@ host_wanted() { # PATTERN...
 	return 1
 }
 
+# Would the tests of the core notice if it were wrong? A sample; ./run mutants asks for all.
+mutants_sample() {
+	if python3 -B "$top/tests/mutants/mutants.py" --budget 40 --floor 75 >"$logs/mutants.log" 2>&1; then
+		echo "ok host/mutants: $(tail -n 1 "$logs/mutants.log")"
+	else
+		echo "not ok host/mutants: $(tail -n 1 "$logs/mutants.log")"
+		sed 's/^/# /' "$logs/mutants.log"
+	fi | record
+}
+
 host_tests() {
 	say "tests on this machine"
 	if try host compile_host; then unit host "$@"; fi
 	if try asan compile_asan; then unit asan "$@"; fi
+	[ $# -gt 0 ] || mutants_sample
 	[ $# -gt 0 ] || try clang compile_clang || true
 }
 
