@@ -41,7 +41,7 @@ PROGRAMS = [
     Program("test-core-guard", ("tests/unit/test-core-guard.c", CORE)),
     Program("sim", ("tests/sim/*.c", CORE), arguments=("--seeds", "40")),
     Program("sim-long", ("tests/sim/*.c", CORE), arguments=("--seeds", "600", "--start", "1000")),
-    Program("explore", ("tests/explore/*.c", "daemon/core/guard*.c", "daemon/core/region.c", "daemon/core/demand.c"),
+    Program("explorer", ("tests/explore/*.c", "daemon/core/guard*.c", "daemon/core/region.c", "daemon/core/demand.c"),
             flags=("-DGUARD_DEMANDS_MAX=2",)),
 ]
 
@@ -90,7 +90,7 @@ class Tree:
                               stderr=subprocess.STDOUT, preexec_fn=limits, check=False, text=True, errors="replace")
 
     def object_of(self, program, source):
-        return f"obj/{program.name if program.flags else 'plain'}/{source}.o"
+        return f"obj/{program.name + '.d' if program.flags else 'plain'}/{source}.o"
 
     def compile(self, program, source):
         target = self.object_of(program, source)
