@@ -119,8 +119,21 @@ static void send_subscribers(struct bus *b, const struct signal *s)
 		send_one(b, c, s);
 }
 
-/* About a region as such: to those who listen. */
-static void tell_subscribers(struct bus *b, const char *member, build_t *build, const struct region_view *v)
+static void send_holders(struct bus *b, const struct signal *s)
+{
+	const struct join *j;
+
+	if (s->view->owner)
+		send_one(b, s->view->owner, s);
+	if (!s->view->joins)
+		return;
+	LIST_FOREACH(j, s->view->joins, of_region)
+	send_one(b, j->client, s);
+}
+
+/* A member of the manager's interface; @holders: also to those who own or use the region. */
+static void tell_number(struct bus *b, const char *member, build_t *build, const struct region_view *v,
+			bool holders)
 {
 	const struct signal s = {
 		.path = RDMAREG_MANAGER_PATH,
@@ -131,25 +144,21 @@ static void tell_subscribers(struct bus *b, const char *member, build_t *build, 
 	};
 
 	b->signals++;
+	if (holders)
+		send_holders(b, &s);
 	send_subscribers(b, &s);
 }
 
-/* About what happens to a region: also to those who use it. */
+/* About what happens to a region: to those who use it, and to those who listen. */
 static void tell_all(struct bus *b, const char *interface, const char *member, build_t *build,
 		     const struct region_view *v, const void *arguments)
 {
 	char path[REGION_PATH_MAX];
 	const struct signal s = { path, interface, member, build, v, arguments };
-	const struct join *j;
 
 	region_path(v->region->id, path);
 	b->signals++;
-	if (v->owner)
-		send_one(b, v->owner, &s);
-	if (v->joins) {
-		LIST_FOREACH(j, v->joins, of_region)
-		send_one(b, j->client, &s);
-	}
+	send_holders(b, &s);
 	send_subscribers(b, &s);
 }
 
@@ -213,10 +222,10 @@ static int build_number(sd_bus_message *m, const struct region_view *v, const vo
 
 void bus_tell_added(struct bus *b, const struct region_view *v)
 {
-	tell_subscribers(b, "RegionAdded", build_number, v);
+	tell_number(b, "RegionAdded", build_number, v, false);
 }
 
 void bus_tell_removed(struct bus *b, const struct region_view *v)
 {
-	tell_subscribers(b, "RegionRemoved", build_number, v);
+	tell_number(b, "RegionRemoved", build_number, v, true);
 }
