@@ -42,7 +42,8 @@ expect_equal "it runs now" active "$(systemctl is-active rdmaregd)"
 daemon=$(main_pid rdmaregd)
 expect_equal "sandbox: no new privileges" 1 "$(status "$daemon" NoNewPrivs)"
 expect_equal "sandbox: system calls are filtered" 2 "$(status "$daemon" Seccomp)"
-expect_equal "sandbox: the only capability is to end keepers" 0000000000000020 "$(status "$daemon" CapEff)"
+expect_equal "sandbox: no capabilities but to end keepers (KILL) and for pre-content events (SYS_PTRACE, SYS_ADMIN)" \
+	0000000000280020 "$(status "$daemon" CapEff)"
 check "the bus lets no ordinary user own the name" bash -c \
 	'! setpriv --reuid=nobody --clear-groups busctl --system call org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus RequestName su org.rdmareg.Registry1 4'
 check "and passes no words that are not ours" bash -c \
@@ -128,6 +129,21 @@ check "a reload changes settings" wait_for manager_is MaxRegionsPerTenant "u 7"
 # --- the end
 kill "$PEER"
 wait "$PEER" 2>/dev/null
+# pre-content events from within the sandbox, and the timer that kills a daemon which holds everybody
+zeroes /mnt/ext4/held 4
+held=$(rdmaregctl --json register /mnt/ext4/held --policy hold)
+expect_equal "hold under systemd: it refuses" true "$(field refuses "$held")"
+check "hold: truncate fails" sh -c '! truncate -s 1M /mnt/ext4/held 2>/dev/null'
+check "hold: a tenant that neither owns the file nor is authorized may not" bash -c \
+	'chmod 666 /mnt/ext4/held; ! setpriv --reuid=nobody --clear-groups rdmaregctl register /mnt/ext4/held --policy hold 2>/dev/null'
+stopped=$(main_pid rdmaregd)
+kill -STOP "$stopped"
+check "hold: with the daemon stopped a reader goes on, at last" timeout 30 dd if=/mnt/ext4/held of=/dev/null bs=4k count=1 status=none
+daemon_is_new() { [ "$(main_pid rdmaregd)" != 0 ] && [ "$(main_pid rdmaregd)" != "$stopped" ]; }
+check "hold: because it was killed, and started anew" wait_for daemon_is_new
+check "hold: the new one refuses again" wait_for region_is "$(field id "$held")" refuses true
+check "hold: release" rdmaregctl release "$(field id "$held")"
+
 check "the tenant releases its region" as_tenant rdmaregctl release "$id"
 check "root releases the other" rdmaregctl release "$root_id"
 check "idle keepers end, and their units with them" wait_for nothing_left
