@@ -39,6 +39,7 @@ PROGRAMS = [
     Program("test-core-adoption", ("tests/unit/test-core-adoption.c", CORE)),
     Program("test-core-demands", ("tests/unit/test-core-demands.c", CORE)),
     Program("test-core-guard", ("tests/unit/test-core-guard.c", CORE)),
+    Program("test-core-edges", ("tests/unit/test-core-edges.c", CORE)),
     Program("test-core-urgency", ("tests/unit/test-core-urgency.c", CORE)),
     Program("sim", ("tests/sim/*.c", CORE), arguments=("--seeds", "40")),
     Program("sim-long", ("tests/sim/*.c", CORE), arguments=("--seeds", "600", "--start", "1000")),

@@ -3,6 +3,7 @@
  * test-core-urgency.c - the guard with several who want something, each with a time of his own: nobody waits for another's grace, nothing
  * outlives its limit because of another's question, and no question is left without a timer.
  */
+#undef NDEBUG
 #include <assert.h>
 
 #include "core/guard.h"
