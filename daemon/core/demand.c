@@ -10,10 +10,8 @@ static void emit(struct demand_effects *out, enum demand_effect_type type)
 
 static void free_if_over(struct demand *d, struct demand_effects *out)
 {
-	if (!d->ended || d->parts || d->freed)
-		return;
-	d->freed = true;
-	emit(out, DEMAND_FREE);
+	if (d->ended && !d->parts)
+		emit(out, DEMAND_FREE); /* once: nothing comes here after the end but the last parts */
 }
 
 void demand_begin(struct demand *d, uint32_t parts, bool refused, struct demand_effects *ret_effects)

@@ -57,7 +57,6 @@ struct demand {
 	uint8_t state;
 	bool failed;
 	bool ended;
-	bool freed;
 	uint32_t parts; /* whose answer is still under way */
 };
 

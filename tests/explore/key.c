@@ -150,8 +150,7 @@ static void put_waiter(struct bytes *b, const struct waiter *q)
 	if (!q->known)
 		return;
 	put(b, q->core.state);
-	put(b, (uint64_t)(q->core.failed | q->core.ended << 1 | q->core.freed << 2 | q->over_sent << 3 |
-			  q->failed << 4));
+	put(b, (uint64_t)(q->core.failed | q->core.ended << 1 | q->over_sent << 3 | q->failed << 4));
 	put(b, q->core.parts);
 	put(b, (uint64_t)(q->parts | q->unanswered << 2 | q->limit_passed << 4));
 }

@@ -46,6 +46,9 @@ static void test_demand_begins(void)
 	assert(!effects.n && d.state == DEMAND_WAITING);
 	demand_step(&d, DEMAND_PART_FAILED, &effects); /* it has to wait for its deadline */
 	assert(!effects.n && d.state == DEMAND_WAITING);
+	demand_begin(&d, 1, false, &effects);
+	demand_step(&d, DEMAND_PART_DONE, &effects);
+	assert(effects.n == 1 && effects.item[0] == DEMAND_PASS && d.state == DEMAND_PASSED);
 	demand_begin(&d, 3, true, &effects);
 	assert(d.state == DEMAND_REFUSED && effects.n == 1 && effects.item[0] == DEMAND_REFUSE && !d.parts);
 	demand_step(&d, DEMAND_ENDED, &effects);
