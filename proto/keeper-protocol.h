@@ -21,7 +21,7 @@
 #include "names.h"
 #include "rdmareg-wire.h"
 
-#define KEEPER_PROTOCOL_VERSION 2
+#define KEEPER_PROTOCOL_VERSION 3
 #define KEEPER_TEXT_MAX 200
 
 enum keeper_type {
@@ -38,6 +38,8 @@ enum keeper_type {
 	KEEPER_OVER,	  /* a demand is over, or withdrawn; an unknown one is no error */
 	KEEPER_SYNC,	  /* a demand of the keeper's own: quiesce, write the file back, open again; answered at the end */
 	KEEPER_FILE,	  /* answered by KEEPER_DONE with the region's descriptor */
+	KEEPER_CANCEL,	  /* give up the prefetch with that operation number; it is answered with ECANCELED, an unknown one is no error */
+	KEEPER_IMPORT,	  /* answered by KEEPER_DONE with the adapter's command descriptor and the handles */
 	/* answers */
 	KEEPER_WELCOME,
 	KEEPER_REGION,
@@ -55,6 +57,7 @@ enum keeper_type {
 	KEEPER_INVALIDATED, /* folded report of translations that went away; the length is current */
 	KEEPER_GONE,	    /* the region ended without being asked to */
 	KEEPER_MODE,	    /* mode and mode_reason of the info changed */
+	KEEPER_PROGRESS,    /* how far a prefetch that is under way has come; a few a second at most */
 	_KEEPER_TYPE_MAX,
 };
 
@@ -89,6 +92,10 @@ struct keeper_region {
 	uint64_t invalidations;	       /* counted since registration, with writebacks */
 	uint64_t writebacks;
 	uint64_t bytes_warmed;
+	uint64_t removals;	  /* invalidations that took pages away, not only write-protected them */
+	uint64_t bytes_redirtied; /* prefetched for writing without having been asked to: what writeback may have to write again */
+	uint64_t faults;	  /* accesses of peers that faulted, as the adapter counts; UINT64_MAX: it does not */
+	uint64_t translation_bytes; /* largest page that one translation can cover, as the mapping is aligned */
 	uint64_t device; /* st_dev and st_ino of the file */
 	uint64_t inode;
 	uint32_t file_uid; /* st_uid */
@@ -103,6 +110,9 @@ struct keeper_region {
 	uint8_t revocation_cause;
 	uint8_t warm;		/* KEEPER_REGISTER: prefetch everything before answering */
 	uint8_t gated;		/* KEEPER_REGISTER: the daemon guards the file with pre-content events; kept for the next daemon */
+	uint8_t warm_mode;	/* enum warm_mode; KEEPER_REGISTER and KEEPER_CONFIGURE set it */
+	uint8_t durability;	/* enum region_durability */
+	uint8_t reserved_bytes[6];
 	char mode_reason[KEEPER_TEXT_MAX];
 	char path[256];		/* as readlink(/proc/self/fd) gave it when registered; for people, may be cut */
 	char ticket[WIRE_TICKET_MAX]; /* newest, or empty */
@@ -177,9 +187,23 @@ enum keeper_durable {
 	KEEPER_DURABLE_STORAGE, /* written to the filesystem's storage by fsync(2) */
 };
 
+/* KEEPER_PROGRESS, KEEPER_CANCEL (the number alone). */
+struct keeper_progress {
+	uint64_t operation; /* of the KEEPER_PREFETCH or KEEPER_REGISTER */
+	uint64_t done;	    /* bytes */
+	uint64_t total;
+};
+
+/* KEEPER_IMPORT, in the answer: handles in the adapter's context, which is the descriptor. */
+struct keeper_import {
+	uint32_t pd_handle;
+	uint32_t mr_handle;
+};
+
 struct keeper_done {
 	int32_t error; /* 0, or a negative errno */
 	uint32_t value; /* SYNC: enum keeper_durable */
+	struct keeper_import import;
 	char text[KEEPER_TEXT_MAX];
 };
 
@@ -198,6 +222,7 @@ struct keeper_message {
 		struct keeper_peer peer;
 		struct keeper_revocation revocation;
 		struct keeper_invalidated invalidated;
+		struct keeper_progress progress;
 		struct keeper_done done;
 	};
 };

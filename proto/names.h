@@ -71,6 +71,26 @@ enum region_access {
 };
 #define REGION_ACCESS_NAMES { "r", "rw" }
 
+/* What is done about translations that the kernel took away: docs/warm.md. */
+enum warm_mode {
+	WARM_OFF,      /* nothing unless asked (Prefetch) */
+	WARM_READ,     /* brought back for reading: dirties nothing */
+	WARM_ADAPTIVE, /* for writing where writes keep coming, for reading elsewhere */
+	WARM_WRITE,    /* for writing everywhere: dirties what it touches */
+	_WARM_MODE_MAX,
+};
+#define WARM_MODE_NAMES { "off", "read", "adaptive", "write" }
+
+/* What a completed remote write is worth after a power cut: a property of the memory, never of what an adapter grants. */
+enum region_durability {
+	DURABILITY_VOLATILE,   /* lost: memfd, tmpfs, hugetlbfs */
+	DURABILITY_PAGE_CACHE, /* lost; on storage after Sync, or when the kernel writes back */
+	DURABILITY_SYNC,       /* on the medium after Sync: DAX without MAP_SYNC, or with an adapter without FLUSH */
+	DURABILITY_FLUSH,      /* on the medium after an RDMA FLUSH for persistence: device-dax, DAX with MAP_SYNC */
+	_REGION_DURABILITY_MAX,
+};
+#define REGION_DURABILITY_NAMES { "volatile", "page-cache", "sync", "flush" }
+
 /* Why blocks are wanted back. The first six match enum rdmareg_operation of rdmareg-uapi.h. */
 enum revocation_cause {
 	CAUSE_UNKNOWN,

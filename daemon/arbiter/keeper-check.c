@@ -27,7 +27,8 @@ static const char *check_region(const struct keeper_region *r)
 		return "unterminated text";
 	if (r->access >= _REGION_ACCESS_MAX || r->policy >= _REGION_POLICY_MAX ||
 	    r->mode >= _ARBITRATION_MODE_MAX || r->state >= _REGION_STATE_MAX ||
-	    r->revocation_cause >= _REVOCATION_CAUSE_MAX || r->detached > 1 || r->gated > 1)
+	    r->revocation_cause >= _REVOCATION_CAUSE_MAX || r->detached > 1 || r->gated > 1 ||
+	    r->warm_mode >= _WARM_MODE_MAX || r->durability >= _REGION_DURABILITY_MAX)
 		return "a value that is not of its enumeration";
 	if (!r->length || r->length % PAGE || r->offset % PAGE || !is_in_file(r->offset, r->length) ||
 	    r->valid_length > r->length || r->revocation_offset > r->length ||
@@ -78,6 +79,8 @@ static const char *check_body(const struct keeper_message *m)
 		return !TERMINATED(m->info.mode_reason)	       ? "unterminated text"
 		       : m->info.mode >= _ARBITRATION_MODE_MAX ? "a value that is not of its enumeration"
 							       : NULL;
+	case KEEPER_PROGRESS:
+		return m->progress.done > m->progress.total ? "more done than there is" : NULL;
 	default:
 		return "a type that no keeper sends";
 	}

@@ -68,6 +68,9 @@ static void test_spoiled(void)
 	SPOIL(KEEPER_REGION, m.info.access = _REGION_ACCESS_MAX);
 	SPOIL(KEEPER_REGION, m.info.policy = _REGION_POLICY_MAX);
 	SPOIL(KEEPER_REGION, m.info.mode = _ARBITRATION_MODE_MAX);
+	SPOIL(KEEPER_REGION, m.info.warm_mode = _WARM_MODE_MAX);
+	SPOIL(KEEPER_REGION, m.info.durability = _REGION_DURABILITY_MAX);
+	SPOIL(KEEPER_PROGRESS, m.progress.done = 1);
 	SPOIL(KEEPER_REGION, m.info.state = _REGION_STATE_MAX);
 	SPOIL(KEEPER_REGION, m.info.revocation_cause = _REVOCATION_CAUSE_MAX);
 	SPOIL(KEEPER_REGION, m.info.detached = 2);
