@@ -171,9 +171,23 @@ static int register_region(void *userdata, struct client *c, const struct regist
 	return 0;
 }
 
-static bool is_live(const struct region *r)
+int app_check_live(const struct region *r, struct failure *f)
 {
-	return r->state == REGION_LIVE || r->state == REGION_WARMING;
+	if (r->state == REGION_LIVE || r->state == REGION_WARMING)
+		return 0;
+	return failure_set(f, RDMAREG_ERROR_BUSY,
+			   "region %" PRIu64 " is %s, not live: wait until its State is live and try again",
+			   r->id, region_state_names[r->state]);
+}
+
+int app_check_range(const struct region *r, uint64_t offset, uint64_t length, struct failure *f)
+{
+	if (offset < r->length && length <= r->length - offset)
+		return 0;
+	return failure_set(f, RDMAREG_ERROR_INVALID_RANGE,
+			   "offset %" PRIu64 " and length %" PRIu64 " are not inside region %" PRIu64
+			   ", which has %" PRIu64 " bytes",
+			   offset, length, r->id, r->length);
 }
 
 static int prefetch(void *userdata, uint64_t id, const struct prefetch_request *q, struct call *call,
@@ -187,20 +201,14 @@ static int prefetch(void *userdata, uint64_t id, const struct prefetch_request *
 	uint64_t end, extra;
 	int error;
 
-	if (q->offset >= r->length || q->length > r->length - q->offset)
-		return failure_set(ret, RDMAREG_ERROR_INVALID_RANGE,
-				   "offset %" PRIu64 " and length %" PRIu64 " are not inside region %" PRIu64
-				   ", which has %" PRIu64 " bytes",
-				   q->offset, q->length, id, r->length);
+	if (app_check_range(r, q->offset, q->length, ret))
+		return BUS_E_REFUSED;
 	if (q->write && r->access != ACCESS_READ_WRITE)
 		return failure_set(ret, RDMAREG_ERROR_ACCESS_DENIED,
 				   "region %" PRIu64 " has access 'r': it can be prefetched for reading only",
 				   id);
-	if (!is_live(r))
-		return failure_set(ret, RDMAREG_ERROR_BUSY,
-				   "region %" PRIu64
-				   " is %s, not live: wait until its State is live and try again",
-				   id, region_state_names[r->state]);
+	if (app_check_live(r, ret))
+		return BUS_E_REFUSED;
 	end = q->length ? q->offset + q->length : r->length;
 	m.range.offset = q->offset / page * page;
 	m.range.length = (end + page - 1) / page * page - m.range.offset;
@@ -253,8 +261,7 @@ void app_want_release(struct app *a, struct region *r, enum revocation_cause cau
 	app_step(a, r, &event);
 }
 
-/* Who lets go need not be asked. */
-static void step_left(struct app *a, struct region *r, const struct client *c)
+void app_drop_client(struct app *a, struct region *r, const struct client *c)
 {
 	const struct region_event left = { .type = REGION_HOLDER_LEFT,
 					   .kind = HOLDER_CLIENT,
@@ -273,7 +280,7 @@ static int release(void *userdata, struct client *c, uint64_t id, struct call *c
 
 	if (error < 0)
 		return failure_from_errno(ret, "releasing the region", error, "");
-	step_left(a, r, c);
+	app_drop_client(a, r, c);
 	app_want_release(a, r, CAUSE_RELEASE);
 	return 0;
 }
@@ -325,7 +332,7 @@ static void client_gone(void *userdata, struct client *c)
 		bool detached = e->text.detached;
 
 		region_entry_forget_holder(e);
-		step_left(a, r, c);
+		app_drop_client(a, r, c);
 		if (!detached)
 			app_want_release(a, r, CAUSE_RELEASE);
 	}

@@ -61,11 +61,10 @@ int app_check_gate(enum region_access access, bool owns_file, struct failure *f)
 		"or the file's owner: ask for arbitration 'auto'");
 }
 
-static int send_change(struct app *a, struct region *r, struct region_entry *e, struct change *c)
+static int send_change(struct region *r, struct region_entry *e, struct change *c)
 {
 	struct keeper_message m = { .type = KEEPER_CONFIGURE, .region = r->id };
 
-	(void)a;
 	m.info.policy = (uint8_t)c->policy;
 	m.info.grace_usec = c->grace_usec;
 	m.info.gated = c->gated;
@@ -78,32 +77,29 @@ int app_configure(void *userdata, uint64_t id, const struct configure_request *q
 	struct app *a = userdata;
 	struct region *r = registry_find(a->registry, id);
 	struct region_entry *e = region_table_find(a->table, id);
-	enum region_policy policy = q->has_policy ? q->policy : (enum region_policy)r->policy;
-	bool keeps_grace = !q->has_grace && (!q->has_policy || q->policy == (enum region_policy)r->policy);
+	enum region_policy before = (enum region_policy)r->policy;
+	enum region_policy policy = q->has_policy ? q->policy : before;
 	bool gated = policy == POLICY_HOLD || (q->has_pre_content ? q->pre_content : app_wants_gate(e));
 	struct change *c;
 	int error;
 
-	if (r->state != REGION_LIVE && r->state != REGION_WARMING)
-		return failure_set(ret, RDMAREG_ERROR_BUSY,
-				   "region %" PRIu64
-				   " is %s, not live: wait until its State is live and try again",
-				   id, region_state_names[r->state]);
+	if (app_check_live(r, ret))
+		return BUS_E_REFUSED;
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		return failure_from_errno(ret, "configuring the region", -ENOMEM, "");
 	*c = (struct change){
 		.call = call, .region = id, .policy = policy, .gated = gated, .was_wanted = app_wants_gate(e)
 	};
-	if (app_choose_grace(a, policy, q->owns_file || policy == (enum region_policy)r->policy,
-			     q->has_grace || keeps_grace, q->has_grace ? q->grace_usec : r->grace_usec,
-			     &c->grace_usec, ret) ||
+	/* a policy that stays keeps its grace, and needs no authorization again */
+	if (app_choose_grace(a, policy, q->owns_file || policy == before, q->has_grace || policy == before,
+			     q->has_grace ? q->grace_usec : r->grace_usec, &c->grace_usec, ret) ||
 	    (gated && !app_wants_gate(e) &&
 	     app_check_gate((enum region_access)r->access, q->owns_file, ret))) {
 		free(c);
 		return BUS_E_REFUSED;
 	}
-	error = gated && !e->gated ? app_ask_for_file(e, c) : send_change(a, r, e, c);
+	error = gated && !e->gated ? app_ask_for_file(e, c) : send_change(r, e, c);
 	if (error == 0)
 		return 0;
 	free(c);
@@ -149,7 +145,7 @@ void app_file_answered(struct app *a, const struct answer *n)
 	if (!c)
 		return;
 	if (r && !error)
-		error = send_change(a, r, e, c);
+		error = send_change(r, e, c);
 	if (error || !r)
 		finish(a, c, error ? error : -ENOENT, n->text);
 }

@@ -100,26 +100,26 @@ static void step(struct passage *p, enum demand_event_type type)
 	carry_out(p, &effects);
 }
 
+/* One that is being taken down can still be reached; its keeper answers when nothing is left of it. Before it is registered nobody can. */
+static bool can_be_demanded(const struct region *r)
+{
+	return r->state != REGION_REGISTERING && r->state != REGION_LOST;
+}
+
 /* What of a region a passage takes. False: nothing. */
-static bool cut_range(const struct region *r, const struct gate_passage *g, uint64_t *ret_start,
-		      uint64_t *ret_end)
+static bool takes(const struct gate_passage *g, const struct region *r, uint64_t *ret_start,
+		  uint64_t *ret_end)
 {
 	uint64_t end = g->length > UINT64_MAX - g->offset ? UINT64_MAX : g->offset + g->length;
 	uint64_t start = g->offset > r->offset ? g->offset : r->offset;
 
 	if (end > r->offset + r->length)
 		end = r->offset + r->length;
-	if (start >= end)
+	if (!can_be_demanded(r) || start >= end)
 		return false;
 	*ret_start = start - r->offset;
 	*ret_end = end - r->offset;
 	return true;
-}
-
-/* One that is being taken down can still be reached; its keeper answers when nothing is left of it. Before it is registered nobody can. */
-static bool can_be_demanded(const struct region *r)
-{
-	return r->state != REGION_REGISTERING && r->state != REGION_LOST;
 }
 
 static uint64_t grace_of(const struct region *r)
@@ -128,14 +128,12 @@ static uint64_t grace_of(const struct region *r)
 }
 
 /* Asks one region's keeper. True: an answer will come. */
-static bool ask(struct passage *p, struct region *r, struct region_entry *e, const struct gate_passage *g)
+static bool ask(struct passage *p, const struct region *r, struct region_entry *e,
+		const struct gate_passage *g, uint64_t start, uint64_t end)
 {
 	struct keeper_message m = { .type = KEEPER_DEMAND, .region = r->id };
 	const struct settings *s = &p->app->settings;
-	uint64_t start = 0, end = 0;
 
-	if (!cut_range(r, g, &start, &end))
-		return false;
 	m.demand.demand = p->demand;
 	m.demand.offset = start;
 	m.demand.length = end - start;
@@ -160,7 +158,7 @@ static uint32_t survey(struct app *a, const struct file *f, const struct gate_pa
 	{
 		const struct region *r = registry_find(a->registry, e->id);
 
-		if (!can_be_demanded(r) || !cut_range(r, g, &start, &end))
+		if (!takes(g, r, &start, &end))
 			continue;
 		n++;
 		if (e->gated && r->policy == POLICY_HOLD)
@@ -171,16 +169,34 @@ static uint32_t survey(struct app *a, const struct file *f, const struct gate_pa
 	return n;
 }
 
+/* As many as survey() counted. */
+static uint32_t ask_all(struct passage *p, const struct file *f, const struct gate_passage *g)
+{
+	struct region_entry *e;
+	uint64_t start, end;
+	uint32_t asked = 0;
+
+	TAILQ_FOREACH(e, &f->regions, of_file)
+	{
+		const struct region *r = registry_find(p->app->registry, e->id);
+
+		if (!takes(g, r, &start, &end))
+			continue;
+		p->part[p->n_parts++] = r->id;
+		asked += ask(p, r, e, g, start, end);
+	}
+	return asked;
+}
+
 static uint64_t wanted(void *userdata, const struct gate_passage *g)
 {
 	struct app *a = userdata;
 	struct file *f = region_table_find_file(a->table, g->device, g->inode);
-	uint64_t grace = 0, margin = a->settings.deadline_margin_msec * USEC_PER_MSEC, start, end;
+	uint64_t grace = 0, margin = a->settings.deadline_margin_msec * USEC_PER_MSEC;
 	const struct region *refusing = NULL;
 	uint32_t n = f ? survey(a, f, g, &grace, &refusing) : 0, asked = 0;
 	struct passage *p = calloc(1, sizeof(*p) + n * sizeof(p->part[0]));
 	struct demand_effects effects;
-	struct region_entry *e;
 
 	if (!p) {
 		gate_answer(a->gate, g->number, 0);
@@ -194,15 +210,7 @@ static uint64_t wanted(void *userdata, const struct gate_passage *g)
 		log_info("region %" PRIu64 ": held: process %d may not %s", refusing->id, (int)g->pid,
 			 cause_names[g->cause]);
 	if (n && !refusing)
-		TAILQ_FOREACH(e, &f->regions, of_file)
-		{
-			struct region *r = registry_find(a->registry, e->id);
-
-			if (!can_be_demanded(r) || !cut_range(r, g, &start, &end))
-				continue;
-			p->part[p->n_parts++] = r->id;
-			asked += ask(p, r, e, g);
-		}
+		asked = ask_all(p, f, g);
 	demand_begin(&p->core, asked, refusing != NULL, &effects);
 	if (carry_out(p, &effects) && refusing)
 		step(p, DEMAND_ENDED); /* the gate has no more to say about it */

@@ -20,13 +20,8 @@
 #include "arbiter/app-internal.h"
 #include "util/log.h"
 
-static bool wants_gate(const struct region_entry *e)
-{
-	return e->gated || e->no_gate;
-}
-
 /* Works the published texts out anew. */
-static void describe(struct region *r, struct region_entry *e, const char *gap)
+static void describe(struct region *r, struct region_entry *e)
 {
 	const char *reason = e->keeper_reason ? e->keeper_reason : "";
 	bool leased = e->keeper_mode == ARBITRATION_LAYOUT_LEASE;
@@ -37,8 +32,8 @@ static void describe(struct region *r, struct region_entry *e, const char *gap)
 	snprintf(text, sizeof(text), "%s%s%s",
 		 e->gated ? "pre-content events name the range before blocks are taken" : "",
 		 e->gated ? (leased ? "; also, " : "; without them: ") : "", reason);
-	if (gap && *gap)
-		snprintf(degraded, sizeof(degraded), "%s", gap);
+	if (e->gap)
+		snprintf(degraded, sizeof(degraded), "%s", e->gap);
 	else if (e->no_gate)
 		snprintf(degraded, sizeof(degraded), "%s%s",
 			 r->policy == POLICY_HOLD
@@ -58,52 +53,60 @@ void app_take_mode(struct region *r, struct region_entry *e, uint8_t mode, const
 {
 	e->keeper_mode = mode;
 	region_text_set(&e->keeper_reason, reason, size);
-	describe(r, e, e->gated ? e->text.degraded : NULL);
+	describe(r, e);
 }
 
 void app_mode_changed(struct app *a, struct region *r, struct region_entry *e)
 {
 	struct region_view v;
 
-	describe(r, e, e->gated ? e->text.degraded : NULL);
+	describe(r, e);
 	app_view(a, r, &v);
 	bus_tell_changed(a->bus, &v, BUS_CHANGED_ARBITRATION);
 }
 
 /* Descriptors opened before the mark, through which a punch is not seen. A layout lease sees it all the same. */
-static void find_gap(struct app *a, struct region_entry *e, int fd, char *out, size_t size)
+static void find_gap(struct app *a, struct region_entry *e, int fd)
 {
 	pid_t owner = e->holder ? (pid_t)e->holder->pid : 0, pid;
+	char gap[400];
 
-	*out = 0;
 	if (e->keeper_mode == ARBITRATION_LAYOUT_LEASE)
 		return;
 	pid = gate_find_gap(a->gate, fd, owner);
-	if (pid)
-		snprintf(
-			out, size,
-			"process %d has the file open for writing since before it was watched: what it punches through that "
-			"descriptor passes unseen, unless it opens the file anew",
-			(int)pid);
+	if (!pid)
+		return;
+	snprintf(
+		gap, sizeof(gap),
+		"process %d has the file open for writing since before it was watched: what it punches through that "
+		"descriptor passes unseen, unless it opens the file anew",
+		(int)pid);
+	region_text_set(&e->gap, gap, sizeof(gap));
+}
+
+static void forget(struct region_entry *e)
+{
+	free(e->no_gate);
+	free(e->gap);
+	e->no_gate = e->gap = NULL;
 }
 
 void app_gate(struct app *a, struct region *r, struct region_entry *e, int fd)
 {
-	char why[300] = "", gap[400] = "";
+	char why[300] = "";
 
 	if (e->gated)
 		return;
-	free(e->no_gate);
-	e->no_gate = NULL;
+	forget(e);
 	if (!a->gate)
 		region_text_set(&e->no_gate, a->no_gate, sizeof(a->no_gate));
 	else if (gate_mark(a->gate, fd, why, sizeof(why)) < 0)
 		region_text_set(&e->no_gate, why, sizeof(why));
-	else
+	else {
 		e->gated = true;
-	if (e->gated)
-		find_gap(a, e, fd, gap, sizeof(gap));
-	describe(r, e, gap);
+		find_gap(a, e, fd);
+	}
+	describe(r, e);
 }
 
 void app_ungate(struct app *a, struct region *r, struct region_entry *e)
@@ -111,14 +114,13 @@ void app_ungate(struct app *a, struct region *r, struct region_entry *e)
 	if (e->gated && a->gate)
 		gate_unmark(a->gate, e->text.device, e->text.inode);
 	e->gated = false;
-	free(e->no_gate);
-	e->no_gate = NULL;
-	describe(r, e, NULL);
+	forget(e);
+	describe(r, e);
 }
 
 bool app_wants_gate(const struct region_entry *e)
 {
-	return wants_gate(e);
+	return e->gated || e->no_gate;
 }
 
 int app_ask_for_file(struct region_entry *e, void *context)
@@ -129,28 +131,29 @@ int app_ask_for_file(struct region_entry *e, void *context)
 }
 
 /* NULL, or why this descriptor may not guard that region's file. */
-static const char *judge(const struct region_entry *e, int fd)
+static const char *judge(const struct region *r, const struct region_entry *e, int fd)
 {
+	uid_t tenant = keeper_uid(e->keeper);
 	struct stat st;
+	bool owns;
 	int flags;
 
 	if (fd < 0 || fstat(fd, &st) < 0 || (flags = fcntl(fd, F_GETFL)) < 0)
 		return "its keeper did not give the file";
 	if (st.st_dev != e->text.device || st.st_ino != e->text.inode)
 		return "its keeper gave another file";
-	if ((flags & O_ACCMODE) == O_RDWR || !keeper_uid(e->keeper) || st.st_uid == keeper_uid(e->keeper))
-		return NULL;
-	return "its descriptor is not open for writing, and the tenant does not own the file";
+	owns = !tenant || st.st_uid == tenant;
+	if (!owns && r->policy == POLICY_HOLD)
+		return "an authorization to hold a file of somebody else does not outlive the daemon that got it";
+	if (!owns && (flags & O_ACCMODE) != O_RDWR)
+		return "its descriptor is not open for writing, and the tenant does not own the file";
+	return NULL;
 }
 
 void app_file_given(struct app *a, struct region *r, struct region_entry *e, int fd)
 {
-	const char *why = judge(e, fd);
-	struct stat st;
+	const char *why = judge(r, e, fd);
 
-	if (!why && r->policy == POLICY_HOLD && keeper_uid(e->keeper) && fstat(fd, &st) == 0 &&
-	    st.st_uid != keeper_uid(e->keeper))
-		why = "an authorization to hold a file of somebody else does not outlive the daemon that got it";
 	if (why)
 		region_text_set(&e->no_gate, why, strlen(why));
 	else

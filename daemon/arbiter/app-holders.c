@@ -58,14 +58,11 @@ int app_join(void *userdata, struct client *c, uint64_t id, struct failure *ret)
 
 static void drop_join(struct app *a, struct join *j)
 {
-	const struct region_event left = { .type = REGION_HOLDER_LEFT,
-					   .kind = HOLDER_CLIENT,
-					   .holder = j->client->number,
-					   .now_usec = now_monotonic_usec() };
 	struct region *r = registry_find(a->registry, j->region);
+	struct client *c = j->client;
 
 	join_free(j);
-	app_step(a, r, &left);
+	app_drop_client(a, r, c);
 }
 
 int app_leave(void *userdata, struct client *c, uint64_t id, struct failure *ret)

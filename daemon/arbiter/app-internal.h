@@ -53,6 +53,11 @@ int app_add_entry(struct app *a, struct region *r, struct keeper *k, struct clie
 		  struct region_entry **ret);
 /* @client becomes a holder of the region, to be asked before it is taken away. -ENOMEM. */
 int app_add_holder(struct app *a, struct region *r, enum holder_kind kind, uint64_t id);
+/* @client is a holder no more; who lets go need not be asked. */
+void app_drop_client(struct app *a, struct region *r, const struct client *c);
+/* What callers may be refused for; 0, or BUS_E_REFUSED. A @length of 0 means to the end. */
+int app_check_live(const struct region *r, struct failure *f);
+int app_check_range(const struct region *r, uint64_t offset, uint64_t length, struct failure *f);
 /* Everything of it may be taken down: without a grace, or with the region's own. */
 void app_want_release(struct app *a, struct region *r, enum revocation_cause cause);
 

@@ -79,11 +79,8 @@ int app_revoke(void *userdata, struct client *c, uint64_t id, const struct revok
 
 	if (choose_times(a, r, q, &m.demand.grace_usec, &m.demand.limit_usec, ret))
 		return BUS_E_REFUSED;
-	if (q->offset >= r->length || q->length > r->length - q->offset)
-		return failure_set(ret, RDMAREG_ERROR_INVALID_RANGE,
-				   "offset %" PRIu64 " and length %" PRIu64 " are not inside region %" PRIu64
-				   ", which has %" PRIu64 " bytes",
-				   q->offset, q->length, id, r->length);
+	if (app_check_range(r, q->offset, q->length, ret))
+		return BUS_E_REFUSED;
 	if (count(c) >= a->settings.revokes_per_client)
 		return failure_set(
 			ret, RDMAREG_ERROR_LIMIT_EXCEEDED,

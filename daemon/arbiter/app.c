@@ -28,6 +28,13 @@ static void app_freep(struct app **a)
 	app_free(*a);
 }
 
+static struct gate_limits gate_limits(const struct settings *s)
+{
+	return (struct gate_limits){ .files = (uint32_t)s->pre_content_files,
+				     .passages = (uint32_t)s->pre_content_waiters,
+				     .watchdog_usec = s->watchdog_msec * USEC_PER_MSEC };
+}
+
 static void apply_settings(struct app *a)
 {
 	const struct settings *s = &a->settings;
@@ -40,10 +47,7 @@ static void apply_settings(struct app *a)
 	};
 	const struct bus_limits bus = { (uint32_t)s->pending_calls_per_client,
 					(uint32_t)s->pending_calls_per_uid };
-
-	const struct gate_limits gate = { .files = (uint32_t)s->pre_content_files,
-					  .passages = (uint32_t)s->pre_content_waiters,
-					  .watchdog_usec = s->watchdog_msec * USEC_PER_MSEC };
+	const struct gate_limits gate = gate_limits(s);
 
 	log_set_level(a->options->log_level >= 0 ? a->options->log_level : (int)s->log_level);
 	if (a->registry)
@@ -199,12 +203,9 @@ static int connect_bus(struct app *a)
 /* Not having one is no error: regions that ask for it say so. */
 static void make_gate(struct app *a)
 {
-	const struct settings *s = &a->settings;
-	const struct gate_limits limits = { .files = (uint32_t)s->pre_content_files,
-					    .passages = (uint32_t)s->pre_content_waiters,
-					    .watchdog_usec = s->watchdog_msec * USEC_PER_MSEC };
+	const struct gate_limits limits = gate_limits(&a->settings);
 
-	if (!s->pre_content)
+	if (!a->settings.pre_content)
 		snprintf(a->no_gate, sizeof(a->no_gate), "pre_content is off in rdmaregd.conf");
 	else if (gate_new(&a->gate, loop_base(a->loop), &limits, &app_gate_ops, a, a->no_gate,
 			  sizeof(a->no_gate)) < 0)

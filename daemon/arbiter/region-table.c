@@ -207,6 +207,7 @@ void region_table_remove(struct region_table *t, struct region_entry *e)
 	free(e->text.degraded);
 	free(e->keeper_reason);
 	free(e->no_gate);
+	free(e->gap);
 	free(e);
 }
 

@@ -60,6 +60,7 @@ struct region_entry {
 	uint8_t keeper_mode; /* enum arbitration_mode, without the gate */
 	char *keeper_reason;
 	char *no_gate;	       /* why it is not gated although it should be; NULL: it should not */
+	char *gap;	       /* what passes the gate unseen; NULL: nothing known */
 	uint64_t acknowledged; /* last revocation that the holder acknowledged */
 	bool announced;	       /* RegionAdded was sent */
 	bool orphan;	       /* not detached, and its owner is not known: ends with the orphans' grace */
