@@ -75,9 +75,9 @@ _public_ int rdmareg_restore(struct rdmareg_region *region, uint64_t revocation)
 }
 
 static const struct field sync_fields[] = {
-	{ "revocation", FIELD_U64, 0, offsetof(struct rdmareg_sync_result, revocation) },
-	{ "valid_length", FIELD_U64, 0, offsetof(struct rdmareg_sync_result, valid_length) },
-	{ "durable", FIELD_WORD, WORDS_DURABLE, offsetof(struct rdmareg_sync_result, durable) },
+	FIELD_INTO(struct rdmareg_sync_result, "revocation", FIELD_U64, revocation),
+	FIELD_INTO(struct rdmareg_sync_result, "valid_length", FIELD_U64, valid_length),
+	FIELD_WORD_INTO(struct rdmareg_sync_result, "durable", WORDS_DURABLE, durable),
 };
 
 _public_ int rdmareg_sync(struct rdmareg_region *region, const struct rdmareg_sync_options *options,

@@ -14,14 +14,8 @@ struct rdmareg_holders {
 };
 
 static const struct field known[] = {
-#define INTO(key, kind, member)                                       \
-	{                                                             \
-		key, kind, 0, offsetof(struct rdmareg_holder, member) \
-	}
-#define WORD(key, vocabulary, member)                                                \
-	{                                                                            \
-		key, FIELD_WORD, vocabulary, offsetof(struct rdmareg_holder, member) \
-	}
+#define INTO(key, kind, member) FIELD_INTO(struct rdmareg_holder, key, kind, member)
+#define WORD(key, vocabulary, member) FIELD_WORD_INTO(struct rdmareg_holder, key, vocabulary, member)
 	INTO("region", FIELD_U64, region),
 	WORD("kind", WORDS_HOLDER_KIND, kind),
 	INTO("uid", FIELD_U32, uid),

@@ -10,14 +10,8 @@
 #include "util.h"
 
 static const struct field known[] = {
-#define INTO(key, kind, member)                                            \
-	{                                                                  \
-		key, kind, 0, offsetof(struct rdmareg_region_info, member) \
-	}
-#define WORD(key, vocabulary, member)                                                     \
-	{                                                                                 \
-		key, FIELD_WORD, vocabulary, offsetof(struct rdmareg_region_info, member) \
-	}
+#define INTO(key, kind, member) FIELD_INTO(struct rdmareg_region_info, key, kind, member)
+#define WORD(key, vocabulary, member) FIELD_WORD_INTO(struct rdmareg_region_info, key, vocabulary, member)
 	INTO("Id", FIELD_U64, id),
 	WORD("State", WORDS_STATE, state),
 	WORD("ArbitrationMode", WORDS_MODE, arbitration_mode),

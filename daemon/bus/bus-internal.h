@@ -143,6 +143,8 @@ int method_sync(sd_bus_message *m, void *userdata, sd_bus_error *error);
  * it).
  */
 int refuse(sd_bus_message *m, int r, const struct failure *f);
+/* The end of a method that is answered at once, without a value. */
+int reply_plain(sd_bus_message *m, int r, const struct failure *f);
 /* The end of a method whose call was taken, or refused. */
 int end_call(struct call *call, int r, const struct failure *f);
 

@@ -19,6 +19,11 @@ int refuse(sd_bus_message *m, int r, const struct failure *f)
 	return r < 0 ? r : reply_failure(m, f);
 }
 
+int reply_plain(sd_bus_message *m, int r, const struct failure *f)
+{
+	return r ? refuse(m, r, f) : sd_bus_reply_method_return(m, NULL);
+}
+
 int end_call(struct call *call, int r, const struct failure *f)
 {
 	if (r)

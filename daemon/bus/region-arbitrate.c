@@ -94,26 +94,30 @@ int method_configure(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	return end_call(call, b->handlers->configure(b->userdata, region->id, &q, call, &f), &f);
 }
 
-static int check_limit(const char *key, bool given, const struct revoke_request *q, struct failure *f)
+/* The options of Revoke and Sync; @limit names the one that bounds it. */
+static int read_revoke(sd_bus_message *m, const char *limit, bool has_range, struct revoke_request *q,
+		       struct failure *f)
 {
-	if (!given || q->limit_usec)
-		return 0;
+	bool limited = false;
+	const struct option known[] = {
+		{ "grace_usec", 't', &q->grace_usec, &q->has_grace },
+		{ limit, 't', &q->limit_usec, &limited },
+		{ "offset", 't', &q->offset, NULL },
+		{ "length", 't', &q->length, NULL },
+	};
+	int r = options_read(m, known, has_range ? 4 : 2, f);
+
+	if (r || !limited || q->limit_usec)
+		return r;
 	return failure_set(f, RDMAREG_ERROR_INVALID_OPTION,
 			   "%s 0 leaves no time to do anything: give at least 1, or leave it out for the "
 			   "manager's RevokeLimitUSec",
-			   key);
+			   limit);
 }
 
 int method_revoke(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	struct revoke_request q = { 0 };
-	bool limited = false;
-	const struct option known[] = {
-		{ "grace_usec", 't', &q.grace_usec, &q.has_grace },
-		{ "offset", 't', &q.offset, NULL },
-		{ "length", 't', &q.length, NULL },
-		{ "for_usec", 't', &q.limit_usec, &limited },
-	};
 	struct found *found = userdata;
 	struct bus *b = found->bus;
 	struct failure f;
@@ -121,9 +125,7 @@ int method_revoke(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	int r;
 
 	(void)error;
-	r = options_read(m, known, 4, &f);
-	if (r == 0)
-		r = check_limit("for_usec", limited, &q, &f);
+	r = read_revoke(m, "for_usec", true, &q, &f);
 	if (r)
 		return refuse(m, r, &f);
 	r = begin_call(m, found, &call);
@@ -146,19 +148,14 @@ int method_restore(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	r = sd_bus_message_read(m, "t", &revocation);
 	if (r < 0)
 		return r;
-	if (b->handlers->restore(b->userdata, found->client, found->view.region->id, revocation, &f))
-		return reply_failure(m, &f);
-	return sd_bus_reply_method_return(m, NULL);
+	return reply_plain(
+		m, b->handlers->restore(b->userdata, found->client, found->view.region->id, revocation, &f),
+		&f);
 }
 
 int method_sync(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	struct revoke_request q = { 0 };
-	bool limited = false;
-	const struct option known[] = {
-		{ "grace_usec", 't', &q.grace_usec, &q.has_grace },
-		{ "limit_usec", 't', &q.limit_usec, &limited },
-	};
 	struct found *found = userdata;
 	struct bus *b = found->bus;
 	struct failure f;
@@ -166,9 +163,7 @@ int method_sync(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	int r;
 
 	(void)error;
-	r = options_read(m, known, 2, &f);
-	if (r == 0)
-		r = check_limit("limit_usec", limited, &q, &f);
+	r = read_revoke(m, "limit_usec", false, &q, &f);
 	if (r)
 		return refuse(m, r, &f);
 	r = begin_call(m, found, &call);

@@ -115,10 +115,8 @@ static int method_prefetch(sd_bus_message *m, void *userdata, sd_bus_error *erro
 	r = sd_bus_message_read(m, "tt", &q.offset, &q.length);
 	if (r >= 0)
 		r = options_read(m, known, 1, &f);
-	if (r == BUS_E_REFUSED)
-		return reply_failure(m, &f);
-	if (r < 0)
-		return r;
+	if (r)
+		return refuse(m, r, &f);
 	r = begin_call(m, found, &call);
 	if (r)
 		return r;
@@ -150,10 +148,8 @@ static int method_export(sd_bus_message *m, void *userdata, sd_bus_error *error)
 			q.has_access = true;
 		}
 	}
-	if (r == BUS_E_REFUSED)
-		return reply_failure(m, &f);
-	if (r < 0)
-		return r;
+	if (r)
+		return refuse(m, r, &f);
 	r = begin_call(m, found, &call);
 	if (r)
 		return r;
@@ -172,9 +168,10 @@ static int method_acknowledge(sd_bus_message *m, void *userdata, sd_bus_error *e
 	r = sd_bus_message_read(m, "t", &revocation);
 	if (r < 0)
 		return r;
-	if (b->handlers->acknowledge(b->userdata, found->client, found->view.region->id, revocation, &f))
-		return reply_failure(m, &f);
-	return sd_bus_reply_method_return(m, NULL);
+	return reply_plain(
+		m,
+		b->handlers->acknowledge(b->userdata, found->client, found->view.region->id, revocation, &f),
+		&f);
 }
 
 static int method_release(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -200,9 +197,7 @@ static int method_join(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	struct failure f;
 
 	(void)error;
-	if (b->handlers->join(b->userdata, found->client, found->view.region->id, &f))
-		return reply_failure(m, &f);
-	return sd_bus_reply_method_return(m, NULL);
+	return reply_plain(m, b->handlers->join(b->userdata, found->client, found->view.region->id, &f), &f);
 }
 
 static int method_leave(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -212,9 +207,7 @@ static int method_leave(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	struct failure f;
 
 	(void)error;
-	if (b->handlers->leave(b->userdata, found->client, found->view.region->id, &f))
-		return reply_failure(m, &f);
-	return sd_bus_reply_method_return(m, NULL);
+	return reply_plain(m, b->handlers->leave(b->userdata, found->client, found->view.region->id, &f), &f);
 }
 
 #define ANYBODY SD_BUS_VTABLE_UNPRIVILEGED /* for anybody; each method judges the caller itself */

@@ -20,6 +20,11 @@
 /* -EINPROGRESS: taken over by somebody who will answer. */
 #define ANSWERED_LATER (-EINPROGRESS)
 
+static int later(int error)
+{
+	return error < 0 ? error : ANSWERED_LATER;
+}
+
 static int on_register(struct keeper *k, const struct operation *op, const struct keeper_message *m, int *fd,
 		       struct reason *why)
 {
@@ -35,8 +40,7 @@ static int on_register(struct keeper *k, const struct operation *op, const struc
 	error = keeper_open_adapters(k);
 	if (error < 0)
 		return reason_set(why, error, "%s", k->no_adapter.text);
-	error = kregion_register(k, op, m, fd, why);
-	return error < 0 ? error : ANSWERED_LATER;
+	return later(kregion_register(k, op, m, fd, why));
 }
 
 static int on_list(struct keeper *k, const struct operation *op)
@@ -129,29 +133,20 @@ static int on_region(struct keeper *k, const struct operation *op, const struct 
 		kregion_over(r, m->demand.demand);
 		return 0;
 	}
-	if (m->type == KEEPER_DEMAND) {
-		int error = kregion_demand(r, op, &m->demand, why);
-
-		return error ? error : ANSWERED_LATER;
-	}
+	if (m->type == KEEPER_DEMAND)
+		return later(kregion_demand(r, op, &m->demand, why));
 	if (r->phase != KREGION_HELD)
 		return reason_set(why, -EBUSY, "The region is being registered or released");
 	switch (m->type) {
-	case KEEPER_PREFETCH: {
-		int error = kregion_prefetch(r, op, &m->range, why);
-
-		return error ? error : ANSWERED_LATER;
-	}
+	case KEEPER_PREFETCH:
+		return later(kregion_prefetch(r, op, &m->range, why));
 	case KEEPER_EXPORT:
 		return on_export(r, op, &m->ticket, why);
 	case KEEPER_CONFIGURE:
 		r->gated = m->info.gated;
 		return kregion_configure(r, (enum region_policy)m->info.policy, m->info.grace_usec, why);
-	case KEEPER_SYNC: {
-		int error = kregion_sync(r, op, &m->demand, why);
-
-		return error ? error : ANSWERED_LATER;
-	}
+	case KEEPER_SYNC:
+		return later(kregion_sync(r, op, &m->demand, why));
 	case KEEPER_FILE: {
 		struct keeper_message answer = { .type = KEEPER_DONE, .region = r->id };
 
