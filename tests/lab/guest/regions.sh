@@ -25,6 +25,9 @@ region() { rdmaregctl --json show "$1"; }
 # region_is ID NAME VALUE - for wait_for and check.
 region_is() { [ "$(field "$2" "$(region "$1")")" = "$3" ]; }
 
+# settled ID LENGTH - peers can reach so many bytes of it.
+settled() { region_is "$1" state live && region_is "$1" valid_length "$2"; }
+
 # region_gone ID - it is not found any more.
 region_gone() {
 	local status=0
@@ -48,6 +51,18 @@ uptime_msec() {
 	read -r up _ </proc/uptime
 	echo "${up/./}0"
 }
+
+# timed COMMAND... - how long it took is in $took (ms).
+timed() {
+	local start status=0
+	start=$(uptime_msec)
+	timeout 60 "$@" || status=$?
+	took=$(($(uptime_msec) - start))
+	return $status
+}
+
+# truncate_file FILE LENGTH - timed, and has to succeed.
+truncate_file() { timed truncate -s "$2" "$1" || not_ok "truncate of $1"; }
 
 # in_log FILE PATTERN - for wait_for.
 in_log() { grep -q -- "$2" "$1"; }

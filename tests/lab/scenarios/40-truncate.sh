@@ -22,15 +22,6 @@ open_region() {
 	id=$(field id "$r") ticket=$(field ticket "$r")
 }
 close_region() { check "$1: release" rdmaregctl release "$id"; }
-settled() { region_is "$id" state live && region_is "$id" valid_length "$1"; }
-
-# truncate_file FILE LENGTH - sets took (ms)
-truncate_file() {
-	local start
-	start=$(uptime_msec)
-	timeout 60 truncate -s "$2" "$1" || not_ok "truncate of $1"
-	took=$(($(uptime_msec) - start))
-}
 
 for fs in xfsdax xfs; do
 	# a peer that behaves
@@ -39,14 +30,14 @@ for fs in xfsdax xfs; do
 	wait_for region_is "$id" peers 1
 	truncate_file /mnt/$fs/file 4M
 	check "$fs: an acknowledged truncate does not wait for the deadline ($took ms)" test $took -lt 9000
-	check "$fs: settled with the new length" wait_for settled $((4 * MIB))
+	check "$fs: settled with the new length" wait_for settled "$id" $((4 * MIB))
 	expect_equal "$fs: the file has it too" $((4 * MIB)) "$(stat -c %s /mnt/$fs/file)"
 	check "$fs: the peer was asked" wait_for in_log /tmp/peer.log asked
 	check "$fs: the peer was told the end" wait_for in_log /tmp/peer.log settled
 	wait_peer
 	check "$fs: the peer says that its data no longer fits, over a connection that was kept" test "$PEER_STATUS" = 1
 	truncate_file /mnt/$fs/file 8M
-	check "$fs: a file that grows again is usable again" wait_for settled $((8 * MIB))
+	check "$fs: a file that grows again is usable again" wait_for settled "$id" $((8 * MIB))
 	check "$fs: and is" on_b rdmaregctl put /tmp/sent "$ticket"
 	close_region "$fs"
 
@@ -76,7 +67,7 @@ for fs in xfsdax xfs; do
 	# the blocks go to the next file: not one byte of the unruly peer may be in it
 	head -c $((4 * MIB)) /dev/zero >/mnt/$fs/next
 	expect_equal "$fs: no byte of it in the freed blocks" 0 "$(grep -c -a -P '\xbd{64}' /mnt/$fs/next)"
-	check "$fs: settled" wait_for settled $((4 * MIB))
+	check "$fs: settled" wait_for settled "$id" $((4 * MIB))
 	check "$fs: the other peer kept its connection" test "$(field peers "$(region "$id")")" = 1 -a -d /proc/$good
 	kill $good
 	wait $good 2>/dev/null
@@ -86,7 +77,7 @@ for fs in xfsdax xfs; do
 	open_region $fs --grace 10s || continue
 	truncate_file /mnt/$fs/file 4M
 	check "$fs: without holders nobody waits ($took ms)" test $took -lt 9000
-	wait_for settled $((4 * MIB))
+	wait_for settled "$id" $((4 * MIB))
 	check "$fs: write(2) by others is not held up" timeout 5 dd if=/tmp/sent of=/mnt/$fs/file bs=1M count=1 conv=notrunc status=none
 	close_region "$fs: nobody"
 
@@ -98,7 +89,7 @@ for fs in xfsdax xfs; do
 	truncate_file /mnt/$fs/file 4M
 	check "$fs: with the daemon stopped, at the deadline ($took ms)" test $took -lt 15000
 	kill -CONT "$(cat /run/lab/rdmaregd.pid)"
-	check "$fs: the daemon catches up" wait_for settled $((4 * MIB))
+	check "$fs: the daemon catches up" wait_for settled "$id" $((4 * MIB))
 	wait_peer
 	close_region "$fs: stopped daemon"
 
@@ -109,14 +100,14 @@ for fs in xfsdax xfs; do
 	truncate_file /mnt/$fs/file 4M
 	check "$fs: with the keeper stopped, at the kernel's deadline ($took ms)" test $took -lt 15000
 	kill -CONT $keeper
-	check "$fs: the keeper catches up" wait_for settled $((4 * MIB))
+	check "$fs: the keeper catches up" wait_for settled "$id" $((4 * MIB))
 	close_region "$fs: stopped keeper"
 done
 
 for fs in ext4 ext4dax tmpfs; do
 	open_region $fs || continue
 	truncate_file /mnt/$fs/file 4M
-	check "$fs: told after the fact: the valid length follows" wait_for settled $((4 * MIB))
+	check "$fs: told after the fact: the valid length follows" wait_for settled "$id" $((4 * MIB))
 	close_region "$fs"
 done
 finish

@@ -18,14 +18,6 @@ open_region() {
 }
 # who_is FILE KIND COUNT
 who_is() { [ "$(rdmaregctl --json who "$1" | jq "[.[] | select(.kind == \"$2\")] | length")" = "$3" ]; }
-settled() { region_is "$id" state live && region_is "$id" valid_length "$1"; }
-timed() {
-	local start status=0
-	start=$(uptime_msec)
-	timeout 60 "$@" || status=$?
-	took=$(($(uptime_msec) - start))
-	return $status
-}
 
 # --- who
 zeroes /mnt/xfs/file 8
@@ -46,7 +38,7 @@ check "who: not of another file" test "$(zeroes /mnt/xfs/other 1; rdmaregctl --j
 timed truncate -s 4M /mnt/xfs/file
 expect_equal "a silent local holder: the truncate waits for the grace" 0 $?
 check "and not longer than any deadline ($took ms)" test $took -ge 1800 -a $took -lt 20000
-check "settled" wait_for settled $((4 * MIB))
+check "settled" wait_for settled "$id" $((4 * MIB))
 check "it was asked" in_log /tmp/join.log truncate
 kill $join $peer
 wait $join $peer 2>/dev/null
@@ -67,7 +59,7 @@ wait_for region_is "$id" peers 1
 timed truncate -s 4M /mnt/xfsdax/file
 expect_equal "two tenants: the truncate" 0 $?
 check "two tenants: sooner than the deadline ($took ms)" test $took -lt 7500
-check "two tenants: settled" wait_for settled $((4 * MIB))
+check "two tenants: settled" wait_for settled "$id" $((4 * MIB))
 check "two tenants: the other as well" wait_for region_is "$one" valid_length $((4 * MIB))
 for log in one two; do check "tenant $log was asked" wait_for in_log /tmp/$log.log asked; done
 check "both kept their peers" test "$(field peers "$(region "$one")")$(field peers "$(region "$id")")" = 11
@@ -111,7 +103,7 @@ check "set: follow" rdmaregctl set "$id" --policy follow
 timed truncate -s 6M /mnt/xfs/file
 expect_equal "follow: nobody is waited for" 0 $?
 check "follow: not for the grace ($took ms)" test $took -lt 7000
-check "settled" wait_for settled $((6 * MIB))
+check "settled" wait_for settled "$id" $((6 * MIB))
 check "set: hold" rdmaregctl set "$id" --policy hold
 check "hold: it refuses now" region_is "$id" refuses true
 check "hold: truncate fails" sh -c '! truncate -s 1M /mnt/xfs/file 2>/tmp/refused'
@@ -123,7 +115,7 @@ check "set: yield again" rdmaregctl set "$id" --policy yield --grace 1s --arbitr
 check "yield: it no longer refuses" region_is "$id" refuses false
 timed truncate -s 1M /mnt/xfs/file
 expect_equal "yield: the truncate goes on" 0 $?
-check "settled" wait_for settled $MIB
+check "settled" wait_for settled "$id" $MIB
 kill $join
 wait $join 2>/dev/null
 check "release" rdmaregctl release "$id"

@@ -19,13 +19,6 @@ open_region() {
 	r=$(register /mnt/$fs/file --export --arbitration pre-content "$@") || { not_ok "$fs: register"; return 1; }
 	id=$(field id "$r") ticket=$(field ticket "$r")
 }
-settled() { region_is "$id" state live && region_is "$id" valid_length "$1"; }
-truncate_file() {
-	local start
-	start=$(uptime_msec)
-	timeout 60 truncate -s "$2" "$1" || not_ok "truncate of $1"
-	took=$(($(uptime_msec) - start))
-}
 daemon_gone() { ! kill -0 "$1" 2>/dev/null; }
 
 for fs in ext4 ext4dax; do
@@ -39,7 +32,7 @@ for fs in ext4 ext4dax; do
 	wait_for region_is "$id" peers 2
 	truncate_file /mnt/$fs/file 4M
 	check "$fs: an acknowledged truncate does not wait for the deadline ($took ms)" test $took -lt 7500
-	check "$fs: settled" wait_for settled $((4 * MIB))
+	check "$fs: settled" wait_for settled "$id" $((4 * MIB))
 	check "$fs: they were asked, with the range" grep -q '"offset": *4194304' /tmp/low.log
 	PEER=$low
 	wait_peer
@@ -59,7 +52,7 @@ for fs in ext4 ext4dax; do
 	head -c $((4 * MIB)) /dev/zero >/mnt/$fs/next
 	expect_equal "$fs: no byte of it in the freed blocks" 0 "$(grep -c -a -P '\xbd{64}' /mnt/$fs/next)"
 	rm /mnt/$fs/next
-	check "$fs: settled" wait_for settled $((4 * MIB))
+	check "$fs: settled" wait_for settled "$id" $((4 * MIB))
 
 	# ordinary input and output is not held up
 	check "$fs: read and write at once" timeout 10 sh -c \
@@ -80,7 +73,7 @@ wait $waiting && ok "daemon killed: the truncate goes on" || not_ok "daemon kill
 kill $join
 wait $join 2>/dev/null
 product_up || not_ok "the daemon comes back"
-check "daemon killed: settled" wait_for settled $((4 * MIB))
+check "daemon killed: settled" wait_for settled "$id" $((4 * MIB))
 check "the new daemon guards the file again" wait_for region_is "$id" arbitration_mode pre-content
 expect_equal "and is not degraded" "" "$(field degraded "$(region "$id")")"
 check "set: hold" rdmaregctl set "$id" --policy hold
