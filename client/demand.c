@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * demand.c - wanting blocks back on purpose: revoke and restore, sync, evict. What always holds: these calls
+ * demand.c - wanting blocks back on purpose: revoke and restore, sync, evict, enforce limits. What always holds: these calls
  * wait as long as holders and storage may take, so the context's work timeout bounds them, not the bus's.
  */
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "error.h"
 #include "fields.h"
@@ -112,8 +113,9 @@ _public_ int rdmareg_sync(struct rdmareg_region *region, const struct rdmareg_sy
 	return struct_out(result, &read, sizeof(read));
 }
 
-_public_ int rdmareg_evict(struct rdmareg *c, int fd, const struct rdmareg_evict_options *options,
-			   uint32_t *ret_regions)
+/* Evict of a descriptor's filesystem, or EnforceLimits with none. */
+static int take_down(struct rdmareg *c, const char *method, int fd,
+		     const struct rdmareg_evict_options *options, const char *what, uint32_t *ret_regions)
 {
 	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL, *reply = NULL;
 	struct rdmareg_evict_options o;
@@ -121,27 +123,40 @@ _public_ int rdmareg_evict(struct rdmareg *c, int fd, const struct rdmareg_evict
 	int r;
 
 	r = struct_in(&o, sizeof(o), options);
+	if (r >= 0)
+		r = context_new_call(c, 0, method, &m);
 	if (r < 0)
 		return r;
-	if (fd < 0)
-		return fail(EBADF, "evicting the filesystem of descriptor %d: it is not an open file", fd);
-	r = context_new_call(c, 0, "Evict", &m);
-	if (r < 0)
-		return r;
-	r = sd_bus_message_append(m, "h", fd);
+	if (fd >= 0)
+		r = sd_bus_message_append(m, "h", fd);
 	options_open(m, &r);
 	option_append_grace(m, &r, o.grace_usec);
 	options_close(m, &r);
 	if (r < 0)
-		return fail_bus(NULL, r, "evicting the filesystem of descriptor %d", fd);
-	r = context_call(c, take_pointer(m), c->work_timeout_usec, &reply,
-			 "evicting the filesystem of descriptor %d", fd);
+		return fail_bus(NULL, r, "%s", what);
+	r = context_call(c, take_pointer(m), c->work_timeout_usec, &reply, "%s", what);
 	if (r < 0)
 		return r;
 	if (sd_bus_message_read_basic(reply, 'u', &regions) <= 0)
-		return fail(EBADMSG,
-			    "evicting the filesystem of descriptor %d: rdmaregd's answer makes no sense", fd);
+		return fail(EBADMSG, "%s: rdmaregd's answer makes no sense", what);
 	if (ret_regions)
 		*ret_regions = regions;
 	return 0;
+}
+
+_public_ int rdmareg_evict(struct rdmareg *c, int fd, const struct rdmareg_evict_options *options,
+			   uint32_t *ret_regions)
+{
+	char what[80];
+
+	snprintf(what, sizeof(what), "evicting the filesystem of descriptor %d", fd);
+	if (fd < 0)
+		return fail(EBADF, "%s: it is not an open file", what);
+	return take_down(c, "Evict", fd, options, what, ret_regions);
+}
+
+_public_ int rdmareg_enforce_limits(struct rdmareg *c, const struct rdmareg_evict_options *options,
+				    uint32_t *ret_regions)
+{
+	return take_down(c, "EnforceLimits", -1, options, "enforcing the limits", ret_regions);
 }

@@ -90,6 +90,16 @@ struct rdmareg_evict_options {
 int rdmareg_evict(struct rdmareg *c, int fd, const struct rdmareg_evict_options *options,
 		  uint32_t *ret_regions);
 
+/*
+ * rdmareg_enforce_limits: take down what tenants have above the limits of rdmaregd.conf, after those were
+ * lowered; the oldest regions of each are kept, as long as they fit. Holders are asked, with cause quota.
+ * Blocks until nothing of them is left. @ret_regions: how many there were. May be NULL.
+ *
+ * EACCES: this user is not root and has no polkit authorization org.rdmareg.Registry1.enforce-limits.
+ */
+int rdmareg_enforce_limits(struct rdmareg *c, const struct rdmareg_evict_options *options,
+			   uint32_t *ret_regions);
+
 #ifdef __cplusplus
 }
 #endif

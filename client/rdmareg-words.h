@@ -70,6 +70,7 @@ enum rdmareg_cause {
 	RDMAREG_CAUSED_BY_ADMINISTRATOR, /* rdmareg_revoke() */
 	RDMAREG_CAUSED_BY_UNMOUNT,	 /* rdmareg_evict() */
 	RDMAREG_CAUSED_BY_SYNC,		 /* rdmareg_sync() */
+	RDMAREG_CAUSED_BY_QUOTA,	 /* rdmareg_enforce_limits() */
 };
 
 /* How a revocation ended. */

@@ -17,6 +17,7 @@
 /* polkit actions: systemd/org.rdmareg.Registry1.policy */
 #define RDMAREG_ACTION_HOLD "org.rdmareg.Registry1.hold"
 #define RDMAREG_ACTION_EVICT "org.rdmareg.Registry1.evict"
+#define RDMAREG_ACTION_ENFORCE "org.rdmareg.Registry1.enforce-limits"
 
 /* D-Bus errors. Each is documented, with its causes, in the interface XML beside this file. */
 #define RDMAREG_ERROR_PREFIX "org.rdmareg.Registry1.Error."
@@ -103,11 +104,12 @@ enum revocation_cause {
 	CAUSE_ADMINISTRATOR, /* Region.Revoke */
 	CAUSE_UNMOUNT,	     /* Manager.Evict */
 	CAUSE_SYNC,	     /* Region.Sync: writers stand still while data is written back */
+	CAUSE_QUOTA,	     /* Manager.EnforceLimits */
 	_REVOCATION_CAUSE_MAX,
 };
 #define REVOCATION_CAUSE_NAMES                                                                            \
 	{ "unknown", "truncate", "fallocate", "clone", "open-truncate", "write", "release", "administrator", \
-	  "unmount", "sync" }
+	  "unmount", "sync", "quota" }
 
 /* How a revocation ended. */
 enum revocation_outcome {

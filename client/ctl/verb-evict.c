@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * verb-evict.c - take down every region on a filesystem, so that it can be unmounted. What always holds:
- * when it ends, neither rdmaregd nor this program has anything of that filesystem open.
+ * verb-evict.c - an administrator takes down regions, whoever has them: those of a filesystem that is to be unmounted
+ * (evict), or those above the limits (enforce-limits). What always holds: when it ends, neither rdmaregd nor this program
+ * has anything of them open.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,7 +20,20 @@ static const struct option_spec specs[] = {
 	{ NULL },
 };
 
-static int run(struct ctl *ctl, const void *options, char **arguments, int n)
+static int print_count(const struct ctl *ctl, uint32_t regions)
+{
+	if (ctl->json) {
+		json_object *j = json_object_new_object();
+
+		json_object_object_add(j, "regions", json_object_new_uint64(regions));
+		ctl_print_json(j);
+	} else {
+		printf("%" PRIu32 " region%s taken down\n", regions, regions == 1 ? "" : "s");
+	}
+	return EXIT_OK;
+}
+
+static int run_evict(struct ctl *ctl, const void *options, char **arguments, int n)
 {
 	const struct options *o = options;
 	struct rdmareg_evict_options eo = { .size = sizeof(eo), .grace_usec = o->grace_usec };
@@ -36,18 +50,27 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 		return r;
 	r = rdmareg_evict(context, fd, &eo, &regions);
 	close(fd);
-	if (r < 0)
-		return ctl_failed_about(arguments[0], r);
-	if (ctl->json) {
-		json_object *j = json_object_new_object();
+	return r < 0 ? ctl_failed_about(arguments[0], r) : print_count(ctl, regions);
+}
 
-		json_object_object_add(j, "regions", json_object_new_uint64(regions));
-		ctl_print_json(j);
-	} else {
-		printf("%" PRIu32 " region%s taken down\n", regions, regions == 1 ? "" : "s");
-	}
-	return EXIT_OK;
+static int run_enforce(struct ctl *ctl, const void *options, char **arguments, int n)
+{
+	const struct options *o = options;
+	struct rdmareg_evict_options eo = { .size = sizeof(eo), .grace_usec = o->grace_usec };
+	struct rdmareg *context;
+	uint32_t regions = 0;
+	int r;
+
+	(void)arguments, (void)n;
+	context = ctl_context(ctl, &r);
+	if (!context)
+		return r;
+	r = rdmareg_enforce_limits(context, &eo, &regions);
+	return r < 0 ? ctl_failed(r) : print_count(ctl, regions);
 }
 
 const struct verb verb_evict = { "evict", "MOUNTPOINT", "take down all regions of a filesystem", specs, 1,
-				 1,	  run };
+				 1,	  run_evict };
+const struct verb verb_enforce_limits = {
+	"enforce-limits", "", "take down what users have above their limits", specs, 0, 0, run_enforce
+};

@@ -86,8 +86,7 @@ int app_revoke(void *userdata, struct client *c, uint64_t id, const struct revok
 int app_restore(void *userdata, struct client *c, uint64_t id, uint64_t revocation, struct failure *ret);
 int app_sync(void *userdata, uint64_t id, const struct revoke_request *q, struct call *call,
 	     struct failure *ret);
-int app_evict(void *userdata, uint64_t device, bool has_grace, uint64_t grace_usec, struct call *call,
-	      struct failure *ret);
+int app_evict(void *userdata, const struct evict_request *q, struct call *call, struct failure *ret);
 void app_revoke_answered(struct app *a, uint64_t demand, const struct answer *n);
 void app_sync_answered(struct app *a, const struct answer *n);
 void app_drop_revokes(struct app *a, struct client *c);

@@ -243,12 +243,16 @@ void app_eviction_step(struct eviction *v)
 	free(v);
 }
 
-int app_evict(void *userdata, uint64_t device, bool has_grace, uint64_t grace_usec, struct call *call,
-	      struct failure *ret)
+static bool is_evicted(const struct region *r, const struct region_entry *e, const struct evict_request *q)
+{
+	return q->above_limits ? r->excess : e->file && e->file->device == q->device;
+}
+
+int app_evict(void *userdata, const struct evict_request *q, struct call *call, struct failure *ret)
 {
 	struct region_event event = { .type = REGION_RELEASE_WANTED,
-				      .cause = CAUSE_UNMOUNT,
-				      .grace_usec = has_grace ? grace_usec : UINT64_MAX,
+				      .cause = q->above_limits ? CAUSE_QUOTA : CAUSE_UNMOUNT,
+				      .grace_usec = q->has_grace ? q->grace_usec : UINT64_MAX,
 				      .now_usec = now_monotonic_usec() };
 	struct eviction *v = calloc(1, sizeof(*v));
 	struct app *a = userdata;
@@ -259,11 +263,12 @@ int app_evict(void *userdata, uint64_t device, bool has_grace, uint64_t grace_us
 		return failure_from_errno(ret, "evicting", -ENOMEM, "");
 	v->call = call;
 	v->left = 1; /* ours, until all were told */
+	registry_mark_excess(a->registry);
 	while ((r = registry_after(a->registry, id))) {
 		struct region_entry *e = region_table_find(a->table, r->id);
 
 		id = r->id;
-		if (!e->file || e->file->device != device)
+		if (!is_evicted(r, e, q))
 			continue;
 		if (region_entry_await_release(e, NULL, v) < 0) {
 			log_error("region %" PRIu64 ": no memory to wait for its end", id);

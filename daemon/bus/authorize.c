@@ -33,6 +33,8 @@ static const struct {
 			  "ask for policy 'yield'" },
 	[ACTION_EVICT] = { RDMAREG_ACTION_EVICT, "evicting every region of a filesystem",
 			   "release your own regions instead" },
+	[ACTION_ENFORCE] = { RDMAREG_ACTION_ENFORCE, "taking down what tenants have above their limits",
+			     "release your own regions instead" },
 };
 
 struct question {

@@ -23,6 +23,7 @@ struct question;
 enum action {
 	ACTION_HOLD,
 	ACTION_EVICT,
+	ACTION_ENFORCE,
 	_ACTION_MAX,
 };
 

@@ -166,6 +166,14 @@ struct holder_view {
  * Those that take a call answer it with call_reply() or call_fail(), now or later, and return 0; or they
  * fill the failure and return BUS_E_REFUSED, and leave the call alone.
  */
+/* Which regions are to be taken down, whoever has them. */
+struct evict_request {
+	bool above_limits; /* those that tenants have above their limits; else all of @device */
+	uint64_t device;   /* st_dev */
+	bool has_grace;
+	uint64_t grace_usec;
+};
+
 struct bus_handlers {
 	void (*view_manager)(void *userdata, struct manager_view *ret);
 	/* False: there is none of this number. */
@@ -195,9 +203,8 @@ struct bus_handlers {
 	/* Calls @add for each holder of each region of the file, ascending by region, visible to @c or not: the bus leaves those out that are not. */
 	void (*find_holders)(void *userdata, uint64_t device, uint64_t inode,
 			     void (*add)(void *to, const struct holder_view *h), void *to);
-	/* @device: every region of this st_dev. The caller is authorized. */
-	int (*evict)(void *userdata, uint64_t device, bool has_grace, uint64_t grace_usec, struct call *call,
-		     struct failure *ret);
+	/* The caller is authorized. */
+	int (*evict)(void *userdata, const struct evict_request *q, struct call *call, struct failure *ret);
 	/* The connection ended; the client is freed afterwards. Its calls are dead already. */
 	void (*client_gone)(void *userdata, struct client *c);
 };

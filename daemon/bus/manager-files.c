@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * manager-files.c - what is asked of a file or of a filesystem rather than of a region: Manager.FindHolders
- * and Manager.Evict. A descriptor says which; how it was opened does not matter, since nothing is read.
+ * manager-files.c - what is asked of files, filesystems or tenants rather than of a region: Manager.FindHolders,
+ * Evict and EnforceLimits. A descriptor says which file; how it was opened does not matter, since nothing is read.
  *
  * What always holds: a caller learns of its own regions only, and nobody but root and those whom polkit
  * knows takes down what is not his.
@@ -127,24 +127,13 @@ int method_find_holders(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	return l.result;
 }
 
-struct evict_request {
-	uint64_t device;
-	uint64_t grace_usec;
-	bool has_grace;
-};
-
-static int evict(struct bus *b, const struct evict_request *q, struct call *call, struct failure *f)
-{
-	return b->handlers->evict(b->userdata, q->device, q->has_grace, q->grace_usec, call, f);
-}
-
 /* Until now the descriptor has kept the filesystem mounted, and its number from being another one's. */
 static int evict_authorized(struct bus *b, struct client *c, int fd, const void *request, struct call *call,
 			    struct failure *ret)
 {
 	(void)c;
 	closep(&fd);
-	return evict(b, request, call, ret);
+	return b->handlers->evict(b->userdata, request, call, ret);
 }
 
 /*
@@ -159,9 +148,9 @@ static void let_go(struct bus *b, int fd)
 static int ask_to_evict(struct bus *b, sd_bus_message *m, int fd, const struct evict_request *q,
 			struct call *call, struct failure *f)
 {
-	char path[DESCRIPTOR_PATH_MAX];
+	char path[DESCRIPTOR_PATH_MAX] = "";
 	const struct authorization a = {
-		.action = ACTION_EVICT,
+		.action = q->above_limits ? ACTION_ENFORCE : ACTION_EVICT,
 		.then = evict_authorized,
 		.fd = fd,
 		.path = path,
@@ -169,7 +158,8 @@ static int ask_to_evict(struct bus *b, sd_bus_message *m, int fd, const struct e
 		.request_size = sizeof(*q),
 	};
 
-	descriptor_path(fd, path);
+	if (fd >= 0)
+		descriptor_path(fd, path);
 	return authorize(b, m, &a, call, f);
 }
 
@@ -198,5 +188,28 @@ int method_evict(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	if (c->uid != 0)
 		return end_call(call, ask_to_evict(b, m, fd, &q, call, &f), &f);
 	let_go(b, fd);
-	return end_call(call, evict(b, &q, call, &f), &f);
+	return end_call(call, b->handlers->evict(b->userdata, &q, call, &f), &f);
+}
+
+int method_enforce_limits(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	struct evict_request q = { .above_limits = true };
+	const struct option known[] = { { "grace_usec", 't', &q.grace_usec, &q.has_grace } };
+	struct bus *b = userdata;
+	struct client *c;
+	struct failure f;
+	struct call *call;
+	int r;
+
+	(void)error;
+	r = client_of_message(b, m, &c);
+	if (r >= 0)
+		r = options_read(m, known, 1, &f);
+	if (r == 0)
+		r = call_new(b, c, m, &call, &f);
+	if (r)
+		return refuse(m, r, &f);
+	if (c->uid != 0)
+		return end_call(call, ask_to_evict(b, m, -1, &q, call, &f), &f);
+	return end_call(call, b->handlers->evict(b->userdata, &q, call, &f), &f);
 }

@@ -152,6 +152,7 @@ struct region {
 	uint8_t cause;
 	bool revoking; /* a revocation was announced and its end was not yet */
 	bool close_wanted;
+	bool excess;	   /* above its tenant's limits: registry_mark_excess() */
 	bool consent_sent; /* or must not be: it is not known yet who holds the region */
 };
 

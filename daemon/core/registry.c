@@ -218,6 +218,26 @@ struct region *registry_after(const struct registry *r, uint64_t id)
 	return i < r->n_regions ? r->regions[i] : NULL;
 }
 
+void registry_mark_excess(struct registry *r)
+{
+	for (uint32_t i = 0; i < r->n_tenants; i++)
+		r->tenants[i].kept_regions = r->tenants[i].kept_bytes = 0;
+	for (size_t i = 0; i < r->n_regions; i++) {
+		struct region *region = r->regions[i];
+		struct tenant *t = &r->tenants[region->tenant];
+
+		region->excess = false;
+		if (region->close_wanted || region->state == REGION_CLOSING || region->state == REGION_LOST)
+			continue;
+		region->excess = t->kept_regions >= r->limits.regions_per_tenant ||
+				 region->length > r->limits.bytes_per_tenant - t->kept_bytes;
+		if (region->excess)
+			continue;
+		t->kept_regions++;
+		t->kept_bytes += region->length;
+	}
+}
+
 size_t registry_count(const struct registry *r)
 {
 	return r->n_regions;

@@ -35,6 +35,8 @@ struct tenant {
 	uint32_t uid;
 	uint32_t regions;
 	uint64_t bytes;
+	uint32_t kept_regions; /* counted by registry_mark_excess() */
+	uint64_t kept_bytes;
 	bool used;
 	char session[TENANT_SESSION_MAX];
 };
@@ -89,6 +91,8 @@ struct region *registry_find(const struct registry *r, uint64_t id);
 /* The region with the smallest id above @id, or NULL: pages of a list cost what they show. */
 struct region *registry_after(const struct registry *r, uint64_t id);
 size_t registry_count(const struct registry *r);
+/* Marks the regions that tenants have above their limits: the oldest are kept, as long as they fit; what is being taken down anyway does not count. */
+void registry_mark_excess(struct registry *r);
 uint32_t registry_client_regions(const struct registry *r, uint64_t client);
 
 /* Make sure that the next REGION_HOLDER_JOINED finds a free holder. -ENOMEM. */

@@ -237,6 +237,26 @@ static void test_evict(void)
 	close(fd);
 }
 
+static void test_enforce(void)
+{
+	struct later l;
+
+	for (int authorized = 0; authorized < 2; authorized++) {
+		sd_bus_message *m = new_manager_call(asker, "EnforceLimits");
+
+		add_options(m, 0);
+		send_later(asker, m, &l);
+		polkit_await(1);
+		check_text(polkit.question[0].action, RDMAREG_ACTION_ENFORCE);
+		polkit_answer(authorized, false);
+		await_answer(asker, &l);
+		if (authorized)
+			check(!*l.reply.error && l.reply.number == 0);
+		else
+			expect_error(&l.reply, "AccessDenied", RDMAREG_ACTION_ENFORCE);
+	}
+}
+
 static sd_bus *connect_asker(void)
 {
 	return getuid() ? connect_client(&world) : connect_as(&world, NOBODY);
@@ -346,6 +366,7 @@ int main(void)
 	test_failures();
 	test_configure();
 	test_evict();
+	test_enforce();
 	test_vanish();
 	test_bounded();
 	test_unasked();

@@ -244,13 +244,15 @@ static int on_find_holders(sd_bus_message *call, void *userdata, sd_bus_error *e
 	return 1;
 }
 
+/* Evict, EnforceLimits. */
 static int on_evict(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	uint32_t n = 0;
 	int fd;
 
 	(void)userdata;
-	assert(sd_bus_message_read(m, "h", &fd) >= 0 && fd >= 0);
+	if (sd_bus_message_is_method_call(m, NULL, "Evict") > 0)
+		assert(sd_bus_message_read(m, "h", &fd) >= 0 && fd >= 0);
 	take_options(m);
 	if (option_number("grace_usec", 0) == 1)
 		return sd_bus_error_setf(error, RDMAREG_ERROR_ACCESS_DENIED, "ask an administrator");
@@ -365,6 +367,7 @@ const sd_bus_vtable mock_manager[] = {
 	SD_BUS_METHOD("GetRegion", "t", "oa{sv}", on_get, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("FindHolders", "h", "aa{sv}", on_find_holders, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Evict", "ha{sv}", "u", on_evict, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("EnforceLimits", "a{sv}", "u", on_evict, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Subscribe", "", "", on_subscribe, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_VTABLE_END,
 };

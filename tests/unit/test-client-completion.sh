@@ -26,7 +26,7 @@ rdmaregctl() { printf ' 7 live\n12 lost\n'; }
 # shellcheck source=/dev/null
 . "$dir/rdmaregctl.bash"
 
-verbs=$("$ctl" --help | sed -n 's/^  \([a-z]*\) .*/\1/p')
+verbs=$("$ctl" --help | sed -n 's/^  \([a-z-]*\) .*/\1/p')
 [ "$(wc -w <<<"$verbs")" -ge 15 ] || wrong "--help names too few verbs: $verbs"
 [ "$(offered rdmaregctl '' | grep -v '^-')" = "$(words <<<"$verbs")" ] || wrong "bash: not the verbs of --help"
 for verb in $verbs; do

@@ -67,6 +67,9 @@ static const struct {
 	{ "evict / /tmp", 2, "usage" },
 	{ "evict / --grace soon", 2, "TIME is wanted" },
 	{ "evict / --grace 1us", 4, "/: evicting" },
+	{ "enforce-limits x", 2, "usage" },
+	{ "enforce-limits --grace soon", 2, "TIME is wanted" },
+	{ "enforce-limits --grace 1us", 4, "enforcing the limits" },
 	{ "who", 2, "usage" },
 	{ "who /nonexistent", 3, "No such file" },
 	{ "who /", 1, "/: looking for holders" },
@@ -219,6 +222,7 @@ int main(int argc, char **argv)
 	assert(run_ctl("release 900 2 --json") == 3 && says("{\"released\":[2]}"));
 	assert(run_ctl("evict /tmp --grace 0") == 0 && !strcmp(out, "401 regions taken down\n"));
 	assert(!strcmp(mock_said(), " grace_usec=0"));
+	assert(run_ctl("enforce-limits") == 0 && !strcmp(out, "0 regions taken down\n"));
 	assert(run_ctl("evict /tmp --json") == 0 && !strcmp(out, "{\"regions\":0}\n"));
 	mock_daemon_stop(mock);
 	assert(run_ctl("list") == 1 && says("not running"));

@@ -55,6 +55,8 @@ static void test_structures(void)
 	assert(rdmareg_evict(c, 0, (void *)&newer, &n) == -E2BIG &&
 	       rdmareg_evict(c, 0, (void *)&small, &n) == -EINVAL);
 	assert(rdmareg_evict(c, -1, NULL, &n) == -EBADF && n == 99);
+	assert(rdmareg_enforce_limits(c, (void *)&newer, &n) == -E2BIG &&
+	       rdmareg_enforce_limits(c, (void *)&small, &n) == -EINVAL && n == 99);
 	rdmareg_region_free(region);
 }
 
@@ -288,6 +290,10 @@ static void test_evict(void)
 	assert(rdmareg_evict(c, fd, &o, &n) == 0 && n == 10 && !strcmp(mock_said(), " grace_usec=0"));
 	assert(rdmareg_evict(c, fd, NULL, NULL) == 0 && !*mock_said());
 	close(fd);
+	o.grace_usec = 1;
+	assert(rdmareg_enforce_limits(c, &o, &n) == -EACCES && n == 10);
+	assert(rdmareg_enforce_limits(c, NULL, &n) == 0 && n == 0 && !*mock_said());
+	assert(rdmareg_enforce_limits(c, NULL, NULL) == 0);
 }
 
 int main(void)

@@ -184,7 +184,8 @@ static void test_words(void)
 	assert(!strcmp(rdmareg_arbitration_name(RDMAREG_ARBITRATION_PRE_CONTENT), "pre-content"));
 	assert(!strcmp(rdmareg_cause_name(RDMAREG_CAUSED_BY_UNKNOWN), "unknown"));
 	assert(!strcmp(rdmareg_cause_name(RDMAREG_CAUSED_BY_SYNC), "sync"));
-	assert(!strcmp(rdmareg_cause_name(RDMAREG_CAUSED_BY_SYNC + 1), "unknown"));
+	assert(!strcmp(rdmareg_cause_name(RDMAREG_CAUSED_BY_QUOTA), "quota"));
+	assert(!strcmp(rdmareg_cause_name(RDMAREG_CAUSED_BY_QUOTA + 1), "unknown"));
 	assert(!strcmp(rdmareg_holder_kind_name(RDMAREG_HOLDER_NONE), "none"));
 	assert(!strcmp(rdmareg_holder_kind_name(0), "unknown"));
 	assert(!strcmp(rdmareg_durable_name(RDMAREG_DURABLE_STORAGE), "storage"));

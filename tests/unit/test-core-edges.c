@@ -55,6 +55,48 @@ static void test_demand_begins(void)
 	assert(effects.n == 1 && effects.item[0] == DEMAND_FREE);
 }
 
+/* The oldest are kept, as long as they fit; what ends anyway takes no room. */
+static void test_excess(void)
+{
+	static const struct registry_limits many = { 10, 1000, 10, 10, 10 }, few = { 2, 100, 10, 10, 10 };
+	static const uint64_t length[] = { 40, 40, 61, 60, 1 };
+	static const bool excess[2][5] = { { false, true, true, false, true },
+					   { true, true, true, true, true } };
+	_cleanup_(registry_freep) struct registry *r = NULL;
+	struct region *region[6];
+	uint32_t tenant[2];
+
+	assert(registry_new(&r, &many) == 0);
+	assert(registry_get_tenant(r, 1, "a", &tenant[0]) == 0 &&
+	       registry_get_tenant(r, 1, "b", &tenant[1]) == 0);
+	for (int i = 0; i < 5; i++)
+		assert(registry_add_region(r, tenant[0], 0, length[i], 0, &region[i]) == 0);
+	assert(registry_add_region(r, tenant[1], 0, 100, 0, &region[5]) == 0);
+	registry_mark_excess(r);
+	for (int i = 0; i < 6; i++)
+		assert(!region[i]->excess);
+	region[1]->close_wanted = true;
+	registry_set_limits(r, &few);
+	for (int twice = 0; twice < 2; twice++) {
+		registry_mark_excess(r);
+		for (int i = 0; i < 5; i++)
+			assert(region[i]->excess == (i != 1 && excess[0][i]));
+		assert(!region[5]->excess);
+	}
+	region[0]->state = REGION_CLOSING;
+	region[3]->state = REGION_LOST;
+	registry_mark_excess(r); /* 61 and 1 fit now */
+	for (int i = 0; i < 6; i++)
+		assert(!region[i]->excess);
+	registry_set_limits(r, &(struct registry_limits){ 0 });
+	region[0]->state = region[3]->state = REGION_LIVE;
+	region[1]->close_wanted = false;
+	registry_mark_excess(r);
+	for (int i = 0; i < 5; i++)
+		assert(region[i]->excess == excess[1][i]);
+	assert(region[5]->excess);
+}
+
 /* Nobody took blocks, so none were given back. */
 static void test_given_back(void)
 {
@@ -162,6 +204,7 @@ static void test_region_ends(void)
 int main(void)
 {
 	test_demand_begins();
+	test_excess();
 	test_given_back();
 	test_dead();
 	test_same_breaker();

@@ -20,6 +20,7 @@ _rdmaregctl() {
 		[revoke]='--grace --range --for'
 		[sync]='--grace --limit'
 		[evict]='--grace'
+		[enforce-limits]='--grace'
 		[who]=''
 		[join]='--ignore-revocations'
 		[watch]=''
