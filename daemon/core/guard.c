@@ -90,46 +90,55 @@ static void step_asked(struct guard *g, const struct guard_event *e, struct guar
 	}
 }
 
+/* False: it failed, and the memory region itself is taken away instead. */
+static bool take_fence(struct guard *g, const struct guard_event *e, struct guard_effects *out)
+{
+	if (e->error) {
+		g->state = GUARD_DESTROYING;
+		guard_emit(g, out, GUARD_DESTROY);
+		return false;
+	}
+	g->fenced = true;
+	g->fence_start = g->ask_start;
+	g->fence_end = g->ask_end;
+	return true;
+}
+
 static void step_fencing(struct guard *g, const struct guard_event *e, struct guard_effects *out)
 {
-	switch (e->type) {
-	case GUARD_FENCE_DONE:
-		if (e->error) {
-			g->state = GUARD_DESTROYING;
-			guard_emit(g, out, GUARD_DESTROY);
-			break;
-		}
-		g->fenced = true;
-		g->fence_start = g->ask_start;
-		g->fence_end = g->ask_end;
-		guard_emit(g, out, GUARD_TELL_FENCED);
-		if (!g->holding)
-			guard_emit_given_back(g, out, true);
-		guard_go_on(g, out, e->now_usec);
-		break;
-	case GUARD_BROKEN:
-	case GUARD_EXPIRED:
-		guard_take_break(g, e);
-		break;
-	case GUARD_CLOSE:
-		g->close_wanted = true;
-		break;
-	default:
-		break;
-	}
+	if (e->type != GUARD_FENCE_DONE || !take_fence(g, e, out))
+		return;
+	guard_emit(g, out, GUARD_TELL_FENCED);
+	if (!g->holding)
+		guard_emit_given_back(g, out, true);
+	guard_go_on(g, out, e->now_usec);
 }
 
 static void step_releasing(struct guard *g, const struct guard_event *e, struct guard_effects *out)
 {
+	if (e->type != GUARD_RELEASE_DONE)
+		return;
+	/* an error means that the kernel was faster; either way nobody waits for these blocks any more */
+	g->holding = false;
+	guard_emit_given_back(g, out, e->error != 0);
+	guard_go_on(g, out, e->now_usec);
+}
+
+/* Fenced and at rest, until a timer fires. */
+static void step_fenced(struct guard *g, const struct guard_event *e, struct guard_effects *out)
+{
 	switch (e->type) {
-	case GUARD_RELEASE_DONE:
-		/* an error means that the kernel was faster; either way nobody waits for these blocks any more */
-		g->holding = false;
-		guard_emit_given_back(g, out, e->error != 0);
+	case GUARD_DEMANDED:
+		demands_add(g, e);
 		guard_go_on(g, out, e->now_usec);
 		break;
+	case GUARD_BROKEN:
+	case GUARD_EXPIRED:
+		if (guard_is_new_break(g, e))
+			guard_again_broken(g, e, out);
+		break;
 	case GUARD_CLOSE:
-		g->close_wanted = true;
+		guard_close_kindly(g, e, out);
 		break;
 	default:
 		break;
@@ -151,159 +160,82 @@ static void step_waiting(struct guard *g, const struct guard_event *e, struct gu
 			guard_begin_refresh(g, out);
 		}
 		break;
-	case GUARD_DEMANDED:
-		demands_add(g, e);
-		guard_go_on(g, out, e->now_usec);
-		break;
 	case GUARD_DEMAND_OVER:
 		if (!demands_any(g))
 			break; /* the timer runs for something else */
 		demands_remove(g, e->demand);
 		guard_go_on(g, out, e->now_usec);
 		break;
-	case GUARD_BROKEN:
-	case GUARD_EXPIRED:
-		if (guard_is_new_break(g, e))
-			guard_again_broken(g, e, out);
-		break;
-	case GUARD_CLOSE:
-		guard_close_kindly(g, e, out);
-		break;
 	default:
+		step_fenced(g, e, out);
 		break;
 	}
 }
 
 static void step_arming(struct guard *g, const struct guard_event *e, struct guard_effects *out)
 {
-	switch (e->type) {
-	case GUARD_ARM_DONE:
-		if (e->error && e->error != -EAGAIN)
-			g->watched = false;
-		else if (e->error && g->round < MAX_ROUNDS)
-			g->round++;
-		g->armed =
-			!e->error && !g->broken; /* it may be broken again before we hear that it was armed */
-		if (g->armed && !g->close_wanted && !demands_any(g)) {
-			g->state = GUARD_PROBATION;
-			guard_emit_timer(g, out, e->now_usec + guard_wait_usec(g));
-		} else if (!g->watched && !g->holding && !g->close_wanted && !demands_any(g)) {
-			/* the breaker may still be at work: as long a wait as a lease would have had */
-			g->state = GUARD_WAITING;
-			guard_emit_timer(g, out, e->now_usec + guard_wait_usec(g));
-		} else {
-			guard_go_on(g, out, e->now_usec);
-		}
-		break;
-	case GUARD_BROKEN:
-	case GUARD_EXPIRED:
-		guard_take_break(g, e);
-		break;
-	case GUARD_CLOSE:
-		g->close_wanted = true;
-		break;
-	default:
-		break;
+	if (e->type != GUARD_ARM_DONE)
+		return;
+	if (e->error && e->error != -EAGAIN)
+		g->watched = false;
+	else if (e->error && g->round < MAX_ROUNDS)
+		g->round++;
+	g->armed = !e->error && !g->broken; /* it may be broken again before we hear that it was armed */
+	if (g->close_wanted || demands_any(g) || (!g->armed && (g->watched || g->holding))) {
+		guard_go_on(g, out, e->now_usec);
+		return;
 	}
+	/* not watched any more: the breaker may still be at work, so wait as long as a lease would have had */
+	g->state = g->armed ? GUARD_PROBATION : GUARD_WAITING;
+	guard_emit_timer(g, out, e->now_usec + guard_wait_usec(g));
 }
 
 static void step_probation(struct guard *g, const struct guard_event *e, struct guard_effects *out)
 {
-	switch (e->type) {
-	case GUARD_TIMER_FIRED:
+	if (e->type == GUARD_TIMER_FIRED)
 		guard_begin_refresh(g, out);
-		break;
-	case GUARD_DEMANDED:
-		demands_add(g, e);
-		guard_go_on(g, out, e->now_usec);
-		break;
-	case GUARD_BROKEN:
-	case GUARD_EXPIRED:
-		if (guard_is_new_break(g, e))
-			guard_again_broken(g, e, out);
-		break;
-	case GUARD_CLOSE:
-		guard_close_kindly(g, e, out);
-		break;
-	default:
-		break;
-	}
+	else
+		step_fenced(g, e, out);
 }
 
 static void step_refreshing(struct guard *g, const struct guard_event *e, struct guard_effects *out)
 {
-	switch (e->type) {
-	case GUARD_REFRESH_DONE:
-		if (e->error) { /* the adapter leaves the fence up when it fails */
-			guard_begin_close(g, out);
-			break;
-		}
-		g->fenced = false;
-		g->fence_start = g->fence_end = 0;
-		if (g->close_wanted) {
-			guard_begin_close(g, out);
-			break;
-		}
-		g->state = GUARD_OPEN;
-		g->settled_usec = e->now_usec;
-		guard_emit_settled(g, out, e->valid_length);
-		/* what came meanwhile is a new revocation at once */
-		if (g->broken)
-			guard_open_broken(g, e->now_usec, out);
-		if (g->state == GUARD_OPEN || g->state == GUARD_ASKED)
-			guard_ask_for_demands(g, out, e->now_usec);
-		break;
-	case GUARD_BROKEN:
-	case GUARD_EXPIRED:
-		guard_take_break(g, e);
-		break;
-	case GUARD_CLOSE:
-		g->close_wanted = true;
-		break;
-	default:
-		break;
+	if (e->type != GUARD_REFRESH_DONE)
+		return;
+	if (e->error) { /* the adapter leaves the fence up when it fails */
+		guard_begin_close(g, out);
+		return;
 	}
+	g->fenced = false;
+	g->fence_start = g->fence_end = 0;
+	if (g->close_wanted) {
+		guard_begin_close(g, out);
+		return;
+	}
+	g->state = GUARD_OPEN;
+	g->settled_usec = e->now_usec;
+	guard_emit_settled(g, out, e->valid_length);
+	/* what came meanwhile is a new revocation at once */
+	if (g->broken)
+		guard_open_broken(g, e->now_usec, out);
+	if (g->state == GUARD_OPEN || g->state == GUARD_ASKED)
+		guard_ask_for_demands(g, out, e->now_usec);
 }
 
 static void step_closing(struct guard *g, const struct guard_event *e, struct guard_effects *out)
 {
-	switch (e->type) {
-	case GUARD_FENCE_DONE:
-		if (e->error) {
-			g->state = GUARD_DESTROYING;
-			guard_emit(g, out, GUARD_DESTROY);
-			break;
-		}
-		g->fenced = true;
-		g->fence_start = g->ask_start;
-		g->fence_end = g->ask_end;
+	if (e->type == GUARD_FENCE_DONE && take_fence(g, e, out))
 		guard_begin_close(g, out);
-		break;
-	case GUARD_BROKEN:
-	case GUARD_EXPIRED:
-		guard_take_break(g, e);
-		break;
-	default:
-		break;
-	}
 }
 
 static void step_destroying(struct guard *g, const struct guard_event *e, struct guard_effects *out)
 {
-	switch (e->type) {
-	case GUARD_DESTROY_DONE:
-		g->fenced = true;
-		g->fence_start = 0;
-		g->fence_end = g->length;
-		guard_begin_close(g, out);
-		break;
-	case GUARD_BROKEN:
-	case GUARD_EXPIRED:
-		guard_take_break(g, e);
-		break;
-	default:
-		break;
-	}
+	if (e->type != GUARD_DESTROY_DONE)
+		return;
+	g->fenced = true;
+	g->fence_start = 0;
+	g->fence_end = g->length;
+	guard_begin_close(g, out);
 }
 
 static void step_closing_release(struct guard *g, const struct guard_event *e, struct guard_effects *out)
@@ -311,6 +243,37 @@ static void step_closing_release(struct guard *g, const struct guard_event *e, s
 	/* whatever it says: removing the watch, part of the teardown, gives back anything newer */
 	if (e->type == GUARD_RELEASE_DONE)
 		guard_die(g, out);
+}
+
+/*
+ * Something is under way: what is wanted meanwhile is only noted, and guard_go_on() comes back to it. While the region
+ * ends nothing counts any more but that breakers get what they wait for.
+ */
+static void note(struct guard *g, const struct guard_event *e)
+{
+	bool ending = g->state == GUARD_CLOSING || g->state == GUARD_DESTROYING;
+
+	switch (e->type) {
+	case GUARD_BROKEN:
+	case GUARD_EXPIRED:
+		if (g->state != GUARD_RELEASING)
+			guard_take_break(g, e);
+		break;
+	case GUARD_DEMANDED:
+		if (!ending)
+			demands_add(g, e);
+		break;
+	case GUARD_DEMAND_OVER:
+		if (!ending)
+			demands_remove(g, e->demand);
+		break;
+	case GUARD_CLOSE:
+		if (!ending)
+			g->close_wanted = true;
+		break;
+	default:
+		break;
+	}
 }
 
 void guard_init(struct guard *g, enum region_policy policy, uint64_t grace_usec, uint64_t length,
@@ -341,19 +304,14 @@ void guard_step(struct guard *g, const struct guard_event *e, struct guard_effec
 		[GUARD_CLOSING] = step_closing,
 		[GUARD_CLOSING_RELEASE] = step_closing_release,
 	};
-	/* where something is under way a demand is only noted; guard_go_on() comes back to it */
 	static const bool under_way[_GUARD_STATE_MAX] = {
-		[GUARD_FENCING] = true,
-		[GUARD_RELEASING] = true,
-		[GUARD_ARMING] = true,
-		[GUARD_REFRESHING] = true,
+		[GUARD_FENCING] = true,	   [GUARD_RELEASING] = true, [GUARD_ARMING] = true,
+		[GUARD_REFRESHING] = true, [GUARD_CLOSING] = true,   [GUARD_DESTROYING] = true,
 	};
 
 	ret_effects->n = 0;
-	if (under_way[g->state] && e->type == GUARD_DEMANDED)
-		demands_add(g, e);
-	else if (under_way[g->state] && e->type == GUARD_DEMAND_OVER)
-		demands_remove(g, e->demand);
-	else if (step[g->state])
+	if (under_way[g->state])
+		note(g, e);
+	if (step[g->state])
 		step[g->state](g, e, ret_effects);
 }
