@@ -49,8 +49,9 @@ def all_mutants(files):
 
 
 class Run:
-    def __init__(self, texts, mutants, jobs, folder):
+    def __init__(self, texts, mutants, listed, jobs, folder):
         self.texts, self.waiting, self.verdicts, self.error = texts, queue.SimpleQueue(), {}, None
+        self.listed = listed
         self.total, self.start = len(mutants), time.monotonic()
         for m in mutants:
             self.waiting.put(m)
@@ -64,6 +65,8 @@ class Run:
             while not self.error:
                 m = self.waiting.get_nowait()
                 self.verdicts[m] = tree.judge(m, self.texts[m.file])
+                if self.verdicts[m][0] == "survived" and m.key() not in self.listed:
+                    print(f"  lives: {line_of(m.key())}", flush=True)
                 if len(self.verdicts) % 100 == 0:
                     print(f"  {len(self.verdicts)} of {self.total}, {programs.time_of(self.start)}", flush=True)
         except queue.Empty:
@@ -128,7 +131,7 @@ def main():
     build = programs.TOP / "build"
     build.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="mutants-", dir=build) as folder:
-        run = Run(texts, mutants, min(o.jobs, len(mutants)), folder)
+        run = Run(texts, mutants, listed, min(o.jobs, len(mutants)), folder)
         try:
             run.finish()
         except programs.Broken as e:
