@@ -5,7 +5,8 @@
 # per check: "ok", "not ok" or "skip", then BOOT/SCENARIO and the check. Logs: build/logs/lab/BOOT/.
 #
 # A scenario's header says where it runs, once per line: "# boot: plain", "# boot: systemd", "# boot: plain kernel=6.12".
-# All scenarios of one kind of boot share a boot. Boots run beside each other, one per processor at most.
+# All scenarios of one kind of boot share a boot, or two where there are many ("plain-7", "plain-7+2"). Boots run beside each
+# other, one per processor at most.
 #
 # When a guest dies, the scenario it was in has failed and the rest goes on in a new boot. One death is the emulator's
 # own: an "Oops: int3", where it ran into code that the kernel was patching. That scenario is run again, at most twice
@@ -38,13 +39,29 @@ wanted() { # NAME BOOT PATTERN...
 	return 1
 }
 
+timeout_of() { # NAME
+	local seconds
+	seconds=$(sed -n 's/^# timeout: *//p' "$top/tests/lab/scenarios/$1.sh" | head -n 1)
+	echo "${seconds:-300}"
+}
+
 limit_of() { # NAME...: seconds for a boot that runs these
-	local name seconds total=180
-	for name; do
-		seconds=$(sed -n 's/^# timeout: *//p' "$top/tests/lab/scenarios/$name.sh" | head -n 1)
-		total=$((total + ${seconds:-300} + 20))
-	done
+	local name total=180
+	for name; do total=$((total + $(timeout_of "$name") + 20)); done
 	echo $total
+}
+
+# Names for two boots, about equally long as far as their timeouts tell; each in the order given.
+split() { # NAME...
+	local name first=0 second=0
+	halves=('' '')
+	for name; do
+		if [ $first -le $second ]; then
+			halves[0]+=" $name" first=$((first + $(timeout_of "$name")))
+		else
+			halves[1]+=" $name" second=$((second + $(timeout_of "$name")))
+		fi
+	done
 }
 
 show_failure() { # DIR NAME
@@ -87,12 +104,11 @@ died_of() { # DIR STATUS
 	echo "${why:-boot.sh status $2}"
 }
 
-run_boot() { # BOOT NAME...
-	local boot=$1 dir status current why retries=0 left name
+run_boot() { # BOOT[+PART] NAME...
+	local boot=${1%+*} dir=$results/$1 status current why retries=0 left name
 	shift
 	left=("$@")
 	while [ ${#left[@]} -gt 0 ]; do
-		dir=$results/$boot
 		[ ! -e "$dir" ] || mv "$dir" "$(mktemp -d "$dir.earlier-XXX")/"
 		mkdir -p "$dir"
 		: >"$dir/finished"
@@ -143,6 +159,13 @@ esac
 rm -rf "$results"
 mkdir -p "$results"
 running=0
+for boot in "${!plan[@]}"; do
+	read -ra names <<<"${plan[$boot]}"
+	if [ ${#names[@]} -gt 6 ]; then
+		split "${names[@]}"
+		plan[$boot]=${halves[0]} plan[$boot+2]=${halves[1]}
+	fi
+done
 for boot in $(printf '%s\n' "${!plan[@]}" | sort -r); do
 	if [ $running -ge "$(nproc)" ]; then
 		wait -n
