@@ -42,6 +42,7 @@ product_up() {
 		# shellcheck disable=SC2086
 		"$RDMAREGD" $RDMAREGD_ARGS >>"$DAEMON_LOG" 2>&1 &
 		echo $! >/run/lab/rdmaregd.pid
+		disown
 	fi
 	wait_for bus_has_owner "$RDMAREG_BUS_NAME" || {
 		echo "# the daemon does not appear on the bus"
