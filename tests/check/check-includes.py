@@ -5,10 +5,11 @@
 #
 #   util      itself
 #   core      util, proto/names.h; and no system header that could do I/O or read a clock
+#   selftest  util
 #   bus       an adapter: core, util, proto
-#   keeper    each module (files with a common stem: hca.c, hca-verbs.c, hca.h) is an adapter: core, util, proto.
+#   keeper    each module (files with a common stem: hca.c, hca-verbs.c, hca.h) is an adapter: core, util, selftest, proto.
 #             KEEPER_GLUE brings them together and sees them all; KEEPER_SHARED is vocabulary that they have in common
-#   arbiter   brings core and bus together and sees all but the keeper
+#   arbiter   brings core and bus together and sees all but the keeper, and of the self-test what it found out (quirks.h)
 #   client    proto only: it is a library of its own, under another licence
 #   kmod-helper   itself and the device's contract
 import re
@@ -24,8 +25,9 @@ SEES = {
     "daemon/util": {"config.h"},
     "daemon/core": {"daemon/util", "proto/names.h"},
     "daemon/bus": {"daemon/core", "daemon/util", "proto", "config.h"},
-    "daemon/keeper": {"daemon/core", "daemon/util", "proto", "config.h"},
-    "daemon/arbiter": {"daemon/core", "daemon/util", "daemon/bus", "proto", "config.h"},
+    "daemon/selftest": {"daemon/util", "config.h"},
+    "daemon/keeper": {"daemon/core", "daemon/util", "daemon/selftest", "proto", "config.h"},
+    "daemon/arbiter": {"daemon/core", "daemon/util", "daemon/bus", "daemon/selftest/quirks.h", "proto", "config.h"},
     "client": {"proto", "config.h"},
     "kmod-helper": {"proto/rdmareg-uapi.h"},
 }

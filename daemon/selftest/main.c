@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * main.c - rdmareg-selftest: tests RDMA devices, prints what was found, and, as root, keeps it for rdmaregd.
+ *
+ * Exit status: 0 every device that was asked about can be used, 1 one cannot, 2 wrong usage, 4 a device may not be opened, 77 there is
+ * no device.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <infiniband/verbs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "selftest/print.h"
+#include "selftest/supervise.h"
+#include "util/clock.h"
+
+#define CHECK_USEC (45 * USEC_PER_SEC)
+#define EXIT_USAGE 2
+#define EXIT_DENIED 4
+#define EXIT_NO_DEVICE 77
+
+struct choices {
+	const char *directory;
+	const char *cache;
+	int json, no_legend, no_save, if_stale;
+};
+
+static int usage(void)
+{
+	puts("rdmareg-selftest [OPTION...] [DEVICE...]\n"
+	     "Finds out whether RDMA devices can be used by rdmaregd, and what they must be held to. Default: all devices.\n\n"
+	     "      --directory DIR  make the files for it there; - : in memory (default /var/tmp)\n"
+	     "      --cache DIR      keep the findings there, as root (default " CACHEDIR ")\n"
+	     "      --no-save        do not keep them\n"
+	     "      --if-stale       only devices of which nothing current is known\n"
+	     "      --json           print JSON, a line for each device\n"
+	     "      --no-legend      print no headings\n"
+	     "      --version        print the version and exit\n"
+	     "      --help           print this and exit");
+	return EXIT_SUCCESS;
+}
+
+static void save(const struct choices *o, const struct report *r)
+{
+	int error;
+
+	if (o->no_save || r->error)
+		return;
+	if (!report_is_lasting(r)) {
+		fprintf(stderr, "rdmareg-selftest: %s: not kept, since not everything could be tried\n",
+			r->quirks.of.device);
+		return;
+	}
+	if (geteuid() != 0) {
+		fprintf(stderr, "rdmareg-selftest: %s: not kept for rdmaregd: that takes root\n",
+			r->quirks.of.device);
+		return;
+	}
+	error = quirks_save(o->cache, &r->quirks);
+	if (error < 0)
+		fprintf(stderr, "rdmareg-selftest: %s: cannot be kept in %s: %s\n", r->quirks.of.device,
+			o->cache, strerror(-error));
+}
+
+static bool is_known(const struct choices *o, const char *device)
+{
+	struct quirks known;
+	char why[300];
+
+	if (quirks_load(QUIRKS_SYSFS, o->cache, device, &known, why, sizeof(why)) == 0)
+		return true;
+	fprintf(stderr, "rdmareg-selftest: %s\n", why);
+	return false;
+}
+
+static int test(const struct choices *o, const char *device)
+{
+	struct quirks_identity id;
+	struct report r;
+	char why[300];
+	int error;
+
+	if (o->if_stale && is_known(o, device))
+		return EXIT_SUCCESS;
+	supervise(device, strcmp(o->directory, "-") ? o->directory : NULL, CHECK_USEC, &r);
+	if (quirks_identify(QUIRKS_SYSFS, device, &id) < 0) {
+		fprintf(stderr, "rdmareg-selftest: there is no RDMA device %.60s; see: rdma link\n", device);
+		return EXIT_NO_DEVICE;
+	}
+	r.quirks.of = id;
+	error = o->json ? print_json(&r) : print_table(&r, !o->no_legend);
+	fflush(stdout);
+	if (error < 0)
+		fprintf(stderr, "rdmareg-selftest: printing: %s\n", strerror(-error));
+	save(o, &r);
+	if (r.error == -EACCES || r.error == -EPERM)
+		fprintf(stderr, "rdmareg-selftest: %s: it takes root, or the right to open the device\n",
+			device);
+	if (r.error == -EACCES || r.error == -EPERM)
+		return EXIT_DENIED;
+	return report_is_good(&r, why, sizeof(why)) ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int test_all(const struct choices *o)
+{
+	struct ibv_device **list = ibv_get_device_list(NULL);
+	int worst = EXIT_SUCCESS;
+
+	if (!list || !list[0]) {
+		fprintf(stderr, "rdmareg-selftest: this machine has no RDMA device; see: rdma link\n");
+		worst = EXIT_NO_DEVICE;
+	}
+	for (size_t i = 0; list && list[i]; i++) {
+		int status = test(o, ibv_get_device_name(list[i]));
+
+		worst = status > worst ? status : worst;
+	}
+	if (list)
+		ibv_free_device_list(list);
+	return worst;
+}
+
+int main(int argc, char *argv[])
+{
+	struct choices o = { .directory = "/var/tmp", .cache = CACHEDIR };
+	const struct option table[] = {
+		{ "directory", required_argument, NULL, 'd' },
+		{ "cache", required_argument, NULL, 'c' },
+		{ "no-save", no_argument, &o.no_save, 1 },
+		{ "if-stale", no_argument, &o.if_stale, 1 },
+		{ "json", no_argument, &o.json, 1 },
+		{ "no-legend", no_argument, &o.no_legend, 1 },
+		{ "version", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	int which, worst = EXIT_SUCCESS;
+
+	while ((which = getopt_long(argc, argv, "h", table, NULL)) >= 0) {
+		if (which == 'h')
+			return usage();
+		if (which == '?')
+			return EXIT_USAGE;
+		if (which == 'v')
+			puts("rdmareg-selftest " PROJECT_VERSION);
+		if (which == 'v')
+			return EXIT_SUCCESS;
+		if (which == 'd')
+			o.directory = optarg;
+		else if (which == 'c')
+			o.cache = optarg;
+	}
+	if (optind == argc)
+		return test_all(&o);
+	for (int i = optind; i < argc; i++) {
+		int status = test(&o, argv[i]);
+
+		worst = status > worst ? status : worst;
+	}
+	return worst;
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * supervise.c - see supervise.h. The child sends one record for each thing it found out; a record is smaller than what a pipe takes in
+ * one piece. The device is opened in the child: demand-paged memory belongs to the process that registered it.
+ */
+#include "selftest/supervise.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <infiniband/verbs.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "util/cleanup.h"
+#include "util/clock.h"
+
+enum record_type { RECORD_OPENED, RECORD_FOUND };
+
+struct record {
+	enum record_type type;
+	int error; /* OPENED */
+	char text[200];
+	uint8_t port;
+	uint32_t mtu;
+	struct finding finding; /* FOUND */
+};
+
+static struct ibv_context *open_device(const char *name, struct record *ret)
+{
+	struct ibv_device **list = ibv_get_device_list(NULL);
+	struct ibv_context *context = NULL;
+
+	ret->error = -ENODEV;
+	snprintf(ret->text, sizeof(ret->text), "there is no RDMA device %.60s that programs can use", name);
+	for (size_t i = 0; list && list[i]; i++) {
+		if (strcmp(ibv_get_device_name(list[i]), name) != 0)
+			continue;
+		errno = 0;
+		context = ibv_open_device(list[i]);
+		ret->error = context ? 0 : errno > 0 ? -errno : -EIO;
+		if (!context)
+			snprintf(ret->text, sizeof(ret->text),
+				 "opening /dev/infiniband/%s, reading and writing: %s", list[i]->dev_name,
+				 strerror(-ret->error));
+	}
+	if (list)
+		ibv_free_device_list(list);
+	return context;
+}
+
+static void test(int fd, const char *device, const char *directory)
+{
+	struct record opened = { .type = RECORD_OPENED };
+	struct selftest s = { .directory = directory };
+
+	s.context = open_device(device, &opened);
+	if (s.context) {
+		opened.error = selftest_find_port(s.context, &s.port, &opened.mtu);
+		opened.port = s.port;
+		if (opened.error < 0)
+			snprintf(opened.text, sizeof(opened.text), "%s",
+				 opened.error == -EOPNOTSUPP
+					 ? "the device has no on-demand paging (soft-RoCE: needs Linux 6.15)"
+				 : opened.error == -ENETDOWN ? "no port of the device is up"
+							     : strerror(-opened.error));
+	}
+	if (write(fd, &opened, sizeof(opened)) != sizeof(opened) || opened.error)
+		return;
+	for (enum check c = 0; c < _CHECK_MAX; c++) {
+		struct record found = { .type = RECORD_FOUND };
+
+		selftest_run(&s, c, &found.finding);
+		if (write(fd, &found, sizeof(found)) != sizeof(found))
+			return;
+	}
+}
+
+/* 1: one is there; 0: the child ended; -ETIMEDOUT. */
+static int take(int fd, uint64_t wait_usec, struct record *ret)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	uint64_t end = now_monotonic_usec() + wait_usec, now;
+
+	while ((now = now_monotonic_usec()) < end) {
+		int r = poll(&p, 1, (int)((end - now) / USEC_PER_MSEC) + 1);
+
+		if (r < 0 && errno != EINTR)
+			return -errno;
+		if (r > 0)
+			return read(fd, ret, sizeof(*ret)) == sizeof(*ret);
+	}
+	return -ETIMEDOUT;
+}
+
+static void collect(int fd, uint64_t check_usec, struct report *r)
+{
+	struct record record;
+	int got = take(fd, check_usec, &record);
+
+	if (got != 1 || record.error) {
+		r->error = got == 1 ? record.error : got < 0 ? got : -ECHILD;
+		snprintf(r->error_text, sizeof(r->error_text), "%s",
+			 got == 1 ? record.text : "opening the device did not end, or ended the process");
+		return;
+	}
+	r->port = record.port;
+	r->active_mtu = record.mtu;
+	for (enum check c = 0; c < _CHECK_MAX; c++) {
+		got = take(fd, check_usec, &record);
+		if (got == 1) {
+			r->findings[c] = record.finding;
+			r->findings[c].text[FINDING_TEXT - 1] = 0;
+			continue;
+		}
+		if (got == 0)
+			finding_set(&r->findings[c], VERDICT_FAILED, "the process that tried it was killed");
+		else
+			finding_set(&r->findings[c], VERDICT_FAILED, "did not end within %u seconds",
+				    (unsigned int)(check_usec / USEC_PER_SEC));
+		for (enum check d = c + 1; d < _CHECK_MAX; d++)
+			finding_set(&r->findings[d], VERDICT_NOT_RUN, "not tried after that");
+		return;
+	}
+}
+
+void supervise(const char *device, const char *directory, uint64_t check_usec, struct report *ret)
+{
+	_cleanup_(closep) int receive = -1;
+	int fds[2];
+	pid_t child;
+
+	*ret = (struct report){ .error = 0 };
+	quirks_init(&ret->quirks);
+	if (pipe2(fds, O_CLOEXEC) < 0 || (child = fork()) < 0) {
+		ret->error = -errno;
+		snprintf(ret->error_text, sizeof(ret->error_text), "%s", strerror(errno));
+		return;
+	}
+	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close(fds[0]);
+		test(fds[1], device, directory);
+		_exit(0);
+	}
+	close(fds[1]);
+	receive = fds[0];
+	collect(receive, check_usec, ret);
+	kill(child, SIGKILL);
+	/* one that hangs in the kernel is not waited for: it is nobody's child when we end */
+	waitpid(child, NULL, WNOHANG);
+	for (enum check c = 0; c < _CHECK_MAX; c++)
+		selftest_note(&ret->quirks, c, &ret->findings[c]);
+}
+
+bool report_is_lasting(const struct report *r)
+{
+	if (r->error)
+		return false;
+	for (enum check c = 0; c < _CHECK_MAX; c++)
+		if (r->findings[c].passing ||
+		    (check_is_needed(c) && r->findings[c].verdict == VERDICT_NOT_RUN))
+			return false;
+	return true;
+}
