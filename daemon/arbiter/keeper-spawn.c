@@ -23,7 +23,7 @@
 
 #define NOBODY 65534
 
-#define COMMAND_NUMBERS 9
+#define COMMAND_NUMBERS 13
 
 char **spawn_command(const struct spawn_request *q)
 {
@@ -41,8 +41,14 @@ char **spawn_command(const struct spawn_request *q)
 		{ "--alignment", s->alignment },
 		{ "--minimum-mtu", s->minimum_mtu },
 		{ "--idle-exit-sec", s->idle_exit_sec },
+		{ "--rnr-timer-usec", s->rnr_timer_usec },
+		{ "--rnr-retries", s->rnr_retries },
+		{ "--retries", s->retries },
+		{ "--ack-timeout-msec", s->ack_timeout_msec },
 	};
-	const char *texts[] = { q->program, "--session", q->session, "--listen-address", s->listen_address };
+	const char *texts[] = { q->program,	    "--session",       q->session,
+				"--listen-address", s->listen_address, "--quirks-directory",
+				s->quirks_directory };
 	const size_t n_texts = sizeof(texts) / sizeof(texts[0]), n = n_texts + 2 * COMMAND_NUMBERS + 1;
 	char **argv = malloc(n * sizeof(*argv) + COMMAND_NUMBERS * 24), *space = (char *)(argv + n);
 	size_t i;

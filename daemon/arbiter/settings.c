@@ -5,6 +5,8 @@
  */
 #include "arbiter/settings.h"
 
+#include "config.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <glob.h>
@@ -15,6 +17,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
+
+#include "rdmareg-timers.h"
 
 enum key_form {
 	KEY_NUMBER,
@@ -74,6 +78,11 @@ static const struct key keys[] = {
 	NUMBER("keepers", deadline_margin_msec, "500", 10, 60000),
 	NUMBER("keepers", alignment, "0", 0, 1 << 30),
 	NUMBER("keepers", minimum_mtu, "0", 0, 4096),
+	TEXT("keepers", quirks_directory, CACHEDIR),
+	NUMBER("keepers", rnr_timer_usec, "640", 10, TIMERS_RNR_MAX_USEC),
+	NUMBER("keepers", rnr_retries, "7", 0, 7),
+	NUMBER("keepers", retries, "6", 0, 6),
+	NUMBER("keepers", ack_timeout_msec, "0", 0, 60000),
 	NUMBER("regions", grace_msec, "1000", 0, 10000),
 	NUMBER("regions", max_grace_msec, "10000", 0, 10000),
 	NUMBER("regions", revoke_limit_sec, "60", 1, 3600),

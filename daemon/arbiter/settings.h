@@ -33,6 +33,11 @@ struct settings {
 	uint64_t deadline_margin_msec;
 	uint64_t alignment;
 	uint64_t minimum_mtu;
+	uint64_t rnr_timer_usec;
+	uint64_t rnr_retries;
+	uint64_t retries;
+	uint64_t ack_timeout_msec;
+	char quirks_directory[256];
 	char group[64];
 	char slice[128];
 	char listen_address[64];

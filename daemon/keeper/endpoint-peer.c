@@ -14,9 +14,6 @@
 
 #include "keeper/endpoint-wire.h"
 
-#define MIN_RNR_TIMER 12 /* 0.64 ms */
-#define RNR_RETRY_EVER 7
-#define RETRIES_MAX 6 /* with 7 rxe never gives up */
 #define USELESS_MAX 64
 #define SEND_FLAG (UINT64_C(1) << 32) /* in a work request's id */
 /* librdmacm passes on bits of the kernel's that ibv_modify_qp() does not know */
@@ -41,8 +38,9 @@ static int post_receive(struct peer *p, uint32_t index)
 }
 
 static int modify(struct peer *p, enum ibv_qp_state state, const struct rdma_conn_param *accept,
-		  uint32_t minimum_mtu)
+		  const struct endpoint_offer *offer)
 {
+	const struct endpoint_patience *patience = &offer->patience;
 	struct ibv_qp_attr attr = { .qp_state = state };
 	int mask, r;
 
@@ -58,16 +56,17 @@ static int modify(struct peer *p, enum ibv_qp_state state, const struct rdma_con
 			attr.qp_access_flags |= IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_ATOMIC;
 		break;
 	case IBV_QPS_RTR:
-		if (128u << attr.path_mtu < minimum_mtu)
+		if (128u << attr.path_mtu < offer->accept.minimum_mtu)
 			return -EMSGSIZE;
 		attr.max_dest_rd_atomic = accept->responder_resources;
-		attr.min_rnr_timer = MIN_RNR_TIMER;
+		attr.min_rnr_timer = patience->rnr_timer;
 		break;
 	default:
 		attr.max_rd_atomic = accept->initiator_depth;
-		attr.rnr_retry = RNR_RETRY_EVER;
-		if (attr.retry_cnt > RETRIES_MAX)
-			attr.retry_cnt = RETRIES_MAX;
+		attr.rnr_retry = patience->rnr_retries;
+		attr.retry_cnt = patience->retries;
+		if (patience->ack_timeout)
+			attr.timeout = patience->ack_timeout;
 		break;
 	}
 	r = ibv_modify_qp(p->qp, &attr, mask);
@@ -120,7 +119,7 @@ int peer_accept(struct peer *p, struct ibv_comp_channel *channel, const struct e
 	struct rdma_conn_param accept = {
 		.private_data = &private_data,
 		.private_data_len = sizeof(private_data),
-		.rnr_retry_count = RNR_RETRY_EVER,
+		.rnr_retry_count = offer->patience.rnr_retries,
 	};
 	struct ibv_device_attr device;
 	int r;
@@ -132,7 +131,7 @@ int peer_accept(struct peer *p, struct ibv_comp_channel *channel, const struct e
 	r = create(p, channel, offer->pd);
 	if (r < 0)
 		return r;
-	r = modify(p, IBV_QPS_INIT, &accept, 0);
+	r = modify(p, IBV_QPS_INIT, &accept, offer);
 	if (r < 0)
 		return r;
 	for (uint32_t i = 0; i < PEER_RECEIVES; i++) {
@@ -140,10 +139,10 @@ int peer_accept(struct peer *p, struct ibv_comp_channel *channel, const struct e
 		if (r < 0)
 			return r;
 	}
-	r = modify(p, IBV_QPS_RTR, &accept, offer->accept.minimum_mtu);
+	r = modify(p, IBV_QPS_RTR, &accept, offer);
 	if (r < 0)
 		return r;
-	r = modify(p, IBV_QPS_RTS, &accept, 0);
+	r = modify(p, IBV_QPS_RTS, &accept, offer);
 	if (r < 0)
 		return r;
 	accept.qp_num = p->qp->qp_num;

@@ -32,9 +32,18 @@ struct endpoint_request {
 	uint8_t token[WIRE_TOKEN_BYTES];
 };
 
+/* How patient a queue pair is. Codes as the adapter has them (proto/rdmareg-timers.h). */
+struct endpoint_patience {
+	uint8_t rnr_timer; /* how long a sender waits that found no receive posted here */
+	uint8_t rnr_retries;
+	uint8_t retries;
+	uint8_t ack_timeout; /* 0: what the fabric says */
+};
+
 /* What an admitted peer gets. */
 struct endpoint_offer {
 	struct wire_accept accept;
+	struct endpoint_patience patience;
 	struct ibv_pd *pd;
 	uint64_t ticket; /* the owner's, given back in struct endpoint_peer */
 };

@@ -62,11 +62,12 @@ struct hca *hca_free(struct hca *h)
 	return NULL;
 }
 
-void hca_probe(const struct hca *h, uint32_t *ret_alignment, uint32_t *ret_minimum_mtu)
+void hca_probe(const struct hca *h, struct quirks *ret)
 {
 	(void)h;
-	*ret_alignment = 1;
-	*ret_minimum_mtu = 0;
+	*ret = (struct quirks){ .alignment = 1, .minimum_mtu = 1 };
+	for (enum check c = 0; c < _CHECK_MAX; c++)
+		ret->verdict[c] = VERDICT_OK;
 }
 
 int hca_mtu(const struct hca *h, uint32_t *ret_bytes)

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "keeper/reason.h"
+#include "selftest/quirks.h"
 #include "util/cleanup.h"
 
 struct ibv_context;
@@ -39,14 +40,12 @@ int hca_mtu(const struct hca *h, uint32_t *ret_bytes);
 void hca_port(const struct hca *h, struct ibv_context **ret_context, uint8_t *ret_port);
 
 /**
- * hca_probe - what remote accesses must keep to so that this adapter does not misplace data
- * @ret_alignment: remote addresses must be multiples of it; 1: any
- * @ret_minimum_mtu: the path MTU must have so many bytes; 0: any
+ * hca_probe - what remote accesses must keep to so that this adapter does not misplace data, and whether it keeps rights apart
  *
- * Found out by writing to itself (hca-probe.c); takes milliseconds, blocks for seconds if the adapter does not answer. Cannot fail: the
- * worst is assumed of what cannot be tried.
+ * The part of the self-test (daemon/selftest/) that nothing can be done without; takes milliseconds, blocks for seconds if the adapter
+ * does not answer. Cannot fail: the worst is assumed of what cannot be tried.
  */
-void hca_probe(const struct hca *h, uint32_t *ret_alignment, uint32_t *ret_minimum_mtu);
+void hca_probe(const struct hca *h, struct quirks *ret);
 
 /**
  * hca_register - make a range reachable

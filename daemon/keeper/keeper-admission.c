@@ -13,6 +13,7 @@
 #include "keeper/keeper-region.h"
 #include "keeper/mapping.h"
 #include "keeper/keeper-tell.h"
+#include "rdmareg-timers.h"
 #include "util/clock.h"
 #include "util/log.h"
 
@@ -41,6 +42,14 @@ static int on_admit(void *userdata, const struct endpoint_request *request, stru
 	}
 	kregion_restat(r); /* a file that grew raises no event */
 	ret->pd = hca_mr_pd(r->mr);
+	ret->patience = (struct endpoint_patience){
+		.rnr_timer = timers_rnr_code(k->options->rnr_timer_usec),
+		.rnr_retries = k->options->rnr_retries,
+		.retries = k->options->retries,
+		.ack_timeout = k->options->ack_timeout_msec
+				       ? timers_ack_code(k->options->ack_timeout_msec * USEC_PER_MSEC)
+				       : 0,
+	};
 	ret->accept = (struct wire_accept){
 		.rights = (uint16_t)request->rights,
 		.address = r->mapping->address,

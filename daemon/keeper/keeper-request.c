@@ -82,6 +82,13 @@ static int on_export(struct kregion *r, const struct operation *op, const struct
 		return reason_set(why, -EBUSY, "The region is being registered or released");
 	if ((wanted->rights & WIRE_RIGHT_WRITE) && r->access != ACCESS_READ_WRITE)
 		return reason_set(why, -EACCES, "A ticket for writing was asked of a region with access r");
+	if (!(wanted->rights & WIRE_RIGHT_WRITE) && r->access == ACCESS_READ_WRITE &&
+	    !quirks_enforce_rights(&k->quirks))
+		return reason_set(
+			why, -EOPNOTSUPP,
+			"Device %s does not keep a peer from more than its ticket allows: make a ticket for "
+			"what the region is, or register the file again with access r",
+			endpoint_device(k->endpoint));
 	error = hca_mtu(k->hca, &mtu);
 	if (error < 0)
 		return reason_set(why, error, "The adapter's port cannot be queried: %s", strerror(-error));

@@ -147,6 +147,36 @@ static void on_layout(void *userdata, const struct rdmareg_report *report)
 static const struct session_ops session_ops = { .request = keeper_request, .changed = on_session_changed };
 static const struct watch_ops watch_ops = { .range = on_range, .layout = on_layout };
 
+/* What is known of the device, or else what can be found out quickly. What the administrator says goes before both. */
+static int learn_quirks(struct keeper *k)
+{
+	const struct options *o = k->options;
+	const char *device = endpoint_device(k->endpoint);
+	char why[300];
+	enum check c;
+	int r;
+
+	r = quirks_load(QUIRKS_SYSFS, o->quirks_directory, device, &k->quirks, why, sizeof(why));
+	if (r == 0) {
+		if (!quirks_are_usable(&k->quirks, &c))
+			return reason_set(&k->no_adapter, -EOPNOTSUPP,
+					  "RDMA device %.60s has failed its self-test (%s); see: rdmaregctl "
+					  "selftest %.60s",
+					  device, check_name(c), device);
+		log_info("RDMA device %s: quirks known from its self-test", device);
+	} else {
+		log_write(r == -ENOENT	 ? LOG_INFO
+			  : r == -ESTALE ? LOG_NOTICE
+					 : LOG_WARNING,
+			  "%s; trying out what is needed most. All of it: rdmaregctl selftest %s", why,
+			  device);
+		hca_probe(k->hca, &k->quirks);
+	}
+	k->alignment = o->alignment ? o->alignment : k->quirks.alignment;
+	k->minimum_mtu = o->minimum_mtu ? o->minimum_mtu : k->quirks.minimum_mtu;
+	return 0;
+}
+
 static int open_endpoint(struct keeper *k)
 {
 	const struct options *o = k->options;
@@ -162,12 +192,12 @@ static int open_endpoint(struct keeper *k)
 		k->endpoint = endpoint_free(k->endpoint);
 		return r;
 	}
-	if (!o->alignment || !o->minimum_mtu)
-		hca_probe(k->hca, &k->alignment, &k->minimum_mtu);
-	if (o->alignment)
-		k->alignment = o->alignment;
-	if (o->minimum_mtu)
-		k->minimum_mtu = o->minimum_mtu;
+	r = learn_quirks(k);
+	if (r < 0) {
+		k->hca = hca_free(k->hca);
+		k->endpoint = endpoint_free(k->endpoint);
+		return r;
+	}
 	if (k->alignment > 1 || k->minimum_mtu > 1)
 		log_notice("RDMA device %s: peers are held to offsets that are multiples of %" PRIu32
 			   " and a path MTU of %" PRIu32 " or more, so that no data is misplaced",

@@ -16,6 +16,7 @@
 #include "keeper/endpoint.h"
 #include "keeper/options.h"
 #include "keeper/session.h"
+#include "selftest/quirks.h"
 #include "util/cleanup.h"
 
 #define KEEPER_BUCKETS 1024 /* a power of two */
@@ -36,7 +37,8 @@ struct keeper {
 	uint64_t syncs;		    /* made so far */
 	struct endpoint *endpoint;  /* NULL: @no_adapter says why */
 	struct hca *hca;	    /* with @endpoint */
-	uint32_t alignment;	    /* what its peers must keep to: asked for, or found by hca_probe() */
+	struct quirks quirks;	    /* of the device, as far as they are known */
+	uint32_t alignment;	    /* what its peers must keep to: asked for, or one of the quirks */
 	uint32_t minimum_mtu;
 	struct watch *watch; /* NULL: @no_module says why */
 	struct reason no_adapter;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rdmareg-timers.h"
 #include "util/log.h"
 
 enum {
@@ -22,6 +23,11 @@ enum {
 	OPT_ALIGNMENT,
 	OPT_MINIMUM_MTU,
 	OPT_IDLE_EXIT,
+	OPT_QUIRKS,
+	OPT_RNR_TIMER,
+	OPT_RNR_RETRIES,
+	OPT_RETRIES,
+	OPT_ACK_TIMEOUT,
 	_OPT_MAX,
 };
 
@@ -37,6 +43,11 @@ static const struct option table[] = {
 	[OPT_ALIGNMENT] = { "alignment", required_argument, NULL, OPT_ALIGNMENT },
 	[OPT_MINIMUM_MTU] = { "minimum-mtu", required_argument, NULL, OPT_MINIMUM_MTU },
 	[OPT_IDLE_EXIT] = { "idle-exit-sec", required_argument, NULL, OPT_IDLE_EXIT },
+	[OPT_QUIRKS] = { "quirks-directory", required_argument, NULL, OPT_QUIRKS },
+	[OPT_RNR_TIMER] = { "rnr-timer-usec", required_argument, NULL, OPT_RNR_TIMER },
+	[OPT_RNR_RETRIES] = { "rnr-retries", required_argument, NULL, OPT_RNR_RETRIES },
+	[OPT_RETRIES] = { "retries", required_argument, NULL, OPT_RETRIES },
+	[OPT_ACK_TIMEOUT] = { "ack-timeout-msec", required_argument, NULL, OPT_ACK_TIMEOUT },
 	[_OPT_MAX] = { NULL, 0, NULL, 0 },
 };
 
@@ -52,6 +63,10 @@ static const struct {
 	[OPT_ALIGNMENT] = { 0, UINT32_C(1) << 30 },
 	[OPT_MINIMUM_MTU] = { 0, 4096 },
 	[OPT_IDLE_EXIT] = { 0, 86400 },
+	[OPT_RNR_TIMER] = { 10, TIMERS_RNR_MAX_USEC },
+	[OPT_RNR_RETRIES] = { 0, 7 },
+	[OPT_RETRIES] = { 0, 6 }, /* 7 means for ever to some adapters */
+	[OPT_ACK_TIMEOUT] = { 0, 60000 },
 };
 
 static int parse_number(int which, const char *text, uint64_t *ret)
@@ -95,6 +110,10 @@ int options_parse(struct options *ret, int argc, char *argv[])
 		.max_tickets = 64,
 		.deadline_margin_msec = 500,
 		.idle_exit_usec = 10 * UINT64_C(1000000),
+		.quirks_directory = "",
+		.rnr_timer_usec = 640,
+		.rnr_retries = 7,
+		.retries = 6,
 	};
 	int which, r = 0;
 
@@ -106,7 +125,7 @@ int options_parse(struct options *ret, int argc, char *argv[])
 			return -EINVAL; /* getopt has said what is wrong */
 		if (which == OPT_SESSION)
 			r = parse_session(optarg, &o.session);
-		else if (which != OPT_LISTEN_ADDRESS)
+		else if (which != OPT_LISTEN_ADDRESS && which != OPT_QUIRKS)
 			r = parse_number(which, optarg, &v);
 		if (r < 0)
 			return r;
@@ -140,6 +159,21 @@ int options_parse(struct options *ret, int argc, char *argv[])
 			break;
 		case OPT_IDLE_EXIT:
 			o.idle_exit_usec = v * UINT64_C(1000000);
+			break;
+		case OPT_QUIRKS:
+			o.quirks_directory = optarg;
+			break;
+		case OPT_RNR_TIMER:
+			o.rnr_timer_usec = (uint32_t)v;
+			break;
+		case OPT_RNR_RETRIES:
+			o.rnr_retries = (uint8_t)v;
+			break;
+		case OPT_RETRIES:
+			o.retries = (uint8_t)v;
+			break;
+		case OPT_ACK_TIMEOUT:
+			o.ack_timeout_msec = (uint32_t)v;
 			break;
 		default:
 			break;

@@ -18,6 +18,11 @@ struct options {
 	uint32_t alignment;	       /* what remote addresses must be multiples of; 0: find out */
 	uint32_t minimum_mtu;	       /* bytes; 0: find out; 1: any */
 	uint64_t idle_exit_usec;       /* 0: never */
+	const char *quirks_directory;  /* where findings of self-tests are kept; empty: nowhere */
+	uint32_t rnr_timer_usec;       /* of the peers' queue pairs: struct endpoint_patience */
+	uint32_t ack_timeout_msec;     /* 0: what the fabric says */
+	uint8_t rnr_retries;	       /* 7: for ever */
+	uint8_t retries;
 };
 
 /* 0; -EINVAL, with a line on stderr that says which option is wrong and what it may be. */
