@@ -13,24 +13,11 @@
 
 #include "error.h"
 #include "peer.h"
+#include "rdmareg-timers.h"
 #include "util.h"
 #include "wire.h"
 
 #define REJECT_NO_LISTENER 8 /* IB_CM_REJ_INVALID_SERVICE_ID of IB spec 12.6.7.2 */
-
-/*
- * RNR timer code 12 is 0.64 ms. RDMA CM leaves 0, which is 655 ms for each time a receive was not posted
- * quickly enough.
- */
-#define RNR_TIMER 12
-
-/*
- * Retrying 7 times means "for ever" to some adapters when the other side is gone; at most 6 ends.
- * Receiver-not-ready is different: an ODP fault over there answers with it, and 7, which does mean for
- * ever, is bounded by our own deadline.
- */
-#define RETRIES 6
-#define RNR_RETRIES 7
 
 void peer_teardown(struct rdmareg_peer *p)
 {
@@ -244,7 +231,8 @@ static int build(struct rdmareg_peer *p)
 
 static int check_path(struct rdmareg_peer *p)
 {
-	struct ibv_qp_attr attr = { .min_rnr_timer = RNR_TIMER };
+	/* RDMA CM leaves 0, which is 655 ms for each time a receive was not posted quickly enough. */
+	struct ibv_qp_attr attr = { .min_rnr_timer = timers_rnr_code(p->options.rnr_timer_usec) };
 	struct ibv_qp_init_attr init;
 
 	/* A device that does not let it be changed is slower to be told of revocations, nothing worse. */
@@ -269,13 +257,21 @@ static int request(struct rdmareg_peer *p, const struct wire_connect *request, u
 		.private_data_len = sizeof(*request),
 		.responder_resources = 1,
 		.initiator_depth = PEER_DEPTH,
-		.retry_count = RETRIES,
-		.rnr_retry_count = RNR_RETRIES,
+		.retry_count = (uint8_t)p->options.retries,
+		.rnr_retry_count = (uint8_t)p->options.rnr_retries,
 	};
 	struct ibv_device_attr device;
 	struct rdma_cm_event *e;
+	uint8_t timeout;
 	int r;
 
+	if (p->options.ack_timeout_usec) {
+		timeout = timers_ack_code(p->options.ack_timeout_usec);
+		if (rdma_set_option(p->id, RDMA_OPTION_ID, RDMA_OPTION_ID_ACK_TIMEOUT, &timeout,
+				    sizeof(timeout)))
+			return fail(errno, "connecting: setting the acknowledgement timeout: %s",
+				    strerror(errno));
+	}
 	if (ibv_query_device(p->id->verbs, &device) == 0 && device.max_qp_init_rd_atom < PEER_DEPTH)
 		param.initiator_depth = (uint8_t)device.max_qp_init_rd_atom;
 	if (rdma_connect(p->id, &param))

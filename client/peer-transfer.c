@@ -5,7 +5,9 @@
  *
  * What always holds:
  *   - Every remote address is a multiple of the alignment that the other side demands; a chunk that is
- *     not the last one is, too.
+ *     not the last one is, too. What is to be read from elsewhere is read from the multiple before it, and
+ *     what was not asked for is dropped here. A write to elsewhere is refused: nothing that the adapter
+ *     offers could do it without writing bytes that are others' to write.
  *   - A queue pair completes in order, so the bytes done are always the first ones: `done` means exactly
  *     that many from the start.
  *   - A transfer returns with nothing in flight, whatever happened.
@@ -23,6 +25,7 @@ struct transfer {
 	uint8_t *memory;	   /* the caller's */
 	struct ibv_mr *direct;	   /* the caller's memory is registered: no copy */
 	uint64_t offset, length;   /* in the region */
+	uint32_t lead;		   /* bytes at its start that the caller did not ask for */
 	uint64_t posted, done;	   /* bytes */
 	uint32_t n_posted, n_done; /* operations */
 	uint32_t chunk, depth;
@@ -100,8 +103,13 @@ void transfer_complete(struct rdmareg_peer *p, uint32_t slot)
 			 "the adapter reported an operation that was not expected; see the kernel's log");
 		return;
 	}
-	if (t->opcode == IBV_WR_RDMA_READ && !t->direct)
-		memcpy(t->memory + t->done, p->bounce + (size_t)slot * t->chunk, t->bytes[slot]);
+	if (t->opcode == IBV_WR_RDMA_READ && !t->direct) {
+		/* A chunk is never shorter than the alignment, so only the first one has a lead. */
+		uint32_t skip = t->done ? 0 : t->lead;
+
+		memcpy(t->memory + (t->done - (t->done ? t->lead : 0)),
+		       p->bounce + (size_t)slot * t->chunk + skip, t->bytes[slot] - skip);
+	}
 	t->done += t->bytes[slot];
 	t->n_done++;
 }
@@ -231,6 +239,28 @@ static int transfer_run(struct rdmareg_peer *p, struct transfer *t)
 	}
 }
 
+/* What the adapter there would misplace is done in another way, or not at all. */
+static int align(const struct rdmareg_peer *p, struct transfer *t)
+{
+	uint32_t lead = (uint32_t)(t->offset % p->remote.alignment);
+
+	if (!lead || (t->opcode == IBV_WR_RDMA_READ && !t->length))
+		return 0;
+	if (t->opcode != IBV_WR_RDMA_READ)
+		return fail(
+			EINVAL,
+			"writing region %" PRIu64 " at offset %" PRIu64
+			": offsets must be multiples of %" PRIu32
+			" here: the adapter would misplace anything else, and writing back the bytes before "
+			"it, as they were when read, could undo what others write there",
+			p->region, t->offset, p->remote.alignment);
+	t->offset -= lead;
+	t->length += lead;
+	t->lead = lead;
+	t->direct = NULL; /* the bytes before have no place in the caller's memory */
+	return 0;
+}
+
 static int64_t peer_transfer(struct rdmareg_peer *p, struct transfer *t)
 {
 	const char *verb = t->opcode == IBV_WR_RDMA_WRITE ? "writing" : "reading";
@@ -246,17 +276,14 @@ static int64_t peer_transfer(struct rdmareg_peer *p, struct transfer *t)
 			    "%s region %" PRIu64
 			    ": the connection does not have that right; connect for reading and writing",
 			    verb, p->region);
-	if (t->offset % p->remote.alignment)
-		return fail(EINVAL,
-			    "%s region %" PRIu64 " at offset %" PRIu64
-			    ": offsets must be multiples of %" PRIu32
-			    " here (anything else would be misplaced by the adapter)",
-			    verb, p->region, t->offset, p->remote.alignment);
 	if (t->offset > p->remote.length || t->length > p->remote.length - t->offset)
 		return fail(ERANGE,
 			    "%s %" PRIu64 " bytes at offset %" PRIu64 " of region %" PRIu64
 			    ": it has %" PRIu64 " bytes",
 			    verb, t->length, t->offset, p->region, p->remote.length);
+	r = align(p, t);
+	if (r < 0)
+		return r;
 	if (t->direct) {
 		t->chunk = DIRECT_CHUNK < chunk_unit(p) ? chunk_unit(p)
 							: DIRECT_CHUNK / chunk_unit(p) * chunk_unit(p);
@@ -277,7 +304,7 @@ static int64_t peer_transfer(struct rdmareg_peer *p, struct transfer *t)
 	p->transfer = NULL;
 	if (r < 0 && !t->done)
 		return r;
-	return (int64_t)t->done;
+	return (int64_t)(t->done ? t->done - t->lead : 0);
 }
 
 /* The return value counts bytes: no more than it can say. */

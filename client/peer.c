@@ -12,6 +12,7 @@
 
 #include "error.h"
 #include "peer.h"
+#include "rdmareg-timers.h"
 #include "ticket.h"
 #include "util.h"
 #include "wire.h"
@@ -56,6 +57,9 @@ static int peer_new(const struct rdmareg_peer_options *o, struct rdmareg_peer **
 	p->options.io_timeout_usec = OR_DEFAULT(o->io_timeout_usec, 30 * USEC_PER_SEC);
 	p->options.settle_timeout_usec = OR_DEFAULT(o->settle_timeout_usec, 120 * USEC_PER_SEC);
 	p->options.buffer_bytes = OR_DEFAULT(o->buffer_bytes, 1u << 20);
+	p->options.rnr_timer_usec = OR_DEFAULT(o->rnr_timer_usec, 640);
+	p->options.rnr_retries = OR_DEFAULT(o->rnr_retries, 7);
+	p->options.retries = OR_DEFAULT(o->retries, 6);
 	p->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	p->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (p->epoll_fd < 0 || p->event_fd < 0 || epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, p->event_fd, &e) < 0)
@@ -135,6 +139,10 @@ _public_ int rdmareg_peer_connect(const char *ticket_text, enum rdmareg_access a
 		return fail(EINVAL, "connecting: the access is neither read nor read-write");
 	if ((unsigned int)o.on_revocation > RDMAREG_ON_REVOCATION_IGNORE)
 		return fail(EINVAL, "connecting: on_revocation %d is none", (int)o.on_revocation);
+	if (o.retries > 6 || o.rnr_retries > 7 || o.rnr_timer_usec > TIMERS_RNR_MAX_USEC ||
+	    o.ack_timeout_usec > TIMERS_ACK_MAX_USEC)
+		return fail(EINVAL, "connecting: retries are at most 6 (7 means for ever to some adapters), "
+				    "rnr_retries 7, rnr_timer_usec 655360");
 	r = ticket_parse(ticket_text, &ticket);
 	if (r < 0)
 		return r;
@@ -183,6 +191,10 @@ _public_ int rdmareg_peer_get_info(struct rdmareg_peer *p, struct rdmareg_peer_i
 		.alignment = p->remote.alignment,
 		.path_mtu = p->path_mtu,
 		.grace_msec = p->remote.grace_msec,
+		.minimum_mtu = p->remote.minimum_mtu,
+		.rnr_timer_usec = p->options.rnr_timer_usec,
+		.rnr_retries = p->options.rnr_retries,
+		.retries = p->options.retries,
 		.access =
 			p->remote.rights & WIRE_RIGHT_WRITE ? RDMAREG_ACCESS_READ_WRITE : RDMAREG_ACCESS_READ,
 		.revocation = p->revocation,

@@ -66,6 +66,17 @@ struct rdmareg_peer_options {
 	 */
 	void (*on_event)(const struct rdmareg_peer_event *event, void *userdata);
 	void *userdata;
+	/*
+	 * How patient this side's queue pair is. A sender that finds no receive posted comes again after
+	 * rnr_timer_usec (default 640, at most 655360), rnr_retries times (default 7, which is for ever: page
+	 * faults on the other side answer like that, and io_timeout_usec bounds it). What is not acknowledged
+	 * within ack_timeout_usec (default: what the fabric says) is sent again, retries times (default and at
+	 * most 6, since 7 is for ever to some adapters). Times are rounded up to what adapters know.
+	 */
+	uint32_t rnr_timer_usec;
+	uint32_t rnr_retries;
+	uint32_t retries;
+	uint64_t ack_timeout_usec;
 };
 
 /*
@@ -97,7 +108,7 @@ struct rdmareg_peer_info {
 	uint64_t address;      /* of the first byte */
 	uint32_t rkey;
 	uint32_t generation;
-	uint32_t alignment;  /* offsets must be multiples of this */
+	uint32_t alignment;  /* offsets written to must be multiples of this */
 	uint32_t path_mtu;   /* bytes in one packet of this connection */
 	uint32_t grace_msec; /* how long a revocation waits for an acknowledgement */
 	enum rdmareg_access access;
@@ -106,6 +117,10 @@ struct rdmareg_peer_info {
 	uint8_t connected;
 	char device[64]; /* of this machine */
 	char remote_address[64];
+	uint32_t minimum_mtu;	 /* the adapter there is only correct from this path MTU on, bytes */
+	uint32_t rnr_timer_usec; /* in force on this side; see struct rdmareg_peer_options */
+	uint32_t rnr_retries;
+	uint32_t retries;
 };
 
 /*
@@ -124,8 +139,9 @@ int rdmareg_peer_get_info(struct rdmareg_peer *p, struct rdmareg_peer_info *info
  * rdmareg_peer_flush() for what that means.
  *
  * EAGAIN: RETURN: a revocation is not settled: take events, acknowledge, wait for SETTLED, go on. EINVAL:
- * @offset is no multiple of the alignment (with some adapters anything else is silently misplaced, so it is
- * refused here). ERANGE: the range ends beyond valid_length, or beyond the region. EACCES: writing through
+ * writing, and @offset is no multiple of the alignment (some adapters silently misplace anything else; to read
+ * from there, whole pages are read and the rest dropped, but writing back bytes that were read could undo
+ * what others write). ERANGE: the range ends beyond valid_length, or beyond the region. EACCES: writing through
  * a connection for reading; or the remote adapter refused: the range was fenced or the file became shorter
  * while the operation was under way. ESTALE: the same, with a revocation not acknowledged in time.
  * ECONNRESET: the other side ended the connection, or died. ETIMEDOUT: its machine stopped answering, or
@@ -159,8 +175,7 @@ int64_t rdmareg_peer_read_buffer(struct rdmareg_buffer *b, size_t buffer_offset,
  * visible to every process of that machine which maps or reads the file. It is NOT made durable: that takes
  * fsync(2) by somebody who has the file there. (A WRITE's own completion says that the adapter has it; a
  * READ behind it on the same queue pair, which is what this does, cannot complete before it is in memory.)
- * @offset: where to read; a multiple of the alignment, below valid_length. Errors as
- * 	rdmareg_peer_read().
+ * @offset: where to read, below valid_length. Errors as rdmareg_peer_read().
  */
 int rdmareg_peer_flush(struct rdmareg_peer *p, uint64_t offset);
 

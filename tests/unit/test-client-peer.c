@@ -78,6 +78,42 @@ static void fill(uint8_t *memory, unsigned int seed)
 	}
 }
 
+/* What the adapter there would misplace: reads are right all the same, writes are refused. What was sent is at 0. */
+static void test_unaligned(struct rdmareg_peer *p, const struct rdmareg_peer_info *i)
+{
+	static const struct {
+		size_t offset, length;
+	} reads[] = {
+		{ 1, 1 },	 { 1, 4095 },	 { 4095, 1 },	       { 4095, 2 },
+		{ 100, 4096 },	 { 4097, 8191 }, { 12345, 1000000 },   { 1, BYTES - 20000 },
+		{ 1234, 70001 }, { 262143, 3 },	 { 262145, 1u << 20 },
+	};
+	struct rdmareg_buffer *to = NULL;
+
+	assert(rdmareg_peer_register_buffer(p, got, BYTES, 1, &to) == 0);
+	for (size_t n = 0; n < sizeof(reads) / sizeof(reads[0]); n++) {
+		const size_t offset = reads[n].offset, length = reads[n].length;
+
+		memset(got, 0xee, BYTES);
+		assert(rdmareg_peer_read(p, got, length, offset) == (int64_t)length);
+		assert(!memcmp(got, sent + offset, length) && got[length] == 0xee);
+		memset(got, 0xee, BYTES);
+		assert(rdmareg_peer_read_buffer(to, 5, length, offset) == (int64_t)length);
+		assert(!memcmp(got + 5, sent + offset, length) && got[4] == 0xee && got[length + 5] == 0xee);
+	}
+	rdmareg_buffer_free(to);
+	assert(rdmareg_peer_read(p, got, 0, 1) == 0);
+	assert(rdmareg_peer_read(p, got, 10, i->valid_length - 9) == -ERANGE);
+	assert(rdmareg_peer_read(p, got, 1, UINT64_MAX) == -ERANGE);
+	assert(rdmareg_peer_read(p, got, SIZE_MAX, 1) == -ERANGE);
+	assert(rdmareg_peer_flush(p, 4097) == 0);
+	if (i->alignment > 1) {
+		assert(rdmareg_peer_write(p, sent, 10, 1) == -EINVAL);
+		assert(rdmareg_peer_write(p, sent, 4096, 4095) == -EINVAL);
+		assert(strstr(rdmareg_last_error(), "multiples of"));
+	}
+}
+
 static void test_transfer(size_t buffer)
 {
 	struct rdmareg_peer *p =
@@ -98,8 +134,7 @@ static void test_transfer(size_t buffer)
 	assert(rdmareg_peer_read(p, got, 8192, i.valid_length - 4096) == -ERANGE);
 	assert(rdmareg_peer_read(p, got, 4096, i.valid_length - 4096) == 4096);
 	assert(rdmareg_peer_read(p, got, 0, 0) == 0);
-	if (i.alignment > 1)
-		assert(rdmareg_peer_write(p, sent, 10, 1) == -EINVAL);
+	test_unaligned(p, &i);
 	assert(rdmareg_peer_write(p, sent, 10, UINT64_MAX / i.alignment * i.alignment) == -ERANGE);
 	assert(rdmareg_peer_write(p, sent, SIZE_MAX, 0) == -ERANGE);
 	assert(rdmareg_peer_acknowledge(p, 0) == -ESTALE && rdmareg_peer_acknowledge(p, 12345) == -ESTALE);
