@@ -186,6 +186,7 @@ static const char *on_listing(struct keeper *k, const struct keeper_message *m)
 	keeper_came_through(k);
 	log_info("keeper %s: ready, pid %" PRIu32 ", %" PRIu32 " regions", k->name, k->welcome.pid,
 		 k->note.regions);
+	keeper_refresh_quirks(k);
 	keeper_flush(k);
 	return NULL;
 }

@@ -107,4 +107,7 @@ const char *keeper_answer(struct keeper *k, const struct keeper_message *m, int 
 /* Answers all with @error. */
 void keeper_answer_all(struct keeper *k, int error, const char *text);
 
+/* keeper-selftest.c: have the device that it uses tested, if nothing current is known of that. */
+void keeper_refresh_quirks(struct keeper *k);
+
 #endif

@@ -17,10 +17,12 @@ mkdir -p "$units"
 cp "$here"/*.slice "$units"
 # The program is not installed yet: any that exists will do for the check.
 sed -E "s|^ExecStart=.*|ExecStart=/bin/true|; /^Documentation=/d" "$build/systemd/rdmaregd.service" >"$units/rdmaregd.service"
+sed -E "s|^ExecStart=.*|ExecStart=/bin/true|; /^Documentation=/d" "$build/systemd/rdmareg-selftest@.service" \
+	>"$units/rdmareg-selftest@.service"
 sed -i "/^Documentation=/d" "$units"/*.slice
 
 echo "units"
-SYSTEMD_UNIT_PATH=$units: systemd-analyze verify --man=no "$units"/rdmaregd.service "$units"/rdmareg.slice
+SYSTEMD_UNIT_PATH=$units: systemd-analyze verify --man=no "$units"/rdmaregd.service "$units"/rdmareg.slice "$units"/rdmareg-selftest@rxe0.service
 
 echo "sandbox: exposure at most 3.0 of 10"
 systemd-analyze security --offline=yes --threshold=30 --no-pager "$units/rdmaregd.service" >"$root/security" ||

@@ -25,6 +25,7 @@ _rdmaregctl() {
 		[join]='--ignore-revocations'
 		[watch]=''
 		[put]='--offset --length --repeat --duration --clip --ignore-revocations --source --timeout --settle-timeout --timeline'
+		[selftest]='--directory --cache --no-save --if-stale'
 		[get]='--offset --length --source --timeout --settle-timeout --timeline'
 	)
 	local common='--json --no-legend --no-pager --help'
@@ -57,6 +58,8 @@ _rdmaregctl() {
 		case $verb in
 		show | set | release | export | prefetch | revoke | sync | join | watch)
 			mapfile -t COMPREPLY < <(compgen -W "$(_rdmaregctl_ids)" -- "$current") ;;
+		selftest)
+			mapfile -t COMPREPLY < <(compgen -W "$(ls /sys/class/infiniband 2>/dev/null)" -- "$current") ;;
 		register | put | get | who | evict)
 			compopt -o filenames
 			mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
