@@ -195,7 +195,7 @@ int quirks_load(const char *sysfs, const char *directory, const char *device, st
 	struct quirks q;
 	int r;
 
-	if (!*directory)
+	if (!directory || !*directory)
 		return say(why, why_size, -ENOENT, "findings of self-tests are not kept");
 	r = quirks_identify(sysfs, device, &now);
 	if (r < 0)
