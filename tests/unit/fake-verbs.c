@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -333,6 +334,10 @@ static int post_send(struct ibv_qp *qp, struct ibv_send_wr *wr, struct ibv_send_
 
 	(void)bad;
 	assert(n_completions < N && (wr->send_flags & IBV_SEND_SIGNALED));
+	if (wr->opcode == IBV_WR_ATOMIC_FETCH_AND_ADD && fault == FAULT_KILLS)
+		raise(SIGKILL);
+	while (wr->opcode == IBV_WR_ATOMIC_FETCH_AND_ADD && fault == FAULT_HANGS)
+		pause();
 	if (qp->state != IBV_QPS_RTS) {
 		status = IBV_WC_WR_FLUSH_ERR;
 	} else if (wr->opcode == IBV_WR_SEND) {
@@ -390,6 +395,32 @@ static int advise_mr(struct ibv_pd *pd, enum ibv_advise_mr_advice advice, uint32
 		return EIO;
 	before = copy(false, sge->addr, &byte, 1);
 	return before || fault == FAULT_ADVISE_BLIND ? 0 : EFAULT;
+}
+
+struct ibv_device **ibv_get_device_list(int *n)
+{
+	static struct ibv_device fake = { .name = "fake0", .dev_name = "uverbs0" };
+	static struct ibv_device *list[] = { &fake, NULL };
+
+	(void)n;
+	return list;
+}
+
+void ibv_free_device_list(struct ibv_device **list)
+{
+	(void)list;
+}
+
+const char *ibv_get_device_name(struct ibv_device *d)
+{
+	return d->name;
+}
+
+struct ibv_context *ibv_open_device(struct ibv_device *d)
+{
+	(void)d;
+	errno = EACCES;
+	return fault == FAULT_NOT_ALLOWED ? NULL : &device.context;
 }
 
 struct ibv_context *fake_verbs_open(enum fault f, enum ibv_mtu mtu)

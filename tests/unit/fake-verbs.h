@@ -34,11 +34,13 @@ enum fault {
 	FAULT_WINDOW_SHARED, /* any queue pair may use it */
 	FAULT_WINDOW_STAYS,  /* LOCAL_INV does nothing */
 	FAULT_NO_PORT,
-	FAULT_NO_MEMORY, /* nothing can be registered */
-	_FAULT_MAX,
+	FAULT_NO_MEMORY,   /* nothing can be registered */
+	FAULT_KILLS,	   /* the process dies in an atomic operation */
+	FAULT_HANGS,	   /* ... or it does not return */
+	FAULT_NOT_ALLOWED, /* the device cannot be opened */
 };
 
-/* The device, with one fault and an MTU. One at a time. */
+/* The device, with one fault and an MTU. One at a time. It is also the one that is found by its name: fake0. */
 struct ibv_context *fake_verbs_open(enum fault fault, enum ibv_mtu mtu);
 
 /* Things made and not destroyed. */

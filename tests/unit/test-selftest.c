@@ -4,12 +4,14 @@
  * what it should, and nothing else changes.
  */
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "fake-verbs.h"
 #include "selftest/selftest.h"
+#include "selftest/supervise.h"
 
 struct expectation {
 	enum fault fault;
@@ -180,6 +182,34 @@ static void test_nothing_works(enum fault fault, const char *mentions)
 	}
 }
 
+/* Whatever happens in it, the report comes, with all that was found before. */
+static void test_supervised(enum fault fault, const char *mentions)
+{
+	struct report r;
+
+	fake_verbs_open(fault, IBV_MTU_4096);
+	supervise("fake0", NULL, fault == FAULT_HANGS ? 500000 : 60000000, &r);
+	assert(r.error == 0 && r.port == 1 && r.active_mtu == 4096);
+	for (enum check c = 0; c < CHECK_ATOMICS; c++)
+		assert(r.findings[c].verdict == (c == CHECK_WRITEBACK ? VERDICT_NOT_RUN : VERDICT_OK));
+	assert(r.quirks.alignment == 1 && report_is_lasting(&r));
+	if (fault == FAULT_NONE)
+		return;
+	assert(r.findings[CHECK_ATOMICS].verdict == VERDICT_FAILED &&
+	       strstr(r.findings[CHECK_ATOMICS].text, mentions));
+	for (enum check c = CHECK_ATOMICS + 1; c < _CHECK_MAX; c++)
+		assert(r.findings[c].verdict == VERDICT_NOT_RUN && *r.findings[c].text);
+}
+
+static void test_not_opened(enum fault fault, const char *device, int error, const char *mentions)
+{
+	struct report r;
+
+	fake_verbs_open(fault, IBV_MTU_4096);
+	supervise(device, NULL, 60000000, &r);
+	assert(r.error == error && strstr(r.error_text, mentions) && !report_is_lasting(&r));
+}
+
 int main(void)
 {
 	struct selftest s = { .context = fake_verbs_open(FAULT_NONE, IBV_MTU_4096),
@@ -198,5 +228,11 @@ int main(void)
 		try(&expectations[i]);
 	test_nothing_works(FAULT_NO_PORT, "not active");
 	test_nothing_works(FAULT_NO_MEMORY, "registered");
+	test_supervised(FAULT_NONE, "");
+	test_supervised(FAULT_KILLS, "killed");
+	test_supervised(FAULT_HANGS, "did not end");
+	test_not_opened(FAULT_NONE, "fake1", -ENODEV, "no RDMA device fake1");
+	test_not_opened(FAULT_NOT_ALLOWED, "fake0", -EACCES, "/dev/infiniband/uverbs0");
+	test_not_opened(FAULT_NO_PORT, "fake0", -ENETDOWN, "no port");
 	return 0;
 }
