@@ -90,7 +90,7 @@ keeper_restarts
 check "known: the keeper obeys" log_has 'quirks known from its self-test'
 check "and tries nothing out" log_has_not 'trying out'
 check "peers are held to it" log_has 'multiples of 4096 and a path MTU of 4096'
-sed -i 's/^alignment = .*/alignment = 8192/' $file
+sed -i '0,/^alignment = .*/s//alignment = 8192/' $file
 keeper_restarts
 check "it is the file that is obeyed" log_has 'multiples of 8192'
 cp $file /tmp/right

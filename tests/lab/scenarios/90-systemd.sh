@@ -11,6 +11,7 @@ kernel_at_least 6.15 || skip_all "no on-demand paging in this kernel's rdma_rxe"
 
 DROPINS=/run/systemd/system/rdmaregd.service.d
 CONF=/etc/rdmareg/conf.d/50-test.conf
+rm -rf /var/cache/rdmareg
 trap 'rm -rf $DROPINS $CONF; systemctl daemon-reload' EXIT
 
 as_tenant() { setpriv --reuid=tenant --regid=tenant --init-groups "$@"; }
@@ -33,7 +34,7 @@ mkdir -p "$(dirname $CONF)"
 printf '[keepers]\nidle_exit_sec = 2\n' >$CONF
 
 # --- installation and activation
-check "systemd accepts the units" systemd-analyze verify --man=no rdmaregd.service rdmareg.slice
+check "systemd accepts the units" systemd-analyze verify --man=no rdmaregd.service rdmareg.slice rdmareg-selftest@rxea.service
 check "the module loads" module_up
 check "/dev/rdmareg is root:rdmareg 0660" wait_for device_is_guarded
 expect_equal "the daemon is not running yet" inactive "$(systemctl is-active rdmaregd)"
@@ -67,6 +68,8 @@ check "with the group of the device" in_group "$keeper"
 expect_equal "without capabilities, now or ever" 0000000000000000 "$(status "$keeper" CapBnd)"
 check "a peer gets what the file has" on_b rdmaregctl get "$ticket" /tmp/got
 check "byte for byte" cmp /tmp/got /mnt/xfs/tenants
+check "an adapter of which nothing is known is tested, by a service of its own" wait_for test -s /var/cache/rdmareg/rxea.quirks
+expect_equal "with success" success "$(unit rdmareg-selftest@rxea Result)"
 
 # --- tenants do not see each other
 zeroes /mnt/xfs/roots 1
