@@ -70,6 +70,11 @@ void hca_probe(const struct hca *h, struct quirks *ret)
 		ret->verdict[c] = VERDICT_OK;
 }
 
+void hca_forbid_atomics(struct hca *h)
+{
+	(void)h;
+}
+
 int hca_mtu(const struct hca *h, uint32_t *ret_bytes)
 {
 	(void)h;

@@ -83,6 +83,11 @@ struct hca *hca_free(struct hca *h)
 	return NULL;
 }
 
+void hca_forbid_atomics(struct hca *h)
+{
+	h->atomics = false;
+}
+
 void hca_port(const struct hca *h, struct ibv_context **ret_context, uint8_t *ret_port)
 {
 	*ret_context = h->context;

@@ -33,6 +33,9 @@ int hca_new(struct hca **ret, struct ibv_context *context, uint8_t port);
 struct hca *hca_free(struct hca *h);
 DEFINE_FREEP(struct hca, hca_free)
 
+/* Register nothing for atomic operations from now on: this device's are wrong. */
+void hca_forbid_atomics(struct hca *h);
+
 /* The MTU the port has now, in bytes. */
 int hca_mtu(const struct hca *h, uint32_t *ret_bytes);
 

@@ -163,7 +163,8 @@ static int learn_quirks(struct keeper *k)
 					  "RDMA device %.60s has failed its self-test (%s); see: rdmaregctl "
 					  "selftest %.60s",
 					  device, check_name(c), device);
-		log_info("RDMA device %s: quirks known from its self-test", device);
+		quirks_describe(&k->quirks, why, sizeof(why));
+		log_info("RDMA device %s: quirks known from its self-test: %s", device, why);
 	} else {
 		log_write(r == -ENOENT	 ? LOG_INFO
 			  : r == -ESTALE ? LOG_NOTICE
@@ -172,6 +173,8 @@ static int learn_quirks(struct keeper *k)
 			  device);
 		hca_probe(k->hca, &k->quirks);
 	}
+	if (k->quirks.verdict[CHECK_ATOMICS] == VERDICT_QUIRK)
+		hca_forbid_atomics(k->hca);
 	k->alignment = o->alignment ? o->alignment : k->quirks.alignment;
 	k->minimum_mtu = o->minimum_mtu ? o->minimum_mtu : k->quirks.minimum_mtu;
 	return 0;
@@ -202,6 +205,9 @@ static int open_endpoint(struct keeper *k)
 		log_notice("RDMA device %s: peers are held to offsets that are multiples of %" PRIu32
 			   " and a path MTU of %" PRIu32 " or more, so that no data is misplaced",
 			   endpoint_device(k->endpoint), k->alignment, k->minimum_mtu);
+	log_info("queue pairs of peers: RNR timer %" PRIu32 " us, %u RNR retries%s, %u retries",
+		 o->rnr_timer_usec, (unsigned int)o->rnr_retries, o->rnr_retries == 7 ? " (for ever)" : "",
+		 (unsigned int)o->retries);
 	log_info("listening on %s port %u, RDMA device %s", endpoint_address(k->endpoint),
 		 (unsigned int)endpoint_port(k->endpoint), endpoint_device(k->endpoint));
 	return 0;

@@ -251,6 +251,15 @@ static void test_refused(void)
 	char *bad = strdup(ticket);
 	char *last = bad + strlen(bad) - 1;
 
+	const struct rdmareg_peer_options impatient[] = {
+		{ .size = sizeof(o), .retries = 7 },
+		{ .size = sizeof(o), .rnr_retries = 8 },
+		{ .size = sizeof(o), .rnr_timer_usec = 655361 },
+		{ .size = sizeof(o), .ack_timeout_usec = UINT64_MAX },
+	};
+
+	for (size_t i = 0; i < sizeof(impatient) / sizeof(impatient[0]); i++)
+		assert(rdmareg_peer_connect(ticket, RDMAREG_ACCESS_READ, &impatient[i], &p) == -EINVAL);
 	assert(rdmareg_peer_connect(ticket, RDMAREG_ACCESS_READ, &o, &p) == -EINVAL);
 	assert(rdmareg_peer_connect(ticket, RDMAREG_ACCESS_UNKNOWN, NULL, &p) == -EINVAL);
 	*last = *last == '0' ? '1' : '0';
@@ -258,6 +267,30 @@ static void test_refused(void)
 	*last = 'x';
 	assert(rdmareg_peer_connect(bad, RDMAREG_ACCESS_READ, NULL, &p) == -EINVAL && !p);
 	free(bad);
+}
+
+/* What was asked for is in force, and works. */
+static void test_patience(void)
+{
+	const struct rdmareg_peer_options o = {
+		.size = sizeof(o),
+		.retries = 3,
+		.rnr_retries = 5,
+		.rnr_timer_usec = 1000,
+		.ack_timeout_usec = 50000,
+	};
+	struct rdmareg_peer *p = NULL;
+	struct rdmareg_peer_info i;
+
+	assert(rdmareg_peer_connect(ticket, RDMAREG_ACCESS_READ_WRITE, &o, &p) == 0);
+	i = info_of(p);
+	assert(i.retries == 3 && i.rnr_retries == 5 && i.rnr_timer_usec == 1000);
+	assert(rdmareg_peer_write(p, sent, 4096, 0) == 4096 && rdmareg_peer_flush(p, 0) == 0);
+	rdmareg_peer_close(p);
+	p = connect_peer(RDMAREG_ACCESS_READ, RDMAREG_ON_REVOCATION_RETURN, 0);
+	i = info_of(p);
+	assert(i.retries == 6 && i.rnr_retries == 7 && i.rnr_timer_usec == 640);
+	rdmareg_peer_close(p);
 }
 
 int main(int argc, char **argv)
@@ -271,6 +304,7 @@ int main(int argc, char **argv)
 	got = malloc(BYTES);
 	assert(sent && got);
 	test_refused();
+	test_patience();
 	test_transfer(0);
 	test_transfer(1); /* one page at a time */
 	test_transfer(3 << 12);

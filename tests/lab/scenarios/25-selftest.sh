@@ -9,8 +9,9 @@
 . /lab/guest/regions.sh
 kernel_at_least 6.15 || skip_all "no on-demand paging in this kernel's rdma_rxe"
 cache=/var/cache/rdmareg file=/var/cache/rdmareg/rxea.quirks
+conf=/etc/rdmareg/conf.d/50-selftest.conf
 rm -rf $cache
-trap 'rm -rf $cache; rdma link del rxec 2>/dev/null; ip link del veth-c 2>/dev/null' EXIT
+trap 'rm -rf $cache $conf; rdma link del rxec 2>/dev/null; ip link del veth-c 2>/dev/null' EXIT
 
 # verdict_of NAME REPORT
 verdict_of() { jq -r ".checks[] | select(.name == \"$1\").verdict" <<<"$2"; }
@@ -76,6 +77,8 @@ check "with the name of the node and what is needed" grep -q "$uverbs.*Permissio
 chmod 666 "$uverbs"
 
 # --- kept, and obeyed
+mkdir -p $(dirname $conf)
+printf '[keepers]\nrnr_timer_usec = 1280\nretries = 4\n' >$conf
 product_up || exit 1
 zeroes /mnt/xfs/file 8
 keeper_restarts
@@ -89,6 +92,7 @@ expect_equal "not touched" "$before" "$(stat -c %i $file)"
 keeper_restarts
 check "known: the keeper obeys" log_has 'quirks known from its self-test'
 check "and tries nothing out" log_has_not 'trying out'
+check "the settings are in force" log_has 'RNR timer 1280 us, 7 RNR retries (for ever), 4 retries'
 check "peers are held to it" log_has 'multiples of 4096 and a path MTU of 4096'
 sed -i '0,/^alignment = .*/s//alignment = 8192/' $file
 keeper_restarts
