@@ -38,6 +38,7 @@ static const struct field known[] = {
 	INTO("Invalidations", FIELD_U64, invalidations),
 	INTO("Writebacks", FIELD_U64, writebacks),
 	INTO("BytesWarmed", FIELD_U64, bytes_warmed),
+	INTO("TranslationBytes", FIELD_U64, translation_bytes),
 #undef WORD
 #undef INTO
 };

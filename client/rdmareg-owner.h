@@ -127,6 +127,11 @@ struct rdmareg_region_info {
 	struct rdmareg_revocation revocation;
 	uint8_t detached;
 	uint8_t refuses; /* 1: others' truncate, fallocate, reflink and O_TRUNC fail with ETXTBSY now (hold) */
+	/*
+	 * the largest page that one translation can cover, as the range lies in the file; 0: not known. At
+	 * least the system's page size, 2 MiB or more where whole huge pages lie inside the range
+	 */
+	uint64_t translation_bytes;
 };
 
 /* rdmareg_region_id: for events and other processes. Cannot fail. */

@@ -59,6 +59,7 @@ json_object *model_region(const struct rdmareg_region_info *i)
 	add_number(o, "invalidations", i->invalidations);
 	add_number(o, "writebacks", i->writebacks);
 	add_number(o, "bytes_warmed", i->bytes_warmed);
+	add_number(o, "translation_bytes", i->translation_bytes);
 	return o;
 }
 

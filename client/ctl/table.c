@@ -15,9 +15,11 @@ static const struct {
 	const char *key;
 	enum look look;
 } looks[] = {
-	{ "state", LOOK_STATE }, { "grace_usec", LOOK_TIME },	{ "offset", LOOK_SIZE },
-	{ "length", LOOK_SIZE }, { "valid_length", LOOK_SIZE }, { "rkey", LOOK_HEX },
-	{ "address", LOOK_HEX }, { "bytes_warmed", LOOK_SIZE }, { "revocation", LOOK_REVOCATION },
+	{ "state", LOOK_STATE },	   { "grace_usec", LOOK_TIME },
+	{ "offset", LOOK_SIZE },	   { "length", LOOK_SIZE },
+	{ "valid_length", LOOK_SIZE },	   { "rkey", LOOK_HEX },
+	{ "address", LOOK_HEX },	   { "bytes_warmed", LOOK_SIZE },
+	{ "revocation", LOOK_REVOCATION }, { "translation_bytes", LOOK_SIZE },
 };
 
 enum { CELL_BYTES = 512 };

@@ -23,6 +23,7 @@ void app_take_texts(struct region_entry *e, const struct keeper_region *info)
 	e->text.invalidations = info->invalidations;
 	e->text.writebacks = info->writebacks;
 	e->text.bytes_warmed = info->bytes_warmed;
+	e->text.translation_bytes = info->translation_bytes;
 	e->text.detached = info->detached;
 }
 

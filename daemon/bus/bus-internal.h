@@ -97,6 +97,15 @@ int option_word(const char *key, const char *word, const char *const *names, siz
  */
 int descriptor_check(struct register_request *q, int fd, uint64_t offset, uint64_t length, uint32_t uid,
 		     char path[static DESCRIPTOR_PATH_MAX], struct failure *ret_failure);
+/* How much there is, and in which units it can be mapped: pages, or the alignment of a device-dax. */
+struct extent {
+	uint64_t size;
+	uint64_t alignment;
+	bool is_device;
+};
+/* Checks offset and length, and completes the length: 0 is the rest; of a file it is rounded up to pages. */
+int descriptor_check_range(struct register_request *q, const struct extent *file,
+			   struct failure *ret_failure);
 /* The file, if a region could be made of it. */
 int descriptor_find_file(int fd, uint64_t *ret_device, uint64_t *ret_inode, struct failure *ret_failure);
 /* The filesystem that anything is on. */

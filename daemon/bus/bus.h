@@ -71,6 +71,7 @@ struct region_text {
 	uint64_t invalidations;
 	uint64_t writebacks;
 	uint64_t bytes_warmed;
+	uint64_t translation_bytes;
 	char *degraded; /* NULL: nothing is */
 	bool refuses;
 	bool detached;

@@ -46,11 +46,31 @@ static const char *kind_of(unsigned int mode)
 	}
 }
 
-/* The size of a device-dax, in bytes. -ENODEV: the device is something else. */
-static int dax_size(unsigned int major_number, unsigned int minor_number, uint64_t *ret)
+/* A number that a device says of itself in sysfs. */
+static int device_number(unsigned int major_number, unsigned int minor_number, const char *name,
+			 uint64_t *ret)
 {
-	char path[64], target[PATH_MAX], text[32];
+	char path[64], text[32];
 	_cleanup_(closep) int fd = -1;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/%s", major_number, minor_number, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -ENODEV;
+	n = read(fd, text, sizeof(text) - 1);
+	if (n <= 0)
+		return -ENODEV;
+	text[n] = 0;
+	*ret = strtoull(text, NULL, 10);
+	return 0;
+}
+
+/* What a device-dax is made of. -ENODEV: the device is something else. */
+static int examine_dax(unsigned int major_number, unsigned int minor_number, struct extent *ret)
+{
+	struct extent dax = { .is_device = true };
+	char path[64], target[PATH_MAX];
 	const char *base;
 	ssize_t n;
 
@@ -62,15 +82,10 @@ static int dax_size(unsigned int major_number, unsigned int minor_number, uint64
 	base = strrchr(target, '/');
 	if (!base || strcmp(base, "/dax"))
 		return -ENODEV;
-	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/size", major_number, minor_number);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	if (device_number(major_number, minor_number, "size", &dax.size) < 0 ||
+	    device_number(major_number, minor_number, "align", &dax.alignment) < 0 || !dax.alignment)
 		return -ENODEV;
-	n = read(fd, text, sizeof(text) - 1);
-	if (n <= 0)
-		return -ENODEV;
-	text[n] = 0;
-	*ret = strtoull(text, NULL, 10);
+	*ret = dax;
 	return 0;
 }
 
@@ -96,20 +111,40 @@ static int check_mode(struct register_request *q, int fd, struct failure *f)
 	return 0;
 }
 
-static int check_range(struct register_request *q, uint64_t size, struct failure *f)
+/* A device has no bytes beyond its end, and none can be mapped that is not a whole unit of its alignment. */
+static int check_device_range(const struct register_request *q, const struct extent *device,
+			      struct failure *f)
+{
+	if (q->length % device->alignment)
+		return failure_set(f, INVALID_RANGE,
+				   "length %" PRIu64 " is not a multiple of the device's alignment %" PRIu64,
+				   q->length, device->alignment);
+	if (q->length > device->size - q->offset)
+		return failure_set(f, INVALID_RANGE,
+				   "offset %" PRIu64 " and length %" PRIu64
+				   " reach beyond the end of the device, which has %" PRIu64 " bytes",
+				   q->offset, q->length, device->size);
+	return 0;
+}
+
+int descriptor_check_range(struct register_request *q, const struct extent *file, struct failure *f)
 {
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), end;
 
-	if (q->offset % page)
+	if (q->offset % file->alignment)
 		return failure_set(f, INVALID_RANGE,
-				   "offset %" PRIu64 " is not a multiple of the page size %" PRIu64,
-				   q->offset, page);
-	if (q->offset >= size)
-		return failure_set(f, INVALID_RANGE,
-				   "offset %" PRIu64 " is not inside the file, which has %" PRIu64 " bytes%s",
-				   q->offset, size, size ? "" : ": give it a size with ftruncate(2) first");
+				   "offset %" PRIu64 " is not a multiple of the %s %" PRIu64, q->offset,
+				   file->is_device ? "device's alignment" : "page size", file->alignment);
+	if (q->offset >= file->size)
+		return failure_set(
+			f, INVALID_RANGE,
+			"offset %" PRIu64 " is not inside the %s, which has %" PRIu64 " bytes%s", q->offset,
+			file->is_device ? "device" : "file", file->size,
+			file->size || file->is_device ? "" : ": give it a size with ftruncate(2) first");
 	if (!q->length)
-		q->length = size - q->offset;
+		q->length = file->size - q->offset;
+	if (file->is_device)
+		return check_device_range(q, file, f);
 	if (__builtin_add_overflow(q->length, page - 1, &end))
 		return failure_set(f, INVALID_RANGE, "length %" PRIu64 " is longer than any file", q->length);
 	q->length = end / page * page;
@@ -130,15 +165,16 @@ static int examine(int fd, struct statx *ret, struct failure *f)
 }
 
 /* The same with a descriptor of something that regions are made of. */
-static int examine_file(int fd, struct statx *ret, uint64_t *ret_size, struct failure *f)
+static int examine_file(int fd, struct statx *ret, struct extent *ret_extent, struct failure *f)
 {
 	int r = examine(fd, ret, f);
 
 	if (r)
 		return r;
-	*ret_size = ret->stx_size;
+	*ret_extent = (struct extent){ .size = ret->stx_size, .alignment = (uint64_t)sysconf(_SC_PAGESIZE) };
 	if (S_ISREG(ret->stx_mode) ||
-	    (S_ISCHR(ret->stx_mode) && dax_size(ret->stx_rdev_major, ret->stx_rdev_minor, ret_size) == 0))
+	    (S_ISCHR(ret->stx_mode) &&
+	     examine_dax(ret->stx_rdev_major, ret->stx_rdev_minor, ret_extent) == 0))
 		return 0;
 	return failure_set(f, INVALID_FILE,
 			   "the descriptor is %s: a region is made of a regular file, a memfd, or device-dax",
@@ -152,9 +188,9 @@ static uint64_t device_of(const struct statx *st)
 
 int descriptor_find_file(int fd, uint64_t *ret_device, uint64_t *ret_inode, struct failure *ret_failure)
 {
-	uint64_t size;
+	struct extent file;
 	struct statx st;
-	int r = examine_file(fd, &st, &size, ret_failure);
+	int r = examine_file(fd, &st, &file, ret_failure);
 
 	if (r)
 		return r;
@@ -187,20 +223,20 @@ void descriptor_path(int fd, char out[static DESCRIPTOR_PATH_MAX])
 int descriptor_check(struct register_request *q, int fd, uint64_t offset, uint64_t length, uint32_t uid,
 		     char path[static DESCRIPTOR_PATH_MAX], struct failure *ret_failure)
 {
-	uint64_t size;
+	struct extent file;
 	struct statx st;
 	int r;
 
 	q->fd = fd;
 	q->offset = offset;
 	q->length = length;
-	r = examine_file(fd, &st, &size, ret_failure);
+	r = examine_file(fd, &st, &file, ret_failure);
 	if (r)
 		return r;
 	r = check_mode(q, fd, ret_failure);
 	if (r)
 		return r;
-	r = check_range(q, size, ret_failure);
+	r = descriptor_check_range(q, &file, ret_failure);
 	if (r)
 		return r;
 	q->owns_file = uid == 0 || uid == st.stx_uid;

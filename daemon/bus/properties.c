@@ -43,6 +43,7 @@ enum property {
 	PROPERTY_INVALIDATIONS,
 	PROPERTY_WRITEBACKS,
 	PROPERTY_BYTES_WARMED,
+	PROPERTY_TRANSLATION_BYTES,
 	_PROPERTY_MAX,
 };
 
@@ -77,6 +78,7 @@ static const struct {
 	[PROPERTY_INVALIDATIONS] = { "Invalidations", "t", 0 },
 	[PROPERTY_WRITEBACKS] = { "Writebacks", "t", 0 },
 	[PROPERTY_BYTES_WARMED] = { "BytesWarmed", "t", 0 },
+	[PROPERTY_TRANSLATION_BYTES] = { "TranslationBytes", "t", 0 },
 };
 
 static const char *or_empty(const char *s)
@@ -151,6 +153,8 @@ static int append_value(sd_bus_message *m, const struct region_view *v, enum pro
 		return sd_bus_message_append(m, "t", t->writebacks);
 	case PROPERTY_BYTES_WARMED:
 		return sd_bus_message_append(m, "t", t->bytes_warmed);
+	case PROPERTY_TRANSLATION_BYTES:
+		return sd_bus_message_append(m, "t", t->translation_bytes);
 	case _PROPERTY_MAX:
 		break;
 	}

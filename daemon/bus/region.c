@@ -264,5 +264,6 @@ const sd_bus_vtable region_vtable[] = {
 	UNTOLD("Invalidations", "t"),
 	UNTOLD("Writebacks", "t"),
 	UNTOLD("BytesWarmed", "t"),
+	UNTOLD("TranslationBytes", "t"),
 	SD_BUS_VTABLE_END,
 };

@@ -95,6 +95,7 @@ void tell_region(struct kregion *r, const struct operation *op)
 	m.info.invalidations = r->invalidations;
 	m.info.writebacks = r->writebacks;
 	m.info.bytes_warmed = r->bytes_warmed;
+	m.info.translation_bytes = r->mapping->translation_bytes;
 	m.info.device = r->mapping->device;
 	m.info.inode = r->mapping->inode;
 	m.info.file_uid = r->mapping->file_uid;

@@ -2,8 +2,8 @@
 /*
  * mapping.c - see mapping.h.
  *
- * The range is reserved first, with a PROT_NONE mapping at an address that is congruent to the file offset modulo 2 MiB (so that
- * huge pages are possible), and the file is then mapped over the reservation.
+ * The range is reserved first, with a PROT_NONE mapping at an address that is congruent to the file offset modulo 2 MiB, or
+ * to the file's own page size where that is larger (so that huge pages are possible), and the file is then mapped over the reservation.
  */
 #include "keeper/mapping.h"
 
@@ -123,6 +123,18 @@ static int judge_descriptor(struct mapping *m, int fd, struct reason *why)
 	return 0;
 }
 
+uint64_t mapping_translation_bytes(uint64_t offset, uint64_t length, uint64_t granule, bool fixed)
+{
+	uint64_t size = fixed || granule > HUGE_PAGE ? granule : HUGE_PAGE, start;
+
+	for (; size > granule; size /= 2) {
+		start = (offset + size - 1) / size * size;
+		if (start - offset <= length && length - (start - offset) >= size)
+			break;
+	}
+	return size;
+}
+
 static int judge_range(const struct mapping *m, int fd, struct reason *why)
 {
 	struct stat st;
@@ -132,9 +144,11 @@ static int judge_range(const struct mapping *m, int fd, struct reason *why)
 		return reason_set(why, -ERANGE, "The length %" PRIu64 " is not between 1 and %" PRIu64,
 				  m->length, LENGTH_MAX);
 	if (m->offset % m->granule || m->length % m->granule)
-		return reason_set(why, -ERANGE,
-				  "Offset %" PRIu64 " and length %" PRIu64 " must be multiples of %" PRIu64,
-				  m->offset, m->length, m->granule);
+		return reason_set(
+			why, -ERANGE,
+			"Offset %" PRIu64 " and length %" PRIu64 " must be multiples of %s, %" PRIu64,
+			m->offset, m->length,
+			m->device_bytes ? "the device's alignment" : "the file's page size", m->granule);
 	if (m->offset > (uint64_t)INT64_MAX - m->length)
 		return reason_set(why, -ERANGE, "Offset %" PRIu64 " plus length %" PRIu64 " overflows",
 				  m->offset, m->length);
@@ -216,6 +230,8 @@ int mapping_new(struct mapping **ret, int *fd, uint64_t offset, uint64_t length,
 				  strerror(-r));
 	/* a core dump of the keeper is no place for a tenant's data */
 	madvise((void *)(uintptr_t)m->address, m->length, MADV_DONTDUMP);
+	m->translation_bytes = mapping_translation_bytes(
+		offset, length, m->granule, m->device_bytes || m->granule > (uint64_t)sysconf(_SC_PAGESIZE));
 	m->fd = steal_fd(fd);
 	*ret = steal_pointer(m);
 	return 0;

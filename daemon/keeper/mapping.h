@@ -24,7 +24,8 @@ struct mapping {
 	uint64_t offset;  /* bytes into the file */
 	uint64_t length;  /* bytes; may reach beyond the end of the file */
 	uint64_t granule; /* page size of the file: protection changes and offsets come in multiples of it */
-	uint64_t device_bytes; /* device-dax: its size, else 0 */
+	uint64_t device_bytes;	    /* device-dax: its size, else 0 */
+	uint64_t translation_bytes; /* as mapping_translation_bytes() says */
 	bool write;
 	bool synchronous; /* MAP_SYNC: what the adapter wrote is on the medium */
 	uint64_t device;  /* st_dev, st_ino and st_uid of the file when it was mapped */
@@ -44,6 +45,16 @@ struct mapping {
  */
 int mapping_new(struct mapping **ret, int *fd, uint64_t offset, uint64_t length, bool write,
 		struct reason *why);
+
+/**
+ * mapping_translation_bytes - the largest page that one translation of a range can cover
+ * @granule: page size of the file: of a device-dax its alignment, of hugetlbfs its page size
+ * @fixed: the file has pages of that size and no larger ones (device-dax, hugetlbfs)
+ *
+ * Addresses are congruent to file offsets modulo the larger of 2 MiB and @granule, so this is a matter of the range alone: the largest
+ * power of two of which a whole aligned block lies inside it. Whether there is such a page is for the filesystem to decide.
+ */
+uint64_t mapping_translation_bytes(uint64_t offset, uint64_t length, uint64_t granule, bool fixed);
 
 /* Only after the memory region on it is gone. */
 struct mapping *mapping_free(struct mapping *m);

@@ -112,6 +112,7 @@ static void append_region(sd_bus_message *m, uint64_t id)
 	append(m, "Invalidations", "t", (uint64_t)5);
 	append(m, "Writebacks", "t", (uint64_t)6);
 	append(m, "BytesWarmed", "t", (uint64_t)7);
+	append(m, "TranslationBytes", "t", (uint64_t)2097152);
 	assert(sd_bus_message_close_container(m) >= 0);
 }
 

@@ -89,7 +89,8 @@ uint64_t make_region(int *ret_fd, uint64_t grace_usec, enum region_policy policy
 	must(client_register(&k, ++rig_last, *ret_fd, &what, &info) == 0);
 	must(info.valid_length == 4 * MIB && info.mode == ARBITRATION_LAYOUT_LEASE &&
 	     info.state == REGION_LIVE);
-	must(info.bytes_warmed == 4 * MIB && info.rkey && info.generation && info.address % PAGE == 0);
+	must(info.translation_bytes == 2 * MIB && info.bytes_warmed == 4 * MIB && info.rkey &&
+	     info.generation && info.address % PAGE == 0);
 	must(client_export(&k, rig_last, RW, 0, NULL) == 0);
 	return rig_last;
 }

@@ -241,6 +241,47 @@ static void test_read_only(void)
 	mapping_free(m);
 }
 
+static void test_translation(void)
+{
+	static const struct {
+		uint64_t offset, length, granule;
+		bool fixed;
+		uint64_t size;
+	} ranges[] = {
+		{ 0, PAGE, PAGE, false, PAGE },
+		{ 0, 2 * MIB, PAGE, false, 2 * MIB },
+		{ 0, UINT64_C(1) << 40, PAGE, false, 2 * MIB },
+		{ PAGE, 2 * MIB, PAGE, false, MIB }, /* a whole 1 MiB, and no whole 2 MiB */
+		{ PAGE, 4 * MIB - PAGE, PAGE, false, 2 * MIB },
+		{ PAGE, 4 * MIB - 2 * PAGE, PAGE, false, MIB },
+		{ 3 * PAGE, 2 * PAGE, PAGE, false, PAGE },
+		{ 3 * PAGE, 3 * PAGE, PAGE, false, 2 * PAGE },
+		{ (UINT64_C(1) << 62) + PAGE, 4 * MIB, PAGE, false, 2 * MIB },
+		{ 2 * MIB, 2 * MIB, 2 * MIB, true, 2 * MIB },
+		{ 0, UINT64_C(4) << 30, 2 * MIB, true, 2 * MIB },
+		{ 0, UINT64_C(1) << 40, PAGE, true, PAGE },
+		{ UINT64_C(1) << 30, UINT64_C(1) << 30, UINT64_C(1) << 30, true, UINT64_C(1) << 30 },
+	};
+
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(*ranges); i++)
+		assert(mapping_translation_bytes(ranges[i].offset, ranges[i].length, ranges[i].granule,
+						 ranges[i].fixed) == ranges[i].size);
+}
+
+/* Wherever the range begins: a block of the size that was said is a block in the address space, too. */
+static void test_congruence(void)
+{
+	for (uint64_t offset = 0; offset < 8 * MIB; offset += MIB / 2 + PAGE) {
+		struct mapping *m;
+		int fd = make_memfd(16 * MIB, 0);
+
+		assert(mapping_new(&m, &fd, offset, 8 * MIB, true, NULL) == 0);
+		assert(m->translation_bytes == 2 * MIB);
+		assert((m->address - offset) % m->translation_bytes == 0);
+		mapping_free(m);
+	}
+}
+
 int main(void)
 {
 	signal(SIGSEGV, on_fault);
@@ -248,5 +289,7 @@ int main(void)
 	test_table();
 	test_fence();
 	test_read_only();
+	test_translation();
+	test_congruence();
 	return 0;
 }

@@ -1,0 +1,104 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Direct access: what peers write to a window of a device-dax is seen through another mapping of the device, and nothing beside it; a bad
+# window is refused with the alignment; fsdax is mapped MAP_SYNC and keeps the bytes over a remount; mappings lie so that huge pages fit.
+# boot: plain
+# timeout: 200
+. /lab/guest/lib.sh
+. /lab/guest/regions.sh
+kernel_at_least 6.15 || skip_all "no on-demand paging in this kernel's rdma_rxe"
+product_up || exit 1
+
+# dax_sum OFFSET LENGTH - of the device, through a mapping of its own.
+dax_sum() { "$RDMAREG_TESTS/dax-read" "$LAB_DEVDAX" "$1" "$2" | sha256sum | cut -d' ' -f1; }
+
+# keeper_map NAME - what the kernel says of the keeper's mappings of a file, summed over them.
+keeper_map() { # FILE FIELD
+	local pid
+	for pid in $(keeper_pids); do
+		awk -v file="$1" -v field="$2:" '/^[0-9a-f]+-[0-9a-f]+ / { on = $6 == file } on && $1 == field { sum += $2 } END { print sum + 0 }' \
+			"/proc/$pid/smaps"
+	done
+}
+
+# keeper_flags FILE - VmFlags of the keeper's mappings of a file.
+keeper_flags() {
+	local pid
+	for pid in $(keeper_pids); do
+		awk -v file="$1" '/^[0-9a-f]+-[0-9a-f]+ / { on = $6 == file } on && $1 == "VmFlags:"' "/proc/$pid/smaps"
+	done
+}
+
+# refused PATTERN ARGUMENT... - registering fails, and the message says so.
+refused() {
+	local pattern=$1 said
+	shift
+	said=$(rdmaregctl register "$@" 2>&1) && { echo "it was registered"; return 1; }
+	grep -q -- "$pattern" <<<"$said" || { echo "it said: $said"; return 1; }
+}
+
+# --- device-dax
+node=$(stat -c '%t:%T' "$LAB_DEVDAX")
+sys=/sys/dev/char/$((16#${node%:*})):$((16#${node#*:}))
+size=$(<"$sys/size") align=$(<"$sys/align")
+expect_equal "the device's alignment" $((2 * MIB)) "$align"
+noise /tmp/sent 4
+sum=$(sha256sum </tmp/sent | cut -d' ' -f1)
+before=$(dax_sum 0 $((4 * MIB)))
+after=$(dax_sum $((8 * MIB)) $((4 * MIB)))
+r=$(register "$LAB_DEVDAX" --offset 4M --length 4M --export)
+id=$(field id "$r")
+expect_equal "device: translations as large as its pages" "$align" "$(field translation_bytes "$r")"
+expect_equal "device: the mapping consists of them" 2048 "$(keeper_map "$LAB_DEVDAX" KernelPageSize)"
+check "device: put" on_b rdmaregctl put /tmp/sent "$(field ticket "$r")"
+expect_equal "device: another mapping sees it" "$sum" "$(dax_sum $((4 * MIB)) $((4 * MIB)))"
+expect_equal "device: nothing before the window was touched" "$before" "$(dax_sum 0 $((4 * MIB)))"
+expect_equal "device: nothing after it" "$after" "$(dax_sum $((8 * MIB)) $((4 * MIB)))"
+check "device: get" on_b rdmaregctl get "$(field ticket "$r")" /tmp/got
+check "device: the same comes back" cmp /tmp/sent /tmp/got
+check "device: release" rdmaregctl release "$id"
+expect_equal "device: it is there without the region" "$sum" "$(dax_sum $((4 * MIB)) $((4 * MIB)))"
+check "device: unaligned offset" refused "alignment $align" "$LAB_DEVDAX" --offset 4K --length 2M
+check "device: unaligned length" refused "alignment $align" "$LAB_DEVDAX" --length 4K
+check "device: beyond its end" refused "$size bytes" "$LAB_DEVDAX" --offset $((size - 2 * MIB)) --length 4M
+check "device: after its end" refused "$size bytes" "$LAB_DEVDAX" --offset "$size" --length 2M
+r=$(register "$LAB_DEVDAX" --offset $((size - 4 * MIB)))
+expect_equal "device: length 0 is the rest" $((4 * MIB)) "$(field length "$r")"
+check "device: release of the rest" rdmaregctl release "$(field id "$r")"
+
+# --- fsdax
+remount() { # NAME
+	local device
+	device=$(findmnt -n -o SOURCE "/mnt/$1")
+	umount "/mnt/$1" && mount -o dax=always "$device" "/mnt/$1"
+}
+for fs in ext4dax xfsdax; do
+	zeroes /mnt/$fs/file 4
+	r=$(register /mnt/$fs/file --export) || { not_ok "$fs: register"; continue; }
+	check "$fs: mapped MAP_SYNC" grep -qw sf <<<"$(keeper_flags "/mnt/$fs/file")"
+	check "$fs: put" on_b rdmaregctl put /tmp/sent "$(field ticket "$r")"
+	check "$fs: release" rdmaregctl release "$(field id "$r")"
+	check "$fs: remount" wait_for remount $fs
+	expect_equal "$fs: the bytes are there" "$sum" "$(sha256sum </mnt/$fs/file | cut -d' ' -f1)"
+done
+zeroes /mnt/xfs/file 1
+r=$(register /mnt/xfs/file)
+check "page cache: no MAP_SYNC" test -z "$(keeper_flags /mnt/xfs/file | grep -w sf)"
+check "page cache: release" rdmaregctl release "$(field id "$r")"
+
+# --- huge pages: wherever the range begins, each whole 2 MiB of the file in it can be one page of the mapping
+mkdir -p /tmp/huge
+mount -t tmpfs -o huge=always,size=64M tmpfs /tmp/huge
+zeroes /tmp/huge/file 16
+for offset in 0 1; do
+	r=$(register /tmp/huge/file --offset ${offset}M --length 8M)
+	expect_equal "huge, from $offset MiB: the largest translation" $((2 * MIB)) "$(field translation_bytes "$r")"
+	expect_equal "huge, from $offset MiB: pages of 2 MiB, in KiB" $((8192 - offset * 2048)) "$(keeper_map /tmp/huge/file ShmemPmdMapped)"
+	check "huge, from $offset MiB: release" rdmaregctl release "$(field id "$r")"
+done
+r=$(register /tmp/huge/file --offset 1M --length 2M)
+expect_equal "huge: a range without a whole one" $MIB "$(field translation_bytes "$r")"
+check "huge: release" rdmaregctl release "$(field id "$r")"
+check "huge: unmount" wait_for umount /tmp/huge
+finish

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * test-descriptor.c - which ranges of a file and of a device-dax can be a region, and that a refusal says the alignment and the size.
+ */
+#undef NDEBUG
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bus/bus-internal.h"
+
+#define PAGE UINT64_C(4096)
+#define MIB (UINT64_C(1) << 20)
+#define GIB (UINT64_C(1) << 30)
+
+static const struct extent file = { .size = 4 * MIB + 5, .alignment = PAGE };
+static const struct extent nothing = { .size = 0, .alignment = PAGE };
+static const struct extent device = { .size = 64 * MIB, .alignment = 2 * MIB, .is_device = true };
+static const struct extent small = { .size = 64 * MIB, .alignment = PAGE, .is_device = true };
+static const struct extent giant = { .size = 4 * GIB, .alignment = GIB, .is_device = true };
+static const struct extent off = { .size = 0, .alignment = 2 * MIB, .is_device = true };
+
+static const struct {
+	const struct extent *of;
+	uint64_t offset, length;
+	uint64_t becomes;    /* length; 0: refused */
+	const char *because; /* what the refusal says */
+} table[] = {
+	{ &file, 0, 0, 4 * MIB + PAGE, NULL },
+	{ &file, PAGE, 1, PAGE, NULL },
+	{ &file, 0, 8 * MIB, 8 * MIB, NULL }, /* files grow */
+	{ &file, 1, PAGE, 0, "page size 4096" },
+	{ &file, 8 * MIB, PAGE, 0, "4194309 bytes" },
+	{ &file, 0, UINT64_MAX, 0, "longer than any file" },
+	{ &file, PAGE, INT64_MAX, 0, "beyond the end of any file" },
+	{ &nothing, 0, PAGE, 0, "ftruncate" },
+	{ &device, 0, 0, 64 * MIB, NULL },
+	{ &device, 62 * MIB, 0, 2 * MIB, NULL },
+	{ &device, 2 * MIB, 4 * MIB, 4 * MIB, NULL },
+	{ &device, PAGE, 2 * MIB, 0, "device's alignment 2097152" },
+	{ &device, 0, PAGE, 0, "device's alignment 2097152" },
+	{ &device, 0, 2 * MIB - 1, 0, "device's alignment 2097152" },
+	{ &device, 62 * MIB, 4 * MIB, 0, "67108864 bytes" },
+	{ &device, 64 * MIB, 2 * MIB, 0, "67108864 bytes" },
+	{ &device, UINT64_MAX / MIB / 2 * MIB * 2, 2 * MIB, 0, "67108864 bytes" },
+	{ &device, 0, UINT64_MAX / MIB / 2 * MIB * 2, 0, "67108864 bytes" },
+	{ &small, PAGE, PAGE, PAGE, NULL },
+	{ &small, 0, PAGE + 1, 0, "device's alignment 4096" },
+	{ &giant, GIB, GIB, GIB, NULL },
+	{ &giant, 2 * MIB, GIB, 0, "device's alignment 1073741824" },
+	{ &off, 0, 0, 0, "device, which has 0 bytes" },
+};
+
+int main(void)
+{
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+		struct register_request q = { .offset = table[i].offset, .length = table[i].length };
+		struct failure f = { 0 };
+		int r = descriptor_check_range(&q, table[i].of, &f);
+
+		if (table[i].becomes ? r != 0 || q.length != table[i].becomes
+				     : r != BUS_E_REFUSED || !strstr(f.text, table[i].because)) {
+			fprintf(stderr, "row %zu: %d, %llu, %s\n", i, r, (unsigned long long)q.length,
+				f.text);
+			assert(!"as in the table");
+		}
+	}
+	return 0;
+}
