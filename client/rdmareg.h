@@ -7,6 +7,7 @@
  *   rdmareg-owner.h   make ranges of files reachable, find them, change them, take them down
  *   rdmareg-holder.h  hear of revocations, answer them; use a region that somebody else registered
  *   rdmareg-demand.h  want blocks back: close a region, make it durable, clear a filesystem
+ *   rdmareg-device.h  what this machine has that regions can be made of
  *   rdmareg-peer.h    reach a region from another machine
  *
  * The library has two halves that know nothing of each other:
@@ -80,6 +81,8 @@ const char *rdmareg_last_error_name(void);
 #include "rdmareg-holder.h"
 
 #include "rdmareg-demand.h"
+
+#include "rdmareg-device.h"
 
 #include "rdmareg-peer.h"
 

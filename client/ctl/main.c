@@ -19,7 +19,7 @@
 static const struct verb *const verbs[] = {
 	&verb_register, &verb_list,   &verb_show, &verb_set,   &verb_release,	     &verb_export,
 	&verb_prefetch, &verb_revoke, &verb_sync, &verb_evict, &verb_enforce_limits, &verb_who,
-	&verb_join,	&verb_watch,  &verb_put,  &verb_get,   &verb_selftest,
+	&verb_join,	&verb_watch,  &verb_put,  &verb_get,   &verb_selftest,	     &verb_devices,
 };
 
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))

@@ -63,6 +63,24 @@ json_object *model_region(const struct rdmareg_region_info *i)
 	return o;
 }
 
+json_object *model_device(const struct rdmareg_device *d)
+{
+	json_object *o = json_object_new_object();
+
+	add_text(o, "kind", d->kind);
+	add_text(o, "name", d->name);
+	add_text(o, "path", d->path);
+	add_text(o, "mode", d->mode);
+	add_text(o, "unusable", d->unusable);
+	add_number(o, "bytes", d->bytes);
+	add_number(o, "available_bytes", d->available_bytes);
+	add_number(o, "alignment", d->alignment);
+	add_number(o, "dax_region", d->dax_region);
+	json_object_object_add(o, "node", d->node == UINT32_MAX ? NULL : json_object_new_uint64(d->node));
+	json_object_object_add(o, "dynamic", json_object_new_boolean(d->dynamic));
+	return o;
+}
+
 json_object *model_holder(const struct rdmareg_holder *h)
 {
 	json_object *o = json_object_new_object();

@@ -75,6 +75,8 @@ static const char *look_at_revocation(json_object *v, char cell[CELL_BYTES])
 
 static const char *look_at(json_object *row, json_object *value, enum look look, char cell[CELL_BYTES])
 {
+	if (!value)
+		return ""; /* null: there is none */
 	switch (look) {
 	case LOOK_SIZE:
 		return format_size(cell, json_object_get_uint64(value));

@@ -353,6 +353,7 @@ const struct bus_handlers app_bus_handlers = {
 	.revoke = app_revoke,
 	.restore = app_restore,
 	.sync = app_sync,
+	.list_devices = app_list_devices,
 	.find_holders = app_find_holders,
 	.evict = app_evict,
 	.client_gone = client_gone,

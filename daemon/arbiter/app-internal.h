@@ -69,6 +69,11 @@ struct region *app_region_of(struct app *a, struct keeper *k, uint64_t id, const
 /* NULL, or the complaint. */
 const char *app_join_peer(struct app *a, struct keeper *k, struct region *r, const struct keeper_peer *peer);
 
+/* --- app-devices.c, of struct bus_handlers */
+
+int app_list_devices(void *userdata, void (*add)(void *to, const struct device_view *v), void *to,
+		     struct failure *ret);
+
 /* --- app-holders.c; the first three are of struct bus_handlers */
 
 int app_join(void *userdata, struct client *c, uint64_t id, struct failure *ret);

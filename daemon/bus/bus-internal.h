@@ -139,6 +139,10 @@ int method_find_holders(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int method_evict(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int method_enforce_limits(sd_bus_message *m, void *userdata, sd_bus_error *error);
 
+/* --- manager-devices.c */
+
+int method_list_devices(sd_bus_message *m, void *userdata, sd_bus_error *error);
+
 /* --- region-arbitrate.c: what changes what peers can reach */
 
 int method_configure(sd_bus_message *m, void *userdata, sd_bus_error *error);

@@ -151,6 +151,21 @@ struct revoke_request {
 	uint64_t limit_usec; /* for_usec, limit_usec; 0: the longest */
 };
 
+/* One device, for ListDevices. Texts are borrowed. */
+struct device_view {
+	const char *kind;
+	const char *name;
+	const char *path;
+	const char *mode;
+	const char *unusable; /* NULL: it can be used */
+	uint64_t size;
+	uint64_t available;
+	uint64_t alignment;
+	uint32_t dax_region;
+	int node; /* -1: none */
+	bool dynamic;
+};
+
 /* One holder of one region, for FindHolders. Texts are borrowed. */
 struct holder_view {
 	struct region_view region;
@@ -202,6 +217,9 @@ struct bus_handlers {
 	int (*sync)(void *userdata, uint64_t id, const struct revoke_request *q, struct call *call,
 		    struct failure *ret);
 	/* Calls @add for each holder of each region of the file, ascending by region, visible to @c or not: the bus leaves those out that are not. */
+	/* @add is called for each device; on a refusal, for none. */
+	int (*list_devices)(void *userdata, void (*add)(void *to, const struct device_view *v), void *to,
+			    struct failure *ret);
 	void (*find_holders)(void *userdata, uint64_t device, uint64_t inode,
 			     void (*add)(void *to, const struct holder_view *h), void *to);
 	/* The caller is authorized. */

@@ -224,6 +224,8 @@ const sd_bus_vtable manager_vtable[] = {
 				method_evict, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("EnforceLimits", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("u", regions),
 				method_enforce_limits, ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS("ListDevices", SD_BUS_NO_ARGS, SD_BUS_RESULT("aa{sv}", devices),
+				method_list_devices, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("Subscribe", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_subscribe, ANYBODY),
 	SD_BUS_SIGNAL_WITH_ARGS("RegionAdded", SD_BUS_ARGS("t", id, "o", region), 0),
 	SD_BUS_SIGNAL_WITH_ARGS("RegionRemoved", SD_BUS_ARGS("t", id, "o", region), 0),

@@ -7,6 +7,7 @@
 #   core      util, proto/names.h; and no system header that could do I/O or read a clock
 #   selftest  util
 #   bus       an adapter: core, util, proto
+#   dax       an adapter that is asked and tells nothing by itself: util
 #   keeper    each module (files with a common stem: hca.c, hca-verbs.c, hca.h) is an adapter: core, util, selftest, proto.
 #             KEEPER_GLUE brings them together and sees them all; KEEPER_SHARED is vocabulary that they have in common
 #   arbiter   brings core and bus together and sees all but the keeper, and of the self-test what it found out (quirks.h)
@@ -25,9 +26,10 @@ SEES = {
     "daemon/util": {"config.h"},
     "daemon/core": {"daemon/util", "proto/names.h"},
     "daemon/bus": {"daemon/core", "daemon/util", "proto", "config.h"},
+    "daemon/dax": {"daemon/util", "config.h"},
     "daemon/selftest": {"daemon/util", "config.h"},
     "daemon/keeper": {"daemon/core", "daemon/util", "daemon/selftest", "proto", "config.h"},
-    "daemon/arbiter": {"daemon/core", "daemon/util", "daemon/bus", "daemon/selftest/quirks.h", "proto", "config.h"},
+    "daemon/arbiter": {"daemon/core", "daemon/util", "daemon/bus", "daemon/dax", "daemon/selftest/quirks.h", "proto", "config.h"},
     "client": {"proto", "config.h"},
     "kmod-helper": {"proto/rdmareg-uapi.h"},
 }

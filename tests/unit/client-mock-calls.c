@@ -214,6 +214,33 @@ static int on_list(sd_bus_message *call, void *userdata, sd_bus_error *error)
 	return 1;
 }
 
+/* The first time a region, a device with a key that is newer than the library, and memory; then one without a name. */
+static int on_list_devices(sd_bus_message *call, void *userdata, sd_bus_error *error)
+{
+	static unsigned int calls;
+	sd_bus_message *m;
+
+	(void)userdata, (void)error;
+	assert(sd_bus_message_new_method_return(call, &m) >= 0);
+	assert(sd_bus_message_open_container(m, 'a', "a{sv}") >= 0);
+	if (calls++) {
+		assert(sd_bus_message_append(m, "a{sv}", 1, "kind", "s", "dax-device") >= 0);
+	} else {
+		assert(sd_bus_message_append(m, "a{sv}", 5, "kind", "s", "dax-region", "name", "s", "region0",
+					     "dynamic", "b", 1, "available", "t", UINT64_C(1) << 30,
+					     "dax_region", "u", 3) >= 0);
+		assert(sd_bus_message_append(m, "a{sv}", 6, "kind", "s", "dax-device", "name", "s", "dax0.0",
+					     "path", "s", "/dev/dax0.0", "size", "t", UINT64_C(1) << 32,
+					     "alignment", "t", UINT64_C(2) << 20, "newer", "(ss)", "a",
+					     "b") >= 0);
+		assert(sd_bus_message_append(m, "a{sv}", 4, "kind", "s", "dax-device", "name", "s", "dax1.0",
+					     "unusable", "s", "it is memory", "node", "u", 2) >= 0);
+	}
+	assert(sd_bus_message_close_container(m) >= 0 && sd_bus_send(NULL, m, NULL) >= 0);
+	sd_bus_message_unref(m);
+	return 1;
+}
+
 static int on_find_holders(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
 	sd_bus_message *m;
@@ -366,6 +393,7 @@ const sd_bus_vtable mock_manager[] = {
 	SD_BUS_METHOD("RegisterRegion", "httsa{sv}", "toa{sv}", on_register, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("ListRegions", "a{sv}", "a(toa{sv})", on_list, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("GetRegion", "t", "oa{sv}", on_get, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("ListDevices", "", "aa{sv}", on_list_devices, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("FindHolders", "h", "aa{sv}", on_find_holders, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Evict", "ha{sv}", "u", on_evict, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("EnforceLimits", "a{sv}", "u", on_evict, SD_BUS_VTABLE_UNPRIVILEGED),

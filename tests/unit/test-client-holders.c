@@ -130,6 +130,28 @@ static void test_sync(void)
 	rdmareg_region_free(region);
 }
 
+static void test_devices(void)
+{
+	struct rdmareg_device d = { .size = sizeof(d) }, unsized = { 0 };
+	struct rdmareg_devices *devices = NULL;
+
+	assert(rdmareg_list_devices(c, &devices) == 0);
+	assert(rdmareg_devices_next(devices, &unsized) == -EINVAL);
+	assert(rdmareg_devices_next(devices, &d) == 1 && !strcmp(d.kind, "dax-region") && d.dynamic == 1);
+	assert(d.available_bytes == UINT64_C(1) << 30 && d.dax_region == 3 && d.node == UINT32_MAX &&
+	       !*d.path);
+	assert(rdmareg_devices_next(devices, &d) == 1 && !strcmp(d.path, "/dev/dax0.0") && !*d.unusable);
+	assert(d.bytes == UINT64_C(1) << 32 && d.alignment == UINT64_C(2) << 20 && !d.dynamic);
+	assert(rdmareg_devices_next(devices, &d) == 1 && !strcmp(d.unusable, "it is memory") && d.node == 2);
+	assert(rdmareg_devices_next(devices, &d) == 0 && rdmareg_devices_next(devices, &d) == 0);
+	assert(rdmareg_devices_free(devices) == NULL && rdmareg_devices_free(NULL) == NULL);
+
+	assert(rdmareg_list_devices(c, &devices) == 0);
+	assert(rdmareg_devices_next(devices, &d) == -EBADMSG &&
+	       rdmareg_devices_next(devices, &d) == -EBADMSG);
+	rdmareg_devices_free(devices);
+}
+
 static void test_find_holders(void)
 {
 	struct rdmareg_holder h = { .size = sizeof(h) };
@@ -308,6 +330,7 @@ int main(void)
 	test_configure();
 	test_revoke();
 	test_sync();
+	test_devices();
 	test_find_holders();
 	test_join();
 	test_restart();

@@ -22,6 +22,7 @@ _rdmaregctl() {
 		[evict]='--grace'
 		[enforce-limits]='--grace'
 		[who]=''
+		[devices]=''
 		[join]='--ignore-revocations'
 		[watch]=''
 		[put]='--offset --length --repeat --duration --clip --ignore-revocations --source --timeout --settle-timeout --timeline'

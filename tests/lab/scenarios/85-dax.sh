@@ -67,6 +67,23 @@ r=$(register "$LAB_DEVDAX" --offset $((size - 4 * MIB)))
 expect_equal "device: length 0 is the rest" $((4 * MIB)) "$(field length "$r")"
 check "device: release of the rest" rdmaregctl release "$(field id "$r")"
 
+# --- what the machine has
+devices=$(rdmaregctl --json devices)
+device() { jq -r ".[] | select(.path == \"$LAB_DEVDAX\") | .$1" <<<"$devices"; }
+expect_equal "devices: size as in sysfs" "$size" "$(device bytes)"
+expect_equal "devices: alignment" "$align" "$(device alignment)"
+expect_equal "devices: it can be used" "devdax:" "$(device mode):$(device unusable)"
+expect_equal "devices: of persistent memory, so not dynamic" false "$(device dynamic)"
+expect_equal "devices: with its region" "$(device dax_region)" \
+	"$(jq -r ".[] | select(.kind == \"dax-region\" and .dax_region == $(device dax_region)) | .dax_region" <<<"$devices")"
+expect_equal "devices: as many as daxctl knows" "$(daxctl list -D -i | jq 'flatten | length')" \
+	"$(jq '[.[] | select(.kind == "dax-device")] | length' <<<"$devices")"
+name=${LAB_DEVDAX##*/}
+check "devices: a driver taken away" daxctl disable-device "$name"
+expect_equal "devices: and it is said, with what to do" 1 "$(rdmaregctl devices | grep -w "$name" | grep -c enable-device)"
+check "devices: the driver given back" daxctl enable-device "$name"
+check "devices: usable again" wait_for test -z "$(rdmaregctl --json devices | jq -r ".[] | select(.name == \"$name\") | .unusable")"
+
 # --- fsdax
 remount() { # NAME
 	local device

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * devices.c - what this machine has. What always holds: the answer is kept whole and read as the caller goes on; it stands alone,
+ * so it may outlive its context.
+ */
+#include "bus.h"
+#include "error.h"
+#include "fields.h"
+#include "options.h"
+
+struct rdmareg_devices {
+	sd_bus_message *answer; /* positioned inside its array */
+	int broken;		/* negative: it made no sense from some place on */
+};
+
+static const struct field known[] = {
+#define INTO(key, kind, member)                                       \
+	{                                                             \
+		key, kind, 0, offsetof(struct rdmareg_device, member) \
+	}
+	INTO("kind", FIELD_TEXT, kind),
+	INTO("name", FIELD_TEXT, name),
+	INTO("path", FIELD_TEXT, path),
+	INTO("mode", FIELD_TEXT, mode),
+	INTO("unusable", FIELD_TEXT, unusable),
+	INTO("size", FIELD_U64, bytes),
+	INTO("available", FIELD_U64, available_bytes),
+	INTO("alignment", FIELD_U64, alignment),
+	INTO("dax_region", FIELD_U32, dax_region),
+	INTO("node", FIELD_U32, node),
+	INTO("dynamic", FIELD_BOOL, dynamic),
+#undef INTO
+};
+
+_public_ struct rdmareg_devices *rdmareg_devices_free(struct rdmareg_devices *d)
+{
+	if (!d)
+		return NULL;
+	sd_bus_message_unref(d->answer);
+	free(d);
+	return NULL;
+}
+
+_public_ int rdmareg_list_devices(struct rdmareg *c, struct rdmareg_devices **ret)
+{
+	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL, *reply = NULL;
+	struct rdmareg_devices *d;
+	int r;
+
+	r = context_new_call(c, 0, "ListDevices", &m);
+	if (r < 0)
+		return r;
+	r = context_call(c, take_pointer(m), 0, &reply, "listing devices");
+	if (r < 0)
+		return r;
+	if (sd_bus_message_enter_container(reply, 'a', "a{sv}") <= 0)
+		return fail(EBADMSG, "listing devices: rdmaregd's answer makes no sense");
+	d = calloc(1, sizeof(*d));
+	if (!d)
+		return fail(ENOMEM, "listing devices: out of memory");
+	d->answer = take_pointer(reply);
+	*ret = d;
+	return 0;
+}
+
+_public_ int rdmareg_devices_next(struct rdmareg_devices *d, struct rdmareg_device *device)
+{
+	struct rdmareg_device read = {
+		.kind = "", .name = "", .path = "", .mode = "", .unusable = "", .node = UINT32_MAX
+	};
+	int r;
+
+	r = struct_out_check(device);
+	if (r < 0)
+		return r;
+	if (!d->broken && sd_bus_message_at_end(d->answer, 0) > 0)
+		return 0;
+	if (!d->broken)
+		d->broken = fields_read(d->answer, known, ARRAY_SIZE(known), &read);
+	/* What is behind a broken entry is unknown: do not go round. */
+	if (d->broken < 0 || !*read.kind || !*read.name) {
+		d->broken = -EBADMSG;
+		return fail(EBADMSG, "reading the list of devices: rdmaregd's answer makes no sense");
+	}
+	d->broken = 0;
+	struct_out(device, &read, sizeof(read));
+	return 1;
+}

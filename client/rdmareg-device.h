@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * rdmareg-device.h - what this machine has that regions can be made of. Part of rdmareg.h.
+ *
+ * What always holds: the list is a picture of the moment it was asked for; who wants to know again asks again.
+ */
+#ifndef RDMAREG_H
+#error "include rdmareg.h, which brings this file with it"
+#endif
+#ifndef RDMAREG_DEVICE_H
+#define RDMAREG_DEVICE_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct rdmareg_devices; /* a walk over devices */
+
+/* Strings are never NULL, and valid until the walk is freed. */
+struct rdmareg_device {
+	size_t size;
+	const char *kind; /* "dax-region": memory that devices are made from; "dax-device". More may come */
+	const char *name; /* "dax0.0", "region0" */
+	const char *path; /* "/dev/dax0.0"; "": nothing to open */
+	const char *mode; /* "devdax", "system-ram", "none" */
+	const char *unusable; /* why no region can be registered on it, and what to do; "": one can */
+	uint64_t bytes;
+	uint64_t available_bytes; /* of a dynamic region: what no device has */
+	uint64_t alignment;	  /* offset and length of a region on it are multiples of this */
+	uint32_t dax_region;	  /* number of the region: its own, or the one it is part of */
+	uint32_t node;		  /* memory node it belongs to; UINT32_MAX: none */
+	uint8_t dynamic; /* 1: devices can be made of the region, and resized, while the system runs */
+};
+
+/*
+ * rdmareg_list_devices: ask for all devices. Anybody may.
+ * @ret: freed with rdmareg_devices_free(). EIO: sysfs cannot be read.
+ */
+int rdmareg_list_devices(struct rdmareg *c, struct rdmareg_devices **ret);
+
+/* rdmareg_devices_next: 1 and the next one in @device (size set by the caller), or 0 at the end. */
+int rdmareg_devices_next(struct rdmareg_devices *d, struct rdmareg_device *device);
+struct rdmareg_devices *rdmareg_devices_free(struct rdmareg_devices *d);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
