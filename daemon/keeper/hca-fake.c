@@ -6,6 +6,7 @@
 #include "keeper/hca-fake.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -25,6 +26,9 @@ struct hca_mr {
 };
 
 static atomic_int register_error, prefetch_error, count;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t allowed = PTHREAD_COND_INITIALIZER;
+static int chunks = -1; /* may still be prefetched; under @lock */
 
 void hca_fake_fail_register(int error)
 {
@@ -34,6 +38,24 @@ void hca_fake_fail_register(int error)
 void hca_fake_fail_prefetch(int error)
 {
 	prefetch_error = error;
+}
+
+void hca_fake_allow_chunks(int n)
+{
+	pthread_mutex_lock(&lock);
+	chunks = n;
+	pthread_cond_broadcast(&allowed);
+	pthread_mutex_unlock(&lock);
+}
+
+static void wait_for_chunk(void)
+{
+	pthread_mutex_lock(&lock);
+	while (!chunks)
+		pthread_cond_wait(&allowed, &lock);
+	if (chunks > 0)
+		chunks--;
+	pthread_mutex_unlock(&lock);
 }
 
 int hca_fake_count(void)
@@ -123,6 +145,7 @@ int hca_prefetch(struct hca_mr *mr, uint64_t address, uint64_t length, bool writ
 {
 	int error = atomic_exchange(&prefetch_error, 0);
 
+	wait_for_chunk();
 	if (error)
 		return error;
 	if (write && !mr->write)

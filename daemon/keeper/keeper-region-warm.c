@@ -20,6 +20,8 @@
 #include "util/clock.h"
 #include "util/log.h"
 
+#define PROGRESS_USEC (250 * USEC_PER_MSEC)
+
 #define of_job(j) ((struct kregion *)((char *)(j)-offsetof(struct kregion, warm_job)))
 
 /* In the worker. */
@@ -36,6 +38,24 @@ static uint64_t limit(const struct kregion *r)
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 
 	return (r->guard.valid_length + page - 1) / page * page;
+}
+
+/* The first chunk at once, then not after every one: some come back within a millisecond. */
+static void tell_progress_of(struct kregion *r)
+{
+	uint64_t now = now_monotonic_usec();
+	struct keeper_progress p = { 0 };
+	struct warm_request q;
+
+	if (r->warm.n_requests && r->warm.request[0].told && now - r->progress_usec < PROGRESS_USEC)
+		return;
+	if (!warm_progress(&r->warm, &q, &p.done, &p.total))
+		return;
+	r->progress_usec = now;
+	p.operation = q.operation;
+	/* connection 0: the registration, which waits for it */
+	tell_progress(r, q.connection ? &(struct operation){ q.connection, q.operation } : &r->registration,
+		      &p);
 }
 
 static void done(struct job *job)
@@ -56,6 +76,7 @@ static void done(struct job *job)
 	if (error == 0)
 		r->bytes_warmed += r->warm_chunk.length;
 	warm_done(&r->warm, error);
+	tell_progress_of(r);
 	if (r->phase == KREGION_HELD && !r->destroying)
 		kregion_warm(r);
 	else
@@ -106,6 +127,26 @@ void kregion_stop_warming(struct kregion *r, int error)
 {
 	warm_cancel(&r->warm, error);
 	answer_finished(r);
+}
+
+void kregion_cancel_prefetch(struct kregion *r, const struct operation *op)
+{
+	warm_cancel_request(&r->warm, op->connection, op->number);
+	answer_finished(r);
+	kregion_warm(r);
+}
+
+void kregion_drop_prefetches(struct kregion *r)
+{
+	for (unsigned int i = 0; i < r->warm.n_requests; i++) {
+		const struct warm_request *q = &r->warm.request[i];
+		struct operation op = { q->connection, q->operation };
+
+		if (q->connection && !session_is_waiting(r->keeper->session, &op))
+			warm_cancel_request(&r->warm, q->connection, 0);
+	}
+	answer_finished(r);
+	kregion_warm(r);
 }
 
 int kregion_prefetch(struct kregion *r, const struct operation *op, const struct keeper_range *range,

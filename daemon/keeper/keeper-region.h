@@ -115,6 +115,7 @@ struct kregion {
 	int warm_error;
 	struct warm warm;
 	struct event *warm_timer;
+	uint64_t progress_usec; /* when the daemon was last told how far a prefetch is */
 	bool warm_unsupported;
 	bool warm_first; /* prefetch everything before answering the registration */
 
@@ -187,6 +188,9 @@ void kregion_warm(struct kregion *r);
 void kregion_stop_warming(struct kregion *r, int error);
 int kregion_prefetch(struct kregion *r, const struct operation *op, const struct keeper_range *range,
 		     struct reason *why);
+void kregion_cancel_prefetch(struct kregion *r, const struct operation *op);
+/* Those that a daemon wanted that is gone: nobody would hear of their end, or could cancel them. */
+void kregion_drop_prefetches(struct kregion *r);
 int kregion_init_warming(struct kregion *r, bool enabled);
 
 /* keeper-region-demand.c: what is wanted through the daemon; each is answered when it is granted, or nothing is left of the region. */

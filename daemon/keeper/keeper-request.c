@@ -130,12 +130,16 @@ static int on_region(struct keeper *k, const struct operation *op, const struct 
 {
 	struct kregion *r = keeper_find(k, m->region);
 
-	if (!r && m->type == KEEPER_OVER)
+	if (!r && (m->type == KEEPER_OVER || m->type == KEEPER_CANCEL))
 		return 0; /* it ended together with its region */
 	if (!r)
 		return reason_set(why, -ENOENT, "There is no region %" PRIu64 " here", m->region);
 	if (m->type == KEEPER_RELEASE)
 		return on_release(r, op, &m->demand, why);
+	if (m->type == KEEPER_CANCEL) {
+		kregion_cancel_prefetch(r, &(struct operation){ op->connection, m->progress.operation });
+		return 0;
+	}
 	if (m->type == KEEPER_OVER) {
 		kregion_over(r, m->demand.demand);
 		return 0;

@@ -244,6 +244,15 @@ void tell_invalidated(struct kregion *r)
 	session_tell(r->keeper->session, &m);
 }
 
+void tell_progress(struct kregion *r, const struct operation *op, const struct keeper_progress *p)
+{
+	struct keeper_message m = { .type = KEEPER_PROGRESS, .region = r->id, .progress = *p };
+
+	m.progress.operation = op->number;
+	if (session_is_waiting(r->keeper->session, op))
+		session_tell(r->keeper->session, &m);
+}
+
 void tell_mode(struct kregion *r)
 {
 	struct keeper_message m = { .type = KEEPER_MODE, .region = r->id };

@@ -123,6 +123,7 @@ static void on_session_changed(void *userdata, bool connected)
 	log_debug("daemon %s", connected ? "connected" : "gone");
 	for (struct kregion *r = connected ? NULL : keeper_next(k, NULL); r; r = next) {
 		next = keeper_next(k, r);
+		kregion_drop_prefetches(r);
 		kregion_drop_demands(r);
 	}
 	look_for_idleness(k);

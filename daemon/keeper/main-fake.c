@@ -11,6 +11,7 @@
  *   peer-join REGION [r|rw]         a peer comes with the region's newest ticket
  *   peer-ack REGION                 every peer that was asked acknowledges
  *   peer-leave REGION               every peer leaves
+ *   chunks REGION N|all             so many more chunks are prefetched, of any region, and the next one waits
  *   crash                           the process ends as if killed
  *
  * What cannot be done is said on stderr, with what was asked. RDMAREG_FAKE_NO_MODULE in the environment: no kernel module. The listen
@@ -27,6 +28,7 @@
 #include <unistd.h>
 
 #include "keeper/endpoint-fake.h"
+#include "keeper/hca-fake.h"
 #include "keeper/keeper-region.h"
 #include "keeper/keeper.h"
 #include "keeper/main-run.h"
@@ -77,6 +79,10 @@ static int obey(struct keeper *k, const char *line)
 		return -ENOENT;
 	if (strcmp(verb, "break") == 0)
 		return do_break(k, r, word, a);
+	if (strcmp(verb, "chunks") == 0) {
+		hca_fake_allow_chunks(strcmp(word, "all") == 0 ? -1 : (int)a);
+		return 0;
+	}
 	if (strcmp(verb, "clear") == 0)
 		return watch_fake_invalidate(k->watch, region, RDMAREG_CAUSE_CLEAR, a, b);
 	if (strcmp(verb, "writeback") == 0)

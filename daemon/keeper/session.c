@@ -76,7 +76,7 @@ const char *session_check(const void *packet, size_t size, size_t n_fds, bool gr
 	if (size != sizeof(m))
 		return "a packet of the wrong size";
 	memcpy(&m, packet, sizeof(m));
-	if (m.type < KEEPER_HELLO || m.type > KEEPER_FILE)
+	if (m.type < KEEPER_HELLO || m.type > KEEPER_CANCEL)
 		return "a packet of an unknown type";
 	if (m.reserved)
 		return "a reserved field is not zero";
@@ -107,6 +107,8 @@ const char *session_check(const void *packet, size_t size, size_t n_fds, bool gr
 		return m.demand.cause >= _REVOCATION_CAUSE_MAX ? "unknown cause" : NULL;
 	case KEEPER_PREFETCH:
 		return m.range.write > 1 || m.range.reserved ? "a flag is neither 0 nor 1" : NULL;
+	case KEEPER_CANCEL:
+		return m.progress.operation ? NULL : "nothing to cancel";
 	case KEEPER_EXPORT:
 		if (!m.ticket.rights || (m.ticket.rights & ~(WIRE_RIGHT_READ | WIRE_RIGHT_WRITE)))
 			return "unknown rights";

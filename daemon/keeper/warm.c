@@ -14,7 +14,8 @@ int warm_add_request(struct warm *w, const struct warm_request *request)
 {
 	if (w->n_requests == WARM_REQUESTS_MAX)
 		return -EBUSY;
-	w->request[w->n_requests++] = *request;
+	w->request[w->n_requests] = *request;
+	w->request[w->n_requests++].begin = request->start;
 	return 0;
 }
 

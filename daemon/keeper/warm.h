@@ -35,6 +35,8 @@ struct warm_request {
 	uint64_t connection; /* whom to answer: the keeper's own affair */
 	uint64_t operation;
 	int error;
+	uint64_t begin; /* where it started: what of it is done is counted from here */
+	uint64_t told;	/* bytes last reported as done */
 };
 
 struct warm_range {
@@ -94,5 +96,19 @@ bool warm_take_finished(struct warm *w, struct warm_request *ret);
 
 /* Drop everything that waits: every request ends with @error. A chunk that is out comes back without effect. */
 void warm_cancel(struct warm *w, int error);
+
+/*
+ * warm-progress.c: how far requests are, and giving one up.
+ *
+ * warm_progress: true if the request being served has come further by a chunk or more since the last time, and is not at its end;
+ * a chunk that is out does not count. @ret_done, @ret_total: bytes. The caller sees to it that it is not asked too often.
+ */
+bool warm_progress(struct warm *w, struct warm_request *ret, uint64_t *ret_done, uint64_t *ret_total);
+
+/*
+ * Requests of @connection with this operation number (0: all of that connection) end with -ECANCELED: those that wait at once, the one
+ * whose chunk is out when it is back. What nobody knows is no error.
+ */
+void warm_cancel_request(struct warm *w, uint64_t connection, uint64_t operation);
 
 #endif

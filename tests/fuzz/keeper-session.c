@@ -26,7 +26,7 @@ static void check_daemon(const uint8_t *data, size_t size)
 		return;
 	assert(length == sizeof(m));
 	memcpy(&m, data + 1, sizeof(m));
-	assert(m.type >= KEEPER_HELLO && m.type <= KEEPER_CONSENT && !m.reserved);
+	assert(m.type >= KEEPER_HELLO && m.type <= KEEPER_CANCEL && !m.reserved);
 	assert(greeted == (m.type != KEEPER_HELLO));
 	assert(n_fds == (m.type == KEEPER_REGISTER));
 	assert(m.region || m.type == KEEPER_HELLO || m.type == KEEPER_LIST);
@@ -35,6 +35,8 @@ static void check_daemon(const uint8_t *data, size_t size)
 		       m.info.detached < 2 && m.info.warm < 2);
 	if (m.type == KEEPER_CONFIGURE)
 		assert(m.info.policy < _REGION_POLICY_MAX);
+	if (m.type == KEEPER_CANCEL)
+		assert(m.progress.operation);
 	if (m.type == KEEPER_EXPORT)
 		assert(m.ticket.rights && m.ticket.rights < 4);
 }

@@ -61,6 +61,49 @@ static void test_refusals(void)
 	rig_last = 100;
 }
 
+/* How far it is is told, cancelling ends it and nothing else, and what a daemon wanted that is gone is not carried on. */
+static void test_prefetch_cancelled(void)
+{
+	struct keeper_message prefetch = { .type = KEEPER_PREFETCH },
+			      cancel = { .type = KEEPER_CANCEL, .progress.operation = 12345 }, m;
+	uint64_t id, operation;
+	int fd;
+
+	id = make_region(&fd, LONG, POLICY_YIELD);
+	prefetch.region = cancel.region = id;
+	m = client_call(&k, &cancel, -1);
+	must(m.type == KEEPER_DONE && m.done.error == 0); /* unknown */
+	tell("chunks", id, "1");
+	join(id); /* the line before was obeyed */
+	operation = client_send(&k, &prefetch, -1);
+	do /* the registration told how far it was, too */
+		m = client_event(&k, KEEPER_PROGRESS, id);
+	while (m.progress.operation != operation);
+	must(m.progress.done == 2 * MIB && m.progress.total == 4 * MIB);
+	cancel.progress.operation = operation;
+	m = client_call(&k, &cancel, -1);
+	must(m.done.error == 0);
+	tell("chunks", id, "all"); /* it ends with the chunk that is out */
+	m = client_answer(&k, operation);
+	must(m.type == KEEPER_DONE && m.done.error == -ECANCELED);
+	must(client_prefetch(&k, id, 0, 0, false) == 0);
+	tell("chunks", id, "0");
+	tell("peer-leave", id, "");
+	client_event(&k, KEEPER_PEER_LEFT, id);
+	for (int i = 0; i < 3; i++)
+		client_send(&k, &prefetch, -1);
+	client_disconnect(&k);
+	must(client_connect(&k) && client_hello(&k, NULL) == 0);
+	tell("chunks", id, "3"); /* the one that was out, and the two of this one */
+	must(client_prefetch(&k, id, 0, 0, false) == 0);
+	tell("chunks", id, "all");
+	must(client_release(&k, id) == 0);
+	cancel.region = 9999;
+	m = client_call(&k, &cancel, -1);
+	must(m.done.error == 0); /* it ended with its region */
+	close(fd);
+}
+
 /* Everybody answers: the fence goes up at once and costs nobody his connection. */
 static void test_consent(void)
 {
@@ -257,6 +300,7 @@ int main(int argc, char *argv[])
 	rig_init(argv[1]);
 	rig_start(rig_usual, "s.1");
 	test_refusals();
+	test_prefetch_cancelled();
 	test_consent();
 	test_deadline();
 	test_follow();

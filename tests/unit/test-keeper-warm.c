@@ -41,6 +41,68 @@ static void test_request(void)
 	assert(!warm_next(&w, 5 * MIB, 0, &c, &wait) && w.n_requests == 0);
 }
 
+/* Of each request what came back, never what is out; told once. */
+static void test_progress(void)
+{
+	uint64_t done = 0, total = 0;
+
+	warm_init(&w, true);
+	assert(!warm_progress(&w, &q, &done, &total));
+	assert(warm_add_request(&w, &(struct warm_request){ .start = MIB, .end = 6 * MIB, .operation = 7 }) ==
+	       0);
+	assert(warm_add_request(&w, &(struct warm_request){ .end = 4 * MIB, .operation = 8 }) == 0);
+	assert(warm_next(&w, 64 * MIB, 0, &c, &wait));
+	assert(!warm_progress(&w, &q, &done, &total));
+	warm_done(&w, 0);
+	assert(warm_progress(&w, &q, &done, &total) && q.operation == 7 && done == MIB && total == 5 * MIB);
+	assert(!warm_progress(&w, &q, &done, &total));
+	assert(warm_next(&w, 64 * MIB, 0, &c, &wait) && !warm_progress(&w, &q, &done, &total));
+	warm_done(&w, 0);
+	assert(warm_progress(&w, &q, &done, &total) && done == 3 * MIB);
+	assert(warm_next(&w, 64 * MIB, 0, &c, &wait));
+	warm_done(&w, -EFAULT); /* it failed: its end is what is told */
+	assert(!warm_progress(&w, &q, &done, &total));
+	assert(warm_take_finished(&w, &q) && q.operation == 7);
+	assert(warm_next(&w, 64 * MIB, 0, &c, &wait));
+	warm_done(&w, 0);
+	assert(warm_progress(&w, &q, &done, &total) && q.operation == 8 && done == 2 * MIB &&
+	       total == 4 * MIB);
+	assert(warm_next(&w, 64 * MIB, 0, &c, &wait) && !warm_progress(&w, &q, &done, &total));
+	warm_done(&w, 0);
+	assert(!warm_progress(&w, &q, &done, &total)); /* its end is told, and nothing else */
+	assert(warm_take_finished(&w, &q) && q.operation == 8 && q.error == 0);
+}
+
+static void test_cancel_request(void)
+{
+	warm_init(&w, true);
+	for (uint64_t i = 1; i <= 4; i++)
+		assert(warm_add_request(&w, &(struct warm_request){ .end = 4 * MIB,
+								    .connection = i > 3 ? 2 : 1,
+								    .operation = i }) == 0);
+	assert(warm_next(&w, 64 * MIB, 0, &c, &wait));
+	warm_cancel_request(&w, 1, 99); /* nobody's */
+	warm_cancel_request(&w, 2, 1);	/* another connection's */
+	assert(!warm_take_finished(&w, &q));
+	/* one that waits ends at once, the one that is served with its chunk */
+	warm_cancel_request(&w, 1, 2);
+	assert(warm_take_finished(&w, &q) && q.operation == 2 && q.error == -ECANCELED);
+	warm_cancel_request(&w, 1, 1);
+	warm_cancel_request(&w, 1, 1);
+	assert(!warm_take_finished(&w, &q) && !warm_next(&w, 64 * MIB, 0, &c, &wait));
+	warm_done(&w, 0);
+	assert(warm_take_finished(&w, &q) && q.operation == 1 && q.error == -ECANCELED);
+	assert(!warm_take_finished(&w, &q));
+	/* what comes next goes on as if nothing had been */
+	assert(warm_next(&w, 64 * MIB, 0, &c, &wait) && c.offset == 0);
+	warm_cancel_request(&w, 1, 0);
+	warm_done(&w, 0);
+	assert(warm_take_finished(&w, &q) && q.operation == 3 && q.error == -ECANCELED);
+	assert(warm_next(&w, 64 * MIB, 0, &c, &wait) && c.offset == 0);
+	warm_done(&w, 0);
+	assert(!warm_take_finished(&w, &q) && w.n_requests == 1);
+}
+
 static void test_room(void)
 {
 	warm_init(&w, true);
@@ -110,6 +172,8 @@ static void test_pass_and_meter(void)
 int main(void)
 {
 	test_request();
+	test_progress();
+	test_cancel_request();
 	test_room();
 	test_pass_and_meter();
 	return 0;
