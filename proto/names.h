@@ -11,8 +11,10 @@
 #define RDMAREG_BUS_NAME "org.rdmareg.Registry1"
 #define RDMAREG_MANAGER_PATH "/org/rdmareg/Registry1"
 #define RDMAREG_REGION_PREFIX "/org/rdmareg/Registry1/region"
+#define RDMAREG_JOB_PREFIX "/org/rdmareg/Registry1/job"
 #define RDMAREG_MANAGER_INTERFACE "org.rdmareg.Registry1.Manager"
 #define RDMAREG_REGION_INTERFACE "org.rdmareg.Registry1.Region"
+#define RDMAREG_JOB_INTERFACE "org.rdmareg.Registry1.Job"
 
 /* polkit actions: systemd/org.rdmareg.Registry1.policy */
 #define RDMAREG_ACTION_HOLD "org.rdmareg.Registry1.hold"
@@ -21,16 +23,20 @@
 
 /* D-Bus errors. Each is documented, with its causes, in the interface XML beside this file. */
 #define RDMAREG_ERROR_PREFIX "org.rdmareg.Registry1.Error."
-#define RDMAREG_ERROR_INVALID_FILE RDMAREG_ERROR_PREFIX "InvalidFile"	/* not something a region can be made of */
-#define RDMAREG_ERROR_INVALID_RANGE RDMAREG_ERROR_PREFIX "InvalidRange" /* unaligned, empty, overflowing, beyond end of file */
+#define RDMAREG_ERROR_INVALID_FILE \
+	RDMAREG_ERROR_PREFIX "InvalidFile" /* not something a region can be made of */
+#define RDMAREG_ERROR_INVALID_RANGE \
+	RDMAREG_ERROR_PREFIX "InvalidRange" /* unaligned, empty, overflowing, beyond end of file */
 #define RDMAREG_ERROR_INVALID_OPTION RDMAREG_ERROR_PREFIX "InvalidOption"
 #define RDMAREG_ERROR_ACCESS_DENIED RDMAREG_ERROR_PREFIX "AccessDenied"
 #define RDMAREG_ERROR_LIMIT_EXCEEDED RDMAREG_ERROR_PREFIX "LimitExceeded"
 #define RDMAREG_ERROR_NO_SUCH_REGION RDMAREG_ERROR_PREFIX "NoSuchRegion"
+#define RDMAREG_ERROR_NO_SUCH_JOB RDMAREG_ERROR_PREFIX "NoSuchJob"
 #define RDMAREG_ERROR_NO_SUCH_REVOCATION RDMAREG_ERROR_PREFIX "NoSuchRevocation"
 #define RDMAREG_ERROR_NO_ADAPTER RDMAREG_ERROR_PREFIX "NoAdapter" /* no RDMA device with on-demand paging */
-#define RDMAREG_ERROR_BUSY RDMAREG_ERROR_PREFIX "Busy"		  /* the region is not in a state that allows it */
-#define RDMAREG_ERROR_TIMEOUT RDMAREG_ERROR_PREFIX "Timeout" /* bounded, and the bound was met; the message says what holds now */
+#define RDMAREG_ERROR_BUSY RDMAREG_ERROR_PREFIX "Busy" /* the region is not in a state that allows it */
+#define RDMAREG_ERROR_TIMEOUT \
+	RDMAREG_ERROR_PREFIX "Timeout" /* bounded, and the bound was met; the message says what holds now */
 #define RDMAREG_ERROR_KEEPER_LOST RDMAREG_ERROR_PREFIX "KeeperLost"
 #define RDMAREG_ERROR_FAILED RDMAREG_ERROR_PREFIX "Failed"
 
@@ -45,17 +51,23 @@ enum region_state {
 	REGION_LOST,	    /* its keeper died; nothing can be reached through it any more */
 	_REGION_STATE_MAX,
 };
-#define REGION_STATE_NAMES { "registering", "live", "warming", "draining", "fenced", "closing", "lost" }
+#define REGION_STATE_NAMES                                                                \
+	{                                                                                 \
+		"registering", "live", "warming", "draining", "fenced", "closing", "lost" \
+	}
 
 /* What can be promised when a filesystem wants blocks back: see docs/arbitration.md. */
 enum arbitration_mode {
 	ARBITRATION_NONE,	  /* correct translations only: no module */
 	ARBITRATION_NOTIFY_ONLY,  /* exact events after the fact */
 	ARBITRATION_LAYOUT_LEASE, /* notice before, bounded wait */
-	ARBITRATION_PRE_CONTENT,  /* notice before, with the range, bounded wait, can refuse; ordinary I/O on the file is dearer */
+	ARBITRATION_PRE_CONTENT, /* notice before, with the range, bounded wait, can refuse; ordinary I/O on the file is dearer */
 	_ARBITRATION_MODE_MAX,
 };
-#define ARBITRATION_MODE_NAMES { "none", "notify-only", "layout-lease", "pre-content" }
+#define ARBITRATION_MODE_NAMES                                       \
+	{                                                            \
+		"none", "notify-only", "layout-lease", "pre-content" \
+	}
 
 enum region_policy {
 	POLICY_FOLLOW, /* no grace: holders are told afterwards */
@@ -63,14 +75,20 @@ enum region_policy {
 	POLICY_HOLD,   /* refuse where the mode can, else yield with the longest allowed grace */
 	_REGION_POLICY_MAX,
 };
-#define REGION_POLICY_NAMES { "follow", "yield", "hold" }
+#define REGION_POLICY_NAMES               \
+	{                                 \
+		"follow", "yield", "hold" \
+	}
 
 enum region_access {
 	ACCESS_READ,
 	ACCESS_READ_WRITE,
 	_REGION_ACCESS_MAX,
 };
-#define REGION_ACCESS_NAMES { "r", "rw" }
+#define REGION_ACCESS_NAMES \
+	{                   \
+		"r", "rw"   \
+	}
 
 /* What is done about translations that the kernel took away: docs/warm.md. */
 enum warm_mode {
@@ -80,17 +98,23 @@ enum warm_mode {
 	WARM_WRITE,    /* for writing everywhere: dirties what it touches */
 	_WARM_MODE_MAX,
 };
-#define WARM_MODE_NAMES { "off", "read", "adaptive", "write" }
+#define WARM_MODE_NAMES                            \
+	{                                          \
+		"off", "read", "adaptive", "write" \
+	}
 
 /* What a completed remote write is worth after a power cut: a property of the memory, never of what an adapter grants. */
 enum region_durability {
 	DURABILITY_VOLATILE,   /* lost: memfd, tmpfs, hugetlbfs */
 	DURABILITY_PAGE_CACHE, /* lost; on storage after Sync, or when the kernel writes back */
-	DURABILITY_SYNC,       /* on the medium after Sync: DAX without MAP_SYNC, or with an adapter without FLUSH */
-	DURABILITY_FLUSH,      /* on the medium after an RDMA FLUSH for persistence: device-dax, DAX with MAP_SYNC */
+	DURABILITY_SYNC, /* on the medium after Sync: DAX without MAP_SYNC, or with an adapter without FLUSH */
+	DURABILITY_FLUSH, /* on the medium after an RDMA FLUSH for persistence: device-dax, DAX with MAP_SYNC */
 	_REGION_DURABILITY_MAX,
 };
-#define REGION_DURABILITY_NAMES { "volatile", "page-cache", "sync", "flush" }
+#define REGION_DURABILITY_NAMES                           \
+	{                                                 \
+		"volatile", "page-cache", "sync", "flush" \
+	}
 
 /* Why blocks are wanted back. The first six match enum rdmareg_operation of rdmareg-uapi.h. */
 enum revocation_cause {
@@ -107,9 +131,11 @@ enum revocation_cause {
 	CAUSE_QUOTA,	     /* Manager.EnforceLimits */
 	_REVOCATION_CAUSE_MAX,
 };
-#define REVOCATION_CAUSE_NAMES                                                                            \
-	{ "unknown", "truncate", "fallocate", "clone", "open-truncate", "write", "release", "administrator", \
-	  "unmount", "sync", "quota" }
+#define REVOCATION_CAUSE_NAMES                                                                    \
+	{                                                                                         \
+		"unknown", "truncate", "fallocate", "clone", "open-truncate", "write", "release", \
+			"administrator", "unmount", "sync", "quota"                               \
+	}
 
 /* How a revocation ended. */
 enum revocation_outcome {
@@ -118,6 +144,9 @@ enum revocation_outcome {
 	OUTCOME_GONE,	   /* the region is no more */
 	_REVOCATION_OUTCOME_MAX,
 };
-#define REVOCATION_OUTCOME_NAMES { "restored", "truncated", "gone" }
+#define REVOCATION_OUTCOME_NAMES                \
+	{                                       \
+		"restored", "truncated", "gone" \
+	}
 
 #endif

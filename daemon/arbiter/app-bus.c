@@ -190,37 +190,6 @@ int app_check_range(const struct region *r, uint64_t offset, uint64_t length, st
 			   offset, length, r->id, r->length);
 }
 
-static int prefetch(void *userdata, uint64_t id, const struct prefetch_request *q, struct call *call,
-		    struct failure *ret)
-{
-	const uint64_t page = 4096; /* the smallest anywhere; the keeper rounds further if it must */
-	struct app *a = userdata;
-	struct region *r = registry_find(a->registry, id);
-	struct region_entry *e = region_table_find(a->table, id);
-	struct keeper_message m = { .type = KEEPER_PREFETCH, .region = id };
-	uint64_t end, extra;
-	int error;
-
-	if (app_check_range(r, q->offset, q->length, ret))
-		return BUS_E_REFUSED;
-	if (q->write && r->access != ACCESS_READ_WRITE)
-		return failure_set(ret, RDMAREG_ERROR_ACCESS_DENIED,
-				   "region %" PRIu64 " has access 'r': it can be prefetched for reading only",
-				   id);
-	if (app_check_live(r, ret))
-		return BUS_E_REFUSED;
-	end = q->length ? q->offset + q->length : r->length;
-	m.range.offset = q->offset / page * page;
-	m.range.length = (end + page - 1) / page * page - m.range.offset;
-	m.range.write = q->write;
-	extra = (m.range.length + GIB - 1) / GIB * a->settings.timeout_msec_per_gib;
-	error = keeper_request(e->keeper, &m, -1, extra, call);
-	if (error < 0)
-		return failure_from_errno(ret, "prefetching", error, "");
-	app_step_plain(a, r, REGION_PREFETCH_BEGAN);
-	return 0;
-}
-
 static int export(void *userdata, uint64_t id, const struct export_request *q, struct call *call,
 		  struct failure *ret)
 {
@@ -325,6 +294,7 @@ static void client_gone(void *userdata, struct client *c)
 	struct app *a = userdata;
 	struct region_entry *e;
 
+	app_drop_jobs(a, c);
 	app_drop_revokes(a, c);
 	app_drop_joins(a, c);
 	while ((e = LIST_FIRST(&c->regions))) {
@@ -343,7 +313,11 @@ const struct bus_handlers app_bus_handlers = {
 	.view_region = view_region,
 	.view_next = view_next,
 	.register_region = register_region,
-	.prefetch = prefetch,
+	.prefetch = app_prefetch,
+	.start_prefetch = app_start_prefetch,
+	.find_job = app_find_job,
+	.next_job = app_next_job,
+	.cancel_job = app_cancel_job,
 	.export = export,
 	.release = release,
 	.acknowledge = acknowledge,

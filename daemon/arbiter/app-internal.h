@@ -28,6 +28,8 @@ struct app {
 	uint64_t demands; /* the last number; begins with the time, so no two daemons use the same */
 	LIST_HEAD(, passage) passages;
 	LIST_HEAD(, revoke) revokes;
+	uint64_t last_job;
+	struct jobs jobs; /* that can be seen, by number */
 	struct event *signals[4];
 	struct event *watchdog;
 	struct event *status; /* due soon: tell the service manager how many there are */
@@ -100,6 +102,21 @@ void app_end_revokes(struct app *a, uint64_t region);
 void app_free_revokes(struct app *a);
 /* One region of it is gone. */
 void app_eviction_step(struct eviction *v);
+
+/* --- app-jobs.c; the first five are of struct bus_handlers */
+
+int app_prefetch(void *userdata, uint64_t id, const struct prefetch_request *q, struct call *call,
+		 struct failure *ret);
+int app_start_prefetch(void *userdata, struct client *c, uint64_t id, const struct prefetch_request *q,
+		       uint64_t *ret_number, struct failure *ret);
+struct job *app_find_job(void *userdata, uint64_t number);
+struct job *app_next_job(void *userdata, struct job *last);
+int app_cancel_job(void *userdata, struct job *j, struct failure *ret);
+void app_drop_jobs(struct app *a, struct client *c);
+/* Those that are over; the others are freed when they are answered. */
+void app_free_jobs(struct app *a);
+void app_prefetch_progressed(struct app *a, struct job *j, const struct keeper_progress *p);
+void app_prefetch_answered(struct app *a, const struct answer *n);
 
 /* --- app-configure.c */
 

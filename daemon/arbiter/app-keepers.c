@@ -258,21 +258,6 @@ static const char *release_answered(struct app *a, const struct answer *n)
 	return NULL;
 }
 
-static void prefetch_answered(struct app *a, const struct answer *n)
-{
-	struct region *r = registry_find(a->registry, n->region);
-	struct failure f;
-
-	if (n->error) {
-		failure_from_errno(&f, "prefetching", n->error, n->text);
-		call_fail(n->context, &f);
-	} else {
-		call_reply(n->context);
-	}
-	if (r)
-		app_step_plain(a, r, REGION_PREFETCH_ENDED);
-}
-
 static void export_answered(struct app *a, const struct answer *n)
 {
 	struct region *r = registry_find(a->registry, n->region);
@@ -305,7 +290,7 @@ static const char *answered(void *userdata, struct keeper *k, const struct answe
 	case KEEPER_RELEASE:
 		return release_answered(a, n);
 	case KEEPER_PREFETCH:
-		prefetch_answered(a, n);
+		app_prefetch_answered(a, n);
 		return NULL;
 	case KEEPER_EXPORT:
 		export_answered(a, n);
@@ -330,6 +315,12 @@ static const char *answered(void *userdata, struct keeper *k, const struct answe
 	}
 }
 
+static void progressed(void *userdata, enum keeper_type type, void *context, const struct keeper_progress *p)
+{
+	if (type == KEEPER_PREFETCH)
+		app_prefetch_progressed(userdata, context, p);
+}
+
 static void gone(void *userdata, struct keeper *k)
 {
 	struct app *a = userdata;
@@ -348,6 +339,7 @@ const struct keepers_handlers app_keepers_handlers = {
 	.list_done = app_keeper_list_done,
 	.told = told,
 	.answered = answered,
+	.progressed = progressed,
 	.gone = gone,
 	.adopted = app_keepers_adopted,
 };

@@ -257,6 +257,7 @@ int app_new(struct app **ret, const struct app_options *options)
 	if (!a)
 		return -ENOMEM;
 	a->options = options;
+	TAILQ_INIT(&a->jobs);
 	r = settings_load(options->config, options->config_must_exist, &a->settings, error, sizeof(error));
 	if (r == 0) {
 		apply_settings(a);
@@ -293,6 +294,7 @@ struct app *app_free(struct app *a)
 		keepers_stop(a->keepers);
 	app_free_passages(a);
 	app_free_revokes(a);
+	app_free_jobs(a);
 	region_table_free(a->table);
 	gate_free(a->gate);
 	keepers_free(a->keepers);

@@ -67,6 +67,14 @@ static void on_timeout(evutil_socket_t fd, short what, void *userdata)
 int keeper_request(struct keeper *k, const struct keeper_message *m, int fd, uint64_t extra_msec,
 		   void *context)
 {
+	uint64_t number;
+
+	return keeper_request_number(k, m, fd, extra_msec, context, &number);
+}
+
+int keeper_request_number(struct keeper *k, const struct keeper_message *m, int fd, uint64_t extra_msec,
+			  void *context, uint64_t *ret_number)
+{
 	_cleanup_(operation_freep) struct operation *o = NULL;
 
 	if (k->dying)
@@ -94,6 +102,7 @@ int keeper_request(struct keeper *k, const struct keeper_message *m, int fd, uin
 	TAILQ_INSERT_TAIL(&k->operations, o, operations);
 	if (!k->unsent)
 		k->unsent = o;
+	*ret_number = o->number;
 	o = NULL;
 	keeper_flush(k);
 	return 0;
@@ -171,6 +180,20 @@ const char *keeper_answer(struct keeper *k, const struct keeper_message *m, int 
 	if (answered == KEEPER_DONE)
 		text_clean(text, sizeof(text), m->done.text, sizeof(m->done.text));
 	return hand_on(o, answered == KEEPER_DONE ? m->done.error : 0, text, m, fd);
+}
+
+void keeper_progressed(struct keeper *k, const struct keeper_progress *p)
+{
+	struct operation *o = find(k, p->operation);
+	struct timeval t;
+
+	if (!o || !o->sent || p->done <= o->progress)
+		return;
+	o->progress = p->done;
+	/* it is slow, but not stuck */
+	t = timeval_from_usec(o->timeout_msec * USEC_PER_MSEC);
+	event_add(o->timer, &t);
+	k->set->handlers->progressed(k->set->userdata, (enum keeper_type)o->message.type, o->context, p);
 }
 
 void keeper_answer_all(struct keeper *k, int error, const char *text)

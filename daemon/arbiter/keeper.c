@@ -191,6 +191,15 @@ static const char *on_listing(struct keeper *k, const struct keeper_message *m)
 	return NULL;
 }
 
+static const char *on_event(struct keeper *k, const struct keeper_message *m)
+{
+	if (m->type == KEEPER_PROGRESS) {
+		keeper_progressed(k, &m->progress);
+		return NULL;
+	}
+	return k->set->handlers->told(k->set->userdata, k, m);
+}
+
 static const char *on_received(void *userdata, const struct keeper_message *m, int *fd)
 {
 	const char *complaint = "a packet out of turn";
@@ -204,8 +213,7 @@ static const char *on_received(void *userdata, const struct keeper_message *m, i
 		complaint = on_listing(k, m);
 		break;
 	case PHASE_READY:
-		complaint = m->operation ? keeper_answer(k, m, fd)
-					 : k->set->handlers->told(k->set->userdata, k, m);
+		complaint = m->operation ? keeper_answer(k, m, fd) : on_event(k, m);
 		break;
 	case PHASE_CONNECTING:
 	case PHASE_RESTING:

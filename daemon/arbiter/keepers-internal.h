@@ -25,6 +25,7 @@ struct operation {
 	struct keeper_message message;
 	int fd; /* ours, until it was sent */
 	uint64_t timeout_msec;
+	uint64_t progress; /* bytes */
 	void *context;
 	bool sent;
 	struct event *timer; /* runs from when it could be sent */
@@ -104,6 +105,8 @@ bool keeper_watch_end(struct keeper *k);
 void keeper_flush(struct keeper *k);
 /* Takes an answer. NULL, or the complaint. */
 const char *keeper_answer(struct keeper *k, const struct keeper_message *m, int *fd);
+/* One that is under way has come further; of others it says nothing new. */
+void keeper_progressed(struct keeper *k, const struct keeper_progress *p);
 /* Answers all with @error. */
 void keeper_answer_all(struct keeper *k, int error, const char *text);
 

@@ -52,6 +52,9 @@ struct keepers_handlers {
 	void (*list_done)(void *userdata, struct keeper *k);
 	const char *(*told)(void *userdata, struct keeper *k, const struct keeper_message *m);
 	const char *(*answered)(void *userdata, struct keeper *k, const struct answer *a);
+	/* An operation under way has come further. @type, @context: of the request. */
+	void (*progressed)(void *userdata, enum keeper_type type, void *context,
+			   const struct keeper_progress *p);
 	/* Nothing comes from it any more; it is freed afterwards. Its operations were answered before. */
 	void (*gone)(void *userdata, struct keeper *k);
 	/* All that keepers_adopt() found came through, or will not; or the time for it is over (@all false). */
@@ -103,12 +106,15 @@ const char *keeper_session(const struct keeper *k);
  * keeper_request - ask
  * @m: type, region and body; copied
  * @fd: -1, or a descriptor that goes along; duplicated
- * @extra_msec: besides the ordinary time a keeper has to answer
+ * @extra_msec: besides the ordinary time a keeper has to answer; counted anew from each progress it reports
  * @context: comes back with the answer
  *
  * -ENOMEM, -EMFILE: nothing was asked and there will be no answer; -EPIPE: the keeper is just being given up.
  */
 int keeper_request(struct keeper *k, const struct keeper_message *m, int fd, uint64_t extra_msec,
 		   void *context);
+/* The same, and with which number, by which KEEPER_CANCEL names it. */
+int keeper_request_number(struct keeper *k, const struct keeper_message *m, int fd, uint64_t extra_msec,
+			  void *context, uint64_t *ret_number);
 
 #endif

@@ -95,6 +95,7 @@ static const struct key keys[] = {
 	NUMBER("limits", regions_per_client, "1024", 1, 65536),
 	NUMBER("limits", joins_per_client, "1024", 1, 65536),
 	NUMBER("limits", revokes_per_client, "64", 1, 4096),
+	NUMBER("limits", jobs_per_client, "64", 1, 1024),
 	NUMBER("limits", tenants_per_uid, "16", 1, 4096),
 	NUMBER("limits", keepers, "256", 1, 65536),
 	NUMBER("limits", pending_calls_per_client, "256", 1, 65536),

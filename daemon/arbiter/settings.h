@@ -55,6 +55,7 @@ struct settings {
 	uint64_t regions_per_client;
 	uint64_t joins_per_client;
 	uint64_t revokes_per_client;
+	uint64_t jobs_per_client;
 	uint64_t tenants_per_uid;
 	uint64_t keepers;
 	uint64_t pending_calls_per_client;

@@ -20,6 +20,11 @@ struct found {
 	struct client *client;
 };
 
+struct found_job {
+	struct bus *bus;
+	struct job *job;
+};
+
 struct bus {
 	sd_bus *connection;
 	const struct bus_handlers *handlers;
@@ -33,6 +38,7 @@ struct bus {
 	uint64_t signals;   /* told so far; each goes to many */
 	LIST_HEAD(, client) subscribers;
 	struct found found;
+	struct found_job found_job;
 };
 
 /* --- clients.c */
@@ -142,6 +148,17 @@ int method_enforce_limits(sd_bus_message *m, void *userdata, sd_bus_error *error
 /* --- manager-devices.c */
 
 int method_list_devices(sd_bus_message *m, void *userdata, sd_bus_error *error);
+
+/* --- job.c */
+
+extern const sd_bus_vtable job_vtable[];
+int find_job(sd_bus *connection, const char *path, const char *interface, void *userdata, void **ret_found,
+	     sd_bus_error *ret_error);
+int enumerate_jobs(sd_bus *connection, const char *prefix, void *userdata, char ***ret_nodes,
+		   sd_bus_error *ret_error);
+int method_start_prefetch(sd_bus_message *m, void *userdata, sd_bus_error *error);
+/* The arguments of Prefetch and StartPrefetch. */
+int read_prefetch(sd_bus_message *m, struct prefetch_request *q, struct failure *f);
 
 /* --- region-arbitrate.c: what changes what peers can reach */
 

@@ -36,6 +36,13 @@ int bus_new(struct bus **ret, sd_bus *connection, const struct bus_handlers *han
 	r = sd_bus_add_node_enumerator(connection, NULL, RDMAREG_REGION_PREFIX, enumerate_regions, b);
 	if (r < 0)
 		return r;
+	r = sd_bus_add_fallback_vtable(connection, NULL, RDMAREG_JOB_PREFIX, RDMAREG_JOB_INTERFACE,
+				       job_vtable, find_job, b);
+	if (r < 0)
+		return r;
+	r = sd_bus_add_node_enumerator(connection, NULL, RDMAREG_JOB_PREFIX, enumerate_jobs, b);
+	if (r < 0)
+		return r;
 	*ret = steal_pointer(b);
 	return 0;
 }

@@ -35,6 +35,30 @@ struct call;	     /* a method call that is answered later */
 
 struct revoke; /* likewise */
 
+enum job_state {
+	JOB_RUNNING,
+	JOB_DONE,
+	JOB_FAILED,
+	JOB_CANCELLED,
+};
+
+/* A prefetch. Belongs to the application, which keeps the list; the bus shows those that have a number, which have a client. */
+struct job {
+	uint64_t number; /* 0: nobody sees it */
+	struct client *client;
+	struct call *call; /* that waits for it, if nobody sees it; or NULL */
+	uint64_t region;
+	uint64_t operation; /* of the keeper */
+	uint64_t done;	    /* bytes */
+	uint64_t total;
+	uint64_t told_usec;
+	enum job_state state;
+	bool cancelled;	    /* its keeper was asked to */
+	struct failure why; /* JOB_FAILED */
+	TAILQ_ENTRY(job) jobs;
+};
+TAILQ_HEAD(jobs, job);
+
 /* A client that uses a region it does not own. Belongs to the application, which keeps both lists. */
 struct join {
 	struct client *client;
@@ -57,6 +81,7 @@ struct client {
 	LIST_HEAD(, join) joins;	   /* the application's: those it uses without owning them */
 	LIST_HEAD(, revoke) revokes;	   /* the application's: what it keeps closed */
 	struct client_user *user;
+	uint32_t jobs;	  /* the application's, running and over */
 	uint32_t pending; /* calls that wait */
 	LIST_HEAD(, call) calls;
 	LIST_ENTRY(client) subscribers;
@@ -200,6 +225,15 @@ struct bus_handlers {
 			       struct call *call, struct failure *ret);
 	int (*prefetch)(void *userdata, uint64_t id, const struct prefetch_request *q, struct call *call,
 			struct failure *ret);
+	/* The job is made now, or refused. */
+	int (*start_prefetch)(void *userdata, struct client *c, uint64_t id, const struct prefetch_request *q,
+			      uint64_t *ret_number, struct failure *ret);
+	/* NULL: none that can be seen. */
+	struct job *(*find_job)(void *userdata, uint64_t number);
+	/* In the order of their numbers; @last NULL: the first. */
+	struct job *(*next_job)(void *userdata, struct job *last);
+	/* Idempotent. */
+	int (*cancel_job)(void *userdata, struct job *j, struct failure *ret);
 	int (*export)(void *userdata, uint64_t id, const struct export_request *q, struct call *call,
 		      struct failure *ret);
 	int (*release)(void *userdata, struct client *c, uint64_t id, struct call *call, struct failure *ret);
@@ -275,5 +309,7 @@ void bus_tell_settled(struct bus *b, const struct region_view *v, uint64_t revoc
 		      enum revocation_outcome outcome);
 void bus_tell_added(struct bus *b, const struct region_view *v);
 void bus_tell_removed(struct bus *b, const struct region_view *v);
+/* It has come further, or is over: to the connection that began it. */
+void bus_tell_job(struct bus *b, const struct job *j);
 
 #endif

@@ -104,7 +104,6 @@ int begin_call(sd_bus_message *m, struct found *found, struct call **ret)
 static int method_prefetch(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	struct prefetch_request q = { 0 };
-	const struct option known[] = { { "write", 'b', &q.write, NULL } };
 	struct found *found = userdata;
 	struct bus *b = found->bus;
 	struct failure f;
@@ -112,9 +111,7 @@ static int method_prefetch(sd_bus_message *m, void *userdata, sd_bus_error *erro
 	int r;
 
 	(void)error;
-	r = sd_bus_message_read(m, "tt", &q.offset, &q.length);
-	if (r >= 0)
-		r = options_read(m, known, 1, &f);
+	r = read_prefetch(m, &q, &f);
 	if (r)
 		return refuse(m, r, &f);
 	r = begin_call(m, found, &call);
@@ -220,6 +217,8 @@ const sd_bus_vtable region_vtable[] = {
 	SD_BUS_VTABLE_START(0),
 	SD_BUS_METHOD_WITH_ARGS("Prefetch", SD_BUS_ARGS("t", offset, "t", length, "a{sv}", options),
 				SD_BUS_NO_RESULT, method_prefetch, ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS("StartPrefetch", SD_BUS_ARGS("t", offset, "t", length, "a{sv}", options),
+				SD_BUS_RESULT("o", job), method_start_prefetch, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("Export", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("s", ticket),
 				method_export, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("AckRevocation", SD_BUS_ARGS("t", revocation), SD_BUS_NO_RESULT,

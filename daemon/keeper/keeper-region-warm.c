@@ -45,10 +45,17 @@ static void tell_progress_of(struct kregion *r)
 {
 	uint64_t now = now_monotonic_usec();
 	struct keeper_progress p = { 0 };
+	struct timeval tv;
 	struct warm_request q;
 
-	if (r->warm.n_requests && r->warm.request[0].told && now - r->progress_usec < PROGRESS_USEC)
+	if (r->phase != KREGION_HELD)
 		return;
+	if (r->warm.n_requests && r->warm.request[0].told && now - r->progress_usec < PROGRESS_USEC) {
+		/* soon: the next chunk may take long */
+		tv = timeval_from_usec(r->progress_usec + PROGRESS_USEC - now);
+		evtimer_add(r->warm_timer, &tv);
+		return;
+	}
 	if (!warm_progress(&r->warm, &q, &p.done, &p.total))
 		return;
 	r->progress_usec = now;
@@ -187,6 +194,7 @@ static void on_timer(evutil_socket_t fd, short what, void *userdata)
 {
 	(void)fd;
 	(void)what;
+	tell_progress_of(userdata);
 	kregion_warm(userdata);
 }
 

@@ -76,6 +76,8 @@ static void compare_properties(sd_bus *b, const struct reply *region)
 int main(void)
 {
 	struct reply region, r;
+	sd_bus_message *job = NULL;
+	const char *path;
 	sd_bus *b;
 	int fd;
 
@@ -88,6 +90,11 @@ int main(void)
 	compare(b, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE);
 	compare(b, region.path, RDMAREG_REGION_INTERFACE);
 	compare_properties(b, &region);
+	check(sd_bus_call_method(b, RDMAREG_BUS_NAME, region.path, RDMAREG_REGION_INTERFACE, "StartPrefetch",
+				 NULL, &job, "tta{sv}", (uint64_t)0, (uint64_t)0, 0) >= 0);
+	check(sd_bus_message_read(job, "o", &path) > 0);
+	compare(b, path, RDMAREG_JOB_INTERFACE);
+	sd_bus_message_unref(job);
 	check(call_region(b, region.id, "Release", &r));
 	close(fd);
 	disconnect(b);
