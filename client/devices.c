@@ -14,10 +14,7 @@ struct rdmareg_devices {
 };
 
 static const struct field known[] = {
-#define INTO(key, kind, member)                                       \
-	{                                                             \
-		key, kind, 0, offsetof(struct rdmareg_device, member) \
-	}
+#define INTO(key, kind, member) FIELD_INTO(struct rdmareg_device, key, kind, member)
 	INTO("kind", FIELD_TEXT, kind),
 	INTO("name", FIELD_TEXT, name),
 	INTO("path", FIELD_TEXT, path),
@@ -29,6 +26,12 @@ static const struct field known[] = {
 	INTO("dax_region", FIELD_U32, dax_region),
 	INTO("node", FIELD_U32, node),
 	INTO("dynamic", FIELD_BOOL, dynamic),
+	INTO("driver", FIELD_TEXT, driver),
+	INTO("firmware", FIELD_TEXT, firmware),
+	INTO("netdev", FIELD_TEXT, netdev),
+	INTO("mtu", FIELD_U64, mtu),
+	INTO("abilities", FIELD_TEXT, abilities),
+	INTO("quirks", FIELD_TEXT, quirks),
 #undef INTO
 };
 
@@ -65,9 +68,17 @@ _public_ int rdmareg_list_devices(struct rdmareg *c, struct rdmareg_devices **re
 
 _public_ int rdmareg_devices_next(struct rdmareg_devices *d, struct rdmareg_device *device)
 {
-	struct rdmareg_device read = {
-		.kind = "", .name = "", .path = "", .mode = "", .unusable = "", .node = UINT32_MAX
-	};
+	struct rdmareg_device read = { .kind = "",
+				       .name = "",
+				       .path = "",
+				       .mode = "",
+				       .unusable = "",
+				       .node = UINT32_MAX,
+				       .driver = "",
+				       .firmware = "",
+				       .netdev = "",
+				       .abilities = "",
+				       .quirks = "" };
 	int r;
 
 	r = struct_out_check(device);

@@ -19,10 +19,12 @@ struct rdmareg_devices; /* a walk over devices */
 /* Strings are never NULL, and valid until the walk is freed. */
 struct rdmareg_device {
 	size_t size;
-	const char *kind; /* "dax-region": memory that devices are made from; "dax-device". More may come */
-	const char *name; /* "dax0.0", "region0" */
+	const char *
+		kind; /* "adapter"; "dax-region": memory that devices are made from; "dax-device". More may come */
+	const char *name; /* "mlx5_0", "dax0.0", "region0" */
 	const char *path; /* "/dev/dax0.0"; "": nothing to open */
-	const char *mode; /* "devdax", "system-ram", "none" */
+	const char
+		*mode; /* "devdax", "system-ram", "none"; of an adapter its port's state: "active", "down" */
 	const char *unusable; /* why no region can be registered on it, and what to do; "": one can */
 	uint64_t bytes;
 	uint64_t available_bytes; /* of a dynamic region: what no device has */
@@ -30,6 +32,12 @@ struct rdmareg_device {
 	uint32_t dax_region;	  /* number of the region: its own, or the one it is part of */
 	uint32_t node;		  /* memory node it belongs to; UINT32_MAX: none */
 	uint8_t dynamic; /* 1: devices can be made of the region, and resized, while the system runs */
+	/* Of an adapter; else "" and 0. */
+	const char *driver, *firmware;
+	const char *netdev;    /* its network interface; "": none that rdmaregd sees */
+	uint64_t mtu;	       /* of that interface, bytes */
+	const char *abilities; /* what its self-test saw to work; "": not tested */
+	const char *quirks;    /* what rdmaregd has to heed; "none"; or why that is not known */
 };
 
 /*

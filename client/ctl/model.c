@@ -78,6 +78,12 @@ json_object *model_device(const struct rdmareg_device *d)
 	add_number(o, "dax_region", d->dax_region);
 	json_object_object_add(o, "node", d->node == UINT32_MAX ? NULL : json_object_new_uint64(d->node));
 	json_object_object_add(o, "dynamic", json_object_new_boolean(d->dynamic));
+	add_text(o, "driver", d->driver);
+	add_text(o, "firmware", d->firmware);
+	add_text(o, "netdev", d->netdev);
+	add_number(o, "mtu", d->mtu);
+	add_text(o, "abilities", d->abilities);
+	add_text(o, "quirks", d->quirks);
 	return o;
 }
 

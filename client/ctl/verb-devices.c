@@ -1,10 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* verb-devices.c - what this machine has that regions can be made of, whether rdmaregd can use it, and if not, why. */
+/*
+ * verb-devices.c - the RDMA adapters of this machine, and what regions can be made of besides files; whether rdmaregd can use each, and if
+ * not, why. What always holds: with --json it is one array; else two tables, of which one that would be empty is left out.
+ */
+#include <stdio.h>
+#include <string.h>
+
 #include "model.h"
 #include "table.h"
 
-static const struct column columns[] = {
-	{ "name", "NAME", LOOK_PLAIN, false, 8 },
+static const struct column adapter_columns[] = {
+	{ "name", "ADAPTER", LOOK_PLAIN, false, 7 },	      { "mode", "STATE", LOOK_PLAIN, false, 6 },
+	{ "netdev", "NETDEV", LOOK_PLAIN, false, 6 },	      { "mtu", "MTU", LOOK_PLAIN, true, 4 },
+	{ "abilities", "ABILITIES", LOOK_PLAIN, false, 0.3 }, { "quirks", "QUIRKS", LOOK_PLAIN, false, 0.3 },
+	{ "unusable", "UNUSABLE", LOOK_PLAIN, false, 0.3 },
+};
+
+static const struct column dax_columns[] = {
+	{ "name", "DAX", LOOK_PLAIN, false, 8 },
 	{ "kind", "KIND", LOOK_PLAIN, false, 10 },
 	{ "mode", "MODE", LOOK_PLAIN, false, 8 },
 	{ "bytes", "SIZE", LOOK_SIZE, true, 6 },
@@ -14,6 +27,33 @@ static const struct column columns[] = {
 	{ "dynamic", "DYNAMIC", LOOK_PLAIN, false, 4 },
 	{ "unusable", "UNUSABLE", LOOK_PLAIN, false, 0.3 },
 };
+
+static bool is_adapter(json_object *row)
+{
+	return !strcmp(json_object_get_string(json_object_object_get(row, "kind")), "adapter");
+}
+
+static int print_tables(const struct ctl *ctl, json_object *rows)
+{
+	json_object *adapters = json_object_new_array(), *dax = json_object_new_array();
+	int status = EXIT_OK;
+
+	for (size_t i = 0; i < json_object_array_length(rows); i++) {
+		json_object *row = json_object_array_get_idx(rows, i);
+
+		json_object_array_add(is_adapter(row) ? adapters : dax, json_object_get(row));
+	}
+	if (json_object_array_length(adapters))
+		status = table_print(ctl, adapter_columns,
+				     sizeof(adapter_columns) / sizeof(adapter_columns[0]), adapters);
+	if (json_object_array_length(adapters) && json_object_array_length(dax))
+		printf("\n");
+	if (json_object_array_length(dax) && status == EXIT_OK)
+		status = table_print(ctl, dax_columns, sizeof(dax_columns) / sizeof(dax_columns[0]), dax);
+	json_object_put(adapters);
+	json_object_put(dax);
+	return status;
+}
 
 static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 {
@@ -38,10 +78,12 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	else if (ctl->json)
 		ctl_print_json(json_object_get(rows));
 	else
-		status = table_print(ctl, columns, sizeof(columns) / sizeof(columns[0]), rows);
+		status = print_tables(ctl, rows);
 	json_object_put(rows);
 	rdmareg_devices_free(devices);
 	return status;
 }
 
-const struct verb verb_devices = { "devices", "", "what regions can be made of", NULL, 0, 0, run };
+const struct verb verb_devices = { "devices", "", "adapters, and what regions can be made of besides files",
+				   NULL,      0,  0,
+				   run };

@@ -189,6 +189,13 @@ struct device_view {
 	uint32_t dax_region;
 	int node; /* -1: none */
 	bool dynamic;
+	/* NULL, but of adapters */
+	const char *driver;
+	const char *firmware;
+	const char *netdev;
+	uint64_t mtu;
+	const char *abilities;
+	const char *quirks;
 };
 
 /* One holder of one region, for FindHolders. Texts are borrowed. */

@@ -22,6 +22,10 @@ static int append_device(sd_bus_message *m, const struct device_view *v)
 					  "t", v->available, "alignment", "t", v->alignment);
 	if (r >= 0 && v->node >= 0)
 		r = sd_bus_message_append(m, "{sv}", "node", "u", (uint32_t)v->node);
+	if (r >= 0 && v->driver)
+		r = sd_bus_message_append(m, "{sv}{sv}{sv}{sv}{sv}{sv}", "driver", "s", v->driver, "firmware",
+					  "s", v->firmware, "netdev", "s", v->netdev, "mtu", "t", v->mtu,
+					  "abilities", "s", v->abilities, "quirks", "s", v->quirks);
 	return r < 0 ? r : sd_bus_message_close_container(m);
 }
 

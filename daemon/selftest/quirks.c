@@ -11,6 +11,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "selftest/read-line.h"
 #include "util/cleanup.h"
 
 static const struct {
@@ -112,8 +113,7 @@ static void make_word(char *text)
 		strcpy(text, "none");
 }
 
-/* First line of a file, or nothing. */
-static void read_line(const char *path, char *out, size_t size)
+void read_line(const char *path, char *out, size_t size)
 {
 	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? 0 : read(fd, out, size - 1);

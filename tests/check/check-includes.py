@@ -10,7 +10,7 @@
 #   dax       an adapter that is asked and tells nothing by itself: util
 #   keeper    each module (files with a common stem: hca.c, hca-verbs.c, hca.h) is an adapter: core, util, selftest, proto.
 #             KEEPER_GLUE brings them together and sees them all; KEEPER_SHARED is vocabulary that they have in common
-#   arbiter   brings core and bus together and sees all but the keeper, and of the self-test what it found out (quirks.h)
+#   arbiter   brings core and bus together and sees all but the keeper, and of the self-test what it found out (quirks.h, adapters.h)
 #   client    proto only: it is a library of its own, under another licence
 #   kmod-helper   itself and the device's contract
 import re
@@ -29,7 +29,7 @@ SEES = {
     "daemon/dax": {"daemon/util", "config.h"},
     "daemon/selftest": {"daemon/util", "config.h"},
     "daemon/keeper": {"daemon/core", "daemon/util", "daemon/selftest", "proto", "config.h"},
-    "daemon/arbiter": {"daemon/core", "daemon/util", "daemon/bus", "daemon/dax", "daemon/selftest/quirks.h", "proto", "config.h"},
+    "daemon/arbiter": {"daemon/core", "daemon/util", "daemon/bus", "daemon/dax", "daemon/selftest/quirks.h", "daemon/selftest/adapters.h", "proto", "config.h"},
     "client": {"proto", "config.h"},
     "kmod-helper": {"proto/rdmareg-uapi.h"},
 }

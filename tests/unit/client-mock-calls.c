@@ -235,6 +235,9 @@ static int on_list_devices(sd_bus_message *call, void *userdata, sd_bus_error *e
 					     "b") >= 0);
 		assert(sd_bus_message_append(m, "a{sv}", 4, "kind", "s", "dax-device", "name", "s", "dax1.0",
 					     "unusable", "s", "it is memory", "node", "u", 2) >= 0);
+		assert(sd_bus_message_append(m, "a{sv}", 5, "kind", "s", "adapter", "name", "s", "rxe0",
+					     "mtu", "t", UINT64_C(4200), "abilities", "s", "flush", "quirks",
+					     "s", "none") >= 0);
 	}
 	assert(sd_bus_message_close_container(m) >= 0 && sd_bus_send(NULL, m, NULL) >= 0);
 	sd_bus_message_unref(m);

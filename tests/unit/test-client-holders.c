@@ -143,6 +143,9 @@ static void test_devices(void)
 	assert(rdmareg_devices_next(devices, &d) == 1 && !strcmp(d.path, "/dev/dax0.0") && !*d.unusable);
 	assert(d.bytes == UINT64_C(1) << 32 && d.alignment == UINT64_C(2) << 20 && !d.dynamic);
 	assert(rdmareg_devices_next(devices, &d) == 1 && !strcmp(d.unusable, "it is memory") && d.node == 2);
+	assert(!*d.driver && !*d.netdev && !d.mtu && !*d.quirks);
+	assert(rdmareg_devices_next(devices, &d) == 1 && !strcmp(d.kind, "adapter") && d.mtu == 4200 &&
+	       !strcmp(d.abilities, "flush") && !strcmp(d.quirks, "none") && !*d.firmware);
 	assert(rdmareg_devices_next(devices, &d) == 0 && rdmareg_devices_next(devices, &d) == 0);
 	assert(rdmareg_devices_free(devices) == NULL && rdmareg_devices_free(NULL) == NULL);
 

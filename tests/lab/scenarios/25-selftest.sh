@@ -153,4 +153,16 @@ done <<-END
 	4194303 1
 END
 check "release" rdmaregctl release "$(field id "$r")"
+# --- and shown
+rdmaregctl selftest rxea --directory /mnt/xfs >/dev/null
+adapter() { rdmaregctl --json devices | jq -r ".[] | select(.kind == \"adapter\" and .name == \"$1\") | .$2"; }
+expect_equal "devices: the adapter's interface and MTU" "active veth-a 4200" "$(adapter rxea mode) $(adapter rxea netdev) $(adapter rxea mtu)"
+check "devices: what was seen to work" grep -q 'on-demand paging, prefetch, atomics' <<<"$(adapter rxea abilities)"
+if [ -n "$faults" ]; then
+	expect_equal "devices: its quirks" "addresses multiples of 4096, path MTU 4096 or more, memory windows not bounded" "$(adapter rxea quirks)"
+fi
+expect_equal "devices: it can be used" "" "$(adapter rxea unusable)"
+check "devices: one that was not tested says so" grep -q '^unknown' <<<"$(adapter rxeb quirks)"
+check "devices: for people" grep -qE '^rxea +active +veth-a +4200' <<<"$(rdmaregctl devices)"
+
 finish
