@@ -37,6 +37,8 @@
 #define RDMAREG_ERROR_BUSY RDMAREG_ERROR_PREFIX "Busy" /* the region is not in a state that allows it */
 #define RDMAREG_ERROR_TIMEOUT \
 	RDMAREG_ERROR_PREFIX "Timeout" /* bounded, and the bound was met; the message says what holds now */
+#define RDMAREG_ERROR_NOT_SUPPORTED \
+	RDMAREG_ERROR_PREFIX "NotSupported" /* the adapter cannot do this; the message says what to do instead */
 #define RDMAREG_ERROR_KEEPER_LOST RDMAREG_ERROR_PREFIX "KeeperLost"
 #define RDMAREG_ERROR_FAILED RDMAREG_ERROR_PREFIX "Failed"
 

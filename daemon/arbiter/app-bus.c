@@ -319,6 +319,7 @@ const struct bus_handlers app_bus_handlers = {
 	.next_job = app_next_job,
 	.cancel_job = app_cancel_job,
 	.export = export,
+	.import = app_import,
 	.release = release,
 	.acknowledge = acknowledge,
 	.join = app_join,

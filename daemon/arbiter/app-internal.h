@@ -130,6 +130,11 @@ int app_choose_grace(const struct app *a, enum region_policy policy, bool owns_f
 /* May this caller have everybody's I/O on the file gated? */
 int app_check_gate(enum region_access access, bool owns_file, struct failure *f);
 
+/* --- app-import.c */
+
+int app_import(void *userdata, uint64_t id, struct call *call, struct failure *ret);
+void app_import_answered(struct app *a, const struct answer *n);
+
 /* --- app-demands.c */
 
 extern const struct gate_ops app_gate_ops;

@@ -304,6 +304,9 @@ static const char *answered(void *userdata, struct keeper *k, const struct answe
 	case KEEPER_CONFIGURE:
 		app_configure_answered(a, n);
 		return NULL;
+	case KEEPER_IMPORT:
+		app_import_answered(a, n);
+		return NULL;
 	case KEEPER_FILE:
 		app_file_answered(a, n);
 		return NULL;

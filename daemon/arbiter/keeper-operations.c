@@ -168,7 +168,7 @@ const char *keeper_answer(struct keeper *k, const struct keeper_message *m, int 
 	if (!o || !o->sent)
 		return "an answer to nothing that was asked";
 	asked = (enum keeper_type)o->message.type;
-	if (*fd >= 0 && asked != KEEPER_FILE)
+	if (*fd >= 0 && asked != KEEPER_FILE && asked != KEEPER_IMPORT)
 		return "a descriptor that nobody asked for";
 	if (!fits(asked, answered))
 		return "an answer that does not fit the request";

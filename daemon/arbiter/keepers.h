@@ -37,7 +37,7 @@ struct answer {
 	void *context;	  /* as given with the request */
 	int error;	  /* 0, or negative */
 	const char *text; /* the keeper's words, or ours; clean; never NULL */
-	int *fd;	  /* KEEPER_FILE: the descriptor, or -1; who keeps it sets it to -1 */
+	int *fd;	  /* KEEPER_FILE, KEEPER_IMPORT: the descriptor, or -1; who keeps it sets it to -1 */
 	/* KEEPER_REGION, KEEPER_TICKET or KEEPER_DONE; NULL if we answer for it */
 	const struct keeper_message *message;
 };

@@ -40,6 +40,7 @@ struct key {
 
 static const char *const log_level_words[] = { "emerg",	 "alert", "crit",  "error", "warning",
 					       "notice", "info",  "debug", NULL };
+static const char *const import_words[] = { "off", "on", NULL };
 static const char *const pre_content_words[] = { "off", "auto", NULL };
 static const char *const spawn_words[] = { "auto", "direct", "systemd", NULL };
 
@@ -83,6 +84,7 @@ static const struct key keys[] = {
 	NUMBER("keepers", rnr_retries, "7", 0, 7),
 	NUMBER("keepers", retries, "6", 0, 6),
 	NUMBER("keepers", ack_timeout_msec, "0", 0, 60000),
+	WORD("keepers", import, "off", import_words),
 	NUMBER("regions", grace_msec, "1000", 0, 10000),
 	NUMBER("regions", max_grace_msec, "10000", 0, 10000),
 	NUMBER("regions", revoke_limit_sec, "60", 1, 3600),

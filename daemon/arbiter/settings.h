@@ -38,6 +38,7 @@ struct settings {
 	uint64_t retries;
 	uint64_t ack_timeout_msec;
 	char quirks_directory[256];
+	uint64_t import; /* 0: off, 1: on */
 	char group[64];
 	char slice[128];
 	char listen_address[64];

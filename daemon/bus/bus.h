@@ -243,6 +243,7 @@ struct bus_handlers {
 	int (*cancel_job)(void *userdata, struct job *j, struct failure *ret);
 	int (*export)(void *userdata, uint64_t id, const struct export_request *q, struct call *call,
 		      struct failure *ret);
+	int (*import)(void *userdata, uint64_t id, struct call *call, struct failure *ret);
 	int (*release)(void *userdata, struct client *c, uint64_t id, struct call *call, struct failure *ret);
 	int (*acknowledge)(void *userdata, struct client *c, uint64_t id, uint64_t revocation,
 			   struct failure *ret);
@@ -299,6 +300,9 @@ int bus_client_by_mark(struct bus *b, const char *mark, struct client **ret);
 void call_reply(struct call *c);
 void call_reply_region(struct call *c, const struct region_view *v);
 void call_reply_ticket(struct call *c, const char *ticket);
+/* Import: "ha{sv}"; the descriptor is duplicated */
+void call_reply_import(struct call *c, int fd, uint32_t pd_handle, uint32_t mr_handle,
+		       const struct region *r);
 void call_reply_number(struct call *c, uint64_t number); /* "t": Revoke */
 void call_reply_count(struct call *c, uint32_t count);	 /* "u": Evict */
 void call_reply_sync(struct call *c, const char *durable, uint64_t revocation, uint64_t valid_length);

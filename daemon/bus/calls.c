@@ -172,6 +172,13 @@ void call_reply_ticket(struct call *c, const char *ticket)
 	reply_with(c, "s", ticket);
 }
 
+void call_reply_import(struct call *c, int fd, uint32_t pd_handle, uint32_t mr_handle, const struct region *r)
+{
+	reply_with(c, "ha{sv}", fd, 6, "pd_handle", "u", pd_handle, "mr_handle", "u", mr_handle, "address",
+		   "t", r->address, "length", "t", r->length, "rkey", "u", r->rkey, "generation", "u",
+		   r->generation);
+}
+
 void call_reply_number(struct call *c, uint64_t number)
 {
 	reply_with(c, "t", number);

@@ -153,6 +153,26 @@ static int method_export(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	return end_call(call, b->handlers->export(b->userdata, found->view.region->id, &q, call, &f), &f);
 }
 
+static int method_import(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	struct found *found = userdata;
+	struct bus *b = found->bus;
+	struct failure f;
+	struct call *call;
+	int r;
+
+	(void)error;
+	r = options_read(m, NULL, 0, &f);
+	if (r == BUS_E_REFUSED)
+		return reply_failure(m, &f);
+	if (r < 0)
+		return r;
+	r = begin_call(m, found, &call);
+	if (r)
+		return r;
+	return end_call(call, b->handlers->import(b->userdata, found->view.region->id, call, &f), &f);
+}
+
 static int method_acknowledge(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	struct found *found = userdata;
@@ -221,6 +241,8 @@ const sd_bus_vtable region_vtable[] = {
 				SD_BUS_RESULT("o", job), method_start_prefetch, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("Export", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("s", ticket),
 				method_export, ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS("Import", SD_BUS_ARGS("a{sv}", options),
+				SD_BUS_RESULT("h", context, "a{sv}", handles), method_import, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("AckRevocation", SD_BUS_ARGS("t", revocation), SD_BUS_NO_RESULT,
 				method_acknowledge, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("Release", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_release, ANYBODY),

@@ -3,25 +3,47 @@
  * hca.c - see hca.h: libibverbs.
  *
  * Some verbs return -1 and set errno, some return a positive errno, some NULL: here it becomes one style.
+ *
+ * A context that was given away (hca_mr_import()) has users we know nothing of. What they have made in a protection domain keeps it from
+ * being freed, and a command of theirs that just looks at a memory region keeps that for a moment. So such a domain is put aside and
+ * freed when it can be; the memory region itself always goes.
  */
 #include "keeper/hca.h"
 
 #include <errno.h>
 #include <infiniband/verbs.h>
+#include <stdatomic.h>
 #include <string.h>
+#include <time.h>
 
+#include "keeper/hca-try.h"
 #include "selftest/advise.h"
+
+#define IMPORTED_BUSY_MAX 200
+#define LEFT_MAX 1024 /* then nothing more is given away, until some of them are free */
 
 struct hca {
 	struct ibv_context *context;
 	uint8_t port;
 	bool atomics;
+	unsigned int read_access; /* what a region for reading needs besides */
+	int import_error;
+	struct left *left; /* worker only */
+	atomic_uint n_left;
+};
+
+/* A protection domain in which somebody who imported it has something. */
+struct left {
+	struct ibv_pd *pd;
+	struct left *next;
 };
 
 struct hca_mr {
+	struct hca *hca;
 	struct ibv_pd *pd;
 	struct ibv_mr *mr;
 	bool write;
+	bool imported; /* written by the loop, read when no more of its calls can come */
 };
 
 static int errno_or(int fallback)
@@ -73,12 +95,37 @@ int hca_new(struct hca **ret, struct ibv_context *context, uint8_t port)
 	if (r < 0)
 		return r;
 	h->atomics = caps.per_transport_caps.rc_odp_caps & IBV_ODP_SUPPORT_ATOMIC;
+	h->read_access = hca_try_read_access(context);
+	h->import_error = hca_try_import(context);
 	*ret = steal_pointer(h);
 	return 0;
 }
 
+/* Those that nobody uses any more. */
+static void free_left(struct hca *h)
+{
+	for (struct left **at = &h->left, *l; (l = *at);) {
+		if (ibv_dealloc_pd(l->pd)) {
+			at = &l->next;
+			continue;
+		}
+		*at = l->next;
+		free(l);
+		h->n_left--;
+	}
+}
+
 struct hca *hca_free(struct hca *h)
 {
+	struct left *next;
+
+	if (!h)
+		return NULL;
+	free_left(h);
+	for (struct left *l = h->left; l; l = next) { /* the process ends, and these with it */
+		next = l->next;
+		free(l);
+	}
 	free(h);
 	return NULL;
 }
@@ -105,20 +152,50 @@ int hca_mtu(const struct hca *h, uint32_t *ret_bytes)
 	return 0;
 }
 
+/* A user of the context who looks at it at this moment makes it busy: not for long, unless he means to. */
+static int deregister(struct hca_mr *m)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	int r = ibv_dereg_mr(m->mr);
+
+	for (int i = 0; i < IMPORTED_BUSY_MAX && r == EBUSY && m->imported; i++) {
+		nanosleep(&pause, NULL);
+		r = ibv_dereg_mr(m->mr);
+	}
+	return r < 0 ? errno_or(EIO) : -r;
+}
+
+static int free_domain(struct hca_mr *m)
+{
+	int r = ibv_dealloc_pd(m->pd);
+	struct left *l;
+
+	if (r != EBUSY || !m->imported)
+		return r < 0 ? errno_or(EIO) : -r;
+	l = malloc(sizeof(*l));
+	if (!l)
+		return 0; /* lost until the process ends; nothing can be reached through it */
+	*l = (struct left){ .pd = m->pd, .next = m->hca->left };
+	m->hca->left = l;
+	m->hca->n_left++;
+	return 0;
+}
+
 static int free_mr(struct hca_mr *m)
 {
 	int r;
 
+	free_left(m->hca);
 	if (m->mr) {
-		r = ibv_dereg_mr(m->mr);
-		if (r)
-			return r < 0 ? errno_or(EIO) : -r;
+		r = deregister(m);
+		if (r < 0)
+			return r;
 		m->mr = NULL;
 	}
 	if (m->pd) {
-		r = ibv_dealloc_pd(m->pd);
-		if (r)
-			return r < 0 ? errno_or(EIO) : -r;
+		r = free_domain(m);
+		if (r < 0)
+			return r;
 	}
 	free(m);
 	return 0;
@@ -133,16 +210,16 @@ static void free_mrp(struct hca_mr **m)
 int hca_register(struct hca *h, uint64_t address, uint64_t length, bool write, struct hca_mr **ret)
 {
 	_cleanup_(free_mrp) struct hca_mr *m = calloc(1, sizeof(*m));
-	/*
-	 * LOCAL_WRITE also for a region to be read: rxe refuses to prefetch without it (it looks the key up for local writing), and
-	 * it gives nothing away, since the mapping underneath is PROT_READ and nobody has the local key.
-	 */
-	unsigned int access = IBV_ACCESS_ON_DEMAND | IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_READ;
+	unsigned int access = IBV_ACCESS_ON_DEMAND | IBV_ACCESS_REMOTE_READ;
 
 	if (!m)
 		return -ENOMEM;
+	m->hca = h;
 	if (write)
-		access |= IBV_ACCESS_REMOTE_WRITE | (h->atomics ? IBV_ACCESS_REMOTE_ATOMIC : 0u);
+		access |= IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE |
+			  (h->atomics ? IBV_ACCESS_REMOTE_ATOMIC : 0u);
+	else
+		access |= h->read_access;
 	m->write = write;
 	errno = 0;
 	m->pd = ibv_alloc_pd(h->context);
@@ -168,6 +245,19 @@ uint32_t hca_mr_rkey(const struct hca_mr *mr)
 struct ibv_pd *hca_mr_pd(const struct hca_mr *mr)
 {
 	return mr->pd;
+}
+
+int hca_mr_import(struct hca_mr *mr, struct hca_import *ret)
+{
+	if (mr->hca->import_error)
+		return mr->hca->import_error;
+	if (mr->hca->n_left >= LEFT_MAX)
+		return -EDQUOT;
+	mr->imported = true;
+	*ret = (struct hca_import){ .command_fd = mr->hca->context->cmd_fd,
+				    .pd_handle = mr->pd->handle,
+				    .mr_handle = mr->mr->handle };
+	return 0;
 }
 
 int hca_prefetch(struct hca_mr *mr, uint64_t address, uint64_t length, bool write)

@@ -58,11 +58,30 @@ void hca_probe(const struct hca *h, struct quirks *ret);
  */
 int hca_register(struct hca *h, uint64_t address, uint64_t length, bool write, struct hca_mr **ret);
 
-/* After this nobody can reach anything through it. -EBUSY: a queue pair in its domain is left; the region itself is gone already. */
+/*
+ * After this nobody can reach anything through it. -EBUSY: a queue pair of ours is left in its domain; the region itself is gone already.
+ * Queue pairs of somebody who imported it are no error: they reach nothing any more.
+ */
 int hca_deregister(struct hca_mr *mr);
 
 uint32_t hca_mr_rkey(const struct hca_mr *mr);
 struct ibv_pd *hca_mr_pd(const struct hca_mr *mr);
+
+/* What another process needs to use a memory region through our context. */
+struct hca_import {
+	int command_fd; /* of the context; stays ours */
+	uint32_t pd_handle;
+	uint32_t mr_handle;
+};
+
+/**
+ * hca_mr_import - let another process use it
+ *
+ * Whoever has the descriptor has the whole context, so the other regions' too. -EOPNOTSUPP: the driver has no import (only mlx5 has);
+ * -EDQUOT: too many protection domains of regions that are gone are kept by queue pairs of those who imported them;
+ * another error: it has, and it failed when it was tried. To be called in the loop, not while a job with @mr is in the worker.
+ */
+int hca_mr_import(struct hca_mr *mr, struct hca_import *ret);
 
 /**
  * hca_prefetch - bring translations in

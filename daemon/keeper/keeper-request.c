@@ -125,6 +125,34 @@ static int on_consent(struct kregion *r, const struct keeper_revocation *c, stru
 	return 0;
 }
 
+static int on_import(struct kregion *r, const struct operation *op, struct reason *why)
+{
+	struct keeper_message answer = { .type = KEEPER_DONE, .region = r->id };
+	const char *device = endpoint_device(r->keeper->endpoint);
+	struct hca_import import;
+	int error;
+
+	if (!r->mr || r->job.busy)
+		return reason_set(why, -EBUSY, "The region is being taken down");
+	error = hca_mr_import(r->mr, &import);
+	if (error == -EOPNOTSUPP)
+		return reason_set(
+			why, error,
+			"RDMA device %s cannot share its context with another process; of the drivers known only mlx5 can",
+			device);
+	if (error == -EDQUOT)
+		return reason_set(
+			why, error,
+			"Queue pairs made with earlier imports keep too many regions that are gone; destroy some");
+	if (error < 0)
+		return reason_set(why, error, "RDMA device %s failed to share its context: %s", device,
+				  strerror(-error));
+	answer.done.import.pd_handle = import.pd_handle;
+	answer.done.import.mr_handle = import.mr_handle;
+	session_answer_file(r->keeper->session, op, &answer, import.command_fd);
+	return ANSWERED_LATER;
+}
+
 static int on_region(struct keeper *k, const struct operation *op, const struct keeper_message *m,
 		     struct reason *why)
 {
@@ -164,6 +192,8 @@ static int on_region(struct keeper *k, const struct operation *op, const struct 
 		session_answer_file(k->session, op, &answer, r->mapping->fd);
 		return ANSWERED_LATER;
 	}
+	case KEEPER_IMPORT:
+		return on_import(r, op, why);
 	case KEEPER_CONSENT:
 		return on_consent(r, &m->revocation, why);
 	default:

@@ -76,7 +76,7 @@ const char *session_check(const void *packet, size_t size, size_t n_fds, bool gr
 	if (size != sizeof(m))
 		return "a packet of the wrong size";
 	memcpy(&m, packet, sizeof(m));
-	if (m.type < KEEPER_HELLO || m.type > KEEPER_CANCEL)
+	if (m.type < KEEPER_HELLO || m.type > KEEPER_IMPORT)
 		return "a packet of an unknown type";
 	if (m.reserved)
 		return "a reserved field is not zero";

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * app-import.c - a keeper's adapter context given to a program of its tenant: Region.Import.
+ *
+ * What always holds: nobody gets a context unless the administrator has switched import on, and only who may see the region (the
+ * tenant's own user, and root) asks here at all. The descriptor is passed on and not kept.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <sys/stat.h>
+
+#include "arbiter/app-internal.h"
+
+int app_import(void *userdata, uint64_t id, struct call *call, struct failure *ret)
+{
+	const struct keeper_message m = { .type = KEEPER_IMPORT, .region = id };
+	struct app *a = userdata;
+	const struct region *r = registry_find(a->registry, id);
+	const struct region_entry *e = region_table_find(a->table, id);
+	int error;
+
+	if (!a->settings.import)
+		return failure_set(
+			ret, RDMAREG_ERROR_ACCESS_DENIED,
+			"region %" PRIu64
+			" cannot be imported: import is off here. Map the file and use a ticket, or have the "
+			"administrator set import = on in rdmaregd.conf",
+			id);
+	if (r->state == REGION_REGISTERING || r->state == REGION_CLOSING || r->state == REGION_LOST)
+		return failure_set(ret, RDMAREG_ERROR_BUSY,
+				   "region %" PRIu64 " is %s and cannot be imported now", id,
+				   region_state_names[r->state]);
+	error = keeper_request(e->keeper, &m, -1, 0, call);
+	return error < 0 ? failure_from_errno(ret, "importing the region", error, "") : 0;
+}
+
+/* A verbs device is a character device; what else a keeper may say, its user could have opened himself. */
+static bool is_device(int fd)
+{
+	struct stat st;
+
+	return fd >= 0 && fstat(fd, &st) == 0 && S_ISCHR(st.st_mode);
+}
+
+void app_import_answered(struct app *a, const struct answer *n)
+{
+	const struct region *r = registry_find(a->registry, n->region);
+	struct failure f;
+
+	if (n->error == -EOPNOTSUPP)
+		failure_set(&f, RDMAREG_ERROR_NOT_SUPPORTED,
+			    "importing region %" PRIu64 " failed: %s. Map the file and use a ticket instead",
+			    n->region, n->text);
+	else if (n->error || !r)
+		failure_from_errno(&f, "importing the region", n->error ? n->error : -ENOENT, n->text);
+	else if (!is_device(*n->fd))
+		failure_set(&f, RDMAREG_ERROR_FAILED,
+			    "importing region %" PRIu64
+			    " failed: its keeper gave no device (see the journal)",
+			    n->region);
+	else {
+		call_reply_import(n->context, *n->fd, n->message->done.import.pd_handle,
+				  n->message->done.import.mr_handle, r);
+		return;
+	}
+	call_fail(n->context, &f);
+}
