@@ -8,6 +8,7 @@
  *   rdmareg-holder.h  hear of revocations, answer them; use a region that somebody else registered
  *   rdmareg-demand.h  want blocks back: close a region, make it durable, clear a filesystem
  *   rdmareg-device.h  what this machine has that regions can be made of
+ *   rdmareg-import.h  use a region on the same machine through the adapter (mlx5)
  *   rdmareg-peer.h    reach a region from another machine
  *
  * The library has two halves that know nothing of each other:
@@ -62,7 +63,8 @@ const char *rdmareg_last_error(void);
  *
  * The errno values of Registry1's own errors: InvalidFile EBADF, InvalidRange ERANGE, InvalidOption EINVAL,
  * AccessDenied EACCES, LimitExceeded EDQUOT, NoSuchRegion ENOENT, NoSuchRevocation ESTALE, NoAdapter
- * ENODEV, Busy EBUSY, Timeout ETIME, KeeperLost EOWNERDEAD, Failed EIO. Of every call over the bus besides:
+ * ENODEV, Busy EBUSY, Timeout ETIME, NotSupported EOPNOTSUPP,
+ * KeeperLost EOWNERDEAD, Failed EIO. Of every call over the bus besides:
  * EHOSTUNREACH rdmaregd is not running and could not be started; ETIMEDOUT no answer in time (ETIME is
  * rdmaregd's own answer that a limit was met); EACCES the bus does not let this user talk to it; EOPNOTSUPP
  * an rdmaregd too old for the request; ENOTCONN the connection to the bus is gone, make a new context;
@@ -83,6 +85,8 @@ const char *rdmareg_last_error_name(void);
 #include "rdmareg-demand.h"
 
 #include "rdmareg-device.h"
+
+#include "rdmareg-import.h"
 
 #include "rdmareg-peer.h"
 

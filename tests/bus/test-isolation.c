@@ -73,6 +73,7 @@ static void look_around(const struct world *w, const void *arguments)
 	check_hidden(b, t->path, interface, "Release", "");
 	check_hidden(b, t->path, interface, "AckRevocation", "t", UINT64_C(1));
 	check_hidden(b, t->path, interface, "Export", "a{sv}", 0);
+	check_hidden(b, t->path, interface, "Import", "a{sv}", 0);
 	check_hidden(b, t->path, interface, "Join", "");
 	check_hidden(b, t->path, interface, "Leave", "");
 	check_hidden(b, t->path, interface, "Configure", "a{sv}", 0);
