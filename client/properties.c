@@ -39,6 +39,7 @@ static const struct field known[] = {
 	INTO("Writebacks", FIELD_U64, writebacks),
 	INTO("BytesWarmed", FIELD_U64, bytes_warmed),
 	INTO("TranslationBytes", FIELD_U64, translation_bytes),
+	INTO("Faults", FIELD_U64, faults),
 #undef WORD
 #undef INTO
 };
@@ -51,6 +52,7 @@ int properties_read(struct properties *p, sd_bus_message *m)
 		.path = "",
 		.session = "",
 		.ticket = "",
+		.faults = UINT64_MAX,
 	};
 	int r;
 

@@ -124,6 +124,8 @@ struct rdmareg_region_info {
 	const char *ticket;		    /* the newest; "" when not exported */
 	uint64_t invalidations, writebacks; /* events the kernel reported since registration */
 	uint64_t bytes_warmed;		    /* prefetched by the keeper */
+	/* accesses for which the adapter had to fault pages in; UINT64_MAX: it does not count (all but mlx5) */
+	uint64_t faults;
 	struct rdmareg_revocation revocation;
 	uint8_t detached;
 	uint8_t refuses; /* 1: others' truncate, fallocate, reflink and O_TRUNC fail with ETXTBSY now (hold) */

@@ -34,12 +34,12 @@ enum keeper_type {
 	KEEPER_EXPORT,	  /* make a ticket; answered by KEEPER_TICKET */
 	KEEPER_CONFIGURE, /* change policy and grace of a live region */
 	KEEPER_CONSENT,	  /* every holder acknowledged this revocation: fence and give back now */
-	KEEPER_DEMAND,	  /* somebody wants a range; answered when no peer can reach it any more, which lasts until KEEPER_OVER */
-	KEEPER_OVER,	  /* a demand is over, or withdrawn; an unknown one is no error */
-	KEEPER_SYNC,	  /* a demand of the keeper's own: quiesce, write the file back, open again; answered at the end */
-	KEEPER_FILE,	  /* answered by KEEPER_DONE with the region's descriptor */
-	KEEPER_CANCEL,	  /* give up the prefetch with that operation number; it is answered with ECANCELED, an unknown one is no error */
-	KEEPER_IMPORT,	  /* answered by KEEPER_DONE with the adapter's command descriptor and the handles */
+	KEEPER_DEMAND, /* somebody wants a range; answered when no peer can reach it any more, which lasts until KEEPER_OVER */
+	KEEPER_OVER, /* a demand is over, or withdrawn; an unknown one is no error */
+	KEEPER_SYNC, /* a demand of the keeper's own: quiesce, write the file back, open again; answered at the end */
+	KEEPER_FILE,   /* answered by KEEPER_DONE with the region's descriptor */
+	KEEPER_CANCEL, /* give up the prefetch with that operation number; it is answered with ECANCELED, an unknown one is no error */
+	KEEPER_IMPORT, /* answered by KEEPER_DONE with the adapter's command descriptor and the handles */
 	/* answers */
 	KEEPER_WELCOME,
 	KEEPER_REGION,
@@ -70,11 +70,11 @@ struct keeper_welcome {
 	uint32_t version;
 	uint32_t pid;
 	uint32_t uid;
-	uint16_t port;	      /* of the RDMA CM listener; 0: no adapter */
-	uint16_t has_module;  /* /dev/rdmareg is open */
+	uint16_t port;	     /* of the RDMA CM listener; 0: no adapter */
+	uint16_t has_module; /* /dev/rdmareg is open */
 	char session[64];
-	char address[64];     /* numeric host of the listener */
-	char device[64];      /* RDMA device name */
+	char address[64];		  /* numeric host of the listener */
+	char device[64];		  /* RDMA device name */
 	char no_adapter[KEEPER_TEXT_MAX]; /* why port is 0 */
 };
 
@@ -85,36 +85,38 @@ struct keeper_region {
 	uint64_t valid_length;
 	uint64_t address; /* in the keeper */
 	uint64_t grace_usec;
-	uint64_t revocation;	       /* running revocation, or 0 */
+	uint64_t revocation;		   /* running revocation, or 0 */
 	uint64_t revocation_deadline_usec; /* CLOCK_MONOTONIC */
 	uint64_t revocation_offset;
 	uint64_t revocation_length;
-	uint64_t invalidations;	       /* counted since registration, with writebacks */
+	uint64_t invalidations; /* counted since registration, with writebacks */
 	uint64_t writebacks;
 	uint64_t bytes_warmed;
-	uint64_t removals;	  /* invalidations that took pages away, not only write-protected them */
-	uint64_t bytes_redirtied; /* prefetched for writing without having been asked to: what writeback may have to write again */
-	uint64_t faults;	  /* accesses of peers that faulted, as the adapter counts; UINT64_MAX: it does not */
-	uint64_t translation_bytes; /* largest page that one translation can cover, as the mapping is aligned */
-	uint64_t device; /* st_dev and st_ino of the file */
+	uint64_t removals; /* invalidations that took pages away, not only write-protected them */
+	uint64_t
+		bytes_redirtied; /* prefetched for writing without having been asked to: what writeback may have to write again */
+	uint64_t faults; /* accesses of peers that faulted, as the adapter counts; UINT64_MAX: it does not */
+	uint64_t
+		translation_bytes; /* largest page that one translation can cover, as the mapping is aligned */
+	uint64_t device;	   /* st_dev and st_ino of the file */
 	uint64_t inode;
 	uint32_t file_uid; /* st_uid */
 	uint32_t reserved;
 	uint32_t rkey;
 	uint32_t generation;
-	uint8_t access;		/* enum region_access */
-	uint8_t policy;		/* enum region_policy */
-	uint8_t mode;		/* enum arbitration_mode */
+	uint8_t access; /* enum region_access */
+	uint8_t policy; /* enum region_policy */
+	uint8_t mode;	/* enum arbitration_mode */
 	uint8_t detached;
-	uint8_t state;		/* enum region_state as the keeper sees it */
+	uint8_t state; /* enum region_state as the keeper sees it */
 	uint8_t revocation_cause;
-	uint8_t warm;		/* KEEPER_REGISTER: prefetch everything before answering */
-	uint8_t gated;		/* KEEPER_REGISTER: the daemon guards the file with pre-content events; kept for the next daemon */
-	uint8_t warm_mode;	/* enum warm_mode; KEEPER_REGISTER and KEEPER_CONFIGURE set it */
-	uint8_t durability;	/* enum region_durability */
+	uint8_t warm; /* KEEPER_REGISTER: prefetch everything before answering */
+	uint8_t gated; /* KEEPER_REGISTER: the daemon guards the file with pre-content events; kept for the next daemon */
+	uint8_t warm_mode;  /* enum warm_mode; KEEPER_REGISTER and KEEPER_CONFIGURE set it */
+	uint8_t durability; /* enum region_durability */
 	uint8_t reserved_bytes[6];
 	char mode_reason[KEEPER_TEXT_MAX];
-	char path[256];		/* as readlink(/proc/self/fd) gave it when registered; for people, may be cut */
+	char path[256]; /* as readlink(/proc/self/fd) gave it when registered; for people, may be cut */
 	char ticket[WIRE_TICKET_MAX]; /* newest, or empty */
 };
 
@@ -134,10 +136,12 @@ struct keeper_demand {
 	uint64_t demand;
 	uint64_t offset; /* bytes from the start of the region; widened to pages */
 	uint64_t length;
-	uint64_t grace_usec; /* how long holders have, at most the region's own grace unless the cause is an administrator's */
-	uint64_t limit_usec; /* counted from the fence: the demand is over by itself then; 0: when KEEPER_OVER comes */
-	uint32_t cause;	     /* enum revocation_cause */
-	uint32_t pid;	     /* who wants it; 0: unknown */
+	uint64_t
+		grace_usec; /* how long holders have, at most the region's own grace unless the cause is an administrator's */
+	uint64_t
+		limit_usec; /* counted from the fence: the demand is over by itself then; 0: when KEEPER_OVER comes */
+	uint32_t cause; /* enum revocation_cause */
+	uint32_t pid;	/* who wants it; 0: unknown */
 };
 
 struct keeper_ticket {
@@ -148,9 +152,10 @@ struct keeper_ticket {
 };
 
 struct keeper_peer {
-	uint64_t peer; /* unique in its keeper */
+	uint64_t peer;	     /* unique in its keeper */
 	uint64_t since_usec; /* CLOCK_BOOTTIME */
-	uint64_t revocation; /* PEER_ACK; in a list: the one it was asked for and has not acknowledged, or 0 */
+	uint64_t
+		revocation; /* PEER_ACK; in a list: the one it was asked for and has not acknowledged, or 0 */
 	uint32_t rights;
 	uint32_t cut; /* PEER_LEFT: the keeper cut it off */
 	char address[64];
@@ -166,7 +171,8 @@ struct keeper_revocation {
 	uint32_t cause;	  /* enum revocation_cause */
 	uint32_t outcome; /* SETTLED: enum revocation_outcome */
 	uint32_t breaker_pid;
-	uint32_t late;	  /* FENCED: peers cut off because they did not acknowledge; GIVEN_BACK: 1 if by the kernel */
+	uint32_t
+		late; /* FENCED: peers cut off because they did not acknowledge; GIVEN_BACK: 1 if by the kernel */
 	uint32_t generation;
 	uint32_t rkey;
 };
@@ -177,7 +183,8 @@ struct keeper_invalidated {
 	uint64_t valid_length;
 	uint64_t invalidations;
 	uint64_t writebacks;
-	uint32_t causes; /* RDMAREG_CAUSE_* */
+	uint64_t faults; /* as in struct keeper_region */
+	uint32_t causes; /* RDMAREG_CAUSE_*; 0 with an empty range: only counters changed */
 	uint32_t reserved;
 };
 
@@ -201,7 +208,7 @@ struct keeper_import {
 };
 
 struct keeper_done {
-	int32_t error; /* 0, or a negative errno */
+	int32_t error;	/* 0, or a negative errno */
 	uint32_t value; /* SYNC: enum keeper_durable */
 	struct keeper_import import;
 	char text[KEEPER_TEXT_MAX];

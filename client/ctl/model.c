@@ -59,6 +59,10 @@ json_object *model_region(const struct rdmareg_region_info *i)
 	add_number(o, "invalidations", i->invalidations);
 	add_number(o, "writebacks", i->writebacks);
 	add_number(o, "bytes_warmed", i->bytes_warmed);
+	if (i->faults == UINT64_MAX)
+		json_object_object_add(o, "faults", NULL);
+	else
+		add_number(o, "faults", i->faults);
 	add_number(o, "translation_bytes", i->translation_bytes);
 	return o;
 }

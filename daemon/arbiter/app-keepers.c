@@ -24,6 +24,7 @@ void app_take_texts(struct region_entry *e, const struct keeper_region *info)
 	e->text.writebacks = info->writebacks;
 	e->text.bytes_warmed = info->bytes_warmed;
 	e->text.translation_bytes = info->translation_bytes;
+	e->text.faults = info->faults;
 	e->text.detached = info->detached;
 }
 
@@ -151,6 +152,7 @@ static const char *told_invalidated(struct app *a, struct region *r, const struc
 		return "a valid length beyond the region";
 	e->text.invalidations = v->invalidations;
 	e->text.writebacks = v->writebacks;
+	e->text.faults = v->faults;
 	app_step(a, r, &event);
 	return NULL;
 }

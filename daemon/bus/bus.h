@@ -97,6 +97,7 @@ struct region_text {
 	uint64_t writebacks;
 	uint64_t bytes_warmed;
 	uint64_t translation_bytes;
+	uint64_t faults;
 	char *degraded; /* NULL: nothing is */
 	bool refuses;
 	bool detached;

@@ -44,6 +44,7 @@ enum property {
 	PROPERTY_WRITEBACKS,
 	PROPERTY_BYTES_WARMED,
 	PROPERTY_TRANSLATION_BYTES,
+	PROPERTY_FAULTS,
 	_PROPERTY_MAX,
 };
 
@@ -79,6 +80,7 @@ static const struct {
 	[PROPERTY_WRITEBACKS] = { "Writebacks", "t", 0 },
 	[PROPERTY_BYTES_WARMED] = { "BytesWarmed", "t", 0 },
 	[PROPERTY_TRANSLATION_BYTES] = { "TranslationBytes", "t", 0 },
+	[PROPERTY_FAULTS] = { "Faults", "t", 0 },
 };
 
 static const char *or_empty(const char *s)
@@ -155,6 +157,8 @@ static int append_value(sd_bus_message *m, const struct region_view *v, enum pro
 		return sd_bus_message_append(m, "t", t->bytes_warmed);
 	case PROPERTY_TRANSLATION_BYTES:
 		return sd_bus_message_append(m, "t", t->translation_bytes);
+	case PROPERTY_FAULTS:
+		return sd_bus_message_append(m, "t", t->faults);
 	case _PROPERTY_MAX:
 		break;
 	}

@@ -286,5 +286,6 @@ const sd_bus_vtable region_vtable[] = {
 	UNTOLD("Writebacks", "t"),
 	UNTOLD("BytesWarmed", "t"),
 	UNTOLD("TranslationBytes", "t"),
+	UNTOLD("Faults", "t"),
 	SD_BUS_VTABLE_END,
 };

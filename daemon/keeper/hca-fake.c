@@ -142,6 +142,23 @@ struct ibv_pd *hca_mr_pd(const struct hca_mr *mr)
 	return NULL;
 }
 
+/* RDMAREG_FAKE_FAULTS: an adapter that counts, and has got so far. */
+uint32_t hca_mr_counter(const struct hca_mr *mr)
+{
+	return getenv("RDMAREG_FAKE_FAULTS") ? mr->rkey : 0;
+}
+
+int hca_read_faults(struct hca *h, uint32_t counter, uint64_t *ret_faults)
+{
+	const char *faults = getenv("RDMAREG_FAKE_FAULTS");
+
+	(void)h;
+	if (!faults || !counter)
+		return -ENODATA;
+	*ret_faults = strtoull(faults, NULL, 10);
+	return 0;
+}
+
 /* Something that is a character device, as an adapter is, and that an importer finds to be none. */
 int hca_mr_import(struct hca_mr *mr, struct hca_import *ret)
 {

@@ -15,7 +15,9 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "keeper/hca-counters.h"
 #include "keeper/hca-try.h"
 #include "selftest/advise.h"
 
@@ -28,7 +30,8 @@ struct hca {
 	bool atomics;
 	unsigned int read_access; /* what a region for reading needs besides */
 	int import_error;
-	struct left *left; /* worker only */
+	struct counters *counters; /* NULL: the adapter does not count. Worker only, once there is one */
+	struct left *left;	   /* worker only */
 	atomic_uint n_left;
 };
 
@@ -43,7 +46,8 @@ struct hca_mr {
 	struct ibv_pd *pd;
 	struct ibv_mr *mr;
 	bool write;
-	bool imported; /* written by the loop, read when no more of its calls can come */
+	uint32_t number; /* of its counters; 0: none */
+	bool imported;	 /* written by the loop, read when no more of its calls can come */
 };
 
 static int errno_or(int fallback)
@@ -97,6 +101,10 @@ int hca_new(struct hca **ret, struct ibv_context *context, uint8_t port)
 	h->atomics = caps.per_transport_caps.rc_odp_caps & IBV_ODP_SUPPORT_ATOMIC;
 	h->read_access = hca_try_read_access(context);
 	h->import_error = hca_try_import(context);
+	/* without them accesses that fault are not counted, that is all */
+	r = ibv_get_device_index(context->device);
+	if (r >= 0)
+		counters_new(&h->counters, (uint32_t)r);
 	*ret = steal_pointer(h);
 	return 0;
 }
@@ -121,6 +129,7 @@ struct hca *hca_free(struct hca *h)
 
 	if (!h)
 		return NULL;
+	counters_free(h->counters);
 	free_left(h);
 	for (struct left *l = h->left; l; l = next) { /* the process ends, and these with it */
 		next = l->next;
@@ -207,6 +216,37 @@ static void free_mrp(struct hca_mr **m)
 		free_mr(*m);
 }
 
+/* Right after it was registered: its counters, if there are any. */
+static void find_counters(struct hca *h, struct hca_mr *m)
+{
+	const struct counters_region r = { .pid = (uint32_t)getpid(),
+					   .rkey = m->mr->rkey,
+					   .length = m->mr->length };
+	uint64_t faults;
+	int error;
+
+	if (!h->counters)
+		return;
+	error = counters_find(h->counters, &r, &m->number);
+	if (error == 0)
+		error = counters_read(h->counters, m->number, &faults);
+	if (error == 0)
+		return;
+	/* an adapter that does not count never will; and what went wrong once costs no registration any more time */
+	m->number = 0;
+	h->counters = counters_free(h->counters);
+}
+
+int hca_read_faults(struct hca *h, uint32_t counter, uint64_t *ret_faults)
+{
+	return h->counters ? counters_read(h->counters, counter, ret_faults) : -ENODATA;
+}
+
+uint32_t hca_mr_counter(const struct hca_mr *mr)
+{
+	return mr->number;
+}
+
 int hca_register(struct hca *h, uint64_t address, uint64_t length, bool write, struct hca_mr **ret)
 {
 	_cleanup_(free_mrp) struct hca_mr *m = calloc(1, sizeof(*m));
@@ -228,6 +268,7 @@ int hca_register(struct hca *h, uint64_t address, uint64_t length, bool write, s
 	m->mr = ibv_reg_mr(m->pd, (void *)(uintptr_t)address, length, access);
 	if (!m->mr)
 		return errno_or(ENOMEM);
+	find_counters(h, m);
 	*ret = steal_pointer(m);
 	return 0;
 }

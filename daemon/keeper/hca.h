@@ -67,6 +67,13 @@ int hca_deregister(struct hca_mr *mr);
 uint32_t hca_mr_rkey(const struct hca_mr *mr);
 struct ibv_pd *hca_mr_pd(const struct hca_mr *mr);
 
+/*
+ * What counts the memory region's page faults, for hca_read_faults(); 0: nothing does. hca_read_faults(), for the worker, is given that and not
+ * the memory region, which may be gone by then: -ENOENT. -ENODATA: the adapter does not count.
+ */
+uint32_t hca_mr_counter(const struct hca_mr *mr);
+int hca_read_faults(struct hca *h, uint32_t counter, uint64_t *ret_faults);
+
 /* What another process needs to use a memory region through our context. */
 struct hca_import {
 	int command_fd; /* of the context; stays ours */

@@ -76,6 +76,7 @@ static void done(struct job *job)
 	guard_init(&r->guard, r->guard.policy, r->guard.grace_usec, r->mapping->length, valid_length,
 		   r->layout_slot != WATCH_NO_SLOT);
 	r->phase = KREGION_HELD;
+	keeper_count_faults(r->keeper, r);
 	if (r->close_wanted || !session_is_waiting(r->keeper->session, &r->registration)) {
 		kregion_close(r, CAUSE_RELEASE, 0);
 		return;
@@ -130,6 +131,7 @@ int kregion_register(struct keeper *k, const struct operation *op, const struct 
 		return -ENOMEM;
 	r->keeper = k;
 	r->id = m->region;
+	r->faults = UINT64_MAX;
 	r->range_slot = r->layout_slot = WATCH_NO_SLOT;
 	r->access = m->info.access;
 	r->detached = m->info.detached;

@@ -122,6 +122,7 @@ struct kregion {
 	uint64_t invalidations;
 	uint64_t writebacks;
 	uint64_t bytes_warmed;
+	uint64_t faults; /* UINT64_MAX: not counted */
 	struct kregion_folded folded;
 	struct event *folded_timer;
 };

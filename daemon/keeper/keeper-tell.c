@@ -96,6 +96,7 @@ void tell_region(struct kregion *r, const struct operation *op)
 	m.info.writebacks = r->writebacks;
 	m.info.bytes_warmed = r->bytes_warmed;
 	m.info.translation_bytes = r->mapping->translation_bytes;
+	m.info.faults = r->faults;
 	m.info.device = r->mapping->device;
 	m.info.inode = r->mapping->inode;
 	m.info.file_uid = r->mapping->file_uid;
@@ -241,6 +242,18 @@ void tell_invalidated(struct kregion *r)
 	m.invalidated.invalidations = r->invalidations;
 	m.invalidated.writebacks = r->writebacks;
 	m.invalidated.causes = r->folded.causes;
+	m.invalidated.faults = r->faults;
+	session_tell(r->keeper->session, &m);
+}
+
+void tell_counters(struct kregion *r)
+{
+	struct keeper_message m = { .type = KEEPER_INVALIDATED, .region = r->id };
+
+	m.invalidated.valid_length = r->guard.valid_length;
+	m.invalidated.invalidations = r->invalidations;
+	m.invalidated.writebacks = r->writebacks;
+	m.invalidated.faults = r->faults;
 	session_tell(r->keeper->session, &m);
 }
 

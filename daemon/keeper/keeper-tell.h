@@ -36,6 +36,8 @@ void tell_given_back(struct kregion *r, uint64_t revocation, bool by_kernel);
 void tell_invalidated(struct kregion *r);
 /* Only to the connection that asked for it. */
 void tell_progress(struct kregion *r, const struct operation *op, const struct keeper_progress *p);
+/* Nothing happened, but a count went on. */
+void tell_counters(struct kregion *r);
 void tell_mode(struct kregion *r);
 void tell_gone(struct kregion *r);
 

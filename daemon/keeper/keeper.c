@@ -262,6 +262,7 @@ struct keeper *keeper_free(struct keeper *k)
 	session_free(k->session);
 	worker_free(k->worker);
 	worker_free(k->sync_worker);
+	keeper_free_faults(k);
 	hca_free(k->hca);
 	endpoint_free(k->endpoint);
 	watch_free(k->watch);

@@ -23,6 +23,7 @@
 
 struct event;
 struct event_base;
+struct faults;
 struct hca;
 struct kregion;
 struct watch;
@@ -43,6 +44,7 @@ struct keeper {
 	struct watch *watch; /* NULL: @no_module says why */
 	struct reason no_adapter;
 	struct reason no_module;
+	struct faults *faults; /* NULL: nothing counts */
 	struct event *idle_event;
 	struct event *stop_event; /* gives up waiting for a clean end */
 	struct kregion *bucket[KEEPER_BUCKETS];
@@ -72,6 +74,13 @@ int keeper_open_adapters(struct keeper *k);
 
 /* keeper-request.c: what the daemon asks; see struct session_ops. */
 void keeper_request(void *userdata, const struct operation *op, const struct keeper_message *m, int *fd);
+
+/*
+ * keeper-faults.c: from now on the page faults of regions are read, as long as there are any; harmless when they are already, or @r has no
+ * counter.
+ */
+void keeper_count_faults(struct keeper *k, const struct kregion *r);
+void keeper_free_faults(struct keeper *k);
 
 /* keeper-admission.c: what happens to peers; @userdata of all is the keeper. */
 extern const struct endpoint_ops keeper_endpoint_ops;

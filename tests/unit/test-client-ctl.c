@@ -133,7 +133,9 @@ static void test_regions(void)
 	assert(run_ctl("list --session s.1 --no-legend") == 0 && !says("ARBITRATION"));
 	assert(run_ctl("list") == 0 && says("notify-only,degraded"));
 	assert(run_ctl("show 4") == 0 && says("process 17 had it open before") && says("clients"));
-	assert(run_ctl("show 4 --json") == 0 && says("\"degraded\":\"process 17"));
+	assert(run_ctl("show 4 --json") == 0 && says("\"degraded\":\"process 17") && says("\"faults\":4711"));
+	assert(run_ctl("show 2") == 0 && says("faults: not counted by this adapter"));
+	assert(run_ctl("show 2 --json") == 0 && says("\"faults\":null"));
 	assert(run_ctl("show 2") == 0 && says("0x1234") && !says("degraded"));
 	assert(run_ctl("show 2 --json") == 0 && says("\"revocation\":{\"id\":0"));
 	assert(run_ctl("export 2 --uses 1 --expires 1h") == 0 && !strncmp(out, "rdmareg://", 10));

@@ -91,6 +91,13 @@ int ibv_query_device(struct ibv_context *context, struct ibv_device_attr *attr)
 	return EOPNOTSUPP;
 }
 
+/* None: the kernel has no counters of it. */
+int ibv_get_device_index(struct ibv_device *d)
+{
+	(void)d;
+	return -1;
+}
+
 int ibv_query_port(struct ibv_context *context, uint8_t port, struct _compat_ibv_port_attr *attr)
 {
 	(void)context, (void)port, (void)attr;
