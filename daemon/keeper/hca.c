@@ -239,7 +239,13 @@ static void find_counters(struct hca *h, struct hca_mr *m)
 
 int hca_read_faults(struct hca *h, uint32_t counter, uint64_t *ret_faults)
 {
-	return h->counters ? counters_read(h->counters, counter, ret_faults) : -ENODATA;
+	int r = h->counters ? counters_read(h->counters, counter, ret_faults) : -ENODATA;
+
+	if (r == 0 || r == -ENOENT)
+		return r;
+	/* an answer may still come, to a question that nobody asks any more: better none than a wrong one */
+	h->counters = counters_free(h->counters);
+	return -ENODATA;
 }
 
 uint32_t hca_mr_counter(const struct hca_mr *mr)

@@ -52,11 +52,13 @@ static void done(struct job *job)
 
 	for (size_t i = 0; i < f->n; i++) {
 		struct kregion *r = keeper_find(f->keeper, f->items[i].region);
+		/* one that can no longer be read is not known, rather than as it was */
+		uint64_t faults = f->items[i].error ? UINT64_MAX : f->items[i].faults;
 
 		if (!r || r->job.busy || !r->mr || hca_mr_counter(r->mr) != f->items[i].counter ||
-		    f->items[i].error || r->faults == f->items[i].faults)
+		    r->faults == faults)
 			continue;
-		r->faults = f->items[i].faults;
+		r->faults = faults;
 		if (r->phase == KREGION_HELD && r->announced)
 			tell_counters(r);
 	}
