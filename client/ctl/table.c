@@ -168,8 +168,8 @@ void table_print_object(const struct ctl *ctl, json_object *row)
 		for (size_t i = 0; i < sizeof(looks) / sizeof(looks[0]); i++)
 			if (!strcmp(looks[i].key, key))
 				look = looks[i].look;
-		/* the one thing that can be unknown: faults */
-		text = value ? look_at(row, value, look, cell) : "not counted by this adapter";
+		text = value || strcmp(key, "faults") ? look_at(row, value, look, cell)
+						      : "not counted by this adapter";
 		if (!*text)
 			continue; /* not exported, no name */
 		snprintf(name, sizeof(name), "%s", key);
