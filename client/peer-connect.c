@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 
+#include "config.h"
 #include "error.h"
 #include "peer.h"
 #include "rdmareg-timers.h"
@@ -40,6 +41,7 @@ void peer_teardown(struct rdmareg_peer *p)
 	if (p->id)
 		rdma_destroy_id(p->id);
 	p->control_mr = NULL;
+	p->flush_qp = NULL;
 	p->control = NULL;
 	p->cq = NULL;
 	p->completions = NULL;
@@ -178,6 +180,31 @@ static int resolve(struct rdmareg_peer *p, const struct sockaddr *source, const 
 	return pass_event(p, RDMA_CM_EVENT_ROUTE_RESOLVED, deadline_usec);
 }
 
+/*
+ * A queue pair that can send FLUSHes, where this adapter has them: only the extended kind can. What it cannot
+ * do shows in flush_qp.
+ */
+static int create_qp(struct rdmareg_peer *p, struct ibv_qp_init_attr *attr)
+{
+#if HAVE_IBV_FLUSH
+	struct ibv_qp_init_attr_ex extended = {
+		.qp_type = attr->qp_type,
+		.cap = attr->cap,
+		.send_cq = attr->send_cq,
+		.recv_cq = attr->recv_cq,
+		.pd = p->pd,
+		.comp_mask = IBV_QP_INIT_ATTR_PD | IBV_QP_INIT_ATTR_SEND_OPS_FLAGS,
+		.send_ops_flags = IBV_QP_EX_WITH_FLUSH,
+	};
+
+	if (!rdma_create_qp_ex(p->id, &extended)) {
+		p->flush_qp = ibv_qp_to_qp_ex(p->id->qp);
+		return 0;
+	}
+#endif
+	return rdma_create_qp(p->id, p->pd, attr);
+}
+
 static int build(struct rdmareg_peer *p)
 {
 	struct ibv_qp_init_attr attr = {
@@ -219,7 +246,7 @@ static int build(struct rdmareg_peer *p)
 			    sizeof(*p->control), strerror(errno));
 
 	attr.send_cq = attr.recv_cq = p->cq;
-	if (rdma_create_qp(p->id, p->pd, &attr))
+	if (create_qp(p, &attr))
 		return fail(errno == ENOMEM ? ENOBUFS : errno, "connecting: making a queue pair on %s: %s",
 			    ibv_get_device_name(p->id->verbs->device), strerror(errno));
 	/* Before the request goes out: the other side may ask for blocks back with its first breath. */

@@ -127,6 +127,10 @@ void peer_take_message(struct rdmareg_peer *p, const struct wire_message *m)
 		peer_end(p, EPROTO, "the other side says that more of the file is there than was registered");
 		return;
 	}
+	if (m->type == WIRE_SYNCED) {
+		persist_take_answer(p, m);
+		return;
+	}
 	if (m->type == WIRE_REVOCATION_ASKED) {
 		asked(p, m);
 		return;

@@ -30,6 +30,7 @@ int peer_end(struct rdmareg_peer *p, int error, const char *format, ...)
 	/* Saying goodbye may fail, destroying may not: after it the adapter is done with every buffer. */
 	rdma_disconnect(p->id);
 	rdma_destroy_qp(p->id);
+	p->flush_qp = NULL;
 	p->sends_busy = 0;
 	e.error = p->error;
 	peer_event(p, &e);
@@ -54,10 +55,8 @@ int peer_post_receive(struct rdmareg_peer *p, uint32_t i)
 	return ibv_post_recv(p->id->qp, &wr, &bad) ? -EIO : 0;
 }
 
-int peer_send_ack(struct rdmareg_peer *p)
+int peer_send(struct rdmareg_peer *p, const struct wire_message *m)
 {
-	struct rdmareg_peer_event e = { .type = RDMAREG_PEER_EVENT_ACKNOWLEDGED,
-					.revocation = p->revocation };
 	struct ibv_send_wr wr = { .opcode = IBV_WR_SEND, .send_flags = IBV_SEND_SIGNALED, .num_sge = 1 },
 			   *bad;
 	struct ibv_sge sge = { .length = sizeof(struct wire_message), .lkey = p->control_mr->lkey };
@@ -66,15 +65,26 @@ int peer_send_ack(struct rdmareg_peer *p)
 	while (i < PEER_SENDS && (p->sends_busy & (1u << i)))
 		i++;
 	if (i == PEER_SENDS)
-		return peer_end(p, ETIMEDOUT,
-				"the other side does not take acknowledgements: its keeper is stopped");
-	wire_put_ack(&p->control->send[i], p->revocation.id);
+		return peer_end(p, ETIMEDOUT, "the other side does not take messages: its keeper is stopped");
+	p->control->send[i] = *m;
 	sge.addr = (uintptr_t)&p->control->send[i];
 	wr.wr_id = WR_SEND | i;
 	wr.sg_list = &sge;
 	if (ibv_post_send(p->id->qp, &wr, &bad))
-		return peer_end(p, EIO, "the adapter does not take an acknowledgement");
+		return peer_end(p, EIO, "the adapter does not take a message");
 	p->sends_busy |= 1u << i;
+	return 0;
+}
+
+int peer_send_ack(struct rdmareg_peer *p)
+{
+	struct rdmareg_peer_event e = { .type = RDMAREG_PEER_EVENT_ACKNOWLEDGED,
+					.revocation = p->revocation };
+	struct wire_message m;
+
+	wire_put_ack(&m, p->revocation.id);
+	if (peer_send(p, &m) < 0)
+		return p->error;
 	p->acknowledged = true;
 	peer_event(p, &e);
 	return 0;

@@ -20,10 +20,13 @@
 #include "peer.h"
 #include "util.h"
 
+#define FLUSH_CHUNK (1u << 30) /* bytes in one FLUSH; a multiple of any alignment */
+
 struct transfer {
 	enum ibv_wr_opcode opcode;
 	uint8_t *memory;	   /* the caller's */
 	struct ibv_mr *direct;	   /* the caller's memory is registered: no copy */
+	uint8_t flush;		   /* WIRE_FLUSH_*: no data, a FLUSH of the range; opcode is of no matter */
 	uint64_t offset, length;   /* in the region */
 	uint32_t lead;		   /* bytes at its start that the caller did not ask for */
 	uint64_t posted, done;	   /* bytes */
@@ -103,7 +106,7 @@ void transfer_complete(struct rdmareg_peer *p, uint32_t slot)
 			 "the adapter reported an operation that was not expected; see the kernel's log");
 		return;
 	}
-	if (t->opcode == IBV_WR_RDMA_READ && !t->direct) {
+	if (t->opcode == IBV_WR_RDMA_READ && !t->direct && !t->flush) {
 		/* A chunk is never shorter than the alignment, so only the first one has a lead. */
 		uint32_t skip = t->done ? 0 : t->lead;
 
@@ -129,11 +132,15 @@ static int post_chunk(struct rdmareg_peer *p, struct transfer *t)
 	uint32_t slot = t->n_posted % t->depth;
 	uint64_t left = t->length - t->posted;
 	uint32_t bytes = left < t->chunk ? (uint32_t)left : t->chunk;
-	uint8_t *local = t->direct ? t->memory + t->posted : p->bounce + (size_t)slot * t->chunk;
+	uint8_t *local = t->flush    ? NULL
+			 : t->direct ? t->memory + t->posted
+				     : p->bounce + (size_t)slot * t->chunk;
 	struct ibv_sge sge = {
 		.addr = (uintptr_t)local,
 		.length = bytes,
-		.lkey = t->direct ? t->direct->lkey : p->bounce_mr->lkey,
+		.lkey = t->flush    ? 0
+			: t->direct ? t->direct->lkey
+				    : p->bounce_mr->lkey,
 	};
 	struct ibv_send_wr *bad, wr = {
 		.wr_id = WR_DATA | slot,
@@ -152,7 +159,8 @@ static int post_chunk(struct rdmareg_peer *p, struct transfer *t)
 		return r;
 	if (t->opcode == IBV_WR_RDMA_WRITE && !t->direct)
 		memcpy(local, t->memory + t->posted, bytes);
-	if (ibv_post_send(p->id->qp, &wr, &bad)) {
+	if (t->flush ? persist_post_flush(p, wr.wr_id, t->flush, t->offset + t->posted, bytes)
+		     : ibv_post_send(p->id->qp, &wr, &bad)) {
 		peer_end(p, EIO, "this machine's adapter does not take an operation; see the kernel's log");
 		return peer_fail_ended(p);
 	}
@@ -281,10 +289,15 @@ static int64_t peer_transfer(struct rdmareg_peer *p, struct transfer *t)
 			    "%s %" PRIu64 " bytes at offset %" PRIu64 " of region %" PRIu64
 			    ": it has %" PRIu64 " bytes",
 			    verb, t->length, t->offset, p->region, p->remote.length);
-	r = align(p, t);
-	if (r < 0)
-		return r;
-	if (t->direct) {
+	if (!t->flush) {
+		r = align(p, t);
+		if (r < 0)
+			return r;
+	}
+	if (t->flush) {
+		t->chunk = FLUSH_CHUNK;
+		t->depth = PEER_DEPTH;
+	} else if (t->direct) {
 		t->chunk = DIRECT_CHUNK < chunk_unit(p) ? chunk_unit(p)
 							: DIRECT_CHUNK / chunk_unit(p) * chunk_unit(p);
 		t->depth = PEER_DEPTH;
@@ -334,13 +347,21 @@ _public_ int64_t rdmareg_peer_read(struct rdmareg_peer *p, void *data, size_t le
 	return peer_transfer(p, &t);
 }
 
-_public_ int rdmareg_peer_flush(struct rdmareg_peer *p, uint64_t offset)
+int transfer_flush(struct rdmareg_peer *p, uint8_t type, uint64_t offset, uint64_t length)
 {
-	uint8_t byte;
-	struct transfer t = { .opcode = IBV_WR_RDMA_READ, .memory = &byte, .offset = offset, .length = 1 };
-	int64_t n = peer_transfer(p, &t);
+	while (length) {
+		struct transfer t = {
+			.opcode = IBV_WR_RDMA_READ, .flush = type, .offset = offset, .length = length
+		};
+		int64_t n = peer_transfer(p, &t);
 
-	return n < 0 ? (int)n : 0;
+		if (n < 0)
+			return (int)n;
+		/* Fewer: a revocation came between; the next round says so, or carries on. */
+		offset += (uint64_t)n;
+		length -= (uint64_t)n;
+	}
+	return 0;
 }
 
 _public_ int rdmareg_peer_register_buffer(struct rdmareg_peer *p, void *memory, size_t length, int writable,

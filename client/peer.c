@@ -200,6 +200,9 @@ _public_ int rdmareg_peer_get_info(struct rdmareg_peer *p, struct rdmareg_peer_i
 		.revocation = p->revocation,
 		.acknowledged = p->acknowledged,
 		.connected = !p->error,
+		/* ours begin with "unknown" */
+		.durability = (enum rdmareg_durability)(p->remote.durability + 1),
+		.persists_by_flush = persist_can_flush(p, WIRE_FLUSH_PERSISTENT),
 	};
 	const struct sockaddr *remote = rdma_get_peer_addr(p->id);
 

@@ -22,6 +22,7 @@
 
 #include "rdmareg-wire.h"
 #include "rdmareg.h"
+#include "wire.h"
 
 #define PEER_DEPTH 8	 /* data operations in flight */
 #define PEER_RECEIVES 16 /* control messages that may arrive before we look */
@@ -50,11 +51,12 @@ struct rdmareg_peer {
 	struct ibv_cq *cq;
 	struct peer_control *control;
 	struct ibv_mr *control_mr;
-	int epoll_fd;	     /* what the caller waits on: both channels and event_fd */
-	int event_fd;	     /* readable while an event waits, or dispatch was not done */
-	bool armed;	     /* the completion queue will tell of the next completion */
-	bool more;	     /* the last look at the queue did not reach its end */
-	uint32_t sends_busy; /* bit per peer_control.send */
+	int epoll_fd;		    /* what the caller waits on: both channels and event_fd */
+	int event_fd;		    /* readable while an event waits, or dispatch was not done */
+	bool armed;		    /* the completion queue will tell of the next completion */
+	bool more;		    /* the last look at the queue did not reach its end */
+	uint32_t sends_busy;	    /* bit per peer_control.send */
+	struct ibv_qp_ex *flush_qp; /* the queue pair, if it can send FLUSHes; else NULL */
 
 	/* the region */
 	uint64_t region;
@@ -62,6 +64,11 @@ struct rdmareg_peer {
 	uint32_t path_mtu;
 	struct rdmareg_revocation revocation; /* not settled; id 0: none */
 	bool acknowledged;
+
+	/* durability: the newest WIRE_SYNC */
+	uint64_t sync_request;
+	bool sync_busy; /* not answered yet */
+	uint16_t sync_outcome;
 
 	/* the end of it */
 	int error; /* negative; 0 while connected */
@@ -89,6 +96,7 @@ int peer_end(struct rdmareg_peer *p, int error, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 int peer_fail_ended(struct rdmareg_peer *p); /* set the sentence to the end's and return p->error */
 int peer_send_ack(struct rdmareg_peer *p);
+int peer_send(struct rdmareg_peer *p, const struct wire_message *m); /* in wire order */
 
 /* peer-connect.c: connect p->channel's only id to an address; on failure there is none again. */
 int peer_establish(struct rdmareg_peer *p, const struct sockaddr *source, const struct sockaddr *target,
@@ -106,8 +114,15 @@ void peer_take_message(struct rdmareg_peer *p, const struct wire_message *m);
 
 /* peer-transfer.c */
 void transfer_complete(struct rdmareg_peer *p, uint32_t slot);
+/* RDMA FLUSH of one of the WIRE_FLUSH_* types. */
+int transfer_flush(struct rdmareg_peer *p, uint8_t type, uint64_t offset, uint64_t length);
 /* Bounce memory and buffers; nothing may be in flight any more. */
 void transfer_free_memory(struct rdmareg_peer *p);
+
+/* peer-persist.c */
+bool persist_can_flush(const struct rdmareg_peer *p, uint8_t type);
+int persist_post_flush(struct rdmareg_peer *p, uint64_t wr_id, uint8_t type, uint64_t offset, uint32_t bytes);
+void persist_take_answer(struct rdmareg_peer *p, const struct wire_message *m);
 
 /*
  * completion.c: what a failed completion means. errno, positive; a sentence about the matter and what to

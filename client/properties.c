@@ -21,6 +21,7 @@ static const struct field known[] = {
 	WORD("Policy", WORDS_POLICY, policy),
 	INTO("GraceUSec", FIELD_U64, grace_usec),
 	WORD("Access", WORDS_ACCESS, access),
+	WORD("Durability", WORDS_DURABILITY, durability),
 	INTO("Path", FIELD_TEXT, path),
 	INTO("Offset", FIELD_U64, offset),
 	INTO("Length", FIELD_U64, length),

@@ -134,6 +134,8 @@ struct rdmareg_region_info {
 	 * least the system's page size, 2 MiB or more where whole huge pages lie inside the range
 	 */
 	uint64_t translation_bytes;
+	/* what a completed remote write is worth; VOLATILE while registering */
+	enum rdmareg_durability durability;
 };
 
 /* rdmareg_region_id: for events and other processes. Cannot fail. */

@@ -55,7 +55,8 @@ struct rdmareg_peer_options {
 	uint64_t connect_timeout_usec; /* for the whole connecting; default 10 s */
 	/* longest time without any completion before the connection is given up; default 30 s */
 	uint64_t io_timeout_usec;
-	uint64_t settle_timeout_usec; /* YIELD: longest wait for a settling; default 120 s */
+	/* YIELD: longest wait for a settling; rdmareg_peer_persist(): for the storage there. Default 120 s */
+	uint64_t settle_timeout_usec;
 	/* memory pinned for rdmareg_peer_write/read; default 1 MiB. Less is taken if it cannot be had */
 	size_t buffer_bytes;
 	enum rdmareg_on_revocation on_revocation; /* default RETURN */
@@ -121,6 +122,8 @@ struct rdmareg_peer_info {
 	uint32_t rnr_timer_usec; /* in force on this side; see struct rdmareg_peer_options */
 	uint32_t rnr_retries;
 	uint32_t retries;
+	enum rdmareg_durability durability; /* what a completed write is worth over there */
+	uint8_t persists_by_flush; /* rdmareg_peer_persist() is an RDMA FLUSH; 0: it asks the keeper for an fsync(2) */
 };
 
 /*
@@ -172,12 +175,28 @@ int64_t rdmareg_peer_read_buffer(struct rdmareg_buffer *b, size_t buffer_offset,
 
 /*
  * rdmareg_peer_flush: when it returns 0, every byte this peer wrote before is in the region's memory,
- * visible to every process of that machine which maps or reads the file. It is NOT made durable: that takes
- * fsync(2) by somebody who has the file there. (A WRITE's own completion says that the adapter has it; a
- * READ behind it on the same queue pair, which is what this does, cannot complete before it is in memory.)
+ * visible to every process of that machine which maps or reads the file. It is NOT made durable: that is
+ * rdmareg_peer_persist(). (A WRITE's own completion says that the adapter has it. This is an RDMA FLUSH for
+ * global visibility where both adapters have it; else a READ behind the writes on the same queue pair, which
+ * cannot complete before they are in memory.)
  * @offset: where to read, below valid_length. Errors as rdmareg_peer_read().
  */
 int rdmareg_peer_flush(struct rdmareg_peer *p, uint64_t offset);
+
+/*
+ * rdmareg_peer_persist: when it returns 0, every byte of the range that this peer wrote before survives a
+ * power cut of that machine. It is an RDMA FLUSH for persistence where the region's durability is FLUSH and
+ * this machine's adapter has it; else the region's keeper is asked for an fsync(2) of the file, which takes as
+ * long as the storage takes, settle_timeout_usec at most. Nobody else is asked or stopped.
+ * @offset, @length: inside valid_length, not empty; widened to the alignment.
+ *
+ * EOPNOTSUPP: nothing is durable there: the memory is volatile, or is a device-dax and this machine has no
+ * FLUSH. EREMOTEIO: the storage there failed, now or since the region was registered. ETIMEDOUT: it takes too
+ * long (the connection is good; what is durable is not known). EAGAIN: RETURN: a revocation was asked or runs.
+ * EINVAL: empty. ERANGE: beyond valid_length, or the region. Others as rdmareg_peer_read(); with FLUSH also
+ * EACCES: the range was fenced.
+ */
+int rdmareg_peer_persist(struct rdmareg_peer *p, uint64_t offset, uint64_t length);
 
 /*
  * rdmareg_peer_get_fd, _dispatch, _next_event: as their namesakes of the owner side. Dispatch also

@@ -98,8 +98,20 @@ enum rdmareg_durable {
 };
 
 /*
+ * What a completed remote write is worth after a power cut. Decided by what the memory is, never by what an
+ * adapter grants.
+ */
+enum rdmareg_durability {
+	RDMAREG_DURABILITY_UNKNOWN,
+	RDMAREG_DURABILITY_VOLATILE,   /* nothing: tmpfs, memfd, hugetlbfs */
+	RDMAREG_DURABILITY_PAGE_CACHE, /* on storage when it was written back: rdmareg_peer_persist(), Sync */
+	RDMAREG_DURABILITY_SYNC,  /* DAX that needs a Sync: no MAP_SYNC there, or an adapter without FLUSH */
+	RDMAREG_DURABILITY_FLUSH, /* on the medium after an RDMA FLUSH for persistence */
+};
+
+/*
  * rdmareg_access_name, _state_name, _arbitration_name, _arbitrate_name, _policy_name, _cause_name,
- * _outcome_name, _holder_kind_name, _durable_name: the word for a member.
+ * _outcome_name, _holder_kind_name, _durable_name, _durability_name: the word for a member.
  */
 const char *rdmareg_access_name(enum rdmareg_access access);
 const char *rdmareg_state_name(enum rdmareg_state state);
@@ -110,6 +122,7 @@ const char *rdmareg_cause_name(enum rdmareg_cause cause);
 const char *rdmareg_outcome_name(enum rdmareg_outcome outcome);
 const char *rdmareg_holder_kind_name(enum rdmareg_holder_kind kind);
 const char *rdmareg_durable_name(enum rdmareg_durable durable);
+const char *rdmareg_durability_name(enum rdmareg_durability durability);
 
 /*
  * The way back: the member for a word, 0 for NULL and for a word that is none of them.

@@ -4,6 +4,7 @@
 
 #include <endian.h>
 
+#include "names.h"
 #include "util.h"
 
 void wire_put_connect(struct wire_connect *ret, uint16_t rights, uint64_t region,
@@ -49,6 +50,10 @@ int wire_get_accept(const void *data, size_t n, struct wire_accept *ret)
 	a.grace_msec = le32toh(a.grace_msec);
 	a.receive_depth = le32toh(a.receive_depth);
 	a.revocation = le64toh(a.revocation);
+	/* A word or a bit of a later version: the least that it can mean. */
+	if (a.durability >= _REGION_DURABILITY_MAX)
+		a.durability = DURABILITY_VOLATILE;
+	a.flush &= WIRE_FLUSH_GLOBAL | WIRE_FLUSH_PERSISTENT;
 	if (!a.length || a.length > UINT64_MAX - a.address || a.valid_length > a.length)
 		return -EPROTO;
 	if (!a.alignment || (a.alignment & (a.alignment - 1)) || a.alignment > ALIGNMENT_MAX)
@@ -99,6 +104,7 @@ int wire_get_message(const void *data, size_t n, struct wire_message *ret)
 	m.outcome = le16toh(m.outcome);
 	m.rkey = le32toh(m.rkey);
 	m.generation = le32toh(m.generation);
+	m.request = le64toh(m.request);
 	switch (m.type) {
 	case WIRE_REVOCATION_ASKED:
 	case WIRE_REVOCATION_SETTLED:
@@ -106,6 +112,10 @@ int wire_get_message(const void *data, size_t n, struct wire_message *ret)
 			return -EPROTO;
 		break;
 	case WIRE_LENGTH_CHANGED:
+		break;
+	case WIRE_SYNCED:
+		if (!m.request || m.outcome > WIRE_SYNC_RANGE)
+			return -EPROTO;
 		break;
 	default:
 		return -EPROTO;
@@ -121,6 +131,18 @@ void wire_put_ack(struct wire_message *ret, uint64_t revocation)
 		.version = htole16(WIRE_VERSION),
 		.type = htole16(WIRE_REVOCATION_ACK),
 		.revocation = htole64(revocation),
+	};
+}
+
+void wire_put_sync(struct wire_message *ret, uint64_t request, uint64_t offset, uint64_t length)
+{
+	*ret = (struct wire_message){
+		.magic = htole32(WIRE_MAGIC),
+		.version = htole16(WIRE_VERSION),
+		.type = htole16(WIRE_SYNC),
+		.offset = htole64(offset),
+		.length = htole64(length),
+		.request = htole64(request),
 	};
 }
 

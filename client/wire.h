@@ -31,6 +31,7 @@ int wire_get_reject(const void *data, size_t n, struct wire_reject *ret);
 /* @n must be exact. -EPROTO also for a type that only peers send. */
 int wire_get_message(const void *data, size_t n, struct wire_message *ret);
 
+void wire_put_sync(struct wire_message *ret, uint64_t request, uint64_t offset, uint64_t length);
 void wire_put_ack(struct wire_message *ret, uint64_t revocation);
 
 /* The errno (positive) of an enum wire_refusal, and what to do about it. Unknown reasons are ECONNREFUSED. */

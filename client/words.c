@@ -19,6 +19,7 @@ static const char *const outcomes[] = REVOCATION_OUTCOME_NAMES;
 static const char *const choices[] = { "auto", "pre-content" };
 static const char *const kinds[] = { "owner", "client", "peer", "none" };
 static const char *const durables[] = { "nothing", "storage" };
+static const char *const durabilities[] = REGION_DURABILITY_NAMES;
 
 /* A word added to the contract and not here, or the other way round, does not compile. */
 #define SAME(words, our_last, their_max)                                                                \
@@ -33,6 +34,7 @@ SAME(causes, RDMAREG_CAUSED_BY_QUOTA + 1, _REVOCATION_CAUSE_MAX); /* both begin 
 SAME(outcomes, RDMAREG_OUTCOME_GONE, _REVOCATION_OUTCOME_MAX);
 SAME(choices, RDMAREG_ARBITRATE_PRE_CONTENT, ARRAY_SIZE(choices));
 SAME(kinds, RDMAREG_HOLDER_NONE, ARRAY_SIZE(kinds));
+SAME(durabilities, RDMAREG_DURABILITY_FLUSH, _REGION_DURABILITY_MAX);
 SAME(durables, RDMAREG_DURABLE_STORAGE, ARRAY_SIZE(durables));
 
 static const struct {
@@ -48,7 +50,7 @@ static const struct {
 	[WORDS_MODE] = WORDS(modes, 1),	       [WORDS_POLICY] = WORDS(policies, 1),
 	[WORDS_CAUSE] = WORDS(causes, 0),      [WORDS_OUTCOME] = WORDS(outcomes, 1),
 	[WORDS_ARBITRATE] = WORDS(choices, 1), [WORDS_HOLDER_KIND] = WORDS(kinds, 1),
-	[WORDS_DURABLE] = WORDS(durables, 1),
+	[WORDS_DURABLE] = WORDS(durables, 1),  [WORDS_DURABILITY] = WORDS(durabilities, 1),
 #undef WORDS
 };
 
@@ -111,6 +113,11 @@ _public_ const char *rdmareg_holder_kind_name(enum rdmareg_holder_kind kind)
 _public_ const char *rdmareg_durable_name(enum rdmareg_durable durable)
 {
 	return word_name(WORDS_DURABLE, durable);
+}
+
+_public_ const char *rdmareg_durability_name(enum rdmareg_durability durability)
+{
+	return word_name(WORDS_DURABILITY, durability);
 }
 
 _public_ enum rdmareg_access rdmareg_access_from_name(const char *name)

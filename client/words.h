@@ -15,6 +15,7 @@ enum vocabulary {
 	WORDS_ARBITRATE,
 	WORDS_HOLDER_KIND,
 	WORDS_DURABLE,
+	WORDS_DURABILITY,
 };
 
 /* The member of the public enumeration; 0 for NULL and for a word that is not known. */

@@ -25,10 +25,17 @@
 #define WIRE_TICKET_MAX 160 /* bytes, with the terminating zero */
 #define WIRE_TOKEN_BYTES 16
 #define WIRE_MAGIC 0x31676472u /* "rdg1" */
-#define WIRE_VERSION 1
+#define WIRE_VERSION 2
 
 #define WIRE_RIGHT_READ (1u << 0)
 #define WIRE_RIGHT_WRITE (1u << 1)
+
+/* Types of RDMA FLUSH. */
+#define WIRE_FLUSH_GLOBAL (1u << 0)	/* visibility */
+#define WIRE_FLUSH_PERSISTENT (1u << 1) /* persistence */
+
+/* librpma's descriptor of a memory region, version 1: address, length, key, usage (RPMA_MR_USAGE_*), without gaps. */
+#define WIRE_RPMA_DESCRIPTOR_BYTES 21
 
 /* Private data of the connection request. */
 struct wire_connect {
@@ -45,23 +52,30 @@ struct wire_accept {
 	uint32_t magic;
 	uint16_t version;
 	uint16_t rights;
-	uint64_t address;      /* remote address of the region's first byte */
-	uint64_t length;       /* bytes registered */
-	uint64_t valid_length; /* bytes backed by the file now: an access beyond it is refused by the adapter */
+	uint64_t address; /* remote address of the region's first byte */
+	uint64_t length;  /* bytes registered */
+	uint64_t
+		valid_length; /* bytes backed by the file now: an access beyond it is refused by the adapter */
 	uint32_t rkey;
-	uint32_t generation;   /* changes when rkey or address become invalid */
-	uint32_t alignment;    /* remote addresses and offsets must be multiples of this (1: any) */
-	uint32_t minimum_mtu;  /* the path MTU must be at least this many bytes */
-	uint32_t grace_msec;   /* how long a revocation waits for an acknowledgement */
+	uint32_t generation;	/* changes when rkey or address become invalid */
+	uint32_t alignment;	/* remote addresses and offsets must be multiples of this (1: any) */
+	uint32_t minimum_mtu;	/* the path MTU must be at least this many bytes */
+	uint32_t grace_msec;	/* how long a revocation waits for an acknowledgement */
 	uint32_t receive_depth; /* messages the keeper can take without an answer in between */
-	uint64_t revocation;   /* a revocation that is going on: wait for its settling before the first access; 0: none */
+	uint64_t
+		revocation; /* a revocation that is going on: wait for its settling before the first access; 0: none */
+	uint8_t durability; /* what a completed write is worth: enum region_durability of names.h */
+	uint8_t flush; /* WIRE_FLUSH_*: what this connection may use; any other fails with a remote access error */
+	uint8_t reserved[6];
+	uint8_t rpma
+		[24]; /* address, length, key and rights once more, for rpma_mr_remote_from_descriptor(); the rest zero */
 };
 
 enum wire_refusal {
 	WIRE_REFUSED_MALFORMED = 1, /* the request is not one of this protocol or version */
 	WIRE_REFUSED_TICKET = 2,    /* unknown, expired or used up; deliberately not told apart */
 	WIRE_REFUSED_RIGHTS = 3,    /* the ticket does not allow what was asked */
-	WIRE_REFUSED_LIMIT = 4,     /* the tenant's number of peers is reached */
+	WIRE_REFUSED_LIMIT = 4,	    /* the tenant's number of peers is reached */
 	WIRE_REFUSED_RESOURCES = 5, /* the adapter refused a queue pair */
 	WIRE_REFUSED_MTU = 6,	    /* the path MTU is below what this adapter needs to be correct */
 };
@@ -75,10 +89,29 @@ struct wire_reject {
 };
 
 enum wire_type {
-	WIRE_REVOCATION_ASKED = 1, /* keeper -> peer: finish what is in flight, start nothing in the range, acknowledge */
-	WIRE_REVOCATION_ACK = 2,   /* peer -> keeper: nothing of mine is in flight there */
-	WIRE_REVOCATION_SETTLED = 3, /* keeper -> peer: go on; valid_length, generation and rkey are current */
-	WIRE_LENGTH_CHANGED = 4,   /* keeper -> peer: valid_length changed without a revocation */
+	WIRE_REVOCATION_ASKED =
+		1, /* keeper -> peer: finish what is in flight, start nothing in the range, acknowledge */
+	WIRE_REVOCATION_ACK = 2, /* peer -> keeper: nothing of mine is in flight there */
+	WIRE_REVOCATION_SETTLED =
+		3,		 /* keeper -> peer: go on; valid_length, generation and rkey are current */
+	WIRE_LENGTH_CHANGED = 4, /* keeper -> peer: valid_length changed without a revocation */
+	/*
+	 * peer -> keeper: put on the medium what I wrote before. The peer has made sure that it is in memory (by a READ or a FLUSH behind
+	 * it). One at a time: a second one before the answer is ignored. The file as a whole is written back; nobody is asked or fenced.
+	 */
+	WIRE_SYNC = 5,
+	WIRE_SYNCED = 6, /* keeper -> peer: done; request and outcome */
+};
+
+/* WIRE_SYNCED: what became of it. */
+enum wire_sync_outcome {
+	WIRE_SYNC_DURABLE = 0, /* on the medium, as fsync(2) promises */
+	WIRE_SYNC_VOLATILE =
+		1, /* memory that nothing is behind, or a device-dax, which only FLUSH serves: nothing was done */
+	WIRE_SYNC_REVOKED = 2, /* a revocation runs: again after its settling */
+	WIRE_SYNC_FAILED =
+		3, /* the storage failed, now or earlier: what was written since the last success may be lost */
+	WIRE_SYNC_RANGE = 4, /* empty, or not inside the region */
 };
 
 /* One control message (SEND, received into a buffer of exactly this size). */
@@ -87,19 +120,19 @@ struct wire_message {
 	uint16_t version;
 	uint16_t type;
 	uint64_t revocation; /* id, unique in its region */
-	uint64_t offset;     /* range asked for, bytes from the start of the region */
+	uint64_t offset;     /* range asked for, bytes from the start of the region; SYNC too */
 	uint64_t length;
 	uint64_t valid_length;
 	uint32_t time_left_msec; /* ASKED: until the fence */
 	uint16_t cause;		 /* ASKED: enum revocation_cause */
-	uint16_t outcome;	 /* SETTLED: enum revocation_outcome */
+	uint16_t outcome;	 /* SETTLED: enum revocation_outcome; SYNCED: enum wire_sync_outcome */
 	uint32_t rkey;
 	uint32_t generation;
-	uint64_t reserved;
+	uint64_t request; /* SYNC, SYNCED: chosen by the peer */
 };
 
 _Static_assert(sizeof(struct wire_connect) == 56, "RDMA CM carries 56 bytes");
-_Static_assert(sizeof(struct wire_accept) == 64, "layout");
+_Static_assert(sizeof(struct wire_accept) == 96, "layout; RDMA CM carries 196");
 _Static_assert(sizeof(struct wire_reject) == 104, "layout");
 _Static_assert(sizeof(struct wire_message) == 64, "layout");
 

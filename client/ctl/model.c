@@ -42,6 +42,7 @@ json_object *model_region(const struct rdmareg_region_info *i)
 	add_text(o, "policy", rdmareg_policy_name(i->policy));
 	add_number(o, "grace_usec", i->grace_usec);
 	add_text(o, "access", rdmareg_access_name(i->access));
+	add_text(o, "durability", rdmareg_durability_name(i->durability));
 	add_text(o, "path", i->path);
 	add_number(o, "offset", i->offset);
 	add_number(o, "length", i->length);

@@ -208,10 +208,20 @@ void session_progress(struct session *s, uint64_t done, uint64_t total)
 		format_size(c, (uint64_t)((double)s->bytes * 1e6 / (double)elapsed)));
 }
 
+/* What was achieved of it. */
+static const char *persisted(const struct session *s, const struct rdmareg_peer_info *info)
+{
+	if (!s->persisted)
+		return "";
+	return info->persists_by_flush ? ", made durable by RDMA FLUSH" : ", made durable by its keeper";
+}
+
 static void print_summary(struct session *s, const char *verb, uint64_t elapsed)
 {
 	char a[FORMAT_BYTES], b[FORMAT_BYTES], c[FORMAT_BYTES];
+	struct rdmareg_peer_info info = { .size = sizeof(info) };
 
+	rdmareg_peer_get_info(s->peer, &info);
 	if (s->shown_usec)
 		fputs("\r\033[K", stderr);
 	if (s->ctl->json || s->timeline) {
@@ -230,16 +240,20 @@ static void print_summary(struct session *s, const char *verb, uint64_t elapsed)
 		json_object_object_add(o, "revocations", json_object_new_uint64(s->revocations));
 		json_object_object_add(o, "acknowledged", json_object_new_uint64(s->acknowledged));
 		json_object_object_add(o, "settled", json_object_new_uint64(s->settled));
+		json_object_object_add(o, "durability",
+				       json_object_new_string(rdmareg_durability_name(info.durability)));
+		json_object_object_add(o, "persisted", json_object_new_boolean(s->persisted));
 		json_object_object_add(o, "connected", json_object_new_boolean(s->connected));
 		json_object_object_add(o, "elapsed_usec", json_object_new_uint64(elapsed));
 		ctl_print_json(o);
 		return;
 	}
 	fprintf(s->people,
-		"%s %s in %s (%s/s), %" PRIu64 " operations, %" PRIu64 " revocations, connection %s\n", verb,
-		format_size(a, s->bytes), format_time(b, elapsed),
+		"%s %s in %s (%s/s), %" PRIu64 " operations, %" PRIu64 " revocations, connection %s, %s%s\n",
+		verb, format_size(a, s->bytes), format_time(b, elapsed),
 		format_size(c, elapsed ? (uint64_t)((double)s->bytes * 1e6 / (double)elapsed) : s->bytes),
-		s->operations, s->revocations, s->connected ? "kept" : "lost");
+		s->operations, s->revocations, s->connected ? "kept" : "lost",
+		rdmareg_durability_name(info.durability), persisted(s, &info));
 }
 
 void session_end(struct session *s, const char *verb)

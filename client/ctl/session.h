@@ -41,6 +41,7 @@ struct session {
 	uint64_t operations, bytes, passes;
 	uint64_t revocations, acknowledged, settled;
 	bool connected;
+	bool persisted; /* what was written survives a power cut */
 };
 
 /*

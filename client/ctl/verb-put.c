@@ -4,7 +4,7 @@
  * writer for tests and demonstrations.
  *
  * What always holds: exit status 0 means that every byte was placed and is visible there (and, with
- * --repeat, in every pass).
+ * --repeat, in every pass); with --persist, that all of it survives a power cut there.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +18,7 @@
 struct options {
 	struct session_options session;
 	uint64_t offset, length, repeat, duration_usec;
-	bool clip;
+	bool clip, persist;
 };
 
 static const struct option_spec specs[] = {
@@ -30,6 +30,8 @@ static const struct option_spec specs[] = {
 	{ "duration", ARG_TIME, offsetof(struct options, duration_usec), "TIME", "repeat for so long" },
 	{ "clip", ARG_FLAG, offsetof(struct options, clip), NULL,
 	  "write only what the file there has room for, and wait while it has none" },
+	{ "persist", ARG_FLAG, offsetof(struct options, persist), NULL,
+	  "end only when what was written survives a power cut there" },
 	{ "ignore-revocations", ARG_FLAG, offsetof(struct options, session.ignore_revocations), NULL,
 	  "for tests: never give way, and be cut off" },
 	SESSION_SPECS(struct options, session),
@@ -202,6 +204,19 @@ static int write_passes(struct session *s, const struct options *o, struct sourc
 	return r < 0 ? incomplete(s, r, s->bytes, o->offset) : EXIT_OK;
 }
 
+/* From the first byte to the end of the region: which of them were written over all the passes is not kept. */
+static int persist(struct session *s, const struct options *o)
+{
+	uint64_t length = room(s, o->offset);
+	int r = length ? rdmareg_peer_persist(s->peer, o->offset, length) : 0;
+
+	if (r < 0)
+		return ctl_error(EXIT_FAILED, "wrote %" PRIu64 " bytes, which are not durable: %s", s->bytes,
+				 rdmareg_last_error());
+	s->persisted = true;
+	return EXIT_OK;
+}
+
 static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 {
 	struct options o = *(const struct options *)options;
@@ -229,6 +244,8 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	if (o.duration_usec)
 		session_set_end(&s, o.duration_usec);
 	r = write_passes(&s, &o, &from, (uint8_t *)chunk);
+	if (!r && o.persist)
+		r = persist(&s, &o);
 	session_end(&s, "wrote");
 	return r;
 }

@@ -26,6 +26,7 @@ void app_take_texts(struct region_entry *e, const struct keeper_region *info)
 	e->text.translation_bytes = info->translation_bytes;
 	e->text.faults = info->faults;
 	e->text.detached = info->detached;
+	e->text.durability = info->durability;
 }
 
 struct region_event app_event_of_info(enum region_event_type type, const struct keeper_region *info)

@@ -101,8 +101,9 @@ struct region_text {
 	char *degraded; /* NULL: nothing is */
 	bool refuses;
 	bool detached;
-	uint32_t file_uid; /* owner of the file when it was registered */
-	uint64_t device;   /* st_dev, st_ino of the file */
+	uint8_t durability; /* enum region_durability */
+	uint32_t file_uid;  /* owner of the file when it was registered */
+	uint64_t device;    /* st_dev, st_ino of the file */
 	uint64_t inode;
 };
 

@@ -14,6 +14,7 @@ const char *const region_policy_names[_REGION_POLICY_MAX] = REGION_POLICY_NAMES;
 const char *const region_access_names[_REGION_ACCESS_MAX] = REGION_ACCESS_NAMES;
 const char *const revocation_cause_names[_REVOCATION_CAUSE_MAX] = REVOCATION_CAUSE_NAMES;
 const char *const revocation_outcome_names[_REVOCATION_OUTCOME_MAX] = REVOCATION_OUTCOME_NAMES;
+static const char *const region_durability_names[_REGION_DURABILITY_MAX] = REGION_DURABILITY_NAMES;
 static const char *const arbitration_mode_names[_ARBITRATION_MODE_MAX] = ARBITRATION_MODE_NAMES;
 
 enum property {
@@ -26,6 +27,7 @@ enum property {
 	PROPERTY_POLICY,
 	PROPERTY_GRACE,
 	PROPERTY_ACCESS,
+	PROPERTY_DURABILITY,
 	PROPERTY_PATH,
 	PROPERTY_OFFSET,
 	PROPERTY_LENGTH,
@@ -62,6 +64,7 @@ static const struct {
 	[PROPERTY_POLICY] = { "Policy", "s", BUS_CHANGED_ARBITRATION },
 	[PROPERTY_GRACE] = { "GraceUSec", "t", BUS_CHANGED_ARBITRATION },
 	[PROPERTY_ACCESS] = { "Access", "s", 0 },
+	[PROPERTY_DURABILITY] = { "Durability", "s", 0 },
 	[PROPERTY_PATH] = { "Path", "s", 0 },
 	[PROPERTY_OFFSET] = { "Offset", "t", 0 },
 	[PROPERTY_LENGTH] = { "Length", "t", 0 },
@@ -159,6 +162,8 @@ static int append_value(sd_bus_message *m, const struct region_view *v, enum pro
 		return sd_bus_message_append(m, "t", t->translation_bytes);
 	case PROPERTY_FAULTS:
 		return sd_bus_message_append(m, "t", t->faults);
+	case PROPERTY_DURABILITY:
+		return sd_bus_message_append(m, "s", region_durability_names[t->durability]);
 	case _PROPERTY_MAX:
 		break;
 	}

@@ -268,6 +268,7 @@ const sd_bus_vtable region_vtable[] = {
 	TOLD("Policy", "s"),
 	TOLD("GraceUSec", "t"),
 	CONST("Access", "s"),
+	UNTOLD("Durability", "s"),
 	CONST("Path", "s"),
 	CONST("Offset", "t"),
 	CONST("Length", "t"),

@@ -144,6 +144,13 @@ void endpoint_tell_one(struct endpoint *e, const struct endpoint_peer *to, const
 			tell(p, m);
 }
 
+void endpoint_answer(struct endpoint *e, uint64_t number, const struct wire_message *m)
+{
+	for (struct peer *p = e->peers; p; p = p->next)
+		if (p->public.number == number && !p->dead)
+			tell(p, m);
+}
+
 uint32_t endpoint_cut(struct endpoint *e, uint64_t region, uint64_t revocation)
 {
 	uint32_t n = 0;

@@ -14,7 +14,7 @@
 
 #include "keeper/endpoint-wire.h"
 
-#define USELESS_MAX 64
+#define USELESS_MAX 64		      /* messages */
 #define SEND_FLAG (UINT64_C(1) << 32) /* in a work request's id */
 /* librdmacm passes on bits of the kernel's that ibv_modify_qp() does not know */
 #define QP_ATTRIBUTES_OURS ((1 << 21) - 1)
@@ -53,7 +53,8 @@ static int modify(struct peer *p, enum ibv_qp_state state, const struct rdma_con
 		if (p->public.rights & WIRE_RIGHT_READ)
 			attr.qp_access_flags |= IBV_ACCESS_REMOTE_READ;
 		if (p->public.rights & WIRE_RIGHT_WRITE)
-			attr.qp_access_flags |= IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_ATOMIC;
+			attr.qp_access_flags |=
+				IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_ATOMIC | p->flush_access;
 		break;
 	case IBV_QPS_RTR:
 		if (128u << attr.path_mtu < offer->accept.minimum_mtu)
@@ -126,6 +127,7 @@ int peer_accept(struct peer *p, struct ibv_comp_channel *channel, const struct e
 
 	if (ibv_query_device(p->id->verbs, &device))
 		return -EIO;
+	p->flush_access = offer->flush_access;
 	accept.responder_resources = bounded(request->responder_resources, device.max_qp_rd_atom);
 	accept.initiator_depth = bounded(request->initiator_depth, device.max_qp_init_rd_atom);
 	r = create(p, channel, offer->pd);
@@ -188,6 +190,8 @@ static int post_send(struct peer *p, const struct wire_message *m)
 	if (ibv_post_send(p->qp, &wr, &bad))
 		return -ENOBUFS;
 	p->sending |= 1u << slot;
+	if (m->type == WIRE_SYNCED)
+		p->syncing = false;
 	if (m->type == WIRE_LENGTH_CHANGED)
 		p->sending_length = 1u << slot;
 	return 0;
@@ -200,6 +204,8 @@ int peer_send(struct peer *p, const struct wire_message *m)
 		p->length_waits = true;
 		return 0;
 	}
+	if (m->type == WIRE_SYNCED && m->outcome == WIRE_SYNC_DURABLE)
+		p->useless = 0;
 	if (m->type == WIRE_REVOCATION_SETTLED)
 		p->length_waits = false; /* it says the length too, and it is newer */
 	return post_send(p, m);
@@ -217,7 +223,19 @@ static int sent(struct peer *p, uint32_t slot)
 	return post_send(p, &p->length) < 0 ? -EIO : 0;
 }
 
-int peer_receive(struct peer *p, struct wire_message *ret_ack)
+/* 1: it is to be carried out; 0: there is one under way. */
+static int take_sync(struct peer *p)
+{
+	/* the budget is given back by an answer that did some good: a flood of what cannot ends the connection */
+	if (p->useless++ >= USELESS_MAX)
+		return -EPROTO;
+	if (p->syncing)
+		return 0;
+	p->syncing = true;
+	return 1;
+}
+
+int peer_receive(struct peer *p, struct wire_message *ret)
 {
 	struct wire_message m;
 	struct ibv_wc wc;
@@ -235,14 +253,16 @@ int peer_receive(struct peer *p, struct wire_message *ret_ack)
 		return wc.status == IBV_WC_LOC_LEN_ERR ? -EPROTO : -EIO;
 	if (wc.wr_id & SEND_FLAG)
 		return sent(p, (uint32_t)wc.wr_id);
-	valid = wire_read_ack(&m, &p->buffer[wc.wr_id], wc.byte_len);
+	valid = wire_read_message(&m, &p->buffer[wc.wr_id], wc.byte_len);
 	if (!valid || post_receive(p, (uint32_t)wc.wr_id) < 0)
 		return valid ? -EIO : -EPROTO;
+	*ret = m;
+	if (m.type == WIRE_SYNC)
+		return take_sync(p);
 	if (m.revocation != p->public.asked || !m.revocation) {
 		/* late ones happen; nothing but late ones does not */
 		return ++p->useless > USELESS_MAX ? -EPROTO : 0;
 	}
 	p->useless = 0;
-	*ret_ack = m;
 	return 1;
 }

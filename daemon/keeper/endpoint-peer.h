@@ -41,7 +41,9 @@ struct peer {
 	uint32_t sending_length;     /* bit of the WIRE_LENGTH_CHANGED under way, or 0 */
 	bool length_waits;
 	struct wire_message length; /* the newest, while one is under way */
-	unsigned int useless;	    /* acknowledgements in a row that nobody waited for */
+	unsigned int useless; /* messages in a row that nobody waited for, or that could not do anything */
+	unsigned int flush_access; /* IBV_ACCESS_FLUSH_* of its queue pair */
+	bool syncing;		   /* a WIRE_SYNC is not answered yet */
 };
 
 /**
@@ -65,10 +67,10 @@ int peer_send(struct peer *p, const struct wire_message *m);
 
 /**
  * peer_receive - take one completion out
- * @ret_ack: set when it returns 1
+ * @ret: set when it returns 1: the acknowledgement that was waited for, or a WIRE_SYNC, which has to be answered
  *
- * 1: an acknowledgement; 0: something else; -EAGAIN: nothing there; -EPROTO: it sent nonsense; -EIO: the connection is broken.
+ * 0: something else; -EAGAIN: nothing there; -EPROTO: it sent nonsense; -EIO: the connection is broken.
  */
-int peer_receive(struct peer *p, struct wire_message *ret_ack);
+int peer_receive(struct peer *p, struct wire_message *ret);
 
 #endif

@@ -131,7 +131,9 @@ static void drain(struct endpoint *e, struct peer *p)
 			return;
 		if (r >= 0)
 			peers_establish(e, p); /* its first message may overtake the connection manager's */
-		if (r == 1) {
+		if (r == 1 && m.type == WIRE_SYNC) {
+			e->ops->sync(e->userdata, &p->public, &m);
+		} else if (r == 1) {
 			p->public.asked = 0;
 			p->public.cleared = m.revocation;
 			e->ops->acknowledged(e->userdata, &p->public, m.revocation);
@@ -189,6 +191,13 @@ void endpoint_tell_one(struct endpoint *e, const struct endpoint_peer *to, const
 {
 	for (struct peer *p = e->peers; p; p = p->next)
 		if (&p->public == to)
+			tell(e, p, m);
+}
+
+void endpoint_answer(struct endpoint *e, uint64_t number, const struct wire_message *m)
+{
+	for (struct peer *p = e->peers; p; p = p->next)
+		if (p->public.number == number)
 			tell(e, p, m);
 }
 

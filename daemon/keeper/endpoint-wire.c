@@ -6,6 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 
+/* RPMA_MR_USAGE_* of librpma.h 1.x, which is an ABI; the library is not needed for it. */
+#define RPMA_USAGE_READ_SRC (1 << 0)
+#define RPMA_USAGE_WRITE_DST (1 << 3)
+#define RPMA_USAGE_FLUSH_VISIBILITY (1 << 4)
+#define RPMA_USAGE_FLUSH_PERSISTENT (1 << 5)
+
 bool wire_read_connect(struct wire_connect *ret, const void *data, size_t size)
 {
 	struct wire_connect c;
@@ -23,23 +29,54 @@ bool wire_read_connect(struct wire_connect *ret, const void *data, size_t size)
 	return true;
 }
 
-bool wire_read_ack(struct wire_message *ret, const void *data, size_t size)
+bool wire_read_message(struct wire_message *ret, const void *data, size_t size)
 {
 	struct wire_message m;
 
 	if (size != sizeof(m))
 		return false;
 	memcpy(&m, data, sizeof(m));
-	if (le32toh(m.magic) != WIRE_MAGIC || le16toh(m.version) != WIRE_VERSION ||
-	    le16toh(m.type) != WIRE_REVOCATION_ACK)
+	if (le32toh(m.magic) != WIRE_MAGIC || le16toh(m.version) != WIRE_VERSION)
 		return false;
-	*ret = (struct wire_message){ .type = WIRE_REVOCATION_ACK, .revocation = le64toh(m.revocation) };
-	return true;
+	switch (le16toh(m.type)) {
+	case WIRE_REVOCATION_ACK:
+		*ret = (struct wire_message){ .type = WIRE_REVOCATION_ACK,
+					      .revocation = le64toh(m.revocation) };
+		return true;
+	case WIRE_SYNC:
+		*ret = (struct wire_message){ .type = WIRE_SYNC,
+					      .offset = le64toh(m.offset),
+					      .length = le64toh(m.length),
+					      .request = le64toh(m.request) };
+		return true;
+	default:
+		return false;
+	}
+}
+
+static uint8_t rpma_usage(const struct wire_accept *a)
+{
+	return (uint8_t)((a->rights & WIRE_RIGHT_READ ? RPMA_USAGE_READ_SRC : 0) |
+			 (a->rights & WIRE_RIGHT_WRITE ? RPMA_USAGE_WRITE_DST : 0) |
+			 /* its flush is a READ, with any adapter */
+			 (a->rights & WIRE_RIGHT_READ ? RPMA_USAGE_FLUSH_VISIBILITY : 0) |
+			 (a->flush & WIRE_FLUSH_PERSISTENT ? RPMA_USAGE_FLUSH_PERSISTENT : 0));
+}
+
+static void write_rpma(uint8_t to[WIRE_RPMA_DESCRIPTOR_BYTES], const struct wire_accept *a)
+{
+	uint64_t address = htole64(a->address), length = htole64(a->length);
+	uint32_t rkey = htole32(a->rkey);
+
+	memcpy(to, &address, sizeof(address));
+	memcpy(to + 8, &length, sizeof(length));
+	memcpy(to + 16, &rkey, sizeof(rkey));
+	to[20] = rpma_usage(a);
 }
 
 struct wire_accept wire_write_accept(const struct wire_accept *a)
 {
-	return (struct wire_accept){
+	struct wire_accept w = {
 		.magic = htole32(WIRE_MAGIC),
 		.version = htole16(WIRE_VERSION),
 		.rights = htole16(a->rights),
@@ -53,7 +90,12 @@ struct wire_accept wire_write_accept(const struct wire_accept *a)
 		.grace_msec = htole32(a->grace_msec),
 		.receive_depth = htole32(a->receive_depth),
 		.revocation = htole64(a->revocation),
+		.durability = a->durability,
+		.flush = a->flush,
 	};
+
+	write_rpma(w.rpma, a);
+	return w;
 }
 
 struct wire_message wire_write_message(const struct wire_message *m)
@@ -71,6 +113,7 @@ struct wire_message wire_write_message(const struct wire_message *m)
 		.outcome = htole16(m->outcome),
 		.rkey = htole32(m->rkey),
 		.generation = htole32(m->generation),
+		.request = htole64(m->request),
 	};
 }
 

@@ -45,7 +45,8 @@ struct endpoint_offer {
 	struct wire_accept accept;
 	struct endpoint_patience patience;
 	struct ibv_pd *pd;
-	uint64_t ticket; /* the owner's, given back in struct endpoint_peer */
+	unsigned int flush_access; /* IBV_ACCESS_FLUSH_* that @accept.flush stands for */
+	uint64_t ticket;	   /* the owner's, given back in struct endpoint_peer */
 };
 
 struct endpoint_peer {
@@ -69,6 +70,8 @@ struct endpoint_ops {
 	void (*left)(void *userdata, const struct endpoint_peer *peer, bool cut);
 	void (*abandoned)(void *userdata, const struct endpoint_peer *peer);
 	void (*acknowledged)(void *userdata, const struct endpoint_peer *peer, uint64_t revocation);
+	/* A WIRE_SYNC, to be answered with endpoint_answer(); one at a time for each peer. */
+	void (*sync)(void *userdata, const struct endpoint_peer *peer, const struct wire_message *m);
 	void (*device_gone)(void *userdata);
 };
 
@@ -96,6 +99,9 @@ const struct endpoint_peer *endpoint_next(const struct endpoint *e, const struct
 /* Send to every peer of a region that is up. WIRE_REVOCATION_ASKED: it now has to answer; _SETTLED: no longer. */
 void endpoint_tell(struct endpoint *e, uint64_t region, const struct wire_message *m);
 void endpoint_tell_one(struct endpoint *e, const struct endpoint_peer *p, const struct wire_message *m);
+
+/* To the peer of that number, if it is still there. */
+void endpoint_answer(struct endpoint *e, uint64_t number, const struct wire_message *m);
 
 /* Cut off the peers of a region that are not cleared of @revocation; 0: all. Returns how many of them were up. */
 uint32_t endpoint_cut(struct endpoint *e, uint64_t region, uint64_t revocation);

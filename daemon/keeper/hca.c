@@ -17,10 +17,16 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "config.h"
 #include "keeper/hca-counters.h"
 #include "keeper/hca-try.h"
+#include "rdmareg-wire.h"
 #include "selftest/advise.h"
 
+/* Bits of the kernel's ABI that not every rdma-core names: IB_UVERBS_DEVICE_FLUSH_*, IB_UVERBS_ODP_SUPPORT_FLUSH. */
+#define DEVICE_FLUSH_GLOBAL (UINT64_C(1) << 38)
+#define DEVICE_FLUSH_PERSISTENT (UINT64_C(1) << 39)
+#define ODP_SUPPORT_FLUSH (1u << 6)
 #define IMPORTED_BUSY_MAX 200
 #define LEFT_MAX 1024 /* then nothing more is given away, until some of them are free */
 
@@ -28,6 +34,7 @@ struct hca {
 	struct ibv_context *context;
 	uint8_t port;
 	bool atomics;
+	uint8_t flush;		  /* WIRE_FLUSH_* */
 	unsigned int read_access; /* what a region for reading needs besides */
 	int import_error;
 	struct counters *counters; /* NULL: the adapter does not count. Worker only, once there is one */
@@ -55,7 +62,7 @@ static int errno_or(int fallback)
 	return errno > 0 ? -errno : -fallback;
 }
 
-static int query_caps(struct ibv_context *context, struct ibv_odp_caps *ret)
+static int query_caps(struct ibv_context *context, struct ibv_odp_caps *ret, uint64_t *ret_flags)
 {
 	struct ibv_device_attr_ex attr = { 0 };
 	int r = ibv_query_device_ex(context, NULL, &attr);
@@ -63,7 +70,28 @@ static int query_caps(struct ibv_context *context, struct ibv_odp_caps *ret)
 	if (r)
 		return r < 0 ? errno_or(EIO) : -r;
 	*ret = attr.odp_caps;
+	*ret_flags = attr.device_cap_flags_ex;
 	return 0;
+}
+
+unsigned int hca_flush_access(uint8_t flush)
+{
+#if HAVE_IBV_FLUSH
+	return (flush & WIRE_FLUSH_GLOBAL ? IBV_ACCESS_FLUSH_GLOBAL : 0u) |
+	       (flush & WIRE_FLUSH_PERSISTENT ? IBV_ACCESS_FLUSH_PERSISTENT : 0u);
+#else
+	(void)flush;
+	return 0;
+#endif
+}
+
+/* The device has it, the device has it on demand-paged memory, and this libibverbs can ask for it. */
+static uint8_t flush_of(uint64_t flags, const struct ibv_odp_caps *odp)
+{
+	if (!HAVE_IBV_FLUSH || !(odp->per_transport_caps.rc_odp_caps & ODP_SUPPORT_FLUSH))
+		return 0;
+	return (uint8_t)((flags & DEVICE_FLUSH_GLOBAL ? WIRE_FLUSH_GLOBAL : 0u) |
+			 (flags & DEVICE_FLUSH_PERSISTENT ? WIRE_FLUSH_PERSISTENT : 0u));
 }
 
 int hca_check(struct ibv_context *context, struct reason *why)
@@ -71,9 +99,10 @@ int hca_check(struct ibv_context *context, struct reason *why)
 	static const uint32_t needed = IBV_ODP_SUPPORT_READ | IBV_ODP_SUPPORT_WRITE;
 	const char *name = ibv_get_device_name(context->device);
 	struct ibv_odp_caps caps = { 0 };
+	uint64_t flags;
 	int r;
 
-	r = query_caps(context, &caps);
+	r = query_caps(context, &caps, &flags);
 	if (r < 0)
 		return reason_set(why, r, "RDMA device %s cannot be queried: %s", name, strerror(-r));
 	if (!(caps.general_caps & IBV_ODP_SUPPORT) ||
@@ -89,15 +118,17 @@ int hca_new(struct hca **ret, struct ibv_context *context, uint8_t port)
 {
 	_cleanup_(hca_freep) struct hca *h = calloc(1, sizeof(*h));
 	struct ibv_odp_caps caps = { 0 };
+	uint64_t flags;
 	int r;
 
 	if (!h)
 		return -ENOMEM;
 	h->context = context;
 	h->port = port;
-	r = query_caps(context, &caps);
+	r = query_caps(context, &caps, &flags);
 	if (r < 0)
 		return r;
+	h->flush = flush_of(flags, &caps);
 	h->atomics = caps.per_transport_caps.rc_odp_caps & IBV_ODP_SUPPORT_ATOMIC;
 	h->read_access = hca_try_read_access(context);
 	h->import_error = hca_try_import(context);
@@ -253,7 +284,13 @@ uint32_t hca_mr_counter(const struct hca_mr *mr)
 	return mr->number;
 }
 
-int hca_register(struct hca *h, uint64_t address, uint64_t length, bool write, struct hca_mr **ret)
+uint8_t hca_flush(const struct hca *h)
+{
+	return h->flush;
+}
+
+int hca_register(struct hca *h, uint64_t address, uint64_t length, bool write, uint8_t flush,
+		 struct hca_mr **ret)
 {
 	_cleanup_(free_mrp) struct hca_mr *m = calloc(1, sizeof(*m));
 	unsigned int access = IBV_ACCESS_ON_DEMAND | IBV_ACCESS_REMOTE_READ;
@@ -263,7 +300,7 @@ int hca_register(struct hca *h, uint64_t address, uint64_t length, bool write, s
 	m->hca = h;
 	if (write)
 		access |= IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE |
-			  (h->atomics ? IBV_ACCESS_REMOTE_ATOMIC : 0u);
+			  hca_flush_access(flush & h->flush) | (h->atomics ? IBV_ACCESS_REMOTE_ATOMIC : 0u);
 	else
 		access |= h->read_access;
 	m->write = write;

@@ -50,13 +50,21 @@ void hca_port(const struct hca *h, struct ibv_context **ret_context, uint8_t *re
  */
 void hca_probe(const struct hca *h, struct quirks *ret);
 
+/* WIRE_FLUSH_*: the types of RDMA FLUSH that this adapter carries out on demand-paged memory. What it is worth is the memory's matter. */
+uint8_t hca_flush(const struct hca *h);
+
+/* The access flags (IBV_ACCESS_*) for these types of FLUSH; 0 where libibverbs has none (before rdma-core 46). */
+unsigned int hca_flush_access(uint8_t flush);
+
 /**
  * hca_register - make a range reachable
  * @write: remote writes (and atomics, where the device has them) too; else reads only
+ * @flush: WIRE_FLUSH_*: that may be asked for
  *
  * Nobody reaches it before he has a queue pair in hca_mr_pd().
  */
-int hca_register(struct hca *h, uint64_t address, uint64_t length, bool write, struct hca_mr **ret);
+int hca_register(struct hca *h, uint64_t address, uint64_t length, bool write, uint8_t flush,
+		 struct hca_mr **ret);
 
 /*
  * After this nobody can reach anything through it. -EBUSY: a queue pair of ours is left in its domain; the region itself is gone already.

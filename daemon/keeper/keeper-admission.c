@@ -61,7 +61,10 @@ static int on_admit(void *userdata, const struct endpoint_request *request, stru
 		.minimum_mtu = k->minimum_mtu,
 		.grace_msec = (uint32_t)(r->guard.grace_usec / USEC_PER_MSEC),
 		.revocation = kregion_revocation(r),
+		.durability = r->durability,
+		.flush = request->rights & WIRE_RIGHT_WRITE ? r->flush : 0,
 	};
+	ret->flush_access = hca_flush_access(ret->accept.flush);
 	return 0;
 }
 
@@ -79,7 +82,11 @@ static void on_joined(void *userdata, const struct endpoint_peer *p)
 
 static void on_left(void *userdata, const struct endpoint_peer *p, bool cut)
 {
+	struct kregion *r = keeper_find(userdata, p->region);
+
 	log_info("region %" PRIu64 ": peer %s %s", p->region, p->address, cut ? "cut off" : "left");
+	if (r)
+		kregion_persist_left(r, p->number);
 	tell_peer(userdata, NULL, KEEPER_PEER_LEFT, p, 0, cut);
 }
 
@@ -96,6 +103,14 @@ static void on_acknowledged(void *userdata, const struct endpoint_peer *p, uint6
 	tell_peer(userdata, NULL, KEEPER_PEER_ACK, p, revocation, false);
 }
 
+static void on_sync(void *userdata, const struct endpoint_peer *p, const struct wire_message *m)
+{
+	struct kregion *r = keeper_find(userdata, p->region);
+
+	if (r) /* else its peers are being cut off */
+		kregion_persist(r, p, m);
+}
+
 static void on_device_gone(void *userdata)
 {
 	log_error("the RDMA device was removed: this keeper ends");
@@ -109,5 +124,6 @@ const struct endpoint_ops keeper_endpoint_ops = {
 	.left = on_left,
 	.abandoned = on_abandoned,
 	.acknowledged = on_acknowledged,
+	.sync = on_sync,
 	.device_gone = on_device_gone,
 };

@@ -128,6 +128,8 @@ static void sync_done(struct job *job)
 	struct kregion_sync *s = &r->sync;
 	uint64_t demand = s->demand;
 
+	if (s->error)
+		kregion_storage_failed(r, s->error);
 	if (r->phase == KREGION_ENDING) {
 		kregion_continue(r);
 		return;

@@ -94,7 +94,7 @@ void kregion_end(struct kregion *r)
 	struct keeper *k = r->keeper;
 
 	kregion_stop_warming(r, -ECANCELED);
-	if (!deregister(r) || !kregion_end_demands(r))
+	if (!deregister(r) || !kregion_end_demands(r) || !kregion_end_persists(r))
 		return;
 	kregion_unwatch(r);
 	mapping_free(r->mapping);

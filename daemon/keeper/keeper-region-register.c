@@ -14,12 +14,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "keeper/durability.h"
 #include "keeper/hca.h"
 #include "keeper/keeper.h"
 #include "keeper/keeper-region.h"
 #include "keeper/mapping.h"
 #include "keeper/keeper-tell.h"
 #include "keeper/watch.h"
+#include "rdmareg-wire.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/text.h"
@@ -44,7 +46,7 @@ static void run(struct job *job)
 	struct kregion *r = of_job(job);
 
 	r->job_error = hca_register(r->keeper->hca, r->mapping->address, r->mapping->length,
-				    r->mapping->write, &r->mr);
+				    r->mapping->write, r->flush, &r->mr);
 }
 
 static void fail(struct kregion *r, int error)
@@ -110,6 +112,23 @@ static struct kregion *free_unborn(struct kregion *r)
 }
 DEFINE_FREEP(struct kregion, free_unborn)
 
+/* What a write is worth, and which FLUSHes say so: an adapter would grant more than the memory keeps. */
+static void judge_durability(struct kregion *r)
+{
+	uint8_t flush = r->keeper->hca ? hca_flush(r->keeper->hca) : 0;
+	const struct mapping *m = r->mapping;
+
+	r->durability = (uint8_t)durability_of(
+		m->fd, &(struct durability_facts){
+			       .memory_only = !m->device_bytes && !mapping_is_durable(m),
+			       .device_dax = m->device_bytes != 0,
+			       .synchronous = m->synchronous,
+			       .flush = flush & WIRE_FLUSH_PERSISTENT,
+		       });
+	r->flush = flush & (r->durability == DURABILITY_FLUSH ? WIRE_FLUSH_GLOBAL | WIRE_FLUSH_PERSISTENT
+							      : WIRE_FLUSH_GLOBAL);
+}
+
 static void remember_path(struct kregion *r, int fd)
 {
 	char link[32], path[4096];
@@ -145,6 +164,7 @@ int kregion_register(struct keeper *k, const struct operation *op, const struct 
 			    why);
 	if (error < 0)
 		return error;
+	judge_durability(r);
 	if (kregion_init_timer(r) < 0 || kregion_init_report(r) < 0 ||
 	    kregion_init_warming(r, m->info.warm) < 0)
 		return -ENOMEM;

@@ -64,6 +64,14 @@ struct kregion_sync {
 	int error;
 };
 
+/* Peers that want what they wrote on the medium: keeper-region-persist.c. */
+struct kregion_persist_waiter;
+struct kregion_persist {
+	struct job job;
+	int error;
+	struct kregion_persist_waiter *waiters;
+};
+
 struct kregion {
 	struct keeper *keeper;
 	struct kregion *next; /* in its bucket */
@@ -73,6 +81,8 @@ struct kregion {
 	bool detached;
 	bool gated; /* the daemon guards the file with pre-content events; remembered for the next daemon */
 	uint8_t mode;
+	uint8_t durability; /* enum region_durability */
+	uint8_t flush;	    /* WIRE_FLUSH_* its peers may ask for */
 	char mode_reason[KEEPER_TEXT_MAX];
 	char path[256];
 	char ticket_text[WIRE_TICKET_MAX];
@@ -91,6 +101,8 @@ struct kregion {
 	uint32_t cut; /* peers cut off by the last fence */
 	struct kregion_demand demand[GUARD_DEMANDS_MAX];
 	struct kregion_sync sync;
+	struct kregion_persist persist;
+	int storage_error; /* of the last write-back that failed; never forgotten */
 
 	uint32_t range_slot;
 	uint32_t layout_slot;
@@ -208,6 +220,13 @@ void kregion_look_at_demands(struct kregion *r);
 bool kregion_end_demands(struct kregion *r);
 /* The range a breaker is known to want, if a demand of the same process was granted; else the whole region. */
 void kregion_range_of(const struct kregion *r, uint32_t pid, uint64_t *ret_start, uint64_t *ret_end);
+
+/* keeper-region-persist.c: a peer's WIRE_SYNC. */
+void kregion_persist(struct kregion *r, const struct endpoint_peer *p, const struct wire_message *m);
+void kregion_persist_left(struct kregion *r, uint64_t peer);
+void kregion_storage_failed(struct kregion *r, int error);
+/* Nobody waits any more. False: the worker is still at it. */
+bool kregion_end_persists(struct kregion *r);
 
 /* keeper-region-register.c: tell who asked that it is there; harmless when he was told. */
 void kregion_answer_registration(struct kregion *r);

@@ -107,6 +107,7 @@ void tell_region(struct kregion *r, const struct operation *op)
 	m.info.policy = (uint8_t)r->guard.policy;
 	m.info.mode = r->mode;
 	m.info.detached = r->detached;
+	m.info.durability = r->durability;
 	m.info.state = (uint8_t)state_of(r);
 	m.info.warm = r->warm.enabled;
 	COPY(m.info.mode_reason, r->mode_reason);

@@ -21,7 +21,8 @@ static void describe(sd_bus *b, uint64_t id, char *out, size_t size)
 		"Policy",     "GraceUSec", "Access",	      "Path",
 		"Offset",     "Length",	   "ValidLength",     "Rkey",
 		"Generation", "Address",   "Detached",	      "Uid",
-		"Session",    "Ticket",	   "Peers",	      "Revocation"
+		"Session",    "Ticket",	   "Peers",	      "Revocation",
+		"Durability"
 	};
 	size_t used = 0;
 

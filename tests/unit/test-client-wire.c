@@ -46,13 +46,19 @@ static void test_accept(void)
 #define BAD(change, error) \
 	(a = good_accept(), change, assert(wire_get_accept(&a, sizeof(a), &got) == (error)))
 	BAD(a.magic = 0, -EPROTO);
-	BAD(a.version = htole16(2), -EPROTONOSUPPORT);
+	BAD(a.version = htole16(WIRE_VERSION + 1), -EPROTONOSUPPORT);
 	BAD(a.length = 0, -EPROTO);
 	BAD(a.length = htole64(UINT64_MAX), -EPROTO);
 	BAD(a.valid_length = htole64((1 << 20) + 1), -EPROTO);
 	BAD(a.alignment = 0, -EPROTO);
 	BAD(a.alignment = htole32(3), -EPROTO);
 	BAD(a.alignment = htole32(1u << 31), -EPROTO);
+	/* words and bits of a later version: the least that they can mean */
+	BAD((a.durability = 200, a.flush = 0xff), 0);
+	assert(got.durability == DURABILITY_VOLATILE &&
+	       got.flush == (WIRE_FLUSH_GLOBAL | WIRE_FLUSH_PERSISTENT));
+	BAD((a.durability = DURABILITY_FLUSH, a.flush = WIRE_FLUSH_GLOBAL), 0);
+	assert(got.durability == DURABILITY_FLUSH && got.flush == WIRE_FLUSH_GLOBAL);
 #undef BAD
 }
 
@@ -94,8 +100,23 @@ static void test_message(void)
 	assert(wire_get_message(&m, sizeof(m), &got) == 0);
 	m.type = htole16(WIRE_REVOCATION_ACK);
 	assert(wire_get_message(&m, sizeof(m), &got) == -EPROTO);
+	m.type = htole16(WIRE_SYNC);
+	assert(wire_get_message(&m, sizeof(m), &got) == -EPROTO);
+	m.type = htole16(WIRE_SYNCED);
+	m.request = htole64(3);
+	m.outcome = htole16(WIRE_SYNC_RANGE);
+	assert(wire_get_message(&m, sizeof(m), &got) == 0 && got.request == 3 &&
+	       got.outcome == WIRE_SYNC_RANGE);
+	m.outcome = htole16(WIRE_SYNC_RANGE + 1);
+	assert(wire_get_message(&m, sizeof(m), &got) == -EPROTO);
+	m.outcome = 0;
+	m.request = 0;
+	assert(wire_get_message(&m, sizeof(m), &got) == -EPROTO);
+	wire_put_sync(&m, 5, 8192, 4096);
+	assert(le16toh(m.type) == WIRE_SYNC && le64toh(m.request) == 5 && le64toh(m.offset) == 8192 &&
+	       le64toh(m.length) == 4096 && !m.revocation);
 	wire_put_ack(&m, 9);
-	assert(le16toh(m.type) == WIRE_REVOCATION_ACK && le64toh(m.revocation) == 9 && !m.reserved);
+	assert(le16toh(m.type) == WIRE_REVOCATION_ACK && le64toh(m.revocation) == 9 && !m.request);
 }
 
 static void test_completions(void)

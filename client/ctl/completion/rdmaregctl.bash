@@ -25,7 +25,7 @@ _rdmaregctl() {
 		[devices]=''
 		[join]='--ignore-revocations'
 		[watch]=''
-		[put]='--offset --length --repeat --duration --clip --ignore-revocations --source --timeout --settle-timeout --timeline'
+		[put]='--offset --length --repeat --duration --clip --persist --ignore-revocations --source --timeout --settle-timeout --timeline'
 		[selftest]='--directory --cache --no-save --if-stale'
 		[get]='--offset --length --source --timeout --settle-timeout --timeline'
 	)

@@ -9,6 +9,7 @@
  *   half-open     sends the request and never finishes the handshake
  *   short-message, long-message, bad-message    connects, then sends what is no control message
  *   early-ack     acknowledges a revocation that was never asked, then writes and reads as usual (that must work)
+ *   sync-flood    asks for durability of ranges that are not inside the region, over and over, which nobody carries out
  *   hammer        writes the last page that is valid over and over, whatever it is told, until an operation fails
  *
  * Prints one line: `refused REASON TEXT`, `connected`, `disconnected`, or for hammer `failed after N writes: STATUS`. Exits 0 when
@@ -183,6 +184,29 @@ static int early_ack(void)
 	return 0;
 }
 
+static int sync_flood(void)
+{
+	struct wire_message *m = (void *)buffer;
+	struct ibv_wc wc;
+
+	for (uint64_t i = 1; i <= 1000; i++) {
+		*m = (struct wire_message){ .magic = WIRE_MAGIC,
+					    .version = WIRE_VERSION,
+					    .type = WIRE_SYNC,
+					    .offset = i % 2 ? granted.length : UINT64_MAX,
+					    .length = i % 3 ? PAGE : 0,
+					    .request = i };
+		/* for an answer, if there is one: what nobody carries out is answered once at a time */
+		rdma_post_recv(id, NULL, buffer + 8 * PAGE, sizeof(*m), buffer_mr);
+		if (rdma_post_send(id, NULL, buffer, sizeof(*m), buffer_mr, IBV_SEND_SIGNALED) ||
+		    wait_send(&wc)) {
+			printf("disconnected\n");
+			return 0;
+		}
+	}
+	return wait_disconnected();
+}
+
 static int hammer(void)
 {
 	uint64_t last = granted.valid_length - PAGE;
@@ -214,6 +238,8 @@ static int connected_mode(const char *mode)
 		return bad_message(sizeof(struct wire_message));
 	if (!strcmp(mode, "early-ack"))
 		return early_ack();
+	if (!strcmp(mode, "sync-flood"))
+		return sync_flood();
 	if (!strcmp(mode, "hammer"))
 		return hammer();
 	printf("connected\n"); /* one of the requests that should have been refused */
