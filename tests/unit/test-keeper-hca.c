@@ -59,14 +59,14 @@ static void test_rights(void)
 		struct hca *h = begin(like_mlx5);
 		struct hca_mr *mr;
 
-		assert(hca_register(h, ADDRESS, 8192, false, &mr) == 0);
+		assert(hca_register(h, ADDRESS, 8192, false, 0, &mr) == 0);
 		assert(fake.access == (like_mlx5 ? READING : READING | IBV_ACCESS_LOCAL_WRITE));
 		assert(hca_prefetch(mr, ADDRESS + 4096, 4096, false) == 0);
 		assert(fake.advice == IBV_ADVISE_MR_ADVICE_PREFETCH && fake.advised == ADDRESS + 4096);
 		assert(fake.advise_flags == IBV_ADVISE_MR_FLAG_FLUSH && fake.advised_length == 4096);
 		assert(hca_prefetch(mr, ADDRESS, 4096, true) == -EINVAL);
 		assert(hca_deregister(mr) == 0);
-		assert(hca_register(h, ADDRESS, 8192, true, &mr) == 0);
+		assert(hca_register(h, ADDRESS, 8192, true, 0, &mr) == 0);
 		assert(fake.access == (like_mlx5 ? WRITING : WRITING | IBV_ACCESS_REMOTE_ATOMIC));
 		assert(hca_prefetch(mr, ADDRESS, 4096, true) == 0);
 		assert(fake.advice == IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE);
@@ -85,7 +85,7 @@ static void test_untried(void)
 	verbs_fake_begin(true);
 	fail_next(CALL_ADVISE, EAGAIN, 2);
 	assert(hca_new(&h, fake.context, 1) == 0);
-	assert(hca_register(h, ADDRESS, 4096, false, &mr) == 0 && fake.access == READING);
+	assert(hca_register(h, ADDRESS, 4096, false, 0, &mr) == 0 && fake.access == READING);
 	assert(hca_deregister(mr) == 0);
 	end(h);
 }
@@ -100,10 +100,10 @@ static void test_failures(void)
 		int e = errors[i];
 
 		fail_next(CALL_ALLOC_PD, e, 1);
-		assert(hca_register(h, ADDRESS, 4096, true, &mr) == -e && !fake.pds);
+		assert(hca_register(h, ADDRESS, 4096, true, 0, &mr) == -e && !fake.pds);
 		fail_next(CALL_REG_MR, e, 1);
-		assert(hca_register(h, ADDRESS, 4096, true, &mr) == -e && !fake.pds && !fake.mrs);
-		assert(hca_register(h, ADDRESS, 4096, true, &mr) == 0);
+		assert(hca_register(h, ADDRESS, 4096, true, 0, &mr) == -e && !fake.pds && !fake.mrs);
+		assert(hca_register(h, ADDRESS, 4096, true, 0, &mr) == 0);
 		fail_next(CALL_ADVISE, e, 1);
 		assert(hca_prefetch(mr, ADDRESS, 4096, false) == -e);
 		fail_next(CALL_DEREG_MR, e, 1);
@@ -124,7 +124,7 @@ static void test_import(void)
 	struct hca_import import;
 	struct hca_mr *mr;
 
-	assert(hca_register(h, ADDRESS, 8192, true, &mr) == 0);
+	assert(hca_register(h, ADDRESS, 8192, true, 0, &mr) == 0);
 	assert(hca_mr_import(mr, &import) == 0 && import.command_fd == fake.context->cmd_fd);
 	assert(import.pd_handle == 100 && import.mr_handle == 200);
 	assert(hca_deregister(mr) == 0);
@@ -155,7 +155,7 @@ static void test_no_import(void)
 		fake.has_import = table[i].has_import;
 		fail_next(table[i].call, table[i].error, 1);
 		assert(hca_new(&h, fake.context, 1) == 0);
-		assert(hca_register(h, ADDRESS, 8192, true, &mr) == 0);
+		assert(hca_register(h, ADDRESS, 8192, true, 0, &mr) == 0);
 		assert(hca_mr_import(mr, &import) == -table[i].error);
 		assert(hca_deregister(mr) == 0);
 		end(h);
@@ -170,16 +170,16 @@ static void test_importer_holds_on(void)
 	struct hca_import import;
 	struct hca_mr *mr, *other;
 
-	assert(hca_register(h, ADDRESS, 8192, true, &mr) == 0 && hca_mr_import(mr, &import) == 0);
+	assert(hca_register(h, ADDRESS, 8192, true, 0, &mr) == 0 && hca_mr_import(mr, &import) == 0);
 	fail_next(CALL_DEREG_MR, EBUSY, 3);
 	fail_next(CALL_DEALLOC_PD, EBUSY, 1);
 	assert(hca_deregister(mr) == 0 && fake.mrs == 0 && fake.pds == 1);
 	/* the next time something ends it is looked at again */
-	assert(hca_register(h, ADDRESS, 8192, true, &other) == 0);
+	assert(hca_register(h, ADDRESS, 8192, true, 0, &other) == 0);
 	assert(hca_deregister(other) == 0 && fake.pds == 0);
 
 	/* for one that was not given away it is our own mistake, and told */
-	assert(hca_register(h, ADDRESS, 8192, true, &mr) == 0);
+	assert(hca_register(h, ADDRESS, 8192, true, 0, &mr) == 0);
 	fail_next(CALL_DEREG_MR, EBUSY, 1);
 	assert(hca_deregister(mr) == -EBUSY && fake.mrs == 1);
 	fail_next(CALL_DEALLOC_PD, EBUSY, 1);
@@ -187,7 +187,7 @@ static void test_importer_holds_on(void)
 	assert(hca_deregister(mr) == 0);
 
 	/* one that never lets go is no reason to wait for ever */
-	assert(hca_register(h, ADDRESS, 8192, true, &mr) == 0 && hca_mr_import(mr, &import) == 0);
+	assert(hca_register(h, ADDRESS, 8192, true, 0, &mr) == 0 && hca_mr_import(mr, &import) == 0);
 	fail_next(CALL_DEREG_MR, EBUSY, 1000);
 	assert(hca_deregister(mr) == -EBUSY);
 	fail_next(CALL_DEREG_MR, 0, 0);
@@ -204,7 +204,7 @@ static void test_importer_hoards(void)
 	int r = 0, kept = 0;
 
 	for (; kept < 5000; kept++) {
-		assert(hca_register(h, ADDRESS, 8192, true, &mr) == 0);
+		assert(hca_register(h, ADDRESS, 8192, true, 0, &mr) == 0);
 		r = hca_mr_import(mr, &import);
 		fail_next(CALL_DEALLOC_PD, EBUSY, r ? kept : kept + 1);
 		assert(hca_deregister(mr) == 0);
@@ -212,7 +212,7 @@ static void test_importer_hoards(void)
 			break;
 	}
 	assert(r == -EDQUOT && kept == 1024 && fake.pds == kept);
-	assert(hca_register(h, ADDRESS, 8192, true, &mr) == 0 && hca_deregister(mr) == 0 && fake.pds == 0);
+	assert(hca_register(h, ADDRESS, 8192, true, 0, &mr) == 0 && hca_deregister(mr) == 0 && fake.pds == 0);
 	end(h);
 }
 
