@@ -40,6 +40,9 @@ static const struct field known[] = {
 	INTO("Writebacks", FIELD_U64, writebacks),
 	INTO("BytesWarmed", FIELD_U64, bytes_warmed),
 	INTO("TranslationBytes", FIELD_U64, translation_bytes),
+	WORD("WarmMode", WORDS_WARM, warm_mode),
+	INTO("Removals", FIELD_U64, removals),
+	INTO("BytesRedirtied", FIELD_U64, bytes_redirtied),
 	INTO("Faults", FIELD_U64, faults),
 #undef WORD
 #undef INTO

@@ -58,6 +58,7 @@ struct rdmareg_register_options {
 	 * same, and arbitration_mode and degraded say what it got. hold implies it
 	 */
 	enum rdmareg_arbitrate arbitration;
+	enum rdmareg_warm_mode warm_mode; /* default: the daemon's, which is adaptive unless configured */
 };
 
 /*
@@ -123,7 +124,7 @@ struct rdmareg_region_info {
 	const char *session;
 	const char *ticket;		    /* the newest; "" when not exported */
 	uint64_t invalidations, writebacks; /* events the kernel reported since registration */
-	uint64_t bytes_warmed;		    /* prefetched by the keeper */
+	uint64_t bytes_warmed;		    /* prefetched by the keeper, asked for or not */
 	/* accesses for which the adapter had to fault pages in; UINT64_MAX: it does not count (all but mlx5) */
 	uint64_t faults;
 	struct rdmareg_revocation revocation;
@@ -136,6 +137,10 @@ struct rdmareg_region_info {
 	uint64_t translation_bytes;
 	/* what a completed remote write is worth; VOLATILE while registering */
 	enum rdmareg_durability durability;
+	enum rdmareg_warm_mode warm_mode;
+	uint64_t removals; /* those of the invalidations that took pages away */
+	uint64_t
+		bytes_redirtied; /* those of bytes_warmed that were dirtied by it, unasked: writeback writes them again */
 };
 
 /* rdmareg_region_id: for events and other processes. Cannot fail. */
@@ -201,6 +206,7 @@ struct rdmareg_configure_options {
 	enum rdmareg_policy policy;
 	enum rdmareg_arbitrate arbitration;
 	uint64_t grace_usec;
+	enum rdmareg_warm_mode warm_mode;
 };
 
 /*

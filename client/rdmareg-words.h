@@ -97,6 +97,15 @@ enum rdmareg_durable {
 	RDMAREG_DURABLE_STORAGE, /* where fsync(2) puts it */
 };
 
+/* What is done about translations that writeback took away: docs/warm.md. */
+enum rdmareg_warm_mode {
+	RDMAREG_WARM_UNKNOWN,
+	RDMAREG_WARM_OFF,      /* nothing: the next access faults */
+	RDMAREG_WARM_READ,     /* brought back for reading: dirties nothing, the next write faults */
+	RDMAREG_WARM_ADAPTIVE, /* for writing where peers are seen to write all the time, for reading elsewhere */
+	RDMAREG_WARM_WRITE, /* for writing: no fault, and writeback writes it again for ever */
+};
+
 /*
  * What a completed remote write is worth after a power cut. Decided by what the memory is, never by what an
  * adapter grants.
@@ -111,7 +120,8 @@ enum rdmareg_durability {
 
 /*
  * rdmareg_access_name, _state_name, _arbitration_name, _arbitrate_name, _policy_name, _cause_name,
- * _outcome_name, _holder_kind_name, _durable_name, _durability_name: the word for a member.
+ * _outcome_name, _holder_kind_name, _durable_name, _durability_name, _warm_mode_name: the
+ * word for a member.
  */
 const char *rdmareg_access_name(enum rdmareg_access access);
 const char *rdmareg_state_name(enum rdmareg_state state);
@@ -123,6 +133,7 @@ const char *rdmareg_outcome_name(enum rdmareg_outcome outcome);
 const char *rdmareg_holder_kind_name(enum rdmareg_holder_kind kind);
 const char *rdmareg_durable_name(enum rdmareg_durable durable);
 const char *rdmareg_durability_name(enum rdmareg_durability durability);
+const char *rdmareg_warm_mode_name(enum rdmareg_warm_mode mode);
 
 /*
  * The way back: the member for a word, 0 for NULL and for a word that is none of them.
@@ -131,6 +142,7 @@ enum rdmareg_access rdmareg_access_from_name(const char *name);
 enum rdmareg_state rdmareg_state_from_name(const char *name);
 enum rdmareg_policy rdmareg_policy_from_name(const char *name);
 enum rdmareg_arbitrate rdmareg_arbitrate_from_name(const char *name);
+enum rdmareg_warm_mode rdmareg_warm_mode_from_name(const char *name);
 
 #ifdef __cplusplus
 }

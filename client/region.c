@@ -58,7 +58,7 @@ static int region_new(struct rdmareg *c, sd_bus_message *answer, struct rdmareg_
 
 /* How a region is arbitrated: chosen when it is registered, or later. */
 static int check_choices(const char *what, uint64_t which, enum rdmareg_policy policy,
-			 enum rdmareg_arbitrate arbitration)
+			 enum rdmareg_arbitrate arbitration, enum rdmareg_warm_mode warm_mode)
 {
 	if ((unsigned int)policy > RDMAREG_POLICY_HOLD)
 		return fail(EINVAL, "%s %" PRIu64 ": policy %d is none; use follow, yield or hold", what,
@@ -66,17 +66,22 @@ static int check_choices(const char *what, uint64_t which, enum rdmareg_policy p
 	if ((unsigned int)arbitration > RDMAREG_ARBITRATE_PRE_CONTENT)
 		return fail(EINVAL, "%s %" PRIu64 ": arbitration %d is none; use auto or pre-content", what,
 			    which, (int)arbitration);
+	if ((unsigned int)warm_mode > RDMAREG_WARM_WRITE)
+		return fail(EINVAL, "%s %" PRIu64 ": warm mode %d is none; use off, read, adaptive or write",
+			    what, which, (int)warm_mode);
 	return 0;
 }
 
 static void append_choices(sd_bus_message *m, int *r, enum rdmareg_policy policy, uint64_t grace_usec,
-			   enum rdmareg_arbitrate arbitration)
+			   enum rdmareg_arbitrate arbitration, enum rdmareg_warm_mode warm_mode)
 {
 	if (policy)
 		option_append(m, r, "policy", "s", rdmareg_policy_name(policy));
 	option_append_grace(m, r, grace_usec);
 	if (arbitration)
 		option_append(m, r, "arbitration", "s", rdmareg_arbitrate_name(arbitration));
+	if (warm_mode)
+		option_append(m, r, "warm_mode", "s", rdmareg_warm_mode_name(warm_mode));
 }
 
 _public_ int rdmareg_register(struct rdmareg *c, int fd, uint64_t offset, uint64_t length,
@@ -95,7 +100,7 @@ _public_ int rdmareg_register(struct rdmareg *c, int fd, uint64_t offset, uint64
 			    fd);
 	if (fd < 0)
 		return fail(EBADF, "registering descriptor %d: it is not an open file", fd);
-	r = check_choices("registering descriptor", (unsigned int)fd, o.policy, o.arbitration);
+	r = check_choices("registering descriptor", (unsigned int)fd, o.policy, o.arbitration, o.warm_mode);
 	if (r < 0)
 		return r;
 	r = context_new_call(c, 0, "RegisterRegion", &m);
@@ -103,7 +108,7 @@ _public_ int rdmareg_register(struct rdmareg *c, int fd, uint64_t offset, uint64
 		return r;
 	r = sd_bus_message_append(m, "htts", fd, offset, length, rdmareg_access_name(access));
 	options_open(m, &r);
-	append_choices(m, &r, o.policy, o.grace_usec, o.arbitration);
+	append_choices(m, &r, o.policy, o.grace_usec, o.arbitration, o.warm_mode);
 	if (o.session)
 		option_append(m, &r, "session", "s", o.session);
 	if (o.detached)
@@ -251,14 +256,14 @@ _public_ int rdmareg_configure(struct rdmareg_region *region, const struct rdmar
 	r = struct_in(&o, sizeof(o), options);
 	if (r < 0)
 		return r;
-	r = check_choices("configuring region", region->id, o.policy, o.arbitration);
+	r = check_choices("configuring region", region->id, o.policy, o.arbitration, o.warm_mode);
 	if (r < 0)
 		return r;
 	r = context_new_call(region->context, region->id, "Configure", &m);
 	if (r < 0)
 		return r;
 	options_open(m, &r);
-	append_choices(m, &r, o.policy, o.grace_usec, o.arbitration);
+	append_choices(m, &r, o.policy, o.grace_usec, o.arbitration, o.warm_mode);
 	options_close(m, &r);
 	if (r < 0)
 		return fail_bus(NULL, r, "configuring region %" PRIu64, region->id);

@@ -21,6 +21,8 @@ static const char *const kinds[] = { "owner", "client", "peer", "none" };
 static const char *const durables[] = { "nothing", "storage" };
 static const char *const durabilities[] = REGION_DURABILITY_NAMES;
 
+static const char *const warm_modes[] = WARM_MODE_NAMES;
+
 /* A word added to the contract and not here, or the other way round, does not compile. */
 #define SAME(words, our_last, their_max)                                                                \
 	_Static_assert(ARRAY_SIZE(words) == (size_t)(their_max) && (int)(our_last) == (int)(their_max), \
@@ -35,6 +37,7 @@ SAME(outcomes, RDMAREG_OUTCOME_GONE, _REVOCATION_OUTCOME_MAX);
 SAME(choices, RDMAREG_ARBITRATE_PRE_CONTENT, ARRAY_SIZE(choices));
 SAME(kinds, RDMAREG_HOLDER_NONE, ARRAY_SIZE(kinds));
 SAME(durabilities, RDMAREG_DURABILITY_FLUSH, _REGION_DURABILITY_MAX);
+SAME(warm_modes, RDMAREG_WARM_WRITE, _WARM_MODE_MAX);
 SAME(durables, RDMAREG_DURABLE_STORAGE, ARRAY_SIZE(durables));
 
 static const struct {
@@ -51,6 +54,7 @@ static const struct {
 	[WORDS_CAUSE] = WORDS(causes, 0),      [WORDS_OUTCOME] = WORDS(outcomes, 1),
 	[WORDS_ARBITRATE] = WORDS(choices, 1), [WORDS_HOLDER_KIND] = WORDS(kinds, 1),
 	[WORDS_DURABLE] = WORDS(durables, 1),  [WORDS_DURABILITY] = WORDS(durabilities, 1),
+	[WORDS_WARM] = WORDS(warm_modes, 1),
 #undef WORDS
 };
 
@@ -118,6 +122,16 @@ _public_ const char *rdmareg_durable_name(enum rdmareg_durable durable)
 _public_ const char *rdmareg_durability_name(enum rdmareg_durability durability)
 {
 	return word_name(WORDS_DURABILITY, durability);
+}
+
+_public_ const char *rdmareg_warm_mode_name(enum rdmareg_warm_mode mode)
+{
+	return word_name(WORDS_WARM, mode);
+}
+
+_public_ enum rdmareg_warm_mode rdmareg_warm_mode_from_name(const char *name)
+{
+	return word_value(WORDS_WARM, name);
 }
 
 _public_ enum rdmareg_access rdmareg_access_from_name(const char *name)

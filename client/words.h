@@ -16,6 +16,7 @@ enum vocabulary {
 	WORDS_HOLDER_KIND,
 	WORDS_DURABLE,
 	WORDS_DURABILITY,
+	WORDS_WARM,
 };
 
 /* The member of the public enumeration; 0 for NULL and for a word that is not known. */

@@ -32,7 +32,7 @@ enum keeper_type {
 	KEEPER_RELEASE,	  /* take the region down; answered when nothing of it is left */
 	KEEPER_PREFETCH,  /* warm a range; answered when done */
 	KEEPER_EXPORT,	  /* make a ticket; answered by KEEPER_TICKET */
-	KEEPER_CONFIGURE, /* change policy and grace of a live region */
+	KEEPER_CONFIGURE, /* change policy, grace and warm mode of a live region */
 	KEEPER_CONSENT,	  /* every holder acknowledged this revocation: fence and give back now */
 	KEEPER_DEMAND, /* somebody wants a range; answered when no peer can reach it any more, which lasts until KEEPER_OVER */
 	KEEPER_OVER, /* a demand is over, or withdrawn; an unknown one is no error */
@@ -184,6 +184,9 @@ struct keeper_invalidated {
 	uint64_t invalidations;
 	uint64_t writebacks;
 	uint64_t faults; /* as in struct keeper_region */
+	uint64_t removals;
+	uint64_t bytes_warmed;
+	uint64_t bytes_redirtied;
 	uint32_t causes; /* RDMAREG_CAUSE_*; 0 with an empty range: only counters changed */
 	uint32_t reserved;
 };

@@ -67,6 +67,8 @@ static int store(const struct option_spec *o, const char *text, void *base)
 		return store_word(place, rdmareg_policy_from_name(text));
 	case ARG_ARBITRATE:
 		return store_word(place, rdmareg_arbitrate_from_name(text));
+	case ARG_WARM_MODE:
+		return store_word(place, rdmareg_warm_mode_from_name(text));
 	case ARG_STATE:
 		return store_word(place, rdmareg_state_from_name(text));
 	case ARG_SIZE:

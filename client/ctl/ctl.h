@@ -47,6 +47,7 @@ enum argument_kind {
 	ARG_ACCESS,    /* enum rdmareg_access */
 	ARG_POLICY,    /* enum rdmareg_policy */
 	ARG_ARBITRATE, /* enum rdmareg_arbitrate */
+	ARG_WARM_MODE, /* enum rdmareg_warm_mode */
 	ARG_STATE,     /* enum rdmareg_state */
 };
 

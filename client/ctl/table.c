@@ -20,6 +20,7 @@ static const struct {
 	{ "valid_length", LOOK_SIZE },	   { "rkey", LOOK_HEX },
 	{ "address", LOOK_HEX },	   { "bytes_warmed", LOOK_SIZE },
 	{ "revocation", LOOK_REVOCATION }, { "translation_bytes", LOOK_SIZE },
+	{ "bytes_redirtied", LOOK_SIZE },
 };
 
 enum { CELL_BYTES = 512 };

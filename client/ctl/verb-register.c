@@ -18,6 +18,7 @@ struct options {
 	enum rdmareg_access access;
 	enum rdmareg_policy policy;
 	enum rdmareg_arbitrate arbitration;
+	enum rdmareg_warm_mode warm_mode;
 	bool export, no_warm;
 };
 
@@ -30,6 +31,8 @@ static const struct option_spec specs[] = {
 	  "when blocks are wanted back (yield)" },
 	{ "grace", ARG_GRACE, offsetof(struct options, grace_usec), "TIME",
 	  "how long a revocation waits for holders" },
+	{ "warm-mode", ARG_WARM_MODE, offsetof(struct options, warm_mode), "off|read|adaptive|write",
+	  "what is done after writeback (rdmaregd.conf: adaptive)" },
 	{ "arbitration", ARG_ARBITRATE, offsetof(struct options, arbitration), "auto|pre-content",
 	  "whether others' reads and writes may get dearer for it (auto)" },
 	{ "export", ARG_FLAG, offsetof(struct options, export), NULL, "make a ticket too" },
@@ -65,6 +68,7 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 		.policy = o->policy,
 		.grace_usec = o->grace_usec,
 		.arbitration = o->arbitration,
+		.warm_mode = o->warm_mode,
 		.session = o->session,
 		.detached = 1,
 		.no_warm = o->no_warm,

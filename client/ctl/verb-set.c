@@ -8,6 +8,7 @@ struct options {
 	uint64_t grace_usec;
 	enum rdmareg_policy policy;
 	enum rdmareg_arbitrate arbitration;
+	enum rdmareg_warm_mode warm_mode;
 };
 
 static const struct option_spec specs[] = {
@@ -15,6 +16,8 @@ static const struct option_spec specs[] = {
 	  "when blocks are wanted back" },
 	{ "grace", ARG_GRACE, offsetof(struct options, grace_usec), "TIME",
 	  "how long a revocation waits for holders (with --policy: that one's default)" },
+	{ "warm-mode", ARG_WARM_MODE, offsetof(struct options, warm_mode), "off|read|adaptive|write",
+	  "what is done after writeback (rdmaregd.conf: adaptive)" },
 	{ "arbitration", ARG_ARBITRATE, offsetof(struct options, arbitration), "auto|pre-content",
 	  "whether others' reads and writes may get dearer for it" },
 	{ NULL },
@@ -28,15 +31,17 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 		.policy = o->policy,
 		.grace_usec = o->grace_usec,
 		.arbitration = o->arbitration,
+		.warm_mode = o->warm_mode,
 	};
 	_cleanup_(region_cleanup) struct rdmareg_region *region = NULL;
 	struct rdmareg_region_info info = { .size = sizeof(info) };
 	int r;
 
 	(void)n;
-	if (!o->policy && !o->grace_usec && !o->arbitration)
-		return ctl_error(EXIT_USAGE,
-				 "set: nothing to change; give --policy, --grace or --arbitration");
+	if (!o->policy && !o->grace_usec && !o->arbitration && !o->warm_mode)
+		return ctl_error(
+			EXIT_USAGE,
+			"set: nothing to change; give --policy, --grace, --arbitration or --warm-mode");
 	r = ctl_lookup(ctl, arguments[0], &region);
 	if (r)
 		return r;

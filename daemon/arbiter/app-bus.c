@@ -117,6 +117,7 @@ static int ask_for_region(struct app *a, struct keeper *k, struct region *r, con
 	m.info.detached = q->detached;
 	m.info.warm = q->warm;
 	m.info.gated = q->pre_content;
+	m.info.warm_mode = (uint8_t)(q->has_warm_mode ? q->warm_mode : a->settings.warm_mode);
 	snprintf(m.info.path, sizeof(m.info.path), "%s", q->path);
 	return keeper_request(k, &m, q->fd, extra, NULL);
 }

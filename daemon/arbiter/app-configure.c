@@ -17,6 +17,7 @@ struct change {
 	uint64_t region;
 	uint64_t grace_usec;
 	enum region_policy policy;
+	enum warm_mode warm_mode;
 	bool gated;
 	bool was_wanted; /* gated, or meant to be, before */
 };
@@ -68,6 +69,7 @@ static int send_change(struct region *r, struct region_entry *e, struct change *
 	m.info.policy = (uint8_t)c->policy;
 	m.info.grace_usec = c->grace_usec;
 	m.info.gated = c->gated;
+	m.info.warm_mode = (uint8_t)c->warm_mode;
 	return keeper_request(e->keeper, &m, -1, 0, c);
 }
 
@@ -89,7 +91,12 @@ int app_configure(void *userdata, uint64_t id, const struct configure_request *q
 	if (!c)
 		return failure_from_errno(ret, "configuring the region", -ENOMEM, "");
 	*c = (struct change){
-		.call = call, .region = id, .policy = policy, .gated = gated, .was_wanted = app_wants_gate(e)
+		.call = call,
+		.region = id,
+		.policy = policy,
+		.warm_mode = q->has_warm_mode ? q->warm_mode : (enum warm_mode)e->text.warm_mode,
+		.gated = gated,
+		.was_wanted = app_wants_gate(e),
 	};
 	/* a policy that stays keeps its grace, and needs no authorization again */
 	if (app_choose_grace(a, policy, q->owns_file || policy == before, q->has_grace || policy == before,
@@ -120,6 +127,7 @@ static void finish(struct app *a, struct change *c, int error, const char *text)
 	} else {
 		r->policy = (uint8_t)c->policy;
 		r->grace_usec = c->grace_usec;
+		e->text.warm_mode = (uint8_t)c->warm_mode;
 		if (!c->gated)
 			app_ungate(a, r, e);
 		app_mode_changed(a, r, e);

@@ -25,6 +25,9 @@ void app_take_texts(struct region_entry *e, const struct keeper_region *info)
 	e->text.bytes_warmed = info->bytes_warmed;
 	e->text.translation_bytes = info->translation_bytes;
 	e->text.faults = info->faults;
+	e->text.removals = info->removals;
+	e->text.bytes_redirtied = info->bytes_redirtied;
+	e->text.warm_mode = info->warm_mode;
 	e->text.detached = info->detached;
 	e->text.durability = info->durability;
 }
@@ -153,6 +156,9 @@ static const char *told_invalidated(struct app *a, struct region *r, const struc
 		return "a valid length beyond the region";
 	e->text.invalidations = v->invalidations;
 	e->text.writebacks = v->writebacks;
+	e->text.removals = v->removals;
+	e->text.bytes_warmed = v->bytes_warmed;
+	e->text.bytes_redirtied = v->bytes_redirtied;
 	e->text.faults = v->faults;
 	app_step(a, r, &event);
 	return NULL;

@@ -23,7 +23,7 @@
 
 #define NOBODY 65534
 
-#define COMMAND_NUMBERS 13
+#define COMMAND_NUMBERS 15
 
 char **spawn_command(const struct spawn_request *q)
 {
@@ -45,6 +45,8 @@ char **spawn_command(const struct spawn_request *q)
 		{ "--rnr-retries", s->rnr_retries },
 		{ "--retries", s->retries },
 		{ "--ack-timeout-msec", s->ack_timeout_msec },
+		{ "--warm-bytes-per-sec", s->warm_bytes_per_sec },
+		{ "--memory-stall-msec", s->memory_stall_msec },
 	};
 	const char *texts[] = { q->program,	    "--session",       q->session,
 				"--listen-address", s->listen_address, "--quirks-directory",

@@ -41,6 +41,7 @@ struct key {
 static const char *const log_level_words[] = { "emerg",	 "alert", "crit",  "error", "warning",
 					       "notice", "info",  "debug", NULL };
 static const char *const import_words[] = { "off", "on", NULL };
+static const char *const warm_words[] = { "off", "read", "adaptive", "write", NULL }; /* WARM_MODE_NAMES */
 static const char *const pre_content_words[] = { "off", "auto", NULL };
 static const char *const spawn_words[] = { "auto", "direct", "systemd", NULL };
 
@@ -92,6 +93,9 @@ static const struct key keys[] = {
 	NUMBER("pre-content", pre_content_files, "4096", 1, 65536),
 	NUMBER("pre-content", pre_content_waiters, "1024", 1, 65536),
 	NUMBER("pre-content", watchdog_msec, "5000", 0, 60000),
+	WORD("warm", warm_mode, "adaptive", warm_words),
+	BYTES("warm", warm_bytes_per_sec, "1G", UINT64_C(2) << 20, UINT64_C(1) << 50),
+	NUMBER("warm", memory_stall_msec, "100", 0, 2000),
 	NUMBER("limits", regions_per_tenant, "1024", 1, 65536),
 	BYTES("limits", bytes_per_tenant, "16T", 4096, UINT64_MAX),
 	NUMBER("limits", regions_per_client, "1024", 1, 65536),

@@ -51,6 +51,10 @@ struct settings {
 	uint64_t pre_content_waiters;
 	uint64_t watchdog_msec;
 
+	uint64_t warm_mode; /* enum warm_mode */
+	uint64_t warm_bytes_per_sec;
+	uint64_t memory_stall_msec;
+
 	uint64_t regions_per_tenant;
 	uint64_t bytes_per_tenant;
 	uint64_t regions_per_client;

@@ -121,6 +121,7 @@ void descriptor_path(int fd, char out[static DESCRIPTOR_PATH_MAX]);
 
 /* --- properties.c */
 
+extern const char *const warm_mode_names[_WARM_MODE_MAX];
 extern const char *const region_policy_names[_REGION_POLICY_MAX];
 extern const char *const region_access_names[_REGION_ACCESS_MAX];
 extern const char *const revocation_cause_names[_REVOCATION_CAUSE_MAX];
@@ -137,6 +138,7 @@ int properties_append(sd_bus_message *m, const struct region_view *v, uint32_t c
 int method_register(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int check_session(const char *session, struct failure *f);
 /* The option "arbitration". True: "pre-content". */
+int read_warm_mode(const char *word, bool *ret_given, enum warm_mode *ret, struct failure *f);
 int read_arbitration(const char *word, bool *ret_pre_content, struct failure *f);
 
 /* --- manager-files.c */

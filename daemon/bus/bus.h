@@ -97,8 +97,11 @@ struct region_text {
 	uint64_t writebacks;
 	uint64_t bytes_warmed;
 	uint64_t translation_bytes;
-	uint64_t faults;
+	uint64_t faults; /* UINT64_MAX: the adapter does not count */
+	uint64_t removals;
+	uint64_t bytes_redirtied;
 	char *degraded; /* NULL: nothing is */
+	uint8_t warm_mode; /* enum warm_mode */
 	bool refuses;
 	bool detached;
 	uint8_t durability; /* enum region_durability */
@@ -137,6 +140,8 @@ struct register_request {
 	bool has_grace;
 	bool detached;
 	bool warm;
+	bool has_warm_mode;
+	enum warm_mode warm_mode;
 	bool pre_content; /* arbitration "pre-content", or policy hold */
 	bool owns_file;	  /* the caller is root, the file's owner, or authorized to hold it */
 	uint32_t file_uid;
@@ -165,6 +170,8 @@ struct configure_request {
 	bool has_pre_content;
 	bool pre_content;
 	bool owns_file; /* as in register_request */
+	bool has_warm_mode;
+	enum warm_mode warm_mode;
 	enum region_policy policy;
 	uint64_t grace_usec;
 };

@@ -39,13 +39,27 @@ int read_arbitration(const char *word, bool *ret_pre_content, struct failure *f)
 	return r;
 }
 
+int read_warm_mode(const char *word, bool *ret_given, enum warm_mode *ret, struct failure *f)
+{
+	uint8_t number;
+	int r = option_word("warm_mode", word, warm_mode_names, _WARM_MODE_MAX, &number, f);
+
+	if (r)
+		return r;
+	*ret_given = true;
+	*ret = number;
+	return 0;
+}
+
 static int read_options(sd_bus_message *m, struct register_request *q, struct failure *f)
 {
 	const char *policy = region_policy_names[POLICY_YIELD], *arbitration = "auto";
+	const char *warm_mode = NULL;
 	const struct option known[] = {
 		{ "policy", 's', &policy, NULL },	 { "grace_usec", 't', &q->grace_usec, &q->has_grace },
 		{ "detached", 'b', &q->detached, NULL }, { "session", 's', &q->session, NULL },
 		{ "warm", 'b', &q->warm, NULL },	 { "arbitration", 's', &arbitration, NULL },
+		{ "warm_mode", 's', &warm_mode, NULL },
 	};
 	uint8_t word;
 	int r;
@@ -62,6 +76,11 @@ static int read_options(sd_bus_message *m, struct register_request *q, struct fa
 	r = read_arbitration(arbitration, &q->pre_content, f);
 	if (r)
 		return r;
+	if (warm_mode) {
+		r = read_warm_mode(warm_mode, &q->has_warm_mode, &q->warm_mode, f);
+		if (r)
+			return r;
+	}
 	q->pre_content = q->pre_content || q->policy == POLICY_HOLD;
 	return check_session(q->session, f);
 }

@@ -15,6 +15,7 @@ const char *const region_access_names[_REGION_ACCESS_MAX] = REGION_ACCESS_NAMES;
 const char *const revocation_cause_names[_REVOCATION_CAUSE_MAX] = REVOCATION_CAUSE_NAMES;
 const char *const revocation_outcome_names[_REVOCATION_OUTCOME_MAX] = REVOCATION_OUTCOME_NAMES;
 static const char *const region_durability_names[_REGION_DURABILITY_MAX] = REGION_DURABILITY_NAMES;
+const char *const warm_mode_names[_WARM_MODE_MAX] = WARM_MODE_NAMES;
 static const char *const arbitration_mode_names[_ARBITRATION_MODE_MAX] = ARBITRATION_MODE_NAMES;
 
 enum property {
@@ -46,6 +47,9 @@ enum property {
 	PROPERTY_WRITEBACKS,
 	PROPERTY_BYTES_WARMED,
 	PROPERTY_TRANSLATION_BYTES,
+	PROPERTY_WARM_MODE,
+	PROPERTY_REMOVALS,
+	PROPERTY_BYTES_REDIRTIED,
 	PROPERTY_FAULTS,
 	_PROPERTY_MAX,
 };
@@ -83,6 +87,9 @@ static const struct {
 	[PROPERTY_WRITEBACKS] = { "Writebacks", "t", 0 },
 	[PROPERTY_BYTES_WARMED] = { "BytesWarmed", "t", 0 },
 	[PROPERTY_TRANSLATION_BYTES] = { "TranslationBytes", "t", 0 },
+	[PROPERTY_WARM_MODE] = { "WarmMode", "s", BUS_CHANGED_ARBITRATION },
+	[PROPERTY_REMOVALS] = { "Removals", "t", 0 },
+	[PROPERTY_BYTES_REDIRTIED] = { "BytesRedirtied", "t", 0 },
 	[PROPERTY_FAULTS] = { "Faults", "t", 0 },
 };
 
@@ -164,6 +171,12 @@ static int append_value(sd_bus_message *m, const struct region_view *v, enum pro
 		return sd_bus_message_append(m, "t", t->faults);
 	case PROPERTY_DURABILITY:
 		return sd_bus_message_append(m, "s", region_durability_names[t->durability]);
+	case PROPERTY_WARM_MODE:
+		return sd_bus_message_append(m, "s", warm_mode_names[t->warm_mode]);
+	case PROPERTY_REMOVALS:
+		return sd_bus_message_append(m, "t", t->removals);
+	case PROPERTY_BYTES_REDIRTIED:
+		return sd_bus_message_append(m, "t", t->bytes_redirtied);
 	case _PROPERTY_MAX:
 		break;
 	}

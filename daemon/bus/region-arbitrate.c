@@ -17,14 +17,15 @@ struct configure_kept {
 
 static int read_configure(sd_bus_message *m, struct configure_request *q, struct failure *f)
 {
-	const char *policy = NULL, *arbitration = NULL;
+	const char *policy = NULL, *arbitration = NULL, *warm_mode = NULL;
 	const struct option known[] = {
 		{ "policy", 's', &policy, &q->has_policy },
 		{ "grace_usec", 't', &q->grace_usec, &q->has_grace },
 		{ "arbitration", 's', &arbitration, &q->has_pre_content },
+		{ "warm_mode", 's', &warm_mode, NULL },
 	};
 	uint8_t word;
-	int r = options_read(m, known, 3, f);
+	int r = options_read(m, known, 4, f);
 
 	if (r == 0 && policy) {
 		r = option_word("policy", policy, region_policy_names, _REGION_POLICY_MAX, &word, f);
@@ -33,6 +34,8 @@ static int read_configure(sd_bus_message *m, struct configure_request *q, struct
 	}
 	if (r == 0 && arbitration)
 		r = read_arbitration(arbitration, &q->pre_content, f);
+	if (r == 0 && warm_mode)
+		r = read_warm_mode(warm_mode, &q->has_warm_mode, &q->warm_mode, f);
 	return r;
 }
 

@@ -106,6 +106,7 @@ static struct kregion *free_unborn(struct kregion *r)
 		event_free(r->warm_timer);
 	if (r->folded_timer)
 		event_free(r->folded_timer);
+	warm_blocks_deinit(&r->warm.blocks);
 	tickets_deinit(&r->tickets);
 	free(r);
 	return NULL;
@@ -162,11 +163,13 @@ int kregion_register(struct keeper *k, const struct operation *op, const struct 
 	remember_path(r, *fd);
 	error = mapping_new(&r->mapping, fd, m->info.offset, m->info.length, r->access == ACCESS_READ_WRITE,
 			    why);
+	if (error == 0)
+		error = kregion_check_memory(k, r->mapping, why);
 	if (error < 0)
 		return error;
 	judge_durability(r);
 	if (kregion_init_timer(r) < 0 || kregion_init_report(r) < 0 ||
-	    kregion_init_warming(r, m->info.warm) < 0)
+	    kregion_init_warming(r, (enum warm_mode)m->info.warm_mode) < 0)
 		return -ENOMEM;
 	error = kregion_watch(r, &grace_usec, why);
 	if (error < 0)

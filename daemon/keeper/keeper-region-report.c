@@ -39,7 +39,9 @@ static void fold(struct kregion *r, uint64_t start, uint64_t end, uint32_t cause
 	struct timeval tv;
 
 	f->causes |= causes;
-	if (f->start == f->end) {
+	if (start == end) {
+		/* the counters alone */
+	} else if (f->start == f->end) {
 		f->start = start;
 		f->end = end;
 	} else {
@@ -55,6 +57,11 @@ static void fold(struct kregion *r, uint64_t start, uint64_t end, uint32_t cause
 		tv = timeval_from_usec(TELL_EVERY_USEC - since);
 		evtimer_add(r->folded_timer, &tv);
 	}
+}
+
+void kregion_tell_counters(struct kregion *r)
+{
+	fold(r, 0, 0, 0);
 }
 
 void kregion_restat(struct kregion *r)
@@ -74,20 +81,17 @@ void kregion_on_range(struct kregion *r, const struct rdmareg_report *report)
 {
 	static const uint32_t by_others = RDMAREG_CAUSE_CLEAR | RDMAREG_CAUSE_WRITEBACK |
 					  RDMAREG_CAUSE_UNMAP | RDMAREG_CAUSE_EXIT | RDMAREG_CAUSE_OTHER;
-	bool reclaim = report->causes & RDMAREG_CAUSE_RECLAIM;
 
 	if (report->slot != r->range_slot)
 		return;
-	r->invalidations += report->clear_count;
+	r->invalidations += report->clear_count + report->writeback_count + report->other_count;
+	r->removals += report->clear_count;
 	r->writebacks += report->writeback_count;
 	if ((report->causes & RDMAREG_CAUSE_SELF) && !(report->causes & by_others))
 		return; /* our own fence */
 	if (report->causes & RDMAREG_CAUSE_CLEAR)
 		kregion_restat(r);
-	if ((report->causes & RDMAREG_CAUSE_WRITEBACK) && !reclaim) {
-		warm_add_rewarm(&r->warm, report->start, report->end);
-		kregion_warm(r);
-	}
+	kregion_warm_after(r, report);
 	fold(r, report->start, report->end, report->causes);
 }
 

@@ -17,6 +17,7 @@
 #include "keeper/keeper-region.h"
 #include "keeper/mapping.h"
 #include "keeper/keeper-tell.h"
+#include "keeper/pressure.h"
 #include "util/clock.h"
 #include "util/log.h"
 
@@ -76,12 +77,15 @@ static void done(struct job *job)
 		if (r->warm_chunk.offset + r->warm_chunk.length > limit(r))
 			error = 0;
 	}
-	if (error == -EOPNOTSUPP) {
+	if (error == -EOPNOTSUPP)
 		r->warm_unsupported = true;
-		r->warm.enabled = false;
-	}
-	if (error == 0)
+	if (error == 0) {
 		r->bytes_warmed += r->warm_chunk.length;
+		/* what somebody asked for is his own doing */
+		if (r->warm_chunk.write && r->warm.out == WARM_REWARM)
+			r->bytes_redirtied += r->warm_chunk.length;
+		kregion_tell_counters(r);
+	}
 	warm_done(&r->warm, error);
 	tell_progress_of(r);
 	if (r->phase == KREGION_HELD && !r->destroying)
@@ -127,7 +131,20 @@ void kregion_warm(struct kregion *r)
 		}
 		return;
 	}
-	worker_submit(r->keeper->worker, &r->warm_job);
+	r->warm_error = pressure_check_room(r->keeper, r->mapping, r->warm_chunk.length);
+	if (r->warm_error == 0) {
+		r->warm_capped = false;
+		worker_submit(r->keeper->worker, &r->warm_job);
+		return;
+	}
+	if (!r->warm_capped)
+		log_notice("region %" PRIu64
+			   ": prefetching ends here, or it would displace its keeper's other memory: raise "
+			   "MemoryMax= of the tenant's slice, or of what is above it, to have it all",
+			   r->id);
+	r->warm_capped = true;
+	warm_done(&r->warm, r->warm_error);
+	kregion_warm(r);
 }
 
 void kregion_stop_warming(struct kregion *r, int error)
@@ -198,9 +215,34 @@ static void on_timer(evutil_socket_t fd, short what, void *userdata)
 	kregion_warm(userdata);
 }
 
-int kregion_init_warming(struct kregion *r, bool enabled)
+void kregion_warm_after(struct kregion *r, const struct rdmareg_report *report)
 {
-	warm_init(&r->warm, enabled);
+	if (r->warm_unsupported)
+		return;
+	if (report->causes & RDMAREG_CAUSE_RECLAIM)
+		warm_blocks_reclaimed(&r->warm.blocks, report->start, report->end);
+	else if (report->causes & RDMAREG_CAUSE_WRITEBACK)
+		warm_blocks_written(&r->warm.blocks, report->start, report->end, report->writeback_count,
+				    now_monotonic_usec());
+	kregion_warm(r);
+}
+
+void kregion_set_warm_mode(struct kregion *r, enum warm_mode mode)
+{
+	warm_blocks_set_mode(&r->warm.blocks, mode);
+	if (mode == WARM_OFF)
+		r->warm.pass = (struct warm_range){ 0, 0 };
+}
+
+int kregion_init_warming(struct kregion *r, enum warm_mode mode)
+{
+	struct warm_blocks blocks;
+	int error = warm_blocks_init(&blocks, mode, r->mapping->write, r->mapping->length);
+
+	if (error < 0)
+		return error;
+	warm_init(&r->warm, &blocks, r->keeper->options->warm_bytes_per_sec);
+	r->warm.short_of_memory = pressure_is_high(r->keeper);
 	r->warm_job = (struct job){ .run = run, .done = done };
 	r->warm_timer = evtimer_new(r->keeper->base, on_timer, r);
 	return r->warm_timer ? 0 : -ENOMEM;

@@ -129,12 +129,15 @@ struct kregion {
 	struct event *warm_timer;
 	uint64_t progress_usec; /* when the daemon was last told how far a prefetch is */
 	bool warm_unsupported;
-	bool warm_first; /* prefetch everything before answering the registration */
+	bool warm_capped; /* by the memory cgroup, and that was said */
+	bool warm_first;  /* prefetch everything before answering the registration */
 
 	uint64_t invalidations;
 	uint64_t writebacks;
+	uint64_t removals;
 	uint64_t bytes_warmed;
 	uint64_t faults; /* UINT64_MAX: not counted */
+	uint64_t bytes_redirtied;
 	struct kregion_folded folded;
 	struct event *folded_timer;
 };
@@ -159,6 +162,8 @@ void kregion_on_layout(struct kregion *r, const struct rdmareg_report *report);
 /* keeper-region-report.c: a range report of the kernel. */
 void kregion_on_range(struct kregion *r, const struct rdmareg_report *report);
 int kregion_init_report(struct kregion *r);
+/* Counters went on without an event of the kernel: the daemon hears of it, as of events. */
+void kregion_tell_counters(struct kregion *r);
 
 /* Look at the file's size again and, if it changed and no revocation runs, tell everybody. */
 void kregion_restat(struct kregion *r);
@@ -204,7 +209,12 @@ int kregion_prefetch(struct kregion *r, const struct operation *op, const struct
 void kregion_cancel_prefetch(struct kregion *r, const struct operation *op);
 /* Those that a daemon wanted that is gone: nobody would hear of their end, or could cancel them. */
 void kregion_drop_prefetches(struct kregion *r);
-int kregion_init_warming(struct kregion *r, bool enabled);
+int kregion_init_warming(struct kregion *r, enum warm_mode mode);
+void kregion_set_warm_mode(struct kregion *r, enum warm_mode mode);
+/* After a range report: writeback, or reclaim. */
+void kregion_warm_after(struct kregion *r, const struct rdmareg_report *report);
+/* Refused: peers that fill it could have the keeper killed for lack of memory. */
+int kregion_check_memory(struct keeper *k, const struct mapping *m, struct reason *why);
 
 /* keeper-region-demand.c: what is wanted through the daemon; each is answered when it is granted, or nothing is left of the region. */
 int kregion_demand(struct kregion *r, const struct operation *op, const struct keeper_demand *d,

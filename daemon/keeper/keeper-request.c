@@ -181,9 +181,15 @@ static int on_region(struct keeper *k, const struct operation *op, const struct 
 		return later(kregion_prefetch(r, op, &m->range, why));
 	case KEEPER_EXPORT:
 		return on_export(r, op, &m->ticket, why);
-	case KEEPER_CONFIGURE:
+	case KEEPER_CONFIGURE: {
+		int error;
+
 		r->gated = m->info.gated;
-		return kregion_configure(r, (enum region_policy)m->info.policy, m->info.grace_usec, why);
+		error = kregion_configure(r, (enum region_policy)m->info.policy, m->info.grace_usec, why);
+		if (!error)
+			kregion_set_warm_mode(r, (enum warm_mode)m->info.warm_mode);
+		return error;
+	}
 	case KEEPER_SYNC:
 		return later(kregion_sync(r, op, &m->demand, why));
 	case KEEPER_FILE: {

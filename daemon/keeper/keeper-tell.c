@@ -97,6 +97,9 @@ void tell_region(struct kregion *r, const struct operation *op)
 	m.info.bytes_warmed = r->bytes_warmed;
 	m.info.translation_bytes = r->mapping->translation_bytes;
 	m.info.faults = r->faults;
+	m.info.removals = r->removals;
+	m.info.bytes_redirtied = r->bytes_redirtied;
+	m.info.warm_mode = (uint8_t)r->warm.blocks.mode;
 	m.info.device = r->mapping->device;
 	m.info.inode = r->mapping->inode;
 	m.info.file_uid = r->mapping->file_uid;
@@ -109,7 +112,7 @@ void tell_region(struct kregion *r, const struct operation *op)
 	m.info.detached = r->detached;
 	m.info.durability = r->durability;
 	m.info.state = (uint8_t)state_of(r);
-	m.info.warm = r->warm.enabled;
+	m.info.warm = r->warm_first;
 	COPY(m.info.mode_reason, r->mode_reason);
 	COPY(m.info.path, r->path);
 	COPY(m.info.ticket, r->ticket_text);
@@ -242,6 +245,9 @@ void tell_invalidated(struct kregion *r)
 	m.invalidated.valid_length = r->guard.valid_length;
 	m.invalidated.invalidations = r->invalidations;
 	m.invalidated.writebacks = r->writebacks;
+	m.invalidated.removals = r->removals;
+	m.invalidated.bytes_warmed = r->bytes_warmed;
+	m.invalidated.bytes_redirtied = r->bytes_redirtied;
 	m.invalidated.causes = r->folded.causes;
 	m.invalidated.faults = r->faults;
 	session_tell(r->keeper->session, &m);

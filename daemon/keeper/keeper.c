@@ -9,6 +9,7 @@
 
 #include "keeper/hca.h"
 #include "keeper/keeper-region.h"
+#include "keeper/pressure.h"
 #include "keeper/watch.h"
 #include "keeper/worker.h"
 #include "util/clock.h"
@@ -246,6 +247,7 @@ int keeper_new(struct keeper **ret, struct event_base *base, int fd, const struc
 	r = session_new(&k->session, base, fd, options->daemon_uid, queue_max, &session_ops, k);
 	if (r < 0)
 		return r;
+	pressure_new(&k->pressure, k);
 	if (keeper_open_adapters(k) < 0)
 		log_warning("%s", k->no_adapter.text);
 	if (!k->watch)
@@ -260,6 +262,7 @@ struct keeper *keeper_free(struct keeper *k)
 	if (!k)
 		return NULL;
 	session_free(k->session);
+	pressure_free(k->pressure);
 	worker_free(k->worker);
 	worker_free(k->sync_worker);
 	keeper_free_faults(k);

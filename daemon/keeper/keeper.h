@@ -26,6 +26,7 @@ struct event_base;
 struct faults;
 struct hca;
 struct kregion;
+struct pressure;
 struct watch;
 struct worker;
 
@@ -45,6 +46,7 @@ struct keeper {
 	struct reason no_adapter;
 	struct reason no_module;
 	struct faults *faults; /* NULL: nothing counts */
+	struct pressure *pressure; /* NULL: the kernel does not tell */
 	struct event *idle_event;
 	struct event *stop_event; /* gives up waiting for a clean end */
 	struct kregion *bucket[KEEPER_BUCKETS];

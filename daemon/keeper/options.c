@@ -28,6 +28,8 @@ enum {
 	OPT_RNR_RETRIES,
 	OPT_RETRIES,
 	OPT_ACK_TIMEOUT,
+	OPT_WARM_BYTES,
+	OPT_MEMORY_STALL,
 	_OPT_MAX,
 };
 
@@ -48,6 +50,8 @@ static const struct option table[] = {
 	[OPT_RNR_RETRIES] = { "rnr-retries", required_argument, NULL, OPT_RNR_RETRIES },
 	[OPT_RETRIES] = { "retries", required_argument, NULL, OPT_RETRIES },
 	[OPT_ACK_TIMEOUT] = { "ack-timeout-msec", required_argument, NULL, OPT_ACK_TIMEOUT },
+	[OPT_WARM_BYTES] = { "warm-bytes-per-sec", required_argument, NULL, OPT_WARM_BYTES },
+	[OPT_MEMORY_STALL] = { "memory-stall-msec", required_argument, NULL, OPT_MEMORY_STALL },
 	[_OPT_MAX] = { NULL, 0, NULL, 0 },
 };
 
@@ -67,6 +71,8 @@ static const struct {
 	[OPT_RNR_RETRIES] = { 0, 7 },
 	[OPT_RETRIES] = { 0, 6 }, /* 7 means for ever to some adapters */
 	[OPT_ACK_TIMEOUT] = { 0, 60000 },
+	[OPT_WARM_BYTES] = { UINT64_C(2) << 20, UINT64_C(1) << 50 },
+	[OPT_MEMORY_STALL] = { 0, 2000 },
 };
 
 static int parse_number(int which, const char *text, uint64_t *ret)
@@ -109,6 +115,8 @@ int options_parse(struct options *ret, int argc, char *argv[])
 		.max_peers = 1024,
 		.max_tickets = 64,
 		.deadline_margin_msec = 500,
+		.warm_bytes_per_sec = UINT64_C(1) << 30,
+		.memory_stall_msec = 100,
 		.idle_exit_usec = 10 * UINT64_C(1000000),
 		.quirks_directory = "",
 		.rnr_timer_usec = 640,
@@ -174,6 +182,12 @@ int options_parse(struct options *ret, int argc, char *argv[])
 			break;
 		case OPT_ACK_TIMEOUT:
 			o.ack_timeout_msec = (uint32_t)v;
+			break;
+		case OPT_WARM_BYTES:
+			o.warm_bytes_per_sec = v;
+			break;
+		case OPT_MEMORY_STALL:
+			o.memory_stall_msec = (uint32_t)v;
 			break;
 		default:
 			break;

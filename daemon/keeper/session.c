@@ -53,6 +53,8 @@ static const char *check_register(const struct keeper_region *r)
 		return "unknown access";
 	if (r->policy >= _REGION_POLICY_MAX)
 		return "unknown policy";
+	if (r->warm_mode >= _WARM_MODE_MAX)
+		return "unknown warm mode";
 	if (r->detached > 1 || r->warm > 1 || r->gated > 1 || r->reserved)
 		return "a flag is neither 0 nor 1";
 	return NULL;
@@ -100,6 +102,8 @@ const char *session_check(const void *packet, size_t size, size_t n_fds, bool gr
 	case KEEPER_CONFIGURE:
 		if (m.info.gated > 1)
 			return "a flag is neither 0 nor 1";
+		if (m.info.warm_mode >= _WARM_MODE_MAX)
+			return "unknown warm mode";
 		return m.info.policy >= _REGION_POLICY_MAX ? "unknown policy" : NULL;
 	case KEEPER_DEMAND:
 		return check_demand(&m.demand);

@@ -5,9 +5,9 @@
 #include <errno.h>
 #include <string.h>
 
-void warm_init(struct warm *w, bool enabled)
+void warm_init(struct warm *w, const struct warm_blocks *blocks, uint64_t bytes_per_sec)
 {
-	*w = (struct warm){ .enabled = enabled };
+	*w = (struct warm){ .blocks = *blocks, .bytes_per_sec = bytes_per_sec };
 }
 
 int warm_add_request(struct warm *w, const struct warm_request *request)
@@ -21,24 +21,10 @@ int warm_add_request(struct warm *w, const struct warm_request *request)
 
 void warm_add_pass(struct warm *w, uint64_t end)
 {
-	if (!w->enabled)
+	if (w->blocks.mode == WARM_OFF)
 		return;
 	w->pass = (struct warm_range){ 0, end };
-	w->rewarm = (struct warm_range){ 0, 0 };
-}
-
-void warm_add_rewarm(struct warm *w, uint64_t start, uint64_t end)
-{
-	if (!w->enabled || start >= end)
-		return;
-	if (w->rewarm.start >= w->rewarm.end) {
-		w->rewarm = (struct warm_range){ start, end };
-		return;
-	}
-	if (start < w->rewarm.start)
-		w->rewarm.start = start;
-	if (end > w->rewarm.end)
-		w->rewarm.end = end;
+	warm_blocks_clear(&w->blocks);
 }
 
 /* Cuts a chunk off the front of [*start, end); chunks end at multiples of their size, as huge pages do. */
@@ -66,29 +52,31 @@ static void refill(struct warm *w, uint64_t now)
 
 	if (passed > 1000000)
 		passed = 1000000;
-	fresh = WARM_BYTES_PER_SEC / 1000 * passed / 1000;
+	fresh = w->bytes_per_sec / 1000 * passed / 1000;
 	if (!fresh)
 		return;
 	w->filled_usec = now;
 	w->tokens += fresh;
-	if (w->tokens > WARM_BYTES_PER_SEC)
-		w->tokens = WARM_BYTES_PER_SEC;
+	if (w->tokens > w->bytes_per_sec)
+		w->tokens = w->bytes_per_sec;
 }
 
-static bool next_rewarm(struct warm *w, uint64_t limit, uint64_t now, uint64_t *ret_wait_usec)
+static bool next_block(struct warm *w, uint64_t limit, uint64_t now, uint64_t *ret_wait_usec)
 {
-	if (w->rewarm.start >= w->rewarm.end || w->rewarm.start >= limit) {
-		w->rewarm = (struct warm_range){ 0, 0 };
+	uint64_t start, end;
+	bool write;
+
+	if (!warm_blocks_peek(&w->blocks, limit, now, &start, &end, &write, ret_wait_usec))
 		return false;
-	}
 	refill(w, now);
-	if (w->tokens < WARM_CHUNK_BYTES) {
-		*ret_wait_usec = (WARM_CHUNK_BYTES - w->tokens) * 1000 / (WARM_BYTES_PER_SEC / 1000) + 1;
+	if (w->tokens < end - start) {
+		*ret_wait_usec = (end - start - w->tokens) * 1000 / (w->bytes_per_sec / 1000) + 1;
 		return false;
 	}
-	if (!cut(w, WARM_REWARM, &w->rewarm.start, w->rewarm.end, limit, false))
-		return false;
-	w->tokens -= w->chunk.length;
+	w->tokens -= end - start;
+	warm_blocks_take(&w->blocks, start, end, write);
+	w->chunk = (struct warm_chunk){ .offset = start, .length = end - start, .write = write };
+	w->out = WARM_REWARM;
 	return true;
 }
 
@@ -117,9 +105,13 @@ bool warm_next(struct warm *w, uint64_t limit, uint64_t now, struct warm_chunk *
 	*ret_wait_usec = 0;
 	if (w->out != WARM_NOTHING)
 		return false;
-	if (!next_of_request(w, limit) && !cut(w, WARM_PASS, &w->pass.start, w->pass.end, limit, false) &&
-	    !next_rewarm(w, limit, now, ret_wait_usec))
-		return false;
+	if (!next_of_request(w, limit)) {
+		if (w->short_of_memory)
+			return false;
+		if (!cut(w, WARM_PASS, &w->pass.start, w->pass.end, limit, false) &&
+		    !next_block(w, limit, now, ret_wait_usec))
+			return false;
+	}
 	w->out_is_stale = false;
 	*ret = w->chunk;
 	return true;
@@ -158,6 +150,6 @@ void warm_cancel(struct warm *w, int error)
 		w->request[i].error = error;
 	}
 	w->pass = (struct warm_range){ 0, 0 };
-	w->rewarm = (struct warm_range){ 0, 0 };
+	warm_blocks_clear(&w->blocks);
 	w->out_is_stale = true;
 }

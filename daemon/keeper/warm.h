@@ -3,9 +3,8 @@
  * warm.h - what of a region is to be prefetched next.
  *
  * Three sources, in this order: what the daemon asked for (each answered when done), one pass over everything after the
- * region opened again, and ranges whose translations writeback took away. The last is metered by a token bucket, so that a file
- * that is written back all the time cannot keep the keeper busy; reading ahead never dirties a page, so it cannot cause the
- * writeback that causes it.
+ * region opened again, and blocks whose translations writeback took away (warm-blocks.h). The last is metered by a token bucket, so that
+ * a file that is written back all the time cannot keep the keeper busy. While memory is short (@short_of_memory) the last two wait.
  *
  * What always holds: at most one chunk is out at a time, no chunk is longer than WARM_CHUNK_BYTES or reaches beyond the
  * valid length (rounded up to a page), and a request ends exactly once.
@@ -18,9 +17,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define WARM_CHUNK_BYTES (UINT64_C(2) << 20)
+#include "keeper/warm-blocks.h"
+
+#define WARM_CHUNK_BYTES WARM_BLOCK_BYTES
 #define WARM_REQUESTS_MAX 16
-#define WARM_BYTES_PER_SEC (UINT64_C(64) << 20) /* of re-warming after writeback, per region */
+#define WARM_BYTES_PER_SEC (UINT64_C(1) << 30) /* default: of re-warming after writeback, per region */
 
 struct warm_chunk {
 	uint64_t offset;
@@ -52,28 +53,27 @@ enum warm_source {
 };
 
 struct warm {
-	bool enabled;	      /* passes and re-warming; requests are always served */
+	bool short_of_memory; /* requests are always served, nothing else */
 	enum warm_source out; /* where the chunk that is out came from */
 	bool out_is_stale;    /* its source was cancelled */
 	struct warm_chunk chunk;
 	struct warm_request request[WARM_REQUESTS_MAX];
 	unsigned int n_requests;
 	struct warm_range pass;
-	struct warm_range rewarm;
+	struct warm_blocks blocks;
+	uint64_t bytes_per_sec;
 	uint64_t tokens;
 	uint64_t filled_usec;
 };
 
-void warm_init(struct warm *w, bool enabled);
+/* @blocks: taken over. @bytes_per_sec: at least WARM_CHUNK_BYTES. */
+void warm_init(struct warm *w, const struct warm_blocks *blocks, uint64_t bytes_per_sec);
 
 /* -EBUSY: too many waiting. */
 int warm_add_request(struct warm *w, const struct warm_request *request);
 
-/* Everything up to @end once, in the background; replaces a pass under way. */
+/* Everything up to @end once, in the background, unless the mode is off; replaces a pass under way. */
 void warm_add_pass(struct warm *w, uint64_t end);
-
-/* A range lost its translations to writeback; folds with what waits. */
-void warm_add_rewarm(struct warm *w, uint64_t start, uint64_t end);
 
 /**
  * warm_next - take out the next chunk

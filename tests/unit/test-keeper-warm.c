@@ -14,9 +14,20 @@ static struct warm_chunk c;
 static struct warm_request q;
 static uint64_t wait;
 
+#define RATE (UINT64_C(64) << 20)
+
+static void begin(enum warm_mode mode)
+{
+	struct warm_blocks b;
+
+	warm_blocks_deinit(&w.blocks);
+	assert(warm_blocks_init(&b, mode, true, 64 * MIB) == 0);
+	warm_init(&w, &b, RATE);
+}
+
 static void test_request(void)
 {
-	warm_init(&w, false);
+	begin(WARM_OFF);
 	assert(!warm_next(&w, 64 * MIB, 0, &c, &wait) && !wait);
 	assert(warm_add_request(&w,
 				&(struct warm_request){
@@ -105,7 +116,7 @@ static void test_cancel_request(void)
 
 static void test_room(void)
 {
-	warm_init(&w, true);
+	begin(WARM_READ);
 	for (int i = 0; i < WARM_REQUESTS_MAX; i++)
 		assert(warm_add_request(&w, &(struct warm_request){ .end = MIB, .operation = (uint64_t)i }) ==
 		       0);
@@ -129,7 +140,7 @@ static void test_pass_and_meter(void)
 {
 	uint64_t now = 100 * SEC, bytes = 0;
 
-	warm_init(&w, true);
+	begin(WARM_READ);
 	warm_add_pass(&w, 5 * MIB);
 	for (int i = 0; i < 3; i++) {
 		assert(warm_next(&w, 8 * MIB, now, &c, &wait) && c.offset == (uint64_t)i * 2 * MIB);
@@ -142,7 +153,7 @@ static void test_pass_and_meter(void)
 	bytes = 0;
 	for (int i = 0; i < 10000; i++) { /* ten seconds, a millisecond each */
 		now += SEC / 1000;
-		warm_add_rewarm(&w, 0, 64 * MIB);
+		warm_blocks_written(&w.blocks, 0, 64 * MIB, 32, now);
 		if (!warm_next(&w, 64 * MIB, now, &c, &wait)) {
 			assert(wait && wait < SEC);
 			continue;
@@ -151,7 +162,7 @@ static void test_pass_and_meter(void)
 		bytes += c.length;
 		warm_done(&w, 0);
 	}
-	assert(bytes <= 11 * WARM_BYTES_PER_SEC && bytes >= 9 * WARM_BYTES_PER_SEC);
+	assert(bytes <= 11 * RATE && bytes >= 9 * RATE);
 
 	/* requests do not pay */
 	assert(warm_add_request(&w, &(struct warm_request){ .end = 64 * MIB }) == 0);
@@ -163,9 +174,21 @@ static void test_pass_and_meter(void)
 	warm_cancel(&w, -EBUSY);
 	assert(!warm_next(&w, 64 * MIB, now + 9 * SEC, &c, &wait) && !wait);
 
-	warm_init(&w, false); /* disabled: neither */
+	/* while memory is short: requests alone, and afterwards what waited */
+	warm_blocks_written(&w.blocks, 0, MIB, 1, now += SEC);
+	w.short_of_memory = true;
+	assert(!warm_next(&w, 64 * MIB, now + SEC, &c, &wait));
+	assert(warm_add_request(&w, &(struct warm_request){ .end = MIB }) == 0);
+	assert(warm_next(&w, 64 * MIB, now + SEC, &c, &wait) && w.out == WARM_REQUEST);
+	warm_done(&w, 0);
+	assert(warm_take_finished(&w, &q) && !warm_next(&w, 64 * MIB, now + SEC, &c, &wait));
+	w.short_of_memory = false;
+	assert(warm_next(&w, 64 * MIB, now + SEC, &c, &wait) && w.out == WARM_REWARM);
+	warm_done(&w, 0);
+
+	begin(WARM_OFF); /* neither */
 	warm_add_pass(&w, 5 * MIB);
-	warm_add_rewarm(&w, 0, MIB);
+	warm_blocks_written(&w.blocks, 0, MIB, 1, now);
 	assert(!warm_next(&w, 8 * MIB, now, &c, &wait) && !wait);
 }
 
@@ -176,5 +199,6 @@ int main(void)
 	test_cancel_request();
 	test_room();
 	test_pass_and_meter();
+	warm_blocks_deinit(&w.blocks);
 	return 0;
 }

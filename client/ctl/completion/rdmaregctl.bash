@@ -10,10 +10,10 @@ _rdmaregctl_ids() {
 _rdmaregctl() {
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} verb="" word
 	local -A options=(
-		[register]='--offset --length --access --policy --grace --arbitration --export --session --no-warm'
+		[register]='--offset --length --access --policy --grace --arbitration --warm-mode --export --session --no-warm'
 		[list]='--session --state'
 		[show]=''
-		[set]='--policy --grace --arbitration'
+		[set]='--policy --grace --arbitration --warm-mode'
 		[release]=''
 		[export]='--access --expires --uses'
 		[prefetch]='--offset --length --write'
@@ -45,6 +45,7 @@ _rdmaregctl() {
 	case $previous in
 	--access) mapfile -t COMPREPLY < <(compgen -W 'r rw' -- "$current"); return ;;
 	--policy) mapfile -t COMPREPLY < <(compgen -W 'follow yield hold' -- "$current"); return ;;
+	--warm-mode) mapfile -t COMPREPLY < <(compgen -W 'off read adaptive write' -- "$current"); return ;;
 	--arbitration) mapfile -t COMPREPLY < <(compgen -W 'auto pre-content' -- "$current"); return ;;
 	--state) mapfile -t COMPREPLY < <(compgen -W 'registering live warming draining fenced closing lost' -- "$current"); return ;;
 	--repeat) mapfile -t COMPREPLY < <(compgen -W 'forever' -- "$current"); return ;;
