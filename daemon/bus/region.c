@@ -287,6 +287,9 @@ const sd_bus_vtable region_vtable[] = {
 	UNTOLD("Writebacks", "t"),
 	UNTOLD("BytesWarmed", "t"),
 	UNTOLD("TranslationBytes", "t"),
+	TOLD("WarmMode", "s"),
+	UNTOLD("Removals", "t"),
+	UNTOLD("BytesRedirtied", "t"),
 	UNTOLD("Faults", "t"),
 	SD_BUS_VTABLE_END,
 };

@@ -131,7 +131,7 @@ void kregion_warm(struct kregion *r)
 		}
 		return;
 	}
-	r->warm_error = pressure_check_room(r->keeper, r->mapping, r->warm_chunk.length);
+	r->warm_error = keeper_check_room(r->mapping, r->warm_chunk.length);
 	if (r->warm_error == 0) {
 		r->warm_capped = false;
 		worker_submit(r->keeper->worker, &r->warm_job);
@@ -242,7 +242,7 @@ int kregion_init_warming(struct kregion *r, enum warm_mode mode)
 	if (error < 0)
 		return error;
 	warm_init(&r->warm, &blocks, r->keeper->options->warm_bytes_per_sec);
-	r->warm.short_of_memory = pressure_is_high(r->keeper);
+	r->warm.short_of_memory = pressure_is_high(r->keeper->pressure);
 	r->warm_job = (struct job){ .run = run, .done = done };
 	r->warm_timer = evtimer_new(r->keeper->base, on_timer, r);
 	return r->warm_timer ? 0 : -ENOMEM;

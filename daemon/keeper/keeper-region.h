@@ -213,7 +213,7 @@ int kregion_init_warming(struct kregion *r, enum warm_mode mode);
 void kregion_set_warm_mode(struct kregion *r, enum warm_mode mode);
 /* After a range report: writeback, or reclaim. */
 void kregion_warm_after(struct kregion *r, const struct rdmareg_report *report);
-/* Refused: peers that fill it could have the keeper killed for lack of memory. */
+/* keeper-memory.c: -EDQUOT: peers that fill it could have the keeper killed for lack of memory. */
 int kregion_check_memory(struct keeper *k, const struct mapping *m, struct reason *why);
 
 /* keeper-region-demand.c: what is wanted through the daemon; each is answered when it is granted, or nothing is left of the region. */

@@ -247,7 +247,7 @@ int keeper_new(struct keeper **ret, struct event_base *base, int fd, const struc
 	r = session_new(&k->session, base, fd, options->daemon_uid, queue_max, &session_ops, k);
 	if (r < 0)
 		return r;
-	pressure_new(&k->pressure, k);
+	keeper_watch_memory(k);
 	if (keeper_open_adapters(k) < 0)
 		log_warning("%s", k->no_adapter.text);
 	if (!k->watch)

@@ -26,6 +26,7 @@ struct event_base;
 struct faults;
 struct hca;
 struct kregion;
+struct mapping;
 struct pressure;
 struct watch;
 struct worker;
@@ -73,6 +74,12 @@ struct kregion *keeper_next(const struct keeper *k, const struct kregion *last);
 
 /* Try to have an adapter and a module, if there is none. -ENXIO: no adapter. */
 int keeper_open_adapters(struct keeper *k);
+
+/* keeper-memory.c: watch for memory pressure, as far as the kernel lets us. */
+void keeper_watch_memory(struct keeper *k);
+
+/* -ENOMEM: prefetching so many bytes of a file would use up what the memory cgroup leaves. */
+int keeper_check_room(const struct mapping *m, uint64_t bytes);
 
 /* keeper-request.c: what the daemon asks; see struct session_ops. */
 void keeper_request(void *userdata, const struct operation *op, const struct keeper_message *m, int *fd);

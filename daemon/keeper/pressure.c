@@ -10,22 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "keeper/cgroup.h"
-#include "keeper/keeper.h"
-#include "keeper/keeper-region.h"
-#include "keeper/mapping.h"
 #include "util/clock.h"
-#include "util/log.h"
 
 #define WINDOW_USEC (2 * USEC_PER_SEC) /* what processes without privileges may ask for, since Linux 6.5 */
 #define OVER_USEC (3 * USEC_PER_SEC)
-#define SPARE_BYTES (UINT64_C(16) << 20) /* of its cgroup: for the keeper itself */
 
 struct pressure {
-	struct keeper *keeper;
+	const struct pressure_ops *ops;
+	void *userdata;
 	int fd;	      /* of the trigger */
 	int epoll_fd; /* libevent knows no EPOLLPRI: it watches this one, which watches the trigger */
 	struct event *event;
@@ -35,18 +29,10 @@ struct pressure {
 
 static void set(struct pressure *p, bool high)
 {
-	struct kregion *next;
-
-	if (high != p->high)
-		log_notice(high ? "memory is short: nothing is brought back but what is asked for"
-				: "memory is not short any more");
+	if (high == p->high)
+		return;
 	p->high = high;
-	for (struct kregion *r = keeper_next(p->keeper, NULL); r; r = next) {
-		next = keeper_next(p->keeper, r);
-		r->warm.short_of_memory = high;
-		if (!high)
-			kregion_warm(r);
-	}
+	p->ops->changed(p->userdata, high);
 }
 
 static void on_pressure(evutil_socket_t fd, short what, void *userdata)
@@ -90,48 +76,30 @@ static int open_trigger(const char *path, uint32_t stall_msec)
 	return fd;
 }
 
-static int open_any(uint32_t stall_msec)
+int pressure_new(struct pressure **ret, struct event_base *base, const char *path, uint32_t stall_msec,
+		 const struct pressure_ops *ops, void *userdata)
 {
-	char path[CGROUP_PATH_MAX], file[CGROUP_PATH_MAX + 32];
-	int fd;
-
-	if (cgroup_own_path(path) == 0) {
-		snprintf(file, sizeof(file), "%s/memory.pressure", path);
-		fd = open_trigger(file, stall_msec);
-		if (fd >= 0)
-			return fd;
-	}
-	return open_trigger("/proc/pressure/memory", stall_msec);
-}
-
-void pressure_new(struct pressure **ret, struct keeper *k)
-{
+	_cleanup_(pressure_freep) struct pressure *p = calloc(1, sizeof(*p));
 	struct epoll_event e = { .events = EPOLLPRI };
-	struct pressure *p;
 
-	if (!k->options->memory_stall_msec)
-		return;
-	p = calloc(1, sizeof(*p));
 	if (!p)
-		return;
-	p->keeper = k;
+		return -ENOMEM;
+	p->ops = ops;
+	p->userdata = userdata;
 	p->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	p->fd = open_any(k->options->memory_stall_msec);
-	if (p->fd < 0) {
-		log_info("memory pressure is not watched: %s", strerror(-p->fd));
-		pressure_free(p);
-		return;
-	}
-	p->over_event = evtimer_new(k->base, on_over, p);
-	p->event = p->epoll_fd < 0 ? NULL
-				   : event_new(k->base, p->epoll_fd, EV_READ | EV_PERSIST, on_pressure, p);
-	if (!p->event || !p->over_event || epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, p->fd, &e) < 0 ||
-	    event_add(p->event, NULL) < 0) {
-		log_warning("memory pressure is not watched: %m");
-		pressure_free(p);
-		return;
-	}
-	*ret = p;
+	p->fd = path ? open_trigger(path, stall_msec) : -ENOENT;
+	if (p->fd < 0)
+		p->fd = open_trigger("/proc/pressure/memory", stall_msec);
+	if (p->fd < 0)
+		return p->fd;
+	if (p->epoll_fd < 0 || epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, p->fd, &e) < 0)
+		return -errno;
+	p->over_event = evtimer_new(base, on_over, p);
+	p->event = event_new(base, p->epoll_fd, EV_READ | EV_PERSIST, on_pressure, p);
+	if (!p->event || !p->over_event || event_add(p->event, NULL) < 0)
+		return -ENOMEM;
+	*ret = steal_pointer(p);
+	return 0;
 }
 
 struct pressure *pressure_free(struct pressure *p)
@@ -150,55 +118,7 @@ struct pressure *pressure_free(struct pressure *p)
 	return NULL;
 }
 
-bool pressure_is_high(const struct keeper *k)
+bool pressure_is_high(const struct pressure *p)
 {
-	return k->pressure && k->pressure->high;
-}
-
-static bool is_memory(const struct mapping *m)
-{
-	return !strcmp(m->filesystem, "tmpfs");
-}
-
-int pressure_check_room(const struct keeper *k, const struct mapping *m, uint64_t bytes)
-{
-	char path[CGROUP_PATH_MAX];
-
-	(void)k;
-	if (m->device_bytes || is_memory(m)) /* neither charged, or judged when it was registered */
-		return 0;
-	return cgroup_own_headroom(path) < bytes + SPARE_BYTES ? -ENOMEM : 0;
-}
-
-/* What of a file in memory peers could still make the keeper allocate. */
-static uint64_t unallocated(const struct mapping *m)
-{
-	uint64_t has;
-	struct stat st;
-
-	if (!m || !is_memory(m) || fstat(m->fd, &st) < 0)
-		return 0;
-	has = (uint64_t)st.st_blocks * 512;
-	return has < m->length ? m->length - has : 0;
-}
-
-int kregion_check_memory(struct keeper *k, const struct mapping *m, struct reason *why)
-{
-	uint64_t needed = unallocated(m), left;
-	char path[CGROUP_PATH_MAX];
-
-	if (!needed)
-		return 0;
-	left = cgroup_own_headroom(path);
-	if (left == UINT64_MAX)
-		return 0;
-	for (struct kregion *r = keeper_next(k, NULL); r; r = keeper_next(k, r))
-		needed += unallocated(r->mapping);
-	if (needed + SPARE_BYTES <= left)
-		return 0;
-	return reason_set(why, -EDQUOT,
-			  "Peers could fill %" PRIu64
-			  " MiB of memory files and have the keeper killed: cgroup "
-			  "%.60s has %" PRIu64 " MiB left; raise its memory.max (MemoryMax=)",
-			  needed >> 20, strlen(path) > 60 ? path + strlen(path) - 60 : path, left >> 20);
+	return p && p->high;
 }

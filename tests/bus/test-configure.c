@@ -54,6 +54,30 @@ static void release(const struct reply *region, int fd)
 	forget_signals(watcher);
 }
 
+static void test_warm_modes(void)
+{
+	int fd = make_memfd(8192);
+	struct reply region, r;
+
+	check(register_region(owner, fd, 0, 0, "rw", &region, 1, "warm_mode", "s", "read"));
+	expect_property(owner, region.id, "WarmMode", "read");
+	check(configure(region.id, &r, "policy", "yield")); /* what is not named stays */
+	expect_property(owner, region.id, "WarmMode", "read");
+	check(configure(region.id, &r, "warm_mode", "write"));
+	expect_property(owner, region.id, "WarmMode", "write");
+	check(!configure(region.id, &r, "warm_mode", "hot"));
+	check(!configure(region.id, &r, "warm_mode", ""));
+	expect_property(owner, region.id, "WarmMode", "write");
+	expect_property(owner, region.id, "BytesRedirtied", "0");
+	expect_property(owner, region.id, "Faults", "18446744073709551615");
+	release(&region, fd);
+	fd = make_memfd(8192);
+	check(!register_region(owner, fd, 0, 0, "rw", &r, 1, "warm_mode", "s", "always"));
+	check(register_region(owner, fd, 0, 0, "rw", &region, 0));
+	expect_property(owner, region.id, "WarmMode", "adaptive");
+	release(&region, fd);
+}
+
 /* What is not named stays; another policy brings its own grace unless one is named. */
 static void test_policies(void)
 {
@@ -160,7 +184,8 @@ static void await_changes(sd_bus *b, char *out, size_t size)
 /* All that hangs together is told together, to owner and subscribers; a refused change is not told. */
 static void test_told(void)
 {
-	static const char *const all = " ArbitrationMode ArbitrationReason Refuses Degraded Policy GraceUSec";
+	static const char *const all =
+		" ArbitrationMode ArbitrationReason Refuses Degraded Policy GraceUSec WarmMode";
 	int fd = make_memfd(8192);
 	struct reply region, r;
 	char text[200];
@@ -254,6 +279,7 @@ int main(void)
 	subscribe(watcher);
 	test_input();
 	test_policies();
+	test_warm_modes();
 	test_effect();
 	test_arbitration();
 	test_told();

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * keeper-memory.c - what shortage of memory forbids: nothing is brought back unasked while the kernel reports pressure; no file in memory
+ * is registered that peers could fill beyond what the memory cgroup leaves; nothing is prefetched that has no room in it.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "keeper/cgroup.h"
+#include "keeper/keeper.h"
+#include "keeper/keeper-region.h"
+#include "keeper/mapping.h"
+#include "keeper/pressure.h"
+#include "util/log.h"
+
+#define SPARE_BYTES (UINT64_C(16) << 20) /* of its cgroup: for the keeper itself */
+
+static void changed(void *userdata, bool high)
+{
+	struct keeper *k = userdata;
+
+	log_notice(high ? "memory is short: nothing is brought back but what is asked for"
+			: "memory is not short any more");
+	for (struct kregion *r = keeper_next(k, NULL); r; r = keeper_next(k, r)) {
+		r->warm.short_of_memory = high;
+		kregion_warm(r);
+	}
+}
+
+static const struct pressure_ops ops = { .changed = changed };
+
+void keeper_watch_memory(struct keeper *k)
+{
+	char path[CGROUP_PATH_MAX], file[CGROUP_PATH_MAX + 32];
+	bool has = cgroup_own_path(path) == 0;
+	int error;
+
+	if (!k->options->memory_stall_msec)
+		return;
+	snprintf(file, sizeof(file), "%s/memory.pressure", has ? path : "");
+	error = pressure_new(&k->pressure, k->base, has ? file : NULL, k->options->memory_stall_msec, &ops,
+			     k);
+	if (error < 0)
+		log_info("memory pressure is not watched: %s", strerror(-error));
+}
+
+static bool is_memory(const struct mapping *m)
+{
+	return !strcmp(m->filesystem, "tmpfs");
+}
+
+int keeper_check_room(const struct mapping *m, uint64_t bytes)
+{
+	char path[CGROUP_PATH_MAX];
+
+	if (m->device_bytes || is_memory(m)) /* neither charged, or judged when it was registered */
+		return 0;
+	return cgroup_own_headroom(path) < bytes + SPARE_BYTES ? -ENOMEM : 0;
+}
+
+/* What of a file in memory peers could still make the keeper allocate. */
+static uint64_t unallocated(const struct mapping *m)
+{
+	uint64_t has;
+	struct stat st;
+
+	if (!m || !is_memory(m) || fstat(m->fd, &st) < 0)
+		return 0;
+	has = (uint64_t)st.st_blocks * 512;
+	return has < m->length ? m->length - has : 0;
+}
+
+int kregion_check_memory(struct keeper *k, const struct mapping *m, struct reason *why)
+{
+	uint64_t needed = unallocated(m), left;
+	char path[CGROUP_PATH_MAX];
+
+	if (!needed)
+		return 0;
+	left = cgroup_own_headroom(path);
+	if (left == UINT64_MAX)
+		return 0;
+	for (struct kregion *r = keeper_next(k, NULL); r; r = keeper_next(k, r))
+		needed += unallocated(r->mapping);
+	if (needed + SPARE_BYTES <= left)
+		return 0;
+	return reason_set(why, -EDQUOT,
+			  "Peers could fill %" PRIu64
+			  " MiB of memory files and have the keeper killed: cgroup "
+			  "%.60s has %" PRIu64 " MiB left; raise its memory.max (MemoryMax=)",
+			  needed >> 20, strlen(path) > 60 ? path + strlen(path) - 60 : path, left >> 20);
+}
