@@ -1,0 +1,100 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Translations are brought back after writeback, and at what price: a peer writes to a part of a region all the time while sync runs. What
+# reaches the disk is counted by the block layer. Mode write, which writes the whole region for ever, shows that the count can tell.
+# boot: plain
+# timeout: 240
+. /lab/guest/lib.sh
+. /lab/guest/regions.sh
+kernel_at_least 6.17 || skip_all "no prefetching in this kernel's rdma_rxe"
+product_up || exit 1
+
+device=$(basename "$(findmnt -no SOURCE /mnt/xfs)")
+noise /tmp/part 8
+noise /tmp/whole 64
+zeroes /mnt/xfs/file 64
+
+# MiB the disk was given to write so far.
+written() {
+	local s
+	read -r -a s <"/sys/block/$device/stat"
+	echo $((s[6] / 2048))
+}
+
+# busy MODE - a peer writes all 64 MiB once, then 8 of them again and again, and after each time everything is synced; leaves the region's
+# JSON in $R, and in $PER_ROUND the MiB that were written to the disk per round.
+ROUNDS=8
+busy() {
+	local r id ticket before round
+	r=$(register /mnt/xfs/file --export --warm-mode "$1")
+	id=$(field id "$r")
+	ticket=$(field ticket "$r")
+	expect_equal "mode $1: shown" "$1" "$(field warm_mode "$(region "$id")")"
+	check "mode $1: put everything" on_b rdmaregctl put /tmp/whole "$ticket"
+	sync
+	before=$(written)
+	for ((round = 0; round < ROUNDS; round++)); do
+		on_b rdmaregctl put /tmp/part "$ticket" >/dev/null || { not_ok "mode $1: put"; break; }
+		sync
+	done
+	PER_ROUND=$((($(written) - before) / ROUNDS))
+	R=$(region "$id")
+	echo "# mode $1: $PER_ROUND MiB per round, $(field writebacks "$R") writebacks, $(field bytes_warmed "$R") bytes warmed, $(field bytes_redirtied "$R") dirtied"
+	check "mode $1: release" rdmaregctl release "$id"
+}
+
+busy off
+off=$PER_ROUND
+expect_equal "mode off dirties nothing" 0 "$(field bytes_redirtied "$R")"
+busy read
+expect_equal "mode read dirties nothing" 0 "$(field bytes_redirtied "$R")"
+check "mode read writes what mode off does" test "$PER_ROUND" -le $((off + 1))
+busy adaptive
+check "mode adaptive brings written blocks back for writing" test "$(field bytes_redirtied "$R")" -gt 0
+check "mode adaptive writes what mode off does, within an eighth" test "$PER_ROUND" -le $((off + off / 8 + 1))
+busy write
+check "mode write writes everything again and again" test "$PER_ROUND" -ge $((3 * off))
+
+# what reclaim took is not pulled back, in any mode
+r=$(register /mnt/xfs/file --export --warm-mode write)
+id=$(field id "$r")
+before=$(field bytes_warmed "$r")
+removed() {
+	echo 64M >/sys/fs/cgroup/memory.reclaim
+	[ "$(field removals "$(region "$id")")" -gt 0 ]
+} 2>/dev/null
+check "reclaim takes pages" wait_for removed
+sync
+expect_equal "reclaim: nothing is brought back" "$before" "$(field bytes_warmed "$(region "$id")")"
+
+# a file in memory that peers could fill until the keeper is killed
+check "release" rdmaregctl release "$id"
+echo +memory >/sys/fs/cgroup/cgroup.subtree_control
+mkdir /sys/fs/cgroup/small
+keeper_pids >/tmp/keepers
+while read -r pid; do echo "$pid" >/sys/fs/cgroup/small/cgroup.procs; done </tmp/keepers
+current=$(cat /sys/fs/cgroup/small/memory.current)
+echo $((current + 48 * MIB)) >/sys/fs/cgroup/small/memory.max
+truncate -s 64M /mnt/tmpfs/large
+truncate -s 8M /mnt/tmpfs/fits
+expect_status 1 "a memory file beyond memory.max is refused" rdmaregctl register /mnt/tmpfs/large
+check "with the cgroup and what to do" grep -q "small has .* left; raise its memory.max" <(rdmaregctl register /mnt/tmpfs/large 2>&1)
+r=$(register /mnt/tmpfs/fits)
+check "one that fits is not" rdmaregctl release "$(field id "$r")"
+echo max >/sys/fs/cgroup/small/memory.max
+r=$(register /mnt/tmpfs/large --no-warm)
+check "without the limit neither is the large one" rdmaregctl release "$(field id "$r")"
+
+r=$(register /mnt/xfs/file --export --warm-mode write)
+id=$(field id "$r")
+# the mode outlives the daemon, and can be changed
+check "set" rdmaregctl set "$id" --warm-mode read
+expect_status 2 "an unknown mode is refused" rdmaregctl set "$id" --warm-mode hot
+kill "$(cat /run/lab/rdmaregd.pid)"
+wait_for gone "$(cat /run/lab/rdmaregd.pid)"
+product_up || exit 1
+wait_for region_is "$id" warm_mode read
+expect_equal "the mode after a restart" read "$(field warm_mode "$(region "$id")")"
+check "release" rdmaregctl release "$id"
+finish
