@@ -53,6 +53,7 @@ struct hca_mr {
 	struct ibv_pd *pd;
 	struct ibv_mr *mr;
 	bool write;
+	bool on_demand;
 	uint32_t number; /* of its counters; 0: none */
 	bool imported;	 /* written by the loop, read when no more of its calls can come */
 };
@@ -304,6 +305,7 @@ int hca_register(struct hca *h, uint64_t address, uint64_t length, bool write, u
 	else
 		access |= h->read_access;
 	m->write = write;
+	m->on_demand = access & IBV_ACCESS_ON_DEMAND;
 	errno = 0;
 	m->pd = ibv_alloc_pd(h->context);
 	if (!m->pd)
@@ -346,6 +348,8 @@ int hca_mr_import(struct hca_mr *mr, struct hca_import *ret)
 
 int hca_prefetch(struct hca_mr *mr, uint64_t address, uint64_t length, bool write)
 {
+	if (!mr->on_demand)
+		abort(); /* the kernel would oops */
 	if (write && !mr->write)
 		return -EINVAL;
 	return advise_mr(mr->mr, address, (uint32_t)length, write);

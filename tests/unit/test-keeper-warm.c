@@ -57,7 +57,7 @@ static void test_progress(void)
 {
 	uint64_t done = 0, total = 0;
 
-	warm_init(&w, true);
+	begin(WARM_READ);
 	assert(!warm_progress(&w, &q, &done, &total));
 	assert(warm_add_request(&w, &(struct warm_request){ .start = MIB, .end = 6 * MIB, .operation = 7 }) ==
 	       0);
@@ -86,7 +86,7 @@ static void test_progress(void)
 
 static void test_cancel_request(void)
 {
-	warm_init(&w, true);
+	begin(WARM_READ);
 	for (uint64_t i = 1; i <= 4; i++)
 		assert(warm_add_request(&w, &(struct warm_request){ .end = 4 * MIB,
 								    .connection = i > 3 ? 2 : 1,
