@@ -10,6 +10,7 @@
 #   --out DIR         where the guest leaves results (/lab/out there) and the kernel's log (console.log) is kept
 #   --timeout SEC     limit of the whole boot (default 300); 124 is returned when it is passed
 #   --threads N       multi: emulate processors in parallel, faster and less exact; single (default) for tests
+#   --memory SIZE     of the guest (default 6G; 6G at least, the persistent memory is a part of it)
 #   --bare            without the product
 #   --accel NAME      kvm or tcg, whatever was found to work; RDMAREG_LAB_ACCEL does the same
 #   --probe           only see whether the emulator reaches /init, which then says "alive"
@@ -18,7 +19,7 @@
 # Always holds: runs do not share anything they write, so any number may run at a time; nothing is left behind.
 . "$(dirname "$0")/common.sh"
 
-mode=plain series=7 share= out= limit=300 threads=single accel= bare=
+mode=plain series=7 share= out= limit=300 threads=single memory=6G accel= bare=
 while [ $# -gt 0 ]; do
 	case $1 in
 	--systemd) mode=systemd ;;
@@ -29,6 +30,7 @@ while [ $# -gt 0 ]; do
 	--out) mkdir -p "$2"; out=$(cd "$2" && pwd); shift ;;
 	--timeout) limit=$2; shift ;;
 	--threads) threads=$2; shift ;;
+	--memory) memory=$2; shift ;;
 	--accel) accel=$2; shift ;;
 	--) shift; break ;;
 	*) die "boot.sh: unknown option $1" ;;
@@ -110,7 +112,7 @@ choose_accelerator() {
 }
 
 emulate() {
-	local memory=6G pmem="memmap=512M!4G memmap=512M!4608M memmap=512M!5G"
+	local pmem="memmap=512M!4G memmap=512M!4608M memmap=512M!5G"
 	truncate -s 1G "$work/disk0" "$work/disk1"
 	[ -z "$terminal" ] || stty raw -echo
 	exec timeout --foreground -k 5 "$limit" "$host/in-dev" --bind "$out" /usr/bin/qemu-system-x86_64 \

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* bench.c - see bench.h. */
+#include "bench.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
+
+bool quick;
+static const char *figure_name = "?";
+
+void samples_add(struct samples *s, double value)
+{
+	if (s->n == s->allocated) {
+		s->allocated = s->allocated ? 2 * s->allocated : 64;
+		s->value = reallocarray(s->value, s->allocated, sizeof(*s->value));
+		if (!s->value)
+			die("memory for samples");
+	}
+	s->value[s->n++] = value;
+}
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+double samples_quantile(const struct samples *s, double q)
+{
+	double *sorted, value;
+
+	if (!s->n)
+		return 0;
+	sorted = malloc(s->n * sizeof(*sorted));
+	if (!sorted)
+		die("memory for samples");
+	memcpy(sorted, s->value, s->n * sizeof(*sorted));
+	qsort(sorted, s->n, sizeof(*sorted), compare);
+	value = sorted[(size_t)((double)(s->n - 1) * q + 0.5)];
+	free(sorted);
+	return value;
+}
+
+void samples_clear(struct samples *s)
+{
+	free(s->value);
+	*s = (struct samples){ 0 };
+}
+
+double now_usec(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+}
+
+void die(const char *what)
+{
+	fprintf(stderr, "bench %s: %s%s%s\n", figure_name, what, errno ? ": " : "",
+		errno ? strerror(errno) : "");
+	exit(1);
+}
+
+int bench_begin(int argc, char **argv, const char *figure)
+{
+	figure_name = figure;
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	quick = argc > 1 && !strcmp(argv[argc - 1], "--quick");
+	if (quick)
+		argv[--argc] = NULL;
+	return argc;
+}
+
+static void fill_with_zeroes(int fd, size_t length)
+{
+	static const char zeroes[64 * 1024];
+
+	for (size_t at = 0; at < length;) {
+		size_t want = length - at < sizeof(zeroes) ? length - at : sizeof(zeroes);
+		ssize_t n = pwrite(fd, zeroes, want, (off_t)at);
+
+		if (n <= 0)
+			die("filling a file");
+		at += (size_t)n;
+	}
+	if (fsync(fd))
+		die("fsync");
+}
+
+int new_file(const char *place, size_t length, enum fill fill)
+{
+	int fd = strcmp(place, "memfd") ? open(place, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)
+					: memfd_create("bench", MFD_CLOEXEC);
+
+	if (fd < 0 || ftruncate(fd, (off_t)length))
+		die(place);
+	if (fill == ZEROED)
+		fill_with_zeroes(fd, length);
+	return fd;
+}
+
+const char *place_name(const char *place)
+{
+	const char *slash = strrchr(place, '/');
+
+	return slash ? slash + 1 : place;
+}
+
+bool place_has(const char *place, size_t length)
+{
+	struct statfs fs;
+
+	if (!strcmp(place, "memfd"))
+		place = "/mnt/tmpfs"; /* both are memory */
+	if (statfs(place, &fs))
+		die(place);
+	return (double)length * 1.1 < (double)fs.f_bavail * (double)fs.f_bsize;
+}
+
+static void print_row(const char *subject, const char *measure, double value, double low, double high,
+		      size_t n, const char *unit, const char *goal)
+{
+	printf("%s\t%s\t%s\t%.4g\t%.4g\t%.4g\t%zu\t%s\t%s\n", figure_name, subject, measure, value, low, high,
+	       n, unit, goal ? goal : "-");
+}
+
+void row(const char *subject, const char *measure, const struct samples *s, const char *unit,
+	 const char *goal)
+{
+	print_row(subject, measure, samples_quantile(s, 0.5), samples_quantile(s, 0.25),
+		  samples_quantile(s, 0.75), s->n, unit, goal);
+}
+
+void row_number(const char *subject, const char *measure, double value, const char *unit, const char *goal)
+{
+	printf("%s\t%s\t%s\t%.4g\t-\t-\t1\t%s\t%s\n", figure_name, subject, measure, value, unit,
+	       goal ? goal : "-");
+}
+
+void row_word(const char *subject, const char *measure, const char *word)
+{
+	printf("%s\t%s\t%s\t%s\t-\t-\t0\t-\t-\n", figure_name, subject, measure, word);
+}
+
+void row_ratio(const char *subject, const char *measure, const struct samples *a, const struct samples *b,
+	       const char *goal)
+{
+	struct samples ratio = { 0 };
+
+	for (size_t i = 0; i < a->n && i < b->n; i++)
+		if (b->value[i] > 0)
+			samples_add(&ratio, a->value[i] / b->value[i]);
+	row(subject, measure, &ratio, "ratio", goal);
+	samples_clear(&ratio);
+}

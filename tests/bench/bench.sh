@@ -1,0 +1,61 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# bench.sh [NAME...] - ./run bench: measures all figures, or those named (P1, P3, ...), and makes docs/benchmarks.md of the rows.
+#
+# Always holds: a figure that fails is told in its row and in the exit status, and the others are measured all the same. When the guest dies (with
+# several emulated processors in parallel it can, see tests/lab/README.md) what was measured is kept and the rest goes on in a new boot.
+. "$(dirname "$0")/../lab/host/common.sh"
+
+out=$build/bench
+figures=(P8 P4 P1 P2 P6 P10 P9 P3)
+left=() failed=0
+
+for name; do
+	[[ " ${figures[*]} " == *" ${name^^} "* ]] || die "bench: there is no figure '$name', only ${figures[*]}"
+done
+for name in "${figures[@]}"; do
+	[ $# = 0 ] || [[ " ${*^^} " == *" $name "* ]] || continue
+	left+=("$name")
+done
+"$host/prepare.sh" 7
+rm -rf "$out"
+mkdir -p "$out"
+
+# The half of P8 that needs no lab, before a guest makes the machine busy.
+if [[ " ${left[*]} " == *" P8 "* ]]; then
+	say "P8: half a million regions in a daemon, on this machine"
+	meson test -C "$build/host" --no-rebuild --benchmark -v bench-list >"$logs/bench-list.log" 2>&1 || failed=1
+	{
+		"$build/host/tests/bench/bench-p8-registry" | sed 's/\tcore/\tcore on the host/'
+		grep $'^P8\t' "$logs/bench-list.log" || printf 'P8\tdaemon\tListRegions\tfailed\t-\t-\t0\t-\t-\n'
+	} >"$out/host.tsv"
+fi
+
+for ((boot = 1; boot <= 4 && ${#left[@]} > 0; boot++)); do
+	share=$out/boot$boot
+	mkdir -p "$share"
+	say "boot $boot: ${left[*]}"
+	"$host/boot.sh" --threads multi --memory 8G --timeout 3600 --share "$share" --out "$logs/bench$boot" -- \
+		bash /bench/run.sh "${left[@]}" </dev/null 2>&1 | tr -d '\r' | tee "$logs/bench$boot.log" |
+		sed -un 's/^\(P[0-9]*: [a-zA-Z].*\)$/      \1/p' || true
+	touch "$share/rows.tsv" "$share/over"
+	[ -s "$share/over" ] || say "the guest did not come up, or died: $(tail -n 1 "$logs/bench$boot.log")"
+	while read -r name status; do
+		[ "$status" = 0 ] || failed=1
+		left=($(printf '%s\n' "${left[@]}" | grep -vx "$name" || true))
+	done <"$share/over"
+done
+for name in "${left[@]}"; do
+	printf '%s\t-\tthe whole figure\tfailed\t-\t-\t0\t-\t-\n' "$name"
+	failed=1
+done >"$out/left.tsv"
+
+cat "$out"/{host,left}.tsv "$out"/boot*/rows.tsv >"$out/rows.tsv" 2>/dev/null || true
+cat "$out"/boot1/machine >"$out/machine"
+printf 'emulated by\t%s, %s emulated processors in parallel, on %s processors of %s\n' \
+	"$("$host/in-dev" qemu-system-x86_64 --version | sed -n 's/^\(QEMU.*version [0-9.]*\).*/\1/p') ($(cat "$build/stamps/accelerator"))" 2 \
+	"$(nproc)" "$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)" >>"$out/machine"
+python3 -B "$top/tests/bench/table.py" --take "$out"
+[ $failed = 0 ] || say "some figures failed: see build/logs/bench*.log"
+exit $failed

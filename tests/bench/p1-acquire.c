@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * p1-acquire.c - figure P1: what it costs to make memory reachable. Through rdmaregd over D-Bus, by an on-demand-paging registration in the
+ * caller's own process, and by pinning; a fresh file each time.
+ *
+ *   p1-acquire DEVICE PLACE... [--quick]
+ *
+ * What rdmaregd adds to the raw registration is also told in round trips: calls of org.freedesktop.DBus.Peer.Ping to it, which no code of
+ * ours handles, timed in the same rounds.
+ */
+#include <errno.h>
+#include <infiniband/verbs.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <systemd/sd-bus.h>
+#include <unistd.h>
+
+#include "bench.h"
+#include "client/rdmareg.h"
+#include "names.h"
+
+#define FAR_ACCESS (IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_READ)
+
+enum way { PINNED, ODP, REGION, REGION_WARM, PING, _WAY_MAX };
+
+static struct ibv_pd *pd;
+static struct rdmareg *daemon_context;
+static sd_bus *bus;
+
+static void begin(const char *device)
+{
+	struct ibv_device **list = ibv_get_device_list(NULL);
+	struct ibv_context *context = NULL;
+
+	for (int i = 0; list && list[i]; i++)
+		if (!strcmp(ibv_get_device_name(list[i]), device))
+			context = ibv_open_device(list[i]);
+	pd = context ? ibv_alloc_pd(context) : NULL;
+	if (!pd)
+		die(device);
+	errno = 0;
+	if (rdmareg_open(NULL, &daemon_context) < 0)
+		die(rdmareg_last_error());
+	if (sd_bus_open_system(&bus) < 0)
+		die("system bus");
+}
+
+/* Microseconds, or a negative errno. */
+static double by_verbs(int fd, size_t length, int access)
+{
+	void *p = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	double start = now_usec(), took;
+	struct ibv_mr *mr;
+
+	if (p == MAP_FAILED)
+		die("mmap");
+	mr = ibv_reg_mr(pd, p, length, access);
+	took = mr ? now_usec() - start : -(double)errno;
+	if (mr)
+		ibv_dereg_mr(mr);
+	munmap(p, length);
+	return took;
+}
+
+static double by_daemon(int fd, bool warm)
+{
+	struct rdmareg_register_options options = { .size = sizeof(options), .no_warm = !warm };
+	struct rdmareg_region *region;
+	double start = now_usec(), took;
+
+	errno = 0;
+	if (rdmareg_register(daemon_context, fd, 0, 0, RDMAREG_ACCESS_READ_WRITE, &options, &region) < 0)
+		die(rdmareg_last_error());
+	took = now_usec() - start;
+	rdmareg_release(region);
+	rdmareg_region_free(region);
+	return took;
+}
+
+static double by_ping(void)
+{
+	double start = now_usec();
+
+	if (sd_bus_call_method(bus, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH, "org.freedesktop.DBus.Peer",
+			       "Ping", NULL, NULL, NULL) < 0)
+		die("Ping");
+	return now_usec() - start;
+}
+
+static double once(const char *place, size_t length, enum way way)
+{
+	int fd = way == PING ? -1 : new_file(place, length, SPARSE);
+	double took = way == PINNED ? by_verbs(fd, length, FAR_ACCESS)
+		      : way == ODP  ? by_verbs(fd, length, FAR_ACCESS | IBV_ACCESS_ON_DEMAND)
+		      : way == PING ? by_ping()
+				    : by_daemon(fd, way == REGION_WARM);
+
+	if (fd >= 0)
+		close(fd);
+	return took;
+}
+
+static void print_size(const char *place, size_t length, const struct samples *took, double refused)
+{
+	struct samples trips = { 0 }, added = { 0 };
+	char subject[64];
+	bool large = length >= 1024 * MIB;
+
+	snprintf(subject, sizeof(subject), "%s, %zu %s", place_name(place),
+		 length < MIB ? length / KIB : length / MIB, length < MIB ? "KiB" : "MiB");
+	for (size_t i = 0; i < took[REGION].n; i++) {
+		double more = took[REGION].value[i] - took[ODP].value[i];
+
+		samples_add(&added, more);
+		samples_add(&trips, more / took[PING].value[i]);
+	}
+	row(subject, "rdmaregd beyond raw ODP, in D-Bus round trips", &trips, "round trips", "<= 2");
+	row_ratio(subject, "rdmaregd / raw ODP", &took[REGION], &took[ODP], NULL);
+	if (refused < 0)
+		row_word(subject, "pinned / rdmaregd", strerrorname_np((int)-refused));
+	else
+		row_ratio(subject, "pinned / rdmaregd", &took[PINNED], &took[REGION], large ? ">= 50" : NULL);
+	if (took[REGION_WARM].n)
+		row_ratio(subject, "rdmaregd, warm / rdmaregd, not warm", &took[REGION_WARM], &took[REGION],
+			  NULL);
+	samples_clear(&trips);
+	samples_clear(&added);
+}
+
+static void measure(const char *place, size_t length)
+{
+	struct samples took[_WAY_MAX] = { 0 };
+	int rounds = quick ? 2 : length >= 512 * MIB ? 3 : length >= 64 * MIB ? 5 : 31;
+	double refused = 0, t;
+
+	if (!place_has(place, length)) {
+		fprintf(stderr, "p1: %zu MiB do not fit into %s\n", length / MIB, place);
+		return;
+	}
+	for (int r = 0; r < rounds; r++)
+		for (int w = 0; w < _WAY_MAX; w++) {
+			if ((w == REGION_WARM && length > 64 * MIB) || (w == PINNED && refused < 0))
+				continue; /* P9 measures warming; a refusal stays one */
+			t = once(place, length, (enum way)w);
+			if (t < 0 && w != PINNED) {
+				errno = (int)-t;
+				die(place);
+			}
+			if (t < 0)
+				refused = t;
+			else
+				samples_add(&took[w], t);
+		}
+	print_size(place, length, took, refused);
+	for (int w = 0; w < _WAY_MAX; w++)
+		samples_clear(&took[w]);
+}
+
+int main(int argc, char **argv)
+{
+	static const size_t sizes[] = { 4 * KIB, 64 * KIB, MIB, 16 * MIB, 256 * MIB, 1024 * MIB };
+
+	argc = bench_begin(argc, argv, "P1");
+	if (argc < 3) {
+		fprintf(stderr, "usage: p1-acquire DEVICE PLACE... [--quick]\n");
+		return 2;
+	}
+	begin(argv[1]);
+	for (int place = 2; place < argc; place++)
+		for (size_t s = 0; s < sizeof(sizes) / sizeof(*sizes); s++)
+			if (!quick || sizes[s] <= MIB)
+				measure(argv[place], sizes[s]);
+	rdmareg_close(daemon_context);
+	sd_bus_unref(bus);
+	return 0;
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * p2-first-access.c - figure P2: what the first access to each page costs right after registration, against the same access a second time.
+ *
+ *   p2-first-access ADDRESS PLACE... [--quick]
+ *
+ * Each page of a file whose blocks exist is accessed once, in order, by a peer on the other node; then all again. The second pass is warm by
+ * definition. Done with our region (warm, the default), with plain ODP, which shows what warming is good for, and pinned, where the kernel allows it.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bench.h"
+#include "plain.h"
+#include "reach.h"
+
+enum direction { READ, WRITE };
+
+struct result {
+	struct samples p99, median; /* first / warm, round by round */
+};
+
+static void pass(struct reach *r, size_t pages, enum direction direction, struct samples *took)
+{
+	for (size_t i = 0; i < pages; i++)
+		samples_add(took, direction == READ ? reach_read(r, PAGE, i * PAGE)
+						    : reach_write(r, PAGE, i * PAGE));
+}
+
+/* Returns 0, or the refusal. */
+static int round_of(const char *place, enum way way, enum direction direction, size_t pages,
+		    struct result *result)
+{
+	int fd = new_file(place, pages * PAGE, ZEROED), e;
+	struct samples first = { 0 }, warm = { 0 };
+	struct reach r;
+
+	e = reach_open(&r, way, fd, pages * PAGE, PAGE);
+	close(fd);
+	if (e < 0)
+		return e;
+	pass(&r, pages, direction, &first);
+	pass(&r, pages, direction, &warm);
+	samples_add(&result->p99, samples_quantile(&first, 0.99) / samples_quantile(&warm, 0.99));
+	samples_add(&result->median, samples_quantile(&first, 0.5) / samples_quantile(&warm, 0.5));
+	samples_clear(&first);
+	samples_clear(&warm);
+	reach_close(&r);
+	plain_release_all();
+	return 0;
+}
+
+static void measure(const char *place, enum direction direction)
+{
+	struct result results[_WAY_MAX] = { 0 };
+	int refused[_WAY_MAX] = { 0 };
+	int rounds = quick ? 1 : 7;
+	char subject[64], measure[96];
+
+	for (int i = 0; i < rounds; i++)
+		for (int w = 0; w < _WAY_MAX; w++)
+			if (!refused[w])
+				refused[w] = round_of(place, (enum way)w, direction, quick ? 64 : 1024,
+						      &results[w]);
+	snprintf(subject, sizeof(subject), "%s, %s of 4 KiB", place_name(place),
+		 direction == READ ? "READ" : "WRITE");
+	for (int w = 0; w < _WAY_MAX; w++) {
+		snprintf(measure, sizeof(measure), "%s: p99 of first / p99 of warm", way_names[w]);
+		if (refused[w]) {
+			row_word(subject, measure, strerrorname_np(-refused[w]));
+			continue;
+		}
+		row(subject, measure, &results[w].p99, "ratio", w == WAY_REGION ? "<= 1.2" : NULL);
+		snprintf(measure, sizeof(measure), "%s: median of first / median of warm", way_names[w]);
+		row(subject, measure, &results[w].median, "ratio", NULL);
+		samples_clear(&results[w].p99);
+		samples_clear(&results[w].median);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	argc = bench_begin(argc, argv, "P2");
+	if (argc < 3) {
+		fprintf(stderr, "usage: p2-first-access ADDRESS PLACE... [--quick]\n");
+		return 2;
+	}
+	plain_start(argv[1]);
+	for (int i = 2; i < argc; i++) {
+		measure(argv[i], READ);
+		measure(argv[i], WRITE);
+	}
+	return 0;
+}

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * plain.c - see plain.h.
+ *
+ * One connection of SOCK_SEQPACKET between the two processes, one answer to each order. The server ends when the other end is closed.
+ */
+#include "plain.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <rdma/rdma_cma.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "bench.h"
+#include "rdmareg-wire.h"
+
+#define REGISTERED_MAX 8
+#define FAR_ACCESS (IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_READ)
+
+enum verb { REGISTER, RELEASE_ALL };
+
+struct order {
+	enum verb verb;
+	enum plain_kind kind;
+	size_t length;
+};
+
+struct answer {
+	int error;
+	char ticket[WIRE_TICKET_MAX];
+};
+
+struct registered {
+	void *map;
+	size_t length;
+	struct ibv_mr *mr;
+	struct rdma_cm_id *peer;
+};
+
+static int to_server = -1;
+
+static struct rdma_event_channel *channel;
+static struct rdma_cm_id *listener;
+static struct ibv_pd *pd;
+static struct registered registered[REGISTERED_MAX];
+static size_t n_registered;
+
+static void listen_on(const char *address)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET };
+
+	if (inet_pton(AF_INET, address, &sin.sin_addr) != 1)
+		die(address);
+	channel = rdma_create_event_channel();
+	if (!channel || rdma_create_id(channel, &listener, NULL, RDMA_PS_TCP) ||
+	    rdma_bind_addr(listener, (struct sockaddr *)&sin) || rdma_listen(listener, 8))
+		die("plain: listening");
+	pd = ibv_alloc_pd(listener->verbs);
+	if (!pd)
+		die("plain: protection domain");
+}
+
+static int do_register(int fd, const struct order *order, struct registered *r)
+{
+	int access = FAR_ACCESS | (order->kind == PLAIN_ODP ? IBV_ACCESS_ON_DEMAND : 0);
+
+	*r = (struct registered){ .length = order->length };
+	r->map = mmap(NULL, order->length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (r->map == MAP_FAILED)
+		return -errno;
+	r->mr = ibv_reg_mr(pd, r->map, order->length, access);
+	if (!r->mr) {
+		int e = errno;
+
+		munmap(r->map, order->length);
+		return -e;
+	}
+	return 0;
+}
+
+/* The next event of that type; those of peers that go are passed over. */
+static struct rdma_cm_id *await(enum rdma_cm_event_type type)
+{
+	struct rdma_cm_event *event;
+
+	for (;;) {
+		struct rdma_cm_id *id;
+		enum rdma_cm_event_type got;
+
+		if (rdma_get_cm_event(channel, &event))
+			die("plain: event");
+		got = event->event;
+		id = event->id;
+		rdma_ack_cm_event(event);
+		if (got == type)
+			return id;
+		if (got != RDMA_CM_EVENT_DISCONNECTED && got != RDMA_CM_EVENT_TIMEWAIT_EXIT) {
+			fprintf(stderr, "plain: %s\n", rdma_event_str(got));
+			exit(1);
+		}
+	}
+}
+
+static void admit(struct registered *r)
+{
+	struct wire_accept grant = {
+		.magic = WIRE_MAGIC,
+		.version = WIRE_VERSION,
+		.rights = WIRE_RIGHT_READ | WIRE_RIGHT_WRITE,
+		.address = (uintptr_t)r->map,
+		.length = r->length,
+		.valid_length = r->length,
+		.rkey = r->mr->rkey,
+		.generation = 1,
+		.alignment = PAGE,
+		.minimum_mtu = 4096,
+		.grace_msec = 1000,
+		.receive_depth = 1,
+	};
+	struct rdma_conn_param accept = {
+		.private_data = &grant,
+		.private_data_len = sizeof(grant),
+		.responder_resources = 4,
+		.initiator_depth = 4,
+		.rnr_retry_count = 7,
+	};
+	struct ibv_qp_init_attr init = {
+		.qp_type = IBV_QPT_RC,
+		.cap = { .max_send_wr = 4, .max_recv_wr = 4, .max_send_sge = 1, .max_recv_sge = 1 },
+	};
+
+	r->peer = await(RDMA_CM_EVENT_CONNECT_REQUEST);
+	if (rdma_create_qp(r->peer, pd, &init) || rdma_accept(r->peer, &accept))
+		die("plain: accepting");
+	await(RDMA_CM_EVENT_ESTABLISHED);
+}
+
+static void release_all(void)
+{
+	for (size_t i = 0; i < n_registered; i++) {
+		rdma_destroy_qp(registered[i].peer);
+		rdma_destroy_id(registered[i].peer);
+		ibv_dereg_mr(registered[i].mr);
+		munmap(registered[i].map, registered[i].length);
+	}
+	n_registered = 0;
+}
+
+/* Returns its length, with the descriptor that came with it or -1. */
+static ssize_t receive(int from, void *data, size_t size, int *ret_fd)
+{
+	char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8)));
+	struct iovec part = { data, size };
+	struct msghdr m = {
+		.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
+	};
+	ssize_t n = recvmsg(from, &m, MSG_CMSG_CLOEXEC);
+
+	*ret_fd = -1;
+	if (n > 0 && CMSG_FIRSTHDR(&m))
+		memcpy(ret_fd, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(int));
+	return n;
+}
+
+static _Noreturn void serve(int orders, const char *address)
+{
+	struct order order;
+	int fd;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	listen_on(address);
+	while (receive(orders, &order, sizeof(order), &fd) == sizeof(order)) {
+		struct answer answer = { 0 };
+		struct registered *r = &registered[n_registered];
+
+		if (order.verb == RELEASE_ALL)
+			release_all();
+		else
+			answer.error = n_registered < REGISTERED_MAX ? do_register(fd, &order, r) : -ENOSPC;
+		if (fd >= 0)
+			close(fd);
+		snprintf(answer.ticket, sizeof(answer.ticket), WIRE_TICKET_SCHEME "%s:%u/1?%032d", address,
+			 ntohs(rdma_get_src_port(listener)), 0);
+		if (send(orders, &answer, sizeof(answer), MSG_NOSIGNAL) < 0)
+			break;
+		if (order.verb == REGISTER && !answer.error) {
+			n_registered++;
+			admit(r);
+		}
+	}
+	_exit(0);
+}
+
+void plain_start(const char *address)
+{
+	int pair[2], space;
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		die("socketpair");
+	fflush(stdout);
+	pid = fork();
+	if (pid < 0)
+		die("fork");
+	if (!pid) {
+		close(pair[0]);
+		serve(pair[1], address);
+	}
+	close(pair[1]);
+	to_server = pair[0];
+	space = open("/run/netns/b", O_RDONLY | O_CLOEXEC);
+	if (space >= 0 && setns(space, CLONE_NEWNET))
+		die("node b");
+	if (space >= 0)
+		close(space);
+}
+
+static struct answer ask(const struct order *order, int fd)
+{
+	char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8))) = { 0 };
+	struct iovec part = { (void *)order, sizeof(*order) };
+	struct msghdr m = { .msg_iov = &part, .msg_iovlen = 1 };
+	struct answer answer;
+	int none;
+
+	if (fd >= 0) {
+		struct cmsghdr *c;
+
+		m.msg_control = control;
+		m.msg_controllen = sizeof(control);
+		c = CMSG_FIRSTHDR(&m);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(c), &fd, sizeof(int));
+	}
+	if (sendmsg(to_server, &m, MSG_NOSIGNAL) < 0 ||
+	    receive(to_server, &answer, sizeof(answer), &none) != sizeof(answer))
+		die("the plain side has gone");
+	return answer;
+}
+
+int plain_register(int fd, size_t length, enum plain_kind kind, char *ret_ticket)
+{
+	struct order order = { .verb = REGISTER, .kind = kind, .length = length };
+	struct answer answer = ask(&order, fd);
+
+	if (!answer.error)
+		memcpy(ret_ticket, answer.ticket, sizeof(answer.ticket));
+	return answer.error;
+}
+
+void plain_release_all(void)
+{
+	struct order order = { .verb = RELEASE_ALL };
+
+	ask(&order, -1);
+}

@@ -1,0 +1,159 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""table.py [--check] [--take DIR] - makes docs/benchmarks.md, and the paragraph about it in README.md, from tests/bench/rows.tsv (what was measured),
+tests/bench/machine (on what) and tests/bench/notes.md (what people have to say about each figure).
+
+--take DIR: first take rows and machine of a run of ./run bench. Figures that the run did not measure keep their rows if the machine is the same;
+otherwise only what was measured is printed, and nothing is written.
+--check: only say whether the documents are what the rows and notes say."""
+import pathlib
+import re
+import sys
+
+top = pathlib.Path(__file__).resolve().parents[2]
+here = top / "tests" / "bench"
+BEGIN, END = "<!-- made by tests/bench/table.py -->\n", "<!-- end -->\n"
+TITLES = {
+    "P1": "Making memory reachable",
+    "P2": "The first access",
+    "P3": "Writing while somebody syncs",
+    "P4": "Hearing of an invalidation",
+    "P6": "Truncating a registered file",
+    "P8": "Half a million regions",
+    "P9": "Many regions, warm",
+    "P10": "When nothing happens",
+}
+HEAD = """<!-- SPDX-License-Identifier: GPL-2.0-or-later -->
+# Benchmarks
+
+Made by `./run bench`; do not edit (`tests/bench/table.py` makes it of `tests/bench/rows.tsv` and `tests/bench/notes.md`).
+
+**What these numbers can say.** The machine is emulated and the adapter is soft-RoCE, so no absolute time says anything about hardware. Both sides of each
+ratio ran in the same boot, in turn, round by round; a value is the median of the rounds' own ratios, with the quartiles in brackets. A ratio close to 1 says that
+two ways do the same work. A ratio of two different kinds of work (a D-Bus call against an ioctl, a page fault against a packet) depends on what the emulator makes
+dear: system calls, context switches and page faults cost it more than copying does, and a packet costs it a great deal more than it costs an adapter.
+
+"""
+
+
+def read_rows(path):
+    return [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines() if line]
+
+
+def verdict(row):
+    value, goal = row[3], row[8]
+    if goal == "-":
+        return "", ""
+    relation, limit = goal.split()
+    try:
+        number = float(value)
+    except ValueError:
+        return goal, "not measured"
+    reached = number <= float(limit) if relation == "<=" else number >= float(limit)
+    return goal.replace("<=", "at most").replace(">=", "at least"), "reached" if reached else "**missed**"
+
+
+def number(text):
+    value = float(text)
+    return f"{value:,.0f}".replace(",", " ") if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def cell(row):
+    _, _, _, value, low, high, runs, unit, _ = row
+    try:
+        text = number(value)
+    except ValueError:
+        return value
+    if low != "-":
+        text += f" ({number(low)} to {number(high)})"
+    return text if unit == "ratio" else f"{text} {unit}"
+
+
+def section(figure, rows, notes):
+    mine = [r for r in rows if r[0] == figure]
+    if not mine:
+        return ""
+    out = [f"## {figure}: {TITLES[figure]}\n", "| where | what | measured | rounds | goal | |", "|---|---|---|---|---|---|"]
+    for row in mine:
+        goal, reached = verdict(row)
+        out.append(f"| {row[1]} | {row[2]} | {cell(row)} | {row[6]} | {goal} | {reached} |")
+    return "\n".join(out) + "\n\n" + notes.get(figure, "").strip() + "\n\n"
+
+
+def read_notes():
+    parts = re.split(r"^## (P\d+)\n", (here / "notes.md").read_text(encoding="utf-8"), flags=re.M)
+    return dict(zip(parts[1::2], parts[2::2]))
+
+
+def document(rows, machine):
+    notes = read_notes()
+    out = HEAD + "| the machine | |\n|---|---|\n"
+    out += "".join(f"| {key} | {value} |\n" for key, value in machine) + "\n"
+    goals = [(r, verdict(r)[1]) for r in rows if r[8] != "-"]
+    out += f"Goals: {sum(v == 'reached' for _, v in goals)} of {len(goals)} rows with a goal reach it.\n\n"
+    return (out + "".join(section(f, rows, notes) for f in TITLES)).rstrip() + "\n"
+
+
+def find(rows, figure, where, what):
+    """The first such row's cell, for the README; a run without it says so."""
+    for row in rows:
+        if row[0] == figure and where in row[1] and what in row[2]:
+            return cell(row)
+    return "not measured"
+
+
+def paragraph(rows):
+    return f"""{BEGIN}Ratios from the lab's last full run, medians and quartiles; an emulated machine with soft-RoCE says nothing about absolute times.
+All figures, goals that were missed, and why: [docs/benchmarks.md](docs/benchmarks.md).
+
+| | |
+|---|---|
+| pinning 1 GiB of fresh memory / registering it through rdmaregd | {find(rows, "P1", "memfd, 1024 MiB", "pinned / rdmaregd")} |
+| bandwidth of steady writes, region / pinned memory | {find(rows, "P10", "memfd, WRITE", "rdmaregd / plain pinned")} |
+| p99 of the first READ of a page after registration / of a later one | {find(rows, "P2", "memfd, READ", "rdmaregd: p99")} |
+| the same with plain on-demand paging | {find(rows, "P2", "memfd, READ", "plain odp: p99")} |
+| write(2) by others on a registered XFS file / on another | {find(rows, "P10", "xfs, pwrite of 4", "watched")} |
+| memory of a region in the daemon's core, of 524288 | {find(rows, "P8", "core on the host, 524288", "memory")} |
+{END}"""
+
+
+def with_paragraph(readme, rows):
+    begin, end = readme.index(BEGIN), readme.index(END) + len(END)
+    return readme[:begin] + paragraph(rows) + readme[end:]
+
+
+def merge(run):
+    """Rows and machine of the tree after a run, or None where they do not go together."""
+    rows, machine = read_rows(run / "rows.tsv"), (run / "machine").read_text(encoding="utf-8")
+    measured = {r[0] for r in rows}
+    if measured < set(TITLES):
+        if not (here / "machine").exists() or (here / "machine").read_text(encoding="utf-8") != machine:
+            return None
+        rows += [r for r in read_rows(here / "rows.tsv") if r[0] not in measured]
+    return rows, machine
+
+
+def main():
+    if "--take" in sys.argv:
+        run = pathlib.Path(sys.argv[sys.argv.index("--take") + 1])
+        taken = merge(run)
+        if taken is None:
+            rows, machine = read_rows(run / "rows.tsv"), read_rows(run / "machine")
+            print(document(rows, machine))
+            print("docs/benchmarks.md is of another machine and stays as it is: it takes a run of all figures")
+            return
+        (here / "rows.tsv").write_text("".join("\t".join(r) + "\n" for r in taken[0]), encoding="utf-8")
+        (here / "machine").write_text(taken[1], encoding="utf-8")
+    rows, machine = read_rows(here / "rows.tsv"), read_rows(here / "machine")
+    readme = (top / "README.md").read_text(encoding="utf-8")
+    wanted = {top / "docs" / "benchmarks.md": document(rows, machine), top / "README.md": with_paragraph(readme, rows)}
+    for path, text in wanted.items():
+        if "--check" not in sys.argv:
+            path.write_text(text, encoding="utf-8")
+        elif not path.exists() or path.read_text(encoding="utf-8") != text:
+            sys.exit(f"{path.relative_to(top)} is not what tests/bench says: run tests/bench/table.py")
+    if "--check" not in sys.argv:
+        print("written: docs/benchmarks.md, and its paragraph in README.md")
+
+
+main()
