@@ -192,6 +192,15 @@ int peer_arm(struct rdmareg_peer *p)
 	return 1;
 }
 
+void peer_watch(struct rdmareg_peer *p)
+{
+	if (peer_arm(p))
+		peer_progress(p);
+	if (p->more ||
+	    (p->revocation.id && !p->acknowledged && p->options.on_revocation == RDMAREG_ON_REVOCATION_YIELD))
+		peer_raise(p);
+}
+
 int peer_sleep(struct rdmareg_peer *p, uint64_t deadline_usec)
 {
 	struct pollfd fds[] = {

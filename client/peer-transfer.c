@@ -315,6 +315,7 @@ static int64_t peer_transfer(struct rdmareg_peer *p, struct transfer *t)
 	p->transfer = t;
 	r = transfer_run(p, t);
 	p->transfer = NULL;
+	peer_watch(p);
 	if (r < 0 && !t->done)
 		return r;
 	return (int64_t)(t->done ? t->done - t->lead : 0);

@@ -175,6 +175,7 @@ _public_ int rdmareg_peer_connect(const char *ticket_text, enum rdmareg_access a
 		p->revocation.length = p->remote.length;
 		p->acknowledged = true;
 	}
+	peer_watch(p);
 	*ret = take_pointer(p);
 	return 0;
 }

@@ -91,6 +91,8 @@ int peer_progress(struct rdmareg_peer *p); /* 0, or p->error */
 /* 0: look again; -ETIMEDOUT, -EINTR; no sentence set. */
 int peer_sleep(struct rdmareg_peer *p, uint64_t deadline_usec);
 int peer_arm(struct rdmareg_peer *p); /* 1: armed just now, so look again; 0: was armed */
+/* Before the program gets the peer back: from now on the descriptor tells of whatever comes. */
+void peer_watch(struct rdmareg_peer *p);
 int peer_post_receive(struct rdmareg_peer *p, uint32_t i);
 int peer_end(struct rdmareg_peer *p, int error, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
