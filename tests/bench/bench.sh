@@ -8,7 +8,7 @@
 . "$(dirname "$0")/../lab/host/common.sh"
 
 out=$build/bench
-figures=(P8 P4 P1 P2 P6 P10 P9 P3)
+figures=(P8 P4 P2 P6 P10 P3 P1 P9)
 left=() failed=0
 
 for name; do

@@ -131,7 +131,7 @@ static void print_size(const char *place, size_t length, const struct samples *t
 static void measure(const char *place, size_t length)
 {
 	struct samples took[_WAY_MAX] = { 0 };
-	int rounds = quick ? 2 : length >= 512 * MIB ? 3 : length >= 64 * MIB ? 5 : 31;
+	int rounds = quick ? 2 : length >= 64 * MIB ? 3 : 21;
 	double refused = 0, t;
 
 	if (!place_has(place, length)) {

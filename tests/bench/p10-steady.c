@@ -20,7 +20,7 @@
 
 static double slice_usec(void)
 {
-	return quick ? 5e4 : 4e5;
+	return quick ? 5e4 : 2e5;
 }
 
 /* Bytes a microsecond. */
@@ -54,7 +54,7 @@ static void measure_bandwidth(const char *address)
 		for (uint64_t at = 0; at < LENGTH; at += MIB)
 			reach_write(&reach[w], MIB, at); /* all are steady */
 	}
-	for (int i = 0; i < (quick ? 3 : 61); i++)
+	for (int i = 0; i < (quick ? 3 : 41); i++)
 		for (int w = 0; w < _WAY_MAX; w++)
 			samples_add(&rate[w], bandwidth(&reach[w]));
 	row_ratio("memfd, WRITE of 1 MiB", "bandwidth, rdmaregd / plain pinned", &rate[WAY_REGION],
@@ -98,7 +98,7 @@ static void measure_write(const char *place, size_t block)
 		die(rdmareg_last_error());
 	write_rate(watched, block);
 	write_rate(unwatched, block);
-	for (int i = 0; i < (quick ? 3 : 41); i++) {
+	for (int i = 0; i < (quick ? 3 : 25); i++) {
 		samples_add(&rate[0], write_rate(watched, block));
 		samples_add(&rate[1], write_rate(unwatched, block));
 	}

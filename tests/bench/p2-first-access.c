@@ -56,7 +56,7 @@ static void measure(const char *place, enum direction direction)
 {
 	struct result results[_WAY_MAX] = { 0 };
 	int refused[_WAY_MAX] = { 0 };
-	int rounds = quick ? 1 : 7;
+	int rounds = quick ? 1 : 5;
 	char subject[64], measure[96];
 
 	for (int i = 0; i < rounds; i++)

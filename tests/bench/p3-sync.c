@@ -112,7 +112,7 @@ static bool set_mode(struct reach *r, const char *mode)
 
 static void slice(struct reach *r, int fd, const char *device, unsigned int pages, struct series *s)
 {
-	double length = quick ? 1.5e6 : 6e6, start, disk, bytes = 0;
+	double length = quick ? 1.5e6 : 4.5e6, start, disk, bytes = 0;
 	struct samples took = { 0 };
 	struct syncer syncer;
 	unsigned int seed = 1;
@@ -190,7 +190,7 @@ static void print(const char *subject, const struct series *series, bool dominat
 static void measure(const char *place, const char *device, bool wide)
 {
 	struct series series[N_SERIES] = { 0 };
-	int rounds = quick ? 1 : 5;
+	int rounds = quick ? 1 : 3;
 	char subject[64];
 
 	for (int i = 0; i < rounds; i++)

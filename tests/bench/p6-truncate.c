@@ -60,6 +60,7 @@ static void *peer_thread(void *argument)
 	struct rdmareg_peer_options options = { .size = sizeof(options),
 						.on_revocation = RDMAREG_ON_REVOCATION_YIELD };
 	struct rdmareg_peer_event event = { .size = sizeof(event) };
+	struct rdmareg_peer_info info = { .size = sizeof(info) };
 	struct holder *h = argument;
 	struct pollfd item[2] = { { .events = POLLIN }, { h->end, POLLIN, 0 } };
 	int space = open("/run/netns/b", O_RDONLY | O_CLOEXEC);
@@ -76,6 +77,8 @@ static void *peer_thread(void *argument)
 		while (rdmareg_peer_next_event(h->peer, &event) > 0)
 			;
 	}
+	if (rdmareg_peer_get_info(h->peer, &info) < 0 || !info.connected)
+		die("a peer that acknowledges was cut off");
 	rdmareg_peer_close(h->peer);
 	return NULL;
 }
@@ -149,7 +152,7 @@ static void measure(const char *place, const char *arbitration, bool with_peer)
 	enum rdmareg_arbitrate wish =
 		strcmp(arbitration, "pre-content") ? RDMAREG_ARBITRATE_AUTO : RDMAREG_ARBITRATE_PRE_CONTENT;
 	struct samples with = { 0 }, without = { 0 }, more = { 0 };
-	int rounds = quick ? 2 : 25;
+	int rounds = quick ? 2 : 15;
 	char subject[96];
 
 	for (int i = 0; i < rounds; i++) {

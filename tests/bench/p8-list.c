@@ -3,7 +3,7 @@
  * p8-list.c - figure P8, the daemon's half: the real rdmaregd, twice, each on a bus of its own, with keepers that have no adapter. One has a
  * thousand regions, the other many. How long a page of ListRegions takes, and a look at one region; and what a region costs the daemon.
  *
- * Run by meson, which knows where the programs are: meson test --benchmark bench-list. RDMAREG_BENCH_REGIONS: how many (default 524288).
+ * Run by meson, which knows where the programs are: meson test --benchmark bench-list. RDMAREG_BENCH_REGIONS: how many (default 131072).
  */
 #include <errno.h>
 #include <unistd.h>
@@ -143,7 +143,7 @@ static void end(struct side *side)
 int main(int argc, char **argv)
 {
 	const char *asked = getenv("RDMAREG_BENCH_REGIONS");
-	size_t regions = asked ? strtoul(asked, NULL, 10) : 524288, memory;
+	size_t regions = asked ? strtoul(asked, NULL, 10) : 131072, memory;
 	static struct side few, many;
 	char subject[64];
 

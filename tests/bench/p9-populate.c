@@ -3,7 +3,7 @@
  * p9-populate.c - figure P9: many regions of fresh memory registered warm through rdmaregd, against MADV_POPULATE_WRITE of the same, which is what a
  * program does that only wants its pages there.
  *
- *   p9-populate COUNT MEBIBYTES [--quick]
+ *   p9-populate COUNT MEBIBYTES [ROUNDS] [--quick]
  *
  * memfds, fresh for each round and each side; one request after the other.
  */
@@ -72,13 +72,13 @@ int main(int argc, char **argv)
 	size_t length;
 
 	argc = bench_begin(argc, argv, "P9");
-	if (argc != 3) {
-		fprintf(stderr, "usage: p9-populate COUNT MEBIBYTES [--quick]\n");
+	if (argc != 3 && argc != 4) {
+		fprintf(stderr, "usage: p9-populate COUNT MEBIBYTES [ROUNDS] [--quick]\n");
 		return 2;
 	}
 	count = atoi(argv[1]);
 	length = (size_t)atoi(argv[2]) * MIB;
-	rounds = quick ? 1 : 5;
+	rounds = quick ? 1 : argc == 4 ? atoi(argv[3]) : 3;
 	if (rdmareg_open(NULL, &context) < 0)
 		die(rdmareg_last_error());
 	for (int i = 0; i < rounds; i++) {
