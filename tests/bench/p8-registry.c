@@ -17,7 +17,7 @@
 
 #define REGIONS 524288u
 #define PER_TENANT 65536u /* the most that a tenant may have */
-#define LOOKUPS 200000u
+#define LOOKUPS 50000u
 
 static struct registry *registry;
 static uint64_t *numbers;
