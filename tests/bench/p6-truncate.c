@@ -99,6 +99,17 @@ static double truncate_msec(int fd)
 	return (now_usec() - start) / 1e3;
 }
 
+/* Until the keeper knows of the peer: its side of the handshake ends later than ours. */
+static void await_peer(struct rdmareg_region *region)
+{
+	struct rdmareg_region_info info = { .size = sizeof(info) };
+
+	do {
+		if (rdmareg_region_refresh(region) < 0 || rdmareg_region_get_info(region, &info) < 0)
+			fail();
+	} while (!info.peers);
+}
+
 static double registered_msec(const char *place, enum rdmareg_arbitrate arbitration, bool with_peer)
 {
 	struct rdmareg_register_options options = { .size = sizeof(options),
@@ -122,6 +133,7 @@ static double registered_msec(const char *place, enum rdmareg_arbitrate arbitrat
 		if (pthread_create(&peer.thread, NULL, peer_thread, &peer))
 			die("thread");
 		pthread_barrier_wait(&ready);
+		await_peer(region); /* who connects while a revocation begins may not be asked at all */
 	}
 	if (pthread_create(&owner.thread, NULL, owner_thread, &owner))
 		die("thread");
