@@ -127,8 +127,8 @@ int main(int argc, char **argv)
 	int rounds, events;
 
 	bench_begin(argc, argv, "P4");
-	rounds = quick ? 2 : 15;
-	events = quick ? 50 : 300;
+	rounds = quick ? 2 : 11;
+	events = quick ? 50 : 100;
 	listener_start(&module, watch_by_module(ours, length), take_report);
 	listener_start(&userfault, watch_by_userfaultfd(theirs, length), take_message);
 	for (int r = 0; r < rounds; r++) {
