@@ -124,6 +124,8 @@ int main(int argc, char **argv)
 		samples_add(&large, lookup_nsec(done) / 1e3);
 	snprintf(subject, sizeof(subject), "core, %zu regions, two of three numbers gone", done);
 	row(subject, "finding one at random", &large, "us", "<= 1");
+	samples_clear(&large);
+	samples_clear(&small);
 	registry_free(registry);
 	free(numbers);
 	return 0;

@@ -40,7 +40,7 @@ check "/dev/rdmareg is root:rdmareg 0660" wait_for device_is_guarded
 expect_equal "the daemon is not running yet" inactive "$(systemctl is-active rdmaregd)"
 check "the first call, of an ordinary user, starts it" as_tenant rdmaregctl list
 expect_equal "from within its sandbox the daemon sees the device-dax" "$LAB_DEVDAX" \
-	"$(as_tenant rdmaregctl --json devices | jq -r '.[] | select(.unusable == "") | .path')"
+	"$(as_tenant rdmaregctl --json devices | jq -r '.[] | select(.kind == "dax-device" and .unusable == "") | .path')"
 expect_equal "it runs now" active "$(systemctl is-active rdmaregd)"
 daemon=$(main_pid rdmaregd)
 expect_equal "sandbox: no new privileges" 1 "$(status "$daemon" NoNewPrivs)"
