@@ -19,6 +19,7 @@ TOKEN = re.compile(r"""
   | (?P<op>->|\+\+|--|<<=|>>=|<<|>>|<=|>=|==|!=|&&|\|\||[-+*/%&|^]=|\.\.\.|.)
 """, re.X | re.S | re.M)
 
+# The boundary comes first, then the opposite.
 SWAPS = {
     "<": ["<=", ">="], "<=": ["<", ">"], ">": [">=", "<="], ">=": [">", "<"], "==": ["!="], "!=": ["=="],
     "&&": ["||"], "||": ["&&"], "++": ["--"], "--": ["++"], "+=": ["-="], "-=": ["+="], "|=": ["="], "<<": [">>"],
@@ -28,6 +29,7 @@ BINARY = {"+": "-", "-": "+"}
 TYPES = re.compile(r"(?:struct|enum|union|const|static|bool|int|unsigned|char|void|long|u?int\d+_t|size_t|__u\d+|uint)$")
 CONTROL = {"if", "for", "while", "switch"}
 EARLY = {"return", "break", "continue", "goto"}
+ENDS = {"&&", "||", "=", "return", ",", ";", "?", ":", "{", "}"}
 NO_EXPRESSION = CONTROL | EARLY | {"case", "default", "else", "do"}
 
 
@@ -103,9 +105,10 @@ def enums_of(texts):
 
 
 def end_of_statement(tokens, partner, i):
-    while tokens[i].text != ";":
+    """None: it is none, but the last part of the head of a for."""
+    while tokens[i].text not in (";", ")", "}"):
         i = partner.get(i, i) + 1
-    return i
+    return i if tokens[i].text == ";" else None
 
 
 def starts_statement(tokens, i, heads):
@@ -147,7 +150,9 @@ def of_statement(tokens, partner, i, heads):
             return
     elif t.text not in ("*", "++", "--", "("):
         return
-    yield t.start, tokens[end_of_statement(tokens, partner, i)].start, ""
+    end = end_of_statement(tokens, partner, i)
+    if end is not None:
+        yield t.start, tokens[end].start, ""
 
 
 def of_case(tokens, i):
@@ -159,13 +164,45 @@ def of_case(tokens, i):
         yield tokens[i].end, tokens[i].end, " break;"
 
 
-def of_token(tokens, i, neighbour):
+def operand(tokens, i, step):
+    """The text of what stands before (@step -1) or after a comparison, and the index of what ends it."""
+    depth, parts, i = 0, [], i + step
+    while depth or tokens[i].text not in ENDS:
+        depth += step * ((tokens[i].text in "([") - (tokens[i].text in ")]"))
+        if depth < 0:
+            break
+        parts.append(tokens[i].text)
+        i += step
+    return "".join(parts[::step]), i
+
+
+def picks_one(tokens, i, heads):
+    """Is this comparison that of a minimum or maximum, "if (a < b) b = a;" or "a < b ? a : b"? Which one it picks of two that are
+    equal nobody can see."""
+    if tokens[i].text not in ("<", "<=", ">", ">="):
+        return False
+    left, _ = operand(tokens, i, -1)
+    right, at = operand(tokens, i, 1)
+    if tokens[at].text == "?":
+        first, colon = operand(tokens, at, 1)
+        second = operand(tokens, colon, 1)[0] if tokens[colon].text == ":" else ""
+        return {first, second} == {left, right}
+    while tokens[at].text == ")" and at not in heads:
+        at += 1
+    if at not in heads:
+        return False
+    target, equals = operand(tokens, at, 1)
+    source, end = operand(tokens, equals, 1)
+    return tokens[equals].text == "=" and tokens[end].text == ";" and {target, source} == {left, right}
+
+
+def of_token(tokens, i, neighbour, heads):
     t, before = tokens[i], tokens[i - 1]
     if before.text == "case":
         return
     if t.text in neighbour:
         yield t.start, t.end, neighbour[t.text]
-    for new in SWAPS.get(t.text, []):
+    for new in SWAPS.get(t.text, [])[picks_one(tokens, i, heads):]:
         yield t.start, t.end, new
     if t.text in BINARY and (before.kind in ("word", "number") or before.text in (")", "]")) and before.text != "return":
         yield t.start, t.end, BINARY[t.text]
@@ -178,7 +215,7 @@ def spans_of(text, tokens, partner, first, last, neighbour):
         yield from of_condition(text, tokens, partner, i)
         yield from of_statement(tokens, partner, i, heads)
         yield from of_case(tokens, i)
-        yield from of_token(tokens, i, neighbour)
+        yield from of_token(tokens, i, neighbour, heads)
 
 
 def words(text):
