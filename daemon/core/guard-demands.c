@@ -70,7 +70,6 @@ bool demands_grant(struct guard *g, uint64_t now_usec)
 		if (!d->id || d->granted || !guard_covers(g, d->start, d->end))
 			continue;
 		d->granted = true;
-		d->deadline_usec = 0;
 		d->ends_usec = d->limit_usec ? guard_after(now_usec, d->limit_usec) : 0;
 		any = true;
 	}

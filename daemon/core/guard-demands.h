@@ -18,7 +18,9 @@ static inline bool guard_covers(const struct guard *g, uint64_t start, uint64_t 
 /* A time so far away that it does not fit is the last one there is, not one long past. */
 static inline uint64_t guard_after(uint64_t now_usec, uint64_t usec)
 {
-	return usec > UINT64_MAX - now_usec ? UINT64_MAX : now_usec + usec;
+	uint64_t then_usec = now_usec + usec;
+
+	return then_usec < now_usec ? UINT64_MAX : then_usec;
 }
 
 /* Take a new one in; a number that is there already, or one too many, is ignored. */

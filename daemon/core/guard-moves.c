@@ -16,7 +16,7 @@
 struct guard_effect *guard_emit(const struct guard *g, struct guard_effects *out, enum guard_effect_type type)
 {
 	/* more room than any step needs; the explorer checks it */
-	struct guard_effect *f = &out->item[out->n < GUARD_EFFECTS_MAX ? out->n++ : GUARD_EFFECTS_MAX - 1];
+	struct guard_effect *f = &out->item[out->n++];
 
 	*f = (struct guard_effect){ .type = type, .revocation = g->revocation };
 	return f;
@@ -58,11 +58,7 @@ static void grant(struct guard *g, struct guard_effects *out, uint64_t now_usec)
 void guard_die(struct guard *g, struct guard_effects *out)
 {
 	g->state = GUARD_DEAD;
-	g->watched = g->armed = false;
-	g->fenced = true;
-	g->fence_start = 0;
-	g->fence_end = g->length;
-	g->holding = false;
+	g->watched = g->armed = g->holding = false;
 	memset(g->demand, 0, sizeof(g->demand));
 	guard_emit(g, out, GUARD_TEARDOWN); /* which answers every demand: nothing can be reached any more */
 }
@@ -111,8 +107,8 @@ void guard_emit_asked_timer(const struct guard *g, struct guard_effects *out)
 static void ask(struct guard *g, struct guard_effects *out, uint64_t now_usec, uint64_t start, uint64_t end,
 		uint64_t deadline_usec, enum revocation_cause cause)
 {
-	uint64_t first = 0, last = 0, earliest_usec = 0;
-	enum revocation_cause most_urgent = cause;
+	uint64_t first, last, earliest_usec;
+	enum revocation_cause most_urgent;
 
 	/* demands that came while another step was under way are part of whatever is asked next, with their deadlines */
 	if (demands_waiting(g, &first, &last, &earliest_usec, &most_urgent)) {
@@ -149,8 +145,8 @@ static void ask(struct guard *g, struct guard_effects *out, uint64_t now_usec, u
 
 bool guard_ask_for_demands(struct guard *g, struct guard_effects *out, uint64_t now_usec)
 {
-	uint64_t start = 0, end = 0, deadline_usec = 0;
-	enum revocation_cause cause = CAUSE_UNKNOWN;
+	uint64_t start, end, deadline_usec;
+	enum revocation_cause cause;
 
 	if (!demands_waiting(g, &start, &end, &deadline_usec, &cause))
 		return false;

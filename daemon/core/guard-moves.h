@@ -28,6 +28,7 @@ void guard_begin_refresh(struct guard *g, struct guard_effects *out);
 void guard_begin_close(struct guard *g, struct guard_effects *out);
 /* With time for its holders to finish, if it is not fenced already. */
 void guard_close_kindly(struct guard *g, const struct guard_event *e, struct guard_effects *out);
+/* Behind a fence around all of it. */
 void guard_die(struct guard *g, struct guard_effects *out);
 
 /* Nothing is under way and something is fenced, or was to be: whatever comes next. */

@@ -154,7 +154,6 @@ static void step_waiting(struct guard *g, const struct guard_event *e, struct gu
 			guard_go_on(g, out, e->now_usec);
 		} else if (g->watched) {
 			g->state = GUARD_ARMING;
-			g->broken = false;
 			guard_emit(g, out, GUARD_ARM);
 		} else {
 			guard_begin_refresh(g, out);
@@ -207,7 +206,6 @@ static void step_refreshing(struct guard *g, const struct guard_event *e, struct
 		return;
 	}
 	g->fenced = false;
-	g->fence_start = g->fence_end = 0;
 	if (g->close_wanted) {
 		guard_begin_close(g, out);
 		return;
@@ -215,10 +213,10 @@ static void step_refreshing(struct guard *g, const struct guard_event *e, struct
 	g->state = GUARD_OPEN;
 	g->settled_usec = e->now_usec;
 	guard_emit_settled(g, out, e->valid_length);
-	/* what came meanwhile is a new revocation at once */
+	/* what came meanwhile is a new revocation at once; what is asked for a break is asked for the demands as well */
 	if (g->broken)
 		guard_open_broken(g, e->now_usec, out);
-	if (g->state == GUARD_OPEN || g->state == GUARD_ASKED)
+	else
 		guard_ask_for_demands(g, out, e->now_usec);
 }
 

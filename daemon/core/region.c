@@ -10,22 +10,21 @@
 
 static struct region_effect *emit(struct region_effects *out, enum region_effect_type type)
 {
-	/* REGION_EFFECTS_MAX is more than any step emits; the explorer checks it */
-	struct region_effect *f = &out->item[out->n < REGION_EFFECTS_MAX ? out->n++ : REGION_EFFECTS_MAX - 1];
+	/* no loop comes here, and no path as often as REGION_EFFECTS_MAX; the explorer checks it */
+	struct region_effect *f = &out->item[out->n++];
 
 	*f = (struct region_effect){ .type = type };
 	return f;
 }
 
+/* More than one change in a step is one effect: the first. */
 static void publish(struct region_effects *out, uint32_t changed)
 {
-	for (size_t i = 0; i < out->n; i++) {
-		if (out->item[i].type == REGION_PUBLISH) {
-			out->item[i].changed |= changed;
-			return;
-		}
-	}
-	emit(out, REGION_PUBLISH)->changed = changed;
+	struct region_effect *f = &out->item[0];
+
+	if (!out->n || f->type != REGION_PUBLISH)
+		f = emit(out, REGION_PUBLISH);
+	f->changed |= changed;
 }
 
 static void set_state(struct region *r, enum region_state state, struct region_effects *out)
@@ -84,7 +83,7 @@ static void consent_if_complete(struct region *r, struct region_effects *out)
 /* A holder answered, or is gone: it is waited for no longer. */
 static void answered(struct region *r, struct holder *h)
 {
-	if (h->asked && h->asked == r->revocation && r->pending)
+	if (r->pending && h->asked == r->revocation)
 		r->pending--;
 	h->asked = 0;
 }
@@ -304,7 +303,10 @@ static void on_prefetch(struct region *r, bool began, struct region_effects *out
 {
 	if (!began && !r->prefetches)
 		return;
-	r->prefetches += began ? 1 : UINT32_MAX;
+	if (began)
+		r->prefetches++;
+	else
+		r->prefetches--;
 	if (is_settled(r))
 		set_state(r, r->prefetches ? REGION_WARMING : REGION_LIVE, out);
 }

@@ -84,20 +84,20 @@ uint64_t registry_next_id(const struct registry *r)
 	return r->next_id;
 }
 
-/* Room for one more item of @item bytes in an array that has @n of *@allocated. */
-static int grow(void **array, size_t item, size_t n, size_t *allocated)
+/* Room for one more item of @item bytes in an array that has @n of *@allocated. False: no memory. */
+static bool grow(void **array, size_t item, size_t n, size_t *allocated)
 {
 	size_t want = *allocated ? *allocated * 2 : 16;
 	void *p;
 
 	if (n < *allocated)
-		return 0;
+		return true;
 	p = reallocarray(*array, want, item);
 	if (!p)
-		return -ENOMEM;
+		return false;
 	*array = p;
 	*allocated = want;
-	return 0;
+	return true;
 }
 
 int registry_get_tenant(struct registry *r, uint32_t uid, const char *session, uint32_t *ret_index)
@@ -145,7 +145,9 @@ const struct tenant *registry_tenant(const struct registry *r, uint32_t index)
 
 void registry_drop_tenant(struct registry *r, uint32_t index)
 {
-	if (index < r->n_tenants && !r->tenants[index].regions)
+	const struct tenant *t = registry_tenant(r, index);
+
+	if (t && !t->regions)
 		r->tenants[index].used = false;
 }
 
@@ -164,20 +166,16 @@ uint32_t registry_client_regions(const struct registry *r, uint64_t client)
 	return c ? c->regions : 0;
 }
 
-static int charge_client(struct registry *r, uint64_t client)
+/* There is room for one more. */
+static void charge_client(struct registry *r, uint64_t client)
 {
 	struct client_count *c = find_client(r, client);
 
 	if (!c) {
-		int e = grow((void **)&r->clients, sizeof(*c), r->n_clients, &r->n_clients_allocated);
-
-		if (e < 0)
-			return e;
 		c = &r->clients[r->n_clients++];
 		*c = (struct client_count){ .client = client };
 	}
 	c->regions++;
-	return 0;
 }
 
 static void uncharge_client(struct registry *r, uint64_t client)
@@ -276,22 +274,20 @@ int registry_add_region(struct registry *r, uint32_t tenant, uint64_t owner, uin
 	e = id ? (registry_find(r, id) ? REGISTRY_E_EXISTS : 0) : check_limits(r, t, owner, length);
 	if (e)
 		return e;
-	e = grow((void **)&r->regions, sizeof(*r->regions), r->n_regions, &r->n_regions_allocated);
-	if (e < 0)
-		return e;
+	if (!grow((void **)&r->regions, sizeof(*r->regions), r->n_regions, &r->n_regions_allocated) ||
+	    !grow((void **)&r->clients, sizeof(*r->clients), r->n_clients, &r->n_clients_allocated))
+		return -ENOMEM;
+	_Static_assert(REGION_REGISTERING == 0, "the state of what calloc() gives");
 	region = calloc(1, sizeof(*region));
 	if (!region)
 		return -ENOMEM;
-	if (owner && charge_client(r, owner) < 0) {
-		free(region);
-		return -ENOMEM;
-	}
 	region->id = id ? id : r->next_id;
-	registry_set_next_id(r, region->id + 1);
 	region->tenant = tenant;
 	region->owner = owner;
 	region->length = length;
-	region->state = REGION_REGISTERING;
+	registry_set_next_id(r, region->id + 1);
+	if (owner)
+		charge_client(r, owner);
 	at = lower_bound(r, region->id);
 	memmove(&r->regions[at + 1], &r->regions[at], (r->n_regions - at) * sizeof(*r->regions));
 	r->regions[at] = region;
@@ -354,7 +350,6 @@ uint32_t registry_take_holder(struct registry *r)
 
 void registry_give_holder(struct registry *r, uint32_t index_plus_1)
 {
-	memset(&r->holders[index_plus_1 - 1], 0, sizeof(struct holder));
 	r->holders[index_plus_1 - 1].next = r->free_holder;
 	r->free_holder = index_plus_1;
 }
