@@ -35,11 +35,14 @@ class Program:
 # Quick ones first; the explorer takes ten seconds, and sees only what all others let through.
 PROGRAMS = [
     Program("test-slots", ("tests/unit/test-slots.c",), header=SLOTS),
+    Program("test-core-region", ("tests/unit/test-core-region.c", "daemon/core/region.c", "daemon/core/registry.c")),
     Program("test-core", ("tests/unit/test-core.c", CORE)),
     Program("test-core-adoption", ("tests/unit/test-core-adoption.c", CORE)),
     Program("test-core-demands", ("tests/unit/test-core-demands.c", CORE)),
     Program("test-core-guard", ("tests/unit/test-core-guard.c", CORE)),
     Program("test-core-edges", ("tests/unit/test-core-edges.c", CORE)),
+    Program("test-core-memory", ("tests/unit/test-core-memory.c", "daemon/core/registry.c")),
+    Program("test-core-moves", ("tests/unit/test-core-moves.c", "daemon/core/guard*.c")),
     Program("test-core-urgency", ("tests/unit/test-core-urgency.c", CORE)),
     Program("sim", ("tests/sim/*.c", CORE), arguments=("--seeds", "40")),
     Program("sim-long", ("tests/sim/*.c", CORE), arguments=("--seeds", "600", "--start", "1000")),
@@ -118,6 +121,7 @@ class Tree:
             self.limit[p.name] = math.ceil(5 * used) + 2
 
     def _objects(self, program, file):
+        """The sources to be compiled again when @file has changed."""
         return sources_of(program) if file.endswith(".h") else [s for s in sources_of(program) if s == file]
 
     def judge(self, mutant, text):
@@ -140,9 +144,8 @@ class Tree:
     def _judge(self, mutant):
         changed, done = False, set()
         for p in self.programs:
-            if not concerns(p, mutant.file):
-                continue
-            for s in self._objects(p, mutant.file):
+            sources = self._objects(p, mutant.file) if concerns(p, mutant.file) else []
+            for s in sources:
                 target = self.path / self.object_of(p, s)
                 if target in done:
                     continue
@@ -152,8 +155,8 @@ class Tree:
                 if self.compile(p, s).returncode:
                     return "invalid", ""
                 changed = changed or target.read_bytes() != old
-            if not changed:
-                continue
+            if not sources or not changed:
+                continue  # this program is made without it, or the compiler sees no difference
             if self.link(p).returncode:
                 return "invalid", ""
             r = self._run([f"obj/{p.name}", *p.arguments], self.limit[p.name])

@@ -186,16 +186,18 @@ static void test_set_is_bounded(void)
 		assert(guard_takes_demand(&g));
 		add(&g, id, 0, 10, 1, 0);
 		assert(guard_find_demand(&g, id)->end == 10 && !guard_find_demand(&g, id)->granted);
+		add(&g, id, 0, 20, 1, 0); /* it is there already */
 	}
 	assert(!guard_takes_demand(&g));
 	memcpy(&before, &g, sizeof(g));
 	add(&g, GUARD_DEMANDS_MAX + 1, 0, 10, 1, 0);
 	add(&g, 1, 5, 6, 99, 99);
-	demands_remove(&g, 0);
-	demands_remove(&g, GUARD_DEMANDS_MAX + 1);
+	assert(!demands_remove(&g, 0) && !demands_remove(&g, GUARD_DEMANDS_MAX + 1));
 	assert(!memcmp(&before, &g, sizeof(g)));
-	demands_remove(&g, 3);
-	demands_remove(&g, 3);
+	assert(demands_remove(&g, 1) && guard_takes_demand(&g));
+	add(&g, 1, 0, 10, 1, 0);
+	assert(!guard_takes_demand(&g));
+	assert(demands_remove(&g, 3) && !demands_remove(&g, 3));
 	assert(guard_takes_demand(&g) && !guard_find_demand(&g, 3));
 	add(&g, 77, 0, 10, 1, 0);
 	assert(guard_find_demand(&g, 77) && !guard_takes_demand(&g));
@@ -235,6 +237,13 @@ static void test_covers(void)
 	}
 }
 
+static void test_times(void)
+{
+	assert(guard_after(NOW, 0) == NOW && guard_after(NOW, 5) == NOW + 5);
+	assert(guard_after(NOW, UINT64_MAX - NOW) == UINT64_MAX &&
+	       guard_after(NOW, UINT64_MAX) == UINT64_MAX);
+}
+
 /* Those that wait: all of their ranges, the earliest deadline, and the cause of the one that has it. */
 static void test_waiting(void)
 {
@@ -247,8 +256,10 @@ static void test_waiting(void)
 	add(&g, 1, 40, 50, 300, 0);
 	add(&g, 2, 20, 30, 100, 0);
 	add(&g, 3, 60, 70, 200, 0);
+	add(&g, 4, 60, 70, 100, 0); /* as early as the second, and later to come */
 	assert(demands_waiting(&g, &start, &end, &deadline_usec, &cause));
 	assert(start == 20 && end == 70 && deadline_usec == NOW + 100 && cause == 3);
+	demands_remove(&g, 4);
 	fence(&g, 20, 30);
 	assert(demands_grant(&g, NOW));
 	assert(demands_waiting(&g, &start, &end, &deadline_usec, &cause));
@@ -294,6 +305,7 @@ int main(void)
 	test_unknown_event();
 	test_set_is_bounded();
 	test_covers();
+	test_times();
 	test_waiting();
 	test_limits();
 	return 0;

@@ -6,6 +6,7 @@
 #undef NDEBUG
 #include <assert.h>
 #include <errno.h>
+#include <string.h>
 
 #include "core/demand.h"
 #include "core/guard.h"
@@ -97,6 +98,43 @@ static void test_excess(void)
 	assert(region[5]->excess);
 }
 
+/* Their number alone can be too high, and what ends anyway is not marked any more. */
+static void test_excess_of_regions(void)
+{
+	_cleanup_(registry_freep) struct registry *r = NULL;
+	struct region *region[3];
+	uint32_t t;
+
+	assert(registry_new(&r, &(struct registry_limits){ 3, 1000, 3, 1, 1 }) == 0);
+	assert(registry_get_tenant(r, 1, "a", &t) == 0);
+	for (int i = 0; i < 3; i++)
+		assert(registry_add_region(r, t, 0, 1, 0, &region[i]) == 0);
+	registry_set_limits(r, &(struct registry_limits){ 2, 1000, 3, 1, 1 });
+	registry_mark_excess(r);
+	assert(!region[0]->excess && !region[1]->excess && region[2]->excess);
+	region[2]->close_wanted = true;
+	registry_mark_excess(r);
+	assert(!region[2]->excess);
+}
+
+/* The first number, what is found again, and a session whose name does not fit. */
+static void test_names(void)
+{
+	static const char name[] = "0123456789012345678901234567890123456789012345678901234567890";
+	_cleanup_(registry_freep) struct registry *r = NULL;
+	struct region *region;
+	uint32_t t[2], again = 99;
+
+	assert(registry_new(&r, &(struct registry_limits){ 9, 1000, 9, 9, 9 }) == 0);
+	assert(registry_next_id(r) == 1);
+	assert(registry_get_tenant(r, 1, name, &t[0]) == 0 && registry_get_tenant(r, 1, "b", &t[1]) == 0);
+	assert(strlen(registry_tenant(r, t[0])->session) == TENANT_SESSION_MAX - 1);
+	assert(registry_get_tenant(r, 1, "b", &again) == 0 && again == t[1] && again != t[0]);
+	for (int i = 0; i < 4; i++) /* two clients, each with a line of its own */
+		assert(registry_add_region(r, t[0], 7 + i % 2u, 1, 0, &region) == 0);
+	assert(region->id == 4 && registry_client_regions(r, 7) == 2 && registry_client_regions(r, 8) == 2);
+}
+
 /* Nobody took blocks, so none were given back. */
 static void test_given_back(void)
 {
@@ -154,10 +192,10 @@ static void test_same_breaker(void)
 				 .type = GUARD_REFRESH_DONE, .valid_length = LENGTH, .now_usec = now });
 		assert(g.state == GUARD_OPEN);
 		wait = id < 5 ? wait * 2 : 10000; /* after five it is taken for another one */
-		if (id >= 5)
+		if (id >= 6)
 			break;
 	}
-	now += 2000000; /* much later: another one */
+	now += 1000000; /* a second later: another one */
 	step(&g, (struct guard_event){ .type = GUARD_BROKEN, .break_id = 9, .end = LENGTH, .now_usec = now });
 	step(&g, (struct guard_event){ .type = GUARD_FENCE_DONE, .now_usec = now });
 	step(&g, (struct guard_event){ .type = GUARD_RELEASE_DONE, .now_usec = now });
@@ -205,6 +243,8 @@ int main(void)
 {
 	test_demand_begins();
 	test_excess();
+	test_excess_of_regions();
+	test_names();
 	test_given_back();
 	test_dead();
 	test_same_breaker();

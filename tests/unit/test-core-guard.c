@@ -407,7 +407,7 @@ static void test_rounds(void)
 		assert(effect(GUARD_RELEASE) && !effect(GUARD_ASK));
 		step(&g, (struct guard_event){ .type = GUARD_RELEASE_DONE, .now_usec = now });
 	}
-	assert(last > 10000 && g.revocation == 1);
+	assert(last == 10000 << 5 && g.revocation == 1);
 }
 
 static void test_outcome(void)

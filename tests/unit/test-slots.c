@@ -37,6 +37,7 @@ static void add(struct world *world, struct rdmareg_slot *slot, uint32_t kind, u
 	slot->cookie = cookie;
 	rdmareg_table_add(&world->table, slot, number, &world->status[number]);
 	assert(rdmareg_table_get(&world->table, number) == slot);
+	assert(world->status[number].kind == kind && world->status[number].cookie == cookie);
 }
 
 static bool fold(struct world *world, struct rdmareg_slot *slot, uint32_t causes, uint64_t start,
@@ -55,6 +56,8 @@ static void test_numbers(void)
 	for (uint32_t i = 0; i < SLOTS; i++) {
 		add(&world, &slots[i], RDMAREG_KIND_RANGE, i);
 		assert(slots[i].number == i);
+		assert(world.table.used == i + 1);
+		assert(world.table.lowest == i + 1); /* or adding many would be a walk over all, each time */
 	}
 	assert(rdmareg_table_free(&world.table) == SLOTS);
 	assert(!rdmareg_table_get(&world.table, SLOTS) && !rdmareg_table_get(&world.table, RDMAREG_SLOT_ANY));
@@ -219,6 +222,57 @@ static void test_layout(void)
 	assert(slot.break_id == 1);
 }
 
+/* What is filled in, filled out and left behind: every member, whatever was in the memory before. */
+static void test_members(void)
+{
+	struct rdmareg_counters counters;
+	struct rdmareg_slot slot, other;
+	struct rdmareg_report report;
+	struct world world;
+
+	world_make(&world);
+	add(&world, &other, RDMAREG_KIND_RANGE, 6);
+	add(&world, &slot, RDMAREG_KIND_LAYOUT, 7);
+	rdmareg_slot_set_layout(&slot, RDMAREG_LAYOUT_ARMED);
+	rdmareg_fold_break(&world.table, &slot, RDMAREG_OP_OPEN, 1234);
+	rdmareg_slot_set_layout(&slot, RDMAREG_LAYOUT_RELEASED); /* that was the break's end */
+	slot.rearms = 3;
+	memset(&counters, 0xff, sizeof(counters));
+	rdmareg_count(&slot, &counters);
+	assert(counters.slot == 1 && counters.kind == RDMAREG_KIND_LAYOUT && counters.cookie == 7);
+	assert(counters.releases == 1 && counters.rearms == 3 && !counters.expiries &&
+	       !counters.writes_passed);
+	memset(&report, 0xff, sizeof(report));
+	assert(rdmareg_collect(&world.table, 1, &report) == 0);
+	assert(!report.deadline_nsec && !report.breaker_pid && !report.unwinding);
+	assert(!slot.next && !slot.previous);
+
+	/* nothing of it stays on the status page, and the other's line is not touched */
+	rdmareg_table_remove(&world.table, &slot);
+	assert(world.status[1].kind == RDMAREG_KIND_FREE && !world.status[1].cookie &&
+	       !world.status[1].layout_state && world.status[1].collected == 1);
+	assert(world.status[0].kind == RDMAREG_KIND_RANGE && world.status[0].cookie == 6);
+
+	/* the last report of the one before is not the next one's */
+	add(&world, &slot, RDMAREG_KIND_RANGE, 8);
+	assert(slot.born == report.sequence && !rdmareg_uncollect(&world.table, &report));
+
+	/* every count comes back, beside what was counted since */
+	fold(&world, &other, RDMAREG_CAUSE_WRITEBACK, 0x101000, 0x102000);
+	fold(&world, &other, RDMAREG_CAUSE_UNMAP, 0x101000, 0x102000);
+	assert(rdmareg_collect(&world.table, 0, &report) == 0);
+	assert(rdmareg_uncollect(&world.table, &report));
+	assert(other.clear_count == 0 && other.writeback_count == 1 && other.other_count == 1);
+
+	/* a cause that there is not, yet, is counted nowhere */
+	fold(&world, &slot, 1u << RDMAREG_CAUSE_BITS, 0x101000, 0x102000);
+	rdmareg_count(&slot, &counters);
+	for (uint32_t i = 0; i < RDMAREG_CAUSE_BITS; i++)
+		assert(!counters.causes[i]);
+	for (uint32_t i = 0; i < RDMAREG_OP_COUNT; i++)
+		assert(!counters.breaks[i]);
+}
+
 /* What a slot ought to hold, kept the simple way: a list of all events since the last collect. */
 struct model {
 	bool used;
@@ -322,6 +376,7 @@ int main(void)
 	test_fold();
 	test_uncollect();
 	test_layout();
+	test_members();
 	test_random_walk();
 	puts("ok");
 	return 0;

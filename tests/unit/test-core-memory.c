@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * test-core-memory.c - the registry and memory: without any it says so and is what it was before, and it gives back all that it took.
+ *
+ * What always holds: only calls between starve() and feed() are refused memory.
+ */
+#undef NDEBUG
+#include <assert.h>
+#include <errno.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/registry.h"
+#include "util/cleanup.h"
+
+static const struct registry_limits limits = { 1000, 100000, 1000, 100, 100 };
+static bool starving;
+static unsigned int left; /* allocations that are granted while starving */
+
+static bool refused(void)
+{
+	if (!starving)
+		return false;
+	if (!left)
+		return true;
+	left--;
+	return false;
+}
+
+/* The two the registry calls, in place of the C library's. */
+void *calloc(size_t n, size_t size)
+{
+	void *p = refused() ? NULL : malloc(n * size);
+
+	if (p)
+		explicit_bzero(p, n * size);
+	return p;
+}
+
+/* What lies behind the newest arrays: if it is read it is no sense, and if it is written that is seen. */
+#define MARGIN 4096u
+static struct array {
+	unsigned char *start;
+	size_t size;
+} arrays[8];
+
+static unsigned char behind(size_t i)
+{
+	return (unsigned char)(1 + i % 251);
+}
+
+void *reallocarray(void *p, size_t n, size_t size)
+{
+	struct array a = { .size = n * size };
+
+	a.start = refused() ? NULL : realloc(p, a.size + MARGIN);
+	if (!a.start)
+		return NULL;
+	for (size_t i = 0; i < MARGIN; i++)
+		a.start[a.size + i] = behind(i);
+	for (size_t i = 0; i < 8; i++)
+		if (!arrays[i].start || arrays[i].start == p) {
+			arrays[i] = a;
+			return a.start;
+		}
+	abort();
+}
+
+/* To be called while all arrays are there. */
+static void check_margins(void)
+{
+	for (size_t i = 0; i < 8 && arrays[i].start; i++)
+		for (size_t k = 0; k < MARGIN; k++)
+			assert(arrays[i].start[arrays[i].size + k] == behind(k));
+}
+
+static void forget_arrays(void)
+{
+	memset(arrays, 0, sizeof(arrays));
+}
+
+static void starve(unsigned int after)
+{
+	starving = true;
+	left = after;
+}
+
+static void feed(void)
+{
+	starving = false;
+}
+
+static void test_none(void)
+{
+	struct registry *r = NULL;
+
+	starve(0);
+	assert(registry_new(&r, &limits) == -ENOMEM && !r);
+	feed();
+	assert(!registry_free(NULL));
+	registry_freep(&r);
+}
+
+/* Whichever of its allocations fails: refused, nothing charged, nothing half there; and the same once more succeeds. */
+static void test_too_little(void)
+{
+	/* the list of regions, the region itself, the list of clients; what a list has got it keeps */
+	static const unsigned int granted[] = { 0, 1, 1 };
+	_cleanup_(registry_freep) struct registry *r = NULL;
+	struct region *x = NULL;
+	uint32_t t = 77;
+
+	forget_arrays();
+	assert(registry_new(&r, &limits) == 0);
+	starve(0);
+	assert(registry_get_tenant(r, 1, "d", &t) == -ENOMEM && t == 77 && !registry_tenant(r, 0));
+	feed();
+	assert(registry_get_tenant(r, 1, "d", &t) == 0);
+	for (size_t i = 0; i < sizeof(granted) / sizeof(*granted); i++) {
+		starve(granted[i]);
+		assert(registry_add_region(r, t, 9, 100, 0, &x) == -ENOMEM && !x);
+		feed();
+		assert(!registry_count(r) && !registry_tenant(r, t)->regions &&
+		       !registry_tenant(r, t)->bytes);
+		assert(!registry_client_regions(r, 9) && registry_next_id(r) == 1);
+	}
+	assert(registry_add_region(r, t, 9, 100, 0, &x) == 0 && x->id == 1);
+	starve(0);
+	assert(registry_reserve_holder(r) == -ENOMEM && registry_take_holder(r) == 0);
+	feed();
+	assert(registry_reserve_holder(r) == 0);
+	starve(0); /* there is one already */
+	assert(registry_reserve_holder(r) == 0 && registry_take_holder(r) != 0);
+	feed();
+}
+
+/* Lines of clients and holders that are free again are used again: nothing grows with what has come and gone. */
+static void test_used_again(void)
+{
+	_cleanup_(registry_freep) struct registry *r = NULL;
+	uint32_t t, u, holder, seen = 0;
+	struct region *x[16], *y;
+
+	forget_arrays();
+	assert(registry_new(&r, &limits) == 0 && registry_get_tenant(r, 1, "d", &t) == 0);
+	for (uint64_t i = 0; i < 16; i++) /* as many as the first room has lines for */
+		assert(registry_add_region(r, t, 100 + i, 1, 0, &x[i]) == 0);
+	starve(1); /* for the region itself */
+	registry_remove_region(r, x[15]);
+	assert(registry_add_region(r, t, 200, 1, 0, &x[15]) == 0);
+	registry_remove_region(r, x[3]);
+	assert(registry_client_regions(r, 103) == 0 && registry_client_regions(r, 200) == 1);
+	starve(1);
+	assert(registry_add_region(r, t, 101, 1, 0, &y) == 0 && registry_client_regions(r, 101) == 2);
+	assert(registry_add_region(r, t, 300, 1, 0, &y) == -ENOMEM); /* sixteen regions */
+	feed();
+	for (uint64_t i = 0; i < 16; i++)
+		assert(i == 3 || registry_find(r, x[i]->id) == x[i]);
+	check_margins();
+
+	assert(registry_reserve_holder(r) == 0);
+	for (int i = 0; i < 16; i++) {
+		holder = registry_take_holder(r);
+		assert(holder >= 1 && holder <= 16 && !(seen & 1u << holder));
+		seen |= 1u << holder;
+		registry_holder(r, holder)->next = y->holders;
+		y->holders = holder;
+	}
+	assert(registry_take_holder(r) == 0);
+	registry_remove_region(r, y); /* and with it its holders */
+	starve(0);
+	for (int i = 0; i < 16; i++)
+		assert(registry_reserve_holder(r) == 0 && registry_take_holder(r) != 0);
+	feed();
+	check_margins();
+
+	/* and tenants, of which there is none behind the last */
+	assert(registry_get_tenant(r, 2, "d", &t) == 0 && !registry_tenant(r, t + 1));
+	registry_drop_tenant(r, t + 1);
+	registry_drop_tenant(r, t);
+	assert(!registry_tenant(r, t) && registry_get_tenant(r, 3, "d", &u) == 0 && u == t);
+	assert(registry_tenant(r, u)->uid == 3);
+	check_margins();
+}
+
+static void live(void)
+{
+	_cleanup_(registry_freep) struct registry *r = NULL;
+	struct region *x;
+	uint32_t t;
+
+	forget_arrays();
+	assert(registry_new(&r, &limits) == 0);
+	for (uint32_t uid = 0; uid < 3; uid++) {
+		assert(registry_get_tenant(r, uid, "d", &t) == 0);
+		for (uint64_t client = 1; client < 20; client++)
+			assert(registry_add_region(r, t, client, 1, 0, &x) == 0);
+		registry_remove_region(r, x);
+		assert(registry_reserve_holder(r) == 0);
+	}
+}
+
+/* The C library keeps some of what is freed, but not more with each time, as it would be with a block forgotten. */
+static void test_gives_back(void)
+{
+	enum { TIMES = 1000, SMALLEST_BLOCK = 24 };
+	size_t before;
+
+	for (int i = 0; i < TIMES; i++)
+		live();
+	before = mallinfo2().uordblks;
+	for (int i = 0; i < TIMES; i++)
+		live();
+	assert(mallinfo2().uordblks < before + (size_t)TIMES * SMALLEST_BLOCK);
+}
+
+int main(void)
+{
+	test_none();
+	test_too_little();
+	test_used_again();
+	test_gives_back();
+	return 0;
+}

@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * test-core-moves.c - what a guard does, move by move: for each event all its effects, in order, with what they carry, and the state that
+ * they leave. The ways that test-core-guard.c does not go, and the values it does not look at.
+ */
+#undef NDEBUG
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/guard.h"
+
+#define NOW UINT64_C(50000000)
+#define GRACE 5000u
+#define LENGTH 100u
+#define WAIT 10000u
+
+static struct guard g;
+
+static void init(void)
+{
+	guard_init(&g, POLICY_YIELD, GRACE, LENGTH, LENGTH, true);
+}
+
+/* "ask(REVOCATION,START-END,DEADLINE,CAUSE)", "timer(TIME)": times count from NOW, but for 0, which stops the timer. */
+static void write_effect(char *to, size_t size, const struct guard_effect *f)
+{
+	static const char *const plain[_GUARD_EFFECT_MAX] = {
+		[GUARD_FENCE] = "fence", [GUARD_DESTROY] = "destroy", [GUARD_TELL_FENCED] = "fenced",
+		[GUARD_GRANT] = "grant", [GUARD_ARM] = "arm",	      [GUARD_REFRESH] = "refresh",
+	};
+
+	switch (f->type) {
+	case GUARD_ASK:
+		snprintf(to, size, "ask(%" PRIu64 ",%" PRIu64 "-%" PRIu64 ",%" PRIu64 ",%d)", f->revocation,
+			 g.ask_start, g.ask_end, g.deadline_usec - NOW, (int)g.cause);
+		break;
+	case GUARD_SET_TIMER:
+		snprintf(to, size, "timer(%" PRIu64 ")", f->at_usec ? f->at_usec - NOW : 0);
+		break;
+	case GUARD_RELEASE:
+		snprintf(to, size, "release(%" PRIu32 ")", f->break_id);
+		break;
+	case GUARD_TELL_GIVEN_BACK:
+		snprintf(to, size, f->by_kernel ? "taken" : "given");
+		break;
+	case GUARD_TELL_SETTLED:
+		snprintf(to, size, "settled(%" PRIu64 ",%d)", f->revocation, (int)f->outcome);
+		break;
+	case GUARD_TEARDOWN:
+		snprintf(to, size, "teardown");
+		break;
+	default:
+		snprintf(to, size, "%s", plain[f->type]);
+	}
+}
+
+static void expect(struct guard_event e, enum guard_state state, const char *want)
+{
+	struct guard_effects out;
+	char got[200] = "";
+
+	if (!e.now_usec)
+		e.now_usec = NOW;
+	memset(&out, 0xff, sizeof(out));
+	guard_step(&g, &e, &out);
+	assert(out.n < GUARD_EFFECTS_MAX);
+	for (size_t i = 0; i < out.n; i++) {
+		if (i)
+			strcat(got, " ");
+		write_effect(got + strlen(got), sizeof(got) - strlen(got), &out.item[i]);
+	}
+	if (strcmp(got, want) || g.state != state) {
+		fprintf(stderr, "event %d: \"%s\" and state %d, not \"%s\" and %d\n", (int)e.type, got,
+			(int)g.state, want, (int)state);
+		abort();
+	}
+}
+
+static void plain(enum guard_event_type type, enum guard_state state, const char *want)
+{
+	expect((struct guard_event){ .type = type, .revocation = g.revocation, .valid_length = LENGTH },
+	       state, want);
+}
+
+static void timer(uint64_t usec, enum guard_state state, const char *want)
+{
+	expect((struct guard_event){ .type = GUARD_TIMER_FIRED, .now_usec = NOW + usec }, state, want);
+}
+
+static void failed(enum guard_event_type type, int error, enum guard_state state, const char *want)
+{
+	expect((struct guard_event){ .type = type, .error = error, .valid_length = LENGTH }, state, want);
+}
+
+static void broken(enum guard_event_type type, uint32_t id, uint64_t start, uint64_t end,
+		   enum guard_state state, const char *want)
+{
+	expect(
+		(struct guard_event){
+			.type = type, .break_id = id, .start = start, .end = end, .cause = CAUSE_TRUNCATE },
+		state, want);
+}
+
+/* No grace: fenced at once. */
+static void demand(uint64_t id, uint64_t start, uint64_t end, uint64_t grace_usec, enum guard_state state,
+		   const char *want)
+{
+	expect((struct guard_event){ .type = GUARD_DEMANDED,
+				     .demand = id,
+				     .start = start,
+				     .end = end,
+				     .grace_usec = grace_usec,
+				     .cause = CAUSE_SYNC },
+	       state, want);
+}
+
+static void over(uint64_t id, enum guard_state state, const char *want)
+{
+	expect((struct guard_event){ .type = GUARD_DEMAND_OVER, .demand = id }, state, want);
+}
+
+/* A region with a part of it fenced for demand 1. */
+static void fenced(uint64_t start, uint64_t end)
+{
+	char want[100];
+
+	init();
+	snprintf(want, sizeof(want), "ask(1,%" PRIu64 "-%" PRIu64 ",0,9) timer(0) fence", start, end);
+	demand(1, start, end, 0, GUARD_FENCING, want);
+	plain(GUARD_FENCE_DONE, GUARD_WAITING, "fenced grant timer(0)");
+	assert(g.fence_start == start && g.fence_end == end);
+}
+
+static void arming(void)
+{
+	init();
+	broken(GUARD_BROKEN, 1, 20, 60, GUARD_ASKED, "ask(1,20-60,5000,1) timer(5000)");
+	plain(GUARD_CONSENTED, GUARD_FENCING, "timer(0) fence");
+	plain(GUARD_FENCE_DONE, GUARD_RELEASING, "fenced timer(0) release(1)");
+	plain(GUARD_RELEASE_DONE, GUARD_WAITING, "given timer(10000)");
+	timer(WAIT, GUARD_ARMING, "arm");
+}
+
+static void test_whole_break(void)
+{
+	arming();
+	plain(GUARD_ARM_DONE, GUARD_PROBATION, "timer(10000)");
+	timer(2 * WAIT, GUARD_REFRESHING, "refresh");
+	plain(GUARD_REFRESH_DONE, GUARD_OPEN, "settled(1,0)");
+	broken(GUARD_BROKEN, 1, 20, 60, GUARD_OPEN, ""); /* late words */
+	broken(GUARD_EXPIRED, 1, 20, 60, GUARD_OPEN, "");
+	/* its blocks were given back, which is said once */
+	demand(1, 0, 10, 0, GUARD_FENCING, "ask(2,0-10,0,9) timer(0) fence");
+	plain(GUARD_FENCE_DONE, GUARD_WAITING, "fenced grant timer(0)");
+	over(1, GUARD_REFRESHING, "timer(0) refresh");
+	plain(GUARD_REFRESH_DONE, GUARD_OPEN, "settled(2,0)");
+	/* the kernel was faster than the release */
+	broken(GUARD_BROKEN, 2, 0, 1, GUARD_ASKED, "ask(3,0-1,5000,1) timer(5000)");
+	plain(GUARD_CONSENTED, GUARD_FENCING, "timer(0) fence");
+	plain(GUARD_FENCE_DONE, GUARD_RELEASING, "fenced timer(0) release(2)");
+	failed(GUARD_RELEASE_DONE, -ESTALE, GUARD_WAITING, "taken timer(20000)");
+}
+
+/* Times and causes of several who want something at once. */
+static void test_questions(void)
+{
+	/* a break and a demand, noted during a fence, ask for both, until the earlier time and for its cause */
+	init();
+	demand(1, 40, 50, 0, GUARD_FENCING, "ask(1,40-50,0,9) timer(0) fence");
+	broken(GUARD_BROKEN, 1, 60, 70, GUARD_FENCING, "");
+	demand(2, 10, 20, 100, GUARD_FENCING, "");
+	demand(3, 80, 90, 200, GUARD_FENCING, "");
+	assert(g.broken);
+	plain(GUARD_FENCE_DONE, GUARD_ASKED, "fenced grant ask(2,10-90,100,9) timer(100)");
+	assert(!g.broken); /* it is not only noted any more */
+
+	/* at the same time it is the break's cause */
+	init();
+	demand(1, 40, 50, 0, GUARD_FENCING, "ask(1,40-50,0,9) timer(0) fence");
+	broken(GUARD_BROKEN, 1, 60, 70, GUARD_FENCING, "");
+	demand(2, 10, 20, GRACE, GUARD_FENCING, "");
+	plain(GUARD_FENCE_DONE, GUARD_ASKED, "fenced grant ask(2,10-70,5000,1) timer(5000)");
+
+	/* what is fenced stays part of it, at both ends */
+	fenced(40, 60);
+	demand(2, 0, 10, GRACE, GUARD_ASKED, "ask(2,0-60,5000,9) timer(5000)");
+	fenced(40, 60);
+	demand(2, 70, 80, GRACE, GUARD_ASKED, "ask(2,40-80,5000,9) timer(5000)");
+}
+
+/* Somebody breaks again while something is fenced. */
+static void test_again(void)
+{
+	/* behind the fence: let through at once; if the kernel did it, only told; the cause is that of the question */
+	fenced(0, LENGTH);
+	broken(GUARD_EXPIRED, 1, 10, 20, GUARD_WAITING, "taken timer(0)");
+	assert(g.cause == CAUSE_SYNC && !g.holding);
+	broken(GUARD_BROKEN, 2, 10, 20, GUARD_RELEASING, "timer(0) release(2)");
+	assert(g.cause == CAUSE_SYNC);
+	/* beside it: the rest is asked for, with a grace */
+	fenced(0, 10);
+	broken(GUARD_BROKEN, 1, 5, 20, GUARD_ASKED, "ask(2,0-20,5000,1) timer(5000)");
+	fenced(0, 10);
+	broken(GUARD_EXPIRED, 1, 5, 20, GUARD_FENCING, "ask(2,0-20,0,1) timer(0) fence");
+}
+
+/* What comes while the lease is taken again. */
+static void test_arming(void)
+{
+	arming();
+	demand(1, 30, 40, 100, GUARD_ARMING, "");
+	plain(GUARD_ARM_DONE, GUARD_WAITING, "grant timer(0)");
+	over(1, GUARD_REFRESHING, "timer(0) refresh");
+
+	arming();
+	plain(GUARD_CLOSE, GUARD_ARMING, "");
+	plain(GUARD_ARM_DONE, GUARD_CLOSING, "timer(0) fence");
+
+	/* broken before we hear that it was armed: behind the fence, beside it, and already given back by the kernel */
+	arming();
+	broken(GUARD_BROKEN, 2, 30, 40, GUARD_ARMING, "");
+	plain(GUARD_ARM_DONE, GUARD_RELEASING, "timer(0) release(2)");
+	arming();
+	broken(GUARD_BROKEN, 2, 0, 40, GUARD_ARMING, "");
+	plain(GUARD_ARM_DONE, GUARD_ASKED, "ask(2,0-60,5000,1) timer(5000)");
+	arming();
+	broken(GUARD_EXPIRED, 2, 0, 40, GUARD_ARMING, "");
+	plain(GUARD_ARM_DONE, GUARD_FENCING, "ask(2,0-60,0,1) timer(0) fence");
+
+	/* broken, and never to be armed again: once it was released nothing is left to be asked for */
+	arming();
+	broken(GUARD_BROKEN, 2, 30, 40, GUARD_ARMING, "");
+	failed(GUARD_ARM_DONE, -EIO, GUARD_RELEASING, "timer(0) release(2)");
+	plain(GUARD_RELEASE_DONE, GUARD_REFRESHING, "given timer(0) refresh");
+	plain(GUARD_REFRESH_DONE, GUARD_OPEN, "settled(1,0)");
+}
+
+/* Each time that it is too early the wait is doubled, five times; whether the lease is refused or broken again. */
+static void test_waits(void)
+{
+	static const uint64_t waits[] = { 20000, 40000, 80000, 160000, 320000, 320000, 320000 };
+	char want[60];
+
+	arming();
+	for (size_t i = 0; i < sizeof(waits) / sizeof(*waits); i++) {
+		snprintf(want, sizeof(want), "timer(%" PRIu64 ")", waits[i]);
+		failed(GUARD_ARM_DONE, -EAGAIN, GUARD_WAITING, want);
+		timer(0, GUARD_ARMING, "arm");
+	}
+	arming();
+	for (uint32_t i = 0; i < sizeof(waits) / sizeof(*waits); i++) {
+		snprintf(want, sizeof(want), "timer(%" PRIu64 ")", i ? waits[i - 1] : WAIT);
+		plain(GUARD_ARM_DONE, GUARD_PROBATION, want);
+		snprintf(want, sizeof(want), "taken timer(%" PRIu64 ")", waits[i]);
+		broken(GUARD_EXPIRED, i + 2, 20, 60, GUARD_WAITING, want);
+		timer(0, GUARD_ARMING, "arm");
+	}
+}
+
+/* A demand that is granted ends with its limit, if nobody ends it before. */
+static void test_limit(void)
+{
+	init();
+	for (uint64_t id = 1; id <= 2; id++)
+		expect(
+			(struct guard_event){
+				.type = GUARD_DEMANDED, .demand = id, .end = 9, .limit_usec = 70 * id },
+			GUARD_FENCING, id == 1 ? "ask(1,0-9,0,0) timer(0) fence" : "");
+	plain(GUARD_FENCE_DONE, GUARD_WAITING, "fenced grant timer(70)");
+	timer(70, GUARD_WAITING, "timer(140)");
+	assert(!guard_find_demand(&g, 1) && guard_find_demand(&g, 2));
+	timer(139, GUARD_WAITING, "timer(140)");
+	/* a breaker comes, while the timer runs */
+	broken(GUARD_BROKEN, 1, 0, 9, GUARD_RELEASING, "timer(0) release(1)");
+	plain(GUARD_RELEASE_DONE, GUARD_WAITING, "given timer(140)");
+	timer(140, GUARD_WAITING, "timer(20140)"); /* for the lease */
+	assert(!guard_find_demand(&g, 2));
+}
+
+/* What comes while the region is opened again. */
+static void test_refreshing(void)
+{
+	fenced(0, 10);
+	over(1, GUARD_REFRESHING, "timer(0) refresh");
+	plain(GUARD_CLOSE, GUARD_REFRESHING, "");
+	plain(GUARD_REFRESH_DONE, GUARD_CLOSING, "timer(0) fence");
+
+	/* a break and a demand are one question, at once if one of them cannot wait */
+	for (uint64_t grace_usec = 0; grace_usec <= 50; grace_usec += 50) {
+		fenced(0, 10);
+		over(1, GUARD_REFRESHING, "timer(0) refresh");
+		broken(GUARD_BROKEN, 1, 20, 30, GUARD_REFRESHING, "");
+		demand(2, 40, 50, grace_usec, GUARD_REFRESHING, "");
+		if (grace_usec)
+			plain(GUARD_REFRESH_DONE, GUARD_ASKED, "settled(1,0) ask(2,20-50,50,9) timer(50)");
+		else
+			plain(GUARD_REFRESH_DONE, GUARD_FENCING,
+			      "settled(1,0) ask(2,20-50,0,9) timer(0) fence");
+	}
+}
+
+/* Withdrawn while it is fenced for: it is not granted, and the region opens again. */
+static void test_withdrawn(void)
+{
+	init();
+	demand(1, 40, 60, 0, GUARD_FENCING, "ask(1,40-60,0,9) timer(0) fence");
+	over(1, GUARD_FENCING, "");
+	plain(GUARD_FENCE_DONE, GUARD_REFRESHING, "fenced timer(0) refresh");
+}
+
+/* The whole region is fenced before it ends, whatever was fenced, or asked for, before. */
+static void test_close(void)
+{
+	fenced(1, LENGTH);
+	plain(GUARD_CLOSE, GUARD_CLOSING, "timer(0) fence");
+	assert(g.ask_start == 0 && g.ask_end == LENGTH);
+	broken(GUARD_BROKEN, 1, 0, 10, GUARD_CLOSING, "");
+	plain(GUARD_FENCE_DONE, GUARD_CLOSING_RELEASE, "timer(0) release(1)");
+	plain(GUARD_RELEASE_DONE, GUARD_DEAD, "teardown");
+	assert(!g.holding && g.fenced && g.fence_start == 0 && g.fence_end == LENGTH);
+
+	fenced(1, LENGTH);
+	expect((struct guard_event){ .type = GUARD_CLOSE, .grace_usec = 300, .cause = CAUSE_UNMOUNT },
+	       GUARD_ASKED, "ask(2,0-100,300,8) timer(300)");
+
+	init();
+	demand(1, 40, 60, 1000, GUARD_ASKED, "ask(1,40-60,1000,9) timer(1000)");
+	plain(GUARD_CLOSE, GUARD_CLOSING, "timer(0) fence");
+	assert(g.ask_start == 0 && g.ask_end == LENGTH);
+
+	/* it could not be fenced: destroyed, which is as good */
+	init();
+	demand(1, 40, 60, 0, GUARD_FENCING, "ask(1,40-60,0,9) timer(0) fence");
+	failed(GUARD_FENCE_DONE, -ENOMEM, GUARD_DESTROYING, "destroy");
+	plain(GUARD_DESTROY_DONE, GUARD_DEAD, "timer(0) teardown");
+	/* also when a part of it was fenced already */
+	fenced(40, 60);
+	demand(2, 0, 10, 0, GUARD_FENCING, "ask(2,0-60,0,9) timer(0) fence");
+	failed(GUARD_FENCE_DONE, -ENOMEM, GUARD_DESTROYING, "destroy");
+	plain(GUARD_DESTROY_DONE, GUARD_DEAD, "timer(0) teardown");
+}
+
+int main(void)
+{
+	test_whole_break();
+	test_questions();
+	test_again();
+	test_arming();
+	test_waits();
+	test_limit();
+	test_refreshing();
+	test_withdrawn();
+	test_close();
+	return 0;
+}
