@@ -20,6 +20,8 @@ FOLDERS = ["proto", "daemon/core", "daemon/util", "kmod-helper", "tests/unit", "
 FLAGS = ["-std=gnu11", "-D_GNU_SOURCE", "-O2", "-w", "-I.", "-Iproto", "-Idaemon"]
 MEMORY_BYTES = 3 << 29
 CORE = "daemon/core/*.c"
+REGION = ("daemon/core/region.c", "daemon/core/registry.c")
+GUARD = "daemon/core/guard*.c"
 SLOTS = "kmod-helper/rdmareg-slots.h"
 
 
@@ -32,21 +34,21 @@ class Program:
     header: str = ""  # a subject of its own: nothing else is in this program
 
 
-# Quick ones first; the explorer takes ten seconds, and sees only what all others let through.
+# Quick ones first; the explorer takes ten seconds, and sees only what all others let through. A mutant is run with those it is part of.
 PROGRAMS = [
     Program("test-slots", ("tests/unit/test-slots.c",), header=SLOTS),
-    Program("test-core-region", ("tests/unit/test-core-region.c", "daemon/core/region.c", "daemon/core/registry.c")),
-    Program("test-core", ("tests/unit/test-core.c", CORE)),
-    Program("test-core-adoption", ("tests/unit/test-core-adoption.c", CORE)),
-    Program("test-core-demands", ("tests/unit/test-core-demands.c", CORE)),
-    Program("test-core-guard", ("tests/unit/test-core-guard.c", CORE)),
-    Program("test-core-edges", ("tests/unit/test-core-edges.c", CORE)),
+    Program("test-core-region", ("tests/unit/test-core-region.c", *REGION)),
+    Program("test-core-adoption", ("tests/unit/test-core-adoption.c", *REGION)),
+    Program("test-core", ("tests/unit/test-core.c", *REGION)),
     Program("test-core-memory", ("tests/unit/test-core-memory.c", "daemon/core/registry.c")),
-    Program("test-core-moves", ("tests/unit/test-core-moves.c", "daemon/core/guard*.c")),
-    Program("test-core-urgency", ("tests/unit/test-core-urgency.c", CORE)),
+    Program("test-core-moves", ("tests/unit/test-core-moves.c", GUARD)),
+    Program("test-core-demands", ("tests/unit/test-core-demands.c", GUARD, "daemon/core/demand.c")),
+    Program("test-core-guard", ("tests/unit/test-core-guard.c", GUARD)),
+    Program("test-core-urgency", ("tests/unit/test-core-urgency.c", GUARD)),
+    Program("test-core-edges", ("tests/unit/test-core-edges.c", CORE)),
     Program("sim", ("tests/sim/*.c", CORE), arguments=("--seeds", "40")),
     Program("sim-long", ("tests/sim/*.c", CORE), arguments=("--seeds", "600", "--start", "1000")),
-    Program("explorer", ("tests/explore/*.c", "daemon/core/guard*.c", "daemon/core/region.c", "daemon/core/demand.c"),
+    Program("explorer", ("tests/explore/*.c", GUARD, "daemon/core/region.c", "daemon/core/demand.c"),
             flags=("-DGUARD_DEMANDS_MAX=2",)),
 ]
 

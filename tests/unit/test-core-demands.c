@@ -177,35 +177,63 @@ static void fence(struct guard *g, uint64_t start, uint64_t end)
 /* The set is full, a number is there already, there is none: nothing changes. */
 static void test_set_is_bounded(void)
 {
-	struct guard before, g;
+	/* what lies behind the set looks free, and is not the guard's */
+	struct {
+		struct guard guard;
+		struct guard_demand behind;
+	} room = { .behind = { .id = 0 } };
+	struct guard before, *g = &room.guard;
 
-	guard_init(&g, POLICY_YIELD, 1, LENGTH, LENGTH, false);
-	add(&g, 0, 0, 10, 1, 0);
-	assert(!demands_any(&g) && !guard_find_demand(&g, 0));
+	guard_init(g, POLICY_YIELD, 1, LENGTH, LENGTH, false);
+	add(g, 0, 0, 10, 1, 0);
+	assert(!demands_any(g) && !guard_find_demand(g, 0));
 	for (uint64_t id = 1; id <= GUARD_DEMANDS_MAX; id++) {
-		assert(guard_takes_demand(&g));
-		add(&g, id, 0, 10, 1, 0);
-		assert(guard_find_demand(&g, id)->end == 10 && !guard_find_demand(&g, id)->granted);
-		add(&g, id, 0, 20, 1, 0); /* it is there already */
+		assert(guard_takes_demand(g));
+		add(g, id, 0, 10, 1, 0);
+		assert(guard_find_demand(g, id)->end == 10 && !guard_find_demand(g, id)->granted);
+		add(g, id, 0, 20, 1, 0); /* it is there already */
 	}
-	assert(!guard_takes_demand(&g));
-	memcpy(&before, &g, sizeof(g));
-	add(&g, GUARD_DEMANDS_MAX + 1, 0, 10, 1, 0);
-	add(&g, 1, 5, 6, 99, 99);
-	assert(!demands_remove(&g, 0) && !demands_remove(&g, GUARD_DEMANDS_MAX + 1));
-	assert(!memcmp(&before, &g, sizeof(g)));
-	assert(demands_remove(&g, 1) && guard_takes_demand(&g));
-	add(&g, 1, 0, 10, 1, 0);
-	assert(!guard_takes_demand(&g));
-	assert(demands_remove(&g, 3) && !demands_remove(&g, 3));
-	assert(guard_takes_demand(&g) && !guard_find_demand(&g, 3));
-	add(&g, 77, 0, 10, 1, 0);
-	assert(guard_find_demand(&g, 77) && !guard_takes_demand(&g));
+	assert(!guard_takes_demand(g));
+	memcpy(&before, g, sizeof(*g));
+	add(g, GUARD_DEMANDS_MAX + 1, 0, 10, 1, 0);
+	add(g, 1, 5, 6, 99, 99);
+	assert(!demands_remove(g, 0) && !demands_remove(g, GUARD_DEMANDS_MAX + 1));
+	assert(!memcmp(&before, g, sizeof(*g)));
+	assert(demands_remove(g, 1) && guard_takes_demand(g));
+	add(g, 1, 0, 10, 1, 0);
+	assert(!guard_takes_demand(g));
+	assert(demands_remove(g, 3) && !demands_remove(g, 3));
+	assert(guard_takes_demand(g) && !guard_find_demand(g, 3));
+	add(g, 77, 0, 10, 1, 0);
+	assert(guard_find_demand(g, 77) && !guard_takes_demand(g));
 	for (uint64_t id = 1; id <= GUARD_DEMANDS_MAX; id++)
-		demands_remove(&g, id);
-	assert(demands_any(&g));
-	demands_remove(&g, 77);
-	assert(!demands_any(&g));
+		demands_remove(g, id);
+	assert(demands_any(g));
+	demands_remove(g, 77);
+	assert(!demands_any(g));
+}
+
+/* The same for one that looks like a demand: nobody finds, counts, grants or ends it. */
+static void test_nothing_behind(void)
+{
+	static const struct guard_demand waits = { .id = 5, .end = 10, .deadline_usec = 1 };
+	static const struct guard_demand ends = { .id = 5, .granted = true, .ends_usec = NOW };
+	struct {
+		struct guard guard;
+		struct guard_demand behind;
+	} room = { .behind = waits };
+	struct guard *g = &room.guard;
+	uint64_t start, end, deadline_usec;
+	enum revocation_cause cause;
+
+	guard_init(g, POLICY_YIELD, 1, LENGTH, LENGTH, false);
+	assert(!demands_any(g) && !guard_find_demand(g, 5) && !demands_remove(g, 5));
+	assert(!demands_waiting(g, &start, &end, &deadline_usec, &cause));
+	fence(g, 0, LENGTH);
+	assert(!demands_grant(g, NOW) && !memcmp(&room.behind, &waits, sizeof(waits)));
+	room.behind = ends;
+	assert(!demands_next_end(g) && !demands_expire(g, NOW));
+	assert(!memcmp(&room.behind, &ends, sizeof(ends)));
 }
 
 static void test_covers(void)
@@ -304,6 +332,7 @@ int main(void)
 	test_all_histories();
 	test_unknown_event();
 	test_set_is_bounded();
+	test_nothing_behind();
 	test_covers();
 	test_times();
 	test_waiting();
