@@ -2,7 +2,7 @@
 /*
  * test-core-memory.c - the registry and memory: without any it says so and is what it was before, and it gives back all that it took.
  *
- * What always holds: only calls between starve() and feed() are refused memory.
+ * What always holds: one allocation is refused between starve() and feed(), and none elsewhere.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -16,16 +16,14 @@
 
 static const struct registry_limits limits = { 1000, 100000, 1000, 100, 100 };
 static bool starving;
-static unsigned int left; /* allocations that are granted while starving */
+static unsigned int left; /* allocations that are granted before one is refused */
 
 static bool refused(void)
 {
-	if (!starving)
+	if (!starving || left--)
 		return false;
-	if (!left)
-		return true;
-	left--;
-	return false;
+	starving = false;
+	return true;
 }
 
 /* The two the registry calls, in place of the C library's. */
@@ -105,7 +103,7 @@ static void test_none(void)
 /* Whichever of its allocations fails: refused, nothing charged, nothing half there; and the same once more succeeds. */
 static void test_too_little(void)
 {
-	/* the list of regions, the region itself, the list of clients; what a list has got it keeps */
+	/* the list of regions, that of clients, the region itself; what a list has got it keeps */
 	static const unsigned int granted[] = { 0, 1, 1 };
 	_cleanup_(registry_freep) struct registry *r = NULL;
 	struct region *x = NULL;
