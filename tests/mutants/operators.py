@@ -193,7 +193,8 @@ def picks_one(tokens, i, heads):
         return False
     target, equals = operand(tokens, at, 1)
     source, end = operand(tokens, equals, 1)
-    return tokens[equals].text == "=" and tokens[end].text == ";" and {target, source} == {left, right}
+    alone = tokens[equals].text == "=" and tokens[end].text == ";" and tokens[end + 1].text != "else"
+    return alone and {target, source} == {left, right}
 
 
 def of_token(tokens, i, neighbour, heads):
@@ -202,7 +203,8 @@ def of_token(tokens, i, neighbour, heads):
         return
     if t.text in neighbour:
         yield t.start, t.end, neighbour[t.text]
-    for new in SWAPS.get(t.text, [])[picks_one(tokens, i, heads):]:
+    swaps = SWAPS.get(t.text, [])
+    for new in swaps[1:] if picks_one(tokens, i, heads) else swaps:
         yield t.start, t.end, new
     if t.text in BINARY and (before.kind in ("word", "number") or before.text in (")", "]")) and before.text != "return":
         yield t.start, t.end, BINARY[t.text]

@@ -105,7 +105,6 @@ static void broken(enum guard_event_type type, uint32_t id, uint64_t start, uint
 		state, want);
 }
 
-/* No grace: fenced at once. */
 static void demand(uint64_t id, uint64_t start, uint64_t end, uint64_t grace_usec, enum guard_state state,
 		   const char *want)
 {
