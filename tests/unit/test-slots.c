@@ -24,6 +24,7 @@ struct world {
 static void world_make(struct world *world)
 {
 	memset(world, 0, sizeof(*world));
+	memset(&world->table, 0xff, sizeof(world->table)); /* what it was before counts for nothing */
 	rdmareg_table_init(&world->table, world->pointers, SLOTS);
 }
 
