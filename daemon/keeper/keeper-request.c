@@ -32,6 +32,10 @@ static int on_register(struct keeper *k, const struct operation *op, const struc
 
 	if (k->stopping)
 		return reason_set(why, -EBUSY, "This keeper is stopping; try again");
+	if (*fd < 0)
+		return reason_set(
+			why, -EMFILE,
+			"This tenant's keeper has no descriptor left: release a region, or raise its LimitNOFILE");
 	if (keeper_find(k, m->region))
 		return reason_set(why, -EEXIST, "Region %" PRIu64 " exists already", m->region);
 	if (k->n_regions >= k->options->max_regions)

@@ -31,7 +31,10 @@ struct operation {
 };
 
 struct session_ops {
-	/* @fd: -1, or a descriptor; a callee that keeps it sets it to -1. Also called for KEEPER_HELLO, to be answered at once. */
+	/*
+	 * @fd: a descriptor; a callee that keeps it sets it to -1. -1: there is none, for a KEEPER_REGISTER because this process may open
+	 * nothing more. Also called for KEEPER_HELLO, to be answered at once.
+	 */
 	void (*request)(void *userdata, const struct operation *op, const struct keeper_message *m, int *fd);
 	/* A daemon came or went. Never called from within a call into the session. */
 	void (*changed)(void *userdata, bool connected);

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -343,6 +344,27 @@ static void test_descriptor_is_kept(void)
 	turn();
 }
 
+/* A process that may open nothing more is told of the registration, without its descriptor, and the connection stays. */
+static void test_no_descriptor_left(void)
+{
+	struct keeper_message m = { .type = KEEPER_REGISTER, .region = 1 };
+	int fd = join_and_greet(), sent = STDERR_FILENO;
+	struct rlimit before, none;
+
+	assert(getrlimit(RLIMIT_NOFILE, &before) == 0);
+	none = before;
+	none.rlim_cur = 1;
+	n_got = n_fds = 0;
+	assert(setrlimit(RLIMIT_NOFILE, &none) == 0);
+	send_packet(fd, &m, sizeof(m), &sent, 1);
+	assert(setrlimit(RLIMIT_NOFILE, &before) == 0);
+	assert(n_got == 1 && n_fds == 0 && session_is_connected(session));
+	send_packet(fd, &m, sizeof(m), &sent, 1);
+	assert(n_got == 2 && n_fds == 1);
+	close(fd);
+	turn();
+}
+
 int main(void)
 {
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), stream = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -362,6 +384,7 @@ int main(void)
 	test_stale_answer();
 	test_deaf_daemon();
 	test_descriptor_is_kept();
+	test_no_descriptor_left();
 	session_free(session);
 	event_base_free(base);
 	return 0;
