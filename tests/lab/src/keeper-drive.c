@@ -175,7 +175,11 @@ static void test_filesystems(void)
 static void test_device_dax(void)
 {
 	const char *path = getenv("LAB_DEVDAX");
-	struct keeper_region what = { .length = SIZE, .access = ACCESS_READ_WRITE, .warm = 1 }, info = { 0 };
+	struct keeper_region what = { .length = SIZE,
+				      .access = ACCESS_READ_WRITE,
+				      .warm = 1,
+				      .warm_mode = WARM_READ },
+			     info = { 0 };
 	int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1, r;
 	struct keeper_ticket ticket;
 	struct puppet p;
