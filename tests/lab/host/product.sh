@@ -78,6 +78,8 @@ build() {
 	build_programs
 	if [ -e "$top/kmod-helper/Kbuild" ]; then
 		for version in $(ls "$lab/trees/kernel"); do
+			# without headers: not asked for since the chroot was made anew, which took them along
+			[ -L "$lab/dev/lib/modules/$version/build" ] || continue
 			build_module "$version"
 			index_modules "$version"
 		done
