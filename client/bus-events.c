@@ -61,6 +61,19 @@ void events_push(struct rdmareg *c, const struct rdmareg_event *e)
 	c->n_events++;
 }
 
+void events_drop_job(struct rdmareg *c, uint64_t job)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < c->n_events; i++) {
+		const struct rdmareg_event *e = &c->events[(c->event_first + i) % EVENTS_MAX];
+
+		if (e->type != RDMAREG_EVENT_JOB_FINISHED || e->job != job)
+			c->events[(c->event_first + kept++) % EVENTS_MAX] = *e;
+	}
+	c->n_events = kept;
+}
+
 _public_ int rdmareg_next_event(struct rdmareg *c, struct rdmareg_event *event)
 {
 	int r;
@@ -128,7 +141,9 @@ static int on_signal(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
 	const char *sender = sd_bus_message_get_sender(m);
 
 	(void)ret_error;
-	if (!c->owner || !sender || strcmp(sender, c->owner) || !read_signal(m, &e))
+	if (!c->owner || !sender || strcmp(sender, c->owner))
+		return 0;
+	if (jobs_take_signal(c, m) || !read_signal(m, &e))
 		return 0;
 	if (e.type == RDMAREG_EVENT_REGION_REMOVED ||
 	    (e.type == RDMAREG_EVENT_REVOCATION_SETTLED && e.outcome == RDMAREG_OUTCOME_GONE))
@@ -151,12 +166,11 @@ static int on_subscribed(sd_bus_message *m, void *userdata, sd_bus_error *ret_er
 
 static void owner_changed(struct rdmareg *c, const char *owner)
 {
+	_cleanup_(free_cleanup) char *before = take_pointer(c->owner);
 	struct rdmareg_event e = { 0 };
-	bool had = c->owner;
 
-	free(c->owner);
 	c->owner = owner && *owner ? strdup(owner) : NULL;
-	if (had && !c->owner)
+	if (before && !c->owner)
 		e.type = RDMAREG_EVENT_DAEMON_LOST;
 	else if (c->owner)
 		e.type = RDMAREG_EVENT_DAEMON_BACK;
@@ -166,6 +180,8 @@ static void owner_changed(struct rdmareg *c, const char *owner)
 	joined_renew(c);
 	if (e.type)
 		events_push(c, &e);
+	if (before)
+		jobs_daemon_lost(c, before);
 }
 
 static int on_name_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)

@@ -87,6 +87,7 @@ _public_ struct rdmareg *rdmareg_close(struct rdmareg *c)
 		return NULL;
 	joined_free_all(c);
 	lists_free_all(c);
+	jobs_free_all(c);
 	regions_free_all(c);
 	sd_bus_flush_close_unref(c->bus);
 	if (c->timer_fd >= 0)
@@ -190,13 +191,10 @@ _public_ int rdmareg_get_fd(const struct rdmareg *c)
 	return c->epoll_fd;
 }
 
-_public_ int rdmareg_dispatch(struct rdmareg *c)
+int context_take_in(struct rdmareg *c)
 {
-	uint64_t expirations;
 	int r = 1;
 
-	if (read(c->timer_fd, &expirations, sizeof(expirations)) < 0 && errno != EAGAIN)
-		return fail(errno, "looking for events: %s", strerror(errno));
 	/* A budget: a daemon that sends faster than we read must not keep the caller from its other work. */
 	for (int i = 0; i < 256 && r > 0 && !c->disconnected; i++)
 		r = sd_bus_process(c->bus, NULL);
@@ -206,8 +204,21 @@ _public_ int rdmareg_dispatch(struct rdmareg *c)
 		struct rdmareg_event e = { .type = RDMAREG_EVENT_DISCONNECTED };
 
 		c->disconnected = true;
+		jobs_disconnected(c);
 		events_push(c, &e);
 	}
-	context_rearm(c);
 	return 0;
+}
+
+_public_ int rdmareg_dispatch(struct rdmareg *c)
+{
+	uint64_t expirations;
+	int r;
+
+	if (read(c->timer_fd, &expirations, sizeof(expirations)) < 0 && errno != EAGAIN)
+		return fail(errno, "looking for events: %s", strerror(errno));
+	r = context_take_in(c);
+	if (r >= 0)
+		context_rearm(c);
+	return r;
 }

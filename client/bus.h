@@ -32,10 +32,18 @@ struct rdmareg {
 	struct rdmareg_region *regions; /* handles, freed with the context */
 	struct rdmareg_list *lists;
 	struct joined *joined; /* join.c */
+	struct rdmareg_job *jobs;
+	uint64_t last_job;
 };
 
 /* Make the descriptor tell the truth again. */
 void context_rearm(struct rdmareg *c);
+
+/*
+ * Take in what has arrived, without waiting; the caller rearms. A connection that is gone is no failure but an event. -ECHILD: the context is
+ * the parent process's.
+ */
+int context_take_in(struct rdmareg *c);
 
 /*
  * context_call - send @m and wait for the answer; @m is consumed whatever happens
@@ -57,11 +65,21 @@ int context_new_call_to(struct rdmareg *c, const char *to, uint64_t region, cons
 /* bus-events.c */
 int events_attach(struct rdmareg *c); /* matches and the name's present owner; for rdmareg_open() */
 void events_push(struct rdmareg *c, const struct rdmareg_event *e);
+void events_drop_job(struct rdmareg *c, uint64_t job); /* its event, if that waits; the caller knows */
 
 /* join.c: with a daemon that came; when a region is gone; with a context that is being closed. */
 void joined_renew(struct rdmareg *c);
 void joined_forget(struct rdmareg *c, uint64_t region);
 void joined_free_all(struct rdmareg *c);
+
+/*
+ * job.c: whether a signal of the daemon is about a job; running ones end with the daemon that began them, and with the connection; all handles go
+ * with the context.
+ */
+bool jobs_take_signal(struct rdmareg *c, sd_bus_message *m);
+void jobs_daemon_lost(struct rdmareg *c, const char *daemon);
+void jobs_disconnected(struct rdmareg *c);
+void jobs_free_all(struct rdmareg *c);
 
 /* region.c: free what hangs on a context that is being closed. */
 void regions_free_all(struct rdmareg *c);

@@ -45,6 +45,8 @@ enum rdmareg_event_type {
 	 * again: nobody waits for it any more. Stop using the region, or rdmareg_join() and see why
 	 */
 	RDMAREG_EVENT_LEFT,
+	/* job, region: it is over; rdmareg_job_get_info() tells how */
+	RDMAREG_EVENT_JOB_FINISHED,
 };
 
 struct rdmareg_event {
@@ -55,6 +57,7 @@ struct rdmareg_event {
 	enum rdmareg_outcome outcome;
 	uint64_t valid_length;
 	uint64_t seen_usec; /* CLOCK_BOOTTIME, when the library saw it */
+	uint64_t job;	    /* number of the job (struct rdmareg_job_info) */
 };
 
 /*

@@ -194,7 +194,7 @@ int rdmareg_export(struct rdmareg_region *r, const struct rdmareg_export_options
 
 /*
  * rdmareg_prefetch: bring translations into the adapter so that the next accesses do not fault. Blocks
- * until done.
+ * until done; rdmareg_start_prefetch() does not, and can be watched and given up.
  * @length: 0: to the end. @for_writing: 1 also prepares for writes, and dirties every page it
  * 	touches. ERANGE: outside the region. EBUSY: the region is not live.
  */

@@ -90,6 +90,15 @@ enum rdmareg_holder_kind {
 	RDMAREG_HOLDER_NONE,   /* nobody: a detached region that no one uses now */
 };
 
+/* How a job stands. */
+enum rdmareg_job_state {
+	RDMAREG_JOB_UNKNOWN,
+	RDMAREG_JOB_RUNNING,
+	RDMAREG_JOB_DONE,
+	RDMAREG_JOB_FAILED,
+	RDMAREG_JOB_CANCELLED,
+};
+
 /* Where data is after rdmareg_sync(). */
 enum rdmareg_durable {
 	RDMAREG_DURABLE_UNKNOWN,
@@ -120,8 +129,8 @@ enum rdmareg_durability {
 
 /*
  * rdmareg_access_name, _state_name, _arbitration_name, _arbitrate_name, _policy_name, _cause_name,
- * _outcome_name, _holder_kind_name, _durable_name, _durability_name, _warm_mode_name: the
- * word for a member.
+ * _outcome_name, _holder_kind_name, _durable_name, _durability_name, _warm_mode_name,
+ * _job_state_name: the word for a member.
  */
 const char *rdmareg_access_name(enum rdmareg_access access);
 const char *rdmareg_state_name(enum rdmareg_state state);
@@ -134,6 +143,7 @@ const char *rdmareg_holder_kind_name(enum rdmareg_holder_kind kind);
 const char *rdmareg_durable_name(enum rdmareg_durable durable);
 const char *rdmareg_durability_name(enum rdmareg_durability durability);
 const char *rdmareg_warm_mode_name(enum rdmareg_warm_mode mode);
+const char *rdmareg_job_state_name(enum rdmareg_job_state state);
 
 /*
  * The way back: the member for a word, 0 for NULL and for a word that is none of them.

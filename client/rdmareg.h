@@ -6,6 +6,7 @@
  *   rdmareg-words.h   the enumerations, and the word for each member
  *   rdmareg-owner.h   make ranges of files reachable, find them, change them, take them down
  *   rdmareg-holder.h  hear of revocations, answer them; use a region that somebody else registered
+ *   rdmareg-job.h     a long prefetch: its progress, giving it up
  *   rdmareg-demand.h  want blocks back: close a region, make it durable, clear a filesystem
  *   rdmareg-device.h  what this machine has that regions can be made of
  *   rdmareg-import.h  use a region on the same machine through the adapter (mlx5)
@@ -62,8 +63,8 @@ const char *rdmareg_last_error(void);
  * rdmareg_last_error().
  *
  * The errno values of Registry1's own errors: InvalidFile EBADF, InvalidRange ERANGE, InvalidOption EINVAL,
- * AccessDenied EACCES, LimitExceeded EDQUOT, NoSuchRegion ENOENT, NoSuchRevocation ESTALE, NoAdapter
- * ENODEV, Busy EBUSY, Timeout ETIME, NotSupported EOPNOTSUPP,
+ * AccessDenied EACCES, LimitExceeded EDQUOT, NoSuchRegion ENOENT, NoSuchRevocation ESTALE, NoSuchJob ESRCH,
+ * NoAdapter ENODEV, Busy EBUSY, Timeout ETIME, NotSupported EOPNOTSUPP,
  * KeeperLost EOWNERDEAD, Failed EIO. Of every call over the bus besides:
  * EHOSTUNREACH rdmaregd is not running and could not be started; ETIMEDOUT no answer in time (ETIME is
  * rdmaregd's own answer that a limit was met); EACCES the bus does not let this user talk to it; EOPNOTSUPP
@@ -81,6 +82,8 @@ const char *rdmareg_last_error_name(void);
 #include "rdmareg-owner.h"
 
 #include "rdmareg-holder.h"
+
+#include "rdmareg-job.h"
 
 #include "rdmareg-demand.h"
 

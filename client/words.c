@@ -22,6 +22,7 @@ static const char *const durables[] = { "nothing", "storage" };
 static const char *const durabilities[] = REGION_DURABILITY_NAMES;
 
 static const char *const warm_modes[] = WARM_MODE_NAMES;
+static const char *const job_states[] = { "running", "done", "failed", "cancelled" };
 
 /* A word added to the contract and not here, or the other way round, does not compile. */
 #define SAME(words, our_last, their_max)                                                                \
@@ -39,6 +40,7 @@ SAME(kinds, RDMAREG_HOLDER_NONE, ARRAY_SIZE(kinds));
 SAME(durabilities, RDMAREG_DURABILITY_FLUSH, _REGION_DURABILITY_MAX);
 SAME(warm_modes, RDMAREG_WARM_WRITE, _WARM_MODE_MAX);
 SAME(durables, RDMAREG_DURABLE_STORAGE, ARRAY_SIZE(durables));
+SAME(job_states, RDMAREG_JOB_CANCELLED, ARRAY_SIZE(job_states));
 
 static const struct {
 	const char *const *words;
@@ -54,7 +56,7 @@ static const struct {
 	[WORDS_CAUSE] = WORDS(causes, 0),      [WORDS_OUTCOME] = WORDS(outcomes, 1),
 	[WORDS_ARBITRATE] = WORDS(choices, 1), [WORDS_HOLDER_KIND] = WORDS(kinds, 1),
 	[WORDS_DURABLE] = WORDS(durables, 1),  [WORDS_DURABILITY] = WORDS(durabilities, 1),
-	[WORDS_WARM] = WORDS(warm_modes, 1),
+	[WORDS_WARM] = WORDS(warm_modes, 1),   [WORDS_JOB_STATE] = WORDS(job_states, 1),
 #undef WORDS
 };
 
@@ -132,6 +134,11 @@ _public_ const char *rdmareg_warm_mode_name(enum rdmareg_warm_mode mode)
 _public_ enum rdmareg_warm_mode rdmareg_warm_mode_from_name(const char *name)
 {
 	return word_value(WORDS_WARM, name);
+}
+
+_public_ const char *rdmareg_job_state_name(enum rdmareg_job_state state)
+{
+	return word_name(WORDS_JOB_STATE, state);
 }
 
 _public_ enum rdmareg_access rdmareg_access_from_name(const char *name)

@@ -17,6 +17,7 @@ enum vocabulary {
 	WORDS_DURABLE,
 	WORDS_DURABILITY,
 	WORDS_WARM,
+	WORDS_JOB_STATE,
 };
 
 /* The member of the public enumeration; 0 for NULL and for a word that is not known. */

@@ -26,6 +26,7 @@ static const char *const names[] = {
 	[RDMAREG_EVENT_DISCONNECTED] = "disconnected",
 	[RDMAREG_EVENT_OVERFLOW] = "overflow",
 	[RDMAREG_EVENT_LEFT] = "left",
+	[RDMAREG_EVENT_JOB_FINISHED] = "job-finished",
 };
 
 uint64_t events_now_usec(clockid_t clock)

@@ -16,7 +16,7 @@ struct mock_region mock_regions[REGIONS_MAX];
 char mock_subscriber[64];
 char mock_options[512];
 
-static void take_options(sd_bus_message *m)
+void mock_take_options(sd_bus_message *m)
 {
 	size_t n = 0;
 	const char *key, *text, *type;
@@ -184,7 +184,7 @@ static int on_register(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	if (length == 77)
 		_exit(0);
 	id = mock_new_region(access, offset, length);
-	take_options(m);
+	mock_take_options(m);
 	apply_options(id);
 	return reply_region(m, id, true);
 }
@@ -197,7 +197,7 @@ static int on_list(sd_bus_message *call, void *userdata, sd_bus_error *error)
 
 	(void)userdata;
 	(void)error;
-	take_options(call);
+	mock_take_options(call);
 	session = option("session");
 	limit = option_number("limit", 256);
 	assert(sd_bus_message_new_method_return(call, &m) >= 0);
@@ -286,7 +286,7 @@ static int on_evict(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	(void)userdata;
 	if (sd_bus_message_is_method_call(m, NULL, "Evict") > 0)
 		assert(sd_bus_message_read(m, "h", &fd) >= 0 && fd >= 0);
-	take_options(m);
+	mock_take_options(m);
 	if (option_number("grace_usec", 0) == 1)
 		return sd_bus_error_setf(error, RDMAREG_ERROR_ACCESS_DENIED, "ask an administrator");
 	for (uint64_t id = 1; id < REGIONS_MAX; id++) {
@@ -352,7 +352,7 @@ static int on_region_call(sd_bus_message *m, void *userdata, sd_bus_error *error
 	if (!strcmp(member, "Configure")) {
 		if (mock_regions[id].revoked)
 			return sd_bus_error_setf(error, RDMAREG_ERROR_BUSY, "a revocation runs");
-		take_options(m);
+		mock_take_options(m);
 		apply_options(id);
 	}
 	return sd_bus_reply_method_return(m, NULL);
@@ -376,7 +376,7 @@ static int on_demand(sd_bus_message *m, void *userdata, sd_bus_error *error)
 		mock_regions[id].revoked = 0;
 		return sd_bus_reply_method_return(m, NULL);
 	}
-	take_options(m);
+	mock_take_options(m);
 	if (!strcmp(member, "Revoke")) {
 		if (option_number("offset", 0) >= mock_regions[id].length)
 			return sd_bus_error_setf(error, RDMAREG_ERROR_INVALID_RANGE, "not inside the region");
@@ -409,6 +409,7 @@ const sd_bus_vtable mock_manager[] = {
 const sd_bus_vtable mock_methods[] = {
 	SD_BUS_VTABLE_START(0),
 	SD_BUS_METHOD("Prefetch", "tta{sv}", "", on_region_call, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("StartPrefetch", "tta{sv}", "o", mock_start_prefetch, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Export", "a{sv}", "s", on_region_call, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("AckRevocation", "t", "", on_region_call, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Release", "", "", on_region_call, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -22,7 +22,15 @@ struct mock_region {
 extern struct mock_region mock_regions[REGIONS_MAX];
 extern char mock_subscriber[64];
 extern char mock_options[512]; /* of the last call that had any, as " key=value" each */
-extern const sd_bus_vtable mock_manager[], mock_methods[];
+extern const sd_bus_vtable mock_manager[], mock_methods[], mock_job_methods[];
+
+void mock_take_options(sd_bus_message *m);
+
+/* client-mock-jobs.c; telling: whether it was about jobs */
+int mock_start_prefetch(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int mock_find_job(sd_bus *bus, const char *path, const char *interface, void *userdata, void **ret_found,
+		  sd_bus_error *error);
+bool mock_tell_job(sd_bus *bus, const char *what, unsigned int number, unsigned int *ret);
 
 uint64_t mock_new_region(const char *access, uint64_t offset, uint64_t length);
 const char *mock_path_of(uint64_t id);

@@ -52,11 +52,13 @@ static void emit(sd_bus *from, const char *to, const char *what, uint64_t id)
 static int on_tell(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	const char *what;
-	uint32_t id;
+	uint32_t id, result;
 
 	(void)userdata;
 	(void)error;
 	assert(sd_bus_message_read(m, "su", &what, &id) >= 0);
+	if (mock_tell_job(bus, what, id, &result))
+		return sd_bus_reply_method_return(m, "us", result, "");
 	if (!strcmp(what, "said"))
 		return sd_bus_reply_method_return(m, "us", 0, mock_options);
 	if (!strcmp(what, "acked"))
@@ -116,6 +118,8 @@ pid_t mock_daemon_start(void)
 					mock_manager, NULL) >= 0);
 	assert(sd_bus_add_fallback_vtable(bus, NULL, RDMAREG_REGION_PREFIX, RDMAREG_REGION_INTERFACE,
 					  mock_methods, NULL, NULL) >= 0);
+	assert(sd_bus_add_fallback_vtable(bus, NULL, RDMAREG_JOB_PREFIX, RDMAREG_JOB_INTERFACE,
+					  mock_job_methods, mock_find_job, NULL) >= 0);
 	assert(sd_bus_add_object_vtable(bus, NULL, "/test", "org.rdmareg.Test", teller, NULL) >= 0);
 	assert(sd_bus_request_name(bus, RDMAREG_BUS_NAME, 0) >= 0);
 	assert(write(ready[1], "", 1) == 1);

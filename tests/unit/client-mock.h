@@ -11,7 +11,8 @@
  *   dead instead. Sync with a limit of 1 us: Timeout; of 2 or 3: an answer that makes no sense. Evict with a
  *   grace of 1 us: AccessDenied. Holders of a directory: InvalidFile, of an empty file: none, of one with 13
  *   bytes: an answer that makes no sense, of another: three, of which the last is of a kind that the library does
- *   not know.
+ *   not know. StartPrefetch from offset 1: InvalidRange, 2: Busy, 3: LimitExceeded, 4: a path that is no job's; from 5 a job with no bytes to do, from 6
+ *   one that is gone already, from 7 one that does not end when it is cancelled; of 4096 bytes: one that is done at once.
  */
 #ifndef RDMAREG_TEST_CLIENT_MOCK_H
 #define RDMAREG_TEST_CLIENT_MOCK_H
@@ -38,6 +39,9 @@ void mock_daemon_stop(pid_t pid);
  * "acked" ID: the last revocation acknowledged for it is returned; "joined" ID: 1 or 0; "revoked" ID: the
  * number of its Revoke, or 0. "forge" ID: send "ask" to the subscriber from this connection, which is not
  * the daemon's.
+ *
+ * Of jobs, by their number: "job-last": the number of the last one that was looked at is returned. "job-progress 3": so many MiB of 64 are done, and it is told;
+ * "job-quietly 3": not told. "job-fail": as Busy; "job-end STATE": as that. "job-cancels": how often it was cancelled is returned.
  */
 unsigned int mock_tell(const char *what, unsigned int id);
 
