@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* verb-region.c - what is done to a region that exists: release, export, prefetch. */
+/* verb-region.c - what is done to a region that exists: release, export. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -86,45 +86,5 @@ static int export(struct ctl *ctl, const void *options, char **arguments, int n)
 	return EXIT_OK;
 }
 
-struct prefetch_options {
-	uint64_t offset, length;
-	bool write;
-};
-
-static const struct option_spec prefetch_specs[] = {
-	{ "offset", ARG_SIZE, offsetof(struct prefetch_options, offset), "SIZE",
-	  "from this byte of the region (0)" },
-	{ "length", ARG_SIZE, offsetof(struct prefetch_options, length), "SIZE", "bytes (to the end)" },
-	{ "write", ARG_FLAG, offsetof(struct prefetch_options, write), NULL,
-	  "for writing; dirties every page" },
-	{ NULL },
-};
-
-static int prefetch(struct ctl *ctl, const void *options, char **arguments, int n)
-{
-	const struct prefetch_options *o = options;
-	_cleanup_(region_cleanup) struct rdmareg_region *region = NULL;
-	int r;
-
-	(void)n;
-	r = ctl_lookup(ctl, arguments[0], &region);
-	if (r)
-		return r;
-	r = rdmareg_prefetch(region, o->offset, o->length, o->write);
-	if (r < 0)
-		return ctl_failed(r);
-	if (ctl->json) {
-		json_object *j = json_object_new_object();
-
-		json_object_object_add(j, "id", json_object_new_uint64(rdmareg_region_id(region)));
-		json_object_object_add(j, "offset", json_object_new_uint64(o->offset));
-		json_object_object_add(j, "length", json_object_new_uint64(o->length));
-		ctl_print_json(j);
-	}
-	return EXIT_OK;
-}
-
 const struct verb verb_release = { "release", "ID...", "take regions down", NULL, 1, 4096, release };
 const struct verb verb_export = { "export", "ID", "make a ticket for a region", export_specs, 1, 1, export };
-const struct verb verb_prefetch = { "prefetch", "ID",	 "make the next accesses fast", prefetch_specs, 1,
-				    1,		prefetch };

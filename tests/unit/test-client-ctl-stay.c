@@ -16,67 +16,9 @@
 #include <unistd.h>
 
 #include "client-mock.h"
+#include "client-run.h"
 
-static const char *ctl;
 static pid_t mock;
-
-struct run {
-	pid_t pid;
-	FILE *in, *out; /* its standard input and what it says on both channels */
-	char line[4096];
-};
-
-static struct run begin(const char *arguments)
-{
-	struct run r = { 0 };
-	char command[512];
-	int in[2], out[2];
-
-	assert(pipe2(in, O_CLOEXEC) == 0 && pipe2(out, O_CLOEXEC) == 0);
-	snprintf(command, sizeof(command), "exec '%s' %s", ctl, arguments);
-	r.pid = fork();
-	assert(r.pid >= 0);
-	if (!r.pid) {
-		dup2(in[0], STDIN_FILENO);
-		dup2(out[1], STDOUT_FILENO);
-		dup2(out[1], STDERR_FILENO);
-		execl("/bin/sh", "sh", "-c", command, (char *)NULL);
-		_exit(127);
-	}
-	close(in[0]);
-	close(out[1]);
-	r.in = fdopen(in[1], "w");
-	r.out = fdopen(out[0], "r");
-	assert(r.in && r.out);
-	return r;
-}
-
-/* The next line has all of these in it. */
-static void says(struct run *r, const char *a, const char *b)
-{
-	assert(fgets(r->line, sizeof(r->line), r->out));
-	fprintf(stderr, "%s", r->line); /* shown when something fails */
-	assert(strstr(r->line, a) && strstr(r->line, b));
-}
-
-static void finish_input(struct run *r)
-{
-	fclose(r->in);
-	r->in = NULL;
-}
-
-/* Its status, when it has no more to say. */
-static int end(struct run *r)
-{
-	int status;
-
-	assert(!fgets(r->line, sizeof(r->line), r->out));
-	assert(waitpid(r->pid, &status, 0) == r->pid && WIFEXITED(status));
-	if (r->in)
-		fclose(r->in);
-	fclose(r->out);
-	return WEXITSTATUS(status);
-}
 
 /* What is there, then what happens; ends with the region. */
 static void test_watch(void)
