@@ -96,7 +96,8 @@ uint64_t make_region(int fd, uint32_t rights, uint32_t uses, struct keeper_regio
 				      .grace_usec = GRACE_MSEC * 1000,
 				      .access = ACCESS_READ_WRITE,
 				      .policy = POLICY_YIELD,
-				      .warm = 1 };
+				      .warm = 1,
+				      .warm_mode = WARM_READ };
 	uint64_t id = ++last_region;
 	int r = client_register(&k, id, fd, &what, info);
 
@@ -175,11 +176,7 @@ static void test_filesystems(void)
 static void test_device_dax(void)
 {
 	const char *path = getenv("LAB_DEVDAX");
-	struct keeper_region what = { .length = SIZE,
-				      .access = ACCESS_READ_WRITE,
-				      .warm = 1,
-				      .warm_mode = WARM_READ },
-			     info = { 0 };
+	struct keeper_region what = { .length = SIZE, .access = ACCESS_READ_WRITE, .warm = 1 }, info = { 0 };
 	int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1, r;
 	struct keeper_ticket ticket;
 	struct puppet p;
