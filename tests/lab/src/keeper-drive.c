@@ -386,10 +386,9 @@ static void test_removal(void)
 	struct keeper_region info;
 	char path[64], command[128];
 	int fd = make_file("/mnt/xfs", path), status;
+	uint64_t id = make_region(fd, RW, 0, &info, &ticket);
 	struct puppet p;
-	uint64_t id;
 
-	id = make_region(fd, RW, 0, &info, &ticket);
 	puppet_start(&p, drive_node);
 	must(id && puppet_connect(&p, ticket.text, RW));
 	client_event(&k, KEEPER_PEER_JOINED, id);
