@@ -20,6 +20,7 @@
 #define RDMAREG_ACTION_HOLD "org.rdmareg.Registry1.hold"
 #define RDMAREG_ACTION_EVICT "org.rdmareg.Registry1.evict"
 #define RDMAREG_ACTION_ENFORCE "org.rdmareg.Registry1.enforce-limits"
+#define RDMAREG_ACTION_DAX "org.rdmareg.Registry1.dax"
 
 /* D-Bus errors. Each is documented, with its causes, in the interface XML beside this file. */
 #define RDMAREG_ERROR_PREFIX "org.rdmareg.Registry1.Error."

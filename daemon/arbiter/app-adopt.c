@@ -148,6 +148,7 @@ void app_keepers_adopted(void *userdata, bool all)
 	else
 		log_warning(
 			"not every keeper answered within adopt_timeout_msec; their regions will appear later");
+	app_adopt_dax(a);
 	event_add(a->orphans_end, &grace);
 	a->serving = true;
 	loop_hold_bus(a->loop, false);

@@ -298,6 +298,7 @@ static void client_gone(void *userdata, struct client *c)
 	app_drop_jobs(a, c);
 	app_drop_revokes(a, c);
 	app_drop_joins(a, c);
+	app_drop_dax(a, c);
 	while ((e = LIST_FIRST(&c->regions))) {
 		struct region *r = registry_find(a->registry, e->id);
 		bool detached = e->text.detached;
@@ -330,6 +331,9 @@ const struct bus_handlers app_bus_handlers = {
 	.restore = app_restore,
 	.sync = app_sync,
 	.list_devices = app_list_devices,
+	.dax_is_within_limit = app_dax_is_within_limit,
+	.create_dax = app_create_dax,
+	.destroy_dax = app_destroy_dax,
 	.find_holders = app_find_holders,
 	.evict = app_evict,
 	.client_gone = client_gone,

@@ -29,6 +29,7 @@ struct app {
 	LIST_HEAD(, passage) passages;
 	LIST_HEAD(, revoke) revokes;
 	uint64_t last_job;
+	LIST_HEAD(, dax_grant) dax_grants;
 	struct jobs jobs; /* that can be seen, by number */
 	struct event *signals[4];
 	struct event *watchdog;
@@ -75,6 +76,18 @@ const char *app_join_peer(struct app *a, struct keeper *k, struct region *r, con
 
 int app_list_devices(void *userdata, void (*add)(void *to, const struct device_view *v), void *to,
 		     struct failure *ret);
+
+/* --- app-dax.c; the first three are of struct bus_handlers */
+
+bool app_dax_is_within_limit(void *userdata, const struct client *c, uint64_t size);
+int app_create_dax(void *userdata, struct client *c, const struct dax_request *q, struct call *call,
+		   struct failure *ret);
+int app_destroy_dax(void *userdata, struct client *c, const char *path, struct call *call,
+		    struct failure *ret);
+void app_drop_dax(struct app *a, const struct client *c);
+/* Those that an earlier daemon made. */
+void app_adopt_dax(struct app *a);
+void app_free_dax(struct app *a);
 
 /* --- app-holders.c; the first three are of struct bus_handlers */
 

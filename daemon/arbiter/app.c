@@ -295,6 +295,7 @@ struct app *app_free(struct app *a)
 	app_free_passages(a);
 	app_free_revokes(a);
 	app_free_jobs(a);
+	app_free_dax(a);
 	region_table_free(a->table);
 	gate_free(a->gate);
 	keepers_free(a->keepers);

@@ -22,6 +22,7 @@ enum {
 	OPTION_SESSION,
 	OPTION_ADDRESS,
 	OPTION_KEEPER,
+	OPTION_DAX_HELPER,
 	OPTION_LEVEL,
 };
 
@@ -32,6 +33,7 @@ static const struct option long_options[] = {
 	{ "check-config", no_argument, NULL, OPTION_CHECK },
 	{ "runtime-dir", required_argument, NULL, 'r' },
 	{ "keeper", required_argument, NULL, OPTION_KEEPER },
+	{ "dax-helper", required_argument, NULL, OPTION_DAX_HELPER },
 	{ "system", no_argument, NULL, OPTION_SYSTEM },
 	{ "session", no_argument, NULL, OPTION_SESSION },
 	{ "bus-address", required_argument, NULL, OPTION_ADDRESS },
@@ -48,6 +50,7 @@ static void help(void)
 	     "      --check-config      read the settings, say what is wrong with them, and exit\n"
 	     "  -r, --runtime-dir DIR   sockets and region numbers (default " RUNDIR ")\n"
 	     "      --keeper PATH       keeper program (default " PKGLIBEXECDIR "/rdmareg-keeper)\n"
+	     "      --dax-helper PATH   what makes DAX devices (default " PKGLIBEXECDIR "/rdmareg-dax)\n"
 	     "      --system            serve the system bus (default)\n"
 	     "      --session           serve the session bus of the user who runs it\n"
 	     "      --bus-address ADDR  serve the bus at this D-Bus address\n"
@@ -115,6 +118,7 @@ int main(int argc, char **argv)
 		.config = SYSCONFDIR "/rdmareg/rdmaregd.conf",
 		.runtime_directory = RUNDIR,
 		.keeper = PKGLIBEXECDIR "/rdmareg-keeper",
+		.dax_helper = PKGLIBEXECDIR "/rdmareg-dax",
 		.log_level = -1,
 	};
 	bool check = false;
@@ -140,6 +144,9 @@ int main(int argc, char **argv)
 			break;
 		case OPTION_KEEPER:
 			o.keeper = optarg;
+			break;
+		case OPTION_DAX_HELPER:
+			o.dax_helper = optarg;
 			break;
 		case OPTION_SYSTEM:
 			o.session_bus = false;

@@ -98,6 +98,7 @@ static const struct key keys[] = {
 	NUMBER("warm", memory_stall_msec, "100", 0, 2000),
 	NUMBER("limits", regions_per_tenant, "1024", 1, 65536),
 	BYTES("limits", bytes_per_tenant, "16T", 4096, UINT64_MAX),
+	BYTES("limits", dax_bytes_per_tenant, "0", 0, UINT64_MAX),
 	NUMBER("limits", regions_per_client, "1024", 1, 65536),
 	NUMBER("limits", joins_per_client, "1024", 1, 65536),
 	NUMBER("limits", revokes_per_client, "64", 1, 4096),

@@ -57,6 +57,7 @@ struct settings {
 
 	uint64_t regions_per_tenant;
 	uint64_t bytes_per_tenant;
+	uint64_t dax_bytes_per_tenant;
 	uint64_t regions_per_client;
 	uint64_t joins_per_client;
 	uint64_t revokes_per_client;

@@ -35,6 +35,8 @@ static const struct {
 			   "release your own regions instead" },
 	[ACTION_ENFORCE] = { RDMAREG_ACTION_ENFORCE, "taking down what tenants have above their limits",
 			     "release your own regions instead" },
+	[ACTION_DAX] = { RDMAREG_ACTION_DAX, "a DAX device beyond dax_bytes_per_tenant",
+			 "have that limit of rdmaregd.conf raised" },
 };
 
 struct question {

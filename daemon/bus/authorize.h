@@ -24,6 +24,7 @@ enum action {
 	ACTION_HOLD,
 	ACTION_EVICT,
 	ACTION_ENFORCE,
+	ACTION_DAX,
 	_ACTION_MAX,
 };
 

@@ -151,6 +151,11 @@ int method_enforce_limits(sd_bus_message *m, void *userdata, sd_bus_error *error
 
 int method_list_devices(sd_bus_message *m, void *userdata, sd_bus_error *error);
 
+/* --- manager-dax.c */
+
+int method_create_dax(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int method_destroy_dax(sd_bus_message *m, void *userdata, sd_bus_error *error);
+
 /* --- job.c */
 
 extern const sd_bus_vtable job_vtable[];

@@ -207,6 +207,13 @@ struct device_view {
 	const char *quirks;
 };
 
+/* CreateDaxDevice. */
+struct dax_request {
+	uint32_t region; /* UINT32_MAX: any */
+	uint64_t size;	 /* not 0 */
+	bool detached;
+};
+
 /* One holder of one region, for FindHolders. Texts are borrowed. */
 struct holder_view {
 	struct region_view region;
@@ -271,6 +278,12 @@ struct bus_handlers {
 	/* @add is called for each device; on a refusal, for none. */
 	int (*list_devices)(void *userdata, void (*add)(void *to, const struct device_view *v), void *to,
 			    struct failure *ret);
+	/* May @c have so much more without being authorized? */
+	bool (*dax_is_within_limit)(void *userdata, const struct client *c, uint64_t size);
+	int (*create_dax)(void *userdata, struct client *c, const struct dax_request *q, struct call *call,
+			  struct failure *ret);
+	int (*destroy_dax)(void *userdata, struct client *c, const char *path, struct call *call,
+			   struct failure *ret);
 	void (*find_holders)(void *userdata, uint64_t device, uint64_t inode,
 			     void (*add)(void *to, const struct holder_view *h), void *to);
 	/* The caller is authorized. */
@@ -314,6 +327,7 @@ void call_reply_import(struct call *c, int fd, uint32_t pd_handle, uint32_t mr_h
 		       const struct region *r);
 void call_reply_number(struct call *c, uint64_t number); /* "t": Revoke */
 void call_reply_count(struct call *c, uint32_t count);	 /* "u": Evict */
+void call_reply_dax(struct call *c, const char *path, uint64_t size, int fd); /* @fd: borrowed */
 void call_reply_sync(struct call *c, const char *durable, uint64_t revocation, uint64_t valid_length);
 void call_fail(struct call *c, const struct failure *f);
 

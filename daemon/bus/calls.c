@@ -189,6 +189,11 @@ void call_reply_count(struct call *c, uint32_t count)
 	reply_with(c, "u", count);
 }
 
+void call_reply_dax(struct call *c, const char *path, uint64_t size, int fd)
+{
+	reply_with(c, "sth", path, size, fd);
+}
+
 void call_reply_sync(struct call *c, const char *durable, uint64_t revocation, uint64_t valid_length)
 {
 	reply_with(c, "a{sv}", 3, "durable", "s", durable, "revocation", "t", revocation, "valid_length", "t",

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* dax-process.c - see dax-process.h. What always holds: the end of the socket is the process's end, so waiting for it there takes no time. */
+#include "arbiter/dax-process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "util/cleanup.h"
+
+struct dax_process {
+	struct event *event;
+	int socket;
+	pid_t pid;
+	struct dax_answer answer;
+	int fd; /* that came with it, or -1 */
+	dax_done_t *done;
+	void *userdata;
+};
+
+struct dax_process *dax_process_abandon(struct dax_process *p)
+{
+	if (!p)
+		return NULL;
+	if (p->event)
+		event_free(p->event);
+	closep(&p->socket);
+	closep(&p->fd);
+	free(p);
+	return NULL;
+}
+
+DEFINE_FREEP(struct dax_process, dax_process_abandon)
+
+/* Bytes received; 0: the process has ended. */
+static ssize_t receive(struct dax_process *p)
+{
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+	struct iovec text = { &p->answer, sizeof(p->answer) };
+	struct msghdr m = {
+		.msg_iov = &text, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
+	};
+	ssize_t n = recvmsg(p->socket, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
+
+	if (c && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int))) {
+		closep(&p->fd);
+		memcpy(&p->fd, CMSG_DATA(c), sizeof(int));
+	}
+	return n;
+}
+
+static void on_readable(evutil_socket_t socket, short what, void *userdata)
+{
+	struct dax_process *p = userdata;
+	ssize_t n = receive(p);
+
+	(void)socket, (void)what;
+	if (n == sizeof(p->answer) || (n < 0 && (errno == EAGAIN || errno == EINTR)))
+		return; /* and then it ends */
+	while (waitpid(p->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	p->answer.name[sizeof(p->answer.name) - 1] = p->answer.text[sizeof(p->answer.text) - 1] = 0;
+	p->done(p->userdata, &p->answer, steal_fd(&p->fd));
+	dax_process_abandon(p);
+}
+
+static int spawn(struct dax_process *p, const char *const *argv, int socket)
+{
+	static const char *const environment[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
+	posix_spawn_file_actions_t files;
+	posix_spawnattr_t attributes;
+	sigset_t all, none;
+	int r;
+
+	sigfillset(&all);
+	sigemptyset(&none);
+	posix_spawn_file_actions_init(&files);
+	posix_spawnattr_init(&attributes);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+	posix_spawnattr_setsigdefault(&attributes, &all);
+	posix_spawnattr_setsigmask(&attributes, &none);
+	r = posix_spawn_file_actions_adddup2(&files, socket, DAX_HELPER_SOCKET);
+	if (r == 0)
+		r = posix_spawn_file_actions_addclosefrom_np(&files, DAX_HELPER_SOCKET + 1);
+	if (r == 0)
+		r = posix_spawn(&p->pid, argv[0], &files, &attributes, (char **)(uintptr_t)argv,
+				(char **)(uintptr_t)environment);
+	posix_spawnattr_destroy(&attributes);
+	posix_spawn_file_actions_destroy(&files);
+	return -r;
+}
+
+int dax_process_start(struct dax_process **ret, struct event_base *base, const char *program,
+		      const char *verb, const char *first, const char *second, dax_done_t *done,
+		      void *userdata)
+{
+	const char *const argv[] = { program, verb, first, second, NULL };
+	_cleanup_(dax_process_abandonp) struct dax_process *p = calloc(1, sizeof(*p));
+	_cleanup_(closep) int theirs = -1;
+	int pair[2], r;
+
+	if (!p)
+		return -ENOMEM;
+	p->socket = p->fd = -1;
+	p->done = done;
+	p->userdata = userdata;
+	p->answer = (struct dax_answer){ .error = -ECHILD, .text = "rdmareg-dax ended without an answer" };
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	p->socket = pair[0];
+	theirs = fcntl(pair[1], F_DUPFD_CLOEXEC, DAX_HELPER_SOCKET + 1);
+	close(pair[1]);
+	p->event = event_new(base, p->socket, EV_READ | EV_PERSIST, on_readable, p);
+	if (theirs < 0 || !p->event || event_add(p->event, NULL) < 0)
+		return -ENOMEM;
+	r = spawn(p, argv, theirs);
+	if (r < 0)
+		return r;
+	*ret = steal_pointer(p);
+	return 0;
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * helper.c - rdmareg-dax: makes or destroys one device-dax device for rdmaregd, answers on descriptor 3, and ends.
+ *
+ *   rdmareg-dax create REGION BYTES
+ *   rdmareg-dax destroy NAME
+ *
+ * What always holds: it answers once; a device that was made and of which nobody can be told any more is given back.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "dax/dax-make.h"
+#include "util/cleanup.h"
+
+static int answer(const struct dax_answer *a, int fd)
+{
+	struct iovec text = { (void *)(uintptr_t)a, sizeof(*a) };
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(fd))] = { 0 };
+	struct msghdr m = { .msg_iov = &text, .msg_iovlen = 1 };
+	struct cmsghdr *c;
+
+	if (fd >= 0) {
+		m.msg_control = control;
+		m.msg_controllen = sizeof(control);
+		c = CMSG_FIRSTHDR(&m);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(fd));
+		memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	}
+	return sendmsg(DAX_HELPER_SOCKET, &m, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct dax_answer a = { 0 }, forgotten = { 0 };
+	int fd = -1;
+
+	/* stopping the service must not stop it in the middle of something */
+	signal(SIGTERM, SIG_IGN);
+	if (argc == 4 && !strcmp(argv[1], "create")) {
+		a.error =
+			dax_make((uint32_t)strtoul(argv[2], NULL, 10), strtoull(argv[3], NULL, 10), &a, &fd);
+	} else if (argc == 3 && !strcmp(argv[1], "destroy")) {
+		a.error = dax_destroy(argv[2], &a);
+	} else {
+		fprintf(stderr, "rdmareg-dax is started by rdmaregd\n");
+		return 2;
+	}
+	if (answer(&a, fd) < 0 && fd >= 0) {
+		closep(&fd);
+		dax_destroy(a.name, &forgotten);
+		return EXIT_FAILURE;
+	}
+	return EXIT_SUCCESS;
+}
