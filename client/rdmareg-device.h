@@ -50,6 +50,32 @@ int rdmareg_list_devices(struct rdmareg *c, struct rdmareg_devices **ret);
 int rdmareg_devices_next(struct rdmareg_devices *d, struct rdmareg_device *device);
 struct rdmareg_devices *rdmareg_devices_free(struct rdmareg_devices *d);
 
+struct rdmareg_dax_options {
+	size_t size;
+	uint32_t region;    /* number of a dynamic region, with has_region; else any that has room */
+	uint8_t has_region; /* 1: @region counts */
+	uint8_t detached;   /* 1: it stays when this connection ends, until it is destroyed */
+};
+
+/*
+ * rdmareg_dax_create: a new device-dax device, part of a dynamic region. All its bytes are 0.
+ * @bytes: at least 1; rounded up to the region's alignment. @options: NULL: none.
+ * @ret_fd: opened O_RDWR, close-on-exec; it is the right to use the device, since the node is root's.
+ * @ret_path: freed with free(); @ret_bytes: what it has. Either may be NULL.
+ *
+ * Waits until it is cleared. It is destroyed after the connection ended, as soon as nobody has it open or mapped, unless it is detached.
+ * EACCES: dax_bytes_per_tenant of rdmaregd.conf does not allow it, nor does polkit. EDQUOT: less is free. EBADF: no such region is dynamic.
+ * EBUSY: try again.
+ */
+int rdmareg_dax_create(struct rdmareg *c, uint64_t bytes, const struct rdmareg_dax_options *options,
+		       int *ret_fd, char **ret_path, uint64_t *ret_bytes);
+
+/*
+ * rdmareg_dax_destroy: give such a device back to its region.
+ * @path: as rdmareg_dax_create() said. EBUSY: somebody has it open or mapped, also this process. EBADF: it was not made for this user.
+ */
+int rdmareg_dax_destroy(struct rdmareg *c, const char *path);
+
 #ifdef __cplusplus
 }
 #endif

@@ -17,9 +17,10 @@
 #include "format.h"
 
 static const struct verb *const verbs[] = {
-	&verb_register, &verb_list,   &verb_show, &verb_set,   &verb_release,	     &verb_export,
-	&verb_prefetch, &verb_revoke, &verb_sync, &verb_evict, &verb_enforce_limits, &verb_who,
-	&verb_join,	&verb_watch,  &verb_put,  &verb_get,   &verb_selftest,	     &verb_devices,
+	&verb_register,	  &verb_list,	     &verb_show, &verb_set,   &verb_release,	    &verb_export,
+	&verb_prefetch,	  &verb_revoke,	     &verb_sync, &verb_evict, &verb_enforce_limits, &verb_who,
+	&verb_join,	  &verb_watch,	     &verb_put,	 &verb_get,   &verb_selftest,	    &verb_devices,
+	&verb_dax_create, &verb_dax_destroy,
 };
 
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))

@@ -23,6 +23,8 @@ _rdmaregctl() {
 		[enforce-limits]='--grace'
 		[who]=''
 		[devices]=''
+		[dax-create]='--region'
+		[dax-destroy]=''
 		[join]='--ignore-revocations'
 		[watch]=''
 		[put]='--offset --length --repeat --duration --clip --persist --ignore-revocations --source --timeout --settle-timeout --timeline'
@@ -32,7 +34,7 @@ _rdmaregctl() {
 	local common='--json --no-legend --no-pager --help'
 
 	for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-		if [[ $verb == revoke && $word == -- ]]; then
+		if [[ $verb == @(revoke|dax-create) && $word == -- ]]; then
 			COMPREPLY=()
 			compopt -o default # the command's own arguments
 			return
@@ -50,7 +52,7 @@ _rdmaregctl() {
 	--state) mapfile -t COMPREPLY < <(compgen -W 'registering live warming draining fenced closing lost' -- "$current"); return ;;
 	--repeat) mapfile -t COMPREPLY < <(compgen -W 'forever' -- "$current"); return ;;
 	--offset | --length | --grace | --session | --expires | --uses | --duration | --source | --timeout | --settle-timeout | \
-		--range | --for | --limit) return ;;
+		--range | --for | --limit | --region) return ;;
 	esac
 	if [[ -z $verb ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "${!options[*]} $common --version" -- "$current")

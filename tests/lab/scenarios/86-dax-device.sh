@@ -1,0 +1,70 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Devices made of a dynamic DAX region (soft-reserved memory): cleared, registered, written by a peer, never taken from under a user, gone with the
+# connection that asked, and without a trace of the last tenant in the next one; all that in the service's sandbox.
+# boot: plain
+# boot: systemd
+# timeout: 200
+. /lab/guest/lib.sh
+. /lab/guest/regions.sh
+kernel_at_least 6.15 || skip_all "no on-demand paging in this kernel's rdma_rxe"
+modprobe -a device_dax dax_hmem
+dir=/sys/devices/platform/hmem_platform.0/hmem.0
+wait_for test -e $dir/dax_region/create || { not_ok "the region is there"; finish; }
+# at boot one device has all of the region
+for first in "$dir"/dax[0-9]*; do
+	first=${first##*/}
+	daxctl disable-device "$first" >/dev/null 2>&1
+	daxctl destroy-device "$first" >/dev/null 2>&1
+done
+region=$(<$dir/dax_region/id)
+whole=$(<$dir/dax_region/size)
+product_up || exit 1
+
+free_bytes() { cat $dir/dax_region/available_size; }
+all_is_free() { [ "$(free_bytes)" = "$whole" ]; }
+refused() { # PATTERN COMMAND...
+	local pattern=$1 said
+	shift
+	said=$("$@" 2>&1) && { echo "it was not refused: $said"; return 1; }
+	grep -q -- "$pattern" <<<"$said" || { echo "it said: $said"; return 1; }
+}
+# is_zero DEVICE BYTES - through a mapping of its own.
+is_zero() { "$RDMAREG_TESTS/dax-read" "$1" 0 "$2" | cmp -n "$2" - /dev/zero; }
+
+check "all of it is free" all_is_free
+device=$(rdmaregctl dax-create 3M --region "$region") || { not_ok "a device is made"; finish; }
+expect_equal "rounded up to the alignment" $((4 * MIB)) $((whole - $(free_bytes)))
+expect_equal "the node is root's alone" "0 600" "$(stat -c '%u %a' "$device")"
+check "it is zero" is_zero "$device" $((4 * MIB))
+noise /tmp/sent 4
+r=$(register "$device" --export)
+check "a peer writes" on_b rdmaregctl put /tmp/sent "$(field ticket "$r")"
+check "and it is there" cmp <("$RDMAREG_TESTS/dax-read" "$device" 0 $((4 * MIB))) /tmp/sent
+check "not destroyed under a region" refused "open or mapped" rdmaregctl dax-destroy "$device"
+check "which is still served" on_b rdmaregctl get "$(field ticket "$r")" /tmp/got
+check "with its bytes" cmp /tmp/sent /tmp/got
+check "release" rdmaregctl release "$(field id "$r")"
+check "destroyed" wait_for rdmaregctl dax-destroy "$device"
+check "all of it is free again" all_is_free
+expect_equal "nothing is recorded" "" "$(ls /run/rdmareg/dax)"
+
+# the same memory again
+again=$(rdmaregctl dax-create 4M)
+check "nothing of the last tenant is in it" is_zero "$again" $((4 * MIB))
+check "destroyed, too" wait_for rdmaregctl dax-destroy "$again"
+
+check "a device for a command" rdmaregctl dax-create 2M -- bash -c \
+	'[ -c "$RDMAREG_DAX_PATH" ] && [ "$(readlink /proc/self/fd/$RDMAREG_DAX_FD)" = "$RDMAREG_DAX_PATH" ]'
+check "ends with it" wait_for all_is_free
+expect_status 7 "its status is the command's" rdmaregctl dax-create 2M -- bash -c 'exit 7'
+check "ends with it, too" wait_for all_is_free
+
+check "more than there is" refused "bytes are free" rdmaregctl dax-create 1T
+check "no such region" refused "no dynamic region" rdmaregctl dax-create 2M --region 4000000
+check "not one that others made" refused "no device that was made" rdmaregctl dax-destroy "$LAB_DEVDAX"
+check "a user without a limit" refused "dax_bytes_per_tenant" setpriv --reuid 65534 --regid 65534 --clear-groups \
+	rdmaregctl dax-create 2M
+check "nothing is lost by all that" wait_for all_is_free
+finish
