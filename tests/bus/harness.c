@@ -219,16 +219,17 @@ static bool serves(sd_bus *b)
 
 void world_start_daemon(struct world *w)
 {
-	char config[256], runtime[256], keeper[256];
+	char config[256], runtime[256], keeper[256], dax[256];
 	sd_bus *b = connect_client(w);
 
 	path_in(w, "rdmaregd.conf", config);
 	path_in(w, "run", runtime);
 	path_in(w, "keeper", keeper);
-	w->daemon =
-		start(w, (char *[]){ (char *)(uintptr_t)getenv("RDMAREGD"), (char[]){ "--bus-address" },
-				     w->address, (char[]){ "--config" }, config, (char[]){ "--runtime-dir" },
-				     runtime, (char[]){ "--keeper" }, keeper, NULL });
+	path_in(w, "dax", dax);
+	w->daemon = start(w, (char *[]){ (char *)(uintptr_t)getenv("RDMAREGD"), (char[]){ "--bus-address" },
+					 w->address, (char[]){ "--config" }, config,
+					 (char[]){ "--runtime-dir" }, runtime, (char[]){ "--keeper" }, keeper,
+					 (char[]){ "--dax-helper" }, dax, NULL });
 	until(waitpid(w->daemon, NULL, WNOHANG) == 0 && serves(b));
 	w->descriptors = world_descriptors(w);
 	disconnect(b);
@@ -264,6 +265,7 @@ void world_begin(struct world *w, const char *settings)
 	/* keepers are other users' processes: what they run must be where these can read it */
 	copy_program(w, getenv("RDMAREG_BAD_KEEPER"), "keeper");
 	copy_program(w, getenv("RDMAREG_KEEPER_FAKE"), "keeper-fake");
+	copy_program(w, getenv("RDMAREG_FAKE_DAX"), "dax");
 	start_bus(w);
 	world_write_settings(w, settings);
 	world_start_daemon(w);

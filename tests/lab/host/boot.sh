@@ -112,7 +112,8 @@ choose_accelerator() {
 }
 
 emulate() {
-	local pmem="memmap=512M!4G memmap=512M!4608M memmap=512M!5G memmap=256M%5632M-1+0xefffffff"
+	# persistent memory three times, and a dynamic DAX region, which the driver kmem must not take for ordinary memory
+	local pmem="memmap=512M!4G memmap=512M!4608M memmap=512M!5G memmap=256M%5632M-1+0xefffffff modprobe.blacklist=kmem"
 	truncate -s 1G "$work/disk0" "$work/disk1"
 	[ -z "$terminal" ] || stty raw -echo
 	exec timeout --foreground -k 5 "$limit" "$host/in-dev" --bind "$out" /usr/bin/qemu-system-x86_64 \
