@@ -10,19 +10,20 @@
 . /lab/guest/regions.sh
 kernel_at_least 6.15 || skip_all "no on-demand paging in this kernel's rdma_rxe"
 modprobe -a device_dax dax_hmem
-dir=/sys/devices/platform/hmem_platform.0/hmem.0
-wait_for test -e $dir/dax_region/create || { not_ok "the region is there"; finish; }
+hmem() { compgen -G '/sys/devices/platform/hmem_platform.0/hmem.*'; }
+wait_for hmem || { not_ok "the region is there"; finish; }
+dir=$(hmem)
 # at boot one device has all of the region
 for first in "$dir"/dax[0-9]*; do
 	first=${first##*/}
 	daxctl disable-device "$first" >/dev/null 2>&1
 	daxctl destroy-device "$first" >/dev/null 2>&1
 done
-region=$(<$dir/dax_region/id)
-whole=$(<$dir/dax_region/size)
+region=$(<"$dir"/dax_region/id)
+whole=$(<"$dir"/dax_region/size)
 product_up || exit 1
 
-free_bytes() { cat $dir/dax_region/available_size; }
+free_bytes() { cat "$dir"/dax_region/available_size; }
 all_is_free() { [ "$(free_bytes)" = "$whole" ]; }
 refused() { # PATTERN COMMAND...
 	local pattern=$1 said
