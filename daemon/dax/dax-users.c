@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* dax-users.c - see dax-users.h. What always holds: this process itself is left out; nothing is opened below /dev. */
+/* dax-users.c - see dax-users.h. What always holds: this process itself is left out; nothing is opened below /dev.
+   Without CAP_DAC_READ_SEARCH, as in the service, the descriptors of other users cannot be listed, and only their mappings are found. */
 #include "dax/dax-users.h"
 
 #include <ctype.h>
@@ -23,8 +24,8 @@ static bool has_open(const char *pid, dev_t device)
 
 	snprintf(path, sizeof(path), "/proc/%s/fd", pid);
 	fds = opendir(path);
-	if (!fds) /* who may not be looked into may have it; who is gone has not */
-		return errno == EACCES || errno == EPERM;
+	if (!fds)
+		return false;
 	while (!found && (d = readdir(fds))) {
 		if (!isdigit((unsigned char)d->d_name[0]))
 			continue;
@@ -44,8 +45,8 @@ static bool has_mapped(const char *pid, const char *name)
 
 	snprintf(path, sizeof(path), "/proc/%s/maps", pid);
 	maps = fopen(path, "re");
-	if (!maps)
-		return false;
+	if (!maps) /* who may not be looked into may have it; who is gone has not */
+		return errno == EACCES || errno == EPERM;
 	snprintf(wanted, sizeof(wanted), "/%s", name);
 	while (!found && getline(&line, &size, maps) > 0) {
 		const char *at = strstr(line, wanted);

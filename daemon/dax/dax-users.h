@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-/* The first process found, and its name; 0: none. Descriptors on their way in a socket are not seen. */
+/* The first process found, and its name; 0: none. Descriptors on their way in a socket are not seen, and those of other users only with CAP_DAC_READ_SEARCH. */
 int dax_user(const char *name, char *ret_command, size_t size);
 
 #endif
