@@ -2,7 +2,7 @@
 /*
  * registry.c - see registry.h.
  *
- * Regions are kept in one array of pointers sorted by id. Numbers are given out rising, so adding is an append, finding a narrowed
+ * Regions are kept in one array of pointers sorted by id. Numbers are given out rising, so adding is an append, finding a
  * binary search, and a page of a list a walk; only adopting after a restart inserts in the middle. Holders are a pool with a free list.
  */
 #include "core/registry.h"
@@ -194,14 +194,6 @@ static size_t lower_bound(const struct registry *r, uint64_t id)
 {
 	size_t low = 0, high = r->n_regions;
 
-	if (!high || id <= r->regions[0]->id)
-		return 0;
-	if (id > r->regions[high - 1]->id)
-		return high;
-	if (r->regions[high - 1]->id - id < high)
-		low = high - 1 - (size_t)(r->regions[high - 1]->id - id);
-	if (id - r->regions[0]->id < high)
-		high = (size_t)(id - r->regions[0]->id);
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
