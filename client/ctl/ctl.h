@@ -95,6 +95,9 @@ int ctl_failed(int error);
 int ctl_failed_about(const char *subject, int error);
 int ctl_error(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* verb-prefetch.c: all of a region, with progress and signals as the verb has them. An exit status. */
+int ctl_prefetch_all(struct ctl *ctl, struct rdmareg_region *region);
+
 /* A region's number on the command line. 0, or EXIT_USAGE with the message printed. */
 int ctl_parse_id(const char *text, uint64_t *ret);
 

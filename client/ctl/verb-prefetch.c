@@ -144,17 +144,11 @@ static int report(const struct ctl *ctl, const struct options *o, struct work *w
 	return status;
 }
 
-static int run(struct ctl *ctl, const void *options, char **arguments, int n)
+static int prefetch(struct ctl *ctl, struct rdmareg_region *region, const struct options *o)
 {
-	const struct options *o = options;
-	_cleanup_(region_cleanup) struct rdmareg_region *region = NULL;
 	struct work w = { .terminal = isatty(STDERR_FILENO) };
 	int signal_fd, r;
 
-	(void)n;
-	r = ctl_lookup(ctl, arguments[0], &region);
-	if (r)
-		return r;
 	signal_fd = events_signal_fd();
 	if (signal_fd < 0)
 		return EXIT_FAILED;
@@ -170,6 +164,20 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	}
 	close(signal_fd);
 	return r;
+}
+
+int ctl_prefetch_all(struct ctl *ctl, struct rdmareg_region *region)
+{
+	return prefetch(ctl, region, &(struct options){ 0 });
+}
+
+static int run(struct ctl *ctl, const void *options, char **arguments, int n)
+{
+	_cleanup_(region_cleanup) struct rdmareg_region *region = NULL;
+	int r = ctl_lookup(ctl, arguments[0], &region);
+
+	(void)n;
+	return r ? r : prefetch(ctl, region, options);
 }
 
 const struct verb verb_prefetch = { "prefetch", "ID", "make the next accesses fast", specs, 1, 1, run };

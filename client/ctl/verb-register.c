@@ -71,8 +71,9 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 		.warm_mode = o->warm_mode,
 		.session = o->session,
 		.detached = 1,
-		.no_warm = o->no_warm,
 	};
+	/* somebody watches: the region first, then how far it is, and a signal gives up no more than the rest */
+	bool watched = !o->no_warm && !ctl->json && isatty(STDERR_FILENO);
 	_cleanup_(region_cleanup) struct rdmareg_region *region = NULL;
 	_cleanup_(text_cleanup) char *ticket = NULL;
 	enum rdmareg_access access = o->access ? o->access : RDMAREG_ACCESS_READ_WRITE;
@@ -88,6 +89,7 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 		return ctl_not_opened(arguments[0], access == RDMAREG_ACCESS_READ
 							    ? "for reading"
 							    : "for reading and writing");
+	ro.no_warm = o->no_warm || watched;
 	r = rdmareg_register(context, fd, o->offset, o->length, access, &ro, &region);
 	close(fd);
 	if (r < 0)
@@ -102,7 +104,8 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 		}
 	}
 	print(ctl, region, ticket);
-	return EXIT_OK;
+	fflush(stdout);
+	return watched ? ctl_prefetch_all(ctl, region) : EXIT_OK;
 }
 
 const struct verb verb_register = { "register", "FILE", "make a file reachable", specs, 1, 1, run };

@@ -76,7 +76,8 @@ static void test_signals(void)
 	assert(end(&r) == 130);
 }
 
-static void test_terminal(void)
+/* A command that has the progress of a prefetch on its terminal. */
+static void test_terminal(const char *command, const char *const *says_first)
 {
 	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), slave;
 	unsigned int number = mock_tell("job-last", 0);
@@ -87,7 +88,9 @@ static void test_terminal(void)
 	assert(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
 	slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
 	assert(slave >= 0);
-	r = begin_with("prefetch 3", slave);
+	r = begin_with(command, slave);
+	for (; says_first && *says_first; says_first++)
+		says(&r, *says_first, "");
 	number = begun(number);
 	mock_tell("job-progress 16", number);
 	while (!strstr(text, " left")) {
@@ -143,7 +146,10 @@ int main(int argc, char **argv)
 	mock_tell("populate", 5);
 	test_done();
 	test_signals();
-	test_terminal();
+	test_terminal("prefetch 3", NULL);
+	/* it can be reached already */
+	test_terminal("register --access r /bin/sh",
+		      (const char *const[]){ "region ", "arbitration ", "policy ", NULL });
 	test_failures();
 	mock_bus_stop();
 	return 0;
