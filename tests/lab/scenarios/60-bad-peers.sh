@@ -31,7 +31,7 @@ done <<-END
 	bad-token 2
 	no-rights 3
 END
-for mode in short-message long-message bad-message; do
+for mode in short-message long-message bad-message sync-flood; do
 	out=$(on_b timeout 60 "$unruly" "$ticket" $mode 2>&1)
 	expect_equal "$mode ends that connection" disconnected "$out"
 done
