@@ -85,11 +85,12 @@ int mock_start_prefetch(sd_bus_message *m, void *userdata, sd_bus_error *error)
 
 bool mock_tell_job(sd_bus *bus, const char *what, unsigned int number, unsigned int *ret)
 {
-	struct mock_job *j = &jobs[number];
+	struct mock_job *j;
 
 	if (strncmp(what, "job-", 4))
 		return false;
 	assert(number < JOBS_MAX);
+	j = &jobs[number];
 	*ret = 0;
 	if (!strcmp(what, "job-last"))
 		*ret = looked_at;

@@ -47,10 +47,20 @@ setup_nodes() {
 	wait_for ping -c 1 -W 1 $LAB_ADDR_B
 }
 
+# pmem_number 1|2|3 - of the first, second or third range of persistent memory. They are numbered together with the dynamic DAX region,
+# so it depends on whose driver came first.
+pmem_number() {
+	wait_for pmem_is_complete >&2
+	printf '%s\n' /sys/bus/nd/devices/region[0-9]* | sed 's/.*region//' | sort -n | sed -n "$1p"
+}
+pmem_is_complete() { [ "$(printf '%s\n' /sys/bus/nd/devices/region[0-9]* | wc -l)" = 3 ]; }
+
 setup_pmem() {
+	local third
 	modprobe -a nd_e820 nd_pmem device_dax dax_pmem
-	wait_for test -e /sys/bus/nd/devices/namespace2.0 -o -e /sys/bus/nd/devices/namespace2.1
-	ndctl create-namespace -f -e namespace2.0 -m devdax -a 2M -M mem >"$LAB_STATE/devdax.json"
+	third=$(pmem_number 3)
+	wait_for test -e "/sys/bus/nd/devices/namespace$third.0" -o -e "/sys/bus/nd/devices/namespace$third.1"
+	ndctl create-namespace -f -e "namespace$third.0" -m devdax -a 2M -M mem >"$LAB_STATE/devdax.json"
 	jq -r '"/dev/" + .daxregion.devices[0].chardev' "$LAB_STATE/devdax.json" >"$LAB_STATE/devdax"
 }
 
@@ -73,8 +83,8 @@ setup_filesystems() {
 	# loading xfs takes seconds under emulation: the others go beside it
 	setup_fs xfs /dev/vdb rw mkfs.xfs -q -f -K &
 	setup_fs ext4 /dev/vda rw mkfs.ext4 -q -F -E nodiscard,lazy_itable_init=1 &
-	setup_fs ext4dax /dev/pmem1 dax=always mkfs.ext4 -q -F -b 4096 -E nodiscard &
-	setup_fs xfsdax /dev/pmem0 dax=always mkfs.xfs -q -f -K -m "reflink=1" &
+	setup_fs ext4dax "/dev/pmem$(pmem_number 2)" dax=always mkfs.ext4 -q -F -b 4096 -E nodiscard &
+	setup_fs xfsdax "/dev/pmem$(pmem_number 1)" dax=always mkfs.xfs -q -f -K -m "reflink=1" &
 	wait
 	for dir in xfs ext4 xfsdax ext4dax; do mountpoint "/mnt/$dir"; done
 }

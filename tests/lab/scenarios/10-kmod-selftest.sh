@@ -36,7 +36,7 @@ check "the device is there, for its owner and group only" test "$(stat -c %a:%F 
 
 check "nobody uses the module afterwards" wait_for unused
 check "the file systems can be unmounted" remount xfs /dev/vdb rw
-check "with DAX too" remount xfsdax /dev/pmem0 dax=always
+check "with DAX too" remount xfsdax "$(findmnt -n -o SOURCE /mnt/xfsdax)" dax=always
 
 for what in openers ranges layouts; do
 	expect_equal "no $what are left" 0 "$(total $what)"
