@@ -23,7 +23,7 @@
 
 #define NOBODY 65534
 
-#define COMMAND_NUMBERS 15
+#define COMMAND_NUMBERS 16
 
 char **spawn_command(const struct spawn_request *q)
 {
@@ -47,6 +47,8 @@ char **spawn_command(const struct spawn_request *q)
 		{ "--ack-timeout-msec", s->ack_timeout_msec },
 		{ "--warm-bytes-per-sec", s->warm_bytes_per_sec },
 		{ "--memory-stall-msec", s->memory_stall_msec },
+		/* it says that storage hangs before it would seem to hang itself */
+		{ "--storage-stall-msec", s->timeout_msec / 2 },
 	};
 	const char *texts[] = { q->program,	    "--session",       q->session,
 				"--listen-address", s->listen_address, "--quirks-directory",

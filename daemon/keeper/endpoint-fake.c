@@ -164,10 +164,11 @@ uint32_t endpoint_cut(struct endpoint *e, uint64_t region, uint64_t revocation)
 	return n;
 }
 
-void endpoint_forget(struct endpoint *e, uint64_t region)
+bool endpoint_forget(struct endpoint *e, uint64_t region)
 {
 	(void)region;
 	sweep(e);
+	return true;
 }
 
 uint64_t endpoint_fake_join(struct endpoint *e, uint64_t region, uint32_t rights,

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 
 #include "keeper/endpoint.h"
+#include "keeper/worker.h"
 
 #define PEER_RECEIVES 8
 #define PEER_SENDS 8
@@ -22,12 +23,15 @@ enum peer_state {
 	PEER_HALF_OPEN, /* accepted, not yet established */
 	PEER_UP,
 	PEER_CUT,     /* queue pair in error; to be disconnected by the loop */
-	PEER_LEAVING, /* disconnected, waiting for the other side's word; nothing but the id is left */
+	PEER_CLOSING, /* disconnected; the worker has all but the id */
+	PEER_LEAVING, /* closed, waiting for the other side's word; nothing but the id is left */
 };
 
 struct peer {
 	struct endpoint_peer public;
 	struct peer *next;
+	struct endpoint *endpoint;
+	struct job close; /* peer_close(), in the worker */
 	enum peer_state state;
 	bool told;		/* that it left, or was abandoned */
 	bool gone;		/* the other side said goodbye */
@@ -59,7 +63,10 @@ int peer_accept(struct peer *p, struct ibv_comp_channel *channel, const struct e
 /* No access of this peer is carried out after it returns. */
 void peer_set_error(struct peer *p);
 
-/* Frees everything but the id. */
+/*
+ * Frees everything but the id. Blocks for as long as an access of this peer is being carried out, and that is as long as the storage takes to
+ * read a page: not for the loop, unless nothing was ever sent to the queue pair.
+ */
 void peer_close(struct peer *p);
 
 /* -ENOBUFS: the peer does not take its messages. */

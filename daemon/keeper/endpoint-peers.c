@@ -4,8 +4,10 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdlib.h>
 
+#include "keeper/worker.h"
 #include "util/clock.h"
 #include "util/log.h"
 
@@ -56,15 +58,34 @@ static void free_peer(struct endpoint *e, struct peer *p)
 	free(p);
 }
 
-static void disconnect(struct endpoint *e, struct peer *p)
+#define of_close(j) ((struct peer *)((char *)(j)-offsetof(struct peer, close)))
+
+/* In the worker. */
+static void run_close(struct job *job)
 {
-	if (!p->gone && rdma_disconnect(p->id) < 0)
-		p->gone = true;
-	peer_close(p);
+	peer_close(of_close(job));
+}
+
+static void done_close(struct job *job)
+{
+	struct peer *p = of_close(job);
+	struct endpoint *e = p->endpoint;
+	uint64_t region = p->public.region;
+
 	if (p->gone)
 		free_peer(e, p);
 	else
 		set_state(e, p, PEER_LEAVING);
+	e->ops->closed(e->userdata, region);
+}
+
+static void disconnect(struct endpoint *e, struct peer *p)
+{
+	if (!p->gone && rdma_disconnect(p->id) < 0)
+		p->gone = true;
+	set_state(e, p, PEER_CLOSING);
+	p->close = (struct job){ .run = run_close, .done = done_close };
+	worker_submit(e->closer, &p->close);
 }
 
 void peers_on_reap(evutil_socket_t fd, short what, void *userdata)
@@ -151,6 +172,7 @@ void peers_on_completion(evutil_socket_t fd, short what, void *userdata)
 {
 	struct endpoint *e = userdata;
 	struct ibv_cq *cq;
+	struct peer *p;
 	void *context;
 
 	(void)fd;
@@ -158,9 +180,11 @@ void peers_on_completion(evutil_socket_t fd, short what, void *userdata)
 	for (int i = 0; i < EVENTS_PER_WAKE; i++) {
 		if (ibv_get_cq_event(e->completions, &cq, &context) < 0)
 			return;
-		ibv_ack_cq_events(cq, 1);
-		ibv_req_notify_cq(cq, 0);
-		drain(e, context);
+		p = context;
+		if (p->state < PEER_CLOSING)
+			ibv_req_notify_cq(cq, 0);
+		ibv_ack_cq_events(cq, 1); /* from here on the worker may free it */
+		drain(e, p);
 	}
 }
 
@@ -221,15 +245,18 @@ uint32_t endpoint_cut(struct endpoint *e, uint64_t region, uint64_t revocation)
 	return n;
 }
 
-void endpoint_forget(struct endpoint *e, uint64_t region)
+bool endpoint_forget(struct endpoint *e, uint64_t region)
 {
-	struct peer *next;
+	bool all = true;
 
-	for (struct peer *p = e->peers; p; p = next) {
-		next = p->next;
-		if (p->public.region == region && p->state == PEER_CUT)
+	for (struct peer *p = e->peers; p; p = p->next) {
+		if (p->public.region != region)
+			continue;
+		if (p->state == PEER_CUT)
 			disconnect(e, p);
+		all &= p->state == PEER_LEAVING;
 	}
+	return all;
 }
 
 void peers_add(struct endpoint *e, struct peer *p)
@@ -238,6 +265,7 @@ void peers_add(struct endpoint *e, struct peer *p)
 
 	p->state = PEER_HALF_OPEN;
 	p->deadline_usec = now_monotonic_usec() + HALF_OPEN_USEC;
+	p->endpoint = e;
 	p->next = e->peers;
 	e->peers = p;
 	e->n_peers++;

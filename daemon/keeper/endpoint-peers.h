@@ -3,7 +3,8 @@
  * endpoint-peers.h - the set of peers of an endpoint, and what the two files of the endpoint share.
  *
  * What always holds: peers are never freed where they are found wanting, since that may be deep inside somebody's loop over them: they
- * are marked, and disconnected and freed from the event loop; the endpoint's owner hears of each exactly once.
+ * are marked, disconnected from the event loop, closed by the worker, and freed from the loop again. They count until then. The endpoint's owner
+ * hears of each exactly once.
  */
 #ifndef RDMAREG_KEEPER_PEERS_H
 #define RDMAREG_KEEPER_PEERS_H
@@ -22,6 +23,7 @@ struct endpoint {
 	struct rdma_event_channel *channel;
 	struct rdma_cm_id *listener;
 	struct ibv_comp_channel *completions;
+	struct worker *closer;
 	struct event *cm_event;
 	struct event *completion_event;
 	struct event *device_event;

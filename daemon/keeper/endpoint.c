@@ -214,6 +214,9 @@ int endpoint_new(struct endpoint **ret, struct event_base *base, const char *add
 
 	if (!e)
 		return -ENOMEM;
+	r = worker_new(&e->closer, base);
+	if (r < 0)
+		return r;
 	e->ops = ops;
 	e->userdata = userdata;
 	e->max_peers = max_peers;
@@ -256,6 +259,7 @@ struct endpoint *endpoint_free(struct endpoint *e)
 	for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++)
 		if (events[i])
 			event_free(events[i]);
+	worker_free(e->closer);
 	peers_free(e);
 	if (e->completions)
 		ibv_destroy_comp_channel(e->completions);

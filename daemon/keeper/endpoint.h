@@ -6,7 +6,8 @@
  *   - A peer's queue pair is created with the rights its ticket has before the peer hears any key.
  *   - A peer that breaks the protocol, or does not take its messages, loses its own connection and nobody else's.
  *   - The number of peers, of connections that are not yet established and of messages under way is bounded.
- *   - endpoint_cut() returns after the queue pairs are in the error state; saying goodbye and freeing follows later, from the loop.
+ *   - endpoint_cut() returns after the queue pairs are in the error state; saying goodbye and freeing follows later. Nothing here waits
+ *     for an access that is being carried out: it takes as long as the storage does.
  *   - joined() is followed by exactly one left(); a connection that never joined ends with abandoned().
  *
  * Knows nothing of regions but their numbers; asks its owner.
@@ -72,6 +73,8 @@ struct endpoint_ops {
 	void (*acknowledged)(void *userdata, const struct endpoint_peer *peer, uint64_t revocation);
 	/* A WIRE_SYNC, to be answered with endpoint_answer(); one at a time for each peer. */
 	void (*sync)(void *userdata, const struct endpoint_peer *peer, const struct wire_message *m);
+	/* Something of a region's peers is closed: what endpoint_forget() says may have changed. */
+	void (*closed)(void *userdata, uint64_t region);
 	void (*device_gone)(void *userdata);
 };
 
@@ -106,7 +109,10 @@ void endpoint_answer(struct endpoint *e, uint64_t number, const struct wire_mess
 /* Cut off the peers of a region that are not cleared of @revocation; 0: all. Returns how many of them were up. */
 uint32_t endpoint_cut(struct endpoint *e, uint64_t region, uint64_t revocation);
 
-/* Free everything of a region's peers that stands in its protection domain, now. After endpoint_cut(…, 0). */
-void endpoint_forget(struct endpoint *e, uint64_t region);
+/*
+ * Free everything of a region's peers that stands in its protection domain. After endpoint_cut(…, 0). False: something is left, because an
+ * access is still being carried out; closed() says when to ask again.
+ */
+bool endpoint_forget(struct endpoint *e, uint64_t region);
 
 #endif

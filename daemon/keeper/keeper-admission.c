@@ -111,6 +111,14 @@ static void on_sync(void *userdata, const struct endpoint_peer *p, const struct 
 		kregion_persist(r, p, m);
 }
 
+static void on_closed(void *userdata, uint64_t region)
+{
+	struct kregion *r = keeper_find(userdata, region);
+
+	if (r)
+		kregion_continue(r);
+}
+
 static void on_device_gone(void *userdata)
 {
 	log_error("the RDMA device was removed: this keeper ends");
@@ -125,5 +133,6 @@ const struct endpoint_ops keeper_endpoint_ops = {
 	.abandoned = on_abandoned,
 	.acknowledged = on_acknowledged,
 	.sync = on_sync,
+	.closed = on_closed,
 	.device_gone = on_device_gone,
 };

@@ -49,10 +49,17 @@ static bool deregister(struct kregion *r)
 {
 	struct endpoint *e = r->keeper->endpoint;
 
-	if (e) {
+	if (e)
 		endpoint_cut(e, r->id, 0);
-		endpoint_forget(e, r->id);
-	}
+	/*
+	 * What is left to wait for below may be a page fault that storage does not answer. The kernel tries one for as long as there is something
+	 * mapped (7.3 tries one that fails with EIO for ever), and gives up at a fence.
+	 */
+	if (!r->quiet)
+		mapping_fence(r->mapping, 0, r->mapping->length);
+	r->quiet = true;
+	if (e && !endpoint_forget(e, r->id))
+		return false;
 	if (r->job.busy || r->warm_job.busy)
 		return false;
 	if (!r->mr)
@@ -86,6 +93,7 @@ static void free_events(struct kregion *r)
 {
 	event_free(r->timer);
 	event_free(r->warm_timer);
+	event_free(r->stall_timer);
 	event_free(r->folded_timer);
 }
 

@@ -104,6 +104,8 @@ static struct kregion *free_unborn(struct kregion *r)
 		event_free(r->timer);
 	if (r->warm_timer)
 		event_free(r->warm_timer);
+	if (r->stall_timer)
+		event_free(r->stall_timer);
 	if (r->folded_timer)
 		event_free(r->folded_timer);
 	warm_blocks_deinit(&r->warm.blocks);

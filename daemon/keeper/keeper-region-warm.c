@@ -3,7 +3,7 @@
  * keeper-region-warm.c - carries out what warm.c decides: one chunk at a time through the worker, and answers to who asked.
  *
  * What always holds: only an open region is prefetched, never beyond the end of its file, and prefetching ends with the chunk under
- * way when a revocation begins.
+ * way when a revocation begins. Nobody waits longer for a chunk than storage_stall_msec: storage can hang, and who waits is told.
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -71,6 +71,8 @@ static void done(struct job *job)
 	struct kregion *r = of_job(job);
 	int error = r->warm_error;
 
+	evtimer_del(r->stall_timer);
+	r->stalled = false;
 	if (error == -EFAULT && r->phase == KREGION_HELD) {
 		/* the file became shorter under it: there is nothing left to prefetch, which is no failure */
 		kregion_restat(r);
@@ -94,15 +96,24 @@ static void done(struct job *job)
 		kregion_continue(r);
 }
 
+static int no_answer(const struct kregion *r, struct reason *why)
+{
+	return reason_set(why, -ETIME, "The storage does not answer; it had %" PRIu32 " ms for 2 MiB or less",
+			  r->keeper->options->storage_stall_msec);
+}
+
 static void answer_finished(struct kregion *r)
 {
 	struct warm_request q;
+	struct reason why;
 
 	while (warm_take_finished(&r->warm, &q)) {
 		struct operation op = { .connection = q.connection, .number = q.operation };
 
 		if (q.connection) {
-			tell_done(r->keeper, &op, r->id, q.error, NULL);
+			if (q.error == -ETIME)
+				no_answer(r, &why);
+			tell_done(r->keeper, &op, r->id, q.error, q.error == -ETIME ? &why : NULL);
 			continue;
 		}
 		if (q.error && q.error != -EBUSY && q.error != -ECANCELED)
@@ -134,7 +145,9 @@ void kregion_warm(struct kregion *r)
 	r->warm_error = keeper_check_room(r->mapping, r->warm_chunk.length);
 	if (r->warm_error == 0) {
 		r->warm_capped = false;
-		worker_submit(r->keeper->worker, &r->warm_job);
+		tv = timeval_from_usec(r->keeper->options->storage_stall_msec * USEC_PER_MSEC);
+		evtimer_add(r->stall_timer, &tv);
+		worker_submit(r->keeper->warm_worker, &r->warm_job);
 		return;
 	}
 	if (!r->warm_capped)
@@ -149,6 +162,10 @@ void kregion_warm(struct kregion *r)
 
 void kregion_stop_warming(struct kregion *r, int error)
 {
+	if (r->warm_job.busy && worker_withdraw(r->keeper->warm_worker, &r->warm_job)) {
+		evtimer_del(r->stall_timer);
+		warm_done(&r->warm, error);
+	}
 	warm_cancel(&r->warm, error);
 	answer_finished(r);
 }
@@ -199,6 +216,8 @@ int kregion_prefetch(struct kregion *r, const struct operation *op, const struct
 				  "The adapter or its driver cannot prefetch (rxe: needs Linux 6.17)");
 	if (r->phase != KREGION_HELD || r->guard.state != GUARD_OPEN)
 		return reason_set(why, -EBUSY, "The region is being revoked or released");
+	if (r->stalled)
+		return no_answer(r, why);
 	kregion_restat(r);
 	error = warm_add_request(&r->warm, &q);
 	if (error)
@@ -213,6 +232,20 @@ static void on_timer(evutil_socket_t fd, short what, void *userdata)
 	(void)what;
 	tell_progress_of(userdata);
 	kregion_warm(userdata);
+}
+
+static void on_stall(evutil_socket_t fd, short what, void *userdata)
+{
+	struct kregion *r = userdata;
+
+	(void)fd;
+	(void)what;
+	log_warning("region %" PRIu64 ": the storage does not answer: [%" PRIu64 ", %" PRIu64
+		    ") of it has been prefetched for %" PRIu32 " ms",
+		    r->id, r->warm_chunk.offset, r->warm_chunk.offset + r->warm_chunk.length,
+		    r->keeper->options->storage_stall_msec);
+	kregion_stop_warming(r, -ETIME);
+	r->stalled = r->warm_job.busy; /* else its turn had not come yet */
 }
 
 void kregion_warm_after(struct kregion *r, const struct rdmareg_report *report)
@@ -245,5 +278,6 @@ int kregion_init_warming(struct kregion *r, enum warm_mode mode)
 	r->warm.short_of_memory = pressure_is_high(r->keeper->pressure);
 	r->warm_job = (struct job){ .run = run, .done = done };
 	r->warm_timer = evtimer_new(r->keeper->base, on_timer, r);
-	return r->warm_timer ? 0 : -ENOMEM;
+	r->stall_timer = evtimer_new(r->keeper->base, on_stall, r);
+	return r->warm_timer && r->stall_timer ? 0 : -ENOMEM;
 }

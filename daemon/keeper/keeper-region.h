@@ -122,11 +122,14 @@ struct kregion {
 	struct job job; /* registering, deregistering */
 	int job_error;
 	bool destroying; /* kregion_destroy_mr() is under way */
+	bool quiet;	 /* fenced for good, on its way out */
 	struct job warm_job;
 	struct warm_chunk warm_chunk;
 	int warm_error;
 	struct warm warm;
 	struct event *warm_timer;
+	struct event *stall_timer;
+	bool stalled; /* storage has not answered for the chunk that is out, and who waited was told */
 	uint64_t progress_usec; /* when the daemon was last told how far a prefetch is */
 	bool warm_unsupported;
 	bool warm_capped; /* by the memory cgroup, and that was said */

@@ -241,6 +241,8 @@ int keeper_new(struct keeper **ret, struct event_base *base, int fd, const struc
 		return -ENOMEM;
 	r = worker_new(&k->worker, base);
 	if (r == 0)
+		r = worker_new(&k->warm_worker, base);
+	if (r == 0)
 		r = worker_new(&k->sync_worker, base);
 	if (r < 0)
 		return r;
@@ -264,6 +266,7 @@ struct keeper *keeper_free(struct keeper *k)
 	session_free(k->session);
 	pressure_free(k->pressure);
 	worker_free(k->worker);
+	worker_free(k->warm_worker);
 	worker_free(k->sync_worker);
 	keeper_free_faults(k);
 	hca_free(k->hca);

@@ -36,6 +36,7 @@ struct keeper {
 	struct event_base *base;
 	struct session *session;
 	struct worker *worker;
+	struct worker *warm_worker; /* as can a page fault */
 	struct worker *sync_worker; /* storage can be slow, and registering must not wait for it */
 	uint64_t syncs;		    /* made so far */
 	struct endpoint *endpoint;  /* NULL: @no_adapter says why */
@@ -46,7 +47,7 @@ struct keeper {
 	struct watch *watch; /* NULL: @no_module says why */
 	struct reason no_adapter;
 	struct reason no_module;
-	struct faults *faults; /* NULL: nothing counts */
+	struct faults *faults;	   /* NULL: nothing counts */
 	struct pressure *pressure; /* NULL: the kernel does not tell */
 	struct event *idle_event;
 	struct event *stop_event; /* gives up waiting for a clean end */

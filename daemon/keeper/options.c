@@ -30,6 +30,7 @@ enum {
 	OPT_ACK_TIMEOUT,
 	OPT_WARM_BYTES,
 	OPT_MEMORY_STALL,
+	OPT_STORAGE_STALL,
 	_OPT_MAX,
 };
 
@@ -52,6 +53,7 @@ static const struct option table[] = {
 	[OPT_ACK_TIMEOUT] = { "ack-timeout-msec", required_argument, NULL, OPT_ACK_TIMEOUT },
 	[OPT_WARM_BYTES] = { "warm-bytes-per-sec", required_argument, NULL, OPT_WARM_BYTES },
 	[OPT_MEMORY_STALL] = { "memory-stall-msec", required_argument, NULL, OPT_MEMORY_STALL },
+	[OPT_STORAGE_STALL] = { "storage-stall-msec", required_argument, NULL, OPT_STORAGE_STALL },
 	[_OPT_MAX] = { NULL, 0, NULL, 0 },
 };
 
@@ -73,6 +75,7 @@ static const struct {
 	[OPT_ACK_TIMEOUT] = { 0, 60000 },
 	[OPT_WARM_BYTES] = { UINT64_C(2) << 20, UINT64_C(1) << 50 },
 	[OPT_MEMORY_STALL] = { 0, 2000 },
+	[OPT_STORAGE_STALL] = { 5, 300000 },
 };
 
 static int parse_number(int which, const char *text, uint64_t *ret)
@@ -117,6 +120,7 @@ int options_parse(struct options *ret, int argc, char *argv[])
 		.deadline_margin_msec = 500,
 		.warm_bytes_per_sec = UINT64_C(1) << 30,
 		.memory_stall_msec = 100,
+		.storage_stall_msec = 5000,
 		.idle_exit_usec = 10 * UINT64_C(1000000),
 		.quirks_directory = "",
 		.rnr_timer_usec = 640,
@@ -188,6 +192,9 @@ int options_parse(struct options *ret, int argc, char *argv[])
 			break;
 		case OPT_MEMORY_STALL:
 			o.memory_stall_msec = (uint32_t)v;
+			break;
+		case OPT_STORAGE_STALL:
+			o.storage_stall_msec = (uint32_t)v;
 			break;
 		default:
 			break;

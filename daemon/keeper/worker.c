@@ -150,6 +150,26 @@ struct worker *worker_free(struct worker *w)
 	return NULL;
 }
 
+bool worker_withdraw(struct worker *w, struct job *job)
+{
+	struct queue *q = job->urgent ? &w->urgent : &w->bulk;
+	struct job **at = &q->first;
+	bool found;
+
+	pthread_mutex_lock(&w->lock);
+	while (*at && *at != job)
+		at = &(*at)->next;
+	found = *at;
+	if (found) {
+		*at = job->next;
+		if (q->end == &job->next)
+			q->end = at;
+		job->busy = false;
+	}
+	pthread_mutex_unlock(&w->lock);
+	return found;
+}
+
 void worker_submit(struct worker *w, struct job *job)
 {
 	job->busy = true;

@@ -28,6 +28,7 @@ static void test_bounds(void)
 		{ "--deadline-margin-msec", "10", "60000", "9", "60001" },
 		{ "--alignment", "0", "1073741824", "-1", "1073741825" },
 		{ "--minimum-mtu", "0", "4096", "-1", "4097" },
+		{ "--storage-stall-msec", "5", "300000", "4", "300001" },
 		{ "--idle-exit-sec", "0", "86400", "-1", "86401" },
 		{ "--rnr-timer-usec", "10", "655360", "9", "655361" },
 		{ "--rnr-retries", "0", "7", "-1", "8" },

@@ -293,6 +293,36 @@ static void test_peers(void)
 	close(fd);
 }
 
+/* Who waits for a page is told that storage hangs, long before the keeper would seem to; other regions come and go meanwhile. */
+static void test_storage_hangs(void)
+{
+	static const char *const impatient[] = { "--session", "s.2", "--storage-stall-msec", "30", NULL };
+	struct keeper_region what = region_of(4 * MIB, LONG, POLICY_YIELD), info;
+	uint64_t id, other;
+	int fd, other_fd;
+
+	rig_start(impatient, "s.2");
+	id = make_region(&fd, LONG, POLICY_YIELD);
+	other_fd = make_file(4 * MIB);
+	tell("chunks", id, "0");
+	join(id); /* the line before was obeyed */
+	must(client_prefetch(&k, id, 0, 0, false) == -ETIME);
+	must(client_prefetch(&k, id, 0, 0, false) == -ETIME); /* the same page is still being waited for */
+	other = ++rig_last;
+	must(client_register(&k, other, other_fd, &what, &info) == 0 && info.bytes_warmed == 0);
+	must(client_prefetch(&k, other, 0, 0, false) == -ETIME);
+	must(client_release(&k, other) == 0);
+	tell("chunks", id, "all");
+	while (client_prefetch(&k, id, 0, 0, false) == -ETIME)
+		;
+	must(client_register(&k, ++other, other_fd, &what, &info) == 0 && info.bytes_warmed == 4 * MIB);
+	must(client_release(&k, id) == 0 && client_release(&k, other) == 0);
+	rig_last = other;
+	close(fd);
+	close(other_fd);
+	rig_stop();
+}
+
 int main(int argc, char *argv[])
 {
 	if (argc != 2)
@@ -310,6 +340,7 @@ int main(int argc, char *argv[])
 	test_release_while_registering();
 	test_peers();
 	rig_stop();
+	test_storage_hangs();
 	rig_end();
 	return 0;
 }

@@ -89,11 +89,19 @@ noise /mnt/disk/file 4
 sync -f /mnt/disk
 echo 3 >/proc/sys/vm/drop_caches
 open_region /mnt/disk/file --no-warm
-dmsetup suspend --noflush lab-disk
+head -c 4096 /dev/urandom | dd of=/mnt/disk/file conv=notrunc bs=4096 status=none # what will never be written back
+dmsetup suspend --noflush --nolockfs lab-disk # which would write it back
 dmsetup load lab-disk --table "0 $sectors error"
 dmsetup resume lab-disk
+# the kernel may try such a page again and again (7.3 does, for ever): who waits is told, and nobody else is held up
+check "broken disk: prefetching fails" sh -c "! rdmaregctl prefetch $id >/tmp/prefetch.log 2>&1"
+check "broken disk: it says why ($(head -n 1 /tmp/prefetch.log | cut -c 1-150))" grep -q "Input/output\|Bad address\|storage" /tmp/prefetch.log
 check "broken disk: a peer's read fails" sh -c "! ip netns exec b rdmaregctl get '$ticket' /tmp/got >/dev/null 2>&1"
 check "broken disk: the region is still there" region_is "$id" state live
+zeroes /mnt/xfs/neighbour 4
+neighbour=$(register /mnt/xfs/neighbour --export)
+check "broken disk: another region of the same keeper works" on_b rdmaregctl put /tmp/sent "$(field ticket "$neighbour")"
+check "broken disk: and can be truncated" truncate -s 0 /mnt/xfs/neighbour
 check "broken disk: sync says so" sh -c "! rdmaregctl sync $id 2>/tmp/sync.log && grep -qi 'cannot be written back\|Input/output' /tmp/sync.log"
 check "broken disk: release" rdmaregctl release "$id"
 dmsetup suspend --noflush lab-disk
