@@ -165,11 +165,11 @@ static void on_retry(evutil_socket_t fd, short what, void *userdata)
 static void on_made(void *userdata, const struct dax_answer *n, int fd)
 {
 	struct dax_grant *g = userdata;
+	struct dax_process *process = steal_pointer(g->process);
 	struct call *call = steal_pointer(g->call);
 	char path[DAX_NAME_MAX + 8];
 	struct failure f;
 
-	g->process = NULL;
 	if (n->error < 0 || fd < 0) {
 		fail_dax(&f, n, "making a device");
 		call_fail(call, &f);
@@ -181,6 +181,7 @@ static void on_made(void *userdata, const struct dax_answer *n, int fd)
 	snprintf(path, sizeof(path), "/dev/%s", g->name);
 	g->bytes = n->size_bytes;
 	record(g);
+	dax_process_keep(process);
 	log_info("%s: made, %" PRIu64 " bytes, for uid %" PRIu32, g->name, g->bytes, g->uid);
 	call_reply_dax(call, path, g->bytes, fd);
 	closep(&fd);

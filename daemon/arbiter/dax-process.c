@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* dax-process.c - see dax-process.h. What always holds: the end of the socket is the process's end, so waiting for it there takes no time. */
+/*
+ * dax-process.c - see dax-process.h. What always holds: the process ends when its socket ends, unless a device was made and not kept, so waiting
+ * for it there takes no time.
+ */
 #include "arbiter/dax-process.h"
 
 #include <errno.h>
@@ -59,15 +62,22 @@ static void on_readable(evutil_socket_t socket, short what, void *userdata)
 {
 	struct dax_process *p = userdata;
 	ssize_t n = receive(p);
+	pid_t pid;
 
 	(void)socket, (void)what;
 	if (n == sizeof(p->answer) || (n < 0 && (errno == EAGAIN || errno == EINTR)))
 		return; /* and then it ends */
-	while (waitpid(p->pid, NULL, 0) < 0 && errno == EINTR)
-		;
 	p->answer.name[sizeof(p->answer.name) - 1] = p->answer.text[sizeof(p->answer.text) - 1] = 0;
+	pid = p->pid;
 	p->done(p->userdata, &p->answer, steal_fd(&p->fd));
 	dax_process_abandon(p);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
+void dax_process_keep(struct dax_process *p)
+{
+	send(p->socket, "", 1, MSG_NOSIGNAL);
 }
 
 static int spawn(struct dax_process *p, const char *const *argv, int socket)

@@ -23,6 +23,9 @@ typedef void dax_done_t(void *userdata, const struct dax_answer *a, int fd);
 int dax_process_start(struct dax_process **ret, struct event_base *base, const char *program,
 		      const char *verb, const char *first, const char *second, dax_done_t *done,
 		      void *userdata);
+/* To be called in @done once the device is on record; one that is not kept is given back. */
+void dax_process_keep(struct dax_process *p);
+
 /* Nobody waits any more: what it makes after this, it gives back. */
 struct dax_process *dax_process_abandon(struct dax_process *p);
 

@@ -5,11 +5,13 @@
  *   rdmareg-dax create REGION BYTES
  *   rdmareg-dax destroy NAME
  *
- * What always holds: it answers once; a device that was made and of which nobody can be told any more is given back.
+ * What always holds: it answers once; a device that was made is given back unless rdmaregd says that it has it on record (one byte, any): whoever is
+ * killed in between, no device is left that nobody knows of.
  */
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +39,19 @@ static int answer(const struct dax_answer *a, int fd)
 	return sendmsg(DAX_HELPER_SOCKET, &m, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
+/* Waits for rdmaregd's word, which comes at once or never. */
+static bool is_kept(void)
+{
+	ssize_t n;
+	char c;
+
+	shutdown(DAX_HELPER_SOCKET, SHUT_WR); /* all was said */
+	do
+		n = recv(DAX_HELPER_SOCKET, &c, 1, 0);
+	while (n < 0 && errno == EINTR);
+	return n == 1;
+}
+
 int main(int argc, char **argv)
 {
 	struct dax_answer a = { 0 }, forgotten = { 0 };
@@ -53,7 +68,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "rdmareg-dax is started by rdmaregd\n");
 		return 2;
 	}
-	if (answer(&a, fd) < 0 && fd >= 0) {
+	if ((answer(&a, fd) < 0 || (fd >= 0 && !is_kept())) && fd >= 0) {
 		closep(&fd);
 		dax_destroy(a.name, &forgotten);
 		return EXIT_FAILURE;

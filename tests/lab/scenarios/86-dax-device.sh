@@ -24,7 +24,11 @@ whole=$(<"$dir"/dax_region/size)
 product_up || exit 1
 
 free_bytes() { cat "$dir"/dax_region/available_size; }
-all_is_free() { [ "$(free_bytes)" = "$whole" ]; }
+all_is_free() { # no process of its own, for who looks again and again
+	local free
+	read -r free <"$dir"/dax_region/available_size
+	[ "$free" = "$whole" ]
+}
 refused() { # PATTERN COMMAND...
 	local pattern=$1 said
 	shift
@@ -61,6 +65,19 @@ check "a device for a command" rdmaregctl dax-create 2M -- bash -c \
 check "ends with it" wait_for all_is_free
 expect_status 7 "its status is the command's" rdmaregctl dax-create 2M -- bash -c 'exit 7'
 check "ends with it, too" wait_for all_is_free
+
+# killed while a device is made for somebody: nobody knows of the device, so there is none
+for n in 1 2 3; do
+	daemon=$(pgrep -x rdmaregd)
+	rdmaregctl dax-create 200M >/tmp/lost.log 2>&1 &
+	lost=$!
+	until ! all_is_free || gone $lost; do :; done # it is there, and being cleared
+	kill -9 $daemon
+	wait $lost && not_ok "who asked is told that it failed ($(head -n 1 /tmp/lost.log))"
+	wait_for gone "$daemon"
+	product_up || not_ok "the daemon comes back" # the service manager may have been faster
+	check "a daemon that was killed leaves no device behind ($n)" wait_for all_is_free
+done
 
 check "more than there is" refused "bytes are free" rdmaregctl dax-create 1T
 check "no such region" refused "no dynamic region" rdmaregctl dax-create 2M --region 4000000
