@@ -9,7 +9,7 @@
 
 #include "core/guard-demands.h"
 
-/* A breaker that never stops must not keep peers out for ever: after so many rounds the region opens. */
+/* A breaker that never stops must not keep peers out for ever: after so many rounds the region opens as soon as it is watched again. */
 #define MAX_ROUNDS 5
 
 struct guard_effect *guard_emit(const struct guard *g, struct guard_effects *out,

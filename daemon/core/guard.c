@@ -184,6 +184,10 @@ static void step_arming(struct guard *g, const struct guard_event *e, struct gua
 		guard_go_on(g, out, e->now_usec);
 		return;
 	}
+	if (g->armed && g->round == MAX_ROUNDS) { /* whoever comes next has to ask again */
+		guard_begin_refresh(g, out);
+		return;
+	}
 	/* not watched any more: the breaker may still be at work, so wait as long as a lease would have had */
 	g->state = g->armed ? GUARD_PROBATION : GUARD_WAITING;
 	guard_emit_timer(g, out, e->now_usec + guard_wait_usec(g));
