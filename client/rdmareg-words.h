@@ -112,7 +112,7 @@ enum rdmareg_warm_mode {
 	RDMAREG_WARM_OFF,      /* nothing: the next access faults */
 	RDMAREG_WARM_READ,     /* brought back for reading: dirties nothing, the next write faults */
 	RDMAREG_WARM_ADAPTIVE, /* for writing where peers are seen to write all the time, for reading elsewhere */
-	RDMAREG_WARM_WRITE, /* for writing: no fault, and writeback writes it again for ever */
+	RDMAREG_WARM_WRITE, /* for writing, from registration on: no fault, and writeback writes it again for ever */
 };
 
 /*

@@ -84,7 +84,7 @@ static void done(struct job *job)
 	if (error == 0) {
 		r->bytes_warmed += r->warm_chunk.length;
 		/* what somebody asked for is his own doing */
-		if (r->warm_chunk.write && r->warm.out == WARM_REWARM)
+		if (r->warm_chunk.write && r->warm.out != WARM_REQUEST)
 			r->bytes_redirtied += r->warm_chunk.length;
 		kregion_tell_counters(r);
 	}

@@ -10,6 +10,11 @@ void warm_init(struct warm *w, const struct warm_blocks *blocks, uint64_t bytes_
 	*w = (struct warm){ .blocks = *blocks, .bytes_per_sec = bytes_per_sec };
 }
 
+bool warm_is_for_writing(const struct warm *w)
+{
+	return w->blocks.mode == WARM_WRITE && w->blocks.can_write;
+}
+
 int warm_add_request(struct warm *w, const struct warm_request *request)
 {
 	if (w->n_requests == WARM_REQUESTS_MAX)
@@ -108,7 +113,7 @@ bool warm_next(struct warm *w, uint64_t limit, uint64_t now, struct warm_chunk *
 	if (!next_of_request(w, limit)) {
 		if (w->short_of_memory)
 			return false;
-		if (!cut(w, WARM_PASS, &w->pass.start, w->pass.end, limit, false) &&
+		if (!cut(w, WARM_PASS, &w->pass.start, w->pass.end, limit, warm_is_for_writing(w)) &&
 		    !next_block(w, limit, now, ret_wait_usec))
 			return false;
 	}

@@ -69,6 +69,9 @@ struct warm {
 /* @blocks: taken over. @bytes_per_sec: at least WARM_CHUNK_BYTES. */
 void warm_init(struct warm *w, const struct warm_blocks *blocks, uint64_t bytes_per_sec);
 
+/* Everything that is brought in unasked, the first time included, is for writing: mode "write", and the region's access allows it. */
+bool warm_is_for_writing(const struct warm *w);
+
 /* -EBUSY: too many waiting. */
 int warm_add_request(struct warm *w, const struct warm_request *request);
 

@@ -5,7 +5,8 @@
  *   p2-first-access ADDRESS PLACE... [--quick]
  *
  * Each page of a file whose blocks exist is accessed once, in order, by a peer on the other node; then all again. The second pass is warm by
- * definition. Done with our region (warm, the default), with plain ODP, which shows what warming is good for, and pinned, where the kernel allows it.
+ * definition. Done with our region (warm, the default; and in warm mode write), with plain ODP, which shows what warming is good for, and pinned,
+ * where the kernel allows it.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -17,6 +18,18 @@
 #include "reach.h"
 
 enum direction { READ, WRITE };
+
+static const struct {
+	enum way way;
+	enum rdmareg_warm_mode mode;
+	const char *name;
+} kinds[] = {
+	{ WAY_REGION, RDMAREG_WARM_UNKNOWN, "rdmaregd" },
+	{ WAY_REGION, RDMAREG_WARM_WRITE, "rdmaregd, warm mode write" },
+	{ WAY_ODP, RDMAREG_WARM_UNKNOWN, "plain odp" },
+	{ WAY_PINNED, RDMAREG_WARM_UNKNOWN, "plain pinned" },
+};
+#define N_KINDS (sizeof(kinds) / sizeof(*kinds))
 
 struct result {
 	struct samples p99, median; /* first / warm, round by round */
@@ -30,14 +43,15 @@ static void pass(struct reach *r, size_t pages, enum direction direction, struct
 }
 
 /* Returns 0, or the refusal. */
-static int round_of(const char *place, enum way way, enum direction direction, size_t pages,
+static int round_of(const char *place, size_t kind, enum direction direction, size_t pages,
 		    struct result *result)
 {
 	int fd = new_file(place, pages * PAGE, ZEROED), e;
 	struct samples first = { 0 }, warm = { 0 };
 	struct reach r;
 
-	e = reach_open(&r, way, fd, pages * PAGE, PAGE);
+	reach_warm_mode = kinds[kind].mode;
+	e = reach_open(&r, kinds[kind].way, fd, pages * PAGE, PAGE);
 	close(fd);
 	if (e < 0)
 		return e;
@@ -54,26 +68,25 @@ static int round_of(const char *place, enum way way, enum direction direction, s
 
 static void measure(const char *place, enum direction direction)
 {
-	struct result results[_WAY_MAX] = { 0 };
-	int refused[_WAY_MAX] = { 0 };
-	int rounds = quick ? 1 : 5;
+	struct result results[N_KINDS] = { 0 };
+	int refused[N_KINDS] = { 0 };
+	int rounds = quick ? 1 : 9;
 	char subject[64], measure[96];
 
 	for (int i = 0; i < rounds; i++)
-		for (int w = 0; w < _WAY_MAX; w++)
+		for (size_t w = 0; w < N_KINDS; w++)
 			if (!refused[w])
-				refused[w] = round_of(place, (enum way)w, direction, quick ? 64 : 1024,
-						      &results[w]);
+				refused[w] = round_of(place, w, direction, quick ? 64 : 1024, &results[w]);
 	snprintf(subject, sizeof(subject), "%s, %s of 4 KiB", place_name(place),
 		 direction == READ ? "READ" : "WRITE");
-	for (int w = 0; w < _WAY_MAX; w++) {
-		snprintf(measure, sizeof(measure), "%s: p99 of first / p99 of warm", way_names[w]);
+	for (size_t w = 0; w < N_KINDS; w++) {
+		snprintf(measure, sizeof(measure), "%s: p99 of first / p99 of warm", kinds[w].name);
 		if (refused[w]) {
 			row_word(subject, measure, strerrorname_np(-refused[w]));
 			continue;
 		}
-		row(subject, measure, &results[w].p99, "ratio", w == WAY_REGION ? "<= 1.2" : NULL);
-		snprintf(measure, sizeof(measure), "%s: median of first / median of warm", way_names[w]);
+		row(subject, measure, &results[w].p99, "ratio", kinds[w].way == WAY_REGION ? "<= 1.2" : NULL);
+		snprintf(measure, sizeof(measure), "%s: median of first / median of warm", kinds[w].name);
 		row(subject, measure, &results[w].median, "ratio", NULL);
 		samples_clear(&results[w].p99);
 		samples_clear(&results[w].median);

@@ -87,10 +87,14 @@ static void connect_peer(struct reach *r, const char *ticket)
 	memcpy(&r->granted, r->id->event->param.conn.private_data, sizeof(r->granted));
 }
 
+enum rdmareg_warm_mode reach_warm_mode;
+
 static void open_region(struct reach *r, int fd, char **ret_ticket)
 {
+	struct rdmareg_register_options options = { .size = sizeof(options), .warm_mode = reach_warm_mode };
+
 	if (rdmareg_open(NULL, &r->context) < 0 ||
-	    rdmareg_register(r->context, fd, 0, 0, RDMAREG_ACCESS_READ_WRITE, NULL, &r->region) < 0 ||
+	    rdmareg_register(r->context, fd, 0, 0, RDMAREG_ACCESS_READ_WRITE, &options, &r->region) < 0 ||
 	    rdmareg_export(r->region, NULL, ret_ticket) < 0)
 		fail();
 }

@@ -28,6 +28,9 @@ struct reach {
 	size_t buffer_bytes;
 };
 
+/* How regions are kept warm from now on; in the beginning the default. */
+extern enum rdmareg_warm_mode reach_warm_mode;
+
 /*
  * Registers all of @fd and connects, with a pinned buffer of @buffer_bytes at this end. WAY_REGION: warm, which is the default. Returns 0, or a
  * negative errno when the kernel does not let such memory be registered in that way.

@@ -186,6 +186,17 @@ static void test_pass_and_meter(void)
 	assert(warm_next(&w, 64 * MIB, now + SEC, &c, &wait) && w.out == WARM_REWARM);
 	warm_done(&w, 0);
 
+	begin(WARM_WRITE); /* all for writing, where the region may be written */
+	assert(warm_is_for_writing(&w));
+	warm_add_pass(&w, MIB);
+	assert(warm_next(&w, 8 * MIB, now, &c, &wait) && w.out == WARM_PASS && c.write);
+	warm_done(&w, 0);
+	w.blocks.can_write = false;
+	assert(!warm_is_for_writing(&w));
+	warm_add_pass(&w, MIB);
+	assert(warm_next(&w, 8 * MIB, now, &c, &wait) && !c.write);
+	warm_done(&w, 0);
+
 	begin(WARM_OFF); /* neither */
 	warm_add_pass(&w, 5 * MIB);
 	warm_blocks_written(&w.blocks, 0, MIB, 1, now);

@@ -56,9 +56,9 @@ check "mode adaptive writes what mode off does, within an eighth" test "$PER_ROU
 busy write
 check "mode write writes everything again and again" test "$PER_ROUND" -ge $((3 * off))
 
-# what reclaim took is not pulled back, in any mode; nothing is dirty, so that nothing is written back meanwhile
+# what reclaim took is not pulled back; nothing is dirty, so that nothing is written back meanwhile
 sync
-r=$(register /mnt/xfs/file --export --warm-mode write)
+r=$(register /mnt/xfs/file --export --warm-mode read)
 id=$(field id "$r")
 before=$(field bytes_warmed "$r")
 removed() {
@@ -87,7 +87,7 @@ echo max >/sys/fs/cgroup/small/memory.max
 r=$(register /mnt/tmpfs/large --no-warm)
 check "without the limit neither is the large one" rdmaregctl release "$(field id "$r")"
 
-r=$(register /mnt/xfs/file --export --warm-mode write)
+r=$(register /mnt/xfs/file --export --warm-mode read)
 id=$(field id "$r")
 # the mode outlives the daemon, and can be changed
 check "set" rdmaregctl set "$id" --warm-mode read
