@@ -95,6 +95,7 @@ static void free_events(struct kregion *r)
 	event_free(r->warm_timer);
 	event_free(r->stall_timer);
 	event_free(r->folded_timer);
+	event_free(r->watch_timer);
 }
 
 void kregion_end(struct kregion *r)

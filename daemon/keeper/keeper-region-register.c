@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * keeper-region-register.c - how a region comes to be: mapped and watched at once, registered by the worker, prefetched if that was
- * asked for, and then announced.
+ * keeper-region-register.c - how a region comes to be: mapped and watched, registered by the worker, prefetched if that was asked for, and then
+ * announced.
  *
  * What always holds: watches stand before the file's size is read, so no change of it is missed; a region that cannot be completed
  * leaves nothing.
@@ -26,6 +26,10 @@
 #include "util/log.h"
 #include "util/text.h"
 
+/* The kernel module refuses a lease for 50 ms after the file was taken from somebody, so that who took it is not met by the next one. */
+#define WATCH_RETRY_USEC (20 * USEC_PER_MSEC)
+#define WATCH_TRIES 20u
+
 #define of_job(j) ((struct kregion *)((char *)(j)-offsetof(struct kregion, job)))
 
 void kregion_answer_registration(struct kregion *r)
@@ -49,12 +53,9 @@ static void run(struct job *job)
 				    r->mapping->write, r->flush, &r->mr);
 }
 
-static void fail(struct kregion *r, int error)
+static void fail(struct kregion *r, int error, const struct reason *why)
 {
-	struct reason why;
-
-	reason_set(&why, error, "The adapter refused to register it: %s", strerror(-error));
-	tell_done(r->keeper, &r->registration, r->id, error, &why);
+	tell_done(r->keeper, &r->registration, r->id, error, why);
 	r->registration = (struct operation){ 0 };
 	r->phase = KREGION_ENDING;
 	kregion_end(r);
@@ -65,11 +66,13 @@ static void done(struct job *job)
 	struct kregion *r = of_job(job);
 	uint64_t valid_length = 0;
 	int error = r->job_error;
+	struct reason why;
 
 	if (!error)
 		error = mapping_valid_length(r->mapping, &valid_length);
 	if (error) {
-		fail(r, error);
+		reason_set(&why, error, "The adapter refused to register it: %s", strerror(-error));
+		fail(r, error, &why);
 		return;
 	}
 	r->rkey = hca_mr_rkey(r->mr);
@@ -85,7 +88,8 @@ static void done(struct job *job)
 	}
 	if (r->warm_first) {
 		/* connection 0: the registration itself is what waits for it */
-		warm_add_request(&r->warm, &(struct warm_request){ .end = r->mapping->length });
+		warm_add_request(&r->warm, &(struct warm_request){ .end = r->mapping->length,
+								   .write = warm_is_for_writing(&r->warm) });
 		kregion_warm(r);
 	} else {
 		kregion_answer_registration(r);
@@ -108,6 +112,8 @@ static struct kregion *free_unborn(struct kregion *r)
 		event_free(r->stall_timer);
 	if (r->folded_timer)
 		event_free(r->folded_timer);
+	if (r->watch_timer)
+		event_free(r->watch_timer);
 	warm_blocks_deinit(&r->warm.blocks);
 	tickets_deinit(&r->tickets);
 	free(r);
@@ -142,11 +148,35 @@ static void remember_path(struct kregion *r, int fd)
 	text_clean(r->path, sizeof(r->path), path, n > 0 ? (size_t)n : 0);
 }
 
+static void try_again(struct kregion *r)
+{
+	struct timeval tv = timeval_from_usec(WATCH_RETRY_USEC);
+
+	r->watch_tries++;
+	evtimer_add(r->watch_timer, &tv);
+}
+
+static void on_watch_timer(evutil_socket_t fd, short what, void *userdata)
+{
+	struct kregion *r = userdata;
+	struct reason why;
+	int error;
+
+	(void)fd;
+	(void)what;
+	error = kregion_watch(r, &r->guard.grace_usec, &why);
+	if (error == -EBUSY && r->watch_tries < WATCH_TRIES && !r->close_wanted)
+		try_again(r);
+	else if (error < 0)
+		fail(r, error, &why);
+	else
+		worker_submit(r->keeper->worker, &r->job);
+}
+
 int kregion_register(struct keeper *k, const struct operation *op, const struct keeper_message *m, int *fd,
 		     struct reason *why)
 {
 	_cleanup_(free_unbornp) struct kregion *r = calloc(1, sizeof(*r));
-	uint64_t grace_usec = m->info.grace_usec;
 	int error;
 
 	if (!r)
@@ -173,12 +203,18 @@ int kregion_register(struct keeper *k, const struct operation *op, const struct 
 	if (kregion_init_timer(r) < 0 || kregion_init_report(r) < 0 ||
 	    kregion_init_warming(r, (enum warm_mode)m->info.warm_mode) < 0)
 		return -ENOMEM;
-	error = kregion_watch(r, &grace_usec, why);
-	if (error < 0)
-		return error;
+	r->watch_timer = evtimer_new(k->base, on_watch_timer, r);
+	if (!r->watch_timer)
+		return -ENOMEM;
 	r->guard.policy = (enum region_policy)m->info.policy;
-	r->guard.grace_usec = grace_usec;
-	worker_submit(k->worker, &r->job);
+	r->guard.grace_usec = m->info.grace_usec;
+	error = kregion_watch(r, &r->guard.grace_usec, why);
+	if (error < 0 && error != -EBUSY)
+		return error;
+	if (error == -EBUSY)
+		try_again(r);
+	else
+		worker_submit(k->worker, &r->job);
 	keeper_add(k, steal_pointer(r));
 	return 0;
 }

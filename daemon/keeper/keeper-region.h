@@ -30,7 +30,7 @@ struct keeper;
 struct mapping;
 
 enum kregion_phase {
-	KREGION_REGISTERING, /* the worker registers */
+	KREGION_REGISTERING, /* the worker registers, or the file cannot be watched yet */
 	KREGION_HELD,	     /* the guard decides */
 	KREGION_ENDING,	     /* the guard is dead; freeing */
 };
@@ -119,6 +119,8 @@ struct kregion {
 	unsigned int n_releases;
 	bool close_wanted; /* before there was a guard */
 
+	struct event *watch_timer; /* before it is registered: until the file can be watched */
+	unsigned int watch_tries;
 	struct job job; /* registering, deregistering */
 	int job_error;
 	bool destroying; /* kregion_destroy_mr() is under way */

@@ -40,6 +40,18 @@ r=$(register /mnt/xfs/file --grace 250ms)
 expect_equal "grace" 250000 "$(field grace_usec "$r")"
 check "grace: release" rdmaregctl release "$(field id "$r")"
 
+# the module lets nobody have a lease for a moment after it was broken: registering waits for that
+tried=0
+for fs in xfs xfsdax; do
+	for n in 1 2 3; do
+		zeroes /mnt/$fs/broken 4
+		r=$(register /mnt/$fs/broken) && truncate -s 2M /mnt/$fs/broken && other=$(register /mnt/$fs/broken) || break
+		tried=$((tried + 1))
+		rdmaregctl release "$(field id "$r")" "$(field id "$other")"
+	done
+done
+expect_equal "a file can be registered right after it was truncated under a region" 6 $tried
+
 zeroes /mnt/tmpfs/dev 1
 if [ -n "$LAB_DEVDAX" ]; then
 	r=$(register "$LAB_DEVDAX" --length 4M) && check "device-dax: release" rdmaregctl release "$(field id "$r")"
