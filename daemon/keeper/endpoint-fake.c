@@ -120,10 +120,14 @@ const struct endpoint_peer *endpoint_next(const struct endpoint *e, const struct
 	return p ? &p->public : NULL;
 }
 
+void (*endpoint_fake_on_message)(const struct endpoint_peer *peer, const struct wire_message *m);
+
 static void tell(struct peer *p, const struct wire_message *m)
 {
 	if (p->dead)
 		return;
+	if (endpoint_fake_on_message)
+		endpoint_fake_on_message(&p->public, m);
 	if (m->type == WIRE_REVOCATION_ASKED)
 		p->public.asked = m->revocation;
 	else if (m->type == WIRE_REVOCATION_SETTLED)
@@ -217,6 +221,21 @@ unsigned int endpoint_fake_acknowledge(struct endpoint *e, uint64_t region)
 		e->ops->acknowledged(e->userdata, &p->public, p->public.cleared);
 	}
 	return n;
+}
+
+bool endpoint_fake_sync(struct endpoint *e, uint64_t region, uint64_t request, uint64_t offset,
+			uint64_t length)
+{
+	const struct wire_message m = {
+		.type = WIRE_SYNC, .request = request, .offset = offset, .length = length
+	};
+
+	for (struct peer *p = e->peers; p; p = p->next)
+		if (!p->dead && p->public.region == region) {
+			e->ops->sync(e->userdata, &p->public, &m);
+			return true;
+		}
+	return false;
 }
 
 unsigned int endpoint_fake_leave(struct endpoint *e, uint64_t region)

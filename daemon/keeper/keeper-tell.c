@@ -21,8 +21,6 @@ void tell_done(struct keeper *k, const struct operation *op, uint64_t region, in
 	m.done.error = error;
 	if (error && why)
 		COPY(m.done.text, why->text);
-	if (error && !m.done.text[0])
-		COPY(m.done.text, strerror(-error));
 	session_answer(k->session, op, &m);
 }
 

@@ -10,9 +10,12 @@
  *   clear REGION START END          pages were removed;  writeback REGION START END: pages were written back
  *   peer-join REGION [r|rw]         a peer comes with the region's newest ticket
  *   peer-ack REGION                 every peer that was asked acknowledges
+ *   peer-sync REGION REQUEST OFFSET LENGTH   the newest peer asks for its writes on the medium
  *   peer-leave REGION               every peer leaves
  *   chunks REGION N|all             so many more chunks are prefetched, of any region, and the next one waits
  *   crash                           the process ends as if killed
+ *
+ * "REGION PEER REQUEST OUTCOME" is added to UID-SESSION.synced for each answer to a peer-sync.
  *
  * What cannot be done is said on stderr, with what was asked. RDMAREG_FAKE_NO_MODULE in the environment: no kernel module. The listen
  * address 192.0.2.255: no adapter.
@@ -39,6 +42,7 @@
 static const char *const operations[] = { "unknown", "truncate", "fallocate", "clone", "open", "write" };
 
 static struct event *event;
+static int synced = -1;
 
 static int do_break(struct keeper *k, const struct kregion *r, const char *word, uint64_t bytes)
 {
@@ -67,10 +71,10 @@ static int do_join(struct keeper *k, const struct kregion *r, const char *word)
 static int obey(struct keeper *k, const char *line)
 {
 	char verb[16] = "", word[16] = "";
-	uint64_t region = 0, a = 0, b = 0;
+	uint64_t region = 0, a = 0, b = 0, c = 0;
 	struct kregion *r;
 
-	if (sscanf(line, "%15s %" SCNu64 " %" SCNu64 " %" SCNu64, verb, &region, &a, &b) < 3)
+	if (sscanf(line, "%15s %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64, verb, &region, &a, &b, &c) < 3)
 		sscanf(line, "%15s %" SCNu64 " %15s %" SCNu64, verb, &region, word, &a);
 	if (strcmp(verb, "crash") == 0)
 		_exit(EXIT_FAILURE);
@@ -91,6 +95,8 @@ static int obey(struct keeper *k, const char *line)
 		return do_join(k, r, word);
 	if (strcmp(verb, "peer-ack") == 0)
 		return endpoint_fake_acknowledge(k->endpoint, region) ? 0 : -ESRCH;
+	if (strcmp(verb, "peer-sync") == 0)
+		return endpoint_fake_sync(k->endpoint, region, a, b, c) ? 0 : -ESRCH;
 	if (strcmp(verb, "peer-leave") == 0)
 		return endpoint_fake_leave(k->endpoint, region) ? 0 : -ESRCH;
 	return -EINVAL;
@@ -119,6 +125,13 @@ static void on_readable(evutil_socket_t fd, short what, void *userdata)
 	}
 }
 
+static void on_message(const struct endpoint_peer *p, const struct wire_message *m)
+{
+	if (m->type == WIRE_SYNCED)
+		dprintf(synced, "%" PRIu64 " %" PRIu64 " %" PRIu64 " %u\n", p->region, p->number, m->request,
+			m->outcome);
+}
+
 static int prepare(struct keeper *k)
 {
 	const char *dir = getenv("RDMAREG_FAKE_DIR");
@@ -134,6 +147,11 @@ static int prepare(struct keeper *k)
 		log_error("fake: %s: %m", path);
 		return -errno;
 	}
+	snprintf(path, sizeof(path), "%s/%u-%s.synced", dir, (unsigned int)getuid(), k->options->session);
+	synced = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	if (synced < 0)
+		return -errno;
+	endpoint_fake_on_message = on_message;
 	event = event_new(k->base, fd, EV_READ | EV_PERSIST, on_readable, k);
 	return event && event_add(event, NULL) == 0 ? 0 : -ENOMEM;
 }

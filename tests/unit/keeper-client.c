@@ -149,7 +149,8 @@ struct keeper_message client_answer(struct client *c, uint64_t operation)
 {
 	struct keeper_message m;
 
-	for (unsigned int i = 0; i < c->n_events; i++) /* it may have come before the one that was waited for */
+	for (unsigned int i = 0; i < c->n_events;
+	     i++) /* it may have come before the one that was waited for */
 		if (c->event[i].operation == operation)
 			return take_out(c, i);
 	for (;;) {

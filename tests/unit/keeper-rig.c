@@ -10,6 +10,7 @@
 
 static const char *keeper_program;
 static char directory[] = "/tmp/test-keeper.XXXXXX";
+static char rig_synced[128];
 struct client k;
 int rig_control = -1;
 uint64_t rig_last;
@@ -44,11 +45,12 @@ void rig_start_only(const char *const *arguments)
 
 void rig_start(const char *const *arguments, const char *session)
 {
-	char path[128];
+	char path[96];
 
 	rig_start_only(arguments);
 	must(client_connect(&k) && client_hello(&k, NULL) == 0);
 	snprintf(path, sizeof(path), "%s/%u-%s", directory, (unsigned int)getuid(), session);
+	snprintf(rig_synced, sizeof(rig_synced), "%s.synced", path);
 	rig_control = open(path, O_WRONLY | O_CLOEXEC);
 	must(rig_control >= 0);
 }
@@ -93,6 +95,44 @@ uint64_t make_region(int *ret_fd, uint64_t grace_usec, enum region_policy policy
 	     info.generation && info.address % PAGE == 0);
 	must(client_export(&k, rig_last, RW, 0, NULL) == 0);
 	return rig_last;
+}
+
+void ask_to_persist(uint64_t region, uint64_t request, uint64_t offset, uint64_t length)
+{
+	char rest[80];
+
+	snprintf(rest, sizeof(rest), "%llu %llu %llu", (unsigned long long)request,
+		 (unsigned long long)offset, (unsigned long long)length);
+	tell("peer-sync", region, rest);
+}
+
+/* Each look at the file is a question to the keeper, so this does not spin for nothing; the test's own time limit ends it. */
+unsigned int persisted(uint64_t region, uint64_t request)
+{
+	unsigned long long at, peer, what;
+	struct keeper_message m;
+	unsigned int outcome;
+	FILE *f;
+
+	for (;;) {
+		list(&m);
+		f = fopen(rig_synced, "re");
+		must(f);
+		while (fscanf(f, "%llu %llu %llu %u\n", &at, &peer, &what, &outcome) == 4)
+			if (at == region && what == request) {
+				fclose(f);
+				return outcome;
+			}
+		fclose(f);
+	}
+}
+
+unsigned int persist(uint64_t region, uint64_t offset, uint64_t length)
+{
+	static uint64_t request = 1000;
+
+	ask_to_persist(region, ++request, offset, length);
+	return persisted(region, request);
 }
 
 uint64_t join(uint64_t region)

@@ -41,6 +41,11 @@ struct keeper_region region_of(uint64_t length, uint64_t grace_usec, enum region
 /* A region of 4 MiB with a ticket; its number. */
 uint64_t make_region(int *ret_fd, uint64_t grace_usec, enum region_policy policy);
 
+/* The newest peer of @region asks for its writes on the medium: the outcome that it is told (enum wire_sync_outcome). */
+unsigned int persist(uint64_t region, uint64_t offset, uint64_t length);
+void ask_to_persist(uint64_t region, uint64_t request, uint64_t offset, uint64_t length);
+unsigned int persisted(uint64_t region, uint64_t request);
+
 /* A peer of that region; its number. */
 uint64_t join(uint64_t region);
 

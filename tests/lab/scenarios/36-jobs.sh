@@ -73,9 +73,25 @@ check "it has begun" wait_for some_warmed
 check "released under it" rdmaregctl release "$id"
 ended
 expect_equal "released: status" 1 "$PREFETCH_STATUS"
-check "released: the reason is said" grep -q "prefetch of region $id: " /tmp/said
+check "released: the reason is said" grep -q "prefetch of region $id: .*released meanwhile" /tmp/said
 check "released: failed" stopped_short failed
 rm /mnt/tmpfs/released
+
+# the filesystem takes blocks back in the middle: it does not wait for the rest, and what is left can be warmed
+truncate -s $ALL /mnt/xfs/cut
+r=$(register /mnt/xfs/cut --export --no-warm --grace 10s) id=$(field id "$r")
+begin
+check "it has begun" wait_for some_warmed
+truncate_file /mnt/xfs/cut 8M
+check "cut: the truncate waits for no deadline ($took ms)" test $took -lt 9000
+ended
+expect_equal "cut: status" 1 "$PREFETCH_STATUS"
+check "cut: failed, with how far it came" stopped_short failed
+check "cut: settled" wait_for settled "$id" $((8 * MIB))
+check "cut: what is left can be prefetched" rdmaregctl prefetch "$id" --write
+check "cut: and written" usable
+check "release" rdmaregctl release "$id"
+rm /mnt/xfs/cut
 
 fresh restarted
 begin
