@@ -88,20 +88,38 @@ static double by_ping(void)
 	return now_usec() - start;
 }
 
-static double once(const char *place, size_t length, enum way way)
+/* Of the whole machine, since boot. */
+static double context_switches(void)
+{
+	unsigned long long n = 0;
+	char line[256];
+	FILE *f = fopen("/proc/stat", "re");
+
+	while (f && fgets(line, sizeof(line), f) && sscanf(line, "ctxt %llu", &n) != 1)
+		;
+	if (!f || !n)
+		die("/proc/stat");
+	fclose(f);
+	return (double)n;
+}
+
+static double once(const char *place, size_t length, enum way way, double *ret_switches)
 {
 	int fd = way == PING ? -1 : new_file(place, length, SPARSE);
+	double before = context_switches();
 	double took = way == PINNED ? by_verbs(fd, length, FAR_ACCESS)
 		      : way == ODP  ? by_verbs(fd, length, FAR_ACCESS | IBV_ACCESS_ON_DEMAND)
 		      : way == PING ? by_ping()
 				    : by_daemon(fd, way == REGION_WARM);
 
+	*ret_switches = context_switches() - before;
 	if (fd >= 0)
 		close(fd);
 	return took;
 }
 
-static void print_size(const char *place, size_t length, const struct samples *took, double refused)
+static void print_size(const char *place, size_t length, const struct samples *took,
+		       const struct samples *switches, double refused)
 {
 	struct samples trips = { 0 }, added = { 0 };
 	char subject[64];
@@ -116,6 +134,8 @@ static void print_size(const char *place, size_t length, const struct samples *t
 		samples_add(&trips, more / took[PING].value[i]);
 	}
 	row(subject, "rdmaregd beyond raw ODP, in D-Bus round trips", &trips, "round trips", "<= 2");
+	row_ratio(subject, "context switches of the machine, acquire and release / round trip",
+		  &switches[REGION], &switches[PING], NULL);
 	row_ratio(subject, "rdmaregd / raw ODP", &took[REGION], &took[ODP], NULL);
 	if (refused < 0)
 		row_word(subject, "pinned / rdmaregd", strerrorname_np((int)-refused));
@@ -130,9 +150,9 @@ static void print_size(const char *place, size_t length, const struct samples *t
 
 static void measure(const char *place, size_t length)
 {
-	struct samples took[_WAY_MAX] = { 0 };
+	struct samples took[_WAY_MAX] = { 0 }, switches[_WAY_MAX] = { 0 };
 	int rounds = quick ? 2 : length >= 64 * MIB ? 3 : 21;
-	double refused = 0, t;
+	double refused = 0, t, n;
 
 	if (!place_has(place, length)) {
 		fprintf(stderr, "p1: %zu MiB do not fit into %s\n", length / MIB, place);
@@ -142,7 +162,7 @@ static void measure(const char *place, size_t length)
 		for (int w = 0; w < _WAY_MAX; w++) {
 			if ((w == REGION_WARM && length > 64 * MIB) || (w == PINNED && refused < 0))
 				continue; /* P9 measures warming; a refusal stays one */
-			t = once(place, length, (enum way)w);
+			t = once(place, length, (enum way)w, &n);
 			if (t < 0 && w != PINNED) {
 				errno = (int)-t;
 				die(place);
@@ -151,10 +171,13 @@ static void measure(const char *place, size_t length)
 				refused = t;
 			else
 				samples_add(&took[w], t);
+			samples_add(&switches[w], n);
 		}
-	print_size(place, length, took, refused);
-	for (int w = 0; w < _WAY_MAX; w++)
+	print_size(place, length, took, switches, refused);
+	for (int w = 0; w < _WAY_MAX; w++) {
 		samples_clear(&took[w]);
+		samples_clear(&switches[w]);
+	}
 }
 
 int main(int argc, char **argv)

@@ -188,7 +188,7 @@ static void print(const char *subject, const struct series *series, bool dominat
 static void measure(const char *place, const char *device, bool wide)
 {
 	struct series series[N_SERIES] = { 0 };
-	int rounds = quick ? 1 : 5;
+	int rounds = quick ? 1 : 4;
 	char subject[64];
 
 	for (int i = 0; i < rounds; i++)
