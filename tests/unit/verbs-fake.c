@@ -232,9 +232,12 @@ struct ibv_mr *ibv_import_mr(struct ibv_pd *pd, uint32_t handle)
 		return NULL;
 	m = calloc(1, sizeof(*m));
 	m->imported = true;
-	m->mr = (struct ibv_mr){
-		.context = pd->context, .pd = pd, .length = 8192, .handle = handle, .lkey = 0x11, .rkey = 0x22
-	};
+	m->mr = (struct ibv_mr){ .context = pd->context,
+				 .pd = pd,
+				 .length = 8192,
+				 .handle = handle,
+				 .lkey = 0x11,
+				 .rkey = fake.imported_rkey };
 	fake.imported_mrs++;
 	return &m->mr;
 }
@@ -257,6 +260,7 @@ void verbs_fake_begin(bool like_mlx5)
 			   IBV_ODP_SUPPORT_WRITE | (like_mlx5 ? 0 : IBV_ODP_SUPPORT_ATOMIC);
 	fake.has_import = like_mlx5;
 	fake.advise_wants_local_write = !like_mlx5;
+	fake.imported_rkey = 0x22;
 }
 
 void verbs_fake_end(void)

@@ -31,7 +31,8 @@ struct verbs_fake {
 	bool advise_wants_local_write; /* as soft-RoCE's */
 	int fail[_CALL_MAX];	       /* errno of the next calls */
 	int fail_times[_CALL_MAX];
-	unsigned int access; /* of the last registration */
+	uint32_t imported_rkey; /* of the memory regions imported from now on */
+	unsigned int access;	/* of the last registration */
 	int advice, advise_flags;
 	uint64_t advised, advised_length;
 	int contexts, pds, mrs, imported_pds, imported_mrs; /* that exist; contexts: imported ones */
