@@ -17,6 +17,7 @@ int warm_blocks_init(struct warm_blocks *b, enum warm_mode mode, bool can_write,
 	if (!block)
 		return -ENOMEM;
 	*b = (struct warm_blocks){ .mode = mode, .can_write = can_write, .block = block, .n = n };
+	b->last_pages = n ? (uint32_t)((length - (n - 1) * WARM_BLOCK_BYTES + PAGE - 1) / PAGE) : 0;
 	return 0;
 }
 
@@ -66,6 +67,13 @@ static void new_round(struct warm_blocks *b, struct warm_block *k)
 	k->round = b->round;
 }
 
+static uint32_t pages_of_proof(const struct warm_blocks *b, uint64_t i)
+{
+	uint32_t pages = i == b->n - 1 ? b->last_pages : (uint32_t)BLOCK_PAGES;
+
+	return (pages * WARM_PROOF_PAGES + (uint32_t)BLOCK_PAGES - 1) / (uint32_t)BLOCK_PAGES;
+}
+
 static void cover(struct warm_blocks *b, uint64_t i, uint64_t pages)
 {
 	struct warm_block *k = &b->block[i];
@@ -74,7 +82,7 @@ static void cover(struct warm_blocks *b, uint64_t i, uint64_t pages)
 		new_round(b, k);
 	k->waiting = 1;
 	k->covered = (pages > BLOCK_PAGES - k->covered ? BLOCK_PAGES : k->covered + pages) & 1023;
-	if (k->ours || k->probation || k->proven || k->covered < BLOCK_PAGES / 2)
+	if (k->ours || k->probation || k->proven || k->covered < pages_of_proof(b, i))
 		return;
 	k->proven = 1;
 	if (k->streak < WARM_HOT_ROUNDS)
@@ -92,12 +100,32 @@ static void widen(struct warm_blocks *b, uint64_t start, uint64_t end)
 	b->end = end > b->end ? end : b->end;
 }
 
+/*
+ * Rounds are as long as they lately were at the shortest; what comes half a round too late did not come in a row. Without this a peer that
+ * writes everything once in a while looks like one that writes all the time, since in between there is nothing to see.
+ */
+static void begin_round(struct warm_blocks *b, uint64_t now)
+{
+	uint64_t passed = b->round_usec ? now - b->round_usec : 0;
+	unsigned int next =
+		b->round + (b->period_usec && passed > b->period_usec + b->period_usec / 2 ? 2u : 1u);
+
+	/* 0 stands for the time before the first, which no block was seen in */
+	b->round = (uint8_t)(next > UINT8_MAX ? next - UINT8_MAX : next);
+	if (!b->period_usec)
+		b->period_usec = passed;
+	else if (passed < b->period_usec)
+		b->period_usec -= (b->period_usec - passed) / 4;
+	else
+		b->period_usec += b->period_usec / WARM_PERIOD_GROWTH;
+	b->round_usec = now;
+}
+
 /* A burst that ended a while ago makes this the first event of another. */
 static void note_time(struct warm_blocks *b, uint64_t now)
 {
-	/* 0 stands for the time before the first, which no block was seen in */
 	if (!b->last_usec || now - b->last_usec >= WARM_QUIET_USEC)
-		b->round = (uint8_t)(b->round == UINT8_MAX ? 1 : b->round + 1);
+		begin_round(b, now);
 	b->last_usec = now;
 	if (!b->first_usec)
 		b->first_usec = now;

@@ -8,11 +8,15 @@
  * since a block that we dirtied ourselves comes back with the next round in any case, that proves nothing: after WARM_TRUST_ROUNDS such
  * rounds it is brought back for reading once, and only a writeback that follows then is a proof again.
  *
- * What is a proof: a round in which events of the kernel's module covered at least half of the block for certain. Events fold into a
- * hull, which may have holes; so a report of one event counts with its length, and one of n events with n pages.
+ * What is a proof: a round in which events of the kernel's module covered WARM_PROOF_PAGES of a block's 512 for certain (of the part that there is of the last one, as much), so that what is dirtied
+ * beyond them is at most a third of them. Events fold into a hull, which may have holes; so a report of one event counts with its length, and one of n
+ * events with n pages.
  *
  * A round is a burst of events that is over once nothing came for WARM_QUIET_USEC. Blocks are brought back then (or, in a burst without
- * an end, every WARM_BURST_USEC), so that a storm of events costs one pass.
+ * an end, every WARM_BURST_USEC), so that a storm of events costs one pass. Rounds that are too far apart, measured by how far apart rounds lately were at
+ * the least, are not in a row: while nobody writes there are none.
+ *
+ * The numbers were chosen by tests/bench/warm-rules.c; docs/warm.md has what it says of them and of others.
  *
  * What always holds: a step touches at most WARM_EXACT_BLOCKS blocks, or clears; wider reports fold into one range which is brought back
  * for reading and proves nothing. The table is allocated once: 4 bytes per 2 MiB, zeroed and so backed by memory only where it was used.
@@ -30,8 +34,12 @@
 
 #define WARM_BLOCK_BYTES (UINT64_C(2) << 20)
 #define WARM_EXACT_BLOCKS 64
+#ifndef WARM_HOT_ROUNDS /* tests/bench/warm-rules.c tries others */
 #define WARM_HOT_ROUNDS 2
 #define WARM_TRUST_ROUNDS 4
+#define WARM_PROOF_PAGES 384
+#define WARM_PERIOD_GROWTH 256
+#endif
 #define WARM_QUIET_USEC 20000
 #define WARM_BURST_USEC 200000
 
@@ -52,10 +60,13 @@ struct warm_blocks {
 	bool can_write; /* the region's access */
 	struct warm_block *block;
 	uint64_t n;
+	uint32_t last_pages; /* of the last block, which may be a part of one */
 	uint64_t low, high;  /* every waiting block is in [low, high) */
 	uint64_t start, end; /* what wide reports folded into, bytes; start >= end: nothing */
 	uint8_t round;
-	uint64_t first_usec; /* of the burst, or since the last pass in it; 0: nothing waits */
+	uint64_t round_usec;  /* when it began */
+	uint64_t period_usec; /* from round to round, the shorter ones counting more */
+	uint64_t first_usec;  /* of the burst, or since the last pass in it; 0: nothing waits */
 	uint64_t last_usec;
 };
 

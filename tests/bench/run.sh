@@ -13,7 +13,7 @@ QUICK=
 [ "${1:-}" != --quick ] || { QUICK=--quick; shift; }
 FIGURES=(P8 P4 P2 P6 P10 P3 P1 P9)
 # Seconds for a figure.
-BENCH_LIMIT=${BENCH_LIMIT:-900}
+BENCH_LIMIT=${BENCH_LIMIT:-1500}
 
 program() { "$RDMAREG_TESTS/bench-$1" "${@:2}" $QUICK; }
 

@@ -109,16 +109,18 @@ static void test_not_in_a_row(void)
 		assert(!round_of(i % 2));
 }
 
-/* What covers less than half of a block for certain proves nothing: writing would write what nobody wrote. */
+#define ENOUGH (WARM_PROOF_PAGES * UINT64_C(4096))
+
+/* What covers less than three quarters of a block for certain proves nothing: writing would write what nobody wrote. */
 static void test_proof(void)
 {
 	static const struct {
 		uint64_t start, end, events;
 		bool proves;
 	} table[] = {
-		{ 0, B, 1, true },	     { 0, B / 2, 1, true },	{ 0, B / 2 - 4096, 1, false },
+		{ 0, B, 1, true },	     { 0, ENOUGH, 1, true },	{ 0, ENOUGH - 4096, 1, false },
 		{ 0, B, 2, false }, /* the first page and the last */
-		{ 0, B, 255, false },	     { 0, B, 256, true },	{ 0, B / 2, 1000000, true },
+		{ 0, B, 383, false },	     { 0, B, 384, true },	{ 0, ENOUGH, 1000000, true },
 		{ 0, 3 * B, 1, true },	     { 0, 3 * B, 1536, false }, /* nobody knows where in it */
 		{ 0, BLOCKS * B, 1, false },				/* too wide to note each */
 	};
@@ -139,6 +141,48 @@ static void test_proof(void)
 		for (uint64_t part = 0; part < 4; part++)
 			warm_blocks_written(&b, part * B / 4, (part + 1) * B / 4, 1, now += 10);
 	assert(drain(&written) == B && written == 0 && b.block[0].streak == 1);
+}
+
+/* A region that ends within a block: what there is of it counts. */
+static void test_last(void)
+{
+	static const uint64_t pages[] = { 1, 2, 20, 256, 511, 512 };
+	uint64_t written = 0;
+
+	for (size_t i = 0; i < sizeof(pages) / sizeof(*pages); i++)
+		for (uint64_t missing = 0; missing < 2; missing++) {
+			warm_blocks_deinit(&b);
+			assert(warm_blocks_init(&b, WARM_ADAPTIVE, true, 2 * B + pages[i] * 4096 - 100) == 0);
+			now = 1000000;
+			for (int round = 0; round < WARM_HOT_ROUNDS; round++) {
+				now += 1000000;
+				/* one page of four may be missing, no more */
+				warm_blocks_written(&b, 2 * B,
+						    2 * B + pages[i] * 4096 -
+							    missing * (pages[i] / 4 + 1) * 4096,
+						    1, now);
+				drain(&written);
+			}
+			assert((written > 0) == !missing);
+		}
+}
+
+/* Who writes less often than rounds can come does not write in a row, and it takes long until that is forgotten. */
+static void test_pauses(void)
+{
+	int writes = 0;
+
+	begin(WARM_ADAPTIVE, true);
+	for (int i = 0; i < 10; i++)
+		round_of(2);
+	for (int i = 0; i < 50; i++) {
+		now += 7000000;
+		writes += round_of(7);
+	}
+	assert(writes == 0);
+	for (int i = 0; i < 10; i++)
+		writes += round_of(7);
+	assert(writes >= 6);
 }
 
 static void test_burst(void)
@@ -221,6 +265,8 @@ int main(void)
 	test_escape();
 	test_not_in_a_row();
 	test_proof();
+	test_last();
+	test_pauses();
 	test_burst();
 	test_reclaim();
 	test_change();

@@ -89,6 +89,36 @@ check "without the limit neither is the large one" rdmaregctl release "$(field i
 
 r=$(register /mnt/xfs/file --export --warm-mode read)
 id=$(field id "$r")
+
+# while the kernel says that memory is short nothing is brought back, and afterwards what waited is
+memory_is() { product_log | grep -o 'memory is .*short' | tail -n 1 | grep -qx "memory is $1"; }
+no_more_warm() { ! more_warm; }
+more_warm() { [ "$(field bytes_warmed "$(region "$id")")" -gt "$before" ]; }
+mkdir /sys/fs/cgroup/hog
+echo 12M >/sys/fs/cgroup/hog/memory.max
+zeroes /mnt/ext4/hog 20
+dd if=/mnt/ext4/hog iflag=nocache count=0 status=none # or its pages stay this shell's
+hogs=
+for n in 1 2 3 4; do
+	(
+		echo "$BASHPID" >/sys/fs/cgroup/hog/cgroup.procs
+		while [ ! -e /tmp/enough ]; do cat /mnt/ext4/hog >/dev/null; done
+	) &
+	hogs+=" $!"
+done
+check "the kernel's report is heard" wait_for memory_is short
+sync
+before=$(field bytes_warmed "$(region "$id")")
+on_b rdmaregctl put /tmp/part "$(field ticket "$r")" >/dev/null
+sync
+check "nothing is brought back meanwhile" no_more_warm
+check "memory is still short" memory_is short
+touch /tmp/enough
+wait $hogs
+check "that it is over is heard, too" wait_for memory_is "not short"
+check "what waited is brought back then" wait_for more_warm
+rm /tmp/enough
+
 # the mode outlives the daemon, and can be changed
 check "set" rdmaregctl set "$id" --warm-mode read
 expect_status 2 "an unknown mode is refused" rdmaregctl set "$id" --warm-mode hot
