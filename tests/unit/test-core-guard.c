@@ -388,49 +388,6 @@ static void test_failures(void)
 	assert(g.state == GUARD_DEAD && effect(GUARD_TEARDOWN));
 }
 
-/* A breaker that always comes back, in the worst moment: the waits grow, and end; peers are let in, and the next break asks them again. */
-static void test_rounds(void)
-{
-	uint64_t waited, now = NOW;
-	unsigned int rounds, opened = 0;
-	uint32_t id = 2;
-	struct guard g;
-
-	bring(&g, GUARD_WAITING);
-	for (int i = 0; i < 50; i++) {
-		uint64_t last = 0;
-
-		waited = 0;
-		for (rounds = 0;; rounds++) {
-			uint64_t wait = effect(GUARD_SET_TIMER)->at_usec - now;
-
-			assert(wait >= last && rounds <= 5);
-			waited += last = wait;
-			timer(&g, now += wait);
-			step(&g, (struct guard_event){ .type = GUARD_ARM_DONE, .now_usec = now });
-			if (effect(GUARD_REFRESH))
-				break;
-			step(&g, (struct guard_event){ .type = GUARD_BROKEN,
-						       .break_id = id++,
-						       .end = LENGTH,
-						       .now_usec = now });
-			assert(effect(GUARD_RELEASE) && !effect(GUARD_ASK));
-			step(&g, (struct guard_event){ .type = GUARD_RELEASE_DONE, .now_usec = now });
-		}
-		assert(last == 10000 << 5 && waited <= 630000);
-		step(&g, (struct guard_event){
-				 .type = GUARD_REFRESH_DONE, .valid_length = LENGTH, .now_usec = now });
-		assert(effect(GUARD_TELL_SETTLED) && g.state == GUARD_OPEN);
-		opened++;
-		step(&g, (struct guard_event){
-				 .type = GUARD_BROKEN, .break_id = id++, .end = LENGTH, .now_usec = now });
-		assert(effect(GUARD_ASK) && g.revocation == opened + 1);
-		plain(&g, GUARD_CONSENTED);
-		plain(&g, GUARD_FENCE_DONE);
-		step(&g, (struct guard_event){ .type = GUARD_RELEASE_DONE, .now_usec = now });
-	}
-}
-
 static void test_outcome(void)
 {
 	struct guard g;
@@ -457,7 +414,6 @@ int main(void)
 	test_break_deadline();
 	test_release();
 	test_failures();
-	test_rounds();
 	test_outcome();
 	return 0;
 }
