@@ -44,6 +44,7 @@ PROGRAMS = [
     Program("test-core-moves", ("tests/unit/test-core-moves.c", GUARD)),
     Program("test-core-demands", ("tests/unit/test-core-demands.c", GUARD, "daemon/core/demand.c")),
     Program("test-core-guard", ("tests/unit/test-core-guard.c", GUARD)),
+    Program("test-core-guard-rounds", ("tests/unit/test-core-guard-rounds.c", GUARD)),
     Program("test-core-urgency", ("tests/unit/test-core-urgency.c", GUARD)),
     Program("test-core-edges", ("tests/unit/test-core-edges.c", CORE)),
     Program("sim", ("tests/sim/*.c", CORE), arguments=("--seeds", "40")),
