@@ -29,7 +29,7 @@ after_power_cut() {
 # put_and_persist TICKET - prints the JSON of the summary.
 put_and_persist() { on_b rdmaregctl --json put /tmp/sent "$1" --persist; }
 
-# persists_while_punched FS FILE TICKET - each put is durable in the end, however often the filesystem wants blocks meanwhile.
+# persists_while_punched FS FILE TICKET ID - each put is durable in the end, however often the filesystem wants blocks meanwhile.
 persists_while_punched() {
 	local n failed=0 punches
 	rm -f /tmp/enough /tmp/punches
@@ -46,6 +46,7 @@ persists_while_punched() {
 	done
 	touch /tmp/enough
 	wait $punches
+	wait_for region_is "$4" state live # librpma knows of no revocations
 	expect_equal "$1: puts that were not durable, of 6, with $(wc -l </tmp/punches) holes punched meanwhile" 0 $failed
 }
 
@@ -69,7 +70,7 @@ for fs in ext4 xfs; do
 	expect_equal "$fs: the medium has it" "$sum" "$(after_power_cut $medium file $options)"
 	check "$fs: librpma writes, flushes, reads" on_b "$RDMAREG_TESTS/rpma-client" "$ticket" /tmp/sent visible
 	expect_status 3 "$fs: and has no persistent flush here" on_b "$RDMAREG_TESTS/rpma-client" "$ticket" /tmp/sent persistent
-	[ $fs = ext4 ] || persists_while_punched "$fs" "/mnt/on-$fs/file" "$ticket"
+	[ $fs = ext4 ] || persists_while_punched "$fs" "/mnt/on-$fs/file" "$ticket" "$(field id "$r")"
 	out=$(on_b timeout 60 "$RDMAREG_TESTS/unruly-peer" "$ticket" sync-flood 2>&1)
 	expect_equal "$fs: a flood of requests for nothing ends that connection" disconnected "$out"
 	check "$fs: release" rdmaregctl release "$(field id "$r")"
@@ -89,7 +90,7 @@ for fs in ext4dax xfsdax; do
 	dd if="$device" of=/mnt/tmpfs/pmem.image bs=1M iflag=direct conv=sparse status=none
 	expect_equal "$fs: the medium has it" "$sum" "$(after_power_cut /mnt/tmpfs/pmem.image sparse $options)"
 	rm /mnt/tmpfs/pmem.image
-	[ $fs = ext4dax ] || persists_while_punched $fs /mnt/$fs/sparse "$ticket"
+	[ $fs = ext4dax ] || persists_while_punched $fs /mnt/$fs/sparse "$ticket" "$(field id "$r")"
 	noise /tmp/other 2
 	check "$fs: librpma writes, flushes for persistence, reads" on_b "$RDMAREG_TESTS/rpma-client" "$ticket" /tmp/other persistent
 	check "$fs: release" rdmaregctl release "$(field id "$r")"
