@@ -99,6 +99,7 @@ echo 12M >/sys/fs/cgroup/hog/memory.max
 zeroes /mnt/ext4/hog 20
 dd if=/mnt/ext4/hog iflag=nocache count=0 status=none # or its pages stay this shell's
 hogs=
+rm -f /tmp/enough
 for n in 1 2 3 4; do
 	(
 		echo "$BASHPID" >/sys/fs/cgroup/hog/cgroup.procs
