@@ -12,6 +12,7 @@
  *             |         |            '----------+---------------------'
  *             +---------+-- more is wanted than is fenced or was asked for: ask again, for all of it
  *                       '-> (fence failed) DESTROYING -> DEAD
+ *   ARMING -> REFRESHING at once after five rounds of that: somebody who never stops must not keep peers out for ever
  *   any state, GUARD_CLOSE -> (ASKED, if there is a grace) -> CLOSING (fence) -> CLOSING_RELEASE -> DEAD
  *
  * What always holds:
