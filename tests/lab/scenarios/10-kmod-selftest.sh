@@ -22,8 +22,12 @@ total() { cat "/sys/class/misc/rdmareg/totals/$1"; }
 # The file's watchers are killed while it is being broken; nothing is waited for but that unloading succeeds.
 kill_and_unload() {
 	for _ in 1 2 3 4 5; do
-		"$RDMAREG_TESTS/kmod-selftest" --xfs /mnt/xfs --only layout-killed-watcher >/run/lab/killed &&
-			grep -q ^ok /run/lab/killed && wait_for modprobe -r rdmareg && modprobe rdmareg || return
+		if ! "$RDMAREG_TESTS/kmod-selftest" --xfs /mnt/xfs --only layout-killed-watcher >/run/lab/killed ||
+			! grep -q ^ok /run/lab/killed; then
+			cat /run/lab/killed
+			return 1
+		fi
+		wait_for modprobe -r rdmareg && modprobe rdmareg || return
 	done
 }
 remount() { umount /mnt/$1 && mount -o "$3" "$2" /mnt/$1; }

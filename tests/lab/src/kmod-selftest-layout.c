@@ -294,14 +294,17 @@ static void watcher_start(struct watcher *watcher, struct child *child, enum fil
 			  uint32_t deadline_ms, int *ret_pipe)
 {
 	int pipes[2];
-	char byte;
+	char byte = 0;
 
 	file_make(&watcher->file, fs);
 	watcher->deadline_ms = deadline_ms;
 	TRY(pipe(pipes));
 	watcher->ready = pipes[1];
 	child_start(child, watch_for_ever, watcher);
-	CHECK(read(pipes[0], &byte, 1) == 1 && byte == 'r', "the watcher is not ready");
+	close(pipes[1]); /* else nobody would notice that the watcher has failed */
+	if (read(pipes[0], &byte, 1) != 1)
+		child_wait(child);
+	CHECK(byte == 'r', "the watcher is not ready");
 	*ret_pipe = pipes[0];
 }
 

@@ -44,7 +44,8 @@ static void test_two_watchers(enum filesystem fs)
 	child_start(&child, do_truncate, &file);
 	wait_layout(&device, a, RDMAREG_LAYOUT_BREAKING);
 	wait_layout(&device, b, RDMAREG_LAYOUT_BREAKING);
-	CHECK(watch_layout(&device, file.fd, LONG_MS, 3, &c) == -EAGAIN, "a third watch during the break");
+	CHECK(try_watch_layout(&device, file.fd, LONG_MS, 3, &c) == -EAGAIN,
+	      "a third watch during the break");
 	CHECK(!release(&device, a, 1), "release");
 	CHECK(rearm(&device, a, LONG_MS) == -EAGAIN, "re-armed while the breaker waits for the other");
 	CHECK(child_running(&child), "did not wait for the second watcher");
@@ -199,7 +200,7 @@ static void *watch_again_and_again(void *argument)
 	unsigned int i = 0;
 
 	while (!tireless->stop) {
-		if (watch_layout(&tireless->device, tireless->file.fd, 400, 0, &slots[i % 2]))
+		if (try_watch_layout(&tireless->device, tireless->file.fd, 400, 0, &slots[i % 2]))
 			continue;
 		tireless->watches++;
 		if (i++)
@@ -291,8 +292,8 @@ static void *watch_wildly(void *argument)
 			switch (rand_r(&seed) % 6) {
 			case 0:
 			case 1:
-				watch_layout(device, melee->file.fd, 1 + (uint32_t)rand_r(&seed) % 8, 0,
-					     &slot);
+				try_watch_layout(device, melee->file.fd, 1 + (uint32_t)rand_r(&seed) % 8, 0,
+						 &slot);
 				break;
 			case 2:
 				unwatch(device, (uint32_t)rand_r(&seed) % 8);

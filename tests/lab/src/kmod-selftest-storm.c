@@ -262,7 +262,7 @@ static void one_request(struct victim *victim, unsigned int *seed)
 		break;
 	case 1:
 	case 2:
-		watch_layout(device, victim->file->fd, 1 + (uint32_t)rand_r(seed) % 500, 0, &slot);
+		try_watch_layout(device, victim->file->fd, 1 + (uint32_t)rand_r(seed) % 500, 0, &slot);
 		break;
 	case 3:
 		unwatch(device, slot);
@@ -280,7 +280,7 @@ static void one_request(struct victim *victim, unsigned int *seed)
 		other.fd = open(RDMAREG_DEVICE, O_RDWR | O_CLOEXEC);
 		if (other.fd < 0)
 			break;
-		watch_layout(&other, victim->file->fd, 300, 0, &slot);
+		try_watch_layout(&other, victim->file->fd, 300, 0, &slot);
 		close(other.fd);
 		break;
 	default:

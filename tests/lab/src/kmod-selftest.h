@@ -79,6 +79,12 @@ void device_open(struct device *device);
 int device_ioctl(const struct device *device, unsigned long request, void *argument);
 int watch_range(const struct device *device, const void *address, size_t length, uint64_t cookie,
 		uint32_t *ret_slot);
+int try_watch_layout(const struct device *device, int fd, uint32_t deadline_ms, uint64_t cookie,
+		     uint32_t *ret_slot);
+/*
+ * Tries again on -EAGAIN: for a moment after a break the module refuses leases, also of a new file whose inode has the
+ * memory of the one that was broken, or its place in a small table. One test follows another in less than that.
+ */
 int watch_layout(const struct device *device, int fd, uint32_t deadline_ms, uint64_t cookie,
 		 uint32_t *ret_slot);
 int collect(const struct device *device, uint32_t slot, struct rdmareg_report *ret_report);
