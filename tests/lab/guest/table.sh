@@ -8,12 +8,16 @@
 # arbitration are the real ones all the same.
 
 TABLE_GRACE_MSEC=400
+TABLE_CONF=/etc/rdmareg/conf.d/50-table.conf
 
 # table_up - the product, on any kernel.
 table_up() {
+	# where hold cannot refuse it holds up for as long as is allowed: no need for ten seconds of that each time
+	mkdir -p "${TABLE_CONF%/*}"
+	printf '[regions]\nmax_grace_msec = 1000\n' >"$TABLE_CONF"
 	kernel_at_least 6.15 || RDMAREGD_ARGS="--keeper $RDMAREG_TESTS/rdmareg-keeper-adapterless"
 	# shellcheck disable=SC2034
-	RDMAREG_KEEPER='rdmareg-keeper-?' # a process name has 15 characters
+	RDMAREG_KEEPER='rdmareg-keeper-.*' # whether only 15 characters of it are known or all
 	setup_btrfs && setup_exchange && product_up
 }
 
@@ -33,6 +37,7 @@ setup_exchange() {
 table_down() {
 	local dir
 	product_down
+	rm -f "$TABLE_CONF"
 	for dir in btrfs exchange; do
 		! mountpoint -q /mnt/$dir || umount /mnt/$dir
 	done

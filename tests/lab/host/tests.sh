@@ -82,14 +82,23 @@ host_tests() {
 	[ $# -gt 0 ] || try clang compile_clang || true
 }
 
-lab_tests() {
+# The lab is made while the tests on this machine run: it waits for downloads where they wait for processors.
+lab_begin() {
 	local kernels
 	# all three for a full run: the module must build on kernels that nothing boots, too
 	if [ $# -gt 0 ]; then kernels=$(RUN_LIST=boots "$host/scenarios.sh" "$@"); else kernels="7 6.12 6.1"; fi
 	[ -n "$kernels" ] || return 0
-	say "tests in the lab"
 	# shellcheck disable=SC2086
-	if "$host/prepare.sh" $(printf '%s\n' 7 $kernels | sort -u); then
+	"$host/prepare.sh" $(printf '%s\n' 7 $kernels | sort -u) 5>&- &
+	lab_job=$!
+}
+
+lab_tests() {
+	local prepared=0
+	[ -n "$lab_job" ] || return 0
+	wait "$lab_job" || prepared=$?
+	say "tests in the lab"
+	if [ $prepared = 0 ]; then
 		echo "ok lab/build"
 		"$host/scenarios.sh" "$@"
 	else
@@ -99,6 +108,8 @@ lab_tests() {
 
 count() { grep -cE "^$1 " "$results" || true; }
 
+lab_job=
+lab_begin "$@"
 if host_wanted "$@"; then host_tests "$@"; fi
 lab_tests "$@"
 passed=$(count ok) failed=$(count 'not ok') skipped=$(count skip)
