@@ -10,14 +10,19 @@
 TABLE_GRACE_MSEC=400
 TABLE_CONF=/etc/rdmareg/conf.d/50-table.conf
 
+[ "${BASH_SOURCE[0]}" != "$0" ] || . /lab/guest/lib.sh
+
+# shellcheck disable=SC2034
+if ! kernel_at_least 6.15; then
+	RDMAREGD_ARGS="--keeper $RDMAREG_TESTS/rdmareg-keeper-adapterless"
+	RDMAREG_KEEPER='rdmareg-keeper.' # a process name has 15 characters, and so may a pattern
+fi
+
 # table_up - the product, on any kernel.
 table_up() {
 	# where hold cannot refuse it holds up for as long as is allowed: no need for ten seconds of that each time
 	mkdir -p "${TABLE_CONF%/*}"
 	printf '[regions]\nmax_grace_msec = 1000\n' >"$TABLE_CONF"
-	kernel_at_least 6.15 || RDMAREGD_ARGS="--keeper $RDMAREG_TESTS/rdmareg-keeper-adapterless"
-	# shellcheck disable=SC2034
-	RDMAREG_KEEPER='rdmareg-keeper.' # a process name has 15 characters, and so may a pattern
 	setup_btrfs && setup_exchange && product_up
 }
 
@@ -51,7 +56,6 @@ table_rows() {
 }
 
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then
-	. /lab/guest/lib.sh
 	echo "# $(uname -r)"
 	lab_setup >&2 && table_up >&2 || exit 1
 	for fs in xfs xfsdax ext4 ext4dax btrfs tmpfs; do
