@@ -35,7 +35,8 @@ static int compare(const void *a, const void *b)
 
 double samples_quantile(const struct samples *s, double q)
 {
-	double *sorted, value;
+	double *sorted, value, place;
+	size_t below;
 
 	if (!s->n)
 		return 0;
@@ -44,7 +45,11 @@ double samples_quantile(const struct samples *s, double q)
 		die("memory for samples");
 	memcpy(sorted, s->value, s->n * sizeof(*sorted));
 	qsort(sorted, s->n, sizeof(*sorted), compare);
-	value = sorted[(size_t)((double)(s->n - 1) * q + 0.5)];
+	place = (double)(s->n - 1) * q;
+	below = (size_t)place;
+	value = sorted[below];
+	if (below + 1 < s->n)
+		value += (place - (double)below) * (sorted[below + 1] - value);
 	free(sorted);
 	return value;
 }

@@ -31,7 +31,7 @@ struct samples {
 };
 
 void samples_add(struct samples *s, double value);
-/* Sorts nothing in place. 0 of no samples. */
+/* Between two samples in proportion, so that the median of an even number is not the larger one. Sorts nothing in place. 0 of no samples. */
 double samples_quantile(const struct samples *s, double q);
 void samples_clear(struct samples *s);
 

@@ -6,8 +6,9 @@
  *   p3-sync ADDRESS PLACE BLOCKDEVICE... [--quick]     pairs of them; BLOCKDEVICE "-": not counted
  *
  * Two patterns: "wide", where most writes between two syncs hit a page for the first time, so that faults dominate, and "hot", a small
- * range where they do not. For each way in turn: register, write every page once, then a slice of time that counts. What reached the disk is what
- * /sys/block/DEVICE/stat says, from before the slice to after a last sync, for each byte that the peer wrote in it.
+ * range where they do not. For each way in turn, in each round another one first: register, write every page once, then a slice of time that
+ * counts. What reached the disk is what /sys/block/DEVICE/stat says, from before the slice to after a last sync, for each byte that the peer
+ * wrote in it.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -110,7 +111,7 @@ static bool set_mode(struct reach *r, const char *mode)
 
 static void slice(struct reach *r, int fd, const char *device, unsigned int pages, struct series *s)
 {
-	double length = quick ? 1.5e6 : 4.5e6, start, disk, bytes = 0;
+	double length = quick ? 1.5e6 : 2.3e6, start, disk, bytes = 0;
 	struct samples took = { 0 };
 	struct syncer syncer;
 	unsigned int seed = 1;
@@ -188,14 +189,17 @@ static void print(const char *subject, const struct series *series, bool dominat
 static void measure(const char *place, const char *device, bool wide)
 {
 	struct series series[N_SERIES] = { 0 };
-	int rounds = quick ? 1 : 4;
+	size_t rounds = quick ? 1 : 2 * N_SERIES;
 	char subject[64];
 
-	for (int i = 0; i < rounds; i++)
-		for (size_t w = 0; w < N_SERIES; w++)
+	for (size_t i = 0; i < rounds; i++)
+		for (size_t n = 0; n < N_SERIES; n++) {
+			size_t w = (i + n) % N_SERIES;
+
 			if (!series[w].skipped)
 				round_of(place, device, wide && !quick ? FILE_PAGES : HOT_PAGES, w,
 					 &series[w]);
+		}
 	snprintf(subject, sizeof(subject), "%s, %s", place_name(place),
 		 wide ? "wide (32 MiB)" : "hot (1 MiB)");
 	print(subject, series, wide);
