@@ -54,9 +54,12 @@ static void measure_bandwidth(const char *address)
 		for (uint64_t at = 0; at < LENGTH; at += MIB)
 			reach_write(&reach[w], MIB, at); /* all are steady */
 	}
-	for (int i = 0; i < (quick ? 3 : 41); i++)
-		for (int w = 0; w < _WAY_MAX; w++)
+	for (int i = 0; i < (quick ? 3 : 99); i++)
+		for (int n = 0; n < _WAY_MAX; n++) {
+			int w = (i + n) % _WAY_MAX;
+
 			samples_add(&rate[w], bandwidth(&reach[w]));
+		}
 	row_ratio("memfd, WRITE of 1 MiB", "bandwidth, rdmaregd / plain pinned", &rate[WAY_REGION],
 		  &rate[WAY_PINNED], ">= 0.98");
 	row_ratio("memfd, WRITE of 1 MiB", "bandwidth, plain odp / plain pinned", &rate[WAY_ODP],

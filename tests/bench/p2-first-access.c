@@ -70,7 +70,7 @@ static void measure(const char *place, enum direction direction)
 {
 	struct result results[N_KINDS] = { 0 };
 	int refused[N_KINDS] = { 0 };
-	int rounds = quick ? 1 : 9;
+	int rounds = quick ? 1 : 17;
 	char subject[64], measure[96];
 
 	for (int i = 0; i < rounds; i++)

@@ -29,7 +29,7 @@ listening() { ss -Hltn "sport = :$1" | grep -q .; }
 
 # How perftest's own two ways compare, beside ours.
 perftest_rows() {
-	local pinned odp n
+	local pinned odp n sorted
 	for ((n = 0; n < 5; n++)); do
 		pinned=$(perftest)
 		odp=$(perftest --odp)
@@ -37,7 +37,8 @@ perftest_rows() {
 		awk "BEGIN { print $odp / $pinned }"
 	done | sort -g >/tmp/perftest
 	if grep -q perftest /tmp/perftest; then grep perftest /tmp/perftest; return; fi
-	printf 'P10\tperftest\tib_write_bw of 1 MiB, --odp / pinned\t%.4g\t%.4g\t%.4g\t5\tratio\t-\n' $(sed -n '3p;2p;4p' /tmp/perftest)
+	mapfile -t sorted </tmp/perftest
+	printf 'P10\tperftest\tib_write_bw of 1 MiB, --odp / pinned\t%.4g\t%.4g\t%.4g\t5\tratio\t-\n' "${sorted[2]}" "${sorted[1]}" "${sorted[3]}"
 }
 
 # Debian's fio is asked, not assumed.
