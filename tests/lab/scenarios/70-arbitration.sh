@@ -14,7 +14,6 @@
 expected=/lab/table/${LAB_KERNEL%.*}.tsv
 [ -e "$expected" ] || expected=/lab/table/$LAB_KERNEL.tsv
 OPERATIONS="truncate open-truncate punch reflink-from write"
-kernel_at_least 6.15 || OPERATIONS="truncate punch write" # the others come to the same there
 
 # rows_match FILESYSTEM OPERATION
 rows_match() {
