@@ -110,11 +110,11 @@ lab_setup() {
 	return $failed
 }
 
-# lab_reset - back to a clean state between two scenarios: no product, no processes of ours, empty file systems.
+# lab_reset - back to a clean state between two scenarios: no product, no processes of ours, no settings, empty file systems.
 lab_reset() {
 	local dir
 	product_down
-	rm -f "$DAEMON_LOG"
+	rm -f "$DAEMON_LOG" "$RDMAREG_CONFDIR"/*
 	for dir in ext4 xfs ext4dax xfsdax tmpfs; do
 		find "/mnt/$dir" -mindepth 1 -maxdepth 1 ! -name lost+found -exec rm -rf {} +
 	done

@@ -11,6 +11,7 @@ RDMAREG_BUS_NAME=${RDMAREG_BUS_NAME:-org.rdmareg.Registry1}
 RDMAREG_KEEPER=${RDMAREG_KEEPER:-rdmareg-keeper}
 RDMAREG_TESTS=${RDMAREG_TESTS:-/usr/libexec/rdmareg/tests}
 RDMAREG_RUNDIR=${RDMAREG_RUNDIR:-/run/rdmareg}
+RDMAREG_CONFDIR=${RDMAREG_CONFDIR:-/etc/rdmareg/conf.d}
 DAEMON_LOG=/run/lab/rdmaregd.log
 
 product_installed() { [ -x "$RDMAREGD" ]; }

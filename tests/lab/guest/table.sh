@@ -8,7 +8,6 @@
 # arbitration are the real ones all the same.
 
 TABLE_GRACE_MSEC=400
-TABLE_CONF=/etc/rdmareg/conf.d/50-table.conf
 
 [ "${BASH_SOURCE[0]}" != "$0" ] || . /lab/guest/lib.sh
 
@@ -21,8 +20,8 @@ fi
 # table_up - the product, on any kernel.
 table_up() {
 	# where hold cannot refuse it holds up for as long as is allowed: no need for ten seconds of that each time
-	mkdir -p "${TABLE_CONF%/*}"
-	printf '[regions]\nmax_grace_msec = 1000\n' >"$TABLE_CONF"
+	mkdir -p "$RDMAREG_CONFDIR"
+	printf '[regions]\nmax_grace_msec = 1000\n' >"$RDMAREG_CONFDIR/50-table.conf"
 	setup_btrfs && setup_exchange && product_up
 }
 
@@ -42,7 +41,6 @@ setup_exchange() {
 table_down() {
 	local dir
 	product_down
-	rm -f "$TABLE_CONF"
 	for dir in btrfs exchange; do
 		! mountpoint -q /mnt/$dir || umount /mnt/$dir
 	done
