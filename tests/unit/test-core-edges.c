@@ -9,28 +9,18 @@
 #include <string.h>
 
 #include "core/demand.h"
-#include "core/guard.h"
 #include "core/registry.h"
+#include "guard-effects.h"
 #include "util/cleanup.h"
 
 #define NOW UINT64_C(1000000)
 #define LENGTH 100u
-
-static struct guard_effects out;
 
 static void step(struct guard *g, struct guard_event e)
 {
 	if (!e.now_usec)
 		e.now_usec = NOW;
 	guard_step(g, &e, &out);
-}
-
-static const struct guard_effect *effect(enum guard_effect_type type)
-{
-	for (size_t i = 0; i < out.n; i++)
-		if (out.item[i].type == type)
-			return &out.item[i];
-	return NULL;
 }
 
 static void test_demand_begins(void)

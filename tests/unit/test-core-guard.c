@@ -10,13 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/guard.h"
+#include "guard-effects.h"
 
 #define NOW 50000000u
 #define GRACE 5000000u
 #define LENGTH 100u
-
-static struct guard_effects out;
 
 static void step(struct guard *g, struct guard_event e)
 {
@@ -24,14 +22,6 @@ static void step(struct guard *g, struct guard_event e)
 		e.now_usec = NOW;
 	guard_step(g, &e, &out);
 	assert(out.n < GUARD_EFFECTS_MAX);
-}
-
-static const struct guard_effect *effect(enum guard_effect_type type)
-{
-	for (size_t i = 0; i < out.n; i++)
-		if (out.item[i].type == type)
-			return &out.item[i];
-	return NULL;
 }
 
 static void init(struct guard *g)
