@@ -8,13 +8,13 @@
  * since a block that we dirtied ourselves comes back with the next round in any case, that proves nothing: after WARM_TRUST_ROUNDS such
  * rounds it is brought back for reading once, and only a writeback that follows then is a proof again.
  *
- * What is a proof: a round in which events of the kernel's module covered WARM_PROOF_PAGES of a block's 512 for certain (of the part that there is of the last one, as much), so that what is dirtied
- * beyond them is at most a third of them. Events fold into a hull, which may have holes; so a report of one event counts with its length, and one of n
- * events with n pages.
+ * What is a proof: a round in which events of the kernel's module covered WARM_PROOF_PAGES of a block's 512 for certain (of the part that
+ * there is of the last one, as much), so that what is dirtied beyond them is at most a third of them. Events fold into a hull, which may
+ * have holes; so a report of one event counts with its length, and one of n events with n pages.
  *
  * A round is a burst of events that is over once nothing came for WARM_QUIET_USEC. Blocks are brought back then (or, in a burst without
- * an end, every WARM_BURST_USEC), so that a storm of events costs one pass. Rounds that are too far apart, measured by how far apart rounds lately were at
- * the least, are not in a row: while nobody writes there are none.
+ * an end, every WARM_BURST_USEC), so that a storm of events costs one pass. Rounds that are too far apart, measured by how far apart
+ * rounds lately were at the least, are not in a row: while nobody writes there are none.
  *
  * The numbers were chosen by tests/bench/warm-rules.c; docs/warm.md has what it says of them and of others.
  *

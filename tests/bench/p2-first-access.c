@@ -19,18 +19,18 @@
 
 enum direction { READ, WRITE };
 
+enum kind { KIND_REGION, KIND_REGION_WRITE, KIND_ODP, KIND_PINNED, N_KINDS };
+
 static const struct {
 	enum way way;
 	enum rdmareg_warm_mode mode;
 	const char *name;
-} kinds[] = {
-	{ WAY_REGION, RDMAREG_WARM_UNKNOWN, "rdmaregd" },
-	{ WAY_REGION, RDMAREG_WARM_WRITE, "rdmaregd, warm mode write" },
-	{ WAY_ODP, RDMAREG_WARM_UNKNOWN, "plain odp" },
-	{ WAY_PINNED, RDMAREG_WARM_UNKNOWN, "plain pinned" },
+} kinds[N_KINDS] = {
+	[KIND_REGION] = { WAY_REGION, RDMAREG_WARM_UNKNOWN, "rdmaregd" },
+	[KIND_REGION_WRITE] = { WAY_REGION, RDMAREG_WARM_WRITE, "rdmaregd, warm mode write" },
+	[KIND_ODP] = { WAY_ODP, RDMAREG_WARM_UNKNOWN, "plain odp" },
+	[KIND_PINNED] = { WAY_PINNED, RDMAREG_WARM_UNKNOWN, "plain pinned" },
 };
-#define N_KINDS (sizeof(kinds) / sizeof(*kinds))
-#define KIND_ODP 2 /* what the others' first accesses are compared with */
 
 struct result {
 	struct samples p99, median; /* first / warm, round by round */
