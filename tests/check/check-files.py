@@ -4,7 +4,6 @@
 # check-files.py - what every file must have, whatever it is about:
 #
 #   - it opens with the licence of its folder (SPDX), whose text is in LICENSES/, and a paragraph that says what it is;
-#   - it can be read in one sitting;
 #   - nothing of the machine it was written on, and no note to self, is left in it;
 #   - tests wait for events, not for time;
 #   - shell scripts and XML parse.
@@ -17,7 +16,6 @@ import xml.dom.minidom
 
 import tree
 
-MAX_LINES = 450
 LICENCES = {  # longest match counts
     "": "GPL-2.0-or-later",
     "kmod-helper": "GPL-2.0-only",
@@ -123,8 +121,6 @@ for path in tree.paths():
     check_words(path, text, words)
     check_parses(path, text)
     length = text.count("\n")
-    if path.suffix in SOURCES and length > MAX_LINES:
-        tree.problem(path, length, f"has {length} lines, more than {MAX_LINES}: it has two jobs")
     if path.parts[0] == "tests" and path.parts[1] != "check" and path.suffix in (".c", ".h", ".py") and str(path) not in POLLS:
         for match in SLEEP.finditer(text):
             tree.problem(path, tree.line_of(text, match.start()), "sleeps: wait for the event instead, or step a fake clock")
