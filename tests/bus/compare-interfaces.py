@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Compare one interface in two D-Bus introspection files: members, arguments, types, directions, access; both ways.
+"""Compare one interface in two D-Bus introspection files: members, arguments, types, directions, access, annotations; both ways.
 
 usage: compare-interfaces.py MANUAL SERVED INTERFACE      exit status 1 and one line for each difference
 """
@@ -20,7 +20,10 @@ def members(path, interface):
             continue
         default = "in" if member.tag == "method" else "out"
         arguments = [(a.get("name"), a.get("type"), a.get("direction", default)) for a in member.iter("arg")]
-        found[member.tag, member.get("name")] = (member.get("type"), member.get("access"), arguments)
+        annotations = {a.get("name"): a.get("value") for a in member.iter("annotation")}
+        if member.tag == "property":  # the specification's default
+            annotations.setdefault("org.freedesktop.DBus.Property.EmitsChangedSignal", "true")
+        found[member.tag, member.get("name")] = (member.get("type"), member.get("access"), arguments, annotations)
     return found
 
 
