@@ -2,10 +2,16 @@
 /* gate-task.c - see gate-task.h. */
 #include "arbiter/gate-task.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "util/cleanup.h"
@@ -29,6 +35,88 @@ int gate_task_call(int task_fd, struct gate_call *ret)
 		return -errno;
 	text[n] = 0;
 	return gate_call_parse(text, ret);
+}
+
+static bool is_capable(const struct __user_cap_data_struct *data, int capability)
+{
+	return data[CAP_TO_INDEX(capability)].effective & CAP_TO_MASK(capability);
+}
+
+/* NULL, or the capability that is missing. Root without it is one of the others in /proc. */
+static const char *missing_capability(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	if (syscall(SYS_capget, &header, data) < 0)
+		return NULL;
+	if (!is_capable(data, CAP_SYS_PTRACE))
+		return "CAP_SYS_PTRACE";
+	return is_capable(data, CAP_DAC_READ_SEARCH) || is_capable(data, CAP_DAC_OVERRIDE)
+		       ? NULL
+		       : "CAP_DAC_READ_SEARCH";
+}
+
+/* 0: it could be read, or it is gone. */
+static int try_task(pid_t tid)
+{
+	_cleanup_(closep) int fd = gate_task_open(tid);
+	struct gate_call call;
+	int r = fd < 0 ? fd : gate_task_call(fd, &call);
+
+	return r == -EPERM || r == -EACCES ? -EPERM : 0;
+}
+
+/* One process of another user, if there is one: who that is cannot be chosen, and it may end meanwhile. */
+static int try_another_user(void)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *d;
+	struct stat st;
+	int r = 0;
+
+	if (!proc)
+		return 0;
+	while ((d = readdir(proc))) {
+		pid_t pid = (pid_t)strtol(d->d_name, NULL, 10);
+
+		if (pid <= 0 || fstatat(dirfd(proc), d->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		    st.st_uid == geteuid())
+			continue;
+		r = try_task(pid);
+		break;
+	}
+	closedir(proc);
+	return r;
+}
+
+int gate_task_probe(char *why, size_t why_size)
+{
+	const char *missing = missing_capability();
+	int own;
+
+	if (missing) {
+		snprintf(
+			why, why_size,
+			"pre-content events need %s, to see what those who wait want to do, whoever they are",
+			missing);
+		return -EPERM;
+	}
+	own = gate_task_open(getpid());
+	if (own == -ENOENT) {
+		snprintf(
+			why, why_size,
+			"this kernel has no /proc/PID/syscall (CONFIG_HAVE_ARCH_TRACEHOOK), without which reading cannot be told from punching");
+		return -EOPNOTSUPP;
+	}
+	closep(&own);
+	if (try_task(1) < 0 || try_another_user() < 0) {
+		snprintf(
+			why, why_size,
+			"pre-content events need to see what those who wait want to do, and /proc/PID/syscall of others cannot be read (kernel.yama.ptrace_scope, a security module?)");
+		return -EPERM;
+	}
+	return 0;
 }
 
 pid_t gate_task_group(pid_t tid)

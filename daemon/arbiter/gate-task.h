@@ -5,7 +5,7 @@
  * What always holds: nothing in here waits for that task, whatever it does. So its memory is never read: it could be made to come from a slow
  * or malicious place (FUSE, userfaultfd), and this process would stand still.
  *
- * Needs CAP_SYS_PTRACE for other users' tasks.
+ * Needs CAP_DAC_READ_SEARCH (to open) and CAP_SYS_PTRACE (to read) for other users' tasks.
  */
 #ifndef RDMAREG_GATE_TASK_H
 #define RDMAREG_GATE_TASK_H
@@ -16,6 +16,11 @@
 
 /* A descriptor that means this task and no other, also if its number is used again later. -ENOENT, -ESRCH: gone; -EACCES, -EMFILE. */
 int gate_task_open(pid_t tid);
+/*
+ * Whether tasks of other users can be looked at: tried with one that there is, since what is in the way may be no capability (Yama, a
+ * security module). 0, with a reason -EPERM; -EOPNOTSUPP: this kernel does not tell what a task does.
+ */
+int gate_task_probe(char *why, size_t why_size);
 /* What it is doing. -EAGAIN: it is running, ask again; -ESRCH: it is gone; else it cannot be read. */
 int gate_task_call(int task_fd, struct gate_call *ret);
 /* Its thread group, or @tid itself if that cannot be learned. */

@@ -151,9 +151,7 @@ static void on_ends(evutil_socket_t fd, short what, void *userdata)
 /* Whether the kernel knows the events and lets us see what others do: better refused here than misjudged later. */
 static int probe(struct gate *g, char *why, size_t size)
 {
-	_cleanup_(closep) int memory = memfd_create("gate", MFD_CLOEXEC), task = -1;
-	struct gate_call call;
-	int r;
+	_cleanup_(closep) int memory = memfd_create("gate", MFD_CLOEXEC);
 
 	if (memory < 0)
 		return explain(why, size, -errno, "cannot look whether this kernel has pre-content events");
@@ -162,17 +160,7 @@ static int probe(struct gate *g, char *why, size_t size)
 		return explain(
 			why, size, -EOPNOTSUPP,
 			"this kernel has no pre-content events: they need Linux 6.14 with CONFIG_FANOTIFY_ACCESS_PERMISSIONS");
-	task = gate_task_open(1);
-	r = task < 0 ? task : gate_task_call(task, &call);
-	if (r == -EPERM || r == -EACCES)
-		return explain(
-			why, size, -EPERM,
-			"pre-content events need CAP_SYS_PTRACE, to see what those who wait want to do");
-	if (r == -ENOENT)
-		return explain(
-			why, size, -EOPNOTSUPP,
-			"this kernel has no /proc/PID/syscall (CONFIG_HAVE_ARCH_TRACEHOOK), without which reading cannot be told from punching");
-	return 0;
+	return gate_task_probe(why, size);
 }
 
 int gate_new(struct gate **ret, struct event_base *base, const struct gate_limits *limits,

@@ -70,7 +70,7 @@ struct gate_limits {
  * gate_new - ask the kernel for pre-content events
  * @why: on failure, one line for people
  *
- * -EOPNOTSUPP: this kernel has none; -EPERM: CAP_SYS_ADMIN or CAP_SYS_PTRACE is missing; -ENOMEM, -EMFILE.
+ * -EOPNOTSUPP: this kernel has none; -EPERM: CAP_SYS_ADMIN, CAP_SYS_PTRACE or CAP_DAC_READ_SEARCH is missing; -ENOMEM, -EMFILE.
  */
 int gate_new(struct gate **ret, struct event_base *base, const struct gate_limits *limits,
 	     const struct gate_ops *ops, void *userdata, char *why, size_t why_size);

@@ -25,6 +25,8 @@ if ! kernel_at_least 6.14; then
 fi
 refused "without CAP_SYS_ADMIN" CAP_SYS_ADMIN setpriv --bounding-set=-sys_admin "$drive" serve /mnt/ext4/file
 refused "without CAP_SYS_PTRACE" CAP_SYS_PTRACE setpriv --bounding-set=-sys_ptrace "$drive" serve /mnt/ext4/file
+refused "without CAP_DAC_READ_SEARCH, though root's processes could be read" CAP_DAC_READ_SEARCH \
+	setpriv --bounding-set=-dac_read_search,-dac_override "$drive" serve /mnt/ext4/file
 
 for fs in ext4 ext4dax xfs xfsdax; do
 	"$drive" $fs /mnt/$fs /mnt/tmpfs || LAB_FAILED=1

@@ -19,6 +19,7 @@ open_region() {
 	r=$(register /mnt/$fs/file --export --arbitration pre-content "$@") || { not_ok "$fs: register"; return 1; }
 	id=$(field id "$r") ticket=$(field ticket "$r")
 }
+as_user() { setpriv --reuid=12345 --regid=12345 --clear-groups "$@"; }
 daemon_gone() { ! kill -0 "$1" 2>/dev/null; }
 
 for fs in ext4 ext4dax; do
@@ -57,6 +58,10 @@ for fs in ext4 ext4dax; do
 	# ordinary input and output is not held up
 	check "$fs: read and write at once" timeout 10 sh -c \
 		"dd if=/mnt/$fs/file of=/dev/null bs=64k status=none && dd if=/tmp/sent of=/mnt/$fs/file bs=64k count=16 conv=notrunc status=none"
+	chmod 666 /mnt/$fs/file
+	check "$fs: an ordinary user's, too" as_user timeout 10 sh -c \
+		"dd if=/mnt/$fs/file of=/dev/null bs=64k status=none && dd if=/tmp/sent of=/mnt/$fs/file bs=64k count=16 conv=notrunc status=none"
+	check "$fs: none of them asked anybody" settled "$id" $((4 * MIB))
 	check "$fs: release" rdmaregctl release "$id"
 done
 
@@ -78,6 +83,9 @@ check "the new daemon guards the file again" wait_for region_is "$id" arbitratio
 expect_equal "and is not degraded" "" "$(field degraded "$(region "$id")")"
 check "set: hold" rdmaregctl set "$id" --policy hold
 check "and refuses" sh -c '! truncate -s 1M /mnt/ext4/file 2>/dev/null'
+chmod 666 /mnt/ext4/file
+check "and an ordinary user" sh -c '! setpriv --reuid=12345 --regid=12345 --clear-groups truncate -s 1M /mnt/ext4/file 2>/dev/null'
+check "who may read it all the same" as_user timeout 10 dd if=/mnt/ext4/file of=/dev/null bs=64k status=none
 
 # the daemon is stopped: everybody who reads or writes the file would wait for it, so the kernel's timer kills it
 pid=$(cat /run/lab/rdmaregd.pid)

@@ -45,8 +45,8 @@ expect_equal "it runs now" active "$(systemctl is-active rdmaregd)"
 daemon=$(main_pid rdmaregd)
 expect_equal "sandbox: no new privileges" 1 "$(status "$daemon" NoNewPrivs)"
 expect_equal "sandbox: system calls are filtered" 2 "$(status "$daemon" Seccomp)"
-expect_equal "sandbox: no capabilities but to end keepers (KILL) and for pre-content events (SYS_PTRACE, SYS_ADMIN)" \
-	0000000000280020 "$(status "$daemon" CapEff)"
+expect_equal "sandbox: no capabilities but to end keepers (KILL) and for pre-content events (DAC_READ_SEARCH, SYS_PTRACE, SYS_ADMIN)" \
+	0000000000280024 "$(status "$daemon" CapEff)"
 check "the bus lets no ordinary user own the name" bash -c \
 	'! setpriv --reuid=nobody --clear-groups busctl --system call org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus RequestName su org.rdmareg.Registry1 4'
 check "and passes no words that are not ours" bash -c \
@@ -141,6 +141,38 @@ expect_equal "hold under systemd: it refuses" true "$(field refuses "$held")"
 check "hold: truncate fails" sh -c '! truncate -s 1M /mnt/ext4/held 2>/dev/null'
 check "hold: a tenant that neither owns the file nor is authorized may not" bash -c \
 	'chmod 666 /mnt/ext4/held; ! setpriv --reuid=nobody --clear-groups rdmaregctl register /mnt/ext4/held --policy hold 2>/dev/null'
+check "hold: an ordinary user reads it" as_nobody timeout 30 dd if=/mnt/ext4/held of=/dev/null bs=64k status=none
+check "hold: and writes it" as_nobody timeout 30 dd if=/dev/zero of=/mnt/ext4/held bs=64k count=1 conv=notrunc status=none
+check "hold: its truncate fails, too" bash -c '! setpriv --reuid=nobody --clear-groups truncate -s 1M /mnt/ext4/held 2>/dev/null'
+# an ordinary user's file that nobody else may read; nobody acknowledges, so what is taken for a demand waits
+zeroes /mnt/ext4/own 4
+chown tenant: /mnt/ext4/own
+chmod 600 /mnt/ext4/own
+own=$(as_tenant rdmaregctl --json register /mnt/ext4/own --access rw --arbitration pre-content --grace 30s) ||
+	not_ok "a tenant has its own file of mode 0600 guarded"
+own_id=$(field id "$own")
+expect_equal "own file: mode" pre-content "$(field arbitration_mode "$own")"
+expect_equal "own file: nothing is missing" "" "$(field degraded "$own")"
+setpriv --reuid=tenant --regid=tenant --init-groups rdmaregctl join "$own_id" --ignore-revocations >/dev/null 2>&1 &
+join=$!
+wait_for region_is "$own_id" clients 1
+check "own file: its owner's read and write ask nobody" as_tenant timeout 20 sh -c \
+	"dd if=/mnt/ext4/own of=/dev/null bs=64k status=none && dd if=/dev/zero of=/mnt/ext4/own bs=64k count=1 conv=notrunc status=none"
+as_tenant timeout 60 truncate -s 1M /mnt/ext4/own &
+waiting=$!
+check "own file: its owner's truncate does" wait_for region_is "$own_id" state draining
+kill $join
+wait $join 2>/dev/null
+wait $waiting && ok "own file: and goes on when nobody is left to ask" || not_ok "own file: the truncate goes on"
+check "own file: release" as_tenant rdmaregctl release "$own_id"
+setpriv --reuid=tenant --regid=tenant --init-groups sh -c 'exec 3<>/mnt/ext4/own; exec sleep 1000' &
+writer=$!
+wait_for test -e "/proc/$writer/fd/3"
+own=$(as_tenant rdmaregctl --json register /mnt/ext4/own --access rw --arbitration pre-content)
+check "own file: a writer of an ordinary user from before is named" grep -q "process $writer" <<<"$(field degraded "$own")"
+kill $writer
+wait $writer 2>/dev/null
+check "own file: release" as_tenant rdmaregctl release "$(field id "$own")"
 stopped=$(main_pid rdmaregd)
 kill -STOP "$stopped"
 check "hold: with the daemon stopped a reader goes on, at last" timeout 30 dd if=/mnt/ext4/held of=/dev/null bs=4k count=1 status=none
