@@ -148,7 +148,7 @@ check "hold: its truncate fails, too" bash -c '! setpriv --reuid=nobody --clear-
 zeroes /mnt/ext4/own 4
 chown tenant: /mnt/ext4/own
 chmod 600 /mnt/ext4/own
-own=$(as_tenant rdmaregctl --json register /mnt/ext4/own --access rw --arbitration pre-content --grace 30s) ||
+own=$(as_tenant rdmaregctl --json register /mnt/ext4/own --access rw --arbitration pre-content --grace 10s) ||
 	not_ok "a tenant has its own file of mode 0600 guarded"
 own_id=$(field id "$own")
 expect_equal "own file: mode" pre-content "$(field arbitration_mode "$own")"
@@ -156,7 +156,7 @@ expect_equal "own file: nothing is missing" "" "$(field degraded "$own")"
 setpriv --reuid=tenant --regid=tenant --init-groups rdmaregctl join "$own_id" --ignore-revocations >/dev/null 2>&1 &
 join=$!
 wait_for region_is "$own_id" clients 1
-check "own file: its owner's read and write ask nobody" as_tenant timeout 20 sh -c \
+check "own file: its owner's read and write ask nobody" as_tenant timeout 8 sh -c \
 	"dd if=/mnt/ext4/own of=/dev/null bs=64k status=none && dd if=/dev/zero of=/mnt/ext4/own bs=64k count=1 conv=notrunc status=none"
 as_tenant timeout 60 truncate -s 1M /mnt/ext4/own &
 waiting=$!
