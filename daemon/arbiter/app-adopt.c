@@ -14,6 +14,7 @@
 #include "util/log.h"
 
 #define CLAIM_REGIONS_MAX 65536 /* as CLAIM_PEERS_MAX */
+#define CLAIM_DROPPED_MAX 64	/* each costs a request */
 
 const char *app_keeper_opened(void *userdata, struct keeper *k)
 {
@@ -58,6 +59,23 @@ static const char *find_owner(struct app *a, struct keeper *k, uint64_t id, stru
 	return NULL;
 }
 
+/*
+ * It claims a region that no daemon gave it: it has to let go of it, and nothing else happens. The first one is
+ * in the log. NULL, or the complaint: there are so many that they are made up.
+ */
+static const char *drop_claim(struct keeper *k, uint64_t id, const char *why)
+{
+	const struct keeper_message m = { .type = KEEPER_RELEASE, .region = id };
+
+	if (++keeper_note(k)->dropped > CLAIM_DROPPED_MAX)
+		return "one region after the other that was never given to it";
+	if (keeper_note(k)->dropped == 1)
+		log_error("keeper %s: it claims region %" PRIu64
+			  ", %s: not believed, like others of the kind",
+			  keeper_name(k), id, why);
+	return keeper_request(k, &m, -1, 0, NULL) < 0 ? "more than there is memory for" : NULL;
+}
+
 static const char *adopt(struct app *a, struct keeper *k, uint64_t id, const struct keeper_region *info)
 {
 	struct region_event event = app_event_of_info(REGION_ADOPTED, info);
@@ -70,13 +88,15 @@ static const char *adopt(struct app *a, struct keeper *k, uint64_t id, const str
 
 	if (keeper_note(k)->regions >= CLAIM_REGIONS_MAX)
 		return "more regions than any tenant may have";
+	if (id >= registry_next_id(a->registry))
+		return drop_claim(k, id, "a number that was never given");
 	complaint = find_owner(a, k, id, &owner, &owner_gone);
 	if (complaint)
 		return complaint;
 	error = registry_add_region(a->registry, keeper_note(k)->tenant,
 				    owner && !info->detached ? owner->number : 0, info->length, id, &r);
 	if (error == REGISTRY_E_EXISTS)
-		return "a region number that is taken";
+		return drop_claim(k, id, "which is another keeper's");
 	if (error == 0)
 		error = app_add_entry(a, r, k, owner, &e);
 	if (error == 0)

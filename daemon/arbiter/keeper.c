@@ -184,8 +184,7 @@ static const char *on_listing(struct keeper *k, const struct keeper_message *m)
 	event_del(k->patience);
 	k->set->handlers->list_done(k->set->userdata, k);
 	keeper_came_through(k);
-	log_info("keeper %s: ready, pid %" PRIu32 ", %" PRIu32 " regions", k->name, k->welcome.pid,
-		 k->note.regions);
+	log_info("keeper %s: ready, pid %d, %" PRIu32 " regions", k->name, k->pid, k->note.regions);
 	keeper_refresh_quirks(k);
 	keeper_flush(k);
 	return NULL;
@@ -271,6 +270,7 @@ static void greet(struct keeper *k)
 		keeper_give_up(k, -EPIPE, "the process that listens there is another user's");
 		return;
 	}
+	k->pid = pid;
 	if (k->ended) /* from now on the connection tells */
 		event_free(k->ended);
 	k->ended = NULL;

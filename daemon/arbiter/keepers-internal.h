@@ -46,6 +46,7 @@ struct keeper {
 	bool reported; /* that it is strange */
 	struct link *link;
 	struct spawn_unit *unit;
+	pid_t pid; /* who listens, as the kernel says; a keeper's own word for it is not believed */
 	int pidfd;
 	int report_fd;
 	struct event *ended;	/* on pidfd */

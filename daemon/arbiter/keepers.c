@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 
 #include "arbiter/keepers-internal.h"
 #include "util/cleanup.h"
@@ -99,8 +100,10 @@ bool keepers_have_pid(struct keepers *ks, pid_t pid)
 {
 	struct keeper *k;
 
+	/* while it lives, the number is its own and nobody else's */
 	LIST_FOREACH(k, &ks->keepers, keepers)
-	if ((pid_t)k->welcome.pid == pid)
+	if (k->pid == pid && k->pidfd >= 0 &&
+	    (pidfd_send_signal(k->pidfd, 0, NULL, 0) == 0 || errno != ESRCH))
 		return true;
 	return false;
 }

@@ -92,6 +92,7 @@ struct keeper_note {
 	bool has_tenant;
 	uint32_t regions; /* it holds, as far as we were told */
 	uint32_t peers;
+	uint32_t dropped; /* claims that were not believed */
 	LIST_HEAD(, region_entry) list;
 };
 struct keeper_note *keeper_note(struct keeper *k);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,8 @@
 #include <unistd.h>
 
 #include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/log.h"
 
 #define ID_BLOCK 1024
 #define ID_FILE "next-region-id"
@@ -44,9 +47,41 @@ static int parse_id(const char *text, uint64_t *ret)
 	return 0;
 }
 
+/* What must not be believed is kept for whoever wants to know what happened to it. */
+static void put_aside(struct runtime *rt)
+{
+	log_warning("%s/../" ID_FILE " is damaged: put aside as " ID_FILE
+		    ".damaged; region numbers go on from %" PRIu64,
+		    rt->keepers, rt->next_id);
+	renameat(rt->directory, ID_FILE, rt->directory, ID_FILE ".damaged");
+}
+
+static bool has_keepers(struct runtime *rt)
+{
+	int fd = openat(rt->directory, "keepers", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	bool found = false;
+
+	if (!directory) {
+		closep(&fd);
+		return true;
+	}
+	while (!found && (entry = readdir(directory)))
+		found = entry->d_name[0] != '.';
+	closedir(directory);
+	return found;
+}
+
+/*
+ * Numbers begin with 1 and are given far more slowly than one in a microsecond, so the age of the machine in
+ * microseconds is above all that were given since it booted. That is where numbers go on when the file cannot
+ * tell, and a number far above it was never given.
+ */
 static int read_next_id(struct runtime *rt)
 {
 	_cleanup_(closep) int fd = openat(rt->directory, ID_FILE, O_RDONLY | O_CLOEXEC);
+	const uint64_t ceiling = now_boottime_usec() + ID_BLOCK;
 	char text[32];
 	ssize_t n;
 
@@ -58,8 +93,12 @@ static int read_next_id(struct runtime *rt)
 		if (n < 0)
 			return -errno;
 		text[n] = 0;
-		if (parse_id(text, &rt->next_id) < 0)
-			return -EINVAL;
+		if (parse_id(text, &rt->next_id) < 0 || rt->next_id > ceiling) {
+			rt->next_id = ceiling;
+			put_aside(rt);
+		}
+	} else if (has_keepers(rt)) {
+		rt->next_id = ceiling;
 	}
 	rt->reserved = rt->next_id;
 	return 0;
@@ -132,11 +171,6 @@ int runtime_open(struct runtime *rt, const char *path, char *ret_error, size_t e
 	if (r == -EBUSY)
 		snprintf(ret_error, error_size, "runtime directory %s: another rdmaregd holds %s/lock", path,
 			 path);
-	else if (r == -EINVAL)
-		snprintf(ret_error, error_size,
-			 "%s/%s is damaged, so region numbers could be given twice: remove it when no "
-			 "keeper runs",
-			 path, step);
 	else
 		snprintf(ret_error, error_size, "runtime directory %s: %s: %s", path, step, strerror(-r));
 	runtime_close(rt);

@@ -5,7 +5,8 @@
  *   lock             held by the one daemon that serves this directory
  *   keepers/         UID-SESSION.sock, where each keeper listens
  *   owners/ID        a symbolic link whose text names the tenant of region ID and who registered it
- *   next-region-id   numbers below it may have been given
+ *   next-region-id   numbers below it may have been given; if it is damaged, numbers go on far above all
+ *                    that were given
  *
  * It is no database of regions: the keepers hold the truth. An owner's link is a hint that lets a
  * connection keep its regions while the daemon restarts; where it is missing, the region has no owner.

@@ -3,6 +3,9 @@
  * bad-keeper.c - keepers that misbehave, one way per session name. For every other session it becomes
  * keeper-fake, which lies beside it.
  *
+ * Those of the sessions lie-* are proper until they are asked for a second time what they hold, by the next
+ * daemon: then they tell of the region that was registered last what the name says.
+ *
  * Until it misbehaves it is a proper keeper that registers everything and holds nothing. It ends when its
  * connection does, so that none is left over, except bad-silent and bad-closer, which a daemon must leave
  * alone.
@@ -21,6 +24,7 @@
 
 static const char *session = "";
 static int connection = -1;
+static struct keeper_message claim; /* of lie-*; no region: none */
 
 static bool is(const char *name)
 {
@@ -59,12 +63,17 @@ static void done(const struct keeper_message *q, int error)
 	say(&m);
 }
 
+static bool lies(void)
+{
+	return !strncmp(session, "lie-", 4);
+}
+
 static void welcome(const struct keeper_message *q)
 {
 	struct keeper_message m = { .type = KEEPER_WELCOME, .operation = q->operation };
 
 	m.welcome.version = is("bad-version") ? 99 : KEEPER_PROTOCOL_VERSION;
-	m.welcome.pid = (uint32_t)getpid();
+	m.welcome.pid = is("lie-pid") ? 1 : (uint32_t)getpid();
 	m.welcome.uid = getuid();
 	snprintf(m.welcome.session, sizeof(m.welcome.session), "%s", is("bad-name") ? "other" : session);
 	say(&m);
@@ -81,6 +90,14 @@ static struct keeper_message region_of(const struct keeper_message *q)
 	return m;
 }
 
+static void tell_lies(const struct keeper_message *q)
+{
+	claim.operation = q->operation;
+	if (is("lie-number"))
+		claim.region = UINT64_MAX / 2;
+	say(&claim);
+}
+
 static void list(const struct keeper_message *q)
 {
 	struct keeper_message m = { .type = KEEPER_REGION, .operation = q->operation, .region = 1 };
@@ -89,6 +106,8 @@ static void list(const struct keeper_message *q)
 		m.info.length = m.info.valid_length = 4096;
 		say(&m);
 	}
+	if (claim.region)
+		tell_lies(q);
 	done(q, 0);
 }
 
@@ -136,6 +155,7 @@ static void register_region(const struct keeper_message *q)
 		strcpy(m.info.path, "/a\nb\xff\xc3\xa4\x7f");
 		strcpy(m.info.mode_reason, "\xed\xa0\x80z");
 	}
+	claim = m;
 	say_bytes(&m, sizeof(m), is("bad-descriptor") ? 0 : -1);
 	if (is("bad-twice"))
 		say(&m);
@@ -158,6 +178,8 @@ static void answer(const struct keeper_message *q)
 		register_region(q);
 		break;
 	case KEEPER_RELEASE:
+		if (q->region == claim.region)
+			claim.region = 0;
 		done(q, is("bad-release") ? -EIO : 0);
 		break;
 	default:
@@ -208,7 +230,7 @@ static _Noreturn void misbehave(void)
 			while (serve_one())
 				;
 		close(connection);
-		if (!is("bad-closer"))
+		if (!is("bad-closer") && !(lies() && claim.region))
 			exit(0);
 	}
 }
@@ -220,7 +242,7 @@ int main(int argc, char **argv)
 	for (int i = 1; i + 1 < argc; i++)
 		if (!strcmp(argv[i], "--session"))
 			session = argv[i + 1];
-	if (!strncmp(session, "bad-", 4))
+	if (!strncmp(session, "bad-", 4) || lies())
 		misbehave();
 	snprintf(path, sizeof(path), "%s-fake", argv[0]);
 	execv(path, argv);

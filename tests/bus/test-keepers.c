@@ -224,6 +224,40 @@ static void test_strange(void)
 	close(fd);
 }
 
+/*
+ * What it says to the next daemon of its region is not true. That costs it the region, at most; the next
+ * registrations of others work, also with the daemon after that one.
+ */
+static void lie(const char *session, const char *mentions, bool lost)
+{
+	int fd = make_memfd(4096);
+	struct reply r, after, ignored;
+
+	check(register_region(bus, fd, 0, 0, "r", &r, 2, "session", "s", session, "detached", "b", 1));
+	for (int i = 0; i < 2; i++) {
+		world_end_daemon(&world, SIGKILL);
+		world_start_daemon(&world);
+		expect_bystander();
+		check(region_exists(bus, r.id) == !lost);
+		check(register_region(bus, fd, 0, 0, "rw", &after, 0));
+		check(after.id > r.id && after.id < UINT64_C(1) << 53);
+		check(call_region(bus, after.id, "Release", &ignored));
+	}
+	if (mentions)
+		check(world_log_contains(&world, mentions));
+	if (!lost)
+		check(call_region(bus, r.id, "Release", &ignored));
+	close(fd);
+	until(world_keepers(&world) == 1);
+}
+
+static void test_liars(void)
+{
+	lie("lie-number", "lie-number: it claims region 9223372036854775807", true);
+	lie("lie-pid", NULL, false);
+	check(!world_log_contains(&world, "lie-pid: ready, pid 1,"));
+}
+
 int main(void)
 {
 	int fd;
@@ -241,6 +275,7 @@ int main(void)
 	test_release();
 	test_killed();
 	test_strange();
+	test_liars();
 	test_no_adapter();
 	expect_bystander();
 	check(call_region(bus, bystander.id, "Release", &r));

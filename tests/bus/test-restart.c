@@ -193,22 +193,52 @@ static void test_litter(void)
 	close(fd);
 }
 
-/* A damaged mark must not lead to numbers given twice: no daemon then. */
-static void test_damaged_mark(void)
+static void write_mark(const char *text)
 {
-	char path[256], command[1024];
+	char path[256];
 	FILE *f;
 
-	snprintf(path, sizeof(path), "%s/damaged", world.directory);
-	check(mkdir(path, 0700) == 0);
-	snprintf(path, sizeof(path), "%s/damaged/next-region-id", world.directory);
+	snprintf(path, sizeof(path), "%s/run/next-region-id", world.directory);
 	f = fopen(path, "we");
-	check(f && fputs("12x\n", f) >= 0 && fclose(f) == 0);
-	snprintf(command, sizeof(command),
-		 "'%s' --bus-address '%s' --runtime-dir '%s/damaged' --keeper /bin/true 2>'%s/said'",
-		 getenv("RDMAREGD"), world.address, world.directory, world.directory);
-	check(WEXITSTATUS(system(command)) == 1);
-	/* and no second daemon where one is, on the bus or in the directory */
+	check(f && fputs(text, f) >= 0 && fclose(f) == 0);
+}
+
+/* A mark that is damaged, or is gone while keepers run, gives no number twice and keeps no daemon from serving. */
+static void test_damaged_mark(void)
+{
+	static const char *const texts[] = { "12x\n", "", "9223372036854775807\n", "99999999999999999999\n",
+					     NULL };
+	sd_bus *b = connect_client(&world);
+	int fd = make_memfd(4096);
+	struct reply last, next, r;
+	char path[256];
+
+	check(register_region(b, fd, 0, 0, "rw", &last, 1, "detached", "b", 1));
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		world_end_daemon(&world, SIGKILL);
+		snprintf(path, sizeof(path), "%s/run/next-region-id", world.directory);
+		if (texts[i])
+			write_mark(texts[i]);
+		else
+			check(unlink(path) == 0);
+		world_start_daemon(&world);
+		check(region_exists(b, last.id));
+		check(register_region(b, fd, 0, 0, "rw", &next, 1, "detached", "b", 1));
+		check(next.id > last.id && next.id < UINT64_C(1) << 53);
+		check(call_region(b, last.id, "Release", &r));
+		last = next;
+	}
+	check(world_log_contains(&world, "next-region-id is damaged"));
+	check(call_region(b, last.id, "Release", &r));
+	disconnect(b);
+	close(fd);
+}
+
+/* No second daemon where one is, on the bus or in the directory. */
+static void test_second_daemon(void)
+{
+	char command[1024];
+
 	snprintf(command, sizeof(command),
 		 "'%s' --bus-address '%s' --runtime-dir '%s/run' --keeper /bin/true 2>'%s/said'",
 		 getenv("RDMAREGD"), world.address, world.directory, world.directory);
@@ -230,6 +260,7 @@ int main(void)
 	test_numbers();
 	test_litter();
 	test_damaged_mark();
+	test_second_daemon();
 	world_end(&world);
 	return 0;
 }
