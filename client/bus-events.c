@@ -78,6 +78,10 @@ _public_ int rdmareg_next_event(struct rdmareg *c, struct rdmareg_event *event)
 {
 	int r;
 
+	NEED(c);
+	r = struct_out_check(event);
+	if (r < 0)
+		return r;
 	if (!c->n_events)
 		return 0;
 	r = struct_out(event, &c->events[c->event_first], sizeof(*event));
@@ -236,6 +240,7 @@ _public_ int rdmareg_subscribe(struct rdmareg *c)
 	sd_bus_message *m = NULL;
 	int r;
 
+	NEED(c);
 	r = context_new_call(c, 0, "Subscribe", &m);
 	if (r < 0)
 		return r;

@@ -52,7 +52,10 @@ _public_ int rdmareg_open(const struct rdmareg_open_options *options, struct rdm
 	struct epoll_event e = { .events = EPOLLIN };
 	int r;
 
+	NEED(ret);
 	r = struct_in(&o, sizeof(o), options);
+	if (r >= 0)
+		r = struct_check_reserved(o.reserved, sizeof(o.reserved));
 	if (r < 0)
 		return r;
 	c = calloc(1, sizeof(*c));
@@ -73,6 +76,7 @@ _public_ int rdmareg_open(const struct rdmareg_open_options *options, struct rdm
 			    "connecting to the system bus: %s; is the bus running, and is "
 			    "RDMAREG_BUS_ADDRESS (if set) right?",
 			    strerror(-r));
+	sd_bus_set_allow_interactive_authorization(c->bus, o.interactive);
 	r = events_attach(c);
 	if (r < 0)
 		return r;
@@ -188,6 +192,7 @@ int context_call(struct rdmareg *c, sd_bus_message *m, uint64_t timeout_usec, sd
 
 _public_ int rdmareg_get_fd(const struct rdmareg *c)
 {
+	NEED(c);
 	return c->epoll_fd;
 }
 
@@ -215,6 +220,7 @@ _public_ int rdmareg_dispatch(struct rdmareg *c)
 	uint64_t expirations;
 	int r;
 
+	NEED(c);
 	if (read(c->timer_fd, &expirations, sizeof(expirations)) < 0 && errno != EAGAIN)
 		return fail(errno, "looking for events: %s", strerror(errno));
 	r = context_take_in(c);

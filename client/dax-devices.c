@@ -18,7 +18,11 @@ _public_ int rdmareg_dax_create(struct rdmareg *c, uint64_t bytes, const struct 
 	int fd, r;
 	char *copy;
 
+	NEED(c);
+	NEED(ret_fd);
 	r = struct_in(&o, sizeof(o), options);
+	if (r >= 0)
+		r = struct_check_reserved(o.reserved, sizeof(o.reserved));
 	if (r < 0)
 		return r;
 	r = context_new_call(c, 0, "CreateDaxDevice", &m);
@@ -56,8 +60,11 @@ _public_ int rdmareg_dax_create(struct rdmareg *c, uint64_t bytes, const struct 
 _public_ int rdmareg_dax_destroy(struct rdmareg *c, const char *path)
 {
 	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL;
-	int r = context_new_call(c, 0, "DestroyDaxDevice", &m);
+	int r;
 
+	NEED(c);
+	NEED(path);
+	r = context_new_call(c, 0, "DestroyDaxDevice", &m);
 	if (r < 0)
 		return r;
 	r = sd_bus_message_append(m, "s", path);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * demand.c - wanting blocks back on purpose: revoke and restore, sync, evict, enforce limits. What always holds: these calls
+ * demand.c - wanting blocks back on purpose: revoke and restore, sync, evict, enforce limits; and reload. What always holds: these calls
  * wait as long as holders and storage may take, so the context's work timeout bounds them, not the bus's.
  */
 #include <inttypes.h>
@@ -26,13 +26,11 @@ _public_ int rdmareg_revoke(struct rdmareg_region *region, const struct rdmareg_
 	uint64_t revocation;
 	int r;
 
+	NEED(region);
+	NEED(ret_revocation); /* without its number it could not be restored */
 	r = struct_in(&o, sizeof(o), options);
 	if (r < 0)
 		return r;
-	if (!ret_revocation)
-		return fail(EINVAL,
-			    "revoking region %" PRIu64 ": without its number it could not be restored",
-			    region->id);
 	if (o.length > UINT64_MAX - o.offset)
 		return fail(ERANGE,
 			    "revoking %" PRIu64 " bytes at %" PRIu64 " of region %" PRIu64
@@ -66,6 +64,7 @@ _public_ int rdmareg_restore(struct rdmareg_region *region, uint64_t revocation)
 	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL;
 	int r;
 
+	NEED(region);
 	r = context_new_call(region->context, region->id, "Restore", &m);
 	if (r < 0)
 		return r;
@@ -89,6 +88,7 @@ _public_ int rdmareg_sync(struct rdmareg_region *region, const struct rdmareg_sy
 	struct rdmareg_sync_options o;
 	int r;
 
+	NEED(region);
 	r = struct_in(&o, sizeof(o), options);
 	if (r >= 0)
 		r = struct_out_check(result);
@@ -149,6 +149,7 @@ _public_ int rdmareg_evict(struct rdmareg *c, int fd, const struct rdmareg_evict
 {
 	char what[80];
 
+	NEED(c);
 	snprintf(what, sizeof(what), "evicting the filesystem of descriptor %d", fd);
 	if (fd < 0)
 		return fail(EBADF, "%s: it is not an open file", what);
@@ -158,5 +159,18 @@ _public_ int rdmareg_evict(struct rdmareg *c, int fd, const struct rdmareg_evict
 _public_ int rdmareg_enforce_limits(struct rdmareg *c, const struct rdmareg_evict_options *options,
 				    uint32_t *ret_regions)
 {
+	NEED(c);
 	return take_down(c, "EnforceLimits", -1, options, "enforcing the limits", ret_regions);
+}
+
+_public_ int rdmareg_reload(struct rdmareg *c)
+{
+	sd_bus_message *m;
+	int r;
+
+	NEED(c);
+	r = context_new_call(c, 0, "Reload", &m);
+	if (r < 0)
+		return r;
+	return context_call(c, m, c->work_timeout_usec, NULL, "reading the settings again");
 }

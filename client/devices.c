@@ -50,6 +50,8 @@ _public_ int rdmareg_list_devices(struct rdmareg *c, struct rdmareg_devices **re
 	struct rdmareg_devices *d;
 	int r;
 
+	NEED(c);
+	NEED(ret);
 	r = context_new_call(c, 0, "ListDevices", &m);
 	if (r < 0)
 		return r;
@@ -81,6 +83,7 @@ _public_ int rdmareg_devices_next(struct rdmareg_devices *d, struct rdmareg_devi
 				       .quirks = "" };
 	int r;
 
+	NEED(d);
 	r = struct_out_check(device);
 	if (r < 0)
 		return r;

@@ -144,7 +144,7 @@ int struct_in(void *target, size_t target_bytes, const void *caller)
 	if (!caller)
 		return 0;
 	memcpy(&size, caller, sizeof(size));
-	if (size < sizeof(size))
+	if (size < sizeof(size) || size > STRUCT_MAX)
 		return fail(EINVAL,
 			    "reading options: their member size is %zu; set it to sizeof of the structure",
 			    size);
@@ -158,6 +158,15 @@ int struct_in(void *target, size_t target_bytes, const void *caller)
 	return 0;
 }
 
+int struct_check_reserved(const void *reserved, size_t bytes)
+{
+	for (size_t i = 0; i < bytes; i++)
+		if (((const uint8_t *)reserved)[i])
+			return fail(E2BIG, "reading options: what is reserved in them is not zero; "
+					   "initialise the whole structure");
+	return 0;
+}
+
 int struct_out_check(const void *caller)
 {
 	size_t size;
@@ -165,7 +174,7 @@ int struct_out_check(const void *caller)
 	if (!caller)
 		return fail(EINVAL, "returning information: no structure was given");
 	memcpy(&size, caller, sizeof(size));
-	if (size < sizeof(size))
+	if (size < sizeof(size) || size > STRUCT_MAX)
 		return fail(EINVAL,
 			    "returning information: the member size is %zu; "
 			    "set it to sizeof of the structure",

@@ -6,6 +6,7 @@
 #ifndef RDMAREG_CLIENT_ERROR_H
 #define RDMAREG_CLIENT_ERROR_H
 
+#include <errno.h>
 #include <systemd/sd-bus.h>
 
 /*
@@ -13,6 +14,16 @@
  * failure has a number.
  */
 int fail(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * For public functions: returns from one whose caller left out an argument. What is checked comes before the
+ * argument is used, and before anything is asked of anybody.
+ */
+#define NEED(argument)                                                                \
+	do {                                                                          \
+		if (!(argument))                                                      \
+			return fail(EINVAL, "%s(): %s is NULL", __func__, #argument); \
+	} while (0)
 
 /*
  * fail_bus - a bus call that went wrong

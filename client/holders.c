@@ -49,6 +49,8 @@ _public_ int rdmareg_find_holders(struct rdmareg *c, int fd, struct rdmareg_hold
 	struct rdmareg_holders *h;
 	int r;
 
+	NEED(c);
+	NEED(ret);
 	if (fd < 0)
 		return fail(EBADF, "looking for holders of descriptor %d: it is not an open file", fd);
 	r = context_new_call(c, 0, "FindHolders", &m);
@@ -76,6 +78,7 @@ _public_ int rdmareg_holders_next(struct rdmareg_holders *h, struct rdmareg_hold
 	struct rdmareg_holder read = { .session = "", .cgroup = "", .address = "" };
 	int r;
 
+	NEED(h);
 	r = struct_out_check(holder);
 	if (r < 0)
 		return r;

@@ -25,6 +25,8 @@ _public_ int rdmareg_import(struct rdmareg_region *region, const struct rdmareg_
 	struct rdmareg_import_options o;
 	int fd, r;
 
+	NEED(region);
+	NEED(ret);
 	r = struct_in(&o, sizeof(o), options);
 	if (r < 0)
 		return r;

@@ -169,6 +169,7 @@ _public_ int rdmareg_job_refresh(struct rdmareg_job *j)
 	struct news n = { 0 };
 	int r;
 
+	NEED(j);
 	if (j->info.state != RDMAREG_JOB_RUNNING)
 		return 0;
 	r = call(j, "org.freedesktop.DBus.Properties", "GetAll", RDMAREG_JOB_INTERFACE, &reply, "looking at");
@@ -227,9 +228,8 @@ _public_ int rdmareg_start_prefetch(struct rdmareg_region *region, uint64_t offs
 	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL, *reply = NULL;
 	int r;
 
-	if (!ret)
-		return fail(EINVAL, "prefetching region %" PRIu64 ": there is no place for the job's handle",
-			    region->id);
+	NEED(region);
+	NEED(ret);
 	r = context_new_call(region->context, region->id, "StartPrefetch", &m);
 	if (r < 0)
 		return r;
@@ -254,11 +254,13 @@ _public_ int rdmareg_start_prefetch(struct rdmareg_region *region, uint64_t offs
 
 _public_ int rdmareg_job_get_info(const struct rdmareg_job *j, struct rdmareg_job_info *info)
 {
+	NEED(j);
 	return struct_out(info, &j->info, sizeof(j->info));
 }
 
 _public_ int rdmareg_job_cancel(struct rdmareg_job *j)
 {
+	NEED(j);
 	if (j->info.state != RDMAREG_JOB_RUNNING)
 		return 0;
 	return call(j, RDMAREG_JOB_INTERFACE, "Cancel", NULL, NULL, "cancelling");
@@ -267,9 +269,12 @@ _public_ int rdmareg_job_cancel(struct rdmareg_job *j)
 _public_ int rdmareg_job_wait(struct rdmareg_job *j, uint64_t timeout_usec)
 {
 	uint64_t now = clock_usec(CLOCK_MONOTONIC), end = add_saturating(now, timeout_usec);
-	struct rdmareg *c = j->context;
-	int r = context_take_in(c);
+	struct rdmareg *c;
+	int r;
 
+	NEED(j);
+	c = j->context;
+	r = context_take_in(c);
 	while (r >= 0 && j->info.state == RDMAREG_JOB_RUNNING) {
 		now = clock_usec(CLOCK_MONOTONIC);
 		if (now >= end)

@@ -100,11 +100,13 @@ void joined_renew(struct rdmareg *c)
 
 _public_ int rdmareg_join(struct rdmareg_region *region)
 {
-	struct rdmareg *c = region->context;
+	struct rdmareg *c;
 	struct joined *j;
 	sd_bus_message *m;
 	int r;
 
+	NEED(region);
+	c = region->context;
 	/* First the place on the list: a holder that the list does not know would be lost over a restart. */
 	j = calloc(1, sizeof(*j));
 	if (!j)
@@ -126,6 +128,7 @@ _public_ int rdmareg_leave(struct rdmareg_region *region)
 	sd_bus_message *m;
 	int r;
 
+	NEED(region);
 	/* Whatever is answered: no daemon is asked again. */
 	joined_forget(region->context, region->id);
 	r = context_new_call(region->context, region->id, "Leave", &m);
@@ -139,6 +142,7 @@ _public_ int rdmareg_acknowledge(struct rdmareg *c, uint64_t region, uint64_t re
 	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL;
 	int r;
 
+	NEED(c);
 	if (!region)
 		return fail(ENOENT, "acknowledging revocation %" PRIu64 ": regions are numbered from 1",
 			    revocation);

@@ -45,6 +45,10 @@ _public_ int rdmareg_peer_next_event(struct rdmareg_peer *p, struct rdmareg_peer
 {
 	int r;
 
+	NEED(p);
+	r = struct_out_check(event);
+	if (r < 0)
+		return r;
 	if (!p->n_events)
 		return 0;
 	r = struct_out(event, &p->events[p->event_first], sizeof(*event));

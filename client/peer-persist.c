@@ -52,6 +52,7 @@ _public_ int rdmareg_peer_flush(struct rdmareg_peer *p, uint64_t offset)
 	uint8_t byte;
 	int64_t n;
 
+	NEED(p);
 	if (persist_can_flush(p, WIRE_FLUSH_GLOBAL))
 		return transfer_flush(p, WIRE_FLUSH_GLOBAL, offset, 1);
 	n = rdmareg_peer_read(p, &byte, 1, offset);
@@ -146,9 +147,12 @@ static int sync_once(struct rdmareg_peer *p, uint64_t offset, uint64_t length, u
 
 _public_ int rdmareg_peer_persist(struct rdmareg_peer *p, uint64_t offset, uint64_t length)
 {
-	uint64_t deadline, unit = p->remote.alignment, start = offset / unit * unit;
+	uint64_t deadline, unit, start;
 	int r;
 
+	NEED(p);
+	unit = p->remote.alignment;
+	start = offset / unit * unit;
 	if (p->error)
 		return peer_fail_ended(p);
 	if (p->transfer)

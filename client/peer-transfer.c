@@ -336,6 +336,8 @@ _public_ int64_t rdmareg_peer_write(struct rdmareg_peer *p, const void *data, si
 		.length = countable(length),
 	};
 
+	NEED(p);
+	NEED(data || !length);
 	return peer_transfer(p, &t);
 }
 
@@ -345,6 +347,8 @@ _public_ int64_t rdmareg_peer_read(struct rdmareg_peer *p, void *data, size_t le
 		.opcode = IBV_WR_RDMA_READ, .memory = data, .offset = offset, .length = countable(length)
 	};
 
+	NEED(p);
+	NEED(data || !length);
 	return peer_transfer(p, &t);
 }
 
@@ -370,6 +374,8 @@ _public_ int rdmareg_peer_register_buffer(struct rdmareg_peer *p, void *memory, 
 {
 	struct rdmareg_buffer *b;
 
+	NEED(p);
+	NEED(ret);
 	if (p->error)
 		return peer_fail_ended(p);
 	if (!memory || !length)
@@ -416,10 +422,11 @@ _public_ struct rdmareg_buffer *rdmareg_buffer_free(struct rdmareg_buffer *b)
 static int64_t buffer_transfer(struct rdmareg_buffer *b, enum ibv_wr_opcode opcode, size_t buffer_offset,
 			       size_t length, uint64_t offset)
 {
-	struct transfer t = {
-		.opcode = opcode, .direct = b->mr, .offset = offset, .length = countable(length)
-	};
+	struct transfer t = { .opcode = opcode, .offset = offset, .length = countable(length) };
 
+	if (!b)
+		return fail(EINVAL, "transferring %zu bytes: the buffer is NULL", length);
+	t.direct = b->mr;
 	if (buffer_offset > b->length || length > b->length - buffer_offset)
 		return fail(EFAULT, "transferring %zu bytes at %zu of a buffer: it has %zu bytes", length,
 			    buffer_offset, b->length);

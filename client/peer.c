@@ -132,6 +132,8 @@ _public_ int rdmareg_peer_connect(const char *ticket_text, enum rdmareg_access a
 	struct ticket ticket;
 	int r;
 
+	NEED(ticket_text);
+	NEED(ret);
 	r = struct_in(&o, sizeof(o), options);
 	if (r < 0)
 		return r;
@@ -182,7 +184,10 @@ _public_ int rdmareg_peer_connect(const char *ticket_text, enum rdmareg_access a
 
 _public_ int rdmareg_peer_get_info(struct rdmareg_peer *p, struct rdmareg_peer_info *info)
 {
-	struct rdmareg_peer_info i = {
+	struct rdmareg_peer_info i;
+
+	NEED(p);
+	i = (struct rdmareg_peer_info){
 		.region = p->region,
 		.length = p->remote.length,
 		.valid_length = p->remote.valid_length,
@@ -219,11 +224,13 @@ _public_ int rdmareg_peer_get_info(struct rdmareg_peer *p, struct rdmareg_peer_i
 
 _public_ int rdmareg_peer_get_fd(const struct rdmareg_peer *p)
 {
+	NEED(p);
 	return p->epoll_fd;
 }
 
 _public_ int rdmareg_peer_dispatch(struct rdmareg_peer *p)
 {
+	NEED(p);
 	if (!p->n_events)
 		peer_lower(p);
 	/* Look, have the next completion announced, look again: nothing can slip between. */
@@ -241,6 +248,7 @@ _public_ int rdmareg_peer_dispatch(struct rdmareg_peer *p)
 
 _public_ int rdmareg_peer_acknowledge(struct rdmareg_peer *p, uint64_t revocation)
 {
+	NEED(p);
 	if (p->error)
 		return peer_fail_ended(p);
 	if (!revocation || p->revocation.id != revocation)

@@ -60,6 +60,7 @@ struct rdmareg_sync_result {
 	uint64_t revocation;   /* its number */
 	uint64_t valid_length; /* bytes of the region that the file backed then */
 	enum rdmareg_durable durable;
+	uint32_t reserved;
 };
 
 /*
@@ -99,6 +100,15 @@ int rdmareg_evict(struct rdmareg *c, int fd, const struct rdmareg_evict_options 
  */
 int rdmareg_enforce_limits(struct rdmareg *c, const struct rdmareg_evict_options *options,
 			   uint32_t *ret_regions);
+
+/*
+ * rdmareg_reload: have rdmaregd read its settings again; what they change counts for what comes after it.
+ *
+ * EIO: they have an error, which the message names with file and line, and stay as they were. EACCES: this
+ * user is not root (nor the one rdmaregd runs as) and has no polkit authorization
+ * org.rdmareg.Registry1.reload.
+ */
+int rdmareg_reload(struct rdmareg *c);
 
 #ifdef __cplusplus
 }

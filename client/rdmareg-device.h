@@ -32,6 +32,7 @@ struct rdmareg_device {
 	uint32_t dax_region;	  /* number of the region: its own, or the one it is part of */
 	uint32_t node;		  /* memory node it belongs to; UINT32_MAX: none */
 	uint8_t dynamic; /* 1: devices can be made of the region, and resized, while the system runs */
+	uint8_t reserved[7];
 	/* Of an adapter; else "" and 0. */
 	const char *driver, *firmware;
 	const char *netdev;    /* its network interface; "": none that rdmaregd sees */
@@ -55,6 +56,7 @@ struct rdmareg_dax_options {
 	uint32_t region;    /* number of a dynamic region, with has_region; else any that has room */
 	uint8_t has_region; /* 1: @region counts */
 	uint8_t detached;   /* 1: it stays when this connection ends, until it is destroyed */
+	uint8_t reserved[2];
 };
 
 /*

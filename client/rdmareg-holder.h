@@ -52,9 +52,9 @@ enum rdmareg_event_type {
 struct rdmareg_event {
 	size_t size;
 	enum rdmareg_event_type type;
+	enum rdmareg_outcome outcome;
 	uint64_t region;
 	struct rdmareg_revocation revocation;
-	enum rdmareg_outcome outcome;
 	uint64_t valid_length;
 	uint64_t seen_usec; /* CLOCK_BOOTTIME, when the library saw it */
 	uint64_t job;	    /* number of the job (struct rdmareg_job_info) */
@@ -106,12 +106,12 @@ struct rdmareg_holder {
 	size_t size;
 	uint64_t region;
 	enum rdmareg_holder_kind kind;
-	uint32_t uid; /* of the tenant, with session */
+	uint32_t uid;		    /* of the tenant, with session */
+	uint32_t pid;		    /* of an owner or client; else 0 */
+	enum rdmareg_access access; /* of a peer */
 	const char *session;
-	uint32_t pid;			 /* of an owner or client; else 0 */
 	const char *cgroup;		 /* of that process: its job, service or login shows there; else "" */
 	const char *address;		 /* of a peer; else "" */
-	enum rdmareg_access access;	 /* of a peer */
 	uint64_t since_usec;		 /* when it became a holder */
 	struct rdmareg_revocation asked; /* what it was asked and has not acknowledged; id 0: nothing */
 };

@@ -21,6 +21,12 @@ struct rdmareg_open_options {
 	 * 10 minutes. Other calls: 25 s
 	 */
 	uint64_t work_timeout_usec;
+	/*
+	 * 1: polkit may ask this user for a password where a request takes more than ownership, if an agent is
+	 * there to ask: for programs with somebody in front of them. The request waits meanwhile
+	 */
+	uint8_t interactive;
+	uint8_t reserved[7];
 };
 
 /*
@@ -44,21 +50,22 @@ struct rdmareg *rdmareg_close(struct rdmareg *c);
 
 struct rdmareg_register_options {
 	size_t size;
-	enum rdmareg_policy policy; /* default yield */
 	/*
 	 * how long a revocation waits for holders, or RDMAREG_NO_GRACE; bounded by the administrator.
 	 * Default: the daemon's GraceUSec
 	 */
 	uint64_t grace_usec;
-	const char *session; /* tenant session, [A-Za-z0-9_.-]{1,48}; default "default" */
-	uint8_t detached;    /* 1: outlives the context, until released */
-	uint8_t no_warm;     /* 1: return before the pages are prefetched; the first accesses then fault */
+	const char *session;	    /* tenant session, [A-Za-z0-9_.-]{1,48}; default "default" */
+	enum rdmareg_policy policy; /* default yield */
 	/*
 	 * default auto. PRE_CONTENT is a wish: where the kernel cannot, the region is registered all the
 	 * same, and arbitration_mode and degraded say what it got. hold implies it
 	 */
 	enum rdmareg_arbitrate arbitration;
 	enum rdmareg_warm_mode warm_mode; /* default: the daemon's, which is adaptive unless configured */
+	uint8_t detached;		  /* 1: outlives the context, until released */
+	uint8_t no_warm; /* 1: return before the pages are prefetched; the first accesses then fault */
+	uint8_t reserved[2];
 };
 
 /*
@@ -87,7 +94,7 @@ int rdmareg_lookup(struct rdmareg *c, uint64_t id, struct rdmareg_region **ret);
 /*
  * The revocation that runs; id 0: none. When somebody else wants more meanwhile, one with a higher id, a
  * range that covers both, and a deadline no later takes its place: only the newest counts, and only the
- * newest is settled.
+ * newest is settled. Part of other structures, so it never gets longer; what is reserved is 0.
  */
 struct rdmareg_revocation {
 	uint64_t id;
@@ -95,6 +102,8 @@ struct rdmareg_revocation {
 	uint64_t length;
 	uint64_t deadline_usec; /* then the range becomes unreachable, acknowledged or not */
 	enum rdmareg_cause cause;
+	uint32_t reserved0;
+	uint64_t reserved[3];
 };
 
 /*
@@ -121,15 +130,19 @@ struct rdmareg_region_info {
 	uint32_t uid;
 	uint32_t peers;	  /* remote connections now */
 	uint32_t clients; /* local holders now, the owner included */
+	uint8_t detached;
+	uint8_t refuses; /* 1: others' truncate, fallocate, reflink and O_TRUNC fail with ETXTBSY now (hold) */
+	uint8_t reserved[2];
 	const char *session;
 	const char *ticket;		    /* the newest; "" when not exported */
 	uint64_t invalidations, writebacks; /* events the kernel reported since registration */
+	uint64_t removals;		    /* those of the invalidations that took pages away */
 	uint64_t bytes_warmed;		    /* prefetched by the keeper, asked for or not */
+	/* those of bytes_warmed that were dirtied by it, unasked: writeback writes them again */
+	uint64_t bytes_redirtied;
 	/* accesses for which the adapter had to fault pages in; UINT64_MAX: it does not count (all but mlx5) */
 	uint64_t faults;
 	struct rdmareg_revocation revocation;
-	uint8_t detached;
-	uint8_t refuses; /* 1: others' truncate, fallocate, reflink and O_TRUNC fail with ETXTBSY now (hold) */
 	/*
 	 * the largest page that one translation can cover, as the range lies in the file; 0: not known. At
 	 * least the system's page size, 2 MiB or more where whole huge pages lie inside the range
@@ -138,12 +151,9 @@ struct rdmareg_region_info {
 	/* what a completed remote write is worth; VOLATILE while registering */
 	enum rdmareg_durability durability;
 	enum rdmareg_warm_mode warm_mode;
-	uint64_t removals; /* those of the invalidations that took pages away */
-	uint64_t
-		bytes_redirtied; /* those of bytes_warmed that were dirtied by it, unasked: writeback writes them again */
 };
 
-/* rdmareg_region_id: for events and other processes. Cannot fail. */
+/* rdmareg_region_id: for events and other processes. Cannot fail; 0 for NULL. */
 uint64_t rdmareg_region_id(const struct rdmareg_region *r);
 
 /*
@@ -161,8 +171,8 @@ struct rdmareg_region *rdmareg_region_free(struct rdmareg_region *r);
 struct rdmareg_list_options {
 	size_t size;
 	const char *session;	  /* only this session's */
-	enum rdmareg_state state; /* only those in this state */
 	uint64_t after;		  /* only ids above this one */
+	enum rdmareg_state state; /* only those in this state */
 	uint32_t page;		  /* how many to fetch at once, 1 to 4096; default 256 */
 };
 
@@ -179,8 +189,8 @@ struct rdmareg_list *rdmareg_list_free(struct rdmareg_list *l);
 
 struct rdmareg_export_options {
 	size_t size;
-	enum rdmareg_access access; /* default: the region's own */
 	uint64_t expires_usec;	    /* from now; nobody new is admitted after it. Default: never */
+	enum rdmareg_access access; /* default: the region's own */
 	uint32_t uses;		    /* how many connections it admits. Default: any number */
 };
 
@@ -203,10 +213,11 @@ int rdmareg_prefetch(struct rdmareg_region *r, uint64_t offset, uint64_t length,
 struct rdmareg_configure_options {
 	size_t size;
 	/* Zero members stay as they are, but a new policy without a grace_usec brings its own default. */
+	uint64_t grace_usec;
 	enum rdmareg_policy policy;
 	enum rdmareg_arbitrate arbitration;
-	uint64_t grace_usec;
 	enum rdmareg_warm_mode warm_mode;
+	uint32_t reserved;
 };
 
 /*

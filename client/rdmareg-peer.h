@@ -59,7 +59,6 @@ struct rdmareg_peer_options {
 	uint64_t settle_timeout_usec;
 	/* memory pinned for rdmareg_peer_write/read; default 1 MiB. Less is taken if it cannot be had */
 	size_t buffer_bytes;
-	enum rdmareg_on_revocation on_revocation; /* default RETURN */
 	/*
 	 * on_event: called for every event, from within whatever rdmareg_peer_ function took it in, instead
 	 * of queueing it for rdmareg_peer_next_event(). It must not call a function of this library with
@@ -77,6 +76,7 @@ struct rdmareg_peer_options {
 	uint32_t rnr_timer_usec;
 	uint32_t rnr_retries;
 	uint32_t retries;
+	enum rdmareg_on_revocation on_revocation; /* default RETURN */
 	uint64_t ack_timeout_usec;
 };
 
@@ -114,16 +114,17 @@ struct rdmareg_peer_info {
 	uint32_t grace_msec; /* how long a revocation waits for an acknowledgement */
 	enum rdmareg_access access;
 	struct rdmareg_revocation revocation; /* not settled yet; id 0: none */
-	uint8_t acknowledged;		      /* that revocation was */
-	uint8_t connected;
-	char device[64]; /* of this machine */
+	char device[64];		      /* of this machine */
 	char remote_address[64];
 	uint32_t minimum_mtu;	 /* the adapter there is only correct from this path MTU on, bytes */
 	uint32_t rnr_timer_usec; /* in force on this side; see struct rdmareg_peer_options */
 	uint32_t rnr_retries;
 	uint32_t retries;
 	enum rdmareg_durability durability; /* what a completed write is worth over there */
+	uint8_t acknowledged;		    /* that revocation was */
+	uint8_t connected;
 	uint8_t persists_by_flush; /* rdmareg_peer_persist() is an RDMA FLUSH; 0: it asks the keeper for an fsync(2) */
+	uint8_t reserved;
 };
 
 /*

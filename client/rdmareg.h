@@ -26,9 +26,12 @@
  *     was asked, what is the matter, what to do.
  *   - Lengths and offsets are bytes. Times end in _usec and are microseconds; points in time are
  *     CLOCK_MONOTONIC unless it is said otherwise.
- *   - Structures that may grow begin with a member `size`, which the caller sets to sizeof of the
- *     structure. Members that are zero mean the default. A NULL options pointer means all defaults. E2BIG:
- *     a member that this version of the library does not know is not zero. EINVAL: size is too small.
+ *   - A structure begins with a member `size`, which the caller sets to sizeof of the structure; later
+ *     versions add members at its end. Members that are zero mean the default. A NULL options pointer means
+ *     all defaults. E2BIG: a member that this version of the library does not know, or one that is called
+ *     reserved, is not zero: initialise the whole structure ({ .size = sizeof(o), ... }). EINVAL: size is
+ *     too small. No structure has padding, so that each byte of it belongs to a member.
+ *   - EINVAL: an argument that has to be given is NULL.
  *   - An object (context, region, list, peer, buffer) may be used by any thread, by one at a time.
  *     Objects of different contexts or peers may be used at the same time. A child process made by fork(2)
  *     must not use its parent's objects.

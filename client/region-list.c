@@ -59,6 +59,8 @@ _public_ int rdmareg_list(struct rdmareg *c, const struct rdmareg_list_options *
 	struct rdmareg_list_options o;
 	int r;
 
+	NEED(c);
+	NEED(ret);
 	r = struct_in(&o, sizeof(o), options);
 	if (r < 0)
 		return r;
@@ -145,6 +147,10 @@ _public_ int rdmareg_list_next(struct rdmareg_list *l, struct rdmareg_region_inf
 {
 	int r;
 
+	NEED(l);
+	r = struct_out_check(info); /* before a region is taken off the page */
+	if (r < 0)
+		return r;
 	for (;;) {
 		if (!l->answer) {
 			if (l->last)

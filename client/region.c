@@ -92,7 +92,11 @@ _public_ int rdmareg_register(struct rdmareg *c, int fd, uint64_t offset, uint64
 	struct rdmareg_register_options o;
 	int r;
 
+	NEED(c);
+	NEED(ret);
 	r = struct_in(&o, sizeof(o), options);
+	if (r >= 0)
+		r = struct_check_reserved(o.reserved, sizeof(o.reserved));
 	if (r < 0)
 		return r;
 	if (access != RDMAREG_ACCESS_READ && access != RDMAREG_ACCESS_READ_WRITE)
@@ -158,6 +162,8 @@ _public_ int rdmareg_lookup(struct rdmareg *c, uint64_t id, struct rdmareg_regio
 	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *reply = NULL;
 	int r;
 
+	NEED(c);
+	NEED(ret);
 	r = get_region(c, id, &reply);
 	if (r < 0)
 		return r;
@@ -169,6 +175,7 @@ _public_ int rdmareg_region_refresh(struct rdmareg_region *region)
 	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *reply = NULL;
 	int r;
 
+	NEED(region);
 	r = get_region(region->context, region->id, &reply);
 	if (r < 0)
 		return r;
@@ -177,11 +184,12 @@ _public_ int rdmareg_region_refresh(struct rdmareg_region *region)
 
 _public_ uint64_t rdmareg_region_id(const struct rdmareg_region *r)
 {
-	return r->id;
+	return r ? r->id : 0;
 }
 
 _public_ int rdmareg_region_get_info(struct rdmareg_region *r, struct rdmareg_region_info *info)
 {
+	NEED(r);
 	return struct_out(info, &r->properties.info, sizeof(*info));
 }
 
@@ -194,6 +202,8 @@ _public_ int rdmareg_export(struct rdmareg_region *region, const struct rdmareg_
 	char *copy;
 	int r;
 
+	NEED(region);
+	NEED(ret_ticket);
 	r = struct_in(&o, sizeof(o), options);
 	if (r < 0)
 		return r;
@@ -232,6 +242,7 @@ _public_ int rdmareg_prefetch(struct rdmareg_region *region, uint64_t offset, ui
 	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL;
 	int r;
 
+	NEED(region);
 	r = context_new_call(region->context, region->id, "Prefetch", &m);
 	if (r < 0)
 		return r;
@@ -253,7 +264,10 @@ _public_ int rdmareg_configure(struct rdmareg_region *region, const struct rdmar
 	struct rdmareg_configure_options o;
 	int r;
 
+	NEED(region);
 	r = struct_in(&o, sizeof(o), options);
+	if (r >= 0)
+		r = struct_check_reserved(&o.reserved, sizeof(o.reserved));
 	if (r < 0)
 		return r;
 	r = check_choices("configuring region", region->id, o.policy, o.arbitration, o.warm_mode);
@@ -276,6 +290,7 @@ _public_ int rdmareg_release(struct rdmareg_region *region)
 	sd_bus_message *m;
 	int r;
 
+	NEED(region);
 	r = context_new_call(region->context, region->id, "Release", &m);
 	if (r < 0)
 		return r;

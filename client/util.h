@@ -55,13 +55,18 @@ static inline uint64_t add_saturating(uint64_t a, uint64_t b)
 	return b > UINT64_MAX - a ? UINT64_MAX : a + b;
 }
 
+#define STRUCT_MAX 4096
+
 /*
  * struct_in - read a caller's structure that begins with its size into ours (@target, zeroed here)
  *
  * An older caller's is shorter: the rest is 0. A newer caller's is longer: the rest must be 0. NULL: all 0.
- * -EINVAL, -E2BIG with the error sentence set.
+ * -EINVAL, -E2BIG with the error sentence set. A size beyond STRUCT_MAX was never set: nothing is read then.
  */
 int struct_in(void *target, size_t target_bytes, const void *caller);
+
+/* What is reserved in it: a later version may give it a meaning, so 0 it must be. -E2BIG. */
+int struct_check_reserved(const void *reserved, size_t bytes);
 
 /*
  * struct_out - write ours into a caller's structure as far as the size in it reaches, which stays. -EINVAL

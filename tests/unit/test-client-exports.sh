@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# test-client-exports.sh LIBRARY SYMBOLS PAGE HEADER PART... - the library exports what its header and that one's parts declare, no more and no
-# less, all of it in a version stanza; each function is documented there and named by the manual page; the header stands alone, in C and in C++,
-# and brings all its parts.
+# test-client-exports.sh LIBRARY SYMBOLS PAGE INPUT-TEST HEADER PART... - the library exports what its header and that one's parts declare, no more and no
+# less, all of it in a version stanza; each function is documented there, named by the manual page, and called by the test of wrong arguments;
+# the header stands alone, in C and in C++, brings all its parts, and no structure in it has padding.
 set -u
-library=$1 symbols=$2 page=$3 header=$4 status=0
-headers=("${@:4}")
+library=$1 symbols=$2 page=$3 input=$4 header=$5 status=0
+headers=("${@:5}")
 
 wrong() { echo "$*" >&2; status=1; }
 
@@ -22,6 +22,8 @@ for function in $declared; do
 	# A comment names it, in full or by the tail of it ("rdmareg_peer_get_fd, _dispatch, ...").
 	case $function in
 	*_name) continue ;; # explained together, above the enumerations
+	rdmareg_last_error*) ;;
+	*) grep -q "$function(" "$input" || wrong "$function is not called by ${input##*/}" ;;
 	esac
 	grep -q "\* .*\b$function\b" "${headers[@]}" || grep -q "\* .*[ ,]${function#rdmareg_peer}\b" "${headers[@]}" ||
 		wrong "$function is not explained"
@@ -34,7 +36,7 @@ for language in c c++; do
 	compiler=$([ $language = c++ ] && echo c++ || echo "${CC:-cc}")
 	command -v "${compiler%% *}" >/dev/null || continue # a C++ compiler is not among what has to be installed
 	# shellcheck disable=SC2086
-	echo '#include "rdmareg.h"' | $compiler -x $language -Wall -Wextra -Werror -fsyntax-only -I"$(dirname "$header")" - ||
-		wrong "the header does not stand alone in $language"
+	echo '#include "rdmareg.h"' | $compiler -x $language -Wall -Wextra -Wpadded -Werror -fsyntax-only -I"$(dirname "$header")" - ||
+		wrong "the header does not stand alone in $language, or a structure has padding"
 done
 exit $status
