@@ -21,6 +21,7 @@
 #define RDMAREG_ACTION_EVICT "org.rdmareg.Registry1.evict"
 #define RDMAREG_ACTION_ENFORCE "org.rdmareg.Registry1.enforce-limits"
 #define RDMAREG_ACTION_DAX "org.rdmareg.Registry1.dax"
+#define RDMAREG_ACTION_RELOAD "org.rdmareg.Registry1.reload"
 
 /* D-Bus errors. Each is documented, with its causes, in the interface XML beside this file. */
 #define RDMAREG_ERROR_PREFIX "org.rdmareg.Registry1.Error."

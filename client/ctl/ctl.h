@@ -74,7 +74,7 @@ struct verb {
 extern const struct verb verb_register, verb_list, verb_show, verb_release, verb_export, verb_prefetch,
 	verb_set, verb_revoke, verb_sync, verb_enforce_limits, verb_evict, verb_who, verb_join, verb_watch,
 	verb_put, verb_get;
-extern const struct verb verb_selftest, verb_devices, verb_dax_create, verb_dax_destroy;
+extern const struct verb verb_reload, verb_selftest, verb_devices, verb_dax_create, verb_dax_destroy;
 
 /*
  * arguments_parse - the options of a verb and those every verb has

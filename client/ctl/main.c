@@ -17,10 +17,12 @@
 #include "format.h"
 
 static const struct verb *const verbs[] = {
-	&verb_register,	  &verb_list,	     &verb_show, &verb_set,   &verb_release,	    &verb_export,
-	&verb_prefetch,	  &verb_revoke,	     &verb_sync, &verb_evict, &verb_enforce_limits, &verb_who,
-	&verb_join,	  &verb_watch,	     &verb_put,	 &verb_get,   &verb_selftest,	    &verb_devices,
-	&verb_dax_create, &verb_dax_destroy,
+	&verb_register,	   &verb_list,	   &verb_show,		 &verb_set,
+	&verb_release,	   &verb_export,   &verb_prefetch,	 &verb_revoke,
+	&verb_sync,	   &verb_evict,	   &verb_enforce_limits, &verb_reload,
+	&verb_who,	   &verb_join,	   &verb_watch,		 &verb_put,
+	&verb_get,	   &verb_selftest, &verb_devices,	 &verb_dax_create,
+	&verb_dax_destroy,
 };
 
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))
@@ -65,11 +67,13 @@ int ctl_failed_about(const char *subject, int error)
 
 struct rdmareg *ctl_context(struct ctl *ctl, int *ret_status)
 {
+	/* Somebody who types can type a password, too; a script is not to hang on one. */
+	const struct rdmareg_open_options o = { .size = sizeof(o), .interactive = isatty(STDIN_FILENO) };
 	int r;
 
 	if (ctl->context)
 		return ctl->context;
-	r = rdmareg_open(NULL, &ctl->context);
+	r = rdmareg_open(&o, &ctl->context);
 	if (r < 0) {
 		/* A bus that is not there is no region that is not found. */
 		*ret_status =

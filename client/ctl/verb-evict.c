@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * verb-evict.c - an administrator takes down regions, whoever has them: those of a filesystem that is to be unmounted
- * (evict), or those above the limits (enforce-limits). What always holds: when it ends, neither rdmaregd nor this program
+ * (evict), or those above the limits (enforce-limits). And reload, which has those limits read. What always holds: when it ends, neither rdmaregd nor this program
  * has anything of them open.
  */
 #include <inttypes.h>
@@ -74,3 +74,19 @@ const struct verb verb_evict = { "evict", "MOUNTPOINT", "take down all regions o
 const struct verb verb_enforce_limits = {
 	"enforce-limits", "", "take down what users have above their limits", specs, 0, 0, run_enforce
 };
+
+static int run_reload(struct ctl *ctl, const void *options, char **arguments, int n)
+{
+	struct rdmareg *context;
+	int r;
+
+	(void)options, (void)arguments, (void)n;
+	context = ctl_context(ctl, &r);
+	if (!context)
+		return r;
+	r = rdmareg_reload(context);
+	return r < 0 ? ctl_failed(r) : EXIT_OK;
+}
+
+const struct verb verb_reload = { "reload", "",	       "have rdmaregd read its settings again", NULL, 0,
+				  0,	    run_reload };

@@ -336,5 +336,6 @@ const struct bus_handlers app_bus_handlers = {
 	.destroy_dax = app_destroy_dax,
 	.find_holders = app_find_holders,
 	.evict = app_evict,
+	.reload = app_reload,
 	.client_gone = client_gone,
 };

@@ -37,6 +37,11 @@ struct app {
 	struct event *orphans_end;
 };
 
+/* --- app.c */
+
+/* For bus_handlers: the settings are read again, or stay as they were. */
+int app_reload(void *userdata, struct call *call, struct failure *ret);
+
 /* --- app-effects.c */
 
 /* Takes one event for region @r, which may be gone afterwards, and carries out what follows. */

@@ -58,15 +58,15 @@ static void apply_settings(struct app *a)
 		gate_set_limits(a->gate, &gate);
 }
 
-/* A file with an error changes nothing. */
-static void reload(struct app *a)
+/* A file with an error changes nothing: -EINVAL, or the errno of reading it, and what is the matter in @error. */
+static int reload(struct app *a, char *error, size_t size)
 {
-	char error[600];
+	int r;
 
 	if (a->serving)
 		sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, now_monotonic_usec());
-	if (settings_load(a->options->config, a->options->config_must_exist, &a->settings, error,
-			  sizeof(error)) < 0) {
+	r = settings_load(a->options->config, a->options->config_must_exist, &a->settings, error, size);
+	if (r < 0) {
 		log_error("settings stay as they were: %s", error);
 	} else {
 		apply_settings(a);
@@ -74,15 +74,29 @@ static void reload(struct app *a)
 	}
 	if (a->serving)
 		sd_notify(0, "READY=1");
+	return r;
+}
+
+int app_reload(void *userdata, struct call *call, struct failure *ret)
+{
+	struct app *a = userdata;
+	char error[600];
+
+	if (reload(a, error, sizeof(error)) < 0)
+		return failure_set(ret, RDMAREG_ERROR_FAILED,
+				   "settings stay as they were: %s; correct it and try again", error);
+	call_reply(call);
+	return 0;
 }
 
 static void on_signal(evutil_socket_t number, short what, void *userdata)
 {
 	struct app *a = userdata;
+	char error[600];
 
 	(void)what;
 	if (number == SIGHUP) {
-		reload(a);
+		reload(a, error, sizeof(error));
 		return;
 	}
 	log_notice("stopping on signal %d; the keepers stay", (int)number);

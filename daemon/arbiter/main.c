@@ -77,13 +77,16 @@ static int parse_level(const char *text)
 
 static int check_config(const struct app_options *o)
 {
-	struct settings s;
 	char error[600];
 
-	if (settings_load(o->config, o->config_must_exist, &s, error, sizeof(error)) == 0)
-		return EXIT_SUCCESS;
-	fprintf(stderr, "%s\n", error);
-	return EXIT_FAILURE;
+	if (settings_check(o->config, o->config_must_exist, error, sizeof(error)) < 0) {
+		fprintf(stderr, "%s\n", error);
+		return EXIT_FAILURE;
+	}
+	puts("The settings can be used. Only at start, or when a keeper starts, can be seen: whether listen_address belongs to\n"
+	     "an RDMA device with on-demand paging, whether port is free, whether the kernel has pre-content events, and\n"
+	     "whether systemd grants the slice and memlock_bytes.");
+	return EXIT_SUCCESS;
 }
 
 /* A descriptor is held for each registration under way; running out of them would cost the bus connection. */

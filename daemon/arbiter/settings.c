@@ -14,10 +14,12 @@
 #include <libgen.h>
 #include <limits.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
 
+#include "arbiter/settings-check.h"
 #include "rdmareg-timers.h"
 
 enum key_form {
@@ -31,11 +33,14 @@ struct key {
 	const char *section;
 	const char *name;
 	const char *value; /* default, as it would be written */
-	enum key_form form;
+	enum key_form kind;
 	size_t offset;
 	uint64_t min; /* KEY_TEXT: unused */
 	uint64_t max; /* KEY_TEXT: bytes with the terminating zero */
 	const char *const *words;
+	settings_check_t *form; /* KEY_TEXT: what the text must be; NULL: anything */
+	settings_check_t
+		*machine; /* and what must be there; NULL: that is not to be known before it is used */
 };
 
 static const char *const log_level_words[] = { "emerg",	 "alert", "crit",  "error", "warning",
@@ -48,20 +53,20 @@ static const char *const spawn_words[] = { "auto", "direct", "systemd", NULL };
 #define MEMBER(m) .name = #m, .offset = offsetof(struct settings, m)
 #define NUMBER(s, m, v, low, high)                                                               \
 	{                                                                                        \
-		.section = s, MEMBER(m), .value = v, .form = KEY_NUMBER, .min = low, .max = high \
+		.section = s, MEMBER(m), .value = v, .kind = KEY_NUMBER, .min = low, .max = high \
 	}
 #define BYTES(s, m, v, low, high)                                                               \
 	{                                                                                       \
-		.section = s, MEMBER(m), .value = v, .form = KEY_BYTES, .min = low, .max = high \
+		.section = s, MEMBER(m), .value = v, .kind = KEY_BYTES, .min = low, .max = high \
 	}
 #define WORD(s, m, v, list)                                                          \
 	{                                                                            \
-		.section = s, MEMBER(m), .value = v, .form = KEY_WORD, .words = list \
+		.section = s, MEMBER(m), .value = v, .kind = KEY_WORD, .words = list \
 	}
-#define TEXT(s, m, v)                                                  \
-	{                                                              \
-		.section = s, MEMBER(m), .value = v, .form = KEY_TEXT, \
-		.max = sizeof(((struct settings *)0)->m)               \
+#define TEXT(s, m, v, text_form, text_machine)                                                       \
+	{                                                                                            \
+		.section = s, MEMBER(m), .value = v, .kind = KEY_TEXT,                               \
+		.max = sizeof(((struct settings *)0)->m), .form = text_form, .machine = text_machine \
 	}
 
 static const struct key keys[] = {
@@ -69,9 +74,9 @@ static const struct key keys[] = {
 	NUMBER("daemon", adopt_timeout_msec, "5000", 1, 60000),
 	NUMBER("daemon", orphan_grace_sec, "30", 0, 86400),
 	WORD("keepers", spawn, "auto", spawn_words),
-	TEXT("keepers", group, "rdmareg"),
-	TEXT("keepers", slice, "rdmareg-%u.slice"),
-	TEXT("keepers", listen_address, "any"),
+	TEXT("keepers", group, "rdmareg", NULL, machine_groups),
+	TEXT("keepers", slice, "rdmareg-%u.slice", form_slice, NULL),
+	TEXT("keepers", listen_address, "any", form_address, NULL),
 	NUMBER("keepers", port, "0", 0, 65535),
 	BYTES("keepers", memlock_bytes, "16M", 65536, UINT64_MAX),
 	NUMBER("keepers", idle_exit_sec, "30", 0, 86400),
@@ -80,7 +85,7 @@ static const struct key keys[] = {
 	NUMBER("keepers", deadline_margin_msec, "500", 10, 60000),
 	NUMBER("keepers", alignment, "0", 0, 1 << 30),
 	NUMBER("keepers", minimum_mtu, "0", 0, 4096),
-	TEXT("keepers", quirks_directory, CACHEDIR),
+	TEXT("keepers", quirks_directory, CACHEDIR, form_directory, machine_directory),
 	NUMBER("keepers", rnr_timer_usec, "640", 10, TIMERS_RNR_MAX_USEC),
 	NUMBER("keepers", rnr_retries, "7", 0, 7),
 	NUMBER("keepers", retries, "6", 0, 6),
@@ -116,8 +121,9 @@ static const struct key keys[] = {
 struct parse {
 	FILE *file;
 	struct settings *settings;
-	int line;   /* read last, from 1 */
-	int failed; /* line of the first error that we found, or 0 */
+	bool thorough; /* ask the machine, too */
+	int line;      /* read last, from 1 */
+	int failed;    /* line of the first error that we found, or 0 */
 	char error[400];
 };
 
@@ -137,7 +143,7 @@ static int parse_number(const struct key *k, const char *text, uint64_t *ret)
 		if (__builtin_mul_overflow(v, 10u, &v) ||
 		    __builtin_add_overflow(v, (uint64_t)(*text - '0'), &v))
 			return -ERANGE;
-	if (*text && k->form == KEY_BYTES) {
+	if (*text && k->kind == KEY_BYTES) {
 		const char *suffix = strchr(suffixes, *text++);
 
 		if (!suffix)
@@ -178,7 +184,7 @@ static int parse_text(const struct key *k, const char *text, char *ret)
 
 static int set_key(struct settings *s, const struct key *k, const char *text)
 {
-	switch (k->form) {
+	switch (k->kind) {
 	case KEY_NUMBER:
 	case KEY_BYTES:
 		return parse_number(k, text, number_of(s, k));
@@ -215,11 +221,11 @@ static void describe(const struct key *k, char *out, size_t size)
 {
 	size_t n = 0;
 
-	switch (k->form) {
+	switch (k->kind) {
 	case KEY_NUMBER:
 	case KEY_BYTES:
 		snprintf(out, size, "a whole number from %llu to %llu%s", (unsigned long long)k->min,
-			 (unsigned long long)k->max, k->form == KEY_BYTES ? ", or with K, M, G or T" : "");
+			 (unsigned long long)k->max, k->kind == KEY_BYTES ? ", or with K, M, G or T" : "");
 		break;
 	case KEY_WORD:
 		n = (size_t)snprintf(out, size, "one of");
@@ -275,9 +281,17 @@ static int on_key(void *userdata, const char *section, const char *name, const c
 		near = &keys[i];
 		if (strcmp(keys[i].section, section))
 			continue;
-		if (set_key(p->settings, near, value) == 0)
-			return 1;
-		describe(near, form, sizeof(form));
+		if (set_key(p->settings, near, value) < 0) {
+			describe(near, form, sizeof(form));
+		} else {
+			const char *must = near->form ? near->form(value) : NULL;
+
+			if (!must && p->thorough && near->machine)
+				must = near->machine(value);
+			if (!must)
+				return 1;
+			snprintf(form, sizeof(form), "%s", must);
+		}
 		fail(p, "'%.60s' is no value for %s: it must be %s", value, name, form);
 		return 0;
 	}
@@ -288,9 +302,9 @@ static int on_key(void *userdata, const char *section, const char *name, const c
 	return 0;
 }
 
-static int load_file(const char *path, struct settings *s, char *error, size_t size)
+static int load_file(const char *path, struct settings *s, bool thorough, char *error, size_t size)
 {
-	struct parse p = { .settings = s };
+	struct parse p = { .settings = s, .thorough = thorough };
 	int r;
 
 	p.file = fopen(path, "re");
@@ -316,7 +330,7 @@ static int load_file(const char *path, struct settings *s, char *error, size_t s
 	return -EINVAL;
 }
 
-static int load_directory(const char *file, struct settings *s, char *error, size_t size)
+static int load_directory(const char *file, struct settings *s, bool thorough, char *error, size_t size)
 {
 	char copy[PATH_MAX], pattern[PATH_MAX + 16];
 	glob_t found = { 0 };
@@ -326,21 +340,22 @@ static int load_directory(const char *file, struct settings *s, char *error, siz
 	snprintf(pattern, sizeof(pattern), "%s/conf.d/*.conf", dirname(copy));
 	if (glob(pattern, 0, NULL, &found) == 0)
 		for (size_t i = 0; i < found.gl_pathc && r >= 0; i++)
-			r = load_file(found.gl_pathv[i], s, error, size);
+			r = load_file(found.gl_pathv[i], s, thorough, error, size);
 	globfree(&found);
 	return r;
 }
 
-int settings_load(const char *file, int must_exist, struct settings *ret, char *ret_error, size_t error_size)
+static int load(const char *file, int must_exist, bool thorough, struct settings *ret, char *ret_error,
+		size_t error_size)
 {
 	struct settings s;
 	int r;
 
 	settings_default(&s);
-	r = load_file(file, &s, ret_error, error_size);
+	r = load_file(file, &s, thorough, ret_error, error_size);
 	if (r < 0 && (r != -ENOENT || must_exist))
 		return r;
-	r = load_directory(file, &s, ret_error, error_size);
+	r = load_directory(file, &s, thorough, ret_error, error_size);
 	if (r < 0)
 		return r;
 	if (s.grace_msec > s.max_grace_msec) {
@@ -350,4 +365,23 @@ int settings_load(const char *file, int must_exist, struct settings *ret, char *
 	}
 	*ret = s;
 	return 0;
+}
+
+int settings_load(const char *file, int must_exist, struct settings *ret, char *ret_error, size_t error_size)
+{
+	return load(file, must_exist, false, ret, ret_error, error_size);
+}
+
+int settings_check(const char *file, int must_exist, char *ret_error, size_t error_size)
+{
+	struct settings s;
+	char why[300];
+	int r = load(file, must_exist, true, &s, ret_error, error_size);
+
+	if (r < 0)
+		return r;
+	r = machine_deadline(s.max_grace_msec + s.deadline_margin_msec, why, sizeof(why));
+	if (r < 0)
+		snprintf(ret_error, error_size, "%s: %s", file, why);
+	return r;
 }

@@ -146,6 +146,7 @@ int read_arbitration(const char *word, bool *ret_pre_content, struct failure *f)
 int method_find_holders(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int method_evict(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int method_enforce_limits(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int method_reload(sd_bus_message *m, void *userdata, sd_bus_error *error);
 
 /* --- manager-devices.c */
 

@@ -288,6 +288,8 @@ struct bus_handlers {
 			     void (*add)(void *to, const struct holder_view *h), void *to);
 	/* The caller is authorized. */
 	int (*evict)(void *userdata, const struct evict_request *q, struct call *call, struct failure *ret);
+	/* The caller is authorized. Refused: the settings in force stay, and the failure names the line. */
+	int (*reload)(void *userdata, struct call *call, struct failure *ret);
 	/* The connection ended; the client is freed afterwards. Its calls are dead already. */
 	void (*client_gone)(void *userdata, struct client *c);
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * manager-files.c - what is asked of files, filesystems or tenants rather than of a region: Manager.FindHolders,
- * Evict and EnforceLimits. A descriptor says which file; how it was opened does not matter, since nothing is read.
+ * manager-files.c - what is asked of files, filesystems, tenants or the settings rather than of a region:
+ * Manager.FindHolders, Evict, EnforceLimits and Reload. A descriptor says which file; how it was opened does not matter, since nothing is read.
  *
  * What always holds: a caller learns of its own regions only, and nobody but root and those whom polkit
  * knows takes down what is not his.
@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bus/authorize.h"
 #include "util/cleanup.h"
@@ -212,4 +213,34 @@ int method_enforce_limits(sd_bus_message *m, void *userdata, sd_bus_error *error
 	if (c->uid != 0)
 		return end_call(call, ask_to_evict(b, m, -1, &q, call, &f), &f);
 	return end_call(call, b->handlers->evict(b->userdata, &q, call, &f), &f);
+}
+
+static int reload_authorized(struct bus *b, struct client *c, int fd, const void *request, struct call *call,
+			     struct failure *ret)
+{
+	(void)c, (void)fd, (void)request;
+	return b->handlers->reload(b->userdata, call, ret);
+}
+
+/* Who runs the daemon could as well send it a signal. */
+int method_reload(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	const struct authorization a = {
+		.action = ACTION_RELOAD, .then = reload_authorized, .fd = -1, .path = "", .request = ""
+	};
+	struct bus *b = userdata;
+	struct client *c;
+	struct failure f;
+	struct call *call;
+	int r;
+
+	(void)error;
+	r = client_of_message(b, m, &c);
+	if (r >= 0)
+		r = call_new(b, c, m, &call, &f);
+	if (r)
+		return refuse(m, r, &f);
+	if (c->uid != 0 && c->uid != geteuid())
+		return end_call(call, authorize(b, m, &a, call, &f), &f);
+	return end_call(call, b->handlers->reload(b->userdata, call, &f), &f);
 }

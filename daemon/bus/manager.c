@@ -231,6 +231,7 @@ const sd_bus_vtable manager_vtable[] = {
 				SD_BUS_RESULT("s", path, "t", size, "h", fd), method_create_dax, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("DestroyDaxDevice", SD_BUS_ARGS("s", path), SD_BUS_NO_RESULT,
 				method_destroy_dax, ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_reload, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("Subscribe", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_subscribe, ANYBODY),
 	SD_BUS_SIGNAL_WITH_ARGS("RegionAdded", SD_BUS_ARGS("t", id, "o", region), 0),
 	SD_BUS_SIGNAL_WITH_ARGS("RegionRemoved", SD_BUS_ARGS("t", id, "o", region), 0),

@@ -9,6 +9,7 @@
  */
 #include <fcntl.h>
 #include <inttypes.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "fake-polkit.h"
@@ -212,6 +213,61 @@ static void test_configure(void)
 	close(fd);
 }
 
+/* The settings are the administrator's: another asks polkit first, and hears of a refusal what is wrong. */
+static void test_reload(void)
+{
+	struct later l;
+
+	for (int authorized = 0; authorized < 2; authorized++) {
+		send_later(asker, new_manager_call(asker, "Reload"), &l);
+		if (getuid() == 0) { /* else the asker is who runs the daemon */
+			polkit_await(1);
+			check_text(polkit.question[0].action, RDMAREG_ACTION_RELOAD);
+			polkit_answer(authorized, false);
+		}
+		await_answer(asker, &l);
+		check_text(l.reply.error, authorized || getuid() ? "" : "AccessDenied");
+	}
+}
+
+/* rdmaregctl with this as its standard input; it evicts the filesystem of /tmp. */
+static pid_t begin_ctl(int input)
+{
+	pid_t pid = fork();
+
+	check(pid >= 0);
+	if (pid)
+		return pid;
+	if (getuid() == 0 && setuid(NOBODY) < 0)
+		_exit(126);
+	setenv("RDMAREG_BUS_ADDRESS", world.address, 1);
+	dup2(input, STDIN_FILENO);
+	execl(getenv("RDMAREGCTL"), "rdmaregctl", "evict", "/tmp", (char *)NULL);
+	_exit(127);
+}
+
+/* Who sits in front of our own tool may be asked for a password; a script is not kept waiting for one. */
+static void test_tool(void)
+{
+	int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), status, input;
+
+	check(terminal >= 0 && grantpt(terminal) == 0 && unlockpt(terminal) == 0);
+	for (int interactive = 0; interactive < 2; interactive++) {
+		pid_t pid;
+
+		input = open(interactive ? ptsname(terminal) : "/dev/null", O_RDWR | O_NOCTTY | O_CLOEXEC);
+		check(input >= 0);
+		pid = begin_ctl(input);
+		close(input);
+		polkit_await(1);
+		check_text(polkit.question[0].action, RDMAREG_ACTION_EVICT);
+		check(polkit.question[0].flags == (uint32_t)interactive);
+		polkit_answer(false, true);
+		check(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 4);
+	}
+	close(terminal);
+}
+
 static void test_evict(void)
 {
 	int fd = make_memfd(PAGE);
@@ -337,10 +393,12 @@ static void test_unasked(void)
 /* polkit knows no action but those of its own files. */
 static void test_policy_file(void)
 {
-	static const char *const actions[] = { RDMAREG_ACTION_HOLD, RDMAREG_ACTION_EVICT };
+	static const char *const actions[] = { RDMAREG_ACTION_HOLD, RDMAREG_ACTION_EVICT,
+					       RDMAREG_ACTION_ENFORCE, RDMAREG_ACTION_DAX,
+					       RDMAREG_ACTION_RELOAD };
 	char line[512], wanted[100];
 
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < sizeof(actions) / sizeof(*actions); i++) {
 		FILE *f = fopen(getenv("RDMAREG_POLICY"), "re");
 		bool found = false;
 
@@ -366,6 +424,8 @@ int main(void)
 	test_failures();
 	test_configure();
 	test_evict();
+	test_reload();
+	test_tool();
 	test_enforce();
 	test_vanish();
 	test_bounded();

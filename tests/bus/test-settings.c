@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "arbiter/settings.h"
@@ -111,6 +112,19 @@ static void test_errors(void)
 	refuse("rdmaregd.conf", "[daemon]\nlog_level = loud\n", 2, "warning notice");
 	refuse("rdmaregd.conf", "[keepers]\nspawn = yes\n", 2, "auto direct systemd");
 	refuse("rdmaregd.conf", "[keepers]\ngroup = a b\n", 2, "without blanks");
+	refuse("rdmaregd.conf", "[keepers]\nlisten_address = storage-1\n", 2, "numeric");
+	refuse("rdmaregd.conf", "[keepers]\nlisten_address = 10.0.0.256\n", 2, "numeric");
+	refuse("rdmaregd.conf", "[keepers]\nlisten_address = fe80::1::2\n", 2, "numeric");
+	refuse("rdmaregd.conf", "[keepers]\nlisten_address =\n", 2, "numeric");
+	refuse("rdmaregd.conf", "[keepers]\nslice = rdmareg\n", 2, ".slice");
+	refuse("rdmaregd.conf", "[keepers]\nslice = .slice\n", 2, ".slice");
+	refuse("rdmaregd.conf", "[keepers]\nslice = a/%u.slice\n", 2, ".slice");
+	refuse("rdmaregd.conf", "[keepers]\nslice = a-%u-%u.slice\n", 2, "one %u");
+	refuse("rdmaregd.conf", "[keepers]\nslice = a-%i.slice\n", 2, "one %u");
+	refuse("rdmaregd.conf", "[keepers]\nslice = -a.slice\n", 2, "dash");
+	refuse("rdmaregd.conf", "[keepers]\nslice = a--%u.slice\n", 2, "dash");
+	refuse("rdmaregd.conf", "[keepers]\nslice = a-.slice\n", 2, "dash");
+	refuse("rdmaregd.conf", "[keepers]\nquirks_directory = cache\n", 2, "absolute");
 	refuse("rdmaregd.conf", "[keepers]\nkeepers = 3\n", 2, "[limits], not [keepers]");
 	refuse("rdmaregd.conf", "keepers = 3\n", 1, "[limits], not []");
 	refuse("rdmaregd.conf", "[limit]\nfoo = 3\n", 2, "no key 'foo'");
@@ -159,9 +173,61 @@ static void test_order(void)
 	check(rmdir(path) == 0);
 }
 
+/* --check-config: its exit status; what it says goes to @out. */
+static int run_check(char *out, size_t size)
+{
+	char command[600];
+	int status;
+	size_t n;
+	FILE *f;
+
+	snprintf(command, sizeof(command), "'%s' --check-config --config %s/rdmaregd.conf 2>&1",
+		 getenv("RDMAREGD"), directory);
+	f = popen(command, "r");
+	check(f);
+	n = fread(out, 1, size - 1, f);
+	out[n] = 0;
+	status = pclose(f);
+	check(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void expect_check(const char *text, int line, const char *mentions)
+{
+	char out[1000], start[300];
+	int status;
+
+	write_text("rdmaregd.conf", text);
+	status = run_check(out, sizeof(out));
+	snprintf(start, sizeof(start), "%s/rdmaregd.conf:%d: ", directory, line);
+	if (status != (line ? 1 : 0) || (line && strncmp(out, start, strlen(start))) ||
+	    !strstr(out, mentions))
+		check_text(out, mentions);
+	remove_file("rdmaregd.conf");
+}
+
+/* What the settings name is looked for by --check-config, and what cannot be is said. */
+static void test_machine(void)
+{
+	char text[600];
+
+	expect_check("[keepers]\ngroup = no-such-group-here\n", 2, "a group of this machine");
+	expect_check("[keepers]\ngroup = root,no-such-group-here\n", 2, "a group of this machine");
+	expect_check("[keepers]\ngroup = root\n", 0, "Only at start");
+	expect_check("[keepers]\ngroup =\n", 0, "listen_address");
+	expect_check("[keepers]\nquirks_directory = /dev/null\n", 2, "a folder");
+	expect_check("[keepers]\nquirks_directory = /dev/null/x\n", 2, "a folder");
+	expect_check("[keepers]\nquirks_directory = /nonexistent/x\n", 2, "can be made");
+	snprintf(text, sizeof(text), "[keepers]\nquirks_directory = %s/new/\n", directory);
+	expect_check(text, 0, "Only at start");
+	expect_check("[keepers]\nslice = a-%u.slice\nlisten_address = ::1\n", 0, "Only at start");
+	expect_check("[keepers]\nlisten_address = host.example\n", 2, "numeric");
+}
+
 /* The daemon: a good file counts at once, a bad one changes nothing. */
 static void test_reload(void)
 {
+	struct reply r;
 	struct world w;
 	sd_bus *b;
 
@@ -176,6 +242,15 @@ static void test_reload(void)
 	until(world_log_contains(&w, "rdmaregd.conf:10: 'many' is no value"));
 	check(get_manager_number(b, "MaxRegionsPerTenant") == 12 &&
 	      get_manager_number(b, "GraceUSec") == 1000000);
+
+	/* who asks for it over the bus waits for the outcome, and hears what is wrong */
+	check(!finish_call(b, new_manager_call(b, "Reload"), &r));
+	expect_error(&r, "Failed", "rdmaregd.conf:10: 'many' is no value");
+	check(get_manager_number(b, "MaxRegionsPerTenant") == 12);
+	world_write_settings(&w, "[limits]\nregions_per_tenant = 13\n");
+	check(finish_call(b, new_manager_call(b, "Reload"), &r));
+	check(get_manager_number(b, "MaxRegionsPerTenant") == 13);
+	check(finish_call(b, new_manager_call(b, "Reload"), &r));
 	disconnect(b);
 	world_end(&w);
 }
@@ -187,6 +262,7 @@ int main(void)
 	test_documented();
 	test_errors();
 	test_order();
+	test_machine();
 	check(rmdir(directory) == 0);
 	test_reload();
 	return 0;

@@ -16,7 +16,7 @@ units=$root/units
 mkdir -p "$units"
 cp "$here"/*.slice "$units"
 # The program is not installed yet: any that exists will do for the check.
-sed -E "s|^ExecStart=.*|ExecStart=/bin/true|; /^Documentation=/d" "$build/systemd/rdmaregd.service" >"$units/rdmaregd.service"
+sed -E "s|^(ExecStart\|ExecReload)=.*|\1=/bin/true|; /^Documentation=/d" "$build/systemd/rdmaregd.service" >"$units/rdmaregd.service"
 sed -E "s|^ExecStart=.*|ExecStart=/bin/true|; /^Documentation=/d" "$build/systemd/rdmareg-selftest@.service" \
 	>"$units/rdmareg-selftest@.service"
 sed -i "/^Documentation=/d" "$units"/*.slice

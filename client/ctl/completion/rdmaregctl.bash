@@ -21,6 +21,7 @@ _rdmaregctl() {
 		[sync]='--grace --limit'
 		[evict]='--grace'
 		[enforce-limits]='--grace'
+		[reload]=''
 		[who]=''
 		[devices]=''
 		[dax-create]='--region'

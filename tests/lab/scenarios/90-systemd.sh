@@ -124,12 +124,14 @@ check "and the next call brings all regions back" same_regions
 
 # --- settings
 printf '[limits]\nregions_per_tenant = many\n' >>$CONF
-systemctl reload rdmaregd
-check "a reload with an error names file and line" wait_for journal_has rdmaregd "$CONF:4"
+check "a reload with an error fails" bash -c '! systemctl reload rdmaregd 2>/dev/null'
+check "and names file and line" wait_for journal_has rdmaregd "$CONF:4"
+check "so does one that is refused by the daemon" bash -c "! rdmaregctl reload 2>/run/refusal; grep -q '$CONF:4' /run/refusal"
+check "and the daemon goes on" systemctl is-active rdmaregd
 check "and changes nothing" manager_is MaxRegionsPerTenant "u 1024"
 sed -i 's/many/7/' $CONF
-systemctl reload rdmaregd
-check "a reload changes settings" wait_for manager_is MaxRegionsPerTenant "u 7"
+check "a reload succeeds when the settings are right" systemctl reload rdmaregd
+check "and has changed them when it returns" manager_is MaxRegionsPerTenant "u 7"
 
 # --- the end
 kill "$PEER"

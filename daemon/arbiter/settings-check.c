@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* settings-check.c - see settings-check.h. */
+#include "arbiter/settings-check.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <grp.h>
+#include <limits.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#define MODULE_DEADLINE "/sys/module/rdmareg/parameters/max_deadline_ms"
+#define UNIT_NAME_MAX 255 /* systemd's */
+#define UID_MAX_TEXT "4294967294"
+
+const char *form_address(const char *text)
+{
+	/* as the keeper reads it; no name is ever looked up */
+	const struct addrinfo hints = { .ai_flags = AI_NUMERICHOST };
+	struct addrinfo *found;
+
+	if (!strcmp(text, "any"))
+		return NULL;
+	if (getaddrinfo(text, NULL, &hints, &found))
+		return "a numeric IPv4 or IPv6 address, or any";
+	freeaddrinfo(found);
+	return NULL;
+}
+
+/* As systemd has it: dashes say what a slice is part of, so none stands alone, first or last. */
+const char *form_slice(const char *text)
+{
+	static const char must[] =
+		"the name of a slice, which ends with .slice and may have one %u for the uid";
+	const char *uid = strstr(text, "%u"), *end;
+	size_t length = strlen(text);
+
+	if (length <= strlen(".slice") || strcmp(text + length - strlen(".slice"), ".slice") != 0)
+		return must;
+	end = text + length - strlen(".slice");
+	if (length + strlen(UID_MAX_TEXT) > UNIT_NAME_MAX)
+		return "shorter: systemd's names have at most 255 characters";
+	for (const char *p = text; p < end; p++) {
+		if (uid && (p == uid || p == uid + 1))
+			continue;
+		if (!isalnum((unsigned char)*p) && !strchr(":-_.\\", *p))
+			return must;
+		if (*p == '-' && (p == text || p + 1 == end || p[1] == '-'))
+			return "without a dash that is first, last or doubled: dashes separate a slice from what it is part of";
+	}
+	return NULL;
+}
+
+const char *form_directory(const char *text)
+{
+	return *text == '/' ? NULL : "an absolute path";
+}
+
+static int group_exists(const char *name, size_t length)
+{
+	char copy[256];
+
+	if (!length || length >= sizeof(copy))
+		return 0;
+	memcpy(copy, name, length);
+	copy[length] = 0;
+	return getgrnam(copy) != NULL;
+}
+
+const char *machine_groups(const char *text)
+{
+	while (*text) {
+		size_t n = strcspn(text, ",");
+
+		if (!group_exists(text, n))
+			return "a group of this machine (systemd-sysusers(8) makes rdmareg)";
+		text += n + (text[n] == ',');
+	}
+	return NULL;
+}
+
+const char *machine_directory(const char *text)
+{
+	char parent[PATH_MAX];
+	struct stat st;
+	char *slash;
+
+	if (stat(text, &st) == 0)
+		return S_ISDIR(st.st_mode) ? NULL : "a folder";
+	if (errno != ENOENT || strlen(text) >= sizeof(parent))
+		return "a folder that can be entered";
+	/* what writes there makes it, but not all that leads there */
+	strcpy(parent, text);
+	for (slash = strrchr(parent, '/'); slash > parent && !slash[1]; slash = strrchr(parent, '/'))
+		*slash = 0;
+	*(slash > parent ? slash : slash + 1) = 0;
+	return stat(parent, &st) == 0 && S_ISDIR(st.st_mode) ? NULL : "a folder, or one that can be made";
+}
+
+int machine_deadline(unsigned long long most_msec, char *ret_error, size_t error_size)
+{
+	FILE *f = fopen(MODULE_DEADLINE, "re");
+	unsigned int limit = UINT_MAX;
+	int r;
+
+	if (!f)
+		return 0; /* no module, no limit */
+	r = fscanf(f, "%u", &limit);
+	fclose(f);
+	if (r != 1 || most_msec <= limit)
+		return 0;
+	snprintf(
+		ret_error, error_size,
+		"max_grace_msec and deadline_margin_msec are %llu together, and the module allows max_deadline_ms=%u: "
+		"lower them, or load it with more",
+		most_msec, limit);
+	return -EINVAL;
+}
