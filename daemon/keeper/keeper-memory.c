@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "keeper/cgroup.h"
 #include "keeper/keeper.h"
@@ -47,9 +48,10 @@ void keeper_watch_memory(struct keeper *k)
 		log_info("memory pressure is not watched: %s", strerror(-error));
 }
 
+/* Huge pages are no part of what a memory cgroup's memory.max limits. */
 static bool is_memory(const struct mapping *m)
 {
-	return !strcmp(m->filesystem, "tmpfs");
+	return m->memory && m->granule == (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 int keeper_check_room(const struct mapping *m, uint64_t bytes)

@@ -129,7 +129,7 @@ static void judge_durability(struct kregion *r)
 
 	r->durability = (uint8_t)durability_of(
 		m->fd, &(struct durability_facts){
-			       .memory_only = !m->device_bytes && !mapping_is_durable(m),
+			       .memory_only = m->memory,
 			       .device_dax = m->device_bytes != 0,
 			       .synchronous = m->synchronous,
 			       .flush = flush & WIRE_FLUSH_PERSISTENT,

@@ -234,31 +234,38 @@ void tell_given_back(struct kregion *r, uint64_t revocation, bool by_kernel)
 	session_tell(r->keeper->session, &m);
 }
 
+/* Every counter: what is left out here would be published as 0. */
+static struct keeper_message counters_message(const struct kregion *r)
+{
+	return (struct keeper_message){
+		.type = KEEPER_INVALIDATED,
+		.region = r->id,
+		.invalidated = {
+			.valid_length = r->guard.valid_length,
+			.invalidations = r->invalidations,
+			.writebacks = r->writebacks,
+			.removals = r->removals,
+			.bytes_warmed = r->bytes_warmed,
+			.bytes_redirtied = r->bytes_redirtied,
+			.faults = r->faults,
+		},
+	};
+}
+
 void tell_invalidated(struct kregion *r)
 {
-	struct keeper_message m = { .type = KEEPER_INVALIDATED, .region = r->id };
+	struct keeper_message m = counters_message(r);
 
 	m.invalidated.offset = r->folded.start;
 	m.invalidated.length = r->folded.end - r->folded.start;
-	m.invalidated.valid_length = r->guard.valid_length;
-	m.invalidated.invalidations = r->invalidations;
-	m.invalidated.writebacks = r->writebacks;
-	m.invalidated.removals = r->removals;
-	m.invalidated.bytes_warmed = r->bytes_warmed;
-	m.invalidated.bytes_redirtied = r->bytes_redirtied;
 	m.invalidated.causes = r->folded.causes;
-	m.invalidated.faults = r->faults;
 	session_tell(r->keeper->session, &m);
 }
 
 void tell_counters(struct kregion *r)
 {
-	struct keeper_message m = { .type = KEEPER_INVALIDATED, .region = r->id };
+	struct keeper_message m = counters_message(r);
 
-	m.invalidated.valid_length = r->guard.valid_length;
-	m.invalidated.invalidations = r->invalidations;
-	m.invalidated.writebacks = r->writebacks;
-	m.invalidated.faults = r->faults;
 	session_tell(r->keeper->session, &m);
 }
 

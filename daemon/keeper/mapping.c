@@ -24,17 +24,19 @@
 static const struct {
 	uint32_t magic;
 	const char *name;
+	bool memory; /* its files are memory and nothing else: fsync(2) keeps nothing */
 } filesystems[] = {
-	{ 0x58465342, "xfs" },
-	{ 0xef53, "ext4" },
-	{ 0x9123683e, "btrfs" },
-	{ 0x01021994, "tmpfs" },
-	{ HUGETLBFS_MAGIC_NUMBER, "hugetlbfs" },
-	{ 0xf2f52010, "f2fs" },
-	{ 0x6969, "nfs" },
-	{ 0x65735546, "fuse" },
-	{ 0x794c7630, "overlay" },
-	{ 0x0bd00bd0, "lustre" },
+	{ 0x58465342, "xfs", false },
+	{ 0xef53, "ext4", false },
+	{ 0x9123683e, "btrfs", false },
+	{ 0x01021994, "tmpfs", true },
+	{ 0x858458f6, "ramfs", true },
+	{ HUGETLBFS_MAGIC_NUMBER, "hugetlbfs", true },
+	{ 0xf2f52010, "f2fs", false },
+	{ 0x6969, "nfs", false },
+	{ 0x65735546, "fuse", false },
+	{ 0x794c7630, "overlay", false },
+	{ 0x0bd00bd0, "lustre", false },
 };
 
 /* A number in a sysfs file of a character device. */
@@ -67,14 +69,16 @@ static bool is_device_dax(dev_t device)
 	return name && strcmp(name, "/dax") == 0;
 }
 
-static void name_filesystem(struct mapping *m, const struct statfs *fs)
+void mapping_note_filesystem(struct mapping *m, uint32_t magic)
 {
 	for (size_t i = 0; i < sizeof(filesystems) / sizeof(*filesystems); i++)
-		if ((uint32_t)fs->f_type == filesystems[i].magic) {
+		if (magic == filesystems[i].magic) {
 			snprintf(m->filesystem, sizeof(m->filesystem), "%s", filesystems[i].name);
+			m->memory = filesystems[i].memory;
 			return;
 		}
-	snprintf(m->filesystem, sizeof(m->filesystem), "fs %#x", (unsigned int)fs->f_type);
+	snprintf(m->filesystem, sizeof(m->filesystem), "fs %#x", (unsigned int)magic);
+	m->memory = false;
 }
 
 /* What kind of thing the descriptor is, and how it may be used. */
@@ -116,7 +120,7 @@ static int judge_descriptor(struct mapping *m, int fd, struct reason *why)
 	} else {
 		if (fstatfs(fd, &fs) < 0)
 			return reason_set(why, -errno, "The filesystem cannot be examined: %m");
-		name_filesystem(m, &fs);
+		mapping_note_filesystem(m, (uint32_t)fs.f_type);
 		if ((uint32_t)fs.f_type == HUGETLBFS_MAGIC_NUMBER)
 			m->granule = (uint64_t)fs.f_bsize;
 	}
@@ -270,8 +274,7 @@ int mapping_unfence(struct mapping *m)
 
 bool mapping_is_durable(const struct mapping *m)
 {
-	return strcmp(m->filesystem, "tmpfs") && strcmp(m->filesystem, "hugetlbfs") &&
-	       strcmp(m->filesystem, "device-dax");
+	return !m->memory && !m->device_bytes;
 }
 
 int mapping_valid_length(const struct mapping *m, uint64_t *ret)

@@ -31,6 +31,7 @@ struct mapping {
 	uint64_t device;  /* st_dev, st_ino and st_uid of the file when it was mapped */
 	uint64_t inode;
 	uint32_t file_uid;
+	bool memory; /* the file is memory and nothing else: tmpfs, memfd, ramfs, hugetlbfs */
 	char filesystem[16]; /* for people: "xfs", "device-dax" */
 };
 
@@ -66,6 +67,9 @@ int mapping_unfence(struct mapping *m); /* all of it */
 
 /* True: what fsync(2) of the file promises is worth something after a power cut. */
 bool mapping_is_durable(const struct mapping *m);
+
+/* For itself and its test: what statfs(2) says of the file's filesystem; sets @m->memory and @m->filesystem. */
+void mapping_note_filesystem(struct mapping *m, uint32_t magic);
 
 /* How many bytes of the range the file backs now. */
 int mapping_valid_length(const struct mapping *m, uint64_t *ret);

@@ -18,6 +18,15 @@ static bool is_at(sd_bus *b, uint64_t id, const char *faults)
 	return !strcmp(text, faults);
 }
 
+/* What the same message carries beside the faults is there as well. */
+static bool is_warm(sd_bus *b, uint64_t id)
+{
+	char text[32];
+
+	get_property(b, id, "BytesWarmed", text, sizeof(text));
+	return !strcmp(text, "8192");
+}
+
 static void test_adapter(const char *faults)
 {
 	struct reply first, second;
@@ -27,8 +36,9 @@ static void test_adapter(const char *faults)
 	world_begin(&world, "");
 	b = connect_client(&world);
 	fd = make_memfd(8192);
-	check(register_region(b, fd, 0, 0, "rw", &first, 1, "detached", "b", 1));
+	check(register_region(b, fd, 0, 0, "rw", &first, 2, "detached", "b", 1, "warm", "b", 1));
 	until(is_at(b, first.id, faults));
+	check(is_warm(b, first.id));
 	check(register_region(b, fd, 0, 0, "r", &second, 0));
 	until(is_at(b, second.id, faults));
 	check(call_region(b, second.id, "Release", &second));

@@ -282,8 +282,31 @@ static void test_congruence(void)
 	}
 }
 
+/* What fsync(2) is worth is a matter of the filesystem's number, and unknown ones have storage. */
+static void test_memory_filesystems(void)
+{
+	static const struct {
+		uint32_t magic;
+		bool memory;
+		const char *name;
+	} cases[] = {
+		{ 0x01021994, true, "tmpfs" },	  { 0x858458f6, true, "ramfs" }, { 0x958458f6, true, "hugetlbfs" },
+		{ 0x58465342, false, "xfs" },	  { 0xef53, false, "ext4" },	 { 0x65735546, false, "fuse" },
+		{ 0x12345, false, "fs 0x12345" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct mapping m = { .memory = !cases[i].memory };
+
+		mapping_note_filesystem(&m, cases[i].magic);
+		assert(m.memory == cases[i].memory && !strcmp(m.filesystem, cases[i].name));
+		assert(mapping_is_durable(&m) == !cases[i].memory);
+	}
+}
+
 int main(void)
 {
+	test_memory_filesystems();
 	signal(SIGSEGV, on_fault);
 	signal(SIGBUS, on_fault);
 	test_table();
