@@ -37,11 +37,13 @@ static bool view_region(void *userdata, uint64_t id, struct region_view *ret)
 	return app_view(a, registry_find(a->registry, id), ret);
 }
 
-static bool view_next(void *userdata, uint64_t id, struct region_view *ret)
+static bool view_next(void *userdata, uint32_t uid, uint64_t id, struct region_view *ret)
 {
 	struct app *a = userdata;
 
-	return app_view(a, registry_after(a->registry, id), ret);
+	return app_view(a,
+			uid ? registry_after_of_uid(a->registry, uid, id) : registry_after(a->registry, id),
+			ret);
 }
 
 void app_drop_tenant(struct app *a, uint32_t tenant)

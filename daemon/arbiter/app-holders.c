@@ -120,21 +120,42 @@ void app_forget_peer(struct region_entry *e, uint64_t peer)
 	free(n);
 }
 
-static const struct client *client_of(struct region_entry *e, uint64_t number)
-{
-	const struct join *j;
+/*
+ * The core's holders, the notes of peers and the joins are each in the order of their coming, newest first: so one
+ * walk over all three finds what belongs together. What has no note is simply not met.
+ */
+struct holder_walk {
+	const struct region_entry *entry;
+	const struct peer_note *peer;
+	const struct join *join;
+};
 
-	if (e->holder && e->holder->number == number)
-		return e->holder;
-	LIST_FOREACH(j, &e->joins, of_region)
-	if (j->client->number == number)
-		return j->client;
-	return NULL;
+static const struct peer_note *next_peer(struct holder_walk *w, uint64_t peer)
+{
+	const struct peer_note *n = w->peer;
+
+	if (!n || n->peer != peer)
+		return NULL;
+	w->peer = LIST_NEXT(n, of_region);
+	return n;
+}
+
+static const struct client *next_client(struct holder_walk *w, uint64_t number)
+{
+	const struct join *j = w->join;
+
+	if (w->entry->holder && w->entry->holder->number == number)
+		return w->entry->holder;
+	if (!j || j->client->number != number)
+		return NULL;
+	w->join = LIST_NEXT(j, of_region);
+	return j->client;
 }
 
 static void list_holders(struct app *a, struct region_entry *e,
 			 void (*add)(void *to, const struct holder_view *h), void *to)
 {
+	struct holder_walk w = { e, LIST_FIRST(&e->peers), LIST_FIRST(&e->joins) };
 	const struct region *r = registry_find(a->registry, e->id);
 	struct holder_view v = { .kind = "none" };
 
@@ -143,9 +164,9 @@ static void list_holders(struct app *a, struct region_entry *e,
 		add(to, &v);
 	for (uint32_t i = r->holders; i; i = registry_holder(a->registry, i)->next) {
 		const struct holder *h = registry_holder(a->registry, i);
-		const struct peer_note *n = h->kind == HOLDER_PEER ? find_peer(e, h->id) : NULL;
+		const struct peer_note *n = h->kind == HOLDER_PEER ? next_peer(&w, h->id) : NULL;
 
-		v.client = h->kind == HOLDER_CLIENT ? client_of(e, h->id) : NULL;
+		v.client = h->kind == HOLDER_CLIENT ? next_client(&w, h->id) : NULL;
 		v.kind = h->kind == HOLDER_PEER ? "peer" : v.client == e->holder ? "owner" : "client";
 		v.address = n ? n->address : NULL;
 		v.access = n ? n->access : ACCESS_READ;
@@ -155,7 +176,7 @@ static void list_holders(struct app *a, struct region_entry *e,
 	}
 }
 
-void app_find_holders(void *userdata, uint64_t device, uint64_t inode,
+void app_find_holders(void *userdata, uint32_t uid, uint64_t device, uint64_t inode,
 		      void (*add)(void *to, const struct holder_view *h), void *to)
 {
 	struct app *a = userdata;
@@ -165,6 +186,6 @@ void app_find_holders(void *userdata, uint64_t device, uint64_t inode,
 	if (!f)
 		return;
 	TAILQ_FOREACH(e, &f->regions, of_file)
-	if (e->announced)
+	if (e->announced && (!uid || uid == keeper_uid(e->keeper)))
 		list_holders(a, e, add, to);
 }

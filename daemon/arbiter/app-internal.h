@@ -98,7 +98,7 @@ void app_free_dax(struct app *a);
 
 int app_join(void *userdata, struct client *c, uint64_t id, struct failure *ret);
 int app_leave(void *userdata, struct client *c, uint64_t id, struct failure *ret);
-void app_find_holders(void *userdata, uint64_t device, uint64_t inode,
+void app_find_holders(void *userdata, uint32_t uid, uint64_t device, uint64_t inode,
 		      void (*add)(void *to, const struct holder_view *h), void *to);
 void app_drop_joins(struct app *a, struct client *c);
 void app_note_peer(struct region_entry *e, const struct keeper_peer *peer);

@@ -226,6 +226,13 @@ static void make_gate(struct app *a)
 		log_info("no pre-content events: %s", a->no_gate);
 }
 
+static uint64_t work(void *userdata)
+{
+	struct app *a = userdata;
+
+	return bus_work(a->bus);
+}
+
 static int make_parts(struct app *a)
 {
 	const struct app_options *o = a->options;
@@ -250,6 +257,7 @@ static int make_parts(struct app *a)
 		return r;
 	apply_settings(a);
 	loop_set_bus(a->loop, bus_connection(a->bus));
+	loop_set_work(a->loop, work, a);
 	loop_hold_bus(a->loop, true);
 	/* only the system bus has the machine's systemd on it */
 	r = keepers_new(&a->keepers, loop_base(a->loop),

@@ -11,11 +11,14 @@
 #include "util/clock.h"
 
 #define BUS_BUDGET 64
+#define BUS_BUDGET_USEC 2000
 
 struct loop {
 	struct event_base *base;
 	struct event *bus_ready; /* descriptor and timeout of the bus in one event; it only ends the wait */
 	sd_bus *bus;
+	loop_work_t *work;
+	void *work_userdata;
 	bool held;
 	bool stopped;
 };
@@ -68,6 +71,12 @@ void loop_set_bus(struct loop *l, sd_bus *bus)
 	l->bus = bus;
 }
 
+void loop_set_work(struct loop *l, loop_work_t *work, void *userdata)
+{
+	l->work = work;
+	l->work_userdata = userdata;
+}
+
 void loop_hold_bus(struct loop *l, bool hold)
 {
 	l->held = hold;
@@ -78,22 +87,24 @@ void loop_stop(struct loop *l)
 	l->stopped = true;
 }
 
-/* Takes messages up to the budget. 1: there may be more at once, 0: the bus has nothing to do now. */
+/* Takes messages up to the budgets. 1: there may be more at once, 0: the bus has nothing to do now. */
 static int process_bus(struct loop *l)
 {
+	uint64_t began = now_monotonic_usec();
+
 	for (int i = 0; i < BUS_BUDGET; i++) {
 		int r = sd_bus_process(l->bus, NULL);
 
 		if (r <= 0)
 			return r;
-		if (l->stopped || l->held)
+		if (l->stopped || l->held || now_monotonic_usec() - began >= BUS_BUDGET_USEC)
 			break;
 	}
 	return 1;
 }
 
-/* Arms what the bus waits for now. */
-static int arm_bus(struct loop *l, int more)
+/* Arms what the bus waits for now; at @wanted at the latest the loop turns again. */
+static int arm_bus(struct loop *l, uint64_t wanted)
 {
 	int fd = sd_bus_get_fd(l->bus), events = sd_bus_get_events(l->bus);
 	uint64_t until = UINT64_MAX, now = now_monotonic_usec();
@@ -105,8 +116,8 @@ static int arm_bus(struct loop *l, int more)
 	r = sd_bus_get_timeout(l->bus, &until);
 	if (r < 0)
 		return r;
-	if (more)
-		until = 0;
+	if (wanted < until)
+		until = wanted;
 	if (until > now)
 		t = timeval_from_usec(until == UINT64_MAX ? 0 : until - now);
 	event_del(l->bus_ready);
@@ -122,9 +133,13 @@ int loop_run(struct loop *l)
 		int r = 0;
 
 		if (l->bus && !l->held) {
+			uint64_t wanted = UINT64_MAX;
+
 			r = process_bus(l);
+			if (r >= 0 && !l->stopped && l->work)
+				wanted = l->work(l->work_userdata);
 			if (r >= 0 && !l->stopped)
-				r = arm_bus(l, r);
+				r = arm_bus(l, r ? 0 : wanted);
 			if (r < 0)
 				return r;
 		}

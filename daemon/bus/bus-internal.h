@@ -11,6 +11,8 @@ struct client_user {
 	uint32_t uid;
 	uint32_t pending; /* calls that wait */
 	uint32_t clients;
+	TAILQ_HEAD(, listing) listings;	  /* manager-list.c: those it asked for, oldest first */
+	TAILQ_ENTRY(client_user) of_ring; /* bus.listing_users */
 };
 
 /* Whose call is being handled, and for which region: what the members of a region's vtable get. */
@@ -37,6 +39,7 @@ struct bus {
 	uint64_t questions; /* asked of polkit so far */
 	uint64_t signals;   /* told so far; each goes to many */
 	LIST_HEAD(, client) subscribers;
+	TAILQ_HEAD(, client_user) listing_users; /* who waits for a list; whose turn is next is first */
 	struct found found;
 	struct found_job found_job;
 };
@@ -68,6 +71,15 @@ int call_new(struct bus *b, struct client *c, sd_bus_message *m, struct call **r
 void call_abandon(struct call *c);
 /* NULL: gone. */
 struct client *call_client(const struct call *c);
+/* The begun answer to a call whose client is there. */
+int call_new_reply(const struct call *c, sd_bus_message **ret);
+/*
+ * Sends @reply, as built with result @r, frees both, and the call. A reply that cannot be made becomes an error,
+ * so nobody hangs.
+ */
+void call_finish(struct call *c, sd_bus_message *reply, int r);
+/* Frees it unanswered: its client is going. */
+void call_drop(struct call *c);
 /* Until @q is answered nobody else knows the call. NULL: not any more. */
 struct question;
 void call_wait_for(struct call *c, struct question *q);
@@ -140,6 +152,13 @@ int check_session(const char *session, struct failure *f);
 /* The option "arbitration". True: "pre-content". */
 int read_warm_mode(const char *word, bool *ret_given, enum warm_mode *ret, struct failure *f);
 int read_arbitration(const char *word, bool *ret_pre_content, struct failure *f);
+
+/* --- manager-list.c */
+
+int method_list(sd_bus_message *m, void *userdata, sd_bus_error *error);
+/* One slice of one list. True: there is more to do. */
+bool listings_work(struct bus *b);
+void listings_drop(struct bus *b, struct client *c);
 
 /* --- manager-files.c */
 

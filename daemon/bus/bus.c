@@ -22,6 +22,7 @@ int bus_new(struct bus **ret, sd_bus *connection, const struct bus_handlers *han
 	b->handlers = handlers;
 	b->userdata = userdata;
 	LIST_INIT(&b->subscribers);
+	TAILQ_INIT(&b->listing_users);
 	r = clients_watch(b);
 	if (r < 0)
 		return r;
@@ -73,6 +74,11 @@ int bus_acquire_name(struct bus *b)
 void bus_set_limits(struct bus *b, const struct bus_limits *limits)
 {
 	b->limits = *limits;
+}
+
+uint64_t bus_work(struct bus *b)
+{
+	return listings_work(b) ? 0 : UINT64_MAX;
 }
 
 sd_bus *bus_connection(struct bus *b)

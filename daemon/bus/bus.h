@@ -242,8 +242,8 @@ struct bus_handlers {
 	void (*view_manager)(void *userdata, struct manager_view *ret);
 	/* False: there is none of this number. */
 	bool (*view_region)(void *userdata, uint64_t id, struct region_view *ret);
-	/* The one with the smallest number above @id. */
-	bool (*view_next)(void *userdata, uint64_t id, struct region_view *ret);
+	/* The one with the smallest number above @id that @uid may see, found without walking over others'. */
+	bool (*view_next)(void *userdata, uint32_t uid, uint64_t id, struct region_view *ret);
 	int (*register_region)(void *userdata, struct client *c, const struct register_request *q,
 			       struct call *call, struct failure *ret);
 	int (*prefetch)(void *userdata, uint64_t id, const struct prefetch_request *q, struct call *call,
@@ -274,7 +274,6 @@ struct bus_handlers {
 		       struct failure *ret);
 	int (*sync)(void *userdata, uint64_t id, const struct revoke_request *q, struct call *call,
 		    struct failure *ret);
-	/* Calls @add for each holder of each region of the file, ascending by region, visible to @c or not: the bus leaves those out that are not. */
 	/* @add is called for each device; on a refusal, for none. */
 	int (*list_devices)(void *userdata, void (*add)(void *to, const struct device_view *v), void *to,
 			    struct failure *ret);
@@ -284,7 +283,8 @@ struct bus_handlers {
 			  struct failure *ret);
 	int (*destroy_dax)(void *userdata, struct client *c, const char *path, struct call *call,
 			   struct failure *ret);
-	void (*find_holders)(void *userdata, uint64_t device, uint64_t inode,
+	/* Calls @add for each holder of each region of the file that @uid may see, ascending by region. */
+	void (*find_holders)(void *userdata, uint32_t uid, uint64_t device, uint64_t inode,
 			     void (*add)(void *to, const struct holder_view *h), void *to);
 	/* The caller is authorized. */
 	int (*evict)(void *userdata, const struct evict_request *q, struct call *call, struct failure *ret);
@@ -311,6 +311,11 @@ void bus_freep(struct bus **b);
 int bus_acquire_name(struct bus *b);
 void bus_set_limits(struct bus *b, const struct bus_limits *limits);
 sd_bus *bus_connection(struct bus *b);
+/*
+ * A small piece of what is done in pieces, for once in each turn of the loop. Returns when it wants to be called
+ * again: 0 at once, UINT64_MAX not at all, else the monotonic time.
+ */
+uint64_t bus_work(struct bus *b);
 
 /* Names this bus and one of its connections for all time: "BUSID:1.42". False: too long for @size. */
 bool bus_client_mark(struct bus *b, const struct client *c, char *out, size_t size);

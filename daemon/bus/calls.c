@@ -127,11 +127,17 @@ void call_abandon(struct call *c)
 	free(c);
 }
 
-/*
- * Sends @reply, as built with result @r, and frees the call. A reply that cannot be made becomes an error,
- * so nobody hangs.
- */
-static void finish(struct call *c, sd_bus_message *reply, int r)
+void call_drop(struct call *c)
+{
+	call_free(c);
+}
+
+int call_new_reply(const struct call *c, sd_bus_message **ret)
+{
+	return sd_bus_message_new_method_return(c->stub, ret);
+}
+
+void call_finish(struct call *c, sd_bus_message *reply, int r)
 {
 	if (r >= 0)
 		r = sd_bus_send(NULL, reply, NULL);
@@ -159,7 +165,7 @@ static void reply_with(struct call *c, const char *types, ...)
 	if (r >= 0)
 		r = sd_bus_message_appendv(reply, types, args);
 	va_end(args);
-	finish(c, reply, r);
+	call_finish(c, reply, r);
 }
 
 void call_reply(struct call *c)
@@ -216,7 +222,7 @@ void call_reply_region(struct call *c, const struct region_view *v)
 		r = sd_bus_message_append(reply, "to", v->region->id, path);
 	if (r >= 0)
 		r = properties_append(reply, v, UINT32_MAX);
-	finish(c, reply, r);
+	call_finish(c, reply, r);
 }
 
 void call_fail(struct call *c, const struct failure *f)

@@ -44,6 +44,7 @@ static struct client_user *get_user(struct bus *b, uint32_t uid)
 	if (!u)
 		return NULL;
 	u->uid = uid;
+	TAILQ_INIT(&u->listings);
 	if (!tsearch(u, &b->users, compare_users)) {
 		free(u);
 		return NULL;
@@ -171,6 +172,7 @@ int client_of_message(struct bus *b, sd_bus_message *m, struct client **ret)
 /* Frees a client that is in no tree any more. */
 static void end_client(struct bus *b, struct client *c)
 {
+	listings_drop(b, c);
 	while (!LIST_EMPTY(&c->calls))
 		call_abandon(LIST_FIRST(&c->calls));
 	if (c->subscribed)

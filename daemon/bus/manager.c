@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * manager.c - org.rdmareg.Registry1.Manager: listing regions, who gets signals, and the table of all its
- * members. manager-register.c and manager-files.c have those that take a descriptor.
+ * manager.c - org.rdmareg.Registry1.Manager: one region, who gets signals, and the table of all its members.
+ * manager-register.c and manager-files.c have those that take a descriptor, manager-list.c ListRegions.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -10,9 +10,6 @@
 #include "config.h"
 
 #include "bus/bus-internal.h"
-
-#define LIST_LIMIT_DEFAULT 256
-#define LIST_LIMIT_MAX 4096
 
 int refuse(sd_bus_message *m, int r, const struct failure *f)
 {
@@ -29,106 +26,6 @@ int end_call(struct call *call, int r, const struct failure *f)
 	if (r)
 		call_fail(call, f);
 	return 1;
-}
-
-/* What ListRegions may be asked for. */
-struct filter {
-	const char *session;
-	const char *state;
-	uint64_t after;
-	uint32_t limit;
-	uint8_t state_number;
-};
-
-static int read_filter(sd_bus_message *m, struct filter *filter, struct failure *f)
-{
-	const struct option known[] = {
-		{ "session", 's', &filter->session, NULL },
-		{ "state", 's', &filter->state, NULL },
-		{ "after", 't', &filter->after, NULL },
-		{ "limit", 'u', &filter->limit, NULL },
-	};
-	int r;
-
-	*filter = (struct filter){ .limit = LIST_LIMIT_DEFAULT };
-	r = options_read(m, known, sizeof(known) / sizeof(known[0]), f);
-	if (r)
-		return r;
-	if (filter->limit < 1 || filter->limit > LIST_LIMIT_MAX)
-		return failure_set(f, RDMAREG_ERROR_INVALID_OPTION,
-				   "limit must be from 1 to %d, not %" PRIu32, LIST_LIMIT_MAX, filter->limit);
-	if (filter->session) {
-		r = check_session(filter->session, f);
-		if (r)
-			return r;
-	}
-	if (!filter->state)
-		return 0;
-	return option_word("state", filter->state, region_state_names, _REGION_STATE_MAX,
-			   &filter->state_number, f);
-}
-
-static bool matches(const struct filter *filter, const struct client *c, const struct region_view *v)
-{
-	return client_may_see(c, v->tenant) &&
-	       (!filter->session || !strcmp(filter->session, v->tenant->session)) &&
-	       (!filter->state || filter->state_number == v->region->state);
-}
-
-static int append_region(sd_bus_message *reply, const struct region_view *v)
-{
-	char path[REGION_PATH_MAX];
-	int r = sd_bus_message_open_container(reply, 'r', "toa{sv}");
-
-	region_path(v->region->id, path);
-	if (r >= 0)
-		r = sd_bus_message_append(reply, "to", v->region->id, path);
-	if (r >= 0)
-		r = properties_append(reply, v, UINT32_MAX);
-	return r < 0 ? r : sd_bus_message_close_container(reply);
-}
-
-static int append_list(struct bus *b, sd_bus_message *reply, const struct client *c,
-		       const struct filter *filter)
-{
-	struct region_view v;
-	uint64_t after = filter->after;
-	uint32_t n = 0;
-	int r = sd_bus_message_open_container(reply, 'a', "(toa{sv})");
-
-	while (r >= 0 && n < filter->limit && b->handlers->view_next(b->userdata, after, &v)) {
-		after = v.region->id;
-		if (!matches(filter, c, &v))
-			continue;
-		r = append_region(reply, &v);
-		n++;
-	}
-	return r < 0 ? r : sd_bus_message_close_container(reply);
-}
-
-static int method_list(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-	sd_bus_message *reply = NULL;
-	struct bus *b = userdata;
-	struct filter filter;
-	struct client *c;
-	struct failure f;
-	int r;
-
-	(void)error;
-	r = client_of_message(b, m, &c);
-	if (r < 0)
-		return r;
-	r = read_filter(m, &filter, &f);
-	if (r)
-		return refuse(m, r, &f);
-	r = sd_bus_message_new_method_return(m, &reply);
-	if (r >= 0)
-		r = append_list(b, reply, c, &filter);
-	if (r >= 0)
-		r = sd_bus_send(NULL, reply, NULL);
-	sd_bus_message_unref(reply);
-	return r;
 }
 
 static int method_get(sd_bus_message *m, void *userdata, sd_bus_error *error)

@@ -2,8 +2,9 @@
 /*
  * registry.c - see registry.h.
  *
- * Regions are kept in one array of pointers sorted by id. Numbers are given out rising, so adding is an append, finding a
- * binary search, and a page of a list a walk; only adopting after a restart inserts in the middle. Holders are a pool with a free list.
+ * Regions are kept in arrays of pointers sorted by id: one of all, and one for each uid. Numbers are given out rising, so adding is an
+ * append, finding a binary search, and a page of a list a walk over what the list may show; only adopting after a restart inserts in the
+ * middle. Holders are a pool with a free list.
  */
 #include "core/registry.h"
 
@@ -16,14 +17,28 @@ struct client_count {
 	uint32_t regions;
 };
 
+/* Sorted by id. */
+struct regions {
+	struct region **item;
+	size_t n;
+	size_t allocated;
+};
+
+/* A uid that has regions. */
+struct user {
+	uint32_t uid;
+	struct regions regions;
+};
+
 struct registry {
 	struct registry_limits limits;
 	uint64_t next_id;
 	struct tenant *tenants;
-	uint32_t n_tenants;	 /* allocated, not all used */
-	struct region **regions; /* sorted by id */
-	size_t n_regions;
-	size_t n_regions_allocated;
+	uint32_t n_tenants; /* allocated, not all used */
+	struct regions regions;
+	struct user *users;
+	size_t n_users;
+	size_t n_users_allocated;
 	struct holder *holders;
 	uint32_t n_holders;
 	uint32_t free_holder; /* index + 1 */
@@ -48,9 +63,12 @@ struct registry *registry_free(struct registry *r)
 {
 	if (!r)
 		return NULL;
-	for (size_t i = 0; i < r->n_regions; i++)
-		free(r->regions[i]);
-	free(r->regions);
+	for (size_t i = 0; i < r->regions.n; i++)
+		free(r->regions.item[i]);
+	free(r->regions.item);
+	for (size_t i = 0; i < r->n_users; i++)
+		free(r->users[i].regions.item);
+	free(r->users);
 	free(r->tenants);
 	free(r->holders);
 	free(r->clients);
@@ -186,18 +204,15 @@ static void uncharge_client(struct registry *r, uint64_t client)
 		*c = r->clients[--r->n_clients];
 }
 
-/*
- * Position of the first region with an id not below @id. Numbers are distinct, so a region is never further from either end than its
- * number is from the number there: where few are missing, as is usual, hardly anything is left to search.
- */
-static size_t lower_bound(const struct registry *r, uint64_t id)
+/* Position of the first region with an id not below @id. */
+static size_t lower_bound(const struct regions *regions, uint64_t id)
 {
-	size_t low = 0, high = r->n_regions;
+	size_t low = 0, high = regions->n;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (r->regions[middle]->id < id)
+		if (regions->item[middle]->id < id)
 			low = middle + 1;
 		else
 			high = middle;
@@ -205,26 +220,64 @@ static size_t lower_bound(const struct registry *r, uint64_t id)
 	return low;
 }
 
+static struct region *after(const struct regions *regions, uint64_t id)
+{
+	size_t i = id == UINT64_MAX ? regions->n : lower_bound(regions, id + 1);
+
+	return i < regions->n ? regions->item[i] : NULL;
+}
+
+/* There is room for one more. */
+static void insert(struct regions *regions, struct region *region)
+{
+	size_t at = lower_bound(regions, region->id);
+
+	memmove(&regions->item[at + 1], &regions->item[at], (regions->n - at) * sizeof(struct region *));
+	regions->item[at] = region;
+	regions->n++;
+}
+
+static void take_out(struct regions *regions, const struct region *region)
+{
+	size_t at = lower_bound(regions, region->id);
+
+	regions->n--;
+	memmove(&regions->item[at], &regions->item[at + 1], (regions->n - at) * sizeof(struct region *));
+}
+
+static struct user *find_user(const struct registry *r, uint32_t uid)
+{
+	for (size_t i = 0; i < r->n_users; i++)
+		if (r->users[i].uid == uid)
+			return &r->users[i];
+	return NULL;
+}
+
 struct region *registry_find(const struct registry *r, uint64_t id)
 {
-	size_t i = lower_bound(r, id);
+	size_t i = lower_bound(&r->regions, id);
 
-	return i < r->n_regions && r->regions[i]->id == id ? r->regions[i] : NULL;
+	return i < r->regions.n && r->regions.item[i]->id == id ? r->regions.item[i] : NULL;
 }
 
 struct region *registry_after(const struct registry *r, uint64_t id)
 {
-	size_t i = id == UINT64_MAX ? r->n_regions : lower_bound(r, id + 1);
+	return after(&r->regions, id);
+}
 
-	return i < r->n_regions ? r->regions[i] : NULL;
+struct region *registry_after_of_uid(const struct registry *r, uint32_t uid, uint64_t id)
+{
+	const struct user *u = find_user(r, uid);
+
+	return u ? after(&u->regions, id) : NULL;
 }
 
 void registry_mark_excess(struct registry *r)
 {
 	for (uint32_t i = 0; i < r->n_tenants; i++)
 		r->tenants[i].kept_regions = r->tenants[i].kept_bytes = 0;
-	for (size_t i = 0; i < r->n_regions; i++) {
-		struct region *region = r->regions[i];
+	for (size_t i = 0; i < r->regions.n; i++) {
+		struct region *region = r->regions.item[i];
 		struct tenant *t = &r->tenants[region->tenant];
 
 		region->excess = false;
@@ -241,7 +294,7 @@ void registry_mark_excess(struct registry *r)
 
 size_t registry_count(const struct registry *r)
 {
-	return r->n_regions;
+	return r->regions.n;
 }
 
 static int check_limits(const struct registry *r, const struct tenant *t, uint64_t owner, uint64_t length)
@@ -255,24 +308,55 @@ static int check_limits(const struct registry *r, const struct tenant *t, uint64
 	return 0;
 }
 
+static bool has_room(struct regions *regions)
+{
+	return grow((void **)&regions->item, sizeof(*regions->item), regions->n, &regions->allocated);
+}
+
+/* The regions of a uid, with room for one more. NULL: no memory. */
+static struct user *make_room(struct registry *r, uint32_t uid)
+{
+	struct user *u = find_user(r, uid);
+
+	if (!u) {
+		if (!grow((void **)&r->users, sizeof(*r->users), r->n_users, &r->n_users_allocated))
+			return NULL;
+		u = &r->users[r->n_users++];
+		*u = (struct user){ .uid = uid };
+	}
+	return has_room(&u->regions) ? u : NULL;
+}
+
+static void drop_user(struct registry *r, struct user *u)
+{
+	if (u->regions.n)
+		return;
+	free(u->regions.item);
+	*u = r->users[--r->n_users];
+}
+
 int registry_add_region(struct registry *r, uint32_t tenant, uint64_t owner, uint64_t length, uint64_t id,
 			struct region **ret)
 {
 	struct tenant *t = &r->tenants[tenant];
 	struct region *region;
-	size_t at;
+	struct user *u;
 	int e;
 
 	e = id ? (registry_find(r, id) ? REGISTRY_E_EXISTS : 0) : check_limits(r, t, owner, length);
 	if (e)
 		return e;
-	if (!grow((void **)&r->regions, sizeof(*r->regions), r->n_regions, &r->n_regions_allocated) ||
+	if (!has_room(&r->regions) ||
 	    !grow((void **)&r->clients, sizeof(*r->clients), r->n_clients, &r->n_clients_allocated))
 		return -ENOMEM;
+	u = make_room(r, t->uid);
 	_Static_assert(REGION_REGISTERING == 0, "the state of what calloc() gives");
-	region = calloc(1, sizeof(*region));
-	if (!region)
+	region = u ? calloc(1, sizeof(*region)) : NULL;
+	if (!region) {
+		if (u)
+			drop_user(r, u);
 		return -ENOMEM;
+	}
 	region->id = id ? id : r->next_id;
 	region->tenant = tenant;
 	region->owner = owner;
@@ -280,10 +364,8 @@ int registry_add_region(struct registry *r, uint32_t tenant, uint64_t owner, uin
 	registry_set_next_id(r, region->id + 1);
 	if (owner)
 		charge_client(r, owner);
-	at = lower_bound(r, region->id);
-	memmove(&r->regions[at + 1], &r->regions[at], (r->n_regions - at) * sizeof(*r->regions));
-	r->regions[at] = region;
-	r->n_regions++;
+	insert(&r->regions, region);
+	insert(&u->regions, region);
 	t->regions++;
 	t->bytes += length;
 	*ret = region;
@@ -293,7 +375,7 @@ int registry_add_region(struct registry *r, uint32_t tenant, uint64_t owner, uin
 void registry_remove_region(struct registry *r, struct region *region)
 {
 	struct tenant *t = &r->tenants[region->tenant];
-	size_t at = lower_bound(r, region->id);
+	struct user *u = find_user(r, t->uid);
 
 	while (region->holders) {
 		uint32_t h = region->holders;
@@ -305,8 +387,9 @@ void registry_remove_region(struct registry *r, struct region *region)
 		uncharge_client(r, region->owner);
 	t->regions--;
 	t->bytes -= region->length;
-	r->n_regions--;
-	memmove(&r->regions[at], &r->regions[at + 1], (r->n_regions - at) * sizeof(*r->regions));
+	take_out(&r->regions, region);
+	take_out(&u->regions, region);
+	drop_user(r, u);
 	free(region);
 }
 

@@ -121,11 +121,11 @@ static void say_garbage(void)
 	say_bytes(bytes, sizeof(bytes), -1);
 }
 
-static void say_peers(uint64_t region)
+static void say_peers(uint64_t region, uint64_t n)
 {
 	struct keeper_message m = { .type = KEEPER_PEER_JOINED, .region = region };
 
-	for (m.peer.peer = 1; m.peer.peer < 200000; m.peer.peer++)
+	for (m.peer.peer = 1; m.peer.peer <= n; m.peer.peer++)
 		say(&m);
 }
 
@@ -162,7 +162,11 @@ static void register_region(const struct keeper_message *q)
 	if (is("bad-foreign"))
 		say(&event);
 	if (is("bad-peers"))
-		say_peers(q->region);
+		say_peers(q->region, 200000);
+	if (is("bad-group"))
+		say_peers(q->region, 1600);
+	if (is("bad-crowd"))
+		say_peers(q->region, 16000);
 }
 
 static void answer(const struct keeper_message *q)

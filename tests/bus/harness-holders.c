@@ -98,3 +98,17 @@ const struct holder *holder_of_kind(const struct holders *h, const char *kind, s
 			return &h->item[i];
 	return NULL;
 }
+
+size_t count_holders(sd_bus *b, int fd)
+{
+	sd_bus_message *m = new_manager_call(b, "FindHolders"), *reply = NULL;
+	size_t n = 0;
+
+	check(sd_bus_message_append(m, "h", fd) >= 0 && sd_bus_call(b, m, 0, NULL, &reply) >= 0);
+	check(sd_bus_message_enter_container(reply, 'a', "a{sv}") > 0);
+	while (sd_bus_message_skip(reply, "a{sv}") > 0)
+		n++;
+	sd_bus_message_unref(reply);
+	sd_bus_message_unref(m);
+	return n;
+}

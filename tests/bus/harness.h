@@ -171,6 +171,8 @@ struct holders {
 };
 
 bool find_holders(sd_bus *b, int fd, struct holders *ret, struct reply *ret_reply);
+/* How many dictionaries, without a look into them. */
+size_t count_holders(sd_bus *b, int fd);
 /* The @n-th of that kind. */
 const struct holder *holder_of_kind(const struct holders *h, const char *kind, size_t n);
 

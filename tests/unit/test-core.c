@@ -57,10 +57,10 @@ static void test_order(void)
 	static const struct registry_limits wide = { 100000, UINT64_MAX, 100000, 9, 9 };
 	_cleanup_(registry_freep) struct registry *r = NULL;
 	struct region *x;
-	uint32_t t;
+	uint32_t t, other;
 
 	assert(registry_new(&r, &wide) == 0);
-	assert(registry_get_tenant(r, 1, "d", &t) == 0);
+	assert(registry_get_tenant(r, 1, "d", &t) == 0 && registry_get_tenant(r, 2, "d", &other) == 0);
 	assert(registry_add_region(r, t, 0, 1, 50, &x) == 0 && x->id == 50);
 	assert(registry_add_region(r, t, 0, 1, 50, &x) == REGISTRY_E_EXISTS);
 	assert(registry_add_region(r, t, 0, 1, 10, &x) == 0);
@@ -68,6 +68,12 @@ static void test_order(void)
 	assert(registry_after(r, 0)->id == 10 && registry_after(r, 10)->id == 50 &&
 	       registry_after(r, 50)->id == 51);
 	assert(!registry_after(r, 51) && !registry_after(r, UINT64_MAX) && !registry_find(r, 11));
+	assert(registry_add_region(r, other, 0, 1, 30, &x) == 0);
+	assert(registry_after(r, 10)->id == 30 && registry_after_of_uid(r, 1, 10)->id == 50);
+	assert(registry_after_of_uid(r, 2, 0)->id == 30 && !registry_after_of_uid(r, 2, 30));
+	assert(!registry_after_of_uid(r, 3, 0) && !registry_after_of_uid(r, 1, UINT64_MAX));
+	registry_remove_region(r, x);
+	assert(!registry_after_of_uid(r, 2, 0) && registry_after_of_uid(r, 1, 0)->id == 10);
 	registry_remove_region(r, registry_find(r, 51));
 	assert(registry_add_region(r, t, 0, 1, 0, &x) == 0 && x->id == 52); /* never twice */
 	for (int i = 0; i < 20000; i++)
