@@ -21,7 +21,7 @@
 #include "names.h"
 #include "rdmareg-wire.h"
 
-#define KEEPER_PROTOCOL_VERSION 3
+#define KEEPER_PROTOCOL_VERSION 4
 #define KEEPER_TEXT_MAX 200
 
 enum keeper_type {
@@ -58,6 +58,7 @@ enum keeper_type {
 	KEEPER_GONE,	    /* the region ended without being asked to */
 	KEEPER_MODE,	    /* mode and mode_reason of the info changed */
 	KEEPER_PROGRESS,    /* how far a prefetch that is under way has come; a few a second at most */
+	KEEPER_RESYNC, /* the daemon did not read and events were dropped: it is to list everything again; no region */
 	_KEEPER_TYPE_MAX,
 };
 

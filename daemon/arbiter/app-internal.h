@@ -76,6 +76,9 @@ struct region_event app_event_of_info(enum region_event_type type, const struct 
 struct region *app_region_of(struct app *a, struct keeper *k, uint64_t id, const char **ret_complaint);
 /* NULL, or the complaint. */
 const char *app_join_peer(struct app *a, struct keeper *k, struct region *r, const struct keeper_peer *peer);
+/* The same of one that is in a list, and may be known. */
+const char *app_list_peer(struct app *a, struct keeper *k, struct region *r, const struct keeper_peer *peer);
+void app_drop_peer(struct app *a, struct keeper *k, struct region *r, uint64_t peer);
 
 /* --- app-devices.c, of struct bus_handlers */
 
@@ -181,6 +184,12 @@ const char *app_keeper_opened(void *userdata, struct keeper *k);
 const char *app_keeper_listed(void *userdata, struct keeper *k, const struct keeper_message *m);
 void app_keeper_list_done(void *userdata, struct keeper *k);
 void app_keepers_adopted(void *userdata, bool all);
+
+/* --- app-reconcile.c: see struct keepers_handlers */
+
+void app_list_begins(void *userdata, struct keeper *k);
+const char *app_listed(void *userdata, struct keeper *k, const struct keeper_message *m);
+void app_list_done(void *userdata, struct keeper *k);
 
 /* The tenant's keeper is not there and it has no region: forget it. */
 void app_drop_tenant(struct app *a, uint32_t tenant);

@@ -51,9 +51,10 @@ struct region_event app_event_of_info(enum region_event_type type, const struct 
 	};
 }
 
-const char *app_join_peer(struct app *a, struct keeper *k, struct region *r, const struct keeper_peer *peer)
+static const char *take_peer(struct app *a, struct keeper *k, struct region *r, enum region_event_type type,
+			     const struct keeper_peer *peer)
 {
-	const struct region_event event = { .type = REGION_HOLDER_JOINED,
+	const struct region_event event = { .type = type,
 					    .kind = HOLDER_PEER,
 					    .holder = peer->peer,
 					    .revocation = peer->revocation,
@@ -69,6 +70,16 @@ const char *app_join_peer(struct app *a, struct keeper *k, struct region *r, con
 		app_note_peer(region_table_find(a->table, r->id), peer);
 	keeper_note(k)->peers += r->peers - before;
 	return NULL;
+}
+
+const char *app_join_peer(struct app *a, struct keeper *k, struct region *r, const struct keeper_peer *peer)
+{
+	return take_peer(a, k, r, REGION_HOLDER_JOINED, peer);
+}
+
+const char *app_list_peer(struct app *a, struct keeper *k, struct region *r, const struct keeper_peer *peer)
+{
+	return take_peer(a, k, r, REGION_HOLDER_LISTED, peer);
 }
 
 /* The region a keeper speaks of. NULL without a complaint: we do not know it. */
@@ -94,6 +105,11 @@ static void step_peer(struct app *a, struct keeper *k, struct region *r, enum re
 	if (r->peers != before)
 		app_forget_peer(region_table_find(a->table, r->id), peer->peer);
 	keeper_note(k)->peers -= before - r->peers;
+}
+
+void app_drop_peer(struct app *a, struct keeper *k, struct region *r, uint64_t peer)
+{
+	step_peer(a, k, r, REGION_HOLDER_LEFT, &(struct keeper_peer){ .peer = peer });
 }
 
 static void step_revocation(struct app *a, struct region *r, enum region_event_type type,
@@ -347,8 +363,9 @@ static void gone(void *userdata, struct keeper *k)
 
 const struct keepers_handlers app_keepers_handlers = {
 	.opened = app_keeper_opened,
-	.listed = app_keeper_listed,
-	.list_done = app_keeper_list_done,
+	.list_begins = app_list_begins,
+	.listed = app_listed,
+	.list_done = app_list_done,
 	.told = told,
 	.answered = answered,
 	.progressed = progressed,

@@ -74,6 +74,7 @@ static const char *check_body(const struct keeper_message *m)
 		return check_revocation(&m->revocation);
 	case KEEPER_INVALIDATED:
 	case KEEPER_GONE:
+	case KEEPER_RESYNC:
 		return NULL;
 	case KEEPER_MODE:
 		return !TERMINATED(m->info.mode_reason)	       ? "unterminated text"
@@ -93,8 +94,8 @@ const char *keeper_message_check(const struct keeper_message *m)
 	if (is_event != !m->operation)
 		return is_event ? "an event with an operation number"
 				: "an answer without an operation number";
-	of_region =
-		is_event || m->type == KEEPER_REGION || m->type == KEEPER_PEER || m->type == KEEPER_TICKET;
+	of_region = (is_event && m->type != KEEPER_RESYNC) || m->type == KEEPER_REGION ||
+		    m->type == KEEPER_PEER || m->type == KEEPER_TICKET;
 	if (of_region && (!m->region || m->region > ID_MAX))
 		return "a region number that cannot be";
 	return check_body(m);

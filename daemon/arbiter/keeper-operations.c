@@ -17,6 +17,7 @@
 #include "arbiter/keepers-internal.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "util/log.h"
 #include "util/text.h"
 
 static int compare(const void *a, const void *b)
@@ -140,6 +141,37 @@ static bool fits(enum keeper_type asked, enum keeper_type answered)
 	       (asked == KEEPER_EXPORT && answered == KEEPER_TICKET);
 }
 
+void keeper_list_again(struct keeper *k)
+{
+	const struct keeper_message m = { .type = KEEPER_LIST };
+
+	if (k->listing) { /* what it lists now may be older than what was missed */
+		k->stale = true;
+		return;
+	}
+	k->set->handlers->list_begins(k->set->userdata, k);
+	k->listing = keeper_request(k, &m, -1, 0, NULL) == 0;
+	if (!k->listing)
+		log_error("keeper %s: no memory to have it list its regions: some may be shown as they were",
+			  k->name);
+}
+
+/* Its end; @m NULL: it did not come to it. */
+static const char *listed(struct keeper *k, const struct keeper_message *m)
+{
+	k->listing = false;
+	if (!m)
+		return NULL;
+	if (m->done.error)
+		return "it cannot list its regions";
+	k->set->handlers->list_done(k->set->userdata, k);
+	if (k->stale) {
+		k->stale = false;
+		keeper_list_again(k);
+	}
+	return NULL;
+}
+
 static const char *hand_on(struct operation *o, int error, const char *text, const struct keeper_message *m,
 			   int *fd)
 {
@@ -154,7 +186,8 @@ static const char *hand_on(struct operation *o, int error, const char *text, con
 	const char *complaint;
 
 	take_out(o);
-	complaint = k->set->handlers->answered(k->set->userdata, k, &a);
+	complaint =
+		a.type == KEEPER_LIST ? listed(k, m) : k->set->handlers->answered(k->set->userdata, k, &a);
 	operation_free(o);
 	return complaint;
 }
@@ -170,6 +203,8 @@ const char *keeper_answer(struct keeper *k, const struct keeper_message *m, int 
 	asked = (enum keeper_type)o->message.type;
 	if (*fd >= 0 && asked != KEEPER_FILE && asked != KEEPER_IMPORT)
 		return "a descriptor that nobody asked for";
+	if (asked == KEEPER_LIST && (answered == KEEPER_REGION || answered == KEEPER_PEER))
+		return k->set->handlers->listed(k->set->userdata, k, m);
 	if (!fits(asked, answered))
 		return "an answer that does not fit the request";
 	if (answered != KEEPER_DONE && m->region != o->message.region)

@@ -136,6 +136,7 @@ static const char *on_welcome(struct keeper *k, const struct keeper_message *m)
 	if (complaint)
 		return complaint;
 	k->phase = PHASE_LISTING;
+	k->set->handlers->list_begins(k->set->userdata, k);
 	return send_plain(k, KEEPER_LIST);
 }
 
@@ -172,6 +173,8 @@ static const char *on_listing(struct keeper *k, const struct keeper_message *m)
 {
 	if (m->operation && m->operation != k->list_operation)
 		return "an answer to nothing that was asked";
+	if (!m->operation && m->type == KEEPER_RESYNC) /* that is under way */
+		return NULL;
 	if (!m->operation)
 		return k->set->handlers->told(k->set->userdata, k, m);
 	if (m->type == KEEPER_REGION || m->type == KEEPER_PEER)
@@ -179,6 +182,7 @@ static const char *on_listing(struct keeper *k, const struct keeper_message *m)
 	if (m->type != KEEPER_DONE || m->done.error)
 		return "it cannot list its regions";
 	k->phase = PHASE_READY;
+	k->listing = false;
 	k->set->ready++;
 	k->attempt = 0;
 	event_del(k->patience);
@@ -194,6 +198,13 @@ static const char *on_event(struct keeper *k, const struct keeper_message *m)
 {
 	if (m->type == KEEPER_PROGRESS) {
 		keeper_progressed(k, &m->progress);
+		return NULL;
+	}
+	if (m->type == KEEPER_RESYNC) {
+		log_write(k->resyncs++ ? LOG_DEBUG : LOG_NOTICE,
+			  "keeper %s: we did not read in time what it told us: it lists everything again",
+			  k->name);
+		keeper_list_again(k);
 		return NULL;
 	}
 	return k->set->handlers->told(k->set->userdata, k, m);

@@ -56,6 +56,9 @@ struct keeper {
 	struct event *rest;	/* until we let go of it, while it holds nothing */
 	unsigned int attempt;
 	uint64_t list_operation;
+	bool listing; /* again, while it is ready */
+	bool stale;   /* and it has to list once more after that */
+	uint64_t resyncs;
 	struct keeper_welcome welcome;
 	struct keeper_note note;
 	TAILQ_HEAD(operations, operation) operations; /* oldest first */
@@ -108,6 +111,8 @@ void keeper_flush(struct keeper *k);
 const char *keeper_answer(struct keeper *k, const struct keeper_message *m, int *fd);
 /* One that is under way has come further; of others it says nothing new. */
 void keeper_progressed(struct keeper *k, const struct keeper_progress *p);
+/* Has it list again what it holds: something may have been missed. */
+void keeper_list_again(struct keeper *k);
 /* Answers all with @error. */
 void keeper_answer_all(struct keeper *k, int error, const char *text);
 

@@ -46,6 +46,8 @@ struct answer {
 struct keepers_handlers {
 	/* It greeted us and is one of ours; before its list. */
 	const char *(*opened)(void *userdata, struct keeper *k);
+	/* It is asked to list all that it holds: when it greeted us, and whenever something may have been missed. */
+	void (*list_begins)(void *userdata, struct keeper *k);
 	/* KEEPER_REGION and KEEPER_PEER of its list. */
 	const char *(*listed)(void *userdata, struct keeper *k, const struct keeper_message *m);
 	/* It has listed everything. */
@@ -93,6 +95,8 @@ struct keeper_note {
 	uint32_t regions; /* it holds, as far as we were told */
 	uint32_t peers;
 	uint32_t dropped; /* claims that were not believed */
+	uint32_t unknown; /* regions in the list that is under way */
+	bool listed; /* it has listed everything once: what it lists from now on and we do not know is none of ours */
 	LIST_HEAD(, region_entry) list;
 };
 struct keeper_note *keeper_note(struct keeper *k);

@@ -63,6 +63,7 @@ struct region_entry {
 	char *gap;	       /* what passes the gate unseen; NULL: nothing known */
 	uint64_t acknowledged; /* last revocation that the holder acknowledged */
 	bool announced;	       /* RegionAdded was sent */
+	bool listed;	       /* by its keeper, in the list that is under way */
 	bool orphan;	       /* not detached, and its owner is not known: ends with the orphans' grace */
 	LIST_ENTRY(region_entry) of_keeper; /* keeper_note()->list */
 	LIST_ENTRY(region_entry) of_holder; /* client.regions */

@@ -74,7 +74,7 @@ bool region_is_held_by(const struct registry *registry, const struct region *r, 
 /* The last holder that was asked has answered, or left: the keeper need not wait any longer. */
 static void consent_if_complete(struct region *r, struct region_effects *out)
 {
-	if (r->state != REGION_DRAINING || r->pending || r->consent_sent)
+	if (r->state != REGION_DRAINING || r->pending || r->consent_sent || r->listing)
 		return;
 	r->consent_sent = true;
 	emit(out, REGION_SEND_CONSENT)->revocation = r->revocation;
@@ -189,9 +189,11 @@ static void on_holder_joined(struct registry *registry, struct region *r, const 
 	if (!index)
 		return;
 	h = registry_holder(registry, index);
-	*h = (struct holder){
-		.id = e->holder, .kind = (uint8_t)e->kind, .since_usec = e->now_usec, .next = r->holders
-	};
+	*h = (struct holder){ .id = e->holder,
+			      .kind = (uint8_t)e->kind,
+			      .since_usec = e->now_usec,
+			      .next = r->holders,
+			      .listed = true };
 	r->holders = index;
 	if (e->revocation && e->revocation == r->revocation && r->state == REGION_DRAINING) {
 		h->asked = e->revocation;
@@ -299,6 +301,68 @@ static void on_settled(struct region *r, const struct region_event *e, struct re
 	tell_settled(r, e->outcome, out);
 }
 
+/*
+ * The keeper's word on where the region stands, with whatever came before it lost. A revocation that began is taken up where it is; one that
+ * is not there any more is over; the end of one of which nobody was told is only to be seen by the length.
+ */
+static void on_listed(struct registry *registry, struct region *r, const struct region_event *e,
+		      struct region_effects *out)
+{
+	struct region_event ended = *e;
+
+	if (r->state == REGION_REGISTERING || is_ending(r))
+		return;
+	r->listing = true;
+	for (uint32_t i = r->holders; i; i = registry_holder(registry, i)->next)
+		registry_holder(registry, i)->listed = false;
+	switch (e->state) {
+	case REGION_DRAINING:
+	case REGION_FENCED:
+		on_revoked(registry, r, e, out);
+		if (e->state == REGION_FENCED)
+			on_fenced(registry, r, e, out);
+		break;
+	case REGION_CLOSING:
+		if (!r->close_wanted)
+			begin_closing(r, CAUSE_RELEASE, 0, out);
+		break;
+	default:
+		ended.revocation = r->revocation;
+		ended.outcome = e->valid_length < r->valid_length ? OUTCOME_TRUNCATED : OUTCOME_RESTORED;
+		on_settled(r, &ended, out);
+		break;
+	}
+	if (r->valid_length != e->valid_length)
+		publish(out, REGION_CHANGED_LENGTH);
+	if (r->generation != e->generation || r->rkey != e->rkey)
+		publish(out, REGION_CHANGED_KEYS);
+	r->valid_length = e->valid_length;
+	r->generation = e->generation;
+	r->rkey = e->rkey;
+}
+
+static void on_holder_listed(struct registry *registry, struct region *r, const struct region_event *e,
+			     struct region_effects *out)
+{
+	uint32_t *link = find_holder(registry, r, e->kind, e->holder);
+	struct holder *h;
+
+	if (!link) {
+		on_holder_joined(registry, r, e, out);
+		return;
+	}
+	h = registry_holder(registry, *link);
+	h->listed = true;
+	if (h->asked && h->asked != e->revocation)
+		answered(r, h); /* before the list, or it was not asked: consent follows when all are known */
+}
+
+static void on_list_done(struct region *r, struct region_effects *out)
+{
+	r->listing = false;
+	consent_if_complete(r, out);
+}
+
 static void on_prefetch(struct region *r, bool began, struct region_effects *out)
 {
 	if (!began && !r->prefetches)
@@ -360,6 +424,15 @@ void region_step(struct registry *registry, struct region *r, const struct regio
 		break;
 	case REGION_ADOPTION_DONE:
 		on_adoption_done(registry, r, ret_effects);
+		break;
+	case REGION_LISTED:
+		on_listed(registry, r, e, ret_effects);
+		break;
+	case REGION_HOLDER_LISTED:
+		on_holder_listed(registry, r, e, ret_effects);
+		break;
+	case REGION_LIST_DONE:
+		on_list_done(r, ret_effects);
 		break;
 	case REGION_HOLDER_LEFT:
 		on_holder_left(registry, r, e, ret_effects);

@@ -17,7 +17,9 @@
  *	the one under way: everybody is asked anew.
  *   2. No timer is needed: the keeper ends every revocation, consent or not.
  *   3. REGION_SEND_CONSENT is emitted at most once per revocation, and only when no holder that was asked is left.
- *   4. REGION_REMOVE is the last effect of a region's life; after it the region owns no holder and no charge.
+ *   4. What was missed is made up for: REGION_LISTED takes the region to where its keeper is now, whatever lay in between; holders are
+ *	told of a revocation that began and ended meanwhile only if they were told that it began.
+ *   5. REGION_REMOVE is the last effect of a region's life; after it the region owns no holder and no charge.
  *
  * No I/O, no clock, no allocation in a step. Holders come from the registry's pool, reserved before a step.
  */
@@ -44,6 +46,7 @@ struct holder {
 	uint64_t since_usec;
 	uint32_t next; /* pool index + 1; 0: end */
 	uint8_t kind;
+	bool listed; /* a peer: the keeper has it, as of the list that is under way, or the last one */
 };
 
 enum region_event_type {
@@ -52,11 +55,15 @@ enum region_event_type {
 	REGION_ADOPTED, /* found in a keeper after a restart: @info, and a running @revocation, if any */
 	REGION_HOLDER_JOINED, /* @kind, @holder; a holder was reserved. @revocation: adopted, and it was asked this already */
 	REGION_ADOPTION_DONE, /* every holder that is known to have it has joined */
-	REGION_HOLDER_LEFT,   /* @kind, @holder */
-	REGION_HOLDER_ACKED,  /* @kind, @holder, @revocation */
-	REGION_REVOKED,	      /* keeper: somebody wants blocks: @revocation, @cause, @deadline_usec, range */
-	REGION_WAS_FENCED,    /* keeper: @revocation */
-	REGION_WAS_SETTLED,   /* keeper: @revocation, @outcome, @valid_length, @generation, @rkey */
+	REGION_LISTED, /* the keeper tells again what it has, since something may have been missed: @info, and a running @revocation. Peers
+			  are not @listed from here on until they are */
+	REGION_HOLDER_LISTED, /* @kind, @holder; a holder was reserved. @revocation: it has been asked this and has not acknowledged */
+	REGION_LIST_DONE,    /* after REGION_LISTED; peers that were not listed have left before */
+	REGION_HOLDER_LEFT,  /* @kind, @holder */
+	REGION_HOLDER_ACKED, /* @kind, @holder, @revocation */
+	REGION_REVOKED,	     /* keeper: somebody wants blocks: @revocation, @cause, @deadline_usec, range */
+	REGION_WAS_FENCED,   /* keeper: @revocation */
+	REGION_WAS_SETTLED,  /* keeper: @revocation, @outcome, @valid_length, @generation, @rkey */
 	REGION_PREFETCH_BEGAN,
 	REGION_PREFETCH_ENDED,
 	REGION_LENGTH, /* keeper: @valid_length */
@@ -74,7 +81,7 @@ struct region_event {
 	enum revocation_cause cause;
 	enum revocation_outcome outcome;
 	enum arbitration_mode mode;
-	enum region_state state; /* ADOPTED */
+	enum region_state state; /* ADOPTED, LISTED */
 	uint64_t now_usec;
 	uint64_t holder;
 	uint64_t revocation;
@@ -151,6 +158,7 @@ struct region {
 	uint8_t access;
 	uint8_t cause;
 	bool revoking; /* a revocation was announced and its end was not yet */
+	bool listing; /* between LISTED and LIST_DONE: it is not known who holds the region, so there is no consent */
 	bool close_wanted;
 	bool excess;	   /* above its tenant's limits: registry_mark_excess() */
 	bool consent_sent; /* or must not be: it is not known yet who holds the region */

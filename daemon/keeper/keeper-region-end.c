@@ -116,6 +116,7 @@ void kregion_end(struct kregion *r)
 		tell_done(k, &r->release[i], r->id, 0, NULL);
 	if (r->announced && !r->n_releases)
 		tell_gone(r);
+	kregion_end_report(r);
 	warm_blocks_deinit(&r->warm.blocks);
 	tickets_deinit(&r->tickets);
 	free_events(r);

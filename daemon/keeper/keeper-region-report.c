@@ -3,7 +3,8 @@
  * keeper-region-report.c - what happened to a region's pages: counted, folded, and told to the daemon at most ten times a second.
  *
  * What always holds: nothing is lost by folding (causes are or-ed, the range only grows until it is told), and the length told is
- * the one of that moment.
+ * the one of that moment. What a region has to say is a level, not an event: while the daemon does not read, a region waits for its turn
+ * once, however much happens to it, so that what waits is bounded by the number of regions.
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -16,8 +17,27 @@
 
 #define TELL_EVERY_USEC (USEC_PER_SEC / 10)
 
+static bool is_read(const struct kregion *r)
+{
+	return session_is_flushed(r->keeper->session);
+}
+
+static void leave_untold(struct kregion *r)
+{
+	if (r->folded.untold)
+		TAILQ_REMOVE(&r->keeper->untold, r, of_untold);
+	r->folded.untold = false;
+}
+
 static void tell_folded(struct kregion *r)
 {
+	if (!is_read(r)) {
+		if (!r->folded.untold)
+			TAILQ_INSERT_TAIL(&r->keeper->untold, r, of_untold);
+		r->folded.untold = true;
+		return;
+	}
+	leave_untold(r);
 	tell_invalidated(r);
 	r->folded = (struct kregion_folded){ .last_usec = now_monotonic_usec() };
 }
@@ -52,7 +72,7 @@ static void fold(struct kregion *r, uint64_t start, uint64_t end, uint32_t cause
 		return; /* nobody knows of it yet */
 	if (since >= TELL_EVERY_USEC) {
 		tell_folded(r);
-	} else if (!f->waiting) {
+	} else if (!f->waiting && !f->untold) {
 		f->waiting = true;
 		tv = timeval_from_usec(TELL_EVERY_USEC - since);
 		evtimer_add(r->folded_timer, &tv);
@@ -93,6 +113,23 @@ void kregion_on_range(struct kregion *r, const struct rdmareg_report *report)
 		kregion_restat(r);
 	kregion_warm_after(r, report);
 	fold(r, report->start, report->end, report->causes);
+}
+
+void kregion_tell_waiting(struct keeper *k)
+{
+	struct kregion *r;
+
+	while ((r = TAILQ_FIRST(&k->untold)) && is_read(r)) {
+		if (r->phase == KREGION_HELD)
+			tell_folded(r);
+		else
+			leave_untold(r);
+	}
+}
+
+void kregion_end_report(struct kregion *r)
+{
+	leave_untold(r);
 }
 
 int kregion_init_report(struct kregion *r)

@@ -15,6 +15,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "core/guard.h"
 #include "keeper/endpoint.h"
@@ -43,7 +44,8 @@ struct kregion_folded {
 	uint64_t start;
 	uint64_t end;
 	uint32_t causes;
-	bool waiting;
+	bool waiting; /* for its time to come */
+	bool untold;  /* its time is here, but the daemon does not read: in keeper.untold */
 	uint64_t last_usec;
 };
 
@@ -145,6 +147,7 @@ struct kregion {
 	uint64_t bytes_redirtied;
 	struct kregion_folded folded;
 	struct event *folded_timer;
+	TAILQ_ENTRY(kregion) of_untold;
 };
 
 /**
@@ -167,6 +170,9 @@ void kregion_on_layout(struct kregion *r, const struct rdmareg_report *report);
 /* keeper-region-report.c: a range report of the kernel. */
 void kregion_on_range(struct kregion *r, const struct rdmareg_report *report);
 int kregion_init_report(struct kregion *r);
+/* The daemon reads again: regions are told in the order in which they began to wait, as many as it takes. */
+void kregion_tell_waiting(struct keeper *k);
+void kregion_end_report(struct kregion *r);
 /* Counters went on without an event of the kernel: the daemon hears of it, as of events. */
 void kregion_tell_counters(struct kregion *r);
 

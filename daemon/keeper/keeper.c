@@ -16,7 +16,7 @@
 #include "util/log.h"
 
 #define STOP_USEC (10 * USEC_PER_SEC)
-#define QUEUE_SLACK 1024
+#define EVENTS_MAX 1024 /* that wait for a daemon which does not read */
 
 static struct kregion **bucket_of(struct keeper *k, uint64_t region)
 {
@@ -146,7 +146,14 @@ static void on_layout(void *userdata, const struct rdmareg_report *report)
 		kregion_on_layout(r, report);
 }
 
-static const struct session_ops session_ops = { .request = keeper_request, .changed = on_session_changed };
+static void on_session_flushed(void *userdata)
+{
+	kregion_tell_waiting(userdata);
+}
+
+static const struct session_ops session_ops = { .request = keeper_request,
+						.changed = on_session_changed,
+						.flushed = on_session_flushed };
 static const struct watch_ops watch_ops = { .range = on_range, .layout = on_layout };
 
 /* What is known of the device, or else what can be found out quickly. What the administrator says goes before both. */
@@ -227,14 +234,13 @@ int keeper_open_adapters(struct keeper *k)
 int keeper_new(struct keeper **ret, struct event_base *base, int fd, const struct options *options)
 {
 	_cleanup_(keeper_freep) struct keeper *k = calloc(1, sizeof(*k));
-	/* one list of everything must fit, with room for what happens meanwhile */
-	size_t queue_max = 2 * ((size_t)options->max_regions + options->max_peers) + QUEUE_SLACK;
 	int r;
 
 	if (!k)
 		return -ENOMEM;
 	k->options = options;
 	k->base = base;
+	TAILQ_INIT(&k->untold);
 	k->idle_event = evtimer_new(base, on_idle, k);
 	k->stop_event = evtimer_new(base, on_stop, k);
 	if (!k->idle_event || !k->stop_event)
@@ -246,7 +252,7 @@ int keeper_new(struct keeper **ret, struct event_base *base, int fd, const struc
 		r = worker_new(&k->sync_worker, base);
 	if (r < 0)
 		return r;
-	r = session_new(&k->session, base, fd, options->daemon_uid, queue_max, &session_ops, k);
+	r = session_new(&k->session, base, fd, options->daemon_uid, EVENTS_MAX, &session_ops, k);
 	if (r < 0)
 		return r;
 	keeper_watch_memory(k);

@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "keeper/endpoint.h"
 #include "keeper/options.h"
@@ -52,6 +53,7 @@ struct keeper {
 	struct event *idle_event;
 	struct event *stop_event; /* gives up waiting for a clean end */
 	struct kregion *bucket[KEEPER_BUCKETS];
+	TAILQ_HEAD(, kregion) untold; /* changed, and the daemon does not read: keeper-region-report.c */
 	uint32_t n_regions;
 	bool stopping;
 };

@@ -18,6 +18,8 @@
 #include "util/log.h"
 
 #define REQUESTS_PER_WAKE 32
+#define ANSWERS_MAX \
+	256 /* that wait to be read before no more is asked of us; a list is one answer of many packets */
 #define FDS_MAX 16 /* room to receive, and so to close, more than anybody may send */
 
 struct packet {
@@ -44,7 +46,10 @@ struct session {
 	struct packet *first;
 	struct packet **end;
 	size_t queued;
-	size_t queue_max;
+	size_t events; /* of them; the others are answers */
+	size_t events_max;
+	bool missed; /* events were dropped: KEEPER_RESYNC is to be said once everything else is */
+	bool held;   /* nothing is read until answers have been */
 };
 
 static const char *check_register(const struct keeper_region *r)
@@ -142,7 +147,8 @@ static void drop(struct session *s, const char *why)
 		free(p);
 	}
 	s->end = &s->first;
-	s->queued = 0;
+	s->queued = s->events = 0;
+	s->missed = s->held = false;
 	event_active(s->changed_event, 0, 0);
 }
 
@@ -183,52 +189,50 @@ static ssize_t send_packet(int socket, const struct packet *p)
 	return sendmsg(socket, &h, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-/* Sends what waits until the socket is full. */
-static void flush(struct session *s)
+static bool is_event(const struct packet *p)
 {
-	struct packet *p;
+	return !p->message.operation;
+}
 
-	while ((p = s->first)) {
-		if (send_packet(s->fd, p) < 0) {
-			if (errno == EINTR)
-				continue;
-			if (errno == EAGAIN)
-				event_add(s->write_event, NULL);
-			else
-				drop(s, errno == EPIPE || errno == ECONNRESET ? NULL : strerror(errno));
-			return;
+/* The first packet is through, or not wanted any more. */
+static void take_first(struct session *s)
+{
+	struct packet *p = s->first;
+
+	s->first = p->next;
+	if (!s->first)
+		s->end = &s->first;
+	s->queued--;
+	s->events -= is_event(p);
+	closep(&p->fd);
+	free(p);
+}
+
+/* No event that waits is of use any more: the daemon will list everything again. Answers stay, in order. */
+static void miss_events(struct session *s)
+{
+	struct packet **at = &s->first, *p;
+
+	while ((p = *at)) {
+		if (!is_event(p)) {
+			at = &p->next;
+			continue;
 		}
-		s->first = p->next;
-		if (!s->first)
-			s->end = &s->first;
-		s->queued--;
-		closep(&p->fd);
-		free(p);
+		*at = p->next;
+		free(p); /* no event has a descriptor */
 	}
+	s->end = at;
+	s->queued -= s->events;
+	s->events = 0;
+	s->missed = true;
 }
 
-static void on_writable(evutil_socket_t fd, short what, void *userdata)
+static bool append(struct session *s, const struct keeper_message *m, uint64_t operation, int fd)
 {
-	(void)fd;
-	(void)what;
-	flush(userdata);
-}
+	struct packet *p = malloc(sizeof(*p));
 
-static void queue(struct session *s, const struct keeper_message *m, uint64_t operation, int fd)
-{
-	struct packet *p;
-
-	if (s->fd < 0)
-		return;
-	if (s->queued >= s->queue_max) {
-		drop(s, "it does not read what it is told");
-		return;
-	}
-	p = malloc(sizeof(*p));
-	if (!p) {
-		drop(s, "out of memory");
-		return;
-	}
+	if (!p)
+		return false;
 	p->next = NULL;
 	p->message = *m;
 	p->message.operation = operation;
@@ -238,27 +242,87 @@ static void queue(struct session *s, const struct keeper_message *m, uint64_t op
 	*s->end = p;
 	s->end = &p->next;
 	s->queued++;
+	s->events += is_event(p);
+	return true;
+}
+
+/* Sends what waits until the socket is full. */
+static void send_waiting(struct session *s)
+{
+	while (s->first) {
+		if (send_packet(s->fd, s->first) < 0) {
+			if (errno == EINTR)
+				continue;
+			if (errno == EAGAIN)
+				event_add(s->write_event, NULL);
+			else
+				drop(s, errno == EPIPE || errno == ECONNRESET ? NULL : strerror(errno));
+			return;
+		}
+		take_first(s);
+	}
+}
+
+static void flush(struct session *s)
+{
+	static const struct keeper_message resync = { .type = KEEPER_RESYNC };
+
+	send_waiting(s);
+	if (s->fd >= 0 && s->missed && !s->first && append(s, &resync, 0, -1)) {
+		s->missed = false;
+		send_waiting(s);
+	}
+	if (s->fd >= 0 && s->held && s->queued - s->events < ANSWERS_MAX) {
+		s->held = false;
+		event_add(s->read_event, NULL);
+	}
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *userdata)
+{
+	struct session *s = userdata;
+
+	(void)fd;
+	(void)what;
+	flush(s);
+	if (s->greeted && session_is_flushed(s) && s->ops->flushed)
+		s->ops->flushed(s->userdata);
+}
+
+static void answer(struct session *s, const struct operation *op, const struct keeper_message *m, int fd)
+{
+	if (!session_is_waiting(s, op))
+		return;
+	if (!append(s, m, op->number, fd)) {
+		drop(s, "out of memory"); /* it connects again, and asks again */
+		return;
+	}
 	if (s->queued == 1)
 		flush(s);
 }
 
 void session_answer(struct session *s, const struct operation *op, const struct keeper_message *m)
 {
-	if (session_is_waiting(s, op))
-		queue(s, m, op->number, -1);
+	answer(s, op, m, -1);
 }
 
 void session_answer_file(struct session *s, const struct operation *op, const struct keeper_message *m,
 			 int fd)
 {
-	if (session_is_waiting(s, op))
-		queue(s, m, op->number, fd);
+	answer(s, op, m, fd);
 }
 
 void session_tell(struct session *s, const struct keeper_message *m)
 {
-	if (s->greeted)
-		queue(s, m, 0, -1);
+	if (!s->greeted || s->missed) /* what is missed is listed */
+		return;
+	if (s->events >= s->events_max || !append(s, m, 0, -1)) {
+		log_notice("the daemon does not read what happens: it will list everything again");
+		miss_events(s);
+		event_add(s->write_event, NULL);
+	} else if (s->queued == 1) {
+		flush(s);
+	}
 }
 
 bool session_is_connected(const struct session *s)
@@ -273,7 +337,7 @@ bool session_is_waiting(const struct session *s, const struct operation *op)
 
 bool session_is_flushed(const struct session *s)
 {
-	return s->queued == 0;
+	return s->queued == 0 && !s->missed;
 }
 
 /* Moves the descriptors of a control message into @fds; what does not fit in there is closed. */
@@ -356,9 +420,15 @@ static void on_readable(evutil_socket_t fd, short what, void *userdata)
 
 	(void)fd;
 	(void)what;
-	for (int i = 0; i < REQUESTS_PER_WAKE; i++)
+	for (int i = 0; i < REQUESTS_PER_WAKE; i++) {
+		if (s->queued - s->events >= ANSWERS_MAX) {
+			s->held = true;
+			event_del(s->read_event);
+			return;
+		}
 		if (!receive(s))
 			return;
+	}
 }
 
 static void on_connection(evutil_socket_t listen_fd, short what, void *userdata)
@@ -395,7 +465,7 @@ static void on_connection(evutil_socket_t listen_fd, short what, void *userdata)
 	event_active(s->changed_event, 0, 0);
 }
 
-int session_new(struct session **ret, struct event_base *base, int fd, uid_t daemon_uid, size_t queue_max,
+int session_new(struct session **ret, struct event_base *base, int fd, uid_t daemon_uid, size_t events_max,
 		const struct session_ops *ops, void *userdata)
 {
 	_cleanup_(session_freep) struct session *s = calloc(1, sizeof(*s));
@@ -408,7 +478,7 @@ int session_new(struct session **ret, struct event_base *base, int fd, uid_t dae
 	s->end = &s->first;
 	s->base = base;
 	s->daemon_uid = daemon_uid;
-	s->queue_max = queue_max;
+	s->events_max = events_max;
 	s->ops = ops;
 	s->userdata = userdata;
 	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0)

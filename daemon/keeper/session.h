@@ -6,7 +6,8 @@
  *   - Only the daemon's user and root get in; the newest connection replaces the one before.
  *   - A packet is whole and makes sense, or the connection is closed with one line in the log and nothing else has changed.
  *   - Every descriptor that arrives is either handed to a request that wants one, or closed; none is inherited by anybody.
- *   - The keeper never waits for the daemon: what the daemon does not read is queued up to a bound, then the connection is closed.
+ *   - The keeper never waits for the daemon, and nothing it has to say can overflow: answers are bounded by what was asked, since nothing
+ *     more is read while many wait; events are dropped beyond a bound, and then KEEPER_RESYNC has the daemon list everything.
  *
  * Nothing in here knows what a request means.
  */
@@ -38,6 +39,8 @@ struct session_ops {
 	void (*request)(void *userdata, const struct operation *op, const struct keeper_message *m, int *fd);
 	/* A daemon came or went. Never called from within a call into the session. */
 	void (*changed)(void *userdata, bool connected);
+	/* The daemon has read so much that nothing waits any more: a good moment to tell it the state of things. May be NULL. */
+	void (*flushed)(void *userdata);
 };
 
 /**
@@ -54,11 +57,11 @@ const char *session_check(const void *packet, size_t size, size_t n_fds, bool gr
  * session_new - listen
  * @fd: bound SOCK_SEQPACKET socket; not taken over on failure
  * @daemon_uid: who may connect, beside root
- * @queue_max: messages that may wait to be read by the daemon
+ * @events_max: events that may wait to be read by the daemon before it has to list everything instead
  *
  * -ENOTSOCK, -EPROTOTYPE: not such a socket; -ENOMEM; what listen(2) says.
  */
-int session_new(struct session **ret, struct event_base *base, int fd, uid_t daemon_uid, size_t queue_max,
+int session_new(struct session **ret, struct event_base *base, int fd, uid_t daemon_uid, size_t events_max,
 		const struct session_ops *ops, void *userdata);
 struct session *session_free(struct session *s);
 DEFINE_FREEP(struct session, session_free)
@@ -78,7 +81,7 @@ bool session_is_connected(const struct session *s);
 /* True if the connection @op came from is still there. */
 bool session_is_waiting(const struct session *s, const struct operation *op);
 
-/* True when nothing waits to be read by the daemon. */
+/* True when nothing waits to be read by the daemon, and it has missed nothing. */
 bool session_is_flushed(const struct session *s);
 
 #endif

@@ -374,7 +374,7 @@ void world_tell_keeper(const struct world *w, uid_t uid, const char *session, co
 	va_end(args);
 	line[n++] = '\n';
 	until((fd = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK)) >= 0);
-	check(write(fd, line, (size_t)n) == n);
+	until(write(fd, line, (size_t)n) == n); /* whole lines, as room comes */
 	close(fd);
 }
 

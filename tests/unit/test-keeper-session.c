@@ -25,7 +25,7 @@ static struct keeper_message got;
 static unsigned int n_got, n_fds;
 static bool keep_fd;
 static int kept_fd = -1;
-static unsigned int came, went;
+static unsigned int came, went, flushed;
 
 static void on_request(void *userdata, const struct operation *op, const struct keeper_message *m, int *fd)
 {
@@ -49,7 +49,13 @@ static void on_changed(void *userdata, bool connected)
 	went += !connected;
 }
 
-static const struct session_ops ops = { .request = on_request, .changed = on_changed };
+static void on_flushed(void *userdata)
+{
+	(void)userdata;
+	flushed++;
+}
+
+static const struct session_ops ops = { .request = on_request, .changed = on_changed, .flushed = on_flushed };
 
 static unsigned int count_fds(void)
 {
@@ -301,31 +307,75 @@ static void test_stale_answer(void)
 	turn();
 }
 
+static bool next(int fd, struct keeper_message *ret)
+{
+	turn();
+	return recv(fd, ret, sizeof(*ret), 0) == sizeof(*ret);
+}
+
+/* However much happens while the daemon does not read: the connection stays, and it hears that it has missed something. Once. */
 static void test_deaf_daemon(void)
 {
 	struct keeper_message m = { .type = KEEPER_GONE, .region = 1 };
-	int fd = join_and_greet(), n = 0;
+	int fd = join_and_greet();
+	unsigned int n = 0;
 
-	came = went = 0;
-	for (int i = 0; i < 100000 && session_is_connected(session); i++, n++)
+	came = went = flushed = 0;
+	for (int i = 0; i < 100000; i++)
 		session_tell(session, &m);
-	assert(!session_is_connected(session) && went == 0); /* told from the loop, not from within */
 	turn();
-	assert(went == 1 && n > 64);
-	assert(is_closed(fd));
-	close(fd);
+	assert(session_is_connected(session) && went == 0 && !session_is_flushed(session) && !flushed);
+	while (next(fd, &m) && m.type == KEEPER_GONE)
+		n++;
+	assert(m.type == KEEPER_RESYNC && !m.operation && !m.region);
+	assert(n > 64 && n < 1000); /* what the socket held already */
+	assert(!next(fd, &m) && session_is_flushed(session) && flushed);
+	m = (struct keeper_message){ .type = KEEPER_GONE, .region = 7 };
+	session_tell(session, &m); /* and hears everything from there on */
+	assert(next(fd, &m) && m.type == KEEPER_GONE && m.region == 7);
 
 	/* one that reads late gets everything, in order */
-	fd = join_and_greet();
 	for (uint64_t i = 1; i <= 300; i++) {
 		m.region = i;
 		session_tell(session, &m);
 	}
-	for (uint64_t i = 1; i <= 300; i++) {
-		turn();
-		assert(recv(fd, &m, sizeof(m), 0) == sizeof(m) && m.region == i);
-	}
+	for (uint64_t i = 1; i <= 300; i++)
+		assert(next(fd, &m) && m.region == i);
 	assert(session_is_flushed(session));
+	close(fd);
+	turn();
+}
+
+/* Answers are never dropped, and there are no more of them than were asked for: what is asked waits in the socket. */
+static void test_deaf_and_asking(void)
+{
+	struct keeper_message m = { .type = KEEPER_RELEASE, .region = 1 }, a, event = { .type = KEEPER_GONE };
+	int fd = join_and_greet();
+	uint64_t asked = 0, answered = 0;
+	bool missed = false;
+
+	n_got = 0;
+	for (int i = 0; i < 2000; i++)
+		session_tell(session, &event);
+	for (;;) {
+		m.operation = asked + 1;
+		if (send(fd, &m, sizeof(m), MSG_DONTWAIT) < 0)
+			break;
+		asked++;
+		turn();
+	}
+	assert(asked > 300 && n_got < asked && session_is_connected(session));
+	for (int i = 0; i < 2000; i++)
+		session_tell(session, &event);
+	while (answered < asked) {
+		assert(next(fd, &a));
+		if (a.type == KEEPER_DONE)
+			assert(a.operation == ++answered);
+		missed = missed || a.type == KEEPER_RESYNC;
+	}
+	while (next(fd, &a))
+		missed = missed || a.type == KEEPER_RESYNC;
+	assert(missed && n_got == asked && session_is_flushed(session));
 	close(fd);
 	turn();
 }
@@ -383,6 +433,7 @@ int main(void)
 	test_replacement();
 	test_stale_answer();
 	test_deaf_daemon();
+	test_deaf_and_asking();
 	test_descriptor_is_kept();
 	test_no_descriptor_left();
 	session_free(session);

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * test-core-listed.c - a region whose keeper tells again where it stands, because something was missed: from every state to every other one,
+ * and who of its holders is still waited for.
+ */
+#undef NDEBUG
+#include <assert.h>
+#include <string.h>
+
+#include "core/registry.h"
+#include "util/cleanup.h"
+
+static const struct registry_limits limits = { 9, 10000, 9, 9, 9 };
+
+static struct registry *registry;
+static struct region *region;
+static struct region_effects out;
+
+static const struct region_effect *effect(enum region_effect_type type)
+{
+	for (size_t i = 0; i < out.n; i++)
+		if (out.item[i].type == type)
+			return &out.item[i];
+	return NULL;
+}
+
+static void step(struct region_event e)
+{
+	assert(registry_reserve_holder(registry) == 0);
+	region_step(registry, region, &e, &out);
+	assert(out.n < REGION_EFFECTS_MAX);
+}
+
+static void begin(void)
+{
+	uint32_t t;
+
+	assert(registry_new(&registry, &limits) == 0);
+	assert(registry_get_tenant(registry, 1, "d", &t) == 0);
+	assert(registry_add_region(registry, t, 0, 100, 0, &region) == 0);
+	region->grace_usec = 5000;
+	step((struct region_event){
+		.type = REGION_REGISTERED, .valid_length = 100, .rkey = 7, .generation = 1 });
+}
+
+static void end(void)
+{
+	registry_remove_region(registry, region);
+	registry = registry_free(registry);
+}
+
+static void holder(enum region_event_type type, enum holder_kind kind, uint64_t id, uint64_t revocation)
+{
+	step((struct region_event){ .type = type, .kind = kind, .holder = id, .revocation = revocation });
+}
+
+static void listed(enum region_state state, uint64_t revocation, uint64_t valid_length)
+{
+	step((struct region_event){ .type = REGION_LISTED,
+				    .state = state,
+				    .revocation = revocation,
+				    .cause = CAUSE_TRUNCATE,
+				    .length = 20,
+				    .valid_length = valid_length,
+				    .rkey = 7,
+				    .generation = 1 });
+}
+
+static void revoked(uint64_t revocation)
+{
+	step((struct region_event){ .type = REGION_REVOKED, .revocation = revocation });
+}
+
+/* Where it was, revocation 4 or none, and where the keeper has it now. */
+static void test_states(void)
+{
+	static const struct {
+		enum region_state before, listed;
+		uint64_t revocation;
+		enum region_state after;
+		bool asks, settles;
+	} cases[] = {
+		{ REGION_LIVE, REGION_LIVE, 0, REGION_LIVE, false, false },
+		{ REGION_LIVE, REGION_DRAINING, 4, REGION_DRAINING, true, false },
+		{ REGION_LIVE, REGION_FENCED, 4, REGION_FENCED, true, false },
+		{ REGION_DRAINING, REGION_DRAINING, 4, REGION_DRAINING, false, false },
+		{ REGION_DRAINING, REGION_DRAINING, 5, REGION_DRAINING, true, false },
+		{ REGION_DRAINING, REGION_FENCED, 4, REGION_FENCED, false, false },
+		{ REGION_DRAINING, REGION_FENCED, 6, REGION_FENCED, true, false },
+		{ REGION_DRAINING, REGION_LIVE, 0, REGION_LIVE, false, true },
+		{ REGION_FENCED, REGION_FENCED, 4, REGION_FENCED, false, false },
+		{ REGION_FENCED, REGION_DRAINING, 5, REGION_DRAINING, true, false },
+		{ REGION_FENCED, REGION_LIVE, 0, REGION_LIVE, false, true },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		begin();
+		holder(REGION_HOLDER_JOINED, HOLDER_CLIENT, 9, 0);
+		if (cases[i].before != REGION_LIVE)
+			revoked(4);
+		if (cases[i].before == REGION_FENCED)
+			step((struct region_event){ .type = REGION_WAS_FENCED, .revocation = 4 });
+		assert(region->state == cases[i].before);
+		listed(cases[i].listed, cases[i].revocation, 60);
+		assert(region->state == cases[i].after && region->valid_length == 60);
+		assert(region->revoking == (cases[i].after != REGION_LIVE));
+		assert((effect(REGION_ASK_CLIENTS) != NULL) == cases[i].asks);
+		assert((effect(REGION_TELL_SETTLED) != NULL) == cases[i].settles);
+		if (cases[i].settles)
+			assert(effect(REGION_TELL_SETTLED)->revocation == 4 &&
+			       effect(REGION_TELL_SETTLED)->outcome == OUTCOME_TRUNCATED);
+		if (cases[i].revocation)
+			assert(region->revocation == cases[i].revocation);
+		assert(effect(REGION_PUBLISH)->changed & REGION_CHANGED_LENGTH);
+		assert(!effect(REGION_SEND_CONSENT));
+		step((struct region_event){ .type = REGION_LIST_DONE });
+		assert(!out.n);
+		end();
+	}
+}
+
+/* Nothing new is nothing to publish. */
+static void test_nothing_missed(void)
+{
+	begin();
+	listed(REGION_LIVE, 0, 100);
+	assert(!out.n);
+	step((struct region_event){ .type = REGION_LIST_DONE });
+	assert(!out.n);
+	end();
+}
+
+/* It has begun to end by itself: the end is asked for, so that it is heard of; once. */
+static void test_ending(void)
+{
+	begin();
+	listed(REGION_CLOSING, 0, 100);
+	assert(region->state == REGION_CLOSING && effect(REGION_SEND_RELEASE));
+	listed(REGION_CLOSING, 0, 100);
+	assert(!out.n);
+	listed(REGION_LIVE, 0, 50); /* of before it took our word */
+	assert(!out.n && region->state == REGION_CLOSING);
+	end();
+	begin();
+	step((struct region_event){ .type = REGION_RELEASE_WANTED });
+	listed(REGION_LIVE, 0, 100);
+	assert(!out.n && region->state == REGION_CLOSING);
+	end();
+}
+
+/* One that is not registered yet is in no list. */
+static void test_registering(void)
+{
+	uint32_t t;
+
+	assert(registry_new(&registry, &limits) == 0);
+	assert(registry_get_tenant(registry, 1, "d", &t) == 0);
+	assert(registry_add_region(registry, t, 0, 100, 0, &region) == 0);
+	listed(REGION_FENCED, 3, 100);
+	assert(!out.n && region->state == REGION_REGISTERING);
+	end();
+}
+
+/* Whoever answered while nobody listened has answered, but consent waits until all holders are known. */
+static void test_holders(void)
+{
+	begin();
+	holder(REGION_HOLDER_JOINED, HOLDER_PEER, 1, 0);
+	holder(REGION_HOLDER_JOINED, HOLDER_PEER, 2, 0);
+	holder(REGION_HOLDER_JOINED, HOLDER_CLIENT, 9, 0);
+	revoked(4);
+	assert(region->pending == 3);
+	listed(REGION_DRAINING, 4, 100);
+	assert(region->pending == 3 && !effect(REGION_ASK_CLIENTS)); /* they were asked */
+	holder(REGION_HOLDER_LISTED, HOLDER_PEER, 2, 0);	     /* it has answered */
+	assert(region->pending == 2 && !out.n);
+	holder(REGION_HOLDER_LISTED, HOLDER_PEER, 3, 4); /* it joined meanwhile, and was asked */
+	assert(region->pending == 3 && region->peers == 3);
+	assert(registry_holder(registry, region->holders)->listed);
+	holder(REGION_HOLDER_LEFT, HOLDER_PEER, 1, 0); /* it was not listed */
+	holder(REGION_HOLDER_ACKED, HOLDER_PEER, 3, 4);
+	holder(REGION_HOLDER_ACKED, HOLDER_CLIENT, 9, 4);
+	assert(region->pending == 0 && !effect(REGION_SEND_CONSENT));
+	step((struct region_event){ .type = REGION_LIST_DONE });
+	assert(effect(REGION_SEND_CONSENT)->revocation == 4);
+	step((struct region_event){ .type = REGION_LIST_DONE });
+	assert(!out.n);
+	end();
+}
+
+/* A revocation that is heard of by the list: everybody is asked, and peers that the keeper heard from are not waited for. */
+static void test_holders_of_a_new_one(void)
+{
+	begin();
+	holder(REGION_HOLDER_JOINED, HOLDER_PEER, 1, 0);
+	holder(REGION_HOLDER_JOINED, HOLDER_PEER, 2, 0);
+	listed(REGION_DRAINING, 1, 100);
+	assert(region->pending == 2 && !effect(REGION_SEND_CONSENT));
+	holder(REGION_HOLDER_LISTED, HOLDER_PEER, 1, 0);
+	holder(REGION_HOLDER_LISTED, HOLDER_PEER, 2, 1);
+	step((struct region_event){ .type = REGION_LIST_DONE });
+	assert(region->pending == 1 && !effect(REGION_SEND_CONSENT));
+	holder(REGION_HOLDER_ACKED, HOLDER_PEER, 2, 1);
+	assert(effect(REGION_SEND_CONSENT)->revocation == 1);
+	end();
+}
+
+int main(void)
+{
+	test_states();
+	test_nothing_missed();
+	test_ending();
+	test_registering();
+	test_holders();
+	test_holders_of_a_new_one();
+	return 0;
+}
