@@ -234,6 +234,18 @@ int rdmareg_configure(struct rdmareg_region *r, const struct rdmareg_configure_o
  */
 int rdmareg_release(struct rdmareg_region *r);
 
+/*
+ * rdmareg_release_all: take several regions down at the same time, so that the graces of their holders run beside
+ * each other. Blocks until all are gone, or could not be released. Needs no handles.
+ * @regions: numbers; @n: how many. Those that come first are asked for first.
+ * @done: NULL, or called once for each from within, as they end: @index of it in @regions, and 0 or a negative errno
+ * 	as of rdmareg_release(), for which rdmareg_last_error() has the words. It must not use @c.
+ *
+ * What failed first, in the order of @regions, is returned; the others are released all the same.
+ */
+int rdmareg_release_all(struct rdmareg *c, const uint64_t *regions, size_t n,
+			void (*done)(size_t index, int error, void *userdata), void *userdata);
+
 #ifdef __cplusplus
 }
 #endif

@@ -31,7 +31,7 @@ struct ctl {
 	bool no_legend;
 	bool no_pager; /* taken for the sake of scripts that always give it */
 	bool help;
-	bool color;		 /* stdout is a terminal and NO_COLOR is not set */
+	bool color;		 /* stdout is a terminal that has them, and NO_COLOR is not set */
 	struct rdmareg *context; /* ctl_context() */
 };
 
@@ -110,8 +110,14 @@ int ctl_open_path(const char *path, int *ret_fd);
 /* errno of an open(2) as an exit status, with the message printed. @how: "for reading" and the like. */
 int ctl_not_opened(const char *path, const char *how);
 
-/* One line of JSON to stdout; the object is freed. */
+/* One line of JSON to stdout, at once; the object is freed. */
 void ctl_print_json(json_object *o);
+
+/* What was printed is written now. Whether it could be is main()'s to say, in the end. */
+void ctl_flush(void);
+
+/* A terminal that can be drawn on: lines rewritten, colours. */
+bool ctl_is_terminal(int fd);
 
 static inline void region_cleanup(struct rdmareg_region **r)
 {

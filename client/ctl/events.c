@@ -100,7 +100,7 @@ static void print_line(const char *name, const struct rdmareg_event *e,
 	if (info)
 		fputs(info->degraded, stdout);
 	putchar('\n');
-	fflush(stdout);
+	ctl_flush();
 }
 
 void events_print(const struct ctl *ctl, const char *name, const struct rdmareg_event *e,

@@ -123,11 +123,43 @@ int ctl_open_path(const char *path, int *ret_fd)
 	return *ret_fd < 0 ? ctl_not_opened(path, "") : EXIT_OK;
 }
 
+static int write_error; /* the first; 0: none that is known */
+
+static void note_written(int r)
+{
+	if (r < 0 && !write_error)
+		write_error = errno;
+}
+
 void ctl_print_json(json_object *o)
 {
-	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
-	fflush(stdout);
+	note_written(puts(
+		json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)));
+	ctl_flush();
 	json_object_put(o);
+}
+
+void ctl_flush(void)
+{
+	note_written(fflush(stdout));
+}
+
+bool ctl_is_terminal(int fd)
+{
+	const char *kind = getenv("TERM");
+
+	return isatty(fd) && kind && *kind && strcmp(kind, "dumb") != 0;
+}
+
+/* Output that nobody got is no success, whatever was done. */
+static int finish(int status)
+{
+	ctl_flush();
+	if (!ferror(stdout) && !write_error)
+		return status;
+	ctl_error(EXIT_FAILED, "writing the output: %s",
+		  write_error ? strerror(write_error) : "not all of it could be written");
+	return status ? status : EXIT_FAILED;
 }
 
 static void print_usage(void)
@@ -169,11 +201,11 @@ int main(int argc, char **argv)
 		return ctl_error(EXIT_USAGE, "no verb given; see: rdmaregctl --help");
 	if (!strcmp(argv[at], "--version")) {
 		printf("rdmaregctl %s\n", PROJECT_VERSION);
-		return EXIT_OK;
+		return finish(EXIT_OK);
 	}
 	if (argv[at][0] == '-' || !strcmp(argv[at], "help")) {
 		print_usage();
-		return EXIT_OK;
+		return finish(EXIT_OK);
 	}
 	verb = find_verb(argv[at]);
 	if (!verb)
@@ -185,15 +217,11 @@ int main(int argc, char **argv)
 
 	/* A reader that goes away is an error of writing, not a death in the middle of a transfer. */
 	signal(SIGPIPE, SIG_IGN);
-	ctl.color = isatty(STDOUT_FILENO) && !(getenv("NO_COLOR") && *getenv("NO_COLOR"));
+	ctl.color = ctl_is_terminal(STDOUT_FILENO) && !(getenv("NO_COLOR") && *getenv("NO_COLOR"));
 	r = arguments_parse(&ctl, verb, argc, argv, options, &first);
-	if (r < 0)
-		return EXIT_OK;
-	if (r > 0)
-		return r;
+	if (r)
+		return r < 0 ? finish(EXIT_OK) : r;
 	r = verb->run(&ctl, options, argv + first, argc - first);
 	rdmareg_close(ctl.context);
-	if (fflush(stdout) || ferror(stdout))
-		return r ? r : ctl_error(EXIT_FAILED, "writing the output: %s", strerror(errno));
-	return r;
+	return finish(r);
 }

@@ -68,8 +68,6 @@ json_object *model_region(const struct rdmareg_region_info *i)
 	add_text(o, "warm_mode", rdmareg_warm_mode_name(i->warm_mode));
 	add_number(o, "removals", i->removals);
 	add_number(o, "bytes_redirtied", i->bytes_redirtied);
-	if (i->faults != UINT64_MAX)
-		add_number(o, "faults", i->faults);
 	return o;
 }
 

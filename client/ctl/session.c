@@ -200,7 +200,7 @@ void session_progress(struct session *s, uint64_t done, uint64_t total)
 	uint64_t now = now_usec(), elapsed = now - s->started_usec;
 
 	if (s->ctl->json || s->timeline || now - s->shown_usec < 200000 || elapsed < 200000 ||
-	    !isatty(STDERR_FILENO))
+	    !ctl_is_terminal(STDERR_FILENO))
 		return;
 	s->shown_usec = now;
 	fprintf(stderr, "\r%s%s%s, %s/s\033[K", format_size(a, done), total ? " of " : "",

@@ -146,7 +146,7 @@ static int report(const struct ctl *ctl, const struct options *o, struct work *w
 
 static int prefetch(struct ctl *ctl, struct rdmareg_region *region, const struct options *o)
 {
-	struct work w = { .terminal = isatty(STDERR_FILENO) };
+	struct work w = { .terminal = ctl_is_terminal(STDERR_FILENO) };
 	int signal_fd, r;
 
 	signal_fd = events_signal_fd();

@@ -1,40 +1,87 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* verb-region.c - what is done to a region that exists: release, export. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "ctl.h"
 
+#define RELEASE_MAX 4096
+
+struct release_options {
+	bool if_exists;
+};
+
+static const struct option_spec release_specs[] = {
+	{ "if-exists", ARG_FLAG, offsetof(struct release_options, if_exists), NULL,
+	  "one that is gone already is no failure" },
+	{ NULL },
+};
+
+/* What became of one of them. */
+struct outcome {
+	bool released;
+	int status;
+};
+
+struct release {
+	const struct ctl *ctl;
+	const struct release_options *options;
+	const uint64_t *ids;
+	struct outcome *outcomes;
+};
+
+/* As they end: a line each. */
+static void on_released(size_t index, int error, void *userdata)
+{
+	struct release *x = userdata;
+
+	if (error == -ENOENT && x->options->if_exists)
+		return;
+	x->outcomes[index].released = !error;
+	if (error)
+		x->outcomes[index].status = ctl_failed(error);
+	else if (!x->ctl->json)
+		printf("region %" PRIu64 " released\n", x->ids[index]);
+	ctl_flush();
+}
+
+/* In the order of the command line, whichever was first to end. */
+static void print_released(const struct release *x, int n)
+{
+	json_object *o = json_object_new_object(), *released = json_object_new_array();
+
+	for (int i = 0; i < n; i++)
+		if (x->outcomes[i].released)
+			json_object_array_add(released, json_object_new_uint64(x->ids[i]));
+	json_object_object_add(o, "released", released);
+	ctl_print_json(o);
+}
+
+/* Each is tried; the first failure, in the order of the command line, is the status. */
 static int release(struct ctl *ctl, const void *options, char **arguments, int n)
 {
-	json_object *released = json_object_new_array();
-	int status = EXIT_OK, one, r;
+	uint64_t ids[RELEASE_MAX];
+	struct outcome outcomes[RELEASE_MAX] = { 0 };
+	struct release x = { ctl, options, ids, outcomes };
+	struct rdmareg *context;
+	int r;
 
-	(void)options;
-	/* Each is tried; the first failure is the status. */
 	for (int i = 0; i < n; i++) {
-		_cleanup_(region_cleanup) struct rdmareg_region *region = NULL;
-
-		one = ctl_lookup(ctl, arguments[i], &region);
-		if (!one) {
-			r = rdmareg_release(region);
-			if (r < 0)
-				one = ctl_failed(r);
-			else
-				json_object_array_add(released,
-						      json_object_new_uint64(rdmareg_region_id(region)));
-		}
-		if (!status)
-			status = one;
+		r = ctl_parse_id(arguments[i], &ids[i]);
+		if (r)
+			return r;
 	}
-	if (ctl->json) {
-		json_object *o = json_object_new_object();
-
-		json_object_object_add(o, "released", json_object_get(released));
-		ctl_print_json(o);
-	}
-	json_object_put(released);
-	return status;
+	context = ctl_context(ctl, &r);
+	if (!context)
+		return r;
+	rdmareg_release_all(context, ids, (size_t)n, on_released, &x);
+	if (ctl->json)
+		print_released(&x, n);
+	for (int i = 0; i < n; i++)
+		if (outcomes[i].status)
+			return outcomes[i].status;
+	return EXIT_OK;
 }
 
 struct export_options {
@@ -86,5 +133,6 @@ static int export(struct ctl *ctl, const void *options, char **arguments, int n)
 	return EXIT_OK;
 }
 
-const struct verb verb_release = { "release", "ID...", "take regions down", NULL, 1, 4096, release };
+const struct verb verb_release = { "release",	"ID...", "take regions down", release_specs, 1,
+				   RELEASE_MAX, release };
 const struct verb verb_export = { "export", "ID", "make a ticket for a region", export_specs, 1, 1, export };

@@ -73,7 +73,7 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 		.detached = 1,
 	};
 	/* somebody watches: the region first, then how far it is, and a signal gives up no more than the rest */
-	bool watched = !o->no_warm && !ctl->json && isatty(STDERR_FILENO);
+	bool watched = !o->no_warm && !ctl->json && ctl_is_terminal(STDERR_FILENO);
 	_cleanup_(region_cleanup) struct rdmareg_region *region = NULL;
 	_cleanup_(text_cleanup) char *ticket = NULL;
 	enum rdmareg_access access = o->access ? o->access : RDMAREG_ACCESS_READ_WRITE;

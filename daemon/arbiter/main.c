@@ -12,6 +12,7 @@
 
 #include "arbiter/app.h"
 #include "util/log.h"
+#include "util/output.h"
 
 #define DESCRIPTORS_WANTED 65536
 
@@ -131,10 +132,10 @@ int main(int argc, char **argv)
 		switch (c) {
 		case 'h':
 			help();
-			return EXIT_SUCCESS;
+			return output_end("rdmaregd", EXIT_SUCCESS);
 		case OPTION_VERSION:
 			puts("rdmaregd " PROJECT_VERSION);
-			return EXIT_SUCCESS;
+			return output_end("rdmaregd", EXIT_SUCCESS);
 		case 'c':
 			o.config = optarg;
 			o.config_must_exist = true;
@@ -177,5 +178,5 @@ int main(int argc, char **argv)
 		fprintf(stderr, "rdmaregd: --keeper must be an absolute path, not '%s'\n", o.keeper);
 		return 2;
 	}
-	return check ? check_config(&o) : serve(&o);
+	return check ? output_end("rdmaregd", check_config(&o)) : serve(&o);
 }

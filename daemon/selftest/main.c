@@ -18,6 +18,7 @@
 #include "selftest/print.h"
 #include "selftest/supervise.h"
 #include "util/clock.h"
+#include "util/output.h"
 
 #define CHECK_USEC (45 * USEC_PER_SEC)
 #define EXIT_USAGE 2
@@ -125,7 +126,7 @@ static int test_all(const struct choices *o)
 	return worst;
 }
 
-int main(int argc, char *argv[])
+static int run(int argc, char *argv[])
 {
 	struct choices o = { .directory = "/var/tmp", .cache = CACHEDIR };
 	const struct option table[] = {
@@ -163,4 +164,9 @@ int main(int argc, char *argv[])
 		worst = status > worst ? status : worst;
 	}
 	return worst;
+}
+
+int main(int argc, char *argv[])
+{
+	return output_end("rdmareg-selftest", run(argc, argv));
 }

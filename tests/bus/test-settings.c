@@ -221,6 +221,9 @@ static void test_machine(void)
 	snprintf(text, sizeof(text), "[keepers]\nquirks_directory = %s/new/\n", directory);
 	expect_check(text, 0, "Only at start");
 	expect_check("[keepers]\nslice = a-%u.slice\nlisten_address = ::1\n", 0, "Only at start");
+	/* who did not get it does not know */
+	check(system("\"$RDMAREGD\" --help >/dev/full 2>/dev/null") == 1 << 8);
+	check(system("\"$RDMAREGD\" --version >/dev/full 2>/dev/null") == 1 << 8);
 	expect_check("[keepers]\nlisten_address = host.example\n", 2, "numeric");
 }
 

@@ -316,6 +316,24 @@ static int on_subscribe(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	return sd_bus_reply_method_return(m, NULL);
 }
 
+/* A slow region is answered when the others that are asked for have been. */
+static int release(sd_bus_message *m, uint64_t id)
+{
+	static sd_bus_message *slow;
+
+	mock_regions[id].exists = false;
+	if (mock_regions[id].slow) {
+		assert(!slow);
+		slow = sd_bus_message_ref(m);
+		return 1;
+	}
+	assert(sd_bus_reply_method_return(m, NULL) >= 0);
+	if (slow)
+		assert(sd_bus_reply_method_return(slow, NULL) >= 0);
+	slow = sd_bus_message_unref(slow);
+	return 1;
+}
+
 static int on_region_call(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	uint64_t id = strtoull(sd_bus_message_get_path(m) + strlen(RDMAREG_REGION_PREFIX "/"), NULL, 10);
@@ -337,7 +355,7 @@ static int on_region_call(sd_bus_message *m, void *userdata, sd_bus_error *error
 						 "revocation 404 is over");
 	}
 	if (!strcmp(member, "Release"))
-		mock_regions[id].exists = false;
+		return release(m, id);
 	if (!strcmp(member, "Join")) {
 		if (mock_regions[id].full)
 			return sd_bus_error_setf(error, RDMAREG_ERROR_LIMIT_EXCEEDED, "too many holders");

@@ -14,7 +14,7 @@
 #define REGIONS_MAX 1024
 
 struct mock_region {
-	bool exists, detached, degraded, full;
+	bool exists, detached, degraded, full, slow;
 	uint64_t offset, length, grace, acked, revoked;
 	char access[4], session[49], policy[8], ticket[64], joined[64];
 };

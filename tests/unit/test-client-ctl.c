@@ -5,6 +5,7 @@
  */
 #undef NDEBUG
 #include <assert.h>
+#include <fcntl.h>
 #include <json-c/json.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -79,15 +80,15 @@ static const struct {
 	{ "join 900", 3, "there is no region" },
 };
 
-/* Runs rdmaregctl; what it says on either channel goes to @out. */
-static int run_ctl(const char *arguments)
+/* Runs rdmaregctl; what it says on the channels that go there is in @out. */
+static int run_with(const char *arguments, const char *channels)
 {
 	char command[1024];
 	size_t n;
 	FILE *f;
 	int status;
 
-	snprintf(command, sizeof(command), "'%s' %s 2>&1 </dev/null", ctl, arguments);
+	snprintf(command, sizeof(command), "'%s' %s %s </dev/null", ctl, arguments, channels);
 	f = popen(command, "r");
 	assert(f);
 	n = fread(out, 1, sizeof(out) - 1, f);
@@ -97,6 +98,12 @@ static int run_ctl(const char *arguments)
 	/* Shown when something fails. */
 	fprintf(stderr, "%s: %d\n%.400s\n", arguments, WEXITSTATUS(status), out);
 	return WEXITSTATUS(status);
+}
+
+/* Both of them. */
+static int run_ctl(const char *arguments)
+{
+	return run_with(arguments, "2>&1");
 }
 
 static bool says(const char *text)
@@ -141,6 +148,129 @@ static void test_regions(void)
 	assert(run_ctl("export 2 --uses 1 --expires 1h") == 0 && !strncmp(out, "rdmareg://", 10));
 	assert(run_ctl("prefetch 2 --length 4K") == 0);
 	assert(run_ctl("--help") == 0 && says("release ID...") && says("revoke ID [-- COMMAND...]"));
+}
+
+static size_t count(const char *text)
+{
+	size_t n = 0;
+
+	for (const char *p = out; (p = strstr(p, text)); p++)
+		n++;
+	return n;
+}
+
+/* Each member of an object is there once, whether the adapter counts faults or not. */
+static void test_json(void)
+{
+	json_object *o;
+
+	for (int id = 2; id <= 4; id += 2) {
+		char arguments[32], key[64];
+
+		snprintf(arguments, sizeof(arguments), "show %d --json", id);
+		assert(run_ctl(arguments) == 0);
+		o = json_tokener_parse(out);
+		json_object_object_foreach(o, name, value)
+		{
+			(void)value;
+			snprintf(key, sizeof(key), "\"%s\":", name);
+			/* those of the revocation have names that others have, too */
+			assert(count(key) == 1 || !strcmp(name, "id") || !strcmp(name, "offset") ||
+			       !strcmp(name, "length"));
+		}
+		json_object_put(o);
+	}
+}
+
+/* What is printed and does not arrive is a failure, and said to be. */
+static void test_output(void)
+{
+	static const char *const verbs[] = {
+		"--help",
+		"help",
+		"--version",
+		"register --help",
+		"list",
+		"list --json",
+		"show 2",
+		"show 2 --json",
+		"export 2",
+		"sync 3",
+		"sync 3 --json",
+		"set 2 --grace 1s",
+		"who /proc/self/exe",
+		"devices",
+		"watch",
+		"watch --json",
+		"watch 3",
+		"release 5",
+		"release 6 --json",
+		"prefetch 3 --length 4K --json",
+	};
+	static const char *const quiet[] = { "release 900 --if-exists", "prefetch 3 --length 4K" };
+
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+		assert(run_with(verbs[i], "2>&1 >/dev/full") == 1);
+		assert(says("writing the output: No space left on device"));
+	}
+	for (size_t i = 0; i < sizeof(quiet) / sizeof(quiet[0]); i++)
+		assert(run_with(quiet[i], "2>&1 >/dev/full") == 0 && !*out);
+}
+
+/* Has what "list" says colours, on a terminal of this kind? */
+static bool has_colours(const char *kind, const char *no_color)
+{
+	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), slave;
+	ssize_t n, all = 0;
+	pid_t pid;
+
+	assert(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
+	slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+	assert(slave >= 0);
+	pid = fork();
+	assert(pid >= 0);
+	if (!pid) {
+		dup2(slave, STDOUT_FILENO);
+		kind ? setenv("TERM", kind, 1) : unsetenv("TERM");
+		no_color ? setenv("NO_COLOR", no_color, 1) : unsetenv("NO_COLOR");
+		execl(ctl, "rdmaregctl", "list", "--session", "s.1", (char *)NULL);
+		_exit(127);
+	}
+	close(slave); /* the terminal's end is then an error of reading */
+	while ((n = read(master, out + all, sizeof(out) - (size_t)all - 1)) > 0)
+		all += n;
+	out[all] = 0;
+	waitpid(pid, NULL, 0);
+	close(master);
+	assert(says("s.1"));
+	return strchr(out, '\033');
+}
+
+static void test_colours(void)
+{
+	assert(has_colours("xterm-256color", NULL));
+	assert(has_colours("linux", "")); /* as no-color.org has it: empty is not set */
+	assert(!has_colours("xterm-256color", "1"));
+	assert(!has_colours("dumb", NULL));
+	assert(!has_colours("", NULL));
+	assert(!has_colours(NULL, NULL));
+}
+
+/* All are asked for at once, each is answered for, and the first that failed decides. */
+static void test_release(void)
+{
+	mock_tell("slow", 10);
+	assert(run_ctl("release 10 11 12") == 0); /* one after the other this would never end */
+	assert(says("region 11 released\n") && strstr(out, "region 10") > strstr(out, "region 11"));
+	assert(count("\n") == 3);
+	mock_tell("slow", 13);
+	assert(run_ctl("release 13 900 14 --json") == 3);
+	assert(says("there is no region 900") && says("{\"released\":[13,14]}")); /* in the order given */
+	assert(run_ctl("release 10 15 --if-exists") == 0 && !strcmp(out, "region 15 released\n"));
+	assert(run_ctl("release 16 16") == 3 && says("region 16 released") && says("there is no region 16"));
+	assert(run_ctl("release 17 x") == 2 && says("not the number of a region"));
+	assert(run_ctl("show 17") == 0); /* nothing is done when something is wrong with the line */
+	assert(run_ctl("release $(seq 100 350)") == 0 && count(" released\n") == 251);
 }
 
 static void test_set(void)
@@ -212,6 +342,10 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert(run_ctl(bad[i].arguments) == bad[i].status && says(bad[i].said));
 	assert(mock_tell("revoked", 2) == 0 && mock_tell("joined", 2) == 0);
+	test_json();
+	test_output();
+	test_colours();
+	test_release();
 	test_set();
 	test_sync();
 	new_file(full, 4096);
@@ -222,7 +356,7 @@ int main(int argc, char **argv)
 	unlink(empty);
 	unlink(odd);
 	assert(run_ctl("release 900 2 --json") == 3 && says("{\"released\":[2]}"));
-	assert(run_ctl("evict /tmp --grace 0") == 0 && !strcmp(out, "401 regions taken down\n"));
+	assert(run_ctl("evict /tmp --grace 0") == 0 && !strcmp(out, "141 regions taken down\n"));
 	assert(!strcmp(mock_said(), " grace_usec=0"));
 	assert(run_ctl("enforce-limits") == 0 && !strcmp(out, "0 regions taken down\n"));
 	assert(run_ctl("evict /tmp --json") == 0 && !strcmp(out, "{\"regions\":0}\n"));

@@ -14,7 +14,7 @@ _rdmaregctl() {
 		[list]='--session --state'
 		[show]=''
 		[set]='--policy --grace --arbitration --warm-mode'
-		[release]=''
+		[release]='--if-exists'
 		[export]='--access --expires --uses'
 		[prefetch]='--offset --length --write'
 		[revoke]='--grace --range --for'
