@@ -84,7 +84,7 @@ static void disconnect(struct endpoint *e, struct peer *p)
 	if (!p->gone && rdma_disconnect(p->id) < 0)
 		p->gone = true;
 	set_state(e, p, PEER_CLOSING);
-	p->close = (struct job){ .run = run_close, .done = done_close };
+	p->close = (struct job){ .run = run_close, .done = done_close, .key = p->close.key };
 	worker_submit(e->closer, &p->close);
 }
 

@@ -61,6 +61,7 @@ static void on_request(struct endpoint *e, struct rdma_cm_id *id, const struct r
 	getnameinfo(rdma_get_peer_addr(id), sizeof(struct sockaddr_storage), p->public.address,
 		    sizeof(p->public.address), NULL, 0, NI_NUMERICHOST);
 	p->id = id;
+	p->close.key = offer.storage;
 	id->context = p;
 	offer.accept.receive_depth = PEER_RECEIVES;
 	r = peer_accept(p, e->completions, &offer, param);

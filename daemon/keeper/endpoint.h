@@ -48,6 +48,7 @@ struct endpoint_offer {
 	struct ibv_pd *pd;
 	unsigned int flush_access; /* IBV_ACCESS_FLUSH_* that @accept.flush stands for */
 	uint64_t ticket;	   /* the owner's, given back in struct endpoint_peer */
+	uint64_t storage;	   /* what closing it may have to wait for: the key of struct job */
 };
 
 struct endpoint_peer {

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <infiniband/verbs.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <time.h>
@@ -37,8 +38,9 @@ struct hca {
 	uint8_t flush;		  /* WIRE_FLUSH_* */
 	unsigned int read_access; /* what a region for reading needs besides */
 	int import_error;
-	struct counters *counters; /* NULL: the adapter does not count. Worker only, once there is one */
-	struct left *left;	   /* worker only */
+	pthread_mutex_t lock; /* workers': of the two below; never held while a verb waits for an access */
+	struct counters *counters; /* NULL: the adapter does not count */
+	struct left *left;
 	atomic_uint n_left;
 };
 
@@ -124,6 +126,7 @@ int hca_new(struct hca **ret, struct ibv_context *context, uint8_t port)
 
 	if (!h)
 		return -ENOMEM;
+	pthread_mutex_init(&h->lock, NULL);
 	h->context = context;
 	h->port = port;
 	r = query_caps(context, &caps, &flags);
@@ -167,6 +170,7 @@ struct hca *hca_free(struct hca *h)
 		next = l->next;
 		free(l);
 	}
+	pthread_mutex_destroy(&h->lock);
 	free(h);
 	return NULL;
 }
@@ -216,9 +220,11 @@ static int free_domain(struct hca_mr *m)
 	l = malloc(sizeof(*l));
 	if (!l)
 		return 0; /* lost until the process ends; nothing can be reached through it */
+	pthread_mutex_lock(&m->hca->lock);
 	*l = (struct left){ .pd = m->pd, .next = m->hca->left };
 	m->hca->left = l;
 	m->hca->n_left++;
+	pthread_mutex_unlock(&m->hca->lock);
 	return 0;
 }
 
@@ -226,7 +232,9 @@ static int free_mr(struct hca_mr *m)
 {
 	int r;
 
+	pthread_mutex_lock(&m->hca->lock);
 	free_left(m->hca);
+	pthread_mutex_unlock(&m->hca->lock);
 	if (m->mr) {
 		r = deregister(m);
 		if (r < 0)
@@ -248,7 +256,7 @@ static void free_mrp(struct hca_mr **m)
 		free_mr(*m);
 }
 
-/* Right after it was registered: its counters, if there are any. */
+/* Right after it was registered: its counters, if there are any. With the lock held. */
 static void find_counters(struct hca *h, struct hca_mr *m)
 {
 	const struct counters_region r = { .pid = (uint32_t)getpid(),
@@ -271,13 +279,17 @@ static void find_counters(struct hca *h, struct hca_mr *m)
 
 int hca_read_faults(struct hca *h, uint32_t counter, uint64_t *ret_faults)
 {
-	int r = h->counters ? counters_read(h->counters, counter, ret_faults) : -ENODATA;
+	int r;
 
-	if (r == 0 || r == -ENOENT)
-		return r;
+	pthread_mutex_lock(&h->lock);
+	r = h->counters ? counters_read(h->counters, counter, ret_faults) : -ENODATA;
 	/* an answer may still come, to a question that nobody asks any more: better none than a wrong one */
-	h->counters = counters_free(h->counters);
-	return -ENODATA;
+	if (r != 0 && r != -ENOENT) {
+		h->counters = counters_free(h->counters);
+		r = -ENODATA;
+	}
+	pthread_mutex_unlock(&h->lock);
+	return r;
 }
 
 uint32_t hca_mr_counter(const struct hca_mr *mr)
@@ -313,7 +325,9 @@ int hca_register(struct hca *h, uint64_t address, uint64_t length, bool write, u
 	m->mr = ibv_reg_mr(m->pd, (void *)(uintptr_t)address, length, access);
 	if (!m->mr)
 		return errno_or(ENOMEM);
+	pthread_mutex_lock(&h->lock);
 	find_counters(h, m);
+	pthread_mutex_unlock(&h->lock);
 	*ret = steal_pointer(m);
 	return 0;
 }

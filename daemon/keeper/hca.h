@@ -8,7 +8,7 @@
  *   - Every memory region has a protection domain of its own. Keys are guessable, so a peer that was admitted to one region must not
  *     be able to use the key of another: its queue pair is in another domain.
  *   - All functions return 0 or a negative errno. hca_register(), hca_deregister() and hca_prefetch() may block and may be
- *     called from the worker; they change nothing that the loop reads.
+ *     called from several workers at once; they change nothing that the loop reads.
  */
 #ifndef RDMAREG_KEEPER_HCA_H
 #define RDMAREG_KEEPER_HCA_H

@@ -42,6 +42,7 @@ static int on_admit(void *userdata, const struct endpoint_request *request, stru
 	}
 	kregion_restat(r); /* a file that grew raises no event */
 	ret->pd = hca_mr_pd(r->mr);
+	ret->storage = r->storage;
 	ret->patience = (struct endpoint_patience){
 		.rnr_timer = timers_rnr_code(k->options->rnr_timer_usec),
 		.rnr_retries = k->options->rnr_retries,

@@ -4,6 +4,7 @@
  * is registered that peers could fill beyond what the memory cgroup leaves; nothing is prefetched that has no room in it.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -67,26 +68,27 @@ int keeper_check_room(const struct mapping *m, uint64_t bytes)
 static uint64_t unallocated(const struct mapping *m)
 {
 	uint64_t has;
-	struct stat st;
+	struct statx st;
 
-	if (!m || !is_memory(m) || fstat(m->fd, &st) < 0)
+	if (!m || !is_memory(m) ||
+	    statx(m->fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BLOCKS, &st) < 0)
 		return 0;
-	has = (uint64_t)st.st_blocks * 512;
+	has = (uint64_t)st.stx_blocks * 512;
 	return has < m->length ? m->length - has : 0;
 }
 
 int kregion_check_memory(struct keeper *k, const struct mapping *m, struct reason *why)
 {
-	uint64_t needed = unallocated(m), left;
+	uint64_t needed = 0, left;
 	char path[CGROUP_PATH_MAX];
 
-	if (!needed)
+	if (!unallocated(m))
 		return 0;
 	left = cgroup_own_headroom(path);
 	if (left == UINT64_MAX)
 		return 0;
 	for (struct kregion *r = keeper_next(k, NULL); r; r = keeper_next(k, r))
-		needed += unallocated(r->mapping);
+		needed += unallocated(r->mapping); /* @m's among them */
 	if (needed + SPARE_BYTES <= left)
 		return 0;
 	return reason_set(why, -EDQUOT,

@@ -156,7 +156,7 @@ int kregion_sync(struct kregion *r, const struct operation *op, const struct kee
 
 	if (s->demand || s->job.busy)
 		return reason_set(why, -EBUSY, "The region is being written back already; try again later");
-	s->job = (struct job){ .run = run_sync, .done = sync_done };
+	s->job = (struct job){ .run = run_sync, .done = sync_done, .key = r->storage };
 	s->op = *op;
 	s->demand = own.demand;
 	s->limit_usec = d->limit_usec;

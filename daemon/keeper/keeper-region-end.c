@@ -2,7 +2,8 @@
 /*
  * keeper-region-end.c - how a region ends: peers, memory region, watches, mapping, descriptor, in this order, and then the answers.
  *
- * kregion_end() is called again whenever the worker has given a job back, until nothing is left to wait for.
+ * kregion_end() is called again whenever the worker has given a job back, until nothing is left to wait for. Its first call makes the
+ * region unreachable; what follows can take for ever where storage is silent, so the answers wait a second for it and no longer.
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -16,7 +17,10 @@
 #include "keeper/keeper-region.h"
 #include "keeper/mapping.h"
 #include "keeper/keeper-tell.h"
+#include "util/clock.h"
 #include "util/log.h"
+
+#define PATIENCE_USEC USEC_PER_SEC
 
 #define of_job(j) ((struct kregion *)((char *)(j)-offsetof(struct kregion, job)))
 
@@ -55,7 +59,7 @@ static bool deregister(struct kregion *r)
 	 * What is left to wait for below may be a page fault that storage does not answer. The kernel tries one for as long as there is something
 	 * mapped (7.3 tries one that fails with EIO for ever), and gives up at a fence.
 	 */
-	if (!r->quiet)
+	if (!r->quiet && r->mapping)
 		mapping_fence(r->mapping, 0, r->mapping->length);
 	r->quiet = true;
 	if (e && !endpoint_forget(e, r->id))
@@ -64,7 +68,9 @@ static bool deregister(struct kregion *r)
 		return false;
 	if (!r->mr)
 		return true;
-	r->job = (struct job){ .run = run_deregister, .done = done_deregister, .urgent = true };
+	r->job = (struct job){
+		.run = run_deregister, .done = done_deregister, .urgent = true, .key = r->storage
+	};
 	worker_submit(r->keeper->worker, &r->job);
 	return false;
 }
@@ -89,36 +95,101 @@ void kregion_continue(struct kregion *r)
 	}
 }
 
-static void free_events(struct kregion *r)
+void kregion_free_events(struct kregion *r)
 {
-	event_free(r->timer);
-	event_free(r->warm_timer);
-	event_free(r->stall_timer);
-	event_free(r->folded_timer);
-	event_free(r->watch_timer);
+	struct event *const events[] = { r->timer,	  r->warm_timer,  r->stall_timer,
+					 r->folded_timer, r->watch_timer, r->patience_timer };
+
+	for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++)
+		if (events[i])
+			event_free(events[i]);
 }
 
-void kregion_end(struct kregion *r)
+/* Everybody who waits hears that it is over. */
+static void answer(struct kregion *r)
 {
 	struct keeper *k = r->keeper;
 
-	kregion_stop_warming(r, -ECANCELED);
-	if (!deregister(r) || !kregion_end_demands(r) || !kregion_end_persists(r))
-		return;
-	kregion_unwatch(r);
-	mapping_free(r->mapping);
-	r->mapping = NULL;
-	keeper_remove(k, r);
 	if (r->registration.connection) /* released, or the keeper stopped, before it was announced */
 		tell_done(k, &r->registration, r->id, -ECANCELED, NULL);
-	log_info("region %" PRIu64 ": gone", r->id);
+	r->registration = (struct operation){ 0 };
 	for (unsigned int i = 0; i < r->n_releases; i++)
 		tell_done(k, &r->release[i], r->id, 0, NULL);
 	if (r->announced && !r->n_releases)
 		tell_gone(r);
 	kregion_end_report(r);
+	r->n_releases = 0;
+	r->announced = false;
+}
+
+void kregion_leave_behind(struct kregion *r)
+{
+	log_warning("region %" PRIu64
+		    ": fenced and without peers; what is left of it waits for the storage of %s",
+		    r->id, r->path[0] ? r->path : "its file");
+	answer(r);
+	r->left_behind = true;
+	keeper_leave_behind(r->keeper, 1);
+}
+
+static void finish(struct kregion *r)
+{
+	struct keeper *k = r->keeper;
+
+	if (r->left_behind)
+		keeper_leave_behind(k, -1);
+	keeper_remove(k, r);
+	log_info("region %" PRIu64 ": gone", r->id);
+	answer(r);
 	warm_blocks_deinit(&r->warm.blocks);
 	tickets_deinit(&r->tickets);
-	free_events(r);
+	kregion_free_events(r);
 	free(r);
+}
+
+/* In a thread. */
+static void run_close(struct job *job)
+{
+	mapping_free(of_job(job)->mapping);
+}
+
+static void done_close(struct job *job)
+{
+	struct kregion *r = of_job(job);
+
+	r->mapping = NULL;
+	finish(r);
+}
+
+/* Jobs that wait for others of the same storage need not wait any more. */
+static void withdraw(struct kregion *r)
+{
+	struct keeper *k = r->keeper;
+
+	kregion_stop_warming(r, -ECANCELED);
+	worker_withdraw(k->sync_worker, &r->sync.job);
+	worker_withdraw(k->sync_worker, &r->persist.job);
+}
+
+void kregion_end(struct kregion *r)
+{
+	const struct timeval patience = timeval_from_usec(PATIENCE_USEC);
+	struct keeper *k = r->keeper;
+
+	evtimer_del(r->watch_timer);
+	withdraw(r);
+	if (!r->left_behind && !r->ending) {
+		r->ending = true;
+		evtimer_add(r->patience_timer, &patience);
+	}
+	/* each of them, for what it begins */
+	if (!deregister(r) | !kregion_end_demands(r) | !kregion_end_persists(r))
+		return;
+	kregion_unwatch(r);
+	if (!r->mapping) {
+		finish(r);
+		return;
+	}
+	r->job = (struct job){ .run = run_close, .done = done_close, .key = r->storage };
+	worker_submit(k->files, &r->job);
 }

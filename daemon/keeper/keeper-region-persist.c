@@ -59,7 +59,7 @@ static void submit(struct kregion *r)
 {
 	for (struct kregion_persist_waiter *w = r->persist.waiters; w; w = w->next)
 		w->served = true;
-	r->persist.job = (struct job){ .run = run, .done = done };
+	r->persist.job = (struct job){ .run = run, .done = done, .key = r->storage };
 	worker_submit(r->keeper->sync_worker, &r->persist.job);
 }
 

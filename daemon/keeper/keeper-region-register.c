@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * keeper-region-register.c - how a region comes to be: mapped and watched, registered by the worker, prefetched if that was asked for, and then
- * announced.
+ * keeper-region-register.c - how a region comes to be: its file examined and mapped, watched, registered with the adapter, prefetched if that was
+ * asked for, and then announced.
  *
  * What always holds: watches stand before the file's size is read, so no change of it is missed; a region that cannot be completed
- * leaves nothing.
+ * leaves nothing. A file whose storage is silent is waited for by a thread of its own: whoever registers it is told after
+ * storage_stall_msec, and what the thread has is taken down when it comes back (keeper-region-end.c).
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -30,6 +31,19 @@
 #define WATCH_RETRY_USEC (20 * USEC_PER_MSEC)
 #define WATCH_TRIES 20u
 
+/* What the thread that opens a file is given, and what it finds. */
+struct kregion_opening {
+	int fd;
+	uint64_t offset;
+	uint64_t length;
+	bool write;
+	bool flush; /* the adapter carries out persistent FLUSHes */
+	struct mapping *mapping;
+	enum region_durability durability;
+	int error;
+	struct reason why;
+};
+
 #define of_job(j) ((struct kregion *)((char *)(j)-offsetof(struct kregion, job)))
 
 void kregion_answer_registration(struct kregion *r)
@@ -44,8 +58,31 @@ void kregion_answer_registration(struct kregion *r)
 	r->registration = (struct operation){ 0 };
 }
 
-/* In the worker. */
-static void run(struct job *job)
+/* What a write is worth: an adapter would grant more than the memory keeps. */
+static enum region_durability judge_durability(const struct mapping *m, bool flush)
+{
+	return durability_of(m->fd, &(struct durability_facts){
+					    .memory_only = m->memory,
+					    .device_dax = m->device_bytes != 0,
+					    .synchronous = m->synchronous,
+					    .flush = flush,
+				    });
+}
+
+/* In a thread that may never come back: it has nothing but @opening. */
+static void run_open(struct job *job)
+{
+	struct kregion_opening *o = of_job(job)->opening;
+
+	o->error = mapping_new(&o->mapping, &o->fd, o->offset, o->length, o->write, &o->why);
+	if (!o->error)
+		o->durability = judge_durability(o->mapping, o->flush);
+	closep(&o->fd); /* this can wait as well */
+	o->fd = -1;
+}
+
+/* In a thread. */
+static void run_register(struct job *job)
 {
 	struct kregion *r = of_job(job);
 
@@ -61,13 +98,41 @@ static void fail(struct kregion *r, int error, const struct reason *why)
 	kregion_end(r);
 }
 
-static void done(struct job *job)
+static void on_patience(evutil_socket_t fd, short what, void *userdata)
+{
+	struct kregion *r = userdata;
+	struct reason why;
+
+	(void)fd;
+	(void)what;
+	if (r->phase == KREGION_ENDING) {
+		kregion_leave_behind(r);
+		return;
+	}
+	if (r->phase != KREGION_REGISTERING)
+		return;
+	if (r->mapping)
+		reason_set(&why, -ETIME, "The adapter does not register it; it had %" PRIu32 " ms",
+			   r->keeper->options->storage_stall_msec);
+	else
+		reason_set(&why, -ETIME, "The file's storage does not answer; it had %" PRIu32 " ms",
+			   r->keeper->options->storage_stall_msec);
+	log_warning("region %" PRIu64 ": %s: %s", r->id, r->path[0] ? r->path : "?", why.text);
+	fail(r, -ETIME, &why);
+}
+
+static void done_register(struct job *job)
 {
 	struct kregion *r = of_job(job);
 	uint64_t valid_length = 0;
 	int error = r->job_error;
 	struct reason why;
 
+	if (r->phase == KREGION_ENDING) { /* given up */
+		kregion_continue(r);
+		return;
+	}
+	evtimer_del(r->patience_timer);
 	if (!error)
 		error = mapping_valid_length(r->mapping, &valid_length);
 	if (error) {
@@ -100,44 +165,6 @@ static void done(struct job *job)
 	}
 }
 
-static struct kregion *free_unborn(struct kregion *r)
-{
-	kregion_unwatch(r);
-	mapping_free(r->mapping);
-	if (r->timer)
-		event_free(r->timer);
-	if (r->warm_timer)
-		event_free(r->warm_timer);
-	if (r->stall_timer)
-		event_free(r->stall_timer);
-	if (r->folded_timer)
-		event_free(r->folded_timer);
-	if (r->watch_timer)
-		event_free(r->watch_timer);
-	warm_blocks_deinit(&r->warm.blocks);
-	tickets_deinit(&r->tickets);
-	free(r);
-	return NULL;
-}
-DEFINE_FREEP(struct kregion, free_unborn)
-
-/* What a write is worth, and which FLUSHes say so: an adapter would grant more than the memory keeps. */
-static void judge_durability(struct kregion *r)
-{
-	uint8_t flush = r->keeper->hca ? hca_flush(r->keeper->hca) : 0;
-	const struct mapping *m = r->mapping;
-
-	r->durability = (uint8_t)durability_of(
-		m->fd, &(struct durability_facts){
-			       .memory_only = m->memory,
-			       .device_dax = m->device_bytes != 0,
-			       .synchronous = m->synchronous,
-			       .flush = flush & WIRE_FLUSH_PERSISTENT,
-		       });
-	r->flush = flush & (r->durability == DURABILITY_FLUSH ? WIRE_FLUSH_GLOBAL | WIRE_FLUSH_PERSISTENT
-							      : WIRE_FLUSH_GLOBAL);
-}
-
 static void remember_path(struct kregion *r, int fd)
 {
 	char link[32], path[4096];
@@ -148,36 +175,86 @@ static void remember_path(struct kregion *r, int fd)
 	text_clean(r->path, sizeof(r->path), path, n > 0 ? (size_t)n : 0);
 }
 
-static void try_again(struct kregion *r)
+static void submit_register(struct kregion *r)
+{
+	r->job =
+		(struct job){ .run = run_register, .done = done_register, .urgent = true, .key = r->storage };
+	worker_submit(r->keeper->worker, &r->job);
+}
+
+static void watch(struct kregion *r)
 {
 	struct timeval tv = timeval_from_usec(WATCH_RETRY_USEC);
+	struct reason why = { "" };
+	int error = kregion_watch(r, &r->guard.grace_usec, &why);
 
-	r->watch_tries++;
-	evtimer_add(r->watch_timer, &tv);
+	if (error == -EBUSY && r->watch_tries++ < WATCH_TRIES && !r->close_wanted)
+		evtimer_add(r->watch_timer, &tv);
+	else if (error < 0)
+		fail(r, error, &why);
+	else
+		submit_register(r);
 }
 
 static void on_watch_timer(evutil_socket_t fd, short what, void *userdata)
 {
-	struct kregion *r = userdata;
-	struct reason why;
-	int error;
-
 	(void)fd;
 	(void)what;
-	error = kregion_watch(r, &r->guard.grace_usec, &why);
-	if (error == -EBUSY && r->watch_tries < WATCH_TRIES && !r->close_wanted)
-		try_again(r);
-	else if (error < 0)
-		fail(r, error, &why);
-	else
-		worker_submit(r->keeper->worker, &r->job);
+	watch(userdata);
 }
 
-int kregion_register(struct keeper *k, const struct operation *op, const struct keeper_message *m, int *fd,
-		     struct reason *why)
+static void done_open(struct job *job)
 {
+	struct kregion *r = of_job(job);
+	struct kregion_opening *o = r->opening;
+	struct reason why = o->why;
+	int error = o->error;
+
+	r->opening = NULL;
+	r->mapping = o->mapping;
+	r->durability = (uint8_t)o->durability;
+	free(o);
+	if (r->phase == KREGION_ENDING) { /* given up */
+		kregion_continue(r);
+		return;
+	}
+	if (!error)
+		error = kregion_check_memory(r->keeper, r->mapping, &why);
+	if (!error)
+		error = kregion_init_warming(r, r->warm.blocks.mode);
+	if (error) {
+		fail(r, error, &why);
+		return;
+	}
+	r->flush = hca_flush(r->keeper->hca) &
+		   (r->durability == DURABILITY_FLUSH ? WIRE_FLUSH_GLOBAL | WIRE_FLUSH_PERSISTENT
+						      : WIRE_FLUSH_GLOBAL);
+	watch(r);
+}
+
+/* A region that nobody has heard of yet, and that has nothing. */
+static struct kregion *free_unborn(struct kregion *r)
+{
+	kregion_free_events(r);
+	free(r->opening);
+	free(r);
+	return NULL;
+}
+DEFINE_FREEP(struct kregion, free_unborn)
+
+static int init_events(struct kregion *r)
+{
+	r->watch_timer = evtimer_new(r->keeper->base, on_watch_timer, r);
+	r->patience_timer = evtimer_new(r->keeper->base, on_patience, r);
+	if (!r->watch_timer || !r->patience_timer)
+		return -ENOMEM;
+	return kregion_init_timer(r) < 0 || kregion_init_report(r) < 0 ? -ENOMEM : 0;
+}
+
+int kregion_register(struct keeper *k, const struct operation *op, const struct keeper_message *m, int *fd)
+{
+	const struct timeval patience = timeval_from_usec(k->options->storage_stall_msec * USEC_PER_MSEC);
 	_cleanup_(free_unbornp) struct kregion *r = calloc(1, sizeof(*r));
-	int error;
 
 	if (!r)
 		return -ENOMEM;
@@ -189,32 +266,26 @@ int kregion_register(struct keeper *k, const struct operation *op, const struct 
 	r->detached = m->info.detached;
 	r->gated = m->info.gated;
 	r->warm_first = m->info.warm;
-	r->registration = *op;
-	r->job = (struct job){ .run = run, .done = done, .urgent = true };
-	tickets_init(&r->tickets, k->options->max_tickets);
-	remember_path(r, *fd);
-	error = mapping_new(&r->mapping, fd, m->info.offset, m->info.length, r->access == ACCESS_READ_WRITE,
-			    why);
-	if (error == 0)
-		error = kregion_check_memory(k, r->mapping, why);
-	if (error < 0)
-		return error;
-	judge_durability(r);
-	if (kregion_init_timer(r) < 0 || kregion_init_report(r) < 0 ||
-	    kregion_init_warming(r, (enum warm_mode)m->info.warm_mode) < 0)
-		return -ENOMEM;
-	r->watch_timer = evtimer_new(k->base, on_watch_timer, r);
-	if (!r->watch_timer)
-		return -ENOMEM;
+	r->warm.blocks.mode = (enum warm_mode)m->info.warm_mode;
 	r->guard.policy = (enum region_policy)m->info.policy;
 	r->guard.grace_usec = m->info.grace_usec;
-	error = kregion_watch(r, &r->guard.grace_usec, why);
-	if (error < 0 && error != -EBUSY)
-		return error;
-	if (error == -EBUSY)
-		try_again(r);
-	else
-		worker_submit(k->worker, &r->job);
+	r->opening = calloc(1, sizeof(*r->opening));
+	if (!r->opening || init_events(r) < 0)
+		return -ENOMEM;
+	tickets_init(&r->tickets, k->options->max_tickets);
+	remember_path(r, *fd);
+	r->registration = *op;
+	r->storage = mapping_storage(*fd);
+	*r->opening = (struct kregion_opening){
+		.fd = steal_fd(fd),
+		.offset = m->info.offset,
+		.length = m->info.length,
+		.write = r->access == ACCESS_READ_WRITE,
+		.flush = k->hca && hca_flush(k->hca) & WIRE_FLUSH_PERSISTENT,
+	};
+	r->job = (struct job){ .run = run_open, .done = done_open, .key = r->storage };
+	evtimer_add(r->patience_timer, &patience);
+	worker_submit(k->files, &r->job);
 	keeper_add(k, steal_pointer(r));
 	return 0;
 }

@@ -30,6 +30,8 @@ static void run(struct job *job)
 {
 	struct kregion *r = of_job(job);
 
+	/* read from the storage first, since the adapter's fault would keep the address space for as long as that takes */
+	mapping_load(r->mapping, r->warm_chunk.offset, r->warm_chunk.length);
 	r->warm_error = hca_prefetch(r->mr, r->mapping->address + r->warm_chunk.offset, r->warm_chunk.length,
 				     r->warm_chunk.write);
 }
@@ -276,7 +278,7 @@ int kregion_init_warming(struct kregion *r, enum warm_mode mode)
 		return error;
 	warm_init(&r->warm, &blocks, r->keeper->options->warm_bytes_per_sec);
 	r->warm.short_of_memory = pressure_is_high(r->keeper->pressure);
-	r->warm_job = (struct job){ .run = run, .done = done };
+	r->warm_job = (struct job){ .run = run, .done = done, .key = r->storage };
 	r->warm_timer = evtimer_new(r->keeper->base, on_timer, r);
 	r->stall_timer = evtimer_new(r->keeper->base, on_stall, r);
 	return r->warm_timer && r->stall_timer ? 0 : -ENOMEM;

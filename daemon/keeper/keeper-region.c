@@ -196,7 +196,11 @@ void kregion_on_layout(struct kregion *r, const struct rdmareg_report *report)
 	struct guard_event e = { .break_id = report->break_id + r->break_base };
 
 	if (report->slot != r->layout_slot)
-		return; /* one that was replaced */
+		return;				      /* one that was replaced */
+	if (r->phase == KREGION_ENDING && r->quiet) { /* nothing reaches it any more */
+		watch_release(r->keeper->watch, r->layout_slot, report->break_id);
+		return;
+	}
 	if (r->phase == KREGION_REGISTERING) {
 		r->early = *report;
 		r->has_early = true;

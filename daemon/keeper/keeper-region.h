@@ -2,13 +2,16 @@
 /*
  * keeper-region.h - one region as its keeper holds it: the guard and everything the guard decides about.
  *
- *   register -> [worker: memory region] -> held (guard) -> [guard: TEARDOWN] -> [worker: deregister] -> freed
+ *   register -> [worker: file] -> [worker: memory region] -> held (guard) -> [guard: TEARDOWN] -> [worker: deregister] -> [worker: file]
+ *   -> freed
  *
  * What always holds:
  *   1. The guard decides; keeper-region.c carries its effects out, in order, and reports back. Nothing else fences, unfences or gives back.
  *   2. The mapping outlives the memory region, and the watches outlive both but for the last moment.
  *   3. A region whose registration nobody was told of (the daemon went away meanwhile) is taken down again.
  *   4. While a job of the region is with the worker, nothing of the region is freed.
+ *   5. A region that ends is answered for when it is gone, or fenced and without peers and still not gone after a second: what is left of
+ *      it then is left behind (@left_behind), counted, and taken down when the storage lets it.
  */
 #ifndef RDMAREG_KEEPER_KREGION_H
 #define RDMAREG_KEEPER_KREGION_H
@@ -31,7 +34,7 @@ struct keeper;
 struct mapping;
 
 enum kregion_phase {
-	KREGION_REGISTERING, /* the worker registers, or the file cannot be watched yet */
+	KREGION_REGISTERING, /* the worker opens or registers, or the file cannot be watched yet */
 	KREGION_HELD,	     /* the guard decides */
 	KREGION_ENDING,	     /* the guard is dead; freeing */
 };
@@ -87,6 +90,7 @@ struct kregion {
 	uint8_t flush;	    /* WIRE_FLUSH_* its peers may ask for */
 	char mode_reason[KEEPER_TEXT_MAX];
 	char path[256];
+	uint64_t storage; /* the key of its jobs */
 	char ticket_text[WIRE_TICKET_MAX];
 	struct tickets tickets;
 	struct mapping *mapping;
@@ -121,9 +125,13 @@ struct kregion {
 	unsigned int n_releases;
 	bool close_wanted; /* before there was a guard */
 
-	struct event *watch_timer; /* before it is registered: until the file can be watched */
+	struct kregion_opening *opening; /* the worker's, or NULL */
+	struct event *patience_timer; /* registering, ending: then who waits is told, whatever is under way */
+	bool ending;		      /* kregion_end() was called */
+	bool left_behind;	      /* told that it is over, and something of it is still under way */
+	struct event *watch_timer;    /* before it is registered: until the file can be watched */
 	unsigned int watch_tries;
-	struct job job; /* registering, deregistering */
+	struct job job; /* opening, registering, deregistering, closing */
 	int job_error;
 	bool destroying; /* kregion_destroy_mr() is under way */
 	bool quiet;	 /* fenced for good, on its way out */
@@ -152,10 +160,9 @@ struct kregion {
 
 /**
  * kregion_register - begin; the operation is answered later, or now if it fails
- * @fd: taken over on success
+ * @fd: taken over on success; nothing is done with it that could wait
  */
-int kregion_register(struct keeper *k, const struct operation *op, const struct keeper_message *m, int *fd,
-		     struct reason *why);
+int kregion_register(struct keeper *k, const struct operation *op, const struct keeper_message *m, int *fd);
 
 /* Begin to take it down; every operation added with kregion_add_release() is answered at the end. */
 void kregion_close(struct kregion *r, enum revocation_cause cause, uint64_t grace_usec);
@@ -195,6 +202,10 @@ int kregion_init_timer(struct kregion *r);
 
 /* keeper-region-end.c: the guard is dead, or there never was one: free everything, step by step, as jobs come back. */
 void kregion_end(struct kregion *r);
+
+/* It ends and is not gone yet: whoever waits for its end is told now. */
+void kregion_leave_behind(struct kregion *r);
+void kregion_free_events(struct kregion *r);
 
 /* The fence cannot be put up: take the memory region itself away, then GUARD_DESTROY_DONE. */
 void kregion_destroy_mr(struct kregion *r);

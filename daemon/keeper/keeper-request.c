@@ -20,9 +20,20 @@
 /* -EINPROGRESS: taken over by somebody who will answer. */
 #define ANSWERED_LATER (-EINPROGRESS)
 
+#define LEFT_BEHIND_MAX 16
+
 static int later(int error)
 {
 	return error < 0 ? error : ANSWERED_LATER;
+}
+
+static const char *one_left_behind(const struct keeper *k)
+{
+	const struct kregion *r = keeper_next(k, NULL);
+
+	while (r && !r->left_behind)
+		r = keeper_next(k, r);
+	return r && r->path[0] ? r->path : "?";
 }
 
 static int on_register(struct keeper *k, const struct operation *op, const struct keeper_message *m, int *fd,
@@ -41,10 +52,17 @@ static int on_register(struct keeper *k, const struct operation *op, const struc
 	if (k->n_regions >= k->options->max_regions)
 		return reason_set(why, -EDQUOT, "This tenant has its %u regions already; release one",
 				  k->options->max_regions);
+	if (k->n_left_behind >= LEFT_BEHIND_MAX)
+		return reason_set(
+			why, -EBUSY,
+			"%" PRIu32
+			" regions of this tenant that are over still wait for storage that does not answer, "
+			"among them %.80s",
+			k->n_left_behind, one_left_behind(k));
 	error = keeper_open_adapters(k);
 	if (error < 0)
 		return reason_set(why, error, "%s", k->no_adapter.text);
-	return later(kregion_register(k, op, m, fd, why));
+	return later(kregion_register(k, op, m, fd));
 }
 
 static int on_list(struct keeper *k, const struct operation *op)
@@ -162,6 +180,8 @@ static int on_region(struct keeper *k, const struct operation *op, const struct 
 {
 	struct kregion *r = keeper_find(k, m->region);
 
+	if (r && r->left_behind)
+		r = NULL;
 	if (!r && (m->type == KEEPER_OVER || m->type == KEEPER_CANCEL))
 		return 0; /* it ended together with its region */
 	if (!r)

@@ -6,9 +6,11 @@
 #include <event2/event.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "keeper/hca.h"
 #include "keeper/keeper-region.h"
+#include "keeper/mapping.h"
 #include "keeper/pressure.h"
 #include "keeper/watch.h"
 #include "keeper/worker.h"
@@ -48,11 +50,13 @@ static void look_for_idleness(struct keeper *k)
 {
 	struct timeval tv = timeval_from_usec(k->options->idle_exit_usec);
 
-	if (k->stopping && !k->n_regions) {
+	uint32_t held = k->n_regions - k->n_left_behind;
+
+	if (k->stopping && !held) {
 		event_base_loopbreak(k->base);
 		return;
 	}
-	if (k->n_regions || session_is_connected(k->session) || !k->options->idle_exit_usec)
+	if (held || session_is_connected(k->session) || !k->options->idle_exit_usec)
 		evtimer_del(k->idle_event);
 	else if (!evtimer_pending(k->idle_event, NULL))
 		evtimer_add(k->idle_event, &tv);
@@ -77,6 +81,45 @@ void keeper_remove(struct keeper *k, struct kregion *r)
 			break;
 		}
 	look_for_idleness(k);
+}
+
+void keeper_leave_behind(struct keeper *k, int n)
+{
+	k->n_left_behind += (uint32_t)n;
+	look_for_idleness(k);
+}
+
+struct closing {
+	struct job job; /* first */
+	int fd;
+};
+
+static void run_close(struct job *job)
+{
+	close(((struct closing *)job)->fd);
+}
+
+static void done_close(struct job *job)
+{
+	free(job);
+}
+
+void keeper_close_file(struct keeper *k, int fd)
+{
+	struct closing *c = malloc(sizeof(*c));
+
+	if (!c) {
+		log_error("descriptor %d stays open: out of memory", fd);
+		return;
+	}
+	*c = (struct closing){ .job = { .run = run_close, .done = done_close, .key = mapping_storage(fd) },
+			       .fd = fd };
+	worker_submit(k->files, &c->job);
+}
+
+bool keeper_is_stuck(struct keeper *k)
+{
+	return k->n_left_behind || !worker_is_idle(k->files);
 }
 
 void keeper_stop(struct keeper *k)
@@ -151,9 +194,15 @@ static void on_session_flushed(void *userdata)
 	kregion_tell_waiting(userdata);
 }
 
+static void on_close_file(void *userdata, int fd)
+{
+	keeper_close_file(userdata, fd);
+}
+
 static const struct session_ops session_ops = { .request = keeper_request,
 						.changed = on_session_changed,
-						.flushed = on_session_flushed };
+						.flushed = on_session_flushed,
+						.close_file = on_close_file };
 static const struct watch_ops watch_ops = { .range = on_range, .layout = on_layout };
 
 /* What is known of the device, or else what can be found out quickly. What the administrator says goes before both. */
@@ -250,6 +299,8 @@ int keeper_new(struct keeper **ret, struct event_base *base, int fd, const struc
 		r = worker_new(&k->warm_worker, base);
 	if (r == 0)
 		r = worker_new(&k->sync_worker, base);
+	if (r == 0)
+		r = worker_new(&k->files, base);
 	if (r < 0)
 		return r;
 	r = session_new(&k->session, base, fd, options->daemon_uid, EVENTS_MAX, &session_ops, k);
@@ -274,6 +325,7 @@ struct keeper *keeper_free(struct keeper *k)
 	worker_free(k->worker);
 	worker_free(k->warm_worker);
 	worker_free(k->sync_worker);
+	worker_free(k->files);
 	keeper_free_faults(k);
 	hca_free(k->hca);
 	endpoint_free(k->endpoint);

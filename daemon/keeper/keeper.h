@@ -36,9 +36,10 @@ struct keeper {
 	const struct options *options;
 	struct event_base *base;
 	struct session *session;
-	struct worker *worker;
-	struct worker *warm_worker; /* as can a page fault */
-	struct worker *sync_worker; /* storage can be slow, and registering must not wait for it */
+	struct worker *worker;	    /* memory regions */
+	struct worker *warm_worker; /* prefetches */
+	struct worker *sync_worker; /* writing back */
+	struct worker *files;	    /* opening and closing files: even that can take for ever */
 	uint64_t syncs;		    /* made so far */
 	struct endpoint *endpoint;  /* NULL: @no_adapter says why */
 	struct hca *hca;	    /* with @endpoint */
@@ -54,7 +55,9 @@ struct keeper {
 	struct event *stop_event; /* gives up waiting for a clean end */
 	struct kregion *bucket[KEEPER_BUCKETS];
 	TAILQ_HEAD(, kregion) untold; /* changed, and the daemon does not read: keeper-region-report.c */
-	uint32_t n_regions;
+	uint32_t n_regions;	      /* what is left behind counts */
+	uint32_t
+		n_left_behind; /* over for everybody else, but still under way in storage that does not answer */
 	bool stopping;
 };
 
@@ -68,6 +71,15 @@ void keeper_stop(struct keeper *k);
 
 struct kregion *keeper_find(const struct keeper *k, uint64_t region);
 void keeper_add(struct keeper *k, struct kregion *r);
+
+/* One more of the regions is left behind (1), or one fewer (-1). */
+void keeper_leave_behind(struct keeper *k, int n);
+
+/* A descriptor of a file, which to close can take for ever. */
+void keeper_close_file(struct keeper *k, int fd);
+
+/* Threads wait for storage: keeper_free() would wait with them, so the process had better just end. */
+bool keeper_is_stuck(struct keeper *k);
 
 /* For its own use: @r is unlinked; what depends on there being regions is looked at again. */
 void keeper_remove(struct keeper *k, struct kregion *r);

@@ -13,6 +13,7 @@
  *   peer-sync REGION REQUEST OFFSET LENGTH   the newest peer asks for its writes on the medium
  *   peer-leave REGION               every peer leaves
  *   chunks REGION N|all             so many more chunks are prefetched, of any region, and the next one waits
+ *   silent INODE now                that file's storage does not answer any more (storage-fake.h);  answers INODE now: it does
  *   crash                           the process ends as if killed
  *
  * "REGION PEER REQUEST OUTCOME" is added to UID-SESSION.synced for each answer to a peer-sync.
@@ -36,6 +37,7 @@
 #include "keeper/keeper.h"
 #include "keeper/main-run.h"
 #include "keeper/mapping.h"
+#include "keeper/storage-fake.h"
 #include "keeper/watch-fake.h"
 #include "util/log.h"
 
@@ -78,6 +80,10 @@ static int obey(struct keeper *k, const char *line)
 		sscanf(line, "%15s %" SCNu64 " %15s %" SCNu64, verb, &region, word, &a);
 	if (strcmp(verb, "crash") == 0)
 		_exit(EXIT_FAILURE);
+	if (strcmp(verb, "silent") == 0 || strcmp(verb, "answers") == 0) {
+		storage_fake_silence(region, strcmp(verb, "silent") == 0);
+		return 0;
+	}
 	r = keeper_find(k, region);
 	if (!r || !k->watch || !k->endpoint)
 		return -ENOENT;

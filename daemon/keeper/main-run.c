@@ -84,6 +84,8 @@ int main_run(int argc, char *argv[], int (*prepare)(struct keeper *k))
 		return EXIT_FAILURE;
 	}
 	r = run(base, k, prepare);
+	if (keeper_is_stuck(k))
+		_exit(r);
 	keeper_free(k);
 	event_base_free(base);
 	return r;

@@ -21,22 +21,22 @@
 #define LENGTH_MAX (UINT64_C(1) << 46)
 #define HUGETLBFS_MAGIC_NUMBER 0x958458f6
 
+#ifndef MADV_POPULATE_READ /* of Linux 5.14; older headers have no name for it */
+#define MADV_POPULATE_READ 22
+#endif
+
 static const struct {
 	uint32_t magic;
 	const char *name;
 	bool memory; /* its files are memory and nothing else: fsync(2) keeps nothing */
+	bool foreign;
 } filesystems[] = {
-	{ 0x58465342, "xfs", false },
-	{ 0xef53, "ext4", false },
-	{ 0x9123683e, "btrfs", false },
-	{ 0x01021994, "tmpfs", true },
-	{ 0x858458f6, "ramfs", true },
-	{ HUGETLBFS_MAGIC_NUMBER, "hugetlbfs", true },
-	{ 0xf2f52010, "f2fs", false },
-	{ 0x6969, "nfs", false },
-	{ 0x65735546, "fuse", false },
-	{ 0x794c7630, "overlay", false },
-	{ 0x0bd00bd0, "lustre", false },
+	{ 0x58465342, "xfs", false, false },   { 0xef53, "ext4", false, false },
+	{ 0x9123683e, "btrfs", false, false }, { 0x01021994, "tmpfs", true, false },
+	{ 0x858458f6, "ramfs", true, false },  { HUGETLBFS_MAGIC_NUMBER, "hugetlbfs", true, false },
+	{ 0xf2f52010, "f2fs", false, false },  { 0x6969, "nfs", false, true },
+	{ 0x65735546, "fuse", false, true },   { 0x794c7630, "overlay", false, true },
+	{ 0x0bd00bd0, "lustre", false, true },
 };
 
 /* A number in a sysfs file of a character device. */
@@ -75,27 +75,32 @@ void mapping_note_filesystem(struct mapping *m, uint32_t magic)
 		if (magic == filesystems[i].magic) {
 			snprintf(m->filesystem, sizeof(m->filesystem), "%s", filesystems[i].name);
 			m->memory = filesystems[i].memory;
+			m->foreign = filesystems[i].foreign;
 			return;
 		}
 	snprintf(m->filesystem, sizeof(m->filesystem), "fs %#x", (unsigned int)magic);
 	m->memory = false;
+	m->foreign = true;
 }
 
 /* What kind of thing the descriptor is, and how it may be used. */
-static int judge_descriptor(struct mapping *m, int fd, struct reason *why)
+static int judge_descriptor(struct mapping *m, int fd, uint64_t *ret_size, struct reason *why)
 {
 	int flags = fcntl(fd, F_GETFL);
 	struct statfs fs;
-	struct stat st;
+	struct statx st;
+	dev_t device;
 
 	if (flags < 0)
 		return reason_set(why, -EBADF, "The descriptor cannot be used: %m");
 	if (flags & O_PATH)
 		return reason_set(why, -EBADF,
 				  "The descriptor was opened with O_PATH; open it for reading or for both");
-	if (fstat(fd, &st) < 0)
+	/* a network filesystem asks its server now, and so does not in mmap(2) */
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &st) < 0)
 		return reason_set(why, -errno, "The descriptor cannot be examined: %m");
-	if (!S_ISREG(st.st_mode) && !(S_ISCHR(st.st_mode) && is_device_dax(st.st_rdev)))
+	device = makedev(st.stx_rdev_major, st.stx_rdev_minor);
+	if (!S_ISREG(st.stx_mode) && !(S_ISCHR(st.stx_mode) && is_device_dax(device)))
 		return reason_set(
 			why, -EBADF,
 			"The descriptor is neither a regular file nor a device-dax; only those can be a region");
@@ -106,17 +111,19 @@ static int judge_descriptor(struct mapping *m, int fd, struct reason *why)
 		return reason_set(why, -EACCES,
 				  "Access rw was asked, but the descriptor is open for reading only");
 
-	m->device = st.st_dev;
-	m->inode = st.st_ino;
-	m->file_uid = st.st_uid;
+	m->device = makedev(st.stx_dev_major, st.stx_dev_minor);
+	m->inode = st.stx_ino;
+	m->file_uid = st.stx_uid;
 	m->granule = (uint64_t)sysconf(_SC_PAGESIZE);
-	if (S_ISCHR(st.st_mode)) {
+	*ret_size = st.stx_size;
+	if (S_ISCHR(st.stx_mode)) {
 		snprintf(m->filesystem, sizeof(m->filesystem), "device-dax");
-		if (read_device_attribute(st.st_rdev, "size", &m->device_bytes) < 0 ||
-		    read_device_attribute(st.st_rdev, "align", &m->granule) < 0 || !m->device_bytes ||
+		if (read_device_attribute(device, "size", &m->device_bytes) < 0 ||
+		    read_device_attribute(device, "align", &m->granule) < 0 || !m->device_bytes ||
 		    !m->granule)
 			return reason_set(why, -EBADF,
 					  "The size of the device-dax cannot be read from sysfs");
+		*ret_size = m->device_bytes;
 	} else {
 		if (fstatfs(fd, &fs) < 0)
 			return reason_set(why, -errno, "The filesystem cannot be examined: %m");
@@ -139,11 +146,8 @@ uint64_t mapping_translation_bytes(uint64_t offset, uint64_t length, uint64_t gr
 	return size;
 }
 
-static int judge_range(const struct mapping *m, int fd, struct reason *why)
+static int judge_range(const struct mapping *m, uint64_t size, struct reason *why)
 {
-	struct stat st;
-	uint64_t size;
-
 	if (m->length == 0 || m->length > LENGTH_MAX)
 		return reason_set(why, -ERANGE, "The length %" PRIu64 " is not between 1 and %" PRIu64,
 				  m->length, LENGTH_MAX);
@@ -156,9 +160,6 @@ static int judge_range(const struct mapping *m, int fd, struct reason *why)
 	if (m->offset > (uint64_t)INT64_MAX - m->length)
 		return reason_set(why, -ERANGE, "Offset %" PRIu64 " plus length %" PRIu64 " overflows",
 				  m->offset, m->length);
-	if (fstat(fd, &st) < 0)
-		return reason_set(why, -errno, "The file cannot be examined: %m");
-	size = m->device_bytes ? m->device_bytes : (uint64_t)st.st_size;
 	if (m->offset >= size)
 		return reason_set(why, -ERANGE,
 				  "Offset %" PRIu64 " is at or after the end of the file, %" PRIu64 " bytes",
@@ -213,15 +214,16 @@ int mapping_new(struct mapping **ret, int *fd, uint64_t offset, uint64_t length,
 		struct reason *why)
 {
 	_cleanup_(mapping_freep) struct mapping *m = calloc(1, sizeof(*m));
+	uint64_t size;
 	int r;
 
 	if (!m)
 		return -ENOMEM;
 	*m = (struct mapping){ .fd = -1, .offset = offset, .length = length, .write = write };
-	r = judge_descriptor(m, *fd, why);
+	r = judge_descriptor(m, *fd, &size, why);
 	if (r < 0)
 		return r;
-	r = judge_range(m, *fd, why);
+	r = judge_range(m, size, why);
 	if (r < 0)
 		return r;
 	r = reserve(m);
@@ -241,10 +243,30 @@ int mapping_new(struct mapping **ret, int *fd, uint64_t offset, uint64_t length,
 	return 0;
 }
 
+uint64_t mapping_storage(int fd)
+{
+	struct statx st;
+
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0)
+		return 1;
+	return (uint64_t)st.stx_dev_major << 32 | st.stx_dev_minor | UINT64_C(1) << 63;
+}
+
+/* munmap(2) of a FUSE file writes back what is dirty, and keeps the address space for as long as the server takes. */
+static void wait_for_storage(const struct mapping *m)
+{
+	struct statx st;
+
+	(void)!fdatasync(m->fd);
+	(void)!statx(m->fd, "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC, STATX_SIZE, &st);
+}
+
 struct mapping *mapping_free(struct mapping *m)
 {
 	if (!m)
 		return NULL;
+	if (m->foreign && m->fd >= 0)
+		wait_for_storage(m);
 	if (m->address)
 		munmap((void *)(uintptr_t)m->address, m->length);
 	closep(&m->fd);
@@ -277,15 +299,21 @@ bool mapping_is_durable(const struct mapping *m)
 	return !m->memory && !m->device_bytes;
 }
 
+void mapping_load(const struct mapping *m, uint64_t offset, uint64_t length)
+{
+	if (mapping_is_durable(m)) /* else there is nothing that it would be read from */
+		madvise((void *)(uintptr_t)(m->address + offset), length, MADV_POPULATE_READ);
+}
+
 int mapping_valid_length(const struct mapping *m, uint64_t *ret)
 {
 	uint64_t size = m->device_bytes;
-	struct stat st;
+	struct statx st;
 
 	if (!size) {
-		if (fstat(m->fd, &st) < 0)
+		if (statx(m->fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_SIZE, &st) < 0)
 			return -errno;
-		size = (uint64_t)st.st_size;
+		size = st.stx_size;
 	}
 	if (size <= m->offset)
 		*ret = 0;

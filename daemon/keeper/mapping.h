@@ -8,6 +8,10 @@
  *   - Fenced means PROT_NONE: the kernel has invalidated every translation of the fenced part before mapping_fence() returns.
  *   - The descriptor is judged here again, whatever the daemon did: its open mode is the authority.
  *   - The keeper itself never reads or writes the range (a truncated file would be a SIGBUS).
+ *
+ * A filesystem can be silent: a FUSE server that does not answer, a dead NFS server, a disk that hangs. mapping_new(), mapping_free() and
+ * mapping_load() may wait for it, for ever, and are for a worker. While mmap(2) and munmap(2) wait, the whole address space waits with
+ * them (mmap_lock), so the filesystem is asked before each whether it answers. Nothing else here waits.
  */
 #ifndef RDMAREG_KEEPER_MAPPING_H
 #define RDMAREG_KEEPER_MAPPING_H
@@ -27,11 +31,12 @@ struct mapping {
 	uint64_t device_bytes;	    /* device-dax: its size, else 0 */
 	uint64_t translation_bytes; /* as mapping_translation_bytes() says */
 	bool write;
+	bool foreign;	  /* a filesystem that may ask somebody else, or that is not known */
 	bool synchronous; /* MAP_SYNC: what the adapter wrote is on the medium */
 	uint64_t device;  /* st_dev, st_ino and st_uid of the file when it was mapped */
 	uint64_t inode;
 	uint32_t file_uid;
-	bool memory; /* the file is memory and nothing else: tmpfs, memfd, ramfs, hugetlbfs */
+	bool memory;	     /* the file is memory and nothing else: tmpfs, memfd, ramfs, hugetlbfs */
 	char filesystem[16]; /* for people: "xfs", "device-dax" */
 };
 
@@ -57,7 +62,12 @@ int mapping_new(struct mapping **ret, int *fd, uint64_t offset, uint64_t length,
  */
 uint64_t mapping_translation_bytes(uint64_t offset, uint64_t length, uint64_t granule, bool fixed);
 
-/* Only after the memory region on it is gone. */
+/*
+ * What a file lies on, for the key of a job; never 0. Asks nobody.
+ */
+uint64_t mapping_storage(int fd);
+
+/* Only after the memory region on it is gone. Closes the file. */
 struct mapping *mapping_free(struct mapping *m);
 DEFINE_FREEP(struct mapping, mapping_free)
 
@@ -68,10 +78,19 @@ int mapping_unfence(struct mapping *m); /* all of it */
 /* True: what fsync(2) of the file promises is worth something after a power cut. */
 bool mapping_is_durable(const struct mapping *m);
 
-/* For itself and its test: what statfs(2) says of the file's filesystem; sets @m->memory and @m->filesystem. */
+/* For itself and its test: what statfs(2) says of the file's filesystem; sets @m->memory, @m->foreign and @m->filesystem. */
 void mapping_note_filesystem(struct mapping *m, uint32_t magic);
 
-/* How many bytes of the range the file backs now. */
+/*
+ * Bring a range of the file into memory, without keeping others from changing the address space meanwhile, as an adapter's fault does.
+ * Best effort: what cannot be read is found out by who needs it.
+ */
+void mapping_load(const struct mapping *m, uint64_t offset, uint64_t length);
+
+/*
+ * How many bytes of the range the file backs now, as far as is known here: nobody is asked. A network filesystem's server may know better; what
+ * others did there shows once somebody on this machine has looked.
+ */
 int mapping_valid_length(const struct mapping *m, uint64_t *ret);
 
 #endif

@@ -127,6 +127,12 @@ const char *session_check(const void *packet, size_t size, size_t n_fds, bool gr
 	}
 }
 
+static void close_file(struct session *s, int fd)
+{
+	if (fd >= 0)
+		s->ops->close_file(s->userdata, fd);
+}
+
 static void drop(struct session *s, const char *why)
 {
 	struct packet *p;
@@ -143,7 +149,7 @@ static void drop(struct session *s, const char *why)
 	s->greeted = false;
 	while ((p = s->first)) {
 		s->first = p->next;
-		closep(&p->fd);
+		close_file(s, p->fd);
 		free(p);
 	}
 	s->end = &s->first;
@@ -204,7 +210,7 @@ static void take_first(struct session *s)
 		s->end = &s->first;
 	s->queued--;
 	s->events -= is_event(p);
-	closep(&p->fd);
+	close_file(s, p->fd);
 	free(p);
 }
 
@@ -341,7 +347,7 @@ bool session_is_flushed(const struct session *s)
 }
 
 /* Moves the descriptors of a control message into @fds; what does not fit in there is closed. */
-static size_t take_descriptors(struct msghdr *h, int fds[FDS_MAX])
+static size_t take_descriptors(struct session *s, struct msghdr *h, int fds[FDS_MAX])
 {
 	size_t n = 0;
 
@@ -355,7 +361,7 @@ static size_t take_descriptors(struct msghdr *h, int fds[FDS_MAX])
 			if (n < FDS_MAX)
 				fds[n++] = fd;
 			else
-				close(fd);
+				close_file(s, fd);
 		}
 	}
 	return n;
@@ -388,7 +394,7 @@ static bool receive(struct session *s)
 			drop(s, errno == ECONNRESET ? NULL : strerror(errno));
 		return false;
 	}
-	n_fds = take_descriptors(&h, fds);
+	n_fds = take_descriptors(s, &h, fds);
 	if (n == 0 && n_fds == 0) {
 		drop(s, NULL);
 		return false;
@@ -400,7 +406,7 @@ static bool receive(struct session *s)
 			: session_check(&m, (size_t)n, no_room ? 1 : n_fds, s->greeted);
 	if (wrong) {
 		for (size_t i = 0; i < n_fds; i++)
-			close(fds[i]);
+			close_file(s, fds[i]);
 		drop(s, wrong);
 		return false;
 	}
@@ -410,7 +416,7 @@ static bool receive(struct session *s)
 	if (n_fds == 0)
 		fds[0] = -1;
 	s->ops->request(s->userdata, &op, &m, &fds[0]);
-	closep(&fds[0]);
+	close_file(s, fds[0]);
 	return session_is_waiting(s, &op);
 }
 

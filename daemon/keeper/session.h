@@ -5,7 +5,8 @@
  * What always holds:
  *   - Only the daemon's user and root get in; the newest connection replaces the one before.
  *   - A packet is whole and makes sense, or the connection is closed with one line in the log and nothing else has changed.
- *   - Every descriptor that arrives is either handed to a request that wants one, or closed; none is inherited by anybody.
+ *   - Every descriptor that arrives is either handed to a request that wants one, or closed by the owner (close_file()); none is inherited by
+ *     anybody.
  *   - The keeper never waits for the daemon, and nothing it has to say can overflow: answers are bounded by what was asked, since nothing
  *     more is read while many wait; events are dropped beyond a bound, and then KEEPER_RESYNC has the daemon list everything.
  *
@@ -41,6 +42,8 @@ struct session_ops {
 	void (*changed)(void *userdata, bool connected);
 	/* The daemon has read so much that nothing waits any more: a good moment to tell it the state of things. May be NULL. */
 	void (*flushed)(void *userdata);
+	/* Close a descriptor that went with session_answer_file(), or came and is wanted by nobody: to close a file can take for ever. */
+	void (*close_file)(void *userdata, int fd);
 };
 
 /**

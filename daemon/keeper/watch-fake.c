@@ -10,6 +10,8 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "util/clock.h"
 
@@ -152,10 +154,10 @@ int watch_range(struct watch *w, uint64_t address, uint64_t length, uint64_t reg
 
 int watch_layout(struct watch *w, int fd, uint32_t deadline_msec, uint64_t region, uint32_t *ret_slot)
 {
-	struct stat st;
+	struct statx st;
 	struct slot *s;
 
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0 || !S_ISREG(st.stx_mode))
 		return -EINVAL;
 	if (!deadline_msec || deadline_msec > MAX_DEADLINE_MSEC)
 		return -EINVAL;
@@ -205,7 +207,8 @@ void watch_remove(struct watch *w, uint32_t slot)
 		*at = s->next;
 		event_free(s->report);
 		event_free(s->deadline);
-		closep(&s->fd);
+		syscall(SYS_close,
+			s->fd); /* it stands for one that the kernel has, who waits for nobody here */
 		free(s);
 		return;
 	}

@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* worker.c - see worker.h. Two queues and a list of what is done, under one lock that is never held across a call that blocks. */
+/*
+ * worker.c - see worker.h. Two queues and a list of what is done, under one lock that is never held across a call that blocks.
+ *
+ * There are never fewer threads than jobs that could run, up to the bound: a thread is made when more jobs wait than threads are idle, and
+ * ends when it has had nothing to do for a while, unless it is the last.
+ */
 #include "keeper/worker.h"
 
 #include <errno.h>
@@ -8,6 +13,10 @@
 #include <signal.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
+#include <time.h>
+
+#define IDLE_SEC 10
+#define STACK_BYTES (512u << 10)
 
 struct queue {
 	struct job *first;
@@ -15,13 +24,17 @@ struct queue {
 };
 
 struct worker {
-	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
+	pthread_cond_t ended; /* a thread */
 	struct event *event;
 	int eventfd;
-	bool running;
 	bool stop; /* under @lock, as all below */
+	unsigned int n_threads;
+	unsigned int n_idle;
+	unsigned int n_queued;
+	bool running[WORKER_THREADS];	      /* a job, which has */
+	uint64_t running_key[WORKER_THREADS]; /* this key */
 	struct queue urgent;
 	struct queue bulk;
 	struct queue done;
@@ -40,42 +53,118 @@ static void queue_push(struct queue *q, struct job *job)
 	q->end = &job->next;
 }
 
+static void queue_remove(struct queue *q, struct job **at)
+{
+	struct job *job = *at;
+
+	*at = job->next;
+	if (q->end == &job->next)
+		q->end = at;
+}
+
 static struct job *queue_pop(struct queue *q)
 {
 	struct job *job = q->first;
 
-	if (!job)
-		return NULL;
-	q->first = job->next;
-	if (!q->first)
-		q->end = &q->first;
+	if (job)
+		queue_remove(q, &q->first);
 	return job;
+}
+
+static bool has_its_share(const struct worker *w, uint64_t key)
+{
+	unsigned int n = 0;
+
+	for (size_t i = 0; key && i < WORKER_THREADS; i++)
+		n += w->running[i] && w->running_key[i] == key;
+	return n >= WORKER_THREADS_OF_KEY;
+}
+
+static struct job *next_of(struct worker *w, struct queue *q)
+{
+	for (struct job **at = &q->first, *job; (job = *at); at = &job->next) {
+		if (has_its_share(w, job->key))
+			continue;
+		queue_remove(q, at);
+		w->n_queued--;
+		return job;
+	}
+	return NULL;
+}
+
+static void run(struct worker *w, struct job *job)
+{
+	static const uint64_t one = 1;
+	size_t i = 0;
+
+	while (w->running[i])
+		i++;
+	w->running[i] = true;
+	w->running_key[i] = job->key;
+	pthread_mutex_unlock(&w->lock);
+	job->run(job);
+	pthread_mutex_lock(&w->lock);
+	w->running[i] = false;
+	queue_push(&w->done, job);
+	/* cannot fail but by overflow, and then the loop is awake anyway */
+	(void)!write(w->eventfd, &one, sizeof(one));
+}
+
+/* False: there was nothing to do for long. */
+static bool wait_for_job(struct worker *w)
+{
+	struct timespec until;
+	int r;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += IDLE_SEC;
+	w->n_idle++;
+	r = pthread_cond_timedwait(&w->wake, &w->lock, &until);
+	w->n_idle--;
+	return r == 0 || w->n_queued || w->n_threads == 1;
 }
 
 static void *work(void *userdata)
 {
-	static const uint64_t one = 1;
 	struct worker *w = userdata;
 	struct job *job;
 
 	pthread_mutex_lock(&w->lock);
 	while (!w->stop) {
-		job = queue_pop(&w->urgent);
+		job = next_of(w, &w->urgent);
 		if (!job)
-			job = queue_pop(&w->bulk);
-		if (!job) {
-			pthread_cond_wait(&w->wake, &w->lock);
-			continue;
-		}
-		pthread_mutex_unlock(&w->lock);
-		job->run(job);
-		pthread_mutex_lock(&w->lock);
-		queue_push(&w->done, job);
-		/* cannot fail but by overflow, and then the loop is awake anyway */
-		(void)!write(w->eventfd, &one, sizeof(one));
+			job = next_of(w, &w->bulk);
+		if (job)
+			run(w, job);
+		else if (!wait_for_job(w))
+			break;
 	}
+	w->n_threads--;
+	pthread_cond_signal(&w->ended);
 	pthread_mutex_unlock(&w->lock);
 	return NULL;
+}
+
+/* With the lock held. */
+static int add_thread(struct worker *w)
+{
+	pthread_attr_t attributes;
+	sigset_t all, old;
+	pthread_t thread;
+	int r;
+
+	pthread_attr_init(&attributes);
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attributes, STACK_BYTES);
+	/* signals are the loop's */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	r = pthread_create(&thread, &attributes, work, w);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attributes);
+	if (!r)
+		w->n_threads++;
+	return -r;
 }
 
 static void on_eventfd(evutil_socket_t fd, short what, void *userdata)
@@ -101,13 +190,17 @@ static void on_eventfd(evutil_socket_t fd, short what, void *userdata)
 int worker_new(struct worker **ret, struct event_base *base)
 {
 	_cleanup_(worker_freep) struct worker *w = calloc(1, sizeof(*w));
-	sigset_t all, old;
+	pthread_condattr_t monotonic;
 	int r;
 
 	if (!w)
 		return -ENOMEM;
 	pthread_mutex_init(&w->lock, NULL);
-	pthread_cond_init(&w->wake, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&w->wake, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	pthread_cond_init(&w->ended, NULL);
 	queue_init(&w->urgent);
 	queue_init(&w->bulk);
 	queue_init(&w->done);
@@ -117,15 +210,11 @@ int worker_new(struct worker **ret, struct event_base *base)
 	w->event = event_new(base, w->eventfd, EV_READ | EV_PERSIST, on_eventfd, w);
 	if (!w->event || event_add(w->event, NULL) < 0)
 		return -ENOMEM;
-
-	/* signals are the loop's */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&w->thread, NULL, work, w);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (r)
-		return -r;
-	w->running = true;
+	pthread_mutex_lock(&w->lock);
+	r = add_thread(w);
+	pthread_mutex_unlock(&w->lock);
+	if (r < 0)
+		return r;
 	*ret = steal_pointer(w);
 	return 0;
 }
@@ -134,20 +223,31 @@ struct worker *worker_free(struct worker *w)
 {
 	if (!w)
 		return NULL;
-	if (w->running) {
-		pthread_mutex_lock(&w->lock);
-		w->stop = true;
-		pthread_cond_signal(&w->wake);
-		pthread_mutex_unlock(&w->lock);
-		pthread_join(w->thread, NULL);
-	}
+	pthread_mutex_lock(&w->lock);
+	w->stop = true;
+	pthread_cond_broadcast(&w->wake);
+	while (w->n_threads)
+		pthread_cond_wait(&w->ended, &w->lock);
+	pthread_mutex_unlock(&w->lock);
 	if (w->event)
 		event_free(w->event);
 	closep(&w->eventfd);
 	pthread_cond_destroy(&w->wake);
+	pthread_cond_destroy(&w->ended);
 	pthread_mutex_destroy(&w->lock);
 	free(w);
 	return NULL;
+}
+
+bool worker_is_idle(struct worker *w)
+{
+	bool idle = true;
+
+	pthread_mutex_lock(&w->lock);
+	for (size_t i = 0; i < WORKER_THREADS; i++)
+		idle &= !w->running[i];
+	pthread_mutex_unlock(&w->lock);
+	return idle;
 }
 
 bool worker_withdraw(struct worker *w, struct job *job)
@@ -161,9 +261,8 @@ bool worker_withdraw(struct worker *w, struct job *job)
 		at = &(*at)->next;
 	found = *at;
 	if (found) {
-		*at = job->next;
-		if (q->end == &job->next)
-			q->end = at;
+		queue_remove(q, at);
+		w->n_queued--;
 		job->busy = false;
 	}
 	pthread_mutex_unlock(&w->lock);
@@ -175,6 +274,10 @@ void worker_submit(struct worker *w, struct job *job)
 	job->busy = true;
 	pthread_mutex_lock(&w->lock);
 	queue_push(job->urgent ? &w->urgent : &w->bulk, job);
+	w->n_queued++;
+	/* if there can be no more of them, those that there are will come to it */
+	if (w->n_queued > w->n_idle && w->n_threads < WORKER_THREADS)
+		add_thread(w);
 	pthread_cond_signal(&w->wake);
 	pthread_mutex_unlock(&w->lock);
 }

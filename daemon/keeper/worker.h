@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * worker.h - a thread beside the loop, for calls that may block. The keeper has four: one that registers and deregisters, one that prefetches,
- * one that writes files back, and the endpoint's, which closes peers. The last three wait for storage, and for nothing else.
+ * worker.h - threads beside the loop, for calls that may wait. The keeper has a set of them for each kind of thing that is waited for: memory
+ * regions, prefetches, writing back, opening and closing files, and the endpoint's, which closes peers.
  *
- * A job is embedded in whatever it belongs to. run() is called in the worker and may touch only what the owner has left alone
+ * A job is embedded in whatever it belongs to. run() is called in a thread and may touch only what the owner has left alone
  * since worker_submit(); done() is called in the loop. What always holds: between the two the owner neither frees nor submits the job;
  * jobs marked urgent go before those that are not; a job that was submitted is done exactly once or withdrawn.
+ *
+ * Storage can be silent for ever, and a thread that waits for it cannot be ended. So a job has a key, the storage that it touches, and jobs
+ * of one key never have more than their share of the threads: what is silent holds up nobody but itself.
  */
 #ifndef RDMAREG_KEEPER_WORKER_H
 #define RDMAREG_KEEPER_WORKER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "util/cleanup.h"
 
@@ -20,16 +24,23 @@ struct worker;
 struct job {
 	void (*run)(struct job *job);
 	void (*done)(struct job *job);
+	uint64_t key; /* what it may have to wait for; 0: for nothing that can be silent */
 	bool urgent;
 	bool busy; /* submitted and not yet done; read and written in the loop only */
 	struct job *next;
 };
 
+#define WORKER_THREADS 32
+#define WORKER_THREADS_OF_KEY 4
+
+/* One thread, and up to WORKER_THREADS while jobs wait; those of one key have WORKER_THREADS_OF_KEY at most. */
 int worker_new(struct worker **ret, struct event_base *base);
 
-/* Waits for the job that is running; jobs still waiting are not run. Only when every owner is beyond caring. */
 struct worker *worker_free(struct worker *w);
 DEFINE_FREEP(struct worker, worker_free)
+
+/* True: no job is running. */
+bool worker_is_idle(struct worker *w);
 
 void worker_submit(struct worker *w, struct job *job);
 

@@ -55,7 +55,15 @@ static void on_flushed(void *userdata)
 	flushed++;
 }
 
-static const struct session_ops ops = { .request = on_request, .changed = on_changed, .flushed = on_flushed };
+static void on_close_file(void *userdata, int fd)
+{
+	(void)userdata;
+	close(fd);
+}
+
+static const struct session_ops ops = {
+	.request = on_request, .changed = on_changed, .flushed = on_flushed, .close_file = on_close_file
+};
 
 static unsigned int count_fds(void)
 {

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * storage-fake.c - see storage-fake.h. These take the place of libc's functions for all of this program, and do what those do by system call.
+ * What libc calls for itself (stdio) does not come by here.
+ */
+#include "keeper/storage-fake.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#define SILENT_MAX 8
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t answers = PTHREAD_COND_INITIALIZER;
+static uint64_t silent[SILENT_MAX]; /* under @lock; 0: free */
+
+void storage_fake_silence(uint64_t inode, bool be_silent)
+{
+	pthread_mutex_lock(&lock);
+	for (size_t i = 0; i < SILENT_MAX; i++)
+		if (silent[i] == (be_silent ? 0 : inode)) {
+			silent[i] = be_silent ? inode : 0;
+			break;
+		}
+	pthread_cond_broadcast(&answers);
+	pthread_mutex_unlock(&lock);
+}
+
+static bool is_silent(uint64_t inode)
+{
+	for (size_t i = 0; i < SILENT_MAX; i++)
+		if (silent[i] == inode)
+			return true;
+	return false;
+}
+
+/* Something that is kept by a storage, as opposed to a socket, a device, or what the kernel makes up. */
+static bool is_file(int fd, uint64_t *ret_inode)
+{
+	struct statfs fs;
+	struct stat st;
+
+	if (syscall(SYS_newfstatat, fd, "", &st, AT_EMPTY_PATH) < 0 || !S_ISREG(st.st_mode) ||
+	    syscall(SYS_fstatfs, fd, &fs) < 0)
+		return false;
+	*ret_inode = st.st_ino;
+	return fs.f_type != PROC_SUPER_MAGIC && fs.f_type != SYSFS_MAGIC &&
+	       fs.f_type != CGROUP2_SUPER_MAGIC && fs.f_type != CGROUP_SUPER_MAGIC;
+}
+
+static void never_on_the_loop(const char *call)
+{
+	if (syscall(SYS_gettid) != getpid())
+		return;
+	dprintf(STDERR_FILENO, "fake: %s on the loop thread: it could wait for storage\n", call);
+	abort();
+}
+
+static void ask(int fd, const char *call)
+{
+	int saved = errno;
+	uint64_t inode;
+
+	if (is_file(fd, &inode)) {
+		never_on_the_loop(call);
+		pthread_mutex_lock(&lock);
+		while (is_silent(inode))
+			pthread_cond_wait(&answers, &lock);
+		pthread_mutex_unlock(&lock);
+	}
+	errno = saved;
+}
+
+int close(int fd)
+{
+	ask(fd, "close");
+	return (int)syscall(SYS_close, fd);
+}
+
+int fsync(int fd)
+{
+	ask(fd, "fsync");
+	return (int)syscall(SYS_fsync, fd);
+}
+
+int fdatasync(int fd)
+{
+	ask(fd, "fdatasync");
+	return (int)syscall(SYS_fdatasync, fd);
+}
+
+int fstat(int fd, struct stat *ret)
+{
+	ask(fd, "fstat");
+	return (int)syscall(SYS_newfstatat, fd, "", ret, AT_EMPTY_PATH);
+}
+
+int fstatfs(int fd, struct statfs *ret)
+{
+	ask(fd, "fstatfs");
+	return (int)syscall(SYS_fstatfs, fd, ret);
+}
+
+int statx(int fd, const char *path, int flags, unsigned int mask, struct statx *ret)
+{
+	if (!(flags & AT_STATX_DONT_SYNC))
+		ask(fd, "statx");
+	return (int)syscall(SYS_statx, fd, path, flags, mask, ret);
+}
+
+void *mmap(void *address, size_t length, int protection, int flags, int fd, off_t offset)
+{
+	if (fd >= 0)
+		ask(fd, "mmap");
+	return (void *)syscall(SYS_mmap, address, length, protection, flags, fd, offset);
+}
+
+int munmap(void *address, size_t length)
+{
+	never_on_the_loop("munmap");
+	return (int)syscall(SYS_munmap, address, length);
+}

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * test-keeper-silent.c - files whose storage does not answer, registered, written back and released, with a keeper whose adapters are fakes and
+ * whose storage falls silent when it is told to (storage-fake.h). Each time a region of another file goes on as if nothing were the matter.
+ */
+#undef NDEBUG
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "keeper-rig.h"
+
+#define LENGTH MIB
+#define LEFT_BEHIND_MAX 16
+
+static const char *const arguments[] = { "--session", "s.1", "--max-regions", "64", "--storage-stall-msec",
+					 "200",	      NULL };
+
+static uint64_t healthy;
+
+/* In the working directory: /tmp may be in memory. */
+static int make_disk_file(void)
+{
+	char path[] = "test-keeper-silent.XXXXXX";
+	int fd = mkostemp(path, O_CLOEXEC);
+
+	must(fd >= 0 && unlink(path) == 0 && ftruncate(fd, LENGTH) == 0);
+	return fd;
+}
+
+static void silence(int fd, bool silent)
+{
+	struct stat st;
+
+	must(fstat(fd, &st) == 0);
+	tell(silent ? "silent" : "answers", st.st_ino, "now");
+	/* until it is heard: the keeper reads one thing after another */
+	persist(healthy, 0, LENGTH);
+}
+
+static uint64_t begin_register(int fd, uint64_t *ret_id)
+{
+	struct keeper_message m = { .type = KEEPER_REGISTER,
+				    .region = ++rig_last,
+				    .info = region_of(LENGTH, SHORT, POLICY_YIELD) };
+
+	*ret_id = rig_last;
+	return client_send(&k, &m, fd);
+}
+
+static uint64_t begin_sync(uint64_t id, uint64_t limit_usec)
+{
+	struct keeper_message m = { .type = KEEPER_SYNC, .region = id, .demand.limit_usec = limit_usec };
+
+	return client_send(&k, &m, -1);
+}
+
+static uint64_t make_on(int fd)
+{
+	uint64_t id, operation = begin_register(fd, &id);
+
+	must(client_answer(&k, operation).type == KEEPER_REGION);
+	return id;
+}
+
+/* Calls and peers of the region of another file, and a region more. */
+static void others_go_on(void)
+{
+	int fd = make_disk_file();
+	uint64_t id = make_on(fd);
+
+	must(persist(healthy, 0, LENGTH) <= WIRE_SYNC_VOLATILE);
+	must(client_answer(&k, begin_sync(healthy, LONG)).done.error == 0);
+	client_event(&k, KEEPER_SETTLED, healthy);
+	join(healthy); /* the one before did not acknowledge */
+	must(client_prefetch(&k, healthy, 0, LENGTH, false) == 0);
+	tell("break", healthy, "fallocate");
+	client_event(&k, KEEPER_SETTLED, healthy);
+	join(healthy);
+	must(client_answer(&k, begin_sync(id, LONG)).done.error == 0);
+	must(client_release(&k, id) == 0);
+	close(fd);
+}
+
+static unsigned int n_listed(void)
+{
+	struct keeper_message m;
+	unsigned int n = list(&m);
+
+	return n - 1; /* the healthy one's peer */
+}
+
+static void test_registering(void)
+{
+	int fd = make_disk_file();
+	uint64_t id, operation;
+	struct keeper_message m;
+
+	silence(fd, true);
+	operation = begin_register(fd, &id);
+	others_go_on();
+	m = client_answer(&k, operation);
+	must(m.type == KEEPER_DONE && m.done.error == -ETIME && strstr(m.done.text, "does not answer"));
+	must(n_listed() == 1);
+	others_go_on();
+	silence(fd, false);
+	id = make_on(fd);
+	must(client_release(&k, id) == 0);
+	close(fd);
+}
+
+/* The answer comes within a second although the file cannot be let go; and it is let go when its storage answers. */
+static void test_releasing(void)
+{
+	int fd = make_disk_file();
+	uint64_t id = make_on(fd);
+
+	silence(fd, true);
+	must(client_release(&k, id) == 0);
+	must(n_listed() == 1 && client_release(&k, id) == -ENOENT);
+	others_go_on();
+	silence(fd, false);
+	others_go_on();
+	close(fd);
+}
+
+static void test_writing_back(void)
+{
+	int fd = make_disk_file();
+	uint64_t id = make_on(fd), peer, operation;
+	struct statfs fs;
+
+	must(fstatfs(fd, &fs) == 0);
+	if (fs.f_type == TMPFS_MAGIC) { /* nothing is written back there */
+		close(fd);
+		return;
+	}
+	must(client_export(&k, id, RW, 0, NULL) == 0);
+	peer = join(id);
+	silence(fd, true);
+	ask_to_persist(id, 1, 0, LENGTH);
+	operation = begin_sync(id, SHORT);
+	others_go_on();
+	must(client_answer(&k, operation).done.error == -ETIME);
+	must(client_release(&k, id) == 0);
+	must(client_event(&k, KEEPER_PEER_LEFT, id).peer.peer == peer);
+	others_go_on();
+	silence(fd, false);
+	close(fd);
+}
+
+/* What is left behind is bounded, and who is refused hears which storage it is. Files that lie elsewhere are not held up before that. */
+static void test_bound(void)
+{
+	uint64_t id, operation[LEFT_BEHIND_MAX];
+	int fd = make_disk_file(), other = make_file(LENGTH);
+	struct keeper_message m;
+
+	silence(fd, true);
+	for (size_t i = 0; i < LEFT_BEHIND_MAX; i++)
+		operation[i] = begin_register(fd, &id);
+	for (size_t i = 0; i < LEFT_BEHIND_MAX; i++)
+		must(client_answer(&k, operation[i]).done.error == -ETIME);
+	do { /* they are given up one after the other; until then there is room */
+		operation[0] = begin_register(other, &id);
+		m = client_answer(&k, operation[0]);
+		if (m.type == KEEPER_REGION)
+			must(client_release(&k, id) == 0);
+	} while (m.type == KEEPER_REGION);
+	must(m.done.error == -EBUSY && strstr(m.done.text, "test-keeper-silent"));
+	must(client_prefetch(&k, healthy, 0, LENGTH, false) == 0);
+	silence(fd, false);
+	do {
+		operation[0] = begin_register(other, &id);
+		m = client_answer(&k, operation[0]);
+	} while (m.type != KEEPER_REGION);
+	must(client_release(&k, id) == 0);
+	close(fd);
+	close(other);
+}
+
+/* It ends in order, but for what nobody can end. */
+static void test_stopping(void)
+{
+	int fd = make_disk_file(), status;
+	uint64_t id = make_on(fd);
+
+	silence(fd, true);
+	must(client_release(&k, id) == 0);
+	kill(k.pid, SIGTERM);
+	client_event(&k, KEEPER_GONE, healthy);
+	must(client_is_closed(&k));
+	must(waitpid(k.pid, &status, 0) == k.pid && status == 0);
+	client_disconnect(&k);
+	close(rig_control);
+	close(fd);
+}
+
+int main(int argc, char *argv[])
+{
+	int fd = -1;
+
+	if (argc != 2)
+		return 2;
+	rig_init(argv[1]);
+	rig_start(arguments, "s.1");
+	fd = make_disk_file();
+	healthy = make_on(fd);
+	must(client_export(&k, healthy, RW, 0, NULL) == 0);
+	join(healthy);
+	test_registering();
+	test_releasing();
+	test_writing_back();
+	test_bound();
+	test_stopping();
+	close(fd);
+	rig_end();
+	return 0;
+}
