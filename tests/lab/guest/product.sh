@@ -38,7 +38,8 @@ product_up() {
 	dbus_up
 	module_up || echo "# no helper module for this kernel"
 	if [ -d /run/systemd/system ]; then
-		systemctl start "$RDMAREG_UNIT"
+		# One that dies while it starts fails the job, although it is started again.
+		wait_for systemctl start "$RDMAREG_UNIT"
 	else
 		# shellcheck disable=SC2086
 		"$RDMAREGD" $RDMAREGD_ARGS >>"$DAEMON_LOG" 2>&1 &
