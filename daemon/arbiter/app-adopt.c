@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * app-adopt.c - what keepers held before this daemon began. A region is taken over with its number, its
- * state and, if the runtime directory still knows it, its owner; limits are not applied to what lives already.
+ * app-adopt.c - what keepers held before this daemon began. A region is taken over with its number and its
+ * state if its keeper has a record of it; everything that is decided by is the record's. Limits are not applied
+ * to what lives already.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -13,8 +14,7 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-#define CLAIM_REGIONS_MAX 65536 /* as CLAIM_PEERS_MAX */
-#define CLAIM_DROPPED_MAX 64	/* each costs a request */
+#define CLAIM_DROPPED_MAX 64 /* each costs a request */
 
 const char *app_keeper_opened(void *userdata, struct keeper *k)
 {
@@ -34,29 +34,14 @@ const char *app_keeper_opened(void *userdata, struct keeper *k)
 	return r == 0 ? NULL : "more than there is memory for";
 }
 
-/*
- * Who owned this region of an earlier daemon. NULL, or the complaint: the number was given to another tenant.
- * @ret_owner: NULL if that is not known, or is known to be gone (@ret_gone).
- */
-static const char *find_owner(struct app *a, struct keeper *k, uint64_t id, struct client **ret_owner,
-			      bool *ret_gone)
+/* Who owned this region of an earlier daemon. @ret_gone: it is known that nobody does any more. */
+static struct client *find_owner(struct app *a, struct keeper *k, const char *mark, bool *ret_gone)
 {
-	size_t n = strlen(keeper_name(k));
-	char mark[RUNTIME_MARK_MAX];
 	struct client *c = NULL;
-	int r;
+	int r = *mark ? bus_client_by_mark(a->bus, mark, &c) : -EINVAL;
 
-	*ret_owner = NULL;
-	*ret_gone = false;
-	if (runtime_get_owner(&a->runtime, id, mark) < 0)
-		return NULL;
-	if (strncmp(mark, keeper_name(k), n) || mark[n] != ' ')
-		return "a region of another tenant";
-	r = bus_client_by_mark(a->bus, mark + n + 1, &c);
 	*ret_gone = r == -ENOENT;
-	if (r == 0 && (c->uid == keeper_uid(k) || c->uid == 0))
-		*ret_owner = c;
-	return NULL;
+	return r == 0 && (c->uid == keeper_uid(k) || c->uid == 0) ? c : NULL;
 }
 
 /*
@@ -76,55 +61,95 @@ static const char *drop_claim(struct keeper *k, uint64_t id, const char *why)
 	return keeper_request(k, &m, -1, 0, NULL) < 0 ? "more than there is memory for" : NULL;
 }
 
-static const char *adopt(struct app *a, struct keeper *k, uint64_t id, const struct keeper_region *info)
+static bool is_same(const struct record_region *g, const struct keeper_region *info)
+{
+	return g->offset == info->offset && g->length == info->length && g->access == info->access &&
+	       g->device == info->device && g->inode == info->inode && g->detached == info->detached;
+}
+
+/* A change that was under way when the daemon ended, or a keeper's lie: what is recorded is what is wanted. */
+static int set_right(struct keeper *k, const struct record_region *g, const struct keeper_region *info)
+{
+	struct keeper_message m = { .type = KEEPER_CONFIGURE, .region = g->id };
+
+	if (g->terms.policy == info->policy && g->terms.grace_usec == info->grace_usec &&
+	    g->terms.gated == info->gated)
+		return 0;
+	m.info.policy = g->terms.policy;
+	m.info.grace_usec = g->terms.grace_usec;
+	m.info.gated = g->terms.gated;
+	m.info.warm_mode = info->warm_mode;
+	return keeper_request(k, &m, -1, 0, NULL);
+}
+
+static int enter(struct app *a, struct keeper *k, const struct record_region *g, struct client *owner,
+		 struct region **ret_region, struct region_entry **ret)
+{
+	struct region *r;
+	int error = registry_add_region(a->registry, keeper_note(k)->tenant,
+					owner && !g->detached ? owner->number : 0, g->length, g->id, &r);
+
+	if (error)
+		return error;
+	error = app_add_entry(a, r, k, owner, ret);
+	if (error == 0)
+		error = region_table_set_file(a->table, *ret, g->device, g->inode);
+	if (error)
+		return error;
+	r->offset = g->offset;
+	r->grace_usec = g->terms.grace_usec;
+	r->policy = g->terms.policy;
+	r->access = g->access;
+	(*ret)->text.file_uid = g->file_uid;
+	(*ret)->text.detached = g->detached;
+	region_text_set(&(*ret)->text.path, g->path, sizeof(g->path));
+	*ret_region = r;
+	return 0;
+}
+
+/* A region whose record is @g. */
+static const char *adopt(struct app *a, struct keeper *k, const struct record_region *g, uint32_t slot,
+			 const struct keeper_region *info)
 {
 	struct region_event event = app_event_of_info(REGION_ADOPTED, info);
-	const char *complaint;
-	struct region_entry *e;
-	struct client *owner;
-	struct region *r;
 	bool owner_gone;
-	int error;
+	struct client *owner = find_owner(a, k, g->owner, &owner_gone);
+	struct region_entry *e;
+	struct region *r;
 
-	if (keeper_note(k)->regions >= CLAIM_REGIONS_MAX)
-		return "more regions than any tenant may have";
-	if (id >= registry_next_id(a->registry))
-		return drop_claim(k, id, "a number that was never given");
-	complaint = find_owner(a, k, id, &owner, &owner_gone);
-	if (complaint)
-		return complaint;
-	error = registry_add_region(a->registry, keeper_note(k)->tenant,
-				    owner && !info->detached ? owner->number : 0, info->length, id, &r);
-	if (error == REGISTRY_E_EXISTS)
-		return drop_claim(k, id, "which is another keeper's");
-	if (error == 0)
-		error = app_add_entry(a, r, k, owner, &e);
-	if (error == 0)
-		error = region_table_set_file(a->table, e, info->device, info->inode);
-	if (error)
+	if (enter(a, k, g, owner, &r, &e) || set_right(k, g, info) < 0)
 		return "more than there is memory for";
-	r->offset = info->offset;
-	r->grace_usec = info->grace_usec;
-	r->policy = info->policy;
-	r->access = info->access;
+	e->slot = slot;
 	app_take_texts(e, info);
-	e->text.file_uid = info->file_uid;
-	if (info->gated) /* until its keeper has given the file */
+	if (g->terms.gated) /* until its keeper has given the file */
 		region_text_set(&e->no_gate, "the daemon was started anew just now", SIZE_MAX);
 	app_take_mode(r, e, info->mode, info->mode_reason, sizeof(info->mode_reason));
 	event.mode = (enum arbitration_mode)r->mode;
 	app_step(a, r, &event);
-	if (info->gated && app_ask_for_file(e, NULL) < 0)
-		log_error("region %" PRIu64 ": its keeper cannot be asked for the file", id);
+	if (g->terms.gated && app_ask_for_file(e, NULL) < 0)
+		log_error("region %" PRIu64 ": its keeper cannot be asked for the file", g->id);
 	if (owner)
 		app_add_holder(a, r, HOLDER_CLIENT, owner->number);
-	if (info->detached || owner)
+	if (g->detached || owner)
 		return NULL;
 	if (owner_gone)
 		app_want_release(a, r, CAUSE_RELEASE);
 	else
 		e->orphan = true;
 	return NULL;
+}
+
+static const char *claimed(struct app *a, struct keeper *k, uint64_t id, const struct keeper_region *info)
+{
+	struct record_region g;
+	uint32_t slot;
+
+	if (!record_claim(keeper_record(k), id, &g, &slot))
+		return drop_claim(k, id, "of which there is no record");
+	if (is_same(&g, info) && id < registry_next_id(a->registry) && !registry_find(a->registry, id))
+		return adopt(a, k, &g, slot, info);
+	record_remove(keeper_record(k), slot);
+	return drop_claim(k, id, "which is not what was registered");
 }
 
 const char *app_keeper_listed(void *userdata, struct keeper *k, const struct keeper_message *m)
@@ -134,7 +159,7 @@ const char *app_keeper_listed(void *userdata, struct keeper *k, const struct kee
 	struct region *r;
 
 	if (m->type == KEEPER_REGION)
-		return adopt(a, k, m->region, &m->info);
+		return claimed(a, k, m->region, &m->info);
 	r = app_region_of(a, k, m->region, &complaint);
 	return r ? app_join_peer(a, k, r, &m->peer) : complaint;
 }
@@ -145,17 +170,11 @@ void app_keeper_list_done(void *userdata, struct keeper *k)
 	struct region_entry *e, *next;
 	struct app *a = userdata;
 
+	record_end_claims(keeper_record(k));
 	for (e = LIST_FIRST(&keeper_note(k)->list); e; e = next) {
 		next = LIST_NEXT(e, of_keeper);
 		app_step_plain(a, registry_find(a->registry, e->id), REGION_ADOPTION_DONE);
 	}
-}
-
-static int is_known(void *userdata, uint64_t id)
-{
-	struct app *a = userdata;
-
-	return registry_find(a->registry, id) != NULL;
 }
 
 void app_keepers_adopted(void *userdata, bool all)
@@ -163,9 +182,7 @@ void app_keepers_adopted(void *userdata, bool all)
 	struct app *a = userdata;
 	const struct timeval grace = timeval_from_usec(a->settings.orphan_grace_sec * USEC_PER_SEC);
 
-	if (all)
-		runtime_sweep_owners(&a->runtime, is_known, a);
-	else
+	if (!all)
 		log_warning(
 			"not every keeper answered within adopt_timeout_msec; their regions will appear later");
 	app_adopt_dax(a);

@@ -159,6 +159,8 @@ static int register_region(void *userdata, struct client *c, const struct regist
 	e->text.file_uid = q->file_uid;
 	region_text_set(&e->text.path, q->path, strlen(q->path));
 	error = region_table_set_file(a->table, e, q->device, q->inode);
+	if (error == 0)
+		error = app_record(a, r, e, q->pre_content);
 	/* guarded before the keeper reads its size: what changes from then on is seen */
 	if (error == 0 && q->pre_content)
 		app_gate(a, r, e, q->fd);
@@ -166,8 +168,14 @@ static int register_region(void *userdata, struct client *c, const struct regist
 		error = ask_for_region(a, k, r, q);
 	if (error < 0) {
 		app_ungate(a, r, e);
+		app_forget_record(e);
 		region_table_remove(a->table, e);
 		registry_remove_region(a->registry, r);
+		if (error == -ENOBUFS)
+			return failure_set(ret, RDMAREG_ERROR_LIMIT_EXCEEDED,
+					   "the tenant's keeper was started for %" PRIu32
+					   " regions, which it has: release some, or use another session",
+					   record_keeper(keeper_record(k))->regions);
 		return failure_from_errno(ret, "registering the region", error, "");
 	}
 	e->registering = call;

@@ -128,6 +128,7 @@ static void finish(struct app *a, struct change *c, int error, const char *text)
 		r->policy = (uint8_t)c->policy;
 		r->grace_usec = c->grace_usec;
 		e->text.warm_mode = (uint8_t)c->warm_mode;
+		app_record_terms(r, e, c->gated);
 		if (!c->gated)
 			app_ungate(a, r, e);
 		app_mode_changed(a, r, e);
@@ -138,7 +139,8 @@ static void finish(struct app *a, struct change *c, int error, const char *text)
 
 void app_configure_answered(struct app *a, const struct answer *n)
 {
-	finish(a, n->context, n->error, n->text);
+	if (n->context) /* else it was the daemon that wanted it: see app-adopt.c */
+		finish(a, n->context, n->error, n->text);
 }
 
 void app_file_answered(struct app *a, const struct answer *n)

@@ -85,7 +85,7 @@ static struct dax_grant *grant_new(struct app *a, uint32_t uid, uint64_t bytes)
 /* Without it a daemon started anew would not know of the device; it is made all the same. */
 static void record(struct dax_grant *g)
 {
-	char path[DAX_NAME_MAX + 8], mark[RUNTIME_MARK_MAX], text[RUNTIME_MARK_MAX + 64];
+	char path[DAX_NAME_MAX + 8], mark[RECORD_MARK_MAX], text[RECORD_MARK_MAX + 64];
 	int directory = g->app->runtime.directory;
 
 	if (g->detached || !g->client || !bus_client_mark(g->app->bus, g->client, mark, sizeof(mark)))
@@ -281,7 +281,7 @@ void app_drop_dax(struct app *a, const struct client *c)
 
 static void adopt(struct app *a, const char *name, const char *text)
 {
-	char mark[RUNTIME_MARK_MAX];
+	char mark[RECORD_MARK_MAX];
 	struct dax_grant *g;
 	uint64_t bytes;
 	uint32_t uid;
@@ -301,7 +301,7 @@ static void adopt(struct app *a, const char *name, const char *text)
 void app_adopt_dax(struct app *a)
 {
 	int fd = openat(a->runtime.directory, "dax", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	char text[RUNTIME_MARK_MAX + 64];
+	char text[RECORD_MARK_MAX + 64];
 	DIR *records = fd < 0 ? NULL : fdopendir(fd);
 	const struct dirent *d;
 

@@ -58,30 +58,13 @@ static void ask_keeper(struct region_entry *e, enum keeper_type type, const stru
 			  strerror(-r));
 }
 
-/* Notes whose the region is, for a daemon after us: "UID/SESSION MARK", see bus_client_mark(). */
-static void note_owner(struct app *a, const struct region_entry *e)
-{
-	char mark[RUNTIME_MARK_MAX], text[RUNTIME_MARK_MAX + 80];
-	int r;
-
-	if (!e->holder || !bus_client_mark(a->bus, e->holder, mark, sizeof(mark)))
-		strcpy(mark, "-");
-	snprintf(text, sizeof(text), "%s %s", keeper_name(e->keeper), mark);
-	r = runtime_set_owner(&a->runtime, e->id, text);
-	if (r < 0)
-		log_warning("region %" PRIu64 ": its owner cannot be noted, so a restart would end it: %s",
-			    e->id, strerror(-r));
-}
-
-/* The owner is noted before it knows of the region: what it knows of survives a restart. */
-static void reply_register(struct app *a, struct region_entry *e, const struct region_view *v, int error)
+static void reply_register(struct region_entry *e, const struct region_view *v, int error)
 {
 	struct failure f;
 
 	if (!e->registering)
 		return;
 	if (!error) {
-		note_owner(a, e);
 		call_reply_region(e->registering, v);
 	} else {
 		failure_from_errno(&f, "registering the region", error, "");
@@ -115,7 +98,7 @@ static void remove_region(struct app *a, struct region *r, struct region_entry *
 		keeper_note(e->keeper)->regions--;
 	}
 	keeper_note(e->keeper)->peers -= r->peers;
-	runtime_clear_owner(&a->runtime, r->id);
+	app_forget_record(e);
 	region_table_remove(a->table, e);
 	registry_remove_region(a->registry, r);
 	app_set_status(a);
@@ -140,7 +123,7 @@ static bool carry_out(struct app *a, struct region *r, struct region_entry *e, c
 	app_view(a, r, &v);
 	switch (f->type) {
 	case REGION_REPLY_REGISTER:
-		reply_register(a, e, &v, f->error);
+		reply_register(e, &v, f->error);
 		break;
 	case REGION_REPLY_RELEASE:
 		reply_release(e);

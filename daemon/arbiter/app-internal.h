@@ -7,6 +7,7 @@
 #include "arbiter/gate.h"
 #include "arbiter/keepers.h"
 #include "arbiter/loop.h"
+#include "arbiter/record.h"
 #include "arbiter/region-table.h"
 #include "arbiter/runtime.h"
 #include "bus/bus.h"
@@ -79,6 +80,15 @@ const char *app_join_peer(struct app *a, struct keeper *k, struct region *r, con
 /* The same of one that is in a list, and may be known. */
 const char *app_list_peer(struct app *a, struct keeper *k, struct region *r, const struct keeper_peer *peer);
 void app_drop_peer(struct app *a, struct keeper *k, struct region *r, uint64_t peer);
+
+/* --- app-record.c */
+
+/* Before its keeper is asked for the region. -ENOBUFS: the keeper was started for fewer. */
+int app_record(struct app *a, const struct region *r, struct region_entry *e, bool gated);
+/* The region is no more. */
+void app_forget_record(struct region_entry *e);
+/* Policy and grace have changed. @gated: its file is to be guarded. */
+void app_record_terms(const struct region *r, struct region_entry *e, bool gated);
 
 /* --- app-devices.c, of struct bus_handlers */
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * app-keepers.c - what keepers say. A keeper is believed about its own tenant's regions and nothing else;
- * whatever contradicts that, or itself, is a complaint, and the end of that keeper.
+ * app-keepers.c - what keepers say. A keeper is believed about the state of its own tenant's regions and
+ * nothing else: whose they are and what they may do, the daemon knows itself (record.h). Whatever contradicts
+ * that, or itself, is a complaint, and the end of that keeper.
  *
  * Reports about regions we do not know are normal (they cross a release) and change nothing.
  */
@@ -13,12 +14,8 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-/* The most peers that settings can ever allow. Memory is bounded by it, not by a keeper's word. */
-#define CLAIM_PEERS_MAX 16384
-
 void app_take_texts(struct region_entry *e, const struct keeper_region *info)
 {
-	region_text_set(&e->text.path, info->path, sizeof(info->path));
 	region_text_set(&e->text.ticket, info->ticket, sizeof(info->ticket));
 	e->text.invalidations = info->invalidations;
 	e->text.writebacks = info->writebacks;
@@ -28,7 +25,6 @@ void app_take_texts(struct region_entry *e, const struct keeper_region *info)
 	e->text.removals = info->removals;
 	e->text.bytes_redirtied = info->bytes_redirtied;
 	e->text.warm_mode = info->warm_mode;
-	e->text.detached = info->detached;
 	e->text.durability = info->durability;
 }
 
@@ -61,7 +57,8 @@ static const char *take_peer(struct app *a, struct keeper *k, struct region *r, 
 					    .now_usec = peer->since_usec };
 	uint32_t before = r->peers;
 
-	if (keeper_note(k)->peers >= CLAIM_PEERS_MAX)
+	/* memory is bounded by what it was started for, not by its word */
+	if (keeper_note(k)->peers >= record_keeper(keeper_record(k))->peers)
 		return "more peers than any tenant may have";
 	if (registry_reserve_holder(a->registry) < 0)
 		return "more than there is memory for";
@@ -270,9 +267,11 @@ static const char *register_answered(struct app *a, struct keeper *k, const stru
 	return NULL;
 }
 
-static const char *release_answered(struct app *a, const struct answer *n)
+static const char *release_answered(struct app *a, struct keeper *k, const struct answer *n)
 {
-	struct region *r = registry_find(a->registry, n->region);
+	const char *another;
+	/* a claim that was dropped may have been another keeper's region */
+	struct region *r = app_region_of(a, k, n->region, &another);
 
 	if (!n->message)
 		return NULL; /* the keeper is gone, and that ends it */
@@ -313,7 +312,7 @@ static const char *answered(void *userdata, struct keeper *k, const struct answe
 	case KEEPER_REGISTER:
 		return register_answered(a, k, n);
 	case KEEPER_RELEASE:
-		return release_answered(a, n);
+		return release_answered(a, k, n);
 	case KEEPER_PREFETCH:
 		app_prefetch_answered(a, n);
 		return NULL;

@@ -221,7 +221,7 @@ static int fork_keeper(const struct spawn_request *q, char **argv, int report_fd
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EAGAIN;
 }
 
-int spawn_direct(const struct spawn_request *q, int *ret_pidfd, int *ret_report)
+int spawn_direct(const struct spawn_request *q, pid_t *ret_pid, int *ret_pidfd, int *ret_report)
 {
 	_cleanup_(closep) int receive = -1, send = -1, pidfd = -1;
 	_cleanup_(freep) char **argv = spawn_command(q);
@@ -249,6 +249,7 @@ int spawn_direct(const struct spawn_request *q, int *ret_pidfd, int *ret_report)
 	pidfd = pidfd_open(report.pid, 0); /* fails if it has ended already: then the report tells why */
 	if (fcntl(receive, F_SETFL, O_NONBLOCK) < 0)
 		return -errno;
+	*ret_pid = report.pid;
 	*ret_pidfd = steal_fd(&pidfd);
 	*ret_report = steal_fd(&receive);
 	return 0;

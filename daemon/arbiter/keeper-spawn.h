@@ -28,6 +28,7 @@ struct spawn_request {
 	const char *program; /* absolute path of rdmareg-keeper */
 	uint32_t uid;
 	const char *session;
+	uint32_t instance;
 	int socket; /* bound; borrowed */
 };
 
@@ -45,11 +46,11 @@ struct spawn_report {
  *
  * -EPERM: the daemon is not root and the tenant is somebody else. Neither descriptor is owned by the keeper.
  */
-int spawn_direct(const struct spawn_request *q, int *ret_pidfd, int *ret_report);
+int spawn_direct(const struct spawn_request *q, pid_t *ret_pid, int *ret_pidfd, int *ret_report);
 
 /**
  * spawn_unit - StartTransientUnit
- * @failed: called if systemd says no; @again: only because the tenant's last unit has not gone yet
+ * @failed: called if systemd says no; @again: only because there is a unit of this name
  * @ret: free it when the keeper answered, or when nobody is interested any more
  */
 typedef void spawn_failed_t(void *userdata, const char *why, bool again);

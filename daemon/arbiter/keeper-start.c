@@ -34,15 +34,19 @@ void keeper_start_over(struct keeper *k)
 	k->spawned = false;
 }
 
-/* @again: the unit of its predecessor still ends; the retry timer will come by. */
+/* @again: a unit of that name still ends, however long; the retry timer comes by with another number. */
 static void on_unit_failed(void *userdata, const char *why, bool again)
 {
 	struct keeper *k = userdata;
 
-	if (again)
-		keeper_start_over(k);
-	else
+	if (!again) {
 		keeper_give_up(k, -ECHILD, why);
+		return;
+	}
+	keeper_start_over(k);
+	unlink(k->path);
+	if (keeper_instance_next(k) < 0)
+		keeper_give_up(k, -ECHILD, "earlier ones of this tenant do not end");
 }
 
 /*
@@ -121,13 +125,18 @@ static int bind_socket(struct keeper *k, int *ret)
 
 static int start_direct(struct keeper *k, const struct spawn_request *q)
 {
+	struct record_keeper about = { 0 };
+	pid_t pid;
 	int r;
 
 	closep(&k->pidfd);
 	k->pidfd = -1;
-	r = spawn_direct(q, &k->pidfd, &k->report_fd);
+	r = spawn_direct(q, &pid, &k->pidfd, &k->report_fd);
 	if (r < 0)
 		return r;
+	about.pid = (uint32_t)pid;
+	about.runs_as = q->uid;
+	record_identify(k->record, &about);
 	k->report = event_new(k->set->base, k->report_fd, EV_READ | EV_PERSIST, on_report, k);
 	if (!k->report || event_add(k->report, NULL) < 0)
 		return -ENOMEM;
@@ -139,13 +148,19 @@ int keeper_start(struct keeper *k, const char **ret_why)
 {
 	const struct settings *s = k->set->settings;
 	_cleanup_(closep) int fd = -1;
-	struct spawn_request q = {
-		.settings = s, .program = k->set->program, .uid = k->uid, .session = k->session
-	};
+	struct spawn_request q = { .settings = s,
+				   .program = k->set->program,
+				   .uid = k->uid,
+				   .session = k->session,
+				   .instance = k->instance };
+	const struct record_keeper nobody = { 0 };
 	bool unit = s->spawn == SPAWN_SYSTEMD ||
 		    (s->spawn == SPAWN_AUTO && k->set->connection && sd_booted() > 0);
 	int r;
 
+	/* what an earlier process had is over with it */
+	record_end_claims(k->record);
+	record_identify(k->record, &nobody);
 	*ret_why = "its socket could not be made";
 	r = bind_socket(k, &fd);
 	if (r < 0)

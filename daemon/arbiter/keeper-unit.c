@@ -212,7 +212,8 @@ int spawn_unit(struct spawn_unit **ret, sd_bus *connection, const struct spawn_r
 		return -ENOMEM;
 	u->failed = failed;
 	u->userdata = userdata;
-	snprintf(u->name, sizeof(u->name), "rdmareg-keeper-%" PRIu32 "-%s.service", q->uid, q->session);
+	snprintf(u->name, sizeof(u->name), "rdmareg-keeper-%" PRIu32 "-%s-%" PRIu32 ".service", q->uid,
+		 q->session, q->instance);
 	/* systemd tells whoever started a job of its end, also without Subscribe() */
 	r = sd_bus_match_signal_async(connection, &u->removed, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER,
 				      "JobRemoved", on_job_removed, NULL, u);

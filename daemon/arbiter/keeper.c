@@ -101,7 +101,7 @@ void keeper_give_up(struct keeper *k, int error, const char *why)
 	if (k->pidfd >= 0)
 		pidfd_send_signal(k->pidfd, SIGKILL, NULL, 0);
 	k->link = link_free(k->link);
-	unlink(k->path);
+	keeper_instance_forget(k);
 	leave_ready(k);
 	LIST_REMOVE(k, keepers);
 	keeper_answer_all(k, error, why);
@@ -269,16 +269,19 @@ static const struct link_handlers link_handlers = { on_received, on_writable, on
 /* Somebody listens: is it whom the name promises? */
 static void greet(struct keeper *k)
 {
+	const char *why = "it cannot be seen who listens there";
 	uid_t uid = (uid_t)-1;
 	int pidfd = -1;
 	pid_t pid;
 
 	k->attempt = 0;
 	k->phase = PHASE_GREETING;
-	if (link_peer(k->link, &pid, &uid, &pidfd) < 0 || uid != k->uid) {
+	if (link_peer(k->link, &pid, &uid, &pidfd) == 0)
+		why = keeper_instance_check(k, pid, uid);
+	if (why) {
 		closep(&pidfd);
 		k->link = link_free(k->link);
-		keeper_give_up(k, -EPIPE, "the process that listens there is another user's");
+		keeper_give_up(k, -EPIPE, why);
 		return;
 	}
 	k->pid = pid;
@@ -353,9 +356,10 @@ void keeper_begin(struct keeper *k)
 	set_timer(k->retry, 0);
 }
 
-int keeper_new(struct keeper **ret, struct keepers *ks, uint32_t uid, const char *session)
+int keeper_new(struct keeper **ret, struct keepers *ks, uint32_t uid, const char *session, uint32_t instance)
 {
 	_cleanup_(keeper_freep) struct keeper *k = calloc(1, sizeof(*k));
+	int r;
 
 	if (!k)
 		return -ENOMEM;
@@ -369,11 +373,11 @@ int keeper_new(struct keeper **ret, struct keepers *ks, uint32_t uid, const char
 	k->retry = evtimer_new(ks->base, on_retry, k);
 	k->patience = evtimer_new(ks->base, on_out_of_patience, k);
 	k->rest = evtimer_new(ks->base, on_rest, k);
-	if (!k->retry || !k->patience || !k->rest ||
-	    asprintf(&k->path, "%s/%" PRIu32 "-%s.sock", ks->directory, uid, k->session) < 0) {
-		k->path = NULL;
+	if (!k->retry || !k->patience || !k->rest)
 		return -ENOMEM;
-	}
+	r = instance ? keeper_instance_find(k, instance) : keeper_instance_new(k);
+	if (r < 0)
+		return r;
 	*ret = steal_pointer(k);
 	return 0;
 }
@@ -391,7 +395,9 @@ struct keeper *keeper_free(struct keeper *k)
 		event_free(k->patience);
 	if (k->rest)
 		event_free(k->rest);
+	record_free(k->record);
 	free(k->path);
+	free(k->record_path);
 	free(k);
 	return NULL;
 }

@@ -8,6 +8,7 @@
 #include "arbiter/keeper-link.h"
 #include "arbiter/keeper-spawn.h"
 #include "arbiter/keepers.h"
+#include "arbiter/record.h"
 #include "core/registry.h"
 
 enum keeper_phase {
@@ -37,7 +38,10 @@ struct keeper {
 	uint32_t uid;
 	char session[TENANT_SESSION_MAX];
 	char name[TENANT_SESSION_MAX + 12];
-	char *path;
+	uint32_t instance; /* keeper-instance.c */
+	char *path;	   /* of its socket */
+	char *record_path;
+	struct record *record; /* NULL: of a found one that there is none of */
 	enum keeper_phase phase;
 	bool found;   /* by keepers_adopt(), which waits for it */
 	bool ours;    /* started by us, or talked to us properly: ended when given up */
@@ -86,7 +90,8 @@ struct keepers {
 
 /* --- keeper.c */
 
-int keeper_new(struct keeper **ret, struct keepers *ks, uint32_t uid, const char *session);
+/* @instance: of one that was found; 0: a new one. */
+int keeper_new(struct keeper **ret, struct keepers *ks, uint32_t uid, const char *session, uint32_t instance);
 struct keeper *keeper_free(struct keeper *k);
 /* Connects, and starts the process if nobody listens; also again for one that rests or is strange. */
 void keeper_begin(struct keeper *k);
@@ -94,6 +99,19 @@ void keeper_begin(struct keeper *k);
 void keeper_give_up(struct keeper *k, int error, const char *why);
 /* A found one came through, or will not. */
 void keeper_came_through(struct keeper *k);
+
+/* --- keeper-instance.c */
+
+/* The number of a process to be started, and its record. -EBUSY: too many are stuck. */
+int keeper_instance_new(struct keeper *k);
+/* One that was found. No record, or one that is of no use, is no error. */
+int keeper_instance_find(struct keeper *k, uint32_t instance);
+/* Its number is taken after all: the next one. */
+int keeper_instance_next(struct keeper *k);
+/* Nothing of it shall be left in the directory. */
+void keeper_instance_forget(struct keeper *k);
+/* NULL, or why the process that listens is not the keeper that was started. */
+const char *keeper_instance_check(struct keeper *k, pid_t pid, uid_t uid);
 
 /* --- keeper-start.c */
 

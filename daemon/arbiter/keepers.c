@@ -5,9 +5,12 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <unistd.h>
 
 #include "arbiter/keepers-internal.h"
 #include "util/cleanup.h"
@@ -15,6 +18,7 @@
 #include "util/log.h"
 
 #define SOCKET_SUFFIX ".sock"
+#define RECORD_SUFFIX ".record"
 
 static void keepers_freep(struct keepers **ks)
 {
@@ -118,14 +122,17 @@ struct keeper *keepers_find(struct keepers *ks, uint32_t uid, const char *sessio
 	struct keeper *k;
 
 	LIST_FOREACH(k, &ks->keepers, keepers)
-	if (k->uid == uid && !strcmp(k->session, session))
+	/* one that is left alone keeps nobody out: its tenant gets another */
+	if (k->uid == uid && !strcmp(k->session, session) && k->phase != PHASE_STRANGE && k->record)
 		return k;
 	return NULL;
 }
 
-static int add(struct keepers *ks, uint32_t uid, const char *session, bool found, struct keeper **ret)
+/* @instance: of one that was found; 0: a new one */
+static int add(struct keepers *ks, uint32_t uid, const char *session, uint32_t instance, struct keeper **ret)
 {
-	int r = keeper_new(ret, ks, uid, session);
+	bool found = instance != 0;
+	int r = keeper_new(ret, ks, uid, session, instance);
 
 	if (r < 0)
 		return r;
@@ -141,32 +148,58 @@ int keepers_get(struct keepers *ks, uint32_t uid, const char *session, struct ke
 	struct keeper *k = keepers_find(ks, uid, session);
 
 	if (!k)
-		return add(ks, uid, session, false, ret);
-	if (k->phase == PHASE_RESTING || k->phase == PHASE_STRANGE)
+		return add(ks, uid, session, 0, ret);
+	if (k->phase == PHASE_RESTING)
 		keeper_begin(k);
 	*ret = k;
 	return 0;
 }
 
-/* "UID-SESSION.sock". False: no name of ours. */
-static bool parse_name(const char *name, uint32_t *ret_uid, char ret_session[static TENANT_SESSION_MAX])
+/* "UID-SESSION-N.sock". False: no name of ours. */
+static bool parse_name(const char *name, uint32_t *ret_uid, char ret_session[static TENANT_SESSION_MAX],
+		       uint32_t *ret_instance)
 {
 	size_t n = strlen(name), suffix = strlen(SOCKET_SUFFIX), session;
-	unsigned long long uid;
+	const char *last = strrchr(name, '-'), *first = strchr(name, '-');
+	unsigned long long uid, instance;
 	char *end;
 
 	if (!isdigit((unsigned char)*name) || n <= suffix || strcmp(name + n - suffix, SOCKET_SUFFIX))
 		return false;
 	uid = strtoull(name, &end, 10);
-	if (uid >= UINT32_MAX || *end != '-')
+	if (uid >= UINT32_MAX || end != first || last == first || !isdigit((unsigned char)last[1]))
 		return false;
-	session = n - suffix - (size_t)(end + 1 - name);
-	if (!session || session >= TENANT_SESSION_MAX || end + 1 + session > name + n)
+	instance = strtoull(last + 1, &end, 10);
+	if (!instance || instance >= UINT32_MAX || end != name + n - suffix)
 		return false;
-	memcpy(ret_session, end + 1, session);
+	session = (size_t)(last - first - 1);
+	if (!session || session >= TENANT_SESSION_MAX)
+		return false;
+	memcpy(ret_session, first + 1, session);
 	ret_session[session] = 0;
 	*ret_uid = (uint32_t)uid;
+	*ret_instance = (uint32_t)instance;
 	return true;
+}
+
+/* A record without a socket is of a keeper that never was, or is gone. */
+static void sweep_record(struct keepers *ks, const char *name)
+{
+	char path[PATH_MAX];
+	size_t n = strlen(name) - strlen(RECORD_SUFFIX);
+
+	snprintf(path, sizeof(path), "%s/%.*s" SOCKET_SUFFIX, ks->directory, (int)n, name);
+	if (access(path, F_OK) == 0)
+		return;
+	snprintf(path, sizeof(path), "%s/%s", ks->directory, name);
+	unlink(path);
+}
+
+static bool is_record(const char *name)
+{
+	size_t n = strlen(name), suffix = strlen(RECORD_SUFFIX);
+
+	return n > suffix && !strcmp(name + n - suffix, RECORD_SUFFIX);
 }
 
 int keepers_adopt(struct keepers *ks)
@@ -176,7 +209,7 @@ int keepers_adopt(struct keepers *ks)
 	char session[TENANT_SESSION_MAX];
 	struct dirent *entry;
 	struct keeper *k;
-	uint32_t uid;
+	uint32_t uid, instance;
 	int r = 0;
 
 	if (!directory)
@@ -184,8 +217,10 @@ int keepers_adopt(struct keepers *ks)
 	while (r == 0 && (entry = readdir(directory))) {
 		if (entry->d_name[0] == '.')
 			continue;
-		if (parse_name(entry->d_name, &uid, session))
-			r = add(ks, uid, session, true, &k);
+		if (parse_name(entry->d_name, &uid, session, &instance))
+			r = add(ks, uid, session, instance, &k);
+		else if (is_record(entry->d_name))
+			sweep_record(ks, entry->d_name);
 		else
 			log_warning("%s/%s is no keeper's socket: ignored", ks->directory, entry->d_name);
 	}

@@ -28,6 +28,7 @@
 
 struct keepers;
 struct keeper;
+struct record;
 struct region_entry; /* never looked into here */
 
 /* How an operation ended. Borrowed. */
@@ -85,7 +86,7 @@ int keepers_adopt(struct keepers *ks);
 uint32_t keepers_count(const struct keepers *ks);
 
 struct keeper *keepers_find(struct keepers *ks, uint32_t uid, const char *session);
-/* Finds it, or starts it. -ENOMEM, -EBUSY: a process that is no keeper of ours has the tenant's socket. */
+/* Finds it, or starts it. -ENOMEM, -ENOSPC: no room for its record; -EBUSY: too many earlier ones are stuck. */
 int keepers_get(struct keepers *ks, uint32_t uid, const char *session, struct keeper **ret);
 
 /* What the application remembers with a keeper. */
@@ -100,6 +101,8 @@ struct keeper_note {
 	LIST_HEAD(, region_entry) list;
 };
 struct keeper_note *keeper_note(struct keeper *k);
+/* What is known of it and of its regions; NULL: it is not ours to talk to. */
+struct record *keeper_record(const struct keeper *k);
 /* True: this process is a keeper of ours. */
 bool keepers_have_pid(struct keepers *ks, pid_t pid);
 /* For log lines and messages: "UID/SESSION". */

@@ -57,6 +57,7 @@ int region_table_add(struct region_table *t, uint64_t id, struct keeper *keeper,
 	e->id = id;
 	e->keeper = keeper;
 	e->holder = holder;
+	e->slot = REGION_NO_SLOT;
 	SLIST_INIT(&e->releasing);
 	LIST_INIT(&e->joins);
 	LIST_INIT(&e->peers);

@@ -46,6 +46,8 @@ struct file {
 	TAILQ_HEAD(entries, region_entry) regions;
 };
 
+#define REGION_NO_SLOT UINT32_MAX
+
 struct region_entry {
 	uint64_t id;
 	struct keeper *keeper;
@@ -62,6 +64,7 @@ struct region_entry {
 	char *no_gate;	       /* why it is not gated although it should be; NULL: it should not */
 	char *gap;	       /* what passes the gate unseen; NULL: nothing known */
 	uint64_t acknowledged; /* last revocation that the holder acknowledged */
+	uint32_t slot;	       /* in its keeper's record; REGION_NO_SLOT: none yet */
 	bool announced;	       /* RegionAdded was sent */
 	bool listed;	       /* by its keeper, in the list that is under way */
 	bool orphan;	       /* not detached, and its owner is not known: ends with the orphans' grace */

@@ -143,10 +143,6 @@ static int open_all(struct runtime *rt, const char *path, const char **ret_step)
 	if (r < 0)
 		return r;
 	close(r);
-	*ret_step = "owners";
-	rt->owners = open_directory(rt->directory, "owners", 0700);
-	if (rt->owners < 0)
-		return rt->owners;
 	*ret_step = ID_FILE;
 	return read_next_id(rt);
 }
@@ -156,7 +152,7 @@ int runtime_open(struct runtime *rt, const char *path, char *ret_error, size_t e
 	const char *step;
 	int r;
 
-	*rt = (struct runtime){ .directory = -1, .lock = -1, .owners = -1 };
+	*rt = (struct runtime){ .directory = -1, .lock = -1 };
 	if (strlen(path) > RUNTIME_PATH_MAX) {
 		snprintf(ret_error, error_size,
 			 "runtime directory %s: the path is longer than %d characters, so sockets in it "
@@ -179,63 +175,7 @@ int runtime_open(struct runtime *rt, const char *path, char *ret_error, size_t e
 
 void runtime_close(struct runtime *rt)
 {
-	closep(&rt->owners);
 	closep(&rt->lock);
 	closep(&rt->directory);
-	rt->owners = rt->lock = rt->directory = -1;
-}
-
-static void owner_name(uint64_t id, char name[static 24])
-{
-	snprintf(name, 24, "%" PRIu64, id);
-}
-
-int runtime_set_owner(struct runtime *rt, uint64_t id, const char *mark)
-{
-	char name[24];
-
-	owner_name(id, name);
-	if (symlinkat(mark, rt->owners, name) < 0 && errno != EEXIST)
-		return -errno;
-	return 0;
-}
-
-int runtime_get_owner(struct runtime *rt, uint64_t id, char ret_mark[static RUNTIME_MARK_MAX])
-{
-	char name[24];
-	ssize_t n;
-
-	owner_name(id, name);
-	n = readlinkat(rt->owners, name, ret_mark, RUNTIME_MARK_MAX);
-	if (n < 0)
-		return -errno;
-	if (n >= RUNTIME_MARK_MAX)
-		return -EINVAL;
-	ret_mark[n] = 0;
-	return 0;
-}
-
-void runtime_clear_owner(struct runtime *rt, uint64_t id)
-{
-	char name[24];
-
-	owner_name(id, name);
-	unlinkat(rt->owners, name, 0);
-}
-
-void runtime_sweep_owners(struct runtime *rt, int (*known)(void *userdata, uint64_t id), void *userdata)
-{
-	int fd = openat(rt->owners, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *directory = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
-	uint64_t id;
-
-	if (!directory) {
-		closep(&fd);
-		return;
-	}
-	while ((entry = readdir(directory)))
-		if (parse_id(entry->d_name, &id) == 0 && !known(userdata, id))
-			unlinkat(rt->owners, entry->d_name, 0);
-	closedir(directory);
+	rt->lock = rt->directory = -1;
 }

@@ -3,13 +3,12 @@
  * runtime.h - the daemon's runtime directory (/run/rdmareg), which lives as long as the machine is up:
  *
  *   lock             held by the one daemon that serves this directory
- *   keepers/         UID-SESSION.sock, where each keeper listens
- *   owners/ID        a symbolic link whose text names the tenant of region ID and who registered it
+ *   keepers/         for each keeper UID-SESSION-N.sock, where it listens, and UID-SESSION-N.record (record.h),
+ *                    what the daemon knows of it; N tells a tenant's processes apart
  *   next-region-id   numbers below it may have been given; if it is damaged, numbers go on far above all
  *                    that were given
  *
- * It is no database of regions: the keepers hold the truth. An owner's link is a hint that lets a
- * connection keep its regions while the daemon restarts; where it is missing, the region has no owner.
+ * It is no database of regions: the keepers have them, and the records tell how far a keeper is believed.
  *
  * What always holds: a region number is given only after next-region-id on disk is above it, so none is
  * ever given twice.
@@ -20,14 +19,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RUNTIME_PATH_MAX 40 /* longest that leaves room for the longest socket name in struct sockaddr_un */
-#define RUNTIME_MARK_MAX 192
+#define RUNTIME_PATH_MAX 30 /* longest that leaves room for the longest socket name in struct sockaddr_un */
 
 struct runtime {
 	char keepers[RUNTIME_PATH_MAX + 16]; /* path of that directory */
 	int directory;
 	int lock;
-	int owners;
 	uint64_t next_id;  /* at opening: the first number that surely was never given */
 	uint64_t reserved; /* numbers below it may be given */
 };
@@ -38,11 +35,5 @@ void runtime_close(struct runtime *rt);
 
 /* Makes sure that number @id may be given. */
 int runtime_reserve_id(struct runtime *rt, uint64_t id);
-
-int runtime_set_owner(struct runtime *rt, uint64_t id, const char *mark);
-int runtime_get_owner(struct runtime *rt, uint64_t id, char ret_mark[static RUNTIME_MARK_MAX]);
-void runtime_clear_owner(struct runtime *rt, uint64_t id);
-/* Removes every link of a region for which @known says false. */
-void runtime_sweep_owners(struct runtime *rt, int (*known)(void *userdata, uint64_t id), void *userdata);
 
 #endif

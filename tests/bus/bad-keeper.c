@@ -18,12 +18,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "keeper-protocol.h"
 
 static const char *session = "";
 static int connection = -1;
+static struct stat file;	    /* that came last */
 static struct keeper_message claim; /* of lie-*; no region: none */
 
 static bool is(const char *name)
@@ -68,6 +70,12 @@ static bool lies(void)
 	return !strncmp(session, "lie-", 4);
 }
 
+/* What it is told to release is what it said it had. */
+static bool lies_about_number(void)
+{
+	return is("lie-number") || is("lie-other");
+}
+
 static void welcome(const struct keeper_message *q)
 {
 	struct keeper_message m = { .type = KEEPER_WELCOME, .operation = q->operation };
@@ -87,15 +95,50 @@ static struct keeper_message region_of(const struct keeper_message *q)
 	m.info.valid_length = m.info.length;
 	m.info.state = REGION_LIVE;
 	m.info.rkey = 1;
+	m.info.device = file.st_dev;
+	m.info.inode = file.st_ino;
+	m.info.file_uid = file.st_uid;
 	return m;
 }
 
 static void tell_lies(const struct keeper_message *q)
 {
+	static uint64_t before; /* this region's number */
+
 	claim.operation = q->operation;
+	if (!before)
+		before = claim.region;
 	if (is("lie-number"))
 		claim.region = UINT64_MAX / 2;
-	say(&claim);
+	if (is("lie-other"))
+		claim.region = 1;
+	if (is("lie-grace"))
+		claim.info.grace_usec = UINT64_C(3) * 365 * 86400 * 1000000;
+	if (is("lie-policy"))
+		claim.info.policy = POLICY_HOLD;
+	if (is("lie-device"))
+		claim.info.device++;
+	if (is("lie-inode"))
+		claim.info.inode++;
+	if (is("lie-access"))
+		claim.info.access = ACCESS_READ_WRITE;
+	if (is("lie-length"))
+		claim.info.length += 4096;
+	if (is("lie-gated"))
+		claim.info.gated = 1;
+	if (is("lie-detached"))
+		claim.info.detached = 0;
+	if (is("lie-owner"))
+		claim.info.file_uid = 4711;
+	if (is("lie-path"))
+		strcpy(claim.info.path, "/etc/shadow");
+	for (unsigned int i = is("lie-count") ? 65000 : 1; i > 0; i--) {
+		say(&claim);
+		claim.region += i > 1;
+	}
+	if (is("lie-twice"))
+		say(&claim);
+	claim.region = before;
 }
 
 static void list(const struct keeper_message *q)
@@ -182,7 +225,7 @@ static void answer(const struct keeper_message *q)
 		register_region(q);
 		break;
 	case KEEPER_RELEASE:
-		if (q->region == claim.region)
+		if (q->region == claim.region || lies_about_number())
 			claim.region = 0;
 		done(q, is("bad-release") ? -EIO : 0);
 		break;
@@ -212,6 +255,8 @@ static bool serve_one(void)
 	c = CMSG_FIRSTHDR(&h);
 	if (c) {
 		memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+		if (fstat(fd, &file) < 0)
+			exit(1);
 		close(fd);
 	}
 	answer(&q);

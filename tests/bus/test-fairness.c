@@ -161,7 +161,7 @@ int main(void)
 
 	if (getuid() != 0)
 		return SKIP;
-	world_begin(&world, "[limits]\nregions_per_client = 4096\n");
+	world_begin(&world, "[limits]\nregions_per_client = 4096\npeers_per_tenant = 16384\n");
 	crowd = connect_as(&world, CROWD);
 	nobody = connect_as(&world, NOBODY);
 	cost_of_lists(nobody);

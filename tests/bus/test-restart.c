@@ -3,8 +3,10 @@
  * test-restart.c - the daemon dies and comes back. Regions keep numbers, properties and owners; owners that
  * went away meanwhile lose theirs; what can belong to nobody ends; no number is ever given twice.
  */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -125,22 +127,72 @@ static void test_owner_gone_meanwhile(void)
 	close(fd);
 }
 
+/* Takes the connection's name out of the record of the default session's keeper. */
+static void forget_owner(sd_bus *b)
+{
+	char path[256], *data, *mark;
+	const char *name;
+	struct stat st;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/run/keepers/%u-default-1.record", world.directory, getuid());
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	check(fd >= 0 && fstat(fd, &st) == 0 && sd_bus_get_unique_name(b, &name) >= 0);
+	data = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	check(data != MAP_FAILED);
+	mark = memmem(data, (size_t)st.st_size, name, strlen(name) + 1);
+	check(mark);
+	memset(mark - 32, 0, 32); /* the bus, in front of it */
+	munmap(data, (size_t)st.st_size);
+	close(fd);
+}
+
 /* Nobody can tell whose it was: it is nobody's for the grace of orphans, then ends. */
 static void test_orphan(void)
 {
 	sd_bus *b = connect_client(&world);
 	int fd = make_memfd(16384);
 	struct reply region;
-	char path[256];
 
 	check(register_region(b, fd, 0, 0, "rw", &region, 0));
 	world_end_daemon(&world, SIGKILL);
-	snprintf(path, sizeof(path), "%s/run/owners/%" PRIu64, world.directory, region.id);
-	check(unlink(path) == 0);
+	forget_owner(b);
 	world_start_daemon(&world);
 	check(region_exists(b, region.id));
 	until(!region_exists(b, region.id));
 	check(world_log_contains(&world, "nobody owns it"));
+	disconnect(b);
+	close(fd);
+}
+
+/* Without its record a keeper's region is nobody's, and ends; a record that is cut short costs what was cut off. */
+static void test_damaged_record(void)
+{
+	sd_bus *b = connect_client(&world);
+	int fd = make_memfd(16384);
+	struct reply first, second, r;
+	char path[256];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/run/keepers/%u-cut-1.record", world.directory, getuid());
+	check(register_region(b, fd, 0, 0, "rw", &first, 2, "session", "s", "cut", "detached", "b", 1));
+	check(register_region(b, fd, 0, 0, "rw", &second, 2, "session", "s", "cut", "detached", "b", 1));
+	world_end_daemon(&world, SIGKILL);
+	check(stat(path, &st) == 0 && truncate(path, 4096 + (st.st_size - 4096) / 64) == 0);
+	world_start_daemon(&world);
+	check(region_exists(b, first.id) && !region_exists(b, second.id));
+	world_end_daemon(&world, SIGKILL);
+	check(truncate(path, 100) == 0);
+	world_start_daemon(&world);
+	check(!region_exists(b, first.id));
+	/* another one takes its place */
+	check(register_region(b, fd, 0, 0, "rw", &first, 1, "session", "s", "cut"));
+	check(call_region(b, first.id, "Release", &r));
+	/* the one without a record is nobody's to end */
+	world_end_daemon(&world, SIGKILL);
+	world_kill_keepers(&world, SIGKILL);
+	until(world_keepers(&world) == 0);
+	world_start_daemon(&world);
 	disconnect(b);
 	close(fd);
 }
@@ -166,9 +218,10 @@ static void test_litter(void)
 {
 	sd_bus *b = connect_client(&world);
 	int fd = make_memfd(4096);
-	static const char *const names[] = { "run/keepers/0-dead.sock", "run/keepers/x.sock",
-					     "run/keepers/7.sock",	"run/keepers/99999999999-a.sock",
-					     "run/keepers/-",		"run/owners/x" };
+	static const char *const names[] = {
+		"run/keepers/0-dead-1.sock",	    "run/keepers/x.sock", "run/keepers/7.sock",
+		"run/keepers/99999999999-a-1.sock", "run/keepers/-",	  "run/keepers/0-dead-7.record"
+	};
 	struct reply region;
 	char path[256];
 	struct stat st;
@@ -186,7 +239,7 @@ static void test_litter(void)
 	}
 	world_start_daemon(&world);
 	check(count_regions(b) == 0);
-	snprintf(path, sizeof(path), "%s/run/keepers/%u-default.sock", world.directory, getuid());
+	snprintf(path, sizeof(path), "%s/run/keepers/%u-default-1.sock", world.directory, getuid());
 	until(stat(path, &st) < 0); /* the dead one's socket is cleared away */
 	check(register_region(b, fd, 0, 0, "rw", &region, 0));
 	disconnect(b);
@@ -257,6 +310,7 @@ int main(void)
 	test_draining();
 	test_owner_gone_meanwhile();
 	test_orphan();
+	test_damaged_record();
 	test_numbers();
 	test_litter();
 	test_damaged_mark();

@@ -59,7 +59,7 @@ chown tenant: /mnt/xfs/tenants
 chmod 600 /mnt/xfs/tenants
 r=$(as_tenant rdmaregctl --json register /mnt/xfs/tenants --access rw --export) || not_ok "a tenant registers its own file"
 id=$(field id "$r") ticket=$(field ticket "$r")
-keeper_unit=rdmareg-keeper-1000-default.service
+keeper_unit=rdmareg-keeper-1000-default-1.service
 expect_equal "a tenant's region is live" live "$(field state "$r")"
 expect_equal "and arbitrated: the keeper may open the module's device" layout-lease "$(field arbitration_mode "$r")"
 expect_equal "its keeper is a unit of its own" active "$(systemctl is-active $keeper_unit)"

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * app-record.c - a region's place in its keeper's record: taken before the keeper is asked for the region, given
+ * back when the region is gone. What is written there is what the daemon decided itself.
+ */
+#include <string.h>
+
+#include "arbiter/app-internal.h"
+#include "util/text.h"
+
+int app_record(struct app *a, const struct region *r, struct region_entry *e, bool gated)
+{
+	struct record_region region = {
+		.id = r->id,
+		.device = e->text.device,
+		.inode = e->text.inode,
+		.offset = r->offset,
+		.length = r->length,
+		.terms = { .grace_usec = r->grace_usec, .policy = r->policy, .gated = gated },
+		.file_uid = e->text.file_uid,
+		.access = r->access,
+		.detached = e->text.detached,
+	};
+	const char *path = e->text.path ? e->text.path : "";
+
+	text_clean(region.path, sizeof(region.path), path, strlen(path));
+	if (!e->holder || !bus_client_mark(a->bus, e->holder, region.owner, sizeof(region.owner)))
+		*region.owner = 0;
+	return record_add(keeper_record(e->keeper), &region, &e->slot);
+}
+
+void app_record_terms(const struct region *r, struct region_entry *e, bool gated)
+{
+	const struct record_terms terms = { .grace_usec = r->grace_usec,
+					    .policy = r->policy,
+					    .gated = gated };
+
+	record_set_terms(keeper_record(e->keeper), e->slot, &terms);
+}
+
+void app_forget_record(struct region_entry *e)
+{
+	if (e->slot != REGION_NO_SLOT)
+		record_remove(keeper_record(e->keeper), e->slot);
+	e->slot = REGION_NO_SLOT;
+}
