@@ -26,11 +26,40 @@ bool guard_takes_demand(const struct guard *g)
 	return false;
 }
 
+/*
+ * One more of the same number: what it was is part of what it is now. It is granted anew, at once where the fence covers that, so its time
+ * counts from the last of them; a wish of before that was granted already hurries nobody any more.
+ */
+static void widen(struct guard_demand *d, const struct guard_event *e)
+{
+	uint64_t deadline_usec = guard_after(e->now_usec, e->grace_usec);
+
+	d->start = e->start < d->start ? e->start : d->start;
+	d->end = e->end > d->end ? e->end : d->end;
+	if (d->granted || deadline_usec < d->deadline_usec) {
+		d->deadline_usec = deadline_usec;
+		d->cause = e->cause;
+	}
+	d->limit_usec = !d->limit_usec || !e->limit_usec     ? 0
+			: e->limit_usec > d->limit_usec ? e->limit_usec
+							: d->limit_usec;
+	d->granted = false;
+	d->ends_usec = 0;
+}
+
 void demands_add(struct guard *g, const struct guard_event *e)
 {
 	struct guard_demand *d;
 
-	if (!e->demand || find(g, e->demand) || !(d = find(g, 0)))
+	if (!e->demand)
+		return;
+	d = find(g, e->demand);
+	if (d) {
+		widen(d, e);
+		return;
+	}
+	d = find(g, 0);
+	if (!d)
 		return;
 	*d = (struct guard_demand){
 		.id = e->demand,

@@ -23,7 +23,7 @@ static inline uint64_t guard_after(uint64_t now_usec, uint64_t usec)
 	return then_usec < now_usec ? UINT64_MAX : then_usec;
 }
 
-/* Take a new one in; a number that is there already, or one too many, is ignored. */
+/* Take a new one in, or widen the one of that number; one too many is ignored. */
 void demands_add(struct guard *g, const struct guard_event *e);
 /* False: there is none of this number. */
 bool demands_remove(struct guard *g, uint64_t id);

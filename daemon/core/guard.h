@@ -60,8 +60,8 @@ enum guard_event_type {
 	GUARD_RELEASE_DONE, /* @error: not 0: the kernel had given them back already */
 	GUARD_ARM_DONE,	    /* @error: 0, -EAGAIN: not possible yet, other: never again */
 	GUARD_REFRESH_DONE, /* @error, @valid_length: size read again, protection given back */
-	GUARD_DEMANDED, /* @demand, @cause, range, @grace_usec, @limit_usec; only if guard_takes_demand(). Ignored once the region
-			       is being taken down */
+	GUARD_DEMANDED, /* @demand, @cause, range, @grace_usec, @limit_usec; only if guard_takes_demand(), or of a number that is there: that
+			       demand widens, and is granted anew. Ignored once the region is being taken down */
 	GUARD_DEMAND_OVER, /* @demand */
 	GUARD_CLOSE,	   /* owner lets go, or has to: @cause, @grace_usec (0: at once) */
 	_GUARD_EVENT_MAX,

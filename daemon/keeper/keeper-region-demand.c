@@ -3,6 +3,8 @@
  * keeper-region-demand.c - ranges that somebody wants through the daemon, and the keeper's own wish for quiet while it writes back.
  *
  * What always holds:
+ *   - The guard keeps few demands. When it has no place for another, that one shares the place of one that is there, whose range grows to cover
+ *     both: it waits for that fence like any other, and nothing is let go before the last of a place is over.
  *   - Every demand is answered once: granted, withdrawn, or the end of the region, which is as good as a grant.
  *   - A demand that the daemon made ends with the daemon's connection; one with a limit ends there. None outlives its region.
  *   - A sync ends by the storage or by its limit, whichever comes first; the answer says which.
@@ -10,6 +12,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -25,37 +28,91 @@
 
 static struct kregion_demand *find(struct kregion *r, uint64_t demand)
 {
-	for (size_t i = 0; i < GUARD_DEMANDS_MAX; i++)
+	for (size_t i = 0; i < r->n_demands; i++)
 		if (r->demand[i].demand == demand)
 			return &r->demand[i];
 	return NULL;
+}
+
+/* A free one, or NULL: there are too many, or no memory. */
+static struct kregion_demand *new_demand(struct kregion *r)
+{
+	struct kregion_demand *d = find(r, 0), *more;
+	size_t n = r->n_demands ? 2 * r->n_demands : GUARD_DEMANDS_MAX;
+
+	if (d)
+		return d;
+	if (n > KREGION_DEMANDS_MAX)
+		return NULL;
+	more = realloc(r->demand, n * sizeof(*more));
+	if (!more)
+		return NULL;
+	memset(more + r->n_demands, 0, (n - r->n_demands) * sizeof(*more));
+	d = more + r->n_demands;
+	r->demand = more;
+	r->n_demands = n;
+	return d;
+}
+
+/* The place whose range grows least by that; the keeper's own wishes share with nobody. 0: none. */
+static uint64_t place_to_share(const struct kregion *r, uint64_t start, uint64_t end)
+{
+	uint64_t best = 0, least = UINT64_MAX;
+
+	for (size_t i = 0; i < r->n_demands; i++) {
+		const struct guard_demand *g = guard_find_demand(&r->guard, r->demand[i].place);
+		uint64_t first, last;
+
+		if (!r->demand[i].demand || !g || (g->id & OWN))
+			continue;
+		first = start < g->start ? start : g->start;
+		last = end > g->end ? end : g->end;
+		if (last - first - (g->end - g->start) < least) {
+			least = last - first - (g->end - g->start);
+			best = g->id;
+		}
+	}
+	return best;
+}
+
+/* Nobody of that place is left: the guard hears that it is over. */
+static void leave_place(struct kregion *r, uint64_t place)
+{
+	for (size_t i = 0; i < r->n_demands; i++)
+		if (r->demand[i].demand && r->demand[i].place == place)
+			return;
+	kregion_feed(r, (struct guard_event){ .type = GUARD_DEMAND_OVER, .demand = place });
 }
 
 /* The range as the guard has it: inside the region. One beyond it takes nothing of the region. */
 static int take(struct kregion *r, const struct operation *op, const struct keeper_demand *d,
 		struct reason *why)
 {
-	struct kregion_demand *slot = find(r, 0);
-	uint64_t end = d->offset + d->length, length = r->mapping->length;
+	uint64_t granule = r->mapping->granule, length = r->mapping->length;
+	uint64_t start = d->offset / granule * granule, end = d->offset + d->length, place = d->demand;
+	struct kregion_demand *slot;
 
 	if (find(r, d->demand))
 		return reason_set(why, -EEXIST, "Demand %" PRIu64 " exists already", d->demand);
-	if (!slot || (r->phase == KREGION_HELD && !guard_takes_demand(&r->guard)))
-		return reason_set(why, -EDQUOT, "The region has its %d demands already; let one end",
-				  GUARD_DEMANDS_MAX);
 	if (d->offset >= length)
 		return reason_set(why, -ERANGE,
 				  "Offset %" PRIu64 " is not inside the region's %" PRIu64 " bytes",
 				  d->offset, length);
-	*slot = (struct kregion_demand){ .demand = d->demand, .op = *op, .pid = d->pid };
+	end = end < length ? (end + granule - 1) / granule * granule : length;
+	if (r->phase == KREGION_HELD && !guard_takes_demand(&r->guard))
+		place = d->demand & OWN ? 0 : place_to_share(r, start, end);
+	slot = place ? new_demand(r) : NULL;
+	if (!slot)
+		return reason_set(why, -EDQUOT, "Too many want this region at once; let some end");
+	*slot = (struct kregion_demand){
+		.demand = d->demand, .place = place, .op = *op, .pid = d->pid, .start = start, .end = end
+	};
 	kregion_feed(r, (struct guard_event){
 				.type = GUARD_DEMANDED,
-				.demand = d->demand,
+				.demand = place,
 				.cause = (enum revocation_cause)d->cause,
-				.start = d->offset / r->mapping->granule * r->mapping->granule,
-				.end = end < length ? (end + r->mapping->granule - 1) / r->mapping->granule *
-							      r->mapping->granule
-						    : length,
+				.start = start,
+				.end = end,
 				.grace_usec = d->grace_usec,
 				.limit_usec = d->limit_usec,
 			});
@@ -75,18 +132,20 @@ int kregion_demand(struct kregion *r, const struct operation *op, const struct k
 void kregion_over(struct kregion *r, uint64_t demand)
 {
 	struct kregion_demand *d = demand ? find(r, demand) : NULL;
+	uint64_t place;
 
 	if (!d)
 		return;
+	place = d->place;
 	if (!d->answered)
 		tell_done(r->keeper, &d->op, r->id, -ECANCELED, NULL);
 	*d = (struct kregion_demand){ .demand = 0 };
-	kregion_feed(r, (struct guard_event){ .type = GUARD_DEMAND_OVER, .demand = demand });
+	leave_place(r, place);
 }
 
 void kregion_drop_demands(struct kregion *r)
 {
-	for (size_t i = 0; i < GUARD_DEMANDS_MAX; i++)
+	for (size_t i = 0; i < r->n_demands; i++)
 		if (r->demand[i].demand && !(r->demand[i].demand & OWN))
 			kregion_over(r, r->demand[i].demand);
 }
@@ -168,7 +227,7 @@ int kregion_sync(struct kregion *r, const struct operation *op, const struct kee
 
 static void look_at(struct kregion *r, struct kregion_demand *d)
 {
-	const struct guard_demand *g = guard_find_demand(&r->guard, d->demand);
+	const struct guard_demand *g = guard_find_demand(&r->guard, d->place);
 	bool own = d->demand & OWN;
 
 	if (g && g->granted && !d->answered) {
@@ -189,7 +248,7 @@ void kregion_look_at_demands(struct kregion *r)
 {
 	if (r->stepping || r->guard.state >= GUARD_DESTROYING)
 		return; /* what is taken down answers at its end */
-	for (size_t i = 0; i < GUARD_DEMANDS_MAX; i++)
+	for (size_t i = 0; i < r->n_demands; i++)
 		if (r->demand[i].demand)
 			look_at(r, &r->demand[i]);
 }
@@ -198,7 +257,7 @@ bool kregion_end_demands(struct kregion *r)
 {
 	struct kregion_sync *s = &r->sync;
 
-	for (size_t i = 0; i < GUARD_DEMANDS_MAX; i++) {
+	for (size_t i = 0; i < r->n_demands; i++) {
 		struct kregion_demand *d = &r->demand[i];
 
 		if (d->demand && !(d->demand & OWN) && !d->answered)
@@ -214,13 +273,13 @@ void kregion_range_of(const struct kregion *r, uint32_t pid, uint64_t *ret_start
 {
 	*ret_start = 0;
 	*ret_end = r->mapping->length;
-	for (size_t i = 0; pid && i < GUARD_DEMANDS_MAX; i++) {
-		const struct guard_demand *g = guard_find_demand(&r->guard, r->demand[i].demand);
+	for (size_t i = 0; pid && i < r->n_demands; i++) {
+		const struct kregion_demand *d = &r->demand[i];
 
-		if (!g || !g->granted || r->demand[i].pid != pid)
+		if (!d->demand || !d->answered || d->pid != pid)
 			continue;
-		*ret_start = g->start;
-		*ret_end = g->end;
+		*ret_start = d->start;
+		*ret_end = d->end;
 		return;
 	}
 }

@@ -144,6 +144,7 @@ static void finish(struct kregion *r)
 	warm_blocks_deinit(&r->warm.blocks);
 	tickets_deinit(&r->tickets);
 	kregion_free_events(r);
+	free(r->demand);
 	free(r);
 }
 

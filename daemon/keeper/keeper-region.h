@@ -41,6 +41,7 @@ enum kregion_phase {
 
 #define KREGION_RELEASES_MAX 8
 #define KREGION_INBOX 16
+#define KREGION_DEMANDS_MAX 4096 /* at once: more than the daemon lets wait */
 
 /* What KEEPER_INVALIDATED will say. */
 struct kregion_folded {
@@ -55,6 +56,9 @@ struct kregion_folded {
 /* Somebody waits for a demand, or has been granted it. */
 struct kregion_demand {
 	uint64_t demand; /* 0: free; the keeper's own (a sync) have bit 63 set */
+	uint64_t place;	 /* the guard's number of it: its own, or one that it shares */
+	uint64_t start;
+	uint64_t end;
 	struct operation op;
 	uint32_t pid; /* who wants it, as the daemon knows */
 	bool answered;
@@ -105,7 +109,8 @@ struct kregion {
 	struct event *timer;
 	uint64_t timer_at_usec;
 	uint32_t cut; /* peers cut off by the last fence */
-	struct kregion_demand demand[GUARD_DEMANDS_MAX];
+	struct kregion_demand *demand;
+	size_t n_demands; /* places for them */
 	struct kregion_sync sync;
 	struct kregion_persist persist;
 	int storage_error; /* of the last write-back that failed; never forgotten */

@@ -57,6 +57,14 @@ static void check_parts(const struct site *s)
 {
 	for (uint8_t i = 0; i < DEMANDS && s->guard.state < GUARD_DESTROYING; i++) {
 		const struct guard_demand *d = guard_find_demand(&s->guard, i + 1u);
+		bool wanted = false;
+
+		for (uint8_t j = 0; j < DEMANDS; j++)
+			wanted |= s->part[j].place == i + 1u;
+		world_require(!d || wanted, "a range is kept that nobody wants");
+	}
+	for (uint8_t i = 0; i < DEMANDS && s->guard.state < GUARD_DESTROYING; i++) {
+		const struct guard_demand *d = guard_find_demand(&s->guard, s->part[i].place);
 
 		world_require((s->part[i].state != NO_PART) == (d != NULL),
 			      "a demand is forgotten, or is never over");

@@ -189,19 +189,19 @@ static void look_at_parts(struct world *w, uint8_t region)
 	if (s->guard.state >= GUARD_DESTROYING)
 		return; /* answered at its end */
 	for (uint8_t i = 0; i < DEMANDS; i++) {
-		const struct guard_demand *d = guard_find_demand(&s->guard, i + 1u);
+		const struct guard_demand *d = guard_find_demand(&s->guard, s->part[i].place);
 
 		if (s->part[i].state == PART_GRANTED && !d) {
 			world_require(world_setup->demand[i].limit_usec,
 				      "a demand without a limit is over by itself");
-			s->part[i].state = NO_PART;
+			s->part[i] = (struct part){ .state = NO_PART };
 			w->waiter[i].limit_passed |= (uint8_t)(1u << region);
 		} else if (s->part[i].state == PART_OPEN) {
 			if (!world_require(d, "a demand was forgotten before it was granted") || !d->granted)
 				continue;
 			world_require(!keeper_reaches(s, pages_of_demand(i)),
 				      "a range was granted that peers can reach");
-			s->part[i] = (struct part){ .state = PART_GRANTED };
+			s->part[i] = (struct part){ .state = PART_GRANTED, .place = s->part[i].place };
 			answer(w, region, i, false);
 		}
 	}
@@ -217,22 +217,29 @@ void keeper_event(struct world *w, uint8_t region, struct guard_event e)
 	world_require(out.n < GUARD_EFFECTS_MAX, "guard effects overflow");
 	for (size_t i = 0; i < out.n; i++)
 		effect(w, region, &out.item[i]);
+	if (w->site[region].guard.state != GUARD_ASKED)
+		w->site[region].promised_usec = 0; /* the question was withdrawn, or its time is over */
 	look_at_parts(w, region);
 }
 
 static void take_demand(struct world *w, uint8_t region, uint8_t d, bool failed)
 {
 	struct site *s = &w->site[region];
+	uint8_t place = d + 1u;
 
-	if (s->torn_down || failed || !guard_takes_demand(&s->guard)) {
+	if (s->torn_down || failed) {
 		answer(w, region, d, !s->torn_down);
 		return;
 	}
-	s->part[d] =
-		(struct part){ .state = PART_OPEN, .deadline_usec = NOW + world_setup->demand[d].grace_usec };
+	for (uint8_t i = 0; i < DEMANDS; i++)
+		if (s->part[i].state != NO_PART && (world_setup->crowded || !guard_takes_demand(&s->guard)))
+			place = s->part[i].place;
+	s->part[d] = (struct part){ .state = PART_OPEN,
+				    .place = place,
+				    .deadline_usec = NOW + world_setup->demand[d].grace_usec };
 	keeper_event(w, region,
 		     (struct guard_event){ .type = GUARD_DEMANDED,
-					   .demand = d + 1u,
+					   .demand = place,
 					   .start = world_setup->demand[d].start,
 					   .end = world_setup->demand[d].end,
 					   .grace_usec = world_setup->demand[d].grace_usec,
@@ -243,13 +250,17 @@ static void take_demand(struct world *w, uint8_t region, uint8_t d, bool failed)
 static void take_over(struct world *w, uint8_t region, uint8_t d)
 {
 	struct site *s = &w->site[region];
+	uint8_t place = s->part[d].place;
 
 	if (s->part[d].state == NO_PART)
 		return;
 	if (s->part[d].state == PART_OPEN)
 		answer(w, region, d, false); /* withdrawn */
 	s->part[d] = (struct part){ .state = NO_PART };
-	keeper_event(w, region, (struct guard_event){ .type = GUARD_DEMAND_OVER, .demand = d + 1u });
+	for (uint8_t i = 0; i < DEMANDS; i++)
+		if (s->part[i].state != NO_PART && s->part[i].place == place)
+			return;
+	keeper_event(w, region, (struct guard_event){ .type = GUARD_DEMAND_OVER, .demand = place });
 }
 
 void keeper_drop_demands(struct world *w, uint8_t region)

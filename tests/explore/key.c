@@ -46,8 +46,11 @@ static void put_demand(struct bytes *b, const struct guard *g, uint64_t id)
 	const struct guard_demand *d = guard_find_demand(g, id);
 
 	put(b, !d ? 0 : d->granted ? 2 : 1);
-	if (d)
-		put(b, d->granted ? d->ends_usec : d->deadline_usec);
+	if (!d)
+		return;
+	put(b, d->granted ? d->ends_usec : d->deadline_usec);
+	put(b, d->limit_usec);
+	put_range(b, true, d->start, d->end);
 }
 
 static void put_guard(struct bytes *b, const struct site *s)
@@ -84,6 +87,7 @@ static void put_keeper(struct bytes *b, const struct site *s)
 	put(b, s->guard.holding || s->guard.broken ? s->guard.break_began_usec : 0);
 	for (size_t i = 0; i < DEMANDS; i++) {
 		put(b, s->part[i].state);
+		put(b, s->part[i].place);
 		put(b, s->part[i].deadline_usec);
 	}
 	put_guard(b, s);

@@ -43,6 +43,7 @@ struct setup {
 		uint8_t start, end; /* pages */
 		uint64_t grace_usec, limit_usec;
 	} demand[DEMANDS];
+	bool crowded; /* all of a region share one place of its guard */
 	uint8_t breaks, truncates, releases, leaves;
 	uint8_t mishaps; /* failures, deaths, deadlines that are met too late */
 	uint8_t lag;	 /* messages that the daemon, or a keeper, is behind at most */
@@ -89,6 +90,7 @@ struct queue {
 enum { NO_PART, PART_OPEN, PART_GRANTED };
 struct part {
 	uint8_t state;
+	uint8_t place; /* the guard's number of it, which it may share */
 	uint64_t deadline_usec; /* that it was promised */
 };
 

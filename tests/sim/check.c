@@ -87,7 +87,13 @@ void check_question(struct sim *s, const struct kregion *r, const struct guard *
 	bool served = g->fenced && g->break_start >= g->fence_start && g->break_end <= g->fence_end;
 
 	for (size_t i = 0; i < GUARD_DEMANDS_MAX; i++) {
-		const struct guard_demand *d = guard_find_demand(g, r->demand[i].number);
+		const struct guard_demand *d = &g->demand[i];
+
+		if (r->crowded && d->id && !d->granted)
+			widen(&start, &end, &deadline, d->start, d->end, d->deadline_usec);
+	}
+	for (size_t i = 0; i < KDEMANDS; i++) {
+		const struct guard_demand *d = guard_find_demand(g, r->demand[i].place);
 
 		if (r->demand[i].number && !r->demand[i].granted && !(d && d->granted))
 			widen(&start, &end, &deadline, r->demand[i].start, r->demand[i].end,
@@ -213,9 +219,10 @@ static void check_rest(struct sim *s, struct kregion *r)
 		    "all is quiet, and a region is not open");
 	sim_require(s, r->lease == LEASE_ARMED || !r->guard.watched,
 		    "all is quiet, and a region is not watched");
+	for (size_t i = 0; i < KDEMANDS; i++)
+		sim_require(s, !r->demand[i].number, "all is quiet, and a demand is not over");
 	for (size_t i = 0; i < GUARD_DEMANDS_MAX; i++)
-		sim_require(s, !r->demand[i].number && !r->guard.demand[i].id,
-			    "all is quiet, and a demand is not over");
+		sim_require(s, !r->guard.demand[i].id, "all is quiet, and a range is kept that nobody wants");
 	if (!sim_require(s, d, "all is quiet, and the daemon does not know a region"))
 		return;
 	for (int i = 0; i < PEERS; i++)

@@ -72,7 +72,7 @@ static void answer_demand(struct sim *s, const struct kregion *r, const struct k
 
 static struct kdemand *find(struct kregion *r, uint64_t number)
 {
-	for (size_t i = 0; i < GUARD_DEMANDS_MAX; i++)
+	for (size_t i = 0; i < KDEMANDS; i++)
 		if (r->demand[i].number == number)
 			return &r->demand[i];
 	return NULL;
@@ -93,8 +93,11 @@ static void outlived(struct sim *s, const struct event *e)
 	struct kregion *r = keeper_find(s, e->a);
 	const struct kdemand *d = r ? find(r, e->b) : NULL;
 
-	if (!d || !guard_find_demand(&r->guard, d->number))
+	if (!d || !guard_find_demand(&r->guard, d->place))
 		return;
+	for (size_t i = 0; i < KDEMANDS; i++) /* whoever shares its place may have come later */
+		if (r->demand[i].number && r->demand[i].place == d->place && &r->demand[i] != d)
+			return;
 	if (!keeper_was_well(s, r, s->now - EPSILON))
 		sim_at(s, NULL, s->now + EPSILON, outlived, e->a, e->b);
 	else
@@ -104,13 +107,40 @@ static void outlived(struct sim *s, const struct event *e)
 			    "a demand outlives its limit");
 }
 
+/* Any that is no sync's: which one is a matter of taste, not of safety. 0: none. */
+static uint64_t place_to_share(struct sim *s, const struct kregion *r)
+{
+	uint64_t first = sim_below(s, KDEMANDS);
+
+	for (size_t i = 0; i < KDEMANDS; i++) {
+		const struct kdemand *d = &r->demand[(first + i) % KDEMANDS];
+
+		if (d->number && !d->sync && guard_find_demand(&r->guard, d->place))
+			return d->place;
+	}
+	return 0;
+}
+
+static void leave_place(struct sim *s, struct kregion *r, uint64_t place)
+{
+	for (size_t i = 0; i < KDEMANDS; i++)
+		if (r->demand[i].number && r->demand[i].place == place)
+			return;
+	keeper_feed(s, r, (struct guard_event){ .type = GUARD_DEMAND_OVER, .demand = place });
+}
+
 static int take(struct sim *s, struct kregion *r, const struct message *m)
 {
 	struct kdemand *d = find(r, 0);
+	uint64_t place = m->demand;
 
-	if (!d || !guard_takes_demand(&r->guard))
+	if (!guard_takes_demand(&r->guard))
+		place = m->type == ASK_SYNC ? 0 : place_to_share(s, r);
+	if (!d || !place)
 		return -EDQUOT;
+	r->crowded |= place != m->demand;
 	*d = (struct kdemand){ .number = m->demand,
+			       .place = place,
 			       .began = s->now,
 			       .deadline = s->now + m->grace_usec,
 			       .limit_usec = m->limit_usec,
@@ -121,7 +151,7 @@ static int take(struct sim *s, struct kregion *r, const struct message *m)
 	sim_at(s, NULL, s->now + m->grace_usec + EPSILON, too_late, r->id, m->demand);
 	keeper_feed(s, r,
 		    (struct guard_event){ .type = GUARD_DEMANDED,
-					  .demand = m->demand,
+					  .demand = place,
 					  .cause = m->cause,
 					  .start = m->start,
 					  .end = m->end,
@@ -133,14 +163,16 @@ static int take(struct sim *s, struct kregion *r, const struct message *m)
 static void over(struct sim *s, struct kregion *r, uint64_t number)
 {
 	struct kdemand *d = number ? find(r, number) : NULL;
+	uint64_t place;
 
 	if (!d)
 		return;
+	place = d->place;
 	fs_demand_ended(s, r->id, d->pid);
 	if (!d->answered)
 		answer_demand(s, r, d, -ECANCELED);
 	*d = (struct kdemand){ .number = 0 };
-	keeper_feed(s, r, (struct guard_event){ .type = GUARD_DEMAND_OVER, .demand = number });
+	leave_place(s, r, place);
 }
 
 /* The storage has the data. */
@@ -160,7 +192,7 @@ static void synced(struct sim *s, const struct event *e)
 
 static void look_at(struct sim *s, struct kregion *r, struct kdemand *d)
 {
-	const struct guard_demand *g = guard_find_demand(&r->guard, d->number);
+	const struct guard_demand *g = guard_find_demand(&r->guard, d->place);
 
 	if (g && g->granted && !d->granted) {
 		d->granted = true;
@@ -187,7 +219,7 @@ static void look_at(struct sim *s, struct kregion *r, struct kdemand *d)
 
 void keeper_look_at_demands(struct sim *s, struct kregion *r)
 {
-	for (size_t i = 0; i < GUARD_DEMANDS_MAX && r->guard.state < GUARD_DESTROYING; i++)
+	for (size_t i = 0; i < KDEMANDS && r->guard.state < GUARD_DESTROYING; i++)
 		if (r->demand[i].number)
 			look_at(s, r, &r->demand[i]);
 }
@@ -196,13 +228,13 @@ void keeper_range_of(const struct kregion *r, uint32_t pid, uint64_t *ret_start,
 {
 	*ret_start = 0;
 	*ret_end = (uint64_t)r->spec.pages * PAGE;
-	for (size_t i = 0; pid && i < GUARD_DEMANDS_MAX; i++) {
-		const struct guard_demand *g = guard_find_demand(&r->guard, r->demand[i].number);
+	for (size_t i = 0; pid && i < KDEMANDS; i++) {
+		const struct kdemand *d = &r->demand[i];
 
-		if (!g || !g->granted || r->demand[i].pid != pid)
+		if (!d->number || !d->granted || d->pid != pid)
 			continue;
-		*ret_start = g->start;
-		*ret_end = g->end;
+		*ret_start = d->start;
+		*ret_end = d->end;
 		return;
 	}
 }
@@ -214,7 +246,7 @@ void keeper_gone(struct sim *s, struct kregion *r)
 				   .region = r->id,
 				   .event = { .type = REGION_RELEASED } };
 
-	for (size_t i = 0; i < GUARD_DEMANDS_MAX; i++)
+	for (size_t i = 0; i < KDEMANDS; i++)
 		if (r->demand[i].number && !r->demand[i].answered)
 			answer_demand(s, r, &r->demand[i], r->demand[i].sync ? -ECANCELED : 0);
 	keeper_say(s, r->spec.tenant, &m);
@@ -229,7 +261,7 @@ void keeper_connection_ended(struct sim *s, const struct event *e)
 	for (int i = 0; i < REGIONS; i++) {
 		struct kregion *r = &s->region[i];
 
-		for (size_t j = 0; r->id && r->spec.tenant == e->a && j < GUARD_DEMANDS_MAX; j++)
+		for (size_t j = 0; r->id && r->spec.tenant == e->a && j < KDEMANDS; j++)
 			if (r->demand[j].number && !r->demand[j].sync)
 				over(s, r, r->demand[j].number);
 	}

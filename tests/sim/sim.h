@@ -137,8 +137,10 @@ struct peer {
 	uint64_t last_at;
 };
 
+#define KDEMANDS (2 * GUARD_DEMANDS_MAX) /* more than a guard has places for */
 struct kdemand {
 	uint64_t number; /* 0: free */
+	uint64_t place;	 /* the guard's number of it, which it may share */
 	bool granted, answered, sync;
 	uint32_t pid;
 	uint64_t began, deadline, limit_usec;
@@ -163,7 +165,8 @@ struct kregion {
 	uint32_t breaker;
 	uint64_t timer_at;
 	uint64_t timer_order; /* which of the timers set is the current one */
-	struct kdemand demand[GUARD_DEMANDS_MAX];
+	struct kdemand demand[KDEMANDS];
+	bool crowded; /* some shared a place: what is asked for need not be anybody's own wish */
 	struct peer peer[PEERS];
 	bool may_end; /* somebody let go, or something failed that leaves no other way */
 	uint64_t close_deadline;

@@ -174,7 +174,7 @@ static void fence(struct guard *g, uint64_t start, uint64_t end)
 	g->fence_end = end;
 }
 
-/* The set is full, a number is there already, there is none: nothing changes. */
+/* The set is full, there is no number: nothing changes. */
 static void test_set_is_bounded(void)
 {
 	/* what lies behind the set looks free, and is not the guard's */
@@ -191,12 +191,10 @@ static void test_set_is_bounded(void)
 		assert(guard_takes_demand(g));
 		add(g, id, 0, 10, 1, 0);
 		assert(guard_find_demand(g, id)->end == 10 && !guard_find_demand(g, id)->granted);
-		add(g, id, 0, 20, 1, 0); /* it is there already */
 	}
 	assert(!guard_takes_demand(g));
 	memcpy(&before, g, sizeof(*g));
 	add(g, GUARD_DEMANDS_MAX + 1, 0, 10, 1, 0);
-	add(g, 1, 5, 6, 99, 99);
 	assert(!demands_remove(g, 0) && !demands_remove(g, GUARD_DEMANDS_MAX + 1));
 	assert(!memcmp(&before, g, sizeof(*g)));
 	assert(demands_remove(g, 1) && guard_takes_demand(g));
@@ -211,6 +209,69 @@ static void test_set_is_bounded(void)
 	assert(demands_any(g));
 	demands_remove(g, 77);
 	assert(!demands_any(g));
+}
+
+/* One more of a number that is there: both ranges, the nearer deadline with its cause, the longer time; also in a set that is full. */
+static void test_widening(void)
+{
+	static const struct {
+		uint64_t start, end, grace_usec, limit_usec;		 /* of the second, after [40, 60) in 100 for 50 */
+		uint64_t first, last, deadline_usec, together_usec; /* of both */
+		bool hurried;
+	} cases[] = {
+		{ 40, 60, 100, 50, 40, 60, 100, 50, false }, { 10, 50, 100, 50, 10, 60, 100, 50, false },
+		{ 50, 90, 100, 50, 40, 90, 100, 50, false }, { 45, 50, 100, 50, 40, 60, 100, 50, false },
+		{ 0, 5, 100, 50, 0, 60, 100, 50, false },    { 70, 80, 100, 50, 40, 80, 100, 50, false },
+		{ 40, 60, 99, 50, 40, 60, 99, 50, true },    { 40, 60, 101, 50, 40, 60, 100, 50, false },
+		{ 40, 60, 100, 51, 40, 60, 100, 51, false }, { 40, 60, 100, 49, 40, 60, 100, 50, false },
+		{ 40, 60, 100, 0, 40, 60, 100, 0, false },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct guard_event e = demand_event(3, cases[i].start, cases[i].end, cases[i].grace_usec,
+						    cases[i].limit_usec);
+		const struct guard_demand *d;
+		struct guard g;
+
+		guard_init(&g, POLICY_YIELD, 1, LENGTH, LENGTH, false);
+		for (uint64_t id = 1; id <= GUARD_DEMANDS_MAX; id++)
+			add(&g, id, 40, 60, 100, 50);
+		e.cause = CAUSE_SYNC;
+		demands_add(&g, &e);
+		d = guard_find_demand(&g, 3);
+		assert(d->start == cases[i].first && d->end == cases[i].last && !d->granted);
+		assert(d->deadline_usec == NOW + cases[i].deadline_usec &&
+		       d->limit_usec == cases[i].together_usec);
+		assert((d->cause == CAUSE_SYNC) == cases[i].hurried);
+		assert(guard_find_demand(&g, 2)->start == 40 && guard_find_demand(&g, 2)->end == 60);
+	}
+}
+
+/* The first had what it wanted: the second has a deadline of its own, and the time of both counts from its grant. */
+static void test_widening_what_was_granted(void)
+{
+	struct guard_event e = demand_event(1, 30, 60, 1000, 20);
+	const struct guard_demand *d;
+	struct guard g;
+
+	guard_init(&g, POLICY_YIELD, 1, LENGTH, LENGTH, false);
+	add(&g, 1, 40, 60, 100, 50);
+	fence(&g, 40, 60);
+	assert(demands_grant(&g, NOW) && demands_next_end(&g) == NOW + 50);
+	e.now_usec = NOW + 10;
+	e.cause = CAUSE_SYNC;
+	demands_add(&g, &e);
+	d = guard_find_demand(&g, 1);
+	assert(!d->granted && d->deadline_usec == NOW + 1010 && d->cause == CAUSE_SYNC);
+	assert(!demands_next_end(&g) && !demands_expire(&g, NOW + 60));
+	assert(!demands_grant(&g, NOW + 20)); /* only a part is out of reach */
+	fence(&g, 30, 60);
+	assert(demands_grant(&g, NOW + 20) && d->granted && demands_next_end(&g) == NOW + 70);
+	/* without a limit it stays so, whoever comes */
+	add(&g, 2, 40, 60, 100, 0);
+	assert(demands_grant(&g, NOW));
+	add(&g, 2, 40, 60, 100, 5);
+	assert(demands_grant(&g, NOW) && demands_next_end(&g) == NOW + 70);
 }
 
 /* The same for one that looks like a demand: nobody finds, counts, grants or ends it. */
@@ -332,6 +393,8 @@ int main(void)
 	test_all_histories();
 	test_unknown_event();
 	test_set_is_bounded();
+	test_widening();
+	test_widening_what_was_granted();
 	test_nothing_behind();
 	test_covers();
 	test_times();
