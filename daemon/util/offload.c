@@ -30,7 +30,7 @@ STAILQ_HEAD(task_queue, offload_task);
 /* Whoever has tasks. In the list, and here, as long as one of them is not released. */
 struct offload_user {
 	uint32_t uid;
-	uint32_t running; /* of the lock */
+	uint32_t running;	   /* of the lock */
 	struct task_queue waiting; /* of the lock */
 	/* of the loop */
 	uint32_t tasks;
@@ -74,7 +74,8 @@ static struct offload_task *take_task(struct offload *o)
 {
 	struct offload_user *u;
 
-	TAILQ_FOREACH(u, &o->users, users) {
+	TAILQ_FOREACH(u, &o->users, users)
+	{
 		struct offload_task *t = STAILQ_FIRST(&u->waiting);
 
 		if (!t || u->running >= OFFLOAD_PER_UID)
@@ -251,7 +252,8 @@ static void on_late(evutil_socket_t fd, short what, void *userdata)
 	if (begun) {
 		t->overdue = true;
 		if (++t->user->overdue == OFFLOAD_PER_UID)
-			log_warning("uid %" PRIu32 ": the filesystems of %d descriptors do not answer; no descriptor of "
+			log_warning("uid %" PRIu32
+				    ": the filesystems of %d descriptors do not answer; no descriptor of "
 				    "this user is taken until one does",
 				    t->user->uid, OFFLOAD_PER_UID);
 	}
@@ -314,13 +316,12 @@ int offload_new(struct offload **ret, struct event_base *base, uint64_t timeout_
 	return 0;
 }
 
-struct offload *offload_free(struct offload *o)
+void offload_stop(struct offload *o)
 {
 	struct offload_task *t, *next;
-	bool last;
 
-	if (!o)
-		return NULL;
+	if (o->stopped)
+		return;
 	on_out(o->out_fd, 0, o);
 	pthread_mutex_lock(&o->lock);
 	o->stopped = true;
@@ -336,8 +337,16 @@ struct offload *offload_free(struct offload *o)
 		if (!t->begun)
 			release(o, t);
 	}
+}
+
+struct offload *offload_free(struct offload *o)
+{
+	bool last;
+
+	if (!o)
+		return NULL;
+	offload_stop(o);
 	event_free(o->out_event);
-	o->out_event = NULL;
 	pthread_mutex_lock(&o->lock);
 	o->freed = true;
 	last = !o->threads;
@@ -390,6 +399,8 @@ int offload_run(struct offload *o, struct offload_task *t, uint32_t uid)
 	const struct offload_user *u = look_up(o, uid);
 
 	t->unrefusable = false;
+	if (o->stopped)
+		return -ESHUTDOWN;
 	return u && u->overdue >= OFFLOAD_PER_UID ? -EBUSY : submit(o, t, uid);
 }
 
@@ -413,7 +424,7 @@ void offload_close(struct offload *o, int fd, uint32_t uid)
 {
 	struct close_task *c;
 
-	if (fd < 0)
+	if (fd < 0 || o->stopped)
 		return;
 	c = calloc(1, sizeof(*c));
 	if (c) {

@@ -10,8 +10,8 @@
  *
  * What always holds:
  *   - ended() is called once for each task that was taken, on the loop and from nowhere inside this module's
- *     functions but offload_free(); release() is called once, after ended(), when no thread uses the task
- *     any more. After offload_free() it is not called for tasks that a thread is still in.
+ *     functions but offload_stop(); release() is called once, after ended(), when no thread uses the task
+ *     any more. After offload_stop() it is not called for tasks that a thread is still in.
  *   - A uid has at most OFFLOAD_PER_UID threads, so files of one user hold up nobody else.
  *   - Once that many of a uid's tasks are overdue, its further tasks are refused. Closing is never refused:
  *     descriptors then wait, open, for one of the uid's threads.
@@ -39,7 +39,7 @@ struct offload_task {
 	void (*work)(struct offload_task *t); /* in a thread; touches the task's own data only */
 	/*
 	 * 0: it was done. -ETIMEDOUT: not in time; a thread may still be in it, so its data is not to be read.
-	 * -ESHUTDOWN: offload_free().
+	 * -ESHUTDOWN: offload_stop().
 	 */
 	void (*ended)(struct offload_task *t, int error);
 	void (*release)(struct offload_task *t);
@@ -56,8 +56,12 @@ struct offload_task {
 
 /* @timeout_usec: of tasks, and after which a close counts as overdue. -ENOMEM, -EMFILE */
 int offload_new(struct offload **ret, struct event_base *base, uint64_t timeout_usec);
-/* Ends every task with -ESHUTDOWN. Threads that sleep are left to themselves. */
-struct offload *offload_free(struct offload *o);
+/*
+ * Ends every task with -ESHUTDOWN, and takes no more. Threads that sleep are left to themselves, descriptors to
+ * the end of the process.
+ */
+void offload_stop(struct offload *o);
+struct offload *offload_free(struct offload *o); /* stops it first */
 void offload_freep(struct offload **o);
 void offload_set_timeout(struct offload *o, uint64_t timeout_usec);
 uint64_t offload_timeout(const struct offload *o);
@@ -66,7 +70,7 @@ uint64_t offload_timeout(const struct offload *o);
  * offload_run - do @t->work in a thread
  * @uid: on whose behalf
  *
- * -EBUSY: OFFLOAD_PER_UID tasks of this uid are overdue, and nothing was done with this one.
+ * -ESHUTDOWN: after offload_stop(). -EBUSY: OFFLOAD_PER_UID tasks of this uid are overdue, and nothing was done with this one.
  */
 int offload_run(struct offload *o, struct offload_task *t, uint32_t uid);
 
