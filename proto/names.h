@@ -3,7 +3,7 @@
  * names.h - every name that crosses a process boundary, spelled once: bus names, object paths, D-Bus errors, and the words
  * for states, modes, policies and causes. D-Bus, JSON, journal and man pages all use these words.
  *
- * No logic, no includes. Enumerations start at 0 and end with _<NAME>_MAX; the string tables of names-table.h follow their order.
+ * No logic, no includes. Enumerations start at 0 and end with _<NAME>_MAX; the string tables below follow their order.
  */
 #ifndef RDMAREG_NAMES_H
 #define RDMAREG_NAMES_H

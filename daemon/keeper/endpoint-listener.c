@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* endpoint-listener.c - see listener.h. */
+/* endpoint-listener.c - see endpoint-listener.h. */
 #include "keeper/endpoint-listener.h"
 
 #include <arpa/inet.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* endpoint-peers.c - see peers.h. */
+/* endpoint-peers.c - see endpoint-peers.h. */
 #include "keeper/endpoint-peers.h"
 
 #include <errno.h>

@@ -6,7 +6,11 @@
 #   - `path/file.c:name` names a function, structure, constant or effect that this file has;
 #   - `path/file` or `path/` that begins with a folder of the tree exists; so does the target of every relative link;
 #   - `./run VERB` is something that run knows;
+#   - `rdmaregctl VERB --option` is a verb that has the option; a sample of `rdmaregctl list` has its headings;
 #   - error names (org.rdmareg.Registry1.Error.X) exist.
+#
+# In these, in the manual pages and in every comment: the name of a source file, with or without its folder, is that of one of the
+# tree. Files of the kernel are told by their folder; FOREIGN are those of others.
 #
 # And: the keys of configs/rdmaregd.conf are those of man/rdmaregd.conf.5.scd, with the same defaults; every man page is built.
 import pathlib
@@ -14,6 +18,16 @@ import re
 
 import tree
 
+NAMED = re.compile(r"(?<![\w./<>{}$*%~-])((?:[\w.-]+/)*[\w-]+\.(?:c|h|py|sh|md|scd|tsv|sym|xml|policy))(?![\w*])")
+KERNEL = ("include/", "drivers/", "fs/", "mm/", "kernel/")
+FOREIGN = {"librpma.h", "verbs.h"}
+PLACEHOLDER = re.compile(r"NAME|NN|^path/")
+COMMENTS = {
+    re.compile(r"/\*.*?\*/|//[^\n]*", re.S): (".c", ".h"),
+    re.compile(r"(?:^|\s)#[^\n]*"): (".py", ".sh", ".build", ".in", ".conf", ".slice", ".rules", ""),
+    re.compile(r"<!--.*?-->", re.S): (".xml", ".policy"),
+    re.compile(r".*", re.S): (".md", ".scd"),
+}
 DOCUMENTS = [pathlib.Path("README.md"), *tree.files("docs", ".md")]
 FOLDERS = {p.parts[0] for p in tree.paths() if len(p.parts) > 1}
 PATH = re.compile(r"`((?:[\w.-]+/)+[\w.*-]*|[\w-]+\.(?:c|h|md))(?::(\w+)(?:\(\))?)?`")
@@ -40,6 +54,18 @@ def check_paths(document, text):
             tree.problem(document, line, f"{path} has no {name}")
 
 
+def check_named_files(path, text, known):
+    for comment, suffixes in COMMENTS.items():
+        if path.suffix not in suffixes:
+            continue
+        for part in comment.finditer(text):
+            for match in NAMED.finditer(part.group(0)):
+                name = match.group(1)
+                if name in known or name in FOREIGN or name.startswith(KERNEL) or PLACEHOLDER.search(name):
+                    continue
+                tree.problem(path, tree.line_of(text, part.start() + match.start()), f"names {name}, which does not exist")
+
+
 def check_links(document, text):
     for match in re.finditer(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
         if not (tree.ROOT / document.parent / match.group(1)).exists():
@@ -50,6 +76,40 @@ def check_run(document, text, run):
     for match in re.finditer(r"\./run (\w+)", text):
         if not re.search(rf"\b{match.group(1)}\b", run):
             tree.problem(document, tree.line_of(text, match.start()), f"./run has no {match.group(1)}")
+
+
+def tool_verbs():
+    """{verb: its options}, of client/ctl; some options are shared by verbs, so a file's options are those of each verb in it."""
+    verbs, shared = {}, set()
+    for path in tree.files("client/ctl", ".c", ".h"):
+        text = tree.read(path)
+        options = set(re.findall(r'\{ "([a-z-]+)", ARG_', text)) | set(re.findall(r'"([a-z-]+)",\s+ARG_', text))
+        found = re.findall(r'const struct verb verb_\w+ = \{\s*"([a-z-]+)"', text)
+        for verb in found:
+            verbs[verb] = options
+        if not found:
+            shared |= options
+    return {verb: options | shared for verb, options in verbs.items()}
+
+
+def check_tool(document, text, verbs):
+    for match in re.finditer(r"\brdmaregctl\*? ((?:--json )?)\*?([a-z][a-z-]+)\b([^`\n|#;&]*)", text):
+        line = tree.line_of(text, match.start())
+        quoted = text[text.rfind("\n", 0, match.start()) + 1:match.start()].count("`") % 2 or "```" in text[:match.start()]
+        if match.group(2) not in verbs:
+            if quoted and text[match.start() - 1] in "`$#\n ":
+                tree.problem(document, line, f"rdmaregctl has no verb {match.group(2)}")
+            continue
+        for option in re.findall(r"(?<!\S)--([a-z-]+)", match.group(3).split(" -- ")[0]):
+            if option not in verbs[match.group(2)]:
+                tree.problem(document, line, f"rdmaregctl {match.group(2)} has no option --{option}")
+
+
+def check_samples(document, text):
+    headings = re.findall(r'^\t\{ "\w+", "([A-Z]+)", LOOK', tree.read("client/ctl/verb-list.c"), re.M)
+    for match in re.finditer(r"^ +ID STATE .*$", text, re.M):
+        if match.group(0).split() != headings:
+            tree.problem(document, tree.line_of(text, match.start()), f"rdmaregctl list has the columns {' '.join(headings)}")
 
 
 def check_errors(document, text, names):
@@ -94,6 +154,7 @@ def check_man_pages():
 
 run = tree.read("run") if (tree.ROOT / "run").is_file() else ""
 names = tree.read("proto/names.h")
+verbs = tool_verbs()
 for document in DOCUMENTS:
     if (tree.ROOT / document).is_file():
         text = tree.read(document)
@@ -101,8 +162,17 @@ for document in DOCUMENTS:
         check_links(document, text)
         check_run(document, text, run)
         check_errors(document, text, names)
+        check_tool(document, text, verbs)
+        check_samples(document, text)
 for page in tree.files("man", ".scd"):
     check_errors(page, tree.read(page), names)
+    check_tool(page, tree.read(page), verbs)
+    check_samples(page, tree.read(page))
+known = {"/".join(path.parts[n:]) for path in tree.paths() for n in range(len(path.parts))}
+for path in tree.paths():
+    text = tree.read(path)
+    if text is not None:
+        check_named_files(path, text, known)
 check_configuration()
 check_man_pages()
 tree.done(f"{len(DOCUMENTS)} documents and the manual pages")

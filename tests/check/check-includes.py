@@ -8,7 +8,7 @@
 #   selftest  util
 #   bus       an adapter: core, util, proto
 #   dax       an adapter that is asked and tells nothing by itself: util
-#   keeper    each module (files with a common stem: hca.c, hca-verbs.c, hca.h) is an adapter: core, util, selftest, proto.
+#   keeper    each module (files with a common stem: hca.c, hca-counters.c, hca.h) is an adapter: core, util, selftest, proto.
 #             KEEPER_GLUE brings them together and sees them all; KEEPER_SHARED is vocabulary and the threads that they have in common
 #   arbiter   brings core and bus together and sees all but the keeper, and of the self-test what it found out (quirks.h, adapters.h)
 #   client    proto only: it is a library of its own, under another licence

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# test-client-completion.sh RDMAREGCTL COMPLETION_DIR - what can be completed is what exists: every verb and option that --help names is
-# offered by both completions, and bash offers nothing else.
+# test-client-completion.sh RDMAREGCTL COMPLETION_DIR PAGE - what can be completed is what exists: every verb and option that --help names is
+# offered by both completions, and bash offers nothing else. The manual page has each verb, with each of its options.
 set -u
-ctl=$1 dir=$2 status=0
+ctl=$1 dir=$2 page=$3 status=0
 
 wrong() { echo "$*" >&2; status=1; }
 words() { tr -s ' \n' '\n' | sort -u; }
@@ -33,7 +33,14 @@ for verb in $verbs; do
 	grep -q "'$verb:" "$dir/_rdmaregctl" || wrong "zsh: no verb $verb"
 	options=$("$ctl" "$verb" --help | sed -n 's/^  \(--[a-z-]*\).*/\1/p')
 	[ "$(offered rdmaregctl "$verb" -- | words)" = "$(words <<<"$options")" ] || wrong "bash: $verb: not the options of --help"
+	# from the verb's line to the next verb or section; what put and get have in common stands below both
+	entry=$(awk -v verb="*$verb*" '/^(\*[a-z-]+\*( |$)|#)/ { here = index($0 " ", verb " ") == 1 } here' "$page")
+	[ -n "$entry" ] || wrong "manual page: no verb $verb"
+	case $verb in put | get) entry+=$(sed -n '/^Both know:/,/^# /p' "$page") ;; esac
 	for option in $options; do
+		case $option in --json | --no-legend | --no-pager | --help) ;; *)
+			[[ $entry == *"*$option*"* ]] || wrong "manual page: $verb has no $option" ;;
+		esac
 		grep -q -- "$option\[" "$dir/_rdmaregctl" || wrong "zsh: no option $option"
 	done
 done

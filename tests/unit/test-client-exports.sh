@@ -31,6 +31,7 @@ for function in $declared; do
 done
 for part in "${headers[@]:1}"; do
 	grep -q "^#include \"${part##*/}\"$" "$header" || wrong "${part##*/} does not come with the header"
+	grep -q "_${part##*/}_" "$page" || wrong "${part##*/} is not in the manual page"
 done
 for language in c c++; do
 	compiler=$([ $language = c++ ] && echo c++ || echo "${CC:-cc}")
