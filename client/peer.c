@@ -140,7 +140,7 @@ _public_ int rdmareg_peer_connect(const char *ticket_text, enum rdmareg_access a
 	if (access != RDMAREG_ACCESS_READ && access != RDMAREG_ACCESS_READ_WRITE)
 		return fail(EINVAL, "connecting: the access is neither read nor read-write");
 	if ((unsigned int)o.on_revocation > RDMAREG_ON_REVOCATION_IGNORE)
-		return fail(EINVAL, "connecting: on_revocation %d is none", (int)o.on_revocation);
+		return fail(EINVAL, "connecting: invalid on_revocation %d", (int)o.on_revocation);
 	if (o.retries > 6 || o.rnr_retries > 7 || o.rnr_timer_usec > TIMERS_RNR_MAX_USEC ||
 	    o.ack_timeout_usec > TIMERS_ACK_MAX_USEC)
 		return fail(EINVAL, "connecting: retries are at most 6 (7 means for ever to some adapters), "

@@ -39,7 +39,7 @@ enum rdmareg_arbitration {
 	RDMAREG_ARBITRATION_NONE,	  /* translations are correct, nobody is told anything */
 	RDMAREG_ARBITRATION_NOTIFY_ONLY,  /* told afterwards, exactly */
 	RDMAREG_ARBITRATION_LAYOUT_LEASE, /* told before, with a bounded wait */
-	/* told before, with the range and a bounded wait, and can refuse; others' I/O on the file is dearer */
+	/* told before, with the range and a bounded wait, and can refuse; others' I/O on the file is slower */
 	RDMAREG_ARBITRATION_PRE_CONTENT,
 };
 
@@ -47,7 +47,7 @@ enum rdmareg_arbitration {
 enum rdmareg_arbitrate {
 	RDMAREG_ARBITRATE_UNKNOWN,
 	RDMAREG_ARBITRATE_AUTO, /* the best that costs nobody anything */
-	/* pre-content where the kernel has it, although it makes every read and write of the file dearer */
+	/* pre-content where the kernel has it, although it makes every read and write of the file slower */
 	RDMAREG_ARBITRATE_PRE_CONTENT,
 };
 

@@ -61,13 +61,13 @@ static int check_choices(const char *what, uint64_t which, enum rdmareg_policy p
 			 enum rdmareg_arbitrate arbitration, enum rdmareg_warm_mode warm_mode)
 {
 	if ((unsigned int)policy > RDMAREG_POLICY_HOLD)
-		return fail(EINVAL, "%s %" PRIu64 ": policy %d is none; use follow, yield or hold", what,
+		return fail(EINVAL, "%s %" PRIu64 ": invalid policy %d; valid: follow, yield, hold", what,
 			    which, (int)policy);
 	if ((unsigned int)arbitration > RDMAREG_ARBITRATE_PRE_CONTENT)
-		return fail(EINVAL, "%s %" PRIu64 ": arbitration %d is none; use auto or pre-content", what,
+		return fail(EINVAL, "%s %" PRIu64 ": invalid arbitration %d; valid: auto, pre-content", what,
 			    which, (int)arbitration);
 	if ((unsigned int)warm_mode > RDMAREG_WARM_WRITE)
-		return fail(EINVAL, "%s %" PRIu64 ": warm mode %d is none; use off, read, adaptive or write",
+		return fail(EINVAL, "%s %" PRIu64 ": invalid warm mode %d; valid: off, read, adaptive, write",
 			    what, which, (int)warm_mode);
 	return 0;
 }
@@ -208,7 +208,7 @@ _public_ int rdmareg_export(struct rdmareg_region *region, const struct rdmareg_
 	if (r < 0)
 		return r;
 	if ((unsigned int)o.access > RDMAREG_ACCESS_READ_WRITE)
-		return fail(EINVAL, "exporting region %" PRIu64 ": access %d is none", region->id,
+		return fail(EINVAL, "exporting region %" PRIu64 ": invalid access %d; valid: r, rw", region->id,
 			    (int)o.access);
 	r = context_new_call(region->context, region->id, "Export", &m);
 	if (r < 0)

@@ -34,7 +34,7 @@ static const struct option_spec specs[] = {
 	{ "warm-mode", ARG_WARM_MODE, offsetof(struct options, warm_mode), "off|read|adaptive|write",
 	  "what is done after writeback (rdmaregd.conf: adaptive)" },
 	{ "arbitration", ARG_ARBITRATE, offsetof(struct options, arbitration), "auto|pre-content",
-	  "whether others' reads and writes may get dearer for it (auto)" },
+	  "whether others' reads and writes may get slower for it (auto)" },
 	{ "export", ARG_FLAG, offsetof(struct options, export), NULL, "make a ticket too" },
 	{ "session", ARG_TEXT, offsetof(struct options, session), "NAME", "tenant session (default)" },
 	{ "no-warm", ARG_FLAG, offsetof(struct options, no_warm), NULL, "do not prefetch" },

@@ -19,7 +19,7 @@ static const struct option_spec specs[] = {
 	{ "warm-mode", ARG_WARM_MODE, offsetof(struct options, warm_mode), "off|read|adaptive|write",
 	  "what is done after writeback (rdmaregd.conf: adaptive)" },
 	{ "arbitration", ARG_ARBITRATE, offsetof(struct options, arbitration), "auto|pre-content",
-	  "whether others' reads and writes may get dearer for it" },
+	  "whether others' reads and writes may get slower for it" },
 	{ NULL },
 };
 

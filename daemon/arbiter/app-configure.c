@@ -58,8 +58,8 @@ int app_check_gate(enum region_access access, bool owns_file, struct failure *f)
 		return 0;
 	return failure_set(
 		f, RDMAREG_ERROR_ACCESS_DENIED,
-		"pre-content events make every read and write of the file dearer for everybody, so they take access 'rw' "
-		"or the file's owner: ask for arbitration 'auto'");
+		"pre-content events make every read and write of the file slower for everybody, so they require access "
+		"'rw' or ownership of the file: ask for arbitration 'auto'");
 }
 
 static int send_change(struct region *r, struct region_entry *e, struct change *c)

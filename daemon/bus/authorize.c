@@ -70,7 +70,7 @@ static void name_question(const struct question *q, char out[static 32])
 static int deny(const struct question *q, struct failure *f, const char *why)
 {
 	return failure_set(f, RDMAREG_ERROR_ACCESS_DENIED,
-			   "%s takes root, or the polkit authorization %s for uid %" PRIu32
+			   "%s requires root or the polkit authorization %s for uid %" PRIu32
 			   ": %s; have the administrator authorize it in a polkit rule, or %s",
 			   actions[q->action].what, actions[q->action].name, q->uid, why,
 			   actions[q->action].advice);

@@ -58,7 +58,7 @@ static void save(const struct choices *o, const struct report *r)
 		return;
 	}
 	if (geteuid() != 0) {
-		fprintf(stderr, "rdmareg-selftest: %s: not kept for rdmaregd: that takes root\n",
+		fprintf(stderr, "rdmareg-selftest: %s: not kept for rdmaregd: that requires root\n",
 			r->quirks.of.device);
 		return;
 	}
@@ -100,7 +100,7 @@ static int test(const struct choices *o, const char *device)
 		fprintf(stderr, "rdmareg-selftest: printing: %s\n", strerror(-error));
 	save(o, &r);
 	if (r.error == -EACCES || r.error == -EPERM)
-		fprintf(stderr, "rdmareg-selftest: %s: it takes root, or the right to open the device\n",
+		fprintf(stderr, "rdmareg-selftest: %s: it requires root, or the right to open the device\n",
 			device);
 	if (r.error == -EACCES || r.error == -EPERM)
 		return EXIT_DENIED;

@@ -68,10 +68,10 @@ static void test_configure(void)
 
 	o.policy = 9;
 	assert(rdmareg_configure(region, &o) == -EINVAL &&
-	       strstr(rdmareg_last_error(), "follow, yield or hold"));
+	       strstr(rdmareg_last_error(), "follow, yield, hold"));
 	o = (struct rdmareg_configure_options){ .size = sizeof(o), .arbitration = 3 };
 	assert(rdmareg_configure(region, &o) == -EINVAL &&
-	       strstr(rdmareg_last_error(), "auto or pre-content"));
+	       strstr(rdmareg_last_error(), "auto, pre-content"));
 	o = (struct rdmareg_configure_options){ .size = sizeof(o),
 						.policy = RDMAREG_POLICY_HOLD,
 						.grace_usec = RDMAREG_NO_GRACE };

@@ -67,7 +67,7 @@ expect_status 1 "a port that is down" rdmaregctl selftest rxec
 # --- as an ordinary user
 out=$(setpriv --reuid 65534 --regid 65534 --clear-groups rdmaregctl selftest rxea 2>&1)
 expect_equal "anybody who may open the device can try it" 0 $?
-check "and is told that keeping it takes root" grep -q "takes root" <<<"$out"
+check "and is told that keeping it requires root" grep -q "requires root" <<<"$out"
 uverbs=/dev/infiniband/$(basename /sys/class/infiniband/rxea/device/infiniband_verbs/* 2>/dev/null)
 [ -c "$uverbs" ] || uverbs=$(grep -lx rxea /sys/class/infiniband_verbs/*/ibdev | sed 's|.*/\(uverbs[0-9]*\)/.*|/dev/infiniband/\1|')
 chmod 600 "$uverbs"
