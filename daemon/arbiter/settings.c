@@ -51,6 +51,8 @@ static const char *const pre_content_words[] = { "off", "auto", NULL };
 static const char *const spawn_words[] = { "auto", "direct", "systemd", NULL };
 
 #define MEMBER(m) .name = #m, .offset = offsetof(struct settings, m)
+#define WATCHDOG_MIN_MSEC 100
+
 #define NUMBER(s, m, v, low, high)                                                               \
 	{                                                                                        \
 		.section = s, MEMBER(m), .value = v, .kind = KEY_NUMBER, .min = low, .max = high \
@@ -96,7 +98,7 @@ static const struct key keys[] = {
 	NUMBER("regions", revoke_limit_sec, "60", 1, 3600),
 	WORD("pre-content", pre_content, "auto", pre_content_words),
 	NUMBER("pre-content", pre_content_files, "4096", 1, 65536),
-	NUMBER("pre-content", pre_content_waiters, "1024", 1, 65536),
+	NUMBER("pre-content", pre_content_waiters, "1024", 4, 65536),
 	NUMBER("pre-content", watchdog_msec, "5000", 0, 60000),
 	WORD("warm", warm_mode, "adaptive", warm_words),
 	BYTES("warm", warm_bytes_per_sec, "1G", UINT64_C(2) << 20, UINT64_C(1) << 50),
@@ -361,6 +363,13 @@ static int load(const char *file, int must_exist, bool thorough, struct settings
 	if (s.grace_msec > s.max_grace_msec) {
 		snprintf(ret_error, error_size, "%s: grace_msec (%llu) must not exceed max_grace_msec (%llu)",
 			 file, (unsigned long long)s.grace_msec, (unsigned long long)s.max_grace_msec);
+		return -EINVAL;
+	}
+	if (s.watchdog_msec && s.watchdog_msec < WATCHDOG_MIN_MSEC) {
+		snprintf(
+			ret_error, error_size,
+			"%s: watchdog_msec (%llu) must be 0 or at least %d: a busy machine does not run a process for so long",
+			file, (unsigned long long)s.watchdog_msec, WATCHDOG_MIN_MSEC);
 		return -EINVAL;
 	}
 	*ret = s;
