@@ -123,7 +123,7 @@ static const char *adopt(struct app *a, struct keeper *k, const struct record_re
 	app_take_texts(e, info);
 	if (g->terms.gated) /* until its keeper has given the file */
 		region_text_set(&e->no_gate, "the daemon was started anew just now", SIZE_MAX);
-	app_take_mode(r, e, info->mode, info->mode_reason, sizeof(info->mode_reason));
+	app_take_mode(a, r, e, info->mode, info->mode_reason, sizeof(info->mode_reason));
 	event.mode = (enum arbitration_mode)r->mode;
 	app_step(a, r, &event);
 	if (g->terms.gated && app_ask_for_file(e, NULL) < 0)
@@ -189,7 +189,6 @@ void app_keepers_adopted(void *userdata, bool all)
 	event_add(a->orphans_end, &grace);
 	a->serving = true;
 	loop_hold_bus(a->loop, false);
-	bus_set_reading(a->bus, true);
 	app_set_status(a);
 	sd_notify(0, "READY=1");
 	log_info("serving, %zu regions adopted", registry_count(a->registry));

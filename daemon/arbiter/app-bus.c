@@ -5,11 +5,14 @@
  * nothing behind.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "arbiter/app-internal.h"
+#include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
 
@@ -41,9 +44,8 @@ static bool view_next(void *userdata, uint32_t uid, uint64_t id, struct region_v
 {
 	struct app *a = userdata;
 
-	return app_view(a,
-			uid ? registry_after_of_uid(a->registry, uid, id) : registry_after(a->registry, id),
-			ret);
+	return app_view(
+		a, uid ? registry_after_of_uid(a->registry, uid, id) : registry_after(a->registry, id), ret);
 }
 
 void app_drop_tenant(struct app *a, uint32_t tenant)
@@ -106,7 +108,15 @@ static int enter_region(struct app *a, struct client *c, const struct register_r
 	return 0;
 }
 
-static int ask_for_region(struct app *a, struct keeper *k, struct region *r, const struct register_request *q)
+/* A region whose keeper is asked when it is known whether the file is guarded. */
+struct asking {
+	struct keeper_message m;
+	uint64_t extra_msec;
+	int fd;
+};
+
+static void fill_asking(struct app *a, const struct region *r, const struct register_request *q,
+			struct asking *ret)
 {
 	struct keeper_message m = { .type = KEEPER_REGISTER, .region = r->id };
 	uint64_t extra = q->warm ? (q->length + GIB - 1) / GIB * a->settings.timeout_msec_per_gib : 0;
@@ -121,7 +131,46 @@ static int ask_for_region(struct app *a, struct keeper *k, struct region *r, con
 	m.info.gated = q->pre_content;
 	m.info.warm_mode = (uint8_t)(q->has_warm_mode ? q->warm_mode : a->settings.warm_mode);
 	snprintf(m.info.path, sizeof(m.info.path), "%s", q->path);
-	return keeper_request(k, &m, q->fd, extra, NULL);
+	*ret = (struct asking){ .m = m, .extra_msec = extra, .fd = q->fd };
+}
+
+static void drop_asking(void *context)
+{
+	struct asking *k = context;
+
+	closep(&k->fd);
+	free(k);
+}
+
+static void on_gated(struct app *a, uint64_t id, void *context)
+{
+	struct region_event failed = { .type = REGION_REGISTER_FAILED, .error = -ECANCELED };
+	struct region *r = registry_find(a->registry, id);
+	struct region_entry *e = region_table_find(a->table, id);
+	struct asking *k = context;
+
+	if (r && !r->close_wanted) /* else its owner went away meanwhile, and no keeper knows of it */
+		failed.error = keeper_request(e->keeper, &k->m, k->fd, k->extra_msec, NULL);
+	drop_asking(k);
+	if (r && failed.error)
+		app_step(a, r, &failed);
+}
+
+/* Its file is guarded before the keeper reads its size: what changes from then on is seen. */
+static int ask_for_region(struct app *a, struct region *r, struct region_entry *e,
+			  const struct register_request *q)
+{
+	_cleanup_(freep) struct asking *k = malloc(sizeof(*k));
+
+	if (!k)
+		return -ENOMEM;
+	fill_asking(a, r, q, k);
+	if (!q->pre_content || !app_gate(a, r, e, q->fd, on_gated, drop_asking, k))
+		return keeper_request(e->keeper, &k->m, q->fd, k->extra_msec, NULL);
+	k->fd = fcntl(q->fd, F_DUPFD_CLOEXEC,
+		      3); /* without it the keeper's answer will be that there is none */
+	steal_pointer(k);
+	return 0;
 }
 
 static int register_region(void *userdata, struct client *c, const struct register_request *q,
@@ -161,11 +210,8 @@ static int register_region(void *userdata, struct client *c, const struct regist
 	error = region_table_set_file(a->table, e, q->device, q->inode);
 	if (error == 0)
 		error = app_record(a, r, e, q->pre_content);
-	/* guarded before the keeper reads its size: what changes from then on is seen */
-	if (error == 0 && q->pre_content)
-		app_gate(a, r, e, q->fd);
 	if (error == 0)
-		error = ask_for_region(a, k, r, q);
+		error = ask_for_region(a, r, e, q);
 	if (error < 0) {
 		app_ungate(a, r, e);
 		app_forget_record(e);
@@ -320,14 +366,6 @@ static void client_gone(void *userdata, struct client *c)
 	}
 }
 
-static void name_lost(void *userdata)
-{
-	struct app *a = userdata;
-
-	log_error("another process has taken the name " RDMAREG_BUS_NAME ": stopping; the keepers stay");
-	loop_stop(a->loop);
-}
-
 const struct bus_handlers app_bus_handlers = {
 	.view_manager = view_manager,
 	.view_region = view_region,
@@ -356,5 +394,4 @@ const struct bus_handlers app_bus_handlers = {
 	.evict = app_evict,
 	.reload = app_reload,
 	.client_gone = client_gone,
-	.name_lost = name_lost,
 };

@@ -143,19 +143,38 @@ void app_configure_answered(struct app *a, const struct answer *n)
 		finish(a, n->context, n->error, n->text);
 }
 
+/* It is known whether the file is guarded: now the change itself. @context NULL: a region taken over, or guarded anew */
+static void on_gated(struct app *a, uint64_t region, void *context)
+{
+	struct region *r = registry_find(a->registry, region);
+	struct region_entry *e = region_table_find(a->table, region);
+	struct change *c = context;
+	int error;
+
+	if (!c) {
+		if (r)
+			app_mode_changed(a, r, e);
+		return;
+	}
+	error = r ? send_change(r, e, c) : -ENOENT;
+	if (error)
+		finish(a, c, error, "");
+}
+
+static void drop_change(void *context)
+{
+	free(context); /* its call ended with the bus */
+}
+
 void app_file_answered(struct app *a, const struct answer *n)
 {
 	struct region *r = registry_find(a->registry, n->region);
 	struct region_entry *e = region_table_find(a->table, n->region);
-	struct change *c = n->context; /* NULL: a region taken over from an earlier daemon */
-	int error = n->error;
+	struct change *c = n->context; /* NULL: a region taken over from an earlier daemon, or guarded anew */
 
-	if (r && !error)
-		app_file_given(a, r, e, *n->fd);
-	if (!c)
-		return;
-	if (r && !error)
-		error = send_change(r, e, c);
-	if (error || !r)
-		finish(a, c, error ? error : -ENOENT, n->text);
+	if (r && !n->error) {
+		if (!app_file_given(a, r, e, *n->fd, on_gated, drop_change, c))
+			on_gated(a, n->region, c);
+	} else if (c)
+		finish(a, c, n->error ? n->error : -ENOENT, n->text);
 }

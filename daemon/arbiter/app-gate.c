@@ -3,7 +3,8 @@
  * app-gate.c - which files are guarded by pre-content events, for which regions, and what is promised because of it.
  *
  * What always holds:
- *   - A region is gated exactly while the gate counts a mark for it; it ends with the region.
+ *   - A region has a guard at the gate from the moment that is asked for, and is gated from the gate's answer until the guard is taken away or
+ *     the gate's process ends; the guard ends with the region.
  *   - What a region is promised (mode, reason, refuses, degraded) is worked out here and nowhere else, from what its keeper has and what
  *     the gate could do.
  *   - After a restart the descriptor comes from the keeper, and is judged like one that a caller passed: it may guard a file that it
@@ -12,27 +13,58 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include "arbiter/app-internal.h"
+#include "util/clock.h"
 #include "util/log.h"
 
-/* Works the published texts out anew. */
-static void describe(struct region *r, struct region_entry *e)
+/* Somebody waits for a guard: the region is registered, or its policy is changed. */
+struct gating {
+	LIST_ENTRY(gating) gatings;
+	uint64_t region;
+	uint64_t guard;
+	app_gated_t *done;
+	void (*drop)(void *context);
+	void *context;
+};
+
+static struct gate_link_guard guard_of(const struct app *a, const struct region *r,
+				       const struct region_entry *e)
 {
+	uint64_t margin = a->settings.deadline_margin_msec * USEC_PER_MSEC;
+
+	return (struct gate_link_guard){
+		.key = e->guard,
+		.offset = r->offset,
+		.length = r->length,
+		.wait_usec = (r->policy == POLICY_FOLLOW ? 0 : r->grace_usec) + margin,
+		.refuses = r->policy == POLICY_HOLD,
+	};
+}
+
+/* Works the published texts out anew, and tells the gate what it has to know of them. */
+static void describe(struct app *a, struct region *r, struct region_entry *e)
+{
+	const struct gate_link_guard guard = guard_of(a, r, e);
 	const char *reason = e->keeper_reason ? e->keeper_reason : "";
 	bool leased = e->keeper_mode == ARBITRATION_LAYOUT_LEASE;
 	char text[400] = "", degraded[600] = "";
 
+	if (e->guard)
+		gate_link_change(a->gate, &guard);
 	r->mode = e->gated ? ARBITRATION_PRE_CONTENT : e->keeper_mode;
 	e->text.refuses = e->gated && r->policy == POLICY_HOLD;
 	snprintf(text, sizeof(text), "%s%s%s",
 		 e->gated ? "pre-content events name the range before blocks are taken" : "",
 		 e->gated ? (leased ? "; also, " : "; without them: ") : "", reason);
-	if (e->gap)
+	/* a layout lease sees what passes the gate */
+	if (e->gap && !leased)
 		snprintf(degraded, sizeof(degraded), "%s", e->gap);
 	else if (e->no_gate)
 		snprintf(degraded, sizeof(degraded), "%s%s",
@@ -49,31 +81,28 @@ static void describe(struct region *r, struct region_entry *e)
 	}
 }
 
-void app_take_mode(struct region *r, struct region_entry *e, uint8_t mode, const char *reason, size_t size)
+void app_take_mode(struct app *a, struct region *r, struct region_entry *e, uint8_t mode, const char *reason,
+		   size_t size)
 {
 	e->keeper_mode = mode;
 	region_text_set(&e->keeper_reason, reason, size);
-	describe(r, e);
+	describe(a, r, e);
 }
 
 void app_mode_changed(struct app *a, struct region *r, struct region_entry *e)
 {
 	struct region_view v;
 
-	describe(r, e);
+	describe(a, r, e);
 	app_view(a, r, &v);
 	bus_tell_changed(a->bus, &v, BUS_CHANGED_ARBITRATION);
 }
 
-/* Descriptors opened before the mark, through which a punch is not seen. A layout lease sees it all the same. */
-static void find_gap(struct app *a, struct region_entry *e, int fd)
+/* Descriptors opened before the mark, through which a punch is not seen. */
+static void note_gap(struct region_entry *e, pid_t pid)
 {
-	pid_t owner = e->holder ? (pid_t)e->holder->pid : 0, pid;
 	char gap[400];
 
-	if (e->keeper_mode == ARBITRATION_LAYOUT_LEASE)
-		return;
-	pid = gate_find_gap(a->gate, fd, owner);
 	if (!pid)
 		return;
 	snprintf(
@@ -89,38 +118,192 @@ static void forget(struct region_entry *e)
 	free(e->no_gate);
 	free(e->gap);
 	e->no_gate = e->gap = NULL;
+	e->regate = false;
 }
 
-void app_gate(struct app *a, struct region *r, struct region_entry *e, int fd)
+static struct region_entry *find_entry(struct app *a, uint64_t guard)
 {
-	char why[300] = "";
+	struct gating *g;
 
-	if (e->gated)
-		return;
-	forget(e);
-	if (!a->gate)
-		region_text_set(&e->no_gate, a->no_gate, sizeof(a->no_gate));
-	else if (gate_mark(a->gate, fd, why, sizeof(why)) < 0)
-		region_text_set(&e->no_gate, why, sizeof(why));
-	else {
-		e->gated = true;
-		find_gap(a, e, fd);
+	LIST_FOREACH(g, &a->gatings, gatings)
+	if (g->guard == guard)
+		return region_table_find(a->table, g->region);
+	return NULL;
+}
+
+/* Everybody who waits for it goes on; who is asked meanwhile may ask anew. */
+static void finish(struct app *a, uint64_t guard)
+{
+	struct gating *g;
+
+	do {
+		LIST_FOREACH(g, &a->gatings, gatings)
+		if (g->guard == guard)
+			break;
+		if (!g)
+			return;
+		LIST_REMOVE(g, gatings);
+		g->done(a, g->region, g->context);
+		free(g);
+	} while (true);
+}
+
+static void on_marked(void *userdata, uint64_t guard, int error, const char *why, pid_t gap)
+{
+	struct app *a = userdata;
+	struct region_entry *e = find_entry(a, guard);
+
+	/* the guard may have been taken away meanwhile */
+	if (e && e->guard == guard) {
+		e->gated = !error;
+		if (error) {
+			e->guard = 0;
+			region_text_set(&e->no_gate, why, strlen(why));
+		} else {
+			note_gap(e, gap);
+		}
+		describe(a, registry_find(a->registry, e->id), e);
 	}
-	describe(r, e);
+	finish(a, guard);
+}
+
+static void on_lost(void *userdata, const char *why)
+{
+	struct app *a = userdata;
+
+	app_passages_lost(a);
+	for (struct region *r = registry_after(a->registry, 0); r; r = registry_after(a->registry, r->id)) {
+		struct region_entry *e = region_table_find(a->table, r->id);
+
+		if (!e->guard)
+			continue;
+		forget(e);
+		e->guard = 0;
+		e->gated = false;
+		e->regate = true;
+		region_text_set(&e->no_gate, why, strlen(why));
+		app_mode_changed(a, r, e);
+	}
+}
+
+static void on_again(void *userdata)
+{
+	struct app *a = userdata;
+
+	for (struct region *r = registry_after(a->registry, 0); r; r = registry_after(a->registry, r->id)) {
+		struct region_entry *e = region_table_find(a->table, r->id);
+
+		if (e->regate && app_ask_for_file(e, NULL) == 0)
+			e->regate = false;
+	}
+}
+
+const struct gate_link_ops app_gate_ops = {
+	.marked = on_marked,
+	.wanted = app_passage_wanted,
+	.expired = app_passage_expired,
+	.over = app_passage_over,
+	.refused = app_passage_refused,
+	.lost = on_lost,
+	.again = on_again,
+};
+
+/* Whether the file can be guarded: what is of another kind is not even named to the gate, since looking at it may ask a server. NULL, or why not. */
+static const char *judge_filesystem(int fd)
+{
+	struct statfs s;
+
+	if (fstatfs(fd, &s) < 0)
+		return "its filesystem cannot be learned";
+	switch ((uint32_t)s.f_type) {
+	case EXT4_SUPER_MAGIC:
+	case XFS_SUPER_MAGIC:
+	case BTRFS_SUPER_MAGIC:
+		return NULL;
+	default:
+		return "its filesystem has no pre-content events; ext4, XFS and btrfs have";
+	}
+}
+
+/* NULL: it is on its way. */
+static const char *start(struct app *a, struct region *r, struct region_entry *e, int fd, char *why,
+			 size_t size)
+{
+	pid_t owner = e->holder ? (pid_t)e->holder->pid : 0;
+	const char *unfit = judge_filesystem(fd);
+	struct gate_link_guard guard;
+	int copy;
+
+	if (!a->settings.pre_content)
+		return "pre_content is off in rdmaregd.conf";
+	if (unfit)
+		return unfit;
+	copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (copy < 0)
+		return "this process has no descriptor left; raise LimitNOFILE=";
+	e->guard = ++a->guards;
+	guard = guard_of(a, r, e);
+	if (gate_link_mark(a->gate, &guard, copy, e->text.device, e->text.inode, owner, keeper_pid(e->keeper),
+			   why, size) == 0)
+		return NULL;
+	e->guard = 0;
+	return why;
+}
+
+bool app_gate(struct app *a, struct region *r, struct region_entry *e, int fd, app_gated_t *done,
+	      void (*drop)(void *context), void *context)
+{
+	struct gating *g = NULL;
+	const char *why = NULL;
+	char text[300];
+
+	if (!e->gated) {
+		g = calloc(1, sizeof(*g));
+		if (!g)
+			why = "out of memory";
+		else if (!e->guard) {
+			forget(e);
+			why = start(a, r, e, fd, text, sizeof(text));
+		}
+	}
+	if (e->gated || why) {
+		free(g);
+		if (why)
+			region_text_set(&e->no_gate, why, strlen(why));
+		describe(a, r, e);
+		return false;
+	}
+	*g = (struct gating){
+		.region = r->id, .guard = e->guard, .done = done, .drop = drop, .context = context
+	};
+	LIST_INSERT_HEAD(&a->gatings, g, gatings);
+	return true;
+}
+
+void app_free_gatings(struct app *a)
+{
+	struct gating *g;
+
+	while ((g = LIST_FIRST(&a->gatings))) {
+		LIST_REMOVE(g, gatings);
+		g->drop(g->context);
+		free(g);
+	}
 }
 
 void app_ungate(struct app *a, struct region *r, struct region_entry *e)
 {
-	if (e->gated && a->gate)
-		gate_unmark(a->gate, e->text.device, e->text.inode);
+	if (e->guard)
+		gate_link_unmark(a->gate, e->guard);
+	e->guard = 0;
 	e->gated = false;
 	forget(e);
-	describe(r, e);
+	describe(a, r, e);
 }
 
 bool app_wants_gate(const struct region_entry *e)
 {
-	return e->gated || e->no_gate;
+	return e->guard || e->no_gate;
 }
 
 int app_ask_for_file(struct region_entry *e, void *context)
@@ -150,13 +333,13 @@ static const char *judge(const struct region *r, const struct region_entry *e, i
 	return NULL;
 }
 
-void app_file_given(struct app *a, struct region *r, struct region_entry *e, int fd)
+bool app_file_given(struct app *a, struct region *r, struct region_entry *e, int fd, app_gated_t *done,
+		    void (*drop)(void *context), void *context)
 {
 	const char *why = judge(r, e, fd);
 
-	if (why)
-		region_text_set(&e->no_gate, why, strlen(why));
-	else
-		app_gate(a, r, e, fd);
-	app_mode_changed(a, r, e);
+	if (!why)
+		return app_gate(a, r, e, fd, done, drop, context);
+	region_text_set(&e->no_gate, why, strlen(why));
+	return false;
 }

@@ -4,7 +4,7 @@
 #define RDMAREG_APP_INTERNAL_H
 
 #include "arbiter/app.h"
-#include "arbiter/gate.h"
+#include "arbiter/gate-link.h"
 #include "arbiter/keepers.h"
 #include "arbiter/loop.h"
 #include "arbiter/record.h"
@@ -12,7 +12,6 @@
 #include "arbiter/runtime.h"
 #include "bus/bus.h"
 #include "core/registry.h"
-#include "util/offload.h"
 
 struct app {
 	const struct app_options *options;
@@ -20,16 +19,17 @@ struct app {
 	struct runtime runtime;
 	bool runtime_is_open;
 	struct loop *loop;
-	struct offload *offload;
 	struct bus *bus;
 	struct keepers *keepers;
 	struct registry *registry;
 	struct region_table *table;
 	bool serving;	   /* the keepers of an earlier daemon came through: the bus is read */
-	struct gate *gate; /* NULL: @no_gate says why */
-	char no_gate[300];
+	struct gate_link *gate;
+	uint64_t guards; /* the last key */
+	LIST_HEAD(, gating) gatings;
 	uint64_t demands; /* the last number; begins with the time, so no two daemons use the same */
 	LIST_HEAD(, passage) passages;
+	LIST_HEAD(, crowd) crowds;
 	LIST_HEAD(, revoke) revokes;
 	uint64_t last_job;
 	LIST_HEAD(, dax_grant) dax_grants;
@@ -107,8 +107,6 @@ int app_destroy_dax(void *userdata, struct client *c, const char *path, struct c
 void app_drop_dax(struct app *a, const struct client *c);
 /* Those that an earlier daemon made. */
 void app_adopt_dax(struct app *a);
-/* Whose they are. */
-void app_each_dax_owner(struct app *a, void (*call)(void *userdata, const char *mark), void *userdata);
 void app_free_dax(struct app *a);
 
 /* --- app-holders.c; the first three are of struct bus_handlers */
@@ -172,23 +170,37 @@ void app_import_answered(struct app *a, const struct answer *n);
 
 /* --- app-demands.c */
 
-extern const struct gate_ops app_gate_ops;
+void app_passage_wanted(void *userdata, const struct gate_message *m);
+void app_passage_expired(void *userdata, uint64_t number);
+void app_passage_over(void *userdata, uint64_t number);
+void app_passage_refused(void *userdata, const struct gate_message *m);
+/* The gate is gone: everybody went on. */
+void app_passages_lost(struct app *a);
 void app_demand_answered(struct app *a, const struct answer *n);
 int app_send_over(struct region_entry *e, uint64_t demand);
 void app_free_passages(struct app *a);
 
 /* --- app-gate.c */
 
-/* Guard the region's file. What came of it is in the entry's texts; nobody is told. */
-void app_gate(struct app *a, struct region *r, struct region_entry *e, int fd);
+extern const struct gate_link_ops app_gate_ops;
+/* The region may be gone. */
+typedef void app_gated_t(struct app *a, uint64_t region, void *context);
+/*
+ * Guard the region's file. What comes of it is in the entry's texts; nobody is told. False: it is known already, and @done is not called. True: @done
+ * is called once it is known, or @drop if the daemon ends before.
+ */
+bool app_gate(struct app *a, struct region *r, struct region_entry *e, int fd, app_gated_t *done,
+	      void (*drop)(void *context), void *context);
+void app_free_gatings(struct app *a);
 void app_ungate(struct app *a, struct region *r, struct region_entry *e);
 /* It is guarded, or was meant to be. */
 bool app_wants_gate(const struct region_entry *e);
 /* Answered by app_file_answered(). */
 int app_ask_for_file(struct region_entry *e, void *context);
-void app_file_given(struct app *a, struct region *r, struct region_entry *e, int fd);
+bool app_file_given(struct app *a, struct region *r, struct region_entry *e, int fd, app_gated_t *done,
+		    void (*drop)(void *context), void *context);
 /* What the keeper says of the region's mode. */
-void app_take_mode(struct region *r, struct region_entry *e, uint8_t mode, const char *reason, size_t size);
+void app_take_mode(struct app *a, struct region *r, struct region_entry *e, uint8_t mode, const char *reason, size_t size);
 /* Work out and publish what is promised. */
 void app_mode_changed(struct app *a, struct region *r, struct region_entry *e);
 

@@ -38,7 +38,7 @@ static const char *refresh(struct app *a, struct region *r, struct region_entry 
 		return "another region than was registered";
 	app_take_texts(e, info);
 	if (e->keeper_mode != info->mode) {
-		app_take_mode(r, e, info->mode, info->mode_reason, sizeof(info->mode_reason));
+		app_take_mode(a, r, e, info->mode, info->mode_reason, sizeof(info->mode_reason));
 		app_mode_changed(a, r, e);
 	}
 	app_step(a, r, &event);

@@ -28,9 +28,9 @@ static void app_freep(struct app **a)
 	app_free(*a);
 }
 
-static struct gate_limits gate_limits(const struct settings *s)
+static struct gate_link_limits gate_limits(const struct settings *s)
 {
-	return (struct gate_limits){ .files = (uint32_t)s->pre_content_files,
+	return (struct gate_link_limits){ .files = (uint32_t)s->pre_content_files,
 				     .passages = (uint32_t)s->pre_content_waiters,
 				     .watchdog_usec = s->watchdog_msec * USEC_PER_MSEC };
 }
@@ -47,17 +47,15 @@ static void apply_settings(struct app *a)
 	};
 	const struct bus_limits bus = { (uint32_t)s->pending_calls_per_client,
 					(uint32_t)s->pending_calls_per_uid };
-	const struct gate_limits gate = gate_limits(s);
+	const struct gate_link_limits gate = gate_limits(s);
 
 	log_set_level(a->options->log_level >= 0 ? a->options->log_level : (int)s->log_level);
 	if (a->registry)
 		registry_set_limits(a->registry, &limits);
 	if (a->bus)
 		bus_set_limits(a->bus, &bus);
-	if (a->offload)
-		offload_set_timeout(a->offload, s->timeout_msec * USEC_PER_MSEC);
 	if (a->gate)
-		gate_set_limits(a->gate, &gate);
+		gate_link_set_limits(a->gate, &gate);
 }
 
 /* A file with an error changes nothing: -EINVAL, or the errno of reading it, and what is the matter in @error. */
@@ -165,44 +163,47 @@ static int make_events(struct app *a)
 	return 0;
 }
 
-/* NULL: the environment names none. */
-static char *choose_address(const struct app_options *o, const char **ret_which)
+static int connect_address(sd_bus **ret, const char *address)
 {
-	const char *given = secure_getenv(o->session_bus ? "DBUS_SESSION_BUS_ADDRESS" : "DBUS_SYSTEM_BUS_ADDRESS");
-	const char *run = secure_getenv("XDG_RUNTIME_DIR");
-	char *address = NULL;
+	sd_bus *bus = NULL;
+	int r = sd_bus_new(&bus);
 
-	*ret_which = o->bus_address ? o->bus_address : o->session_bus ? "the session bus" : "the system bus";
-	if (o->bus_address || given)
-		address = strdup(o->bus_address ? o->bus_address : given);
-	else if (!o->session_bus)
-		address = strdup("unix:path=/run/dbus/system_bus_socket");
-	else if (run && asprintf(&address, "unix:path=%s/bus", run) < 0)
-		address = NULL;
-	return address;
+	if (r >= 0)
+		r = sd_bus_set_address(bus, address);
+	if (r >= 0)
+		r = sd_bus_set_bus_client(bus, 1);
+	if (r >= 0)
+		r = sd_bus_start(bus);
+	if (r < 0) {
+		sd_bus_unref(bus);
+		return r;
+	}
+	*ret = bus;
+	return 0;
 }
 
-static void expect_owner(void *userdata, const char *mark)
+static int connect_chosen(const struct app_options *o, sd_bus **ret, const char **ret_which)
 {
-	struct app *a = userdata;
-
-	bus_expect(a->bus, mark);
+	if (o->bus_address) {
+		*ret_which = o->bus_address;
+		return connect_address(ret, o->bus_address);
+	}
+	if (o->session_bus) {
+		*ret_which = "the session bus";
+		return sd_bus_open_user(ret);
+	}
+	*ret_which = "the system bus";
+	return sd_bus_open_system(ret);
 }
 
 static int connect_bus(struct app *a)
 {
+	sd_bus *connection = NULL;
 	const char *which;
-	_cleanup_(freep) char *address = choose_address(a->options, &which);
-	int r = address ? bus_new(&a->bus, loop_base(a->loop), address, a->offload, &app_bus_handlers, a)
-			: -ENOENT;
+	int r = connect_chosen(a->options, &connection, &which);
 
 	if (r >= 0)
-		r = bus_settle(a->bus);
-	if (r >= 0) {
-		keepers_each_owner(a->runtime.keepers, expect_owner, a);
-		app_each_dax_owner(a, expect_owner, a);
-		r = bus_settle(a->bus);
-	}
+		r = bus_new(&a->bus, connection, &app_bus_handlers, a);
 	if (r >= 0)
 		r = bus_acquire_name(a->bus);
 	if (r == -EEXIST)
@@ -211,18 +212,6 @@ static int connect_bus(struct app *a)
 		log_error("%s cannot be used: %s (is the D-Bus policy of rdmaregd installed?)", which,
 			  strerror(-r));
 	return r;
-}
-
-/* Not having one is no error: regions that ask for it say so. */
-static void make_gate(struct app *a)
-{
-	const struct gate_limits limits = gate_limits(&a->settings);
-
-	if (!a->settings.pre_content)
-		snprintf(a->no_gate, sizeof(a->no_gate), "pre_content is off in rdmaregd.conf");
-	else if (gate_new(&a->gate, loop_base(a->loop), &limits, &app_gate_ops, a, a->no_gate,
-			  sizeof(a->no_gate)) < 0)
-		log_info("no pre-content events: %s", a->no_gate);
 }
 
 static uint64_t work(void *userdata)
@@ -235,13 +224,12 @@ static uint64_t work(void *userdata)
 static int make_parts(struct app *a)
 {
 	const struct app_options *o = a->options;
+	const struct gate_link_limits gate = gate_limits(&a->settings);
 	const struct registry_limits none = { 0 };
-	int r = loop_new(&a->loop), in, out;
+	int r = loop_new(&a->loop);
 
 	if (r == 0)
 		r = make_events(a);
-	if (r == 0)
-		r = offload_new(&a->offload, loop_base(a->loop), a->settings.timeout_msec * USEC_PER_MSEC);
 	if (r == 0)
 		r = registry_new(&a->registry, &none);
 	if (r == 0)
@@ -252,17 +240,17 @@ static int make_parts(struct app *a)
 	}
 	registry_set_next_id(a->registry, a->runtime.next_id);
 	a->demands = now_boottime_usec();
-	make_gate(a);
-	r = connect_bus(a);
+	r = gate_link_new(&a->gate, loop_base(a->loop), o->gate, &gate, &app_gate_ops, a);
+	if (r == 0)
+		r = connect_bus(a);
 	if (r < 0)
 		return r;
 	apply_settings(a);
-	bus_descriptors(a->bus, &in, &out);
-	loop_set_bus(a->loop, bus_connection(a->bus), in, out);
+	loop_set_bus(a->loop, bus_connection(a->bus));
 	loop_set_work(a->loop, work, a);
 	loop_hold_bus(a->loop, true);
 	/* only the system bus has the machine's systemd on it */
-	r = keepers_new(&a->keepers, loop_base(a->loop), a->offload,
+	r = keepers_new(&a->keepers, loop_base(a->loop),
 			o->bus_address || o->session_bus ? NULL : bus_connection(a->bus), a->runtime.keepers,
 			o->keeper, &a->settings, &app_keepers_handlers, a);
 	if (r == 0)
@@ -314,19 +302,17 @@ struct app *app_free(struct app *a)
 	if (!a)
 		return NULL;
 	/* open calls are answered first, while there is a bus to answer them on */
-	if (a->offload)
-		offload_stop(a->offload);
 	if (a->keepers)
 		keepers_stop(a->keepers);
 	app_free_passages(a);
+	app_free_gatings(a);
 	app_free_revokes(a);
 	app_free_jobs(a);
 	app_free_dax(a);
 	region_table_free(a->table);
-	gate_free(a->gate);
+	gate_link_free(a->gate);
 	keepers_free(a->keepers);
 	bus_free(a->bus);
-	offload_free(a->offload);
 	registry_free(a->registry);
 	for (size_t i = 0; i < sizeof(a->signals) / sizeof(a->signals[0]); i++)
 		if (a->signals[i])

@@ -21,6 +21,7 @@ struct app_options {
 	const char *runtime_directory;
 	const char *keeper;	 /* absolute path of the program */
 	const char *dax_helper;	 /* likewise */
+	const char *gate;	 /* likewise */
 	const char *bus_address; /* NULL: the system bus */
 	bool session_bus;	 /* the user's, unless there is an address */
 	int log_level;		 /* -1: as the settings say */

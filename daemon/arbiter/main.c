@@ -24,6 +24,7 @@ enum {
 	OPTION_ADDRESS,
 	OPTION_KEEPER,
 	OPTION_DAX_HELPER,
+	OPTION_GATE,
 	OPTION_LEVEL,
 };
 
@@ -35,6 +36,7 @@ static const struct option long_options[] = {
 	{ "runtime-dir", required_argument, NULL, 'r' },
 	{ "keeper", required_argument, NULL, OPTION_KEEPER },
 	{ "dax-helper", required_argument, NULL, OPTION_DAX_HELPER },
+	{ "gate", required_argument, NULL, OPTION_GATE },
 	{ "system", no_argument, NULL, OPTION_SYSTEM },
 	{ "session", no_argument, NULL, OPTION_SESSION },
 	{ "bus-address", required_argument, NULL, OPTION_ADDRESS },
@@ -51,6 +53,8 @@ static void help(void)
 	     "      --check-config      read the settings, say what is wrong with them, and exit\n"
 	     "  -r, --runtime-dir DIR   sockets and region numbers (default " RUNDIR ")\n"
 	     "      --keeper PATH       keeper program (default " PKGLIBEXECDIR "/rdmareg-keeper)\n"
+	     "      --gate PATH         what asks the kernel for pre-content events (default " PKGLIBEXECDIR
+	     "/rdmareg-gate)\n"
 	     "      --dax-helper PATH   what makes DAX devices (default " PKGLIBEXECDIR "/rdmareg-dax)\n"
 	     "      --system            serve the system bus (default)\n"
 	     "      --session           serve the session bus of the user who runs it\n"
@@ -123,6 +127,7 @@ int main(int argc, char **argv)
 		.runtime_directory = RUNDIR,
 		.keeper = PKGLIBEXECDIR "/rdmareg-keeper",
 		.dax_helper = PKGLIBEXECDIR "/rdmareg-dax",
+		.gate = PKGLIBEXECDIR "/rdmareg-gate",
 		.log_level = -1,
 	};
 	bool check = false;
@@ -151,6 +156,9 @@ int main(int argc, char **argv)
 			break;
 		case OPTION_DAX_HELPER:
 			o.dax_helper = optarg;
+			break;
+		case OPTION_GATE:
+			o.gate = optarg;
 			break;
 		case OPTION_SYSTEM:
 			o.session_bus = false;

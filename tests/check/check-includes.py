@@ -7,10 +7,12 @@
 #   core      util, proto/names.h; and no system header that could do I/O or read a clock
 #   selftest  util
 #   bus       an adapter: core, util, proto
+#   gate      a process of its own: util, proto/names.h
 #   dax       an adapter that is asked and tells nothing by itself: util
 #   keeper    each module (files with a common stem: hca.c, hca-counters.c, hca.h) is an adapter: core, util, selftest, proto.
 #             KEEPER_GLUE brings them together and sees them all; KEEPER_SHARED is vocabulary and the threads that they have in common
-#   arbiter   brings core and bus together and sees all but the keeper, and of the self-test what it found out (quirks.h, adapters.h)
+#   arbiter   brings core and bus together and sees all but the keeper, and of the self-test what it found out (quirks.h, adapters.h),
+#             and of the gate's process what is said between them (gate-channel.h)
 #   client    proto only: it is a library of its own, under another licence
 #   kmod-helper   itself and the device's contract
 import re
@@ -27,9 +29,10 @@ SEES = {
     "daemon/core": {"daemon/util", "proto/names.h"},
     "daemon/bus": {"daemon/core", "daemon/util", "proto", "config.h"},
     "daemon/dax": {"daemon/util", "config.h"},
+    "daemon/gate": {"daemon/util", "proto/names.h"},
     "daemon/selftest": {"daemon/util", "config.h"},
     "daemon/keeper": {"daemon/core", "daemon/util", "daemon/selftest", "proto", "config.h"},
-    "daemon/arbiter": {"daemon/core", "daemon/util", "daemon/bus", "daemon/dax", "daemon/selftest/quirks.h", "daemon/selftest/adapters.h", "proto", "config.h"},
+    "daemon/arbiter": {"daemon/core", "daemon/util", "daemon/bus", "daemon/dax", "daemon/selftest/quirks.h", "daemon/selftest/adapters.h", "daemon/gate/gate-channel.h", "proto", "config.h"},
     "client": {"proto", "config.h"},
     "kmod-helper": {"proto/rdmareg-uapi.h"},
 }

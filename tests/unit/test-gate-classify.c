@@ -14,8 +14,8 @@
 #include <string.h>
 #include <sys/syscall.h>
 
-#include "arbiter/gate-classify.h"
-#include "arbiter/gate-fanotify.h"
+#include "gate/gate-classify.h"
+#include "gate/gate-fanotify.h"
 
 #define KIB UINT64_C(1024)
 #define SIZE (64 * KIB)
@@ -98,6 +98,17 @@ static const struct row {
 	/* unknown */
 	{ "kernel thread", -1, 0, 0, RANGE, 4096, 4096, TAKES(UNKNOWN, 4096, END) },
 	{ "no such call", 1 << 30, 0, 0, NO_RANGE, 0, 0, TAKES(UNKNOWN, 0, END) },
+#ifdef __x86_64__
+	/* a 32-bit program's, by numbers that natively are close, stat, readv and so on */
+	{ "32-bit read", 3, 0, 4096, RANGE, 0, 4096 },
+	{ "32-bit write", 4, 0, 4096, RANGE, 0, 4096 },
+	{ "32-bit mmap2", 192, 0, 0, RANGE, 0, 4096 },
+	{ "32-bit call without a length", 3, 0, 0, RANGE, 0, 0, TAKES(UNKNOWN, 0, END) },
+	{ "32-bit open", 5, O_RDWR, 0, OPEN },
+	{ "32-bit open O_TRUNC", 5, O_RDWR | O_TRUNC, 0, OPEN, 0, 0, TAKES(OPEN_TRUNCATE, 0, END) },
+	{ "32-bit creat", 8, 0600, 0, OPEN, 0, 0, TAKES(OPEN_TRUNCATE, 0, END) },
+	{ "32-bit openat O_TRUNC", 295, 0, O_WRONLY | O_TRUNC, OPEN, 0, 0, TAKES(OPEN_TRUNCATE, 0, END) },
+#endif
 	{ "read that opens", SYS_read, 0, 0, OPEN, 0, 0, TAKES(UNKNOWN, 0, END) },
 	{ "open that reads", SYS_openat, 0, 0, RANGE, 0, 4096, TAKES(UNKNOWN, 0, END) },
 };
@@ -122,7 +133,9 @@ static void test_table(void)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		const struct row *t = &rows[i];
 		const struct gate_event e = event_of(t->how, t->offset, t->count);
-		const struct gate_call call = { .number = t->number, .args = { 3, t->arg1, t->arg2 } };
+		const struct gate_call call = {
+			.number = t->number, .args = { 3, t->arg1, t->arg2 }, .sp = 0x7ffe, .pc = 0x7f12
+		};
 		struct gate_want want = { 0 };
 		bool takes = gate_classify(&e, &call, &want);
 
@@ -151,6 +164,13 @@ static void test_what_else_counts(void)
 	e = event_of(RANGE, 4096, 8192);
 	e.can_share = false;
 	assert(!gate_classify(&e, &call, &want));
+	/* a thread of the kernel's, as /proc shows it, is no read when no bytes are named */
+	call = (struct gate_call){ 0 };
+	e = event_of(RANGE, 4096, 8192);
+	assert(!gate_classify(&e, &call, &want));
+	e = event_of(RANGE, 4096, 0);
+	assert(gate_classify(&e, &call, &want) && want.cause == CAUSE_TRUNCATE && want.offset == 4096);
+	e = event_of(RANGE, 4096, 8192);
 	/* and if nothing is known about the call */
 	assert(gate_classify(&e, NULL, &want) && want.cause == CAUSE_UNKNOWN && want.offset == 4096 &&
 	       want.length == END);
@@ -173,15 +193,16 @@ static void test_other_numbers(void)
 	for (size_t i = 0; i < ARRAY_SIZE(takes); i++) {
 		struct gate_event e = event_of(RANGE, 0, 4096);
 
-		assert(gate_classify(&e, &(struct gate_call){ .number = takes[i] }, &want));
+		assert(gate_classify(&e, &(struct gate_call){ .number = takes[i], .pc = 1 }, &want));
 		e.count = 0;
 		e.can_share = false;
-		assert(gate_classify(&e, &(struct gate_call){ .number = takes[i] }, &want));
+		assert(gate_classify(&e, &(struct gate_call){ .number = takes[i], .pc = 1 }, &want));
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(opens); i++) {
 		struct gate_event e = event_of(OPEN, 0, 0);
+		const struct gate_call call = { .number = opens[i], .args = { O_TRUNC, O_TRUNC, O_TRUNC } };
 
-		assert(gate_classify(&e, &(struct gate_call){ .number = opens[i] }, &want));
+		assert(gate_classify(&e, &call, &want));
 	}
 }
 

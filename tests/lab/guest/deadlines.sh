@@ -5,7 +5,8 @@
 # stopped, killed, or starting anew in the middle. Sourced after lib.sh; as a program (./run deadlines [N]) it prints a table.
 #
 # Wait is: took - what it takes without a registration - the deadline that holds then. The deadline is the grace; with the keeper stopped it is
-# the kernel's (grace and margin); with the daemon stopped and pre-content events it is the watchdog that kills the daemon.
+# the kernel's (grace and margin); with the daemon stopped and pre-content events it is the gate's (the same), and with the gate stopped the
+# watchdog that kills it.
 
 DEADLINE_GRACE=200
 DAEMON_PID=/run/lab/rdmaregd.pid
@@ -41,7 +42,9 @@ deadlines() { # N
 	deadline_runs "layout-lease, keeper stopped" $((n / 4 + 1)) /mnt/xfs auto $((DEADLINE_GRACE + margin)) \
 		"kill -STOP \$(pgrep -x rdmareg-keeper)" "kill -CONT \$(pgrep -x rdmareg-keeper)" || return 1
 	deadline_runs "pre-content, daemon killed (lets go at once)" $((n / 4 + 1)) /mnt/ext4 pre-content 0 "$kill" "$again" || return 1
-	deadline_runs "pre-content, daemon stopped (watchdog)" $((n / 50 + 1)) /mnt/ext4 pre-content $watchdog "$stop" "$again"
+	deadline_runs "pre-content, daemon stopped" $((n / 4 + 1)) /mnt/ext4 pre-content $((DEADLINE_GRACE + margin)) "$stop" "$go" || return 1
+	deadline_runs "pre-content, gate stopped (watchdog)" $((n / 50 + 1)) /mnt/ext4 pre-content $watchdog \
+		"kill -STOP \$(pgrep -x rdmareg-gate)"
 }
 
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then

@@ -20,7 +20,13 @@ open_region() {
 	id=$(field id "$r") ticket=$(field ticket "$r")
 }
 as_user() { setpriv --reuid=12345 --regid=12345 --clear-groups "$@"; }
+gate_pid() { pgrep -x rdmareg-gate; }
 daemon_gone() { ! kill -0 "$1" 2>/dev/null; }
+
+zeroes /mnt/ext4/file 1
+id=$(field id "$(register /mnt/ext4/file)")
+expect_equal "nobody has asked for these events: the kernel is not asked for them" "" "$(gate_pid)"
+check "release" rdmaregctl release "$id"
 
 for fs in ext4 ext4dax; do
 	# who behaves keeps the connection; nobody outside of the range is disturbed
@@ -87,13 +93,46 @@ chmod 666 /mnt/ext4/file
 check "and an ordinary user" sh -c '! setpriv --reuid=12345 --regid=12345 --clear-groups truncate -s 1M /mnt/ext4/file 2>/dev/null'
 check "who may read it all the same" as_user timeout 10 dd if=/mnt/ext4/file of=/dev/null bs=64k status=none
 
-# the daemon is stopped: everybody who reads or writes the file would wait for it, so the kernel's timer kills it
+# the daemon is stopped: the gate is a process of its own, answers who reads, and refuses by itself
 pid=$(cat /run/lab/rdmaregd.pid)
+gate=$(gate_pid)
 kill -STOP "$pid"
-check "daemon stopped: a reader goes on, at last" timeout 30 dd if=/mnt/ext4/file of=/dev/null bs=4k count=1 status=none
-check "because the daemon was killed" wait_for daemon_gone "$pid"
-product_up || not_ok "the daemon comes back"
+check "daemon stopped: a reader goes on" timeout 20 dd if=/mnt/ext4/file of=/dev/null bs=4k count=1 status=none
+check "and an ordinary user" as_user timeout 20 dd if=/mnt/ext4/file of=/dev/null bs=4k count=1 status=none
+check "and hold refuses" sh -c '! timeout 20 truncate -s 1M /mnt/ext4/file 2>/dev/null'
+kill -CONT "$pid"
+check "set: yield" rdmaregctl set "$id" --policy yield --grace 500ms
+kill -STOP "$pid"
+check "daemon stopped: with yield a truncate goes on at its deadline" timeout 20 truncate -s 3M /mnt/ext4/file
+kill -CONT "$pid"
+check "set: hold again" rdmaregctl set "$id" --policy hold
+
+# the gate is stopped: everybody who reads or writes the file would wait for it, so the kernel's timer kills it
+kill -STOP "$gate"
+check "gate stopped: a reader goes on, at last" timeout 30 dd if=/mnt/ext4/file of=/dev/null bs=4k count=1 status=none
+check "because it was killed" wait_for daemon_gone "$gate"
+check "which the daemon says" wait_for in_log "$DAEMON_LOG" "rdmareg-gate (process $gate) was killed"
+check "another one guards the file" wait_for region_is "$id" refuses true
+expect_equal "and nothing is missing" "" "$(field degraded "$(region "$id")")"
+check "it refuses" sh -c '! truncate -s 1M /mnt/ext4/file 2>/dev/null'
 check "the region is there" wait_for region_is "$id" state live
+check "release" rdmaregctl release "$id"
+
+# many at once on one region: each waits until it is fenced, and nobody for a deadline, since nobody holds it
+open_region ext4 --grace 10s
+chmod 666 /mnt/ext4/file
+lines=$(wc -l <"$DAEMON_LOG")
+start_peer /tmp/crowd.log rdmaregctl get "$ticket" /tmp/crowd
+wait_peer
+for i in $(seq 32); do
+	as_user timeout 60 fallocate --punch-hole --offset $((i * 128))KiB --length 64KiB /mnt/ext4/file &
+	punching+=($!)
+done
+failed=0
+for pid in "${punching[@]}"; do wait "$pid" || failed=$((failed + 1)); done
+expect_equal "32 who punch one region at once: all go on" 0 "$failed"
+expect_equal "none of them unfenced" 0 "$(tail -n +$((lines + 1)) "$DAEMON_LOG" | grep -c 'went on at its deadline')"
+check "and the region is open again" wait_for settled "$id" $((8 * MIB))
 check "release" rdmaregctl release "$id"
 
 # a descriptor from before the watch: it is said, not hidden

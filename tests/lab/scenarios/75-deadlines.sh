@@ -13,5 +13,5 @@ deadlines 8 >/tmp/table
 status=$?
 sed 's/^/# /' /tmp/table
 expect_equal "every operation came back, in every way of going wrong" 0 $status
-expect_equal "all nine were tried" 10 "$(wc -l </tmp/table)"
+expect_equal "all ten were tried" 11 "$(wc -l </tmp/table)"
 finish

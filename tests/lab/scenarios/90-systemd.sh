@@ -147,7 +147,7 @@ check "and has changed them when it returns" manager_is MaxRegionsPerTenant "u 7
 # --- the end
 kill "$PEER"
 wait "$PEER" 2>/dev/null
-# pre-content events from within the sandbox, and the timer that kills a daemon which holds everybody
+# pre-content events from within the sandbox, in a process of their own
 zeroes /mnt/ext4/held 4
 held=$(rdmaregctl --json register /mnt/ext4/held --policy hold)
 expect_equal "hold under systemd: it refuses" true "$(field refuses "$held")"
@@ -186,12 +186,24 @@ check "own file: a writer of an ordinary user from before is named" grep -q "pro
 kill $writer
 wait $writer 2>/dev/null
 check "own file: release" as_tenant rdmaregctl release "$(field id "$own")"
+gate=$(pgrep -x rdmareg-gate)
+expect_equal "the gate is a process of the daemon's unit" "$(cat "/proc/$(main_pid rdmaregd)/cgroup")" "$(cat "/proc/$gate/cgroup")"
+expect_equal "with its capabilities" "$(status "$(main_pid rdmaregd)" CapEff)" "$(status "$gate" CapEff)"
 stopped=$(main_pid rdmaregd)
 kill -STOP "$stopped"
-check "hold: with the daemon stopped a reader goes on, at last" timeout 30 dd if=/mnt/ext4/held of=/dev/null bs=4k count=1 status=none
-daemon_is_new() { [ "$(main_pid rdmaregd)" != 0 ] && [ "$(main_pid rdmaregd)" != "$stopped" ]; }
-check "hold: because it was killed, and started anew" wait_for daemon_is_new
+check "hold: with the daemon stopped a reader goes on" as_nobody timeout 20 dd if=/mnt/ext4/held of=/dev/null bs=4k count=1 status=none
+check "hold: and truncate fails" sh -c '! timeout 20 truncate -s 1M /mnt/ext4/held 2>/dev/null'
+kill -CONT "$stopped"
+kill -KILL "$gate"
+gate_is_new() { [ -n "$(pgrep -x rdmareg-gate)" ] && [ "$(pgrep -x rdmareg-gate)" != "$gate" ]; }
+check "hold: a gate that is killed is started anew" wait_for gate_is_new
+check "hold: which is said" wait_for journal_has rdmaregd "rdmareg-gate (process $gate) was killed"
 check "hold: the new one refuses again" wait_for region_is "$(field id "$held")" refuses true
+check "hold: truncate fails again" sh -c '! truncate -s 1M /mnt/ext4/held 2>/dev/null'
+systemctl kill -s KILL --kill-whom=main rdmaregd
+daemon_is_new() { [ "$(main_pid rdmaregd)" != 0 ] && [ "$(main_pid rdmaregd)" != "$stopped" ]; }
+check "hold: the daemon is killed, and started anew" wait_for daemon_is_new
+check "hold: the new one's gate refuses again" wait_for region_is "$(field id "$held")" refuses true
 check "hold: release" rdmaregctl release "$(field id "$held")"
 
 check "the tenant releases its region" as_tenant rdmaregctl release "$id"

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -44,36 +45,73 @@ static void stop_holder(pid_t pid, int end)
 	must(waitpid(pid, &result, 0) == pid && result == 0, "a process that held the file");
 }
 
+static struct gate_gap last;
+static bool is_found;
+
+static void on_found(void *userdata, const struct gate_gap *gap)
+{
+	(void)userdata;
+	last = *gap;
+	is_found = true;
+}
+
+static bool is_ours(void *userdata, pid_t pid)
+{
+	(void)userdata;
+	return pid == d.ours;
+}
+
+static bool has_found(void)
+{
+	return is_found;
+}
+
+/* Who is found to have the file behind @fd open. */
+static pid_t find_gap(int fd, pid_t except)
+{
+	struct gate_gap gap = { .key = 1, .except = except };
+	struct gate_gaps *s;
+	struct stat st = { 0 };
+
+	fstat(fd, &st);
+	gap.device = st.st_dev;
+	gap.inode = st.st_ino;
+	is_found = false;
+	must(gate_gaps_new(&s, d.base, is_ours, on_found, NULL) == 0 && gate_gaps_add(s, &gap) == 0,
+	     "a search");
+	must(drive_until(has_found), "a search that ends");
+	gate_gaps_free(s);
+	return last.found;
+}
+
 void test_gap(void)
 {
 	pid_t pid;
 	int end;
 
 	drive_fresh();
-	gate_unmark(d.gate, d.device, d.inode); /* opening must not wait for us */
-	check(gate_find_gap(d.gate, d.old_fd, 0) == 0, "nobody else has it open: no gap");
+	gate_unmark(d.gate, d.key); /* opening must not wait for us */
+	check(find_gap(d.old_fd, 0) == 0, "nobody else has it open: no gap");
 	pid = start_holder(O_RDONLY, &end);
-	check(gate_find_gap(d.gate, d.old_fd, 0) == 0, "somebody who reads is none");
+	check(find_gap(d.old_fd, 0) == 0, "somebody who reads is none");
 	stop_holder(pid, end);
 	pid = start_holder(O_WRONLY, &end);
-	check(gate_find_gap(d.gate, d.old_fd, 0) == pid, "somebody who writes is one");
-	check(gate_find_gap(d.gate, d.old_fd, pid) == 0, "the owner is none");
+	check(find_gap(d.old_fd, 0) == pid, "somebody who writes is one");
+	check(find_gap(d.old_fd, pid) == 0, "the owner is none");
 	d.ours = pid;
-	check(gate_find_gap(d.gate, d.old_fd, 0) == 0, "one of ours is none");
+	check(find_gap(d.old_fd, 0) == 0, "one of ours is none");
 	d.ours = 0;
 	stop_holder(pid, end);
 	pid = start_holder(O_RDWR, &end);
-	check(gate_find_gap(d.gate, d.old_fd, 0) == pid, "somebody who reads and writes is one");
+	check(find_gap(d.old_fd, 0) == pid, "somebody who reads and writes is one");
 	stop_holder(pid, end);
-	check(gate_find_gap(d.gate, d.old_fd, 0) == 0, "and is none any more when it has ended");
+	check(find_gap(d.old_fd, 0) == 0, "and is none any more when it has ended");
 }
 
 static void test_bad_descriptors(const char *tmpfs)
 {
 	char name[512];
-	int p[2], dir = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
-		  path = open(d.source, O_PATH | O_CLOEXEC);
-	int other;
+	int p[2], dir = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC), other;
 
 	must(pipe2(p, O_CLOEXEC) == 0, "pipe");
 	snprintf(name, sizeof(name), "%s/gate", tmpfs);
@@ -84,42 +122,47 @@ static void test_bad_descriptors(const char *tmpfs)
 		const char *what;
 		int fd, error;
 	} rows[] = {
-		{ "no descriptor", -1, -EBADF },  { "a closed descriptor", 1 << 20, -EBADF },
+		{ "no descriptor", -1, -ENOENT }, { "a closed descriptor", 1 << 20, -ENOENT },
 		{ "a folder", dir, -EOPNOTSUPP }, { "a pipe", p[0], -EOPNOTSUPP },
-		{ "O_PATH", path, -EBADF },	  { "tmpfs", other, -EOPNOTSUPP },
+		{ "tmpfs", other, -EOPNOTSUPP },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		char why[256] = "";
-		int r = gate_mark(d.gate, rows[i].fd, why, sizeof(why));
+		int r = drive_mark(rows[i].fd, why, sizeof(why));
 
 		check(r == rows[i].error && why[0], "marking %s: \"%s\"", rows[i].what, why);
 	}
-	close(p[0]), close(p[1]), close(dir), close(path), close(other);
+	close(p[0]), close(p[1]), close(dir), close(other);
 	unlink(name);
 }
 
 static void test_limit(void)
 {
+	const struct gate_guard same = { .key = 1 };
 	struct gate_limits none = d.limits;
 	char why[256] = "";
+	uint64_t first;
 	int fd = open(d.source, O_RDONLY | O_CLOEXEC);
 
 	none.files = 1;
 	drive_fresh();
+	first = d.key;
 	gate_set_limits(d.gate, &none);
-	check(gate_mark(d.gate, fd, why, sizeof(why)) == -EMFILE, "one file too many: \"%s\"", why);
-	check(gate_mark(d.gate, d.old_fd, why, sizeof(why)) == 0, "the same file again is none too many");
-	gate_unmark(d.gate, d.device, d.inode);
-	check(drive_run(op_ftruncate) == 0 && d.wanted == 1, "marked twice, unmarked once: still marked");
+	check(drive_mark(fd, why, sizeof(why)) == -EMFILE, "one file too many: \"%s\"", why);
+	check(drive_mark(d.old_fd, why, sizeof(why)) == 0, "another guard of the same file is none too many");
+	gate_unmark(d.gate, first);
+	check(drive_run(op_ftruncate) == 0 && d.wanted == 1, "two guards, one is gone: still marked");
 	gate_set_limits(d.gate, &d.limits);
 	none = d.limits;
 	none.passages = 0;
 	gate_set_limits(d.gate, &none);
 	drive_fresh();
-	check(drive_run(op_ftruncate) == 0 && !d.wanted,
-	      "no passage allowed: nobody is asked, nobody is held up");
+	check(drive_run(op_ftruncate) == EBUSY && !d.wanted && drive_size() == (off_t)SIZE,
+	      "no passage allowed: who takes blocks is refused");
 	gate_set_limits(d.gate, &d.limits);
+	check(gate_mark(d.gate, "/proc/self/fd/0", 1, 1, &same, why, sizeof(why)) == -ESTALE,
+	      "another file than was named: \"%s\"", why);
 	close(fd);
 }
 
@@ -130,8 +173,9 @@ void test_bad_input(const char *tmpfs)
 	drive_fresh();
 	gate_answer(d.gate, 0, 0);
 	gate_answer(d.gate, UINT64_MAX, EPERM);
-	gate_unmark(d.gate, 4711, 4711);
-	check(gate_find_gap(d.gate, -1, 0) == 0, "a gap of no file");
+	gate_unmark(d.gate, 4711);
+	gate_wait(d.gate, UINT64_MAX, 0);
+	check(find_gap(-1, 0) == 0, "a gap of no file");
 	check(drive_run(op_ftruncate) == 0 && d.wanted == 1 && drive_until(drive_is_over),
 	      "and it still works");
 }

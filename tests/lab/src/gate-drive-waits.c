@@ -145,23 +145,112 @@ static void test_unmark(void)
 	check(drive_run(op_ftruncate) == 0 && d.wanted == 1, "and nobody is asked about any more");
 }
 
+static int op_nobody_truncates(void)
+{
+	drive_be_nobody();
+	return op_ftruncate();
+}
+
+static int op_nobody_reads(void)
+{
+	drive_be_nobody();
+	return op_read();
+}
+
+static bool two_wait(void)
+{
+	return d.wanted == 2;
+}
+
 static void test_crowd(void)
 {
 	struct gate_limits few = d.limits;
-	pid_t first;
+	uint64_t first_number;
+	pid_t first, second;
 
-	few.passages = 4; /* one for each file */
+	few.passages = 4; /* one for each user */
 	gate_set_limits(d.gate, &few);
 	drive_fresh();
 	d.policy = HOLD;
-	first = drive_start(op_ftruncate);
-	check(drive_until(drive_is_waited), "one waits");
-	check(drive_run(op_punch) == 0 && d.wanted == 1,
-	      "there is room for one: another is let through without asking");
-	check(drive_run(op_write) == 0, "who writes is not held up by one who waits");
+	first = drive_start(op_nobody_truncates);
+	check(drive_until(drive_is_waited) && d.last.uid == 65534, "one of a user waits");
+	first_number = d.last.number;
+	check(drive_run(op_nobody_truncates) == EBUSY && d.wanted == 1 && drive_size() == (off_t)SIZE,
+	      "there is room for one of a user: another of his is refused with EBUSY");
+	check(drive_run(op_nobody_reads) == 0 && drive_run(op_write) == 0,
+	      "who reads or writes is not held up by one who waits");
+	second = drive_start(op_ftruncate);
+	check(drive_until(two_wait) && d.last.uid == 0, "that user's crowd takes no place of another's");
+	gate_answer(d.gate, first_number, 0);
 	gate_answer(d.gate, d.last.number, 0);
-	check(drive_finish(first) == 0 && drive_until(drive_is_over), "the first goes on when it is told to");
+	check(drive_finish(first) == 0 && drive_finish(second) == 0 && drive_until(drive_is_over),
+	      "both go on when they are told to");
 	gate_set_limits(d.gate, &d.limits);
+}
+
+/* What is held needs no place and no answer. */
+static void test_hold(void)
+{
+	struct gate_guard guard = { .offset = 0, .length = SIZE, .wait_usec = UINT64_MAX, .refuses = true };
+	struct gate_limits none = d.limits;
+
+	none.passages = 0;
+	gate_set_limits(d.gate, &none);
+	drive_fresh();
+	guard.key = d.key;
+	gate_change(d.gate, &guard);
+	check(drive_run(op_ftruncate) == ETXTBSY && drive_run(op_nobody_truncates) == ETXTBSY &&
+		      d.refused == 2 && !d.wanted && drive_size() == (off_t)SIZE,
+	      "a guard refuses, though there is no place for anybody to wait");
+	check(drive_run(op_nobody_reads) == 0 && drive_run(op_write) == 0, "but not reads and writes");
+	gate_set_limits(d.gate, &d.limits);
+	guard.offset = 0;
+	guard.length = 4 * KIB; /* op_ftruncate takes what is behind 64 KiB */
+	gate_change(d.gate, &guard);
+	check(drive_run(op_ftruncate) == 0 && d.wanted == 1 && drive_until(drive_is_over),
+	      "of a range that the guard is not about it is asked");
+}
+
+#define READERS 8
+#define READS 200
+
+static int op_many_reads(void)
+{
+	for (int i = 0; i < READS; i++) {
+		int error = op_read();
+
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+static int op_spin(void)
+{
+	for (volatile int i = 0; i < 2; i = !i) {
+	}
+	return 0;
+}
+
+/* On a busy machine a reader often runs when it is looked at. It is looked at again, not taken for somebody else. */
+static void test_busy(void)
+{
+	pid_t spinning[READERS], reading[READERS];
+	int errors = 0;
+
+	drive_fresh();
+	for (int i = 0; i < READERS; i++)
+		spinning[i] = drive_start(op_spin);
+	for (int i = 0; i < READERS; i++)
+		reading[i] = drive_start(op_many_reads);
+	for (int i = 0; i < READERS; i++)
+		errors += drive_finish(reading[i]) != 0;
+	check(!errors && !d.wanted, "readers on a busy machine: nobody is asked about them (%u were)",
+	      d.wanted);
+	for (int i = 0; i < READERS; i++) {
+		kill(spinning[i], SIGKILL);
+		drive_finish(spinning[i]);
+	}
 }
 
 /* With the loop at a stand who needs no answer still goes on. */
@@ -202,14 +291,18 @@ static void test_end_of_gate(void)
 
 #define SAYS_FD 4
 
-static uint64_t stop_or_exit(void *stops, const struct gate_passage *p)
+static void stop_or_exit(void *stops, const struct gate_passage *p)
 {
 	(void)p;
 	must(write(SAYS_FD, "w", 1) == 1, "pipe");
 	if (!stops)
 		_exit(0);
 	raise(SIGSTOP); /* nobody continues it */
-	return UINT64_MAX;
+}
+
+static void nothing_refused(void *userdata, const struct gate_passage *p, uint64_t key)
+{
+	(void)userdata, (void)p, (void)key;
 }
 
 static void nothing(void *userdata, uint64_t number)
@@ -226,13 +319,13 @@ static bool nobody(void *userdata, pid_t pid)
 /* A gate in a process of its own, with OLD_FD and SAYS_FD as all it has; @stops: NULL or not. */
 static int run_other_gate(void *stops)
 {
-	static const struct gate_ops ops = { stop_or_exit, nothing, nothing, nobody };
+	static const struct gate_ops ops = { stop_or_exit, nothing, nothing, nothing_refused, nobody };
 	const struct gate_limits limits = { .files = 1, .passages = 4, .watchdog_usec = 500 * USEC_PER_MSEC };
 	struct event_base *base = event_base_new();
 	char why[256] = "";
 
 	must(base && gate_new(&d.gate, base, &limits, &ops, stops, why, sizeof(why)) == 0, why);
-	must(gate_mark(d.gate, OLD_FD, why, sizeof(why)) == 0, why);
+	must(drive_mark(OLD_FD, why, sizeof(why)) == 0, why);
 	must(write(SAYS_FD, "m", 1) == 1, "pipe");
 	event_base_dispatch(base);
 	return 1;
@@ -253,7 +346,7 @@ static void test_other_gate(bool stops)
 	char c;
 
 	drive_fresh();
-	gate_unmark(d.gate, d.device, d.inode);
+	gate_unmark(d.gate, d.key);
 	must(pipe(says) == 0, "pipe");
 	gate = fork();
 	must(gate >= 0, "fork");
@@ -286,6 +379,8 @@ void test_waits(void)
 	test_ours();
 	test_unmark();
 	test_crowd();
+	test_hold();
+	test_busy();
 	test_other_files();
 	test_end_of_gate();
 	test_other_gate(false);

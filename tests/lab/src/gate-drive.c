@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * gate-drive.c - the gate (daemon/arbiter/gate.h) on a real kernel, without the rest of the daemon.
+ * gate-drive.c - the gate (daemon/gate/gate.h) on a real kernel, without the rest of the daemon.
  *
  *   gate-drive FILESYSTEM DIR TMPFS-DIR      FILESYSTEM: ext4, ext4dax, xfs, xfsdax, btrfs
  *   gate-drive serve FILE                    lets everybody through and prints a line for each who wants blocks, until it is killed
@@ -54,18 +54,18 @@ void must(bool good, const char *what)
 	exit(1);
 }
 
-static uint64_t on_wanted(void *userdata, const struct gate_passage *p)
+static void on_wanted(void *userdata, const struct gate_passage *p)
 {
 	(void)userdata;
 	d.wanted++;
 	d.last = *p;
+	gate_wait(d.gate, p->number, d.policy == HOLD ? d.wait_usec : FOREVER_USEC);
 	if (d.policy == LET_THROUGH)
 		gate_answer(d.gate, p->number, 0);
 	else if (d.policy == REFUSE)
 		gate_answer(d.gate, p->number, d.refuse_error);
 	else if (d.policy == UNMARK)
-		gate_unmark(d.gate, p->device, p->inode);
-	return d.policy == HOLD ? d.wait_usec : FOREVER_USEC;
+		gate_unmark(d.gate, d.key);
 }
 
 static void on_expired(void *userdata, uint64_t number)
@@ -82,20 +82,25 @@ static void on_over(void *userdata, uint64_t number)
 	d.order_is_right = d.order_is_right && number <= d.last.number && d.over <= d.wanted;
 }
 
+static void on_refused(void *userdata, const struct gate_passage *p, uint64_t key)
+{
+	(void)userdata, (void)p;
+	d.refused += key == d.key;
+}
+
 static bool is_ours(void *userdata, pid_t pid)
 {
 	(void)userdata;
 	return pid == d.ours;
 }
 
-static const struct gate_ops ops = { on_wanted, on_expired, on_over, is_ours };
+static const struct gate_ops ops = { on_wanted, on_expired, on_over, on_refused, is_ours };
 
 void drive_open(void)
 {
 	char why[256] = "";
 
 	must(gate_new(&d.gate, d.base, &d.limits, &ops, NULL, why, sizeof(why)) == 0, why);
-	d.device = d.inode = 0;
 }
 
 void drive_close(void)
@@ -116,26 +121,41 @@ static void make_file(const char *path)
 	close(fd);
 }
 
+int drive_mark(int fd, char *why, size_t why_size)
+{
+	const struct gate_guard guard = { .key = ++d.key, .length = UINT64_MAX, .wait_usec = FOREVER_USEC };
+	struct stat st = { 0 };
+	char path[64];
+
+	fstat(fd, &st);
+	d.inode = st.st_ino;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return gate_mark(d.gate, path, st.st_dev, st.st_ino, &guard, why, why_size);
+}
+
+void drive_be_nobody(void)
+{
+	if (setresgid(65534, 65534, 65534) < 0 || setresuid(65534, 65534, 65534) < 0)
+		_exit(errno);
+}
+
 void drive_fresh(void)
 {
 	char why[256] = "";
-	struct stat st;
 
-	gate_unmark(d.gate, d.device, d.inode);
+	gate_unmark(d.gate, d.key);
 	if (d.old_fd >= 0)
 		close(d.old_fd);
 	unlink(d.target);
 	unlink(d.scratch);
 	make_file(d.target);
 	d.old_fd = open(d.target, O_RDWR | O_CLOEXEC);
-	must(d.old_fd >= 0 && fstat(d.old_fd, &st) == 0, d.target);
-	d.device = st.st_dev;
-	d.inode = st.st_ino;
-	must(gate_mark(d.gate, d.old_fd, why, sizeof(why)) == 0, why);
+	must(d.old_fd >= 0 && fchmod(d.old_fd, 0666) == 0, d.target);
+	must(drive_mark(d.old_fd, why, sizeof(why)) == 0, why);
 	d.policy = LET_THROUGH;
 	d.wait_usec = FOREVER_USEC;
 	d.ours = 0;
-	d.wanted = d.expired = d.over = 0;
+	d.wanted = d.expired = d.over = d.refused = 0;
 	d.order_is_right = true;
 }
 
@@ -216,13 +236,12 @@ off_t drive_size(void)
 	return stat(d.target, &st) == 0 ? st.st_size : -1;
 }
 
-static uint64_t serve_wanted(void *userdata, const struct gate_passage *p)
+static void serve_wanted(void *userdata, const struct gate_passage *p)
 {
 	(void)userdata;
 	printf("wanted %s %" PRIu64 " pid %d\n", cause_names[p->cause], p->offset, p->pid);
 	fflush(stdout);
 	gate_answer(d.gate, p->number, 0);
-	return 0;
 }
 
 static void serve_over(void *userdata, uint64_t number)
@@ -234,14 +253,14 @@ static void serve_over(void *userdata, uint64_t number)
 
 static int serve(const char *path)
 {
-	static const struct gate_ops serving = { serve_wanted, on_expired, serve_over, is_ours };
+	static const struct gate_ops serving = { serve_wanted, on_expired, serve_over, on_refused, is_ours };
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	char why[256] = "";
 
 	d.filesystem = "serve";
 	must(fd >= 0, path);
 	must(gate_new(&d.gate, d.base, &d.limits, &serving, NULL, why, sizeof(why)) == 0, why);
-	must(gate_mark(d.gate, fd, why, sizeof(why)) == 0, why);
+	must(drive_mark(fd, why, sizeof(why)) == 0, why);
 	puts("ready");
 	fflush(stdout);
 	return event_base_dispatch(d.base);

@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "arbiter/gate.h"
+#include "gate/gate.h"
 
 #define KIB UINT64_C(1024)
 #define MIB (UINT64_C(1024) * 1024)
@@ -33,7 +33,7 @@ struct drive {
 	char source[256]; /* another, not marked, as large */
 	char scratch[256];
 	int old_fd;
-	uint64_t device;
+	uint64_t key; /* of its guard */
 	uint64_t inode;
 	/* what is done with who wants blocks */
 	enum policy policy;
@@ -41,7 +41,7 @@ struct drive {
 	uint64_t wait_usec;
 	pid_t ours; /* is_ours() */
 	/* what happened */
-	unsigned int wanted, expired, over;
+	unsigned int wanted, expired, over, refused;
 	struct gate_passage last;
 	bool order_is_right; /* expired() and over() were about @last, and over() came last */
 };
@@ -56,6 +56,8 @@ void must(bool good, const char *what); /* ends the program */
 
 void drive_open(void); /* the gate */
 void drive_close(void);
+/* Guards the file behind @fd; 0 or -errno. Its key is in d.key. */
+int drive_mark(int fd, char *why, size_t why_size);
 /* A fresh file, marked, nothing recorded, who comes is let through. */
 void drive_fresh(void);
 pid_t drive_start(operation op);
@@ -66,6 +68,8 @@ int drive_run(operation op);
 bool drive_until(bool (*condition)(void));
 bool drive_is_over(void);   /* as many over() as wanted() */
 bool drive_is_waited(void); /* wanted() was called */
+/* In a child: be an ordinary user. */
+void drive_be_nobody(void);
 off_t drive_size(void);
 int drive_child_result(int status);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* gate-task.c - see gate-task.h. */
-#include "arbiter/gate-task.h"
+#include "gate/gate-task.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #include "util/cleanup.h"
+
+#define NOBODY 65534u
 
 int gate_task_open(pid_t tid)
 {
@@ -119,22 +121,26 @@ int gate_task_probe(char *why, size_t why_size)
 	return 0;
 }
 
-pid_t gate_task_group(pid_t tid)
+void gate_task_process(pid_t tid, pid_t *ret_pid, uid_t *ret_uid)
 {
 	_cleanup_(closep) int fd = -1;
-	char path[64], text[512], *line;
-	pid_t group;
+	char path[64], text[1024], *line;
+	unsigned int uid;
 	ssize_t n;
 
+	*ret_pid = tid;
+	*ret_uid = NOBODY;
 	snprintf(path, sizeof(path), "/proc/%d/status", tid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return tid;
-	n = read(fd, text, sizeof(text) - 1);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 	if (n < 0)
-		return tid;
+		return;
 	text[n] = 0;
-	/* a task's name comes first, with newlines escaped, so no name can pretend to be this line */
+	/* a task's name comes first, with newlines escaped, so no name can pretend to be one of these lines */
 	line = strstr(text, "\nTgid:");
-	return line && sscanf(line, " Tgid: %d", &group) == 1 && group > 0 ? group : tid;
+	if (line)
+		sscanf(line, " Tgid: %d", ret_pid);
+	line = strstr(text, "\nUid:");
+	if (line && sscanf(line, " Uid: %u", &uid) == 1)
+		*ret_uid = uid;
 }

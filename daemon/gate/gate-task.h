@@ -12,7 +12,7 @@
 
 #include <sys/types.h>
 
-#include "arbiter/gate-classify.h"
+#include "gate/gate-classify.h"
 
 /* A descriptor that means this task and no other, also if its number is used again later. -ENOENT, -ESRCH: gone; -EACCES, -EMFILE. */
 int gate_task_open(pid_t tid);
@@ -23,7 +23,7 @@ int gate_task_open(pid_t tid);
 int gate_task_probe(char *why, size_t why_size);
 /* What it is doing. -EAGAIN: it is running, ask again; -ESRCH: it is gone; else it cannot be read. */
 int gate_task_call(int task_fd, struct gate_call *ret);
-/* Its thread group, or @tid itself if that cannot be learned. */
-pid_t gate_task_group(pid_t tid);
+/* Its thread group, or @tid itself if that cannot be learned; and the real user id, by whose right it is there, or 65534. */
+void gate_task_process(pid_t tid, pid_t *ret_pid, uid_t *ret_uid);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* gate-classify.c - see gate-classify.h. */
-#include "arbiter/gate-classify.h"
+#include "gate/gate-classify.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
-#include "arbiter/gate-fanotify.h"
+#include "gate/gate-fanotify.h"
 
 #define TO_THE_END UINT64_MAX
 
@@ -19,6 +19,7 @@
 enum kind {
 	KIND_OTHER,
 	KIND_PASSES, /* reads, writes, maps */
+	KIND_PASSES_32, /* the same by a 32-bit program; a native call of that number touches no range of a file, or reads it */
 	KIND_EXECUTES,
 	KIND_TRUNCATES,
 	KIND_FALLOCATE,
@@ -49,6 +50,23 @@ static enum kind kind_of(int64_t number)
 	case SYS_splice:
 	case SYS_io_submit: /* has no operation that takes blocks */
 		return KIND_PASSES;
+#ifdef __x86_64__
+	case 3:	  /* read */
+	case 4:	  /* write */
+	case 145: /* readv */
+	case 146: /* writev */
+	case 180: /* pread64 */
+	case 181: /* pwrite64 */
+	case 187: /* sendfile */
+	case 192: /* mmap2 */
+	case 239: /* sendfile64 */
+	case 313: /* splice */
+	case 333: /* preadv */
+	case 334: /* pwritev */
+	case 378: /* preadv2 */
+	case 379: /* pwritev2 */
+		return KIND_PASSES_32;
+#endif
 	case SYS_execve:
 	case SYS_execveat:
 		return KIND_EXECUTES;
@@ -157,14 +175,45 @@ static bool classify_ring(const struct gate_event *e, struct gate_want *ret)
 	return e->has_range && !e->count ? classify_truncate(e, ret) : ask_to_the_end(CAUSE_WRITE, e, ret);
 }
 
+/*
+ * A thread of the kernel's (an NFS server's, a loop device's), which is in no call: /proc has zeros for it, as if it were reading. Most of
+ * them do read and write, and nothing tells the others apart, but for a truncation.
+ */
+static bool is_kernel_thread(const struct gate_call *call)
+{
+	return !call->number && !call->sp && !call->pc;
+}
+
 static bool ask_if_truncates(const struct gate_event *e, uint64_t flags, struct gate_want *ret)
 {
 	return flags & O_TRUNC && e->size && ask(CAUSE_OPEN_TRUNCATE, 0, TO_THE_END, ret);
 }
 
+/* How a 32-bit program opens; no native call of that number opens anything. */
+static enum kind kind_of_open_32(int64_t number)
+{
+#ifdef __x86_64__
+	switch (number) {
+	case 5: /* open */
+		return KIND_OPENS_1;
+	case 8: /* creat */
+		return KIND_CREATES;
+	case 295: /* openat */
+	case 342: /* open_by_handle_at */
+		return KIND_OPENS_2;
+	default:
+		break;
+	}
+#endif
+	(void)number;
+	return KIND_OTHER;
+}
+
 static bool classify_open(const struct gate_event *e, const struct gate_call *call, struct gate_want *ret)
 {
-	switch (kind_of(call->number)) {
+	enum kind kind = kind_of_open_32(call->number);
+
+	switch (kind == KIND_OTHER ? kind_of(call->number) : kind) {
 	case KIND_EXECUTES:
 		return false;
 	case KIND_OPENS_1:
@@ -186,10 +235,14 @@ bool gate_classify(const struct gate_event *e, const struct gate_call *call, str
 		return ask_to_the_end(CAUSE_UNKNOWN, e, ret);
 	if (e->mask & FAN_OPEN_PERM)
 		return classify_open(e, call, ret);
+	if (is_kernel_thread(call))
+		return e->has_range && !e->count && classify_truncate(e, ret);
 	switch (kind_of(call->number)) {
 	case KIND_PASSES:
 	case KIND_EXECUTES:
 		return false;
+	case KIND_PASSES_32:
+		return !e->has_range || !e->count ? ask_to_the_end(CAUSE_UNKNOWN, e, ret) : false;
 	case KIND_TRUNCATES:
 		return classify_truncate(e, ret);
 	case KIND_FALLOCATE:

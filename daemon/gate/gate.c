@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* gate.c - see gate.h: the group of fanotify(7), its marks, and reading its events. */
-#include "arbiter/gate.h"
+/* gate.c - see gate.h: the groups of fanotify(7), their marks, and reading their events. */
+#include "gate/gate.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -14,9 +14,9 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "arbiter/gate-fanotify.h"
-#include "arbiter/gate-internal.h"
-#include "arbiter/gate-task.h"
+#include "gate/gate-fanotify.h"
+#include "gate/gate-internal.h"
+#include "gate/gate-task.h"
 #include "util/cleanup.h"
 #include "util/deadman.h"
 #include "util/log.h"
@@ -51,24 +51,48 @@ static struct gate_file *find(struct gate *g, uint64_t device, uint64_t inode)
 	return NULL;
 }
 
-void gate_respond(struct gate *g, int event_fd, int error)
+static struct guard *find_guard(struct gate *g, uint64_t key)
+{
+	struct guard *guard;
+
+	LIST_FOREACH(guard, &g->guards[key % GATE_BUCKETS], bucket)
+	if (guard->info.key == key)
+		return guard;
+	return NULL;
+}
+
+static void answer(struct gate_queue *q, int event_fd, int error)
 {
 	struct fanotify_response r = { .fd = event_fd,
 				       .response = error ? FAN_DENY_ERRNO(error) : FAN_ALLOW };
 
 	/* one of the errors that the kernel does not know here: then it is EPERM */
-	if (write(g->fd, &r, sizeof(r)) < 0 && errno == EINVAL && error) {
+	if (write(q->fd, &r, sizeof(r)) < 0 && errno == EINVAL && error) {
 		r.response = FAN_DENY;
-		if (write(g->fd, &r, sizeof(r)) < 0)
+		if (write(q->fd, &r, sizeof(r)) < 0)
 			log_error("gate: the kernel takes no answer: %m");
 	}
-	close(event_fd);
+}
+
+void gate_respond(struct gate_queue *q, int event_fd, int error)
+{
+	answer(q, event_fd, error);
+	close(event_fd); /* never the last of a file: struct gate_file has it, too */
+}
+
+/* A file is known here by a descriptor with O_PATH, which fanotify_mark(2) takes only by its path. */
+static int mark_file(int group, unsigned int flags, uint64_t mask, int path_fd)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", path_fd);
+	return fanotify_mark(group, flags, mask, AT_FDCWD, path);
 }
 
 void gate_report_ends(struct gate *g, const struct gate_file *f, bool on)
 {
 	/* without it the ends are found by looking (gate-passage.c), only later */
-	if (fanotify_mark(g->ends_fd, on ? FAN_MARK_ADD : FAN_MARK_REMOVE, ENDS, f->fd, NULL) < 0)
+	if (mark_file(g->ends_fd, on ? FAN_MARK_ADD : FAN_MARK_REMOVE, ENDS, f->fd) < 0)
 		log_debug("gate: cannot change a mark: %m");
 }
 
@@ -102,8 +126,9 @@ static void find_range(const struct fanotify_event_metadata *m, struct gate_even
 	}
 }
 
-static void take_event(struct gate *g, const struct fanotify_event_metadata *m)
+static void take_event(struct gate_queue *q, const struct fanotify_event_metadata *m)
 {
+	struct gate *g = q->gate;
 	struct gate_event e = { .mask = m->mask };
 	struct gate_file *f = NULL;
 	struct stat st;
@@ -112,8 +137,13 @@ static void take_event(struct gate *g, const struct fanotify_event_metadata *m)
 		return; /* the queue has no limit, so none is lost; nothing else comes without a descriptor */
 	if (fstat(m->fd, &st) == 0)
 		f = find(g, st.st_dev, st.st_ino);
-	if (!f || m->pid == getpid()) { /* the mark was taken away meanwhile; or our own */
-		gate_respond(g, m->fd, 0);
+	if (!f) { /* the mark was taken away meanwhile */
+		answer(q, m->fd, 0);
+		gate_close(m->fd);
+		return;
+	}
+	if (m->pid == getpid()) {
+		gate_respond(q, m->fd, 0);
 		return;
 	}
 	e.size = (uint64_t)st.st_size;
@@ -126,7 +156,6 @@ static void on_readable(evutil_socket_t fd, short what, void *userdata)
 {
 	char buffer[BYTES_PER_READ] __attribute__((aligned(8)));
 	const struct fanotify_event_metadata *m = (const void *)buffer;
-	struct gate *g = userdata;
 	ssize_t n = read(fd, buffer, sizeof(buffer));
 
 	(void)what;
@@ -136,7 +165,7 @@ static void on_readable(evutil_socket_t fd, short what, void *userdata)
 		return;
 	}
 	for (; FAN_EVENT_OK(m, n); m = FAN_EVENT_NEXT(m, n))
-		take_event(g, m);
+		take_event(userdata, m);
 }
 
 static void on_ends(evutil_socket_t fd, short what, void *userdata)
@@ -156,11 +185,57 @@ static int probe(struct gate *g, char *why, size_t size)
 	if (memory < 0)
 		return explain(why, size, -errno, "cannot look whether this kernel has pre-content events");
 	/* memory has none, so a kernel that knows them says that they are not supported; another one that there is no such event */
-	if (fanotify_mark(g->fd, FAN_MARK_ADD, FAN_PRE_ACCESS, memory, NULL) < 0 && errno != EOPNOTSUPP)
+	if (fanotify_mark(g->queues[0].fd, FAN_MARK_ADD, FAN_PRE_ACCESS, memory, NULL) < 0 &&
+	    errno != EOPNOTSUPP)
 		return explain(
 			why, size, -EOPNOTSUPP,
 			"this kernel has no pre-content events: they need Linux 6.14 with CONFIG_FANOTIFY_ACCESS_PERMISSIONS");
 	return gate_task_probe(why, size);
+}
+
+/* -errno. */
+static int open_queue(struct gate *g, struct gate_queue *q)
+{
+	/*
+	 * An event that does not fit into the queue would let its caller through unseen: no limit on the queue; who waits is in it once. A lease
+	 * on the file must not stop us when the kernel opens it: O_NONBLOCK.
+	 */
+	q->fd = fanotify_init(FAN_CLASS_PRE_CONTENT | FAN_CLOEXEC | FAN_NONBLOCK | FAN_REPORT_TID |
+				      FAN_UNLIMITED_QUEUE,
+			      O_RDONLY | O_LARGEFILE | O_CLOEXEC | O_NONBLOCK);
+	if (q->fd < 0)
+		return -errno;
+	q->readable = event_new(g->base, q->fd, EV_READ | EV_PERSIST, on_readable, q);
+	if (q->readable && event_add(q->readable, NULL) == 0)
+		return 0;
+	if (q->readable)
+		event_free(q->readable);
+	q->readable = NULL;
+	close(steal_fd(&q->fd));
+	return -ENOMEM;
+}
+
+static void close_queue(struct gate_queue *q)
+{
+	if (q->readable)
+		event_free(q->readable);
+	closep(&q->fd); /* the kernel lets through who has not been read yet */
+}
+
+/* The one with the fewest files; one more group if all have some and there is one to be had. */
+static struct gate_queue *choose_queue(struct gate *g)
+{
+	struct gate_queue *best = &g->queues[0];
+
+	for (size_t i = 0; i < GATE_QUEUES && best->files; i++) {
+		struct gate_queue *q = &g->queues[i];
+
+		if (q->fd < 0 && open_queue(g, q) < 0)
+			break;
+		if (q->files < best->files)
+			best = q;
+	}
+	return best;
 }
 
 int gate_new(struct gate **ret, struct event_base *base, const struct gate_limits *limits,
@@ -175,25 +250,22 @@ int gate_new(struct gate **ret, struct event_base *base, const struct gate_limit
 	g->limits = *limits;
 	g->ops = ops;
 	g->userdata = userdata;
-	g->fd = g->ends_fd = -1;
+	g->ends_fd = -1;
+	for (size_t i = 0; i < GATE_QUEUES; i++)
+		g->queues[i] = (struct gate_queue){ .gate = g, .fd = -1 };
 	TAILQ_INIT(&g->passages);
-	/*
-	 * An event that does not fit into the queue would let its caller through unseen: no limit on the queue; who waits is in it once. A lease
-	 * on the file must not stop us when the kernel opens it: O_NONBLOCK.
-	 */
-	g->fd = fanotify_init(FAN_CLASS_PRE_CONTENT | FAN_CLOEXEC | FAN_NONBLOCK | FAN_REPORT_TID |
-				      FAN_UNLIMITED_QUEUE,
-			      O_RDONLY | O_LARGEFILE | O_CLOEXEC | O_NONBLOCK);
-	if (g->fd < 0 && errno == EPERM)
+	TAILQ_INIT(&g->unsure);
+	r = open_queue(g, &g->queues[0]);
+	if (r == -EPERM)
 		return explain(
 			why, why_size, -EPERM,
 			"pre-content events need CAP_SYS_ADMIN, and a SystemCallFilter= with fanotify_init");
-	if (g->fd < 0 && errno == EMFILE)
+	if (r == -EMFILE)
 		return explain(why, why_size, -EMFILE,
 			       "no descriptor, or no fanotify group (fs.fanotify.max_user_groups), is left");
-	if (g->fd < 0 && errno == ENOMEM)
+	if (r == -ENOMEM)
 		return explain(why, why_size, -ENOMEM, "out of memory");
-	if (g->fd < 0)
+	if (r < 0)
 		return explain(why, why_size, -EOPNOTSUPP,
 			       "this kernel has no pre-content events (fanotify)");
 	r = probe(g, why, why_size);
@@ -203,20 +275,28 @@ int gate_new(struct gate **ret, struct event_base *base, const struct gate_limit
 		FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK | FAN_REPORT_FID | FAN_REPORT_TID, 0);
 	if (g->ends_fd < 0)
 		return explain(why, why_size, -errno, "a second fanotify group cannot be had");
-	g->readable = event_new(base, g->fd, EV_READ | EV_PERSIST, on_readable, g);
 	g->ends = event_new(base, g->ends_fd, EV_READ | EV_PERSIST, on_ends, g);
-	if (passages_init(g) < 0 || !g->readable || !g->ends || event_add(g->readable, NULL) < 0 ||
-	    event_add(g->ends, NULL) < 0)
+	if (passages_init(g) < 0 || !g->ends || event_add(g->ends, NULL) < 0)
 		return explain(why, why_size, -ENOMEM, "out of memory");
 	*ret = steal_pointer(g);
 	return 0;
 }
 
+static void free_guard(struct guard *guard)
+{
+	LIST_REMOVE(guard, bucket);
+	LIST_REMOVE(guard, of_file);
+	free(guard);
+}
+
 static void free_file(struct gate *g, struct gate_file *f)
 {
+	while (!LIST_EMPTY(&f->guards))
+		free_guard(LIST_FIRST(&f->guards));
 	LIST_REMOVE(f, bucket);
 	g->n_files--;
-	close(f->fd);
+	f->queue->files--;
+	gate_close(f->fd);
 	free(f);
 	if (!g->n_files)
 		g->deadman = deadman_free(g->deadman);
@@ -227,15 +307,14 @@ struct gate *gate_free(struct gate *g)
 	if (!g)
 		return NULL;
 	passages_deinit(g);
+	for (size_t i = 0; i < GATE_QUEUES; i++)
+		close_queue(&g->queues[i]);
 	for (size_t i = 0; i < GATE_BUCKETS; i++)
 		while (!LIST_EMPTY(&g->files[i]))
 			free_file(g, LIST_FIRST(&g->files[i]));
-	if (g->readable)
-		event_free(g->readable);
 	if (g->ends)
 		event_free(g->ends);
 	closep(&g->ends_fd);
-	closep(&g->fd); /* the kernel lets through who has not been read yet */
 	free(g);
 	return NULL;
 }
@@ -258,7 +337,7 @@ void gate_set_limits(struct gate *g, const struct gate_limits *limits)
 	g->limits = *limits;
 	if (watchdog && g->n_files && arm_deadman(g) < 0)
 		log_error(
-			"gate: cannot set the watchdog; a daemon that is stopped would hold up everybody at %u files",
+			"gate: cannot set the watchdog; if this process is stopped it will hold up everybody at %u files",
 			g->n_files);
 }
 
@@ -270,9 +349,9 @@ static bool can_share_blocks(int fd)
 	return fstatfs(fd, &s) < 0 || s.f_type != EXT4_SUPER_MAGIC;
 }
 
-static int mark(struct gate *g, int fd, char *why, size_t size)
+static int mark(struct gate_file *f, char *why, size_t size)
 {
-	if (fanotify_mark(g->fd, FAN_MARK_ADD, ASKED, fd, NULL) == 0)
+	if (mark_file(f->queue->fd, FAN_MARK_ADD, ASKED, f->fd) == 0)
 		return 0;
 	switch (errno) {
 	case EOPNOTSUPP:
@@ -289,56 +368,104 @@ static int mark(struct gate *g, int fd, char *why, size_t size)
 	}
 }
 
-int gate_mark(struct gate *g, int fd, char *why, size_t why_size)
+/* A descriptor that names the file and has nothing opened. -errno */
+static int open_path(const char *path, uint64_t device, uint64_t inode, char *why, size_t size)
+{
+	_cleanup_(closep) int fd = open(path, O_PATH | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE))
+		return explain(why, size, -EMFILE, "this process has no descriptor left; raise LimitNOFILE=");
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return explain(why, size, -errno, "it cannot be found any more");
+	if (st.st_dev != device || st.st_ino != inode)
+		return explain(why, size, -ESTALE, "another file is there by now");
+	if (!S_ISREG(st.st_mode))
+		return explain(why, size, -EOPNOTSUPP, "only regular files have pre-content events");
+	return steal_fd(&fd);
+}
+
+static int add_file(struct gate *g, const char *path, uint64_t device, uint64_t inode, struct gate_file **ret,
+		    char *why, size_t size)
 {
 	struct gate_file *f;
-	struct stat st;
 	int r;
 
-	if (fstat(fd, &st) < 0)
-		return explain(why, why_size, -errno, "not an open descriptor");
-	if (!S_ISREG(st.st_mode))
-		return explain(why, why_size, -EOPNOTSUPP, "only regular files have pre-content events");
-	f = find(g, st.st_dev, st.st_ino);
-	if (f) {
-		f->marks++;
-		return 0;
-	}
 	if (g->n_files >= g->limits.files)
-		return explain(why, why_size, -EMFILE, "as many files are guarded as the settings allow");
+		return explain(why, size, -EMFILE, "as many files are guarded as the settings allow");
+	r = open_path(path, device, inode, why, size);
+	if (r < 0)
+		return r;
 	f = calloc(1, sizeof(*f));
-	if (!f)
-		return explain(why, why_size, -ENOMEM, "out of memory");
-	f->device = st.st_dev;
-	f->inode = st.st_ino;
-	f->marks = 1;
-	f->can_share = can_share_blocks(fd);
-	f->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	if (f->fd < 0) {
-		free(f);
-		return explain(why, why_size, -EMFILE,
-			       "this process has no descriptor left; raise LimitNOFILE=");
+	if (!f) {
+		gate_close(r);
+		return explain(why, size, -ENOMEM, "out of memory");
 	}
-	LIST_INSERT_HEAD(&g->files[(f->device ^ f->inode) % GATE_BUCKETS], f, bucket);
+	f->fd = r;
+	f->device = device;
+	f->inode = inode;
+	f->can_share = can_share_blocks(f->fd);
+	f->queue = choose_queue(g);
+	f->queue->files++;
+	LIST_INSERT_HEAD(&g->files[(device ^ inode) % GATE_BUCKETS], f, bucket);
 	g->n_files++;
 	/* first the watchdog: no file may be marked without it */
 	r = g->n_files == 1 ? arm_deadman(g) : 0;
 	if (r < 0)
-		snprintf(why, why_size, "the watchdog cannot be set: %s", strerror(-r));
+		snprintf(why, size, "the watchdog cannot be set: %s", strerror(-r));
 	else
-		r = mark(g, fd, why, why_size);
+		r = mark(f, why, size);
 	if (r < 0)
 		free_file(g, f);
+	else
+		*ret = f;
 	return r;
 }
 
-void gate_unmark(struct gate *g, uint64_t device, uint64_t inode)
+int gate_mark(struct gate *g, const char *path, uint64_t device, uint64_t inode,
+	      const struct gate_guard *guard, char *why, size_t why_size)
 {
 	struct gate_file *f = find(g, device, inode);
+	struct guard *new;
+	int r;
 
-	if (!f || --f->marks > 0)
+	if (find_guard(g, guard->key))
+		return explain(why, why_size, -EEXIST, "it is guarded already");
+	new = calloc(1, sizeof(*new));
+	if (!new)
+		return explain(why, why_size, -ENOMEM, "out of memory");
+	r = f ? 0 : add_file(g, path, device, inode, &f, why, why_size);
+	if (r < 0) {
+		free(new);
+		return r;
+	}
+	new->info = *guard;
+	new->file = f;
+	LIST_INSERT_HEAD(&f->guards, new, of_file);
+	LIST_INSERT_HEAD(&g->guards[guard->key % GATE_BUCKETS], new, bucket);
+	return 0;
+}
+
+void gate_change(struct gate *g, const struct gate_guard *guard)
+{
+	struct guard *known = find_guard(g, guard->key);
+
+	if (known)
+		known->info = *guard;
+}
+
+void gate_unmark(struct gate *g, uint64_t key)
+{
+	struct guard *guard = find_guard(g, key);
+	struct gate_file *f;
+
+	if (!guard)
 		return;
-	if (fanotify_mark(g->fd, FAN_MARK_REMOVE, ASKED, f->fd, NULL) < 0)
+	f = guard->file;
+	free_guard(guard);
+	if (!LIST_EMPTY(&f->guards))
+		return;
+	if (mark_file(f->queue->fd, FAN_MARK_REMOVE, ASKED, f->fd) < 0)
 		log_error(
 			"gate: cannot take a mark away: %m"); /* what still comes is let through: the file is not known */
 	if (f->at_work)

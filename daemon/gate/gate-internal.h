@@ -2,28 +2,48 @@
 /*
  * gate-internal.h - shared by gate.c (the kernel's events, the marks) and gate-passage.c (who waits, who is at work).
  *
- * What always holds: a passage is on the list from its event to its end, and memory of one that ended is only given back between two callbacks, so
- * that a callback may call gate_answer(), gate_mark() and gate_unmark() while the list is walked. A passage outlives its file's mark: then
- * @file is NULL.
+ * What always holds: memory of a passage that ended is only given back between two callbacks, so that a callback may call gate_answer(),
+ * gate_mark() and gate_unmark() while the list is walked. A passage outlives its file's mark: then @file is NULL.
  */
 #ifndef RDMAREG_GATE_INTERNAL_H
 #define RDMAREG_GATE_INTERNAL_H
 
 #include <sys/queue.h>
 
-#include "arbiter/gate-classify.h"
-#include "arbiter/gate.h"
+#include "gate/gate-classify.h"
+#include "gate/gate.h"
 
 #define GATE_BUCKETS 256
 
+/*
+ * Groups of fanotify(7). Each answer in a group wakes everybody who waits in it, and a task that was woken shows as running for a while, so
+ * its call cannot be seen: who waits at one file must not be woken by the readers of another. So each file has a group of its own as
+ * long as there are some left (the kernel allows a user 128 by default).
+ */
+#define GATE_QUEUES 32
+
+struct gate_queue {
+	struct gate *gate;
+	int fd;
+	struct event *readable;
+	uint32_t files;
+};
+
+struct guard {
+	LIST_ENTRY(guard) of_file;
+	LIST_ENTRY(guard) bucket;
+	struct gate_guard info;
+	struct gate_file *file;
+};
+
 struct gate_file {
 	LIST_ENTRY(gate_file) bucket;
+	LIST_HEAD(, guard) guards;
+	struct gate_queue *queue;
 	uint64_t device;
 	uint64_t inode;
-	int fd;		   /* keeps the inode, and is what the mark is taken away by */
-	uint32_t marks;	   /* gate_mark() less gate_unmark() */
-	uint32_t passages; /* on the list */
-	uint32_t at_work;  /* of these; while there is one the end of calls is reported, too */
+	int fd;		  /* O_PATH: keeps the inode, and is what the mark is taken away by */
+	uint32_t at_work; /* passages let through; while there is one the end of calls is reported, too */
 	bool can_share;
 };
 
@@ -39,6 +59,7 @@ struct passage {
 	struct gate_passage info;
 	enum passage_state state;
 	struct gate_file *file;
+	struct gate_queue *queue;
 	struct gate_event event;
 	int event_fd; /* what the kernel knows the event by; -1: answered */
 	int task_fd;  /* gate_task_open(), or -errno */
@@ -48,31 +69,37 @@ struct passage {
 	uint64_t until;	 /* CLOCK_MONOTONIC: end of what it is doing, in any case */
 };
 
+TAILQ_HEAD(passage_list, passage);
+
 struct deadman;
 struct event;
 
 struct gate {
 	struct event_base *base;
-	struct event *readable;
 	struct event *ends;
-	struct event *tick; /* pending while there are passages */
+	struct event *tick;	   /* pending while there are passages */
+	struct event *unsure_tick; /* pending while there are some of whom nothing is known */
 	const struct gate_ops *ops;
 	void *userdata;
 	struct gate_limits limits;
 	struct deadman *deadman; /* while there are files */
-	int fd;			 /* the group that asks */
-	int ends_fd;		 /* the group that tells the ends of calls */
+	struct gate_queue queues[GATE_QUEUES];
+	int ends_fd; /* the group that tells the ends of calls */
 	uint64_t last_number;
 	uint32_t n_files;
 	uint32_t n_passages;
+	uint32_t n_unsure;
 	uint32_t ticks;
 	uint64_t quiet_until; /* about having no room; a client must not fill the log */
 	LIST_HEAD(, gate_file) files[GATE_BUCKETS];
-	TAILQ_HEAD(, passage) passages; /* oldest first */
+	LIST_HEAD(, guard) guards[GATE_BUCKETS];
+	struct passage_list passages; /* who waits and who is at work, oldest first */
+	struct passage_list unsure;
 };
 
 /* gate.c */
-void gate_respond(struct gate *g, int event_fd, int error); /* answers the kernel and closes @event_fd */
+/* Answers the kernel and closes @event_fd. */
+void gate_respond(struct gate_queue *q, int event_fd, int error);
 void gate_report_ends(struct gate *g, const struct gate_file *f, bool on);
 void gate_read_ends(struct gate *g); /* passage_call_ended() for each that is there */
 

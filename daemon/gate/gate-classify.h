@@ -3,9 +3,10 @@
  * gate-classify.h - does this system call take blocks from the file, and which? From what the kernel tells: a pre-content event, and the text of
  * /proc/TID/syscall of the task that waits.
  *
- * Pure: nothing in here looks at anything but its arguments. What always holds: a call passes only if it is known to take no blocks. Calls by
- * 32-bit programs have other numbers; none of theirs that takes blocks has the number of a native one that passes (the test has
- * the list), so they become CAUSE_UNKNOWN, and so does all that is not recognized.
+ * Pure: nothing in here looks at anything but its arguments. What always holds: a call passes only if it is known to take no blocks.
+ * Calls by 32-bit programs have other numbers. Those that read, write and open are known here by numbers that mean nothing of the kind
+ * natively; none of theirs that takes blocks has the number of a native one that passes (the test has the list), so they become
+ * CAUSE_UNKNOWN, and so does all that is not recognized.
  */
 #ifndef RDMAREG_GATE_CLASSIFY_H
 #define RDMAREG_GATE_CLASSIFY_H

@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* gate-link.c - see gate-link.h. What always holds: a mark on its way is on the list, with its descriptor, until it is answered. */
+#include "arbiter/gate-link.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "gate/gate-channel.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+#define PAUSE_USEC (100 * USEC_PER_MSEC)   /* before it is started again; doubled each time, */
+#define PAUSE_MAX_USEC (30 * USEC_PER_SEC) /* up to this, */
+#define LONG_LIFE_USEC (60 * USEC_PER_SEC) /* unless it lived for so long */
+
+struct mark {
+	LIST_ENTRY(mark) list;
+	uint64_t key;
+	int fd;
+};
+
+/* One that was started; it outlives its channel, until it is reaped. */
+struct child {
+	LIST_ENTRY(child) list;
+	struct event *ended;
+	pid_t pid;
+	int pidfd;
+	uint64_t watchdog_usec;
+};
+
+struct gate_link {
+	struct event_base *base;
+	const char *program;
+	struct gate_link_limits limits;
+	const struct gate_link_ops *ops;
+	void *userdata;
+	struct gate_channel *channel; /* NULL: no process */
+	pid_t pid;
+	uint64_t started;
+	uint64_t pause_usec;
+	struct event *again;
+	LIST_HEAD(, mark) marks;
+	LIST_HEAD(, child) children;
+};
+
+static void free_mark(struct mark *m)
+{
+	LIST_REMOVE(m, list);
+	closep(&m->fd);
+	free(m);
+}
+
+static void free_child(struct child *c)
+{
+	LIST_REMOVE(c, list);
+	if (c->ended)
+		event_free(c->ended);
+	closep(&c->pidfd);
+	free(c);
+}
+
+static void on_child_ended(evutil_socket_t fd, short what, void *userdata)
+{
+	struct child *c = userdata;
+	siginfo_t i = { 0 };
+
+	(void)fd, (void)what;
+	if (waitid(P_PIDFD, (id_t)c->pidfd, &i, WEXITED | WNOHANG) < 0 || !i.si_pid)
+		return;
+	if (i.si_code == CLD_EXITED)
+		log_warning("rdmareg-gate (process %d) exited with status %d", (int)c->pid, i.si_status);
+	else if (i.si_status == SIGKILL && c->watchdog_usec)
+		log_warning(
+			"rdmareg-gate (process %d) was killed: by somebody, or by its own timer because it did not run for %llu ms (watchdog_msec)",
+			(int)c->pid, (unsigned long long)(c->watchdog_usec / USEC_PER_MSEC));
+	else
+		log_warning("rdmareg-gate (process %d) was ended by signal %d", (int)c->pid, i.si_status);
+	free_child(c);
+}
+
+static void watch_child(struct gate_link *l, pid_t pid)
+{
+	struct child *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return; /* a zombie until the daemon ends */
+	c->pid = pid;
+	c->watchdog_usec = l->limits.watchdog_usec;
+	c->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	LIST_INSERT_HEAD(&l->children, c, list);
+	if (c->pidfd >= 0)
+		c->ended = event_new(l->base, c->pidfd, EV_READ | EV_PERSIST, on_child_ended, c);
+	if (!c->ended || event_add(c->ended, NULL) < 0)
+		free_child(c);
+}
+
+static void refuse_marks(struct gate_link *l, const char *why)
+{
+	struct mark *m;
+
+	while ((m = LIST_FIRST(&l->marks))) {
+		uint64_t key = m->key;
+
+		free_mark(m);
+		l->ops->marked(l->userdata, key, -EPIPE, why, 0);
+	}
+}
+
+static void on_again(evutil_socket_t fd, short what, void *userdata)
+{
+	struct gate_link *l = userdata;
+
+	(void)fd, (void)what;
+	l->ops->again(l->userdata);
+}
+
+static void on_lost(struct gate_link *l)
+{
+	static const char why[] =
+		"rdmareg-gate, which asks the kernel for these events, has ended, and is started again";
+	struct timeval pause;
+
+	if (now_monotonic_usec() - l->started >= LONG_LIFE_USEC)
+		l->pause_usec = PAUSE_USEC;
+	pause = timeval_from_usec(l->pause_usec);
+	l->pause_usec = l->pause_usec * 2 > PAUSE_MAX_USEC ? PAUSE_MAX_USEC : l->pause_usec * 2;
+	l->channel = gate_channel_free(l->channel);
+	l->pid = 0;
+	refuse_marks(l, why);
+	l->ops->lost(l->userdata, why);
+	event_add(l->again, &pause);
+}
+
+static void on_marked(struct gate_link *l, const struct gate_message *m)
+{
+	struct mark *mark;
+
+	LIST_FOREACH(mark, &l->marks, list)
+	if (mark->key == m->number)
+		break;
+	if (!mark)
+		return;
+	free_mark(mark);
+	l->ops->marked(l->userdata, m->number, m->error, m->text, m->pid);
+}
+
+static void on_message(void *userdata, const struct gate_message *m)
+{
+	struct gate_link *l = userdata;
+
+	if (!m) {
+		on_lost(l);
+		return;
+	}
+	switch (m->type) {
+	case GATE_MARKED:
+		on_marked(l, m);
+		break;
+	case GATE_WANTED:
+		l->ops->wanted(l->userdata, m);
+		break;
+	case GATE_EXPIRED:
+		l->ops->expired(l->userdata, m->number);
+		break;
+	case GATE_OVER:
+		l->ops->over(l->userdata, m->number);
+		break;
+	case GATE_REFUSED:
+		l->ops->refused(l->userdata, m);
+		break;
+	default:
+		break;
+	}
+}
+
+static int spawn(struct gate_link *l, int socket, pid_t *ret)
+{
+	char daemon[16];
+	char *const argv[] = { (char *)(uintptr_t)l->program, daemon, NULL };
+	char *const environment[] = { NULL };
+	posix_spawn_file_actions_t files;
+	posix_spawnattr_t attributes;
+	sigset_t all, none;
+	int r;
+
+	snprintf(daemon, sizeof(daemon), "%d", (int)getpid());
+	sigfillset(&all);
+	sigemptyset(&none);
+	posix_spawn_file_actions_init(&files);
+	posix_spawnattr_init(&attributes);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+	posix_spawnattr_setsigdefault(&attributes, &all);
+	posix_spawnattr_setsigmask(&attributes, &none);
+	r = posix_spawn_file_actions_adddup2(&files, socket, GATE_SOCKET);
+	if (r == 0)
+		r = posix_spawn_file_actions_addclosefrom_np(&files, GATE_SOCKET + 1);
+	if (r == 0)
+		r = posix_spawn(ret, l->program, &files, &attributes, argv, environment);
+	posix_spawnattr_destroy(&attributes);
+	posix_spawn_file_actions_destroy(&files);
+	return -r;
+}
+
+static void send_limits(struct gate_link *l)
+{
+	const struct gate_message m = { .type = GATE_LIMITS,
+					.files = l->limits.files,
+					.passages = l->limits.passages,
+					.usec = l->limits.watchdog_usec };
+
+	if (l->channel)
+		gate_channel_send(l->channel, &m);
+}
+
+static int start(struct gate_link *l)
+{
+	_cleanup_(closep) int theirs = -1;
+	int pair[2], r;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	/* above the number that it will have there, or dup2() would leave it to be closed at exec */
+	theirs = fcntl(pair[1], F_DUPFD_CLOEXEC, GATE_SOCKET + 1);
+	close(pair[1]);
+	r = gate_channel_new(&l->channel, l->base, pair[0], on_message, l);
+	if (r == 0)
+		r = theirs < 0 ? -EMFILE : spawn(l, theirs, &l->pid);
+	if (r < 0) {
+		l->channel = gate_channel_free(l->channel);
+		return r;
+	}
+	l->started = now_monotonic_usec();
+	watch_child(l, l->pid);
+	send_limits(l);
+	return 0;
+}
+
+int gate_link_new(struct gate_link **ret, struct event_base *base, const char *program,
+		  const struct gate_link_limits *limits, const struct gate_link_ops *ops, void *userdata)
+{
+	struct gate_link *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return -ENOMEM;
+	l->base = base;
+	l->program = program;
+	l->limits = *limits;
+	l->ops = ops;
+	l->userdata = userdata;
+	l->pause_usec = PAUSE_USEC;
+	LIST_INIT(&l->marks);
+	LIST_INIT(&l->children);
+	l->again = event_new(base, -1, 0, on_again, l);
+	if (!l->again) {
+		free(l);
+		return -ENOMEM;
+	}
+	*ret = l;
+	return 0;
+}
+
+struct gate_link *gate_link_free(struct gate_link *l)
+{
+	if (!l)
+		return NULL;
+	gate_channel_free(l->channel); /* which ends the process */
+	while (!LIST_EMPTY(&l->marks))
+		free_mark(LIST_FIRST(&l->marks));
+	while (!LIST_EMPTY(&l->children))
+		free_child(LIST_FIRST(&l->children));
+	event_free(l->again);
+	free(l);
+	return NULL;
+}
+
+void gate_link_set_limits(struct gate_link *l, const struct gate_link_limits *limits)
+{
+	struct child *c;
+
+	l->limits = *limits;
+	LIST_FOREACH(c, &l->children, list)
+	if (c->pid == l->pid)
+		c->watchdog_usec = limits->watchdog_usec;
+	send_limits(l);
+}
+
+static struct gate_message message_of(enum gate_message_type type, const struct gate_link_guard *g)
+{
+	return (struct gate_message){ .type = type,
+				      .number = g->key,
+				      .offset = g->offset,
+				      .length = g->length,
+				      .usec = g->wait_usec,
+				      .refuses = g->refuses };
+}
+
+int gate_link_mark(struct gate_link *l, const struct gate_link_guard *guard, int fd, uint64_t device,
+		   uint64_t inode, pid_t may_write, pid_t keeper, char *why, size_t why_size)
+{
+	struct gate_message m = message_of(GATE_MARK, guard);
+	struct mark *mark = calloc(1, sizeof(*mark));
+	int r = !mark ? -ENOMEM : l->channel ? 0 : start(l);
+
+	if (r < 0) {
+		snprintf(why, why_size, "%s cannot be started: %s", l->program, strerror(-r));
+		closep(&fd);
+		free(mark);
+		return r;
+	}
+	mark->key = guard->key;
+	mark->fd = fd;
+	LIST_INSERT_HEAD(&l->marks, mark, list);
+	m.fd = fd;
+	m.device = device;
+	m.inode = inode;
+	m.pid = may_write;
+	m.ours = keeper;
+	if (gate_channel_send(l->channel, &m))
+		return 0;
+	snprintf(why, why_size, "out of memory");
+	free_mark(mark);
+	return -ENOMEM;
+}
+
+static void tell(struct gate_link *l, const struct gate_message *m)
+{
+	if (l->channel && !gate_channel_send(l->channel, m))
+		log_error("rdmareg-gate cannot be told: out of memory");
+}
+
+void gate_link_change(struct gate_link *l, const struct gate_link_guard *guard)
+{
+	const struct gate_message m = message_of(GATE_CHANGE, guard);
+
+	tell(l, &m);
+}
+
+void gate_link_unmark(struct gate_link *l, uint64_t key)
+{
+	const struct gate_message m = { .type = GATE_UNMARK, .number = key };
+
+	tell(l, &m);
+}
+
+void gate_link_answer(struct gate_link *l, uint64_t number, int error)
+{
+	const struct gate_message m = { .type = GATE_ANSWER, .number = number, .error = error };
+
+	tell(l, &m);
+}
+
+void gate_link_wait(struct gate_link *l, uint64_t number, uint64_t usec)
+{
+	const struct gate_message m = { .type = GATE_WAIT, .number = number, .usec = usec };
+
+	tell(l, &m);
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * gate-link.h - the daemon's end of rdmareg-gate (daemon/gate/), which asks the kernel for pre-content events: the process is started with
+ * the first file to guard, and what it tells comes back from the loop.
+ *
+ * What always holds:
+ *   - Nothing here waits for that process. It gets no descriptor; it looks a file up by the number that it has in this process.
+ *   - Each gate_link_mark() that was taken is answered once by marked(), unless the link is freed.
+ *   - When the process ends, however it does, the kernel lets everybody go on, and lost() says that nothing is guarded any more; after a
+ *     pause, longer when it happens often, again() says that it can be.
+ */
+#ifndef RDMAREG_GATE_LINK_H
+#define RDMAREG_GATE_LINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct event_base;
+struct gate_link;
+struct gate_message;
+
+struct gate_link_limits {
+	uint32_t files;
+	uint32_t passages;
+	uint64_t watchdog_usec;
+};
+
+/* A region's reason to guard a file. */
+struct gate_link_guard {
+	uint64_t
+		key; /* the caller's, from 1, never used twice: one region may be marked, unmarked and marked again */
+	uint64_t offset; /* bytes in the file */
+	uint64_t length;
+	uint64_t wait_usec; /* at most */
+	bool refuses;
+};
+
+/* From the loop; they may call all but gate_link_free(). */
+struct gate_link_ops {
+	/* @error 0: the file is guarded, and @gap is a process that has it open for writing since before, or 0. Else @why says why it is not. */
+	void (*marked)(void *userdata, uint64_t key, int error, const char *why, pid_t gap);
+	/* An operation waits (GATE_WANTED): answer it. */
+	void (*wanted)(void *userdata, const struct gate_message *m);
+	/* It went on without an answer. */
+	void (*expired)(void *userdata, uint64_t number);
+	/* It is over. */
+	void (*over)(void *userdata, uint64_t number);
+	/* One was refused (GATE_REFUSED); for the log. */
+	void (*refused)(void *userdata, const struct gate_message *m);
+	/* No file is guarded and nobody waits any more. @why: for people. */
+	void (*lost)(void *userdata, const char *why);
+	void (*again)(void *userdata);
+};
+
+/* @program: path of rdmareg-gate; kept. Starts nothing. -ENOMEM */
+int gate_link_new(struct gate_link **ret, struct event_base *base, const char *program,
+		  const struct gate_link_limits *limits, const struct gate_link_ops *ops, void *userdata);
+struct gate_link *gate_link_free(struct gate_link *l);
+void gate_link_set_limits(struct gate_link *l, const struct gate_link_limits *limits);
+
+/**
+ * gate_link_mark - guard a file for a region
+ * @fd: taken over, and kept until this is answered; a regular file of a filesystem of this machine (ext4, XFS, btrfs), so that closing
+ *      it and looking at it asks no server
+ * @may_write: a process that may have it open for writing (the owner); 0: none
+ * @keeper: the region's; never held up
+ * @why: on failure, one line for people
+ */
+int gate_link_mark(struct gate_link *l, const struct gate_link_guard *guard, int fd, uint64_t device,
+		   uint64_t inode, pid_t may_write, pid_t keeper, char *why, size_t why_size);
+/* Of one that is there, or on its way. Others are ignored. */
+void gate_link_change(struct gate_link *l, const struct gate_link_guard *guard);
+void gate_link_unmark(struct gate_link *l, uint64_t key);
+/* @error 0: it goes on; else it fails with that. */
+void gate_link_answer(struct gate_link *l, uint64_t number, int error);
+/* How long it waits at most, from now. */
+void gate_link_wait(struct gate_link *l, uint64_t number, uint64_t usec);
+
+#endif
