@@ -189,6 +189,7 @@ void app_keepers_adopted(void *userdata, bool all)
 	event_add(a->orphans_end, &grace);
 	a->serving = true;
 	loop_hold_bus(a->loop, false);
+	bus_set_reading(a->bus, true);
 	app_set_status(a);
 	sd_notify(0, "READY=1");
 	log_info("serving, %zu regions adopted", registry_count(a->registry));

@@ -366,6 +366,14 @@ static void client_gone(void *userdata, struct client *c)
 	}
 }
 
+static void name_lost(void *userdata)
+{
+	struct app *a = userdata;
+
+	log_error("another process has taken the name " RDMAREG_BUS_NAME ": stopping; the keepers stay");
+	loop_stop(a->loop);
+}
+
 const struct bus_handlers app_bus_handlers = {
 	.view_manager = view_manager,
 	.view_region = view_region,
@@ -394,4 +402,5 @@ const struct bus_handlers app_bus_handlers = {
 	.evict = app_evict,
 	.reload = app_reload,
 	.client_gone = client_gone,
+	.name_lost = name_lost,
 };

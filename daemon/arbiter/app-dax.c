@@ -279,31 +279,34 @@ void app_drop_dax(struct app *a, const struct client *c)
 	}
 }
 
-static void adopt(struct app *a, const char *name, const char *text)
-{
-	char mark[RECORD_MARK_MAX];
-	struct dax_grant *g;
-	uint64_t bytes;
+/* What the record of a device says. */
+struct dax_record {
 	uint32_t uid;
+	uint64_t bytes;
+	char mark[RECORD_MARK_MAX];
+};
 
-	if (strlen(name) >= DAX_NAME_MAX ||
-	    sscanf(text, "%" SCNu32 " %" SCNu64 " %191s", &uid, &bytes, mark) != 3)
-		return;
-	g = grant_new(a, uid, bytes);
+static void adopt(struct app *a, const char *name, const struct dax_record *r)
+{
+	struct dax_grant *g = grant_new(a, r->uid, r->bytes);
+
 	if (!g)
 		return;
 	snprintf(g->name, sizeof(g->name), "%s", name);
-	g->detached = !strcmp(mark, NO_MARK);
-	if (!g->detached && bus_client_by_mark(a->bus, mark, &g->client) < 0)
+	g->detached = !strcmp(r->mark, NO_MARK);
+	if (!g->detached && bus_client_by_mark(a->bus, r->mark, &g->client) < 0)
 		end_grant(g);
 }
 
-void app_adopt_dax(struct app *a)
+typedef void on_dax_record_t(void *userdata, const char *name, const struct dax_record *r);
+
+static void each_record(struct app *a, on_dax_record_t *call, void *userdata)
 {
 	int fd = openat(a->runtime.directory, "dax", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	char text[RECORD_MARK_MAX + 64];
 	DIR *records = fd < 0 ? NULL : fdopendir(fd);
 	const struct dirent *d;
+	struct dax_record r;
 
 	if (!records) {
 		closep(&fd);
@@ -315,9 +318,42 @@ void app_adopt_dax(struct app *a)
 		if (n <= 0)
 			continue;
 		text[n] = 0;
-		adopt(a, d->d_name, text);
+		if (strlen(d->d_name) < DAX_NAME_MAX &&
+		    sscanf(text, "%" SCNu32 " %" SCNu64 " %191s", &r.uid, &r.bytes, r.mark) == 3)
+			call(userdata, d->d_name, &r);
 	}
 	closedir(records);
+}
+
+static void adopt_record(void *userdata, const char *name, const struct dax_record *r)
+{
+	adopt(userdata, name, r);
+}
+
+void app_adopt_dax(struct app *a)
+{
+	each_record(a, adopt_record, a);
+}
+
+struct mark_call {
+	void (*call)(void *userdata, const char *mark);
+	void *userdata;
+};
+
+static void call_with_mark(void *userdata, const char *name, const struct dax_record *r)
+{
+	const struct mark_call *c = userdata;
+
+	(void)name;
+	if (strcmp(r->mark, NO_MARK) != 0)
+		c->call(c->userdata, r->mark);
+}
+
+void app_each_dax_owner(struct app *a, void (*call)(void *userdata, const char *mark), void *userdata)
+{
+	struct mark_call c = { call, userdata };
+
+	each_record(a, call_with_mark, &c);
 }
 
 void app_free_dax(struct app *a)

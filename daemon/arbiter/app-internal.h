@@ -12,6 +12,7 @@
 #include "arbiter/runtime.h"
 #include "bus/bus.h"
 #include "core/registry.h"
+#include "util/offload.h"
 
 struct app {
 	const struct app_options *options;
@@ -19,6 +20,7 @@ struct app {
 	struct runtime runtime;
 	bool runtime_is_open;
 	struct loop *loop;
+	struct offload *offload;
 	struct bus *bus;
 	struct keepers *keepers;
 	struct registry *registry;
@@ -107,6 +109,8 @@ int app_destroy_dax(void *userdata, struct client *c, const char *path, struct c
 void app_drop_dax(struct app *a, const struct client *c);
 /* Those that an earlier daemon made. */
 void app_adopt_dax(struct app *a);
+/* Whose they are. */
+void app_each_dax_owner(struct app *a, void (*call)(void *userdata, const char *mark), void *userdata);
 void app_free_dax(struct app *a);
 
 /* --- app-holders.c; the first three are of struct bus_handlers */

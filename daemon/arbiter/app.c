@@ -54,6 +54,8 @@ static void apply_settings(struct app *a)
 		registry_set_limits(a->registry, &limits);
 	if (a->bus)
 		bus_set_limits(a->bus, &bus);
+	if (a->offload)
+		offload_set_timeout(a->offload, s->timeout_msec * USEC_PER_MSEC);
 	if (a->gate)
 		gate_link_set_limits(a->gate, &gate);
 }
@@ -163,47 +165,44 @@ static int make_events(struct app *a)
 	return 0;
 }
 
-static int connect_address(sd_bus **ret, const char *address)
+/* NULL: the environment names none. */
+static char *choose_address(const struct app_options *o, const char **ret_which)
 {
-	sd_bus *bus = NULL;
-	int r = sd_bus_new(&bus);
+	const char *given = secure_getenv(o->session_bus ? "DBUS_SESSION_BUS_ADDRESS" : "DBUS_SYSTEM_BUS_ADDRESS");
+	const char *run = secure_getenv("XDG_RUNTIME_DIR");
+	char *address = NULL;
 
-	if (r >= 0)
-		r = sd_bus_set_address(bus, address);
-	if (r >= 0)
-		r = sd_bus_set_bus_client(bus, 1);
-	if (r >= 0)
-		r = sd_bus_start(bus);
-	if (r < 0) {
-		sd_bus_unref(bus);
-		return r;
-	}
-	*ret = bus;
-	return 0;
+	*ret_which = o->bus_address ? o->bus_address : o->session_bus ? "the session bus" : "the system bus";
+	if (o->bus_address || given)
+		address = strdup(o->bus_address ? o->bus_address : given);
+	else if (!o->session_bus)
+		address = strdup("unix:path=/run/dbus/system_bus_socket");
+	else if (run && asprintf(&address, "unix:path=%s/bus", run) < 0)
+		address = NULL;
+	return address;
 }
 
-static int connect_chosen(const struct app_options *o, sd_bus **ret, const char **ret_which)
+static void expect_owner(void *userdata, const char *mark)
 {
-	if (o->bus_address) {
-		*ret_which = o->bus_address;
-		return connect_address(ret, o->bus_address);
-	}
-	if (o->session_bus) {
-		*ret_which = "the session bus";
-		return sd_bus_open_user(ret);
-	}
-	*ret_which = "the system bus";
-	return sd_bus_open_system(ret);
+	struct app *a = userdata;
+
+	bus_expect(a->bus, mark);
 }
 
 static int connect_bus(struct app *a)
 {
-	sd_bus *connection = NULL;
 	const char *which;
-	int r = connect_chosen(a->options, &connection, &which);
+	_cleanup_(freep) char *address = choose_address(a->options, &which);
+	int r = address ? bus_new(&a->bus, loop_base(a->loop), address, a->offload, &app_bus_handlers, a)
+			: -ENOENT;
 
 	if (r >= 0)
-		r = bus_new(&a->bus, connection, &app_bus_handlers, a);
+		r = bus_settle(a->bus);
+	if (r >= 0) {
+		keepers_each_owner(a->runtime.keepers, expect_owner, a);
+		app_each_dax_owner(a, expect_owner, a);
+		r = bus_settle(a->bus);
+	}
 	if (r >= 0)
 		r = bus_acquire_name(a->bus);
 	if (r == -EEXIST)
@@ -226,10 +225,12 @@ static int make_parts(struct app *a)
 	const struct app_options *o = a->options;
 	const struct gate_link_limits gate = gate_limits(&a->settings);
 	const struct registry_limits none = { 0 };
-	int r = loop_new(&a->loop);
+	int r = loop_new(&a->loop), in, out;
 
 	if (r == 0)
 		r = make_events(a);
+	if (r == 0)
+		r = offload_new(&a->offload, loop_base(a->loop), a->settings.timeout_msec * USEC_PER_MSEC);
 	if (r == 0)
 		r = registry_new(&a->registry, &none);
 	if (r == 0)
@@ -246,11 +247,12 @@ static int make_parts(struct app *a)
 	if (r < 0)
 		return r;
 	apply_settings(a);
-	loop_set_bus(a->loop, bus_connection(a->bus));
+	bus_descriptors(a->bus, &in, &out);
+	loop_set_bus(a->loop, bus_connection(a->bus), in, out);
 	loop_set_work(a->loop, work, a);
 	loop_hold_bus(a->loop, true);
 	/* only the system bus has the machine's systemd on it */
-	r = keepers_new(&a->keepers, loop_base(a->loop),
+	r = keepers_new(&a->keepers, loop_base(a->loop), a->offload,
 			o->bus_address || o->session_bus ? NULL : bus_connection(a->bus), a->runtime.keepers,
 			o->keeper, &a->settings, &app_keepers_handlers, a);
 	if (r == 0)
@@ -302,6 +304,8 @@ struct app *app_free(struct app *a)
 	if (!a)
 		return NULL;
 	/* open calls are answered first, while there is a bus to answer them on */
+	if (a->offload)
+		offload_stop(a->offload);
 	if (a->keepers)
 		keepers_stop(a->keepers);
 	app_free_passages(a);
@@ -313,6 +317,7 @@ struct app *app_free(struct app *a)
 	gate_link_free(a->gate);
 	keepers_free(a->keepers);
 	bus_free(a->bus);
+	offload_free(a->offload);
 	registry_free(a->registry);
 	for (size_t i = 0; i < sizeof(a->signals) / sizeof(a->signals[0]); i++)
 		if (a->signals[i])

@@ -36,20 +36,28 @@ static void link_freep(struct link **l)
 	link_free(*l);
 }
 
-/* The one descriptor that may come along. Alignment leaves room for two, so a second one is closed here. */
-static int take_descriptor(struct msghdr *h, bool *ret_more)
+/* There is room for one. */
+static int take_descriptor(struct msghdr *h)
 {
 	struct cmsghdr *c = CMSG_FIRSTHDR(h);
-	int fds[2] = { -1, -1 };
-	size_t n;
+	int fd;
 
 	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
 		return -1;
-	n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-	memcpy(fds, CMSG_DATA(c), (n < 2 ? n : 2) * sizeof(int));
-	*ret_more = fds[1] >= 0;
-	closep(&fds[1]);
-	return fds[0];
+	memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+	return fd;
+}
+
+/* NULL, or what is wrong with a packet of @n bytes. */
+static const char *judge(const struct keeper_message *m, ssize_t n, int flags, bool expected, int fd)
+{
+	if (n != sizeof(*m) || flags & MSG_TRUNC)
+		return "a packet of the wrong size";
+	if (flags & MSG_CTRUNC)
+		return expected ? "more descriptors than one" : "a descriptor that nobody asked for";
+	if (fd >= 0 && m->type != KEEPER_DONE)
+		return "a descriptor that nobody asked for";
+	return keeper_message_check(m);
 }
 
 /* One packet: 1 handled, 0 none there, -1 the link was lost (and may be freed). */
@@ -61,27 +69,26 @@ static int receive(struct link *l)
 	} control = { 0 };
 	struct keeper_message m;
 	struct iovec iov = { &m, sizeof(m) };
-	struct msghdr h = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
-	};
-	ssize_t n = recvmsg(l->fd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	bool more = false;
-	_cleanup_(closep) int fd = n >= 0 ? take_descriptor(&h, &more) : -1;
+	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
+	bool expected = l->handlers->expects_descriptor(l->userdata);
 	const char *complaint = NULL;
+	int fd = -1;
+	ssize_t n;
 
+	if (expected) {
+		h.msg_control = &control;
+		h.msg_controllen = CMSG_LEN(sizeof(int)); /* not CMSG_SPACE, which has room for two */
+	}
+	n = recvmsg(l->fd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	if (n > 0) {
-		if (n != sizeof(m) || (h.msg_flags & MSG_TRUNC))
-			complaint = "a packet of the wrong size";
-		else if (more || h.msg_flags & MSG_CTRUNC)
-			complaint = "more descriptors than one";
-		else if (fd >= 0 && m.type != KEEPER_DONE)
-			complaint = "a descriptor that nobody asked for";
-		else
-			complaint = keeper_message_check(&m);
+		fd = expected ? take_descriptor(&h) : -1;
+		complaint = judge(&m, n, h.msg_flags, expected, fd);
 		if (!complaint)
 			complaint = l->handlers->received(l->userdata, &m, &fd);
+		if (fd >= 0)
+			l->handlers->drop_descriptor(l->userdata, fd);
 		if (!complaint)
 			return 1;
 	}

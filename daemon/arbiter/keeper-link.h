@@ -2,13 +2,15 @@
 /*
  * keeper-link.h - one connection to one keeper: whole packets in and out, nothing more.
  *
- * What always holds: a packet that is handed on has the right size, carries no descriptor and passed
- * keeper_message_check(). A link reports its loss exactly once and from the event loop only: link_send()
+ * What always holds: a packet that is handed on has the right size and passed keeper_message_check(). A descriptor
+ * is only taken out of the socket when an answer may bring one, and never closed here: whose file it is, is the
+ * keeper's choice, and closing it can wait for ever (util/offload.h). A link reports its loss exactly once and from the event loop only: link_send()
  * never does.
  */
 #ifndef RDMAREG_KEEPER_LINK_H
 #define RDMAREG_KEEPER_LINK_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include <event2/event.h>
@@ -21,6 +23,10 @@ struct link_handlers {
 	/* NULL, or what is wrong with this packet: the link is then lost. Must not free the link. */
 	/* @fd: -1, or the descriptor that came with it; one that keeps it sets it to -1. */
 	const char *(*received)(void *userdata, const struct keeper_message *m, int *fd);
+	/* May a packet bring a descriptor now? */
+	bool (*expects_descriptor)(void *userdata);
+	/* One that received() did not keep, to be closed. */
+	void (*drop_descriptor)(void *userdata, int fd);
 	/* link_send() said -EAGAIN before and can be tried again. */
 	void (*writable)(void *userdata);
 	/* @complaint: what was wrong; NULL: the other end closed. May free the link. */

@@ -38,16 +38,22 @@ static void operation_free(struct operation *o)
 {
 	if (o->timer)
 		event_free(o->timer);
-	closep(&o->fd);
+	offload_close(o->keeper->set->offload, o->fd, o->keeper->uid);
 	free(o);
 }
 DEFINE_FREEP(struct operation, operation_free)
+
+static bool may_bring_descriptor(const struct operation *o)
+{
+	return o->message.type == KEEPER_FILE || o->message.type == KEEPER_IMPORT;
+}
 
 static void take_out(struct operation *o)
 {
 	if (o->keeper->unsent == o)
 		o->keeper->unsent = TAILQ_NEXT(o, operations);
 	TAILQ_REMOVE(&o->keeper->operations, o, operations);
+	o->keeper->descriptors_due -= may_bring_descriptor(o);
 	tdelete(o, &o->keeper->by_number, compare);
 }
 
@@ -101,6 +107,7 @@ int keeper_request_number(struct keeper *k, const struct keeper_message *m, int 
 	if (!tsearch(o, &k->by_number, compare))
 		return -ENOMEM;
 	TAILQ_INSERT_TAIL(&k->operations, o, operations);
+	k->descriptors_due += may_bring_descriptor(o);
 	if (!k->unsent)
 		k->unsent = o;
 	*ret_number = o->number;
@@ -117,10 +124,8 @@ static bool send_one(struct operation *o)
 	if (!event_pending(o->timer, EV_TIMEOUT, NULL))
 		event_add(o->timer, &t);
 	o->sent = link_send(o->keeper->link, &o->message, o->fd) == 0;
-	if (o->sent) {
-		closep(&o->fd);
-		o->fd = -1;
-	}
+	if (o->sent)
+		offload_close(o->keeper->set->offload, steal_fd(&o->fd), o->keeper->uid);
 	return o->sent;
 }
 
@@ -201,7 +206,7 @@ const char *keeper_answer(struct keeper *k, const struct keeper_message *m, int 
 	if (!o || !o->sent)
 		return "an answer to nothing that was asked";
 	asked = (enum keeper_type)o->message.type;
-	if (*fd >= 0 && asked != KEEPER_FILE && asked != KEEPER_IMPORT)
+	if (*fd >= 0 && !may_bring_descriptor(o))
 		return "a descriptor that nobody asked for";
 	if (asked == KEEPER_LIST && (answered == KEEPER_REGION || answered == KEEPER_PEER))
 		return k->set->handlers->listed(k->set->userdata, k, m);

@@ -264,7 +264,27 @@ static void on_lost(void *userdata, const char *complaint)
 	set_timer(k->retry, RETRY_FIRST_USEC);
 }
 
-static const struct link_handlers link_handlers = { on_received, on_writable, on_lost };
+static bool expects_descriptor(void *userdata)
+{
+	const struct keeper *k = userdata;
+
+	return k->descriptors_due > 0;
+}
+
+static void drop_descriptor(void *userdata, int fd)
+{
+	const struct keeper *k = userdata;
+
+	offload_close(k->set->offload, fd, k->uid);
+}
+
+static const struct link_handlers link_handlers = {
+	.received = on_received,
+	.expects_descriptor = expects_descriptor,
+	.drop_descriptor = drop_descriptor,
+	.writable = on_writable,
+	.lost = on_lost,
+};
 
 /* Somebody listens: is it whom the name promises? */
 static void greet(struct keeper *k)

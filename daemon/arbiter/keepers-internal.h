@@ -68,11 +68,13 @@ struct keeper {
 	TAILQ_HEAD(operations, operation) operations; /* oldest first */
 	struct operation *unsent;		      /* the first that was not sent; all after it were not */
 	void *by_number;			      /* tsearch(3) tree of the same */
+	uint32_t descriptors_due;		      /* of them: those whose answer may bring a descriptor */
 	LIST_ENTRY(keeper) keepers;
 };
 
 struct keepers {
 	struct event_base *base;
+	struct offload *offload;
 	sd_bus *connection;
 	const char *program;
 	const struct settings *settings;

@@ -47,15 +47,16 @@ static void on_out_of_time(evutil_socket_t fd, short what, void *userdata)
 	tell_adopted(userdata, false);
 }
 
-int keepers_new(struct keepers **ret, struct event_base *base, sd_bus *connection, const char *directory,
-		const char *program, const struct settings *settings, const struct keepers_handlers *handlers,
-		void *userdata)
+int keepers_new(struct keepers **ret, struct event_base *base, struct offload *offload, sd_bus *connection,
+		const char *directory, const char *program, const struct settings *settings,
+		const struct keepers_handlers *handlers, void *userdata)
 {
 	_cleanup_(keepers_freep) struct keepers *ks = calloc(1, sizeof(*ks));
 
 	if (!ks)
 		return -ENOMEM;
 	ks->base = base;
+	ks->offload = offload;
 	ks->connection = connection;
 	ks->program = program;
 	ks->settings = settings;
@@ -205,6 +206,25 @@ static bool is_record(const char *name)
 	size_t n = strlen(name), suffix = strlen(RECORD_SUFFIX);
 
 	return n > suffix && !strcmp(name + n - suffix, RECORD_SUFFIX);
+}
+
+void keepers_each_owner(const char *directory, void (*call)(void *userdata, const char *mark),
+			void *userdata)
+{
+	DIR *entries = opendir(directory);
+	struct dirent *entry;
+	struct record *r;
+	char path[400];
+
+	while (entries && (entry = readdir(entries))) {
+		snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name);
+		if (!is_record(entry->d_name) || record_open(&r, path) < 0)
+			continue;
+		record_each_owner(r, call, userdata);
+		record_free(r);
+	}
+	if (entries)
+		closedir(entries);
 }
 
 int keepers_adopt(struct keepers *ks)

@@ -25,6 +25,7 @@
 
 #include "arbiter/settings.h"
 #include "keeper-protocol.h"
+#include "util/offload.h"
 
 struct keepers;
 struct keeper;
@@ -66,18 +67,23 @@ struct keepers_handlers {
 
 /**
  * keepers_new
+ * @offload: closes what goes to keepers, and what comes from them
  * @directory: where their sockets lie
  * @program: absolute path of rdmareg-keeper
  * @connection: of the machine's systemd; NULL: keepers are always started directly
  * @settings: borrowed; read anew at each use
  */
-int keepers_new(struct keepers **ret, struct event_base *base, sd_bus *connection, const char *directory,
-		const char *program, const struct settings *settings, const struct keepers_handlers *handlers,
-		void *userdata);
+int keepers_new(struct keepers **ret, struct event_base *base, struct offload *offload, sd_bus *connection,
+		const char *directory, const char *program, const struct settings *settings,
+		const struct keepers_handlers *handlers, void *userdata);
 /* Answers all operations with -ESHUTDOWN and takes no more. */
 void keepers_stop(struct keepers *ks);
 /* Leaves the processes alone. Nobody may hold a keeper any more. */
 struct keepers *keepers_free(struct keepers *ks);
+
+/* Calls with each bus_client_mark() in the records of keepers that an earlier daemon left in @directory. */
+void keepers_each_owner(const char *directory, void (*call)(void *userdata, const char *mark),
+			void *userdata);
 
 /* Starts to look for those that an earlier daemon left. Negative: the directory cannot be read. */
 int keepers_adopt(struct keepers *ks);

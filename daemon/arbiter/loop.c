@@ -15,7 +15,11 @@
 
 struct loop {
 	struct event_base *base;
-	struct event *bus_ready; /* descriptor and timeout of the bus in one event; it only ends the wait */
+	/* what the bus waits for; they only end the wait */
+	struct event *bus_readable; /* and its timeout */
+	struct event *bus_writable;
+	int in;
+	int out;
 	sd_bus *bus;
 	loop_work_t *work;
 	void *work_userdata;
@@ -37,8 +41,9 @@ int loop_new(struct loop **ret)
 	l->base = event_base_new();
 	if (!l->base)
 		return -ENOMEM;
-	l->bus_ready = event_new(l->base, -1, 0, on_bus_ready, l);
-	if (!l->bus_ready)
+	l->bus_readable = event_new(l->base, -1, 0, on_bus_ready, l);
+	l->bus_writable = event_new(l->base, -1, 0, on_bus_ready, l);
+	if (!l->bus_readable || !l->bus_writable)
 		return -ENOMEM;
 	*ret = steal_pointer(l);
 	return 0;
@@ -48,8 +53,10 @@ struct loop *loop_free(struct loop *l)
 {
 	if (!l)
 		return NULL;
-	if (l->bus_ready)
-		event_free(l->bus_ready);
+	if (l->bus_readable)
+		event_free(l->bus_readable);
+	if (l->bus_writable)
+		event_free(l->bus_writable);
 	if (l->base)
 		event_base_free(l->base);
 	free(l);
@@ -66,9 +73,11 @@ struct event_base *loop_base(struct loop *l)
 	return l->base;
 }
 
-void loop_set_bus(struct loop *l, sd_bus *bus)
+void loop_set_bus(struct loop *l, sd_bus *bus, int in, int out)
 {
 	l->bus = bus;
+	l->in = in;
+	l->out = out;
 }
 
 void loop_set_work(struct loop *l, loop_work_t *work, void *userdata)
@@ -106,13 +115,13 @@ static int process_bus(struct loop *l)
 /* Arms what the bus waits for now; at @wanted at the latest the loop turns again. */
 static int arm_bus(struct loop *l, uint64_t wanted)
 {
-	int fd = sd_bus_get_fd(l->bus), events = sd_bus_get_events(l->bus);
+	int events = sd_bus_get_events(l->bus);
 	uint64_t until = UINT64_MAX, now = now_monotonic_usec();
 	struct timeval t = { 0 };
 	int r;
 
-	if (fd < 0 || events < 0)
-		return fd < 0 ? fd : events;
+	if (events < 0)
+		return events;
 	r = sd_bus_get_timeout(l->bus, &until);
 	if (r < 0)
 		return r;
@@ -120,11 +129,13 @@ static int arm_bus(struct loop *l, uint64_t wanted)
 		until = wanted;
 	if (until > now)
 		t = timeval_from_usec(until == UINT64_MAX ? 0 : until - now);
-	event_del(l->bus_ready);
-	event_assign(l->bus_ready, l->base, fd,
-		     (short)((events & POLLIN ? EV_READ : 0) | (events & POLLOUT ? EV_WRITE : 0)),
-		     on_bus_ready, l);
-	return event_add(l->bus_ready, until == UINT64_MAX ? NULL : &t) < 0 ? -ENOMEM : 0;
+	event_del(l->bus_readable);
+	event_del(l->bus_writable);
+	event_assign(l->bus_readable, l->base, l->in, events & POLLIN ? EV_READ : 0, on_bus_ready, l);
+	event_assign(l->bus_writable, l->base, l->out, EV_WRITE, on_bus_ready, l);
+	if (events & POLLOUT && event_add(l->bus_writable, NULL) < 0)
+		return -ENOMEM;
+	return event_add(l->bus_readable, until == UINT64_MAX ? NULL : &t) < 0 ? -ENOMEM : 0;
 }
 
 int loop_run(struct loop *l)

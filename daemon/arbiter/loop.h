@@ -27,8 +27,8 @@ void loop_freep(struct loop **l);
 
 struct event_base *loop_base(struct loop *l);
 
-/* The bus to serve; not owned. */
-void loop_set_bus(struct loop *l, sd_bus *bus);
+/* The bus to serve, and what it reads from and writes to; not owned. */
+void loop_set_bus(struct loop *l, sd_bus *bus, int in, int out);
 void loop_hold_bus(struct loop *l, bool hold);
 
 /*

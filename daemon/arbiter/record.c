@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -315,6 +316,22 @@ void record_set_terms(struct record *r, uint32_t slot, const struct record_terms
 
 	s->terms[other] = *terms;
 	__atomic_store_n(&s->current, other, __ATOMIC_RELEASE);
+}
+
+void record_each_owner(const struct record *r, void (*call)(void *userdata, const char *mark),
+		       void *userdata)
+{
+	char last[RECORD_MARK_MAX] = "";
+
+	for (uint32_t i = 0; i < r->n_claims; i++) {
+		const char *owner = slot_at(r, r->claims[i])->region.owner;
+
+		if (!strncmp(owner, last, sizeof(last)))
+			continue;
+		snprintf(last, sizeof(last), "%s", owner);
+		if (*last)
+			call(userdata, last);
+	}
 }
 
 bool record_claim(struct record *r, uint64_t id, struct record_region *ret, uint32_t *ret_slot)

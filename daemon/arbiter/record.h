@@ -86,6 +86,9 @@ void record_remove(struct record *r, uint32_t slot);
 /* All of them at once, whenever the process ends. */
 void record_set_terms(struct record *r, uint32_t slot, const struct record_terms *terms);
 
+/* Of a file that was opened: calls with each bus_client_mark() in it that differs from the one before it. */
+void record_each_owner(const struct record *r, void (*call)(void *userdata, const char *mark),
+		       void *userdata);
 /*
  * Of a file that was opened: the region that a keeper claims. False: it is not in the file, or was claimed
  * before.

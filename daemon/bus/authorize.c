@@ -5,7 +5,6 @@
 #include "bus/authorize.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,7 +56,7 @@ struct question {
 static void question_free(struct question *q)
 {
 	sd_bus_slot_unref(q->slot);
-	closep(&q->fd);
+	offload_close(q->bus->offload, q->fd, q->uid);
 	free(q);
 }
 
@@ -154,13 +153,7 @@ static int make_question(struct bus *b, const struct authorization *a, struct ca
 
 	if (!q)
 		return -ENOMEM;
-	q->fd = a->fd < 0 ? -1 : fcntl(a->fd, F_DUPFD_CLOEXEC, 0);
-	if (a->fd >= 0 && q->fd < 0) {
-		int r = -errno;
-
-		free(q);
-		return r;
-	}
+	q->fd = -1; /* until nothing can fail any more */
 	q->bus = b;
 	q->call = call;
 	q->action = a->action;
@@ -172,10 +165,10 @@ static int make_question(struct bus *b, const struct authorization *a, struct ca
 	return 0;
 }
 
-int authorize(struct bus *b, sd_bus_message *m, const struct authorization *a, struct call *call,
-	      struct failure *ret)
+int authorize(struct bus *b, const struct authorization *a, struct call *call, struct failure *ret)
 {
 	_cleanup_(question_freep) struct question *q = NULL;
+	sd_bus_message *m = call_message(call);
 	int r = make_question(b, a, call, &q);
 
 	if (r == 0) {
@@ -184,6 +177,7 @@ int authorize(struct bus *b, sd_bus_message *m, const struct authorization *a, s
 	}
 	if (r < 0)
 		return failure_from_errno(ret, "asking polkit", r, "");
+	q->fd = a->fd;
 	call_wait_for(call, q);
 	steal_pointer(q);
 	return 0;

@@ -31,7 +31,7 @@ enum action {
 
 /*
  * What is done when polkit said yes, with what a handler of bus.h does with its call and failure.
- * @fd: to be closed by it, -1: there is none
+ * @fd: what it takes over, with offload_close(); -1: there is none
  */
 typedef int authorized_t(struct bus *b, struct client *c, int fd, const void *request, struct call *call,
 			 struct failure *ret);
@@ -40,7 +40,7 @@ typedef int authorized_t(struct bus *b, struct client *c, int fd, const void *re
 struct authorization {
 	enum action action;
 	authorized_t *then;
-	int fd;		     /* kept open meanwhile, as a duplicate; -1: none */
+	int fd;		     /* taken over, unless it is refused; -1: none */
 	const char *path;    /* of the file, for people and for polkit's rules */
 	const void *request; /* copied */
 	size_t request_size;
@@ -48,14 +48,13 @@ struct authorization {
 
 /**
  * authorize - ask polkit, then do it
- * @m: the call's message, which says who asks and whether polkit may ask him for a password
- * @call: waits; answered in any case if this returns 0
+ * @call: says who asks and whether polkit may ask him for a password; waits, and is answered in any case if this
+ * returns 0
  *
  * The caller is not root: whoever is needs no question.
  * BUS_E_REFUSED: it cannot be asked, @call is untouched.
  */
-int authorize(struct bus *b, sd_bus_message *m, const struct authorization *a, struct call *call,
-	      struct failure *ret);
+int authorize(struct bus *b, const struct authorization *a, struct call *call, struct failure *ret);
 
 /* The caller is gone. Frees it; the call is not answered by it any more. */
 void question_withdraw(struct question *q);

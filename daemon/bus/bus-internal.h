@@ -4,7 +4,9 @@
 #define RDMAREG_BUS_INTERNAL_H
 
 #include "bus/bus.h"
+#include "bus/intake.h"
 #include "names.h"
+#include "util/offload.h"
 
 /* All clients of one uid. */
 struct client_user {
@@ -29,6 +31,14 @@ struct found_job {
 
 struct bus {
 	sd_bus *connection;
+	struct intake *intake;
+	struct offload *offload;
+	int in_fd; /* the connection's */
+	int out_fd;
+	bool owns_descriptors;
+	int asked;	/* at the start: 1: not answered, 0, or an error */
+	uint32_t owner; /* the process that has our name */
+	sd_bus_slot *lost_match;
 	const struct bus_handlers *handlers;
 	void *userdata;
 	struct bus_limits limits;
@@ -36,6 +46,7 @@ struct bus {
 	void *clients; /* tsearch(3) trees: by name, */
 	void *users;   /* by uid */
 	uint64_t next_client;
+	uint32_t expected; /* marks whose clients the bus was asked for */
 	uint64_t questions; /* asked of polkit so far */
 	uint64_t signals;   /* told so far; each goes to many */
 	LIST_HEAD(, client) subscribers;
@@ -47,14 +58,20 @@ struct bus {
 /* --- clients.c */
 
 /*
- * The sender of @m. Asks the bus for its uid the first time. -ENOENT and others: the sender is gone, do not
- * answer.
+ * The sender of @m. -ENOENT: the sender is gone, do not answer.
  */
 int client_of_message(struct bus *b, sd_bus_message *m, struct client **ret);
+/* NULL: nobody has made a client of this connection. */
+struct client *client_find(struct bus *b, const char *name);
+/* @c: NULL if the connection is gone */
+typedef void client_known_t(void *userdata, const struct client *c);
+/* Makes a client of this connection, as soon as the bus has told whose it is. @ret: unreferenced, nobody is called any more */
+int client_ask(struct bus *b, const char *name, client_known_t *known, void *userdata, sd_bus_slot **ret);
 void client_subscribe(struct bus *b, struct client *c);
 /* The process behind the connection. False: it is gone, or hidden from us. */
 bool client_process(const struct client *c, char *ret_cgroup, size_t cgroup_size);
-int clients_watch(struct bus *b);
+/* @installed: called once, with the answer to it */
+int clients_watch(struct bus *b, sd_bus_message_handler_t installed);
 void clients_clear(struct bus *b);
 
 static inline bool client_may_see(const struct client *c, const struct tenant *t)
@@ -80,6 +97,8 @@ int call_new_reply(const struct call *c, sd_bus_message **ret);
 void call_finish(struct call *c, sd_bus_message *reply, int r);
 /* Frees it unanswered: its client is going. */
 void call_drop(struct call *c);
+/* Sender, flags and number of the call, nothing of its contents; NULL: its client is gone. */
+sd_bus_message *call_message(const struct call *c);
 /* Until @q is answered nobody else knows the call. NULL: not any more. */
 struct question;
 void call_wait_for(struct call *c, struct question *q);
@@ -105,7 +124,34 @@ int options_read(sd_bus_message *m, const struct option *known, size_t n, struct
 int option_word(const char *key, const char *word, const char *const *names, size_t n, uint8_t *ret,
 		struct failure *ret_failure);
 
-/* --- descriptor.c */
+/* --- examine.c: what callers pass is looked at in a thread */
+
+/*
+ * What is to be found out about a descriptor, and what for. @look runs in a thread: it uses its arguments
+ * only, and may close the descriptor and set it to -1. @then is called on the loop after it looked and refused
+ * nothing, while the call's client is there; a descriptor it keeps it sets to -1.
+ */
+struct examination {
+	int (*look)(void *request, int *fd, uint32_t uid, struct failure *ret);
+	int (*then)(struct bus *b, struct client *c, int *fd, void *request, struct call *call,
+		    struct failure *ret);
+	const char *nothing_done; /* if it takes too long: "nothing was registered" */
+	const void *request;	  /* copied */
+	size_t request_size;
+};
+
+/*
+ * The descriptor behind the token that a message has, BUS_E_REFUSED: it was not taken from the bus.
+ */
+int claim(struct bus *b, int token, const struct client *c, int *ret, struct failure *ret_failure);
+/*
+ * Looks at @fd. @call waits, and is answered in any case if this returns 0; the descriptor is taken over in any
+ * case. BUS_E_REFUSED: too many of the caller's descriptors do not answer.
+ */
+int examine(struct bus *b, int fd, const struct examination *x, struct call *call,
+	    struct failure *ret_failure);
+
+/* --- descriptor.c: all of it may wait for the descriptor's filesystem */
 
 #define DESCRIPTOR_PATH_MAX 256
 

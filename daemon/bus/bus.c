@@ -3,45 +3,191 @@
 #include "bus/bus.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "bus/bus-internal.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/log.h"
+#include "util/process.h"
 
-int bus_new(struct bus **ret, sd_bus *connection, const struct bus_handlers *handlers, void *userdata)
+/* RequestName's answers, of the D-Bus specification */
+#define DBUS_NAME_OWNED 1
+#define DBUS_NAME_ALREADY 4
+
+#define START_USEC (25 * USEC_PER_SEC) /* as long as the bus library waits by itself */
+
+/* One value of an address, without what is escaped. False: it does not fit. */
+static bool unescape(const char *value, size_t n, char *out, size_t size)
+{
+	size_t k = 0;
+
+	for (size_t i = 0; i < n; i++, k++) {
+		unsigned int c = (unsigned char)value[i];
+
+		if (c == '%' && (i + 2 >= n || sscanf(value + i + 1, "%2x", &c) != 1))
+			return false;
+		i += value[i] == '%' ? 2 : 0;
+		if (k + 1 >= size)
+			return false;
+		out[k] = (char)c;
+	}
+	out[k] = 0;
+	return k > 0;
+}
+
+/* The socket that one address names. @n: its length */
+static bool read_address(const char *address, size_t n, struct sockaddr_un *ret, socklen_t *ret_size)
+{
+	const char *end = address + n, *key;
+	size_t prefix = strlen("unix:");
+
+	if (n < prefix || strncmp(address, "unix:", prefix))
+		return false;
+	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	for (key = address + prefix; key < end; key += strcspn(key, ",;") + 1) {
+		size_t size = strcspn(key, ",;");
+		bool path = !strncmp(key, "path=", 5), abstract = !strncmp(key, "abstract=", 9);
+		size_t name = path ? 5 : 9;
+
+		if (!path && !abstract)
+			continue;
+		if (!unescape(key + name, size - name, ret->sun_path + abstract, sizeof(ret->sun_path) - abstract))
+			return false;
+		*ret_size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + abstract +
+					strlen(ret->sun_path + abstract) + path);
+		return true;
+	}
+	return false;
+}
+
+/* The first of the addresses where somebody listens. */
+static int connect_socket(const char *addresses, int *ret)
+{
+	int r = -EINVAL;
+
+	for (const char *a = addresses; *a; a += strcspn(a, ";"), a += *a == ';') {
+		_cleanup_(closep) int fd = -1;
+		struct sockaddr_un address;
+		socklen_t size;
+
+		if (!read_address(a, strcspn(a, ";"), &address, &size))
+			continue;
+		fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		if (fd >= 0 && connect(fd, (struct sockaddr *)&address, size) == 0 &&
+		    fcntl(fd, F_SETFL, O_NONBLOCK) == 0) {
+			*ret = steal_fd(&fd);
+			return 0;
+		}
+		r = -errno;
+	}
+	return r;
+}
+
+static int on_name_lost(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	struct bus *b = userdata;
+	const char *name;
+
+	(void)error;
+	if (sd_bus_message_read(m, "s", &name) >= 0 && !strcmp(name, RDMAREG_BUS_NAME))
+		b->handlers->name_lost(b->userdata);
+	return 0;
+}
+
+static int on_watching(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	struct bus *b = userdata;
+
+	(void)error;
+	b->asked = sd_bus_message_is_method_error(m, NULL) ? -sd_bus_message_get_errno(m) : 0;
+	return 0;
+}
+
+/* Asks for signals; on_watching() says what came of it. */
+static int watch(struct bus *b)
+{
+	int r;
+
+	b->asked = 1;
+	r = sd_bus_add_match_async(b->connection, &b->lost_match,
+				   "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',"
+				   "interface='org.freedesktop.DBus',member='NameLost'",
+				   on_name_lost, NULL, b);
+	return r < 0 ? r : clients_watch(b, on_watching);
+}
+
+static int add_objects(struct bus *b)
+{
+	int r = sd_bus_add_object_vtable(b->connection, NULL, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE,
+					 manager_vtable, b);
+
+	if (r >= 0)
+		r = sd_bus_add_fallback_vtable(b->connection, NULL, RDMAREG_REGION_PREFIX,
+					       RDMAREG_REGION_INTERFACE, region_vtable, find_region, b);
+	if (r >= 0)
+		r = sd_bus_add_node_enumerator(b->connection, NULL, RDMAREG_REGION_PREFIX, enumerate_regions,
+					       b);
+	if (r >= 0)
+		r = sd_bus_add_fallback_vtable(b->connection, NULL, RDMAREG_JOB_PREFIX, RDMAREG_JOB_INTERFACE,
+					       job_vtable, find_job, b);
+	if (r >= 0)
+		r = sd_bus_add_node_enumerator(b->connection, NULL, RDMAREG_JOB_PREFIX, enumerate_jobs, b);
+	return r;
+}
+
+/* sd-bus writes to the bus itself, and reads what the intake lets by. */
+static int connect_bus(struct bus *b, struct event_base *base, const char *address)
+{
+	int r = connect_socket(address, &b->out_fd), copy = -1;
+
+	if (r < 0)
+		return r;
+	copy = fcntl(b->out_fd, F_DUPFD_CLOEXEC, 3);
+	if (copy < 0)
+		return -errno;
+	r = intake_new(&b->intake, b, base, copy, &b->in_fd);
+	if (r >= 0)
+		r = sd_bus_new(&b->connection);
+	if (r >= 0)
+		r = sd_bus_set_fd(b->connection, b->in_fd, b->out_fd);
+	if (r < 0)
+		return r;
+	b->owns_descriptors = false; /* sd-bus does */
+	r = sd_bus_set_bus_client(b->connection, 1);
+	if (r >= 0)
+		r = add_objects(b);
+	if (r >= 0)
+		r = sd_bus_start(b->connection);
+	return r;
+}
+
+int bus_new(struct bus **ret, struct event_base *base, const char *address, struct offload *offload,
+	    const struct bus_handlers *handlers, void *userdata)
 {
 	_cleanup_(bus_freep) struct bus *b = calloc(1, sizeof(*b));
 	int r;
 
-	if (!b) {
-		sd_bus_unref(connection);
+	if (!b)
 		return -ENOMEM;
-	}
-	b->connection = connection;
+	b->in_fd = b->out_fd = -1;
+	b->owns_descriptors = true;
+	b->offload = offload;
 	b->handlers = handlers;
 	b->userdata = userdata;
 	LIST_INIT(&b->subscribers);
 	TAILQ_INIT(&b->listing_users);
-	r = clients_watch(b);
-	if (r < 0)
-		return r;
-	r = sd_bus_add_object_vtable(connection, NULL, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE,
-				     manager_vtable, b);
-	if (r < 0)
-		return r;
-	r = sd_bus_add_fallback_vtable(connection, NULL, RDMAREG_REGION_PREFIX, RDMAREG_REGION_INTERFACE,
-				       region_vtable, find_region, b);
-	if (r < 0)
-		return r;
-	r = sd_bus_add_node_enumerator(connection, NULL, RDMAREG_REGION_PREFIX, enumerate_regions, b);
-	if (r < 0)
-		return r;
-	r = sd_bus_add_fallback_vtable(connection, NULL, RDMAREG_JOB_PREFIX, RDMAREG_JOB_INTERFACE,
-				       job_vtable, find_job, b);
-	if (r < 0)
-		return r;
-	r = sd_bus_add_node_enumerator(connection, NULL, RDMAREG_JOB_PREFIX, enumerate_jobs, b);
+	r = connect_bus(b, base, address);
+	if (r >= 0)
+		r = watch(b);
 	if (r < 0)
 		return r;
 	*ret = steal_pointer(b);
@@ -54,7 +200,13 @@ struct bus *bus_free(struct bus *b)
 		return NULL;
 	clients_clear(b);
 	sd_bus_slot_unref(b->gone_match);
+	sd_bus_slot_unref(b->lost_match);
+	intake_free(b->intake);
 	sd_bus_flush_close_unref(b->connection);
+	if (b->owns_descriptors) {
+		closep(&b->in_fd);
+		closep(&b->out_fd);
+	}
 	free(b);
 	return NULL;
 }
@@ -64,11 +216,110 @@ void bus_freep(struct bus **b)
 	bus_free(*b);
 }
 
+/* One turn of the connection without the loop. */
+static int turn(struct bus *b, uint64_t until_usec)
+{
+	uint64_t now = now_monotonic_usec();
+	struct pollfd fds[] = { { b->in_fd, POLLIN, 0 }, { b->out_fd, POLLIN, 0 } };
+	int r, events;
+
+	intake_read(b->intake);
+	r = sd_bus_process(b->connection, NULL);
+	if (r)
+		return r;
+	if (now >= until_usec)
+		return -ETIMEDOUT;
+	events = sd_bus_get_events(b->connection);
+	if (events < 0)
+		return events;
+	fds[1].events |= (short)(events & POLLOUT);
+	r = poll(fds, 2, (int)((until_usec - now) / USEC_PER_MSEC) + 1);
+	return r < 0 && errno != EINTR ? -errno : 0;
+}
+
+/* Until @b->asked is answered; its answer. */
+static int await(struct bus *b)
+{
+	uint64_t until_usec = now_monotonic_usec() + START_USEC;
+	int r = 0;
+
+	while (r >= 0 && (b->asked > 0 || b->expected))
+		r = turn(b, until_usec);
+	return r < 0 ? r : b->asked;
+}
+
+int bus_settle(struct bus *b)
+{
+	return await(b);
+}
+
+static int on_name(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	struct bus *b = userdata;
+	uint32_t result;
+	int r = sd_bus_message_is_method_error(m, NULL) ? -sd_bus_message_get_errno(m)
+							: sd_bus_message_read(m, "u", &result);
+
+	(void)error;
+	b->asked = r < 0 ? r : result == DBUS_NAME_OWNED || result == DBUS_NAME_ALREADY ? 0 : -EEXIST;
+	return 1;
+}
+
+/* The process that has the name. */
+static int on_owner(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	struct bus *b = userdata;
+
+	(void)error;
+	b->asked = sd_bus_message_is_method_error(m, NULL) ? -sd_bus_message_get_errno(m)
+							   : sd_bus_message_read(m, "u", &b->owner);
+	b->asked = b->asked < 0 ? b->asked : 0;
+	return 1;
+}
+
+static int request_name(struct bus *b, uint64_t flags)
+{
+	int r = sd_bus_request_name_async(b->connection, NULL, RDMAREG_BUS_NAME,
+					  SD_BUS_NAME_ALLOW_REPLACEMENT | flags, on_name, b);
+
+	b->asked = 1;
+	return r < 0 ? r : await(b);
+}
+
+/* Who has the name, and can do nothing with it. */
+static bool owner_is_over(struct bus *b)
+{
+	int r = sd_bus_call_method_async(b->connection, NULL, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+					 "org.freedesktop.DBus", "GetConnectionUnixProcessID", on_owner, b,
+					 "s", RDMAREG_BUS_NAME);
+
+	b->asked = 1;
+	return r >= 0 && await(b) == 0 &&
+	       process_is_over((pid_t)b->owner, process_start((pid_t)b->owner));
+}
+
 int bus_acquire_name(struct bus *b)
 {
-	int r = sd_bus_request_name(b->connection, RDMAREG_BUS_NAME, 0);
+	int r = request_name(b, 0);
 
-	return r < 0 ? r : 0;
+	if (r == -EEXIST && owner_is_over(b)) {
+		log_warning("process %u has the name " RDMAREG_BUS_NAME ", was killed, and does not end: taken from it",
+			    b->owner);
+		r = request_name(b, SD_BUS_NAME_REPLACE_EXISTING);
+	}
+	return r;
+}
+
+void bus_descriptors(const struct bus *b, int *ret_in, int *ret_out)
+{
+	*ret_in = b->in_fd;
+	*ret_out = b->out_fd;
+}
+
+void bus_set_reading(struct bus *b, bool on)
+{
+	if (intake_set_reading(b->intake, on) < 0)
+		log_error("no memory to read from the bus");
 }
 
 void bus_set_limits(struct bus *b, const struct bus_limits *limits)

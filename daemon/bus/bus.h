@@ -30,6 +30,8 @@
 #include "core/registry.h"
 
 struct bus;
+struct event_base;
+struct offload;
 struct region_entry; /* never looked into here */
 struct call;	     /* a method call that is answered later */
 
@@ -292,6 +294,8 @@ struct bus_handlers {
 	int (*reload)(void *userdata, struct call *call, struct failure *ret);
 	/* The connection ended; the client is freed afterwards. Its calls are dead already. */
 	void (*client_gone)(void *userdata, struct client *c);
+	/* Another process has the name now. */
+	void (*name_lost)(void *userdata);
 };
 
 struct bus_limits {
@@ -300,14 +304,23 @@ struct bus_limits {
 };
 
 /**
- * bus_new - objects on a connection; acquires no name
- * @connection: started; taken over also on failure
+ * bus_new - connects, and puts the objects there; acquires no name
+ * @address: D-Bus address of a bus on this machine ("unix:path=...")
+ * @offload: for what callers pass
+ *
+ * -EINVAL: no such address. Waits for the socket, so it is for the start only.
  */
-int bus_new(struct bus **ret, sd_bus *connection, const struct bus_handlers *handlers, void *userdata);
+int bus_new(struct bus **ret, struct event_base *base, const char *address, struct offload *offload,
+	    const struct bus_handlers *handlers, void *userdata);
 struct bus *bus_free(struct bus *b);
 void bus_freep(struct bus **b);
 
-/* -EEXIST: another daemon serves this bus. */
+/*
+ * These two wait for the bus, so they are for the start only; -ETIMEDOUT. The first until it answers, and
+ * until all that bus_expect() began is known. The second takes the name; a predecessor that was killed and
+ * whose process does not end keeps the connection, but not the name. -EEXIST: another daemon serves this bus.
+ */
+int bus_settle(struct bus *b);
 int bus_acquire_name(struct bus *b);
 void bus_set_limits(struct bus *b, const struct bus_limits *limits);
 sd_bus *bus_connection(struct bus *b);
@@ -316,13 +329,16 @@ sd_bus *bus_connection(struct bus *b);
  * again: 0 at once, UINT64_MAX not at all, else the monotonic time.
  */
 uint64_t bus_work(struct bus *b);
+/* What the connection reads from, and writes to: two descriptors. */
+void bus_descriptors(const struct bus *b, int *ret_in, int *ret_out);
+/* Whether messages are taken from the bus. */
+void bus_set_reading(struct bus *b, bool on);
 
 /* Names this bus and one of its connections for all time: "BUSID:1.42". False: too long for @size. */
 bool bus_client_mark(struct bus *b, const struct client *c, char *out, size_t size);
-/*
- * The client with this mark, if its connection still is there. -ENOENT: it is gone; -EINVAL: no mark.
- * Asks the bus, so it may block shortly.
- */
+/* Asks for the client with this mark, so that it is known after bus_settle() if it still is there. -ENOENT, -EINVAL: as below. */
+int bus_expect(struct bus *b, const char *mark);
+/* The client with this mark. -ENOENT: it is gone, or was not asked for; -EINVAL: no mark. */
 int bus_client_by_mark(struct bus *b, const char *mark, struct client **ret);
 
 /* Answer and free. The variant fits the method: nothing, (tooa{sv} of) a new region, or a ticket. */

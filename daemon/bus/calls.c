@@ -3,7 +3,8 @@
  * calls.c - method calls that are answered later.
  *
  * A kept message keeps its descriptors open, up to 16 of the caller's choosing. So a call keeps no message
- * but a stub: an empty call with the same sender and serial number, which is all that a reply is made from.
+ * but a stub: an empty call with the same sender, serial number and flags, which is all that a reply is made
+ * from.
  *
  * What always holds: a call is in its client's list, and counted, until it is answered or its client is
  * gone; after either, answering it again is impossible (freed) or harmless (abandoned: no stub). A call that
@@ -50,6 +51,10 @@ static int make_stub(sd_bus_message *m, sd_bus_message **ret)
 	r = sd_bus_message_set_expect_reply(stub, sd_bus_message_get_expect_reply(m));
 	if (r < 0)
 		return r;
+	r = sd_bus_message_set_allow_interactive_authorization(
+		stub, sd_bus_message_get_allow_interactive_authorization(m));
+	if (r < 0)
+		return r;
 	r = sd_bus_message_seal(stub, cookie, 0);
 	if (r < 0)
 		return r;
@@ -94,6 +99,11 @@ int call_new(struct bus *b, struct client *c, sd_bus_message *m, struct call **r
 struct client *call_client(const struct call *c)
 {
 	return c->client;
+}
+
+sd_bus_message *call_message(const struct call *c)
+{
+	return c->stub;
 }
 
 void call_wait_for(struct call *c, struct question *q)

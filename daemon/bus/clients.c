@@ -5,7 +5,8 @@
  * client.
  *
  * One match tells of every connection that ends. It is in place before the first client is made, and a
- * client is only made of a connection that still answered for its uid, so no end is missed.
+ * client is only made of a connection that the bus still knew after that, so no end is missed. The bus is asked
+ * before a caller's first message gets here (intake.c), and never waited for.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -20,6 +21,7 @@
 #include "bus/bus-internal.h"
 #include "util/cleanup.h"
 #include "util/log.h"
+#include "util/process.h"
 #include "util/text.h"
 
 static int compare_users(const void *a, const void *b)
@@ -60,7 +62,7 @@ static void drop_user(struct bus *b, struct client_user *u)
 	free(u);
 }
 
-static struct client *find_client(struct bus *b, const char *name)
+struct client *client_find(struct bus *b, const char *name)
 {
 	union {
 		struct client client;
@@ -82,58 +84,31 @@ static void free_client(struct client *c)
 
 DEFINE_FREEP(struct client, free_client)
 
-/* When process @pid started, in the kernel's own unit; 0: there is none, or we may not know. */
-static uint64_t process_start(uint32_t pid)
-{
-	char path[64], line[1024], *s;
-	uint64_t began = 0;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%" PRIu32 "/stat", pid);
-	f = pid ? fopen(path, "re") : NULL;
-	if (!f)
-		return 0;
-	/* the 22nd field; the second, the program's name, may contain anything, but nothing after it a ')' */
-	s = fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL;
-	if (s)
-		sscanf(s,
-		       ") %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %" SCNu64,
-		       &began);
-	fclose(f);
-	return began;
-}
-
 bool client_process(const struct client *c, char *ret_cgroup, size_t cgroup_size)
 {
 	char *cgroup = NULL;
 	bool there = sd_pid_get_cgroup((pid_t)c->pid, &cgroup) >= 0;
 
 	/* looked at after the cgroup: its number was not given to another process before */
-	there = there && c->began && process_start(c->pid) == c->began;
+	there = there && c->began && process_start((pid_t)c->pid) == c->began;
 	if (there)
 		text_clean(ret_cgroup, cgroup_size, cgroup, PATH_MAX);
 	free(cgroup);
 	return there;
 }
 
-static int add_client(struct bus *b, const char *name, sd_bus_creds *creds, struct client **ret)
+static int add_client(struct bus *b, const char *name, uint32_t uid, uint32_t pid, struct client **ret)
 {
 	_cleanup_(free_clientp) struct client *c = NULL;
-	uid_t uid;
-	pid_t pid = 0;
-	int r = sd_bus_creds_get_euid(creds, &uid);
 
-	if (r < 0)
-		return r;
-	sd_bus_creds_get_pid(creds, &pid);
 	c = calloc(1, sizeof(*c) + strlen(name) + 1);
 	if (!c)
 		return -ENOMEM;
 	strcpy(c->name, name);
 	c->number = ++b->next_client;
 	c->uid = uid;
-	c->pid = (uint32_t)pid;
-	c->began = process_start(c->pid);
+	c->pid = pid;
+	c->began = process_start((pid_t)c->pid);
 	LIST_INIT(&c->calls);
 	LIST_INIT(&c->regions);
 	LIST_INIT(&c->joins);
@@ -151,22 +126,75 @@ static int add_client(struct bus *b, const char *name, sd_bus_creds *creds, stru
 	return 0;
 }
 
+/* Somebody wants to know a client that there is not yet. */
+struct inquiry {
+	struct bus *bus;
+	client_known_t *known;
+	void *userdata;
+	char name[];
+};
+
+/* a{sv}; what is missing stays as it was. */
+static int read_credentials(sd_bus_message *m, uint32_t *ret_uid, uint32_t *ret_pid)
+{
+	const char *key;
+	int r = sd_bus_message_enter_container(m, 'a', "{sv}");
+
+	while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
+		uint32_t *number;
+
+		r = sd_bus_message_read(m, "s", &key);
+		if (r < 0)
+			return r;
+		number = !strcmp(key, "UnixUserID") ? ret_uid : !strcmp(key, "ProcessID") ? ret_pid : NULL;
+		r = number ? sd_bus_message_read(m, "v", "u", number) : sd_bus_message_skip(m, "v");
+		if (r >= 0)
+			r = sd_bus_message_exit_container(m);
+	}
+	return r;
+}
+
+static int on_credentials(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	struct inquiry *q = userdata;
+	uint32_t uid = UINT32_MAX, pid = 0;
+	struct client *c = client_find(q->bus, q->name);
+
+	(void)error;
+	if (!c && !sd_bus_message_is_method_error(m, NULL) && read_credentials(m, &uid, &pid) >= 0 &&
+	    uid != UINT32_MAX && add_client(q->bus, q->name, uid, pid, &c) < 0)
+		log_error("no memory for client %s", q->name);
+	q->known(q->userdata, c);
+	return 1;
+}
+
+int client_ask(struct bus *b, const char *name, client_known_t *known, void *userdata, sd_bus_slot **ret)
+{
+	struct inquiry *q = calloc(1, sizeof(*q) + strlen(name) + 1);
+	int r;
+
+	if (!q)
+		return -ENOMEM;
+	q->bus = b;
+	q->known = known;
+	q->userdata = userdata;
+	strcpy(q->name, name);
+	r = sd_bus_call_method_async(b->connection, ret, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+				     "org.freedesktop.DBus", "GetConnectionCredentials", on_credentials, q,
+				     "s", name);
+	if (r >= 0)
+		r = sd_bus_slot_set_destroy_callback(*ret, free);
+	else
+		free(q);
+	return r;
+}
+
 int client_of_message(struct bus *b, sd_bus_message *m, struct client **ret)
 {
 	const char *sender = sd_bus_message_get_sender(m);
-	sd_bus_creds *creds = NULL;
-	int r;
 
-	if (!sender)
-		return -ENOENT;
-	*ret = find_client(b, sender);
-	if (*ret)
-		return 0;
-	r = sd_bus_query_sender_creds(m, SD_BUS_CREDS_EUID | SD_BUS_CREDS_PID, &creds);
-	if (r >= 0)
-		r = add_client(b, sender, creds, ret);
-	sd_bus_creds_unref(creds);
-	return r;
+	*ret = sender ? client_find(b, sender) : NULL;
+	return *ret ? 0 : -ENOENT;
 }
 
 /* Frees a client that is in no tree any more. */
@@ -192,7 +220,7 @@ static int on_name_gone(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	(void)error;
 	if (sd_bus_message_read(m, "s", &name) < 0)
 		return 0;
-	c = find_client(b, name);
+	c = client_find(b, name);
 	if (!c)
 		return 0;
 	log_debug("client %s: gone", c->name);
@@ -201,12 +229,12 @@ static int on_name_gone(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	return 0;
 }
 
-int clients_watch(struct bus *b)
+int clients_watch(struct bus *b, sd_bus_message_handler_t installed)
 {
-	return sd_bus_add_match(b->connection, &b->gone_match,
-				"type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',"
-				"interface='org.freedesktop.DBus',member='NameOwnerChanged',arg2=''",
-				on_name_gone, b);
+	return sd_bus_add_match_async(b->connection, &b->gone_match,
+				      "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',"
+				      "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg2=''",
+				      on_name_gone, installed, b);
 }
 
 void clients_clear(struct bus *b)
@@ -238,9 +266,9 @@ bool bus_client_mark(struct bus *b, const struct client *c, char *out, size_t si
 	return n > 0 && (size_t)n < size;
 }
 
-int bus_client_by_mark(struct bus *b, const char *mark, struct client **ret)
+/* The connection on this bus that @mark names. -ENOENT: another bus, so it is gone; -EINVAL: no mark. */
+static int read_mark(struct bus *b, const char *mark, const char **ret_name)
 {
-	sd_bus_creds *creds = NULL;
 	const char *name = strchr(mark, ':');
 	char start[SD_ID128_STRING_MAX];
 	sd_id128_t id;
@@ -252,13 +280,43 @@ int bus_client_by_mark(struct bus *b, const char *mark, struct client **ret)
 		return -EINVAL;
 	sd_id128_to_string(id, start);
 	if ((size_t)(name - mark) != strlen(start) || strncmp(mark, start, strlen(start)))
-		return -ENOENT; /* another bus: its connections are all gone */
-	*ret = find_client(b, name);
-	if (*ret)
-		return 0;
-	r = sd_bus_get_name_creds(b->connection, name, SD_BUS_CREDS_EUID | SD_BUS_CREDS_PID, &creds);
-	if (r >= 0)
-		r = add_client(b, name, creds, ret);
-	sd_bus_creds_unref(creds);
-	return r == -ENXIO ? -ENOENT : r;
+		return -ENOENT;
+	*ret_name = name;
+	return 0;
+}
+
+static void on_expected(void *userdata, const struct client *c)
+{
+	struct bus *b = userdata;
+
+	(void)c;
+	b->expected--;
+}
+
+int bus_expect(struct bus *b, const char *mark)
+{
+	sd_bus_slot *slot = NULL;
+	const char *name;
+	int r = read_mark(b, mark, &name);
+
+	if (r < 0 || client_find(b, name))
+		return r;
+	r = client_ask(b, name, on_expected, b, &slot);
+	if (r < 0)
+		return r;
+	b->expected++;
+	sd_bus_slot_set_floating(slot, 1);
+	sd_bus_slot_unref(slot);
+	return 0;
+}
+
+int bus_client_by_mark(struct bus *b, const char *mark, struct client **ret)
+{
+	const char *name;
+	int r = read_mark(b, mark, &name);
+
+	if (r < 0)
+		return r;
+	*ret = client_find(b, name);
+	return *ret ? 0 : -ENOENT;
 }

@@ -5,9 +5,9 @@
  * The keeper checks again: it is what maps the file. Here the caller gets an exact answer before a keeper
  * is started for it.
  *
- * What always holds: nothing here asks a filesystem anything. The caller may have mounted it (FUSE), and a
- * server that never answers must not stop the daemon; so sizes are what the kernel has cached
- * (AT_STATX_DONT_SYNC).
+ * What always holds: this runs where it can be given up (examine.c), since the caller may have mounted the
+ * filesystem, and its server may never answer. A network filesystem is not asked for a size that the kernel has
+ * (AT_STATX_DONT_SYNC); some look at the file all the same.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -156,7 +156,7 @@ int descriptor_check_range(struct register_request *q, const struct extent *file
 	return 0;
 }
 
-static int examine(int fd, struct statx *ret, struct failure *f)
+static int look_at(int fd, struct statx *ret, struct failure *f)
 {
 	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_SIZE | STATX_UID | STATX_INO,
 		  ret) == 0)
@@ -165,9 +165,9 @@ static int examine(int fd, struct statx *ret, struct failure *f)
 }
 
 /* The same with a descriptor of something that regions are made of. */
-static int examine_file(int fd, struct statx *ret, struct extent *ret_extent, struct failure *f)
+static int look_at_file(int fd, struct statx *ret, struct extent *ret_extent, struct failure *f)
 {
-	int r = examine(fd, ret, f);
+	int r = look_at(fd, ret, f);
 
 	if (r)
 		return r;
@@ -190,7 +190,7 @@ int descriptor_find_file(int fd, uint64_t *ret_device, uint64_t *ret_inode, stru
 {
 	struct extent file;
 	struct statx st;
-	int r = examine_file(fd, &st, &file, ret_failure);
+	int r = look_at_file(fd, &st, &file, ret_failure);
 
 	if (r)
 		return r;
@@ -202,7 +202,7 @@ int descriptor_find_file(int fd, uint64_t *ret_device, uint64_t *ret_inode, stru
 int descriptor_find_device(int fd, uint64_t *ret_device, struct failure *ret_failure)
 {
 	struct statx st;
-	int r = examine(fd, &st, ret_failure);
+	int r = look_at(fd, &st, ret_failure);
 
 	if (r)
 		return r;
@@ -230,7 +230,7 @@ int descriptor_check(struct register_request *q, int fd, uint64_t offset, uint64
 	q->fd = fd;
 	q->offset = offset;
 	q->length = length;
-	r = examine_file(fd, &st, &file, ret_failure);
+	r = look_at_file(fd, &st, &file, ret_failure);
 	if (r)
 		return r;
 	r = check_mode(q, fd, ret_failure);

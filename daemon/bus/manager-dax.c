@@ -15,12 +15,11 @@
 static int create_authorized(struct bus *b, struct client *c, int fd, const void *request, struct call *call,
 			     struct failure *ret)
 {
-	closep(&fd);
+	(void)fd;
 	return b->handlers->create_dax(b->userdata, c, request, call, ret);
 }
 
-static int ask_to_create(struct bus *b, sd_bus_message *m, const struct dax_request *q, struct call *call,
-			 struct failure *f)
+static int ask_to_create(struct bus *b, const struct dax_request *q, struct call *call, struct failure *f)
 {
 	const struct authorization a = {
 		.action = ACTION_DAX,
@@ -31,7 +30,7 @@ static int ask_to_create(struct bus *b, sd_bus_message *m, const struct dax_requ
 		.request_size = sizeof(*q),
 	};
 
-	return authorize(b, m, &a, call, f);
+	return authorize(b, &a, call, f);
 }
 
 int method_create_dax(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -60,7 +59,7 @@ int method_create_dax(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	if (r)
 		return refuse(m, r, &f);
 	if (c->uid != 0 && !b->handlers->dax_is_within_limit(b->userdata, c, q.size))
-		return end_call(call, ask_to_create(b, m, &q, call, &f), &f);
+		return end_call(call, ask_to_create(b, &q, call, &f), &f);
 	return end_call(call, b->handlers->create_dax(b->userdata, c, &q, call, &f), &f);
 }
 

@@ -95,59 +95,98 @@ static void add_holder(void *to, const struct holder_view *h)
 		l->result = append_holder(l->reply, h);
 }
 
+/* What a descriptor is of. */
+struct found_file {
+	uint64_t device;
+	uint64_t inode;
+};
+
+static int look_for_file(void *request, int *fd, uint32_t uid, struct failure *f)
+{
+	struct found_file *file = request;
+
+	(void)uid;
+	return descriptor_find_file(*fd, &file->device, &file->inode, f);
+}
+
+static int list_holders(struct bus *b, struct client *c, int *fd, void *request, struct call *call,
+			struct failure *f)
+{
+	const struct found_file *file = request;
+	struct holder_list l = { 0 };
+
+	(void)fd, (void)f;
+	l.result = call_new_reply(call, &l.reply);
+	if (l.result >= 0)
+		l.result = sd_bus_message_open_container(l.reply, 'a', "a{sv}");
+	if (l.result >= 0)
+		b->handlers->find_holders(b->userdata, c->uid, file->device, file->inode, add_holder, &l);
+	if (l.result >= 0)
+		l.result = sd_bus_message_close_container(l.reply);
+	call_finish(call, l.reply, l.result);
+	return 0;
+}
+
 int method_find_holders(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-	struct holder_list l = { 0 };
+	const struct found_file file = { 0 };
+	const struct examination x = { look_for_file, list_holders, "its holders are not known", &file,
+				       sizeof(file) };
 	struct bus *b = userdata;
-	uint64_t device, inode;
 	struct client *c;
 	struct failure f;
-	int fd, r;
+	struct call *call;
+	int token, fd, r;
 
 	(void)error;
 	r = client_of_message(b, m, &c);
 	if (r >= 0)
-		r = sd_bus_message_read(m, "h", &fd);
-	if (r < 0)
-		return r;
-	r = descriptor_find_file(fd, &device, &inode, &f);
+		r = sd_bus_message_read(m, "h", &token);
+	if (r >= 0)
+		r = call_new(b, c, m, &call, &f);
 	if (r)
 		return refuse(m, r, &f);
-	l.result = sd_bus_message_new_method_return(m, &l.reply);
-	if (l.result >= 0)
-		l.result = sd_bus_message_open_container(l.reply, 'a', "a{sv}");
-	if (l.result >= 0)
-		b->handlers->find_holders(b->userdata, c->uid, device, inode, add_holder, &l);
-	if (l.result >= 0)
-		l.result = sd_bus_message_close_container(l.reply);
-	if (l.result >= 0)
-		l.result = sd_bus_send(NULL, l.reply, NULL);
-	sd_bus_message_unref(l.reply);
-	return l.result;
+	r = claim(b, token, c, &fd, &f);
+	return end_call(call, r ? r : examine(b, fd, &x, call, &f), &f);
+}
+
+/* An eviction and, for people, what its descriptor was opened as. */
+struct eviction_request {
+	struct evict_request request;
+	char path[DESCRIPTOR_PATH_MAX];
+};
+
+static int evict(struct bus *b, struct client *c, int *fd, void *request, struct call *call,
+		 struct failure *f)
+{
+	(void)c, (void)fd;
+	return b->handlers->evict(b->userdata, request, call, f);
+}
+
+/*
+ * The descriptor is closed before the answer: who then unmounts must not find the filesystem in use.
+ */
+static int look_away(void *request, int *fd, uint32_t uid, struct failure *f)
+{
+	(void)request, (void)uid, (void)f;
+	close(steal_fd(fd));
+	return 0;
 }
 
 /* Until now the descriptor has kept the filesystem mounted, and its number from being another one's. */
 static int evict_authorized(struct bus *b, struct client *c, int fd, const void *request, struct call *call,
-			    struct failure *ret)
+			    struct failure *f)
 {
+	const struct examination x = { look_away, evict, "nothing was evicted", request,
+				       sizeof(struct evict_request) };
+
 	(void)c;
-	closep(&fd);
-	return b->handlers->evict(b->userdata, request, call, ret);
+	return fd < 0 ? b->handlers->evict(b->userdata, request, call, f) : examine(b, fd, &x, call, f);
 }
 
-/*
- * The message closes its descriptor after the answer was sent, and who then unmounts would find the
- * filesystem in use: let it be a descriptor of something else.
- */
-static void let_go(struct bus *b, int fd)
-{
-	dup3(sd_bus_get_fd(b->connection), fd, O_CLOEXEC);
-}
-
-static int ask_to_evict(struct bus *b, sd_bus_message *m, int fd, const struct evict_request *q,
+static int ask_to_evict(struct bus *b, const struct evict_request *q, const char *path, int fd,
 			struct call *call, struct failure *f)
 {
-	char path[DESCRIPTOR_PATH_MAX] = "";
 	const struct authorization a = {
 		.action = q->above_limits ? ACTION_ENFORCE : ACTION_EVICT,
 		.then = evict_authorized,
@@ -157,37 +196,59 @@ static int ask_to_evict(struct bus *b, sd_bus_message *m, int fd, const struct e
 		.request_size = sizeof(*q),
 	};
 
-	if (fd >= 0)
-		descriptor_path(fd, path);
-	return authorize(b, m, &a, call, f);
+	return authorize(b, &a, call, f);
+}
+
+static int look_for_device(void *request, int *fd, uint32_t uid, struct failure *f)
+{
+	struct eviction_request *q = request;
+	int r = descriptor_find_device(*fd, &q->request.device, f);
+
+	if (r)
+		return r;
+	descriptor_path(*fd, q->path);
+	return uid == 0 ? look_away(request, fd, uid, f) : 0;
+}
+
+static int evict_examined(struct bus *b, struct client *c, int *fd, void *request, struct call *call,
+			  struct failure *f)
+{
+	const struct eviction_request *q = request;
+	int r;
+
+	if (c->uid == 0)
+		return b->handlers->evict(b->userdata, &q->request, call, f);
+	r = ask_to_evict(b, &q->request, q->path, *fd, call, f);
+	if (r == 0)
+		*fd = -1;
+	return r;
 }
 
 int method_evict(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-	struct evict_request q = { 0 };
-	const struct option known[] = { { "grace_usec", 't', &q.grace_usec, &q.has_grace } };
+	struct eviction_request q = { 0 };
+	const struct option known[] = {
+		{ "grace_usec", 't', &q.request.grace_usec, &q.request.has_grace }
+	};
+	const struct examination x = { look_for_device, evict_examined, "nothing was evicted", &q, sizeof(q) };
 	struct bus *b = userdata;
 	struct client *c;
 	struct failure f;
 	struct call *call;
-	int fd, r;
+	int token, fd, r;
 
 	(void)error;
 	r = client_of_message(b, m, &c);
 	if (r >= 0)
-		r = sd_bus_message_read(m, "h", &fd);
+		r = sd_bus_message_read(m, "h", &token);
 	if (r >= 0)
 		r = options_read(m, known, 1, &f);
-	if (r == 0)
-		r = descriptor_find_device(fd, &q.device, &f);
 	if (r == 0)
 		r = call_new(b, c, m, &call, &f);
 	if (r)
 		return refuse(m, r, &f);
-	if (c->uid != 0)
-		return end_call(call, ask_to_evict(b, m, fd, &q, call, &f), &f);
-	let_go(b, fd);
-	return end_call(call, b->handlers->evict(b->userdata, &q, call, &f), &f);
+	r = claim(b, token, c, &fd, &f);
+	return end_call(call, r ? r : examine(b, fd, &x, call, &f), &f);
 }
 
 int method_enforce_limits(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -209,7 +270,7 @@ int method_enforce_limits(sd_bus_message *m, void *userdata, sd_bus_error *error
 	if (r)
 		return refuse(m, r, &f);
 	if (c->uid != 0)
-		return end_call(call, ask_to_evict(b, m, -1, &q, call, &f), &f);
+		return end_call(call, ask_to_evict(b, &q, "", -1, call, &f), &f);
 	return end_call(call, b->handlers->evict(b->userdata, &q, call, &f), &f);
 }
 
@@ -239,6 +300,6 @@ int method_reload(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	if (r)
 		return refuse(m, r, &f);
 	if (c->uid != 0 && c->uid != geteuid())
-		return end_call(call, authorize(b, m, &a, call, &f), &f);
+		return end_call(call, authorize(b, &a, call, &f), &f);
 	return end_call(call, b->handlers->reload(b->userdata, call, &f), &f);
 }

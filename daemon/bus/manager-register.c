@@ -51,6 +51,13 @@ int read_warm_mode(const char *word, bool *ret_given, enum warm_mode *ret, struc
 	return 0;
 }
 
+/* A request that outlives its message. */
+struct kept {
+	struct register_request request;
+	char session[TENANT_SESSION_MAX];
+	char path[DESCRIPTOR_PATH_MAX];
+};
+
 static int read_options(sd_bus_message *m, struct register_request *q, struct failure *f)
 {
 	const char *policy = region_policy_names[POLICY_YIELD], *arbitration = "auto";
@@ -85,79 +92,96 @@ static int read_options(sd_bus_message *m, struct register_request *q, struct fa
 	return check_session(q->session, f);
 }
 
-/* A request that outlives its message. */
-struct kept {
-	struct register_request request;
-	char session[TENANT_SESSION_MAX];
-	char path[DESCRIPTOR_PATH_MAX];
-};
+/* As what it is kept in has it. */
+static struct register_request request_of(const struct kept *k, int fd)
+{
+	struct register_request q = k->request;
+
+	q.fd = fd;
+	q.session = k->session;
+	q.path = k->path;
+	return q;
+}
 
 static int register_authorized(struct bus *b, struct client *c, int fd, const void *request,
 			       struct call *call, struct failure *ret)
 {
-	_cleanup_(closep) int file = fd;
-	const struct kept *k = request;
-	struct register_request q = k->request;
+	struct register_request q = request_of(request, fd);
+	int r;
 
-	q.fd = file;
-	q.session = k->session;
-	q.path = k->path;
 	q.owns_file = true;
-	return b->handlers->register_region(b->userdata, c, &q, call, ret);
+	r = b->handlers->register_region(b->userdata, c, &q, call, ret);
+	offload_close(b->offload, fd, c->uid);
+	return r;
 }
 
-static int ask_to_hold(struct bus *b, sd_bus_message *m, const struct register_request *q, struct call *call,
-		       struct failure *f)
+static int ask_to_hold(struct bus *b, const struct kept *k, int *fd, struct call *call, struct failure *f)
 {
-	struct kept k = { .request = *q };
 	const struct authorization a = {
 		.action = ACTION_HOLD,
 		.then = register_authorized,
-		.fd = q->fd,
-		.path = q->path,
-		.request = &k,
-		.request_size = sizeof(k),
+		.fd = *fd,
+		.path = k->path,
+		.request = k,
+		.request_size = sizeof(*k),
 	};
+	int r = authorize(b, &a, call, f);
 
-	snprintf(k.session, sizeof(k.session), "%s", q->session);
-	snprintf(k.path, sizeof(k.path), "%s", q->path);
-	return authorize(b, m, &a, call, f);
+	if (r == 0)
+		*fd = -1;
+	return r;
+}
+
+/* In a thread. */
+static int look(void *request, int *fd, uint32_t uid, struct failure *f)
+{
+	struct kept *k = request;
+
+	return descriptor_check(&k->request, *fd, k->request.offset, k->request.length, uid, k->path, f);
+}
+
+static int register_examined(struct bus *b, struct client *c, int *fd, void *request, struct call *call,
+			     struct failure *f)
+{
+	const struct kept *k = request;
+	struct register_request q = request_of(k, *fd);
+
+	if (q.policy == POLICY_HOLD && !q.owns_file)
+		return ask_to_hold(b, k, fd, call, f);
+	return b->handlers->register_region(b->userdata, c, &q, call, f);
 }
 
 int method_register(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-	struct register_request q = { 0 };
-	char path[DESCRIPTOR_PATH_MAX];
+	struct kept k = { 0 };
+	struct register_request *q = &k.request;
+	const struct examination x = { look, register_examined, "nothing was registered", &k, sizeof(k) };
 	struct bus *b = userdata;
-	uint64_t offset, length;
 	const char *access;
 	struct client *c;
 	struct failure f;
 	struct call *call;
+	int token, fd, r;
 	uint8_t word;
-	int fd, r;
 
 	(void)error;
 	r = client_of_message(b, m, &c);
 	if (r < 0)
 		return r;
-	r = sd_bus_message_read(m, "htts", &fd, &offset, &length, &access);
+	r = sd_bus_message_read(m, "htts", &token, &q->offset, &q->length, &access);
 	if (r < 0)
 		return r;
 	r = option_word("access", access, region_access_names, _REGION_ACCESS_MAX, &word, &f);
 	if (r)
 		return refuse(m, r, &f);
-	q.access = word;
-	r = read_options(m, &q, &f);
+	q->access = word;
+	r = read_options(m, q, &f);
 	if (r)
 		return refuse(m, r, &f);
-	r = descriptor_check(&q, fd, offset, length, c->uid, path, &f);
-	if (r)
-		return refuse(m, r, &f);
+	snprintf(k.session, sizeof(k.session), "%s", q->session);
 	r = call_new(b, c, m, &call, &f);
 	if (r)
 		return refuse(m, r, &f);
-	if (q.policy == POLICY_HOLD && !q.owns_file)
-		return end_call(call, ask_to_hold(b, m, &q, call, &f), &f);
-	return end_call(call, b->handlers->register_region(b->userdata, c, &q, call, &f), &f);
+	r = claim(b, token, c, &fd, &f);
+	return end_call(call, r ? r : examine(b, fd, &x, call, &f), &f);
 }

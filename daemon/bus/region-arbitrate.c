@@ -56,8 +56,8 @@ static int configure_authorized(struct bus *b, struct client *c, int fd, const v
 	return b->handlers->configure(b->userdata, k->id, &q, call, ret);
 }
 
-static int ask_to_hold(struct found *found, sd_bus_message *m, const struct configure_request *q,
-		       struct call *call, struct failure *f)
+static int ask_to_hold(struct found *found, const struct configure_request *q, struct call *call,
+		       struct failure *f)
 {
 	const struct region_view *v = &found->view;
 	const struct configure_kept k = { .id = v->region->id, .request = *q };
@@ -70,7 +70,7 @@ static int ask_to_hold(struct found *found, sd_bus_message *m, const struct conf
 		.request_size = sizeof(k),
 	};
 
-	return authorize(found->bus, m, &a, call, f);
+	return authorize(found->bus, &a, call, f);
 }
 
 int method_configure(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -93,7 +93,7 @@ int method_configure(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	q.owns_file = found->client->uid == 0 || found->client->uid == found->view.text->file_uid;
 	/* one that holds already gains nothing by asking again */
 	if (q.has_policy && q.policy == POLICY_HOLD && region->policy != POLICY_HOLD && !q.owns_file)
-		return end_call(call, ask_to_hold(found, m, &q, call, &f), &f);
+		return end_call(call, ask_to_hold(found, &q, call, &f), &f);
 	return end_call(call, b->handlers->configure(b->userdata, region->id, &q, call, &f), &f);
 }
 

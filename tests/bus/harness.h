@@ -180,6 +180,24 @@ const struct holder *holder_of_kind(const struct holders *h, const char *kind, s
 int make_file(const struct world *w, size_t size, int flags);
 int make_memfd(size_t size);
 
+/*
+ * A FUSE filesystem with one file of @uid, whose server falls silent. False: it cannot be mounted here. @kinds:
+ * "flush", "getattr", "statfs", "read", "open", of this process (0: anybody).
+ */
+struct silent_fs {
+	char directory[96];
+	pid_t pid;
+	FILE *to;
+	FILE *from;
+};
+bool silent_begin(struct silent_fs *s, const struct world *w, uid_t uid);
+int silent_open(const struct silent_fs *s, int flags);
+void silent_mute(struct silent_fs *s, pid_t pid, const char *kinds);
+/* Waits until one more of this kind got no answer. */
+void silent_await(struct silent_fs *s, const char *kind);
+/* Unmounts: whoever waits goes on. */
+void silent_end(struct silent_fs *s);
+
 /* Runs @body in a process of this uid, which must end well. */
 void run_as(const struct world *w, uid_t uid, void (*body)(const struct world *w, const void *arguments),
 	    const void *arguments);

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * examine.c - descriptors that callers pass, looked at in a thread: see util/offload.h for why.
+ *
+ * What always holds: the call is answered within the time that an examination may take, whatever becomes of
+ * the descriptor; and the descriptor is closed, in a thread too, when nobody looks at it any more.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bus/bus-internal.h"
+#include "util/cleanup.h"
+
+struct task {
+	struct offload_task task;
+	struct bus *bus;
+	struct call *call;
+	struct examination examination;
+	int fd;
+	uint32_t uid;
+	int result;		/* of the thread, */
+	struct failure failure; /* and why */
+	_Alignas(max_align_t) unsigned char request[];
+};
+
+int claim(struct bus *b, int token, const struct client *c, int *ret, struct failure *ret_failure)
+{
+	int fd = intake_claim(b->intake, token);
+
+	if (fd < 0)
+		return failure_set(
+			ret_failure, RDMAREG_ERROR_LIMIT_EXCEEDED,
+			"the descriptor was not taken: too many descriptors of uid %" PRIu32
+			" wait to be closed, because a filesystem that they are on does not answer: see to "
+			"its server (FUSE, NFS)",
+			c->uid);
+	*ret = fd;
+	return 0;
+}
+
+static void look(struct offload_task *task)
+{
+	struct task *t = (struct task *)task;
+
+	t->result = t->examination.look(t->request, &t->fd, t->uid, &t->failure);
+}
+
+static int judge(struct task *t, int error, struct failure *f)
+{
+	struct client *c = call_client(t->call);
+
+	if (error == -ETIMEDOUT)
+		return failure_set(
+			f, RDMAREG_ERROR_FAILED,
+			"the filesystem of this descriptor has not answered within %" PRIu64
+			" ms; %s: see to its server (FUSE, NFS), or raise timeout_msec in rdmaregd.conf",
+			offload_timeout(t->bus->offload) / 1000, t->examination.nothing_done);
+	if (error)
+		return failure_set(f, RDMAREG_ERROR_FAILED, "rdmaregd is stopping; %s: try again",
+				   t->examination.nothing_done);
+	*f = t->failure;
+	if (!c || t->result)
+		return BUS_E_REFUSED;
+	return t->examination.then(t->bus, c, &t->fd, t->request, t->call, f);
+}
+
+static void ended(struct offload_task *task, int error)
+{
+	struct task *t = (struct task *)task;
+	struct failure f;
+
+	if (judge(t, error, &f))
+		call_fail(t->call, &f);
+}
+
+static void release(struct offload_task *task)
+{
+	struct task *t = (struct task *)task;
+
+	offload_close(t->bus->offload, t->fd, t->uid);
+	free(t);
+}
+
+int examine(struct bus *b, int fd, const struct examination *x, struct call *call,
+	    struct failure *ret_failure)
+{
+	struct task *t = calloc(1, sizeof(*t) + x->request_size);
+	uint32_t uid = call_client(call)->uid;
+	int r = -ENOMEM;
+
+	if (t) {
+		t->task = (struct offload_task){ .work = look, .ended = ended, .release = release };
+		t->bus = b;
+		t->call = call;
+		t->examination = *x;
+		t->fd = fd;
+		t->uid = uid;
+		t->failure.name = RDMAREG_ERROR_FAILED;
+		memcpy(t->request, x->request, x->request_size);
+		r = offload_run(b->offload, &t->task, uid);
+	}
+	if (r == 0)
+		return 0;
+	free(t);
+	offload_close(b->offload, fd, uid);
+	if (r == -EBUSY)
+		return failure_set(ret_failure, RDMAREG_ERROR_LIMIT_EXCEEDED,
+				   "the filesystems of %d descriptors that uid %" PRIu32
+				   " passed before do not answer; %s: see to their server (FUSE, NFS)",
+				   OFFLOAD_PER_UID, uid, x->nothing_done);
+	return failure_from_errno(ret_failure, "looking at the descriptor", r, "");
+}

@@ -1,0 +1,581 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * intake.c - see intake.h. Of a message only what must be known is read here: where it ends, its type, its
+ * sender, and how many descriptors it has. What is wrong with it otherwise is for sd-bus to find.
+ */
+#include "bus/intake.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <event2/event_struct.h>
+
+#include "bus/bus-internal.h"
+#include "util/cleanup.h"
+#include "util/log.h"
+
+#define HEADER_SIZE 16
+#define MESSAGE_MAX (128u << 20) /* of the D-Bus specification */
+#define PEEK_SIZE 1024		 /* has the sender of any message that is not made to hide it */
+#define DESCRIPTORS_MAX 253	 /* that Linux passes with one message */
+#define READ_BUDGET 64
+#define NOBODY UINT32_MAX /* as a uid: not known */
+#define NAME_MAX_BUS 256
+
+enum field {
+	FIELD_SENDER = 7,
+	FIELD_UNIX_FDS = 9,
+};
+
+/* What must be known of a message. */
+struct header {
+	size_t size; /* of all of it */
+	uint8_t type;
+	uint32_t n_fds;
+	char sender[NAME_MAX_BUS]; /* empty: none */
+};
+
+struct packet {
+	struct header header;
+	size_t got;
+	size_t sent;
+	uint32_t uid;
+	bool exchanged; /* @fds are tokens */
+	unsigned int n_fds;
+	int *fds;
+	STAILQ_ENTRY(packet) packets;
+	unsigned char data[];
+};
+STAILQ_HEAD(packets, packet);
+
+/* A descriptor, and the pipe that stands for it. */
+struct token {
+	struct intake *intake;
+	ino_t inode; /* of the pipe */
+	int descriptor;
+	uint32_t uid;
+	int pipe;	   /* its reading end: the other one is closed when the message is gone */
+	struct event gone; /* it is */
+	LIST_ENTRY(token) tokens;
+};
+
+/* Somebody who called, and is not known yet. */
+struct stranger {
+	struct intake *intake;
+	struct packets packets;
+	sd_bus_slot *question;
+	LIST_ENTRY(stranger) strangers;
+	char name[];
+};
+
+struct intake {
+	struct bus *bus;
+	int socket;
+	int out;       /* to sd-bus */
+	int nothing;   /* stands for what was not taken */
+	bool messages; /* authentication is over */
+	struct event *readable;
+	struct event *writable;
+	struct packet *reading; /* not whole yet */
+	struct packets going;
+	LIST_HEAD(, token) tokens;
+	LIST_HEAD(, stranger) strangers;
+};
+
+/* --- what is in a header */
+
+static uint32_t number_at(const unsigned char *data, size_t at)
+{
+	uint32_t n;
+
+	memcpy(&n, data + at, sizeof(n));
+	return data[0] == 'B' ? be32toh(n) : le32toh(n);
+}
+
+static size_t align(size_t at, size_t to)
+{
+	return (at + to - 1) & ~(to - 1);
+}
+
+/*
+ * One field at *@at. False: it ends here, or has a type that no field we look for has. The size of a text is
+ * less than 2^27 or it is not in what we have.
+ */
+static bool read_field(const unsigned char *data, size_t size, size_t *at, struct header *h)
+{
+	size_t start = align(*at, 8), value = align(start + 4, 4), n;
+	char type;
+
+	if (value + 4 > size || data[start + 1] != 1)
+		return false;
+	type = (char)data[start + 2];
+	if (type == 'g') {
+		*at = start + 4 + 1 + data[start + 4] + 1;
+		return true;
+	}
+	if (type == 'u') {
+		if (data[start] == FIELD_UNIX_FDS)
+			h->n_fds = number_at(data, value);
+		*at = value + 4;
+		return true;
+	}
+	n = number_at(data, value);
+	if ((type != 's' && type != 'o') || n >= MESSAGE_MAX || value + 4 + n + 1 > size)
+		return false;
+	if (data[start] == FIELD_SENDER && n < sizeof(h->sender)) {
+		memcpy(h->sender, data + value + 4, n);
+		h->sender[n] = 0;
+	}
+	*at = value + 4 + n + 1;
+	return true;
+}
+
+/* @size: at least HEADER_SIZE. -EBADMSG: it is no message. */
+static int read_header(const unsigned char *data, size_t size, struct header *ret)
+{
+	uint64_t fields = number_at(data, 12), body = number_at(data, 4);
+	uint64_t whole = HEADER_SIZE + align(fields, 8) + body;
+	size_t end, at = HEADER_SIZE;
+
+	*ret = (struct header){ .type = data[1] };
+	if ((data[0] != 'l' && data[0] != 'B') || whole > MESSAGE_MAX)
+		return -EBADMSG;
+	ret->size = whole;
+	end = HEADER_SIZE + fields < size ? HEADER_SIZE + fields : size;
+	while (at < end && read_field(data, end, &at, ret))
+		;
+	return 0;
+}
+
+/* --- packets */
+
+static struct packet *packet_new(const struct header *h)
+{
+	struct packet *p = calloc(1, sizeof(*p) + h->size);
+
+	if (p)
+		p->header = *h;
+	return p;
+}
+
+static void packet_free(struct intake *i, struct packet *p)
+{
+	for (unsigned int k = 0; k < p->n_fds; k++) {
+		if (!p->exchanged)
+			offload_close(i->bus->offload, p->fds[k], p->uid);
+		else if (p->fds[k] != i->nothing)
+			close(p->fds[k]);
+	}
+	free(p->fds);
+	free(p);
+}
+
+static void free_packets(struct intake *i, struct packets *packets)
+{
+	struct packet *p;
+
+	while ((p = STAILQ_FIRST(packets))) {
+		STAILQ_REMOVE_HEAD(packets, packets);
+		packet_free(i, p);
+	}
+}
+
+/* --- tokens */
+
+static void token_free(struct token *t)
+{
+	LIST_REMOVE(t, tokens);
+	event_del(&t->gone);
+	close(t->pipe);
+	offload_close(t->intake->bus->offload, t->descriptor, t->uid);
+	free(t);
+}
+
+static void on_gone(evutil_socket_t fd, short what, void *userdata)
+{
+	(void)fd, (void)what;
+	token_free(userdata);
+}
+
+/* Takes @fd over. The token, or i->nothing. */
+static int make_token(struct intake *i, int fd, uint32_t uid)
+{
+	struct token *t = calloc(1, sizeof(*t));
+	struct stat st;
+	int ends[2];
+
+	if (!t || pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) {
+		log_error("no token can be made for a descriptor of uid %u: %s", uid, strerror(errno));
+		offload_close(i->bus->offload, fd, uid);
+		free(t);
+		return i->nothing;
+	}
+	fstat(ends[0], &st);
+	t->intake = i;
+	t->inode = st.st_ino;
+	t->descriptor = fd;
+	t->uid = uid;
+	t->pipe = ends[0];
+	event_assign(&t->gone, event_get_base(i->readable), t->pipe, EV_READ, on_gone, t);
+	event_add(&t->gone, NULL);
+	LIST_INSERT_HEAD(&i->tokens, t, tokens);
+	return ends[1];
+}
+
+int intake_claim(struct intake *i, int token)
+{
+	struct stat st;
+	struct token *t;
+
+	if (fstat(token, &st) < 0)
+		return -errno;
+	LIST_FOREACH(t, &i->tokens, tokens)
+	if (t->inode == st.st_ino && t->descriptor >= 0)
+		return steal_fd(&t->descriptor);
+	return -EBUSY;
+}
+
+/* --- to sd-bus */
+
+static void exchange(struct intake *i, struct packet *p)
+{
+	if (p->exchanged)
+		return;
+	p->exchanged = true;
+	for (unsigned int k = 0; k < p->n_fds; k++)
+		p->fds[k] = p->fds[k] < 0 ? i->nothing : make_token(i, p->fds[k], p->uid);
+}
+
+/* 1: all of it has left, 0: there is no room now. */
+static int send_packet(struct intake *i, struct packet *p)
+{
+	union {
+		char space[CMSG_SPACE(DESCRIPTORS_MAX * sizeof(int))];
+		struct cmsghdr header;
+	} control;
+
+	exchange(i, p);
+	while (p->sent < p->header.size) {
+		struct iovec iov = { p->data + p->sent, p->header.size - p->sent };
+		struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
+		ssize_t n;
+
+		if (!p->sent && p->n_fds) {
+			h.msg_control = &control;
+			h.msg_controllen = CMSG_SPACE(p->n_fds * sizeof(int));
+			control.header.cmsg_level = SOL_SOCKET;
+			control.header.cmsg_type = SCM_RIGHTS;
+			control.header.cmsg_len = CMSG_LEN(p->n_fds * sizeof(int));
+			memcpy(CMSG_DATA(&control.header), p->fds, p->n_fds * sizeof(int));
+		}
+		n = sendmsg(i->out, &h, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n < 0)
+			/* ETOOMANYREFS: tokens under way, which sd-bus is about to take */
+			return errno == EAGAIN || errno == EINTR || errno == ENOBUFS || errno == ENOMEM ||
+					       errno == ETOOMANYREFS
+				       ? 0
+				       : -errno;
+		p->sent += (size_t)n;
+	}
+	return 1;
+}
+
+static void send_all(struct intake *i)
+{
+	struct packet *p;
+
+	while ((p = STAILQ_FIRST(&i->going))) {
+		int r = send_packet(i, p);
+
+		if (r == 0) {
+			event_add(i->writable, NULL);
+			return;
+		}
+		/* after an error sd-bus has lost its connection, and nobody misses the message */
+		STAILQ_REMOVE_HEAD(&i->going, packets);
+		packet_free(i, p);
+	}
+}
+
+static void send_on(struct intake *i, struct packet *p)
+{
+	STAILQ_INSERT_TAIL(&i->going, p, packets);
+	send_all(i);
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *userdata)
+{
+	(void)fd, (void)what;
+	send_all(userdata);
+}
+
+/* --- who sent it */
+
+static void stranger_free(struct stranger *s)
+{
+	free_packets(s->intake, &s->packets);
+	sd_bus_slot_unref(s->question);
+	LIST_REMOVE(s, strangers);
+	free(s);
+}
+
+/* Now that the bus has told who that is; @c NULL: the connection is gone, and nobody waits for an answer. */
+static void on_known(void *userdata, const struct client *c)
+{
+	struct stranger *s = userdata;
+	struct packet *p;
+
+	while (c && (p = STAILQ_FIRST(&s->packets))) {
+		STAILQ_REMOVE_HEAD(&s->packets, packets);
+		p->uid = c->uid;
+		send_on(s->intake, p);
+	}
+	stranger_free(s);
+}
+
+static struct stranger *get_stranger(struct intake *i, const char *name)
+{
+	struct stranger *s;
+
+	LIST_FOREACH(s, &i->strangers, strangers)
+	if (!strcmp(s->name, name))
+		return s;
+	s = calloc(1, sizeof(*s) + strlen(name) + 1);
+	if (!s)
+		return NULL;
+	s->intake = i;
+	strcpy(s->name, name);
+	STAILQ_INIT(&s->packets);
+	LIST_INSERT_HEAD(&i->strangers, s, strangers);
+	if (client_ask(i->bus, name, on_known, s, &s->question) < 0) {
+		stranger_free(s);
+		return NULL;
+	}
+	return s;
+}
+
+static void take_packet(struct intake *i, struct packet *p)
+{
+	struct stranger *s;
+
+	if (p->header.type != SD_BUS_MESSAGE_METHOD_CALL || p->header.sender[0] != ':' ||
+	    client_find(i->bus, p->header.sender)) {
+		send_on(i, p);
+		return;
+	}
+	s = get_stranger(i, p->header.sender);
+	if (!s) {
+		log_error("no memory for a call of %s", p->header.sender);
+		packet_free(i, p);
+		return;
+	}
+	STAILQ_INSERT_TAIL(&s->packets, p, packets);
+}
+
+/* --- from the bus */
+
+/* sd-bus finds the end of its stream, and the loop its end. */
+static void lose(struct intake *i)
+{
+	event_del(i->readable);
+	shutdown(i->out, SHUT_WR);
+}
+
+/* Lines of text, each beginning with a letter that no message begins with. */
+static int read_lines(struct intake *i)
+{
+	struct packet *p;
+	unsigned char data[512];
+	ssize_t n = recv(i->socket, data, sizeof(data), MSG_PEEK | MSG_DONTWAIT), end = 0;
+	bool begins = true;
+
+	if (n <= 0)
+		return n < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -EPIPE;
+	while (end < n && !(begins && (data[end] == 'l' || data[end] == 'B')))
+		begins = data[end++] == '\n';
+	i->messages = end < n;
+	if (!end)
+		return 1;
+	p = packet_new(&(struct header){ .size = (size_t)end });
+	if (!p)
+		return -ENOMEM;
+	if (recv(i->socket, p->data, (size_t)end, MSG_DONTWAIT) != end) {
+		packet_free(i, p);
+		return -EPIPE;
+	}
+	send_on(i, p);
+	return 1;
+}
+
+/* Makes the packet of the next message, with nothing of it yet. @ret_take: its descriptors, too. */
+static int begin_packet(struct intake *i, bool *ret_take)
+{
+	unsigned char data[PEEK_SIZE];
+	ssize_t n = recv(i->socket, data, sizeof(data), MSG_PEEK | MSG_DONTWAIT);
+	const struct client *c;
+	struct header h;
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (n <= 0)
+		return -EPIPE;
+	if (n < HEADER_SIZE)
+		return 0;
+	if (read_header(data, (size_t)n, &h) < 0)
+		return -EBADMSG;
+	i->reading = packet_new(&h);
+	if (!i->reading)
+		return -ENOMEM;
+	c = *h.sender ? client_find(i->bus, h.sender) : NULL;
+	i->reading->uid = c ? c->uid : NOBODY;
+	*ret_take = !offload_is_choked(i->bus->offload, i->reading->uid);
+	return 1;
+}
+
+/* What came with the first byte; as many as the message says, -1 for those that were not taken. */
+static int keep_descriptors(struct packet *p, struct msghdr *h)
+{
+	unsigned int n = 0, wanted = p->header.n_fds < DESCRIPTORS_MAX ? p->header.n_fds : DESCRIPTORS_MAX;
+	struct cmsghdr *c;
+
+	p->fds = calloc(DESCRIPTORS_MAX, sizeof(int));
+	if (!p->fds)
+		return -ENOMEM;
+	for (c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
+		size_t more;
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		more = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		memcpy(p->fds + n, CMSG_DATA(c), more * sizeof(int));
+		n += (unsigned int)more;
+	}
+	while (n < wanted)
+		p->fds[n++] = -1;
+	p->n_fds = n;
+	return 1;
+}
+
+static int read_part(struct intake *i, bool take)
+{
+	struct packet *p = i->reading;
+	union {
+		char space[CMSG_SPACE(DESCRIPTORS_MAX * sizeof(int))];
+		struct cmsghdr header;
+	} control;
+	struct iovec iov = { p->data + p->got, p->header.size - p->got };
+	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
+	bool first = !p->got;
+	ssize_t n;
+
+	if (first && take) {
+		h.msg_control = &control;
+		h.msg_controllen = sizeof(control);
+	}
+	n = recvmsg(i->socket, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (n <= 0)
+		return -EPIPE;
+	p->got += (size_t)n;
+	return first && (p->header.n_fds || h.msg_controllen) ? keep_descriptors(p, &h) : 1;
+}
+
+static int read_message(struct intake *i)
+{
+	bool take = true;
+	int r = 1;
+
+	if (!i->reading)
+		r = begin_packet(i, &take);
+	while (r > 0 && i->reading->got < i->reading->header.size)
+		r = read_part(i, take);
+	if (r > 0)
+		take_packet(i, steal_pointer(i->reading));
+	return r;
+}
+
+void intake_read(struct intake *i)
+{
+	for (int k = 0; k < READ_BUDGET && STAILQ_EMPTY(&i->going); k++) {
+		int r = i->messages ? read_message(i) : read_lines(i);
+
+		if (r < 0)
+			lose(i);
+		if (r <= 0)
+			return;
+	}
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *userdata)
+{
+	(void)fd, (void)what;
+	intake_read(userdata);
+}
+
+int intake_set_reading(struct intake *i, bool on)
+{
+	return on ? event_add(i->readable, NULL) : event_del(i->readable);
+}
+
+static void intake_freep(struct intake **i)
+{
+	intake_free(*i);
+}
+
+int intake_new(struct intake **ret, struct bus *b, struct event_base *base, int socket, int *ret_fd)
+{
+	_cleanup_(intake_freep) struct intake *i = calloc(1, sizeof(*i));
+	_cleanup_(closep) int in = -1;
+	int ends[2];
+
+	if (!i) {
+		close(socket);
+		return -ENOMEM;
+	}
+	i->bus = b;
+	i->socket = socket;
+	i->out = -1;
+	STAILQ_INIT(&i->going);
+	i->nothing = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (i->nothing < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
+		return -errno;
+	in = ends[0];
+	i->out = ends[1];
+	i->readable = event_new(base, socket, EV_READ | EV_PERSIST, on_readable, i);
+	i->writable = event_new(base, i->out, EV_WRITE, on_writable, i);
+	if (!i->readable || !i->writable)
+		return -ENOMEM;
+	*ret = steal_pointer(i);
+	*ret_fd = steal_fd(&in);
+	return 0;
+}
+
+struct intake *intake_free(struct intake *i)
+{
+	if (!i)
+		return NULL;
+	while (!LIST_EMPTY(&i->strangers))
+		stranger_free(LIST_FIRST(&i->strangers));
+	free_packets(i, &i->going);
+	if (i->reading)
+		packet_free(i, i->reading);
+	while (!LIST_EMPTY(&i->tokens))
+		token_free(LIST_FIRST(&i->tokens));
+	if (i->readable)
+		event_free(i->readable);
+	if (i->writable)
+		event_free(i->writable);
+	closep(&i->nothing);
+	closep(&i->out);
+	closep(&i->socket);
+	free(i);
+	return NULL;
+}

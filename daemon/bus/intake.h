@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * intake.h - what comes from the bus, before sd-bus sees it.
+ *
+ * sd-bus closes the descriptors of a message itself, on the loop, also those that no method asked for. But
+ * closing a descriptor that somebody else opened can sleep for ever (util/offload.h). So messages are read
+ * here, and go on to sd-bus over a socket pair with a token, one end of a pipe of ours, in place of each
+ * descriptor. Whoever handles the message claims the descriptor behind the token; one whose token is closed
+ * unclaimed is closed by a thread. What we send does not come by here.
+ *
+ * sd-bus also knows no way to find out who sent a message without waiting for the bus. So a call of somebody
+ * new stays here until the bus has told who that is.
+ *
+ * What always holds:
+ *   - sd-bus gets no descriptor but tokens, so none of its own calls can wait for a file.
+ *   - A call reaches sd-bus only when its sender is a client (clients.c), or has left the bus.
+ *   - Messages of one sender keep their order.
+ *   - From somebody who has too many descriptors waiting to be closed none is taken out of the socket.
+ */
+#ifndef RDMAREG_BUS_INTAKE_H
+#define RDMAREG_BUS_INTAKE_H
+
+#include <stdbool.h>
+
+#include <event2/event.h>
+
+struct bus;
+struct intake;
+
+/* @socket: connected, taken over also on failure. @ret_fd: for sd-bus to read from; the caller's. */
+int intake_new(struct intake **ret, struct bus *b, struct event_base *base, int socket, int *ret_fd);
+/* Before the bus' connection is closed. */
+struct intake *intake_free(struct intake *i);
+/* Whether the loop reads by itself. */
+int intake_set_reading(struct intake *i, bool on);
+/* Reads what is there now. */
+void intake_read(struct intake *i);
+/* The descriptor behind @token, which is the caller's from now on. -EBUSY: it was not taken from the bus. */
+int intake_claim(struct intake *i, int token);
+
+#endif

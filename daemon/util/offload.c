@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * offload.c - see offload.h.
+ *
+ * One lock guards the queues, the numbers of threads, and whether a task has begun. Everything else of a task
+ * belongs to the loop, until the task begins, and again from when the loop finds it in the list of those that
+ * are out. The structure itself outlives offload_free() while a thread is in a call that does not return:
+ * whoever leaves last frees it.
+ */
+#include "util/offload.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+#define IDLE_MAX 2
+#define STACK_SIZE (256 * 1024) /* a path or two, and what a sanitizer adds */
+
+STAILQ_HEAD(task_queue, offload_task);
+
+/* Whoever has tasks. In the list, and here, as long as one of them is not released. */
+struct offload_user {
+	uint32_t uid;
+	uint32_t running;	   /* of the lock */
+	struct task_queue waiting; /* of the lock */
+	/* of the loop */
+	uint32_t tasks;
+	uint32_t overdue;
+	uint32_t closes;
+	TAILQ_ENTRY(offload_user) users; /* of the lock */
+};
+
+struct offload {
+	pthread_mutex_t lock;
+	pthread_cond_t work;
+	TAILQ_HEAD(, offload_user) users;
+	struct task_queue out; /* of the lock */
+	uint32_t threads;
+	uint32_t idle;
+	bool stopped;
+	bool freed;
+	int out_fd; /* an eventfd: tasks are out */
+	/* of the loop */
+	struct event_base *base;
+	struct event *out_event;
+	uint64_t timeout_usec;
+	TAILQ_HEAD(, offload_task) tasks;
+};
+
+struct close_task {
+	struct offload_task task;
+	int fd;
+};
+
+static void free_memory(struct offload *o)
+{
+	pthread_cond_destroy(&o->work);
+	pthread_mutex_destroy(&o->lock);
+	closep(&o->out_fd);
+	free(o);
+}
+
+/* The next task that may begin. Users take turns. Under the lock. */
+static struct offload_task *take_task(struct offload *o)
+{
+	struct offload_user *u;
+
+	TAILQ_FOREACH(u, &o->users, users)
+	{
+		struct offload_task *t = STAILQ_FIRST(&u->waiting);
+
+		if (!t || u->running >= OFFLOAD_PER_UID)
+			continue;
+		STAILQ_REMOVE_HEAD(&u->waiting, queue);
+		TAILQ_REMOVE(&o->users, u, users);
+		TAILQ_INSERT_TAIL(&o->users, u, users);
+		u->running++;
+		t->begun = true;
+		return t;
+	}
+	return NULL;
+}
+
+static bool is_runnable(const struct offload *o)
+{
+	const struct offload_user *u;
+
+	TAILQ_FOREACH(u, &o->users, users)
+	if (!STAILQ_EMPTY(&u->waiting) && u->running < OFFLOAD_PER_UID)
+		return true;
+	return false;
+}
+
+static void add_thread(struct offload *o);
+
+/* Somebody takes the next task, also if this one never returns. Under the lock. */
+static void wake(struct offload *o)
+{
+	if (!is_runnable(o))
+		return;
+	if (o->idle)
+		pthread_cond_signal(&o->work);
+	else
+		add_thread(o);
+}
+
+static void *serve(void *userdata)
+{
+	struct offload *o = userdata;
+	struct offload_task *t;
+	bool last;
+
+	pthread_mutex_lock(&o->lock);
+	while (!o->stopped) {
+		t = take_task(o);
+		if (!t) {
+			if (o->idle >= IDLE_MAX)
+				break;
+			o->idle++;
+			pthread_cond_wait(&o->work, &o->lock);
+			o->idle--;
+			continue;
+		}
+		wake(o);
+		pthread_mutex_unlock(&o->lock);
+		t->work(t);
+		pthread_mutex_lock(&o->lock);
+		t->user->running--;
+		STAILQ_INSERT_TAIL(&o->out, t, queue);
+		eventfd_write(o->out_fd, 1);
+	}
+	last = !--o->threads && o->freed;
+	pthread_mutex_unlock(&o->lock);
+	if (last)
+		free_memory(o);
+	return NULL;
+}
+
+/* Under the lock. */
+static void add_thread(struct offload *o)
+{
+	sigset_t all, before;
+	pthread_attr_t attributes;
+	pthread_t thread;
+	int r;
+
+	if (o->threads >= OFFLOAD_THREADS)
+		return;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, STACK_SIZE);
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	o->threads++;
+	r = pthread_create(&thread, &attributes, serve, o);
+	if (r) {
+		o->threads--;
+		log_error("a thread cannot be made: %s", strerror(r));
+	}
+	pthread_attr_destroy(&attributes);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+/* Under the lock. */
+static struct offload_user *find_user(struct offload *o, uint32_t uid)
+{
+	struct offload_user *u;
+
+	TAILQ_FOREACH(u, &o->users, users)
+	if (u->uid == uid)
+		return u;
+	return NULL;
+}
+
+/* What the loop reads of it needs no lock: only the list does. */
+static struct offload_user *look_up(struct offload *o, uint32_t uid)
+{
+	struct offload_user *u;
+
+	pthread_mutex_lock(&o->lock);
+	u = find_user(o, uid);
+	pthread_mutex_unlock(&o->lock);
+	return u;
+}
+
+/* Under the lock. */
+static struct offload_user *get_user(struct offload *o, uint32_t uid)
+{
+	struct offload_user *u = find_user(o, uid);
+
+	if (u)
+		return u;
+	u = calloc(1, sizeof(*u));
+	if (!u)
+		return NULL;
+	u->uid = uid;
+	STAILQ_INIT(&u->waiting);
+	TAILQ_INSERT_TAIL(&o->users, u, users);
+	return u;
+}
+
+/* Nothing of it is needed any more. */
+static void release(struct offload *o, struct offload_task *t)
+{
+	struct offload_user *u = t->user;
+
+	TAILQ_REMOVE(&o->tasks, t, all);
+	event_del(&t->timer);
+	if (t->overdue)
+		u->overdue--;
+	t->release(t);
+	if (--u->tasks)
+		return;
+	pthread_mutex_lock(&o->lock);
+	TAILQ_REMOVE(&o->users, u, users);
+	pthread_mutex_unlock(&o->lock);
+	free(u);
+}
+
+static void arm(struct offload_task *t)
+{
+	const struct timeval timeout = timeval_from_usec(t->offload->timeout_usec);
+
+	event_add(&t->timer, &timeout);
+}
+
+static void on_late(evutil_socket_t fd, short what, void *userdata)
+{
+	struct offload_task *t = userdata;
+	struct offload *o = t->offload;
+	bool begun;
+
+	(void)fd, (void)what;
+	pthread_mutex_lock(&o->lock);
+	begun = t->begun;
+	if (!begun && !t->unrefusable)
+		STAILQ_REMOVE(&t->user->waiting, t, offload_task, queue);
+	pthread_mutex_unlock(&o->lock);
+	if (!begun && t->unrefusable) {
+		arm(t);
+		return;
+	}
+	if (begun) {
+		t->overdue = true;
+		if (++t->user->overdue == OFFLOAD_PER_UID)
+			log_warning("uid %" PRIu32
+				    ": the filesystems of %d descriptors do not answer; no descriptor of "
+				    "this user is taken until one does",
+				    t->user->uid, OFFLOAD_PER_UID);
+	}
+	t->told = true;
+	t->ended(t, -ETIMEDOUT);
+	if (!begun)
+		release(o, t);
+}
+
+static void on_out(evutil_socket_t fd, short what, void *userdata)
+{
+	struct task_queue out = STAILQ_HEAD_INITIALIZER(out);
+	struct offload *o = userdata;
+	struct offload_task *t;
+	eventfd_t n;
+
+	(void)what;
+	eventfd_read(fd, &n);
+	pthread_mutex_lock(&o->lock);
+	STAILQ_CONCAT(&out, &o->out);
+	pthread_mutex_unlock(&o->lock);
+	while ((t = STAILQ_FIRST(&out))) {
+		STAILQ_REMOVE_HEAD(&out, queue);
+		if (!t->told) {
+			t->told = true;
+			t->ended(t, 0);
+		}
+		release(o, t);
+	}
+}
+
+int offload_new(struct offload **ret, struct event_base *base, uint64_t timeout_usec)
+{
+	struct offload *o = calloc(1, sizeof(*o));
+
+	if (!o)
+		return -ENOMEM;
+	pthread_mutex_init(&o->lock, NULL);
+	pthread_cond_init(&o->work, NULL);
+	TAILQ_INIT(&o->users);
+	TAILQ_INIT(&o->tasks);
+	STAILQ_INIT(&o->out);
+	o->base = base;
+	o->timeout_usec = timeout_usec;
+	o->out_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (o->out_fd < 0) {
+		int r = -errno;
+
+		free_memory(o);
+		return r;
+	}
+	o->out_event = event_new(base, o->out_fd, EV_READ | EV_PERSIST, on_out, o);
+	if (!o->out_event || event_add(o->out_event, NULL) < 0) {
+		if (o->out_event)
+			event_free(o->out_event);
+		free_memory(o);
+		return -ENOMEM;
+	}
+	*ret = o;
+	return 0;
+}
+
+void offload_stop(struct offload *o)
+{
+	struct offload_task *t, *next;
+
+	if (o->stopped)
+		return;
+	on_out(o->out_fd, 0, o);
+	pthread_mutex_lock(&o->lock);
+	o->stopped = true;
+	pthread_cond_broadcast(&o->work);
+	pthread_mutex_unlock(&o->lock);
+	for (t = TAILQ_FIRST(&o->tasks); t; t = next) {
+		next = TAILQ_NEXT(t, all);
+		event_del(&t->timer);
+		if (!t->told) {
+			t->told = true;
+			t->ended(t, -ESHUTDOWN);
+		}
+		if (!t->begun)
+			release(o, t);
+	}
+}
+
+struct offload *offload_free(struct offload *o)
+{
+	bool last;
+
+	if (!o)
+		return NULL;
+	offload_stop(o);
+	event_free(o->out_event);
+	pthread_mutex_lock(&o->lock);
+	o->freed = true;
+	last = !o->threads;
+	pthread_mutex_unlock(&o->lock);
+	if (last)
+		free_memory(o);
+	return NULL;
+}
+
+void offload_freep(struct offload **o)
+{
+	offload_free(*o);
+}
+
+void offload_set_timeout(struct offload *o, uint64_t timeout_usec)
+{
+	o->timeout_usec = timeout_usec;
+}
+
+uint64_t offload_timeout(const struct offload *o)
+{
+	return o->timeout_usec;
+}
+
+static int submit(struct offload *o, struct offload_task *t, uint32_t uid)
+{
+	struct offload_user *u;
+
+	t->offload = o;
+	t->begun = t->told = t->overdue = false;
+	event_assign(&t->timer, o->base, -1, 0, on_late, t);
+	pthread_mutex_lock(&o->lock);
+	u = get_user(o, uid);
+	if (u) {
+		t->user = u;
+		u->tasks++;
+		STAILQ_INSERT_TAIL(&u->waiting, t, queue);
+		wake(o);
+	}
+	pthread_mutex_unlock(&o->lock);
+	if (!u)
+		return -ENOMEM;
+	TAILQ_INSERT_TAIL(&o->tasks, t, all);
+	arm(t);
+	return 0;
+}
+
+int offload_run(struct offload *o, struct offload_task *t, uint32_t uid)
+{
+	const struct offload_user *u = look_up(o, uid);
+
+	t->unrefusable = false;
+	if (o->stopped)
+		return -ESHUTDOWN;
+	return u && u->overdue >= OFFLOAD_PER_UID ? -EBUSY : submit(o, t, uid);
+}
+
+static void close_work(struct offload_task *t)
+{
+	close(((struct close_task *)t)->fd);
+}
+
+static void close_ended(struct offload_task *t, int error)
+{
+	(void)t, (void)error;
+}
+
+static void close_release(struct offload_task *t)
+{
+	t->user->closes--;
+	free(t);
+}
+
+void offload_close(struct offload *o, int fd, uint32_t uid)
+{
+	struct close_task *c;
+
+	if (fd < 0 || o->stopped)
+		return;
+	c = calloc(1, sizeof(*c));
+	if (c) {
+		c->task = (struct offload_task){ .work = close_work,
+						 .ended = close_ended,
+						 .release = close_release,
+						 .unrefusable = true };
+		c->fd = fd;
+		if (submit(o, &c->task, uid) == 0) {
+			c->task.user->closes++;
+			return;
+		}
+	}
+	free(c);
+	log_error("no memory to close descriptor %d of uid %" PRIu32 ": it stays open", fd, uid);
+}
+
+bool offload_is_choked(struct offload *o, uint32_t uid)
+{
+	const struct offload_user *u = look_up(o, uid);
+
+	return u && u->closes >= OFFLOAD_CLOSES_MAX;
+}

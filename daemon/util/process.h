@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * process.h - is a process, which cannot be waited for, at its end?
+ *
+ * A thread in an unkillable sleep keeps its process, with all that it has open, until the sleep ends, which may
+ * be never. But once SIGKILL is pending for a thread it executes nothing of its program any more. So such a
+ * process has locks and names, and does nothing with them.
+ */
+#ifndef RDMAREG_PROCESS_H
+#define RDMAREG_PROCESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* When it started, in the kernel's own unit; 0: there is none, or we may not know. */
+uint64_t process_start(pid_t pid);
+/*
+ * Each of its threads has ended or never executes anything again. False also if that cannot be seen.
+ * @start: as process_start() has it; a process that began at another time is another one, so this one is gone
+ */
+bool process_is_over(pid_t pid, uint64_t start);
+
+#endif

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * test-silent.c - descriptors of a file whose server (FUSE) is silent: their user's calls end in words, everybody
+ * else is served, and so is that user when the server is gone. The server answers the bus, and falls silent for
+ * the daemon. Takes root, to mount it and to become an ordinary user.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "harness.h"
+#include "util/offload.h"
+
+#define USER 65534
+
+static struct world world;
+static struct silent_fs fs;
+
+/* Others see nothing of it. */
+static void check_served(sd_bus *b)
+{
+	struct reply r;
+	int fd = make_file(&world, 65536, O_RDWR);
+
+	check(register_region(b, fd, 0, 0, "rw", &r, 0));
+	check(region_exists(b, r.id));
+	check(call_region(b, r.id, "Release", &r));
+	count_regions(b);
+	close(fd);
+}
+
+/* A descriptor that no method asked for. */
+static void pass_stray(sd_bus *b, int fd)
+{
+	sd_bus_message *m = new_manager_call(b, "Subscribe");
+	struct reply r;
+
+	check(sd_bus_message_append(m, "h", fd) >= 0);
+	check(!finish_call(b, m, &r));
+}
+
+static void pass_descriptors(const struct world *w, const void *arguments)
+{
+	sd_bus *b = connect_client(w);
+	int fd = silent_open(&fs, O_RDONLY);
+	struct reply r;
+
+	(void)arguments;
+	/* that nobody asked for: closed all the same, each in a thread that does not come back */
+	for (int i = 0; i < OFFLOAD_PER_UID; i++) {
+		pass_stray(b, fd);
+		silent_await(&fs, "flush");
+	}
+	/* all threads of this user are taken */
+	check(!register_region(b, fd, 0, 0, "r", &r, 0));
+	expect_error(&r, "Failed", "has not answered within 300 ms; nothing was registered");
+	/* and by now they are known not to come back */
+	until(world_log_contains(w, "uid 65534: the filesystems of"));
+	check(!register_region(b, fd, 0, 0, "r", &r, 0));
+	expect_error(&r, "LimitExceeded", "do not answer; nothing was registered");
+	check(count_regions(b) == 0);
+	disconnect(b);
+	_exit(EXIT_SUCCESS); /* closing is for the kernel */
+}
+
+/* As above, but of descriptors that were examined, and became regions, before they were closed. */
+static void register_and_close(const struct world *w, const void *arguments)
+{
+	sd_bus *b = connect_client(w);
+	int fd = silent_open(&fs, O_RDONLY);
+	struct holders h;
+	struct reply r;
+
+	(void)arguments;
+	check(register_region(b, fd, 0, 0, "r", &r, 0));
+	silent_await(&fs, "flush");
+	check(find_holders(b, fd, &h, &r) && h.n == 1);
+	silent_await(&fs, "flush");
+	disconnect(b);
+	_exit(EXIT_SUCCESS);
+}
+
+static void test_hang(void (*body)(const struct world *w, const void *arguments))
+{
+	sd_bus *b;
+
+	world_begin(&world, "timeout_msec = 300\n");
+	if (!silent_begin(&fs, &world, USER)) {
+		world_end(&world);
+		_exit(SKIP);
+	}
+	silent_mute(&fs, world.daemon, "flush");
+	b = connect_client(&world);
+	run_as(&world, USER, body, NULL);
+	check_served(b);
+	silent_end(&fs);
+	disconnect(b);
+	world_end(&world);
+}
+
+int main(void)
+{
+	if (geteuid() != 0)
+		return SKIP;
+	test_hang(pass_descriptors);
+	test_hang(register_and_close);
+	return 0;
+}

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * test-offload.c - tasks that do not return hold up nobody but their own user, are answered in time, and are
+ * released when they return after all. What does not return is a read of an empty pipe.
+ */
+#undef NDEBUG
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "util/offload.h"
+
+#define SOON 50000
+#define PATIENT 60000000
+
+struct task {
+	struct offload_task task;
+	int fd;
+	bool began;
+	int error; /* 1: not ended yet */
+	bool *ret_released;
+};
+
+static struct event_base *base;
+
+static void work(struct offload_task *t)
+{
+	struct task *x = (struct task *)t;
+	char c;
+
+	if (x->fd >= 0)
+		assert(read(x->fd, &c, 1) == 1);
+	x->began = true;
+}
+
+static void ended(struct offload_task *t, int error)
+{
+	((struct task *)t)->error = error;
+}
+
+static void release(struct offload_task *t)
+{
+	struct task *x = (struct task *)t;
+
+	assert(x->error != 1);
+	*x->ret_released = true;
+}
+
+static struct task task(int fd, bool *released)
+{
+	*released = false;
+	return (struct task){
+		.task = { .work = work, .ended = ended, .release = release },
+		.fd = fd,
+		.error = 1,
+		.ret_released = released,
+	};
+}
+
+#define turn_until(condition)                                            \
+	do {                                                             \
+		while (!(condition))                                     \
+			assert(event_base_loop(base, EVLOOP_ONCE) == 0); \
+	} while (0)
+
+static void test_done(void)
+{
+	struct offload *o;
+	bool released;
+	struct task t = task(-1, &released);
+
+	assert(offload_new(&o, base, PATIENT) == 0);
+	assert(offload_run(o, &t.task, 7) == 0);
+	turn_until(released);
+	assert(t.began && t.error == 0);
+	offload_free(o);
+}
+
+/* More tasks of one user hang than may; another user's are done, and the first one's are answered, and refused. */
+static void test_hang(void)
+{
+	bool released[OFFLOAD_PER_UID + 1], other_released, refused_released;
+	struct task hung[OFFLOAD_PER_UID + 1], other, refused;
+	struct offload *o;
+	int pipes[2];
+
+	assert(pipe(pipes) == 0);
+	assert(offload_new(&o, base, SOON) == 0);
+	for (int i = 0; i <= OFFLOAD_PER_UID; i++) {
+		hung[i] = task(pipes[0], &released[i]);
+		assert(offload_run(o, &hung[i].task, 7) == 0);
+	}
+	other = task(-1, &other_released);
+	assert(offload_run(o, &other.task, 8) == 0);
+	turn_until(other_released);
+	assert(other.error == 0);
+	for (int i = 0; i <= OFFLOAD_PER_UID; i++) {
+		turn_until(hung[i].error != 1);
+		assert(hung[i].error == -ETIMEDOUT);
+	}
+	turn_until(released[OFFLOAD_PER_UID]); /* no thread was in it */
+	assert(!hung[OFFLOAD_PER_UID].began && !released[0]);
+	refused = task(-1, &refused_released);
+	assert(offload_run(o, &refused.task, 7) == -EBUSY && refused.error == 1);
+
+	for (int i = 0; i < OFFLOAD_PER_UID; i++)
+		assert(write(pipes[1], "x", 1) == 1);
+	for (int i = 0; i < OFFLOAD_PER_UID; i++) {
+		turn_until(released[i]);
+		assert(hung[i].error == -ETIMEDOUT && hung[i].began);
+	}
+	assert(offload_run(o, &refused.task, 7) == 0);
+	turn_until(refused_released);
+	assert(refused.error == 0);
+	close(pipes[0]);
+	close(pipes[1]);
+	offload_free(o);
+}
+
+/* Closing is never refused, waits for a thread of the user, and is not given up meanwhile. */
+static void test_close(void)
+{
+	struct task hung[OFFLOAD_PER_UID], mark;
+	bool released[OFFLOAD_PER_UID], marked;
+	struct offload *o;
+	int pipes[2], fds[2];
+	char c;
+
+	assert(pipe(pipes) == 0 && pipe(fds) == 0);
+	assert(offload_new(&o, base, SOON) == 0);
+	for (int i = 0; i < OFFLOAD_PER_UID; i++) {
+		hung[i] = task(pipes[0], &released[i]);
+		assert(offload_run(o, &hung[i].task, 7) == 0);
+	}
+	for (int i = 0; i < OFFLOAD_PER_UID; i++)
+		turn_until(hung[i].error == -ETIMEDOUT);
+	offload_close(o, -1, 7);
+	offload_close(o, fds[1], 7);
+	for (int i = 1; i < OFFLOAD_CLOSES_MAX; i++) {
+		assert(!offload_is_choked(o, 7));
+		offload_close(o, dup(pipes[0]), 7);
+	}
+	assert(offload_is_choked(o, 7) && !offload_is_choked(o, 8));
+	/* its time comes and goes */
+	offload_set_timeout(o, SOON);
+	mark = task(pipes[0], &marked);
+	assert(offload_run(o, &mark.task, 8) == 0);
+	turn_until(mark.error == -ETIMEDOUT);
+	assert(fcntl(fds[1], F_GETFD) >= 0);
+	for (int i = 0; i <= OFFLOAD_PER_UID; i++)
+		assert(write(pipes[1], "x", 1) == 1);
+	turn_until(marked && !offload_is_choked(o, 7));
+	assert(read(fds[0], &c, 1) == 0);
+	while (fcntl(fds[1] + OFFLOAD_CLOSES_MAX / 2, F_GETFD) >= 0)
+		assert(event_base_loop(base, EVLOOP_NONBLOCK) == 0);
+	close(fds[0]);
+	close(pipes[0]);
+	close(pipes[1]);
+	offload_free(o);
+}
+
+/* The end does not wait for what hangs; what had not begun is released, what was not answered is told. */
+static void test_end(void)
+{
+	bool released[OFFLOAD_PER_UID + 1];
+	struct task *t = calloc(OFFLOAD_PER_UID + 1, sizeof(*t));
+	struct offload *o;
+	int pipes[2];
+
+	assert(pipe(pipes) == 0 && t);
+	assert(offload_new(&o, base, PATIENT) == 0);
+	for (int i = 0; i <= OFFLOAD_PER_UID; i++) {
+		t[i] = task(pipes[0], &released[i]);
+		assert(offload_run(o, &t[i].task, 7) == 0);
+	}
+	offload_free(o);
+	for (int i = 0; i <= OFFLOAD_PER_UID; i++)
+		assert(t[i].error == -ESHUTDOWN);
+	assert(released[OFFLOAD_PER_UID]);
+	for (int i = 0; i <= OFFLOAD_PER_UID; i++)
+		assert(write(pipes[1], "x", 1) == 1);
+	_exit(0); /* threads may still be in their tasks */
+}
+
+int main(void)
+{
+	base = event_base_new();
+	assert(base);
+	test_done();
+	test_hang();
+	test_close();
+	test_end();
+	return 1;
+}
