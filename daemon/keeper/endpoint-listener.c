@@ -3,14 +3,20 @@
 #include "keeper/endpoint-listener.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <ifaddrs.h>
+#include <limits.h>
 #include <net/if.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define BACKLOG 64
+#define NODES "/dev/infiniband/"
+#define VERBS "/sys/class/infiniband_verbs"
 
 static void destroy_idp(struct rdma_cm_id **id)
 {
@@ -78,6 +84,59 @@ static bool is_usable(const struct ifaddrs *i, int family)
 	/* a ticket cannot carry the scope that a link-local address needs */
 	return family != AF_INET6 ||
 	       !IN6_IS_ADDR_LINKLOCAL(&((const struct sockaddr_in6 *)i->ifa_addr)->sin6_addr);
+}
+
+/* 0, or why it cannot be opened. */
+static int try_node(const char *name)
+{
+	char path[sizeof(NODES) + NAME_MAX];
+	_cleanup_(closep) int fd = -1;
+
+	snprintf(path, sizeof(path), NODES "%s", name);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	return fd < 0 ? -errno : 0;
+}
+
+static bool is_forbidden(int error)
+{
+	return error == -EACCES || error == -EPERM;
+}
+
+static void closedirp(DIR **d)
+{
+	if (*d)
+		closedir(*d);
+}
+
+static int refuse_node(const char *name, struct reason *why)
+{
+	return reason_set(
+		why, -EACCES,
+		"User %u may not open " NODES
+		"%.40s: its permissions (udev, group rdma) or DeviceAllow= of the keeper's unit forbid it",
+		(unsigned int)getuid(), name);
+}
+
+int listener_check_nodes(struct reason *why)
+{
+	_cleanup_(closedirp) DIR *d = opendir(VERBS);
+	char forbidden[NAME_MAX + 1] = "";
+	const struct dirent *entry;
+
+	if (is_forbidden(try_node("rdma_cm")))
+		return refuse_node("rdma_cm", why);
+	while (d && (entry = readdir(d))) {
+		int error;
+
+		if (strncmp(entry->d_name, "uverbs", 6) != 0)
+			continue;
+		error = try_node(entry->d_name);
+		if (!error) /* one that may be used is enough */
+			return 0;
+		if (is_forbidden(error))
+			snprintf(forbidden, sizeof(forbidden), "%s", entry->d_name);
+	}
+	return forbidden[0] ? refuse_node(forbidden, why) : 0;
 }
 
 int listener_new(struct rdma_cm_id **ret, struct rdma_event_channel *channel, const char *address,

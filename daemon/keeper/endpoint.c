@@ -215,6 +215,9 @@ int endpoint_new(struct endpoint **ret, struct event_base *base, const char *add
 
 	if (!e)
 		return -ENOMEM;
+	r = listener_check_nodes(why);
+	if (r < 0)
+		return r;
 	r = worker_new(&e->closer, base);
 	if (r < 0)
 		return r;
