@@ -103,7 +103,7 @@ static const struct {
 	{ EPIPE, RDMAREG_ERROR_KEEPER_LOST, "the tenant's keeper was lost",
 	  "try again, a new one is started" },
 	{ ETIME, RDMAREG_ERROR_TIMEOUT, "the storage does not answer",
-	  "see the kernel's log; the region can still be released" },
+	  "see the kernel's log; what is registered there can still be released" },
 	{ ETIMEDOUT, RDMAREG_ERROR_KEEPER_LOST, "the tenant's keeper took too long",
 	  "try again, or see timeout_msec in rdmaregd.conf" },
 };

@@ -54,7 +54,7 @@ static int on_register(struct keeper *k, const struct operation *op, const struc
 				  k->options->max_regions);
 	if (k->n_left_behind >= LEFT_BEHIND_MAX)
 		return reason_set(
-			why, -EBUSY,
+			why, -EDQUOT,
 			"%" PRIu32
 			" regions of this tenant that are over still wait for storage that does not answer, "
 			"among them %.80s",

@@ -175,7 +175,7 @@ static void test_bound(void)
 		if (m.type == KEEPER_REGION)
 			must(client_release(&k, id) == 0);
 	} while (m.type == KEEPER_REGION);
-	must(m.done.error == -EBUSY && strstr(m.done.text, "test-keeper-silent"));
+	must(m.done.error == -EDQUOT && strstr(m.done.text, "test-keeper-silent"));
 	must(client_prefetch(&k, healthy, 0, LENGTH, false) == 0);
 	silence(fd, false);
 	do {

@@ -3,12 +3,12 @@
 # timeout: 500
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# What else can happen to a file and what is below it: unlinked, renamed, remounted, its filesystem full, its disk broken, its filesystem shut down, the
-# adapter taken away. Each has one outcome, and what is registered can be released after all of them.
+# What else can happen to a file and what is below it: unlinked, renamed, remounted, its filesystem full, its disk broken or hanging, its filesystem
+# silent or shut down, the adapter forbidden or taken away. Each has one outcome, and what is registered can be released after all of them.
 . /lab/guest/lib.sh
 . /lab/guest/regions.sh
 kernel_at_least 6.15 || skip_all "no on-demand paging in this kernel's rdma_rxe"
-modprobe -a loop dm_mod
+modprobe -a loop dm_mod fuse
 product_up || exit 1
 noise /tmp/sent 4
 sent=$(sha256sum </tmp/sent)
@@ -20,6 +20,7 @@ open_region() {
 }
 available() { stat -f -c '%a' "$1"; }
 grew_back() { [ "$(available "$1")" -ge "$2" ]; }
+as_user() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
 put_fails() { ! on_b rdmaregctl put /tmp/sent "$ticket" >/tmp/put.log 2>&1; }
 
 # made_of IMAGE DIRECTORY MIB MKFS... - a small filesystem in a file
@@ -108,9 +109,77 @@ dmsetup suspend --noflush lab-disk
 dmsetup load lab-disk --table "0 $sectors linear $loop 0"
 dmsetup resume lab-disk
 check "broken disk: nothing holds it" wait_for umount /mnt/disk
+
+# Storage that does not answer at all, under regions of an ordinary user who has one of another filesystem besides. That one is not disturbed, by
+# calls or peers, and lives on in the same keeper.
+others_go_on() {
+	check "$1: the other region's peer" on_b rdmaregctl put /tmp/sent "$own_ticket"
+	check "$1: the other region is truncated" truncate -s 2M /mnt/xfs/own
+	check "$1: and grows" truncate -s 4M /mnt/xfs/own
+	check "$1: the other region is synced" as_user rdmaregctl sync "$own"
+	check "$1: a new region" as_user rdmaregctl register /mnt/xfs/own
+	check "$1: the other region lives" region_is "$own" state live
+}
+user_region() {
+	r=$(as_user rdmaregctl --json register "$@" --export) || { not_ok "register $1 as a user"; return 1; }
+	id=$(field id "$r") ticket=$(field ticket "$r")
+}
+says() {
+	local words=$1
+	shift
+	! "$@" >/tmp/says.log 2>&1 && grep -qi -- "$words" /tmp/says.log || { cat /tmp/says.log; return 1; }
+}
+zeroes /mnt/xfs/own 4
+chmod 666 /mnt/xfs/own
+user_region /mnt/xfs/own
+own=$id own_ticket=$ticket
+
+# a disk that hangs in fsync(2)
+fsck.ext4 -p /dev/mapper/lab-disk >/dev/null 2>&1
+mount /dev/mapper/lab-disk /mnt/disk
+zeroes /mnt/disk/hung 4
+chmod 666 /mnt/disk/hung
+user_region /mnt/disk/hung
+check "hung disk: a peer writes" on_b rdmaregctl put /tmp/sent "$ticket"
+dmsetup suspend --noflush --nolockfs lab-disk
+check "hung disk: sync gives up" says "longer than" as_user rdmaregctl sync "$id" --limit 2s
+others_go_on "hung disk"
+check "hung disk: release is answered" as_user rdmaregctl release "$id"
+check "hung disk: the region is gone" region_gone "$id"
+others_go_on "hung disk, released"
+dmsetup resume lab-disk
+check "hung disk: nothing holds it when it answers" wait_for umount /mnt/disk
 dmsetup remove lab-disk
 losetup -d "$loop"
 
+# a FUSE server that answers nothing any more
+mkdir -p /mnt/silent
+"$RDMAREG_TESTS/silent-fs" /mnt/silent &
+server=$!
+check "a FUSE filesystem" wait_for test -e /mnt/silent/file
+user_region /mnt/silent/file --no-warm
+kill -USR1 $server
+as_user rdmaregctl register /mnt/silent/file >/tmp/register.log 2>&1 &
+registering=$!
+others_go_on "silent"
+registering_failed() { ! wait "$registering"; }
+check "silent: registering fails" registering_failed
+check "silent: it says why" in_log /tmp/register.log "does not answer"
+check "silent: prefetching fails" says "does not answer" as_user rdmaregctl prefetch "$id"
+check "silent: a peer's read fails" sh -c "! ip netns exec b timeout 60 rdmaregctl get '$ticket' /tmp/got >/dev/null 2>&1"
+others_go_on "silent, and a peer reads"
+check "silent: release is answered" as_user rdmaregctl release "$id"
+check "silent: the region is gone" region_gone "$id"
+others_go_on "silent, released"
+kill -USR2 $server
+check "answering again: it is registered" as_user rdmaregctl register /mnt/silent/file
+kill -KILL $server
+
+# a keeper that may not open the adapter's nodes says so
+chmod 600 /dev/infiniband/*
+check "forbidden nodes: registering says why" says "NoAdapter\|may not open" setpriv --reuid=1 --regid=1 --clear-groups rdmaregctl register /mnt/xfs/own
+chmod 666 /dev/infiniband/*
+check "with permission it works" setpriv --reuid=1 --regid=1 --clear-groups rdmaregctl register /mnt/xfs/own
 # a filesystem that was shut down
 check "an XFS to break" made_of /mnt/tmpfs/broken.image /mnt/broken 320 mkfs.xfs -q
 zeroes /mnt/broken/file 4
