@@ -188,11 +188,14 @@ static void test_region_ends(void)
 {
 	struct reply region, job;
 	struct later release;
+	struct reply r;
 	int fd;
 
 	begin(&fd, &region);
 	check(start(owner, region.id, 0, 0, &job, 0));
 	send_later(owner, new_region_call(owner, region.id, "Release"), &release);
+	/* who acknowledges has been asked */
+	until((get_property(owner, region.id, "State", r.text, sizeof(r.text)), !strcmp(r.text, "draining")));
 	world_tell_keeper(&world, getuid(), "default", "peer-ack %" PRIu64, region.id);
 	allow(region.id, "all");
 	expect_finished("failed", "Busy");
