@@ -22,7 +22,7 @@
 #define LEFT_BEHIND_MAX 16
 
 static const char *const arguments[] = { "--session", "s.1", "--max-regions", "64", "--storage-stall-msec",
-					 "200",	      NULL };
+					 "1000",      NULL };
 
 static uint64_t healthy;
 
@@ -169,12 +169,12 @@ static void test_bound(void)
 		operation[i] = begin_register(fd, &id);
 	for (size_t i = 0; i < LEFT_BEHIND_MAX; i++)
 		must(client_answer(&k, operation[i]).done.error == -ETIME);
-	do { /* they are given up one after the other; until then there is room */
+	do { /* they are given up one after the other; until then there is room, though a busy machine may take its time */
 		operation[0] = begin_register(other, &id);
 		m = client_answer(&k, operation[0]);
 		if (m.type == KEEPER_REGION)
 			must(client_release(&k, id) == 0);
-	} while (m.type == KEEPER_REGION);
+	} while (m.type == KEEPER_REGION || m.done.error == -ETIME);
 	must(m.done.error == -EDQUOT && strstr(m.done.text, "test-keeper-silent"));
 	must(client_prefetch(&k, healthy, 0, LENGTH, false) == 0);
 	silence(fd, false);
