@@ -18,9 +18,11 @@
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/process.h"
 
 #define ID_BLOCK 1024
 #define ID_FILE "next-region-id"
+#define LOCK_FILE "lock"
 
 /* Opens the directory @name below @at, which is made if need be. */
 static int open_directory(int at, const char *name, mode_t mode)
@@ -124,6 +126,87 @@ int runtime_reserve_id(struct runtime *rt, uint64_t id)
 	return 0;
 }
 
+/* Does this descriptor have the file that the name means now? */
+static bool is_current_lock(const struct runtime *rt, int fd)
+{
+	struct stat ours, named;
+
+	return fstat(fd, &ours) == 0 && fstatat(rt->directory, LOCK_FILE, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       ours.st_dev == named.st_dev && ours.st_ino == named.st_ino;
+}
+
+static int note_holder(int fd)
+{
+	char text[64];
+	int n = snprintf(text, sizeof(text), "%d %" PRIu64 "\n", (int)getpid(), process_start(getpid()));
+
+	if (ftruncate(fd, 0) < 0)
+		return -errno;
+	return pwrite(fd, text, (size_t)n, 0) == n ? 0 : -EIO;
+}
+
+/* Whoever holds the lock was killed, and only an unkillable sleep keeps its process: it does nothing any more. */
+static bool holder_is_over(int fd)
+{
+	char text[64];
+	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+	uint64_t start;
+	int pid;
+
+	if (n <= 0)
+		return false;
+	text[n] = 0;
+	if (sscanf(text, "%d %" SCNu64, &pid, &start) != 2 || !process_is_over(pid, start))
+		return false;
+	log_warning(
+		"process %d holds the lock of the runtime directory, was killed, and does not end: taken from it",
+		pid);
+	return true;
+}
+
+/*
+ * Takes the name away from a file whose lock nobody can release. One at a time, and only if it still has the
+ * name, so that nobody's new lock is taken for it.
+ */
+static int drop_lock(const struct runtime *rt, int fd)
+{
+	_cleanup_(closep) int turn =
+		openat(rt->directory, LOCK_FILE ".drop", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (turn < 0)
+		return -errno;
+	if (flock(turn, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK ? -EBUSY : -errno;
+	if (is_current_lock(rt, fd) && unlinkat(rt->directory, LOCK_FILE, 0) < 0)
+		return -errno;
+	return 0;
+}
+
+static int take_lock(struct runtime *rt)
+{
+	for (;;) {
+		_cleanup_(closep) int fd =
+			openat(rt->directory, LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		int r;
+
+		if (fd < 0)
+			return -errno;
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+			if (!is_current_lock(rt, fd))
+				continue; /* its name was taken away meanwhile */
+			r = note_holder(fd);
+			if (r == 0)
+				rt->lock = steal_fd(&fd);
+			return r;
+		}
+		if (errno != EWOULDBLOCK)
+			return -errno;
+		r = holder_is_over(fd) ? drop_lock(rt, fd) : -EBUSY;
+		if (r < 0)
+			return r;
+	}
+}
+
 static int open_all(struct runtime *rt, const char *path, const char **ret_step)
 {
 	int r;
@@ -133,11 +216,9 @@ static int open_all(struct runtime *rt, const char *path, const char **ret_step)
 	if (rt->directory < 0)
 		return rt->directory;
 	*ret_step = "lock";
-	rt->lock = openat(rt->directory, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (rt->lock < 0)
-		return -errno;
-	if (flock(rt->lock, LOCK_EX | LOCK_NB) < 0)
-		return errno == EWOULDBLOCK ? -EBUSY : -errno;
+	r = take_lock(rt);
+	if (r < 0)
+		return r;
 	*ret_step = "keepers";
 	r = open_directory(rt->directory, "keepers", 0700);
 	if (r < 0)

@@ -2,7 +2,9 @@
 /*
  * runtime.h - the daemon's runtime directory (/run/rdmareg), which lives as long as the machine is up:
  *
- *   lock             held by the one daemon that serves this directory
+ *   lock             held by the one daemon that serves this directory, and says which process that is; a new
+ *                    file takes its place when the holder was killed and its process cannot end (util/process.h)
+ *   lock.drop        held while that is done
  *   keepers/         for each keeper UID-SESSION-N.sock, where it listens, and UID-SESSION-N.record (record.h),
  *                    what the daemon knows of it; N tells a tenant's processes apart
  *   next-region-id   numbers below it may have been given; if it is damaged, numbers go on far above all

@@ -63,16 +63,15 @@ bool process_is_over(pid_t pid, uint64_t start)
 	char path[48];
 	DIR *tasks;
 
-	if (pid <= 0 || !start)
+	if (!start || process_start(pid) != start)
 		return false;
 	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
 	tasks = opendir(path);
 	if (!tasks)
-		return errno == ENOENT;
+		return false;
 	while (over && (d = readdir(tasks)))
 		if (isdigit((unsigned char)*d->d_name))
 			over = thread_is_over(path, d->d_name);
 	closedir(tasks);
-	/* of this very process, unless another one has its number by now: then it is over anyway */
-	return over || process_start(pid) != start;
+	return over;
 }

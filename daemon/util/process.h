@@ -16,8 +16,8 @@
 /* When it started, in the kernel's own unit; 0: there is none, or we may not know. */
 uint64_t process_start(pid_t pid);
 /*
- * Each of its threads has ended or never executes anything again. False also if that cannot be seen.
- * @start: as process_start() has it; a process that began at another time is another one, so this one is gone
+ * There is a process of this number that started then, and each of its threads has ended or never executes
+ * anything again. False also if that cannot be seen.
  */
 bool process_is_over(pid_t pid, uint64_t start);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * test-silent.c - descriptors of a file whose server (FUSE) is silent: their user's calls end in words, everybody
- * else is served, and so is that user when the server is gone. The server answers the bus, and falls silent for
+ * else is served, and so is that user when the server is gone; a daemon that cannot end has a successor. The server answers the bus, and falls silent for
  * the daemon. Takes root, to mount it and to become an ordinary user.
  */
 #include <fcntl.h>
@@ -11,6 +11,7 @@
 
 #include "harness.h"
 #include "util/offload.h"
+#include "util/process.h"
 
 #define USER 65534
 
@@ -54,7 +55,7 @@ static void pass_descriptors(const struct world *w, const void *arguments)
 	}
 	/* all threads of this user are taken */
 	check(!register_region(b, fd, 0, 0, "r", &r, 0));
-	expect_error(&r, "Failed", "has not answered within 300 ms; nothing was registered");
+	expect_error(&r, "Failed", "has not answered within 3000 ms; nothing was registered");
 	/* and by now they are known not to come back */
 	until(world_log_contains(w, "uid 65534: the filesystems of"));
 	check(!register_region(b, fd, 0, 0, "r", &r, 0));
@@ -85,7 +86,7 @@ static void test_hang(void (*body)(const struct world *w, const void *arguments)
 {
 	sd_bus *b;
 
-	world_begin(&world, "timeout_msec = 300\n");
+	world_begin(&world, "timeout_msec = 3000\n");
 	if (!silent_begin(&fs, &world, USER)) {
 		world_end(&world);
 		_exit(SKIP);
@@ -99,11 +100,89 @@ static void test_hang(void (*body)(const struct world *w, const void *arguments)
 	world_end(&world);
 }
 
+static void register_detached(const struct world *w, const void *arguments)
+{
+	sd_bus *b = connect_client(w);
+	int fd = silent_open(&fs, O_RDONLY);
+	struct reply r;
+
+	(void)arguments;
+	check(register_region(b, fd, 0, 0, "r", &r, 1, "detached", "b", 1));
+	silent_await(&fs, "flush");
+	disconnect(b);
+	_exit(EXIT_SUCCESS);
+}
+
+/* A second daemon of this world, which fails as it should. */
+static void check_refused(const char *why)
+{
+	char config[128], runtime[128];
+	int status;
+	pid_t pid;
+
+	snprintf(config, sizeof(config), "%s/rdmaregd.conf", world.directory);
+	snprintf(runtime, sizeof(runtime), "%s/run", world.directory);
+	pid = fork();
+	check(pid >= 0);
+	if (pid == 0) {
+		char log[128];
+
+		snprintf(log, sizeof(log), "%s/log", world.directory);
+		dup2(open(log, O_WRONLY | O_APPEND | O_CLOEXEC), STDERR_FILENO);
+		execl(getenv("RDMAREGD"), "rdmaregd", "--bus-address", world.address, "--config", config,
+		      "--runtime-dir", runtime, NULL);
+		_exit(127);
+	}
+	check(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 1);
+	check(world_log_contains(&world, why));
+}
+
+/* The daemon ends, but for a thread in a sleep that no signal ends: its successor serves all the same. */
+static void test_successor(int signal)
+{
+	pid_t stuck;
+	sd_bus *b;
+
+	world_begin(&world, "");
+	check(silent_begin(&fs, &world, USER));
+	silent_mute(&fs, world.daemon, "flush");
+	run_as(&world, USER, register_detached, NULL);
+	check_refused("another rdmaregd holds"); /* as long as it lives, a sleeping thread or not */
+	stuck = world.daemon;
+	check(kill(stuck, signal) == 0);
+	world.daemon = 0;
+	if (signal == SIGKILL)
+		until(process_is_over(stuck, process_start(stuck)));
+	else
+		until(world_log_contains(&world, "stopping on signal"));
+	check(waitpid(stuck, NULL, WNOHANG) == 0);
+	world_start_daemon(&world);
+	check(waitpid(stuck, NULL, WNOHANG) == 0);
+	b = connect_client(&world);
+	check_served(b);
+	check(count_regions(b) == 1 && region_exists(b, 1));
+	check(world_log_contains(&world, "holds the lock") == (signal == SIGKILL));
+	check(world_log_contains(&world, "has the name") == (signal == SIGKILL));
+	check_refused("another rdmaregd holds");
+	silent_end(&fs);
+	check(waitpid(stuck, NULL, 0) == stuck);
+	check_served(b);
+	world_kill_keepers(&world, SIGKILL); /* with the detached region */
+	until(count_regions(b) == 0);
+	disconnect(b);
+	/* one that begins with nothing, to be compared with at the end */
+	world_end_daemon(&world, SIGTERM);
+	world_start_daemon(&world);
+	world_end(&world);
+}
+
 int main(void)
 {
 	if (geteuid() != 0)
 		return SKIP;
 	test_hang(pass_descriptors);
 	test_hang(register_and_close);
+	test_successor(SIGKILL);
+	test_successor(SIGTERM);
 	return 0;
 }
