@@ -113,6 +113,10 @@ static int serve(const struct app_options *o)
 	/* a broken pipe is an errno to us, also on standard error */
 	signal(SIGPIPE, SIG_IGN);
 	raise_descriptors();
+	if (log_never_wait() < 0) {
+		log_error("no thread can be made for the log");
+		return EXIT_FAILURE;
+	}
 	if (app_new(&a, o) < 0)
 		return EXIT_FAILURE;
 	r = app_run(a);

@@ -1,13 +1,50 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* log.c - see log.h. A line is built whole and written with one write(2), so that lines of several processes do not mix. */
+/*
+ * log.c - see log.h. A line is built whole and written with one call, so that lines of several processes do not
+ * mix.
+ *
+ * After log_never_wait() a socket (the journal's) is written to without waiting. Anything else, for which there is
+ * no such call, is written to by a thread: log_write() gives the line some time to be written, so that the log is
+ * up to date as long as that works, and none while an earlier line is late.
+ */
 #include "util/log.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "util/clock.h"
+
+#define LINE_MAX_BYTES 1024
+#define LINES 64
+#define PATIENCE_USEC (50 * USEC_PER_MSEC)
+
+struct line {
+	size_t size;
+	char text[LINE_MAX_BYTES];
+};
+
 static int max_priority = LOG_INFO;
+
+static bool is_socket;
+static pid_t thread_pid; /* of the process that has the thread; 0: there is none */
+
+/* Of the lock, but for who writes: that is the thread, if there is one. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t more, fewer;
+static struct line lines[LINES];
+static uint64_t put, written; /* so far */
+static bool late;	      /* a line was not written in time; until all are written */
+
+static _Atomic uint64_t lost; /* lines that were not told of yet */
 
 void log_set_level(int priority)
 {
@@ -19,9 +56,107 @@ int log_level(void)
 	return max_priority;
 }
 
+static bool write_line(const char *text, size_t size)
+{
+	if (is_socket)
+		return send(STDERR_FILENO, text, size, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+	return write(STDERR_FILENO, text, size) >= 0;
+}
+
+/* After what has to be told of lines before it. */
+static void write_or_lose(const char *text, size_t size)
+{
+	uint64_t n = atomic_exchange(&lost, 0);
+	char notice[96];
+	int length;
+
+	if (n) {
+		length = snprintf(notice, sizeof(notice), "<%d>%ju lines of this log were lost\n",
+				  LOG_WARNING, (uintmax_t)n);
+		if (!write_line(notice, (size_t)length)) {
+			atomic_fetch_add(&lost, n + 1);
+			return;
+		}
+	}
+	if (!write_line(text, size))
+		atomic_fetch_add(&lost, 1);
+}
+
+static void *write_all(void *userdata)
+{
+	struct line line;
+
+	(void)userdata;
+	pthread_mutex_lock(&lock);
+	for (;;) {
+		while (written == put)
+			pthread_cond_wait(&more, &lock);
+		line = lines[written % LINES];
+		pthread_mutex_unlock(&lock);
+		write_or_lose(line.text, line.size);
+		pthread_mutex_lock(&lock);
+		written++;
+		late = late && written < put;
+		pthread_cond_broadcast(&fewer);
+	}
+	return NULL;
+}
+
+static void hand_over(const char *text, size_t size)
+{
+	struct timespec until;
+	uint64_t mine;
+
+	pthread_mutex_lock(&lock);
+	if (put - written == LINES) {
+		atomic_fetch_add(&lost, 1);
+		pthread_mutex_unlock(&lock);
+		return;
+	}
+	lines[put % LINES].size = size;
+	memcpy(lines[put % LINES].text, text, size);
+	mine = ++put;
+	pthread_cond_signal(&more);
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += PATIENCE_USEC * 1000;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	while (written < mine && !late)
+		late = pthread_cond_timedwait(&fewer, &lock, &until) == ETIMEDOUT && written < mine;
+	pthread_mutex_unlock(&lock);
+}
+
+int log_never_wait(void)
+{
+	pthread_condattr_t monotonic;
+	sigset_t all, before;
+	pthread_t thread;
+	struct stat st;
+	int r;
+
+	if (fstat(STDERR_FILENO, &st) == 0 && S_ISSOCK(st.st_mode)) {
+		is_socket = true;
+		return 0;
+	}
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&more, NULL);
+	pthread_cond_init(&fewer, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	r = pthread_create(&thread, NULL, write_all, NULL);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (r)
+		return -r;
+	pthread_detach(thread);
+	thread_pid = getpid();
+	return 0;
+}
+
 void log_write(int priority, const char *format, ...)
 {
-	char line[1024];
+	char line[LINE_MAX_BYTES];
 	int saved = errno, n, m;
 	va_list args;
 
@@ -37,7 +172,10 @@ void log_write(int priority, const char *format, ...)
 	if ((size_t)n > sizeof(line) - 2)
 		n = (int)sizeof(line) - 2;
 	line[n++] = '\n';
-	if (write(STDERR_FILENO, line, (size_t)n) < 0)
-		max_priority = -1; /* nobody can read it: stop trying */
+	/* a child between fork and exec has no thread, and may wait */
+	if (thread_pid && thread_pid == getpid())
+		hand_over(line, (size_t)n);
+	else
+		write_or_lose(line, (size_t)n);
 	errno = saved;
 }

@@ -14,6 +14,13 @@
 void log_set_level(int priority);
 int log_level(void);
 
+/*
+ * From now on no line waits for whoever reads standard error. Lines that cannot be written are counted, and the
+ * number is told before the next one that can. For a process with an event loop; once, when nothing was dropped
+ * of its standard error yet, and before anything forks. -EAGAIN: no thread can be made.
+ */
+int log_never_wait(void);
+
 void log_write(int priority, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #define log_error(...) log_write(LOG_ERR, __VA_ARGS__)

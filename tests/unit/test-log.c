@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * test-log.c - whoever reads the log stops reading, or goes: nobody waits for him, no line is cut, what is lost
+ * is counted and told, and the log goes on when it can.
+ */
+#undef NDEBUG
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "util/log.h"
+
+#define LINES 2000 /* more than any of these takes without a reader */
+#define LAST "<6>the last one\n"
+
+static void write_lines(void)
+{
+	char filler[400];
+
+	memset(filler, 'x', sizeof(filler) - 1);
+	filler[sizeof(filler) - 1] = 0;
+	for (int i = 0; i < LINES; i++)
+		log_info("line %d %s", i, filler);
+}
+
+/* What is there. */
+static size_t read_some(int fd, char *text, size_t size, size_t at)
+{
+	struct pollfd p = { fd, POLLIN, 0 };
+	ssize_t n;
+
+	assert(at < size && poll(&p, 1, 10) >= 0);
+	n = p.revents ? read(fd, text + at, size - at - 1) : 0;
+	assert(n >= 0);
+	text[at + (size_t)n] = 0;
+	return at + (size_t)n;
+}
+
+/* Every line is whole, and those that are missing were told of. */
+static void check_all(char *text)
+{
+	int lines = 0, lost = 0, number;
+	char *line, *save = NULL;
+
+	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		if (sscanf(line, "<4>%d lines of this log were lost", &number) == 1)
+			lost += number;
+		else if (sscanf(line, "<6>line %d xxx", &number) == 1 && strlen(line) > 400)
+			lines++;
+		else
+			assert(strstr(LAST, line) || strstr(line, "<6>again"));
+	}
+	assert(lost > 0 && lines > 0 && lines + lost >= LINES);
+}
+
+static void test_reader(int reader, int writer)
+{
+	static char text[4 << 20];
+	size_t n = 0;
+
+	dup2(writer, STDERR_FILENO);
+	close(writer);
+	assert(log_never_wait() == 0);
+	write_lines(); /* to its end, though nobody reads */
+	/* now somebody does */
+	while (!strstr(text, "were lost")) {
+		n = read_some(reader, text, sizeof(text), n);
+		log_info("again");
+	}
+	while (!strstr(text, LAST)) {
+		log_info("the last one");
+		n = read_some(reader, text, sizeof(text), n);
+	}
+	check_all(text);
+}
+
+static void test_pipe(void)
+{
+	int fds[2];
+
+	assert(pipe(fds) == 0);
+	test_reader(fds[0], fds[1]);
+}
+
+static void test_socket(void)
+{
+	int fds[2];
+
+	assert(socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0);
+	test_reader(fds[0], fds[1]);
+}
+
+/* Nobody will ever read it, and then somebody does. */
+static void test_gone(void)
+{
+	static char text[65536];
+	int fds[2], again[2];
+	size_t n = 0;
+
+	signal(SIGPIPE, SIG_IGN);
+	assert(pipe(fds) == 0 && pipe(again) == 0);
+	dup2(fds[1], STDERR_FILENO);
+	close(fds[0]);
+	close(fds[1]);
+	assert(log_never_wait() == 0);
+	for (int i = 0; i < 10; i++)
+		log_info("line %d", i);
+	dup2(again[1], STDERR_FILENO);
+	log_info("the last one");
+	while (!strstr(text, LAST))
+		n = read_some(again[0], text, sizeof(text), n);
+	assert(!strcmp(text, "<4>10 lines of this log were lost\n" LAST));
+}
+
+static void run(void (*test)(void))
+{
+	pid_t pid = fork();
+	int status;
+
+	assert(pid >= 0);
+	if (pid == 0) {
+		test();
+		_exit(0);
+	}
+	assert(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+int main(void)
+{
+	run(test_pipe);
+	run(test_socket);
+	run(test_gone);
+	return 0;
+}
