@@ -110,9 +110,11 @@ static int enter_region(struct app *a, struct client *c, const struct register_r
 
 /* A region whose keeper is asked when it is known whether the file is guarded. */
 struct asking {
+	struct app *app;
 	struct keeper_message m;
 	uint64_t extra_msec;
 	int fd;
+	uint32_t uid;
 };
 
 static void fill_asking(struct app *a, const struct region *r, const struct register_request *q,
@@ -131,14 +133,14 @@ static void fill_asking(struct app *a, const struct region *r, const struct regi
 	m.info.gated = q->pre_content;
 	m.info.warm_mode = (uint8_t)(q->has_warm_mode ? q->warm_mode : a->settings.warm_mode);
 	snprintf(m.info.path, sizeof(m.info.path), "%s", q->path);
-	*ret = (struct asking){ .m = m, .extra_msec = extra, .fd = q->fd };
+	*ret = (struct asking){ .app = a, .m = m, .extra_msec = extra, .fd = q->fd };
 }
 
 static void drop_asking(void *context)
 {
 	struct asking *k = context;
 
-	closep(&k->fd);
+	offload_close(k->app->offload, k->fd, k->uid);
 	free(k);
 }
 
@@ -165,10 +167,11 @@ static int ask_for_region(struct app *a, struct region *r, struct region_entry *
 	if (!k)
 		return -ENOMEM;
 	fill_asking(a, r, q, k);
-	if (!q->pre_content || !app_gate(a, r, e, q->fd, on_gated, drop_asking, k))
+	if (!q->pre_content || !app_gate(a, r, e, q->fd, q->filesystem, on_gated, drop_asking, k))
 		return keeper_request(e->keeper, &k->m, q->fd, k->extra_msec, NULL);
-	k->fd = fcntl(q->fd, F_DUPFD_CLOEXEC,
-		      3); /* without it the keeper's answer will be that there is none */
+	/* without it the keeper's answer will be that there is none */
+	k->fd = fcntl(q->fd, F_DUPFD_CLOEXEC, 3);
+	k->uid = keeper_uid(e->keeper);
 	steal_pointer(k);
 	return 0;
 }

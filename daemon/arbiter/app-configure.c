@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "arbiter/app-internal.h"
+#include "util/cleanup.h"
 #include "util/clock.h"
 
 struct change {
@@ -166,15 +167,40 @@ static void drop_change(void *context)
 	free(context); /* its call ended with the bus */
 }
 
+/* The file of a region, on its way through a thread. */
+struct given_file {
+	uint64_t region;
+	struct change *change; /* NULL: a region taken over from an earlier daemon, or guarded anew */
+};
+
+static void on_looked(struct app *a, void *context, const struct file_facts *facts, int *fd)
+{
+	_cleanup_(freep) struct given_file *g = context;
+	struct region *r = registry_find(a->registry, g->region);
+	struct region_entry *e = region_table_find(a->table, g->region);
+
+	if (!r || !app_file_given(a, r, e, facts, *fd, on_gated, drop_change, g->change))
+		on_gated(a, g->region, g->change);
+}
+
 void app_file_answered(struct app *a, const struct answer *n)
 {
-	struct region *r = registry_find(a->registry, n->region);
 	struct region_entry *e = region_table_find(a->table, n->region);
-	struct change *c = n->context; /* NULL: a region taken over from an earlier daemon, or guarded anew */
+	struct change *c = n->context;
+	struct given_file *g;
 
-	if (r && !n->error) {
-		if (!app_file_given(a, r, e, *n->fd, on_gated, drop_change, c))
-			on_gated(a, n->region, c);
-	} else if (c)
-		finish(a, c, n->error ? n->error : -ENOENT, n->text);
+	if (!e || n->error) {
+		if (c)
+			finish(a, c, n->error ? n->error : -ENOENT, n->text);
+		return;
+	}
+	g = calloc(1, sizeof(*g));
+	if (!g) {
+		if (c)
+			finish(a, c, -ENOMEM, "");
+		return;
+	}
+	g->region = n->region;
+	g->change = c;
+	app_look(a, steal_fd(n->fd), keeper_uid(e->keeper), on_looked, g);
 }

@@ -17,8 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/vfs.h>
 
 #include "arbiter/app-internal.h"
 #include "util/clock.h"
@@ -209,13 +207,9 @@ const struct gate_link_ops app_gate_ops = {
 };
 
 /* Whether the file can be guarded: what is of another kind is not even named to the gate, since looking at it may ask a server. NULL, or why not. */
-static const char *judge_filesystem(int fd)
+static const char *judge_filesystem(uint32_t filesystem)
 {
-	struct statfs s;
-
-	if (fstatfs(fd, &s) < 0)
-		return "its filesystem cannot be learned";
-	switch ((uint32_t)s.f_type) {
+	switch (filesystem) {
 	case EXT4_SUPER_MAGIC:
 	case XFS_SUPER_MAGIC:
 	case BTRFS_SUPER_MAGIC:
@@ -226,11 +220,11 @@ static const char *judge_filesystem(int fd)
 }
 
 /* NULL: it is on its way. */
-static const char *start(struct app *a, struct region *r, struct region_entry *e, int fd, char *why,
-			 size_t size)
+static const char *start(struct app *a, struct region *r, struct region_entry *e, int fd, uint32_t filesystem,
+			 char *why, size_t size)
 {
 	pid_t owner = e->holder ? (pid_t)e->holder->pid : 0;
-	const char *unfit = judge_filesystem(fd);
+	const char *unfit = judge_filesystem(filesystem);
 	struct gate_link_guard guard;
 	int copy;
 
@@ -243,14 +237,14 @@ static const char *start(struct app *a, struct region *r, struct region_entry *e
 		return "this process has no descriptor left; raise LimitNOFILE=";
 	e->guard = ++a->guards;
 	guard = guard_of(a, r, e);
-	if (gate_link_mark(a->gate, &guard, copy, e->text.device, e->text.inode, owner, keeper_pid(e->keeper),
+	if (gate_link_mark(a->gate, &guard, copy, keeper_uid(e->keeper), e->text.device, e->text.inode, owner, keeper_pid(e->keeper),
 			   why, size) == 0)
 		return NULL;
 	e->guard = 0;
 	return why;
 }
 
-bool app_gate(struct app *a, struct region *r, struct region_entry *e, int fd, app_gated_t *done,
+bool app_gate(struct app *a, struct region *r, struct region_entry *e, int fd, uint32_t filesystem, app_gated_t *done,
 	      void (*drop)(void *context), void *context)
 {
 	struct gating *g = NULL;
@@ -263,7 +257,7 @@ bool app_gate(struct app *a, struct region *r, struct region_entry *e, int fd, a
 			why = "out of memory";
 		else if (!e->guard) {
 			forget(e);
-			why = start(a, r, e, fd, text, sizeof(text));
+			why = start(a, r, e, fd, filesystem, text, sizeof(text));
 		}
 	}
 	if (e->gated || why) {
@@ -314,32 +308,32 @@ int app_ask_for_file(struct region_entry *e, void *context)
 }
 
 /* NULL, or why this descriptor may not guard that region's file. */
-static const char *judge(const struct region *r, const struct region_entry *e, int fd)
+static const char *judge(const struct region *r, const struct region_entry *e, const struct file_facts *file)
 {
 	uid_t tenant = keeper_uid(e->keeper);
-	struct stat st;
 	bool owns;
-	int flags;
 
-	if (fd < 0 || fstat(fd, &st) < 0 || (flags = fcntl(fd, F_GETFL)) < 0)
+	if (file->error == -ETIMEDOUT || file->error == -EBUSY)
+		return "its filesystem does not answer";
+	if (file->error)
 		return "its keeper did not give the file";
-	if (st.st_dev != e->text.device || st.st_ino != e->text.inode)
+	if (file->device != e->text.device || file->inode != e->text.inode)
 		return "its keeper gave another file";
-	owns = !tenant || st.st_uid == tenant;
+	owns = !tenant || file->uid == tenant;
 	if (!owns && r->policy == POLICY_HOLD)
 		return "an authorization to hold a file of somebody else does not outlive the daemon that got it";
-	if (!owns && (flags & O_ACCMODE) != O_RDWR)
+	if (!owns && (file->flags & O_ACCMODE) != O_RDWR)
 		return "its descriptor is not open for writing, and the tenant does not own the file";
 	return NULL;
 }
 
-bool app_file_given(struct app *a, struct region *r, struct region_entry *e, int fd, app_gated_t *done,
-		    void (*drop)(void *context), void *context)
+bool app_file_given(struct app *a, struct region *r, struct region_entry *e, const struct file_facts *file,
+		    int fd, app_gated_t *done, void (*drop)(void *context), void *context)
 {
-	const char *why = judge(r, e, fd);
+	const char *why = judge(r, e, file);
 
 	if (!why)
-		return app_gate(a, r, e, fd, done, drop, context);
+		return app_gate(a, r, e, fd, file->filesystem, done, drop, context);
 	region_text_set(&e->no_gate, why, strlen(why));
 	return false;
 }

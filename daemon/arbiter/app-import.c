@@ -7,9 +7,11 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
 #include "arbiter/app-internal.h"
+#include "util/cleanup.h"
 
 int app_import(void *userdata, uint64_t id, struct call *call, struct failure *ret)
 {
@@ -34,34 +36,55 @@ int app_import(void *userdata, uint64_t id, struct call *call, struct failure *r
 	return error < 0 ? failure_from_errno(ret, "importing the region", error, "") : 0;
 }
 
-/* A verbs device is a character device; what else a keeper may say, its user could have opened himself. */
-static bool is_device(int fd)
-{
-	struct stat st;
+/* An answer whose descriptor is being looked at. */
+struct import {
+	struct call *call;
+	uint64_t region;
+	uint32_t pd_handle;
+	uint32_t mr_handle;
+};
 
-	return fd >= 0 && fstat(fd, &st) == 0 && S_ISCHR(st.st_mode);
+/* A verbs device is a character device; what else a keeper may say, its user could have opened himself. */
+static void on_looked(struct app *a, void *context, const struct file_facts *facts, int *fd)
+{
+	_cleanup_(freep) struct import *i = context;
+	const struct region *r = registry_find(a->registry, i->region);
+	struct failure f;
+
+	if (r && !facts->error && S_ISCHR(facts->mode)) {
+		call_reply_import(i->call, *fd, i->pd_handle, i->mr_handle, r);
+		return;
+	}
+	if (r)
+		failure_set(&f, RDMAREG_ERROR_FAILED,
+			    "importing region %" PRIu64
+			    " failed: its keeper gave no device (see the journal)",
+			    i->region);
+	else
+		failure_from_errno(&f, "importing the region", -ENOENT, "");
+	call_fail(i->call, &f);
 }
 
 void app_import_answered(struct app *a, const struct answer *n)
 {
-	const struct region *r = registry_find(a->registry, n->region);
+	const struct region_entry *e = region_table_find(a->table, n->region);
+	struct import *i = n->error || !e ? NULL : calloc(1, sizeof(*i));
 	struct failure f;
 
+	if (i) {
+		*i = (struct import){ .call = n->context,
+				      .region = n->region,
+				      .pd_handle = n->message->done.import.pd_handle,
+				      .mr_handle = n->message->done.import.mr_handle };
+		app_look(a, steal_fd(n->fd), keeper_uid(e->keeper), on_looked, i);
+		return;
+	}
 	if (n->error == -EOPNOTSUPP)
 		failure_set(&f, RDMAREG_ERROR_NOT_SUPPORTED,
 			    "importing region %" PRIu64 " failed: %s. Map the file and use a ticket instead",
 			    n->region, n->text);
-	else if (n->error || !r)
-		failure_from_errno(&f, "importing the region", n->error ? n->error : -ENOENT, n->text);
-	else if (!is_device(*n->fd))
-		failure_set(&f, RDMAREG_ERROR_FAILED,
-			    "importing region %" PRIu64
-			    " failed: its keeper gave no device (see the journal)",
-			    n->region);
-	else {
-		call_reply_import(n->context, *n->fd, n->message->done.import.pd_handle,
-				  n->message->done.import.mr_handle, r);
-		return;
-	}
+	else
+		failure_from_errno(&f, "importing the region",
+				   n->error ? n->error : e ? -ENOMEM : -ENOENT, n->text);
 	call_fail(n->context, &f);
 }

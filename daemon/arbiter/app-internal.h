@@ -167,6 +167,23 @@ int app_choose_grace(const struct app *a, enum region_policy policy, bool owns_f
 /* May this caller have everybody's I/O on the file gated? */
 int app_check_gate(enum region_access access, bool owns_file, struct failure *f);
 
+/* --- app-look.c */
+
+/* @error: 0, or why nothing is known; -ETIMEDOUT: its filesystem did not answer */
+struct file_facts {
+	int error;
+	int flags; /* F_GETFL */
+	uint64_t device;
+	uint64_t inode;
+	uint32_t uid;
+	uint32_t mode;
+	uint32_t filesystem; /* f_type of statfs(2) */
+};
+/* One that keeps @fd sets it to -1. With an @error of -ETIMEDOUT it may only be closed. */
+typedef void app_looked_t(struct app *a, void *context, const struct file_facts *facts, int *fd);
+/* @fd: taken over; @done is called once, maybe at once. */
+void app_look(struct app *a, int fd, uint32_t uid, app_looked_t *done, void *context);
+
 /* --- app-import.c */
 
 int app_import(void *userdata, uint64_t id, struct call *call, struct failure *ret);
@@ -193,7 +210,7 @@ typedef void app_gated_t(struct app *a, uint64_t region, void *context);
  * Guard the region's file. What comes of it is in the entry's texts; nobody is told. False: it is known already, and @done is not called. True: @done
  * is called once it is known, or @drop if the daemon ends before.
  */
-bool app_gate(struct app *a, struct region *r, struct region_entry *e, int fd, app_gated_t *done,
+bool app_gate(struct app *a, struct region *r, struct region_entry *e, int fd, uint32_t filesystem, app_gated_t *done,
 	      void (*drop)(void *context), void *context);
 void app_free_gatings(struct app *a);
 void app_ungate(struct app *a, struct region *r, struct region_entry *e);
@@ -201,7 +218,7 @@ void app_ungate(struct app *a, struct region *r, struct region_entry *e);
 bool app_wants_gate(const struct region_entry *e);
 /* Answered by app_file_answered(). */
 int app_ask_for_file(struct region_entry *e, void *context);
-bool app_file_given(struct app *a, struct region *r, struct region_entry *e, int fd, app_gated_t *done,
+bool app_file_given(struct app *a, struct region *r, struct region_entry *e, const struct file_facts *file, int fd, app_gated_t *done,
 		    void (*drop)(void *context), void *context);
 /* What the keeper says of the region's mode. */
 void app_take_mode(struct app *a, struct region *r, struct region_entry *e, uint8_t mode, const char *reason, size_t size);

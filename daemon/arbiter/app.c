@@ -241,7 +241,7 @@ static int make_parts(struct app *a)
 	}
 	registry_set_next_id(a->registry, a->runtime.next_id);
 	a->demands = now_boottime_usec();
-	r = gate_link_new(&a->gate, loop_base(a->loop), o->gate, &gate, &app_gate_ops, a);
+	r = gate_link_new(&a->gate, loop_base(a->loop), a->offload, o->gate, &gate, &app_gate_ops, a);
 	if (r == 0)
 		r = connect_bus(a);
 	if (r < 0)

@@ -20,6 +20,7 @@
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/offload.h"
 
 #define PAUSE_USEC (100 * USEC_PER_MSEC)   /* before it is started again; doubled each time, */
 #define PAUSE_MAX_USEC (30 * USEC_PER_SEC) /* up to this, */
@@ -29,6 +30,7 @@ struct mark {
 	LIST_ENTRY(mark) list;
 	uint64_t key;
 	int fd;
+	uint32_t uid;
 };
 
 /* One that was started; it outlives its channel, until it is reaped. */
@@ -42,6 +44,7 @@ struct child {
 
 struct gate_link {
 	struct event_base *base;
+	struct offload *offload;
 	const char *program;
 	struct gate_link_limits limits;
 	const struct gate_link_ops *ops;
@@ -55,10 +58,10 @@ struct gate_link {
 	LIST_HEAD(, child) children;
 };
 
-static void free_mark(struct mark *m)
+static void free_mark(struct gate_link *l, struct mark *m)
 {
 	LIST_REMOVE(m, list);
-	closep(&m->fd);
+	offload_close(l->offload, m->fd, m->uid);
 	free(m);
 }
 
@@ -113,7 +116,7 @@ static void refuse_marks(struct gate_link *l, const char *why)
 	while ((m = LIST_FIRST(&l->marks))) {
 		uint64_t key = m->key;
 
-		free_mark(m);
+		free_mark(l, m);
 		l->ops->marked(l->userdata, key, -EPIPE, why, 0);
 	}
 }
@@ -152,7 +155,7 @@ static void on_marked(struct gate_link *l, const struct gate_message *m)
 		break;
 	if (!mark)
 		return;
-	free_mark(mark);
+	free_mark(l, mark);
 	l->ops->marked(l->userdata, m->number, m->error, m->text, m->pid);
 }
 
@@ -247,7 +250,7 @@ static int start(struct gate_link *l)
 	return 0;
 }
 
-int gate_link_new(struct gate_link **ret, struct event_base *base, const char *program,
+int gate_link_new(struct gate_link **ret, struct event_base *base, struct offload *offload, const char *program,
 		  const struct gate_link_limits *limits, const struct gate_link_ops *ops, void *userdata)
 {
 	struct gate_link *l = calloc(1, sizeof(*l));
@@ -255,6 +258,7 @@ int gate_link_new(struct gate_link **ret, struct event_base *base, const char *p
 	if (!l)
 		return -ENOMEM;
 	l->base = base;
+	l->offload = offload;
 	l->program = program;
 	l->limits = *limits;
 	l->ops = ops;
@@ -277,7 +281,7 @@ struct gate_link *gate_link_free(struct gate_link *l)
 		return NULL;
 	gate_channel_free(l->channel); /* which ends the process */
 	while (!LIST_EMPTY(&l->marks))
-		free_mark(LIST_FIRST(&l->marks));
+		free_mark(l, LIST_FIRST(&l->marks));
 	while (!LIST_EMPTY(&l->children))
 		free_child(LIST_FIRST(&l->children));
 	event_free(l->again);
@@ -306,8 +310,8 @@ static struct gate_message message_of(enum gate_message_type type, const struct 
 				      .refuses = g->refuses };
 }
 
-int gate_link_mark(struct gate_link *l, const struct gate_link_guard *guard, int fd, uint64_t device,
-		   uint64_t inode, pid_t may_write, pid_t keeper, char *why, size_t why_size)
+int gate_link_mark(struct gate_link *l, const struct gate_link_guard *guard, int fd, uint32_t uid,
+		   uint64_t device, uint64_t inode, pid_t may_write, pid_t keeper, char *why, size_t why_size)
 {
 	struct gate_message m = message_of(GATE_MARK, guard);
 	struct mark *mark = calloc(1, sizeof(*mark));
@@ -315,12 +319,13 @@ int gate_link_mark(struct gate_link *l, const struct gate_link_guard *guard, int
 
 	if (r < 0) {
 		snprintf(why, why_size, "%s cannot be started: %s", l->program, strerror(-r));
-		closep(&fd);
+		offload_close(l->offload, fd, uid);
 		free(mark);
 		return r;
 	}
 	mark->key = guard->key;
 	mark->fd = fd;
+	mark->uid = uid;
 	LIST_INSERT_HEAD(&l->marks, mark, list);
 	m.fd = fd;
 	m.device = device;
@@ -330,7 +335,7 @@ int gate_link_mark(struct gate_link *l, const struct gate_link_guard *guard, int
 	if (gate_channel_send(l->channel, &m))
 		return 0;
 	snprintf(why, why_size, "out of memory");
-	free_mark(mark);
+	free_mark(l, mark);
 	return -ENOMEM;
 }
 

@@ -18,6 +18,7 @@
 
 struct event_base;
 struct gate_link;
+struct offload;
 struct gate_message;
 
 struct gate_link_limits {
@@ -53,22 +54,23 @@ struct gate_link_ops {
 	void (*again)(void *userdata);
 };
 
-/* @program: path of rdmareg-gate; kept. Starts nothing. -ENOMEM */
-int gate_link_new(struct gate_link **ret, struct event_base *base, const char *program,
+/* @program: path of rdmareg-gate; kept. @offload: closes files that were marked. Starts nothing. -ENOMEM */
+int gate_link_new(struct gate_link **ret, struct event_base *base, struct offload *offload, const char *program,
 		  const struct gate_link_limits *limits, const struct gate_link_ops *ops, void *userdata);
 struct gate_link *gate_link_free(struct gate_link *l);
 void gate_link_set_limits(struct gate_link *l, const struct gate_link_limits *limits);
 
 /**
  * gate_link_mark - guard a file for a region
- * @fd: taken over, and kept until this is answered; a regular file of a filesystem of this machine (ext4, XFS, btrfs), so that closing
- *      it and looking at it asks no server
+ * @fd: taken over, and kept until this is answered; a regular file of a filesystem of this machine (ext4, XFS, btrfs), so that looking at it
+ *      asks no server
+ * @uid: whose it is
  * @may_write: a process that may have it open for writing (the owner); 0: none
  * @keeper: the region's; never held up
  * @why: on failure, one line for people
  */
-int gate_link_mark(struct gate_link *l, const struct gate_link_guard *guard, int fd, uint64_t device,
-		   uint64_t inode, pid_t may_write, pid_t keeper, char *why, size_t why_size);
+int gate_link_mark(struct gate_link *l, const struct gate_link_guard *guard, int fd, uint32_t uid,
+		   uint64_t device, uint64_t inode, pid_t may_write, pid_t keeper, char *why, size_t why_size);
 /* Of one that is there, or on its way. Others are ignored. */
 void gate_link_change(struct gate_link *l, const struct gate_link_guard *guard);
 void gate_link_unmark(struct gate_link *l, uint64_t key);

@@ -149,6 +149,7 @@ struct register_request {
 	uint32_t file_uid;
 	uint64_t device; /* st_dev, st_ino */
 	uint64_t inode;
+	uint32_t filesystem; /* if @pre_content: f_type of statfs(2) */
 	const char *session;
 	const char *path; /* clean */
 };

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "bus/bus-internal.h"
@@ -239,6 +240,15 @@ int descriptor_check(struct register_request *q, int fd, uint64_t offset, uint64
 	r = descriptor_check_range(q, &file, ret_failure);
 	if (r)
 		return r;
+	/* not asked without need: it is a server that answers, of a filesystem that has one */
+	if (q->pre_content) {
+		struct statfs filesystem;
+
+		if (fstatfs(fd, &filesystem) < 0)
+			return failure_set(ret_failure, INVALID_FILE, "the filesystem of the descriptor cannot be learned: %s",
+					   strerror(errno));
+		q->filesystem = (uint32_t)filesystem.f_type;
+	}
 	q->owns_file = uid == 0 || uid == st.stx_uid;
 	q->file_uid = st.stx_uid;
 	q->device = device_of(&st);

@@ -82,7 +82,24 @@ static void register_and_close(const struct world *w, const void *arguments)
 	_exit(EXIT_SUCCESS);
 }
 
-static void test_hang(void (*body)(const struct world *w, const void *arguments))
+/* Which filesystem it is on must be known for pre-content events; the server is asked for that, and for nothing else. */
+static void register_guarded(const struct world *w, const void *arguments)
+{
+	sd_bus *b = connect_client(w);
+	int fd = silent_open(&fs, O_RDWR);
+	struct reply r;
+
+	(void)arguments;
+	check(!register_region(b, fd, 0, 0, "rw", &r, 1, "arbitration", "s", "pre-content"));
+	silent_await(&fs, "statfs");
+	expect_error(&r, "Failed", "has not answered within 3000 ms; nothing was registered");
+	check(register_region(b, fd, 0, 0, "rw", &r, 0));
+	disconnect(b);
+	close(fd);
+	_exit(EXIT_SUCCESS);
+}
+
+static void test_hang(const char *kind, void (*body)(const struct world *w, const void *arguments))
 {
 	sd_bus *b;
 
@@ -91,7 +108,7 @@ static void test_hang(void (*body)(const struct world *w, const void *arguments)
 		world_end(&world);
 		_exit(SKIP);
 	}
-	silent_mute(&fs, world.daemon, "flush");
+	silent_mute(&fs, world.daemon, kind);
 	b = connect_client(&world);
 	run_as(&world, USER, body, NULL);
 	check_served(b);
@@ -180,8 +197,9 @@ int main(void)
 {
 	if (geteuid() != 0)
 		return SKIP;
-	test_hang(pass_descriptors);
-	test_hang(register_and_close);
+	test_hang("flush", pass_descriptors);
+	test_hang("flush", register_and_close);
+	test_hang("statfs", register_guarded);
 	test_successor(SIGKILL);
 	test_successor(SIGTERM);
 	return 0;
