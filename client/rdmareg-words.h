@@ -30,7 +30,8 @@ enum rdmareg_state {
 	RDMAREG_STATE_DRAINING,	   /* blocks are wanted back: holders were asked and the deadline runs */
 	RDMAREG_STATE_FENCED,	   /* unreachable while the filesystem works */
 	RDMAREG_STATE_CLOSING,	   /* being taken down */
-	RDMAREG_STATE_LOST,	   /* the process that served it died; release it and register anew */
+	/* the process that served it died, and the region is gone: seen in a list or event at most once. Register anew */
+	RDMAREG_STATE_LOST,
 };
 
 /* What is promised when a filesystem wants blocks back. */

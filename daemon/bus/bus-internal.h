@@ -4,6 +4,7 @@
 #define RDMAREG_BUS_INTERNAL_H
 
 #include "bus/bus.h"
+#include "bus/ended.h"
 #include "bus/intake.h"
 #include "names.h"
 #include "util/offload.h"
@@ -53,6 +54,7 @@ struct bus {
 	TAILQ_HEAD(, client_user) listing_users; /* who waits for a list; whose turn is next is first */
 	struct found found;
 	struct found_job found_job;
+	struct ended ended;
 };
 
 /* --- clients.c */

@@ -491,5 +491,6 @@ void bus_tell_added(struct bus *b, const struct region_view *v)
 
 void bus_tell_removed(struct bus *b, const struct region_view *v)
 {
+	ended_note(&b->ended, v);
 	tell_number(b, "RegionRemoved", build_number, v, true);
 }

@@ -31,7 +31,7 @@ int end_call(struct call *call, int r, const struct failure *f)
 static int method_get(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	sd_bus_message *reply = NULL;
-	char path[REGION_PATH_MAX];
+	char path[REGION_PATH_MAX], ended[ENDED_TEXT_MAX];
 	struct bus *b = userdata;
 	struct region_view v;
 	struct client *c;
@@ -45,11 +45,12 @@ static int method_get(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	r = sd_bus_message_read(m, "t", &id);
 	if (r < 0)
 		return r;
-	if (!b->handlers->view_region(b->userdata, id, &v) || !client_may_see(c, v.tenant))
+	if (!b->handlers->view_region(b->userdata, id, &v) || !client_may_see(c, v.tenant)) {
+		ended_describe(&b->ended, id, c->uid, ended);
 		return sd_bus_reply_method_errorf(m, RDMAREG_ERROR_NO_SUCH_REGION,
-						  "%" PRIu64 " is no region of uid %" PRIu32
-						  ": it was released, or never was",
-						  id, c->uid);
+						  "%" PRIu64 " is no region of uid %" PRIu32 ": %s", id,
+						  c->uid, ended);
+	}
 	region_path(id, path);
 	r = sd_bus_message_new_method_return(m, &reply);
 	if (r >= 0)
@@ -123,8 +124,7 @@ const sd_bus_vtable manager_vtable[] = {
 				method_enforce_limits, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("ListDevices", SD_BUS_NO_ARGS, SD_BUS_RESULT("aa{sv}", devices),
 				method_list_devices, ANYBODY),
-	SD_BUS_METHOD_WITH_ARGS("CreateDaxDevice",
-				SD_BUS_ARGS("u", region, "t", size, "a{sv}", options),
+	SD_BUS_METHOD_WITH_ARGS("CreateDaxDevice", SD_BUS_ARGS("u", region, "t", size, "a{sv}", options),
 				SD_BUS_RESULT("s", path, "t", size, "h", fd), method_create_dax, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("DestroyDaxDevice", SD_BUS_ARGS("s", path), SD_BUS_NO_RESULT,
 				method_destroy_dax, ANYBODY),

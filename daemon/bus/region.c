@@ -35,6 +35,7 @@ int find_region(sd_bus *connection, const char *path, const char *interface, voi
 {
 	struct bus *b = userdata;
 	sd_bus_message *m = sd_bus_get_current_message(connection);
+	char ended[ENDED_TEXT_MAX];
 	struct client *c;
 	uint64_t id;
 	int r;
@@ -48,9 +49,9 @@ int find_region(sd_bus *connection, const char *path, const char *interface, voi
 	id = id_of_path(path);
 	if (!id || !b->handlers->view_region(b->userdata, id, &b->found.view) ||
 	    !client_may_see(c, b->found.view.tenant)) {
-		sd_bus_error_setf(ret_error, RDMAREG_ERROR_NO_SUCH_REGION,
-				  "%s names no region of uid %u: it was released, or never was", path,
-				  c->uid);
+		ended_describe(&b->ended, id, c->uid, ended);
+		sd_bus_error_setf(ret_error, RDMAREG_ERROR_NO_SUCH_REGION, "%s names no region of uid %u: %s",
+				  path, c->uid, ended);
 		return -ENOENT;
 	}
 	b->found.bus = b;

@@ -91,6 +91,19 @@ static void test_no_program(void)
 	close(fd);
 }
 
+/* Who asks for a region that is gone hears what became of it, whichever way he asks. */
+static void expect_ended(sd_bus *b, uint64_t id, const char *mentions)
+{
+	sd_bus_message *m = new_manager_call(b, "GetRegion");
+	struct reply r;
+
+	check(sd_bus_message_append(m, "t", id) >= 0);
+	check(!finish_call(b, m, &r));
+	expect_error(&r, "NoSuchRegion", mentions);
+	check(!call_region(b, id, "Release", &r));
+	expect_error(&r, "NoSuchRegion", mentions);
+}
+
 /* What it says is shown only as far as it can be shown. */
 static void test_text(void)
 {
@@ -104,6 +117,7 @@ static void test_text(void)
 	get_property(bus, r.id, "ArbitrationReason", text, sizeof(text));
 	check_text(text, "???z");
 	check(call_region(bus, r.id, "Release", &ignored));
+	expect_ended(bus, r.id, "it was released ");
 	close(fd);
 }
 
@@ -116,6 +130,7 @@ static void test_release(void)
 	check(register_region(bus, fd, 0, 0, "r", &r, 1, "session", "s", "bad-release"));
 	check(call_region(bus, r.id, "Release", &release));
 	check(!region_exists(bus, r.id));
+	expect_ended(bus, r.id, "when its keeper ended");
 	close(fd);
 	expect_bystander();
 }
@@ -150,6 +165,8 @@ static void test_killed(void)
 	}
 	for (int i = 0; i < 3; i++)
 		check(!region_exists(owner, r[i].id));
+	expect_ended(owner, r[0].id, "when its keeper ended");
+	expect_ended(owner, r[2].id + 1000000, "it was released, or never was");
 	check(register_region(owner, fd, 0, 0, "rw", &again, 1, "session", "s", "killed"));
 	check(again.id > r[2].id);
 	expect_bystander();
