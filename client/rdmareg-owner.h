@@ -237,7 +237,7 @@ int rdmareg_release(struct rdmareg_region *r);
 /*
  * rdmareg_release_all: take several regions down at the same time, so that the graces of their holders run beside
  * each other. Blocks until all are gone, or could not be released. Needs no handles.
- * @regions: numbers; @n: how many. Those that come first are asked for first.
+ * @regions: numbers; @n: how many, at most 1048576. Those that come first are asked for first.
  * @done: NULL, or called once for each from within, as they end: @index of it in @regions, and 0 or a negative errno
  * 	as of rdmareg_release(), for which rdmareg_last_error() has the words. It must not use @c.
  *

@@ -12,6 +12,7 @@
 #include "util.h"
 
 #define WINDOW 64
+#define REGIONS_MAX (1u << 20) /* more than any user may have */
 
 struct batch {
 	struct rdmareg *context;
@@ -101,6 +102,8 @@ _public_ int rdmareg_release_all(struct rdmareg *c, const uint64_t *regions, siz
 
 	NEED(c);
 	NEED(regions || !n);
+	if (n > REGIONS_MAX)
+		return fail(EINVAL, "releasing %zu regions: at most %u at a time", n, REGIONS_MAX);
 	ones = calloc(n + 1, sizeof(*ones));
 	if (!ones)
 		return fail(ENOMEM, "releasing %zu regions: out of memory", n);

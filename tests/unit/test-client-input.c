@@ -277,7 +277,7 @@ static void test_values(void)
 	refused(rdmareg_lookup(c, 0, &r), ENOENT, "region");
 	refused(rdmareg_release_all(c, &number, 1, NULL, NULL), ENOENT, "numbered from 1");
 	refused(rdmareg_release_all(c, NULL, 1, NULL, NULL), EINVAL, "NULL");
-	refused(rdmareg_release_all(c, &number, SIZE_MAX / 2, NULL, NULL), ENOMEM, "out of memory");
+	refused(rdmareg_release_all(c, &number, SIZE_MAX / 2, NULL, NULL), EINVAL, "at most");
 	assert(rdmareg_release_all(c, NULL, 0, NULL, NULL) == 0);
 	assert(!r && !h && !l && !ticket && !number);
 	assert(!strcmp(rdmareg_state_name((enum rdmareg_state) - 1), "unknown"));
