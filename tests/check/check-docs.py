@@ -7,6 +7,7 @@
 #   - `path/file` or `path/` that begins with a folder of the tree exists; so does the target of every relative link;
 #   - `./run VERB` is something that run knows;
 #   - `rdmaregctl VERB --option` is a verb that has the option; a sample of `rdmaregctl list` has its headings;
+#   - each row of a table with a column "tested by" (security.md) names a test there;
 #   - error names (org.rdmareg.Registry1.Error.X) exist.
 #
 # In these, in the manual pages and in every comment: the name of a source file, with or without its folder, is that of one of the
@@ -105,6 +106,22 @@ def check_tool(document, text, verbs):
                 tree.problem(document, line, f"rdmaregctl {match.group(2)} has no option --{option}")
 
 
+def check_tested(document, text):
+    """Returns how many rows say what they are tested by."""
+    rows, column = 0, None
+    for number, line in enumerate(text.split("\n"), 1):
+        cells = [cell.strip() for cell in line.split("|")[1:-1]]
+        if not cells:
+            column = None
+        elif "tested by" in cells:
+            column = cells.index("tested by")
+        elif column is not None and not set(line) <= set("|-: "):
+            rows += 1
+            if len(cells) <= column or not re.search(r"`tests/\S+`", cells[column]):
+                tree.problem(document, number, "says not what this is tested by")
+    return rows
+
+
 def check_samples(document, text):
     headings = re.findall(r'^\t\{ "\w+", "([A-Z]+)", LOOK', tree.read("client/ctl/verb-list.c"), re.M)
     for match in re.finditer(r"^ +ID STATE .*$", text, re.M):
@@ -164,6 +181,8 @@ for document in DOCUMENTS:
         check_errors(document, text, names)
         check_tool(document, text, verbs)
         check_samples(document, text)
+        if not check_tested(document, text) and document.name == "security.md":
+            tree.problem(document, 1, "has no row that is tested")
 for page in tree.files("man", ".scd"):
     check_errors(page, tree.read(page), names)
     check_tool(page, tree.read(page), verbs)
