@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent.h"
 #include "config.h"
 #include "ctl.h"
 #include "format.h"
@@ -67,7 +68,7 @@ int ctl_failed_about(const char *subject, int error)
 
 struct rdmareg *ctl_context(struct ctl *ctl, int *ret_status)
 {
-	/* Somebody who types can type a password, too; a script is not to hang on one. */
+	/* Somebody who types can type a password, too (agent.h); a script is not to hang on one. */
 	const struct rdmareg_open_options o = { .size = sizeof(o), .interactive = isatty(STDIN_FILENO) };
 	int r;
 
@@ -223,5 +224,6 @@ int main(int argc, char **argv)
 		return r < 0 ? finish(EXIT_OK) : r;
 	r = verb->run(&ctl, options, argv + first, argc - first);
 	rdmareg_close(ctl.context);
+	agent_end();
 	return finish(r);
 }

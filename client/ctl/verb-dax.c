@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "agent.h"
 #include "ctl.h"
 #include "format.h"
 
@@ -82,7 +83,9 @@ static int run_create(struct ctl *ctl, const void *options, char **arguments, in
 	context = ctl_context(ctl, &r);
 	if (!context)
 		return r;
+	agent_begin();
 	r = rdmareg_dax_create(context, bytes, &d, &fd, &path, &bytes);
+	agent_end(); /* the terminal is the command's from now on */
 	if (r < 0)
 		return ctl_failed(r);
 	if (n > 1)

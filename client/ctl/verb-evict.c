@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "agent.h"
 #include "ctl.h"
 
 struct options {
@@ -48,6 +49,7 @@ static int run_evict(struct ctl *ctl, const void *options, char **arguments, int
 	r = ctl_open_path(arguments[0], &fd);
 	if (r)
 		return r;
+	agent_begin();
 	r = rdmareg_evict(context, fd, &eo, &regions);
 	close(fd);
 	return r < 0 ? ctl_failed_about(arguments[0], r) : print_count(ctl, regions);
@@ -65,6 +67,7 @@ static int run_enforce(struct ctl *ctl, const void *options, char **arguments, i
 	context = ctl_context(ctl, &r);
 	if (!context)
 		return r;
+	agent_begin();
 	r = rdmareg_enforce_limits(context, &eo, &regions);
 	return r < 0 ? ctl_failed(r) : print_count(ctl, regions);
 }
@@ -84,6 +87,7 @@ static int run_reload(struct ctl *ctl, const void *options, char **arguments, in
 	context = ctl_context(ctl, &r);
 	if (!context)
 		return r;
+	agent_begin();
 	r = rdmareg_reload(context);
 	return r < 0 ? ctl_failed(r) : EXIT_OK;
 }

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "agent.h"
 #include "model.h"
 
 struct options {
@@ -90,6 +91,8 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 							    ? "for reading"
 							    : "for reading and writing");
 	ro.no_warm = o->no_warm || watched;
+	if (o->policy == RDMAREG_POLICY_HOLD)
+		agent_begin();
 	r = rdmareg_register(context, fd, o->offset, o->length, access, &ro, &region);
 	close(fd);
 	if (r < 0)

@@ -2,6 +2,7 @@
 /* verb-set.c - change how a region is arbitrated, while it lives. */
 #include <stdio.h>
 
+#include "agent.h"
 #include "model.h"
 
 struct options {
@@ -45,6 +46,8 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	r = ctl_lookup(ctl, arguments[0], &region);
 	if (r)
 		return r;
+	if (o->policy == RDMAREG_POLICY_HOLD)
+		agent_begin();
 	r = rdmareg_configure(region, &co);
 	if (r >= 0)
 		r = rdmareg_region_refresh(region);

@@ -9,6 +9,7 @@
  */
 #include <fcntl.h>
 #include <inttypes.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -230,6 +231,46 @@ static void test_reload(void)
 	}
 }
 
+/* Plays pkttyagent(1): says how it was called, that it is ready, and stays. Its folder is to be the first of PATH. */
+static void make_agent(char *folder, size_t size)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(folder, size, "/tmp/rdmareg-agent-XXXXXX");
+	check(mkdtemp(folder) && chmod(folder, 0777) == 0);
+	snprintf(path, sizeof(path), "%s/pkttyagent", folder);
+	f = fopen(path, "we");
+	check(f &&
+	      fprintf(f, "#!/bin/sh\necho \"$@\" >%s/called\neval \"exec $4>&-\"\nexec tail -f /dev/null\n",
+		      folder) > 0);
+	check(fclose(f) == 0 && chmod(path, 0755) == 0);
+	snprintf(path, sizeof(path), "%s:/usr/bin:/bin", folder);
+	setenv("PATH", path, 1);
+}
+
+/* How it was called; empty: it was not. */
+static void agent_called(const char *folder, char *out, int size)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/called", folder);
+	f = fopen(path, "re");
+	*out = 0;
+	if (f)
+		check(fgets(out, size, f) && fclose(f) == 0);
+	unlink(path);
+}
+
+static void remove_agent(const char *folder)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/pkttyagent", folder);
+	check(unlink(path) == 0 && rmdir(folder) == 0);
+}
+
 /* rdmaregctl with this as its standard input; it evicts the filesystem of /tmp. */
 static pid_t begin_ctl(int input)
 {
@@ -246,12 +287,14 @@ static pid_t begin_ctl(int input)
 	_exit(127);
 }
 
-/* Who sits in front of our own tool may be asked for a password; a script is not kept waiting for one. */
+/* Who sits in front of our own tool may be asked for a password, and has somebody to ask; a script is not kept waiting. */
 static void test_tool(void)
 {
+	char folder[64], called[128], wanted[64];
 	int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), status, input;
 
 	check(terminal >= 0 && grantpt(terminal) == 0 && unlockpt(terminal) == 0);
+	make_agent(folder, sizeof(folder));
 	for (int interactive = 0; interactive < 2; interactive++) {
 		pid_t pid;
 
@@ -264,7 +307,11 @@ static void test_tool(void)
 		check(polkit.question[0].flags == (uint32_t)interactive);
 		polkit_answer(false, true);
 		check(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 4);
+		agent_called(folder, called, sizeof(called));
+		snprintf(wanted, sizeof(wanted), "--process %d --notify-fd ", (int)pid);
+		check(interactive ? strstr(called, wanted) != NULL : !*called);
 	}
+	remove_agent(folder);
 	close(terminal);
 }
 
