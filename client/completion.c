@@ -6,18 +6,25 @@
 #include "peer.h"
 #include "util.h"
 
-int completion_errno(enum ibv_wc_status status, bool revocation_asked, const char **ret_text)
+int completion_errno(enum ibv_wc_status status, bool revocation_asked, bool has_grace, const char **ret_text)
 {
 	switch (status) {
 	case IBV_WC_REM_ACCESS_ERR:
+		if (revocation_asked && !has_grace) {
+			*ret_text =
+				"the range was fenced by a revocation, and this region waits for nobody (policy "
+				"follow, or a grace of 0); connect again";
+			return ESTALE;
+		}
 		if (revocation_asked) {
 			*ret_text = "the range was fenced because a revocation was not acknowledged in time; "
 				    "acknowledge sooner, or ask for a longer grace, and connect again";
 			return ESTALE;
 		}
-		*ret_text = "the remote adapter refused the access: the range was fenced, "
-			    "the file became shorter, or the region's "
-			    "keeper died; connect again to see";
+		*ret_text =
+			"the remote adapter refused the access: the range was fenced, "
+			"the file became shorter, its filesystem is full or its storage failed, or the region's "
+			"keeper died; connect again to see";
 		return EACCES;
 	case IBV_WC_REM_INV_REQ_ERR:
 		*ret_text = "the remote adapter calls the request invalid: the region does "

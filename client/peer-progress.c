@@ -98,7 +98,8 @@ static void take_completion(struct rdmareg_peer *p, const struct ibv_wc *wc)
 	int error;
 
 	if (wc->status != IBV_WC_SUCCESS) {
-		error = completion_errno(wc->status, p->revocation.id && !p->acknowledged, &text);
+		error = completion_errno(wc->status, p->revocation.id && !p->acknowledged,
+					 p->remote.grace_msec, &text);
 		peer_end(p, error, "%s (%s)", text, ibv_wc_status_str(wc->status));
 		return;
 	}

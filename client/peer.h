@@ -128,8 +128,8 @@ void persist_take_answer(struct rdmareg_peer *p, const struct wire_message *m);
 
 /*
  * completion.c: what a failed completion means. errno, positive; a sentence about the matter and what to
- * do.
+ * do. @has_grace: there was time to acknowledge.
  */
-int completion_errno(enum ibv_wc_status status, bool revocation_asked, const char **ret_text);
+int completion_errno(enum ibv_wc_status status, bool revocation_asked, bool has_grace, const char **ret_text);
 
 #endif

@@ -125,13 +125,17 @@ static void test_completions(void)
 
 	/* Every status there is has an errno and a sentence. */
 	for (int status = 1; status <= IBV_WC_GENERAL_ERR; status++) {
-		assert(completion_errno((enum ibv_wc_status)status, false, &text) > 0);
+		assert(completion_errno((enum ibv_wc_status)status, false, true, &text) > 0);
 		assert(text && *text);
 	}
-	assert(completion_errno(IBV_WC_REM_ACCESS_ERR, false, &text) == EACCES);
-	assert(completion_errno(IBV_WC_REM_ACCESS_ERR, true, &text) == ESTALE);
-	assert(completion_errno(IBV_WC_WR_FLUSH_ERR, false, &text) == ECONNRESET);
-	assert(completion_errno(IBV_WC_RETRY_EXC_ERR, false, &text) == ETIMEDOUT);
+	assert(completion_errno(IBV_WC_REM_ACCESS_ERR, false, true, &text) == EACCES);
+	assert(completion_errno(IBV_WC_REM_ACCESS_ERR, true, true, &text) == ESTALE);
+	assert(strstr(text, "acknowledge sooner"));
+	/* who was not waited for is not told to be quicker */
+	assert(completion_errno(IBV_WC_REM_ACCESS_ERR, true, false, &text) == ESTALE);
+	assert(!strstr(text, "sooner") && strstr(text, "follow"));
+	assert(completion_errno(IBV_WC_WR_FLUSH_ERR, false, true, &text) == ECONNRESET);
+	assert(completion_errno(IBV_WC_RETRY_EXC_ERR, false, true, &text) == ETIMEDOUT);
 }
 
 static void test_bus_errors(void)
