@@ -230,6 +230,8 @@ void world_start_daemon(struct world *w)
 					 w->address, (char[]){ "--config" }, config,
 					 (char[]){ "--runtime-dir" }, runtime, (char[]){ "--keeper" }, keeper,
 					 (char[]){ "--dax-helper" }, dax, NULL });
+	/* a predecessor that cannot end has the name until its successor takes it, and answers nothing */
+	sd_bus_set_method_call_timeout(b, 2000000);
 	until(waitpid(w->daemon, NULL, WNOHANG) == 0 && serves(b));
 	w->descriptors = world_descriptors(w);
 	disconnect(b);
