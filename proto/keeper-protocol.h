@@ -56,7 +56,7 @@ enum keeper_type {
 	KEEPER_PEER_ACK,
 	KEEPER_INVALIDATED, /* folded report of translations that went away; the length is current */
 	KEEPER_GONE,	    /* the region ended without being asked to */
-	KEEPER_MODE,	    /* mode and mode_reason of the info changed */
+	KEEPER_MODE,	    /* mode, mode_reason or damage of the info changed */
 	KEEPER_PROGRESS,    /* how far a prefetch that is under way has come; a few a second at most */
 	KEEPER_RESYNC, /* the daemon did not read and events were dropped: it is to list everything again; no region */
 	_KEEPER_TYPE_MAX,
@@ -119,6 +119,7 @@ struct keeper_region {
 	char mode_reason[KEEPER_TEXT_MAX];
 	char path[256]; /* as readlink(/proc/self/fd) gave it when registered; for people, may be cut */
 	char ticket[WIRE_TICKET_MAX]; /* newest, or empty */
+	char damage[KEEPER_TEXT_MAX]; /* what of its memory is lost, and why, for people; or empty */
 };
 
 struct keeper_range {

@@ -123,7 +123,7 @@ static const char *adopt(struct app *a, struct keeper *k, const struct record_re
 	app_take_texts(e, info);
 	if (g->terms.gated) /* until its keeper has given the file */
 		region_text_set(&e->no_gate, "the daemon was started anew just now", SIZE_MAX);
-	app_take_mode(a, r, e, info->mode, info->mode_reason, sizeof(info->mode_reason));
+	app_take_mode(a, r, e, info);
 	event.mode = (enum arbitration_mode)r->mode;
 	app_step(a, r, &event);
 	if (g->terms.gated && app_ask_for_file(e, NULL) < 0)

@@ -52,7 +52,9 @@ static void describe(struct app *a, struct region *r, struct region_entry *e)
 	const struct gate_link_guard guard = guard_of(a, r, e);
 	const char *reason = e->keeper_reason ? e->keeper_reason : "";
 	bool leased = e->keeper_mode == ARBITRATION_LAYOUT_LEASE;
-	char text[400] = "", degraded[600] = "";
+	bool gap = e->gap && !leased; /* a layout lease sees what passes the gate */
+	char text[400] = "", degraded[800] = "";
+	int n = 0;
 
 	if (e->guard)
 		gate_link_change(a->gate, &guard);
@@ -61,11 +63,12 @@ static void describe(struct app *a, struct region *r, struct region_entry *e)
 	snprintf(text, sizeof(text), "%s%s%s",
 		 e->gated ? "pre-content events name the range before blocks are taken" : "",
 		 e->gated ? (leased ? "; also, " : "; without them: ") : "", reason);
-	/* a layout lease sees what passes the gate */
-	if (e->gap && !leased)
-		snprintf(degraded, sizeof(degraded), "%s", e->gap);
+	if (e->damage)
+		n = snprintf(degraded, sizeof(degraded), "%s%s", e->damage, gap || e->no_gate ? "; " : "");
+	if (gap)
+		snprintf(degraded + n, sizeof(degraded) - (size_t)n, "%s", e->gap);
 	else if (e->no_gate)
-		snprintf(degraded, sizeof(degraded), "%s%s",
+		snprintf(degraded + n, sizeof(degraded) - (size_t)n, "%s%s",
 			 r->policy == POLICY_HOLD
 				 ? "policy hold cannot refuse here, it delays by the longest grace instead: "
 				 : "pre-content events were asked for: ",
@@ -79,11 +82,12 @@ static void describe(struct app *a, struct region *r, struct region_entry *e)
 	}
 }
 
-void app_take_mode(struct app *a, struct region *r, struct region_entry *e, uint8_t mode, const char *reason,
-		   size_t size)
+void app_take_mode(struct app *a, struct region *r, struct region_entry *e, const struct keeper_region *info)
 {
-	e->keeper_mode = mode;
-	region_text_set(&e->keeper_reason, reason, size);
+	e->keeper_mode = info->mode;
+	region_text_set(&e->keeper_reason, info->mode_reason, sizeof(info->mode_reason));
+	if (*info->damage)
+		region_text_set(&e->damage, info->damage, sizeof(info->damage));
 	describe(a, r, e);
 }
 

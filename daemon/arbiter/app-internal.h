@@ -221,7 +221,7 @@ int app_ask_for_file(struct region_entry *e, void *context);
 bool app_file_given(struct app *a, struct region *r, struct region_entry *e, const struct file_facts *file, int fd, app_gated_t *done,
 		    void (*drop)(void *context), void *context);
 /* What the keeper says of the region's mode. */
-void app_take_mode(struct app *a, struct region *r, struct region_entry *e, uint8_t mode, const char *reason, size_t size);
+void app_take_mode(struct app *a, struct region *r, struct region_entry *e, const struct keeper_region *info);
 /* Work out and publish what is promised. */
 void app_mode_changed(struct app *a, struct region *r, struct region_entry *e);
 

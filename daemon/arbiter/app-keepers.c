@@ -204,8 +204,10 @@ static const char *told(void *userdata, struct keeper *k, const struct keeper_me
 	case KEEPER_MODE: {
 		struct region_entry *e = region_table_find(a->table, r->id);
 
-		app_take_mode(a, r, e, m->info.mode, m->info.mode_reason, sizeof(m->info.mode_reason));
-		log_notice("region %" PRIu64 ": %s", r->id, e->text.mode_reason ? e->text.mode_reason : "");
+		app_take_mode(a, r, e, &m->info);
+		log_notice("region %" PRIu64 ": %s%s%s", r->id,
+			   e->text.mode_reason ? e->text.mode_reason : "",
+			   e->text.degraded ? "; degraded: " : "", e->text.degraded ? e->text.degraded : "");
 		app_mode_changed(a, r, e);
 		return NULL;
 	}
@@ -260,8 +262,7 @@ static const char *register_answered(struct app *a, struct keeper *k, const stru
 	if (e->holder && app_add_holder(a, r, HOLDER_CLIENT, e->holder->number) < 0)
 		log_error("region %" PRIu64 ": no memory to note its holder, who will not be asked", r->id);
 	event = app_event_of_info(REGION_REGISTERED, &n->message->info);
-	app_take_mode(a, r, e, n->message->info.mode, n->message->info.mode_reason,
-		      sizeof(n->message->info.mode_reason));
+	app_take_mode(a, r, e, &n->message->info);
 	event.mode = (enum arbitration_mode)r->mode;
 	app_step(a, r, &event);
 	return NULL;

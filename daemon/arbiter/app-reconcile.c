@@ -37,8 +37,8 @@ static const char *refresh(struct app *a, struct region *r, struct region_entry 
 	if (info->length != r->length || info->offset != r->offset)
 		return "another region than was registered";
 	app_take_texts(e, info);
-	if (e->keeper_mode != info->mode) {
-		app_take_mode(a, r, e, info->mode, info->mode_reason, sizeof(info->mode_reason));
+	if (e->keeper_mode != info->mode || *info->damage) { /* memory may have failed meanwhile */
+		app_take_mode(a, r, e, info);
 		app_mode_changed(a, r, e);
 	}
 	app_step(a, r, &event);

@@ -23,7 +23,8 @@ static bool is_in_file(uint64_t offset, uint64_t length)
 
 static const char *check_region(const struct keeper_region *r)
 {
-	if (!TERMINATED(r->mode_reason) || !TERMINATED(r->path) || !TERMINATED(r->ticket))
+	if (!TERMINATED(r->mode_reason) || !TERMINATED(r->path) || !TERMINATED(r->ticket) ||
+	    !TERMINATED(r->damage))
 		return "unterminated text";
 	if (r->access >= _REGION_ACCESS_MAX || r->policy >= _REGION_POLICY_MAX ||
 	    r->mode >= _ARBITRATION_MODE_MAX || r->state >= _REGION_STATE_MAX ||
@@ -77,7 +78,7 @@ static const char *check_body(const struct keeper_message *m)
 	case KEEPER_RESYNC:
 		return NULL;
 	case KEEPER_MODE:
-		return !TERMINATED(m->info.mode_reason)	       ? "unterminated text"
+		return !TERMINATED(m->info.mode_reason) || !TERMINATED(m->info.damage) ? "unterminated text"
 		       : m->info.mode >= _ARBITRATION_MODE_MAX ? "a value that is not of its enumeration"
 							       : NULL;
 	case KEEPER_PROGRESS:

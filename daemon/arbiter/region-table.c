@@ -209,6 +209,7 @@ void region_table_remove(struct region_table *t, struct region_entry *e)
 	free(e->keeper_reason);
 	free(e->no_gate);
 	free(e->gap);
+	free(e->damage);
 	free(e);
 }
 

@@ -65,6 +65,7 @@ struct region_entry {
 	char *keeper_reason;
 	char *no_gate;	       /* why it is not gated although it should be; NULL: it should not */
 	char *gap;	       /* what passes the gate unseen; NULL: nothing known */
+	char *damage;	       /* what of its memory is lost, as its keeper says; NULL: nothing known */
 	uint64_t acknowledged; /* last revocation that the holder acknowledged */
 	uint32_t slot;	       /* in its keeper's record; REGION_NO_SLOT: none yet */
 	bool announced;	       /* RegionAdded was sent */

@@ -152,6 +152,10 @@ struct kregion {
 	bool warm_capped; /* by the memory cgroup, and that was said */
 	bool warm_first;  /* prefetch everything before answering the registration */
 
+	uint64_t damage_start; /* what is known to be lost; damage_end 0: nothing */
+	uint64_t damage_end;
+	char damage[KEEPER_TEXT_MAX]; /* the same for people, with the cause; "" */
+
 	uint64_t invalidations;
 	uint64_t writebacks;
 	uint64_t removals;
@@ -264,6 +268,9 @@ void kregion_persist_left(struct kregion *r, uint64_t peer);
 void kregion_storage_failed(struct kregion *r, int error);
 /* Nobody waits any more. False: the worker is still at it. */
 bool kregion_end_persists(struct kregion *r);
+
+/* keeper-poison.c: accesses to these bytes fail from now on, because of @cause; whoever uses the region is told. */
+void kregion_note_damage(struct kregion *r, uint64_t start, uint64_t end, const char *cause);
 
 /* keeper-region-register.c: tell who asked that it is there; harmless when he was told. */
 void kregion_answer_registration(struct kregion *r);

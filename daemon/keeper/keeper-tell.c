@@ -112,6 +112,7 @@ void tell_region(struct kregion *r, const struct operation *op)
 	m.info.state = (uint8_t)state_of(r);
 	m.info.warm = r->warm_first;
 	COPY(m.info.mode_reason, r->mode_reason);
+	COPY(m.info.damage, r->damage);
 	COPY(m.info.path, r->path);
 	COPY(m.info.ticket, r->ticket_text);
 	session_answer(r->keeper->session, op, &m);
@@ -284,6 +285,7 @@ void tell_mode(struct kregion *r)
 
 	m.info.mode = r->mode;
 	COPY(m.info.mode_reason, r->mode_reason);
+	COPY(m.info.damage, r->damage);
 	session_tell(r->keeper->session, &m);
 }
 

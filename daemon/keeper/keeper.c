@@ -11,6 +11,7 @@
 #include "keeper/hca.h"
 #include "keeper/keeper-region.h"
 #include "keeper/mapping.h"
+#include "keeper/poison.h"
 #include "keeper/pressure.h"
 #include "keeper/watch.h"
 #include "keeper/worker.h"
@@ -294,7 +295,9 @@ int keeper_new(struct keeper **ret, struct event_base *base, int fd, const struc
 	k->stop_event = evtimer_new(base, on_stop, k);
 	if (!k->idle_event || !k->stop_event)
 		return -ENOMEM;
-	r = worker_new(&k->worker, base);
+	r = keeper_watch_poison(k);
+	if (r == 0)
+		r = worker_new(&k->worker, base);
 	if (r == 0)
 		r = worker_new(&k->warm_worker, base);
 	if (r == 0)
@@ -322,6 +325,7 @@ struct keeper *keeper_free(struct keeper *k)
 		return NULL;
 	session_free(k->session);
 	pressure_free(k->pressure);
+	poison_free(k->poison);
 	worker_free(k->worker);
 	worker_free(k->warm_worker);
 	worker_free(k->sync_worker);

@@ -28,6 +28,7 @@ struct faults;
 struct hca;
 struct kregion;
 struct mapping;
+struct poison;
 struct pressure;
 struct watch;
 struct worker;
@@ -51,6 +52,7 @@ struct keeper {
 	struct reason no_module;
 	struct faults *faults;	   /* NULL: nothing counts */
 	struct pressure *pressure; /* NULL: the kernel does not tell */
+	struct poison *poison;
 	struct event *idle_event;
 	struct event *stop_event; /* gives up waiting for a clean end */
 	struct kregion *bucket[KEEPER_BUCKETS];
@@ -92,6 +94,9 @@ int keeper_open_adapters(struct keeper *k);
 
 /* keeper-memory.c: watch for memory pressure, as far as the kernel lets us. */
 void keeper_watch_memory(struct keeper *k);
+
+/* keeper-poison.c: hear of memory that is lost. */
+int keeper_watch_poison(struct keeper *k);
 
 /* -ENOMEM: prefetching so many bytes of a file would use up what the memory cgroup leaves. */
 int keeper_check_room(const struct mapping *m, uint64_t bytes);

@@ -12,6 +12,7 @@
  *   peer-ack REGION                 every peer that was asked acknowledges
  *   peer-sync REGION REQUEST OFFSET LENGTH   the newest peer asks for its writes on the medium
  *   peer-leave REGION               every peer leaves
+ *   poison REGION START LSB         the kernel says that 2^LSB bytes of its memory there have failed, as it does of a page
  *   chunks REGION N|all             so many more chunks are prefetched, of any region, and the next one waits
  *   silent INODE now                that file's storage does not answer any more (storage-fake.h);  answers INODE now: it does
  *   crash                           the process ends as if killed
@@ -25,10 +26,12 @@
 #include <event2/event.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "keeper/endpoint-fake.h"
@@ -70,6 +73,16 @@ static int do_join(struct keeper *k, const struct kregion *r, const char *word)
 												 : -EACCES;
 }
 
+/* Only to itself can a process send a signal that looks like the kernel's. */
+static int do_poison(const struct kregion *r, uint64_t start, uint64_t lsb)
+{
+	siginfo_t s = { .si_signo = SIGBUS, .si_code = BUS_MCEERR_AO };
+
+	s.si_addr = (void *)(uintptr_t)(r->mapping->address + start); /* never followed */
+	s.si_addr_lsb = (short)lsb;
+	return syscall(SYS_rt_tgsigqueueinfo, getpid(), getpid(), SIGBUS, &s) < 0 ? -errno : 0;
+}
+
 static int obey(struct keeper *k, const char *line)
 {
 	char verb[16] = "", word[16] = "";
@@ -97,6 +110,8 @@ static int obey(struct keeper *k, const char *line)
 		return watch_fake_invalidate(k->watch, region, RDMAREG_CAUSE_CLEAR, a, b);
 	if (strcmp(verb, "writeback") == 0)
 		return watch_fake_invalidate(k->watch, region, RDMAREG_CAUSE_WRITEBACK, a, b);
+	if (strcmp(verb, "poison") == 0)
+		return do_poison(r, a, b);
 	if (strcmp(verb, "peer-join") == 0)
 		return do_join(k, r, word);
 	if (strcmp(verb, "peer-ack") == 0)

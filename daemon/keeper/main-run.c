@@ -3,7 +3,7 @@
  * main-run.c - rdmareg-keeper: holds one tenant's regions. Started by rdmaregd as the tenant's user, with the socket to listen on as
  * descriptor 0, and outlives it.
  *
- * What always holds: it has no privilege and needs none; SIGTERM takes every region down in order before it ends; whatever kills it
+ * What always holds: it has no privilege and needs none; memory that fails under a region costs the accesses to it and no more; SIGTERM takes every region down in order before it ends; whatever kills it
  * otherwise, the kernel takes address space, memory regions and watches down with it.
  */
 #include "keeper/main-run.h"
@@ -16,6 +16,7 @@
 
 #include "keeper/keeper.h"
 #include "keeper/options.h"
+#include "keeper/poison.h"
 #include "util/log.h"
 
 static void on_signal(evutil_socket_t signal, short what, void *userdata)
@@ -70,6 +71,7 @@ int main_run(int argc, char *argv[], int (*prepare)(struct keeper *k))
 	if (options_parse(&options, argc, argv) < 0)
 		return 2;
 	signal(SIGPIPE, SIG_IGN);
+	poison_survive();
 
 	base = new_loop();
 	if (!base) {

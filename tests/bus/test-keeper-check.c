@@ -77,6 +77,7 @@ static void test_spoiled(void)
 	SPOIL(KEEPER_REGION, UNTERMINATED(m.info.path));
 	SPOIL(KEEPER_REGION, UNTERMINATED(m.info.mode_reason));
 	SPOIL(KEEPER_REGION, UNTERMINATED(m.info.ticket));
+	SPOIL(KEEPER_REGION, UNTERMINATED(m.info.damage));
 	SPOIL(KEEPER_WELCOME, UNTERMINATED(m.welcome.session));
 	SPOIL(KEEPER_WELCOME, UNTERMINATED(m.welcome.address));
 	SPOIL(KEEPER_WELCOME, UNTERMINATED(m.welcome.device));

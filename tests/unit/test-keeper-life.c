@@ -94,6 +94,45 @@ static void test_nonsense(void)
 	close(fd);
 }
 
+static bool is_damaged(uint64_t region)
+{
+	struct keeper_message m = { .type = KEEPER_LIST };
+	uint64_t operation = client_send(&k, &m, -1);
+	bool damaged = false;
+
+	for (;;) {
+		m = client_answer(&k, operation);
+		if (m.type == KEEPER_DONE)
+			return damaged;
+		if (m.region == region && m.type == KEEPER_REGION)
+			damaged = m.info.damage[0];
+	}
+}
+
+/* Memory that fails: it is told of the regions that have it, and all of them live on. */
+static void test_poison(void)
+{
+	uint64_t hurt, sound;
+	struct keeper_message m;
+	int fd, other;
+
+	hurt = make_region(&fd, SHORT, POLICY_YIELD);
+	sound = make_region(&other, SHORT, POLICY_YIELD);
+	must(kill(k.pid, SIGBUS) == 0); /* somebody's, of no page: changes nothing */
+	tell("poison", hurt, "8192 12");
+	m = client_event(&k, KEEPER_MODE, hurt);
+	must(strstr(m.info.damage, "[8192, 12288)") && m.info.mode == ARBITRATION_LAYOUT_LEASE);
+	tell("poison", hurt, "2097160 21"); /* a huge page, by an address in the middle of it */
+	m = client_event(&k, KEEPER_MODE, hurt);
+	must(strstr(m.info.damage, "[8192, 4194304)"));
+
+	must(client_connect(&k) && client_hello(&k, NULL) == 0); /* the next daemon hears of it as well */
+	must(is_damaged(hurt) && !is_damaged(sound));
+	must(client_release(&k, hurt) == 0 && client_release(&k, sound) == 0);
+	close(fd);
+	close(other);
+}
+
 static void test_ends(void)
 {
 	static const char *const idle[] = { "--session", "idle", "--idle-exit-sec", "1", NULL };
@@ -151,6 +190,7 @@ int main(int argc, char *argv[])
 	test_without_daemon();
 	test_orphaned_registration();
 	test_nonsense();
+	test_poison();
 	rig_stop();
 	test_ends();
 	rig_end();

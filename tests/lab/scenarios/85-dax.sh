@@ -5,6 +5,7 @@
 # window is refused with the alignment; fsdax is mapped MAP_SYNC and keeps the bytes over a remount; mappings lie so that huge pages fit.
 # boot: plain
 # timeout: 200
+# kernel-noise: Memory failure: 0x[0-9a-f]+: Sending SIGBUS to (rdmareg-keeper|memory-failure):
 . /lab/guest/lib.sh
 . /lab/guest/regions.sh
 kernel_at_least 6.15 || skip_all "no on-demand paging in this kernel's rdma_rxe"
@@ -118,4 +119,34 @@ r=$(register /tmp/huge/file --offset 1M --length 2M)
 expect_equal "huge: a range without a whole one" $MIB "$(field translation_bytes "$r")"
 check "huge: release" rdmaregctl release "$(field id "$r")"
 check "huge: unmount" wait_for umount /tmp/huge
+
+# --- memory that fails under regions of an ordinary user: they are told, and nothing ends
+user() { setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }
+damaged() { [ -n "$(field degraded "$(region "$1")")" ]; }
+keeper_of_user() { pgrep -u 65534 -x rdmareg-keeper; }
+# file NAME - of 2 MiB, the user's; it is in $path
+user_file() { path=/mnt/$1/poison-$2; user cp /tmp/two "$path" && sync "$path"; }
+noise /tmp/two 2
+chmod 644 /tmp/two
+user_file tmpfs bystander
+bystander=$(user rdmaregctl --json register "$path" --export)
+keeper=$(keeper_of_user)
+dmesg -n 3 # the kernel calls it hardware memory corruption, which is for the scenario's own log
+for fs in tmpfs ext4dax xfsdax; do
+	user_file $fs hurt
+	r=$(user rdmaregctl --json register "$path" --export) || { not_ok "$fs: register"; continue; }
+	id=$(field id "$r")
+	"$RDMAREG_TESTS/memory-failure" "$path" 8192 || not_ok "$fs: the failure is made"
+	check "$fs: it is told" wait_for damaged "$id"
+	expect_equal "$fs: with its range" 1 "$(field degraded "$(region "$id")" | grep -cF '[8192, 12288)')"
+	expect_equal "$fs: the region lives" live "$(field state "$(region "$id")")"
+	expect_equal "$fs: so does the keeper" "$keeper" "$(keeper_of_user)"
+	check "$fs: and it can be released" user rdmaregctl release "$id"
+	rm "$path"
+done
+dmesg -n 5
+check "the other region is served" on_b rdmaregctl get "$(field ticket "$bystander")" /tmp/got
+check "with its bytes" cmp /tmp/two /tmp/got
+expect_equal "and nothing is said of it" "" "$(field degraded "$(region "$(field id "$bystander")")")"
+check "release of the other" user rdmaregctl release "$(field id "$bystander")"
 finish
