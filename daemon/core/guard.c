@@ -98,6 +98,14 @@ static bool take_fence(struct guard *g, const struct guard_event *e, struct guar
 		guard_emit(g, out, GUARD_DESTROY);
 		return false;
 	}
+	if (e->start < e->end && (e->start < g->ask_start || e->end > g->ask_end)) {
+		/* more than anybody was asked for: a question of its own, whose time is over, so that holders know what not to touch */
+		g->ask_start = e->start < g->ask_start ? e->start : g->ask_start;
+		g->ask_end = e->end > g->ask_end ? e->end : g->ask_end;
+		g->deadline_usec = e->now_usec;
+		g->revocation++;
+		guard_emit(g, out, GUARD_ASK);
+	}
 	g->fenced = true;
 	g->fence_start = g->ask_start;
 	g->fence_end = g->ask_end;

@@ -55,7 +55,7 @@ enum guard_event_type {
 	GUARD_EXPIRED,	 /* the kernel gave the blocks back itself: @break_id */
 	GUARD_CONSENTED, /* every holder acknowledged: @revocation */
 	GUARD_TIMER_FIRED,
-	GUARD_FENCE_DONE, /* @error */
+	GUARD_FENCE_DONE, /* @error; range: what is fenced, if that is more than was asked for */
 	GUARD_DESTROY_DONE,
 	GUARD_RELEASE_DONE, /* @error: not 0: the kernel had given them back already */
 	GUARD_ARM_DONE,	    /* @error: 0, -EAGAIN: not possible yet, other: never again */

@@ -51,6 +51,7 @@ static void done_deregister(struct job *job)
 
 static bool deregister(struct kregion *r)
 {
+	uint64_t start = 0, end = UINT64_MAX;
 	struct endpoint *e = r->keeper->endpoint;
 
 	if (e)
@@ -60,7 +61,7 @@ static bool deregister(struct kregion *r)
 	 * mapped (7.3 tries one that fails with EIO for ever), and gives up at a fence.
 	 */
 	if (!r->quiet && r->mapping)
-		mapping_fence(r->mapping, 0, r->mapping->length);
+		mapping_fence(r->mapping, &start, &end);
 	r->quiet = true;
 	if (e && !endpoint_forget(e, r->id))
 		return false;

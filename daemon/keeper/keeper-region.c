@@ -70,20 +70,24 @@ static void ask(struct kregion *r)
 
 static void fence(struct kregion *r, uint64_t revocation)
 {
+	struct guard_event done = { .type = GUARD_FENCE_DONE, .start = r->guard.ask_start, .end = r->guard.ask_end };
 	struct endpoint *e = r->keeper->endpoint;
 	bool closing = r->guard.state == GUARD_CLOSING;
-	int error;
 
 	/* with policy follow nobody had time to answer, so nobody is punished: whoever reaches into the fence loses by himself */
 	r->cut = 0;
 	if (e && (closing || r->guard.policy != POLICY_FOLLOW))
 		r->cut = endpoint_cut(e, r->id, closing ? 0 : revocation);
 	kregion_stop_warming(r, closing ? -ECANCELED : -EBUSY);
-	error = mapping_fence(r->mapping, r->guard.ask_start, r->guard.ask_end);
-	if (error)
+	done.error = mapping_fence(r->mapping, &done.start, &done.end);
+	if (done.error)
 		log_error("region %" PRIu64 ": cannot be fenced (%s): it is taken down", r->id,
-			  strerror(-error));
-	kregion_feed(r, (struct guard_event){ .type = GUARD_FENCE_DONE, .error = error });
+			  strerror(-done.error));
+	else if (done.start < r->guard.ask_start || done.end > r->guard.ask_end)
+		log_warning("region %" PRIu64 ": no mapping is left for a part of it (vm.max_map_count): all of it "
+			    "is fenced",
+			    r->id);
+	kregion_feed(r, done);
 }
 
 static void release(struct kregion *r, uint32_t break_id)

@@ -274,16 +274,23 @@ struct mapping *mapping_free(struct mapping *m)
 	return NULL;
 }
 
-int mapping_fence(struct mapping *m, uint64_t start, uint64_t end)
+int mapping_fence(struct mapping *m, uint64_t *start, uint64_t *end)
 {
-	if (end > m->length)
-		end = m->length;
-	if (start >= end)
+	uint64_t first = *start, last = *end < m->length ? *end : m->length;
+
+	if (first >= last)
 		return 0;
-	start = start / m->granule * m->granule;
-	end = (end + m->granule - 1) / m->granule * m->granule;
-	if (mprotect((void *)(uintptr_t)(m->address + start), end - start, PROT_NONE) < 0)
-		return -errno;
+	first = first / m->granule * m->granule;
+	last = (last + m->granule - 1) / m->granule * m->granule;
+	if (mprotect((void *)(uintptr_t)(m->address + first), last - first, PROT_NONE) < 0) {
+		/* a part needs a mapping more, or two; all of it needs none */
+		if (errno != ENOMEM || mprotect((void *)(uintptr_t)m->address, m->length, PROT_NONE) < 0)
+			return -errno;
+		first = 0;
+		last = m->length;
+	}
+	*start = first < *start ? first : *start;
+	*end = last > *end ? last : *end;
 	return 0;
 }
 

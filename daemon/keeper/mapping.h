@@ -71,8 +71,11 @@ uint64_t mapping_storage(int fd);
 struct mapping *mapping_free(struct mapping *m);
 DEFINE_FREEP(struct mapping, mapping_free)
 
-/* [start, end) in bytes from the start of the range; widened to granules. */
-int mapping_fence(struct mapping *m, uint64_t start, uint64_t end);
+/*
+ * [*start, *end) in bytes from the start of the range, or more: widened to granules, and to all of it where the kernel has no mapping left for a
+ * part (vm.max_map_count). Both are what is fenced then.
+ */
+int mapping_fence(struct mapping *m, uint64_t *start, uint64_t *end);
 int mapping_unfence(struct mapping *m); /* all of it */
 
 /* True: what fsync(2) of the file promises is worth something after a power cut. */

@@ -28,6 +28,7 @@ const char *const world_action_names[_ACTION_MAX] = {
 	[RELEASE] = "release",
 	[RELEASE_KINDLY] = "release with a grace",
 	[HOLDER_LEAVES] = "holder leaves",
+	[FENCE_WIDE] = "all of it fenced",
 	[FENCE_FAILS] = "fence fails",
 	[ARM_AGAIN] = "arm: again",
 	[ARM_FAILS] = "arm fails",

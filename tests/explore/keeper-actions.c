@@ -54,13 +54,23 @@ static void fire_timer(struct world *w, uint8_t region)
 	keeper_event(w, region, (struct guard_event){ .type = GUARD_TIMER_FIRED });
 }
 
+#define WIDER 1 /* no failure, but a mishap: there is no mapping left for a part */
+
 static void fenced(struct world *w, uint8_t region, int error)
 {
 	struct site *s = &w->site[region];
 
-	if (!error)
-		s->fenced_pages |= keeper_pages(s->guard.ask_start, s->guard.ask_end);
-	keeper_event(w, region, (struct guard_event){ .type = GUARD_FENCE_DONE, .error = error });
+	struct guard_event e = { .type = GUARD_FENCE_DONE, .start = s->guard.ask_start, .end = s->guard.ask_end };
+
+	if (error == WIDER) {
+		e.start = 0;
+		e.end = PAGES;
+	} else {
+		e.error = error;
+	}
+	if (!e.error)
+		s->fenced_pages |= keeper_pages(e.start, e.end);
+	keeper_event(w, region, e);
 }
 
 static void released(struct world *w, uint8_t region)
@@ -99,6 +109,7 @@ static bool complete(struct world *w, uint8_t region, enum action a)
 		int error;
 	} how[_ACTION_MAX] = {
 		[FENCE_OK] = { OP_FENCE, fenced, 0 },
+		[FENCE_WIDE] = { OP_FENCE, fenced, WIDER },
 		[FENCE_FAILS] = { OP_FENCE, fenced, -ENOMEM },
 		[ARM_OK] = { OP_ARM, armed, 0 },
 		[ARM_AGAIN] = { OP_ARM, armed, -EAGAIN },
@@ -170,6 +181,7 @@ bool keeper_act(struct world *w, enum action a, uint8_t region)
 		released(w, region);
 		return true;
 	case FENCE_OK:
+	case FENCE_WIDE:
 	case FENCE_FAILS:
 	case ARM_OK:
 	case ARM_AGAIN:

@@ -134,6 +134,34 @@ static void fenced(uint64_t start, uint64_t end)
 	assert(g.fence_start == start && g.fence_end == end);
 }
 
+/* More is fenced than was asked for: holders are told, too late for an answer; and what is fenced is what is known to be. */
+static void test_fenced_wider(void)
+{
+	init();
+	demand(1, 20, 60, 0, GUARD_FENCING, "ask(1,20-60,0,9) timer(0) fence");
+	expect((struct guard_event){ .type = GUARD_FENCE_DONE, .start = 0, .end = LENGTH }, GUARD_WAITING,
+	       "ask(2,0-100,0,9) fenced grant timer(0)");
+	assert(g.fence_start == 0 && g.fence_end == LENGTH && g.revocation == 2 && g.deadline_usec == NOW);
+	demand(2, 70, 90, 5, GUARD_WAITING, "grant timer(0)"); /* is out of reach already */
+	over(1, GUARD_WAITING, "timer(0)");
+	over(2, GUARD_REFRESHING, "timer(0) refresh");
+
+	/* the same, or a part of it, is what was asked for */
+	init();
+	demand(1, 20, 60, 0, GUARD_FENCING, "ask(1,20-60,0,9) timer(0) fence");
+	expect((struct guard_event){ .type = GUARD_FENCE_DONE, .start = 20, .end = 60 }, GUARD_WAITING,
+	       "fenced grant timer(0)");
+	assert(g.fence_start == 20 && g.fence_end == 60);
+	init();
+	demand(1, 20, 60, 0, GUARD_FENCING, "ask(1,20-60,0,9) timer(0) fence");
+	expect((struct guard_event){ .type = GUARD_FENCE_DONE, .start = 19, .end = 60 }, GUARD_WAITING,
+	       "ask(2,19-60,0,9) fenced grant timer(0)");
+	init();
+	demand(1, 20, 60, 0, GUARD_FENCING, "ask(1,20-60,0,9) timer(0) fence");
+	expect((struct guard_event){ .type = GUARD_FENCE_DONE, .start = 20, .end = 61 }, GUARD_WAITING,
+	       "ask(2,20-61,0,9) fenced grant timer(0)");
+}
+
 static void arming(void)
 {
 	init();
@@ -352,6 +380,7 @@ int main(void)
 	test_again();
 	test_arming();
 	test_waits();
+	test_fenced_wider();
 	test_limit();
 	test_refreshing();
 	test_withdrawn();

@@ -179,6 +179,11 @@ static int fault_at(uint64_t address, bool write)
 	return 0;
 }
 
+static int fence(struct mapping *m, uint64_t start, uint64_t end)
+{
+	return mapping_fence(m, &start, &end);
+}
+
 static void test_fence(void)
 {
 	struct mapping *m;
@@ -190,9 +195,9 @@ static void test_fence(void)
 	assert(pwrite(twin, "hello", 5, (off_t)MIB) == 5);
 	assert(memcmp((void *)(uintptr_t)m->address, "hello", 5) == 0);
 
-	assert(mapping_fence(m, 0, m->length) == 0);
+	assert(fence(m, 0, m->length) == 0);
 	assert(fault_at(m->address, false) == SIGSEGV && fault_at(m->address + 2 * MIB - 1, true) == SIGSEGV);
-	assert(mapping_fence(m, 0, m->length) == 0); /* twice is once */
+	assert(fence(m, 0, m->length) == 0); /* twice is once */
 
 	/* nobody else gets the range meanwhile */
 	for (int i = 0; i < 64; i++) {
@@ -205,12 +210,12 @@ static void test_fence(void)
 	assert(memcmp((void *)(uintptr_t)m->address, "hello", 5) == 0 && fault_at(m->address, true) == 0);
 
 	/* a part, widened to whole pages; the rest stays */
-	assert(mapping_fence(m, MIB + 5, MIB + 6) == 0);
+	assert(fence(m, MIB + 5, MIB + 6) == 0);
 	assert(fault_at(m->address + MIB, false) == SIGSEGV &&
 	       fault_at(m->address + MIB + PAGE - 1, true) == SIGSEGV);
 	assert(fault_at(m->address + MIB - 1, true) == 0 && fault_at(m->address + MIB + PAGE, true) == 0);
-	assert(mapping_fence(m, 7, 7) == 0 && fault_at(m->address, true) == 0); /* nothing */
-	assert(mapping_fence(m, 2 * MIB - 1, UINT64_MAX) == 0);			/* not beyond its end */
+	assert(fence(m, 7, 7) == 0 && fault_at(m->address, true) == 0); /* nothing */
+	assert(fence(m, 2 * MIB - 1, UINT64_MAX) == 0);			/* not beyond its end */
 	assert(fault_at(m->address + 2 * MIB - PAGE, false) == SIGSEGV);
 	assert(mapping_unfence(m) == 0);
 	assert(fault_at(m->address + MIB, true) == 0 && fault_at(m->address + 2 * MIB - 1, true) == 0);
@@ -236,7 +241,7 @@ static void test_read_only(void)
 
 	assert(mapping_new(&m, &fd, 0, MIB, false, NULL) == 0);
 	assert(fault_at(m->address, false) == 0 && fault_at(m->address, true) == SIGSEGV);
-	assert(mapping_fence(m, 0, MIB) == 0 && mapping_unfence(m) == 0);
+	assert(fence(m, 0, MIB) == 0 && mapping_unfence(m) == 0);
 	assert(fault_at(m->address, false) == 0 && fault_at(m->address, true) == SIGSEGV);
 	mapping_free(m);
 }
@@ -282,6 +287,45 @@ static void test_congruence(void)
 	}
 }
 
+/* Use up what the kernel allows in mappings, so that none can be split any more. Gives back what was made, to be unmapped. */
+static uint64_t use_up_mappings(size_t *ret_bytes)
+{
+	size_t page = (size_t)PAGE, n = 0, most = 0;
+	FILE *f = fopen("/proc/sys/vm/max_map_count", "re");
+	char *p;
+
+	assert(f && fscanf(f, "%zu", &most) == 1 && most);
+	fclose(f);
+	*ret_bytes = 2 * (most + 1) * page;
+	p = mmap(NULL, *ret_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	assert(p != MAP_FAILED);
+	while (n <= most && mprotect(p + 2 * n * page, page, PROT_READ) == 0)
+		n++;
+	assert(n < most && errno == ENOMEM);
+	/* one more place may be left: enough for one end of a range */
+	while (n <= most && mprotect(p + *ret_bytes - page, page, PROT_READ) == 0)
+		n = most + 1;
+	return (uint64_t)(uintptr_t)p;
+}
+
+/* No mapping is left for a part: all of it is fenced, and that is said. */
+static void test_fence_without_mappings(void)
+{
+	uint64_t start = MIB, end = MIB + PAGE, filler;
+	int fd = make_memfd(4 * MIB, 0);
+	struct mapping *m;
+	size_t bytes;
+
+	assert(mapping_new(&m, &fd, 0, 4 * MIB, true, NULL) == 0);
+	filler = use_up_mappings(&bytes);
+	assert(mapping_fence(m, &start, &end) == 0);
+	assert(munmap((void *)(uintptr_t)filler, bytes) == 0); /* first: what follows needs stacks and the like */
+	assert(start == 0 && end == 4 * MIB);
+	assert(fault_at(m->address, false) == SIGSEGV && fault_at(m->address + 4 * MIB - 1, false) == SIGSEGV);
+	assert(mapping_unfence(m) == 0 && fault_at(m->address + MIB, true) == 0);
+	mapping_free(m);
+}
+
 /* What fsync(2) is worth is a matter of the filesystem's number, and unknown ones have storage. */
 static void test_memory_filesystems(void)
 {
@@ -311,6 +355,7 @@ int main(void)
 	signal(SIGBUS, on_fault);
 	test_table();
 	test_fence();
+	test_fence_without_mappings();
 	test_read_only();
 	test_translation();
 	test_congruence();
