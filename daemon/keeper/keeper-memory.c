@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * keeper-memory.c - what shortage of memory forbids: nothing is brought back unasked while the kernel reports pressure; no file in memory
- * is registered that peers could fill beyond what the memory cgroup leaves; nothing is prefetched that has no room in it.
+ * is registered that peers could fill beyond what the memory cgroup leaves; nothing is prefetched that has no room in it; and no region takes
+ * the mappings that peers will need.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -96,4 +97,55 @@ int kregion_check_memory(struct keeper *k, const struct mapping *m, struct reaso
 			  " MiB of memory files and have the keeper killed: cgroup "
 			  "%.60s has %" PRIu64 " MiB left; raise its memory.max (MemoryMax=)",
 			  needed >> 20, strlen(path) > 60 ? path + strlen(path) - 60 : path, left >> 20);
+}
+
+#define PEER_MAPPINGS 4	 /* queue pair and completion queue, as drivers map them */
+#define SPARE_MAPPINGS 32 /* threads, buffers */
+
+static uint64_t max_mappings(void)
+{
+	FILE *f = fopen("/proc/sys/vm/max_map_count", "re");
+	uint64_t n = 0;
+
+	if (f && fscanf(f, "%" SCNu64, &n) != 1)
+		n = 0;
+	if (f)
+		fclose(f);
+	return n;
+}
+
+static uint64_t count_mappings(void)
+{
+	FILE *f = fopen("/proc/self/maps", "re");
+	uint64_t n = 0;
+	int c;
+
+	while (f && (c = getc_unlocked(f)) != EOF)
+		n += c == '\n';
+	if (f)
+		fclose(f);
+	return n;
+}
+
+/*
+ * What is counted here is cheap: the list of a process with many mappings is long. What peers need is kept for those that may come, but never
+ * more than a quarter of all; a fence of a part, which takes two more for a while, makes do without (mapping_fence()).
+ */
+int keeper_check_mappings(struct keeper *k, struct reason *why)
+{
+	uint64_t most = max_mappings(), peers = (uint64_t)PEER_MAPPINGS * k->options->max_peers, others;
+
+	if (!most)
+		return 0;
+	if (!k->n_regions || !k->own_mappings)
+		k->own_mappings = count_mappings() + SPARE_MAPPINGS;
+	others = k->own_mappings + (peers < most / 4 ? peers : most / 4);
+	if (k->n_regions + others < most)
+		return 0;
+	return reason_set(why, -EMFILE,
+			  "No mapping is left for another region: vm.max_map_count is %" PRIu64 ", and %" PRIu64
+			  " of them are kept for this keeper and its peers; %u regions and %u peers need %" PRIu64
+			  " (sysctl)",
+			  most, others, k->options->max_regions, k->options->max_peers,
+			  k->own_mappings + peers + k->options->max_regions);
 }

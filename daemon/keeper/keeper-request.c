@@ -62,6 +62,9 @@ static int on_register(struct keeper *k, const struct operation *op, const struc
 	error = keeper_open_adapters(k);
 	if (error < 0)
 		return reason_set(why, error, "%s", k->no_adapter.text);
+	error = keeper_check_mappings(k, why);
+	if (error < 0)
+		return error;
 	return later(kregion_register(k, op, m, fd));
 }
 

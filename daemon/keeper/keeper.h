@@ -61,6 +61,7 @@ struct keeper {
 	uint32_t
 		n_left_behind; /* over for everybody else, but still under way in storage that does not answer */
 	bool stopping;
+	uint64_t own_mappings; /* of this process, when it had no region */
 };
 
 /* @fd: the socket to listen on, taken over on success. @options: must outlive the keeper. */
@@ -100,6 +101,9 @@ int keeper_watch_poison(struct keeper *k);
 
 /* -ENOMEM: prefetching so many bytes of a file would use up what the memory cgroup leaves. */
 int keeper_check_room(const struct mapping *m, uint64_t bytes);
+
+/* keeper-memory.c: -EMFILE: one more region would leave too few of vm.max_map_count for its peers. */
+int keeper_check_mappings(struct keeper *k, struct reason *why);
 
 /* keeper-request.c: what the daemon asks; see struct session_ops. */
 void keeper_request(void *userdata, const struct operation *op, const struct keeper_message *m, int *fd);

@@ -210,6 +210,15 @@ static int map_file(struct mapping *m, int fd)
 	return 0;
 }
 
+/* Not a matter of memory, and not of locked memory at all. */
+static int no_mapping(int error, struct reason *why)
+{
+	return reason_set(why, error == -ENOMEM ? -EMFILE : error,
+			  "No room for it in the keeper's address space: %s; vm.max_map_count (sysctl) limits the "
+			  "number of mappings",
+			  strerror(-error));
+}
+
 int mapping_new(struct mapping **ret, int *fd, uint64_t offset, uint64_t length, bool write,
 		struct reason *why)
 {
@@ -228,12 +237,12 @@ int mapping_new(struct mapping **ret, int *fd, uint64_t offset, uint64_t length,
 		return r;
 	r = reserve(m);
 	if (r < 0)
-		return reason_set(why, r, "No room for %" PRIu64 " bytes of address space: %s", length,
-				  strerror(-r));
+		return no_mapping(r, why);
 	r = map_file(m, *fd);
 	if (r < 0)
-		return reason_set(why, r == -EPERM ? -EACCES : r, "The file cannot be mapped: %s",
-				  strerror(-r));
+		return r == -ENOMEM ? no_mapping(r, why)
+				    : reason_set(why, r == -EPERM ? -EACCES : r,
+						 "The file cannot be mapped: %s", strerror(-r));
 	/* a core dump of the keeper is no place for a tenant's data */
 	madvise((void *)(uintptr_t)m->address, m->length, MADV_DONTDUMP);
 	m->translation_bytes = mapping_translation_bytes(

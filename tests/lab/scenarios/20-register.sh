@@ -57,6 +57,25 @@ if [ -n "$LAB_DEVDAX" ]; then
 	r=$(register "$LAB_DEVDAX" --length 4M) && check "device-dax: release" rdmaregctl release "$(field id "$r")"
 	expect_equal "device-dax: valid length" $((4 * MIB)) "$(field valid_length "$r")"
 fi
+
+# the kernel's limit on mappings: what peers need is kept, and the message names the limit
+r=$(register /mnt/tmpfs/dev --export)
+limit=$(sysctl -n vm.max_map_count)
+own=$(wc -l <"/proc/$(keeper_pids | head -n 1)/maps")
+sysctl -qw vm.max_map_count=$(((own + 40) * 4 / 3))
+ids=()
+for n in $(seq 20); do
+	said=$(rdmaregctl --json register /mnt/tmpfs/dev 2>&1) || break
+	ids+=("$(field id "$said")")
+done
+check "mappings: the message names the limit and what is needed" grep -q 'vm.max_map_count is [0-9]*, .* need [0-9]' <<<"$said"
+check "mappings: some could be registered before (${#ids[@]})" test "${#ids[@]}" -ge 1
+check "mappings: peers find room" on_b rdmaregctl get "$(field ticket "$r")" /tmp/got
+check "mappings: a part can be revoked" rdmaregctl revoke "$(field id "$r")" --range 4096:4096 -- true
+check "mappings: and the region lives" wait_for region_is "$(field id "$r")" state live
+sysctl -qw vm.max_map_count="$limit"
+rdmaregctl release "$(field id "$r")" "${ids[@]}"
+
 check "no memory region left" wait_for test "$(mr_count)" -le "$baseline"
 check "no mapping left" wait_for no_keeper_mappings
 check "no region listed" test "$(rdmaregctl --json list | jq '[.. | .id? // empty] | length')" = 0
