@@ -23,8 +23,8 @@ int completion_errno(enum ibv_wc_status status, bool revocation_asked, bool has_
 		}
 		*ret_text =
 			"the remote adapter refused the access: the range was fenced, "
-			"the file became shorter, its filesystem is full or its storage failed, or the region's "
-			"keeper died; connect again to see";
+			"the file became shorter, its filesystem is full, its storage or memory failed, or the "
+			"region's keeper died; connect again to see, or ask on that machine: rdmaregctl prefetch --write";
 		return EACCES;
 	case IBV_WC_REM_INV_REQ_ERR:
 		*ret_text = "the remote adapter calls the request invalid: the region does "

@@ -90,7 +90,7 @@ static const struct {
 	  "open the file with more rights" },
 	{ EPERM, RDMAREG_ERROR_ACCESS_DENIED, "the descriptor or a seal does not allow it",
 	  "ask for access 'r'" },
-	{ ENOSPC, RDMAREG_ERROR_LIMIT_EXCEEDED, "a limit is reached", "see [limits] in rdmaregd.conf" },
+	{ ENOSPC, RDMAREG_ERROR_LIMIT_EXCEEDED, "no space is left", "make some, and try again" },
 	{ EDQUOT, RDMAREG_ERROR_LIMIT_EXCEEDED, "a limit is reached", "see [limits] in rdmaregd.conf" },
 	{ EMFILE, RDMAREG_ERROR_LIMIT_EXCEEDED, "no descriptors are left", "release regions" },
 	{ ENOMEM, RDMAREG_ERROR_LIMIT_EXCEEDED, "memory, or memory that may be locked, has run out",

@@ -90,6 +90,8 @@ void kregion_restat(struct kregion *r)
 
 	if (r->phase != KREGION_HELD || r->guard.state != GUARD_OPEN)
 		return; /* the revocation reads it again at its end */
+	if (mapping_device_is_gone(r->mapping))
+		kregion_note_damage(r, 0, r->mapping->length, "the device was taken away");
 	if (mapping_valid_length(r->mapping, &length) < 0 || length == r->guard.valid_length)
 		return;
 	r->guard.valid_length = length;

@@ -34,6 +34,33 @@ static void run(struct job *job)
 	mapping_load(r->mapping, r->warm_chunk.offset, r->warm_chunk.length);
 	r->warm_error = hca_prefetch(r->mr, r->mapping->address + r->warm_chunk.offset, r->warm_chunk.length,
 				     r->warm_chunk.write);
+	r->warm_cause = 0;
+	if (r->warm_error == -EFAULT || r->warm_error == -EIO)
+		r->warm_cause = mapping_explain(r->mapping, r->warm_chunk.offset, r->warm_chunk.length,
+						r->warm_chunk.write, &r->warm_failed_at);
+}
+
+/* For a person; NULL: strerror() says it. */
+static const char *explanation(int error)
+{
+	switch (-error) {
+	case ENOSPC:
+		return "The filesystem has no space left, and to write there takes some";
+	case EDQUOT:
+		return "The filesystem gives no block although it has space: most likely a quota is used up";
+	case EROFS:
+		return "The filesystem is read-only now";
+	case EIO:
+		return "The storage failed, or the filesystem was shut down; see the kernel's log";
+	case EHWPOISON:
+		return "Memory failed there; see the kernel's log";
+	case ENOMEM:
+		return "No memory is left, or none that the keeper's control group allows";
+	case EFAULT:
+		return "A page cannot be had, and why is not known; see the kernel's log";
+	default:
+		return NULL;
+	}
 }
 
 static uint64_t limit(const struct kregion *r)
@@ -81,6 +108,12 @@ static void done(struct job *job)
 		if (r->warm_chunk.offset + r->warm_chunk.length > limit(r))
 			error = 0;
 	}
+	if (error == -EFAULT && r->warm_cause) {
+		error = r->warm_cause;
+		if (r->phase == KREGION_HELD && (error == -EIO || error == -EHWPOISON))
+			kregion_note_damage(r, r->warm_failed_at, r->warm_failed_at + r->mapping->granule,
+					    explanation(error));
+	}
 	if (error == -EOPNOTSUPP)
 		r->warm_unsupported = true;
 	if (error == 0) {
@@ -115,11 +148,15 @@ static void answer_finished(struct kregion *r)
 		if (q.connection) {
 			if (q.error == -ETIME)
 				no_answer(r, &why);
-			tell_done(r->keeper, &op, r->id, q.error, q.error == -ETIME ? &why : NULL);
+			else if (q.error && explanation(q.error))
+				reason_set(&why, q.error, "%s", explanation(q.error));
+			tell_done(r->keeper, &op, r->id, q.error,
+				  q.error == -ETIME || explanation(q.error) ? &why : NULL);
 			continue;
 		}
 		if (q.error && q.error != -EBUSY && q.error != -ECANCELED)
-			log_notice("region %" PRIu64 ": not prefetched: %s", r->id, strerror(-q.error));
+			log_notice("region %" PRIu64 ": not prefetched: %s", r->id,
+				   explanation(q.error) ? explanation(q.error) : strerror(-q.error));
 		kregion_answer_registration(r);
 	}
 }

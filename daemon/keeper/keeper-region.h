@@ -143,6 +143,8 @@ struct kregion {
 	struct job warm_job;
 	struct warm_chunk warm_chunk;
 	int warm_error;
+	int warm_cause;		/* why, as far as can be found out; 0: unknown */
+	uint64_t warm_failed_at; /* the first page of the chunk that cannot be had */
 	struct warm warm;
 	struct event *warm_timer;
 	struct event *stall_timer;

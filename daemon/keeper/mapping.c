@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/statvfs.h>
 #include <sys/vfs.h>
 
 #define HUGE_PAGE (UINT64_C(2) << 20)
@@ -335,5 +336,49 @@ int mapping_valid_length(const struct mapping *m, uint64_t *ret)
 		*ret = 0;
 	else
 		*ret = size - m->offset < m->length ? size - m->offset : m->length;
+	return 0;
+}
+
+bool mapping_device_is_gone(const struct mapping *m)
+{
+	return m->device_bytes && madvise((void *)(uintptr_t)m->address, m->granule, MADV_POPULATE_READ) < 0 &&
+	       errno == EFAULT;
+}
+
+/* A page that is read well and not given for writing: what the filesystem says of itself. */
+static int explain_write(const struct mapping *m)
+{
+	struct statfs fs;
+
+	if (fstatfs(m->fd, &fs) < 0)
+		return -errno;
+	if (fs.f_flags & ST_RDONLY)
+		return -EROFS;
+	/* what is left of blocks may be promised already; less than a MiB is none */
+	if ((uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize < UINT64_C(1) << 20)
+		return -ENOSPC;
+	return -EDQUOT;
+}
+
+int mapping_explain(const struct mapping *m, uint64_t offset, uint64_t length, bool write,
+		    uint64_t *ret_offset)
+{
+	char byte;
+
+	for (uint64_t at = offset; at < offset + length; at += m->granule) {
+		void *page = (void *)(uintptr_t)(m->address + at);
+
+		*ret_offset = at;
+		if (madvise(page, m->granule, MADV_POPULATE_READ) < 0) {
+			if (errno != EFAULT)
+				return -errno;
+			if (!m->device_bytes && pread(m->fd, &byte, 1, (off_t)(m->offset + at)) == 0)
+				return 0; /* the file ends here */
+			/* a hole of a file in memory takes a page also when it is read */
+			return m->memory ? explain_write(m) : -EIO;
+		}
+		if (write && madvise(page, m->granule, MADV_POPULATE_WRITE) < 0)
+			return errno == EFAULT ? explain_write(m) : -errno;
+	}
 	return 0;
 }

@@ -90,6 +90,20 @@ void mapping_note_filesystem(struct mapping *m, uint32_t magic);
  */
 void mapping_load(const struct mapping *m, uint64_t offset, uint64_t length);
 
+/* A device-dax that was unbound or destroyed under it; another one may have its name by now. Not while it is fenced. */
+bool mapping_device_is_gone(const struct mapping *m);
+
+/**
+ * mapping_explain - why a page of [offset, offset + length) cannot be had, when the adapter only knows that it cannot
+ * @ret_offset: the first such page
+ *
+ * -EHWPOISON memory failed; -EIO the storage, or the filesystem was shut down; -ENOSPC, -EROFS (@write: a hole takes a block); -ENOMEM no memory, or none
+ * that the control group allows; -EDQUOT refused although there is space, which is a quota most likely; 0: it can be had. May wait for
+ * storage; dirties pages if @write.
+ */
+int mapping_explain(const struct mapping *m, uint64_t offset, uint64_t length, bool write,
+		    uint64_t *ret_offset);
+
 /*
  * How many bytes of the range the file backs now, as far as is known here: nobody is asked. A network filesystem's server may know better; what
  * others did there shows once somebody on this machine has looked.

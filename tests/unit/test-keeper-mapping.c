@@ -7,11 +7,13 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -326,6 +328,51 @@ static void test_fence_without_mappings(void)
 	mapping_free(m);
 }
 
+/* A filesystem of 16 pages, all ours; -1: this machine lets nobody mount one. */
+static int make_small_file(uint64_t size)
+{
+	char path[] = "/tmp/test-mapping-XXXXXX", file[64];
+	int fd;
+
+	if (!mkdtemp(path))
+		return -1;
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("test", path, "tmpfs", 0, "size=64k") < 0) {
+		rmdir(path);
+		return -1;
+	}
+	snprintf(file, sizeof(file), "%s/file", path);
+	fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert(fd >= 0 && ftruncate(fd, (off_t)size) == 0);
+	umount2(path, MNT_DETACH);
+	rmdir(path);
+	return fd;
+}
+
+/* Why a page cannot be had. */
+static void test_explain(void)
+{
+	int fd = make_memfd(MIB, 0), twin = reopen(fd, O_RDWR);
+	struct mapping *m;
+	uint64_t at = 77;
+
+	assert(mapping_new(&m, &fd, 0, MIB, true, NULL) == 0);
+	assert(mapping_explain(m, 0, MIB, true, &at) == 0);
+	assert(ftruncate(twin, (off_t)(MIB / 2)) == 0); /* no failure: the file ends there */
+	assert(mapping_explain(m, 0, MIB, true, &at) == 0 && at == MIB / 2);
+	mapping_free(m);
+	close(twin);
+
+	fd = make_small_file(MIB);
+	if (fd < 0) {
+		printf("no small filesystem: %m\n"); /* the lab has one */
+		return;
+	}
+	assert(mapping_new(&m, &fd, 0, MIB, true, NULL) == 0);
+	assert(mapping_explain(m, 0, MIB, true, &at) == -ENOSPC && at <= 16 * PAGE && at >= 8 * PAGE);
+	mapping_free(m);
+}
+
 /* What fsync(2) is worth is a matter of the filesystem's number, and unknown ones have storage. */
 static void test_memory_filesystems(void)
 {
@@ -356,6 +403,7 @@ int main(void)
 	test_table();
 	test_fence();
 	test_fence_without_mappings();
+	test_explain();
 	test_read_only();
 	test_translation();
 	test_congruence();

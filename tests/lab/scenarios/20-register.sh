@@ -76,6 +76,34 @@ check "mappings: and the region lives" wait_for region_is "$(field id "$r")" sta
 sysctl -qw vm.max_map_count="$limit"
 rdmaregctl release "$(field id "$r")" "${ids[@]}"
 
+# no space for what is written into a hole: who prefetches hears it, as an ordinary user; and a fact that the documents state: an adapter's own
+# fault is the kernel's, and takes blocks of ext4 that are kept for root
+user() { setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }
+no_space() { user rdmaregctl prefetch "$1" --write 2>&1 | grep -q "no space left"; }
+modprobe loop
+mkdir -p /mnt/small
+truncate -s 32M /mnt/tmpfs/small.image
+mkfs.ext4 -q -F -m 30 /mnt/tmpfs/small.image
+mount -o loop /mnt/tmpfs/small.image /mnt/small
+chmod 1777 /mnt/small
+user truncate -s 4M /mnt/small/holes
+r=$(user rdmaregctl --json register /mnt/small/holes --export)
+user dd if=/dev/zero of=/mnt/small/fill bs=64k status=none 2>/dev/null
+sync -f /mnt/small
+expect_equal "full: nothing is left for users" 0 "$(stat -f -c %a /mnt/small)"
+check "full: prefetch --write says it" no_space "$(field id "$r")"
+noise /tmp/sent 4
+before=$(stat -f -c %f /mnt/small)
+if on_b rdmaregctl put /tmp/sent "$(field ticket "$r")" 2>/tmp/said; then
+	sync -f /mnt/small
+	echo "# a peer's writes took $((before - $(stat -f -c %f /mnt/small))) blocks that are kept for root"
+else
+	echo "# a peer's write was refused: $(cat /tmp/said)"
+	check "full: the peer hears of it" grep -q "no space" /tmp/said
+fi
+user rdmaregctl release "$(field id "$r")"
+wait_for umount /mnt/small
+
 check "no memory region left" wait_for test "$(mr_count)" -le "$baseline"
 check "no mapping left" wait_for no_keeper_mappings
 check "no region listed" test "$(rdmaregctl --json list | jq '[.. | .id? // empty] | length')" = 0

@@ -145,6 +145,20 @@ for fs in tmpfs ext4dax xfsdax; do
 	rm "$path"
 done
 dmesg -n 5
+
+# --- a device taken away under its region; the name may be another's soon
+chown 65534 "$LAB_DEVDAX"
+r=$(user rdmaregctl --json register "$LAB_DEVDAX" --length 4M --export)
+id=$(field id "$r")
+check "device taken away: the driver goes" daxctl disable-device "$name"
+check "device taken away: it is told" wait_for damaged "$id"
+expect_equal "device taken away: with the cause" 1 "$(field degraded "$(region "$id")" | grep -c 'device was taken away')"
+expect_equal "device taken away: the keeper lives" "$keeper" "$(keeper_of_user)"
+check "device taken away: the driver comes back" daxctl enable-device "$name"
+check "device taken away: it stays said" damaged "$id"
+check "device taken away: release" user rdmaregctl release "$id"
+chown 0 "$LAB_DEVDAX"
+
 check "the other region is served" on_b rdmaregctl get "$(field ticket "$bystander")" /tmp/got
 check "with its bytes" cmp /tmp/two /tmp/got
 expect_equal "and nothing is said of it" "" "$(field degraded "$(region "$(field id "$bystander")")")"
