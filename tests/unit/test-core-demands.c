@@ -185,8 +185,9 @@ static void test_set_is_bounded(void)
 	struct guard before, *g = &room.guard;
 
 	guard_init(g, POLICY_YIELD, 1, LENGTH, LENGTH, false);
+	memcpy(&before, g, sizeof(*g));
 	add(g, 0, 0, 10, 1, 0);
-	assert(!demands_any(g) && !guard_find_demand(g, 0));
+	assert(!demands_any(g) && !guard_find_demand(g, 0) && !memcmp(&before, g, sizeof(*g)));
 	for (uint64_t id = 1; id <= GUARD_DEMANDS_MAX; id++) {
 		assert(guard_takes_demand(g));
 		add(g, id, 0, 10, 1, 0);
