@@ -108,6 +108,27 @@ static void test_draining(void)
 	close(fd);
 }
 
+/* Memory that failed is told of, and by the next daemon as well. */
+static void test_damage(void)
+{
+	sd_bus *b = connect_client(&world);
+	int fd = make_memfd(16384);
+	struct reply region, r;
+	char text[300];
+
+	check(register_region(b, fd, 0, 0, "rw", &region, 1, "detached", "b", 1));
+	expect_property(b, region.id, "Degraded", "");
+	world_tell_keeper(&world, getuid(), "default", "poison %" PRIu64 " 4096 12", region.id);
+	until((get_property(b, region.id, "Degraded", text, sizeof(text)), strstr(text, "[4096, 8192)")));
+	expect_property(b, region.id, "State", "live");
+	restart(SIGKILL);
+	get_property(b, region.id, "Degraded", text, sizeof(text));
+	check(strstr(text, "[4096, 8192)"));
+	check(call_region(b, region.id, "Release", &r));
+	disconnect(b);
+	close(fd);
+}
+
 /* The owner goes while no daemon sees it. */
 static void test_owner_gone_meanwhile(void)
 {
@@ -308,6 +329,7 @@ int main(void)
 	test_same_again(SIGKILL);
 	test_same_again(SIGTERM);
 	test_draining();
+	test_damage();
 	test_owner_gone_meanwhile();
 	test_orphan();
 	test_damaged_record();
