@@ -139,6 +139,30 @@ int listener_check_nodes(struct reason *why)
 	return forbidden[0] ? refuse_node(forbidden, why) : 0;
 }
 
+static bool is_same_address(const struct sockaddr *a, const struct sockaddr *b)
+{
+	if (a->sa_family != b->sa_family)
+		return false;
+	if (a->sa_family == AF_INET)
+		return ((const struct sockaddr_in *)a)->sin_addr.s_addr ==
+		       ((const struct sockaddr_in *)b)->sin_addr.s_addr;
+	return IN6_ARE_ADDR_EQUAL(&((const struct sockaddr_in6 *)a)->sin6_addr,
+				  &((const struct sockaddr_in6 *)b)->sin6_addr);
+}
+
+bool listener_is_reachable(struct rdma_cm_id *id)
+{
+	const struct sockaddr *own = rdma_get_local_addr(id);
+	_cleanup_(freeifaddrsp) struct ifaddrs *all = NULL;
+
+	if (getifaddrs(&all) < 0)
+		return true; /* nothing better is known */
+	for (struct ifaddrs *i = all; i; i = i->ifa_next)
+		if (is_usable(i, own->sa_family) && is_same_address(i->ifa_addr, own))
+			return true;
+	return false;
+}
+
 int listener_new(struct rdma_cm_id **ret, struct rdma_event_channel *channel, const char *address,
 		 uint16_t port, const struct endpoint_ops *ops, void *userdata, struct reason *why)
 {

@@ -30,6 +30,8 @@ struct endpoint {
 	struct event *reap_event;
 	struct event *sweep_event;
 	char address[64];
+	bool any_address; /* nobody asked for this one */
+	uint16_t port;	  /* asked for; 0: any */
 	struct peer *peers;
 	uint32_t n_peers;
 	uint32_t n_half_open;

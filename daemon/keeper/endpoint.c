@@ -171,6 +171,40 @@ static void on_device(evutil_socket_t fd, short what, void *userdata)
 	}
 }
 
+static void note_address(struct endpoint *e)
+{
+	getnameinfo(rdma_get_local_addr(e->listener), sizeof(struct sockaddr_storage), e->address,
+		    sizeof(e->address), NULL, 0, NI_NUMERICHOST);
+}
+
+static int on_check_same_device(void *userdata, struct ibv_context *context, struct reason *why)
+{
+	const struct endpoint *e = userdata;
+
+	if (context == e->listener->verbs)
+		return 0;
+	return reason_set(why, -EXDEV, "The regions are registered with RDMA device %s", endpoint_device(e));
+}
+
+void endpoint_follow_address(struct endpoint *e)
+{
+	static const struct endpoint_ops same_device = { .check_device = on_check_same_device };
+	struct rdma_cm_id *old = e->listener, *new;
+	struct reason why;
+
+	if (e->removed || !e->any_address || listener_is_reachable(old))
+		return;
+	if (listener_new(&new, e->channel, "any", e->port, &same_device, e, &why) < 0) {
+		log_warning("address %s is gone: %s", e->address, why.text);
+		return;
+	}
+	e->listener = new;
+	rdma_destroy_id(old);
+	note_address(e);
+	log_notice("listening on %s port %u instead, RDMA device %s", e->address,
+		   (unsigned int)endpoint_port(e), endpoint_device(e));
+}
+
 const char *endpoint_address(const struct endpoint *e)
 {
 	return e->address;
@@ -231,8 +265,9 @@ int endpoint_new(struct endpoint **ret, struct event_base *base, const char *add
 	r = listener_new(&e->listener, e->channel, address, port, ops, userdata, why);
 	if (r < 0)
 		return r;
-	getnameinfo(rdma_get_local_addr(e->listener), sizeof(struct sockaddr_storage), e->address,
-		    sizeof(e->address), NULL, 0, NI_NUMERICHOST);
+	note_address(e);
+	e->any_address = strcmp(address, "any") == 0;
+	e->port = port;
 	e->completions = ibv_create_comp_channel(e->listener->verbs);
 	if (!e->completions)
 		return reason_set(why, -ENXIO, "RDMA device %s has no completion channel left",

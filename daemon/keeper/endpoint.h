@@ -91,6 +91,12 @@ int endpoint_new(struct endpoint **ret, struct event_base *base, const char *add
 struct endpoint *endpoint_free(struct endpoint *e);
 DEFINE_FREEP(struct endpoint, endpoint_free)
 
+/*
+ * To be called before a ticket is made: if the address that was found for "any" is gone, another one of the same device is listened on
+ * instead. Peers that are there stay; what tickets say that were made before is nobody's address any more.
+ */
+void endpoint_follow_address(struct endpoint *e);
+
 const char *endpoint_address(const struct endpoint *e);
 const char *endpoint_device(const struct endpoint *e);
 uint16_t endpoint_port(const struct endpoint *e);

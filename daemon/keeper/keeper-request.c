@@ -122,6 +122,7 @@ static int on_export(struct kregion *r, const struct operation *op, const struct
 			why, -EMSGSIZE,
 			"Device %s has an RDMA MTU of %u bytes and is correct only from %u on: raise the interface's MTU",
 			endpoint_device(k->endpoint), mtu, k->minimum_mtu);
+	endpoint_follow_address(k->endpoint);
 	error = tickets_add(&r->tickets, now_boottime_usec(), wanted->expires_usec, wanted->uses,
 			    wanted->rights, &t);
 	if (error == -EDQUOT)
