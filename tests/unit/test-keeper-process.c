@@ -296,7 +296,7 @@ static void test_peers(void)
 /* Who waits for a page is told that storage hangs, long before the keeper would seem to; other regions come and go meanwhile. */
 static void test_storage_hangs(void)
 {
-	static const char *const impatient[] = { "--session", "s.2", "--storage-stall-msec", "30", NULL };
+	static const char *const impatient[] = { "--session", "s.2", "--storage-stall-msec", "500", NULL };
 	struct keeper_region what = region_of(4 * MIB, LONG, POLICY_YIELD), info;
 	uint64_t id, other;
 	int fd, other_fd;
