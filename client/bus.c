@@ -11,6 +11,7 @@
 #include "bus.h"
 
 #include <inttypes.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/epoll.h>
@@ -78,6 +79,13 @@ _public_ int rdmareg_open(const struct rdmareg_open_options *options, struct rdm
 			    strerror(-r));
 	sd_bus_set_allow_interactive_authorization(c->bus, o.interactive);
 	r = events_attach(c);
+	/* A bus that does not know a user ends the connection without a word. */
+	if (r == -ENOTCONN && !getpwuid(geteuid()))
+		return fail(
+			EACCES,
+			"connecting to the system bus: it ended the connection, because user id %u has no "
+			"account on this machine; give it one (passwd(5), or a name service)",
+			(unsigned int)geteuid());
 	if (r < 0)
 		return r;
 	context_rearm(c);

@@ -35,7 +35,7 @@ struct rdmareg_open_options {
  * rdmaregd need not run yet: the first request starts it.
  * @ret: freed with rdmareg_close().
  *
- * ENOENT, ECONNREFUSED: no bus at that address. Others as listed at rdmareg_last_error_name().
+ * ENOENT, ECONNREFUSED: no bus at that address. EACCES: the bus does not know this user. Others as listed at rdmareg_last_error_name().
  */
 int rdmareg_open(const struct rdmareg_open_options *options, struct rdmareg **ret);
 

@@ -9,15 +9,19 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "client-mock.h"
 #include "client-wait.h"
+
+#define NOBODY_KNOWS 54321
 
 static pid_t mock;
 
@@ -198,6 +202,33 @@ static void test_daemon_dies(void)
 	close(fd);
 }
 
+/* Who has no account on this machine hears that, and not that a connection is gone. Takes root, to become one. */
+static void test_no_account(void)
+{
+	char folder[128];
+	int status;
+	pid_t pid;
+
+	if (getuid() != 0 || getpwuid(NOBODY_KNOWS))
+		return;
+	/* the bus's own folder is its user's alone */
+	assert(sscanf(getenv("RDMAREG_BUS_ADDRESS"), "unix:path=%127[^,]", folder) == 1);
+	assert(chmod(folder, 0777) == 0);
+	*strrchr(folder, '/') = 0;
+	assert(chmod(folder, 0755) == 0);
+	pid = fork();
+	assert(pid >= 0);
+	if (!pid) {
+		struct rdmareg *c = NULL;
+
+		assert(setuid(NOBODY_KNOWS) == 0);
+		assert(rdmareg_open(NULL, &c) == -EACCES && strstr(rdmareg_last_error(), "has no account") &&
+		       !c);
+		_exit(0);
+	}
+	assert(waitpid(pid, &status, 0) == pid && status == 0);
+}
+
 int main(void)
 {
 	struct rdmareg *c = NULL;
@@ -214,6 +245,7 @@ int main(void)
 	test_list();
 	test_events();
 	test_daemon_dies();
+	test_no_account();
 	mock_daemon_stop(mock);
 	mock_bus_stop();
 	return 0;
