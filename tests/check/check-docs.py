@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# check-docs.py - what the documents say about the tree is so. In README.md and docs/*.md:
+# check-docs.py - what the documents say about the tree is so. In README.md, CHANGELOG.md and docs/*.md:
 #
 #   - `path/file.c:name` names a function, structure, constant or effect that this file has;
 #   - `path/file` or `path/` that begins with a folder of the tree exists; so does the target of every relative link;
@@ -29,7 +29,7 @@ COMMENTS = {
     re.compile(r"<!--.*?-->", re.S): (".xml", ".policy"),
     re.compile(r".*", re.S): (".md", ".scd"),
 }
-DOCUMENTS = [pathlib.Path("README.md"), *tree.files("docs", ".md")]
+DOCUMENTS = [pathlib.Path("README.md"), pathlib.Path("CHANGELOG.md"), *tree.files("docs", ".md")]
 FOLDERS = {p.parts[0] for p in tree.paths() if len(p.parts) > 1}
 PATH = re.compile(r"`((?:[\w.-]+/)+[\w.*-]*|[\w-]+\.(?:c|h|md))(?::(\w+)(?:\(\))?)?`")
 
