@@ -24,7 +24,8 @@ bool app_view(struct app *a, const struct region *r, struct region_view *ret)
 				     .tenant = registry_tenant(a->registry, r->tenant),
 				     .text = &e->text,
 				     .owner = e->holder,
-				     .joins = &e->joins };
+				     .joins = &e->joins,
+				     .news = &e->news };
 	return true;
 }
 
@@ -97,6 +98,7 @@ static void remove_region(struct app *a, struct region *r, struct region_entry *
 		log_info("region %" PRIu64 ": removed", r->id);
 		keeper_note(e->keeper)->regions--;
 	}
+	bus_forget_changes(a->bus, &e->news);
 	keeper_note(e->keeper)->peers -= r->peers;
 	app_forget_record(e);
 	region_table_remove(a->table, e);

@@ -46,7 +46,8 @@ static void apply_settings(struct app *a)
 		.tenants = (uint32_t)s->keepers,
 	};
 	const struct bus_limits bus = { (uint32_t)s->pending_calls_per_client,
-					(uint32_t)s->pending_calls_per_uid };
+					(uint32_t)s->pending_calls_per_uid,
+					(uint32_t)s->subscribers_per_uid };
 	const struct gate_link_limits gate = gate_limits(s);
 
 	log_set_level(a->options->log_level >= 0 ? a->options->log_level : (int)s->log_level);
@@ -213,6 +214,13 @@ static int connect_bus(struct app *a)
 	return r;
 }
 
+static int process(void *userdata)
+{
+	struct app *a = userdata;
+
+	return bus_process(a->bus);
+}
+
 static uint64_t work(void *userdata)
 {
 	struct app *a = userdata;
@@ -249,7 +257,7 @@ static int make_parts(struct app *a)
 	apply_settings(a);
 	bus_descriptors(a->bus, &in, &out);
 	loop_set_bus(a->loop, bus_connection(a->bus), in, out);
-	loop_set_work(a->loop, work, a);
+	loop_set_work(a->loop, process, work, a);
 	loop_hold_bus(a->loop, true);
 	/* only the system bus has the machine's systemd on it */
 	r = keepers_new(&a->keepers, loop_base(a->loop), a->offload,

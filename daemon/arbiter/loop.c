@@ -21,8 +21,9 @@ struct loop {
 	int in;
 	int out;
 	sd_bus *bus;
+	loop_process_t *process;
 	loop_work_t *work;
-	void *work_userdata;
+	void *userdata;
 	bool held;
 	bool stopped;
 };
@@ -80,10 +81,11 @@ void loop_set_bus(struct loop *l, sd_bus *bus, int in, int out)
 	l->out = out;
 }
 
-void loop_set_work(struct loop *l, loop_work_t *work, void *userdata)
+void loop_set_work(struct loop *l, loop_process_t *process, loop_work_t *work, void *userdata)
 {
+	l->process = process;
 	l->work = work;
-	l->work_userdata = userdata;
+	l->userdata = userdata;
 }
 
 void loop_hold_bus(struct loop *l, bool hold)
@@ -102,7 +104,7 @@ static int process_bus(struct loop *l)
 	uint64_t began = now_monotonic_usec();
 
 	for (int i = 0; i < BUS_BUDGET; i++) {
-		int r = sd_bus_process(l->bus, NULL);
+		int r = l->process(l->userdata);
 
 		if (r <= 0)
 			return r;
@@ -147,8 +149,8 @@ int loop_run(struct loop *l)
 			uint64_t wanted = UINT64_MAX;
 
 			r = process_bus(l);
-			if (r >= 0 && !l->stopped && l->work)
-				wanted = l->work(l->work_userdata);
+			if (r >= 0 && !l->stopped)
+				wanted = l->work(l->userdata);
 			if (r >= 0 && !l->stopped)
 				r = arm_bus(l, r ? 0 : wanted);
 			if (r < 0)

@@ -31,12 +31,15 @@ struct event_base *loop_base(struct loop *l);
 void loop_set_bus(struct loop *l, sd_bus *bus, int in, int out);
 void loop_hold_bus(struct loop *l, bool hold);
 
+/* As sd_bus_process(), one message at most. */
+typedef int loop_process_t(void *userdata);
 /*
  * Called once in each turn of the loop while the bus is served. Returns when it wants to be called again at the
  * latest: 0 at once, UINT64_MAX not at all, else the monotonic time in microseconds.
  */
 typedef uint64_t loop_work_t(void *userdata);
-void loop_set_work(struct loop *l, loop_work_t *work, void *userdata);
+
+void loop_set_work(struct loop *l, loop_process_t *process, loop_work_t *work, void *userdata);
 
 /* Runs until loop_stop(). 0, or the negative errno with which the bus was lost. */
 int loop_run(struct loop *l);

@@ -53,6 +53,7 @@ struct region_entry {
 	struct keeper *keeper;
 	struct client *holder; /* who registered it, while connected */
 	struct region_text text;
+	struct region_news news;
 	struct call *registering;
 	SLIST_HEAD(, waiting) releasing;
 	struct joins joins; /* who uses it without owning it */

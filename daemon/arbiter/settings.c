@@ -114,6 +114,7 @@ static const struct key keys[] = {
 	NUMBER("limits", keepers, "256", 1, 65536),
 	NUMBER("limits", pending_calls_per_client, "256", 1, 65536),
 	NUMBER("limits", pending_calls_per_uid, "1024", 1, 65536),
+	NUMBER("limits", subscribers_per_uid, "64", 1, 65536),
 	NUMBER("limits", tickets_per_region, "64", 1, 4096),
 	NUMBER("limits", peers_per_tenant, "1024", 1, 16384),
 };

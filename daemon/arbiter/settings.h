@@ -66,6 +66,7 @@ struct settings {
 	uint64_t keepers;
 	uint64_t pending_calls_per_client;
 	uint64_t pending_calls_per_uid;
+	uint64_t subscribers_per_uid;
 	uint64_t tickets_per_region;
 	uint64_t peers_per_tenant;
 };

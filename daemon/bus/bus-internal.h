@@ -14,6 +14,11 @@ struct client_user {
 	uint32_t uid;
 	uint32_t pending; /* calls that wait */
 	uint32_t clients;
+	uint32_t subscribers;
+	uint32_t unread;      /* signals: reading.c */
+	int64_t credit_usec;  /* admission.c: of the daemon's time, as of paid_usec */
+	uint64_t paid_usec;
+	struct bus *bus;
 	TAILQ_HEAD(, listing) listings;	  /* manager-list.c: those it asked for, oldest first */
 	TAILQ_ENTRY(client_user) of_ring; /* bus.listing_users */
 };
@@ -44,6 +49,8 @@ struct bus {
 	void *userdata;
 	struct bus_limits limits;
 	sd_bus_slot *gone_match;
+	sd_bus_slot *admission;
+	struct client_user *caller; /* whose call is being handled; NULL: not known yet, or not limited */
 	void *clients; /* tsearch(3) trees: by name, */
 	void *users;   /* by uid */
 	uint64_t next_client;
@@ -51,6 +58,7 @@ struct bus {
 	uint64_t questions; /* asked of polkit so far */
 	uint64_t signals;   /* told so far; each goes to many */
 	LIST_HEAD(, client) subscribers;
+	TAILQ_HEAD(, region_news) news; /* changes that are told when they are due, which is in this order */
 	TAILQ_HEAD(, client_user) listing_users; /* who waits for a list; whose turn is next is first */
 	struct found found;
 	struct found_job found_job;
@@ -69,7 +77,7 @@ struct client *client_find(struct bus *b, const char *name);
 typedef void client_known_t(void *userdata, const struct client *c);
 /* Makes a client of this connection, as soon as the bus has told whose it is. @ret: unreferenced, nobody is called any more */
 int client_ask(struct bus *b, const char *name, client_known_t *known, void *userdata, sd_bus_slot **ret);
-void client_subscribe(struct bus *b, struct client *c);
+int client_subscribe(struct bus *b, struct client *c, struct failure *ret_failure);
 /* The process behind the connection. False: it is gone, or hidden from us. */
 bool client_process(const struct client *c, char *ret_cgroup, size_t cgroup_size);
 /* @installed: called once, with the answer to it */
@@ -80,6 +88,22 @@ static inline bool client_may_see(const struct client *c, const struct tenant *t
 {
 	return c->uid == 0 || c->uid == t->uid;
 }
+
+/* --- reading.c */
+
+/* False: it does not read what it was sent before; that is counted. */
+bool client_may_be_sent(struct client *c);
+/* One signal was. */
+void client_was_sent(struct bus *b, struct client *c);
+/* Before it is freed. */
+void client_stop_reading(struct client *c);
+
+/* --- admission.c */
+
+int admission_watch(struct bus *b);
+void user_begin(struct client_user *u);
+/* For what a call of the user has taken since, when it was not done while the call was handled. */
+void user_charge(struct client_user *u, uint64_t began_usec);
 
 /* --- calls.c */
 

@@ -19,6 +19,10 @@
 #include "util/log.h"
 #include "util/process.h"
 
+/* A region's changes are told at most so often; and so long at a time. */
+#define NEWS_USEC (100 * USEC_PER_MSEC)
+#define NEWS_SLICE_USEC 1000
+
 /* RequestName's answers, of the D-Bus specification */
 #define DBUS_NAME_OWNED 1
 #define DBUS_NAME_ALREADY 4
@@ -185,9 +189,12 @@ int bus_new(struct bus **ret, struct event_base *base, const char *address, stru
 	b->userdata = userdata;
 	LIST_INIT(&b->subscribers);
 	TAILQ_INIT(&b->listing_users);
+	TAILQ_INIT(&b->news);
 	r = connect_bus(b, base, address);
 	if (r >= 0)
 		r = watch(b);
+	if (r >= 0)
+		r = admission_watch(b);
 	if (r < 0)
 		return r;
 	*ret = steal_pointer(b);
@@ -202,6 +209,7 @@ struct bus *bus_free(struct bus *b)
 	sd_bus_slot_unref(b->gone_match);
 	sd_bus_slot_unref(b->lost_match);
 	intake_free(b->intake);
+	sd_bus_slot_unref(b->admission);
 	sd_bus_flush_close_unref(b->connection);
 	if (b->owns_descriptors) {
 		closep(&b->in_fd);
@@ -327,11 +335,6 @@ void bus_set_limits(struct bus *b, const struct bus_limits *limits)
 	b->limits = *limits;
 }
 
-uint64_t bus_work(struct bus *b)
-{
-	return listings_work(b) ? 0 : UINT64_MAX;
-}
-
 sd_bus *bus_connection(struct bus *b)
 {
 	return b->connection;
@@ -362,6 +365,8 @@ static void send_one(struct bus *b, struct client *c, const struct signal *s)
 	if (c->told == b->signals)
 		return;
 	c->told = b->signals;
+	if (!client_may_be_sent(c))
+		return;
 	r = sd_bus_message_new_signal(b->connection, &m, s->path, s->interface, s->member);
 	if (r >= 0)
 		r = sd_bus_message_set_destination(m, c->name);
@@ -371,6 +376,8 @@ static void send_one(struct bus *b, struct client *c, const struct signal *s)
 		r = sd_bus_send(b->connection, m, NULL);
 	if (r < 0)
 		log_warning("client %s: %s cannot be sent: error %d", c->name, s->member, -r);
+	else
+		client_was_sent(b, c);
 	sd_bus_message_unref(m);
 }
 
@@ -435,9 +442,59 @@ static int build_changed(sd_bus_message *m, const struct region_view *v, const v
 	return r < 0 ? r : sd_bus_message_append(m, "as", 0);
 }
 
+static void tell_news(struct bus *b, const struct region_view *v)
+{
+	struct region_news *news = v->news;
+	uint32_t changed = news->changed;
+
+	bus_forget_changes(b, news);
+	if (!changed)
+		return;
+	news->told_usec = now_monotonic_usec();
+	tell_all(b, "org.freedesktop.DBus.Properties", "PropertiesChanged", build_changed, v, &changed);
+}
+
 void bus_tell_changed(struct bus *b, const struct region_view *v, uint32_t changed)
 {
-	tell_all(b, "org.freedesktop.DBus.Properties", "PropertiesChanged", build_changed, v, &changed);
+	struct region_news *news = v->news;
+	uint64_t now = now_monotonic_usec();
+
+	news->changed |= changed;
+	if (news->queued)
+		return;
+	if (now - news->told_usec >= NEWS_USEC) {
+		tell_news(b, v);
+		return;
+	}
+	news->region = v->region->id;
+	news->due_usec = now + NEWS_USEC;
+	news->queued = true;
+	TAILQ_INSERT_TAIL(&b->news, news, news);
+}
+
+void bus_forget_changes(struct bus *b, struct region_news *news)
+{
+	if (news->queued)
+		TAILQ_REMOVE(&b->news, news, news);
+	news->queued = false;
+	news->changed = 0;
+}
+
+/* What is due is told, no longer than a slice. Returns when the next is. */
+static uint64_t news_work(struct bus *b)
+{
+	uint64_t began = now_monotonic_usec(), now = began;
+	struct region_news *news;
+	struct region_view v;
+
+	while ((news = TAILQ_FIRST(&b->news)) && news->due_usec <= now) {
+		if (now - began >= NEWS_SLICE_USEC)
+			return 0;
+		if (b->handlers->view_region(b->userdata, news->region, &v))
+			tell_news(b, &v);
+		now = now_monotonic_usec();
+	}
+	return news ? news->due_usec : UINT64_MAX;
 }
 
 static int build_asked(sd_bus_message *m, const struct region_view *v, const void *arguments)
@@ -451,6 +508,7 @@ static int build_asked(sd_bus_message *m, const struct region_view *v, const voi
 
 void bus_tell_asked(struct bus *b, const struct region_view *v)
 {
+	tell_news(b, v);
 	tell_all(b, RDMAREG_REGION_INTERFACE, "RevocationRequested", build_asked, v, NULL);
 }
 
@@ -472,6 +530,7 @@ void bus_tell_settled(struct bus *b, const struct region_view *v, uint64_t revoc
 {
 	const struct settled s = { revocation, outcome };
 
+	tell_news(b, v);
 	tell_all(b, RDMAREG_REGION_INTERFACE, "RevocationSettled", build_settled, v, &s);
 }
 
@@ -492,5 +551,13 @@ void bus_tell_added(struct bus *b, const struct region_view *v)
 void bus_tell_removed(struct bus *b, const struct region_view *v)
 {
 	ended_note(&b->ended, v);
+	tell_news(b, v);
 	tell_number(b, "RegionRemoved", build_number, v, true);
+}
+
+uint64_t bus_work(struct bus *b)
+{
+	uint64_t wanted = news_work(b);
+
+	return listings_work(b) ? 0 : wanted;
 }

@@ -79,6 +79,11 @@ struct client {
 	bool subscribed;
 	uint64_t began; /* when process @pid started, as its stat file has it; 0: unknown */
 	uint64_t told;	/* the last signal it was sent */
+	uint64_t signals_sent;
+	uint64_t signals_asked; /* those before the last Ping */
+	uint64_t signals_read;	/* those before the last Ping that it answered */
+	uint64_t signals_lost;	/* not sent since, because it did not read */
+	sd_bus_slot *ping;	/* under way; NULL: none */
 	LIST_HEAD(, region_entry) regions; /* the application's: those it registered */
 	LIST_HEAD(, join) joins;	   /* the application's: those it uses without owning them */
 	LIST_HEAD(, revoke) revokes;	   /* the application's: what it keeps closed */
@@ -112,6 +117,16 @@ struct region_text {
 	uint64_t inode;
 };
 
+/* Changes of a region that are to be told. The bus's own; zero-initialized is none. */
+struct region_news {
+	uint64_t region;
+	uint64_t told_usec;
+	uint64_t due_usec;
+	uint32_t changed;
+	bool queued;
+	TAILQ_ENTRY(region_news) news;
+};
+
 /* A region as it is shown. Borrowed: valid until the next event is handled. */
 struct region_view {
 	const struct region *region;
@@ -119,6 +134,7 @@ struct region_view {
 	const struct region_text *text;
 	struct client *owner;	   /* told of what happens to it; NULL: nobody */
 	const struct joins *joins; /* told too; NULL: none */
+	struct region_news *news;
 };
 
 struct manager_view {
@@ -302,6 +318,7 @@ struct bus_handlers {
 struct bus_limits {
 	uint32_t pending_per_client;
 	uint32_t pending_per_uid;
+	uint32_t subscribers_per_uid;
 };
 
 /**
@@ -325,6 +342,8 @@ int bus_settle(struct bus *b);
 int bus_acquire_name(struct bus *b);
 void bus_set_limits(struct bus *b, const struct bus_limits *limits);
 sd_bus *bus_connection(struct bus *b);
+/* sd_bus_process(), with the time charged to the caller. */
+int bus_process(struct bus *b);
 /*
  * A small piece of what is done in pieces, for once in each turn of the loop. Returns when it wants to be called
  * again: 0 at once, UINT64_MAX not at all, else the monotonic time.
@@ -361,7 +380,13 @@ extern const char *const region_state_names[_REGION_STATE_MAX];
 #define BUS_CHANGED_TICKET (1u << 16) /* beside REGION_CHANGED_* */
 #define BUS_CHANGED_ARBITRATION \
 	(1u << 17) /* ArbitrationMode, ArbitrationReason, Degraded, Refuses, Policy, GraceUSec */
+/*
+ * At once, or together with what changes meanwhile if the region's last change was told just now: who listens
+ * sees the latest values, not each of them. Changes are told before any other signal of the region.
+ */
 void bus_tell_changed(struct bus *b, const struct region_view *v, uint32_t changed);
+/* The region ends: what was not told of it is not told any more. */
+void bus_forget_changes(struct bus *b, struct region_news *news);
 void bus_tell_asked(struct bus *b, const struct region_view *v);
 void bus_tell_settled(struct bus *b, const struct region_view *v, uint64_t revocation,
 		      enum revocation_outcome outcome);

@@ -46,7 +46,9 @@ static struct client_user *get_user(struct bus *b, uint32_t uid)
 	if (!u)
 		return NULL;
 	u->uid = uid;
+	u->bus = b;
 	TAILQ_INIT(&u->listings);
+	user_begin(u);
 	if (!tsearch(u, &b->users, compare_users)) {
 		free(u);
 		return NULL;
@@ -203,8 +205,11 @@ static void end_client(struct bus *b, struct client *c)
 	listings_drop(b, c);
 	while (!LIST_EMPTY(&c->calls))
 		call_abandon(LIST_FIRST(&c->calls));
-	if (c->subscribed)
+	client_stop_reading(c);
+	if (c->subscribed) {
 		LIST_REMOVE(c, subscribers);
+		c->user->subscribers--;
+	}
 	b->handlers->client_gone(b->userdata, c);
 	c->user->clients--;
 	drop_user(b, c->user);
@@ -247,12 +252,21 @@ void clients_clear(struct bus *b)
 	}
 }
 
-void client_subscribe(struct bus *b, struct client *c)
+int client_subscribe(struct bus *b, struct client *c, struct failure *ret_failure)
 {
 	if (c->subscribed)
-		return;
+		return 0;
+	if (c->user->subscribers >= b->limits.subscribers_per_uid)
+		return failure_set(
+			ret_failure, RDMAREG_ERROR_LIMIT_EXCEEDED,
+			"%" PRIu32 " connections of uid %" PRIu32
+			" are subscribed already: close some, or have the administrator raise subscribers_per_uid in "
+			"rdmaregd.conf",
+			c->user->subscribers, c->uid);
 	c->subscribed = true;
+	c->user->subscribers++;
 	LIST_INSERT_HEAD(&b->subscribers, c, subscribers);
+	return 0;
 }
 
 bool bus_client_mark(struct bus *b, const struct client *c, char *out, size_t size)

@@ -13,6 +13,7 @@
 
 #include "bus/bus-internal.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 
 struct task {
 	struct offload_task task;
@@ -51,6 +52,8 @@ static void look(struct offload_task *task)
 static int judge(struct task *t, int error, struct failure *f)
 {
 	struct client *c = call_client(t->call);
+	uint64_t began = now_monotonic_usec();
+	int r;
 
 	if (error == -ETIMEDOUT)
 		return failure_set(
@@ -64,7 +67,9 @@ static int judge(struct task *t, int error, struct failure *f)
 	*f = t->failure;
 	if (!c || t->result)
 		return BUS_E_REFUSED;
-	return t->examination.then(t->bus, c, &t->fd, t->request, t->call, f);
+	r = t->examination.then(t->bus, c, &t->fd, t->request, t->call, f);
+	user_charge(c->user, began);
+	return r;
 }
 
 static void ended(struct offload_task *task, int error)

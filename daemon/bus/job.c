@@ -170,8 +170,10 @@ static int new_signal(struct bus *b, const struct job *j, const char *interface,
 
 static void send_signal(struct bus *b, const struct job *j, sd_bus_message *m, int r)
 {
-	if (r >= 0)
+	if (r >= 0 && client_may_be_sent(j->client)) {
 		r = sd_bus_send(b->connection, m, NULL);
+		client_was_sent(b, j->client);
+	}
 	if (r < 0)
 		log_warning("client %s: job %" PRIu64 " cannot be told of: error %d", j->client->name,
 			    j->number, -r);

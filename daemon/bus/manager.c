@@ -67,13 +67,13 @@ static int method_subscribe(sd_bus_message *m, void *userdata, sd_bus_error *err
 {
 	struct bus *b = userdata;
 	struct client *c;
+	struct failure f;
 	int r = client_of_message(b, m, &c);
 
 	(void)error;
 	if (r < 0)
 		return r;
-	client_subscribe(b, c);
-	return sd_bus_reply_method_return(m, NULL);
+	return reply_plain(m, client_subscribe(b, c, &f), &f);
 }
 
 static int get_property(sd_bus *connection, const char *path, const char *interface, const char *property,
@@ -132,6 +132,7 @@ const sd_bus_vtable manager_vtable[] = {
 	SD_BUS_METHOD_WITH_ARGS("Subscribe", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_subscribe, ANYBODY),
 	SD_BUS_SIGNAL_WITH_ARGS("RegionAdded", SD_BUS_ARGS("t", id, "o", region), 0),
 	SD_BUS_SIGNAL_WITH_ARGS("RegionRemoved", SD_BUS_ARGS("t", id, "o", region), 0),
+	SD_BUS_SIGNAL_WITH_ARGS("SignalsLost", SD_BUS_ARGS("t", signals), 0),
 	SD_BUS_PROPERTY("Version", "s", get_property, 0, SD_BUS_VTABLE_PROPERTY_CONST),
 	PROPERTY("Keepers", "u"),
 	PROPERTY("Regions", "u"),

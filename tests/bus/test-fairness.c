@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * test-fairness.c - one user, one connection, one keeper cannot take the daemon's time from others: what a call costs, by the daemon's
- * own CPU time, does not grow with what others have, and long answers are made between the calls of others.
+ * own CPU time, does not grow with what others have, and long answers are made between the calls of others. Who calls all the time is
+ * refused for a while; who does not read its signals is sent no more; what changes often is told together.
  *
  * Other users take root, else this is skipped. No time is compared with a fixed number, only with what the same costs without the crowd.
  */
@@ -11,16 +12,80 @@
 
 #include "harness.h"
 
-#define CROWD 33 /* a uid with many regions */
+#define CROWD 0 /* has many regions; root, so that its calls are not limited */
 #define NOBODY 65534
+#define CALLER 33
 #define REGIONS 3000u
 #define PER_SESSION 1000u
 #define WINDOW 200u
 #define CALLS 200
 #define LISTS 8u
+#define SUBSCRIBERS 8
+#define ROUNDS 1000
 
 static struct world world;
-static sd_bus *crowd, *nobody;
+static sd_bus *crowd, *nobody, *reader;
+
+/* Signals that a connection got. */
+struct heard {
+	size_t added;
+	size_t changed;
+	size_t other;
+	uint64_t lost;
+	uint32_t clients; /* as it was told last */
+};
+
+static uint32_t read_clients(sd_bus_message *m)
+{
+	const char *interface, *key;
+	uint32_t clients = UINT32_MAX;
+
+	check(sd_bus_message_read(m, "s", &interface) > 0 &&
+	      sd_bus_message_enter_container(m, 'a', "{sv}") > 0);
+	while (sd_bus_message_enter_container(m, 'e', "sv") > 0) {
+		check(sd_bus_message_read(m, "s", &key) > 0);
+		if (!strcmp(key, "Clients"))
+			check(sd_bus_message_read(m, "v", "u", &clients) > 0);
+		else
+			check(sd_bus_message_skip(m, "v") > 0);
+		check(sd_bus_message_exit_container(m) >= 0);
+	}
+	return clients;
+}
+
+static int on_heard(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	struct heard *h = userdata;
+
+	(void)error;
+	if (sd_bus_message_is_signal(m, NULL, "RegionAdded"))
+		h->added++;
+	else if (sd_bus_message_is_signal(m, NULL, "SignalsLost"))
+		check(sd_bus_message_read(m, "t", &h->lost) > 0);
+	else if (sd_bus_message_is_signal(m, NULL, "PropertiesChanged"))
+		h->changed++, h->clients = read_clients(m);
+	else if (sd_bus_message_is_signal(m, NULL, "RegionRemoved"))
+		h->other++;
+	return 0;
+}
+
+static bool hears(sd_bus *b)
+{
+	while (sd_bus_process(b, NULL) > 0)
+		;
+	return true;
+}
+
+static sd_bus *connect_subscriber(uid_t uid, struct heard *h)
+{
+	sd_bus *b = connect_as(&world, uid);
+	struct reply r;
+
+	*h = (struct heard){ 0 };
+	check(sd_bus_add_filter(b, NULL, on_heard, h) >= 0);
+	check(finish_call(b, new_manager_call(b, "Subscribe"), &r));
+	return b;
+}
 
 static uint64_t daemon_cpu_nsec(void)
 {
@@ -58,8 +123,8 @@ static void register_many(sd_bus *b, size_t wanted)
 			sd_bus_message_unref(m);
 			continue;
 		}
-		while (sd_bus_process(b, NULL) > 0)
-			;
+		hears(b);
+		hears(reader);
 		if (done < wanted && (sent - done == WINDOW || sent == wanted))
 			check(sd_bus_wait(b, WAIT_SEC * 1000000ull) >= 0);
 	}
@@ -155,22 +220,124 @@ static void test_many_peers(void)
 	close(many);
 }
 
+/* Those that never read are sent a part, and hear how much they missed when they do; who reads is sent everything. */
+static void test_unread(void)
+{
+	struct heard silent_heard, heard;
+	sd_bus *silent = connect_subscriber(CROWD, &silent_heard);
+
+	reader = connect_subscriber(CROWD, &heard);
+	register_many(crowd, REGIONS);
+	until(hears(reader) && heard.added == REGIONS);
+	check(!heard.lost);
+	until(hears(silent) && silent_heard.lost);
+	check(silent_heard.added < REGIONS / 2 && silent_heard.added + silent_heard.lost >= REGIONS);
+	disconnect(silent);
+}
+
+static void test_subscribers(void)
+{
+	struct heard heard[SUBSCRIBERS];
+	sd_bus *b[SUBSCRIBERS + 1], *other;
+	struct reply r;
+
+	for (int i = 0; i < SUBSCRIBERS; i++)
+		b[i] = connect_subscriber(NOBODY, &heard[i]);
+	b[SUBSCRIBERS] = connect_as(&world, NOBODY);
+	check(!finish_call(b[SUBSCRIBERS], new_manager_call(b[SUBSCRIBERS], "Subscribe"), &r));
+	expect_error(&r, "LimitExceeded", "subscribers_per_uid");
+	check(finish_call(b[0], new_manager_call(b[0], "Subscribe"), &r)); /* as it is already */
+	other = connect_subscriber(CROWD, &heard[1]);
+	disconnect(other);
+	disconnect(b[0]);
+	until(finish_call(b[SUBSCRIBERS], new_manager_call(b[SUBSCRIBERS], "Subscribe"), &r));
+	for (int i = 1; i <= SUBSCRIBERS; i++)
+		disconnect(b[i]);
+}
+
+/* Many changes are few signals, of which the last has the last value. */
+static void test_changes(void)
+{
+	struct heard heard;
+	sd_bus *subscriber = connect_subscriber(CROWD, &heard), *user = connect_as(&world, CROWD);
+	int fd = make_memfd(4096);
+	struct reply r, ignored;
+
+	check(register_region(crowd, fd, 0, 0, "r", &r, 0));
+	for (int i = 0; i < ROUNDS; i++) {
+		check(call_region(user, r.id, "Join", &ignored));
+		check(call_region(user, r.id, "Leave", &ignored));
+	}
+	check(call_region(user, r.id, "Join", &ignored));
+	until(hears(subscriber) && heard.clients == 2);
+	check(heard.changed < ROUNDS);
+	check(call_region(crowd, r.id, "Release", &ignored));
+	disconnect(user);
+	disconnect(subscriber);
+	close(fd);
+}
+
+static int on_called(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	const sd_bus_error *e = sd_bus_message_get_error(m);
+	size_t *n = userdata;
+
+	(void)error;
+	n[e != NULL]++;
+	if (e)
+		check_text(e->name, RDMAREG_ERROR_LIMIT_EXCEEDED);
+	return 0;
+}
+
+/* Who calls as often as it can is refused before long, nobody else is, and it is heard again afterwards. */
+static void test_calls(void)
+{
+	size_t answered[2] = { 0 }, sent = 0;
+	sd_bus *caller = connect_as(&world, CALLER);
+	int fd = make_memfd(4096);
+	struct reply r;
+
+	check(register_region(caller, fd, 0, 0, "r", &r, 1, "session", "s", "bad-group"));
+	until(count_holders(caller, fd) == 1 + 1600);
+	while (!answered[1]) {
+		sd_bus_message *m = new_manager_call(caller, "FindHolders");
+
+		check(sd_bus_message_append(m, "h", fd) >= 0);
+		check(sd_bus_call_async(caller, NULL, m, on_called, answered, UINT64_MAX) >= 0);
+		sd_bus_message_unref(m);
+		sent++;
+		while (hears(caller) && sent - answered[0] - answered[1] > CALLS / 4)
+			check(sd_bus_wait(caller, WAIT_SEC * 1000000ull) >= 0);
+	}
+	check(call_region(caller, r.id, "Release", &r)); /* may still be called */
+	check(finish_call(nobody, new_list(nobody), &r));
+	until(hears(caller) && sent == answered[0] + answered[1]);
+	until(finish_call(caller, new_list(caller), &r));
+	disconnect(caller);
+	close(fd);
+}
+
 int main(void)
 {
 	uint64_t alone;
 
 	if (getuid() != 0)
 		return SKIP;
-	world_begin(&world, "[limits]\nregions_per_client = 4096\npeers_per_tenant = 16384\n");
+	world_begin(&world, "[limits]\nregions_per_client = 4096\npeers_per_tenant = 16384\n"
+			    "subscribers_per_uid = 8\n");
 	crowd = connect_as(&world, CROWD);
 	nobody = connect_as(&world, NOBODY);
 	cost_of_lists(nobody);
 	alone = cost_of_lists(nobody);
-	register_many(crowd, REGIONS);
+	test_unread();
 	test_lists_of_others(alone);
 	test_long_lists();
 	test_lists_abandoned();
 	test_many_peers();
+	test_subscribers();
+	test_changes();
+	test_calls();
+	disconnect(reader);
 	disconnect(crowd);
 	disconnect(nobody);
 	world_end(&world);
