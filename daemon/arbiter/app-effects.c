@@ -14,6 +14,9 @@
 #include "util/clock.h"
 #include "util/log.h"
 
+/* Operations under way beside which a keeper gets no consent any more. */
+#define CONSENTS_MAX 4096
+
 bool app_view(struct app *a, const struct region *r, struct region_view *ret)
 {
 	struct region_entry *e = r ? region_table_find(a->table, r->id) : NULL;
@@ -44,6 +47,9 @@ static void ask_keeper(struct region_entry *e, enum keeper_type type, const stru
 	int r;
 
 	if (type == KEEPER_CONSENT) {
+		/* one that answers nothing is not asked without end for what it tells: its deadline stands in */
+		if (keeper_asked(e->keeper) >= CONSENTS_MAX)
+			return;
 		m.revocation.revocation = f->revocation;
 	} else {
 		m.demand.cause = f->cause;
@@ -95,7 +101,7 @@ static void remove_region(struct app *a, struct region *r, struct region_entry *
 	reply_release(e);
 	if (e->announced) {
 		bus_tell_removed(a->bus, v);
-		log_info("region %" PRIu64 ": removed", r->id);
+		app_log(e->keeper, LOG_INFO, "region %" PRIu64 ": removed", r->id);
 		keeper_note(e->keeper)->regions--;
 	}
 	bus_forget_changes(a->bus, &e->news);
@@ -111,7 +117,8 @@ static void announce(struct app *a, struct region_entry *e, const struct region_
 	e->announced = true;
 	keeper_note(e->keeper)->regions++;
 	bus_tell_added(a->bus, v);
-	log_info("region %" PRIu64 ": %s of uid %" PRIu32 " session %s: %" PRIu64 " bytes of %s at %" PRIu64,
+	app_log(e->keeper, LOG_INFO,
+		"region %" PRIu64 ": %s of uid %" PRIu32 " session %s: %" PRIu64 " bytes of %s at %" PRIu64,
 		 e->id, e->text.detached ? "detached region" : "region", v->tenant->uid, v->tenant->session,
 		 v->region->length, e->text.path ? e->text.path : "a file", v->region->offset);
 	app_set_status(a);

@@ -47,6 +47,10 @@ struct app {
 /* For bus_handlers: the settings are read again, or stay as they were. */
 int app_reload(void *userdata, struct call *call, struct failure *ret);
 
+/* A line that a tenant, or its keeper, may cause as often as it likes. */
+#define app_log(keeper, priority, ...) \
+	log_limited(&keeper_note(keeper)->log, "keeper", keeper_name(keeper), priority, __VA_ARGS__)
+
 /* --- app-effects.c */
 
 /* Takes one event for region @r, which may be gone afterwards, and carries out what follows. */

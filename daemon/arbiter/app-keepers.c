@@ -129,32 +129,35 @@ static void step_revocation(struct app *a, struct region *r, enum region_event_t
 	app_step(a, r, &event);
 }
 
-static const char *told_revocation(struct app *a, struct region *r, const struct keeper_message *m)
+static const char *told_revocation(struct app *a, struct keeper *k, struct region *r,
+				   const struct keeper_message *m)
 {
 	const struct keeper_revocation *v = &m->revocation;
 
 	switch ((enum keeper_type)m->type) {
 	case KEEPER_REVOCATION:
-		log_info("region %" PRIu64 ": revocation %" PRIu64 " by pid %" PRIu32, r->id, v->revocation,
-			 v->breaker_pid);
+		app_log(k, LOG_INFO, "region %" PRIu64 ": revocation %" PRIu64 " by pid %" PRIu32, r->id,
+			v->revocation, v->breaker_pid);
 		step_revocation(a, r, REGION_REVOKED, v);
 		return NULL;
 	case KEEPER_FENCED:
 		if (v->late)
-			log_warning("region %" PRIu64 ": revocation %" PRIu64 ": %" PRIu32
-				    " peers were cut off, they did not "
-				    "acknowledge in time",
-				    r->id, v->revocation, v->late);
+			app_log(k, LOG_WARNING,
+				"region %" PRIu64 ": revocation %" PRIu64 ": %" PRIu32
+				" peers were cut off, they did not "
+				"acknowledge in time",
+				r->id, v->revocation, v->late);
 		step_revocation(a, r, REGION_WAS_FENCED, v);
 		return NULL;
 	case KEEPER_GIVEN_BACK:
-		log_info("region %" PRIu64 ": revocation %" PRIu64 ": blocks given back%s", r->id,
-			 v->revocation, v->late ? " by the kernel, at its deadline" : "");
+		app_log(k, LOG_INFO, "region %" PRIu64 ": revocation %" PRIu64 ": blocks given back%s", r->id,
+			v->revocation, v->late ? " by the kernel, at its deadline" : "");
 		return NULL;
 	default:
 		if (v->valid_length > r->length)
 			return "a valid length beyond the region";
-		log_info("region %" PRIu64 ": revocation %" PRIu64 " settled", r->id, v->revocation);
+		app_log(k, LOG_INFO, "region %" PRIu64 ": revocation %" PRIu64 " settled", r->id,
+			v->revocation);
 		step_revocation(a, r, REGION_WAS_SETTLED, v);
 		return NULL;
 	}
@@ -190,7 +193,7 @@ static const char *told(void *userdata, struct keeper *k, const struct keeper_me
 	case KEEPER_FENCED:
 	case KEEPER_GIVEN_BACK:
 	case KEEPER_SETTLED:
-		return told_revocation(a, r, m);
+		return told_revocation(a, k, r, m);
 	case KEEPER_PEER_JOINED:
 		return app_join_peer(a, k, r, &m->peer);
 	case KEEPER_PEER_LEFT:
@@ -205,14 +208,14 @@ static const char *told(void *userdata, struct keeper *k, const struct keeper_me
 		struct region_entry *e = region_table_find(a->table, r->id);
 
 		app_take_mode(a, r, e, &m->info);
-		log_notice("region %" PRIu64 ": %s%s%s", r->id,
-			   e->text.mode_reason ? e->text.mode_reason : "",
-			   e->text.degraded ? "; degraded: " : "", e->text.degraded ? e->text.degraded : "");
+		app_log(k, LOG_NOTICE, "region %" PRIu64 ": %s%s%s", r->id,
+			e->text.mode_reason ? e->text.mode_reason : "",
+			e->text.degraded ? "; degraded: " : "", e->text.degraded ? e->text.degraded : "");
 		app_mode_changed(a, r, e);
 		return NULL;
 	}
 	case KEEPER_GONE:
-		log_warning("region %" PRIu64 ": ended by its keeper %s", r->id, keeper_name(k));
+		app_log(k, LOG_WARNING, "region %" PRIu64 ": ended by its keeper %s", r->id, keeper_name(k));
 		app_step_plain(a, r, REGION_RELEASED);
 		return NULL;
 	default:
@@ -227,7 +230,8 @@ static void end_registration(struct app *a, struct region *r, struct region_entr
 	const struct region_event event = { .type = REGION_REGISTER_FAILED, .error = error };
 	struct failure f;
 
-	log_info("region %" PRIu64 ": not registered: %s", r->id, *text ? text : strerror(-error));
+	app_log(e->keeper, LOG_INFO, "region %" PRIu64 ": not registered: %s", r->id,
+		*text ? text : strerror(-error));
 	failure_from_errno(&f, "registering the region", error, text);
 	call_fail(e->registering, &f);
 	e->registering = NULL;
@@ -337,8 +341,8 @@ static const char *answered(void *userdata, struct keeper *k, const struct answe
 		return NULL;
 	default:
 		if (n->error && n->message) /* consent that came too late, mostly */
-			log_debug("region %" PRIu64 ": keeper %s: %s", n->region, keeper_name(k),
-				  strerror(-n->error));
+			app_log(k, LOG_DEBUG, "region %" PRIu64 ": keeper %s: %s", n->region, keeper_name(k),
+				strerror(-n->error));
 		return NULL;
 	}
 }

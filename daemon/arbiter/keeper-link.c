@@ -15,6 +15,7 @@
 
 #include "arbiter/keeper-check.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 
 #ifndef SO_PEERPIDFD /* Linux 6.5 */
 #define SO_PEERPIDFD 77
@@ -22,12 +23,22 @@
 
 /* Packets handled before everybody else gets a turn. More than a socket's default buffer holds (some 200). */
 #define LINK_BUDGET 256
+#define LINK_BUDGET_USEC 2000
+/*
+ * Somebody who sends more than so many packets a second over a while waits in its socket: SAVED of them may come at
+ * once, as when it lists what it has.
+ */
+#define PACKET_USEC 80
+#define PACKETS_SAVED 4096
+#define PAUSE_USEC (20 * USEC_PER_MSEC)
 
 struct link {
 	const struct link_handlers *handlers;
 	void *userdata;
 	struct event *readable;
 	struct event *writable;
+	struct event *pause; /* until it is read again */
+	uint64_t full_usec;  /* when all that is saved is there again */
 	int fd;
 };
 
@@ -94,16 +105,45 @@ static int receive(struct link *l)
 	}
 	event_del(l->readable);
 	event_del(l->writable);
+	event_del(l->pause);
 	l->handlers->lost(l->userdata, complaint);
 	return -1;
 }
 
+/* Takes one packet from what is saved. False: nothing is left, and it is not read for a while. */
+static bool may_receive(struct link *l, uint64_t now)
+{
+	const struct timeval pause = timeval_from_usec(PAUSE_USEC);
+
+	if (l->full_usec < now)
+		l->full_usec = now;
+	if (l->full_usec - now > PACKETS_SAVED * (uint64_t)PACKET_USEC) {
+		event_del(l->readable);
+		event_add(l->pause, &pause);
+		return false;
+	}
+	l->full_usec += PACKET_USEC;
+	return true;
+}
+
+static void on_pause_over(evutil_socket_t fd, short what, void *userdata)
+{
+	struct link *l = userdata;
+
+	(void)fd, (void)what;
+	event_add(l->readable, NULL);
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *userdata)
 {
+	uint64_t began = now_monotonic_usec(), now = began;
+
 	(void)fd, (void)what;
-	for (int i = 0; i < LINK_BUDGET; i++)
-		if (receive(userdata) <= 0)
+	for (int i = 0; i < LINK_BUDGET && now - began < LINK_BUDGET_USEC; i++) {
+		if (!may_receive(userdata, now) || receive(userdata) <= 0)
 			return;
+		now = now_monotonic_usec();
+	}
 }
 
 static void on_writable(evutil_socket_t fd, short what, void *userdata)
@@ -135,7 +175,8 @@ int link_connect(struct link **ret, struct event_base *base, const char *path,
 		return -errno;
 	l->readable = event_new(base, l->fd, EV_READ | EV_PERSIST, on_readable, l);
 	l->writable = event_new(base, l->fd, EV_WRITE, on_writable, l);
-	if (!l->readable || !l->writable || event_add(l->readable, NULL) < 0)
+	l->pause = evtimer_new(base, on_pause_over, l);
+	if (!l->readable || !l->writable || !l->pause || event_add(l->readable, NULL) < 0)
 		return -ENOMEM;
 	*ret = steal_pointer(l);
 	return 0;
@@ -149,6 +190,8 @@ struct link *link_free(struct link *l)
 		event_free(l->readable);
 	if (l->writable)
 		event_free(l->writable);
+	if (l->pause)
+		event_free(l->pause);
 	closep(&l->fd);
 	free(l);
 	return NULL;

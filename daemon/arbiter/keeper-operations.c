@@ -53,6 +53,7 @@ static void take_out(struct operation *o)
 	if (o->keeper->unsent == o)
 		o->keeper->unsent = TAILQ_NEXT(o, operations);
 	TAILQ_REMOVE(&o->keeper->operations, o, operations);
+	o->keeper->asked--;
 	o->keeper->descriptors_due -= may_bring_descriptor(o);
 	tdelete(o, &o->keeper->by_number, compare);
 }
@@ -69,6 +70,11 @@ static void on_timeout(evutil_socket_t fd, short what, void *userdata)
 	(void)fd, (void)what;
 	snprintf(why, sizeof(why), "it did not answer within %" PRIu64 " ms", o->timeout_msec);
 	keeper_give_up(o->keeper, -ETIMEDOUT, why);
+}
+
+uint32_t keeper_asked(const struct keeper *k)
+{
+	return k->asked;
 }
 
 int keeper_request(struct keeper *k, const struct keeper_message *m, int fd, uint64_t extra_msec,
@@ -107,6 +113,7 @@ int keeper_request_number(struct keeper *k, const struct keeper_message *m, int 
 	if (!tsearch(o, &k->by_number, compare))
 		return -ENOMEM;
 	TAILQ_INSERT_TAIL(&k->operations, o, operations);
+	k->asked++;
 	k->descriptors_due += may_bring_descriptor(o);
 	if (!k->unsent)
 		k->unsent = o;

@@ -67,6 +67,7 @@ struct keeper {
 	struct keeper_note note;
 	TAILQ_HEAD(operations, operation) operations; /* oldest first */
 	struct operation *unsent;		      /* the first that was not sent; all after it were not */
+	uint32_t asked;				      /* how many they are */
 	void *by_number;			      /* tsearch(3) tree of the same */
 	uint32_t descriptors_due;		      /* of them: those whose answer may bring a descriptor */
 	LIST_ENTRY(keeper) keepers;

@@ -25,6 +25,7 @@
 
 #include "arbiter/settings.h"
 #include "keeper-protocol.h"
+#include "util/log-limit.h"
 #include "util/offload.h"
 
 struct keepers;
@@ -101,6 +102,7 @@ struct keeper_note {
 	bool has_tenant;
 	uint32_t regions; /* it holds, as far as we were told */
 	uint32_t peers;
+	struct log_limit log; /* lines that the tenant, or its keeper, causes */
 	uint32_t dropped; /* claims that were not believed */
 	uint32_t unknown; /* regions in the list that is under way */
 	bool listed; /* it has listed everything once: what it lists from now on and we do not know is none of ours */
@@ -109,6 +111,8 @@ struct keeper_note {
 struct keeper_note *keeper_note(struct keeper *k);
 /* What is known of it and of its regions; NULL: it is not ours to talk to. */
 struct record *keeper_record(const struct keeper *k);
+/* Operations that it has not answered. */
+uint32_t keeper_asked(const struct keeper *k);
 /* True: this process is a keeper of ours. */
 bool keepers_have_pid(struct keepers *ks, pid_t pid);
 /* Its process, as the kernel says; 0: not known. */

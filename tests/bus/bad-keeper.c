@@ -172,6 +172,22 @@ static void say_peers(uint64_t region, uint64_t n)
 		say(&m);
 }
 
+/* Regions of nobody's file are taken, and nobody lets it read what it is asked meanwhile. */
+static void say_revocations(uint64_t region)
+{
+	struct keeper_message m = { .region = region };
+
+	for (m.revocation.revocation = 1; m.revocation.revocation <= 20000; m.revocation.revocation++) {
+		m.type = KEEPER_REVOCATION;
+		m.revocation.length = m.revocation.valid_length = 4096;
+		say(&m);
+		m.type = KEEPER_SETTLED;
+		say(&m);
+	}
+	m.type = KEEPER_GONE;
+	say(&m);
+}
+
 static void register_region(const struct keeper_message *q)
 {
 	struct keeper_message m = region_of(q), event = { .type = KEEPER_GONE, .region = 1 };
@@ -206,6 +222,8 @@ static void register_region(const struct keeper_message *q)
 		say(&event);
 	if (is("bad-peers"))
 		say_peers(q->region, 200000);
+	if (is("bad-flood"))
+		say_revocations(q->region);
 	if (is("bad-group"))
 		say_peers(q->region, 1600);
 	if (is("bad-crowd"))

@@ -7,6 +7,7 @@
  * Other users take root, else this is skipped. No time is compared with a fixed number, only with what the same costs without the crowd.
  */
 #include <signal.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -235,6 +236,38 @@ static void test_unread(void)
 	disconnect(silent);
 }
 
+static size_t log_size(void)
+{
+	char path[128];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/log", world.directory);
+	check(stat(path, &st) == 0);
+	return (size_t)st.st_size;
+}
+
+/* A keeper that tells without end, and answers nothing meanwhile, fills neither memory nor log, and delays nobody. */
+static void test_flood(void)
+{
+	size_t memory = world_memory(&world), log = log_size(), most = memory;
+	sd_bus *owner = connect_as(&world, CALLER);
+	int fd = make_memfd(4096);
+	struct reply r;
+
+	check(register_region(owner, fd, 0, 0, "r", &r, 2, "session", "s", "bad-flood", "detached", "b", 1));
+	disconnect(owner);
+	while (region_exists(crowd, r.id)) {
+		size_t now = world_memory(&world);
+
+		most = now > most ? now : most;
+		check(count_regions(nobody) == 0);
+	}
+	check(log_size() < log + (512 << 10));
+	if (!getenv("RDMAREG_TEST_SANITIZED")) /* these keep what was freed */
+		check(most < memory + (10 << 10));
+	close(fd);
+}
+
 static void test_subscribers(void)
 {
 	struct heard heard[SUBSCRIBERS];
@@ -334,6 +367,7 @@ int main(void)
 	test_long_lists();
 	test_lists_abandoned();
 	test_many_peers();
+	test_flood();
 	test_subscribers();
 	test_changes();
 	test_calls();
