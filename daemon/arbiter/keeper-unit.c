@@ -14,6 +14,7 @@
 
 #include "arbiter/keeper-spawn.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 
 #define SYSTEMD_NAME "org.freedesktop.systemd1"
 #define SYSTEMD_PATH "/org/freedesktop/systemd1"
@@ -172,14 +173,21 @@ static int append_sandbox(sd_bus_message *m)
 	return r < 0 ? r : append_allowed(m, "SystemCallFilter", calls);
 }
 
+/* The worker's threads, the libraries', and those that are left behind with storage that does not answer. */
+#define TASKS_MAX 128
+/* Lines of one keeper that the journal takes in half a minute. */
+#define LOG_LINES 1000u
+
 static int append_resources(sd_bus_message *m, const struct settings *s)
 {
 	/* a region keeps its file open, a peer has a connection */
 	uint64_t descriptors = 256 + 2 * (s->regions_per_tenant + s->peers_per_tenant);
 
-	return sd_bus_message_append(m, "(sv)(sv)(sv)(sv)", "StandardOutput", "s", "journal", "StandardError",
-				     "s", "journal", "LimitMEMLOCK", "t", s->memlock_bytes, "LimitNOFILE",
-				     "t", descriptors);
+	return sd_bus_message_append(m, "(sv)(sv)(sv)(sv)(sv)(sv)(sv)", "StandardOutput", "s", "journal",
+				     "StandardError", "s", "journal", "LimitMEMLOCK", "t", s->memlock_bytes,
+				     "LimitNOFILE", "t", descriptors, "TasksMax", "t", (uint64_t)TASKS_MAX,
+				     "LogRateLimitIntervalUSec", "t", 30 * USEC_PER_SEC, "LogRateLimitBurst",
+				     "u", LOG_LINES);
 }
 
 static int build(sd_bus_message *m, const struct spawn_unit *u, const struct spawn_request *q)
