@@ -33,6 +33,7 @@ struct app {
 	LIST_HEAD(, passage) passages;
 	LIST_HEAD(, crowd) crowds;
 	LIST_HEAD(, revoke) revokes;
+	LIST_HEAD(, eviction) evictions;
 	uint64_t last_job;
 	LIST_HEAD(, dax_grant) dax_grants;
 	struct jobs jobs; /* that can be seen, by number */
@@ -143,6 +144,8 @@ void app_end_revokes(struct app *a, uint64_t region);
 void app_free_revokes(struct app *a);
 /* One region of it is gone. */
 void app_eviction_step(struct eviction *v);
+/* Everything of this filesystem is being taken down. */
+bool app_is_evicting(const struct app *a, uint64_t device);
 
 /* --- app-jobs.c; the first five are of struct bus_handlers */
 

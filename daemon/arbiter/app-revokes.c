@@ -240,7 +240,18 @@ void app_eviction_step(struct eviction *v)
 		return;
 	log_notice("evicted: %" PRIu32 " regions", v->regions);
 	call_reply_count(v->call, v->regions);
+	LIST_REMOVE(v, evictions);
 	free(v);
+}
+
+bool app_is_evicting(const struct app *a, uint64_t device)
+{
+	const struct eviction *v;
+
+	LIST_FOREACH(v, &a->evictions, evictions)
+	if (v->whole && v->device == device)
+		return true;
+	return false;
 }
 
 static bool is_evicted(const struct region *r, const struct region_entry *e, const struct evict_request *q)
@@ -262,6 +273,9 @@ int app_evict(void *userdata, const struct evict_request *q, struct call *call, 
 	if (!v)
 		return failure_from_errno(ret, "evicting", -ENOMEM, "");
 	v->call = call;
+	v->whole = !q->above_limits;
+	v->device = q->device;
+	LIST_INSERT_HEAD(&a->evictions, v, evictions);
 	v->left = 1; /* ours, until all were told */
 	registry_mark_excess(a->registry);
 	while ((r = registry_after(a->registry, id))) {

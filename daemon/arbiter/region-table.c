@@ -189,6 +189,7 @@ void region_table_remove(struct region_table *t, struct region_entry *e)
 			call_fail(call, &f);
 		else if (!--eviction->left) {
 			call_fail(eviction->call, &f);
+			LIST_REMOVE(eviction, evictions);
 			free(eviction);
 		}
 	}

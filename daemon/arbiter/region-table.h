@@ -22,6 +22,9 @@ struct eviction {
 	struct call *call;
 	uint32_t regions;
 	uint32_t left;
+	bool whole;	 /* all of @device; else those above limits */
+	uint64_t device; /* of which nothing new is registered meanwhile */
+	LIST_ENTRY(eviction) evictions;
 };
 
 /* Who waits for the end of a region: a call, or an eviction. */

@@ -75,6 +75,10 @@ static void test_whole_filesystem(void)
 	until(!region_exists(nobody, here[2].id));
 	check(!is_answered(evictor, &l)); /* the owner's own still waits */
 	expect_property(owner, here[0].id, "State", "draining");
+	/* nothing new comes there meanwhile; elsewhere it does */
+	check(!register_region(nobody, file, 0, 0, "rw", &r, 0));
+	expect_error(&r, "Busy", "being taken down");
+	check(register_region(nobody, memory, 0, 0, "r", &r, 0) && call_region(nobody, r.id, "Release", &r));
 	for (int i = 0; i < 2; i++) { /* the detached one has its owner as a holder, too */
 		sd_bus_message *m = await_signal(owner, "RevocationRequested");
 		const char *path = sd_bus_message_get_path(m);
@@ -95,6 +99,7 @@ static void test_whole_filesystem(void)
 	expect_property(owner, elsewhere.id, "State", "live");
 
 	check(evict_at_once(directory, &r) && r.number == 0);
+	check(register_region(nobody, file, 0, 0, "rw", &r, 0) && call_region(nobody, r.id, "Release", &r));
 	check(evict_at_once(memory, &r) && r.number == 1);
 	check(!region_exists(owner, elsewhere.id));
 	forget_signals(nobody);
