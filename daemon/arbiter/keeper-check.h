@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * keeper-check.h - is a packet from a keeper sound in itself? A keeper runs as its tenant's user, who may
+ * keeper-check.h - is a packet from a keeper sound in itself? A keeper handles what peers send, who may
  * have taken it over; so nothing it says is believed beyond that tenant, and a packet that no keeper of
  * ours sends ends the connection.
  *

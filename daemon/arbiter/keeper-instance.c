@@ -115,22 +115,44 @@ void keeper_instance_forget(struct keeper *k)
 	unlink(k->record_path);
 }
 
-const char *keeper_instance_check(struct keeper *k, pid_t pid, uid_t uid)
+/* Its whole path; a machine that has none of the unified hierarchy cannot tell. */
+static bool is_in_cgroup(pid_t pid, const char *cgroup)
+{
+	char path[64], line[1024];
+	bool same = true;
+	FILE *f;
+
+	if (!*cgroup)
+		return true;
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	while (fgets(line, sizeof(line), f)) {
+		line[strcspn(line, "\n")] = 0;
+		if (!strncmp(line, "0::", 3))
+			same = !strcmp(line + 3, cgroup);
+	}
+	fclose(f);
+	return same;
+}
+
+const char *keeper_instance_check(const struct keeper *k, pid_t pid, uid_t uid)
 {
 	const struct record_keeper *about = k->record ? record_keeper(k->record) : NULL;
 
-	if (about && !about->pid && k->spawned && uid == k->uid) {
-		const struct record_keeper now = { .pid = (uint32_t)pid, .runs_as = uid };
-
-		record_identify(k->record, &now);
-	}
 	if (!about || !about->pid)
 		return "a process that there is no record of listens there";
 	if (about->runs_as != uid)
 		return "the process that listens there is another user's";
-	if (about->pid != (uint32_t)pid)
+	if (about->pid != (uint32_t)pid || !is_in_cgroup(pid, about->cgroup))
 		return "another process listens there than was started";
 	return NULL;
+}
+
+bool keeper_instance_awaited(const struct keeper *k)
+{
+	return k->unit && !record_keeper(k->record)->pid;
 }
 
 struct record *keeper_record(const struct keeper *k)

@@ -2,11 +2,12 @@
 /* keeper-spawn.c - see keeper-spawn.h: the command line, and the direct way. */
 #include "arbiter/keeper-spawn.h"
 
+#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <inttypes.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -21,9 +22,7 @@
 
 #include "util/cleanup.h"
 
-#define NOBODY 65534
-
-#define COMMAND_NUMBERS 16
+#define COMMAND_NUMBERS 17
 
 char **spawn_command(const struct spawn_request *q)
 {
@@ -34,6 +33,7 @@ char **spawn_command(const struct spawn_request *q)
 	} numbers[COMMAND_NUMBERS] = {
 		{ "--port", s->port },
 		{ "--daemon-uid", geteuid() },
+		{ "--tenant-uid", q->uid },
 		{ "--max-regions", s->regions_per_tenant },
 		{ "--max-peers", s->peers_per_tenant },
 		{ "--max-tickets", s->tickets_per_region },
@@ -112,34 +112,46 @@ static void set_memlock(uint64_t bytes)
 	setrlimit(RLIMIT_MEMLOCK, &l);
 }
 
+/* The groups that the setting names; one that there is not is left out. */
+static size_t find_groups(const char *names, gid_t *ret, size_t max)
+{
+	const struct group *group;
+	char copy[128], *rest;
+	size_t n = 0;
+
+	snprintf(copy, sizeof(copy), "%s", names);
+	for (char *name = strtok_r(copy, ",", &rest); name && n < max; name = strtok_r(NULL, ",", &rest)) {
+		group = getgrnam(name);
+		if (group)
+			ret[n++] = group->gr_gid;
+	}
+	return n;
+}
+
 /*
- * Becomes the tenant's user. Looks names up here, in the child, where a slow directory service holds nobody
+ * Becomes the keeper's user. Looks names up here, in the child, where a slow directory service holds nobody
  * else up.
  */
 static int become(const struct spawn_request *q, const char **ret_step)
 {
-	const struct passwd *user;
-	const struct group *group;
-	gid_t gid, extra;
+	gid_t groups[16];
+	size_t n;
 
 	set_memlock(q->settings->memlock_bytes);
 	if (geteuid() == 0) {
-		user = getpwuid(q->uid);
-		gid = user ? user->pw_gid : NOBODY;
-		group = getgrnam(q->settings->group);
-		extra = group ? group->gr_gid : 0;
+		n = find_groups(q->settings->group, groups, sizeof(groups) / sizeof(groups[0]));
 		*ret_step = "capabilities";
 		for (int c = 0; prctl(PR_CAPBSET_READ, c, 0, 0, 0) >= 0; c++)
 			if (prctl(PR_CAPBSET_DROP, c, 0, 0, 0) < 0 && errno != EPERM)
 				return -errno;
 		*ret_step = "setgroups";
-		if (setgroups(group ? 1 : 0, &extra) < 0)
+		if (setgroups(n, groups) < 0)
 			return -errno;
 		*ret_step = "setresgid";
-		if (setresgid(gid, gid, gid) < 0)
+		if (setresgid(q->runs_as, q->runs_as, q->runs_as) < 0)
 			return -errno;
 		*ret_step = "setresuid";
-		if (setresuid(q->uid, q->uid, q->uid) < 0)
+		if (setresuid(q->runs_as, q->runs_as, q->runs_as) < 0)
 			return -errno;
 	}
 	*ret_step = "no_new_privs";
@@ -219,6 +231,68 @@ static int fork_keeper(const struct spawn_request *q, char **argv, int report_fd
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EAGAIN;
+}
+
+/* Real, effective, saved and filesystem user id. */
+static bool read_ids(const char *pid, uint32_t ids[static 4])
+{
+	char path[64], line[256];
+	bool found = false;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%.20s/status", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	while (!found && fgets(line, sizeof(line), f))
+		found = sscanf(line, "Uid: %" SCNu32 " %" SCNu32 " %" SCNu32 " %" SCNu32, &ids[0], &ids[1],
+			       &ids[2], &ids[3]) == 4;
+	fclose(f);
+	return found;
+}
+
+static int mark_used(bool *used, uint32_t first, uint32_t last)
+{
+	DIR *processes = opendir("/proc");
+	struct dirent *entry;
+	uint32_t ids[4];
+
+	if (!processes)
+		return -errno;
+	while ((entry = readdir(processes)))
+		if (isdigit((unsigned char)*entry->d_name) && read_ids(entry->d_name, ids))
+			for (int i = 0; i < 4; i++)
+				if (ids[i] >= first && ids[i] <= last)
+					used[ids[i] - first] = true;
+	closedir(processes);
+	return 0;
+}
+
+int spawn_choose_id(const struct settings *s, uint32_t *ret)
+{
+	static uint32_t after; /* those that ended just now come last */
+	_cleanup_(freep) bool *used = NULL;
+	uint32_t first, last, n;
+	int r;
+
+	settings_keeper_uids(s, &first, &last);
+	n = last - first + 1;
+	used = calloc(n, sizeof(*used));
+	if (!used)
+		return -ENOMEM;
+	r = mark_used(used, first, last);
+	if (r < 0)
+		return r;
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t at = (after + i) % n;
+
+		if (used[at])
+			continue;
+		after = at + 1;
+		*ret = first + at;
+		return 0;
+	}
+	return -EUSERS;
 }
 
 int spawn_direct(const struct spawn_request *q, pid_t *ret_pid, int *ret_pidfd, int *ret_report)

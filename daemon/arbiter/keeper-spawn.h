@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * keeper-spawn.h - starting a keeper: a process of the tenant's user, without capabilities, that outlives
- * the daemon.
+ * keeper-spawn.h - starting a keeper: a process without capabilities that outlives the daemon.
+ *
+ * It runs under a user id that no other process has, so that nobody but root can trace, stop, signal or
+ * replace it, its tenant included. Only where the daemon is not root it is the daemon's own user.
  *
  * The keeper gets its listening socket as standard input, already bound, so that it needs no right to the
  * directory it lies in.
@@ -21,12 +23,14 @@
 
 #include <systemd/sd-bus.h>
 
+#include "arbiter/record.h"
 #include "arbiter/settings.h"
 
 struct spawn_request {
 	const struct settings *settings;
 	const char *program; /* absolute path of rdmareg-keeper */
-	uint32_t uid;
+	uint32_t uid;	     /* of the tenant */
+	uint32_t runs_as;    /* spawn_direct() */
 	const char *session;
 	uint32_t instance;
 	int socket; /* bound; borrowed */
@@ -39,6 +43,12 @@ struct spawn_report {
 	char step[32];
 };
 
+/*
+ * A user id of keeper_uids that no process has now. -EUSERS: all are in use.
+ * Not to be asked twice before a process has it.
+ */
+int spawn_choose_id(const struct settings *s, uint32_t *ret);
+
 /**
  * spawn_direct - fork and exec
  * @ret_pidfd: readable when the keeper has ended
@@ -50,13 +60,16 @@ int spawn_direct(const struct spawn_request *q, pid_t *ret_pid, int *ret_pidfd, 
 
 /**
  * spawn_unit - StartTransientUnit
+ * @started: called once, with what systemd says of the process
  * @failed: called if systemd says no; @again: only because there is a unit of this name
  * @ret: free it when the keeper answered, or when nobody is interested any more
  */
 typedef void spawn_failed_t(void *userdata, const char *why, bool again);
+/* Its process runs: from pid on. */
+typedef void spawn_started_t(void *userdata, const struct record_keeper *about);
 struct spawn_unit;
 int spawn_unit(struct spawn_unit **ret, sd_bus *connection, const struct spawn_request *q,
-	       spawn_failed_t *failed, void *userdata);
+	       spawn_failed_t *failed, spawn_started_t *started, void *userdata);
 struct spawn_unit *spawn_unit_free(struct spawn_unit *u);
 
 /* The keeper's command line: NULL-terminated, one allocation, for free(). NULL: out of memory. */

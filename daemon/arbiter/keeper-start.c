@@ -49,6 +49,16 @@ static void on_unit_failed(void *userdata, const char *why, bool again)
 		keeper_give_up(k, -ECHILD, "earlier ones of this tenant do not end");
 }
 
+/* systemd says who it is: now it can be talked to. */
+static void on_unit_started(void *userdata, const struct record_keeper *about)
+{
+	struct keeper *k = userdata;
+
+	record_identify(k->record, about);
+	k->attempt = 0;
+	event_add(k->retry, &(const struct timeval){ 0 });
+}
+
 /*
  * What the child said: 1 why it could not be started, 0 nothing yet, -1 that it runs, or ended without a
  * word.
@@ -135,7 +145,7 @@ static int start_direct(struct keeper *k, const struct spawn_request *q)
 	if (r < 0)
 		return r;
 	about.pid = (uint32_t)pid;
-	about.runs_as = q->uid;
+	about.runs_as = q->runs_as;
 	record_identify(k->record, &about);
 	k->report = event_new(k->set->base, k->report_fd, EV_READ | EV_PERSIST, on_report, k);
 	if (!k->report || event_add(k->report, NULL) < 0)
@@ -168,12 +178,18 @@ int keeper_start(struct keeper *k, const char **ret_why)
 	q.socket = fd;
 	*ret_why = "it could not be started";
 	if (!unit) {
-		r = start_direct(k, &q);
+		q.runs_as = k->uid;
+		if (geteuid() == 0)
+			r = spawn_choose_id(s, &q.runs_as);
+		if (r == -EUSERS)
+			*ret_why = "every user id of keeper_uids in rdmaregd.conf is in use";
+		if (r == 0)
+			r = start_direct(k, &q);
 	} else if (!k->set->connection) {
 		*ret_why = "systemd cannot be asked but on the system bus: see spawn in rdmaregd.conf";
 		r = -EOPNOTSUPP;
 	} else {
-		r = spawn_unit(&k->unit, k->set->connection, &q, on_unit_failed, k);
+		r = spawn_unit(&k->unit, k->set->connection, &q, on_unit_failed, on_unit_started, k);
 	}
 	if (r < 0) {
 		unlink(k->path);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * keeper-unit.c - see keeper-spawn.h: the systemd way. The unit's sandbox takes away what no keeper needs;
+ * keeper-unit.c - see keeper-spawn.h: the systemd way. systemd gives the process a user id of its own
+ * (DynamicUser=) and says which. The unit's sandbox takes away what no keeper needs;
  * devices stay as they are, since which ones it needs depends on the adapter, and file permissions decide
  * about those.
  */
@@ -22,9 +23,11 @@
 
 struct spawn_unit {
 	spawn_failed_t *failed;
+	spawn_started_t *started;
 	void *userdata;
 	sd_bus_slot *reply;
 	sd_bus_slot *removed;
+	sd_bus_slot *properties;
 	char name[160];
 };
 
@@ -39,6 +42,7 @@ struct spawn_unit *spawn_unit_free(struct spawn_unit *u)
 		return NULL;
 	sd_bus_slot_unref(u->reply);
 	sd_bus_slot_unref(u->removed);
+	sd_bus_slot_unref(u->properties);
 	free(u);
 	return NULL;
 }
@@ -55,6 +59,80 @@ static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	return 0;
 }
 
+/* One property of those that tell who the process is; the others are skipped. */
+static int read_property(sd_bus_message *m, struct record_keeper *about)
+{
+	const char *name, *text;
+	const void *bytes;
+	size_t n;
+	int r = sd_bus_message_read(m, "s", &name);
+
+	if (r < 0)
+		return r;
+	if (!strcmp(name, "MainPID"))
+		return sd_bus_message_read(m, "v", "u", &about->pid);
+	if (!strcmp(name, "UID"))
+		return sd_bus_message_read(m, "v", "u", &about->runs_as);
+	if (!strcmp(name, "ControlGroup")) {
+		r = sd_bus_message_read(m, "v", "s", &text);
+		if (r >= 0)
+			snprintf(about->cgroup, sizeof(about->cgroup), "%s", text);
+		return r;
+	}
+	if (strcmp(name, "InvocationID") != 0)
+		return sd_bus_message_skip(m, "v");
+	r = sd_bus_message_enter_container(m, 'v', "ay");
+	if (r >= 0)
+		r = sd_bus_message_read_array(m, 'y', &bytes, &n);
+	for (size_t i = 0; r >= 0 && i < n && i < 16; i++)
+		snprintf(about->invocation + 2 * i, 3, "%02x", ((const unsigned char *)bytes)[i]);
+	return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
+static int read_properties(sd_bus_message *m, struct record_keeper *about)
+{
+	int r = sd_bus_message_enter_container(m, 'a', "{sv}");
+
+	while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
+		r = read_property(m, about);
+		if (r >= 0)
+			r = sd_bus_message_exit_container(m);
+	}
+	return r;
+}
+
+static int on_properties(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	struct record_keeper about = { .runs_as = UINT32_MAX };
+	struct spawn_unit *u = userdata;
+	char why[400];
+
+	(void)error;
+	snprintf(about.unit, sizeof(about.unit), "%s", u->name);
+	if (!sd_bus_message_get_error(m) && read_properties(m, &about) >= 0 && about.pid &&
+	    about.runs_as != UINT32_MAX) {
+		u->started(u->userdata, &about);
+		return 0;
+	}
+	snprintf(why, sizeof(why), "systemd does not say which process %s is: see journalctl -u %s", u->name,
+		 u->name);
+	u->failed(u->userdata, why, false);
+	return 0;
+}
+
+/* Who is it? Nobody but systemd knows under which user id it runs. */
+static int ask_for_properties(struct spawn_unit *u, sd_bus *connection)
+{
+	_cleanup_(freep) char *path = NULL;
+	int r = sd_bus_path_encode(SYSTEMD_PATH "/unit", u->name, &path);
+
+	if (r < 0)
+		return r;
+	return sd_bus_call_method_async(connection, &u->properties, SYSTEMD_NAME, path,
+					"org.freedesktop.DBus.Properties", "GetAll", on_properties, u, "s",
+					"");
+}
+
 /* The job that starts the unit ended. "done" says that the program was executed. */
 static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
@@ -65,7 +143,9 @@ static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *error
 	(void)error;
 	if (sd_bus_message_read(m, "uoss", NULL, NULL, &unit, &result) < 0)
 		return 0;
-	if (strcmp(unit, u->name) || !strcmp(result, "done"))
+	if (strcmp(unit, u->name) != 0)
+		return 0;
+	if (!strcmp(result, "done") && ask_for_properties(u, sd_bus_message_get_bus(m)) >= 0)
 		return 0;
 	snprintf(why, sizeof(why), "systemd could not start %s (%s): see journalctl -u %s", unit, result,
 		 unit);
@@ -111,6 +191,30 @@ static void expand_slice(const char *pattern, uint32_t uid, char *out, size_t si
 		snprintf(out, size, "%s", pattern);
 }
 
+static int append_groups(sd_bus_message *m, const char *names)
+{
+	char copy[sizeof(((struct settings *)0)->group)], *list[sizeof(copy) / 2 + 1], *rest;
+	size_t n = 0;
+	int r;
+
+	snprintf(copy, sizeof(copy), "%s", names);
+	for (char *name = strtok_r(copy, ",", &rest); name; name = strtok_r(NULL, ",", &rest))
+		list[n++] = name;
+	list[n] = NULL;
+	if (!n)
+		return 0;
+	r = sd_bus_message_open_container(m, 'r', "sv");
+	if (r >= 0)
+		r = sd_bus_message_append(m, "s", "SupplementaryGroups");
+	if (r >= 0)
+		r = sd_bus_message_open_container(m, 'v', "as");
+	if (r >= 0)
+		r = sd_bus_message_append_strv(m, list);
+	for (int i = 0; i < 2 && r >= 0; i++)
+		r = sd_bus_message_close_container(m);
+	return r;
+}
+
 static int append_identity(sd_bus_message *m, const struct spawn_request *q)
 {
 	char description[128], user[16], slice[160];
@@ -120,12 +224,14 @@ static int append_identity(sd_bus_message *m, const struct spawn_request *q)
 		 q->uid, q->session);
 	snprintf(user, sizeof(user), "%" PRIu32, q->uid);
 	expand_slice(q->settings->slice, q->uid, slice, sizeof(slice));
-	r = sd_bus_message_append(m, "(sv)(sv)(sv)(sv)(sv)(sv)", "Description", "s", description, "Type", "s",
-				  "exec", "CollectMode", "s", "inactive-or-failed", "User", "s", user,
-				  "Slice", "s", slice, "StandardInputFileDescriptor", "h", q->socket);
-	if (r >= 0 && *q->settings->group)
-		r = sd_bus_message_append(m, "(sv)", "SupplementaryGroups", "as", 1, q->settings->group);
-	return r;
+	r = sd_bus_message_append(m, "(sv)(sv)(sv)(sv)(sv)", "Description", "s", description, "Type", "s",
+				  "exec", "CollectMode", "s", "inactive-or-failed", "Slice", "s", slice,
+				  "StandardInputFileDescriptor", "h", q->socket);
+	if (r >= 0 && geteuid() == 0)
+		r = sd_bus_message_append(m, "(sv)", "DynamicUser", "b", 1);
+	else if (r >= 0)
+		r = sd_bus_message_append(m, "(sv)", "User", "s", user);
+	return r < 0 ? r : append_groups(m, q->settings->group);
 }
 
 /* A property that is a list to allow only what is on it. */
@@ -210,7 +316,7 @@ static int build(sd_bus_message *m, const struct spawn_unit *u, const struct spa
 }
 
 int spawn_unit(struct spawn_unit **ret, sd_bus *connection, const struct spawn_request *q,
-	       spawn_failed_t *failed, void *userdata)
+	       spawn_failed_t *failed, spawn_started_t *started, void *userdata)
 {
 	_cleanup_(spawn_unit_freep) struct spawn_unit *u = calloc(1, sizeof(*u));
 	sd_bus_message *m = NULL;
@@ -219,6 +325,7 @@ int spawn_unit(struct spawn_unit **ret, sd_bus *connection, const struct spawn_r
 	if (!u)
 		return -ENOMEM;
 	u->failed = failed;
+	u->started = started;
 	u->userdata = userdata;
 	snprintf(u->name, sizeof(u->name), "rdmareg-keeper-%" PRIu32 "-%s-%" PRIu32 ".service", q->uid,
 		 q->session, q->instance);

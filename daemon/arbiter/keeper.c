@@ -33,6 +33,7 @@
 
 #define RETRY_FIRST_USEC (2 * USEC_PER_MSEC)
 #define RETRY_DOUBLINGS 6 /* up to 128 ms */
+#define STARTS_MAX 2
 #define REST_AFTER_USEC USEC_PER_SEC
 #define STRANGE_RETRY_USEC (30 * USEC_PER_SEC)
 
@@ -46,6 +47,42 @@ static void set_timer(struct event *timer, uint64_t usec)
 	const struct timeval t = timeval_from_usec(usec);
 
 	event_add(timer, &t);
+}
+
+/*
+ * Few start at a time, so that each gets ready in the time it has, which counts from its own start. False: it
+ * has to wait for its turn.
+ */
+static bool begin_start(struct keeper *k)
+{
+	if (!k->starting && k->set->starting >= STARTS_MAX) {
+		if (!k->queued)
+			k->queued = ++k->set->next_queued;
+		event_del(k->patience);
+		return false;
+	}
+	k->queued = 0;
+	k->set->starting += !k->starting;
+	k->starting = true;
+	set_timer(k->patience, k->set->settings->timeout_msec * USEC_PER_MSEC);
+	return true;
+}
+
+/* It is ready, or will not be: the next one's turn. */
+static void end_start(struct keeper *k)
+{
+	struct keeper *other, *next = NULL;
+
+	k->queued = 0;
+	if (!k->starting)
+		return;
+	k->starting = false;
+	k->set->starting--;
+	LIST_FOREACH(other, &k->set->keepers, keepers)
+	if (other->queued && (!next || other->queued < next->queued))
+		next = other;
+	if (next)
+		set_timer(next->retry, 0);
 }
 
 void keeper_came_through(struct keeper *k)
@@ -76,6 +113,7 @@ static void become_strange(struct keeper *k, const char *why)
 	k->phase = PHASE_STRANGE;
 	k->link = link_free(k->link);
 	keeper_start_over(k);
+	end_start(k);
 	closep(&k->pidfd);
 	k->pidfd = -1;
 	event_del(k->patience);
@@ -103,6 +141,7 @@ void keeper_give_up(struct keeper *k, int error, const char *why)
 	k->link = link_free(k->link);
 	keeper_instance_forget(k);
 	leave_ready(k);
+	end_start(k);
 	LIST_REMOVE(k, keepers);
 	keeper_answer_all(k, error, why);
 	k->set->handlers->gone(k->set->userdata, k);
@@ -184,6 +223,7 @@ static const char *on_listing(struct keeper *k, const struct keeper_message *m)
 	k->phase = PHASE_READY;
 	k->listing = false;
 	k->set->ready++;
+	end_start(k);
 	k->attempt = 0;
 	event_del(k->patience);
 	k->set->handlers->list_done(k->set->userdata, k);
@@ -326,8 +366,10 @@ static void try_connect(struct keeper *k)
 	const char *why = "it could not be reached";
 	unsigned int doublings = k->attempt < RETRY_DOUBLINGS ? k->attempt : RETRY_DOUBLINGS;
 	char text[256];
-	int r = link_connect(&k->link, k->set->base, k->path, &link_handlers, k);
+	int r = -EAGAIN;
 
+	if (!keeper_instance_awaited(k))
+		r = link_connect(&k->link, k->set->base, k->path, &link_handlers, k);
 	if (r == 0) {
 		greet(k);
 		return;
@@ -338,6 +380,8 @@ static void try_connect(struct keeper *k)
 			keeper_give_up(k, -EPIPE, "nobody listens any more");
 			return;
 		}
+		if (!begin_start(k))
+			return;
 		r = keeper_start(k, &why);
 	}
 	if (r == 0 || r == -ENOENT || r == -ECONNREFUSED || r == -EAGAIN) {

@@ -46,6 +46,8 @@ struct keeper {
 	bool found;   /* by keepers_adopt(), which waits for it */
 	bool ours;    /* started by us, or talked to us properly: ended when given up */
 	bool spawned; /* since the last time somebody listened */
+	bool starting; /* counted in keepers.starting */
+	uint64_t queued; /* its place among those that wait to be started; 0: it does not */
 	bool dying;
 	bool reported; /* that it is strange */
 	struct link *link;
@@ -83,6 +85,8 @@ struct keepers {
 	void *userdata;
 	char *directory;
 	uint64_t next_operation;
+	uint64_t next_queued;
+	unsigned int starting; /* processes that were started and are not ready yet */
 	uint32_t ready;
 	uint32_t waiting;	   /* found ones that have not come through yet */
 	struct event *all_through; /* adopted(true) is due */
@@ -113,8 +117,10 @@ int keeper_instance_find(struct keeper *k, uint32_t instance);
 int keeper_instance_next(struct keeper *k);
 /* Nothing of it shall be left in the directory. */
 void keeper_instance_forget(struct keeper *k);
+/* Its process was asked for and is not known yet. */
+bool keeper_instance_awaited(const struct keeper *k);
 /* NULL, or why the process that listens is not the keeper that was started. */
-const char *keeper_instance_check(struct keeper *k, pid_t pid, uid_t uid);
+const char *keeper_instance_check(const struct keeper *k, pid_t pid, uid_t uid);
 
 /* --- keeper-start.c */
 

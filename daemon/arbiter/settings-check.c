@@ -7,7 +7,9 @@
 #include <grp.h>
 #include <limits.h>
 #include <netdb.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -57,6 +59,25 @@ const char *form_slice(const char *text)
 const char *form_directory(const char *text)
 {
 	return *text == '/' ? NULL : "an absolute path";
+}
+
+const char *form_uids(const char *text)
+{
+	static const char must[] = "two user ids above 0 with a dash between them, 65536 apart at most";
+	unsigned long long first, last;
+	char *end;
+
+	if (!isdigit((unsigned char)*text))
+		return must;
+	first = strtoull(text, &end, 10);
+	if (*end != '-' || !isdigit((unsigned char)end[1]))
+		return must;
+	last = strtoull(end + 1, &end, 10);
+	/* 65535 and the highest mean "nobody" to system calls */
+	if (*end || !first || first > last || last >= UINT32_MAX || last - first > 65536 ||
+	    (first <= UINT16_MAX && last >= UINT16_MAX))
+		return must;
+	return NULL;
 }
 
 static int group_exists(const char *name, size_t length)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * settings-check.h - what a text in rdmaregd.conf must be, beyond its length: an address, a slice, a folder, groups.
+ * settings-check.h - what a text in rdmaregd.conf must be, beyond its length: an address, a slice, a folder, groups,
+ * user ids.
  *
  * What always holds: form_* look at the text alone, so that they can be asked on the daemon's loop. machine_* ask the
  * machine (the user database, folders), which can take any time: only --check-config asks them.
@@ -16,6 +17,7 @@ typedef const char *settings_check_t(const char *text);
 settings_check_t form_address; /* numeric, or "any" */
 settings_check_t form_slice;
 settings_check_t form_directory;
+settings_check_t form_uids; /* FIRST-LAST */
 settings_check_t machine_groups; /* of names with commas between them; none is good, too */
 settings_check_t machine_directory;
 

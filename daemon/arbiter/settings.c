@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <glob.h>
 #include <ini.h>
+#include <inttypes.h>
 #include <libgen.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -77,6 +78,7 @@ static const struct key keys[] = {
 	NUMBER("daemon", orphan_grace_sec, "30", 0, 86400),
 	WORD("keepers", spawn, "auto", spawn_words),
 	TEXT("keepers", group, "rdmareg", NULL, machine_groups),
+	TEXT("keepers", keeper_uids, "60706-61183", form_uids, NULL),
 	TEXT("keepers", slice, "rdmareg-%u.slice", form_slice, NULL),
 	TEXT("keepers", listen_address, "any", form_address, NULL),
 	NUMBER("keepers", port, "0", 0, 65535),
@@ -111,7 +113,7 @@ static const struct key keys[] = {
 	NUMBER("limits", revokes_per_client, "64", 1, 4096),
 	NUMBER("limits", jobs_per_client, "64", 1, 1024),
 	NUMBER("limits", tenants_per_uid, "16", 1, 4096),
-	NUMBER("limits", keepers, "256", 1, 65536),
+	NUMBER("limits", keepers, "256", 1, 4096),
 	NUMBER("limits", pending_calls_per_client, "256", 1, 65536),
 	NUMBER("limits", pending_calls_per_uid, "1024", 1, 65536),
 	NUMBER("limits", subscribers_per_uid, "64", 1, 65536),
@@ -197,6 +199,12 @@ static int set_key(struct settings *s, const struct key *k, const char *text)
 		return parse_text(k, text, (char *)s + k->offset);
 	}
 	return -EINVAL;
+}
+
+void settings_keeper_uids(const struct settings *s, uint32_t *ret_first, uint32_t *ret_last)
+{
+	/* form_uids() has seen it */
+	sscanf(s->keeper_uids, "%" SCNu32 "-%" SCNu32, ret_first, ret_last);
 }
 
 void settings_default(struct settings *s)

@@ -39,7 +39,8 @@ struct settings {
 	uint64_t ack_timeout_msec;
 	char quirks_directory[256];
 	uint64_t import; /* 0: off, 1: on */
-	char group[64];
+	char group[128];	 /* names with commas between them */
+	char keeper_uids[32];	 /* FIRST-LAST: settings_keeper_uids() */
 	char slice[128];
 	char listen_address[64];
 
@@ -70,6 +71,9 @@ struct settings {
 	uint64_t tickets_per_region;
 	uint64_t peers_per_tenant;
 };
+
+/* The user ids that keepers run under, where the daemon chooses them. */
+void settings_keeper_uids(const struct settings *s, uint32_t *ret_first, uint32_t *ret_last);
 
 void settings_default(struct settings *s);
 

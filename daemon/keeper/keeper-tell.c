@@ -37,7 +37,7 @@ void tell_welcome(struct keeper *k, const struct operation *op)
 
 	m.welcome.version = KEEPER_PROTOCOL_VERSION;
 	m.welcome.pid = (uint32_t)getpid();
-	m.welcome.uid = (uint32_t)getuid();
+	m.welcome.uid = (uint32_t)k->options->tenant_uid;
 	m.welcome.has_module = k->watch != NULL;
 	COPY(m.welcome.session, k->options->session);
 	if (k->endpoint) {

@@ -161,16 +161,19 @@ static int prepare(struct keeper *k)
 
 	if (!dir)
 		return 0;
-	snprintf(path, sizeof(path), "%s/%u-%s", dir, (unsigned int)getuid(), k->options->session);
+	snprintf(path, sizeof(path), "%s/%u-%s", dir, (unsigned int)k->options->tenant_uid,
+		 k->options->session);
 	unlink(path);
 	/* open for both, so that it never reads an end of file */
 	if (mkfifo(path, 0600) < 0 || (fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC)) < 0) {
 		log_error("fake: %s: %m", path);
 		return -errno;
 	}
-	snprintf(path, sizeof(path), "%s/%u-%s.synced", dir, (unsigned int)getuid(), k->options->session);
+	snprintf(path, sizeof(path), "%s/%u-%s.synced", dir, (unsigned int)k->options->tenant_uid,
+		 k->options->session);
 	synced = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-	if (synced < 0)
+	/* its successor runs as somebody else */
+	if (synced < 0 || (fchmod(synced, 0666) < 0 && errno != EPERM))
 		return -errno;
 	endpoint_fake_on_message = on_message;
 	event = event_new(k->base, fd, EV_READ | EV_PERSIST, on_readable, k);

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "rdmareg-timers.h"
 #include "util/log.h"
@@ -16,6 +17,7 @@ enum {
 	OPT_LISTEN_ADDRESS,
 	OPT_PORT,
 	OPT_DAEMON_UID,
+	OPT_TENANT_UID,
 	OPT_MAX_REGIONS,
 	OPT_MAX_PEERS,
 	OPT_MAX_TICKETS,
@@ -39,6 +41,7 @@ static const struct option table[] = {
 	[OPT_LISTEN_ADDRESS] = { "listen-address", required_argument, NULL, OPT_LISTEN_ADDRESS },
 	[OPT_PORT] = { "port", required_argument, NULL, OPT_PORT },
 	[OPT_DAEMON_UID] = { "daemon-uid", required_argument, NULL, OPT_DAEMON_UID },
+	[OPT_TENANT_UID] = { "tenant-uid", required_argument, NULL, OPT_TENANT_UID },
 	[OPT_MAX_REGIONS] = { "max-regions", required_argument, NULL, OPT_MAX_REGIONS },
 	[OPT_MAX_PEERS] = { "max-peers", required_argument, NULL, OPT_MAX_PEERS },
 	[OPT_MAX_TICKETS] = { "max-tickets", required_argument, NULL, OPT_MAX_TICKETS },
@@ -62,6 +65,7 @@ static const struct {
 } bound[_OPT_MAX] = {
 	[OPT_PORT] = { 0, UINT16_MAX },
 	[OPT_DAEMON_UID] = { 0, UINT32_MAX - 1 },
+	[OPT_TENANT_UID] = { 0, UINT32_MAX - 1 },
 	[OPT_MAX_REGIONS] = { 1, 65536 },
 	[OPT_MAX_PEERS] = { 1, 65536 },
 	[OPT_MAX_TICKETS] = { 1, 4096 },
@@ -114,6 +118,7 @@ int options_parse(struct options *ret, int argc, char *argv[])
 		.session = "default",
 		.listen_address = "any",
 		.daemon_uid = 0,
+		.tenant_uid = getuid(),
 		.max_regions = 1024,
 		.max_peers = 1024,
 		.max_tickets = 64,
@@ -150,6 +155,9 @@ int options_parse(struct options *ret, int argc, char *argv[])
 			break;
 		case OPT_DAEMON_UID:
 			o.daemon_uid = (uid_t)v;
+			break;
+		case OPT_TENANT_UID:
+			o.tenant_uid = (uid_t)v;
 			break;
 		case OPT_MAX_REGIONS:
 			o.max_regions = (uint32_t)v;

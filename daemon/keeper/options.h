@@ -11,6 +11,7 @@ struct options {
 	const char *listen_address; /* numeric, or "any" */
 	uint16_t port;		    /* 0: any */
 	uid_t daemon_uid;
+	uid_t tenant_uid; /* whose regions it holds; it runs as somebody else */
 	uint32_t max_regions;
 	uint32_t max_peers;
 	uint32_t max_tickets;	       /* of one region */

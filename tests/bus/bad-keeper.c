@@ -11,19 +11,23 @@
  * alone.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "keeper-protocol.h"
 
 static const char *session = "";
+static uint32_t tenant;
 static int connection = -1;
 static struct stat file;	    /* that came last */
 static struct keeper_message claim; /* of lie-*; no region: none */
@@ -82,7 +86,7 @@ static void welcome(const struct keeper_message *q)
 
 	m.welcome.version = is("bad-version") ? 99 : KEEPER_PROTOCOL_VERSION;
 	m.welcome.pid = is("lie-pid") ? 1 : (uint32_t)getpid();
-	m.welcome.uid = getuid();
+	m.welcome.uid = tenant;
 	snprintf(m.welcome.session, sizeof(m.welcome.session), "%s", is("bad-name") ? "other" : session);
 	say(&m);
 }
@@ -302,6 +306,26 @@ static _Noreturn void misbehave(void)
 	}
 }
 
+/*
+ * What many keepers that start at once do to each other on a small machine: each takes a third of a second of one that
+ * all have in common. Then it is a proper one.
+ */
+static void take_turns(void)
+{
+	const struct itimerspec turn = { .it_value.tv_nsec = 300000000 };
+	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+	uint64_t expired;
+
+	if (fd < 0 || flock(fd, LOCK_EX) < 0)
+		exit(1);
+	if (timer < 0 || timerfd_settime(timer, 0, &turn, NULL) < 0 ||
+	    read(timer, &expired, sizeof(expired)) != sizeof(expired))
+		exit(1);
+	close(timer);
+	close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	char path[4096];
@@ -309,6 +333,10 @@ int main(int argc, char **argv)
 	for (int i = 1; i + 1 < argc; i++)
 		if (!strcmp(argv[i], "--session"))
 			session = argv[i + 1];
+		else if (!strcmp(argv[i], "--tenant-uid"))
+			tenant = (uint32_t)strtoul(argv[i + 1], NULL, 10);
+	if (!strncmp(session, "slow-", 5))
+		take_turns();
 	if (!strncmp(session, "bad-", 4) || lies())
 		misbehave();
 	snprintf(path, sizeof(path), "%s-fake", argv[0]);

@@ -262,7 +262,8 @@ void world_begin(struct world *w, const char *settings)
 	write_file(path, "");
 	chmod(path, 0666);
 	path_in(w, "fake", path);
-	check(mkdir(path, 0777) == 0 && chmod(path, 01777) == 0);
+	/* a tenant's keepers come one after the other, under one user id and another */
+	check(mkdir(path, 0777) == 0 && chmod(path, 0777) == 0);
 	setenv("RDMAREG_FAKE_DIR", path, 1);
 	/* keepers are other users' processes: what they run must be where these can read it */
 	copy_program(w, getenv("RDMAREG_BAD_KEEPER"), "keeper");

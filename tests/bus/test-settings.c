@@ -99,8 +99,8 @@ static void test_errors(void)
 {
 	char text[1024], path[256];
 
-	refuse("rdmaregd.conf", "[limits]\nkeepers = 0\n", 2, "from 1 to 65536");
-	refuse("rdmaregd.conf", "[limits]\nkeepers = 65537\n", 2, "keepers");
+	refuse("rdmaregd.conf", "[limits]\nkeepers = 0\n", 2, "from 1 to 4096");
+	refuse("rdmaregd.conf", "[limits]\nkeepers = 4097\n", 2, "keepers");
 	refuse("rdmaregd.conf", "[limits]\nkeepers = -1\n", 2, "keepers");
 	refuse("rdmaregd.conf", "[limits]\nkeepers = 99999999999999999999999\n", 2, "keepers");
 	refuse("rdmaregd.conf", "[limits]\n\n; x\nkeepers = 12x\n", 4, "'12x'");
@@ -112,6 +112,10 @@ static void test_errors(void)
 	refuse("rdmaregd.conf", "[daemon]\nlog_level = loud\n", 2, "warning notice");
 	refuse("rdmaregd.conf", "[keepers]\nspawn = yes\n", 2, "auto direct systemd");
 	refuse("rdmaregd.conf", "[keepers]\ngroup = a b\n", 2, "without blanks");
+	refuse("rdmaregd.conf", "[keepers]\nkeeper_uids = 61000\n", 2, "two user ids");
+	refuse("rdmaregd.conf", "[keepers]\nkeeper_uids = 0-7\n", 2, "two user ids");
+	refuse("rdmaregd.conf", "[keepers]\nkeeper_uids = 9-7\n", 2, "two user ids");
+	refuse("rdmaregd.conf", "[keepers]\nkeeper_uids = 65000-66000\n", 2, "two user ids");
 	refuse("rdmaregd.conf", "[keepers]\nlisten_address = storage-1\n", 2, "numeric");
 	refuse("rdmaregd.conf", "[keepers]\nlisten_address = 10.0.0.256\n", 2, "numeric");
 	refuse("rdmaregd.conf", "[keepers]\nlisten_address = fe80::1::2\n", 2, "numeric");

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# The product as an installed system service: started by the first call, keepers as units of their own with the tenant's identity,
+# The product as an installed system service: started by the first call, keepers as units of their own under user ids of their own,
 # tenants that do not see each other, and regions that outlive restart, crash, hang and stop of the daemon.
 # boot: systemd
-# timeout: 480
+# timeout: 540
 . /lab/guest/lib.sh
 . /lab/guest/regions.sh
 kernel_at_least 6.15 || skip_all "no on-demand paging in this kernel's rdma_rxe"
@@ -23,6 +23,8 @@ restarted_since() { ! unit_is rdmaregd NRestarts "$1" && bus_has_owner "$RDMAREG
 # status PID FIELD - the first value of a line of /proc/PID/status
 status() { awk -v f="$2:" '$1 == f { print $2 }' "/proc/$1/status"; }
 in_group() { grep -qE "^Groups:.*\b$(getent group rdmareg | cut -d: -f3)\b" "/proc/$1/status"; }
+no_crowd() { [ -z "$(systemctl list-units --all --no-legend --plain 'rdmareg-keeper-1000-crowd*' 'rdmareg-keeper-1000-stuck*')" ]; }
+is_dynamic() { [ "$1" -ge 61184 ] && [ "$1" -le 65519 ]; }
 ids_of() { "$@" rdmaregctl --json list | jq -c '[.[].id]'; }
 device_is_guarded() { [ "$(stat -c '%U:%G %a' /dev/rdmareg)" = "root:rdmareg 660" ]; }
 manager() { busctl --system get-property org.rdmareg.Registry1 /org/rdmareg/Registry1 org.rdmareg.Registry1.Manager "$1"; }
@@ -65,13 +67,41 @@ expect_equal "and arbitrated: the keeper may open the module's device" layout-le
 expect_equal "its keeper is a unit of its own" active "$(systemctl is-active $keeper_unit)"
 expect_equal "in the user's slice" rdmareg-1000.slice "$(unit $keeper_unit Slice)"
 keeper=$(main_pid $keeper_unit)
-expect_equal "the keeper runs as the tenant" 1000 "$(status "$keeper" Uid)"
+check "the keeper runs under an id of its own" is_dynamic "$(status "$keeper" Uid)"
+expect_equal "nobody but root may read its program" 711 "$(stat -c %a "$(unit $keeper_unit ExecStart | sed 's/.* path=\([^ ]*\).*/\1/')")"
 check "with the group of the device" in_group "$keeper"
 expect_equal "without capabilities, now or ever" 0000000000000000 "$(status "$keeper" CapBnd)"
 check "a peer gets what the file has" on_b rdmaregctl get "$ticket" /tmp/got
 check "byte for byte" cmp /tmp/got /mnt/xfs/tenants
 check "an adapter of which nothing is known is tested, by a service of its own" wait_for test -s /var/cache/rdmareg/rxea.quirks
 expect_equal "with success" success "$(unit rdmareg-selftest@rxea Result)"
+
+# --- a tenant and its keeper
+check "the tenant cannot signal its keeper" as_tenant sh -c "! kill -KILL $keeper 2>/dev/null && ! kill -STOP $keeper 2>/dev/null"
+check "nor look into it" as_tenant sh -c "! ls /proc/$keeper/fd 2>/dev/null && ! cat /proc/$keeper/maps 2>/dev/null"
+check "nor change its limits" as_tenant sh -c "! prlimit --pid $keeper --nofile=1:1 2>/dev/null"
+pkill -KILL -U tenant
+expect_equal "killing all of the tenant's processes ends no region" live "$(field state "$(region "$id")")"
+check "and a peer still gets what the file has" on_b rdmaregctl get "$ticket" /tmp/got
+# a unit of the name that the next keeper would have, which does not end
+systemd-run -q --collect --unit=rdmareg-keeper-1000-stuck-1 sleep 1000
+stuck=$(as_tenant rdmaregctl --json register /mnt/xfs/tenants --session stuck) || not_ok "a unit that does not end locks the tenant out"
+expect_equal "the next instance has the next number" active "$(systemctl is-active rdmareg-keeper-1000-stuck-2)"
+check "under another id" [ "$(status "$(main_pid rdmareg-keeper-1000-stuck-2)" Uid)" != "$(status "$keeper" Uid)" ]
+as_tenant rdmaregctl release "$(field id "$stuck")"
+systemctl stop rdmareg-keeper-1000-stuck-1
+# keepers are started a few at a time, and all get ready
+for i in $(seq 12); do
+	as_tenant rdmaregctl --json register /mnt/xfs/tenants --session "crowd$i" >"/tmp/crowd.$i" &
+	crowd[i]=$!
+done
+started=0
+for i in $(seq 12); do
+	wait "${crowd[i]}" && started=$((started + 1))
+done
+expect_equal "twelve keepers that are wanted at once get ready" 12 $started
+systemctl stop 'rdmareg-keeper-1000-crowd*'
+check "and end when they are stopped" wait_for no_crowd
 
 # --- tenants do not see each other
 zeroes /mnt/xfs/roots 1

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * test-identity.c - under whom keepers run: ids that no other process has, out of the configured range. So a
+ * tenant can do nothing to its keeper, and killing all processes of a user ends no region. Many keepers that are
+ * wanted at once all get ready. Needs root, to become somebody.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <sys/pidfd.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "harness.h"
+
+#define TENANT 33
+#define CROWD 20
+
+static struct world world;
+static uid_t first; /* of the two that keepers may have; no other run of this test has the same */
+
+static pid_t keeper_of(uid_t uid, const char *session)
+{
+	char path[256], line[2048], wanted[128];
+	const char *at;
+	pid_t pid = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/log", world.directory);
+	snprintf(wanted, sizeof(wanted), "keeper %u/%s: ready, pid ", uid, session);
+	f = fopen(path, "re");
+	check(f);
+	while (fgets(line, sizeof(line), f))
+		if ((at = strstr(line, wanted)))
+			pid = atoi(at + strlen(wanted));
+	fclose(f);
+	check(pid > 1);
+	return pid;
+}
+
+/* True: all four of its ids are @uid. */
+static bool runs_as(pid_t pid, uid_t uid)
+{
+	char path[64], line[256], wanted[128];
+	bool found = false;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	snprintf(wanted, sizeof(wanted), "Uid:\t%u\t%u\t%u\t%u\n", uid, uid, uid, uid);
+	f = fopen(path, "re");
+	check(f);
+	while (fgets(line, sizeof(line), f))
+		found |= !strcmp(line, wanted);
+	fclose(f);
+	return found;
+}
+
+/* Everything that a process of the tenant may try. */
+static void attack(const struct world *w, const void *arguments)
+{
+	const pid_t *pid = arguments;
+	int pidfd = pidfd_open(*pid, 0);
+	struct rlimit none = { 0 };
+
+	(void)w;
+	check(kill(*pid, SIGKILL) < 0 && errno == EPERM);
+	check(kill(*pid, SIGSTOP) < 0 && errno == EPERM);
+	check(ptrace(PTRACE_SEIZE, *pid, NULL, NULL) < 0 && errno == EPERM);
+	check(pidfd >= 0 && pidfd_getfd(pidfd, 0, 0) < 0 && errno == EPERM);
+	check(prlimit(*pid, RLIMIT_NOFILE, &none, NULL) < 0 && errno == EPERM);
+}
+
+/* pkill -KILL -U, from within. */
+static void kill_all(const struct world *w, const void *arguments)
+{
+	(void)w, (void)arguments;
+	kill(-1, SIGKILL);
+}
+
+static void test_apart(void)
+{
+	sd_bus *b = connect_as(&world, TENANT);
+	int fd = make_memfd(4096);
+	struct reply one, two, r;
+	pid_t pid;
+
+	check(register_region(b, fd, 0, 0, "rw", &one, 1, "detached", "b", 1));
+	check(register_region(b, fd, 0, 0, "rw", &two, 2, "detached", "b", 1, "session", "s", "two"));
+	pid = keeper_of(TENANT, "default");
+	check(runs_as(pid, first) || runs_as(pid, first + 1));
+	check(runs_as(keeper_of(TENANT, "two"), first) != runs_as(pid, first));
+	run_as(&world, TENANT, attack, &pid);
+	run_as(&world, TENANT, kill_all, NULL);
+	check(region_exists(b, one.id) && region_exists(b, two.id));
+	/* known again by the next daemon */
+	world_end_daemon(&world, SIGKILL);
+	world_start_daemon(&world);
+	check(region_exists(b, one.id) && region_exists(b, two.id));
+	/* two ids are two keepers */
+	check(!register_region(b, fd, 0, 0, "rw", &r, 1, "session", "s", "three"));
+	expect_error(&r, "Failed", "keeper_uids");
+	check(region_exists(b, one.id) && region_exists(b, two.id));
+	check(call_region(b, one.id, "Release", &r) && call_region(b, two.id, "Release", &r));
+	/* world_keepers() reaps; what is not reaped has its id still */
+	until(world_keepers(&world) == 0 &&
+	      register_region(b, fd, 0, 0, "rw", &r, 1, "session", "s", "three"));
+	check(call_region(b, r.id, "Release", &r));
+	until(world_keepers(&world) == 0);
+	disconnect(b);
+	close(fd);
+}
+
+/* Who listens in a keeper's name must be the process that was started: same socket, same record, another id. */
+static void test_replaced(void)
+{
+	sd_bus *b = connect_as(&world, TENANT);
+	struct reply region;
+	int fd = make_memfd(4096);
+	char path[256];
+	uint32_t *pid;
+	FILE *f;
+	char head[4096];
+
+	check(register_region(b, fd, 0, 0, "rw", &region, 2, "detached", "b", 1, "session", "s", "replaced"));
+	world_end_daemon(&world, SIGKILL);
+	snprintf(path, sizeof(path), "%s/run/keepers/%u-replaced-1.record", world.directory, TENANT);
+	f = fopen(path, "r+e");
+	check(f && fread(head, sizeof(head), 1, f) == 1);
+	/* as if another process had been started */
+	pid = memmem(head, sizeof(head), &(uint32_t){ (uint32_t)keeper_of(TENANT, "replaced") },
+		     sizeof(*pid));
+	check(pid);
+	++*pid;
+	rewind(f);
+	check(fwrite(head, sizeof(head), 1, f) == 1 && fclose(f) == 0);
+	world_start_daemon(&world);
+	check(!region_exists(b, region.id));
+	check(world_log_contains(&world, "another process listens there than was started"));
+	/* nobody is locked out by it */
+	until(world_keepers(&world) == 1 &&
+	      register_region(b, fd, 0, 0, "rw", &region, 1, "session", "s", "replaced"));
+	world_end_daemon(&world, SIGKILL);
+	world_kill_keepers(&world, SIGKILL);
+	until(world_keepers(&world) == 0);
+	world_start_daemon(&world);
+	disconnect(b);
+	close(fd);
+}
+
+static void test_crowd(void)
+{
+	sd_bus *b = connect_client(&world);
+	int fd = make_memfd(4096);
+	struct later later[CROWD];
+
+	world_write_settings(&world, "timeout_msec = 4000\n[limits]\ntenants_per_uid = 40\n");
+	check(kill(world.daemon, SIGHUP) == 0);
+	until(world_log_contains(&world, "settings read again"));
+	for (size_t i = 0; i < CROWD; i++) {
+		sd_bus_message *m = new_manager_call(b, "RegisterRegion");
+		char session[16];
+
+		snprintf(session, sizeof(session), "slow-%zu", i);
+		check(sd_bus_message_append(m, "htts", fd, UINT64_C(0), UINT64_C(4096), "rw") >= 0);
+		add_options(m, 1, "session", "s", session);
+		send_later(b, m, &later[i]);
+	}
+	for (size_t i = 0; i < CROWD; i++) {
+		await_answer(b, &later[i]);
+		check_text(later[i].reply.error, "");
+	}
+	disconnect(b);
+	close(fd);
+}
+
+int main(void)
+{
+	char settings[128];
+
+	if (getuid() != 0)
+		return SKIP;
+	first = 100000 + 2 * (uid_t)getpid();
+	snprintf(settings, sizeof(settings), "keeper_uids = %u-%u\n[limits]\ntenants_per_uid = 40\n", first,
+		 first + 1);
+	world_begin(&world, settings);
+	test_apart();
+	test_replaced();
+	test_crowd();
+	world_end(&world);
+	return 0;
+}
