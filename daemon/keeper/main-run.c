@@ -72,6 +72,10 @@ int main_run(int argc, char *argv[], int (*prepare)(struct keeper *k))
 		return 2;
 	signal(SIGPIPE, SIG_IGN);
 	poison_survive();
+	if (log_never_wait() < 0) {
+		log_error("no thread can be made for the log");
+		return EXIT_FAILURE;
+	}
 
 	base = new_loop();
 	if (!base) {

@@ -18,7 +18,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "util/clock.h"
@@ -131,10 +130,10 @@ int log_never_wait(void)
 	pthread_condattr_t monotonic;
 	sigset_t all, before;
 	pthread_t thread;
-	struct stat st;
-	int r;
+	socklen_t size = sizeof(int);
+	int type, r;
 
-	if (fstat(STDERR_FILENO, &st) == 0 && S_ISSOCK(st.st_mode)) {
+	if (getsockopt(STDERR_FILENO, SOL_SOCKET, SO_TYPE, &type, &size) == 0) {
 		is_socket = true;
 		return 0;
 	}
