@@ -236,6 +236,38 @@ check "hold: the daemon is killed, and started anew" wait_for daemon_is_new
 check "hold: the new one's gate refuses again" wait_for region_is "$(field id "$held")" refuses true
 check "hold: release" rdmaregctl release "$(field id "$held")"
 
+# --- a tenant's file whose server falls silent (it answers the bus, which closes descriptors, too)
+mkdir -p /mnt/silent
+"$RDMAREG_TESTS/silent-fs" /mnt/silent &
+silent=$!
+wait_for test -e /mnt/silent/file
+stuck=$(main_pid rdmaregd)
+kill -USR1 $silent
+setpriv --reuid=tenant --regid=tenant --init-groups rdmaregctl register /mnt/silent/file --access rw --arbitration pre-content \
+	>/run/register.log 2>&1 &
+registering=$!
+a_thread_sleeps() { cat "/proc/$stuck"/task/*/stack | grep -q fuse_; }
+check "silent file: a thread of the daemon waits for its server" wait_for a_thread_sleeps
+check "silent file: others list" as_nobody timeout 20 rdmaregctl list
+check "silent file: and register" timeout 60 rdmaregctl register /mnt/xfs/roots
+check "silent file: its user lists" as_tenant timeout 20 rdmaregctl list
+wait $registering && not_ok "silent file: it is not registered" || ok "silent file: it is not registered"
+check "silent file: for a reason" grep -q "has not answered within .*; nothing was registered" /run/register.log
+kill -KILL "$stuck"
+all_threads_killed() { ! grep -L "^SigPnd:.*[1-9a-f]..$" "/proc/$stuck"/task/*/status | xargs grep -L "^State:.Z" | grep -q .; }
+check "silent file: the daemon is killed" wait_for all_threads_killed
+check "silent file: and cannot end" kill -0 "$stuck"
+check "silent file: another one is started" timeout 120 systemctl restart rdmaregd
+check "silent file: which serves, while the first one sleeps on" sh -c "timeout 20 rdmaregctl list && kill -0 $stuck"
+check "silent file: and has all regions" region_is "$id" state live
+kill $silent
+check "silent file: the first one ends with the server" wait_for gone "$stuck"
+check "silent file: the other goes on" as_tenant timeout 20 rdmaregctl list
+umount /mnt/silent
+rdmaregctl --json list | jq -r '.[] | select(.path == "/mnt/xfs/roots") | .id' | while read -r n; do
+	[ "$n" = "$root_id" ] || rdmaregctl release "$n"
+done
+
 check "the tenant releases its region" as_tenant rdmaregctl release "$id"
 check "root releases the other" rdmaregctl release "$root_id"
 check "idle keepers end, and their units with them" wait_for nothing_left
