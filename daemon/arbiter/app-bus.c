@@ -151,6 +151,8 @@ static void on_gated(struct app *a, uint64_t id, void *context)
 	struct region_entry *e = region_table_find(a->table, id);
 	struct asking *k = context;
 
+	if (r)
+		keeper_note(e->keeper)->expected--;
 	if (r && !r->close_wanted) /* else its owner went away meanwhile, and no keeper knows of it */
 		failed.error = keeper_request(e->keeper, &k->m, k->fd, k->extra_msec, NULL);
 	drop_asking(k);
@@ -169,6 +171,7 @@ static int ask_for_region(struct app *a, struct region *r, struct region_entry *
 	fill_asking(a, r, q, k);
 	if (!q->pre_content || !app_gate(a, r, e, q->fd, q->filesystem, on_gated, drop_asking, k))
 		return keeper_request(e->keeper, &k->m, q->fd, k->extra_msec, NULL);
+	keeper_note(e->keeper)->expected++;
 	/* without it the keeper's answer will be that there is none */
 	k->fd = fcntl(q->fd, F_DUPFD_CLOEXEC, 3);
 	k->uid = keeper_uid(e->keeper);

@@ -195,8 +195,8 @@ static void on_again(void *userdata)
 	for (struct region *r = registry_after(a->registry, 0); r; r = registry_after(a->registry, r->id)) {
 		struct region_entry *e = region_table_find(a->table, r->id);
 
-		if (e->regate && app_ask_for_file(e, NULL) == 0)
-			e->regate = false;
+		if (e->regate)
+			app_ask_for_file(e, NULL);
 	}
 }
 
@@ -241,15 +241,15 @@ static const char *start(struct app *a, struct region *r, struct region_entry *e
 		return "this process has no descriptor left; raise LimitNOFILE=";
 	e->guard = ++a->guards;
 	guard = guard_of(a, r, e);
-	if (gate_link_mark(a->gate, &guard, copy, keeper_uid(e->keeper), e->text.device, e->text.inode, owner, keeper_pid(e->keeper),
-			   why, size) == 0)
+	if (gate_link_mark(a->gate, &guard, copy, keeper_uid(e->keeper), e->text.device, e->text.inode, owner,
+			   keeper_pid(e->keeper), why, size) == 0)
 		return NULL;
 	e->guard = 0;
 	return why;
 }
 
-bool app_gate(struct app *a, struct region *r, struct region_entry *e, int fd, uint32_t filesystem, app_gated_t *done,
-	      void (*drop)(void *context), void *context)
+bool app_gate(struct app *a, struct region *r, struct region_entry *e, int fd, uint32_t filesystem,
+	      app_gated_t *done, void (*drop)(void *context), void *context)
 {
 	struct gating *g = NULL;
 	const char *why = NULL;
@@ -324,6 +324,8 @@ static const char *judge(const struct region *r, const struct region_entry *e, c
 	if (file->device != e->text.device || file->inode != e->text.inode)
 		return "its keeper gave another file";
 	owns = !tenant || file->uid == tenant;
+	if (e->regate) /* this daemon guarded it before, and knows that it may */
+		return NULL;
 	if (!owns && r->policy == POLICY_HOLD)
 		return "an authorization to hold a file of somebody else does not outlive the daemon that got it";
 	if (!owns && (file->flags & O_ACCMODE) != O_RDWR)

@@ -29,6 +29,7 @@
 struct mark {
 	LIST_ENTRY(mark) list;
 	uint64_t key;
+	uint64_t until; /* CLOCK_MONOTONIC */
 	int fd;
 	uint32_t uid;
 };
@@ -54,6 +55,7 @@ struct gate_link {
 	uint64_t started;
 	uint64_t pause_usec;
 	struct event *again;
+	struct event *impatient; /* pending while there are marks */
 	LIST_HEAD(, mark) marks;
 	LIST_HEAD(, child) children;
 };
@@ -119,6 +121,52 @@ static void refuse_marks(struct gate_link *l, const char *why)
 		free_mark(l, m);
 		l->ops->marked(l->userdata, key, -EPIPE, why, 0);
 	}
+}
+
+/* How long the first of them has still got. */
+static void arm(struct gate_link *l)
+{
+	uint64_t now = now_monotonic_usec(), first = UINT64_MAX;
+	struct timeval t;
+	struct mark *m;
+
+	LIST_FOREACH(m, &l->marks, list)
+	if (m->until < first)
+		first = m->until;
+	t = timeval_from_usec(first > now ? first - now : 0);
+	if (LIST_EMPTY(&l->marks))
+		event_del(l->impatient);
+	else
+		event_add(l->impatient, &t);
+}
+
+static struct mark *find_overdue(struct gate_link *l)
+{
+	uint64_t now = now_monotonic_usec();
+	struct mark *m;
+
+	LIST_FOREACH(m, &l->marks, list)
+	if (now >= m->until)
+		return m;
+	return NULL;
+}
+
+/* What the gate still makes of such a mark is undone, which it is told after it. */
+static void on_impatient(evutil_socket_t fd, short what, void *userdata)
+{
+	struct gate_link *l = userdata;
+	struct mark *m;
+
+	(void)fd, (void)what;
+	while ((m = find_overdue(l))) {
+		uint64_t key = m->key;
+
+		free_mark(l, m);
+		gate_link_unmark(l, key);
+		l->ops->marked(l->userdata, key, -ETIMEDOUT,
+			       "rdmareg-gate, which asks the kernel for these events, does not answer", 0);
+	}
+	arm(l);
 }
 
 static void on_again(evutil_socket_t fd, short what, void *userdata)
@@ -250,8 +298,9 @@ static int start(struct gate_link *l)
 	return 0;
 }
 
-int gate_link_new(struct gate_link **ret, struct event_base *base, struct offload *offload, const char *program,
-		  const struct gate_link_limits *limits, const struct gate_link_ops *ops, void *userdata)
+int gate_link_new(struct gate_link **ret, struct event_base *base, struct offload *offload,
+		  const char *program, const struct gate_link_limits *limits, const struct gate_link_ops *ops,
+		  void *userdata)
 {
 	struct gate_link *l = calloc(1, sizeof(*l));
 
@@ -267,7 +316,10 @@ int gate_link_new(struct gate_link **ret, struct event_base *base, struct offloa
 	LIST_INIT(&l->marks);
 	LIST_INIT(&l->children);
 	l->again = event_new(base, -1, 0, on_again, l);
-	if (!l->again) {
+	l->impatient = event_new(base, -1, 0, on_impatient, l);
+	if (!l->again || !l->impatient) {
+		if (l->again)
+			event_free(l->again);
 		free(l);
 		return -ENOMEM;
 	}
@@ -285,6 +337,7 @@ struct gate_link *gate_link_free(struct gate_link *l)
 	while (!LIST_EMPTY(&l->children))
 		free_child(LIST_FIRST(&l->children));
 	event_free(l->again);
+	event_free(l->impatient);
 	free(l);
 	return NULL;
 }
@@ -326,7 +379,9 @@ int gate_link_mark(struct gate_link *l, const struct gate_link_guard *guard, int
 	mark->key = guard->key;
 	mark->fd = fd;
 	mark->uid = uid;
+	mark->until = now_monotonic_usec() + GATE_LINK_PATIENCE_USEC;
 	LIST_INSERT_HEAD(&l->marks, mark, list);
+	arm(l);
 	m.fd = fd;
 	m.device = device;
 	m.inode = inode;

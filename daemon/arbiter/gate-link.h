@@ -4,7 +4,7 @@
  * the first file to guard, and what it tells comes back from the loop.
  *
  * What always holds:
- *   - Nothing here waits for that process. It gets no descriptor; it looks a file up by the number that it has in this process.
+ *   - Nothing here waits for that process, and a mark that it does not answer is given up after GATE_LINK_PATIENCE_USEC. It gets no descriptor; it looks a file up by the number that it has in this process.
  *   - Each gate_link_mark() that was taken is answered once by marked(), unless the link is freed.
  *   - When the process ends, however it does, the kernel lets everybody go on, and lost() says that nothing is guarded any more; after a
  *     pause, longer when it happens often, again() says that it can be.
@@ -15,6 +15,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+
+#define GATE_LINK_PATIENCE_USEC UINT64_C(10000000)
 
 struct event_base;
 struct gate_link;
@@ -55,8 +57,9 @@ struct gate_link_ops {
 };
 
 /* @program: path of rdmareg-gate; kept. @offload: closes files that were marked. Starts nothing. -ENOMEM */
-int gate_link_new(struct gate_link **ret, struct event_base *base, struct offload *offload, const char *program,
-		  const struct gate_link_limits *limits, const struct gate_link_ops *ops, void *userdata);
+int gate_link_new(struct gate_link **ret, struct event_base *base, struct offload *offload,
+		  const char *program, const struct gate_link_limits *limits, const struct gate_link_ops *ops,
+		  void *userdata);
 struct gate_link *gate_link_free(struct gate_link *l);
 void gate_link_set_limits(struct gate_link *l, const struct gate_link_limits *limits);
 
@@ -70,7 +73,8 @@ void gate_link_set_limits(struct gate_link *l, const struct gate_link_limits *li
  * @why: on failure, one line for people
  */
 int gate_link_mark(struct gate_link *l, const struct gate_link_guard *guard, int fd, uint32_t uid,
-		   uint64_t device, uint64_t inode, pid_t may_write, pid_t keeper, char *why, size_t why_size);
+		   uint64_t device, uint64_t inode, pid_t may_write, pid_t keeper, char *why,
+		   size_t why_size);
 /* Of one that is there, or on its way. Others are ignored. */
 void gate_link_change(struct gate_link *l, const struct gate_link_guard *guard);
 void gate_link_unmark(struct gate_link *l, uint64_t key);

@@ -375,7 +375,7 @@ static void try_connect(struct keeper *k)
 		return;
 	}
 	if ((r == -ENOENT || r == -ECONNREFUSED) && !k->spawned) {
-		if (TAILQ_EMPTY(&k->operations)) {
+		if (!k->note.expected && TAILQ_EMPTY(&k->operations)) {
 			k->ours = true; /* nobody wants a new one: what is left is a name */
 			keeper_give_up(k, -EPIPE, "nobody listens any more");
 			return;

@@ -103,6 +103,7 @@ struct keeper_note {
 	uint32_t regions; /* it holds, as far as we were told */
 	uint32_t peers;
 	struct log_limit log; /* lines that the tenant, or its keeper, causes */
+	uint32_t expected; /* regions that it will be asked for: it is wanted though it has no work yet */
 	uint32_t dropped; /* claims that were not believed */
 	uint32_t unknown; /* regions in the list that is under way */
 	bool listed; /* it has listed everything once: what it lists from now on and we do not know is none of ours */

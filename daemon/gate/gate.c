@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -372,15 +373,16 @@ static int mark(struct gate_file *f, char *why, size_t size)
 static int open_path(const char *path, uint64_t device, uint64_t inode, char *why, size_t size)
 {
 	_cleanup_(closep) int fd = open(path, O_PATH | O_CLOEXEC);
-	struct stat st;
+	struct statx st;
 
 	if (fd < 0 && (errno == EMFILE || errno == ENFILE))
 		return explain(why, size, -EMFILE, "this process has no descriptor left; raise LimitNOFILE=");
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (fd < 0 || statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO | STATX_TYPE, &st) < 0)
 		return explain(why, size, -errno, "it cannot be found any more");
-	if (st.st_dev != device || st.st_ino != inode)
+	/* another one, whose server must not be asked: the daemon gave up waiting for us, and the number is another descriptor's */
+	if (makedev(st.stx_dev_major, st.stx_dev_minor) != device || st.stx_ino != inode)
 		return explain(why, size, -ESTALE, "another file is there by now");
-	if (!S_ISREG(st.st_mode))
+	if (!S_ISREG(st.stx_mode))
 		return explain(why, size, -EOPNOTSUPP, "only regular files have pre-content events");
 	return steal_fd(&fd);
 }

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * test-gate.c - the daemon and the process that asks the kernel for pre-content events, which fake-gate.c plays: what a guard is told, operations of
+ * others brought to the keepers, many of them at once, and a gate that says nothing or ends.
+ */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/magic.h>
+#include <stdarg.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "harness.h"
+
+#define MIB (UINT64_C(1) << 20)
+#define SIZE (8 * MIB)
+#define CROWD 32
+
+static struct world world;
+static sd_bus *owner;
+
+/* A file that can be guarded; no test without. */
+static int guarded_file(void)
+{
+	char path[256];
+	struct statfs s;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/guarded", world.directory);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	check(fd >= 0 && ftruncate(fd, SIZE) == 0 && fstatfs(fd, &s) == 0);
+	if ((uint32_t)s.f_type == EXT4_SUPER_MAGIC || (uint32_t)s.f_type == XFS_SUPER_MAGIC ||
+	    (uint32_t)s.f_type == BTRFS_SUPER_MAGIC)
+		return fd;
+	puts("no file here could be guarded");
+	exit(SKIP);
+}
+
+static void make_silent(bool silent)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/gate-silent", world.directory);
+	if (silent)
+		close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	else
+		unlink(path);
+}
+
+static void tell_gate(const char *format, ...)
+{
+	char path[256];
+	va_list args;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/gate-commands", world.directory);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	check(fd >= 0);
+	va_start(args, format);
+	check(vdprintf(fd, format, args) > 0);
+	va_end(args);
+	close(fd);
+}
+
+/* How often the gate was told this. */
+static unsigned int count_events(const char *wanted)
+{
+	char path[256], line[256];
+	unsigned int n = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/gate-events", world.directory);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		line[strcspn(line, "\n")] = 0;
+		n += !strcmp(line, wanted);
+	}
+	if (f)
+		fclose(f);
+	return n;
+}
+
+static bool is_answered_with(uint64_t number, int error)
+{
+	char line[64];
+
+	snprintf(line, sizeof(line), "answer %" PRIu64 " %d", number, error);
+	return count_events(line) == 1;
+}
+
+static bool has_property(uint64_t id, const char *name, const char *part)
+{
+	char text[700];
+
+	get_property(owner, id, name, text, sizeof(text));
+	return *part ? strstr(text, part) != NULL : !*text;
+}
+
+static void test_guard(int fd, uint64_t *ret_id)
+{
+	struct reply region, r;
+
+	check(register_region(owner, fd, MIB, 4 * MIB, "rw", &region, 1, "arbitration", "s", "pre-content"));
+	check(count_events("mark 1048576+4194304 refuses 0") == 1);
+	check(has_property(region.id, "ArbitrationMode", "pre-content"));
+	check(has_property(region.id, "Degraded", ""));
+	check(call_region_options(owner, region.id, "Configure", &r, 1, "policy", "s", "hold"));
+	until(count_events("change refuses 1") > 0);
+	check(has_property(region.id, "Refuses", "1"));
+	check(call_region_options(owner, region.id, "Configure", &r, 1, "policy", "s", "yield"));
+	check(has_property(region.id, "Refuses", "0"));
+	*ret_id = region.id;
+}
+
+/* Nothing of the region is taken: nobody has to wait. */
+static void test_outside(void)
+{
+	tell_gate("want 1 0 1048576\n");
+	until(is_answered_with(1, 0));
+	tell_gate("over 1\n");
+}
+
+/* The region stays closed until the last is done. */
+static void test_crowd(uint64_t id)
+{
+	for (unsigned int i = 0; i < CROWD; i++)
+		tell_gate("want %u %" PRIu64 " 65536\n", 100 + i, MIB + i * 2 * UINT64_C(65536));
+	for (unsigned int i = 0; i < CROWD; i++)
+		until(is_answered_with(100 + i, 0));
+	for (unsigned int i = 1; i < CROWD; i++)
+		tell_gate("over %u\n", 100 + i);
+	check(has_property(id, "State", "fenced"));
+	tell_gate("over 100\n");
+	until(has_property(id, "State", "live"));
+}
+
+/* Who waits goes on without an answer; the region is guarded again by the next gate. */
+static void test_end(uint64_t id)
+{
+	tell_gate("want 200 1048576 65536\n");
+	until(is_answered_with(200, 0));
+	tell_gate("end\n");
+	until(world_log_contains(&world, "rdmareg-gate"));
+	until(count_events("mark 1048576+4194304 refuses 0") == 2);
+	until(has_property(id, "ArbitrationMode", "pre-content"));
+	check(has_property(id, "Degraded", ""));
+	until(has_property(id, "State", "live"));
+}
+
+static void release(uint64_t id)
+{
+	unsigned int before = count_events("unmark");
+	struct reply r;
+
+	check(call_region(owner, id, "Release", &r));
+	until(count_events("unmark") == before + 1);
+}
+
+static sd_bus_message *registration(int fd)
+{
+	sd_bus_message *m = new_manager_call(owner, "RegisterRegion");
+
+	check(sd_bus_message_append(m, "htts", fd, UINT64_C(0), UINT64_C(0), "rw") >= 0);
+	add_options(m, 1, "arbitration", "s", "pre-content");
+	return m;
+}
+
+/* A gate that says nothing holds up nothing but that registration, and not for ever. */
+static void test_silent(int fd)
+{
+	sd_bus *other = connect_client(&world);
+	unsigned int marks = count_events("mark 0+8388608 refuses 0"), unmarks = count_events("unmark");
+	struct later registering = { 0 };
+	struct reply r;
+
+	make_silent(true);
+	send_later(owner, registration(fd), &registering);
+	until(count_events("mark 0+8388608 refuses 0") == marks + 1);
+	count_regions(other); /* is answered meanwhile */
+	check(!is_answered(owner, &registering));
+	await_answer(owner, &registering);
+	check_text(registering.reply.error, "");
+	check(has_property(registering.reply.id, "Degraded", "does not answer"));
+	until(count_events("unmark") == unmarks + 1);
+	check(call_region(owner, registering.reply.id, "Release", &r));
+	/* one that ends meanwhile */
+	registering = (struct later){ 0 };
+	send_later(owner, registration(fd), &registering);
+	until(count_events("mark 0+8388608 refuses 0") == marks + 2);
+	tell_gate("end\n");
+	await_answer(owner, &registering);
+	check_text(registering.reply.error, "");
+	make_silent(false);
+	check(call_region(owner, registering.reply.id, "Release", &r));
+	disconnect(other);
+}
+
+int main(void)
+{
+	uint64_t id;
+	int fd;
+
+	world_begin(&world, "");
+	fd = guarded_file();
+	owner = connect_client(&world);
+	check(count_events("mark 1048576+4194304 refuses 0") == 0);
+	test_guard(fd, &id);
+	test_outside();
+	test_crowd(id);
+	test_end(id);
+	release(id);
+	test_silent(fd);
+	close(fd);
+	disconnect(owner);
+	world_end(&world);
+	return 0;
+}
