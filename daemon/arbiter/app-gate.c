@@ -69,9 +69,9 @@ static void describe(struct app *a, struct region *r, struct region_entry *e)
 		snprintf(degraded + n, sizeof(degraded) - (size_t)n, "%s", e->gap);
 	else if (e->no_gate)
 		snprintf(degraded + n, sizeof(degraded) - (size_t)n, "%s%s",
-			 r->policy == POLICY_HOLD
-				 ? "policy hold cannot refuse here, it delays by the longest grace instead: "
-				 : "pre-content events were asked for: ",
+			 r->policy != POLICY_HOLD ? "pre-content events were asked for: "
+			 : leased ? "policy hold cannot refuse here, it delays by the longest grace instead: "
+				  : "policy hold cannot refuse here, nor delay anybody: ",
 			 e->no_gate);
 	region_text_set(&e->text.mode_reason, text, sizeof(text));
 	if (*degraded)

@@ -135,6 +135,19 @@ expect_equal "none of them unfenced" 0 "$(tail -n +$((lines + 1)) "$DAEMON_LOG" 
 check "and the region is open again" wait_for settled "$id" $((8 * MIB))
 check "release" rdmaregctl release "$id"
 
+# the daemon's own settings are guarded: it reads them like anybody
+kill "$(cat /run/lab/rdmaregd.pid)"
+wait_for gone "$(cat /run/lab/rdmaregd.pid)"
+cp /etc/rdmareg/rdmaregd.conf /mnt/ext4/rdmaregd.conf
+RDMAREGD_ARGS="--config /mnt/ext4/rdmaregd.conf" product_up || not_ok "the daemon comes back"
+id=$(field id "$(register /mnt/ext4/rdmaregd.conf --policy hold)")
+check "the settings are held" region_is "$id" refuses true
+lines=$(wc -l <"$DAEMON_LOG")
+kill -HUP "$(cat /run/lab/rdmaregd.pid)"
+settings_read() { tail -n +$((lines + 1)) "$DAEMON_LOG" | grep -q "settings read again"; }
+check "and read again all the same" wait_for settings_read
+check "release" rdmaregctl release "$id"
+
 # a descriptor from before the watch: it is said, not hidden
 zeroes /mnt/ext4/file 8
 sleep 1000 3<>/mnt/ext4/file &

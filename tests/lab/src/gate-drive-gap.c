@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -45,6 +46,8 @@ static void stop_holder(pid_t pid, int end)
 	must(waitpid(pid, &result, 0) == pid && result == 0, "a process that held the file");
 }
 
+#define HOARD 30000
+
 static struct gate_gap last;
 static bool is_found;
 
@@ -84,6 +87,54 @@ static pid_t find_gap(int fd, pid_t except)
 	return last.found;
 }
 
+/* Opens as many descriptors for writing as it may, says so, and waits for the end. */
+static pid_t start_hoarder(int *ret_end)
+{
+	struct rlimit l = { HOARD, HOARD };
+	int ready[2], end[2];
+	char c;
+	pid_t pid;
+
+	must(pipe2(ready, O_CLOEXEC) == 0 && pipe2(end, O_CLOEXEC) == 0, "pipe");
+	pid = fork();
+	must(pid >= 0, "fork");
+	if (pid == 0) {
+		close(end[1]);
+		close(ready[0]);
+		setrlimit(RLIMIT_NOFILE, &l); /* what it may is less on some machines */
+		while (open(d.source, O_WRONLY) >= 0)
+			;
+		close(ready[1]);
+		_exit(read(end[0], &c, 1) == 0 ? 0 : 1);
+	}
+	close(ready[1]);
+	close(end[0]);
+	must(read(ready[0], &c, 1) == 0, "a process that has much open");
+	close(ready[0]);
+	*ret_end = end[1];
+	return pid;
+}
+
+/* While it is looked through, others go on. */
+static void test_long_search(void)
+{
+	struct gate_gap gap = { .key = 1, .inode = 1 };
+	struct gate_gaps *s;
+	int end, error;
+	pid_t pid;
+
+	drive_fresh();
+	pid = start_hoarder(&end);
+	is_found = false;
+	must(gate_gaps_new(&s, d.base, is_ours, on_found, NULL) == 0 && gate_gaps_add(s, &gap) == 0,
+	     "a search");
+	error = drive_run(op_read);
+	check(!error && !is_found, "a reader does not wait for the end of a search");
+	check(drive_until(has_found) && !last.found, "which comes");
+	gate_gaps_free(s);
+	stop_holder(pid, end);
+}
+
 void test_gap(void)
 {
 	pid_t pid;
@@ -106,6 +157,7 @@ void test_gap(void)
 	check(find_gap(d.old_fd, 0) == pid, "somebody who reads and writes is one");
 	stop_holder(pid, end);
 	check(find_gap(d.old_fd, 0) == 0, "and is none any more when it has ended");
+	test_long_search();
 }
 
 static void test_bad_descriptors(const char *tmpfs)
