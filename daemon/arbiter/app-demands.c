@@ -403,10 +403,17 @@ void app_passage_refused(void *userdata, const struct gate_message *m)
 
 	if (!f || m->cause >= _REVOCATION_CAUSE_MAX)
 		return;
+	if (now_monotonic_usec() < a->refusals_quiet_usec) {
+		a->refusals_unsaid++;
+		return;
+	}
+	a->refusals_quiet_usec = now_monotonic_usec() + USEC_PER_SEC;
 	TAILQ_FOREACH(e, &f->regions, of_file)
 	if (e->guard == m->key)
-		log_info("region %" PRIu64 ": held: process %d may not %s", e->id, (int)m->pid,
-			 cause_names[m->cause]);
+		log_info("region %" PRIu64 ": held: process %d may not %s (%" PRIu64
+			 " other refusals were not logged)",
+			 e->id, (int)m->pid, cause_names[m->cause], a->refusals_unsaid);
+	a->refusals_unsaid = 0;
 }
 
 void app_passages_lost(struct app *a)

@@ -32,6 +32,8 @@ struct app {
 	uint64_t demands; /* the last number; begins with the time, so no two daemons use the same */
 	LIST_HEAD(, passage) passages;
 	LIST_HEAD(, crowd) crowds;
+	uint64_t refusals_quiet_usec; /* nothing is logged of them until then; who is refused may try for ever */
+	uint64_t refusals_unsaid;
 	LIST_HEAD(, revoke) revokes;
 	LIST_HEAD(, eviction) evictions;
 	uint64_t last_job;
