@@ -99,13 +99,17 @@ void gate_report_ends(struct gate *g, const struct gate_file *f, bool on)
 
 void gate_read_ends(struct gate *g)
 {
-	char buffer[4096] __attribute__((aligned(8)));
+	struct fanotify_event_metadata m;
+	char buffer[4096];
 	ssize_t n;
 
 	while ((n = read(g->ends_fd, buffer, sizeof(buffer))) > 0)
-		for (const struct fanotify_event_metadata *m = (const void *)buffer; FAN_EVENT_OK(m, n);
-		     m = FAN_EVENT_NEXT(m, n))
-			passage_call_ended(g, m->pid);
+		for (const char *at = buffer; buffer + n - at >= (ptrdiff_t)sizeof(m); at += m.event_len) {
+			memcpy(&m, at, sizeof(m)); /* events of this group are multiples of four bytes only */
+			if (m.event_len < sizeof(m))
+				break;
+			passage_call_ended(g, m.pid);
+		}
 }
 
 static void find_range(const struct fanotify_event_metadata *m, struct gate_event *e)
