@@ -217,6 +217,11 @@ static bool serves(sd_bus *b)
 	return r >= 0;
 }
 
+void world_add_gate(struct world *w)
+{
+	copy_program(w, getenv("RDMAREG_FAKE_GATE"), "gate");
+}
+
 void world_start_daemon(struct world *w)
 {
 	char config[256], runtime[256], keeper[256], dax[256], gate[256];
@@ -230,8 +235,7 @@ void world_start_daemon(struct world *w)
 	w->daemon = start(w, (char *[]){ (char *)(uintptr_t)getenv("RDMAREGD"), (char[]){ "--bus-address" },
 					 w->address, (char[]){ "--config" }, config,
 					 (char[]){ "--runtime-dir" }, runtime, (char[]){ "--keeper" }, keeper,
-					 (char[]){ "--dax-helper" }, dax,
-					 (char[]){ "--gate" }, gate, NULL });
+					 (char[]){ "--dax-helper" }, dax, (char[]){ "--gate" }, gate, NULL });
 	/* a predecessor that cannot end has the name until its successor takes it, and answers nothing */
 	sd_bus_set_method_call_timeout(b, 2000000);
 	until(waitpid(w->daemon, NULL, WNOHANG) == 0 && serves(b));
@@ -271,7 +275,6 @@ void world_begin(struct world *w, const char *settings)
 	copy_program(w, getenv("RDMAREG_BAD_KEEPER"), "keeper");
 	copy_program(w, getenv("RDMAREG_KEEPER_FAKE"), "keeper-fake");
 	copy_program(w, getenv("RDMAREG_FAKE_DAX"), "dax");
-	copy_program(w, getenv("RDMAREG_FAKE_GATE"), "gate");
 	start_bus(w);
 	world_write_settings(w, settings);
 	world_start_daemon(w);

@@ -58,6 +58,8 @@ void world_begin(struct world *w, const char *settings);
 /* Waits until nothing is left: no region, no keeper, no descriptor; then ends everything. */
 void world_end(struct world *w);
 void world_write_settings(struct world *w, const char *settings);
+/* From now on the daemon can start a gate (fake-gate.c), which it keeps; there is none otherwise. */
+void world_add_gate(struct world *w);
 /* Starts the daemon, and returns when it serves. */
 void world_start_daemon(struct world *w);
 /* Sends @signal, waits for the end, and returns the wait status. */

@@ -202,6 +202,7 @@ int main(void)
 	int fd;
 
 	world_begin(&world, "");
+	world_add_gate(&world);
 	fd = guarded_file();
 	owner = connect_client(&world);
 	check(count_events("mark 1048576+4194304 refuses 0") == 0);
