@@ -48,7 +48,7 @@ struct gate_file {
 };
 
 enum passage_state {
-	PASSAGE_UNSURE, /* its task was running when it was looked at, so what it does is not known yet; not announced */
+	PASSAGE_UNSURE, /* what its task does is not known yet, since it was running when it was looked at; or there is no place for it */
 	PASSAGE_WAITING, /* announced */
 	PASSAGE_AT_WORK, /* let through */
 	PASSAGE_ENDED,	 /* to be freed */
@@ -65,8 +65,9 @@ struct passage {
 	int task_fd;  /* gate_task_open(), or -errno */
 	struct gate_call call;
 	bool call_known;
-	bool call_ended; /* the kernel said so */
-	uint64_t until;	 /* CLOCK_MONOTONIC: end of what it is doing, in any case */
+	bool call_ended;      /* the kernel said so */
+	uint64_t until;	      /* CLOCK_MONOTONIC: end of what it is doing, in any case */
+	uint64_t place_until; /* how long it waits for a place; 0: it has not begun to */
 };
 
 TAILQ_HEAD(passage_list, passage);

@@ -9,7 +9,8 @@
  *
  * UNSURE is a task that runs, or waits for a processor: it has raised its event and has not gone to sleep for the answer yet, so the kernel
  * does not say which call it is in. It sleeps as soon as it is scheduled, so it is looked at again until it does. Only it waits for
- * that, it takes nobody's place, and nothing is decided about it by guessing: most of them are readers on a busy machine.
+ * that, it takes nobody's place, and nothing is decided about it by guessing: most of them are readers on a busy machine. Who takes
+ * blocks and finds no place stays there, too, for as long as its file's guards let anybody wait.
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -194,21 +195,31 @@ static void refuse(struct gate *g, struct passage *p, const struct gate_guard *b
 	free_passage(p);
 }
 
-/* It takes blocks, and is on no list. */
-static void decide(struct gate *g, struct passage *p)
+/* True: it waits for one. Its user's others may be done soon: a ring may have many reads and writes under way, which cannot be told apart. */
+static bool waits_for_place(struct gate *g, struct passage *p, uint64_t wait)
+{
+	if (!p->place_until)
+		p->place_until = g->n_unsure < UNSURE_MAX ? later(wait) : 1;
+	return now_monotonic_usec() < p->place_until;
+}
+
+/* It takes blocks, and is on no list. False: there is no place for it yet. */
+static bool decide(struct gate *g, struct passage *p)
 {
 	uint64_t wait;
 	const struct gate_guard *refusing = survey(p, &wait);
 
 	if (refusing) {
 		refuse(g, p, refusing);
-		return;
+		return true;
 	}
 	if (!has_place(g, p->info.uid)) {
+		if (waits_for_place(g, p, wait))
+			return false;
 		say_full(g, p->info.uid, "too many wait already");
 		reply(p, EBUSY);
 		free_passage(p);
-		return;
+		return true;
 	}
 	p->state = PASSAGE_WAITING;
 	p->until = later(wait);
@@ -217,21 +228,20 @@ static void decide(struct gate *g, struct passage *p)
 	g->n_passages++;
 	arm(g);
 	g->ops->wanted(g->userdata, &p->info);
+	return true;
 }
 
-/* False: nothing is known of it yet. */
+/* False: nothing is known of it yet, or there is no place. */
 static bool try_to_settle(struct gate *g, struct passage *p)
 {
 	enum judgement j = judge(g, p);
 
 	if (j == NOT_YET)
 		return false;
-	if (j == TAKES_BLOCKS) {
-		decide(g, p);
-	} else {
-		reply(p, 0);
-		free_passage(p);
-	}
+	if (j == TAKES_BLOCKS)
+		return decide(g, p);
+	reply(p, 0);
+	free_passage(p);
 	return true;
 }
 

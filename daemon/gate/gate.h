@@ -13,7 +13,7 @@
  *   2. A passage that was let through ends exactly once, with over(): the call returned, its task is gone, or GATE_OVER_LIMIT_USEC has passed.
  *   3. What a guard refuses is refused whatever else waits: that needs no memory, no place and nobody's answer.
  *   4. Nobody who takes blocks goes on unannounced. Places for passages are limited, and one user has at most a quarter of them, root's
- *      own quarter being kept for root; who finds none is refused with EBUSY.
+ *      own quarter being kept for root; who finds none in the time that a guard grants is refused with EBUSY.
  *   5. While a file is marked the process kills itself when it stops working for longer than the watchdog's time (util/deadman.h), since a stopped
  *      process would hold everybody who reads or writes the file. Nothing is marked: nothing kills.
  *

@@ -46,7 +46,7 @@ static void stop_holder(pid_t pid, int end)
 	must(waitpid(pid, &result, 0) == pid && result == 0, "a process that held the file");
 }
 
-#define HOARD 30000
+#define HOARD 10000
 
 static struct gate_gap last;
 static bool is_found;
@@ -192,6 +192,7 @@ static void test_bad_descriptors(const char *tmpfs)
 static void test_limit(void)
 {
 	const struct gate_guard same = { .key = 1 };
+	struct gate_guard at_once = { .length = UINT64_MAX };
 	struct gate_limits none = d.limits;
 	char why[256] = "";
 	uint64_t first;
@@ -210,6 +211,8 @@ static void test_limit(void)
 	none.passages = 0;
 	gate_set_limits(d.gate, &none);
 	drive_fresh();
+	at_once.key = d.key;
+	gate_change(d.gate, &at_once);
 	check(drive_run(op_ftruncate) == EBUSY && !d.wanted && drive_size() == (off_t)SIZE,
 	      "no passage allowed: who takes blocks is refused");
 	gate_set_limits(d.gate, &d.limits);

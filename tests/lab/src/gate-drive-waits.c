@@ -165,12 +165,15 @@ static bool two_wait(void)
 static void test_crowd(void)
 {
 	struct gate_limits few = d.limits;
+	struct gate_guard guard = { .length = UINT64_MAX, .wait_usec = 50000 };
 	uint64_t first_number;
-	pid_t first, second;
+	pid_t first, second, third;
 
 	few.passages = 4; /* one for each user */
 	gate_set_limits(d.gate, &few);
 	drive_fresh();
+	guard.key = d.key;
+	gate_change(d.gate, &guard);
 	d.policy = HOLD;
 	first = drive_start(op_nobody_truncates);
 	check(drive_until(drive_is_waited) && d.last.uid == 65534, "one of a user waits");
@@ -179,12 +182,17 @@ static void test_crowd(void)
 	      "there is room for one of a user: another of his is refused with EBUSY");
 	check(drive_run(op_nobody_reads) == 0 && drive_run(op_write) == 0,
 	      "who reads or writes is not held up by one who waits");
+	guard.wait_usec = UINT64_MAX;
+	gate_change(d.gate, &guard);
+	third = drive_start(op_nobody_truncates);
 	second = drive_start(op_ftruncate);
 	check(drive_until(two_wait) && d.last.uid == 0, "that user's crowd takes no place of another's");
-	gate_answer(d.gate, first_number, 0);
 	gate_answer(d.gate, d.last.number, 0);
-	check(drive_finish(first) == 0 && drive_finish(second) == 0 && drive_until(drive_is_over),
-	      "both go on when they are told to");
+	d.policy = LET_THROUGH;
+	gate_answer(d.gate, first_number, 0);
+	check(drive_finish(first) == 0 && drive_finish(second) == 0, "both go on when they are told to");
+	check(drive_finish(third) == 0 && d.wanted == 3 && drive_until(drive_is_over),
+	      "who waited for a place gets the first one's");
 	gate_set_limits(d.gate, &d.limits);
 }
 
