@@ -52,7 +52,7 @@ void app_drop_tenant(struct app *a, uint32_t tenant)
 {
 	const struct tenant *t = registry_tenant(a->registry, tenant);
 
-	if (t && !t->regions && !keepers_find(a->keepers, t->uid, t->session))
+	if (t && !t->regions && !keepers_have(a->keepers, t->uid, t->session))
 		registry_drop_tenant(a->registry, tenant);
 }
 
@@ -232,7 +232,7 @@ static int register_region(void *userdata, struct client *c, const struct regist
 					   "the tenant's keeper was started for %" PRIu32
 					   " regions, which it has: release some, or use another session",
 					   record_keeper(keeper_record(k))->regions);
-		return failure_from_errno(ret, "registering the region", error, "");
+		return failure_from_errno(ret, "registering the region", error, keeper_trouble(k));
 	}
 	e->registering = call;
 	return 0;
@@ -284,7 +284,7 @@ static int export(void *userdata, uint64_t id, const struct export_request *q, s
 	    __builtin_add_overflow(now_boottime_usec(), q->expires_usec, &m.ticket.expires_usec))
 		m.ticket.expires_usec = UINT64_MAX;
 	error = keeper_request(e->keeper, &m, -1, 0, call);
-	return error < 0 ? failure_from_errno(ret, "making the ticket", error, "") : 0;
+	return error < 0 ? failure_from_errno(ret, "making the ticket", error, keeper_trouble(e->keeper)) : 0;
 }
 
 void app_want_release(struct app *a, struct region *r, enum revocation_cause cause)
@@ -312,8 +312,15 @@ static int release(void *userdata, struct client *c, uint64_t id, struct call *c
 	struct app *a = userdata;
 	struct region *r = registry_find(a->registry, id);
 	struct region_entry *e = region_table_find(a->table, id);
-	int error = region_entry_await_release(e, call, NULL);
+	int error;
 
+	if (e->late_release)
+		return failure_set(
+			ret, RDMAREG_ERROR_TIMEOUT,
+			"region %" PRIu64
+			" is being released: its keeper %s has not answered yet, and is not ended; the region is gone when it has",
+			id, keeper_name(e->keeper));
+	error = region_entry_await_release(e, call, NULL);
 	if (error < 0)
 		return failure_from_errno(ret, "releasing the region", error, "");
 	app_drop_client(a, r, c);

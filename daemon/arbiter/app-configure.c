@@ -63,7 +63,7 @@ int app_check_gate(enum region_access access, bool owns_file, struct failure *f)
 		"'rw' or ownership of the file: ask for arbitration 'auto'");
 }
 
-static int send_change(struct region *r, struct region_entry *e, struct change *c)
+static int ask_for_change(struct region *r, struct region_entry *e, const struct change *c, void *context)
 {
 	struct keeper_message m = { .type = KEEPER_CONFIGURE, .region = r->id };
 
@@ -71,7 +71,12 @@ static int send_change(struct region *r, struct region_entry *e, struct change *
 	m.info.grace_usec = c->grace_usec;
 	m.info.gated = c->gated;
 	m.info.warm_mode = (uint8_t)c->warm_mode;
-	return keeper_request(e->keeper, &m, -1, 0, c);
+	return keeper_request(e->keeper, &m, -1, 0, context);
+}
+
+static int send_change(struct region *r, struct region_entry *e, struct change *c)
+{
+	return ask_for_change(r, e, c, c);
 }
 
 int app_configure(void *userdata, uint64_t id, const struct configure_request *q, struct call *call,
@@ -88,6 +93,12 @@ int app_configure(void *userdata, uint64_t id, const struct configure_request *q
 
 	if (app_check_live(r, ret))
 		return BUS_E_REFUSED;
+	if (e->late_change)
+		return failure_set(
+			ret, RDMAREG_ERROR_BUSY,
+			"region %" PRIu64
+			" cannot be changed: its keeper %s has not answered to the change before yet",
+			id, keeper_name(e->keeper));
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		return failure_from_errno(ret, "configuring the region", -ENOMEM, "");
@@ -111,7 +122,7 @@ int app_configure(void *userdata, uint64_t id, const struct configure_request *q
 	if (error == 0)
 		return 0;
 	free(c);
-	return failure_from_errno(ret, "configuring the region", error, "");
+	return failure_from_errno(ret, "configuring the region", error, keeper_trouble(e->keeper));
 }
 
 static void finish(struct app *a, struct change *c, int error, const char *text)
@@ -138,10 +149,38 @@ static void finish(struct app *a, struct change *c, int error, const char *text)
 	free(c);
 }
 
+/*
+ * One that was late was refused to its caller, so what the daemon knows holds: if the keeper did it after all, it is
+ * told so. Until that is settled nothing else is changed.
+ */
+static void settle_late(struct app *a, const struct answer *n)
+{
+	struct region *r = registry_find(a->registry, n->region);
+	struct region_entry *e = region_table_find(a->table, n->region);
+	struct change now = { .region = n->region };
+
+	if (!r)
+		return;
+	now.policy = (enum region_policy)r->policy;
+	now.grace_usec = r->grace_usec;
+	now.warm_mode = (enum warm_mode)e->text.warm_mode;
+	now.gated = app_wants_gate(e);
+	e->late_change = false;
+	if (!n->error && n->late && ask_for_change(r, e, &now, NULL) == 0)
+		e->late_change = true;
+}
+
 void app_configure_answered(struct app *a, const struct answer *n)
 {
-	if (n->context) /* else it was the daemon that wanted it: see app-adopt.c */
-		finish(a, n->context, n->error, n->text);
+	struct region_entry *e = region_table_find(a->table, n->region);
+
+	if (!n->context) {
+		settle_late(a, n);
+		return;
+	}
+	if (e && n->error == -ETIMEDOUT && !n->message)
+		e->late_change = true;
+	finish(a, n->context, n->error, n->text);
 }
 
 /* It is known whether the file is guarded: now the change itself. @context NULL: a region taken over, or guarded anew */
@@ -189,6 +228,8 @@ void app_file_answered(struct app *a, const struct answer *n)
 	struct change *c = n->context;
 	struct given_file *g;
 
+	if (n->late && (!e || !app_wants_gate(e)))
+		return;
 	if (!e || n->error) {
 		if (c)
 			finish(a, c, n->error ? n->error : -ENOENT, n->text);

@@ -188,9 +188,9 @@ static uint64_t grace_of(const struct region *r)
 	return r->policy == POLICY_FOLLOW ? 0 : r->grace_usec;
 }
 
-/* Asks one region's keeper. True: an answer will come. */
-static bool ask(struct crowd *c, const struct region *r, struct region_entry *e, const struct gate_message *w,
-		uint64_t start, uint64_t end)
+/* Asks one region's keeper. 0: an answer will come. */
+static int ask(struct crowd *c, const struct region *r, struct region_entry *e, const struct gate_message *w,
+	       uint64_t start, uint64_t end)
 {
 	struct keeper_message m = { .type = KEEPER_DEMAND, .region = r->id };
 	const struct settings *s = &c->app->settings;
@@ -204,7 +204,7 @@ static bool ask(struct crowd *c, const struct region *r, struct region_entry *e,
 	/* the gate tells when it is over; this is for a gate that we no longer hear */
 	m.demand.limit_usec = s->revoke_limit_sec * USEC_PER_SEC;
 	return keeper_request(e->keeper, &m, -1, (m.demand.grace_usec + USEC_PER_SEC) / USEC_PER_MSEC,
-			      (void *)(uintptr_t)c->demand) == 0;
+			      (void *)(uintptr_t)c->demand);
 }
 
 /* The regions that a range takes something of; how long their holders have at most, and whether one of them refuses. */
@@ -282,7 +282,8 @@ static void ask_all(struct crowd *c, const struct file *f, const struct gate_mes
 	struct demand_effects effects;
 	struct region_entry *e;
 	uint64_t start, end;
-	uint32_t asked = 0;
+	uint32_t asked = 0, failed = 0;
+	int error;
 
 	TAILQ_FOREACH(e, &f->regions, of_file)
 	{
@@ -291,10 +292,15 @@ static void ask_all(struct crowd *c, const struct file *f, const struct gate_mes
 		if (!takes(c->offset, c->length, r, &start, &end))
 			continue;
 		c->part[c->n_parts++] = r->id;
-		asked += ask(c, r, e, w, start, end);
+		error = ask(c, r, e, w, start, end);
+		asked += error != -EPIPE; /* else nothing is left of it */
+		failed += error && error != -EPIPE;
 	}
 	demand_begin(&c->core, asked, false, &effects);
 	carry_out(c, &effects);
+	/* of a keeper that cannot be asked the region can be reached: whoever waits has to wait for his deadline */
+	while (failed--)
+		step(c, DEMAND_PART_FAILED);
 }
 
 /* A demand for @p, its own or one of others; none if there are too many. */
@@ -432,6 +438,12 @@ void app_passages_lost(struct app *a)
 		end_passage(p);
 }
 
+/* It was not fenced, or nobody knows: no room for the demand, or a keeper that lives and does not answer. */
+static bool is_reachable_yet(int error)
+{
+	return error == -EDQUOT || error == -ETIMEDOUT || error == -ENOTCONN || error == -EPROTO;
+}
+
 void app_demand_answered(struct app *a, const struct answer *n)
 {
 	uint64_t demand = (uint64_t)(uintptr_t)n->context;
@@ -443,7 +455,7 @@ void app_demand_answered(struct app *a, const struct answer *n)
 	}
 	if (n->error == -EDQUOT)
 		log_warning("region %" PRIu64 ": %s", n->region, n->text);
-	step(c, n->error == -EDQUOT ? DEMAND_PART_FAILED : DEMAND_PART_DONE);
+	step(c, is_reachable_yet(n->error) ? DEMAND_PART_FAILED : DEMAND_PART_DONE);
 }
 
 void app_free_passages(struct app *a)

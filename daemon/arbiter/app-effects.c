@@ -89,7 +89,24 @@ static void reply_release(struct region_entry *e)
 		if (call)
 			call_reply(call);
 		else
-			app_eviction_step(eviction);
+			app_eviction_step(eviction, false);
+	}
+}
+
+void app_release_late(struct region_entry *e, const char *text)
+{
+	struct eviction *eviction;
+	struct failure f;
+	struct call *call;
+
+	e->late_release = true;
+	failure_set(&f, RDMAREG_ERROR_TIMEOUT,
+		    "region %" PRIu64 " is not released yet: %s; it is gone when it has", e->id, text);
+	while (region_entry_next_release(e, &call, &eviction)) {
+		if (call)
+			call_fail(call, &f);
+		else
+			app_eviction_step(eviction, true);
 	}
 }
 

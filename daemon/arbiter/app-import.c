@@ -33,7 +33,8 @@ int app_import(void *userdata, uint64_t id, struct call *call, struct failure *r
 				   "region %" PRIu64 " is %s and cannot be imported now", id,
 				   region_state_names[r->state]);
 	error = keeper_request(e->keeper, &m, -1, 0, call);
-	return error < 0 ? failure_from_errno(ret, "importing the region", error, "") : 0;
+	return error < 0 ? failure_from_errno(ret, "importing the region", error, keeper_trouble(e->keeper))
+			 : 0;
 }
 
 /* An answer whose descriptor is being looked at. */
@@ -68,9 +69,11 @@ static void on_looked(struct app *a, void *context, const struct file_facts *fac
 void app_import_answered(struct app *a, const struct answer *n)
 {
 	const struct region_entry *e = region_table_find(a->table, n->region);
-	struct import *i = n->error || !e ? NULL : calloc(1, sizeof(*i));
+	struct import *i = n->error || n->late || !e ? NULL : calloc(1, sizeof(*i));
 	struct failure f;
 
+	if (n->late)
+		return;
 	if (i) {
 		*i = (struct import){ .call = n->context,
 				      .region = n->region,
@@ -85,6 +88,9 @@ void app_import_answered(struct app *a, const struct answer *n)
 			    n->region, n->text);
 	else
 		failure_from_errno(&f, "importing the region",
-				   n->error ? n->error : e ? -ENOMEM : -ENOENT, n->text);
+				   n->error ? n->error
+				   : e	    ? -ENOMEM
+					    : -ENOENT,
+				   n->text);
 	call_fail(n->context, &f);
 }

@@ -59,6 +59,8 @@ int app_reload(void *userdata, struct call *call, struct failure *ret);
 /* Takes one event for region @r, which may be gone afterwards, and carries out what follows. */
 void app_step(struct app *a, struct region *r, const struct region_event *e);
 void app_step_plain(struct app *a, struct region *r, enum region_event_type type);
+/* Who waits for the end of a region is told that its keeper has not come to it yet, and waits no longer. */
+void app_release_late(struct region_entry *e, const char *text);
 /* What the bus shows of a region. */
 bool app_view(struct app *a, const struct region *r, struct region_view *ret);
 void app_set_status(struct app *a);
@@ -144,8 +146,8 @@ void app_drop_revokes(struct app *a, struct client *c);
 /* The region is settled, or gone: nobody keeps it closed any more. */
 void app_end_revokes(struct app *a, uint64_t region);
 void app_free_revokes(struct app *a);
-/* One region of it is gone. */
-void app_eviction_step(struct eviction *v);
+/* One region of it is gone, or (@late) its keeper has not answered in time. */
+void app_eviction_step(struct eviction *v, bool late);
 /* Everything of this filesystem is being taken down. */
 bool app_is_evicting(const struct app *a, uint64_t device);
 

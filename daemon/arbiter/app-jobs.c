@@ -53,7 +53,7 @@ static int ask(struct app *a, struct region *r, const struct prefetch_request *q
 	extra = (m.range.length + GIB - 1) / GIB * a->settings.timeout_msec_per_gib;
 	error = keeper_request_number(e->keeper, &m, -1, extra, j, &j->operation);
 	if (error < 0)
-		return failure_from_errno(f, "prefetching", error, "");
+		return failure_from_errno(f, "prefetching", error, keeper_trouble(e->keeper));
 	app_step_plain(a, r, REGION_PREFETCH_BEGAN);
 	return 0;
 }
@@ -212,9 +212,18 @@ static void end_job(struct app *a, struct job *j, const struct answer *n)
 void app_prefetch_answered(struct app *a, const struct answer *n)
 {
 	struct region *r = registry_find(a->registry, n->region);
+	struct region_entry *e = region_table_find(a->table, n->region);
 	struct job *j = n->context;
 	struct failure f;
 
+	if (n->late)
+		return;
+	if (n->error == -ETIMEDOUT && !n->message && e) /* nobody waits for it any more */
+		keeper_request(e->keeper,
+			       &(struct keeper_message){ .type = KEEPER_CANCEL,
+							 .region = n->region,
+							 .progress.operation = j->operation },
+			       -1, 0, NULL);
 	if (j->number) {
 		end_job(a, j, n);
 	} else {

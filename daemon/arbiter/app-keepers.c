@@ -238,6 +238,13 @@ static void end_registration(struct app *a, struct region *r, struct region_entr
 	app_step(a, r, &event);
 }
 
+static void release_unknown(struct keeper *k, uint64_t region)
+{
+	const struct keeper_message m = { .type = KEEPER_RELEASE, .region = region };
+
+	keeper_request(k, &m, -1, 0, NULL);
+}
+
 static const char *register_answered(struct app *a, struct keeper *k, const struct answer *n)
 {
 	static const char another[] = "another region than was asked for";
@@ -245,17 +252,13 @@ static const char *register_answered(struct app *a, struct keeper *k, const stru
 	struct region_entry *e = region_table_find(a->table, n->region);
 	struct region_event event;
 
-	if (!r) { /* it ended while it was made: nobody knows it, so it must not live on there */
-		const struct keeper_message m = { .type = KEEPER_RELEASE, .region = n->region };
-
-		if (n->message && !n->error)
-			keeper_request(k, &m, -1, 0, NULL);
-		return NULL;
-	}
-	if (n->error) {
+	/* it may have been made, and nobody knows it any more: so it must not live on there */
+	if ((!r && n->message && !n->error) || n->error == -ENOTCONN)
+		release_unknown(k, n->region);
+	if (r && n->error)
 		end_registration(a, r, e, n->error, n->text);
+	if (!r || n->error)
 		return NULL;
-	}
 	if (n->message->info.offset != r->offset || n->message->info.length != r->length ||
 	    n->message->info.access != r->access) {
 		end_registration(a, r, e, -EPIPE,
@@ -278,8 +281,10 @@ static const char *release_answered(struct app *a, struct keeper *k, const struc
 	/* a claim that was dropped may have been another keeper's region */
 	struct region *r = app_region_of(a, k, n->region, &another);
 
+	if (n->error == -ETIMEDOUT && !n->message && r)
+		app_release_late(region_table_find(a->table, n->region), n->text);
 	if (!n->message)
-		return NULL; /* the keeper is gone, and that ends it */
+		return NULL; /* its answer is still to come, or the keeper is gone, and that ends it */
 	if (n->error && n->error != -ENOENT)
 		return "that it cannot release a region";
 	if (r)
@@ -294,6 +299,8 @@ static void export_answered(struct app *a, const struct answer *n)
 	struct region_view v;
 	struct failure f;
 
+	if (n->late)
+		return; /* nobody was given it */
 	if (!n->error && !r) {
 		failure_set(&f, RDMAREG_ERROR_NO_SUCH_REGION,
 			    "region %" PRIu64 " ended while its ticket was made", n->region);
@@ -361,7 +368,7 @@ static void gone(void *userdata, struct keeper *k)
 	while ((e = LIST_FIRST(&keeper_note(k)->list)))
 		app_step_plain(a, registry_find(a->registry, e->id), REGION_KEEPER_GONE);
 	if (keeper_note(k)->has_tenant)
-		registry_drop_tenant(a->registry, keeper_note(k)->tenant);
+		app_drop_tenant(a, keeper_note(k)->tenant);
 	app_set_status(a);
 }
 

@@ -54,8 +54,7 @@ static const char *release(struct keeper *k, uint64_t id)
 		return "one region after the other that was never given to it";
 	log_info("region %" PRIu64 ": keeper %s has it, and nobody was given it: released", id,
 		 keeper_name(k));
-	keeper_request(k, &m, -1, 0, NULL);
-	return NULL;
+	return keeper_request(k, &m, -1, 0, NULL) < 0 ? "more than there is memory for" : NULL;
 }
 
 const char *app_listed(void *userdata, struct keeper *k, const struct keeper_message *m)

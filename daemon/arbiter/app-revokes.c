@@ -100,7 +100,7 @@ int app_revoke(void *userdata, struct client *c, uint64_t id, const struct revok
 			       (void *)(uintptr_t)m.demand.demand);
 	if (error < 0) {
 		free(v);
-		return failure_from_errno(ret, "revoking the region", error, "");
+		return failure_from_errno(ret, "revoking the region", error, keeper_trouble(e->keeper));
 	}
 	v->demand = m.demand.demand;
 	v->region = id;
@@ -136,7 +136,8 @@ void app_revoke_answered(struct app *a, uint64_t demand, const struct answer *n)
 			    n->region);
 	if (v->call)
 		call_fail(v->call, &f); /* also one whose caller is gone: it is freed with this */
-	if (!n->error && e && !v->client)
+	if (e && (n->error ? n->error == -ETIMEDOUT
+			   : !v->client)) /* granted yet, perhaps, when nobody expects it */
 		app_send_over(e, demand);
 	revoke_free(v);
 }
@@ -158,7 +159,7 @@ int app_restore(void *userdata, struct client *c, uint64_t id, uint64_t revocati
 				   revocation, id);
 	error = app_send_over(e, v->demand);
 	if (error < 0)
-		return failure_from_errno(ret, "restoring the region", error, "");
+		return failure_from_errno(ret, "restoring the region", error, keeper_trouble(e->keeper));
 	revoke_free(v);
 	return 0;
 }
@@ -212,7 +213,8 @@ int app_sync(void *userdata, uint64_t id, const struct revoke_request *q, struct
 			       (m.demand.grace_usec + m.demand.limit_usec) / USEC_PER_MSEC +
 				       a->settings.revoke_limit_sec * 1000,
 			       call);
-	return error < 0 ? failure_from_errno(ret, "syncing the region", error, "") : 0;
+	return error < 0 ? failure_from_errno(ret, "syncing the region", error, keeper_trouble(e->keeper))
+			 : 0;
 }
 
 void app_sync_answered(struct app *a, const struct answer *n)
@@ -223,6 +225,8 @@ void app_sync_answered(struct app *a, const struct answer *n)
 	struct region *r = registry_find(a->registry, n->region);
 	struct failure f;
 
+	if (n->late)
+		return;
 	if (!n->error && r && n->message->done.value < sizeof(durable) / sizeof(*durable)) {
 		call_reply_sync(n->context, durable[n->message->done.value], r->revocation, r->valid_length);
 		return;
@@ -234,12 +238,25 @@ void app_sync_answered(struct app *a, const struct answer *n)
 	call_fail(n->context, &f);
 }
 
-void app_eviction_step(struct eviction *v)
+void app_eviction_step(struct eviction *v, bool late)
 {
+	struct failure f;
+
+	v->late += late;
 	if (--v->left)
 		return;
-	log_notice("evicted: %" PRIu32 " regions", v->regions);
-	call_reply_count(v->call, v->regions);
+	log_notice("evicted: %" PRIu32 " of %" PRIu32 " regions", v->regions - v->late, v->regions);
+	if (v->late) {
+		failure_set(
+			&f, RDMAREG_ERROR_TIMEOUT,
+			"%" PRIu32 " of %" PRIu32
+			" regions are not released yet: their keepers have not answered in time, and are not ended; the "
+			"journal of rdmaregd names them",
+			v->late, v->regions);
+		call_fail(v->call, &f);
+	} else {
+		call_reply_count(v->call, v->regions);
+	}
 	LIST_REMOVE(v, evictions);
 	free(v);
 }
@@ -290,8 +307,11 @@ int app_evict(void *userdata, const struct evict_request *q, struct call *call, 
 		}
 		v->regions++;
 		v->left++;
-		app_step(a, r, &event);
+		if (e->late_release)
+			app_release_late(e, "its keeper has not answered");
+		else
+			app_step(a, r, &event);
 	}
-	app_eviction_step(v);
+	app_eviction_step(v, false);
 	return 0;
 }

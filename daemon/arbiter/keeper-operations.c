@@ -5,6 +5,9 @@
  *
  * An operation is taken out of list and tree before its answer is handed on, so that a handler finds the
  * keeper in order.
+ *
+ * One that is late has been answered, by us, but stays: the keeper may do it yet, and what it does must not be
+ * left over.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +22,8 @@
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/text.h"
+
+#define LATE_MAX 1024 /* of one keeper: then it is asked nothing more until it answers */
 
 static int compare(const void *a, const void *b)
 {
@@ -55,21 +60,24 @@ static void take_out(struct operation *o)
 	TAILQ_REMOVE(&o->keeper->operations, o, operations);
 	o->keeper->asked--;
 	o->keeper->descriptors_due -= may_bring_descriptor(o);
+	o->keeper->late -= o->late;
 	tdelete(o, &o->keeper->by_number, compare);
 }
 
-/*
- * Too late? The loop hands out what has arrived before what has expired, and a link reads more in one go
- * than a socket holds: so an answer that lay there while we were held up has been taken by now.
- */
 static void on_timeout(evutil_socket_t fd, short what, void *userdata)
 {
 	struct operation *o = userdata;
-	char why[80];
 
 	(void)fd, (void)what;
-	snprintf(why, sizeof(why), "it did not answer within %" PRIu64 " ms", o->timeout_msec);
-	keeper_give_up(o->keeper, -ETIMEDOUT, why);
+	keeper_be_late(o);
+}
+
+static void start_timer(struct operation *o)
+{
+	const struct timeval t = timeval_from_usec(o->timeout_msec * USEC_PER_MSEC);
+
+	if (!o->late && !event_pending(o->timer, EV_TIMEOUT, NULL))
+		event_add(o->timer, &t);
 }
 
 uint32_t keeper_asked(const struct keeper *k)
@@ -92,6 +100,10 @@ int keeper_request_number(struct keeper *k, const struct keeper_message *m, int 
 
 	if (k->dying)
 		return -EPIPE;
+	if (k->phase == PHASE_STRANGE && m->type != KEEPER_RELEASE)
+		return -EPROTO;
+	if (k->late >= LATE_MAX && m->type != KEEPER_RELEASE)
+		return -ETIMEDOUT;
 	o = calloc(1, sizeof(*o));
 	if (!o)
 		return -ENOMEM;
@@ -118,6 +130,9 @@ int keeper_request_number(struct keeper *k, const struct keeper_message *m, int 
 	if (!k->unsent)
 		k->unsent = o;
 	*ret_number = o->number;
+	/* one that is not there yet has its own time to get ready */
+	if (k->silent || (k->note.listed && !k->rested && k->phase != PHASE_READY))
+		start_timer(o);
 	o = NULL;
 	keeper_flush(k);
 	return 0;
@@ -126,10 +141,7 @@ int keeper_request_number(struct keeper *k, const struct keeper_message *m, int 
 /* True if it left; false if there is no room now. */
 static bool send_one(struct operation *o)
 {
-	const struct timeval t = timeval_from_usec(o->timeout_msec * USEC_PER_MSEC);
-
-	if (!event_pending(o->timer, EV_TIMEOUT, NULL))
-		event_add(o->timer, &t);
+	start_timer(o);
 	o->sent = link_send(o->keeper->link, &o->message, o->fd) == 0;
 	if (o->sent)
 		offload_close(o->keeper->set->offload, steal_fd(&o->fd), o->keeper->uid);
@@ -184,6 +196,7 @@ static const char *listed(struct keeper *k, const struct keeper_message *m)
 	return NULL;
 }
 
+/* Whoever asked hears of it. */
 static const char *hand_on(struct operation *o, int error, const char *text, const struct keeper_message *m,
 			   int *fd)
 {
@@ -193,15 +206,128 @@ static const char *hand_on(struct operation *o, int error, const char *text, con
 			    .context = o->context,
 			    .error = error,
 			    .text = text,
+			    .late = o->late,
 			    .fd = fd,
 			    .message = m };
+
+	return a.type == KEEPER_LIST ? listed(k, m) : k->set->handlers->answered(k->set->userdata, k, &a);
+}
+
+static const char *finish(struct operation *o, int error, const char *text, const struct keeper_message *m,
+			  int *fd)
+{
 	const char *complaint;
 
 	take_out(o);
-	complaint =
-		a.type == KEEPER_LIST ? listed(k, m) : k->set->handlers->answered(k->set->userdata, k, &a);
+	complaint = hand_on(o, error, text, m, fd);
 	operation_free(o);
 	return complaint;
+}
+
+/* We answer for the keeper. */
+static void finish_without(struct operation *o, int error, const char *text)
+{
+	int none = -1;
+
+	finish(o, error, text, NULL, &none);
+}
+
+/* What is done once more is done as if once: the connection before may have carried it. */
+static bool is_repeatable(const struct operation *o)
+{
+	switch (o->message.type) {
+	case KEEPER_RELEASE:
+	case KEEPER_PREFETCH: /* it, and demands, end with the connection */
+	case KEEPER_CANCEL:
+	case KEEPER_DEMAND:
+	case KEEPER_OVER:
+	case KEEPER_CONSENT:
+	case KEEPER_CONFIGURE:
+	case KEEPER_FILE:
+	case KEEPER_IMPORT:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Whoever asked does not wait for it any longer, but its answer may come. */
+static void leave_pending(struct operation *o, const char *text)
+{
+	struct keeper *k = o->keeper;
+	int none = -1;
+
+	/* nothing comes of what was not sent, but what is to be released is */
+	if (!o->sent && o->message.type != KEEPER_RELEASE) {
+		finish_without(o, -ETIMEDOUT, text);
+		return;
+	}
+	if (o->message.type != KEEPER_LIST)
+		hand_on(o, -ETIMEDOUT, text, NULL, &none);
+	o->late = true;
+	o->context = NULL;
+	k->late++;
+	event_del(o->timer);
+}
+
+void keeper_be_late(struct operation *o)
+{
+	struct keeper *k = o->keeper;
+	char text[300];
+
+	if (o->late)
+		return;
+	snprintf(text, sizeof(text),
+		 "keeper %s has not answered within %" PRIu64 " ms; it is not ended, and answers when it can",
+		 k->name, o->timeout_msec);
+	if (!k->late_told)
+		log_warning("%s: is it stopped, or its machine out of memory or storage? (pid %d)", text,
+			    k->pid);
+	k->late_told = true;
+	leave_pending(o, text);
+}
+
+void keeper_all_late(struct keeper *k)
+{
+	struct operation *o, *next;
+
+	for (o = TAILQ_FIRST(&k->operations); o; o = next) {
+		next = TAILQ_NEXT(o, operations);
+		keeper_be_late(o);
+	}
+}
+
+void keeper_drop_operations(struct keeper *k, int error, const char *text)
+{
+	struct operation *o, *next;
+
+	for (o = TAILQ_FIRST(&k->operations); o; o = next) {
+		next = TAILQ_NEXT(o, operations);
+		if (o->late)
+			continue;
+		if (o->message.type == KEEPER_RELEASE)
+			leave_pending(o, text);
+		else
+			finish_without(o, error, text);
+	}
+}
+
+/* Before it is ready: nothing is sent from in here. */
+void keeper_ask_again(struct keeper *k)
+{
+	struct operation *o, *next;
+	char text[200];
+
+	snprintf(text, sizeof(text),
+		 "the connection to keeper %s ended before it answered, and was made again", k->name);
+	for (o = TAILQ_FIRST(&k->operations); o; o = next) {
+		next = TAILQ_NEXT(o, operations);
+		if (o->sent && !is_repeatable(o))
+			finish_without(o, -ENOTCONN, text);
+		else
+			o->sent = false;
+	}
+	k->unsent = TAILQ_FIRST(&k->operations);
 }
 
 const char *keeper_answer(struct keeper *k, const struct keeper_message *m, int *fd)
@@ -226,7 +352,10 @@ const char *keeper_answer(struct keeper *k, const struct keeper_message *m, int 
 		return "success without the answer that goes with it";
 	if (answered == KEEPER_DONE)
 		text_clean(text, sizeof(text), m->done.text, sizeof(m->done.text));
-	return hand_on(o, answered == KEEPER_DONE ? m->done.error : 0, text, m, fd);
+	if (k->late_told && !o->late)
+		log_notice("keeper %s answers again", k->name);
+	k->late_told = k->late_told && o->late;
+	return finish(o, answered == KEEPER_DONE ? m->done.error : 0, text, m, fd);
 }
 
 void keeper_progressed(struct keeper *k, const struct keeper_progress *p)
@@ -234,7 +363,7 @@ void keeper_progressed(struct keeper *k, const struct keeper_progress *p)
 	struct operation *o = find(k, p->operation);
 	struct timeval t;
 
-	if (!o || !o->sent || p->done <= o->progress)
+	if (!o || !o->sent || o->late || p->done <= o->progress)
 		return;
 	o->progress = p->done;
 	/* it is slow, but not stuck */
@@ -245,8 +374,14 @@ void keeper_progressed(struct keeper *k, const struct keeper_progress *p)
 
 void keeper_answer_all(struct keeper *k, int error, const char *text)
 {
-	int none = -1;
+	while (!TAILQ_EMPTY(&k->operations)) {
+		struct operation *o = TAILQ_FIRST(&k->operations);
 
-	while (!TAILQ_EMPTY(&k->operations))
-		hand_on(TAILQ_FIRST(&k->operations), error, text, NULL, &none);
+		if (!o->late) {
+			finish_without(o, error, text);
+			continue;
+		}
+		take_out(o);
+		operation_free(o);
+	}
 }

@@ -27,10 +27,6 @@ void keeper_start_over(struct keeper *k)
 	k->report = k->ended = NULL;
 	closep(&k->report_fd);
 	k->report_fd = -1;
-	if (!k->ours) { /* one of ours is still the one to end when we give up: its pidfd stays */
-		closep(&k->pidfd);
-		k->pidfd = -1;
-	}
 	k->spawned = false;
 }
 
@@ -94,7 +90,7 @@ static void on_report(evutil_socket_t fd, short what, void *userdata)
 	}
 }
 
-/* It ended without having listened, or while it rested. */
+/* It ended without having listened, while it rested, or while there was no connection. */
 static void on_ended(evutil_socket_t fd, short what, void *userdata)
 {
 	char why[256] = "its process ended before it listened: see its own log lines";
@@ -103,7 +99,11 @@ static void on_ended(evutil_socket_t fd, short what, void *userdata)
 
 	(void)fd, (void)what;
 	r = read_report(k, why, sizeof(why));
-	keeper_give_up(k, r > 0 ? -ECHILD : -EPIPE, k->phase == PHASE_RESTING ? "it was idle" : why);
+	if (r <= 0 && k->phase == PHASE_RESTING)
+		snprintf(why, sizeof(why), "it was idle");
+	else if (r <= 0 && k->note.listed)
+		snprintf(why, sizeof(why), "its process has ended");
+	keeper_give_up(k, r > 0 ? -ECHILD : -EPIPE, why);
 }
 
 bool keeper_watch_end(struct keeper *k)

@@ -2,13 +2,14 @@
 /*
  * keeper.c - the life of one keeper as the daemon sees it:
  *
- *   CONNECTING -> GREETING -> LISTING -> READY -> gone
- *     |    ^         |           |         |  ^ asked for something
- *     |    '---------'-----------'         v  |
- *     |    closed: it was about          RESTING -> its process ends: gone
- *     |    to exit; look again
+ *   CONNECTING -> GREETING -> LISTING -> READY
+ *     |    ^         |           |        |  |  ^ asked for something
+ *     |    '---------'-----------'--------'  v  |
+ *     |    closed: look again               RESTING
  *     | nobody listens: start the process, once
- *     '-> too long: gone if we started it, else STRANGE
+ *     '-> too long: gone if we started it just now, else waited for
+ *   any, what it says cannot be -> STRANGE -> tried again later: CONNECTING
+ *   any, its process has ended -> gone
  *
  * A keeper exits when it has held nothing and had no connection for a while. So we let go of one that holds
  * nothing, but keep it in mind, and in its tenant's account, until its process is gone.
@@ -18,6 +19,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,10 +34,13 @@
 #include "util/text.h"
 
 #define RETRY_FIRST_USEC (2 * USEC_PER_MSEC)
-#define RETRY_DOUBLINGS 6 /* up to 128 ms */
 #define STARTS_MAX 2
+#define RETRY_START_USEC (128 * USEC_PER_MSEC) /* while it starts; no longer than this */
+#define RETRY_LAST_USEC (30 * USEC_PER_SEC)
+#define STABLE_USEC (10 * USEC_PER_SEC) /* a connection that lasted so long was no mistake */
+#define COMPLAINT_FIRST_USEC USEC_PER_SEC
+#define COMPLAINT_LAST_USEC (30 * USEC_PER_SEC)
 #define REST_AFTER_USEC USEC_PER_SEC
-#define STRANGE_RETRY_USEC (30 * USEC_PER_SEC)
 
 static void keeper_freep(struct keeper **k)
 {
@@ -100,43 +105,62 @@ static void leave_ready(struct keeper *k)
 		k->set->ready--;
 }
 
+/* Somebody may have something in it. */
+static bool holds(const struct keeper *k)
+{
+	return k->note.listed && !k->rested;
+}
+
+/* False also where nobody can tell. */
+static bool has_ended(const struct keeper *k)
+{
+	struct pollfd p = { .fd = k->pidfd, .events = POLLIN };
+
+	return k->pidfd >= 0 && poll(&p, 1, 0) == 1;
+}
+
+static uint64_t doubled(uint64_t first_usec, unsigned int n, uint64_t last_usec)
+{
+	return n < 20 && first_usec << n < last_usec ? first_usec << n : last_usec;
+}
+
 /*
- * Something has the socket that does not speak with us. It may be a keeper of another version, or a stopped
- * one, with regions that peers use. So it is left alone, but looked at again now and then.
+ * It does not speak with us, or said what cannot be. It may be a keeper of another version, and have regions that
+ * peers use. So it is left alone with them, but tried again now and then.
  */
 static void become_strange(struct keeper *k, const char *why)
 {
-	if (!k->reported)
-		log_error("keeper %s: %s: %s; it is left alone with what it holds: end it to free the tenant",
-			  k->name, k->path, why);
-	k->reported = true;
+	uint64_t again = doubled(COMPLAINT_FIRST_USEC, k->complaints, COMPLAINT_LAST_USEC);
+
+	snprintf(
+		k->trouble, sizeof(k->trouble),
+		"keeper %s (pid %d): %s; it is left alone with what it holds, and tried again: end the process to "
+		"free the tenant",
+		k->name, k->pid, why);
+	log_write(k->complaints++ ? LOG_DEBUG : LOG_ERR, "%s", k->trouble);
+	leave_ready(k);
 	k->phase = PHASE_STRANGE;
 	k->link = link_free(k->link);
 	keeper_start_over(k);
 	end_start(k);
-	closep(&k->pidfd);
-	k->pidfd = -1;
 	event_del(k->patience);
-	set_timer(k->retry, STRANGE_RETRY_USEC);
+	set_timer(k->retry, again);
+	keeper_watch_end(k);
 	keeper_came_through(k);
-	keeper_answer_all(k, -EPIPE, why);
+	keeper_drop_operations(k, -EPROTO, k->trouble);
 }
 
 void keeper_give_up(struct keeper *k, int error, const char *why)
 {
 	if (k->dying)
 		return;
-	if (!k->ours) {
-		become_strange(k, why);
-		return;
-	}
 	if (k->note.regions || !TAILQ_EMPTY(&k->operations))
 		log_error("keeper %s: lost with %" PRIu32 " regions: %s", k->name, k->note.regions, why);
 	else
 		log_info("keeper %s: gone: %s", k->name, why);
 	k->dying = true;
-	/* what we call lost must be: it may only have closed the connection */
-	if (k->pidfd >= 0)
+	/* one of ours that never came to anything */
+	if (k->pidfd >= 0 && k->ours && !holds(k))
 		pidfd_send_signal(k->pidfd, SIGKILL, NULL, 0);
 	k->link = link_free(k->link);
 	keeper_instance_forget(k);
@@ -147,6 +171,15 @@ void keeper_give_up(struct keeper *k, int error, const char *why)
 	k->set->handlers->gone(k->set->userdata, k);
 	keeper_came_through(k);
 	keeper_free(k);
+}
+
+/* It will not do. One that we started and that holds nothing is ended; what is in any other is not ours to end. */
+static void reject(struct keeper *k, int error, const char *why)
+{
+	if (k->ours && !holds(k))
+		keeper_give_up(k, error, why);
+	else
+		become_strange(k, why);
 }
 
 static const char *send_plain(struct keeper *k, enum keeper_type type)
@@ -170,7 +203,6 @@ static const char *on_welcome(struct keeper *k, const struct keeper_message *m)
 	if (m->welcome.uid != k->uid || strcmp(m->welcome.session, k->session))
 		return "a greeting in another tenant's name";
 	k->welcome = m->welcome;
-	k->ours = true;
 	complaint = k->set->handlers->opened(k->set->userdata, k);
 	if (complaint)
 		return complaint;
@@ -205,6 +237,7 @@ static void on_rest(evutil_socket_t fd, short what, void *userdata)
 	log_debug("keeper %s: holds nothing", k->name);
 	leave_ready(k);
 	k->phase = PHASE_RESTING;
+	k->rested = true;
 	k->link = link_free(k->link);
 }
 
@@ -220,11 +253,12 @@ static const char *on_listing(struct keeper *k, const struct keeper_message *m)
 		return k->set->handlers->listed(k->set->userdata, k, m);
 	if (m->type != KEEPER_DONE || m->done.error)
 		return "it cannot list its regions";
+	keeper_ask_again(k);
 	k->phase = PHASE_READY;
-	k->listing = false;
+	k->listing = k->rested = k->silent = false;
 	k->set->ready++;
 	end_start(k);
-	k->attempt = 0;
+	k->ready_usec = now_monotonic_usec();
 	event_del(k->patience);
 	k->set->handlers->list_done(k->set->userdata, k);
 	keeper_came_through(k);
@@ -281,8 +315,8 @@ static void on_writable(void *userdata)
 }
 
 /*
- * It closed the connection. One that was not ready yet and holds nothing was about to exit, unless somebody
- * still listens there.
+ * The connection ended. Whether the keeper did, its process says. One that holds nothing and was not ready yet was
+ * about to exit, unless somebody still listens there.
  */
 static void on_lost(void *userdata, const char *complaint)
 {
@@ -291,17 +325,27 @@ static void on_lost(void *userdata, const char *complaint)
 
 	if (complaint) {
 		snprintf(why, sizeof(why), "it sent %s", complaint);
-		keeper_give_up(k, -EPIPE, why);
+		reject(k, -EPIPE, why);
 		return;
 	}
-	if (k->phase == PHASE_READY || k->note.regions) {
-		keeper_give_up(k, -EPIPE, "it closed the connection");
+	if (holds(k) && has_ended(k)) {
+		keeper_give_up(k, -EPIPE, "its process has ended");
 		return;
 	}
+	if (holds(k) && k->phase == PHASE_READY)
+		log_notice("keeper %s: the connection ended, its process (%d) did not: connecting again",
+			   k->name, k->pid);
+	if (k->phase == PHASE_READY && now_monotonic_usec() - k->ready_usec > STABLE_USEC)
+		k->attempt = 0;
+	leave_ready(k);
 	k->phase = PHASE_CONNECTING;
 	k->link = link_free(k->link);
 	keeper_start_over(k);
-	set_timer(k->retry, RETRY_FIRST_USEC);
+	if (holds(k))
+		keeper_watch_end(k);
+	if (!event_pending(k->patience, EV_TIMEOUT, NULL) && !k->silent)
+		set_timer(k->patience, k->set->settings->timeout_msec * USEC_PER_MSEC);
+	set_timer(k->retry, doubled(RETRY_FIRST_USEC, k->attempt++, RETRY_LAST_USEC));
 }
 
 static bool expects_descriptor(void *userdata)
@@ -334,14 +378,13 @@ static void greet(struct keeper *k)
 	int pidfd = -1;
 	pid_t pid;
 
-	k->attempt = 0;
 	k->phase = PHASE_GREETING;
 	if (link_peer(k->link, &pid, &uid, &pidfd) == 0)
 		why = keeper_instance_check(k, pid, uid);
 	if (why) {
 		closep(&pidfd);
 		k->link = link_free(k->link);
-		keeper_give_up(k, -EPIPE, why);
+		reject(k, -EPIPE, why);
 		return;
 	}
 	k->pid = pid;
@@ -354,7 +397,7 @@ static void greet(struct keeper *k)
 	}
 	k->unit = spawn_unit_free(k->unit);
 	if (send_plain(k, KEEPER_HELLO))
-		keeper_give_up(k, -EPIPE, "its socket is full");
+		reject(k, -EPIPE, "its socket is full");
 }
 
 /*
@@ -364,7 +407,8 @@ static void greet(struct keeper *k)
 static void try_connect(struct keeper *k)
 {
 	const char *why = "it could not be reached";
-	unsigned int doublings = k->attempt < RETRY_DOUBLINGS ? k->attempt : RETRY_DOUBLINGS;
+	uint64_t again =
+		doubled(RETRY_FIRST_USEC, k->attempt, k->spawned ? RETRY_START_USEC : RETRY_LAST_USEC);
 	char text[256];
 	int r = -EAGAIN;
 
@@ -374,9 +418,14 @@ static void try_connect(struct keeper *k)
 		greet(k);
 		return;
 	}
+	if (holds(k) && k->pidfd >= 0) { /* it lives, or its end is about to be told */
+		k->attempt++;
+		set_timer(k->retry, again);
+		return;
+	}
 	if ((r == -ENOENT || r == -ECONNREFUSED) && !k->spawned) {
-		if (!k->note.expected && TAILQ_EMPTY(&k->operations)) {
-			k->ours = true; /* nobody wants a new one: what is left is a name */
+		/* nobody wants a new one */
+		if (holds(k) || (!k->note.expected && TAILQ_EMPTY(&k->operations))) {
 			keeper_give_up(k, -EPIPE, "nobody listens any more");
 			return;
 		}
@@ -386,11 +435,10 @@ static void try_connect(struct keeper *k)
 	}
 	if (r == 0 || r == -ENOENT || r == -ECONNREFUSED || r == -EAGAIN) {
 		k->attempt++;
-		set_timer(k->retry, RETRY_FIRST_USEC << doublings);
+		set_timer(k->retry, again);
 		return;
 	}
 	snprintf(text, sizeof(text), "%s: %s", why, strerror(-r));
-	k->ours = true;
 	keeper_give_up(k, -ECHILD, text);
 }
 
@@ -405,15 +453,29 @@ static void on_retry(evutil_socket_t fd, short what, void *userdata)
 		try_connect(k);
 }
 
+/* It may be stopped, or have no memory. Nobody waits for it any longer, but whenever it answers it is welcome. */
 static void on_out_of_patience(evutil_socket_t fd, short what, void *userdata)
 {
+	struct keeper *k = userdata;
+
 	(void)fd, (void)what;
-	keeper_give_up(userdata, -ETIMEDOUT, "it did not get ready in time");
+	if (k->ours && !holds(k)) {
+		keeper_give_up(k, -EPIPE, "it did not get ready in time");
+		return;
+	}
+	k->silent = true;
+	log_warning("keeper %s: its process (%d) has not answered within %" PRIu64
+		    " ms; it is not ended, and its regions stay as they are",
+		    k->name, k->pid, k->set->settings->timeout_msec);
+	keeper_came_through(k);
+	keeper_all_late(k);
 }
 
 void keeper_begin(struct keeper *k)
 {
 	keeper_start_over(k);
+	if (holds(k))
+		keeper_watch_end(k);
 	k->phase = PHASE_CONNECTING;
 	k->attempt = 0;
 	set_timer(k->patience, k->set->settings->timeout_msec * USEC_PER_MSEC);

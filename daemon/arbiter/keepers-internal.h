@@ -17,7 +17,7 @@ enum keeper_phase {
 	PHASE_LISTING,	  /* LIST is sent */
 	PHASE_READY,
 	PHASE_RESTING, /* it holds nothing: we let go of it, and it exits when it is idle long enough */
-	PHASE_STRANGE, /* something has the socket and does not talk to us: left alone */
+	PHASE_STRANGE, /* it said what cannot be, or is not ours: left alone, and tried again now and then */
 };
 
 struct operation {
@@ -29,6 +29,7 @@ struct operation {
 	uint64_t progress; /* bytes */
 	void *context;
 	bool sent;
+	bool late;
 	struct event *timer; /* runs from when it could be sent */
 	TAILQ_ENTRY(operation) operations;
 };
@@ -43,13 +44,15 @@ struct keeper {
 	char *record_path;
 	struct record *record; /* NULL: of a found one that there is none of */
 	enum keeper_phase phase;
-	bool found;   /* by keepers_adopt(), which waits for it */
-	bool ours;    /* started by us, or talked to us properly: ended when given up */
+	bool found;  /* by keepers_adopt(), which waits for it */
+	bool ours;   /* started by us */
+	bool rested; /* and not ready since: it may have ended, holding nothing */
+	bool silent; /* it has had its time to get ready */
+	bool late_told;
 	bool spawned; /* since the last time somebody listened */
 	bool starting; /* counted in keepers.starting */
 	uint64_t queued; /* its place among those that wait to be started; 0: it does not */
 	bool dying;
-	bool reported; /* that it is strange */
 	struct link *link;
 	struct spawn_unit *unit;
 	pid_t pid; /* who listens, as the kernel says; a keeper's own word for it is not believed */
@@ -65,6 +68,10 @@ struct keeper {
 	bool listing; /* again, while it is ready */
 	bool stale;   /* and it has to list once more after that */
 	uint64_t resyncs;
+	uint32_t late; /* operations */
+	uint64_t ready_usec;
+	unsigned int complaints;
+	char trouble[400];
 	struct keeper_welcome welcome;
 	struct keeper_note note;
 	TAILQ_HEAD(operations, operation) operations; /* oldest first */
@@ -102,7 +109,7 @@ int keeper_new(struct keeper **ret, struct keepers *ks, uint32_t uid, const char
 struct keeper *keeper_free(struct keeper *k);
 /* Connects, and starts the process if nobody listens; also again for one that rests or is strange. */
 void keeper_begin(struct keeper *k);
-/* Gives it up: answers everything with @error, tells that it is gone, frees it. */
+/* Its process has ended, or never came to anything: answers everything with @error, tells that it is gone, frees it. */
 void keeper_give_up(struct keeper *k, int error, const char *why);
 /* A found one came through, or will not. */
 void keeper_came_through(struct keeper *k);
@@ -138,6 +145,13 @@ void keeper_flush(struct keeper *k);
 const char *keeper_answer(struct keeper *k, const struct keeper_message *m, int *fd);
 /* One that is under way has come further; of others it says nothing new. */
 void keeper_progressed(struct keeper *k, const struct keeper_progress *p);
+/* It is not answered in time: whoever asked is told, but its answer is still waited for. */
+void keeper_be_late(struct operation *o);
+void keeper_all_late(struct keeper *k);
+/* Nothing is known to come of what is under way: all are answered with @error, but what is to be released stays. */
+void keeper_drop_operations(struct keeper *k, int error, const char *text);
+/* The connection is another one: what may be asked twice is, the rest is answered with -ENOTCONN. */
+void keeper_ask_again(struct keeper *k);
 /* Has it list again what it holds: something may have been missed. */
 void keeper_list_again(struct keeper *k);
 /* Answers all with @error. */

@@ -17,6 +17,7 @@
 #include "util/clock.h"
 #include "util/log.h"
 
+#define USELESS_MAX 4 /* keepers of one tenant, before it gets no new one */
 #define SOCKET_SUFFIX ".sock"
 #define RECORD_SUFFIX ".record"
 
@@ -123,15 +124,43 @@ uint32_t keepers_count(const struct keepers *ks)
 	return ks->ready;
 }
 
-struct keeper *keepers_find(struct keepers *ks, uint32_t uid, const char *session)
+static bool is_of(const struct keeper *k, uint32_t uid, const char *session)
 {
-	struct keeper *k;
+	return k->uid == uid && !strcmp(k->session, session);
+}
+
+bool keepers_have(const struct keepers *ks, uint32_t uid, const char *session)
+{
+	const struct keeper *k;
 
 	LIST_FOREACH(k, &ks->keepers, keepers)
-	/* one that is left alone keeps nobody out: its tenant gets another */
-	if (k->uid == uid && !strcmp(k->session, session) && k->phase != PHASE_STRANGE && k->record)
-		return k;
-	return NULL;
+	if (is_of(k, uid, session))
+		return true;
+	return false;
+}
+
+/* It answers, as far as anybody knows. One that does not keeps nobody out: its tenant gets another. */
+static bool is_usable(const struct keeper *k)
+{
+	return k->phase != PHASE_STRANGE && k->record && !k->silent && !k->late;
+}
+
+/* The one that a tenant's next region goes to; NULL: a new one. Too many that are of no use: the newest of them. */
+static struct keeper *choose(const struct keepers *ks, uint32_t uid, const char *session)
+{
+	struct keeper *k, *useless = NULL;
+	unsigned int n = 0;
+
+	LIST_FOREACH(k, &ks->keepers, keepers)
+	{
+		if (!is_of(k, uid, session))
+			continue;
+		if (is_usable(k))
+			return k;
+		if (!n++)
+			useless = k;
+	}
+	return n < USELESS_MAX ? NULL : useless;
 }
 
 /* @instance: of one that was found; 0: a new one */
@@ -151,7 +180,7 @@ static int add(struct keepers *ks, uint32_t uid, const char *session, uint32_t i
 
 int keepers_get(struct keepers *ks, uint32_t uid, const char *session, struct keeper **ret)
 {
-	struct keeper *k = keepers_find(ks, uid, session);
+	struct keeper *k = choose(ks, uid, session);
 
 	if (!k)
 		return add(ks, uid, session, 0, ret);
@@ -265,6 +294,11 @@ struct keeper_note *keeper_note(struct keeper *k)
 const char *keeper_name(const struct keeper *k)
 {
 	return k->name;
+}
+
+const char *keeper_trouble(const struct keeper *k)
+{
+	return k->phase == PHASE_STRANGE ? k->trouble : "";
 }
 
 uint32_t keeper_uid(const struct keeper *k)

@@ -3,13 +3,17 @@
  * keepers.h - all keepers: found after a restart, started when needed, asked, and given up.
  *
  * What always holds:
- *   - Every operation is answered exactly once, by the keeper, or by us: -ECHILD it cannot be started,
- *     -EPIPE it is lost, -ETIMEDOUT it is too slow.
- *   - A keeper of ours that is given up is also ended: what its clients are told ("lost") is then true. One
- *     that never answered us properly (another version, hung) is left alone, and said so: it may serve peers.
- *   - No handler is called from inside keepers_find(), keepers_get(), keeper_request() or keepers_adopt():
+ *   - Every operation is answered exactly once, by the keeper, or by us: -ECHILD it cannot be started, -EPIPE
+ *     its process has ended; and, of a keeper that lives, -ENOTCONN the connection was lost before it answered,
+ *     -EPROTO it cannot be talked to, -ETIMEDOUT it is late. One that is late is answered once more when the
+ *     keeper does, so that nothing is left over of what nobody expects any more.
+ *   - Only a keeper whose process has ended is gone, with what it held. Whatever else happens, its regions stay:
+ *     one that is late is waited for, one that closes the connection is connected to again and lists what it has,
+ *     one that says what cannot be is left alone and tried again, less and less often. None is ended but one that
+ *     we started and that never got ready: nothing can be in it.
+ *   - No handler is called from inside keepers_have(), keepers_get(), keeper_request() or keepers_adopt():
  *     only from the event loop, and from keepers_stop(), which answers what is open.
- *   - A keeper can speak for its own tenant only; what it says of others is a complaint, and its end.
+ *   - A keeper can speak for its own tenant only; what it says of others is a complaint.
  */
 #ifndef RDMAREG_KEEPERS_H
 #define RDMAREG_KEEPERS_H
@@ -40,12 +44,13 @@ struct answer {
 	void *context;	  /* as given with the request */
 	int error;	  /* 0, or negative */
 	const char *text; /* the keeper's words, or ours; clean; never NULL */
+	bool late;	  /* it was answered with -ETIMEDOUT before, for the keeper; @context is NULL */
 	int *fd;	  /* KEEPER_FILE, KEEPER_IMPORT: the descriptor, or -1; who keeps it sets it to -1 */
 	/* KEEPER_REGION, KEEPER_TICKET or KEEPER_DONE; NULL if we answer for it */
 	const struct keeper_message *message;
 };
 
-/* Those that return text return NULL, or a complaint about what the keeper said: it is then given up. */
+/* Those that return text return NULL, or a complaint about what the keeper said: the connection is then closed. */
 struct keepers_handlers {
 	/* It greeted us and is one of ours; before its list. */
 	const char *(*opened)(void *userdata, struct keeper *k);
@@ -92,7 +97,8 @@ int keepers_adopt(struct keepers *ks);
 /* Keepers that can be talked to. */
 uint32_t keepers_count(const struct keepers *ks);
 
-struct keeper *keepers_find(struct keepers *ks, uint32_t uid, const char *session);
+/* There is one of this tenant, of use or not. */
+bool keepers_have(const struct keepers *ks, uint32_t uid, const char *session);
 /* Finds it, or starts it. -ENOMEM, -ENOSPC: no room for its record; -EBUSY: too many earlier ones are stuck. */
 int keepers_get(struct keepers *ks, uint32_t uid, const char *session, struct keeper **ret);
 
@@ -122,6 +128,8 @@ pid_t keeper_pid(const struct keeper *k);
 const char *keeper_name(const struct keeper *k);
 uint32_t keeper_uid(const struct keeper *k);
 const char *keeper_session(const struct keeper *k);
+/* Why it cannot be talked to, and what to do; "": it can. */
+const char *keeper_trouble(const struct keeper *k);
 
 /**
  * keeper_request - ask
@@ -130,7 +138,8 @@ const char *keeper_session(const struct keeper *k);
  * @extra_msec: besides the ordinary time a keeper has to answer; counted anew from each progress it reports
  * @context: comes back with the answer
  *
- * -ENOMEM, -EMFILE: nothing was asked and there will be no answer; -EPIPE: the keeper is just being given up.
+ * Nothing was asked and there will be no answer: -ENOMEM, -EMFILE; -EPIPE: the keeper is just being given up; -EPROTO: it cannot be
+ * talked to, see keeper_trouble(); -ETIMEDOUT: it has answered too little of what it was asked before.
  */
 int keeper_request(struct keeper *k, const struct keeper_message *m, int fd, uint64_t extra_msec,
 		   void *context);

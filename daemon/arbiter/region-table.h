@@ -21,6 +21,7 @@ struct keeper;
 struct eviction {
 	struct call *call;
 	uint32_t regions;
+	uint32_t late; /* of them: their keepers do not answer */
 	uint32_t left;
 	bool whole;	 /* all of @device; else those above limits */
 	uint64_t device; /* of which nothing new is registered meanwhile */
@@ -74,7 +75,9 @@ struct region_entry {
 	uint32_t slot;	       /* in its keeper's record; REGION_NO_SLOT: none yet */
 	bool announced;	       /* RegionAdded was sent */
 	bool listed;	       /* by its keeper, in the list that is under way */
-	bool orphan;	       /* not detached, and its owner is not known: ends with the orphans' grace */
+	bool late_release;     /* its keeper has not answered in time; it will */
+	bool late_change; /* the same of a change that was refused therefore: it is undone when it is answered */
+	bool orphan;	  /* not detached, and its owner is not known: ends with the orphans' grace */
 	LIST_ENTRY(region_entry) of_keeper; /* keeper_note()->list */
 	LIST_ENTRY(region_entry) of_holder; /* client.regions */
 	TAILQ_ENTRY(region_entry) of_file;  /* file.regions */

@@ -104,8 +104,12 @@ static const struct {
 	  "try again, a new one is started" },
 	{ ETIME, RDMAREG_ERROR_TIMEOUT, "the storage does not answer",
 	  "see the kernel's log; what is registered there can still be released" },
-	{ ETIMEDOUT, RDMAREG_ERROR_KEEPER_LOST, "the tenant's keeper took too long",
-	  "try again, or see timeout_msec in rdmaregd.conf" },
+	{ ETIMEDOUT, RDMAREG_ERROR_TIMEOUT, "the tenant's keeper has not answered in time",
+	  "try again when it answers; see timeout_msec in rdmaregd.conf" },
+	{ ENOTCONN, RDMAREG_ERROR_BUSY, "the connection to the tenant's keeper ended meanwhile",
+	  "try again" },
+	{ EPROTO, RDMAREG_ERROR_FAILED, "the tenant's keeper cannot be talked to",
+	  "see the journal of rdmaregd" },
 };
 
 int failure_from_errno(struct failure *f, const char *what, int error, const char *detail)

@@ -257,6 +257,12 @@ void kregion_close(struct kregion *r, enum revocation_cause cause, uint64_t grac
 
 int kregion_add_release(struct kregion *r, const struct operation *op)
 {
+	unsigned int kept = 0;
+
+	for (unsigned int i = 0; i < r->n_releases; i++) /* who asked on a connection that ended asks again */
+		if (session_is_waiting(r->keeper->session, &r->release[i]))
+			r->release[kept++] = r->release[i];
+	r->n_releases = kept;
 	if (r->n_releases == KREGION_RELEASES_MAX)
 		return -EBUSY;
 	r->release[r->n_releases++] = *op;

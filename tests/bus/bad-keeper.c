@@ -192,12 +192,24 @@ static void say_revocations(uint64_t region)
 	say(&m);
 }
 
+/* Until the test opens the FIFO "answer". */
+static void await_permission(void)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/answer", getenv("RDMAREG_FAKE_DIR"));
+	/* unless another one, of another user, was quicker */
+	if (mkfifo(path, 0666) == 0)
+		chmod(path, 0666);
+	close(open(path, O_RDONLY | O_CLOEXEC));
+}
+
 static void register_region(const struct keeper_message *q)
 {
 	struct keeper_message m = region_of(q), event = { .type = KEEPER_GONE, .region = 1 };
 
 	if (is("bad-hang"))
-		return;
+		await_permission();
 	if (is("bad-crash"))
 		raise(SIGKILL);
 	if (is("bad-garbage"))
@@ -222,7 +234,7 @@ static void register_region(const struct keeper_message *q)
 	say_bytes(&m, sizeof(m), is("bad-descriptor") ? 0 : -1);
 	if (is("bad-twice"))
 		say(&m);
-	if (is("bad-foreign"))
+	if (is("bad-foreign") || is("lie-once"))
 		say(&event);
 	if (is("bad-peers"))
 		say_peers(q->region, 200000);

@@ -3,6 +3,7 @@
  * test-keepers.c - keepers that die, hang, lie or talk nonsense. Whatever one does, its own tenant's
  * callers get an answer in time, and everybody else notices nothing.
  */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -26,19 +27,84 @@ static void expect_bystander(void)
 	check_text(text, "live");
 }
 
-/* Registering with such a keeper fails so. */
-static void refuse(const char *session, const char *mentions)
+/* Registering with such a keeper fails so: KeeperLost only where it is. */
+static void refuse_so(const char *session, const char *error, const char *mentions)
 {
 	int fd = make_memfd(4096);
 	struct reply r;
 
 	check(!register_region(bus, fd, 0, 0, "r", &r, 1, "session", "s", session));
-	expect_error(&r, "KeeperLost", mentions);
+	expect_error(&r, error, mentions);
 	close(fd);
 	expect_bystander();
 }
 
-/* Registering works, but then the keeper gives reason to end it. */
+static void refuse(const char *session, const char *mentions)
+{
+	refuse_so(session, "KeeperLost", mentions);
+}
+
+/* It said what cannot be, having been ready before. */
+static void refuse_nonsense(const char *session, const char *mentions)
+{
+	refuse_so(session, "Failed", mentions);
+}
+
+/*
+ * One that is late: the caller hears of it, and that it is not ended; it is not; and what it makes when it comes to it
+ * is taken down again, since nobody has it.
+ */
+static void test_late(void)
+{
+	int fd = make_memfd(4096);
+	struct reply r, again;
+	char path[256];
+	int go;
+
+	check(!register_region(bus, fd, 0, 0, "r", &r, 1, "session", "s", "bad-hang"));
+	expect_error(&r, "Timeout", "has not answered within 3000 ms; it is not ended");
+	expect_bystander();
+	check(world_keepers(&world) == 2);
+	/* the next one gets another keeper, which is no better */
+	check(!register_region(bus, fd, 0, 0, "r", &again, 1, "session", "s", "bad-hang"));
+	expect_error(&again, "Timeout", "not ended");
+	check(world_keepers(&world) == 3);
+	snprintf(path, sizeof(path), "%s/fake/answer", world.directory);
+	until((go = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC)) >= 0);
+	close(go);
+	until(world_keepers(&world) == 1); /* they hold nothing any more, are let go, and end */
+	check(world_log_contains(&world, "bad-hang answers again"));
+	check(count_regions(bus) == 1);
+	close(fd);
+}
+
+/*
+ * A lie, but of a keeper that has regions: they stay, nothing is asked of it for a while, and then all is well. The tenant is not kept out
+ * meanwhile.
+ */
+static void test_lie_once(void)
+{
+	int fd = make_memfd(4096);
+	struct reply r, another, ticket;
+
+	check(register_region(bus, fd, 0, 0, "r", &r, 1, "session", "s", "lie-once"));
+	until(world_log_contains(&world, "lie-once (pid"));
+	check(world_log_contains(&world, "another tenant's region; it is left alone with what it holds"));
+	check(region_exists(bus, r.id));
+	check(!export_region(bus, r.id, &ticket, 0));
+	expect_error(&ticket, "Failed", "end the process to free the tenant");
+	check(register_region(bus, fd, 0, 0, "r", &another, 1, "session", "s", "lie-once"));
+	check(world_keepers(&world) == 3);
+	/* one of them may have heard of it before we heard the lie */
+	until(!region_exists(bus, another.id) || call_region(bus, another.id, "Release", &ticket));
+	until(call_region(bus, r.id, "Release", &ticket));
+	check(!region_exists(bus, r.id));
+	close(fd);
+	expect_bystander();
+	until(world_keepers(&world) == 1);
+}
+
+/* Registering works, but then the keeper gives reason to close the connection, and ends. */
 static void lose(const char *session, const char *complaint)
 {
 	int fd = make_memfd(4096);
@@ -56,16 +122,15 @@ static void test_bad_ones(void)
 	refuse("bad-exit", "ended before it listened");
 	refuse("bad-version", "another version");
 	refuse("bad-name", "another tenant");
-	refuse("bad-hang", "did not answer");
 	refuse("bad-crash", "");
-	refuse("bad-garbage", "");
-	refuse("bad-short", "wrong size");
-	refuse("bad-descriptor", "descriptor");
-	refuse("bad-stranger", "another region");
+	refuse_nonsense("bad-garbage", "");
+	refuse_nonsense("bad-short", "wrong size");
+	refuse_nonsense("bad-descriptor", "descriptor");
+	refuse_nonsense("bad-stranger", "another region");
 	refuse("bad-length", "another region than was asked");
-	refuse("bad-enum", "enumeration");
-	refuse("bad-type", "does not fit");
-	refuse("bad-unterminated", "unterminated");
+	refuse_nonsense("bad-enum", "enumeration");
+	refuse_nonsense("bad-type", "does not fit");
+	refuse_nonsense("bad-unterminated", "unterminated");
 	lose("bad-twice", "an answer to nothing");
 	lose("bad-foreign", "another tenant");
 	lose("bad-peers", "more peers");
@@ -326,6 +391,8 @@ int main(void)
 	fd = make_memfd(4096);
 	check(register_region(bus, fd, 0, 0, "rw", &bystander, 0));
 	test_bad_ones();
+	test_late();
+	test_lie_once();
 	test_no_program();
 	test_text();
 	test_release();

@@ -3,8 +3,13 @@
  * test-link.c - daemon and keeper lose sight of each other, and nothing is lost by it: a daemon that does not read for as long as it takes,
  * a connection that ends between living processes, answers that come late.
  */
+#include <dirent.h>
+#include <fcntl.h>
+#include <glob.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -91,12 +96,176 @@ static void test_daemon_stands_still(void)
 	close(fd);
 }
 
+/* As a second daemon: the keeper lets go of the first one, and both live. */
+static void take_the_connection(const char *session)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	char pattern[256];
+	glob_t g;
+
+	snprintf(pattern, sizeof(pattern), "%s/run/keepers/%u-%s*.sock", world.directory, getuid(), session);
+	check(fd >= 0 && glob(pattern, 0, NULL, &g) == 0 && g.gl_pathc == 1);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", g.gl_pathv[0]);
+	globfree(&g);
+	check(connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
+	close(fd);
+}
+
+/*
+ * The connection ends, the keeper lives: the regions stay, and what happens meanwhile is known afterwards. A revocation and a prefetch that
+ * are under way go on.
+ */
+static void test_connection_ends(void)
+{
+	int fd = make_memfd(8192);
+	struct reply region[3], r;
+	sd_bus_message *m;
+	struct later prefetch = { 0 };
+	uint64_t revocation;
+
+	listen_signals(bus);
+	for (int i = 0; i < 3; i++)
+		check(register_region(bus, fd, 0, 0, "rw", &region[i], 2, "session", "s", "ends",
+				      "grace_usec", "t", UINT64_C(10000000)));
+	check(export_region(bus, region[0].id, &r, 0));
+	world_tell_keeper(&world, getuid(), "ends", "chunks %" PRIu64 " 0", region[2].id);
+	m = new_region_call(bus, region[2].id, "Prefetch");
+	check(sd_bus_message_append(m, "tt", UINT64_C(0), UINT64_C(0)) >= 0);
+	add_options(m, 0);
+	send_later(bus, m, &prefetch);
+	await_property(region[2].id, "State", "warming");
+	world_tell_keeper(&world, getuid(), "ends", "break %" PRIu64 " truncate 4096", region[1].id);
+	revocation = await_request(bus, "truncate");
+
+	stop_daemon();
+	take_the_connection("ends");
+	world_tell_keeper(&world, getuid(), "ends", "peer-join %" PRIu64 " r", region[0].id);
+	until(has_log("region %" PRIu64 ": peer 192.0.2.2 joined", region[0].id));
+	check(kill(world.daemon, SIGCONT) == 0);
+	until(world_log_contains(&world, "did not: connecting again"));
+	await_property(region[0].id, "Peers", "1");
+	await_property(region[1].id, "State", "draining");
+	check(acknowledge(bus, region[1].id, revocation, &r));
+	await_settled(bus, revocation, "truncated", 4096);
+	world_tell_keeper(&world, getuid(), "ends", "chunks %" PRIu64 " all", region[2].id);
+	await_answer(bus, &prefetch);
+	check_text(prefetch.reply.error, "");
+	check(!world_log_contains(&world, "lost with") && !world_log_contains(&world, "has it no more"));
+	for (int i = 0; i < 3; i++)
+		check(call_region(bus, region[i].id, "Release", &r));
+	forget_signals(bus);
+	close(fd);
+}
+
+static pid_t keeper_of(const char *session)
+{
+	char path[64], line[4096], wanted[80];
+	struct dirent *e;
+	pid_t pid = 0;
+	DIR *d = opendir("/proc");
+
+	snprintf(wanted, sizeof(wanted), "--session%c%s", 0, session);
+	while (d && !pid && (e = readdir(d))) {
+		ssize_t n = -1;
+		int fd;
+
+		snprintf(path, sizeof(path), "/proc/%.20s/cmdline", e->d_name);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd >= 0)
+			n = read(fd, line, sizeof(line));
+		close(fd);
+		if (n > 0 && !strstr(line, "rdmaregd") &&
+		    memmem(line, (size_t)n, wanted, strlen(session) + strlen("--session") + 2) &&
+		    strstr(line, world.directory))
+			pid = atoi(e->d_name);
+	}
+	closedir(d);
+	check(pid > 0);
+	return pid;
+}
+
+/*
+ * A keeper that stands still is late with everything, which its callers hear in words and others do not notice. When it goes on: what was
+ * wanted for a caller who was told that it was not to be had is taken down, what was to be released is, and the rest lives.
+ */
+static void test_keeper_stands_still(void)
+{
+	int fd = make_memfd(8192);
+	struct reply region[4], other, r;
+	pid_t pid;
+
+	for (int i = 0; i < 4; i++)
+		check(register_region(bus, fd, 0, 0, "rw", &region[i], 2, "session", "s", "still", "detached",
+				      "b", 1));
+	pid = keeper_of("still");
+	check(kill(pid, SIGSTOP) == 0);
+	check(!register_region(bus, fd, 0, 0, "rw", &r, 1, "session", "s", "still"));
+	expect_error(&r, "Timeout", "it is not ended");
+	check(!export_region(bus, region[0].id, &r, 0));
+	expect_error(&r, "Timeout", "it is not ended");
+	check(!call_region(bus, region[1].id, "Release", &r));
+	expect_error(&r, "Timeout", "is not released yet");
+	check(!call_region(bus, region[1].id, "Release", &r)); /* at once */
+	expect_error(&r, "Timeout", "is being released");
+	check(!call_region_options(bus, region[2].id, "Configure", &r, 1, "policy", "s", "follow"));
+	expect_error(&r, "Timeout", "it is not ended");
+	check(register_region(bus, fd, 0, 0, "rw", &other, 1, "session", "s", "lively"));
+	check(call_region(bus, other.id, "Release", &r));
+	check(register_region(bus, fd, 0, 0, "rw", &other, 1, "session", "s", "still")); /* another process */
+	check(call_region(bus, other.id, "Release", &r));
+	for (int i = 0; i < 4; i++)
+		check(region_exists(bus, region[i].id));
+	expect_property(bus, region[1].id, "State", "closing");
+	check(kill(pid, SIGCONT) == 0);
+	until(!region_exists(bus, region[1].id));
+	until(world_log_contains(&world, "still answers again"));
+	check(count_regions(bus) == 3);
+	expect_property(bus, region[2].id, "Policy", "yield"); /* as its caller was told */
+	until(call_region_options(bus, region[2].id, "Configure", &r, 1, "policy", "s", "follow"));
+	expect_property(bus, region[2].id, "Policy", "follow");
+	for (int i = 0; i < 4; i++)
+		if (i != 1)
+			check(call_region(bus, region[i].id, "Release", &r));
+	close(fd);
+}
+
+/* Released while there is no connection: asked again on the next one. */
+static void test_release_across_connections(void)
+{
+	int fd = make_memfd(8192);
+	struct reply region;
+	struct later release = { 0 };
+	pid_t pid;
+
+	check(register_region(bus, fd, 0, 0, "rw", &region, 1, "session", "s", "across"));
+	pid = keeper_of("across");
+	check(kill(pid, SIGSTOP) == 0);
+	send_later(bus, new_region_call(bus, region.id, "Release"), &release);
+	await_property(region.id, "State", "closing");
+	take_the_connection("across"); /* it finds two, and keeps the newer */
+	check(kill(pid, SIGCONT) == 0);
+	await_answer(bus, &release);
+	until(!region_exists(bus, region.id));
+	check(kill(pid, 0) == 0);
+	close(fd);
+}
+
+/* Each with a connection of its own: one that did not read for a while is not sent everything. */
+static void run(void (*test)(void))
+{
+	bus = connect_client(&world);
+	test();
+	disconnect(bus);
+}
+
 int main(void)
 {
-	world_begin(&world, "");
-	bus = connect_client(&world);
-	test_daemon_stands_still();
-	disconnect(bus);
+	world_begin(&world, "timeout_msec = 2000\ntimeout_msec_per_gib = 0\n");
+	run(test_daemon_stands_still);
+	run(test_connection_ends);
+	run(test_keeper_stands_still);
+	run(test_release_across_connections);
 	world_end(&world);
 	return 0;
 }
