@@ -48,10 +48,11 @@ static void arm_one(struct event *e, bool needed, uint64_t usec)
 {
 	const struct timeval t = timeval_from_usec(usec);
 
-	if (needed)
-		event_add(e, &t);
-	else
+	if (!needed)
 		event_del(e);
+	else if (!event_pending(e, EV_TIMEOUT,
+				NULL)) /* adding it again would put it off, for ever if that is often */
+		event_add(e, &t);
 }
 
 static void arm(struct gate *g)

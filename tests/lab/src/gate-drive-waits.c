@@ -151,6 +151,12 @@ static int op_nobody_truncates(void)
 	return op_ftruncate();
 }
 
+static int op_nobody_punches(void)
+{
+	drive_be_nobody();
+	return op_punch();
+}
+
 static int op_nobody_reads(void)
 {
 	drive_be_nobody();
@@ -184,7 +190,7 @@ static void test_crowd(void)
 	      "who reads or writes is not held up by one who waits");
 	guard.wait_usec = UINT64_MAX;
 	gate_change(d.gate, &guard);
-	third = drive_start(op_nobody_truncates);
+	third = drive_start(op_nobody_punches); /* which asks whatever the size is by then */
 	second = drive_start(op_ftruncate);
 	check(drive_until(two_wait) && d.last.uid == 0, "that user's crowd takes no place of another's");
 	gate_answer(d.gate, d.last.number, 0);
@@ -193,6 +199,32 @@ static void test_crowd(void)
 	check(drive_finish(first) == 0 && drive_finish(second) == 0, "both go on when they are told to");
 	check(drive_finish(third) == 0 && d.wanted == 3 && drive_until(drive_is_over),
 	      "who waited for a place gets the first one's");
+	gate_set_limits(d.gate, &d.limits);
+}
+
+static bool has_expired(void)
+{
+	return d.expired == 1;
+}
+
+/* Who waits for a place, and is looked at all the time, keeps no deadline of others from passing. */
+static void test_deadline_of_others(void)
+{
+	struct gate_limits few = d.limits;
+	pid_t first, second;
+
+	few.passages = 4;
+	gate_set_limits(d.gate, &few);
+	drive_fresh();
+	d.policy = HOLD;
+	d.wait_usec = 200000;
+	first = drive_start(op_nobody_punches);
+	check(drive_until(drive_is_waited), "one waits");
+	second = drive_start(op_nobody_truncates);
+	check(drive_until(has_expired), "his deadline passes while another waits for a place");
+	d.policy = LET_THROUGH;
+	check(drive_finish(first) == 0 && drive_finish(second) == 0 && drive_until(drive_is_over),
+	      "and both go on");
 	gate_set_limits(d.gate, &d.limits);
 }
 
@@ -387,6 +419,7 @@ void test_waits(void)
 	test_ours();
 	test_unmark();
 	test_crowd();
+	test_deadline_of_others();
 	test_hold();
 	test_busy();
 	test_other_files();
