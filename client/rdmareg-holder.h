@@ -88,7 +88,8 @@ int rdmareg_acknowledge(struct rdmareg *c, uint64_t region, uint64_t revocation)
  * is taken away. It becomes a holder: it gets the region's events, and revocations wait for it, for the
  * grace at most, until it acknowledges. Ends with rdmareg_leave(), the region or the context, not with the
  * handle; survives a restart of rdmaregd (see RDMAREG_EVENT_LEFT). Doing it again is no error; the owner is
- * a holder without it. EDQUOT: the region has as many holders as allowed.
+ * a holder without it. EDQUOT: this connection has joined as
+ * many regions as allowed.
  */
 int rdmareg_join(struct rdmareg_region *r);
 
@@ -112,7 +113,7 @@ struct rdmareg_holder {
 	const char *session;
 	const char *cgroup;		 /* of that process: its job, service or login shows there; else "" */
 	const char *address;		 /* of a peer; else "" */
-	uint64_t since_usec;		 /* when it became a holder */
+	uint64_t since_usec;		 /* when it became a holder, CLOCK_MONOTONIC */
 	struct rdmareg_revocation asked; /* what it was asked and has not acknowledged; id 0: nothing */
 };
 

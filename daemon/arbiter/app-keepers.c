@@ -2,7 +2,7 @@
 /*
  * app-keepers.c - what keepers say. A keeper is believed about the state of its own tenant's regions and
  * nothing else: whose they are and what they may do, the daemon knows itself (record.h). Whatever contradicts
- * that, or itself, is a complaint, and the end of that keeper.
+ * that, or itself, is a complaint, and the end of that connection.
  *
  * Reports about regions we do not know are normal (they cross a release) and change nothing.
  */
@@ -47,6 +47,18 @@ struct region_event app_event_of_info(enum region_event_type type, const struct 
 	};
 }
 
+/*
+ * When a peer joined, by the clock that all other times are told by: a keeper tells it in CLOCK_BOOTTIME. So time that the machine was suspended
+ * counts in its age. Never 0, which would mean that nobody knows.
+ */
+static uint64_t joined_monotonic_usec(uint64_t since_boottime_usec)
+{
+	uint64_t boottime = now_boottime_usec(), monotonic = now_monotonic_usec();
+	uint64_t age = boottime > since_boottime_usec ? boottime - since_boottime_usec : 0;
+
+	return age < monotonic ? monotonic - age : 1;
+}
+
 static const char *take_peer(struct app *a, struct keeper *k, struct region *r, enum region_event_type type,
 			     const struct keeper_peer *peer)
 {
@@ -54,7 +66,7 @@ static const char *take_peer(struct app *a, struct keeper *k, struct region *r, 
 					    .kind = HOLDER_PEER,
 					    .holder = peer->peer,
 					    .revocation = peer->revocation,
-					    .now_usec = peer->since_usec };
+					    .now_usec = joined_monotonic_usec(peer->since_usec) };
 	uint32_t before = r->peers;
 
 	/* memory is bounded by what it was started for, not by its word */
