@@ -44,7 +44,7 @@ struct rdmareg_imported {
  * What the program then owes: it is a holder. The owner is one already, others call rdmareg_join(). When a revocation is asked for, it
  * finishes what is in flight in that range, starts nothing there, and acknowledges; it begins again when it is settled. Whoever does
  * not, or is too late, is fenced out like a peer: his work requests to the range complete with an error and his queue pair is
- * dead (reset it or make another). After RDMAREG_EVENT_REMOVED, or when the generation has changed, free the import; nothing can be
+ * dead (reset it or make another). After RDMAREG_EVENT_REGION_REMOVED, or when the generation has changed, free the import; nothing can be
  * reached through it.
  *
  * What it must not do: ibv_dereg_mr(), ibv_rereg_mr() or ibv_dealloc_pd() on what it was given. The kernel would carry them out, and all peers

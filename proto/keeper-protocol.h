@@ -8,10 +8,12 @@
  * a version that must be equal.
  *
  * Requests carry an operation number chosen by the daemon; each is answered exactly once, with KEEPER_DONE or the answer named at the
- * request, and answers may come in another order. Events carry operation 0 and may come at any time after KEEPER_WELCOME.
+ * request (KEEPER_LIST by many, of which KEEPER_DONE is the last), and answers may come in another order. Events carry operation 0
+ * and may come at any time after KEEPER_WELCOME.
  *
- * What always holds: the keeper alone can make memory unreachable and alone answers the kernel. It carries a revocation through
- * to its end with no daemon connected, at the region's grace. The daemon can only make it sooner (KEEPER_CONSENT).
+ * What always holds: the keeper alone can make memory unreachable, and with layout leases it alone answers the kernel (with
+ * pre-content events rdmareg-gate does: daemon/gate/gate-channel.h). It carries a revocation through to its end with no daemon
+ * connected, at the region's grace. The daemon can only make it sooner (KEEPER_CONSENT).
  */
 #ifndef RDMAREG_KEEPER_PROTOCOL_H
 #define RDMAREG_KEEPER_PROTOCOL_H
@@ -29,7 +31,7 @@ enum keeper_type {
 	KEEPER_HELLO = 1, /* first packet of a connection; answered by KEEPER_WELCOME */
 	KEEPER_LIST,	  /* answered by KEEPER_REGION and KEEPER_PEER for each, then KEEPER_DONE */
 	KEEPER_REGISTER,  /* with one descriptor; answered by KEEPER_REGION or KEEPER_DONE with an error */
-	KEEPER_RELEASE,	  /* take the region down; answered when nothing of it is left */
+	KEEPER_RELEASE, /* take the region down; answered when it is gone, or a second later, fenced and without peers */
 	KEEPER_PREFETCH,  /* warm a range; answered when done */
 	KEEPER_EXPORT,	  /* make a ticket; answered by KEEPER_TICKET */
 	KEEPER_CONFIGURE, /* change policy, grace and warm mode of a live region */
@@ -155,7 +157,7 @@ struct keeper_ticket {
 
 struct keeper_peer {
 	uint64_t peer;	     /* unique in its keeper */
-	uint64_t since_usec; /* CLOCK_BOOTTIME */
+	uint64_t since_usec; /* CLOCK_BOOTTIME; app-keepers.c converts it */
 	uint64_t
 		revocation; /* PEER_ACK; in a list: the one it was asked for and has not acknowledged, or 0 */
 	uint32_t rights;

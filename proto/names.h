@@ -76,7 +76,7 @@ enum arbitration_mode {
 enum region_policy {
 	POLICY_FOLLOW, /* no grace: holders are told afterwards */
 	POLICY_YIELD,  /* ask, wait at most the grace, fence, give back */
-	POLICY_HOLD,   /* refuse where the mode can, else yield with the longest allowed grace */
+	POLICY_HOLD,   /* pre-content: refuse; layout-lease: wait the longest grace; else no effect */
 	_REGION_POLICY_MAX,
 };
 #define REGION_POLICY_NAMES               \

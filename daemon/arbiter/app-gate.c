@@ -71,7 +71,7 @@ static void describe(struct app *a, struct region *r, struct region_entry *e)
 		snprintf(degraded + n, sizeof(degraded) - (size_t)n, "%s%s",
 			 r->policy != POLICY_HOLD ? "pre-content events were asked for: "
 			 : leased ? "policy hold cannot refuse here, it delays by the longest grace instead: "
-				  : "policy hold cannot refuse here, nor delay anybody: ",
+				  : "policy hold has no effect here, it can neither refuse nor delay: ",
 			 e->no_gate);
 	region_text_set(&e->text.mode_reason, text, sizeof(text));
 	if (*degraded)

@@ -3,6 +3,12 @@
  * gate.h - pre-content events: the kernel asks before a file is truncated, punched or cloned, and waits for the answer (fanotify(7),
  * FAN_CLASS_PRE_CONTENT, Linux 6.14 and later, on filesystems with FS_ALLOW_HSM: ext4, XFS, btrfs).
  *
+ * Glossary:
+ *   guard    a region's reason to have a range of a file watched; says how long others wait for it, and whether they are refused.
+ *   mark     the kernel's: it asks here about this file. A file is marked while it has a guard.
+ *   passage  an operation that takes blocks of a marked file. It waits; once let through it is at work until its system call is over.
+ *   gap      a descriptor opened for writing before the mark: the kernel does not ask about a punch through it.
+ *
  * The gate marks files, answers at once what takes no blocks (reads, writes, maps, plain opens, files that grow, anything the product's own
  * keepers do) and what a guard refuses, and turns the rest into passages: each is announced, waits for gate_answer(), and after it was let
  * through is watched until the system call is over. What it cannot tell apart it takes for the worst: all that io_uring does, openat2(2)
@@ -12,7 +18,8 @@
  *   1. Every event is answered: at once, by gate_answer(), at the passage's deadline, or by the kernel when this process ends.
  *   2. A passage that was let through ends exactly once, with over(): the call returned, its task is gone, or GATE_OVER_LIMIT_USEC has passed.
  *   3. What a guard refuses is refused whatever else waits: that needs no memory, no place and nobody's answer.
- *   4. Nobody who takes blocks goes on unannounced. Places for passages are limited, and one user has at most a quarter of them, root's
+ *   4. Nobody whom the kernel asks about, and who is seen to take blocks, goes on unannounced (not seen: a gap; a punch by a thread of the kernel,
+ *      such as an NFS server's; our own processes are not announced). Places for passages are limited, and one user has at most a quarter of them, root's
  *      own quarter being kept for root; who finds none in the time that a guard grants is refused with EBUSY.
  *   5. While a file is marked the process kills itself when it stops working for longer than the watchdog's time (util/deadman.h), since a stopped
  *      process would hold everybody who reads or writes the file. Nothing is marked: nothing kills.

@@ -12,7 +12,8 @@
  *   - ended() is called once for each task that was taken, on the loop and from nowhere inside this module's
  *     functions but offload_stop(); release() is called once, after ended(), when no thread uses the task
  *     any more. After offload_stop() it is not called for tasks that a thread is still in.
- *   - A uid has at most OFFLOAD_PER_UID threads, so files of one user hold up nobody else.
+ *   - A uid has at most OFFLOAD_PER_UID threads, so files of one user hold up nobody else. All have OFFLOAD_THREADS: 64 users with 4 stuck
+ *     threads each use them up, and tasks of others then wait, until they are overdue.
  *   - Once that many of a uid's tasks are overdue, its further tasks are refused. Closing is never refused:
  *     descriptors then wait, open, for one of the uid's threads.
  */

@@ -98,11 +98,11 @@ def document(rows, machine):
 
 # What the README shows: figure, part of where, part of what, and how it is said there.
 SHOWN = [
-    ("P1", "memfd, 1024 MiB", "pinned / rdmaregd", "pinning 1 GiB of fresh memory / registering it through rdmaregd"),
-    ("P10", "memfd, WRITE", "rdmaregd / plain pinned", "bandwidth of steady writes, region / pinned memory"),
+    ("P1", "memfd, 1024 MiB", "pinned / rdmaregd", "time to pin 1 GiB of fresh memory / to register it through rdmaregd"),
+    ("P10", "memfd, WRITE", "rdmaregd / plain pinned", "bandwidth of steady RDMA WRITEs, region / pinned memory"),
     ("P2", "memfd, READ", "rdmaregd: p99", "p99 of the first READ of a page after registration / of a later one"),
     ("P2", "memfd, READ", "plain odp: p99", "the same with plain on-demand paging"),
-    ("P10", "xfs, pwrite of 4", "watched", "write(2) by others on a registered XFS file / on another"),
+    ("P10", "xfs, pwrite of 4", "watched", "write(2) calls per second by others, on a registered XFS file / on another"),
     ("P8", "core on the host, 524288", "memory", "memory of a region in the daemon's core, of 524288"),
 ]
 
@@ -110,12 +110,12 @@ SHOWN = [
 def paragraph(rows):
     shown = [(said, row) for figure, where, what, said in SHOWN for row in rows
              if row[0] == figure and where in row[1] and what in row[2]]
-    lines = "".join(f"| {said} | {cell(row)} |\n" for said, row in shown)
+    lines = "".join(f"| {said} | {cell(row)} | {', '.join(filter(None, verdict(row)))} |\n" for said, row in shown)
     return f"""{BEGIN}Measured in the lab, medians and quartiles; an emulated machine with soft-RoCE says nothing about absolute times.
 All figures, which goals were missed, what is not measured yet, and why: [docs/benchmarks.md](docs/benchmarks.md).
 
-| | |
-|---|---|
+| what | ratio, if no unit is given | goal |
+|---|---|---|
 {lines}{END}"""
 
 
