@@ -88,8 +88,7 @@ int rdmareg_acknowledge(struct rdmareg *c, uint64_t region, uint64_t revocation)
  * is taken away. It becomes a holder: it gets the region's events, and revocations wait for it, for the
  * grace at most, until it acknowledges. Ends with rdmareg_leave(), the region or the context, not with the
  * handle; survives a restart of rdmaregd (see RDMAREG_EVENT_LEFT). Doing it again is no error; the owner is
- * a holder without it. EDQUOT: this connection has joined as
- * many regions as allowed.
+ * a holder without it. EDQUOT: this connection has joined as many regions as allowed.
  */
 int rdmareg_join(struct rdmareg_region *r);
 

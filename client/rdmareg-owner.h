@@ -126,7 +126,7 @@ struct rdmareg_region_info {
 	uint64_t valid_length; /* backed by the file now */
 	uint64_t address;      /* of the first byte, as one-sided operations name it */
 	uint32_t rkey;
-	uint32_t generation; /* changes whenever rkey or address became invalid */
+	uint32_t generation; /* would change if rkey or address became invalid; 1 in this version */
 	uint32_t uid;
 	uint32_t peers;	  /* remote connections now */
 	uint32_t clients; /* local holders now, the owner included */
@@ -229,8 +229,9 @@ struct rdmareg_configure_options {
 int rdmareg_configure(struct rdmareg_region *r, const struct rdmareg_configure_options *options);
 
 /*
- * rdmareg_release: take the region down. Blocks until no peer can reach it and nothing of it is left. The
- * handle stays, for rdmareg_region_free(). ENOENT: it is gone already.
+ * rdmareg_release: take the region down. Blocks until no peer can reach it and nothing of it is left or, where
+ * its storage hangs, a second longer: the rest is then taken down later. The handle stays, for
+ * rdmareg_region_free(). ENOENT: it is gone already.
  */
 int rdmareg_release(struct rdmareg_region *r);
 

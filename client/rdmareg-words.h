@@ -56,7 +56,7 @@ enum rdmareg_policy {
 	RDMAREG_POLICY_UNKNOWN,
 	RDMAREG_POLICY_FOLLOW, /* no grace: holders are told afterwards */
 	RDMAREG_POLICY_YIELD,  /* ask, wait at most the grace, fence, give back */
-	RDMAREG_POLICY_HOLD,   /* refuse where that can be done, else yield with the longest allowed grace */
+	RDMAREG_POLICY_HOLD,   /* pre-content: refuse; layout-lease: wait the longest grace; else no effect */
 };
 
 /* Why blocks are wanted back. */
