@@ -176,6 +176,7 @@ static void withdraw(struct kregion *r)
 void kregion_end(struct kregion *r)
 {
 	const struct timeval patience = timeval_from_usec(PATIENCE_USEC);
+	bool deregistered, demands_over, persists_over;
 	struct keeper *k = r->keeper;
 
 	evtimer_del(r->watch_timer);
@@ -184,8 +185,11 @@ void kregion_end(struct kregion *r)
 		r->ending = true;
 		evtimer_add(r->patience_timer, &patience);
 	}
-	/* each of them, for what it begins */
-	if (!deregister(r) | !kregion_end_demands(r) | !kregion_end_persists(r))
+	/* each of them is called, for what it begins */
+	deregistered = deregister(r);
+	demands_over = kregion_end_demands(r);
+	persists_over = kregion_end_persists(r);
+	if (!deregistered || !demands_over || !persists_over)
 		return;
 	kregion_unwatch(r);
 	if (!r->mapping) {
