@@ -181,7 +181,16 @@ static bool classify_ring(const struct gate_event *e, struct gate_want *ret)
  */
 static bool is_kernel_thread(const struct gate_call *call)
 {
-	return !call->number && !call->sp && !call->pc;
+	return call->kernel_thread && !call->number;
+}
+
+/*
+ * A worker of a ring. It was made in some call of a program's, whichever that was, and /proc shows that call's number
+ * and arguments, but no stack, of which it has none.
+ */
+static bool is_ring_worker(const struct gate_call *call)
+{
+	return call->number >= 0 && !call->sp && !call->pc && !call->kernel_thread;
 }
 
 static bool ask_if_truncates(const struct gate_event *e, uint64_t flags, struct gate_want *ret)
@@ -233,6 +242,9 @@ bool gate_classify(const struct gate_event *e, const struct gate_call *call, str
 {
 	if (!call)
 		return ask_to_the_end(CAUSE_UNKNOWN, e, ret);
+	/* first of all, since nothing else that is shown of it is its own */
+	if (is_ring_worker(call))
+		return e->mask & FAN_OPEN_PERM ? ask_if_truncates(e, O_TRUNC, ret) : classify_ring(e, ret);
 	if (e->mask & FAN_OPEN_PERM)
 		return classify_open(e, call, ret);
 	if (is_kernel_thread(call))

@@ -22,6 +22,7 @@ struct gate_call {
 	uint64_t args[6];
 	uint64_t sp;
 	uint64_t pc;
+	uint64_t kernel_thread; /* 1: a thread of the kernel's own, which no program made; not part of the text */
 };
 
 /* 0, -EAGAIN: the task is running, so the kernel does not say; -EINVAL: no such text. @ret is untouched on failure. */

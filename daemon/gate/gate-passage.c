@@ -115,7 +115,7 @@ enum judgement { TAKES_NOTHING, TAKES_BLOCKS, NOT_YET };
 static enum judgement judge(struct gate *g, struct passage *p)
 {
 	struct gate_want want;
-	int r = p->task_fd < 0 ? p->task_fd : gate_task_call(p->task_fd, &p->call);
+	int r = p->task_fd < 0 ? p->task_fd : gate_task_call(p->task_fd, p->info.tid, &p->call);
 
 	if (r == -EAGAIN && now_monotonic_usec() < p->until)
 		return NOT_YET;
@@ -295,7 +295,7 @@ static void on_unsure_tick(evutil_socket_t fd, short what, void *userdata)
 static bool has_left(const struct passage *p)
 {
 	struct gate_call c;
-	int r = p->task_fd < 0 ? p->task_fd : gate_task_call(p->task_fd, &c);
+	int r = p->task_fd < 0 ? p->task_fd : gate_task_call(p->task_fd, p->info.tid, &c);
 
 	if (!p->call_known)
 		return r == -ESRCH;

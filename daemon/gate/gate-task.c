@@ -17,6 +17,7 @@
 #include "util/cleanup.h"
 
 #define NOBODY 65534u
+#define PF_KTHREAD 0x00200000u /* include/linux/sched.h */
 
 int gate_task_open(pid_t tid)
 {
@@ -28,15 +29,37 @@ int gate_task_open(pid_t tid)
 	return fd < 0 ? -errno : fd;
 }
 
-int gate_task_call(int task_fd, struct gate_call *ret)
+/* By the flags in its stat, which no program can set. False also where they cannot be read: better asked once too often. */
+static bool is_kernel_thread(pid_t tid)
+{
+	_cleanup_(closep) int fd = -1;
+	char path[64], text[512], *rest;
+	unsigned int flags;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", tid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (n < 0)
+		return false;
+	text[n] = 0;
+	rest = strrchr(text, ')'); /* a name can have any character, also this one */
+	return rest && sscanf(rest, ") %*c %*d %*d %*d %*d %*d %u", &flags) == 1 && flags & PF_KTHREAD;
+}
+
+int gate_task_call(int task_fd, pid_t tid, struct gate_call *ret)
 {
 	char text[256];
 	ssize_t n = pread(task_fd, text, sizeof(text) - 1, 0);
+	int r;
 
 	if (n < 0)
 		return -errno;
 	text[n] = 0;
-	return gate_call_parse(text, ret);
+	r = gate_call_parse(text, ret);
+	if (r == 0 && !ret->sp && !ret->pc)
+		ret->kernel_thread = is_kernel_thread(tid);
+	return r;
 }
 
 static bool is_capable(const struct __user_cap_data_struct *data, int capability)
@@ -64,7 +87,7 @@ static int try_task(pid_t tid)
 {
 	_cleanup_(closep) int fd = gate_task_open(tid);
 	struct gate_call call;
-	int r = fd < 0 ? fd : gate_task_call(fd, &call);
+	int r = fd < 0 ? fd : gate_task_call(fd, tid, &call);
 
 	return r == -EPERM || r == -EACCES ? -EPERM : 0;
 }

@@ -22,7 +22,7 @@ int gate_task_open(pid_t tid);
  */
 int gate_task_probe(char *why, size_t why_size);
 /* What it is doing. -EAGAIN: it is running, ask again; -ESRCH: it is gone; else it cannot be read. */
-int gate_task_call(int task_fd, struct gate_call *ret);
+int gate_task_call(int task_fd, pid_t tid, struct gate_call *ret);
 /* Its thread group, or @tid itself if that cannot be learned; and the real user id, by whose right it is there, or 65534. */
 void gate_task_process(pid_t tid, pid_t *ret_pid, uid_t *ret_uid);
 

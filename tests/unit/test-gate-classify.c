@@ -147,10 +147,30 @@ static void test_table(void)
 	}
 }
 
+/* What was made in whatever call is the ring's all the same, and a thread of the kernel's own is none of a program's. */
+static void test_no_stack(void)
+{
+	static const int64_t numbers[] = { SYS_read,	 SYS_write,  SYS_pread64,
+					   SYS_pwrite64, SYS_openat, SYS_io_uring_enter };
+	const struct gate_event punch = event_of(RANGE, 4096, 4096), shrink = event_of(RANGE, 4096, 0),
+				opens = event_of(OPEN, 0, 0);
+
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+		const struct gate_call worker = { .number = numbers[i] };
+		struct gate_want want;
+
+		assert(gate_classify(&punch, &worker, &want) && want.length == END);
+		assert(gate_classify(&shrink, &worker, &want) && want.cause == CAUSE_TRUNCATE);
+		assert(gate_classify(&opens, &worker, &want) && want.cause == CAUSE_OPEN_TRUNCATE);
+	}
+	assert(!gate_classify(&punch, &(struct gate_call){ .kernel_thread = 1 }, &(struct gate_want){ 0 }));
+	assert(gate_classify(&shrink, &(struct gate_call){ .kernel_thread = 1 }, &(struct gate_want){ 0 }));
+}
+
 static void test_what_else_counts(void)
 {
 	struct gate_event e = event_of(OPEN, 0, 0);
-	struct gate_call call = { .number = SYS_openat2, .args = { 3 } };
+	struct gate_call call = { .number = SYS_openat2, .args = { 3 }, .sp = 0x7ffe, .pc = 0x7f12 };
 	struct gate_want want = { 0 };
 
 	/* opening what is empty takes nothing */
@@ -165,7 +185,7 @@ static void test_what_else_counts(void)
 	e.can_share = false;
 	assert(!gate_classify(&e, &call, &want));
 	/* a thread of the kernel's, as /proc shows it, is no read when no bytes are named */
-	call = (struct gate_call){ 0 };
+	call = (struct gate_call){ .kernel_thread = 1 };
 	e = event_of(RANGE, 4096, 8192);
 	assert(!gate_classify(&e, &call, &want));
 	e = event_of(RANGE, 4096, 0);
@@ -200,7 +220,9 @@ static void test_other_numbers(void)
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(opens); i++) {
 		struct gate_event e = event_of(OPEN, 0, 0);
-		const struct gate_call call = { .number = opens[i], .args = { O_TRUNC, O_TRUNC, O_TRUNC } };
+		const struct gate_call call = { .number = opens[i],
+						.args = { O_TRUNC, O_TRUNC, O_TRUNC },
+						.pc = 1 };
 
 		assert(gate_classify(&e, &call, &want));
 	}
@@ -244,6 +266,7 @@ static void test_parse(void)
 int main(void)
 {
 	test_table();
+	test_no_stack();
 	test_what_else_counts();
 	test_other_numbers();
 	test_parse();
