@@ -435,7 +435,8 @@ static int begin_packet(struct intake *i, bool *ret_take)
 		return -ENOMEM;
 	c = *h.sender ? client_find(i->bus, h.sender) : NULL;
 	i->reading->uid = c ? c->uid : NOBODY;
-	*ret_take = !offload_is_choked(i->bus->offload, i->reading->uid);
+	/* of whom it hides, no descriptor is taken out of the socket: there the kernel closes it without asking anybody */
+	*ret_take = *h.sender && !offload_is_choked(i->bus->offload, i->reading->uid);
 	return 1;
 }
 
