@@ -44,6 +44,8 @@ struct record {
 	uint32_t *free_slots; /* a stack */
 	uint32_t n_free;
 	uint32_t *claims; /* slots that nobody claimed yet, sorted by number; NULL: all is known */
+	uint64_t *
+		claim_ids; /* their numbers: a slot can be emptied, or used again, while others are claimed */
 	uint32_t n_claims;
 	bool *claimed;
 };
@@ -182,8 +184,9 @@ static int find_claims(struct record *r)
 	uint32_t n = 0, kept = 0;
 
 	r->claims = calloc(r->n_backed + 1, sizeof(*r->claims));
+	r->claim_ids = calloc(r->n_backed + 1, sizeof(*r->claim_ids));
 	r->claimed = calloc(r->n_backed + 1, sizeof(*r->claimed));
-	if (!r->claims || !r->claimed)
+	if (!r->claims || !r->claim_ids || !r->claimed)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < r->n_backed; i++) {
 		struct slot *s = slot_at(r, i);
@@ -206,6 +209,8 @@ static int find_claims(struct record *r)
 	for (uint32_t i = 0; i < r->n_backed; i++)
 		if (!slot_at(r, i)->region.id)
 			slot_at(r, i)->commit = 0;
+	for (uint32_t i = 0; i < kept; i++)
+		r->claim_ids[i] = slot_at(r, r->claims[i])->commit;
 	r->n_claims = kept;
 	return 0;
 }
@@ -251,6 +256,7 @@ struct record *record_free(struct record *r)
 	closep(&r->fd);
 	free(r->free_slots);
 	free(r->claims);
+	free(r->claim_ids);
 	free(r->claimed);
 	free(r);
 	return NULL;
@@ -318,8 +324,7 @@ void record_set_terms(struct record *r, uint32_t slot, const struct record_terms
 	__atomic_store_n(&s->current, other, __ATOMIC_RELEASE);
 }
 
-void record_each_owner(const struct record *r, void (*call)(void *userdata, const char *mark),
-		       void *userdata)
+void record_each_owner(const struct record *r, void (*call)(void *userdata, const char *mark), void *userdata)
 {
 	char last[RECORD_MARK_MAX] = "";
 
@@ -342,16 +347,14 @@ bool record_claim(struct record *r, uint64_t id, struct record_region *ret, uint
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
 
-		if (slot_at(r, r->claims[middle])->commit < id)
+		if (r->claim_ids[middle] < id)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	if (low == r->n_claims || r->claimed[low])
+	if (low == r->n_claims || r->claim_ids[low] != id || r->claimed[low])
 		return false;
 	s = slot_at(r, r->claims[low]);
-	if (s->commit != id)
-		return false;
 	r->claimed[low] = true;
 	*ret = s->region;
 	ret->terms = s->terms[s->current];

@@ -137,12 +137,13 @@ static bool is_current_lock(const struct runtime *rt, int fd)
 
 static int note_holder(int fd)
 {
+	/* of one length, so that what was there is written over: with no room left on /run that works, too */
 	char text[64];
-	int n = snprintf(text, sizeof(text), "%d %" PRIu64 "\n", (int)getpid(), process_start(getpid()));
+	int n = snprintf(text, sizeof(text), "%10d %20" PRIu64 "\n", (int)getpid(), process_start(getpid()));
 
-	if (ftruncate(fd, 0) < 0)
-		return -errno;
-	return pwrite(fd, text, (size_t)n, 0) == n ? 0 : -EIO;
+	if (pwrite(fd, text, (size_t)n, 0) == n)
+		return 0;
+	return errno ? -errno : -EIO;
 }
 
 /* Whoever holds the lock was killed, and only an unkillable sleep keeps its process: it does nothing any more. */
@@ -195,9 +196,12 @@ static int take_lock(struct runtime *rt)
 			if (!is_current_lock(rt, fd))
 				continue; /* its name was taken away meanwhile */
 			r = note_holder(fd);
-			if (r == 0)
-				rt->lock = steal_fd(&fd);
-			return r;
+			if (r < 0)
+				log_warning(
+					"%s: cannot be written: %s; a successor will have to wait for this process's end",
+					LOCK_FILE, strerror(-r));
+			rt->lock = steal_fd(&fd);
+			return 0;
 		}
 		if (errno != EWOULDBLOCK)
 			return -errno;

@@ -99,6 +99,26 @@ static void test_kept(void)
 }
 
 /* The writer is killed at any moment: what was added is there, and what is there is whole. */
+/* A claim that is found false is taken out at once, and the others are found all the same. */
+static void test_some_removed(void)
+{
+	struct record *r = make(16);
+	struct record_region g;
+	uint32_t s;
+
+	for (uint64_t id = 1; id <= 7; id++) {
+		g = region(id);
+		assert(record_add(r, &g, &s) == 0);
+	}
+	r = again(r);
+	assert(record_claim(r, 4, &g, &s));
+	record_remove(r, s);
+	for (uint64_t id = 1; id <= 7; id++)
+		assert(record_claim(r, id, &g, &s) == (id != 4));
+	record_end_claims(r);
+	record_free(r);
+}
+
 static void test_killed(void)
 {
 	int pipe_fds[2];
@@ -225,6 +245,7 @@ int main(void)
 {
 	snprintf(path, sizeof(path), "/tmp/test-record-%d", getpid());
 	test_kept();
+	test_some_removed();
 	test_killed();
 	test_cut();
 	test_garbage();
