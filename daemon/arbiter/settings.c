@@ -374,6 +374,12 @@ static int load(const char *file, int must_exist, bool thorough, struct settings
 			 file, (unsigned long long)s.grace_msec, (unsigned long long)s.max_grace_msec);
 		return -EINVAL;
 	}
+	if (s.alignment & (s.alignment - 1)) {
+		snprintf(ret_error, error_size,
+			 "%s: alignment (%llu) must be 0 or a power of two: peers refuse any other", file,
+			 (unsigned long long)s.alignment);
+		return -EINVAL;
+	}
 	if (s.watchdog_msec && s.watchdog_msec < WATCHDOG_MIN_MSEC) {
 		snprintf(
 			ret_error, error_size,

@@ -138,6 +138,7 @@ static void test_errors(void)
 	refuse("rdmaregd.conf", "[limits]\nkeepers 3\nfoo = 1\n", 2, "neither");
 	refuse("rdmaregd.conf", "[regions]\ngrace_msec = 10\nmax_grace_msec = 9\n", 0, "must not exceed");
 	refuse("rdmaregd.conf", "[pre-content]\nwatchdog_msec = 3\n", 0, "watchdog_msec (3) must be 0 or at least 100");
+	refuse("rdmaregd.conf", "[keepers]\nalignment = 3\n", 0, "alignment (3) must be 0 or a power of two");
 	memset(text, 'x', sizeof(text));
 	memcpy(text, "[limits]\n", 9);
 	text[sizeof(text) - 1] = 0;
