@@ -27,6 +27,9 @@ zeroes /mnt/ext4/file 1
 id=$(field id "$(register /mnt/ext4/file)")
 expect_equal "nobody has asked for these events: the kernel is not asked for them" "" "$(gate_pid)"
 check "release" rdmaregctl release "$id"
+r=$(register /mnt/ext4/file --session first --policy hold) || r='{}'
+expect_equal "the first region of a session, which has no keeper yet, can hold" true "$(field refuses "$r")"
+check "release" rdmaregctl release "$(field id "$r")"
 
 for fs in ext4 ext4dax; do
 	# who behaves keeps the connection; nobody outside of the range is disturbed
@@ -92,6 +95,12 @@ check "and refuses" sh -c '! truncate -s 1M /mnt/ext4/file 2>/dev/null'
 chmod 666 /mnt/ext4/file
 check "and an ordinary user" sh -c '! setpriv --reuid=12345 --regid=12345 --clear-groups truncate -s 1M /mnt/ext4/file 2>/dev/null'
 check "who may read it all the same" as_user timeout 10 dd if=/mnt/ext4/file of=/dev/null bs=64k status=none
+for call in write read; do
+	for operation in punch truncate; do
+		expect_status 1 "and refuses a ring's worker that was made in $call(2): $operation" \
+			as_user timeout 20 "$RDMAREG_TESTS/ring-take" /mnt/ext4/file $call $operation
+	done
+done
 
 # the daemon is stopped: the gate is a process of its own, answers who reads, and refuses by itself
 pid=$(cat /run/lab/rdmaregd.pid)
@@ -160,7 +169,7 @@ check "release" rdmaregctl release "$(field id "$r")"
 
 # where the kernel cannot: registered all the same, and said
 r=$(rdmaregctl --json register /mnt/tmpfs/file --arbitration pre-content 2>/dev/null || { zeroes /mnt/tmpfs/file 1; register /mnt/tmpfs/file --policy hold; })
-check "tmpfs: hold cannot refuse, and says so" grep -q "cannot refuse" <<<"$(field degraded "$r")"
+check "tmpfs: hold can neither refuse nor delay, and says so" grep -q "neither refuse nor delay" <<<"$(field degraded "$r")"
 expect_equal "tmpfs: it does not claim to" false "$(field refuses "$r")"
 check "release" rdmaregctl release "$(field id "$r")"
 finish
