@@ -37,6 +37,11 @@ static bool is(const char *name)
 	return !strcmp(session, name);
 }
 
+static bool lies(void)
+{
+	return !strncmp(session, "lie-", 4);
+}
+
 static void say_bytes(const void *bytes, size_t n, int fd)
 {
 	union {
@@ -52,8 +57,9 @@ static void say_bytes(const void *bytes, size_t n, int fd)
 		control.header = (struct cmsghdr){ CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS };
 		memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
 	}
-	/* a daemon that has just been killed takes nothing any more, which the next receiving shows */
-	(void)!sendmsg(connection, &h, MSG_NOSIGNAL);
+	/* those who lie to the next daemon outlive one that is killed while they answer; who is cut off in a flood does not */
+	if (sendmsg(connection, &h, MSG_NOSIGNAL) < 0 && (!lies() || is("lie-count")))
+		exit(0);
 }
 
 static void say(const struct keeper_message *m)
@@ -67,11 +73,6 @@ static void done(const struct keeper_message *q, int error)
 
 	m.done.error = error;
 	say(&m);
-}
-
-static bool lies(void)
-{
-	return !strncmp(session, "lie-", 4);
 }
 
 /* What it is told to release is what it said it had. */
