@@ -14,10 +14,9 @@ as_good() { setpriv --reuid=good --regid=good --init-groups "$@"; }
 as_mallory() { setpriv --reuid=mallory --regid=mallory --init-groups "$@"; }
 
 attack_begin() {
-	local user
-	for user in good mallory; do
-		getent passwd $user >/dev/null || useradd --no-create-home $user
-	done
+	# ids that no scenario gives to somebody else
+	getent passwd good >/dev/null || useradd --no-create-home --uid 2101 good
+	getent passwd mallory >/dev/null || useradd --no-create-home --uid 2102 mallory
 	mkdir -p $ATTACK_DIR
 	zeroes $ATTACK_DIR/good 4
 	zeroes $ATTACK_DIR/guarded 4
