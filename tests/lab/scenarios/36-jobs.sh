@@ -41,7 +41,7 @@ stopped_short() { jq -e --arg state "$1" '.state == $state and .done < .total' /
 usable() { on_b timeout 60 rdmaregctl put /tmp/sent "$(field ticket "$r")"; }
 
 fresh shown
-script -qec "stty cols 120; rdmaregctl prefetch $id --write" /tmp/typescript >/dev/null </dev/null
+script -qec "stty cols 120; TERM=linux rdmaregctl prefetch $id --write" /tmp/typescript >/dev/null </dev/null
 expect_equal "on a terminal: status" 0 $?
 percents=$(tr '\r' '\n' </tmp/typescript | sed -n 's/^ *\([0-9]*\)% .* of 512M, .*\/s, .* left.*/\1/p' | sort -n | uniq | wc -l)
 check "on a terminal: seen to come further ($percents steps)" test "$percents" -ge 2
