@@ -80,10 +80,7 @@ static void step_asked(struct guard *g, const struct guard_event *e, struct guar
 			guard_emit_asked_timer(g, out); /* it may have been set for the end of this one */
 		break;
 	case GUARD_CLOSE:
-		if (!g->close_wanted)
-			guard_close_kindly(g, e, out);
-		else if (!e->grace_usec)
-			guard_begin_close(g, out);
+		guard_close_kindly(g, e, out); /* wanted once more: whoever leaves holders less time counts */
 		break;
 	default:
 		break;

@@ -19,7 +19,8 @@
  *   1. GUARD_RELEASE and GUARD_GRANT are emitted only after a fence that covers the range completed, or after the memory region was
  *      destroyed.
  *   2. From GUARD_BROKEN or GUARD_DEMANDED the machine gets there by completions and its one timer alone.
- *   3. Asking again widens the range and never moves the deadline back; consent to the earlier, narrower question counts no more.
+ *   3. Asking again widens the range and never moves the deadline back; consent to the earlier question counts no more. A deadline that
+ *	holders were told comes nearer only by somebody who leaves them less: another demand, a break, or a GUARD_CLOSE with a shorter grace.
  *   4. A completion that does not belong to the operation under way changes nothing.
  *   5. DEAD owns no fence, no lease, no timer; it ignores everything.
  *
@@ -63,7 +64,7 @@ enum guard_event_type {
 	GUARD_DEMANDED, /* @demand, @cause, range, @grace_usec, @limit_usec; only if guard_takes_demand(), or of a number that is there: that
 			       demand widens, and is granted anew. Ignored once the region is being taken down */
 	GUARD_DEMAND_OVER, /* @demand */
-	GUARD_CLOSE,	   /* owner lets go, or has to: @cause, @grace_usec (0: at once) */
+	GUARD_CLOSE, /* owner lets go, or has to: @cause, @grace_usec (0: at once). Again: a shorter grace counts, a longer changes nothing */
 	_GUARD_EVENT_MAX,
 };
 

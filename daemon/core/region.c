@@ -378,13 +378,21 @@ static void on_prefetch(struct region *r, bool began, struct region_effects *out
 static void on_release_wanted(struct region *r, const struct region_event *e, struct region_effects *out)
 {
 	uint64_t grace_usec = e->grace_usec < r->grace_usec ? e->grace_usec : r->grace_usec;
+	uint64_t deadline_usec;
 
-	if (is_ending(r) || r->close_wanted)
+	if (is_ending(r))
 		return;
-	if (r->state == REGION_REGISTERING)
+	if (r->state == REGION_REGISTERING) {
 		r->close_wanted = true; /* the keeper is at work on it: its answer comes first */
-	else
-		begin_closing(r, e->cause, r->holders ? grace_usec : 0, out);
+		return;
+	}
+	if (!r->holders)
+		grace_usec = 0;
+	deadline_usec = e->now_usec + grace_usec;
+	if (r->close_wanted && deadline_usec >= r->close_deadline_usec)
+		return;
+	r->close_deadline_usec = deadline_usec;
+	begin_closing(r, e->cause, grace_usec, out);
 }
 
 /* Nothing of it is left: everybody who waits is answered. REMOVE is last. */

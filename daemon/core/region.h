@@ -68,7 +68,7 @@ enum region_event_type {
 	REGION_PREFETCH_ENDED,
 	REGION_LENGTH, /* keeper: @valid_length */
 	REGION_RELEASE_WANTED, /* by owner, by an administrator, or because the owner is gone: @cause, @grace_usec at most; who wants it
-				  has left before, so that nobody is asked by himself */
+				  has left before, so that nobody is asked by himself. Again: the sooner of the two counts */
 	REGION_RELEASED, /* keeper: nothing is left of it */
 	REGION_KEEPER_GONE,
 	_REGION_EVENT_MAX,
@@ -142,6 +142,7 @@ struct region {
 	uint64_t grace_usec;
 	uint64_t revocation; /* current or last; it runs while @revoking */
 	uint64_t deadline_usec;
+	uint64_t close_deadline_usec; /* @close_wanted: by when the holders have let go, as whoever leaves them least wants it */
 	uint64_t revocation_offset;
 	uint64_t revocation_length;
 	uint32_t generation;

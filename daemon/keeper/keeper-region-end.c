@@ -114,7 +114,7 @@ static void answer(struct kregion *r)
 	if (r->registration.connection) /* released, or the keeper stopped, before it was announced */
 		tell_done(k, &r->registration, r->id, -ECANCELED, NULL);
 	r->registration = (struct operation){ 0 };
-	for (unsigned int i = 0; i < r->n_releases; i++)
+	for (size_t i = 0; i < r->n_releases; i++)
 		tell_done(k, &r->release[i], r->id, 0, NULL);
 	if (r->announced && !r->n_releases)
 		tell_gone(r);
@@ -146,6 +146,7 @@ static void finish(struct kregion *r)
 	tickets_deinit(&r->tickets);
 	kregion_free_events(r);
 	free(r->demand);
+	free(r->release);
 	free(r);
 }
 

@@ -257,14 +257,17 @@ void kregion_close(struct kregion *r, enum revocation_cause cause, uint64_t grac
 
 int kregion_add_release(struct kregion *r, const struct operation *op)
 {
-	unsigned int kept = 0;
+	struct operation *more;
+	size_t kept = 0;
 
-	for (unsigned int i = 0; i < r->n_releases; i++) /* who asked on a connection that ended asks again */
+	for (size_t i = 0; i < r->n_releases; i++) /* who asked on a connection that ended asks again */
 		if (session_is_waiting(r->keeper->session, &r->release[i]))
 			r->release[kept++] = r->release[i];
 	r->n_releases = kept;
-	if (r->n_releases == KREGION_RELEASES_MAX)
-		return -EBUSY;
+	more = reallocarray(r->release, kept + 1, sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	r->release = more;
 	r->release[r->n_releases++] = *op;
 	return 0;
 }

@@ -39,7 +39,6 @@ enum kregion_phase {
 	KREGION_ENDING,	     /* the guard is dead; freeing */
 };
 
-#define KREGION_RELEASES_MAX 8
 #define KREGION_INBOX 16
 #define KREGION_DEMANDS_MAX 4096 /* at once: more than the daemon lets wait */
 
@@ -126,8 +125,8 @@ struct kregion {
 
 	struct operation registration; /* to be answered; connection 0: answered */
 	bool announced;		       /* the daemon was told that it is there */
-	struct operation release[KREGION_RELEASES_MAX];
-	unsigned int n_releases;
+	struct operation *release; /* each with a shorter grace than those before */
+	size_t n_releases;
 	bool close_wanted; /* before there was a guard */
 
 	struct kregion_opening *opening; /* the worker's, or NULL */

@@ -83,13 +83,12 @@ static int on_list(struct keeper *k, const struct operation *op)
 	return 0;
 }
 
-static int on_release(struct kregion *r, const struct operation *op, const struct keeper_demand *d,
-		      struct reason *why)
+static int on_release(struct kregion *r, const struct operation *op, const struct keeper_demand *d)
 {
 	int error = kregion_add_release(r, op);
 
 	if (error)
-		return reason_set(why, error, "It is being released already");
+		return error;
 	kregion_close(r, d->cause ? (enum revocation_cause)d->cause : CAUSE_RELEASE, d->grace_usec);
 	return ANSWERED_LATER;
 }
@@ -191,7 +190,7 @@ static int on_region(struct keeper *k, const struct operation *op, const struct 
 	if (!r)
 		return reason_set(why, -ENOENT, "There is no region %" PRIu64 " here", m->region);
 	if (m->type == KEEPER_RELEASE)
-		return on_release(r, op, &m->demand, why);
+		return on_release(r, op, &m->demand);
 	if (m->type == KEEPER_CANCEL) {
 		kregion_cancel_prefetch(r, &(struct operation){ op->connection, m->progress.operation });
 		return 0;

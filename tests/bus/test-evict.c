@@ -150,6 +150,40 @@ static void test_grace(void)
 	forget_signals(owner);
 }
 
+/*
+ * Somebody who is in more of a hurry comes while holders still have a long grace: they are told the new deadline, and it counts. One who
+ * leaves them more changes nothing.
+ */
+static void test_sooner(void)
+{
+	static const uint64_t graces[] = { UINT64_MAX, LONG - 1000000, LONG, 50000 };
+	uint64_t asked = 0, revocation;
+	int fd = make_memfd(8192);
+	struct reply region, r;
+	struct later l[4];
+
+	check(register_region(owner, fd, 0, 0, "rw", &region, 1, "grace_usec", "t", LONG));
+	for (int i = 0; i < 4; i++) {
+		sd_bus_message *m = new_evict(evictor, fd);
+
+		add_options(m, 1, "grace_usec", "t", graces[i]);
+		send_later(evictor, m, &l[i]);
+		if (i == 2)
+			continue; /* leaves them more */
+		revocation = await_request(owner, "unmount");
+		check(revocation == asked + 1);
+		check(!asked || !acknowledge(owner, region.id, asked, &r)); /* another question is in its place */
+		asked = revocation;
+	}
+	for (int i = 0; i < 4; i++) {
+		await_answer(evictor, &l[i]);
+		check_text(l[i].reply.error, "");
+	}
+	check(!region_exists(owner, region.id));
+	close(fd);
+	forget_signals(owner);
+}
+
 /* Whoever asked goes away: what was begun is finished. Others who release meanwhile are answered, too. */
 static void test_vanish(void)
 {
@@ -249,6 +283,7 @@ int main(void)
 	test_whole_filesystem();
 	test_descriptors();
 	test_grace();
+	test_sooner();
 	test_vanish();
 	if (may_mount)
 		test_unmount(mountpoint);

@@ -27,6 +27,7 @@ const char *const world_action_names[_ACTION_MAX] = {
 	[DEMAND] = "demand",
 	[RELEASE] = "release",
 	[RELEASE_KINDLY] = "release with a grace",
+	[RELEASE_SOON] = "release with a shorter grace",
 	[HOLDER_LEAVES] = "holder leaves",
 	[FENCE_WIDE] = "all of it fenced",
 	[FENCE_FAILS] = "fence fails",
@@ -209,6 +210,10 @@ static bool act_on_daemon(struct world *w, enum action a, uint8_t region)
 			return false;
 		daemon_take(w, region, queue_pop(&s->to_daemon));
 		return true;
+	case RELEASE_SOON:
+		if (world_setup->releases < 2)
+			return false; /* alone it is like any other with a grace */
+		return release_wanted(w, region, SOON_USEC);
 	case RELEASE:
 	case RELEASE_KINDLY:
 		return release_wanted(w, region, a == RELEASE ? 0 : GRACE_USEC);

@@ -74,6 +74,11 @@ static void consent(struct world *w, uint8_t region, uint64_t revocation)
 	queue_push(&s->to_keeper, (struct message){ .type = ASK_CONSENT, .revocation = (uint8_t)revocation });
 }
 
+static uint8_t release_type(uint64_t grace_usec)
+{
+	return !grace_usec ? ASK_RELEASE : grace_usec == SOON_USEC ? ASK_RELEASE_SOON : ASK_RELEASE_KINDLY;
+}
+
 void daemon_region_event(struct world *w, uint8_t region, struct region_event e)
 {
 	struct site *s = &w->site[region];
@@ -91,8 +96,7 @@ void daemon_region_event(struct world *w, uint8_t region, struct region_event e)
 		if (f->type == REGION_SEND_CONSENT)
 			consent(w, region, f->revocation);
 		else if (f->type == REGION_SEND_RELEASE)
-			queue_push(&s->to_keeper, (struct message){ .type = f->grace_usec ? ASK_RELEASE_KINDLY
-											  : ASK_RELEASE });
+			queue_push(&s->to_keeper, (struct message){ .type = release_type(f->grace_usec) });
 		else if (f->type == REGION_ASK_CLIENTS)
 			ask_clients(w, region, f->revocation);
 		else if (f->type == REGION_TELL_SETTLED)

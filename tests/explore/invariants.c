@@ -30,6 +30,8 @@ static void check_deadline(const struct site *s)
 	for (int i = 0; i < DEMANDS; i++)
 		world_require(s->part[i].state != PART_OPEN || g->deadline_usec <= s->part[i].deadline_usec,
 			      "a demand has to wait longer than it was promised");
+	world_require(!s->close_usec || g->deadline_usec <= s->close_usec,
+		      "a release waits longer than whoever is in more of a hurry wants");
 	world_require(!g->holding || g->deadline_usec <= g->break_began_usec + GRACE_USEC,
 		      "a break has to wait longer than the grace");
 }

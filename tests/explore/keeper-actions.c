@@ -44,6 +44,8 @@ static void fire_timer(struct world *w, uint8_t region)
 	shift(&s->guard.deadline_usec, by);
 	shift(&s->guard.settled_usec, by);
 	shift(&s->promised_usec, by);
+	shift(&s->close_usec, by);
+	shift(&s->region.close_deadline_usec, by);
 	shift(&s->broken_usec, by);
 	shift(&s->guard.break_began_usec, by);
 	for (int i = 0; i < DEMANDS; i++) {

@@ -263,6 +263,17 @@ static void take_over(struct world *w, uint8_t region, uint8_t d)
 	keeper_event(w, region, (struct guard_event){ .type = GUARD_DEMAND_OVER, .demand = place });
 }
 
+static void take_release(struct world *w, uint8_t region, uint64_t grace_usec)
+{
+	struct site *s = &w->site[region];
+
+	if (!s->close_usec || NOW + grace_usec < s->close_usec)
+		s->close_usec = NOW + grace_usec;
+	keeper_event(w, region,
+		     (struct guard_event){
+			     .type = GUARD_CLOSE, .cause = CAUSE_RELEASE, .grace_usec = grace_usec });
+}
+
 void keeper_drop_demands(struct world *w, uint8_t region)
 {
 	for (uint8_t i = 0; i < DEMANDS; i++)
@@ -277,12 +288,13 @@ void keeper_take(struct world *w, uint8_t region, struct message m)
 			     (struct guard_event){ .type = GUARD_CONSENTED, .revocation = m.revocation });
 		break;
 	case ASK_RELEASE:
+		take_release(w, region, 0);
+		break;
 	case ASK_RELEASE_KINDLY:
-		keeper_event(
-			w, region,
-			(struct guard_event){ .type = GUARD_CLOSE,
-					      .cause = CAUSE_RELEASE,
-					      .grace_usec = m.type == ASK_RELEASE_KINDLY ? GRACE_USEC : 0 });
+		take_release(w, region, GRACE_USEC);
+		break;
+	case ASK_RELEASE_SOON:
+		take_release(w, region, SOON_USEC);
 		break;
 	case ASK_DEMAND:
 		take_demand(w, region, m.who, m.value);

@@ -83,6 +83,7 @@ static void put_keeper(struct bytes *b, const struct site *s)
 	put(b, s->under_way);
 	put(b, (uint64_t)(s->fenced_pages | s->asked_pages << 2));
 	put(b, s->promised_usec);
+	put(b, s->guard.state == GUARD_ASKED ? s->close_usec : 0);
 	put(b, s->report_pending ? s->broken_usec : 0);
 	put(b, s->guard.holding || s->guard.broken ? s->guard.break_began_usec : 0);
 	for (size_t i = 0; i < DEMANDS; i++) {
@@ -131,6 +132,7 @@ static void put_region(struct bytes *b, const struct world *w, const struct site
 		return;
 	put(b, r->state);
 	put(b, (uint64_t)(r->revoking | r->close_wanted << 1 | r->consent_sent << 2));
+	put(b, r->close_wanted && r->state != REGION_CLOSING ? r->close_deadline_usec : 0);
 	put(b, r->pending);
 	put(b, r->valid_length);
 	/* between revocations it is only compared with those to come */

@@ -21,6 +21,7 @@
 enum { REGIONS = 2, HOLDERS = 3, DEMANDS = 2, PAGES = 2, ALL_PAGES = 3 };
 #define NOW 100000000u
 #define GRACE_USEC 5000000u /* of a region */
+#define SOON_USEC 2000000u  /* of a release that is in more of a hurry */
 
 /* The registry as far as region.c needs it: a pool of holders, as plain data. */
 struct registry {
@@ -68,6 +69,7 @@ enum message_type {
 	ASK_CONSENT,
 	ASK_RELEASE,
 	ASK_RELEASE_KINDLY,
+	ASK_RELEASE_SOON,
 	ASK_DEMAND,
 	ASK_OVER,
 };
@@ -104,6 +106,7 @@ struct site {
 	uint8_t asked_pages;	/* in this chain of revocations */
 	uint64_t timer_at;	/* 0: none */
 	uint64_t promised_usec; /* the deadline that holders were given first, while a question is open */
+	uint64_t close_usec;	/* by when whoever released it wants it, the most urgent of them; 0: nobody did */
 	uint64_t broken_usec;	/* since when the breaker waits */
 	struct guard guard;
 	struct part part[DEMANDS];
@@ -170,6 +173,7 @@ enum action {
 	DEMAND,
 	RELEASE,
 	RELEASE_KINDLY,
+	RELEASE_SOON,
 	HOLDER_LEAVES,
 	FENCE_WIDE,
 	FENCE_FAILS,

@@ -328,6 +328,23 @@ static void begin_registration(struct sim *s, const struct message *m)
 	sim_soon(s, &s->keeper[m->tenant], registered, r->id, m->connection);
 }
 
+/* Whoever leaves the holders least time counts, in whatever order they come. */
+static void release(struct sim *s, struct kregion *r, const struct message *m)
+{
+	const uint64_t id = r->id;
+	uint64_t deadline = s->now + m->grace_usec;
+
+	if (!r->guard.close_wanted || deadline < r->close_deadline)
+		r->close_deadline = deadline;
+	r->may_end = true;
+	keeper_feed(s, r,
+		    (struct guard_event){
+			    .type = GUARD_CLOSE, .cause = m->cause, .grace_usec = m->grace_usec });
+	sim_require(s,
+		    r->id != id || r->guard.state != GUARD_ASKED || r->guard.deadline_usec <= r->close_deadline,
+		    "a release waits longer than whoever is in more of a hurry wants");
+}
+
 static void on_region(struct sim *s, struct kregion *r, const struct message *m)
 {
 	struct message no = {
@@ -336,15 +353,8 @@ static void on_region(struct sim *s, struct kregion *r, const struct message *m)
 
 	switch (m->type) {
 	case ASK_RELEASE:
-		if (r && r->held && !r->may_end) {
-			r->may_end = true;
-			r->close_deadline = s->now + m->grace_usec;
-		}
 		if (r && r->held)
-			keeper_feed(s, r,
-				    (struct guard_event){ .type = GUARD_CLOSE,
-							  .cause = m->cause,
-							  .grace_usec = m->grace_usec });
+			release(s, r, m);
 		break;
 	case ASK_CONSENT:
 		if (!r || !r->held || guard_pending_revocation(&r->guard) != m->demand)

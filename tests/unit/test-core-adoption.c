@@ -245,6 +245,20 @@ static void test_release(void)
 		assert(x->state == (cases[i].grace_usec ? REGION_LIVE : REGION_CLOSING));
 		step(r, x, wanted);
 		assert(!out.n); /* once */
+		if (cases[i].grace_usec) { /* shorter: once more, and nothing takes that back */
+			struct region_event sooner = wanted;
+
+			sooner.grace_usec = cases[i].grace_usec - 1;
+			sooner.cause = CAUSE_QUOTA;
+			step(r, x, sooner);
+			assert(out.n == 1 && effect(REGION_SEND_RELEASE)->grace_usec == sooner.grace_usec);
+			assert(effect(REGION_SEND_RELEASE)->cause == CAUSE_QUOTA && x->state == REGION_LIVE);
+			step(r, x, wanted);
+			assert(!out.n);
+			sooner.now_usec = 1; /* the same time left later is a later deadline */
+			step(r, x, sooner);
+			assert(!out.n);
+		}
 		revoked(r, x, 1);
 		assert((x->state == REGION_DRAINING) == (cases[i].grace_usec != 0));
 		step(r, x, (struct region_event){ .type = REGION_RELEASED });

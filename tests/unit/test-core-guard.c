@@ -324,10 +324,17 @@ static void test_release(void)
 	step(&g, (struct guard_event){ .type = GUARD_CLOSE, .cause = CAUSE_UNMOUNT, .grace_usec = 700 });
 	assert_asked(&g, 1, 0, LENGTH, NOW + 700);
 	assert(g.cause == CAUSE_UNMOUNT);
-	step(&g, (struct guard_event){ .type = GUARD_CLOSE, .grace_usec = 100 });
-	assert(!out.n); /* once is enough */
+	step(&g, (struct guard_event){ .type = GUARD_CLOSE, .grace_usec = 700 });
+	assert(!out.n); /* once is enough; longer is nobody's to give */
+	step(&g, (struct guard_event){ .type = GUARD_CLOSE, .grace_usec = 701 });
+	assert(!out.n && g.deadline_usec == NOW + 700);
+	step(&g, (struct guard_event){ .type = GUARD_CLOSE, .cause = CAUSE_QUOTA, .grace_usec = 100 });
+	assert_asked(&g, 2, 0, LENGTH, NOW + 100); /* the holders are told */
+	assert(g.cause == CAUSE_QUOTA);
+	step(&g, (struct guard_event){ .type = GUARD_CONSENTED, .revocation = 1 });
+	assert(!out.n && g.state == GUARD_ASKED);
 	demand(&g, 1, 0, 10, 5);
-	assert_asked(&g, 2, 0, LENGTH, NOW + 5);
+	assert_asked(&g, 3, 0, LENGTH, NOW + 5);
 	over(&g, 1);
 	assert(!out.n && g.state == GUARD_ASKED); /* it ends all the same */
 	plain(&g, GUARD_CONSENTED);
