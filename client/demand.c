@@ -147,10 +147,10 @@ static int take_down(struct rdmareg *c, const char *method, int fd,
 _public_ int rdmareg_evict(struct rdmareg *c, int fd, const struct rdmareg_evict_options *options,
 			   uint32_t *ret_regions)
 {
-	char what[80];
+	char name[FD_NAME_BYTES], what[FD_NAME_BYTES + 40];
 
 	NEED(c);
-	snprintf(what, sizeof(what), "evicting the filesystem of descriptor %d", fd);
+	snprintf(what, sizeof(what), "evicting the filesystem of %s", fd_name(fd, name));
 	if (fd < 0)
 		return fail(EBADF, "%s: it is not an open file", what);
 	return take_down(c, "Evict", fd, options, what, ret_regions);

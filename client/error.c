@@ -9,14 +9,20 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "config.h"
 #include "names.h"
 #include "rdmareg.h"
 #include "util.h"
 
 static _Thread_local struct {
-	char message[640];
+	char message[1000];
 	char name[128];
 } last;
+
+/* The bus tried to, and only rdmaregd and the service manager know why that failed. */
+#define NOT_STARTED                                                             \
+	"rdmaregd could not be started; see: systemctl status rdmaregd, and its " \
+	"log: journalctl -u rdmaregd. Whether its settings are right: " PKGLIBEXECDIR "/rdmaregd --check-config"
 
 /* Each of our own names has an errno of its own, so that nothing is lost on the way. */
 static const struct {
@@ -43,8 +49,7 @@ static const struct {
 	{ SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED, EACCES, NULL },
 	{ SD_BUS_ERROR_SERVICE_UNKNOWN, EHOSTUNREACH,
 	  "rdmaregd is not running; start it with: systemctl start rdmaregd" },
-	{ SD_BUS_ERROR_NAME_HAS_NO_OWNER, EHOSTUNREACH,
-	  "rdmaregd is not running; start it with: systemctl start rdmaregd" },
+	{ SD_BUS_ERROR_NAME_HAS_NO_OWNER, EHOSTUNREACH, NOT_STARTED }, /* dbus-broker says so */
 	{ SD_BUS_ERROR_NO_REPLY, ETIMEDOUT, "rdmaregd did not answer; see: systemctl status rdmaregd" },
 	{ SD_BUS_ERROR_TIMEOUT, ETIMEDOUT, "rdmaregd did not answer; see: systemctl status rdmaregd" },
 	{ SD_BUS_ERROR_DISCONNECTED, ENOTCONN, "the connection to the bus is gone; open a new one" },
@@ -73,7 +78,7 @@ static const char *hint_for(const char *name)
 		if (!strcmp(table[i].name, name))
 			return table[i].hint;
 	if (!strncmp(name, "org.freedesktop.DBus.Error.Spawn.", 33))
-		return "rdmaregd could not be started; see: journalctl -u rdmaregd";
+		return NOT_STARTED;
 	return NULL;
 }
 
@@ -90,13 +95,27 @@ int fail(int error, const char *format, ...)
 	return error < 0 ? error : -error;
 }
 
+/*
+ * What was asked, rdmaregd says itself ("registering the region failed: ..."), for those who call it without this
+ * library. Here it was said already, and better.
+ */
+static const char *matter_of(const char *text)
+{
+	static const char failed[] = " failed: ";
+	const char *at = strstr(text, failed);
+
+	return at && (size_t)(at - text) == strcspn(text, ":;") - (sizeof(failed) - 3)
+		       ? at + sizeof(failed) - 1
+		       : text;
+}
+
 int fail_bus(const sd_bus_error *error, int r, const char *format, ...)
 {
 	const char *name = error && error->name ? error->name : "";
-	const char *text = error && error->name && error->message ? error->message : NULL;
+	const char *text = error && error->name && error->message ? matter_of(error->message) : NULL;
 	const char *hint = NULL;
 	int number = error_to_errno(name);
-	char asked[256];
+	char asked[FD_NAME_BYTES + 120];
 	va_list args;
 
 	if (!number)
@@ -134,6 +153,23 @@ _public_ const char *rdmareg_last_error(void)
 _public_ const char *rdmareg_last_error_name(void)
 {
 	return last.name;
+}
+
+const char *fd_name(int fd, char buffer[static FD_NAME_BYTES])
+{
+	char link[40];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, buffer, FD_NAME_BYTES - 1);
+	if (n <= 0) {
+		snprintf(buffer, FD_NAME_BYTES, "descriptor %d", fd);
+		return buffer;
+	}
+	buffer[n] = 0;
+	if (n == FD_NAME_BYTES - 1)
+		memcpy(buffer + n - 3, "...", 3);
+	return buffer;
 }
 
 int struct_in(void *target, size_t target_bytes, const void *caller)

@@ -28,7 +28,7 @@ int fail(int error, const char *format, ...) __attribute__((format(printf, 2, 3)
 /*
  * fail_bus - a bus call that went wrong
  * @r: what sd-bus returned. @error: what it filled in, may be unset.
- * @format: what was asked, e.g. "registering descriptor 5"; the matter and a hint are appended.
+ * @format: what was asked, e.g. "registering /data/x"; the matter and a hint are appended.
  */
 int fail_bus(const sd_bus_error *error, int r, const char *format, ...) __attribute__((format(printf, 3, 4)));
 

@@ -47,10 +47,12 @@ _public_ int rdmareg_find_holders(struct rdmareg *c, int fd, struct rdmareg_hold
 {
 	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL, *reply = NULL;
 	struct rdmareg_holders *h;
+	char name[FD_NAME_BYTES];
 	int r;
 
 	NEED(c);
 	NEED(ret);
+	fd_name(fd, name);
 	if (fd < 0)
 		return fail(EBADF, "looking for holders of descriptor %d: it is not an open file", fd);
 	r = context_new_call(c, 0, "FindHolders", &m);
@@ -58,16 +60,15 @@ _public_ int rdmareg_find_holders(struct rdmareg *c, int fd, struct rdmareg_hold
 		return r;
 	r = sd_bus_message_append(m, "h", fd);
 	if (r < 0)
-		return fail_bus(NULL, r, "looking for holders of descriptor %d", fd);
-	r = context_call(c, take_pointer(m), 0, &reply, "looking for holders of descriptor %d", fd);
+		return fail_bus(NULL, r, "looking for holders of %s", name);
+	r = context_call(c, take_pointer(m), 0, &reply, "looking for holders of %s", name);
 	if (r < 0)
 		return r;
 	if (sd_bus_message_enter_container(reply, 'a', "a{sv}") <= 0)
-		return fail(EBADMSG, "looking for holders of descriptor %d: rdmaregd's answer makes no sense",
-			    fd);
+		return fail(EBADMSG, "looking for holders of %s: rdmaregd's answer makes no sense", name);
 	h = calloc(1, sizeof(*h));
 	if (!h)
-		return fail(ENOMEM, "looking for holders of descriptor %d: out of memory", fd);
+		return fail(ENOMEM, "looking for holders of %s: out of memory", name);
 	h->answer = take_pointer(reply);
 	*ret = h;
 	return 0;

@@ -8,6 +8,7 @@
  * new answer.
  */
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "region.h"
 
@@ -57,18 +58,18 @@ static int region_new(struct rdmareg *c, sd_bus_message *answer, struct rdmareg_
 }
 
 /* How a region is arbitrated: chosen when it is registered, or later. */
-static int check_choices(const char *what, uint64_t which, enum rdmareg_policy policy,
+static int check_choices(const char *what, const char *which, enum rdmareg_policy policy,
 			 enum rdmareg_arbitrate arbitration, enum rdmareg_warm_mode warm_mode)
 {
 	if ((unsigned int)policy > RDMAREG_POLICY_HOLD)
-		return fail(EINVAL, "%s %" PRIu64 ": invalid policy %d; valid: follow, yield, hold", what,
-			    which, (int)policy);
+		return fail(EINVAL, "%s %s: invalid policy %d; valid: follow, yield, hold", what, which,
+			    (int)policy);
 	if ((unsigned int)arbitration > RDMAREG_ARBITRATE_PRE_CONTENT)
-		return fail(EINVAL, "%s %" PRIu64 ": invalid arbitration %d; valid: auto, pre-content", what,
-			    which, (int)arbitration);
+		return fail(EINVAL, "%s %s: invalid arbitration %d; valid: auto, pre-content", what, which,
+			    (int)arbitration);
 	if ((unsigned int)warm_mode > RDMAREG_WARM_WRITE)
-		return fail(EINVAL, "%s %" PRIu64 ": invalid warm mode %d; valid: off, read, adaptive, write",
-			    what, which, (int)warm_mode);
+		return fail(EINVAL, "%s %s: invalid warm mode %d; valid: off, read, adaptive, write", what,
+			    which, (int)warm_mode);
 	return 0;
 }
 
@@ -90,21 +91,22 @@ _public_ int rdmareg_register(struct rdmareg *c, int fd, uint64_t offset, uint64
 {
 	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL, *reply = NULL;
 	struct rdmareg_register_options o;
+	char name[FD_NAME_BYTES];
 	int r;
 
 	NEED(c);
 	NEED(ret);
+	fd_name(fd, name);
 	r = struct_in(&o, sizeof(o), options);
 	if (r >= 0)
 		r = struct_check_reserved(o.reserved, sizeof(o.reserved));
 	if (r < 0)
 		return r;
 	if (access != RDMAREG_ACCESS_READ && access != RDMAREG_ACCESS_READ_WRITE)
-		return fail(EINVAL, "registering descriptor %d: the access is neither read nor read-write",
-			    fd);
+		return fail(EINVAL, "registering %s: the access is neither read nor read-write", name);
 	if (fd < 0)
 		return fail(EBADF, "registering descriptor %d: it is not an open file", fd);
-	r = check_choices("registering descriptor", (unsigned int)fd, o.policy, o.arbitration, o.warm_mode);
+	r = check_choices("registering", name, o.policy, o.arbitration, o.warm_mode);
 	if (r < 0)
 		return r;
 	r = context_new_call(c, 0, "RegisterRegion", &m);
@@ -121,19 +123,19 @@ _public_ int rdmareg_register(struct rdmareg *c, int fd, uint64_t offset, uint64
 		option_append(m, &r, "warm", "b", 0);
 	options_close(m, &r);
 	if (r < 0)
-		return fail_bus(NULL, r, "registering descriptor %d", fd);
+		return fail_bus(NULL, r, "registering %s", name);
 	if (length)
 		r = context_call(c, take_pointer(m), c->work_timeout_usec, &reply,
-				 "registering %" PRIu64 " bytes at offset %" PRIu64 " of descriptor %d",
-				 length, offset, fd);
+				 "registering %" PRIu64 " bytes at offset %" PRIu64 " of %s", length, offset,
+				 name);
 	else
 		r = context_call(c, take_pointer(m), c->work_timeout_usec, &reply,
-				 "registering descriptor %d from offset %" PRIu64 " to its end", fd, offset);
+				 "registering %s from offset %" PRIu64 " to its end", name, offset);
 	if (r < 0)
 		return r;
 	r = sd_bus_message_skip(reply, "to");
 	if (r < 0)
-		return fail(EBADMSG, "registering descriptor %d: rdmaregd's answer makes no sense", fd);
+		return fail(EBADMSG, "registering %s: rdmaregd's answer makes no sense", name);
 	return region_new(c, reply, ret);
 }
 
@@ -253,6 +255,9 @@ _public_ int rdmareg_prefetch(struct rdmareg_region *region, uint64_t offset, ui
 	options_close(m, &r);
 	if (r < 0)
 		return fail_bus(NULL, r, "prefetching region %" PRIu64, region->id);
+	if (!length)
+		return context_call(region->context, take_pointer(m), region->context->work_timeout_usec, NULL,
+				    "prefetching region %" PRIu64 " from %" PRIu64 " on", region->id, offset);
 	return context_call(region->context, take_pointer(m), region->context->work_timeout_usec, NULL,
 			    "prefetching %" PRIu64 " bytes at %" PRIu64 " of region %" PRIu64, length, offset,
 			    region->id);
@@ -262,6 +267,7 @@ _public_ int rdmareg_configure(struct rdmareg_region *region, const struct rdmar
 {
 	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL;
 	struct rdmareg_configure_options o;
+	char number[24];
 	int r;
 
 	NEED(region);
@@ -270,7 +276,8 @@ _public_ int rdmareg_configure(struct rdmareg_region *region, const struct rdmar
 		r = struct_check_reserved(&o.reserved, sizeof(o.reserved));
 	if (r < 0)
 		return r;
-	r = check_choices("configuring region", region->id, o.policy, o.arbitration, o.warm_mode);
+	snprintf(number, sizeof(number), "%" PRIu64, region->id);
+	r = check_choices("configuring region", number, o.policy, o.arbitration, o.warm_mode);
 	if (r < 0)
 		return r;
 	r = context_new_call(region->context, region->id, "Configure", &m);

@@ -55,6 +55,10 @@ static inline uint64_t add_saturating(uint64_t a, uint64_t b)
 	return b > UINT64_MAX - a ? UINT64_MAX : a + b;
 }
 
+/* What people know a descriptor by: the file's path as far as it can be told, or "descriptor 5". */
+#define FD_NAME_BYTES 256
+const char *fd_name(int fd, char buffer[static FD_NAME_BYTES]);
+
 #define STRUCT_MAX 4096
 
 /*

@@ -39,6 +39,37 @@ static void print_help(const struct verb *verb)
 	print_options(common);
 }
 
+/* What would have been right, for the message. */
+static const char *form_of(const struct option_spec *o)
+{
+	switch (o->kind) {
+	case ARG_COUNT:
+		return "a whole number above 0, such as 1 or 10, is wanted here";
+	case ARG_SIZE:
+		return "a size is wanted here: bytes, or with K, M, G or T, such as 4096 or 64M";
+	case ARG_LENGTH:
+		return "a size above 0 is wanted here: bytes, or with K, M, G or T, such as 4096 or 64M";
+	case ARG_TIME:
+		return "a time above 0 is wanted here: seconds, or with us, ms, s, min or h, such as 30 or 500ms";
+	case ARG_GRACE:
+		return "a time is wanted here: seconds, or with us, ms, s, min or h, such as 2 or 500ms; 0: none";
+	case ARG_RANGE:
+		return "OFFSET:LENGTH is wanted here: two sizes, the second above 0, such as 0:4096 or 1G:64M";
+	case ARG_REPEAT:
+		return "a whole number above 0, or forever, is wanted here";
+	case ARG_STATE:
+		return "one of registering, live, warming, draining, fenced, closing or lost is wanted here";
+	case ARG_ACCESS:
+	case ARG_POLICY:
+	case ARG_ARBITRATE:
+	case ARG_WARM_MODE:
+	case ARG_TEXT:
+	case ARG_FLAG:
+		break;
+	}
+	return NULL;
+}
+
 /* A word must be one of an enumeration's; 0 means that it is not. */
 static int store_word(void *place, unsigned int value)
 {
@@ -52,7 +83,7 @@ static int store(const struct option_spec *o, const char *text, void *base)
 {
 	void *place = (char *)base + o->offset;
 	uint64_t value = 0;
-	int r;
+	int r = 0;
 
 	switch (o->kind) {
 	case ARG_FLAG:
@@ -76,11 +107,16 @@ static int store(const struct option_spec *o, const char *text, void *base)
 		break;
 	case ARG_RANGE:
 		return parse_range(text, place);
+	/* To the library 0 is "not said"; whoever says 0 means something else. */
+	case ARG_LENGTH:
+		r = parse_size(text, &value);
+		if (!r && !value)
+			r = -EINVAL;
+		break;
 	case ARG_TIME:
-		/* To the library 0 is "not said"; whoever says 0 means something else. */
 		r = parse_time(text, &value);
 		if (!r && !value)
-			r = -EDOM;
+			r = -EINVAL;
 		break;
 	case ARG_GRACE:
 		r = parse_time(text, &value);
@@ -96,13 +132,24 @@ static int store(const struct option_spec *o, const char *text, void *base)
 		if (!r && !value)
 			r = -EINVAL;
 		break;
-	default:
+	case ARG_COUNT:
 		r = parse_number(text, &value);
+		if (!r && !value)
+			r = -EINVAL;
 		break;
 	}
 	if (!r)
 		*(uint64_t *)place = value;
 	return r;
+}
+
+static int refuse(const struct verb *verb, const struct option_spec *o, const char *text, int error)
+{
+	const char *form = error == -ERANGE ? "a smaller number is wanted here" : form_of(o);
+
+	if (form)
+		return ctl_error(EXIT_USAGE, "%s: --%s %s: %s", verb->name, o->name, text, form);
+	return ctl_error(EXIT_USAGE, "%s: --%s %s: %s is wanted here", verb->name, o->name, text, o->argument);
 }
 
 static int add_options(struct option *longs, int n, const struct option_spec *o, int first_value)
@@ -144,11 +191,7 @@ int arguments_parse(struct ctl *ctl, const struct verb *verb, int argc, char **a
 		o = c >= COMMON ? &common[c - COMMON] : &verb->options[c - OWN];
 		r = store(o, optarg, c >= COMMON ? (void *)ctl : options);
 		if (r < 0)
-			return ctl_error(EXIT_USAGE, "%s: --%s %s: %s is wanted here", verb->name, o->name,
-					 optarg,
-					 r == -ERANGE ? "a smaller number"
-					 : r == -EDOM ? "a time above 0"
-						      : o->argument);
+			return refuse(verb, o, optarg, r);
 	}
 	if (ctl->help) {
 		print_help(verb);

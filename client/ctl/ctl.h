@@ -38,8 +38,9 @@ struct ctl {
 enum argument_kind {
 	ARG_FLAG,      /* bool, no argument */
 	ARG_TEXT,      /* const char *, of argv */
-	ARG_NUMBER,    /* uint64_t */
+	ARG_COUNT,     /* uint64_t, above 0 */
 	ARG_SIZE,      /* uint64_t, bytes */
+	ARG_LENGTH,    /* uint64_t, bytes, above 0 */
 	ARG_TIME,      /* uint64_t, usec, above 0 */
 	ARG_GRACE,     /* uint64_t, usec, as the library has it: no time at all is RDMAREG_NO_GRACE */
 	ARG_RANGE,     /* struct range */
@@ -94,6 +95,10 @@ struct rdmareg *ctl_context(struct ctl *ctl, int *ret_status);
 int ctl_failed(int error);
 int ctl_failed_about(const char *subject, int error);
 int ctl_error(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* How every ticket begins; errors show no more of one than this. */
+#define CTL_TICKET_SCHEME "rdmareg://"
+bool ctl_is_ticket(const char *text);
 
 /* verb-prefetch.c: all of a region, with progress and signals as the verb has them. An exit status. */
 int ctl_prefetch_all(struct ctl *ctl, struct rdmareg_region *region);

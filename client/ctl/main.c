@@ -28,17 +28,46 @@ static const struct verb *const verbs[] = {
 
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))
 
+/*
+ * Whoever has a ticket has the access, and errors end in logs. So wherever one got into a message, by being given in
+ * the place of something else, no more of it is shown than that it is one.
+ */
+static void hide_tickets(char *text)
+{
+	static const char shown[] = CTL_TICKET_SCHEME "...";
+
+	for (char *at = text; (at = strstr(at, CTL_TICKET_SCHEME)); at += sizeof(shown) - 1) {
+		size_t length = strcspn(at, " \t\r\n");
+
+		while (strchr(":;,'\"", at[length - 1])) /* of the sentence */
+			length--;
+		if (length < sizeof(shown) - 1) /* nothing of it is secret yet */
+			break;
+		memcpy(at, shown, sizeof(shown) - 1);
+		memmove(at + sizeof(shown) - 1, at + length, strlen(at + length) + 1);
+	}
+}
+
 int ctl_error(int status, const char *format, ...)
 {
+	char *text = NULL;
 	va_list args;
 
 	fflush(stdout);
-	fputs("rdmaregctl: ", stderr);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	if (vasprintf(&text, format, args) < 0)
+		text = NULL;
 	va_end(args);
-	fputc('\n', stderr);
+	if (text)
+		hide_tickets(text);
+	fprintf(stderr, "rdmaregctl: %s\n", text ? text : "out of memory");
+	free(text);
 	return status;
+}
+
+bool ctl_is_ticket(const char *text)
+{
+	return !strncmp(text, CTL_TICKET_SCHEME, strlen(CTL_TICKET_SCHEME));
 }
 
 static int status_of(int error)

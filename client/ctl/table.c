@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "format.h"
 
@@ -136,11 +137,18 @@ static int add_line(struct libscols_table *table, const struct column *columns, 
 	return 0;
 }
 
-int table_print(const struct ctl *ctl, const struct column *columns, size_t n, json_object *rows)
+int table_print(const struct ctl *ctl, const struct column *columns, size_t n, json_object *rows,
+		const char *none)
 {
-	struct libscols_table *table = scols_new_table();
+	struct libscols_table *table;
 	int r = 0;
 
+	if (!json_object_array_length(rows)) {
+		if (none && isatty(STDOUT_FILENO))
+			puts(none);
+		return 0;
+	}
+	table = scols_new_table();
 	if (!table)
 		return ctl_error(EXIT_FAILED, "printing a table: out of memory");
 	scols_table_enable_noheadings(table, ctl->no_legend);

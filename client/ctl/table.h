@@ -29,8 +29,12 @@ struct column {
 	double width; /* libsmartcols' hint; below 1 a share of the terminal */
 };
 
-/* A line per element of the array. 0 or an exit status. */
-int table_print(const struct ctl *ctl, const struct column *columns, size_t n, json_object *rows);
+/*
+ * A line per element of the array. 0 or an exit status.
+ * @none: what a terminal is told where there is not one; scripts get no line. NULL: nothing.
+ */
+int table_print(const struct ctl *ctl, const struct column *columns, size_t n, json_object *rows,
+		const char *none);
 
 /* A line per member that is not empty. */
 void table_print_object(const struct ctl *ctl, json_object *row);

@@ -73,8 +73,8 @@ static int run_create(struct ctl *ctl, const void *options, char **arguments, in
 	struct rdmareg *context;
 	int fd, r;
 
-	if (parse_size(arguments[0], &bytes) < 0)
-		return ctl_error(EXIT_USAGE, "%s is no size; write it like 64M", arguments[0]);
+	if (parse_size(arguments[0], &bytes) < 0 || !bytes)
+		return ctl_error(EXIT_USAGE, "%s is no size above 0; write it like 64M", arguments[0]);
 	if (o->region && (parse_number(o->region, &number) < 0 || number >= UINT32_MAX))
 		return ctl_error(EXIT_USAGE, "%s is not the number of a region; see: rdmaregctl devices",
 				 o->region);

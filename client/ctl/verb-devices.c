@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "model.h"
 #include "table.h"
@@ -38,6 +39,8 @@ static int print_tables(const struct ctl *ctl, json_object *rows)
 	json_object *adapters = json_object_new_array(), *dax = json_object_new_array();
 	int status = EXIT_OK;
 
+	if (!json_object_array_length(rows) && isatty(STDOUT_FILENO))
+		puts("no RDMA adapter and no device-dax here");
 	for (size_t i = 0; i < json_object_array_length(rows); i++) {
 		json_object *row = json_object_array_get_idx(rows, i);
 
@@ -45,11 +48,12 @@ static int print_tables(const struct ctl *ctl, json_object *rows)
 	}
 	if (json_object_array_length(adapters))
 		status = table_print(ctl, adapter_columns,
-				     sizeof(adapter_columns) / sizeof(adapter_columns[0]), adapters);
+				     sizeof(adapter_columns) / sizeof(adapter_columns[0]), adapters, NULL);
 	if (json_object_array_length(adapters) && json_object_array_length(dax))
 		printf("\n");
 	if (json_object_array_length(dax) && status == EXIT_OK)
-		status = table_print(ctl, dax_columns, sizeof(dax_columns) / sizeof(dax_columns[0]), dax);
+		status = table_print(ctl, dax_columns, sizeof(dax_columns) / sizeof(dax_columns[0]), dax,
+				     NULL);
 	json_object_put(adapters);
 	json_object_put(dax);
 	return status;

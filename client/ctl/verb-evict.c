@@ -52,7 +52,7 @@ static int run_evict(struct ctl *ctl, const void *options, char **arguments, int
 	agent_begin();
 	r = rdmareg_evict(context, fd, &eo, &regions);
 	close(fd);
-	return r < 0 ? ctl_failed_about(arguments[0], r) : print_count(ctl, regions);
+	return r < 0 ? ctl_failed(r) : print_count(ctl, regions);
 }
 
 static int run_enforce(struct ctl *ctl, const void *options, char **arguments, int n)

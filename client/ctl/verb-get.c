@@ -21,7 +21,7 @@ struct options {
 
 static const struct option_spec specs[] = {
 	{ "offset", ARG_SIZE, offsetof(struct options, offset), "SIZE", "into the region (0)" },
-	{ "length", ARG_SIZE, offsetof(struct options, length), "SIZE",
+	{ "length", ARG_LENGTH, offsetof(struct options, length), "SIZE",
 	  "bytes (all that the file there backs)" },
 	SESSION_SPECS(struct options, session),
 	{ NULL },
@@ -83,6 +83,8 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	(void)n;
 	if (!chunk)
 		return ctl_error(EXIT_FAILED, "out of memory");
+	if (ctl_is_ticket(arguments[1]))
+		return ctl_error(EXIT_USAGE, "get: the ticket comes first: rdmaregctl get TICKET FILE");
 	r = session_begin(&s, ctl, &o->session, arguments[0], RDMAREG_ACCESS_READ, to_stdout);
 	if (r)
 		return r;

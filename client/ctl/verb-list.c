@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* verb-list.c - list regions, and show one of them in full. */
+#include <unistd.h>
+
 #include "model.h"
 #include "table.h"
 
@@ -30,6 +32,13 @@ static const struct column columns[] = {
 	{ "path", "PATH", LOOK_PLAIN, false, 0.3 },
 };
 
+static const char *none_to_list(const struct options *o)
+{
+	if (o->session || o->state)
+		return "no such regions";
+	return geteuid() ? "no regions of this user; root sees those of everybody" : "no regions";
+}
+
 static int list(struct ctl *ctl, const void *options, char **arguments, int n)
 {
 	const struct options *o = options;
@@ -56,7 +65,8 @@ static int list(struct ctl *ctl, const void *options, char **arguments, int n)
 	else if (ctl->json)
 		ctl_print_json(json_object_get(regions));
 	else
-		status = table_print(ctl, columns, sizeof(columns) / sizeof(columns[0]), regions);
+		status = table_print(ctl, columns, sizeof(columns) / sizeof(columns[0]), regions,
+				     none_to_list(o));
 	json_object_put(regions);
 	rdmareg_list_free(walk);
 	return status;

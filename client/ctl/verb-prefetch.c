@@ -23,7 +23,7 @@ struct options {
 
 static const struct option_spec specs[] = {
 	{ "offset", ARG_SIZE, offsetof(struct options, offset), "SIZE", "from this byte of the region (0)" },
-	{ "length", ARG_SIZE, offsetof(struct options, length), "SIZE", "bytes (to the end)" },
+	{ "length", ARG_LENGTH, offsetof(struct options, length), "SIZE", "bytes (to the end)" },
 	{ "write", ARG_FLAG, offsetof(struct options, write), NULL, "for writing; dirties every page" },
 	{ NULL },
 };

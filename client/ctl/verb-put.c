@@ -23,7 +23,7 @@ struct options {
 
 static const struct option_spec specs[] = {
 	{ "offset", ARG_SIZE, offsetof(struct options, offset), "SIZE", "into the region (0)" },
-	{ "length", ARG_SIZE, offsetof(struct options, length), "SIZE",
+	{ "length", ARG_LENGTH, offsetof(struct options, length), "SIZE",
 	  "at most so many bytes (the whole file)" },
 	{ "repeat", ARG_REPEAT, offsetof(struct options, repeat), "N|forever",
 	  "write the file so often (1)" },
@@ -232,6 +232,8 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 		o.repeat = o.duration_usec ? UINT64_MAX : 1;
 	if (!strcmp(arguments[0], "-") && !strcmp(arguments[1], "-"))
 		return ctl_error(EXIT_USAGE, "put: data and ticket cannot both come from standard input");
+	if (ctl_is_ticket(arguments[0]))
+		return ctl_error(EXIT_USAGE, "put: the ticket comes second: rdmaregctl put FILE TICKET");
 	r = source_open(&from, arguments[0], o.length);
 	if (r)
 		return r;

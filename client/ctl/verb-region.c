@@ -94,7 +94,7 @@ static const struct option_spec export_specs[] = {
 	  "what it allows (all that the region does)" },
 	{ "expires", ARG_TIME, offsetof(struct export_options, expires_usec), "TIME",
 	  "admit nobody new after this time (never)" },
-	{ "uses", ARG_NUMBER, offsetof(struct export_options, uses), "N",
+	{ "uses", ARG_COUNT, offsetof(struct export_options, uses), "N",
 	  "admit so many connections (any number)" },
 	{ NULL },
 };

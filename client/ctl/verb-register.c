@@ -26,7 +26,7 @@ struct options {
 static const struct option_spec specs[] = {
 	{ "offset", ARG_SIZE, offsetof(struct options, offset), "SIZE",
 	  "first byte of the file (a multiple of the page size; 0)" },
-	{ "length", ARG_SIZE, offsetof(struct options, length), "SIZE", "bytes (to the end of the file)" },
+	{ "length", ARG_LENGTH, offsetof(struct options, length), "SIZE", "bytes (to the end of the file)" },
 	{ "access", ARG_ACCESS, offsetof(struct options, access), "r|rw", "what peers may do (rw)" },
 	{ "policy", ARG_POLICY, offsetof(struct options, policy), "follow|yield|hold",
 	  "when blocks are wanted back (yield)" },
@@ -96,7 +96,7 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	r = rdmareg_register(context, fd, o->offset, o->length, access, &ro, &region);
 	close(fd);
 	if (r < 0)
-		return ctl_failed_about(arguments[0], r);
+		return ctl_failed(r);
 	if (o->export) {
 		r = rdmareg_export(region, NULL, &ticket);
 		if (r < 0) {

@@ -31,7 +31,7 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	r = rdmareg_find_holders(context, fd, &holders);
 	close(fd);
 	if (r < 0)
-		return ctl_failed_about(arguments[0], r);
+		return ctl_failed(r);
 	rows = json_object_new_array();
 	while ((r = rdmareg_holders_next(holders, &holder)) > 0)
 		json_object_array_add(rows, model_holder(&holder));
@@ -40,7 +40,10 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	else if (ctl->json)
 		ctl_print_json(json_object_get(rows));
 	else
-		status = table_print(ctl, columns, sizeof(columns) / sizeof(columns[0]), rows);
+		status = table_print(ctl, columns, sizeof(columns) / sizeof(columns[0]), rows,
+				     geteuid() ? "nobody, as far as this user may see: regions of other users "
+						 "are shown to root"
+					       : "nobody");
 	json_object_put(rows);
 	rdmareg_holders_free(holders);
 	return status;

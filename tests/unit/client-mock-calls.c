@@ -402,7 +402,8 @@ static int on_demand(sd_bus_message *m, void *userdata, sd_bus_error *error)
 		return sd_bus_reply_method_return(m, "t", last);
 	}
 	if (option_number("limit_usec", 0) == 1)
-		return sd_bus_error_setf(error, RDMAREG_ERROR_TIMEOUT, "the storage took too long");
+		return sd_bus_error_setf(error, RDMAREG_ERROR_TIMEOUT,
+					 "syncing the region failed: the storage took too long");
 	if (option_number("limit_usec", 0) == 2) /* no word of where it is */
 		return sd_bus_reply_method_return(m, "a{sv}", 1, "revocation", "t", ++last);
 	if (option_number("limit_usec", 0) == 3)

@@ -32,11 +32,21 @@ static const struct {
 	{ "register /nonexistent", 3, "No such file" },
 	{ "register /proc/self/exe --policy never", 2, "follow|yield|hold is wanted" },
 	{ "register /proc/self/exe --arbitration layout-lease", 2, "auto|pre-content is wanted" },
-	{ "register /proc/self/exe --grace 1d", 2, "TIME is wanted" },
-	{ "list --state bogus", 2, "STATE is wanted" },
+	{ "register /proc/self/exe --grace 1d", 2, "a time is wanted here: seconds, or with us, ms" },
+	{ "list --state bogus", 2, "one of registering, live" },
 	{ "show 900", 3, "there is no region 900" },
 	{ "show 0", 2, "not the number of a region" },
 	{ "export 2 --expires 0", 2, "a time above 0" },
+	{ "export 2 --uses 0", 2, "a whole number above 0" },
+	{ "export 2 --uses many", 2, "a whole number above 0" },
+	{ "register /proc/self/exe --access r --length 0", 2, "a size above 0 is wanted here: bytes, or with K" },
+	{ "register /proc/self/exe --access r --offset 4k", 2, "a size is wanted here: bytes, or with K" },
+	{ "register /proc/self/exe --access r --offset 999", 1, ": registering /" },
+	{ "prefetch 2 --length 0", 2, "a size above 0" },
+	{ "put /proc/self/exe @/dev/null --length 0", 2, "a size above 0" },
+	{ "put /proc/self/exe @/dev/null --repeat 0", 2, "a whole number above 0, or forever" },
+	{ "get @/dev/null /tmp/x --length 0", 2, "a size above 0" },
+	{ "dax-create 0", 2, "no size above 0" },
 	{ "set", 2, "usage" },
 	{ "set 2", 2, "nothing to change" },
 	{ "set x --policy hold", 2, "not the number of a region" },
@@ -44,13 +54,13 @@ static const struct {
 	{ "set 2 --policy", 2, "needs an argument" },
 	{ "set 2 --policy sometimes", 2, "follow|yield|hold is wanted" },
 	{ "set 2 --arbitration none", 2, "auto|pre-content is wanted" },
-	{ "set 2 --grace -1s", 2, "TIME is wanted" },
+	{ "set 2 --grace -1s", 2, "a time is wanted here: seconds, or with us, ms" },
 	{ "set 2 3 --policy hold", 2, "usage" },
 	{ "revoke", 2, "usage" },
 	{ "revoke seven", 2, "not the number of a region" },
 	{ "revoke 900", 3, "there is no region" },
 	{ "revoke 2 --for 0", 2, "a time above 0" },
-	{ "revoke 2 --range 4096", 2, "OFFSET:LENGTH is wanted" },
+	{ "revoke 2 --range 4096", 2, "OFFSET:LENGTH is wanted here: two sizes" },
 	{ "revoke 2 --range 0:99999999999999999999", 2, "a smaller number" },
 	{ "revoke 2 --range 1G:4K", 1, "not inside the region" },
 	{ "revoke 2 --limit 1s", 2, "no such option" },
@@ -59,25 +69,48 @@ static const struct {
 	{ "sync 900", 3, "there is no region" },
 	{ "sync 2 --limit 0", 2, "a time above 0" },
 	{ "sync 2 --limit 99999999999999h", 2, "a smaller number" },
-	{ "sync 2 --limit 1us", 1, "the storage took too long" },
+	{ "sync 2 --limit 1us", 1, ": syncing region 2: the storage took too long" },
 	{ "sync 2 --limit 2us", 1, "makes no sense" },
 	{ "sync 2 --limit 3us", 1, "makes no sense" },
 	{ "evict", 2, "usage" },
 	{ "evict /nonexistent", 3, "No such file" },
 	{ "evict /proc/self/exe/x", 3, "Not a directory" },
 	{ "evict / /tmp", 2, "usage" },
-	{ "evict / --grace soon", 2, "TIME is wanted" },
-	{ "evict / --grace 1us", 4, "/: evicting" },
+	{ "evict / --grace soon", 2, "a time is wanted here: seconds, or with us, ms" },
+	{ "evict / --grace 1us", 4, "evicting the filesystem of /: " },
 	{ "enforce-limits x", 2, "usage" },
-	{ "enforce-limits --grace soon", 2, "TIME is wanted" },
+	{ "enforce-limits --grace soon", 2, "a time is wanted here: seconds, or with us, ms" },
 	{ "enforce-limits --grace 1us", 4, "enforcing the limits" },
 	{ "who", 2, "usage" },
 	{ "who /nonexistent", 3, "No such file" },
-	{ "who /", 1, "/: looking for holders" },
+	{ "who /", 1, "looking for holders of /: " },
 	{ "who / --verbose", 2, "no such option" },
 	{ "join", 2, "usage" },
 	{ "join -- -7", 2, "not the number of a region" },
 	{ "join 900", 3, "there is no region" },
+};
+
+/* Whoever has one has the access, and errors end in logs. So none is shown, wherever it was given by mistake. */
+#define TOKEN "ca82095c6061fd4f46e7efd2511a7f0b"
+#define TICKET "'rdmareg://10.99.0.1:33632/7?" TOKEN "'"
+static const struct {
+	const char *arguments;
+	const char *said;
+} misplaced[] = {
+	{ "put " TICKET " /proc/self/exe", "the ticket comes second: rdmaregctl put FILE TICKET" },
+	{ "get /nonexistent " TICKET, "the ticket comes first: rdmaregctl get TICKET FILE" },
+	{ "put /proc/self/exe @" TICKET, "opening rdmareg://...: " },
+	{ "put /proc/self/exe " TICKET "x", "the token is not 32" },
+	{ "put /proc/self/exe " TICKET " --source " TICKET, "" },
+	{ TICKET, "no such verb: rdmareg://...; see" },
+	{ "show " TICKET, "rdmareg://... is not the number of a region" },
+	{ "register " TICKET, "opening rdmareg://... for reading and writing: " },
+	{ "who " TICKET, "opening rdmareg://...: " },
+	{ "evict " TICKET, "opening rdmareg://...: " },
+	{ "dax-create " TICKET, "rdmareg://... is no size" },
+	{ "put --length " TICKET " x y", "--length rdmareg://...: a size above 0" },
+	{ "put --" TICKET, "no such option" },
+	{ "revoke 3 -- " TICKET, "running rdmareg://...: " },
 };
 
 /* Runs rdmaregctl; what it says on the channels that go there is in @out. */
@@ -217,13 +250,16 @@ static void test_output(void)
 		assert(run_with(quiet[i], "2>&1 >/dev/full") == 0 && !*out);
 }
 
-/* Has what "list" says colours, on a terminal of this kind? */
-static bool has_colours(const char *kind, const char *no_color)
+/* Runs it on a terminal of this kind; what it shows there is in @out. */
+static void run_on_terminal(const char *kind, const char *no_color, uid_t uid, const char *const words[])
 {
 	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), slave;
+	const char *argv[8] = { "rdmaregctl" };
 	ssize_t n, all = 0;
 	pid_t pid;
 
+	for (int i = 0; words[i]; i++)
+		argv[i + 1] = words[i];
 	assert(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
 	slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
 	assert(slave >= 0);
@@ -233,7 +269,9 @@ static bool has_colours(const char *kind, const char *no_color)
 		dup2(slave, STDOUT_FILENO);
 		kind ? setenv("TERM", kind, 1) : unsetenv("TERM");
 		no_color ? setenv("NO_COLOR", no_color, 1) : unsetenv("NO_COLOR");
-		execl(ctl, "rdmaregctl", "list", "--session", "s.1", (char *)NULL);
+		if (uid != geteuid() && setuid(uid) < 0)
+			_exit(126);
+		execv(ctl, (char **)(uintptr_t)argv);
 		_exit(127);
 	}
 	close(slave); /* the terminal's end is then an error of reading */
@@ -242,8 +280,29 @@ static bool has_colours(const char *kind, const char *no_color)
 	out[all] = 0;
 	waitpid(pid, NULL, 0);
 	close(master);
+	fprintf(stderr, "on a terminal: %.400s\n", out);
+}
+
+/* Has what "list" says colours, on a terminal of this kind? */
+static bool has_colours(const char *kind, const char *no_color)
+{
+	run_on_terminal(kind, no_color, geteuid(), (const char *const[]){ "list", "--session", "s.1", NULL });
 	assert(says("s.1"));
 	return strchr(out, '\033');
+}
+
+/* Nothing is something that a person is told; a script sees no line, or an empty array. */
+static void test_nothing(const char *empty)
+{
+	run_on_terminal("linux", NULL, geteuid(), (const char *const[]){ "list", "--session", "nobody's", NULL });
+	assert(!strcmp(out, "no such regions\r\n"));
+	run_on_terminal("linux", NULL, geteuid(), (const char *const[]){ "who", empty, NULL });
+	assert(!strncmp(out, "nobody", 6) && says("of other users") == (geteuid() != 0));
+	run_on_terminal("linux", NULL, geteuid(),
+			(const char *const[]){ "list", "--session", "nobody's", "--json", NULL });
+	assert(!strcmp(out, "[]\r\n"));
+	assert(run_ctl("list --session \"nobody's\"") == 0 && !*out);
+	assert(run_ctl("list --session \"nobody's\" --json") == 0 && !strcmp(out, "[]\n"));
 }
 
 static void test_colours(void)
@@ -341,6 +400,8 @@ int main(int argc, char **argv)
 	test_regions();
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert(run_ctl(bad[i].arguments) == bad[i].status && says(bad[i].said));
+	for (size_t i = 0; i < sizeof(misplaced) / sizeof(misplaced[0]); i++)
+		assert(run_ctl(misplaced[i].arguments) && says(misplaced[i].said) && !says(TOKEN));
 	assert(mock_tell("revoked", 2) == 0 && mock_tell("joined", 2) == 0);
 	test_json();
 	test_output();
@@ -352,6 +413,7 @@ int main(int argc, char **argv)
 	new_file(empty, 0);
 	new_file(odd, 13);
 	test_who(full, empty, odd);
+	test_nothing(empty);
 	unlink(full);
 	unlink(empty);
 	unlink(odd);
