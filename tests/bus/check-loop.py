@@ -31,7 +31,7 @@ def complaint(name, arguments):
     """Why the loop may not make this call, or None."""
     if name in ("fsync", "fdatasync", "syncfs", "sync", "sync_file_range", "nanosleep", "clock_nanosleep"):
         return "waits"
-    if name in ("poll", "ppoll", "select", "pselect6") and not re.search(r"(, 0\)|tv_sec=0, tv_n?u?sec=0})", arguments):
+    if name in ("poll", "ppoll", "select", "pselect6") and not re.search(r"(, 0(\)| <unfinished)|tv_sec=0, tv_n?u?sec=0})", arguments):
         return "waits for a descriptor outside the loop: a synchronous call to the bus?"
     if name == "waitid" and "WNOHANG" not in arguments:  # wait4: spawn=direct, for a child that only forks again
         return "waits for a process"
