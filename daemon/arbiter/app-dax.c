@@ -141,8 +141,8 @@ static void on_destroyed(void *userdata, const struct dax_answer *n, int fd)
 
 static int start_destroying(struct dax_grant *g)
 {
-	return dax_process_start(&g->process, loop_base(g->app->loop), g->app->options->dax_helper, "destroy",
-				 g->name, NULL, on_destroyed, g);
+	return dax_process_start(&g->process, g->app->options->spawner, loop_base(g->app->loop),
+				 g->app->options->dax_helper, "destroy", g->name, NULL, on_destroyed, g);
 }
 
 /* It is given back now, or as soon as nobody has it. */
@@ -225,8 +225,8 @@ int app_create_dax(void *userdata, struct client *c, const struct dax_request *q
 		return failure_from_errno(ret, "making a device", -ENOMEM, "");
 	snprintf(region, sizeof(region), "%" PRIu32, q->region);
 	snprintf(size, sizeof(size), "%" PRIu64, q->size);
-	r = dax_process_start(&g->process, loop_base(a->loop), a->options->dax_helper, "create", region, size,
-			      on_made, g);
+	r = dax_process_start(&g->process, a->options->spawner, loop_base(a->loop), a->options->dax_helper,
+			      "create", region, size, on_made, g);
 	if (r < 0) {
 		grant_free(g);
 		return failure_set(ret, RDMAREG_ERROR_FAILED, "making a device: %s cannot be started: %s",

@@ -20,6 +20,7 @@ struct app {
 	struct runtime runtime;
 	bool runtime_is_open;
 	struct loop *loop;
+	bool cannot_spawn; /* why the loop was stopped */
 	struct offload *offload;
 	struct bus *bus;
 	struct keepers *keepers;

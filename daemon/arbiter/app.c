@@ -19,6 +19,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "arbiter/app-internal.h"
+#include "arbiter/spawner.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -228,6 +229,17 @@ static uint64_t work(void *userdata)
 	return bus_work(a->bus);
 }
 
+/* It cannot be made anew, with all the descriptors that are here by now. */
+static void on_spawner_lost(void *userdata)
+{
+	struct app *a = userdata;
+
+	log_error("the process that starts others for rdmaregd has ended, so rdmaregd ends, to be started again; "
+		  "the keepers stay");
+	a->cannot_spawn = true;
+	loop_stop(a->loop);
+}
+
 static int make_parts(struct app *a)
 {
 	const struct app_options *o = a->options;
@@ -249,7 +261,10 @@ static int make_parts(struct app *a)
 	}
 	registry_set_next_id(a->registry, a->runtime.next_id);
 	a->demands = now_boottime_usec();
-	r = gate_link_new(&a->gate, loop_base(a->loop), a->offload, o->gate, &gate, &app_gate_ops, a);
+	r = gate_link_new(&a->gate, loop_base(a->loop), a->offload, o->spawner, o->gate, &gate, &app_gate_ops,
+			  a);
+	if (r == 0)
+		r = spawner_watch(o->spawner, loop_base(a->loop), on_spawner_lost, a);
 	if (r == 0)
 		r = connect_bus(a);
 	if (r < 0)
@@ -260,7 +275,7 @@ static int make_parts(struct app *a)
 	loop_set_work(a->loop, process, work, a);
 	loop_hold_bus(a->loop, true);
 	/* only the system bus has the machine's systemd on it */
-	r = keepers_new(&a->keepers, loop_base(a->loop), a->offload,
+	r = keepers_new(&a->keepers, loop_base(a->loop), a->offload, o->spawner,
 			o->bus_address || o->session_bus ? NULL : bus_connection(a->bus), a->runtime.keepers,
 			o->keeper, &a->settings, &app_keepers_handlers, a);
 	if (r == 0)
@@ -304,7 +319,7 @@ int app_run(struct app *a)
 	sd_notify(0, "STOPPING=1");
 	if (r < 0)
 		log_error("the bus is lost: %s; the keepers stay", strerror(-r));
-	return r;
+	return r < 0 || !a->cannot_spawn ? r : -ECHILD;
 }
 
 struct app *app_free(struct app *a)
@@ -336,6 +351,7 @@ struct app *app_free(struct app *a)
 		event_free(a->orphans_end);
 	if (a->status)
 		event_free(a->status);
+	spawner_unwatch(a->options->spawner);
 	loop_free(a->loop);
 	if (a->runtime_is_open)
 		runtime_close(&a->runtime);

@@ -14,6 +14,7 @@
 #include "arbiter/settings.h"
 
 struct app;
+struct spawner;
 
 struct app_options {
 	const char *config; /* file */
@@ -22,6 +23,7 @@ struct app_options {
 	const char *keeper;	 /* absolute path of the program */
 	const char *dax_helper;	 /* likewise */
 	const char *gate;	 /* likewise */
+	struct spawner *spawner; /* starts them; the caller's */
 	const char *bus_address; /* NULL: the system bus */
 	bool session_bus;	 /* the user's, unless there is an address */
 	int log_level;		 /* -1: as the settings say */
@@ -29,7 +31,7 @@ struct app_options {
 
 /* On failure the reason was logged. @options: borrowed. */
 int app_new(struct app **ret, const struct app_options *options);
-/* Serves until SIGTERM or SIGINT: 0; or until the bus is lost: negative errno. */
+/* Serves until SIGTERM or SIGINT: 0; or until the bus, or the spawner, is lost: negative errno. */
 int app_run(struct app *a);
 /* Leaves the keepers alone. */
 struct app *app_free(struct app *a);

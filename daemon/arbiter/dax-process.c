@@ -1,25 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * dax-process.c - see dax-process.h. What always holds: the process ends when its socket ends, unless a device was made and not kept, so waiting
- * for it there takes no time.
+ * dax-process.c - see dax-process.h. What always holds: the process ends when its socket ends, unless a device
+ * was made and not kept. Nobody has to wait for it (spawner.h).
  */
 #include "arbiter/dax-process.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 
+#include "arbiter/spawner.h"
 #include "util/cleanup.h"
 
 struct dax_process {
 	struct event *event;
 	int socket;
-	pid_t pid;
+	struct spawned *process;
 	struct dax_answer answer;
 	int fd; /* that came with it, or -1 */
 	dax_done_t *done;
@@ -32,6 +29,7 @@ struct dax_process *dax_process_abandon(struct dax_process *p)
 		return NULL;
 	if (p->event)
 		event_free(p->event);
+	spawned_free(p->process);
 	closep(&p->socket);
 	closep(&p->fd);
 	free(p);
@@ -58,59 +56,54 @@ static ssize_t receive(struct dax_process *p)
 	return n;
 }
 
+static void finish(struct dax_process *p)
+{
+	p->done(p->userdata, &p->answer, steal_fd(&p->fd));
+	dax_process_abandon(p);
+}
+
 static void on_readable(evutil_socket_t socket, short what, void *userdata)
 {
 	struct dax_process *p = userdata;
 	ssize_t n = receive(p);
-	pid_t pid;
 
 	(void)socket, (void)what;
 	if (n == sizeof(p->answer) || (n < 0 && (errno == EAGAIN || errno == EINTR)))
 		return; /* and then it ends */
+	if (!spawned_look(p->process)) /* that told why */
+		return;
 	p->answer.name[sizeof(p->answer.name) - 1] = p->answer.text[sizeof(p->answer.text) - 1] = 0;
-	pid = p->pid;
-	p->done(p->userdata, &p->answer, steal_fd(&p->fd));
-	dax_process_abandon(p);
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
+	finish(p);
 }
+
+static void on_started(void *userdata, pid_t pid, int pidfd)
+{
+	(void)userdata, (void)pid;
+	closep(&pidfd);
+}
+
+static void on_failed(void *userdata, const char *why)
+{
+	struct dax_process *p = userdata;
+
+	snprintf(p->answer.text, sizeof(p->answer.text), "%s", why);
+	finish(p);
+}
+
+static const struct spawned_ops process_ops = { .started = on_started, .failed = on_failed };
 
 void dax_process_keep(struct dax_process *p)
 {
 	send(p->socket, "", 1, MSG_NOSIGNAL);
 }
 
-static int spawn(struct dax_process *p, const char *const *argv, int socket)
+int dax_process_start(struct dax_process **ret, struct spawner *spawner, struct event_base *base,
+		      const char *program, const char *verb, const char *first, const char *second,
+		      dax_done_t *done, void *userdata)
 {
 	static const char *const environment[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
-	posix_spawn_file_actions_t files;
-	posix_spawnattr_t attributes;
-	sigset_t all, none;
-	int r;
-
-	sigfillset(&all);
-	sigemptyset(&none);
-	posix_spawn_file_actions_init(&files);
-	posix_spawnattr_init(&attributes);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-	posix_spawnattr_setsigdefault(&attributes, &all);
-	posix_spawnattr_setsigmask(&attributes, &none);
-	r = posix_spawn_file_actions_adddup2(&files, socket, DAX_HELPER_SOCKET);
-	if (r == 0)
-		r = posix_spawn_file_actions_addclosefrom_np(&files, DAX_HELPER_SOCKET + 1);
-	if (r == 0)
-		r = posix_spawn(&p->pid, argv[0], &files, &attributes, (char **)(uintptr_t)argv,
-				(char **)(uintptr_t)environment);
-	posix_spawnattr_destroy(&attributes);
-	posix_spawn_file_actions_destroy(&files);
-	return -r;
-}
-
-int dax_process_start(struct dax_process **ret, struct event_base *base, const char *program,
-		      const char *verb, const char *first, const char *second, dax_done_t *done,
-		      void *userdata)
-{
 	const char *const argv[] = { program, verb, first, second, NULL };
+	struct spawner_order order = { .argv = argv, .environment = environment, .number = DAX_HELPER_SOCKET };
 	_cleanup_(dax_process_abandonp) struct dax_process *p = calloc(1, sizeof(*p));
 	_cleanup_(closep) int theirs = -1;
 	int pair[2], r;
@@ -124,12 +117,11 @@ int dax_process_start(struct dax_process **ret, struct event_base *base, const c
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
 	p->socket = pair[0];
-	theirs = fcntl(pair[1], F_DUPFD_CLOEXEC, DAX_HELPER_SOCKET + 1);
-	close(pair[1]);
+	order.socket = theirs = pair[1];
 	p->event = event_new(base, p->socket, EV_READ | EV_PERSIST, on_readable, p);
-	if (theirs < 0 || !p->event || event_add(p->event, NULL) < 0)
+	if (!p->event || event_add(p->event, NULL) < 0)
 		return -ENOMEM;
-	r = spawn(p, argv, theirs);
+	r = spawner_start(&p->process, spawner, base, &order, &process_ops, p);
 	if (r < 0)
 		return r;
 	*ret = steal_pointer(p);

@@ -4,18 +4,15 @@
 
 #include <errno.h>
 #include <event2/event.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "arbiter/spawner.h"
 #include "gate/gate-channel.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -37,8 +34,10 @@ struct mark {
 /* One that was started; it outlives its channel, until it is reaped. */
 struct child {
 	LIST_ENTRY(child) list;
+	struct gate_link *link;
+	struct spawned *process;
 	struct event *ended;
-	pid_t pid;
+	pid_t pid; /* 0: not there yet */
 	int pidfd;
 	uint64_t watchdog_usec;
 };
@@ -50,8 +49,9 @@ struct gate_link {
 	struct gate_link_limits limits;
 	const struct gate_link_ops *ops;
 	void *userdata;
+	struct spawner *spawner;
 	struct gate_channel *channel; /* NULL: no process */
-	pid_t pid;
+	struct child *current;	      /* at the other end of it */
 	uint64_t started;
 	uint64_t pause_usec;
 	struct event *again;
@@ -70,6 +70,9 @@ static void free_mark(struct gate_link *l, struct mark *m)
 static void free_child(struct child *c)
 {
 	LIST_REMOVE(c, list);
+	if (c->link->current == c)
+		c->link->current = NULL;
+	spawned_free(c->process);
 	if (c->ended)
 		event_free(c->ended);
 	closep(&c->pidfd);
@@ -95,20 +98,16 @@ static void on_child_ended(evutil_socket_t fd, short what, void *userdata)
 	free_child(c);
 }
 
-static void watch_child(struct gate_link *l, pid_t pid)
+static void on_child_started(void *userdata, pid_t pid, int pidfd)
 {
-	struct child *c = calloc(1, sizeof(*c));
+	struct child *c = userdata;
 
-	if (!c)
-		return; /* a zombie until the daemon ends */
 	c->pid = pid;
-	c->watchdog_usec = l->limits.watchdog_usec;
-	c->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	LIST_INSERT_HEAD(&l->children, c, list);
-	if (c->pidfd >= 0)
-		c->ended = event_new(l->base, c->pidfd, EV_READ | EV_PERSIST, on_child_ended, c);
+	c->pidfd = pidfd;
+	if (pidfd >= 0)
+		c->ended = event_new(c->link->base, pidfd, EV_READ | EV_PERSIST, on_child_ended, c);
 	if (!c->ended || event_add(c->ended, NULL) < 0)
-		free_child(c);
+		log_error("rdmareg-gate (process %d) will not be waited for: out of memory", (int)pid);
 }
 
 static void refuse_marks(struct gate_link *l, const char *why)
@@ -177,10 +176,8 @@ static void on_again(evutil_socket_t fd, short what, void *userdata)
 	l->ops->again(l->userdata);
 }
 
-static void on_lost(struct gate_link *l)
+static void on_lost(struct gate_link *l, const char *why)
 {
-	static const char why[] =
-		"rdmareg-gate, which asks the kernel for these events, has ended, and is started again";
 	struct timeval pause;
 
 	if (now_monotonic_usec() - l->started >= LONG_LIFE_USEC)
@@ -188,10 +185,24 @@ static void on_lost(struct gate_link *l)
 	pause = timeval_from_usec(l->pause_usec);
 	l->pause_usec = l->pause_usec * 2 > PAUSE_MAX_USEC ? PAUSE_MAX_USEC : l->pause_usec * 2;
 	l->channel = gate_channel_free(l->channel);
-	l->pid = 0;
+	l->current = NULL;
 	refuse_marks(l, why);
 	l->ops->lost(l->userdata, why);
 	event_add(l->again, &pause);
+}
+
+/* If it was there before, its end is told as well. */
+static void on_child_failed(void *userdata, const char *why)
+{
+	struct child *c = userdata;
+	struct gate_link *l = c->link;
+	bool current = l->current == c;
+
+	log_error("%s", why);
+	if (!c->pid)
+		free_child(c);
+	if (current)
+		on_lost(l, why);
 }
 
 static void on_marked(struct gate_link *l, const struct gate_message *m)
@@ -212,7 +223,9 @@ static void on_message(void *userdata, const struct gate_message *m)
 	struct gate_link *l = userdata;
 
 	if (!m) {
-		on_lost(l);
+		if (!l->current || spawned_look(l->current->process))
+			on_lost(l, "rdmareg-gate, which asks the kernel for these events, has ended, and is "
+				   "started again");
 		return;
 	}
 	switch (m->type) {
@@ -236,32 +249,35 @@ static void on_message(void *userdata, const struct gate_message *m)
 	}
 }
 
-static int spawn(struct gate_link *l, int socket, pid_t *ret)
+static const struct spawned_ops child_ops = { .started = on_child_started, .failed = on_child_failed };
+
+static int spawn(struct gate_link *l, int socket)
 {
+	static const char *const environment[] = { NULL };
 	char daemon[16];
-	char *const argv[] = { (char *)(uintptr_t)l->program, daemon, NULL };
-	char *const environment[] = { NULL };
-	posix_spawn_file_actions_t files;
-	posix_spawnattr_t attributes;
-	sigset_t all, none;
+	const char *const argv[] = { l->program, daemon, NULL };
+	const struct spawner_order order = { .argv = argv,
+					     .environment = environment,
+					     .socket = socket,
+					     .number = GATE_SOCKET,
+					     .is_child = true };
+	struct child *c = calloc(1, sizeof(*c));
 	int r;
 
+	if (!c)
+		return -ENOMEM;
 	snprintf(daemon, sizeof(daemon), "%d", (int)getpid());
-	sigfillset(&all);
-	sigemptyset(&none);
-	posix_spawn_file_actions_init(&files);
-	posix_spawnattr_init(&attributes);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-	posix_spawnattr_setsigdefault(&attributes, &all);
-	posix_spawnattr_setsigmask(&attributes, &none);
-	r = posix_spawn_file_actions_adddup2(&files, socket, GATE_SOCKET);
-	if (r == 0)
-		r = posix_spawn_file_actions_addclosefrom_np(&files, GATE_SOCKET + 1);
-	if (r == 0)
-		r = posix_spawn(ret, l->program, &files, &attributes, argv, environment);
-	posix_spawnattr_destroy(&attributes);
-	posix_spawn_file_actions_destroy(&files);
-	return -r;
+	c->link = l;
+	c->pidfd = -1;
+	c->watchdog_usec = l->limits.watchdog_usec;
+	r = spawner_start(&c->process, l->spawner, l->base, &order, &child_ops, c);
+	if (r < 0) {
+		free(c);
+		return r;
+	}
+	LIST_INSERT_HEAD(&l->children, c, list);
+	l->current = c;
+	return 0;
 }
 
 static void send_limits(struct gate_link *l)
@@ -282,24 +298,21 @@ static int start(struct gate_link *l)
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
-	/* above the number that it will have there, or dup2() would leave it to be closed at exec */
-	theirs = fcntl(pair[1], F_DUPFD_CLOEXEC, GATE_SOCKET + 1);
-	close(pair[1]);
+	theirs = pair[1];
 	r = gate_channel_new(&l->channel, l->base, pair[0], on_message, l);
 	if (r == 0)
-		r = theirs < 0 ? -EMFILE : spawn(l, theirs, &l->pid);
+		r = spawn(l, theirs);
 	if (r < 0) {
 		l->channel = gate_channel_free(l->channel);
 		return r;
 	}
 	l->started = now_monotonic_usec();
-	watch_child(l, l->pid);
 	send_limits(l);
 	return 0;
 }
 
 int gate_link_new(struct gate_link **ret, struct event_base *base, struct offload *offload,
-		  const char *program, const struct gate_link_limits *limits, const struct gate_link_ops *ops,
+		  struct spawner *spawner, const char *program, const struct gate_link_limits *limits, const struct gate_link_ops *ops,
 		  void *userdata)
 {
 	struct gate_link *l = calloc(1, sizeof(*l));
@@ -308,6 +321,7 @@ int gate_link_new(struct gate_link **ret, struct event_base *base, struct offloa
 		return -ENOMEM;
 	l->base = base;
 	l->offload = offload;
+	l->spawner = spawner;
 	l->program = program;
 	l->limits = *limits;
 	l->ops = ops;
@@ -344,12 +358,9 @@ struct gate_link *gate_link_free(struct gate_link *l)
 
 void gate_link_set_limits(struct gate_link *l, const struct gate_link_limits *limits)
 {
-	struct child *c;
-
 	l->limits = *limits;
-	LIST_FOREACH(c, &l->children, list)
-	if (c->pid == l->pid)
-		c->watchdog_usec = limits->watchdog_usec;
+	if (l->current)
+		l->current->watchdog_usec = limits->watchdog_usec;
 	send_limits(l);
 }
 

@@ -21,6 +21,7 @@
 struct event_base;
 struct gate_link;
 struct offload;
+struct spawner;
 struct gate_message;
 
 struct gate_link_limits {
@@ -57,7 +58,7 @@ struct gate_link_ops {
 };
 
 /* @program: path of rdmareg-gate; kept. @offload: closes files that were marked. Starts nothing. -ENOMEM */
-int gate_link_new(struct gate_link **ret, struct event_base *base, struct offload *offload,
+int gate_link_new(struct gate_link **ret, struct event_base *base, struct offload *offload, struct spawner *spawner,
 		  const char *program, const struct gate_link_limits *limits, const struct gate_link_ops *ops,
 		  void *userdata);
 struct gate_link *gate_link_free(struct gate_link *l);

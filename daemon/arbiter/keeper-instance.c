@@ -152,7 +152,7 @@ const char *keeper_instance_check(const struct keeper *k, pid_t pid, uid_t uid)
 
 bool keeper_instance_awaited(const struct keeper *k)
 {
-	return k->unit && !record_keeper(k->record)->pid;
+	return (k->unit || k->process) && !record_keeper(k->record)->pid;
 }
 
 struct record *keeper_record(const struct keeper *k)

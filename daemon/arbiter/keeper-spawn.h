@@ -8,8 +8,8 @@
  * The keeper gets its listening socket as standard input, already bound, so that it needs no right to the
  * directory it lies in.
  *
- *   direct   fork and exec. The keeper leaves the daemon's session and parentage, but stays in its cgroup, so
- *            this is for machines and containers without systemd.
+ *   direct   by a process that forks (spawner.h). The keeper leaves the daemon's session and parentage, but
+ *            stays in its cgroup, so this is for machines and containers without systemd.
  *   systemd  a transient unit, with its own cgroup in the tenant's slice, and a sandbox.
  *
  * Neither waits for the keeper: that it works shows when it answers on its socket.
@@ -25,6 +25,7 @@
 
 #include "arbiter/record.h"
 #include "arbiter/settings.h"
+#include "arbiter/spawner.h"
 
 struct spawn_request {
 	const struct settings *settings;
@@ -36,27 +37,15 @@ struct spawn_request {
 	int socket; /* bound; borrowed */
 };
 
-/* What a child that could not become a keeper says before it ends. */
-struct spawn_report {
-	int pid;
-	int error; /* positive errno */
-	char step[32];
-};
-
 /*
  * A user id of keeper_uids that no process has now. -EUSERS: all are in use.
  * Not to be asked twice before a process has it.
  */
 int spawn_choose_id(const struct settings *s, uint32_t *ret);
 
-/**
- * spawn_direct - fork and exec
- * @ret_pidfd: readable when the keeper has ended
- * @ret_report: a pipe: a struct spawn_report if it cannot be started, end of file once it runs
- *
- * -EPERM: the daemon is not root and the tenant is somebody else. Neither descriptor is owned by the keeper.
- */
-int spawn_direct(const struct spawn_request *q, pid_t *ret_pid, int *ret_pidfd, int *ret_report);
+/* By @s; see spawner_start(). -EPERM: the daemon is not root and the tenant is somebody else. */
+int spawn_direct(struct spawned **ret, struct spawner *s, struct event_base *base,
+		 const struct spawn_request *q, const struct spawned_ops *ops, void *userdata);
 
 /**
  * spawn_unit - StartTransientUnit

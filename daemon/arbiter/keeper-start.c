@@ -20,13 +20,10 @@
 void keeper_start_over(struct keeper *k)
 {
 	k->unit = spawn_unit_free(k->unit);
-	if (k->report)
-		event_free(k->report);
+	k->process = spawned_free(k->process);
 	if (k->ended)
 		event_free(k->ended);
-	k->report = k->ended = NULL;
-	closep(&k->report_fd);
-	k->report_fd = -1;
+	k->ended = NULL;
 	k->spawned = false;
 }
 
@@ -45,65 +42,51 @@ static void on_unit_failed(void *userdata, const char *why, bool again)
 		keeper_give_up(k, -ECHILD, "earlier ones of this tenant do not end");
 }
 
-/* systemd says who it is: now it can be talked to. */
-static void on_unit_started(void *userdata, const struct record_keeper *about)
+/* It is known who it is: now it can be talked to. */
+static void is_identified(struct keeper *k, const struct record_keeper *about)
 {
-	struct keeper *k = userdata;
-
 	record_identify(k->record, about);
 	k->attempt = 0;
 	event_add(k->retry, &(const struct timeval){ 0 });
 }
 
-/*
- * What the child said: 1 why it could not be started, 0 nothing yet, -1 that it runs, or ended without a
- * word.
- */
-static int read_report(struct keeper *k, char *why, size_t size)
+static void on_unit_started(void *userdata, const struct record_keeper *about)
 {
-	struct spawn_report report = { 0 };
-	ssize_t n = k->report_fd < 0 ? 0 : read(k->report_fd, &report, sizeof(report));
-
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return 0;
-	if (n != (ssize_t)sizeof(report))
-		return -1;
-	snprintf(why, size, "%s could not be started: %.*s: %s", k->set->program, (int)sizeof(report.step),
-		 report.step, strerror(report.error));
-	return 1;
+	is_identified(userdata, about);
 }
 
-static void on_report(evutil_socket_t fd, short what, void *userdata)
+static void on_process_started(void *userdata, pid_t pid, int pidfd)
 {
 	struct keeper *k = userdata;
-	char why[256];
-	int r = read_report(k, why, sizeof(why));
+	const struct record_keeper about = { .pid = (uint32_t)pid, .runs_as = k->runs_as };
 
-	(void)fd, (void)what;
-	if (r > 0) {
-		keeper_give_up(k, -ECHILD, why);
-	} else if (r < 0) {
-		event_free(k->report);
-		k->report = NULL;
-		closep(&k->report_fd);
-		k->report_fd = -1;
-	}
+	closep(&k->pidfd);
+	k->pidfd = pidfd;
+	keeper_watch_end(k);
+	is_identified(k, &about);
 }
+
+static void on_process_failed(void *userdata, const char *why)
+{
+	keeper_give_up(userdata, -ECHILD, why);
+}
+
+static const struct spawned_ops process_ops = { .started = on_process_started, .failed = on_process_failed };
 
 /* It ended without having listened, while it rested, or while there was no connection. */
 static void on_ended(evutil_socket_t fd, short what, void *userdata)
 {
 	char why[256] = "its process ended before it listened: see its own log lines";
 	struct keeper *k = userdata;
-	int r;
 
 	(void)fd, (void)what;
-	r = read_report(k, why, sizeof(why));
-	if (r <= 0 && k->phase == PHASE_RESTING)
+	if (!spawned_look(k->process)) /* that told why, and gave it up */
+		return;
+	if (k->phase == PHASE_RESTING)
 		snprintf(why, sizeof(why), "it was idle");
-	else if (r <= 0 && k->note.listed)
+	else if (k->note.listed)
 		snprintf(why, sizeof(why), "its process has ended");
-	keeper_give_up(k, r > 0 ? -ECHILD : -EPIPE, why);
+	keeper_give_up(k, -EPIPE, why);
 }
 
 bool keeper_watch_end(struct keeper *k)
@@ -133,25 +116,12 @@ static int bind_socket(struct keeper *k, int *ret)
 	return 0;
 }
 
-static int start_direct(struct keeper *k, const struct spawn_request *q)
+static int start_direct(struct keeper *k, struct spawn_request *q)
 {
-	struct record_keeper about = { 0 };
-	pid_t pid;
-	int r;
-
 	closep(&k->pidfd);
 	k->pidfd = -1;
-	r = spawn_direct(q, &pid, &k->pidfd, &k->report_fd);
-	if (r < 0)
-		return r;
-	about.pid = (uint32_t)pid;
-	about.runs_as = q->runs_as;
-	record_identify(k->record, &about);
-	k->report = event_new(k->set->base, k->report_fd, EV_READ | EV_PERSIST, on_report, k);
-	if (!k->report || event_add(k->report, NULL) < 0)
-		return -ENOMEM;
-	keeper_watch_end(k);
-	return 0;
+	k->runs_as = q->runs_as;
+	return spawn_direct(&k->process, k->set->spawner, k->set->base, q, &process_ops, k);
 }
 
 int keeper_start(struct keeper *k, const char **ret_why)

@@ -491,7 +491,7 @@ int keeper_new(struct keeper **ret, struct keepers *ks, uint32_t uid, const char
 		return -ENOMEM;
 	k->set = ks;
 	k->uid = uid;
-	k->pidfd = k->report_fd = -1;
+	k->pidfd = -1;
 	TAILQ_INIT(&k->operations);
 	LIST_INIT(&k->note.list);
 	snprintf(k->session, sizeof(k->session), "%s", session);

@@ -55,11 +55,11 @@ struct keeper {
 	bool dying;
 	struct link *link;
 	struct spawn_unit *unit;
+	struct spawned *process; /* spawn=direct */
+	uint32_t runs_as;	 /* likewise: the id that was chosen for it */
 	pid_t pid; /* who listens, as the kernel says; a keeper's own word for it is not believed */
 	int pidfd;
-	int report_fd;
 	struct event *ended;	/* on pidfd */
-	struct event *report;	/* on report_fd */
 	struct event *retry;	/* next attempt to connect */
 	struct event *patience; /* until it must be ready */
 	struct event *rest;	/* until we let go of it, while it holds nothing */
@@ -85,6 +85,7 @@ struct keeper {
 struct keepers {
 	struct event_base *base;
 	struct offload *offload;
+	struct spawner *spawner;
 	sd_bus *connection;
 	const char *program;
 	const struct settings *settings;

@@ -48,9 +48,9 @@ static void on_out_of_time(evutil_socket_t fd, short what, void *userdata)
 	tell_adopted(userdata, false);
 }
 
-int keepers_new(struct keepers **ret, struct event_base *base, struct offload *offload, sd_bus *connection,
-		const char *directory, const char *program, const struct settings *settings,
-		const struct keepers_handlers *handlers, void *userdata)
+int keepers_new(struct keepers **ret, struct event_base *base, struct offload *offload,
+		struct spawner *spawner, sd_bus *connection, const char *directory, const char *program,
+		const struct settings *settings, const struct keepers_handlers *handlers, void *userdata)
 {
 	_cleanup_(keepers_freep) struct keepers *ks = calloc(1, sizeof(*ks));
 
@@ -58,6 +58,7 @@ int keepers_new(struct keepers **ret, struct event_base *base, struct offload *o
 		return -ENOMEM;
 	ks->base = base;
 	ks->offload = offload;
+	ks->spawner = spawner;
 	ks->connection = connection;
 	ks->program = program;
 	ks->settings = settings;

@@ -32,6 +32,7 @@
 #include "util/log-limit.h"
 #include "util/offload.h"
 
+struct spawner;
 struct keepers;
 struct keeper;
 struct record;
@@ -74,14 +75,15 @@ struct keepers_handlers {
 /**
  * keepers_new
  * @offload: closes what goes to keepers, and what comes from them
+ * @spawner: makes those that systemd does not
  * @directory: where their sockets lie
  * @program: absolute path of rdmareg-keeper
  * @connection: of the machine's systemd; NULL: keepers are always started directly
  * @settings: borrowed; read anew at each use
  */
-int keepers_new(struct keepers **ret, struct event_base *base, struct offload *offload, sd_bus *connection,
-		const char *directory, const char *program, const struct settings *settings,
-		const struct keepers_handlers *handlers, void *userdata);
+int keepers_new(struct keepers **ret, struct event_base *base, struct offload *offload,
+		struct spawner *spawner, sd_bus *connection, const char *directory, const char *program,
+		const struct settings *settings, const struct keepers_handlers *handlers, void *userdata);
 /* Answers all operations with -ESHUTDOWN and takes no more. */
 void keepers_stop(struct keepers *ks);
 /* Leaves the processes alone. Nobody may hold a keeper any more. */

@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 
 #include "arbiter/app.h"
+#include "arbiter/spawner.h"
 #include "util/log.h"
 #include "util/output.h"
 
@@ -105,7 +106,7 @@ static void raise_descriptors(void)
 	setrlimit(RLIMIT_NOFILE, &l);
 }
 
-static int serve(const struct app_options *o)
+static int serve(struct app_options *o)
 {
 	struct app *a;
 	int r;
@@ -113,6 +114,10 @@ static int serve(const struct app_options *o)
 	/* a broken pipe is an errno to us, also on standard error */
 	signal(SIGPIPE, SIG_IGN);
 	raise_descriptors();
+	if (spawner_new(&o->spawner) < 0) {
+		log_error("no process can be made that starts others");
+		return EXIT_FAILURE;
+	}
 	if (log_never_wait() < 0) {
 		log_error("no thread can be made for the log");
 		return EXIT_FAILURE;
@@ -121,6 +126,7 @@ static int serve(const struct app_options *o)
 		return EXIT_FAILURE;
 	r = app_run(a);
 	app_free(a);
+	spawner_free(o->spawner);
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 

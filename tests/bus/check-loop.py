@@ -33,7 +33,7 @@ def complaint(name, arguments):
         return "waits"
     if name in ("poll", "ppoll", "select", "pselect6") and not re.search(r"(, 0(\)| <unfinished)|tv_sec=0, tv_n?u?sec=0})", arguments):
         return "waits for a descriptor outside the loop: a synchronous call to the bus?"
-    if name == "waitid" and "WNOHANG" not in arguments:  # wait4: spawn=direct, for a child that only forks again
+    if name in ("waitid", "wait4") and "WNOHANG" not in arguments:
         return "waits for a process"
     if name == "flock" and "LOCK_NB" not in arguments and "LOCK_UN" not in arguments:
         return "waits for a lock"

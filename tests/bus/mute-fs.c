@@ -5,8 +5,8 @@
  *   mute-fs DIRECTORY UID          mounts it, the file being UID's; takes root; writes "mounted"
  *
  * Lines on its standard input, each answered by "done":
- *   mute PID WHAT...                 what this process (0: anybody) asks of these kinds gets no answer any more:
- *                                    flush, getattr, statfs, read, open
+ *   mute PID WHAT...                 what this process and its children (0: anybody) ask of these kinds gets no
+ *                                    answer any more: flush, getattr, statfs, read, open
  *   hear                             everybody is answered again; what got no answer never gets one
  *
  * Each request that gets no answer is told of with a line "silent KIND". At the end of its input it unmounts, and
@@ -42,27 +42,28 @@ static int muted_pid;
 static unsigned int owner;
 
 /* A request names the thread that makes it. */
-static int process_of(int thread)
+static bool is_muted(int thread)
 {
 	char path[48], line[128];
-	int pid = -1;
+	int pid = -1, parent = -1;
 	FILE *f;
 
+	if (!muted_pid)
+		return true;
 	snprintf(path, sizeof(path), "/proc/%d/status", thread);
 	f = fopen(path, "re");
-	while (f && fgets(line, sizeof(line), f) && sscanf(line, "Tgid: %d", &pid) != 1)
-		;
+	while (f && fgets(line, sizeof(line), f) && sscanf(line, "PPid: %d", &parent) != 1)
+		sscanf(line, "Tgid: %d", &pid);
 	if (f)
 		fclose(f);
-	return pid;
+	return pid == muted_pid || parent == muted_pid;
 }
 
 /* The kind, if it gets no answer. */
 static const char *silent_about(const struct fuse_in_header *h)
 {
 	for (size_t i = 0; i < KINDS; i++)
-		if (kinds[i].opcode == h->opcode && muted[i] &&
-		    (!muted_pid || process_of((int)h->pid) == muted_pid))
+		if (kinds[i].opcode == h->opcode && muted[i] && is_muted((int)h->pid))
 			return kinds[i].name;
 	return NULL;
 }

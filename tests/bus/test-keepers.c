@@ -405,6 +405,10 @@ int main(void)
 	check(call_region(bus, bystander.id, "Release", &r));
 	close(fd);
 	disconnect(bus);
+	/* one that begins with nothing, to be compared with at the end */
+	until(world_keepers(&world) == 0);
+	world_end_daemon(&world, SIGTERM);
+	world_start_daemon(&world);
 	world_end(&world);
 	return 0;
 }

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * test-silent.c - descriptors of a file whose server (FUSE) is silent: their user's calls end in words, everybody
- * else is served, and so is that user when the server is gone; a daemon that cannot end has a successor. The server answers the bus, and falls silent for
+ * else is served, and so is that user when the server is gone; a daemon that cannot end has a
+ * successor; and processes are started meanwhile. The server answers the bus, and falls silent for
  * the daemon. Takes root, to mount it and to become an ordinary user.
  */
+#include <dirent.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <signal.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -117,6 +121,114 @@ static void test_hang(const char *kind, void (*body)(const struct world *w, cons
 	world_end(&world);
 }
 
+/* More than there are threads for: one is open, and waits. */
+static void pass_too_many(const struct world *w, const void *arguments)
+{
+	sd_bus *b = connect_client(w);
+	int fd = silent_open(&fs, O_RDONLY);
+
+	(void)arguments;
+	for (int i = 0; i <= OFFLOAD_PER_UID; i++)
+		pass_stray(b, fd);
+	disconnect(b);
+	_exit(EXIT_SUCCESS);
+}
+
+static bool daemon_has_silent_file(void)
+{
+	char path[64], target[256];
+	bool found = false;
+	struct dirent *d;
+	ssize_t n;
+	DIR *fds;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", world.daemon);
+	fds = opendir(path);
+	check(fds);
+	while ((d = readdir(fds))) {
+		n = readlinkat(dirfd(fds), d->d_name, target, sizeof(target) - 1);
+		target[n > 0 ? n : 0] = 0;
+		found = found || strstr(target, "/silent/file");
+	}
+	closedir(fds);
+	return found;
+}
+
+static void make_device(sd_bus *b)
+{
+	sd_bus_message *m = new_manager_call(b, "CreateDaxDevice"), *answer = NULL;
+	sd_bus_error error = SD_BUS_ERROR_NULL;
+
+	check(sd_bus_message_append(m, "ut", 0, UINT64_C(2) << 20) >= 0);
+	add_options(m, 0);
+	check(sd_bus_call(b, m, 0, &error, &answer) >= 0);
+	sd_bus_message_unref(m);
+	sd_bus_message_unref(answer);
+}
+
+static void guard_file(sd_bus *b)
+{
+	char path[256], mode[64];
+	struct reply r;
+	struct statfs s;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/guarded", world.directory);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	check(fd >= 0 && ftruncate(fd, 65536) == 0 && fstatfs(fd, &s) == 0);
+	check(register_region(b, fd, 0, 0, "rw", &r, 1, "arbitration", "s", "pre-content"));
+	get_property(b, r.id, "ArbitrationMode", mode, sizeof(mode));
+	if ((uint32_t)s.f_type == EXT4_SUPER_MAGIC || (uint32_t)s.f_type == XFS_SUPER_MAGIC ||
+	    (uint32_t)s.f_type == BTRFS_SUPER_MAGIC)
+		check_text(mode, "pre-content");
+	check(call_region(b, r.id, "Release", &r));
+	close(fd);
+}
+
+/* While the daemon has a descriptor that nobody can close, it starts a keeper, a gate and a helper. */
+static void test_starts(void)
+{
+	sd_bus *b;
+
+	world_begin(&world, "");
+	world_add_gate(&world);
+	check(silent_begin(&fs, &world, USER));
+	silent_mute(&fs, world.daemon, "flush");
+	run_as(&world, USER, pass_too_many, NULL);
+	until(daemon_has_silent_file());
+	b = connect_client(&world);
+	check_served(b);
+	guard_file(b);
+	make_device(b);
+	check(daemon_has_silent_file());
+	silent_end(&fs);
+	until(!daemon_has_silent_file());
+	/* one that begins with nothing but the gate, to be compared with at the end */
+	until(world_keepers(&world) == 0);
+	disconnect(b);
+	world_end_daemon(&world, SIGTERM);
+	world_start_daemon(&world);
+	world_end(&world);
+}
+
+/* Without the process that makes others no daemon is of use: it ends, and says why. */
+static void test_spawner_lost(void)
+{
+	char path[64], text[64] = "";
+	int status;
+	FILE *f;
+
+	world_begin(&world, "");
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", world.daemon, world.daemon);
+	f = fopen(path, "re");
+	check(f && fgets(text, sizeof(text), f) && fclose(f) == 0);
+	check(kill(atoi(text), SIGKILL) == 0);
+	check(waitpid(world.daemon, &status, 0) == world.daemon && WIFEXITED(status) && WEXITSTATUS(status) == 1);
+	check(world_log_contains(&world, "the process that starts others for rdmaregd has ended"));
+	world_start_daemon(&world);
+	world_end(&world);
+}
+
 static void register_detached(const struct world *w, const void *arguments)
 {
 	sd_bus *b = connect_client(w);
@@ -200,6 +312,8 @@ int main(void)
 	test_hang("flush", pass_descriptors);
 	test_hang("flush", register_and_close);
 	test_hang("statfs", register_guarded);
+	test_starts();
+	test_spawner_lost();
 	test_successor(SIGKILL);
 	test_successor(SIGTERM);
 	return 0;
