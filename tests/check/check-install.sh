@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # check-install.sh SOURCE BUILD MESON... - "meson install" into an empty folder brings everything; a second time it leaves the administrator's
-# settings alone, also where they are a link to elsewhere. The folders that are chosen when it is built (rundir, cachedir) reach the units.
+# settings alone, also where they are a link to elsewhere. The keeper's program is readable for root alone, also where files are made with a
+# narrow or wide umask. The folders that are chosen when it is built (rundir, cachedir) reach the units.
 set -euo pipefail
 source=$1 build=$2
 shift 2
@@ -22,8 +23,18 @@ cmp -s "$root/image/$conf" "$source/configs/rdmaregd.conf" || wrong "the setting
 for what in rdmaregd rdmareg-keeper rdmaregctl librdmareg.so.1 rdmaregd.service org.rdmareg.Registry1.policy rdmareg.h rdmaregd.8; do
 	[ -n "$(find "$root/image" -name "$what*")" ] || wrong "$what is not installed"
 done
+# mode 0711: who can read a program can trace it (docs/security.md); the others are everybody's
+modes_are_right() {
+	local program want
+	for program in rdmareg-keeper:711 rdmaregd:755 rdmareg-gate:755 rdmaregctl:755; do
+		want=${program#*:} program=$(find "$root/image" -type f -name "${program%:*}" -perm /111)
+		[ "$(stat -c %a "${program:-/nonexistent}")" = "$want" ] || wrong "$1: ${program#"$root/image"} is not of mode $want"
+	done
+}
+modes_are_right "installed"
 echo "[limits]" >"$root/image/$conf"
-install "$@"
+(umask 077 && install "$@")
+modes_are_right "installed again with umask 077"
 [ "$(<"$root/image/$conf")" = "[limits]" ] || wrong "an installation has overwritten the settings"
 mv "$root/image/$conf" "$root/elsewhere"
 ln -s "$root/elsewhere" "$root/image/$conf"
