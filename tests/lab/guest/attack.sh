@@ -10,13 +10,8 @@
 ATTACK_WAYS="busy subscribers list register unread threads punch descriptors keepers nonsense"
 ATTACK_DIR=/mnt/ext4/attack
 
-as_good() { setpriv --reuid=good --regid=good --init-groups "$@"; }
-as_mallory() { setpriv --reuid=mallory --regid=mallory --init-groups "$@"; }
-
 attack_begin() {
-	# ids that no scenario gives to somebody else
-	getent passwd good >/dev/null || useradd --no-create-home --uid 2101 good
-	getent passwd mallory >/dev/null || useradd --no-create-home --uid 2102 mallory
+	users_up
 	mkdir -p $ATTACK_DIR
 	zeroes $ATTACK_DIR/good 4
 	zeroes $ATTACK_DIR/guarded 4

@@ -7,6 +7,20 @@
 
 MIB=$((1 << 20))
 
+# Two ordinary users who have nothing in common. Their ids are no scenario's own. As words before a command that a function gets:
+# timed $AS_GOOD truncate ...
+AS_GOOD="setpriv --reuid=good --regid=good --init-groups"
+AS_MALLORY="setpriv --reuid=mallory --regid=mallory --init-groups"
+as_good() { $AS_GOOD "$@"; }
+as_mallory() { $AS_MALLORY "$@"; }
+users_up() {
+	getent passwd good >/dev/null || useradd --no-create-home --uid 2101 good
+	getent passwd mallory >/dev/null || useradd --no-create-home --uid 2102 mallory
+}
+
+# goods FILE... - they are good's, and nobody else may open them.
+goods() { chown good:good "$@" && chmod 600 "$@"; }
+
 # zeroes FILE MIB - a file with all its blocks; on DAX written through the mapping, so that it is really there.
 zeroes() { head -c $(($2 * MIB)) /dev/zero >"$1" && sync "$1"; }
 
@@ -61,8 +75,8 @@ timed() {
 	return $status
 }
 
-# truncate_file FILE LENGTH - timed, and has to succeed.
-truncate_file() { timed truncate -s "$2" "$1" || not_ok "truncate of $1"; }
+# truncate_file FILE LENGTH [AS_USER...] - timed, and has to succeed.
+truncate_file() { timed "${@:3}" truncate -s "$2" "$1" || not_ok "truncate of $1"; }
 
 # in_log FILE PATTERN - for wait_for.
 in_log() { grep -q -- "$2" "$1"; }

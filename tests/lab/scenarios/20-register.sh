@@ -3,12 +3,13 @@
 # timeout: 300
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Registering, listing, showing, releasing, on every filesystem of the lab; and that nothing is left of any of it.
+# Registering, listing, showing, releasing, on every filesystem of the lab, by root and by an ordinary user; and that nothing is left of any of it.
 . /lab/guest/lib.sh
 . /lab/guest/regions.sh
 kernel_at_least 6.15 || skip_all "no on-demand paging in this kernel's rdma_rxe"
 product_up || exit 1
 
+users_up
 declare -A mode=([ext4]=notify-only [xfs]=layout-lease [ext4dax]=notify-only [xfsdax]=layout-lease [tmpfs]=notify-only)
 baseline=$(mr_count)
 for fs in ext4 xfs ext4dax xfsdax tmpfs; do
@@ -28,7 +29,22 @@ for fs in ext4 xfs ext4dax xfsdax tmpfs; do
 	check "$fs: a memory region of the adapter" test "$(mr_count)" -gt "$baseline"
 	check "$fs: release" rdmaregctl release "$id"
 	check "$fs: not found afterwards" region_gone "$id"
+	# an ordinary user's own file, and one that it only may read
+	goods /mnt/$fs/file
+	r=$(as_good rdmaregctl --json register /mnt/$fs/file --access rw --export) || { not_ok "$fs: register as a user"; continue; }
+	id=$(field id "$r")
+	expect_equal "$fs: a user's own file: arbitration mode" ${mode[$fs]} "$(field arbitration_mode "$r")"
+	expect_equal "$fs: a user's own file: nothing is missing" "" "$(field degraded "$r")"
+	expect_status 4 "$fs: another user cannot register it" as_mallory rdmaregctl register /mnt/$fs/file --access r
+	expect_status 3 "$fs: nor find the region" as_mallory rdmaregctl show "$id"
+	expect_status 3 "$fs: nor release it" as_mallory rdmaregctl release "$id"
+	chmod 644 /mnt/$fs/file
+	expect_status 4 "$fs: who only may read cannot register it for writing" as_mallory rdmaregctl register /mnt/$fs/file --access rw
+	r=$(as_mallory rdmaregctl --json register /mnt/$fs/file --access r) && check "$fs: but for reading" as_mallory rdmaregctl release "$(field id "$r")" ||
+		not_ok "$fs: who only may read registers it for reading"
+	check "$fs: a user's release" as_good rdmaregctl release "$id"
 done
+chown root: /mnt/xfs/file
 part=$(register /mnt/xfs/file --offset 1M --length 2M --access r --policy follow)
 expect_equal "part: offset" $MIB "$(field offset "$part")"
 expect_equal "part: length" $((2 * MIB)) "$(field length "$part")"

@@ -5,7 +5,7 @@
 #
 # A filesystem takes blocks back while peers write: who acknowledges keeps its connection, who does not loses it at the deadline, the
 # filesystem always gets its blocks, and nobody writes into them afterwards. Also with the daemon stopped or dead, and with the keeper
-# stopped: then the kernel's own deadline holds.
+# stopped: then the kernel's own deadline holds. The same for an ordinary user, and for one who may only read the file.
 . /lab/guest/lib.sh
 . /lab/guest/regions.sh
 kernel_at_least 6.15 || skip_all "no on-demand paging in this kernel's rdma_rxe"
@@ -19,6 +19,14 @@ open_region() {
 	shift
 	zeroes /mnt/$fs/file 8
 	r=$(register /mnt/$fs/file --export "$@") || { not_ok "$fs: register"; return 1; }
+	id=$(field id "$r") ticket=$(field ticket "$r")
+}
+# open_own FS [OPTION...] - the same for an ordinary user
+open_own() {
+	local fs=$1
+	shift
+	zeroes /mnt/$fs/own 8 && goods /mnt/$fs/own
+	r=$(as_good rdmaregctl --json register /mnt/$fs/own --access rw --export "$@") || { not_ok "$fs: register as a user"; return 1; }
 	id=$(field id "$r") ticket=$(field ticket "$r")
 }
 close_region() { check "$1: release" rdmaregctl release "$id"; }
@@ -104,10 +112,62 @@ for fs in xfsdax xfs; do
 	close_region "$fs: stopped keeper"
 done
 
+users_up
+for fs in xfsdax xfs; do
+	# the owner of the file takes blocks; then somebody who may only read it does, for a file of his own
+	open_own $fs --grace 10s || continue
+	start_peer /tmp/peer.log $AS_GOOD rdmaregctl --json put /tmp/sent "$ticket" --repeat forever --length 1M --timeline
+	wait_for region_is "$id" peers 1
+	truncate_file /mnt/$fs/own 4M $AS_GOOD
+	check "$fs: a user's acknowledged truncate does not wait for the deadline ($took ms)" test $took -lt 9000
+	check "$fs: a user's: settled" wait_for settled "$id" $((4 * MIB))
+	check "$fs: a user's: punch" timed $AS_GOOD fallocate -p -o 2M -l 1M /mnt/$fs/own
+	check "$fs: a user's: settled again" wait_for settled "$id" $((4 * MIB))
+	chmod 644 /mnt/$fs/own
+	asked=$(grep -c '"asked"' /tmp/peer.log)
+	check "$fs: who may only read: reading" timed $AS_MALLORY dd if=/mnt/$fs/own of=/dev/null bs=64k status=none
+	expect_equal "$fs: who may only read: reading asks nobody" "$asked" "$(grep -c '"asked"' /tmp/peer.log)"
+	check "$fs: who may only read: reflink of its blocks" timed $AS_MALLORY cp --reflink=always /mnt/$fs/own /mnt/$fs/copy
+	check "$fs: who may only read: which does not wait for the deadline ($took ms)" test $took -lt 9000
+	check "$fs: who may only read: settled" wait_for settled "$id" $((4 * MIB))
+	check "$fs: a user's peer was asked each time, and kept its connection" test "$(field peers "$(region "$id")")" = 1 -a -d /proc/$PEER
+	kill $PEER
+	wait_peer
+	rm /mnt/$fs/copy
+	check "$fs: a user's: release" as_good rdmaregctl release "$id"
+
+	# nobody acknowledges; then the daemon, then the keeper is stopped
+	open_own $fs --grace 1s || continue
+	start_peer /tmp/bad.log $AS_MALLORY "$unruly" "$ticket" hammer
+	wait_for region_is "$id" peers 1
+	truncate_file /mnt/$fs/own 6M $AS_GOOD
+	check "$fs: a user's truncate returns at the deadline ($took ms)" test $took -ge 900 -a $took -lt 15000
+	wait_peer
+	check "$fs: because its unruly peer is gone" in_log /tmp/bad.log '^failed after'
+	head -c $((2 * MIB)) /dev/zero >/mnt/$fs/next
+	expect_equal "$fs: no byte of it in the freed blocks" 0 "$(grep -c -a -P '\xbd{64}' /mnt/$fs/next)"
+	check "$fs: a user's: settled at the deadline" wait_for settled "$id" $((6 * MIB))
+	kill -STOP "$(cat /run/lab/rdmaregd.pid)"
+	truncate_file /mnt/$fs/own 4M $AS_GOOD
+	check "$fs: a user's, with the daemon stopped, at the deadline ($took ms)" test $took -lt 15000
+	kill -CONT "$(cat /run/lab/rdmaregd.pid)"
+	check "$fs: a user's: the daemon catches up" wait_for settled "$id" $((4 * MIB))
+	kill -STOP $(keeper_pids)
+	truncate_file /mnt/$fs/own 2M $AS_GOOD
+	check "$fs: a user's, with the keeper stopped, at the kernel's deadline ($took ms)" test $took -lt 15000
+	kill -CONT $(keeper_pids)
+	check "$fs: a user's: the keeper catches up" wait_for settled "$id" $((2 * MIB))
+	check "$fs: a user's: release" as_good rdmaregctl release "$id"
+done
+
 for fs in ext4 ext4dax tmpfs; do
 	open_region $fs || continue
 	truncate_file /mnt/$fs/file 4M
 	check "$fs: told after the fact: the valid length follows" wait_for settled "$id" $((4 * MIB))
 	close_region "$fs"
+	open_own $fs || continue
+	truncate_file /mnt/$fs/own 4M $AS_GOOD
+	check "$fs: a user's: so it does" wait_for settled "$id" $((4 * MIB))
+	check "$fs: a user's: release" as_good rdmaregctl release "$id"
 done
 finish

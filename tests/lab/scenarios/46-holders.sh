@@ -9,6 +9,7 @@
 . /lab/guest/regions.sh
 kernel_at_least 6.15 || skip_all "no on-demand paging in this kernel's rdma_rxe"
 product_up || exit 1
+users_up
 noise /tmp/sent 4
 sent=$(sha256sum </tmp/sent)
 
@@ -109,6 +110,12 @@ check "hold: it refuses now" region_is "$id" refuses true
 check "hold: truncate fails" sh -c '! truncate -s 1M /mnt/xfs/file 2>/tmp/refused'
 check "hold: with ETXTBSY" grep -q "Text file busy" /tmp/refused
 check "hold: fallocate fails" sh -c '! fallocate -p -o 0 -l 1M /mnt/xfs/file 2>/dev/null'
+chmod 666 /mnt/xfs/file
+check "hold: an ordinary user's truncate fails, too" sh -c "! $AS_MALLORY truncate -s 1M /mnt/xfs/file 2>/tmp/refused"
+check "hold: with the same error" grep -q "Text file busy" /tmp/refused
+check "hold: an ordinary user reads, and writes in place" as_mallory sh -c \
+	"dd if=/mnt/xfs/file of=/dev/null bs=64k status=none && dd if=/tmp/sent of=/mnt/xfs/file bs=64k count=1 conv=notrunc status=none"
+chmod 600 /mnt/xfs/file
 check "hold: reading and writing go on" dd if=/tmp/sent of=/mnt/xfs/file bs=1M count=1 conv=notrunc status=none
 expect_equal "hold: nothing was taken" $((6 * MIB)) "$(stat -c %s /mnt/xfs/file)"
 check "set: yield again" rdmaregctl set "$id" --policy yield --grace 1s --arbitration auto
@@ -119,6 +126,30 @@ check "settled" wait_for settled "$id" $MIB
 kill $join
 wait $join 2>/dev/null
 check "release" rdmaregctl release "$id"
+
+# --- the same by an ordinary user, for a file of its own
+zeroes /mnt/xfs/own 4 && goods /mnt/xfs/own
+r=$(as_good rdmaregctl --json register /mnt/xfs/own --access rw --export --grace 8s) || not_ok "a user's: register"
+id=$(field id "$r")
+$AS_GOOD rdmaregctl join "$id" --ignore-revocations >/tmp/join.log 2>&1 &
+join=$!
+wait_for region_is "$id" clients 1
+expect_equal "a user's: who of its own program" 1 "$(as_good rdmaregctl --json who /mnt/xfs/own | jq '[.[] | select(.kind == "client")] | length')"
+expect_status 3 "a user's: another one cannot join" as_mallory rdmaregctl join "$id"
+expect_status 3 "a user's: nor revoke" as_mallory rdmaregctl revoke "$id" --for 1s
+expect_status 3 "a user's: nor change anything" as_mallory rdmaregctl set "$id" --policy follow
+check "a user's: hold" as_good rdmaregctl set "$id" --policy hold
+check "a user's: its own truncate fails" sh -c "! $AS_GOOD truncate -s 1M /mnt/xfs/own 2>/dev/null"
+check "a user's: it reads" as_good timeout 8 dd if=/mnt/xfs/own of=/dev/null bs=64k status=none
+check "a user's: yield again" as_good rdmaregctl set "$id" --policy yield --grace 1s --arbitration auto
+timed $AS_GOOD truncate -s 1M /mnt/xfs/own
+expect_equal "a user's: the truncate goes on at the deadline ($took ms)" 0 $?
+check "a user's: settled" wait_for settled "$id" $MIB
+kill $join
+wait $join 2>/dev/null
+check "a user's: revoke" as_good rdmaregctl revoke "$id" -- true
+check "a user's: sync" as_good rdmaregctl sync "$id"
+check "a user's: release" as_good rdmaregctl release "$id"
 
 # --- again and again: who acknowledges keeps the connection each time
 for fs in xfs xfsdax; do

@@ -85,4 +85,18 @@ check "not one that others made" refused "no device that was made" rdmaregctl da
 check "a user without a limit" refused "dax_bytes_per_tenant" setpriv --reuid 65534 --regid 65534 --clear-groups \
 	rdmaregctl dax-create 2M
 check "nothing is lost by all that" wait_for all_is_free
+
+# an ordinary user with a limit: the descriptor is its right, to the device and to a region on it
+users_up
+printf '[limits]\ndax_bytes_per_tenant = 4M\n' >"$RDMAREG_CONFDIR/50-dax.conf"
+check "a limit for users" rdmaregctl reload
+check "a user has a device for a command" as_good rdmaregctl dax-create 2M -- bash -c \
+	'[ "$(readlink /proc/self/fd/$RDMAREG_DAX_FD)" = "$RDMAREG_DAX_PATH" ] && ! : 2>/dev/null <"$RDMAREG_DAX_PATH"'
+check "which ends with it" wait_for all_is_free
+check "not beyond the limit" refused "dax_bytes_per_tenant" as_good rdmaregctl dax-create 6M
+device=$(as_good rdmaregctl dax-create 2M)
+check "another user cannot destroy it" refused "" as_mallory rdmaregctl dax-destroy "$device"
+check "its user can" wait_for as_good rdmaregctl dax-destroy "$device"
+check "all of it is free after that" wait_for all_is_free
+rm "$RDMAREG_CONFDIR/50-dax.conf"
 finish
