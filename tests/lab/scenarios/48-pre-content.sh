@@ -4,9 +4,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Pre-content events with the whole product: a filesystem without layout leases asks before it takes blocks, and only the range it takes is closed;
-# who ignores it lands no byte in the blocks that were freed; the daemon dead, stopped, started anew in the middle.
+# who ignores it lands no byte in the blocks that were freed; the daemon dead, stopped, started anew in the middle. What an ordinary user
+# does to a file that nobody else may open, on every filesystem that has these events.
 . /lab/guest/lib.sh
 . /lab/guest/regions.sh
+. /lab/guest/table.sh
 kernel_at_least 6.15 || skip_all "no on-demand paging in this kernel's rdma_rxe"
 product_up || exit 1
 noise /tmp/sent 8
@@ -74,6 +76,48 @@ for fs in ext4 ext4dax; do
 	check "$fs: release" rdmaregctl release "$id"
 done
 
+# An ordinary user's own file: who reads it, or writes in place, is refused nothing and asks nobody, with either policy; who takes blocks is
+# refused, or asks. Somebody else who may only read is treated alike. The holder acknowledges nothing, so what is taken for a demand waits.
+in_place() { # FILE
+	as_good timeout 8 sh -c "dd if=$1 of=/dev/null bs=64k status=none &&
+		dd if=/dev/zero of=$1 bs=64k count=1 conv=notrunc status=none &&
+		xfs_io -c 'pread 4k 64k' -c 'pwrite 8k 4k' $1 >/dev/null" && as_mallory timeout 8 dd if="$1" of=/dev/null bs=64k status=none
+}
+busy() { ! timeout 20 "$@" 2>/tmp/busy && grep -q "Text file busy" /tmp/busy; }
+users_up
+setup_btrfs || not_ok "a btrfs"
+for fs in ext4 xfs btrfs ext4dax xfsdax; do
+	own=/mnt/$fs/own
+	zeroes $own 4 && goods $own
+	r=$(as_good rdmaregctl --json register $own --access rw --policy hold) || { not_ok "$fs: a user's own file: register"; continue; }
+	id=$(field id "$r")
+	expect_equal "$fs: a user's own file is held, and nothing is missing" "true " "$(field refuses "$r") $(field degraded "$r")"
+	chmod 644 $own
+	check "$fs: hold: it is read and written in place" in_place $own
+	check "$fs: hold: its owner's truncate is refused" busy $AS_GOOD truncate -s 1M $own
+	check "$fs: hold: so is punching" busy $AS_GOOD fallocate -p -o 1M -l 1M $own
+	case $fs in
+	ext4*) ;;
+	*) check "$fs: hold: so is a reflink by who may only read" busy $AS_MALLORY cp --reflink=always $own /mnt/$fs/copy ;;
+	esac
+	check "$fs: set: yield" as_good rdmaregctl set "$id" --policy yield --grace 10s
+	$AS_GOOD rdmaregctl join "$id" --ignore-revocations >/tmp/join.log 2>&1 &
+	join=$!
+	wait_for region_is "$id" clients 1
+	check "$fs: yield: it is read and written in place" in_place $own
+	expect_equal "$fs: yield: which asked nobody" 0 "$(grep -c asked /tmp/join.log)"
+	$AS_GOOD timeout 60 truncate -s 1M $own &
+	waiting=$!
+	check "$fs: yield: its owner's truncate asks" wait_for region_is "$id" state draining
+	kill $join
+	wait $join 2>/dev/null
+	wait $waiting && ok "$fs: yield: and goes on when nobody is left to ask" || not_ok "$fs: yield: the truncate goes on"
+	check "$fs: yield: settled" wait_for settled "$id" $MIB
+	check "$fs: a user's own file: release" as_good rdmaregctl release "$id"
+	rm -f $own /mnt/$fs/copy
+done
+umount /mnt/btrfs
+
 # the daemon is killed while somebody waits: he goes on, and the next daemon guards the file again
 open_region ext4 --grace 8s
 rdmaregctl join "$id" --ignore-revocations >/dev/null 2>&1 &
@@ -118,7 +162,10 @@ check "set: hold again" rdmaregctl set "$id" --policy hold
 
 # the gate is stopped: everybody who reads or writes the file would wait for it, so the kernel's timer kills it
 kill -STOP "$gate"
+as_user timeout 30 dd if=/mnt/ext4/file of=/dev/null bs=4k count=1 status=none &
+reading=$!
 check "gate stopped: a reader goes on, at last" timeout 30 dd if=/mnt/ext4/file of=/dev/null bs=4k count=1 status=none
+wait $reading && ok "gate stopped: an ordinary user, too" || not_ok "gate stopped: an ordinary user, too"
 check "because it was killed" wait_for daemon_gone "$gate"
 check "which the daemon says" wait_for in_log "$DAEMON_LOG" "rdmareg-gate (process $gate) was killed"
 check "another one guards the file" wait_for region_is "$id" refuses true
@@ -130,6 +177,8 @@ check "release" rdmaregctl release "$id"
 # many at once on one region: each waits until it is fenced, and nobody for a deadline, since nobody holds it
 open_region ext4 --grace 10s
 chmod 666 /mnt/ext4/file
+crowd=$RDMAREG_TESTS/crowd
+unfenced() { tail -n +$((lines + 1)) "$DAEMON_LOG" | grep -c 'went on at its deadline'; }
 lines=$(wc -l <"$DAEMON_LOG")
 start_peer /tmp/crowd.log rdmaregctl get "$ticket" /tmp/crowd
 wait_peer
@@ -140,9 +189,31 @@ done
 failed=0
 for pid in "${punching[@]}"; do wait "$pid" || failed=$((failed + 1)); done
 expect_equal "32 who punch one region at once: all go on" 0 "$failed"
-expect_equal "none of them unfenced" 0 "$(tail -n +$((lines + 1)) "$DAEMON_LOG" | grep -c 'went on at its deadline')"
+expect_equal "none of them unfenced" 0 "$(unfenced)"
 check "and the region is open again" wait_for settled "$id" $((8 * MIB))
 check "release" rdmaregctl release "$id"
+
+# threads of one process of an ordinary user's: with nobody to ask, and with a peer that ignores everything, which holds them up until the
+# deadline of the region, and writes nothing into any of the holes
+for fs in ext4 xfs; do
+	open_region $fs --grace 10s
+	chmod 666 /mnt/$fs/file
+	out=$(as_good timeout 60 "$crowd" punch /mnt/$fs/file 32)
+	expect_equal "$fs: 32 threads punch one region at once: all go on ($out)" "32 punched, 0 failed" "${out%, longest*}"
+	expect_equal "$fs: none of them unfenced" 0 "$(unfenced)"
+	check "$fs: the region is open again" wait_for settled "$id" $((8 * MIB))
+	check "$fs: set" rdmaregctl set "$id" --grace 2s
+	start_peer /tmp/bad.log "$unruly" "$ticket" hammer
+	wait_for region_is "$id" peers 1
+	out=$(timed $AS_GOOD "$crowd" punch /mnt/$fs/file 32)
+	expect_equal "$fs: beside a silent peer: all go on ($out)" "32 punched, 0 failed" "${out%, longest*}"
+	wait_peer
+	check "$fs: the peer's writes failed" in_log /tmp/bad.log '^failed after'
+	expect_equal "$fs: none of them unfenced" 0 "$(unfenced)"
+	expect_equal "$fs: no byte of the peer in the holes" 0 "$(for i in $(seq 0 31); do dd if=/mnt/$fs/file bs=4096 skip=$((2 * i)) count=1 status=none; done | tr -d '\0' | wc -c)"
+	check "$fs: the region is open again" wait_for settled "$id" $((8 * MIB))
+	check "$fs: release" rdmaregctl release "$id"
+done
 
 # the daemon's own settings are guarded: it reads them like anybody
 kill "$(cat /run/lab/rdmaregd.pid)"

@@ -4,7 +4,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # The daemon dies and comes back while peers write; a keeper dies; owners vanish. Regions survive the first, are honestly lost with the second, and
-# end with the third unless they are detached.
+# end with the third unless they are detached. Daemon and keeper stand still, while the filesystem takes blocks of ordinary users' regions.
 . /lab/guest/lib.sh
 . /lab/guest/regions.sh
 kernel_at_least 6.15 || skip_all "no on-demand paging in this kernel's rdma_rxe"
@@ -63,4 +63,69 @@ check "truncate of its file does not wait" timeout 5 truncate -s 0 /mnt/xfs/d
 check "no memory region is left" wait_for nothing_left
 d=$(register /mnt/xfs/a) && ok "a new keeper is made when it is needed" || not_ok "a new keeper is made when it is needed"
 check "release" rdmaregctl release "$(field id "$d")"
+
+# The daemon stands still while the pages of 200 regions of one user are written back, and the filesystem takes blocks of them all, again and
+# again; and while another user's guarded file is truncated. No operation waits for it; afterwards it knows all of it.
+MANY=200
+users_up
+noise /tmp/pages 1
+head -c 16384 /tmp/pages >/mnt/xfs/many && goods /mnt/xfs/many
+many() { rdmaregctl --json list | jq "[.[] | select(.path == \"/mnt/xfs/many\" and $1)] | length"; }
+many_are() { [ "$(many "$1")" = $MANY ]; }
+$AS_GOOD "$RDMAREG_TESTS/crowd" regions /mnt/xfs/many $MANY 300 >/tmp/crowd.log 2>&1 &
+crowd=$!
+check "$MANY regions of a user" wait_for in_log /tmp/crowd.log ready
+check "$MANY regions: all live" many_are '.state == "live" and .valid_length == 16384'
+zeroes /mnt/ext4/guarded 4 && chown mallory: /mnt/ext4/guarded && chmod 600 /mnt/ext4/guarded
+guarded=$(as_mallory rdmaregctl --json register /mnt/ext4/guarded --access rw --export --arbitration pre-content --grace 300ms)
+start_peer /tmp/bad.log $AS_MALLORY "$RDMAREG_TESTS/unruly-peer" "$(field ticket "$guarded")" hammer
+wait_for region_is "$(field id "$guarded")" peers 1
+daemon=$(cat /run/lab/rdmaregd.pid)
+lines=$(wc -l <"$DAEMON_LOG")
+kill -STOP "$daemon"
+check "daemon stopped: writing back" timed $AS_GOOD sync /mnt/xfs/many
+for round in 1 2 3 4 5; do
+	check "daemon stopped: punch, round $round" timed $AS_GOOD fallocate -p -o 4K -l 4K /mnt/xfs/many
+done
+check "daemon stopped: truncate" timed $AS_GOOD truncate -s 8K /mnt/xfs/many
+check "daemon stopped: a truncate of the guarded file goes on" timed $AS_MALLORY truncate -s 2M /mnt/ext4/guarded
+check "daemon stopped: and a reader of it" as_mallory timeout 20 dd if=/mnt/ext4/guarded of=/dev/null bs=64k status=none
+kill -CONT "$daemon"
+check "daemon goes on: all $MANY regions are as the filesystem left them" wait_for many_are '.state == "live" and .valid_length == 8192'
+expect_equal "daemon goes on: writing back was noticed in each" $MANY "$(many '.writebacks > 0')"
+said_late() { tail -n +$((lines + 1)) "$DAEMON_LOG" | grep -q "went on at its deadline"; }
+check "daemon goes on: what ran out meanwhile is told" wait_for said_late
+check "daemon goes on: the guarded file's region is settled" wait_for settled "$(field id "$guarded")" $((2 * MIB))
+expect_equal "daemon goes on: it is the one it was" "$daemon" "$(pgrep -x rdmaregd)"
+wait_peer
+timed $AS_GOOD truncate -s 4K /mnt/xfs/many
+check "what happens from now on is told as ever" wait_for many_are '.state == "live" and .valid_length == 4096'
+kill $crowd
+wait $crowd 2>/dev/null
+none_left() { [ "$(many true)" = 0 ]; }
+check "all of them end with their owner" wait_for none_left
+
+# A keeper stands still: the kernel gives the blocks back in time, another tenant notices nothing, and it goes on where it was
+keeper_of() { grep -l " $1\$" /proc/[0-9]*/maps 2>/dev/null | cut -d/ -f3; }
+zeroes /mnt/xfs/own 4 && goods /mnt/xfs/own
+own=$(as_good rdmaregctl --json register /mnt/xfs/own --access rw --export --grace 500ms)
+start_peer /tmp/peer.log $AS_MALLORY rdmaregctl put /tmp/pages "$(field ticket "$guarded")" --repeat forever
+wait_for region_is "$(field id "$guarded")" peers 1
+keeper=$(keeper_of /mnt/xfs/own)
+kill -STOP $keeper
+timed $AS_GOOD truncate -s 2M /mnt/xfs/own
+check "keeper stopped: a truncate goes on at the kernel's deadline ($took ms)" test $took -lt 15000
+check "keeper stopped: another tenant's truncate is settled" timed $AS_MALLORY truncate -s 1M /mnt/ext4/guarded
+check "keeper stopped: with its region" wait_for settled "$(field id "$guarded")" $MIB
+check "keeper stopped: its peer goes on" kill -0 "$PEER"
+check "keeper stopped: it registers and lists" as_mallory timeout 20 sh -c "rdmaregctl register /mnt/ext4/guarded --access r && rdmaregctl list"
+expect_equal "keeper stopped: the region is not taken for lost" 1 "$(as_good rdmaregctl --json list | jq length)"
+kill -CONT $keeper
+check "keeper goes on: its region is settled" wait_for settled "$(field id "$own")" $((2 * MIB))
+check "keeper goes on: and used" on_b $AS_GOOD rdmaregctl put /tmp/pages "$(field ticket "$own")"
+expect_equal "keeper goes on: it is the one it was" "$keeper" "$(keeper_of /mnt/xfs/own)"
+kill "$PEER"
+wait_peer
+check "release" as_good rdmaregctl release "$(field id "$own")"
+check "and the other's" as_mallory rdmaregctl release "$(field id "$guarded")"
 finish
