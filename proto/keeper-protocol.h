@@ -2,14 +2,41 @@
 /*
  * keeper-protocol.h - what rdmaregd and a keeper say to each other over an AF_UNIX SOCK_SEQPACKET socket.
  *
- * The keeper listens; rdmaregd connects (again after a restart) and the newest connection replaces the one before, so a
- * hung daemon cannot keep a new one out. One packet is one struct keeper_message, whole; anything else, or a message that makes no
- * sense, closes the connection and changes nothing. Both ends run on one machine from one package: native byte order, and
- * a version that must be equal.
+ * The keeper listens; rdmaregd connects (again after a restart) and the newest connection replaces the one
+ * before, so a hung daemon cannot keep a new one out. Both ends run on one machine, in native byte order,
+ * but not always from one package: a keeper outlives the daemon that started it, and a newer or an older
+ * one finds it.
  *
- * Requests carry an operation number chosen by the daemon; each is answered exactly once, with KEEPER_DONE or the answer named at the
- * request (KEEPER_LIST by many, of which KEEPER_DONE is the last), and answers may come in another order. Events carry operation 0
- * and may come at any time after KEEPER_WELCOME.
+ * A packet is a header (struct keeper_message up to its bodies) and the body of its type; its size says
+ * what is there. One that makes no sense closes the connection and changes nothing.
+ *
+ * How it may change, so that a daemon drives keepers of older and newer packages:
+ *   - The daemon says in KEEPER_HELLO which versions it speaks, from lowest to highest; the keeper answers
+ *     with its own range and the highest version that is in both, or 0: then it takes no requests, and the
+ *     connection is of no use. A range that begins with 0 or ends before it begins is a lie. The header,
+ *     KEEPER_HELLO and KEEPER_WELCOME have the form of version 5 for ever, but for what is appended.
+ *   - What exists keeps its place, its size and its meaning: members are only added at the end of a body
+ *     and of a kind of types. A member in the middle that nobody needs any more becomes reserved. A struct
+ *     inside another one (struct keeper_import) and an array never grow. There is no padding: a later
+ *     member would be read from what an older program left there.
+ *   - Who receives fills what is missing with zeros and cuts off what it does not know. So of each member
+ *     that is added, 0 must mean what was the case without it. Reserved members are sent as 0 and not
+ *     looked at. Fewer bytes than KEEPER_BODIES says is no packet of ours, nor are more than
+ *     KEEPER_PACKET_MAX.
+ *   - An event of an unknown type is ignored. A request of an unknown type is answered with KEEPER_DONE
+ *     and ENOSYS (EOPNOTSUPP says that an adapter cannot), and what came with it is closed. An answer of
+ *     an unknown type closes the connection: nobody can have asked for it, and whoever waits would wait
+ *     for ever. So does a type of the wrong direction, or of no kind.
+ *   - The version says what a zero cannot: it is raised for a new value of an enumeration, which is sent
+ *     only when the version that was chosen knows it, and for whatever the other end has to know for sure.
+ *     Adding members or types alone does not raise it.
+ *   - A version drives the one before it, at least (KEEPER_VERSION_MIN). When the lowest one is raised,
+ *     the sizes in KEEPER_BODIES and the frozen copy that the tests have (tests/unit/keeper-form-5.h) rise
+ *     with it, and types that only older versions had are retired: the name goes, the number stays unused.
+ *
+ * Requests carry an operation number chosen by the daemon; each is answered exactly once, with KEEPER_DONE
+ * or the answer named at the request (KEEPER_LIST by many, of which KEEPER_DONE is the last), and answers
+ * may come in another order. Events carry operation 0 and may come at any time after KEEPER_WELCOME.
  *
  * What always holds: the keeper alone can make memory unreachable, and with layout leases it alone answers the kernel (with
  * pre-content events rdmareg-gate does: daemon/gate/gate-channel.h). It carries a revocation through to its end with no daemon
@@ -18,13 +45,27 @@
 #ifndef RDMAREG_KEEPER_PROTOCOL_H
 #define RDMAREG_KEEPER_PROTOCOL_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "names.h"
 #include "rdmareg-wire.h"
 
-#define KEEPER_PROTOCOL_VERSION 4
+#define KEEPER_VERSION_MIN 5
+#define KEEPER_VERSION_MAX 5
+#define KEEPER_PACKET_MAX 8192 /* bytes; no version sends more */
 #define KEEPER_TEXT_MAX 200
+
+/* Types have room in their kind for later ones. */
+enum keeper_kind {
+	KEEPER_REQUEST, /* from the daemon */
+	KEEPER_ANSWER,	/* from the keeper */
+	KEEPER_EVENT,	/* from the keeper */
+	_KEEPER_KIND_MAX,
+};
+#define KEEPER_KIND_SIZE 256u
 
 enum keeper_type {
 	/* requests */
@@ -42,14 +83,17 @@ enum keeper_type {
 	KEEPER_FILE,   /* answered by KEEPER_DONE with the region's descriptor */
 	KEEPER_CANCEL, /* give up the prefetch with that operation number; it is answered with ECANCELED, an unknown one is no error */
 	KEEPER_IMPORT, /* answered by KEEPER_DONE with the adapter's command descriptor and the handles */
+	_KEEPER_REQUEST_MAX,
 	/* answers */
-	KEEPER_WELCOME,
+	KEEPER_WELCOME = KEEPER_ANSWER * KEEPER_KIND_SIZE,
 	KEEPER_REGION,
 	KEEPER_PEER,
 	KEEPER_TICKET,
 	KEEPER_DONE,
+	_KEEPER_ANSWER_MAX,
 	/* events */
-	KEEPER_REVOCATION, /* somebody wants blocks; peers were asked already */
+	KEEPER_REVOCATION =
+		KEEPER_EVENT * KEEPER_KIND_SIZE, /* somebody wants blocks; peers were asked already */
 	KEEPER_FENCED,
 	KEEPER_GIVEN_BACK,
 	KEEPER_SETTLED,
@@ -61,16 +105,21 @@ enum keeper_type {
 	KEEPER_MODE,	    /* mode, mode_reason or damage of the info changed */
 	KEEPER_PROGRESS,    /* how far a prefetch that is under way has come; a few a second at most */
 	KEEPER_RESYNC, /* the daemon did not read and events were dropped: it is to list everything again; no region */
-	_KEEPER_TYPE_MAX,
+	_KEEPER_EVENT_MAX,
+};
+
+struct keeper_versions {
+	uint32_t min;
+	uint32_t max;
 };
 
 struct keeper_hello {
-	uint32_t version;
-	uint32_t reserved;
+	struct keeper_versions versions;
 };
 
 struct keeper_welcome {
-	uint32_t version;
+	uint32_t version; /* that is spoken from now on; 0: none is in both ranges */
+	struct keeper_versions versions;
 	uint32_t pid;
 	uint32_t uid;
 	uint16_t port;	     /* of the RDMA CM listener; 0: no adapter */
@@ -227,6 +276,7 @@ struct keeper_message {
 	uint64_t operation;
 	uint64_t region;
 	union {
+		char body[1];
 		struct keeper_hello hello;
 		struct keeper_welcome welcome;
 		struct keeper_region info;
@@ -240,5 +290,109 @@ struct keeper_message {
 		struct keeper_done done;
 	};
 };
+#define KEEPER_HEADER_SIZE offsetof(struct keeper_message, body)
+
+/*
+ * The body of each type, and the last member that it had in the lowest version: what is there at the
+ * least. Other types are a header alone, and may get a body.
+ */
+#define KEEPER_BODIES(X)                             \
+	X(KEEPER_HELLO, hello, versions)             \
+	X(KEEPER_REGISTER, info, damage)             \
+	X(KEEPER_RELEASE, demand, pid)               \
+	X(KEEPER_PREFETCH, range, reserved)          \
+	X(KEEPER_EXPORT, ticket, text)               \
+	X(KEEPER_CONFIGURE, info, damage)            \
+	X(KEEPER_CONSENT, revocation, rkey)          \
+	X(KEEPER_DEMAND, demand, pid)                \
+	X(KEEPER_OVER, demand, pid)                  \
+	X(KEEPER_SYNC, demand, pid)                  \
+	X(KEEPER_CANCEL, progress, total)            \
+	X(KEEPER_WELCOME, welcome, no_adapter)       \
+	X(KEEPER_REGION, info, damage)               \
+	X(KEEPER_PEER, peer, address)                \
+	X(KEEPER_TICKET, ticket, text)               \
+	X(KEEPER_DONE, done, text)                   \
+	X(KEEPER_REVOCATION, revocation, rkey)       \
+	X(KEEPER_FENCED, revocation, rkey)           \
+	X(KEEPER_GIVEN_BACK, revocation, rkey)       \
+	X(KEEPER_SETTLED, revocation, rkey)          \
+	X(KEEPER_PEER_JOINED, peer, address)         \
+	X(KEEPER_PEER_LEFT, peer, address)           \
+	X(KEEPER_PEER_ACK, peer, address)            \
+	X(KEEPER_INVALIDATED, invalidated, reserved) \
+	X(KEEPER_MODE, info, damage)                 \
+	X(KEEPER_PROGRESS, progress, total)
+
+/* Of what kind a type is, also one that is not known; _KEEPER_KIND_MAX: of none. */
+static inline enum keeper_kind keeper_kind(uint32_t type)
+{
+	return type && type / KEEPER_KIND_SIZE < _KEEPER_KIND_MAX
+		       ? (enum keeper_kind)(type / KEEPER_KIND_SIZE)
+		       : _KEEPER_KIND_MAX;
+}
+
+static inline bool keeper_type_is_known(uint32_t type)
+{
+	return (type >= KEEPER_HELLO && type < _KEEPER_REQUEST_MAX) ||
+	       (type >= KEEPER_WELCOME && type < _KEEPER_ANSWER_MAX) ||
+	       (type >= KEEPER_REVOCATION && type < _KEEPER_EVENT_MAX);
+}
+
+/* How many bytes of a message are sent. */
+static inline size_t keeper_packet_size(uint32_t type)
+{
+	switch (type) {
+#define SIZE(type, member, last) \
+	case type:               \
+		return KEEPER_HEADER_SIZE + sizeof(((struct keeper_message *)0)->member);
+		KEEPER_BODIES(SIZE)
+#undef SIZE
+	default:
+		return KEEPER_HEADER_SIZE;
+	}
+}
+
+/* How many have to come, also of a type that is not known. */
+static inline size_t keeper_packet_min(uint32_t type)
+{
+	switch (type) {
+#define MIN(type, member, last)                                       \
+	case type:                                                    \
+		return offsetof(struct keeper_message, member.last) + \
+		       sizeof(((struct keeper_message *)0)->member.last);
+		KEEPER_BODIES(MIN)
+#undef MIN
+	default:
+		return KEEPER_HEADER_SIZE;
+	}
+}
+
+/* What a program that is made with this file speaks. */
+static const struct keeper_versions keeper_versions = { KEEPER_VERSION_MIN, KEEPER_VERSION_MAX };
+
+static inline bool keeper_versions_are_sound(const struct keeper_versions *v)
+{
+	return v->min && v->min <= v->max;
+}
+
+/*
+ * Of a packet of @size bytes, at least a header: what did not come becomes 0, and so does what is not known
+ * of its type. @m: as received, whatever is behind that.
+ */
+static inline void keeper_message_trim(struct keeper_message *m, size_t size)
+{
+	size_t known = keeper_packet_size(m->type), kept = size < known ? size : known;
+
+	memset((char *)m + kept, 0, sizeof(*m) - kept);
+}
+
+/* The one that two ends speak; 0: none. Both are sound. */
+static inline uint32_t keeper_version_choose(const struct keeper_versions *a, const struct keeper_versions *b)
+{
+	uint32_t low = a->min > b->min ? a->min : b->min, high = a->max < b->max ? a->max : b->max;
+
+	return low <= high ? high : 0;
+}
 
 #endif

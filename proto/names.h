@@ -40,7 +40,7 @@
 #define RDMAREG_ERROR_TIMEOUT \
 	RDMAREG_ERROR_PREFIX "Timeout" /* bounded, and the bound was met; the message says what holds now */
 #define RDMAREG_ERROR_NOT_SUPPORTED \
-	RDMAREG_ERROR_PREFIX "NotSupported" /* the adapter cannot do this; the message says what to do instead */
+	RDMAREG_ERROR_PREFIX "NotSupported" /* by the adapter, or by a keeper of an older package; see the message */
 #define RDMAREG_ERROR_KEEPER_LOST RDMAREG_ERROR_PREFIX "KeeperLost"
 #define RDMAREG_ERROR_FAILED RDMAREG_ERROR_PREFIX "Failed"
 

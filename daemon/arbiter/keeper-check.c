@@ -90,11 +90,16 @@ static const char *check_body(const struct keeper_message *m)
 
 const char *keeper_message_check(const struct keeper_message *m)
 {
-	bool is_event = m->type >= KEEPER_REVOCATION, of_region;
+	enum keeper_kind kind = keeper_kind(m->type);
+	bool is_event = kind == KEEPER_EVENT, of_region;
 
+	if (kind != KEEPER_ANSWER && !is_event)
+		return "a type that no keeper sends";
 	if (is_event != !m->operation)
 		return is_event ? "an event with an operation number"
 				: "an answer without an operation number";
+	if (!keeper_type_is_known(m->type))
+		return is_event ? NULL : "an answer of an unknown type";
 	of_region = (is_event && m->type != KEEPER_RESYNC) || m->type == KEEPER_REGION ||
 		    m->type == KEEPER_PEER || m->type == KEEPER_TICKET;
 	if (of_region && (!m->region || m->region > ID_MAX))

@@ -60,14 +60,15 @@ static int take_descriptor(struct msghdr *h)
 }
 
 /* NULL, or what is wrong with a packet of @n bytes. */
-static const char *judge(const struct keeper_message *m, ssize_t n, int flags, bool expected, int fd)
+static const char *judge(struct keeper_message *m, ssize_t n, int flags, bool expected, int fd)
 {
-	if (n != sizeof(*m) || flags & MSG_TRUNC)
+	if (n < (ssize_t)keeper_packet_min(m->type) || n > KEEPER_PACKET_MAX)
 		return "a packet of the wrong size";
 	if (flags & MSG_CTRUNC)
 		return expected ? "more descriptors than one" : "a descriptor that nobody asked for";
 	if (fd >= 0 && m->type != KEEPER_DONE)
 		return "a descriptor that nobody asked for";
+	keeper_message_trim(m, (size_t)n);
 	return keeper_message_check(m);
 }
 
@@ -78,7 +79,7 @@ static int receive(struct link *l)
 		char space[CMSG_SPACE(sizeof(int))];
 		struct cmsghdr header;
 	} control = { 0 };
-	struct keeper_message m;
+	struct keeper_message m = { 0 };
 	struct iovec iov = { &m, sizeof(m) };
 	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
 	bool expected = l->handlers->expects_descriptor(l->userdata);
@@ -90,13 +91,15 @@ static int receive(struct link *l)
 		h.msg_control = &control;
 		h.msg_controllen = CMSG_LEN(sizeof(int)); /* not CMSG_SPACE, which has room for two */
 	}
-	n = recvmsg(l->fd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	/* MSG_TRUNC: the true size of the packet, also where it is longer than what we know of it */
+	n = recvmsg(l->fd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | MSG_TRUNC);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	if (n > 0) {
 		fd = expected ? take_descriptor(&h) : -1;
 		complaint = judge(&m, n, h.msg_flags, expected, fd);
-		if (!complaint)
+		/* an unknown event is of a later version, and says nothing to us */
+		if (!complaint && keeper_type_is_known(m.type))
 			complaint = l->handlers->received(l->userdata, &m, &fd);
 		if (fd >= 0)
 			l->handlers->drop_descriptor(l->userdata, fd);
@@ -203,7 +206,7 @@ int link_send(struct link *l, const struct keeper_message *m, int fd)
 		char space[CMSG_SPACE(sizeof(int))];
 		struct cmsghdr header;
 	} control = { 0 };
-	struct iovec iov = { (void *)(uintptr_t)m, sizeof(*m) };
+	struct iovec iov = { (void *)(uintptr_t)m, keeper_packet_size(m->type) };
 	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
 
 	if (fd >= 0) {

@@ -187,9 +187,42 @@ static const char *send_plain(struct keeper *k, enum keeper_type type)
 	struct keeper_message m = { .type = type, .operation = ++k->set->next_operation };
 
 	if (type == KEEPER_HELLO)
-		m.hello.version = KEEPER_PROTOCOL_VERSION;
+		m.hello.versions = keeper_versions;
 	k->list_operation = m.operation;
 	return link_send(k->link, &m, -1) < 0 ? "its socket is full" : NULL;
+}
+
+/* "version 5", "versions 5 to 7" */
+static const char *name_versions(char text[static 32], const struct keeper_versions *v)
+{
+	if (v->min == v->max)
+		snprintf(text, 32, "version %" PRIu32, v->min);
+	else
+		snprintf(text, 32, "versions %" PRIu32 " to %" PRIu32, v->min, v->max);
+	return text;
+}
+
+/*
+ * The version that is spoken follows from both ranges. NULL, or the complaint: that there is none is no lie, but of
+ * no use either.
+ */
+static const char *take_versions(struct keeper *k, const struct keeper_welcome *w)
+{
+	static const struct keeper_versions *ours = &keeper_versions;
+	char range[2][32];
+
+	*k->mismatch = 0;
+	if (!keeper_versions_are_sound(&w->versions))
+		return "versions that cannot be";
+	if (w->version != keeper_version_choose(ours, &w->versions))
+		return "another version than the highest that both of us speak";
+	if (w->version)
+		return NULL;
+	snprintf(k->mismatch, sizeof(k->mismatch),
+		 "that it speaks %s of the keeper protocol, and this rdmaregd speaks %s: run a version of "
+		 "rdmareg that speaks one of the keeper's",
+		 name_versions(range[0], &w->versions), name_versions(range[1], ours));
+	return k->mismatch;
 }
 
 static const char *on_welcome(struct keeper *k, const struct keeper_message *m)
@@ -198,10 +231,11 @@ static const char *on_welcome(struct keeper *k, const struct keeper_message *m)
 
 	if (m->type != KEEPER_WELCOME || m->operation != k->list_operation)
 		return "no greeting";
-	if (m->welcome.version != KEEPER_PROTOCOL_VERSION)
-		return "another version of the protocol";
 	if (m->welcome.uid != k->uid || strcmp(m->welcome.session, k->session))
 		return "a greeting in another tenant's name";
+	complaint = take_versions(k, &m->welcome);
+	if (complaint)
+		return complaint;
 	k->welcome = m->welcome;
 	complaint = k->set->handlers->opened(k->set->userdata, k);
 	if (complaint)
@@ -262,7 +296,8 @@ static const char *on_listing(struct keeper *k, const struct keeper_message *m)
 	event_del(k->patience);
 	k->set->handlers->list_done(k->set->userdata, k);
 	keeper_came_through(k);
-	log_info("keeper %s: ready, pid %d, %" PRIu32 " regions", k->name, k->pid, k->note.regions);
+	log_info("keeper %s: ready, pid %d, version %" PRIu32 ", %" PRIu32 " regions", k->name, k->pid,
+		 k->welcome.version, k->note.regions);
 	keeper_refresh_quirks(k);
 	keeper_flush(k);
 	return NULL;
@@ -321,7 +356,7 @@ static void on_writable(void *userdata)
 static void on_lost(void *userdata, const char *complaint)
 {
 	struct keeper *k = userdata;
-	char why[128];
+	char why[300];
 
 	if (complaint) {
 		snprintf(why, sizeof(why), "it sent %s", complaint);

@@ -71,7 +71,8 @@ struct keeper {
 	uint32_t late; /* operations */
 	uint64_t ready_usec;
 	unsigned int complaints;
-	char trouble[400];
+	char mismatch[200]; /* why no version is spoken; "": one is, or nothing is known */
+	char trouble[500];
 	struct keeper_welcome welcome;
 	struct keeper_note note;
 	TAILQ_HEAD(operations, operation) operations; /* oldest first */

@@ -108,6 +108,8 @@ static const struct {
 	  "try again when it answers; see timeout_msec in rdmaregd.conf" },
 	{ ENOTCONN, RDMAREG_ERROR_BUSY, "the connection to the tenant's keeper ended meanwhile",
 	  "try again" },
+	{ ENOSYS, RDMAREG_ERROR_NOT_SUPPORTED, "the region's keeper is of an older package",
+	  "what is registered in another session gets a new keeper" },
 	{ EPROTO, RDMAREG_ERROR_FAILED, "the tenant's keeper cannot be talked to",
 	  "see the journal of rdmaregd" },
 };

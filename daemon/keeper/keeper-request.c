@@ -243,7 +243,7 @@ void keeper_request(void *userdata, const struct operation *op, const struct kee
 	switch (m->type) {
 	case KEEPER_HELLO:
 		keeper_open_adapters(k);
-		tell_welcome(k, op);
+		tell_welcome(k, op, &m->hello);
 		return;
 	case KEEPER_LIST:
 		error = on_list(k, op);

@@ -31,11 +31,12 @@ void tell_value(struct keeper *k, const struct operation *op, uint64_t region, u
 	session_answer(k->session, op, &m);
 }
 
-void tell_welcome(struct keeper *k, const struct operation *op)
+void tell_welcome(struct keeper *k, const struct operation *op, const struct keeper_hello *hello)
 {
 	struct keeper_message m = { .type = KEEPER_WELCOME };
 
-	m.welcome.version = KEEPER_PROTOCOL_VERSION;
+	m.welcome.versions = keeper_versions;
+	m.welcome.version = keeper_version_choose(&hello->versions, &keeper_versions);
 	m.welcome.pid = (uint32_t)getpid();
 	m.welcome.uid = (uint32_t)k->options->tenant_uid;
 	m.welcome.has_module = k->watch != NULL;

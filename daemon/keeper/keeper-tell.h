@@ -17,7 +17,7 @@ void tell_done(struct keeper *k, const struct operation *op, uint64_t region, in
 	       const struct reason *why);
 /* Done, with what keeper_done.value says. */
 void tell_value(struct keeper *k, const struct operation *op, uint64_t region, uint32_t value);
-void tell_welcome(struct keeper *k, const struct operation *op);
+void tell_welcome(struct keeper *k, const struct operation *op, const struct keeper_hello *hello);
 void tell_region(struct kregion *r, const struct operation *op);
 
 /* @op NULL: an event. */

@@ -11,6 +11,7 @@
 #include <event2/event.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -60,7 +61,7 @@ static const char *check_register(const struct keeper_region *r)
 		return "unknown policy";
 	if (r->warm_mode >= _WARM_MODE_MAX)
 		return "unknown warm mode";
-	if (r->detached > 1 || r->warm > 1 || r->gated > 1 || r->reserved)
+	if (r->detached > 1 || r->warm > 1 || r->gated > 1)
 		return "a flag is neither 0 nor 1";
 	return NULL;
 }
@@ -76,26 +77,29 @@ static const char *check_demand(const struct keeper_demand *d)
 	return NULL;
 }
 
-const char *session_check(const void *packet, size_t size, size_t n_fds, bool greeted)
+const char *session_check(const void *packet, size_t size, size_t n_fds, bool greeted,
+			  struct keeper_message *ret)
 {
 	struct keeper_message m;
 
-	if (size != sizeof(m))
+	if (size < KEEPER_HEADER_SIZE || size > KEEPER_PACKET_MAX)
 		return "a packet of the wrong size";
-	memcpy(&m, packet, sizeof(m));
-	if (m.type < KEEPER_HELLO || m.type > KEEPER_IMPORT)
-		return "a packet of an unknown type";
-	if (m.reserved)
-		return "a reserved field is not zero";
+	memcpy(&m, packet, size < sizeof(m) ? size : sizeof(m));
+	if (keeper_kind(m.type) != KEEPER_REQUEST)
+		return "a packet that is no request";
+	if (size < keeper_packet_min(m.type))
+		return "a packet of the wrong size";
+	keeper_message_trim(&m, size);
+	*ret = m;
+	if (!keeper_type_is_known(m.type))
+		return greeted ? NULL : "no greeting";
 	if (n_fds != (m.type == KEEPER_REGISTER ? 1 : 0))
 		return m.type == KEEPER_REGISTER ? "not exactly one descriptor with a registration"
 						 : "a descriptor that nobody asked for";
 	if (m.type == KEEPER_HELLO) {
 		if (greeted)
 			return "a second greeting";
-		if (m.hello.version != KEEPER_PROTOCOL_VERSION)
-			return "another version of the protocol";
-		return m.hello.reserved ? "a reserved field is not zero" : NULL;
+		return keeper_versions_are_sound(&m.hello.versions) ? NULL : "versions that cannot be";
 	}
 	if (!greeted)
 		return "no greeting";
@@ -115,7 +119,7 @@ const char *session_check(const void *packet, size_t size, size_t n_fds, bool gr
 	case KEEPER_RELEASE:
 		return m.demand.cause >= _REVOCATION_CAUSE_MAX ? "unknown cause" : NULL;
 	case KEEPER_PREFETCH:
-		return m.range.write > 1 || m.range.reserved ? "a flag is neither 0 nor 1" : NULL;
+		return m.range.write > 1 ? "a flag is neither 0 nor 1" : NULL;
 	case KEEPER_CANCEL:
 		return m.progress.operation ? NULL : "nothing to cancel";
 	case KEEPER_EXPORT:
@@ -181,7 +185,8 @@ static ssize_t send_packet(int socket, const struct packet *p)
 		struct cmsghdr align;
 		char space[CMSG_SPACE(sizeof(int))];
 	} control = { 0 };
-	struct iovec iov = { .iov_base = (void *)&p->message, .iov_len = sizeof(p->message) };
+	struct iovec iov = { .iov_base = (void *)&p->message,
+			     .iov_len = keeper_packet_size(p->message.type) };
 	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
 
 	if (p->fd >= 0) {
@@ -367,6 +372,21 @@ static size_t take_descriptors(struct session *s, struct msghdr *h, int fds[FDS_
 	return n;
 }
 
+static void close_files(struct session *s, const int *fds, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		close_file(s, fds[i]);
+}
+
+/* Of a later version: whoever asks hears that it is not done. */
+static void answer_unknown(struct session *s, const struct operation *op, const struct keeper_message *m)
+{
+	struct keeper_message a = { .type = KEEPER_DONE, .region = m->region, .done.error = -ENOSYS };
+
+	snprintf(a.done.text, sizeof(a.done.text), "this keeper knows no request %" PRIu32, m->type);
+	session_answer(s, op, &a);
+}
+
 /* One packet. False when there is none, or no connection any more. */
 static bool receive(struct session *s)
 {
@@ -374,8 +394,8 @@ static bool receive(struct session *s)
 		struct cmsghdr align;
 		char space[CMSG_SPACE(FDS_MAX * sizeof(int))];
 	} control;
-	struct keeper_message m;
-	struct iovec iov = { .iov_base = &m, .iov_len = sizeof(m) };
+	struct keeper_message packet = { 0 }, m;
+	struct iovec iov = { .iov_base = &packet, .iov_len = sizeof(packet) };
 	struct msghdr h = {
 		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
 	};
@@ -386,7 +406,6 @@ static bool receive(struct session *s)
 	bool no_room;
 	ssize_t n;
 
-	memset(&m, 0, sizeof(m));
 	/* MSG_TRUNC: the true size of the packet, also where it is too long */
 	n = recvmsg(s->fd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | MSG_TRUNC);
 	if (n < 0) {
@@ -400,19 +419,24 @@ static bool receive(struct session *s)
 		return false;
 	}
 	/* the kernel could not give us the one descriptor: that is our limit's fault, not the daemon's */
-	no_room = h.msg_flags & MSG_CTRUNC && n_fds == 0 && m.type == KEEPER_REGISTER;
+	no_room = h.msg_flags & MSG_CTRUNC && n_fds == 0 &&
+		  (packet.type == KEEPER_REGISTER || !keeper_type_is_known(packet.type));
 	wrong = h.msg_flags & MSG_CTRUNC && !no_room
 			? "too many descriptors"
-			: session_check(&m, (size_t)n, no_room ? 1 : n_fds, s->greeted);
+			: session_check(&packet, (size_t)n, no_room ? 1 : n_fds, s->greeted, &m);
 	if (wrong) {
-		for (size_t i = 0; i < n_fds; i++)
-			close_file(s, fds[i]);
+		close_files(s, fds, n_fds);
 		drop(s, wrong);
 		return false;
 	}
-	if (m.type == KEEPER_HELLO)
-		s->greeted = true;
 	op.number = m.operation;
+	if (!keeper_type_is_known(m.type)) {
+		close_files(s, fds, n_fds);
+		answer_unknown(s, &op, &m);
+		return session_is_waiting(s, &op);
+	}
+	if (m.type == KEEPER_HELLO)
+		s->greeted = keeper_version_choose(&m.hello.versions, &keeper_versions) != 0;
 	if (n_fds == 0)
 		fds[0] = -1;
 	s->ops->request(s->userdata, &op, &m, &fds[0]);

@@ -48,13 +48,15 @@ struct session_ops {
 
 /**
  * session_check - does a packet make sense as the next one of a connection?
- * @size: bytes received, more than a message has if the packet was longer
+ * @size: bytes received, of which @packet has as many as there are in a struct keeper_message
  * @n_fds: descriptors that came with it
- * @greeted: KEEPER_HELLO was received
+ * @greeted: KEEPER_HELLO was received, and there is a version that both speak
+ * @ret: what it says to us. Of a type that we do not know, which is no fault, only the header counts.
  *
- * NULL, or what is wrong with it. Judges form only: sizes, types, descriptors, enumerations, reserved fields. Pure.
+ * NULL, or what is wrong with it. Judges form only: sizes, types, descriptors, enumerations. Pure.
  */
-const char *session_check(const void *packet, size_t size, size_t n_fds, bool greeted);
+const char *session_check(const void *packet, size_t size, size_t n_fds, bool greeted,
+			  struct keeper_message *ret);
 
 /**
  * session_new - listen

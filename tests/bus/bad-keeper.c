@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * bad-keeper.c - keepers that misbehave, one way per session name. For every other session it becomes
- * keeper-fake, which lies beside it.
+ * bad-keeper.c - keepers that misbehave, one way per session name. In sessions form-* it becomes keeper-form-5, and in
+ * every other one keeper-fake, which lie beside it.
  *
  * Those of the sessions lie-* are proper until they are asked for a second time what they hold, by the next
  * daemon: then they tell of the region that was registered last what the name says.
@@ -64,7 +64,7 @@ static void say_bytes(const void *bytes, size_t n, int fd)
 
 static void say(const struct keeper_message *m)
 {
-	say_bytes(m, sizeof(*m), -1);
+	say_bytes(m, keeper_packet_size(m->type), -1);
 }
 
 static void done(const struct keeper_message *q, int error)
@@ -85,7 +85,8 @@ static void welcome(const struct keeper_message *q)
 {
 	struct keeper_message m = { .type = KEEPER_WELCOME, .operation = q->operation };
 
-	m.welcome.version = is("bad-version") ? 99 : KEEPER_PROTOCOL_VERSION;
+	m.welcome.versions = keeper_versions;
+	m.welcome.version = is("bad-version") ? KEEPER_VERSION_MAX + 1 : KEEPER_VERSION_MAX;
 	m.welcome.pid = is("lie-pid") ? 1 : (uint32_t)getpid();
 	m.welcome.uid = tenant;
 	snprintf(m.welcome.session, sizeof(m.welcome.session), "%s", is("bad-name") ? "other" : session);
@@ -232,7 +233,7 @@ static void register_region(const struct keeper_message *q)
 		strcpy(m.info.mode_reason, "\xed\xa0\x80z");
 	}
 	claim = m;
-	say_bytes(&m, sizeof(m), is("bad-descriptor") ? 0 : -1);
+	say_bytes(&m, keeper_packet_size(m.type), is("bad-descriptor") ? 0 : -1);
 	if (is("bad-twice"))
 		say(&m);
 	if (is("bad-foreign") || is("lie-once"))
@@ -283,10 +284,13 @@ static bool serve_one(void)
 		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
 	};
 	struct cmsghdr *c;
+	ssize_t n;
 	int fd;
 
-	if (recvmsg(connection, &h, 0) != sizeof(q))
+	n = recvmsg(connection, &h, 0);
+	if (n < (ssize_t)KEEPER_HEADER_SIZE)
 		return false;
+	keeper_message_trim(&q, (size_t)n);
 	c = CMSG_FIRSTHDR(&h);
 	if (c) {
 		memcpy(&fd, CMSG_DATA(c), sizeof(fd));
@@ -352,7 +356,7 @@ int main(int argc, char **argv)
 		take_turns();
 	if (!strncmp(session, "bad-", 4) || lies())
 		misbehave();
-	snprintf(path, sizeof(path), "%s-fake", argv[0]);
+	snprintf(path, sizeof(path), "%s-%s", argv[0], strncmp(session, "form-", 5) ? "fake" : "form-5");
 	execv(path, argv);
 	return 127;
 }

@@ -257,7 +257,8 @@ void world_begin(struct world *w, const char *settings)
 {
 	char path[256];
 
-	check(getenv("RDMAREGD") && getenv("RDMAREG_BAD_KEEPER") && getenv("RDMAREG_KEEPER_FAKE"));
+	check(getenv("RDMAREGD") && getenv("RDMAREG_BAD_KEEPER") && getenv("RDMAREG_FORM_KEEPER") &&
+	      getenv("RDMAREG_KEEPER_FAKE"));
 	signal(SIGPIPE, SIG_IGN);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	*w = (struct world){ 0 };
@@ -274,6 +275,7 @@ void world_begin(struct world *w, const char *settings)
 	/* keepers are other users' processes: what they run must be where these can read it */
 	copy_program(w, getenv("RDMAREG_BAD_KEEPER"), "keeper");
 	copy_program(w, getenv("RDMAREG_KEEPER_FAKE"), "keeper-fake");
+	copy_program(w, getenv("RDMAREG_FORM_KEEPER"), "keeper-form-5");
 	copy_program(w, getenv("RDMAREG_FAKE_DAX"), "dax");
 	start_bus(w);
 	world_write_settings(w, settings);

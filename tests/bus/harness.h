@@ -4,7 +4,8 @@
  * keepers without an adapter.
  *
  * Keepers are rdmareg-keeper-fake, moved by lines written to its FIFO (daemon/keeper/main-fake.c), except
- * in sessions called bad-*, which get a keeper that misbehaves as the name says (bad-keeper.c).
+ * in sessions called bad-*, which get a keeper that misbehaves as the name says (bad-keeper.c), and in those called
+ * form-*, whose keepers are of another package (keeper-form-5.c).
  *
  * Nothing sleeps to let something happen: until() polls for a condition and fails after WAIT_SEC.
  * Everything the test starts ends with it: bus and daemon by a death signal, keepers because they become

@@ -20,7 +20,9 @@
 
 static struct keeper_message good(enum keeper_type type)
 {
-	struct keeper_message m = { .type = type, .operation = type < KEEPER_REVOCATION, .region = 7 };
+	struct keeper_message m = { .type = type,
+				    .operation = keeper_kind(type) != KEEPER_EVENT,
+				    .region = 7 };
 
 	if (type == KEEPER_REGION) {
 		m.info.length = 8192;
@@ -45,9 +47,11 @@ static struct keeper_message good(enum keeper_type type)
 
 static void test_spoiled(void)
 {
-	for (enum keeper_type t = KEEPER_WELCOME; t < _KEEPER_TYPE_MAX; t++)
-		SPOIL(t, m.operation = !m.operation);
-	for (enum keeper_type t = KEEPER_HELLO; t < KEEPER_WELCOME; t++) {
+	for (enum keeper_type t = KEEPER_WELCOME; t < _KEEPER_ANSWER_MAX; t++)
+		SPOIL(t, m.operation = 0);
+	for (enum keeper_type t = KEEPER_REVOCATION; t < _KEEPER_EVENT_MAX; t++)
+		SPOIL(t, m.operation = 1);
+	for (enum keeper_type t = KEEPER_HELLO; t <= _KEEPER_REQUEST_MAX; t++) {
 		struct keeper_message m = good(t);
 
 		check(keeper_message_check(&m));
@@ -55,7 +59,8 @@ static void test_spoiled(void)
 	for (enum keeper_type t = KEEPER_REVOCATION; t < KEEPER_RESYNC; t++) /* which is of no region */
 		SPOIL(t, m.region = 0);
 	SPOIL(KEEPER_DONE, m.type = 0);
-	SPOIL(KEEPER_GONE, m.type = _KEEPER_TYPE_MAX);
+	SPOIL(KEEPER_DONE, m.type = _KEEPER_ANSWER_MAX);
+	SPOIL(KEEPER_GONE, m.type = KEEPER_KIND_SIZE * _KEEPER_KIND_MAX);
 	SPOIL(KEEPER_GONE, m.type = UINT32_MAX);
 	SPOIL(KEEPER_GONE, m.region = UINT64_MAX);
 	SPOIL(KEEPER_REGION, m.region = 0);
@@ -111,8 +116,11 @@ static void test_random(void)
 	uint64_t seed = 88172645463325252u;
 
 	for (int i = 0; i < 2000000; i++) {
-		struct keeper_message m =
-			good(KEEPER_WELCOME + next_random(&seed) % (_KEEPER_TYPE_MAX - KEEPER_WELCOME));
+		struct keeper_message m = good(
+			next_random(&seed) % 2
+				? KEEPER_WELCOME + next_random(&seed) % (_KEEPER_ANSWER_MAX - KEEPER_WELCOME)
+				: KEEPER_REVOCATION +
+					  next_random(&seed) % (_KEEPER_EVENT_MAX - KEEPER_REVOCATION));
 		unsigned char *bytes = (unsigned char *)&m;
 
 		for (uint64_t n = next_random(&seed) % 8; n; n--)
@@ -120,7 +128,8 @@ static void test_random(void)
 				(unsigned char)next_random(&seed);
 		if (keeper_message_check(&m))
 			continue;
-		check(m.type >= KEEPER_WELCOME && m.type < _KEEPER_TYPE_MAX);
+		check(keeper_kind(m.type) == KEEPER_EVENT ||
+		      (keeper_kind(m.type) == KEEPER_ANSWER && keeper_type_is_known(m.type)));
 		if (m.type == KEEPER_REGION)
 			check(m.info.state < _REGION_STATE_MAX && m.info.valid_length <= m.info.length &&
 			      strnlen(m.info.path, sizeof(m.info.path)) < sizeof(m.info.path));
@@ -129,8 +138,21 @@ static void test_random(void)
 	}
 }
 
+/* An event of a later version is borne, whatever it says; an answer is not. */
+static void test_later(void)
+{
+	struct keeper_message m = { .type = KEEPER_KIND_SIZE * _KEEPER_KIND_MAX - 1, .region = UINT64_MAX };
+
+	check(!keeper_message_check(&m));
+	m.operation = 1;
+	check(keeper_message_check(&m));
+	m.type = KEEPER_KIND_SIZE * KEEPER_EVENT - 1;
+	check(!strcmp(keeper_message_check(&m), "an answer of an unknown type"));
+}
+
 int main(void)
 {
+	test_later();
 	test_spoiled();
 	test_random();
 	return 0;

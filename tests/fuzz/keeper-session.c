@@ -16,17 +16,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_daemon(const uint8_t *data, size_t size)
 {
-	size_t n_fds = data[0] & 3, length = size - 1;
+	size_t n_fds = data[0] & 3, length = size - 1, known;
 	bool greeted = !(data[0] & 4);
 	struct keeper_message m;
 
 	if (length > sizeof(m) && data[0] & 8)
 		length = sizeof(m); /* else: a packet that is too long */
-	if (session_check(data + 1, length, n_fds, greeted))
+	if (session_check(data + 1, length, n_fds, greeted, &m))
 		return;
-	assert(length == sizeof(m));
-	memcpy(&m, data + 1, sizeof(m));
-	assert(m.type >= KEEPER_HELLO && m.type <= KEEPER_CANCEL && !m.reserved);
+	assert(length >= keeper_packet_min(m.type) && length <= KEEPER_PACKET_MAX);
+	assert(keeper_kind(m.type) == KEEPER_REQUEST);
+	known = keeper_packet_size(m.type);
+	assert(!memcmp(&m, data + 1, length < known ? length : known));
+	for (size_t i = length < known ? length : known; i < sizeof(m); i++)
+		assert(!((const uint8_t *)&m)[i]);
+	if (!keeper_type_is_known(m.type)) {
+		assert(greeted);
+		return;
+	}
 	assert(greeted == (m.type != KEEPER_HELLO));
 	assert(n_fds == (m.type == KEEPER_REGISTER));
 	assert(m.region || m.type == KEEPER_HELLO || m.type == KEEPER_LIST);

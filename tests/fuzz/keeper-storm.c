@@ -82,10 +82,11 @@ static void let_time_pass(void)
 static void listen_to_daemon(void)
 {
 	struct keeper_message m;
+	ssize_t n;
 
-	while (daemon_fd >= 0 && recv(daemon_fd, &m, sizeof(m), MSG_DONTWAIT) == sizeof(m))
-		assert(m.type > KEEPER_CONSENT && m.type < _KEEPER_TYPE_MAX &&
-		       (m.type >= KEEPER_REVOCATION) == !m.operation);
+	while (daemon_fd >= 0 && (n = recv(daemon_fd, &m, sizeof(m), MSG_DONTWAIT)) > 0)
+		assert(keeper_type_is_known(m.type) && n == (ssize_t)keeper_packet_size(m.type) &&
+		       keeper_kind(m.type) == (m.operation ? KEEPER_ANSWER : KEEPER_EVENT));
 }
 
 static void send_request(struct keeper_message *m, int fd)
@@ -96,7 +97,7 @@ static void send_request(struct keeper_message *m, int fd)
 	} control = {
 		.h = { .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int)) }
 	};
-	struct iovec iov = { .iov_base = m, .iov_len = sizeof(*m) };
+	struct iovec iov = { .iov_base = m, .iov_len = keeper_packet_size(m->type) };
 	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
 
 	if (fd >= 0) {
@@ -111,7 +112,7 @@ static void send_request(struct keeper_message *m, int fd)
 
 static void connect_daemon(void)
 {
-	struct keeper_message m = { .type = KEEPER_HELLO, .hello.version = KEEPER_PROTOCOL_VERSION };
+	struct keeper_message m = { .type = KEEPER_HELLO, .hello.versions = keeper_versions };
 
 	if (daemon_fd >= 0)
 		close(daemon_fd);

@@ -101,7 +101,7 @@ uint64_t client_send(struct client *c, struct keeper_message *m, int fd)
 		struct cmsghdr h;
 		char space[CMSG_SPACE(sizeof(int))];
 	} control = { 0 };
-	struct iovec iov = { .iov_base = m, .iov_len = sizeof(*m) };
+	struct iovec iov = { .iov_base = m, .iov_len = keeper_packet_size(m->type) };
 	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
 
 	if (fd >= 0) {
@@ -113,7 +113,7 @@ uint64_t client_send(struct client *c, struct keeper_message *m, int fd)
 		h.msg_controllen = sizeof(control);
 	}
 	m->operation = ++c->operation;
-	must(sendmsg(c->fd, &h, MSG_NOSIGNAL) == sizeof(*m));
+	must(sendmsg(c->fd, &h, MSG_NOSIGNAL) == (ssize_t)iov.iov_len);
 	return m->operation;
 }
 
@@ -125,8 +125,9 @@ static bool receive(struct client *c, struct keeper_message *ret, int msec)
 
 	if (poll(&p, 1, msec) <= 0)
 		return false;
+	memset(ret, 0, sizeof(*ret));
 	n = recv(c->fd, ret, sizeof(*ret), 0);
-	must(n <= 0 || n == sizeof(*ret));
+	must(n <= 0 || n == (ssize_t)keeper_packet_size(ret->type));
 	return n > 0;
 }
 
@@ -232,7 +233,7 @@ int client_file(struct client *c, uint64_t region)
 
 	client_send(c, &m, -1);
 	do
-		must(recvmsg(c->fd, &h, MSG_CMSG_CLOEXEC) == sizeof(m));
+		must(recvmsg(c->fd, &h, MSG_CMSG_CLOEXEC) == (ssize_t)keeper_packet_size(KEEPER_DONE));
 	while (!m.operation);
 	if (m.done.error)
 		return m.done.error;
@@ -250,7 +251,7 @@ static int result(const struct keeper_message *m)
 
 int client_hello(struct client *c, struct keeper_welcome *ret)
 {
-	struct keeper_message m = { .type = KEEPER_HELLO, .hello.version = KEEPER_PROTOCOL_VERSION };
+	struct keeper_message m = { .type = KEEPER_HELLO, .hello.versions = keeper_versions };
 
 	m = client_call(c, &m, -1);
 	if (ret)

@@ -112,17 +112,27 @@ static void send_packet(int fd, const void *data, size_t size, const int *fds, s
 	turn();
 }
 
+/* The next packet, which has the size of its type. */
+static bool next(int fd, struct keeper_message *ret)
+{
+	ssize_t n;
+
+	turn();
+	memset(ret, 0, sizeof(*ret));
+	n = recv(fd, ret, sizeof(*ret), 0);
+	assert(n <= 0 || n == (ssize_t)keeper_packet_size(ret->type));
+	return n > 0;
+}
+
 /* A greeting, and its answer. */
 static int join_and_greet(void)
 {
-	struct keeper_message m = { .type = KEEPER_HELLO,
-				    .operation = 5,
-				    .hello.version = KEEPER_PROTOCOL_VERSION },
+	struct keeper_message m = { .type = KEEPER_HELLO, .operation = 5, .hello.versions = keeper_versions },
 			      a;
 	int fd = join();
 
 	send_packet(fd, &m, sizeof(m), NULL, 0);
-	assert(recv(fd, &a, sizeof(a), 0) == sizeof(a) && a.operation == 5);
+	assert(next(fd, &a) && a.operation == 5);
 	return fd;
 }
 
@@ -140,10 +150,11 @@ static bool is_closed(int fd)
 	{                   \
 		__VA_ARGS__ \
 	}
+#define PACKET_SIZE (8 * KEEPER_PACKET_MAX)
 static const struct {
 	const char *name;
 	struct keeper_message m;
-	size_t size; /* 0: right */
+	size_t size; /* 0: a whole struct keeper_message */
 	unsigned int fds;
 	bool good;
 } table[] = {
@@ -189,20 +200,31 @@ static const struct {
 	  false },
 	{ "demand with a descriptor",
 	  M(.type = KEEPER_DEMAND, .region = 1, .demand.demand = 1, .demand.length = 1), 0, 1, false },
-	{ "type after the last request", M(.type = KEEPER_IMPORT + 1, .region = 1), 0, 0, false },
 	{ "gated", M(.type = KEEPER_REGISTER, .region = 1, .info.gated = 2), 0, 1, false },
 	{ "gated of a change", M(.type = KEEPER_CONFIGURE, .region = 1, .info.gated = 2), 0, 0, false },
 	{ "one byte", M(.type = KEEPER_LIST), 1, 0, false },
-	{ "one byte too few", M(.type = KEEPER_LIST), sizeof(struct keeper_message) - 1, 0, false },
-	{ "one byte too many", M(.type = KEEPER_LIST), sizeof(struct keeper_message) + 1, 0, false },
-	{ "twice as long", M(.type = KEEPER_LIST), 2 * sizeof(struct keeper_message), 0, false },
+	{ "less than a header", M(.type = KEEPER_LIST), KEEPER_HEADER_SIZE - 1, 0, false },
+	{ "a header alone", M(.type = KEEPER_LIST), KEEPER_HEADER_SIZE, 0, true },
+	{ "a header alone, of more than that", M(.type = KEEPER_OVER, .region = 1), KEEPER_HEADER_SIZE, 0,
+	  false },
+	{ "one byte too few", M(.type = KEEPER_OVER, .region = 1),
+	  KEEPER_HEADER_SIZE + sizeof(struct keeper_demand) - 1, 0, false },
+	{ "one byte too few, with a descriptor", M(.type = KEEPER_REGISTER, .region = 1),
+	  KEEPER_HEADER_SIZE + sizeof(struct keeper_region) - 1, 1, false },
+	{ "longer than any of ours", M(.type = KEEPER_LIST), sizeof(struct keeper_message) + 1, 0, true },
+	{ "longer, with a descriptor", M(.type = KEEPER_REGISTER, .region = 1), KEEPER_PACKET_MAX, 1, true },
+	{ "too long by a byte", M(.type = KEEPER_LIST), KEEPER_PACKET_MAX + 1, 0, false },
+	{ "too long by a lot", M(.type = KEEPER_LIST), PACKET_SIZE, 0, false },
 	{ "type 0", M(.type = 0, .region = 1), 0, 0, false },
 	{ "an answer", M(.type = KEEPER_DONE, .region = 1), 0, 0, false },
 	{ "an event", M(.type = KEEPER_REVOCATION, .region = 1), 0, 0, false },
-	{ "a type that is none", M(.type = _KEEPER_TYPE_MAX, .region = 1), 0, 0, false },
+	{ "an answer of a later version", M(.type = _KEEPER_ANSWER_MAX, .region = 1), 0, 0, false },
+	{ "an event of a later version", M(.type = _KEEPER_EVENT_MAX, .region = 1), 0, 0, false },
+	{ "a type of no kind", M(.type = KEEPER_KIND_SIZE * _KEEPER_KIND_MAX, .region = 1), 0, 0, false },
 	{ "a huge type", M(.type = UINT32_MAX, .region = 1), 0, 0, false },
-	{ "reserved", M(.type = KEEPER_LIST, .reserved = 1), 0, 0, false },
-	{ "a second greeting", M(.type = KEEPER_HELLO, .hello.version = KEEPER_PROTOCOL_VERSION), 0, 0,
+	{ "reserved", M(.type = KEEPER_LIST, .reserved = 1), 0, 0, true },
+	{ "a second greeting",
+	  M(.type = KEEPER_HELLO, .hello.versions = { KEEPER_VERSION_MIN, KEEPER_VERSION_MAX }), 0, 0,
 	  false },
 	{ "registration without a descriptor", M(.type = KEEPER_REGISTER, .region = 1), 0, 0, false },
 	{ "registration with two", M(.type = KEEPER_REGISTER, .region = 1), 0, 2, false },
@@ -219,18 +241,18 @@ static const struct {
 	  false },
 	{ "warm mode of a change", M(.type = KEEPER_CONFIGURE, .region = 1, .info.warm_mode = 9), 0, 0,
 	  false },
-	{ "reserved of a region", M(.type = KEEPER_REGISTER, .region = 1, .info.reserved = 1), 0, 1, false },
+	{ "reserved of a region", M(.type = KEEPER_REGISTER, .region = 1, .info.reserved = 1), 0, 1, true },
 	{ "policy of a change", M(.type = KEEPER_CONFIGURE, .region = 1, .info.policy = 77), 0, 0, false },
 	{ "write of a prefetch", M(.type = KEEPER_PREFETCH, .region = 1, .range.write = 2), 0, 0, false },
 	{ "reserved of a prefetch", M(.type = KEEPER_PREFETCH, .region = 1, .range.reserved = 2), 0, 0,
-	  false },
+	  true },
 	{ "no rights", M(.type = KEEPER_EXPORT, .region = 1), 0, 0, false },
 	{ "unknown rights", M(.type = KEEPER_EXPORT, .region = 1, .ticket.rights = 4), 0, 0, false },
 };
 
 static void test_table(void)
 {
-	char packet[2 * sizeof(struct keeper_message)];
+	static char packet[PACKET_SIZE];
 	int fds[64];
 
 	for (int i = 0; i < 64; i++)
@@ -271,7 +293,7 @@ static void test_greeting(void)
 	assert(is_closed(fd)); /* not greeted */
 	close(fd);
 	fd = join();
-	m = (struct keeper_message){ .type = KEEPER_HELLO, .hello.version = KEEPER_PROTOCOL_VERSION + 1 };
+	m = (struct keeper_message){ .type = _KEEPER_REQUEST_MAX }; /* not even that one */
 	send_packet(fd, &m, sizeof(m), NULL, 0);
 	assert(is_closed(fd));
 	close(fd);
@@ -279,6 +301,85 @@ static void test_greeting(void)
 	session_tell(session, &m);
 	turn();
 	assert(recv(fd, &m, sizeof(m), 0) < 0 && errno == EAGAIN); /* no events before the greeting */
+	close(fd);
+	turn();
+}
+
+/* Garbage closes the connection; a range that is not ours is answered, and is then no greeting. */
+static void test_versions(void)
+{
+	static const struct {
+		struct keeper_versions versions;
+		size_t size;
+		bool answered, greeted;
+	} hello[] = {
+		{ { KEEPER_VERSION_MIN, KEEPER_VERSION_MAX }, 0, true, true },
+		{ { 1, UINT32_MAX }, 0, true, true },
+		{ { KEEPER_VERSION_MAX, KEEPER_VERSION_MAX + 7 }, sizeof(struct keeper_message), true, true },
+		{ { KEEPER_VERSION_MAX + 1, UINT32_MAX }, 0, true, false },
+		{ { 1, KEEPER_VERSION_MIN - 1 }, 0, true, false },
+		{ { 0, 0 }, 0, false, false },
+		{ { 0, KEEPER_VERSION_MAX }, 0, false, false },
+		{ { KEEPER_VERSION_MAX, KEEPER_VERSION_MAX - 1 }, 0, false, false },
+		{ { UINT32_MAX, 1 }, 0, false, false },
+		{ { KEEPER_VERSION_MIN, KEEPER_VERSION_MAX }, KEEPER_HEADER_SIZE + 4, false, false },
+	};
+
+	for (size_t i = 0; i < sizeof(hello) / sizeof(*hello); i++) {
+		struct keeper_message m = { .type = KEEPER_HELLO,
+					    .operation = 5,
+					    .hello = { hello[i].versions } },
+				      a;
+		int fd = join();
+
+		n_got = 0;
+		send_packet(fd, &m, hello[i].size ? hello[i].size : keeper_packet_size(m.type), NULL, 0);
+		assert(n_got == hello[i].answered && next(fd, &a) == hello[i].answered);
+		m = (struct keeper_message){ .type = KEEPER_LIST };
+		if (hello[i].answered)
+			send_packet(fd, &m, keeper_packet_size(m.type), NULL, 0);
+		assert(next(fd, &a) == hello[i].greeted && is_closed(fd) == !hello[i].greeted);
+		close(fd);
+		turn();
+	}
+}
+
+/* A request of a later version is answered, its descriptors are closed, and the connection stays. */
+static void test_unknown_request(void)
+{
+	static char packet[KEEPER_PACKET_MAX];
+	struct keeper_message m = { .type = _KEEPER_REQUEST_MAX, .operation = 8, .region = 9 }, a;
+	const int fds[2] = { STDERR_FILENO, STDERR_FILENO };
+	int fd = join_and_greet();
+	unsigned int before = count_fds();
+
+	memset(packet, 0xff, sizeof(packet));
+	memcpy(packet, &m, KEEPER_HEADER_SIZE);
+	n_got = 0;
+	send_packet(fd, packet, sizeof(packet), fds, 2);
+	send_packet(fd, packet, KEEPER_HEADER_SIZE, fds, 0);
+	for (int i = 0; i < 2; i++)
+		assert(next(fd, &a) && a.type == KEEPER_DONE && a.operation == 8 && a.region == 9 &&
+		       a.done.error == -ENOSYS && *a.done.text);
+	assert(n_got == 0 && count_fds() == before && session_is_connected(session));
+	m.type = KEEPER_KIND_SIZE * KEEPER_ANSWER - 1;
+	send_packet(fd, &m, KEEPER_HEADER_SIZE, NULL, 0);
+	assert(next(fd, &a) && a.done.error == -ENOSYS);
+	close(fd);
+	turn();
+}
+
+/* What is behind a type's body is of a later version: nobody sees it, whatever it says. */
+static void test_longer_packet(void)
+{
+	static char packet[KEEPER_PACKET_MAX];
+	struct keeper_message m = { .type = KEEPER_RELEASE, .region = 3, .demand.grace_usec = 77 }, a;
+	int fd = join_and_greet();
+
+	memset(packet, 0xff, sizeof(packet));
+	memcpy(packet, &m, keeper_packet_size(m.type));
+	send_packet(fd, packet, sizeof(packet), NULL, 0);
+	assert(next(fd, &a) && a.type == KEEPER_DONE && !memcmp(&got, &m, sizeof(m)));
 	close(fd);
 	turn();
 }
@@ -294,7 +395,7 @@ static void test_replacement(void)
 	turn();
 	assert(went == 1 && came == 1); /* what the first one wanted is over */
 	send_packet(second, &m, sizeof(m), NULL, 0);
-	assert(recv(second, &m, sizeof(m), 0) == sizeof(m) && m.type == KEEPER_DONE);
+	assert(next(second, &m) && m.type == KEEPER_DONE);
 	close(first);
 	close(second);
 	turn();
@@ -313,12 +414,6 @@ static void test_stale_answer(void)
 	assert(!session_is_waiting(session, &op));
 	close(fd);
 	turn();
-}
-
-static bool next(int fd, struct keeper_message *ret)
-{
-	turn();
-	return recv(fd, ret, sizeof(*ret), 0) == sizeof(*ret);
 }
 
 /* However much happens while the daemon does not read: the connection stays, and it hears that it has missed something. Once. */
@@ -438,6 +533,9 @@ int main(void)
 
 	test_table();
 	test_greeting();
+	test_versions();
+	test_unknown_request();
+	test_longer_packet();
 	test_replacement();
 	test_stale_answer();
 	test_deaf_daemon();
