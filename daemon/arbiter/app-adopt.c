@@ -2,7 +2,8 @@
 /*
  * app-adopt.c - what keepers held before this daemon began. A region is taken over with its number and its
  * state if its keeper has a record of it; everything that is decided by is the record's. Limits are not applied
- * to what lives already.
+ * to what lives already. Of a keeper that speaks no version of ours the record is all there is: its regions are
+ * shown as they were registered.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -126,8 +127,8 @@ static const char *adopt(struct app *a, struct keeper *k, const struct record_re
 	app_take_mode(a, r, e, info);
 	event.mode = (enum arbitration_mode)r->mode;
 	app_step(a, r, &event);
-	if (g->terms.gated && app_ask_for_file(e, NULL) < 0)
-		log_error("region %" PRIu64 ": its keeper cannot be asked for the file", g->id);
+	if (g->terms.gated)
+		app_regate(a, e);
 	if (owner)
 		app_add_holder(a, r, HOLDER_CLIENT, owner->number);
 	if (g->detached || owner)
@@ -175,6 +176,65 @@ void app_keeper_list_done(void *userdata, struct keeper *k)
 		next = LIST_NEXT(e, of_keeper);
 		app_step_plain(a, registry_find(a->registry, e->id), REGION_ADOPTION_DONE);
 	}
+}
+
+/* What a keeper that cannot be asked would list, as far as the record knows. */
+static void adopt_recorded(struct app *a, struct keeper *k, const struct record_region *g, uint32_t slot)
+{
+	struct keeper_region info = { .offset = g->offset,
+				      .length = g->length,
+				      .valid_length = g->length,
+				      .grace_usec = g->terms.grace_usec,
+				      .device = g->device,
+				      .inode = g->inode,
+				      .file_uid = g->file_uid,
+				      .access = g->access,
+				      .policy = g->terms.policy,
+				      .gated = g->terms.gated,
+				      .detached = g->detached,
+				      .state = REGION_LIVE,
+				      .faults = UINT64_MAX,
+				      .mode = ARBITRATION_NONE,
+				      .mode_reason = "its keeper cannot be asked what it has" };
+	const char *complaint = NULL;
+
+	if (g->id >= registry_next_id(a->registry) || registry_find(a->registry, g->id))
+		record_remove(keeper_record(k), slot);
+	else
+		complaint = adopt(a, k, g, slot, &info);
+	if (complaint)
+		log_error("keeper %s: region %" PRIu64 " cannot be shown: %s", keeper_name(k), g->id,
+			  complaint);
+}
+
+void app_keeper_end_if_unwanted(struct app *a, struct keeper *k)
+{
+	struct region_entry *e;
+
+	if (!keeper_note(k)->from_record || !keeper_is_foreign(k) || LIST_EMPTY(&keeper_note(k)->list))
+		return;
+	LIST_FOREACH(e, &keeper_note(k)->list, of_keeper)
+	if (!registry_find(a->registry, e->id)->close_wanted)
+		return;
+	keeper_end(k);
+}
+
+void app_keeper_estranged(void *userdata, struct keeper *k)
+{
+	struct record_region g;
+	struct app *a = userdata;
+	struct region_entry *e;
+	uint32_t at = 0, slot;
+
+	if (keeper_is_foreign(k) && !keeper_note(k)->listed && !app_keeper_opened(a, k)) {
+		while (record_claim_next(keeper_record(k), &at, &g, &slot))
+			adopt_recorded(a, k, &g, slot);
+		keeper_note(k)->from_record = true;
+		app_keeper_end_if_unwanted(a, k);
+	}
+	LIST_FOREACH(e, &keeper_note(k)->list, of_keeper)
+	app_look_at_mode(a, registry_find(a->registry, e->id), e);
+	app_set_status(a);
 }
 
 void app_keepers_adopted(void *userdata, bool all)

@@ -245,3 +245,15 @@ void app_file_answered(struct app *a, const struct answer *n)
 	g->change = c;
 	app_look(a, steal_fd(n->fd), keeper_uid(e->keeper), on_looked, g);
 }
+
+void app_find_file(struct app *a, struct region_entry *e)
+{
+	struct given_file *g = calloc(1, sizeof(*g));
+
+	if (!g) {
+		log_error("region %" PRIu64 ": no memory to look for its file", e->id);
+		return;
+	}
+	g->region = e->id;
+	app_look_at(a, e->text.path ? e->text.path : "", keeper_uid(e->keeper), on_looked, g);
+}

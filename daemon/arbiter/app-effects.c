@@ -41,7 +41,8 @@ void app_set_status(struct app *a)
 }
 
 /* A request that nobody waits for in person. */
-static void ask_keeper(struct region_entry *e, enum keeper_type type, const struct region_effect *f)
+static void ask_keeper(struct app *a, struct region_entry *e, enum keeper_type type,
+		       const struct region_effect *f)
 {
 	struct keeper_message m = { .type = type, .region = e->id };
 	int r;
@@ -63,6 +64,8 @@ static void ask_keeper(struct region_entry *e, enum keeper_type type, const stru
 	if (r < 0)
 		log_error("region %" PRIu64 ": keeper %s cannot be asked: %s", e->id, keeper_name(e->keeper),
 			  strerror(-r));
+	if (type == KEEPER_RELEASE)
+		app_keeper_end_if_unwanted(a, e->keeper);
 }
 
 static void reply_register(struct region_entry *e, const struct region_view *v, int error)
@@ -155,10 +158,10 @@ static bool carry_out(struct app *a, struct region *r, struct region_entry *e, c
 		reply_release(e);
 		break;
 	case REGION_SEND_RELEASE:
-		ask_keeper(e, KEEPER_RELEASE, f);
+		ask_keeper(a, e, KEEPER_RELEASE, f);
 		break;
 	case REGION_SEND_CONSENT:
-		ask_keeper(e, KEEPER_CONSENT, f);
+		ask_keeper(a, e, KEEPER_CONSENT, f);
 		break;
 	case REGION_ASK_CLIENTS:
 		bus_tell_asked(a->bus, &v);

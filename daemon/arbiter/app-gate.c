@@ -8,7 +8,8 @@
  *   - What a region is promised (mode, reason, refuses, degraded) is worked out here and nowhere else, from what its keeper has and what
  *     the gate could do.
  *   - After a restart the descriptor comes from the keeper, and is judged like one that a caller passed: it may guard a file that it
- *     was opened to write, or whose owner the tenant is.
+ *     was opened to write, or whose owner the tenant is. Of a keeper that cannot be asked the file is looked for where it
+ *     was, and counts as opened to write if the region may be written.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +20,7 @@
 #include <string.h>
 
 #include "arbiter/app-internal.h"
+#include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
 
@@ -53,7 +55,8 @@ static void describe(struct app *a, struct region *r, struct region_entry *e)
 	const char *reason = e->keeper_reason ? e->keeper_reason : "";
 	bool leased = e->keeper_mode == ARBITRATION_LAYOUT_LEASE;
 	bool gap = e->gap && !leased; /* a layout lease sees what passes the gate */
-	char text[400] = "", degraded[800] = "";
+	const char *trouble = keeper_trouble(e->keeper);
+	char text[400] = "", degraded[1500] = "";
 	int n = 0;
 
 	if (e->guard)
@@ -63,8 +66,12 @@ static void describe(struct app *a, struct region *r, struct region_entry *e)
 	snprintf(text, sizeof(text), "%s%s%s",
 		 e->gated ? "pre-content events name the range before blocks are taken" : "",
 		 e->gated ? (leased ? "; also, " : "; without them: ") : "", reason);
+	if (*trouble)
+		n = snprintf(degraded, sizeof(degraded), "what is shown may be outdated: %s%s", trouble,
+			     e->damage || gap || e->no_gate ? "; " : "");
 	if (e->damage)
-		n = snprintf(degraded, sizeof(degraded), "%s%s", e->damage, gap || e->no_gate ? "; " : "");
+		n += snprintf(degraded + n, sizeof(degraded) - (size_t)n, "%s%s", e->damage,
+			      gap || e->no_gate ? "; " : "");
 	if (gap)
 		snprintf(degraded + n, sizeof(degraded) - (size_t)n, "%s", e->gap);
 	else if (e->no_gate)
@@ -96,6 +103,19 @@ void app_mode_changed(struct app *a, struct region *r, struct region_entry *e)
 	struct region_view v;
 
 	describe(a, r, e);
+	app_view(a, r, &v);
+	bus_tell_changed(a->bus, &v, BUS_CHANGED_ARBITRATION);
+}
+
+void app_look_at_mode(struct app *a, struct region *r, struct region_entry *e)
+{
+	const char *before = e->text.degraded ? e->text.degraded : "";
+	_cleanup_(freep) char *copy = strdup(before);
+	struct region_view v;
+
+	describe(a, r, e);
+	if (copy && !strcmp(copy, e->text.degraded ? e->text.degraded : ""))
+		return;
 	app_view(a, r, &v);
 	bus_tell_changed(a->bus, &v, BUS_CHANGED_ARBITRATION);
 }
@@ -196,7 +216,7 @@ static void on_again(void *userdata)
 		struct region_entry *e = region_table_find(a->table, r->id);
 
 		if (e->regate)
-			app_ask_for_file(e, NULL);
+			app_regate(a, e);
 	}
 }
 
@@ -311,6 +331,14 @@ int app_ask_for_file(struct region_entry *e, void *context)
 	return keeper_request(e->keeper, &m, -1, 0, context);
 }
 
+void app_regate(struct app *a, struct region_entry *e)
+{
+	if (keeper_is_foreign(e->keeper))
+		app_find_file(a, e);
+	else if (app_ask_for_file(e, NULL) < 0)
+		log_error("region %" PRIu64 ": its keeper cannot be asked for the file", e->id);
+}
+
 /* NULL, or why this descriptor may not guard that region's file. */
 static const char *judge(const struct region *r, const struct region_entry *e, const struct file_facts *file)
 {
@@ -320,15 +348,20 @@ static const char *judge(const struct region *r, const struct region_entry *e, c
 	if (file->error == -ETIMEDOUT || file->error == -EBUSY)
 		return "its filesystem does not answer";
 	if (file->error)
-		return "its keeper did not give the file";
+		return keeper_is_foreign(e->keeper)
+			       ? "its keeper cannot be asked for the file, which is not where it was"
+			       : "its keeper did not give the file";
 	if (file->device != e->text.device || file->inode != e->text.inode)
-		return "its keeper gave another file";
+		return keeper_is_foreign(e->keeper)
+			       ? "its keeper cannot be asked for the file, and another one is where it was"
+			       : "its keeper gave another file";
 	owns = !tenant || file->uid == tenant;
 	if (e->regate) /* this daemon guarded it before, and knows that it may */
 		return NULL;
 	if (!owns && r->policy == POLICY_HOLD)
 		return "an authorization to hold a file of somebody else does not outlive the daemon that got it";
-	if (!owns && (file->flags & O_ACCMODE) != O_RDWR)
+	if (!owns && (keeper_is_foreign(e->keeper) ? r->access != ACCESS_READ_WRITE
+						   : (file->flags & O_ACCMODE) != O_RDWR))
 		return "its descriptor is not open for writing, and the tenant does not own the file";
 	return NULL;
 }

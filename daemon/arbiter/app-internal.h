@@ -173,6 +173,8 @@ int app_configure(void *userdata, uint64_t id, const struct configure_request *q
 		  struct failure *ret);
 void app_configure_answered(struct app *a, const struct answer *n);
 void app_file_answered(struct app *a, const struct answer *n);
+/* The file of a region whose keeper cannot be asked for it. */
+void app_find_file(struct app *a, struct region_entry *e);
 /* How long a revocation waits: what was asked for, within what the administrator allows. */
 int app_choose_grace(const struct app *a, enum region_policy policy, bool owns_file, bool has_grace,
 		     uint64_t grace_usec, uint64_t *ret, struct failure *f);
@@ -195,6 +197,8 @@ struct file_facts {
 typedef void app_looked_t(struct app *a, void *context, const struct file_facts *facts, int *fd);
 /* @fd: taken over; @done is called once, maybe at once. */
 void app_look(struct app *a, int fd, uint32_t uid, app_looked_t *done, void *context);
+/* The same of what lies at @path now, which is not opened: the descriptor is an O_PATH one. */
+void app_look_at(struct app *a, const char *path, uint32_t uid, app_looked_t *done, void *context);
 
 /* --- app-import.c */
 
@@ -230,18 +234,25 @@ void app_ungate(struct app *a, struct region *r, struct region_entry *e);
 bool app_wants_gate(const struct region_entry *e);
 /* Answered by app_file_answered(). */
 int app_ask_for_file(struct region_entry *e, void *context);
+/* Have its file guarded, as it was before: the keeper has it, or it lies where it did. */
+void app_regate(struct app *a, struct region_entry *e);
 bool app_file_given(struct app *a, struct region *r, struct region_entry *e, const struct file_facts *file, int fd, app_gated_t *done,
 		    void (*drop)(void *context), void *context);
 /* What the keeper says of the region's mode. */
 void app_take_mode(struct app *a, struct region *r, struct region_entry *e, const struct keeper_region *info);
 /* Work out and publish what is promised. */
 void app_mode_changed(struct app *a, struct region *r, struct region_entry *e);
+/* The same, and told only if something has changed. */
+void app_look_at_mode(struct app *a, struct region *r, struct region_entry *e);
 
 /* --- app-adopt.c: see struct keepers_handlers; @userdata of all is the app */
 
 const char *app_keeper_opened(void *userdata, struct keeper *k);
 const char *app_keeper_listed(void *userdata, struct keeper *k, const struct keeper_message *m);
 void app_keeper_list_done(void *userdata, struct keeper *k);
+void app_keeper_estranged(void *userdata, struct keeper *k);
+/* A region of it is to be released, and it cannot be asked to. */
+void app_keeper_end_if_unwanted(struct app *a, struct keeper *k);
 void app_keepers_adopted(void *userdata, bool all);
 
 /* --- app-reconcile.c: see struct keepers_handlers */

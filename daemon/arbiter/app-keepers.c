@@ -392,6 +392,7 @@ const struct keepers_handlers app_keepers_handlers = {
 	.told = told,
 	.answered = answered,
 	.progressed = progressed,
+	.estranged = app_keeper_estranged,
 	.gone = gone,
 	.adopted = app_keepers_adopted,
 };

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -21,6 +22,7 @@ struct look {
 	struct file_facts facts;
 	int fd;
 	uint32_t uid;
+	char path[RECORD_PATH_MAX]; /* or empty */
 };
 
 /* In a thread. */
@@ -31,6 +33,12 @@ static void look(struct offload_task *task)
 	struct statfs filesystem;
 	struct stat st;
 
+	if (*l->path) /* opens nothing: what is there may be anything by now */
+		l->fd = open(l->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (l->fd < 0) {
+		f->error = -errno;
+		return;
+	}
 	f->flags = fcntl(l->fd, F_GETFL);
 	if (f->flags < 0 || fstat(l->fd, &st) < 0 || fstatfs(l->fd, &filesystem) < 0) {
 		f->error = -errno;
@@ -59,7 +67,7 @@ static void release(struct offload_task *task)
 	free(l);
 }
 
-void app_look(struct app *a, int fd, uint32_t uid, app_looked_t *done, void *context)
+static void begin(struct app *a, int fd, const char *path, uint32_t uid, app_looked_t *done, void *context)
 {
 	struct look *l = calloc(1, sizeof(*l));
 	struct file_facts none = { .error = -ENOMEM };
@@ -71,11 +79,22 @@ void app_look(struct app *a, int fd, uint32_t uid, app_looked_t *done, void *con
 				    .context = context,
 				    .fd = fd,
 				    .uid = uid };
-		none.error = fd < 0 ? -EBADF : offload_run(a->offload, &l->task, uid);
+		snprintf(l->path, sizeof(l->path), "%s", path);
+		none.error = fd < 0 && !*path ? -EBADF : offload_run(a->offload, &l->task, uid);
 		if (none.error == 0)
 			return;
 		free(l);
 	}
 	done(a, context, &none, &fd);
 	offload_close(a->offload, fd, uid);
+}
+
+void app_look(struct app *a, int fd, uint32_t uid, app_looked_t *done, void *context)
+{
+	begin(a, fd, "", uid, done, context);
+}
+
+void app_look_at(struct app *a, const char *path, uint32_t uid, app_looked_t *done, void *context)
+{
+	begin(a, -1, path, uid, done, context);
 }

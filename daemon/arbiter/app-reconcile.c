@@ -108,6 +108,7 @@ void app_list_done(void *userdata, struct keeper *k)
 		}
 		drop_unlisted_peers(a, k, r);
 		app_step_plain(a, r, REGION_LIST_DONE);
+		app_look_at_mode(a, r, e); /* it can be talked to again */
 	}
 	if (!keeper_note(k)->listed)
 		app_keeper_list_done(a, k);

@@ -117,9 +117,15 @@ static void on_status(evutil_socket_t fd, short what, void *userdata)
 {
 	struct app *a = userdata;
 
+	uint32_t estranged = keepers_count_estranged(a->keepers);
+	char rest[80] = "";
+
 	(void)fd, (void)what;
-	sd_notifyf(0, "STATUS=%zu regions, %" PRIu32 " keepers", registry_count(a->registry),
-		   keepers_count(a->keepers));
+	if (estranged)
+		snprintf(rest, sizeof(rest), ", and %" PRIu32 " that cannot be talked to: see the journal",
+			 estranged);
+	sd_notifyf(0, "STATUS=%zu regions, %" PRIu32 " keepers%s", registry_count(a->registry),
+		   keepers_count(a->keepers), rest);
 }
 
 /* Whoever owned these regions did not come back. */

@@ -131,7 +131,9 @@ int keeper_request_number(struct keeper *k, const struct keeper_message *m, int 
 		k->unsent = o;
 	*ret_number = o->number;
 	/* one that is not there yet has its own time to get ready */
-	if (k->silent || (k->note.listed && !k->rested && k->phase != PHASE_READY))
+	if (k->phase == PHASE_STRANGE)
+		event_add(o->timer, &(const struct timeval){ 0 }); /* nobody waits for what cannot be asked */
+	else if (k->silent || (k->note.listed && !k->rested && k->phase != PHASE_READY))
 		start_timer(o);
 	o = NULL;
 	keeper_flush(k);
@@ -277,6 +279,10 @@ void keeper_be_late(struct operation *o)
 
 	if (o->late)
 		return;
+	if (*keeper_trouble(k)) {
+		leave_pending(o, keeper_trouble(k));
+		return;
+	}
 	snprintf(text, sizeof(text),
 		 "keeper %s has not answered within %" PRIu64 " ms; it is not ended, and answers when it can",
 		 k->name, o->timeout_msec);
@@ -294,6 +300,17 @@ void keeper_all_late(struct keeper *k)
 	for (o = TAILQ_FIRST(&k->operations); o; o = next) {
 		next = TAILQ_NEXT(o, operations);
 		keeper_be_late(o);
+	}
+}
+
+void keeper_wait_anew(struct keeper *k)
+{
+	struct operation *o;
+
+	TAILQ_FOREACH(o, &k->operations, operations)
+	{
+		event_del(o->timer);
+		start_timer(o);
 	}
 }
 

@@ -84,7 +84,7 @@ static void on_ended(evutil_socket_t fd, short what, void *userdata)
 		return;
 	if (k->phase == PHASE_RESTING)
 		snprintf(why, sizeof(why), "it was idle");
-	else if (k->note.listed)
+	else if (k->note.listed || k->note.from_record)
 		snprintf(why, sizeof(why), "its process has ended");
 	keeper_give_up(k, -EPIPE, why);
 }

@@ -41,6 +41,7 @@
 #define COMPLAINT_FIRST_USEC USEC_PER_SEC
 #define COMPLAINT_LAST_USEC (30 * USEC_PER_SEC)
 #define REST_AFTER_USEC USEC_PER_SEC
+#define REBUFFS_MAX 4 /* greetings, one after the other, upon which an earlier daemon's keeper hangs up */
 
 static void keeper_freep(struct keeper **k)
 {
@@ -108,7 +109,7 @@ static void leave_ready(struct keeper *k)
 /* Somebody may have something in it. */
 static bool holds(const struct keeper *k)
 {
-	return k->note.listed && !k->rested;
+	return (k->note.listed || k->note.from_record) && !k->rested;
 }
 
 /* False also where nobody can tell. */
@@ -132,20 +133,24 @@ static void become_strange(struct keeper *k, const char *why)
 {
 	uint64_t again = doubled(COMPLAINT_FIRST_USEC, k->complaints, COMPLAINT_LAST_USEC);
 
-	snprintf(
-		k->trouble, sizeof(k->trouble),
-		"keeper %s (pid %d): %s; it is left alone with what it holds, and tried again: end the process to "
-		"free the tenant",
-		k->name, k->pid, why);
+	snprintf(k->trouble, sizeof(k->trouble),
+		 "keeper %s (pid %d): %s; it is left alone with what it holds, and tried again: %s", k->name,
+		 k->pid, why,
+		 keeper_is_foreign(k)
+			 ? "run a version of rdmareg that speaks one of the keeper's, or release all of "
+			   "its regions, which ends the process"
+			 : "end the process to free the tenant");
 	log_write(k->complaints++ ? LOG_DEBUG : LOG_ERR, "%s", k->trouble);
 	leave_ready(k);
 	k->phase = PHASE_STRANGE;
+	k->estranged = true;
 	k->link = link_free(k->link);
 	keeper_start_over(k);
 	end_start(k);
 	event_del(k->patience);
 	set_timer(k->retry, again);
 	keeper_watch_end(k);
+	k->set->handlers->estranged(k->set->userdata, k);
 	keeper_came_through(k);
 	keeper_drop_operations(k, -EPROTO, k->trouble);
 }
@@ -219,8 +224,7 @@ static const char *take_versions(struct keeper *k, const struct keeper_welcome *
 	if (w->version)
 		return NULL;
 	snprintf(k->mismatch, sizeof(k->mismatch),
-		 "that it speaks %s of the keeper protocol, and this rdmaregd speaks %s: run a version of "
-		 "rdmareg that speaks one of the keeper's",
+		 "that it speaks %s of the keeper protocol, and this rdmaregd speaks %s",
 		 name_versions(range[0], &w->versions), name_versions(range[1], ours));
 	return k->mismatch;
 }
@@ -289,7 +293,7 @@ static const char *on_listing(struct keeper *k, const struct keeper_message *m)
 		return "it cannot list its regions";
 	keeper_ask_again(k);
 	k->phase = PHASE_READY;
-	k->listing = k->rested = k->silent = false;
+	k->listing = k->rested = k->silent = k->estranged = false;
 	k->set->ready++;
 	end_start(k);
 	k->ready_usec = now_monotonic_usec();
@@ -370,6 +374,18 @@ static void on_lost(void *userdata, const char *complaint)
 	if (holds(k) && k->phase == PHASE_READY)
 		log_notice("keeper %s: the connection ended, its process (%d) did not: connecting again",
 			   k->name, k->pid);
+	k->rebuffs = k->phase == PHASE_GREETING ? k->rebuffs + 1 : 0;
+	if (k->rebuffs > REBUFFS_MAX && !k->ours && !has_ended(k)) {
+		char range[32];
+
+		snprintf(
+			k->mismatch, sizeof(k->mismatch),
+			"it hangs up when it is greeted, so it does not speak %s of the keeper protocol, as this "
+			"rdmaregd does",
+			name_versions(range, &keeper_versions));
+		become_strange(k, k->mismatch);
+		return;
+	}
 	if (k->phase == PHASE_READY && now_monotonic_usec() - k->ready_usec > STABLE_USEC)
 		k->attempt = 0;
 	leave_ready(k);

@@ -53,6 +53,7 @@ struct keeper {
 	bool starting; /* counted in keepers.starting */
 	uint64_t queued; /* its place among those that wait to be started; 0: it does not */
 	bool dying;
+	bool estranged; /* it became strange, and was not ready since */
 	struct link *link;
 	struct spawn_unit *unit;
 	struct spawned *process; /* spawn=direct */
@@ -71,8 +72,9 @@ struct keeper {
 	uint32_t late; /* operations */
 	uint64_t ready_usec;
 	unsigned int complaints;
+	unsigned int rebuffs; /* connections in a row that it ended before it said a word */
 	char mismatch[200]; /* why no version is spoken; "": one is, or nothing is known */
-	char trouble[500];
+	char trouble[600];
 	struct keeper_welcome welcome;
 	struct keeper_note note;
 	TAILQ_HEAD(operations, operation) operations; /* oldest first */
@@ -150,6 +152,8 @@ void keeper_progressed(struct keeper *k, const struct keeper_progress *p);
 /* It is not answered in time: whoever asked is told, but its answer is still waited for. */
 void keeper_be_late(struct operation *o);
 void keeper_all_late(struct keeper *k);
+/* They are answered soon after all: whoever waits goes on waiting, as long as a keeper has. */
+void keeper_wait_anew(struct keeper *k);
 /* Nothing is known to come of what is under way: all are answered with @error, but what is to be released stays. */
 void keeper_drop_operations(struct keeper *k, int error, const char *text);
 /* The connection is another one: what may be asked twice is, the rest is answered with -ENOTCONN. */

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -143,7 +144,7 @@ bool keepers_have(const struct keepers *ks, uint32_t uid, const char *session)
 /* It answers, as far as anybody knows. One that does not keeps nobody out: its tenant gets another. */
 static bool is_usable(const struct keeper *k)
 {
-	return k->phase != PHASE_STRANGE && k->record && !k->silent && !k->late;
+	return !k->estranged && k->record && !k->silent && !k->late;
 }
 
 /* The one that a tenant's next region goes to; NULL: a new one. Too many that are of no use: the newest of them. */
@@ -299,7 +300,33 @@ const char *keeper_name(const struct keeper *k)
 
 const char *keeper_trouble(const struct keeper *k)
 {
-	return k->phase == PHASE_STRANGE ? k->trouble : "";
+	return k->estranged ? k->trouble : "";
+}
+
+bool keeper_is_foreign(const struct keeper *k)
+{
+	return *k->mismatch && k->record;
+}
+
+void keeper_end(struct keeper *k)
+{
+	log_notice(
+		"keeper %s: all of its regions are to be released, and it cannot be asked to: its process (%d) is ended",
+		k->name, k->pid);
+	keeper_wait_anew(k);
+	errno = EBADF;
+	if ((k->pidfd < 0 || pidfd_send_signal(k->pidfd, SIGKILL, NULL, 0) < 0) && errno != ESRCH)
+		log_error("keeper %s: its process (%d) cannot be ended: %m; end it", k->name, k->pid);
+}
+
+uint32_t keepers_count_estranged(const struct keepers *ks)
+{
+	const struct keeper *k;
+	uint32_t n = 0;
+
+	LIST_FOREACH(k, &ks->keepers, keepers)
+	n += k->estranged;
+	return n;
 }
 
 uint32_t keeper_uid(const struct keeper *k)

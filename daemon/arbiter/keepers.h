@@ -9,8 +9,9 @@
  *     keeper does, so that nothing is left over of what nobody expects any more.
  *   - Only a keeper whose process has ended is gone, with what it held. Whatever else happens, its regions stay:
  *     one that is late is waited for, one that closes the connection is connected to again and lists what it has,
- *     one that says what cannot be is left alone and tried again, less and less often. None is ended but one that
- *     we started and that never got ready: nothing can be in it.
+ *     one that says what cannot be, or speaks no version of ours, is left alone and tried again, less and less often.
+ *     None is ended but one that we started and that never got ready: nothing can be in it; and one that keeper_end()
+ *     names.
  *   - No handler is called from inside keepers_have(), keepers_get(), keeper_request() or keepers_adopt():
  *     only from the event loop, and from keepers_stop(), which answers what is open.
  *   - A keeper can speak for its own tenant only; what it says of others is a complaint.
@@ -66,6 +67,11 @@ struct keepers_handlers {
 	/* An operation under way has come further. @type, @context: of the request. */
 	void (*progressed)(void *userdata, enum keeper_type type, void *context,
 			   const struct keeper_progress *p);
+	/*
+	 * It cannot be talked to: keeper_trouble() says why. Called anew whenever that is found again. What a
+	 * foreign one holds is known from its record alone: keeper_is_foreign().
+	 */
+	void (*estranged)(void *userdata, struct keeper *k);
 	/* Nothing comes from it any more; it is freed afterwards. Its operations were answered before. */
 	void (*gone)(void *userdata, struct keeper *k);
 	/* All that keepers_adopt() found came through, or will not; or the time for it is over (@all false). */
@@ -113,6 +119,7 @@ struct keeper_note {
 	struct log_limit log; /* lines that the tenant, or its keeper, causes */
 	uint32_t expected; /* regions that it will be asked for: it is wanted though it has no work yet */
 	uint32_t dropped; /* claims that were not believed */
+	bool from_record; /* all that a foreign one holds was taken over from its record */
 	uint32_t unknown; /* regions in the list that is under way */
 	bool listed; /* it has listed everything once: what it lists from now on and we do not know is none of ours */
 	LIST_HEAD(, region_entry) list;
@@ -132,6 +139,12 @@ uint32_t keeper_uid(const struct keeper *k);
 const char *keeper_session(const struct keeper *k);
 /* Why it cannot be talked to, and what to do; "": it can. */
 const char *keeper_trouble(const struct keeper *k);
+/* It speaks no version of the protocol that we do; whose process it is, is known, and there is a record. */
+bool keeper_is_foreign(const struct keeper *k);
+/* Ends a foreign one's process. All that it holds is to be released: it can be asked for nothing less. */
+void keeper_end(struct keeper *k);
+/* Keepers that are left alone. */
+uint32_t keepers_count_estranged(const struct keepers *ks);
 
 /**
  * keeper_request - ask

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,7 @@
 
 #include "util/cleanup.h"
 
-#define MAGIC UINT64_C(0x3144524f43455272) /* says the form as well: change it with the structs */
+#define MAGIC UINT64_C(0x3144524f43455272) /* stays, as long as members are only added */
 #define HEAD_SIZE 4096u
 #define SLOTS_MAX 65536u
 #define PAGE 4096u
@@ -35,10 +36,18 @@ struct slot {
 	struct record_region region; /* but for its terms */
 };
 
+#define SLOT_SIZE_MIN 560u /* as the first version had it */
+#define SLOT_SIZE_MAX 4096u
+_Static_assert(offsetof(struct slot, terms) == 16 && offsetof(struct slot, region) == 48 &&
+		       sizeof(struct record_terms) == 16 && sizeof(struct slot) >= SLOT_SIZE_MIN &&
+		       sizeof(struct slot) <= SLOT_SIZE_MAX && sizeof(struct slot) % 8 == 0,
+	       "slots of older daemons are read, and they read ours");
+
 struct record {
 	int fd;
 	struct head *head; /* the mapping; all slots of it, of which @n_backed may be touched */
 	size_t size;
+	size_t slot_size;
 	uint32_t n_slots;
 	uint32_t n_backed;
 	uint32_t *free_slots; /* a stack */
@@ -66,12 +75,35 @@ static struct record *allocate(void)
 
 static struct slot *slot_at(const struct record *r, uint32_t i)
 {
-	return (struct slot *)((char *)r->head + HEAD_SIZE) + i;
+	return (struct slot *)(void *)((char *)r->head + HEAD_SIZE + i * r->slot_size);
 }
 
-static size_t size_of(uint32_t n_slots)
+static size_t size_of(const struct record *r, uint32_t n_slots)
 {
-	return HEAD_SIZE + (size_t)n_slots * sizeof(struct slot);
+	return HEAD_SIZE + n_slots * r->slot_size;
+}
+
+/* How much of a region both this daemon and the one that made the file know. */
+static size_t known_size(const struct record *r)
+{
+	size_t room = r->slot_size - offsetof(struct slot, region);
+
+	return room < sizeof(struct record_region) ? room : sizeof(struct record_region);
+}
+
+static struct record_region region_in(const struct record *r, const struct slot *s)
+{
+	struct record_region g = { 0 };
+
+	memcpy(&g, &s->region, known_size(r));
+	g.terms = s->terms[s->current];
+	return g;
+}
+
+static void put_region(const struct record *r, struct slot *s, const struct record_region *g)
+{
+	memset(&s->region, 0, r->slot_size - offsetof(struct slot, region));
+	memcpy(&s->region, g, known_size(r));
 }
 
 /* A page that has no room on the filesystem must not be touched: that would be SIGBUS, not an error. */
@@ -82,7 +114,7 @@ static int back(struct record *r, uint32_t n_slots)
 	if (n_slots > r->n_slots)
 		n_slots = r->n_slots;
 	do
-		error = posix_fallocate(r->fd, 0, (off_t)size_of(n_slots));
+		error = posix_fallocate(r->fd, 0, (off_t)size_of(r, n_slots));
 	while (error == EINTR);
 	if (error)
 		return -error;
@@ -90,12 +122,13 @@ static int back(struct record *r, uint32_t n_slots)
 	return 0;
 }
 
-static int map(struct record *r, uint32_t n_slots)
+static int map(struct record *r, uint32_t n_slots, size_t slot_size)
 {
 	void *p;
 
 	r->n_slots = n_slots;
-	r->size = size_of(n_slots);
+	r->slot_size = slot_size;
+	r->size = size_of(r, n_slots);
 	r->free_slots = calloc(n_slots, sizeof(*r->free_slots));
 	if (!r->free_slots)
 		return -ENOMEM;
@@ -125,7 +158,7 @@ int record_new(struct record **ret, const char *path, const struct record_keeper
 	r->fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (r->fd < 0)
 		return -errno;
-	error = map(r, k->regions < SLOTS_MAX ? k->regions : SLOTS_MAX);
+	error = map(r, k->regions < SLOTS_MAX ? k->regions : SLOTS_MAX, sizeof(struct slot));
 	if (error == 0)
 		error = back(r, 0);
 	if (error < 0) {
@@ -150,9 +183,9 @@ static bool is_sound_head(const struct head *h)
 {
 	const struct record_keeper *k = &h->keeper;
 
-	return h->magic == MAGIC && h->slot_size == sizeof(struct slot) && k->regions &&
-	       k->regions <= SLOTS_MAX && IS_TEXT(k->session) && *k->session && IS_TEXT(k->unit) &&
-	       IS_TEXT(k->cgroup) && IS_TEXT(k->invocation);
+	return h->magic == MAGIC && h->slot_size >= SLOT_SIZE_MIN && h->slot_size <= SLOT_SIZE_MAX &&
+	       h->slot_size % 8 == 0 && k->regions && k->regions <= SLOTS_MAX && IS_TEXT(k->session) &&
+	       *k->session && IS_TEXT(k->unit) && IS_TEXT(k->cgroup) && IS_TEXT(k->invocation);
 }
 
 static bool are_sound_terms(const struct record_terms *t)
@@ -232,10 +265,10 @@ int record_open(struct record **ret, const char *path)
 	if (!S_ISREG(st.st_mode) || st.st_size < (off_t)HEAD_SIZE ||
 	    pread(r->fd, &head, sizeof(head), 0) != sizeof(head) || !is_sound_head(&head))
 		return -EINVAL;
-	error = map(r, head.keeper.regions);
+	error = map(r, head.keeper.regions, head.slot_size);
 	if (error < 0)
 		return error;
-	r->n_backed = (uint32_t)(((size_t)st.st_size - HEAD_SIZE) / sizeof(struct slot));
+	r->n_backed = (uint32_t)(((size_t)st.st_size - HEAD_SIZE) / r->slot_size);
 	/* all that is to be touched has its room, also if somebody punched a hole */
 	error = back(r, r->n_backed);
 	if (error == 0)
@@ -303,7 +336,7 @@ int record_add(struct record *r, const struct record_region *region, uint32_t *r
 	s = slot_at(r, i);
 	s->current = 0;
 	s->terms[0] = s->terms[1] = region->terms;
-	s->region = *region;
+	put_region(r, s, region);
 	__atomic_store_n(&s->commit, region->id, __ATOMIC_RELEASE);
 	*ret_slot = i;
 	return 0;
@@ -339,10 +372,16 @@ void record_each_owner(const struct record *r, void (*call)(void *userdata, cons
 	}
 }
 
+static void take_claim(struct record *r, uint32_t i, struct record_region *ret, uint32_t *ret_slot)
+{
+	r->claimed[i] = true;
+	*ret = region_in(r, slot_at(r, r->claims[i]));
+	*ret_slot = r->claims[i];
+}
+
 bool record_claim(struct record *r, uint64_t id, struct record_region *ret, uint32_t *ret_slot)
 {
 	uint32_t low = 0, high = r->n_claims;
-	const struct slot *s;
 
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
@@ -354,11 +393,17 @@ bool record_claim(struct record *r, uint64_t id, struct record_region *ret, uint
 	}
 	if (low == r->n_claims || r->claim_ids[low] != id || r->claimed[low])
 		return false;
-	s = slot_at(r, r->claims[low]);
-	r->claimed[low] = true;
-	*ret = s->region;
-	ret->terms = s->terms[s->current];
-	*ret_slot = r->claims[low];
+	take_claim(r, low, ret, ret_slot);
+	return true;
+}
+
+bool record_claim_next(struct record *r, uint32_t *at, struct record_region *ret, uint32_t *ret_slot)
+{
+	while (*at < r->n_claims && r->claimed[*at])
+		++*at;
+	if (*at == r->n_claims)
+		return false;
+	take_claim(r, (*at)++, ret, ret_slot);
 	return true;
 }
 

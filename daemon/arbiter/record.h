@@ -10,6 +10,11 @@
  *   - A region is in the file before its keeper is asked to make it, so what a caller knows of is in it, too.
  *   - A slot counts only once its commit word is written, which is last. The mapping outlives the process
  *     however that ends; no call to the kernel is made for a region, but for each RECORD_CHUNK of them.
+ *   - Daemons of older and newer packages read the same file. Members are only added at the end of struct
+ *     record_keeper and struct record_region, and 0 means what was the case without them; a struct inside another
+ *     one has only its reserved members. Slots are as long as the daemon made them that made the file: what a
+ *     shorter one lacks is 0, what a longer one has more is 0 for regions that are added. A region with an
+ *     enumeration's value that a daemon does not know is left out there, and so released.
  *   - What is read from a file that is damaged, cut short or of another form is within its bounds, or left
  *     out.
  */
@@ -40,6 +45,7 @@ struct record_keeper {
 	char unit[192];	  /* empty: none */
 	char cgroup[512];
 	char invocation[33];
+	char reserved[3];
 };
 
 /* What can be changed while a region lives. */
@@ -94,6 +100,8 @@ void record_each_owner(const struct record *r, void (*call)(void *userdata, cons
  * before.
  */
 bool record_claim(struct record *r, uint64_t id, struct record_region *ret, uint32_t *ret_slot);
+/* The next one that nobody has claimed yet; then it is. Start with 0 in @at. False: there is none. */
+bool record_claim_next(struct record *r, uint32_t *at, struct record_region *ret, uint32_t *ret_slot);
 /* The keeper has claimed all that it has: what else is in the file is over. */
 void record_end_claims(struct record *r);
 

@@ -9,6 +9,7 @@
  *   form-events    and there are events that we do not know
  *   form-later     it speaks none of our versions, but later ones; once it has a region, until the test makes "again"
  *   form-earlier   the same with earlier ones
+ *   form-rude      the same, and it hangs up on whoever speaks another version, as version 4 did
  *   form-alone     the same with later ones, from the start
  *
  * and what no version may:
@@ -20,6 +21,7 @@
  * Like bad-keeper.c it registers everything and holds nothing. One that has a region outlives the daemon.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -107,6 +109,21 @@ static bool has_changed(void)
 	return n_regions && access(again, F_OK) < 0;
 }
 
+/* For a daemon that would do nothing else any more. */
+static void count_greeting(void)
+{
+	char path[256];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/greetings", getenv("RDMAREG_FAKE_DIR"));
+	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+	if (fd < 0)
+		exit(1);
+	fchmod(fd, 0666); /* others run as other users */
+	dprintf(fd, "%s\n", session);
+	close(fd);
+}
+
 static struct form5_versions versions(void)
 {
 	if (is("form-wide") || is("form-choice"))
@@ -186,10 +203,13 @@ static void release(const struct form5_message *q)
 	done(q, 0);
 }
 
-static void answer(const struct form5_message *q, const struct stat *file)
+static bool answer(const struct form5_message *q, const struct stat *file)
 {
 	switch (q->type) {
 	case FORM5_HELLO:
+		count_greeting();
+		if (is("form-rude") && has_changed())
+			return false;
 		welcome(q);
 		break;
 	case FORM5_LIST:
@@ -205,6 +225,7 @@ static void answer(const struct form5_message *q, const struct stat *file)
 		done(q, -ENOSYS);
 		break;
 	}
+	return true;
 }
 
 /* What is shorter than version 5 is none of it. False: the other end closed, or said that. */
@@ -233,8 +254,7 @@ static bool serve_one(void)
 			exit(1);
 		close(fd);
 	}
-	answer(&q, &file);
-	return true;
+	return answer(&q, &file);
 }
 
 int main(int argc, char **argv)

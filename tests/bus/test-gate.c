@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/magic.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -91,7 +92,7 @@ static bool is_answered_with(uint64_t number, int error)
 
 static bool has_property(uint64_t id, const char *name, const char *part)
 {
-	char text[700];
+	char text[1600];
 
 	get_property(owner, id, name, text, sizeof(text));
 	return *part ? strstr(text, part) != NULL : !*text;
@@ -196,6 +197,43 @@ static void test_silent(int fd)
 	disconnect(other);
 }
 
+/*
+ * A keeper that cannot be asked for its file (keeper-form-5.c): the file is guarded as before, as strictly, if it is
+ * where it was; if not, that is told.
+ */
+static void test_foreign(int fd)
+{
+	char path[256], away[300];
+	struct reply region, r;
+	unsigned int marks;
+
+	check(register_region(owner, fd, 0, 0, "rw", &region, 4, "session", "s", "form-later", "detached",
+			      "b", 1, "policy", "s", "hold", "arbitration", "s", "pre-content"));
+	check(has_property(region.id, "Refuses", "1"));
+	marks = count_events("mark 0+8388608 refuses 1");
+	world_end_daemon(&world, SIGKILL);
+	world_start_daemon(&world);
+	until(count_events("mark 0+8388608 refuses 1") == marks + 1);
+	until(has_property(region.id, "Refuses", "1"));
+	check(has_property(region.id, "ArbitrationMode", "pre-content"));
+	check(has_property(region.id, "Degraded", "versions 1000 to 1001"));
+	snprintf(path, sizeof(path), "%s/guarded", world.directory);
+	snprintf(away, sizeof(away), "%s.away", path);
+	check(rename(path, away) == 0);
+	close(open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+	world_end_daemon(&world, SIGKILL);
+	world_start_daemon(&world);
+	until(has_property(region.id, "Degraded", "another one is where it was"));
+	check(unlink(path) == 0);
+	check(has_property(region.id, "Degraded", "policy hold has no effect"));
+	check(call_region(owner, region.id, "Release", &r));
+	check(rename(away, path) == 0);
+	until(world_keepers(&world) == 0);
+	/* what world_end() compares with is what the last daemon had when it began */
+	world_end_daemon(&world, SIGTERM);
+	world_start_daemon(&world);
+}
+
 int main(void)
 {
 	uint64_t id;
@@ -212,6 +250,7 @@ int main(void)
 	test_end(id);
 	release(id);
 	test_silent(fd);
+	test_foreign(fd);
 	close(fd);
 	disconnect(owner);
 	world_end(&world);

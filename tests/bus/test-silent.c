@@ -263,7 +263,7 @@ static void check_refused(const char *why)
 		_exit(127);
 	}
 	check(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 1);
-	check(world_log_contains(&world, why));
+	until(world_log_contains(&world, why));
 }
 
 /* The daemon ends, but for a thread in a sleep that no signal ends: its successor serves all the same. */
@@ -290,8 +290,8 @@ static void test_successor(int signal)
 	b = connect_client(&world);
 	check_served(b);
 	check(count_regions(b) == 1 && region_exists(b, 1));
-	check(world_log_contains(&world, "holds the lock") == (signal == SIGKILL));
-	check(world_log_contains(&world, "has the name") == (signal == SIGKILL));
+	until(world_log_contains(&world, "holds the lock") == (signal == SIGKILL));
+	until(world_log_contains(&world, "has the name") == (signal == SIGKILL));
 	check_refused("another rdmaregd holds");
 	silent_end(&fs);
 	check(waitpid(stuck, NULL, 0) == stuck);

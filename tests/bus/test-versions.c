@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * test-versions.c - keepers of other packages (keeper-form-5.c): the daemon drives what speaks one of its
- * versions, whatever else that says, and believes no version or size that cannot be. Whatever one speaks,
- * others notice nothing.
+ * versions, whatever else that says, believes no version or size that cannot be, and leaves alone what it cannot
+ * drive. Whatever one speaks, others notice nothing.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -85,6 +85,112 @@ static void test_lies(void)
 	until(world_keepers(&world) == 1); /* each has told its lie, and let go of what came of it */
 }
 
+static bool is_degraded(uint64_t id, const char *mentions)
+{
+	char text[1600];
+
+	get_property(bus, id, "Degraded", text, sizeof(text));
+	return *mentions ? strstr(text, mentions) != NULL : !*text;
+}
+
+static unsigned int count_greetings(const char *session)
+{
+	char path[256], line[64];
+	unsigned int n = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/fake/greetings", world.directory);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		line[strcspn(line, "\n")] = 0;
+		n += !strcmp(line, session);
+	}
+	if (f)
+		fclose(f);
+	return n;
+}
+
+/*
+ * What cannot be driven is left alone: shown as it was registered, with the reason, by this daemon and the next; in
+ * nobody's way, and not greeted without end. It ends when all that it holds is to be released, and not before, whoever
+ * wants that.
+ */
+static void leave_alone(const char *session, const char *mentions)
+{
+	sd_bus *gone = connect_client(&world);
+	int fd = make_memfd(8192);
+	struct reply r, other, owned, another, ignored;
+	char length[32];
+
+	check(register_region(bus, fd, 4096, 0, "r", &r, 2, "session", "s", session, "detached", "b", 1));
+	check(register_region(bus, fd, 0, 0, "rw", &other, 2, "session", "s", session, "detached", "b", 1));
+	check(register_region(gone, fd, 0, 0, "rw", &owned, 1, "session", "s", session));
+	get_property(bus, r.id, "Length", length, sizeof(length));
+	world_end_daemon(&world, SIGKILL);
+	disconnect(gone);
+	for (int i = 0; i < 2; i++) {
+		if (i)
+			world_end_daemon(&world, SIGKILL);
+		world_start_daemon(&world);
+		until(region_exists(bus, r.id) && region_exists(bus, other.id));
+		until(is_degraded(r.id, mentions) && is_degraded(other.id, "this rdmaregd"));
+		expect_property(bus, r.id, "Length", length);
+		expect_property(bus, r.id, "Access", "r");
+		expect_property(bus, other.id, "Access", "rw");
+		check(region_exists(bus, owned.id)); /* nobody's any more, but it cannot go alone */
+		expect_bystander();
+	}
+	until(world_log_contains(&world, mentions));
+	check(!export_region(bus, r.id, &ignored, 0));
+	expect_error(&ignored, "Failed", mentions);
+	/* its tenant is not kept out */
+	check(register_region(bus, fd, 0, 0, "rw", &another, 1, "session", "s", session));
+	check(is_degraded(another.id, "") && world_keepers(&world) == 3);
+	/* one region is not taken for all */
+	check(!call_region(bus, r.id, "Release", &ignored));
+	expect_error(&ignored, "Timeout", "release all of its regions, which ends the process");
+	check(region_exists(bus, r.id) && world_keepers(&world) == 3);
+	check(call_region(bus, other.id, "Release", &ignored));
+	check(!region_exists(bus, other.id) && !region_exists(bus, r.id) && !region_exists(bus, owned.id));
+	check(region_exists(bus, another.id) && call_region(bus, another.id, "Release", &ignored));
+	expect_bystander();
+	until(world_keepers(&world) == 1);
+	check(count_greetings(session) < 40);
+	close(fd);
+}
+
+/* Once it speaks a version of ours it is driven, with what it holds. */
+static void test_again(void)
+{
+	int fd = make_memfd(4096), again;
+	struct reply r, ignored;
+	char path[256];
+
+	check(register_region(bus, fd, 0, 0, "rw", &r, 2, "session", "s", "form-later", "detached", "b", 1));
+	world_end_daemon(&world, SIGKILL);
+	world_start_daemon(&world);
+	until(region_exists(bus, r.id) && is_degraded(r.id, "versions 1000 to 1001"));
+	snprintf(path, sizeof(path), "%s/fake/again", world.directory);
+	again = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	check(again >= 0);
+	until(is_degraded(r.id, ""));
+	check(call_region(bus, r.id, "Release", &ignored) && !region_exists(bus, r.id));
+	check(unlink(path) == 0);
+	close(again);
+	close(fd);
+	until(world_keepers(&world) == 1);
+}
+
+static void test_left_alone(void)
+{
+	leave_alone("form-later",
+		    "it speaks versions 1000 to 1001 of the keeper protocol, and this rdmaregd speaks");
+	leave_alone("form-earlier",
+		    "it speaks versions 1 to 4 of the keeper protocol, and this rdmaregd speaks");
+	leave_alone("form-rude", "it hangs up when it is greeted");
+	test_again();
+}
+
 int main(void)
 {
 	int fd;
@@ -97,6 +203,7 @@ int main(void)
 	close(fd);
 	test_lies();
 	test_driven();
+	test_left_alone();
 	/* what world_end() compares with is what the last daemon had when it began */
 	until(world_keepers(&world) == 1);
 	world_end_daemon(&world, SIGTERM);

@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -241,6 +242,96 @@ static void test_garbage(void)
 	close(fd);
 }
 
+/* Where they were when the first daemon wrote them. */
+#define AT(s, member, place) \
+	_Static_assert(offsetof(struct record_##s, member) == (place), #member " has to stay")
+AT(keeper, uid, 0);
+AT(keeper, session, 4);
+AT(keeper, instance, 56);
+AT(keeper, regions, 60);
+AT(keeper, peers, 64);
+AT(keeper, pid, 68);
+AT(keeper, runs_as, 72);
+AT(keeper, unit, 76);
+AT(keeper, cgroup, 268);
+AT(keeper, invocation, 780);
+AT(region, id, 0);
+AT(region, device, 8);
+AT(region, inode, 16);
+AT(region, offset, 24);
+AT(region, length, 32);
+AT(region, terms, 40);
+AT(region, file_uid, 56);
+AT(region, access, 60);
+AT(region, detached, 61);
+AT(region, owner, 64);
+AT(region, path, 256);
+AT(terms, policy, 8);
+AT(terms, gated, 9);
+
+#define HEAD 4096
+#define FIRST_SLOT_SIZE 560
+
+/* The file as a daemon had made it whose slots have another size; what is in longer ones is anything. */
+static void resize_slots(struct record *r, uint32_t slots, uint32_t size)
+{
+	static unsigned char from[HEAD + 64 * 4096], to[HEAD + 64 * 4096];
+	uint32_t before;
+	int fd;
+
+	record_free(r);
+	fd = open(path, O_RDWR);
+	assert(fd >= 0 && read(fd, from, sizeof(from)) >= HEAD);
+	memcpy(to, from, HEAD);
+	memset(to + HEAD, 0xff, sizeof(to) - HEAD);
+	memcpy(&before, from + 8, sizeof(before));
+	for (uint32_t i = 0; i < slots; i++)
+		memcpy(to + HEAD + i * size, from + HEAD + i * before, before < size ? before : size);
+	memcpy(to + 8, &size, sizeof(size));
+	assert(ftruncate(fd, 0) == 0 && pwrite(fd, to, HEAD + slots * size, 0) == HEAD + slots * size);
+	close(fd);
+}
+
+/* Of older and newer packages: the same regions are found, and others can be added. */
+static void test_other_sizes(void)
+{
+	static const uint32_t good[] = { FIRST_SLOT_SIZE, 568, 4096 }, bad[] = { 0, 8, 552, 564, 4104 };
+	struct record_region g;
+	struct record *r;
+	uint32_t s;
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
+		r = make(64);
+		for (uint64_t id = 1; id <= 9; id++) {
+			g = region(id);
+			assert(record_add(r, &g, &s) == 0);
+		}
+		resize_slots(r, 64, good[i]);
+		for (int turn = 0; turn < 2; turn++) {
+			uint32_t at = 0;
+
+			assert(record_open(&r, path) == 0);
+			for (uint64_t id = 1; id <= 9; id++) {
+				if (turn)
+					assert(record_claim(r, id, &g, &s) && !record_claim(r, id, &g, &s));
+				else
+					assert(record_claim_next(r, &at, &g, &s));
+				assert(g.id == id && g.inode == id + 2 && !strcmp(g.path, "/p") &&
+				       g.terms.grace_usec == id);
+			}
+			assert(!record_claim_next(r, &at, &g, &s));
+			record_remove(r, s);
+			g = region(turn ? 20 : 9);
+			assert(record_add(r, &g, &s) == 0);
+			record_free(r);
+		}
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		resize_slots(make(64), 8, bad[i]);
+		assert(record_open(&r, path) == -EINVAL);
+	}
+}
+
 int main(void)
 {
 	snprintf(path, sizeof(path), "/tmp/test-record-%d", getpid());
@@ -249,6 +340,7 @@ int main(void)
 	test_killed();
 	test_cut();
 	test_garbage();
+	test_other_sizes();
 	unlink(path);
 	return 0;
 }
