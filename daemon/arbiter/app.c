@@ -65,6 +65,7 @@ static void apply_settings(struct app *a)
 /* A file with an error changes nothing: -EINVAL, or the errno of reading it, and what is the matter in @error. */
 static int reload(struct app *a, char *error, size_t size)
 {
+	const struct settings before = a->settings;
 	int r;
 
 	if (a->serving)
@@ -74,6 +75,8 @@ static int reload(struct app *a, char *error, size_t size)
 		log_error("settings stay as they were: %s", error);
 	} else {
 		apply_settings(a);
+		if (memcmp(&before, &a->settings, sizeof(before)) != 0)
+			keepers_settings_changed(a->keepers);
 		log_notice("settings read again from %s", a->options->config);
 	}
 	if (a->serving)

@@ -166,6 +166,7 @@ int keeper_start(struct keeper *k, const char **ret_why)
 		return r;
 	}
 	k->spawned = k->ours = true;
+	k->settings_at = k->set->settings_at;
 	log_info("keeper %s: started%s", k->name, unit ? " by systemd" : "");
 	return 0;
 }

@@ -254,6 +254,11 @@ static bool holds_nothing(const struct keeper *k)
 	return LIST_EMPTY(&k->note.list) && TAILQ_EMPTY(&k->operations);
 }
 
+bool keeper_is_idle(const struct keeper *k)
+{
+	return (k->phase == PHASE_READY || k->phase == PHASE_RESTING) && holds_nothing(k);
+}
+
 /* Called whenever that may have changed. */
 static void look_for_rest(struct keeper *k)
 {
@@ -371,7 +376,7 @@ static void on_lost(void *userdata, const char *complaint)
 		keeper_give_up(k, -EPIPE, "its process has ended");
 		return;
 	}
-	if (holds(k) && k->phase == PHASE_READY)
+	if (holds(k) && k->phase == PHASE_READY && !k->retired)
 		log_notice("keeper %s: the connection ended, its process (%d) did not: connecting again",
 			   k->name, k->pid);
 	k->rebuffs = k->phase == PHASE_GREETING ? k->rebuffs + 1 : 0;
@@ -478,6 +483,11 @@ static void try_connect(struct keeper *k)
 		/* nobody wants a new one */
 		if (holds(k) || (!k->note.expected && TAILQ_EMPTY(&k->operations))) {
 			keeper_give_up(k, -EPIPE, "nobody listens any more");
+			return;
+		}
+		/* where the port is a setting, there is only one for both */
+		if (k->set->settings->port && keepers_one_retires(k->set, k->uid, k->session)) {
+			set_timer(k->retry, RETRY_FIRST_USEC);
 			return;
 		}
 		if (!begin_start(k))

@@ -49,6 +49,8 @@ struct keeper {
 	bool rested; /* and not ready since: it may have ended, holding nothing */
 	bool silent; /* it has had its time to get ready */
 	bool late_told;
+	bool retired; /* it holds nothing and was started with other settings: it was told to end */
+	uint64_t settings_at; /* keepers.settings_at when it was started; 0: found, it is not known */
 	bool spawned; /* since the last time somebody listened */
 	bool starting; /* counted in keepers.starting */
 	uint64_t queued; /* its place among those that wait to be started; 0: it does not */
@@ -97,6 +99,7 @@ struct keepers {
 	char *directory;
 	uint64_t next_operation;
 	uint64_t next_queued;
+	uint64_t settings_at; /* counts changes of the settings, from 1 */
 	unsigned int starting; /* processes that were started and are not ready yet */
 	uint32_t ready;
 	uint32_t waiting;	   /* found ones that have not come through yet */
@@ -105,6 +108,11 @@ struct keepers {
 	bool adopted;
 	LIST_HEAD(, keeper) keepers;
 };
+
+/* --- keepers.c */
+
+/* One of that tenant was told to end and has not yet. */
+bool keepers_one_retires(const struct keepers *ks, uint32_t uid, const char *session);
 
 /* --- keeper.c */
 
@@ -115,6 +123,8 @@ struct keeper *keeper_free(struct keeper *k);
 void keeper_begin(struct keeper *k);
 /* Its process has ended, or never came to anything: answers everything with @error, tells that it is gone, frees it. */
 void keeper_give_up(struct keeper *k, int error, const char *why);
+/* Nobody has anything in it, and nothing is asked of it. */
+bool keeper_is_idle(const struct keeper *k);
 /* A found one came through, or will not. */
 void keeper_came_through(struct keeper *k);
 

@@ -63,6 +63,7 @@ int keepers_new(struct keepers **ret, struct event_base *base, struct offload *o
 	ks->connection = connection;
 	ks->program = program;
 	ks->settings = settings;
+	ks->settings_at = 1;
 	ks->handlers = handlers;
 	ks->userdata = userdata;
 	LIST_INIT(&ks->keepers);
@@ -144,11 +145,40 @@ bool keepers_have(const struct keepers *ks, uint32_t uid, const char *session)
 /* It answers, as far as anybody knows. One that does not keeps nobody out: its tenant gets another. */
 static bool is_usable(const struct keeper *k)
 {
-	return !k->estranged && k->record && !k->silent && !k->late;
+	return !k->estranged && k->record && !k->silent && !k->late && !k->retired;
+}
+
+/*
+ * A keeper has the settings that it was started with. One that holds nothing is no reason to keep old ones: it is
+ * told to end, and the tenant gets another.
+ */
+static void retire_if_outdated(struct keepers *ks, struct keeper *k)
+{
+	if (k->settings_at == ks->settings_at || k->retired || !keeper_is_idle(k) || k->pidfd < 0)
+		return;
+	if (pidfd_send_signal(k->pidfd, SIGTERM, NULL, 0) < 0)
+		return; /* it ends already, or is nobody's to end */
+	k->retired = true;
+	log_info("keeper %s: pid %d holds nothing and may have earlier settings: told to end", k->name, k->pid);
+}
+
+void keepers_settings_changed(struct keepers *ks)
+{
+	ks->settings_at++;
+}
+
+bool keepers_one_retires(const struct keepers *ks, uint32_t uid, const char *session)
+{
+	const struct keeper *k;
+
+	LIST_FOREACH(k, &ks->keepers, keepers)
+	if (k->retired && is_of(k, uid, session))
+		return true;
+	return false;
 }
 
 /* The one that a tenant's next region goes to; NULL: a new one. Too many that are of no use: the newest of them. */
-static struct keeper *choose(const struct keepers *ks, uint32_t uid, const char *session)
+static struct keeper *choose(struct keepers *ks, uint32_t uid, const char *session)
 {
 	struct keeper *k, *useless = NULL;
 	unsigned int n = 0;
@@ -157,6 +187,7 @@ static struct keeper *choose(const struct keepers *ks, uint32_t uid, const char 
 	{
 		if (!is_of(k, uid, session))
 			continue;
+		retire_if_outdated(ks, k);
 		if (is_usable(k))
 			return k;
 		if (!n++)

@@ -90,6 +90,8 @@ struct keepers_handlers {
 int keepers_new(struct keepers **ret, struct event_base *base, struct offload *offload,
 		struct spawner *spawner, sd_bus *connection, const char *directory, const char *program,
 		const struct settings *settings, const struct keepers_handlers *handlers, void *userdata);
+/* What is started from now on has them, and so has whoever holds nothing, from the next region on. */
+void keepers_settings_changed(struct keepers *ks);
 /* Answers all operations with -ESHUTDOWN and takes no more. */
 void keepers_stop(struct keepers *ks);
 /* Leaves the processes alone. Nobody may hold a keeper any more. */

@@ -84,6 +84,11 @@ static const struct {
 	  "it takes one with on-demand paging" },
 	{ ENXIO, RDMAREG_ERROR_NO_ADAPTER, "no RDMA device with on-demand paging has an address here",
 	  "see rdma link and ip address" },
+	{ EADDRNOTAVAIL, RDMAREG_ERROR_FAILED, "no RDMA device has the listen_address of rdmaregd.conf",
+	  "have the administrator set it to an address of an RDMA device, see rdma link and ip address, or to any, "
+	  "and then call: rdmaregctl reload" },
+	{ EADDRINUSE, RDMAREG_ERROR_FAILED, "the port of rdmaregd.conf is taken",
+	  "have the administrator set it to 0 or a free one, and then call: rdmaregctl reload" },
 	{ EMSGSIZE, RDMAREG_ERROR_NO_ADAPTER, "the RDMA device's MTU is too small",
 	  "see minimum_mtu in rdmaregd.conf" },
 	{ EACCES, RDMAREG_ERROR_ACCESS_DENIED, "the descriptor does not allow it",

@@ -33,8 +33,10 @@ int endpoint_new(struct endpoint **ret, struct event_base *base, const char *add
 
 	(void)base;
 	(void)port;
-	if (strcmp(address, "192.0.2.255") == 0) /* the address without an adapter, for tests of just that */
-		return reason_set(why, -ENXIO, "No RDMA device has this address");
+	if (strcmp(address, "192.0.2.255") == 0) /* the machine without an adapter, for tests of just that */
+		return reason_set(why, -ENXIO, "There is no RDMA device here");
+	if (strcmp(address, "192.0.2.254") == 0) /* and the address of nobody */
+		return reason_set(why, -EADDRNOTAVAIL, "No RDMA device has this address");
 	e = calloc(1, sizeof(*e));
 	if (!e)
 		return -ENOMEM;

@@ -50,9 +50,10 @@ static int try_address(struct rdma_cm_id **ret, struct rdma_event_channel *chann
 		return reason_set(why, -errno,
 				  "The RDMA connection manager cannot be used: %m (is rdma_ucm loaded?)");
 	if (rdma_bind_addr(id, (struct sockaddr *)address) < 0)
-		return reason_set(why, -errno, "RDMA cannot listen there: %m");
+		return reason_set(why, errno == EADDRINUSE ? -EADDRINUSE : -EADDRNOTAVAIL,
+				  "RDMA cannot listen there: %m");
 	if (!id->verbs)
-		return reason_set(why, -ENXIO, "No RDMA device has this address");
+		return reason_set(why, -EADDRNOTAVAIL, "No RDMA device has this address");
 	r = ops->check_device(userdata, id->verbs, why);
 	if (r < 0)
 		return r;
@@ -69,7 +70,7 @@ static int try_named(struct rdma_cm_id **ret, struct rdma_event_channel *channel
 	struct sockaddr_storage a = { 0 };
 
 	if (getaddrinfo(address, NULL, &hints, &found))
-		return reason_set(why, -ENXIO, "\"%s\" is not a numeric address", address);
+		return reason_set(why, -EADDRNOTAVAIL, "It is not a numeric address");
 	memcpy(&a, found->ai_addr, found->ai_addrlen);
 	freeaddrinfo(found);
 	return try_address(ret, channel, &a, port, ops, userdata, why);

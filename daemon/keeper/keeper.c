@@ -6,6 +6,7 @@
 #include <event2/event.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "keeper/hca.h"
@@ -239,6 +240,21 @@ static int learn_quirks(struct keeper *k)
 	return 0;
 }
 
+/* Where a setting is to blame, it is named with its value: whoever reads this has not set it, mostly. */
+static int blame_setting(struct keeper *k, int error)
+{
+	const struct reason was = k->no_adapter;
+	const struct options *o = k->options;
+
+	if (error == -EADDRINUSE)
+		return reason_set(&k->no_adapter, error, "port = %u in rdmaregd.conf: %s", (unsigned int)o->port,
+				  was.text);
+	if ((error == -EADDRNOTAVAIL || error == -EOPNOTSUPP) && strcmp(o->listen_address, "any") != 0)
+		return reason_set(&k->no_adapter, error, "listen_address = %s in rdmaregd.conf: %s",
+				  o->listen_address, was.text);
+	return error;
+}
+
 static int open_endpoint(struct keeper *k)
 {
 	const struct options *o = k->options;
@@ -247,7 +263,7 @@ static int open_endpoint(struct keeper *k)
 	r = endpoint_new(&k->endpoint, k->base, o->listen_address, o->port, o->max_peers,
 			 &keeper_endpoint_ops, k, &k->no_adapter);
 	if (r < 0)
-		return r;
+		return blame_setting(k, r);
 	r = hca_new(&k->hca, endpoint_context(k->endpoint), endpoint_device_port(k->endpoint));
 	if (r < 0) {
 		reason_set(&k->no_adapter, r, "RDMA device %s cannot be used", endpoint_device(k->endpoint));
@@ -274,11 +290,15 @@ static int open_endpoint(struct keeper *k)
 
 int keeper_open_adapters(struct keeper *k)
 {
+	int r;
+
 	if (!k->watch)
 		watch_new(&k->watch, k->base, &watch_ops, k, &k->no_module);
-	if (!k->endpoint && open_endpoint(k) < 0)
-		return -ENXIO;
-	return 0;
+	if (k->endpoint)
+		return 0;
+	r = open_endpoint(k);
+	/* a wrong setting is no lack of an adapter */
+	return r == -EADDRNOTAVAIL || r == -EADDRINUSE ? r : r < 0 ? -ENXIO : 0;
 }
 
 int keeper_new(struct keeper **ret, struct event_base *base, int fd, const struct options *options)

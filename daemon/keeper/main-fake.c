@@ -20,7 +20,7 @@
  * "REGION PEER REQUEST OUTCOME" is added to UID-SESSION.synced for each answer to a peer-sync.
  *
  * What cannot be done is said on stderr, with what was asked. RDMAREG_FAKE_NO_MODULE in the environment: no kernel module. The listen
- * address 192.0.2.255: no adapter.
+ * address 192.0.2.255: no adapter; 192.0.2.254: an address that no adapter has.
  */
 #include <errno.h>
 #include <event2/event.h>

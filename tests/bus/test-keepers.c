@@ -258,6 +258,51 @@ static void test_no_adapter(void)
 	close(fd);
 }
 
+static void write_address(const char *line)
+{
+	char settings[300];
+	struct reply r;
+
+	snprintf(settings, sizeof(settings),
+		 "timeout_msec = 3000\ntimeout_msec_per_gib = 0\n%s\n[limits]\ntenants_per_uid = 40\n", line);
+	world_write_settings(&world, settings);
+	check(finish_call(bus, new_manager_call(bus, "Reload"), &r));
+}
+
+/*
+ * A setting that is wrong is named, with its value and what to do, and is no lack of an adapter. The keeper that found that out holds
+ * nothing, so what is set next counts at once.
+ */
+static void test_wrong_address(void)
+{
+	int fd = make_memfd(4096);
+	struct reply r, region;
+
+	write_address("listen_address = 192.0.2.254");
+	check(!register_region(bus, fd, 0, 0, "r", &r, 1, "session", "s", "address"));
+	expect_error(&r, "Failed", "listen_address = 192.0.2.254 in rdmaregd.conf: No RDMA device has this address");
+	check(strstr(r.text, "rdmaregctl reload"));
+	write_address("listen_address = any");
+	check(register_region(bus, fd, 0, 0, "r", &region, 1, "session", "s", "address"));
+	check(world_log_contains(&world, "holds nothing and may have earlier settings"));
+	until(world_keepers(&world) == 2);
+
+	/* one that holds something stays as it is, and serves on */
+	write_address("listen_address = 192.0.2.254");
+	check(register_region(bus, fd, 0, 0, "r", &r, 1, "session", "s", "address"));
+	check(world_keepers(&world) == 2);
+	check(call_region(bus, r.id, "Release", &r) && call_region(bus, region.id, "Release", &r));
+
+	/* and where the port is a setting, too, which two cannot have, the second waits for the end of the first */
+	write_address("port = 18515");
+	check(register_region(bus, fd, 0, 0, "r", &region, 1, "session", "s", "address"));
+	check(world_keepers(&world) == 2);
+	check(call_region(bus, region.id, "Release", &r));
+	close(fd);
+	expect_bystander();
+	until(world_keepers(&world) == 1);
+}
+
 /* Something listens in a tenant's name that does not talk, and that no daemon of ours started. */
 static pid_t start_strange(const char *session)
 {
@@ -400,6 +445,7 @@ int main(void)
 	test_strange();
 	test_claimant();
 	test_liars();
+	test_wrong_address();
 	test_no_adapter();
 	expect_bystander();
 	check(call_region(bus, bystander.id, "Release", &r));

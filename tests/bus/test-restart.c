@@ -154,10 +154,13 @@ static void forget_owner(sd_bus *b)
 	char path[256], *data, *mark;
 	const char *name;
 	struct stat st;
-	int fd;
+	int fd = -1;
 
-	snprintf(path, sizeof(path), "%s/run/keepers/%u-default-1.record", world.directory, getuid());
-	fd = open(path, O_RDWR | O_CLOEXEC);
+	/* that of the newest, since an idle one of an earlier daemon was replaced and may not have ended yet */
+	for (unsigned int n = 9; fd < 0 && n; n--) {
+		snprintf(path, sizeof(path), "%s/run/keepers/%u-default-%u.record", world.directory, getuid(), n);
+		fd = open(path, O_RDWR | O_CLOEXEC);
+	}
 	check(fd >= 0 && fstat(fd, &st) == 0 && sd_bus_get_unique_name(b, &name) >= 0);
 	data = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	check(data != MAP_FAILED);
