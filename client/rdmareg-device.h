@@ -36,7 +36,7 @@ struct rdmareg_device {
 	/* Of an adapter; else "" and 0. */
 	const char *driver, *firmware;
 	const char *netdev;    /* its network interface; "": none that rdmaregd sees */
-	uint64_t mtu;	       /* of that interface, bytes */
+	uint64_t mtu;	       /* of that interface, bytes; 0: not known, as where the service is shown no interfaces */
 	const char *abilities; /* what its self-test saw to work; "": not tested */
 	const char *quirks;    /* what rdmaregd has to heed; "none"; or why that is not known */
 };

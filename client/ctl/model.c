@@ -89,7 +89,7 @@ json_object *model_device(const struct rdmareg_device *d)
 	add_text(o, "driver", d->driver);
 	add_text(o, "firmware", d->firmware);
 	add_text(o, "netdev", d->netdev);
-	add_number(o, "mtu", d->mtu);
+	json_object_object_add(o, "mtu", d->mtu ? json_object_new_uint64(d->mtu) : NULL);
 	add_text(o, "abilities", d->abilities);
 	add_text(o, "quirks", d->quirks);
 	return o;

@@ -3,6 +3,7 @@
  * verb-devices.c - the RDMA adapters of this machine, and what regions can be made of besides files; whether rdmaregd can use each, and if
  * not, why. What always holds: with --json it is one array; else two tables, of which one that would be empty is left out.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -28,6 +29,26 @@ static const struct column dax_columns[] = {
 	{ "dynamic", "DYNAMIC", LOOK_PLAIN, false, 4 },
 	{ "unusable", "UNUSABLE", LOOK_PLAIN, false, 0.3 },
 };
+
+/*
+ * rdmaregd has no network, so where systemd shows a service only its own interfaces it does not see this one. Here it is seen; "-" where
+ * this is the network of a container, which does not have it either.
+ */
+static void look_up_mtu(struct rdmareg_device *d)
+{
+	char path[64];
+	FILE *f;
+
+	if (d->mtu || !*d->netdev || strchr(d->netdev, '/'))
+		return;
+	snprintf(path, sizeof(path), "/sys/class/net/%.15s/mtu", d->netdev);
+	f = fopen(path, "re");
+	if (!f)
+		return;
+	if (fscanf(f, "%" SCNu64, &d->mtu) != 1)
+		d->mtu = 0;
+	fclose(f);
+}
 
 static bool is_adapter(json_object *row)
 {
@@ -75,8 +96,10 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	if (r < 0)
 		return ctl_failed(r);
 	rows = json_object_new_array();
-	while ((r = rdmareg_devices_next(devices, &device)) > 0)
+	while ((r = rdmareg_devices_next(devices, &device)) > 0) {
+		look_up_mtu(&device);
 		json_object_array_add(rows, model_device(&device));
+	}
 	if (r < 0)
 		status = ctl_failed(r);
 	else if (ctl->json)

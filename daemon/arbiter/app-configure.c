@@ -27,6 +27,7 @@ int app_choose_grace(const struct app *a, enum region_policy policy, bool owns_f
 		     uint64_t grace_usec, uint64_t *ret, struct failure *f)
 {
 	uint64_t longest = a->settings.max_grace_msec * USEC_PER_MSEC;
+	char asked[DURATION_BYTES], allowed[DURATION_BYTES];
 
 	switch (policy) {
 	case POLICY_FOLLOW:
@@ -47,9 +48,9 @@ int app_choose_grace(const struct app *a, enum region_policy policy, bool owns_f
 	if (*ret > longest)
 		return failure_set(
 			f, RDMAREG_ERROR_INVALID_OPTION,
-			"grace_usec %" PRIu64 " is longer than MaxGraceUSec %" PRIu64
-			": ask for less, or have the administrator raise max_grace_msec in rdmaregd.conf",
-			*ret, longest);
+			"a grace of %s is longer than the %s that are allowed: ask for less, or have the "
+			"administrator raise max_grace_msec in rdmaregd.conf",
+			duration_text(asked, *ret), duration_text(allowed, longest));
 	return 0;
 }
 

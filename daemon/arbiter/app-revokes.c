@@ -47,20 +47,21 @@ static int choose_times(const struct app *a, const struct region *r, const struc
 {
 	uint64_t longest = a->settings.max_grace_msec * USEC_PER_MSEC;
 	uint64_t limit = a->settings.revoke_limit_sec * USEC_PER_SEC;
+	char asked[DURATION_BYTES], allowed[DURATION_BYTES];
 
 	*ret_grace = q->has_grace ? q->grace_usec : r->policy == POLICY_FOLLOW ? 0 : r->grace_usec;
 	*ret_limit = q->limit_usec ? q->limit_usec : limit;
 	if (*ret_grace > longest)
 		return failure_set(f, RDMAREG_ERROR_INVALID_OPTION,
-				   "grace_usec %" PRIu64 " is longer than MaxGraceUSec %" PRIu64
-				   ": ask for less",
-				   *ret_grace, longest);
+				   "a grace of %s is longer than the %s that are allowed: ask for less, or have "
+				   "the administrator raise max_grace_msec in rdmaregd.conf",
+				   duration_text(asked, *ret_grace), duration_text(allowed, longest));
 	if (*ret_limit > limit)
 		return failure_set(
 			f, RDMAREG_ERROR_INVALID_OPTION,
-			"%" PRIu64 " us is longer than RevokeLimitUSec %" PRIu64
-			": ask for less, or have the administrator raise revoke_limit_sec in rdmaregd.conf",
-			*ret_limit, limit);
+			"%s without access for peers is longer than the %s that are allowed: ask for less, or "
+			"have the administrator raise revoke_limit_sec in rdmaregd.conf",
+			duration_text(asked, *ret_limit), duration_text(allowed, limit));
 	if (r->state == REGION_REGISTERING || r->state == REGION_CLOSING || r->close_wanted)
 		return failure_set(f, RDMAREG_ERROR_BUSY,
 				   "region %" PRIu64 " is being registered or released", r->id);

@@ -113,8 +113,8 @@ static int read_revoke(sd_bus_message *m, const char *limit, bool has_range, str
 	if (r || !limited || q->limit_usec)
 		return r;
 	return failure_set(f, RDMAREG_ERROR_INVALID_OPTION,
-			   "%s 0 leaves no time to do anything: give at least 1, or leave it out for the "
-			   "manager's RevokeLimitUSec",
+			   "%s 0 leaves no time to do anything: give more, or leave it out for the longest "
+			   "time that is allowed",
 			   limit);
 }
 

@@ -6,7 +6,9 @@
 #ifndef RDMAREG_CLOCK_H
 #define RDMAREG_CLOCK_H
 
+#include <inttypes.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/time.h>
 #include <time.h>
 
@@ -35,6 +37,19 @@ static inline struct timeval timeval_from_usec(uint64_t usec)
 {
 	return (struct timeval){ .tv_sec = (time_t)(usec / USEC_PER_SEC),
 				 .tv_usec = (suseconds_t)(usec % USEC_PER_SEC) };
+}
+
+/* A duration for people, exact: "10 s", "1500 ms", "20 us". */
+#define DURATION_BYTES 32
+static inline const char *duration_text(char out[static DURATION_BYTES], uint64_t usec)
+{
+	if (usec % USEC_PER_SEC == 0)
+		snprintf(out, DURATION_BYTES, "%" PRIu64 " s", (uint64_t)(usec / USEC_PER_SEC));
+	else if (usec % USEC_PER_MSEC == 0)
+		snprintf(out, DURATION_BYTES, "%" PRIu64 " ms", (uint64_t)(usec / USEC_PER_MSEC));
+	else
+		snprintf(out, DURATION_BYTES, "%" PRIu64 " us", usec);
+	return out;
 }
 
 #endif

@@ -230,8 +230,8 @@ static void test_input(void)
 	REFUSE("InvalidOption", "auto pre-content", 1, "arbitration", "s", "pre-content\n");
 	REFUSE("InvalidOption", "a string", 1, "arbitration", "b", 1);
 	REFUSE("InvalidOption", "a 64-bit", 1, "grace_usec", "u", 1);
-	REFUSE("InvalidOption", "MaxGraceUSec", 1, "grace_usec", "t", LONG + 1);
-	REFUSE("InvalidOption", "MaxGraceUSec", 1, "grace_usec", "t", UINT64_MAX);
+	REFUSE("InvalidOption", "max_grace_msec", 1, "grace_usec", "t", LONG + 1);
+	REFUSE("InvalidOption", "max_grace_msec", 1, "grace_usec", "t", UINT64_MAX);
 	REFUSE("InvalidOption", "no option 'grace'", 1, "grace", "t", UINT64_C(1));
 	check(!configure(region.id, &r, "session", "other"));
 	expect_error(&r, "InvalidOption", "no option 'session'");

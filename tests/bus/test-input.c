@@ -88,8 +88,9 @@ static void test_options(void)
 	REFUSE_OPTION("a 64-bit", "grace_usec", "u", 1);
 	REFUSE_OPTION("true or false", "warm", "u", 1);
 	REFUSE_OPTION("follow yield hold", "policy", "s", "refuse");
-	REFUSE_OPTION("MaxGraceUSec", "grace_usec", "t", UINT64_C(10000001));
-	REFUSE_OPTION("MaxGraceUSec", "grace_usec", "t", UINT64_MAX);
+	REFUSE_OPTION("a grace of 10000001 us is longer than the 10 s that are allowed", "grace_usec", "t",
+		       UINT64_C(10000001));
+	REFUSE_OPTION("max_grace_msec", "grace_usec", "t", UINT64_MAX);
 	REFUSE_OPTION("session name", "session", "s", "");
 	REFUSE_OPTION("session name", "session", "s", "a b");
 	REFUSE_OPTION("session name", "session", "s", "../x");

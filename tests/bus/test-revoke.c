@@ -327,10 +327,11 @@ static void test_input(void)
 	REFUSE("Revoke", "InvalidOption", "a 64-bit", 1, "length", "b", 1);
 	REFUSE("Revoke", "InvalidOption", "a 64-bit", 1, "for_usec", "u", 1);
 	REFUSE("Revoke", "InvalidOption", "for_usec 0", 1, "for_usec", "t", UINT64_C(0));
-	REFUSE("Revoke", "InvalidOption", "RevokeLimitUSec", 1, "for_usec", "t", UINT64_C(5000001));
-	REFUSE("Revoke", "InvalidOption", "RevokeLimitUSec", 1, "for_usec", "t", UINT64_MAX);
-	REFUSE("Revoke", "InvalidOption", "MaxGraceUSec", 1, "grace_usec", "t", LONG + 1);
-	REFUSE("Revoke", "InvalidOption", "MaxGraceUSec", 1, "grace_usec", "t", UINT64_MAX);
+	REFUSE("Revoke", "InvalidOption", "5000001 us without access for peers is longer than the 5 s that are allowed", 1,
+	       "for_usec", "t", UINT64_C(5000001));
+	REFUSE("Revoke", "InvalidOption", "revoke_limit_sec", 1, "for_usec", "t", UINT64_MAX);
+	REFUSE("Revoke", "InvalidOption", "max_grace_msec", 1, "grace_usec", "t", LONG + 1);
+	REFUSE("Revoke", "InvalidOption", "max_grace_msec", 1, "grace_usec", "t", UINT64_MAX);
 	REFUSE("Revoke", "InvalidRange", "not inside", 1, "offset", "t", (uint64_t)LENGTH);
 	REFUSE("Revoke", "InvalidRange", "not inside", 1, "offset", "t", UINT64_MAX);
 	REFUSE("Revoke", "InvalidRange", "not inside", 1, "length", "t", (uint64_t)LENGTH + 1);
@@ -340,8 +341,8 @@ static void test_input(void)
 	REFUSE("Sync", "InvalidOption", "no option 'offset'", 1, "offset", "t", UINT64_C(0));
 	REFUSE("Sync", "InvalidOption", "a 64-bit", 1, "limit_usec", "s", "1s");
 	REFUSE("Sync", "InvalidOption", "limit_usec 0", 1, "limit_usec", "t", UINT64_C(0));
-	REFUSE("Sync", "InvalidOption", "RevokeLimitUSec", 1, "limit_usec", "t", UINT64_MAX);
-	REFUSE("Sync", "InvalidOption", "MaxGraceUSec", 1, "grace_usec", "t", UINT64_MAX);
+	REFUSE("Sync", "InvalidOption", "revoke_limit_sec", 1, "limit_usec", "t", UINT64_MAX);
+	REFUSE("Sync", "InvalidOption", "max_grace_msec", 1, "grace_usec", "t", UINT64_MAX);
 	check(!call_region_number(other, region.id, "Restore", UINT64_MAX, &r));
 	check_text(r.error, "NoSuchRevocation");
 	expect_property(owner, region.id, "State", "live");

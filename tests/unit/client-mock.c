@@ -69,6 +69,8 @@ static int on_tell(sd_bus_message *m, void *userdata, sd_bus_error *error)
 		return sd_bus_reply_method_return(m, "us", (uint32_t)mock_regions[id].revoked, "");
 	if (!strcmp(what, "fill"))
 		mock_regions[id].full = true;
+	else if (!strcmp(what, "scramble"))
+		mock_scrambled = true;
 	else if (!strcmp(what, "slow"))
 		mock_regions[id].slow = true;
 	else if (!strcmp(what, "populate"))

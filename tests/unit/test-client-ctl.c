@@ -215,6 +215,19 @@ static void test_json(void)
 	}
 }
 
+/* The MTU is the interface's, whether the daemon sees it or not; and never 0, which it cannot be. */
+static void test_devices(void)
+{
+	char mtu[16] = "", text[64];
+	FILE *f = fopen("/sys/class/net/lo/mtu", "re");
+
+	assert(f && fscanf(f, "%15s", mtu) == 1 && fclose(f) == 0);
+	assert(run_ctl("devices --json") == 0);
+	snprintf(text, sizeof(text), "\"netdev\":\"lo\",\"mtu\":%s,", mtu);
+	assert(says(text) && says("\"netdev\":\"away0\",\"mtu\":null,"));
+	assert(run_ctl("devices") == 0 && says("4200"));
+}
+
 /* What is printed and does not arrive is a failure, and said to be. */
 static void test_output(void)
 {
@@ -404,6 +417,7 @@ int main(int argc, char **argv)
 		assert(run_ctl(misplaced[i].arguments) && says(misplaced[i].said) && !says(TOKEN));
 	assert(mock_tell("revoked", 2) == 0 && mock_tell("joined", 2) == 0);
 	test_json();
+	test_devices();
 	test_output();
 	test_colours();
 	test_release();

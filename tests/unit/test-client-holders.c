@@ -146,9 +146,12 @@ static void test_devices(void)
 	assert(!*d.driver && !*d.netdev && !d.mtu && !*d.quirks);
 	assert(rdmareg_devices_next(devices, &d) == 1 && !strcmp(d.kind, "adapter") && d.mtu == 4200 &&
 	       !strcmp(d.abilities, "flush") && !strcmp(d.quirks, "none") && !*d.firmware);
+	assert(rdmareg_devices_next(devices, &d) == 1 && !strcmp(d.netdev, "lo") && !d.mtu);
+	assert(rdmareg_devices_next(devices, &d) == 1 && !strcmp(d.netdev, "away0") && !d.mtu);
 	assert(rdmareg_devices_next(devices, &d) == 0 && rdmareg_devices_next(devices, &d) == 0);
 	assert(rdmareg_devices_free(devices) == NULL && rdmareg_devices_free(NULL) == NULL);
 
+	mock_tell("scramble", 0);
 	assert(rdmareg_list_devices(c, &devices) == 0);
 	assert(rdmareg_devices_next(devices, &d) == -EBADMSG &&
 	       rdmareg_devices_next(devices, &d) == -EBADMSG);

@@ -43,6 +43,8 @@ expect_equal "the daemon is not running yet" inactive "$(systemctl is-active rdm
 check "the first call, of an ordinary user, starts it" as_tenant rdmaregctl list
 expect_equal "from within its sandbox the daemon sees the device-dax" "$LAB_DEVDAX" \
 	"$(as_tenant rdmaregctl --json devices | jq -r '.[] | select(.kind == "dax-device" and .unusable == "") | .path')"
+expect_equal "and the adapter's MTU is told, though the sandbox has no network" 4200 \
+	"$(as_tenant rdmaregctl --json devices | jq -r '.[] | select(.name == "rxea") | .mtu')"
 expect_equal "it runs now" active "$(systemctl is-active rdmaregd)"
 daemon=$(main_pid rdmaregd)
 expect_equal "sandbox: no new privileges" 1 "$(status "$daemon" NoNewPrivs)"
