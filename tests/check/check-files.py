@@ -6,7 +6,9 @@
 #   - it opens with the licence of its folder (SPDX), whose text is in LICENSES/, and a paragraph that says what it is;
 #   - nothing of the machine it was written on, and no note to self, is left in it;
 #   - tests wait for events, not for time;
-#   - shell scripts and XML parse.
+#   - shell scripts and XML parse;
+#   - what people read (documents, manual pages, contracts, settings, units) has lines of at most 100 columns, except where a line is
+#     one thing: a row of a table, a line of a sample, a command, a word. What a program writes is as wide as that makes it.
 import os
 import pathlib
 import re
@@ -28,6 +30,9 @@ LICENCES = {  # longest match counts
 SOURCES = (".c", ".h", ".sh", ".py")
 # Words that mark unfinished work; spelled so that this line is not one.
 NOTES = re.compile(r"(?<![-.])\b(TO" + r"DO|FIX" + r"ME|X" + r"XX)\b")
+COLUMNS = 100
+PROSE = (("docs", ".md"), ("man", ".scd"), ("proto", ".xml"), ("configs", ".conf"), ("systemd", ""))
+PROSE_FILES = {"README.md", "CHANGELOG.md", "tests/lab/README.md"}
 POLLS = {"tests/bus/harness.c"}  # the one bounded poll, for what another process does
 SLEEP = re.compile(r"\b(?:u|nano|clock_nano)?sleep\s*\(")
 
@@ -107,6 +112,28 @@ def check_parses(path, text):
                 tree.problem(path, 1, tried.stderr.strip())
 
 
+def is_prose(path):
+    return str(path) in PROSE_FILES or any(path.parts[0] == folder and path.name.endswith(suffix) for folder, suffix in PROSE
+                                           if path.name != "meson.build")
+
+
+def check_width(path, text):
+    if not is_prose(path) or re.search(r"^(Generated:|Made by) `", text[:400], re.M):
+        return
+    sample = made = False
+    for number, line in enumerate(text.split("\n"), 1):
+        sample ^= line.lstrip().startswith("```")
+        made = line.startswith("<!-- made by") or (made and not line.startswith("<!-- end"))
+        if len(line.expandtabs(8)) <= COLUMNS or sample or made:
+            continue
+        if path.suffix == ".md" and line.startswith("|") or path.suffix == ".scd" and re.match(r"[|:\]\[]", line):
+            continue
+        if path.parts[0] in ("proto", "systemd") and re.match(r"\s*(<|[A-Z]\w+=|[A-Z]+[=!]=)", line) and not line.lstrip().startswith("<!--"):
+            continue  # markup, a setting, a rule
+        if " " in line.strip():
+            tree.problem(path, number, f"is {len(line.expandtabs(8))} columns wide; {COLUMNS} are allowed")
+
+
 words = machine_words()
 checked = 0
 for path in tree.paths():
@@ -120,6 +147,7 @@ for path in tree.paths():
     check_opening(path, text)
     check_words(path, text, words)
     check_parses(path, text)
+    check_width(path, text)
     length = text.count("\n")
     if path.parts[0] == "tests" and path.parts[1] != "check" and path.suffix in (".c", ".h", ".py") and str(path) not in POLLS:
         for match in SLEEP.finditer(text):
