@@ -13,7 +13,10 @@
 # In these, in the manual pages and in every comment: the name of a source file, with or without its folder, is that of one of the
 # tree. Files of the kernel are told by their folder; FOREIGN are those of others.
 #
-# And: the keys of configs/rdmaregd.conf are those of man/rdmaregd.conf.5.scd, with the same defaults; every man page is built.
+# What there is, is documented: the keys of configs/rdmaregd.conf are those of man/rdmaregd.conf.5.scd, with the same defaults; each verb of
+# rdmaregctl has its entry in the manual page with each of its options, each option of rdmaregd has one, and every man page is built. What
+# is documented, there is: a setting, a property, an option or another name of code that a document or a manual page names is one that
+# the tree knows, or one of the ELSEWHERE. The examples of man/librdmareg.3.scd call what the headers declare.
 import pathlib
 import re
 
@@ -22,6 +25,10 @@ import tree
 NAMED = re.compile(r"(?<![\w./<>{}$*%~-])((?:[\w.-]+/)*[\w-]+\.(?:c|h|py|sh|md|scd|tsv|sym|xml|policy))(?![\w*])")
 KERNEL = ("include/", "drivers/", "fs/", "mm/", "kernel/")
 FOREIGN = {"librpma.h", "verbs.h"}
+# Names of the kernel, of libraries and of systemd that documents speak of and the sources do not.
+ELSEWHERE = {"ODP_SUPPORT", "FOLL_LONGTERM", "check_vma_flags", "complete_signal", "fsnotify_pre_content", "hmm_range_fault",
+             "ib_umem_odp_map_dma_and_lock", "max_incoming_bytes", "vma_is_fsdax", "writable_file_mapping_allowed", "KillMode"}
+NAME_OF_CODE = re.compile(r"(?:[a-z][a-z0-9]*|[A-Z][A-Z0-9]*)(?:_[A-Za-z0-9]+)+|[A-Z][a-z]+(?:[A-Z]\w*)+")
 PLACEHOLDER = re.compile(r"NAME|NN|^path/")
 COMMENTS = {
     re.compile(r"/\*.*?\*/|//[^\n]*", re.S): (".c", ".h"),
@@ -91,6 +98,68 @@ def tool_verbs():
         if not found:
             shared |= options
     return {verb: options | shared for verb, options in verbs.items()}
+
+
+def verb_options():
+    """{verb: the options that are its own}, of the verbs' tables."""
+    found = {}
+    macros = re.findall(r'\{\s*"([a-z-]+)",\s+ARG_', tree.read("client/ctl/session.h"))
+    for path in tree.files("client/ctl", ".c"):
+        text = tree.read(path)
+        tables = dict(re.findall(r"static const struct option_spec (\w+)\[\] = \{(.*?)\n\};", text, re.S))
+        for verb, rest in re.findall(r'const struct verb verb_\w+ = \{\s*"([a-z-]+)",(.*?)\};', text, re.S):
+            table = next((body for name, body in tables.items() if re.search(rf"\b{name}\b", rest)), "")
+            found[verb] = set(re.findall(r'\{ "([a-z-]+)",\s+ARG_', table)) | set(macros if "SESSION_SPECS" in table else [])
+    return found
+
+
+def check_manual_of_tool():
+    """Each verb and each of its options is in the manual page, in the verb's entry or among the options of several verbs."""
+    page = pathlib.Path("man/rdmaregctl.1.scd")
+    text = tree.read(page)
+    shared = "\n".join(re.findall(r"^\*--[a-z-]+\*", text, re.M))
+    for verb, options in verb_options().items():
+        entry = re.search(rf"^\*{verb}\*.*?(?=^\*[a-z-]+\*|^#|\Z)", text, re.M | re.S)
+        if not entry:
+            tree.problem(page, 1, f"has no entry for rdmaregctl {verb}")
+            continue
+        for option in sorted(options):
+            if f"*--{option}*" not in entry.group(0) and f"*--{option}*" not in shared:
+                tree.problem(page, tree.line_of(text, entry.start()), f"rdmaregctl {verb} has an option --{option} that is not here")
+
+
+def check_manual_of_daemon():
+    table = re.search(r"struct option long_options\[\] = \{(.*?)\n\};", tree.read("daemon/arbiter/main.c"), re.S).group(1)
+    have = set(re.findall(r'\{ "([a-z-]+)"', table))
+    page = pathlib.Path("man/rdmaregd.8.scd")
+    told = set(re.findall(r"\*--([a-z-]+)\*", tree.read(page).split("# OPTIONS")[1].split("\n# ")[0]))
+    for option in sorted(have ^ told):
+        tree.problem(page, 1, f"--{option} is only {'in daemon/arbiter/main.c' if option in have else 'here'}")
+
+
+def check_names(document, text, known, options):
+    """Names of settings, properties, functions and options that stand for themselves."""
+    quoted = r"[*_]{}(?:\(\))?[*_=]" if document.suffix == ".scd" else r"`{}(?:\(\))?(?: = [^`]*)?`"
+    for match in re.finditer(quoted.format(f"({NAME_OF_CODE.pattern})"), text):
+        name = match.group(1)
+        before = text[match.start() - 1:match.start()] if match.start() else ""
+        if document.suffix == ".scd" and re.match(r"[\w$]", before):
+            continue  # the inside of a longer name
+        if name not in known and name not in ELSEWHERE:
+            tree.problem(document, tree.line_of(text, match.start()), f"names {name}, which nothing here is called")
+    for match in re.finditer(r"[`*]--([a-z][a-z-]+)", text):
+        if match.group(1) not in options:
+            tree.problem(document, tree.line_of(text, match.start()), f"names --{match.group(1)}, which no program here has")
+
+
+def check_examples():
+    page = pathlib.Path("man/librdmareg.3.scd")
+    headers = "".join(tree.read(p) for p in tree.files("client", ".h") if p.name.startswith("rdmareg"))
+    text = tree.read(page)
+    for block in re.finditer(r"^```\n(.*?)^```", text, re.M | re.S):
+        for name in set(re.findall(r"\b(rdmareg_\w+|RDMAREG_\w+)", block.group(1))):
+            if not re.search(rf"\b{name}\b", headers):
+                tree.problem(page, tree.line_of(text, block.start()), f"the example uses {name}, which no header has")
 
 
 def check_tool(document, text, verbs):
@@ -192,6 +261,17 @@ for path in tree.paths():
     text = tree.read(path)
     if text is not None:
         check_named_files(path, text, known)
+sources = "".join(tree.read(path) or "" for path in tree.paths()
+                  if path.parts[0] not in ("docs", "man", "LICENSES") and path.suffix != ".md" and path.name != "check-docs.py")
+words = set(re.findall(r"\w+", sources))
+options = set(re.findall(r'"(?:--)?([a-z][a-z-]+)"|--([a-z][a-z-]+)', sources))
+options = {option for pair in options for option in pair}
+for document in [*DOCUMENTS, *tree.files("man", ".scd")]:
+    if (tree.ROOT / document).is_file():
+        check_names(document, tree.read(document), words, options)
 check_configuration()
 check_man_pages()
+check_manual_of_tool()
+check_manual_of_daemon()
+check_examples()
 tree.done(f"{len(DOCUMENTS)} documents and the manual pages")
