@@ -76,7 +76,7 @@ static const struct spawned_ops process_ops = { .started = on_process_started, .
 /* It ended without having listened, while it rested, or while there was no connection. */
 static void on_ended(evutil_socket_t fd, short what, void *userdata)
 {
-	char why[256] = "its process ended before it listened: see its own log lines";
+	char why[512] = "its process ended before it listened: see its own log lines";
 	struct keeper *k = userdata;
 
 	(void)fd, (void)what;
@@ -85,7 +85,7 @@ static void on_ended(evutil_socket_t fd, short what, void *userdata)
 	if (k->phase == PHASE_RESTING)
 		snprintf(why, sizeof(why), "it was idle");
 	else if (k->note.listed || k->note.from_record)
-		snprintf(why, sizeof(why), "its process has ended");
+		keeper_describe_end(k, why, sizeof(why));
 	keeper_give_up(k, -EPIPE, why);
 }
 

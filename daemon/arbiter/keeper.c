@@ -160,7 +160,8 @@ void keeper_give_up(struct keeper *k, int error, const char *why)
 	if (k->dying)
 		return;
 	if (k->note.regions || !TAILQ_EMPTY(&k->operations))
-		log_error("keeper %s: lost with %" PRIu32 " regions: %s", k->name, k->note.regions, why);
+		log_error("keeper %s: lost with %" PRIu32 " regions of uid %" PRIu32 ": %s", k->name,
+			  k->note.regions, k->uid, why);
 	else
 		log_info("keeper %s: gone: %s", k->name, why);
 	k->dying = true;
@@ -365,7 +366,7 @@ static void on_writable(void *userdata)
 static void on_lost(void *userdata, const char *complaint)
 {
 	struct keeper *k = userdata;
-	char why[300];
+	char why[512];
 
 	if (complaint) {
 		snprintf(why, sizeof(why), "it sent %s", complaint);
@@ -373,7 +374,8 @@ static void on_lost(void *userdata, const char *complaint)
 		return;
 	}
 	if (holds(k) && has_ended(k)) {
-		keeper_give_up(k, -EPIPE, "its process has ended");
+		keeper_describe_end(k, why, sizeof(why));
+		keeper_give_up(k, -EPIPE, why);
 		return;
 	}
 	if (holds(k) && k->phase == PHASE_READY && !k->retired)

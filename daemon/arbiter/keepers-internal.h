@@ -143,6 +143,11 @@ bool keeper_instance_awaited(const struct keeper *k);
 /* NULL, or why the process that listens is not the keeper that was started. */
 const char *keeper_instance_check(const struct keeper *k, pid_t pid, uid_t uid);
 
+/* --- keeper-end.c */
+
+/* How its process ended, which it has, and where more is to be read. */
+void keeper_describe_end(const struct keeper *k, char *out, size_t size);
+
 /* --- keeper-start.c */
 
 /* Starts the process. 0: now wait until it listens. @ret_why: on failure. */

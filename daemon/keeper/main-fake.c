@@ -15,7 +15,7 @@
  *   poison REGION START LSB         the kernel says that 2^LSB bytes of its memory there have failed, as it does of a page
  *   chunks REGION N|all             so many more chunks are prefetched, of any region, and the next one waits
  *   silent INODE now                that file's storage does not answer any more (storage-fake.h);  answers INODE now: it does
- *   crash                           the process ends as if killed
+ *   crash                           the process is killed
  *
  * "REGION PEER REQUEST OUTCOME" is added to UID-SESSION.synced for each answer to a peer-sync.
  *
@@ -92,7 +92,7 @@ static int obey(struct keeper *k, const char *line)
 	if (sscanf(line, "%15s %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64, verb, &region, &a, &b, &c) < 3)
 		sscanf(line, "%15s %" SCNu64 " %15s %" SCNu64, verb, &region, word, &a);
 	if (strcmp(verb, "crash") == 0)
-		_exit(EXIT_FAILURE);
+		raise(SIGKILL);
 	if (strcmp(verb, "silent") == 0 || strcmp(verb, "answers") == 0) {
 		storage_fake_silence(region, strcmp(verb, "silent") == 0);
 		return 0;

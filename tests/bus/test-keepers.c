@@ -210,6 +210,7 @@ static void test_killed(void)
 	int fd = make_memfd(4096);
 	struct reply r[3], again;
 	sd_bus_message *m;
+	char command[400];
 
 	listen_signals(owner);
 	for (int i = 0; i < 3; i++)
@@ -230,6 +231,12 @@ static void test_killed(void)
 	}
 	for (int i = 0; i < 3; i++)
 		check(!region_exists(owner, r[i].id));
+	/* whoever looks into the log finds whose they were, how many, and where to look on */
+	snprintf(command, sizeof(command),
+		 "grep -q '/killed: lost with 3 regions of uid %u: its process [0-9]* (user id [0-9]*) was killed by signal 9, "
+		 "SIGKILL: see its lines in this log; journalctl -k' %s/log",
+		 getuid(), world.directory);
+	check(system(command) == 0);
 	expect_ended(owner, r[0].id, "when its keeper ended");
 	expect_ended(owner, r[2].id + 1000000, "it was released, or never was");
 	check(register_region(owner, fd, 0, 0, "rw", &again, 1, "session", "s", "killed"));
