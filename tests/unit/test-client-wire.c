@@ -160,6 +160,29 @@ static void test_bus_errors(void)
 	assert(fail_bus(&e, -EIO, "registering %d", 5) == -EDQUOT);
 	assert(!strcmp(rdmareg_last_error(), "registering 5: too many; see RegionsPerTenant="));
 	assert(!strcmp(rdmareg_last_error_name(), RDMAREG_ERROR_LIMIT_EXCEEDED));
+	/* whoever's call should have started it hears where to look */
+	for (size_t i = 0; i < 2; i++) {
+		const sd_bus_error failed = {
+			.name = i ? SD_BUS_ERROR_NAME_HAS_NO_OWNER : "org.freedesktop.DBus.Error.Spawn.ChildExited",
+			.message = "Could not activate remote peer"
+		};
+
+		assert(fail_bus(&failed, -EIO, "listing") == -EHOSTUNREACH);
+		assert(strstr(rdmareg_last_error(), "/rdmaregd --check-config") &&
+		       strstr(rdmareg_last_error(), "journalctl -u rdmaregd"));
+	}
+	/* what rdmaregd says for those without a library is said once */
+	{
+		const sd_bus_error twice = { .name = RDMAREG_ERROR_BUSY,
+					     .message = "registering the region failed: not now (try again)" };
+		const sd_bus_error once = { .name = RDMAREG_ERROR_BUSY,
+					    .message = "not now: the last try failed: wait" };
+
+		fail_bus(&twice, -EIO, "registering /x");
+		assert(!strcmp(rdmareg_last_error(), "registering /x: not now (try again)"));
+		fail_bus(&once, -EIO, "registering /x");
+		assert(!strcmp(rdmareg_last_error(), "registering /x: not now: the last try failed: wait"));
+	}
 	assert(fail_bus(NULL, -ECONNRESET, "listing") == -ENOTCONN);
 	assert(!*rdmareg_last_error_name() && strstr(rdmareg_last_error(), "listing: "));
 	assert(fail(EINVAL, "a") == -EINVAL && fail(-EINVAL, "b") == -EINVAL && fail(0, "c") == -EIO);
