@@ -120,6 +120,43 @@ fi
 user rdmaregctl release "$(field id "$r")"
 wait_for umount /mnt/small
 
+# a disk quota, whose owner has nothing left of it. ext4 asks for the capabilities of who faults, which is a worker of the kernel: its limit is
+# passed, and the blocks are counted. XFS asks nobody for capabilities: its limit holds for peers, too. Both are facts that the documents state
+quota_spent() { ! as_good dd if=/dev/zero of=/mnt/quota/fill bs=64k oflag=append conv=notrunc,fsync status=none 2>/tmp/spent && grep -q quota /tmp/spent; }
+no_quota() { as_good rdmaregctl prefetch "$1" --write 2>&1 | grep -q "quota"; }
+declare -A passed=([ext4]="0 $((4 * MIB))" [xfs]="1 0")
+mkdir -p /mnt/quota
+for fs in ext4 xfs; do
+	truncate -s 320M /mnt/tmpfs/quota.image
+	case $fs in
+	ext4)
+		modprobe quota_v2
+		mkfs.ext4 -q -F -O quota -E quotatype=usrquota /mnt/tmpfs/quota.image
+		mount -o loop,usrquota /mnt/tmpfs/quota.image /mnt/quota
+		;;
+	xfs)
+		mkfs.xfs -q -f /mnt/tmpfs/quota.image
+		mount -o loop,uquota /mnt/tmpfs/quota.image /mnt/quota
+		;;
+	esac || { not_ok "quota on $fs: a filesystem"; continue; }
+	chmod 1777 /mnt/quota
+	xfs_quota -f -x -c "limit -u bhard=2m $(id -u good)" /mnt/quota
+	as_good truncate -s 4M /mnt/quota/holes
+	r=$(as_good rdmaregctl --json register /mnt/quota/holes --access rw --export)
+	check "quota on $fs: the user has spent it" quota_spent
+	check "quota on $fs: prefetch --write says it" no_quota "$(field id "$r")"
+	allocated=$(stat -c %b /mnt/quota/holes)
+	expect_equal "quota on $fs: neither that nor registering has taken a block" 0 "$allocated"
+	status=0
+	on_b rdmaregctl put /tmp/sent "$(field ticket "$r")" 2>/tmp/said || status=$?
+	sync -f /mnt/quota
+	expect_equal "quota on $fs: a peer's put, its status and how many bytes have blocks now" "${passed[$fs]}" \
+		"$status $((($(stat -c %b /mnt/quota/holes) - allocated) * 512))"
+	[ $status = 0 ] || check "quota on $fs: the peer hears of it" grep -q "full\|quota" /tmp/said
+	as_good rdmaregctl release "$(field id "$r")"
+	check "quota on $fs: unmount" wait_for umount /mnt/quota
+done
+
 check "no memory region left" wait_for test "$(mr_count)" -le "$baseline"
 check "no mapping left" wait_for no_keeper_mappings
 check "no region listed" test "$(rdmaregctl --json list | jq '[.. | .id? // empty] | length')" = 0

@@ -19,5 +19,14 @@ for fs in xfs xfsdax; do
 	zeroes $file 8
 	check "$fs: the owner side" timeout 120 "$RDMAREG_TESTS/test-client-owner" $file "truncate -s 4M $file"
 done
+# and as an ordinary user, with a file that nobody else may open
+users_up
+file=/mnt/xfs/own
+zeroes $file 8 && goods $file
+r=$(as_good rdmaregctl --json register $file --access rw --export --grace 2s)
+check "an ordinary user's peer" on_b $AS_GOOD timeout 120 "$RDMAREG_TESTS/test-client-peer" "$(field ticket "$r")" "fallocate -p -o 2M -l 1M $file"
+check "an ordinary user's: release" as_good rdmaregctl release "$(field id "$r")"
+zeroes $file 8
+check "an ordinary user as owner" as_good timeout 120 "$RDMAREG_TESTS/test-client-owner" $file "truncate -s 4M $file"
 check "a region ends with its owner's connection" wait_for test "$(mr_count)" = 0
 finish

@@ -14,15 +14,18 @@ mkfs.btrfs -q /mnt/tmpfs/sums.image
 mkdir -p /mnt/sums
 mount -o loop /mnt/tmpfs/sums.image /mnt/sums
 product_up || exit 1
+users_up
 noise /tmp/sent 4
 zeroes /mnt/sums/file 4
-r=$(register /mnt/sums/file --export)
+goods /mnt/sums/file # an ordinary user's; root and the user write it back in turn
+r=$(as_good rdmaregctl --json register /mnt/sums/file --access rw --export)
 id=$(field id "$r")
-start_peer /tmp/peer.log rdmaregctl put /tmp/sent "$(field ticket "$r")" --duration 15s
+start_peer /tmp/peer.log $AS_GOOD rdmaregctl put /tmp/sent "$(field ticket "$r")" --duration 15s
 wait_for region_is "$id" peers 1
 rounds=0
 while kill -0 "$PEER" 2>/dev/null; do
 	sync /mnt/sums/file
+	as_good sync /mnt/sums/file
 	rounds=$((rounds + 1))
 done
 wait_peer
@@ -30,7 +33,8 @@ expect_equal "the peer wrote to its end" 0 "$PEER_STATUS"
 check "the file was written back meanwhile ($rounds times)" test $rounds -ge 3
 check "with writebacks seen by the keeper" test "$(field writebacks "$(region "$id")")" -ge 1
 check "a sync of the region" rdmaregctl sync "$id"
-check "release" rdmaregctl release "$id"
+check "and by the user" as_good rdmaregctl sync "$id"
+check "release" as_good rdmaregctl release "$id"
 umount /mnt/sums
 mount -o loop /mnt/tmpfs/sums.image /mnt/sums
 expect_equal "what is on storage is what the peer wrote" "$(sha256sum </tmp/sent)" "$(sha256sum </mnt/sums/file)"

@@ -44,6 +44,20 @@ done
 check "those that vanished are gone" env WAIT_SEC=60 bash -c '. /lab/guest/lib.sh; . /lab/guest/regions.sh; wait_for region_is '"$id"' peers 1'
 check "the good peer never noticed" kill -0 $good
 
+# the same to a region of an ordinary user, by peers that are nobody's
+users_up
+zeroes /mnt/xfs/own 4 && goods /mnt/xfs/own
+own=$(as_good rdmaregctl --json register /mnt/xfs/own --access rw --export)
+for mode in no-data bad-region bad-token no-rights; do
+	out=$(on_b $AS_MALLORY timeout 30 "$unruly" "$(field ticket "$own")" $mode 2>&1)
+	check "a user's region: $mode is refused ($out)" grep -q "^refused [123] ." <<<"$out"
+done
+out=$(on_b $AS_MALLORY timeout 60 "$unruly" "$(field ticket "$own")" bad-message 2>&1)
+expect_equal "a user's region: bad-message ends that connection" disconnected "$out"
+check "a user's region: it is live" region_is "$(field id "$own")" state live
+check "a user's region: its own peer writes" on_b $AS_GOOD rdmaregctl put /tmp/sent "$(field ticket "$own")"
+check "a user's region: release" as_good rdmaregctl release "$(field id "$own")"
+
 once=$(rdmaregctl --json export "$id" --uses 1 | jq -r .ticket)
 check "a ticket for one use: once" on_b rdmaregctl put /tmp/sent "$once"
 expect_status 4 "and not twice" on_b rdmaregctl put /tmp/sent "$once"

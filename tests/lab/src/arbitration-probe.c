@@ -10,11 +10,13 @@
  *	commands in PROBE_BEFORE and PROBE_AFTER are run before and after each operation on a registered file (to stop or kill somebody).
  *
  * The region's owner, this program, is asked and stays silent (or acknowledges at once), so an operation that is arbitrated waits for the
- * grace. The operation runs in a process of its own. Talks to the daemon over the system bus without the library, so that it can be used
+ * grace. The operation runs in a process of its own; with $PROBE_UID that process and the files are that user's, and the files nobody
+ * else's. Talks to the daemon over the system bus without the library, so that it can be used
  * to test that too.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
@@ -38,6 +40,7 @@
 static sd_bus *bus;
 static char region_path[128];
 static bool acknowledges;
+static uid_t actor; /* of the operations, and of the files */
 /* What was heard of the region since it was registered. */
 static struct {
 	bool asked;
@@ -159,6 +162,13 @@ struct outcome {
 	uint64_t ended_usec;
 };
 
+static void become_actor(void)
+{
+	if (actor && (setgroups(0, NULL) < 0 || setresgid(actor, actor, actor) < 0 ||
+		      setresuid(actor, actor, actor) < 0))
+		fail("PROBE_UID", -errno, NULL);
+}
+
 static struct outcome run(const struct operation *o, const struct scene *s)
 {
 	struct outcome out = { .error = -1 };
@@ -168,6 +178,7 @@ static struct outcome run(const struct operation *o, const struct scene *s)
 	if (pipe2(ends, O_CLOEXEC) < 0 || (child = fork()) < 0)
 		fail("fork", -errno, NULL);
 	if (!child) {
+		become_actor();
 		out.began_usec = now_usec();
 		out.error = o->run(s, o->argument);
 		out.ended_usec = now_usec();
@@ -205,7 +216,8 @@ static void set_scene(struct scene *s, const char *directory)
 	*s = (struct scene){ .path = path, .other = other };
 	s->fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
 	s->other_fd = open(other, O_RDWR | O_CREAT | O_TRUNC, 0600);
-	if (s->fd < 0 || s->other_fd < 0)
+	if (s->fd < 0 || s->other_fd < 0 || fchown(s->fd, actor, actor) < 0 ||
+	    fchown(s->other_fd, actor, actor) < 0)
 		fail(path, -errno, NULL);
 	memset(block, 0x11, sizeof(block));
 	for (uint64_t i = 0; i < OPERATION_SIZE; i += sizeof(block))
@@ -347,8 +359,10 @@ static int runs(char **arguments)
 
 int main(int argc, char *argv[])
 {
+	const char *uid = getenv("PROBE_UID");
 	int r = sd_bus_open_system(&bus);
 
+	actor = uid ? (uid_t)atoi(uid) : 0;
 	if (r < 0)
 		fail("system bus", r, NULL);
 	r = sd_bus_add_match(bus, NULL, "type='signal',sender='" RDMAREG_BUS_NAME "'", on_signal, NULL);
