@@ -4,14 +4,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # What a remote peer puts is what the filesystem has, and what it gets is what the filesystem had, byte for byte; also in parts, and
-# also while the filesystem writes back all the time.
+# also while the filesystem writes back all the time. So it is for an ordinary user, whose file nobody else can open.
 . /lab/guest/lib.sh
 . /lab/guest/regions.sh
 kernel_at_least 6.15 || skip_all "no on-demand paging in this kernel's rdma_rxe"
 product_up || exit 1
 
+users_up
 noise /tmp/sent 16
 sum=$(sha256sum </tmp/sent | cut -d' ' -f1)
+head -c 1M /tmp/sent >/tmp/mib
+mib=$(sha256sum </tmp/mib)
 for fs in ext4 xfs ext4dax xfsdax; do
 	zeroes /mnt/$fs/file 16
 	r=$(register /mnt/$fs/file --export) || { not_ok "$fs: register"; continue; }
@@ -21,6 +24,15 @@ for fs in ext4 xfs ext4dax xfsdax; do
 	check "$fs: get" on_b rdmaregctl get "$ticket" /tmp/got
 	expect_equal "$fs: the same comes back" "$sum" "$(sha256sum </tmp/got | cut -d' ' -f1)"
 	check "$fs: release" rdmaregctl release "$(field id "$r")"
+	# both ends are an ordinary user's; what it writes by write(2) meanwhile is what its peer gets
+	zeroes /mnt/$fs/own 2 && goods /mnt/$fs/own
+	r=$(as_good rdmaregctl --json register /mnt/$fs/own --access rw --export) || { not_ok "$fs: register as a user"; continue; }
+	ticket=$(field ticket "$r")
+	check "$fs: a user's put" on_b $AS_GOOD rdmaregctl put /tmp/mib "$ticket"
+	expect_equal "$fs: the user reads it" "$mib" "$(as_good head -c 1M /mnt/$fs/own | sha256sum)"
+	check "$fs: the user writes" as_good dd if=/tmp/mib of=/mnt/$fs/own bs=1M seek=1 conv=notrunc,fsync status=none
+	expect_equal "$fs: and its peer gets it" "$mib" "$(on_b $AS_GOOD rdmaregctl get "$ticket" - --offset 1M --length 1M | sha256sum)"
+	check "$fs: a user's release" as_good rdmaregctl release "$(field id "$r")"
 done
 
 # parts, at the end of a file whose length is no multiple of a page

@@ -93,6 +93,19 @@ check "cut: and written" usable
 check "release" rdmaregctl release "$id"
 rm /mnt/xfs/cut
 
+# an ordinary user's: nobody else can begin or give up anything of it
+users_up
+truncate -s 64M /mnt/tmpfs/own
+goods /mnt/tmpfs/own
+r=$(as_good rdmaregctl --json register /mnt/tmpfs/own --access rw --export --no-warm) id=$(field id "$r")
+expect_status 3 "a user's: another one cannot prefetch it" as_mallory rdmaregctl prefetch "$id" --write
+expect_equal "a user's: nothing was done" 0 "$(warmed)"
+check "a user's: prefetched" as_good rdmaregctl prefetch "$id" --write --length 16M
+check "a user's: it is warm" wait_for region_is "$id" bytes_warmed $((16 * MIB))
+check "a user's: a peer writes" usable
+check "a user's: release" as_good rdmaregctl release "$id"
+rm /mnt/tmpfs/own
+
 fresh restarted
 begin
 check "it has begun" wait_for some_warmed

@@ -12,6 +12,7 @@ kernel_at_least 6.15 || skip_all "no on-demand paging in this kernel's rdma_rxe"
 product_up || exit 1
 modprobe loop
 echo 0 >/proc/sys/vm/dirty_writeback_centisecs
+users_up
 noise /tmp/sent 2
 sum=$(sha256sum </tmp/sent | cut -d' ' -f1)
 
@@ -70,6 +71,12 @@ for fs in ext4 xfs; do
 	expect_equal "$fs: the medium has it" "$sum" "$(after_power_cut $medium file $options)"
 	check "$fs: librpma writes, flushes, reads" on_b "$RDMAREG_TESTS/rpma-client" "$ticket" /tmp/sent visible
 	expect_status 3 "$fs: and has no persistent flush here" on_b "$RDMAREG_TESTS/rpma-client" "$ticket" /tmp/sent persistent
+	zeroes /mnt/on-$fs/own 2 && goods /mnt/on-$fs/own
+	own=$(as_good rdmaregctl --json register /mnt/on-$fs/own --access rw --export)
+	expect_equal "$fs: a user's put --persist says so" true \
+		"$(on_b $AS_GOOD rdmaregctl --json put /tmp/sent "$(field ticket "$own")" --persist | jq .persisted)"
+	expect_equal "$fs: a user's: the medium has it" "$sum" "$(after_power_cut $medium own $options)"
+	check "$fs: a user's: release" as_good rdmaregctl release "$(field id "$own")"
 	[ $fs = ext4 ] || persists_while_punched "$fs" "/mnt/on-$fs/file" "$ticket" "$(field id "$r")"
 	out=$(on_b timeout 60 "$RDMAREG_TESTS/unruly-peer" "$ticket" sync-flood 2>&1)
 	expect_equal "$fs: a flood of requests for nothing ends that connection" disconnected "$out"

@@ -3,7 +3,7 @@
 #
 # What docs/arbitration-table.md says is what happens: the most telling operations of each filesystem are run again, on each
 # kernel, and compared with the table (./run table makes all of it anew). A row that differs is tried twice more, since a busy
-# machine can make an operation look as if it had waited.
+# machine can make an operation look as if it had waited. Where the kernel tells who does what, an ordinary user is tried, too.
 # boot: plain
 # boot: plain kernel=6.12
 # boot: plain kernel=6.1
@@ -34,5 +34,13 @@ for fs in xfs xfsdax ext4 ext4dax btrfs tmpfs; do
 		check "$fs, $operation: as in the table" three_times rows_match $fs $operation
 	done
 done
+if kernel_at_least 6.14; then
+	for fs in xfs ext4 btrfs; do
+		for operation in punch write; do
+			check "$fs, $operation by an ordinary user: the same" three_times env PROBE_UID=2101 bash -c \
+				". /lab/guest/lib.sh; . /lab/guest/table.sh; $(declare -f rows_match); expected=$expected; rows_match $fs $operation"
+		done
+	done
+fi
 ! mountpoint -q /mnt/exchange || check "exchange-range: as in the table" three_times rows_match exchange exchange
 table_down

@@ -25,9 +25,10 @@ written() {
 # busy MODE - a peer writes all 64 MiB once, then 8 of them again and again, and after each time everything is synced; leaves the region's
 # JSON in $R, and in $PER_ROUND the MiB that were written to the disk per round.
 ROUNDS=8
+BY= # or an ordinary user
 busy() {
 	local r id ticket before round
-	r=$(register /mnt/xfs/file --export --warm-mode "$1")
+	r=$($BY rdmaregctl --json register /mnt/xfs/file --access rw --export --warm-mode "$1")
 	id=$(field id "$r")
 	ticket=$(field ticket "$r")
 	expect_equal "mode $1: shown" "$1" "$(field warm_mode "$(region "$id")")"
@@ -50,7 +51,11 @@ expect_equal "mode off dirties nothing" 0 "$(field bytes_redirtied "$R")"
 busy read
 expect_equal "mode read dirties nothing" 0 "$(field bytes_redirtied "$R")"
 check "mode read writes what mode off does" test "$PER_ROUND" -le $((off + 1))
+users_up
+goods /mnt/xfs/file
+BY=$AS_GOOD
 busy adaptive
+BY=
 check "mode adaptive brings written blocks back for writing" test "$(field bytes_redirtied "$R")" -gt 0
 check "mode adaptive writes what mode off does, within an eighth" test "$PER_ROUND" -le $((off + off / 8 + 1))
 busy write
