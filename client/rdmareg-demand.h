@@ -81,8 +81,8 @@ struct rdmareg_evict_options {
 };
 
 /*
- * rdmareg_evict: take down every region whose file is on one filesystem, of all tenants, so that it can be
- * unmounted. Holders are asked, with cause unmount. Blocks until rdmaregd and its keepers hold nothing
+ * rdmareg_evict: take down every region whose file is on one filesystem (on btrfs: on any of its subvolumes),
+ * of all tenants, so that it can be unmounted. Holders are asked, with cause unmount. Blocks until rdmaregd and its keepers hold nothing
  * of it or, where storage hangs, until a second after its regions were fenced and without peers.
  * @fd: anything on that filesystem, opened in any way, usually the mount point with O_PATH; to be closed
  * before the unmounting, as every other descriptor. @ret_regions: how many there were. May be NULL.

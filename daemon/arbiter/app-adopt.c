@@ -86,6 +86,7 @@ static int set_right(struct keeper *k, const struct record_region *g, const stru
 static int enter(struct app *a, struct keeper *k, const struct record_region *g, struct client *owner,
 		 struct region **ret_region, struct region_entry **ret)
 {
+	const struct filesystem on = { g->device, { g->uuid[0], g->uuid[1] } };
 	struct region *r;
 	int error = registry_add_region(a->registry, keeper_note(k)->tenant,
 					owner && !g->detached ? owner->number : 0, g->length, g->id, &r);
@@ -94,7 +95,7 @@ static int enter(struct app *a, struct keeper *k, const struct record_region *g,
 		return error;
 	error = app_add_entry(a, r, k, owner, ret);
 	if (error == 0)
-		error = region_table_set_file(a->table, *ret, g->device, g->inode);
+		error = region_table_set_file(a->table, *ret, &on, g->inode);
 	if (error)
 		return error;
 	r->offset = g->offset;

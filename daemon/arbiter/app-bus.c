@@ -189,7 +189,7 @@ static int register_region(void *userdata, struct client *c, const struct regist
 	struct keeper *k;
 	int error;
 
-	if (app_is_evicting(a, q->device))
+	if (app_is_evicting(a, &q->on))
 		return failure_set(ret, RDMAREG_ERROR_BUSY,
 				   "the regions of this file's filesystem are being taken down, for instance to "
 				   "unmount it: register the file when that is over");
@@ -217,7 +217,7 @@ static int register_region(void *userdata, struct client *c, const struct regist
 	e->text.detached = q->detached;
 	e->text.file_uid = q->file_uid;
 	region_text_set(&e->text.path, q->path, strlen(q->path));
-	error = region_table_set_file(a->table, e, q->device, q->inode);
+	error = region_table_set_file(a->table, e, &q->on, q->inode);
 	if (error == 0)
 		error = app_record(a, r, e, q->pre_content);
 	if (error == 0)

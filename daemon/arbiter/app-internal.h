@@ -150,7 +150,7 @@ void app_free_revokes(struct app *a);
 /* One region of it is gone, or (@late) its keeper has not answered in time. */
 void app_eviction_step(struct eviction *v, bool late);
 /* Everything of this filesystem is being taken down. */
-bool app_is_evicting(const struct app *a, uint64_t device);
+bool app_is_evicting(const struct app *a, const struct filesystem *on);
 
 /* --- app-jobs.c; the first five are of struct bus_handlers */
 

@@ -262,19 +262,21 @@ void app_eviction_step(struct eviction *v, bool late)
 	free(v);
 }
 
-bool app_is_evicting(const struct app *a, uint64_t device)
+bool app_is_evicting(const struct app *a, const struct filesystem *on)
 {
 	const struct eviction *v;
 
 	LIST_FOREACH(v, &a->evictions, evictions)
-	if (v->whole && v->device == device)
+	if (v->whole && filesystem_is_same(&v->on, on))
 		return true;
 	return false;
 }
 
 static bool is_evicted(const struct region *r, const struct region_entry *e, const struct evict_request *q)
 {
-	return q->above_limits ? r->excess : e->file && e->file->device == q->device;
+	const struct filesystem on = { e->text.device, { e->text.uuid[0], e->text.uuid[1] } };
+
+	return q->above_limits ? r->excess : e->file && filesystem_is_same(&on, &q->on);
 }
 
 int app_evict(void *userdata, const struct evict_request *q, struct call *call, struct failure *ret)
@@ -292,7 +294,7 @@ int app_evict(void *userdata, const struct evict_request *q, struct call *call, 
 		return failure_from_errno(ret, "evicting", -ENOMEM, "");
 	v->call = call;
 	v->whole = !q->above_limits;
-	v->device = q->device;
+	v->on = q->on;
 	LIST_INSERT_HEAD(&a->evictions, v, evictions);
 	v->left = 1; /* ours, until all were told */
 	registry_mark_excess(a->registry);

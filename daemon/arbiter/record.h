@@ -28,7 +28,7 @@
 #include "core/registry.h"
 
 #define RECORD_CHUNK 64 /* regions that room on the filesystem is asked for at a time */
-#define RECORD_MARK_MAX 192
+#define RECORD_MARK_MAX 176
 #define RECORD_PATH_MAX 256
 
 /* Whom it is about. */
@@ -58,7 +58,7 @@ struct record_terms {
 
 struct record_region {
 	uint64_t id;
-	uint64_t device;
+	uint64_t device; /* st_dev, st_ino */
 	uint64_t inode;
 	uint64_t offset;
 	uint64_t length;
@@ -68,6 +68,7 @@ struct record_region {
 	uint8_t detached;
 	uint8_t reserved[2];
 	char owner[RECORD_MARK_MAX]; /* bus_client_mark(), or empty */
+	uint64_t uuid[2];	     /* as in struct filesystem. Daemons before had more room for @owner here, which was 0 */
 	char path[RECORD_PATH_MAX];  /* for people */
 };
 

@@ -95,16 +95,17 @@ struct file *region_table_find_file(const struct region_table *t, uint64_t devic
 	return node ? *node : NULL;
 }
 
-int region_table_set_file(struct region_table *t, struct region_entry *e, uint64_t device, uint64_t inode)
+int region_table_set_file(struct region_table *t, struct region_entry *e, const struct filesystem *on,
+			  uint64_t inode)
 {
-	struct file *f = region_table_find_file(t, device, inode);
+	struct file *f = region_table_find_file(t, on->device, inode);
 	struct region_entry *after;
 
 	if (!f) {
 		f = calloc(1, sizeof(*f));
 		if (!f)
 			return -ENOMEM;
-		f->device = device;
+		f->device = on->device;
 		f->inode = inode;
 		TAILQ_INIT(&f->regions);
 		if (!tsearch(f, &t->files, compare_files)) {
@@ -121,7 +122,8 @@ int region_table_set_file(struct region_table *t, struct region_entry *e, uint64
 	else
 		TAILQ_INSERT_HEAD(&f->regions, e, of_file);
 	e->file = f;
-	e->text.device = device;
+	e->text.device = on->device;
+	memcpy(e->text.uuid, on->uuid, sizeof(on->uuid));
 	e->text.inode = inode;
 	return 0;
 }

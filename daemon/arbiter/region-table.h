@@ -23,8 +23,8 @@ struct eviction {
 	uint32_t regions;
 	uint32_t late; /* of them: their keepers do not answer */
 	uint32_t left;
-	bool whole;	 /* all of @device; else those above limits */
-	uint64_t device; /* of which nothing new is registered meanwhile */
+	bool whole;	      /* all that are @on one filesystem; else those above limits */
+	struct filesystem on; /* of which nothing new is registered meanwhile */
 	LIST_ENTRY(eviction) evictions;
 };
 
@@ -103,7 +103,8 @@ bool region_entry_next_release(struct region_entry *e, struct call **ret_call,
 			       struct eviction **ret_eviction);
 
 /* Once, when it is known what file it is of. -ENOMEM */
-int region_table_set_file(struct region_table *t, struct region_entry *e, uint64_t device, uint64_t inode);
+int region_table_set_file(struct region_table *t, struct region_entry *e, const struct filesystem *on,
+			  uint64_t inode);
 /* NULL: no region is of this file. */
 struct file *region_table_find_file(const struct region_table *t, uint64_t device, uint64_t inode);
 

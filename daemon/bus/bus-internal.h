@@ -199,7 +199,7 @@ int descriptor_check_range(struct register_request *q, const struct extent *file
 /* The file, if a region could be made of it. */
 int descriptor_find_file(int fd, uint64_t *ret_device, uint64_t *ret_inode, struct failure *ret_failure);
 /* The filesystem that anything is on. */
-int descriptor_find_device(int fd, uint64_t *ret_device, struct failure *ret_failure);
+int descriptor_find_filesystem(int fd, struct filesystem *ret, struct failure *ret_failure);
 /* What it was opened as, for people; empty if unknown. */
 void descriptor_path(int fd, char out[static DESCRIPTOR_PATH_MAX]);
 

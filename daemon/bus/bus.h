@@ -95,6 +95,22 @@ struct client {
 	char name[]; /* unique bus name */
 };
 
+/*
+ * What is mounted and unmounted as one. What stat(2) calls a device may be a part of it only: each subvolume of a btrfs has a number of its
+ * own, and @uuid, which is 0 elsewhere, in common with the others.
+ */
+struct filesystem {
+	uint64_t device; /* st_dev */
+	uint64_t uuid[2];
+};
+
+static inline bool filesystem_is_same(const struct filesystem *a, const struct filesystem *b)
+{
+	if ((a->uuid[0] || a->uuid[1]) && (b->uuid[0] || b->uuid[1]))
+		return a->uuid[0] == b->uuid[0] && a->uuid[1] == b->uuid[1];
+	return a->device == b->device;
+}
+
 /* Everything of a region that is not the core's business. */
 struct region_text {
 	char *path;
@@ -115,6 +131,7 @@ struct region_text {
 	uint32_t file_uid;  /* owner of the file when it was registered */
 	uint64_t device;    /* st_dev, st_ino of the file */
 	uint64_t inode;
+	uint64_t uuid[2]; /* as in struct filesystem */
 };
 
 /* Changes of a region that are to be told. The bus's own; zero-initialized is none. */
@@ -163,8 +180,8 @@ struct register_request {
 	bool pre_content; /* arbitration "pre-content", or policy hold */
 	bool owns_file;	  /* the caller is root, the file's owner, or authorized to hold it */
 	uint32_t file_uid;
-	uint64_t device; /* st_dev, st_ino */
-	uint64_t inode;
+	struct filesystem on;
+	uint64_t inode; /* st_ino */
 	uint32_t filesystem; /* if @pre_content: f_type of statfs(2) */
 	const char *session;
 	const char *path; /* clean */
@@ -251,8 +268,8 @@ struct holder_view {
  */
 /* Which regions are to be taken down, whoever has them. */
 struct evict_request {
-	bool above_limits; /* those that tenants have above their limits; else all of @device */
-	uint64_t device;   /* st_dev */
+	bool above_limits; /* those that tenants have above their limits; else all that are @on one */
+	struct filesystem on;
 	bool has_grace;
 	uint64_t grace_usec;
 };

@@ -15,10 +15,14 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+
+#include <linux/btrfs.h>
+#include <linux/magic.h>
 
 #include "bus/bus-internal.h"
 #include "util/cleanup.h"
@@ -26,6 +30,10 @@
 
 #define INVALID_FILE RDMAREG_ERROR_INVALID_FILE
 #define INVALID_RANGE RDMAREG_ERROR_INVALID_RANGE
+
+/* enum fid_type of the kernel's exportfs.h: with and without a parent, and of another subvolume */
+#define HANDLE_BTRFS_FIRST 0x4d
+#define HANDLE_BTRFS_LAST 0x4f
 
 static const char *kind_of(unsigned int mode)
 {
@@ -200,15 +208,65 @@ int descriptor_find_file(int fd, uint64_t *ret_device, uint64_t *ret_inode, stru
 	return 0;
 }
 
-int descriptor_find_device(int fd, uint64_t *ret_device, struct failure *ret_failure)
+/* Told by the kind of its file handle, for which no server is asked: statfs(2) asks the one of a FUSE or network filesystem. */
+static bool is_btrfs(int fd)
+{
+	union {
+		struct file_handle handle;
+		char space[sizeof(struct file_handle) + MAX_HANDLE_SZ];
+	} u = { .handle.handle_bytes = MAX_HANDLE_SZ };
+	struct statfs fs;
+	int mount;
+
+	return name_to_handle_at(fd, "", &u.handle, &mount, AT_EMPTY_PATH) == 0 &&
+	       u.handle.handle_type >= HANDLE_BTRFS_FIRST && u.handle.handle_type <= HANDLE_BTRFS_LAST &&
+	       fstatfs(fd, &fs) == 0 && fs.f_type == BTRFS_SUPER_MAGIC;
+}
+
+/* f_fsid of statfs(2) is of no use: it has the subvolume's number mixed in. */
+static int find_uuid(int fd, const struct statx *st, uint64_t ret[2])
+{
+	struct btrfs_ioctl_fs_info_args info = { 0 };
+	_cleanup_(closep) int again = -1;
+	char path[64];
+
+	_Static_assert(sizeof(info.fsid) == 2 * sizeof(*ret), "a filesystem's uuid");
+	if (st->stx_dev_major || !is_btrfs(fd)) /* a number of a block device is the filesystem's */
+		return 0;
+	if (!S_ISREG(st->stx_mode) && !S_ISDIR(st->stx_mode))
+		return -EINVAL;
+	if (fcntl(fd, F_GETFL) & O_PATH) {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		again = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+		if (again < 0)
+			return -errno;
+		fd = again;
+	}
+	if (ioctl(fd, BTRFS_IOC_FS_INFO, &info) < 0)
+		return -errno;
+	memcpy(ret, info.fsid, sizeof(info.fsid));
+	return 0;
+}
+
+static int find_filesystem(int fd, const struct statx *st, struct filesystem *ret, struct failure *f)
+{
+	int r;
+
+	*ret = (struct filesystem){ .device = device_of(st) };
+	r = find_uuid(fd, st, ret->uuid);
+	if (r == 0)
+		return 0;
+	return failure_set(f, INVALID_FILE,
+			   "the btrfs that the descriptor is on cannot be learned: %s: name it by a folder or regular file of it",
+			   strerror(-r));
+}
+
+int descriptor_find_filesystem(int fd, struct filesystem *ret, struct failure *ret_failure)
 {
 	struct statx st;
 	int r = look_at(fd, &st, ret_failure);
 
-	if (r)
-		return r;
-	*ret_device = device_of(&st);
-	return 0;
+	return r ? r : find_filesystem(fd, &st, ret, ret_failure);
 }
 
 void descriptor_path(int fd, char out[static DESCRIPTOR_PATH_MAX])
@@ -249,9 +307,12 @@ int descriptor_check(struct register_request *q, int fd, uint64_t offset, uint64
 					   strerror(errno));
 		q->filesystem = (uint32_t)filesystem.f_type;
 	}
+	if (file.is_device)
+		q->on = (struct filesystem){ .device = device_of(&st) };
+	else if ((r = find_filesystem(fd, &st, &q->on, ret_failure)))
+		return r;
 	q->owns_file = uid == 0 || uid == st.stx_uid;
 	q->file_uid = st.stx_uid;
-	q->device = device_of(&st);
 	q->inode = st.stx_ino;
 	descriptor_path(fd, path);
 	q->path = path;

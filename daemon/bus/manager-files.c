@@ -199,10 +199,10 @@ static int ask_to_evict(struct bus *b, const struct evict_request *q, const char
 	return authorize(b, &a, call, f);
 }
 
-static int look_for_device(void *request, int *fd, uint32_t uid, struct failure *f)
+static int look_for_filesystem(void *request, int *fd, uint32_t uid, struct failure *f)
 {
 	struct eviction_request *q = request;
-	int r = descriptor_find_device(*fd, &q->request.device, f);
+	int r = descriptor_find_filesystem(*fd, &q->request.on, f);
 
 	if (r)
 		return r;
@@ -230,7 +230,7 @@ int method_evict(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	const struct option known[] = {
 		{ "grace_usec", 't', &q.request.grace_usec, &q.request.has_grace }
 	};
-	const struct examination x = { look_for_device, evict_examined, "nothing was evicted", &q, sizeof(q) };
+	const struct examination x = { look_for_filesystem, evict_examined, "nothing was evicted", &q, sizeof(q) };
 	struct bus *b = userdata;
 	struct client *c;
 	struct failure f;

@@ -10,9 +10,13 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sched.h>
+#include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <linux/btrfs.h>
 
 #include "harness.h"
 
@@ -234,6 +238,94 @@ static void test_unmount(const char *mountpoint)
 	forget_signals(owner);
 }
 
+static int make_file_at(int directory, const char *name)
+{
+	int fd = openat(directory, name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	check(fd >= 0 && ftruncate(fd, 8192) == 0);
+	return fd;
+}
+
+static void make_subvolume(int directory, const char *name)
+{
+	struct btrfs_ioctl_vol_args v = { 0 };
+
+	snprintf(v.name, sizeof(v.name), "%s", name);
+	check(ioctl(directory, BTRFS_IOC_SUBVOL_CREATE, &v) == 0);
+}
+
+static uint64_t device_of(int fd)
+{
+	struct stat st;
+
+	check(fstat(fd, &st) == 0);
+	return st.st_dev;
+}
+
+/* False: there is no btrfs here. */
+static bool mount_btrfs(const char *mountpoint, const char *image)
+{
+	char command[400];
+
+	snprintf(command, sizeof(command),
+		 "{ truncate -s 256M %s && mkfs.btrfs -q %s && mount -t btrfs -o loop %s %s; } >/dev/null 2>&1", image, image,
+		 image, mountpoint);
+	return system(command) == 0;
+}
+
+/* A filesystem is all its subvolumes, each of which has a device number of its own; named by any of them. */
+static void test_subvolumes(const char *mountpoint)
+{
+	int root = open(mountpoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fds[3], elsewhere = make_memfd(8192);
+	struct reply regions[3], other, r;
+	struct later l;
+
+	check(root >= 0);
+	make_subvolume(root, "one");
+	make_subvolume(root, "two");
+	fds[0] = make_file_at(root, "file");
+	fds[1] = make_file_at(root, "one/file");
+	fds[2] = make_file_at(root, "two/file");
+	check(device_of(fds[0]) != device_of(fds[1]) && device_of(fds[1]) != device_of(fds[2]));
+	check(register_region(owner, elsewhere, 0, 0, "rw", &other, 0));
+	for (int by = 0; by < 4; by++) {
+		int named = by < 3 ? fds[by] : open(mountpoint, O_PATH | O_CLOEXEC);
+
+		check(register_region(owner, fds[0], 0, 0, "rw", &regions[0], 1, "grace_usec", "t", LONG));
+		check(register_region(owner, fds[1], 0, 0, "rw", &regions[1], 1, "grace_usec", "t", UINT64_C(0)));
+		forget_signals(owner);
+		send_evict(evictor, named, &l);
+		until(!region_exists(owner, regions[1].id));
+		/* one subvolume is empty already, another one was never used: nothing is registered on any */
+		for (int i = 0; i < 3; i++) {
+			check(!register_region(owner, fds[i], 0, 0, "rw", &r, 0));
+			expect_error(&r, "Busy", "being taken down");
+		}
+		check(!is_answered(evictor, &l));
+		check(acknowledge(owner, regions[0].id, await_request(owner, "unmount"), &r));
+		await_answer(evictor, &l);
+		check_text(l.reply.error, "");
+		check(l.reply.number == 2);
+		if (by == 3)
+			close(named);
+	}
+	/* what an earlier daemon registered */
+	for (int i = 0; i < 3; i++)
+		check(register_region(owner, fds[i], 0, 0, "rw", &regions[i], 1, "detached", "b", 1));
+	world_end_daemon(&world, SIGKILL);
+	world_start_daemon(&world);
+	check(evict_at_once(fds[1], &r) && r.number == 3);
+	expect_property(owner, other.id, "State", "live");
+	check(call_region(owner, other.id, "Release", &r));
+	for (int i = 0; i < 3; i++)
+		close(fds[i]);
+	close(root);
+	close(elsewhere);
+	check(umount(mountpoint) == 0);
+	subscribe(owner);
+	forget_signals(owner);
+}
+
 static void refuse(const char *mentions, const char *key, const char *type, uint64_t value)
 {
 	int fd = make_memfd(8192);
@@ -265,8 +357,8 @@ static void test_input(void)
 
 int main(void)
 {
-	char mountpoint[] = "/tmp/rdmareg-evict-XXXXXX";
-	bool may_mount;
+	char mountpoint[] = "/tmp/rdmareg-evict-XXXXXX", image[sizeof(mountpoint) + 8];
+	bool may_mount, has_btrfs;
 
 	if (getuid() != 0)
 		return SKIP;
@@ -275,6 +367,7 @@ int main(void)
 	check(may_mount || errno == EPERM);
 	check(!may_mount || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
 	check(mkdtemp(mountpoint));
+	snprintf(image, sizeof(image), "%s.image", mountpoint);
 	world_begin(&world, "");
 	owner = connect_client(&world);
 	evictor = connect_client(&world);
@@ -287,12 +380,18 @@ int main(void)
 	test_vanish();
 	if (may_mount)
 		test_unmount(mountpoint);
+	has_btrfs = may_mount && mount_btrfs(mountpoint, image);
+	if (has_btrfs)
+		test_subvolumes(mountpoint);
+	unlink(image);
 	disconnect(evictor);
 	disconnect(owner);
 	world_end(&world);
 	rmdir(mountpoint);
-	if (may_mount)
+	if (has_btrfs)
 		return 0;
-	fprintf(stderr, "not tried, since root may not mount here: umount(2) after Evict; the rest passed\n");
+	fprintf(stderr, "not tried, since %s here: %ssubvolumes; the rest passed\n",
+		may_mount ? "btrfs cannot be made and mounted" : "root may not mount",
+		may_mount ? "" : "umount(2) after Evict, ");
 	return SKIP;
 }

@@ -34,6 +34,7 @@ static struct record_region region(uint64_t id)
 				       .terms = { .grace_usec = id, .policy = POLICY_YIELD },
 				       .access = ACCESS_READ_WRITE,
 				       .owner = "o",
+				       .uuid = { id + 3, id + 4 },
 				       .path = "/p" };
 }
 
@@ -84,7 +85,7 @@ static void test_kept(void)
 			continue;
 		}
 		assert(record_claim(r, id, &g, &s) && g.id == id && g.inode == id + 2 &&
-		       g.length == 4096 * id);
+		       g.length == 4096 * id && g.uuid[0] == id + 3 && g.uuid[1] == id + 4);
 		assert(!record_claim(r, id, &g, &s)); /* once */
 		assert(g.terms.grace_usec == (id == 5 ? 99 : id) && g.terms.gated == (id == 5));
 	}

@@ -190,4 +190,29 @@ check "evict: now it can be unmounted" umount /mnt/evict
 check "evict: the peer was asked first" in_log /tmp/peer.log unmount
 check "evict: the regions are gone" sh -c "! rdmaregctl show $a $id >/dev/null 2>&1"
 wait_peer
+
+# a btrfs is all its subvolumes, although each has a device number of its own
+modprobe btrfs
+truncate -s 256M /mnt/tmpfs/evict.image
+mkfs.btrfs -q -f /mnt/tmpfs/evict.image
+mount -o loop /mnt/tmpfs/evict.image /mnt/evict
+btrfs -q subvolume create /mnt/evict/sub
+zeroes /mnt/evict/a 2
+zeroes /mnt/evict/sub/b 2
+check "btrfs: two device numbers" test "$(stat -c %d /mnt/evict/a)" != "$(stat -c %d /mnt/evict/sub/b)"
+open_region /mnt/evict/a --grace 5s
+a=$id
+open_region /mnt/evict/sub/b --session other
+rdmaregctl join "$id" --ignore-revocations >/tmp/join.log 2>&1 &
+join=$!
+wait_for region_is "$id" clients 1
+rdmaregctl --json evict /mnt/evict >/tmp/evicted &
+evict=$!
+check "btrfs: the holder in the subvolume is asked" wait_for in_log /tmp/join.log unmount
+check "btrfs: nothing is registered there meanwhile" sh -c '! rdmaregctl register /mnt/evict/a >/tmp/refused 2>&1 && grep -q "being taken down" /tmp/refused'
+kill $join
+wait $evict
+expect_equal "btrfs: how many" 2 "$(jq '.regions? // .' /tmp/evicted)"
+check "btrfs: now it can be unmounted" umount /mnt/evict
+wait $join 2>/dev/null
 finish
