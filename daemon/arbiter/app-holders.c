@@ -14,14 +14,21 @@
 #include "util/clock.h"
 #include "util/text.h"
 
-static uint32_t count_joins(const struct client *c)
+static int check_joins(const struct app *a, const struct client *c, struct failure *f)
 {
-	const struct join *j;
-	uint32_t n = 0;
-
-	LIST_FOREACH(j, &c->joins, of_client)
-	n++;
-	return n;
+	if (c->joined >= a->settings.joins_per_client)
+		return failure_set(f, RDMAREG_ERROR_LIMIT_EXCEEDED,
+				   "this connection has joined %" PRIu64
+				   " regions, which is the limit: leave one, or have the administrator raise "
+				   "joins_per_client in rdmaregd.conf",
+				   a->settings.joins_per_client);
+	if (client_user_joins(c) >= a->settings.joins_per_uid)
+		return failure_set(f, RDMAREG_ERROR_LIMIT_EXCEEDED,
+				   "connections of uid %" PRIu32 " have joined regions %" PRIu64
+				   " times, which is the limit: leave some, or have the administrator raise "
+				   "joins_per_uid in rdmaregd.conf",
+				   c->uid, a->settings.joins_per_uid);
+	return 0;
 }
 
 int app_join(void *userdata, struct client *c, uint64_t id, struct failure *ret)
@@ -37,12 +44,8 @@ int app_join(void *userdata, struct client *c, uint64_t id, struct failure *ret)
 		return failure_set(
 			ret, RDMAREG_ERROR_BUSY,
 			"region %" PRIu64 " is being registered or released: nobody can join it now", id);
-	if (count_joins(c) >= a->settings.joins_per_client)
-		return failure_set(ret, RDMAREG_ERROR_LIMIT_EXCEEDED,
-				   "this connection has joined %" PRIu64
-				   " regions, which is the limit: leave one, or have the administrator raise "
-				   "joins_per_client in rdmaregd.conf",
-				   a->settings.joins_per_client);
+	if (check_joins(a, c, ret))
+		return BUS_E_REFUSED;
 	error = region_entry_join(e, c);
 	if (error == 0)
 		error = app_add_holder(a, r, HOLDER_CLIENT, c->number);

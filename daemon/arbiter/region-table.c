@@ -165,6 +165,7 @@ int region_entry_join(struct region_entry *e, struct client *client)
 	j->region = e->id;
 	LIST_INSERT_HEAD(&e->joins, j, of_region);
 	LIST_INSERT_HEAD(&client->joins, j, of_client);
+	client_count_join(client, 1);
 	return 0;
 }
 
@@ -172,6 +173,7 @@ void join_free(struct join *j)
 {
 	LIST_REMOVE(j, of_region);
 	LIST_REMOVE(j, of_client);
+	client_count_join(j->client, -1);
 	free(j);
 }
 

@@ -110,6 +110,7 @@ static const struct key keys[] = {
 	BYTES("limits", dax_bytes_per_tenant, "0", 0, UINT64_MAX),
 	NUMBER("limits", regions_per_client, "1024", 1, 65536),
 	NUMBER("limits", joins_per_client, "1024", 1, 65536),
+	NUMBER("limits", joins_per_uid, "4096", 1, 1 << 20),
 	NUMBER("limits", revokes_per_client, "64", 1, 4096),
 	NUMBER("limits", jobs_per_client, "64", 1, 1024),
 	NUMBER("limits", tenants_per_uid, "16", 1, 4096),

@@ -61,6 +61,7 @@ struct settings {
 	uint64_t dax_bytes_per_tenant;
 	uint64_t regions_per_client;
 	uint64_t joins_per_client;
+	uint64_t joins_per_uid;
 	uint64_t revokes_per_client;
 	uint64_t jobs_per_client;
 	uint64_t tenants_per_uid;

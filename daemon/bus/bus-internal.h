@@ -15,6 +15,7 @@ struct client_user {
 	uint32_t pending; /* calls that wait */
 	uint32_t clients;
 	uint32_t subscribers;
+	uint32_t joins;
 	uint32_t unread;      /* signals: reading.c */
 	int64_t credit_usec;  /* admission.c: of the daemon's time, as of paid_usec */
 	uint64_t paid_usec;

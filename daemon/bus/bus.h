@@ -89,6 +89,7 @@ struct client {
 	LIST_HEAD(, revoke) revokes;	   /* the application's: what it keeps closed */
 	struct client_user *user;
 	uint32_t jobs;	  /* the application's, running and over */
+	uint32_t joined;  /* how many @joins there are */
 	uint32_t pending; /* calls that wait */
 	LIST_HEAD(, call) calls;
 	LIST_ENTRY(client) subscribers;
@@ -357,6 +358,9 @@ void bus_freep(struct bus **b);
  */
 int bus_settle(struct bus *b);
 int bus_acquire_name(struct bus *b);
+/* How many joins all clients of this one's uid have, and one more or less of them. */
+uint32_t client_user_joins(const struct client *c);
+void client_count_join(struct client *c, int32_t more);
 void bus_set_limits(struct bus *b, const struct bus_limits *limits);
 sd_bus *bus_connection(struct bus *b);
 /* sd_bus_process(), with the time charged to the caller. */

@@ -269,6 +269,17 @@ int client_subscribe(struct bus *b, struct client *c, struct failure *ret_failur
 	return 0;
 }
 
+uint32_t client_user_joins(const struct client *c)
+{
+	return c->user->joins;
+}
+
+void client_count_join(struct client *c, int32_t more)
+{
+	c->joined += (uint32_t)more;
+	c->user->joins += (uint32_t)more;
+}
+
 bool bus_client_mark(struct bus *b, const struct client *c, char *out, size_t size)
 {
 	sd_id128_t id;

@@ -31,7 +31,7 @@
 #define INVALID_FILE RDMAREG_ERROR_INVALID_FILE
 #define INVALID_RANGE RDMAREG_ERROR_INVALID_RANGE
 
-/* enum fid_type of the kernel's exportfs.h: with and without a parent, and of another subvolume */
+/* enum fid_type of the kernel: with and without a parent, and of another subvolume */
 #define HANDLE_BTRFS_FIRST 0x4d
 #define HANDLE_BTRFS_LAST 0x4f
 

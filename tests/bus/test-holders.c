@@ -165,6 +165,47 @@ static void test_detached(void)
 	release(watcher, &region, fd);
 }
 
+/* What one user's connections have joined together; another user's are not counted in, and who is gone has left. */
+static void test_join_limit_of_user(void)
+{
+	enum { N = 4 };
+	sd_bus *b[N + 1], *nobody;
+	int fd = make_memfd(8192);
+	struct reply region[3], r;
+
+	if (getuid() != 0)
+		return;
+	for (int i = 0; i < N; i++)
+		b[i] = connect_as(&world, NOBODY);
+	for (int i = 0; i < 3; i++)
+		check(register_region(b[3], fd, 0, 0, "rw", &region[i], 1, "grace_usec", "t", UINT64_C(0)));
+	for (int i = 0; i < 4; i++) /* two each of two connections: joins_per_uid */
+		join(b[i / 2], region[i % 2].id);
+	check(!call_region(b[2], region[2].id, "Join", &r));
+	expect_error(&r, "LimitExceeded", "uid 65534 have joined regions 4 times");
+	expect_error(&r, "LimitExceeded", "joins_per_uid");
+	expect_property(b[3], region[2].id, "Clients", "1");
+	join(b[0], region[1].id); /* asks for nothing more */
+	nobody = connect_as(&world, 1);
+	check(register_region(nobody, fd, 0, 0, "rw", &r, 1, "grace_usec", "t", UINT64_C(0)));
+	join(watcher, r.id);
+	check(call_region(b[0], region[0].id, "Leave", &r));
+	join(b[2], region[2].id);
+	check(!call_region(b[2], region[0].id, "Join", &r));
+	disconnect(b[1]);
+	until(call_region(b[2], region[0].id, "Join", &r));
+	/* the end of a region is the end of its joins */
+	check(call_region(b[3], region[0].id, "Release", &r));
+	join(b[0], region[2].id);
+	for (int i = 0; i < N; i++)
+		if (i != 1)
+			disconnect(b[i]);
+	disconnect(nobody);
+	until(count_regions(watcher) == 0);
+	close(fd);
+	forget_signals(watcher);
+}
+
 static void test_join_limit(void)
 {
 	int fd = make_memfd(8192);
@@ -352,7 +393,7 @@ static void test_input(void)
 
 int main(void)
 {
-	world_begin(&world, "[limits]\njoins_per_client = 2\n");
+	world_begin(&world, "[limits]\njoins_per_client = 2\njoins_per_uid = 4\n");
 	watcher = connect_client(&world);
 	subscribe(watcher);
 	test_input();
@@ -361,6 +402,7 @@ int main(void)
 	test_leave();
 	test_detached();
 	test_join_limit();
+	test_join_limit_of_user();
 	test_find();
 	test_inherited();
 	test_hidden();
