@@ -4,6 +4,9 @@
  * handler took; a user has SHARE of the time that passes and may save up to SAVED of it. Who has used more is
  * refused before anything is done, which costs next to nothing, until it has paid back.
  *
+ * A call that cannot be charged to anybody is refused: its header was made to hide the sender from the intake, or the sender has left. So is a
+ * call of an object whose path is longer than any of ours, before sd-bus looks for each of the path's prefixes, of which there can be 32,000.
+ *
  * Root is not limited. Calls that let go of something are refused last: they have a second SAVED to themselves.
  */
 #include <inttypes.h>
@@ -14,6 +17,7 @@
 
 #define SHARE 4 /* one part in so many */
 #define SAVED_USEC ((int64_t)USEC_PER_SEC)
+#define PATH_LONGEST 128
 
 static bool lets_go(const char *member)
 {
@@ -43,6 +47,15 @@ void user_begin(struct client_user *u)
 	u->paid_usec = now_monotonic_usec();
 }
 
+static int refuse_stranger(sd_bus_message *m)
+{
+	struct failure f;
+
+	failure_set(&f, RDMAREG_ERROR_ACCESS_DENIED,
+		    "it is not known whose call this is: its header is too long, or its sender has left the bus");
+	return reply_failure(m, &f) < 0 ? 0 : 1;
+}
+
 static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	const char *sender = sd_bus_message_get_sender(m);
@@ -53,8 +66,14 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	(void)error;
 	if (!sender || !sd_bus_message_is_method_call(m, NULL, NULL))
 		return 0;
+	if (strlen(sd_bus_message_get_path(m)) > PATH_LONGEST)
+		return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_UNKNOWN_OBJECT,
+						  "there is no object with a path of more than %d characters",
+						  PATH_LONGEST) < 0 ? 0 : 1;
 	c = client_find(b, sender);
-	if (!c || c->uid == 0)
+	if (!c)
+		return refuse_stranger(m);
+	if (c->uid == 0)
 		return 0;
 	pay_back(c->user);
 	b->caller = c->user;

@@ -350,6 +350,34 @@ static void test_calls(void)
 	close(fd);
 }
 
+/*
+ * A path with as many prefixes as one can have: looking for each of them takes longer than a thousand lists. And a header so long hides who
+ * called from the intake, so that there is nobody to charge it to.
+ */
+static void test_long_paths(void)
+{
+	char *path = malloc(60001);
+	struct reply r;
+
+	check(path);
+	for (int i = 0; i < 60000; i++)
+		path[i] = i % 2 ? 'a' : '/';
+	path[60000] = 0;
+	for (int i = 0; i < 2; i++) { /* one that is not known yet, and one that is */
+		sd_bus *caller = connect_as(&world, CALLER);
+
+		if (i)
+			check(finish_call(caller, new_list(caller), &r));
+		for (int k = 0; k < 4; k++) {
+			check(!finish_call(caller, new_call(caller, path, RDMAREG_MANAGER_INTERFACE, "Subscribe"), &r));
+			check_text(r.error, SD_BUS_ERROR_UNKNOWN_OBJECT);
+			check(strstr(r.text, "more than 128 characters"));
+		}
+		disconnect(caller);
+	}
+	free(path);
+}
+
 int main(void)
 {
 	uint64_t alone;
@@ -362,6 +390,7 @@ int main(void)
 	nobody = connect_as(&world, NOBODY);
 	cost_of_lists(nobody);
 	alone = cost_of_lists(nobody);
+	test_long_paths();
 	test_unread();
 	test_lists_of_others(alone);
 	test_long_lists();
