@@ -155,14 +155,14 @@ static const struct client *next_client(struct holder_walk *w, uint64_t number)
 	return j->client;
 }
 
-static void list_holders(struct app *a, struct region_entry *e,
-			 void (*add)(void *to, const struct holder_view *h), void *to)
+void app_each_holder(void *userdata, uint64_t id, void (*add)(void *to, const struct holder_view *h), void *to)
 {
+	struct app *a = userdata;
+	const struct region_entry *e = region_table_find(a->table, id);
+	const struct region *r = registry_find(a->registry, id);
 	struct holder_walk w = { e, LIST_FIRST(&e->peers), LIST_FIRST(&e->joins) };
-	const struct region *r = registry_find(a->registry, e->id);
 	struct holder_view v = { .kind = "none" };
 
-	app_view(a, r, &v.region);
 	if (!r->holders)
 		add(to, &v);
 	for (uint32_t i = r->holders; i; i = registry_holder(a->registry, i)->next) {
@@ -179,16 +179,21 @@ static void list_holders(struct app *a, struct region_entry *e,
 	}
 }
 
-void app_find_holders(void *userdata, uint32_t uid, uint64_t device, uint64_t inode,
-		      void (*add)(void *to, const struct holder_view *h), void *to)
+bool app_view_next_of_file(void *userdata, uint64_t device, uint64_t inode, uint64_t id, struct region_view *ret)
 {
 	struct app *a = userdata;
 	struct file *f = region_table_find_file(a->table, device, inode);
-	struct region_entry *e;
+	struct region_entry *e = region_table_find(a->table, id);
 
 	if (!f)
-		return;
-	TAILQ_FOREACH(e, &f->regions, of_file)
-	if (e->announced && (!uid || uid == keeper_uid(e->keeper)))
-		list_holders(a, e, add, to);
+		return false;
+	if (e && e->file == f)
+		e = TAILQ_NEXT(e, of_file);
+	else /* it has ended meanwhile, or this is the first */
+		TAILQ_FOREACH(e, &f->regions, of_file)
+		if (e->id > id)
+			break;
+	while (e && !e->announced)
+		e = TAILQ_NEXT(e, of_file);
+	return e && app_view(a, registry_find(a->registry, e->id), ret);
 }

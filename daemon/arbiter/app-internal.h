@@ -123,12 +123,12 @@ void app_adopt_dax(struct app *a);
 void app_each_dax_owner(struct app *a, void (*call)(void *userdata, const char *mark), void *userdata);
 void app_free_dax(struct app *a);
 
-/* --- app-holders.c; the first three are of struct bus_handlers */
+/* --- app-holders.c; the first four are of struct bus_handlers */
 
 int app_join(void *userdata, struct client *c, uint64_t id, struct failure *ret);
 int app_leave(void *userdata, struct client *c, uint64_t id, struct failure *ret);
-void app_find_holders(void *userdata, uint32_t uid, uint64_t device, uint64_t inode,
-		      void (*add)(void *to, const struct holder_view *h), void *to);
+void app_each_holder(void *userdata, uint64_t id, void (*add)(void *to, const struct holder_view *h), void *to);
+bool app_view_next_of_file(void *userdata, uint64_t device, uint64_t inode, uint64_t id, struct region_view *ret);
 void app_drop_joins(struct app *a, struct client *c);
 void app_note_peer(struct region_entry *e, const struct keeper_peer *peer);
 void app_forget_peer(struct region_entry *e, uint64_t peer);

@@ -20,7 +20,7 @@ struct client_user {
 	int64_t credit_usec;  /* admission.c: of the daemon's time, as of paid_usec */
 	uint64_t paid_usec;
 	struct bus *bus;
-	TAILQ_HEAD(, listing) listings;	  /* manager-list.c: those it asked for, oldest first */
+	TAILQ_HEAD(, listing) listings;	  /* listing.c: those it asked for, oldest first */
 	TAILQ_ENTRY(client_user) of_ring; /* bus.listing_users */
 };
 
@@ -79,8 +79,8 @@ typedef void client_known_t(void *userdata, const struct client *c);
 /* Makes a client of this connection, as soon as the bus has told whose it is. @ret: unreferenced, nobody is called any more */
 int client_ask(struct bus *b, const char *name, client_known_t *known, void *userdata, sd_bus_slot **ret);
 int client_subscribe(struct bus *b, struct client *c, struct failure *ret_failure);
-/* The process behind the connection. False: it is gone, or hidden from us. */
-bool client_process(const struct client *c, char *ret_cgroup, size_t cgroup_size);
+/* Where process @pid is, if it still is the one that began then. False: it is gone, or hidden from us. */
+bool process_cgroup(uint32_t pid, uint64_t began, char *ret_cgroup, size_t cgroup_size);
 /* @installed: called once, with the answer to it */
 int clients_watch(struct bus *b, sd_bus_message_handler_t installed);
 void clients_clear(struct bus *b);
@@ -226,16 +226,36 @@ int check_session(const char *session, struct failure *f);
 int read_warm_mode(const char *word, bool *ret_given, enum warm_mode *ret, struct failure *f);
 int read_arbitration(const char *word, bool *ret_pre_content, struct failure *f);
 
-/* --- manager-list.c */
+/* --- listing.c */
 
-int method_list(sd_bus_message *m, void *userdata, sd_bus_error *error);
+/* An array as an answer, on its way. Whoever makes one has it at the beginning of something larger. */
+struct listing {
+	const struct listing_kind *kind;
+	struct call *call;
+	sd_bus_message *reply; /* NULL: not begun */
+	TAILQ_ENTRY(listing) of_user;
+};
+
+struct listing_kind {
+	const char *item; /* type of the array's items */
+	/* Appends some, until @until_usec. 1: there is more to look at, 0: that was all. */
+	int (*look)(struct bus *b, struct listing *l, uint32_t uid, uint64_t until_usec);
+	void (*free)(struct listing *l);
+};
+
+/* Takes @l, with its call, over; it may be answered and freed on return. */
+void listing_begin(struct bus *b, struct client_user *u, struct listing *l);
 /* One slice of one list. True: there is more to do. */
 bool listings_work(struct bus *b);
 void listings_drop(struct bus *b, struct client *c);
 
+/* --- manager-list.c, manager-holders.c */
+
+int method_list(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int method_find_holders(sd_bus_message *m, void *userdata, sd_bus_error *error);
+
 /* --- manager-files.c */
 
-int method_find_holders(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int method_evict(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int method_enforce_limits(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int method_reload(sd_bus_message *m, void *userdata, sd_bus_error *error);

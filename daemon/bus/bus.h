@@ -253,7 +253,6 @@ struct dax_request {
 
 /* One holder of one region, for FindHolders. Texts are borrowed. */
 struct holder_view {
-	struct region_view region;
 	const char *kind;	     /* "owner", "client", "peer" or "none" */
 	const struct client *client; /* owner and client; the bus adds pid and cgroup */
 	const char *address;	     /* peer */
@@ -320,9 +319,10 @@ struct bus_handlers {
 			  struct failure *ret);
 	int (*destroy_dax)(void *userdata, struct client *c, const char *path, struct call *call,
 			   struct failure *ret);
-	/* Calls @add for each holder of each region of the file that @uid may see, ascending by region. */
-	void (*find_holders)(void *userdata, uint32_t uid, uint64_t device, uint64_t inode,
-			     void (*add)(void *to, const struct holder_view *h), void *to);
+	/* The one with the smallest number above @id that is of this file, whoever has it, found without walking over the file's others. */
+	bool (*view_next_of_file)(void *userdata, uint64_t device, uint64_t inode, uint64_t id, struct region_view *ret);
+	/* Calls @add for each holder of the region, and with kind "none" if it has none. */
+	void (*each_holder)(void *userdata, uint64_t id, void (*add)(void *to, const struct holder_view *h), void *to);
 	/* The caller is authorized. */
 	int (*evict)(void *userdata, const struct evict_request *q, struct call *call, struct failure *ret);
 	/* The caller is authorized. Refused: the settings in force stay, and the failure names the line. */

@@ -86,13 +86,13 @@ static void free_client(struct client *c)
 
 DEFINE_FREEP(struct client, free_client)
 
-bool client_process(const struct client *c, char *ret_cgroup, size_t cgroup_size)
+bool process_cgroup(uint32_t pid, uint64_t began, char *ret_cgroup, size_t cgroup_size)
 {
 	char *cgroup = NULL;
-	bool there = sd_pid_get_cgroup((pid_t)c->pid, &cgroup) >= 0;
+	bool there = sd_pid_get_cgroup((pid_t)pid, &cgroup) >= 0;
 
 	/* looked at after the cgroup: its number was not given to another process before */
-	there = there && c->began && process_start((pid_t)c->pid) == c->began;
+	there = there && began && process_start((pid_t)pid) == began;
 	if (there)
 		text_clean(ret_cgroup, cgroup_size, cgroup, PATH_MAX);
 	free(cgroup);

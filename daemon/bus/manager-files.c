@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * manager-files.c - what is asked of files, filesystems, tenants or the settings rather than of a region:
- * Manager.FindHolders, Evict, EnforceLimits and Reload. A descriptor says which file; how it was opened does not matter, since nothing is read.
+ * manager-files.c - what is asked of filesystems, tenants or the settings rather than of a region: Manager.Evict,
+ * EnforceLimits and Reload. A descriptor says which filesystem; how it was opened does not matter, since nothing is read.
  *
- * What always holds: a caller learns of its own regions only, and nobody but root and those whom polkit
- * knows takes down what is not his.
+ * What always holds: nobody but root and those whom polkit knows takes down what is not his.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,141 +13,6 @@
 
 #include "bus/authorize.h"
 #include "util/cleanup.h"
-
-/* A list that is being made. */
-struct holder_list {
-	sd_bus_message *reply;
-	int result;
-};
-
-static int append_string(sd_bus_message *m, const char *key, const char *value)
-{
-	return sd_bus_message_append(m, "{sv}", key, "s", value);
-}
-
-static int append_number(sd_bus_message *m, const char *key, uint64_t value)
-{
-	return sd_bus_message_append(m, "{sv}", key, "t", value);
-}
-
-static int append_process(sd_bus_message *m, const struct client *c)
-{
-	char cgroup[PATH_MAX];
-	int r;
-
-	if (!client_process(c, cgroup, sizeof(cgroup)))
-		return 0; /* somebody has inherited the connection */
-	r = sd_bus_message_append(m, "{sv}", "pid", "u", c->pid);
-	return r < 0 ? r : append_string(m, "cgroup", cgroup);
-}
-
-static int append_peer(sd_bus_message *m, const struct holder_view *h)
-{
-	int r = append_string(m, "address", h->address);
-
-	return r < 0 ? r : append_string(m, "access", region_access_names[h->access]);
-}
-
-static int append_asked(sd_bus_message *m, const struct holder_view *h)
-{
-	const struct region *r = h->region.region;
-	int e = append_number(m, "revocation", h->asked);
-
-	if (e >= 0)
-		e = append_string(m, "cause", revocation_cause_names[r->cause]);
-	if (e >= 0)
-		e = append_number(m, "offset", r->revocation_offset);
-	if (e >= 0)
-		e = append_number(m, "length", r->revocation_length);
-	return e < 0 ? e : append_number(m, "deadline_usec", r->deadline_usec);
-}
-
-static int append_holder(sd_bus_message *m, const struct holder_view *h)
-{
-	const struct tenant *t = h->region.tenant;
-	int r = sd_bus_message_open_container(m, 'a', "{sv}");
-
-	if (r >= 0)
-		r = append_number(m, "region", h->region.region->id);
-	if (r >= 0)
-		r = append_string(m, "kind", h->kind);
-	if (r >= 0)
-		r = sd_bus_message_append(m, "{sv}", "uid", "u", t->uid);
-	if (r >= 0)
-		r = append_string(m, "session", t->session);
-	if (r >= 0 && h->client)
-		r = append_process(m, h->client);
-	if (r >= 0 && h->address)
-		r = append_peer(m, h);
-	if (r >= 0 && h->since_usec)
-		r = append_number(m, "since_usec", h->since_usec);
-	if (r >= 0 && h->asked)
-		r = append_asked(m, h);
-	return r < 0 ? r : sd_bus_message_close_container(m);
-}
-
-static void add_holder(void *to, const struct holder_view *h)
-{
-	struct holder_list *l = to;
-
-	if (l->result >= 0)
-		l->result = append_holder(l->reply, h);
-}
-
-/* What a descriptor is of. */
-struct found_file {
-	uint64_t device;
-	uint64_t inode;
-};
-
-static int look_for_file(void *request, int *fd, uint32_t uid, struct failure *f)
-{
-	struct found_file *file = request;
-
-	(void)uid;
-	return descriptor_find_file(*fd, &file->device, &file->inode, f);
-}
-
-static int list_holders(struct bus *b, struct client *c, int *fd, void *request, struct call *call,
-			struct failure *f)
-{
-	const struct found_file *file = request;
-	struct holder_list l = { 0 };
-
-	(void)fd, (void)f;
-	l.result = call_new_reply(call, &l.reply);
-	if (l.result >= 0)
-		l.result = sd_bus_message_open_container(l.reply, 'a', "a{sv}");
-	if (l.result >= 0)
-		b->handlers->find_holders(b->userdata, c->uid, file->device, file->inode, add_holder, &l);
-	if (l.result >= 0)
-		l.result = sd_bus_message_close_container(l.reply);
-	call_finish(call, l.reply, l.result);
-	return 0;
-}
-
-int method_find_holders(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-	const struct found_file file = { 0 };
-	const struct examination x = { look_for_file, list_holders, "its holders are not known", &file,
-				       sizeof(file) };
-	struct bus *b = userdata;
-	struct client *c;
-	struct failure f;
-	struct call *call;
-	int token, fd, r;
-
-	(void)error;
-	r = client_of_message(b, m, &c);
-	if (r >= 0)
-		r = sd_bus_message_read(m, "h", &token);
-	if (r >= 0)
-		r = call_new(b, c, m, &call, &f);
-	if (r)
-		return refuse(m, r, &f);
-	r = claim(b, token, c, &fd, &f);
-	return end_call(call, r ? r : examine(b, fd, &x, call, &f), &f);
-}
 
 /* An eviction and, for people, what its descriptor was opened as. */
 struct eviction_request {

@@ -26,6 +26,7 @@
 
 static struct world world;
 static sd_bus *crowd, *nobody, *reader;
+static int crowds_file;
 
 /* Signals that a connection got. */
 struct heard {
@@ -110,15 +111,15 @@ static int on_registered(sd_bus_message *m, void *userdata, sd_bus_error *error)
 static void register_many(sd_bus *b, size_t wanted)
 {
 	size_t sent = 0, done = 0;
-	int fd = make_memfd(4096);
 
+	crowds_file = make_memfd(4096);
 	while (done < wanted) {
 		if (sent < wanted && sent - done < WINDOW) {
 			sd_bus_message *m = new_manager_call(b, "RegisterRegion");
 			char session[16];
 
 			snprintf(session, sizeof(session), "s%zu", sent++ / PER_SESSION);
-			check(sd_bus_message_append(m, "htts", fd, UINT64_C(0), UINT64_C(4096), "rw") >= 0);
+			check(sd_bus_message_append(m, "htts", crowds_file, UINT64_C(0), UINT64_C(4096), "rw") >= 0);
 			add_options(m, 2, "warm", "b", 0, "session", "s", session);
 			check(sd_bus_call_async(b, NULL, m, on_registered, &done, UINT64_MAX) >= 0);
 			sd_bus_message_unref(m);
@@ -129,7 +130,6 @@ static void register_many(sd_bus *b, size_t wanted)
 		if (done < wanted && (sent - done == WINDOW || sent == wanted))
 			check(sd_bus_wait(b, WAIT_SEC * 1000000ull) >= 0);
 	}
-	close(fd);
 }
 
 static uint64_t cost_of_lists(sd_bus *b)
@@ -144,7 +144,7 @@ static uint64_t cost_of_lists(sd_bus *b)
 /* Who has no region pays for none. */
 static void test_lists_of_others(uint64_t alone)
 {
-	check(cost_of_lists(nobody) < 3 * alone);
+	until(cost_of_lists(nobody) < 3 * alone); /* a busy machine makes anything dearer for a while */
 }
 
 static sd_bus_message *new_list(sd_bus *b)
@@ -171,6 +171,30 @@ static void test_long_lists(void)
 		await_answer(crowd, &lists[i]);
 	for (size_t i = 0; i < LISTS; i++)
 		check_text(lists[i].reply.error, "");
+}
+
+/* The most that the daemon does of an answer about one file before it does something else, as a part of all: a third or less? */
+static bool is_made_in_parts(void)
+{
+	sd_bus_message *m = new_manager_call(crowd, "FindHolders");
+	uint64_t began = daemon_cpu_nsec(), before = began, now = began, most = 0;
+	struct later l;
+
+	check(sd_bus_message_append(m, "h", crowds_file) >= 0);
+	send_later(crowd, m, &l);
+	for (; !is_answered(crowd, &l); before = now) {
+		get_manager_number(nobody, "Regions");
+		now = daemon_cpu_nsec();
+		most = now - before > most ? now - before : most;
+	}
+	check_text(l.reply.error, "");
+	return most < (now - began) / 3;
+}
+
+/* Where each of a file's holders is has to be looked up, of one after the other; the calls of others come between. */
+static void test_long_holders(void)
+{
+	until(is_made_in_parts()); /* this process may stand still meanwhile */
 }
 
 /* A connection that ends while its lists are being made, and another of the same user that still waits. */
@@ -394,12 +418,14 @@ int main(void)
 	test_unread();
 	test_lists_of_others(alone);
 	test_long_lists();
+	test_long_holders();
 	test_lists_abandoned();
 	test_many_peers();
 	test_flood();
 	test_subscribers();
 	test_changes();
 	test_calls();
+	close(crowds_file);
 	disconnect(reader);
 	disconnect(crowd);
 	disconnect(nobody);

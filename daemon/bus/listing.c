@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * listing.c - answers that can be long: lists of regions and of holders. They are made in slices: of all users that
+ * wait for one, each in its turn gets one slice, and no more than one slice is made before everything else has its
+ * turn. What a slice takes is charged to its user.
+ *
+ * What always holds: of each user at most one answer is being built, however many it asked for; a listing is in its
+ * user's queue until it is answered or its client is gone, and a user is in the ring exactly while its queue is not
+ * empty.
+ */
+#include "bus/bus-internal.h"
+#include "util/clock.h"
+
+/* What one slice may take. */
+#define SLICE_USEC 1000
+
+static int begin(struct listing *l)
+{
+	int r = call_new_reply(l->call, &l->reply);
+
+	return r < 0 ? r : sd_bus_message_open_container(l->reply, 'a', l->kind->item);
+}
+
+static void drop(struct bus *b, struct client_user *u, struct listing *l)
+{
+	TAILQ_REMOVE(&u->listings, l, of_user);
+	if (TAILQ_EMPTY(&u->listings))
+		TAILQ_REMOVE(&b->listing_users, u, of_ring);
+	sd_bus_message_unref(l->reply);
+	l->kind->free(l);
+}
+
+/* A slice for the user whose turn it is; then it is the next one's. */
+static void take_turn(struct bus *b, struct client_user *u)
+{
+	struct listing *l = TAILQ_FIRST(&u->listings);
+	int r = l->reply ? 0 : begin(l);
+
+	if (r >= 0)
+		r = l->kind->look(b, l, u->uid, now_monotonic_usec() + SLICE_USEC);
+	if (r == 1) {
+		TAILQ_REMOVE(&b->listing_users, u, of_ring);
+		TAILQ_INSERT_TAIL(&b->listing_users, u, of_ring);
+		return;
+	}
+	if (r == 0)
+		r = sd_bus_message_close_container(l->reply);
+	call_finish(l->call, l->reply, r);
+	l->reply = NULL;
+	drop(b, u, l);
+}
+
+void listing_begin(struct bus *b, struct client_user *u, struct listing *l)
+{
+	if (TAILQ_EMPTY(&u->listings))
+		TAILQ_INSERT_TAIL(&b->listing_users, u, of_ring);
+	TAILQ_INSERT_TAIL(&u->listings, l, of_user);
+	if (TAILQ_FIRST(&u->listings) == l)
+		take_turn(b, u); /* most lists are short, and are answered at once */
+}
+
+bool listings_work(struct bus *b)
+{
+	struct client_user *u = TAILQ_FIRST(&b->listing_users);
+	uint64_t began = now_monotonic_usec();
+
+	if (u) {
+		take_turn(b, u);
+		user_charge(u, began);
+	}
+	return !TAILQ_EMPTY(&b->listing_users);
+}
+
+void listings_drop(struct bus *b, struct client *c)
+{
+	struct listing *l, *next;
+
+	for (l = TAILQ_FIRST(&c->user->listings); l; l = next) {
+		next = TAILQ_NEXT(l, of_user);
+		if (call_client(l->call) != c)
+			continue;
+		call_drop(l->call);
+		drop(b, c->user, l);
+	}
+}
