@@ -134,6 +134,9 @@ static bool read_signal(sd_bus_message *m, struct rdmareg_event *e)
 		e->type = RDMAREG_EVENT_REGION_REMOVED;
 		if (sd_bus_message_read(m, "to", &e->region, &path) < 0)
 			return false;
+		/* daemons before this library did not tell why */
+		if (sd_bus_message_read(m, "s", &word) > 0)
+			e->end = word_value(WORDS_END, word);
 	}
 	return e->type && e->region;
 }

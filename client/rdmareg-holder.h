@@ -26,7 +26,7 @@ enum rdmareg_event_type {
 	/* region, revocation.id, outcome, valid_length: go on up to valid_length */
 	RDMAREG_EVENT_REVOCATION_SETTLED,
 	RDMAREG_EVENT_REGION_ADDED, /* region (subscribers) */
-	/* region: it is gone (subscribers and holders; a holder that is asked hears it as outcome gone first) */
+	/* region, end: it is gone (subscribers and holders; a holder that is asked hears it as outcome gone first) */
 	RDMAREG_EVENT_REGION_REMOVED,
 	/* region: rdmareg_region_refresh() tells what. Reported once however often it changed */
 	RDMAREG_EVENT_REGION_CHANGED,
@@ -58,6 +58,8 @@ struct rdmareg_event {
 	uint64_t valid_length;
 	uint64_t seen_usec; /* CLOCK_BOOTTIME, when the library saw it */
 	uint64_t job;	    /* number of the job (struct rdmareg_job_info) */
+	enum rdmareg_end end;
+	uint32_t reserved;
 };
 
 /*

@@ -30,8 +30,17 @@ enum rdmareg_state {
 	RDMAREG_STATE_DRAINING,	   /* blocks are wanted back: holders were asked and the deadline runs */
 	RDMAREG_STATE_FENCED,	   /* unreachable while the filesystem works */
 	RDMAREG_STATE_CLOSING,	   /* being taken down */
-	/* the process that served it died, and the region is gone: seen in a list or event at most once. Register anew */
-	RDMAREG_STATE_LOST,
+};
+
+/* Why a region is gone. */
+enum rdmareg_end {
+	RDMAREG_END_UNKNOWN,
+	RDMAREG_END_RELEASED,	  /* by its owner, or by root */
+	RDMAREG_END_DISCONNECTED, /* it was not detached, and the connection that registered it ended */
+	RDMAREG_END_EVICTED,	  /* rdmareg_evict() */
+	RDMAREG_END_OVER_LIMIT,	  /* rdmareg_enforce_limits() */
+	RDMAREG_END_GIVEN_UP,	  /* the process that served it could not keep it; the journal says why */
+	RDMAREG_END_LOST,	  /* the process that served it ended: register anew */
 };
 
 /* What is promised when a filesystem wants blocks back. */
@@ -131,7 +140,7 @@ enum rdmareg_durability {
 /*
  * rdmareg_access_name, _state_name, _arbitration_name, _arbitrate_name, _policy_name, _cause_name,
  * _outcome_name, _holder_kind_name, _durable_name, _durability_name, _warm_mode_name,
- * _job_state_name: the word for a member.
+ * _job_state_name, _end_name: the word for a member.
  */
 const char *rdmareg_access_name(enum rdmareg_access access);
 const char *rdmareg_state_name(enum rdmareg_state state);
@@ -145,6 +154,7 @@ const char *rdmareg_durable_name(enum rdmareg_durable durable);
 const char *rdmareg_durability_name(enum rdmareg_durability durability);
 const char *rdmareg_warm_mode_name(enum rdmareg_warm_mode mode);
 const char *rdmareg_job_state_name(enum rdmareg_job_state state);
+const char *rdmareg_end_name(enum rdmareg_end end);
 
 /*
  * The way back: the member for a word, 0 for NULL and for a word that is none of them.

@@ -66,7 +66,7 @@ _public_ int rdmareg_list(struct rdmareg *c, const struct rdmareg_list_options *
 		return r;
 	if (o.page > PAGE_MAX)
 		return fail(EINVAL, "listing regions: a page has at most %d", PAGE_MAX);
-	if ((unsigned int)o.state > RDMAREG_STATE_LOST)
+	if ((unsigned int)o.state > RDMAREG_STATE_CLOSING)
 		return fail(EINVAL, "listing regions: invalid state %d", (int)o.state);
 	l = calloc(1, sizeof(*l));
 	if (!l)

@@ -12,6 +12,7 @@
 
 static const char *const accesses[] = REGION_ACCESS_NAMES;
 static const char *const states[] = REGION_STATE_NAMES;
+static const char *const ends[] = REGION_END_NAMES;
 static const char *const modes[] = ARBITRATION_MODE_NAMES;
 static const char *const policies[] = REGION_POLICY_NAMES;
 static const char *const causes[] = REVOCATION_CAUSE_NAMES;
@@ -30,7 +31,8 @@ static const char *const job_states[] = { "running", "done", "failed", "cancelle
 		       #their_max)
 
 SAME(accesses, RDMAREG_ACCESS_READ_WRITE, _REGION_ACCESS_MAX);
-SAME(states, RDMAREG_STATE_LOST, _REGION_STATE_MAX);
+SAME(states, RDMAREG_STATE_CLOSING, _REGION_STATE_MAX);
+SAME(ends, RDMAREG_END_LOST, _REGION_END_MAX);
 SAME(modes, RDMAREG_ARBITRATION_PRE_CONTENT, _ARBITRATION_MODE_MAX);
 SAME(policies, RDMAREG_POLICY_HOLD, _REGION_POLICY_MAX);
 SAME(causes, RDMAREG_CAUSED_BY_QUOTA + 1, _REVOCATION_CAUSE_MAX); /* both begin with "unknown" */
@@ -57,6 +59,7 @@ static const struct {
 	[WORDS_ARBITRATE] = WORDS(choices, 1), [WORDS_HOLDER_KIND] = WORDS(kinds, 1),
 	[WORDS_DURABLE] = WORDS(durables, 1),  [WORDS_DURABILITY] = WORDS(durabilities, 1),
 	[WORDS_WARM] = WORDS(warm_modes, 1),   [WORDS_JOB_STATE] = WORDS(job_states, 1),
+	[WORDS_END] = WORDS(ends, 1),
 #undef WORDS
 };
 
@@ -139,6 +142,11 @@ _public_ enum rdmareg_warm_mode rdmareg_warm_mode_from_name(const char *name)
 _public_ const char *rdmareg_job_state_name(enum rdmareg_job_state state)
 {
 	return word_name(WORDS_JOB_STATE, state);
+}
+
+_public_ const char *rdmareg_end_name(enum rdmareg_end end)
+{
+	return word_name(WORDS_END, end);
 }
 
 _public_ enum rdmareg_access rdmareg_access_from_name(const char *name)

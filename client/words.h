@@ -18,6 +18,7 @@ enum vocabulary {
 	WORDS_DURABILITY,
 	WORDS_WARM,
 	WORDS_JOB_STATE,
+	WORDS_END,
 };
 
 /* The member of the public enumeration; 0 for NULL and for a word that is not known. */

@@ -52,12 +52,26 @@ enum region_state {
 	REGION_DRAINING,    /* blocks are wanted back; holders were asked, the deadline runs */
 	REGION_FENCED,	    /* unreachable; the filesystem has or gets its blocks */
 	REGION_CLOSING,	    /* being taken down */
-	REGION_LOST,	    /* its keeper died; nothing can be reached through it any more */
 	_REGION_STATE_MAX,
 };
-#define REGION_STATE_NAMES                                                                \
-	{                                                                                 \
-		"registering", "live", "warming", "draining", "fenced", "closing", "lost" \
+#define REGION_STATE_NAMES                                                        \
+	{                                                                         \
+		"registering", "live", "warming", "draining", "fenced", "closing" \
+	}
+
+/* Why a region is no more. */
+enum region_end {
+	END_RELEASED,	  /* by its owner, or by root */
+	END_DISCONNECTED, /* it was not detached, and the connection that registered it ended */
+	END_EVICTED,	  /* its filesystem was to be unmounted */
+	END_OVER_LIMIT,	  /* a limit was enforced */
+	END_GIVEN_UP,	  /* its keeper could not keep it */
+	END_LOST,	  /* its keeper ended */
+	_REGION_END_MAX,
+};
+#define REGION_END_NAMES                                                            \
+	{                                                                           \
+		"released", "disconnected", "evicted", "over-limit", "given-up", "lost" \
 	}
 
 /* What can be promised when a filesystem wants blocks back: see docs/arbitration.md. */

@@ -58,7 +58,7 @@ static const char *form_of(const struct option_spec *o)
 	case ARG_REPEAT:
 		return "a whole number above 0, or forever, is wanted here";
 	case ARG_STATE:
-		return "one of registering, live, warming, draining, fenced, closing or lost is wanted here";
+		return "one of registering, live, warming, draining, fenced or closing is wanted here";
 	case ARG_ACCESS:
 	case ARG_POLICY:
 	case ARG_ARBITRATE:

@@ -59,6 +59,8 @@ static void print_json(const char *name, const struct rdmareg_event *e,
 				       json_object_new_string(rdmareg_outcome_name(e->outcome)));
 		json_object_object_add(o, "valid_length", json_object_new_uint64(e->valid_length));
 	}
+	if (e->type == RDMAREG_EVENT_REGION_REMOVED)
+		json_object_object_add(o, "reason", json_object_new_string(rdmareg_end_name(e->end)));
 	if (info)
 		json_object_object_add(o, "region", model_region(info));
 	if (was_mode)
@@ -88,6 +90,8 @@ static void print_line(const char *name, const struct rdmareg_event *e,
 	else if (e->type == RDMAREG_EVENT_REVOCATION_SETTLED)
 		printf(" %" PRIu64 ": %s, %s valid", e->revocation.id, rdmareg_outcome_name(e->outcome),
 		       format_size(a, e->valid_length));
+	else if (e->type == RDMAREG_EVENT_REGION_REMOVED)
+		printf(": %s", rdmareg_end_name(e->end));
 	else if (e->revocation.id)
 		printf(" %" PRIu64, e->revocation.id);
 	if (info)

@@ -110,11 +110,7 @@ static const char *look_at(json_object *row, json_object *value, enum look look,
 
 static const char *state_color(const char *state)
 {
-	if (!strcmp(state, "live") || !strcmp(state, "warming"))
-		return "green";
-	if (!strcmp(state, "lost"))
-		return "red";
-	return "yellow";
+	return !strcmp(state, "live") || !strcmp(state, "warming") ? "green" : "yellow";
 }
 
 static int add_line(struct libscols_table *table, const struct column *columns, size_t n, json_object *row,

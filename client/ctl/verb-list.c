@@ -13,7 +13,7 @@ struct options {
 static const struct option_spec specs[] = {
 	{ "session", ARG_TEXT, offsetof(struct options, session), "NAME", "only this session's" },
 	{ "state", ARG_STATE, offsetof(struct options, state), "STATE",
-	  "only in this state: registering, live, warming, draining, fenced, closing, lost" },
+	  "only in this state: registering, live, warming, draining, fenced, closing" },
 	{ NULL },
 };
 

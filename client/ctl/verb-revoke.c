@@ -42,6 +42,7 @@ struct closed {
 	uint64_t region, revocation;
 	bool limited;	  /* --for: its end is no surprise */
 	const char *over; /* why it is open again; NULL: it is not */
+	enum rdmareg_end end; /* why it is gone; 0: it is not */
 	bool in_time;	  /* that was the end of --for */
 	pid_t command;	  /* 0: none */
 	int command_fd;	  /* readable when it has ended */
@@ -63,7 +64,8 @@ static int on_event(struct ctl *ctl, const struct rdmareg_event *e, void *userda
 		k->in_time = k->limited;
 		break;
 	case RDMAREG_EVENT_REGION_REMOVED:
-		k->over = "it was released";
+		k->over = "it ended";
+		k->end = e->end;
 		break;
 	case RDMAREG_EVENT_DAEMON_LOST:
 		k->over = "rdmaregd stopped";
@@ -75,8 +77,9 @@ static int on_event(struct ctl *ctl, const struct rdmareg_event *e, void *userda
 		return EVENTS_GO_ON;
 	}
 	if (!k->in_time || k->command)
-		ctl_error(EXIT_FAILED, "region %" PRIu64 " was given back%s: %s", k->region,
-			  k->command ? " while the command runs" : "", k->over);
+		ctl_error(EXIT_FAILED, "region %" PRIu64 " was given back%s: %s%s%s%s", k->region,
+			  k->command ? " while the command runs" : "", k->over, k->end ? " (" : "",
+			  k->end ? rdmareg_end_name(k->end) : "", k->end ? ")" : "");
 	return EXIT_OK;
 }
 

@@ -135,7 +135,7 @@ static const char *adopt(struct app *a, struct keeper *k, const struct record_re
 	if (g->detached || owner)
 		return NULL;
 	if (owner_gone)
-		app_want_release(a, r, CAUSE_RELEASE);
+		app_want_release(a, r, END_DISCONNECTED);
 	else
 		e->orphan = true;
 	return NULL;

@@ -274,7 +274,7 @@ static int export(void *userdata, uint64_t id, const struct export_request *q, s
 			" has access 'r', so no ticket for 'rw' can be made: register it with 'rw', "
 			"or ask for 'r'",
 			id);
-	if (r->state == REGION_REGISTERING || r->state == REGION_CLOSING || r->state == REGION_LOST)
+	if (r->state == REGION_REGISTERING || r->state == REGION_CLOSING)
 		return failure_set(ret, RDMAREG_ERROR_BUSY,
 				   "region %" PRIu64 " is %s: no ticket can be made now", id,
 				   region_state_names[r->state]);
@@ -287,13 +287,20 @@ static int export(void *userdata, uint64_t id, const struct export_request *q, s
 	return error < 0 ? failure_from_errno(ret, "making the ticket", error, keeper_trouble(e->keeper)) : 0;
 }
 
-void app_want_release(struct app *a, struct region *r, enum revocation_cause cause)
+void app_note_end(const struct region *r, struct region_entry *e, enum region_end why)
+{
+	if (!r->close_wanted)
+		e->end = (uint8_t)why;
+}
+
+void app_want_release(struct app *a, struct region *r, enum region_end why)
 {
 	const struct region_event event = { .type = REGION_RELEASE_WANTED,
-					    .cause = cause,
+					    .cause = CAUSE_RELEASE,
 					    .grace_usec = UINT64_MAX,
 					    .now_usec = now_monotonic_usec() };
 
+	app_note_end(r, region_table_find(a->table, r->id), why);
 	app_step(a, r, &event);
 }
 
@@ -324,7 +331,7 @@ static int release(void *userdata, struct client *c, uint64_t id, struct call *c
 	if (error < 0)
 		return failure_from_errno(ret, "releasing the region", error, "");
 	app_drop_client(a, r, c);
-	app_want_release(a, r, CAUSE_RELEASE);
+	app_want_release(a, r, END_RELEASED);
 	return 0;
 }
 
@@ -379,7 +386,7 @@ static void client_gone(void *userdata, struct client *c)
 		region_entry_forget_holder(e);
 		app_drop_client(a, r, c);
 		if (!detached)
-			app_want_release(a, r, CAUSE_RELEASE);
+			app_want_release(a, r, END_DISCONNECTED);
 	}
 }
 

@@ -159,7 +159,7 @@ static void step(struct crowd *c, enum demand_event_type type)
 /* One that is being taken down can still be reached; its keeper answers when nothing is left of it. Before it is registered nobody can. */
 static bool can_be_demanded(const struct region *r)
 {
-	return r->state != REGION_REGISTERING && r->state != REGION_LOST;
+	return r->state != REGION_REGISTERING;
 }
 
 static uint64_t end_of(uint64_t offset, uint64_t length)

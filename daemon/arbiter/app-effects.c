@@ -120,7 +120,7 @@ static void remove_region(struct app *a, struct region *r, struct region_entry *
 	app_end_revokes(a, r->id);
 	reply_release(e);
 	if (e->announced) {
-		bus_tell_removed(a->bus, v);
+		bus_tell_removed(a->bus, v, (enum region_end)e->end);
 		app_log(e->keeper, LOG_INFO, "region %" PRIu64 ": removed", r->id);
 		keeper_note(e->keeper)->regions--;
 	}

@@ -28,7 +28,7 @@ int app_import(void *userdata, uint64_t id, struct call *call, struct failure *r
 			" cannot be imported: import is off here. Map the file and use a ticket, or have the "
 			"administrator set import = on in rdmaregd.conf",
 			id);
-	if (r->state == REGION_REGISTERING || r->state == REGION_CLOSING || r->state == REGION_LOST)
+	if (r->state == REGION_REGISTERING || r->state == REGION_CLOSING)
 		return failure_set(ret, RDMAREG_ERROR_BUSY,
 				   "region %" PRIu64 " is %s and cannot be imported now", id,
 				   region_state_names[r->state]);

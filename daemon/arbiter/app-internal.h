@@ -81,8 +81,10 @@ void app_drop_client(struct app *a, struct region *r, const struct client *c);
 /* What callers may be refused for; 0, or BUS_E_REFUSED. A @length of 0 means to the end. */
 int app_check_live(const struct region *r, struct failure *f);
 int app_check_range(const struct region *r, uint64_t offset, uint64_t length, struct failure *f);
-/* Everything of it may be taken down: without a grace, or with the region's own. */
-void app_want_release(struct app *a, struct region *r, enum revocation_cause cause);
+/* It is taken down: its holders are asked, and have the region's grace. */
+void app_want_release(struct app *a, struct region *r, enum region_end why);
+/* Why it is about to end; the first that made it counts. */
+void app_note_end(const struct region *r, struct region_entry *e, enum region_end why);
 
 /* What a keeper says of a region it has, for the table and for the core. */
 void app_take_texts(struct region_entry *e, const struct keeper_region *info);

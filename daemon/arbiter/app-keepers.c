@@ -228,6 +228,7 @@ static const char *told(void *userdata, struct keeper *k, const struct keeper_me
 	}
 	case KEEPER_GONE:
 		app_log(k, LOG_WARNING, "region %" PRIu64 ": ended by its keeper %s", r->id, keeper_name(k));
+		app_note_end(r, region_table_find(a->table, r->id), END_GIVEN_UP);
 		app_step_plain(a, r, REGION_RELEASED);
 		return NULL;
 	default:
@@ -377,8 +378,10 @@ static void gone(void *userdata, struct keeper *k)
 	struct app *a = userdata;
 	struct region_entry *e;
 
-	while ((e = LIST_FIRST(&keeper_note(k)->list)))
+	while ((e = LIST_FIRST(&keeper_note(k)->list))) {
+		e->end = END_LOST;
 		app_step_plain(a, registry_find(a->registry, e->id), REGION_KEEPER_GONE);
+	}
 	if (keeper_note(k)->has_tenant)
 		app_drop_tenant(a, keeper_note(k)->tenant);
 	app_set_status(a);

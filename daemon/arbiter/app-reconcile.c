@@ -103,6 +103,7 @@ void app_list_done(void *userdata, struct keeper *k)
 			continue;
 		if (!e->listed) {
 			log_warning("region %" PRIu64 ": keeper %s has it no more", e->id, keeper_name(k));
+			app_note_end(r, e, END_GIVEN_UP);
 			app_step_plain(a, r, REGION_RELEASED);
 			continue;
 		}

@@ -308,6 +308,7 @@ int app_evict(void *userdata, const struct evict_request *q, struct call *call, 
 			log_error("region %" PRIu64 ": no memory to wait for its end", id);
 			continue;
 		}
+		app_note_end(r, e, q->above_limits ? END_OVER_LIMIT : END_EVICTED);
 		v->regions++;
 		v->left++;
 		if (e->late_release)

@@ -72,6 +72,7 @@ struct region_entry {
 	char *gap;	       /* what passes the gate unseen; NULL: nothing known */
 	char *damage;	       /* what of its memory is lost, as its keeper says; NULL: nothing known */
 	uint64_t acknowledged; /* last revocation that the holder acknowledged */
+	uint8_t end;	       /* enum region_end: why it ends, once it does */
 	uint32_t slot;	       /* in its keeper's record; REGION_NO_SLOT: none yet */
 	bool announced;	       /* RegionAdded was sent */
 	bool listed;	       /* by its keeper, in the list that is under way */

@@ -209,6 +209,7 @@ struct bus *bus_free(struct bus *b)
 	sd_bus_slot_unref(b->gone_match);
 	sd_bus_slot_unref(b->lost_match);
 	intake_free(b->intake);
+	ended_clear(&b->ended);
 	sd_bus_slot_unref(b->admission);
 	sd_bus_flush_close_unref(b->connection);
 	if (b->owns_descriptors) {
@@ -403,8 +404,8 @@ static void send_holders(struct bus *b, const struct signal *s)
 }
 
 /* A member of the manager's interface; @holders: also to those who own or use the region. */
-static void tell_number(struct bus *b, const char *member, build_t *build, const struct region_view *v,
-			bool holders)
+static void tell_manager(struct bus *b, const char *member, build_t *build, const struct region_view *v,
+			 const void *arguments, bool holders)
 {
 	const struct signal s = {
 		.path = RDMAREG_MANAGER_PATH,
@@ -412,6 +413,7 @@ static void tell_number(struct bus *b, const char *member, build_t *build, const
 		.member = member,
 		.build = build,
 		.view = v,
+		.arguments = arguments,
 	};
 
 	b->signals++;
@@ -545,14 +547,22 @@ static int build_number(sd_bus_message *m, const struct region_view *v, const vo
 
 void bus_tell_added(struct bus *b, const struct region_view *v)
 {
-	tell_number(b, "RegionAdded", build_number, v, false);
+	tell_manager(b, "RegionAdded", build_number, v, NULL, false);
 }
 
-void bus_tell_removed(struct bus *b, const struct region_view *v)
+static int build_removed(sd_bus_message *m, const struct region_view *v, const void *arguments)
 {
-	ended_note(&b->ended, v);
+	const enum region_end *why = arguments;
+	int r = build_number(m, v, NULL);
+
+	return r < 0 ? r : sd_bus_message_append(m, "ss", region_end_names[*why], ended_text(*why));
+}
+
+void bus_tell_removed(struct bus *b, const struct region_view *v, enum region_end why)
+{
+	ended_note(&b->ended, v->region->id, v->tenant->uid, why);
 	tell_news(b, v);
-	tell_number(b, "RegionRemoved", build_number, v, true);
+	tell_manager(b, "RegionRemoved", build_removed, v, &why, true);
 }
 
 uint64_t bus_work(struct bus *b)

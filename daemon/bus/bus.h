@@ -412,7 +412,7 @@ void bus_tell_asked(struct bus *b, const struct region_view *v);
 void bus_tell_settled(struct bus *b, const struct region_view *v, uint64_t revocation,
 		      enum revocation_outcome outcome);
 void bus_tell_added(struct bus *b, const struct region_view *v);
-void bus_tell_removed(struct bus *b, const struct region_view *v);
+void bus_tell_removed(struct bus *b, const struct region_view *v, enum region_end why);
 /* It has come further, or is over: to the connection that began it. */
 void bus_tell_job(struct bus *b, const struct job *j);
 

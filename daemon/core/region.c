@@ -42,7 +42,7 @@ static bool is_settled(const struct region *r)
 
 static bool is_ending(const struct region *r)
 {
-	return r->state == REGION_CLOSING || r->state == REGION_LOST;
+	return r->state == REGION_CLOSING;
 }
 
 static uint32_t *find_holder(struct registry *registry, struct region *r, enum holder_kind kind, uint64_t id)
@@ -407,10 +407,8 @@ static void finish(struct region *r, struct region_effects *out, int error)
 
 static void on_keeper_gone(struct region *r, struct region_effects *out)
 {
-	if (r->state != REGION_REGISTERING)
-		publish(out, REGION_CHANGED_STATE);
 	finish(r, out, -EPIPE);
-	r->state = REGION_LOST;
+	r->state = REGION_CLOSING;
 }
 
 void region_step(struct registry *registry, struct region *r, const struct region_event *e,

@@ -10,7 +10,7 @@
  *                   |  revocation
  *                   v
  *                DRAINING <-> FENCED -> LIVE    (more is wanted: asked again, with a higher number)
- *   any -> CLOSING -> removed;  keeper gone: any -> LOST -> removed
+ *   any -> CLOSING -> removed;  keeper gone: any -> removed
  *
  * What always holds:
  *   1. A stale acknowledgement, completion or revocation number changes nothing. A revocation with a higher number takes the place of

@@ -281,7 +281,7 @@ void registry_mark_excess(struct registry *r)
 		struct tenant *t = &r->tenants[region->tenant];
 
 		region->excess = false;
-		if (region->close_wanted || region->state == REGION_CLOSING || region->state == REGION_LOST)
+		if (region->close_wanted || region->state == REGION_CLOSING)
 			continue;
 		region->excess = t->kept_regions >= r->limits.regions_per_tenant ||
 				 region->length > r->limits.bytes_per_tenant - t->kept_bytes;

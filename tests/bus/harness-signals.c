@@ -73,6 +73,21 @@ bool has_signal(sd_bus *b, const char *member)
 	return take(b, member, false);
 }
 
+void await_removed(sd_bus *b, uint64_t id, const char *reason)
+{
+	uint64_t removed = 0;
+
+	while (removed != id) {
+		sd_bus_message *m = await_signal(b, "RegionRemoved");
+		const char *path, *word, *text;
+
+		check(sd_bus_message_read(m, "toss", &removed, &path, &word, &text) > 0 && *text);
+		if (removed == id)
+			check_text(word, reason);
+		sd_bus_message_unref(m);
+	}
+}
+
 void forget_signals(sd_bus *b)
 {
 	size_t kept = 0;

@@ -139,6 +139,8 @@ sd_bus_message *await_signal(sd_bus *b, const char *member);
 /* Handles what is there, and says whether such a signal was among it. */
 bool has_signal(sd_bus *b, const char *member);
 void forget_signals(sd_bus *b);
+/* Waits for RegionRemoved of this region, with this reason. */
+void await_removed(sd_bus *b, uint64_t id, const char *reason);
 /* listen_signals(), and Manager.Subscribe. */
 void subscribe(sd_bus *b);
 /* Waits for RevocationRequested with this cause, and returns its number. */

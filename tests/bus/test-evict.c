@@ -114,6 +114,38 @@ static void test_whole_filesystem(void)
 	close(directory);
 }
 
+/* Why a region ended hears who listens, and who asks for it; however many another user's ended since. */
+static void test_reasons(void)
+{
+	sd_bus *nobody = connect_as(&world, NOBODY), *short_lived = connect_as(&world, NOBODY);
+	int fd = make_memfd(8192);
+	struct reply lost, released, evicted, r;
+
+	subscribe(nobody);
+	check(register_region(short_lived, fd, 0, 0, "r", &lost, 0));
+	check(register_region(nobody, fd, 0, 0, "r", &released, 1, "grace_usec", "t", UINT64_C(0)));
+	check(register_region(nobody, fd, 0, 0, "r", &evicted, 1, "grace_usec", "t", UINT64_C(0)));
+	disconnect(short_lived);
+	await_removed(nobody, lost.id, "disconnected");
+	check(call_region(nobody, released.id, "Release", &r));
+	await_removed(nobody, released.id, "released");
+	check(evict_at_once(fd, &r) && r.number == 1);
+	await_removed(nobody, evicted.id, "evicted");
+	for (int i = 0; i < 300; i++) {
+		check(register_region(owner, fd, 0, 0, "r", &r, 2, "warm", "b", 0, "grace_usec", "t", UINT64_C(0)));
+		check(call_region(owner, r.id, "Release", &r));
+		forget_signals(owner);
+	}
+	check(!call_region(nobody, lost.id, "Release", &r));
+	expect_error(&r, "NoSuchRegion", "the connection that registered it ended");
+	check(!call_region(nobody, released.id, "Release", &r));
+	expect_error(&r, "NoSuchRegion", "it was released");
+	check(!call_region(nobody, evicted.id, "Release", &r));
+	expect_error(&r, "NoSuchRegion", "its filesystem was evicted");
+	disconnect(nobody);
+	close(fd);
+}
+
 /* It may be named by anything on it. */
 static void test_descriptors(void)
 {
@@ -374,6 +406,7 @@ int main(void)
 	subscribe(owner);
 	test_input();
 	test_whole_filesystem();
+	test_reasons();
 	test_descriptors();
 	test_grace();
 	test_sooner();

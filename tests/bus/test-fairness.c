@@ -270,13 +270,21 @@ static size_t log_size(void)
 	return (size_t)st.st_size;
 }
 
+static sd_bus_message *new_get(sd_bus *b, uint64_t id)
+{
+	sd_bus_message *m = new_manager_call(b, "GetRegion");
+
+	check(sd_bus_message_append(m, "t", id) >= 0);
+	return m;
+}
+
 /* A keeper that tells without end, and answers nothing meanwhile, fills neither memory nor log, and delays nobody. */
 static void test_flood(void)
 {
 	size_t memory = world_memory(&world), log = log_size(), most = memory;
 	sd_bus *owner = connect_as(&world, CALLER);
 	int fd = make_memfd(4096);
-	struct reply r;
+	struct reply r, ignored;
 
 	check(register_region(owner, fd, 0, 0, "r", &r, 2, "session", "s", "bad-flood", "detached", "b", 1));
 	disconnect(owner);
@@ -286,6 +294,8 @@ static void test_flood(void)
 		most = now > most ? now : most;
 		check(count_regions(nobody) == 0);
 	}
+	check(!finish_call(crowd, new_get(crowd, r.id), &ignored));
+	expect_error(&ignored, "NoSuchRegion", "its keeper could not keep it");
 	check(log_size() < log + (512 << 10));
 	if (!getenv("RDMAREG_TEST_SANITIZED")) /* these keep what was freed */
 		check(most < memory + (10 << 10));

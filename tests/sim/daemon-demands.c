@@ -108,8 +108,7 @@ static bool cut(const struct region *r, const struct op *o, struct message *m)
 	uint64_t start = o->start * PAGE > r->offset ? o->start * PAGE : r->offset;
 	uint64_t end = o->end * PAGE < r->offset + r->length ? o->end * PAGE : r->offset + r->length;
 
-	if (start >= end || r->state == REGION_REGISTERING || r->state == REGION_CLOSING ||
-	    r->state == REGION_LOST)
+	if (start >= end || r->state == REGION_REGISTERING || r->state == REGION_CLOSING)
 		return false;
 	m->start = start - r->offset;
 	m->end = end - r->offset;

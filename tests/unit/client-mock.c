@@ -40,10 +40,12 @@ static void emit(sd_bus *from, const char *to, const char *what, uint64_t id)
 						 "PropertiesChanged") >= 0);
 		assert(sd_bus_message_append(m, "sa{sv}as", RDMAREG_REGION_INTERFACE, 0, 0) >= 0);
 	} else {
-		assert(!strcmp(what, "vanish"));
+		assert(!strcmp(what, "vanish") || !strcmp(what, "vanish-mute"));
 		assert(sd_bus_message_new_signal(from, &m, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE,
 						 "RegionRemoved") >= 0);
 		assert(sd_bus_message_append(m, "to", id, mock_path_of(id)) >= 0);
+		if (!what[strlen("vanish")]) /* as daemons before did not */
+			assert(sd_bus_message_append(m, "ss", "lost", "its keeper ended") >= 0);
 	}
 	assert(sd_bus_message_set_destination(m, to) >= 0 && sd_bus_send(from, m, NULL) >= 0);
 	sd_bus_message_unref(m);

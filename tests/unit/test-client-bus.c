@@ -169,7 +169,10 @@ static void test_events(void)
 	do
 		e = wait_event(c);
 	while (e.type == RDMAREG_EVENT_REGION_CHANGED);
-	assert(e.type == RDMAREG_EVENT_REGION_REMOVED && e.region == 11);
+	assert(e.type == RDMAREG_EVENT_REGION_REMOVED && e.region == 11 && e.end == RDMAREG_END_LOST);
+	mock_tell("vanish-mute", 11);
+	e = wait_event(c);
+	assert(e.type == RDMAREG_EVENT_REGION_REMOVED && e.region == 11 && e.end == RDMAREG_END_UNKNOWN);
 
 	mock_daemon_stop(mock);
 	e = wait_event(c);

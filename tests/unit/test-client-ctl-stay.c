@@ -37,7 +37,7 @@ static void test_watch(void)
 	mock_tell("degrade", 3);
 	says(&r, "\"arbitration_mode\":\"notify-only\"", "\"previous_arbitration_mode\":\"layout-lease\"");
 	mock_tell("vanish", 3);
-	says(&r, "\"event\":\"removed\"", "\"id\":3");
+	says(&r, "\"event\":\"removed\"", "\"id\":3,\"reason\":\"lost\"");
 	assert(end(&r) == 0);
 
 	r = begin("watch 5");
@@ -47,6 +47,12 @@ static void test_watch(void)
 	mock_tell("change", 5);
 	says(&r, "notify-only, 2 peers", "degraded: process 17");
 	kill(r.pid, SIGTERM);
+	assert(end(&r) == 0);
+
+	r = begin("watch 5");
+	says(&r, "region 5 present", "");
+	mock_tell("vanish", 5);
+	says(&r, "region 5 removed: lost", "");
 	assert(end(&r) == 0);
 }
 
@@ -130,7 +136,7 @@ static void test_revoke_ends(void)
 	r = begin("revoke 8");
 	says(&r, "region 8 is closed", "");
 	mock_tell("vanish", 8);
-	says(&r, "given back", "it was released");
+	says(&r, "given back", "it ended (lost)");
 	assert(end(&r) == 1);
 }
 

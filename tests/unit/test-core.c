@@ -188,7 +188,7 @@ static void test_holders(void)
 	assert(has(&out, REGION_SEND_CONSENT) && x->peers == 0);
 	out = do_step(r, x, (struct region_event){ .type = REGION_KEEPER_GONE });
 	assert(has(&out, REGION_TELL_SETTLED) && has(&out, REGION_REPLY_RELEASE));
-	assert(out.item[out.n - 1].type == REGION_REMOVE && x->state == REGION_LOST);
+	assert(out.item[out.n - 1].type == REGION_REMOVE && x->state == REGION_CLOSING);
 	registry_remove_region(r, x);
 }
 

@@ -50,7 +50,7 @@ _rdmaregctl() {
 	--policy) mapfile -t COMPREPLY < <(compgen -W 'follow yield hold' -- "$current"); return ;;
 	--warm-mode) mapfile -t COMPREPLY < <(compgen -W 'off read adaptive write' -- "$current"); return ;;
 	--arbitration) mapfile -t COMPREPLY < <(compgen -W 'auto pre-content' -- "$current"); return ;;
-	--state) mapfile -t COMPREPLY < <(compgen -W 'registering live warming draining fenced closing lost' -- "$current"); return ;;
+	--state) mapfile -t COMPREPLY < <(compgen -W 'registering live warming draining fenced closing' -- "$current"); return ;;
 	--repeat) mapfile -t COMPREPLY < <(compgen -W 'forever' -- "$current"); return ;;
 	--offset | --length | --grace | --session | --expires | --uses | --duration | --source | --timeout | --settle-timeout | \
 		--range | --for | --limit | --region) return ;;
