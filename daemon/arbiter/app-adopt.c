@@ -104,6 +104,7 @@ static int enter(struct app *a, struct keeper *k, const struct record_region *g,
 	r->access = g->access;
 	(*ret)->text.file_uid = g->file_uid;
 	(*ret)->text.detached = g->detached;
+	(*ret)->gate_asked = g->terms.gate_asked || (g->terms.gated && g->terms.policy != POLICY_HOLD);
 	region_text_set(&(*ret)->text.path, g->path, sizeof(g->path));
 	*ret_region = r;
 	return 0;

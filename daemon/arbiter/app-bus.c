@@ -215,6 +215,7 @@ static int register_region(void *userdata, struct client *c, const struct regist
 	if (error < 0)
 		return failure_from_errno(ret, "registering the region", error, "");
 	e->text.detached = q->detached;
+	e->gate_asked = q->asks_pre_content;
 	e->text.file_uid = q->file_uid;
 	region_text_set(&e->text.path, q->path, strlen(q->path));
 	error = region_table_set_file(a->table, e, &q->on, q->inode);

@@ -20,6 +20,7 @@ struct change {
 	enum region_policy policy;
 	enum warm_mode warm_mode;
 	bool gated;
+	bool gate_asked;
 	bool was_wanted; /* gated, or meant to be, before */
 };
 
@@ -88,7 +89,9 @@ int app_configure(void *userdata, uint64_t id, const struct configure_request *q
 	struct region_entry *e = region_table_find(a->table, id);
 	enum region_policy before = (enum region_policy)r->policy;
 	enum region_policy policy = q->has_policy ? q->policy : before;
-	bool gated = policy == POLICY_HOLD || (q->has_pre_content ? q->pre_content : app_wants_gate(e));
+	/* what only the policy wanted before, it wants no longer */
+	bool gate_asked = q->has_pre_content ? q->pre_content : e->gate_asked;
+	bool gated = policy == POLICY_HOLD || gate_asked;
 	struct change *c;
 	int error;
 
@@ -109,6 +112,7 @@ int app_configure(void *userdata, uint64_t id, const struct configure_request *q
 		.policy = policy,
 		.warm_mode = q->has_warm_mode ? q->warm_mode : (enum warm_mode)e->text.warm_mode,
 		.gated = gated,
+		.gate_asked = gate_asked,
 		.was_wanted = app_wants_gate(e),
 	};
 	/* a policy that stays keeps its grace, and needs no authorization again */
@@ -141,6 +145,7 @@ static void finish(struct app *a, struct change *c, int error, const char *text)
 		r->policy = (uint8_t)c->policy;
 		r->grace_usec = c->grace_usec;
 		e->text.warm_mode = (uint8_t)c->warm_mode;
+		e->gate_asked = c->gate_asked;
 		app_record_terms(r, e, c->gated);
 		if (!c->gated)
 			app_ungate(a, r, e);

@@ -8,6 +8,13 @@
 #include "arbiter/app-internal.h"
 #include "util/text.h"
 
+static struct record_terms terms_of(const struct region *r, const struct region_entry *e, bool gated)
+{
+	return (struct record_terms){
+		.grace_usec = r->grace_usec, .policy = r->policy, .gated = gated, .gate_asked = e->gate_asked
+	};
+}
+
 int app_record(struct app *a, const struct region *r, struct region_entry *e, bool gated)
 {
 	struct record_region region = {
@@ -16,7 +23,7 @@ int app_record(struct app *a, const struct region *r, struct region_entry *e, bo
 		.inode = e->text.inode,
 		.offset = r->offset,
 		.length = r->length,
-		.terms = { .grace_usec = r->grace_usec, .policy = r->policy, .gated = gated },
+		.terms = terms_of(r, e, gated),
 		.file_uid = e->text.file_uid,
 		.access = r->access,
 		.detached = e->text.detached,
@@ -32,9 +39,7 @@ int app_record(struct app *a, const struct region *r, struct region_entry *e, bo
 
 void app_record_terms(const struct region *r, struct region_entry *e, bool gated)
 {
-	const struct record_terms terms = { .grace_usec = r->grace_usec,
-					    .policy = r->policy,
-					    .gated = gated };
+	const struct record_terms terms = terms_of(r, e, gated);
 
 	record_set_terms(keeper_record(e->keeper), e->slot, &terms);
 }

@@ -191,7 +191,7 @@ static bool is_sound_head(const struct head *h)
 
 static bool are_sound_terms(const struct record_terms *t)
 {
-	return t->policy < _REGION_POLICY_MAX && t->gated <= 1;
+	return t->policy < _REGION_POLICY_MAX && t->gated <= 1 && t->gate_asked <= 1;
 }
 
 static bool is_sound_slot(const struct slot *s)

@@ -53,7 +53,8 @@ struct record_terms {
 	uint64_t grace_usec;
 	uint8_t policy; /* enum region_policy */
 	uint8_t gated;
-	uint8_t reserved[6];
+	uint8_t gate_asked; /* daemons before left 0 */
+	uint8_t reserved[5];
 };
 
 struct record_region {

@@ -64,6 +64,7 @@ struct region_entry {
 	LIST_HEAD(, peer_note) peers;
 	struct file *file;   /* NULL: not known yet */
 	bool gated;	     /* the gate guards its file for it */
+	bool gate_asked;     /* arbitration "pre-content" was asked for: it is guarded also when no policy needs that */
 	bool regate;	     /* it was, and is to be again when there is a gate */
 	uint64_t guard;	     /* of the gate, also while it is on its way; 0: none */
 	uint8_t keeper_mode; /* enum arbitration_mode, without the gate */

@@ -178,7 +178,8 @@ struct register_request {
 	bool warm;
 	bool has_warm_mode;
 	enum warm_mode warm_mode;
-	bool pre_content; /* arbitration "pre-content", or policy hold */
+	bool pre_content;	/* arbitration "pre-content", or policy hold */
+	bool asks_pre_content; /* the first of these */
 	bool owns_file;	  /* the caller is root, the file's owner, or authorized to hold it */
 	uint32_t file_uid;
 	struct filesystem on;

@@ -88,6 +88,7 @@ static int read_options(sd_bus_message *m, struct register_request *q, struct fa
 		if (r)
 			return r;
 	}
+	q->asks_pre_content = q->pre_content;
 	q->pre_content = q->pre_content || q->policy == POLICY_HOLD;
 	return check_session(q->session, f);
 }

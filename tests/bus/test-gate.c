@@ -114,6 +114,31 @@ static void test_guard(int fd, uint64_t *ret_id)
 	*ret_id = region.id;
 }
 
+/* What was guarded only because hold needs it is not when hold is over; what was asked for stays. */
+static void test_unasked(int fd)
+{
+	unsigned int unmarks = count_events("unmark");
+	struct reply region, r;
+
+	check(register_region(owner, fd, 0, 4 * MIB, "rw", &region, 1, "policy", "s", "hold"));
+	check(has_property(region.id, "ArbitrationMode", "pre-content"));
+	for (unsigned int i = 1; i <= 2; i++) {
+		check(call_region_options(owner, region.id, "Configure", &r, 1, "policy", "s", "yield"));
+		until(count_events("unmark") == unmarks + i);
+		check(!has_property(region.id, "ArbitrationMode", "pre-content"));
+		check(has_property(region.id, "Degraded", ""));
+		check(call_region_options(owner, region.id, "Configure", &r, 1, "policy", "s", "hold"));
+		check(has_property(region.id, "ArbitrationMode", "pre-content"));
+		check(has_property(region.id, "Refuses", "1"));
+	}
+	check(call_region_options(owner, region.id, "Configure", &r, 1, "arbitration", "s", "pre-content"));
+	check(call_region_options(owner, region.id, "Configure", &r, 1, "policy", "s", "yield"));
+	check(has_property(region.id, "ArbitrationMode", "pre-content"));
+	check(count_events("unmark") == unmarks + 2);
+	check(call_region(owner, region.id, "Release", &r));
+	until(count_events("unmark") == unmarks + 3);
+}
+
 /* Nothing of the region is taken: nobody has to wait. */
 static void test_outside(void)
 {
@@ -244,6 +269,7 @@ int main(void)
 	fd = guarded_file();
 	owner = connect_client(&world);
 	check(count_events("mark 1048576+4194304 refuses 0") == 0);
+	test_unasked(fd);
 	test_guard(fd, &id);
 	test_outside();
 	test_crowd(id);

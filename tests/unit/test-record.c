@@ -60,7 +60,7 @@ static void test_kept(void)
 	struct record_keeper now = {
 		.pid = 12, .runs_as = 34, .unit = "u", .cgroup = "/c", .invocation = "i"
 	};
-	const struct record_terms terms = { .grace_usec = 99, .policy = POLICY_HOLD, .gated = 1 };
+	const struct record_terms terms = { .grace_usec = 99, .policy = POLICY_HOLD, .gated = 1, .gate_asked = 1 };
 	struct record *r = make(300);
 	struct record_region g;
 	uint32_t slot[300], s;
@@ -87,7 +87,8 @@ static void test_kept(void)
 		assert(record_claim(r, id, &g, &s) && g.id == id && g.inode == id + 2 &&
 		       g.length == 4096 * id && g.uuid[0] == id + 3 && g.uuid[1] == id + 4);
 		assert(!record_claim(r, id, &g, &s)); /* once */
-		assert(g.terms.grace_usec == (id == 5 ? 99 : id) && g.terms.gated == (id == 5));
+		assert(g.terms.grace_usec == (id == 5 ? 99 : id) && g.terms.gated == (id == 5) &&
+		       g.terms.gate_asked == (id == 5));
 	}
 	assert(!record_claim(r, 0, &g, &s) && !record_claim(r, 301, &g, &s) &&
 	       !record_claim(r, UINT64_MAX, &g, &s));
