@@ -17,6 +17,7 @@
 struct app {
 	const struct app_options *options;
 	struct settings settings;
+	uint32_t reloads; /* under way */
 	struct runtime runtime;
 	bool runtime_is_open;
 	struct loop *loop;
@@ -48,8 +49,13 @@ struct app {
 
 /* --- app.c */
 
-/* For bus_handlers: the settings are read again, or stay as they were. */
+/* They have changed. */
+void app_apply_settings(struct app *a);
+
+/* --- app-reload.c; the first is of struct bus_handlers */
+
 int app_reload(void *userdata, struct call *call, struct failure *ret);
+void app_reload_by_signal(struct app *a);
 
 /* A line that a tenant, or its keeper, may cause as often as it likes. */
 #define app_log(keeper, priority, ...) \

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * app.c - see app.h: the parts are made, joined and taken apart here; signals, the watchdog, and reading
- * the settings again.
+ * app.c - see app.h: the parts are made, joined and taken apart here; signals and the watchdog.
  *
  * Order of things at start: the lock, so that no second daemon touches this runtime directory; the bus
  * name, so that callers wait instead of being told that there is nobody; the keepers, and only then the
@@ -36,7 +35,7 @@ static struct gate_link_limits gate_limits(const struct settings *s)
 				     .watchdog_usec = s->watchdog_msec * USEC_PER_MSEC };
 }
 
-static void apply_settings(struct app *a)
+void app_apply_settings(struct app *a)
 {
 	const struct settings *s = &a->settings;
 	const struct registry_limits limits = {
@@ -62,48 +61,13 @@ static void apply_settings(struct app *a)
 		gate_link_set_limits(a->gate, &gate);
 }
 
-/* A file with an error changes nothing: -EINVAL, or the errno of reading it, and what is the matter in @error. */
-static int reload(struct app *a, char *error, size_t size)
-{
-	const struct settings before = a->settings;
-	int r;
-
-	if (a->serving)
-		sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, now_monotonic_usec());
-	r = settings_load(a->options->config, a->options->config_must_exist, &a->settings, error, size);
-	if (r < 0) {
-		log_error("settings stay as they were: %s", error);
-	} else {
-		apply_settings(a);
-		if (memcmp(&before, &a->settings, sizeof(before)) != 0)
-			keepers_settings_changed(a->keepers);
-		log_notice("settings read again from %s", a->options->config);
-	}
-	if (a->serving)
-		sd_notify(0, "READY=1");
-	return r;
-}
-
-int app_reload(void *userdata, struct call *call, struct failure *ret)
-{
-	struct app *a = userdata;
-	char error[600];
-
-	if (reload(a, error, sizeof(error)) < 0)
-		return failure_set(ret, RDMAREG_ERROR_FAILED,
-				   "settings stay as they were: %s; correct it and try again", error);
-	call_reply(call);
-	return 0;
-}
-
 static void on_signal(evutil_socket_t number, short what, void *userdata)
 {
 	struct app *a = userdata;
-	char error[600];
 
 	(void)what;
 	if (number == SIGHUP) {
-		reload(a, error, sizeof(error));
+		app_reload_by_signal(a);
 		return;
 	}
 	log_notice("stopping on signal %d; the keepers stay", (int)number);
@@ -278,7 +242,7 @@ static int make_parts(struct app *a)
 		r = connect_bus(a);
 	if (r < 0)
 		return r;
-	apply_settings(a);
+	app_apply_settings(a);
 	bus_descriptors(a->bus, &in, &out);
 	loop_set_bus(a->loop, bus_connection(a->bus), in, out);
 	loop_set_work(a->loop, process, work, a);
@@ -306,7 +270,7 @@ int app_new(struct app **ret, const struct app_options *options)
 	TAILQ_INIT(&a->jobs);
 	r = settings_load(options->config, options->config_must_exist, &a->settings, error, sizeof(error));
 	if (r == 0) {
-		apply_settings(a);
+		app_apply_settings(a);
 		r = runtime_open(&a->runtime, options->runtime_directory, error, sizeof(error));
 		a->runtime_is_open = r == 0;
 	}

@@ -83,9 +83,10 @@ static int parse_level(const char *text)
 
 static int check_config(const struct app_options *o)
 {
+	struct settings settings;
 	char error[600];
 
-	if (settings_check(o->config, o->config_must_exist, error, sizeof(error)) < 0) {
+	if (settings_check(o->config, o->config_must_exist, &settings, error, sizeof(error)) < 0) {
 		fprintf(stderr, "%s\n", error);
 		return EXIT_FAILURE;
 	}

@@ -82,13 +82,15 @@ const char *form_uids(const char *text)
 
 static int group_exists(const char *name, size_t length)
 {
-	char copy[256];
+	char copy[256], space[16384];
+	struct group group, *found = NULL;
 
 	if (!length || length >= sizeof(copy))
 		return 0;
 	memcpy(copy, name, length);
 	copy[length] = 0;
-	return getgrnam(copy) != NULL;
+	/* a group whose members do not fit is there, too */
+	return getgrnam_r(copy, &group, space, sizeof(space), &found) == ERANGE || found;
 }
 
 const char *machine_groups(const char *text)

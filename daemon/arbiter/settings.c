@@ -397,7 +397,7 @@ int settings_load(const char *file, int must_exist, struct settings *ret, char *
 	return load(file, must_exist, false, ret, ret_error, error_size);
 }
 
-int settings_check(const char *file, int must_exist, char *ret_error, size_t error_size)
+int settings_check(const char *file, int must_exist, struct settings *ret, char *ret_error, size_t error_size)
 {
 	struct settings s;
 	char why[300];
@@ -408,5 +408,7 @@ int settings_check(const char *file, int must_exist, char *ret_error, size_t err
 	r = machine_deadline(s.max_grace_msec + s.deadline_margin_msec, why, sizeof(why));
 	if (r < 0)
 		snprintf(ret_error, error_size, "%s: %s", file, why);
+	else
+		*ret = s;
 	return r;
 }

@@ -89,10 +89,10 @@ void settings_default(struct settings *s);
 int settings_load(const char *file, int must_exist, struct settings *ret, char *ret_error, size_t error_size);
 
 /**
- * settings_check - the same for --check-config: and is there what they name? Asks the user database and looks at
- * folders, which can take any time.
+ * settings_check - the same for --check-config and for reading them again: and is there what they name? Asks the
+ * user database and looks at folders, which can take any time. For any thread.
  */
-int settings_check(const char *file, int must_exist, char *ret_error, size_t error_size);
+int settings_check(const char *file, int must_exist, struct settings *ret, char *ret_error, size_t error_size);
 
 /*
  * Number of keys, and the text of one key's default, for the test that compares the documented file. NULL:

@@ -3,6 +3,7 @@
  * test-settings.c - the settings file: what is documented is what there is and what it defaults to; each
  * error names file and line; a daemon that is told to read a bad file goes on as before.
  */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -233,6 +234,33 @@ static void test_machine(void)
 	expect_check("[keepers]\nlisten_address = host.example\n", 2, "numeric");
 }
 
+/* A file that never comes, as of a dead server: whoever asked is answered, and so is everybody meanwhile. */
+static void test_silent_settings(struct world *w, sd_bus *b)
+{
+	char path[128];
+	struct later l;
+	struct reply r;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/conf.d", w->directory);
+	check(mkdir(path, 0755) == 0);
+	snprintf(path, sizeof(path), "%s/conf.d/silent.conf", w->directory);
+	check(mkfifo(path, 0600) == 0);
+	world_write_settings(w, "[limits]\nregions_per_tenant = 15\n");
+	send_later(b, new_manager_call(b, "Reload"), &l);
+	check(get_manager_number(b, "MaxRegionsPerTenant") == 13);
+	await_answer(b, &l);
+	expect_error(&l.reply, "Failed", "could not be looked up within");
+	check(get_manager_number(b, "MaxRegionsPerTenant") == 13);
+	/* its end comes too late to count */
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	check(fd >= 0 && unlink(path) == 0 && close(fd) == 0);
+	check(finish_call(b, new_manager_call(b, "Reload"), &r));
+	check(get_manager_number(b, "MaxRegionsPerTenant") == 15);
+	snprintf(path, sizeof(path), "%s/conf.d", w->directory);
+	check(rmdir(path) == 0);
+}
+
 /* The daemon: a good file counts at once, a bad one changes nothing. */
 static void test_reload(void)
 {
@@ -256,10 +284,16 @@ static void test_reload(void)
 	check(!finish_call(b, new_manager_call(b, "Reload"), &r));
 	expect_error(&r, "Failed", "rdmaregd.conf:10: 'many' is no value");
 	check(get_manager_number(b, "MaxRegionsPerTenant") == 12);
-	world_write_settings(&w, "[limits]\nregions_per_tenant = 13\n");
+	world_write_settings(&w, "timeout_msec = 1000\n[limits]\nregions_per_tenant = 13\n");
 	check(finish_call(b, new_manager_call(b, "Reload"), &r));
 	check(get_manager_number(b, "MaxRegionsPerTenant") == 13);
 	check(finish_call(b, new_manager_call(b, "Reload"), &r));
+	/* what --check-config refuses is refused here, too */
+	world_write_settings(&w, "[limits]\nregions_per_tenant = 14\n[keepers]\ngroup = no-such-group\n");
+	check(!finish_call(b, new_manager_call(b, "Reload"), &r));
+	expect_error(&r, "Failed", "rdmaregd.conf:10: 'no-such-group' is no value for group: it must be a group");
+	check(get_manager_number(b, "MaxRegionsPerTenant") == 13);
+	test_silent_settings(&w, b);
 	disconnect(b);
 	world_end(&w);
 }
