@@ -107,6 +107,8 @@ check "follow: not for the grace ($took ms)" test $took -lt 7000
 check "settled" wait_for settled "$id" $((6 * MIB))
 check "set: hold" rdmaregctl set "$id" --policy hold
 check "hold: it refuses now" region_is "$id" refuses true
+marked="cat /proc/\$(pgrep -x rdmareg-gate)/fdinfo/* 2>/dev/null | grep -q '^fanotify ino'"
+check "hold: the file is marked" sh -c "$marked"
 check "hold: truncate fails" sh -c '! truncate -s 1M /mnt/xfs/file 2>/tmp/refused'
 check "hold: with ETXTBSY" grep -q "Text file busy" /tmp/refused
 check "hold: fallocate fails" sh -c '! fallocate -p -o 0 -l 1M /mnt/xfs/file 2>/dev/null'
@@ -118,8 +120,10 @@ check "hold: an ordinary user reads, and writes in place" as_mallory sh -c \
 chmod 600 /mnt/xfs/file
 check "hold: reading and writing go on" dd if=/tmp/sent of=/mnt/xfs/file bs=1M count=1 conv=notrunc status=none
 expect_equal "hold: nothing was taken" $((6 * MIB)) "$(stat -c %s /mnt/xfs/file)"
-check "set: yield again" rdmaregctl set "$id" --policy yield --grace 1s --arbitration auto
+check "set: yield again" rdmaregctl set "$id" --policy yield --grace 1s
 check "yield: it no longer refuses" region_is "$id" refuses false
+expect_equal "yield: the events that hold needed are over" layout-lease "$(field arbitration_mode "$(region "$id")")"
+check "yield: and their mark is gone" wait_for sh -c "! $marked"
 timed truncate -s 1M /mnt/xfs/file
 expect_equal "yield: the truncate goes on" 0 $?
 check "settled" wait_for settled "$id" $MIB

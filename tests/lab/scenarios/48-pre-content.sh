@@ -100,7 +100,7 @@ for fs in ext4 xfs btrfs ext4dax xfsdax; do
 	ext4*) ;;
 	*) check "$fs: hold: so is a reflink by who may only read" busy $AS_MALLORY cp --reflink=always $own /mnt/$fs/copy ;;
 	esac
-	check "$fs: set: yield" as_good rdmaregctl set "$id" --policy yield --grace 10s
+	check "$fs: set: yield" as_good rdmaregctl set "$id" --policy yield --grace 10s --arbitration pre-content
 	$AS_GOOD rdmaregctl join "$id" --ignore-revocations >/tmp/join.log 2>&1 &
 	join=$!
 	wait_for region_is "$id" clients 1
