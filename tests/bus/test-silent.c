@@ -206,6 +206,7 @@ static void test_starts(void)
 	/* one that begins with nothing but the gate, to be compared with at the end */
 	until(world_keepers(&world) == 0);
 	disconnect(b);
+	until(world_log_contains(&world, "destroyed; it was of uid"));
 	world_end_daemon(&world, SIGTERM);
 	world_start_daemon(&world);
 	world_end(&world);
