@@ -322,6 +322,9 @@ static int release(void *userdata, struct client *c, uint64_t id, struct call *c
 	struct region_entry *e = region_table_find(a->table, id);
 	int error;
 
+	if (e->late_release && *keeper_trouble(e->keeper))
+		return failure_set(ret, RDMAREG_ERROR_TIMEOUT, "region %" PRIu64 " is being released: %s", id,
+				   keeper_trouble(e->keeper));
 	if (e->late_release)
 		return failure_set(
 			ret, RDMAREG_ERROR_TIMEOUT,

@@ -103,19 +103,23 @@ static void done(const struct form5_message *q, int error)
 /* Another version than before runs: that of the daemon that started it is back when the test says so. */
 static bool has_changed(void)
 {
+	const char *directory = getenv("RDMAREG_FAKE_DIR");
 	char again[256];
 
-	snprintf(again, sizeof(again), "%s/again", getenv("RDMAREG_FAKE_DIR"));
+	snprintf(again, sizeof(again), "%s/again", directory ? directory : "");
 	return n_regions && access(again, F_OK) < 0;
 }
 
 /* For a daemon that would do nothing else any more. */
 static void count_greeting(void)
 {
+	const char *directory = getenv("RDMAREG_FAKE_DIR");
 	char path[256];
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/greetings", getenv("RDMAREG_FAKE_DIR"));
+	if (!directory) /* in the lab */
+		return;
+	snprintf(path, sizeof(path), "%s/greetings", directory);
 	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
 	if (fd < 0)
 		exit(1);

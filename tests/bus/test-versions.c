@@ -10,6 +10,9 @@
 
 #include "harness.h"
 
+#define TENANT 33
+#define STRANGER 34
+
 static struct world world;
 static sd_bus *bus;
 
@@ -110,20 +113,27 @@ static unsigned int count_greetings(const char *session)
 	return n;
 }
 
+/* 0: whoever runs the test. */
+static sd_bus *client_of(uid_t uid)
+{
+	return uid ? connect_as(&world, uid) : connect_client(&world);
+}
+
 /*
  * What cannot be driven is left alone: shown as it was registered, with the reason, by this daemon and the next; in
  * nobody's way, and not greeted without end. It ends when all that it holds is to be released, and not before, whoever
  * wants that.
  */
-static void leave_alone(const char *session, const char *mentions)
+static void leave_alone(uid_t uid, const char *session, const char *mentions)
 {
-	sd_bus *gone = connect_client(&world);
+	sd_bus *tenant = client_of(uid), *gone = client_of(uid);
 	int fd = make_memfd(8192);
 	struct reply r, other, owned, another, ignored;
 	char length[32];
 
-	check(register_region(bus, fd, 4096, 0, "r", &r, 2, "session", "s", session, "detached", "b", 1));
-	check(register_region(bus, fd, 0, 0, "rw", &other, 2, "session", "s", session, "detached", "b", 1));
+	check(register_region(tenant, fd, 4096, 0, "r", &r, 2, "session", "s", session, "detached", "b", 1));
+	check(register_region(tenant, fd, 0, 0, "rw", &other, 2, "session", "s", session, "detached", "b",
+			      1));
 	check(register_region(gone, fd, 0, 0, "rw", &owned, 1, "session", "s", session));
 	get_property(bus, r.id, "Length", length, sizeof(length));
 	world_end_daemon(&world, SIGKILL);
@@ -141,21 +151,31 @@ static void leave_alone(const char *session, const char *mentions)
 		expect_bystander();
 	}
 	until(world_log_contains(&world, mentions));
-	check(!export_region(bus, r.id, &ignored, 0));
+	check(!export_region(tenant, r.id, &ignored, 0));
 	expect_error(&ignored, "Failed", mentions);
 	/* its tenant is not kept out */
-	check(register_region(bus, fd, 0, 0, "rw", &another, 1, "session", "s", session));
+	check(register_region(tenant, fd, 0, 0, "rw", &another, 1, "session", "s", session));
 	check(is_degraded(another.id, "") && world_keepers(&world) == 3);
+	if (uid) { /* of another user it can be neither seen nor released */
+		sd_bus *stranger = connect_as(&world, STRANGER);
+
+		check(!region_exists(stranger, r.id) && !call_region(stranger, r.id, "Release", &ignored));
+		check(region_exists(bus, r.id));
+		disconnect(stranger);
+	}
 	/* one region is not taken for all */
-	check(!call_region(bus, r.id, "Release", &ignored));
+	check(!call_region(tenant, r.id, "Release", &ignored));
+	expect_error(&ignored, "Timeout", "release all of its regions, which ends the process");
+	check(!call_region(tenant, r.id, "Release", &ignored));
 	expect_error(&ignored, "Timeout", "release all of its regions, which ends the process");
 	check(region_exists(bus, r.id) && world_keepers(&world) == 3);
-	check(call_region(bus, other.id, "Release", &ignored));
+	check(call_region(tenant, other.id, "Release", &ignored));
 	check(!region_exists(bus, other.id) && !region_exists(bus, r.id) && !region_exists(bus, owned.id));
-	check(region_exists(bus, another.id) && call_region(bus, another.id, "Release", &ignored));
+	check(region_exists(bus, another.id) && call_region(tenant, another.id, "Release", &ignored));
 	expect_bystander();
 	until(world_keepers(&world) == 1);
 	check(count_greetings(session) < 40);
+	disconnect(tenant);
 	close(fd);
 }
 
@@ -183,11 +203,13 @@ static void test_again(void)
 
 static void test_left_alone(void)
 {
-	leave_alone("form-later",
+	leave_alone(0, "form-later",
 		    "it speaks versions 1000 to 1001 of the keeper protocol, and this rdmaregd speaks");
-	leave_alone("form-earlier",
+	leave_alone(0, "form-earlier",
 		    "it speaks versions 1 to 4 of the keeper protocol, and this rdmaregd speaks");
-	leave_alone("form-rude", "it hangs up when it is greeted");
+	leave_alone(0, "form-rude", "it hangs up when it is greeted");
+	if (geteuid() == 0) /* as an ordinary user, too */
+		leave_alone(TENANT, "form-later", "it speaks versions 1000 to 1001 of the keeper protocol");
 	test_again();
 }
 

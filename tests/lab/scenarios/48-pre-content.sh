@@ -215,6 +215,24 @@ for fs in ext4 xfs; do
 	check "$fs: release" rdmaregctl release "$id"
 done
 
+# a keeper that speaks none of the daemon's versions, and cannot be asked for its file: what it held stays held
+kill "$(cat /run/lab/rdmaregd.pid)"
+wait_for gone "$(cat /run/lab/rdmaregd.pid)"
+RDMAREGD_ARGS="--keeper $RDMAREG_TESTS/keeper-form-5" product_up || not_ok "the daemon comes back"
+zeroes /mnt/ext4/file 4
+chmod 666 /mnt/ext4/file
+id=$(field id "$(register /mnt/ext4/file --session form-later --policy hold)")
+check "a keeper of another form holds" region_is "$id" refuses true
+kill -9 "$(cat /run/lab/rdmaregd.pid)"
+product_up || not_ok "the daemon comes back"
+check "keeper of no common version: its region is listed, and held" wait_for region_is "$id" refuses true
+check "with both versions" grep -q "versions 1000 to 1001 .* this rdmaregd speaks" <<<"$(field degraded "$(region "$id")")"
+check "a truncate is refused" sh -c '! truncate -s 1M /mnt/ext4/file 2>/dev/null'
+check "an ordinary user's, too" sh -c '! setpriv --reuid=12345 --regid=12345 --clear-groups truncate -s 1M /mnt/ext4/file 2>/dev/null'
+check "the release of all that it has" rdmaregctl release "$id"
+check "ended it" wait_for no_process keeper-form-5
+check "a truncate goes on" timeout 10 truncate -s 1M /mnt/ext4/file
+
 # the daemon's own settings are guarded: it reads them like anybody
 kill "$(cat /run/lab/rdmaregd.pid)"
 wait_for gone "$(cat /run/lab/rdmaregd.pid)"
