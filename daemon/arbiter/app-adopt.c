@@ -228,7 +228,7 @@ void app_keeper_estranged(void *userdata, struct keeper *k)
 	struct region_entry *e;
 	uint32_t at = 0, slot;
 
-	if (keeper_is_foreign(k) && !keeper_note(k)->listed && !app_keeper_opened(a, k)) {
+	if (keeper_is_foreign(k) && !app_keeper_opened(a, k)) {
 		while (record_claim_next(keeper_record(k), &at, &g, &slot))
 			adopt_recorded(a, k, &g, slot);
 		keeper_note(k)->from_record = true;

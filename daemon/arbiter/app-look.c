@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * app-look.c - what a descriptor is that a keeper gave, found out in a thread: its file is whatever the keeper
- * chose, and looking at it can wait for ever (util/offload.h).
+ * chose, and looking at it can wait for ever (util/offload.h). The same of a file that no keeper can be asked for, which is
+ * looked for where it was when it was registered.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -121,7 +121,7 @@ struct keeper_note {
 	struct log_limit log; /* lines that the tenant, or its keeper, causes */
 	uint32_t expected; /* regions that it will be asked for: it is wanted though it has no work yet */
 	uint32_t dropped; /* claims that were not believed */
-	bool from_record; /* all that a foreign one holds was taken over from its record */
+	bool from_record; /* all that a foreign one holds is known, from its record or from before */
 	uint32_t unknown; /* regions in the list that is under way */
 	bool listed; /* it has listed everything once: what it lists from now on and we do not know is none of ours */
 	LIST_HEAD(, region_entry) list;

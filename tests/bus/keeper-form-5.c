@@ -10,6 +10,7 @@
  *   form-later     it speaks none of our versions, but later ones; once it has a region, until the test makes "again"
  *   form-earlier   the same with earlier ones
  *   form-rude      the same, and it hangs up on whoever speaks another version, as version 4 did
+ *   form-turns     the same of the daemon that started it: it hangs up, and speaks later ones from then on
  *   form-alone     the same with later ones, from the start
  *
  * and what no version may:
@@ -132,7 +133,7 @@ static struct form5_versions versions(void)
 {
 	if (is("form-wide") || is("form-choice"))
 		return (struct form5_versions){ 5, LATER };
-	if (is("form-alone") || (is("form-later") && has_changed()))
+	if (is("form-alone") || ((is("form-later") || is("form-turns")) && has_changed()))
 		return (struct form5_versions){ LATER, LATER + 1 };
 	if (is("form-earlier") && has_changed())
 		return (struct form5_versions){ 1, 4 };
@@ -221,7 +222,7 @@ static bool answer(const struct form5_message *q, const struct stat *file)
 		break;
 	case FORM5_REGISTER:
 		register_region(q, file);
-		break;
+		return !is("form-turns");
 	case FORM5_RELEASE:
 		release(q);
 		break;

@@ -201,6 +201,20 @@ static void test_again(void)
 	until(world_keepers(&world) == 1);
 }
 
+/* What this daemon started and knows the regions of is no exception. */
+static void test_turning(void)
+{
+	int fd = make_memfd(4096);
+	struct reply r, ignored;
+
+	check(register_region(bus, fd, 0, 0, "rw", &r, 1, "session", "s", "form-turns"));
+	until(is_degraded(r.id, "versions 1000 to 1001"));
+	check(world_keepers(&world) == 2);
+	check(call_region(bus, r.id, "Release", &ignored) && !region_exists(bus, r.id));
+	close(fd);
+	until(world_keepers(&world) == 1);
+}
+
 static void test_left_alone(void)
 {
 	leave_alone(0, "form-later",
@@ -211,6 +225,7 @@ static void test_left_alone(void)
 	if (geteuid() == 0) /* as an ordinary user, too */
 		leave_alone(TENANT, "form-later", "it speaks versions 1000 to 1001 of the keeper protocol");
 	test_again();
+	test_turning();
 }
 
 int main(void)
