@@ -19,6 +19,7 @@
 #include "wire.h"
 
 #define REJECT_NO_LISTENER 8 /* IB_CM_REJ_INVALID_SERVICE_ID of IB spec 12.6.7.2 */
+#define ASK_USEC (5 * USEC_PER_SEC) /* a question: the keeper answers within two */
 
 void peer_teardown(struct rdmareg_peer *p)
 {
@@ -313,6 +314,48 @@ static int request(struct rdmareg_peer *p, const struct wire_connect *request, u
 			    r == -EPROTONOSUPPORT ? "the two machines run different versions of rdmareg"
 						  : "what listens at the ticket's port is not rdmareg's");
 	return check_path(p);
+}
+
+int peer_ask(const struct rdmareg_peer *p, const struct wire_connect *question, struct wire_reject *ret)
+{
+	struct rdma_conn_param param = {
+		.private_data = question, .private_data_len = sizeof(*question), .retry_count = 6
+	};
+	struct sockaddr_storage source = *(struct sockaddr_storage *)rdma_get_local_addr(p->id);
+	struct rdmareg_peer *asking = calloc(1, sizeof(*asking));
+	uint64_t usec = p->options.connect_timeout_usec, deadline;
+	struct rdma_cm_event *e;
+	int r = -ENOMEM;
+
+	if (!asking)
+		return -ENOMEM;
+	/* the host is known: any port of ours */
+	if (source.ss_family == AF_INET)
+		((struct sockaddr_in *)&source)->sin_port = 0;
+	else
+		((struct sockaddr_in6 *)&source)->sin6_port = 0;
+	deadline = add_saturating(clock_usec(CLOCK_MONOTONIC), usec < ASK_USEC ? usec : ASK_USEC);
+	asking->channel = rdma_create_event_channel();
+	if (asking->channel)
+		r = peer_set_nonblocking(asking->channel->fd);
+	if (r >= 0)
+		r = resolve(asking, (struct sockaddr *)&source, rdma_get_peer_addr(p->id), deadline);
+	/* nothing is ever sent over it: there is no queue pair, and none of that number is asked for */
+	if (r >= 0 && rdma_connect(asking->id, &param))
+		r = -errno;
+	if (r >= 0)
+		r = wait_event(asking, RDMA_CM_EVENT_REJECTED, deadline, &e);
+	if (r >= 0) {
+		r = wire_get_reject(e->param.conn.private_data, e->param.conn.private_data_len, ret);
+		if (r < 0 && e->status == REJECT_NO_LISTENER)
+			r = -ECONNREFUSED;
+		rdma_ack_cm_event(e);
+	}
+	peer_teardown(asking);
+	if (asking->channel)
+		rdma_destroy_event_channel(asking->channel);
+	free(asking);
+	return r;
 }
 
 int peer_establish(struct rdmareg_peer *p, const struct sockaddr *source, const struct sockaddr *target,

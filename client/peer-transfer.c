@@ -97,6 +97,19 @@ void transfer_free_memory(struct rdmareg_peer *p)
 	p->bounce = NULL;
 }
 
+bool transfer_in_flight(const struct rdmareg_peer *p, uint64_t *ret_offset, uint64_t *ret_length,
+			bool *ret_write)
+{
+	const struct transfer *t = p->transfer;
+
+	if (!t || t->flush || t->n_done == t->n_posted)
+		return false;
+	*ret_offset = t->offset + t->done;
+	*ret_length = t->bytes[t->n_done % t->depth];
+	*ret_write = t->opcode == IBV_WR_RDMA_WRITE;
+	return true;
+}
+
 void transfer_complete(struct rdmareg_peer *p, uint32_t slot)
 {
 	struct transfer *t = p->transfer;

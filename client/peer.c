@@ -39,6 +39,7 @@ _public_ struct rdmareg_peer *rdmareg_peer_close(struct rdmareg_peer *p)
 		close(p->event_fd);
 	if (p->epoll_fd >= 0)
 		close(p->epoll_fd);
+	explicit_bzero(p->token, sizeof(p->token));
 	free(p);
 	return NULL;
 }
@@ -152,6 +153,7 @@ _public_ int rdmareg_peer_connect(const char *ticket_text, enum rdmareg_access a
 	if (r < 0)
 		return r;
 	p->region = ticket.region;
+	memcpy(p->token, ticket.token, sizeof(p->token));
 	wire_put_connect(&request,
 			 access == RDMAREG_ACCESS_READ ? WIRE_RIGHT_READ : WIRE_RIGHT_READ | WIRE_RIGHT_WRITE,
 			 ticket.region, ticket.token);

@@ -60,6 +60,7 @@ struct rdmareg_peer {
 
 	/* the region */
 	uint64_t region;
+	uint8_t token[WIRE_TOKEN_BYTES]; /* of the ticket, for a question */
 	struct wire_accept remote;
 	uint32_t path_mtu;
 	struct rdmareg_revocation revocation; /* not settled; id 0: none */
@@ -104,6 +105,16 @@ int peer_send(struct rdmareg_peer *p, const struct wire_message *m); /* in wire 
 int peer_establish(struct rdmareg_peer *p, const struct sockaddr *source, const struct sockaddr *target,
 		   const struct wire_connect *request, uint64_t deadline_usec);
 void peer_teardown(struct rdmareg_peer *p);
+/* What @p is connected to is asked why an access failed. 0: @ret is set; no sentence is of use. */
+int peer_ask(const struct rdmareg_peer *p, const struct wire_connect *question, struct wire_reject *ret);
+
+/*
+ * peer-cause.c: an operation failed over there, with @error (positive) and @text. The same, or what the keeper there says about it; blocks for
+ * some seconds at most.
+ */
+int cause_find(struct rdmareg_peer *p, int error, const char **text);
+/* Errno and sentence of an enum wire_cause; 0: nothing is known. */
+int cause_errno(uint16_t cause, const char **ret_text);
 
 /* peer.c */
 int peer_set_nonblocking(int fd);
@@ -115,6 +126,8 @@ void peer_event(struct rdmareg_peer *p, struct rdmareg_peer_event *e);
 void peer_take_message(struct rdmareg_peer *p, const struct wire_message *m);
 
 /* peer-transfer.c */
+/* The first operation that has not come home. False: it is none, or no READ or WRITE. */
+bool transfer_in_flight(const struct rdmareg_peer *p, uint64_t *ret_offset, uint64_t *ret_length, bool *ret_write);
 void transfer_complete(struct rdmareg_peer *p, uint32_t slot);
 /* RDMA FLUSH of one of the WIRE_FLUSH_* types. */
 int transfer_flush(struct rdmareg_peer *p, uint8_t type, uint64_t offset, uint64_t length);

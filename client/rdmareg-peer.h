@@ -151,8 +151,11 @@ int rdmareg_peer_get_info(struct rdmareg_peer *p, struct rdmareg_peer_info *info
  * ECONNRESET: the other side ended the connection, or died. ETIMEDOUT: its machine stopped answering, or
  * YIELD's wait was too long (the connection is then still good, see connected). EREMOTEIO, EIO, EPROTO: as
  * the message says. EINTR: YIELD: a signal handler ran while waiting for the settling. After EACCES from
- * the adapter, ESTALE, ECONNRESET, EREMOTEIO, EIO and EPROTO the peer can only be closed; none of the
- * caller's memory is touched any more.
+ * the adapter, ESTALE, ECONNRESET, EREMOTEIO, EIO, EPROTO and the errors of the next sentence the peer can only be
+ * closed; none of the caller's memory is touched any more. ENOSPC, EDQUOT, EROFS: a hole was written and the
+ * filesystem there gives no block (it is full; has space, so a quota most likely; is read-only). ENOMEM,
+ * EHWPOISON: no memory there, or failed memory. These come from the region's keeper, which is asked for up to
+ * five seconds; one that cannot say leaves EACCES or EREMOTEIO.
  */
 int64_t rdmareg_peer_write(struct rdmareg_peer *p, const void *data, size_t length, uint64_t offset);
 int64_t rdmareg_peer_read(struct rdmareg_peer *p, void *data, size_t length, uint64_t offset);

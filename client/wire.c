@@ -19,6 +19,14 @@ void wire_put_connect(struct wire_connect *ret, uint16_t rights, uint64_t region
 	memcpy(ret->token, token, WIRE_TOKEN_BYTES);
 }
 
+void wire_put_question(struct wire_connect *ret, uint16_t rights, uint64_t region,
+		       const uint8_t token[WIRE_TOKEN_BYTES], uint64_t offset, uint64_t length)
+{
+	wire_put_connect(ret, rights | WIRE_ASKS_CAUSE, region, token);
+	ret->offset = htole64(offset);
+	ret->length = htole64(length);
+}
+
 static int check_header(uint32_t magic, uint16_t version)
 {
 	if (le32toh(magic) != WIRE_MAGIC)
@@ -64,16 +72,18 @@ int wire_get_accept(const void *data, size_t n, struct wire_accept *ret)
 
 int wire_get_reject(const void *data, size_t n, struct wire_reject *ret)
 {
-	struct wire_reject j;
+	struct wire_reject j = { 0 };
 	int r;
 
-	if (!data || n < sizeof(j))
+	/* an older one ends sooner; what is not there is 0 */
+	if (!data || n < WIRE_REJECT_MIN)
 		return -EPROTO;
-	memcpy(&j, data, sizeof(j));
+	memcpy(&j, data, n < sizeof(j) ? WIRE_REJECT_MIN : sizeof(j));
 	r = check_header(j.magic, j.version);
 	if (r < 0)
 		return r;
 	j.reason = le16toh(j.reason);
+	j.cause = le16toh(j.cause);
 	j.text[sizeof(j.text) - 1] = 0;
 	/* It goes to somebody's terminal. */
 	for (char *c = j.text; *c; c++)

@@ -21,6 +21,10 @@
 void wire_put_connect(struct wire_connect *ret, uint16_t rights, uint64_t region,
 		      const uint8_t token[WIRE_TOKEN_BYTES]);
 
+/* Why an access of @rights (WIRE_RIGHT_*) to that range failed. */
+void wire_put_question(struct wire_connect *ret, uint16_t rights, uint64_t region,
+		       const uint8_t token[WIRE_TOKEN_BYTES], uint64_t offset, uint64_t length);
+
 /*
  * @n: bytes that came, which may be more than the structure. -EPROTO: not ours, or inconsistent.
  * -EPROTONOSUPPORT: another version.

@@ -30,6 +30,13 @@
 #define WIRE_RIGHT_READ (1u << 0)
 #define WIRE_RIGHT_WRITE (1u << 1)
 
+/*
+ * Among the rights of a request: no connection is wanted. An access of that right to [offset, offset + length) has failed and ended a
+ * connection that was made with this ticket: why? One question for each connection; the answer is a reject (WIRE_EXPLAINED), within a few
+ * seconds. A keeper that does not know this bit refuses it as any right that the ticket does not give, and nothing is used up.
+ */
+#define WIRE_ASKS_CAUSE (1u << 15)
+
 /* Types of RDMA FLUSH. */
 #define WIRE_FLUSH_GLOBAL (1u << 0)	/* visibility */
 #define WIRE_FLUSH_PERSISTENT (1u << 1) /* persistence */
@@ -44,7 +51,9 @@ struct wire_connect {
 	uint16_t rights; /* WIRE_RIGHT_*: what the peer wants; at most what the ticket allows */
 	uint64_t region;
 	uint8_t token[WIRE_TOKEN_BYTES];
-	uint8_t reserved[24];
+	uint64_t offset; /* WIRE_ASKS_CAUSE: from the start of the region */
+	uint64_t length;
+	uint8_t reserved[8];
 };
 
 /* Private data of the accept: all a peer needs for one-sided operations. */
@@ -78,6 +87,22 @@ enum wire_refusal {
 	WIRE_REFUSED_LIMIT = 4,	    /* the tenant's number of peers is reached */
 	WIRE_REFUSED_RESOURCES = 5, /* the adapter refused a queue pair */
 	WIRE_REFUSED_MTU = 6,	    /* the path MTU is below what this adapter needs to be correct */
+	WIRE_EXPLAINED = 7,	    /* the answer to WIRE_ASKS_CAUSE: see cause */
+};
+
+/* Why an access failed, as far as it can be found out afterwards. */
+enum wire_cause {
+	WIRE_CAUSE_UNKNOWN = 0,
+	WIRE_CAUSE_AVAILABLE = 1, /* nothing is the matter now: it was fenced, or what was missing is there again */
+	WIRE_CAUSE_FENCED = 2,	  /* by a revocation that is not settled */
+	WIRE_CAUSE_LENGTH = 3,	  /* the file ends before */
+	WIRE_CAUSE_NO_SPACE = 4,  /* a hole was written, and the filesystem has no block for it */
+	WIRE_CAUSE_QUOTA = 5,	  /* the same, although there is space: most likely a quota */
+	WIRE_CAUSE_READ_ONLY = 6, /* the filesystem is read-only now */
+	WIRE_CAUSE_STORAGE = 7,	  /* it failed, or the filesystem was shut down */
+	WIRE_CAUSE_MEMORY = 8,	  /* none is left, or none that the keeper's control group allows */
+	WIRE_CAUSE_POISON = 9,	  /* memory failed there */
+	WIRE_CAUSE_SILENT = 10,	  /* the storage does not answer */
 };
 
 /* Private data of the reject. */
@@ -86,7 +111,10 @@ struct wire_reject {
 	uint16_t version;
 	uint16_t reason; /* enum wire_refusal */
 	char text[96];	 /* for a person, zero-terminated */
+	uint16_t cause;	 /* WIRE_EXPLAINED: enum wire_cause; not there in what older keepers send */
+	uint8_t reserved[6];
 };
+#define WIRE_REJECT_MIN 104 /* bytes, without what was added at its end */
 
 enum wire_type {
 	WIRE_REVOCATION_ASKED =
@@ -133,7 +161,7 @@ struct wire_message {
 
 _Static_assert(sizeof(struct wire_connect) == 56, "RDMA CM carries 56 bytes");
 _Static_assert(sizeof(struct wire_accept) == 96, "layout; RDMA CM carries 196");
-_Static_assert(sizeof(struct wire_reject) == 104, "layout");
+_Static_assert(sizeof(struct wire_reject) == 112, "layout; RDMA CM carries 148");
 _Static_assert(sizeof(struct wire_message) == 64, "layout");
 
 #endif

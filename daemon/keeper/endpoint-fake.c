@@ -215,6 +215,20 @@ uint64_t endpoint_fake_join(struct endpoint *e, uint64_t region, uint32_t rights
 	return p->public.number;
 }
 
+void (*endpoint_fake_on_cause)(uint64_t number, enum wire_cause cause);
+
+void endpoint_explain(struct endpoint *e, uint64_t number, enum wire_cause cause)
+{
+	(void)e;
+	if (number && endpoint_fake_on_cause)
+		endpoint_fake_on_cause(number, cause);
+}
+
+int endpoint_fake_ask(struct endpoint *e, const struct endpoint_question *q)
+{
+	return e->ops->ask(e->userdata, q);
+}
+
 unsigned int endpoint_fake_acknowledge(struct endpoint *e, uint64_t region)
 {
 	unsigned int n = 0;

@@ -9,6 +9,12 @@
 uint64_t endpoint_fake_join(struct endpoint *e, uint64_t region, uint32_t rights,
 			    const uint8_t token[WIRE_TOKEN_BYTES], int *ret_refused);
 
+/* A peer's access failed, and it asks why, under a number of its own. 0, or the enum wire_refusal. */
+int endpoint_fake_ask(struct endpoint *e, const struct endpoint_question *q);
+
+/* Called for each answer, if it is set. */
+extern void (*endpoint_fake_on_cause)(uint64_t number, enum wire_cause cause);
+
 /* Every peer of the region that was asked acknowledges. Returns how many. */
 unsigned int endpoint_fake_acknowledge(struct endpoint *e, uint64_t region);
 

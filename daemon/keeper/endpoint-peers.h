@@ -15,6 +15,13 @@
 
 #define EVENTS_PER_WAKE 64
 #define HALF_OPEN_MAX 64
+#define QUESTIONS_MAX 32
+
+/* Why an access failed; @id waits for the answer. */
+struct question {
+	uint64_t number; /* 0: free */
+	struct rdma_cm_id *id;
+};
 
 struct endpoint {
 	const struct endpoint_ops *ops;
@@ -36,6 +43,8 @@ struct endpoint {
 	uint32_t n_peers;
 	uint32_t n_half_open;
 	uint64_t last_number;
+	struct question questions[QUESTIONS_MAX];
+	uint64_t last_question;
 	bool removed;
 };
 

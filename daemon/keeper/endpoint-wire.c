@@ -23,6 +23,8 @@ bool wire_read_connect(struct wire_connect *ret, const void *data, size_t size)
 	c.version = le16toh(c.version);
 	c.rights = le16toh(c.rights);
 	c.region = le64toh(c.region);
+	c.offset = le64toh(c.offset);
+	c.length = le64toh(c.length);
 	if (c.magic != WIRE_MAGIC || c.version != WIRE_VERSION)
 		return false;
 	*ret = c;
@@ -117,7 +119,7 @@ struct wire_message wire_write_message(const struct wire_message *m)
 	};
 }
 
-struct wire_reject wire_write_reject(enum wire_refusal reason)
+struct wire_reject wire_write_reject(enum wire_refusal reason, enum wire_cause cause)
 {
 	static const char *const text[] = {
 		[WIRE_REFUSED_MALFORMED] = "the request is not one of this protocol or version",
@@ -126,11 +128,13 @@ struct wire_reject wire_write_reject(enum wire_refusal reason)
 		[WIRE_REFUSED_LIMIT] = "too many peers; try again when one has left",
 		[WIRE_REFUSED_RESOURCES] = "the adapter has no room for another connection",
 		[WIRE_REFUSED_MTU] = "the path MTU is too small for this adapter",
+		[WIRE_EXPLAINED] = "this answers why an access failed",
 	};
 	struct wire_reject r = {
 		.magic = htole32(WIRE_MAGIC),
 		.version = htole16(WIRE_VERSION),
 		.reason = htole16((uint16_t)reason),
+		.cause = htole16((uint16_t)cause),
 	};
 
 	snprintf(r.text, sizeof(r.text), "%s", text[reason]);

@@ -20,6 +20,7 @@ bool wire_read_message(struct wire_message *ret, const void *data, size_t size);
 /* The librpma descriptor is made from the other members. */
 struct wire_accept wire_write_accept(const struct wire_accept *a);
 struct wire_message wire_write_message(const struct wire_message *m);
-struct wire_reject wire_write_reject(enum wire_refusal reason);
+/* @cause: with WIRE_EXPLAINED. */
+struct wire_reject wire_write_reject(enum wire_refusal reason, enum wire_cause cause);
 
 #endif

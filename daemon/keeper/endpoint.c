@@ -16,7 +16,7 @@
 
 static void reject(struct rdma_cm_id *id, enum wire_refusal reason)
 {
-	struct wire_reject private_data = wire_write_reject(reason);
+	struct wire_reject private_data = wire_write_reject(reason, WIRE_CAUSE_UNKNOWN);
 
 	rdma_reject(id, &private_data, sizeof(private_data));
 	rdma_destroy_id(id);
@@ -27,6 +27,50 @@ static int refusal_of(int error)
 	return error == -EMSGSIZE ? WIRE_REFUSED_MTU : WIRE_REFUSED_RESOURCES;
 }
 
+static struct question *find_question(struct endpoint *e, uint64_t number)
+{
+	for (size_t i = 0; i < QUESTIONS_MAX; i++)
+		if (e->questions[i].number == number)
+			return &e->questions[i];
+	return NULL;
+}
+
+void endpoint_explain(struct endpoint *e, uint64_t number, enum wire_cause cause)
+{
+	struct wire_reject private_data = wire_write_reject(WIRE_EXPLAINED, cause);
+	struct question *q = number ? find_question(e, number) : NULL;
+
+	if (!q)
+		return;
+	q->number = 0;
+	rdma_reject(q->id, &private_data, sizeof(private_data));
+	rdma_destroy_id(q->id);
+}
+
+static void on_question(struct endpoint *e, struct rdma_cm_id *id, const struct wire_connect *c)
+{
+	struct endpoint_question question = {
+		.request = { .region = c->region, .rights = c->rights & ~WIRE_ASKS_CAUSE },
+		.offset = c->offset,
+		.length = c->length,
+	};
+	struct question *q = find_question(e, 0);
+	int r;
+
+	if (!q) {
+		reject(id, WIRE_REFUSED_LIMIT);
+		return;
+	}
+	memcpy(question.request.token, c->token, sizeof(question.request.token));
+	question.number = ++e->last_question;
+	*q = (struct question){ .number = question.number, .id = id };
+	r = e->ops->ask(e->userdata, &question);
+	if (!r)
+		return;
+	q->number = 0;
+	reject(id, (enum wire_refusal)r);
+}
+
 static void on_request(struct endpoint *e, struct rdma_cm_id *id, const struct rdma_conn_param *param,
 		       const struct wire_connect *c)
 {
@@ -35,6 +79,10 @@ static void on_request(struct endpoint *e, struct rdma_cm_id *id, const struct r
 	struct peer *p;
 	int r;
 
+	if (c->rights & WIRE_ASKS_CAUSE) {
+		on_question(e, id, c);
+		return;
+	}
 	if (e->n_peers >= e->max_peers || e->n_half_open >= HALF_OPEN_MAX) {
 		reject(id, WIRE_REFUSED_LIMIT);
 		return;
@@ -300,6 +348,9 @@ struct endpoint *endpoint_free(struct endpoint *e)
 			event_free(events[i]);
 	worker_free(e->closer);
 	peers_free(e);
+	for (size_t i = 0; i < QUESTIONS_MAX; i++)
+		if (e->questions[i].number)
+			rdma_destroy_id(e->questions[i].id);
 	if (e->completions)
 		ibv_destroy_comp_channel(e->completions);
 	if (e->listener)

@@ -5,7 +5,7 @@
  * What always holds:
  *   - A peer's queue pair is created with the rights its ticket has before the peer hears any key.
  *   - A peer that breaks the protocol, or does not take its messages, loses its own connection and nobody else's.
- *   - The number of peers, of connections that are not yet established and of messages under way is bounded.
+ *   - The number of peers, of connections that are not yet established, of questions and of messages under way is bounded.
  *   - endpoint_cut() returns after the queue pairs are in the error state; saying goodbye and freeing follows later. Nothing here waits
  *     for an access that is being carried out: it takes as long as the storage does.
  *   - joined() is followed by exactly one left(); a connection that never joined ends with abandoned().
@@ -31,6 +31,14 @@ struct endpoint_request {
 	uint64_t region;
 	uint32_t rights;
 	uint8_t token[WIRE_TOKEN_BYTES];
+};
+
+/* An access of a peer to [offset, offset + length) of its region failed, and it asks why. */
+struct endpoint_question {
+	struct endpoint_request request; /* its rights: of that access */
+	uint64_t number;		 /* for endpoint_explain() */
+	uint64_t offset;
+	uint64_t length;
 };
 
 /* How patient a queue pair is. Codes as the adapter has them (proto/rdmareg-timers.h). */
@@ -68,6 +76,8 @@ struct endpoint_ops {
 	int (*check_device)(void *userdata, struct ibv_context *context, struct reason *why);
 	/* 0, or an enum wire_refusal. */
 	int (*admit)(void *userdata, const struct endpoint_request *request, struct endpoint_offer *ret);
+	/* 0: endpoint_explain() follows, or came before it returned; or an enum wire_refusal. */
+	int (*ask)(void *userdata, const struct endpoint_question *q);
 	void (*joined)(void *userdata, const struct endpoint_peer *peer);
 	void (*left)(void *userdata, const struct endpoint_peer *peer, bool cut);
 	void (*abandoned)(void *userdata, const struct endpoint_peer *peer);
@@ -112,6 +122,9 @@ void endpoint_tell_one(struct endpoint *e, const struct endpoint_peer *p, const 
 
 /* To the peer of that number, if it is still there. */
 void endpoint_answer(struct endpoint *e, uint64_t number, const struct wire_message *m);
+
+/* Answer a question, once; a number that is unknown changes nothing. */
+void endpoint_explain(struct endpoint *e, uint64_t number, enum wire_cause cause);
 
 /* Cut off the peers of a region that are not cleared of @revocation; 0: all. Returns how many of them were up. */
 uint32_t endpoint_cut(struct endpoint *e, uint64_t region, uint64_t revocation);

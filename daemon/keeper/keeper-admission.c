@@ -69,6 +69,19 @@ static int on_admit(void *userdata, const struct endpoint_request *request, stru
 	return 0;
 }
 
+static int on_ask(void *userdata, const struct endpoint_question *q)
+{
+	struct kregion *r = keeper_find(userdata, q->request.region);
+	int refused;
+
+	if (!r || !kregion_is_open_to_peers(r))
+		return WIRE_REFUSED_TICKET;
+	refused = tickets_ask(&r->tickets, q->request.token, q->request.rights);
+	if (!refused)
+		kregion_explain(r, q);
+	return refused;
+}
+
 static void on_joined(void *userdata, const struct endpoint_peer *p)
 {
 	struct keeper *k = userdata;
@@ -129,6 +142,7 @@ static void on_device_gone(void *userdata)
 const struct endpoint_ops keeper_endpoint_ops = {
 	.check_device = on_check_device,
 	.admit = on_admit,
+	.ask = on_ask,
 	.joined = on_joined,
 	.left = on_left,
 	.abandoned = on_abandoned,

@@ -99,7 +99,8 @@ void kregion_continue(struct kregion *r)
 void kregion_free_events(struct kregion *r)
 {
 	struct event *const events[] = { r->timer,	  r->warm_timer,  r->stall_timer,
-					 r->folded_timer, r->watch_timer, r->patience_timer };
+					 r->folded_timer, r->watch_timer, r->patience_timer,
+					 r->explain.timer };
 
 	for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++)
 		if (events[i])
@@ -172,12 +173,13 @@ static void withdraw(struct kregion *r)
 	kregion_stop_warming(r, -ECANCELED);
 	worker_withdraw(k->sync_worker, &r->sync.job);
 	worker_withdraw(k->sync_worker, &r->persist.job);
+	worker_withdraw(k->warm_worker, &r->explain.job);
 }
 
 void kregion_end(struct kregion *r)
 {
 	const struct timeval patience = timeval_from_usec(PATIENCE_USEC);
-	bool deregistered, demands_over, persists_over;
+	bool deregistered, demands_over, persists_over, explained;
 	struct keeper *k = r->keeper;
 
 	evtimer_del(r->watch_timer);
@@ -190,7 +192,8 @@ void kregion_end(struct kregion *r)
 	deregistered = deregister(r);
 	demands_over = kregion_end_demands(r);
 	persists_over = kregion_end_persists(r);
-	if (!deregistered || !demands_over || !persists_over)
+	explained = kregion_end_explaining(r);
+	if (!deregistered || !demands_over || !persists_over || !explained)
 		return;
 	kregion_unwatch(r);
 	if (!r->mapping) {

@@ -40,29 +40,6 @@ static void run(struct job *job)
 						r->warm_chunk.write, &r->warm_failed_at);
 }
 
-/* For a person; NULL: strerror() says it. */
-static const char *explanation(int error)
-{
-	switch (-error) {
-	case ENOSPC:
-		return "The filesystem has no space left, and to write there takes some";
-	case EDQUOT:
-		return "The filesystem gives no block although it has space: most likely a quota is used up";
-	case EROFS:
-		return "The filesystem is read-only now";
-	case EIO:
-		return "The storage failed, or the filesystem was shut down; see the kernel's log";
-	case EHWPOISON:
-		return "Memory failed there; see the kernel's log";
-	case ENOMEM:
-		return "No memory is left, or none that the keeper's control group allows";
-	case EFAULT:
-		return "A page cannot be had, and why is not known; see the kernel's log";
-	default:
-		return NULL;
-	}
-}
-
 static uint64_t limit(const struct kregion *r)
 {
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
@@ -112,7 +89,7 @@ static void done(struct job *job)
 		error = r->warm_cause;
 		if (r->phase == KREGION_HELD && (error == -EIO || error == -EHWPOISON))
 			kregion_note_damage(r, r->warm_failed_at, r->warm_failed_at + r->mapping->granule,
-					    explanation(error));
+					    mapping_explanation(error));
 	}
 	if (error == -EOPNOTSUPP)
 		r->warm_unsupported = true;
@@ -148,15 +125,15 @@ static void answer_finished(struct kregion *r)
 		if (q.connection) {
 			if (q.error == -ETIME)
 				no_answer(r, &why);
-			else if (q.error && explanation(q.error))
-				reason_set(&why, q.error, "%s", explanation(q.error));
+			else if (q.error && mapping_explanation(q.error))
+				reason_set(&why, q.error, "%s", mapping_explanation(q.error));
 			tell_done(r->keeper, &op, r->id, q.error,
-				  q.error == -ETIME || explanation(q.error) ? &why : NULL);
+				  q.error == -ETIME || mapping_explanation(q.error) ? &why : NULL);
 			continue;
 		}
 		if (q.error && q.error != -EBUSY && q.error != -ECANCELED)
 			log_notice("region %" PRIu64 ": not prefetched: %s", r->id,
-				   explanation(q.error) ? explanation(q.error) : strerror(-q.error));
+				   mapping_explanation(q.error) ? mapping_explanation(q.error) : strerror(-q.error));
 		kregion_answer_registration(r);
 	}
 }

@@ -80,6 +80,16 @@ struct kregion_persist {
 	struct kregion_persist_waiter *waiters;
 };
 
+/* Peers whose accesses failed and who want to know why: keeper-region-explain.c. */
+struct kregion_question;
+struct kregion_explain {
+	struct job job;
+	int error;
+	uint64_t failed_at;
+	struct kregion_question *questions; /* the first is being looked into */
+	struct event *timer;		    /* from the first question on */
+};
+
 struct kregion {
 	struct keeper *keeper;
 	struct kregion *next; /* in its bucket */
@@ -112,6 +122,7 @@ struct kregion {
 	size_t n_demands; /* places for them */
 	struct kregion_sync sync;
 	struct kregion_persist persist;
+	struct kregion_explain explain;
 	int storage_error; /* of the last write-back that failed; never forgotten */
 
 	uint32_t range_slot;
@@ -269,6 +280,11 @@ void kregion_persist_left(struct kregion *r, uint64_t peer);
 void kregion_storage_failed(struct kregion *r, int error);
 /* Nobody waits any more. False: the worker is still at it. */
 bool kregion_end_persists(struct kregion *r);
+
+/* keeper-region-explain.c: endpoint_explain() follows. */
+void kregion_explain(struct kregion *r, const struct endpoint_question *q);
+/* Nobody waits any more. False: the worker is still at it. */
+bool kregion_end_explaining(struct kregion *r);
 
 /* keeper-poison.c: accesses to these bytes fail from now on, because of @cause; whoever uses the region is told. */
 void kregion_note_damage(struct kregion *r, uint64_t start, uint64_t end, const char *cause);

@@ -11,13 +11,14 @@
  *   peer-join REGION [r|rw]         a peer comes with the region's newest ticket
  *   peer-ack REGION                 every peer that was asked acknowledges
  *   peer-sync REGION REQUEST OFFSET LENGTH   the newest peer asks for its writes on the medium
+ *   peer-ask REGION REQUEST OFFSET LENGTH    with the newest ticket it is asked why a WRITE failed (enum wire_cause; 100 and more: refused)
  *   peer-leave REGION               every peer leaves
  *   poison REGION START LSB         the kernel says that 2^LSB bytes of its memory there have failed, as it does of a page
  *   chunks REGION N|all             so many more chunks are prefetched, of any region, and the next one waits
  *   silent INODE now                that file's storage does not answer any more (storage-fake.h);  answers INODE now: it does
  *   crash                           the process is killed
  *
- * "REGION PEER REQUEST OUTCOME" is added to UID-SESSION.synced for each answer to a peer-sync.
+ * "REGION PEER REQUEST OUTCOME" is added to UID-SESSION.synced for each answer to a peer-sync, with PEER 0 to a peer-ask.
  *
  * What cannot be done is said on stderr, with what was asked. RDMAREG_FAKE_NO_MODULE in the environment: no kernel module. The listen
  * address 192.0.2.255: no adapter; 192.0.2.254: an address that no adapter has.
@@ -73,6 +74,32 @@ static int do_join(struct keeper *k, const struct kregion *r, const char *word)
 												 : -EACCES;
 }
 
+static void on_cause(uint64_t number, enum wire_cause cause)
+{
+	dprintf(synced, "%" PRIu64 " 0 %" PRIu64 " %u\n", number >> 32, number & UINT32_MAX, cause);
+}
+
+static int do_ask(struct keeper *k, const struct kregion *r, uint64_t request, uint64_t offset,
+		  uint64_t length)
+{
+	struct endpoint_question q = {
+		.request = { .region = r->id, .rights = WIRE_RIGHT_WRITE },
+		.number = r->id << 32 | request,
+		.offset = offset,
+		.length = length,
+	};
+	const struct tickets *t = &r->tickets;
+	int refused;
+
+	if (!t->n)
+		return -ENOKEY;
+	memcpy(q.request.token, t->item[t->n - 1].token, WIRE_TOKEN_BYTES);
+	refused = endpoint_fake_ask(k->endpoint, &q);
+	if (refused)
+		on_cause(q.number, (enum wire_cause)(100 + refused));
+	return 0;
+}
+
 /* Only to itself can a process send a signal that looks like the kernel's. */
 static int do_poison(const struct kregion *r, uint64_t start, uint64_t lsb)
 {
@@ -118,6 +145,8 @@ static int obey(struct keeper *k, const char *line)
 		return endpoint_fake_acknowledge(k->endpoint, region) ? 0 : -ESRCH;
 	if (strcmp(verb, "peer-sync") == 0)
 		return endpoint_fake_sync(k->endpoint, region, a, b, c) ? 0 : -ESRCH;
+	if (strcmp(verb, "peer-ask") == 0)
+		return do_ask(k, r, a, b, c);
 	if (strcmp(verb, "peer-leave") == 0)
 		return endpoint_fake_leave(k->endpoint, region) ? 0 : -ESRCH;
 	return -EINVAL;
@@ -176,6 +205,7 @@ static int prepare(struct keeper *k)
 	if (synced < 0 || (fchmod(synced, 0666) < 0 && errno != EPERM))
 		return -errno;
 	endpoint_fake_on_message = on_message;
+	endpoint_fake_on_cause = on_cause;
 	event = event_new(k->base, fd, EV_READ | EV_PERSIST, on_readable, k);
 	return event && event_add(event, NULL) == 0 ? 0 : -ENOMEM;
 }

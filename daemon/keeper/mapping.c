@@ -345,11 +345,15 @@ bool mapping_device_is_gone(const struct mapping *m)
 	       errno == EFAULT;
 }
 
-/* A page that is read well and not given for writing: what the filesystem says of itself. */
-static int explain_write(const struct mapping *m)
+/* A page that is in memory and not given for writing: what the filesystem says of itself. */
+static int explain_write(const struct mapping *m, uint64_t offset)
 {
 	struct statfs fs;
+	char byte;
 
+	/* one that was shut down gives what is in memory, and refuses even to look at the rest; statfs(2) goes on as ever */
+	if (pread(m->fd, &byte, 1, (off_t)(m->offset + offset)) < 0)
+		return -errno;
 	if (fstatfs(m->fd, &fs) < 0)
 		return -errno;
 	if (fs.f_flags & ST_RDONLY)
@@ -375,10 +379,32 @@ int mapping_explain(const struct mapping *m, uint64_t offset, uint64_t length, b
 			if (!m->device_bytes && pread(m->fd, &byte, 1, (off_t)(m->offset + at)) == 0)
 				return 0; /* the file ends here */
 			/* a hole of a file in memory takes a page also when it is read */
-			return m->memory ? explain_write(m) : -EIO;
+			return m->memory ? explain_write(m, at) : -EIO;
 		}
 		if (write && madvise(page, m->granule, MADV_POPULATE_WRITE) < 0)
-			return errno == EFAULT ? explain_write(m) : -errno;
+			return errno == EFAULT ? explain_write(m, at) : -errno;
 	}
 	return 0;
+}
+
+const char *mapping_explanation(int error)
+{
+	switch (-error) {
+	case ENOSPC:
+		return "The filesystem has no space left, and to write there takes some";
+	case EDQUOT:
+		return "The filesystem gives no block although it has space: most likely a quota is used up";
+	case EROFS:
+		return "The filesystem is read-only now";
+	case EIO:
+		return "The storage failed, or the filesystem was shut down; see the kernel's log";
+	case EHWPOISON:
+		return "Memory failed there; see the kernel's log";
+	case ENOMEM:
+		return "No memory is left, or none that the keeper's control group allows";
+	case EFAULT:
+		return "A page cannot be had, and why is not known; see the kernel's log";
+	default:
+		return NULL;
+	}
 }

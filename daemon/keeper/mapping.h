@@ -104,6 +104,9 @@ bool mapping_device_is_gone(const struct mapping *m);
 int mapping_explain(const struct mapping *m, uint64_t offset, uint64_t length, bool write,
 		    uint64_t *ret_offset);
 
+/* The same for a person; NULL: strerror() says it. */
+const char *mapping_explanation(int error);
+
 /*
  * How many bytes of the range the file backs now, as far as is known here: nobody is asked. A network filesystem's server may know better; what
  * others did there shows once somebody on this machine has looked.

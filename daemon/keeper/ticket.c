@@ -70,32 +70,54 @@ static unsigned int equal(const uint8_t *a, const uint8_t *b, size_t n)
 	return ((unsigned int)difference - 1u) >> 31;
 }
 
-int tickets_admit(struct tickets *t, const uint8_t token[WIRE_TOKEN_BYTES], uint32_t rights, uint64_t now,
-		  uint64_t *ret_number)
+static struct ticket *find(struct tickets *t, const uint8_t token[WIRE_TOKEN_BYTES])
 {
 	uint32_t found = 0; /* index + 1 */
-	struct ticket *k;
 
 	for (uint32_t i = 0; i < t->n; i++)
 		found |= (i + 1) * equal(t->item[i].token, token, WIRE_TOKEN_BYTES);
-	if (!found)
-		return WIRE_REFUSED_TICKET;
-	k = &t->item[found - 1];
-	if (is_dead(k, now))
+	return found ? &t->item[found - 1] : NULL;
+}
+
+int tickets_admit(struct tickets *t, const uint8_t token[WIRE_TOKEN_BYTES], uint32_t rights, uint64_t now,
+		  uint64_t *ret_number)
+{
+	struct ticket *k = find(t, token);
+
+	if (!k || is_dead(k, now))
 		return WIRE_REFUSED_TICKET;
 	if (!rights || (rights & ~k->rights))
 		return WIRE_REFUSED_RIGHTS;
 	if (k->uses)
 		k->used++;
+	if (k->questions < UINT32_MAX)
+		k->questions++;
 	*ret_number = k->number;
+	return 0;
+}
+
+int tickets_ask(struct tickets *t, const uint8_t token[WIRE_TOKEN_BYTES], uint32_t rights)
+{
+	struct ticket *k = find(t, token);
+
+	if (!k || !k->questions)
+		return WIRE_REFUSED_TICKET;
+	if (!rights || (rights & ~k->rights))
+		return WIRE_REFUSED_RIGHTS;
+	k->questions--;
 	return 0;
 }
 
 void tickets_refund(struct tickets *t, uint64_t number)
 {
-	for (uint32_t i = 0; i < t->n; i++)
-		if (t->item[i].number == number && t->item[i].used)
-			t->item[i].used--;
+	for (uint32_t i = 0; i < t->n; i++) {
+		struct ticket *k = &t->item[i];
+
+		if (k->number != number)
+			continue;
+		k->used -= k->used > 0;
+		k->questions -= k->questions > 0;
+	}
 }
 
 int ticket_format(char *ret, size_t size, const char *host, uint16_t port, uint64_t region,

@@ -23,6 +23,7 @@ struct ticket {
 	uint64_t expires_usec; /* CLOCK_BOOTTIME; 0: never */
 	uint32_t uses;	       /* how often it admits; 0: any number of times */
 	uint32_t used;
+	uint32_t questions; /* connections made with it that have not asked why they failed */
 	uint32_t rights; /* WIRE_RIGHT_* */
 };
 
@@ -54,6 +55,14 @@ int tickets_add(struct tickets *t, uint64_t now_boottime_usec, uint64_t expires_
  */
 int tickets_admit(struct tickets *t, const uint8_t token[WIRE_TOKEN_BYTES], uint32_t rights,
 		  uint64_t now_boottime_usec, uint64_t *ret_number);
+
+/**
+ * tickets_ask - a connection that was made with it failed, and wants to know why
+ * @rights: of the access that failed
+ *
+ * Once for each connection, also when the ticket has expired or is used up since. Returns 0, WIRE_REFUSED_TICKET or WIRE_REFUSED_RIGHTS.
+ */
+int tickets_ask(struct tickets *t, const uint8_t token[WIRE_TOKEN_BYTES], uint32_t rights);
 
 /* The connection it was used for was never established. An unknown number changes nothing. */
 void tickets_refund(struct tickets *t, uint64_t number);

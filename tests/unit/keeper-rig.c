@@ -97,13 +97,23 @@ uint64_t make_region(int *ret_fd, uint64_t grace_usec, enum region_policy policy
 	return rig_last;
 }
 
-void ask_to_persist(uint64_t region, uint64_t request, uint64_t offset, uint64_t length)
+static void ask_about(const char *verb, uint64_t region, uint64_t request, uint64_t offset, uint64_t length)
 {
 	char rest[80];
 
 	snprintf(rest, sizeof(rest), "%llu %llu %llu", (unsigned long long)request,
 		 (unsigned long long)offset, (unsigned long long)length);
-	tell("peer-sync", region, rest);
+	tell(verb, region, rest);
+}
+
+void ask_to_persist(uint64_t region, uint64_t request, uint64_t offset, uint64_t length)
+{
+	ask_about("peer-sync", region, request, offset, length);
+}
+
+void ask_why(uint64_t region, uint64_t request, uint64_t offset, uint64_t length)
+{
+	ask_about("peer-ask", region, request, offset, length);
 }
 
 /* Each look at the file is a question to the keeper, so this does not spin for nothing; the test's own time limit ends it. */
@@ -132,6 +142,14 @@ unsigned int persist(uint64_t region, uint64_t offset, uint64_t length)
 	static uint64_t request = 1000;
 
 	ask_to_persist(region, ++request, offset, length);
+	return persisted(region, request);
+}
+
+unsigned int explain(uint64_t region, uint64_t offset, uint64_t length)
+{
+	static uint64_t request = 100000;
+
+	ask_why(region, ++request, offset, length);
 	return persisted(region, request);
 }
 

@@ -46,6 +46,10 @@ unsigned int persist(uint64_t region, uint64_t offset, uint64_t length);
 void ask_to_persist(uint64_t region, uint64_t request, uint64_t offset, uint64_t length);
 unsigned int persisted(uint64_t region, uint64_t request);
 
+/* An access of a peer to that range failed, and it asks why: enum wire_cause; 100 and more: it is refused (enum wire_refusal). */
+unsigned int explain(uint64_t region, uint64_t offset, uint64_t length);
+void ask_why(uint64_t region, uint64_t request, uint64_t offset, uint64_t length);
+
 /* A peer of that region; its number. */
 uint64_t join(uint64_t region);
 

@@ -67,13 +67,22 @@ static void test_reject(void)
 	struct wire_reject j = { htole32(WIRE_MAGIC), htole16(WIRE_VERSION), htole16(WIRE_REFUSED_LIMIT),
 				 "\033[31mfull\n" },
 			   got;
+	uint8_t padded[148] = { 0 };
 	const char *hint;
 
-	assert(wire_get_reject(&j, 148, &got) == 0);
+	memcpy(padded, &j, sizeof(j));
+	assert(wire_get_reject(padded, 148, &got) == 0);
 	assert(!strcmp(got.text, "?[31mfull?"));
 	memset(j.text, 'x', sizeof(j.text));
 	assert(wire_get_reject(&j, sizeof(j), &got) == 0 && strlen(got.text) == sizeof(got.text) - 1);
-	assert(wire_get_reject(&j, sizeof(j) - 1, &got) == -EPROTO);
+	/* what an older keeper sends, which ends before the cause, whatever lies behind */
+	j.cause = htole16(WIRE_CAUSE_QUOTA);
+	assert(wire_get_reject(&j, sizeof(j), &got) == 0 && got.cause == WIRE_CAUSE_QUOTA);
+	memcpy(padded, &j, sizeof(j));
+	assert(wire_get_reject(padded, 148, &got) == 0 && got.cause == WIRE_CAUSE_QUOTA);
+	assert(wire_get_reject(&j, WIRE_REJECT_MIN, &got) == 0 && !got.cause);
+	assert(wire_get_reject(&j, sizeof(j) - 1, &got) == 0 && !got.cause);
+	assert(wire_get_reject(&j, WIRE_REJECT_MIN - 1, &got) == -EPROTO);
 	assert(wire_refusal_errno(WIRE_REFUSED_TICKET, &hint) == EACCES && *hint);
 	assert(wire_refusal_errno(WIRE_REFUSED_LIMIT, &hint) == EUSERS);
 	assert(wire_refusal_errno(WIRE_REFUSED_MTU, &hint) == EMSGSIZE);
@@ -136,6 +145,37 @@ static void test_completions(void)
 	assert(!strstr(text, "sooner") && strstr(text, "follow"));
 	assert(completion_errno(IBV_WC_WR_FLUSH_ERR, false, true, &text) == ECONNRESET);
 	assert(completion_errno(IBV_WC_RETRY_EXC_ERR, false, true, &text) == ETIMEDOUT);
+}
+
+/* What a peer asks, as a keeper reads it; and every answer has an errno and a sentence that says what to do, but for "unknown". */
+static void test_causes(void)
+{
+	static const uint8_t token[WIRE_TOKEN_BYTES] = { 1, 2, 3 };
+	static const struct {
+		uint16_t cause;
+		int error;
+		const char *mentions;
+	} causes[] = {
+		{ WIRE_CAUSE_NO_SPACE, ENOSPC, "no space" },   { WIRE_CAUSE_QUOTA, EDQUOT, "quota" },
+		{ WIRE_CAUSE_STORAGE, EREMOTEIO, "storage" },  { WIRE_CAUSE_MEMORY, ENOMEM, "MemoryMax" },
+		{ WIRE_CAUSE_POISON, EHWPOISON, "memory failed" }, { WIRE_CAUSE_READ_ONLY, EROFS, "read-only" },
+		{ WIRE_CAUSE_SILENT, EREMOTEIO, "answer" },    { WIRE_CAUSE_FENCED, EACCES, "revocation" },
+		{ WIRE_CAUSE_LENGTH, EACCES, "shorter" },      { WIRE_CAUSE_AVAILABLE, EACCES, "connect again" },
+	};
+	struct wire_connect c;
+	const char *text = NULL;
+
+	wire_put_question(&c, WIRE_RIGHT_WRITE, 7, token, 8192, 4096);
+	assert(le16toh(c.rights) == (WIRE_RIGHT_WRITE | WIRE_ASKS_CAUSE) && le64toh(c.region) == 7);
+	assert(le64toh(c.offset) == 8192 && le64toh(c.length) == 4096 && !memcmp(c.token, token, sizeof(token)));
+	wire_put_connect(&c, WIRE_RIGHT_READ, 7, token);
+	assert(!c.offset && !c.length);
+	for (size_t i = 0; i < ARRAY_SIZE(causes); i++) {
+		assert(cause_errno(causes[i].cause, &text) == causes[i].error);
+		assert(strstr(text, causes[i].mentions) && strlen(text) < 200);
+	}
+	assert(cause_errno(WIRE_CAUSE_UNKNOWN, &text) == 0 && cause_errno(WIRE_CAUSE_SILENT + 1, &text) == 0 &&
+	       cause_errno(UINT16_MAX, &text) == 0);
 }
 
 static void test_bus_errors(void)
@@ -251,6 +291,7 @@ int main(void)
 	test_reject();
 	test_message();
 	test_completions();
+	test_causes();
 	test_bus_errors();
 	test_structures();
 	test_words();

@@ -7,17 +7,16 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "keeper/mapping.h"
+#include "small-file.h"
 
 #define PAGE UINT64_C(4096)
 #define MIB (UINT64_C(1) << 20)
@@ -326,27 +325,6 @@ static void test_fence_without_mappings(void)
 	assert(fault_at(m->address, false) == SIGSEGV && fault_at(m->address + 4 * MIB - 1, false) == SIGSEGV);
 	assert(mapping_unfence(m) == 0 && fault_at(m->address + MIB, true) == 0);
 	mapping_free(m);
-}
-
-/* A filesystem of 16 pages, all ours; -1: this machine lets nobody mount one. */
-static int make_small_file(uint64_t size)
-{
-	char path[] = "/tmp/test-mapping-XXXXXX", file[64];
-	int fd;
-
-	if (!mkdtemp(path))
-		return -1;
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-	    mount("test", path, "tmpfs", 0, "size=64k") < 0) {
-		rmdir(path);
-		return -1;
-	}
-	snprintf(file, sizeof(file), "%s/file", path);
-	fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	assert(fd >= 0 && ftruncate(fd, (off_t)size) == 0);
-	umount2(path, MNT_DETACH);
-	rmdir(path);
-	return fd;
 }
 
 /* Why a page cannot be had. */

@@ -53,6 +53,31 @@ static void test_uses(void)
 	tickets_deinit(&t);
 }
 
+/* Once for each connection, with its rights, and also after the ticket's last use. */
+static void test_questions(void)
+{
+	const struct ticket *k;
+	struct tickets t;
+	uint64_t n;
+
+	tickets_init(&t, 4);
+	assert(tickets_add(&t, 1, 1000, 2, WIRE_RIGHT_READ, &k) == 0);
+	assert(tickets_ask(&t, k->token, WIRE_RIGHT_READ) == WIRE_REFUSED_TICKET);
+	assert(tickets_admit(&t, k->token, WIRE_RIGHT_READ, 1, &n) == 0);
+	assert(tickets_admit(&t, k->token, WIRE_RIGHT_READ | WIRE_ASKS_CAUSE, 1, &n) == WIRE_REFUSED_RIGHTS);
+	tickets_refund(&t, n); /* it never came about */
+	assert(tickets_ask(&t, k->token, WIRE_RIGHT_READ) == WIRE_REFUSED_TICKET);
+	for (int i = 0; i < 2; i++)
+		assert(tickets_admit(&t, k->token, WIRE_RIGHT_READ, 1, &n) == 0);
+	assert(tickets_admit(&t, k->token, WIRE_RIGHT_READ, 1, &n) == WIRE_REFUSED_TICKET);
+	assert(tickets_ask(&t, k->token, WIRE_RIGHT_WRITE) == WIRE_REFUSED_RIGHTS);
+	assert(tickets_ask(&t, k->token, 0) == WIRE_REFUSED_RIGHTS);
+	assert(tickets_ask(&t, k->token, WIRE_RIGHT_READ) == 0);
+	assert(tickets_ask(&t, k->token, WIRE_RIGHT_READ) == 0);
+	assert(tickets_ask(&t, k->token, WIRE_RIGHT_READ) == WIRE_REFUSED_TICKET);
+	tickets_deinit(&t);
+}
+
 static void test_expiry_and_room(void)
 {
 	uint8_t first[WIRE_TOKEN_BYTES];
@@ -95,6 +120,7 @@ int main(void)
 {
 	test_admission();
 	test_uses();
+	test_questions();
 	test_expiry_and_room();
 	test_text();
 	return 0;

@@ -69,7 +69,7 @@ truncate -s 4M /mnt/small/sparse
 open_region /mnt/small/sparse
 head -c 64M /dev/zero >/mnt/small/filler 2>/dev/null
 check "full: a peer's write fails" put_fails
-check "full: it says what happened ($(head -c 100 /tmp/put.log))" test -s /tmp/put.log
+check "full: it says what happened ($(head -c 200 /tmp/put.log))" grep -q "no space left" /tmp/put.log
 check "full: the region lives" region_is "$id" state live
 rm /mnt/small/filler
 sync -f /mnt/small
@@ -187,6 +187,7 @@ zeroes /mnt/broken/file 4
 open_region /mnt/broken/file --no-warm
 xfs_io -x -c shutdown /mnt/broken
 check "shut down: a peer's write fails" put_fails
+check "shut down: and it hears why ($(head -c 200 /tmp/put.log))" grep -q "storage there" /tmp/put.log
 check "shut down: release" rdmaregctl release "$id"
 check "shut down: it can be unmounted" wait_for umount /mnt/broken
 

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * peer-cause.c - why an operation failed over there. All that an adapter says is that it did, and the connection is over with that; so the
+ * keeper is asked, by a connection request that is never accepted (WIRE_ASKS_CAUSE).
+ *
+ * What always holds: a keeper that is older, gone or cannot tell leaves things as they were: the errno and the sentence of the completion.
+ */
+#include "peer.h"
+#include "util.h"
+
+int cause_errno(uint16_t cause, const char **ret_text)
+{
+	static const struct {
+		int error;
+		const char *text;
+	} causes[] = {
+		[WIRE_CAUSE_AVAILABLE] = { EACCES,
+					   "the remote adapter refused the access, and nothing is the matter now: the range "
+					   "was fenced, or what was missing is there again; connect again" },
+		[WIRE_CAUSE_FENCED] = { EACCES,
+					"the range is fenced by a revocation; connect again and wait for its settling" },
+		[WIRE_CAUSE_LENGTH] = { EACCES, "the file has become shorter; connect again for its length" },
+		[WIRE_CAUSE_NO_SPACE] = { ENOSPC,
+					  "the filesystem there has no space left for a hole that was written: make "
+					  "room there, then connect again" },
+		[WIRE_CAUSE_QUOTA] = { EDQUOT,
+				       "the filesystem there gives no block for a hole although it has space: most likely a "
+				       "quota of the file's owner is used up; connect again when that is settled" },
+		[WIRE_CAUSE_READ_ONLY] = { EROFS,
+					   "the filesystem there is read-only now; see that machine's kernel log" },
+		[WIRE_CAUSE_STORAGE] = { EREMOTEIO,
+					 "the storage there failed, or its filesystem was shut down; see that machine's "
+					 "kernel log" },
+		[WIRE_CAUSE_MEMORY] = { ENOMEM,
+					"that machine has no memory left for the page, or none that the keeper's control "
+					"group allows (MemoryMax= of the tenant's slice there)" },
+		[WIRE_CAUSE_POISON] = { EHWPOISON,
+					"memory failed there; restore that range of the file, then connect again" },
+		[WIRE_CAUSE_SILENT] = { EREMOTEIO,
+					"the storage there does not answer; see that machine's kernel log" },
+	};
+
+	if (cause >= ARRAY_SIZE(causes) || !causes[cause].error)
+		return 0;
+	*ret_text = causes[cause].text;
+	return causes[cause].error;
+}
+
+int cause_find(struct rdmareg_peer *p, int error, const char **text)
+{
+	struct wire_connect question;
+	uint64_t offset, length;
+	struct wire_reject j;
+	int r, found = 0;
+	bool write;
+
+	if (!transfer_in_flight(p, &offset, &length, &write))
+		return error;
+	wire_put_question(&question, write ? WIRE_RIGHT_WRITE : WIRE_RIGHT_READ, p->region, p->token, offset,
+			  length);
+	r = peer_ask(p, &question, &j);
+	explicit_bzero(&question, sizeof(question));
+	if (r == -ECONNREFUSED) {
+		*text = "the region's keeper is gone, and the region with it";
+		return ECONNRESET;
+	}
+	if (r >= 0 && j.reason == WIRE_EXPLAINED)
+		found = cause_errno(j.cause, text);
+	return found ? found : error;
+}
