@@ -90,7 +90,7 @@ struct rdmareg_peer_options {
  * with a route there. ENXIO: the host's name does not resolve. EHOSTUNREACH: no route, or no answer.
  * ETIMEDOUT. ECONNREFUSED: nothing listens there: the region's keeper is gone. EACCES: the ticket is
  * unknown, expired or used up (these are not told apart). EPERM: the ticket does not allow that access.
- * EUSERS: the tenant has its number of peers. ENOBUFS: the adapter there, or here, has no queue pair left.
+ * EUSERS: the tenant has its number of peers, or this ticket its share of them. ENOBUFS: the adapter there, or here, has no queue pair left.
  * EMSGSIZE: the network's MTU is too small for that adapter to be correct: raise it. EPROTO: what answers
  * speaks another version, or another protocol. ENOMEM: too little lockable memory (RLIMIT_MEMLOCK). EINTR:
  * a signal handler ran.

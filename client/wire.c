@@ -170,11 +170,14 @@ int wire_refusal_errno(uint16_t reason, const char **ret_hint)
 						 "connection, or for "
 						 "another ticket" },
 		[WIRE_REFUSED_LIMIT] = { EUSERS, "the region's owner has as many peers as allowed" },
+		[WIRE_REFUSED_SHARE] = { EUSERS,
+					 "the last places are for other tickets: let a peer of this one leave, ask for "
+					 "another ticket, or have peers_per_tenant raised there" },
 		[WIRE_REFUSED_RESOURCES] = { ENOBUFS, "the adapter there has no queue pair left" },
 		[WIRE_REFUSED_MTU] = { EMSGSIZE, "raise the MTU of the network between the machines" },
 	};
 
-	if (!reason || reason >= ARRAY_SIZE(refusals)) {
+	if (reason >= ARRAY_SIZE(refusals) || !refusals[reason].error) {
 		*ret_hint = "the reason is not known to this version of librdmareg";
 		return ECONNREFUSED;
 	}

@@ -88,6 +88,7 @@ enum wire_refusal {
 	WIRE_REFUSED_RESOURCES = 5, /* the adapter refused a queue pair */
 	WIRE_REFUSED_MTU = 6,	    /* the path MTU is below what this adapter needs to be correct */
 	WIRE_EXPLAINED = 7,	    /* the answer to WIRE_ASKS_CAUSE: see cause */
+	WIRE_REFUSED_SHARE = 8, /* the ticket has its share of the tenant's peers: the rest is kept for other tickets */
 };
 
 /* Why an access failed, as far as it can be found out afterwards. */

@@ -182,6 +182,16 @@ bool endpoint_forget(struct endpoint *e, uint64_t region)
 	return true;
 }
 
+/* As the real one does. */
+static bool has_place(const struct endpoint *e, uint64_t region, uint64_t ticket)
+{
+	uint32_t n = 0;
+
+	for (const struct peer *p = e->peers; p; p = p->next)
+		n += p->public.region == region && p->public.ticket == ticket;
+	return endpoint_has_place(e->max_peers, e->n_peers, n);
+}
+
 uint64_t endpoint_fake_join(struct endpoint *e, uint64_t region, uint32_t rights,
 			    const uint8_t token[WIRE_TOKEN_BYTES], int *ret_refused)
 {
@@ -193,6 +203,11 @@ uint64_t endpoint_fake_join(struct endpoint *e, uint64_t region, uint32_t rights
 	memcpy(request.token, token, sizeof(request.token));
 	*ret_refused = e->n_peers >= e->max_peers ? (int)WIRE_REFUSED_LIMIT
 						  : e->ops->admit(e->userdata, &request, &offer);
+	if (!*ret_refused && !has_place(e, region, offer.ticket)) {
+		e->ops->abandoned(e->userdata,
+				  &(struct endpoint_peer){ .region = region, .ticket = offer.ticket });
+		*ret_refused = WIRE_REFUSED_SHARE;
+	}
 	if (*ret_refused)
 		return 0;
 	p = calloc(1, sizeof(*p));

@@ -128,6 +128,7 @@ struct wire_reject wire_write_reject(enum wire_refusal reason, enum wire_cause c
 		[WIRE_REFUSED_LIMIT] = "too many peers; try again when one has left",
 		[WIRE_REFUSED_RESOURCES] = "the adapter has no room for another connection",
 		[WIRE_REFUSED_MTU] = "the path MTU is too small for this adapter",
+		[WIRE_REFUSED_SHARE] = "this ticket has its share of the tenant's peers",
 		[WIRE_EXPLAINED] = "this answers why an access failed",
 	};
 	struct wire_reject r = {

@@ -71,6 +71,16 @@ static void on_question(struct endpoint *e, struct rdma_cm_id *id, const struct 
 	reject(id, (enum wire_refusal)r);
 }
 
+/* Every peer that counts, however far it has come, or gone. */
+static uint32_t count_of_ticket(const struct endpoint *e, uint64_t region, uint64_t ticket)
+{
+	uint32_t n = 0;
+
+	for (const struct peer *p = e->peers; p; p = p->next)
+		n += p->public.region == region && p->public.ticket == ticket;
+	return n;
+}
+
 static void on_request(struct endpoint *e, struct rdma_cm_id *id, const struct rdma_conn_param *param,
 		       const struct wire_connect *c)
 {
@@ -91,6 +101,12 @@ static void on_request(struct endpoint *e, struct rdma_cm_id *id, const struct r
 	r = e->ops->admit(e->userdata, &request, &offer);
 	if (r) {
 		reject(id, (enum wire_refusal)r);
+		return;
+	}
+	if (!endpoint_has_place(e->max_peers, e->n_peers, count_of_ticket(e, c->region, offer.ticket))) {
+		e->ops->abandoned(e->userdata,
+				  &(struct endpoint_peer){ .region = c->region, .ticket = offer.ticket });
+		reject(id, WIRE_REFUSED_SHARE);
 		return;
 	}
 	p = calloc(1, sizeof(*p));

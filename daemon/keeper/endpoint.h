@@ -89,6 +89,17 @@ struct endpoint_ops {
 	void (*device_gone)(void *userdata);
 };
 
+/*
+ * May a ticket that has @of_ticket of @n_peers connections (less than @max) have another one? Any may while more than an eighth of all places
+ * is free. Of that eighth one may have no more than it leaves to others: who has none finds a place as long as there is one.
+ */
+static inline bool endpoint_has_place(uint32_t max, uint32_t n_peers, uint32_t of_ticket)
+{
+	uint32_t left = max - n_peers;
+
+	return left > max / 8 || of_ticket < left;
+}
+
 /**
  * endpoint_new - listen
  * @address: numeric, or "any": the first address of an interface that is up, not loopback, and has a device check_device() likes

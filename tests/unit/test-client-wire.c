@@ -86,6 +86,8 @@ static void test_reject(void)
 	assert(wire_refusal_errno(WIRE_REFUSED_TICKET, &hint) == EACCES && *hint);
 	assert(wire_refusal_errno(WIRE_REFUSED_LIMIT, &hint) == EUSERS);
 	assert(wire_refusal_errno(WIRE_REFUSED_MTU, &hint) == EMSGSIZE);
+	assert(wire_refusal_errno(WIRE_REFUSED_SHARE, &hint) == EUSERS && strstr(hint, "peers_per_tenant"));
+	assert(wire_refusal_errno(WIRE_EXPLAINED, &hint) == ECONNREFUSED && *hint); /* nothing was asked */
 	assert(wire_refusal_errno(0, &hint) == ECONNREFUSED && *hint);
 	assert(wire_refusal_errno(999, &hint) == ECONNREFUSED && *hint);
 }

@@ -293,6 +293,38 @@ static void test_peers(void)
 	close(fd);
 }
 
+/* One ticket does not take the places of all others: each of them has room for one, as long as there is any. */
+static void test_share(void)
+{
+	static const char *const sixteen[] = { "--session", "s.3", "--max-peers", "16", NULL };
+	/* places 15 and 16 are kept: how many of so many joins with a ticket of their own succeed */
+	static const struct {
+		unsigned int joins, joined;
+	} tickets[] = { { 20, 14 }, { 3, 1 }, { 3, 1 }, { 1, 0 } };
+	struct keeper_message m;
+	unsigned int before;
+	uint64_t id = 0;
+	int fd;
+
+	rig_start(sixteen, "s.3");
+	for (size_t i = 0; i < sizeof(tickets) / sizeof(*tickets); i++) {
+		if (i == 2) { /* the same region, another ticket */
+			must(client_export(&k, id, RW, 0, NULL) == 0);
+		} else {
+			id = make_region(&fd, LONG, POLICY_YIELD);
+			close(fd);
+		}
+		before = list(&m);
+		for (unsigned int n = 0; n < tickets[i].joins; n++)
+			tell("peer-join", id, "rw");
+		for (unsigned int n = 0; n < tickets[i].joined; n++)
+			client_event(&k, KEEPER_PEER_JOINED, id);
+		explain(id, 0, 0); /* whatever is said: every line before was obeyed */
+		must(list(&m) == before + tickets[i].joined);
+	}
+	rig_stop();
+}
+
 /* Who waits for a page is told that storage hangs, long before the keeper would seem to; other regions come and go meanwhile. */
 static void test_storage_hangs(void)
 {
@@ -340,6 +372,7 @@ int main(int argc, char *argv[])
 	test_release_while_registering();
 	test_peers();
 	rig_stop();
+	test_share();
 	test_storage_hangs();
 	rig_end();
 	return 0;
