@@ -111,13 +111,16 @@ void kregion_free_events(struct kregion *r)
 static void answer(struct kregion *r)
 {
 	struct keeper *k = r->keeper;
+	bool told = false;
 
 	if (r->registration.connection) /* released, or the keeper stopped, before it was announced */
 		tell_done(k, &r->registration, r->id, -ECANCELED, NULL);
 	r->registration = (struct operation){ 0 };
-	for (size_t i = 0; i < r->n_releases; i++)
+	for (size_t i = 0; i < r->n_releases; i++) {
+		told |= session_is_waiting(k->session, &r->release[i]);
 		tell_done(k, &r->release[i], r->id, 0, NULL);
-	if (r->announced && !r->n_releases)
+	}
+	if (r->announced && !told) /* a daemon that is gone may have asked for it */
 		tell_gone(r);
 	kregion_end_report(r);
 	r->n_releases = 0;

@@ -52,6 +52,27 @@ static void test_without_daemon(void)
 	close(fd);
 }
 
+/* A daemon that asked for the end of a region is gone when it comes: its successor, which found the region, hears of it all the same. */
+static void test_orphaned_release(void)
+{
+	struct keeper_message m = { .type = KEEPER_RELEASE };
+	uint64_t id;
+	int fd;
+
+	id = make_region(&fd, LONG, POLICY_YIELD);
+	join(id);
+	m.region = id;
+	m.demand.grace_usec = LONG;
+	client_send(&k, &m, -1);
+	client_event(&k, KEEPER_REVOCATION, id);
+	must(client_connect(&k) && client_hello(&k, NULL) == 0);
+	must(list(&m) == 2 && m.info.state == REGION_DRAINING);
+	must(client_consent(&k, id, m.info.revocation) == 0);
+	client_event(&k, KEEPER_GONE, id);
+	must(list(&m) == 0);
+	close(fd);
+}
+
 /* Whoever asked for it is gone before it is there: nobody would ever release it. */
 static void test_orphaned_registration(void)
 {
@@ -189,6 +210,7 @@ int main(int argc, char *argv[])
 	rig_start(rig_usual, "s.1");
 	test_without_daemon();
 	test_orphaned_registration();
+	test_orphaned_release();
 	test_nonsense();
 	test_poison();
 	rig_stop();
