@@ -19,11 +19,15 @@
 void app_list_begins(void *userdata, struct keeper *k)
 {
 	struct region_entry *e;
+	struct app *a = userdata;
 
-	(void)userdata;
 	keeper_note(k)->unknown = 0;
 	LIST_FOREACH(e, &keeper_note(k)->list, of_keeper)
-	e->listed = false;
+	{
+		e->listed = false;
+		/* what follows may ask holders of whom we have not heard: no consent before all are known */
+		app_step_plain(a, registry_find(a->registry, e->id), REGION_LIST_BEGAN);
+	}
 }
 
 static const char *refresh(struct app *a, struct region *r, struct region_entry *e,

@@ -301,6 +301,13 @@ static void on_settled(struct region *r, const struct region_event *e, struct re
 	tell_settled(r, e->outcome, out);
 }
 
+/* One that is being registered is not listed, and misses nothing. */
+static void on_list_began(struct region *r)
+{
+	if (r->state != REGION_REGISTERING && !is_ending(r))
+		r->listing = true;
+}
+
 /*
  * The keeper's word on where the region stands, with whatever came before it lost. A revocation that began is taken up where it is; one that
  * is not there any more is over; the end of one of which nobody was told is only to be seen by the length.
@@ -325,6 +332,7 @@ static void on_listed(struct registry *registry, struct region *r, const struct 
 	case REGION_CLOSING:
 		if (!r->close_wanted)
 			begin_closing(r, CAUSE_RELEASE, 0, out);
+		set_state(r, REGION_CLOSING, out); /* its grace is over, and it will not come back */
 		break;
 	default:
 		ended.revocation = r->revocation;
@@ -430,6 +438,9 @@ void region_step(struct registry *registry, struct region *r, const struct regio
 		break;
 	case REGION_ADOPTION_DONE:
 		on_adoption_done(registry, r, ret_effects);
+		break;
+	case REGION_LIST_BEGAN:
+		on_list_began(r);
 		break;
 	case REGION_LISTED:
 		on_listed(registry, r, e, ret_effects);

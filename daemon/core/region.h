@@ -55,6 +55,7 @@ enum region_event_type {
 	REGION_ADOPTED, /* found in a keeper after a restart: @info, and a running @revocation, if any */
 	REGION_HOLDER_JOINED, /* @kind, @holder; a holder was reserved. @revocation: adopted, and it was asked this already */
 	REGION_ADOPTION_DONE, /* every holder that is known to have it has joined */
+	REGION_LIST_BEGAN, /* something may have been missed, and the keeper will list again: until it has, nobody knows who holds the region */
 	REGION_LISTED, /* the keeper tells again what it has, since something may have been missed: @info, and a running @revocation. Peers
 			  are not @listed from here on until they are */
 	REGION_HOLDER_LISTED, /* @kind, @holder; a holder was reserved. @revocation: it has been asked this and has not acknowledged */
@@ -159,7 +160,7 @@ struct region {
 	uint8_t access;
 	uint8_t cause;
 	bool revoking; /* a revocation was announced and its end was not yet */
-	bool listing; /* between LISTED and LIST_DONE: it is not known who holds the region, so there is no consent */
+	bool listing; /* between LIST_BEGAN and LIST_DONE: it is not known who holds the region, so there is no consent */
 	bool close_wanted;
 	bool excess;	   /* above its tenant's limits: registry_mark_excess() */
 	bool consent_sent; /* or must not be: it is not known yet who holds the region */

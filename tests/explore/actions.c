@@ -23,6 +23,8 @@ const char *const world_action_names[_ACTION_MAX] = {
 	[BREAK] = "break by a stranger",
 	[BREAK_BY_WAITER] = "break by waiter",
 	[KERNEL_DEADLINE] = "kernel deadline",
+	[MISS] = "events dropped",
+	[RESYNC] = "resync",
 	[FILE_SHRINKS] = "file shrinks",
 	[DEMAND] = "demand",
 	[RELEASE] = "release",
@@ -304,5 +306,6 @@ void world_init(struct world *w, const struct setup *setup)
 	w->truncates_left = setup->truncates;
 	w->releases_left = setup->releases;
 	w->leaves_left = setup->leaves;
+	w->misses_left = setup->misses;
 	w->mishaps_left = setup->mishaps;
 }

@@ -215,6 +215,85 @@ static void answered(struct world *w, uint8_t region, uint8_t demand, bool faile
 	daemon_demand_event(w, demand, failed ? DEMAND_PART_FAILED : DEMAND_PART_DONE);
 }
 
+static void list_again(struct world *w, uint8_t region)
+{
+	struct site *s = &w->site[region];
+
+	s->listed = false;
+	daemon_region_event(w, region, (struct region_event){ .type = REGION_LIST_BEGAN });
+	queue_push(&s->to_keeper, (struct message){ .type = ASK_LIST });
+}
+
+/* The daemon knows what the keeper said that it is. */
+static void check_listed(const struct site *s, struct message m)
+{
+	const struct region *r = &s->region;
+	bool running = m.value == REGION_DRAINING || m.value == REGION_FENCED;
+
+	if (s->removed || r->state == REGION_CLOSING)
+		return;
+	world_require(r->state == m.value, "a state is wrong after a list");
+	world_require(r->valid_length == m.valid_length, "a length is wrong after a list");
+	world_require(r->revoking == running && (!running || r->revocation == m.revocation),
+		      "a revocation is not known after a list, or is known and over");
+}
+
+static void list_done(struct world *w, uint8_t region)
+{
+	struct site *s = &w->site[region];
+	uint32_t next;
+
+	if (s->removed || (!s->listed && s->region.close_wanted))
+		return;
+	if (!s->listed) {
+		daemon_region_event(w, region, (struct region_event){ .type = REGION_RELEASED });
+		return;
+	}
+	for (uint32_t i = s->region.holders; i; i = next) {
+		const struct holder h = *registry_holder(&w->registry, i);
+
+		next = h.next;
+		if (h.kind == HOLDER_PEER && !h.listed)
+			daemon_region_event(w, region,
+					    (struct region_event){ .type = REGION_HOLDER_LEFT,
+								   .kind = HOLDER_PEER,
+								   .holder = h.id });
+	}
+	daemon_region_event(w, region, (struct region_event){ .type = REGION_LIST_DONE });
+}
+
+/* False: it is of no list. */
+static bool take_list(struct world *w, uint8_t region, struct message m)
+{
+	struct region_event e = { .type = REGION_LISTED,
+				  .state = (enum region_state)m.value,
+				  .revocation = m.revocation,
+				  .valid_length = m.valid_length,
+				  .length = PAGES };
+
+	switch (m.type) {
+	case TELL_RESYNC:
+		list_again(w, region);
+		return true;
+	case TELL_REGION:
+		w->site[region].listed = true;
+		daemon_region_event(w, region, e);
+		check_listed(&w->site[region], m);
+		return true;
+	case TELL_PEER:
+		e.type = REGION_HOLDER_LISTED;
+		e.kind = HOLDER_PEER;
+		e.holder = m.who + 1u;
+		daemon_region_event(w, region, e);
+		return true;
+	case TELL_LIST_DONE:
+		list_done(w, region);
+		return true;
+	default:
+		return false;
+	}
+}
+
 void daemon_take(struct world *w, uint8_t region, struct message m)
 {
 	static const enum region_event_type events[] = {
@@ -227,6 +306,8 @@ void daemon_take(struct world *w, uint8_t region, struct message m)
 		answered(w, region, m.who, m.value);
 		return;
 	}
+	if (take_list(w, region, m))
+		return;
 	daemon_region_event(w, region,
 			    (struct region_event){ .type = events[m.type],
 						   .kind = HOLDER_PEER,
@@ -268,7 +349,7 @@ void daemon_forget(struct world *w)
 		memset(&s->to_keeper, 0, sizeof(s->to_keeper));
 		s->region.id = i + 1u;
 		s->region.grace_usec = world_setup->policy[i] == POLICY_FOLLOW ? 0 : GRACE_USEC;
-		s->removed = false;
+		s->removed = s->missed = s->release_asked = s->listed = false;
 		s->consent = 0;
 	}
 }
@@ -291,30 +372,13 @@ void daemon_dies(struct world *w)
 			keeper_drop_demands(w, i);
 }
 
-static enum region_state state_of(const struct guard *g)
-{
-	switch (g->state) {
-	case GUARD_OPEN:
-		return REGION_LIVE;
-	case GUARD_ASKED:
-		return REGION_DRAINING;
-	case GUARD_DESTROYING:
-	case GUARD_CLOSING:
-	case GUARD_CLOSING_RELEASE:
-	case GUARD_DEAD:
-		return REGION_CLOSING;
-	default:
-		return REGION_FENCED;
-	}
-}
-
 void daemon_starts(struct world *w)
 {
 	daemon_forget(w);
 	w->daemon_up = true;
 	for (uint8_t i = 0; i < world_setup->regions; i++) {
 		struct site *s = &w->site[i];
-		enum region_state state = state_of(&s->guard);
+		enum region_state state = keeper_state(s);
 
 		if (!s->keeper_up || s->torn_down) {
 			s->removed = true;

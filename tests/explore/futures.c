@@ -15,9 +15,9 @@
 #include "set.h"
 
 static const enum action alone[] = { REPORT, FENCE_OK, DESTROYED, RELEASED, ARM_OK, REFRESHED, TIMER };
-static const enum action silent[] = { TO_DAEMON, TO_KEEPER, REPORT,    FENCE_OK, DESTROYED,
-				      RELEASED,	 ARM_OK,    REFRESHED, TIMER };
-static const enum action together[] = { TO_DAEMON, TO_KEEPER, CLIENT_ACKS, PEER_ACKS, REPORT, FENCE_OK,
+static const enum action silent[] = { RESYNC,    TO_DAEMON, TO_KEEPER, REPORT,    FENCE_OK,
+				      DESTROYED, RELEASED,  ARM_OK,    REFRESHED, TIMER };
+static const enum action together[] = { RESYNC, TO_DAEMON, TO_KEEPER, CLIENT_ACKS, PEER_ACKS, REPORT, FENCE_OK,
 					DESTROYED, RELEASED,  ARM_OK,	   REFRESHED, TIMER,  WAITER_DONE };
 
 struct wish {
@@ -56,12 +56,12 @@ static bool is_at_rest(const struct world *w, const struct site *s)
 {
 	const struct region *r = &s->region;
 
-	if (s->to_daemon.n || s->to_keeper.n || s->report_pending)
+	if (s->to_daemon.n || s->to_keeper.n || s->report_pending || s->missed)
 		return false;
 	if (!s->keeper_up || s->torn_down)
 		return s->removed;
 	return s->guard.state == GUARD_OPEN && (s->lease == LEASE_ARMED || !s->guard.watched) &&
-	       !s->fenced_pages && r->state == REGION_LIVE && !r->revoking &&
+	       !s->fenced_pages && r->state == REGION_LIVE && !r->revoking && !r->listing &&
 	       r->valid_length == s->guard.valid_length &&
 	       (!s->guard.watched || s->guard.valid_length == w->file_length);
 }
@@ -130,7 +130,7 @@ static void leave_alone(struct world *w, uint8_t region)
 	memset(w->waiter, 0, sizeof(w->waiter));
 	w->daemon_up = false;
 	w->mishaps_left = 0;
-	w->breaks_left = w->releases_left = w->leaves_left = w->truncates_left = 0;
+	w->breaks_left = w->releases_left = w->leaves_left = w->truncates_left = w->misses_left = 0;
 	memset(&s.to_daemon, 0, sizeof(s.to_daemon));
 	memset(&s.to_keeper, 0, sizeof(s.to_keeper));
 	memset(&s.region, 0, sizeof(s.region));

@@ -144,7 +144,7 @@ static void keeper_dies(struct world *w, uint8_t region)
 {
 	struct site *s = &w->site[region];
 
-	s->keeper_up = s->mr_alive = s->report_pending = false;
+	s->keeper_up = s->mr_alive = s->report_pending = s->missed = false;
 	s->under_way = 0;
 	s->timer_at = 0;
 	s->lease = LEASE_NONE; /* the kernel closes its descriptors */
@@ -155,6 +155,34 @@ static void keeper_dies(struct world *w, uint8_t region)
 		if (world_setup->holder[i].kind == HOLDER_PEER && world_setup->holder[i].region == region)
 			w->user[i] = (struct user){ .there = false };
 	daemon_lose_keeper(w, region);
+}
+
+/* What is on its way is dropped, and what follows, but for answers. */
+static bool miss(struct world *w, uint8_t region)
+{
+	struct site *s = &w->site[region];
+	uint8_t kept = 0;
+
+	if (!w->misses_left || !w->daemon_up || s->missed)
+		return false;
+	w->misses_left--;
+	s->missed = true;
+	for (uint8_t i = 0; i < s->to_daemon.n; i++)
+		if (!keeper_is_event(&s->to_daemon.item[i]))
+			s->to_daemon.item[kept++] = s->to_daemon.item[i];
+	s->to_daemon.n = kept;
+	return true;
+}
+
+static bool resync(struct world *w, uint8_t region)
+{
+	struct site *s = &w->site[region];
+
+	if (!s->missed)
+		return false;
+	s->missed = false;
+	keeper_tell(w, region, (struct message){ .type = TELL_RESYNC });
+	return true;
 }
 
 bool keeper_act(struct world *w, enum action a, uint8_t region)
@@ -207,6 +235,10 @@ bool keeper_act(struct world *w, enum action a, uint8_t region)
 		s->lease = LEASE_EXPIRED;
 		s->report_pending = true;
 		return true;
+	case MISS:
+		return miss(w, region);
+	case RESYNC:
+		return resync(w, region);
 	case DEMAND_FAILS:
 		return demand_fails(w, region);
 	case KEEPER_DIES:

@@ -29,8 +29,41 @@ static uint8_t pages_of_demand(uint8_t d)
 	return keeper_pages(world_setup->demand[d].start, world_setup->demand[d].end);
 }
 
+enum region_state keeper_state(const struct site *s)
+{
+	switch (s->guard.state) {
+	case GUARD_OPEN:
+		return REGION_LIVE;
+	case GUARD_ASKED:
+		return REGION_DRAINING;
+	case GUARD_DESTROYING:
+	case GUARD_CLOSING:
+	case GUARD_CLOSING_RELEASE:
+	case GUARD_DEAD:
+		return REGION_CLOSING;
+	default:
+		return REGION_FENCED;
+	}
+}
+
+bool keeper_is_event(const struct message *m)
+{
+	switch (m->type) {
+	case TELL_REVOKED:
+	case TELL_FENCED:
+	case TELL_SETTLED:
+	case TELL_ACKED:
+	case TELL_LEFT:
+		return true;
+	default:
+		return m->type == TELL_RELEASED && !m->value;
+	}
+}
+
 void keeper_tell(struct world *w, uint8_t region, struct message m)
 {
+	if (w->site[region].missed && keeper_is_event(&m))
+		return;
 	m.valid_length = (uint8_t)w->site[region].guard.valid_length;
 	if (w->daemon_up)
 		queue_push(&w->site[region].to_daemon, m);
@@ -135,7 +168,7 @@ static void teardown(struct world *w, uint8_t region)
 			answer(w, region, i, false);
 		s->part[i] = (struct part){ .state = NO_PART };
 	}
-	keeper_tell(w, region, (struct message){ .type = TELL_RELEASED });
+	keeper_tell(w, region, (struct message){ .type = TELL_RELEASED, .value = s->release_asked });
 }
 
 static void effect(struct world *w, uint8_t region, const struct guard_effect *f)
@@ -267,6 +300,11 @@ static void take_release(struct world *w, uint8_t region, uint64_t grace_usec)
 {
 	struct site *s = &w->site[region];
 
+	s->release_asked = true;
+	if (s->torn_down) { /* it ended before, and that may not have been heard */
+		keeper_tell(w, region, (struct message){ .type = TELL_RELEASED, .value = true });
+		return;
+	}
 	if (!s->close_usec || NOW + grace_usec < s->close_usec)
 		s->close_usec = NOW + grace_usec;
 	keeper_event(w, region,
@@ -278,6 +316,27 @@ void keeper_drop_demands(struct world *w, uint8_t region)
 {
 	for (uint8_t i = 0; i < DEMANDS; i++)
 		take_over(w, region, i);
+}
+
+/* All that is there now, at once. */
+static void list(struct world *w, uint8_t region)
+{
+	struct site *s = &w->site[region];
+	enum region_state state = keeper_state(s);
+	bool running = state == REGION_DRAINING || state == REGION_FENCED;
+
+	if (!s->torn_down)
+		keeper_tell(w, region,
+			    (struct message){ .type = TELL_REGION,
+					      .value = (uint8_t)state,
+					      .revocation = running ? (uint8_t)s->guard.revocation : 0 });
+	for (uint8_t i = 0; i < HOLDERS; i++)
+		if (is_peer_of(w, i, region))
+			keeper_tell(w, region,
+				    (struct message){ .type = TELL_PEER,
+						      .who = i,
+						      .revocation = (uint8_t)w->user[i].asked });
+	keeper_tell(w, region, (struct message){ .type = TELL_LIST_DONE });
 }
 
 void keeper_take(struct world *w, uint8_t region, struct message m)
@@ -301,6 +360,9 @@ void keeper_take(struct world *w, uint8_t region, struct message m)
 		break;
 	case ASK_OVER:
 		take_over(w, region, m.who);
+		break;
+	case ASK_LIST:
+		list(w, region);
 		break;
 	default:
 		world_require(false, "a keeper was sent what it does not know");

@@ -74,12 +74,12 @@ static void put_guard(struct bytes *b, const struct site *s)
 
 static void put_keeper(struct bytes *b, const struct site *s)
 {
-	put(b, s->keeper_up ? s->torn_down ? 1 : 2 : 0);
+	put(b, s->keeper_up ? s->torn_down ? 1u + 2u * s->missed : 2 : 0);
 	if (!s->keeper_up || s->torn_down)
 		return;
 	put(b, s->lease);
 	put(b, s->lease == LEASE_BREAKING || s->report_pending || s->guard.holding ? s->breaker % 16 : 0);
-	put(b, (uint64_t)(s->report_pending | s->mr_alive << 1));
+	put(b, (uint64_t)(s->report_pending | s->mr_alive << 1 | s->missed << 2 | s->release_asked << 3));
 	put(b, s->under_way);
 	put(b, (uint64_t)(s->fenced_pages | s->asked_pages << 2));
 	put(b, s->promised_usec);
@@ -103,7 +103,7 @@ static void put_queues(struct bytes *b, const struct site *s)
 		put(b, m->type);
 		put(b, (uint64_t)(m->who << 4 | m->value));
 		put(b, rebase(s, m->revocation));
-		put(b, m->type == TELL_SETTLED ? m->valid_length : 0);
+		put(b, m->type == TELL_SETTLED || m->type == TELL_REGION ? m->valid_length : 0);
 	}
 	put(b, s->to_keeper.n);
 	for (size_t i = 0; i < s->to_keeper.n; i++) {
@@ -131,7 +131,7 @@ static void put_region(struct bytes *b, const struct world *w, const struct site
 	if (!w->daemon_up || s->removed)
 		return;
 	put(b, r->state);
-	put(b, (uint64_t)(r->revoking | r->close_wanted << 1 | r->consent_sent << 2));
+	put(b, (uint64_t)(r->revoking | r->close_wanted << 1 | r->consent_sent << 2 | r->listing << 3 | s->listed << 4));
 	put(b, r->close_wanted && r->state != REGION_CLOSING ? r->close_deadline_usec : 0);
 	put(b, r->pending);
 	put(b, r->valid_length);
@@ -144,7 +144,8 @@ static void put_region(struct bytes *b, const struct world *w, const struct site
 
 			if (h->id == id) {
 				put(b, id);
-				put(b, h->asked ? h->asked == r->revocation ? 2 : 1 : 0);
+				put(b, (h->asked ? h->asked == r->revocation ? 2 : 1 : 0) +
+					       (r->listing && h->listed ? 4 : 0));
 			}
 		}
 	put(b, 0);
@@ -188,7 +189,7 @@ struct key world_key(const struct world *w)
 	for (size_t i = 0; i < world_setup->demands; i++)
 		put_waiter(&b, &w->waiter[i]);
 	put(&b, (uint64_t)(w->file_length | w->breaks_left << 2 | w->truncates_left << 4));
-	put(&b, (uint64_t)(w->releases_left | w->leaves_left << 2 | w->mishaps_left << 4));
+	put(&b, (uint64_t)(w->releases_left | w->leaves_left << 2 | w->mishaps_left << 4 | w->misses_left << 6));
 	while (b.n % sizeof(uint64_t))
 		b.at[b.n++] = 0;
 	for (size_t i = 0; i < b.n; i += sizeof(uint64_t)) {

@@ -14,6 +14,9 @@ void keeper_tell(struct world *w, uint8_t region, struct message m);
 void keeper_drop_demands(struct world *w, uint8_t region); /* its daemon is gone */
 void keeper_lose_peer(struct world *w, uint8_t user);
 uint8_t keeper_pages(uint64_t start, uint64_t end);
+enum region_state keeper_state(const struct site *s);
+/* Nobody asked for it: it may be dropped. */
+bool keeper_is_event(const struct message *m);
 /* Peers can reach one of @pages. */
 bool keeper_reaches(const struct site *s, uint8_t pages);
 

@@ -46,6 +46,7 @@ struct setup {
 	} demand[DEMANDS];
 	bool crowded; /* all of a region share one place of its guard */
 	uint8_t breaks, truncates, releases, leaves;
+	uint8_t misses;	 /* the daemon does not read, and events are dropped */
 	uint8_t mishaps; /* failures, deaths, deadlines that are met too late */
 	uint8_t lag;	 /* messages that the daemon, or a keeper, is behind at most */
 	bool at_once; /* what a keeper begins is done before anything else happens, as it is in rdmareg-keeper */
@@ -66,19 +67,24 @@ enum message_type {
 	TELL_ACKED, /* @who */
 	TELL_LEFT,  /* @who */
 	TELL_DEMAND,
+	TELL_RESYNC,
+	TELL_REGION, /* in a list: @value is the state, @revocation the one that runs */
+	TELL_PEER,   /* in a list: @who, @revocation: asked and not acknowledged */
+	TELL_LIST_DONE,
 	ASK_CONSENT,
 	ASK_RELEASE,
 	ASK_RELEASE_KINDLY,
 	ASK_RELEASE_SOON,
 	ASK_DEMAND,
 	ASK_OVER,
+	ASK_LIST,
 };
 
 struct message {
 	uint8_t type;
 	uint8_t who; /* holder or demand */
 	uint8_t revocation;
-	uint8_t value; /* outcome, or whether a demand failed */
+	uint8_t value; /* outcome, or whether a demand failed, or whether the end was asked for */
 	uint8_t valid_length;
 };
 
@@ -101,6 +107,8 @@ struct site {
 	uint8_t lease, break_id, breaker;
 	bool report_pending;
 	bool keeper_up, torn_down, mr_alive;
+	bool release_asked; /* by this daemon: the end is an answer */
+	bool missed;	    /* events are dropped, until a resync is told */
 	uint8_t under_way;
 	uint8_t fenced_pages;
 	uint8_t asked_pages;	/* in this chain of revocations */
@@ -112,6 +120,7 @@ struct site {
 	struct part part[DEMANDS];
 	struct region region;
 	bool removed;
+	bool listed; /* in the list that is under way */
 	uint64_t consent; /* the last revocation that this daemon consented to */
 	struct queue to_daemon, to_keeper;
 };
@@ -150,7 +159,7 @@ struct world {
 	struct registry registry;
 	bool daemon_up;
 	uint8_t file_length;
-	uint8_t breaks_left, truncates_left, releases_left, leaves_left, mishaps_left;
+	uint8_t breaks_left, truncates_left, releases_left, leaves_left, misses_left, mishaps_left;
 };
 
 enum action {
@@ -169,6 +178,8 @@ enum action {
 	BREAK,
 	BREAK_BY_WAITER,
 	KERNEL_DEADLINE,
+	MISS,
+	RESYNC,
 	FILE_SHRINKS,
 	DEMAND,
 	RELEASE,

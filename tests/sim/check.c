@@ -69,6 +69,32 @@ void check_step(struct sim *s)
 		    "the registry and the daemon disagree");
 }
 
+/*
+ * After a list the daemon knows what the keeper said that it is, whatever was missed before: it cannot know more, since messages do not overtake
+ * each other. @v: what it has just taken in.
+ */
+void check_listed(struct sim *s, const struct entry *e, const struct region_event *v)
+{
+	const struct region *r = registry_find(s->daemon.registry, e->id);
+	uint32_t listed = 0;
+
+	if (v->type == REGION_LISTED) {
+		sim_require(s, r->valid_length == v->valid_length, "a length is wrong after a list");
+		sim_require(s, r->state == v->state, "a state is wrong after a list");
+		sim_require(s,
+			    v->state == REGION_LIVE || v->state == REGION_CLOSING ||
+				    (r->revoking && r->revocation == v->revocation),
+			    "a revocation is not known after a list");
+		sim_require(s, v->state != REGION_LIVE || !r->revoking,
+			    "a revocation that is over runs on after a list");
+	}
+	if (v->type != REGION_LIST_DONE)
+		return;
+	for (uint32_t i = 0; i < e->n; i++)
+		listed += e->holding[i].kind == HOLDER_PEER && e->holding[i].listed;
+	sim_require(s, r->peers == listed && !r->listing, "other peers are known after a list than were in it");
+}
+
 static void widen(uint64_t *start, uint64_t *end, uint64_t *deadline, uint64_t a, uint64_t b, uint64_t at)
 {
 	*start = a < *start ? a : *start;

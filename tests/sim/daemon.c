@@ -46,7 +46,7 @@ static void join(struct sim *s, struct entry *e, enum holder_kind kind, uint64_t
 	if (find_holding(e, kind, id) ||
 	    !sim_require(s, e->n < HOLDINGS, "more holders than this world has room for"))
 		return;
-	e->holding[e->n++] = (struct holding){ kind, id, asked };
+	e->holding[e->n++] = (struct holding){ kind, id, asked, true };
 }
 
 static void leave(struct entry *e, enum holder_kind kind, uint64_t id)
@@ -80,6 +80,25 @@ static void account(struct sim *s, struct entry *e, const struct region *r, cons
 	case REGION_REVOKED:
 		for (uint32_t i = 0; i < e->n && v->revocation > r->revocation; i++)
 			e->holding[i].asked = v->revocation;
+		break;
+	case REGION_LISTED:
+		for (uint32_t i = 0; i < e->n && r->state != REGION_CLOSING; i++) {
+			e->holding[i].listed = false;
+			if (v->revocation > r->revocation && v->state != REGION_LIVE && v->state != REGION_CLOSING)
+				e->holding[i].asked = v->revocation;
+		}
+		break;
+	case REGION_HOLDER_LISTED:
+		h = find_holding(e, v->kind, v->holder);
+		if (!h)
+			join(s, e, v->kind, v->holder,
+			     v->revocation && v->revocation == r->revocation && r->state == REGION_DRAINING
+				     ? v->revocation
+				     : 0);
+		else
+			h->listed = true;
+		if (h && h->asked != v->revocation)
+			h->asked = 0;
 		break;
 	case REGION_ADOPTION_DONE:
 		for (uint32_t i = 0; i < e->n && r->state == REGION_DRAINING; i++)
@@ -145,7 +164,7 @@ void daemon_event(struct sim *s, struct entry *e, struct region_event event)
 		return;
 	before = (enum region_state)r->state;
 	event.now_usec = s->now;
-	if (event.type == REGION_HOLDER_JOINED)
+	if (event.type == REGION_HOLDER_JOINED || event.type == REGION_HOLDER_LISTED)
 		registry_reserve_holder(s->daemon.registry);
 	account(s, e, r, &event);
 	region_step(s->daemon.registry, r, &event, &effects);
@@ -156,6 +175,8 @@ void daemon_event(struct sim *s, struct entry *e, struct region_event event)
 			(unsigned int)e->id, before, event.type, r->state, (unsigned int)effects.n,
 			(unsigned int)r->pending, (unsigned int)r->revocation);
 	sim_require(s, effects.n < REGION_EFFECTS_MAX, "region effects overflow");
+	if (before != REGION_CLOSING)
+		check_listed(s, e, &event);
 	for (size_t i = 0; i < effects.n; i++)
 		carry_out(s, e, r, &effects.item[i]);
 }
@@ -212,6 +233,7 @@ void daemon_register(struct sim *s)
 	keeper_start(s, spec.tenant);
 	if (!s->daemon.linked[spec.tenant])
 		daemon_ask(s, e, (struct message){ .type = ASK_CONNECT });
+	s->daemon.listed[spec.tenant] |= !s->daemon.linked[spec.tenant]; /* there is nothing to list */
 	s->daemon.linked[spec.tenant] = true;
 	sim_note(s, "region %u: tenant %u, file %u, pages [%u, %u), policy %u%s%s, grace %u ms",
 		 (unsigned int)e->id, spec.tenant, spec.file, spec.first, spec.first + spec.pages,
@@ -273,6 +295,77 @@ static void for_each_of(struct sim *s, uint8_t tenant, enum region_event_type ty
 	}
 }
 
+static void list_again(struct sim *s, uint8_t tenant)
+{
+	struct daemon *d = &s->daemon;
+
+	if (!d->listed[tenant])
+		return; /* the first list is under way, and as new */
+	if (d->listing[tenant]) {
+		d->stale[tenant] = true;
+		return;
+	}
+	for (int i = 0; i < ENTRIES; i++)
+		if (d->entry[i].id && d->entry[i].spec.tenant == tenant) {
+			d->entry[i].listed = false;
+			daemon_event(s, &d->entry[i], (struct region_event){ .type = REGION_LIST_BEGAN });
+		}
+	d->listing[tenant] = true;
+	s->counted[7]++;
+	send(s, tenant, (struct message){ .type = ASK_LIST });
+}
+
+static void list_done(struct sim *s, uint8_t tenant)
+{
+	struct daemon *d = &s->daemon;
+
+	for (int i = 0; i < ENTRIES; i++) {
+		struct entry *e = &d->entry[i];
+		const struct region *r = e->id ? registry_find(d->registry, e->id) : NULL;
+
+		if (!r || e->spec.tenant != tenant || r->state == REGION_REGISTERING ||
+		    (!e->listed && r->close_wanted))
+			continue;
+		if (!e->listed) {
+			daemon_event(s, e, (struct region_event){ .type = REGION_RELEASED });
+			continue;
+		}
+		for (uint32_t h = e->n; h--;)
+			if (e->holding[h].kind == HOLDER_PEER && !e->holding[h].listed)
+				daemon_event(s, e,
+					     (struct region_event){ .type = REGION_HOLDER_LEFT,
+								    .kind = HOLDER_PEER,
+								    .holder = e->holding[h].id });
+		daemon_event(s, e, (struct region_event){ .type = REGION_LIST_DONE });
+	}
+	d->listing[tenant] = false;
+	if (d->stale[tenant])
+		list_again(s, tenant);
+	d->stale[tenant] = false;
+}
+
+/* A region, or a peer, in a list. */
+static void take_listed(struct sim *s, struct entry *e, const struct message *m)
+{
+	struct region_event event = m->event;
+	bool again = s->daemon.listed[m->tenant], region = event.type == REGION_ADOPTED;
+
+	if (!again && region) {
+		adopt(s, m);
+		return;
+	}
+	if (!e) {
+		sim_require(s, !again || !region, "a keeper has a region that nobody was given");
+		return;
+	}
+	if (region)
+		e->listed = true;
+	if (again && registry_find(s->daemon.registry, e->id)->state == REGION_REGISTERING)
+		return;
+	event.type = region ? REGION_LISTED : again ? REGION_HOLDER_LISTED : REGION_HOLDER_JOINED;
+	daemon_event(s, e, event);
+}
+
 void daemon_receive(struct sim *s, const struct event *e)
 {
 	const struct message *m = &e->m;
@@ -280,20 +373,28 @@ void daemon_receive(struct sim *s, const struct event *e)
 
 	switch (m->type) {
 	case TELL_GONE:
-		s->daemon.linked[m->tenant] = false;
+		s->daemon.linked[m->tenant] = s->daemon.listed[m->tenant] = false;
+		s->daemon.listing[m->tenant] = s->daemon.stale[m->tenant] = false;
 		for_each_of(s, m->tenant, REGION_KEEPER_GONE);
 		daemon_keeper_gone(s, m->tenant);
 		break;
 	case TELL_LISTED:
-		for_each_of(s, m->tenant, REGION_ADOPTION_DONE);
+		if (s->daemon.listed[m->tenant])
+			list_done(s, m->tenant);
+		else
+			for_each_of(s, m->tenant, REGION_ADOPTION_DONE);
+		s->daemon.listed[m->tenant] = true;
+		break;
+	case TELL_RESYNC:
+		list_again(s, m->tenant);
 		break;
 	case TELL_DEMAND:
 	case TELL_SYNC:
 		daemon_demand_answered(s, m);
 		break;
 	default:
-		if (m->event.type == REGION_ADOPTED)
-			adopt(s, m);
+		if (m->event.type == REGION_ADOPTED || m->event.type == REGION_HOLDER_LISTED)
+			take_listed(s, entry, m);
 		else if (entry)
 			daemon_event(s, entry, m->event);
 		break;
@@ -333,6 +434,9 @@ void daemon_crash(struct sim *s)
 	memset(d->passage, 0, sizeof(d->passage));
 	memset(d->revoke, 0, sizeof(d->revoke));
 	memset(d->linked, 0, sizeof(d->linked));
+	memset(d->listed, 0, sizeof(d->listed));
+	memset(d->listing, 0, sizeof(d->listing));
+	memset(d->stale, 0, sizeof(d->stale));
 	for (uint8_t t = 0; t < TENANTS; t++)
 		sim_soon(s, &s->keeper[t], keeper_connection_ended, t, d->process.epoch - 1);
 	fs_gate_gone(s);

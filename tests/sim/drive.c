@@ -34,6 +34,8 @@ static void trouble(struct sim *s)
 
 	if (sim_chance(s, s->weather.stalls))
 		sim_stall(s, sim_chance(s, 30) ? &s->daemon.process : &s->keeper[tenant], long_time);
+	if (sim_chance(s, s->weather.misses))
+		keeper_miss(s, tenant);
 	if (!sim_chance(s, s->weather.crashes))
 		return;
 	if (sim_chance(s, 50)) {
@@ -139,6 +141,8 @@ static void init(struct sim *s, uint64_t seed, bool verbose)
 		s->weather.crashes = (uint32_t)sim_below(s, 40);
 	if (sim_chance(s, 40))
 		s->weather.stalls = (uint32_t)sim_below(s, 60);
+	if (sim_chance(s, 60))
+		s->weather.misses = (uint32_t)sim_below(s, 80);
 	if (sim_chance(s, 50))
 		s->weather.failures = (uint32_t)sim_below(s, 80);
 	if (sim_chance(s, 70))

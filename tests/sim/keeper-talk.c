@@ -13,6 +13,8 @@
 
 void keeper_say(struct sim *s, uint8_t tenant, const struct message *m)
 {
+	if (s->missed[tenant] && m->type == TELL_EVENT && !m->answer)
+		return;
 	if (s->connected[tenant])
 		sim_send(s, &s->daemon.process, daemon_receive, m);
 }
@@ -31,6 +33,26 @@ enum region_state keeper_state(const struct kregion *r)
 	if (r->guard.state == GUARD_ASKED)
 		return REGION_DRAINING;
 	return r->guard.state <= GUARD_REFRESHING ? REGION_FENCED : REGION_CLOSING;
+}
+
+static void resync(struct sim *s, const struct event *e)
+{
+	const struct message m = { .type = TELL_RESYNC, .tenant = (uint8_t)e->a };
+
+	if (!s->missed[e->a] || e->b != s->connection[e->a])
+		return;
+	s->missed[e->a] = false;
+	keeper_say(s, m.tenant, &m);
+}
+
+void keeper_miss(struct sim *s, uint8_t tenant)
+{
+	if (!s->connected[tenant] || s->missed[tenant])
+		return;
+	sim_note(s, "the daemon does not read what keeper %u tells", tenant);
+	s->missed[tenant] = true;
+	sim_forget_events(s, tenant, s->now + sim_below(s, DELAY_MAX));
+	sim_at(s, &s->keeper[tenant], s->now + sim_below(s, 500 * MSEC), resync, tenant, s->connection[tenant]);
 }
 
 static struct region_event describe(const struct kregion *r, enum region_event_type type, uint64_t revocation)
@@ -53,6 +75,7 @@ void keeper_tell(struct sim *s, struct kregion *r, enum region_event_type type, 
 {
 	struct message m = { .type = TELL_EVENT, .tenant = r->spec.tenant, .region = r->id, .spec = r->spec };
 
+	m.answer = type == REGION_REGISTERED || type == REGION_ADOPTED || type == REGION_HOLDER_LISTED;
 	m.event = describe(r, type, revocation);
 	m.event.holder = holder;
 	m.event.outcome = outcome;
@@ -244,6 +267,7 @@ void keeper_gone(struct sim *s, struct kregion *r)
 	const struct message m = { .type = TELL_EVENT,
 				   .tenant = r->spec.tenant,
 				   .region = r->id,
+				   .answer = r->released_on == s->connection[r->spec.tenant] + 1u,
 				   .event = { .type = REGION_RELEASED } };
 
 	for (size_t i = 0; i < KDEMANDS; i++)
@@ -282,7 +306,7 @@ static void list(struct sim *s, uint8_t tenant)
 
 		for (int j = 0; j < PEERS && r->id && r->spec.tenant == tenant; j++)
 			if (r->peer[j].up)
-				keeper_tell(s, r, REGION_HOLDER_JOINED, r->peer[j].asked, r->peer[j].number,
+				keeper_tell(s, r, REGION_HOLDER_LISTED, r->peer[j].asked, r->peer[j].number,
 					    0);
 	}
 	keeper_say(s, tenant, &end);
@@ -314,6 +338,7 @@ static void begin_registration(struct sim *s, const struct message *m)
 	struct message no = { .type = TELL_EVENT,
 			      .tenant = m->tenant,
 			      .region = m->region,
+			      .answer = true,
 			      .event = { .type = REGION_REGISTER_FAILED, .error = -EBUSY } };
 	struct kregion *r = NULL;
 
@@ -337,6 +362,7 @@ static void release(struct sim *s, struct kregion *r, const struct message *m)
 	if (!r->guard.close_wanted || deadline < r->close_deadline)
 		r->close_deadline = deadline;
 	r->may_end = true;
+	r->released_on = m->connection + 1u;
 	keeper_feed(s, r,
 		    (struct guard_event){
 			    .type = GUARD_CLOSE, .cause = m->cause, .grace_usec = m->grace_usec });
@@ -353,6 +379,13 @@ static void on_region(struct sim *s, struct kregion *r, const struct message *m)
 
 	switch (m->type) {
 	case ASK_RELEASE:
+		if (!r) /* it ended before */
+			keeper_say(s, m->tenant,
+				   &(struct message){ .type = TELL_EVENT,
+						      .tenant = m->tenant,
+						      .region = m->region,
+						      .answer = true,
+						      .event = { .type = REGION_RELEASED } });
 		if (r && r->held)
 			release(s, r, m);
 		break;
@@ -385,6 +418,7 @@ void keeper_receive(struct sim *s, const struct event *e)
 	switch (m->type) {
 	case ASK_CONNECT:
 		s->connection[m->tenant] = m->connection;
+		s->missed[m->tenant] = false;
 		keeper_connection_ended(s, &(struct event){ .a = m->tenant, .b = s->connection[m->tenant] });
 		s->connected[m->tenant] = s->daemon.process.up && s->daemon.process.epoch == m->connection;
 		break;

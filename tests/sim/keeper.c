@@ -272,5 +272,5 @@ void keeper_crash(struct sim *s, uint8_t tenant)
 		lease_drop(s, r);
 		memset(r, 0, sizeof(*r));
 	}
-	s->connected[tenant] = false;
+	s->connected[tenant] = s->missed[tenant] = false;
 }

@@ -40,7 +40,7 @@ int main(int argc, char **argv)
 						 { NULL, 0, NULL, 0 } };
 	static const char *const names[] = { "truncates",	 "punches",	     "clones",
 					     "extensions",	 "kernel deadlines", "peers' writes",
-					     "breaks given back" };
+					     "breaks given back", "lists of what was missed" };
 	uint64_t seeds = 300, start = 1, counted[8] = { 0 }, steps = 0;
 	static struct sim s;
 	bool trace = false, bad = false;

@@ -137,6 +137,23 @@ bool sim_next(struct sim *s, uint64_t until)
 	return true;
 }
 
+static void nothing(struct sim *s, const struct event *e)
+{
+	(void)s;
+	(void)e;
+}
+
+void sim_forget_events(struct sim *s, uint8_t tenant, uint64_t at)
+{
+	for (size_t i = 0; i < s->n_heap; i++) {
+		struct event *e = &s->heap[i];
+
+		if (e->process == &s->daemon.process && e->run == daemon_receive && e->at >= at &&
+		    e->m.type == TELL_EVENT && e->m.tenant == tenant && !e->m.answer)
+			e->run = nothing;
+	}
+}
+
 void sim_kill(struct sim *s, struct process *p)
 {
 	sim_note(s, "%s dies", p->name);

@@ -61,6 +61,7 @@ enum message_type {
 	TELL_DEMAND,
 	TELL_SYNC,
 	TELL_LISTED,
+	TELL_RESYNC, /* events were dropped, since the daemon did not read: it is to have everything listed again */
 	TELL_GONE,   /* the keeper is */
 	ASK_CONNECT, /* daemon to keeper */
 	ASK_LIST,
@@ -76,6 +77,7 @@ struct message {
 	enum message_type type;
 	int error;
 	uint8_t tenant;
+	bool answer; /* to something that was asked: it is never dropped */
 	uint32_t connection; /* to a keeper: the life of the daemon that sent it */
 	uint64_t region;
 	uint64_t demand; /* also a revocation (ASK_CONSENT) */
@@ -168,6 +170,7 @@ struct kregion {
 	struct kdemand demand[KDEMANDS];
 	bool crowded; /* some shared a place: what is asked for need not be anybody's own wish */
 	struct peer peer[PEERS];
+	uint64_t released_on; /* connection + 1: its end is the answer to a release */
 	bool may_end; /* somebody let go, or something failed that leaves no other way */
 	uint64_t close_deadline;
 	uint64_t told_length;
@@ -179,6 +182,7 @@ struct holding {
 	enum holder_kind kind;
 	uint64_t id;
 	uint64_t asked; /* and neither answered nor left */
+	bool listed;
 };
 
 #define HOLDINGS 64
@@ -186,6 +190,7 @@ struct entry {
 	uint64_t id;
 	struct spec spec;
 	uint64_t consented; /* newest revocation that consent was sent for */
+	bool listed;
 	uint32_t n;
 	struct holding holding[HOLDINGS];
 };
@@ -216,6 +221,9 @@ struct daemon {
 	struct passage passage[OPS];
 	struct revoke revoke[REVOKES];
 	bool linked[TENANTS]; /* to a keeper that may have died without our having heard of it */
+	bool listed[TENANTS]; /* once, since: the next list is about what was missed */
+	bool listing[TENANTS]; /* again */
+	bool stale[TENANTS];   /* more was missed meanwhile */
 };
 
 struct client {
@@ -225,7 +233,7 @@ struct client {
 
 /* How rough a world is, in per cent. */
 struct weather {
-	uint32_t crashes, stalls, failures, bad_holders;
+	uint32_t crashes, stalls, misses, failures, bad_holders;
 };
 
 #define TRACE 40
@@ -242,6 +250,7 @@ struct sim {
 	struct process keeper[TENANTS];
 	bool connected[TENANTS];
 	uint32_t connection[TENANTS]; /* the newest */
+	bool missed[TENANTS];	      /* events are dropped until a resync can be said */
 	struct kregion region[REGIONS];
 	struct daemon daemon;
 	struct client client[CLIENTS];
@@ -270,6 +279,8 @@ void sim_later(struct sim *s, struct process *p, uint64_t at, sim_run run, uint6
 void sim_send(struct sim *s, struct process *to, sim_run run, const struct message *m);
 bool sim_next(struct sim *s, uint64_t until);
 void sim_kill(struct sim *s, struct process *p);
+/* What that keeper has said and the daemon has not read, from @at on: events are dropped, answers are not. */
+void sim_forget_events(struct sim *s, uint8_t tenant, uint64_t at);
 void sim_stall(struct sim *s, struct process *p, uint64_t usec);
 void sim_note(struct sim *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool sim_require(struct sim *s, bool ok, const char *what);
@@ -321,6 +332,8 @@ void keeper_tell(struct sim *s, struct kregion *r, enum region_event_type type, 
 void keeper_say(struct sim *s, uint8_t tenant, const struct message *m);
 void keeper_receive(struct sim *s, const struct event *e);
 void keeper_look_at_demands(struct sim *s, struct kregion *r);
+/* The daemon does not read for a while. */
+void keeper_miss(struct sim *s, uint8_t tenant);
 void keeper_connection_ended(struct sim *s, const struct event *e);
 uint64_t keeper_revocation(const struct kregion *r);
 enum region_state keeper_state(const struct kregion *r);
@@ -358,6 +371,7 @@ void client_asked(struct sim *s, uint8_t client, uint64_t region, uint64_t revoc
 
 /* check.c */
 void check_question(struct sim *s, const struct kregion *r, const struct guard *old);
+void check_listed(struct sim *s, const struct entry *e, const struct region_event *v);
 void check_stale(struct sim *s);
 void check_step(struct sim *s);
 void check_quiet(struct sim *s);

@@ -141,6 +141,13 @@ static void test_ending(void)
 	listed(REGION_LIVE, 0, 50); /* of before it took our word */
 	assert(!out.n && region->state == REGION_CLOSING);
 	end();
+	begin(); /* released with a grace, which is over */
+	holder(REGION_HOLDER_JOINED, HOLDER_PEER, 1, 0);
+	step((struct region_event){ .type = REGION_RELEASE_WANTED, .grace_usec = 5000 });
+	assert(region->state == REGION_LIVE && region->close_wanted);
+	listed(REGION_CLOSING, 0, 100);
+	assert(region->state == REGION_CLOSING && !effect(REGION_SEND_RELEASE));
+	end();
 	begin();
 	step((struct region_event){ .type = REGION_RELEASE_WANTED });
 	listed(REGION_LIVE, 0, 100);
@@ -156,8 +163,9 @@ static void test_registering(void)
 	assert(registry_new(&registry, &limits) == 0);
 	assert(registry_get_tenant(registry, 1, "d", &t) == 0);
 	assert(registry_add_region(registry, t, 0, 100, 0, &region) == 0);
+	step((struct region_event){ .type = REGION_LIST_BEGAN });
 	listed(REGION_FENCED, 3, 100);
-	assert(!out.n && region->state == REGION_REGISTERING);
+	assert(!out.n && region->state == REGION_REGISTERING && !region->listing);
 	end();
 }
 
@@ -188,6 +196,29 @@ static void test_holders(void)
 	end();
 }
 
+/*
+ * What the keeper tells between its word that something was missed and the list may be about holders of whom nobody has heard: consent that
+ * only the known ones gave would have the others cut off.
+ */
+static void test_before_the_list(void)
+{
+	begin();
+	holder(REGION_HOLDER_JOINED, HOLDER_PEER, 1, 0);
+	step((struct region_event){ .type = REGION_LIST_BEGAN });
+	assert(!out.n);
+	revoked(1);
+	holder(REGION_HOLDER_ACKED, HOLDER_PEER, 1, 1);
+	assert(region->pending == 0 && !effect(REGION_SEND_CONSENT));
+	listed(REGION_DRAINING, 1, 100);
+	holder(REGION_HOLDER_LISTED, HOLDER_PEER, 1, 0);
+	holder(REGION_HOLDER_LISTED, HOLDER_PEER, 2, 1); /* that one */
+	step((struct region_event){ .type = REGION_LIST_DONE });
+	assert(region->pending == 1 && !effect(REGION_SEND_CONSENT));
+	holder(REGION_HOLDER_ACKED, HOLDER_PEER, 2, 1);
+	assert(effect(REGION_SEND_CONSENT)->revocation == 1);
+	end();
+}
+
 /* A revocation that is heard of by the list: everybody is asked, and peers that the keeper heard from are not waited for. */
 static void test_holders_of_a_new_one(void)
 {
@@ -212,6 +243,7 @@ int main(void)
 	test_ending();
 	test_registering();
 	test_holders();
+	test_before_the_list();
 	test_holders_of_a_new_one();
 	return 0;
 }
