@@ -165,6 +165,23 @@ static void join(uint64_t region, unsigned int how)
 				   r->tickets.item[how % r->tickets.n].token, &refused);
 }
 
+static void ask_why(uint64_t region, unsigned int how)
+{
+	static uint64_t number;
+	struct kregion *r = keeper_find(k, region);
+	struct endpoint_question q = {
+		.request = { .region = region, .rights = 1 + how % 3 },
+		.number = ++number,
+		.offset = how % (2 * FILE_PAGES) * PAGE / 2,
+		.length = 1 + how % (3 * PAGE),
+	};
+
+	if (!r || !r->tickets.n)
+		return;
+	memcpy(q.request.token, r->tickets.item[how % r->tickets.n].token, sizeof(q.request.token));
+	endpoint_fake_ask(k->endpoint, &q);
+}
+
 static void happen(uint8_t what)
 {
 	uint64_t region = 1 + (what & 3) % REGIONS;
@@ -228,6 +245,9 @@ static void happen(uint8_t what)
 		break;
 	case 59:
 		let_time_pass();
+		break;
+	case 60:
+		ask_why(region, how);
 		break;
 	default:
 		turn();
