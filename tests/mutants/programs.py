@@ -39,6 +39,7 @@ PROGRAMS = [
     Program("test-slots", ("tests/unit/test-slots.c",), header=SLOTS),
     Program("test-core-region", ("tests/unit/test-core-region.c", *REGION)),
     Program("test-core-adoption", ("tests/unit/test-core-adoption.c", *REGION)),
+    Program("test-core-listed", ("tests/unit/test-core-listed.c", *REGION)),
     Program("test-core", ("tests/unit/test-core.c", *REGION)),
     Program("test-core-memory", ("tests/unit/test-core-memory.c", "daemon/core/registry.c")),
     Program("test-core-moves", ("tests/unit/test-core-moves.c", GUARD)),

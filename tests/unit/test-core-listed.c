@@ -135,7 +135,7 @@ static void test_ending(void)
 {
 	begin();
 	listed(REGION_CLOSING, 0, 100);
-	assert(region->state == REGION_CLOSING && effect(REGION_SEND_RELEASE));
+	assert(region->state == REGION_CLOSING && effect(REGION_SEND_RELEASE)->cause == CAUSE_RELEASE);
 	listed(REGION_CLOSING, 0, 100);
 	assert(!out.n);
 	listed(REGION_LIVE, 0, 50); /* of before it took our word */
