@@ -25,7 +25,7 @@ int main(void)
 {
 	assert(!finds(1, 0) && !finds(1, 7) && !finds(0, 7));
 	ended_note(&ended, 7, 1, END_LOST);
-	assert(says(1, 7, "its keeper ended") && says(0, 7, "its keeper ended"));
+	assert(says(1, 7, "its keeper ended, and journalctl -u rdmaregd -g 'lost with' says how") && says(0, 7, "its keeper ended"));
 	assert(!finds(2, 7) && !finds(1, 8) && says(2, 7, "or never was"));
 	for (uint64_t i = 0; i < 3 * ENDED_PER_UID; i++)
 		ended_note(&ended, 1000 + i, 2, END_RELEASED);
