@@ -57,7 +57,7 @@ start_peer /tmp/peer.log rdmaregctl put /tmp/sent "$(field ticket "$d")" --repea
 wait_for region_is "$(field id "$d")" peers 1
 kill -9 $(keeper_pids)
 check "the region of a dead keeper is gone" wait_for region_gone "$(field id "$d")"
-lost_line() { product_log | grep "lost with 1 regions of uid 0: its process [0-9]* (.*user id [0-9]*) was killed by signal 9, SIGKILL: see "; }
+lost_line() { product_log | grep "lost with [1-9][0-9]* regions of uid 0: its process [0-9]* (.*user id [0-9]*) was killed by signal 9, SIGKILL: see "; }
 check "the log says whose it was, which process, and how that ended" lost_line
 wait_peer
 expect_equal "its peer ends with an error" 1 "$PEER_STATUS"
