@@ -51,6 +51,7 @@ int cause_find(struct rdmareg_peer *p, int error, const char **text)
 	struct wire_connect question;
 	uint64_t offset, length;
 	struct wire_reject j;
+	const char *why = NULL;
 	int r, found = 0;
 	bool write;
 
@@ -65,6 +66,10 @@ int cause_find(struct rdmareg_peer *p, int error, const char **text)
 		return ECONNRESET;
 	}
 	if (r >= 0 && j.reason == WIRE_EXPLAINED)
-		found = cause_errno(j.cause, text);
-	return found ? found : error;
+		found = cause_errno(j.cause, &why);
+	/* that nothing is the matter with the range does not say why a connection was ended */
+	if (!found || (found == EACCES && error == ECONNRESET))
+		return error;
+	*text = why;
+	return found;
 }

@@ -100,7 +100,8 @@ static void take_completion(struct rdmareg_peer *p, const struct ibv_wc *wc)
 	if (wc->status != IBV_WC_SUCCESS) {
 		error = completion_errno(wc->status, p->revocation.id && !p->acknowledged,
 					 p->remote.grace_msec, &text);
-		if ((wc->wr_id & WR_KIND) == WR_DATA && (error == EACCES || error == EREMOTEIO))
+		if ((wc->wr_id & WR_KIND) == WR_DATA &&
+		    (error == EACCES || error == EREMOTEIO || error == ECONNRESET))
 			error = cause_find(p, error, &text);
 		peer_end(p, error, "%s (%s)", text, ibv_wc_status_str(wc->status));
 		return;
@@ -125,6 +126,15 @@ static void take_completion(struct rdmareg_peer *p, const struct ibv_wc *wc)
 	}
 }
 
+/* An access that failed there ends the connection, too, and that word may be here before the completion. */
+static void end_by_other_side(struct rdmareg_peer *p)
+{
+	const char *text = "the other side ended the connection: the region was released, or its keeper died";
+	int error = cause_find(p, ECONNRESET, &text);
+
+	peer_end(p, error, "%s", text);
+}
+
 static void take_connection_event(struct rdmareg_peer *p, enum rdma_cm_event_type type)
 {
 	switch (type) {
@@ -135,9 +145,7 @@ static void take_connection_event(struct rdmareg_peer *p, enum rdma_cm_event_typ
 				 "was not acknowledged in time",
 				 (unsigned long long)p->revocation.id);
 		else
-			peer_end(p, ECONNRESET,
-				 "the other side ended the connection: the region was released, "
-				 "or its keeper died");
+			end_by_other_side(p);
 		break;
 	case RDMA_CM_EVENT_DEVICE_REMOVAL:
 		peer_end(p, ENODEV, "the RDMA device of this machine was removed");
