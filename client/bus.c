@@ -177,6 +177,23 @@ int context_new_call_to(struct rdmareg *c, const char *to, uint64_t region, cons
 	return 0;
 }
 
+/* False: nobody answers, and nobody would answer what is to follow. */
+static bool introduce(struct rdmareg *c, sd_bus_message *m, sd_bus_error *error)
+{
+	int r;
+
+	if (c->introduced || !strchr(sd_bus_message_get_signature(m, 1), 'h'))
+		return true;
+	r = sd_bus_call_method(c->bus, sd_bus_message_get_destination(m), RDMAREG_MANAGER_PATH,
+			       "org.freedesktop.DBus.Properties", "Get", error, NULL, "ss",
+			       RDMAREG_MANAGER_INTERFACE, "Version");
+	if (r == -ETIMEDOUT)
+		return false;
+	sd_bus_error_free(error); /* whatever it answered; and if there is nobody, the call will tell */
+	c->introduced = true;
+	return true;
+}
+
 int context_call(struct rdmareg *c, sd_bus_message *m, uint64_t timeout_usec, sd_bus_message **ret_reply,
 		 const char *format, ...)
 {
@@ -185,7 +202,7 @@ int context_call(struct rdmareg *c, sd_bus_message *m, uint64_t timeout_usec, sd
 	va_list args;
 	int r;
 
-	r = sd_bus_call(c->bus, m, timeout_usec, &error, ret_reply);
+	r = introduce(c, m, &error) ? sd_bus_call(c->bus, m, timeout_usec, &error, ret_reply) : -ETIMEDOUT;
 	sd_bus_message_unref(m);
 	if (r < 0) {
 		va_start(args, format);

@@ -22,6 +22,7 @@ struct rdmareg {
 	sd_bus *bus;
 	char *owner; /* unique name of rdmaregd, NULL while nobody has the name */
 	bool subscribed;
+	bool introduced; /* to that rdmaregd */
 	bool disconnected;
 	int epoll_fd; /* what the caller waits on: the bus and the timer */
 	int timer_fd;
@@ -49,6 +50,8 @@ int context_take_in(struct rdmareg *c);
  * context_call - send @m and wait for the answer; @m is consumed whatever happens
  * @timeout_usec: 0: the bus's default of 25 s.
  * @ret_reply: may be NULL.
+ * The first that carries a descriptor is preceded by one that does not: rdmaregd may be short of descriptors for
+ * connections that it does not know.
  * @format: what is asked, for the error sentence.
  */
 int context_call(struct rdmareg *c, sd_bus_message *m, uint64_t timeout_usec, sd_bus_message **ret_reply,

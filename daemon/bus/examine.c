@@ -29,17 +29,31 @@ struct task {
 
 int claim(struct bus *b, int token, const struct client *c, int *ret, struct failure *ret_failure)
 {
-	int fd = intake_claim(b->intake, token);
+	enum intake_refusal why;
+	int fd = intake_claim(b->intake, token, &why);
 
-	if (fd < 0)
+	if (fd >= 0) {
+		*ret = fd;
+		return 0;
+	}
+	switch (why) {
+	case INTAKE_NEW:
+		return failure_set(
+			ret_failure, RDMAREG_ERROR_BUSY,
+			"the descriptor was not taken: rdmaregd did not know yet whose connection this is, and has "
+			"too many descriptors of callers who left before it did; now it does: call again on this "
+			"connection");
+	case INTAKE_CLOSES:
 		return failure_set(
 			ret_failure, RDMAREG_ERROR_LIMIT_EXCEEDED,
 			"the descriptor was not taken: too many descriptors of uid %" PRIu32
 			" wait to be closed, because a filesystem that they are on does not answer: see to "
 			"its server (FUSE, NFS)",
 			c->uid);
-	*ret = fd;
-	return 0;
+	default:
+		return failure_set(ret_failure, RDMAREG_ERROR_FAILED,
+				   "the message has no such descriptor, or rdmaregd has none left: see its log");
+	}
 }
 
 static void look(struct offload_task *task)
@@ -61,6 +75,12 @@ static int judge(struct task *t, int error, struct failure *f)
 			"the filesystem of this descriptor has not answered within %" PRIu64
 			" ms; %s: see to its server (FUSE, NFS), or raise timeout_msec in rdmaregd.conf",
 			offload_timeout(t->bus->offload) / 1000, t->examination.nothing_done);
+	if (error == -EUSERS)
+		return failure_set(f, RDMAREG_ERROR_BUSY,
+				   "the descriptor was not looked at within %" PRIu64
+				   " ms, because filesystems of many users do not answer (rdmaregd's log names them); "
+				   "%s: try again",
+				   offload_timeout(t->bus->offload) / 1000, t->examination.nothing_done);
 	if (error)
 		return failure_set(f, RDMAREG_ERROR_FAILED, "rdmaregd is stopping; %s: try again",
 				   t->examination.nothing_done);

@@ -10,7 +10,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -26,7 +26,6 @@
 #define PEEK_SIZE 1024		 /* has the sender of any message that is not made to hide it */
 #define DESCRIPTORS_MAX 253	 /* that Linux passes with one message */
 #define READ_BUDGET 64
-#define NOBODY UINT32_MAX /* as a uid: not known */
 #define NAME_MAX_BUS 256
 
 enum field {
@@ -47,6 +46,7 @@ struct packet {
 	size_t got;
 	size_t sent;
 	uint32_t uid;
+	enum intake_refusal refusal;
 	bool exchanged; /* @fds are tokens */
 	unsigned int n_fds;
 	int *fds;
@@ -79,7 +79,10 @@ struct intake {
 	struct bus *bus;
 	int socket;
 	int out;       /* to sd-bus */
-	int nothing;   /* stands for what was not taken */
+	int nothing[_INTAKE_REFUSAL_MAX]; /* stand for what was not taken */
+	uint32_t unknown;		  /* descriptors of strangers that are here */
+	uint32_t n_tokens;
+	uint32_t tokens_max;
 	bool messages; /* authentication is over */
 	struct event *readable;
 	struct event *writable;
@@ -154,6 +157,16 @@ static int read_header(const unsigned char *data, size_t size, struct header *re
 	return 0;
 }
 
+/* Whether a message's descriptors are taken. */
+static enum intake_refusal judge(const struct intake *i, uint32_t uid, uint32_t n)
+{
+	bool unknown = uid == OFFLOAD_UNKNOWN;
+
+	if (offload_is_choked(i->bus->offload, uid))
+		return unknown ? INTAKE_NEW : INTAKE_CLOSES;
+	return unknown && i->unknown + n > INTAKE_UNKNOWN ? INTAKE_NEW : INTAKE_TAKEN;
+}
+
 /* --- packets */
 
 static struct packet *packet_new(const struct header *h)
@@ -165,12 +178,34 @@ static struct packet *packet_new(const struct header *h)
 	return p;
 }
 
+static bool is_nothing(const struct intake *i, int fd)
+{
+	for (int k = 0; k < _INTAKE_REFUSAL_MAX; k++)
+		if (fd == i->nothing[k])
+			return true;
+	return false;
+}
+
+/* Its descriptors are counted as those of a user who is not known, or not any more. */
+static void count_unknown(struct intake *i, const struct packet *p, bool on)
+{
+	uint32_t n = 0;
+
+	if (p->uid != OFFLOAD_UNKNOWN)
+		return;
+	for (unsigned int k = 0; k < p->n_fds; k++)
+		n += p->fds[k] >= 0;
+	i->unknown = on ? i->unknown + n : i->unknown - n;
+}
+
 static void packet_free(struct intake *i, struct packet *p)
 {
+	if (!p->exchanged)
+		count_unknown(i, p, false);
 	for (unsigned int k = 0; k < p->n_fds; k++) {
 		if (!p->exchanged)
 			offload_close(i->bus->offload, p->fds[k], p->uid);
-		else if (p->fds[k] != i->nothing)
+		else if (!is_nothing(i, p->fds[k]))
 			close(p->fds[k]);
 	}
 	free(p->fds);
@@ -194,6 +229,7 @@ static void token_free(struct token *t)
 	LIST_REMOVE(t, tokens);
 	event_del(&t->gone);
 	close(t->pipe);
+	t->intake->n_tokens--;
 	offload_close(t->intake->bus->offload, t->descriptor, t->uid);
 	free(t);
 }
@@ -204,7 +240,7 @@ static void on_gone(evutil_socket_t fd, short what, void *userdata)
 	token_free(userdata);
 }
 
-/* Takes @fd over. The token, or i->nothing. */
+/* Takes over @fd. The token, or what stands for none. */
 static int make_token(struct intake *i, int fd, uint32_t uid)
 {
 	struct token *t = calloc(1, sizeof(*t));
@@ -215,7 +251,7 @@ static int make_token(struct intake *i, int fd, uint32_t uid)
 		log_error("no token can be made for a descriptor of uid %u: %s", uid, strerror(errno));
 		offload_close(i->bus->offload, fd, uid);
 		free(t);
-		return i->nothing;
+		return i->nothing[INTAKE_FAILED];
 	}
 	fstat(ends[0], &st);
 	t->intake = i;
@@ -226,19 +262,31 @@ static int make_token(struct intake *i, int fd, uint32_t uid)
 	event_assign(&t->gone, event_get_base(i->readable), t->pipe, EV_READ, on_gone, t);
 	event_add(&t->gone, NULL);
 	LIST_INSERT_HEAD(&i->tokens, t, tokens);
+	i->n_tokens++;
 	return ends[1];
 }
 
-int intake_claim(struct intake *i, int token)
+static bool is_file(int fd, ino_t inode)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && st.st_ino == inode;
+}
+
+int intake_claim(struct intake *i, int token, enum intake_refusal *ret_why)
 {
 	struct stat st;
 	struct token *t;
 
+	*ret_why = INTAKE_FAILED;
 	if (fstat(token, &st) < 0)
 		return -errno;
 	LIST_FOREACH(t, &i->tokens, tokens)
 	if (t->inode == st.st_ino && t->descriptor >= 0)
 		return steal_fd(&t->descriptor);
+	for (int k = 0; k < _INTAKE_REFUSAL_MAX; k++)
+		if (is_file(i->nothing[k], st.st_ino))
+			*ret_why = (enum intake_refusal)k;
 	return -EBUSY;
 }
 
@@ -248,9 +296,10 @@ static void exchange(struct intake *i, struct packet *p)
 {
 	if (p->exchanged)
 		return;
+	count_unknown(i, p, false);
 	p->exchanged = true;
 	for (unsigned int k = 0; k < p->n_fds; k++)
-		p->fds[k] = p->fds[k] < 0 ? i->nothing : make_token(i, p->fds[k], p->uid);
+		p->fds[k] = p->fds[k] < 0 ? i->nothing[p->refusal] : make_token(i, p->fds[k], p->uid);
 }
 
 /* 1: all of it has left, 0: there is no room now. */
@@ -334,6 +383,7 @@ static void on_known(void *userdata, const struct client *c)
 
 	while (c && (p = STAILQ_FIRST(&s->packets))) {
 		STAILQ_REMOVE_HEAD(&s->packets, packets);
+		count_unknown(s->intake, p, false);
 		p->uid = c->uid;
 		send_on(s->intake, p);
 	}
@@ -434,14 +484,16 @@ static int begin_packet(struct intake *i, bool *ret_take)
 	if (!i->reading)
 		return -ENOMEM;
 	c = *h.sender ? client_find(i->bus, h.sender) : NULL;
-	i->reading->uid = c ? c->uid : NOBODY;
+	i->reading->uid = c ? c->uid : OFFLOAD_UNKNOWN;
+	if (h.n_fds)
+		i->reading->refusal = judge(i, i->reading->uid, h.n_fds);
 	/* of whom it hides, no descriptor is taken out of the socket: there the kernel closes it without asking anybody */
-	*ret_take = *h.sender && !offload_is_choked(i->bus->offload, i->reading->uid);
+	*ret_take = *h.sender && i->reading->refusal == INTAKE_TAKEN;
 	return 1;
 }
 
 /* What came with the first byte; as many as the message says, -1 for those that were not taken. */
-static int keep_descriptors(struct packet *p, struct msghdr *h)
+static int keep_descriptors(struct intake *i, struct packet *p, struct msghdr *h)
 {
 	unsigned int n = 0, wanted = p->header.n_fds < DESCRIPTORS_MAX ? p->header.n_fds : DESCRIPTORS_MAX;
 	struct cmsghdr *c;
@@ -461,6 +513,7 @@ static int keep_descriptors(struct packet *p, struct msghdr *h)
 	while (n < wanted)
 		p->fds[n++] = -1;
 	p->n_fds = n;
+	count_unknown(i, p, true);
 	return 1;
 }
 
@@ -486,7 +539,7 @@ static int read_part(struct intake *i, bool take)
 	if (n <= 0)
 		return -EPIPE;
 	p->got += (size_t)n;
-	return first && (p->header.n_fds || h.msg_controllen) ? keep_descriptors(p, &h) : 1;
+	return first && (p->header.n_fds || h.msg_controllen) ? keep_descriptors(i, p, &h) : 1;
 }
 
 static int read_message(struct intake *i)
@@ -505,7 +558,7 @@ static int read_message(struct intake *i)
 
 void intake_read(struct intake *i)
 {
-	for (int k = 0; k < READ_BUDGET && STAILQ_EMPTY(&i->going); k++) {
+	for (int k = 0; k < READ_BUDGET && STAILQ_EMPTY(&i->going) && i->n_tokens < i->tokens_max; k++) {
 		int r = i->messages ? read_message(i) : read_lines(i);
 
 		if (r < 0)
@@ -531,6 +584,26 @@ static void intake_freep(struct intake **i)
 	intake_free(*i);
 }
 
+static uint32_t choose_tokens_max(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) < 0 || l.rlim_cur / 16 > INTAKE_TOKENS)
+		return INTAKE_TOKENS;
+	return (uint32_t)(l.rlim_cur / 16);
+}
+
+/* A file that is like no other. */
+static int make_nothing(void)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+		return -1;
+	close(ends[1]);
+	return ends[0];
+}
+
 int intake_new(struct intake **ret, struct bus *b, struct event_base *base, int socket, int *ret_fd)
 {
 	_cleanup_(intake_freep) struct intake *i = calloc(1, sizeof(*i));
@@ -544,9 +617,11 @@ int intake_new(struct intake **ret, struct bus *b, struct event_base *base, int 
 	i->bus = b;
 	i->socket = socket;
 	i->out = -1;
+	i->tokens_max = choose_tokens_max();
 	STAILQ_INIT(&i->going);
-	i->nothing = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (i->nothing < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
+	for (int k = 0; k < _INTAKE_REFUSAL_MAX; k++)
+		i->nothing[k] = make_nothing();
+	if (i->nothing[_INTAKE_REFUSAL_MAX - 1] < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
 		return -errno;
 	in = ends[0];
 	i->out = ends[1];
@@ -574,7 +649,8 @@ struct intake *intake_free(struct intake *i)
 		event_free(i->readable);
 	if (i->writable)
 		event_free(i->writable);
-	closep(&i->nothing);
+	for (int k = 0; k < _INTAKE_REFUSAL_MAX; k++)
+		closep(&i->nothing[k]);
 	closep(&i->out);
 	closep(&i->socket);
 	free(i);

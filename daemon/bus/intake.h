@@ -15,7 +15,10 @@
  *   - sd-bus gets no descriptor but tokens, so none of its own calls can wait for a file.
  *   - A call reaches sd-bus only when its sender is a client (clients.c), or has left the bus.
  *   - Messages of one sender keep their order.
- *   - From somebody who has too many descriptors waiting to be closed none is taken out of the socket.
+ *   - From somebody who has too many descriptors waiting to be closed none is taken out of the socket, nor,
+ *     from those whom the bus has not told yet, more than INTAKE_UNKNOWN at once. The message itself goes on: the
+ *     method that wants the descriptor says why there is none.
+ *   - While INTAKE_TOKENS are with sd-bus nothing is read. It does not depend on any sender how long.
  */
 #ifndef RDMAREG_BUS_INTAKE_H
 #define RDMAREG_BUS_INTAKE_H
@@ -23,6 +26,17 @@
 #include <stdbool.h>
 
 #include <event2/event.h>
+
+#define INTAKE_UNKNOWN 512
+#define INTAKE_TOKENS 4096 /* or a sixteenth of what the process may open: each is three, with the descriptor */
+
+enum intake_refusal {
+	INTAKE_TAKEN,
+	INTAKE_CLOSES, /* too many of this user wait to be closed */
+	INTAKE_NEW,    /* it was not known yet whose it is; by now it is */
+	INTAKE_FAILED, /* there was none, or no memory */
+	_INTAKE_REFUSAL_MAX,
+};
 
 struct bus;
 struct intake;
@@ -35,7 +49,7 @@ struct intake *intake_free(struct intake *i);
 int intake_set_reading(struct intake *i, bool on);
 /* Reads what is there now. */
 void intake_read(struct intake *i);
-/* The descriptor behind @token, which is the caller's from now on. -EBUSY: it was not taken from the bus. */
-int intake_claim(struct intake *i, int token);
+/* The descriptor behind @token, which is the caller's from now on. -EBUSY: it was not taken from the bus, and why. */
+int intake_claim(struct intake *i, int token, enum intake_refusal *ret_why);
 
 #endif

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "util/cleanup.h"
@@ -31,10 +32,10 @@ STAILQ_HEAD(task_queue, offload_task);
 struct offload_user {
 	uint32_t uid;
 	uint32_t running;	   /* of the lock */
+	uint32_t overdue;	   /* of the lock; written by the loop alone */
 	struct task_queue waiting; /* of the lock */
 	/* of the loop */
 	uint32_t tasks;
-	uint32_t overdue;
 	uint32_t closes;
 	TAILQ_ENTRY(offload_user) users; /* of the lock */
 };
@@ -46,6 +47,7 @@ struct offload {
 	struct task_queue out; /* of the lock */
 	uint32_t threads;
 	uint32_t idle;
+	uint32_t running; /* tasks */
 	bool stopped;
 	bool freed;
 	int out_fd; /* an eventfd: tasks are out */
@@ -53,6 +55,8 @@ struct offload {
 	struct event_base *base;
 	struct event *out_event;
 	uint64_t timeout_usec;
+	uint32_t n_tasks;
+	uint32_t tasks_max;
 	TAILQ_HEAD(, offload_task) tasks;
 };
 
@@ -69,35 +73,48 @@ static void free_memory(struct offload *o)
 	free(o);
 }
 
-/* The next task that may begin. Users take turns. Under the lock. */
-static struct offload_task *take_task(struct offload *o)
+/* Threads that this user may have now, see offload.h. Under the lock. */
+static uint32_t share_of(const struct offload *o, const struct offload_user *u)
+{
+	uint32_t left = OFFLOAD_THREADS - o->running, share;
+
+	if (u->uid == 0)
+		return left ? OFFLOAD_PER_UID : 0;
+	if (left <= OFFLOAD_OF_ROOT)
+		return 0;
+	if (u->overdue)
+		return o->running < OFFLOAD_THREADS / 4 ? OFFLOAD_PER_UID : 0;
+	share = left * OFFLOAD_PER_UID * 2 / OFFLOAD_THREADS;
+	return share < 1 ? 1 : share < OFFLOAD_PER_UID ? share : OFFLOAD_PER_UID;
+}
+
+/* Whose task may begin, the first one of all; or NULL. Under the lock. */
+static struct offload_user *find_runnable(const struct offload *o)
 {
 	struct offload_user *u;
 
 	TAILQ_FOREACH(u, &o->users, users)
-	{
-		struct offload_task *t = STAILQ_FIRST(&u->waiting);
-
-		if (!t || u->running >= OFFLOAD_PER_UID)
-			continue;
-		STAILQ_REMOVE_HEAD(&u->waiting, queue);
-		TAILQ_REMOVE(&o->users, u, users);
-		TAILQ_INSERT_TAIL(&o->users, u, users);
-		u->running++;
-		t->begun = true;
-		return t;
-	}
+	if (!STAILQ_EMPTY(&u->waiting) && u->running < share_of(o, u))
+		return u;
 	return NULL;
 }
 
-static bool is_runnable(const struct offload *o)
+/* Users take turns. Under the lock. */
+static struct offload_task *take_task(struct offload *o)
 {
-	const struct offload_user *u;
+	struct offload_user *u = find_runnable(o);
+	struct offload_task *t;
 
-	TAILQ_FOREACH(u, &o->users, users)
-	if (!STAILQ_EMPTY(&u->waiting) && u->running < OFFLOAD_PER_UID)
-		return true;
-	return false;
+	if (!u)
+		return NULL;
+	t = STAILQ_FIRST(&u->waiting);
+	STAILQ_REMOVE_HEAD(&u->waiting, queue);
+	TAILQ_REMOVE(&o->users, u, users);
+	TAILQ_INSERT_TAIL(&o->users, u, users);
+	u->running++;
+	o->running++;
+	t->begun = true;
+	return t;
 }
 
 static void add_thread(struct offload *o);
@@ -105,7 +122,7 @@ static void add_thread(struct offload *o);
 /* Somebody takes the next task, also if this one never returns. Under the lock. */
 static void wake(struct offload *o)
 {
-	if (!is_runnable(o))
+	if (!find_runnable(o))
 		return;
 	if (o->idle)
 		pthread_cond_signal(&o->work);
@@ -135,6 +152,7 @@ static void *serve(void *userdata)
 		t->work(t);
 		pthread_mutex_lock(&o->lock);
 		t->user->running--;
+		o->running--;
 		STAILQ_INSERT_TAIL(&o->out, t, queue);
 		eventfd_write(o->out_fd, 1);
 	}
@@ -153,7 +171,7 @@ static void add_thread(struct offload *o)
 	pthread_t thread;
 	int r;
 
-	if (o->threads >= OFFLOAD_THREADS)
+	if (o->threads >= OFFLOAD_THREADS + IDLE_MAX)
 		return;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -208,15 +226,25 @@ static struct offload_user *get_user(struct offload *o, uint32_t uid)
 	return u;
 }
 
+/* It may begin more now, or less. */
+static void set_overdue(struct offload *o, struct offload_user *u, uint32_t n)
+{
+	pthread_mutex_lock(&o->lock);
+	u->overdue = n;
+	wake(o);
+	pthread_mutex_unlock(&o->lock);
+}
+
 /* Nothing of it is needed any more. */
 static void release(struct offload *o, struct offload_task *t)
 {
 	struct offload_user *u = t->user;
 
 	TAILQ_REMOVE(&o->tasks, t, all);
+	o->n_tasks--;
 	event_del(&t->timer);
 	if (t->overdue)
-		u->overdue--;
+		set_overdue(o, u, u->overdue - 1);
 	t->release(t);
 	if (--u->tasks)
 		return;
@@ -233,15 +261,31 @@ static void arm(struct offload_task *t)
 	event_add(&t->timer, &timeout);
 }
 
+static void tell_overdue(const struct offload_user *u)
+{
+	if (u->overdue != OFFLOAD_PER_UID)
+		return;
+	if (u->uid == OFFLOAD_UNKNOWN)
+		log_warning("the filesystems of %d descriptors of callers who left at once do not answer: see to "
+			    "the servers of FUSE filesystems",
+			    OFFLOAD_PER_UID);
+	else
+		log_warning("uid %" PRIu32
+			    ": the filesystems of %d descriptors do not answer; no descriptor of "
+			    "this user is taken until one does",
+			    u->uid, OFFLOAD_PER_UID);
+}
+
 static void on_late(evutil_socket_t fd, short what, void *userdata)
 {
 	struct offload_task *t = userdata;
 	struct offload *o = t->offload;
-	bool begun;
+	bool begun, crowded;
 
 	(void)fd, (void)what;
 	pthread_mutex_lock(&o->lock);
 	begun = t->begun;
+	crowded = !begun && t->user->running < OFFLOAD_PER_UID;
 	if (!begun && !t->unrefusable)
 		STAILQ_REMOVE(&t->user->waiting, t, offload_task, queue);
 	pthread_mutex_unlock(&o->lock);
@@ -251,14 +295,11 @@ static void on_late(evutil_socket_t fd, short what, void *userdata)
 	}
 	if (begun) {
 		t->overdue = true;
-		if (++t->user->overdue == OFFLOAD_PER_UID)
-			log_warning("uid %" PRIu32
-				    ": the filesystems of %d descriptors do not answer; no descriptor of "
-				    "this user is taken until one does",
-				    t->user->uid, OFFLOAD_PER_UID);
+		set_overdue(o, t->user, t->user->overdue + 1);
+		tell_overdue(t->user);
 	}
 	t->told = true;
-	t->ended(t, -ETIMEDOUT);
+	t->ended(t, crowded ? -EUSERS : -ETIMEDOUT);
 	if (!begun)
 		release(o, t);
 }
@@ -285,6 +326,15 @@ static void on_out(evutil_socket_t fd, short what, void *userdata)
 	}
 }
 
+static uint32_t choose_tasks_max(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) < 0 || l.rlim_cur / 4 > OFFLOAD_TASKS_MAX)
+		return OFFLOAD_TASKS_MAX;
+	return (uint32_t)(l.rlim_cur / 4);
+}
+
 int offload_new(struct offload **ret, struct event_base *base, uint64_t timeout_usec)
 {
 	struct offload *o = calloc(1, sizeof(*o));
@@ -298,6 +348,7 @@ int offload_new(struct offload **ret, struct event_base *base, uint64_t timeout_
 	STAILQ_INIT(&o->out);
 	o->base = base;
 	o->timeout_usec = timeout_usec;
+	o->tasks_max = choose_tasks_max();
 	o->out_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (o->out_fd < 0) {
 		int r = -errno;
@@ -390,6 +441,7 @@ static int submit(struct offload *o, struct offload_task *t, uint32_t uid)
 	if (!u)
 		return -ENOMEM;
 	TAILQ_INSERT_TAIL(&o->tasks, t, all);
+	o->n_tasks++;
 	arm(t);
 	return 0;
 }
@@ -445,6 +497,8 @@ void offload_close(struct offload *o, int fd, uint32_t uid)
 bool offload_is_choked(struct offload *o, uint32_t uid)
 {
 	const struct offload_user *u = look_up(o, uid);
+	uint32_t left = o->n_tasks < o->tasks_max ? o->tasks_max - o->n_tasks : 0;
+	uint32_t part = (left + OFFLOAD_PARTS - 1) / OFFLOAD_PARTS;
 
-	return u && u->closes >= OFFLOAD_CLOSES_MAX;
+	return (u && u->closes >= OFFLOAD_CLOSES_MAX) || (u ? u->tasks : 0) >= part;
 }

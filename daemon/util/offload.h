@@ -12,10 +12,13 @@
  *   - ended() is called once for each task that was taken, on the loop and from nowhere inside this module's
  *     functions but offload_stop(); release() is called once, after ended(), when no thread uses the task
  *     any more. After offload_stop() it is not called for tasks that a thread is still in.
- *   - A uid has at most OFFLOAD_PER_UID threads, so files of one user hold up nobody else. All have OFFLOAD_THREADS: 64 users with 4 stuck
- *     threads each use them up, and tasks of others then wait, until they are overdue.
- *   - Once that many of a uid's tasks are overdue, its further tasks are refused. Closing is never refused:
- *     descriptors then wait, open, for one of the uid's threads.
+ *   - A uid has at most OFFLOAD_PER_UID threads, so files of one user hold up nobody else. All have
+ *     OFFLOAD_THREADS. A uid with an overdue task gets none beyond the first quarter; beyond the half the others
+ *     get fewer the fewer are left, down to one; the last OFFLOAD_OF_ROOT are for uid 0. So to stop the
+ *     tasks of a user with nothing overdue takes hundreds of uids, and root's go on.
+ *   - Once OFFLOAD_PER_UID of a uid's tasks are overdue, its further tasks are refused. Closing is never refused:
+ *     descriptors then wait, open, for one of the uid's threads. Whoever takes descriptors asks first,
+ *     offload_is_choked().
  */
 #ifndef RDMAREG_OFFLOAD_H
 #define RDMAREG_OFFLOAD_H
@@ -28,9 +31,17 @@
 #include <event2/event_struct.h>
 
 #define OFFLOAD_PER_UID 4
-#define OFFLOAD_THREADS 256
-/* Descriptors of one uid that wait to be closed; whoever receives descriptors takes no more beyond it. */
+#define OFFLOAD_THREADS 1024
+#define OFFLOAD_OF_ROOT 8
+/*
+ * Descriptors of one uid that wait to be closed; and tasks of all, or a quarter of what the process may open; of what is
+ * left of the latter each uid has a part in OFFLOAD_PARTS.
+ */
 #define OFFLOAD_CLOSES_MAX 1024
+#define OFFLOAD_TASKS_MAX 16384
+#define OFFLOAD_PARTS 8
+/* As a uid: of whoever left before it was known whose he is. */
+#define OFFLOAD_UNKNOWN UINT32_MAX
 
 struct offload;
 struct offload_user;
@@ -40,7 +51,8 @@ struct offload_task {
 	void (*work)(struct offload_task *t); /* in a thread; touches the task's own data only */
 	/*
 	 * 0: it was done. -ETIMEDOUT: not in time; a thread may still be in it, so its data is not to be read.
-	 * -ESHUTDOWN: offload_stop().
+	 * -EUSERS: likewise, and it did not begin, since other users' tasks have all threads. -ESHUTDOWN:
+	 * offload_stop().
 	 */
 	void (*ended)(struct offload_task *t, int error);
 	void (*release)(struct offload_task *t);
@@ -77,7 +89,7 @@ int offload_run(struct offload *o, struct offload_task *t, uint32_t uid);
 
 /* Closes a descriptor in a thread. Takes it in any case; -1 is fine. */
 void offload_close(struct offload *o, int fd, uint32_t uid);
-/* Too many of its descriptors wait to be closed. */
+/* Too many of its descriptors wait to be closed, or to be looked at: none of it is to be taken. */
 bool offload_is_choked(struct offload *o, uint32_t uid);
 
 #endif

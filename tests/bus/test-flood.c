@@ -6,7 +6,9 @@
  */
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "harness.h"
@@ -136,6 +138,49 @@ static void test_limits(void)
 	disconnect(b);
 }
 
+/* More descriptors at once than the daemon could open. They are taken as it gets to them. */
+static void test_descriptors(void)
+{
+	const int each = 16; /* more dbus-daemon does not pass with one message */
+	int fd = make_memfd(4096);
+	struct later last = { 0 };
+	sd_bus_message *m;
+	struct holders h;
+	struct reply r;
+	struct rlimit l;
+	sd_bus *b;
+
+	check(getrlimit(RLIMIT_NOFILE, &l) == 0);
+	l.rlim_cur = l.rlim_max = 1024;
+	check(setrlimit(RLIMIT_NOFILE, &l) == 0);
+	world_begin(&world, "");
+	b = connect_client(&world);
+	get_manager_number(b, "Regions"); /* it is known */
+	check(kill(world.daemon, SIGSTOP) == 0);
+	for (int n = 0; n < 2048; n += each) {
+		m = new_manager_call(b, "Subscribe");
+		for (int i = 0; i < each; i++)
+			check(sd_bus_message_append(m, "h", fd) >= 0);
+		check(sd_bus_message_set_expect_reply(m, 0) >= 0 && sd_bus_send(b, m, NULL) >= 0);
+		sd_bus_message_unref(m);
+	}
+	m = new_manager_call(b, "FindHolders");
+	check(sd_bus_message_append(m, "h", fd) >= 0);
+	send_later(b, m, &last);
+	check(sd_bus_flush(b) >= 0);
+	check(sd_bus_call_method(b, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
+				 "GetId", NULL, NULL, NULL) >= 0);
+	check(kill(world.daemon, SIGCONT) == 0);
+	await_answer(b, &last);
+	if (*last.reply.error) /* they are closed by threads, which may be behind */
+		expect_error(&last.reply, "LimitExceeded", "wait to be closed");
+	until(find_holders(b, fd, &h, &r));
+	check(!world_log_contains(&world, "no token can be made"));
+	disconnect(b);
+	close(fd);
+	world_end(&world);
+}
+
 int main(void)
 {
 	const char *asked = getenv("RDMAREG_FLOOD");
@@ -161,5 +206,6 @@ int main(void)
 	}
 	disconnect(bystander);
 	world_end(&world);
+	test_descriptors();
 	return 0;
 }

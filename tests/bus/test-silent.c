@@ -8,7 +8,10 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,6 +21,9 @@
 #include "util/process.h"
 
 #define USER 65534
+#define PASSED_AT_ONCE 16 /* dbus-daemon's limit */
+#define FIRST_OF_MANY 70000
+#define MANY_USERS 80
 
 static struct world world;
 static struct silent_fs fs;
@@ -154,6 +160,144 @@ static bool daemon_has_silent_file(void)
 	return found;
 }
 
+/* A call that asks for none of the descriptors, to which nobody waits for an answer. */
+static void throw_descriptors(sd_bus *b, int fd, int n)
+{
+	sd_bus_message *m = new_manager_call(b, "Subscribe");
+
+	for (int i = 0; i < n; i++)
+		check(sd_bus_message_append(m, "h", fd) >= 0);
+	check(sd_bus_message_set_expect_reply(m, 0) >= 0 && sd_bus_send(b, m, NULL) >= 0);
+	sd_bus_message_unref(m);
+}
+
+/* The bus has passed on what was sent before. */
+static void pass_by_bus(sd_bus *b)
+{
+	check(sd_bus_call_method(b, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
+				 "GetId", NULL, NULL, NULL) >= 0);
+}
+
+/* They are gone before the daemon can ask whose these were. */
+static void throw_and_leave(int fd)
+{
+	check(kill(world.daemon, SIGSTOP) == 0);
+	for (int i = 0; i < 40; i++) {
+		sd_bus *b = connect_as(&world, USER);
+
+		throw_descriptors(b, fd, PASSED_AT_ONCE);
+		pass_by_bus(b);
+		disconnect(b);
+	}
+	check(kill(world.daemon, SIGCONT) == 0);
+}
+
+static void ask_who(const char *path)
+{
+	int status;
+	pid_t pid = fork();
+
+	check(pid >= 0);
+	if (pid == 0) {
+		setenv("RDMAREG_BUS_ADDRESS", world.address, 1);
+		execl(getenv("RDMAREGCTL"), "rdmaregctl", "who", path, NULL);
+		_exit(127);
+	}
+	check(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+/* Nobody knows whom their files are to be charged to. Who is new is asked to call again, and the library sees to that. */
+static void test_hidden(void)
+{
+	char path[256];
+	struct reply r;
+	sd_bus *b;
+	int fd, file;
+
+	world_begin(&world, "");
+	check(silent_begin(&fs, &world, USER));
+	silent_mute(&fs, world.daemon, "flush");
+	fd = silent_open(&fs, O_RDONLY);
+	do {
+		throw_and_leave(fd);
+		b = connect_client(&world);
+		file = make_file(&world, 65536, O_RDWR);
+		register_region(b, file, 0, 0, "rw", &r, 0);
+		if (!*r.error) {
+			check(call_region(b, r.id, "Release", &r));
+			disconnect(b);
+			close(file);
+		}
+	} while (!*r.error);
+	expect_error(&r, "Busy", "call again on this connection");
+	check_served(b);
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", getpid(), file);
+	ask_who(path);
+	close(file);
+	silent_end(&fs);
+	close(fd);
+	until(!daemon_has_silent_file());
+	disconnect(b);
+	until(world_keepers(&world) == 0);
+	world_end_daemon(&world, SIGTERM);
+	world_start_daemon(&world);
+	world_end(&world);
+}
+
+/* The bus takes only users with an account. Of this process and its children alone. */
+static void add_accounts(void)
+{
+	char line[512], path[] = "/tmp/rdmareg-passwd-XXXXXX";
+	FILE *from = fopen("/etc/passwd", "re"), *to;
+	int fd = mkstemp(path);
+
+	check(from && fd >= 0 && fchmod(fd, 0644) == 0);
+	to = fdopen(fd, "w");
+	check(to);
+	while (fgets(line, sizeof(line), from))
+		check(fputs(line, to) >= 0);
+	for (int i = 0; i < MANY_USERS; i++)
+		check(fprintf(to, "rdmareg-test-%d:x:%d:65534::/:/bin/false\n", i, FIRST_OF_MANY + i) > 0);
+	check(fclose(from) == 0 && fclose(to) == 0);
+	check(unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+	check(mount(path, "/etc/passwd", NULL, MS_BIND, NULL) == 0 && unlink(path) == 0);
+}
+
+/* As many users as could take every thread there is, if those were shared out to whoever comes. */
+static void test_many_users(void)
+{
+	struct reply r;
+	int fd, file;
+	sd_bus *b;
+
+	world_begin(&world, "timeout_msec = 1000\n");
+	check(silent_begin(&fs, &world, USER));
+	silent_mute(&fs, world.daemon, "flush");
+	fd = silent_open(&fs, O_RDONLY);
+	for (uid_t uid = FIRST_OF_MANY; uid < FIRST_OF_MANY + MANY_USERS; uid++) {
+		b = connect_as(&world, uid);
+		for (int i = 0; i <= OFFLOAD_PER_UID; i++)
+			pass_stray(b, fd);
+		disconnect(b);
+	}
+	until(world_log_contains(&world, "uid 70000: the filesystems of"));
+	b = connect_as(&world, USER);
+	file = make_file(&world, 65536, O_RDWR);
+	check(find_holders(b, file, &(struct holders){ 0 }, &r));
+	close(file);
+	disconnect(b);
+	b = connect_client(&world);
+	check_served(b);
+	disconnect(b);
+	silent_end(&fs);
+	close(fd);
+	until(!daemon_has_silent_file());
+	until(world_keepers(&world) == 0);
+	world_end_daemon(&world, SIGTERM);
+	world_start_daemon(&world);
+	world_end(&world);
+}
+
 static void make_device(sd_bus *b)
 {
 	sd_bus_message *m = new_manager_call(b, "CreateDaxDevice"), *answer = NULL;
@@ -203,8 +347,7 @@ static void test_starts(void)
 	check(daemon_has_silent_file());
 	silent_end(&fs);
 	until(!daemon_has_silent_file());
-	/* one that begins with nothing but the gate, to be compared with at the end */
-	until(world_keepers(&world) == 0);
+	/* one that begins with nothing, to be compared with at the end */
 	disconnect(b);
 	until(world_log_contains(&world, "destroyed; it was of uid"));
 	world_end_daemon(&world, SIGTERM);
@@ -313,6 +456,9 @@ int main(void)
 	test_hang("flush", pass_descriptors);
 	test_hang("flush", register_and_close);
 	test_hang("statfs", register_guarded);
+	test_hidden();
+	add_accounts();
+	test_many_users();
 	test_starts();
 	test_spawner_lost();
 	test_successor(SIGKILL);

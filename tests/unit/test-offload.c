@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "util/offload.h"
@@ -65,6 +66,15 @@ static struct task task(int fd, bool *released)
 		while (!(condition))                                     \
 			assert(event_base_loop(base, EVLOOP_ONCE) == 0); \
 	} while (0)
+
+static void set_descriptors(rlim_t n)
+{
+	struct rlimit l;
+
+	assert(getrlimit(RLIMIT_NOFILE, &l) == 0);
+	l.rlim_cur = n;
+	assert(setrlimit(RLIMIT_NOFILE, &l) == 0);
+}
 
 static void test_done(void)
 {
@@ -126,7 +136,7 @@ static void test_close(void)
 	struct task hung[OFFLOAD_PER_UID], mark;
 	bool released[OFFLOAD_PER_UID], marked;
 	struct offload *o;
-	int pipes[2], fds[2];
+	int pipes[2], fds[2], closes = 1;
 	char c;
 
 	assert(pipe(pipes) == 0 && pipe(fds) == 0);
@@ -139,11 +149,9 @@ static void test_close(void)
 		turn_until(hung[i].error == -ETIMEDOUT);
 	offload_close(o, -1, 7);
 	offload_close(o, fds[1], 7);
-	for (int i = 1; i < OFFLOAD_CLOSES_MAX; i++) {
-		assert(!offload_is_choked(o, 7));
+	for (; !offload_is_choked(o, 7); closes++)
 		offload_close(o, dup(pipes[0]), 7);
-	}
-	assert(offload_is_choked(o, 7) && !offload_is_choked(o, 8));
+	assert(closes > OFFLOAD_PER_UID && closes <= OFFLOAD_CLOSES_MAX && !offload_is_choked(o, 8));
 	/* its time comes and goes */
 	offload_set_timeout(o, SOON);
 	mark = task(pipes[0], &marked);
@@ -154,9 +162,112 @@ static void test_close(void)
 		assert(write(pipes[1], "x", 1) == 1);
 	turn_until(marked && !offload_is_choked(o, 7));
 	assert(read(fds[0], &c, 1) == 0);
-	while (fcntl(fds[1] + OFFLOAD_CLOSES_MAX / 2, F_GETFD) >= 0)
+	while (fcntl(fds[1] + closes / 2, F_GETFD) >= 0)
 		assert(event_base_loop(base, EVLOOP_NONBLOCK) == 0);
 	close(fds[0]);
+	close(pipes[0]);
+	close(pipes[1]);
+	offload_free(o);
+}
+
+/* @n tasks of each of @users users from @first on, that hang, until each has ended. */
+static struct task *hang_users(struct offload *o, const int pipes[2], uint32_t first, int users, int n,
+			       bool *released)
+{
+	struct task *t = calloc((size_t)(users * n), sizeof(*t));
+
+	assert(t);
+	for (int i = 0; i < users * n; i++) {
+		t[i] = task(pipes[0], &released[i]);
+		assert(offload_run(o, &t[i].task, first + (uint32_t)(i / n)) == 0);
+	}
+	for (int i = 0; i < users * n; i++)
+		turn_until(t[i].error != 1);
+	return t;
+}
+
+/* What becomes of a user's task that would not hang. */
+static int try_user(struct offload *o, uint32_t uid)
+{
+	bool released;
+	struct task t = task(-1, &released);
+
+	assert(offload_run(o, &t.task, uid) == 0);
+	turn_until(released);
+	return t.error;
+}
+
+/* Users whose files are silent take the threads of others like them, not of those whose are not, and never root's. */
+static void test_many_users(void)
+{
+	enum { FEW = 100, MANY = 700 };
+	static bool of_few[FEW * OFFLOAD_PER_UID], of_many[MANY], of_one[1];
+	struct task *few, *many, *one;
+	struct offload *o;
+	size_t begun = 0;
+	int pipes[2];
+
+	assert(pipe(pipes) == 0);
+	assert(offload_new(&o, base, SOON) == 0);
+	few = hang_users(o, pipes, 1000, FEW, OFFLOAD_PER_UID, of_few);
+	assert(try_user(o, 7) == 0 && try_user(o, 0) == 0);
+	/* one overdue task is one too many by now */
+	one = hang_users(o, pipes, 8, 1, 1, of_one);
+	assert(one->error == -ETIMEDOUT && try_user(o, 8) == -EUSERS);
+	/* everybody else still has one */
+	many = hang_users(o, pipes, 2000, MANY, 1, of_many);
+	for (int i = 0; i < MANY; i++) {
+		assert(many[i].error == -ETIMEDOUT || many[i].error == -EUSERS);
+		begun += many[i].error == -ETIMEDOUT;
+	}
+	assert(begun > MANY / 2 && begun < MANY);
+	assert(try_user(o, 7) == -EUSERS && try_user(o, 0) == 0);
+	begun += FEW * OFFLOAD_PER_UID + 1;
+	assert(begun == OFFLOAD_THREADS - OFFLOAD_OF_ROOT);
+	for (size_t i = 0; i < begun; i++)
+		assert(write(pipes[1], "x", 1) == 1);
+	for (int i = 0; i < FEW * OFFLOAD_PER_UID; i++)
+		turn_until(of_few[i]);
+	for (int i = 0; i < MANY; i++)
+		turn_until(of_many[i]);
+	turn_until(of_one[0]);
+	assert(try_user(o, 7) == 0 && try_user(o, 8) == 0);
+	free(few);
+	free(many);
+	free(one);
+	close(pipes[0]);
+	close(pipes[1]);
+	offload_free(o);
+}
+
+/* All users together leave something to who has none. */
+static void test_closes_of_all(void)
+{
+	enum { USERS = 12, LIMIT = 8192 };
+	static bool released[USERS * OFFLOAD_PER_UID];
+	struct task *hung;
+	struct offload *o;
+	int pipes[2], closes = 0;
+
+	set_descriptors(LIMIT);
+	assert(pipe(pipes) == 0 && offload_new(&o, base, SOON) == 0);
+	hung = hang_users(o, pipes, 1000, USERS, OFFLOAD_PER_UID, released);
+	for (uint32_t uid = 1000; uid < 1000 + USERS; uid++) {
+		int n = 0;
+
+		for (; !offload_is_choked(o, uid); n++)
+			offload_close(o, dup(pipes[0]), uid);
+		assert(n > 0);
+		closes += n;
+	}
+	assert(closes < LIMIT / 4 && !offload_is_choked(o, 7));
+	for (int i = 0; i < USERS * OFFLOAD_PER_UID; i++)
+		assert(write(pipes[1], "x", 1) == 1);
+	for (uint32_t uid = 1000; uid < 1000 + USERS; uid++)
+		turn_until(!offload_is_choked(o, uid));
+	for (int i = 0; i < USERS * OFFLOAD_PER_UID; i++)
+		turn_until(released[i]);
+	free(hung);
 	close(pipes[0]);
 	close(pipes[1]);
 	offload_free(o);
@@ -192,6 +303,8 @@ int main(void)
 	test_done();
 	test_hang();
 	test_close();
+	test_many_users();
+	test_closes_of_all();
 	test_end();
 	return 1;
 }
