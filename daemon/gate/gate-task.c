@@ -19,30 +19,39 @@
 #define NOBODY 65534u
 #define PF_KTHREAD 0x00200000u /* include/linux/sched.h */
 
-int gate_task_open(pid_t tid)
+static int open_file(pid_t tid, const char *name)
 {
 	char path[64];
 	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%d/syscall", tid);
+	snprintf(path, sizeof(path), "/proc/%d/%s", tid, name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
+}
+
+/* Its beginning, with a 0 at the end. False: it cannot be read. */
+static bool read_file(pid_t tid, const char *name, char *text, size_t size)
+{
+	_cleanup_(closep) int fd = open_file(tid, name);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, size - 1);
+
+	text[n > 0 ? n : 0] = 0;
+	return n >= 0;
+}
+
+int gate_task_open(pid_t tid)
+{
+	return open_file(tid, "syscall");
 }
 
 /* By the flags in its stat, which no program can set. False also where they cannot be read: better asked once too often. */
 static bool is_kernel_thread(pid_t tid)
 {
-	_cleanup_(closep) int fd = -1;
-	char path[64], text[512], *rest;
+	char text[512], *rest;
 	unsigned int flags;
-	ssize_t n;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", tid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	if (n < 0)
+	if (!read_file(tid, "stat", text, sizeof(text)))
 		return false;
-	text[n] = 0;
 	rest = strrchr(text, ')'); /* a name can have any character, also this one */
 	return rest && sscanf(rest, ") %*c %*d %*d %*d %*d %*d %u", &flags) == 1 && flags & PF_KTHREAD;
 }
@@ -146,19 +155,13 @@ int gate_task_probe(char *why, size_t why_size)
 
 void gate_task_process(pid_t tid, pid_t *ret_pid, uid_t *ret_uid)
 {
-	_cleanup_(closep) int fd = -1;
-	char path[64], text[1024], *line;
+	char text[1024], *line;
 	unsigned int uid;
-	ssize_t n;
 
 	*ret_pid = tid;
 	*ret_uid = NOBODY;
-	snprintf(path, sizeof(path), "/proc/%d/status", tid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	if (n < 0)
+	if (!read_file(tid, "status", text, sizeof(text)))
 		return;
-	text[n] = 0;
 	/* a task's name comes first, with newlines escaped, so no name can pretend to be one of these lines */
 	line = strstr(text, "\nTgid:");
 	if (line)
