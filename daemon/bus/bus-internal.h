@@ -168,15 +168,17 @@ struct examination {
 };
 
 /*
- * The descriptor behind the token that a message has, BUS_E_REFUSED: it was not taken from the bus.
- */
-int claim(struct bus *b, int token, const struct client *c, int *ret, struct failure *ret_failure);
-/*
  * Looks at @fd. @call waits, and is answered in any case if this returns 0; the descriptor is taken over in any
  * case. BUS_E_REFUSED: too many of the caller's descriptors do not answer.
  */
 int examine(struct bus *b, int fd, const struct examination *x, struct call *call,
 	    struct failure *ret_failure);
+/*
+ * @m, whose arguments were read, becomes a call that waits until the descriptor behind @token was looked at. What a
+ * method returns; the call is refused if too many wait, if the descriptor was not taken from the bus, or if
+ * too many of the caller's do not answer.
+ */
+int examine_call(struct bus *b, sd_bus_message *m, struct client *c, int token, const struct examination *x);
 
 /* --- descriptor.c: all of it may wait for the descriptor's filesystem */
 

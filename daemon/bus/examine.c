@@ -27,7 +27,7 @@ struct task {
 	_Alignas(max_align_t) unsigned char request[];
 };
 
-int claim(struct bus *b, int token, const struct client *c, int *ret, struct failure *ret_failure)
+static int claim(struct bus *b, int token, const struct client *c, int *ret, struct failure *ret_failure)
 {
 	enum intake_refusal why;
 	int fd = intake_claim(b->intake, token, &why);
@@ -137,4 +137,16 @@ int examine(struct bus *b, int fd, const struct examination *x, struct call *cal
 				   " passed before do not answer; %s: see to their server (FUSE, NFS)",
 				   OFFLOAD_PER_UID, uid, x->nothing_done);
 	return failure_from_errno(ret_failure, "looking at the descriptor", r, "");
+}
+
+int examine_call(struct bus *b, sd_bus_message *m, struct client *c, int token, const struct examination *x)
+{
+	struct failure f;
+	struct call *call;
+	int fd = -1, r = call_new(b, c, m, &call, &f);
+
+	if (r)
+		return refuse(m, r, &f);
+	r = claim(b, token, c, &fd, &f);
+	return end_call(call, r ? r : examine(b, fd, x, call, &f), &f);
 }

@@ -98,8 +98,7 @@ int method_evict(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	struct bus *b = userdata;
 	struct client *c;
 	struct failure f;
-	struct call *call;
-	int token, fd, r;
+	int token, r;
 
 	(void)error;
 	r = client_of_message(b, m, &c);
@@ -107,12 +106,7 @@ int method_evict(sd_bus_message *m, void *userdata, sd_bus_error *error)
 		r = sd_bus_message_read(m, "h", &token);
 	if (r >= 0)
 		r = options_read(m, known, 1, &f);
-	if (r == 0)
-		r = call_new(b, c, m, &call, &f);
-	if (r)
-		return refuse(m, r, &f);
-	r = claim(b, token, c, &fd, &f);
-	return end_call(call, r ? r : examine(b, fd, &x, call, &f), &f);
+	return r ? refuse(m, r, &f) : examine_call(b, m, c, token, &x);
 }
 
 int method_enforce_limits(sd_bus_message *m, void *userdata, sd_bus_error *error)

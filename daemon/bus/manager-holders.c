@@ -212,18 +212,11 @@ int method_find_holders(sd_bus_message *m, void *userdata, sd_bus_error *error)
 				       sizeof(file) };
 	struct bus *b = userdata;
 	struct client *c;
-	struct failure f;
-	struct call *call;
-	int token, fd, r;
+	int token, r;
 
 	(void)error;
 	r = client_of_message(b, m, &c);
 	if (r >= 0)
 		r = sd_bus_message_read(m, "h", &token);
-	if (r >= 0)
-		r = call_new(b, c, m, &call, &f);
-	if (r)
-		return refuse(m, r, &f);
-	r = claim(b, token, c, &fd, &f);
-	return end_call(call, r ? r : examine(b, fd, &x, call, &f), &f);
+	return r < 0 ? r : examine_call(b, m, c, token, &x);
 }

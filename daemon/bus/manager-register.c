@@ -161,8 +161,7 @@ int method_register(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	const char *access;
 	struct client *c;
 	struct failure f;
-	struct call *call;
-	int token, fd, r;
+	int token, r;
 	uint8_t word;
 
 	(void)error;
@@ -180,9 +179,5 @@ int method_register(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	if (r)
 		return refuse(m, r, &f);
 	snprintf(k.session, sizeof(k.session), "%s", q->session);
-	r = call_new(b, c, m, &call, &f);
-	if (r)
-		return refuse(m, r, &f);
-	r = claim(b, token, c, &fd, &f);
-	return end_call(call, r ? r : examine(b, fd, &x, call, &f), &f);
+	return examine_call(b, m, c, token, &x);
 }

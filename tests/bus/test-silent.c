@@ -350,6 +350,7 @@ static void test_starts(void)
 	/* one that begins with nothing, to be compared with at the end */
 	disconnect(b);
 	until(world_log_contains(&world, "destroyed; it was of uid"));
+	until(world_keepers(&world) == 0);
 	world_end_daemon(&world, SIGTERM);
 	world_start_daemon(&world);
 	world_end(&world);
