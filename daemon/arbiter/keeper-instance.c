@@ -137,6 +137,24 @@ static bool is_in_cgroup(pid_t pid, const char *cgroup)
 	return same;
 }
 
+/*
+ * systemd has a link for each unit that runs, to the number of that run. Where there is none nobody can tell.
+ */
+static bool is_of_run(const char *unit, const char *invocation)
+{
+	char path[300], target[64];
+	ssize_t n;
+
+	if (!*unit || !*invocation)
+		return true;
+	snprintf(path, sizeof(path), "/run/systemd/units/invocation:%s", unit);
+	n = readlink(path, target, sizeof(target) - 1);
+	if (n < 0)
+		return true;
+	target[n] = 0;
+	return !strcmp(target, invocation);
+}
+
 const char *keeper_instance_check(const struct keeper *k, pid_t pid, uid_t uid)
 {
 	const struct record_keeper *about = k->record ? record_keeper(k->record) : NULL;
@@ -147,6 +165,8 @@ const char *keeper_instance_check(const struct keeper *k, pid_t pid, uid_t uid)
 		return "the process that listens there is another user's";
 	if (about->pid != (uint32_t)pid || !is_in_cgroup(pid, about->cgroup))
 		return "another process listens there than was started";
+	if (!is_of_run(about->unit, about->invocation))
+		return "its unit was started again since, and cannot have what was registered before";
 	return NULL;
 }
 

@@ -5,12 +5,15 @@
  */
 #include <fcntl.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "harness-record.h"
 #include "harness.h"
 
 static struct world world;
@@ -221,6 +224,46 @@ static void test_damaged_record(void)
 	close(fd);
 }
 
+static void set_run(const char *invocation)
+{
+	const char *link = "/run/systemd/units/invocation:rdmareg-keeper-test.service";
+
+	unlink(link);
+	check(symlink(invocation, link) == 0);
+}
+
+/* A keeper of a unit that was started again since is another one. systemd is played by its directory below /run. */
+static void test_other_run(void)
+{
+	static const char recorded[] = "0123456789abcdef0123456789abcdef";
+	sd_bus *b = connect_client(&world);
+	int fd = make_memfd(16384);
+	struct reply region, r;
+	char path[256];
+
+	check(unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+	check(mount("test", "/run", "tmpfs", 0, NULL) == 0 && mkdir("/run/systemd", 0755) == 0 &&
+	      mkdir("/run/systemd/units", 0755) == 0);
+	check(register_region(b, fd, 0, 0, "rw", &region, 2, "session", "s", "run", "detached", "b", 1));
+	world_end_daemon(&world, SIGKILL);
+	snprintf(path, sizeof(path), "%s/run/keepers/%u-run-1.record", world.directory, getuid());
+	check(record_set_run(path, "rdmareg-keeper-test.service", recorded));
+	set_run(recorded);
+	world_start_daemon(&world);
+	check(region_exists(b, region.id));
+	world_end_daemon(&world, SIGKILL);
+	set_run("fedcba9876543210fedcba9876543210");
+	world_start_daemon(&world);
+	check(!region_exists(b, region.id));
+	check(world_log_contains(&world, "its unit was started again since"));
+	world_end_daemon(&world, SIGKILL);
+	set_run(recorded);
+	world_start_daemon(&world);
+	check(call_region(b, region.id, "Release", &r));
+	disconnect(b);
+	close(fd);
+}
+
 /* Numbers go on from the mark, even when nothing is left that could remind of them. */
 static void test_numbers(void)
 {
@@ -336,6 +379,8 @@ int main(void)
 	test_owner_gone_meanwhile();
 	test_orphan();
 	test_damaged_record();
+	if (geteuid() == 0)
+		test_other_run();
 	test_numbers();
 	test_litter();
 	test_damaged_mark();
