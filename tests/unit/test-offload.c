@@ -15,6 +15,7 @@
 #include "util/offload.h"
 
 #define SOON 50000
+#define LATER 2000000 /* hundreds of threads are there by then */
 #define PATIENT 60000000
 
 struct task {
@@ -186,15 +187,17 @@ static struct task *hang_users(struct offload *o, const int pipes[2], uint32_t f
 	return t;
 }
 
-/* What becomes of a user's task that would not hang. */
-static int try_user(struct offload *o, uint32_t uid)
+/* Is that what becomes of a user's task that would not hang? */
+static bool try_user(struct offload *o, uint32_t uid, int expected)
 {
 	bool released;
 	struct task t = task(-1, &released);
 
+	offload_set_timeout(o, expected ? SOON : PATIENT);
 	assert(offload_run(o, &t.task, uid) == 0);
+	offload_set_timeout(o, LATER);
 	turn_until(released);
-	return t.error;
+	return t.error == expected;
 }
 
 /* Users whose files are silent take the threads of others like them, not of those whose are not, and never root's. */
@@ -208,12 +211,12 @@ static void test_many_users(void)
 	int pipes[2];
 
 	assert(pipe(pipes) == 0);
-	assert(offload_new(&o, base, SOON) == 0);
+	assert(offload_new(&o, base, LATER) == 0);
 	few = hang_users(o, pipes, 1000, FEW, OFFLOAD_PER_UID, of_few);
-	assert(try_user(o, 7) == 0 && try_user(o, 0) == 0);
+	assert(try_user(o, 7, 0) && try_user(o, 0, 0));
 	/* one overdue task is one too many by now */
 	one = hang_users(o, pipes, 8, 1, 1, of_one);
-	assert(one->error == -ETIMEDOUT && try_user(o, 8) == -EUSERS);
+	assert(one->error == -ETIMEDOUT && try_user(o, 8, -EUSERS));
 	/* everybody else still has one */
 	many = hang_users(o, pipes, 2000, MANY, 1, of_many);
 	for (int i = 0; i < MANY; i++) {
@@ -221,7 +224,7 @@ static void test_many_users(void)
 		begun += many[i].error == -ETIMEDOUT;
 	}
 	assert(begun > MANY / 2 && begun < MANY);
-	assert(try_user(o, 7) == -EUSERS && try_user(o, 0) == 0);
+	assert(try_user(o, 7, -EUSERS) && try_user(o, 0, 0));
 	begun += FEW * OFFLOAD_PER_UID + 1;
 	assert(begun == OFFLOAD_THREADS - OFFLOAD_OF_ROOT);
 	for (size_t i = 0; i < begun; i++)
@@ -231,7 +234,7 @@ static void test_many_users(void)
 	for (int i = 0; i < MANY; i++)
 		turn_until(of_many[i]);
 	turn_until(of_one[0]);
-	assert(try_user(o, 7) == 0 && try_user(o, 8) == 0);
+	assert(try_user(o, 7, 0) && try_user(o, 8, 0));
 	free(few);
 	free(many);
 	free(one);
