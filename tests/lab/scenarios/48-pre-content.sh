@@ -233,6 +233,29 @@ check "the release of all that it has" rdmaregctl release "$id"
 check "ended it" wait_for no_process keeper-form-5
 check "a truncate goes on" timeout 10 truncate -s 1M /mnt/ext4/file
 
+# more threads of one user than there are places for operations that wait (pre_content_waiters, 1024): what another user holds stays as it is
+zeroes /mnt/ext4/wide 16
+zeroes /mnt/ext4/held 1
+chmod 666 /mnt/ext4/wide /mnt/ext4/held
+held=$(field id "$(register /mnt/ext4/held --policy hold)")
+r=$(register /mnt/ext4/wide --access rw --arbitration pre-content --grace 10s --export)
+id=$(field id "$r")
+ticket=$(field ticket "$r")
+start_peer /tmp/bad.log "$unruly" "$ticket" hammer
+wait_for region_is "$id" peers 1
+(ulimit -n 4096; as_good "$crowd" punch /mnt/ext4/wide 1100 >/tmp/wide.log 2>&1) &
+wide=$!
+more_than_places() { [ "$(pgrep -x crowd | xargs -I{} ls /proc/{}/task | wc -l)" -gt 1024 ]; }
+check "a user has 1100 threads at work on a file of his own" wait_for more_than_places
+check "which wait" wait_for region_is "$id" state draining
+refused=0
+for i in $(seq 10); do as_user timeout 60 truncate -s 0 /mnt/ext4/held 2>/dev/null || refused=$((refused + 1)); done
+expect_equal "what another one holds is refused meanwhile, each time" "10 1048576" "$refused $(stat -c %s /mnt/ext4/held)"
+wait $wide
+wait_peer
+check "the region is open again" wait_for settled "$id" $((16 * MIB))
+check "release" rdmaregctl release "$id" "$held"
+
 # the daemon's own settings are guarded: it reads them like anybody
 kill "$(cat /run/lab/rdmaregd.pid)"
 wait_for gone "$(cat /run/lab/rdmaregd.pid)"

@@ -24,7 +24,7 @@
 #include <rdmareg.h>
 
 #define PAGE 4096
-#define CROWD_MAX 1024u
+#define CROWD_MAX 2048u
 
 static const char *file;
 static unsigned int n;
