@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * peer-cause.c - why an operation failed over there. All that an adapter says is that it did, and the connection is over with that; so the
- * keeper is asked, by a connection request that is never accepted (WIRE_ASKS_CAUSE).
+ * peer-cause.c - why an operation failed over there. All that an adapter says is that it did, and
+ * the connection is over with that; so the keeper is asked, by a connection request that is never
+ * accepted (WIRE_ASKS_CAUSE).
  *
- * What always holds: a keeper that is older, gone or cannot tell leaves things as they were: the errno and the sentence of the completion.
+ * What always holds: a keeper that is older, does not answer or cannot tell leaves the errno and
+ * the sentence of the completion. Where nothing listens any more the keeper is gone: that is
+ * ECONNRESET.
  */
 #include "peer.h"
 #include "util.h"

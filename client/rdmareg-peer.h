@@ -86,14 +86,15 @@ struct rdmareg_peer_options {
  * @access: what is wanted: READ, or READ_WRITE. At most what the ticket allows.
  * @ret: closed with rdmareg_peer_close().
  *
- * EINVAL: the ticket or @access or an option is malformed. ENODEV: this machine has no RDMA device, or none
- * with a route there. ENXIO: the host's name does not resolve. EHOSTUNREACH: no route, or no answer.
- * ETIMEDOUT. ECONNREFUSED: nothing listens there: the region's keeper is gone. EACCES: the ticket is
- * unknown, expired or used up (these are not told apart). EPERM: the ticket does not allow that access.
- * EUSERS: the tenant has its number of peers, or this ticket its share of them. ENOBUFS: the adapter there, or here, has no queue pair left.
- * EMSGSIZE: the network's MTU is too small for that adapter to be correct: raise it. EPROTO: what answers
- * speaks another version, or another protocol. ENOMEM: too little lockable memory (RLIMIT_MEMLOCK). EINTR:
- * a signal handler ran.
+ * EINVAL: the ticket or @access or an option is malformed. ENODEV: this machine has no RDMA device,
+ * or none with a route there. ENXIO: the host's name does not resolve. EHOSTUNREACH: no route, or
+ * no answer. ETIMEDOUT. ECONNREFUSED: nothing listens there: the region's keeper is gone. EACCES:
+ * the ticket is unknown, expired or used up (these are not told apart). EPERM: the ticket does not
+ * allow that access. EUSERS: the tenant has its number of peers, or this ticket its share of them.
+ * ENOBUFS: the adapter there, or here, has no queue pair left. EMSGSIZE: the network's MTU is too
+ * small for that adapter to be correct: raise it. EPROTO: what answers speaks another version, or
+ * another protocol. ENOMEM: too little lockable memory (RLIMIT_MEMLOCK). EINTR: a signal handler
+ * ran.
  */
 int rdmareg_peer_connect(const char *ticket, enum rdmareg_access access,
 			 const struct rdmareg_peer_options *options, struct rdmareg_peer **ret);
@@ -142,20 +143,22 @@ int rdmareg_peer_get_info(struct rdmareg_peer *p, struct rdmareg_peer_info *info
  * came during the wait; the next call says which. Bytes reported as written have been placed: see
  * rdmareg_peer_flush() for what that means.
  *
- * EAGAIN: RETURN: a revocation is not settled: take events, acknowledge, wait for SETTLED, go on. EINVAL:
- * writing, and @offset is no multiple of the alignment (some adapters silently misplace anything else; to read
- * from there, whole pages are read and the rest dropped, but writing back bytes that were read could undo
- * what others write). ERANGE: the range ends beyond valid_length, or beyond the region. EACCES: writing through
- * a connection for reading; or the remote adapter refused: the range was fenced or the file became shorter
- * while the operation was under way. ESTALE: the same, with a revocation not acknowledged in time.
- * ECONNRESET: the other side ended the connection, or died. ETIMEDOUT: its machine stopped answering, or
- * YIELD's wait was too long (the connection is then still good, see connected). EREMOTEIO, EIO, EPROTO: as
- * the message says. EINTR: YIELD: a signal handler ran while waiting for the settling. After EACCES from
- * the adapter, ESTALE, ECONNRESET, EREMOTEIO, EIO, EPROTO and the errors of the next sentence the peer can only be
- * closed; none of the caller's memory is touched any more. ENOSPC, EDQUOT, EROFS: a hole was written and the
- * filesystem there gives no block (it is full; has space, so a quota most likely; is read-only). ENOMEM,
- * EHWPOISON: no memory there, or failed memory. These come from the region's keeper, which is asked for up to
- * five seconds; one that cannot say leaves EACCES or EREMOTEIO.
+ * EAGAIN: RETURN: a revocation is not settled: take events, acknowledge, wait for SETTLED, go on.
+ * EINVAL: writing, and @offset is no multiple of the alignment (some adapters silently misplace
+ * anything else; to read from there, whole pages are read and the rest dropped, but writing back
+ * bytes that were read could undo what others write). ERANGE: the range ends beyond valid_length,
+ * or beyond the region. EACCES: writing through a connection for reading; or the remote adapter
+ * refused: the range was fenced or the file became shorter while the operation was under way.
+ * ESTALE: the same, with a revocation not acknowledged in time. ECONNRESET: the other side ended
+ * the connection, or died. ETIMEDOUT: its machine stopped answering, or YIELD's wait was too long
+ * (the connection is then still good, see connected). EREMOTEIO, EIO, EPROTO: as the message says.
+ * EINTR: YIELD: a signal handler ran while waiting for the settling. ENOSPC, EDQUOT, EROFS: a hole
+ * was written and the filesystem there gives no block (it is full; has space, so a quota most
+ * likely; is read-only). ENOMEM, EHWPOISON: no memory there, or failed memory. These five come from
+ * the region's keeper, which is asked for up to five seconds; one that cannot say leaves EACCES or
+ * EREMOTEIO, and one that is gone makes it ECONNRESET. After these five, EACCES from the adapter,
+ * ESTALE, ECONNRESET, EREMOTEIO, EIO and EPROTO the peer can only be closed; none of the caller's
+ * memory is touched any more.
  */
 int64_t rdmareg_peer_write(struct rdmareg_peer *p, const void *data, size_t length, uint64_t offset);
 int64_t rdmareg_peer_read(struct rdmareg_peer *p, void *data, size_t length, uint64_t offset);

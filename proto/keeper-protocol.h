@@ -15,10 +15,11 @@
  *     with its own range and the highest version that is in both, or 0: then it takes no requests, and the
  *     connection is of no use. A range that begins with 0 or ends before it begins is a lie. The header,
  *     KEEPER_HELLO and KEEPER_WELCOME have the form of version 5 for ever, but for what is appended.
- *   - What exists keeps its place, its size and its meaning: members are only added at the end of a body
- *     and of a kind of types. A member in the middle that nobody needs any more becomes reserved. A struct
- *     inside another one (struct keeper_import) and an array never grow. There is no padding: a later
- *     member would be read from what an older program left there.
+ *   - What exists keeps its place, its size and its meaning: members are only added at the end of a
+ *     body and of a kind of types. A member in the middle that nobody needs any more becomes
+ *     reserved. A struct inside another one (struct keeper_import) and an array never grow. Structs
+ *     have no padding, since a later member could get that place, and an older program leaves
+ *     garbage there.
  *   - Who receives fills what is missing with zeros and cuts off what it does not know. So of each member
  *     that is added, 0 must mean what was the case without it. Reserved members are sent as 0 and not
  *     looked at. Fewer bytes than KEEPER_BODIES says is no packet of ours, nor are more than
@@ -30,9 +31,11 @@
  *   - The version says what a zero cannot: it is raised for a new value of an enumeration, which is sent
  *     only when the version that was chosen knows it, and for whatever the other end has to know for sure.
  *     Adding members or types alone does not raise it.
- *   - A version drives the one before it, at least (KEEPER_VERSION_MIN). When the lowest one is raised,
- *     the sizes in KEEPER_BODIES and the frozen copy that the tests have (tests/unit/keeper-form-5.h) rise
- *     with it, and types that only older versions had are retired: the name goes, the number stays unused.
+ *   - From version 6 on each program drives at least the version before its own
+ *     (KEEPER_VERSION_MIN). Version 5 does not drive 4, whose packets had another form. When the
+ *     lowest one is raised, the sizes in KEEPER_BODIES and the frozen copy that the tests have
+ *     (tests/unit/keeper-form-5.h) rise with it, and types that only older versions had are
+ *     retired: the name goes, the number stays unused.
  *
  * Requests carry an operation number chosen by the daemon; each is answered exactly once, with KEEPER_DONE
  * or the answer named at the request (KEEPER_LIST by many, of which KEEPER_DONE is the last), and answers

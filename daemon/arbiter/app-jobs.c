@@ -146,7 +146,7 @@ int app_cancel_job(void *userdata, struct job *j, struct failure *ret)
 	if (j->state != JOB_RUNNING || j->cancelled || !e)
 		return 0;
 	error = keeper_request(e->keeper, &m, -1, 0, NULL);
-	if (error == -EPIPE) /* it is being given up, and the job with it */
+	if (error == -EPIPE) /* it is being removed, and the job with it */
 		return 0;
 	if (error < 0)
 		return failure_from_errno(ret, "cancelling the job", error, "");

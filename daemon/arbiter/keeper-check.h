@@ -12,7 +12,10 @@
 
 #include "keeper-protocol.h"
 
-/* NULL: sound, or an event of a type that we do not know, of which nothing else is; all numbers are within their enumerations and all text is terminated. Else what is wrong. */
+/*
+ * NULL: sound, that is, numbers are within their enumerations and text is terminated; or an event
+ * of an unknown type, of which only the header was judged. Else what is wrong.
+ */
 const char *keeper_message_check(const struct keeper_message *m);
 
 #endif

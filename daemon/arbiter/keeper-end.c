@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * keeper-end.c - how a keeper's process ended, for the one line that tells what was lost with it. A keeper is nobody's child here: of a
- * process that its parent has taken leave of the kernel says so by the pidfd (Linux 6.15), of one that waits for that /proc does.
+ * keeper-end.c - how a keeper's process ended, for the one line that tells what was lost with it. A
+ * keeper is not our child. If its parent has reaped it, the pidfd has its exit status (Linux 6.15);
+ * if it is still a zombie, /proc/PID/stat has it.
  */
 #include <errno.h>
 #include <inttypes.h>

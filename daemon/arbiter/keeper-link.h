@@ -2,11 +2,12 @@
 /*
  * keeper-link.h - one connection to one keeper: packets in and out, nothing more.
  *
- * What always holds: a packet that is handed on has at least the size of its type, is zero where it says
- * nothing to us, and passed keeper_message_check(). Events of a type that we do not know are not handed on. A descriptor
- * is only taken out of the socket when an answer may bring one, and never closed here: whose file it is, is the
- * keeper's choice, and closing it can wait for ever (util/offload.h). A link reports its loss exactly once and from the event loop only: link_send()
- * never does.
+ * What always holds: a packet that is handed on is at least as long as its type requires, passed
+ * keeper_message_check(), and has zeros where the sender sent nothing. Events of a type that we do
+ * not know are not handed on. A descriptor is only taken out of the socket when an answer may bring
+ * one, and never closed here: whose file it is, is the keeper's choice, and closing it can wait for
+ * ever (util/offload.h). A link reports its loss exactly once and from the event loop only:
+ * link_send() never does.
  */
 #ifndef RDMAREG_KEEPER_LINK_H
 #define RDMAREG_KEEPER_LINK_H

@@ -33,13 +33,13 @@ static void on_unit_failed(void *userdata, const char *why, bool again)
 	struct keeper *k = userdata;
 
 	if (!again) {
-		keeper_give_up(k, -ECHILD, why);
+		keeper_remove(k, -ECHILD, why);
 		return;
 	}
 	keeper_start_over(k);
 	unlink(k->path);
 	if (keeper_instance_next(k) < 0)
-		keeper_give_up(k, -ECHILD, "earlier ones of this tenant do not end");
+		keeper_remove(k, -ECHILD, "earlier ones of this tenant do not end");
 }
 
 /* It is known who it is: now it can be talked to. */
@@ -68,7 +68,7 @@ static void on_process_started(void *userdata, pid_t pid, int pidfd)
 
 static void on_process_failed(void *userdata, const char *why)
 {
-	keeper_give_up(userdata, -ECHILD, why);
+	keeper_remove(userdata, -ECHILD, why);
 }
 
 static const struct spawned_ops process_ops = { .started = on_process_started, .failed = on_process_failed };
@@ -86,7 +86,7 @@ static void on_ended(evutil_socket_t fd, short what, void *userdata)
 		snprintf(why, sizeof(why), "it was idle");
 	else if (k->note.listed || k->note.from_record)
 		keeper_describe_end(k, why, sizeof(why));
-	keeper_give_up(k, -EPIPE, why);
+	keeper_remove(k, -EPIPE, why);
 }
 
 bool keeper_watch_end(struct keeper *k)

@@ -155,7 +155,7 @@ static void become_strange(struct keeper *k, const char *why)
 	keeper_drop_operations(k, -EPROTO, k->trouble);
 }
 
-void keeper_give_up(struct keeper *k, int error, const char *why)
+void keeper_remove(struct keeper *k, int error, const char *why)
 {
 	if (k->dying)
 		return;
@@ -183,7 +183,7 @@ void keeper_give_up(struct keeper *k, int error, const char *why)
 static void reject(struct keeper *k, int error, const char *why)
 {
 	if (k->ours && !holds(k))
-		keeper_give_up(k, error, why);
+		keeper_remove(k, error, why);
 	else
 		become_strange(k, why);
 }
@@ -375,7 +375,7 @@ static void on_lost(void *userdata, const char *complaint)
 	}
 	if (holds(k) && has_ended(k)) {
 		keeper_describe_end(k, why, sizeof(why));
-		keeper_give_up(k, -EPIPE, why);
+		keeper_remove(k, -EPIPE, why);
 		return;
 	}
 	if (holds(k) && k->phase == PHASE_READY && !k->retired)
@@ -484,7 +484,7 @@ static void try_connect(struct keeper *k)
 	if ((r == -ENOENT || r == -ECONNREFUSED) && !k->spawned) {
 		/* nobody wants a new one */
 		if (holds(k) || (!k->note.expected && TAILQ_EMPTY(&k->operations))) {
-			keeper_give_up(k, -EPIPE, "nobody listens any more");
+			keeper_remove(k, -EPIPE, "nobody listens any more");
 			return;
 		}
 		/* where the port is a setting, there is only one for both */
@@ -502,7 +502,7 @@ static void try_connect(struct keeper *k)
 		return;
 	}
 	snprintf(text, sizeof(text), "%s: %s", why, strerror(-r));
-	keeper_give_up(k, -ECHILD, text);
+	keeper_remove(k, -ECHILD, text);
 }
 
 static void on_retry(evutil_socket_t fd, short what, void *userdata)
@@ -523,7 +523,7 @@ static void on_out_of_patience(evutil_socket_t fd, short what, void *userdata)
 
 	(void)fd, (void)what;
 	if (k->ours && !holds(k)) {
-		keeper_give_up(k, -EPIPE, "it did not get ready in time");
+		keeper_remove(k, -EPIPE, "it did not get ready in time");
 		return;
 	}
 	k->silent = true;

@@ -122,7 +122,7 @@ struct keeper *keeper_free(struct keeper *k);
 /* Connects, and starts the process if nobody listens; also again for one that rests or is strange. */
 void keeper_begin(struct keeper *k);
 /* Its process has ended, or never came to anything: answers everything with @error, tells that it is gone, frees it. */
-void keeper_give_up(struct keeper *k, int error, const char *why);
+void keeper_remove(struct keeper *k, int error, const char *why);
 /* Nobody has anything in it, and nothing is asked of it. */
 bool keeper_is_idle(const struct keeper *k);
 /* A found one came through, or will not. */

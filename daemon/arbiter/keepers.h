@@ -1,20 +1,31 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * keepers.h - all keepers: found after a restart, started when needed, asked, and given up.
+ * keepers.h - all keepers: found after a restart, started when needed, asked, and removed.
  *
  * What always holds:
  *   - Every operation is answered exactly once, by the keeper, or by us: -ECHILD it cannot be started, -EPIPE
  *     its process has ended; and, of a keeper that lives, -ENOTCONN the connection was lost before it answered,
  *     -EPROTO it cannot be talked to, -ETIMEDOUT it is late. One that is late is answered once more when the
  *     keeper does, so that nothing is left over of what nobody expects any more.
- *   - Only a keeper whose process has ended is gone, with what it held. Whatever else happens, its regions stay:
- *     one that is late is waited for, one that closes the connection is connected to again and lists what it has,
- *     one that says what cannot be, or speaks no version of ours, is left alone and tried again, less and less often.
- *     None is ended but one that we started and that never got ready: nothing can be in it; and one that keeper_end()
- *     names.
+ *   - Only a keeper whose process has ended is gone, with what it held. Whatever else happens, its
+ *     regions stay: one that is late is waited for, one that closes the connection is connected to
+ *     again and lists what it has, one that says what cannot be, or speaks no version of ours, is
+ *     left alone and tried again, less and less often. Three are ended: one that we started and
+ *     that does not get ready while nothing can be in it; one that holds nothing and may have been
+ *     started with earlier settings; and one that keeper_end() names.
  *   - No handler is called from inside keepers_have(), keepers_get(), keeper_request() or keepers_adopt():
  *     only from the event loop, and from keepers_stop(), which answers what is open.
  *   - A keeper can speak for its own tenant only; what it says of others is a complaint.
+ *
+ * What may be said of one, also together. A tenant's next region goes to none of the last five:
+ *
+ *   resting    it holds nothing: we let go of the connection, and it exits after a while
+ *   retired    it held nothing and may have earlier settings: told to end (SIGTERM)
+ *   silent     it was not ready within timeout_msec; it is waited for
+ *   late       it has not answered all that it was asked in time; its answers are still taken
+ *   estranged  it cannot be talked to: it said what cannot be, or speaks no version of ours. It is
+ *              left alone (phase STRANGE) and tried again, and stays estranged until it is ready
+ *   foreign    estranged, since it speaks no version of ours, and there is a record of its regions
  */
 #ifndef RDMAREG_KEEPERS_H
 #define RDMAREG_KEEPERS_H
@@ -155,8 +166,9 @@ uint32_t keepers_count_estranged(const struct keepers *ks);
  * @extra_msec: besides the ordinary time a keeper has to answer; counted anew from each progress it reports
  * @context: comes back with the answer
  *
- * Nothing was asked and there will be no answer: -ENOMEM, -EMFILE; -EPIPE: the keeper is just being given up; -EPROTO: it cannot be
- * talked to, see keeper_trouble(); -ETIMEDOUT: it has answered too little of what it was asked before.
+ * Nothing was asked and there will be no answer: -ENOMEM, -EMFILE; -EPIPE: the keeper is just being
+ * removed; -EPROTO: it cannot be talked to, see keeper_trouble(); -ETIMEDOUT: it has answered too
+ * little of what it was asked before.
  */
 int keeper_request(struct keeper *k, const struct keeper_message *m, int fd, uint64_t extra_msec,
 		   void *context);

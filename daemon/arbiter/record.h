@@ -10,11 +10,13 @@
  *   - A region is in the file before its keeper is asked to make it, so what a caller knows of is in it, too.
  *   - A slot counts only once its commit word is written, which is last. The mapping outlives the process
  *     however that ends; no call to the kernel is made for a region, but for each RECORD_CHUNK of them.
- *   - Daemons of older and newer packages read the same file. Members are only added at the end of struct
- *     record_keeper and struct record_region, and 0 means what was the case without them; a struct inside another
- *     one has only its reserved members. Slots are as long as the daemon made them that made the file: what a
- *     shorter one lacks is 0, what a longer one has more is 0 for regions that are added. A region with an
- *     enumeration's value that a daemon does not know is left out there, and so released.
+ *   - Daemons of older and newer packages read the same file. Members are only added at the end of
+ *     struct record_keeper and struct record_region, or where reserved room was always 0; 0 means
+ *     what was the case without them. A struct inside another one can only get members in its
+ *     reserved room. The daemon that makes the file fixes the length of its slots. Another daemon
+ *     reads members that do not fit in there as 0, and writes 0 to bytes that it has no member for.
+ *     A region with an enumeration's value that a daemon does not know is left out there, and so
+ *     released.
  *   - What is read from a file that is damaged, cut short or of another form is within its bounds, or left
  *     out.
  */

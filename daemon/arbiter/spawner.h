@@ -8,7 +8,7 @@
  * had no descriptor of anybody else's yet, and that never gets any: only sockets of the daemon's are passed to it.
  *
  * What always holds: nothing here waits, neither for that process nor for those that it makes. It ends when
- * the daemon does; what it made for itself (@outlives) goes on.
+ * the daemon does; processes that were started with @outlives go on.
  */
 #ifndef RDMAREG_SPAWNER_H
 #define RDMAREG_SPAWNER_H
@@ -32,7 +32,7 @@ struct spawner_order {
 	const char *const *environment; /* NULL: the daemon's, without what is meant for a service */
 	int socket;			/* borrowed */
 	int number; /* the program's for it: STDIN_FILENO or 3; it gets none above 3 */
-	bool is_child; /* of the daemon's, which has to wait for its end; else nobody has to */
+	bool is_child; /* it becomes the daemon's child, and the daemon must wait(2) for it */
 	/* NULL: it runs as the daemon does. Else it also has a session of its own, and no privileges. */
 	const struct spawner_identity *outlives;
 };

@@ -19,8 +19,9 @@
  *   1. GUARD_RELEASE and GUARD_GRANT are emitted only after a fence that covers the range completed, or after the memory region was
  *      destroyed.
  *   2. From GUARD_BROKEN or GUARD_DEMANDED the machine gets there by completions and its one timer alone.
- *   3. Asking again widens the range and never moves the deadline back; consent to the earlier question counts no more. A deadline that
- *	holders were told comes nearer only by somebody who leaves them less: another demand, a break, or a GUARD_CLOSE with a shorter grace.
+ *   3. Asking again widens the range and never makes the deadline later; consent to the earlier
+ *	question counts no more. A deadline that holders were told becomes earlier only by somebody
+ *	who leaves them less: another demand, a break, or a GUARD_CLOSE with a shorter grace.
  *   4. A completion that does not belong to the operation under way changes nothing.
  *   5. DEAD owns no fence, no lease, no timer; it ignores everything.
  *

@@ -90,8 +90,9 @@ struct endpoint_ops {
 };
 
 /*
- * May a ticket that has @of_ticket of @n_peers connections (less than @max) have another one? Any may while more than an eighth of all places
- * is free. Of that eighth one may have no more than it leaves to others: who has none finds a place as long as there is one.
+ * May a ticket that has @of_ticket of @n_peers connections (less than @max) have another one? Any
+ * may while more than an eighth of all places is free. After that it may if it has fewer
+ * connections than places are free: so a ticket without one gets one as long as any place is free.
  */
 static inline bool endpoint_has_place(uint32_t max, uint32_t n_peers, uint32_t of_ticket)
 {

@@ -60,7 +60,8 @@ int tickets_admit(struct tickets *t, const uint8_t token[WIRE_TOKEN_BYTES], uint
  * tickets_ask - a connection that was made with it failed, and wants to know why
  * @rights: of the access that failed
  *
- * Once for each connection, also when the ticket has expired or is used up since. Returns 0, WIRE_REFUSED_TICKET or WIRE_REFUSED_RIGHTS.
+ * Once for each connection, also when the ticket has expired or is used up since, unless it had to
+ * make room for a new one. Returns 0, WIRE_REFUSED_TICKET or WIRE_REFUSED_RIGHTS.
  */
 int tickets_ask(struct tickets *t, const uint8_t token[WIRE_TOKEN_BYTES], uint32_t rights);
 
