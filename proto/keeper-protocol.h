@@ -79,7 +79,8 @@ enum keeper_type {
 	KEEPER_PREFETCH,  /* warm a range; answered when done */
 	KEEPER_EXPORT,	  /* make a ticket; answered by KEEPER_TICKET */
 	KEEPER_CONFIGURE, /* change policy, grace and warm mode of a live region */
-	KEEPER_CONSENT,	  /* every holder acknowledged this revocation: fence and give back now */
+	KEEPER_CONSENT, /* every holder that the daemon has to wait for acknowledged this revocation: fence and give back now, or when peers have that
+			   were connecting as it began */
 	KEEPER_DEMAND, /* somebody wants a range; answered when no peer can reach it any more, which lasts until KEEPER_OVER */
 	KEEPER_OVER, /* a demand is over, or withdrawn; an unknown one is no error */
 	KEEPER_SYNC, /* a demand of the keeper's own: quiesce, write the file back, open again; answered at the end */

@@ -64,11 +64,16 @@ static void sweep(struct endpoint *e)
 
 static void dismiss(struct endpoint *e, struct peer *p, bool cut)
 {
+	bool was_up = p->public.up;
+
 	if (p->dead)
 		return;
 	p->dead = true;
-	p->public.up = false;
-	e->ops->left(e->userdata, &p->public, cut);
+	p->public.half_open = p->public.up = false;
+	if (was_up)
+		e->ops->left(e->userdata, &p->public, cut);
+	else
+		e->ops->abandoned(e->userdata, &p->public);
 }
 
 struct endpoint *endpoint_free(struct endpoint *e)
@@ -129,37 +134,39 @@ const struct endpoint_peer *endpoint_next(const struct endpoint *e, const struct
 
 void (*endpoint_fake_on_message)(const struct endpoint_peer *peer, const struct wire_message *m);
 
-static void tell(struct peer *p, const struct wire_message *m)
+static void tell(struct peer *p, const struct wire_message *m, bool alone)
 {
-	if (p->dead)
+	if (!p->public.up)
 		return;
 	if (endpoint_fake_on_message)
 		endpoint_fake_on_message(&p->public, m);
-	if (m->type == WIRE_REVOCATION_ASKED)
+	if (m->type == WIRE_REVOCATION_ASKED) {
 		p->public.asked = m->revocation;
-	else if (m->type == WIRE_REVOCATION_SETTLED)
+		p->public.asked_alone = alone;
+	} else if (m->type == WIRE_REVOCATION_SETTLED) {
 		p->public.asked = 0;
+	}
 }
 
 void endpoint_tell(struct endpoint *e, uint64_t region, const struct wire_message *m)
 {
 	for (struct peer *p = e->peers; p; p = p->next)
 		if (p->public.region == region)
-			tell(p, m);
+			tell(p, m, false);
 }
 
 void endpoint_tell_one(struct endpoint *e, const struct endpoint_peer *to, const struct wire_message *m)
 {
 	for (struct peer *p = e->peers; p; p = p->next)
 		if (&p->public == to)
-			tell(p, m);
+			tell(p, m, true);
 }
 
 void endpoint_answer(struct endpoint *e, uint64_t number, const struct wire_message *m)
 {
 	for (struct peer *p = e->peers; p; p = p->next)
 		if (p->public.number == number && !p->dead)
-			tell(p, m);
+			tell(p, m, true);
 }
 
 uint32_t endpoint_cut(struct endpoint *e, uint64_t region, uint64_t revocation)
@@ -169,7 +176,7 @@ uint32_t endpoint_cut(struct endpoint *e, uint64_t region, uint64_t revocation)
 	for (struct peer *p = e->peers; p; p = p->next) {
 		if (p->dead || p->public.region != region || (revocation && p->public.cleared == revocation))
 			continue;
-		n++;
+		n += p->public.up;
 		dismiss(e, p, true);
 	}
 	return n;
@@ -192,8 +199,8 @@ static bool has_place(const struct endpoint *e, uint64_t region, uint64_t ticket
 	return endpoint_has_place(e->max_peers, e->n_peers, n);
 }
 
-uint64_t endpoint_fake_join(struct endpoint *e, uint64_t region, uint32_t rights,
-			    const uint8_t token[WIRE_TOKEN_BYTES], int *ret_refused)
+uint64_t endpoint_fake_connect(struct endpoint *e, uint64_t region, uint32_t rights,
+			       const uint8_t token[WIRE_TOKEN_BYTES], int *ret_refused)
 {
 	struct endpoint_request request = { .region = region, .rights = rights };
 	struct endpoint_offer offer = { 0 };
@@ -220,14 +227,27 @@ uint64_t endpoint_fake_join(struct endpoint *e, uint64_t region, uint32_t rights
 		.since_usec = now_boottime_usec(),
 		.cleared = offer.accept.revocation,
 		.rights = rights,
-		.up = true,
+		.half_open = true,
 		.address = "192.0.2.2",
 	};
 	p->next = e->peers;
 	e->peers = p;
 	e->n_peers++;
-	e->ops->joined(e->userdata, &p->public);
 	return p->public.number;
+}
+
+bool endpoint_fake_establish(struct endpoint *e, uint64_t region)
+{
+	struct peer *p = e->peers;
+
+	while (p && (p->public.region != region || !p->public.half_open))
+		p = p->next;
+	if (!p)
+		return false;
+	p->public.half_open = false;
+	p->public.up = true;
+	e->ops->joined(e->userdata, &p->public);
+	return true;
 }
 
 void (*endpoint_fake_on_cause)(uint64_t number, enum wire_cause cause);
@@ -267,7 +287,7 @@ bool endpoint_fake_sync(struct endpoint *e, uint64_t region, uint64_t request, u
 	};
 
 	for (struct peer *p = e->peers; p; p = p->next)
-		if (!p->dead && p->public.region == region) {
+		if (p->public.up && p->public.region == region) {
 			e->ops->sync(e->userdata, &p->public, &m);
 			return true;
 		}

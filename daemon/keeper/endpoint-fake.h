@@ -5,9 +5,12 @@
 
 #include "keeper/endpoint.h"
 
-/* A peer presents a token and, if it is let in, is up at once. Returns its number, or 0 and the enum wire_refusal. */
-uint64_t endpoint_fake_join(struct endpoint *e, uint64_t region, uint32_t rights,
-			    const uint8_t token[WIRE_TOKEN_BYTES], int *ret_refused);
+/* A peer presents a token and, if it is let in, is half open. Returns its number, or 0 and the enum wire_refusal. */
+uint64_t endpoint_fake_connect(struct endpoint *e, uint64_t region, uint32_t rights,
+			       const uint8_t token[WIRE_TOKEN_BYTES], int *ret_refused);
+
+/* The newest half-open peer of the region is up. False: there is none. */
+bool endpoint_fake_establish(struct endpoint *e, uint64_t region);
 
 /* A peer's access failed, and it asks why, under a number of its own. 0, or the enum wire_refusal. */
 int endpoint_fake_ask(struct endpoint *e, const struct endpoint_question *q);

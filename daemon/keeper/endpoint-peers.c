@@ -19,6 +19,7 @@ static void set_state(struct endpoint *e, struct peer *p, enum peer_state state)
 {
 	e->n_half_open -= p->state == PEER_HALF_OPEN;
 	p->state = state;
+	p->public.half_open = state == PEER_HALF_OPEN;
 	p->public.up = state == PEER_UP;
 	if (state == PEER_LEAVING) {
 		struct timeval tv = timeval_from_usec(SWEEP_USEC);
@@ -196,14 +197,16 @@ const struct endpoint_peer *endpoint_next(const struct endpoint *e, const struct
 	return p ? &p->public : NULL;
 }
 
-static void tell(struct endpoint *e, struct peer *p, const struct wire_message *m)
+static void tell(struct endpoint *e, struct peer *p, const struct wire_message *m, bool alone)
 {
 	if (p->state != PEER_UP)
 		return;
-	if (m->type == WIRE_REVOCATION_ASKED)
+	if (m->type == WIRE_REVOCATION_ASKED) {
 		p->public.asked = m->revocation;
-	else if (m->type == WIRE_REVOCATION_SETTLED)
+		p->public.asked_alone = alone;
+	} else if (m->type == WIRE_REVOCATION_SETTLED) {
 		p->public.asked = 0;
+	}
 	if (peer_send(p, m) < 0) {
 		log_warning("region %" PRIu64 ": peer %s cut off: it does not take its messages",
 			    p->public.region, p->public.address);
@@ -215,21 +218,21 @@ void endpoint_tell_one(struct endpoint *e, const struct endpoint_peer *to, const
 {
 	for (struct peer *p = e->peers; p; p = p->next)
 		if (&p->public == to)
-			tell(e, p, m);
+			tell(e, p, m, true);
 }
 
 void endpoint_answer(struct endpoint *e, uint64_t number, const struct wire_message *m)
 {
 	for (struct peer *p = e->peers; p; p = p->next)
 		if (p->public.number == number)
-			tell(e, p, m);
+			tell(e, p, m, true);
 }
 
 void endpoint_tell(struct endpoint *e, uint64_t region, const struct wire_message *m)
 {
 	for (struct peer *p = e->peers; p; p = p->next)
 		if (p->public.region == region)
-			tell(e, p, m);
+			tell(e, p, m, false);
 }
 
 uint32_t endpoint_cut(struct endpoint *e, uint64_t region, uint64_t revocation)
@@ -240,6 +243,10 @@ uint32_t endpoint_cut(struct endpoint *e, uint64_t region, uint64_t revocation)
 		if (p->public.region != region || (revocation && p->public.cleared == revocation))
 			continue;
 		n += p->state == PEER_UP;
+		if (p->state == PEER_HALF_OPEN)
+			log_info("region %" PRIu64
+				 ": connection of %s given up: not established when the region was fenced",
+				 region, p->public.address);
 		peers_dismiss(e, p, true);
 	}
 	return n;
@@ -264,6 +271,7 @@ void peers_add(struct endpoint *e, struct peer *p)
 	struct timeval tv = timeval_from_usec(SWEEP_USEC);
 
 	p->state = PEER_HALF_OPEN;
+	p->public.half_open = true;
 	p->deadline_usec = now_monotonic_usec() + HALF_OPEN_USEC;
 	p->endpoint = e;
 	p->next = e->peers;

@@ -67,7 +67,9 @@ struct endpoint_peer {
 	uint64_t asked;	     /* revocation it was asked for and has not acknowledged, or 0 */
 	uint64_t cleared;    /* revocation that does not wait for it: told in the accept, or acknowledged */
 	uint32_t rights;
+	bool half_open;   /* accepted, but the other side's last word of the handshake is not here: nothing can be told yet */
 	bool up;
+	bool asked_alone; /* asked with endpoint_tell_one(): it came in the middle of the revocation */
 	char address[64];
 };
 
@@ -138,7 +140,7 @@ void endpoint_answer(struct endpoint *e, uint64_t number, const struct wire_mess
 /* Answer a question, once; a number that is unknown changes nothing. */
 void endpoint_explain(struct endpoint *e, uint64_t number, enum wire_cause cause);
 
-/* Cut off the peers of a region that are not cleared of @revocation; 0: all. Returns how many of them were up. */
+/* Cut off the peers of a region that are not cleared of @revocation, half-open ones too; 0: all. Returns how many of them were up. */
 uint32_t endpoint_cut(struct endpoint *e, uint64_t region, uint64_t revocation);
 
 /*

@@ -102,19 +102,27 @@ static void on_left(void *userdata, const struct endpoint_peer *p, bool cut)
 	if (r)
 		kregion_persist_left(r, p->number);
 	tell_peer(userdata, NULL, KEEPER_PEER_LEFT, p, 0, cut);
+	if (r)
+		kregion_look_at_consent(r);
 }
 
 static void on_abandoned(void *userdata, const struct endpoint_peer *p)
 {
 	struct kregion *r = keeper_find(userdata, p->region);
 
-	if (r)
-		tickets_refund(&r->tickets, p->ticket);
+	if (!r)
+		return;
+	tickets_refund(&r->tickets, p->ticket);
+	kregion_look_at_consent(r);
 }
 
 static void on_acknowledged(void *userdata, const struct endpoint_peer *p, uint64_t revocation)
 {
+	struct kregion *r = keeper_find(userdata, p->region);
+
 	tell_peer(userdata, NULL, KEEPER_PEER_ACK, p, revocation, false);
+	if (r)
+		kregion_look_at_consent(r);
 }
 
 static void on_sync(void *userdata, const struct endpoint_peer *p, const struct wire_message *m)

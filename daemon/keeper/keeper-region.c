@@ -241,10 +241,45 @@ void kregion_peer_joined(struct kregion *r, const struct endpoint_peer *p)
 {
 	uint64_t running = kregion_revocation(r);
 
-	if (p->cleared && p->cleared != running)
-		tell_settled(r, p->cleared, OUTCOME_RESTORED, p);
-	if (running && p->cleared != running && guard_pending_revocation(&r->guard))
+	if (p->cleared == running)
+		return;
+	if (running) /* behind the fence, too: whoever goes on loses his connection there. It takes the place of the one that is cleared */
 		tell_asked(r, p);
+	else
+		tell_settled(r, p->cleared, OUTCOME_RESTORED, p);
+}
+
+static bool waits_for_newcomers(const struct kregion *r)
+{
+	const struct endpoint *e = r->keeper->endpoint;
+
+	for (const struct endpoint_peer *p = e ? endpoint_next(e, NULL) : NULL; p; p = endpoint_next(e, p)) {
+		if (p->region != r->id)
+			continue;
+		if (p->half_open && p->cleared != r->consented)
+			return true;
+		if (p->up && p->asked_alone && p->asked == r->consented)
+			return true;
+	}
+	return false;
+}
+
+void kregion_consent(struct kregion *r, uint64_t revocation)
+{
+	r->consented = revocation;
+	kregion_look_at_consent(r);
+}
+
+void kregion_look_at_consent(struct kregion *r)
+{
+	uint64_t revocation = r->consented;
+
+	if (!revocation || guard_pending_revocation(&r->guard) != revocation)
+		return;
+	if (!r->guard.close_wanted && waits_for_newcomers(r)) /* what ends cuts everybody off */
+		return;
+	r->consented = 0;
+	kregion_feed(r, (struct guard_event){ .type = GUARD_CONSENTED, .revocation = revocation });
 }
 
 void kregion_close(struct kregion *r, enum revocation_cause cause, uint64_t grace_usec)

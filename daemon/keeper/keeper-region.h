@@ -118,6 +118,7 @@ struct kregion {
 	struct event *timer;
 	uint64_t timer_at_usec;
 	uint32_t cut; /* peers cut off by the last fence */
+	uint64_t consented; /* revocation that waits only for peers that came in the middle of it */
 	struct kregion_demand *demand;
 	size_t n_demands; /* places for them */
 	struct kregion_sync sync;
@@ -218,6 +219,13 @@ bool kregion_is_open_to_peers(const struct kregion *r);
 
 /* A peer is up: it hears what it missed while it was connecting. */
 void kregion_peer_joined(struct kregion *r, const struct endpoint_peer *p);
+
+/*
+ * Those that the daemon knew of when it was asked have acknowledged. Peers that were connecting then are not among them: the fence waits for them
+ * as well, until the deadline; to be looked at again whenever one of them has answered or is gone. May free the region.
+ */
+void kregion_consent(struct kregion *r, uint64_t revocation);
+void kregion_look_at_consent(struct kregion *r);
 
 int kregion_init_timer(struct kregion *r);
 

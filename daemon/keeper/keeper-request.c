@@ -146,7 +146,7 @@ static int on_consent(struct kregion *r, const struct keeper_revocation *c, stru
 	if (!c->revocation || guard_pending_revocation(&r->guard) != c->revocation)
 		return reason_set(why, -ESTALE, "Revocation %" PRIu64 " does not wait for consent",
 				  c->revocation);
-	kregion_feed(r, (struct guard_event){ .type = GUARD_CONSENTED, .revocation = c->revocation });
+	kregion_consent(r, c->revocation);
 	return 0;
 }
 

@@ -9,6 +9,8 @@
  *   break REGION OPERATION          fallocate, clone, open, write, unknown: asks for blocks, leaves the size alone
  *   clear REGION START END          pages were removed;  writeback REGION START END: pages were written back
  *   peer-join REGION [r|rw]         a peer comes with the region's newest ticket
+ *   peer-connect REGION [r|rw]      the same, and its connection stays half open
+ *   peer-establish REGION           until this is said
  *   peer-ack REGION                 every peer that was asked acknowledges
  *   peer-sync REGION REQUEST OFFSET LENGTH   the newest peer asks for its writes on the medium
  *   peer-ask REGION REQUEST OFFSET LENGTH    with the newest ticket it is asked why a WRITE failed (enum wire_cause; 100 and more: refused)
@@ -62,7 +64,7 @@ static int do_break(struct keeper *k, const struct kregion *r, const char *word,
 	return -EINVAL;
 }
 
-static int do_join(struct keeper *k, const struct kregion *r, const char *word)
+static int do_join(struct keeper *k, const struct kregion *r, const char *word, bool establish)
 {
 	uint32_t rights = strcmp(word, "r") == 0 ? WIRE_RIGHT_READ : WIRE_RIGHT_READ | WIRE_RIGHT_WRITE;
 	const struct tickets *t = &r->tickets;
@@ -70,8 +72,11 @@ static int do_join(struct keeper *k, const struct kregion *r, const char *word)
 
 	if (!t->n)
 		return -ENOKEY;
-	return endpoint_fake_join(k->endpoint, r->id, rights, t->item[t->n - 1].token, &refused) ? 0
-												 : -EACCES;
+	if (!endpoint_fake_connect(k->endpoint, r->id, rights, t->item[t->n - 1].token, &refused))
+		return -EACCES;
+	if (establish)
+		endpoint_fake_establish(k->endpoint, r->id);
+	return 0;
 }
 
 static void on_cause(uint64_t number, enum wire_cause cause)
@@ -139,8 +144,10 @@ static int obey(struct keeper *k, const char *line)
 		return watch_fake_invalidate(k->watch, region, RDMAREG_CAUSE_WRITEBACK, a, b);
 	if (strcmp(verb, "poison") == 0)
 		return do_poison(r, a, b);
-	if (strcmp(verb, "peer-join") == 0)
-		return do_join(k, r, word);
+	if (strcmp(verb, "peer-join") == 0 || strcmp(verb, "peer-connect") == 0)
+		return do_join(k, r, word, strcmp(verb, "peer-join") == 0);
+	if (strcmp(verb, "peer-establish") == 0)
+		return endpoint_fake_establish(k->endpoint, region) ? 0 : -ESRCH;
 	if (strcmp(verb, "peer-ack") == 0)
 		return endpoint_fake_acknowledge(k->endpoint, region) ? 0 : -ESRCH;
 	if (strcmp(verb, "peer-sync") == 0)

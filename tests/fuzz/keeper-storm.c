@@ -160,9 +160,12 @@ static void join(uint64_t region, unsigned int how)
 	struct kregion *r = keeper_find(k, region);
 	int refused;
 
-	if (r && r->tickets.n)
-		endpoint_fake_join(k->endpoint, region, 1 + how % 3,
-				   r->tickets.item[how % r->tickets.n].token, &refused);
+	if (!r || !r->tickets.n)
+		return;
+	endpoint_fake_connect(k->endpoint, region, 1 + how % 3, r->tickets.item[how % r->tickets.n].token,
+			      &refused);
+	if (how & 0x10) /* perhaps the one before, and perhaps never */
+		endpoint_fake_establish(k->endpoint, region);
 }
 
 static void ask_why(uint64_t region, unsigned int how)
