@@ -40,7 +40,7 @@ enum rdmareg_end {
 	RDMAREG_END_EVICTED,	  /* rdmareg_evict() */
 	RDMAREG_END_OVER_LIMIT,	  /* rdmareg_enforce_limits() */
 	RDMAREG_END_GIVEN_UP,	  /* the process that served it could not keep it; the journal says why */
-	RDMAREG_END_LOST,	  /* the process that served it ended: register anew */
+	RDMAREG_END_LOST,	  /* the process that served it ended before anybody released it: register anew */
 };
 
 /* What is promised when a filesystem wants blocks back. */

@@ -66,7 +66,7 @@ enum region_end {
 	END_EVICTED,	  /* its filesystem was to be unmounted */
 	END_OVER_LIMIT,	  /* a limit was enforced */
 	END_GIVEN_UP,	  /* its keeper could not keep it */
-	END_LOST,	  /* its keeper ended */
+	END_LOST,	  /* its keeper ended, and nobody had released it */
 	_REGION_END_MAX,
 };
 #define REGION_END_NAMES                                                            \

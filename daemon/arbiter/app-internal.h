@@ -89,7 +89,10 @@ int app_check_live(const struct region *r, struct failure *f);
 int app_check_range(const struct region *r, uint64_t offset, uint64_t length, struct failure *f);
 /* It is taken down: its holders are asked, and have the region's grace. */
 void app_want_release(struct app *a, struct region *r, enum region_end why);
-/* Why it is about to end; the first that made it counts. */
+/*
+ * Why it is about to end; the first that made it counts. So a region that was being released when its keeper ended, by itself or by
+ * our hand, was released and not lost: nobody wanted to keep it.
+ */
 void app_note_end(const struct region *r, struct region_entry *e, enum region_end why);
 
 /* What a keeper says of a region it has, for the table and for the core. */

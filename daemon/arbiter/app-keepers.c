@@ -379,8 +379,10 @@ static void gone(void *userdata, struct keeper *k)
 	struct region_entry *e;
 
 	while ((e = LIST_FIRST(&keeper_note(k)->list))) {
-		e->end = END_LOST;
-		app_step_plain(a, registry_find(a->registry, e->id), REGION_KEEPER_GONE);
+		struct region *r = registry_find(a->registry, e->id);
+
+		app_note_end(r, e, END_LOST);
+		app_step_plain(a, r, REGION_KEEPER_GONE);
 	}
 	if (keeper_note(k)->has_tenant)
 		app_drop_tenant(a, keeper_note(k)->tenant);

@@ -159,7 +159,11 @@ void keeper_remove(struct keeper *k, int error, const char *why)
 {
 	if (k->dying)
 		return;
-	if (k->note.regions || !TAILQ_EMPTY(&k->operations))
+	if (k->unwanted)
+		log_notice("keeper %s: ended, and its %" PRIu32 " regions of uid %" PRIu32
+			   " are released as they were to be",
+			   k->name, k->note.regions, k->uid);
+	else if (k->note.regions || !TAILQ_EMPTY(&k->operations))
 		log_error("keeper %s: lost with %" PRIu32 " regions of uid %" PRIu32 ": %s", k->name,
 			  k->note.regions, k->uid, why);
 	else

@@ -54,6 +54,7 @@ struct keeper {
 	bool spawned; /* since the last time somebody listened */
 	bool starting; /* counted in keepers.starting */
 	uint64_t queued; /* its place among those that wait to be started; 0: it does not */
+	bool unwanted; /* its process was ended because all that it has is to be released */
 	bool dying;
 	bool estranged; /* it became strange, and was not ready since */
 	struct link *link;

@@ -344,6 +344,7 @@ void keeper_end(struct keeper *k)
 	log_notice(
 		"keeper %s: all of its regions are to be released, and it cannot be asked to: its process (%d) is ended",
 		k->name, k->pid);
+	k->unwanted = true;
 	keeper_wait_anew(k);
 	errno = EBADF;
 	if ((k->pidfd < 0 || pidfd_send_signal(k->pidfd, SIGKILL, NULL, 0) < 0) && errno != ESRCH)

@@ -186,7 +186,7 @@ static void test_text(void)
 	close(fd);
 }
 
-/* A keeper that cannot release is ended: then it has released. */
+/* A keeper that cannot release ends: then it has released, and who asked for that lost nothing. */
 static void test_release(void)
 {
 	int fd = make_memfd(4096);
@@ -195,7 +195,7 @@ static void test_release(void)
 	check(register_region(bus, fd, 0, 0, "r", &r, 1, "session", "s", "bad-release"));
 	check(call_region(bus, r.id, "Release", &release));
 	check(!region_exists(bus, r.id));
-	expect_ended(bus, r.id, "its keeper ended");
+	expect_ended(bus, r.id, "it was released");
 	close(fd);
 	expect_bystander();
 }

@@ -119,6 +119,20 @@ static sd_bus *client_of(uid_t uid)
 	return uid ? connect_as(&world, uid) : connect_client(&world);
 }
 
+/* Nothing was lost of what somebody wanted to be rid of, however it had to be ended. */
+static void expect_released(sd_bus *tenant, uint64_t id, const char *session)
+{
+	char line[64];
+	struct reply r;
+
+	check(!call_region(tenant, id, "Release", &r));
+	expect_error(&r, "NoSuchRegion", "it was released");
+	snprintf(line, sizeof(line), "%s: lost with", session);
+	check(!world_log_contains(&world, line));
+	snprintf(line, sizeof(line), "%s: ended, and its 3 regions", session);
+	check(world_log_contains(&world, line));
+}
+
 /*
  * What cannot be driven is left alone: shown as it was registered, with the reason, by this daemon and the next; in
  * nobody's way, and not greeted without end. It ends when all that it holds is to be released, and not before, whoever
@@ -126,7 +140,7 @@ static sd_bus *client_of(uid_t uid)
  */
 static void leave_alone(uid_t uid, const char *session, const char *mentions)
 {
-	sd_bus *tenant = client_of(uid), *gone = client_of(uid);
+	sd_bus *tenant = client_of(uid), *gone = client_of(uid), *watcher = client_of(0);
 	int fd = make_memfd(8192);
 	struct reply r, other, owned, another, ignored;
 	char length[32];
@@ -169,8 +183,14 @@ static void leave_alone(uid_t uid, const char *session, const char *mentions)
 	check(!call_region(tenant, r.id, "Release", &ignored));
 	expect_error(&ignored, "Timeout", "release all of its regions, which ends the process");
 	check(region_exists(bus, r.id) && world_keepers(&world) == 3);
+	subscribe(watcher);
 	check(call_region(tenant, other.id, "Release", &ignored));
 	check(!region_exists(bus, other.id) && !region_exists(bus, r.id) && !region_exists(bus, owned.id));
+	await_removed(watcher, owned.id, "disconnected"); /* the youngest first */
+	await_removed(watcher, other.id, "released");
+	await_removed(watcher, r.id, "released");
+	expect_released(tenant, r.id, session);
+	disconnect(watcher);
 	check(region_exists(bus, another.id) && call_region(tenant, another.id, "Release", &ignored));
 	expect_bystander();
 	until(world_keepers(&world) == 1);
