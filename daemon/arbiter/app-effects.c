@@ -104,7 +104,9 @@ void app_release_late(struct region_entry *e, const char *text)
 
 	e->late_release = true;
 	failure_set(&f, RDMAREG_ERROR_TIMEOUT,
-		    "region %" PRIu64 " is not released yet: %s; it is gone when it has", e->id, text);
+		    "region %" PRIu64
+		    " is not released yet; it is gone once its keeper has answered, or has ended: %s",
+		    e->id, text);
 	while (region_entry_next_release(e, &call, &eviction)) {
 		if (call)
 			call_fail(call, &f);

@@ -299,7 +299,7 @@ static const char *release_answered(struct app *a, struct keeper *k, const struc
 	if (!n->message)
 		return NULL; /* its answer is still to come, or the keeper is gone, and that ends it */
 	if (n->error && n->error != -ENOENT)
-		return "that it cannot release a region";
+		return "it cannot release a region";
 	if (r)
 		app_step_plain(a, r, REGION_RELEASED);
 	return NULL;

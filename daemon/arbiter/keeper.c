@@ -199,7 +199,7 @@ static const char *send_plain(struct keeper *k, enum keeper_type type)
 	if (type == KEEPER_HELLO)
 		m.hello.versions = keeper_versions;
 	k->list_operation = m.operation;
-	return link_send(k->link, &m, -1) < 0 ? "its socket is full" : NULL;
+	return link_send(k->link, &m, -1) < 0 ? "it does not read, its socket is full" : NULL;
 }
 
 /* "version 5", "versions 5 to 7" */
@@ -229,7 +229,7 @@ static const char *take_versions(struct keeper *k, const struct keeper_welcome *
 	if (w->version)
 		return NULL;
 	snprintf(k->mismatch, sizeof(k->mismatch),
-		 "that it speaks %s of the keeper protocol, and this rdmaregd speaks %s",
+		 "it speaks %s of the keeper protocol, and this rdmaregd speaks %s",
 		 name_versions(range[0], &w->versions), name_versions(range[1], ours));
 	return k->mismatch;
 }
@@ -373,7 +373,8 @@ static void on_lost(void *userdata, const char *complaint)
 	char why[512];
 
 	if (complaint) {
-		snprintf(why, sizeof(why), "it sent %s", complaint);
+		/* what it sent, or a sentence about it */
+		snprintf(why, sizeof(why), "%s%s", strncmp(complaint, "it ", 3) ? "it sent " : "", complaint);
 		reject(k, -EPIPE, why);
 		return;
 	}
@@ -459,7 +460,7 @@ static void greet(struct keeper *k)
 	}
 	k->unit = spawn_unit_free(k->unit);
 	if (send_plain(k, KEEPER_HELLO))
-		reject(k, -EPIPE, "its socket is full");
+		reject(k, -EPIPE, "it does not read, its socket is full");
 }
 
 /*
