@@ -35,16 +35,17 @@ static const struct verb *const verbs[] = {
 static void hide_tickets(char *text)
 {
 	static const char shown[] = CTL_TICKET_SCHEME "...";
+	size_t length;
 
-	for (char *at = text; (at = strstr(at, CTL_TICKET_SCHEME)); at += sizeof(shown) - 1) {
-		size_t length = strcspn(at, " \t\r\n");
-
+	for (char *at = text; (at = strstr(at, CTL_TICKET_SCHEME)); at += length) {
+		length = strcspn(at, " \t\r\n");
 		while (strchr(":;,'\"", at[length - 1])) /* of the sentence */
 			length--;
-		if (length < sizeof(shown) - 1) /* nothing of it is secret yet */
-			break;
+		if (length < sizeof(shown) - 1) /* nothing of it is secret yet; another one may follow */
+			continue;
 		memcpy(at, shown, sizeof(shown) - 1);
 		memmove(at + sizeof(shown) - 1, at + length, strlen(at + length) + 1);
+		length = sizeof(shown) - 1;
 	}
 }
 

@@ -106,6 +106,7 @@ static const struct {
 	{ "show " TICKET, "rdmareg://... is not the number of a region" },
 	{ "register " TICKET, "opening rdmareg://... for reading and writing: " },
 	{ "who " TICKET, "opening rdmareg://...: " },
+	{ "who 'rdmareg://1 rdmareg://, '" TICKET, "opening rdmareg://1 rdmareg://, rdmareg://...: " },
 	{ "evict " TICKET, "opening rdmareg://...: " },
 	{ "dax-create " TICKET, "rdmareg://... is no size" },
 	{ "put --length " TICKET " x y", "--length rdmareg://...: a size above 0" },
