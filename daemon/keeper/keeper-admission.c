@@ -3,7 +3,7 @@
  * keeper-admission.c - remote peers: who is let in, with what, and who hears of it.
  *
  * What always holds: a ticket that is wrong, expired, used up or for a region that does not exist is refused with the same word; a
- * use of a ticket counts only if the connection came about.
+ * use of a ticket counts only if the connection came about, or a revocation waited in vain for that.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -112,7 +112,8 @@ static void on_abandoned(void *userdata, const struct endpoint_peer *p)
 
 	if (!r)
 		return;
-	tickets_refund(&r->tickets, p->ticket);
+	if (!kregion_waited_in_vain(r))
+		tickets_refund(&r->tickets, p->ticket);
 	kregion_look_at_consent(r);
 }
 

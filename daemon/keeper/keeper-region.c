@@ -282,6 +282,11 @@ void kregion_look_at_consent(struct kregion *r)
 	kregion_feed(r, (struct guard_event){ .type = GUARD_CONSENTED, .revocation = revocation });
 }
 
+bool kregion_waited_in_vain(const struct kregion *r)
+{
+	return r->phase == KREGION_HELD && r->guard.state == GUARD_FENCING && r->consented == r->guard.revocation;
+}
+
 void kregion_close(struct kregion *r, enum revocation_cause cause, uint64_t grace_usec)
 {
 	if (r->phase == KREGION_REGISTERING)

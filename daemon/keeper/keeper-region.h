@@ -227,6 +227,9 @@ void kregion_peer_joined(struct kregion *r, const struct endpoint_peer *p);
 void kregion_consent(struct kregion *r, uint64_t revocation);
 void kregion_look_at_consent(struct kregion *r);
 
+/* The region is being fenced because the deadline came, and nobody but such peers had to answer yet. */
+bool kregion_waited_in_vain(const struct kregion *r);
+
 int kregion_init_timer(struct kregion *r);
 
 /* keeper-region-end.c: the guard is dead, or there never was one: free everything, step by step, as jobs come back. */
