@@ -96,8 +96,7 @@ static int read_ticket(const char *where, char *ticket, size_t bytes)
 	int status = EXIT_OK;
 
 	if (!f)
-		return ctl_error(errno == ENOENT ? EXIT_NOT_FOUND : EXIT_FAILED, "opening %s: %s", where + 1,
-				 strerror(errno));
+		return ctl_not_opened(where + 1, "");
 	if (!fgets(ticket, (int)bytes, f))
 		status = ctl_error(EXIT_FAILED, "reading a ticket from %s: it is empty",
 				   where[0] == '@' ? where + 1 : "standard input");
@@ -216,7 +215,7 @@ static const char *persisted(const struct session *s, const struct rdmareg_peer_
 	return info->persists_by_flush ? ", made durable by RDMA FLUSH" : ", made durable by its keeper";
 }
 
-static void print_summary(struct session *s, const char *verb, uint64_t elapsed)
+static void print_summary(struct session *s, const char *verb, uint64_t elapsed, int status)
 {
 	char a[FORMAT_BYTES], b[FORMAT_BYTES], c[FORMAT_BYTES];
 	struct rdmareg_peer_info info = { .size = sizeof(info) };
@@ -248,6 +247,8 @@ static void print_summary(struct session *s, const char *verb, uint64_t elapsed)
 		ctl_print_json(o);
 		return;
 	}
+	if (status)
+		return;
 	fprintf(s->people,
 		"%s %s in %s (%s/s), %" PRIu64 " operations, %" PRIu64 " revocations, connection %s, %s%s\n",
 		verb, format_size(a, s->bytes), format_time(b, elapsed),
@@ -256,10 +257,10 @@ static void print_summary(struct session *s, const char *verb, uint64_t elapsed)
 		rdmareg_durability_name(info.durability), persisted(s, &info));
 }
 
-void session_end(struct session *s, const char *verb)
+void session_end(struct session *s, const char *verb, int status)
 {
 	if (!s->peer)
 		return;
-	print_summary(s, verb, now_usec() - s->started_usec);
+	print_summary(s, verb, now_usec() - s->started_usec, status);
 	s->peer = rdmareg_peer_close(s->peer);
 }

@@ -64,7 +64,10 @@ void session_wait(struct session *s);
 /* Draw progress on a terminal, a few times a second. @total 0: unknown. */
 void session_progress(struct session *s, uint64_t done, uint64_t total);
 
-/* Print the summary (JSON with --json or --timeline) and close. @verb: "wrote", "read". */
-void session_end(struct session *s, const char *verb);
+/*
+ * Print the summary and close. @verb: "wrote", "read". @status: of the verb. Who failed has said how far it came, and that
+ * stays the last word to people; JSON (with --json or --timeline) has its summary in any case.
+ */
+void session_end(struct session *s, const char *verb, int status);
 
 #endif

@@ -3,7 +3,7 @@
  * verb-get.c - read a region from another machine into a file, or to standard output.
  *
  * What always holds: exit status 0 means that all that was asked for is in the file; a file is made or
- * emptied only once the connection stands.
+ * emptied only once the connection stands and has all of that to read.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -42,6 +42,43 @@ static int write_out(int fd, const char *name, const uint8_t *data, size_t bytes
 	return EXIT_OK;
 }
 
+/* What was asked for has to be there before anything is emptied for it. */
+static int find_length(struct session *s, const struct options *o, uint64_t *ret)
+{
+	struct rdmareg_peer_info info = { .size = sizeof(info) };
+	uint64_t room;
+
+	rdmareg_peer_get_info(s->peer, &info);
+	if (o->offset > info.length || o->length > info.length - o->offset)
+		return ctl_error(EXIT_FAILED,
+				 "nothing was read: --offset %" PRIu64 " and --length %" PRIu64
+				 " lead beyond the end; the region has %" PRIu64 " bytes",
+				 o->offset, o->length, info.length);
+	room = info.valid_length > o->offset ? info.valid_length - o->offset : 0;
+	*ret = o->length ? o->length : room;
+	/* While a revocation runs nobody knows how much there will be: the read waits for it, and says so. */
+	if ((o->length > room && !info.revocation.id) || (!room && !o->length && o->offset))
+		return ctl_error(EXIT_FAILED,
+				 "nothing was read: there are %" PRIu64 " bytes at offset %" PRIu64
+				 ", since the file there backs only the first %" PRIu64
+				 " bytes of the region now",
+				 room, o->offset, info.valid_length);
+	return EXIT_OK;
+}
+
+/* Not all could be read. @fd was emptied for it, unless it is standard output. */
+static int incomplete(const struct session *s, uint64_t length, int fd, const char *name, const char *why)
+{
+	bool to_stdout = fd == STDOUT_FILENO;
+
+	return ctl_error(EXIT_FAILED, "read %" PRIu64 " of %" PRIu64 " bytes%s%s%s, then%s%s", s->bytes, length,
+			 to_stdout ? "" : " into ", to_stdout ? "" : name,
+			 to_stdout  ? ""
+			 : s->bytes ? ", which has only those now"
+				    : ", which is empty now",
+			 why ? ": " : " was interrupted", why ? why : "");
+}
+
 static int read_all(struct session *s, const struct options *o, uint64_t length, int fd, const char *name,
 		    uint8_t *chunk)
 {
@@ -54,12 +91,9 @@ static int read_all(struct session *s, const struct options *o, uint64_t length,
 			n = rdmareg_peer_read(s->peer, chunk, left < SESSION_CHUNK ? left : SESSION_CHUNK,
 					      o->offset + s->bytes);
 		if (n == -EINTR)
-			return ctl_error(EXIT_FAILED,
-					 "read %" PRIu64 " of %" PRIu64 " bytes, then was interrupted",
-					 s->bytes, length);
+			return incomplete(s, length, fd, name, NULL);
 		if (n < 0)
-			return ctl_error(EXIT_FAILED, "read %" PRIu64 " of %" PRIu64 " bytes, then: %s",
-					 s->bytes, length, rdmareg_last_error());
+			return incomplete(s, length, fd, name, rdmareg_last_error());
 		r = write_out(fd, name, chunk, (size_t)n);
 		if (r)
 			return r;
@@ -74,9 +108,9 @@ static int read_all(struct session *s, const struct options *o, uint64_t length,
 static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 {
 	const struct options *o = options;
-	struct rdmareg_peer_info info = { .size = sizeof(info) };
 	_cleanup_(text_cleanup) char *chunk = malloc(SESSION_CHUNK);
 	bool to_stdout = !strcmp(arguments[1], "-");
+	uint64_t length = 0;
 	struct session s;
 	int r, fd = STDOUT_FILENO;
 
@@ -88,21 +122,17 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	r = session_begin(&s, ctl, &o->session, arguments[0], RDMAREG_ACCESS_READ, to_stdout);
 	if (r)
 		return r;
-	rdmareg_peer_get_info(s.peer, &info);
-	if (!to_stdout)
+	r = find_length(&s, o, &length);
+	if (!r && !to_stdout) {
 		fd = open(arguments[1], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	if (fd < 0)
-		r = ctl_error(errno == EACCES ? EXIT_DENIED : EXIT_FAILED, "opening %s: %s", arguments[1],
-			      strerror(errno));
-	else
-		r = read_all(&s, o,
-			     o->length			     ? o->length
-			     : info.valid_length > o->offset ? info.valid_length - o->offset
-							     : 0,
-			     fd, arguments[1], (uint8_t *)chunk);
-	if (fd >= 0 && !to_stdout && close(fd) && !r)
+		if (fd < 0)
+			r = ctl_not_opened(arguments[1], "for writing");
+	}
+	if (!r)
+		r = read_all(&s, o, length, fd, arguments[1], (uint8_t *)chunk);
+	if (fd >= 0 && fd != STDOUT_FILENO && close(fd) && !r)
 		r = ctl_error(EXIT_FAILED, "writing %s: %s", arguments[1], strerror(errno));
-	session_end(&s, "read");
+	session_end(&s, "read", r);
 	return r;
 }
 

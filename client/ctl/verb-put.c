@@ -248,7 +248,7 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	r = write_passes(&s, &o, &from, (uint8_t *)chunk);
 	if (!r && o.persist)
 		r = persist(&s, &o);
-	session_end(&s, "wrote");
+	session_end(&s, "wrote", r);
 	return r;
 }
 

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * test-client-transfer.c - put and get of rdmaregctl, and through them the peer side, with the adapter and the
+ * keeper at the other end played (fake-peer.c). argv[1]: rdmaregctl, linked with that.
+ */
+#undef NDEBUG
+#include <assert.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "rdmareg-wire.h"
+
+#define TICKET "'rdmareg://10.99.0.1:33632/7?ca82095c6061fd4f46e7efd2511a7f0b'"
+#define WORLD "length=4 valid=1 "
+#define MIB (1L << 20)
+
+static const char *ctl;
+static char out[1 << 16], file[64];
+
+/* What people are told is in @out, on whichever channel. */
+static int run(const char *world, const char *arguments)
+{
+	char command[1024];
+	size_t n;
+	FILE *f;
+	int status;
+
+	setenv("FAKE_PEER", world, 1);
+	snprintf(command, sizeof(command), "'%s' %s 2>&1 </dev/null", ctl, arguments);
+	f = popen(command, "r");
+	assert(f);
+	n = fread(out, 1, sizeof(out) - 1, f);
+	out[n] = 0;
+	status = pclose(f);
+	fprintf(stderr, "%s: %s: %d\n%.600s\n", world, arguments, WEXITSTATUS(status), out);
+	assert(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static bool says(const char *text)
+{
+	return strstr(out, text);
+}
+
+static int get(const char *world, const char *options)
+{
+	char arguments[256];
+
+	snprintf(arguments, sizeof(arguments), "get " TICKET " %s %s", file, options);
+	return run(world, arguments);
+}
+
+static int put(const char *world, const char *options)
+{
+	char arguments[256];
+
+	snprintf(arguments, sizeof(arguments), "put %s " TICKET " %s", file, options);
+	return run(world, arguments);
+}
+
+static void make(off_t bytes)
+{
+	FILE *f = fopen(file, "we");
+
+	assert(f && ftruncate(fileno(f), bytes) == 0 && fclose(f) == 0);
+}
+
+static off_t size(void)
+{
+	struct stat st;
+
+	return stat(file, &st) < 0 ? -1 : st.st_size;
+}
+
+/* What is not there to be read is not "all of it": nothing is read, and the file stays what it was. */
+static void test_beyond(void)
+{
+	make(100);
+	assert(get(WORLD, "--offset 2M") == 1);
+	assert(says("at offset 2097152") && says("only the first 1048576 bytes") && size() == 100);
+	assert(get(WORLD, "--offset 1M") == 1 && says("only the first 1048576") && size() == 100);
+	assert(get(WORLD, "--offset 4M") == 1 && says("only the first 1048576") && size() == 100);
+	assert(get(WORLD, "--offset 5M") == 1 && says("the region has 4194304 bytes") && size() == 100);
+	assert(get(WORLD, "--length 2M") == 1 && says("only the first 1048576") && size() == 100);
+	assert(get(WORLD, "--length 5M") == 1 && says("the region has 4194304 bytes") && size() == 100);
+	assert(get(WORLD, "--offset 512K --length 513K") == 1 && size() == 100);
+	assert(get(WORLD, "--offset 512K --length 512K") == 0 && size() == MIB / 2);
+	assert(get(WORLD, "--offset 1048575") == 0 && size() == 1);
+	assert(get(WORLD, "") == 0 && size() == MIB && says("connection kept"));
+	/* an empty file is all of it */
+	assert(get("length=4 valid=0", "") == 0 && size() == 0);
+}
+
+/* Who failed says so last, and what became of the file; --json has its summary all the same. */
+static void test_failure(void)
+{
+	make(100);
+	assert(get("length=4 valid=4 fails=1 cause=7", "") == 1);
+	assert(says("read 0 of 4194304 bytes into /") && says("which is empty now") && !says("connection"));
+	assert(get("length=4 valid=4 fails=3 cause=7", "") == 1);
+	assert(says("read 2097152 of 4194304 bytes into /") && says("which has only those now"));
+	assert(size() == 2 * MIB);
+	assert(get("length=4 valid=4 fails=3 cause=7", "--json") == 1);
+	assert(says("\"bytes\":2097152") && says("\"connected\":false"));
+	make(MIB);
+	assert(put("length=4 valid=4 fails=1 cause=4", "") == 1 && !says("0 operations"));
+	assert(put("length=4 valid=4", "") == 0 && says("wrote 1M in "));
+	/* a folder that is missing is not found, whatever the file is for */
+	assert(run(WORLD, "get " TICKET " /nonexistent/x") == 3 && says("opening /nonexistent/x for writing: "));
+	assert(run(WORLD, "put /nonexistent/x " TICKET) == 3);
+	assert(run(WORLD, "put /proc/self/exe @/nonexistent/x") == 3 && says("opening /nonexistent/x: "));
+}
+
+int main(int argc, char **argv)
+{
+	char folder[] = "/tmp/rdmareg-transfer-XXXXXX";
+
+	assert(argc == 2);
+	ctl = argv[1];
+	alarm(80);
+	assert(mkdtemp(folder));
+	snprintf(file, sizeof(file), "%s/file", folder);
+	test_beyond();
+	test_failure();
+	unlink(file);
+	rmdir(folder);
+	return 0;
+}
