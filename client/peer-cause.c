@@ -6,7 +6,7 @@
  *
  * What always holds: a keeper that is older, does not answer or cannot tell leaves the errno and
  * the sentence of the completion. Where nothing listens any more the keeper is gone: that is
- * ECONNRESET.
+ * ECONNRESET. One that answers has not died, and its region was not released.
  */
 #include "peer.h"
 #include "util.h"
@@ -71,7 +71,13 @@ int cause_find(struct rdmareg_peer *p, int error, const char **text)
 	if (r >= 0 && j.reason == WIRE_EXPLAINED)
 		found = cause_errno(j.cause, &why);
 	/* that nothing is the matter with the range does not say why a connection was ended */
-	if (!found || (found == EACCES && error == ECONNRESET))
+	if (error == ECONNRESET && r >= 0 && j.reason == WIRE_EXPLAINED &&
+	    (!found || j.cause == WIRE_CAUSE_AVAILABLE)) {
+		*text = "the connection was taken down by the other side or by a link that failed, while the region and "
+			"its keeper are there; connect again";
+		return error;
+	}
+	if (!found)
 		return error;
 	*text = why;
 	return found;

@@ -100,8 +100,8 @@ static void take_completion(struct rdmareg_peer *p, const struct ibv_wc *wc)
 	if (wc->status != IBV_WC_SUCCESS) {
 		error = completion_errno(wc->status, p->revocation.id && !p->acknowledged,
 					 p->remote.grace_msec, &text);
-		if ((wc->wr_id & WR_KIND) == WR_DATA &&
-		    (error == EACCES || error == EREMOTEIO || error == ECONNRESET))
+		/* an access that failed ends the connection, and what else was posted may come home before it */
+		if (error == EACCES || error == EREMOTEIO || error == ECONNRESET)
 			error = cause_find(p, error, &text);
 		peer_end(p, error, "%s (%s)", text, ibv_wc_status_str(wc->status));
 		return;

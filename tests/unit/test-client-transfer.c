@@ -116,6 +116,33 @@ static void test_failure(void)
 	assert(run(WORLD, "put /proc/self/exe @/nonexistent/x") == 3 && says("opening /nonexistent/x: "));
 }
 
+/*
+ * Of an access that failed there the peer hears from its adapter and from the connection manager, in any order. The cause is the same.
+ */
+static void test_causes(void)
+{
+	char world[128];
+
+	make(MIB);
+	for (int order = 0; order < 4; order++) {
+		snprintf(world, sizeof(world), "length=4 valid=4 fails=1 order=%d cause=%d", order,
+			 WIRE_CAUSE_NO_SPACE);
+		assert(put(world, "") == 1 && says("no space left for a hole") && !says("keeper died"));
+		snprintf(world, sizeof(world), "length=4 valid=4 fails=1 order=%d cause=%d", order,
+			 WIRE_CAUSE_FENCED);
+		assert(put(world, "") == 1 && says("fenced by a revocation"));
+		snprintf(world, sizeof(world), "length=4 valid=4 fails=1 order=%d gone=1", order);
+		assert(put(world, "") == 1 && says("keeper is gone"));
+		/* a keeper that answers has not died, whatever it knows */
+		for (int cause = WIRE_CAUSE_UNKNOWN; cause <= WIRE_CAUSE_AVAILABLE; cause++) {
+			snprintf(world, sizeof(world), "length=4 valid=4 fails=1 order=%d cause=%d", order,
+				 cause);
+			assert(put(world, "") == 1 && !says("released") && says("connect again"));
+			assert(!says("keeper died") || order == 0);
+		}
+	}
+}
+
 int main(int argc, char **argv)
 {
 	char folder[] = "/tmp/rdmareg-transfer-XXXXXX";
@@ -127,6 +154,7 @@ int main(int argc, char **argv)
 	snprintf(file, sizeof(file), "%s/file", folder);
 	test_beyond();
 	test_failure();
+	test_causes();
 	unlink(file);
 	rmdir(folder);
 	return 0;
