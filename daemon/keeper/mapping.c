@@ -115,6 +115,7 @@ static int judge_descriptor(struct mapping *m, int fd, uint64_t *ret_size, struc
 	m->device = makedev(st.stx_dev_major, st.stx_dev_minor);
 	m->inode = st.stx_ino;
 	m->file_uid = st.stx_uid;
+	m->direct = S_ISREG(st.stx_mode) && st.stx_attributes & STATX_ATTR_DAX;
 	m->granule = (uint64_t)sysconf(_SC_PAGESIZE);
 	*ret_size = st.stx_size;
 	if (S_ISCHR(st.stx_mode)) {
@@ -244,6 +245,12 @@ int mapping_new(struct mapping **ret, int *fd, uint64_t offset, uint64_t length,
 		return r == -ENOMEM ? no_mapping(r, why)
 				    : reason_set(why, r == -EPERM ? -EACCES : r,
 						 "The file cannot be mapped: %s", strerror(-r));
+	/*
+	 * khugepaged, while it puts pages of a file together, waits for whoever truncates it, who waits for one of those
+	 * pages: both for ever (docs/upstream/collapse-deadlock.md). It leaves our mappings of the page cache alone.
+	 */
+	if (!m->direct && !m->memory && !m->device_bytes)
+		madvise((void *)(uintptr_t)m->address, m->length, MADV_NOHUGEPAGE);
 	/* a core dump of the keeper is no place for a tenant's data */
 	madvise((void *)(uintptr_t)m->address, m->length, MADV_DONTDUMP);
 	m->translation_bytes = mapping_translation_bytes(

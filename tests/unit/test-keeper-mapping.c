@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include "keeper/mapping.h"
 #include "small-file.h"
@@ -373,6 +375,44 @@ static void test_memory_filesystems(void)
 	}
 }
 
+/* Has the mapping at @address the flag, as the kernel names it in smaps? */
+static bool has_flag(uint64_t address, const char *flag)
+{
+	FILE *smaps = fopen("/proc/self/smaps", "re");
+	bool here = false, found = false;
+	char line[4096], word[8];
+	unsigned long start;
+
+	assert(smaps);
+	snprintf(word, sizeof(word), " %s ", flag);
+	while (!found && fgets(line, sizeof(line), smaps)) {
+		if (sscanf(line, "%lx-", &start) == 1 && strchr(line, '-'))
+			here = start == address;
+		else if (here && strncmp(line, "VmFlags:", 8) == 0)
+			found = strstr(line, word);
+	}
+	fclose(smaps);
+	return found;
+}
+
+/* Pages of the page cache are not collapsed for us: docs/upstream/collapse-deadlock.md. Memory and direct access keep theirs. */
+static void test_no_collapse(void)
+{
+	struct mapping *m = NULL;
+	struct reason why = { 0 };
+	struct statfs fs;
+	int fd = open("/var/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	assert(fd >= 0 && ftruncate(fd, (off_t)MIB) == 0 && fstatfs(fd, &fs) == 0);
+	assert(mapping_new(&m, &fd, 0, MIB, true, &why) == 0);
+	assert(has_flag(m->address, "nh") == (fs.f_type != TMPFS_MAGIC));
+	m = mapping_free(m);
+	fd = make_memfd(MIB, 0);
+	assert(mapping_new(&m, &fd, 0, MIB, true, &why) == 0);
+	assert(!has_flag(m->address, "nh"));
+	mapping_free(m);
+}
+
 int main(void)
 {
 	test_memory_filesystems();
@@ -385,5 +425,6 @@ int main(void)
 	test_read_only();
 	test_translation();
 	test_congruence();
+	test_no_collapse();
 	return 0;
 }
