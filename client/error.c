@@ -15,7 +15,7 @@
 #include "util.h"
 
 static _Thread_local struct {
-	char message[1000];
+	char message[ERROR_BYTES];
 	char name[128];
 } last;
 

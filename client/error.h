@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <systemd/sd-bus.h>
 
+#define ERROR_BYTES 1000 /* of a sentence, with the terminating zero */
+
 /*
  * Note the sentence; returns the error, negative whichever sign it was given with. 0 counts as EIO: a
  * failure has a number.

@@ -7,7 +7,9 @@
  * What always holds: each step waits until the caller's deadline at most; a failing attempt leaves only the
  * event channel behind.
  */
+#include <netdb.h>
 #include <poll.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 
@@ -19,6 +21,7 @@
 #include "wire.h"
 
 #define REJECT_NO_LISTENER 8 /* IB_CM_REJ_INVALID_SERVICE_ID of IB spec 12.6.7.2 */
+#define NAME_BYTES 80
 #define ASK_USEC (5 * USEC_PER_SEC) /* a question: the keeper answers within two */
 
 void peer_teardown(struct rdmareg_peer *p)
@@ -61,6 +64,7 @@ static int left_msec(uint64_t deadline_usec)
 							 : (int)((deadline_usec - now + 999) / 1000);
 }
 
+/* The sentences of an attempt; "connecting to HOST:PORT: " is put before them in the end. */
 static int refused(const struct rdma_cm_event *e)
 {
 	struct wire_reject j;
@@ -69,15 +73,12 @@ static int refused(const struct rdma_cm_event *e)
 
 	if (wire_get_reject(e->param.conn.private_data, e->param.conn.private_data_len, &j) == 0) {
 		error = wire_refusal_errno(j.reason, &hint);
-		return fail(error, "connecting: the other side refuses: %s%s%s", j.text, *j.text ? "; " : "",
-			    hint);
+		return fail(error, "the other side refuses: %s; %s", *j.text ? j.text : "it does not say why", hint);
 	}
 	if (e->status == REJECT_NO_LISTENER)
-		return fail(ECONNREFUSED, "connecting: nothing listens at the ticket's port: the region's "
-					  "keeper is gone, or the ticket is "
-					  "from before it was started anew");
-	return fail(ECONNREFUSED,
-		    "connecting: what listens at the ticket's port refuses (reason %d) and is not rdmareg's",
+		return fail(ECONNREFUSED, "nothing listens at the ticket's port: the region's keeper is gone, or "
+					  "the ticket is from before it was started anew");
+	return fail(ECONNREFUSED, "what listens at the ticket's port refuses (reason %d) and is not rdmareg's",
 		    e->status);
 }
 
@@ -90,15 +91,14 @@ static int unexpected(const struct rdma_cm_event *e)
 		return refused(e);
 	case RDMA_CM_EVENT_ADDR_ERROR:
 		if (error == ENODEV)
-			return fail(ENODEV, "connecting: no RDMA device of this machine has a route to the "
-					    "ticket's host");
-		return fail(error, "connecting: the ticket's host cannot be reached: %s", strerror(error));
+			return fail(ENODEV, "no RDMA device of this machine has a route to the ticket's host");
+		return fail(error, "the ticket's host cannot be reached: %s", strerror(error));
 	case RDMA_CM_EVENT_ROUTE_ERROR:
 	case RDMA_CM_EVENT_UNREACHABLE:
-		return fail(EHOSTUNREACH, "connecting: no answer from the ticket's host: is it up, and "
+		return fail(EHOSTUNREACH, "no answer from the ticket's host: is it up, and "
 					  "does its RDMA device have that address?");
 	default:
-		return fail(error ? error : ECONNABORTED, "connecting: %s (%s)", rdma_event_str(e->event),
+		return fail(error ? error : ECONNABORTED, "%s (%s)", rdma_event_str(e->event),
 			    strerror(error));
 	}
 }
@@ -116,13 +116,13 @@ static int wait_event(struct rdmareg_peer *p, enum rdma_cm_event_type wanted, ui
 
 	while (rdma_get_cm_event(p->channel, &e)) {
 		if (errno != EAGAIN)
-			return fail(errno, "connecting: %s", strerror(errno));
+			return fail(errno, "%s", strerror(errno));
 		msec = left_msec(deadline_usec);
 		if (!msec)
-			return fail(ETIMEDOUT, "connecting: the ticket's host has not answered %s", what);
+			return fail(ETIMEDOUT, "the ticket's host has not answered %s", what);
 		r = poll(&fd, 1, msec);
 		if (r < 0)
-			return fail(errno, "connecting: %s", strerror(errno));
+			return fail(errno, "%s", strerror(errno));
 	}
 	if (e->event == wanted) {
 		*ret = e;
@@ -148,11 +148,10 @@ static int resolve_once(struct rdmareg_peer *p, const struct sockaddr *source, c
 			int msec, uint64_t deadline_usec)
 {
 	if (rdma_create_id(p->channel, &p->id, p, RDMA_PS_TCP))
-		return fail(errno, "connecting: making a connection identifier: %s", strerror(errno));
+		return fail(errno, "making a connection identifier: %s", strerror(errno));
 	if (rdma_resolve_addr(p->id, (struct sockaddr *)(uintptr_t)source,
 			      (struct sockaddr *)(uintptr_t)target, msec))
-		return fail(errno, "connecting: resolving the ticket's host%s: %s",
-			    source ? " from the given source address" : "", strerror(errno));
+		return fail(errno, "resolving the ticket's host: %s", strerror(errno));
 	return pass_event(p, RDMA_CM_EVENT_ADDR_RESOLVED, deadline_usec);
 }
 
@@ -177,7 +176,7 @@ static int resolve(struct rdmareg_peer *p, const struct sockaddr *source, const 
 	if (r < 0)
 		return r;
 	if (rdma_resolve_route(p->id, left_msec(deadline_usec) + 1))
-		return fail(errno, "connecting: finding a route: %s", strerror(errno));
+		return fail(errno, "finding a route: %s", strerror(errno));
 	return pass_event(p, RDMA_CM_EVENT_ROUTE_RESOLVED, deadline_usec);
 }
 
@@ -226,10 +225,10 @@ static int build(struct rdmareg_peer *p)
 		p->cq = ibv_create_cq(p->id->verbs, PEER_DEPTH + PEER_SENDS + PEER_RECEIVES, NULL,
 				      p->completions, 0);
 	if (!p->cq)
-		return fail(errno, "connecting: preparing the RDMA device %s: %s",
+		return fail(errno, "preparing the RDMA device %s: %s",
 			    ibv_get_device_name(p->id->verbs->device), strerror(errno));
 	if (epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, p->completions->fd, &e) < 0)
-		return fail(errno, "connecting: %s", strerror(errno));
+		return fail(errno, "%s", strerror(errno));
 
 	/*
 	 * Pages of its own: what is pinned must not be shared with the heap, which a child after fork(2)
@@ -237,23 +236,23 @@ static int build(struct rdmareg_peer *p)
 	 */
 	control = mmap(NULL, sizeof(*p->control), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (control == MAP_FAILED)
-		return fail(errno, "connecting: %s", strerror(errno));
+		return fail(errno, "%s", strerror(errno));
 	p->control = control;
 	madvise(control, sizeof(*p->control), MADV_DONTFORK);
 	p->control_mr = ibv_reg_mr(p->pd, control, sizeof(*p->control), IBV_ACCESS_LOCAL_WRITE);
 	if (!p->control_mr) /* EPERM is a limit of 0 */
 		return fail(errno == EPERM ? ENOMEM : errno,
-			    "connecting: pinning %zu bytes: %s; is RLIMIT_MEMLOCK (ulimit -l) large enough?",
+			    "pinning %zu bytes: %s; is RLIMIT_MEMLOCK (ulimit -l) large enough?",
 			    sizeof(*p->control), strerror(errno));
 
 	attr.send_cq = attr.recv_cq = p->cq;
 	if (create_qp(p, &attr))
-		return fail(errno == ENOMEM ? ENOBUFS : errno, "connecting: making a queue pair on %s: %s",
+		return fail(errno == ENOMEM ? ENOBUFS : errno, "making a queue pair on %s: %s",
 			    ibv_get_device_name(p->id->verbs->device), strerror(errno));
 	/* Before the request goes out: the other side may ask for blocks back with its first breath. */
 	for (uint32_t i = 0; i < PEER_RECEIVES; i++)
 		if (peer_post_receive(p, i) < 0)
-			return fail(EIO, "connecting: the RDMA device does not take receive buffers");
+			return fail(EIO, "the RDMA device does not take receive buffers");
 	return 0;
 }
 
@@ -267,12 +266,12 @@ static int check_path(struct rdmareg_peer *p)
 	if (ibv_modify_qp(p->id->qp, &attr, IBV_QP_MIN_RNR_TIMER))
 		errno = 0;
 	if (ibv_query_qp(p->id->qp, &attr, IBV_QP_PATH_MTU, &init))
-		return fail(EIO, "connecting: asking the queue pair for its MTU failed");
+		return fail(EIO, "asking the queue pair for its MTU failed");
 	p->path_mtu = 128u << attr.path_mtu; /* IBV_MTU_256 is 1 */
 	if (p->path_mtu >= p->remote.minimum_mtu)
 		return 0;
 	return fail(EMSGSIZE,
-		    "connecting: this path carries %u bytes in a packet and the "
+		    "this path carries %u bytes in a packet and the "
 		    "adapter there is only correct with %u or more; "
 		    "raise the MTU of the network devices on both machines to %u or more",
 		    p->path_mtu, p->remote.minimum_mtu, p->remote.minimum_mtu + 104);
@@ -297,20 +296,20 @@ static int request(struct rdmareg_peer *p, const struct wire_connect *request, u
 		timeout = timers_ack_code(p->options.ack_timeout_usec);
 		if (rdma_set_option(p->id, RDMA_OPTION_ID, RDMA_OPTION_ID_ACK_TIMEOUT, &timeout,
 				    sizeof(timeout)))
-			return fail(errno, "connecting: setting the acknowledgement timeout: %s",
+			return fail(errno, "setting the acknowledgement timeout: %s",
 				    strerror(errno));
 	}
 	if (ibv_query_device(p->id->verbs, &device) == 0 && device.max_qp_init_rd_atom < PEER_DEPTH)
 		param.initiator_depth = (uint8_t)device.max_qp_init_rd_atom;
 	if (rdma_connect(p->id, &param))
-		return fail(errno, "connecting: sending the request: %s", strerror(errno));
+		return fail(errno, "sending the request: %s", strerror(errno));
 	r = wait_event(p, RDMA_CM_EVENT_ESTABLISHED, deadline_usec, &e);
 	if (r < 0)
 		return r;
 	r = wire_get_accept(e->param.conn.private_data, e->param.conn.private_data_len, &p->remote);
 	rdma_ack_cm_event(e);
 	if (r < 0)
-		return fail(EPROTO, "connecting: %s",
+		return fail(EPROTO, "%s",
 			    r == -EPROTONOSUPPORT ? "the two machines run different versions of rdmareg"
 						  : "what listens at the ticket's port is not rdmareg's");
 	return check_path(p);
@@ -358,17 +357,52 @@ int peer_ask(const struct rdmareg_peer *p, const struct wire_connect *question, 
 	return r;
 }
 
+/* For a sentence: HOST:PORT, as tickets have it; without a port HOST. */
+static const char *name_of(const struct sockaddr *address, char text[static NAME_BYTES])
+{
+	socklen_t n = address->sa_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+	char host[64], port[8]; /* numeric: 46 bytes and a zone */
+	bool v6 = address->sa_family == AF_INET6;
+
+	if (getnameinfo(address, n, host, sizeof(host), port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV))
+		snprintf(text, NAME_BYTES, "?");
+	else if (!strcmp(port, "0"))
+		snprintf(text, NAME_BYTES, "%s", host);
+	else
+		snprintf(text, NAME_BYTES, v6 ? "[%s]:%s" : "%s:%s", host, port);
+	return text;
+}
+
+/* The sentence so far said what is the matter; now also between whom, and what a source address has to be. */
+static int fail_attempt(int r, const struct sockaddr *source, const struct sockaddr *target, bool resolved)
+{
+	char matter[ERROR_BYTES], to[NAME_BYTES], from[NAME_BYTES];
+
+	snprintf(matter, sizeof(matter), "%s", rdmareg_last_error());
+	name_of(target, to);
+	if (!source)
+		return fail(r, "connecting to %s: %s", to, matter);
+	return fail(r, "connecting to %s from %s: %s%s", to, name_of(source, from), matter,
+		    resolved ? ""
+			     : "; the source has to be the address of an RDMA device of this machine in the network of "
+			       "the ticket's host (rdma link, ip address), not loopback");
+}
+
 int peer_establish(struct rdmareg_peer *p, const struct sockaddr *source, const struct sockaddr *target,
 		   const struct wire_connect *connect, uint64_t deadline_usec)
 {
+	bool resolved;
 	int r;
 
 	r = resolve(p, source, target, deadline_usec);
+	resolved = r >= 0;
 	if (r >= 0)
 		r = build(p);
 	if (r >= 0)
 		r = request(p, connect, deadline_usec);
-	if (r < 0)
+	if (r < 0) {
+		r = fail_attempt(r, source, target, resolved);
 		peer_teardown(p);
+	}
 	return r;
 }

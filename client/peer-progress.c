@@ -39,7 +39,7 @@ int peer_end(struct rdmareg_peer *p, int error, const char *format, ...)
 
 int peer_fail_ended(struct rdmareg_peer *p)
 {
-	return fail(p->error, "using region %llu at %s: %s", (unsigned long long)p->region,
+	return fail(p->error, "using region %llu from local device %s: %s", (unsigned long long)p->region,
 		    p->id->verbs ? ibv_get_device_name(p->id->verbs->device) : "?", p->error_text);
 }
 

@@ -81,14 +81,15 @@ static int peer_new(const struct rdmareg_peer_options *o, struct rdmareg_peer **
 	return 0;
 }
 
-static int look_up(const char *host, const char *port, int flags, struct addrinfo **ret)
+static int look_up(const char *what, const char *host, const char *port, int flags, struct addrinfo **ret)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = flags };
 	int r = getaddrinfo(host, port, &hints, ret);
 
 	if (!r)
 		return 0;
-	return fail(r == EAI_MEMORY ? ENOMEM : ENXIO, "connecting: looking up %s: %s", host, gai_strerror(r));
+	return fail(r == EAI_MEMORY ? ENOMEM : ENXIO, "connecting: looking up %s %s: %s%s", what, host,
+		    gai_strerror(r), flags & AI_NUMERICHOST ? "; it has to be a numeric address of this machine" : "");
 }
 
 /* Only a host that was not reached may be reached at another of its addresses. An answer is an answer. */
@@ -98,6 +99,7 @@ static bool may_try_next(int r)
 	       r == -EADDRNOTAVAIL || r == -ETIMEDOUT;
 }
 
+/* With a @source some target has its family. */
 static int connect_any(struct rdmareg_peer *p, const struct addrinfo *targets, const struct addrinfo *source,
 		       const struct wire_connect *request)
 {
@@ -118,9 +120,14 @@ static int connect_any(struct rdmareg_peer *p, const struct addrinfo *targets, c
 		if (!may_try_next(r))
 			return r;
 	}
-	return r ? r
-		 : fail(EADDRNOTAVAIL,
-			"connecting: the source address is of another family than the ticket's host");
+	return r;
+}
+
+static bool has_family(const struct addrinfo *list, int family)
+{
+	while (list && list->ai_family != family)
+		list = list->ai_next;
+	return list;
 }
 
 _public_ int rdmareg_peer_connect(const char *ticket_text, enum rdmareg_access access,
@@ -158,9 +165,14 @@ _public_ int rdmareg_peer_connect(const char *ticket_text, enum rdmareg_access a
 			 access == RDMAREG_ACCESS_READ ? WIRE_RIGHT_READ : WIRE_RIGHT_READ | WIRE_RIGHT_WRITE,
 			 ticket.region, ticket.token);
 
-	r = look_up(ticket.host, ticket.port, AI_NUMERICSERV, &targets);
+	r = look_up("the ticket's host", ticket.host, ticket.port, AI_NUMERICSERV, &targets);
 	if (r >= 0 && o.source_address)
-		r = look_up(o.source_address, NULL, AI_NUMERICHOST, &source);
+		r = look_up("the source address", o.source_address, NULL, AI_NUMERICHOST, &source);
+	if (r >= 0 && source && !has_family(targets, source->ai_family))
+		r = fail(EADDRNOTAVAIL,
+			 "connecting: the source address %s and the ticket's host %s are not both IPv4 or both IPv6; give "
+			 "an address of this machine that is like the host's",
+			 o.source_address, ticket.host);
 	if (r >= 0)
 		r = connect_any(p, targets, source, &request);
 	if (targets)

@@ -38,7 +38,10 @@ int wire_get_message(const void *data, size_t n, struct wire_message *ret);
 void wire_put_sync(struct wire_message *ret, uint64_t request, uint64_t offset, uint64_t length);
 void wire_put_ack(struct wire_message *ret, uint64_t revocation);
 
-/* The errno (positive) of an enum wire_refusal, and what to do about it. Unknown reasons are ECONNREFUSED. */
+/*
+ * The errno (positive) of an enum wire_refusal, and what to do about it; what is the matter is the refusal's text. Unknown
+ * reasons are ECONNREFUSED.
+ */
 int wire_refusal_errno(uint16_t reason, const char **ret_hint);
 
 #endif

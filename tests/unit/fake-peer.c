@@ -134,6 +134,11 @@ int rdma_destroy_id(struct rdma_cm_id *id)
 	return 0;
 }
 
+static size_t bytes_of(const struct sockaddr *address)
+{
+	return address->sa_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+}
+
 int rdma_resolve_addr(struct rdma_cm_id *id, struct sockaddr *source, struct sockaddr *target, int msec)
 {
 	(void)msec;
@@ -141,11 +146,10 @@ int rdma_resolve_addr(struct rdma_cm_id *id, struct sockaddr *source, struct soc
 		errno = (int)setting("away");
 		return -1;
 	}
-	assert(target->sa_family == AF_INET);
-	memcpy(&id->route.addr.dst_storage, target, sizeof(struct sockaddr_in));
-	id->route.addr.src_addr.sa_family = AF_INET;
+	memcpy(&id->route.addr.dst_storage, target, bytes_of(target));
+	id->route.addr.src_addr.sa_family = target->sa_family;
 	if (source)
-		memcpy(&id->route.addr.src_storage, source, sizeof(struct sockaddr_in));
+		memcpy(&id->route.addr.src_storage, source, bytes_of(source));
 	id->verbs = &context;
 	push(id, RDMA_CM_EVENT_ADDR_RESOLVED, 0);
 	return 0;

@@ -143,6 +143,68 @@ static void test_causes(void)
 	}
 }
 
+static size_t count(const char *text)
+{
+	size_t n = 0;
+
+	for (const char *p = out; (p = strstr(p, text)); p++)
+		n++;
+	return n;
+}
+
+/* What the keeper says is the matter, and here what to do: nothing twice. And between whom it was. */
+static void test_refusals(void)
+{
+	static const struct {
+		enum wire_refusal reason;
+		int status;
+		const char *text, *matter, *advice;
+	} refusals[] = {
+		{ WIRE_REFUSED_TICKET, 4, "the ticket is unknown, expired or used up", "the ticket is", "a new one" },
+		{ WIRE_REFUSED_RIGHTS, 4, "the ticket does not allow what was asked", "does not allow",
+		  "another ticket" },
+		{ WIRE_REFUSED_LIMIT, 1, "too many peers; try again when one has left", "too many",
+		  "peers_per_tenant" },
+		{ WIRE_REFUSED_SHARE, 1, "this ticket has its share of the tenant's peers", "share",
+		  "peers_per_tenant" },
+		{ WIRE_REFUSED_RESOURCES, 1, "the adapter has no room for another connection", "no room",
+		  "nobody uses" },
+		{ WIRE_REFUSED_MTU, 1, "the path MTU is too small for this adapter", "too small", "raise the MTU" },
+		{ WIRE_REFUSED_MALFORMED, 1, "the request is not one of this protocol or version", "version",
+		  "one version" },
+		{ 900, 1, "the moon is full", "moon", "does not know that reason" },
+	};
+
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+		char world[64];
+
+		snprintf(world, sizeof(world), "refuse=%d", (int)refusals[i].reason);
+		setenv("FAKE_PEER_TEXT", refusals[i].text, 1);
+		assert(get(world, "") == refusals[i].status && says(refusals[i].text));
+		assert(says(refusals[i].advice) && says("connecting to 10.99.0.1:33632: the other side refuses: "));
+		assert(count(refusals[i].matter) == 1 || refusals[i].reason == WIRE_REFUSED_MALFORMED);
+		assert(count("connecting") == 1 && count("does not allow") <= 1);
+	}
+	assert(get("status=8", "") == 1 && says("connecting to 10.99.0.1:33632: nothing listens at the ticket's port: "));
+	assert(get("status=28", "") == 1 && says("10.99.0.1:33632: what listens at the ticket's port refuses (reason 28)"));
+	assert(run("status=8", "get 'rdmareg://[fd00::1]:33632/7?ca82095c6061fd4f46e7efd2511a7f0b' x") == 1);
+	assert(says("connecting to [fd00::1]:33632: nothing listens"));
+}
+
+/* A source address that is none is named, and what it has to be. */
+static void test_source(void)
+{
+	assert(get("away=19", "--source 10.1.2.3") == 77 && says("10.99.0.1:33632 from 10.1.2.3: "));
+	assert(says("an RDMA device of this machine") && says("ip address") && says("loopback"));
+	assert(get("away=99", "--source 127.0.0.1") == 1 && says(" from 127.0.0.1: ") && says("loopback"));
+	assert(get("away=19", "") == 77 && !says("source") && !says("loopback"));
+	assert(get("status=8", "--source 10.1.2.3") == 1 && says("from 10.1.2.3: nothing") && !says("loopback"));
+	assert(get(WORLD, "--source rxeb") == 1 && says("looking up the source address rxeb: ") && says("numeric"));
+	assert(get(WORLD, "--source ::1") == 1 && says("the source address ::1 and the ticket's host 10.99.0.1"));
+	/* a device of this machine does not read like one there */
+	assert(put("length=4 valid=4 fails=1 cause=4", "") == 1 && says("from local device fake0: "));
+}
+
 int main(int argc, char **argv)
 {
 	char folder[] = "/tmp/rdmareg-transfer-XXXXXX";
@@ -155,6 +217,8 @@ int main(int argc, char **argv)
 	test_beyond();
 	test_failure();
 	test_causes();
+	test_refusals();
+	test_source();
 	unlink(file);
 	rmdir(folder);
 	return 0;
