@@ -198,9 +198,14 @@ int arguments_parse(struct ctl *ctl, const struct verb *verb, int argc, char **a
 		return -1;
 	}
 	given = argc - optind;
-	if (given < verb->min_arguments || given > verb->max_arguments)
-		return ctl_error(EXIT_USAGE, "usage: rdmaregctl %s [OPTION...] %s", verb->name,
-				 verb->arguments);
+	if (given > verb->max_arguments)
+		return ctl_error(EXIT_USAGE, "%s: %s is one argument too many; usage: rdmaregctl %s [OPTION...]%s%s",
+				 verb->name, argv[optind + verb->max_arguments], verb->name,
+				 *verb->arguments ? " " : "", verb->arguments);
+	if (given < verb->min_arguments)
+		return ctl_error(EXIT_USAGE, "%s: %s; usage: rdmaregctl %s [OPTION...] %s", verb->name,
+				 given || verb->min_arguments == 1 ? "an argument is missing" : "its arguments are missing",
+				 verb->name, verb->arguments);
 	*ret_first = optind;
 	return 0;
 }
