@@ -223,7 +223,7 @@ int events_attach(struct rdmareg *c)
 		r = sd_bus_add_match(c->bus, NULL, "type='signal',sender='" RDMAREG_BUS_NAME "'", on_signal,
 				     c);
 	if (r < 0)
-		return fail_bus(NULL, r, "listening on the system bus");
+		return fail_bus(NULL, r, "listening on the bus");
 
 	r = sd_bus_call_method(c->bus, "org.freedesktop.DBus", "/org/freedesktop/DBus",
 			       "org.freedesktop.DBus", "GetNameOwner", &error, &reply, "s", RDMAREG_BUS_NAME);

@@ -22,9 +22,14 @@
 
 DEFINE_CLEANUP(struct rdmareg, rdmareg_close)
 
+static const char *own_address(void)
+{
+	return secure_getenv("RDMAREG_BUS_ADDRESS");
+}
+
 static int connect_bus(sd_bus **ret)
 {
-	const char *address = secure_getenv("RDMAREG_BUS_ADDRESS");
+	const char *address = own_address();
 	sd_bus *bus = NULL;
 	int r;
 
@@ -73,17 +78,18 @@ _public_ int rdmareg_open(const struct rdmareg_open_options *options, struct rdm
 		return fail(errno, "opening a connection to rdmaregd: %s", strerror(errno));
 	r = connect_bus(&c->bus);
 	if (r < 0)
-		return fail(r,
-			    "connecting to the system bus: %s; is the bus running, and is "
-			    "RDMAREG_BUS_ADDRESS (if set) right?",
-			    strerror(-r));
+		return own_address() ? fail(r,
+					    "connecting to the bus of RDMAREG_BUS_ADDRESS, %s: %s; is it running, and "
+					    "the address right? Unset, it is the system bus",
+					    own_address(), strerror(-r))
+				     : fail(r, "connecting to the system bus: %s; is it running?", strerror(-r));
 	sd_bus_set_allow_interactive_authorization(c->bus, o.interactive);
 	r = events_attach(c);
 	/* A bus that does not know a user ends the connection without a word. */
 	if (r == -ENOTCONN && !getpwuid(geteuid()))
 		return fail(
 			EACCES,
-			"connecting to the system bus: it ended the connection, because user id %u has no "
+			"connecting to the bus: it ended the connection, because user id %u has no "
 			"account on this machine; give it one (passwd(5), or a name service)",
 			(unsigned int)geteuid());
 	if (r < 0)

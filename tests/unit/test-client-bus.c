@@ -239,7 +239,11 @@ int main(void)
 	/* A library's user may have closed anything; a test may not hang for ever. */
 	alarm(60);
 	setenv("RDMAREG_BUS_ADDRESS", "unix:path=/nonexistent", 1);
-	assert(rdmareg_open(NULL, &c) < 0 && *rdmareg_last_error());
+	assert(rdmareg_open(NULL, &c) < 0 && strstr(rdmareg_last_error(), "the bus of RDMAREG_BUS_ADDRESS, unix:path=/nonexistent: "));
+	unsetenv("RDMAREG_BUS_ADDRESS");
+	setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent", 1);
+	assert(rdmareg_open(NULL, &c) < 0 && strstr(rdmareg_last_error(), "connecting to the system bus: ") &&
+	       !strstr(rdmareg_last_error(), "RDMAREG_BUS_ADDRESS"));
 	if (mock_bus_start())
 		return 77;
 	mock = mock_daemon_start();
