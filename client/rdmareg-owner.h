@@ -73,7 +73,8 @@ struct rdmareg_register_options {
  * @fd: a regular file, memfd or device-dax descriptor; it is duplicated, the caller may close it.
  * 	It is the authority: READ_WRITE needs one opened O_RDWR.
  * @offset: a multiple of the page size. @length: bytes; 0: to the end of the file as it is now.
- * 	Rounded up to the page size.
+ * 	Rounded up to the page size. It may lead beyond the end of a file (not of a device-dax) as
+ * 	it is now: peers reach valid_length, and more of it when the file grows.
  * @ret: a handle, freed with rdmareg_region_free(). The region itself ends with rdmareg_release(),
  * 	or with the context unless detached.
  *

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "agent.h"
+#include "format.h"
 #include "model.h"
 
 struct options {
@@ -45,6 +46,7 @@ static const struct option_spec specs[] = {
 static void print(const struct ctl *ctl, struct rdmareg_region *region, const char *ticket)
 {
 	struct rdmareg_region_info info = { .size = sizeof(info) };
+	char valid[FORMAT_BYTES], length[FORMAT_BYTES];
 	json_object *o;
 
 	rdmareg_region_get_info(region, &info);
@@ -56,6 +58,10 @@ static void print(const struct ctl *ctl, struct rdmareg_region *region, const ch
 		return;
 	}
 	printf("region      %" PRIu64 "\n", info.id);
+	/* allowed, and seldom meant: peers reach what the file has */
+	if (info.valid_length < info.length)
+		printf("valid       %s of %s: the file has no more now\n", format_size(valid, info.valid_length),
+		       format_size(length, info.length));
 	model_print_arbitration(&info);
 	if (ticket)
 		printf("ticket      %s\n", ticket);

@@ -12,6 +12,8 @@
 
 #include "names.h"
 
+#define FILE_BYTES (UINT64_C(1) << 40) /* of every file */
+
 struct mock_region mock_regions[REGIONS_MAX];
 char mock_subscriber[64];
 char mock_options[512];
@@ -98,7 +100,7 @@ static void append_region(sd_bus_message *m, uint64_t id)
 	append(m, "Path", "s", "/some/file");
 	append(m, "Offset", "t", mock_regions[id].offset);
 	append(m, "Length", "t", mock_regions[id].length);
-	append(m, "ValidLength", "t", mock_regions[id].length);
+	append(m, "ValidLength", "t", mock_regions[id].length < FILE_BYTES ? mock_regions[id].length : FILE_BYTES);
 	append(m, "Rkey", "u", 0x1234);
 	append(m, "Generation", "u", 1);
 	append(m, "Address", "t", (uint64_t)0x7f0000000000);
@@ -187,6 +189,8 @@ static int on_register(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	id = mock_new_region(access, offset, length);
 	mock_take_options(m);
 	apply_options(id);
+	if (!mock_regions[id].detached)
+		snprintf(mock_regions[id].owner, sizeof(mock_regions[id].owner), "%s", sd_bus_message_get_sender(m));
 	return reply_region(m, id, true);
 }
 

@@ -16,7 +16,7 @@
 struct mock_region {
 	bool exists, detached, degraded, full, slow;
 	uint64_t offset, length, grace, acked, revoked;
-	char access[4], session[49], policy[8], ticket[64], joined[64];
+	char access[4], session[49], policy[8], ticket[64], joined[64], owner[64]; /* owner: "" when detached */
 };
 
 extern struct mock_region mock_regions[REGIONS_MAX];

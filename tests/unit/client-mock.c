@@ -84,6 +84,8 @@ static int on_tell(sd_bus_message *m, void *userdata, sd_bus_error *error)
 			emit(bus, mock_subscriber, what, id);
 		if (*mock_regions[id].joined && strcmp(mock_regions[id].joined, mock_subscriber))
 			emit(bus, mock_regions[id].joined, what, id);
+		if (*mock_regions[id].owner && strcmp(mock_regions[id].owner, mock_subscriber))
+			emit(bus, mock_regions[id].owner, what, id);
 	}
 	return sd_bus_reply_method_return(m, "us", 0, mock_subscriber);
 }

@@ -7,7 +7,7 @@
  * org.rdmareg.Test at /test. It knows nothing of RDMA: what it proves is what the library says and how it
  * takes the answers.
  *
- *   offset 999 at register: InvalidRange. length 13: LimitExceeded. length 77: no answer, the daemon drops
+ *   Every file has 1 TiB. offset 999 at register: InvalidRange. length 13: LimitExceeded. length 77: no answer, the daemon drops
  *   dead instead. Sync with a limit of 1 us: Timeout; of 2 or 3: an answer that makes no sense. Evict with a
  *   grace of 1 us: AccessDenied. Holders of a directory: InvalidFile, of an empty file: none, of one with 13
  *   bytes: an answer that makes no sense, of another: three, of which the last is of a kind that the library does
@@ -34,7 +34,7 @@ void mock_daemon_stop(pid_t pid);
  * mock_tell - have the played daemon do something, from a connection that is not the tested one
  *
  * "populate" N: make N detached regions. "ask" ID, "ask 5" ID, "settle" ID, "settle 5" ID, "gone" ID,
- * "change" ID, "vanish" ID: send that signal to the subscriber and to who joined it, with revocation 3 or
+ * "change" ID, "vanish" ID: send that signal to the subscriber, to its owner and to who joined it, with revocation 3 or
  * the given one. "degrade" ID: change its mode, and say so. "fill" ID: nobody may join it any more. "slow" ID: its release is
  * answered only when a later one was.
  * "acked" ID: the last revocation acknowledged for it is returned; "joined" ID: 1 or 0; "revoked" ID: the

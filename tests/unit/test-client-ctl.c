@@ -172,7 +172,7 @@ static void test_regions(void)
 	json_object_put(o);
 	assert(run_ctl("register /proc/self/exe --access r --grace 0 --arbitration pre-content") == 0);
 	assert(says("region      2") && says("arbitration layout-lease (played)") && says("0s grace"));
-	assert(strstr(mock_said(), " grace_usec=0 arbitration=pre-content"));
+	assert(strstr(mock_said(), " grace_usec=0 arbitration=pre-content") && !says("valid"));
 
 	mock_tell("populate", 400);
 	mock_tell("degrade", 4);
@@ -356,6 +356,12 @@ static void test_release(void)
 	assert(run_ctl("release $(seq 100 350)") == 0 && count(" released\n") == 251);
 }
 
+/* More may be registered than the file has; who did is told. */
+static void test_short_file(void)
+{
+	assert(run_ctl("register /proc/self/exe --access r --length 2T") == 0 && says("valid       1T of 2T: the file"));
+}
+
 static void test_set(void)
 {
 	assert(run_ctl("set 2 --policy hold --grace 3s --arbitration auto") == 0);
@@ -432,6 +438,7 @@ int main(int argc, char **argv)
 	test_output();
 	test_colours();
 	test_release();
+	test_short_file();
 	test_set();
 	test_sync();
 	new_file(full, 4096);
@@ -443,7 +450,7 @@ int main(int argc, char **argv)
 	unlink(empty);
 	unlink(odd);
 	assert(run_ctl("release 900 2 --json") == 3 && says("{\"released\":[2]}"));
-	assert(run_ctl("evict /tmp --grace 0") == 0 && !strcmp(out, "141 regions taken down\n"));
+	assert(run_ctl("evict /tmp --grace 0") == 0 && !strcmp(out, "142 regions taken down\n"));
 	assert(!strcmp(mock_said(), " grace_usec=0"));
 	assert(run_ctl("enforce-limits") == 0 && !strcmp(out, "0 regions taken down\n"));
 	assert(run_ctl("evict /tmp --json") == 0 && !strcmp(out, "{\"regions\":0}\n"));
