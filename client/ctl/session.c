@@ -173,6 +173,22 @@ int session_begin(struct session *s, const struct ctl *ctl, const struct session
 	return EXIT_OK;
 }
 
+int session_check_range(struct session *s, const char *verb, uint64_t offset, uint64_t length)
+{
+	struct rdmareg_peer_info info = { .size = sizeof(info) };
+
+	rdmareg_peer_get_info(s->peer, &info);
+	if (offset < info.length && length <= info.length - offset)
+		return EXIT_OK;
+	if (length)
+		return ctl_error(EXIT_FAILED,
+				 "nothing was %s: %" PRIu64 " bytes at offset %" PRIu64
+				 " are not all inside; the region has %" PRIu64 " bytes",
+				 verb, length, offset, info.length);
+	return ctl_error(EXIT_FAILED, "nothing was %s: offset %" PRIu64 " is not inside; the region has %" PRIu64 " bytes",
+			 verb, offset, info.length);
+}
+
 void session_wait(struct session *s)
 {
 	struct pollfd fd = { .fd = rdmareg_peer_get_fd(s->peer), .events = POLLIN };

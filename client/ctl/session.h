@@ -54,6 +54,9 @@ struct session {
 int session_begin(struct session *s, const struct ctl *ctl, const struct session_options *o,
 		  const char *ticket, enum rdmareg_access access, bool data_on_stdout);
 
+/* @length 0: not said. 0, or the exit status with the message printed, when the region can never have that range. */
+int session_check_range(struct session *s, const char *verb, uint64_t offset, uint64_t length);
+
 /* Set by SIGINT, SIGTERM and the end of --duration: finish what is under way and end. */
 bool session_stopped(const struct session *s);
 void session_set_end(struct session *s, uint64_t after_usec);

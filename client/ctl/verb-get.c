@@ -47,13 +47,12 @@ static int find_length(struct session *s, const struct options *o, uint64_t *ret
 {
 	struct rdmareg_peer_info info = { .size = sizeof(info) };
 	uint64_t room;
+	int r;
 
+	r = session_check_range(s, "read", o->offset, o->length);
+	if (r)
+		return r;
 	rdmareg_peer_get_info(s->peer, &info);
-	if (o->offset > info.length || o->length > info.length - o->offset)
-		return ctl_error(EXIT_FAILED,
-				 "nothing was read: --offset %" PRIu64 " and --length %" PRIu64
-				 " lead beyond the end; the region has %" PRIu64 " bytes",
-				 o->offset, o->length, info.length);
 	room = info.valid_length > o->offset ? info.valid_length - o->offset : 0;
 	*ret = o->length ? o->length : room;
 	/* While a revocation runs nobody knows how much there will be: the read waits for it, and says so. */

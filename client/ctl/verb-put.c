@@ -245,7 +245,10 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 		return r;
 	if (o.duration_usec)
 		session_set_end(&s, o.duration_usec);
-	r = write_passes(&s, &o, &from, (uint8_t *)chunk);
+	/* there will never be room, so --clip does not wait for it */
+	r = session_check_range(&s, "written", o.offset, 0);
+	if (!r)
+		r = write_passes(&s, &o, &from, (uint8_t *)chunk);
 	if (!r && o.persist)
 		r = persist(&s, &o);
 	session_end(&s, "wrote", r);

@@ -84,7 +84,7 @@ static void test_beyond(void)
 	assert(get(WORLD, "--offset 2M") == 1);
 	assert(says("at offset 2097152") && says("only the first 1048576 bytes") && size() == 100);
 	assert(get(WORLD, "--offset 1M") == 1 && says("only the first 1048576") && size() == 100);
-	assert(get(WORLD, "--offset 4M") == 1 && says("only the first 1048576") && size() == 100);
+	assert(get(WORLD, "--offset 4M") == 1 && says("the region has 4194304 bytes") && size() == 100);
 	assert(get(WORLD, "--offset 5M") == 1 && says("the region has 4194304 bytes") && size() == 100);
 	assert(get(WORLD, "--length 2M") == 1 && says("only the first 1048576") && size() == 100);
 	assert(get(WORLD, "--length 5M") == 1 && says("the region has 4194304 bytes") && size() == 100);
@@ -92,6 +92,11 @@ static void test_beyond(void)
 	assert(get(WORLD, "--offset 512K --length 512K") == 0 && size() == MIB / 2);
 	assert(get(WORLD, "--offset 1048575") == 0 && size() == 1);
 	assert(get(WORLD, "") == 0 && size() == MIB && says("connection kept"));
+	assert(put(WORLD, "--offset 2M") == 1 && says("room for 0 bytes at offset 2097152"));
+	for (int i = 0; i < 2; i++) {
+		assert(put(WORLD, i ? "--offset 4M --clip" : "--offset 4M") == 1);
+		assert(says("nothing was written: offset 4194304 is not inside; the region has 4194304 bytes"));
+	}
 	/* an empty file is all of it */
 	assert(get("length=4 valid=0", "") == 0 && size() == 0);
 }

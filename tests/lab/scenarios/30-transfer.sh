@@ -47,6 +47,8 @@ cmp -s /tmp/part <(dd if=/mnt/xfs/odd bs=1M skip=1 count=1 status=none) && ok "i
 check "get of everything" on_b rdmaregctl get "$ticket" /tmp/all
 expect_equal "up to the odd end" $((3 * MIB + 777)) "$(stat -c %s /tmp/all)"
 cmp -s /tmp/all /mnt/xfs/odd && ok "with its bytes" || not_ok "with its bytes"
+expect_status 1 "get beyond the end is refused" on_b rdmaregctl get "$ticket" /tmp/all --offset 3200K
+cmp -s /tmp/all /mnt/xfs/odd && ok "and leaves its file alone" || not_ok "and leaves its file alone"
 expect_status 1 "put beyond the end is refused" on_b rdmaregctl put /tmp/sent "$ticket"
 expect_status 1 "an unaligned offset is refused, not misplaced" on_b rdmaregctl put /tmp/page "$ticket" --offset 100
 cmp -s /tmp/all /mnt/xfs/odd && ok "neither wrote anything" || not_ok "neither wrote anything"
