@@ -230,9 +230,12 @@ static int register_region(void *userdata, struct client *c, const struct regist
 		registry_remove_region(a->registry, r);
 		if (error == -ENOBUFS)
 			return failure_set(ret, RDMAREG_ERROR_LIMIT_EXCEEDED,
-					   "the tenant's keeper was started for %" PRIu32
-					   " regions, which it has: release some, or use another session",
-					   record_keeper(keeper_record(k))->regions);
+					   "the tenant's keeper was started when regions_per_tenant in rdmaregd.conf was "
+					   "%" PRIu32 ", and has so many; it gets no other one%s: release some of its "
+					   "regions, or use another session",
+					   record_keeper(keeper_record(k))->regions,
+					   a->settings.port ? ", since two cannot have the port that is set there" :
+							      " beside those that it has");
 		return failure_from_errno(ret, "registering the region", error, keeper_trouble(k));
 	}
 	e->registering = call;

@@ -177,6 +177,15 @@ bool keepers_one_retires(const struct keepers *ks, uint32_t uid, const char *ses
 	return false;
 }
 
+/*
+ * It was started for fewer regions than the tenant may have now. A second one cannot have its port: where that is a setting, it stays
+ * the tenant's only one.
+ */
+static bool is_full(const struct keepers *ks, const struct keeper *k)
+{
+	return !ks->settings->port && !record_has_slot(k->record);
+}
+
 /* The one that a tenant's next region goes to; NULL: a new one. Too many that are of no use: the newest of them. */
 static struct keeper *choose(struct keepers *ks, uint32_t uid, const char *session)
 {
@@ -188,7 +197,7 @@ static struct keeper *choose(struct keepers *ks, uint32_t uid, const char *sessi
 		if (!is_of(k, uid, session))
 			continue;
 		retire_if_outdated(ks, k);
-		if (is_usable(k))
+		if (is_usable(k) && !is_full(ks, k))
 			return k;
 		if (!n++)
 			useless = k;

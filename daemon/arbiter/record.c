@@ -318,15 +318,20 @@ void record_identify(struct record *r, const struct record_keeper *k)
 	__atomic_store_n(&to->pid, k->pid, __ATOMIC_RELEASE);
 }
 
+bool record_has_slot(const struct record *r)
+{
+	return r->n_free || r->n_backed < r->n_slots;
+}
+
 int record_add(struct record *r, const struct record_region *region, uint32_t *ret_slot)
 {
 	uint32_t before = r->n_backed, i;
 	struct slot *s;
 	int error;
 
+	if (!record_has_slot(r))
+		return -ENOBUFS;
 	if (!r->n_free) {
-		if (before == r->n_slots)
-			return -ENOBUFS;
 		error = back(r, before + RECORD_CHUNK);
 		if (error < 0)
 			return error;

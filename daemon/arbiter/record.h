@@ -92,6 +92,8 @@ void record_identify(struct record *r, const struct record_keeper *k);
 
 /* -ENOBUFS: no slot is left; -ENOSPC and the like: no room for the file. */
 int record_add(struct record *r, const struct record_region *region, uint32_t *ret_slot);
+/* False: the next record_add() answers -ENOBUFS. */
+bool record_has_slot(const struct record *r);
 void record_remove(struct record *r, uint32_t slot);
 /* All of them at once, whenever the process ends. */
 void record_set_terms(struct record *r, uint32_t slot, const struct record_terms *terms);

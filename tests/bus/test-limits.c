@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * test-limits.c - an administrator lowers the limits and has them enforced: of each tenant the oldest regions are kept as long as
- * they fit, holders of the others are asked, and have their grace; until then a lower limit takes nothing away.
+ * they fit, holders of the others are asked, and have their grace; until then a lower limit takes nothing away. A raised one counts
+ * at once.
  *
  * That only root and those whom polkit knows may do it is test-authorize.c's; here the caller is root, else this is skipped.
  */
@@ -105,6 +106,40 @@ static void test_bytes(void)
 	release(id[2]);
 }
 
+/*
+ * A raised limit counts at once, also for a tenant whose keeper was started for fewer regions and is full: the next ones get
+ * another keeper. With a fixed port, which two cannot have, the caller hears which key it is.
+ */
+static void test_raised(void)
+{
+	int fd = make_memfd(4096);
+	struct reply r[4], refused;
+
+	until(world_keepers(&world) == 0);
+	set_limits("[limits]\nregions_per_tenant = 2\n", "MaxRegionsPerTenant", 2);
+	for (int i = 0; i < 2; i++)
+		check(register_region(admin, fd, 0, 0, "r", &r[i], 1, "session", "s", "raised"));
+	check(world_keepers(&world) == 1);
+	check(!register_region(admin, fd, 0, 0, "r", &refused, 1, "session", "s", "raised"));
+	expect_error(&refused, "LimitExceeded", "regions_per_tenant");
+	set_limits("port = 18516\n[limits]\nregions_per_tenant = 3\n", "MaxRegionsPerTenant", 3);
+	check(!register_region(admin, fd, 0, 0, "r", &refused, 1, "session", "s", "raised"));
+	expect_error(&refused, "LimitExceeded", "regions_per_tenant");
+	check(strstr(refused.text, "port"));
+	set_limits("[limits]\nregions_per_tenant = 4\n", "MaxRegionsPerTenant", 4);
+	for (int i = 2; i < 4; i++)
+		check(register_region(admin, fd, 0, 0, "r", &r[i], 1, "session", "s", "raised"));
+	check(world_keepers(&world) == 2);
+	/* what becomes free is used, whichever of them has it */
+	release(r[0].id);
+	check(register_region(admin, fd, 0, 0, "r", &r[0], 1, "session", "s", "raised"));
+	check(!register_region(admin, fd, 0, 0, "r", &refused, 1, "session", "s", "raised"));
+	check(world_keepers(&world) == 2);
+	for (int i = 0; i < 4; i++)
+		release(r[i].id);
+	close(fd);
+}
+
 static void test_input(void)
 {
 	sd_bus_message *m = new_manager_call(admin, "EnforceLimits");
@@ -131,6 +166,7 @@ int main(void)
 	test_input();
 	test_number();
 	test_bytes();
+	test_raised();
 	disconnect(admin);
 	world_end(&world);
 	return 0;
