@@ -236,6 +236,15 @@ int rdmareg_configure(struct rdmareg_region *r, const struct rdmareg_configure_o
  */
 int rdmareg_release(struct rdmareg_region *r);
 
+struct rdmareg_release_options {
+	size_t size;
+	/*
+	 * how long holders have at most, shorter than the regions' own, or RDMAREG_NO_GRACE. Also of a region that is
+	 * being released already. Default: each region's own
+	 */
+	uint64_t grace_usec;
+};
+
 /*
  * rdmareg_release_all: take several regions down at the same time, so that the graces of their holders run beside
  * each other. Blocks until all are gone, or could not be released. Needs no handles.
@@ -246,6 +255,7 @@ int rdmareg_release(struct rdmareg_region *r);
  * What failed first, in the order of @regions, is returned; the others are released all the same.
  */
 int rdmareg_release_all(struct rdmareg *c, const uint64_t *regions, size_t n,
+			const struct rdmareg_release_options *options,
 			void (*done)(size_t index, int error, void *userdata), void *userdata);
 
 #ifdef __cplusplus

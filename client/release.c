@@ -18,6 +18,7 @@ struct batch {
 	struct rdmareg *context;
 	void (*done)(size_t index, int error, void *userdata);
 	void *userdata;
+	uint64_t grace_usec; /* as in the options */
 	size_t waiting; /* calls without an answer */
 	size_t first;	/* smallest index that failed, with its error */
 	int error;
@@ -59,6 +60,7 @@ static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error)
 
 static void ask(struct one *o)
 {
+	uint64_t grace_usec = o->batch->grace_usec;
 	struct rdmareg *c = o->batch->context;
 	sd_bus_message *m = NULL;
 	int r;
@@ -67,8 +69,11 @@ static void ask(struct one *o)
 		report(o, fail(ENOENT, "releasing region 0: regions are numbered from 1"));
 		return;
 	}
-	r = context_new_call(c, o->region, "Release", &m);
+	r = context_new_call(c, o->region, grace_usec ? "ReleaseWithin" : "Release", &m);
+	if (r >= 0 && grace_usec)
+		r = sd_bus_message_append(m, "t", grace_usec == RDMAREG_NO_GRACE ? UINT64_C(0) : grace_usec);
 	if (r < 0) {
+		sd_bus_message_unref(m);
 		report(o, r);
 		return;
 	}
@@ -93,15 +98,21 @@ static void give_up(struct one *ones, size_t n, int error)
 }
 
 _public_ int rdmareg_release_all(struct rdmareg *c, const uint64_t *regions, size_t n,
+				 const struct rdmareg_release_options *options,
 				 void (*done)(size_t index, int error, void *userdata), void *userdata)
 {
 	struct batch b = { .context = c, .done = done, .userdata = userdata };
+	struct rdmareg_release_options o;
 	size_t asked = 0;
 	struct one *ones;
-	int r = 0;
+	int r;
 
 	NEED(c);
 	NEED(regions || !n);
+	r = struct_in(&o, sizeof(o), options);
+	if (r < 0)
+		return r;
+	b.grace_usec = o.grace_usec;
 	if (n > REGIONS_MAX)
 		return fail(EINVAL, "releasing %zu regions: at most %u at a time", n, REGIONS_MAX);
 	ones = calloc(n + 1, sizeof(*ones));

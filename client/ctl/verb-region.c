@@ -9,12 +9,15 @@
 #define RELEASE_MAX 4096
 
 struct release_options {
+	uint64_t grace_usec;
 	bool if_exists;
 };
 
 static const struct option_spec release_specs[] = {
 	{ "if-exists", ARG_FLAG, offsetof(struct release_options, if_exists), NULL,
 	  "one that is gone already is no failure" },
+	{ "grace", ARG_GRACE, offsetof(struct release_options, grace_usec), "TIME",
+	  "wait no longer than this for holders (each region's own)" },
 	{ NULL },
 };
 
@@ -64,6 +67,7 @@ static int release(struct ctl *ctl, const void *options, char **arguments, int n
 	uint64_t ids[RELEASE_MAX];
 	struct outcome outcomes[RELEASE_MAX] = { 0 };
 	struct release x = { ctl, options, ids, outcomes };
+	const struct rdmareg_release_options ro = { .size = sizeof(ro), .grace_usec = x.options->grace_usec };
 	struct rdmareg *context;
 	int r;
 
@@ -75,7 +79,7 @@ static int release(struct ctl *ctl, const void *options, char **arguments, int n
 	context = ctl_context(ctl, &r);
 	if (!context)
 		return r;
-	rdmareg_release_all(context, ids, (size_t)n, on_released, &x);
+	rdmareg_release_all(context, ids, (size_t)n, &ro, on_released, &x);
 	if (ctl->json)
 		print_released(&x, n);
 	for (int i = 0; i < n; i++)

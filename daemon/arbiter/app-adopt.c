@@ -136,7 +136,7 @@ static const char *adopt(struct app *a, struct keeper *k, const struct record_re
 	if (g->detached || owner)
 		return NULL;
 	if (owner_gone)
-		app_want_release(a, r, END_DISCONNECTED);
+		app_want_release(a, r, END_DISCONNECTED, NULL, UINT64_MAX);
 	else
 		e->orphan = true;
 	return NULL;

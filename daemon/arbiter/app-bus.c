@@ -297,14 +297,23 @@ void app_note_end(const struct region *r, struct region_entry *e, enum region_en
 		e->end = (uint8_t)why;
 }
 
-void app_want_release(struct app *a, struct region *r, enum region_end why)
+void app_note_caller(struct region_entry *e, const struct client *c)
+{
+	e->wanted_by = c ? (struct caller){ c->pid, c->uid } : (struct caller){ 0 };
+}
+
+void app_want_release(struct app *a, struct region *r, enum region_end why, const struct client *by,
+		      uint64_t grace_usec)
 {
 	const struct region_event event = { .type = REGION_RELEASE_WANTED,
 					    .cause = CAUSE_RELEASE,
-					    .grace_usec = UINT64_MAX,
+					    .grace_usec = grace_usec,
 					    .now_usec = now_monotonic_usec() };
+	struct region_entry *e = region_table_find(a->table, r->id);
 
-	app_note_end(r, region_table_find(a->table, r->id), why);
+	app_note_end(r, e, why);
+	if (!r->close_wanted || grace_usec != UINT64_MAX)
+		app_note_caller(e, by);
 	app_step(a, r, &event);
 }
 
@@ -318,7 +327,8 @@ void app_drop_client(struct app *a, struct region *r, const struct client *c)
 	app_step(a, r, &left);
 }
 
-static int release(void *userdata, struct client *c, uint64_t id, struct call *call, struct failure *ret)
+static int release(void *userdata, struct client *c, uint64_t id, uint64_t grace_usec, struct call *call,
+		   struct failure *ret)
 {
 	struct app *a = userdata;
 	struct region *r = registry_find(a->registry, id);
@@ -338,7 +348,7 @@ static int release(void *userdata, struct client *c, uint64_t id, struct call *c
 	if (error < 0)
 		return failure_from_errno(ret, "releasing the region", error, "");
 	app_drop_client(a, r, c);
-	app_want_release(a, r, END_RELEASED);
+	app_want_release(a, r, END_RELEASED, c, grace_usec);
 	return 0;
 }
 
@@ -393,7 +403,7 @@ static void client_gone(void *userdata, struct client *c)
 		region_entry_forget_holder(e);
 		app_drop_client(a, r, c);
 		if (!detached)
-			app_want_release(a, r, END_DISCONNECTED);
+			app_want_release(a, r, END_DISCONNECTED, NULL, UINT64_MAX);
 	}
 }
 

@@ -88,7 +88,10 @@ void app_drop_client(struct app *a, struct region *r, const struct client *c);
 int app_check_live(const struct region *r, struct failure *f);
 int app_check_range(const struct region *r, uint64_t offset, uint64_t length, struct failure *f);
 /* It is taken down: its holders are asked, and have the region's grace. */
-void app_want_release(struct app *a, struct region *r, enum region_end why);
+void app_want_release(struct app *a, struct region *r, enum region_end why, const struct client *by,
+		      uint64_t grace_usec);
+/* @c asks for a revocation; NULL: nobody does, it comes by itself. */
+void app_note_caller(struct region_entry *e, const struct client *c);
 /*
  * Why it is about to end; the first that made it counts. So a region that was being released when its keeper ended, by itself or by
  * our hand, was released and not lost: nobody wanted to keep it.
@@ -149,9 +152,10 @@ void app_forget_peer(struct region_entry *e, uint64_t peer);
 int app_revoke(void *userdata, struct client *c, uint64_t id, const struct revoke_request *q,
 	       struct call *call, struct failure *ret);
 int app_restore(void *userdata, struct client *c, uint64_t id, uint64_t revocation, struct failure *ret);
-int app_sync(void *userdata, uint64_t id, const struct revoke_request *q, struct call *call,
-	     struct failure *ret);
-int app_evict(void *userdata, const struct evict_request *q, struct call *call, struct failure *ret);
+int app_sync(void *userdata, struct client *c, uint64_t id, const struct revoke_request *q,
+	     struct call *call, struct failure *ret);
+int app_evict(void *userdata, struct client *c, const struct evict_request *q, struct call *call,
+	      struct failure *ret);
 void app_revoke_answered(struct app *a, uint64_t demand, const struct answer *n);
 void app_sync_answered(struct app *a, const struct answer *n);
 void app_drop_revokes(struct app *a, struct client *c);

@@ -141,6 +141,25 @@ static void step_revocation(struct app *a, struct region *r, enum region_event_t
 	app_step(a, r, &event);
 }
 
+/* Who is behind it: of a filesystem's the keeper knows, or nobody; of the others, whoever asked on the bus. */
+static void log_revocation(struct app *a, struct keeper *k, const struct region *r,
+			   const struct keeper_revocation *v)
+{
+	const struct caller *by = &region_table_find(a->table, r->id)->wanted_by;
+	const char *cause = revocation_cause_names[v->cause];
+
+	if (v->cause <= CAUSE_WRITE && v->breaker_pid)
+		app_log(k, LOG_INFO, "region %" PRIu64 ": revocation %" PRIu64 " (%s) by pid %" PRIu32, r->id,
+			v->revocation, cause, v->breaker_pid);
+	else if (v->cause > CAUSE_WRITE && by->pid)
+		app_log(k, LOG_INFO,
+			"region %" PRIu64 ": revocation %" PRIu64 " (%s) by pid %" PRIu32 " uid %" PRIu32, r->id,
+			v->revocation, cause, by->pid, by->uid);
+	else
+		app_log(k, LOG_INFO, "region %" PRIu64 ": revocation %" PRIu64 " (%s)", r->id, v->revocation,
+			cause);
+}
+
 static const char *told_revocation(struct app *a, struct keeper *k, struct region *r,
 				   const struct keeper_message *m)
 {
@@ -148,8 +167,7 @@ static const char *told_revocation(struct app *a, struct keeper *k, struct regio
 
 	switch ((enum keeper_type)m->type) {
 	case KEEPER_REVOCATION:
-		app_log(k, LOG_INFO, "region %" PRIu64 ": revocation %" PRIu64 " by pid %" PRIu32, r->id,
-			v->revocation, v->breaker_pid);
+		log_revocation(a, k, r, v);
 		step_revocation(a, r, REGION_REVOKED, v);
 		return NULL;
 	case KEEPER_FENCED:

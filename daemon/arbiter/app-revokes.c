@@ -7,7 +7,9 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/sysmacros.h>
 
 #include "arbiter/app-internal.h"
 #include "util/clock.h"
@@ -103,6 +105,7 @@ int app_revoke(void *userdata, struct client *c, uint64_t id, const struct revok
 		free(v);
 		return failure_from_errno(ret, "revoking the region", error, keeper_trouble(e->keeper));
 	}
+	app_note_caller(e, c);
 	v->demand = m.demand.demand;
 	v->region = id;
 	v->client = c;
@@ -198,8 +201,8 @@ void app_free_revokes(struct app *a)
 		revoke_free(LIST_FIRST(&a->revokes));
 }
 
-int app_sync(void *userdata, uint64_t id, const struct revoke_request *q, struct call *call,
-	     struct failure *ret)
+int app_sync(void *userdata, struct client *c, uint64_t id, const struct revoke_request *q,
+	     struct call *call, struct failure *ret)
 {
 	struct app *a = userdata;
 	struct region *r = registry_find(a->registry, id);
@@ -214,8 +217,10 @@ int app_sync(void *userdata, uint64_t id, const struct revoke_request *q, struct
 			       (m.demand.grace_usec + m.demand.limit_usec) / USEC_PER_MSEC +
 				       a->settings.revoke_limit_sec * 1000,
 			       call);
-	return error < 0 ? failure_from_errno(ret, "syncing the region", error, keeper_trouble(e->keeper))
-			 : 0;
+	if (error < 0)
+		return failure_from_errno(ret, "syncing the region", error, keeper_trouble(e->keeper));
+	app_note_caller(e, c);
+	return 0;
 }
 
 void app_sync_answered(struct app *a, const struct answer *n)
@@ -246,7 +251,8 @@ void app_eviction_step(struct eviction *v, bool late)
 	v->late += late;
 	if (--v->left)
 		return;
-	log_notice("evicted: %" PRIu32 " of %" PRIu32 " regions", v->regions - v->late, v->regions);
+	log_notice("%s by pid %" PRIu32 " uid %" PRIu32 ": %" PRIu32 " of %" PRIu32 " regions taken down", v->what,
+		   v->by.pid, v->by.uid, v->regions - v->late, v->regions);
 	if (v->late) {
 		failure_set(
 			&f, RDMAREG_ERROR_TIMEOUT,
@@ -279,7 +285,18 @@ static bool is_evicted(const struct region *r, const struct region_entry *e, con
 	return q->above_limits ? r->excess : e->file && filesystem_is_same(&on, &q->on);
 }
 
-int app_evict(void *userdata, const struct evict_request *q, struct call *call, struct failure *ret)
+static void describe_eviction(struct eviction *v, const struct evict_request *q, const struct client *c)
+{
+	v->by = (struct caller){ c->pid, c->uid };
+	if (q->above_limits)
+		snprintf(v->what, sizeof(v->what), "limits enforced");
+	else
+		snprintf(v->what, sizeof(v->what), "%s %u:%u evicted (%s)", q->type, major(q->on.device),
+			 minor(q->on.device), q->path);
+}
+
+int app_evict(void *userdata, struct client *c, const struct evict_request *q, struct call *call,
+	      struct failure *ret)
 {
 	struct region_event event = { .type = REGION_RELEASE_WANTED,
 				      .cause = q->above_limits ? CAUSE_QUOTA : CAUSE_UNMOUNT,
@@ -295,6 +312,7 @@ int app_evict(void *userdata, const struct evict_request *q, struct call *call, 
 	v->call = call;
 	v->whole = !q->above_limits;
 	v->on = q->on;
+	describe_eviction(v, q, c);
 	LIST_INSERT_HEAD(&a->evictions, v, evictions);
 	v->left = 1; /* ours, until all were told */
 	registry_mark_excess(a->registry);
@@ -309,6 +327,8 @@ int app_evict(void *userdata, const struct evict_request *q, struct call *call, 
 			continue;
 		}
 		app_note_end(r, e, q->above_limits ? END_OVER_LIMIT : END_EVICTED);
+		if (!r->close_wanted || q->has_grace)
+			app_note_caller(e, c);
 		v->regions++;
 		v->left++;
 		if (e->late_release)

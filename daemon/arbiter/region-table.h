@@ -17,9 +17,17 @@
 
 struct keeper;
 
+/* For the log: who asked for something. @pid 0: nobody is known. */
+struct caller {
+	uint32_t pid;
+	uint32_t uid;
+};
+
 /* Somebody takes a whole filesystem's regions down, and is answered after the last one. */
 struct eviction {
 	struct call *call;
+	struct caller by;
+	char what[DESCRIPTOR_PATH_MAX + FILESYSTEM_TYPE_MAX + 64]; /* for the log */
 	uint32_t regions;
 	uint32_t late; /* of them: their keepers do not answer */
 	uint32_t left;
@@ -73,6 +81,7 @@ struct region_entry {
 	char *gap;	       /* what passes the gate unseen; NULL: nothing known */
 	char *damage;	       /* what of its memory is lost, as its keeper says; NULL: nothing known */
 	uint64_t acknowledged; /* last revocation that the holder acknowledged */
+	struct caller wanted_by; /* the last revocation that was asked for on the bus */
 	uint8_t end;	       /* enum region_end: why it ends, once it does */
 	uint32_t slot;	       /* in its keeper's record; REGION_NO_SLOT: none yet */
 	bool announced;	       /* RegionAdded was sent */

@@ -182,8 +182,6 @@ int examine_call(struct bus *b, sd_bus_message *m, struct client *c, int token, 
 
 /* --- descriptor.c: all of it may wait for the descriptor's filesystem */
 
-#define DESCRIPTOR_PATH_MAX 256
-
 /*
  * Checks and fills fd, offset, length, path, what the file is and owns_file. @path: q->path will point to
  * it.
@@ -204,6 +202,8 @@ int descriptor_find_file(int fd, uint64_t *ret_device, uint64_t *ret_inode, stru
 /* The filesystem that anything is on. */
 int descriptor_find_filesystem(int fd, struct filesystem *ret, struct failure *ret_failure);
 /* What it was opened as, for people; empty if unknown. */
+/* What it is called: "xfs"; "filesystem" if it is mounted nowhere that can be seen. */
+void filesystem_type(const struct filesystem *on, char out[static FILESYSTEM_TYPE_MAX]);
 void descriptor_path(int fd, char out[static DESCRIPTOR_PATH_MAX]);
 
 /* --- properties.c */
@@ -211,7 +211,6 @@ void descriptor_path(int fd, char out[static DESCRIPTOR_PATH_MAX]);
 extern const char *const warm_mode_names[_WARM_MODE_MAX];
 extern const char *const region_policy_names[_REGION_POLICY_MAX];
 extern const char *const region_access_names[_REGION_ACCESS_MAX];
-extern const char *const revocation_cause_names[_REVOCATION_CAUSE_MAX];
 extern const char *const revocation_outcome_names[_REVOCATION_OUTCOME_MAX];
 
 /* One property's value, for a vtable entry of that name. @userdata: struct found. */

@@ -263,6 +263,9 @@ struct holder_view {
 		asked; /* revocation it has not acknowledged; 0: none. Cause, range and deadline are the region's */
 };
 
+#define DESCRIPTOR_PATH_MAX 256
+#define FILESYSTEM_TYPE_MAX 32
+
 /*
  * Those that take a call answer it with call_reply() or call_fail(), now or later, and return 0; or they
  * fill the failure and return BUS_E_REFUSED, and leave the call alone.
@@ -273,6 +276,9 @@ struct evict_request {
 	struct filesystem on;
 	bool has_grace;
 	uint64_t grace_usec;
+	/* for people, unless @above_limits: what is @on called, and what the caller's descriptor was opened as */
+	char type[FILESYSTEM_TYPE_MAX];
+	char path[DESCRIPTOR_PATH_MAX];
 };
 
 struct bus_handlers {
@@ -297,7 +303,9 @@ struct bus_handlers {
 	int (*export)(void *userdata, uint64_t id, const struct export_request *q, struct call *call,
 		      struct failure *ret);
 	int (*import)(void *userdata, uint64_t id, struct call *call, struct failure *ret);
-	int (*release)(void *userdata, struct client *c, uint64_t id, struct call *call, struct failure *ret);
+	/* @grace_usec: UINT64_MAX: the region's own */
+	int (*release)(void *userdata, struct client *c, uint64_t id, uint64_t grace_usec, struct call *call,
+		       struct failure *ret);
 	int (*acknowledge)(void *userdata, struct client *c, uint64_t id, uint64_t revocation,
 			   struct failure *ret);
 	/* Idempotent. */
@@ -309,8 +317,8 @@ struct bus_handlers {
 		      struct call *call, struct failure *ret);
 	int (*restore)(void *userdata, struct client *c, uint64_t id, uint64_t revocation,
 		       struct failure *ret);
-	int (*sync)(void *userdata, uint64_t id, const struct revoke_request *q, struct call *call,
-		    struct failure *ret);
+	int (*sync)(void *userdata, struct client *c, uint64_t id, const struct revoke_request *q,
+		    struct call *call, struct failure *ret);
 	/* @add is called for each device; on a refusal, for none. */
 	int (*list_devices)(void *userdata, void (*add)(void *to, const struct device_view *v), void *to,
 			    struct failure *ret);
@@ -325,7 +333,8 @@ struct bus_handlers {
 	/* Calls @add for each holder of the region, and with kind "none" if it has none. */
 	void (*each_holder)(void *userdata, uint64_t id, void (*add)(void *to, const struct holder_view *h), void *to);
 	/* The caller is authorized. */
-	int (*evict)(void *userdata, const struct evict_request *q, struct call *call, struct failure *ret);
+	int (*evict)(void *userdata, struct client *c, const struct evict_request *q, struct call *call,
+		     struct failure *ret);
 	/* The caller is authorized. Refused: the settings in force stay, and the failure names the line. */
 	int (*reload)(void *userdata, struct call *call, struct failure *ret);
 	/* The connection ended; the client is freed afterwards. Its calls are dead already. */
@@ -397,6 +406,7 @@ void call_reply_sync(struct call *c, const char *durable, uint64_t revocation, u
 void call_fail(struct call *c, const struct failure *f);
 
 extern const char *const region_state_names[_REGION_STATE_MAX];
+extern const char *const revocation_cause_names[_REVOCATION_CAUSE_MAX];
 
 /* Signals: to the view's owner, its joins, and the subscribers that may see the region, to each once. */
 #define BUS_CHANGED_TICKET (1u << 16) /* beside REGION_CHANGED_* */

@@ -14,17 +14,11 @@
 #include "bus/authorize.h"
 #include "util/cleanup.h"
 
-/* An eviction and, for people, what its descriptor was opened as. */
-struct eviction_request {
-	struct evict_request request;
-	char path[DESCRIPTOR_PATH_MAX];
-};
-
 static int evict(struct bus *b, struct client *c, int *fd, void *request, struct call *call,
 		 struct failure *f)
 {
-	(void)c, (void)fd;
-	return b->handlers->evict(b->userdata, request, call, f);
+	(void)fd;
+	return b->handlers->evict(b->userdata, c, request, call, f);
 }
 
 /*
@@ -44,18 +38,17 @@ static int evict_authorized(struct bus *b, struct client *c, int fd, const void 
 	const struct examination x = { look_away, evict, "nothing was evicted", request,
 				       sizeof(struct evict_request) };
 
-	(void)c;
-	return fd < 0 ? b->handlers->evict(b->userdata, request, call, f) : examine(b, fd, &x, call, f);
+	return fd < 0 ? b->handlers->evict(b->userdata, c, request, call, f) : examine(b, fd, &x, call, f);
 }
 
-static int ask_to_evict(struct bus *b, const struct evict_request *q, const char *path, int fd,
-			struct call *call, struct failure *f)
+static int ask_to_evict(struct bus *b, const struct evict_request *q, int fd, struct call *call,
+			struct failure *f)
 {
 	const struct authorization a = {
 		.action = q->above_limits ? ACTION_ENFORCE : ACTION_EVICT,
 		.then = evict_authorized,
 		.fd = fd,
-		.path = path,
+		.path = q->path,
 		.request = q,
 		.request_size = sizeof(*q),
 	};
@@ -65,11 +58,12 @@ static int ask_to_evict(struct bus *b, const struct evict_request *q, const char
 
 static int look_for_filesystem(void *request, int *fd, uint32_t uid, struct failure *f)
 {
-	struct eviction_request *q = request;
-	int r = descriptor_find_filesystem(*fd, &q->request.on, f);
+	struct evict_request *q = request;
+	int r = descriptor_find_filesystem(*fd, &q->on, f);
 
 	if (r)
 		return r;
+	filesystem_type(&q->on, q->type);
 	descriptor_path(*fd, q->path);
 	return uid == 0 ? look_away(request, fd, uid, f) : 0;
 }
@@ -77,12 +71,12 @@ static int look_for_filesystem(void *request, int *fd, uint32_t uid, struct fail
 static int evict_examined(struct bus *b, struct client *c, int *fd, void *request, struct call *call,
 			  struct failure *f)
 {
-	const struct eviction_request *q = request;
+	const struct evict_request *q = request;
 	int r;
 
 	if (c->uid == 0)
-		return b->handlers->evict(b->userdata, &q->request, call, f);
-	r = ask_to_evict(b, &q->request, q->path, *fd, call, f);
+		return b->handlers->evict(b->userdata, c, q, call, f);
+	r = ask_to_evict(b, q, *fd, call, f);
 	if (r == 0)
 		*fd = -1;
 	return r;
@@ -90,9 +84,9 @@ static int evict_examined(struct bus *b, struct client *c, int *fd, void *reques
 
 int method_evict(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-	struct eviction_request q = { 0 };
+	struct evict_request q = { 0 };
 	const struct option known[] = {
-		{ "grace_usec", 't', &q.request.grace_usec, &q.request.has_grace }
+		{ "grace_usec", 't', &q.grace_usec, &q.has_grace }
 	};
 	const struct examination x = { look_for_filesystem, evict_examined, "nothing was evicted", &q, sizeof(q) };
 	struct bus *b = userdata;
@@ -128,8 +122,8 @@ int method_enforce_limits(sd_bus_message *m, void *userdata, sd_bus_error *error
 	if (r)
 		return refuse(m, r, &f);
 	if (c->uid != 0)
-		return end_call(call, ask_to_evict(b, &q, "", -1, call, &f), &f);
-	return end_call(call, b->handlers->evict(b->userdata, &q, call, &f), &f);
+		return end_call(call, ask_to_evict(b, &q, -1, call, &f), &f);
+	return end_call(call, b->handlers->evict(b->userdata, c, &q, call, &f), &f);
 }
 
 static int reload_authorized(struct bus *b, struct client *c, int fd, const void *request, struct call *call,

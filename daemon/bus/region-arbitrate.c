@@ -172,5 +172,6 @@ int method_sync(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	r = begin_call(m, found, &call);
 	if (r)
 		return r;
-	return end_call(call, b->handlers->sync(b->userdata, found->view.region->id, &q, call, &f), &f);
+	return end_call(
+		call, b->handlers->sync(b->userdata, found->client, found->view.region->id, &q, call, &f), &f);
 }

@@ -190,20 +190,34 @@ static int method_acknowledge(sd_bus_message *m, void *userdata, sd_bus_error *e
 		&f);
 }
 
-static int method_release(sd_bus_message *m, void *userdata, sd_bus_error *error)
+static int release(sd_bus_message *m, struct found *found, uint64_t grace_usec)
 {
-	struct found *found = userdata;
 	struct bus *b = found->bus;
 	struct failure f;
 	struct call *call;
-	int r;
+	int r = begin_call(m, found, &call);
 
-	(void)error;
-	r = begin_call(m, found, &call);
 	if (r)
 		return r;
-	return end_call(
-		call, b->handlers->release(b->userdata, found->client, found->view.region->id, call, &f), &f);
+	return end_call(call,
+			b->handlers->release(b->userdata, found->client, found->view.region->id, grace_usec, call,
+					     &f),
+			&f);
+}
+
+static int method_release(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	(void)error;
+	return release(m, userdata, UINT64_MAX);
+}
+
+static int method_release_within(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	uint64_t grace_usec;
+	int r = sd_bus_message_read(m, "t", &grace_usec);
+
+	(void)error;
+	return r < 0 ? r : release(m, userdata, grace_usec);
 }
 
 static int method_join(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -245,6 +259,8 @@ const sd_bus_vtable region_vtable[] = {
 	SD_BUS_METHOD_WITH_ARGS("AckRevocation", SD_BUS_ARGS("t", revocation), SD_BUS_NO_RESULT,
 				method_acknowledge, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("Release", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_release, ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS("ReleaseWithin", SD_BUS_ARGS("t", grace_usec), SD_BUS_NO_RESULT,
+				method_release_within, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("Join", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_join, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("Leave", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_leave, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("Configure", SD_BUS_ARGS("a{sv}", options), SD_BUS_NO_RESULT,

@@ -107,6 +107,7 @@ static int take(struct kregion *r, const struct operation *op, const struct keep
 	*slot = (struct kregion_demand){
 		.demand = d->demand, .place = place, .op = *op, .pid = d->pid, .start = start, .end = end
 	};
+	r->breaker_pid = d->pid; /* not who broke a lease before */
 	kregion_feed(r, (struct guard_event){
 				.type = GUARD_DEMANDED,
 				.demand = place,

@@ -283,7 +283,7 @@ static pid_t begin_ctl(int input)
 		_exit(126);
 	setenv("RDMAREG_BUS_ADDRESS", world.address, 1);
 	dup2(input, STDIN_FILENO);
-	execl(getenv("RDMAREGCTL"), "rdmaregctl", "evict", "/tmp", (char *)NULL);
+	execl(getenv("RDMAREGCTL"), "rdmaregctl", "evict", "--containing", "/tmp", (char *)NULL);
 	_exit(127);
 }
 

@@ -65,6 +65,7 @@ static void test_whole_filesystem(void)
 	int file = make_file(&world, 8192, O_RDWR), memory = make_memfd(8192), directory = open_directory();
 	struct reply here[3], elsewhere, r;
 	struct later l;
+	char line[200];
 
 	listen_signals(nobody);
 	check(register_region(owner, file, 0, 0, "rw", &here[0], 1, "grace_usec", "t", LONG));
@@ -98,6 +99,9 @@ static void test_whole_filesystem(void)
 	await_answer(evictor, &l);
 	check_text(l.reply.error, "");
 	check(l.reply.number == 3);
+	snprintf(line, sizeof(line), " evicted (%s) by pid %d uid 0: 3 of 3 regions taken down", world.directory,
+		 getpid());
+	check(world_log_contains(&world, line));
 	for (int i = 0; i < 3; i++)
 		check(!region_exists(owner, here[i].id));
 	expect_property(owner, elsewhere.id, "State", "live");

@@ -79,6 +79,7 @@ static void test_number(void)
 	check_text(l.reply.error, "");
 	check(l.reply.number == 1 && !region_exists(user, id[3]) && region_exists(user, id[2]));
 	await_removed(user, id[3], "over-limit");
+	check(world_log_contains(&world, "limits enforced by pid ") && !world_log_contains(&world, "evicted"));
 
 	set_limits("[limits]\nregions_per_tenant = 1\n", "MaxRegionsPerTenant", 1);
 	enforce(2);

@@ -314,6 +314,79 @@ static void test_sync_vanish(void)
 		expect_error(&_r, error, mentions);                                      \
 	} while (0)
 
+static bool is_logged(const char *format, uint64_t id, uint64_t revocation)
+{
+	char text[200];
+
+	snprintf(text, sizeof(text), format, id, revocation, getpid(), getuid());
+	return world_log_contains(&world, text);
+}
+
+/* Whom the log names: who asked on the bus, and not whom an earlier revocation was because of; or nobody. */
+static void test_blame(void)
+{
+	int fd = make_memfd(LENGTH);
+	struct reply region, r;
+	uint64_t revocation;
+	sd_bus *b;
+
+	make_region(fd, &region);
+	world_tell_keeper(&world, getuid(), "default", "break %" PRIu64 " truncate %u", region.id, LENGTH / 2);
+	revocation = await_request(owner, "truncate");
+	until(is_logged("region %" PRIu64 ": revocation %" PRIu64 " (truncate) by pid ", region.id, revocation));
+	check(acknowledge(owner, region.id, revocation, &r));
+	sd_bus_message_unref(await_signal(owner, "RevocationSettled"));
+	check(revoke_at_once(other, region.id, &r));
+	until(is_logged("region %" PRIu64 ": revocation %" PRIu64 " (administrator) by pid %d uid %u\n", region.id,
+			r.number));
+	check(call_region_number(other, region.id, "Restore", r.number, &r));
+	check(call_region_options(other, region.id, "Sync", &r, 1, "grace_usec", "t", UINT64_C(0)));
+	until(is_logged("region %" PRIu64 ": revocation %" PRIu64 " (sync) by pid %d uid %u\n", region.id, r.number));
+	release(&region, fd);
+
+	/* nobody asked for this one */
+	b = connect_client(&world);
+	fd = make_memfd(LENGTH);
+	check(register_region(b, fd, 0, 0, "rw", &region, 1, "grace_usec", "t", LONG));
+	check(call_region(owner, region.id, "Join", &r));
+	disconnect(b);
+	revocation = await_request(owner, "release");
+	until(is_logged("region %" PRIu64 ": revocation %" PRIu64 " (release)\n", region.id, revocation));
+	check(acknowledge(owner, region.id, revocation, &r));
+	until(!region_exists(owner, region.id));
+	forget_signals(owner);
+	close(fd);
+}
+
+/* Who waits for a holder that does not answer releases again, with less time; more changes nothing. */
+static void test_release_within(void)
+{
+	int fd = make_memfd(LENGTH);
+	struct reply region, r;
+	struct later first, second;
+	uint64_t revocation;
+	sd_bus_message *m;
+
+	make_region(fd, &region);
+	check(call_region(other, region.id, "Join", &r));
+	send_later(owner, new_region_call(owner, region.id, "Release"), &first);
+	revocation = await_request(owner, "release");
+	until(is_logged("region %" PRIu64 ": revocation %" PRIu64 " (release) by pid %d uid %u\n", region.id,
+			revocation));
+	m = new_region_call(owner, region.id, "ReleaseWithin");
+	check(sd_bus_message_append(m, "t", 2 * LONG) >= 0);
+	send_later(owner, m, &second);
+	expect_property(owner, region.id, "State", "draining");
+	check(!is_answered(owner, &first) && !is_answered(owner, &second));
+	check(call_region_number(owner, region.id, "ReleaseWithin", 0, &r));
+	await_answer(owner, &first);
+	await_answer(owner, &second);
+	check_text(first.reply.error, "");
+	check_text(second.reply.error, "");
+	forget_signals(owner);
+	close(fd);
+}
+
 static void test_input(void)
 {
 	int fd = make_memfd(LENGTH);
@@ -359,6 +432,8 @@ int main(void)
 	other = connect_client(&world);
 	subscribe(owner);
 	check(get_manager_number(owner, "RevokeLimitUSec") == 5000000);
+	test_blame();
+	test_release_within();
 	test_input();
 	test_ceremony();
 	test_grace();

@@ -363,7 +363,13 @@ static int on_region_call(sd_bus_message *m, void *userdata, sd_bus_error *error
 			return sd_bus_error_setf(error, RDMAREG_ERROR_NO_SUCH_REVOCATION,
 						 "revocation 404 is over");
 	}
-	if (!strcmp(member, "Release"))
+	if (!strcmp(member, "ReleaseWithin")) {
+		uint64_t grace_usec;
+
+		assert(sd_bus_message_read(m, "t", &grace_usec) >= 0);
+		snprintf(mock_options, sizeof(mock_options), " grace_usec=%llu", (unsigned long long)grace_usec);
+	}
+	if (!strncmp(member, "Release", 7))
 		return release(m, id);
 	if (!strcmp(member, "Join")) {
 		if (mock_regions[id].full)
@@ -441,6 +447,7 @@ const sd_bus_vtable mock_methods[] = {
 	SD_BUS_METHOD("Export", "a{sv}", "s", on_region_call, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("AckRevocation", "t", "", on_region_call, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Release", "", "", on_region_call, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("ReleaseWithin", "t", "", on_region_call, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Join", "", "", on_region_call, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Leave", "", "", on_region_call, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Configure", "a{sv}", "", on_region_call, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -86,8 +86,10 @@ static const struct {
 	{ "evict /nonexistent", 3, "No such file" },
 	{ "evict /proc/self/exe/x", 3, "Not a directory" },
 	{ "evict / /tmp", 2, "usage" },
+	{ "evict /proc/self/exe", 2, "is not a mount point" },
+	{ "evict /usr/bin", 2, "every region there would be taken down: give --containing if that is meant" },
 	{ "evict / --grace soon", 2, "a time is wanted here: seconds, or with us, ms" },
-	{ "evict / --grace 1us", 4, "evicting the filesystem of /: " },
+	{ "evict /proc --grace 1us", 4, "evicting the filesystem of /proc: " },
 	{ "enforce-limits x", 2, "usage" },
 	{ "enforce-limits --grace soon", 2, "a time is wanted here: seconds, or with us, ms" },
 	{ "enforce-limits --grace 1us", 4, "enforcing the limits" },
@@ -351,6 +353,8 @@ static void test_release(void)
 	assert(says("there is no region 900") && says("{\"released\":[13,14]}")); /* in the order given */
 	assert(run_ctl("release 10 15 --if-exists") == 0 && !strcmp(out, "region 15 released\n"));
 	assert(run_ctl("release 16 16") == 3 && says("region 16 released") && says("there is no region 16"));
+	assert(run_ctl("release 18 --grace 2s") == 0 && !strcmp(mock_said(), " grace_usec=2000000"));
+	assert(run_ctl("release --grace 0 19") == 0 && !strcmp(mock_said(), " grace_usec=0"));
 	assert(run_ctl("release 17 x") == 2 && says("not the number of a region"));
 	assert(run_ctl("show 17") == 0); /* nothing is done when something is wrong with the line */
 	assert(run_ctl("release $(seq 100 350)") == 0 && count(" released\n") == 251);
@@ -450,10 +454,11 @@ int main(int argc, char **argv)
 	unlink(empty);
 	unlink(odd);
 	assert(run_ctl("release 900 2 --json") == 3 && says("{\"released\":[2]}"));
-	assert(run_ctl("evict /tmp --grace 0") == 0 && !strcmp(out, "142 regions taken down\n"));
+	assert(run_ctl("evict /proc --grace 0") == 0 && says(" mounted at /proc: 140 regions taken down\n"));
 	assert(!strcmp(mock_said(), " grace_usec=0"));
 	assert(run_ctl("enforce-limits") == 0 && !strcmp(out, "0 regions taken down\n"));
-	assert(run_ctl("evict /tmp --json") == 0 && !strcmp(out, "{\"regions\":0}\n"));
+	assert(run_ctl("evict /usr/bin --containing --json") == 0 && says("\"regions\":0,\"filesystem\":\""));
+	assert(says("\"source\":\"") && says("\"device\":\"") && says("\"mount_point\":\""));
 	mock_daemon_stop(mock);
 	assert(run_ctl("list") == 1 && says("not running"));
 	mock_bus_stop();

@@ -73,7 +73,7 @@ static void test_null_objects(void)
 	is_null(rdmareg_prefetch(NULL, 0, 0, 0), "region");
 	is_null(rdmareg_configure(NULL, NULL), "region");
 	is_null(rdmareg_release(NULL), "region");
-	is_null(rdmareg_release_all(NULL, &number, 1, NULL, NULL), "c");
+	is_null(rdmareg_release_all(NULL, &number, 1, NULL, NULL, NULL), "c");
 	is_null(rdmareg_subscribe(NULL), "c");
 	is_null(rdmareg_get_fd(NULL), "c");
 	is_null(rdmareg_dispatch(NULL), "c");
@@ -275,10 +275,10 @@ static void test_values(void)
 	refused(rdmareg_revoke(region, &vo, &number), ERANGE, "overflows");
 	refused(rdmareg_acknowledge(c, 0, 1), ENOENT, "numbered from 1");
 	refused(rdmareg_lookup(c, 0, &r), ENOENT, "region");
-	refused(rdmareg_release_all(c, &number, 1, NULL, NULL), ENOENT, "numbered from 1");
-	refused(rdmareg_release_all(c, NULL, 1, NULL, NULL), EINVAL, "NULL");
-	refused(rdmareg_release_all(c, &number, SIZE_MAX / 2, NULL, NULL), EINVAL, "at most");
-	assert(rdmareg_release_all(c, NULL, 0, NULL, NULL) == 0);
+	refused(rdmareg_release_all(c, &number, 1, NULL, NULL, NULL), ENOENT, "numbered from 1");
+	refused(rdmareg_release_all(c, NULL, 1, NULL, NULL, NULL), EINVAL, "NULL");
+	refused(rdmareg_release_all(c, &number, SIZE_MAX / 2, NULL, NULL, NULL), EINVAL, "at most");
+	assert(rdmareg_release_all(c, NULL, 0, NULL, NULL, NULL) == 0);
 	assert(!r && !h && !l && !ticket && !number);
 	assert(!strcmp(rdmareg_state_name((enum rdmareg_state) - 1), "unknown"));
 	assert(rdmareg_access_from_name(NULL) == 0 && rdmareg_policy_from_name("") == 0);
