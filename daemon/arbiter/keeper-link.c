@@ -42,32 +42,39 @@ struct link {
 	int fd;
 };
 
+/* As many as Linux passes with one packet: what there is no room for the kernel would close, on the loop. */
+#define DESCRIPTORS_MAX 253
+
 static void link_freep(struct link **l)
 {
 	link_free(*l);
 }
 
-/* There is room for one. */
-static int take_descriptor(struct msghdr *h)
+/* @ret: DESCRIPTORS_MAX of them */
+static unsigned int take_descriptors(struct msghdr *h, int *ret)
 {
-	struct cmsghdr *c = CMSG_FIRSTHDR(h);
-	int fd;
+	unsigned int n = 0;
 
-	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-		return -1;
-	memcpy(&fd, CMSG_DATA(c), sizeof(fd));
-	return fd;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
+		size_t more = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		memcpy(ret + n, CMSG_DATA(c), more * sizeof(int));
+		n += (unsigned int)more;
+	}
+	return n;
 }
 
 /* NULL, or what is wrong with a packet of @n bytes. */
-static const char *judge(struct keeper_message *m, ssize_t n, int flags, bool expected, int fd)
+static const char *judge(struct keeper_message *m, ssize_t n, bool expected, unsigned int n_fds)
 {
 	if (n < (ssize_t)keeper_packet_min(m->type) || n > KEEPER_PACKET_MAX)
 		return "a packet of the wrong size";
-	if (flags & MSG_CTRUNC)
-		return expected ? "more descriptors than one" : "a descriptor that nobody asked for";
-	if (fd >= 0 && m->type != KEEPER_DONE)
+	if (n_fds && (!expected || m->type != KEEPER_DONE))
 		return "a descriptor that nobody asked for";
+	if (n_fds > 1)
+		return "more descriptors than one";
 	keeper_message_trim(m, (size_t)n);
 	return keeper_message_check(m);
 }
@@ -76,34 +83,34 @@ static const char *judge(struct keeper_message *m, ssize_t n, int flags, bool ex
 static int receive(struct link *l)
 {
 	union {
-		char space[CMSG_SPACE(sizeof(int))];
+		char space[CMSG_SPACE(DESCRIPTORS_MAX * sizeof(int))];
 		struct cmsghdr header;
-	} control = { 0 };
+	} control;
 	struct keeper_message m = { 0 };
 	struct iovec iov = { &m, sizeof(m) };
-	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct msghdr h = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
+	};
 	bool expected = l->handlers->expects_descriptor(l->userdata);
 	const char *complaint = NULL;
-	int fd = -1;
+	int fds[DESCRIPTORS_MAX] = { -1 };
 	ssize_t n;
 
-	if (expected) {
-		h.msg_control = &control;
-		h.msg_controllen = CMSG_LEN(sizeof(int)); /* not CMSG_SPACE, which has room for two */
-	}
 	/* MSG_TRUNC: the true size of the packet, also where it is longer than what we know of it */
 	n = recvmsg(l->fd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | MSG_TRUNC);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
-	if (n > 0) {
-		fd = expected ? take_descriptor(&h) : -1;
-		complaint = judge(&m, n, h.msg_flags, expected, fd);
+	if (n >= 0) {
+		unsigned int n_fds = take_descriptors(&h, fds);
+
+		complaint = n ? judge(&m, n, expected, n_fds) : NULL;
 		/* an unknown event is of a later version, and says nothing to us */
-		if (!complaint && keeper_type_is_known(m.type))
-			complaint = l->handlers->received(l->userdata, &m, &fd);
-		if (fd >= 0)
-			l->handlers->drop_descriptor(l->userdata, fd);
-		if (!complaint)
+		if (n && !complaint && keeper_type_is_known(m.type))
+			complaint = l->handlers->received(l->userdata, &m, &fds[0]);
+		for (unsigned int i = 0; i < n_fds; i++)
+			if (fds[i] >= 0)
+				l->handlers->drop_descriptor(l->userdata, fds[i]);
+		if (n && !complaint)
 			return 1;
 	}
 	event_del(l->readable);
@@ -174,8 +181,12 @@ int link_connect(struct link **ret, struct event_base *base, const char *path,
 	l->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (l->fd < 0)
 		return -errno;
-	if (connect(l->fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return -errno;
+	if (connect(l->fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+		int r = -errno;
+
+		close(steal_fd(&l->fd)); /* nothing waits in it */
+		return r;
+	}
 	l->readable = event_new(base, l->fd, EV_READ | EV_PERSIST, on_readable, l);
 	l->writable = event_new(base, l->fd, EV_WRITE, on_writable, l);
 	l->pause = evtimer_new(base, on_pause_over, l);
@@ -195,7 +206,10 @@ struct link *link_free(struct link *l)
 		event_free(l->writable);
 	if (l->pause)
 		event_free(l->pause);
-	closep(&l->fd);
+	if (l->fd >= 0) {
+		shutdown(l->fd, SHUT_RDWR); /* the other end is told now, whenever this one is closed */
+		l->handlers->drop_descriptor(l->userdata, l->fd);
+	}
 	free(l);
 	return NULL;
 }

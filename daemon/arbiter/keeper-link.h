@@ -4,10 +4,11 @@
  *
  * What always holds: a packet that is handed on is at least as long as its type requires, passed
  * keeper_message_check(), and has zeros where the sender sent nothing. Events of a type that we do
- * not know are not handed on. A descriptor is only taken out of the socket when an answer may bring
- * one, and never closed here: whose file it is, is the keeper's choice, and closing it can wait for
- * ever (util/offload.h). A link reports its loss exactly once and from the event loop only:
- * link_send() never does.
+ * not know are not handed on. No descriptor is closed here: whose file it is, is the keeper's choice, and
+ * closing it can wait for ever (util/offload.h). Nor is one left to the kernel, which closes what a packet brings
+ * and nobody takes in the thread that receives it: each is taken, wanted or not. The link's own socket is closed
+ * elsewhere, too, since what waits in it is closed with it. A link reports its loss exactly once and from
+ * the event loop only: link_send() never does.
  */
 #ifndef RDMAREG_KEEPER_LINK_H
 #define RDMAREG_KEEPER_LINK_H
@@ -27,7 +28,7 @@ struct link_handlers {
 	const char *(*received)(void *userdata, const struct keeper_message *m, int *fd);
 	/* May a packet bring a descriptor now? */
 	bool (*expects_descriptor)(void *userdata);
-	/* One that received() did not keep, to be closed. */
+	/* One that received() did not keep, or the link's own, to be closed. Also from link_free(). */
 	void (*drop_descriptor)(void *userdata, int fd);
 	/* link_send() said -EAGAIN before and can be tried again. */
 	void (*writable)(void *userdata);

@@ -475,7 +475,8 @@ static void try_connect(struct keeper *k)
 	char text[256];
 	int r = -EAGAIN;
 
-	if (!keeper_instance_awaited(k))
+	/* each connection of one that sends what it should not can leave descriptors that wait to be closed */
+	if (!keeper_instance_awaited(k) && !(k->complaints && offload_is_choked(k->set->offload, k->uid)))
 		r = link_connect(&k->link, k->set->base, k->path, &link_handlers, k);
 	if (r == 0) {
 		greet(k);

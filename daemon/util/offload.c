@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "util/cleanup.h"
@@ -458,7 +459,12 @@ int offload_run(struct offload *o, struct offload_task *t, uint32_t uid)
 
 static void close_work(struct offload_task *t)
 {
-	close(((struct close_task *)t)->fd);
+	const struct linger none = { 0 };
+	int fd = ((struct close_task *)t)->fd;
+
+	/* a socket that waits at its last close is told not to, if it is one; this can wait, too (for its lock) */
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+	close(fd);
 }
 
 static void close_ended(struct offload_task *t, int error)

@@ -7,8 +7,8 @@
  * daemon: then they tell of the region that was registered last what the name says.
  *
  * Until it misbehaves it is a proper keeper that registers everything and holds nothing. It ends when its
- * connection does, so that none is left over, except bad-silent and bad-closer, which a daemon must leave
- * alone.
+ * connection does, so that none is left over, except bad-silent, bad-closer and bad-linger, which a daemon must
+ * leave alone.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "keeper-protocol.h"
+#include "linger.h"
 
 static const char *session = "";
 static uint32_t tenant;
@@ -194,16 +195,38 @@ static void say_revocations(uint64_t region)
 	say(&m);
 }
 
-/* Until the test opens the FIFO "answer". */
-static void await_permission(void)
+/* Until the test opens the FIFO @name. */
+static void await_test(const char *name)
 {
 	char path[256];
 
-	snprintf(path, sizeof(path), "%s/answer", getenv("RDMAREG_FAKE_DIR"));
+	snprintf(path, sizeof(path), "%s/%s", getenv("RDMAREG_FAKE_DIR"), name);
 	/* unless another one, of another user, was quicker */
 	if (mkfifo(path, 0666) == 0)
 		chmod(path, 0666);
 	close(open(path, O_RDONLY | O_CLOEXEC));
+}
+
+/*
+ * Two packets with a descriptor that nobody asked for, which is then open nowhere else: the daemon takes one of them out of
+ * the socket, and loses the connection with the other one in it.
+ */
+static void say_lingering(uint64_t region)
+{
+	const struct keeper_message m = { .type = KEEPER_GONE, .region = region + 1000 };
+
+	await_test("ready");
+	await_test("send");
+	for (int i = 0; i < 2; i++) {
+		int end, fd = linger_open(&end);
+
+		if (fd < 0)
+			exit(1);
+		say_bytes(&m, keeper_packet_size(m.type), fd);
+		close(fd);
+	}
+	await_test("sent");
+	pause();
 }
 
 static void register_region(const struct keeper_message *q)
@@ -211,7 +234,9 @@ static void register_region(const struct keeper_message *q)
 	struct keeper_message m = region_of(q), event = { .type = KEEPER_GONE, .region = 1 };
 
 	if (is("bad-hang"))
-		await_permission();
+		await_test("answer");
+	if (is("bad-linger"))
+		say_lingering(q->region);
 	if (is("bad-crash"))
 		raise(SIGKILL);
 	if (is("bad-garbage"))

@@ -5,7 +5,9 @@
 # filesystem, another process, or the bus (docs/architecture.md, "What may wait").
 #
 # The loop thread is the process' first. It is looked at from its first epoll_wait(2) on, which is after the start, to its last, since at
-# the end it may wait. Exit status: 0, 1 or 77, as of the tests.
+# the end it may wait. What the kernel does on the way out of a call cannot be seen here: when it closes the last descriptor of a file
+# that a message brought and nobody took, or that waited in a socket, the thread sleeps after the call has returned. test-linger.c
+# tries that. Exit status: 0, 1 or 77, as of the tests.
 import os
 import pathlib
 import re
