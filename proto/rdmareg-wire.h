@@ -32,8 +32,8 @@
 
 /*
  * Among the rights of a request: no connection is wanted. An access of that right to [offset, offset + length) has failed and ended a
- * connection that was made with this ticket: why? One question for each connection; the answer is a reject (WIRE_EXPLAINED), within a few
- * seconds. A keeper that does not know this bit refuses it as any right that the ticket does not give, and nothing is used up.
+ * connection that was made with this ticket: why? One question for each right of each connection; who shares a ticket shares them. The
+ * answer is a reject (WIRE_EXPLAINED), within two seconds. A keeper that does not know this bit refuses it as any right that the ticket does not give, and nothing is used up.
  */
 #define WIRE_ASKS_CAUSE (1u << 15)
 

@@ -212,7 +212,8 @@ uint64_t endpoint_fake_connect(struct endpoint *e, uint64_t region, uint32_t rig
 						  : e->ops->admit(e->userdata, &request, &offer);
 	if (!*ret_refused && !has_place(e, region, offer.ticket)) {
 		e->ops->abandoned(e->userdata,
-				  &(struct endpoint_peer){ .region = region, .ticket = offer.ticket });
+				  &(struct endpoint_peer){
+					  .region = region, .ticket = offer.ticket, .rights = rights });
 		*ret_refused = WIRE_REFUSED_SHARE;
 	}
 	if (*ret_refused)

@@ -105,7 +105,9 @@ static void on_request(struct endpoint *e, struct rdma_cm_id *id, const struct r
 	}
 	if (!endpoint_has_place(e->max_peers, e->n_peers, count_of_ticket(e, c->region, offer.ticket))) {
 		e->ops->abandoned(e->userdata,
-				  &(struct endpoint_peer){ .region = c->region, .ticket = offer.ticket });
+				  &(struct endpoint_peer){ .region = c->region,
+							   .ticket = offer.ticket,
+							   .rights = c->rights });
 		reject(id, WIRE_REFUSED_SHARE);
 		return;
 	}

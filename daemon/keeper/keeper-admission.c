@@ -37,7 +37,7 @@ static int on_admit(void *userdata, const struct endpoint_request *request, stru
 	if (refused)
 		return refused;
 	if (hca_mtu(k->hca, &mtu) < 0 || mtu < k->minimum_mtu) {
-		tickets_refund(&r->tickets, ret->ticket);
+		tickets_refund(&r->tickets, ret->ticket, request->rights);
 		return WIRE_REFUSED_MTU;
 	}
 	kregion_restat(r); /* a file that grew raises no event */
@@ -113,7 +113,7 @@ static void on_abandoned(void *userdata, const struct endpoint_peer *p)
 	if (!r)
 		return;
 	if (!kregion_waited_in_vain(r))
-		tickets_refund(&r->tickets, p->ticket);
+		tickets_refund(&r->tickets, p->ticket, p->rights);
 	kregion_look_at_consent(r);
 }
 

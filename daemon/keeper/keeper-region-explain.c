@@ -5,8 +5,9 @@
  *
  * What always holds:
  *   - Nothing is touched that the connection could not have touched: inside the region, with its right, not while it is fenced.
- *   - Every question is answered once: within PATIENCE_USEC, however silent the storage is, or at the region's end. They are looked into one
- *     after the other; the endpoint bounds how many there are.
+ *   - Every question is answered once: within PATIENCE_USEC of when it was asked, however silent the storage is and however many were asked
+ *     before it, or at the region's end. They are looked into one after the other; the endpoint bounds how many there are. Only storage that was
+ *     asked for so long is told to be silent.
  *   - What is not known is not told: WIRE_CAUSE_UNKNOWN.
  */
 #include <errno.h>
@@ -29,7 +30,8 @@
 
 struct kregion_question {
 	struct kregion_question *next;
-	uint64_t number;
+	uint64_t number; /* 0: answered, and the worker still looks into it: only the first can be */
+	uint64_t until_usec;
 	uint64_t offset; /* whole pages */
 	uint64_t length;
 	bool write;
@@ -80,13 +82,53 @@ static void answer_all(struct kregion *r, enum wire_cause cause)
 		answer_first(r, cause);
 }
 
-static void submit(struct kregion *r)
+static void submit(struct kregion *r, uint64_t now_usec)
 {
-	const struct timeval patience = timeval_from_usec(PATIENCE_USEC);
-
 	r->explain.job = (struct job){ .run = run, .done = done, .key = r->storage };
-	evtimer_add(r->explain.timer, &patience);
+	r->explain.began_usec = now_usec;
 	worker_submit(r->keeper->warm_worker, &r->explain.job);
+}
+
+/* For the one that was asked first of those that are not answered. */
+static void set_timer(struct kregion *r)
+{
+	const struct kregion_question *q = r->explain.questions;
+	uint64_t now = now_monotonic_usec();
+	struct timeval left;
+
+	if (q && !q->number)
+		q = q->next;
+	if (!q) {
+		evtimer_del(r->explain.timer);
+		return;
+	}
+	left = timeval_from_usec(q->until_usec > now ? q->until_usec - now : 0);
+	evtimer_add(r->explain.timer, &left);
+}
+
+static void answer_expired(struct kregion *r)
+{
+	struct kregion_question **at = &r->explain.questions, *q;
+	uint64_t now = now_monotonic_usec();
+
+	if (r->explain.job.busy && (q = *at)) {
+		if (q->until_usec <= now) {
+			endpoint_explain(r->keeper->endpoint, q->number, WIRE_CAUSE_UNKNOWN);
+			q->number = 0;
+		}
+		at = &q->next;
+	}
+	while ((q = *at) && q->until_usec <= now) {
+		*at = q->next;
+		endpoint_explain(r->keeper->endpoint, q->number, WIRE_CAUSE_UNKNOWN);
+		free(q);
+	}
+}
+
+/* The worker was asked for the first one so long ago. */
+static bool is_silent(const struct kregion *r)
+{
+	return r->explain.job.busy && now_monotonic_usec() - r->explain.began_usec >= PATIENCE_USEC;
 }
 
 /* What a revocation keeps peers from, or is about to. */
@@ -149,19 +191,26 @@ static enum wire_cause judge(struct kregion *r, const struct kregion_question *q
 	return cause_of(error, q->part);
 }
 
+static void go_on(struct kregion *r)
+{
+	answer_expired(r);
+	if (r->explain.questions && !r->explain.job.busy)
+		submit(r, now_monotonic_usec());
+	set_timer(r);
+}
+
 static void done(struct job *job)
 {
 	struct kregion *r = of_job(job);
 
-	evtimer_del(r->explain.timer);
 	if (r->phase != KREGION_HELD) {
 		answer_all(r, WIRE_CAUSE_UNKNOWN);
+		set_timer(r);
 		kregion_continue(r);
 		return;
 	}
 	answer_first(r, judge(r, r->explain.questions));
-	if (r->explain.questions)
-		submit(r);
+	go_on(r);
 }
 
 static void on_patience(evutil_socket_t fd, short what, void *userdata)
@@ -170,8 +219,11 @@ static void on_patience(evutil_socket_t fd, short what, void *userdata)
 
 	(void)fd;
 	(void)what;
-	worker_withdraw(r->keeper->warm_worker, &r->explain.job);
-	answer_all(r, WIRE_CAUSE_SILENT);
+	if (is_silent(r)) {
+		worker_withdraw(r->keeper->warm_worker, &r->explain.job);
+		answer_all(r, WIRE_CAUSE_SILENT);
+	}
+	go_on(r);
 }
 
 /* Whole pages of the region. False: there is no such access. */
@@ -191,7 +243,6 @@ static bool bound(const struct kregion *r, struct kregion_question *q)
 /* WIRE_CAUSE_AVAILABLE: only touching it will tell. */
 static enum wire_cause tell_at_once(struct kregion *r, struct kregion_question *q)
 {
-	const struct kregion_explain *x = &r->explain;
 	enum wire_cause cause;
 
 	if (!bound(r, q) || (q->write && !r->mapping->write))
@@ -199,7 +250,7 @@ static enum wire_cause tell_at_once(struct kregion *r, struct kregion_question *
 	cause = look(r, q);
 	if (cause != WIRE_CAUSE_AVAILABLE)
 		return cause;
-	if (x->job.busy && !x->questions->number) /* given up, and its storage still does not answer */
+	if (is_silent(r))
 		return WIRE_CAUSE_SILENT;
 	/* touching it then could have the kernel kill somebody of that control group */
 	return keeper_check_room(r->mapping, q->length) < 0 ? WIRE_CAUSE_MEMORY : WIRE_CAUSE_AVAILABLE;
@@ -209,6 +260,7 @@ static int add(struct kregion *r, const struct kregion_question *wanted)
 {
 	struct kregion_explain *x = &r->explain;
 	struct kregion_question *q, **last = &x->questions;
+	uint64_t now = now_monotonic_usec();
 
 	if (!x->timer)
 		x->timer = evtimer_new(r->keeper->base, on_patience, r);
@@ -216,11 +268,13 @@ static int add(struct kregion *r, const struct kregion_question *wanted)
 	if (!q)
 		return -ENOMEM;
 	*q = *wanted;
+	q->until_usec = now + PATIENCE_USEC;
 	while (*last)
 		last = &(*last)->next;
 	*last = q;
 	if (!x->job.busy)
-		submit(r);
+		submit(r, now);
+	set_timer(r);
 	return 0;
 }
 

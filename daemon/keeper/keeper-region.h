@@ -86,6 +86,7 @@ struct kregion_explain {
 	struct job job;
 	int error;
 	uint64_t failed_at;
+	uint64_t began_usec;		    /* @job */
 	struct kregion_question *questions; /* the first is being looked into */
 	struct event *timer;		    /* from the first question on */
 };

@@ -129,6 +129,10 @@ static int obey(struct keeper *k, const char *line)
 		storage_fake_silence(region, strcmp(verb, "silent") == 0);
 		return 0;
 	}
+	if (strcmp(verb, "answers-one") == 0) {
+		storage_fake_answer_one(region);
+		return 0;
+	}
 	r = keeper_find(k, region);
 	if (!r || !k->watch || !k->endpoint)
 		return -ENOENT;

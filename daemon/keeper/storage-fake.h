@@ -14,4 +14,7 @@
 /* All files of that inode number. At most eight of them are silent at a time. */
 void storage_fake_silence(uint64_t inode, bool silent);
 
+/* One call that asks such a silent storage, under way or still to come, is answered. */
+void storage_fake_answer_one(uint64_t inode);
+
 #endif

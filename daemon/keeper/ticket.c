@@ -90,8 +90,10 @@ int tickets_admit(struct tickets *t, const uint8_t token[WIRE_TOKEN_BYTES], uint
 		return WIRE_REFUSED_RIGHTS;
 	if (k->uses)
 		k->used++;
-	if (k->questions < UINT32_MAX)
-		k->questions++;
+	if (rights & WIRE_RIGHT_READ)
+		k->read_questions += k->read_questions < UINT32_MAX;
+	if (rights & WIRE_RIGHT_WRITE)
+		k->write_questions += k->write_questions < UINT32_MAX;
 	*ret_number = k->number;
 	return 0;
 }
@@ -99,16 +101,20 @@ int tickets_admit(struct tickets *t, const uint8_t token[WIRE_TOKEN_BYTES], uint
 int tickets_ask(struct tickets *t, const uint8_t token[WIRE_TOKEN_BYTES], uint32_t rights)
 {
 	struct ticket *k = find(t, token);
+	uint32_t *left;
 
-	if (!k || !k->questions)
+	if (!k || (!k->read_questions && !k->write_questions))
 		return WIRE_REFUSED_TICKET;
-	if (!rights || (rights & ~k->rights))
+	if ((rights != WIRE_RIGHT_READ && rights != WIRE_RIGHT_WRITE) || (rights & ~k->rights))
 		return WIRE_REFUSED_RIGHTS;
-	k->questions--;
+	left = rights == WIRE_RIGHT_WRITE ? &k->write_questions : &k->read_questions;
+	if (!*left)
+		return WIRE_REFUSED_TICKET;
+	--*left;
 	return 0;
 }
 
-void tickets_refund(struct tickets *t, uint64_t number)
+void tickets_refund(struct tickets *t, uint64_t number, uint32_t rights)
 {
 	for (uint32_t i = 0; i < t->n; i++) {
 		struct ticket *k = &t->item[i];
@@ -116,7 +122,8 @@ void tickets_refund(struct tickets *t, uint64_t number)
 		if (k->number != number)
 			continue;
 		k->used -= k->used > 0;
-		k->questions -= k->questions > 0;
+		k->read_questions -= (rights & WIRE_RIGHT_READ) && k->read_questions;
+		k->write_questions -= (rights & WIRE_RIGHT_WRITE) && k->write_questions;
 	}
 }
 

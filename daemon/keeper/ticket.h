@@ -23,7 +23,9 @@ struct ticket {
 	uint64_t expires_usec; /* CLOCK_BOOTTIME; 0: never */
 	uint32_t uses;	       /* how often it admits; 0: any number of times */
 	uint32_t used;
-	uint32_t questions; /* connections made with it that have not asked why they failed */
+	/* connections made with it, of that right, that have not asked why an access of that kind failed */
+	uint32_t read_questions;
+	uint32_t write_questions;
 	uint32_t rights; /* WIRE_RIGHT_* */
 };
 
@@ -58,15 +60,19 @@ int tickets_admit(struct tickets *t, const uint8_t token[WIRE_TOKEN_BYTES], uint
 
 /**
  * tickets_ask - a connection that was made with it failed, and wants to know why
- * @rights: of the access that failed
+ * @rights: of the access that failed: one of the two
  *
- * Once for each connection, also when the ticket has expired or is used up since, unless it had to
- * make room for a new one. Returns 0, WIRE_REFUSED_TICKET or WIRE_REFUSED_RIGHTS.
+ * Once for each connection and right that it was made with, also when the ticket has expired or is
+ * used up since, unless it had to make room for a new one. A question does not say which connection
+ * it is of, so those who share a ticket share their questions. What is certain is this: nothing is
+ * touched for writing because of a ticket whose connections only read; questions about reads use up
+ * nobody's question about a write; and there are no more than all of its connections may ask.
+ * Returns 0, WIRE_REFUSED_TICKET or WIRE_REFUSED_RIGHTS.
  */
 int tickets_ask(struct tickets *t, const uint8_t token[WIRE_TOKEN_BYTES], uint32_t rights);
 
-/* The connection it was used for was never established. An unknown number changes nothing. */
-void tickets_refund(struct tickets *t, uint64_t number);
+/* The connection of @rights that it was used for was never established. An unknown number changes nothing. */
+void tickets_refund(struct tickets *t, uint64_t number, uint32_t rights);
 
 /**
  * ticket_format - the line of text that a peer needs

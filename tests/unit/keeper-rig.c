@@ -14,6 +14,7 @@ static char rig_synced[128];
 struct client k;
 int rig_control = -1;
 uint64_t rig_last;
+unsigned int rig_place;
 
 const char *const rig_usual[] = {
 	"--session",   "s.1", "--max-regions", "4",    "--max-tickets",		 "2",
@@ -128,7 +129,7 @@ unsigned int persisted(uint64_t region, uint64_t request)
 		list(&m);
 		f = fopen(rig_synced, "re");
 		must(f);
-		while (fscanf(f, "%llu %llu %llu %u\n", &at, &peer, &what, &outcome) == 4)
+		for (rig_place = 0; fscanf(f, "%llu %llu %llu %u\n", &at, &peer, &what, &outcome) == 4; rig_place++)
 			if (at == region && what == request) {
 				fclose(f);
 				return outcome;

@@ -45,6 +45,7 @@ uint64_t make_region(int *ret_fd, uint64_t grace_usec, enum region_policy policy
 unsigned int persist(uint64_t region, uint64_t offset, uint64_t length);
 void ask_to_persist(uint64_t region, uint64_t request, uint64_t offset, uint64_t length);
 unsigned int persisted(uint64_t region, uint64_t request);
+extern unsigned int rig_place; /* of what persisted() found last, among all answers, in their order */
 
 /* An access of a peer to that range failed, and it asks why: enum wire_cause; 100 and more: it is refused (enum wire_refusal). */
 unsigned int explain(uint64_t region, uint64_t offset, uint64_t length);

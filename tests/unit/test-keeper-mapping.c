@@ -343,8 +343,7 @@ static void test_explain(void)
 	mapping_free(m);
 	close(twin);
 
-	fd = make_small_file(MIB);
-	if (fd < 0) {
+	if (!make_small_files(MIB, &fd, 1)) {
 		printf("no small filesystem: %m\n"); /* the lab has one */
 		return;
 	}

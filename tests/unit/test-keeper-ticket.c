@@ -46,8 +46,8 @@ static void test_uses(void)
 	assert(tickets_admit(&t, k->token, RW, 1, &n) == 0);
 	assert(tickets_admit(&t, k->token, RW, 1, &n) == 0);
 	assert(tickets_admit(&t, k->token, RW, 1, &n) == WIRE_REFUSED_TICKET);
-	tickets_refund(&t, n);
-	tickets_refund(&t, n + 1);
+	tickets_refund(&t, n, RW);
+	tickets_refund(&t, n + 1, RW);
 	assert(tickets_admit(&t, k->token, RW, 1, &n) == 0);
 	assert(tickets_admit(&t, k->token, RW, 1, &n) == WIRE_REFUSED_TICKET);
 	tickets_deinit(&t);
@@ -65,7 +65,7 @@ static void test_questions(void)
 	assert(tickets_ask(&t, k->token, WIRE_RIGHT_READ) == WIRE_REFUSED_TICKET);
 	assert(tickets_admit(&t, k->token, WIRE_RIGHT_READ, 1, &n) == 0);
 	assert(tickets_admit(&t, k->token, WIRE_RIGHT_READ | WIRE_ASKS_CAUSE, 1, &n) == WIRE_REFUSED_RIGHTS);
-	tickets_refund(&t, n); /* it never came about */
+	tickets_refund(&t, n, WIRE_RIGHT_READ); /* it never came about */
 	assert(tickets_ask(&t, k->token, WIRE_RIGHT_READ) == WIRE_REFUSED_TICKET);
 	for (int i = 0; i < 2; i++)
 		assert(tickets_admit(&t, k->token, WIRE_RIGHT_READ, 1, &n) == 0);
@@ -75,6 +75,31 @@ static void test_questions(void)
 	assert(tickets_ask(&t, k->token, WIRE_RIGHT_READ) == 0);
 	assert(tickets_ask(&t, k->token, WIRE_RIGHT_READ) == 0);
 	assert(tickets_ask(&t, k->token, WIRE_RIGHT_READ) == WIRE_REFUSED_TICKET);
+	tickets_deinit(&t);
+}
+
+/* Of a ticket to write with: a connection that reads has no question about a write, and takes nobody's. */
+static void test_questions_of_rights(void)
+{
+	const struct ticket *k;
+	struct tickets t;
+	uint64_t n;
+
+	tickets_init(&t, 4);
+	assert(tickets_add(&t, 1, 0, 0, RW, &k) == 0);
+	assert(tickets_admit(&t, k->token, WIRE_RIGHT_READ, 1, &n) == 0);
+	assert(tickets_ask(&t, k->token, WIRE_RIGHT_WRITE) == WIRE_REFUSED_TICKET);
+	assert(tickets_ask(&t, k->token, RW) == WIRE_REFUSED_RIGHTS);
+	assert(tickets_admit(&t, k->token, RW, 1, &n) == 0);
+	for (int i = 0; i < 2; i++)
+		assert(tickets_ask(&t, k->token, WIRE_RIGHT_READ) == 0);
+	assert(tickets_ask(&t, k->token, WIRE_RIGHT_READ) == WIRE_REFUSED_TICKET);
+	assert(tickets_ask(&t, k->token, WIRE_RIGHT_WRITE) == 0);
+	assert(tickets_ask(&t, k->token, WIRE_RIGHT_WRITE) == WIRE_REFUSED_TICKET);
+	assert(tickets_admit(&t, k->token, WIRE_RIGHT_WRITE, 1, &n) == 0);
+	assert(tickets_ask(&t, k->token, WIRE_RIGHT_READ) == WIRE_REFUSED_TICKET);
+	tickets_refund(&t, n, WIRE_RIGHT_WRITE);
+	assert(tickets_ask(&t, k->token, WIRE_RIGHT_WRITE) == WIRE_REFUSED_TICKET);
 	tickets_deinit(&t);
 }
 
@@ -97,7 +122,7 @@ static void test_expiry_and_room(void)
 	assert(tickets_add(&t, 2000, 0, 0, RW, &k) == 0); /* the dead one made room */
 	assert(k->number > number && t.n == 2);
 	assert(tickets_admit(&t, first, RW, 1000, &n) == WIRE_REFUSED_TICKET);
-	tickets_refund(&t, number); /* of one that is no more */
+	tickets_refund(&t, number, RW); /* of one that is no more */
 	assert(tickets_admit(&t, k->token, RW, 2000, &n) == 0);
 	tickets_deinit(&t);
 }
@@ -121,6 +146,7 @@ int main(void)
 	test_admission();
 	test_uses();
 	test_questions();
+	test_questions_of_rights();
 	test_expiry_and_room();
 	test_text();
 	return 0;
