@@ -97,7 +97,8 @@ static int mark_used(bool *used, uint32_t first, uint32_t last)
 	return 0;
 }
 
-int spawn_choose_id(const struct settings *s, uint32_t *ret)
+int spawn_choose_id(const struct settings *s, bool (*is_reserved)(const void *userdata, uint32_t id),
+		    const void *userdata, uint32_t *ret)
 {
 	static uint32_t after; /* those that ended just now come last */
 	_cleanup_(freep) bool *used = NULL;
@@ -115,7 +116,7 @@ int spawn_choose_id(const struct settings *s, uint32_t *ret)
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t at = (after + i) % n;
 
-		if (used[at])
+		if (used[at] || is_reserved(userdata, first + at))
 			continue;
 		after = at + 1;
 		*ret = first + at;

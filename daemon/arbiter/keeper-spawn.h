@@ -38,10 +38,11 @@ struct spawn_request {
 };
 
 /*
- * A user id of keeper_uids that no process has now. -EUSERS: all are in use.
- * Not to be asked twice before a process has it.
+ * A user id of keeper_uids that no process has now, and that is not reserved: one that was chosen belongs to whom it was chosen for before its
+ * process has it. -EUSERS: all are in use.
  */
-int spawn_choose_id(const struct settings *s, uint32_t *ret);
+int spawn_choose_id(const struct settings *s, bool (*is_reserved)(const void *userdata, uint32_t id),
+		    const void *userdata, uint32_t *ret);
 
 /* By @s; see spawner_start(). -EPERM: the daemon is not root and the tenant is somebody else. */
 int spawn_direct(struct spawned **ret, struct spawner *s, struct event_base *base,

@@ -116,6 +116,17 @@ static int bind_socket(struct keeper *k, int *ret)
 	return 0;
 }
 
+/* For another one, until that is gone: its process may not have it yet. */
+static bool is_reserved(const void *userdata, uint32_t id)
+{
+	const struct keeper *k = userdata, *other;
+
+	LIST_FOREACH(other, &k->set->keepers, keepers)
+	if (other != k && other->runs_as == id)
+		return true;
+	return false;
+}
+
 static int start_direct(struct keeper *k, struct spawn_request *q)
 {
 	closep(&k->pidfd);
@@ -150,7 +161,7 @@ int keeper_start(struct keeper *k, const char **ret_why)
 	if (!unit) {
 		q.runs_as = k->uid;
 		if (geteuid() == 0)
-			r = spawn_choose_id(s, &q.runs_as);
+			r = spawn_choose_id(s, is_reserved, k, &q.runs_as);
 		if (r == -EUSERS)
 			*ret_why = "every user id of keeper_uids in rdmaregd.conf is in use";
 		if (r == 0)

@@ -112,6 +112,36 @@ static void test_apart(void)
 	close(fd);
 }
 
+/* One id is free, and two keepers are to be started at the same time: no process has it yet when the second one is. */
+static void test_apart_at_once(void)
+{
+	sd_bus *b = connect_as(&world, TENANT);
+	int fd = make_memfd(4096), made = 0;
+	struct later later[2];
+	struct reply one, r;
+
+	check(register_region(b, fd, 0, 0, "rw", &one, 2, "detached", "b", 1, "session", "s", "one"));
+	for (int i = 0; i < 2; i++) {
+		sd_bus_message *m = new_manager_call(b, "RegisterRegion");
+
+		check(sd_bus_message_append(m, "htts", fd, UINT64_C(0), UINT64_C(4096), "rw") >= 0);
+		add_options(m, 2, "detached", "b", 1, "session", "s", i ? "two" : "three");
+		send_later(b, m, &later[i]);
+	}
+	for (int i = 0; i < 2; i++) {
+		await_answer(b, &later[i]);
+		if (*later[i].reply.error)
+			expect_error(&later[i].reply, "Failed", "keeper_uids");
+		else
+			check(++made && call_region(b, later[i].reply.id, "Release", &r));
+	}
+	check(made == 1);
+	check(call_region(b, one.id, "Release", &r));
+	until(world_keepers(&world) == 0);
+	disconnect(b);
+	close(fd);
+}
+
 static bool nothing_recorded(void)
 {
 	char pattern[256];
@@ -202,6 +232,7 @@ int main(void)
 		 first + 1);
 	world_begin(&world, settings);
 	test_apart();
+	test_apart_at_once();
 	test_replaced();
 	test_crowd();
 	world_end(&world);
