@@ -105,7 +105,8 @@ int rdmareg_enforce_limits(struct rdmareg *c, const struct rdmareg_evict_options
 /*
  * rdmareg_reload: have rdmaregd read its settings again; what they change counts for what comes after it.
  *
- * EIO: they have an error, which the message names with file and line, and stay as they were. EACCES: this
+ * EIO: they have an error, which the message names with file and line, and stay as they were; or a reload that
+ * began later ended first, and what that one read is in force. EDQUOT: 16 reloads are under way. EACCES: this
  * user is not root (nor the one rdmaregd runs as) and has no polkit authorization
  * org.rdmareg.Registry1.reload.
  */

@@ -18,6 +18,9 @@ struct app {
 	const struct app_options *options;
 	struct settings settings;
 	uint32_t reloads; /* under way */
+	uint64_t reloads_begun;
+	uint64_t reload_in_force; /* which of them; 0: none */
+	bool reload_due;	  /* a signal came while too many were under way */
 	struct runtime runtime;
 	bool runtime_is_open;
 	struct loop *loop;

@@ -5,7 +5,8 @@
  * The files are read, and the groups and folders that they name looked for, in a thread: where a user database is, nobody knows. So what is
  * accepted is what --check-config accepts.
  *
- * What always holds: settings with an error, or that cannot be read in time, change nothing; whoever asked is answered.
+ * What always holds: settings with an error, or that cannot be read in time, change nothing; of those that are right, the last that began to be
+ * read are in force, in whichever order the reading ends; whoever asked is answered.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -20,10 +21,13 @@
 #include "util/clock.h"
 #include "util/log.h"
 
+#define RELOADS_MAX 16 /* under way */
+
 struct reload {
 	struct offload_task task;
 	struct app *app;
 	struct call *call; /* NULL: it was a signal */
+	uint64_t number;   /* counts up */
 	const char *config;
 	int must_exist;
 	struct settings settings;
@@ -49,6 +53,32 @@ static void refuse(struct call *call, const char *why)
 		call_fail(call, &f);
 }
 
+static void apply(struct app *a, const struct reload *l)
+{
+	bool changed = memcmp(&a->settings, &l->settings, sizeof(a->settings)) != 0;
+
+	a->reload_in_force = l->number;
+	a->settings = l->settings;
+	app_apply_settings(a);
+	if (changed)
+		keepers_settings_changed(a->keepers);
+	log_notice("settings read again from %s", l->config);
+	if (l->call)
+		call_reply(l->call);
+}
+
+/* The files may have changed since: what a later one found in them counts. */
+static void give_way(const struct reload *l)
+{
+	static const char why[] = "the settings that a later reload read are in force, what this one read before is not";
+	struct failure f;
+
+	log_notice("%s", why);
+	failure_set(&f, RDMAREG_ERROR_FAILED, "%s", why);
+	if (l->call)
+		call_fail(l->call, &f);
+}
+
 static void ended(struct offload_task *task, int error)
 {
 	struct reload *l = (struct reload *)task;
@@ -65,18 +95,15 @@ static void ended(struct offload_task *task, int error)
 		refuse(l->call, why);
 	} else if (l->result < 0) {
 		refuse(l->call, l->error);
+	} else if (l->number < a->reload_in_force) {
+		give_way(l);
 	} else {
-		bool changed = memcmp(&a->settings, &l->settings, sizeof(a->settings)) != 0;
-
-		a->settings = l->settings;
-		app_apply_settings(a);
-		if (changed)
-			keepers_settings_changed(a->keepers);
-		log_notice("settings read again from %s", l->config);
-		if (l->call)
-			call_reply(l->call);
+		apply(a, l);
 	}
-	if (!--a->reloads && a->serving && error != -ESHUTDOWN)
+	a->reloads--;
+	if (a->reload_due && error != -ESHUTDOWN)
+		app_reload_by_signal(a);
+	if (!a->reloads && a->serving && error != -ESHUTDOWN)
 		sd_notify(0, "READY=1");
 }
 
@@ -88,14 +115,18 @@ static void release(struct offload_task *task)
 /* Negative: it is not begun. */
 static int begin(struct app *a, struct call *call)
 {
-	struct reload *l = calloc(1, sizeof(*l));
+	struct reload *l;
 	int r;
 
+	if (a->reloads >= RELOADS_MAX)
+		return -EAGAIN;
+	l = calloc(1, sizeof(*l));
 	if (!l)
 		return -ENOMEM;
 	l->task = (struct offload_task){ .work = work, .ended = ended, .release = release };
 	l->app = a;
 	l->call = call;
+	l->number = a->reloads_begun + 1;
 	l->config = a->options->config;
 	l->must_exist = a->options->config_must_exist;
 	r = offload_run(a->offload, &l->task, geteuid());
@@ -103,6 +134,7 @@ static int begin(struct app *a, struct call *call)
 		free(l);
 		return r;
 	}
+	a->reloads_begun++;
 	if (!a->reloads++ && a->serving)
 		sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, now_monotonic_usec());
 	return 0;
@@ -112,6 +144,10 @@ int app_reload(void *userdata, struct call *call, struct failure *ret)
 {
 	int r = begin(userdata, call);
 
+	if (r == -EAGAIN)
+		return failure_set(ret, RDMAREG_ERROR_LIMIT_EXCEEDED,
+				   "%d reloads are under way, which is the most there can be; try again",
+				   RELOADS_MAX);
 	if (r == -EBUSY)
 		return failure_set(ret, RDMAREG_ERROR_FAILED,
 				   "the settings cannot be read: files that this user passed before, or settings that were "
@@ -123,6 +159,7 @@ void app_reload_by_signal(struct app *a)
 {
 	int r = begin(a, NULL);
 
-	if (r < 0)
+	a->reload_due = r == -EAGAIN;
+	if (r < 0 && !a->reload_due)
 		log_error("settings stay as they were: they cannot be read: %s", strerror(-r));
 }

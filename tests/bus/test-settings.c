@@ -261,6 +261,93 @@ static void test_silent_settings(struct world *w, sd_bus *b)
 	check(rmdir(path) == 0);
 }
 
+/* More of the settings are in a file that does not end before it is closed; returns it as soon as somebody reads it. */
+static int hold_reading(const char *path)
+{
+	int fd;
+
+	until((fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC)) >= 0);
+	return fd;
+}
+
+/*
+ * The first of several finds settings with 1 region and ends last, after those that began later and found others. By the bus and by
+ * signals, which nobody waits for.
+ */
+static void test_order_of_reloads(struct world *w, sd_bus *b, bool by_signal)
+{
+	struct later first;
+	char path[128], aside[128];
+	struct reply r;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/conf.d", w->directory);
+	check(mkdir(path, 0755) == 0);
+	snprintf(path, sizeof(path), "%s/conf.d/held.conf", w->directory);
+	snprintf(aside, sizeof(aside), "%s/held.conf", w->directory);
+	check(mkfifo(path, 0600) == 0);
+	world_write_settings(w, "timeout_msec = 20000\n[limits]\nregions_per_tenant = 1\n");
+	if (by_signal)
+		check(kill(w->daemon, SIGHUP) == 0);
+	else
+		send_later(b, new_manager_call(b, "Reload"), &first);
+	check(by_signal || sd_bus_flush(b) >= 0);
+	fd = hold_reading(path);
+	check(rename(path, aside) == 0);
+	for (uint64_t n = 21; n < 24; n++) { /* each of these is over before the next */
+		char settings[100];
+
+		snprintf(settings, sizeof(settings), "timeout_msec = 20000\n[limits]\nregions_per_tenant = %d\n", (int)n);
+		world_write_settings(w, settings);
+		check(finish_call(b, new_manager_call(b, "Reload"), &r));
+		check(get_manager_number(b, "MaxRegionsPerTenant") == n);
+	}
+	/* one that fails puts nothing in force, so the one before it stays */
+	world_write_settings(w, "[limits]\nregions_per_tenant = many\n");
+	check(!finish_call(b, new_manager_call(b, "Reload"), &r));
+	check(close(fd) == 0);
+	if (by_signal) {
+		until(world_log_contains(w, "settings that a later reload read are in force"));
+	} else {
+		await_answer(b, &first);
+		expect_error(&first.reply, "Failed", "settings that a later reload read are in force");
+	}
+	check(get_manager_number(b, "MaxRegionsPerTenant") == 23);
+	check(unlink(aside) == 0);
+	snprintf(path, sizeof(path), "%s/conf.d", w->directory);
+	check(rmdir(path) == 0);
+}
+
+/* Of as many as there can be at a time, the last is in force; one more is refused, but a signal is not forgotten. */
+static void test_many_reloads(struct world *w, sd_bus *b)
+{
+	struct later l[17];
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/conf.d", w->directory);
+	check(mkdir(path, 0755) == 0);
+	snprintf(path, sizeof(path), "%s/conf.d/held.conf", w->directory);
+	check(mkfifo(path, 0600) == 0);
+	world_write_settings(w, "timeout_msec = 20000\n[limits]\nregions_per_tenant = 1\n");
+	for (size_t i = 0; i < 17; i++)
+		send_later(b, new_manager_call(b, "Reload"), &l[i]);
+	fd = hold_reading(path);
+	await_answer(b, &l[16]);
+	expect_error(&l[16].reply, "LimitExceeded", "16 reloads are under way");
+	check(kill(w->daemon, SIGHUP) == 0);
+	check(get_manager_number(b, "MaxRegionsPerTenant") == 23);
+	check(unlink(path) == 0);
+	world_write_settings(w, "timeout_msec = 20000\n[limits]\nregions_per_tenant = 24\n");
+	check(close(fd) == 0);
+	until(get_manager_number(b, "MaxRegionsPerTenant") == 24);
+	for (size_t i = 0; i < 16; i++)
+		await_answer(b, &l[i]);
+	check(get_manager_number(b, "MaxRegionsPerTenant") == 24);
+	snprintf(path, sizeof(path), "%s/conf.d", w->directory);
+	check(rmdir(path) == 0);
+}
+
 /* The daemon: a good file counts at once, a bad one changes nothing. */
 static void test_reload(void)
 {
@@ -293,6 +380,11 @@ static void test_reload(void)
 	check(!finish_call(b, new_manager_call(b, "Reload"), &r));
 	expect_error(&r, "Failed", "rdmaregd.conf:10: 'no-such-group' is no value for group: it must be a group");
 	check(get_manager_number(b, "MaxRegionsPerTenant") == 13);
+	test_order_of_reloads(&w, b, false);
+	test_order_of_reloads(&w, b, true);
+	test_many_reloads(&w, b);
+	world_write_settings(&w, "timeout_msec = 1000\n[limits]\nregions_per_tenant = 13\n");
+	check(finish_call(b, new_manager_call(b, "Reload"), &r));
 	test_silent_settings(&w, b);
 	disconnect(b);
 	world_end(&w);
