@@ -41,6 +41,7 @@
 #define COMPLAINT_FIRST_USEC USEC_PER_SEC
 #define COMPLAINT_LAST_USEC (30 * USEC_PER_SEC)
 #define REST_AFTER_USEC USEC_PER_SEC
+#define RETIRE_USEC USEC_PER_SEC /* for one that is told to end: it has nothing to do before */
 #define REBUFFS_MAX 4 /* greetings, one after the other, upon which an earlier daemon's keeper hangs up */
 
 static void keeper_freep(struct keeper **k)
@@ -287,6 +288,32 @@ static void on_rest(evutil_socket_t fd, short what, void *userdata)
 	k->phase = PHASE_RESTING;
 	k->rested = true;
 	k->link = link_free(k->link);
+}
+
+bool keeper_retire(struct keeper *k)
+{
+	/* whoever waits for its port has as long as a keeper has to get ready */
+	uint64_t half = k->set->settings->timeout_msec * USEC_PER_MSEC / 2;
+
+	if (k->pidfd < 0 || pidfd_send_signal(k->pidfd, SIGTERM, NULL, 0) < 0)
+		return false; /* it ends already, or is nobody's to end */
+	k->retired = true;
+	set_timer(k->retiring, half < RETIRE_USEC ? half : RETIRE_USEC);
+	return true;
+}
+
+/* It is stopped, hangs, or does not obey. */
+static void on_retiring(evutil_socket_t fd, short what, void *userdata)
+{
+	struct keeper *k = userdata;
+
+	(void)fd, (void)what;
+	if (!holds_nothing(k) || k->pidfd < 0)
+		return;
+	log_warning("keeper %s: pid %d holds nothing and did not end when it was told to: it is killed", k->name,
+		    k->pid);
+	if (pidfd_send_signal(k->pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
+		log_error("keeper %s: pid %d cannot be killed: %m; end it", k->name, k->pid);
 }
 
 static const char *on_listing(struct keeper *k, const struct keeper_message *m)
@@ -568,7 +595,8 @@ int keeper_new(struct keeper **ret, struct keepers *ks, uint32_t uid, const char
 	k->retry = evtimer_new(ks->base, on_retry, k);
 	k->patience = evtimer_new(ks->base, on_out_of_patience, k);
 	k->rest = evtimer_new(ks->base, on_rest, k);
-	if (!k->retry || !k->patience || !k->rest)
+	k->retiring = evtimer_new(ks->base, on_retiring, k);
+	if (!k->retry || !k->patience || !k->rest || !k->retiring)
 		return -ENOMEM;
 	r = instance ? keeper_instance_find(k, instance) : keeper_instance_new(k);
 	if (r < 0)
@@ -590,6 +618,8 @@ struct keeper *keeper_free(struct keeper *k)
 		event_free(k->patience);
 	if (k->rest)
 		event_free(k->rest);
+	if (k->retiring)
+		event_free(k->retiring);
 	record_free(k->record);
 	free(k->path);
 	free(k->record_path);

@@ -67,6 +67,7 @@ struct keeper {
 	struct event *retry;	/* next attempt to connect */
 	struct event *patience; /* until it must be ready */
 	struct event *rest;	/* until we let go of it, while it holds nothing */
+	struct event *retiring; /* until it is killed, since it was told to end */
 	unsigned int attempt;
 	uint64_t list_operation;
 	bool listing; /* again, while it is ready */
@@ -124,6 +125,8 @@ struct keeper *keeper_free(struct keeper *k);
 void keeper_begin(struct keeper *k);
 /* Its process has ended, or never came to anything: answers everything with @error, tells that it is gone, frees it. */
 void keeper_remove(struct keeper *k, int error, const char *why);
+/* It holds nothing, and never gets anything any more: tells it to end, and sees to it. False: that cannot be done. */
+bool keeper_retire(struct keeper *k);
 /* Nobody has anything in it, and nothing is asked of it. */
 bool keeper_is_idle(const struct keeper *k);
 /* A found one came through, or will not. */

@@ -150,15 +150,12 @@ static bool is_usable(const struct keeper *k)
 
 /*
  * A keeper has the settings that it was started with. One that holds nothing is no reason to keep old ones: it is
- * told to end, and the tenant gets another.
+ * told to end, and the tenant gets another. One that is told that never gets a region again, so it can be killed.
  */
 static void retire_if_outdated(struct keepers *ks, struct keeper *k)
 {
-	if (k->settings_at == ks->settings_at || k->retired || !keeper_is_idle(k) || k->pidfd < 0)
+	if (k->settings_at == ks->settings_at || k->retired || !keeper_is_idle(k) || !keeper_retire(k))
 		return;
-	if (pidfd_send_signal(k->pidfd, SIGTERM, NULL, 0) < 0)
-		return; /* it ends already, or is nobody's to end */
-	k->retired = true;
 	log_info("keeper %s: pid %d holds nothing and may have earlier settings: told to end", k->name, k->pid);
 }
 
@@ -199,7 +196,7 @@ static struct keeper *choose(struct keepers *ks, uint32_t uid, const char *sessi
 		retire_if_outdated(ks, k);
 		if (is_usable(k) && !is_full(ks, k))
 			return k;
-		if (!n++)
+		if (!k->retired && !n++)
 			useless = k;
 	}
 	return n < USELESS_MAX ? NULL : useless;

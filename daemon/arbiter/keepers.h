@@ -20,7 +20,7 @@
  * What may be said of one, also together. A tenant's next region goes to none of the last five:
  *
  *   resting    it holds nothing: we let go of the connection, and it exits after a while
- *   retired    it held nothing and may have earlier settings: told to end (SIGTERM)
+ *   retired    it held nothing and may have earlier settings: told to end (SIGTERM), and killed if it does not
  *   silent     it was not ready within timeout_msec; it is waited for
  *   late       it has not answered all that it was asked in time; its answers are still taken
  *   estranged  it cannot be talked to: it said what cannot be, or speaks no version of ours. It is

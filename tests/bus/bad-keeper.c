@@ -8,7 +8,7 @@
  *
  * Until it misbehaves it is a proper keeper that registers everything and holds nothing. It ends when its
  * connection does, so that none is left over, except bad-silent, bad-closer and bad-linger, which a daemon must
- * leave alone.
+ * leave alone, and bad-deaf, which does not end when it is told to (SIGTERM).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -331,6 +331,8 @@ static _Noreturn void misbehave(void)
 {
 	if (is("bad-exit"))
 		exit(1);
+	if (is("bad-deaf"))
+		signal(SIGTERM, SIG_IGN);
 	if (listen(0, 4) < 0)
 		exit(1);
 	for (;;) {
@@ -343,7 +345,7 @@ static _Noreturn void misbehave(void)
 			while (serve_one())
 				;
 		close(connection);
-		if (!is("bad-closer") && !(lies() && claim.region))
+		if (!is("bad-closer") && !is("bad-deaf") && !(lies() && claim.region))
 			exit(0);
 	}
 }

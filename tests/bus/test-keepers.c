@@ -301,6 +301,43 @@ static void test_wrong_address(void)
 	until(world_keepers(&world) == 1);
 }
 
+/*
+ * Where the port is a setting the next keeper waits for the end of the one before. That holds nothing, and keeps nobody out: neither if it
+ * does not obey nor if it is stopped.
+ */
+static void retire(const char *session, unsigned int port, bool stop)
+{
+	int fd = make_memfd(4096);
+	char line[40];
+	struct reply r;
+
+	snprintf(line, sizeof(line), "port = %u", port);
+	write_address(line);
+	check(register_region(bus, fd, 0, 0, "r", &r, 1, "session", "s", session));
+	check(call_region(bus, r.id, "Release", &r));
+	snprintf(line, sizeof(line), "port = %u", port + 1);
+	write_address(line);
+	if (stop)
+		world_kill_keepers(&world, SIGSTOP);
+	check(register_region(bus, fd, 0, 0, "r", &r, 1, "session", "s", session));
+	world_kill_keepers(&world, SIGCONT);
+	check(world_log_contains(&world, "did not end when it was told to: it is killed"));
+	until(world_keepers(&world) == 2);
+	check(call_region(bus, r.id, "Release", &r));
+	expect_bystander();
+	close(fd);
+}
+
+static void test_retiring(void)
+{
+	until(world_keepers(&world) == 1);
+	retire("stopped", 18520, true);
+	until(world_keepers(&world) == 1);
+	retire("bad-deaf", 18530, false);
+	world_kill_keepers(&world, SIGKILL); /* this one never ends by itself */
+	until(world_keepers(&world) == 0);
+}
+
 /* Something listens in a tenant's name that does not talk, and that no daemon of ours started. */
 static pid_t start_strange(const char *session)
 {
@@ -425,7 +462,6 @@ static void test_liars(void)
 int main(void)
 {
 	int fd;
-	struct reply r;
 
 	world_begin(
 		&world,
@@ -446,7 +482,8 @@ int main(void)
 	test_wrong_address();
 	test_no_adapter();
 	expect_bystander();
-	check(call_region(bus, bystander.id, "Release", &r));
+	test_retiring();
+	until(!region_exists(bus, bystander.id));
 	close(fd);
 	disconnect(bus);
 	/* one that begins with nothing, to be compared with at the end */
