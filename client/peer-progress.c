@@ -137,6 +137,9 @@ static void end_by_other_side(struct rdmareg_peer *p)
 
 static void take_connection_event(struct rdmareg_peer *p, enum rdma_cm_event_type type)
 {
+	/* the completion's reason is kept, so the keeper need not be asked a second time */
+	if (p->error)
+		return;
 	switch (type) {
 	case RDMA_CM_EVENT_DISCONNECTED:
 		if (p->revocation.id && !p->acknowledged)

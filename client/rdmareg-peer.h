@@ -155,8 +155,10 @@ int rdmareg_peer_get_info(struct rdmareg_peer *p, struct rdmareg_peer_info *info
  * EINTR: YIELD: a signal handler ran while waiting for the settling. ENOSPC, EDQUOT, EROFS: a hole
  * was written and the filesystem there gives no block (it is full; has space, so a quota most
  * likely; is read-only). ENOMEM, EHWPOISON: no memory there, or failed memory. These five come from
- * the region's keeper, which is asked for up to five seconds; one that cannot say leaves EACCES or
- * EREMOTEIO, and one that is gone makes it ECONNRESET. After these five, EACCES from the adapter,
+ * the region's keeper, which is asked once, for five seconds and connect_timeout_usec at most, also
+ * when the connection just ended: so long may these two, their namesakes for buffers and
+ * rdmareg_peer_flush() take beyond io_timeout_usec when they fail. No other call asks. One that
+ * cannot say leaves EACCES or EREMOTEIO, and one that is gone makes it ECONNRESET. After these five, EACCES from the adapter,
  * ESTALE, ECONNRESET, EREMOTEIO, EIO and EPROTO the peer can only be closed; none of the caller's
  * memory is touched any more.
  */
@@ -211,6 +213,7 @@ int rdmareg_peer_persist(struct rdmareg_peer *p, uint64_t offset, uint64_t lengt
  * the connection has ended: that is an event (and connected 0 in the info). A program that is idle for long
  * must keep dispatching, or it is cut off by the first revocation that it does not acknowledge. That the
  * other machine died without a word is noticed by the next transfer, not while idle.
+ * None of these three waits for anybody, nor does rdmareg_peer_get_info() or rdmareg_peer_acknowledge().
  */
 int rdmareg_peer_get_fd(const struct rdmareg_peer *p);
 int rdmareg_peer_dispatch(struct rdmareg_peer *p);
