@@ -348,7 +348,8 @@ void app_passage_wanted(void *userdata, const struct gate_message *m)
 	uint32_t n = f ? survey(a, f, m, &grace, &refusing) : 0;
 	struct passage *p;
 
-	if (!n || keepers_have_pid(a->keepers, m->pid)) {
+	/* one that the gate could not be told of; see passes() in gate/main.c */
+	if (!n || (m->cause == CAUSE_UNKNOWN && keepers_have_pid(a->keepers, m->pid))) {
 		gate_link_answer(a->gate, m->number, 0);
 		return;
 	}
@@ -416,9 +417,9 @@ void app_passage_refused(void *userdata, const struct gate_message *m)
 	a->refusals_quiet_usec = now_monotonic_usec() + USEC_PER_SEC;
 	TAILQ_FOREACH(e, &f->regions, of_file)
 	if (e->guard == m->key)
-		log_info("region %" PRIu64 ": held: process %d may not %s (%" PRIu64
-			 " other refusals were not logged)",
-			 e->id, (int)m->pid, cause_names[m->cause], a->refusals_unsaid);
+		log_info("region %" PRIu64 ": held: process %d of user %" PRIu32
+			 " was refused (cause: %s; other refusals that were not logged: %" PRIu64 ")",
+			 e->id, (int)m->pid, m->uid, cause_names[m->cause], a->refusals_unsaid);
 	a->refusals_unsaid = 0;
 }
 

@@ -7,6 +7,8 @@
  *     the gate's process ends; the guard ends with the region.
  *   - What a region is promised (mode, reason, refuses, degraded) is worked out here and nowhere else, from what its keeper has and what
  *     the gate could do.
+ *   - The gate knows each keeper before that keeper is asked for anything, whosever it is and whatever it guards: any of them may have
+ *     to open a file that another's region holds.
  *   - After a restart the descriptor comes from the keeper, and is judged like one that a caller passed: it may guard a file that it
  *     was opened to write, or whose owner the tenant is. Of a keeper that cannot be asked the file is looked for where it
  *     was, and counts as opened to write if the region may be written.
@@ -208,6 +210,25 @@ static void on_lost(void *userdata, const char *why)
 	}
 }
 
+static void tell_ours(void *userdata, pid_t pid, uint64_t start)
+{
+	struct app *a = userdata;
+
+	gate_link_ours(a->gate, pid, start);
+}
+
+static void on_begins(void *userdata)
+{
+	struct app *a = userdata;
+
+	keepers_each_process(a->keepers, tell_ours, a);
+}
+
+void app_keeper_known(void *userdata, pid_t pid, uint64_t start)
+{
+	tell_ours(userdata, pid, start);
+}
+
 static void on_again(void *userdata)
 {
 	struct app *a = userdata;
@@ -221,6 +242,7 @@ static void on_again(void *userdata)
 }
 
 const struct gate_link_ops app_gate_ops = {
+	.begins = on_begins,
 	.marked = on_marked,
 	.wanted = app_passage_wanted,
 	.expired = app_passage_expired,
@@ -262,7 +284,7 @@ static const char *start(struct app *a, struct region *r, struct region_entry *e
 	e->guard = ++a->guards;
 	guard = guard_of(a, r, e);
 	if (gate_link_mark(a->gate, &guard, copy, keeper_uid(e->keeper), e->text.device, e->text.inode, owner,
-			   keeper_pid(e->keeper), why, size) == 0)
+			   why, size) == 0)
 		return NULL;
 	e->guard = 0;
 	return why;

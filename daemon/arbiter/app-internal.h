@@ -238,6 +238,7 @@ void app_free_passages(struct app *a);
 /* --- app-gate.c */
 
 extern const struct gate_link_ops app_gate_ops;
+void app_keeper_known(void *userdata, pid_t pid, uint64_t start);
 /* The region may be gone. */
 typedef void app_gated_t(struct app *a, uint64_t region, void *context);
 /*

@@ -408,6 +408,7 @@ static void gone(void *userdata, struct keeper *k)
 }
 
 const struct keepers_handlers app_keepers_handlers = {
+	.known = app_keeper_known,
 	.opened = app_keeper_opened,
 	.list_begins = app_list_begins,
 	.listed = app_listed,

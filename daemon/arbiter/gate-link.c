@@ -308,6 +308,7 @@ static int start(struct gate_link *l)
 	}
 	l->started = now_monotonic_usec();
 	send_limits(l);
+	l->ops->begins(l->userdata);
 	return 0;
 }
 
@@ -375,7 +376,7 @@ static struct gate_message message_of(enum gate_message_type type, const struct 
 }
 
 int gate_link_mark(struct gate_link *l, const struct gate_link_guard *guard, int fd, uint32_t uid,
-		   uint64_t device, uint64_t inode, pid_t may_write, pid_t keeper, char *why, size_t why_size)
+		   uint64_t device, uint64_t inode, pid_t may_write, char *why, size_t why_size)
 {
 	struct gate_message m = message_of(GATE_MARK, guard);
 	struct mark *mark = calloc(1, sizeof(*mark));
@@ -397,7 +398,6 @@ int gate_link_mark(struct gate_link *l, const struct gate_link_guard *guard, int
 	m.device = device;
 	m.inode = inode;
 	m.pid = may_write;
-	m.ours = keeper;
 	if (gate_channel_send(l->channel, &m))
 		return 0;
 	snprintf(why, why_size, "out of memory");
@@ -409,6 +409,13 @@ static void tell(struct gate_link *l, const struct gate_message *m)
 {
 	if (l->channel && !gate_channel_send(l->channel, m))
 		log_error("rdmareg-gate cannot be told: out of memory");
+}
+
+void gate_link_ours(struct gate_link *l, pid_t pid, uint64_t start)
+{
+	const struct gate_message m = { .type = GATE_OURS, .pid = pid, .number = start };
+
+	tell(l, &m);
 }
 
 void gate_link_change(struct gate_link *l, const struct gate_link_guard *guard)

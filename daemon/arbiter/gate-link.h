@@ -42,6 +42,8 @@ struct gate_link_guard {
 
 /* From the loop; they may call all but gate_link_free(). */
 struct gate_link_ops {
+	/* A process begins, and knows nothing yet: gate_link_ours() for each keeper. From gate_link_mark(), before the file is marked. */
+	void (*begins)(void *userdata);
 	/* @error 0: the file is guarded, and @gap is a process that has it open for writing since before, or 0. Else @why says why it is not. */
 	void (*marked)(void *userdata, uint64_t key, int error, const char *why, pid_t gap);
 	/* An operation waits (GATE_WANTED): answer it. */
@@ -70,12 +72,15 @@ void gate_link_set_limits(struct gate_link *l, const struct gate_link_limits *li
  *      asks no server
  * @uid: whose it is
  * @may_write: a process that may have it open for writing (the owner); 0: none
- * @keeper: the region's; never held up
  * @why: on failure, one line for people
  */
 int gate_link_mark(struct gate_link *l, const struct gate_link_guard *guard, int fd, uint32_t uid,
-		   uint64_t device, uint64_t inode, pid_t may_write, pid_t keeper, char *why,
-		   size_t why_size);
+		   uint64_t device, uint64_t inode, pid_t may_write, char *why, size_t why_size);
+/*
+ * A keeper of ours: it is not held up in what it does for its regions, at whichever file. @start: process_start() of it. Nothing is told while
+ * there is no process to tell: see begins().
+ */
+void gate_link_ours(struct gate_link *l, pid_t pid, uint64_t start);
 /* Of one that is there, or on its way. Others are ignored. */
 void gate_link_change(struct gate_link *l, const struct gate_link_guard *guard);
 void gate_link_unmark(struct gate_link *l, uint64_t key);

@@ -31,6 +31,7 @@
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/process.h"
 #include "util/text.h"
 
 #define RETRY_FIRST_USEC (2 * USEC_PER_MSEC)
@@ -485,6 +486,11 @@ static void greet(struct keeper *k)
 		closep(&k->pidfd);
 		k->pidfd = pidfd;
 	}
+	/* it is still there afterwards, so the number was no other's yet */
+	k->started = process_start(pid);
+	if (has_ended(k))
+		k->started = 0;
+	k->set->handlers->known(k->set->userdata, k->pid, k->started);
 	k->unit = spawn_unit_free(k->unit);
 	if (send_plain(k, KEEPER_HELLO))
 		reject(k, -EPIPE, "it does not read, its socket is full");

@@ -62,6 +62,7 @@ struct keeper {
 	struct spawned *process; /* spawn=direct */
 	uint32_t runs_as;	 /* likewise: the id that was chosen for it */
 	pid_t pid; /* who listens, as the kernel says; a keeper's own word for it is not believed */
+	uint64_t started; /* process_start() of that one; 0: not known */
 	int pidfd;
 	struct event *ended;	/* on pidfd */
 	struct event *retry;	/* next attempt to connect */

@@ -105,9 +105,14 @@ struct keepers *keepers_free(struct keepers *ks)
 	return NULL;
 }
 
-pid_t keeper_pid(const struct keeper *k)
+void keepers_each_process(struct keepers *ks, void (*call)(void *userdata, pid_t pid, uint64_t start),
+			  void *userdata)
 {
-	return k->pid;
+	struct keeper *k;
+
+	LIST_FOREACH(k, &ks->keepers, keepers)
+	if (k->started)
+		call(userdata, k->pid, k->started);
 }
 
 bool keepers_have_pid(struct keepers *ks, pid_t pid)

@@ -65,6 +65,8 @@ struct answer {
 
 /* Those that return text return NULL, or a complaint about what the keeper said: the connection is then closed. */
 struct keepers_handlers {
+	/* Who listens there is known to be ours: before it is asked anything. @start: process_start(), or 0. */
+	void (*known)(void *userdata, pid_t pid, uint64_t start);
 	/* It greeted us and is one of ours; before its list. */
 	const char *(*opened)(void *userdata, struct keeper *k);
 	/* It is asked to list all that it holds: when it greeted us, and whenever something may have been missed. */
@@ -144,8 +146,9 @@ struct record *keeper_record(const struct keeper *k);
 uint32_t keeper_asked(const struct keeper *k);
 /* True: this process is a keeper of ours. */
 bool keepers_have_pid(struct keepers *ks, pid_t pid);
-/* Its process, as the kernel says; 0: not known. */
-pid_t keeper_pid(const struct keeper *k);
+/* Calls with each process that known() was called for and that is still the keeper. */
+void keepers_each_process(struct keepers *ks, void (*call)(void *userdata, pid_t pid, uint64_t start),
+			  void *userdata);
 /* For log lines and messages: "UID/SESSION". */
 const char *keeper_name(const struct keeper *k);
 uint32_t keeper_uid(const struct keeper *k);

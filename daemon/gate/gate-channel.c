@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define MESSAGES_PER_TURN 64
+#define TURNS_AT_ONCE 64 /* of gate_channel_read(); the socket's buffer has less */
 
 struct unsent {
 	TAILQ_ENTRY(unsent) queue;
@@ -26,37 +27,51 @@ struct gate_channel {
 	size_t queued;
 	bool is_busy;  /* messages are handed out: it is freed afterwards */
 	bool is_freed; /* as far as its owner knows */
+	bool is_over;  /* and that was said */
 };
 
-static void read_messages(struct gate_channel *c)
+/* False: nothing is there any more. */
+static bool read_messages(struct gate_channel *c)
 {
 	struct gate_message m;
 
-	for (int i = 0; i < MESSAGES_PER_TURN && !c->is_freed; i++) {
+	for (int i = 0; i < MESSAGES_PER_TURN && !c->is_freed && !c->is_over; i++) {
 		ssize_t n = recv(c->fd, &m, sizeof(m), MSG_DONTWAIT);
 
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			return;
+			return false;
 		if (n != (ssize_t)sizeof(m)) {
 			event_del(c->readable);
+			c->is_over = true;
 			c->received(c->userdata, NULL);
-			return;
+			return false;
 		}
 		m.text[sizeof(m.text) - 1] = 0;
 		c->received(c->userdata, &m);
 	}
+	return !c->is_freed && !c->is_over;
+}
+
+static void read_turns(struct gate_channel *c, int turns)
+{
+	c->is_busy = true;
+	while (turns-- && read_messages(c))
+		;
+	c->is_busy = false;
+	if (c->is_freed)
+		gate_channel_free(c);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *userdata)
 {
-	struct gate_channel *c = userdata;
-
 	(void)fd, (void)what;
-	c->is_busy = true;
-	read_messages(c);
-	c->is_busy = false;
-	if (c->is_freed)
-		gate_channel_free(c);
+	read_turns(userdata, 1);
+}
+
+void gate_channel_read(struct gate_channel *c)
+{
+	if (!c->is_busy)
+		read_turns(c, TURNS_AT_ONCE);
 }
 
 static bool try_to_send(struct gate_channel *c, const struct gate_message *m)

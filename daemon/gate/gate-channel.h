@@ -18,7 +18,8 @@
 enum gate_message_type {
 	/* to the gate */
 	GATE_LIMITS = 1, /* files, passages, usec (the watchdog's) */
-	GATE_MARK, /* number (the guard's key), fd (the daemon's), device, inode, the guard, pid (may have it open), ours; GATE_MARKED answers */
+	GATE_OURS, /* pid, number (when it started, as process_start() says): a keeper of ours, for as long as it lives */
+	GATE_MARK, /* number (the guard's key), fd (the daemon's), device, inode, the guard, pid (may have it open); GATE_MARKED answers */
 	GATE_CHANGE, /* number, the guard */
 	GATE_UNMARK, /* number */
 	GATE_ANSWER, /* number (the passage's), error */
@@ -46,11 +47,9 @@ struct gate_message {
 	int32_t fd;
 	int32_t pid;
 	int32_t tid;
-	int32_t ours; /* a keeper of ours: it is not held up as long as it lives */
 	uint32_t uid;
 	uint32_t cause;
 	uint32_t refuses;
-	uint32_t reserved;
 	char text[GATE_TEXT_MAX];
 };
 
@@ -64,6 +63,8 @@ typedef void gate_channel_t(void *userdata, const struct gate_message *m);
 int gate_channel_new(struct gate_channel **ret, struct event_base *base, int fd, gate_channel_t *received,
 		     void *userdata);
 struct gate_channel *gate_channel_free(struct gate_channel *c);
+/* Hands out what is there already, without waiting for the loop; ignored from within received(). */
+void gate_channel_read(struct gate_channel *c);
 /* Out of memory: false, and nothing was sent. */
 bool gate_channel_send(struct gate_channel *c, const struct gate_message *m);
 /* Messages that the socket did not take yet. */

@@ -126,7 +126,7 @@ static enum judgement judge(struct gate *g, struct passage *p)
 		return TAKES_NOTHING;
 	/* the process is looked up only now, since most events are reads and writes */
 	gate_task_process(p->info.tid, &p->info.pid, &p->info.uid);
-	if (p->info.pid == getpid() || g->ops->is_ours(g->userdata, p->info.pid))
+	if (p->info.pid == getpid() || g->ops->passes(g->userdata, p->info.pid, want.cause))
 		return TAKES_NOTHING;
 	p->info.cause = want.cause;
 	p->info.offset = want.offset;

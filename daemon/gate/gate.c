@@ -159,6 +159,7 @@ static void take_event(struct gate_queue *q, const struct fanotify_event_metadat
 
 static void on_readable(evutil_socket_t fd, short what, void *userdata)
 {
+	const struct gate_queue *q = userdata;
 	char buffer[BYTES_PER_READ] __attribute__((aligned(8)));
 	const struct fanotify_event_metadata *m = (const void *)buffer;
 	ssize_t n = read(fd, buffer, sizeof(buffer));
@@ -169,6 +170,7 @@ static void on_readable(evutil_socket_t fd, short what, void *userdata)
 			log_error("gate: cannot read events: %m; who waited was refused");
 		return;
 	}
+	q->gate->ops->catch_up(q->gate->userdata);
 	for (; FAN_EVENT_OK(m, n); m = FAN_EVENT_NEXT(m, n))
 		take_event(userdata, m);
 }

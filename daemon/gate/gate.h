@@ -9,8 +9,8 @@
  *   passage  an operation that takes blocks of a marked file. It waits; once let through it is at work until its system call is over.
  *   gap      a descriptor opened for writing before the mark: the kernel does not ask about a punch through it.
  *
- * The gate marks files, answers at once what takes no blocks (reads, writes, maps, plain opens, files that grow, anything the product's own
- * keepers do) and what a guard refuses, and turns the rest into passages: each is announced, waits for gate_answer(), and after it was let
+ * The gate marks files, answers at once what takes no blocks (reads, writes, maps, plain opens, files that grow), what the product's own
+ * processes do (passes()) and what a guard refuses, and turns the rest into passages: each is announced, waits for gate_answer(), and after it was let
  * through is watched until the system call is over. What it cannot tell apart it takes for the worst: all that io_uring does, openat2(2)
  * (gate-classify.h).
  *
@@ -79,8 +79,13 @@ struct gate_ops {
 	void (*over)(void *userdata, uint64_t number);
 	/* It was refused, because of guard @key. */
 	void (*refused)(void *userdata, const struct gate_passage *p, uint64_t key);
-	/* True: this thread group is one of ours, and is never held up. */
-	bool (*is_ours)(void *userdata, pid_t pid);
+	/* True: this thread group is one of ours, and is not held up in that. */
+	bool (*passes)(void *userdata, pid_t pid, enum revocation_cause cause);
+	/*
+	 * Events were read, and are looked at next: what the caller was told before they happened has to be known by then. It may end the
+	 * loop, and not the gate.
+	 */
+	void (*catch_up)(void *userdata);
 };
 
 struct gate_limits {
@@ -142,7 +147,7 @@ struct gate_gap {
 	uint64_t key;
 	uint64_t device;
 	uint64_t inode;
-	pid_t except; /* a process that may have it open (the owner); 0: none. Those that is_ours() is true for may, too. */
+	pid_t except; /* a process that may have it open (the owner); 0: none. Those that @is_ours is true for may, too. */
 	pid_t found; /* the first; 0: none */
 };
 

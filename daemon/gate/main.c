@@ -27,6 +27,7 @@
 #include "gate/gate.h"
 #include "util/cleanup.h"
 #include "util/log.h"
+#include "util/process.h"
 
 /* A keeper, for as long as it lives: its number may be another's afterwards. */
 struct ours {
@@ -116,7 +117,7 @@ static bool is_alive(const struct ours *o)
 static void forget(struct ours *o)
 {
 	LIST_REMOVE(o, list);
-	close(o->pidfd);
+	closep(&o->pidfd);
 	free(o);
 }
 
@@ -135,7 +136,26 @@ static bool is_ours(void *userdata, pid_t pid)
 	return o || pid == s->daemon;
 }
 
-static void add_ours(struct process *s, pid_t pid)
+/*
+ * What a keeper of ours does for a region is not seen to be a truncation or the like: the module opens a file again within its request, and a
+ * prefetch touches pages within a call that is not known here. What takes blocks is held up, whichever keeper says it wants that.
+ */
+static bool passes(void *userdata, pid_t pid, enum revocation_cause cause)
+{
+	const struct process *s = userdata;
+
+	return pid == s->daemon || (cause == CAUSE_UNKNOWN && is_ours(userdata, pid));
+}
+
+static void catch_up(void *userdata)
+{
+	const struct process *s = userdata;
+
+	gate_channel_read(s->channel);
+}
+
+/* @start: when it began; a process that has got its number since is not meant. */
+static void add_ours(struct process *s, pid_t pid, uint64_t start)
 {
 	struct ours *o, *next;
 
@@ -151,10 +171,10 @@ static void add_ours(struct process *s, pid_t pid)
 		return; /* it is held up like anybody, and let through by the daemon */
 	o->pid = pid;
 	o->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	if (o->pidfd < 0)
-		free(o);
-	else
-		LIST_INSERT_HEAD(&s->ours, o, list);
+	LIST_INSERT_HEAD(&s->ours, o, list);
+	/* its descriptor first: then it was that process all the time, if it is now */
+	if (o->pidfd < 0 || !start || process_start(pid) != start)
+		forget(o);
 }
 
 static void marked(struct process *s, uint64_t key, int error, const char *why, pid_t gap)
@@ -175,7 +195,8 @@ static const struct gate_ops ops = {
 	.expired = on_expired,
 	.over = on_over,
 	.refused = on_refused,
-	.is_ours = is_ours,
+	.passes = passes,
+	.catch_up = catch_up,
 };
 
 static struct gate_guard guard_of(const struct gate_message *m)
@@ -196,7 +217,6 @@ static void mark(struct process *s, const struct gate_message *m)
 	char why[GATE_TEXT_MAX] = "", path[64];
 	int r = 0;
 
-	add_ours(s, m->ours);
 	if (!s->gate)
 		r = gate_new(&s->gate, s->base, &s->limits, &ops, s, why, sizeof(why));
 	snprintf(path, sizeof(path), "/proc/%d/fd/%d", s->daemon, m->fd);
@@ -230,6 +250,8 @@ static void on_message(void *userdata, const struct gate_message *m)
 	}
 	if (m->type == GATE_LIMITS)
 		set_limits(s, m);
+	else if (m->type == GATE_OURS)
+		add_ours(s, m->pid, m->number);
 	else if (m->type == GATE_MARK)
 		mark(s, m);
 	if (!s->gate)

@@ -60,6 +60,9 @@ static void hear(const struct gate_message *m)
 	const struct gate_message answer = { .type = GATE_MARKED, .number = m->number };
 
 	switch (m->type) {
+	case GATE_OURS:
+		note("ours %d %" PRIu64 "\n", m->pid, m->number);
+		break;
 	case GATE_MARK:
 		marked = *m;
 		note("mark %" PRIu64 "+%" PRIu64 " refuses %u\n", m->offset, m->length, m->refuses);

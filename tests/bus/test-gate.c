@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "harness.h"
+#include "util/process.h"
 
 #define MIB (UINT64_C(1) << 20)
 #define SIZE (8 * MIB)
@@ -82,6 +83,43 @@ static unsigned int count_events(const char *wanted)
 	return n;
 }
 
+/* How many keepers the gate was told of, since line @from of what it was told; each is there, and began when it was said to. */
+static unsigned int count_ours(unsigned int from)
+{
+	char path[256], line[256];
+	unsigned int n = 0, at = 0;
+	uint64_t start;
+	FILE *f;
+	int pid;
+
+	snprintf(path, sizeof(path), "%s/gate-events", world.directory);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		if (at++ < from || sscanf(line, "ours %d %" SCNu64, &pid, &start) != 2)
+			continue;
+		check(start && process_start(pid) == start);
+		n++;
+	}
+	if (f)
+		fclose(f);
+	return n;
+}
+
+static unsigned int count_lines(void)
+{
+	char path[256], line[256];
+	unsigned int n = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/gate-events", world.directory);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		n++;
+	if (f)
+		fclose(f);
+	return n;
+}
+
 static bool is_answered_with(uint64_t number, int error)
 {
 	char line[64];
@@ -96,6 +134,31 @@ static bool has_property(uint64_t id, const char *name, const char *part)
 
 	get_property(owner, id, name, text, sizeof(text));
 	return *part ? strstr(text, part) != NULL : !*text;
+}
+
+/*
+ * A keeper opens its file in the kernel module, which the gate asks about like any open: so it knows each before that keeper is asked
+ * for anything, be it the first region of its tenant, or one that guards nothing; and a gate that begins anew knows all that are there.
+ */
+static void test_ours(int fd)
+{
+	unsigned int marks = count_events("mark 0+4194304 refuses 1"), lines = count_lines();
+	struct reply held, other, r;
+
+	check(register_region(owner, fd, 0, 4 * MIB, "rw", &held, 2, "policy", "s", "hold", "session", "s",
+			      "first"));
+	check(count_ours(lines) == 1);
+	check(register_region(owner, fd, 0, 4 * MIB, "rw", &other, 1, "session", "s", "second"));
+	check(count_ours(lines) == 2);
+	lines = count_lines();
+	tell_gate("end\n");
+	until(count_events("mark 0+4194304 refuses 1") == marks + 2);
+	check(count_ours(lines) == 2);
+	until(has_property(held.id, "Refuses", "1"));
+	lines = count_events("unmark");
+	check(call_region(owner, held.id, "Release", &r));
+	check(call_region(owner, other.id, "Release", &r));
+	until(count_events("unmark") == lines + 1);
 }
 
 static void test_guard(int fd, uint64_t *ret_id)
@@ -269,6 +332,7 @@ int main(void)
 	fd = guarded_file();
 	owner = connect_client(&world);
 	check(count_events("mark 1048576+4194304 refuses 0") == 0);
+	test_ours(fd);
 	test_unasked(fd);
 	test_guard(fd, &id);
 	test_outside();

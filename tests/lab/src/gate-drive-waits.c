@@ -350,16 +350,21 @@ static void nothing(void *userdata, uint64_t number)
 	(void)userdata, (void)number;
 }
 
-static bool nobody(void *userdata, pid_t pid)
+static bool nobody(void *userdata, pid_t pid, enum revocation_cause cause)
 {
-	(void)userdata, (void)pid;
+	(void)userdata, (void)pid, (void)cause;
 	return false;
+}
+
+static void knows_all(void *userdata)
+{
+	(void)userdata;
 }
 
 /* A gate in a process of its own, with OLD_FD and SAYS_FD as all it has; @stops: NULL or not. */
 static int run_other_gate(void *stops)
 {
-	static const struct gate_ops ops = { stop_or_exit, nothing, nothing, nothing_refused, nobody };
+	static const struct gate_ops ops = { stop_or_exit, nothing, nothing, nothing_refused, nobody, knows_all };
 	const struct gate_limits limits = { .files = 1, .passages = 4, .watchdog_usec = 500 * USEC_PER_MSEC };
 	struct event_base *base = event_base_new();
 	char why[256] = "";

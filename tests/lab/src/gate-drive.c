@@ -88,13 +88,18 @@ static void on_refused(void *userdata, const struct gate_passage *p, uint64_t ke
 	d.refused += key == d.key;
 }
 
-static bool is_ours(void *userdata, pid_t pid)
+static bool passes(void *userdata, pid_t pid, enum revocation_cause cause)
 {
-	(void)userdata;
+	(void)userdata, (void)cause;
 	return pid == d.ours;
 }
 
-static const struct gate_ops ops = { on_wanted, on_expired, on_over, on_refused, is_ours };
+static void catch_up(void *userdata)
+{
+	(void)userdata;
+}
+
+static const struct gate_ops ops = { on_wanted, on_expired, on_over, on_refused, passes, catch_up };
 
 void drive_open(void)
 {
@@ -253,7 +258,7 @@ static void serve_over(void *userdata, uint64_t number)
 
 static int serve(const char *path)
 {
-	static const struct gate_ops serving = { serve_wanted, on_expired, serve_over, on_refused, is_ours };
+	static const struct gate_ops serving = { serve_wanted, on_expired, serve_over, on_refused, passes, catch_up };
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	char why[256] = "";
 

@@ -39,7 +39,7 @@ struct drive {
 	enum policy policy;
 	int refuse_error;
 	uint64_t wait_usec;
-	pid_t ours; /* is_ours() */
+	pid_t ours; /* passes() */
 	/* what happened */
 	unsigned int wanted, expired, over, refused;
 	struct gate_passage last;
