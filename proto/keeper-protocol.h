@@ -175,6 +175,8 @@ struct keeper_region {
 	char path[256]; /* as readlink(/proc/self/fd) gave it when registered; for people, may be cut */
 	char ticket[WIRE_TICKET_MAX]; /* newest, or empty */
 	char damage[KEEPER_TEXT_MAX]; /* what of its memory is lost, and why, for people; or empty */
+	uint32_t unleased; /* 1: the file can have a layout lease; it is missing for the time being, as mode_reason says */
+	uint32_t reserved_2;
 };
 
 struct keeper_range {

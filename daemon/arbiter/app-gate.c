@@ -50,6 +50,14 @@ static struct gate_link_guard guard_of(const struct app *a, const struct region 
 	};
 }
 
+/* One more of several, as far as there is room. */
+static void add(char *text, size_t size, const char *what, const char *why)
+{
+	size_t n = strlen(text);
+
+	snprintf(text + n, size - n, "%s%s%s", n ? "; " : "", what, why);
+}
+
 /* Works the published texts out anew, and tells the gate what it has to know of them. */
 static void describe(struct app *a, struct region *r, struct region_entry *e)
 {
@@ -58,8 +66,7 @@ static void describe(struct app *a, struct region *r, struct region_entry *e)
 	bool leased = e->keeper_mode == ARBITRATION_LAYOUT_LEASE;
 	bool gap = e->gap && !leased; /* a layout lease sees what passes the gate */
 	const char *trouble = keeper_trouble(e->keeper);
-	char text[400] = "", degraded[1500] = "";
-	int n = 0;
+	char text[400] = "", degraded[1900] = "";
 
 	if (e->guard)
 		gate_link_change(a->gate, &guard);
@@ -69,19 +76,19 @@ static void describe(struct app *a, struct region *r, struct region_entry *e)
 		 e->gated ? "pre-content events name the range before blocks are taken" : "",
 		 e->gated ? (leased ? "; also, " : "; without them: ") : "", reason);
 	if (*trouble)
-		n = snprintf(degraded, sizeof(degraded), "what is shown may be outdated: %s%s", trouble,
-			     e->damage || gap || e->no_gate ? "; " : "");
+		add(degraded, sizeof(degraded), "what is shown may be outdated: ", trouble);
 	if (e->damage)
-		n += snprintf(degraded + n, sizeof(degraded) - (size_t)n, "%s%s", e->damage,
-			      gap || e->no_gate ? "; " : "");
+		add(degraded, sizeof(degraded), "", e->damage);
+	if (e->unleased)
+		add(degraded, sizeof(degraded), "the filesystem does not ask before it takes blocks back: ", reason);
 	if (gap)
-		snprintf(degraded + n, sizeof(degraded) - (size_t)n, "%s", e->gap);
+		add(degraded, sizeof(degraded), "", e->gap);
 	else if (e->no_gate)
-		snprintf(degraded + n, sizeof(degraded) - (size_t)n, "%s%s",
-			 r->policy != POLICY_HOLD ? "pre-content events were asked for: "
-			 : leased ? "policy hold cannot refuse here, it delays by the longest grace instead: "
-				  : "policy hold has no effect here, it can neither refuse nor delay: ",
-			 e->no_gate);
+		add(degraded, sizeof(degraded),
+		    r->policy != POLICY_HOLD ? "pre-content events were asked for: "
+		    : leased ? "policy hold cannot refuse here, it delays by the longest grace instead: "
+			     : "policy hold has no effect here, it can neither refuse nor delay: ",
+		    e->no_gate);
 	region_text_set(&e->text.mode_reason, text, sizeof(text));
 	if (*degraded)
 		region_text_set(&e->text.degraded, degraded, sizeof(degraded));
@@ -94,6 +101,7 @@ static void describe(struct app *a, struct region *r, struct region_entry *e)
 void app_take_mode(struct app *a, struct region *r, struct region_entry *e, const struct keeper_region *info)
 {
 	e->keeper_mode = info->mode;
+	e->unleased = info->unleased;
 	region_text_set(&e->keeper_reason, info->mode_reason, sizeof(info->mode_reason));
 	if (*info->damage)
 		region_text_set(&e->damage, info->damage, sizeof(info->damage));

@@ -41,7 +41,7 @@ static const char *refresh(struct app *a, struct region *r, struct region_entry 
 	if (info->length != r->length || info->offset != r->offset)
 		return "another region than was registered";
 	app_take_texts(e, info);
-	if (e->keeper_mode != info->mode || *info->damage) { /* memory may have failed meanwhile */
+	if (e->keeper_mode != info->mode || e->unleased != !!info->unleased || *info->damage) { /* memory may have failed meanwhile */
 		app_take_mode(a, r, e, info);
 		app_mode_changed(a, r, e);
 	}

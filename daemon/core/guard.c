@@ -8,6 +8,7 @@
  */
 #include "core/guard.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -293,6 +294,12 @@ void guard_init(struct guard *g, enum region_policy policy, uint64_t grace_usec,
 	g->length = length;
 	g->valid_length = valid_length;
 	g->watched = g->armed = watched;
+}
+
+void guard_watched(struct guard *g)
+{
+	assert(g->state == GUARD_OPEN && !g->watched && !g->armed);
+	g->watched = g->armed = true;
 }
 
 void guard_step(struct guard *g, const struct guard_event *e, struct guard_effects *ret_effects)

@@ -169,6 +169,8 @@ struct guard {
  */
 void guard_init(struct guard *g, enum region_policy policy, uint64_t grace_usec, uint64_t length,
 		uint64_t valid_length, bool watched);
+/* An open region that had no layout watch, or lost it, has one that is armed. */
+void guard_watched(struct guard *g);
 
 /* Take one event; @ret_effects (overwritten) is what is to be done now, in order. */
 void guard_step(struct guard *g, const struct guard_event *e, struct guard_effects *ret_effects);

@@ -147,6 +147,7 @@ static void done_register(struct job *job)
 		   r->layout_slot != WATCH_NO_SLOT);
 	r->phase = KREGION_HELD;
 	keeper_count_faults(r->keeper, r);
+	kregion_await_lease(r);
 	if (r->close_wanted || !session_is_waiting(r->keeper->session, &r->registration)) {
 		kregion_close(r, CAUSE_RELEASE, 0);
 		return;
@@ -198,9 +199,14 @@ static void watch(struct kregion *r)
 
 static void on_watch_timer(evutil_socket_t fd, short what, void *userdata)
 {
+	struct kregion *r = userdata;
+
 	(void)fd;
 	(void)what;
-	watch(userdata);
+	if (r->phase == KREGION_HELD)
+		kregion_try_lease(r);
+	else
+		watch(r);
 }
 
 static void done_open(struct job *job)

@@ -3,9 +3,11 @@
  * keeper-region-watch.c - what the kernel watches for a region, and so what can be promised about it (its arbitration mode).
  *
  * What always holds: the kernel's deadline is longer than the grace by the margin, so that in the ordinary case the fence is up
- * before the kernel gives blocks back by itself.
+ * before the kernel gives blocks back by itself. A file that can have a layout lease, and has none since somebody is in its way,
+ * is tried again until it has one (@unleased), and what is missing meanwhile is told.
  */
 #include <errno.h>
+#include <event2/event.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,6 +17,9 @@
 #include "keeper/mapping.h"
 #include "keeper/watch.h"
 #include "util/clock.h"
+
+#define LEASE_PAUSE_USEC (500 * USEC_PER_MSEC)
+#define LEASE_PAUSE_MAX_USEC (30 * USEC_PER_SEC)
 
 static int set_mode(struct kregion *r, enum arbitration_mode mode, const char *format, const char *detail)
 {
@@ -33,6 +38,42 @@ static uint32_t fit(const struct keeper *k, uint64_t *grace_usec)
 	if (*grace_usec > (most - margin) * USEC_PER_MSEC)
 		*grace_usec = (most - margin) * USEC_PER_MSEC;
 	return (uint32_t)((*grace_usec + USEC_PER_MSEC - 1) / USEC_PER_MSEC + margin);
+}
+
+/* What is in the way of a lease, in words. */
+static const char *obstacle(int error)
+{
+	switch (error) {
+	case -ETXTBSY:
+	case -EPERM:
+		return "somebody holds the file, and refuses that it is opened";
+	case -EAGAIN:
+	case -EBUSY:
+		return "somebody is changing the file's layout, or has a lease on it";
+	default:
+		return strerror(-error);
+	}
+}
+
+static int be_unleased(struct kregion *r, int error)
+{
+	r->unleased = true;
+	return set_mode(r, ARBITRATION_NOTIFY_ONLY, "no layout lease yet (it is tried again): %s",
+			obstacle(error));
+}
+
+static int be_leased(struct kregion *r)
+{
+	r->unleased = false;
+	r->lease_pause_usec = 0;
+	return set_mode(r, ARBITRATION_LAYOUT_LEASE, "%s asks before it takes blocks back",
+			r->mapping->filesystem);
+}
+
+/* It has no such thing. */
+static bool is_lasting(int error)
+{
+	return error == -EOPNOTSUPP || error == -EINVAL;
 }
 
 int kregion_watch(struct kregion *r, uint64_t *grace_usec, struct reason *why)
@@ -57,14 +98,69 @@ int kregion_watch(struct kregion *r, uint64_t *grace_usec, struct reason *why)
 				  "Somebody is changing the layout of this file right now; try again");
 	}
 	if (layout == 0)
-		return set_mode(r, ARBITRATION_LAYOUT_LEASE, "%s asks before it takes blocks back",
-				m->filesystem);
+		return be_leased(r);
 	if (range < 0)
 		return set_mode(r, ARBITRATION_NONE, "the kernel module cannot watch it: %s",
 				strerror(-range));
-	if (layout == -EOPNOTSUPP || layout == -EINVAL)
+	if (is_lasting(layout))
 		return set_mode(r, ARBITRATION_NOTIFY_ONLY, "%s has no layout breaks", m->filesystem);
-	return set_mode(r, ARBITRATION_NOTIFY_ONLY, "no layout lease: %s", strerror(-layout));
+	return be_unleased(r, layout);
+}
+
+void kregion_await_lease(struct kregion *r)
+{
+	struct timeval tv;
+
+	if (!r->unleased)
+		return;
+	r->lease_pause_usec = !r->lease_pause_usec			      ? LEASE_PAUSE_USEC
+			      : r->lease_pause_usec < LEASE_PAUSE_MAX_USEC / 2 ? r->lease_pause_usec * 2
+									       : LEASE_PAUSE_MAX_USEC;
+	tv = timeval_from_usec(r->lease_pause_usec);
+	evtimer_add(r->watch_timer, &tv);
+}
+
+/* Without a slot, or with one whose lease could not be had again. */
+static int take_lease(struct kregion *r)
+{
+	struct keeper *k = r->keeper;
+	int error;
+
+	watch_remove(k->watch, r->layout_slot);
+	r->layout_slot = WATCH_NO_SLOT;
+	r->deadline_msec = fit(k, &r->guard.grace_usec);
+	error = watch_layout(k->watch, r->mapping->fd, r->deadline_msec, r->id, &r->layout_slot);
+	if (error) {
+		r->layout_slot = WATCH_NO_SLOT;
+		return error;
+	}
+	r->break_base = r->guard.break_id;
+	guard_watched(&r->guard);
+	return 0;
+}
+
+void kregion_try_lease(struct kregion *r)
+{
+	char before[sizeof(r->mode_reason)];
+	int error;
+
+	if (!r->unleased)
+		return;
+	if (r->phase != KREGION_HELD || r->guard.state != GUARD_OPEN) {
+		kregion_await_lease(r);
+		return;
+	}
+	memcpy(before, r->mode_reason, sizeof(before));
+	error = take_lease(r);
+	if (!error) {
+		be_leased(r);
+		evtimer_del(r->watch_timer);
+	} else {
+		be_unleased(r, error);
+		kregion_await_lease(r);
+	}
+	if (strcmp(before, r->mode_reason))
+		tell_mode(r);
 }
 
 void kregion_unwatch(struct kregion *r)
@@ -81,7 +177,8 @@ int kregion_rearm(struct kregion *r)
 	if (error == -EBUSY) /* armed already, or broken again, which a report will say */
 		return 0;
 	if (error && error != -EAGAIN) {
-		set_mode(r, ARBITRATION_NOTIFY_ONLY, "the layout lease was lost: %s", strerror(-error));
+		be_unleased(r, error);
+		kregion_await_lease(r);
 		tell_mode(r);
 	}
 	return error;
@@ -111,7 +208,7 @@ int kregion_configure(struct kregion *r, enum region_policy policy, uint64_t gra
 	if (r->phase != KREGION_HELD || r->guard.state != GUARD_OPEN)
 		return reason_set(why, -EBUSY,
 				  "The region is being revoked, registered or released; try again later");
-	if (r->layout_slot != WATCH_NO_SLOT) {
+	if (r->layout_slot != WATCH_NO_SLOT && !r->unleased) {
 		deadline_msec = fit(r->keeper, &grace_usec);
 		error = deadline_msec > r->deadline_msec ? lengthen(r, deadline_msec, why) : 0;
 		if (error)
@@ -119,5 +216,6 @@ int kregion_configure(struct kregion *r, enum region_policy policy, uint64_t gra
 	}
 	r->guard.policy = policy;
 	r->guard.grace_usec = grace_usec;
+	kregion_try_lease(r);
 	return 0;
 }

@@ -129,6 +129,8 @@ struct kregion {
 
 	uint32_t range_slot;
 	uint32_t layout_slot;
+	bool unleased;	      /* the file can have a layout lease, and has none: it is tried again */
+	uint64_t lease_pause_usec; /* before the next try */
 	uint32_t deadline_msec; /* the kernel's */
 	uint32_t
 		break_base; /* the guard's break ids are the slot's plus this: a new slot counts from 1 again */
@@ -146,7 +148,7 @@ struct kregion {
 	struct event *patience_timer; /* registering, ending: then who waits is told, whatever is under way */
 	bool ending;		      /* kregion_end() was called */
 	bool left_behind;	      /* told that it is over, and something of it is still under way */
-	struct event *watch_timer;    /* before it is registered: until the file can be watched */
+	struct event *watch_timer;    /* until the file can be watched, or has the lease that it can have */
 	unsigned int watch_tries;
 	struct job job; /* opening, registering, deregistering, closing */
 	int job_error;
@@ -255,6 +257,10 @@ void kregion_continue(struct kregion *r);
 int kregion_watch(struct kregion *r, uint64_t *grace_usec, struct reason *why);
 void kregion_unwatch(struct kregion *r);
 int kregion_rearm(struct kregion *r);
+/* It is held and open: tries to get the lease that is missing, if one is; later again. */
+void kregion_try_lease(struct kregion *r);
+/* It is held now: if a lease is missing it is tried again later, with growing pauses. */
+void kregion_await_lease(struct kregion *r);
 
 /* keeper-region-warm.c: prefetching. */
 void kregion_warm(struct kregion *r);

@@ -114,6 +114,7 @@ void tell_region(struct kregion *r, const struct operation *op)
 	m.info.warm = r->warm_first;
 	COPY(m.info.mode_reason, r->mode_reason);
 	COPY(m.info.damage, r->damage);
+	m.info.unleased = r->unleased;
 	COPY(m.info.path, r->path);
 	COPY(m.info.ticket, r->ticket_text);
 	session_answer(r->keeper->session, op, &m);
@@ -287,6 +288,7 @@ void tell_mode(struct kregion *r)
 	m.info.mode = r->mode;
 	COPY(m.info.mode_reason, r->mode_reason);
 	COPY(m.info.damage, r->damage);
+	m.info.unleased = r->unleased;
 	session_tell(r->keeper->session, &m);
 }
 

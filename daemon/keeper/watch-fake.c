@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * watch-fake.c - watch.h without a kernel module, for tests. Any regular file can be leased; breaks come from watch-fake.h and are given
+ * watch-fake.c - watch.h without a kernel module, for tests. Any regular file can be leased, but one with the sticky bit,
+ * which somebody holds; breaks come from watch-fake.h and are given
  * back at the deadline, as the kernel does it.
  */
 #include "keeper/watch-fake.h"
@@ -157,8 +158,11 @@ int watch_layout(struct watch *w, int fd, uint32_t deadline_msec, uint64_t regio
 	struct statx st;
 	struct slot *s;
 
-	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0 || !S_ISREG(st.stx_mode))
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_MODE, &st) < 0 ||
+	    !S_ISREG(st.stx_mode))
 		return -EINVAL;
+	if (st.stx_mode & S_ISVTX)
+		return -ETXTBSY;
 	if (!deadline_msec || deadline_msec > MAX_DEADLINE_MSEC)
 		return -EINVAL;
 	s = add(w, RDMAREG_KIND_LAYOUT, region);

@@ -7,6 +7,7 @@
  * whatever the machine has. Who may ask for policy hold is test-authorize.c's.
  */
 #include <inttypes.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "harness.h"
@@ -270,6 +271,53 @@ static void test_keeper_lost(void)
 	forget_signals(watcher);
 }
 
+/* A file that somebody holds, so that the keeper may not open it again, which its layout lease needs. */
+static int make_held(bool held, int fd)
+{
+	check(fchmod(fd, held ? 01600 : 0600) == 0);
+	return fd;
+}
+
+static bool has(uint64_t id, const char *name, const char *value)
+{
+	char text[64];
+
+	get_property(owner, id, name, text, sizeof(text));
+	return !strcmp(text, value);
+}
+
+static void expect_unleased(uint64_t id)
+{
+	char text[700];
+
+	expect_property(owner, id, "ArbitrationMode", "notify-only");
+	expect_degraded(id, "does not ask before it takes blocks back: no layout lease yet");
+	expect_degraded(id, "somebody holds the file");
+	get_property(owner, id, "ArbitrationReason", text, sizeof(text));
+	check(strstr(text, "somebody holds the file"));
+}
+
+/* A lease that cannot be had now is said to be missing, and is there when nothing is in its way any more. */
+static void test_lease_later(void)
+{
+	int fd = make_held(true, make_memfd(8192));
+	struct reply region, r;
+
+	make_region(fd, &region);
+	expect_unleased(region.id);
+	check(configure(region.id, &r, "policy", "follow")); /* which tries again */
+	expect_unleased(region.id);
+	make_held(false, fd);
+	until(has(region.id, "ArbitrationMode", "layout-lease")); /* by itself */
+	expect_degraded(region.id, "");
+	/* one that is had is broken like any */
+	check(configure(region.id, &r, "policy", "yield"));
+	world_tell_keeper(&world, getuid(), "default", "break %" PRIu64 " truncate 4096", region.id);
+	until(has(region.id, "ValidLength", "4096"));
+	check(has(region.id, "ArbitrationMode", "layout-lease"));
+	release(&region, fd);
+}
+
 int main(void)
 {
 	world_begin(&world, "[regions]\nmax_grace_msec = 10000\n");
@@ -283,6 +331,7 @@ int main(void)
 	test_effect();
 	test_arbitration();
 	test_told();
+	test_lease_later();
 	test_keeper_lost();
 	forget_signals(owner);
 	forget_signals(watcher);

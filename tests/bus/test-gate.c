@@ -130,7 +130,7 @@ static bool is_answered_with(uint64_t number, int error)
 
 static bool has_property(uint64_t id, const char *name, const char *part)
 {
-	char text[1600];
+	char text[2000];
 
 	get_property(owner, id, name, text, sizeof(text));
 	return *part ? strstr(text, part) != NULL : !*text;

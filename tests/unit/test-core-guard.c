@@ -400,6 +400,18 @@ static void test_outcome(void)
 	assert(effect(GUARD_TELL_SETTLED)->revocation == 1 && effect(GUARD_ASK)->revocation == 2);
 }
 
+/* A watch that comes later is worth what one from the beginning is. */
+static void test_watched_later(void)
+{
+	struct guard g;
+
+	guard_init(&g, POLICY_YIELD, GRACE, LENGTH, LENGTH, false);
+	guard_watched(&g);
+	assert(g.state == GUARD_OPEN && g.watched && g.armed);
+	broken(&g, 1);
+	assert(g.state == GUARD_ASKED && g.holding && effect(GUARD_ASK));
+}
+
 int main(void)
 {
 	test_meaning();
@@ -412,5 +424,6 @@ int main(void)
 	test_release();
 	test_failures();
 	test_outcome();
+	test_watched_later();
 	return 0;
 }

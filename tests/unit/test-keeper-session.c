@@ -210,7 +210,7 @@ static const struct {
 	{ "one byte too few", M(.type = KEEPER_OVER, .region = 1),
 	  KEEPER_HEADER_SIZE + sizeof(struct keeper_demand) - 1, 0, false },
 	{ "one byte too few, with a descriptor", M(.type = KEEPER_REGISTER, .region = 1),
-	  KEEPER_HEADER_SIZE + sizeof(struct keeper_region) - 1, 1, false },
+	  KEEPER_HEADER_SIZE + offsetof(struct keeper_region, unleased) - 1, 1, false },
 	{ "longer than any of ours", M(.type = KEEPER_LIST), sizeof(struct keeper_message) + 1, 0, true },
 	{ "longer, with a descriptor", M(.type = KEEPER_REGISTER, .region = 1), KEEPER_PACKET_MAX, 1, true },
 	{ "too long by a byte", M(.type = KEEPER_LIST), KEEPER_PACKET_MAX + 1, 0, false },
