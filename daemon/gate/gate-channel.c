@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #define MESSAGES_PER_TURN 64
-#define TURNS_AT_ONCE 64 /* of gate_channel_read(); the socket's buffer has less */
 
 struct unsent {
 	TAILQ_ENTRY(unsent) queue;
@@ -30,8 +29,7 @@ struct gate_channel {
 	bool is_over;  /* and that was said */
 };
 
-/* False: nothing is there any more. */
-static bool read_messages(struct gate_channel *c)
+static void read_messages(struct gate_channel *c)
 {
 	struct gate_message m;
 
@@ -39,24 +37,22 @@ static bool read_messages(struct gate_channel *c)
 		ssize_t n = recv(c->fd, &m, sizeof(m), MSG_DONTWAIT);
 
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			return false;
+			return;
 		if (n != (ssize_t)sizeof(m)) {
 			event_del(c->readable);
 			c->is_over = true;
 			c->received(c->userdata, NULL);
-			return false;
+			return;
 		}
 		m.text[sizeof(m.text) - 1] = 0;
 		c->received(c->userdata, &m);
 	}
-	return !c->is_freed && !c->is_over;
 }
 
-static void read_turns(struct gate_channel *c, int turns)
+static void read_turn(struct gate_channel *c)
 {
 	c->is_busy = true;
-	while (turns-- && read_messages(c))
-		;
+	read_messages(c);
 	c->is_busy = false;
 	if (c->is_freed)
 		gate_channel_free(c);
@@ -65,13 +61,13 @@ static void read_turns(struct gate_channel *c, int turns)
 static void on_readable(evutil_socket_t fd, short what, void *userdata)
 {
 	(void)fd, (void)what;
-	read_turns(userdata, 1);
+	read_turn(userdata);
 }
 
 void gate_channel_read(struct gate_channel *c)
 {
 	if (!c->is_busy)
-		read_turns(c, TURNS_AT_ONCE);
+		read_turn(c);
 }
 
 static bool try_to_send(struct gate_channel *c, const struct gate_message *m)

@@ -63,7 +63,7 @@ typedef void gate_channel_t(void *userdata, const struct gate_message *m);
 int gate_channel_new(struct gate_channel **ret, struct event_base *base, int fd, gate_channel_t *received,
 		     void *userdata);
 struct gate_channel *gate_channel_free(struct gate_channel *c);
-/* Hands out what is there already, without waiting for the loop; ignored from within received(). */
+/* Hands out some of what is there already, as a turn of the loop does, without waiting for one; ignored from within received(). */
 void gate_channel_read(struct gate_channel *c);
 /* Out of memory: false, and nothing was sent. */
 bool gate_channel_send(struct gate_channel *c, const struct gate_message *m);
