@@ -118,6 +118,14 @@ void events_print(const struct ctl *ctl, const char *name, const struct rdmareg_
 		print_line(name, e, info, was_mode);
 }
 
+int events_end_status(const struct rdmareg_event *removed)
+{
+	if (removed->end != RDMAREG_END_LOST && removed->end != RDMAREG_END_GIVEN_UP)
+		return EXIT_OK;
+	return ctl_error(EXIT_FAILED, "region %" PRIu64 " was not released, it ended by itself (%s): register it again",
+			 removed->region, rdmareg_end_name(removed->end));
+}
+
 int events_signal_fd(void)
 {
 	sigset_t stop;

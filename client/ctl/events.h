@@ -44,4 +44,7 @@ void events_print(const struct ctl *ctl, const char *name, const struct rdmareg_
 
 uint64_t events_now_usec(clockid_t clock);
 
+/* How a verb that is about one region ends with it: well, unless nobody wanted it to end; then the message is printed. */
+int events_end_status(const struct rdmareg_event *removed);
+
 #endif

@@ -19,8 +19,11 @@ static void add_number(json_object *o, const char *key, uint64_t value)
 
 json_object *model_revocation(const struct rdmareg_revocation *v)
 {
-	json_object *o = json_object_new_object();
+	json_object *o;
 
+	if (!v->id)
+		return NULL;
+	o = json_object_new_object();
 	add_number(o, "id", v->id);
 	add_text(o, "cause", rdmareg_cause_name(v->cause));
 	add_number(o, "offset", v->offset);

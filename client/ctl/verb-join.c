@@ -50,7 +50,7 @@ static int on_event(struct ctl *ctl, const struct rdmareg_event *e, void *userda
 	case RDMAREG_EVENT_REVOCATION_REQUESTED:
 		return o->ignore_revocations ? EVENTS_GO_ON : acknowledge(ctl, e);
 	case RDMAREG_EVENT_REGION_REMOVED:
-		return EXIT_OK;
+		return events_end_status(e);
 	case RDMAREG_EVENT_LEFT:
 		return ctl_error(EXIT_FAILED,
 				 "rdmaregd was restarted and did not let this program join again; "

@@ -51,7 +51,7 @@ static int on_event(struct ctl *ctl, const struct rdmareg_event *e, void *userda
 		return EVENTS_GO_ON;
 	snprintf(key, sizeof(key), "%" PRIu64, e->region);
 	json_object_object_del(w->modes, key);
-	return w->only ? EXIT_OK : EVENTS_GO_ON;
+	return w->only ? events_end_status(e) : EVENTS_GO_ON;
 }
 
 static int print_present(struct ctl *ctl, uint64_t only, json_object *modes)
@@ -59,6 +59,7 @@ static int print_present(struct ctl *ctl, uint64_t only, json_object *modes)
 	struct rdmareg_list_options lo = { .size = sizeof(lo),
 					   .after = only ? only - 1 : 0,
 					   .page = only ? 1 : 0 };
+	_cleanup_(region_cleanup) struct rdmareg_region *region = NULL;
 	struct rdmareg_region_info info = { .size = sizeof(info) };
 	struct rdmareg_list *walk = NULL;
 	bool found = !only;
@@ -78,8 +79,12 @@ static int print_present(struct ctl *ctl, uint64_t only, json_object *modes)
 	rdmareg_list_free(walk);
 	if (r < 0)
 		return ctl_failed(r);
-	return found ? EXIT_OK
-		     : ctl_error(EXIT_NOT_FOUND, "watching region %" PRIu64 ": there is none", only);
+	if (found)
+		return EXIT_OK;
+	/* what became of it is what rdmaregd says to who asks for it alone */
+	r = rdmareg_lookup(ctl->context, only, &region);
+	return r < 0 ? ctl_failed(r)
+		     : ctl_error(EXIT_NOT_FOUND, "watching region %" PRIu64 ": there was none just now", only);
 }
 
 static int run(struct ctl *ctl, const void *options, char **arguments, int n)

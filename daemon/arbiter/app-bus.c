@@ -242,8 +242,20 @@ static int register_region(void *userdata, struct client *c, const struct regist
 	return 0;
 }
 
+int app_check_kept(const struct region *r, struct failure *f)
+{
+	if (!r->close_wanted && r->state != REGION_CLOSING)
+		return 0;
+	return failure_set(f, RDMAREG_ERROR_BUSY,
+			   "region %" PRIu64 " is being released: nothing of it can be changed any more; register the "
+			   "file again",
+			   r->id);
+}
+
 int app_check_live(const struct region *r, struct failure *f)
 {
+	if (app_check_kept(r, f))
+		return BUS_E_REFUSED;
 	if (r->state == REGION_LIVE || r->state == REGION_WARMING)
 		return 0;
 	return failure_set(f, RDMAREG_ERROR_BUSY,
@@ -278,10 +290,13 @@ static int export(void *userdata, uint64_t id, const struct export_request *q, s
 			" has access 'r', so no ticket for 'rw' can be made: register it with 'rw', "
 			"or ask for 'r'",
 			id);
-	if (r->state == REGION_REGISTERING || r->state == REGION_CLOSING)
+	if (app_check_kept(r, ret))
+		return BUS_E_REFUSED;
+	if (r->state == REGION_REGISTERING)
 		return failure_set(ret, RDMAREG_ERROR_BUSY,
-				   "region %" PRIu64 " is %s: no ticket can be made now", id,
-				   region_state_names[r->state]);
+				   "region %" PRIu64 " is being registered: no ticket can be made yet; try again when "
+				   "it is live",
+				   id);
 	m.ticket.rights = WIRE_RIGHT_READ | (access == ACCESS_READ_WRITE ? WIRE_RIGHT_WRITE : 0);
 	m.ticket.uses = q->uses;
 	if (q->expires_usec &&

@@ -252,7 +252,7 @@ int app_destroy_dax(void *userdata, struct client *c, const char *path, struct c
 	if (!g)
 		return failure_set(ret, RDMAREG_ERROR_INVALID_FILE,
 				   "'%s' is no device that was made for uid %" PRIu32
-				   ": give the path that CreateDaxDevice answered",
+				   ": give the path that rdmaregctl dax-create printed",
 				   path, c->uid);
 	if (g->process)
 		return failure_set(ret, RDMAREG_ERROR_BUSY, "%s is being destroyed already", path);

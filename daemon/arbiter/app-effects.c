@@ -123,7 +123,8 @@ static void remove_region(struct app *a, struct region *r, struct region_entry *
 	reply_release(e);
 	if (e->announced) {
 		bus_tell_removed(a->bus, v, (enum region_end)e->end);
-		app_log(e->keeper, LOG_INFO, "region %" PRIu64 ": removed", r->id);
+		app_log(e->keeper, LOG_INFO, "region %" PRIu64 ": removed: %s", r->id,
+			region_end_names[e->end]);
 		keeper_note(e->keeper)->regions--;
 	}
 	bus_forget_changes(a->bus, &e->news);

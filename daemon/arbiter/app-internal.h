@@ -88,6 +88,8 @@ int app_add_holder(struct app *a, struct region *r, enum holder_kind kind, uint6
 /* @client is a holder no more; who lets go need not be asked. */
 void app_drop_client(struct app *a, struct region *r, const struct client *c);
 /* What callers may be refused for; 0, or BUS_E_REFUSED. A @length of 0 means to the end. */
+/* It is not being released. */
+int app_check_kept(const struct region *r, struct failure *f);
 int app_check_live(const struct region *r, struct failure *f);
 int app_check_range(const struct region *r, uint64_t offset, uint64_t length, struct failure *f);
 /* It is taken down: its holders are asked, and have the region's grace. */

@@ -64,9 +64,11 @@ static int choose_times(const struct app *a, const struct region *r, const struc
 			"%s without access for peers is longer than the %s that are allowed: ask for less, or "
 			"have the administrator raise revoke_limit_sec in rdmaregd.conf",
 			duration_text(asked, *ret_limit), duration_text(allowed, limit));
-	if (r->state == REGION_REGISTERING || r->state == REGION_CLOSING || r->close_wanted)
+	if (app_check_kept(r, f))
+		return BUS_E_REFUSED;
+	if (r->state == REGION_REGISTERING)
 		return failure_set(f, RDMAREG_ERROR_BUSY,
-				   "region %" PRIu64 " is being registered or released", r->id);
+				   "region %" PRIu64 " is being registered: try again when it is live", r->id);
 	return 0;
 }
 

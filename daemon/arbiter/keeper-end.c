@@ -66,6 +66,17 @@ static void describe_status(int status, char *out, size_t size)
 		snprintf(out, size, "ended with exit status %d", WEXITSTATUS(status));
 }
 
+void keeper_describe_idle_end(const struct keeper *k, char *out, size_t size)
+{
+	int status = 0;
+
+	/* a process that ended well and is not there any more says nothing else than that */
+	if ((ask_pidfd(k->pidfd, &status) || ask_proc(k->pid, &status)) && status)
+		keeper_describe_end(k, out, size);
+	else
+		snprintf(out, size, "it was idle, and its process %d has ended", k->pid);
+}
+
 void keeper_describe_end(const struct keeper *k, char *out, size_t size)
 {
 	const struct record_keeper *about = k->record ? record_keeper(k->record) : NULL;

@@ -83,7 +83,7 @@ static void on_ended(evutil_socket_t fd, short what, void *userdata)
 	if (!spawned_look(k->process)) /* that told why, and gave it up */
 		return;
 	if (k->phase == PHASE_RESTING)
-		snprintf(why, sizeof(why), "it was idle");
+		keeper_describe_idle_end(k, why, sizeof(why));
 	else if (k->note.listed || k->note.from_record)
 		keeper_describe_end(k, why, sizeof(why));
 	keeper_remove(k, -EPIPE, why);

@@ -412,7 +412,7 @@ static void on_lost(void *userdata, const char *complaint)
 		return;
 	}
 	if (holds(k) && k->phase == PHASE_READY && !k->retired)
-		log_notice("keeper %s: the connection ended, its process (%d) did not: connecting again",
+		log_notice("keeper %s: the connection ended; its process (%d) has not, so far: connecting again",
 			   k->name, k->pid);
 	k->rebuffs = k->phase == PHASE_GREETING ? k->rebuffs + 1 : 0;
 	if (k->rebuffs > REBUFFS_MAX && !k->ours && !has_ended(k)) {

@@ -152,6 +152,8 @@ const char *keeper_instance_check(const struct keeper *k, pid_t pid, uid_t uid);
 
 /* How its process ended, which it has, and where more is to be read. */
 void keeper_describe_end(const struct keeper *k, char *out, size_t size);
+/* The same of one that held nothing, of which an end by itself needs no explanation. */
+void keeper_describe_idle_end(const struct keeper *k, char *out, size_t size);
 
 /* --- keeper-start.c */
 

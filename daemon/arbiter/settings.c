@@ -123,9 +123,21 @@ static const struct key keys[] = {
 };
 #define N_KEYS (sizeof(keys) / sizeof(keys[0]))
 
+/* Where each key was set last, in the order in which they were; line 0: nowhere. */
+struct origins {
+	unsigned int n;
+	struct origin {
+		unsigned int at;
+		int line;
+		char file[256];
+	} key[N_KEYS];
+};
+
 /* What one file's parsing needs and finds. Only the first error counts. */
 struct parse {
 	FILE *file;
+	const char *path;
+	struct origins *origins;
 	struct settings *settings;
 	bool thorough; /* ask the machine, too */
 	int line;      /* read last, from 1 */
@@ -281,6 +293,42 @@ static char *on_line(char *text, int size, void *userdata)
 	return text;
 }
 
+static void note_origin(struct parse *p, size_t key)
+{
+	struct origin *o = &p->origins->key[key];
+
+	o->at = ++p->origins->n;
+	o->line = p->line;
+	snprintf(o->file, sizeof(o->file), "%s", p->path);
+}
+
+static const struct origin *origin_of(const struct origins *o, const char *name)
+{
+	size_t i = 0;
+
+	while (strcmp(keys[i].name, name))
+		i++;
+	return &o->key[i];
+}
+
+/* What is wrong with one value, or with two together: the one that was set later is what made it so. */
+static int refuse(const struct origins *origins, const char *one, const char *other, char *error, size_t size,
+		  const char *format, ...) __attribute__((format(printf, 6, 7)));
+static int refuse(const struct origins *origins, const char *one, const char *other, char *error, size_t size,
+		  const char *format, ...)
+{
+	const struct origin *a = origin_of(origins, one), *b = origin_of(origins, other);
+	const struct origin *later = a->at > b->at ? a : b;
+	char why[400];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(why, sizeof(why), format, args);
+	va_end(args);
+	snprintf(error, size, "%s:%d: %s", later->file, later->line, why);
+	return -EINVAL;
+}
+
 static int on_key(void *userdata, const char *section, const char *name, const char *value)
 {
 	struct parse *p = userdata;
@@ -300,8 +348,10 @@ static int on_key(void *userdata, const char *section, const char *name, const c
 
 			if (!must && p->thorough && near->machine)
 				must = near->machine(value);
-			if (!must)
+			if (!must) {
+				note_origin(p, i);
 				return 1;
+			}
 			snprintf(form, sizeof(form), "%s", must);
 		}
 		fail(p, "'%.60s' is no value for %s: it must be %s", value, name, form);
@@ -314,9 +364,10 @@ static int on_key(void *userdata, const char *section, const char *name, const c
 	return 0;
 }
 
-static int load_file(const char *path, struct settings *s, bool thorough, char *error, size_t size)
+static int load_file(const char *path, struct settings *s, struct origins *origins, bool thorough, char *error,
+		     size_t size)
 {
-	struct parse p = { .settings = s, .thorough = thorough };
+	struct parse p = { .path = path, .origins = origins, .settings = s, .thorough = thorough };
 	int r;
 
 	p.file = fopen(path, "re");
@@ -342,7 +393,8 @@ static int load_file(const char *path, struct settings *s, bool thorough, char *
 	return -EINVAL;
 }
 
-static int load_directory(const char *file, struct settings *s, bool thorough, char *error, size_t size)
+static int load_directory(const char *file, struct settings *s, struct origins *origins, bool thorough,
+			  char *error, size_t size)
 {
 	char copy[PATH_MAX], pattern[PATH_MAX + 16];
 	glob_t found = { 0 };
@@ -352,63 +404,63 @@ static int load_directory(const char *file, struct settings *s, bool thorough, c
 	snprintf(pattern, sizeof(pattern), "%s/conf.d/*.conf", dirname(copy));
 	if (glob(pattern, 0, NULL, &found) == 0)
 		for (size_t i = 0; i < found.gl_pathc && r >= 0; i++)
-			r = load_file(found.gl_pathv[i], s, thorough, error, size);
+			r = load_file(found.gl_pathv[i], s, origins, thorough, error, size);
 	globfree(&found);
 	return r;
 }
 
-static int load(const char *file, int must_exist, bool thorough, struct settings *ret, char *ret_error,
-		size_t error_size)
+static int load(const char *file, int must_exist, bool thorough, struct settings *ret, struct origins *origins,
+		char *ret_error, size_t error_size)
 {
 	struct settings s;
 	int r;
 
 	settings_default(&s);
-	r = load_file(file, &s, thorough, ret_error, error_size);
+	r = load_file(file, &s, origins, thorough, ret_error, error_size);
 	if (r < 0 && (r != -ENOENT || must_exist))
 		return r;
-	r = load_directory(file, &s, thorough, ret_error, error_size);
+	r = load_directory(file, &s, origins, thorough, ret_error, error_size);
 	if (r < 0)
 		return r;
-	if (s.grace_msec > s.max_grace_msec) {
-		snprintf(ret_error, error_size, "%s: grace_msec (%llu) must not exceed max_grace_msec (%llu)",
-			 file, (unsigned long long)s.grace_msec, (unsigned long long)s.max_grace_msec);
-		return -EINVAL;
-	}
-	if (s.alignment & (s.alignment - 1)) {
-		snprintf(ret_error, error_size,
-			 "%s: alignment (%llu) must be 0 or a power of two: peers refuse any other", file,
-			 (unsigned long long)s.alignment);
-		return -EINVAL;
-	}
-	if (s.watchdog_msec && s.watchdog_msec < WATCHDOG_MIN_MSEC) {
-		snprintf(
-			ret_error, error_size,
-			"%s: watchdog_msec (%llu) must be 0 or at least %d: a busy machine does not run a process for so long",
-			file, (unsigned long long)s.watchdog_msec, WATCHDOG_MIN_MSEC);
-		return -EINVAL;
-	}
+	if (s.grace_msec > s.max_grace_msec)
+		return refuse(origins, "grace_msec", "max_grace_msec", ret_error, error_size,
+			      "grace_msec (%llu) must not exceed max_grace_msec (%llu)",
+			      (unsigned long long)s.grace_msec, (unsigned long long)s.max_grace_msec);
+	if (s.alignment & (s.alignment - 1))
+		return refuse(origins, "alignment", "alignment", ret_error, error_size,
+			      "alignment (%llu) must be 0 or a power of two: peers refuse any other",
+			      (unsigned long long)s.alignment);
+	if (s.watchdog_msec && s.watchdog_msec < WATCHDOG_MIN_MSEC)
+		return refuse(
+			origins, "watchdog_msec", "watchdog_msec", ret_error, error_size,
+			"watchdog_msec (%llu) must be 0 or at least %d: a busy machine does not run a process for so long",
+			(unsigned long long)s.watchdog_msec, WATCHDOG_MIN_MSEC);
 	*ret = s;
 	return 0;
 }
 
 int settings_load(const char *file, int must_exist, struct settings *ret, char *ret_error, size_t error_size)
 {
-	return load(file, must_exist, false, ret, ret_error, error_size);
+	struct origins origins = { 0 };
+
+	return load(file, must_exist, false, ret, &origins, ret_error, error_size);
 }
 
 int settings_check(const char *file, int must_exist, struct settings *ret, char *ret_error, size_t error_size)
 {
+	struct origins origins = { 0 };
 	struct settings s;
 	char why[300];
-	int r = load(file, must_exist, true, &s, ret_error, error_size);
+	int r = load(file, must_exist, true, &s, &origins, ret_error, error_size);
 
 	if (r < 0)
 		return r;
 	r = machine_deadline(s.max_grace_msec + s.deadline_margin_msec, why, sizeof(why));
-	if (r < 0)
-		snprintf(ret_error, error_size, "%s: %s", file, why);
-	else
+	if (r == 0)
 		*ret = s;
+	else if (origin_of(&origins, "max_grace_msec")->at || origin_of(&origins, "deadline_margin_msec")->at)
+		refuse(&origins, "max_grace_msec", "deadline_margin_msec", ret_error, error_size, "%s", why);
+	else /* by default it is so */
+		snprintf(ret_error, error_size, "%s: %s", file, why);
 	return r;
 }

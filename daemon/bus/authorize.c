@@ -104,8 +104,8 @@ static int judge(const struct question *q, sd_bus_message *m, struct failure *f)
 		return 0;
 	if (challenge && !q->interactive)
 		return deny(q, f,
-			    "it takes a password, and the call does not let polkit ask for one (it has no "
-			    "ALLOW_INTERACTIVE_AUTHORIZATION flag)");
+			    "it takes a password, which polkit is not to ask for here; run rdmaregctl at a terminal, or as root "
+			    "(a program allows the question with ALLOW_INTERACTIVE_AUTHORIZATION)");
 	return deny(q, f, challenge ? "nobody was there to give the password" : "polkit says no");
 }
 

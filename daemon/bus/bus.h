@@ -406,6 +406,7 @@ void call_reply_sync(struct call *c, const char *durable, uint64_t revocation, u
 void call_fail(struct call *c, const struct failure *f);
 
 extern const char *const region_state_names[_REGION_STATE_MAX];
+extern const char *const region_end_names[_REGION_END_MAX];
 extern const char *const revocation_cause_names[_REVOCATION_CAUSE_MAX];
 
 /* Signals: to the view's owner, its joins, and the subscribers that may see the region, to each once. */

@@ -24,7 +24,8 @@ const char *ended_text(enum region_end why)
 		[END_EVICTED] = "its filesystem was evicted, for instance to be unmounted",
 		[END_OVER_LIMIT] = "it was above a limit of its tenant that was enforced",
 		[END_GIVEN_UP] = "its keeper could not keep it, as the journal says",
-		[END_LOST] = "its keeper ended, and journalctl -u rdmaregd -g 'lost with' says how: register it again",
+		[END_LOST] = "its keeper ended, and journalctl -u rdmaregd -g 'lost with' says how to root and to members "
+			     "of systemd-journal or adm: register it again",
 	};
 
 	return texts[why];
@@ -88,5 +89,5 @@ void ended_describe(const struct ended *e, uint64_t region, uint32_t uid, char o
 	if (end)
 		snprintf(out, ENDED_TEXT_MAX, "it ended %" PRIu64 " s ago: %s", seconds, ended_text(end->why));
 	else
-		snprintf(out, ENDED_TEXT_MAX, "it ended long ago, or never was");
+		snprintf(out, ENDED_TEXT_MAX, "it ended long ago, %s", uid ? "never was, or is another user's" : "or never was");
 }

@@ -15,9 +15,7 @@
 
 #define ENDED_PER_UID 256
 #define ENDED_UIDS 256
-#define ENDED_TEXT_MAX 160
-
-extern const char *const region_end_names[_REGION_END_MAX];
+#define ENDED_TEXT_MAX 240
 
 struct end;
 

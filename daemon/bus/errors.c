@@ -27,8 +27,8 @@ int failure_from_refusal(struct failure *f, int refusal, const struct registry_l
 	switch ((enum registry_refusal)refusal) {
 	case REGISTRY_E_REGIONS_PER_TENANT:
 		return failure_set(f, RDMAREG_ERROR_LIMIT_EXCEEDED,
-				   "uid %" PRIu32 " session '%s' has its %" PRIu32
-				   " regions already: release some, or have "
+				   "uid %" PRIu32 " session '%s' has the %" PRIu32
+				   " regions that it may have, or more from before the limit was lowered: release some, or have "
 				   "the administrator raise regions_per_tenant in rdmaregd.conf",
 				   uid, session, limits->regions_per_tenant);
 	case REGISTRY_E_BYTES_PER_TENANT:
@@ -39,20 +39,20 @@ int failure_from_refusal(struct failure *f, int refusal, const struct registry_l
 			bytes, uid, session, limits->bytes_per_tenant);
 	case REGISTRY_E_REGIONS_PER_CLIENT:
 		return failure_set(f, RDMAREG_ERROR_LIMIT_EXCEEDED,
-				   "this connection owns its %" PRIu32
-				   " regions already: release some, register detached ones, "
+				   "this connection owns the %" PRIu32
+				   " regions that it may own, or more from before the limit was lowered: release some, register detached ones, "
 				   "or have the administrator raise regions_per_client in rdmaregd.conf",
 				   limits->regions_per_client);
 	case REGISTRY_E_TENANTS_PER_UID:
 		return failure_set(f, RDMAREG_ERROR_LIMIT_EXCEEDED,
-				   "uid %" PRIu32 " has its %" PRIu32
-				   " sessions already, so '%s' cannot be opened: use one of "
+				   "uid %" PRIu32 " has the %" PRIu32
+				   " sessions that it may have, or more from before the limit was lowered, so '%s' cannot be opened: use one of "
 				   "them, or have the administrator raise tenants_per_uid in rdmaregd.conf",
 				   uid, limits->tenants_per_uid, session);
 	case REGISTRY_E_TENANTS:
 		return failure_set(f, RDMAREG_ERROR_LIMIT_EXCEEDED,
-				   "this machine runs its %" PRIu32
-				   " keepers already: try again later, or have the "
+				   "this machine runs the %" PRIu32
+				   " keepers that it may run, or more from before the limit was lowered: try again later, or have the "
 				   "administrator raise keepers in rdmaregd.conf",
 				   limits->tenants);
 	case REGISTRY_E_EXISTS:

@@ -48,8 +48,8 @@ static int method_get(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	if (!b->handlers->view_region(b->userdata, id, &v) || !client_may_see(c, v.tenant)) {
 		ended_describe(&b->ended, id, c->uid, ended);
 		return sd_bus_reply_method_errorf(m, RDMAREG_ERROR_NO_SUCH_REGION,
-						  "%" PRIu64 " is no region of uid %" PRIu32 ": %s", id,
-						  c->uid, ended);
+						  "there is no region %" PRIu64 "%s: %s", id,
+						  c->uid ? " of yours" : "", ended);
 	}
 	region_path(id, path);
 	r = sd_bus_message_new_method_return(m, &reply);

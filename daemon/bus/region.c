@@ -50,8 +50,12 @@ int find_region(sd_bus *connection, const char *path, const char *interface, voi
 	if (!id || !b->handlers->view_region(b->userdata, id, &b->found.view) ||
 	    !client_may_see(c, b->found.view.tenant)) {
 		ended_describe(&b->ended, id, c->uid, ended);
-		sd_bus_error_setf(ret_error, RDMAREG_ERROR_NO_SUCH_REGION, "%s names no region of uid %u: %s",
-				  path, c->uid, ended);
+		if (id)
+			sd_bus_error_setf(ret_error, RDMAREG_ERROR_NO_SUCH_REGION,
+					  "there is no region %" PRIu64 "%s: %s", id,
+					  c->uid ? " of yours" : "", ended);
+		else
+			sd_bus_error_setf(ret_error, RDMAREG_ERROR_NO_SUCH_REGION, "%s is no region's path", path);
 		return -ENOENT;
 	}
 	b->found.bus = b;

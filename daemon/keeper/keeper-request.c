@@ -125,7 +125,9 @@ static int on_export(struct kregion *r, const struct operation *op, const struct
 	error = tickets_add(&r->tickets, now_boottime_usec(), wanted->expires_usec, wanted->uses,
 			    wanted->rights, &t);
 	if (error == -EDQUOT)
-		return reason_set(why, error, "The region has its %u tickets already; let some expire",
+		return reason_set(why, error, "The region has %u tickets that can still admit a peer (tickets_per_region in "
+				  "rdmaregd.conf); those made with an expiry or a number of uses end by that, all "
+				  "end with the region: release it and register the file again",
 				  k->options->max_tickets);
 	if (error < 0)
 		return error;

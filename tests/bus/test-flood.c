@@ -128,7 +128,7 @@ static void test_limits(void)
 		if (export_region(b, r.id, &t, 0))
 			continue;
 		check(i == 2);
-		check_text(t.error, "LimitExceeded");
+		expect_error(&t, "LimitExceeded", "tickets_per_region");
 	}
 	disconnect(b);
 	close(fd);

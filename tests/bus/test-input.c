@@ -178,7 +178,7 @@ static void test_region_methods(void)
 	expect_error(&r, "NoSuchRevocation", "over");
 	check(call_region(bus, region.id, "Release", &r));
 	check(!call_region(bus, region.id, "Release", &r));
-	expect_error(&r, "NoSuchRegion", "names no region");
+	expect_error(&r, "NoSuchRegion", "there is no region ");
 	close(fd);
 }
 

@@ -117,6 +117,8 @@ static void test_raised(void)
 	struct reply r[4], refused;
 
 	until(world_keepers(&world) == 0);
+	until(world_log_contains(&world, ": gone: it was idle, and its process "));
+	check(world_log_contains(&world, ": removed: over-limit\n") && world_log_contains(&world, ": removed: released\n"));
 	set_limits("[limits]\nregions_per_tenant = 2\n", "MaxRegionsPerTenant", 2);
 	for (int i = 0; i < 2; i++)
 		check(register_region(admin, fd, 0, 0, "r", &r[i], 1, "session", "s", "raised"));

@@ -143,7 +143,7 @@ static void test_connection_ends(void)
 	world_tell_keeper(&world, getuid(), "ends", "peer-join %" PRIu64 " r", region[0].id);
 	until(has_log("region %" PRIu64 ": peer 192.0.2.2 joined", region[0].id));
 	check(kill(world.daemon, SIGCONT) == 0);
-	until(world_log_contains(&world, "did not: connecting again"));
+	until(world_log_contains(&world, "has not, so far: connecting again"));
 	await_property(region[0].id, "Peers", "1");
 	await_property(region[1].id, "State", "draining");
 	check(acknowledge(bus, region[1].id, revocation, &r));

@@ -378,6 +378,13 @@ static void test_release_within(void)
 	send_later(owner, m, &second);
 	expect_property(owner, region.id, "State", "draining");
 	check(!is_answered(owner, &first) && !is_answered(owner, &second));
+	/* nobody is sent to wait for what will not be live again */
+	check(!export_region(owner, region.id, &r, 0));
+	expect_error(&r, "Busy", "is being released");
+	check(!call_region_options(owner, region.id, "Configure", &r, 1, "policy", "s", "follow"));
+	expect_error(&r, "Busy", "is being released");
+	check(!revoke_at_once(other, region.id, &r));
+	expect_error(&r, "Busy", "is being released");
 	check(call_region_number(owner, region.id, "ReleaseWithin", 0, &r));
 	await_answer(owner, &first);
 	await_answer(owner, &second);

@@ -137,9 +137,9 @@ static void test_errors(void)
 	refuse("rdmaregd.conf", "[limits\nkeepers = 3\n", 1, "neither");
 	refuse("rdmaregd.conf", "[limits]\nfoo = 1\nkeepers 3\n", 2, "no key 'foo'");
 	refuse("rdmaregd.conf", "[limits]\nkeepers 3\nfoo = 1\n", 2, "neither");
-	refuse("rdmaregd.conf", "[regions]\ngrace_msec = 10\nmax_grace_msec = 9\n", 0, "must not exceed");
-	refuse("rdmaregd.conf", "[pre-content]\nwatchdog_msec = 3\n", 0, "watchdog_msec (3) must be 0 or at least 100");
-	refuse("rdmaregd.conf", "[keepers]\nalignment = 3\n", 0, "alignment (3) must be 0 or a power of two");
+	refuse("rdmaregd.conf", "[regions]\ngrace_msec = 10\nmax_grace_msec = 9\n", 3, "must not exceed");
+	refuse("rdmaregd.conf", "[pre-content]\nwatchdog_msec = 3\n", 2, "watchdog_msec (3) must be 0 or at least 100");
+	refuse("rdmaregd.conf", "[keepers]\nalignment = 3\n", 2, "alignment (3) must be 0 or a power of two");
 	memset(text, 'x', sizeof(text));
 	memcpy(text, "[limits]\n", 9);
 	text[sizeof(text) - 1] = 0;
@@ -148,6 +148,12 @@ static void test_errors(void)
 	path_of("conf.d", path);
 	check(mkdir(path, 0755) == 0);
 	refuse("conf.d/10.conf", "[limits]\nkeepers = x\n", 2, "'x'");
+	/* of two that do not fit together the later one is named, whichever that is */
+	write_text("conf.d/05.conf", "[regions]\ngrace_msec = 10\n");
+	refuse("conf.d/10.conf", "[regions]\n\nmax_grace_msec = 9\n", 3, "must not exceed");
+	write_text("conf.d/05.conf", "[regions]\nmax_grace_msec = 10\n");
+	refuse("conf.d/10.conf", "\n[regions]\ngrace_msec = 11\n", 3, "must not exceed");
+	remove_file("conf.d/05.conf");
 	path_of("rdmaregd.conf", path);
 	check(mkdir(path, 0755) == 0);
 	{

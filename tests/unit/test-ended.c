@@ -25,8 +25,8 @@ int main(void)
 {
 	assert(!finds(1, 0) && !finds(1, 7) && !finds(0, 7));
 	ended_note(&ended, 7, 1, END_LOST);
-	assert(says(1, 7, "its keeper ended, and journalctl -u rdmaregd -g 'lost with' says how") && says(0, 7, "its keeper ended"));
-	assert(!finds(2, 7) && !finds(1, 8) && says(2, 7, "or never was"));
+	assert(says(1, 7, "its keeper ended, and journalctl -u rdmaregd -g 'lost with' says how to root and to members of systemd-journal") && says(0, 7, "its keeper ended"));
+	assert(!finds(2, 7) && !finds(1, 8) && says(2, 7, "ended long ago, never was, or is another user's"));
 	for (uint64_t i = 0; i < 3 * ENDED_PER_UID; i++)
 		ended_note(&ended, 1000 + i, 2, END_RELEASED);
 	assert(finds(1, 7) && !finds(2, 1000) && finds(2, 1000 + 2 * ENDED_PER_UID));
@@ -35,7 +35,7 @@ int main(void)
 		ended_note(&ended, 10000 + uid, uid, END_EVICTED);
 		ended_note(&ended, 20000 + uid, 2, END_RELEASED);
 	}
-	assert(!finds(0, 7)); /* of too long ago */
+	assert(!finds(0, 7) && says(0, 7, "ended long ago, or never was")); /* of too long ago */
 	assert(finds(2, 20003) && says(0, 10002 + ENDED_UIDS, "evicted"));
 	ended_clear(&ended);
 	assert(!finds(0, 20003));
