@@ -2,9 +2,9 @@
 /*
  * breaker.c - the task that breaks a layout: what it is doing, and when it is done.
  *
- * What it is doing is told by its system call number. What always holds: a breaker passes unasked only if its
- * system call can do nothing but write; whatever cannot be told for sure (kernel threads, io_uring workers,
- * system calls of another ABI, numbers not listed) is a break.
+ * What it is doing is told by its system call where that says it for certain, else by its stack. What always
+ * holds: a breaker passes unasked only if what it does takes no block away; whatever cannot be told for sure is
+ * a break.
  *
  * When it is done is told by a file: the lease callback drops the last reference of one nobody else can
  * reach, and the kernel releases such a file on the way back to user space. That matters because XFS, once
@@ -13,36 +13,24 @@
  * from a work item instead; for them "done" comes early and they may wait again.
  */
 #include <linux/anon_inodes.h>
+#include <linux/atomic.h>
 #include <linux/compat.h>
+#include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/fs.h>
-#include <linux/hash.h>
-#include <linux/hashtable.h>
 #include <linux/ioctl.h>
-#include <linux/jiffies.h>
+#include <linux/kallsyms.h>
 #include <linux/module.h>
 #include <linux/sched.h>
 #include <linux/sched/task_stack.h>
 #include <linux/spinlock.h>
+#include <linux/stacktrace.h>
 #include <asm/syscall.h>
 #include <asm/unistd.h>
 
 #include "breaker.h"
+#include "compat.h"
 #include "rdmareg-uapi.h"
-
-/*
- * Waiters that the lease code has woken look for leases once more before they go on. They are no longer on
- * any list then, so nobody may take a new lease until they have had the time.
- */
-#define PAUSE_MS 50
-#define PAUSE_BITS 8
-
-static DEFINE_SPINLOCK(breakers);
-static DEFINE_HASHTABLE(breakers_under_way, 8); /* by inode, the newest first */
-/*
- * jiffies by hash of the inode, 0 for never; an inode that shares the place of another only pauses needlessly
- */
-static unsigned long pause_ends[1 << PAUSE_BITS];
 
 /* The number of the system call `current` is in, or -1 where the numbers below do not apply to it. */
 static int native_syscall(void)
@@ -55,6 +43,77 @@ static int native_syscall(void)
 	if ((current->flags & not_a_caller) || in_compat_syscall())
 		return -1;
 	return syscall_get_nr(current, task_pt_regs(current));
+}
+
+#define STACK_DEPTH 48
+
+/*
+ * Code of the filesystem that only writes, as far as it was met: addresses of functions, the end not included.
+ * Forgotten when no file is watched, since the filesystem may be unloaded then.
+ */
+static struct writer {
+	unsigned long start;
+	unsigned long end;
+} writers[8];
+static unsigned int writers_count;
+static char symbol[KSYM_SYMBOL_LEN];
+static DEFINE_SPINLOCK(writers_lock); /* guards the three */
+
+/* Called with writers_lock held. All names that XFS has given to the way from write_iter to the break. */
+static bool is_writer(unsigned long address)
+{
+	unsigned long offset, size;
+	char *plus;
+
+	sprint_symbol(symbol, address);
+	plus = strchr(symbol, '+');
+	if (strncmp(symbol, "xfs_file_", 9) || !plus || sscanf(plus, "+%lx/%lx", &offset, &size) != 2)
+		return false;
+	*plus = 0;
+	if (!strstr(symbol, "write"))
+		return false;
+	if (writers_count < ARRAY_SIZE(writers))
+		writers[writers_count++] =
+			(struct writer){ .start = address - offset, .end = address - offset + size };
+	return true;
+}
+
+/* Called with writers_lock held. */
+static bool is_known_writer(unsigned long address)
+{
+	unsigned int i;
+
+	for (i = 0; i < writers_count; i++)
+		if (address >= writers[i].start && address < writers[i].end)
+			return true;
+	return false;
+}
+
+/*
+ * Is `current` inside the filesystem's own way to write? A kernel thread (loop, nfsd, ksmbd, LIO, nvmet), an
+ * io_uring worker and a 32-bit program have no system call number that would tell. Nothing in that way frees a
+ * block under a mapping, and nothing else in the filesystem is called below it that breaks layouts.
+ */
+static bool writes_by_stack(void)
+{
+	unsigned long entries[STACK_DEPTH];
+	unsigned int count = rdmareg_stack(entries, ARRAY_SIZE(entries)), i;
+	bool found = false;
+
+	spin_lock(&writers_lock);
+	for (i = 0; i < count && !found; i++)
+		found = is_known_writer(entries[i]);
+	for (i = 0; i < count && !found; i++)
+		found = is_writer(entries[i]);
+	spin_unlock(&writers_lock);
+	return found;
+}
+
+void rdmareg_breaker_forget(void)
+{
+	spin_lock(&writers_lock);
+	writers_count = 0;
+	spin_unlock(&writers_lock);
 }
 
 /**
@@ -77,9 +136,51 @@ bool rdmareg_breaker_only_writes(void)
 #endif
 	case __NR_splice:
 		return true;
+	case -1:
+	case __NR_io_uring_enter:
+		return writes_by_stack();
 	default:
 		return false;
 	}
+}
+
+/**
+ * rdmareg_breaker_only_reads() - does `current` only copy out of @inode?
+ *
+ * A reflink breaks the layouts of both files, but takes blocks away from the one that is written. (Not so with
+ * DAX: blocks that are shared are replaced when somebody writes to them, with the mapping left behind.) It can
+ * be told where the caller's descriptors are its own, so that the one it names still is the file it named.
+ */
+bool rdmareg_breaker_only_reads(const struct inode *inode)
+{
+	unsigned long arguments[6];
+	unsigned int written;
+	struct file *file;
+	bool other;
+
+	if (IS_DAX(inode) || !current->files || atomic_read(&current->files->count) != 1)
+		return false;
+	switch (native_syscall()) {
+	case __NR_copy_file_range:
+		syscall_get_arguments(current, task_pt_regs(current), arguments);
+		written = arguments[2];
+		break;
+	case __NR_ioctl:
+		syscall_get_arguments(current, task_pt_regs(current), arguments);
+		if (arguments[1] != FICLONE && arguments[1] != FICLONERANGE)
+			return false;
+		written = arguments[0];
+		break;
+	default:
+		return false;
+	}
+	file = fget(written);
+	if (!file)
+		return false;
+	/* on the same filesystem, or it may be a layer above this very inode */
+	other = file_inode(file) != inode && file_inode(file)->i_sb == inode->i_sb;
+	fput(file);
+	return other;
 }
 
 /* XFS has its own numbers for what later became generic requests; programs use both. */
@@ -136,14 +237,8 @@ u32 rdmareg_breaker_operation(void)
 	case __NR_ioctl:
 		syscall_get_arguments(current, task_pt_regs(current), arguments);
 		return ioctl_operation(arguments[1]);
-	case __NR_io_uring_enter:
-		/*
-		 * io_uring leaves truncate and fallocate to its workers: what it runs in the caller itself is
-		 * a write
-		 */
-		return RDMAREG_OP_WRITE;
 	default:
-		return RDMAREG_OP_UNKNOWN;
+		return rdmareg_breaker_only_writes() ? RDMAREG_OP_WRITE : RDMAREG_OP_UNKNOWN;
 	}
 }
 
@@ -151,9 +246,9 @@ static int token_release(struct inode *inode, struct file *file)
 {
 	struct rdmareg_breaker *breaker = file->private_data;
 
-	spin_lock(&breakers);
-	hash_del(&breaker->entry);
-	spin_unlock(&breakers);
+	spin_lock(&breaker->target->lock);
+	list_del_init(&breaker->entry);
+	spin_unlock(&breaker->target->lock);
 	breaker->over(breaker);
 	return 0;
 }
@@ -166,7 +261,7 @@ static const struct file_operations token_operations = {
 
 /**
  * rdmareg_breaker_prepare() - have a token ready for the next break
- * @breaker: with @over set.
+ * @breaker: with @over and @target set.
  *
  * From here on @over will be called exactly once, even if no break comes: then by rdmareg_breaker_discard().
  */
@@ -177,7 +272,7 @@ int rdmareg_breaker_prepare(struct rdmareg_breaker *breaker)
 	token = anon_inode_getfile("[rdmareg-breaker]", &token_operations, breaker, O_RDONLY);
 	if (IS_ERR(token))
 		return PTR_ERR(token);
-	INIT_HLIST_NODE(&breaker->entry);
+	INIT_LIST_HEAD(&breaker->entry);
 	breaker->given_back = false;
 	breaker->token = token;
 	return 0;
@@ -203,22 +298,21 @@ bool rdmareg_breaker_discard(struct rdmareg_breaker *breaker)
 /**
  * rdmareg_breaker_follow() - `current` breaks a layout: be told when its system call is over
  * @breaker: with a token.
- * @inode: whose layout.
  *
- * Return: false if this system call has waited for that inode before. It must not wait again; the token
- * stays.
+ * Return: false if this system call has waited for that file before. It must not wait again; the token stays.
  */
-bool rdmareg_breaker_follow(struct rdmareg_breaker *breaker, const struct inode *inode)
+bool rdmareg_breaker_follow(struct rdmareg_breaker *breaker)
 {
+	struct rdmareg_target *target = breaker->target;
 	struct rdmareg_breaker *other;
 	struct file *token = breaker->token;
 
-	spin_lock(&breakers);
-	hash_for_each_possible(breakers_under_way, other, entry, (unsigned long)inode) {
-		if (other->task != current || other->inode != inode)
+	spin_lock(&target->lock);
+	list_for_each_entry(other, &target->breakers, entry) {
+		if (other->task != current)
 			continue;
-		if (READ_ONCE(other->given_back)) {
-			spin_unlock(&breakers);
+		if (other->given_back) {
+			spin_unlock(&target->lock);
 			return false;
 		}
 		/*
@@ -228,9 +322,8 @@ bool rdmareg_breaker_follow(struct rdmareg_breaker *breaker, const struct inode 
 		break;
 	}
 	breaker->task = current;
-	breaker->inode = inode;
-	hash_add(breakers_under_way, &breaker->entry, (unsigned long)inode);
-	spin_unlock(&breakers);
+	list_add(&breaker->entry, &target->breakers);
+	spin_unlock(&target->lock);
 
 	breaker->token = NULL;
 	fput(token);
@@ -240,24 +333,14 @@ bool rdmareg_breaker_follow(struct rdmareg_breaker *breaker, const struct inode 
 /**
  * rdmareg_breaker_given_back() - the blocks somebody waits for are about to be given back
  * @breaker: may have been used for following or not.
- * @inode: whose blocks.
+ * @crowd, @deadline_ms: see rdmareg_target_given_back().
  *
  * To be called before the lease is dropped.
  */
-void rdmareg_breaker_given_back(struct rdmareg_breaker *breaker, const struct inode *inode)
+void rdmareg_breaker_given_back(struct rdmareg_breaker *breaker, bool crowd, unsigned int deadline_ms)
 {
-	unsigned long end = jiffies + msecs_to_jiffies(PAUSE_MS);
-
-	WRITE_ONCE(breaker->given_back, true);
-	WRITE_ONCE(pause_ends[hash_ptr(inode, PAUSE_BITS)], end ? end : 1);
-}
-
-/* How many jiffies nobody may take a lease of the inode yet. */
-unsigned long rdmareg_breaker_pause(const struct inode *inode)
-{
-	unsigned long end = READ_ONCE(pause_ends[hash_ptr(inode, PAUSE_BITS)]);
-	unsigned long left = end - jiffies;
-
-	/* an end that has not been looked at for very long may seem to lie ahead again */
-	return end && left <= msecs_to_jiffies(PAUSE_MS) ? left : 0;
+	spin_lock(&breaker->target->lock);
+	breaker->given_back = true;
+	spin_unlock(&breaker->target->lock);
+	rdmareg_target_given_back(breaker->target, crowd, deadline_ms);
 }

@@ -9,9 +9,11 @@
 
 #include <linux/cred.h>
 #include <linux/fs.h>
+#include <linux/hrtimer.h>
 #include <linux/mm.h>
 #include <linux/sched/task.h>
-#if __has_include(<linux/filelock.h>)
+#include <linux/stacktrace.h>
+#ifdef HAVE_FILELOCK_H
 #include <linux/filelock.h>
 #endif
 
@@ -114,16 +116,29 @@ static inline int rdmareg_open_conflict(struct file *file, int arg)
 #define RDMAREG_LEASE_OPERATIONS_EXTRA .lm_setup = NULL
 #endif
 
-#ifdef HAVE_VM_FLAGS_SET
-static inline void rdmareg_vm_flags(struct vm_area_struct *vma, unsigned long set, unsigned long clear)
+#ifdef HAVE_HRTIMER_SETUP
+static inline void rdmareg_hrtimer_setup(struct hrtimer *timer,
+					 enum hrtimer_restart (*function)(struct hrtimer *))
 {
-	vm_flags_mod(vma, set, clear);
+	hrtimer_setup(timer, function, CLOCK_MONOTONIC, HRTIMER_MODE_ABS);
 }
 #else
-static inline void rdmareg_vm_flags(struct vm_area_struct *vma, unsigned long set, unsigned long clear)
+static inline void rdmareg_hrtimer_setup(struct hrtimer *timer,
+					 enum hrtimer_restart (*function)(struct hrtimer *))
 {
-	vma->vm_flags = (vma->vm_flags | set) & ~clear;
+	hrtimer_init(timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS);
+	timer->function = function;
 }
 #endif
+
+/* Where the unwinder may take for a caller what only lies on the stack, nothing is told by it. */
+static inline unsigned int rdmareg_stack(unsigned long *entries, unsigned int size)
+{
+#if defined(CONFIG_STACKTRACE) && !defined(CONFIG_UNWINDER_GUESS)
+	return stack_trace_save(entries, size, 1);
+#else
+	return 0;
+#endif
+}
 
 #endif

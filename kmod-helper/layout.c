@@ -10,12 +10,14 @@
 #include <linux/magic.h>
 #include <linux/pid.h>
 #include <linux/slab.h>
+#include <linux/time_namespace.h>
 
 #include "layout.h"
+#include "trace.h"
 
-static bool deadline_allowed(u32 deadline_ms)
+static bool allowed(u32 deadline_ms, u32 flags)
 {
-	return deadline_ms >= 1 && deadline_ms <= rdmareg_max_deadline_ms;
+	return deadline_ms >= 1 && deadline_ms <= rdmareg_max_deadline_ms && !(flags & ~RDMAREG_ASK_WRITES);
 }
 
 static void layout_remove(struct rdmareg_layout *layout)
@@ -23,9 +25,8 @@ static void layout_remove(struct rdmareg_layout *layout)
 	mutex_lock(&layout->lease);
 	rdmareg_layout_give_back(layout);
 	mutex_unlock(&layout->lease);
-	/* without a lease and without a slot nothing queues the timer any more */
 	rdmareg_slot_remove(layout->opener, &layout->slot);
-	cancel_delayed_work_sync(&layout->timer);
+	rdmareg_layout_stop(layout);
 	rdmareg_breaker_discard(&layout->breaker);
 	rdmareg_layout_put(layout);
 }
@@ -59,25 +60,31 @@ static struct file *open_again(int fd)
 int rdmareg_layout_watch(struct rdmareg_opener *opener, struct rdmareg_watch_layout *request)
 {
 	struct rdmareg_layout *layout;
+	struct rdmareg_target *target;
 	struct file *file;
 	int r;
 
-	if (request->reserved || !deadline_allowed(request->deadline_ms))
+	if (!allowed(request->deadline_ms, request->flags))
 		return -EINVAL;
 	file = open_again(request->fd);
 	if (IS_ERR(file))
 		return PTR_ERR(file);
 
+	target = rdmareg_target_get(file_inode(file));
 	layout = kzalloc(sizeof(*layout), GFP_KERNEL_ACCOUNT);
-	if (!layout) {
+	if (!target || !layout) {
+		if (target)
+			rdmareg_target_put(target);
+		kfree(layout);
 		fput(file);
 		return -ENOMEM;
 	}
 	atomic64_inc(&rdmareg_totals[RDMAREG_LAYOUTS]);
-	rdmareg_layout_prepare(layout);
 	refcount_inc(&opener->refs);
 	layout->opener = opener;
 	layout->file = file;
+	layout->target = target;
+	rdmareg_layout_prepare(layout);
 	layout->slot.kind = RDMAREG_KIND_LAYOUT;
 	layout->slot.cookie = request->cookie;
 	layout->slot.layout_state = RDMAREG_LAYOUT_RELEASED;
@@ -88,9 +95,7 @@ int rdmareg_layout_watch(struct rdmareg_opener *opener, struct rdmareg_watch_lay
 		rdmareg_layout_put(layout);
 		return r;
 	}
-	mutex_lock(&layout->lease);
-	r = rdmareg_layout_arm(layout, request->deadline_ms);
-	mutex_unlock(&layout->lease);
+	r = rdmareg_layout_arm(layout, request->deadline_ms, request->flags);
 	if (r < 0) {
 		layout_remove(layout);
 		/* leases switched off (fs.leases-enable), or refused by the filesystem */
@@ -126,13 +131,12 @@ int rdmareg_layout_rearm(struct rdmareg_opener *opener, const struct rdmareg_rea
 	bool busy, unwinding;
 	int r;
 
-	if (!deadline_allowed(request->deadline_ms))
+	if (request->reserved || !allowed(request->deadline_ms, request->flags))
 		return -EINVAL;
 	layout = layout_get(opener, request->slot);
 	if (!layout)
 		return -ENOENT;
 
-	mutex_lock(&layout->lease);
 	spin_lock(&opener->lock);
 	busy = layout->slot.layout_state == RDMAREG_LAYOUT_ARMED ||
 	       layout->slot.layout_state == RDMAREG_LAYOUT_BREAKING;
@@ -143,13 +147,12 @@ int rdmareg_layout_rearm(struct rdmareg_opener *opener, const struct rdmareg_rea
 	else if (unwinding)
 		r = -EAGAIN;
 	else
-		r = rdmareg_layout_arm(layout, request->deadline_ms);
+		r = rdmareg_layout_arm(layout, request->deadline_ms, request->flags);
 	if (!r) {
 		spin_lock(&opener->lock);
 		layout->slot.rearms++;
 		spin_unlock(&opener->lock);
 	}
-	mutex_unlock(&layout->lease);
 	rdmareg_layout_put(layout);
 	return r;
 }
@@ -169,6 +172,7 @@ int rdmareg_layout_release(struct rdmareg_opener *opener, const struct rdmareg_r
 	spin_unlock(&opener->lock);
 	if (breaking && current_break) {
 		rdmareg_layout_give_back(layout);
+		trace_rdmareg_give_back(file_inode(layout->file), layout->slot.cookie, false);
 		spin_lock(&opener->lock);
 		rdmareg_slot_set_layout(&layout->slot, RDMAREG_LAYOUT_RELEASED);
 		wake = rdmareg_layout_unwind(layout);
@@ -211,8 +215,16 @@ void rdmareg_layout_describe(const struct rdmareg_slot *slot, struct rdmareg_rep
 {
 	const struct rdmareg_layout *layout = container_of(slot, struct rdmareg_layout, slot);
 
+	struct timespec64 deadline = ns_to_timespec64(report->deadline_nsec);
+
 	report->breaker_pid = pid_vnr(layout->breaker_pid);
-	report->unwinding = layout->unwinding;
+	if (layout->unwinding)
+		report->flags |= RDMAREG_FLAG_UNWINDING;
+	if (report->deadline_nsec) {
+		/* the reader may have a clock of its own */
+		timens_add_monotonic(&deadline);
+		report->deadline_nsec = timespec64_to_ns(&deadline);
+	}
 }
 
 u64 rdmareg_layout_writes_passed(const struct rdmareg_slot *slot)

@@ -3,10 +3,11 @@
  * layout.h - a layout watch, as lease.c (the lease and its deadline) and layout.c (the requests) share it.
  *
  * What always holds:
- *   1. BREAKING has a deadline: the timer is queued from the moment the state is entered, and a run that
- *      comes too early queues itself again. Should it never get to run, the lease's own break time ends the
- *      wait a little later.
+ *   1. BREAKING has a deadline: the timer is started in the moment the state is entered, and work that comes
+ *      too early starts it again. Should it never get to run, the lease's own break time ends the wait a
+ *      little later.
  *   2. The lease is taken and given back under layout->lease alone; giving back twice is harmless.
+ *      Nothing is allocated under it while there is a lease: memory may be what the breaker waits for.
  *   3. Once the lease is gone no lease callback can run: all of them run under the inode's flc_lock, which
  *      giving back takes.
  *   4. Nobody waits for an ARMED lease for longer than a moment: the lease code announces a break only to
@@ -18,6 +19,7 @@
 #ifndef RDMAREG_LAYOUT_H
 #define RDMAREG_LAYOUT_H
 
+#include <linux/hrtimer.h>
 #include <linux/ktime.h>
 #include <linux/mutex.h>
 #include <linux/refcount.h>
@@ -31,14 +33,16 @@
  * @lease: see 2. Guards @leased.
  * @leased: we took a lease and did not give it back; the lease code may have removed it on its own since.
  * @file: ours alone, for the life of the watch.
- * @deadline_ms: written while there is no lease.
+ * @target: of the file.
+ * @deadline_ms, @ask_writes: written while there is no lease.
  * @breaker: see breaker.h. @carried: its token is on the way, in a breaker. Under opener->lock.
  * @unwinding: from a break until its token is back and the pause after giving back is over. Under
  *	opener->lock.
  * @breaker_pid: thread group of the first breaker of the last break. Under opener->lock.
  * @expires: when a break that is going on ends. Under opener->lock.
  * @writes_passed: see struct rdmareg_counters; counted under flc_lock, read under opener->lock.
- * @timer: does what is due: the deadline, a look for waiters, the end of unwinding.
+ * @timer: of high resolution, since a timer of the wheel comes up to an eighth late. Queues @work.
+ * @work: does what is due: the deadline, a look for waiters, the end of unwinding.
  */
 struct rdmareg_layout {
 	struct rdmareg_slot slot;
@@ -47,19 +51,23 @@ struct rdmareg_layout {
 	struct mutex lease;
 	bool leased;
 	struct file *file;
+	struct rdmareg_target *target;
 	unsigned int deadline_ms;
+	bool ask_writes;
 	struct rdmareg_breaker breaker;
 	bool carried;
 	bool unwinding;
 	struct pid *breaker_pid;
 	ktime_t expires;
 	atomic64_t writes_passed;
-	struct delayed_work timer;
+	struct hrtimer timer;
+	struct work_struct work;
 };
 
 void rdmareg_layout_put(struct rdmareg_layout *layout);
 void rdmareg_layout_prepare(struct rdmareg_layout *layout);
-int rdmareg_layout_arm(struct rdmareg_layout *layout, unsigned int deadline_ms);
+void rdmareg_layout_stop(struct rdmareg_layout *layout);
+int rdmareg_layout_arm(struct rdmareg_layout *layout, unsigned int deadline_ms, u32 flags);
 void rdmareg_layout_give_back(struct rdmareg_layout *layout);
 bool rdmareg_layout_unwind(struct rdmareg_layout *layout);
 

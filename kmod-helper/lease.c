@@ -10,9 +10,12 @@
 
 #include "compat.h"
 #include "layout.h"
+#include "trace.h"
 
 /* How much later than our own work the kernel's lease code may end the wait. */
 #define BACKSTOP_MS 1000
+/* How long after somebody has found an armed lease he is on the list of those who wait for it. */
+#define LOOK_MS 4
 
 #ifndef HAVE_KERNEL_SETLEASE
 const struct cred *rdmareg_kernel_cred;
@@ -38,6 +41,7 @@ void rdmareg_layout_put(struct rdmareg_layout *layout)
 {
 	if (!refcount_dec_and_test(&layout->refs))
 		return;
+	rdmareg_target_put(layout->target);
 	fput(layout->file);
 	put_pid(layout->breaker_pid);
 	rdmareg_opener_put(layout->opener);
@@ -57,6 +61,12 @@ void rdmareg_layout_give_back(struct rdmareg_layout *layout)
 		return;
 	layout->leased = false;
 	rdmareg_setlease(layout->file, F_UNLCK, NULL, &owner);
+	atomic_dec(&layout->target->leases);
+}
+
+static void wake_at(struct rdmareg_layout *layout, ktime_t when)
+{
+	hrtimer_start(&layout->timer, when, HRTIMER_MODE_ABS);
 }
 
 /**
@@ -67,20 +77,18 @@ void rdmareg_layout_give_back(struct rdmareg_layout *layout)
  */
 bool rdmareg_layout_unwind(struct rdmareg_layout *layout)
 {
-	unsigned long pause;
+	ktime_t pause_end;
 
 	if (!layout->unwinding || layout->carried || layout->slot.layout_state == RDMAREG_LAYOUT_BREAKING ||
 	    layout->slot.kind == RDMAREG_KIND_FREE)
 		return false;
-	pause = rdmareg_breaker_pause(file_inode(layout->file));
-	if (pause) {
-		mod_delayed_work(timer_queue, &layout->timer, pause);
+	pause_end = rdmareg_target_pause_end(layout->target);
+	if (ktime_before(ktime_get(), pause_end)) {
+		wake_at(layout, pause_end);
 		return false;
 	}
-	/*
-	 * what is queued still is the deadline of the break that is over; the next look must not wait for it
-	 */
-	cancel_delayed_work(&layout->timer);
+	/* what is started still is the deadline of the break that is over */
+	hrtimer_try_to_cancel(&layout->timer);
 	layout->unwinding = false;
 	return rdmareg_slot_raise(&layout->opener->table, &layout->slot);
 }
@@ -99,13 +107,14 @@ static void limit_wait(struct rdmareg_lease *lease, unsigned int wait_ms)
 /* Called with flc_lock and opener->lock held. Returns whether the opener is to be woken. */
 static bool begin_break(struct rdmareg_layout *layout, struct rdmareg_lease *lease, u32 operation)
 {
-	unsigned int deadline_ms = layout->deadline_ms;
+	unsigned int deadline_ms = rdmareg_target_patience(layout->target, layout->deadline_ms);
 
 	atomic64_inc(&rdmareg_totals[RDMAREG_BREAKS]);
 	layout->expires = ktime_add_ms(ktime_get(), deadline_ms);
 	layout->unwinding = true;
 	limit_wait(lease, deadline_ms);
-	mod_delayed_work(timer_queue, &layout->timer, msecs_to_jiffies(deadline_ms));
+	wake_at(layout, layout->expires);
+	trace_rdmareg_break(file_inode(layout->file), layout->slot.cookie, operation, deadline_ms);
 	return rdmareg_fold_break(&layout->opener->table, &layout->slot, operation,
 				  ktime_to_ns(layout->expires));
 }
@@ -122,7 +131,7 @@ static bool layout_break(struct rdmareg_lease *lease)
 
 	spin_lock(&opener->lock);
 	layout->breaker_pid = get_pid(task_tgid(current));
-	wait = rdmareg_breaker_follow(&layout->breaker, file_inode(layout->file));
+	wait = rdmareg_breaker_follow(&layout->breaker);
 	layout->carried = wait;
 	if (wait) {
 		wake = begin_break(layout, lease, rdmareg_breaker_operation());
@@ -159,6 +168,23 @@ static bool look_queued(struct rdmareg_lease *lease, const struct rdmareg_layout
 }
 
 /*
+ * Who is to die still waits for the blocks: the filesystem takes no notice, its sleep ends at once, and it begins
+ * again until the blocks are given back. The process is told, so that it need not be for long.
+ */
+static void note_kill(struct rdmareg_layout *layout)
+{
+	struct rdmareg_opener *opener = layout->opener;
+	bool wake = false;
+
+	spin_lock(&opener->lock);
+	if (layout->slot.layout_state == RDMAREG_LAYOUT_BREAKING)
+		wake = rdmareg_fold_kill(&opener->table, &layout->slot);
+	spin_unlock(&opener->lock);
+	if (wake)
+		rdmareg_opener_wake(opener);
+}
+
+/*
  * Runs under flc_lock in whoever looks for conflicting leases, which is the breaker itself and every open(2).
  * True: this one does not conflict.
  */
@@ -169,17 +195,21 @@ static bool layout_breaker_passes(struct rdmareg_lease *lease)
 	/* what the watcher does itself would else wait for the deadline: it cannot give back while it waits */
 	if (own_operation(layout))
 		return true;
-	if (rdmareg_breaker_only_writes()) {
+	if (!layout->ask_writes && rdmareg_breaker_only_writes()) {
 		atomic64_inc(&layout->writes_passed);
 		return true;
 	}
+	if (rdmareg_breaker_only_reads(file_inode(layout->file)))
+		return true;
+	if (fatal_signal_pending(current))
+		note_kill(layout);
 	/*
 	 * This may be somebody who began to wait before the lease was taken: the lease code would let him
 	 * wait for it without a break. Most often a break follows at once, or it is an open(2), and the look
 	 * finds nothing.
 	 */
 	if (armed(lease) && !look_queued(lease, layout))
-		queue_delayed_work(timer_queue, &layout->timer, 1);
+		wake_at(layout, ktime_add_ms(ktime_get(), LOOK_MS));
 	return false;
 }
 
@@ -190,10 +220,12 @@ static bool layout_breaker_passes(struct rdmareg_lease *lease)
 static int layout_change(struct rdmareg_lease *lease, int type, struct list_head *dispose)
 {
 	struct rdmareg_layout *layout = rdmareg_lease_owner(lease);
+	const struct list_head *waiters = rdmareg_lease_waiters(lease);
 
-	if (READ_ONCE(layout->slot.layout_state) == RDMAREG_LAYOUT_BREAKING ||
-	    !list_empty(rdmareg_lease_waiters(lease)))
-		rdmareg_breaker_given_back(&layout->breaker, file_inode(layout->file));
+	if (READ_ONCE(layout->slot.layout_state) == RDMAREG_LAYOUT_BREAKING || !list_empty(waiters))
+		rdmareg_breaker_given_back(&layout->breaker,
+					   !list_empty(waiters) && !list_is_singular(waiters),
+					   layout->deadline_ms);
 	return lease_modify(lease, type, dispose);
 }
 
@@ -246,26 +278,24 @@ static void look_for_waiters(struct rdmareg_layout *layout)
 	spin_unlock(&context->flc_lock);
 }
 
-/*
- * Ends a break whose time has come. Jiffies were rounded, or this run was meant for an earlier one: then it
- * comes back.
- */
+/* Ends a break whose time has come. If this run was meant for an earlier one it comes back. */
 static bool keep_deadline(struct rdmareg_layout *layout)
 {
 	struct rdmareg_opener *opener = layout->opener;
+	ktime_t expires;
 	bool wake;
-	s64 left_ns;
 
 	spin_lock(&opener->lock);
-	left_ns = ktime_to_ns(ktime_sub(layout->expires, ktime_get()));
+	expires = layout->expires;
 	spin_unlock(&opener->lock);
-	if (left_ns > 0) {
-		mod_delayed_work(timer_queue, &layout->timer, nsecs_to_jiffies(left_ns) + 1);
+	if (ktime_before(ktime_get(), expires)) {
+		wake_at(layout, expires);
 		return false;
 	}
 	/* also where the backstop was faster and nobody was told */
-	rdmareg_breaker_given_back(&layout->breaker, file_inode(layout->file));
+	rdmareg_breaker_given_back(&layout->breaker, false, layout->deadline_ms);
 	rdmareg_layout_give_back(layout);
+	trace_rdmareg_give_back(file_inode(layout->file), layout->slot.cookie, true);
 	atomic64_inc(&rdmareg_totals[RDMAREG_EXPIRIES]);
 	spin_lock(&opener->lock);
 	wake = rdmareg_fold_expiry(&opener->table, &layout->slot);
@@ -274,9 +304,15 @@ static bool keep_deadline(struct rdmareg_layout *layout)
 	return wake;
 }
 
-static void layout_timer(struct work_struct *work)
+static enum hrtimer_restart layout_timer(struct hrtimer *timer)
 {
-	struct rdmareg_layout *layout = container_of(to_delayed_work(work), struct rdmareg_layout, timer);
+	queue_work(timer_queue, &container_of(timer, struct rdmareg_layout, timer)->work);
+	return HRTIMER_NORESTART;
+}
+
+static void layout_work(struct work_struct *work)
+{
+	struct rdmareg_layout *layout = container_of(work, struct rdmareg_layout, work);
 	struct rdmareg_opener *opener = layout->opener;
 	bool wake = false;
 
@@ -311,49 +347,39 @@ static void layout_breaker_over(struct rdmareg_breaker *breaker)
 	rdmareg_layout_put(layout);
 }
 
-/*
- * Openers who come at the same moment may each take the last place: the limit is for the length of walks
- * under flc_lock, where a few more do not matter.
- */
-static bool too_many(const struct inode *inode)
+/* What arming needs and might have to wait for memory to get. */
+static int stock(struct rdmareg_layout *layout, struct rdmareg_lease **ret_lease)
 {
-	struct file_lock_context *context = locks_inode_context(inode);
-	struct rdmareg_lease *lease;
-	unsigned int count = 0;
-
-	if (!context)
-		return false;
-	spin_lock(&context->flc_lock);
-	rdmareg_lease_for_each(lease, &context->flc_lease)
-		count += ours(lease);
-	spin_unlock(&context->flc_lock);
-	return count >= rdmareg_max_watches_per_file;
-}
-
-/* Called with layout->lease held, when neither armed nor breaking. */
-int rdmareg_layout_arm(struct rdmareg_layout *layout, unsigned int deadline_ms)
-{
-	struct rdmareg_opener *opener = layout->opener;
-	struct rdmareg_lease *lease;
-	struct pid *old;
-	u32 last_break;
 	int r;
 
-	if (rdmareg_breaker_pause(file_inode(layout->file)))
-		return -EAGAIN;
-	/* a break that did not wait, or the backstop, has removed the lease without our knowing */
-	rdmareg_layout_give_back(layout);
-	if (too_many(file_inode(layout->file)))
-		return -ENOSPC;
-	lease = rdmareg_lease_alloc();
-	if (!lease)
-		return -ENOMEM;
 	/* a token left from an attempt that failed, or from a break that did not wait, still serves */
 	if (!layout->breaker.token) {
 		r = rdmareg_breaker_prepare(&layout->breaker);
 		if (r < 0)
-			goto free;
+			return r;
 		refcount_inc(&layout->refs);
+	}
+	*ret_lease = rdmareg_lease_alloc();
+	return *ret_lease ? 0 : -ENOMEM;
+}
+
+/* Called with layout->lease held. Consumes *@lease if it succeeds. */
+static int take_lease(struct rdmareg_layout *layout, struct rdmareg_lease **lease, unsigned int deadline_ms,
+		      u32 flags)
+{
+	struct rdmareg_opener *opener = layout->opener;
+	struct pid *old;
+	u32 last_break;
+	int r;
+
+	if (rdmareg_target_pauses(layout->target))
+		return -EAGAIN;
+	/* a break that did not wait, or the backstop, has removed the lease without our knowing */
+	rdmareg_layout_give_back(layout);
+	/* the limit is for the length of walks under flc_lock */
+	if (atomic_inc_return(&layout->target->leases) > rdmareg_max_watches_per_file) {
+		atomic_dec(&layout->target->leases);
+		return -ENOSPC;
 	}
 
 	spin_lock(&opener->lock);
@@ -368,15 +394,18 @@ int rdmareg_layout_arm(struct rdmareg_layout *layout, unsigned int deadline_ms)
 	 * several watchers go together.
 	 */
 	layout->deadline_ms = deadline_ms;
-	rdmareg_lease_fill(lease, layout->file, layout, F_RDLCK);
-	lease->fl_lmops = &layout_operations;
-	r = rdmareg_setlease(layout->file, F_RDLCK, &lease, NULL);
-	if (r < 0)
-		goto free;
+	layout->ask_writes = flags & RDMAREG_ASK_WRITES;
+	rdmareg_lease_fill(*lease, layout->file, layout, F_RDLCK);
+	(*lease)->fl_lmops = &layout_operations;
+	r = rdmareg_setlease(layout->file, F_RDLCK, lease, NULL);
+	if (r < 0) {
+		atomic_dec(&layout->target->leases);
+		return r;
+	}
 
 	layout->leased = true;
 	/* a lease that waiters were woken from has just gone: ours must not be the next they meet */
-	if (rdmareg_breaker_pause(file_inode(layout->file))) {
+	if (rdmareg_target_pauses(layout->target)) {
 		rdmareg_layout_give_back(layout);
 		r = -EAGAIN;
 	}
@@ -387,7 +416,21 @@ int rdmareg_layout_arm(struct rdmareg_layout *layout, unsigned int deadline_ms)
 	else if (layout->slot.layout_state == RDMAREG_LAYOUT_BREAKING && r)
 		rdmareg_slot_set_layout(&layout->slot, RDMAREG_LAYOUT_RELEASED);
 	spin_unlock(&opener->lock);
-free:
+	return r;
+}
+
+/* Called with opener->change held, when neither armed nor breaking: only another call could change that. */
+int rdmareg_layout_arm(struct rdmareg_layout *layout, unsigned int deadline_ms, u32 flags)
+{
+	struct rdmareg_lease *lease = NULL;
+	int r;
+
+	r = stock(layout, &lease);
+	if (r < 0)
+		return r;
+	mutex_lock(&layout->lease);
+	r = take_lease(layout, &lease, deadline_ms, flags);
+	mutex_unlock(&layout->lease);
 	if (lease)
 		rdmareg_lease_free(lease);
 	return r;
@@ -399,7 +442,16 @@ void rdmareg_layout_prepare(struct rdmareg_layout *layout)
 	refcount_set(&layout->refs, 1);
 	mutex_init(&layout->lease);
 	layout->breaker.over = layout_breaker_over;
-	INIT_DELAYED_WORK(&layout->timer, layout_timer);
+	layout->breaker.target = layout->target;
+	rdmareg_hrtimer_setup(&layout->timer, layout_timer);
+	INIT_WORK(&layout->work, layout_work);
+}
+
+/* Without a lease and without a slot nothing starts the timer any more. */
+void rdmareg_layout_stop(struct rdmareg_layout *layout)
+{
+	hrtimer_cancel(&layout->timer);
+	cancel_work_sync(&layout->work);
 }
 
 int rdmareg_layout_init(void)
@@ -421,5 +473,6 @@ int rdmareg_layout_init(void)
 void rdmareg_layout_exit(void)
 {
 	destroy_workqueue(timer_queue);
+	rdmareg_target_exit();
 	rdmareg_compat_exit();
 }

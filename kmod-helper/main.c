@@ -6,9 +6,9 @@
  * What always holds:
  *   1. Everything an opener has belongs to the address space that opened the device; another one may only ask
  *      what the module is, and poll.
- *   2. Nothing is without a limit: openers per user, watches per opener and per file, length of a deadline.
- *      Memory is charged to the memory cgroup of the process that asks for it.
- *   3. Slots and the status page change under opener->lock. A report that cannot be delivered is put back.
+ *   2. Nothing is without a limit: openers, watches in all, of one opener and of one file, length of a
+ *      deadline. Memory is charged to the memory cgroup of the process that asks for it.
+ *   3. Slots change under opener->lock. A report that cannot be delivered is put back.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -21,8 +21,11 @@
 
 #include "rdmareg.h"
 
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
 /* 32-bit programs and 64-bit ones must mean the same: no padding, and requests of an even number of words. */
-static_assert(sizeof(struct rdmareg_slot_status) == 64);
+static_assert(sizeof(struct rdmareg_query) == 16);
 static_assert(sizeof(struct rdmareg_watch_range) == 32);
 static_assert(sizeof(struct rdmareg_watch_layout) == 24);
 static_assert(sizeof(struct rdmareg_report) == 96);
@@ -30,7 +33,11 @@ static_assert(sizeof(struct rdmareg_counters) == 192);
 
 unsigned int rdmareg_max_watches = 16384;
 module_param_named(max_watches, rdmareg_max_watches, uint, 0444);
-MODULE_PARM_DESC(max_watches, "watches one opener may have, 1 to 65536 (default 16384)");
+MODULE_PARM_DESC(max_watches, "watches one opener may have, 1 to 1048576 (default 16384)");
+
+unsigned int rdmareg_max_total_watches = 1048576;
+module_param_named(max_total_watches, rdmareg_max_total_watches, uint, 0444);
+MODULE_PARM_DESC(max_total_watches, "watches of all openers together, 1 to 16777216 (default 1048576)");
 
 /* Every write to the file looks at all leases of it, and a break tells all of them, under a spinlock. */
 unsigned int rdmareg_max_watches_per_file = 4096;
@@ -47,9 +54,10 @@ module_param_named(max_deadline_ms, rdmareg_max_deadline_ms, uint, 0444);
 MODULE_PARM_DESC(max_deadline_ms,
 		 "longest time in ms a layout watch may make a filesystem wait, 1 to 60000 (default 15000)");
 
-unsigned int rdmareg_max_openers = 64;
+/* Whose an opener is the module cannot tell: each keeper has a user id of its own. */
+unsigned int rdmareg_max_openers = 4096;
 module_param_named(max_openers, rdmareg_max_openers, uint, 0444);
-MODULE_PARM_DESC(max_openers, "how often one user may have the device open, 1 to 65536 (default 64)");
+MODULE_PARM_DESC(max_openers, "how often the device may be open in all, 1 to 65536 (default 4096)");
 
 static __poll_t rdmareg_poll(struct file *file, poll_table *wait)
 {
@@ -69,7 +77,6 @@ static void query(struct rdmareg_query *request)
 	request->abi = RDMAREG_ABI;
 	request->max_watches = rdmareg_max_watches;
 	request->max_deadline_ms = rdmareg_max_deadline_ms;
-	request->status_bytes = RDMAREG_STATUS_BYTES;
 }
 
 static int collect(struct rdmareg_opener *opener, struct rdmareg_report __user *argument)
@@ -207,7 +214,6 @@ static const struct file_operations rdmareg_operations = {
 	.open = rdmareg_open,
 	.release = rdmareg_release,
 	.poll = rdmareg_poll,
-	.mmap = rdmareg_mmap,
 	.unlocked_ioctl = rdmareg_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 };
@@ -220,13 +226,18 @@ static struct miscdevice rdmareg_device = {
 	.mode = 0660,
 };
 
+static bool __init allowed(unsigned int value, unsigned int most)
+{
+	return value && value <= most;
+}
+
 static int __init rdmareg_module_init(void)
 {
 	int r;
 
-	if (!rdmareg_max_watches || rdmareg_max_watches > 65536 || !rdmareg_max_watches_per_file ||
-	    rdmareg_max_watches_per_file > 65536 || !rdmareg_max_openers || rdmareg_max_openers > 65536 ||
-	    !rdmareg_max_deadline_ms || rdmareg_max_deadline_ms > 60000) {
+	if (!allowed(rdmareg_max_watches, 1 << 20) || !allowed(rdmareg_max_total_watches, 1 << 24) ||
+	    !allowed(rdmareg_max_watches_per_file, 1 << 16) || !allowed(rdmareg_max_openers, 1 << 16) ||
+	    !allowed(rdmareg_max_deadline_ms, 60000)) {
 		pr_err("a parameter is out of bounds, see modinfo\n");
 		return -EINVAL;
 	}
@@ -250,4 +261,5 @@ module_exit(rdmareg_module_exit);
 
 MODULE_DESCRIPTION(
 	"Tells a process when its mappings are invalidated and when a filesystem wants a file's blocks back");
+MODULE_VERSION("0.1.0"); /* of the project: meson.build */
 MODULE_LICENSE("GPL");

@@ -4,10 +4,16 @@
  * question that compiles is answered with yes and becomes HAVE_..., which compat.h alone looks at.
  */
 #include <linux/fs.h>
+#include <linux/hrtimer.h>
 #include <linux/mm.h>
-#if __has_include(<linux/filelock.h>)
+#if defined(HAVE_FILELOCK_H) || defined(PROBE_FILELOCK_H)
 #include <linux/filelock.h>
 #endif
+
+/*
+ * PROBE_NOTHING asks nothing and must be answered with yes, and PROBE_FILELOCK_H no more than whether locks have
+ * a header of their own (since 6.3).
+ */
 
 #ifdef PROBE_FILE_LEASE
 /* leases have a type of their own (since 6.9) */
@@ -34,10 +40,10 @@ static int conflict(struct file *file, int arg)
 const struct lease_manager_operations probe = { .lm_open_conflict = conflict };
 #endif
 
-#ifdef PROBE_VM_FLAGS_SET
-/* vm_flags is written through helpers (since 6.3) */
-void probe(struct vm_area_struct *vma)
+#ifdef PROBE_HRTIMER_SETUP
+/* a timer is made together with its function (since 6.13; the way before is gone in 6.15) */
+void probe(struct hrtimer *timer, enum hrtimer_restart (*function)(struct hrtimer *))
 {
-	vm_flags_set(vma, VM_DONTCOPY);
+	hrtimer_setup(timer, function, CLOCK_MONOTONIC, HRTIMER_MODE_ABS);
 }
 #endif

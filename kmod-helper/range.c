@@ -10,6 +10,7 @@
  * One system call may raise many events: an fsync of a DAX file or on 6.1 one for each page, a truncate of a
  * DAX file first one for the whole file. They fold, and only the first of them wakes anybody.
  */
+#include <linux/interval_tree.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/overflow.h>
@@ -17,11 +18,14 @@
 #include <linux/slab.h>
 
 #include "rdmareg.h"
+#include "trace.h"
 
+/* @place: the range among the others of its opener, to count how many overlap. */
 struct rdmareg_range {
 	struct rdmareg_slot slot;
 	struct rdmareg_opener *opener;
 	struct mmu_interval_notifier notifier;
+	struct interval_tree_node place;
 };
 
 static u32 event_causes(const struct mmu_notifier_range *range)
@@ -77,6 +81,7 @@ static bool range_invalidate(struct mmu_interval_notifier *notifier, const struc
 	wake = rdmareg_fold_range(&opener->table, &range->slot, causes, notifier->interval_tree.start,
 				  notifier->interval_tree.last + 1, event->start, event->end);
 	spin_unlock(&opener->lock);
+	trace_rdmareg_invalidate(range->slot.cookie, causes, event->start, event->end);
 	if (wake)
 		rdmareg_opener_wake(opener);
 	return true;
@@ -86,21 +91,15 @@ static const struct mmu_interval_notifier_ops range_operations = {
 	.invalidate = range_invalidate,
 };
 
-/* Called with opener->change held: nobody else adds or removes watches. The ends are not included. */
-static bool crowded(const struct rdmareg_opener *opener, u64 start, u64 end)
+/* Called with opener->change held. Looks at no more than are too many. @last is included. */
+static bool crowded(struct rdmareg_opener *opener, unsigned long start, unsigned long last)
 {
-	const struct rdmareg_range *range;
-	const struct rdmareg_slot *slot;
+	struct interval_tree_node *node = interval_tree_iter_first(&opener->ranges, start, last);
 	unsigned int overlaps = 0;
-	u32 number;
 
-	for (number = 0; number < opener->table.used; number++) {
-		slot = opener->table.slots[number];
-		if (!slot || slot->kind != RDMAREG_KIND_RANGE)
-			continue;
-		range = container_of(slot, struct rdmareg_range, slot);
-		overlaps += range->notifier.interval_tree.start < end &&
-			    range->notifier.interval_tree.last >= start;
+	while (node && overlaps <= RDMAREG_MAX_OVERLAP) {
+		overlaps++;
+		node = interval_tree_iter_next(node, start, last);
 	}
 	return overlaps > RDMAREG_MAX_OVERLAP;
 }
@@ -121,7 +120,7 @@ int rdmareg_range_watch(struct rdmareg_opener *opener, struct rdmareg_watch_rang
 	    check_add_overflow(request->address, request->length, &end) || end > TASK_SIZE)
 		return -EINVAL;
 
-	if (crowded(opener, request->address, end))
+	if (crowded(opener, request->address, end - 1))
 		return -ENOSPC;
 	range = kzalloc(sizeof(*range), GFP_KERNEL_ACCOUNT);
 	if (!range)
@@ -139,6 +138,9 @@ int rdmareg_range_watch(struct rdmareg_opener *opener, struct rdmareg_watch_rang
 					 &range_operations);
 	if (r < 0)
 		goto remove;
+	range->place.start = request->address;
+	range->place.last = end - 1;
+	interval_tree_insert(&range->place, &opener->ranges);
 	request->slot = range->slot.number;
 	return 0;
 
@@ -159,6 +161,7 @@ void rdmareg_range_unwatch(struct rdmareg_opener *opener, struct rdmareg_slot *s
 
 	/* sleeps until callbacks and the invalidations they belong to are over; none needs opener->change */
 	mmu_interval_notifier_remove(&range->notifier);
+	interval_tree_remove(&range->place, &opener->ranges);
 	rdmareg_slot_remove(opener, slot);
 	range_free(range);
 }

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * rdmareg-slots.h - what the module remembers about its watches, as plain data: the table of slots, the fold
- * of events in each, the queue of slots that wait to be collected, and what of it the status page shows. It
- * knows no notifier, no lease, no lock and allocates nothing; it compiles in user space too, where
- * tests/unit/test-slots.c steps it.
+ * of events in each, and the queue of slots that wait to be collected. It knows no notifier, no lease, no lock
+ * and allocates nothing; it compiles in user space too, where tests/unit/test-slots.c steps it.
  *
  * What always holds, given that the caller serialises all calls on one table:
  *   1. A slot is in the queue exactly when sequence != collected. Nobody else changes either number.
@@ -11,8 +10,7 @@
  *      taken out.
  *   3. A fold that was taken out and could not be delivered can be put back; events in between are kept too.
  *   4. A slot's sequence never falls, not even when another watch moves into the same slot number.
- *   5. The status page is written only here, its sequence last and with release order, each member in one go:
- *      its readers take no lock.
+ *   5. @layout_state is written in one go: the lease callbacks read it without the lock.
  *   6. The counters only rise, and whatever raises a slot is in one of them, from the making of the watch on.
  */
 #ifndef RDMAREG_SLOTS_H
@@ -25,17 +23,14 @@
 #include <linux/errno.h>
 #include <linux/nospec.h>
 #include <linux/string.h>
-#include <asm/barrier.h>
 #define RDMAREG_INDEX(index, size) array_index_nospec(index, size)
-#define RDMAREG_SHOW(member, value) WRITE_ONCE(member, value)
-#define RDMAREG_PUBLISH(pointer, value) smp_store_release(pointer, value)
+#define RDMAREG_WRITE(member, value) WRITE_ONCE(member, value)
 #else
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 #define RDMAREG_INDEX(index, size) (index)
-#define RDMAREG_SHOW(member, value) __atomic_store_n(&(member), value, __ATOMIC_RELAXED)
-#define RDMAREG_PUBLISH(pointer, value) __atomic_store_n(pointer, value, __ATOMIC_RELEASE)
+#define RDMAREG_WRITE(member, value) __atomic_store_n(&(member), value, __ATOMIC_RELAXED)
 #endif
 
 #include "rdmareg-uapi.h"
@@ -43,7 +38,6 @@
 /**
  * struct rdmareg_slot - one watch
  * @number: index in the table; valid from rdmareg_table_add() on.
- * @status: the slot's line on the status page; owned by the caller, outlives the slot.
  * @born: the sequence that the watch began with: reports of an earlier watch of this slot are not above it.
  * @start, @end: bytes from the start of the watch; meaningless while @causes is 0.
  * @next, @previous: neighbours in the queue; NULL outside of it.
@@ -57,7 +51,6 @@ struct rdmareg_slot {
 	__u64 sequence;
 	__u64 collected;
 	__u64 born;
-	struct rdmareg_slot_status *status;
 	struct rdmareg_slot *next;
 	struct rdmareg_slot *previous;
 
@@ -72,12 +65,14 @@ struct rdmareg_slot {
 	__u32 operation;
 	__u32 break_id;
 	__u64 deadline_nsec;
+	bool killed;
 
 	__u64 cause_counts[RDMAREG_CAUSE_BITS];
 	__u64 break_counts[RDMAREG_OP_COUNT];
 	__u64 releases;
 	__u64 expiries;
 	__u64 rearms;
+	__u64 kills;
 };
 
 /**
@@ -85,6 +80,7 @@ struct rdmareg_slot {
  * @slots: @limit pointers, NULL where the slot is free.
  * @lowest: no slot below this number is free.
  * @used: no slot from this number on was ever taken.
+ * @highest: highest sequence that a removed watch had; the next one of any number begins there.
  * @queue: head of the circular queue, oldest next to it; holds no watch itself.
  */
 struct rdmareg_table {
@@ -92,6 +88,7 @@ struct rdmareg_table {
 	__u32 limit;
 	__u32 lowest;
 	__u32 used;
+	__u64 highest;
 	struct rdmareg_slot queue;
 };
 
@@ -107,15 +104,6 @@ static inline void rdmareg_table_init(struct rdmareg_table *table, struct rdmare
 static inline bool rdmareg_table_pending(const struct rdmareg_table *table)
 {
 	return table->queue.next != &table->queue;
-}
-
-static inline void rdmareg_slot_publish(struct rdmareg_slot *slot)
-{
-	RDMAREG_SHOW(slot->status->kind, slot->kind);
-	RDMAREG_SHOW(slot->status->layout_state, slot->layout_state);
-	RDMAREG_SHOW(slot->status->cookie, slot->cookie);
-	RDMAREG_SHOW(slot->status->collected, slot->collected);
-	RDMAREG_PUBLISH(&slot->status->sequence, slot->sequence);
 }
 
 static inline void rdmareg_slot_unqueue(struct rdmareg_slot *slot)
@@ -140,7 +128,6 @@ static inline bool rdmareg_slot_raise(struct rdmareg_table *table, struct rdmare
 		table->queue.previous = slot;
 	}
 	slot->sequence++;
-	rdmareg_slot_publish(slot);
 	return first;
 }
 
@@ -157,23 +144,19 @@ static inline __u32 rdmareg_table_free(const struct rdmareg_table *table)
 /**
  * rdmareg_table_add() - put a watch into a free slot
  * @number: from rdmareg_table_free().
- * @status: that slot's line on the status page. Its sequence is carried on.
  *
- * @slot is zeroed but for what is to be seen: kind, cookie, layout_state.
+ * @slot is zeroed but for kind, cookie and layout_state.
  */
-static inline void rdmareg_table_add(struct rdmareg_table *table, struct rdmareg_slot *slot, __u32 number,
-				     struct rdmareg_slot_status *status)
+static inline void rdmareg_table_add(struct rdmareg_table *table, struct rdmareg_slot *slot, __u32 number)
 {
 	slot->number = number;
-	slot->status = status;
-	slot->sequence = status->sequence;
+	slot->sequence = table->highest;
 	slot->collected = slot->sequence;
 	slot->born = slot->sequence;
 	table->slots[number] = slot;
 	table->lowest = number + 1;
 	if (number >= table->used)
 		table->used = number + 1;
-	rdmareg_slot_publish(slot);
 }
 
 static inline struct rdmareg_slot *rdmareg_table_get(const struct rdmareg_table *table, __u32 number)
@@ -188,11 +171,11 @@ static inline void rdmareg_table_remove(struct rdmareg_table *table, struct rdma
 	table->slots[slot->number] = NULL;
 	if (slot->number < table->lowest)
 		table->lowest = slot->number;
+	if (slot->sequence > table->highest)
+		table->highest = slot->sequence;
 	slot->kind = RDMAREG_KIND_FREE;
-	slot->layout_state = 0;
-	slot->cookie = 0;
+	RDMAREG_WRITE(slot->layout_state, 0);
 	slot->collected = slot->sequence;
-	rdmareg_slot_publish(slot);
 }
 
 static inline void rdmareg_slot_widen(struct rdmareg_slot *slot, __u32 causes, __u64 start, __u64 end)
@@ -242,39 +225,49 @@ static inline bool rdmareg_fold_break(struct rdmareg_table *table, struct rdmare
 {
 	if (!++slot->break_id)
 		slot->break_id = 1;
-	slot->layout_state = RDMAREG_LAYOUT_BREAKING;
+	RDMAREG_WRITE(slot->layout_state, RDMAREG_LAYOUT_BREAKING);
 	slot->break_counts[operation]++;
 	slot->operation = operation;
 	slot->deadline_nsec = deadline_nsec;
+	slot->killed = false;
+	return rdmareg_slot_raise(table, slot);
+}
+
+/* Somebody who waits for the blocks is being killed. The first one of a break is told. */
+static inline bool rdmareg_fold_kill(struct rdmareg_table *table, struct rdmareg_slot *slot)
+{
+	if (slot->killed)
+		return false;
+	slot->killed = true;
+	slot->kills++;
 	return rdmareg_slot_raise(table, slot);
 }
 
 /* The kernel's deadline was faster than the process. */
 static inline bool rdmareg_fold_expiry(struct rdmareg_table *table, struct rdmareg_slot *slot)
 {
-	slot->layout_state = RDMAREG_LAYOUT_EXPIRED;
+	RDMAREG_WRITE(slot->layout_state, RDMAREG_LAYOUT_EXPIRED);
 	slot->expiries++;
 	slot->deadline_nsec = 0;
 	return rdmareg_slot_raise(table, slot);
 }
 
 /*
- * A change of state the process asked for itself: it shows on the status page, but there is nothing to
- * collect. A break that goes on ends with it.
+ * A change of state the process asked for itself: there is nothing to collect. A break that goes on ends with
+ * it.
  */
 static inline void rdmareg_slot_set_layout(struct rdmareg_slot *slot, __u32 layout_state)
 {
 	if (slot->layout_state == RDMAREG_LAYOUT_BREAKING)
 		slot->releases++;
-	slot->layout_state = layout_state;
+	RDMAREG_WRITE(slot->layout_state, layout_state);
 	slot->deadline_nsec = 0;
-	rdmareg_slot_publish(slot);
 }
 
 /**
  * rdmareg_collect() - take the fold out of a slot
  * @number: a slot, or RDMAREG_SLOT_ANY for the one that has been pending longest.
- * @ret_report: untouched on failure; breaker_pid is the caller's to fill in.
+ * @ret_report: untouched on failure; breaker_pid and the flags are the caller's to fill in.
  *
  * Return: 0, -ENOENT no watch in that slot, -EAGAIN nothing is pending.
  */
@@ -310,6 +303,7 @@ static inline int rdmareg_collect(struct rdmareg_table *table, __u32 number,
 	ret_report->deadline_nsec = slot->deadline_nsec;
 	ret_report->operation = slot->operation;
 	ret_report->break_id = slot->break_id;
+	ret_report->flags = slot->killed ? RDMAREG_FLAG_KILLED : 0;
 
 	slot->causes = 0;
 	slot->clear_count = 0;
@@ -317,7 +311,6 @@ static inline int rdmareg_collect(struct rdmareg_table *table, __u32 number,
 	slot->other_count = 0;
 	slot->collected = slot->sequence;
 	rdmareg_slot_unqueue(slot);
-	rdmareg_slot_publish(slot);
 	return 0;
 }
 
@@ -352,6 +345,7 @@ static inline void rdmareg_count(const struct rdmareg_slot *slot, struct rdmareg
 	ret_counters->releases = slot->releases;
 	ret_counters->expiries = slot->expiries;
 	ret_counters->rearms = slot->rearms;
+	ret_counters->kills = slot->kills;
 }
 
 #endif

@@ -3,16 +3,19 @@
  * rdmareg.h - what the files of the module share: the opener (one open of /dev/rdmareg) and who calls whom.
  *
  *   main.c     the device and its requests
- *   opener.c   the opener, its slots and its status page
+ *   opener.c   the opener and its slots
  *   range.c    range watches: mmu-interval notifiers
  *   layout.c   layout watches: requests
  *   lease.c    layout watches: the FL_LAYOUT lease and its deadline
  *   breaker.c  who breaks a layout, what for, and when that system call is over
+ *   target.c   what all layout watches of one file share
  *   totals.c   numbers of the whole module, for sysfs
+ *   trace.h    tracepoints
  *
  * Locks, outermost first: opener.change, layout.lease (layout.h), the inode's flc_lock (fs/locks.c),
- * opener.lock, breakers (breaker.c). The notifier callbacks take opener.lock alone, the lease callbacks
- * opener.lock or breakers. mmap_lock comes between opener.change and opener.lock, so nothing called under
+ * opener.lock, targets_lock (target.c), target.lock, writers_lock (breaker.c). The notifier callbacks take
+ * opener.lock alone, the lease callbacks opener.lock and what is below it.
+ * mmap_lock comes between opener.change and opener.lock, so nothing called under
  * mmap_lock takes opener.change.
  */
 #ifndef RDMAREG_H
@@ -24,7 +27,7 @@
 #include <linux/mutex.h>
 #include <linux/refcount.h>
 #include <linux/spinlock.h>
-#include <linux/uidgid.h>
+#include <linux/rbtree.h>
 #include <linux/wait.h>
 
 #include "rdmareg-slots.h"
@@ -34,12 +37,10 @@
  * @mm: the address space that opened it; the structure is kept, the memory is not.
  * @exit: tells when @mm is torn down, be it that somebody else still has the device open.
  * @change: serialises requests that add, remove or re-arm watches.
- * @lock: guards @table, its slots and the status page.
- * @pages: the status page, allocated where slots were used or the process looked.
+ * @lock: guards @table and its slots.
+ * @ranges: the range watches by address, under @change.
  */
 struct rdmareg_opener {
-	struct list_head entry;
-	kuid_t uid;
 	refcount_t refs;
 	struct mm_struct *mm;
 	struct mmu_notifier exit;
@@ -47,13 +48,14 @@ struct rdmareg_opener {
 	spinlock_t lock;
 	wait_queue_head_t wait;
 	struct rdmareg_table table;
-	struct page **pages;
+	struct rb_root_cached ranges;
 };
 
 extern unsigned int rdmareg_max_watches;
 extern unsigned int rdmareg_max_watches_per_file;
 extern unsigned int rdmareg_max_deadline_ms;
 extern unsigned int rdmareg_max_openers;
+extern unsigned int rdmareg_max_total_watches;
 
 /* The first three rise and fall. */
 enum rdmareg_total {
@@ -68,11 +70,8 @@ enum rdmareg_total {
 extern atomic64_t rdmareg_totals[RDMAREG_TOTALS];
 extern const struct attribute_group *rdmareg_total_groups[];
 
-#define RDMAREG_STATUS_BYTES PAGE_ALIGN(rdmareg_max_watches * sizeof(struct rdmareg_slot_status))
-
 int rdmareg_open(struct inode *inode, struct file *file);
 int rdmareg_release(struct inode *inode, struct file *file);
-int rdmareg_mmap(struct file *file, struct vm_area_struct *vma);
 int rdmareg_opener_unwatch(struct rdmareg_opener *opener, u32 number);
 void rdmareg_opener_put(struct rdmareg_opener *opener);
 void rdmareg_opener_wake(struct rdmareg_opener *opener);

@@ -14,15 +14,15 @@
  *     added) until RDMAREG_COLLECT takes the fold out. State is a level, so a slow reader sees less detail, never less truth.
  *   - Nothing in the kernel ever waits for the process. A layout break is settled by the process (RDMAREG_RELEASE) or by
  *     the deadline, also when the process is stopped, dead or was never scheduled.
- *   - An address space and its watches go together: all requests but RDMAREG_QUERY, and mmap(2), are for the address space
+ *   - An address space and its watches go together: all requests but RDMAREG_QUERY are for the address space
  *     that opened the device; a forked child or the receiver of a passed descriptor gets EPERM. It may poll.
- *   - Closing the last descriptor removes every watch; a mapping of the status page counts as a descriptor. The end of the
+ *   - Closing the last descriptor removes every watch. The end of the
  *     address space that opened the device ends its range watches and gives all its layouts back, whoever else has it open.
  *
  * Errors common to all requests: EFAULT (bad argument pointer; a report that cannot be delivered is not lost), ENOTTY (no
  * such request), EPERM (not the address space that opened the device), EINVAL (a reserved field is not zero, or as stated),
- * ENOENT (the slot holds no watch, or not one of that kind). open(2): EMFILE (the user has it open too often, module
- * parameter max_openers), ENOMEM.
+ * ENOENT (the slot holds no watch, or not one of that kind). open(2): EMFILE (it is open too often, module parameter
+ * max_openers), ENOMEM.
  */
 #ifndef RDMAREG_UAPI_H
 #define RDMAREG_UAPI_H
@@ -31,7 +31,7 @@
 #include <linux/types.h>
 
 #define RDMAREG_DEVICE "/dev/rdmareg"
-#define RDMAREG_ABI 2u
+#define RDMAREG_ABI 3u
 #define RDMAREG_IOC_MAGIC 0xBD
 
 /* What a slot watches. */
@@ -67,42 +67,22 @@ enum rdmareg_operation {
 	RDMAREG_OP_FALLOCATE = 2, /* every mode: punch, zero, collapse, insert, unshare, plain */
 	RDMAREG_OP_CLONE = 3,	  /* FICLONE, FIDEDUPERANGE, exchange-range, copy_file_range */
 	RDMAREG_OP_OPEN = 4,	  /* open(2) with O_TRUNC */
-	RDMAREG_OP_WRITE = 5,	  /* a write that did not pass: from io_uring. Plain write system calls are no break */
+	RDMAREG_OP_WRITE = 5,	  /* a write: RDMAREG_ASK_WRITES, or one that could not be told for certain */
 };
 #define RDMAREG_OP_COUNT 6
-
-/**
- * struct rdmareg_slot_status - one slot as the mapped status page shows it
- *
- * mmap(2) the device with PROT_READ, MAP_SHARED, offset 0, length struct rdmareg_query.status_bytes: an array indexed by
- * slot number. The kernel writes, the process reads: a check whether anything happened needs no system call. EPERM to map
- * it writable; EINVAL private, or another offset or length. A forked child does not inherit the mapping.
- * @sequence: rises with every event of the slot. Written last, with release order. It goes on, never back, when another
- *	watch gets the slot.
- * @collected: value of @sequence when RDMAREG_COLLECT last took the fold. sequence != collected: something is pending.
- * @cookie: the caller's own word from the watch request.
- */
-struct rdmareg_slot_status {
-	__u32 kind;
-	__u32 layout_state;
-	__u64 sequence;
-	__u64 collected;
-	__u64 cookie;
-	__u64 reserved[4];
-};
 
 /**
  * struct rdmareg_query - RDMAREG_QUERY: what this module is and allows
  * @abi: RDMAREG_ABI of the module. A different number: stop, do not guess.
  * @max_watches: slots of one opener (module parameter max_watches).
  * @max_deadline_ms: longest deadline a layout watch may ask for (module parameter max_deadline_ms).
- * @status_bytes: length to mmap.
+ * @reserved: out: 0.
  */
 struct rdmareg_query {
 	__u32 abi;
 	__u32 max_watches;
 	__u32 max_deadline_ms;
-	__u32 status_bytes;
+	__u32 reserved;
 };
 
 /**
@@ -132,12 +112,15 @@ struct rdmareg_watch_range {
  * @fd: a regular file, open for reading or writing. The module leases a private open file of the same inode, so the
  *	caller's descriptor stays usable and may be closed.
  * @deadline_ms: 1 .. max_deadline_ms. Counted from the moment the filesystem starts to wait.
+ * @flags: RDMAREG_ASK_WRITES: plain writes by others are breaks as well. For files with DAX whose blocks a write replaces
+ *	(shared, or not written yet): a page that is faulted in meanwhile may stay on the block that was replaced.
  *
- * The caller's own operations never break it, nor do plain writes by others (write, pwrite, writev, pwritev, pwritev2,
- * io_submit, sendfile, splice): they move no blocks under a shared mapping. A breaker waits once for a file, however many
+ * The caller's own operations never break it, nor do others' writes (write, pwrite, writev, pwritev, pwritev2, io_submit,
+ * sendfile, splice; those of kernel threads, io_uring and 32-bit programs as far as their stack tells), which move no blocks
+ * under a shared mapping, nor a reflink out of a file without DAX, as far as it can be told from one into it. A breaker waits once for a file, however many
  * watches it has: one that comes back within the same system call finds the watch EXPIRED at once.
  *
- * EBADF; EINVAL not a regular file, or the deadline is out of bounds; EOPNOTSUPP the filesystem never breaks layouts
+ * EBADF; EINVAL not a regular file, an unknown flag, or the deadline is out of bounds; EOPNOTSUPP the filesystem never breaks layouts
  * (only XFS does), or has no leases; EAGAIN a break of that file is going on or was over less than 50 ms ago, or somebody
  * holds a lease (fcntl(2)) that opening it would break: try later; ENOSPC all slots taken, or the file has as many armed
  * watches as module parameter max_watches_per_file allows; ENOMEM, ENFILE.
@@ -147,17 +130,22 @@ struct rdmareg_watch_layout {
 	__u32 deadline_ms;
 	__u64 cookie;
 	__u32 slot;
-	__u32 reserved;
+	__u32 flags;
 };
 
+#define RDMAREG_ASK_WRITES (1u << 0)
 #define RDMAREG_MAX_OVERLAP 64u
 #define RDMAREG_SLOT_ANY 0xffffffffu
+
+#define RDMAREG_FLAG_UNWINDING (1u << 0)
+#define RDMAREG_FLAG_KILLED (1u << 1)
 
 /**
  * struct rdmareg_report - RDMAREG_COLLECT: take what has folded into a slot
  * @slot: in: a slot, or RDMAREG_SLOT_ANY for whichever has been pending longest. Out: the slot.
  * @kind: enum rdmareg_kind.
- * @cookie, @sequence: as on the status page.
+ * @cookie: the caller's own word from the watch request.
+ * @sequence: rises by one with every event of the slot; goes on, never back, when another watch gets the slot.
  * @causes: range watch: RDMAREG_CAUSE_* bits since the last collect.
  * @start, @end: range watch: smallest range that covers all events, in bytes from the start of the watch; [start, end).
  * @clear_count, @writeback_count, @other_count: range watch: events since the last collect.
@@ -167,8 +155,10 @@ struct rdmareg_watch_layout {
  * @break_id: layout watch: number of the current or last break, from 1.
  * @breaker_pid: layout watch: thread group id of the first breaker, in the reader's pid namespace; 0 if not visible.
  * @deadline_nsec: layout watch: CLOCK_MONOTONIC time at which the kernel gives the blocks back; 0 when no break runs.
- * @unwinding: layout watch: 1 from a break until it was given back, the system call of the first breaker is over, and 50 ms
- *	have passed. The end of it is an event too: the slot becomes pending once more, and RDMAREG_REARM may succeed.
+ * @flags: layout watch: RDMAREG_FLAG_UNWINDING from a break until it was given back, the system call of the first breaker is
+ *	over, and 50 ms have passed. The end of it is an event too: the slot becomes pending once more, and RDMAREG_REARM may
+ *	succeed. RDMAREG_FLAG_KILLED: somebody who waits for the blocks is being killed. The filesystem ignores that and lets
+ *	him run in circles instead of sleeping, so give the blocks back as soon as it is safe; an event, once in a break.
  *
  * EAGAIN nothing is pending (for a named slot too).
  */
@@ -188,7 +178,7 @@ struct rdmareg_report {
 	__u32 operation;
 	__u32 breaker_pid;
 	__u32 break_id;
-	__u32 unwinding;
+	__u32 flags;
 };
 
 /**
@@ -206,7 +196,8 @@ struct rdmareg_release {
  * struct rdmareg_rearm - RDMAREG_REARM: lease the file again after RELEASED or EXPIRED
  *
  * XFS looks again for leases until it finds none, so one that is taken too early is only broken again. Hence EAGAIN while
- * the old break is unwinding (struct rdmareg_report.unwinding), whose end is an event. To poll with REARM works too.
+ * the old break is unwinding (RDMAREG_FLAG_UNWINDING), whose end is an event. To poll with REARM works too.
+ * @flags: as in struct rdmareg_watch_layout; they replace the ones before. @reserved: 0.
  *
  * EINVAL the deadline is out of bounds; EBUSY armed or breaking already; EAGAIN unwinding, or another watch of that file is
  * being broken; ENOSPC the file has too many watches meanwhile; ENOMEM, ENFILE.
@@ -214,6 +205,8 @@ struct rdmareg_release {
 struct rdmareg_rearm {
 	__u32 slot;
 	__u32 deadline_ms;
+	__u32 flags;
+	__u32 reserved;
 };
 
 /**
@@ -240,6 +233,7 @@ struct rdmareg_unwatch {
  * @rearms: layout watch: how often RDMAREG_REARM succeeded.
  * @writes_passed: layout watch: how often a plain write by somebody else was let through; a filesystem that looks twice counts
  *	twice.
+ * @kills: layout watch: breaks in which somebody who waited was killed (RDMAREG_FLAG_KILLED).
  * @reserved: out: 0.
  */
 struct rdmareg_counters {
@@ -252,7 +246,8 @@ struct rdmareg_counters {
 	__u64 expiries;
 	__u64 rearms;
 	__u64 writes_passed;
-	__u64 reserved[4];
+	__u64 kills;
+	__u64 reserved[3];
 };
 
 #define RDMAREG_QUERY _IOR(RDMAREG_IOC_MAGIC, 0, struct rdmareg_query)

@@ -8,6 +8,7 @@
 #   - a comment that names one argument (@fd) names all that a caller has to give;
 #   - a property of a region is said to be told of (EmitsChangedSignal) exactly when some change tells of it;
 #   - the errors of proto/names.h are those of the Manager's description;
+#   - the module's version is the project's;
 #   - every function of client/rdmareg.h and its parts has a comment, and is exported by the symbol map, and nothing else is.
 import pathlib
 import re
@@ -45,6 +46,14 @@ def check_arguments(path, member, comment):
 def line_of_member(path, name):
     text = tree.read(path)
     return tree.line_of(text, text.find(f'name="{name}"'))
+
+
+def check_version():
+    module = "kmod-helper/main.c"
+    found = re.search(r'MODULE_VERSION\("([^"]*)"\)', tree.read(module))
+    project = re.search(r"^\s*version: '([^']*)'", tree.read("meson.build"), re.M).group(1)
+    if not found or found.group(1) != project:
+        tree.problem(module, 1, f"MODULE_VERSION is not {project}, the version in meson.build")
 
 
 def check_told():
@@ -99,6 +108,7 @@ def check_header(header):
 for path in tree.files("proto", ".xml"):
     check_bus_interface(path)
 check_told()
+check_version()
 check_errors()
 check_library()
 tree.done("public interfaces")

@@ -6,7 +6,7 @@
  * The model keeps every event of a watch and where it is: pending, in a report that is on its way to a reader,
  * or read. A report must be the fold of just the events that it takes; one that cannot be delivered brings them
  * back; a watch that goes takes its own with it, and no event ever reaches the next watch of that slot, even
- * when both have the same cookie. After every step the status page, poll and the counters say what the model
+ * when both have the same cookie. After every step the slots, poll and the counters say what the model
  * says; in the end everything that is pending is read, and no event is left.
  *
  * Two bytes of the input are one happening.
@@ -48,7 +48,8 @@ struct watch {
 	unsigned int since;
 	uint32_t state, operation, break_id;
 	uint64_t deadline;
-	uint64_t breaks[RDMAREG_OP_COUNT], releases, expiries;
+	uint64_t breaks[RDMAREG_OP_COUNT], releases, expiries, kills;
+	bool killed;
 };
 
 /* A report between collecting and delivering. @generation: of the watch it is from; 0: none. */
@@ -59,22 +60,22 @@ struct reader {
 
 static struct rdmareg_table table;
 static struct rdmareg_slot *pointers[SLOTS];
-static struct rdmareg_slot_status status[SLOTS];
 static struct watch watches[SLOTS];
-static uint64_t sequences[SLOTS], collected[SLOTS]; /* they go on from watch to watch */
+static uint64_t sequences[SLOTS], collected[SLOTS];
+static uint64_t highest; /* of those that are gone: where the next watch goes on */
 static struct reader readers[READERS];
 static unsigned int now, generations;
 
 static void reset(void)
 {
 	memset(pointers, 0, sizeof(pointers));
-	memset(status, 0, sizeof(status));
 	for (unsigned int i = 0; i < SLOTS; i++)
 		watches[i].generation = 0;
 	memset(sequences, 0, sizeof(sequences));
 	memset(collected, 0, sizeof(collected));
 	memset(readers, 0, sizeof(readers));
 	now = generations = 0;
+	highest = 0;
 	rdmareg_table_init(&table, pointers, SLOTS);
 }
 
@@ -94,7 +95,8 @@ static void add(uint32_t kind, uint64_t cookie)
 	w->kind = w->slot.kind = kind;
 	w->cookie = w->slot.cookie = cookie;
 	w->state = w->slot.layout_state = kind == RDMAREG_KIND_LAYOUT ? RDMAREG_LAYOUT_ARMED : 0;
-	rdmareg_table_add(&table, &w->slot, number, &status[number]);
+	rdmareg_table_add(&table, &w->slot, number);
+	sequences[number] = collected[number] = highest;
 	assert(rdmareg_table_get(&table, number) == &w->slot);
 }
 
@@ -106,7 +108,8 @@ static void drop(uint32_t number)
 		return;
 	rdmareg_table_remove(&table, &w->slot);
 	w->generation = 0;
-	collected[number] = sequences[number];
+	if (sequences[number] > highest)
+		highest = sequences[number];
 }
 
 /* The model's side of everything that makes a slot pending; @first: what the module's side said. */
@@ -150,7 +153,17 @@ static void layout_event(uint32_t number, uint8_t how)
 		w->state = RDMAREG_LAYOUT_BREAKING;
 		w->break_id++;
 		w->breaks[w->operation]++;
+		w->killed = false;
 		raised(number, rdmareg_fold_break(&table, &w->slot, w->operation, w->deadline));
+	} else if (w->state == RDMAREG_LAYOUT_BREAKING && how % 4 == 2) {
+		bool first = rdmareg_fold_kill(&table, &w->slot);
+
+		if (!w->killed)
+			raised(number, first);
+		else
+			assert(!first);
+		w->kills += !w->killed;
+		w->killed = true;
 	} else if (w->state == RDMAREG_LAYOUT_BREAKING && how & 1) {
 		w->state = RDMAREG_LAYOUT_EXPIRED;
 		w->deadline = 0;
@@ -191,7 +204,7 @@ static void check_report(const struct rdmareg_report *report, unsigned int place
 	       report->other_count == others);
 	assert(report->layout_state == w->state && report->operation == w->operation &&
 	       report->break_id == w->break_id && report->deadline_nsec == w->deadline);
-	assert(report->sequence == sequences[report->slot] && !report->breaker_pid && !report->unwinding);
+	assert(report->sequence == sequences[report->slot] && !report->breaker_pid && report->flags == (w->killed ? RDMAREG_FLAG_KILLED : 0));
 }
 
 static void collect(unsigned int r, uint32_t number)
@@ -257,8 +270,8 @@ static void check_counters(const struct watch *w)
 		for (unsigned int bit = 0; bit < RDMAREG_CAUSE_BITS; bit++)
 			causes[bit] += w->events[i].causes >> bit & 1;
 	assert(!memcmp(c.causes, causes, sizeof(causes)) && !memcmp(c.breaks, w->breaks, sizeof(w->breaks)));
-	assert(c.releases == w->releases && c.expiries == w->expiries && c.cookie == w->cookie &&
-	       c.kind == w->kind);
+	assert(c.releases == w->releases && c.expiries == w->expiries && c.kills == w->kills &&
+	       c.cookie == w->cookie && c.kind == w->kind);
 }
 
 static void check_world(void)
@@ -269,12 +282,11 @@ static void check_world(void)
 		const struct watch *w = &watches[i];
 
 		assert(!rdmareg_table_get(&table, i) == !w->generation);
-		assert(status[i].sequence == sequences[i] && status[i].collected == collected[i]);
-		assert(status[i].kind == (w->generation ? w->kind : RDMAREG_KIND_FREE));
-		assert(status[i].cookie == (w->generation ? w->cookie : 0));
-		assert(status[i].layout_state == (w->generation ? w->state : 0));
 		if (!w->generation)
 			continue;
+		assert(w->slot.sequence == sequences[i] && w->slot.collected == collected[i]);
+		assert(w->slot.kind == w->kind && w->slot.cookie == w->cookie &&
+		       w->slot.layout_state == w->state);
 		assert(!w->since == (sequences[i] == collected[i]));
 		pending = pending || w->since;
 	}

@@ -18,7 +18,6 @@
 struct world {
 	struct rdmareg_table table;
 	struct rdmareg_slot *pointers[SLOTS];
-	struct rdmareg_slot_status status[SLOTS];
 };
 
 static void world_make(struct world *world)
@@ -36,9 +35,8 @@ static void add(struct world *world, struct rdmareg_slot *slot, uint32_t kind, u
 	memset(slot, 0, sizeof(*slot));
 	slot->kind = kind;
 	slot->cookie = cookie;
-	rdmareg_table_add(&world->table, slot, number, &world->status[number]);
+	rdmareg_table_add(&world->table, slot, number);
 	assert(rdmareg_table_get(&world->table, number) == slot);
-	assert(world->status[number].kind == kind && world->status[number].cookie == cookie);
 }
 
 static bool fold(struct world *world, struct rdmareg_slot *slot, uint32_t causes, uint64_t start,
@@ -70,8 +68,6 @@ static void test_numbers(void)
 	assert(!rdmareg_table_pending(&world.table));
 	assert(rdmareg_collect(&world.table, 1, &report) == -ENOENT);
 	assert(rdmareg_table_free(&world.table) == 1);
-	assert(world.status[1].kind == RDMAREG_KIND_FREE && world.status[1].sequence == 1 &&
-	       world.status[1].collected == 1);
 
 	/* the sequence goes on with the next watch of that number, and nothing of the old one is left */
 	add(&world, &again, RDMAREG_KIND_RANGE, 99);
@@ -115,8 +111,7 @@ static void test_fold(void)
 	fold(&world, &slot, RDMAREG_CAUSE_WRITEBACK, 0x104000, 0x105000);
 	fold(&world, &slot, RDMAREG_CAUSE_CLEAR | RDMAREG_CAUSE_RECLAIM, 0x102000, 0x103000);
 	fold(&world, &slot, RDMAREG_CAUSE_PROTECT | RDMAREG_CAUSE_SELF, 0x103000, 0x104000);
-	assert(world.status[0].sequence == 3 && world.status[0].collected == 0 &&
-	       world.status[0].cookie == 7);
+	assert(slot.sequence == 3 && slot.collected == 0);
 	assert(rdmareg_collect(&world.table, 0, &report) == 0);
 	assert(report.causes == (RDMAREG_CAUSE_WRITEBACK | RDMAREG_CAUSE_CLEAR | RDMAREG_CAUSE_RECLAIM |
 				 RDMAREG_CAUSE_PROTECT | RDMAREG_CAUSE_SELF));
@@ -126,7 +121,7 @@ static void test_fold(void)
 	rdmareg_count(&slot, &counters);
 	assert(counters.causes[0] == 1 && counters.causes[1] == 1 && counters.causes[2] == 1 &&
 	       !counters.causes[3] && counters.causes[6] == 1 && counters.causes[7] == 1);
-	assert(world.status[0].sequence == 3 && world.status[0].collected == 3);
+	assert(slot.sequence == 3 && slot.collected == 3);
 
 	/* a new fold begins with nothing of the old one, also when it lies elsewhere */
 	fold(&world, &slot, RDMAREG_CAUSE_CLEAR, 0x1f0000, 0x1f1000);
@@ -196,10 +191,10 @@ static void test_layout(void)
 	world_make(&world);
 	add(&world, &slot, RDMAREG_KIND_LAYOUT, 1);
 	rdmareg_slot_set_layout(&slot, RDMAREG_LAYOUT_ARMED);
-	assert(world.status[0].layout_state == RDMAREG_LAYOUT_ARMED && !rdmareg_table_pending(&world.table));
+	assert(slot.layout_state == RDMAREG_LAYOUT_ARMED && !rdmareg_table_pending(&world.table));
 
 	assert(rdmareg_fold_break(&world.table, &slot, RDMAREG_OP_FALLOCATE, 1234));
-	assert(world.status[0].layout_state == RDMAREG_LAYOUT_BREAKING);
+	assert(slot.layout_state == RDMAREG_LAYOUT_BREAKING);
 	assert(rdmareg_collect(&world.table, RDMAREG_SLOT_ANY, &report) == 0);
 	assert(report.layout_state == RDMAREG_LAYOUT_BREAKING && report.operation == RDMAREG_OP_FALLOCATE);
 	assert(report.deadline_nsec == 1234 && report.break_id == 1 && report.start == 0 && report.end == 0);
@@ -216,6 +211,18 @@ static void test_layout(void)
 	rdmareg_count(&slot, &counters);
 	assert(counters.breaks[RDMAREG_OP_FALLOCATE] == 1 && counters.breaks[RDMAREG_OP_OPEN] == 1);
 	assert(counters.releases == 1 && counters.expiries == 1 && counters.cookie == 1);
+
+	/* that somebody is being killed is told once in a break, and is no longer said in the next */
+	rdmareg_fold_break(&world.table, &slot, RDMAREG_OP_TRUNCATE, 1);
+	assert(rdmareg_collect(&world.table, 0, &report) == 0 && !report.flags);
+	assert(rdmareg_fold_kill(&world.table, &slot) && !rdmareg_fold_kill(&world.table, &slot));
+	assert(rdmareg_collect(&world.table, 0, &report) == 0 && report.flags == RDMAREG_FLAG_KILLED &&
+	       report.layout_state == RDMAREG_LAYOUT_BREAKING);
+	assert(!rdmareg_fold_kill(&world.table, &slot));
+	rdmareg_fold_break(&world.table, &slot, RDMAREG_OP_TRUNCATE, 1);
+	assert(rdmareg_collect(&world.table, 0, &report) == 0 && !report.flags);
+	rdmareg_count(&slot, &counters);
+	assert(counters.kills == 1);
 
 	/* 0 is no break */
 	slot.break_id = UINT32_MAX;
@@ -245,14 +252,13 @@ static void test_members(void)
 	       !counters.writes_passed);
 	memset(&report, 0xff, sizeof(report));
 	assert(rdmareg_collect(&world.table, 1, &report) == 0);
-	assert(!report.deadline_nsec && !report.breaker_pid && !report.unwinding);
+	assert(!report.deadline_nsec && !report.breaker_pid && !report.flags);
 	assert(!slot.next && !slot.previous);
 
-	/* nothing of it stays on the status page, and the other's line is not touched */
+	/* nothing of it stays pending, and the other is not touched */
 	rdmareg_table_remove(&world.table, &slot);
-	assert(world.status[1].kind == RDMAREG_KIND_FREE && !world.status[1].cookie &&
-	       !world.status[1].layout_state && world.status[1].collected == 1);
-	assert(world.status[0].kind == RDMAREG_KIND_RANGE && world.status[0].cookie == 6);
+	assert(slot.kind == RDMAREG_KIND_FREE && !slot.layout_state && slot.collected == 1);
+	assert(other.kind == RDMAREG_KIND_RANGE && other.cookie == 6);
 
 	/* the last report of the one before is not the next one's */
 	add(&world, &slot, RDMAREG_KIND_RANGE, 8);
@@ -301,8 +307,8 @@ static void compare(const struct world *world, const struct model *models)
 
 	for (uint32_t i = 0; i < SLOTS; i++) {
 		assert(!world->pointers[i] == !models[i].used);
-		assert(world->status[i].sequence == models[i].sequence &&
-		       world->status[i].collected == models[i].collected);
+		assert(!models[i].used || (world->pointers[i]->sequence == models[i].sequence &&
+					   world->pointers[i]->collected == models[i].collected));
 		pending = pending || models[i].sequence != models[i].collected;
 	}
 	assert(rdmareg_table_pending(&world->table) == pending);
@@ -330,6 +336,7 @@ static void test_random_walk(void)
 	struct rdmareg_report report;
 	struct world world;
 	unsigned int seed = 1;
+	uint64_t highest = 0;
 
 	world_make(&world);
 	for (unsigned int now = 1; now < 300000; now++) {
@@ -347,14 +354,15 @@ static void test_random_walk(void)
 			for (uint32_t j = 0; j < i; j++)
 				assert(models[j].used);
 			add(&world, &slots[i], RDMAREG_KIND_RANGE, i);
-			models[i].used = true;
+			models[i] = (struct model){ .used = true, .sequence = highest, .collected = highest };
 			break;
 		case 1:
 			if (!models[i].used || rand_r(&seed) % 4)
 				break;
 			rdmareg_table_remove(&world.table, &slots[i]);
-			models[i] = (struct model){ .sequence = models[i].sequence,
-						    .collected = models[i].sequence };
+			if (models[i].sequence > highest)
+				highest = models[i].sequence;
+			models[i] = (struct model){ 0 };
 			break;
 		case 2:
 			if (rdmareg_collect(&world.table, RDMAREG_SLOT_ANY, &report) == 0)

@@ -32,6 +32,7 @@ kill_and_unload() {
 }
 remount() { umount /mnt/$1 && mount -o "$3" "$2" /mnt/$1; }
 
+modprobe loop
 check "the module loads" module_up
 check "the device is there, for its owner and group only" test "$(stat -c %a:%F /dev/rdmareg)" = "660:character special file"
 
@@ -56,7 +57,7 @@ check "loads with parameters" reload max_watches=100 max_watches_per_file=20 max
 expect_equal "parameters are taken" "100 20 2 3000" \
 	"$(parameter max_watches) $(parameter max_watches_per_file) $(parameter max_openers) $(parameter max_deadline_ms)"
 check "and kept to" "$RDMAREG_TESTS/kmod-selftest" --xfs /mnt/xfs --only limit
-for bad in max_watches=0 max_watches=65537 max_watches_per_file=0 max_watches_per_file=65537 max_openers=0 max_openers=65537 max_deadline_ms=0 max_deadline_ms=60001; do
+for bad in max_watches=0 max_watches=1048577 max_total_watches=0 max_total_watches=16777217 max_watches_per_file=0 max_watches_per_file=65537 max_openers=0 max_openers=65537 max_deadline_ms=0 max_deadline_ms=60001; do
 	modprobe -r rdmareg
 	expect_status 1 "refused: $bad" modprobe rdmareg $bad
 done

@@ -9,7 +9,7 @@
  * udev says otherwise.
  *
  * This file runs the tests and has what they share; the tests are in
- * kmod-selftest-{device,range,layout,race,counters,storm}.c.
+ * kmod-selftest-{device,range,layout,takers,waits,race,counters,storm}.c.
  */
 #include "kmod-selftest.h"
 
@@ -77,13 +77,8 @@ void wait_until(bool (*condition)(void *), void *argument, const char *what)
 
 void device_open(struct device *device)
 {
-	void *status;
-
 	device->fd = TRY(open(RDMAREG_DEVICE, O_RDWR | O_CLOEXEC));
 	TRY(ioctl(device->fd, RDMAREG_QUERY, &device->query));
-	status = mmap(NULL, device->query.status_bytes, PROT_READ, MAP_SHARED, device->fd, 0);
-	CHECK(status != MAP_FAILED, "status page: %s", strerror(errno));
-	device->status = status;
 }
 
 int device_ioctl(const struct device *device, unsigned long request, void *argument)
@@ -154,6 +149,13 @@ int unwatch(const struct device *device, uint32_t slot)
 	return device_ioctl(device, RDMAREG_UNWATCH, &request);
 }
 
+bool layout_armed(const struct device *device, uint32_t slot)
+{
+	struct rdmareg_report report;
+
+	return rearm(device, slot, 1000) == -EBUSY && collect(device, slot, &report) == -EAGAIN;
+}
+
 bool device_pending(const struct device *device, int timeout_ms)
 {
 	struct pollfd item = { .fd = device->fd, .events = POLLIN };
@@ -167,8 +169,7 @@ struct rdmareg_report wait_layout(const struct device *device, uint32_t slot, en
 	int r;
 
 	do {
-		CHECK(device_pending(device, PATIENCE_MS), "no event; state is %u, waiting for %d",
-		      device->status[slot].layout_state, state);
+		CHECK(device_pending(device, PATIENCE_MS), "no event, waiting for state %d", state);
 		r = collect(device, slot, &report);
 		CHECK(!r || r == -EAGAIN, "COLLECT: %s", strerror(-r));
 	} while (r || report.layout_state != state);
@@ -184,7 +185,7 @@ void wait_unwound(const struct device *device, uint32_t slot)
 		CHECK(device_pending(device, PATIENCE_MS), "the breaker's system call does not end");
 		r = collect(device, slot, &report);
 		CHECK(!r || r == -EAGAIN, "COLLECT: %s", strerror(-r));
-	} while (r || report.unwinding);
+	} while (r || report.flags & RDMAREG_FLAG_UNWINDING);
 }
 
 static uint64_t number_in(const char *directory, const char *name)
@@ -410,6 +411,8 @@ int main(int argc, char **argv)
 	good = run_all(device_tests, only);
 	good = run_all(range_tests, only) && good;
 	good = run_all(layout_tests, only) && good;
+	good = run_all(taker_tests, only) && good;
+	good = run_all(wait_tests, only) && good;
 	good = run_all(race_tests, only) && good;
 	good = run_all(counter_tests, only) && good;
 	good = run_all(storm_tests, only) && good;

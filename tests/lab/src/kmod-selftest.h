@@ -42,7 +42,7 @@ struct test {
 #define ON_FILES (ON(EXT4) | ON(XFS) | ON(XFSDAX) | ON(TMPFS))
 #define ON_XFS (ON(XFS) | ON(XFSDAX))
 
-extern const struct test device_tests[], range_tests[], layout_tests[], race_tests[], counter_tests[],
+extern const struct test device_tests[], range_tests[], layout_tests[], taker_tests[], wait_tests[], race_tests[], counter_tests[],
 	storm_tests[];
 
 _Noreturn void fail(const char *file, int line, const char *format, ...)
@@ -71,7 +71,6 @@ void wait_until(bool (*condition)(void *), void *argument, const char *what);
 struct device {
 	int fd;
 	struct rdmareg_query query;
-	const struct rdmareg_slot_status *status;
 };
 
 void device_open(struct device *device);
@@ -83,7 +82,7 @@ int try_watch_layout(const struct device *device, int fd, uint32_t deadline_ms, 
 		     uint32_t *ret_slot);
 /*
  * Tries again on -EAGAIN: for a moment after a break the module refuses leases, also of a new file whose inode has the
- * memory of the one that was broken, or its place in a small table. One test follows another in less than that.
+ * memory of the one that was broken. One test follows another in less than that.
  */
 int watch_layout(const struct device *device, int fd, uint32_t deadline_ms, uint64_t cookie,
 		 uint32_t *ret_slot);
@@ -91,6 +90,8 @@ int collect(const struct device *device, uint32_t slot, struct rdmareg_report *r
 int release(const struct device *device, uint32_t slot, uint32_t break_id);
 int rearm(const struct device *device, uint32_t slot, uint32_t deadline_ms);
 int unwatch(const struct device *device, uint32_t slot);
+/* Armed, and nobody wants anything: it cannot be armed again, and there is no event. */
+bool layout_armed(const struct device *device, uint32_t slot);
 bool device_pending(const struct device *device, int timeout_ms);
 /* Collects reports of the layout watch until it is in this state; the last one is returned. */
 struct rdmareg_report wait_layout(const struct device *device, uint32_t slot,
