@@ -223,6 +223,14 @@ void guard_take_break(struct guard *g, const struct guard_event *e)
 	g->broken = true;
 }
 
+bool guard_hurry(struct guard *g, const struct guard_event *e)
+{
+	if (!g->holding || e->break_id != g->break_id)
+		return false;
+	g->break_began_usec = e->now_usec > g->grace_usec ? e->now_usec - g->grace_usec : 0;
+	return true;
+}
+
 void guard_open_broken(struct guard *g, uint64_t now_usec, struct guard_effects *out)
 {
 	bool same = g->settled_usec && now_usec - g->settled_usec < SAME_BREAKER_USEC;

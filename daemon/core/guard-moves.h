@@ -47,6 +47,9 @@ void guard_take_break(struct guard *g, const struct guard_event *e);
 /* The break that was noted, outside of what is fenced: its holders have a grace, unless it is too late for one. */
 void guard_ask_for_break(struct guard *g, struct guard_effects *out, uint64_t now_usec);
 /* The same with the region open. */
+/* The breaker cannot wait any longer: the grace of this break is over. False: it is of no break that waits. */
+bool guard_hurry(struct guard *g, const struct guard_event *e);
+
 void guard_open_broken(struct guard *g, uint64_t now_usec, struct guard_effects *out);
 /* The breaker came back, or another one came, while something is fenced: it is let through at once if the fence covers it. */
 void guard_again_broken(struct guard *g, const struct guard_event *e, struct guard_effects *out);

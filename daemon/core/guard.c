@@ -65,6 +65,10 @@ static void step_asked(struct guard *g, const struct guard_event *e, struct guar
 			guard_begin_fence(g, out);
 		}
 		break;
+	case GUARD_HURRIED:
+		if (guard_hurry(g, e))
+			guard_ask_for_break(g, out, e->now_usec);
+		break;
 	case GUARD_DEMANDED:
 		demands_add(g, e);
 		guard_ask_for_demands(g, out, e->now_usec);
@@ -266,6 +270,9 @@ static void note(struct guard *g, const struct guard_event *e)
 	case GUARD_EXPIRED:
 		if (g->state != GUARD_RELEASING)
 			guard_take_break(g, e);
+		break;
+	case GUARD_HURRIED:
+		guard_hurry(g, e);
 		break;
 	case GUARD_DEMANDED:
 		if (!ending)

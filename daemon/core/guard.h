@@ -21,7 +21,8 @@
  *   2. From GUARD_BROKEN or GUARD_DEMANDED the machine gets there by completions and its one timer alone.
  *   3. Asking again widens the range and never makes the deadline later; consent to the earlier
  *	question counts no more. A deadline that holders were told becomes earlier only by somebody
- *	who leaves them less: another demand, a break, or a GUARD_CLOSE with a shorter grace.
+ *	who leaves them less: another demand, a break, a breaker that is killed, or a
+ *	GUARD_CLOSE with a shorter grace.
  *   4. A completion that does not belong to the operation under way changes nothing.
  *   5. DEAD owns no fence, no lease, no timer; it ignores everything.
  *
@@ -55,6 +56,7 @@ enum guard_state {
 enum guard_event_type {
 	GUARD_BROKEN,	 /* a layout break: @break_id, @cause, range; a new one can only follow a GUARD_ARM */
 	GUARD_EXPIRED,	 /* the kernel gave the blocks back itself: @break_id */
+	GUARD_HURRIED,	 /* who broke it is being killed and does not sleep any more: @break_id; its grace is over */
 	GUARD_CONSENTED, /* every holder acknowledged: @revocation */
 	GUARD_TIMER_FIRED,
 	GUARD_FENCE_DONE, /* @error; range: what is fenced, if that is more than was asked for */

@@ -231,8 +231,20 @@ int watch_fake_break(struct watch *w, uint64_t region, enum rdmareg_operation op
 	s->state.operation = operation;
 	s->state.breaker_pid = (uint32_t)getpid();
 	s->state.break_id++;
+	s->state.flags = 0;
 	s->state.deadline_nsec = (now_monotonic_usec() + s->deadline_msec * USEC_PER_MSEC) * 1000;
 	evtimer_add(s->deadline, &tv);
+	event_active(s->report, 0, 0);
+	return 0;
+}
+
+int watch_fake_kill(struct watch *w, uint64_t region)
+{
+	struct slot *s = find_region(w, region, RDMAREG_KIND_LAYOUT);
+
+	if (!s || s->state.layout_state != RDMAREG_LAYOUT_BREAKING)
+		return -ENOENT;
+	s->state.flags |= RDMAREG_FLAG_KILLED;
 	event_active(s->report, 0, 0);
 	return 0;
 }

@@ -12,6 +12,9 @@
  */
 int watch_fake_break(struct watch *w, uint64_t region, enum rdmareg_operation operation, int64_t size);
 
+/* Who waits for that is being killed. -ENOENT: nobody waits. */
+int watch_fake_kill(struct watch *w, uint64_t region);
+
 /* Translations went away. -ENOENT: no range watch of that region. */
 int watch_fake_invalidate(struct watch *w, uint64_t region, uint32_t causes, uint64_t start, uint64_t end);
 

@@ -39,6 +39,7 @@ const char *const world_action_names[_ACTION_MAX] = {
 	[DEMAND_FAILS] = "keeper takes no demand",
 	[GATE_DEADLINE] = "gate deadline",
 	[WAITER_KILLED] = "waiter killed",
+	[BREAKER_KILLED] = "breaker killed",
 	[DAEMON_DIES] = "daemon dies",
 	[DAEMON_STARTS] = "daemon starts",
 	[KEEPER_DIES] = "keeper dies",

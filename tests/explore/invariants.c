@@ -135,6 +135,8 @@ static void probe_guard(const struct site *s)
 		{ g->state == GUARD_DEAD || (g->state == GUARD_ASKED && g->deadline_usec > NOW) ||
 			  (!s->timer_at && g->state != GUARD_WAITING && g->state != GUARD_ASKED),
 		  { .type = GUARD_TIMER_FIRED } },
+		{ true, { .type = GUARD_HURRIED, .break_id = g->break_id + 1 } },
+		{ !g->holding, { .type = GUARD_HURRIED, .break_id = g->break_id } },
 		{ g->state >= GUARD_DESTROYING,
 		  { .type = GUARD_DEMANDED, .demand = 9, .end = PAGES, .grace_usec = 1 } },
 		{ g->state == GUARD_DEAD, { .type = GUARD_CLOSE } },

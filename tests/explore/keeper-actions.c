@@ -239,6 +239,13 @@ bool keeper_act(struct world *w, enum action a, uint8_t region)
 		return miss(w, region);
 	case RESYNC:
 		return resync(w, region);
+	case BREAKER_KILLED: /* it is told with or after the break itself */
+		if (s->lease != LEASE_BREAKING || s->report_pending || !w->mishaps_left)
+			return false;
+		w->mishaps_left--;
+		keeper_event(w, region,
+			     (struct guard_event){ .type = GUARD_HURRIED, .break_id = s->break_id });
+		return true;
 	case DEMAND_FAILS:
 		return demand_fails(w, region);
 	case KEEPER_DIES:

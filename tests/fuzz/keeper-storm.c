@@ -219,7 +219,10 @@ static void happen(uint8_t what)
 		watch_fake_break(k->watch, region, (enum rdmareg_operation)(how % 6),
 				 how & 64 ? (int64_t)(how % (FILE_PAGES * PAGE)) : -1);
 		break;
-	case 42 ... 44:
+	case 42:
+		watch_fake_kill(k->watch, region);
+		break;
+	case 43 ... 44:
 		watch_fake_invalidate(k->watch, region, 1u << how % 8, 0, PAGE * (1 + how % FILE_PAGES));
 		break;
 	case 45 ... 49:

@@ -240,6 +240,43 @@ static void test_expired(void)
 	assert(g.state == GUARD_FENCING && effect(GUARD_ASK) && effect(GUARD_FENCE) && g.holding);
 }
 
+static void hurried(struct guard *g, uint32_t id)
+{
+	step(g, (struct guard_event){ .type = GUARD_HURRIED, .break_id = id });
+}
+
+/* Whoever waits is being killed: its grace is over, whatever holders were told, and nobody else's time changes. */
+static void test_hurried(void)
+{
+	struct guard g;
+
+	init(&g);
+	broken(&g, 1);
+	hurried(&g, 2);
+	assert(g.state == GUARD_ASKED && !out.n);
+	hurried(&g, 1);
+	assert(g.state == GUARD_FENCING && effect(GUARD_ASK)->revocation == 2 && effect(GUARD_FENCE));
+	hurried(&g, 1);
+	assert(!out.n);
+
+	/* while another fence is made: asked for without a grace as soon as that one is there */
+	init(&g);
+	demand(&g, 1, 0, 10, 0);
+	broken(&g, 1);
+	hurried(&g, 1);
+	plain(&g, GUARD_FENCE_DONE);
+	assert(g.state == GUARD_FENCING && g.ask_end == LENGTH && effect(GUARD_FENCE));
+
+	/* the next break has a grace of its own */
+	init(&g);
+	broken(&g, 1);
+	hurried(&g, 1);
+	plain(&g, GUARD_FENCE_DONE);
+	plain(&g, GUARD_RELEASE_DONE);
+	hurried(&g, 1);
+	assert(g.state == GUARD_WAITING && !out.n);
+}
+
 /* Behind a fence that is too narrow: the next question covers both, and has a grace of its own; nothing is granted too early. */
 static void test_widening(void)
 {
@@ -418,6 +455,7 @@ int main(void)
 	test_superseding();
 	test_never_less();
 	test_expired();
+	test_hurried();
 	test_widening();
 	test_withdrawn();
 	test_break_deadline();

@@ -41,6 +41,8 @@ deadlines() { # N
 		"$kill; $again &" "$there" || return 1
 	deadline_runs "layout-lease, keeper stopped" $((n / 4 + 1)) /mnt/xfs auto $((DEADLINE_GRACE + margin)) \
 		"kill -STOP \$(pgrep -x rdmareg-keeper)" "kill -CONT \$(pgrep -x rdmareg-keeper)" || return 1
+	DEADLINE_GRACE=10000 deadline_runs "layout-lease, keeper stopped, grace 10 s" $((n / 50 + 1)) /mnt/xfs auto $((10000 + margin)) \
+		"kill -STOP \$(pgrep -x rdmareg-keeper)" "kill -CONT \$(pgrep -x rdmareg-keeper)" || return 1
 	deadline_runs "pre-content, daemon killed (lets go at once)" $((n / 4 + 1)) /mnt/ext4 pre-content 0 "$kill" "$again" || return 1
 	deadline_runs "pre-content, daemon stopped" $((n / 4 + 1)) /mnt/ext4 pre-content $((DEADLINE_GRACE + margin)) "$stop" "$go" || return 1
 	deadline_runs "pre-content, gate stopped (watchdog)" $((n / 50 + 1)) /mnt/ext4 pre-content $watchdog \

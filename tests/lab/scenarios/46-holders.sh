@@ -46,6 +46,25 @@ wait $join $peer 2>/dev/null
 check "who: they have left" wait_for who_is /mnt/xfs/file none 1
 check "release" rdmaregctl release "$id"
 
+# --- XFS lets no signal end the wait: a truncate that is killed ends because the region is fenced at once
+zeroes /mnt/xfs/file 8
+open_region /mnt/xfs/file --grace 10s
+rdmaregctl join "$id" --ignore-revocations >/tmp/join.log 2>&1 &
+join=$!
+check "who: it joined" wait_for who_is /mnt/xfs/file client 1
+truncate -s 4M /mnt/xfs/file &
+truncate=$!
+check "it is asked" wait_for in_log /tmp/join.log truncate
+killed=$(uptime_msec)
+kill -KILL $truncate
+wait $truncate 2>/dev/null
+took=$(($(uptime_msec) - killed))
+check "a truncate that is killed does not wait for the grace ($took ms)" test $took -lt 9000
+check "the region opens again" wait_for region_is "$id" state live
+kill $join
+wait $join 2>/dev/null
+check "release" rdmaregctl release "$id"
+
 # --- two tenants, one file: both are asked, the slower one decides, both keep their peers
 zeroes /mnt/xfsdax/file 8
 open_region /mnt/xfsdax/file --grace 8s --session one
