@@ -314,13 +314,17 @@ static void each_record(struct app *a, on_dax_record_t *call, void *userdata)
 	}
 	while ((d = readdir(records))) {
 		ssize_t n = readlinkat(fd, d->d_name, text, sizeof(text) - 1);
+		int mark = 0;
 
 		if (n <= 0)
 			continue;
 		text[n] = 0;
-		if (strlen(d->d_name) < DAX_NAME_MAX &&
-		    sscanf(text, "%" SCNu32 " %" SCNu64 " %191s", &r.uid, &r.bytes, r.mark) == 3)
-			call(userdata, d->d_name, &r);
+		if (strlen(d->d_name) >= DAX_NAME_MAX ||
+		    sscanf(text, "%" SCNu32 " %" SCNu64 " %n", &r.uid, &r.bytes, &mark) != 2 || !text[mark] ||
+		    strlen(text + mark) >= sizeof(r.mark))
+			continue;
+		strcpy(r.mark, text + mark);
+		call(userdata, d->d_name, &r);
 	}
 	closedir(records);
 }

@@ -24,8 +24,8 @@ const char *ended_text(enum region_end why)
 		[END_EVICTED] = "its filesystem was evicted, for instance to be unmounted",
 		[END_OVER_LIMIT] = "it was above a limit of its tenant that was enforced",
 		[END_GIVEN_UP] = "its keeper could not keep it, as the journal says",
-		[END_LOST] = "its keeper ended, and journalctl -u rdmaregd -g 'lost with' says how to root and to members "
-			     "of systemd-journal or adm: register it again",
+		[END_LOST] = ("its keeper ended, and journalctl -u rdmaregd -g 'lost with' says how to root and to members "
+			      "of systemd-journal or adm: register it again"),
 	};
 
 	return texts[why];

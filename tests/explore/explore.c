@@ -36,7 +36,7 @@ static uint64_t *signatures; /* of what follows each world; only with --check-ke
 static uint32_t n_origins_allocated;
 static bool check_keys;
 static uint32_t seen_guard, seen_region, seen_stage;
-static uint32_t seen_action;
+static uint64_t seen_action;
 
 static void *grow(void *p, uint32_t n, size_t size)
 {
@@ -153,7 +153,7 @@ static void remember(struct level *level, const struct world *w, uint32_t parent
 
 static void note(const struct world *w, struct step s)
 {
-	seen_action |= 1u << s.action;
+	seen_action |= UINT64_C(1) << s.action;
 	for (uint8_t i = 0; i < world_setup->regions; i++) {
 		seen_guard |= 1u << w->site[i].guard.state;
 		seen_region |= 1u << w->site[i].region.state;
@@ -226,7 +226,7 @@ static bool saw_everything(void)
 	bool ok = true;
 
 	for (int a = 0; a < _ACTION_MAX; a++)
-		if (!(seen_action & 1u << a)) {
+		if (!(seen_action & UINT64_C(1) << a)) {
 			printf("never happened: %s\n", world_action_names[a]);
 			ok = false;
 		}

@@ -114,17 +114,16 @@ static int do_clone_out_with_thread(void *argument)
 static int do_dedupe_out(void *argument)
 {
 	const struct file *file = argument;
-	struct {
-		struct file_dedupe_range range;
-		struct file_dedupe_range_info info;
-	} request = { .range = { .src_length = 4 * PAGE, .dest_count = 1 } };
+	struct file_dedupe_range *request = calloc(1, sizeof(*request) + sizeof(request->info[0]));
 	char page[4 * PAGE];
 	int copy = copy_open(file);
 
 	memset(page, 0x11, sizeof(page));
 	TRY(pwrite(copy, page, sizeof(page), 0));
-	request.info.dest_fd = copy;
-	return ioctl(file->fd, FIDEDUPERANGE, &request) < 0 ? -errno : 0;
+	request->src_length = 4 * PAGE;
+	request->dest_count = 1;
+	request->info[0].dest_fd = copy;
+	return ioctl(file->fd, FIDEDUPERANGE, request) < 0 ? -errno : 0;
 }
 
 static void test_clone_out(enum filesystem fs)
