@@ -15,7 +15,7 @@
 #include "util/log.h"
 #include "util/output.h"
 
-#define DESCRIPTORS_WANTED 65536
+#define DESCRIPTORS_WANTED 524288
 
 enum {
 	OPTION_VERSION = 256,

@@ -8,6 +8,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -19,6 +20,7 @@
 
 #include "bus/bus-internal.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 #define HEADER_SIZE 16
@@ -27,6 +29,8 @@
 #define DESCRIPTORS_MAX 253	 /* that Linux passes with one message */
 #define READ_BUDGET 64
 #define NAME_MAX_BUS 256
+#define UNPARK_USEC (50 * USEC_PER_MSEC)
+#define UNPARK_BUDGET 256
 
 enum field {
 	FIELD_SENDER = 7,
@@ -48,6 +52,7 @@ struct packet {
 	uint32_t uid;
 	enum intake_refusal refusal;
 	bool exchanged; /* @fds are tokens */
+	bool hidden;	/* its sender is not to be seen; no descriptor is taken */
 	unsigned int n_fds;
 	int *fds;
 	STAILQ_ENTRY(packet) packets;
@@ -64,6 +69,13 @@ struct token {
 	int pipe;	   /* its reading end: the other one is closed when the message is gone */
 	struct event gone; /* it is */
 	LIST_ENTRY(token) tokens;
+};
+
+/* One that was refused, while too many of its user wait to be closed. */
+struct parked {
+	int fd;
+	uint32_t uid;
+	STAILQ_ENTRY(parked) parking;
 };
 
 /* Somebody who called, and is not known yet. */
@@ -90,6 +102,11 @@ struct intake {
 	struct packets going;
 	LIST_HEAD(, token) tokens;
 	LIST_HEAD(, stranger) strangers;
+	STAILQ_HEAD(, parked) parking;
+	uint32_t n_parked;
+	uint32_t parked_max;
+	bool told; /* that there is no room to park */
+	struct event *unpark;
 };
 
 /* --- what is in a header */
@@ -165,6 +182,68 @@ static enum intake_refusal judge(const struct intake *i, uint32_t uid, uint32_t 
 	if (offload_is_choked(i->bus->offload, uid))
 		return unknown ? INTAKE_NEW : INTAKE_CLOSES;
 	return unknown && i->unknown + n > INTAKE_UNKNOWN ? INTAKE_NEW : INTAKE_TAKEN;
+}
+
+/* --- what is refused */
+
+/* Closed by a thread; while too many of its user wait for one it is kept open. */
+static void turn_away(struct intake *i, int fd, uint32_t uid)
+{
+	const struct timeval pause = timeval_from_usec(UNPARK_USEC);
+	struct parked *p;
+
+	if (!offload_is_choked(i->bus->offload, uid)) {
+		offload_close(i->bus->offload, fd, uid);
+		return;
+	}
+	p = malloc(sizeof(*p));
+	if (!p) {
+		log_error("no memory to close descriptor %d of uid %" PRIu32 ": it stays open", fd, uid);
+		return;
+	}
+	p->fd = fd;
+	p->uid = uid;
+	STAILQ_INSERT_TAIL(&i->parking, p, parking);
+	if (!i->n_parked++)
+		event_add(i->unpark, &pause);
+}
+
+/* Some of the parked, in turn: each that can wait for a thread by now does. */
+static void on_unpark(evutil_socket_t fd, short what, void *userdata)
+{
+	const struct timeval pause = timeval_from_usec(UNPARK_USEC);
+	struct intake *i = userdata;
+
+	(void)fd, (void)what;
+	for (uint32_t n = i->n_parked < UNPARK_BUDGET ? i->n_parked : UNPARK_BUDGET; n; n--) {
+		struct parked *p = STAILQ_FIRST(&i->parking);
+
+		STAILQ_REMOVE_HEAD(&i->parking, parking);
+		if (offload_is_choked(i->bus->offload, p->uid)) {
+			STAILQ_INSERT_TAIL(&i->parking, p, parking);
+			continue;
+		}
+		offload_close(i->bus->offload, p->fd, p->uid);
+		free(p);
+		i->n_parked--;
+	}
+	if (i->n_parked)
+		event_add(i->unpark, &pause);
+}
+
+/* Whether what a message brings can be received, be it to be parked. If not, the kernel closes it, here. */
+static bool has_room(struct intake *i)
+{
+	if (i->n_parked + DESCRIPTORS_MAX <= i->parked_max) {
+		i->told = false;
+		return true;
+	}
+	if (!i->told)
+		log_error("%" PRIu32 " descriptors that callers passed wait to be closed: further ones are closed at once, "
+			  "for which rdmaregd may have to wait",
+			  i->n_parked);
+	i->told = true;
+	return false;
 }
 
 /* --- packets */
@@ -464,8 +543,8 @@ static int read_lines(struct intake *i)
 	return 1;
 }
 
-/* Makes the packet of the next message, with nothing of it yet. @ret_take: its descriptors, too. */
-static int begin_packet(struct intake *i, bool *ret_take)
+/* Makes the packet of the next message, with nothing of it yet. */
+static int begin_packet(struct intake *i)
 {
 	unsigned char data[PEEK_SIZE];
 	ssize_t n = recv(i->socket, data, sizeof(data), MSG_PEEK | MSG_DONTWAIT);
@@ -485,39 +564,55 @@ static int begin_packet(struct intake *i, bool *ret_take)
 		return -ENOMEM;
 	c = *h.sender ? client_find(i->bus, h.sender) : NULL;
 	i->reading->uid = c ? c->uid : OFFLOAD_UNKNOWN;
-	if (h.n_fds)
+	i->reading->hidden = !*h.sender;
+	if (i->reading->hidden)
+		i->reading->uid = OFFLOAD_HIDDEN;
+	else if (h.n_fds)
 		i->reading->refusal = judge(i, i->reading->uid, h.n_fds);
-	/* of whom it hides, no descriptor is taken out of the socket: there the kernel closes it without asking anybody */
-	*ret_take = *h.sender && i->reading->refusal == INTAKE_TAKEN;
 	return 1;
 }
 
-/* What came with the first byte; as many as the message says, -1 for those that were not taken. */
-static int keep_descriptors(struct intake *i, struct packet *p, struct msghdr *h)
+static bool takes_descriptors(const struct packet *p)
 {
-	unsigned int n = 0, wanted = p->header.n_fds < DESCRIPTORS_MAX ? p->header.n_fds : DESCRIPTORS_MAX;
-	struct cmsghdr *c;
+	return p->refusal == INTAKE_TAKEN && !p->hidden;
+}
 
-	p->fds = calloc(DESCRIPTORS_MAX, sizeof(int));
-	if (!p->fds)
-		return -ENOMEM;
-	for (c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
-		size_t more;
+/* @ret: DESCRIPTORS_MAX of them */
+static unsigned int read_descriptors(struct msghdr *h, int *ret)
+{
+	unsigned int n = 0;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
+		size_t more = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
 			continue;
-		more = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		memcpy(p->fds + n, CMSG_DATA(c), more * sizeof(int));
+		memcpy(ret + n, CMSG_DATA(c), more * sizeof(int));
 		n += (unsigned int)more;
 	}
-	while (n < wanted)
-		p->fds[n++] = -1;
-	p->n_fds = n;
+	return n;
+}
+
+/* What came with the first byte; as many as the message says, -1 for those that are not taken. */
+static int keep_descriptors(struct intake *i, struct packet *p, const int *fds, unsigned int n)
+{
+	unsigned int wanted = p->header.n_fds < DESCRIPTORS_MAX ? p->header.n_fds : DESCRIPTORS_MAX;
+
+	p->fds = calloc(DESCRIPTORS_MAX, sizeof(int));
+	for (unsigned int k = 0; k < n; k++)
+		if (p->fds && takes_descriptors(p))
+			p->fds[p->n_fds++] = fds[k];
+		else
+			turn_away(i, fds[k], p->uid);
+	if (!p->fds)
+		return -ENOMEM;
+	while (p->n_fds < wanted)
+		p->fds[p->n_fds++] = -1;
 	count_unknown(i, p, true);
 	return 1;
 }
 
-static int read_part(struct intake *i, bool take)
+static int read_part(struct intake *i)
 {
 	struct packet *p = i->reading;
 	union {
@@ -527,9 +622,12 @@ static int read_part(struct intake *i, bool take)
 	struct iovec iov = { p->data + p->got, p->header.size - p->got };
 	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
 	bool first = !p->got;
+	int fds[DESCRIPTORS_MAX];
+	unsigned int n_fds;
 	ssize_t n;
 
-	if (first && take) {
+	/* the kernel closes what there is no room for in this thread, which sleeps if the last close of a file does */
+	if ((first && takes_descriptors(p)) || has_room(i)) {
 		h.msg_control = &control;
 		h.msg_controllen = sizeof(control);
 	}
@@ -539,18 +637,22 @@ static int read_part(struct intake *i, bool take)
 	if (n <= 0)
 		return -EPIPE;
 	p->got += (size_t)n;
-	return first && (p->header.n_fds || h.msg_controllen) ? keep_descriptors(i, p, &h) : 1;
+	n_fds = h.msg_control ? read_descriptors(&h, fds) : 0;
+	if (first && (p->header.n_fds || n_fds))
+		return keep_descriptors(i, p, fds, n_fds);
+	for (unsigned int k = 0; k < n_fds; k++) /* the bus does not do that */
+		turn_away(i, fds[k], p->uid);
+	return 1;
 }
 
 static int read_message(struct intake *i)
 {
-	bool take = true;
 	int r = 1;
 
 	if (!i->reading)
-		r = begin_packet(i, &take);
+		r = begin_packet(i);
 	while (r > 0 && i->reading->got < i->reading->header.size)
-		r = read_part(i, take);
+		r = read_part(i);
 	if (r > 0)
 		take_packet(i, steal_pointer(i->reading));
 	return r;
@@ -584,13 +686,18 @@ static void intake_freep(struct intake **i)
 	intake_free(*i);
 }
 
-static uint32_t choose_tokens_max(void)
+static void choose_bounds(struct intake *i)
 {
 	struct rlimit l;
 
-	if (getrlimit(RLIMIT_NOFILE, &l) < 0 || l.rlim_cur / 16 > INTAKE_TOKENS)
-		return INTAKE_TOKENS;
-	return (uint32_t)(l.rlim_cur / 16);
+	i->tokens_max = INTAKE_TOKENS;
+	i->parked_max = INTAKE_PARKED;
+	if (getrlimit(RLIMIT_NOFILE, &l) < 0)
+		return;
+	if (l.rlim_cur / 16 < INTAKE_TOKENS)
+		i->tokens_max = (uint32_t)(l.rlim_cur / 16);
+	if (l.rlim_cur / 8 * 3 < INTAKE_PARKED)
+		i->parked_max = (uint32_t)(l.rlim_cur / 8 * 3);
 }
 
 /* A file that is like no other. */
@@ -617,8 +724,9 @@ int intake_new(struct intake **ret, struct bus *b, struct event_base *base, int 
 	i->bus = b;
 	i->socket = socket;
 	i->out = -1;
-	i->tokens_max = choose_tokens_max();
+	choose_bounds(i);
 	STAILQ_INIT(&i->going);
+	STAILQ_INIT(&i->parking);
 	for (int k = 0; k < _INTAKE_REFUSAL_MAX; k++)
 		i->nothing[k] = make_nothing();
 	if (i->nothing[_INTAKE_REFUSAL_MAX - 1] < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
@@ -627,7 +735,8 @@ int intake_new(struct intake **ret, struct bus *b, struct event_base *base, int 
 	i->out = ends[1];
 	i->readable = event_new(base, socket, EV_READ | EV_PERSIST, on_readable, i);
 	i->writable = event_new(base, i->out, EV_WRITE, on_writable, i);
-	if (!i->readable || !i->writable)
+	i->unpark = evtimer_new(base, on_unpark, i);
+	if (!i->readable || !i->writable || !i->unpark)
 		return -ENOMEM;
 	*ret = steal_pointer(i);
 	*ret_fd = steal_fd(&in);
@@ -636,6 +745,8 @@ int intake_new(struct intake **ret, struct bus *b, struct event_base *base, int 
 
 struct intake *intake_free(struct intake *i)
 {
+	struct parked *p;
+
 	if (!i)
 		return NULL;
 	while (!LIST_EMPTY(&i->strangers))
@@ -645,6 +756,12 @@ struct intake *intake_free(struct intake *i)
 		packet_free(i, i->reading);
 	while (!LIST_EMPTY(&i->tokens))
 		token_free(LIST_FIRST(&i->tokens));
+	while ((p = STAILQ_FIRST(&i->parking))) {
+		STAILQ_REMOVE_HEAD(&i->parking, parking);
+		free(p); /* at the end, which is now, the kernel closes it */
+	}
+	if (i->unpark)
+		event_free(i->unpark);
 	if (i->readable)
 		event_free(i->readable);
 	if (i->writable)

@@ -15,9 +15,12 @@
  *   - sd-bus gets no descriptor but tokens, so none of its own calls can wait for a file.
  *   - A call reaches sd-bus only when its sender is a client (clients.c), or has left the bus.
  *   - Messages of one sender keep their order.
- *   - From somebody who has too many descriptors waiting to be closed none is taken out of the socket, nor,
- *     from those whom the bus has not told yet, more than INTAKE_UNKNOWN at once. The message itself goes on: the
- *     method that wants the descriptor says why there is none.
+ *   - From somebody who has too many descriptors waiting to be closed none is taken, nor, from those whom the bus
+ *     has not told yet, more than INTAKE_UNKNOWN at once, nor from whom the header hides. The message itself
+ *     goes on: the method that wants the descriptor says why there is none.
+ *   - What is not taken is not left to the kernel, which would close it on the loop: with the last descriptor of a
+ *     file that can sleep as well. It is received, and closed by a thread; while none is free for its user
+ *     it stays open. Only while INTAKE_PARKED of all users' are open does the kernel close them after all.
  *   - While INTAKE_TOKENS are with sd-bus nothing is read. It does not depend on any sender how long.
  */
 #ifndef RDMAREG_BUS_INTAKE_H
@@ -29,6 +32,8 @@
 
 #define INTAKE_UNKNOWN 512
 #define INTAKE_TOKENS 4096 /* or a sixteenth of what the process may open: each is three, with the descriptor */
+
+#define INTAKE_PARKED 196608 /* or three eighths of what the process may open */
 
 enum intake_refusal {
 	INTAKE_TAKEN,

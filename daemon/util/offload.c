@@ -270,6 +270,10 @@ static void tell_overdue(const struct offload_user *u)
 		log_warning("the filesystems of %d descriptors of callers who left at once do not answer: see to "
 			    "the servers of FUSE filesystems",
 			    OFFLOAD_PER_UID);
+	else if (u->uid == OFFLOAD_HIDDEN)
+		log_warning("the filesystems of %d descriptors of callers who hide do not answer: see to the servers of "
+			    "FUSE filesystems",
+			    OFFLOAD_PER_UID);
 	else
 		log_warning("uid %" PRIu32
 			    ": the filesystems of %d descriptors do not answer; no descriptor of "

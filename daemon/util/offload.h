@@ -42,6 +42,8 @@
 #define OFFLOAD_PARTS 8
 /* As a uid: of whoever left before it was known whose he is. */
 #define OFFLOAD_UNKNOWN UINT32_MAX
+/* Of whoever made a message so that it cannot be seen. */
+#define OFFLOAD_HIDDEN (UINT32_MAX - 1)
 
 struct offload;
 struct offload_user;

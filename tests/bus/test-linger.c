@@ -7,10 +7,14 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "bus/intake.h"
 #include "harness.h"
+#include "linger.h"
+
+#define USER 65534
+#define PASSED_AT_ONCE 16 /* dbus-daemon's limit */
 
 static struct world world;
 
@@ -25,12 +29,22 @@ static void check_served(sd_bus *b)
 	close(fd);
 }
 
+/* The loop's thread; those that sleep in a close do not stop. */
+static bool loop_is_stopped(void)
+{
+	char path[64], text[512] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", world.daemon, world.daemon);
+	f = fopen(path, "re");
+	check(f && fgets(text, sizeof(text), f) && fclose(f) == 0);
+	return strstr(text, ") T ");
+}
+
 static void stop_daemon(void)
 {
-	int status;
-
 	check(kill(world.daemon, SIGSTOP) == 0);
-	check(waitpid(world.daemon, &status, WUNTRACED) == world.daemon && WIFSTOPPED(status));
+	until(loop_is_stopped());
 }
 
 /* Lets a keeper go on that waits in a FIFO for this. */
@@ -72,10 +86,133 @@ static void test_keeper(void)
 	close(fd);
 }
 
+/* Calls a method that wants no descriptor, without an answer. */
+static void throw_descriptors(sd_bus *b, const char *path, int fd, int n)
+{
+	sd_bus_message *m = NULL;
+
+	check(sd_bus_message_new_method_call(b, &m, RDMAREG_BUS_NAME, path, RDMAREG_MANAGER_INTERFACE,
+					     "Subscribe") >= 0);
+	for (int i = 0; i < n; i++)
+		check(sd_bus_message_append(m, "h", fd) >= 0);
+	check(sd_bus_message_set_expect_reply(m, 0) >= 0 && sd_bus_send(b, m, NULL) >= 0);
+	sd_bus_message_unref(m);
+}
+
+/* The bus has passed on what was sent before. */
+static void pass_by_bus(sd_bus *b)
+{
+	check(sd_bus_flush(b) >= 0);
+	check(sd_bus_call_method(b, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
+				 "GetId", NULL, NULL, NULL) >= 0);
+}
+
+/* To the daemon, which stands still. From then on it is open nowhere else. Returns the other end. */
+static int throw_lingering(sd_bus *b, const char *path)
+{
+	int end, fd = linger_open(&end);
+
+	check(fd >= 0);
+	throw_descriptors(b, path, fd, 1);
+	pass_by_bus(b);
+	close(fd);
+	return end;
+}
+
+/* An ordinary user, if that is possible. */
+static sd_bus *connect_user(void)
+{
+	return geteuid() == 0 ? connect_as(&world, USER) : connect_client(&world);
+}
+
+/* As a rule; and with a header so long that it is not seen who sent it. */
+static void test_user(const char *path)
+{
+	sd_bus *b = connect_user(), *other = connect_client(&world);
+	int end;
+
+	get_manager_number(b, "Regions"); /* it is known */
+	get_manager_number(other, "Regions");
+	stop_daemon();
+	end = throw_lingering(b, path);
+	check(kill(world.daemon, SIGCONT) == 0);
+	check_served(other);
+	until(world_descriptors(&world) <= world.descriptors); /* it waits for the close of none, either */
+	close(end);
+	disconnect(b);
+	disconnect(other);
+}
+
+static void test_hidden(void)
+{
+	static char path[4001];
+
+	for (size_t i = 0; i < sizeof(path) - 1; i++)
+		path[i] = i % 2 ? 'a' : '/';
+	test_user(path);
+}
+
+/* More of those whom the bus has not told yet are not taken. */
+static void test_strangers(void)
+{
+	sd_bus *b = connect_user(), *other = connect_client(&world);
+	int fd = make_memfd(4096), end;
+
+	get_manager_number(other, "Regions");
+	stop_daemon();
+	for (int n = 0; n < INTAKE_UNKNOWN; n += PASSED_AT_ONCE)
+		throw_descriptors(b, RDMAREG_MANAGER_PATH, fd, PASSED_AT_ONCE);
+	end = throw_lingering(b, RDMAREG_MANAGER_PATH);
+	check(kill(world.daemon, SIGCONT) == 0);
+	check_served(other);
+	close(end);
+	close(fd);
+	disconnect(b);
+	disconnect(other);
+}
+
+/* Of him too many wait to be closed: until that is over his are kept open. */
+static void test_choked(void)
+{
+	struct silent_fs fs;
+	struct reply r;
+	sd_bus *b, *other;
+	int fd, end;
+
+	if (geteuid() != 0 || !silent_begin(&fs, &world, USER))
+		return;
+	silent_mute(&fs, world.daemon, "flush");
+	b = connect_user();
+	other = connect_client(&world);
+	get_manager_number(other, "Regions");
+	fd = silent_open(&fs, O_RDONLY);
+	do {
+		for (int i = 0; i < 8; i++)
+			throw_descriptors(b, RDMAREG_MANAGER_PATH, fd, PASSED_AT_ONCE);
+		pass_by_bus(b);
+		register_region(b, fd, 0, 0, "r", &r, 0);
+		check(*r.error);
+	} while (!strstr(r.text, "wait to be closed"));
+	stop_daemon();
+	end = throw_lingering(b, RDMAREG_MANAGER_PATH);
+	check(kill(world.daemon, SIGCONT) == 0);
+	check_served(other);
+	silent_end(&fs);
+	close(fd);
+	disconnect(other);
+	disconnect(b);
+	until(world_descriptors(&world) <= world.descriptors);
+	close(end);
+}
+
 int main(void)
 {
 	world_begin(&world, "timeout_msec = 3000\n");
-	test_keeper();
+	test_user(RDMAREG_MANAGER_PATH);
+	test_hidden();
+	test_strangers();
+	test_choked();
+	test_keeper(); /* the last one: it kills all keepers */
 	world_end(&world);
 	return 0;
 }
