@@ -16,6 +16,7 @@
 #include "arbiter/keeper-check.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "util/passed.h"
 
 #ifndef SO_PEERPIDFD /* Linux 6.5 */
 #define SO_PEERPIDFD 77
@@ -42,28 +43,9 @@ struct link {
 	int fd;
 };
 
-/* As many as Linux passes with one packet: what there is no room for the kernel would close, on the loop. */
-#define DESCRIPTORS_MAX 253
-
 static void link_freep(struct link **l)
 {
 	link_free(*l);
-}
-
-/* @ret: DESCRIPTORS_MAX of them */
-static unsigned int take_descriptors(struct msghdr *h, int *ret)
-{
-	unsigned int n = 0;
-
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
-		size_t more = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		memcpy(ret + n, CMSG_DATA(c), more * sizeof(int));
-		n += (unsigned int)more;
-	}
-	return n;
 }
 
 /* NULL, or what is wrong with a packet of @n bytes. */
@@ -101,7 +83,7 @@ static int receive(struct link *l)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	if (n >= 0) {
-		unsigned int n_fds = take_descriptors(&h, fds);
+		unsigned int n_fds = passed_descriptors(&h, fds);
 
 		complaint = n ? judge(&m, n, expected, n_fds) : NULL;
 		/* an unknown event is of a later version, and says nothing to us */

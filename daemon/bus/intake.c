@@ -22,11 +22,11 @@
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/passed.h"
 
 #define HEADER_SIZE 16
 #define MESSAGE_MAX (128u << 20) /* of the D-Bus specification */
 #define PEEK_SIZE 1024		 /* has the sender of any message that is not made to hide it */
-#define DESCRIPTORS_MAX 253	 /* that Linux passes with one message */
 #define READ_BUDGET 64
 #define NAME_MAX_BUS 256
 #define UNPARK_USEC (50 * USEC_PER_MSEC)
@@ -577,22 +577,6 @@ static bool takes_descriptors(const struct packet *p)
 	return p->refusal == INTAKE_TAKEN && !p->hidden;
 }
 
-/* @ret: DESCRIPTORS_MAX of them */
-static unsigned int read_descriptors(struct msghdr *h, int *ret)
-{
-	unsigned int n = 0;
-
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
-		size_t more = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		memcpy(ret + n, CMSG_DATA(c), more * sizeof(int));
-		n += (unsigned int)more;
-	}
-	return n;
-}
-
 /* What came with the first byte; as many as the message says, -1 for those that are not taken. */
 static int keep_descriptors(struct intake *i, struct packet *p, const int *fds, unsigned int n)
 {
@@ -637,7 +621,7 @@ static int read_part(struct intake *i)
 	if (n <= 0)
 		return -EPIPE;
 	p->got += (size_t)n;
-	n_fds = h.msg_control ? read_descriptors(&h, fds) : 0;
+	n_fds = h.msg_control ? passed_descriptors(&h, fds) : 0;
 	if (first && (p->header.n_fds || n_fds))
 		return keep_descriptors(i, p, fds, n_fds);
 	for (unsigned int k = 0; k < n_fds; k++) /* the bus does not do that */

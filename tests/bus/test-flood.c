@@ -197,6 +197,8 @@ int main(void)
 		b = connect_client(&world);
 		fd = make_memfd(4096);
 		flood(b, bystander, fd, round ? requests / 10 : requests);
+		if (granted != LIMIT)
+			fprintf(stderr, "round %d: %zu granted, %zu refused\n", round, granted, refused);
 		check(granted == LIMIT);
 		check(page_through(bystander, 1) == LIMIT && page_through(bystander, 7) == LIMIT &&
 		      page_through(bystander, 4096) == LIMIT && page_through(bystander, 1000) == LIMIT);
