@@ -428,3 +428,20 @@ void run_as(const struct world *w, uid_t uid, void (*body)(const struct world *w
 	check(waitpid(pid, &status, 0) == pid);
 	check(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
+
+unsigned int count_equal_lines(const struct world *w, const char *file, const char *wanted)
+{
+	char path[256], line[256];
+	unsigned int n = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", w->directory, file);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		line[strcspn(line, "\n")] = 0;
+		n += !strcmp(line, wanted);
+	}
+	if (f)
+		fclose(f);
+	return n;
+}

@@ -207,4 +207,7 @@ void silent_end(struct silent_fs *s);
 void run_as(const struct world *w, uid_t uid, void (*body)(const struct world *w, const void *arguments),
 	    const void *arguments);
 
+/* How many lines of @file in the world's folder are @wanted. 0: also when there is no such file. */
+unsigned int count_equal_lines(const struct world *w, const char *file, const char *wanted);
+
 #endif

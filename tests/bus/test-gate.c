@@ -68,19 +68,7 @@ static void tell_gate(const char *format, ...)
 /* How often the gate was told this. */
 static unsigned int count_events(const char *wanted)
 {
-	char path[256], line[256];
-	unsigned int n = 0;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/gate-events", world.directory);
-	f = fopen(path, "re");
-	while (f && fgets(line, sizeof(line), f)) {
-		line[strcspn(line, "\n")] = 0;
-		n += !strcmp(line, wanted);
-	}
-	if (f)
-		fclose(f);
-	return n;
+	return count_equal_lines(&world, "gate-events", wanted);
 }
 
 /* How many keepers the gate was told of, since line @from of what it was told; each is there, and began when it was said to. */

@@ -100,19 +100,7 @@ static bool is_degraded(uint64_t id, const char *mentions)
 
 static unsigned int count_greetings(const char *session)
 {
-	char path[256], line[64];
-	unsigned int n = 0;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/fake/greetings", world.directory);
-	f = fopen(path, "re");
-	while (f && fgets(line, sizeof(line), f)) {
-		line[strcspn(line, "\n")] = 0;
-		n += !strcmp(line, session);
-	}
-	if (f)
-		fclose(f);
-	return n;
+	return count_equal_lines(&world, "fake/greetings", session);
 }
 
 /* 0: whoever runs the test. */

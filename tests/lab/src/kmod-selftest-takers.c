@@ -11,7 +11,6 @@
 #include <linux/fs.h>
 #include <linux/io_uring.h>
 #include <linux/loop.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -94,20 +93,10 @@ static int do_copy_out(void *argument)
 	return copy_file_range(file->fd, &from, copy, &to, 4 * PAGE, 0) < 0 ? -errno : 0;
 }
 
-static void *idle(void *argument)
-{
-	(void)argument;
-	for (;;)
-		pause();
-	return NULL;
-}
-
 /* The descriptor that the call names could be another file by now: a thread could have put it there. */
 static int do_clone_out_with_thread(void *argument)
 {
-	pthread_t thread;
-
-	CHECK(!pthread_create(&thread, NULL, idle, NULL), "pthread_create");
+	add_thread();
 	return do_clone_out(argument);
 }
 

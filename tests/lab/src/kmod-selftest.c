@@ -17,6 +17,7 @@
 #include <getopt.h>
 #include <glob.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -272,6 +273,21 @@ struct outcome child_wait(struct child *child)
 bool child_running(const struct child *child)
 {
 	return child->outcome->end_nsec == 0;
+}
+
+static void *idle(void *argument)
+{
+	(void)argument;
+	for (;;)
+		pause();
+	return NULL;
+}
+
+void add_thread(void)
+{
+	pthread_t thread;
+
+	CHECK(!pthread_create(&thread, NULL, idle, NULL), "pthread_create");
 }
 
 void send_fd(int socket, int fd)

@@ -132,6 +132,8 @@ void child_start(struct child *child, int (*run)(void *), void *argument);
 /* Waits for its end; fails when it hangs. */
 struct outcome child_wait(struct child *child);
 bool child_running(const struct child *child);
+/* Makes this process one of two threads. The other one does nothing. */
+void add_thread(void);
 
 /* --- descriptors between processes */
 void send_fd(int socket, int fd);
