@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # scenarios.sh [NAME...] - runs the lab's scenarios (those whose name contains a NAME; default all) and prints one line
-# per check: "ok", "not ok" or "skip", then BOOT/SCENARIO and the check. Logs: build/logs/lab/BOOT/.
+# per check: "ok", "not ok" or "skip", then BOOT/SCENARIO and the check; after a scenario, a line with the seconds it took.
+# Logs: build/logs/lab/BOOT/.
 #
 # A scenario's header says where it runs, once per line: "# boot: plain", "# boot: systemd", "# boot: plain kernel=6.12".
 # All scenarios of one kind of boot share a boot, or two where there are many ("plain-7", "plain-7+2"). Boots run beside each
@@ -82,6 +83,7 @@ translate() { # BOOT DIR
 		'@ end '*)
 			read -r _ _ word rest <<<"$line"
 			echo "$word" >>"$2/finished"
+			echo "# $1/$word: $rest s"
 			: >"$2/current"
 			[ -z "$failed" ] || show_failure "$2" "$word"
 			failed=

@@ -74,12 +74,20 @@ mutants_sample() {
 	fi | record
 }
 
+# part COMMAND... - and how long it took.
+part() {
+	local start=$EPOCHSECONDS status=0
+	"$@" || status=$?
+	echo "# $*: $((EPOCHSECONDS - start)) s" | record
+	return $status
+}
+
 host_tests() {
 	say "tests on this machine"
-	if try host compile_host; then unit host "$@"; fi
-	if try asan compile_asan; then unit asan "$@"; fi
-	[ $# -gt 0 ] || mutants_sample
-	[ $# -gt 0 ] || try clang compile_clang || true
+	if part try host compile_host; then part unit host "$@"; fi
+	if part try asan compile_asan; then part unit asan "$@"; fi
+	[ $# -gt 0 ] || part mutants_sample
+	[ $# -gt 0 ] || part try clang compile_clang || true
 }
 
 # The lab is made while the tests on this machine run: it waits for downloads where they wait for processors.
