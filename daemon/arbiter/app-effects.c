@@ -120,6 +120,7 @@ static void remove_region(struct app *a, struct region *r, struct region_entry *
 {
 	app_ungate(a, r, e);
 	app_end_revokes(a, r->id);
+	app_forget_record(e); /* before anybody hears that it is gone: the next daemon would bring it back */
 	reply_release(e);
 	if (e->announced) {
 		bus_tell_removed(a->bus, v, (enum region_end)e->end);
@@ -129,7 +130,6 @@ static void remove_region(struct app *a, struct region *r, struct region_entry *
 	}
 	bus_forget_changes(a->bus, &e->news);
 	keeper_note(e->keeper)->peers -= r->peers;
-	app_forget_record(e);
 	region_table_remove(a->table, e);
 	registry_remove_region(a->registry, r);
 	app_set_status(a);

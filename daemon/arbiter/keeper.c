@@ -127,6 +127,11 @@ static uint64_t doubled(uint64_t first_usec, unsigned int n, uint64_t last_usec)
 	return n < 20 && first_usec << n < last_usec ? first_usec << n : last_usec;
 }
 
+static bool holds_nothing(const struct keeper *k)
+{
+	return LIST_EMPTY(&k->note.list) && TAILQ_EMPTY(&k->operations);
+}
+
 /*
  * It does not speak with us, or said what cannot be. It may be a keeper of another version, and have regions that
  * peers use. So it is left alone with them, but tried again now and then.
@@ -155,6 +160,9 @@ static void become_strange(struct keeper *k, const char *why)
 	k->set->handlers->estranged(k->set->userdata, k);
 	keeper_came_through(k);
 	keeper_drop_operations(k, -EPROTO, k->trouble);
+	if (keeper_is_foreign(k) && k->note.from_record && holds_nothing(k) && keeper_retire(k))
+		log_notice("keeper %s: it holds nothing, and can be asked for nothing: its process (%d) is to end",
+			   k->name, k->pid);
 }
 
 void keeper_remove(struct keeper *k, int error, const char *why)
@@ -254,11 +262,6 @@ static const char *on_welcome(struct keeper *k, const struct keeper_message *m)
 	k->phase = PHASE_LISTING;
 	k->set->handlers->list_begins(k->set->userdata, k);
 	return send_plain(k, KEEPER_LIST);
-}
-
-static bool holds_nothing(const struct keeper *k)
-{
-	return LIST_EMPTY(&k->note.list) && TAILQ_EMPTY(&k->operations);
 }
 
 bool keeper_is_idle(const struct keeper *k)

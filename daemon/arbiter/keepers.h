@@ -12,7 +12,7 @@
  *     again and lists what it has, one that says what cannot be, or speaks no version of ours, is
  *     left alone and tried again, less and less often. Three are ended: one that we started and
  *     that does not get ready while nothing can be in it; one that holds nothing and may have been
- *     started with earlier settings; and one that keeper_end() names.
+ *     started with earlier settings, or is foreign; and one that keeper_end() names.
  *   - No handler is called from inside keepers_have(), keepers_get(), keeper_request() or keepers_adopt():
  *     only from the event loop, and from keepers_stop(), which answers what is open.
  *   - A keeper can speak for its own tenant only; what it says of others is a complaint.
@@ -20,7 +20,8 @@
  * What may be said of one, also together. A tenant's next region goes to none of the last five:
  *
  *   resting    it holds nothing: we let go of the connection, and it exits after a while
- *   retired    it held nothing and may have earlier settings: told to end (SIGTERM), and killed if it does not
+ *   retired    it held nothing, and may have earlier settings or is foreign: told to end (SIGTERM), and killed
+ *              if it does not
  *   silent     it was not ready within timeout_msec; it is waited for
  *   late       it has not answered all that it was asked in time; its answers are still taken
  *   estranged  it cannot be talked to: it said what cannot be, or speaks no version of ours. It is

@@ -12,6 +12,7 @@
  *   form-rude      the same, and it hangs up on whoever speaks another version, as version 4 did
  *   form-turns     the same of the daemon that started it: it hangs up, and speaks later ones from then on
  *   form-alone     the same with later ones, from the start
+ *   form-idle      the same once it has had a region, and it stays though it holds nothing
  *
  * and what no version may:
  *
@@ -46,6 +47,7 @@ static uint32_t tenant;
 static int connection = -1;
 static struct form5_message regions[8];
 static unsigned int n_regions;
+static bool stays; /* form-idle */
 
 static bool is(const char *name)
 {
@@ -108,7 +110,7 @@ static bool has_changed(void)
 	char again[256];
 
 	snprintf(again, sizeof(again), "%s/again", directory ? directory : "");
-	return n_regions && access(again, F_OK) < 0;
+	return (n_regions || stays) && access(again, F_OK) < 0;
 }
 
 /* For a daemon that would do nothing else any more. */
@@ -133,7 +135,7 @@ static struct form5_versions versions(void)
 {
 	if (is("form-wide") || is("form-choice"))
 		return (struct form5_versions){ 5, LATER };
-	if (is("form-alone") || ((is("form-later") || is("form-turns")) && has_changed()))
+	if (is("form-alone") || ((is("form-later") || is("form-turns") || stays) && has_changed()))
 		return (struct form5_versions){ LATER, LATER + 1 };
 	if (is("form-earlier") && has_changed())
 		return (struct form5_versions){ 1, 4 };
@@ -173,6 +175,7 @@ static void register_region(const struct form5_message *q, const struct stat *fi
 	struct form5_message m = *q;
 	size_t size = size_of(FORM5_REGION);
 
+	stays = is("form-idle");
 	m.type = FORM5_REGION;
 	m.info.valid_length = m.info.length;
 	m.info.state = 1; /* live */
@@ -278,6 +281,6 @@ int main(int argc, char **argv)
 		while (serve_one())
 			;
 		close(connection);
-	} while (n_regions);
+	} while (n_regions || stays);
 	return 0;
 }

@@ -227,6 +227,24 @@ static void test_turning(void)
 	until(world_keepers(&world) == 1);
 }
 
+/* One that holds nothing is in nobody's way if it goes, and stays for ever if it does not: greeting it keeps it. */
+static void test_idle(void)
+{
+	int fd = make_memfd(4096);
+	struct reply r;
+
+	check(register_region(bus, fd, 0, 0, "rw", &r, 2, "session", "s", "form-idle", "detached", "b", 1));
+	check(call_region(bus, r.id, "Release", &r));
+	world_end_daemon(&world, SIGKILL);
+	check(world_keepers(&world) == 2);
+	world_start_daemon(&world);
+	until(world_keepers(&world) == 1);
+	check(world_log_contains(&world, "form-idle: it holds nothing"));
+	check(!world_log_contains(&world, "form-idle: lost with"));
+	expect_bystander();
+	close(fd);
+}
+
 static void test_left_alone(void)
 {
 	leave_alone(0, "form-later",
@@ -252,6 +270,7 @@ int main(void)
 	close(fd);
 	test_lies();
 	test_driven();
+	test_idle();
 	test_left_alone();
 	/* what world_end() compares with is what the last daemon had when it began */
 	until(world_keepers(&world) == 1);
