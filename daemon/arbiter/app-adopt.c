@@ -103,6 +103,7 @@ static int enter(struct app *a, struct keeper *k, const struct record_region *g,
 	r->policy = g->terms.policy;
 	r->access = g->access;
 	(*ret)->text.file_uid = g->file_uid;
+	(*ret)->text.born_nsec = g->born_nsec;
 	(*ret)->text.detached = g->detached;
 	(*ret)->gate_asked = g->terms.gate_asked || (g->terms.gated && g->terms.policy != POLICY_HOLD);
 	region_text_set(&(*ret)->text.path, g->path, sizeof(g->path));

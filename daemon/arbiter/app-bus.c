@@ -217,6 +217,7 @@ static int register_region(void *userdata, struct client *c, const struct regist
 	e->text.detached = q->detached;
 	e->gate_asked = q->asks_pre_content;
 	e->text.file_uid = q->file_uid;
+	e->text.born_nsec = q->born_nsec;
 	region_text_set(&e->text.path, q->path, strlen(q->path));
 	error = region_table_set_file(a->table, e, &q->on, q->inode);
 	if (error == 0)

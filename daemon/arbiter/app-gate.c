@@ -369,6 +369,15 @@ void app_regate(struct app *a, struct region_entry *e)
 		log_error("region %" PRIu64 ": its keeper cannot be asked for the file", e->id);
 }
 
+/* Its number alone does not tell: once a file is gone another one gets it. */
+static bool is_its_file(const struct region_entry *e, const struct file_facts *file)
+{
+	const struct region_text *t = &e->text;
+
+	return file->device == t->device && file->inode == t->inode &&
+	       (!file->born_nsec || !t->born_nsec || file->born_nsec == t->born_nsec);
+}
+
 /* NULL, or why this descriptor may not guard that region's file. */
 static const char *judge(const struct region *r, const struct region_entry *e, const struct file_facts *file)
 {
@@ -381,7 +390,7 @@ static const char *judge(const struct region *r, const struct region_entry *e, c
 		return keeper_is_foreign(e->keeper)
 			       ? "its keeper cannot be asked for the file, which is not where it was"
 			       : "its keeper did not give the file";
-	if (file->device != e->text.device || file->inode != e->text.inode)
+	if (!is_its_file(e, file))
 		return keeper_is_foreign(e->keeper)
 			       ? "its keeper cannot be asked for the file, and another one is where it was"
 			       : "its keeper gave another file";

@@ -209,6 +209,7 @@ struct file_facts {
 	int flags; /* F_GETFL */
 	uint64_t device;
 	uint64_t inode;
+	uint64_t born_nsec; /* as in struct region_text */
 	uint32_t uid;
 	uint32_t mode;
 	uint32_t filesystem; /* f_type of statfs(2) */

@@ -9,11 +9,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
+#include <unistd.h>
+
+#include <linux/openat2.h>
 
 #include "arbiter/app-internal.h"
 #include "util/cleanup.h"
+#include "util/file-id.h"
 
 struct look {
 	struct offload_task task;
@@ -26,29 +30,41 @@ struct look {
 	char path[RECORD_PATH_MAX]; /* or empty */
 };
 
+/*
+ * Opens nothing: what is there may be anything by now. A path that was read of a descriptor has no links in it, so one that is there now was
+ * put there since.
+ */
+static int find(const char *path)
+{
+	struct open_how how = { .flags = O_PATH | O_NOFOLLOW | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS };
+
+	return (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+}
+
 /* In a thread. */
 static void look(struct offload_task *task)
 {
 	struct look *l = (struct look *)task;
 	struct file_facts *f = &l->facts;
 	struct statfs filesystem;
-	struct stat st;
+	struct statx st;
 
-	if (*l->path) /* opens nothing: what is there may be anything by now */
-		l->fd = open(l->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (*l->path)
+		l->fd = find(l->path);
 	if (l->fd < 0) {
 		f->error = -errno;
 		return;
 	}
 	f->flags = fcntl(l->fd, F_GETFL);
-	if (f->flags < 0 || fstat(l->fd, &st) < 0 || fstatfs(l->fd, &filesystem) < 0) {
+	if (f->flags < 0 || statx(l->fd, "", AT_EMPTY_PATH, FILE_ID_MASK, &st) < 0 || fstatfs(l->fd, &filesystem) < 0) {
 		f->error = -errno;
 		return;
 	}
-	f->device = st.st_dev;
-	f->inode = st.st_ino;
-	f->uid = st.st_uid;
-	f->mode = st.st_mode;
+	f->device = file_device(&st);
+	f->inode = st.stx_ino;
+	f->born_nsec = file_born_nsec(&st);
+	f->uid = st.stx_uid;
+	f->mode = st.stx_mode;
 	f->filesystem = (uint32_t)filesystem.f_type;
 }
 

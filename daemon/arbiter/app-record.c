@@ -27,6 +27,7 @@ int app_record(struct app *a, const struct region *r, struct region_entry *e, bo
 		.file_uid = e->text.file_uid,
 		.access = r->access,
 		.detached = e->text.detached,
+		.born_nsec = e->text.born_nsec,
 		.uuid = { e->text.uuid[0], e->text.uuid[1] },
 	};
 	const char *path = e->text.path ? e->text.path : "";

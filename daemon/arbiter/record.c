@@ -26,7 +26,7 @@ struct head {
 	uint32_t reserved;
 	struct record_keeper keeper;
 };
-_Static_assert(sizeof(struct record_region) == 512, "as daemons before have it");
+_Static_assert(offsetof(struct record_region, born_nsec) == 512, "what daemons before have lies before it");
 _Static_assert(sizeof(struct head) <= HEAD_SIZE, "the slots begin after the head");
 
 struct slot {

@@ -73,6 +73,7 @@ struct record_region {
 	char owner[RECORD_MARK_MAX]; /* bus_client_mark(), or empty */
 	uint64_t uuid[2];	     /* as in struct filesystem. Daemons before had more room for @owner here, which was 0 */
 	char path[RECORD_PATH_MAX];  /* for people */
+	uint64_t born_nsec;	     /* as in struct region_text */
 };
 
 struct record;

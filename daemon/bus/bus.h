@@ -132,6 +132,7 @@ struct region_text {
 	uint32_t file_uid;  /* owner of the file when it was registered */
 	uint64_t device;    /* st_dev, st_ino of the file */
 	uint64_t inode;
+	uint64_t born_nsec; /* stx_btime of statx(2): another file may have got the number since; 0: not known */
 	uint64_t uuid[2]; /* as in struct filesystem */
 };
 
@@ -184,6 +185,7 @@ struct register_request {
 	uint32_t file_uid;
 	struct filesystem on;
 	uint64_t inode; /* st_ino */
+	uint64_t born_nsec; /* as in struct region_text */
 	uint32_t filesystem; /* if @pre_content: f_type of statfs(2) */
 	const char *session;
 	const char *path; /* clean */

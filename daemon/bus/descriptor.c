@@ -26,6 +26,7 @@
 
 #include "bus/bus-internal.h"
 #include "util/cleanup.h"
+#include "util/file-id.h"
 #include "util/text.h"
 
 #define INVALID_FILE RDMAREG_ERROR_INVALID_FILE
@@ -167,8 +168,7 @@ int descriptor_check_range(struct register_request *q, const struct extent *file
 
 static int look_at(int fd, struct statx *ret, struct failure *f)
 {
-	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_SIZE | STATX_UID | STATX_INO,
-		  ret) == 0)
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, FILE_ID_MASK | STATX_SIZE, ret) == 0)
 		return 0;
 	return failure_set(f, INVALID_FILE, "the descriptor cannot be examined: %s", strerror(errno));
 }
@@ -190,11 +190,6 @@ static int look_at_file(int fd, struct statx *ret, struct extent *ret_extent, st
 			   kind_of(ret->stx_mode));
 }
 
-static uint64_t device_of(const struct statx *st)
-{
-	return makedev(st->stx_dev_major, st->stx_dev_minor);
-}
-
 int descriptor_find_file(int fd, uint64_t *ret_device, uint64_t *ret_inode, struct failure *ret_failure)
 {
 	struct extent file;
@@ -203,7 +198,7 @@ int descriptor_find_file(int fd, uint64_t *ret_device, uint64_t *ret_inode, stru
 
 	if (r)
 		return r;
-	*ret_device = device_of(&st);
+	*ret_device = file_device(&st);
 	*ret_inode = st.stx_ino;
 	return 0;
 }
@@ -252,7 +247,7 @@ static int find_filesystem(int fd, const struct statx *st, struct filesystem *re
 {
 	int r;
 
-	*ret = (struct filesystem){ .device = device_of(st) };
+	*ret = (struct filesystem){ .device = file_device(st) };
 	r = find_uuid(fd, st, ret->uuid);
 	if (r == 0)
 		return 0;
@@ -328,12 +323,13 @@ int descriptor_check(struct register_request *q, int fd, uint64_t offset, uint64
 		q->filesystem = (uint32_t)filesystem.f_type;
 	}
 	if (file.is_device)
-		q->on = (struct filesystem){ .device = device_of(&st) };
+		q->on = (struct filesystem){ .device = file_device(&st) };
 	else if ((r = find_filesystem(fd, &st, &q->on, ret_failure)))
 		return r;
 	q->owns_file = uid == 0 || uid == st.stx_uid;
 	q->file_uid = st.stx_uid;
 	q->inode = st.stx_ino;
+	q->born_nsec = file_born_nsec(&st);
 	descriptor_path(fd, path);
 	q->path = path;
 	return 0;

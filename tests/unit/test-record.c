@@ -35,6 +35,7 @@ static struct record_region region(uint64_t id)
 				       .access = ACCESS_READ_WRITE,
 				       .owner = "o",
 				       .uuid = { id + 3, id + 4 },
+				       .born_nsec = id + 5,
 				       .path = "/p" };
 }
 
@@ -85,7 +86,8 @@ static void test_kept(void)
 			continue;
 		}
 		assert(record_claim(r, id, &g, &s) && g.id == id && g.inode == id + 2 &&
-		       g.length == 4096 * id && g.uuid[0] == id + 3 && g.uuid[1] == id + 4);
+		       g.length == 4096 * id && g.uuid[0] == id + 3 && g.uuid[1] == id + 4 &&
+		       g.born_nsec == id + 5);
 		assert(!record_claim(r, id, &g, &s)); /* once */
 		assert(g.terms.grace_usec == (id == 5 ? 99 : id) && g.terms.gated == (id == 5) &&
 		       g.terms.gate_asked == (id == 5));
@@ -320,6 +322,7 @@ static void test_other_sizes(void)
 					assert(record_claim_next(r, &at, &g, &s));
 				assert(g.id == id && g.inode == id + 2 && !strcmp(g.path, "/p") &&
 				       g.terms.grace_usec == id);
+				assert(g.born_nsec == (good[i] == FIRST_SLOT_SIZE ? 0 : id + 5));
 			}
 			assert(!record_claim_next(r, &at, &g, &s));
 			record_remove(r, s);

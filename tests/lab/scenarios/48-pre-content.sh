@@ -242,6 +242,21 @@ check "keeper of no common version: its region is listed, and held" wait_for reg
 check "with both versions" grep -q "versions 1000 to 1001 .* this rdmaregd speaks" <<<"$(field degraded "$(region "$id")")"
 check "a truncate is refused" sh -c '! truncate -s 1M /mnt/ext4/file 2>/dev/null'
 check "an ordinary user's, too" sh -c '! setpriv --reuid=12345 --regid=12345 --clear-groups truncate -s 1M /mnt/ext4/file 2>/dev/null'
+# its file is removed, and another one gets the number: that one is held for nobody
+inode=$(stat -c %i /mnt/ext4/file)
+kill -9 "$(cat /run/lab/rdmaregd.pid)"
+wait_for no_process rdmareg-gate
+rm /mnt/ext4/file
+for n in $(seq 200); do
+	zeroes "/mnt/ext4/again$n" 4
+	[ "$(stat -c %i "/mnt/ext4/again$n")" != "$inode" ] || mv "/mnt/ext4/again$n" /mnt/ext4/file
+	[ ! -e /mnt/ext4/file ] || break
+done
+rm -f /mnt/ext4/again*
+product_up || not_ok "the daemon comes back"
+expect_equal "another file with the number of the first" "$inode" "$(stat -c %i /mnt/ext4/file)"
+another_there() { grep -q "another one is where it was" <<<"$(field degraded "$(region "$id")")"; }
+check "is not taken for it" wait_for another_there
 check "the release of all that it has" rdmaregctl release "$id"
 check "ended it" wait_for no_process keeper-form-5
 check "a truncate goes on" timeout 10 truncate -s 1M /mnt/ext4/file
