@@ -55,6 +55,12 @@ static bool ask_proc(pid_t pid, int *ret_status)
 	return known;
 }
 
+/* It may be reaped in between: then its pidfd, which had nothing yet, has it. */
+static bool ask(const struct keeper *k, int *ret_status)
+{
+	return ask_pidfd(k->pidfd, ret_status) || ask_proc(k->pid, ret_status) || ask_pidfd(k->pidfd, ret_status);
+}
+
 static void describe_status(int status, char *out, size_t size)
 {
 	const char *name = WIFSIGNALED(status) ? sigabbrev_np(WTERMSIG(status)) : NULL;
@@ -71,7 +77,7 @@ void keeper_describe_idle_end(const struct keeper *k, char *out, size_t size)
 	int status = 0;
 
 	/* a process that ended well and is not there any more says nothing else than that */
-	if ((ask_pidfd(k->pidfd, &status) || ask_proc(k->pid, &status)) && status)
+	if (ask(k, &status) && status)
 		keeper_describe_end(k, out, size);
 	else
 		snprintf(out, size, "it was idle, and its process %d has ended", k->pid);
@@ -84,7 +90,7 @@ void keeper_describe_end(const struct keeper *k, char *out, size_t size)
 	char how[64] = "has ended";
 	int status = 0;
 
-	if (ask_pidfd(k->pidfd, &status) || ask_proc(k->pid, &status))
+	if (ask(k, &status))
 		describe_status(status, how, sizeof(how));
 	snprintf(out, size, "its process %d (%s%suser id %" PRIu32 ") %s: see %s%s%s", k->pid, unit,
 		 *unit ? ", " : "", about ? about->runs_as : UINT32_MAX, how,
