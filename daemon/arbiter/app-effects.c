@@ -120,7 +120,7 @@ static void remove_region(struct app *a, struct region *r, struct region_entry *
 {
 	app_ungate(a, r, e);
 	app_end_revokes(a, r->id);
-	app_forget_record(e); /* before anybody hears that it is gone: the next daemon would bring it back */
+	app_forget_record(e);
 	reply_release(e);
 	if (e->announced) {
 		bus_tell_removed(a->bus, v, (enum region_end)e->end);
@@ -158,6 +158,7 @@ static bool carry_out(struct app *a, struct region *r, struct region_entry *e, c
 		reply_register(e, &v, f->error);
 		break;
 	case REGION_REPLY_RELEASE:
+		app_forget_record(e); /* first: the next daemon would bring back what somebody heard is gone */
 		reply_release(e);
 		break;
 	case REGION_SEND_RELEASE:
