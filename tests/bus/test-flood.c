@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * test-flood.c - far more requests than the limits allow, without waiting for answers. Each is answered,
- * the limit is met exactly, the daemon stays small, another client is served meanwhile, and when the
- * flood's connection ends nothing is left of it.
+ * the limit is met exactly, the daemon stays small, another client is served meanwhile, and when the flood's
+ * connection ends nothing is left of it. Some are refused because too many are under way: how many is chance, so
+ * it goes on until the limit is met.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -18,7 +19,7 @@
 #define WINDOW 4096 /* unanswered at any time */
 
 static struct world world;
-static size_t granted, refused, other;
+static size_t granted, refused, again, other;
 static uint64_t last_id;
 
 static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -29,8 +30,12 @@ static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	if (!e) {
 		check(sd_bus_message_read(m, "t", &last_id) > 0);
 		granted++;
-	} else if (!strcmp(e->name, RDMAREG_ERROR_LIMIT_EXCEEDED)) {
+	} else if (!strcmp(e->name, RDMAREG_ERROR_LIMIT_EXCEEDED) &&
+		   strstr(e->message, "regions_per_tenant")) {
 		refused++;
+	} else if (!strcmp(e->name, RDMAREG_ERROR_LIMIT_EXCEEDED) &&
+		   (strstr(e->message, "pending_calls_per_") || strstr(e->message, "wait to be closed"))) {
+		again++; /* it comes faster than it is answered, and would be granted or refused later */
 	} else {
 		fprintf(stderr, "%s: %s\n", e->name, e->message);
 		other++;
@@ -50,14 +55,20 @@ static void send_one(sd_bus *b, int fd)
 	sd_bus_message_unref(m);
 }
 
+static size_t answered(void)
+{
+	return granted + refused + again + other;
+}
+
 static void flood(sd_bus *b, sd_bus *bystander, int fd, size_t requests)
 {
 	size_t sent = 0, largest = 0, before = world_memory(&world);
 
-	granted = refused = other = 0;
-	while (granted + refused + other < requests) {
-		for (int i = 0; i < 64 && sent < requests && sent - granted - refused - other < WINDOW;
-		     i++, sent++)
+	granted = refused = again = other = 0;
+	while (answered() < sent || sent < requests || (granted < LIMIT && sent < 10 * requests)) {
+		bool more = sent < requests || granted < LIMIT;
+
+		for (int i = 0; i < 64 && more && sent - answered() < WINDOW; i++, sent++)
 			send_one(b, fd);
 		while (sd_bus_process(b, NULL) > 0)
 			;
@@ -67,8 +78,7 @@ static void flood(sd_bus *b, sd_bus *bystander, int fd, size_t requests)
 			largest = now > largest ? now : largest;
 			check(get_manager_number(bystander, "Keepers") <= 4);
 		}
-		if (sent - granted - refused - other == WINDOW ||
-		    (sent == requests && granted + refused + other < sent))
+		if (answered() < sent && (!more || sent - answered() == WINDOW))
 			check(sd_bus_wait(b, WAIT_SEC * 1000000ull) >= 0);
 	}
 	check(other == 0);
@@ -130,12 +140,15 @@ static void test_limits(void)
 		check(i == 2);
 		expect_error(&t, "LimitExceeded", "tickets_per_region");
 	}
-	disconnect(b);
-	close(fd);
 	close(large);
+	disconnect(b);
 	b = connect_client(&world);
 	until(count_regions(b) == 0);
+	/* a session counts until its keeper is gone, so there is room for another one some time later */
+	until(register_region(b, fd, 0, 0, "rw", &r, 0));
+	check(call_region(b, r.id, "Release", &r));
 	disconnect(b);
+	close(fd);
 }
 
 /* More descriptors at once than the daemon could open. They are taken as it gets to them. */
@@ -197,8 +210,8 @@ int main(void)
 		b = connect_client(&world);
 		fd = make_memfd(4096);
 		flood(b, bystander, fd, round ? requests / 10 : requests);
-		if (granted != LIMIT)
-			fprintf(stderr, "round %d: %zu granted, %zu refused\n", round, granted, refused);
+		fprintf(stderr, "round %d: %zu granted, %zu refused, %zu too early\n", round, granted,
+			refused, again);
 		check(granted == LIMIT);
 		check(page_through(bystander, 1) == LIMIT && page_through(bystander, 7) == LIMIT &&
 		      page_through(bystander, 4096) == LIMIT && page_through(bystander, 1000) == LIMIT);
