@@ -19,6 +19,7 @@
 #include <event2/event_struct.h>
 
 #include "bus/bus-internal.h"
+#include "bus/intake-sink.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -31,6 +32,11 @@
 #define NAME_MAX_BUS 256
 #define UNPARK_USEC (50 * USEC_PER_MSEC)
 #define UNPARK_BUDGET 256
+#define RETRY_USEC (50 * USEC_PER_MSEC)
+/* Of each descriptor: itself, a pipe, and one end of that for sd-bus. Others may need some meanwhile. */
+#define TABLE_EACH 4
+#define TABLE_MAX (TABLE_EACH * DESCRIPTORS_MAX)
+#define SPARE 16
 
 enum field {
 	FIELD_SENDER = 7,
@@ -43,6 +49,7 @@ struct header {
 	uint8_t type;
 	uint32_t n_fds;
 	char sender[NAME_MAX_BUS]; /* empty: none */
+	bool whole;		   /* nothing of it is where we do not look */
 };
 
 struct packet {
@@ -52,7 +59,7 @@ struct packet {
 	uint32_t uid;
 	enum intake_refusal refusal;
 	bool exchanged; /* @fds are tokens */
-	bool hidden;	/* its sender is not to be seen; no descriptor is taken */
+	bool hidden;	/* its sender, or what it brings, is not to be seen; no descriptor is taken */
 	unsigned int n_fds;
 	int *fds;
 	STAILQ_ENTRY(packet) packets;
@@ -90,12 +97,14 @@ struct stranger {
 struct intake {
 	struct bus *bus;
 	int socket;
-	int out;       /* to sd-bus */
+	int out;			  /* to sd-bus */
 	int nothing[_INTAKE_REFUSAL_MAX]; /* stand for what was not taken */
 	uint32_t unknown;		  /* descriptors of strangers that are here */
 	uint32_t n_tokens;
 	uint32_t tokens_max;
 	bool messages; /* authentication is over */
+	bool wanted;   /* the bus wants to read */
+	bool held;     /* but what comes next is not to be received now */
 	struct event *readable;
 	struct event *writable;
 	struct packet *reading; /* not whole yet */
@@ -105,8 +114,10 @@ struct intake {
 	STAILQ_HEAD(, parked) parking;
 	uint32_t n_parked;
 	uint32_t parked_max;
-	bool told; /* that there is no room to park */
 	struct event *unpark;
+	struct sink *sink;
+	bool told;	     /* why nothing is read */
+	struct event *retry; /* of what cannot be read now */
 };
 
 /* --- what is in a header */
@@ -171,6 +182,7 @@ static int read_header(const unsigned char *data, size_t size, struct header *re
 	end = HEADER_SIZE + fields < size ? HEADER_SIZE + fields : size;
 	while (at < end && read_field(data, end, &at, ret))
 		;
+	ret->whole = at == HEADER_SIZE + fields;
 	return 0;
 }
 
@@ -231,19 +243,22 @@ static void on_unpark(evutil_socket_t fd, short what, void *userdata)
 		event_add(i->unpark, &pause);
 }
 
-/* Whether what a message brings can be received, be it to be parked. If not, the kernel closes it, here. */
-static bool has_room(struct intake *i)
+/* Whether so many more descriptors can be had: the kernel drops those for which the table has no room, in this thread. */
+static bool table_has(struct intake *i, unsigned int n)
 {
-	if (i->n_parked + DESCRIPTORS_MAX <= i->parked_max) {
-		i->told = false;
-		return true;
-	}
-	if (!i->told)
-		log_error("%" PRIu32 " descriptors that callers passed wait to be closed: further ones are closed at once, "
-			  "for which rdmaregd may have to wait",
-			  i->n_parked);
-	i->told = true;
-	return false;
+	int fds[TABLE_MAX + SPARE];
+	unsigned int got = 0;
+
+	while (got < n + SPARE && (fds[got] = fcntl(i->nothing[0], F_DUPFD_CLOEXEC, 0)) >= 0)
+		got++;
+	for (unsigned int k = 0; k < got; k++)
+		close(fds[k]);
+	return got == n + SPARE;
+}
+
+static bool can_park(struct intake *i, unsigned int n)
+{
+	return i->n_parked + n <= i->parked_max && table_has(i, n);
 }
 
 /* --- packets */
@@ -562,9 +577,10 @@ static int begin_packet(struct intake *i)
 	i->reading = packet_new(&h);
 	if (!i->reading)
 		return -ENOMEM;
+	i->reading->data[0] = data[0]; /* if a thread takes it */
 	c = *h.sender ? client_find(i->bus, h.sender) : NULL;
 	i->reading->uid = c ? c->uid : OFFLOAD_UNKNOWN;
-	i->reading->hidden = !*h.sender;
+	i->reading->hidden = !*h.sender || !h.whole;
 	if (i->reading->hidden)
 		i->reading->uid = OFFLOAD_HIDDEN;
 	else if (h.n_fds)
@@ -577,10 +593,22 @@ static bool takes_descriptors(const struct packet *p)
 	return p->refusal == INTAKE_TAKEN && !p->hidden;
 }
 
+/* Descriptors that sd-bus is to see. */
+static unsigned int announced(const struct packet *p)
+{
+	return p->header.n_fds < DESCRIPTORS_MAX ? p->header.n_fds : DESCRIPTORS_MAX;
+}
+
+/* How many it may bring. */
+static unsigned int brings(const struct packet *p)
+{
+	return p->hidden ? DESCRIPTORS_MAX : announced(p);
+}
+
 /* What came with the first byte; as many as the message says, -1 for those that are not taken. */
 static int keep_descriptors(struct intake *i, struct packet *p, const int *fds, unsigned int n)
 {
-	unsigned int wanted = p->header.n_fds < DESCRIPTORS_MAX ? p->header.n_fds : DESCRIPTORS_MAX;
+	unsigned int wanted = announced(p);
 
 	p->fds = calloc(DESCRIPTORS_MAX, sizeof(int));
 	for (unsigned int k = 0; k < n; k++)
@@ -596,6 +624,75 @@ static int keep_descriptors(struct intake *i, struct packet *p, const int *fds, 
 	return 1;
 }
 
+static int update_reading(struct intake *i)
+{
+	return i->wanted && !i->held ? event_add(i->readable, NULL) : event_del(i->readable);
+}
+
+static void hold(struct intake *i, bool on)
+{
+	i->held = on;
+	update_reading(i);
+}
+
+/* What the next message brings is gone, and so is its first byte, which is known. */
+static void on_dropped(void *userdata, int error)
+{
+	struct intake *i = userdata;
+
+	hold(i, false);
+	if (error < 0 || keep_descriptors(i, i->reading, NULL, 0) < 0)
+		lose(i);
+	else
+		i->reading->got = 1;
+}
+
+static void on_retry(evutil_socket_t fd, short what, void *userdata)
+{
+	(void)fd, (void)what;
+	hold(userdata, false);
+}
+
+/* It is tried again later. */
+static int put_off(struct intake *i, const char *why)
+{
+	const struct timeval pause = timeval_from_usec(RETRY_USEC);
+
+	if (!i->told)
+		log_error("%s: nothing is read from the bus until some are closed", why);
+	i->told = true;
+	event_add(i->retry, &pause);
+	hold(i, true);
+	return 0;
+}
+
+/* What it brings is not wanted. 1: it can be received nevertheless, 0: not now. */
+static int keep_out(struct intake *i, const struct packet *p)
+{
+	bool dropped = sink_drop(i->sink, p->uid, false) == 0;
+
+	if (!dropped && can_park(i, brings(p)))
+		return 1;
+	if (!dropped && sink_drop(i->sink, p->uid, true) < 0)
+		return put_off(
+			i,
+			"too many descriptors that callers passed wait to be closed, and no thread is left to "
+			"drop further ones");
+	hold(i, true);
+	return 0;
+}
+
+/* The next message is about to be received. 1: it can be, 0: not now. */
+static int make_room(struct intake *i, const struct packet *p)
+{
+	if (!brings(p))
+		return 1;
+	if (!table_has(i, takes_descriptors(p) ? TABLE_EACH * announced(p) : announced(p)))
+		return put_off(i, "rdmaregd has hardly a descriptor left (LimitNOFILE=)");
+	i->told = false;
+	return takes_descriptors(p) ? 1 : keep_out(i, p);
+}
+
 static int read_part(struct intake *i)
 {
 	struct packet *p = i->reading;
@@ -604,24 +701,21 @@ static int read_part(struct intake *i)
 		struct cmsghdr header;
 	} control;
 	struct iovec iov = { p->data + p->got, p->header.size - p->got };
-	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct msghdr h = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
+	};
 	bool first = !p->got;
 	int fds[DESCRIPTORS_MAX];
 	unsigned int n_fds;
 	ssize_t n;
 
-	/* the kernel closes what there is no room for in this thread, which sleeps if the last close of a file does */
-	if ((first && takes_descriptors(p)) || has_room(i)) {
-		h.msg_control = &control;
-		h.msg_controllen = sizeof(control);
-	}
 	n = recvmsg(i->socket, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	if (n <= 0)
 		return -EPIPE;
 	p->got += (size_t)n;
-	n_fds = h.msg_control ? passed_descriptors(&h, fds) : 0;
+	n_fds = passed_descriptors(&h, fds);
 	if (first && (p->header.n_fds || n_fds))
 		return keep_descriptors(i, p, fds, n_fds);
 	for (unsigned int k = 0; k < n_fds; k++) /* the bus does not do that */
@@ -631,11 +725,15 @@ static int read_part(struct intake *i)
 
 static int read_message(struct intake *i)
 {
+	struct packet *p;
 	int r = 1;
 
 	if (!i->reading)
 		r = begin_packet(i);
-	while (r > 0 && i->reading->got < i->reading->header.size)
+	p = i->reading;
+	if (r > 0 && !p->got)
+		r = make_room(i, p);
+	while (r > 0 && p->got < p->header.size)
 		r = read_part(i);
 	if (r > 0)
 		take_packet(i, steal_pointer(i->reading));
@@ -644,6 +742,9 @@ static int read_message(struct intake *i)
 
 void intake_read(struct intake *i)
 {
+	sink_look(i->sink);
+	if (i->held)
+		return;
 	for (int k = 0; k < READ_BUDGET && STAILQ_EMPTY(&i->going) && i->n_tokens < i->tokens_max; k++) {
 		int r = i->messages ? read_message(i) : read_lines(i);
 
@@ -662,7 +763,8 @@ static void on_readable(evutil_socket_t fd, short what, void *userdata)
 
 int intake_set_reading(struct intake *i, bool on)
 {
-	return on ? event_add(i->readable, NULL) : event_del(i->readable);
+	i->wanted = on;
+	return update_reading(i);
 }
 
 static void intake_freep(struct intake **i)
@@ -713,14 +815,17 @@ int intake_new(struct intake **ret, struct bus *b, struct event_base *base, int 
 	STAILQ_INIT(&i->parking);
 	for (int k = 0; k < _INTAKE_REFUSAL_MAX; k++)
 		i->nothing[k] = make_nothing();
-	if (i->nothing[_INTAKE_REFUSAL_MAX - 1] < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
+	if (i->nothing[_INTAKE_REFUSAL_MAX - 1] < 0 ||
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
 		return -errno;
 	in = ends[0];
 	i->out = ends[1];
 	i->readable = event_new(base, socket, EV_READ | EV_PERSIST, on_readable, i);
 	i->writable = event_new(base, i->out, EV_WRITE, on_writable, i);
 	i->unpark = evtimer_new(base, on_unpark, i);
-	if (!i->readable || !i->writable || !i->unpark)
+	i->retry = evtimer_new(base, on_retry, i);
+	if (!i->readable || !i->writable || !i->unpark || !i->retry ||
+	    sink_new(&i->sink, base, socket, on_dropped, i) < 0)
 		return -ENOMEM;
 	*ret = steal_pointer(i);
 	*ret_fd = steal_fd(&in);
@@ -733,6 +838,8 @@ struct intake *intake_free(struct intake *i)
 
 	if (!i)
 		return NULL;
+	if (sink_free(i->sink))
+		i->socket = -1; /* a thread is about to use it: it is closed at the end, which is now */
 	while (!LIST_EMPTY(&i->strangers))
 		stranger_free(LIST_FIRST(&i->strangers));
 	free_packets(i, &i->going);
@@ -746,6 +853,8 @@ struct intake *intake_free(struct intake *i)
 	}
 	if (i->unpark)
 		event_free(i->unpark);
+	if (i->retry)
+		event_free(i->retry);
 	if (i->readable)
 		event_free(i->readable);
 	if (i->writable)

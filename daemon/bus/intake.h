@@ -18,9 +18,11 @@
  *   - From somebody who has too many descriptors waiting to be closed none is taken, nor, from those whom the bus
  *     has not told yet, more than INTAKE_UNKNOWN at once, nor from whom the header hides. The message itself
  *     goes on: the method that wants the descriptor says why there is none.
- *   - What is not taken is not left to the kernel, which would close it on the loop: with the last descriptor of a
- *     file that can sleep as well. It is received, and closed by a thread; while none is free for its user
- *     it stays open. Only while INTAKE_PARKED of all users' are open does the kernel close them after all.
+ *   - This loop closes no descriptor, nor does the kernel here, for want of room. What is not taken is dropped by a
+ *     thread that never has it (intake-sink.h). While its user may have no such thread it is received and kept open
+ *     until a thread is free to close it, up to INTAKE_PARKED of all users'. Beyond that it is dropped by a thread of those
+ *     kept for emergencies, and without one nothing is read from the bus until something is closed. Nor is anything while the
+ *     process' table has no room for what a message brings.
  *   - While INTAKE_TOKENS are with sd-bus nothing is read. It does not depend on any sender how long.
  */
 #ifndef RDMAREG_BUS_INTAKE_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * passed.h - descriptors that come with a message of a Unix socket (SCM_RIGHTS, unix(7)). What always holds: whoever receives with room
- * for DESCRIPTORS_MAX gets all of them; what there is no room for the kernel closes in the thread that receives, which
- * sleeps if the last close of a file does.
+ * for DESCRIPTORS_MAX, in the call and in the process' table, gets all of them; what there is no room for the kernel
+ * closes in the thread that receives, which sleeps if the last close of a file does.
  */
 #ifndef RDMAREG_UTIL_PASSED_H
 #define RDMAREG_UTIL_PASSED_H

@@ -2,10 +2,11 @@
 /*
  * test-linger.c - descriptors whose last close sleeps, here for an hour (linger.h), and of which the daemon has the last one:
  * wherever it meets them, others are served. The kernel closes also what is in a socket that is closed, and what a message
- * brings and nobody takes, in the thread that does that; strace(1) does not show it (check-loop.py), so it is tried here.
+ * brings and nobody takes or has room for, in the thread that does that; strace(1) does not show it (check-loop.py), so it is tried here.
  */
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -171,12 +172,27 @@ static void test_strangers(void)
 	disconnect(other);
 }
 
-/* Of him too many wait to be closed: until that is over his are kept open. */
-static void test_choked(void)
+/* Passes descriptors of one file, whose server is silent, until no more are taken. */
+static void choke(sd_bus *b, int fd)
+{
+	struct reply r;
+
+	do {
+		for (int i = 0; i < 8; i++)
+			throw_descriptors(b, RDMAREG_MANAGER_PATH, fd, PASSED_AT_ONCE);
+		pass_by_bus(b);
+	} while (register_region(b, fd, 0, 0, "r", &r, 0) || !strstr(r.text, "wait to be closed"));
+}
+
+/*
+ * Too many of his wait to be closed: further ones are not had at all, so @beyond as many of one file as the daemon could
+ * keep open it has no more open than before.
+ */
+static void test_choked(int beyond)
 {
 	struct silent_fs fs;
-	struct reply r;
 	sd_bus *b, *other;
+	size_t before;
 	int fd, end;
 
 	if (geteuid() != 0 || !silent_begin(&fs, &world, USER))
@@ -186,13 +202,14 @@ static void test_choked(void)
 	other = connect_client(&world);
 	get_manager_number(other, "Regions");
 	fd = silent_open(&fs, O_RDONLY);
-	do {
-		for (int i = 0; i < 8; i++)
-			throw_descriptors(b, RDMAREG_MANAGER_PATH, fd, PASSED_AT_ONCE);
+	choke(b, fd);
+	before = world_descriptors(&world);
+	for (int i = 0; i < beyond; i++) {
+		throw_descriptors(b, RDMAREG_MANAGER_PATH, fd, PASSED_AT_ONCE);
 		pass_by_bus(b);
-		register_region(b, fd, 0, 0, "r", &r, 0);
-		check(*r.error);
-	} while (!strstr(r.text, "wait to be closed"));
+	}
+	check_served(other);
+	check(world_descriptors(&world) <= before + PASSED_AT_ONCE);
 	stop_daemon();
 	end = throw_lingering(b, RDMAREG_MANAGER_PATH);
 	check(kill(world.daemon, SIGCONT) == 0);
@@ -205,14 +222,56 @@ static void test_choked(void)
 	close(end);
 }
 
+/* The daemon has no descriptor left for what a message brings. */
+static void test_full_table(void)
+{
+	sd_bus *b = connect_user(), *other = connect_client(&world);
+	sd_bus_message *m = NULL;
+	int fds[PASSED_AT_ONCE], ends[PASSED_AT_ONCE];
+	struct rlimit before, few;
+
+	get_manager_number(b, "Regions"); /* it is known */
+	check_served(other);
+	stop_daemon();
+	check(prlimit(world.daemon, RLIMIT_NOFILE, NULL, &before) == 0);
+	few = before;
+	few.rlim_cur = world_descriptors(&world) + PASSED_AT_ONCE / 2;
+	check(prlimit(world.daemon, RLIMIT_NOFILE, &few, NULL) == 0);
+	m = new_manager_call(b, "Subscribe");
+	for (int i = 0; i < PASSED_AT_ONCE; i++) {
+		fds[i] = linger_open(&ends[i]);
+		check(fds[i] >= 0 && sd_bus_message_append(m, "h", fds[i]) >= 0);
+	}
+	check(sd_bus_message_set_expect_reply(m, 0) >= 0 && sd_bus_send(b, m, NULL) >= 0);
+	sd_bus_message_unref(m);
+	pass_by_bus(b);
+	for (int i = 0; i < PASSED_AT_ONCE; i++)
+		close(fds[i]);
+	check(kill(world.daemon, SIGCONT) == 0);
+	until(world_log_contains(&world, "has hardly a descriptor left"));
+	check(prlimit(world.daemon, RLIMIT_NOFILE, &before, NULL) == 0);
+	check_served(other);
+	for (int i = 0; i < PASSED_AT_ONCE; i++)
+		close(ends[i]);
+	disconnect(b);
+	disconnect(other);
+}
+
 int main(void)
 {
+	struct rlimit few = { 1024, 1024 };
+
 	world_begin(&world, "timeout_msec = 3000\n");
 	test_user(RDMAREG_MANAGER_PATH);
 	test_hidden();
 	test_strangers();
-	test_choked();
+	test_full_table();
+	test_choked(1);
 	test_keeper(); /* the last one: it kills all keepers */
+	world_end(&world);
+	check(setrlimit(RLIMIT_NOFILE, &few) == 0);
+	world_begin(&world, "timeout_msec = 3000\n");
+	test_choked(2 * 1024 / PASSED_AT_ONCE);
 	world_end(&world);
 	return 0;
 }
