@@ -5,7 +5,8 @@
  *
  * After log_never_wait() a socket (the journal's) is written to without waiting. Anything else, for which there is
  * no such call, is written to by a thread: log_write() gives the line some time to be written, so that the log is
- * up to date as long as that works, and none while an earlier line is late.
+ * up to date as long as that works, and none while an earlier line is late. At its end the process waits once more, since
+ * what it says last says why it ends.
  */
 #include "util/log.h"
 
@@ -16,6 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -25,6 +27,7 @@
 #define LINE_MAX_BYTES 1024
 #define LINES 64
 #define PATIENCE_USEC (50 * USEC_PER_MSEC)
+#define END_USEC (2 * USEC_PER_SEC)
 
 struct line {
 	size_t size;
@@ -101,9 +104,21 @@ static void *write_all(void *userdata)
 	return NULL;
 }
 
+static struct timespec after_usec(uint64_t usec)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_sec += (time_t)(usec / USEC_PER_SEC);
+	t.tv_nsec += (long)(usec % USEC_PER_SEC) * 1000;
+	t.tv_sec += t.tv_nsec / 1000000000;
+	t.tv_nsec %= 1000000000;
+	return t;
+}
+
 static void hand_over(const char *text, size_t size)
 {
-	struct timespec until;
+	const struct timespec until = after_usec(PATIENCE_USEC);
 	uint64_t mine;
 
 	pthread_mutex_lock(&lock);
@@ -116,12 +131,20 @@ static void hand_over(const char *text, size_t size)
 	memcpy(lines[put % LINES].text, text, size);
 	mine = ++put;
 	pthread_cond_signal(&more);
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += PATIENCE_USEC * 1000;
-	until.tv_sec += until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
 	while (written < mine && !late)
 		late = pthread_cond_timedwait(&fewer, &lock, &until) == ETIMEDOUT && written < mine;
+	pthread_mutex_unlock(&lock);
+}
+
+static void at_end(void)
+{
+	const struct timespec until = after_usec(END_USEC);
+
+	if (thread_pid != getpid())
+		return;
+	pthread_mutex_lock(&lock);
+	while (written < put && pthread_cond_timedwait(&fewer, &lock, &until) != ETIMEDOUT)
+		;
 	pthread_mutex_unlock(&lock);
 }
 
@@ -150,7 +173,7 @@ int log_never_wait(void)
 		return -r;
 	pthread_detach(thread);
 	thread_pid = getpid();
-	return 0;
+	return atexit(at_end) ? -ENOMEM : 0;
 }
 
 void log_write(int priority, const char *format, ...)

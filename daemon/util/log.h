@@ -16,7 +16,8 @@ int log_level(void);
 
 /*
  * From now on no line waits for whoever reads standard error. Lines that cannot be written are counted, and the
- * number is told before the next one that can. For a process with an event loop; once, when nothing was dropped
+ * number is told before the next one that can. At its end, exit(3), the process waits for those that are under way, two
+ * seconds at most. For a process with an event loop; once, when nothing was dropped
  * of its standard error yet, and before anything forks. -EAGAIN: no thread can be made.
  */
 int log_never_wait(void);

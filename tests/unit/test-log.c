@@ -128,6 +128,39 @@ static void test_gone(void)
 	assert(lost + late == 10 + 1);
 }
 
+/* The process ends while what it said last is still to be written: that is read by whoever reads then. */
+static void test_end(void)
+{
+	static char text[1 << 20];
+	int fds[2], ends[2], status;
+	size_t n = 0;
+	ssize_t r;
+	pid_t pid;
+	char c;
+
+	assert(pipe(fds) == 0 && pipe(ends) == 0 && fcntl(fds[1], F_SETFL, O_NONBLOCK) == 0);
+	while (write(fds[1], "x", 1) == 1)
+		;
+	assert(fcntl(fds[1], F_SETFL, 0) == 0);
+	pid = fork();
+	assert(pid >= 0);
+	if (pid == 0) {
+		dup2(fds[1], STDERR_FILENO);
+		assert(log_never_wait() == 0);
+		log_info("line");
+		log_info("the last one");
+		close(ends[1]);
+		exit(0);
+	}
+	close(fds[1]);
+	close(ends[1]);
+	assert(read(ends[0], &c, 1) == 0); /* it ends */
+	while ((r = read(fds[0], text + n, sizeof(text) - 1 - n)) > 0)
+		n += (size_t)r;
+	assert(r == 0 && strstr(text, "<6>line\n" LAST));
+	assert(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 static void run(void (*test)(void))
 {
 	pid_t pid = fork();
@@ -146,5 +179,6 @@ int main(void)
 	run(test_pipe);
 	run(test_socket);
 	run(test_gone);
+	run(test_end);
 	return 0;
 }
