@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 
 #include "error.h"
+#include "names.h"
 #include "peer.h"
 #include "util.h"
 
@@ -70,7 +71,8 @@ static bool supersede(struct rdmareg_peer *p, const struct rdmareg_peer_event *e
 
 		if (old->type == RDMAREG_PEER_EVENT_ASKED)
 			last = old;
-		else if (old->type != RDMAREG_PEER_EVENT_LENGTH_CHANGED)
+		else if (old->type != RDMAREG_PEER_EVENT_LENGTH_CHANGED &&
+			 old->type != RDMAREG_PEER_EVENT_PATH_CHANGED)
 			last = NULL; /* acknowledged or settled: that one is a story of its own */
 	}
 	if (last)
@@ -119,6 +121,25 @@ static void settled(struct rdmareg_peer *p, const struct wire_message *m)
 	peer_event(p, &e);
 }
 
+/* True: that is what the message was sent for. */
+static bool take_path(struct rdmareg_peer *p, const struct wire_message *m)
+{
+	struct rdmareg_peer_event e = { .type = RDMAREG_PEER_EVENT_PATH_CHANGED };
+	uint8_t was = p->remote.path_state;
+
+	/* unknown: an older host, or a word of a later one */
+	if (m->cause == PATH_UNKNOWN || m->cause >= _PATH_STATE_MAX || m->cause == was)
+		return false;
+	p->remote.path_state = (uint8_t)m->cause;
+	if (was == PATH_UNKNOWN && m->cause == PATH_THERE)
+		return false;
+	e.path_state = (enum rdmareg_path_state)m->cause;
+	e.valid_length = m->valid_length;
+	e.generation = m->generation;
+	peer_event(p, &e);
+	return true;
+}
+
 void peer_take_message(struct rdmareg_peer *p, const struct wire_message *m)
 {
 	struct rdmareg_peer_event e = {
@@ -126,6 +147,7 @@ void peer_take_message(struct rdmareg_peer *p, const struct wire_message *m)
 		.valid_length = m->valid_length,
 		.generation = m->generation,
 	};
+	bool same_length;
 
 	if (m->valid_length > p->remote.length) {
 		peer_end(p, EPROTO, "the other side says that more of the file is there than was registered");
@@ -139,9 +161,10 @@ void peer_take_message(struct rdmareg_peer *p, const struct wire_message *m)
 		asked(p, m);
 		return;
 	}
+	same_length = p->remote.valid_length == m->valid_length;
 	p->remote.valid_length = m->valid_length;
 	if (m->type == WIRE_REVOCATION_SETTLED)
 		settled(p, m);
-	else
+	if ((!take_path(p, m) || !same_length) && m->type == WIRE_LENGTH_CHANGED)
 		peer_event(p, &e);
 }

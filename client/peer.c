@@ -223,6 +223,7 @@ _public_ int rdmareg_peer_get_info(struct rdmareg_peer *p, struct rdmareg_peer_i
 		/* ours begin with "unknown" */
 		.durability = (enum rdmareg_durability)(p->remote.durability + 1),
 		.persists_by_flush = persist_can_flush(p, WIRE_FLUSH_PERSISTENT),
+		.path_state = (enum rdmareg_path_state)p->remote.path_state,
 	};
 	const struct sockaddr *remote = rdma_get_peer_addr(p->id);
 

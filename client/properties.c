@@ -44,6 +44,8 @@ static const struct field known[] = {
 	INTO("Removals", FIELD_U64, removals),
 	INTO("BytesRedirtied", FIELD_U64, bytes_redirtied),
 	INTO("Faults", FIELD_U64, faults),
+	WORD("PathState", WORDS_PATH_STATE, path_state),
+	INTO("PathNow", FIELD_TEXT, path_now),
 #undef WORD
 #undef INTO
 };
@@ -54,6 +56,7 @@ int properties_read(struct properties *p, sd_bus_message *m)
 		.arbitration_reason = "",
 		.degraded = "",
 		.path = "",
+		.path_now = "",
 		.session = "",
 		.ticket = "",
 		.faults = UINT64_MAX,

@@ -152,6 +152,10 @@ struct rdmareg_region_info {
 	/* what a completed remote write is worth; VOLATILE while registering */
 	enum rdmareg_durability durability;
 	enum rdmareg_warm_mode warm_mode;
+	/* is the file still where it was registered from? The region is of the file, wherever that is */
+	enum rdmareg_path_state path_state;
+	uint32_t reserved2;
+	const char *path_now; /* where the file is now; "" if nowhere, or unknown */
 };
 
 /* rdmareg_region_id: for events and other processes. Cannot fail; 0 for NULL. */

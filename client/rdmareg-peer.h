@@ -36,6 +36,11 @@ enum rdmareg_peer_event_type {
 	RDMAREG_PEER_EVENT_SETTLED,	 /* revocation.id, outcome, valid_length, generation */
 	RDMAREG_PEER_EVENT_LENGTH_CHANGED, /* valid_length, without a revocation */
 	RDMAREG_PEER_EVENT_DISCONNECTED,   /* error: why; the peer can only be closed */
+	/*
+	 * path_state: the region's file is no longer at the path it was registered from, or is there again. What is
+	 * reached is that file still
+	 */
+	RDMAREG_PEER_EVENT_PATH_CHANGED,
 };
 
 struct rdmareg_peer_event {
@@ -47,6 +52,8 @@ struct rdmareg_peer_event {
 	uint32_t generation;
 	uint64_t valid_length;
 	uint64_t seen_usec; /* CLOCK_BOOTTIME, when the library saw or did it */
+	enum rdmareg_path_state path_state; /* PATH_CHANGED */
+	uint32_t reserved;
 };
 
 struct rdmareg_peer_options {
@@ -126,6 +133,8 @@ struct rdmareg_peer_info {
 	uint8_t connected;
 	uint8_t persists_by_flush; /* rdmareg_peer_persist() is an RDMA FLUSH; 0: it asks the keeper for an fsync(2) */
 	uint8_t reserved;
+	enum rdmareg_path_state path_state; /* of the region's file; UNKNOWN also from an older host */
+	uint32_t reserved2;
 };
 
 /*

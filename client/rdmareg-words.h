@@ -91,6 +91,14 @@ enum rdmareg_outcome {
 	RDMAREG_OUTCOME_GONE,	   /* the region is no more */
 };
 
+/* Whether a region's file still is where it was registered from. */
+enum rdmareg_path_state {
+	RDMAREG_PATH_UNKNOWN, /* it had no name when it was registered, or nobody looks */
+	RDMAREG_PATH_THERE,
+	RDMAREG_PATH_MOVED,   /* it was renamed, or a folder on its way was */
+	RDMAREG_PATH_DELETED, /* it was unlinked, or another file was renamed over it */
+};
+
 /* What a holder of a region is to it. */
 enum rdmareg_holder_kind {
 	RDMAREG_HOLDER_UNKNOWN,
@@ -140,7 +148,7 @@ enum rdmareg_durability {
 /*
  * rdmareg_access_name, _state_name, _arbitration_name, _arbitrate_name, _policy_name, _cause_name,
  * _outcome_name, _holder_kind_name, _durable_name, _durability_name, _warm_mode_name,
- * _job_state_name, _end_name: the word for a member.
+ * _job_state_name, _end_name, _path_state_name: the word for a member.
  */
 const char *rdmareg_access_name(enum rdmareg_access access);
 const char *rdmareg_state_name(enum rdmareg_state state);
@@ -155,6 +163,7 @@ const char *rdmareg_durability_name(enum rdmareg_durability durability);
 const char *rdmareg_warm_mode_name(enum rdmareg_warm_mode mode);
 const char *rdmareg_job_state_name(enum rdmareg_job_state state);
 const char *rdmareg_end_name(enum rdmareg_end end);
+const char *rdmareg_path_state_name(enum rdmareg_path_state state);
 
 /*
  * The way back: the member for a word, 0 for NULL and for a word that is none of them.

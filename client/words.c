@@ -22,6 +22,7 @@ static const char *const kinds[] = { "owner", "client", "peer", "none" };
 static const char *const durables[] = { "nothing", "storage" };
 static const char *const durabilities[] = REGION_DURABILITY_NAMES;
 
+static const char *const path_states[] = PATH_STATE_NAMES;
 static const char *const warm_modes[] = WARM_MODE_NAMES;
 static const char *const job_states[] = { "running", "done", "failed", "cancelled" };
 
@@ -37,6 +38,7 @@ SAME(modes, RDMAREG_ARBITRATION_PRE_CONTENT, _ARBITRATION_MODE_MAX);
 SAME(policies, RDMAREG_POLICY_HOLD, _REGION_POLICY_MAX);
 SAME(causes, RDMAREG_CAUSED_BY_QUOTA + 1, _REVOCATION_CAUSE_MAX); /* both begin with "unknown" */
 SAME(outcomes, RDMAREG_OUTCOME_GONE, _REVOCATION_OUTCOME_MAX);
+SAME(path_states, RDMAREG_PATH_DELETED + 1, _PATH_STATE_MAX); /* both begin with "unknown" */
 SAME(choices, RDMAREG_ARBITRATE_PRE_CONTENT, ARRAY_SIZE(choices));
 SAME(kinds, RDMAREG_HOLDER_NONE, ARRAY_SIZE(kinds));
 SAME(durabilities, RDMAREG_DURABILITY_FLUSH, _REGION_DURABILITY_MAX);
@@ -59,7 +61,7 @@ static const struct {
 	[WORDS_ARBITRATE] = WORDS(choices, 1), [WORDS_HOLDER_KIND] = WORDS(kinds, 1),
 	[WORDS_DURABLE] = WORDS(durables, 1),  [WORDS_DURABILITY] = WORDS(durabilities, 1),
 	[WORDS_WARM] = WORDS(warm_modes, 1),   [WORDS_JOB_STATE] = WORDS(job_states, 1),
-	[WORDS_END] = WORDS(ends, 1),
+	[WORDS_END] = WORDS(ends, 1),	       [WORDS_PATH_STATE] = WORDS(path_states, 0),
 #undef WORDS
 };
 
@@ -122,6 +124,11 @@ _public_ const char *rdmareg_holder_kind_name(enum rdmareg_holder_kind kind)
 _public_ const char *rdmareg_durable_name(enum rdmareg_durable durable)
 {
 	return word_name(WORDS_DURABLE, durable);
+}
+
+_public_ const char *rdmareg_path_state_name(enum rdmareg_path_state state)
+{
+	return word_name(WORDS_PATH_STATE, state);
 }
 
 _public_ const char *rdmareg_durability_name(enum rdmareg_durability durability)

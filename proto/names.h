@@ -155,6 +155,19 @@ enum revocation_cause {
 			"administrator", "unmount", "sync", "quota"                               \
 	}
 
+/* Whether a region's file still is where it was registered from. */
+enum path_state {
+	PATH_UNKNOWN, /* it had no name when it was registered, or nobody looks */
+	PATH_THERE,
+	PATH_MOVED,   /* it was renamed, or a folder on its way was */
+	PATH_DELETED, /* it was unlinked, or another file was renamed over it */
+	_PATH_STATE_MAX,
+};
+#define PATH_STATE_NAMES                               \
+	{                                              \
+		"unknown", "there", "moved", "deleted" \
+	}
+
 /* How a revocation ended. */
 enum revocation_outcome {
 	OUTCOME_RESTORED,  /* same length as before, same keys */

@@ -75,7 +75,8 @@ struct wire_accept {
 		revocation; /* a revocation that is going on: wait for its settling before the first access; 0: none */
 	uint8_t durability; /* what a completed write is worth: enum region_durability of names.h */
 	uint8_t flush; /* WIRE_FLUSH_*: what this connection may use; any other fails with a remote access error */
-	uint8_t reserved[6];
+	uint8_t path_state; /* enum path_state of names.h: is the file still where it was registered from? */
+	uint8_t reserved[5];
 	uint8_t rpma
 		[24]; /* address, length, key and rights once more, for rpma_mr_remote_from_descriptor(); the rest zero */
 };
@@ -123,7 +124,11 @@ enum wire_type {
 	WIRE_REVOCATION_ACK = 2, /* peer -> keeper: nothing of mine is in flight there */
 	WIRE_REVOCATION_SETTLED =
 		3,		 /* keeper -> peer: go on; valid_length, generation and rkey are current */
-	WIRE_LENGTH_CHANGED = 4, /* keeper -> peer: valid_length changed without a revocation */
+	/*
+	 * keeper -> peer: what is known of the file changed without a revocation: valid_length, or path_state. A message that is
+	 * not under way yet is replaced by a newer one, and by a SETTLED: so all of these say everything.
+	 */
+	WIRE_LENGTH_CHANGED = 4,
 	/*
 	 * peer -> keeper: put on the medium what I wrote before. The peer has made sure that it is in memory (by a READ or a FLUSH behind
 	 * it). One at a time: a second one before the answer is ignored. The file as a whole is written back; nobody is asked or fenced.
@@ -153,7 +158,7 @@ struct wire_message {
 	uint64_t length;
 	uint64_t valid_length;
 	uint32_t time_left_msec; /* ASKED: until the fence */
-	uint16_t cause;		 /* ASKED: enum revocation_cause */
+	uint16_t cause; /* ASKED: enum revocation_cause; SETTLED, LENGTH_CHANGED: enum path_state, 0 from older keepers */
 	uint16_t outcome;	 /* SETTLED: enum revocation_outcome; SYNCED: enum wire_sync_outcome */
 	uint32_t rkey;
 	uint32_t generation;

@@ -95,11 +95,12 @@ static void print_line(const char *name, const struct rdmareg_event *e,
 	else if (e->revocation.id)
 		printf(" %" PRIu64, e->revocation.id);
 	if (info)
-		printf(": %s, %s of %s valid, %s%s%s%s, %u peers, %u clients%s%s%s%s",
+		printf(": %s, %s of %s valid, %s%s%s%s, %u peers, %u clients%s%s%s%s%s%s",
 		       rdmareg_state_name(info->state), format_size(a, info->valid_length),
 		       format_size(b, info->length), rdmareg_arbitration_name(info->arbitration_mode),
 		       was_mode ? " (was " : "", was_mode ? was_mode : "", was_mode ? ")" : "", info->peers,
 		       info->clients, info->refuses ? ", refuses" : "", *info->path ? ", " : "", info->path,
+		       model_path_note(info), info->path_state == RDMAREG_PATH_MOVED ? info->path_now : "",
 		       *info->degraded ? ", degraded: " : "");
 	if (info)
 		fputs(info->degraded, stdout);

@@ -47,6 +47,8 @@ json_object *model_region(const struct rdmareg_region_info *i)
 	add_text(o, "access", rdmareg_access_name(i->access));
 	add_text(o, "durability", rdmareg_durability_name(i->durability));
 	add_text(o, "path", i->path);
+	add_text(o, "path_state", rdmareg_path_state_name(i->path_state));
+	add_text(o, "path_now", i->path_now);
 	add_number(o, "offset", i->offset);
 	add_number(o, "length", i->length);
 	add_number(o, "valid_length", i->valid_length);
@@ -113,6 +115,18 @@ json_object *model_holder(const struct rdmareg_holder *h)
 	add_number(o, "since_usec", h->since_usec);
 	json_object_object_add(o, "asked", model_revocation(&h->asked));
 	return o;
+}
+
+const char *model_path_note(const struct rdmareg_region_info *i)
+{
+	switch (i->path_state) {
+	case RDMAREG_PATH_MOVED:
+		return " (moved) ";
+	case RDMAREG_PATH_DELETED:
+		return " (deleted)";
+	default:
+		return "";
+	}
 }
 
 void model_print_arbitration(const struct rdmareg_region_info *i)

@@ -14,6 +14,9 @@ json_object *model_device(const struct rdmareg_device *device);
 json_object *model_holder(const struct rdmareg_holder *holder);
 json_object *model_revocation(const struct rdmareg_revocation *revocation);
 
+/* What stands behind a path that the file has left; "" if it is there. */
+const char *model_path_note(const struct rdmareg_region_info *i);
+
 /* Lines for people: how a region is arbitrated, with the reasons. */
 void model_print_arbitration(const struct rdmareg_region_info *info);
 

@@ -49,6 +49,7 @@ static void print_event(const struct rdmareg_peer_event *e)
 		[RDMAREG_PEER_EVENT_SETTLED] = "settled",
 		[RDMAREG_PEER_EVENT_LENGTH_CHANGED] = "length-changed",
 		[RDMAREG_PEER_EVENT_DISCONNECTED] = "disconnected",
+		[RDMAREG_PEER_EVENT_PATH_CHANGED] = "path-changed",
 	};
 	json_object *o = json_object_new_object();
 
@@ -68,6 +69,9 @@ static void print_event(const struct rdmareg_peer_event *e)
 		json_object_object_add(o, "valid_length", json_object_new_uint64(e->valid_length));
 		json_object_object_add(o, "generation", json_object_new_uint64(e->generation));
 	}
+	if (e->type == RDMAREG_PEER_EVENT_PATH_CHANGED)
+		json_object_object_add(o, "path_state",
+				       json_object_new_string(rdmareg_path_state_name(e->path_state)));
 	if (e->type == RDMAREG_PEER_EVENT_DISCONNECTED)
 		json_object_object_add(o, "error", json_object_new_string(strerror(-e->error)));
 	ctl_print_json(o);

@@ -40,6 +40,16 @@ static const char *look_at_arbitration(json_object *region, char cell[CELL_BYTES
 	return cell;
 }
 
+static const char *look_at_path(json_object *region, char cell[CELL_BYTES])
+{
+	const char *state = json_object_get_string(of(region, "path_state"));
+	bool left = !strcmp(state, "moved") || !strcmp(state, "deleted");
+
+	snprintf(cell, CELL_BYTES, "%s%s%s%s", json_object_get_string(of(region, "path")), left ? "(" : "",
+		 left ? state : "", left ? ")" : "");
+	return cell;
+}
+
 static const char *look_at_user(json_object *value, char cell[CELL_BYTES])
 {
 	const struct passwd *p = getpwuid((uid_t)json_object_get_uint64(value));
@@ -91,6 +101,8 @@ static const char *look_at(json_object *row, json_object *value, enum look look,
 		return look_at_revocation(value, cell);
 	case LOOK_ARBITRATION:
 		return look_at_arbitration(row, cell);
+	case LOOK_PATH:
+		return look_at_path(row, cell);
 	case LOOK_USER:
 		return look_at_user(value, cell);
 	case LOOK_AGE:

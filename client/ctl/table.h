@@ -16,6 +16,7 @@ enum look {
 	LOOK_STATE,
 	LOOK_REVOCATION,
 	LOOK_ARBITRATION, /* the mode, with refuses and degraded of the same object */
+	LOOK_PATH,	  /* with what became of it, path_state of the same object */
 	LOOK_USER,	  /* a uid, by its name */
 	LOOK_AGE,	  /* since a time of CLOCK_MONOTONIC */
 	LOOK_PROCESS,	  /* the pid, or else the address of the same object */

@@ -29,7 +29,7 @@ static const struct column columns[] = {
 	{ "clients", "CLIENTS", LOOK_PLAIN, true, 3 },
 	{ "uid", "UID", LOOK_PLAIN, true, 4 },
 	{ "session", "SESSION", LOOK_PLAIN, false, 8 },
-	{ "path", "PATH", LOOK_PLAIN, false, 0.3 },
+	{ "path", "PATH", LOOK_PATH, false, 0.3 },
 };
 
 static const char *none_to_list(const struct options *o)

@@ -11,11 +11,27 @@
 #include <string.h>
 
 #include "arbiter/app-internal.h"
+#include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
 
+/* A word of a later version says nothing here. True: something has changed. */
+static bool take_path(struct region_entry *e, const struct keeper_region *info)
+{
+	bool known = info->path_state < _PATH_STATE_MAX;
+	_cleanup_(freep) char *was = steal_pointer(e->text.path_now);
+	uint8_t before = e->text.path_state;
+
+	e->text.path_state = known ? (uint8_t)info->path_state : PATH_UNKNOWN;
+	if (known && *info->path_now)
+		region_text_set(&e->text.path_now, info->path_now, sizeof(info->path_now));
+	return e->text.path_state != before ||
+	       strcmp(was ? was : "", e->text.path_now ? e->text.path_now : "") != 0;
+}
+
 void app_take_texts(struct region_entry *e, const struct keeper_region *info)
 {
+	take_path(e, info);
 	region_text_set(&e->text.ticket, info->ticket, sizeof(info->ticket));
 	e->text.invalidations = info->invalidations;
 	e->text.writebacks = info->writebacks;
@@ -210,6 +226,22 @@ static const char *told_invalidated(struct app *a, struct region *r, const struc
 	return NULL;
 }
 
+static void told_mode(struct app *a, struct keeper *k, struct region *r, const struct keeper_region *info)
+{
+	struct region_entry *e = region_table_find(a->table, r->id);
+	struct region_view v;
+
+	if (take_path(e, info)) { /* the keeper's own line says it */
+		app_view(a, r, &v);
+		bus_tell_changed(a->bus, &v, BUS_CHANGED_PATH);
+	}
+	app_take_mode(a, r, e, info);
+	app_log(k, LOG_NOTICE, "region %" PRIu64 ": %s%s%s", r->id,
+		e->text.mode_reason ? e->text.mode_reason : "", e->text.degraded ? "; degraded: " : "",
+		e->text.degraded ? e->text.degraded : "");
+	app_mode_changed(a, r, e);
+}
+
 static const char *told(void *userdata, struct keeper *k, const struct keeper_message *m)
 {
 	struct app *a = userdata;
@@ -234,16 +266,9 @@ static const char *told(void *userdata, struct keeper *k, const struct keeper_me
 		return NULL;
 	case KEEPER_INVALIDATED:
 		return told_invalidated(a, r, &m->invalidated);
-	case KEEPER_MODE: {
-		struct region_entry *e = region_table_find(a->table, r->id);
-
-		app_take_mode(a, r, e, &m->info);
-		app_log(k, LOG_NOTICE, "region %" PRIu64 ": %s%s%s", r->id,
-			e->text.mode_reason ? e->text.mode_reason : "",
-			e->text.degraded ? "; degraded: " : "", e->text.degraded ? e->text.degraded : "");
-		app_mode_changed(a, r, e);
+	case KEEPER_MODE:
+		told_mode(a, k, r, &m->info);
 		return NULL;
-	}
 	case KEEPER_GONE:
 		app_log(k, LOG_WARNING, "region %" PRIu64 ": ended by its keeper %s", r->id, keeper_name(k));
 		app_note_end(r, region_table_find(a->table, r->id), END_GIVEN_UP);

@@ -125,6 +125,8 @@ struct region_text {
 	uint64_t removals;
 	uint64_t bytes_redirtied;
 	char *degraded; /* NULL: nothing is */
+	char *path_now;	    /* NULL: nowhere, or not known */
+	uint8_t path_state; /* enum path_state */
 	uint8_t warm_mode; /* enum warm_mode */
 	bool refuses;
 	bool detached;
@@ -409,12 +411,14 @@ void call_fail(struct call *c, const struct failure *f);
 
 extern const char *const region_state_names[_REGION_STATE_MAX];
 extern const char *const region_end_names[_REGION_END_MAX];
+extern const char *const path_state_names[_PATH_STATE_MAX];
 extern const char *const revocation_cause_names[_REVOCATION_CAUSE_MAX];
 
 /* Signals: to the view's owner, its joins, and the subscribers that may see the region, to each once. */
 #define BUS_CHANGED_TICKET (1u << 16) /* beside REGION_CHANGED_* */
 #define BUS_CHANGED_ARBITRATION \
 	(1u << 17) /* ArbitrationMode, ArbitrationReason, Degraded, Refuses, Policy, GraceUSec */
+#define BUS_CHANGED_PATH (1u << 18) /* PathState, PathNow */
 /*
  * At once, or together with what changes meanwhile if the region's last change was told just now: who listens
  * sees the latest values, not each of them. Changes are told before any other signal of the region.

@@ -17,6 +17,7 @@ const char *const revocation_outcome_names[_REVOCATION_OUTCOME_MAX] = REVOCATION
 static const char *const region_durability_names[_REGION_DURABILITY_MAX] = REGION_DURABILITY_NAMES;
 const char *const warm_mode_names[_WARM_MODE_MAX] = WARM_MODE_NAMES;
 static const char *const arbitration_mode_names[_ARBITRATION_MODE_MAX] = ARBITRATION_MODE_NAMES;
+const char *const path_state_names[_PATH_STATE_MAX] = PATH_STATE_NAMES;
 
 enum property {
 	PROPERTY_ID,
@@ -51,6 +52,8 @@ enum property {
 	PROPERTY_REMOVALS,
 	PROPERTY_BYTES_REDIRTIED,
 	PROPERTY_FAULTS,
+	PROPERTY_PATH_STATE,
+	PROPERTY_PATH_NOW,
 	_PROPERTY_MAX,
 };
 
@@ -91,6 +94,8 @@ static const struct {
 	[PROPERTY_REMOVALS] = { "Removals", "t", 0 },
 	[PROPERTY_BYTES_REDIRTIED] = { "BytesRedirtied", "t", 0 },
 	[PROPERTY_FAULTS] = { "Faults", "t", 0 },
+	[PROPERTY_PATH_STATE] = { "PathState", "s", BUS_CHANGED_PATH },
+	[PROPERTY_PATH_NOW] = { "PathNow", "s", BUS_CHANGED_PATH },
 };
 
 static const char *or_empty(const char *s)
@@ -177,6 +182,10 @@ static int append_value(sd_bus_message *m, const struct region_view *v, enum pro
 		return sd_bus_message_append(m, "t", t->removals);
 	case PROPERTY_BYTES_REDIRTIED:
 		return sd_bus_message_append(m, "t", t->bytes_redirtied);
+	case PROPERTY_PATH_STATE:
+		return sd_bus_message_append(m, "s", path_state_names[t->path_state]);
+	case PROPERTY_PATH_NOW:
+		return sd_bus_message_append(m, "s", or_empty(t->path_now));
 	case _PROPERTY_MAX:
 		break;
 	}

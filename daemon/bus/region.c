@@ -310,5 +310,7 @@ const sd_bus_vtable region_vtable[] = {
 	UNTOLD("Removals", "t"),
 	UNTOLD("BytesRedirtied", "t"),
 	UNTOLD("Faults", "t"),
+	TOLD("PathState", "s"),
+	TOLD("PathNow", "s"),
 	SD_BUS_VTABLE_END,
 };

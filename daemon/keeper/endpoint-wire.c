@@ -94,6 +94,7 @@ struct wire_accept wire_write_accept(const struct wire_accept *a)
 		.revocation = htole64(a->revocation),
 		.durability = a->durability,
 		.flush = a->flush,
+		.path_state = a->path_state,
 	};
 
 	write_rpma(w.rpma, a);

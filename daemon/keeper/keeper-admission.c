@@ -63,6 +63,7 @@ static int on_admit(void *userdata, const struct endpoint_request *request, stru
 		.grace_msec = (uint32_t)(r->guard.grace_usec / USEC_PER_MSEC),
 		.revocation = kregion_revocation(r),
 		.durability = r->durability,
+		.path_state = r->look.path_state,
 		.flush = request->rights & WIRE_RIGHT_WRITE ? r->flush : 0,
 	};
 	ret->flush_access = hca_flush_access(ret->accept.flush);

@@ -149,6 +149,7 @@ static void finish(struct kregion *r)
 	warm_blocks_deinit(&r->warm.blocks);
 	tickets_deinit(&r->tickets);
 	kregion_free_events(r);
+	free(r->look.path);
 	free(r->demand);
 	free(r->release);
 	free(r);

@@ -147,6 +147,7 @@ static void done_register(struct job *job)
 		   r->layout_slot != WATCH_NO_SLOT);
 	r->phase = KREGION_HELD;
 	keeper_count_faults(r->keeper, r);
+	kregion_begin_looking(r);
 	kregion_await_lease(r);
 	if (r->close_wanted || !session_is_waiting(r->keeper->session, &r->registration)) {
 		kregion_close(r, CAUSE_RELEASE, 0);
@@ -168,12 +169,12 @@ static void done_register(struct job *job)
 
 static void remember_path(struct kregion *r, int fd)
 {
-	char link[32], path[4096];
-	ssize_t n;
+	char path[KREGION_PATH_MAX];
 
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	n = readlink(link, path, sizeof(path));
-	text_clean(r->path, sizeof(r->path), path, n > 0 ? (size_t)n : 0);
+	if (!kregion_read_path(fd, path))
+		return;
+	text_clean(r->path, sizeof(r->path), path, strlen(path));
+	r->look.path = strdup(path);
 }
 
 static void submit_register(struct kregion *r)
@@ -243,6 +244,7 @@ static struct kregion *free_unborn(struct kregion *r)
 {
 	kregion_free_events(r);
 	free(r->opening);
+	free(r->look.path);
 	free(r);
 	return NULL;
 }

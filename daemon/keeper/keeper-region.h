@@ -40,6 +40,7 @@ enum kregion_phase {
 };
 
 #define KREGION_INBOX 16
+#define KREGION_PATH_MAX 4096
 #define KREGION_DEMANDS_MAX 4096 /* at once: more than the daemon lets wait */
 
 /* What KEEPER_INVALIDATED will say. */
@@ -91,6 +92,13 @@ struct kregion_explain {
 	struct event *timer;		    /* from the first question on */
 };
 
+/* What is known of the region's file beside its length: keeper-region-look.c. */
+struct kregion_look {
+	char *path; /* as the kernel told it when it was registered; NULL: it had none, or one that is too long */
+	uint8_t path_state; /* enum path_state */
+	char path_now[256]; /* for people, may be cut */
+};
+
 struct kregion {
 	struct keeper *keeper;
 	struct kregion *next; /* in its bucket */
@@ -125,6 +133,7 @@ struct kregion {
 	struct kregion_sync sync;
 	struct kregion_persist persist;
 	struct kregion_explain explain;
+	struct kregion_look look;
 	int storage_error; /* of the last write-back that failed; never forgotten */
 
 	uint32_t range_slot;
@@ -303,6 +312,11 @@ bool kregion_end_persists(struct kregion *r);
 void kregion_explain(struct kregion *r, const struct endpoint_question *q);
 /* Nobody waits any more. False: the worker is still at it. */
 bool kregion_end_explaining(struct kregion *r);
+
+/* keeper-region-look.c: it is held now; from now on its file is looked at once a second. */
+void kregion_begin_looking(struct kregion *r);
+/* Where the kernel says that this file is; asks no filesystem. False: nowhere, or its name is too long. */
+bool kregion_read_path(int fd, char path[static KREGION_PATH_MAX]);
 
 /* keeper-poison.c: accesses to these bytes fail from now on, because of @cause; whoever uses the region is told. */
 void kregion_note_damage(struct kregion *r, uint64_t start, uint64_t end, const char *cause);

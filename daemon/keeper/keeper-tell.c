@@ -115,6 +115,8 @@ void tell_region(struct kregion *r, const struct operation *op)
 	COPY(m.info.mode_reason, r->mode_reason);
 	COPY(m.info.damage, r->damage);
 	m.info.unleased = r->unleased;
+	m.info.path_state = r->look.path_state;
+	COPY(m.info.path_now, r->look.path_now);
 	COPY(m.info.path, r->path);
 	COPY(m.info.ticket, r->ticket_text);
 	session_answer(r->keeper->session, op, &m);
@@ -198,6 +200,7 @@ void tell_settled(struct kregion *r, uint64_t revocation, enum revocation_outcom
 		.length = r->mapping->length,
 		.valid_length = r->guard.valid_length,
 		.outcome = (uint16_t)outcome,
+		.cause = r->look.path_state,
 		.rkey = r->rkey,
 		.generation = r->generation,
 	};
@@ -214,6 +217,7 @@ void tell_length(struct kregion *r)
 		.type = WIRE_LENGTH_CHANGED,
 		.length = r->mapping->length,
 		.valid_length = r->guard.valid_length,
+		.cause = r->look.path_state,
 		.rkey = r->rkey,
 		.generation = r->generation,
 	};
@@ -289,6 +293,8 @@ void tell_mode(struct kregion *r)
 	COPY(m.info.mode_reason, r->mode_reason);
 	COPY(m.info.damage, r->damage);
 	m.info.unleased = r->unleased;
+	m.info.path_state = r->look.path_state;
+	COPY(m.info.path_now, r->look.path_now);
 	session_tell(r->keeper->session, &m);
 }
 

@@ -351,6 +351,7 @@ struct keeper *keeper_free(struct keeper *k)
 	worker_free(k->sync_worker);
 	worker_free(k->files);
 	keeper_free_faults(k);
+	keeper_free_looks(k);
 	hca_free(k->hca);
 	endpoint_free(k->endpoint);
 	watch_free(k->watch);

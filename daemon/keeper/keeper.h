@@ -27,6 +27,7 @@ struct event_base;
 struct faults;
 struct hca;
 struct kregion;
+struct looks;
 struct mapping;
 struct poison;
 struct pressure;
@@ -51,6 +52,7 @@ struct keeper {
 	struct reason no_adapter;
 	struct reason no_module;
 	struct faults *faults;	   /* NULL: nothing counts */
+	struct looks *looks;	   /* NULL: there never was a region */
 	struct pressure *pressure; /* NULL: the kernel does not tell */
 	struct poison *poison;
 	struct event *idle_event;
@@ -114,6 +116,9 @@ void keeper_request(void *userdata, const struct operation *op, const struct kee
  */
 void keeper_count_faults(struct keeper *k, const struct kregion *r);
 void keeper_free_faults(struct keeper *k);
+
+/* keeper-region-look.c */
+void keeper_free_looks(struct keeper *k);
 
 /* keeper-admission.c: what happens to peers; @userdata of all is the keeper. */
 extern const struct endpoint_ops keeper_endpoint_ops;

@@ -20,7 +20,8 @@
  *   silent INODE now                that file's storage does not answer any more (storage-fake.h);  answers INODE now: it does
  *   crash                           the process is killed
  *
- * "REGION PEER REQUEST OUTCOME" is added to UID-SESSION.synced for each answer to a peer-sync, with PEER 0 to a peer-ask.
+ * "REGION PEER REQUEST OUTCOME" is added to UID-SESSION.synced for each answer to a peer-sync, with PEER 0 to a peer-ask; with REQUEST 0 and
+ * what it says of the file's path (enum path_state) for each WIRE_LENGTH_CHANGED.
  *
  * What cannot be done is said on stderr, with what was asked. RDMAREG_FAKE_NO_MODULE in the environment: no kernel module. The listen
  * address 192.0.2.255: no adapter; 192.0.2.254: an address that no adapter has.
@@ -191,6 +192,8 @@ static void on_message(const struct endpoint_peer *p, const struct wire_message 
 	if (m->type == WIRE_SYNCED)
 		dprintf(synced, "%" PRIu64 " %" PRIu64 " %" PRIu64 " %u\n", p->region, p->number, m->request,
 			m->outcome);
+	else if (m->type == WIRE_LENGTH_CHANGED)
+		dprintf(synced, "%" PRIu64 " %" PRIu64 " 0 %u\n", p->region, p->number, m->cause);
 }
 
 static int prepare(struct keeper *k)

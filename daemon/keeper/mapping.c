@@ -115,6 +115,7 @@ static int judge_descriptor(struct mapping *m, int fd, uint64_t *ret_size, struc
 	m->device = makedev(st.stx_dev_major, st.stx_dev_minor);
 	m->inode = st.stx_ino;
 	m->file_uid = st.stx_uid;
+	m->named = st.stx_nlink > 0;
 	m->direct = S_ISREG(st.stx_mode) && st.stx_attributes & STATX_ATTR_DAX;
 	m->granule = (uint64_t)sysconf(_SC_PAGESIZE);
 	*ret_size = st.stx_size;

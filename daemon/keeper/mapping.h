@@ -36,6 +36,7 @@ struct mapping {
 	uint64_t device;  /* st_dev, st_ino and st_uid of the file when it was mapped */
 	uint64_t inode;
 	uint32_t file_uid;
+	bool named;	     /* it had a name then */
 	bool direct;	     /* regular, with direct access (fsdax) */
 	bool memory;	     /* the file is memory and nothing else: tmpfs, memfd, ramfs, hugetlbfs */
 	char filesystem[16]; /* for people: "xfs", "device-dax" */

@@ -27,7 +27,7 @@ static void describe(sd_bus *b, uint64_t id, char *out, size_t size)
 		"Offset",     "Length",	   "ValidLength",     "Rkey",
 		"Generation", "Address",   "Detached",	      "Uid",
 		"Session",    "Ticket",	   "Peers",	      "Revocation",
-		"Durability"
+		"Durability", "PathState", "PathNow"
 	};
 	size_t used = 0;
 
@@ -84,6 +84,48 @@ static void test_same_again(int signal)
 	b = connect_client(&world);
 	until(count_regions(b) == 0);
 	disconnect(b);
+	close(fd);
+}
+
+/* A file that leaves its path: told at once, and by the daemon that was not there when it happened. */
+static void test_path(void)
+{
+	char path[100], other[100], text[300];
+	sd_bus *b = connect_client(&world);
+	struct reply r, nameless;
+	int fd, memory = make_memfd(8192);
+
+	snprintf(path, sizeof(path), "%s/checkpoint", world.directory);
+	snprintf(other, sizeof(other), "%s/checkpoint.new", world.directory);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	check(fd >= 0 && ftruncate(fd, 8192) == 0);
+	check(register_region(b, fd, 0, 0, "rw", &r, 2, "detached", "b", 1, "session", "s", "path"));
+	check(register_region(b, memory, 0, 0, "rw", &nameless, 2, "detached", "b", 1, "session", "s",
+			      "path"));
+	expect_property(b, r.id, "PathState", "there");
+	expect_property(b, nameless.id, "PathState", "unknown");
+	expect_property(b, nameless.id, "PathNow", "");
+	subscribe(b);
+	check(rename(path, other) == 0);
+	sd_bus_message_unref(await_signal(b, "PropertiesChanged"));
+	expect_property(b, r.id, "PathState", "moved");
+	get_property(b, r.id, "PathNow", text, sizeof(text));
+	check_text(text, other);
+	check(rename(other, path) == 0);
+	until((get_property(b, r.id, "PathState", text, sizeof(text)), !strcmp(text, "there")));
+	check(world_log_contains(&world, "checkpoint again"));
+	world_end_daemon(&world, SIGKILL);
+	close(open(other, O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+	check(rename(other, path) == 0);
+	world_start_daemon(&world);
+	until((get_property(b, r.id, "PathState", text, sizeof(text)), !strcmp(text, "deleted")));
+	expect_property(b, r.id, "PathNow", "");
+	expect_property(b, r.id, "Path", path);
+	expect_property(b, r.id, "State", "live");
+	check(call_region(b, r.id, "Release", &r) && call_region(b, nameless.id, "Release", &r));
+	check(unlink(path) == 0);
+	disconnect(b);
+	close(memory);
 	close(fd);
 }
 
@@ -376,6 +418,7 @@ int main(void)
 	test_same_again(SIGTERM);
 	test_draining();
 	test_damage();
+	test_path();
 	test_owner_gone_meanwhile();
 	test_orphan();
 	test_damaged_record();

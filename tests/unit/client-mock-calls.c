@@ -98,6 +98,8 @@ static void append_region(sd_bus_message *m, uint64_t id)
 	append(m, "GraceUSec", "t", mock_regions[id].grace);
 	append(m, "Access", "s", mock_regions[id].access);
 	append(m, "Path", "s", "/some/file");
+	append(m, "PathState", "s", mock_regions[id].degraded ? "moved" : "there");
+	append(m, "PathNow", "s", mock_regions[id].degraded ? "/some/place" : "/some/file");
 	append(m, "Offset", "t", mock_regions[id].offset);
 	append(m, "Length", "t", mock_regions[id].length);
 	append(m, "ValidLength", "t", mock_regions[id].length < FILE_BYTES ? mock_regions[id].length : FILE_BYTES);

@@ -117,8 +117,11 @@ void ask_why(uint64_t region, uint64_t request, uint64_t offset, uint64_t length
 	ask_about("peer-ask", region, request, offset, length);
 }
 
-/* Each look at the file is a question to the keeper, so this does not spin for nothing; the test's own time limit ends it. */
-unsigned int persisted(uint64_t region, uint64_t request)
+/*
+ * The first line of that region and request, of that outcome unless @any. Each look at the file is a question to the keeper, so this does not spin
+ * for nothing; the test's own time limit ends it.
+ */
+static unsigned int await_line(uint64_t region, uint64_t request, bool any, unsigned int wanted)
 {
 	unsigned long long at, peer, what;
 	struct keeper_message m;
@@ -130,12 +133,22 @@ unsigned int persisted(uint64_t region, uint64_t request)
 		f = fopen(rig_synced, "re");
 		must(f);
 		for (rig_place = 0; fscanf(f, "%llu %llu %llu %u\n", &at, &peer, &what, &outcome) == 4; rig_place++)
-			if (at == region && what == request) {
+			if (at == region && what == request && (any || outcome == wanted)) {
 				fclose(f);
 				return outcome;
 			}
 		fclose(f);
 	}
+}
+
+unsigned int persisted(uint64_t region, uint64_t request)
+{
+	return await_line(region, request, true, 0);
+}
+
+void await_path_told(uint64_t region, enum path_state state)
+{
+	await_line(region, 0, false, state);
 }
 
 unsigned int persist(uint64_t region, uint64_t offset, uint64_t length)

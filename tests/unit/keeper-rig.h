@@ -47,6 +47,9 @@ void ask_to_persist(uint64_t region, uint64_t request, uint64_t offset, uint64_t
 unsigned int persisted(uint64_t region, uint64_t request);
 extern unsigned int rig_place; /* of what persisted() found last, among all answers, in their order */
 
+/* Until a peer of @region was told this of the file's path. */
+void await_path_told(uint64_t region, enum path_state state);
+
 /* An access of a peer to that range failed, and it asks why: enum wire_cause; 100 and more: it is refused (enum wire_refusal). */
 unsigned int explain(uint64_t region, uint64_t offset, uint64_t length);
 void ask_why(uint64_t region, uint64_t request, uint64_t offset, uint64_t length);

@@ -64,6 +64,7 @@ static void test_register(void)
 	       info.arbitration_mode == RDMAREG_ARBITRATION_LAYOUT_LEASE && info.detached == 1);
 	assert(info.access == RDMAREG_ACCESS_READ_WRITE && info.policy == RDMAREG_POLICY_HOLD &&
 	       info.bytes_warmed == 7 && info.translation_bytes == 2097152);
+	assert(info.path_state == RDMAREG_PATH_THERE && !strcmp(info.path_now, "/some/file"));
 	assert(!strcmp(info.session, "job.7") && !strcmp(info.path, "/some/file") && !*info.ticket &&
 	       !info.revocation.id);
 

@@ -12,6 +12,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "names.h"
 #include "peer.h"
 
 static struct rdmareg_peer peer;
@@ -106,6 +107,43 @@ static void test_revocations(void)
 	end();
 }
 
+static void take_path(enum wire_type type, enum path_state state, uint64_t valid_length)
+{
+	struct wire_message m = { .type = type,
+				  .revocation = type == WIRE_LENGTH_CHANGED ? 0 : 77,
+				  .cause = (uint16_t)state,
+				  .valid_length = valid_length };
+
+	peer_take_message(&peer, &m);
+}
+
+/* The file has left its path: told once, by whichever message brings it, and an older host says nothing of it. */
+static void test_path(void)
+{
+	struct rdmareg_peer_event e = { .size = sizeof(e) };
+
+	begin();
+	take_path(WIRE_LENGTH_CHANGED, PATH_UNKNOWN, 9000);
+	assert(next().type == RDMAREG_PEER_EVENT_LENGTH_CHANGED && peer.remote.path_state == PATH_UNKNOWN);
+	take_path(WIRE_LENGTH_CHANGED, PATH_THERE, 9001);
+	assert(next().type == RDMAREG_PEER_EVENT_LENGTH_CHANGED && !readable());
+	take_path(WIRE_LENGTH_CHANGED, PATH_DELETED, 9001); /* the length is as it was */
+	e = next();
+	assert(e.type == RDMAREG_PEER_EVENT_PATH_CHANGED && e.path_state == RDMAREG_PATH_DELETED && !readable());
+	take_path(WIRE_LENGTH_CHANGED, PATH_DELETED, 8000);
+	assert(next().type == RDMAREG_PEER_EVENT_LENGTH_CHANGED && !readable());
+	take_path(WIRE_REVOCATION_SETTLED, PATH_MOVED, 8000);
+	assert(next().type == RDMAREG_PEER_EVENT_SETTLED);
+	e = next();
+	assert(e.type == RDMAREG_PEER_EVENT_PATH_CHANGED && e.path_state == RDMAREG_PATH_MOVED && !readable());
+	take_path(WIRE_LENGTH_CHANGED, PATH_THERE, 7000); /* both */
+	assert(next().type == RDMAREG_PEER_EVENT_PATH_CHANGED);
+	assert(next().type == RDMAREG_PEER_EVENT_LENGTH_CHANGED && !readable());
+	take_path(WIRE_LENGTH_CHANGED, (enum path_state)4711, 7000); /* a word of a later host */
+	assert(next().type == RDMAREG_PEER_EVENT_LENGTH_CHANGED && peer.remote.path_state == PATH_THERE);
+	end();
+}
+
 /* Demands that follow each other before anything is settled: the newest is what there is. */
 static void test_superseded(void)
 {
@@ -184,6 +222,7 @@ static void test_callback(void)
 int main(void)
 {
 	test_revocations();
+	test_path();
 	test_superseded();
 	test_ring();
 	test_callback();

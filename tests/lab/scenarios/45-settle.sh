@@ -36,6 +36,7 @@ for fs in xfs ext4; do
 	zeroes /mnt/$fs/file 64
 	open_region /mnt/$fs/file
 	rm /mnt/$fs/file
+	check "$fs: the region says that its file is deleted" wait_for region_is "$id" path_state deleted
 	check "$fs: an unlinked file can be written" on_b rdmaregctl put /tmp/sent "$ticket"
 	on_b rdmaregctl get "$ticket" /tmp/got --length 4M
 	expect_equal "$fs: and read" "$sent" "$(sha256sum </tmp/got)"
@@ -47,6 +48,7 @@ for fs in xfs ext4; do
 	zeroes /mnt/$fs/file 4
 	open_region /mnt/$fs/file
 	mv /mnt/$fs/file /mnt/$fs/other
+	check "$fs: the region says where its file is" wait_for region_is "$id" path_now /mnt/$fs/other
 	check "$fs: a renamed file can be written" on_b rdmaregctl put /tmp/sent "$ticket"
 	expect_equal "$fs: under its new name" "$sent" "$(sync /mnt/$fs/other; sha256sum </mnt/$fs/other)"
 
