@@ -47,8 +47,8 @@ static int claim(struct bus *b, int token, const struct client *c, int *ret, str
 		return failure_set(
 			ret_failure, RDMAREG_ERROR_LIMIT_EXCEEDED,
 			"the descriptor was not taken: too many descriptors of uid %" PRIu32
-			" wait to be closed, because a filesystem that they are on does not answer: see to "
-			"its server (FUSE, NFS)",
+			" wait to be closed, because they come faster than they can be closed, or a filesystem "
+			"that they are on does not answer: try again, and see to its server (FUSE, NFS)",
 			c->uid);
 	default:
 		return failure_set(ret_failure, RDMAREG_ERROR_FAILED,
