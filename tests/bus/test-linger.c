@@ -15,6 +15,8 @@
 #include "linger.h"
 
 #define USER 65534
+#define HIDING_SERIAL 0x40000000
+#define LONGEST 254	  /* name or signature: of 255 sd-bus takes no signature */
 #define PASSED_AT_ONCE 16 /* dbus-daemon's limit */
 
 static struct world world;
@@ -153,6 +155,99 @@ static void test_hidden(void)
 	test_user(path);
 }
 
+/* One field of a message's header: a text, or without one a number. Returns where it ends. */
+static size_t put_field(unsigned char *to, size_t at, unsigned char code, char type, const char *text,
+			uint32_t number)
+{
+	uint32_t value = text ? (uint32_t)strlen(text) : number;
+	size_t n = type == 'g' ? 1 : sizeof(value);
+
+	at = (at + 7) / 8 * 8;
+	memcpy(to + at, (unsigned char[]){ code, 1, (unsigned char)type, 0 }, 4);
+	memcpy(to + at + 4, &value, n);
+	at += 4 + n;
+	if (!text)
+		return at;
+	memcpy(to + at, text, value + 1);
+	return at + value + 1;
+}
+
+static int on_any(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	struct reply *r = userdata;
+	uint64_t serial;
+
+	(void)error;
+	if (sd_bus_message_get_reply_cookie(m, &serial) >= 0 && serial == HIDING_SERIAL)
+		take_reply(m, sd_bus_message_get_error(m), -1, r);
+	return 0;
+}
+
+/* A call with one descriptor, whose fields are as long as they may be: that of the sender, which the bus adds, is the last. */
+static void call_hidden(sd_bus *b, int fd)
+{
+	unsigned char message[2048] = { 'l', 1, 0, 1, LONGEST };
+	char name[LONGEST + 1] = "a.", bytes[LONGEST + 1];
+	union {
+		char space[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr header;
+	} control = { .header = { CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS } };
+	struct iovec iov = { message, 0 };
+	struct msghdr h = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
+	};
+	uint32_t serial = HIDING_SERIAL, fields;
+	size_t at = 16;
+
+	memset(name + 2, 'a', LONGEST - 2);
+	name[LONGEST] = 0;
+	memset(bytes, 'y', LONGEST);
+	bytes[LONGEST] = 0;
+	at = put_field(message, at, 9, 'u', NULL, 1);
+	at = put_field(message, at, 1, 'o', RDMAREG_MANAGER_PATH, 0);
+	at = put_field(message, at, 2, 's', name, 0);
+	at = put_field(message, at, 3, 's', bytes, 0);
+	at = put_field(message, at, 4, 's', name, 0);
+	at = put_field(message, at, 6, 's', RDMAREG_BUS_NAME, 0);
+	at = put_field(message, at, 8, 'g', bytes, 0);
+	fields = (uint32_t)(at - 16);
+	memcpy(message + 8, &serial, sizeof(serial));
+	memcpy(message + 12, &fields, sizeof(fields));
+	iov.iov_len = (at + 7) / 8 * 8 + LONGEST;
+	memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+	check(sd_bus_flush(b) >= 0 && sendmsg(sd_bus_get_fd(b), &h, 0) == (ssize_t)iov.iov_len);
+}
+
+/* Likewise with a valid path. Who is known is found by sd-bus, who reads all of a header; who is not is refused. */
+static void test_hidden_by_header(bool known)
+{
+	sd_bus *b = connect_user(), *other = connect_client(&world);
+	struct reply r = { 0 };
+	int fd, end;
+
+	get_manager_number(other, "Regions");
+	if (known)
+		get_manager_number(b, "Regions");
+	check(sd_bus_add_filter(b, NULL, on_any, &r) >= 0);
+	stop_daemon();
+	fd = linger_open(&end);
+	check(fd >= 0);
+	call_hidden(b, fd);
+	pass_by_bus(b);
+	close(fd);
+	check(kill(world.daemon, SIGCONT) == 0);
+	check_served(other);
+	until(sd_bus_process(b, NULL) >= 0 && *r.error);
+	if (known)
+		check_text(r.error, SD_BUS_ERROR_UNKNOWN_METHOD);
+	else
+		expect_error(&r, "AccessDenied", "it is not known whose call this is");
+	until(world_descriptors(&world) <= world.descriptors);
+	close(end);
+	disconnect(b);
+	disconnect(other);
+}
+
 /* More of those whom the bus has not told yet are not taken. */
 static void test_strangers(void)
 {
@@ -264,6 +359,8 @@ int main(void)
 	world_begin(&world, "timeout_msec = 3000\n");
 	test_user(RDMAREG_MANAGER_PATH);
 	test_hidden();
+	test_hidden_by_header(false);
+	test_hidden_by_header(true);
 	test_strangers();
 	test_full_table();
 	test_choked(1);
