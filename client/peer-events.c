@@ -72,7 +72,8 @@ static bool supersede(struct rdmareg_peer *p, const struct rdmareg_peer_event *e
 		if (old->type == RDMAREG_PEER_EVENT_ASKED)
 			last = old;
 		else if (old->type != RDMAREG_PEER_EVENT_LENGTH_CHANGED &&
-			 old->type != RDMAREG_PEER_EVENT_PATH_CHANGED)
+			 old->type != RDMAREG_PEER_EVENT_PATH_CHANGED &&
+			 old->type != RDMAREG_PEER_EVENT_BYPASSED)
 			last = NULL; /* acknowledged or settled: that one is a story of its own */
 	}
 	if (last)
@@ -121,6 +122,24 @@ static void settled(struct rdmareg_peer *p, const struct wire_message *m)
 	peer_event(p, &e);
 }
 
+/* As take_path(). */
+static bool take_bypass(struct rdmareg_peer *p, const struct wire_message *m)
+{
+	struct rdmareg_peer_event e = { .type = RDMAREG_PEER_EVENT_BYPASSED };
+
+	if ((uint32_t)m->request == p->remote.bypasses)
+		return false;
+	p->remote.bypasses = (uint32_t)m->request;
+	if (m->type == WIRE_LENGTH_CHANGED) { /* a settling does not say where */
+		e.offset = m->offset;
+		e.length = m->length;
+	}
+	e.valid_length = m->valid_length;
+	e.generation = m->generation;
+	peer_event(p, &e);
+	return true;
+}
+
 /* True: that is what the message was sent for. */
 static bool take_path(struct rdmareg_peer *p, const struct wire_message *m)
 {
@@ -147,7 +166,7 @@ void peer_take_message(struct rdmareg_peer *p, const struct wire_message *m)
 		.valid_length = m->valid_length,
 		.generation = m->generation,
 	};
-	bool same_length;
+	bool same_length, other;
 
 	if (m->valid_length > p->remote.length) {
 		peer_end(p, EPROTO, "the other side says that more of the file is there than was registered");
@@ -165,6 +184,8 @@ void peer_take_message(struct rdmareg_peer *p, const struct wire_message *m)
 	p->remote.valid_length = m->valid_length;
 	if (m->type == WIRE_REVOCATION_SETTLED)
 		settled(p, m);
-	if ((!take_path(p, m) || !same_length) && m->type == WIRE_LENGTH_CHANGED)
+	other = take_path(p, m);
+	other |= take_bypass(p, m);
+	if ((!other || !same_length) && m->type == WIRE_LENGTH_CHANGED)
 		peer_event(p, &e);
 }

@@ -46,6 +46,8 @@ static const struct field known[] = {
 	INTO("Faults", FIELD_U64, faults),
 	WORD("PathState", WORDS_PATH_STATE, path_state),
 	INTO("PathNow", FIELD_TEXT, path_now),
+	INTO("Bypasses", FIELD_U64, bypasses),
+	INTO("LastBypass", FIELD_TEXT, last_bypass),
 #undef WORD
 #undef INTO
 };
@@ -57,6 +59,7 @@ int properties_read(struct properties *p, sd_bus_message *m)
 		.degraded = "",
 		.path = "",
 		.path_now = "",
+		.last_bypass = "",
 		.session = "",
 		.ticket = "",
 		.faults = UINT64_MAX,

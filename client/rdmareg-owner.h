@@ -156,6 +156,9 @@ struct rdmareg_region_info {
 	enum rdmareg_path_state path_state;
 	uint32_t reserved2;
 	const char *path_now; /* where the file is now; "" if nowhere, or unknown */
+	/* how often the file was shorter, or blocks of the region were gone, that no revocation covered */
+	uint64_t bypasses;
+	const char *last_bypass; /* what was gone the last time; "" */
 };
 
 /* rdmareg_region_id: for events and other processes. Cannot fail; 0 for NULL. */

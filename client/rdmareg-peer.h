@@ -41,6 +41,11 @@ enum rdmareg_peer_event_type {
 	 * reached is that file still
 	 */
 	RDMAREG_PEER_EVENT_PATH_CHANGED,
+	/*
+	 * offset, length: between there blocks of the file were taken, and nobody had been asked before. What was read
+	 * from there reads as zeroes by now, mostly
+	 */
+	RDMAREG_PEER_EVENT_BYPASSED,
 };
 
 struct rdmareg_peer_event {
@@ -54,6 +59,8 @@ struct rdmareg_peer_event {
 	uint64_t seen_usec; /* CLOCK_BOOTTIME, when the library saw or did it */
 	enum rdmareg_path_state path_state; /* PATH_CHANGED */
 	uint32_t reserved;
+	uint64_t offset; /* BYPASSED: bytes from the start of the region */
+	uint64_t length;
 };
 
 struct rdmareg_peer_options {

@@ -61,6 +61,7 @@ int wire_get_accept(const void *data, size_t n, struct wire_accept *ret)
 	/* A word or a bit of a later version: the least that it can mean. */
 	if (a.durability >= _REGION_DURABILITY_MAX)
 		a.durability = DURABILITY_VOLATILE;
+	a.bypasses = le32toh(a.bypasses);
 	if (a.path_state >= _PATH_STATE_MAX)
 		a.path_state = PATH_UNKNOWN;
 	a.flush &= WIRE_FLUSH_GLOBAL | WIRE_FLUSH_PERSISTENT;

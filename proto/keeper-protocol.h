@@ -106,7 +106,7 @@ enum keeper_type {
 	KEEPER_PEER_ACK,
 	KEEPER_INVALIDATED, /* folded report of translations that went away; the length is current */
 	KEEPER_GONE,	    /* the region ended without being asked to */
-	KEEPER_MODE,	    /* mode, mode_reason, damage, path_state or path_now of the info changed */
+	KEEPER_MODE,	    /* mode, mode_reason, damage, or a member behind unleased, of the info changed */
 	KEEPER_PROGRESS,    /* how far a prefetch that is under way has come; a few a second at most */
 	KEEPER_RESYNC, /* the daemon did not read and events were dropped: it is to list everything again; no region */
 	_KEEPER_EVENT_MAX,
@@ -179,6 +179,8 @@ struct keeper_region {
 	uint32_t reserved_2;
 	uint32_t path_state; /* enum path_state */
 	uint32_t reserved_3;
+	uint64_t bypasses; /* how often blocks of the region were found gone that no revocation covered */
+	char bypass[KEEPER_TEXT_MAX]; /* the last of them, for people; or empty */
 	char path_now[256]; /* where the file is now, cleaned like path; empty: nowhere, or not known */
 };
 

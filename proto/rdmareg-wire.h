@@ -76,7 +76,8 @@ struct wire_accept {
 	uint8_t durability; /* what a completed write is worth: enum region_durability of names.h */
 	uint8_t flush; /* WIRE_FLUSH_*: what this connection may use; any other fails with a remote access error */
 	uint8_t path_state; /* enum path_state of names.h: is the file still where it was registered from? */
-	uint8_t reserved[5];
+	uint8_t reserved;
+	uint32_t bypasses; /* how often blocks were gone unasked, so far: as in the messages, modulo 2^32 */
 	uint8_t rpma
 		[24]; /* address, length, key and rights once more, for rpma_mr_remote_from_descriptor(); the rest zero */
 };
@@ -125,8 +126,9 @@ enum wire_type {
 	WIRE_REVOCATION_SETTLED =
 		3,		 /* keeper -> peer: go on; valid_length, generation and rkey are current */
 	/*
-	 * keeper -> peer: what is known of the file changed without a revocation: valid_length, or path_state. A message that is
-	 * not under way yet is replaced by a newer one, and by a SETTLED: so all of these say everything.
+	 * keeper -> peer: what is known of the file changed without a revocation: valid_length, path_state, or bypasses: blocks were
+	 * gone that no revocation covered, and offset and length say between where the last of them were. A message that is not under
+	 * way yet is replaced by a newer one, and by a SETTLED: so each says everything.
 	 */
 	WIRE_LENGTH_CHANGED = 4,
 	/*
@@ -162,7 +164,7 @@ struct wire_message {
 	uint16_t outcome;	 /* SETTLED: enum revocation_outcome; SYNCED: enum wire_sync_outcome */
 	uint32_t rkey;
 	uint32_t generation;
-	uint64_t request; /* SYNC, SYNCED: chosen by the peer */
+	uint64_t request; /* SYNC, SYNCED: chosen by the peer; SETTLED, LENGTH_CHANGED: bypasses so far */
 };
 
 _Static_assert(sizeof(struct wire_connect) == 56, "RDMA CM carries 56 bytes");

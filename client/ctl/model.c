@@ -49,6 +49,8 @@ json_object *model_region(const struct rdmareg_region_info *i)
 	add_text(o, "path", i->path);
 	add_text(o, "path_state", rdmareg_path_state_name(i->path_state));
 	add_text(o, "path_now", i->path_now);
+	add_number(o, "bypasses", i->bypasses);
+	add_text(o, "last_bypass", i->last_bypass);
 	add_number(o, "offset", i->offset);
 	add_number(o, "length", i->length);
 	add_number(o, "valid_length", i->valid_length);

@@ -50,6 +50,7 @@ static void print_event(const struct rdmareg_peer_event *e)
 		[RDMAREG_PEER_EVENT_LENGTH_CHANGED] = "length-changed",
 		[RDMAREG_PEER_EVENT_DISCONNECTED] = "disconnected",
 		[RDMAREG_PEER_EVENT_PATH_CHANGED] = "path-changed",
+		[RDMAREG_PEER_EVENT_BYPASSED] = "bypassed",
 	};
 	json_object *o = json_object_new_object();
 
@@ -68,6 +69,10 @@ static void print_event(const struct rdmareg_peer_event *e)
 	if (e->type == RDMAREG_PEER_EVENT_SETTLED || e->type == RDMAREG_PEER_EVENT_LENGTH_CHANGED) {
 		json_object_object_add(o, "valid_length", json_object_new_uint64(e->valid_length));
 		json_object_object_add(o, "generation", json_object_new_uint64(e->generation));
+	}
+	if (e->type == RDMAREG_PEER_EVENT_BYPASSED) {
+		json_object_object_add(o, "offset", json_object_new_uint64(e->offset));
+		json_object_object_add(o, "length", json_object_new_uint64(e->length));
 	}
 	if (e->type == RDMAREG_PEER_EVENT_PATH_CHANGED)
 		json_object_object_add(o, "path_state",

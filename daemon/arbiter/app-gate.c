@@ -66,7 +66,7 @@ static void describe(struct app *a, struct region *r, struct region_entry *e)
 	bool leased = e->keeper_mode == ARBITRATION_LAYOUT_LEASE;
 	bool gap = e->gap && !leased; /* a layout lease sees what passes the gate */
 	const char *trouble = keeper_trouble(e->keeper);
-	char text[400] = "", degraded[1900] = "";
+	char text[400] = "", taken[300], degraded[1900] = "";
 
 	if (e->guard)
 		gate_link_change(a->gate, &guard);
@@ -89,6 +89,11 @@ static void describe(struct app *a, struct region *r, struct region_entry *e)
 		    : leased ? "policy hold cannot refuse here, it delays by the longest grace instead: "
 			     : "policy hold has no effect here, it can neither refuse nor delay: ",
 		    e->no_gate);
+	if (e->text.bypasses && r->mode >= ARBITRATION_LAYOUT_LEASE) {
+		snprintf(taken, sizeof(taken), "%" PRIu64 " times nobody was asked before; last, %s", e->text.bypasses,
+			 e->text.last_bypass ? e->text.last_bypass : "");
+		add(degraded, sizeof(degraded), "", taken);
+	}
 	region_text_set(&e->text.mode_reason, text, sizeof(text));
 	if (*degraded)
 		region_text_set(&e->text.degraded, degraded, sizeof(degraded));

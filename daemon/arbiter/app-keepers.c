@@ -16,7 +16,7 @@
 #include "util/log.h"
 
 /* A word of a later version says nothing here. True: something has changed. */
-static bool take_path(struct region_entry *e, const struct keeper_region *info)
+static bool take_file(struct region_entry *e, const struct keeper_region *info)
 {
 	bool known = info->path_state < _PATH_STATE_MAX;
 	_cleanup_(freep) char *was = steal_pointer(e->text.path_now);
@@ -25,13 +25,18 @@ static bool take_path(struct region_entry *e, const struct keeper_region *info)
 	e->text.path_state = known ? (uint8_t)info->path_state : PATH_UNKNOWN;
 	if (known && *info->path_now)
 		region_text_set(&e->text.path_now, info->path_now, sizeof(info->path_now));
+	if (e->text.bypasses != info->bypasses) {
+		e->text.bypasses = info->bypasses;
+		region_text_set(&e->text.last_bypass, info->bypass, sizeof(info->bypass));
+		return true;
+	}
 	return e->text.path_state != before ||
 	       strcmp(was ? was : "", e->text.path_now ? e->text.path_now : "") != 0;
 }
 
 void app_take_texts(struct region_entry *e, const struct keeper_region *info)
 {
-	take_path(e, info);
+	take_file(e, info);
 	region_text_set(&e->text.ticket, info->ticket, sizeof(info->ticket));
 	e->text.invalidations = info->invalidations;
 	e->text.writebacks = info->writebacks;
@@ -231,9 +236,9 @@ static void told_mode(struct app *a, struct keeper *k, struct region *r, const s
 	struct region_entry *e = region_table_find(a->table, r->id);
 	struct region_view v;
 
-	if (take_path(e, info)) { /* the keeper's own line says it */
+	if (take_file(e, info)) { /* the keeper's own line says it */
 		app_view(a, r, &v);
-		bus_tell_changed(a->bus, &v, BUS_CHANGED_PATH);
+		bus_tell_changed(a->bus, &v, BUS_CHANGED_FILE);
 	}
 	app_take_mode(a, r, e, info);
 	app_log(k, LOG_NOTICE, "region %" PRIu64 ": %s%s%s", r->id,

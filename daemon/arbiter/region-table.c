@@ -212,6 +212,7 @@ void region_table_remove(struct region_table *t, struct region_entry *e)
 	free(e->text.ticket);
 	free(e->text.degraded);
 	free(e->text.path_now);
+	free(e->text.last_bypass);
 	free(e->keeper_reason);
 	free(e->no_gate);
 	free(e->gap);

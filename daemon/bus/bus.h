@@ -127,6 +127,8 @@ struct region_text {
 	char *degraded; /* NULL: nothing is */
 	char *path_now;	    /* NULL: nowhere, or not known */
 	uint8_t path_state; /* enum path_state */
+	uint64_t bypasses;
+	char *last_bypass; /* NULL: there was none */
 	uint8_t warm_mode; /* enum warm_mode */
 	bool refuses;
 	bool detached;
@@ -418,7 +420,7 @@ extern const char *const revocation_cause_names[_REVOCATION_CAUSE_MAX];
 #define BUS_CHANGED_TICKET (1u << 16) /* beside REGION_CHANGED_* */
 #define BUS_CHANGED_ARBITRATION \
 	(1u << 17) /* ArbitrationMode, ArbitrationReason, Degraded, Refuses, Policy, GraceUSec */
-#define BUS_CHANGED_PATH (1u << 18) /* PathState, PathNow */
+#define BUS_CHANGED_FILE (1u << 18) /* PathState, PathNow, Bypasses, LastBypass */
 /*
  * At once, or together with what changes meanwhile if the region's last change was told just now: who listens
  * sees the latest values, not each of them. Changes are told before any other signal of the region.

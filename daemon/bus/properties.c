@@ -54,6 +54,8 @@ enum property {
 	PROPERTY_FAULTS,
 	PROPERTY_PATH_STATE,
 	PROPERTY_PATH_NOW,
+	PROPERTY_BYPASSES,
+	PROPERTY_LAST_BYPASS,
 	_PROPERTY_MAX,
 };
 
@@ -94,8 +96,10 @@ static const struct {
 	[PROPERTY_REMOVALS] = { "Removals", "t", 0 },
 	[PROPERTY_BYTES_REDIRTIED] = { "BytesRedirtied", "t", 0 },
 	[PROPERTY_FAULTS] = { "Faults", "t", 0 },
-	[PROPERTY_PATH_STATE] = { "PathState", "s", BUS_CHANGED_PATH },
-	[PROPERTY_PATH_NOW] = { "PathNow", "s", BUS_CHANGED_PATH },
+	[PROPERTY_PATH_STATE] = { "PathState", "s", BUS_CHANGED_FILE },
+	[PROPERTY_PATH_NOW] = { "PathNow", "s", BUS_CHANGED_FILE },
+	[PROPERTY_BYPASSES] = { "Bypasses", "t", BUS_CHANGED_FILE },
+	[PROPERTY_LAST_BYPASS] = { "LastBypass", "s", BUS_CHANGED_FILE },
 };
 
 static const char *or_empty(const char *s)
@@ -186,6 +190,10 @@ static int append_value(sd_bus_message *m, const struct region_view *v, enum pro
 		return sd_bus_message_append(m, "s", path_state_names[t->path_state]);
 	case PROPERTY_PATH_NOW:
 		return sd_bus_message_append(m, "s", or_empty(t->path_now));
+	case PROPERTY_BYPASSES:
+		return sd_bus_message_append(m, "t", t->bypasses);
+	case PROPERTY_LAST_BYPASS:
+		return sd_bus_message_append(m, "s", or_empty(t->last_bypass));
 	case _PROPERTY_MAX:
 		break;
 	}

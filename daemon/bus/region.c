@@ -312,5 +312,7 @@ const sd_bus_vtable region_vtable[] = {
 	UNTOLD("Faults", "t"),
 	TOLD("PathState", "s"),
 	TOLD("PathNow", "s"),
+	TOLD("Bypasses", "t"),
+	TOLD("LastBypass", "s"),
 	SD_BUS_VTABLE_END,
 };

@@ -95,6 +95,7 @@ struct wire_accept wire_write_accept(const struct wire_accept *a)
 		.durability = a->durability,
 		.flush = a->flush,
 		.path_state = a->path_state,
+		.bypasses = htole32(a->bypasses),
 	};
 
 	write_rpma(w.rpma, a);

@@ -64,6 +64,7 @@ static int on_admit(void *userdata, const struct endpoint_request *request, stru
 		.revocation = kregion_revocation(r),
 		.durability = r->durability,
 		.path_state = r->look.path_state,
+		.bypasses = (uint32_t)r->look.bypasses,
 		.flush = request->rights & WIRE_RIGHT_WRITE ? r->flush : 0,
 	};
 	ret->flush_access = hca_flush_access(ret->accept.flush);

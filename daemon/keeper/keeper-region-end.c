@@ -149,7 +149,7 @@ static void finish(struct kregion *r)
 	warm_blocks_deinit(&r->warm.blocks);
 	tickets_deinit(&r->tickets);
 	kregion_free_events(r);
-	free(r->look.path);
+	kregion_free_look(r);
 	free(r->demand);
 	free(r->release);
 	free(r);
@@ -183,7 +183,7 @@ static void withdraw(struct kregion *r)
 void kregion_end(struct kregion *r)
 {
 	const struct timeval patience = timeval_from_usec(PATIENCE_USEC);
-	bool deregistered, demands_over, persists_over, explained;
+	bool deregistered, demands_over, persists_over, explained, looked;
 	struct keeper *k = r->keeper;
 
 	evtimer_del(r->watch_timer);
@@ -197,7 +197,8 @@ void kregion_end(struct kregion *r)
 	demands_over = kregion_end_demands(r);
 	persists_over = kregion_end_persists(r);
 	explained = kregion_end_explaining(r);
-	if (!deregistered || !demands_over || !persists_over || !explained)
+	looked = kregion_end_looking(r);
+	if (!deregistered || !demands_over || !persists_over || !explained || !looked)
 		return;
 	kregion_unwatch(r);
 	if (!r->mapping) {

@@ -6,21 +6,33 @@
  * namespace the descriptor is from, and marks what was unlinked or replaced. No path is looked up, so no filesystem is asked, and
  * whoever puts something else at the path changes nothing.
  *
- * What always holds: a look takes the loop no longer than a few hundred regions take, however many there are; what was found is a level, told
- * to the daemon and to peers when it changes, and in every list.
+ * Blocks can be taken by somebody whom neither lease nor event shows: a loop device, an NFS server, a container's overlay, a defragmenter, or
+ * whoever comes next. So what blocks the file has (with direct access also where) is compared with what it had, by a worker, when pages were
+ * taken away or the number of blocks is another. What is gone and no revocation covered is a bypass: counted, said, told. What happens during
+ * a revocation is the revocation's.
+ *
+ * What always holds: a look takes the loop no longer than a few hundred regions take, however many there are; one file of each storage is
+ * compared at a time, so one that is silent keeps nobody else's from it; what was found is a level, told to the daemon and to peers when it
+ * changes, and in every list.
  */
 #include <errno.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "keeper/extents.h"
 #include "keeper/keeper.h"
 #include "keeper/keeper-region.h"
 #include "keeper/keeper-tell.h"
 #include "keeper/mapping.h"
+#include "keeper/worker.h"
+#include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/text.h"
@@ -28,14 +40,39 @@
 #define ROUND_USEC USEC_PER_SEC
 #define REGIONS_PER_TURN 256
 #define TURN_USEC (20 * USEC_PER_MSEC) /* between the turns of one round */
+#define PUMP_MAX 64 /* regions that are offered to the worker at a time */
+#define AT_ONCE 8   /* storages whose files are compared at the same time */
+/* A change so soon before a look may have a second one behind it with the same time: clocks of files have steps. */
+#define STEP_NSEC (UINT64_C(20) * 1000 * 1000)
 
 /* The kernel's mark, d_path() in fs/d_path.c. */
 static const char deleted[] = " (deleted)";
+
+TAILQ_HEAD(regions, kregion);
 
 struct looks {
 	struct keeper *keeper;
 	struct event *timer;
 	size_t bucket; /* the next one of this round */
+	struct regions wanted;
+	struct regions busy;
+	unsigned int n_busy;
+};
+
+/* What is known of a file's blocks, and a worker's next look at them. */
+struct kregion_blocks {
+	int fd;
+	bool places; /* where they are matters: direct access */
+	uint64_t start; /* bytes in the file, of what is to be looked at */
+	uint64_t end;
+	uint64_t revocation; /* the guard's number when it began: after another one there is nothing to compare */
+	uint64_t number;     /* of blocks, and */
+	uint64_t changed_nsec; /* the time of the file's last change; 0: there may be another one at that time */
+	struct extents *known; /* as of @known_revocation; NULL: none */
+	uint64_t known_revocation;
+	struct extents *found;
+	struct extents_loss loss;
+	int error;
 };
 
 bool kregion_read_path(int fd, char path[static KREGION_PATH_MAX])
@@ -101,10 +138,218 @@ static void look_at_path(struct kregion *r)
 		tell_length(r);
 }
 
-static void look_at(struct kregion *r)
+#define of_job(j) ((struct kregion *)((char *)(j)-offsetof(struct kregion, look.job)))
+
+static uint64_t nsec_of(const struct statx_timestamp *t)
 {
+	return (uint64_t)t->tv_sec * USEC_PER_SEC * 1000 + t->tv_nsec;
+}
+
+/* In the worker. What the file does not have any more is not looked at: that it became shorter is known from its length. */
+static int read_extents(struct kregion_blocks *b)
+{
+	struct statx st;
+	int error = extents_read(b->fd, b->start, b->end, b->places, &b->found);
+
+	if (error)
+		return error;
+	if (statx(b->fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_SIZE, &st) < 0)
+		return -errno;
+	if (b->found->end > st.stx_size)
+		b->found->end = st.stx_size > b->start ? st.stx_size : b->start;
+	if (b->known)
+		b->loss = extents_compare(b->known, b->found);
+	return 0;
+}
+
+/* In the worker. */
+static void run_look(struct job *job)
+{
+	struct kregion_blocks *b = of_job(job)->look.blocks;
+
+	b->loss = (struct extents_loss){ 0 };
+	b->error = read_extents(b);
+	if (b->error || !b->loss.end)
+		return;
+	/* while data goes from memory to blocks a filesystem may show neither for a moment: only what is gone twice is gone */
+	free(b->found);
+	b->found = NULL;
+	b->error = read_extents(b);
+}
+
+static void say_bypass(struct kregion *r)
+{
+	bool promised = r->gated || r->mode == ARBITRATION_LAYOUT_LEASE;
+
+	log_write(promised ? LOG_WARNING : LOG_NOTICE, "region %" PRIu64 ": %s%s (%s)", r->id, r->look.bypass,
+		  promised ? ", and nobody was asked" : "", r->path[0] ? r->path : "?");
+	if (!r->announced)
+		return;
+	tell_mode(r);
+	tell_length(r);
+}
+
+static void note_loss(struct kregion *r, const struct extents_loss *l)
+{
+	uint64_t base = r->mapping->offset;
+
+	r->look.bypasses++;
+	r->look.bypass_start = l->start - base;
+	r->look.bypass_end = l->end - base;
+	snprintf(r->look.bypass, sizeof(r->look.bypass),
+		 "%" PRIu64 " bytes of blocks between %" PRIu64 " and %" PRIu64 " of the region %s",
+		 l->lost_bytes ? l->lost_bytes : l->moved_bytes, r->look.bypass_start, r->look.bypass_end,
+		 l->lost_bytes ? "were taken" : "are in another place now");
+	say_bypass(r);
+}
+
+void kregion_note_shrunk(struct kregion *r)
+{
+	r->look.shrunk = true;
+	r->look.shrunk_revocation = r->guard.revocation;
+}
+
+static void look_at_length(struct kregion *r)
+{
+	kregion_restat(r);
+	if (!r->look.shrunk || r->guard.state != GUARD_OPEN)
+		return;
+	r->look.shrunk = false;
+	if (r->look.shrunk_revocation != r->guard.revocation)
+		return;
+	r->look.bypasses++;
+	r->look.bypass_start = r->guard.valid_length;
+	r->look.bypass_end = r->mapping->length;
+	snprintf(r->look.bypass, sizeof(r->look.bypass),
+		 "the file became shorter, %" PRIu64 " bytes of the region are left", r->guard.valid_length);
+	say_bypass(r);
+}
+
+static bool is_storage_busy(const struct looks *l, uint64_t storage)
+{
+	const struct kregion *r;
+
+	TAILQ_FOREACH(r, &l->busy, look.of_looks)
+	if (r->storage == storage)
+		return true;
+	return false;
+}
+
+static void done_look(struct job *job);
+
+static void submit(struct looks *l, struct kregion *r)
+{
+	struct kregion_blocks *b = r->look.blocks;
+
+	b->fd = r->mapping->fd;
+	b->places = r->mapping->direct;
+	b->start = r->mapping->offset;
+	b->end = b->start + r->guard.valid_length;
+	b->revocation = r->guard.revocation;
+	if (b->known_revocation != b->revocation) {
+		free(b->known);
+		b->known = NULL;
+	}
+	r->look.cleared = false;
+	r->look.job = (struct job){ .run = run_look, .done = done_look, .key = r->storage };
+	TAILQ_INSERT_TAIL(&l->busy, r, look.of_looks);
+	l->n_busy++;
+	worker_submit(l->keeper->files, &r->look.job);
+}
+
+/* Gives the worker what it has room for; what has to wait for its storage goes behind the others. */
+static void pump(struct looks *l)
+{
+	struct kregion *r;
+
+	for (unsigned int i = 0; i < PUMP_MAX && l->n_busy < AT_ONCE && (r = TAILQ_FIRST(&l->wanted)); i++) {
+		TAILQ_REMOVE(&l->wanted, r, look.of_looks);
+		if (is_storage_busy(l, r->storage)) {
+			TAILQ_INSERT_TAIL(&l->wanted, r, look.of_looks);
+			continue;
+		}
+		r->look.wanted = false;
+		if (r->phase == KREGION_HELD && r->guard.state == GUARD_OPEN)
+			submit(l, r);
+	}
+}
+
+static void leave_busy(struct looks *l, struct kregion *r)
+{
+	TAILQ_REMOVE(&l->busy, r, look.of_looks);
+	l->n_busy--;
+}
+
+static void take_found(struct kregion *r)
+{
+	struct kregion_blocks *b = r->look.blocks;
+
+	if (b->error || r->guard.state != GUARD_OPEN || r->guard.revocation != b->revocation)
+		return; /* a revocation came in between: whatever is gone is its */
+	free(b->known);
+	b->known = steal_pointer(b->found);
+	b->known_revocation = b->revocation;
+	if (b->loss.end)
+		note_loss(r, &b->loss);
+}
+
+static void done_look(struct job *job)
+{
+	struct kregion *r = of_job(job);
+	struct looks *l = r->keeper->looks;
+
+	leave_busy(l, r);
 	if (r->phase == KREGION_HELD)
-		look_at_path(r);
+		take_found(r);
+	free(r->look.blocks->found);
+	r->look.blocks->found = NULL;
+	pump(l);
+	if (r->phase != KREGION_HELD)
+		kregion_continue(r);
+}
+
+/* True: it has to be looked at again. Asks nobody. */
+static bool is_other(struct kregion *r)
+{
+	struct kregion_blocks *b = r->look.blocks;
+	uint64_t now = clock_usec(CLOCK_REALTIME) * 1000, changed;
+	bool cause, other;
+	struct statx st;
+
+	if (statx(r->mapping->fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BLOCKS | STATX_CTIME, &st) < 0)
+		return false;
+	changed = nsec_of(&st.stx_ctime);
+	cause = r->look.cleared || st.stx_blocks != b->number ||
+		b->end != b->start + r->guard.valid_length;
+	/* where blocks are may change without a sign on the file */
+	other = !b->known || b->known_revocation != r->guard.revocation ||
+		(cause && (changed != b->changed_nsec || r->mapping->direct));
+	if (!other)
+		return false;
+	b->number = st.stx_blocks;
+	b->changed_nsec = changed + STEP_NSEC < now ? changed : 0;
+	return true;
+}
+
+static void look_at_blocks(struct looks *l, struct kregion *r)
+{
+	if (!r->mapping->extents || r->look.wanted || r->look.job.busy || r->guard.state != GUARD_OPEN)
+		return;
+	if (!r->look.blocks)
+		r->look.blocks = calloc(1, sizeof(*r->look.blocks));
+	if (!r->look.blocks || r->look.blocks->error == -EOPNOTSUPP || !is_other(r))
+		return;
+	r->look.wanted = true;
+	TAILQ_INSERT_TAIL(&l->wanted, r, look.of_looks);
+}
+
+static void look_at(struct looks *l, struct kregion *r)
+{
+	if (r->phase != KREGION_HELD)
+		return;
+	look_at_path(r);
+	look_at_length(r);
+	look_at_blocks(l, r);
 }
 
 /* Some buckets further; true: the round is over. */
@@ -115,9 +360,10 @@ static bool go_on(struct looks *l)
 
 	while (l->bucket < KEEPER_BUCKETS && n < REGIONS_PER_TURN) {
 		for (struct kregion *r = k->bucket[l->bucket]; r; r = r->next, n++)
-			look_at(r);
+			look_at(l, r);
 		l->bucket++;
 	}
+	pump(l);
 	if (l->bucket < KEEPER_BUCKETS)
 		return false;
 	l->bucket = 0;
@@ -142,6 +388,8 @@ static struct looks *begin(struct keeper *k)
 	if (!l)
 		return NULL;
 	l->keeper = k;
+	TAILQ_INIT(&l->wanted);
+	TAILQ_INIT(&l->busy);
 	l->timer = evtimer_new(k->base, on_timer, l);
 	if (!l->timer) {
 		free(l);
@@ -155,13 +403,38 @@ void kregion_begin_looking(struct kregion *r)
 	const struct timeval round = timeval_from_usec(ROUND_USEC);
 	struct keeper *k = r->keeper;
 
-	look_at(r);
 	if (!k->looks)
 		k->looks = begin(k);
-	if (!k->looks)
+	if (!k->looks) {
 		log_error("region %" PRIu64 ": no memory to look at its file", r->id);
-	else if (!evtimer_pending(k->looks->timer, NULL))
+		return;
+	}
+	look_at(k->looks, r);
+	pump(k->looks);
+	if (!evtimer_pending(k->looks->timer, NULL))
 		evtimer_add(k->looks->timer, &round);
+}
+
+bool kregion_end_looking(struct kregion *r)
+{
+	struct looks *l = r->keeper->looks;
+
+	if (r->look.wanted)
+		TAILQ_REMOVE(&l->wanted, r, look.of_looks);
+	r->look.wanted = false;
+	if (worker_withdraw(r->keeper->files, &r->look.job))
+		leave_busy(l, r);
+	return !r->look.job.busy;
+}
+
+void kregion_free_look(struct kregion *r)
+{
+	free(r->look.path);
+	if (r->look.blocks) {
+		free(r->look.blocks->known);
+		free(r->look.blocks->found);
+	}
+	free(r->look.blocks);
 }
 
 void keeper_free_looks(struct keeper *k)

@@ -244,7 +244,7 @@ static struct kregion *free_unborn(struct kregion *r)
 {
 	kregion_free_events(r);
 	free(r->opening);
-	free(r->look.path);
+	kregion_free_look(r);
 	free(r);
 	return NULL;
 }

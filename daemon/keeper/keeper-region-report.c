@@ -94,6 +94,8 @@ void kregion_restat(struct kregion *r)
 		kregion_note_damage(r, 0, r->mapping->length, "the device was taken away");
 	if (mapping_valid_length(r->mapping, &length) < 0 || length == r->guard.valid_length)
 		return;
+	if (length < r->guard.valid_length)
+		kregion_note_shrunk(r);
 	r->guard.valid_length = length;
 	tell_length(r);
 	fold(r, length, r->mapping->length, 0);
@@ -111,8 +113,10 @@ void kregion_on_range(struct kregion *r, const struct rdmareg_report *report)
 	r->writebacks += report->writeback_count;
 	if ((report->causes & RDMAREG_CAUSE_SELF) && !(report->causes & by_others))
 		return; /* our own fence */
-	if (report->causes & RDMAREG_CAUSE_CLEAR)
+	if (report->causes & RDMAREG_CAUSE_CLEAR) {
+		r->look.cleared = true;
 		kregion_restat(r);
+	}
 	kregion_warm_after(r, report);
 	fold(r, report->start, report->end, report->causes);
 }

@@ -93,10 +93,23 @@ struct kregion_explain {
 };
 
 /* What is known of the region's file beside its length: keeper-region-look.c. */
+struct kregion_blocks;
 struct kregion_look {
 	char *path; /* as the kernel told it when it was registered; NULL: it had none, or one that is too long */
 	uint8_t path_state; /* enum path_state */
 	char path_now[256]; /* for people, may be cut */
+
+	struct job job; /* reads @found, and compares it with @extents */
+	struct kregion_blocks *blocks; /* the job's, or what it found last; NULL: it never began */
+	bool cleared; /* pages were taken away since it began last */
+	bool shrunk;  /* and the file became shorter; without a revocation if the guard's number still is */
+	uint64_t shrunk_revocation;
+	bool wanted;
+	TAILQ_ENTRY(kregion) of_looks; /* wanted, or busy */
+	uint64_t bypasses; /* how often blocks were gone that no revocation covered */
+	uint64_t bypass_start; /* of the last one, bytes from the start of the region; [start, end) */
+	uint64_t bypass_end;
+	char bypass[KEEPER_TEXT_MAX]; /* the same for people */
 };
 
 struct kregion {
@@ -315,6 +328,11 @@ bool kregion_end_explaining(struct kregion *r);
 
 /* keeper-region-look.c: it is held now; from now on its file is looked at once a second. */
 void kregion_begin_looking(struct kregion *r);
+/* The file became shorter, and no revocation is under way: the reason for one may still be on its way here. */
+void kregion_note_shrunk(struct kregion *r);
+/* False: the worker is still at it. */
+bool kregion_end_looking(struct kregion *r);
+void kregion_free_look(struct kregion *r);
 /* Where the kernel says that this file is; asks no filesystem. False: nowhere, or its name is too long. */
 bool kregion_read_path(int fd, char path[static KREGION_PATH_MAX]);
 

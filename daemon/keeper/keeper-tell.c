@@ -74,6 +74,14 @@ static enum region_state state_of(const struct kregion *r)
 	}
 }
 
+static void describe_look(const struct kregion *r, struct keeper_region *ret)
+{
+	ret->path_state = r->look.path_state;
+	COPY(ret->path_now, r->look.path_now);
+	ret->bypasses = r->look.bypasses;
+	COPY(ret->bypass, r->look.bypass);
+}
+
 void tell_region(struct kregion *r, const struct operation *op)
 {
 	struct keeper_message m = { .type = KEEPER_REGION, .region = r->id };
@@ -115,8 +123,7 @@ void tell_region(struct kregion *r, const struct operation *op)
 	COPY(m.info.mode_reason, r->mode_reason);
 	COPY(m.info.damage, r->damage);
 	m.info.unleased = r->unleased;
-	m.info.path_state = r->look.path_state;
-	COPY(m.info.path_now, r->look.path_now);
+	describe_look(r, &m.info);
 	COPY(m.info.path, r->path);
 	COPY(m.info.ticket, r->ticket_text);
 	session_answer(r->keeper->session, op, &m);
@@ -201,6 +208,7 @@ void tell_settled(struct kregion *r, uint64_t revocation, enum revocation_outcom
 		.valid_length = r->guard.valid_length,
 		.outcome = (uint16_t)outcome,
 		.cause = r->look.path_state,
+		.request = r->look.bypasses,
 		.rkey = r->rkey,
 		.generation = r->generation,
 	};
@@ -215,9 +223,11 @@ void tell_length(struct kregion *r)
 {
 	struct wire_message m = {
 		.type = WIRE_LENGTH_CHANGED,
-		.length = r->mapping->length,
+		.offset = r->look.bypass_start,
+		.length = r->look.bypass_end - r->look.bypass_start,
 		.valid_length = r->guard.valid_length,
 		.cause = r->look.path_state,
+		.request = r->look.bypasses,
 		.rkey = r->rkey,
 		.generation = r->generation,
 	};
@@ -293,8 +303,7 @@ void tell_mode(struct kregion *r)
 	COPY(m.info.mode_reason, r->mode_reason);
 	COPY(m.info.damage, r->damage);
 	m.info.unleased = r->unleased;
-	m.info.path_state = r->look.path_state;
-	COPY(m.info.path_now, r->look.path_now);
+	describe_look(r, &m.info);
 	session_tell(r->keeper->session, &m);
 }
 

@@ -31,13 +31,19 @@ static const struct {
 	const char *name;
 	bool memory; /* its files are memory and nothing else: fsync(2) keeps nothing */
 	bool foreign;
+	bool extents;
 } filesystems[] = {
-	{ 0x58465342, "xfs", false, false },   { 0xef53, "ext4", false, false },
-	{ 0x9123683e, "btrfs", false, false }, { 0x01021994, "tmpfs", true, false },
-	{ 0x858458f6, "ramfs", true, false },  { HUGETLBFS_MAGIC_NUMBER, "hugetlbfs", true, false },
-	{ 0xf2f52010, "f2fs", false, false },  { 0x6969, "nfs", false, true },
-	{ 0x65735546, "fuse", false, true },   { 0x794c7630, "overlay", false, true },
-	{ 0x0bd00bd0, "lustre", false, true },
+	{ 0x58465342, "xfs", false, false, true },
+	{ 0xef53, "ext4", false, false, true },
+	{ 0x9123683e, "btrfs", false, false, true },
+	{ 0x01021994, "tmpfs", true, false, false },
+	{ 0x858458f6, "ramfs", true, false, false },
+	{ HUGETLBFS_MAGIC_NUMBER, "hugetlbfs", true, false, false },
+	{ 0xf2f52010, "f2fs", false, false, false },
+	{ 0x6969, "nfs", false, true, false },
+	{ 0x65735546, "fuse", false, true, false },
+	{ 0x794c7630, "overlay", false, true, false },
+	{ 0x0bd00bd0, "lustre", false, true, false },
 };
 
 /* A number in a sysfs file of a character device. */
@@ -77,10 +83,11 @@ void mapping_note_filesystem(struct mapping *m, uint32_t magic)
 			snprintf(m->filesystem, sizeof(m->filesystem), "%s", filesystems[i].name);
 			m->memory = filesystems[i].memory;
 			m->foreign = filesystems[i].foreign;
+			m->extents = filesystems[i].extents;
 			return;
 		}
 	snprintf(m->filesystem, sizeof(m->filesystem), "fs %#x", (unsigned int)magic);
-	m->memory = false;
+	m->memory = m->extents = false;
 	m->foreign = true;
 }
 

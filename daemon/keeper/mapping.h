@@ -37,6 +37,7 @@ struct mapping {
 	uint64_t inode;
 	uint32_t file_uid;
 	bool named;	     /* it had a name then */
+	bool extents;	     /* a filesystem that says truthfully which bytes have blocks (FIEMAP), also of those not written yet */
 	bool direct;	     /* regular, with direct access (fsdax) */
 	bool memory;	     /* the file is memory and nothing else: tmpfs, memfd, ramfs, hugetlbfs */
 	char filesystem[16]; /* for people: "xfs", "device-dax" */

@@ -144,6 +144,40 @@ static void test_path(void)
 	end();
 }
 
+/* Blocks were gone: told once, whatever brings it, with where they were if it says so. */
+static void test_bypass(void)
+{
+	struct wire_message m = { .type = WIRE_LENGTH_CHANGED,
+				  .offset = 4096,
+				  .length = 8192,
+				  .valid_length = 1 << 20,
+				  .request = UINT64_C(3) << 32 | 1 };
+	struct rdmareg_peer_event e;
+
+	begin();
+	peer.remote.bypasses = 1; /* as it was told when it connected */
+	peer_take_message(&peer, &m);
+	assert(next().type == RDMAREG_PEER_EVENT_LENGTH_CHANGED && !readable());
+	m.request++;
+	peer_take_message(&peer, &m);
+	e = next();
+	assert(e.type == RDMAREG_PEER_EVENT_BYPASSED && e.offset == 4096 && e.length == 8192 && !readable());
+	m.valid_length = 4096; /* because the file became shorter */
+	m.request++;
+	peer_take_message(&peer, &m);
+	assert(next().type == RDMAREG_PEER_EVENT_BYPASSED);
+	assert(next().type == RDMAREG_PEER_EVENT_LENGTH_CHANGED && !readable());
+	m.type = WIRE_REVOCATION_SETTLED;
+	m.revocation = 9;
+	m.offset = 0;
+	m.request++;
+	peer_take_message(&peer, &m);
+	assert(next().type == RDMAREG_PEER_EVENT_SETTLED);
+	e = next();
+	assert(e.type == RDMAREG_PEER_EVENT_BYPASSED && !e.length && !readable());
+	end();
+}
+
 /* Demands that follow each other before anything is settled: the newest is what there is. */
 static void test_superseded(void)
 {
@@ -223,6 +257,7 @@ int main(void)
 {
 	test_revocations();
 	test_path();
+	test_bypass();
 	test_superseded();
 	test_ring();
 	test_callback();

@@ -6,10 +6,12 @@
  *   test-keeper-look KEEPER-FAKE
  */
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include "keeper-rig.h"
 
@@ -134,6 +136,93 @@ static void test_nameless(void)
 	end(id, fd);
 }
 
+static struct keeper_region await_bypass(uint64_t region, uint64_t n)
+{
+	struct keeper_message m;
+
+	do
+		m = client_event(&k, KEEPER_MODE, region);
+	while (m.info.bypasses < n);
+	must(m.info.bypasses == n);
+	return m.info;
+}
+
+/* Until a has been looked at, and again: whatever the first look began is over by then. It is b afterwards. */
+static void await_rounds(uint64_t region)
+{
+	must(rename(at("a"), at("c")) == 0);
+	while (strcmp(client_event(&k, KEEPER_MODE, region).info.path_now, at("c")) != 0)
+		;
+	must(rename(at("c"), at("b")) == 0);
+	while (strcmp(client_event(&k, KEEPER_MODE, region).info.path_now, at("b")) != 0)
+		;
+}
+
+/* Somebody whom no lease shows makes the file shorter, with or without a sign that pages went. */
+static void test_shortened(void)
+{
+	int fd = make_named("a");
+	uint64_t id = make_on(fd);
+	struct keeper_region r;
+	struct keeper_message m;
+
+	must(!look(id).bypasses && !*look(id).bypass);
+	must(ftruncate(fd, LENGTH / 2) == 0);
+	r = await_bypass(id, 1);
+	must(strstr(r.bypass, "became shorter, 524288 bytes") && r.mode == ARBITRATION_LAYOUT_LEASE);
+	must(ftruncate(fd, LENGTH) == 0); /* growing takes nothing */
+	must(ftruncate(fd, LENGTH / 4) == 0);
+	tell("clear", id, "262144 1048576");
+	await_bypass(id, 2);
+	must(client_connect(&k) && client_hello(&k, NULL) == 0);
+	must(look(id).bypasses == 2 && look(id).valid_length == LENGTH / 4);
+
+	/* one that asks is none */
+	tell("break", id, "truncate 8192");
+	m = client_event(&k, KEEPER_REVOCATION, id);
+	must(client_consent(&k, id, m.revocation.revocation) == 0);
+	client_event(&k, KEEPER_SETTLED, id);
+	await_rounds(id);
+	join(id); /* the one before did not acknowledge */
+	must(look(id).bypasses == 2);
+	must(unlink(at("b")) == 0);
+	end(id, fd);
+}
+
+/* A hole where there were blocks. */
+static void test_punched(void)
+{
+	char block[4096] = "data";
+	int fd = make_named("a");
+	struct keeper_region r;
+	uint64_t id;
+
+	for (off_t o = 0; o < (off_t)LENGTH; o += (off_t)sizeof(block))
+		must(pwrite(fd, block, sizeof(block), o) == (ssize_t)sizeof(block));
+	id = make_on(fd);
+	must(fsync(fd) == 0);
+	client_answer(&k, client_send(&k, &(struct keeper_message){ .type = KEEPER_SYNC,
+								    .region = id,
+								    .demand.limit_usec = LONG },
+				      -1)); /* a revocation: the file is looked at anew after it */
+	client_event(&k, KEEPER_SETTLED, id);
+	await_rounds(id);
+	must(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 65536, 131072) == 0);
+	tell("clear", id, "65536 196608");
+	r = await_bypass(id, 1);
+	must(strstr(r.bypass, "131072 bytes of blocks between 65536 and 196608"));
+	must(unlink(at("b")) == 0);
+	end(id, fd);
+}
+
+static bool says_extents(void)
+{
+	struct statfs fs;
+
+	must(statfs(place, &fs) == 0);
+	return fs.f_type == EXT4_SUPER_MAGIC || fs.f_type == XFS_SUPER_MAGIC || fs.f_type == BTRFS_SUPER_MAGIC;
+}
+
 int main(int argc, char *argv[])
 {
 	char template[] = "test-keeper-look.XXXXXX";
@@ -148,6 +237,9 @@ int main(int argc, char *argv[])
 	test_unlinked();
 	test_moved();
 	test_nameless();
+	test_shortened();
+	if (says_extents())
+		test_punched();
 	rig_stop();
 	rig_end();
 	must(rmdir(place) == 0);
