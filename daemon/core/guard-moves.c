@@ -119,6 +119,15 @@ static void ask(struct guard *g, struct guard_effects *out, uint64_t now_usec, u
 			cause = most_urgent;
 		}
 	}
+	/* and so is an end */
+	if (g->close_wanted) {
+		start = 0;
+		end = g->length;
+		if (g->close_usec < deadline_usec) {
+			deadline_usec = g->close_usec;
+			cause = g->close_cause;
+		}
+	}
 	if (g->state == GUARD_ASKED) {
 		if (start >= g->ask_start && end <= g->ask_end && deadline_usec >= g->deadline_usec)
 			return;
@@ -173,7 +182,7 @@ void guard_go_on(struct guard *g, struct guard_effects *out, uint64_t now_usec)
 	grant(g, out, now_usec);
 	if (g->broken && guard_covers(g, g->break_start, g->break_end))
 		g->broken = false;
-	if (g->close_wanted) {
+	if (guard_close_is_due(g, now_usec)) {
 		guard_begin_close(g, out);
 	} else if ((g->broken || g->holding) && !guard_covers(g, g->break_start, g->break_end)) {
 		guard_ask_for_break(g, out, now_usec);
@@ -181,6 +190,8 @@ void guard_go_on(struct guard *g, struct guard_effects *out, uint64_t now_usec)
 		g->state = GUARD_RELEASING;
 		guard_emit_timer(g, out, 0);
 		emit_release(g, out);
+	} else if (g->close_wanted) {
+		guard_ask_for_close(g, out, now_usec);
 	} else if (guard_ask_for_demands(g, out, now_usec)) {
 		;
 	} else if (demands_any(g)) {
@@ -256,12 +267,32 @@ void guard_again_broken(struct guard *g, const struct guard_event *e, struct gua
 	}
 }
 
+void guard_want_close(struct guard *g, const struct guard_event *e)
+{
+	uint64_t until = e->grace_usec ? guard_after(e->now_usec, e->grace_usec) : 0;
+
+	if (g->close_wanted && g->close_usec <= until)
+		return;
+	g->close_wanted = true;
+	g->close_usec = until;
+	g->close_cause = e->cause;
+}
+
+bool guard_close_is_due(const struct guard *g, uint64_t now_usec)
+{
+	return g->close_wanted && (g->close_usec <= now_usec || guard_covers(g, 0, g->length));
+}
+
+void guard_ask_for_close(struct guard *g, struct guard_effects *out, uint64_t now_usec)
+{
+	ask(g, out, now_usec, 0, g->length, g->close_usec, g->close_cause);
+}
+
 void guard_close_kindly(struct guard *g, const struct guard_event *e, struct guard_effects *out)
 {
-	if (!e->grace_usec || guard_covers(g, 0, g->length)) {
+	guard_want_close(g, e);
+	if (guard_close_is_due(g, e->now_usec))
 		guard_begin_close(g, out);
-		return;
-	}
-	g->close_wanted = true;
-	ask(g, out, e->now_usec, 0, g->length, guard_after(e->now_usec, e->grace_usec), e->cause);
+	else
+		guard_ask_for_close(g, out, e->now_usec);
 }

@@ -26,6 +26,11 @@ void guard_begin_fence(struct guard *g, struct guard_effects *out);
 void guard_begin_refresh(struct guard *g, struct guard_effects *out);
 /* At once: whoever had a grace has had it. */
 void guard_begin_close(struct guard *g, struct guard_effects *out);
+/* Whoever leaves holders less time counts. */
+void guard_want_close(struct guard *g, const struct guard_event *e);
+/* Holders have had the time that they were to have, or have nothing any more. */
+bool guard_close_is_due(const struct guard *g, uint64_t now_usec);
+void guard_ask_for_close(struct guard *g, struct guard_effects *out, uint64_t now_usec);
 /* With time for its holders to finish, if it is not fenced already. */
 void guard_close_kindly(struct guard *g, const struct guard_event *e, struct guard_effects *out);
 /* Behind a fence around all of it. */

@@ -220,7 +220,7 @@ static void step_refreshing(struct guard *g, const struct guard_event *e, struct
 		return;
 	}
 	g->fenced = false;
-	if (g->close_wanted) {
+	if (guard_close_is_due(g, e->now_usec)) {
 		guard_begin_close(g, out);
 		return;
 	}
@@ -230,6 +230,8 @@ static void step_refreshing(struct guard *g, const struct guard_event *e, struct
 	/* what came meanwhile is a new revocation at once; what is asked for a break is asked for the demands as well */
 	if (g->broken)
 		guard_open_broken(g, e->now_usec, out);
+	else if (g->close_wanted)
+		guard_ask_for_close(g, out, e->now_usec);
 	else
 		guard_ask_for_demands(g, out, e->now_usec);
 }
@@ -284,7 +286,7 @@ static void note(struct guard *g, const struct guard_event *e)
 		break;
 	case GUARD_CLOSE:
 		if (!ending)
-			g->close_wanted = true;
+			guard_want_close(g, e);
 		break;
 	default:
 		break;

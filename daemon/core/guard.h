@@ -54,9 +54,9 @@ enum guard_state {
 };
 
 enum guard_event_type {
-	GUARD_BROKEN,	 /* a layout break: @break_id, @cause, range; a new one can only follow a GUARD_ARM */
-	GUARD_EXPIRED,	 /* the kernel gave the blocks back itself: @break_id */
-	GUARD_HURRIED,	 /* who broke it is being killed and does not sleep any more: @break_id; its grace is over */
+	GUARD_BROKEN,  /* a layout break: @break_id, @cause, range; a new one can only follow a GUARD_ARM */
+	GUARD_EXPIRED, /* the kernel gave the blocks back itself: @break_id */
+	GUARD_HURRIED, /* who broke it is being killed and does not sleep any more: @break_id; its grace is over */
 	GUARD_CONSENTED, /* every holder acknowledged: @revocation */
 	GUARD_TIMER_FIRED,
 	GUARD_FENCE_DONE, /* @error; range: what is fenced, if that is more than was asked for */
@@ -67,7 +67,8 @@ enum guard_event_type {
 	GUARD_DEMANDED, /* @demand, @cause, range, @grace_usec, @limit_usec; only if guard_takes_demand(), or of a number that is there: that
 			       demand widens, and is granted anew. Ignored once the region is being taken down */
 	GUARD_DEMAND_OVER, /* @demand */
-	GUARD_CLOSE, /* owner lets go, or has to: @cause, @grace_usec (0: at once). Again: a shorter grace counts, a longer changes nothing */
+	GUARD_CLOSE, /* owner lets go, or has to: @cause, @grace_usec (0: at once), which counts from now, also if another step is under way.
+			Again: a shorter grace counts, a longer changes nothing */
 	_GUARD_EVENT_MAX,
 };
 
@@ -153,6 +154,8 @@ struct guard {
 	uint64_t revocation; /* current or last revocation; the next one is one more */
 	uint64_t length;     /* registered */
 	uint64_t valid_length;
+	uint64_t close_usec; /* if it is wanted: until then holders have time to finish; 0: at once */
+	enum revocation_cause close_cause;
 	uint64_t settled_usec; /* when the last break was settled */
 	uint64_t ask_start;    /* what holders were asked for, and what the next fence covers */
 	uint64_t ask_end;

@@ -63,6 +63,7 @@ static void put_guard(struct bytes *b, const struct site *s)
 	put(b, (uint64_t)(uint8_t)(s->break_id - g->break_id));
 	put(b, g->valid_length);
 	put(b, g->state == GUARD_ASKED ? g->deadline_usec : 0);
+	put(b, g->close_wanted && g->state != GUARD_ASKED ? g->close_usec : 0);
 	put_range(b, g->state == GUARD_ASKED || g->state == GUARD_FENCING || g->state == GUARD_CLOSING,
 		  g->ask_start, g->ask_end);
 	put_range(b, g->fenced, g->fence_start, g->fence_end);

@@ -341,6 +341,59 @@ static void test_withdrawn(void)
 	plain(GUARD_FENCE_DONE, GUARD_REFRESHING, "fenced timer(0) refresh");
 }
 
+/* Holders have their grace also if the end is wanted while a step is under way; it counts from then, and breakers do not wait for it. */
+static void test_close_meanwhile(void)
+{
+	const struct guard_event close = { .type = GUARD_CLOSE, .grace_usec = 300, .cause = CAUSE_UNMOUNT };
+	const struct guard_event sooner = { .type = GUARD_CLOSE, .grace_usec = 200, .cause = CAUSE_QUOTA };
+
+	init();
+	demand(1, 40, 60, 0, GUARD_FENCING, "ask(1,40-60,0,9) timer(0) fence");
+	expect(close, GUARD_FENCING, "");
+	plain(GUARD_FENCE_DONE, GUARD_ASKED, "fenced grant ask(2,0-100,300,8) timer(300)");
+	timer(300, GUARD_FENCING, "timer(0) fence");
+	plain(GUARD_FENCE_DONE, GUARD_DEAD, "fenced timer(0) teardown");
+
+	/* whoever leaves less time counts */
+	init();
+	demand(1, 40, 60, 0, GUARD_FENCING, "ask(1,40-60,0,9) timer(0) fence");
+	expect(close, GUARD_FENCING, "");
+	expect(sooner, GUARD_FENCING, "");
+	expect(close, GUARD_FENCING, "");
+	plain(GUARD_FENCE_DONE, GUARD_ASKED, "fenced grant ask(2,0-100,200,10) timer(200)");
+
+	/* it is over by now */
+	init();
+	demand(1, 40, 60, 0, GUARD_FENCING, "ask(1,40-60,0,9) timer(0) fence");
+	expect(close, GUARD_FENCING, "");
+	expect((struct guard_event){ .type = GUARD_FENCE_DONE, .now_usec = NOW + 300 }, GUARD_CLOSING,
+	       "fenced grant timer(0) fence");
+
+	/* a break that is fenced goes on first */
+	init();
+	demand(1, 40, 60, 0, GUARD_FENCING, "ask(1,40-60,0,9) timer(0) fence");
+	broken(GUARD_BROKEN, 1, 40, 50, GUARD_FENCING, "");
+	expect(close, GUARD_FENCING, "");
+	plain(GUARD_FENCE_DONE, GUARD_RELEASING, "fenced grant timer(0) release(1)");
+	plain(GUARD_RELEASE_DONE, GUARD_ASKED, "given ask(2,0-100,300,8) timer(300)");
+
+	/* one that is not is asked for along with it */
+	init();
+	demand(1, 40, 60, 0, GUARD_FENCING, "ask(1,40-60,0,9) timer(0) fence");
+	broken(GUARD_BROKEN, 1, 0, 10, GUARD_FENCING, "");
+	expect(close, GUARD_FENCING, "");
+	plain(GUARD_FENCE_DONE, GUARD_ASKED, "fenced grant ask(2,0-100,300,8) timer(300)");
+
+	arming();
+	expect(close, GUARD_ARMING, "");
+	plain(GUARD_ARM_DONE, GUARD_ASKED, "ask(2,0-100,300,8) timer(300)");
+
+	fenced(0, 10);
+	over(1, GUARD_REFRESHING, "timer(0) refresh");
+	expect(close, GUARD_REFRESHING, "");
+	plain(GUARD_REFRESH_DONE, GUARD_ASKED, "settled(1,0) ask(2,0-100,300,8) timer(300)");
+}
+
 /* The whole region is fenced before it ends, whatever was fenced, or asked for, before. */
 static void test_close(void)
 {
@@ -385,5 +438,6 @@ int main(void)
 	test_refreshing();
 	test_withdrawn();
 	test_close();
+	test_close_meanwhile();
 	return 0;
 }
