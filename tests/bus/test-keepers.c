@@ -97,7 +97,8 @@ static void test_lie_once(void)
 	check(world_keepers(&world) == 3);
 	/* one of them may have heard of it before we heard the lie */
 	until(!region_exists(bus, another.id) || call_region(bus, another.id, "Release", &ticket));
-	until(call_region(bus, r.id, "Release", &ticket));
+	/* the first call may be told that the keeper, which is tried again, has not answered in time: it counts all the same */
+	until(call_region(bus, r.id, "Release", &ticket) || !region_exists(bus, r.id));
 	check(!region_exists(bus, r.id));
 	close(fd);
 	expect_bystander();
