@@ -29,7 +29,8 @@ static struct event_base *base;
 static struct sink *sink;
 static int ours, theirs; /* the socket's ends */
 static int n_dropped;
-static bool deaf; /* no thread gets a signal */
+static size_t alone; /* threads, when there is none of the sink */
+static bool deaf;    /* no thread gets a signal */
 
 /* Before that of the library. */
 int pthread_kill(pthread_t thread, int signal)
@@ -124,26 +125,25 @@ static void test_duplicates(void)
 	}
 	close(ends[0]);
 	close(ends[1]);
+	await_threads(alone);
 }
 
 /* They wait for an hour, each at its last close. */
 static void test_signal(void)
 {
-	size_t before = count("/proc/self/task");
 	int fds[16], ends[16];
 
 	for (size_t i = 0; i < 16; i++)
 		assert((fds[i] = linger_open(&ends[i])) >= 0);
 	pass(fds, 16);
 	drop(UID, false);
-	await_threads(before);
+	await_threads(alone);
 	for (size_t i = 0; i < 16; i++)
 		close(ends[i]);
 }
 
 static void test_bounds(void)
 {
-	size_t before = count("/proc/self/task");
 	int ends[SINK_THREADS + 1];
 	int n = 0;
 
@@ -152,7 +152,7 @@ static void test_bounds(void)
 		ends[n] = pass_lingering();
 		drop(UID, false);
 	}
-	assert(count("/proc/self/task") == before + SINK_PER_UID);
+	assert(count("/proc/self/task") == alone + SINK_PER_UID);
 	ends[n] = pass_lingering(); /* it waits for whoever takes it */
 	assert(sink_drop(sink, UID, false) == -EBUSY);
 	drop(UID + 1, false);
@@ -172,10 +172,10 @@ static void test_bounds(void)
 	assert(sink_drop(sink, UID, true) == -EBUSY);
 	for (int i = 0; i < n; i++)
 		close(ends[i]);
-	await_threads(before);
+	await_threads(alone);
 	drop(UID, false); /* what was refused, now that they are back */
 	close(ends[n]);
-	await_threads(before);
+	await_threads(alone);
 	deaf = false;
 }
 
@@ -199,6 +199,7 @@ int main(void)
 	theirs = ends[1];
 	base = event_base_new();
 	assert(base && sink_new(&sink, base, ours, on_dropped, &base) == 0);
+	alone = count("/proc/self/task");
 	test_duplicates();
 	test_signal();
 	test_bounds();
