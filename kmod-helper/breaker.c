@@ -91,8 +91,8 @@ static bool is_known_writer(unsigned long address)
 
 /*
  * Is `current` inside the filesystem's own way to write? A kernel thread (loop, nfsd, ksmbd, LIO, nvmet), an
- * io_uring worker and a 32-bit program have no system call number that would tell. Nothing in that way frees a
- * block under a mapping, and nothing else in the filesystem is called below it that breaks layouts.
+ * io_uring worker and a 32-bit program have no system call number that would tell. That way frees no block under
+ * a mapping but as rdmareg_breaker_only_writes() says, and nothing else in the filesystem is called below it that breaks layouts.
  */
 static bool writes_by_stack(void)
 {
@@ -120,7 +120,9 @@ void rdmareg_breaker_forget(void)
  * rdmareg_breaker_only_writes() - can `current` do nothing but write data?
  *
  * XFS breaks layouts before every write for the sake of pNFS clients that know block addresses. A watcher
- * here knows none: a write under its shared mapping takes nothing away.
+ * here knows none, and a write overwrites what its shared mapping shows. Not so with DAX where it replaces
+ * blocks (shared ones): a fault meanwhile can leave the mapping on the old one. Then the watch has
+ * RDMAREG_ASK_WRITES, and nobody calls this.
  */
 bool rdmareg_breaker_only_writes(void)
 {

@@ -176,7 +176,7 @@ struct keeper_region {
 	char ticket[WIRE_TICKET_MAX]; /* newest, or empty */
 	char damage[KEEPER_TEXT_MAX]; /* what of its memory is lost, and why, for people; or empty */
 	uint32_t unleased; /* 1: the file can have a layout lease; it is missing for the time being, as mode_reason says */
-	uint32_t reserved_2;
+	uint32_t blocks; /* enum region_blocks: what others' writes may leave behind there */
 	uint32_t path_state; /* enum path_state */
 	uint32_t reserved_3;
 	uint64_t bypasses; /* how often blocks of the region were found gone that no revocation covered */

@@ -134,6 +134,14 @@ enum region_durability {
 		"volatile", "page-cache", "sync", "flush" \
 	}
 
+/* Blocks of a file with direct access that another program's write(2) replaces while peers may have them mapped. */
+enum region_blocks {
+	REGION_BLOCKS_FINE,	 /* none, or peers are held off meanwhile */
+	REGION_BLOCKS_SHARED,	 /* XFS without a layout lease: shared with a copy (reflink), now or at some time */
+	REGION_BLOCKS_UNWRITTEN, /* ext4: allocated and never written */
+	_REGION_BLOCKS_MAX,
+};
+
 /* Why blocks are wanted back. The first six match enum rdmareg_operation of rdmareg-uapi.h. */
 enum revocation_cause {
 	CAUSE_UNKNOWN,

@@ -116,8 +116,8 @@ struct rdmareg_watch_range {
  *	(shared, or not written yet): a page that is faulted in meanwhile may stay on the block that was replaced.
  *
  * The caller's own operations never break it, nor do others' writes (write, pwrite, writev, pwritev, pwritev2, io_submit,
- * sendfile, splice; those of kernel threads, io_uring and 32-bit programs as far as their stack tells), which move no blocks
- * under a shared mapping, nor a reflink out of a file without DAX, as far as it can be told from one into it. A breaker waits once for a file, however many
+ * sendfile, splice; those of kernel threads, io_uring and 32-bit programs as far as their stack tells) without
+ * RDMAREG_ASK_WRITES, nor a reflink out of a file without DAX, as far as it can be told from one into it. A breaker waits once for a file, however many
  * watches it has: one that comes back within the same system call finds the watch EXPIRED at once.
  *
  * EBADF; EINVAL not a regular file, an unknown flag, or the deadline is out of bounds; EOPNOTSUPP the filesystem never breaks layouts

@@ -81,6 +81,16 @@ static void describe(struct app *a, struct region *r, struct region_entry *e)
 		add(degraded, sizeof(degraded), "", e->damage);
 	if (e->unleased)
 		add(degraded, sizeof(degraded), "the filesystem does not ask before it takes blocks back: ", reason);
+	if (e->blocks == REGION_BLOCKS_SHARED)
+		add(degraded, sizeof(degraded), "",
+		    "after a write(2) by another program to a block that the file shares with a copy (reflink), peers may go "
+		    "on reading what was there before, and later what other files put there: nobody holds them off without "
+		    "a layout lease (docs/dax.md, \"Blocks that a write replaces\")");
+	else if (e->blocks == REGION_BLOCKS_UNWRITTEN)
+		add(degraded, sizeof(degraded), "",
+		    "after a write(2) by another program to blocks that were allocated and never written, peers may read "
+		    "zeros beside it for a moment: write the file before it is registered (docs/dax.md, \"Blocks that a "
+		    "write replaces\")");
 	if (gap)
 		add(degraded, sizeof(degraded), "", e->gap);
 	else if (e->no_gate)
@@ -107,6 +117,7 @@ void app_take_mode(struct app *a, struct region *r, struct region_entry *e, cons
 {
 	e->keeper_mode = info->mode;
 	e->unleased = info->unleased;
+	e->blocks = info->blocks;
 	region_text_set(&e->keeper_reason, info->mode_reason, sizeof(info->mode_reason));
 	if (*info->damage)
 		region_text_set(&e->damage, info->damage, sizeof(info->damage));

@@ -10,6 +10,7 @@
  * The first list of a keeper that an earlier daemon left is adopted instead: app-adopt.c.
  */
 #include <inttypes.h>
+#include <string.h>
 
 #include "arbiter/app-internal.h"
 #include "util/log.h"
@@ -41,7 +42,9 @@ static const char *refresh(struct app *a, struct region *r, struct region_entry 
 	if (info->length != r->length || info->offset != r->offset)
 		return "another region than was registered";
 	app_take_texts(e, info);
-	if (e->keeper_mode != info->mode || e->unleased != !!info->unleased || *info->damage) { /* memory may have failed meanwhile */
+	/* a lease may have been lost or had meanwhile, writes be asked, memory have failed */
+	if (e->keeper_mode != info->mode || e->unleased != !!info->unleased || e->blocks != info->blocks ||
+	    strcmp(e->keeper_reason ? e->keeper_reason : "", info->mode_reason) || *info->damage) {
 		app_take_mode(a, r, e, info);
 		app_mode_changed(a, r, e);
 	}

@@ -76,6 +76,7 @@ struct region_entry {
 	bool regate;	     /* it was, and is to be again when there is a gate */
 	uint64_t guard;	     /* of the gate, also while it is on its way; 0: none */
 	uint8_t keeper_mode; /* enum arbitration_mode, without the gate */
+	uint32_t blocks;     /* enum region_blocks, as its keeper says */
 	bool unleased;	     /* a layout lease is missing for the time being; keeper_reason says why */
 	char *keeper_reason;
 	char *no_gate;	       /* why it is not gated although it should be; NULL: it should not */

@@ -100,7 +100,7 @@ void kregion_free_events(struct kregion *r)
 {
 	struct event *const events[] = { r->timer,	  r->warm_timer,  r->stall_timer,
 					 r->folded_timer, r->watch_timer, r->patience_timer,
-					 r->explain.timer };
+					 r->explain.timer, r->replaced.timer };
 
 	for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++)
 		if (events[i])
@@ -183,7 +183,7 @@ static void withdraw(struct kregion *r)
 void kregion_end(struct kregion *r)
 {
 	const struct timeval patience = timeval_from_usec(PATIENCE_USEC);
-	bool deregistered, demands_over, persists_over, explained, looked;
+	bool deregistered, demands_over, persists_over, explained, looked, surveyed;
 	struct keeper *k = r->keeper;
 
 	evtimer_del(r->watch_timer);
@@ -198,7 +198,8 @@ void kregion_end(struct kregion *r)
 	persists_over = kregion_end_persists(r);
 	explained = kregion_end_explaining(r);
 	looked = kregion_end_looking(r);
-	if (!deregistered || !demands_over || !persists_over || !explained || !looked)
+	surveyed = kregion_end_blocks(r);
+	if (!deregistered || !demands_over || !persists_over || !explained || !looked || !surveyed)
 		return;
 	kregion_unwatch(r);
 	if (!r->mapping) {

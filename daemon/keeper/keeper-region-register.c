@@ -86,9 +86,15 @@ static void run_register(struct job *job)
 {
 	struct kregion *r = of_job(job);
 
+	kregion_look_at_blocks(r);
+	if (r->mr)
+		return;
 	r->job_error = hca_register(r->keeper->hca, r->mapping->address, r->mapping->length,
 				    r->mapping->write, r->flush, &r->mr);
 }
+
+static void submit_register(struct kregion *r);
+static void watch(struct kregion *r);
 
 static void fail(struct kregion *r, int error, const struct reason *why)
 {
@@ -112,13 +118,31 @@ static void on_patience(evutil_socket_t fd, short what, void *userdata)
 	if (r->phase != KREGION_REGISTERING)
 		return;
 	if (r->mapping)
-		reason_set(&why, -ETIME, "The adapter does not register it; it had %" PRIu32 " ms",
+		reason_set(&why, -ETIME, "The adapter does not register it%s; it had %" PRIu32 " ms",
+			   r->mapping->direct ? ", or somebody is in the middle of a write(2) to the file" : "",
 			   r->keeper->options->storage_stall_msec);
 	else
 		reason_set(&why, -ETIME, "The file's storage does not answer; it had %" PRIu32 " ms",
 			   r->keeper->options->storage_stall_msec);
 	log_warning("region %" PRIu64 ": %s: %s", r->id, r->path[0] ? r->path : "?", why.text);
 	fail(r, -ETIME, &why);
+}
+
+/* Its blocks call for a watch that asks for more: that is set up, and then what began before it is waited for. */
+static bool is_watched_anew(struct kregion *r)
+{
+	int more = kregion_follow_blocks(r);
+
+	if (more > 0) {
+		submit_register(r);
+	} else if (more < 0) {
+		/* somebody waits for the blocks already, and nobody can be asked yet: he goes on, and it is watched when he is done */
+		kregion_unwatch(r);
+		r->has_early = false;
+		r->ask_writes = true;
+		watch(r);
+	}
+	return more;
 }
 
 static void done_register(struct job *job)
@@ -132,6 +156,8 @@ static void done_register(struct job *job)
 		kregion_continue(r);
 		return;
 	}
+	if (!error && is_watched_anew(r))
+		return;
 	evtimer_del(r->patience_timer);
 	if (!error)
 		error = mapping_valid_length(r->mapping, &valid_length);
@@ -256,7 +282,7 @@ static int init_events(struct kregion *r)
 	r->patience_timer = evtimer_new(r->keeper->base, on_patience, r);
 	if (!r->watch_timer || !r->patience_timer)
 		return -ENOMEM;
-	return kregion_init_timer(r) < 0 || kregion_init_report(r) < 0 ? -ENOMEM : 0;
+	return kregion_init_timer(r) < 0 || kregion_init_report(r) < 0 || kregion_init_blocks(r) < 0 ? -ENOMEM : 0;
 }
 
 int kregion_register(struct keeper *k, const struct operation *op, const struct keeper_message *m, int *fd)

@@ -103,22 +103,29 @@ void kregion_restat(struct kregion *r)
 
 void kregion_on_range(struct kregion *r, const struct rdmareg_report *report)
 {
+	uint64_t own, cleared;
+	uint32_t causes = report->causes;
 	static const uint32_t by_others = RDMAREG_CAUSE_CLEAR | RDMAREG_CAUSE_WRITEBACK |
 					  RDMAREG_CAUSE_UNMAP | RDMAREG_CAUSE_EXIT | RDMAREG_CAUSE_OTHER;
 
 	if (report->slot != r->range_slot)
 		return;
-	r->invalidations += report->clear_count + report->writeback_count + report->other_count;
-	r->removals += report->clear_count;
+	own = kregion_own_clears(r, report);
+	cleared = report->clear_count - own;
+	if (own && !cleared)
+		causes &= ~RDMAREG_CAUSE_CLEAR;
+	r->invalidations += cleared + report->writeback_count + report->other_count;
+	r->removals += cleared;
 	r->writebacks += report->writeback_count;
-	if ((report->causes & RDMAREG_CAUSE_SELF) && !(report->causes & by_others))
-		return; /* our own fence */
-	if (report->causes & RDMAREG_CAUSE_CLEAR) {
+	if ((causes & RDMAREG_CAUSE_SELF) && !(causes & by_others))
+		return; /* our own fence, or what we dropped */
+	if (causes & RDMAREG_CAUSE_CLEAR) {
 		r->look.cleared = true;
 		kregion_restat(r);
+		kregion_blocks_cleared(r, report->start, report->end);
 	}
 	kregion_warm_after(r, report);
-	fold(r, report->start, report->end, report->causes);
+	fold(r, report->start, report->end, causes);
 }
 
 void kregion_tell_waiting(struct keeper *k)

@@ -66,8 +66,18 @@ static int be_leased(struct kregion *r)
 {
 	r->unleased = false;
 	r->lease_pause_usec = 0;
-	return set_mode(r, ARBITRATION_LAYOUT_LEASE, "%s asks before it takes blocks back",
+	return set_mode(r, ARBITRATION_LAYOUT_LEASE,
+			r->ask_writes ? "%s asks before it takes blocks back, and before each write(2), since such a "
+					"write can replace blocks that are shared with a copy"
+				      : "%s asks before it takes blocks back",
 			r->mapping->filesystem);
+}
+
+void kregion_reason_changed(struct kregion *r)
+{
+	be_leased(r);
+	if (r->announced && r->phase == KREGION_HELD)
+		tell_mode(r);
 }
 
 /* It has no such thing. */
@@ -91,7 +101,7 @@ int kregion_watch(struct kregion *r, uint64_t *grace_usec, struct reason *why)
 				"%s has no filesystem that could want blocks back", m->filesystem);
 
 	r->deadline_msec = fit(k, grace_usec);
-	layout = watch_layout(k->watch, m->fd, r->deadline_msec, r->id, &r->layout_slot);
+	layout = watch_layout(k->watch, m->fd, r->deadline_msec, r->ask_writes, r->id, &r->layout_slot);
 	if (layout == -EAGAIN) {
 		kregion_unwatch(r);
 		return reason_set(why, -EBUSY,
@@ -129,7 +139,9 @@ static int take_lease(struct kregion *r)
 	watch_remove(k->watch, r->layout_slot);
 	r->layout_slot = WATCH_NO_SLOT;
 	r->deadline_msec = fit(k, &r->guard.grace_usec);
-	error = watch_layout(k->watch, r->mapping->fd, r->deadline_msec, r->id, &r->layout_slot);
+	/* the region is open and nobody has looked at its blocks */
+	r->ask_writes = r->mapping->direct;
+	error = watch_layout(k->watch, r->mapping->fd, r->deadline_msec, r->ask_writes, r->id, &r->layout_slot);
 	if (error) {
 		r->layout_slot = WATCH_NO_SLOT;
 		return error;
@@ -172,7 +184,7 @@ void kregion_unwatch(struct kregion *r)
 
 int kregion_rearm(struct kregion *r)
 {
-	int error = watch_rearm(r->keeper->watch, r->layout_slot, r->deadline_msec);
+	int error = watch_rearm(r->keeper->watch, r->layout_slot, r->deadline_msec, r->ask_writes);
 
 	if (error == -EBUSY) /* armed already, or broken again, which a report will say */
 		return 0;
@@ -184,19 +196,17 @@ int kregion_rearm(struct kregion *r)
 	return error;
 }
 
-/* A longer deadline needs a new watch; there is never a moment without one. */
+/* A longer deadline needs a new watch. */
 static int lengthen(struct kregion *r, uint32_t deadline_msec, struct reason *why)
 {
-	uint32_t slot, old = r->layout_slot;
-	int error = watch_layout(r->keeper->watch, r->mapping->fd, deadline_msec, r->id, &slot);
+	int error = watch_layout_anew(r->keeper->watch, r->mapping->fd, deadline_msec, r->ask_writes, r->id,
+				      &r->layout_slot);
 
 	if (error)
 		return reason_set(why, error == -EAGAIN ? -EBUSY : error,
 				  "The file cannot be watched anew: %s", strerror(-error));
-	r->layout_slot = slot;
 	r->deadline_msec = deadline_msec;
 	r->break_base = r->guard.break_id;
-	watch_remove(r->keeper->watch, old);
 	return 0;
 }
 

@@ -87,6 +87,8 @@ static void fence(struct kregion *r, uint64_t revocation)
 		log_warning("region %" PRIu64 ": no mapping is left for a part of it (vm.max_map_count): all of it "
 			    "is fenced",
 			    r->id);
+	if (!done.error)
+		kregion_let_go(r, done.start, done.end);
 	kregion_feed(r, done);
 }
 
@@ -117,6 +119,7 @@ static void settled(struct kregion *r, const struct guard_effect *f)
 	tell_settled(r, f->revocation, f->outcome, NULL);
 	if (!r->warm_unsupported)
 		warm_add_pass(&r->warm, r->guard.valid_length);
+	kregion_drop_blocks(r);
 }
 
 static void carry_out(struct kregion *r, const struct guard_effect *f)
@@ -148,7 +151,7 @@ static void carry_out(struct kregion *r, const struct guard_effect *f)
 		tell_given_back(r, f->revocation, f->by_kernel);
 		break;
 	case GUARD_ARM:
-		kregion_feed(r, (struct guard_event){ .type = GUARD_ARM_DONE, .error = kregion_rearm(r) });
+		kregion_arm(r);
 		break;
 	case GUARD_REFRESH:
 		refresh(r);

@@ -22,6 +22,7 @@
 
 #include "core/guard.h"
 #include "keeper/endpoint.h"
+#include "keeper/replaceable.h"
 #include "keeper/session.h"
 #include "keeper/ticket.h"
 #include "keeper/warm.h"
@@ -71,6 +72,21 @@ struct kregion_sync {
 	uint64_t demand; /* 0: none is under way */
 	uint64_t limit_usec;
 	int error;
+};
+
+/* Blocks that others' writes replace: keeper-region-blocks.c. */
+struct kregion_replaced {
+	struct job job;
+	struct event *timer;
+	bool wanted; /* the guard waits for the look */
+	struct replaceable found;
+	uint64_t clear_start; /* what others took away, and nothing was done about it yet; start >= end: nothing */
+	uint64_t clear_end;
+	uint64_t drop_start; /* the job's */
+	uint64_t drop_end;
+	bool dropped;
+	uint64_t own_clears; /* of @job: not reported yet */
+	enum region_blocks told;
 };
 
 /* Peers that want what they wrote on the medium: keeper-region-persist.c. */
@@ -151,6 +167,8 @@ struct kregion {
 
 	uint32_t range_slot;
 	uint32_t layout_slot;
+	bool ask_writes;      /* its watch asks for writes, too */
+	struct kregion_replaced replaced;
 	bool unleased;	      /* the file can have a layout lease, and has none: it is tried again */
 	uint64_t lease_pause_usec; /* before the next try */
 	uint32_t deadline_msec; /* the kernel's */
@@ -279,6 +297,27 @@ void kregion_continue(struct kregion *r);
 int kregion_watch(struct kregion *r, uint64_t *grace_usec, struct reason *why);
 void kregion_unwatch(struct kregion *r);
 int kregion_rearm(struct kregion *r);
+/* It asks for writes now, or does not any more. */
+void kregion_reason_changed(struct kregion *r);
+/*
+ * keeper-region-blocks.c: GUARD_ARM; GUARD_ARM_DONE follows, at once or after a look at the blocks.
+ *
+ * kregion_look_at_blocks: in a worker; waits for whoever is in write(2) of the file. kregion_follow_blocks: makes the watch fit what was found;
+ * 1: look again, since it asks for writes only now; -EAGAIN: it cannot be changed, the file is being broken.
+ */
+void kregion_arm(struct kregion *r);
+void kregion_look_at_blocks(struct kregion *r);
+int kregion_follow_blocks(struct kregion *r);
+enum region_blocks kregion_blocks_trouble(const struct kregion *r);
+int kregion_init_blocks(struct kregion *r);
+/* Others took pages away; how many of a report's removals were the keeper's own; it is open again. */
+void kregion_blocks_cleared(struct kregion *r, uint64_t start, uint64_t end);
+uint64_t kregion_own_clears(struct kregion *r, const struct rdmareg_report *report);
+void kregion_drop_blocks(struct kregion *r);
+/* It is fenced: pages whose blocks are about to be replaced are not kept mapped behind the fence. */
+void kregion_let_go(struct kregion *r, uint64_t start, uint64_t end);
+/* Nobody looks any more. False: the worker is still at it. */
+bool kregion_end_blocks(struct kregion *r);
 /* It is held and open: tries to get the lease that is missing, if one is; later again. */
 void kregion_try_lease(struct kregion *r);
 /* It is held now: if a lease is missing it is tried again later, with growing pauses. */

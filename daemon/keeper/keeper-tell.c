@@ -124,6 +124,7 @@ void tell_region(struct kregion *r, const struct operation *op)
 	COPY(m.info.damage, r->damage);
 	m.info.unleased = r->unleased;
 	describe_look(r, &m.info);
+	m.info.blocks = r->replaced.told = kregion_blocks_trouble(r);
 	COPY(m.info.path, r->path);
 	COPY(m.info.ticket, r->ticket_text);
 	session_answer(r->keeper->session, op, &m);
@@ -304,6 +305,7 @@ void tell_mode(struct kregion *r)
 	COPY(m.info.damage, r->damage);
 	m.info.unleased = r->unleased;
 	describe_look(r, &m.info);
+	m.info.blocks = r->replaced.told = kregion_blocks_trouble(r);
 	session_tell(r->keeper->session, &m);
 }
 

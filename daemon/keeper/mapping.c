@@ -326,6 +326,15 @@ int mapping_unfence(struct mapping *m)
 	return 0;
 }
 
+int mapping_drop(struct mapping *m, uint64_t start, uint64_t end)
+{
+	start = start / m->granule * m->granule;
+	end = end < m->length ? (end + m->granule - 1) / m->granule * m->granule : m->length;
+	if (start >= end)
+		return 0;
+	return madvise((void *)(uintptr_t)(m->address + start), end - start, MADV_DONTNEED) < 0 ? -errno : 0;
+}
+
 bool mapping_is_durable(const struct mapping *m)
 {
 	return !m->memory && !m->device_bytes;

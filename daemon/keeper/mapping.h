@@ -81,6 +81,9 @@ DEFINE_FREEP(struct mapping, mapping_free)
 int mapping_fence(struct mapping *m, uint64_t *start, uint64_t *end);
 int mapping_unfence(struct mapping *m); /* all of it */
 
+/* What is mapped there of the file is forgotten, and found anew by whoever touches it next. [start, end), cut to the range. */
+int mapping_drop(struct mapping *m, uint64_t start, uint64_t end);
+
 /* True: what fsync(2) of the file promises is worth something after a power cut. */
 bool mapping_is_durable(const struct mapping *m);
 

@@ -24,6 +24,7 @@ struct slot {
 	struct rdmareg_report state; /* as it would be collected */
 	int fd;			     /* layout: a descriptor of its own */
 	uint32_t deadline_msec;
+	bool ask_writes;
 	int64_t wanted_size;
 	struct event *deadline;
 	struct event *report;
@@ -153,7 +154,8 @@ int watch_range(struct watch *w, uint64_t address, uint64_t length, uint64_t reg
 	return 0;
 }
 
-int watch_layout(struct watch *w, int fd, uint32_t deadline_msec, uint64_t region, uint32_t *ret_slot)
+int watch_layout(struct watch *w, int fd, uint32_t deadline_msec, bool ask_writes, uint64_t region,
+		 uint32_t *ret_slot)
 {
 	struct statx st;
 	struct slot *s;
@@ -170,9 +172,24 @@ int watch_layout(struct watch *w, int fd, uint32_t deadline_msec, uint64_t regio
 		return -ENOMEM;
 	s->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	s->deadline_msec = deadline_msec;
+	s->ask_writes = ask_writes;
 	s->state.layout_state = RDMAREG_LAYOUT_ARMED;
 	*ret_slot = s->state.slot;
 	return 0;
+}
+
+int watch_layout_anew(struct watch *w, int fd, uint32_t deadline_msec, bool ask_writes, uint64_t region,
+		      uint32_t *slot)
+{
+	struct slot *old = find(w, *slot);
+	int r;
+
+	if (!old || old->state.layout_state != RDMAREG_LAYOUT_ARMED)
+		return -EAGAIN;
+	r = watch_layout(w, fd, deadline_msec, ask_writes, region, slot);
+	if (r == 0)
+		watch_remove(w, old->state.slot);
+	return r;
 }
 
 int watch_release(struct watch *w, uint32_t slot, uint32_t break_id)
@@ -188,7 +205,7 @@ int watch_release(struct watch *w, uint32_t slot, uint32_t break_id)
 	return 0;
 }
 
-int watch_rearm(struct watch *w, uint32_t slot, uint32_t deadline_msec)
+int watch_rearm(struct watch *w, uint32_t slot, uint32_t deadline_msec, bool ask_writes)
 {
 	struct slot *s = find(w, slot);
 
@@ -197,6 +214,7 @@ int watch_rearm(struct watch *w, uint32_t slot, uint32_t deadline_msec)
 	if (s->state.layout_state == RDMAREG_LAYOUT_ARMED || s->state.layout_state == RDMAREG_LAYOUT_BREAKING)
 		return -EBUSY;
 	s->deadline_msec = deadline_msec;
+	s->ask_writes = ask_writes;
 	s->state.layout_state = RDMAREG_LAYOUT_ARMED;
 	return 0;
 }
@@ -225,6 +243,8 @@ int watch_fake_break(struct watch *w, uint64_t region, enum rdmareg_operation op
 
 	if (!s || s->state.layout_state != RDMAREG_LAYOUT_ARMED)
 		return -ENOENT;
+	if (operation == RDMAREG_OP_WRITE && !s->ask_writes)
+		return -EALREADY;
 	tv = timeval_from_usec(s->deadline_msec * USEC_PER_MSEC);
 	s->wanted_size = size;
 	s->state.layout_state = RDMAREG_LAYOUT_BREAKING;

@@ -88,13 +88,37 @@ int watch_range(struct watch *w, uint64_t address, uint64_t length, uint64_t reg
 	return 0;
 }
 
-int watch_layout(struct watch *w, int fd, uint32_t deadline_msec, uint64_t region, uint32_t *ret_slot)
+int watch_layout(struct watch *w, int fd, uint32_t deadline_msec, bool ask_writes, uint64_t region,
+		 uint32_t *ret_slot)
 {
-	struct rdmareg_watch_layout request = { .fd = fd, .deadline_ms = deadline_msec, .cookie = region };
+	struct rdmareg_watch_layout request = { .fd = fd,
+						.deadline_ms = deadline_msec,
+						.cookie = region,
+						.flags = ask_writes ? RDMAREG_ASK_WRITES : 0 };
 
 	if (ioctl(w->fd, RDMAREG_WATCH_LAYOUT, &request) < 0)
 		return -errno;
 	*ret_slot = request.slot;
+	return 0;
+}
+
+int watch_layout_anew(struct watch *w, int fd, uint32_t deadline_msec, bool ask_writes, uint64_t region,
+		      uint32_t *slot)
+{
+	struct rdmareg_report report = { .slot = *slot };
+	uint32_t anew = WATCH_NO_SLOT;
+	int r = watch_layout(w, fd, deadline_msec, ask_writes, region, &anew);
+
+	if (r < 0)
+		return r;
+	/* broken and given back at its deadline, and nobody has heard of it yet: that it happened must not be lost */
+	if (ioctl(w->fd, RDMAREG_COLLECT, &report) == 0 && report.layout_state != RDMAREG_LAYOUT_ARMED) {
+		watch_remove(w, anew);
+		w->ops->layout(w->userdata, &report);
+		return -EAGAIN;
+	}
+	watch_remove(w, *slot);
+	*slot = anew;
 	return 0;
 }
 
@@ -105,9 +129,11 @@ int watch_release(struct watch *w, uint32_t slot, uint32_t break_id)
 	return ioctl(w->fd, RDMAREG_RELEASE, &request) < 0 ? -errno : 0;
 }
 
-int watch_rearm(struct watch *w, uint32_t slot, uint32_t deadline_msec)
+int watch_rearm(struct watch *w, uint32_t slot, uint32_t deadline_msec, bool ask_writes)
 {
-	struct rdmareg_rearm request = { .slot = slot, .deadline_ms = deadline_msec };
+	struct rdmareg_rearm request = { .slot = slot,
+					 .deadline_ms = deadline_msec,
+					 .flags = ask_writes ? RDMAREG_ASK_WRITES : 0 };
 
 	return ioctl(w->fd, RDMAREG_REARM, &request) < 0 ? -errno : 0;
 }

@@ -35,15 +35,25 @@ DEFINE_FREEP(struct watch, watch_free)
 /* Longest deadline that watch_layout() takes. */
 uint32_t watch_max_deadline_msec(const struct watch *w);
 
-/* Errors as RDMAREG_WATCH_RANGE and RDMAREG_WATCH_LAYOUT have them. */
+/* Errors as RDMAREG_WATCH_RANGE and RDMAREG_WATCH_LAYOUT have them. @ask_writes: RDMAREG_ASK_WRITES. */
 int watch_range(struct watch *w, uint64_t address, uint64_t length, uint64_t region, uint32_t *ret_slot);
-int watch_layout(struct watch *w, int fd, uint32_t deadline_msec, uint64_t region, uint32_t *ret_slot);
+int watch_layout(struct watch *w, int fd, uint32_t deadline_msec, bool ask_writes, uint64_t region,
+		 uint32_t *ret_slot);
+
+/**
+ * watch_layout_anew - another deadline or other flags for a watch that is armed; there is never a moment without one
+ * @slot: in, out
+ *
+ * As watch_layout(); also -EAGAIN when the old one was broken meanwhile, which is reported from within. The old one stays if it fails.
+ */
+int watch_layout_anew(struct watch *w, int fd, uint32_t deadline_msec, bool ask_writes, uint64_t region,
+		      uint32_t *slot);
 
 /* Give the blocks of a break back. -ESTALE: that break is not the current one. */
 int watch_release(struct watch *w, uint32_t slot, uint32_t break_id);
 
 /* Lease again. -EAGAIN: not yet. */
-int watch_rearm(struct watch *w, uint32_t slot, uint32_t deadline_msec);
+int watch_rearm(struct watch *w, uint32_t slot, uint32_t deadline_msec, bool ask_writes);
 
 /* WATCH_NO_SLOT is ignored. */
 void watch_remove(struct watch *w, uint32_t slot);

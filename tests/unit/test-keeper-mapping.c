@@ -237,6 +237,37 @@ static void test_fence(void)
 	close(twin);
 }
 
+/* A page table of this process has a page there. */
+static bool is_mapped(uint64_t address)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	uint64_t entry;
+
+	assert(fd >= 0 && pread(fd, &entry, sizeof(entry), (off_t)(address / PAGE * 8)) == sizeof(entry));
+	close(fd);
+	return entry >> 63;
+}
+
+/* Pages of a part are forgotten and found again; fenced stays fenced. */
+static void test_drop(void)
+{
+	struct mapping *m;
+	int fd = make_memfd(MIB, 0);
+
+	assert(mapping_new(&m, &fd, 0, MIB, true, NULL) == 0);
+	for (uint64_t at = 0; at < MIB; at += PAGE)
+		*(volatile char *)(uintptr_t)(m->address + at) = 'x';
+	assert(mapping_drop(m, 2 * PAGE + 1, 3 * PAGE + 1) == 0);
+	assert(is_mapped(m->address + PAGE) && !is_mapped(m->address + 2 * PAGE));
+	assert(!is_mapped(m->address + 3 * PAGE) && is_mapped(m->address + 4 * PAGE));
+	assert(*(volatile char *)(uintptr_t)(m->address + 2 * PAGE) == 'x' && is_mapped(m->address + 2 * PAGE));
+	assert(mapping_drop(m, MIB, MIB + PAGE) == 0 && mapping_drop(m, PAGE, PAGE) == 0); /* nothing */
+	assert(is_mapped(m->address + PAGE) && is_mapped(m->address + MIB - 1));
+	assert(mapping_drop(m, MIB - 1, UINT64_MAX) == 0 && !is_mapped(m->address + MIB - 1));
+	assert(fence(m, 0, MIB) == 0 && mapping_drop(m, 0, MIB) == 0 && fault_at(m->address, false) == SIGSEGV);
+	mapping_free(m);
+}
+
 static void test_read_only(void)
 {
 	struct mapping *m;
@@ -421,6 +452,7 @@ int main(void)
 	test_fence();
 	test_fence_without_mappings();
 	test_explain();
+	test_drop();
 	test_read_only();
 	test_translation();
 	test_congruence();

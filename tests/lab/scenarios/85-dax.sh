@@ -8,6 +8,7 @@
 # kernel-noise: Memory failure: 0x[0-9a-f]+: Sending SIGBUS to (rdmareg-keeper|memory-failure):
 . /lab/guest/lib.sh
 . /lab/guest/regions.sh
+. /lab/guest/dax.sh
 kernel_at_least 6.15 || skip_all "no on-demand paging in this kernel's rdma_rxe"
 product_up || exit 1
 
@@ -104,6 +105,22 @@ zeroes /mnt/xfs/file 1
 r=$(register /mnt/xfs/file)
 check "page cache: no MAP_SYNC" test -z "$(keeper_flags /mnt/xfs/file | grep -w sf)"
 check "page cache: release" rdmaregctl release "$(field id "$r")"
+
+# --- blocks that write(2) replaces, under reading peers: they read what was written, and nothing of another file
+# writes FILESYSTEM KIND ACCESS SECONDS DEGRADED PATTERN - DEGRADED: 1: it is said that such blocks have their dangers.
+writes() {
+	dax_writes "$1" "$2" "$3" "$4" 2 || :
+	echo "$1, $2, $3: $DAX_SAID"
+	check "$1, $2, $3: peers read what was written" grep -q "$6" <<<"$DAX_SAID"
+	expect_equal "$1, $2, $3: what is said of it" "$5" "$(field degraded "$DAX_REGION" | grep -c 'a write replaces')"
+}
+writes xfsdax shared r 4 0 'late 0 stale 0 foreign 0 failed 0$'
+writes ext4dax unwritten rw 0 0 'late 0 stale 0 foreign 0 failed 0$'
+# ./run dax writes to one that may only be read: the kernel warns of that, whoever has it mapped (docs/upstream/dax-stale-mapping.md)
+"$RDMAREG_TESTS/dax-writes" make unwritten /mnt/ext4dax/file
+r=$(register /mnt/ext4dax/file --access r)
+expect_equal "ext4dax, unwritten, r: it is said" 1 "$(field degraded "$r" | grep -c 'never written')"
+check "ext4dax, unwritten, r: release" rdmaregctl release "$(field id "$r")"
 
 # --- huge pages: wherever the range begins, each whole 2 MiB of the file in it can be one page of the mapping
 mkdir -p /tmp/huge
