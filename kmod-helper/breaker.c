@@ -9,8 +9,9 @@
  * When it is done is told by a file: the lease callback drops the last reference of one nobody else can
  * reach, and the kernel releases such a file on the way back to user space. That matters because XFS, once
  * given the blocks, looks for leases again: a breaker that is met twice within one system call must not wait
- * twice, else a process that always takes a new lease could hold it for ever. Kernel threads release files
- * from a work item instead; for them "done" comes early and they may wait again.
+ * twice, else a process that always takes a new lease could hold it for ever. Everybody who waits is followed,
+ * not only who came first, as long as there are tokens. Kernel threads release files from a work item instead;
+ * for them "done" comes early and they may wait again.
  */
 #include <linux/anon_inodes.h>
 #include <linux/atomic.h>
@@ -23,6 +24,7 @@
 #include <linux/module.h>
 #include <linux/sched.h>
 #include <linux/sched/task_stack.h>
+#include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/stacktrace.h>
 #include <asm/syscall.h>
@@ -244,14 +246,36 @@ u32 rdmareg_breaker_operation(void)
 	}
 }
 
+/**
+ * rdmareg_breaker_only_opens() - does `current` open a file without truncating it?
+ *
+ * Every open(2) looks for leases, and never waits for a layout.
+ */
+bool rdmareg_breaker_only_opens(void)
+{
+	unsigned long arguments[6];
+
+	switch (native_syscall()) {
+#ifdef __NR_open
+	case __NR_open:
+		syscall_get_arguments(current, task_pt_regs(current), arguments);
+		return !(arguments[1] & O_TRUNC);
+#endif
+	case __NR_openat:
+		syscall_get_arguments(current, task_pt_regs(current), arguments);
+		return !(arguments[2] & O_TRUNC);
+	default:
+		return false;
+	}
+}
+
 static int token_release(struct inode *inode, struct file *file)
 {
 	struct rdmareg_breaker *breaker = file->private_data;
 
-	spin_lock(&breaker->target->lock);
-	list_del_init(&breaker->entry);
-	spin_unlock(&breaker->target->lock);
-	breaker->over(breaker);
+	if (breaker->target)
+		rdmareg_target_left(breaker->target, breaker);
+	kfree(breaker);
 	return 0;
 }
 
@@ -261,88 +285,51 @@ static const struct file_operations token_operations = {
 	.release = token_release,
 };
 
-/**
- * rdmareg_breaker_prepare() - have a token ready for the next break
- * @breaker: with @over and @target set.
- *
- * From here on @over will be called exactly once, even if no break comes: then by rdmareg_breaker_discard().
- */
-int rdmareg_breaker_prepare(struct rdmareg_breaker *breaker)
+static struct rdmareg_breaker *make_breaker(void)
 {
+	struct rdmareg_breaker *breaker = kzalloc(sizeof(*breaker), GFP_KERNEL_ACCOUNT);
 	struct file *token;
 
+	if (!breaker)
+		return ERR_PTR(-ENOMEM);
 	token = anon_inode_getfile("[rdmareg-breaker]", &token_operations, breaker, O_RDONLY);
-	if (IS_ERR(token))
-		return PTR_ERR(token);
-	INIT_LIST_HEAD(&breaker->entry);
-	breaker->given_back = false;
+	if (IS_ERR(token)) {
+		kfree(breaker);
+		return ERR_CAST(token);
+	}
 	breaker->token = token;
+	return breaker;
+}
+
+/**
+ * rdmareg_breaker_stock() - have tokens ready for those who break the next lease of a file
+ *
+ * What is there already still serves.
+ */
+int rdmareg_breaker_stock(struct rdmareg_target *target)
+{
+	struct rdmareg_breaker *breaker;
+
+	while (!rdmareg_target_stocked(target)) {
+		breaker = make_breaker();
+		if (IS_ERR(breaker))
+			return PTR_ERR(breaker);
+		rdmareg_target_add_spare(target, breaker);
+	}
 	return 0;
 }
 
 /**
- * rdmareg_breaker_discard() - let go of a token no break has used
- * @breaker: of a watch whose lease is gone.
+ * rdmareg_breaker_follow() - `current` wants the blocks of a file: be told when its system call is over
  *
- * Return: whether there was one.
+ * Return: false if this system call has waited for that file before. It must not wait again.
  */
-bool rdmareg_breaker_discard(struct rdmareg_breaker *breaker)
+bool rdmareg_breaker_follow(struct rdmareg_target *target)
 {
-	struct file *token = breaker->token;
+	struct file *token = NULL;
+	bool first = rdmareg_target_enter(target, &token);
 
-	if (!token)
-		return false;
-	breaker->token = NULL;
-	fput(token);
-	return true;
-}
-
-/**
- * rdmareg_breaker_follow() - `current` breaks a layout: be told when its system call is over
- * @breaker: with a token.
- *
- * Return: false if this system call has waited for that file before. It must not wait again; the token stays.
- */
-bool rdmareg_breaker_follow(struct rdmareg_breaker *breaker)
-{
-	struct rdmareg_target *target = breaker->target;
-	struct rdmareg_breaker *other;
-	struct file *token = breaker->token;
-
-	spin_lock(&target->lock);
-	list_for_each_entry(other, &target->breakers, entry) {
-		if (other->task != current)
-			continue;
-		if (other->given_back) {
-			spin_unlock(&target->lock);
-			return false;
-		}
-		/*
-		 * Another watch of the file, broken in the same go. Older ones need no look: nobody can take
-		 * a new lease while one is being broken, so either all have been given back or none matters.
-		 */
-		break;
-	}
-	breaker->task = current;
-	list_add(&breaker->entry, &target->breakers);
-	spin_unlock(&target->lock);
-
-	breaker->token = NULL;
-	fput(token);
-	return true;
-}
-
-/**
- * rdmareg_breaker_given_back() - the blocks somebody waits for are about to be given back
- * @breaker: may have been used for following or not.
- * @crowd, @deadline_ms: see rdmareg_target_given_back().
- *
- * To be called before the lease is dropped.
- */
-void rdmareg_breaker_given_back(struct rdmareg_breaker *breaker, bool crowd, unsigned int deadline_ms)
-{
-	spin_lock(&breaker->target->lock);
-	breaker->given_back = true;
-	spin_unlock(&breaker->target->lock);
-	rdmareg_target_given_back(breaker->target, crowd, deadline_ms);
+	if (token)
+		fput(token);
+	return first;
 }

@@ -111,9 +111,9 @@ static inline int rdmareg_open_conflict(struct file *file, int arg)
 	return 0;
 }
 
-#define RDMAREG_LEASE_OPERATIONS_EXTRA .lm_open_conflict = rdmareg_open_conflict
+#define RDMAREG_LEASE_OPERATIONS_EXTRA .lm_open_conflict = rdmareg_open_conflict,
 #else
-#define RDMAREG_LEASE_OPERATIONS_EXTRA .lm_setup = NULL
+#define RDMAREG_LEASE_OPERATIONS_EXTRA
 #endif
 
 #ifdef HAVE_HRTIMER_SETUP

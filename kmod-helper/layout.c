@@ -2,8 +2,8 @@
 /*
  * layout.c - the requests about layout watches: watch, re-arm, release, unwatch. What always holds: the lease
  * is on a private open file of the inode, kept for the life of the watch, so the caller may close its
- * descriptor and a re-arm needs none. That file keeps the filesystem mounted until the watch is removed and
- * no breaker carries its token any more. More of it in layout.h.
+ * descriptor and a re-arm needs none. That file keeps the filesystem mounted until the watch is removed. More of
+ * it in layout.h.
  */
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -27,7 +27,6 @@ static void layout_remove(struct rdmareg_layout *layout)
 	mutex_unlock(&layout->lease);
 	rdmareg_slot_remove(layout->opener, &layout->slot);
 	rdmareg_layout_stop(layout);
-	rdmareg_breaker_discard(&layout->breaker);
 	rdmareg_layout_put(layout);
 }
 
@@ -92,6 +91,7 @@ int rdmareg_layout_watch(struct rdmareg_opener *opener, struct rdmareg_watch_lay
 	/* the slot first: the lease may be broken before setting it returns */
 	r = rdmareg_slot_add(opener, &layout->slot);
 	if (r < 0) {
+		rdmareg_layout_stop(layout);
 		rdmareg_layout_put(layout);
 		return r;
 	}

@@ -13,8 +13,7 @@
  *   4. Nobody waits for an ARMED lease for longer than a moment: the lease code announces a break only to
  *      leases that it finds when it begins to wait, so whoever waits already when we take one is found by the
  *      timer, and made a break.
- *   5. A layout lives as long as its slot, a request that works on it, or a token (breaker.h) that a breaker
- *      still carries.
+ *   5. A layout lives as long as its slot, or a request that works on it.
  */
 #ifndef RDMAREG_LAYOUT_H
 #define RDMAREG_LAYOUT_H
@@ -33,10 +32,9 @@
  * @lease: see 2. Guards @leased.
  * @leased: we took a lease and did not give it back; the lease code may have removed it on its own since.
  * @file: ours alone, for the life of the watch.
- * @target: of the file.
+ * @target: of the file. @member: of it.
  * @deadline_ms, @ask_writes: written while there is no lease.
- * @breaker: see breaker.h. @carried: its token is on the way, in a breaker. Under opener->lock.
- * @unwinding: from a break until its token is back and the pause after giving back is over. Under
+ * @unwinding: from a break until all who waited have returned and the pause after giving back is over. Under
  *	opener->lock.
  * @breaker_pid: thread group of the first breaker of the last break. Under opener->lock.
  * @expires: when a break that is going on ends. Under opener->lock.
@@ -52,10 +50,9 @@ struct rdmareg_layout {
 	bool leased;
 	struct file *file;
 	struct rdmareg_target *target;
+	struct rdmareg_member member;
 	unsigned int deadline_ms;
 	bool ask_writes;
-	struct rdmareg_breaker breaker;
-	bool carried;
 	bool unwinding;
 	struct pid *breaker_pid;
 	ktime_t expires;

@@ -79,12 +79,12 @@ bool rdmareg_layout_unwind(struct rdmareg_layout *layout)
 {
 	ktime_t pause_end;
 
-	if (!layout->unwinding || layout->carried || layout->slot.layout_state == RDMAREG_LAYOUT_BREAKING ||
+	if (!layout->unwinding || layout->slot.layout_state == RDMAREG_LAYOUT_BREAKING ||
 	    layout->slot.kind == RDMAREG_KIND_FREE)
 		return false;
-	pause_end = rdmareg_target_pause_end(layout->target);
-	if (ktime_before(ktime_get(), pause_end)) {
-		wake_at(layout, pause_end);
+	if (rdmareg_target_pauses(layout->target, &pause_end)) {
+		if (pause_end)
+			wake_at(layout, pause_end);
 		return false;
 	}
 	/* what is started still is the deadline of the break that is over */
@@ -131,8 +131,7 @@ static bool layout_break(struct rdmareg_lease *lease)
 
 	spin_lock(&opener->lock);
 	layout->breaker_pid = get_pid(task_tgid(current));
-	wait = rdmareg_breaker_follow(&layout->breaker);
-	layout->carried = wait;
+	wait = rdmareg_breaker_follow(layout->target);
 	if (wait) {
 		wake = begin_break(layout, lease, rdmareg_breaker_operation());
 	} else {
@@ -203,6 +202,9 @@ static bool layout_breaker_passes(struct rdmareg_lease *lease)
 		return true;
 	if (fatal_signal_pending(current))
 		note_kill(layout);
+	/* somebody broke it before, and this one will wait with him */
+	if (READ_ONCE(layout->slot.layout_state) == RDMAREG_LAYOUT_BREAKING && !rdmareg_breaker_only_opens())
+		rdmareg_breaker_follow(layout->target);
 	/*
 	 * This may be somebody who began to wait before the lease was taken: the lease code would let him
 	 * wait for it without a break. Most often a break follows at once, or it is an open(2), and the look
@@ -223,10 +225,16 @@ static int layout_change(struct rdmareg_lease *lease, int type, struct list_head
 	const struct list_head *waiters = rdmareg_lease_waiters(lease);
 
 	if (READ_ONCE(layout->slot.layout_state) == RDMAREG_LAYOUT_BREAKING || !list_empty(waiters))
-		rdmareg_breaker_given_back(&layout->breaker,
-					   !list_empty(waiters) && !list_is_singular(waiters),
-					   layout->deadline_ms);
+		rdmareg_target_given_back(layout->target, layout->deadline_ms);
 	return lease_modify(lease, type, dispose);
+}
+
+/* Runs under flc_lock when the lease was taken. */
+static void layout_leased(struct rdmareg_lease *lease, void **priv)
+{
+	const struct rdmareg_layout *layout = rdmareg_lease_owner(lease);
+
+	rdmareg_target_leased(layout->target);
 }
 
 /*
@@ -236,7 +244,8 @@ static const struct rdmareg_lease_operations layout_operations = {
 	.lm_break = layout_break,
 	.lm_change = layout_change,
 	.lm_breaker_owns_lease = layout_breaker_passes,
-	RDMAREG_LEASE_OPERATIONS_EXTRA,
+	.lm_setup = layout_leased,
+	RDMAREG_LEASE_OPERATIONS_EXTRA
 };
 
 /* A break without a breaker: by whom and for what nobody can tell. Called with flc_lock held. */
@@ -293,7 +302,7 @@ static bool keep_deadline(struct rdmareg_layout *layout)
 		return false;
 	}
 	/* also where the backstop was faster and nobody was told */
-	rdmareg_breaker_given_back(&layout->breaker, false, layout->deadline_ms);
+	rdmareg_target_given_back(layout->target, layout->deadline_ms);
 	rdmareg_layout_give_back(layout);
 	trace_rdmareg_give_back(file_inode(layout->file), layout->slot.cookie, true);
 	atomic64_inc(&rdmareg_totals[RDMAREG_EXPIRIES]);
@@ -331,20 +340,10 @@ static void layout_work(struct work_struct *work)
 		rdmareg_opener_wake(opener);
 }
 
-/* The token is back: the breaker's system call is over, or there was none. */
-static void layout_breaker_over(struct rdmareg_breaker *breaker)
+/* All who waited have returned. */
+static void layout_look(struct rdmareg_member *member)
 {
-	struct rdmareg_layout *layout = container_of(breaker, struct rdmareg_layout, breaker);
-	struct rdmareg_opener *opener = layout->opener;
-	bool wake;
-
-	spin_lock(&opener->lock);
-	layout->carried = false;
-	wake = rdmareg_layout_unwind(layout);
-	spin_unlock(&opener->lock);
-	if (wake)
-		rdmareg_opener_wake(opener);
-	rdmareg_layout_put(layout);
+	queue_work(timer_queue, &container_of(member, struct rdmareg_layout, member)->work);
 }
 
 /* What arming needs and might have to wait for memory to get. */
@@ -352,13 +351,9 @@ static int stock(struct rdmareg_layout *layout, struct rdmareg_lease **ret_lease
 {
 	int r;
 
-	/* a token left from an attempt that failed, or from a break that did not wait, still serves */
-	if (!layout->breaker.token) {
-		r = rdmareg_breaker_prepare(&layout->breaker);
-		if (r < 0)
-			return r;
-		refcount_inc(&layout->refs);
-	}
+	r = rdmareg_breaker_stock(layout->target);
+	if (r < 0)
+		return r;
 	*ret_lease = rdmareg_lease_alloc();
 	return *ret_lease ? 0 : -ENOMEM;
 }
@@ -372,7 +367,7 @@ static int take_lease(struct rdmareg_layout *layout, struct rdmareg_lease **leas
 	u32 last_break;
 	int r;
 
-	if (rdmareg_target_pauses(layout->target))
+	if (rdmareg_target_pauses(layout->target, NULL))
 		return -EAGAIN;
 	/* a break that did not wait, or the backstop, has removed the lease without our knowing */
 	rdmareg_layout_give_back(layout);
@@ -405,7 +400,7 @@ static int take_lease(struct rdmareg_layout *layout, struct rdmareg_lease **leas
 
 	layout->leased = true;
 	/* a lease that waiters were woken from has just gone: ours must not be the next they meet */
-	if (rdmareg_target_pauses(layout->target)) {
+	if (rdmareg_target_pauses(layout->target, NULL)) {
 		rdmareg_layout_give_back(layout);
 		r = -EAGAIN;
 	}
@@ -441,15 +436,16 @@ void rdmareg_layout_prepare(struct rdmareg_layout *layout)
 {
 	refcount_set(&layout->refs, 1);
 	mutex_init(&layout->lease);
-	layout->breaker.over = layout_breaker_over;
-	layout->breaker.target = layout->target;
+	layout->member.look = layout_look;
 	rdmareg_hrtimer_setup(&layout->timer, layout_timer);
 	INIT_WORK(&layout->work, layout_work);
+	rdmareg_target_join(layout->target, &layout->member);
 }
 
 /* Without a lease and without a slot nothing starts the timer any more. */
 void rdmareg_layout_stop(struct rdmareg_layout *layout)
 {
+	rdmareg_target_leave(layout->target, &layout->member);
 	hrtimer_cancel(&layout->timer);
 	cancel_work_sync(&layout->work);
 }

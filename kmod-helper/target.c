@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* target.c - see target.h. */
+#include <linux/file.h>
 #include <linux/hashtable.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
@@ -12,8 +14,10 @@
  * any list then, so nobody may take a new lease until they have had the time.
  */
 #define PAUSE_MS 50
-/* The deadlines of a crowd are halved so often at most: 15 s then is 14 ms. */
-#define ROUNDS_MAX 10
+/* So many who wait for one file at a time are followed. */
+#define SPARES 8
+/* The deadlines of a crowd that is larger are halved so often at most: holders need time to answer at all. */
+#define ROUNDS_MAX 2
 
 static void sweep(struct work_struct *work);
 
@@ -37,6 +41,8 @@ struct rdmareg_target *rdmareg_target_get(const struct inode *inode)
 		return NULL;
 	fresh->inode = inode;
 	spin_lock_init(&fresh->lock);
+	INIT_LIST_HEAD(&fresh->members);
+	INIT_LIST_HEAD(&fresh->spares);
 	INIT_LIST_HEAD(&fresh->breakers);
 
 	spin_lock(&targets_lock);
@@ -57,6 +63,11 @@ found:
 /* Called with targets_lock held. */
 static void target_free(struct rdmareg_target *target)
 {
+	struct rdmareg_breaker *breaker, *next;
+
+	/* whoever is on their list is freed by the release of its file */
+	list_for_each_entry_safe(breaker, next, &target->spares, entry)
+		fput(breaker->token);
 	hash_del(&target->entry);
 	kfree(target);
 	/* without a watched file a filesystem's code may be unloaded */
@@ -73,12 +84,105 @@ void rdmareg_target_put(struct rdmareg_target *target)
 {
 	spin_lock(&targets_lock);
 	if (!--target->refs) {
-		if (rdmareg_target_pauses(target))
+		if (rdmareg_target_pauses(target, NULL))
 			sweep_later();
 		else
 			target_free(target);
 	}
 	spin_unlock(&targets_lock);
+}
+
+void rdmareg_target_join(struct rdmareg_target *target, struct rdmareg_member *member)
+{
+	spin_lock(&target->lock);
+	list_add(&member->entry, &target->members);
+	spin_unlock(&target->lock);
+}
+
+void rdmareg_target_leave(struct rdmareg_target *target, struct rdmareg_member *member)
+{
+	spin_lock(&target->lock);
+	list_del_init(&member->entry);
+	spin_unlock(&target->lock);
+}
+
+bool rdmareg_target_stocked(struct rdmareg_target *target)
+{
+	bool stocked;
+
+	spin_lock(&target->lock);
+	stocked = target->spares_count >= SPARES;
+	spin_unlock(&target->lock);
+	return stocked;
+}
+
+void rdmareg_target_add_spare(struct rdmareg_target *target, struct rdmareg_breaker *breaker)
+{
+	spin_lock(&target->lock);
+	list_add(&breaker->entry, &target->spares);
+	target->spares_count++;
+	spin_unlock(&target->lock);
+}
+
+/* Called with target->lock held. NULL: `current` is not followed. */
+static const struct rdmareg_breaker *known(const struct rdmareg_target *target)
+{
+	const struct rdmareg_breaker *breaker;
+
+	list_for_each_entry(breaker, &target->breakers, entry)
+		if (breaker->task == current)
+			return breaker;
+	return NULL;
+}
+
+/**
+ * rdmareg_target_enter() - `current` wants the blocks
+ * @ret_token: for the caller to drop, outside of this lock; NULL if it is followed already, or cannot be.
+ *
+ * Return: false if it was given blocks before, by whoever had a lease then.
+ */
+bool rdmareg_target_enter(struct rdmareg_target *target, struct file **ret_token)
+{
+	struct rdmareg_breaker *breaker;
+	const struct rdmareg_breaker *old;
+	bool first = true;
+
+	spin_lock(&targets_lock);
+	spin_lock(&target->lock);
+	old = known(target);
+	if (old) {
+		/* leases of the same generation are broken in one go */
+		first = old->generation == target->generation;
+	} else if (list_empty(&target->spares)) {
+		target->crowded = true;
+	} else {
+		breaker = list_first_entry(&target->spares, struct rdmareg_breaker, entry);
+		list_move(&breaker->entry, &target->breakers);
+		target->spares_count--;
+		target->refs++;
+		breaker->target = target;
+		breaker->task = current;
+		breaker->generation = target->generation;
+		*ret_token = breaker->token;
+		breaker->token = NULL;
+	}
+	spin_unlock(&target->lock);
+	spin_unlock(&targets_lock);
+	return first;
+}
+
+/* The system call of a breaker is over. */
+void rdmareg_target_left(struct rdmareg_target *target, struct rdmareg_breaker *breaker)
+{
+	struct rdmareg_member *member;
+
+	spin_lock(&target->lock);
+	list_del(&breaker->entry);
+	if (list_empty(&target->breakers))
+		list_for_each_entry(member, &target->members, entry)
+			member->look(member);
+	spin_unlock(&target->lock);
+	rdmareg_target_put(target);
 }
 
 /* Frees the targets that only a pause has kept. */
@@ -93,7 +197,7 @@ static void sweep(struct work_struct *work)
 	hash_for_each_safe(targets, bucket, next, target, entry) {
 		if (target->refs)
 			continue;
-		if (rdmareg_target_pauses(target)) {
+		if (rdmareg_target_pauses(target, NULL)) {
 			left = true;
 			continue;
 		}
@@ -105,48 +209,59 @@ static void sweep(struct work_struct *work)
 }
 
 /**
+ * rdmareg_target_leased() - a lease of the file was taken
+ *
+ * To be called under flc_lock. The lease code adds none while another is being broken, so whatever is broken
+ * and given back from now on belongs to the next break.
+ */
+void rdmareg_target_leased(struct rdmareg_target *target)
+{
+	spin_lock(&target->lock);
+	target->generation++;
+	if (target->crowded)
+		target->rounds = min(target->rounds + 1, (unsigned int)ROUNDS_MAX);
+	target->crowded = false;
+	spin_unlock(&target->lock);
+}
+
+/**
  * rdmareg_target_given_back() - the blocks are about to be given back to those who wait
- * @crowd: more than one waits.
  * @deadline_ms: how long each of them might have to wait again.
  *
  * To be called before the lease is dropped.
  */
-void rdmareg_target_given_back(struct rdmareg_target *target, bool crowd, unsigned int deadline_ms)
+void rdmareg_target_given_back(struct rdmareg_target *target, unsigned int deadline_ms)
 {
-	ktime_t now = ktime_get();
-
 	spin_lock(&target->lock);
-	target->pause_end = ktime_add_ms(now, PAUSE_MS);
-	if (crowd) {
-		target->rounds = min(target->rounds + 1, (unsigned int)ROUNDS_MAX);
+	target->pause_end = ktime_add_ms(ktime_get(), PAUSE_MS);
+	if (target->crowded)
 		target->crowd_end = ktime_add_ms(target->pause_end, deadline_ms);
-	}
 	spin_unlock(&target->lock);
 }
 
-/* When a lease may be taken. It may lie in the past. */
-ktime_t rdmareg_target_pause_end(struct rdmareg_target *target)
+/**
+ * rdmareg_target_pauses() - is it too early to take a lease?
+ * @ret_end: when to ask again; 0: once the members are told. May be NULL.
+ */
+bool rdmareg_target_pauses(struct rdmareg_target *target, ktime_t *ret_end)
 {
-	ktime_t end;
+	bool at_work, pauses;
 
 	spin_lock(&target->lock);
-	end = target->pause_end;
+	at_work = !list_empty(&target->breakers);
+	pauses = at_work || ktime_before(ktime_get(), target->pause_end);
+	if (ret_end)
+		*ret_end = at_work ? 0 : target->pause_end;
 	spin_unlock(&target->lock);
-	return end;
-}
-
-bool rdmareg_target_pauses(struct rdmareg_target *target)
-{
-	return ktime_before(ktime_get(), rdmareg_target_pause_end(target));
+	return pauses;
 }
 
 /**
  * rdmareg_target_patience() - how long the filesystem may have to wait in a break that begins now
  *
- * Who waits together with the first breaker carries no token of ours, so a lease that is taken again when the
- * first one is done may meet the others a second time, and a third. Of n threads that truncate one file the
- * last would wait n deadlines. Instead each break that follows one with several waiters gets half the time of
- * that one: together less than two deadlines.
+ * No lease is taken while anybody who is followed is at work, so each of them waits once. Who is not, because
+ * too many wait together, may meet the next lease, and the one after that. So each break that follows one of
+ * too many gets half the time of that one.
  */
 unsigned int rdmareg_target_patience(struct rdmareg_target *target, unsigned int deadline_ms)
 {

@@ -121,7 +121,7 @@ struct rdmareg_watch_range {
  * watches it has: one that comes back within the same system call finds the watch EXPIRED at once.
  *
  * EBADF; EINVAL not a regular file, an unknown flag, or the deadline is out of bounds; EOPNOTSUPP the filesystem never breaks layouts
- * (only XFS does), or has no leases; EAGAIN a break of that file is going on or was over less than 50 ms ago, or somebody
+ * (only XFS does), or has no leases; EAGAIN a break of that file is going on or unwinding (RDMAREG_FLAG_UNWINDING), or somebody
  * holds a lease (fcntl(2)) that opening it would break: try later; ENOSPC all slots taken, or the file has as many armed
  * watches as module parameter max_watches_per_file allows; ENOMEM, ENFILE.
  */
@@ -155,8 +155,9 @@ struct rdmareg_watch_layout {
  * @break_id: layout watch: number of the current or last break, from 1.
  * @breaker_pid: layout watch: thread group id of the first breaker, in the reader's pid namespace; 0 if not visible.
  * @deadline_nsec: layout watch: CLOCK_MONOTONIC time at which the kernel gives the blocks back; 0 when no break runs.
- * @flags: layout watch: RDMAREG_FLAG_UNWINDING from a break until it was given back, the system call of the first breaker is
- *	over, and 50 ms have passed. The end of it is an event too: the slot becomes pending once more, and RDMAREG_REARM may
+ * @flags: layout watch: RDMAREG_FLAG_UNWINDING from a break until it was given back, the system calls of those who waited for
+ *	the file are over (of the first eight, if there are more), and 50 ms have passed. That has no bound: a system call may
+ *	last. The end of it is an event too: the slot becomes pending once more, and RDMAREG_REARM may
  *	succeed. RDMAREG_FLAG_KILLED: somebody who waits for the blocks is being killed. The filesystem ignores that and lets
  *	him run in circles instead of sleeping, so give the blocks back as soon as it is safe; an event, once in a break.
  *
@@ -196,7 +197,7 @@ struct rdmareg_release {
  * struct rdmareg_rearm - RDMAREG_REARM: lease the file again after RELEASED or EXPIRED
  *
  * XFS looks again for leases until it finds none, so one that is taken too early is only broken again. Hence EAGAIN while
- * the old break is unwinding (RDMAREG_FLAG_UNWINDING), whose end is an event. To poll with REARM works too.
+ * an old break of the file, of whichever watch, is unwinding (RDMAREG_FLAG_UNWINDING), whose end is an event. To poll with REARM works too.
  * @flags: as in struct rdmareg_watch_layout; they replace the ones before. @reserved: 0.
  *
  * EINVAL the deadline is out of bounds; EBUSY armed or breaking already; EAGAIN unwinding, or another watch of that file is

@@ -7,11 +7,15 @@
 
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <linux/fs.h>
+#include <linux/userfaultfd.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -158,6 +162,165 @@ static void test_crowd(enum filesystem fs)
 	      (unsigned long long)(longest / MS), CROWD_MS);
 }
 
+/*
+ * A crowd that is larger than the module has tokens for, and several watches of the file, as several tenants have: one crowd, however many
+ * watches it broke.
+ */
+
+#define WATCHES 4u
+#define CROWD 12u
+
+/* Those who wait for a lease stand below it, each with an arrow. */
+static unsigned int count_waiters(void)
+{
+	unsigned int waiters = 0;
+	char line[300];
+	FILE *locks = fopen("/proc/locks", "re");
+
+	CHECK(locks, "/proc/locks: %s", strerror(errno));
+	while (fgets(line, sizeof(line), locks))
+		waiters += strstr(line, "->") != NULL;
+	fclose(locks);
+	return waiters;
+}
+
+static bool all_wait(void *argument)
+{
+	return count_waiters() == *(const unsigned int *)argument;
+}
+
+static void test_large_crowd(enum filesystem fs)
+{
+	unsigned int crowd = CROWD;
+	struct rdmareg_report report;
+	struct child member[CROWD];
+	struct device device;
+	struct file file;
+	uint32_t slot[WATCHES];
+	uint64_t left_ms;
+
+	device_open(&device);
+	file_make(&file, fs);
+	for (unsigned int i = 0; i < WATCHES; i++)
+		CHECK(!watch_layout(&device, file.fd, LONG_MS, i, &slot[i]), "watch %u", i);
+	for (unsigned int i = 0; i < CROWD; i++)
+		child_start(&member[i], crowd_member, &file);
+	for (unsigned int i = 0; i < WATCHES; i++) {
+		wait_layout(&device, slot[i], RDMAREG_LAYOUT_BREAKING);
+		wait_until(all_wait, &crowd, "all wait for the same lease");
+		CHECK(!release(&device, slot[i], 1), "release %u", i);
+	}
+	for (unsigned int i = 0; i < CROWD; i++)
+		child_wait(&member[i]);
+	for (unsigned int i = 0; i < WATCHES; i++) {
+		wait_unwound(&device, slot[i]);
+		CHECK(!rearm(&device, slot[i], LONG_MS), "rearm %u", i);
+	}
+	child_start(&member[0], crowd_member, &file);
+	report = wait_layout(&device, slot[0], RDMAREG_LAYOUT_BREAKING);
+	left_ms = (report.deadline_nsec - now_nsec()) / MS;
+	CHECK(left_ms <= LONG_MS / 2, "the crowd is forgotten: %llu ms", (unsigned long long)left_ms);
+	CHECK(left_ms > LONG_MS / 4, "%llu ms are left of half of %u", (unsigned long long)left_ms, LONG_MS);
+	for (unsigned int i = 0; i < WATCHES; i++)
+		CHECK(!release(&device, slot[i], 2), "release %u", i);
+	child_wait(&member[0]);
+}
+
+/* --- somebody who waited as the second, and whose system call lasts: who waited once does not wait again */
+
+struct long_call {
+	struct file *file;
+	int go_on[2]; /* a pipe */
+	struct file_dedupe_range *range;
+	int faults;
+};
+
+static void protect_range(int faults, void *page, bool on)
+{
+	struct uffdio_writeprotect protect = { .range = { .start = (uintptr_t)page, .len = PAGE },
+					       .mode = on ? UFFDIO_WRITEPROTECT_MODE_WP : 0 };
+
+	TRY(ioctl(faults, UFFDIO_WRITEPROTECT, &protect));
+}
+
+static void *let_go_on(void *argument)
+{
+	struct long_call *call = argument;
+	char word;
+
+	TRY(read(call->go_on[0], &word, 1));
+	protect_range(call->faults, call->range, false);
+	return NULL;
+}
+
+/* Its last act in the kernel is to write its result, where it has to wait until somebody says a word. */
+static int deduplicate(void *argument)
+{
+	struct long_call *call = argument;
+	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_PAGEFAULT_FLAG_WP };
+	struct uffdio_register all = { .mode = UFFDIO_REGISTER_MODE_WP };
+	char path[300];
+	pthread_t thread;
+	int source;
+
+	snprintf(path, sizeof(path), "%s.other", call->file->path);
+	source = TRY(open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+	unlink(path);
+	TRY(ftruncate(source, FILE_BYTES));
+	call->range = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHECK(call->range != MAP_FAILED, "mmap");
+	call->range->src_length = PAGE;
+	call->range->dest_count = 1;
+	call->range->info[0].dest_fd = TRY(open(call->file->path, O_RDWR | O_CLOEXEC));
+	call->faults = (int)TRY(syscall(SYS_userfaultfd, O_CLOEXEC));
+	TRY(ioctl(call->faults, UFFDIO_API, &api));
+	all.range.start = (uintptr_t)call->range;
+	all.range.len = PAGE;
+	TRY(ioctl(call->faults, UFFDIO_REGISTER, &all));
+	protect_range(call->faults, call->range, true);
+	CHECK(!pthread_create(&thread, NULL, let_go_on, call), "no thread");
+	TRY(ioctl(source, FIDEDUPERANGE, call->range));
+	return 0;
+}
+
+static void test_long_call(enum filesystem fs)
+{
+	struct file file, other;
+	struct long_call call = { .file = &file };
+	struct child first, second, third;
+	struct device device;
+	uint32_t slot, other_slot;
+	unsigned int two = 2;
+
+	device_open(&device);
+	file_make(&file, fs);
+	file_make(&other, fs);
+	TRY(pipe(call.go_on));
+	CHECK(!watch_layout(&device, file.fd, LONG_MS, 0, &slot), "watch");
+	CHECK(!watch_layout(&device, other.fd, LONG_MS, 0, &other_slot), "watch");
+	child_start(&first, do_truncate, &file);
+	wait_layout(&device, slot, RDMAREG_LAYOUT_BREAKING);
+	child_start(&second, deduplicate, &call);
+	wait_until(all_wait, &two, "both wait");
+	CHECK(!release(&device, slot, 1), "release");
+	child_wait(&first);
+
+	/* the pause after a break that is over later is over, too */
+	child_start(&third, do_truncate, &other);
+	wait_layout(&device, other_slot, RDMAREG_LAYOUT_BREAKING);
+	CHECK(!release(&device, other_slot, 1), "release");
+	child_wait(&third);
+	wait_unwound(&device, other_slot);
+	CHECK(child_running(&second), "it is over: this tests nothing");
+	CHECK(rearm(&device, slot, LONG_MS) == -EAGAIN, "armed while somebody who has waited is at work");
+	CHECK(try_watch_layout(&device, file.fd, LONG_MS, 0, &other_slot) == -EAGAIN, "watched by another");
+
+	TRY(write(call.go_on[1], "", 1));
+	child_wait(&second);
+	wait_unwound(&device, slot);
+	CHECK(!rearm(&device, slot, LONG_MS), "rearm");
+}
+
 /* --- somebody who is killed while it waits */
 
 static int64_t system_ticks(pid_t pid, char *ret_state)
@@ -277,6 +440,8 @@ static void test_many_ranges(enum filesystem fs)
 const struct test wait_tests[] = {
 	{ "waits-deadline", test_deadline_precise, ON(XFS) },
 	{ "waits-crowd", test_crowd, ON(XFS) },
+	{ "waits-large-crowd", test_large_crowd, ON(XFS) },
+	{ "waits-long-call", test_long_call, ON(XFS) },
 	{ "waits-killed-breaker", test_killed_breaker, ON_XFS },
 	{ "waits-others-breaks", test_others_breaks, ON(XFS) },
 	{ "waits-many-ranges", test_many_ranges, 0 },
