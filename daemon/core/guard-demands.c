@@ -26,6 +26,17 @@ bool guard_takes_demand(const struct guard *g)
 	return false;
 }
 
+bool demands_is_taker(enum revocation_cause cause)
+{
+	return cause <= CAUSE_WRITE;
+}
+
+/* The second half of the grace is for holders to answer. */
+static uint64_t ask_at(const struct guard_event *e)
+{
+	return demands_is_taker(e->cause) ? guard_after(e->now_usec, e->grace_usec / 2) : e->now_usec;
+}
+
 /*
  * One more of the same number: what it was is part of what it is now. It is granted anew, at once where the fence covers that, so its time
  * counts from the last of them; a wish of before that was granted already hurries nobody any more.
@@ -38,6 +49,7 @@ static void widen(struct guard_demand *d, const struct guard_event *e)
 	d->end = e->end > d->end ? e->end : d->end;
 	if (d->granted || deadline_usec < d->deadline_usec) {
 		d->deadline_usec = deadline_usec;
+		d->ask_usec = ask_at(e);
 		d->cause = e->cause;
 	}
 	d->limit_usec = !d->limit_usec || !e->limit_usec     ? 0
@@ -67,8 +79,60 @@ void demands_add(struct guard *g, const struct guard_event *e)
 		.end = e->end,
 		.deadline_usec = guard_after(e->now_usec, e->grace_usec),
 		.limit_usec = e->limit_usec,
+		.ask_usec = ask_at(e),
 		.cause = e->cause,
 	};
+}
+
+bool demands_put_off(struct guard *g, uint64_t id, uint64_t now_usec)
+{
+	struct guard_demand *d = find(g, id);
+
+	for (size_t i = 0; i < GUARD_DEMANDS_MAX; i++)
+		if (g->demand[i].granted && !demands_is_taker(g->demand[i].cause))
+			return false;
+	if (!d || d->ask_usec <= now_usec)
+		return false;
+	d->put_off = true;
+	return true;
+}
+
+bool demands_recall(struct guard *g, uint64_t now_usec)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < GUARD_DEMANDS_MAX; i++)
+		if (g->demand[i].put_off && g->demand[i].ask_usec <= now_usec) {
+			g->demand[i].put_off = false;
+			any = true;
+		}
+	return any;
+}
+
+bool demands_any_put_off(const struct guard *g)
+{
+	for (size_t i = 0; i < GUARD_DEMANDS_MAX; i++)
+		if (g->demand[i].put_off)
+			return true;
+	return false;
+}
+
+bool demands_hold(const struct guard *g)
+{
+	for (size_t i = 0; i < GUARD_DEMANDS_MAX; i++)
+		if (g->demand[i].id && !g->demand[i].put_off)
+			return true;
+	return false;
+}
+
+uint64_t demands_next_ask(const struct guard *g)
+{
+	uint64_t next = UINT64_MAX;
+
+	for (size_t i = 0; i < GUARD_DEMANDS_MAX; i++)
+		if (g->demand[i].id && !g->demand[i].granted && g->demand[i].ask_usec < next)
+			next = g->demand[i].ask_usec;
+	return next;
 }
 
 bool demands_remove(struct guard *g, uint64_t id)
@@ -96,7 +160,7 @@ bool demands_grant(struct guard *g, uint64_t now_usec)
 	for (size_t i = 0; i < GUARD_DEMANDS_MAX; i++) {
 		struct guard_demand *d = &g->demand[i];
 
-		if (!d->id || d->granted || !guard_covers(g, d->start, d->end))
+		if (!d->id || d->granted || d->put_off || !guard_covers(g, d->start, d->end))
 			continue;
 		d->granted = true;
 		d->ends_usec = d->limit_usec ? guard_after(now_usec, d->limit_usec) : 0;
@@ -135,7 +199,7 @@ bool demands_waiting(const struct guard *g, uint64_t *ret_start, uint64_t *ret_e
 	for (size_t i = 0; i < GUARD_DEMANDS_MAX; i++) {
 		const struct guard_demand *d = &g->demand[i];
 
-		if (!d->id || d->granted)
+		if (!d->id || d->granted || d->put_off)
 			continue;
 		if (!any || d->start < *ret_start)
 			*ret_start = d->start;

@@ -30,6 +30,19 @@ bool demands_remove(struct guard *g, uint64_t id);
 
 /* Any at all. */
 bool demands_any(const struct guard *g);
+/* Any that is not put off. */
+bool demands_hold(const struct guard *g);
+bool demands_any_put_off(const struct guard *g);
+
+/* By somebody who takes blocks, not by an administrator. */
+bool demands_is_taker(enum revocation_cause cause);
+
+/* False: it cannot wait, or what is closed now stays closed anyway, by an administrator's will. */
+bool demands_put_off(struct guard *g, uint64_t id, uint64_t now_usec);
+/* Those whose time to be asked for has come are put off no longer. True if there was one. */
+bool demands_recall(struct guard *g, uint64_t now_usec);
+/* When the first that is not granted has to be asked for; UINT64_MAX: there is none. */
+uint64_t demands_next_ask(const struct guard *g);
 
 /* Mark those that the fence covers. True if a new one is. */
 bool demands_grant(struct guard *g, uint64_t now_usec);

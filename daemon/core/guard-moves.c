@@ -10,6 +10,13 @@
  */
 #define WAIT_FIRST_USEC 10000u
 
+/* How long a fence takes takers in that come while it is closed; who comes later waits until the region was open. */
+#define CLOSED_USEC 100000u
+
+/* What holders have of the region between two fences, at least and at most, if it was closed for a shorter or longer time. */
+#define RESPITE_LEAST_USEC 20000u
+#define RESPITE_MOST_USEC 1000000u
+
 /* A break so soon after a settled one is most likely the same operation, woken late: start with a longer wait. */
 #define SAME_BREAKER_USEC 1000000u
 
@@ -110,6 +117,7 @@ static void ask(struct guard *g, struct guard_effects *out, uint64_t now_usec, u
 	uint64_t first, last, earliest_usec;
 	enum revocation_cause most_urgent;
 
+	demands_recall(g, UINT64_MAX);
 	/* demands that came while another step was under way are part of whatever is asked next, with their deadlines */
 	if (demands_waiting(g, &first, &last, &earliest_usec, &most_urgent)) {
 		start = first < start ? first : start;
@@ -163,22 +171,100 @@ bool guard_ask_for_demands(struct guard *g, struct guard_effects *out, uint64_t 
 	return true;
 }
 
-uint64_t guard_wait_usec(const struct guard *g)
+/* How long to wait before the file is watched again, or is opened after it was. */
+static uint64_t wait_usec(const struct guard *g)
 {
 	return (uint64_t)WAIT_FIRST_USEC << g->round;
 }
 
+/* By when the break is to be served, or half of that. */
+static uint64_t break_due(const struct guard *g, uint64_t now_usec, uint64_t grace_usec)
+{
+	return g->holding && g->policy != POLICY_FOLLOW ? guard_after(g->break_began_usec, grace_usec) : now_usec;
+}
+
 void guard_ask_for_break(struct guard *g, struct guard_effects *out, uint64_t now_usec)
 {
-	bool patient = g->holding && g->policy != POLICY_FOLLOW;
-
 	g->broken = false;
-	ask(g, out, now_usec, g->break_start, g->break_end,
-	    patient ? guard_after(g->break_began_usec, g->grace_usec) : now_usec, g->cause);
+	ask(g, out, now_usec, g->break_start, g->break_end, break_due(g, now_usec, g->grace_usec), g->cause);
+}
+
+bool guard_take_demand(struct guard *g, const struct guard_event *e)
+{
+	bool late = g->fenced && e->now_usec - g->closed_usec >= CLOSED_USEC &&
+		    !guard_find_demand(g, e->demand);
+
+	demands_add(g, e);
+	return !late || !demands_put_off(g, e->demand, e->now_usec);
+}
+
+void guard_emit_rest_timer(struct guard *g, struct guard_effects *out, uint64_t now_usec)
+{
+	uint64_t at = demands_hold(g) ? demands_next_end(g) : g->rest_usec, next = demands_next_ask(g);
+
+	if (!demands_hold(g) && demands_any_put_off(g)) /* no need to look for long who comes back: somebody is there */
+		g->rest_usec = at = at < now_usec + WAIT_FIRST_USEC ? at : now_usec + WAIT_FIRST_USEC;
+	guard_emit_timer(g, out, next != UINT64_MAX && (!at || next < at) ? next : at);
+}
+
+static void rest(struct guard *g, struct guard_effects *out, enum guard_state state, uint64_t now_usec)
+{
+	g->state = state;
+	g->rest_usec = guard_after(now_usec, wait_usec(g));
+	guard_emit_rest_timer(g, out, now_usec);
+}
+
+void guard_begin_probation(struct guard *g, struct guard_effects *out, uint64_t now_usec)
+{
+	/* not watched any more: the breaker may still be at work, so wait as long as a lease would have had */
+	rest(g, out, g->armed ? GUARD_PROBATION : GUARD_WAITING, now_usec);
+}
+
+void guard_begin_respite(struct guard *g, uint64_t now_usec)
+{
+	uint64_t closed_usec = g->fenced ? now_usec - g->closed_usec : 0;
+
+	closed_usec = closed_usec > RESPITE_LEAST_USEC ? closed_usec : RESPITE_LEAST_USEC;
+	g->respite_usec = now_usec + (closed_usec < RESPITE_MOST_USEC ? closed_usec : RESPITE_MOST_USEC);
+	demands_recall(g, UINT64_MAX);
+}
+
+void guard_want(struct guard *g, struct guard_effects *out, uint64_t now_usec)
+{
+	uint64_t at = g->respite_usec, demanded = demands_next_ask(g), due;
+
+	if (g->close_wanted) { /* which puts off nothing */
+		if (g->owing)
+			guard_open_broken(g, now_usec, out);
+		else
+			guard_ask_for_close(g, out, now_usec);
+		return;
+	}
+	if (!g->owing && demanded == UINT64_MAX) {
+		if (g->state == GUARD_PUT_OFF)
+			guard_emit_timer(g, out, 0);
+		g->state = GUARD_OPEN;
+		return;
+	}
+	at = demanded < at ? demanded : at;
+	if (g->owing) {
+		due = break_due(g, now_usec, g->grace_usec / 2);
+		at = due < at ? due : at;
+	}
+	if (at > now_usec) {
+		g->broken = false;
+		g->state = GUARD_PUT_OFF;
+		guard_emit_timer(g, out, at);
+	} else if (g->owing) {
+		guard_open_broken(g, now_usec, out);
+	} else {
+		guard_ask_for_demands(g, out, now_usec);
+	}
 }
 
 void guard_go_on(struct guard *g, struct guard_effects *out, uint64_t now_usec)
 {
+	demands_recall(g, now_usec);
 	grant(g, out, now_usec);
 	if (g->broken && guard_covers(g, g->break_start, g->break_end))
 		g->broken = false;
@@ -194,12 +280,8 @@ void guard_go_on(struct guard *g, struct guard_effects *out, uint64_t now_usec)
 		guard_ask_for_close(g, out, now_usec);
 	} else if (guard_ask_for_demands(g, out, now_usec)) {
 		;
-	} else if (demands_any(g)) {
-		g->state = GUARD_WAITING;
-		guard_emit_timer(g, out, demands_next_end(g));
-	} else if (g->watched && !g->armed) {
-		g->state = GUARD_WAITING;
-		guard_emit_timer(g, out, now_usec + guard_wait_usec(g));
+	} else if (demands_hold(g) || (g->watched && !g->armed)) {
+		rest(g, out, GUARD_WAITING, now_usec);
 	} else {
 		guard_emit_timer(g, out, 0);
 		guard_begin_refresh(g, out);
@@ -293,6 +375,8 @@ void guard_close_kindly(struct guard *g, const struct guard_event *e, struct gua
 	guard_want_close(g, e);
 	if (guard_close_is_due(g, e->now_usec))
 		guard_begin_close(g, out);
+	else if (g->owing) /* a break that was put off, or asked for, keeps its own deadline */
+		guard_ask_for_break(g, out, e->now_usec);
 	else
 		guard_ask_for_close(g, out, e->now_usec);
 }

@@ -38,8 +38,17 @@ void guard_die(struct guard *g, struct guard_effects *out);
 
 /* Nothing is under way and something is fenced, or was to be: whatever comes next. */
 void guard_go_on(struct guard *g, struct guard_effects *out, uint64_t now_usec);
-/* How long to wait before the file is watched again, or is opened after it was. */
-uint64_t guard_wait_usec(const struct guard *g);
+/* It is watched again, or cannot be: see whether the breaker comes back. */
+void guard_begin_probation(struct guard *g, struct guard_effects *out, uint64_t now_usec);
+/* While WAITING or in PROBATION: its end, or when a demand ends or cannot be put off any longer, if that is sooner. */
+void guard_emit_rest_timer(struct guard *g, struct guard_effects *out, uint64_t now_usec);
+
+/* It opens: how long holders are left alone. Before the fence is forgotten. */
+void guard_begin_respite(struct guard *g, uint64_t now_usec);
+/* Open, and something may be wanted: ask for it, now or once holders have had their time. */
+void guard_want(struct guard *g, struct guard_effects *out, uint64_t now_usec);
+/* Takes a demand in while something is fenced. False: it waits until the region has been open. */
+bool guard_take_demand(struct guard *g, const struct guard_event *e);
 
 /* Ask for what demands wait for. False: there are none. */
 bool guard_ask_for_demands(struct guard *g, struct guard_effects *out, uint64_t now_usec);
@@ -51,10 +60,9 @@ void guard_note_break(struct guard *g, const struct guard_event *e);
 void guard_take_break(struct guard *g, const struct guard_event *e);
 /* The break that was noted, outside of what is fenced: its holders have a grace, unless it is too late for one. */
 void guard_ask_for_break(struct guard *g, struct guard_effects *out, uint64_t now_usec);
-/* The same with the region open. */
 /* The breaker cannot wait any longer: the grace of this break is over. False: it is of no break that waits. */
 bool guard_hurry(struct guard *g, const struct guard_event *e);
-
+/* The same with the region open. */
 void guard_open_broken(struct guard *g, uint64_t now_usec, struct guard_effects *out);
 /* The breaker came back, or another one came, while something is fenced: it is let through at once if the fence covers it. */
 void guard_again_broken(struct guard *g, const struct guard_event *e, struct guard_effects *out);

@@ -23,16 +23,44 @@ static void step_open(struct guard *g, const struct guard_event *e, struct guard
 		if (!guard_is_new_break(g, e))
 			break;
 		guard_note_break(g, e);
-		guard_open_broken(g, e->now_usec, out);
+		guard_want(g, out, e->now_usec);
 		break;
 	case GUARD_DEMANDED:
 		demands_add(g, e);
-		guard_ask_for_demands(g, out, e->now_usec);
+		guard_want(g, out, e->now_usec);
 		break;
 	case GUARD_CLOSE:
 		guard_close_kindly(g, e, out);
 		break;
 	default:
+		break;
+	}
+}
+
+static void step_put_off(struct guard *g, const struct guard_event *e, struct guard_effects *out)
+{
+	switch (e->type) {
+	case GUARD_TIMER_FIRED:
+		guard_want(g, out, e->now_usec);
+		break;
+	case GUARD_EXPIRED:
+		if (e->break_id == g->break_id && g->holding) {
+			g->holding = false;
+			guard_want(g, out, e->now_usec);
+			break;
+		}
+		step_open(g, e, out);
+		break;
+	case GUARD_HURRIED:
+		if (guard_hurry(g, e))
+			guard_want(g, out, e->now_usec);
+		break;
+	case GUARD_DEMAND_OVER:
+		if (demands_remove(g, e->demand))
+			guard_want(g, out, e->now_usec);
+		break;
+	default:
+		step_open(g, e, out);
 		break;
 	}
 }
@@ -100,6 +128,8 @@ static bool take_fence(struct guard *g, const struct guard_event *e, struct guar
 		guard_emit(g, out, GUARD_DESTROY);
 		return false;
 	}
+	if (!g->fenced)
+		g->closed_usec = e->now_usec;
 	if (e->start < e->end && (e->start < g->ask_start || e->end > g->ask_end)) {
 		/* more than anybody was asked for: a question of its own, whose time is over, so that holders know what not to touch */
 		g->ask_start = e->start < g->ask_start ? e->start : g->ask_start;
@@ -139,8 +169,10 @@ static void step_fenced(struct guard *g, const struct guard_event *e, struct gua
 {
 	switch (e->type) {
 	case GUARD_DEMANDED:
-		demands_add(g, e);
-		guard_go_on(g, out, e->now_usec);
+		if (guard_take_demand(g, e))
+			guard_go_on(g, out, e->now_usec);
+		else
+			guard_emit_rest_timer(g, out, e->now_usec);
 		break;
 	case GUARD_BROKEN:
 	case GUARD_EXPIRED:
@@ -157,9 +189,12 @@ static void step_fenced(struct guard *g, const struct guard_event *e, struct gua
 
 static void step_waiting(struct guard *g, const struct guard_event *e, struct guard_effects *out)
 {
+	const struct guard_demand *over;
+	bool held, put_off;
+
 	switch (e->type) {
 	case GUARD_TIMER_FIRED:
-		if (demands_any(g)) {
+		if (demands_hold(g) || demands_recall(g, e->now_usec)) {
 			demands_expire(g, e->now_usec);
 			guard_go_on(g, out, e->now_usec);
 		} else if (g->watched) {
@@ -170,10 +205,13 @@ static void step_waiting(struct guard *g, const struct guard_event *e, struct gu
 		}
 		break;
 	case GUARD_DEMAND_OVER:
-		if (!demands_any(g))
-			break; /* the timer runs for something else */
+		/* else the timer runs for something else */
+		held = demands_hold(g);
+		over = guard_find_demand(g, e->demand);
+		put_off = over && over->put_off;
 		demands_remove(g, e->demand);
-		guard_go_on(g, out, e->now_usec);
+		if (held && !put_off)
+			guard_go_on(g, out, e->now_usec);
 		break;
 	default:
 		step_fenced(g, e, out);
@@ -185,30 +223,36 @@ static void step_arming(struct guard *g, const struct guard_event *e, struct gua
 {
 	if (e->type != GUARD_ARM_DONE)
 		return;
-	if (e->error && e->error != -EAGAIN)
+	if (e->error && (e->error != -EAGAIN || g->round == MAX_ROUNDS))
 		g->watched = false;
-	else if (e->error && g->round < MAX_ROUNDS)
+	else if (e->error)
 		g->round++;
 	g->armed = !e->error && !g->broken; /* it may be broken again before we hear that it was armed */
-	if (g->close_wanted || demands_any(g) || (!g->armed && (g->watched || g->holding))) {
+	demands_recall(g, e->now_usec);
+	if (g->close_wanted || demands_hold(g) || (!g->armed && (g->watched || g->holding))) {
 		guard_go_on(g, out, e->now_usec);
 		return;
 	}
-	if (g->armed && g->round == MAX_ROUNDS) { /* whoever comes next has to ask again */
+	/* whoever comes next has to ask again */
+	if (g->armed && (g->round == MAX_ROUNDS || demands_any_put_off(g)))
 		guard_begin_refresh(g, out);
-		return;
-	}
-	/* not watched any more: the breaker may still be at work, so wait as long as a lease would have had */
-	g->state = g->armed ? GUARD_PROBATION : GUARD_WAITING;
-	guard_emit_timer(g, out, e->now_usec + guard_wait_usec(g));
+	else
+		guard_begin_probation(g, out, e->now_usec);
 }
 
 static void step_probation(struct guard *g, const struct guard_event *e, struct guard_effects *out)
 {
-	if (e->type == GUARD_TIMER_FIRED)
+	switch (e->type) {
+	case GUARD_TIMER_FIRED:
 		guard_begin_refresh(g, out);
-	else
+		break;
+	case GUARD_DEMAND_OVER:
+		demands_remove(g, e->demand);
+		break;
+	default:
 		step_fenced(g, e, out);
+		break;
+	}
 }
 
 static void step_refreshing(struct guard *g, const struct guard_event *e, struct guard_effects *out)
@@ -219,6 +263,7 @@ static void step_refreshing(struct guard *g, const struct guard_event *e, struct
 		guard_begin_close(g, out);
 		return;
 	}
+	guard_begin_respite(g, e->now_usec);
 	g->fenced = false;
 	if (guard_close_is_due(g, e->now_usec)) {
 		guard_begin_close(g, out);
@@ -227,13 +272,7 @@ static void step_refreshing(struct guard *g, const struct guard_event *e, struct
 	g->state = GUARD_OPEN;
 	g->settled_usec = e->now_usec;
 	guard_emit_settled(g, out, e->valid_length);
-	/* what came meanwhile is a new revocation at once; what is asked for a break is asked for the demands as well */
-	if (g->broken)
-		guard_open_broken(g, e->now_usec, out);
-	else if (g->close_wanted)
-		guard_ask_for_close(g, out, e->now_usec);
-	else
-		guard_ask_for_demands(g, out, e->now_usec);
+	guard_want(g, out, e->now_usec); /* what came meanwhile */
 }
 
 static void step_closing(struct guard *g, const struct guard_event *e, struct guard_effects *out)
@@ -278,7 +317,7 @@ static void note(struct guard *g, const struct guard_event *e)
 		break;
 	case GUARD_DEMANDED:
 		if (!ending)
-			demands_add(g, e);
+			guard_take_demand(g, e);
 		break;
 	case GUARD_DEMAND_OVER:
 		if (!ending)
@@ -316,6 +355,7 @@ void guard_step(struct guard *g, const struct guard_event *e, struct guard_effec
 	static void (*const step[_GUARD_STATE_MAX])(struct guard *, const struct guard_event *,
 						    struct guard_effects *) = {
 		[GUARD_OPEN] = step_open,
+		[GUARD_PUT_OFF] = step_put_off,
 		[GUARD_ASKED] = step_asked,
 		[GUARD_FENCING] = step_fencing,
 		[GUARD_RELEASING] = step_releasing,

@@ -12,7 +12,11 @@
  *             |         |            '----------+---------------------'
  *             +---------+-- more is wanted than is fenced or was asked for: ask again, for all of it
  *                       '-> (fence failed) DESTROYING -> DEAD
- *   ARMING -> REFRESHING at once after five rounds of that: somebody who never stops must not keep peers out for ever
+ *   ARMING -> REFRESHING at once after five rounds of that: somebody who never stops must not keep peers out for ever. If the file cannot be
+ *	watched even then, since a breaker's system call lasts, it is not watched any more, and opened after one more wait.
+ *   OPEN -> PUT_OFF -> ASKED when it has just been closed: holders who made way have it for as long as they were kept out, if whoever wants
+ *	blocks can wait for that within half of his grace. In the same way a taker who comes late into a fence waits until the region
+ *	has been open, instead of keeping it closed.
  *   any state, GUARD_CLOSE -> (ASKED, if there is a grace) -> CLOSING (fence) -> CLOSING_RELEASE -> DEAD
  *
  * What always holds:
@@ -23,8 +27,10 @@
  *	question counts no more. A deadline that holders were told becomes earlier only by somebody
  *	who leaves them less: another demand, a break, a breaker that is killed, or a
  *	GUARD_CLOSE with a shorter grace.
- *   4. A completion that does not belong to the operation under way changes nothing.
- *   5. DEAD owns no fence, no lease, no timer; it ignores everything.
+ *   4. Whoever takes blocks, by whatever means and however often, leaves the region open between two fences: as long as it was closed,
+ *	but not beyond half of his grace. A granted demand without a limit, or of an administrator, may keep it closed longer.
+ *   5. A completion that does not belong to the operation under way changes nothing.
+ *   6. DEAD owns no fence, no lease, no timer; it ignores everything.
  *
  * No I/O, no clock (events carry the time), no allocation, no failure: guard_step() cannot fail.
  */
@@ -39,6 +45,7 @@
 
 enum guard_state {
 	GUARD_OPEN,
+	GUARD_PUT_OFF, /* open; somebody wants blocks, and holders are not asked yet */
 	GUARD_ASKED,
 	GUARD_FENCING,
 	GUARD_RELEASING,
@@ -132,8 +139,10 @@ struct guard_demand {
 	uint64_t deadline_usec; /* until granted */
 	uint64_t limit_usec;
 	uint64_t ends_usec; /* once granted: over by itself then; 0: never */
+	uint64_t ask_usec;  /* put off until then at most */
 	enum revocation_cause cause;
 	bool granted;
+	bool put_off; /* it came late into a fence, and is neither asked for nor granted there */
 };
 
 struct guard {
@@ -156,7 +165,10 @@ struct guard {
 	uint64_t valid_length;
 	uint64_t close_usec; /* if it is wanted: until then holders have time to finish; 0: at once */
 	enum revocation_cause close_cause;
-	uint64_t settled_usec; /* when the last break was settled */
+	uint64_t settled_usec; /* when the last revocation was settled */
+	uint64_t respite_usec; /* until then holders are left alone, if that is possible */
+	uint64_t closed_usec;  /* since when something has been fenced */
+	uint64_t rest_usec;    /* when WAITING, with no demand that is granted, or PROBATION ends */
 	uint64_t ask_start;    /* what holders were asked for, and what the next fence covers */
 	uint64_t ask_end;
 	uint64_t fence_start;
@@ -185,6 +197,12 @@ bool guard_takes_demand(const struct guard *g);
 
 /* A demand that is not over, granted or not; NULL: there is none of this number. */
 const struct guard_demand *guard_find_demand(const struct guard *g, uint64_t id);
+
+/* Peers may reach all of it, and nobody is asked. */
+static inline bool guard_is_open(const struct guard *g)
+{
+	return g->state == GUARD_OPEN || g->state == GUARD_PUT_OFF;
+}
 
 /* The revocation a holder can still acknowledge, or 0. */
 static inline uint64_t guard_pending_revocation(const struct guard *g)

@@ -54,10 +54,14 @@ static struct kregion_demand *new_demand(struct kregion *r)
 	return d;
 }
 
-/* The place whose range grows least by that; the keeper's own wishes share with nobody. 0: none. */
+/*
+ * The place whose range grows least by that, one that is not granted if there is one: who shares a granted one keeps it from being over. The
+ * keeper's own wishes share with nobody. 0: none.
+ */
 static uint64_t place_to_share(const struct kregion *r, uint64_t start, uint64_t end)
 {
 	uint64_t best = 0, least = UINT64_MAX;
+	bool granted = true;
 
 	for (size_t i = 0; i < r->n_demands; i++) {
 		const struct guard_demand *g = guard_find_demand(&r->guard, r->demand[i].place);
@@ -67,9 +71,12 @@ static uint64_t place_to_share(const struct kregion *r, uint64_t start, uint64_t
 			continue;
 		first = start < g->start ? start : g->start;
 		last = end > g->end ? end : g->end;
-		if (last - first - (g->end - g->start) < least) {
+		if (g->granted > granted)
+			continue;
+		if (g->granted < granted || last - first - (g->end - g->start) < least) {
 			least = last - first - (g->end - g->start);
 			best = g->id;
+			granted = g->granted;
 		}
 	}
 	return best;

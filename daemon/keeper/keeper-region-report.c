@@ -88,7 +88,7 @@ void kregion_restat(struct kregion *r)
 {
 	uint64_t length;
 
-	if (r->phase != KREGION_HELD || r->guard.state != GUARD_OPEN)
+	if (r->phase != KREGION_HELD || !guard_is_open(&r->guard))
 		return; /* the revocation reads it again at its end */
 	if (mapping_device_is_gone(r->mapping))
 		kregion_note_damage(r, 0, r->mapping->length, "the device was taken away");

@@ -143,7 +143,7 @@ void kregion_warm(struct kregion *r)
 	struct timeval tv;
 	uint64_t wait;
 
-	if (r->phase != KREGION_HELD || r->guard.state != GUARD_OPEN || r->warm_job.busy)
+	if (r->phase != KREGION_HELD || !guard_is_open(&r->guard) || r->warm_job.busy)
 		return;
 	answer_finished(r);
 	while (!warm_next(&r->warm, limit(r), now_monotonic_usec(), &r->warm_chunk, &wait)) {
@@ -230,7 +230,7 @@ int kregion_prefetch(struct kregion *r, const struct operation *op, const struct
 	if (r->warm_unsupported)
 		return reason_set(why, -EOPNOTSUPP,
 				  "The adapter or its driver cannot prefetch (rxe: needs Linux 6.17)");
-	if (r->phase != KREGION_HELD || r->guard.state != GUARD_OPEN)
+	if (r->phase != KREGION_HELD || !guard_is_open(&r->guard))
 		return reason_set(why, -EBUSY, "The region is being revoked or released");
 	if (r->stalled)
 		return no_answer(r, why);

@@ -196,6 +196,16 @@ int kregion_rearm(struct kregion *r)
 	return error;
 }
 
+void kregion_look_at_lease(struct kregion *r)
+{
+	if (r->phase != KREGION_HELD || r->guard.watched || r->unleased || r->layout_slot == WATCH_NO_SLOT)
+		return;
+	/* the guard gave up: whoever broke it is in the same system call still */
+	be_unleased(r, -EAGAIN);
+	kregion_await_lease(r);
+	tell_mode(r);
+}
+
 /* A longer deadline needs a new watch. */
 static int lengthen(struct kregion *r, uint32_t deadline_msec, struct reason *why)
 {

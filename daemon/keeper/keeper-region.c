@@ -193,6 +193,7 @@ void kregion_feed(struct kregion *r, struct guard_event e)
 		kregion_end(r);
 		return;
 	}
+	kregion_look_at_lease(r);
 	kregion_look_at_demands(r);
 	kregion_warm(r);
 }

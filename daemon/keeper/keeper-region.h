@@ -318,6 +318,8 @@ void kregion_drop_blocks(struct kregion *r);
 void kregion_let_go(struct kregion *r, uint64_t start, uint64_t end);
 /* Nobody looks any more. False: the worker is still at it. */
 bool kregion_end_blocks(struct kregion *r);
+/* After each step of its guard: if that gave its lease up, that is said, and it is tried again later. */
+void kregion_look_at_lease(struct kregion *r);
 /* It is held and open: tries to get the lease that is missing, if one is; later again. */
 void kregion_try_lease(struct kregion *r);
 /* It is held now: if a lease is missing it is tried again later, with growing pauses. */

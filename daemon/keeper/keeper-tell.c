@@ -59,6 +59,7 @@ static enum region_state state_of(const struct kregion *r)
 		return REGION_CLOSING;
 	switch (r->guard.state) {
 	case GUARD_OPEN:
+	case GUARD_PUT_OFF:
 		return REGION_LIVE;
 	case GUARD_ASKED:
 		return REGION_DRAINING;

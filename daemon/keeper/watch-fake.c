@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * watch-fake.c - watch.h without a kernel module, for tests. Any regular file can be leased, but one with the sticky bit,
- * which somebody holds; breaks come from watch-fake.h and are given
+ * watch-fake.c - watch.h without a kernel module, for tests. Any regular file can be leased, unless its mode says that
+ * something is in the way (obstacle()); breaks come from watch-fake.h and are given
  * back at the deadline, as the kernel does it.
  */
 #include "keeper/watch-fake.h"
@@ -154,17 +154,25 @@ int watch_range(struct watch *w, uint64_t address, uint64_t length, uint64_t reg
 	return 0;
 }
 
-int watch_layout(struct watch *w, int fd, uint32_t deadline_msec, bool ask_writes, uint64_t region,
-		 uint32_t *ret_slot)
+/* A file's mode says what stands in the way: the sticky bit, that somebody holds it; set-group-id, that a breaker's system call lasts. */
+static int obstacle(int fd)
 {
 	struct statx st;
-	struct slot *s;
 
 	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_MODE, &st) < 0 ||
 	    !S_ISREG(st.stx_mode))
 		return -EINVAL;
-	if (st.stx_mode & S_ISVTX)
-		return -ETXTBSY;
+	return st.stx_mode & S_ISVTX ? -ETXTBSY : st.stx_mode & S_ISGID ? -EAGAIN : 0;
+}
+
+int watch_layout(struct watch *w, int fd, uint32_t deadline_msec, bool ask_writes, uint64_t region,
+		 uint32_t *ret_slot)
+{
+	int error = obstacle(fd);
+	struct slot *s;
+
+	if (error)
+		return error;
 	if (!deadline_msec || deadline_msec > MAX_DEADLINE_MSEC)
 		return -EINVAL;
 	s = add(w, RDMAREG_KIND_LAYOUT, region);
@@ -213,6 +221,8 @@ int watch_rearm(struct watch *w, uint32_t slot, uint32_t deadline_msec, bool ask
 		return -ENOENT;
 	if (s->state.layout_state == RDMAREG_LAYOUT_ARMED || s->state.layout_state == RDMAREG_LAYOUT_BREAKING)
 		return -EBUSY;
+	if (obstacle(s->fd) == -EAGAIN)
+		return -EAGAIN;
 	s->deadline_msec = deadline_msec;
 	s->ask_writes = ask_writes;
 	s->state.layout_state = RDMAREG_LAYOUT_ARMED;

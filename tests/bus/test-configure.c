@@ -318,6 +318,27 @@ static void test_lease_later(void)
 	release(&region, fd);
 }
 
+/* A system call that breaks the lease and lasts: the region is opened without one, says so, and has one again afterwards. */
+static void test_lasting_breaker(void)
+{
+	int fd = make_memfd(8192);
+	struct reply region;
+
+	make_region(fd, &region);
+	check(has(region.id, "ArbitrationMode", "layout-lease"));
+	check(fchmod(fd, 02600) == 0);
+	world_tell_keeper(&world, getuid(), "default", "break %" PRIu64 " clone -1", region.id);
+	until(has(region.id, "ArbitrationMode", "notify-only"));
+	expect_degraded(region.id, "somebody is changing the file's layout");
+	until(has(region.id, "State", "live"));
+	check(fchmod(fd, 0600) == 0);
+	until(has(region.id, "ArbitrationMode", "layout-lease"));
+	expect_degraded(region.id, "");
+	world_tell_keeper(&world, getuid(), "default", "break %" PRIu64 " truncate 4096", region.id);
+	until(has(region.id, "ValidLength", "4096"));
+	release(&region, fd);
+}
+
 int main(void)
 {
 	world_begin(&world, "[regions]\nmax_grace_msec = 10000\n");
@@ -325,6 +346,7 @@ int main(void)
 	watcher = connect_client(&world);
 	listen_signals(owner);
 	subscribe(watcher);
+	test_lasting_breaker();
 	test_input();
 	test_policies();
 	test_warm_modes();

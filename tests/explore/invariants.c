@@ -16,7 +16,7 @@ static void check_fence(const struct site *s)
 	if (!s->mr_alive || s->under_way & (OP_REFRESH | OP_FENCE))
 		return;
 	world_require(!(believed & ~s->fenced_pages), "believed to be fenced, and is not");
-	world_require(g->state != GUARD_OPEN || !s->fenced_pages, "open, but the mapping is fenced");
+	world_require(!guard_is_open(g) || !s->fenced_pages, "open, but the mapping is fenced");
 	world_require(g->fenced || !s->fenced_pages, "fenced without knowing it");
 }
 

@@ -31,7 +31,7 @@ bool world_lets_the_file_be(const struct site *s)
 {
 	for (uint64_t i = 0; i < DEMANDS; i++)
 		if (guard_find_demand(&s->guard, i + 1))
-			return false;
+			return false; /* it may be put off */
 	return s->guard.state == GUARD_PROBATION || s->guard.state == GUARD_WAITING;
 }
 
@@ -41,8 +41,12 @@ static void fire_timer(struct world *w, uint8_t region)
 	uint64_t by = s->timer_at > NOW && !world_lets_the_file_be(s) ? s->timer_at - NOW : 0;
 
 	s->timer_at = 0;
+	s->fresh = s->fresh && !by;
 	shift(&s->guard.deadline_usec, by);
 	shift(&s->guard.settled_usec, by);
+	shift(&s->guard.respite_usec, by);
+	shift(&s->guard.closed_usec, by);
+	shift(&s->guard.rest_usec, by);
 	shift(&s->promised_usec, by);
 	shift(&s->close_usec, by);
 	shift(&s->region.close_deadline_usec, by);
@@ -52,6 +56,7 @@ static void fire_timer(struct world *w, uint8_t region)
 		shift(&s->part[i].deadline_usec, by);
 		shift(&s->guard.demand[i].deadline_usec, by);
 		shift(&s->guard.demand[i].ends_usec, by);
+		shift(&s->guard.demand[i].ask_usec, by);
 	}
 	keeper_event(w, region, (struct guard_event){ .type = GUARD_TIMER_FIRED });
 }

@@ -33,6 +33,7 @@ enum region_state keeper_state(const struct site *s)
 {
 	switch (s->guard.state) {
 	case GUARD_OPEN:
+	case GUARD_PUT_OFF:
 		return REGION_LIVE;
 	case GUARD_ASKED:
 		return REGION_DRAINING;
@@ -86,6 +87,20 @@ static void answer(struct world *w, uint8_t region, uint8_t demand, bool failed)
 	keeper_tell(w, region, (struct message){ .type = TELL_DEMAND, .who = demand, .value = failed });
 }
 
+/* Does anybody wait whose grace is half over, or who does not wait for holders at all? */
+static bool is_urgent(const struct site *s)
+{
+	if (s->guard.close_wanted || s->guard.policy == POLICY_FOLLOW)
+		return true;
+	if (s->guard.owing && (!s->guard.holding || s->guard.break_began_usec + GRACE_USEC / 2 <= NOW))
+		return true;
+	for (uint8_t i = 0; i < DEMANDS; i++)
+		if (s->part[i].state == PART_OPEN &&
+		    s->part[i].deadline_usec <= NOW + world_setup->demand[i].grace_usec / 2)
+			return true;
+	return false;
+}
+
 static void ask(struct world *w, uint8_t region, const struct guard_effect *f)
 {
 	struct site *s = &w->site[region];
@@ -97,6 +112,8 @@ static void ask(struct world *w, uint8_t region, const struct guard_effect *f)
 		      "a question that takes an earlier one's place asks for less");
 	world_require(!s->promised_usec || g->deadline_usec <= s->promised_usec, "a deadline moved back");
 	world_require(f->revocation == g->revocation, "a question with an old number");
+	world_require(!s->fresh || is_urgent(s), "who has just been let in again is asked at once");
+	s->fresh = false;
 	s->asked_pages = pages;
 	s->promised_usec = g->deadline_usec;
 	for (uint8_t i = 0; i < HOLDERS; i++)
@@ -142,6 +159,7 @@ static void settled(struct world *w, uint8_t region, const struct guard_effect *
 {
 	w->site[region].asked_pages = 0;
 	w->site[region].promised_usec = 0; /* withdrawn before the deadline */
+	w->site[region].fresh = true;
 	for (uint8_t i = 0; i < HOLDERS; i++)
 		if (is_peer_of(w, i, region))
 			w->user[i].asked = 0;

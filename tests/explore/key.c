@@ -49,8 +49,16 @@ static void put_demand(struct bytes *b, const struct guard *g, uint64_t id)
 	if (!d)
 		return;
 	put(b, d->granted ? d->ends_usec : d->deadline_usec);
+	put(b, d->granted ? 0 : d->ask_usec);
+	put(b, d->put_off);
 	put(b, d->limit_usec);
 	put_range(b, true, d->start, d->end);
+}
+
+/* It ends in a respite, or a demand that comes may be put off. */
+static bool closed_matters(const struct guard *g)
+{
+	return g->state < GUARD_DESTROYING && !g->close_wanted;
 }
 
 static void put_guard(struct bytes *b, const struct site *s)
@@ -64,6 +72,8 @@ static void put_guard(struct bytes *b, const struct site *s)
 	put(b, g->valid_length);
 	put(b, g->state == GUARD_ASKED ? g->deadline_usec : 0);
 	put(b, g->close_wanted && g->state != GUARD_ASKED ? g->close_usec : 0);
+	put(b, guard_is_open(g) && g->respite_usec > NOW ? g->respite_usec : 0);
+	put(b, g->fenced && closed_matters(g) ? g->closed_usec : 0);
 	put_range(b, g->state == GUARD_ASKED || g->state == GUARD_FENCING || g->state == GUARD_CLOSING,
 		  g->ask_start, g->ask_end);
 	put_range(b, g->fenced, g->fence_start, g->fence_end);
@@ -80,7 +90,8 @@ static void put_keeper(struct bytes *b, const struct site *s)
 		return;
 	put(b, s->lease);
 	put(b, s->lease == LEASE_BREAKING || s->report_pending || s->guard.holding ? s->breaker % 16 : 0);
-	put(b, (uint64_t)(s->report_pending | s->mr_alive << 1 | s->missed << 2 | s->release_asked << 3));
+	put(b, (uint64_t)(s->report_pending | s->mr_alive << 1 | s->missed << 2 | s->release_asked << 3 |
+			  (s->fresh && guard_is_open(&s->guard)) << 4));
 	put(b, s->under_way);
 	put(b, (uint64_t)(s->fenced_pages | s->asked_pages << 2));
 	put(b, s->promised_usec);

@@ -112,6 +112,7 @@ struct site {
 	uint8_t under_way;
 	uint8_t fenced_pages;
 	uint8_t asked_pages;	/* in this chain of revocations */
+	bool fresh;		/* holders were let in again, and no time has passed since */
 	uint64_t timer_at;	/* 0: none */
 	uint64_t promised_usec; /* the deadline that holders were given first, while a question is open */
 	uint64_t close_usec;	/* by when whoever released it wants it, the most urgent of them; 0: nobody did */

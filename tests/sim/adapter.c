@@ -50,7 +50,7 @@ static void restat(struct sim *s, const struct event *e)
 	uint64_t length;
 
 	/* while it is revoked the guard reads the length itself, at the end */
-	if (!r || !r->held || r->guard.state != GUARD_OPEN)
+	if (!r || !r->held || !guard_is_open(&r->guard))
 		return;
 	length = keeper_length(s, r);
 	if (length == r->guard.valid_length)

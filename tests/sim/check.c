@@ -25,14 +25,14 @@ static void check_guard(struct sim *s, const struct kregion *r)
 	bool opening = r->working & 1u << GUARD_REFRESH;
 
 	for (uint8_t p = 0; p < r->spec.pages; p++) {
-		sim_require(s, !r->fenced[p] || g->state != GUARD_OPEN, "a region is open and fenced");
+		sim_require(s, !r->fenced[p] || !guard_is_open(g), "a region is open and fenced");
 		if (g->fenced && !opening && r->mr && p >= g->fence_start / PAGE && p < g->fence_end / PAGE)
 			sim_require(s, r->fenced[p], "a region believes it is fenced and is not");
 	}
 	/* nobody comes back to a guard that waits for nothing */
 	sim_require(s, g->state == GUARD_OPEN || r->working || r->timer_at || demands_wait(g),
 		    "a guard waits for nothing");
-	sim_require(s, !r->working || g->state != GUARD_OPEN, "a guard that is open has something under way");
+	sim_require(s, !r->working || !guard_is_open(g), "a guard that is open has something under way");
 }
 
 static void check_entry(struct sim *s, const struct entry *e)
@@ -164,7 +164,7 @@ static bool make_stale(struct sim *s, const struct kregion *r, struct guard_even
 		{ GUARD_REFRESH_DONE, 1u << GUARD_REFRESHING },
 		{ GUARD_CONSENTED, 0 },
 		{ GUARD_BROKEN, 0 },
-		{ GUARD_DEMAND_OVER, 1u << GUARD_WAITING },
+		{ GUARD_DEMAND_OVER, 1u << GUARD_WAITING | 1u << GUARD_PUT_OFF },
 		{ GUARD_TIMER_FIRED, 1u << GUARD_WAITING | 1u << GUARD_PROBATION },
 	};
 	const struct guard *g = &r->guard;
@@ -177,6 +177,8 @@ static bool make_stale(struct sim *s, const struct kregion *r, struct guard_even
 				   .break_id = g->break_id - (sim_chance(s, 50) && g->break_id ? 1 : 0),
 				   .demand = UINT64_MAX,
 				   .end = g->length };
+	if (e->type == GUARD_TIMER_FIRED && g->state == GUARD_PUT_OFF) /* it looks again */
+		return false;
 	if (e->type == GUARD_TIMER_FIRED && g->state == GUARD_ASKED &&
 	    (s->now >= g->deadline_usec || (demands_next_end(g) && s->now >= demands_next_end(g))))
 		return false;

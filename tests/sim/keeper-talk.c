@@ -28,7 +28,7 @@ uint64_t keeper_revocation(const struct kregion *r)
 
 enum region_state keeper_state(const struct kregion *r)
 {
-	if (r->guard.state == GUARD_OPEN)
+	if (guard_is_open(&r->guard))
 		return REGION_LIVE;
 	if (r->guard.state == GUARD_ASKED)
 		return REGION_DRAINING;

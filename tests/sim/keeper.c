@@ -227,6 +227,10 @@ void keeper_feed(struct sim *s, struct kregion *r, struct guard_event e)
 			check_question(s, r, &old);
 		carry_out(s, r, &effects.item[i]);
 	}
+	if (old.watched && !r->guard.watched && !r->torn) {
+		lease_drop(s, r);
+		fs_promise_ended(s, r); /* from now on it is told afterwards, if at all */
+	}
 	if (r->torn)
 		keeper_gone(s, r);
 	else

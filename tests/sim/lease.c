@@ -44,8 +44,6 @@ int lease_arm(struct sim *s, struct kregion *r)
 	if (s->file[r->spec.file].worker || sim_chance(s, s->weather.failures / 4))
 		return -EAGAIN;
 	if (sim_chance(s, s->weather.failures / 16)) {
-		r->lease = LEASE_NONE;
-		fs_promise_ended(s, r); /* from now on it is told afterwards, if at all */
 		return -EIO;
 	}
 	r->lease = LEASE_ARMED;

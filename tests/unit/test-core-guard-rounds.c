@@ -17,17 +17,23 @@ static void at(struct guard *g, enum guard_event_type type, uint32_t id, uint64_
 	guard_step(g, &e, &out);
 }
 
-/* It is asked for, everybody agrees, and it is given. */
-static void break_and_give(struct guard *g, uint32_t id, uint64_t now_usec)
+/* It is asked for once holders have had their time, everybody agrees, and it is given. Returns when that was. */
+static uint64_t break_and_give(struct guard *g, uint32_t id, uint64_t now_usec)
 {
 	uint64_t before = g->revocation;
 
 	at(g, GUARD_BROKEN, id, now_usec);
+	if (before) {
+		assert(g->state == GUARD_PUT_OFF && !effect(GUARD_ASK));
+		now_usec = effect(GUARD_SET_TIMER)->at_usec;
+		at(g, GUARD_TIMER_FIRED, 0, now_usec);
+	}
 	assert(effect(GUARD_ASK) && g->revocation == before + 1);
 	at(g, GUARD_CONSENTED, 0, now_usec);
 	at(g, GUARD_FENCE_DONE, 0, now_usec);
 	at(g, GUARD_RELEASE_DONE, 0, now_usec);
 	assert(g->state == GUARD_WAITING);
+	return now_usec;
 }
 
 /* He comes back in the worst moment: the waits grow, and end; peers are let in, and the next break asks them again. */
@@ -39,7 +45,7 @@ int main(void)
 
 	guard_init(&g, POLICY_YIELD, 5000000, LENGTH, LENGTH, true);
 	for (unsigned int opened = 0; opened < 50; opened++) {
-		break_and_give(&g, id++, now);
+		now = break_and_give(&g, id++, now);
 		last = waited = 0;
 		for (unsigned int rounds = 0;; rounds++) {
 			uint64_t wait = effect(GUARD_SET_TIMER)->at_usec - now;

@@ -66,7 +66,11 @@ static void bring(struct guard *g, enum guard_state state)
 	init(g);
 	if (state == GUARD_OPEN)
 		return;
+	if (state == GUARD_PUT_OFF)
+		g->respite_usec = NOW + 1;
 	broken(g, 1);
+	if (state == GUARD_PUT_OFF)
+		return;
 	if (state == GUARD_ASKED)
 		return;
 	if (state == GUARD_CLOSING || state == GUARD_CLOSING_RELEASE || state == GUARD_DEAD) {
@@ -106,6 +110,7 @@ static void bring(struct guard *g, enum guard_state state)
  */
 static const char *const meaning[_GUARD_STATE_MAX] = {
 	[GUARD_OPEN] = "xxx........x.x.",
+	[GUARD_PUT_OFF] = "x.x..x.....x.x.",
 	[GUARD_ASKED] = "x.xx.......x.x.",
 	[GUARD_FENCING] = "x.x...x....x.x.",
 	[GUARD_RELEASING] = "........x..x.x.",
