@@ -191,7 +191,7 @@ void guard_ask_for_break(struct guard *g, struct guard_effects *out, uint64_t no
 
 bool guard_take_demand(struct guard *g, const struct guard_event *e)
 {
-	bool late = g->fenced && e->now_usec - g->closed_usec >= CLOSED_USEC &&
+	bool late = g->fenced && !g->close_wanted && e->now_usec - g->closed_usec >= CLOSED_USEC &&
 		    !guard_find_demand(g, e->demand);
 
 	demands_add(g, e);

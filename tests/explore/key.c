@@ -96,7 +96,7 @@ static void put_keeper(struct bytes *b, const struct site *s)
 	put(b, (uint64_t)(s->fenced_pages | s->asked_pages << 2));
 	put(b, s->promised_usec);
 	put(b, s->guard.state == GUARD_ASKED ? s->close_usec : 0);
-	put(b, s->report_pending ? s->broken_usec : 0);
+	put(b, s->report_pending && s->break_id != s->guard.break_id ? s->broken_usec : 0);
 	put(b, s->guard.holding || s->guard.broken ? s->guard.break_began_usec : 0);
 	for (size_t i = 0; i < DEMANDS; i++) {
 		put(b, s->part[i].state);

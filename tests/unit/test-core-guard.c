@@ -439,7 +439,9 @@ static void test_outcome(void)
 	broken(&g, 2);
 	assert(!out.n);
 	plain(&g, GUARD_REFRESH_DONE);
-	assert(effect(GUARD_TELL_SETTLED)->revocation == 1 && effect(GUARD_ASK)->revocation == 2);
+	assert(effect(GUARD_TELL_SETTLED)->revocation == 1 && !effect(GUARD_ASK) && g.state == GUARD_PUT_OFF);
+	timer(&g, effect(GUARD_SET_TIMER)->at_usec);
+	assert(effect(GUARD_ASK)->revocation == 2);
 }
 
 /* A watch that comes later is worth what one from the beginning is. */
