@@ -193,7 +193,8 @@ static int register_region(void *userdata, struct client *c, const struct regist
 		return failure_set(ret, RDMAREG_ERROR_BUSY,
 				   "the regions of this file's filesystem are being taken down, for instance to "
 				   "unmount it: register the file when that is over");
-	if (app_choose_grace(a, q->policy, q->owns_file, q->has_grace, q->grace_usec, &grace_usec, ret) ||
+	if (app_choose_grace(a, q->policy, q->owns_file, q->access == ACCESS_READ && !q->owns_file,
+			     q->has_grace, q->grace_usec, &grace_usec, ret) ||
 	    (q->pre_content && app_check_gate(q->access, q->owns_file, ret)) ||
 	    enter_region(a, c, q, &r, ret))
 		return BUS_E_REFUSED;

@@ -24,10 +24,19 @@ struct change {
 	bool was_wanted; /* gated, or meant to be, before */
 };
 
-int app_choose_grace(const struct app *a, enum region_policy policy, bool owns_file, bool has_grace,
-		     uint64_t grace_usec, uint64_t *ret, struct failure *f)
+/* Who neither owns the file nor writes to it holds up whoever does: not for long. */
+static uint64_t longest_grace(const struct app *a, bool reads_only)
 {
-	uint64_t longest = a->settings.max_grace_msec * USEC_PER_MSEC;
+	const struct settings *s = &a->settings;
+
+	return (reads_only && s->reader_grace_msec < s->max_grace_msec ? s->reader_grace_msec : s->max_grace_msec) *
+	       USEC_PER_MSEC;
+}
+
+int app_choose_grace(const struct app *a, enum region_policy policy, bool owns_file, bool reads_only,
+		     bool has_grace, uint64_t grace_usec, uint64_t *ret, struct failure *f)
+{
+	uint64_t longest = longest_grace(a, reads_only), usual = a->settings.grace_msec * USEC_PER_MSEC;
 	char asked[DURATION_BYTES], allowed[DURATION_BYTES];
 
 	switch (policy) {
@@ -45,14 +54,21 @@ int app_choose_grace(const struct app *a, enum region_policy policy, bool owns_f
 	default:
 		break;
 	}
-	*ret = has_grace ? grace_usec : a->settings.grace_msec * USEC_PER_MSEC;
-	if (*ret > longest)
+	*ret = has_grace ? grace_usec : usual < longest ? usual : longest;
+	if (*ret <= longest)
+		return 0;
+	if (longest < a->settings.max_grace_msec * USEC_PER_MSEC)
 		return failure_set(
 			f, RDMAREG_ERROR_INVALID_OPTION,
-			"a grace of %s is longer than the %s that are allowed: ask for less, or have the "
-			"administrator raise max_grace_msec in rdmaregd.conf",
+			"a grace of %s is longer than the %s that are allowed to who reads a file of somebody else: ask "
+			"for less, or for access 'rw', or have the administrator raise reader_grace_msec in "
+			"rdmaregd.conf",
 			duration_text(asked, *ret), duration_text(allowed, longest));
-	return 0;
+	return failure_set(
+		f, RDMAREG_ERROR_INVALID_OPTION,
+		"a grace of %s is longer than the %s that are allowed: ask for less, or have the "
+		"administrator raise max_grace_msec in rdmaregd.conf",
+		duration_text(asked, *ret), duration_text(allowed, longest));
 }
 
 int app_check_gate(enum region_access access, bool owns_file, struct failure *f)
@@ -116,7 +132,8 @@ int app_configure(void *userdata, uint64_t id, const struct configure_request *q
 		.was_wanted = app_wants_gate(e),
 	};
 	/* a policy that stays keeps its grace, and needs no authorization again */
-	if (app_choose_grace(a, policy, q->owns_file || policy == before, q->has_grace || policy == before,
+	if (app_choose_grace(a, policy, q->owns_file || policy == before,
+			     r->access == ACCESS_READ && !q->owns_file, q->has_grace || policy == before,
 			     q->has_grace ? q->grace_usec : r->grace_usec, &c->grace_usec, ret) ||
 	    (gated && !app_wants_gate(e) &&
 	     app_check_gate((enum region_access)r->access, q->owns_file, ret))) {

@@ -196,7 +196,7 @@ void app_file_answered(struct app *a, const struct answer *n);
 /* The file of a region whose keeper cannot be asked for it. */
 void app_find_file(struct app *a, struct region_entry *e);
 /* How long a revocation waits: what was asked for, within what the administrator allows. */
-int app_choose_grace(const struct app *a, enum region_policy policy, bool owns_file, bool has_grace,
+int app_choose_grace(const struct app *a, enum region_policy policy, bool owns_file, bool reads_only, bool has_grace,
 		     uint64_t grace_usec, uint64_t *ret, struct failure *f);
 /* May this caller have everybody's I/O on the file gated? */
 int app_check_gate(enum region_access access, bool owns_file, struct failure *f);

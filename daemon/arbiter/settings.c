@@ -97,6 +97,7 @@ static const struct key keys[] = {
 	WORD("keepers", import, "off", import_words),
 	NUMBER("regions", grace_msec, "1000", 0, 10000),
 	NUMBER("regions", max_grace_msec, "10000", 0, 10000),
+	NUMBER("regions", reader_grace_msec, "1000", 0, 10000),
 	NUMBER("regions", revoke_limit_sec, "60", 1, 3600),
 	WORD("pre-content", pre_content, "auto", pre_content_words),
 	NUMBER("pre-content", pre_content_files, "4096", 1, 65536),

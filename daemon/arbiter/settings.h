@@ -46,6 +46,7 @@ struct settings {
 
 	uint64_t grace_msec;
 	uint64_t max_grace_msec;
+	uint64_t reader_grace_msec;
 	uint64_t revoke_limit_sec;
 	uint64_t pre_content; /* 0: off, 1: auto */
 	uint64_t pre_content_files;

@@ -6,6 +6,7 @@
  * The files are memfds, which no kernel guards with pre-content events: so what is promised is known here
  * whatever the machine has. Who may ask for policy hold is test-authorize.c's.
  */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -339,14 +340,51 @@ static void test_lasting_breaker(void)
 	release(&region, fd);
 }
 
+#define NOBODY 65534
+
+/* Who can only read a file of somebody else does not delay its owner for as long as others may. */
+static void test_reader(void)
+{
+	char path[] = "/proc/self/fd/0000000000";
+	int file = make_memfd(8192), fd;
+	struct reply region, r;
+	sd_bus *reader;
+
+	if (getuid())
+		return;
+	check(fchmod(file, 0644) == 0);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	check(fd >= 0);
+	reader = connect_as(&world, NOBODY);
+	check(!register_region(reader, fd, 0, 0, "r", &r, 1, "grace_usec", "t", UINT64_C(500001)));
+	expect_error(&r, "InvalidOption", "reader_grace_msec");
+	check(register_region(reader, fd, 0, 0, "r", &region, 0));
+	expect_property(reader, region.id, "GraceUSec", "500000"); /* the usual one is longer */
+	check(!call_region_options(reader, region.id, "Configure", &r, 1, "grace_usec", "t", UINT64_C(500001)));
+	expect_error(&r, "InvalidOption", "reader_grace_msec");
+	check(call_region_options(reader, region.id, "Configure", &r, 1, "grace_usec", "t", UINT64_C(1000)));
+	check(call_region(reader, region.id, "Release", &r));
+	/* the owner of the file may */
+	check(register_region(owner, fd, 0, 0, "r", &region, 1, "grace_usec", "t", UINT64_C(9000000)));
+	expect_property(owner, region.id, "GraceUSec", "9000000");
+	check(call_region(owner, region.id, "Release", &r));
+	sd_bus_flush_close_unref(reader);
+	close(fd);
+	close(file);
+	forget_signals(owner);
+	forget_signals(watcher);
+}
+
 int main(void)
 {
-	world_begin(&world, "[regions]\nmax_grace_msec = 10000\n");
+	world_begin(&world, "[regions]\nmax_grace_msec = 10000\nreader_grace_msec = 500\n");
 	owner = connect_client(&world);
 	watcher = connect_client(&world);
 	listen_signals(owner);
 	subscribe(watcher);
 	test_lasting_breaker();
+	test_reader();
 	test_input();
 	test_policies();
 	test_warm_modes();
