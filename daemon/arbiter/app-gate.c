@@ -50,12 +50,29 @@ static struct gate_link_guard guard_of(const struct app *a, const struct region 
 	};
 }
 
+static void set_guard(struct app *a, struct region_entry *e, uint64_t guard)
+{
+	if (!e->guard && guard)
+		LIST_INSERT_HEAD(&a->guarded, e, of_guarded);
+	else if (e->guard && !guard)
+		LIST_REMOVE(e, of_guarded);
+	e->guard = guard;
+}
+
 /* One more of several, as far as there is room. */
 static void add(char *text, size_t size, const char *what, const char *why)
 {
 	size_t n = strlen(text);
 
 	snprintf(text + n, size - n, "%s%s%s", n ? "; " : "", what, why);
+}
+
+/* As the kernel names it now. */
+static void file_name(const struct region_entry *e, char *out, size_t size)
+{
+	const char *now = e->text.path_now && *e->text.path_now ? e->text.path_now : e->text.path;
+
+	snprintf(out, size, "%s%s", now ? now : "", e->text.path_state == PATH_DELETED ? " (deleted)" : "");
 }
 
 /* Works the published texts out anew, and tells the gate what it has to know of them. */
@@ -66,7 +83,7 @@ static void describe(struct app *a, struct region *r, struct region_entry *e)
 	bool leased = e->keeper_mode == ARBITRATION_LAYOUT_LEASE;
 	bool gap = e->gap && !leased; /* a layout lease sees what passes the gate */
 	const char *trouble = keeper_trouble(e->keeper);
-	char text[400] = "", taken[300], degraded[1900] = "";
+	char text[400] = "", taken[300], takers[700], path[300], degraded[2600] = "";
 
 	if (e->guard)
 		gate_link_change(a->gate, &guard);
@@ -99,6 +116,12 @@ static void describe(struct app *a, struct region *r, struct region_entry *e)
 		    : leased ? "policy hold cannot refuse here, it delays by the longest grace instead: "
 			     : "policy hold has no effect here, it can neither refuse nor delay: ",
 		    e->no_gate);
+	if (e->gated && !leased) {
+		file_name(e, path, sizeof(path));
+		takers_describe(&a->takers, path, takers, sizeof(takers));
+		if (*takers)
+			add(degraded, sizeof(degraded), "", takers);
+	}
 	if (e->text.bypasses && r->mode >= ARBITRATION_LAYOUT_LEASE) {
 		snprintf(taken, sizeof(taken), "%" PRIu64 " times nobody was asked before; last, %s", e->text.bypasses,
 			 e->text.last_bypass ? e->text.last_bypass : "");
@@ -205,10 +228,11 @@ static void on_marked(void *userdata, uint64_t guard, int error, const char *why
 	if (e && e->guard == guard) {
 		e->gated = !error;
 		if (error) {
-			e->guard = 0;
+			set_guard(a, e, 0);
 			region_text_set(&e->no_gate, why, strlen(why));
 		} else {
 			note_gap(e, gap);
+			app_look_for_takers(a);
 		}
 		describe(a, registry_find(a->registry, e->id), e);
 	}
@@ -226,7 +250,7 @@ static void on_lost(void *userdata, const char *why)
 		if (!e->guard)
 			continue;
 		forget(e);
-		e->guard = 0;
+		set_guard(a, e, 0);
 		e->gated = false;
 		e->regate = true;
 		region_text_set(&e->no_gate, why, strlen(why));
@@ -305,12 +329,12 @@ static const char *start(struct app *a, struct region *r, struct region_entry *e
 	copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (copy < 0)
 		return "this process has no descriptor left; raise LimitNOFILE=";
-	e->guard = ++a->guards;
+	set_guard(a, e, ++a->guards);
 	guard = guard_of(a, r, e);
 	if (gate_link_mark(a->gate, &guard, copy, keeper_uid(e->keeper), e->text.device, e->text.inode, owner,
 			   why, size) == 0)
 		return NULL;
-	e->guard = 0;
+	set_guard(a, e, 0);
 	return why;
 }
 
@@ -359,7 +383,7 @@ void app_ungate(struct app *a, struct region *r, struct region_entry *e)
 {
 	if (e->guard)
 		gate_link_unmark(a->gate, e->guard);
-	e->guard = 0;
+	set_guard(a, e, 0);
 	e->gated = false;
 	forget(e);
 	describe(a, r, e);

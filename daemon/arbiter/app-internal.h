@@ -10,6 +10,7 @@
 #include "arbiter/record.h"
 #include "arbiter/region-table.h"
 #include "arbiter/runtime.h"
+#include "arbiter/takers.h"
 #include "bus/bus.h"
 #include "core/registry.h"
 #include "util/offload.h"
@@ -34,6 +35,11 @@ struct app {
 	struct gate_link *gate;
 	uint64_t guards; /* the last key */
 	LIST_HEAD(, gating) gatings;
+	LIST_HEAD(, region_entry) guarded;
+	struct takers takers; /* as of the last look */
+	struct event *takers_timer;
+	bool takers_busy; /* somebody looks; and */
+	bool takers_due;  /* has to look again */
 	uint64_t demands; /* the last number; begins with the time, so no two daemons use the same */
 	LIST_HEAD(, passage) passages;
 	LIST_HEAD(, crowd) crowds;
@@ -266,6 +272,13 @@ void app_take_mode(struct app *a, struct region *r, struct region_entry *e, cons
 void app_mode_changed(struct app *a, struct region *r, struct region_entry *e);
 /* The same, and told only if something has changed. */
 void app_look_at_mode(struct app *a, struct region *r, struct region_entry *e);
+
+/* --- app-takers.c */
+
+int app_watch_takers(struct app *a);
+/* A file is guarded that was not: who else has it? Whoever is told of its region hears of the answer. */
+void app_look_for_takers(struct app *a);
+void app_free_takers(struct app *a);
 
 /* --- app-adopt.c: see struct keepers_handlers; @userdata of all is the app */
 

@@ -237,6 +237,8 @@ static int make_parts(struct app *a)
 	r = gate_link_new(&a->gate, loop_base(a->loop), a->offload, o->spawner, o->gate, &gate, &app_gate_ops,
 			  a);
 	if (r == 0)
+		r = app_watch_takers(a);
+	if (r == 0)
 		r = spawner_watch(o->spawner, loop_base(a->loop), on_spawner_lost, a);
 	if (r == 0)
 		r = connect_bus(a);
@@ -324,6 +326,7 @@ struct app *app_free(struct app *a)
 		event_free(a->orphans_end);
 	if (a->status)
 		event_free(a->status);
+	app_free_takers(a);
 	spawner_unwatch(a->options->spawner);
 	loop_free(a->loop);
 	if (a->runtime_is_open)

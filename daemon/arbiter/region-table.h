@@ -91,6 +91,7 @@ struct region_entry {
 	bool late_release;     /* its keeper has not answered in time; it will */
 	bool late_change; /* the same of a change that was refused therefore: it is undone when it is answered */
 	bool orphan;	  /* not detached, and its owner is not known: ends with the orphans' grace */
+	LIST_ENTRY(region_entry) of_guarded; /* app.guarded, while @guard is not 0 */
 	LIST_ENTRY(region_entry) of_keeper; /* keeper_note()->list */
 	LIST_ENTRY(region_entry) of_holder; /* client.regions */
 	TAILQ_ENTRY(region_entry) of_file;  /* file.regions */

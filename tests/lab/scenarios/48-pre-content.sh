@@ -297,6 +297,39 @@ settings_read() { tail -n +$((lines + 1)) "$DAEMON_LOG" | grep -q "settings read
 check "and read again all the same" wait_for settings_read
 check "release" rdmaregctl release "$id"
 
+# Who takes blocks past the gate: a loop device on the file discards, a container truncates what is an overlay's upper file, root or an ordinary
+# user. Nothing asks before, so the region names who could, and says afterwards what was taken; peers hear of it.
+degraded_names() { grep -q -- "$2" <<<"$(field degraded "$(region "$1")")"; }
+open_region ext4 --grace 1s
+sync /mnt/ext4/file
+loop=$(losetup --show -f /mnt/ext4/file)
+check "loop: it is named" wait_for degraded_names "$id" "${loop#/dev/} has the file as its image"
+start_peer /tmp/loop.log rdmaregctl --json get "$ticket" /tmp/got --length 64K --repeat forever --timeline
+wait_for region_is "$id" peers 1
+check "loop: it discards" blkdiscard -o $MIB -l $MIB "$loop"
+check "loop: the region says that blocks were taken" wait_for region_is "$id" bypasses 1
+check "loop: which" degraded_names "$id" "$MIB bytes of blocks between $MIB and $((2 * MIB))"
+check "loop: the peer hears of it" wait_for in_log /tmp/loop.log '"event": *"bypassed"'
+check "loop: and goes on" kill "$PEER"
+wait_peer
+losetup -d "$loop"
+no_longer_named() { ! degraded_names "$@"; }
+check "loop: detached, it is named no more" wait_for no_longer_named "$id" "has the file as its image"
+check "release" rdmaregctl release "$id"
+
+mkdir -p /mnt/ext4/{upper,work,lower} /tmp/merged
+zeroes /mnt/ext4/upper/file 8
+chmod 666 /mnt/ext4/upper/file
+check "an overlay" mount -t overlay overlay -o lowerdir=/mnt/ext4/lower,upperdir=/mnt/ext4/upper,workdir=/mnt/ext4/work /tmp/merged
+r=$(register /mnt/ext4/upper/file --arbitration pre-content)
+id=$(field id "$r")
+check "overlay: it is named" wait_for degraded_names "$id" "overlay mounted on /tmp/merged"
+check "overlay: a user truncates there" as_user truncate -s 4M /tmp/merged/file
+check "overlay: the region says so" wait_for region_is "$id" bypasses 1
+check "overlay: and its length" settled "$id" $((4 * MIB))
+check "release" rdmaregctl release "$id"
+umount /tmp/merged
+
 # a descriptor from before the watch: it is said, not hidden
 zeroes /mnt/ext4/file 8
 sleep 1000 3<>/mnt/ext4/file &

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * app-takers.c - when others in this kernel who could take blocks of guarded files unseen are looked for (takers.h): when a file becomes
+ * guarded, and every LOOK_USEC as long as one is.
+ *
+ * What always holds: one look at a time, in a thread that can be given up; what it finds is in force until the next one ends.
+ */
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+
+#include "arbiter/app-internal.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+#define LOOK_USEC (5 * USEC_PER_SEC)
+
+struct look {
+	struct offload_task task;
+	struct app *app;
+	struct takers found;
+	int error;
+};
+
+/* In a thread. */
+static void work(struct offload_task *task)
+{
+	struct look *l = (struct look *)task;
+
+	l->error = takers_find(&l->found, "");
+}
+
+static void later(struct app *a)
+{
+	const struct timeval tv = timeval_from_usec(LOOK_USEC);
+
+	if (!LIST_EMPTY(&a->guarded))
+		evtimer_add(a->takers_timer, &tv);
+}
+
+static void ended(struct offload_task *task, int error)
+{
+	struct look *l = (struct look *)task;
+	struct app *a = l->app;
+	struct region_entry *e;
+	struct takers before;
+
+	a->takers_busy = false;
+	if (error == -ESHUTDOWN)
+		return;
+	if (!error && !l->error) {
+		before = a->takers;
+		a->takers = l->found;
+		l->found = before;
+		LIST_FOREACH(e, &a->guarded, of_guarded)
+		app_look_at_mode(a, registry_find(a->registry, e->id), e);
+	}
+	if (a->takers_due)
+		app_look_for_takers(a);
+	else
+		later(a);
+}
+
+static void release(struct offload_task *task)
+{
+	struct look *l = (struct look *)task;
+
+	takers_deinit(&l->found);
+	free(l);
+}
+
+void app_look_for_takers(struct app *a)
+{
+	struct look *l;
+
+	a->takers_due = a->takers_busy;
+	if (a->takers_busy)
+		return;
+	l = calloc(1, sizeof(*l));
+	if (l) {
+		*l = (struct look){ .task = { .work = work, .ended = ended, .release = release }, .app = a };
+		a->takers_busy = true;
+		if (offload_run(a->offload, &l->task, 0) == 0)
+			return;
+		a->takers_busy = false;
+		free(l);
+	}
+	log_warning("who else uses guarded files could not be looked up; it is tried again");
+	later(a);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *userdata)
+{
+	(void)fd, (void)what;
+	app_look_for_takers(userdata);
+}
+
+int app_watch_takers(struct app *a)
+{
+	a->takers_timer = evtimer_new(loop_base(a->loop), on_timer, a);
+	return a->takers_timer ? 0 : -ENOMEM;
+}
+
+void app_free_takers(struct app *a)
+{
+	if (a->takers_timer)
+		event_free(a->takers_timer);
+	takers_deinit(&a->takers);
+}

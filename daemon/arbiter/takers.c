@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* takers.c - see takers.h. */
+#include "arbiter/takers.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "util/cleanup.h"
+
+#define FILE_BYTES_MAX (1u << 20)
+#define PROCESSES_MAX 16384
+#define NAMESPACES_MAX 256
+#define SHOWN_MAX 3
+
+static void closedirp(DIR **d)
+{
+	if (*d)
+		closedir(*d);
+}
+
+static int add(struct takers *t, enum taker_kind kind, const char *path, const char *name)
+{
+	struct taker *item;
+
+	if (t->n == TAKERS_MAX)
+		return 0;
+	item = reallocarray(t->item, t->n + 1, sizeof(*item));
+	if (!item)
+		return -ENOMEM;
+	t->item = item;
+	item[t->n] = (struct taker){ .kind = kind, .path = strdup(path), .name = strdup(name) };
+	t->n++;
+	return item[t->n - 1].path && item[t->n - 1].name ? 0 : -ENOMEM;
+}
+
+/* All of a file, or as much as is looked at; NULL: it cannot be read. */
+static char *read_file(const char *path)
+{
+	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	_cleanup_(freep) char *text = fd < 0 ? NULL : malloc(FILE_BYTES_MAX + 1);
+	size_t used = 0;
+	ssize_t n = 0;
+
+	if (!text)
+		return NULL;
+	while (used < FILE_BYTES_MAX && (n = read(fd, text + used, FILE_BYTES_MAX - used)) > 0)
+		used += (size_t)n;
+	if (n < 0)
+		return NULL;
+	text[used] = 0;
+	return steal_pointer(text);
+}
+
+static char *read_line(const char *path)
+{
+	char *text = read_file(path);
+
+	if (text)
+		text[strcspn(text, "\n")] = 0;
+	return text;
+}
+
+/* \040 and the like, as the kernel writes blanks in tables. */
+static void unescape(char *text)
+{
+	char *to = text;
+
+	for (const char *from = text; *from; to++) {
+		if (from[0] == '\\' && from[1] >= '0' && from[1] <= '3' && isdigit((unsigned char)from[2]) &&
+		    isdigit((unsigned char)from[3])) {
+			*to = (char)((from[1] - '0') * 64 + (from[2] - '0') * 8 + (from[3] - '0'));
+			from += 4;
+		} else {
+			*to = *from++;
+		}
+	}
+	*to = 0;
+}
+
+/* For each entry of a folder whose name begins with @prefix: the first line of @file in it. */
+static int find_named(struct takers *t, const char *folder, const char *prefix, const char *file,
+		      enum taker_kind kind)
+{
+	_cleanup_(closedirp) DIR *d = opendir(folder);
+	struct dirent *e;
+	int r = 0;
+
+	while (r == 0 && d && (e = readdir(d))) {
+		_cleanup_(freep) char *line = NULL;
+		char path[1024];
+
+		if (e->d_name[0] == '.' || strncmp(e->d_name, prefix, strlen(prefix)) != 0)
+			continue;
+		snprintf(path, sizeof(path), "%s/%s/%s", folder, e->d_name, file);
+		line = read_line(path);
+		if (line && line[0] == '/')
+			r = add(t, kind, line, e->d_name);
+	}
+	return r;
+}
+
+/* The same one folder deeper. */
+static int find_deeper(struct takers *t, const char *folder, const char *prefix, const char *between,
+		       const char *file)
+{
+	_cleanup_(closedirp) DIR *d = opendir(folder);
+	struct dirent *e;
+	int r = 0;
+
+	while (r == 0 && d && (e = readdir(d))) {
+		char path[1024];
+
+		if (e->d_name[0] == '.' || strncmp(e->d_name, prefix, strlen(prefix)) != 0)
+			continue;
+		snprintf(path, sizeof(path), "%s/%s%s", folder, e->d_name, between);
+		r = find_named(t, path, "", file, TAKER_TARGET);
+	}
+	return r;
+}
+
+static int find_swap(struct takers *t, const char *path)
+{
+	_cleanup_(freep) char *text = read_file(path);
+	char *rest = text, *line;
+	int r = 0;
+
+	while (r == 0 && rest && (line = strsep(&rest, "\n"))) {
+		char name[1024], kind[32];
+
+		if (line[0] != '/' || sscanf(line, "%1023s %31s", name, kind) != 2 || strcmp(kind, "file") != 0)
+			continue;
+		unescape(name);
+		r = add(t, TAKER_SWAP, name, "");
+	}
+	return r;
+}
+
+/* What is exported: of the kernel, which knows what somebody has mounted, or of exportfs(8), which knows all of it. */
+static int find_exports(struct takers *t, const char *path)
+{
+	_cleanup_(freep) char *text = read_file(path);
+	char *rest = text, *line;
+	int r = 0;
+
+	while (r == 0 && rest && (line = strsep(&rest, "\n"))) {
+		line[strcspn(line, " \t")] = 0;
+		if (line[0] != '/')
+			continue;
+		unescape(line);
+		r = add(t, TAKER_NFS, line, "");
+	}
+	return r;
+}
+
+/* The value of an option of a mount, which is changed for it. */
+static char *option_of(char *options, const char *key)
+{
+	char *one;
+
+	while ((one = strsep(&options, ",")))
+		if (!strncmp(one, key, strlen(key)))
+			return one + strlen(key);
+	return NULL;
+}
+
+static int find_overlays(struct takers *t, const char *path)
+{
+	_cleanup_(freep) char *text = read_file(path);
+	char *rest = text, *line;
+	int r = 0;
+
+	while (r == 0 && rest && (line = strsep(&rest, "\n"))) {
+		char *kind = strstr(line, " - overlay "), *upper, *word = line;
+		char *mounted = NULL;
+
+		if (!kind)
+			continue;
+		*kind = 0;
+		for (int i = 0; i < 5 && word; i++)
+			mounted = strsep(&word, " ");
+		kind += strlen(" - overlay ");
+		kind[strcspn(kind, "\n")] = 0;
+		upper = strchr(kind, ' '); /* behind the source */
+		upper = upper ? option_of(upper + 1, "upperdir=") : NULL;
+		if (!upper || !mounted)
+			continue;
+		unescape(upper);
+		unescape(mounted);
+		r = add(t, TAKER_OVERLAY, upper, mounted);
+	}
+	return r;
+}
+
+static bool is_seen(char seen[][32], unsigned int n, const char *name)
+{
+	for (unsigned int i = 0; i < n; i++)
+		if (!strcmp(seen[i], name))
+			return true;
+	return false;
+}
+
+/* Containers have mounts of their own: one process of each such namespace is asked. */
+static int find_all_overlays(struct takers *t, const char *root)
+{
+	char path[1024], seen[NAMESPACES_MAX][32];
+	_cleanup_(closedirp) DIR *d = NULL;
+	unsigned int n = 0;
+	struct dirent *e;
+	int r = 0;
+
+	snprintf(path, sizeof(path), "%s/proc", root);
+	d = opendir(path);
+	for (unsigned int i = 0; r == 0 && d && n < NAMESPACES_MAX && i < PROCESSES_MAX && (e = readdir(d)); i++) {
+		char space[32] = "";
+
+		if (!isdigit((unsigned char)e->d_name[0]))
+			continue;
+		snprintf(path, sizeof(path), "%s/proc/%s/ns/mnt", root, e->d_name);
+		if (readlink(path, space, sizeof(space) - 1) <= 0 || is_seen(seen, n, space))
+			continue;
+		memcpy(seen[n++], space, sizeof(space));
+		snprintf(path, sizeof(path), "%s/proc/%s/mountinfo", root, e->d_name);
+		r = find_overlays(t, path);
+	}
+	return r;
+}
+
+static int find_servers(struct takers *t, const char *root)
+{
+	char path[1024];
+	int r;
+
+	snprintf(path, sizeof(path), "%s/sys/class/ksmbd-control", root);
+	r = access(path, F_OK) == 0 ? add(t, TAKER_SMB, "", "") : 0;
+	snprintf(path, sizeof(path), "%s/proc/1/net/rpc/nfsd.export/content", root);
+	if (r < 0 || access(path, F_OK) < 0)
+		return r; /* no NFS server */
+	r = find_exports(t, path);
+	snprintf(path, sizeof(path), "%s/var/lib/nfs/etab", root);
+	return r < 0 ? r : find_exports(t, path);
+}
+
+int takers_find(struct takers *ret, const char *root)
+{
+	struct takers t = { 0 };
+	char path[1024];
+	int r;
+
+	snprintf(path, sizeof(path), "%s/sys/block", root);
+	r = find_named(&t, path, "loop", "loop/backing_file", TAKER_LOOP);
+	snprintf(path, sizeof(path), "%s/sys/kernel/config/target/core", root);
+	if (r == 0)
+		r = find_deeper(&t, path, "fileio_", "", "udev_path");
+	snprintf(path, sizeof(path), "%s/sys/kernel/config/nvmet/subsystems", root);
+	if (r == 0)
+		r = find_deeper(&t, path, "", "/namespaces", "device_path");
+	snprintf(path, sizeof(path), "%s/proc/swaps", root);
+	if (r == 0)
+		r = find_swap(&t, path);
+	if (r == 0)
+		r = find_servers(&t, root);
+	if (r == 0)
+		r = find_all_overlays(&t, root);
+	if (r < 0) {
+		takers_deinit(&t);
+		return r;
+	}
+	*ret = t;
+	return 0;
+}
+
+void takers_deinit(struct takers *t)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		free(t->item[i].path);
+		free(t->item[i].name);
+	}
+	free(t->item);
+	*t = (struct takers){ 0 };
+}
+
+/* It is @folder, or lies in it. */
+static bool is_below(const char *path, const char *folder)
+{
+	size_t n = strlen(folder);
+
+	while (n && folder[n - 1] == '/')
+		n--;
+	return !strncmp(path, folder, n) && (!path[n] || path[n] == '/');
+}
+
+static bool has(const struct taker *t, const char *path)
+{
+	switch (t->kind) {
+	case TAKER_NFS:
+	case TAKER_OVERLAY:
+		return is_below(path, t->path);
+	case TAKER_SMB:
+		return true;
+	default:
+		return !strcmp(path, t->path);
+	}
+}
+
+static void say(const struct taker *t, char *text, size_t size)
+{
+	switch (t->kind) {
+	case TAKER_LOOP:
+		snprintf(text, size, "%.40s has the file as its image: what is discarded there passes unseen", t->name);
+		break;
+	case TAKER_TARGET:
+		snprintf(text, size,
+			 "the storage target %.60s has the file as its image: what its initiators unmap passes unseen",
+			 t->name);
+		break;
+	case TAKER_SWAP:
+		snprintf(text, size, "the kernel swaps to the file, past the filesystem");
+		break;
+	case TAKER_NFS:
+		snprintf(text, size, "the NFS server exports %.120s: what its clients truncate or punch passes unseen",
+			 t->path);
+		break;
+	case TAKER_OVERLAY:
+		snprintf(text, size,
+			 "the file belongs to the overlay mounted on %.120s: what is truncated there passes unseen",
+			 t->name);
+		break;
+	case TAKER_SMB:
+		snprintf(text, size, "the kernel's SMB server runs: what its clients truncate or punch passes unseen, "
+				     "if it serves the file");
+		break;
+	}
+}
+
+/* Containers show one overlay many times. */
+static bool is_said(const struct takers *t, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (t->item[k].kind == t->item[i].kind && !strcmp(t->item[k].path, t->item[i].path))
+			return true;
+	return false;
+}
+
+void takers_describe(const struct takers *t, const char *path, char *text, size_t size)
+{
+	unsigned int n = 0;
+	size_t used = 0;
+
+	*text = 0;
+	for (size_t i = 0; i < t->n && used < size; i++) {
+		char one[300];
+
+		if (!has(&t->item[i], path) || is_said(t, i) || n++ >= SHOWN_MAX)
+			continue;
+		say(&t->item[i], one, sizeof(one));
+		used += (size_t)snprintf(text + used, size - used, "%s%s", used ? "; " : "", one);
+	}
+	if (n > SHOWN_MAX && used < size)
+		snprintf(text + used, size - used, "; and %u more like these", n - SHOWN_MAX);
+}

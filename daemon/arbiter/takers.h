@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * takers.h - who else in this kernel has files, and could take their blocks without a system call that shows it: loop devices, storage targets,
+ * swap, NFS and SMB servers, overlays whose upper files lie there.
+ *
+ * What always holds: only what the kernel says in /sys and /proc is read, and the list of exports that exportfs(8) keeps; no file that is named
+ * there is touched. Names are the kernel's or somebody's: they are compared and shown, and nothing is decided by them. How much is read is bounded.
+ */
+#ifndef RDMAREG_TAKERS_H
+#define RDMAREG_TAKERS_H
+
+#include <stddef.h>
+
+#define TAKERS_MAX 4096
+
+enum taker_kind {
+	TAKER_LOOP,    /* @name: the device */
+	TAKER_TARGET,  /* LIO or nvmet; @name: of the backend */
+	TAKER_SWAP,
+	TAKER_NFS,     /* @path: what is exported, a folder mostly */
+	TAKER_OVERLAY, /* @path: the folder of upper files; @name: where it is mounted */
+	TAKER_SMB,     /* which files nobody says */
+};
+
+struct taker {
+	enum taker_kind kind;
+	char *path;
+	char *name;
+};
+
+struct takers {
+	size_t n;
+	struct taker *item;
+};
+
+/**
+ * takers_find - look for all of them
+ * @root: of /sys, /proc and /var: "" but in tests
+ *
+ * Reads files of the kernel, which can take a while; for a thread. What cannot be read has none. -ENOMEM.
+ */
+int takers_find(struct takers *ret, const char *root);
+void takers_deinit(struct takers *t);
+
+/*
+ * Who could take blocks of the file at @path, in words; "" if nobody is known. @path: as the kernel names it, with its mark if it is deleted.
+ */
+void takers_describe(const struct takers *t, const char *path, char *text, size_t size);
+
+#endif

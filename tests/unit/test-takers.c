@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* test-takers.c - who else has a file, read from a tree that looks as /sys, /proc and /var do; and that this machine's own can be read. */
+#undef NDEBUG
+#include <assert.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "arbiter/takers.h"
+
+static char root[] = "/tmp/test-takers.XXXXXX";
+
+/* With the folders on the way. */
+static void put(const char *path, const char *text)
+{
+	char full[512];
+	FILE *f;
+
+	snprintf(full, sizeof(full), "%s/%s", root, path);
+	for (char *c = full + strlen(root) + 1; (c = strchr(c, '/')); c++) {
+		*c = 0;
+		mkdir(full, 0700);
+		*c = '/';
+	}
+	f = fopen(full, "we");
+	assert(f && fputs(text, f) >= 0 && fclose(f) == 0);
+}
+
+static void put_link(const char *path, const char *to)
+{
+	char full[512];
+
+	snprintf(full, sizeof(full), "%s/%s", root, path);
+	assert(symlink(to, full) == 0);
+}
+
+static char text[2000];
+
+static const char *takers_of(const char *path)
+{
+	struct takers t;
+
+	assert(takers_find(&t, root) == 0);
+	takers_describe(&t, path, text, sizeof(text));
+	takers_deinit(&t);
+	return text;
+}
+
+static bool names(const char *path, const char *what)
+{
+	return strstr(takers_of(path), what);
+}
+
+static void test_devices(void)
+{
+	put("sys/block/loop0/size", "0\n"); /* has no image */
+	put("sys/block/loop3/loop/backing_file", "/images/disk one.img\n");
+	put("sys/block/loop4/loop/backing_file", "/images/gone.img (deleted)\n");
+	put("sys/block/sda/loop/backing_file", "/images/no\n");
+	assert(names("/images/disk one.img", "loop3 has the file as its image"));
+	assert(!*takers_of("/images/disk one.img2") && !*takers_of("/images") && !*takers_of("/images/no"));
+	assert(!*takers_of("/images/gone.img") && names("/images/gone.img (deleted)", "loop4"));
+
+	put("sys/kernel/config/target/core/fileio_0/backstore/udev_path", "/images/lun\n");
+	put("sys/kernel/config/target/core/iblock_1/disk/udev_path", "/dev/sdb\n");
+	put("sys/kernel/config/nvmet/subsystems/nqn.x/namespaces/1/device_path", "/images/ns\n");
+	assert(names("/images/lun", "target backstore") && names("/images/ns", "target 1") && !*takers_of("/dev/sdb"));
+}
+
+static void test_swap(void)
+{
+	put("proc/swaps", "Filename\tType\tSize\tUsed\tPriority\n/dev/sda2 partition 1 0 -2\n/swap\\040file file 1 0 -3\n");
+	assert(names("/swap file", "swaps to the file") && !*takers_of("/dev/sda2"));
+}
+
+static void test_servers(void)
+{
+	put("var/lib/nfs/etab", "/srv/data\t*(rw,sync)\n");
+	assert(!*takers_of("/srv/data/file")); /* what is configured, and no server */
+	put("proc/1/net/rpc/nfsd.export/content", "#path domain(flags)\n# /old\n/srv/two\t*(rw)\n");
+	assert(names("/srv/data/file", "exports /srv/data:") && names("/srv/two/deep/file", "exports /srv/two:"));
+	assert(!*takers_of("/srv/database") && !*takers_of("/old/file"));
+	put("var/lib/nfs/etab", "/\t*(rw)\n");
+	assert(names("/anything", "exports /:"));
+	put("var/lib/nfs/etab", "");
+	put("sys/class/ksmbd-control/debug", "");
+	assert(names("/anything", "SMB server"));
+	snprintf(text, sizeof(text), "%s/sys/class/ksmbd-control/debug", root);
+	assert(unlink(text) == 0);
+	*strrchr(text, '/') = 0;
+	assert(rmdir(text) == 0);
+}
+
+/* Of a container too, once for each folder however often it is mounted. */
+static void test_overlays(void)
+{
+	put("proc/1/mountinfo", "22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw,errors=remount-ro\n"
+				"40 22 0:33 / /merged\\040here rw shared:2 - overlay overlay "
+				"rw,lowerdir=/lower,upperdir=/up\\040per,workdir=/work\n"
+				"41 22 0:34 / /plain rw - overlay overlay rw,lowerdir=/a:/b\n");
+	mkdir(strcat(strcpy(text, root), "/proc/1/ns"), 0700);
+	put_link("proc/1/ns/mnt", "mnt:[1]");
+	put("proc/77/mountinfo", "50 1 0:40 / / rw - overlay overlay rw,lowerdir=/l,upperdir=/docker/x/diff,workdir=/w\n"
+				 "51 1 0:40 / /again rw - overlay overlay rw,lowerdir=/l,upperdir=/docker/x/diff,workdir=/w\n");
+	mkdir(strcat(strcpy(text, root), "/proc/77/ns"), 0700);
+	put_link("proc/77/ns/mnt", "mnt:[2]");
+	put("proc/78/mountinfo", "50 1 0:40 / / rw - overlay overlay rw,upperdir=/never\n");
+	mkdir(strcat(strcpy(text, root), "/proc/78/ns"), 0700);
+	put_link("proc/78/ns/mnt", "mnt:[2]"); /* the same mounts as 77 */
+	assert(names("/up per/folder/file", "overlay mounted on /merged here:"));
+	takers_of("/docker/x/diff/file");
+	assert(strstr(text, "overlay mounted on") && !strstr(strstr(text, "overlay") + 1, "overlay"));
+	assert(!*takers_of("/never/file") && !*takers_of("/lower/file") && !*takers_of("/work/file"));
+}
+
+/* More than is shown; a file that several have. */
+static void test_many(void)
+{
+	char path[100];
+
+	for (unsigned int i = 10; i < 20; i++) {
+		snprintf(path, sizeof(path), "sys/block/loop%u/loop/backing_file", i);
+		put(path, "/images/popular\n");
+	}
+	put("proc/swaps", "Filename\n/images/popular file 1 0 -3\n");
+	takers_of("/images/popular");
+	/* one of a kind stands for all that have the same */
+	assert(strstr(text, "has the file as its image") && strstr(text, "swaps to the file"));
+}
+
+static void test_machine(void)
+{
+	struct takers t;
+
+	assert(takers_find(&t, "") == 0);
+	takers_describe(&t, "/nobody's", text, sizeof(text));
+	takers_deinit(&t);
+	assert(takers_find(&t, "/nowhere") == 0 && t.n == 0);
+	takers_deinit(&t);
+}
+
+int main(void)
+{
+	char command[100];
+
+	assert(mkdtemp(root));
+	test_devices();
+	test_swap();
+	test_servers();
+	test_overlays();
+	test_many();
+	test_machine();
+	snprintf(command, sizeof(command), "rm -rf %s", root);
+	return system(command);
+}
