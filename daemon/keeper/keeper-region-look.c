@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * keeper-region-look.c - what becomes of regions' files while they are registered: looked at once a second, each in its turn.
+ * keeper-region-look.c - what becomes of regions' files while they are registered: looked at once a second, each in its turn, and soon after
+ * pages were taken away.
  *
  * Where a file is, the kernel says of the region's own descriptor: it follows renames of the file and of folders, in whatever mount
  * namespace the descriptor is from, and marks what was unlinked or replaced. No path is looked up, so no filesystem is asked, and
@@ -40,6 +41,7 @@
 #define ROUND_USEC USEC_PER_SEC
 #define REGIONS_PER_TURN 256
 #define TURN_USEC (20 * USEC_PER_MSEC) /* between the turns of one round */
+#define SOON_USEC (100 * USEC_PER_MSEC) /* a revocation that is the reason has come by then */
 #define PUMP_MAX 64 /* regions that are offered to the worker at a time */
 #define AT_ONCE 8   /* storages whose files are compared at the same time */
 /* A change so soon before a look may have a second one behind it with the same time: clocks of files have steps. */
@@ -54,6 +56,8 @@ struct looks {
 	struct keeper *keeper;
 	struct event *timer;
 	size_t bucket; /* the next one of this round */
+	struct event *soon_timer;
+	struct regions soon;
 	struct regions wanted;
 	struct regions busy;
 	unsigned int n_busy;
@@ -203,8 +207,32 @@ static void note_loss(struct kregion *r, const struct extents_loss *l)
 	say_bypass(r);
 }
 
+/* Once in each ROUND_USEC: reclaim takes pages all the time. */
+static void look_soon(struct kregion *r)
+{
+	const struct timeval tv = timeval_from_usec(SOON_USEC);
+	struct looks *l = r->keeper->looks;
+	uint64_t now = now_monotonic_usec();
+
+	if (!l || r->phase != KREGION_HELD || r->look.soon || now - r->look.soon_usec < ROUND_USEC)
+		return;
+	r->look.soon = true;
+	r->look.soon_usec = now;
+	TAILQ_INSERT_TAIL(&l->soon, r, look.of_soon);
+	if (!evtimer_pending(l->soon_timer, NULL))
+		evtimer_add(l->soon_timer, &tv);
+}
+
+void kregion_note_cleared(struct kregion *r)
+{
+	r->look.cleared = true;
+	if (r->mapping && r->mapping->extents)
+		look_soon(r);
+}
+
 void kregion_note_shrunk(struct kregion *r)
 {
+	look_soon(r);
 	r->look.shrunk = true;
 	r->look.shrunk_revocation = r->guard.revocation;
 }
@@ -381,6 +409,39 @@ static void on_timer(evutil_socket_t fd, short what, void *userdata)
 		evtimer_add(l->timer, &tv);
 }
 
+static void leave_soon(struct looks *l, struct kregion *r)
+{
+	if (r->look.soon)
+		TAILQ_REMOVE(&l->soon, r, look.of_soon);
+	r->look.soon = false;
+}
+
+static void on_soon(evutil_socket_t fd, short what, void *userdata)
+{
+	const struct timeval tv = timeval_from_usec(TURN_USEC);
+	struct looks *l = userdata;
+	struct kregion *r;
+
+	(void)fd;
+	(void)what;
+	for (unsigned int i = 0; i < REGIONS_PER_TURN && (r = TAILQ_FIRST(&l->soon)); i++) {
+		leave_soon(l, r);
+		look_at(l, r);
+	}
+	pump(l);
+	if (!TAILQ_EMPTY(&l->soon))
+		evtimer_add(l->soon_timer, &tv);
+}
+
+static void free_looks(struct looks *l)
+{
+	if (l->timer)
+		event_free(l->timer);
+	if (l->soon_timer)
+		event_free(l->soon_timer);
+	free(l);
+}
+
 static struct looks *begin(struct keeper *k)
 {
 	struct looks *l = calloc(1, sizeof(*l));
@@ -388,11 +449,13 @@ static struct looks *begin(struct keeper *k)
 	if (!l)
 		return NULL;
 	l->keeper = k;
+	TAILQ_INIT(&l->soon);
 	TAILQ_INIT(&l->wanted);
 	TAILQ_INIT(&l->busy);
 	l->timer = evtimer_new(k->base, on_timer, l);
-	if (!l->timer) {
-		free(l);
+	l->soon_timer = evtimer_new(k->base, on_soon, l);
+	if (!l->timer || !l->soon_timer) {
+		free_looks(l);
 		return NULL;
 	}
 	return l;
@@ -419,6 +482,8 @@ bool kregion_end_looking(struct kregion *r)
 {
 	struct looks *l = r->keeper->looks;
 
+	if (l)
+		leave_soon(l, r);
 	if (r->look.wanted)
 		TAILQ_REMOVE(&l->wanted, r, look.of_looks);
 	r->look.wanted = false;
@@ -441,7 +506,6 @@ void keeper_free_looks(struct keeper *k)
 {
 	if (!k->looks)
 		return;
-	event_free(k->looks->timer);
-	free(k->looks);
+	free_looks(k->looks);
 	k->looks = NULL;
 }

@@ -120,7 +120,7 @@ void kregion_on_range(struct kregion *r, const struct rdmareg_report *report)
 	if ((causes & RDMAREG_CAUSE_SELF) && !(causes & by_others))
 		return; /* our own fence, or what we dropped */
 	if (causes & RDMAREG_CAUSE_CLEAR) {
-		r->look.cleared = true;
+		kregion_note_cleared(r);
 		kregion_restat(r);
 		kregion_blocks_cleared(r, report->start, report->end);
 	}

@@ -122,6 +122,9 @@ struct kregion_look {
 	uint64_t shrunk_revocation;
 	bool wanted;
 	TAILQ_ENTRY(kregion) of_looks; /* wanted, or busy */
+	bool soon;		       /* it does not wait for its turn in the round */
+	uint64_t soon_usec;	       /* when that was last so */
+	TAILQ_ENTRY(kregion) of_soon;
 	uint64_t bypasses; /* how often blocks were gone that no revocation covered */
 	uint64_t bypass_start; /* of the last one, bytes from the start of the region; [start, end) */
 	uint64_t bypass_end;
@@ -369,6 +372,8 @@ bool kregion_end_explaining(struct kregion *r);
 
 /* keeper-region-look.c: it is held now; from now on its file is looked at once a second. */
 void kregion_begin_looking(struct kregion *r);
+/* Pages were taken away, by whomever. */
+void kregion_note_cleared(struct kregion *r);
 /* The file became shorter, and no revocation is under way: the reason for one may still be on its way here. */
 void kregion_note_shrunk(struct kregion *r);
 /* False: the worker is still at it. */
