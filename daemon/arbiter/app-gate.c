@@ -123,7 +123,7 @@ static void describe(struct app *a, struct region *r, struct region_entry *e)
 			add(degraded, sizeof(degraded), "", takers);
 	}
 	if (e->text.bypasses && r->mode >= ARBITRATION_LAYOUT_LEASE) {
-		snprintf(taken, sizeof(taken), "%" PRIu64 " times nobody was asked before; last, %s", e->text.bypasses,
+		snprintf(taken, sizeof(taken), "bypasses so far, of which nobody was asked: %" PRIu64 "; the last: %s", e->text.bypasses,
 			 e->text.last_bypass ? e->text.last_bypass : "");
 		add(degraded, sizeof(degraded), "", taken);
 	}

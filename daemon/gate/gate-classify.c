@@ -121,6 +121,25 @@ int gate_call_parse(const char *text, struct gate_call *ret)
 	return 0;
 }
 
+/* Functions of the kernel that others of it call for this, in the order from the newest frame on. */
+static const struct {
+	const char *frame;
+	enum gate_kernel_work work;
+} frames[] = {
+	{ "] vfs_fallocate+", GATE_KERNEL_FALLOCATES },
+	{ "] vfs_clone_file_range+", GATE_KERNEL_CLONES },
+	{ "] vfs_dedupe_file_range_one+", GATE_KERNEL_CLONES },
+	{ "] vfs_copy_file_range+", GATE_KERNEL_CLONES },
+};
+
+enum gate_kernel_work gate_stack_parse(const char *text)
+{
+	for (size_t i = 0; i < sizeof(frames) / sizeof(*frames); i++)
+		if (strstr(text, frames[i].frame))
+			return frames[i].work;
+	return GATE_KERNEL_WORKS;
+}
+
 bool gate_call_equal(const struct gate_call *a, const struct gate_call *b)
 {
 	return memcmp(a, b, sizeof(*a)) == 0; /* 64-bit members only: no padding */
@@ -176,8 +195,8 @@ static bool classify_ring(const struct gate_event *e, struct gate_want *ret)
 }
 
 /*
- * A thread of the kernel's (an NFS server's, a loop device's), which is in no call: /proc has zeros for it, as if it were reading. Most of
- * them do read and write, and nothing tells the others apart, but for a truncation.
+ * A thread of the kernel's (an NFS server's, a storage target's), which is in no call: /proc has zeros for it, as if it were reading. Most of
+ * them do read and write; the others are known from their stack, and a truncation from its range.
  */
 static bool is_kernel_thread(const struct gate_call *call)
 {
@@ -191,6 +210,18 @@ static bool is_kernel_thread(const struct gate_call *call)
 static bool is_ring_worker(const struct gate_call *call)
 {
 	return call->number >= 0 && !call->sp && !call->pc && !call->kernel_thread;
+}
+
+static bool classify_kernel_thread(const struct gate_event *e, const struct gate_call *call, struct gate_want *ret)
+{
+	switch (call->kernel_thread) {
+	case GATE_KERNEL_FALLOCATES:
+		return ask_range(CAUSE_FALLOCATE, e, ret);
+	case GATE_KERNEL_CLONES:
+		return e->can_share && ask_range(CAUSE_CLONE, e, ret);
+	default:
+		return e->has_range && !e->count && classify_truncate(e, ret);
+	}
 }
 
 static bool ask_if_truncates(const struct gate_event *e, uint64_t flags, struct gate_want *ret)
@@ -248,7 +279,7 @@ bool gate_classify(const struct gate_event *e, const struct gate_call *call, str
 	if (e->mask & FAN_OPEN_PERM)
 		return classify_open(e, call, ret);
 	if (is_kernel_thread(call))
-		return e->has_range && !e->count && classify_truncate(e, ret);
+		return classify_kernel_thread(e, call, ret);
 	switch (kind_of(call->number)) {
 	case KIND_PASSES:
 	case KIND_EXECUTES:

@@ -22,8 +22,19 @@ struct gate_call {
 	uint64_t args[6];
 	uint64_t sp;
 	uint64_t pc;
-	uint64_t kernel_thread; /* 1: a thread of the kernel's own, which no program made; not part of the text */
+	uint64_t kernel_thread; /* enum gate_kernel_work; not part of the text */
 };
+
+/* What a thread of the kernel's own, which no program made, does with the file. */
+enum gate_kernel_work {
+	GATE_NO_KERNEL_THREAD,
+	GATE_KERNEL_WORKS, /* reads or writes, or it cannot be told */
+	GATE_KERNEL_FALLOCATES,
+	GATE_KERNEL_CLONES,
+};
+
+/* From the text of /proc/TID/stack of such a thread, while it waits for the answer. */
+enum gate_kernel_work gate_stack_parse(const char *text);
 
 /* 0, -EAGAIN: the task is running, so the kernel does not say; -EINVAL: no such text. @ret is untouched on failure. */
 int gate_call_parse(const char *text, struct gate_call *ret);

@@ -44,16 +44,18 @@ int gate_task_open(pid_t tid)
 	return open_file(tid, "syscall");
 }
 
-/* By the flags in its stat, which no program can set. False also where they cannot be read: better asked once too often. */
-static bool is_kernel_thread(pid_t tid)
+/* By the flags in its stat, which no program can set. No kernel thread also where they cannot be read: better asked once too often. */
+static enum gate_kernel_work kernel_work(pid_t tid)
 {
-	char text[512], *rest;
+	char text[4096], *rest;
 	unsigned int flags;
 
-	if (!read_file(tid, "stat", text, sizeof(text)))
-		return false;
+	if (!read_file(tid, "stat", text, 512))
+		return GATE_NO_KERNEL_THREAD;
 	rest = strrchr(text, ')'); /* a name can have any character, also this one */
-	return rest && sscanf(rest, ") %*c %*d %*d %*d %*d %*d %u", &flags) == 1 && flags & PF_KTHREAD;
+	if (!rest || sscanf(rest, ") %*c %*d %*d %*d %*d %*d %u", &flags) != 1 || !(flags & PF_KTHREAD))
+		return GATE_NO_KERNEL_THREAD;
+	return read_file(tid, "stack", text, sizeof(text)) ? gate_stack_parse(text) : GATE_KERNEL_WORKS;
 }
 
 int gate_task_call(int task_fd, pid_t tid, struct gate_call *ret)
@@ -67,7 +69,7 @@ int gate_task_call(int task_fd, pid_t tid, struct gate_call *ret)
 	text[n] = 0;
 	r = gate_call_parse(text, ret);
 	if (r == 0 && !ret->sp && !ret->pc)
-		ret->kernel_thread = is_kernel_thread(tid);
+		ret->kernel_thread = kernel_work(tid);
 	return r;
 }
 

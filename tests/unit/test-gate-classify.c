@@ -167,6 +167,31 @@ static void test_no_stack(void)
 	assert(gate_classify(&shrink, &(struct gate_call){ .kernel_thread = 1 }, &(struct gate_want){ 0 }));
 }
 
+/* Frames as Linux 7.3 names them; only whole names of functions count, and no module can have one of these. */
+static void test_stacks(void)
+{
+	static const char waits[] = "[<0>] fanotify_handle_event+0xb5a/0x12c0\n[<0>] fsnotify+0x5c4/0x7e0\n";
+	static const struct {
+		const char *frames;
+		enum gate_kernel_work work;
+	} stacks[] = {
+		{ "[<0>] vfs_fallocate+0x1f0/0x3c0\n[<0>] nfsd4_vfs_fallocate+0x5a/0xd0 [nfsd]\n", GATE_KERNEL_FALLOCATES },
+		{ "[<0>] vfs_fallocate+0x1f0/0x3c0\n[<0>] nvmet_file_dsm_work+0x9c/0x120 [nvmet]\n",
+		  GATE_KERNEL_FALLOCATES },
+		{ "[<0>] vfs_clone_file_range+0x9c/0x2a0\n[<0>] nfsd4_clone_file_range+0x80/0x1c0 [nfsd]\n",
+		  GATE_KERNEL_CLONES },
+		{ "[<0>] vfs_iter_write+0x11d/0x2f0\n[<0>] nfsd_vfs_write+0x2a0/0x6e0 [nfsd]\n", GATE_KERNEL_WORKS },
+		{ "[<0>] my_vfs_fallocate+0x1/0x2 [x]\n", GATE_KERNEL_WORKS },
+		{ "", GATE_KERNEL_WORKS },
+	};
+	char text[500];
+
+	for (size_t i = 0; i < ARRAY_SIZE(stacks); i++) {
+		snprintf(text, sizeof(text), "%s%s[<0>] kthread+0xe4/0x120\n", waits, stacks[i].frames);
+		assert(gate_stack_parse(text) == stacks[i].work);
+	}
+}
+
 static void test_what_else_counts(void)
 {
 	struct gate_event e = event_of(OPEN, 0, 0);
@@ -190,7 +215,16 @@ static void test_what_else_counts(void)
 	assert(!gate_classify(&e, &call, &want));
 	e = event_of(RANGE, 4096, 0);
 	assert(gate_classify(&e, &call, &want) && want.cause == CAUSE_TRUNCATE && want.offset == 4096);
+	/* but what its stack shows */
 	e = event_of(RANGE, 4096, 8192);
+	call.kernel_thread = GATE_KERNEL_FALLOCATES;
+	assert(gate_classify(&e, &call, &want) && want.cause == CAUSE_FALLOCATE && want.offset == 4096 &&
+	       want.length == 8192);
+	call.kernel_thread = GATE_KERNEL_CLONES;
+	e.can_share = true;
+	assert(gate_classify(&e, &call, &want) && want.cause == CAUSE_CLONE);
+	e.can_share = false;
+	assert(!gate_classify(&e, &call, &want));
 	/* and if nothing is known about the call */
 	assert(gate_classify(&e, NULL, &want) && want.cause == CAUSE_UNKNOWN && want.offset == 4096 &&
 	       want.length == END);
@@ -267,6 +301,7 @@ int main(void)
 {
 	test_table();
 	test_no_stack();
+	test_stacks();
 	test_what_else_counts();
 	test_other_numbers();
 	test_parse();

@@ -304,7 +304,7 @@ open_region ext4 --grace 1s
 sync /mnt/ext4/file
 loop=$(losetup --show -f /mnt/ext4/file)
 check "loop: it is named" wait_for degraded_names "$id" "${loop#/dev/} has the file as its image"
-start_peer /tmp/loop.log rdmaregctl --json get "$ticket" /tmp/got --length 64K --repeat forever --timeline
+start_peer /tmp/loop.log rdmaregctl --json put /tmp/sent "$ticket" --length 64K --repeat forever --timeline
 wait_for region_is "$id" peers 1
 check "loop: it discards" blkdiscard -o $MIB -l $MIB "$loop"
 check "loop: the region says that blocks were taken" wait_for region_is "$id" bypasses 1
@@ -329,6 +329,46 @@ check "overlay: the region says so" wait_for region_is "$id" bypasses 1
 check "overlay: and its length" settled "$id" $((4 * MIB))
 check "release" rdmaregctl release "$id"
 umount /tmp/merged
+
+# A storage target of the kernel's, whose threads make no system call: what they punch is seen all the same, and what they write passes.
+nvmet=/sys/kernel/config/nvmet
+target_up() { # FILE
+	modprobe -a nvmet nvme_loop && { mountpoint -q /sys/kernel/config || mount -t configfs none /sys/kernel/config; } &&
+		mkdir -p $nvmet/subsystems/lab/namespaces/1 $nvmet/ports/1 && echo 1 >$nvmet/subsystems/lab/attr_allow_any_host &&
+		echo -n "$1" >$nvmet/subsystems/lab/namespaces/1/device_path && echo 1 >$nvmet/subsystems/lab/namespaces/1/buffered_io &&
+		echo 1 >$nvmet/subsystems/lab/namespaces/1/enable && echo loop >$nvmet/ports/1/addr_trtype &&
+		ln -s $nvmet/subsystems/lab $nvmet/ports/1/subsystems/lab && echo transport=loop,nqn=lab >/dev/nvme-fabrics &&
+		wait_for test -b /dev/nvme0n1
+}
+target_down() {
+	echo 1 >/sys/class/nvme/nvme0/delete_controller
+	rm $nvmet/ports/1/subsystems/lab && echo 0 >$nvmet/subsystems/lab/namespaces/1/enable
+	rmdir $nvmet/subsystems/lab/namespaces/1 $nvmet/subsystems/lab $nvmet/ports/1
+}
+open_region ext4 --grace 20s
+if target_up /mnt/ext4/file; then
+	check "target: it is named" wait_for degraded_names "$id" "storage target 1 has the file"
+	check "target: a write passes" timeout 15 dd if=/dev/urandom of=/dev/nvme0n1 bs=64k count=1 oflag=direct status=none
+	rdmaregctl join "$id" --ignore-revocations >/tmp/join.log 2>&1 &
+	join=$!
+	wait_for region_is "$id" clients 1
+	timeout 60 blkdiscard -o $MIB -l $MIB /dev/nvme0n1 &
+	waiting=$!
+	check "target: a discard asks" wait_for region_is "$id" state draining
+	check "target: about its range" grep -q "fallocate of 1.0 MiB at 1.0 MiB" /tmp/join.log
+	kill $join
+	wait $join 2>/dev/null
+	wait $waiting && ok "target: and goes on when nobody is left to ask" || not_ok "target: the discard goes on"
+	check "target: settled" wait_for settled "$id" $((8 * MIB))
+	expect_equal "target: nothing passed unseen" 0 "$(field bypasses "$(region "$id")")"
+	check "set: hold" rdmaregctl set "$id" --policy hold
+	check "target: with hold a discard is refused" sh -c "! timeout 60 blkdiscard -o 2M -l $MIB /dev/nvme0n1 2>/dev/null"
+	check "target: and nothing was taken" region_is "$id" bypasses 0
+	target_down
+else
+	not_ok "a storage target"
+fi
+check "release" rdmaregctl release "$id"
 
 # a descriptor from before the watch: it is said, not hidden
 zeroes /mnt/ext4/file 8

@@ -35,7 +35,8 @@
 #include "operations.h"
 
 #define PATIENCE_USEC 30000000u
-#define QUIET_USEC 700000u /* what comes after the fact comes within this time */
+#define QUIET_USEC 700000u /* what comes after the fact comes within this time, */
+#define QUIET_PATH_USEC 2500000u /* but that a file has left its path: it is looked at once a second */
 
 static sd_bus *bus;
 static char region_path[128];
@@ -242,9 +243,12 @@ static const char *error_name(int error)
 }
 
 /* Everything that a revocation leads to is over, or nothing came for a while. */
-static void settle(void)
+static void settle(const struct operation *o)
 {
-	for (uint64_t until = now_usec() + (heard.asked ? PATIENCE_USEC : QUIET_USEC); now_usec() < until;) {
+	bool path = !strncmp(o->name, "rename", 6) || !strcmp(o->name, "unlink");
+	uint64_t quiet_usec = path ? QUIET_PATH_USEC : QUIET_USEC;
+
+	for (uint64_t until = now_usec() + (heard.asked ? PATIENCE_USEC : quiet_usec); now_usec() < until;) {
 		if (heard.asked ? heard.settled : heard.changed)
 			return;
 		turn(20000);
@@ -265,10 +269,10 @@ static void print_cell(const char *filesystem, const struct operation *o, const 
 	out = run(o, &s);
 	notice = heard.asked && heard.asked_usec < out.ended_usec ? "before" : NULL;
 	if (!notice) {
-		settle();
+		settle(o);
 		notice = heard.asked || heard.changed ? "after" : "none";
 	} else {
-		settle();
+		settle(o);
 	}
 	printf("%s\t%s\t%s\t%s\t%s\t%s\t%s\n", filesystem, o->name,
 	       !strcmp(policy, "hold") ? "hold" : arbitration, g.mode, notice,

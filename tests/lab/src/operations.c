@@ -2,6 +2,8 @@
 /* operations.c - see operations.h. */
 #include "operations.h"
 
+#include "operations-unseen.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
@@ -194,6 +196,12 @@ static int run_rename(const struct scene *s, unsigned long unused)
 	return result(rename(s->path, s->other));
 }
 
+static int run_rename_over(const struct scene *s, unsigned long unused)
+{
+	(void)unused;
+	return result(rename(s->other, s->path));
+}
+
 static int run_fsync(const struct scene *s, unsigned long unused)
 {
 	(void)unused;
@@ -225,6 +233,12 @@ const struct operation operations[] = {
 	{ "fsync", "fsync(2)", run_fsync, 0 },
 	{ "rename", "rename(2)", run_rename, 0 },
 	{ "unlink", "unlink(2)", run_unlink, 0 },
+	{ "rename-over", "rename(2) of another file over it", run_rename_over, 0 },
+	{ "swapext", "XFS_IOC_SWAPEXT, as xfs_fsr(8) does", run_swapext, 0 },
+	{ "loop-discard", "a discard by a loop device whose image it is", run_loop, 1 },
+	{ "loop-write", "a write by such a device", run_loop, 0 },
+	{ "overlay-truncate", "ftruncate(2) through an overlay above it", run_overlay_truncate, MIB },
+	{ "write-32", "write(2) by a 32-bit program", run_write_32, 0 },
 };
 const unsigned int n_operations = sizeof(operations) / sizeof(*operations);
 

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* operations-unseen.h - operations for operations.c that come from the kernel's own side, or by a way that few programs go. Some take root. */
+#ifndef OPERATIONS_UNSEEN_H
+#define OPERATIONS_UNSEEN_H
+
+#include "operations.h"
+
+/* Each: 0, or an errno; see the table in operations.c. */
+int run_swapext(const struct scene *s, unsigned long unused);
+/* By a loop device whose image the file is: 1: discards a range; 0: writes to it. */
+int run_loop(const struct scene *s, unsigned long discards);
+/* ftruncate(2) of the file as it shows in an overlay whose upper file it is. */
+int run_overlay_truncate(const struct scene *s, unsigned long size);
+/* pwrite(2) of a 32-bit program. */
+int run_write_32(const struct scene *s, unsigned long unused);
+
+#endif
