@@ -106,21 +106,20 @@ static int find_named(struct takers *t, const char *folder, const char *prefix, 
 	return r;
 }
 
-/* The same one folder deeper. */
-static int find_deeper(struct takers *t, const char *folder, const char *prefix, const char *between,
-		       const char *file)
+/* LIO's backends in files: TYPE_N/NAME. */
+static int find_targets(struct takers *t, const char *folder)
 {
 	_cleanup_(closedirp) DIR *d = opendir(folder);
 	struct dirent *e;
 	int r = 0;
 
 	while (r == 0 && d && (e = readdir(d))) {
-		char path[1024];
+		char path[1300];
 
-		if (e->d_name[0] == '.' || strncmp(e->d_name, prefix, strlen(prefix)) != 0)
+		if (strncmp(e->d_name, "fileio_", strlen("fileio_")) != 0)
 			continue;
-		snprintf(path, sizeof(path), "%s/%s%s", folder, e->d_name, between);
-		r = find_named(t, path, "", file, TAKER_TARGET);
+		snprintf(path, sizeof(path), "%s/%s", folder, e->d_name);
+		r = find_named(t, path, "", "udev_path", TAKER_TARGET);
 	}
 	return r;
 }
@@ -232,16 +231,14 @@ static int find_all_overlays(struct takers *t, const char *root)
 	return r;
 }
 
-static int find_servers(struct takers *t, const char *root)
+static int find_server(struct takers *t, const char *root)
 {
 	char path[1024];
 	int r;
 
-	snprintf(path, sizeof(path), "%s/sys/class/ksmbd-control", root);
-	r = access(path, F_OK) == 0 ? add(t, TAKER_SMB, "", "") : 0;
 	snprintf(path, sizeof(path), "%s/proc/1/net/rpc/nfsd.export/content", root);
-	if (r < 0 || access(path, F_OK) < 0)
-		return r; /* no NFS server */
+	if (access(path, F_OK) < 0)
+		return 0; /* no NFS server */
 	r = find_exports(t, path);
 	snprintf(path, sizeof(path), "%s/var/lib/nfs/etab", root);
 	return r < 0 ? r : find_exports(t, path);
@@ -257,15 +254,12 @@ int takers_find(struct takers *ret, const char *root)
 	r = find_named(&t, path, "loop", "loop/backing_file", TAKER_LOOP);
 	snprintf(path, sizeof(path), "%s/sys/kernel/config/target/core", root);
 	if (r == 0)
-		r = find_deeper(&t, path, "fileio_", "", "udev_path");
-	snprintf(path, sizeof(path), "%s/sys/kernel/config/nvmet/subsystems", root);
-	if (r == 0)
-		r = find_deeper(&t, path, "", "/namespaces", "device_path");
+		r = find_targets(&t, path);
 	snprintf(path, sizeof(path), "%s/proc/swaps", root);
 	if (r == 0)
 		r = find_swap(&t, path);
 	if (r == 0)
-		r = find_servers(&t, root);
+		r = find_server(&t, root);
 	if (r == 0)
 		r = find_all_overlays(&t, root);
 	if (r < 0) {
@@ -302,8 +296,6 @@ static bool has(const struct taker *t, const char *path)
 	case TAKER_NFS:
 	case TAKER_OVERLAY:
 		return is_below(path, t->path);
-	case TAKER_SMB:
-		return true;
 	default:
 		return !strcmp(path, t->path);
 	}
@@ -324,17 +316,13 @@ static void say(const struct taker *t, char *text, size_t size)
 		snprintf(text, size, "the kernel swaps to the file, past the filesystem");
 		break;
 	case TAKER_NFS:
-		snprintf(text, size, "the NFS server exports %.120s: what its clients truncate or punch passes unseen",
+		snprintf(text, size, "the NFS server exports %.120s: what its clients truncate passes unseen",
 			 t->path);
 		break;
 	case TAKER_OVERLAY:
 		snprintf(text, size,
 			 "the file belongs to the overlay mounted on %.120s: what is truncated there passes unseen",
 			 t->name);
-		break;
-	case TAKER_SMB:
-		snprintf(text, size, "the kernel's SMB server runs: what its clients truncate or punch passes unseen, "
-				     "if it serves the file");
 		break;
 	}
 }

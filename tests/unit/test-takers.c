@@ -66,8 +66,7 @@ static void test_devices(void)
 
 	put("sys/kernel/config/target/core/fileio_0/backstore/udev_path", "/images/lun\n");
 	put("sys/kernel/config/target/core/iblock_1/disk/udev_path", "/dev/sdb\n");
-	put("sys/kernel/config/nvmet/subsystems/nqn.x/namespaces/1/device_path", "/images/ns\n");
-	assert(names("/images/lun", "target backstore") && names("/images/ns", "target 1") && !*takers_of("/dev/sdb"));
+	assert(names("/images/lun", "target backstore") && !*takers_of("/dev/sdb"));
 }
 
 static void test_swap(void)
@@ -86,12 +85,6 @@ static void test_servers(void)
 	put("var/lib/nfs/etab", "/\t*(rw)\n");
 	assert(names("/anything", "exports /:"));
 	put("var/lib/nfs/etab", "");
-	put("sys/class/ksmbd-control/debug", "");
-	assert(names("/anything", "SMB server"));
-	snprintf(text, sizeof(text), "%s/sys/class/ksmbd-control/debug", root);
-	assert(unlink(text) == 0);
-	*strrchr(text, '/') = 0;
-	assert(rmdir(text) == 0);
 }
 
 /* Of a container too, once for each folder however often it is mounted. */
