@@ -87,7 +87,10 @@ static void test_same_again(int signal)
 	close(fd);
 }
 
-/* A file that leaves its path: told at once, and by the daemon that was not there when it happened. */
+/*
+ * A file that leaves its path, and one that loses blocks past all that asks: told at once, and by the daemon that was not there when it
+ * happened.
+ */
 static void test_path(void)
 {
 	char path[100], other[100], text[300];
@@ -115,6 +118,9 @@ static void test_path(void)
 	check(rename(other, path) == 0);
 	until((get_property(b, r.id, "PathState", text, sizeof(text)), !strcmp(text, "there")));
 	check(world_log_contains(&world, "checkpoint again"));
+	expect_property(b, r.id, "Bypasses", "0");
+	check(ftruncate(fd, 4096) == 0);
+	until((get_property(b, r.id, "Bypasses", text, sizeof(text)), !strcmp(text, "1")));
 	world_end_daemon(&world, SIGKILL);
 	close(open(other, O_RDWR | O_CREAT | O_CLOEXEC, 0600));
 	check(rename(other, path) == 0);
@@ -122,6 +128,10 @@ static void test_path(void)
 	until((get_property(b, r.id, "PathState", text, sizeof(text)), !strcmp(text, "deleted")));
 	expect_property(b, r.id, "PathNow", "");
 	expect_property(b, r.id, "Path", path);
+	expect_property(b, r.id, "Bypasses", "1");
+	expect_property(b, r.id, "LastBypass", "the file became shorter, 4096 bytes of the region are left");
+	get_property(b, r.id, "Degraded", text, sizeof(text));
+	check(strstr(text, "nobody was asked: 1; the last: the file became shorter"));
 	expect_property(b, r.id, "State", "live");
 	check(call_region(b, r.id, "Release", &r) && call_region(b, nameless.id, "Release", &r));
 	check(unlink(path) == 0);

@@ -26,11 +26,16 @@ soft-RoCE has no on-demand paging (before 6.15) the keeper runs without an adapt
 real ones.
 
 * **told before, waits**: holders are told before blocks are taken, and the operation waits for them, not longer than the deadline.
-* **told after**: the operation goes on at once; holders learn the new length afterwards.
-* **passes**: it goes on at once, and there is nothing to tell: no block of the region was taken, or (mode `notify-only`) its length
-  did not change and peers simply reach what the file has now.
+* **told after**: the operation goes on at once; holders learn afterwards what became of it: the new length, that blocks were taken
+  (`Bypasses`), or that the file is no longer at its path (`PathState`).
+* **passes**: it goes on at once, and there is nothing to tell: no block of the region was taken, or (tmpfs) peers simply reach what
+  the file has now.
+* **fails**: with that error, which is the operation's own.
 * **refused**: the operation fails with `ETXTBSY`.
 * **not there**: the filesystem does not have the operation.
+
+The last rows are operations from the kernel's own side, and by ways that few programs go: extents exchanged as xfs_fsr(8) does
+(swapext), a loop device whose image the file is, an overlay above it, a 32-bit program.
 
 `auto`, `pre-content` and `hold` are what the region asked for (option `arbitration`; policy `hold`); in brackets the mode that it got.
 """

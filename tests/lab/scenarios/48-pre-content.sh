@@ -345,7 +345,7 @@ target_down() {
 	rm $nvmet/ports/1/subsystems/lab && echo 0 >$nvmet/subsystems/lab/namespaces/1/enable
 	rmdir $nvmet/subsystems/lab/namespaces/1 $nvmet/subsystems/lab $nvmet/ports/1
 }
-open_region ext4 --grace 20s
+open_region ext4 --grace 10s
 if target_up /mnt/ext4/file; then
 	check "target: a write passes" timeout 15 dd if=/dev/urandom of=/dev/nvme0n1 bs=64k count=1 oflag=direct status=none
 	rdmaregctl join "$id" --ignore-revocations >/tmp/join.log 2>&1 &
