@@ -34,7 +34,7 @@ struct bulk_stat {
 	uint32_t flags;
 	int32_t extent_size, extents;
 	uint32_t generation;
-	uint16_t rest[6];
+	uint16_t rest[5];
 	unsigned char pad[2];
 	uint32_t cow_size, mask;
 	uint16_t state, attributes;
@@ -45,6 +45,7 @@ struct swap_extents {
 	char pad[16];
 	struct bulk_stat stat;
 };
+_Static_assert(sizeof(struct bulk_stat) == 136 && sizeof(struct swap_extents) == 192, "as XFS has them");
 #define SWAP_EXTENTS _IOWR('X', 109, struct swap_extents)
 
 int run_swapext(const struct scene *s, unsigned long unused)
@@ -84,20 +85,18 @@ int run_loop(const struct scene *s, unsigned long discards)
 {
 	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC), device = -1, error = 0;
 	int number = control < 0 ? -1 : ioctl(control, LOOP_CTL_GET_FREE);
+	const struct loop_info64 own = { .lo_flags = LO_FLAGS_AUTOCLEAR };
 	char path[32];
 
 	snprintf(path, sizeof(path), "/dev/loop%d", number);
 	if (number >= 0)
 		device = open(path, O_RDWR | O_CLOEXEC);
-	if (device < 0 || ioctl(device, LOOP_SET_FD, s->fd) < 0) {
+	if (device < 0 || ioctl(device, LOOP_SET_FD, s->fd) < 0 || ioctl(device, LOOP_SET_STATUS64, &own) < 0)
 		error = errno;
-	} else {
+	else
 		error = use_loop(device, discards);
-		ioctl(device, LOOP_CLR_FD);
-	}
-	close(device);
 	close(control);
-	return error;
+	return error; /* the device goes with the process, which is no part of the operation */
 }
 
 /* The folders of the overlay lie beside the file. */
