@@ -10,7 +10,7 @@
  * Blocks can be taken by somebody whom neither lease nor event shows: a loop device, an NFS server, a container's overlay, a defragmenter, or
  * whoever comes next. So what blocks the file has (with direct access also where) is compared with what it had, by a worker, when pages were
  * taken away or the number of blocks is another. What is gone and no revocation covered is a bypass: counted, said, told. What happens during
- * a revocation is the revocation's.
+ * a revocation, and just after it by one whom it let go on, is the revocation's.
  *
  * What always holds: a look takes the loop no longer than a few hundred regions take, however many there are; one file of each storage is
  * compared at a time, so one that is silent keeps nobody else's from it; what was found is a level, told to the daemon and to peers when it
@@ -42,6 +42,7 @@
 #define REGIONS_PER_TURN 256
 #define TURN_USEC (20 * USEC_PER_MSEC) /* between the turns of one round */
 #define SOON_USEC (100 * USEC_PER_MSEC) /* a revocation that is the reason has come by then */
+#define SETTLED_USEC USEC_PER_SEC
 #define PUMP_MAX 64 /* regions that are offered to the worker at a time */
 #define AT_ONCE 8   /* storages whose files are compared at the same time */
 /* A change so soon before a look may have a second one behind it with the same time: clocks of files have steps. */
@@ -237,13 +238,19 @@ void kregion_note_shrunk(struct kregion *r)
 	r->look.shrunk_revocation = r->guard.revocation;
 }
 
+/* Whoever was let go on may not have come to it before: he was released at a deadline, or since the daemon is gone. */
+static bool was_just_revoked(const struct kregion *r)
+{
+	return r->look.settled_usec && now_monotonic_usec() - r->look.settled_usec < SETTLED_USEC;
+}
+
 static void look_at_length(struct kregion *r)
 {
 	kregion_restat(r);
 	if (!r->look.shrunk || r->guard.state != GUARD_OPEN)
 		return;
 	r->look.shrunk = false;
-	if (r->look.shrunk_revocation != r->guard.revocation)
+	if (r->look.shrunk_revocation != r->guard.revocation || was_just_revoked(r))
 		return;
 	r->look.bypasses++;
 	r->look.bypass_start = r->guard.valid_length;
@@ -361,7 +368,8 @@ static bool is_other(struct kregion *r)
 
 static void look_at_blocks(struct looks *l, struct kregion *r)
 {
-	if (!r->mapping->extents || r->look.wanted || r->look.job.busy || r->guard.state != GUARD_OPEN)
+	if (!r->mapping->extents || r->look.wanted || r->look.job.busy || r->guard.state != GUARD_OPEN ||
+	    was_just_revoked(r))
 		return;
 	if (!r->look.blocks)
 		r->look.blocks = calloc(1, sizeof(*r->look.blocks));

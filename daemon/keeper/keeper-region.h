@@ -120,6 +120,7 @@ struct kregion_look {
 	bool cleared; /* pages were taken away since it began last */
 	bool shrunk;  /* and the file became shorter; without a revocation if the guard's number still is */
 	uint64_t shrunk_revocation;
+	uint64_t settled_usec; /* the last revocation; 0: there was none */
 	bool wanted;
 	TAILQ_ENTRY(kregion) of_looks; /* wanted, or busy */
 	bool soon;		       /* it does not wait for its turn in the round */
