@@ -70,7 +70,7 @@ static void add(char *text, size_t size, const char *what, const char *why)
 /* As the kernel names it now. */
 static void file_name(const struct region_entry *e, char *out, size_t size)
 {
-	const char *now = e->text.path_now && *e->text.path_now ? e->text.path_now : e->text.path;
+	const char *now = e->text.path_now ? e->text.path_now : e->text.path;
 
 	snprintf(out, size, "%s%s", now ? now : "", e->text.path_state == PATH_DELETED ? " (deleted)" : "");
 }
@@ -123,7 +123,7 @@ static void describe(struct app *a, struct region *r, struct region_entry *e)
 			add(degraded, sizeof(degraded), "", takers);
 	}
 	if (e->text.bypasses && r->mode >= ARBITRATION_LAYOUT_LEASE) {
-		snprintf(taken, sizeof(taken), "bypasses so far, of which nobody was asked: %" PRIu64 "; the last: %s", e->text.bypasses,
+		snprintf(taken, sizeof(taken), "blocks went and nobody was asked, %" PRIu64 " so far; the last: %s", e->text.bypasses,
 			 e->text.last_bypass ? e->text.last_bypass : "");
 		add(degraded, sizeof(degraded), "", taken);
 	}

@@ -23,7 +23,7 @@ static bool take_file(struct region_entry *e, const struct keeper_region *info)
 	uint8_t before = e->text.path_state;
 
 	e->text.path_state = known ? (uint8_t)info->path_state : PATH_UNKNOWN;
-	if (known && *info->path_now)
+	if (e->text.path_state == PATH_MOVED)
 		region_text_set(&e->text.path_now, info->path_now, sizeof(info->path_now));
 	if (e->text.bypasses != info->bypasses) {
 		e->text.bypasses = info->bypasses;

@@ -125,7 +125,7 @@ struct region_text {
 	uint64_t removals;
 	uint64_t bytes_redirtied;
 	char *degraded; /* NULL: nothing is */
-	char *path_now;	    /* NULL: nowhere, or not known */
+	char *path_now;	    /* where it was moved to; else NULL */
 	uint8_t path_state; /* enum path_state */
 	uint64_t bypasses;
 	char *last_bypass; /* NULL: there was none */

@@ -189,7 +189,8 @@ static int append_value(sd_bus_message *m, const struct region_view *v, enum pro
 	case PROPERTY_PATH_STATE:
 		return sd_bus_message_append(m, "s", path_state_names[t->path_state]);
 	case PROPERTY_PATH_NOW:
-		return sd_bus_message_append(m, "s", or_empty(t->path_now));
+		return sd_bus_message_append(m, "s",
+					     or_empty(t->path_state == PATH_THERE ? t->path : t->path_now));
 	case PROPERTY_BYPASSES:
 		return sd_bus_message_append(m, "t", t->bypasses);
 	case PROPERTY_LAST_BYPASS:

@@ -354,7 +354,7 @@ if target_up /mnt/ext4/file; then
 	timeout 60 blkdiscard -o $MIB -l $MIB /dev/nvme0n1 &
 	waiting=$!
 	check "target: a discard asks" wait_for region_is "$id" state draining
-	check "target: about its range" grep -q "fallocate of 1.0 MiB at 1.0 MiB" /tmp/join.log
+	check "target: about its range" grep -q "fallocate of 1M at 1M" /tmp/join.log
 	kill $join
 	wait $join 2>/dev/null
 	wait $waiting && ok "target: and goes on when nobody is left to ask" || not_ok "target: the discard goes on"
