@@ -111,6 +111,10 @@ void app_note_end(const struct region *r, struct region_entry *e, enum region_en
 
 /* What a keeper says of a region it has, for the table and for the core. */
 void app_take_texts(struct region_entry *e, const struct keeper_region *info);
+/* Of its file, which is one of these texts. True: something has changed. */
+bool app_take_file(struct region_entry *e, const struct keeper_region *info);
+/* It has: whoever listens hears of it. */
+void app_file_changed(struct app *a, const struct region *r);
 struct region_event app_event_of_info(enum region_event_type type, const struct keeper_region *info);
 /* The region a keeper speaks of. NULL without a complaint: we do not know it. */
 struct region *app_region_of(struct app *a, struct keeper *k, uint64_t id, const char **ret_complaint);

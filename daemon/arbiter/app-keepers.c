@@ -15,8 +15,8 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-/* A word of a later version says nothing here. True: something has changed. */
-static bool take_file(struct region_entry *e, const struct keeper_region *info)
+/* A word of a later version says nothing here. */
+bool app_take_file(struct region_entry *e, const struct keeper_region *info)
 {
 	bool known = info->path_state < _PATH_STATE_MAX;
 	_cleanup_(freep) char *was = steal_pointer(e->text.path_now);
@@ -36,7 +36,7 @@ static bool take_file(struct region_entry *e, const struct keeper_region *info)
 
 void app_take_texts(struct region_entry *e, const struct keeper_region *info)
 {
-	take_file(e, info);
+	app_take_file(e, info);
 	region_text_set(&e->text.ticket, info->ticket, sizeof(info->ticket));
 	e->text.invalidations = info->invalidations;
 	e->text.writebacks = info->writebacks;
@@ -231,15 +231,20 @@ static const char *told_invalidated(struct app *a, struct region *r, const struc
 	return NULL;
 }
 
+void app_file_changed(struct app *a, const struct region *r)
+{
+	struct region_view v;
+
+	app_view(a, r, &v);
+	bus_tell_changed(a->bus, &v, BUS_CHANGED_FILE);
+}
+
 static void told_mode(struct app *a, struct keeper *k, struct region *r, const struct keeper_region *info)
 {
 	struct region_entry *e = region_table_find(a->table, r->id);
-	struct region_view v;
 
-	if (take_file(e, info)) { /* the keeper's own line says it */
-		app_view(a, r, &v);
-		bus_tell_changed(a->bus, &v, BUS_CHANGED_FILE);
-	}
+	if (app_take_file(e, info)) /* the keeper's own line says it */
+		app_file_changed(a, r);
 	app_take_mode(a, r, e, info);
 	app_log(k, LOG_NOTICE, "region %" PRIu64 ": %s%s%s", r->id,
 		e->text.mode_reason ? e->text.mode_reason : "", e->text.degraded ? "; degraded: " : "",

@@ -35,15 +35,18 @@ static const char *refresh(struct app *a, struct region *r, struct region_entry 
 			   const struct keeper_region *info)
 {
 	const struct region_event event = app_event_of_info(REGION_LISTED, info);
+	uint64_t bypasses = e->text.bypasses;
 
 	e->listed = true;
 	if (r->state == REGION_REGISTERING)
 		return NULL;
 	if (info->length != r->length || info->offset != r->offset)
 		return "another region than was registered";
+	if (app_take_file(e, info))
+		app_file_changed(a, r);
 	app_take_texts(e, info);
 	/* a lease may have been lost or had meanwhile, writes be asked, memory have failed */
-	if (e->keeper_mode != info->mode || e->unleased != !!info->unleased || e->blocks != info->blocks ||
+	if (e->keeper_mode != info->mode || e->unleased != !!info->unleased || e->blocks != info->blocks || e->text.bypasses != bypasses ||
 	    strcmp(e->keeper_reason ? e->keeper_reason : "", info->mode_reason) || *info->damage) {
 		app_take_mode(a, r, e, info);
 		app_mode_changed(a, r, e);

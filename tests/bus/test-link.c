@@ -259,11 +259,44 @@ static void run(void (*test)(void))
 	disconnect(bus);
 }
 
+/* A file leaves its path, and becomes shorter, while no daemon is connected: the list says so, and whoever listens hears of it. */
+static void test_file_meanwhile(void)
+{
+	char path[100], other[100];
+	struct reply region, r;
+	int fd;
+
+	listen_signals(bus);
+	snprintf(path, sizeof(path), "%s/file", world.directory);
+	snprintf(other, sizeof(other), "%s/other", world.directory);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	check(fd >= 0 && ftruncate(fd, 8192) == 0);
+	check(register_region(bus, fd, 0, 0, "rw", &region, 2, "session", "s", "file", "grace_usec", "t",
+			      UINT64_C(10000000)));
+	forget_signals(bus);
+	stop_daemon();
+	take_the_connection("file");
+	check(rename(path, other) == 0 && ftruncate(fd, 4096) == 0);
+	until(has_log("region %" PRIu64 ": its file is no longer at ", region.id));
+	until(has_log("region %" PRIu64 ": the file became shorter, 4096 bytes", region.id));
+	check(kill(world.daemon, SIGCONT) == 0);
+	await_property(region.id, "PathState", "moved");
+	await_property(region.id, "PathNow", other);
+	await_property(region.id, "Bypasses", "1");
+	sd_bus_message_unref(await_signal(bus, "PropertiesChanged"));
+	get_property(bus, region.id, "Degraded", other, sizeof(other));
+	check(strstr(other, "nobody was asked, 1 so far"));
+	check(call_region(bus, region.id, "Release", &r));
+	check(unlinkat(AT_FDCWD, strcat(strcpy(path, world.directory), "/other"), 0) == 0);
+	close(fd);
+}
+
 int main(void)
 {
 	world_begin(&world, "timeout_msec = 2000\ntimeout_msec_per_gib = 0\n");
 	run(test_daemon_stands_still);
 	run(test_connection_ends);
+	run(test_file_meanwhile);
 	run(test_keeper_stands_still);
 	run(test_release_across_connections);
 	world_end(&world);
