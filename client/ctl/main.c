@@ -86,14 +86,29 @@ static int status_of(int error)
 	}
 }
 
+/* The last word of the error's name on the bus, to be looked up by: " [Timeout]"; "": it is not from there. */
+static const char *describe_name(char out[static 64])
+{
+	const char *dot = strrchr(rdmareg_last_error_name(), '.');
+
+	*out = 0;
+	if (dot)
+		snprintf(out, 64, " [%.60s]", dot + 1);
+	return out;
+}
+
 int ctl_failed(int error)
 {
-	return ctl_error(status_of(error), "%s", rdmareg_last_error());
+	char name[64];
+
+	return ctl_error(status_of(error), "%s%s", rdmareg_last_error(), describe_name(name));
 }
 
 int ctl_failed_about(const char *subject, int error)
 {
-	return ctl_error(status_of(error), "%s: %s", subject, rdmareg_last_error());
+	char name[64];
+
+	return ctl_error(status_of(error), "%s: %s%s", subject, rdmareg_last_error(), describe_name(name));
 }
 
 struct rdmareg *ctl_context(struct ctl *ctl, int *ret_status)

@@ -215,10 +215,23 @@ def sections(lines, entry):
     return found
 
 
+# As C has it: a number, a shift, or a name of proto/.
+def number(text):
+    if text.isdigit():
+        return int(text)
+    if shift := re.fullmatch(r"(\d+) << (\d+)", text):
+        return int(shift.group(1)) << int(shift.group(2))
+    return next(int(value) for header in tree.files("proto", ".h")
+                for value in re.findall(rf"#define {text} (\d+)", tree.read(header)))
+
+
 def check_configuration():
     config, page = pathlib.Path("configs/rdmaregd.conf"), pathlib.Path("man/rdmaregd.conf.5.scd")
     if not (tree.ROOT / config).is_file():
         return
+    source = "daemon/arbiter/settings.c"
+    bounds = {key: f"{low} to {number(high)}" for key, low, high in
+              re.findall(r'NUMBER\("[\w-]+", (\w+), "\d+", (\d+), (.+)\),', tree.read(source))}
     configured = sections(tree.read(config).split("\n"), re.compile(r"#?(\w+)\s*=(.*)$"))
     described = sections(tree.read(page).split("\n"), re.compile(r"\*(\w+)=\*(.*)$"))
     for section in sorted(set(configured) | set(described)):
@@ -226,9 +239,11 @@ def check_configuration():
         for key in sorted(set(ours) ^ set(theirs)):
             tree.problem(page if key in ours else config, 1, f"[{section}] {key} is only in {config if key in ours else page}")
         for key in sorted(set(ours) & set(theirs)):
-            default = re.match(r"(?:_\w+_ )?\(default: (.*)\)", theirs[key][1])
+            default = re.match(r"(?:_\w+_ )?\(default: ([^;]*)(?:; (.*))?\)", theirs[key][1])
             if default and default.group(1) != ours[key][1]:
                 tree.problem(page, theirs[key][0], f"[{section}] {key}: default {default.group(1)}, in {config} {ours[key][1]}")
+            if default and default.group(2) != bounds.get(key):
+                tree.problem(page, theirs[key][0], f"[{section}] {key}: bounds {default.group(2)}, in {source} {bounds.get(key)}")
 
 
 def check_man_pages():

@@ -274,4 +274,24 @@ check "the tenant releases its region" as_tenant rdmaregctl release "$id"
 check "root releases the other" rdmaregctl release "$root_id"
 check "idle keepers end, and their units with them" wait_for nothing_left
 expect_equal "no unit is left or failed" "" "$(systemctl list-units --all --no-legend --plain 'rdmareg-keeper-*')"
+
+# --- keepers that the daemon starts itself, with the drop-in as rdmaregd.conf(5) has it
+mkdir -p $DROPINS
+sed -n '/^\[Service\]/,/^\.fi/p' /usr/share/man/man5/rdmaregd.conf.5 | sed '/^\./d; s/\\//g' >$DROPINS/direct.conf
+printf '[keepers]\nspawn = direct\nidle_exit_sec = 2\n' >$CONF
+systemctl daemon-reload
+check "direct: the daemon starts with the drop-in" systemctl restart rdmaregd
+noise /tmp/part 1
+r=$(as_tenant rdmaregctl --json register /mnt/xfs/tenants --access rw --export)
+id=$(field id "$r")
+expect_equal "direct: a region is live, and its keeper has the module's device" "live layout-lease" "$(field state "$r") $(field arbitration_mode "$r")"
+check "direct: and the adapter: a peer writes" on_b rdmaregctl put /tmp/part "$(field ticket "$r")"
+keeper=$(pgrep -x rdmareg-keeper)
+expect_equal "direct: the keeper runs under an id of keeper_uids" 1 "$(($(status "$keeper" Uid) >= 60706 && $(status "$keeper" Uid) <= 61183))"
+expect_equal "direct: without capabilities" 0000000000000000 "$(status "$keeper" CapEff)"
+check "direct: the daemon is restarted" systemctl restart rdmaregd
+check "direct: the region stays" region_is "$id" state live
+check "direct: and is served" on_b rdmaregctl put /tmp/part "$(field ticket "$r")"
+check "direct: release" as_tenant rdmaregctl release "$id"
+check "direct: the keeper ends" wait_for no_process rdmareg-keeper
 finish
