@@ -125,6 +125,8 @@ void rdmareg_breaker_forget(void)
  * here knows none, and a write overwrites what its shared mapping shows. Not so with DAX where it replaces
  * blocks (shared ones): a fault meanwhile can leave the mapping on the old one. Then the watch has
  * RDMAREG_ASK_WRITES, and nobody calls this.
+ *
+ * Return: false if it cannot be told for certain.
  */
 bool rdmareg_breaker_only_writes(void)
 {
@@ -149,11 +151,14 @@ bool rdmareg_breaker_only_writes(void)
 }
 
 /**
- * rdmareg_breaker_only_reads() - does `current` only copy out of @inode?
+ * rdmareg_breaker_only_reads() - does `current` only copy out of a file?
+ * @inode: of the file.
  *
  * A reflink breaks the layouts of both files, but takes blocks away from the one that is written. (Not so with
  * DAX: blocks that are shared are replaced when somebody writes to them, with the mapping left behind.) It can
  * be told where the caller's descriptors are its own, so that the one it names still is the file it named.
+ *
+ * Return: false if it cannot be told for certain.
  */
 bool rdmareg_breaker_only_reads(const struct inode *inode)
 {
@@ -250,6 +255,8 @@ u32 rdmareg_breaker_operation(void)
  * rdmareg_breaker_only_opens() - does `current` open a file without truncating it?
  *
  * Every open(2) looks for leases, and never waits for a layout.
+ *
+ * Return: false if it does something else, or it cannot be told.
  */
 bool rdmareg_breaker_only_opens(void)
 {
@@ -303,8 +310,11 @@ static struct rdmareg_breaker *make_breaker(void)
 
 /**
  * rdmareg_breaker_stock() - have tokens ready for those who break the next lease of a file
+ * @target: of the file.
  *
  * What is there already still serves.
+ *
+ * Return: 0, -ENOMEM or -ENFILE.
  */
 int rdmareg_breaker_stock(struct rdmareg_target *target)
 {
@@ -321,6 +331,7 @@ int rdmareg_breaker_stock(struct rdmareg_target *target)
 
 /**
  * rdmareg_breaker_follow() - `current` wants the blocks of a file: be told when its system call is over
+ * @target: of the file.
  *
  * Return: false if this system call has waited for that file before. It must not wait again.
  */

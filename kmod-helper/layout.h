@@ -29,11 +29,16 @@
 
 /**
  * struct rdmareg_layout - a watch of one file
+ * @slot: of the table of @opener.
+ * @opener: whose watch it is; held.
+ * @refs: see 5.
  * @lease: see 2. Guards @leased.
  * @leased: we took a lease and did not give it back; the lease code may have removed it on its own since.
  * @file: ours alone, for the life of the watch.
- * @target: of the file. @member: of it.
- * @deadline_ms, @ask_writes: written while there is no lease.
+ * @target: of the file.
+ * @member: of @target.
+ * @deadline_ms: as asked for; written while there is no lease.
+ * @ask_writes: writes are breaks as well; written while there is no lease.
  * @unwinding: from a break until all who waited have returned and the pause after giving back is over. Under
  *	opener->lock.
  * @breaker_pid: thread group of the first breaker of the last break. Under opener->lock.

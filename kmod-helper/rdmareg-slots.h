@@ -38,11 +38,30 @@
 /**
  * struct rdmareg_slot - one watch
  * @number: index in the table; valid from rdmareg_table_add() on.
+ * @kind: of struct rdmareg_report, like @cookie and all from @causes to @deadline_nsec.
+ * @cookie: the caller's word.
+ * @sequence: rises with every event.
+ * @collected: the sequence of the last report.
  * @born: the sequence that the watch began with: reports of an earlier watch of this slot are not above it.
- * @start, @end: bytes from the start of the watch; meaningless while @causes is 0.
- * @next, @previous: neighbours in the queue; NULL outside of it.
- *
- * The other members are those of struct rdmareg_report and of struct rdmareg_counters.
+ * @next: in the queue; NULL outside of it.
+ * @previous: in the queue; NULL outside of it.
+ * @causes: bits that have folded.
+ * @start: bytes from the start of the watch; meaningless while @causes is 0.
+ * @end: the same.
+ * @clear_count: events that have folded.
+ * @writeback_count: the same.
+ * @other_count: the same.
+ * @layout_state: enum rdmareg_layout_state.
+ * @operation: enum rdmareg_operation of the last break.
+ * @break_id: its number.
+ * @deadline_nsec: 0 when no break runs.
+ * @killed: somebody who waits in this break is being killed.
+ * @cause_counts: of struct rdmareg_counters, like all that follow.
+ * @break_counts: by enum rdmareg_operation.
+ * @releases: breaks that ended before the deadline.
+ * @expiries: breaks that it ended.
+ * @rearms: successful ones.
+ * @kills: breaks with @killed.
  */
 struct rdmareg_slot {
 	__u32 number;
@@ -78,6 +97,7 @@ struct rdmareg_slot {
 /**
  * struct rdmareg_table - the watches of one opener
  * @slots: @limit pointers, NULL where the slot is free.
+ * @limit: how many there may be.
  * @lowest: no slot below this number is free.
  * @used: no slot from this number on was ever taken.
  * @highest: highest sequence that a removed watch had; the next one of any number begins there.
@@ -143,9 +163,9 @@ static inline __u32 rdmareg_table_free(const struct rdmareg_table *table)
 
 /**
  * rdmareg_table_add() - put a watch into a free slot
+ * @table: of the opener.
+ * @slot: zeroed but for kind, cookie and layout_state.
  * @number: from rdmareg_table_free().
- *
- * @slot is zeroed but for kind, cookie and layout_state.
  */
 static inline void rdmareg_table_add(struct rdmareg_table *table, struct rdmareg_slot *slot, __u32 number)
 {
@@ -189,9 +209,13 @@ static inline void rdmareg_slot_widen(struct rdmareg_slot *slot, __u32 causes, _
 
 /**
  * rdmareg_fold_range() - an invalidation overlaps a range watch
+ * @table: of the opener.
+ * @slot: the watch.
  * @causes: one RDMAREG_CAUSE_ bit that says what, and any of the two hints.
- * @watch_start, @watch_end, @start, @end: addresses, the ends not included; the event may reach beyond the
- *	watch.
+ * @watch_start: its first address.
+ * @watch_end: its end, not included.
+ * @start: first address of the event, which may reach beyond the watch.
+ * @end: its end, not included.
  *
  * Return: whether the slot has just become pending.
  */
@@ -266,6 +290,7 @@ static inline void rdmareg_slot_set_layout(struct rdmareg_slot *slot, __u32 layo
 
 /**
  * rdmareg_collect() - take the fold out of a slot
+ * @table: of the opener.
  * @number: a slot, or RDMAREG_SLOT_ANY for the one that has been pending longest.
  * @ret_report: untouched on failure; breaker_pid and the flags are the caller's to fill in.
  *
@@ -316,9 +341,13 @@ static inline int rdmareg_collect(struct rdmareg_table *table, __u32 number,
 
 /**
  * rdmareg_uncollect() - put a fold back that could not be delivered
+ * @table: of the opener.
+ * @report: as rdmareg_collect() made it.
  *
  * The slot counts as pending from now on, if nothing else happened to it meanwhile. Does nothing if another
- * watch moved into the slot. Return: whether the slot has just become pending.
+ * watch moved into the slot.
+ *
+ * Return: whether the slot has just become pending.
  */
 static inline bool rdmareg_uncollect(struct rdmareg_table *table, const struct rdmareg_report *report)
 {

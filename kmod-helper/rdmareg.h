@@ -34,10 +34,13 @@
 
 /**
  * struct rdmareg_opener - one open of the device
+ * @refs: the open file, and each layout watch.
  * @mm: the address space that opened it; the structure is kept, the memory is not.
  * @exit: tells when @mm is torn down, be it that somebody else still has the device open.
  * @change: serialises requests that add, remove or re-arm watches.
  * @lock: guards @table and its slots.
+ * @wait: for something to collect.
+ * @table: its watches.
  * @ranges: the range watches by address, under @change.
  */
 struct rdmareg_opener {

@@ -137,6 +137,7 @@ static const struct rdmareg_breaker *known(const struct rdmareg_target *target)
 
 /**
  * rdmareg_target_enter() - `current` wants the blocks
+ * @target: of the file.
  * @ret_token: for the caller to drop, outside of this lock; NULL if it is followed already, or cannot be.
  *
  * Return: false if it was given blocks before, by whoever had a lease then.
@@ -210,6 +211,7 @@ static void sweep(struct work_struct *work)
 
 /**
  * rdmareg_target_leased() - a lease of the file was taken
+ * @target: of the file.
  *
  * To be called under flc_lock. The lease code adds none while another is being broken, so whatever is broken
  * and given back from now on belongs to the next break.
@@ -226,6 +228,7 @@ void rdmareg_target_leased(struct rdmareg_target *target)
 
 /**
  * rdmareg_target_given_back() - the blocks are about to be given back to those who wait
+ * @target: of the file.
  * @deadline_ms: how long each of them might have to wait again.
  *
  * To be called before the lease is dropped.
@@ -241,7 +244,10 @@ void rdmareg_target_given_back(struct rdmareg_target *target, unsigned int deadl
 
 /**
  * rdmareg_target_pauses() - is it too early to take a lease?
+ * @target: of the file.
  * @ret_end: when to ask again; 0: once the members are told. May be NULL.
+ *
+ * Return: whether it is.
  */
 bool rdmareg_target_pauses(struct rdmareg_target *target, ktime_t *ret_end)
 {
@@ -258,10 +264,14 @@ bool rdmareg_target_pauses(struct rdmareg_target *target, ktime_t *ret_end)
 
 /**
  * rdmareg_target_patience() - how long the filesystem may have to wait in a break that begins now
+ * @target: of the file.
+ * @deadline_ms: as the watch has it.
  *
  * No lease is taken while anybody who is followed is at work, so each of them waits once. Who is not, because
  * too many wait together, may meet the next lease, and the one after that. So each break that follows one of
  * too many gets half the time of that one.
+ *
+ * Return: milliseconds.
  */
 unsigned int rdmareg_target_patience(struct rdmareg_target *target, unsigned int deadline_ms)
 {

@@ -4,9 +4,9 @@
  * when the next one may be taken.
  *
  * What always holds: one target for each inode that has a layout, and longer, until who broke it has returned
- * and the pause after that is over, so that both are kept by whoever watches next. The inode is only compared: a new inode at the address of one that is gone finds at
- * most a pause. Everything below @lock may be called under flc_lock and opener->lock, and sleeps nowhere but in
- * rdmareg_target_get().
+ * and the pause after that is over, so that both are kept by whoever watches next. The inode is only compared:
+ * a new inode at the address of one that is gone finds at most a pause. Everything below @lock may be called
+ * under flc_lock and opener->lock, and sleeps nowhere but in rdmareg_target_get().
  */
 #ifndef RDMAREG_TARGET_H
 #define RDMAREG_TARGET_H
@@ -20,6 +20,7 @@ struct rdmareg_breaker;
 
 /**
  * struct rdmareg_member - a layout of a target
+ * @entry: of the members of a target, under its lock.
  * @look: all whose system calls were waited for have left. Called with the target's lock held.
  */
 struct rdmareg_member {
@@ -29,16 +30,20 @@ struct rdmareg_member {
 
 /**
  * struct rdmareg_target - a file that is watched
- * @entry, @refs: of the table of targets, under its lock.
+ * @entry: of the table of targets, under its lock.
+ * @inode: compared, never followed.
+ * @refs: layouts and breakers, under the lock of the table.
  * @leases: layouts that hold a lease of it.
  * @lock: guards what follows.
  * @members: struct rdmareg_member, of all its layouts.
- * @spares, @spares_count: struct rdmareg_breaker that nobody uses yet.
+ * @spares: struct rdmareg_breaker that nobody uses yet.
+ * @spares_count: how many these are.
  * @breakers: those in use. No lease is taken while there are any.
  * @pause_end: no lease is taken before.
  * @generation: rises with each lease that is taken.
  * @crowded: more wait for the blocks, or have waited since the last lease was taken, than there were tokens.
- * @rounds, @crowd_end: how often in succession that happened, and until when it counts.
+ * @rounds: how often in succession that happened.
+ * @crowd_end: until when that counts.
  */
 struct rdmareg_target {
 	struct hlist_node entry;

@@ -87,9 +87,11 @@ struct rdmareg_query {
 
 /**
  * struct rdmareg_watch_range - RDMAREG_WATCH_RANGE
- * @address, @length: bytes, both multiples of the page size, length > 0, inside user space. It may be unmapped now.
+ * @address: a multiple of the page size, inside user space. It may be unmapped now.
+ * @length: bytes, a multiple of the page size, more than 0.
  * @cookie: given back in every report of this slot.
  * @slot: out.
+ * @reserved: 0.
  *
  * Reports invalidations that begin after it returned. Large folios are invalidated as a whole, so a report may cover more
  * than was truncated or punched. A filesystem with DAX clears the whole file before it truncates, punches or extends it, and
@@ -112,6 +114,8 @@ struct rdmareg_watch_range {
  * @fd: a regular file, open for reading or writing. The module leases a private open file of the same inode, so the
  *	caller's descriptor stays usable and may be closed.
  * @deadline_ms: 1 .. max_deadline_ms. Counted from the moment the filesystem starts to wait.
+ * @cookie: given back in every report of this slot.
+ * @slot: out.
  * @flags: RDMAREG_ASK_WRITES: plain writes by others are breaks as well. For files with DAX whose blocks a write replaces
  *	(shared, or not written yet): a page that is faulted in meanwhile may stay on the block that was replaced.
  *
@@ -147,8 +151,11 @@ struct rdmareg_watch_layout {
  * @cookie: the caller's own word from the watch request.
  * @sequence: rises by one with every event of the slot; goes on, never back, when another watch gets the slot.
  * @causes: range watch: RDMAREG_CAUSE_* bits since the last collect.
- * @start, @end: range watch: smallest range that covers all events, in bytes from the start of the watch; [start, end).
- * @clear_count, @writeback_count, @other_count: range watch: events since the last collect.
+ * @start: range watch: first byte of the smallest range that covers all events, from the start of the watch.
+ * @end: range watch: its end, which is not part of it.
+ * @clear_count: range watch: events with RDMAREG_CAUSE_CLEAR since the last collect.
+ * @writeback_count: range watch: the same with RDMAREG_CAUSE_WRITEBACK.
+ * @other_count: range watch: all others.
  * @layout_state: layout watch: enum rdmareg_layout_state now.
  * @operation: layout watch: enum rdmareg_operation of the first breaker of this break. It may be unknown together with
  *	@breaker_pid: somebody who waited before the watch was armed.
@@ -184,6 +191,7 @@ struct rdmareg_report {
 
 /**
  * struct rdmareg_release - RDMAREG_RELEASE: give the blocks back now (drop the lease of a breaking layout watch)
+ * @slot: the watch.
  * @break_id: the break that is meant. ESTALE if it is not the current one: the caller missed something, collect first.
  *
  * Succeeds too when the deadline was faster (the state then reads EXPIRED).
@@ -198,7 +206,11 @@ struct rdmareg_release {
  *
  * XFS looks again for leases until it finds none, so one that is taken too early is only broken again. Hence EAGAIN while
  * an old break of the file, of whichever watch, is unwinding (RDMAREG_FLAG_UNWINDING), whose end is an event. To poll with REARM works too.
- * @flags: as in struct rdmareg_watch_layout; they replace the ones before. @reserved: 0.
+ *
+ * @slot: the watch.
+ * @deadline_ms: as in struct rdmareg_watch_layout.
+ * @flags: as in struct rdmareg_watch_layout; they replace the ones before.
+ * @reserved: 0.
  *
  * EINVAL the deadline is out of bounds; EBUSY armed or breaking already; EAGAIN unwinding, or another watch of that file is
  * being broken; ENOSPC the file has too many watches meanwhile; ENOMEM, ENFILE.
@@ -212,6 +224,8 @@ struct rdmareg_rearm {
 
 /**
  * struct rdmareg_unwatch - RDMAREG_UNWATCH: remove a watch; a running break of it is given back first
+ * @slot: the watch.
+ * @reserved: 0.
  *
  * Waits for invalidation callbacks under way to return, so it may sleep; after it no event of the slot can come.
  */
@@ -225,12 +239,13 @@ struct rdmareg_unwatch {
  *
  * Reading changes nothing: what is pending stays pending, and RDMAREG_COLLECT resets none of these.
  * @slot: in. There is no RDMAREG_SLOT_ANY here.
- * @kind, @cookie: as in a report.
+ * @kind: as in a report.
+ * @cookie: as in a report.
  * @causes: range watch: events with that bit; causes[n] belongs to RDMAREG_CAUSE_ bit n. Each event has one of the first six;
  *	the two hints count beside it.
  * @breaks: layout watch: breaks by what the breaker was doing, indexed by enum rdmareg_operation.
- * @releases, @expiries: layout watch: breaks that ended before the deadline, and by it. Together they are the breaks, but for
- *	one that still runs.
+ * @releases: layout watch: breaks that ended before the deadline.
+ * @expiries: layout watch: breaks that ended by it. Together with @releases they are the breaks, but for one that still runs.
  * @rearms: layout watch: how often RDMAREG_REARM succeeded.
  * @writes_passed: layout watch: how often a plain write by somebody else was let through; a filesystem that looks twice counts
  *	twice.
