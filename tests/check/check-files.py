@@ -7,6 +7,7 @@
 #   - nothing of the machine it was written on, and no note to self, is left in it;
 #   - tests wait for events, not for time;
 #   - shell scripts and XML parse;
+#   - no line ends in white space, but of a patch;
 #   - what people read (documents, manual pages, contracts, settings, units) has lines of at most 100 columns, except where a line is
 #     one thing: a row of a table, a line of a sample, a command, a word. What a program writes is as wide as that makes it.
 import os
@@ -155,7 +156,7 @@ for path in tree.paths():
     if text and not text.endswith("\n"):
         tree.problem(path, length + 1, "does not end with a newline")
     for number, line in enumerate(text.split("\n"), 1):
-        if line != line.rstrip():
+        if line != line.rstrip() and path.suffix != ".patch":  # an empty line of what is patched is a blank
             tree.problem(path, number, "ends in white space")
 
 tree.done(f"{checked} files looked at")
