@@ -17,13 +17,40 @@ deadline_runs() {
 	PROBE_BEFORE=${6:-true} PROBE_AFTER=${7:-true} \
 		"$RDMAREG_TESTS/arbitration-probe" runs "$dir" truncate "$arbitration" $DEADLINE_GRACE "$n" >/tmp/runs || return 1
 	awk -v deadline="$deadline" '$3 == "ok" { print ($1 - $2) / 1000 - deadline }' /tmp/runs | sort -g >/tmp/waits
-	awk -v name="$name" -v wanted="$n" '
+	deadline_row "$name" "$n"
+}
+
+# deadline_row NAME N - of /tmp/waits, in order; fails if there are not N.
+deadline_row() {
+	awk -v name="$1" -v wanted="$2" '
 		{ wait[NR] = $1; late += $1 > 100 }
 		END {
 			printf "%-44s %5d %9.1f %9.1f %9.1f %9.1f %6d\n", name, NR, wait[1], wait[int((NR + 1) / 2)],
 				wait[int(NR * 0.99 + 0.99)], wait[NR], late
 			exit NR != wanted
 		}' /tmp/waits
+}
+
+# deadline_crowd NAME N THREADS [SIGNAL-MSEC] - the same for the longest wait of several who punch one file together, which nobody holds but a
+# program that stays silent.
+deadline_crowd() {
+	local name=$1 n=$2 threads=$3 signal=${4:-} file=/mnt/xfs/crowd id join i
+	local as=(setpriv --reuid="${PROBE_UID:-0}" --clear-groups)
+	head -c $((threads * 8192)) /dev/zero >$file && chmod 666 $file
+	id=$(rdmaregctl --json register $file --access rw --export --grace ${DEADLINE_GRACE}ms | jq -r .id) || return 1
+	rdmaregctl join "$id" --ignore-revocations >/dev/null 2>&1 &
+	join=$!
+	wait_for sh -c "[ \$(rdmaregctl --json show $id | jq -r .clients) = 1 ]" || return 1
+	for ((i = 0; i < n; i++)); do
+		# shellcheck disable=SC2086
+		"${as[@]}" "$RDMAREG_TESTS/crowd" punch $file "$threads" $signal || break
+		wait_for sh -c "[ \$(rdmaregctl --json show $id | jq -r .state) = live ]" || break
+	done >/tmp/crowds
+	kill $join
+	wait $join 2>/dev/null
+	rdmaregctl release "$id"
+	awk -v grace="$DEADLINE_GRACE" '/, 0 failed, / { print $(NF - 1) - grace }' /tmp/crowds | sort -g >/tmp/waits
+	deadline_row "$name" "$n"
 }
 
 deadlines() { # N
@@ -45,6 +72,8 @@ deadlines() { # N
 		"kill -STOP \$(pgrep -x rdmareg-keeper)" "kill -CONT \$(pgrep -x rdmareg-keeper)" || return 1
 	deadline_runs "pre-content, daemon killed (lets go at once)" $((n / 4 + 1)) /mnt/ext4 pre-content 0 "$kill" "$again" || return 1
 	deadline_runs "pre-content, daemon stopped" $((n / 4 + 1)) /mnt/ext4 pre-content $((DEADLINE_GRACE + margin)) "$stop" "$go" || return 1
+	deadline_crowd "layout-lease, holders silent, 8 takers at once" $((n / 4 + 1)) 8 || return 1
+	deadline_crowd "layout-lease, a signal every 10 ms" $((n / 4 + 1)) 1 10 || return 1
 	deadline_runs "pre-content, gate stopped (watchdog)" $((n / 50 + 1)) /mnt/ext4 pre-content $watchdog \
 		"kill -STOP \$(pgrep -x rdmareg-gate)"
 }

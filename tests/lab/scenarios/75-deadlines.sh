@@ -15,6 +15,6 @@ for uid in 0 2101; do
 	status=$?
 	sed 's/^/# /' /tmp/table
 	expect_equal "user $uid: every operation came back, in every way of going wrong" 0 $status
-	expect_equal "user $uid: all eleven were tried" 12 "$(wc -l </tmp/table)"
+	expect_equal "user $uid: all thirteen were tried" 14 "$(wc -l </tmp/table)"
 done
 finish

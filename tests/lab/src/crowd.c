@@ -2,8 +2,9 @@
 /*
  * crowd.c - many of one kind at once, from one process of an ordinary user.
  *
- *   crowd punch FILE N
+ *   crowd punch FILE N [SIGNAL-MSEC]
  *	N threads, each with a descriptor of its own, punch one page each at the same moment. Prints "N punched, N failed, longest N ms".
+ *	With SIGNAL-MSEC a signal comes to one of them so often, and is handled.
  *   crowd regions FILE N GRACE-MSEC
  *	N regions of the whole FILE, whose pages are made ready for writing, so that writing back is noticed in each. Prints "ready", keeps
  *	them until SIGTERM, and acknowledges nothing.
@@ -18,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -58,11 +60,37 @@ static uint64_t now_msec(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
+static unsigned int signal_msec;
+
+static void on_alarm(int signal)
+{
+	(void)signal;
+}
+
+/* To the threads that punch, not to the one that waits for them. */
+static void begin_signals(void)
+{
+	const struct sigaction alarm = { .sa_handler = on_alarm, .sa_flags = SA_RESTART };
+	const struct itimerval often = { { 0, (suseconds_t)signal_msec * 1000 }, { 0, (suseconds_t)signal_msec * 1000 } };
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGALRM);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	sigaction(SIGALRM, &alarm, NULL);
+	if (signal_msec)
+		setitimer(ITIMER_REAL, &often, NULL);
+}
+
 static void *punch(void *userdata)
 {
 	struct puncher *p = userdata;
 	uint64_t begun;
+	sigset_t set;
 
+	sigemptyset(&set);
+	sigaddset(&set, SIGALRM);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 	pthread_barrier_wait(&together);
 	begun = now_msec();
 	if (fallocate(p->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)(p - punchers) * 2 * PAGE,
@@ -77,6 +105,7 @@ static int punch_all(void)
 	unsigned int failed = 0;
 	uint64_t longest = 0;
 
+	begin_signals();
 	pthread_barrier_init(&together, NULL, n);
 	for (unsigned int i = 0; i < n; i++) {
 		punchers[i].fd = open_file();
@@ -147,10 +176,12 @@ int main(int argc, char *argv[])
 	sigaction(SIGTERM, &on_end, NULL);
 	file = argc > 2 ? argv[2] : NULL;
 	n = argc > 3 ? (unsigned int)atoi(argv[3]) : 0;
-	if (n && n <= CROWD_MAX && argc == 4 && !strcmp(argv[1], "punch"))
+	if (n && n <= CROWD_MAX && (argc == 4 || argc == 5) && !strcmp(argv[1], "punch")) {
+		signal_msec = argc == 5 ? (unsigned int)atoi(argv[4]) : 0;
 		return punch_all();
+	}
 	if (n && n <= CROWD_MAX && argc == 5 && !strcmp(argv[1], "regions"))
 		return keep_regions((unsigned int)atoi(argv[4]));
-	fprintf(stderr, "usage: crowd punch FILE N, crowd regions FILE N GRACE-MSEC\n");
+	fprintf(stderr, "usage: crowd punch FILE N [SIGNAL-MSEC], crowd regions FILE N GRACE-MSEC\n");
 	return 2;
 }

@@ -321,6 +321,69 @@ static void test_long_call(enum filesystem fs)
 	CHECK(!rearm(&device, slot, LONG_MS), "rearm");
 }
 
+/* --- somebody else's lease, ahead of ours and being broken: older kernels wait for the first of the list, whoever's it is */
+
+#define LEASE_BREAK_SEC 3u
+#define SLACK_MS 5000u
+
+static unsigned int set_lease_break_time(unsigned int seconds)
+{
+	const char *path = "/proc/sys/fs/lease-break-time";
+	FILE *file = fopen(path, "r+e");
+	unsigned int before;
+
+	CHECK(file && fscanf(file, "%u", &before) == 1, "%s: %s", path, strerror(errno));
+	rewind(file);
+	CHECK(fprintf(file, "%u\n", seconds) > 0 && !fclose(file), "%s: %s", path, strerror(errno));
+	return before;
+}
+
+static int deduplicate_out_of(void *argument)
+{
+	const struct file *file = argument;
+	struct {
+		struct file_dedupe_range range;
+		struct file_dedupe_range_info info;
+	} request = { .range = { .src_length = PAGE, .dest_count = 1 } };
+	char path[300];
+
+	snprintf(path, sizeof(path), "%s.other", file->path);
+	request.info.dest_fd = TRY(open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+	unlink(path);
+	TRY(ftruncate((int)request.info.dest_fd, FILE_BYTES));
+	TRY(ioctl(file->fd, FIDEDUPERANGE, &request));
+	return 0;
+}
+
+static void test_lease_ahead(enum filesystem fs)
+{
+	unsigned int before = set_lease_break_time(LEASE_BREAK_SEC);
+	struct device device;
+	struct outcome outcome;
+	struct child child;
+	struct file file;
+	uint64_t released;
+	uint32_t slot;
+
+	device_open(&device);
+	file_make(&file, fs);
+	close(file.fd);
+	file.fd = TRY(open(file.path, O_RDONLY | O_CLOEXEC));
+	signal(SIGIO, SIG_IGN);
+	TRY(fcntl(file.fd, F_SETLEASE, F_RDLCK));
+	CHECK(!watch_layout(&device, file.fd, LONG_MS, 0, &slot), "watch");
+	CHECK(open(file.path, O_WRONLY | O_NONBLOCK | O_CLOEXEC) < 0 && errno == EWOULDBLOCK, "no lease");
+	set_lease_break_time(before);
+	child_start(&child, deduplicate_out_of, &file);
+	wait_layout(&device, slot, RDMAREG_LAYOUT_BREAKING);
+	CHECK(child_running(&child), "did not wait");
+	released = now_nsec();
+	CHECK(!release(&device, slot, 1), "release");
+	outcome = child_wait(&child);
+	CHECK(outcome.end_nsec < released + (LEASE_BREAK_SEC * 1000 + SLACK_MS) * MS,
+	      "waits for %llu ms for somebody else's lease", (unsigned long long)((outcome.end_nsec - released) / MS));
+}
+
 /* --- somebody who is killed while it waits */
 
 static int64_t system_ticks(pid_t pid, char *ret_state)
@@ -442,6 +505,7 @@ const struct test wait_tests[] = {
 	{ "waits-crowd", test_crowd, ON(XFS) },
 	{ "waits-large-crowd", test_large_crowd, ON(XFS) },
 	{ "waits-long-call", test_long_call, ON(XFS) },
+	{ "waits-lease-ahead", test_lease_ahead, ON(XFS) },
 	{ "waits-killed-breaker", test_killed_breaker, ON_XFS },
 	{ "waits-others-breaks", test_others_breaks, ON(XFS) },
 	{ "waits-many-ranges", test_many_ranges, 0 },
