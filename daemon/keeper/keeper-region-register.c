@@ -213,13 +213,11 @@ static void submit_register(struct kregion *r)
 static void watch(struct kregion *r)
 {
 	struct timeval tv = timeval_from_usec(WATCH_RETRY_USEC);
-	struct reason why = { "" };
-	int error = kregion_watch(r, &r->guard.grace_usec, &why);
+	bool last = r->watch_tries++ >= WATCH_TRIES || r->close_wanted;
 
-	if (error == -EBUSY && r->watch_tries++ < WATCH_TRIES && !r->close_wanted)
+	/* whoever changes the file may take his time: a region is not refused for that */
+	if (kregion_watch(r, &r->guard.grace_usec, last) == -EBUSY)
 		evtimer_add(r->watch_timer, &tv);
-	else if (error < 0)
-		fail(r, error, &why);
 	else
 		submit_register(r);
 }

@@ -86,7 +86,7 @@ static bool is_lasting(int error)
 	return error == -EOPNOTSUPP || error == -EINVAL;
 }
 
-int kregion_watch(struct kregion *r, uint64_t *grace_usec, struct reason *why)
+int kregion_watch(struct kregion *r, uint64_t *grace_usec, bool last)
 {
 	struct keeper *k = r->keeper;
 	struct mapping *m = r->mapping;
@@ -102,10 +102,9 @@ int kregion_watch(struct kregion *r, uint64_t *grace_usec, struct reason *why)
 
 	r->deadline_msec = fit(k, grace_usec);
 	layout = watch_layout(k->watch, m->fd, r->deadline_msec, r->ask_writes, r->id, &r->layout_slot);
-	if (layout == -EAGAIN) {
+	if (layout == -EAGAIN && !last) {
 		kregion_unwatch(r);
-		return reason_set(why, -EBUSY,
-				  "Somebody is changing the layout of this file right now; try again");
+		return -EBUSY;
 	}
 	if (layout == 0)
 		return be_leased(r);

@@ -295,10 +295,11 @@ void kregion_continue(struct kregion *r);
 /**
  * kregion_watch - keeper-region-watch.c: have the kernel watch it; decides @mode
  * @grace_usec: in, out: shortened to what the kernel's longest deadline leaves
+ * @last: it is not tried again before the region is registered: a lease that somebody is in the way of is missing then
  *
- * -EBUSY: somebody is changing the file right now. That nothing can be watched is no error, but a mode.
+ * -EBUSY: somebody is changing the file right now, and it is not the last attempt. That nothing can be watched is no error, but a mode.
  */
-int kregion_watch(struct kregion *r, uint64_t *grace_usec, struct reason *why);
+int kregion_watch(struct kregion *r, uint64_t *grace_usec, bool last);
 void kregion_unwatch(struct kregion *r);
 int kregion_rearm(struct kregion *r);
 /* It asks for writes now, or does not any more. */

@@ -338,6 +338,17 @@ static void test_lasting_breaker(void)
 	world_tell_keeper(&world, getuid(), "default", "break %" PRIu64 " truncate 4096", region.id);
 	until(has(region.id, "ValidLength", "4096"));
 	release(&region, fd);
+
+	/* nor does it keep anybody from registering the file */
+	fd = make_memfd(8192);
+	check(fchmod(fd, 02600) == 0);
+	make_region(fd, &region);
+	check(has(region.id, "ArbitrationMode", "notify-only"));
+	expect_degraded(region.id, "somebody is changing the file's layout");
+	check(fchmod(fd, 0600) == 0);
+	until(has(region.id, "ArbitrationMode", "layout-lease"));
+	expect_degraded(region.id, "");
+	release(&region, fd);
 }
 
 #define NOBODY 65534
