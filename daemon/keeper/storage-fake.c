@@ -138,12 +138,6 @@ int statx(int fd, const char *path, int flags, unsigned int mask, struct statx *
 	return 0;
 }
 
-ssize_t pread(int fd, void *data, size_t bytes, off_t offset)
-{
-	ask(fd, "pread");
-	return (ssize_t)syscall(SYS_pread64, fd, data, bytes, offset);
-}
-
 /* Of a file with direct access: one block, and what it is says the file's mode. */
 static int fiemap(int fd, struct fiemap *m)
 {
@@ -153,6 +147,7 @@ static int fiemap(int fd, struct fiemap *m)
 		return -1;
 	if (!(st.st_mode & S_ISUID))
 		return (int)syscall(SYS_ioctl, fd, FS_IOC_FIEMAP, m);
+	ask(fd, "FIEMAP");
 	m->fm_mapped_extents = 1;
 	m->fm_extents[0] = (struct fiemap_extent){
 		.fe_logical = m->fm_start,
@@ -173,7 +168,6 @@ int ioctl(int fd, unsigned long request, ...)
 	va_end(ap);
 	if (request != FS_IOC_FIEMAP)
 		return (int)syscall(SYS_ioctl, fd, request, argument);
-	ask(fd, "FIEMAP");
 	return fiemap(fd, argument);
 }
 
