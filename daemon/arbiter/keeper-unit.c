@@ -29,6 +29,7 @@ struct spawn_unit {
 	sd_bus_slot *removed;
 	sd_bus_slot *properties;
 	char name[160];
+	char systemd[64]; /* its unique name on the bus, once it has answered; before that it can say nothing of its jobs */
 };
 
 static void spawn_unit_freep(struct spawn_unit **u)
@@ -51,8 +52,10 @@ static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	struct spawn_unit *u = userdata;
 	const sd_bus_error *e = sd_bus_message_get_error(m);
+	const char *sender = sd_bus_message_get_sender(m);
 
 	(void)error;
+	snprintf(u->systemd, sizeof(u->systemd), "%s", sender ? sender : "");
 	if (e)
 		u->failed(u->userdata, e->message ? e->message : e->name,
 			  sd_bus_error_has_name(e, "org.freedesktop.systemd1.UnitExists"));
@@ -137,10 +140,13 @@ static int ask_for_properties(struct spawn_unit *u, sd_bus *connection)
 static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	struct spawn_unit *u = userdata;
-	const char *unit, *result;
+	const char *unit, *result, *sender = sd_bus_message_get_sender(m);
 	char why[256];
 
 	(void)error;
+	/* the match for systemd's name lets anybody's signal pass */
+	if (!sender || strcmp(sender, u->systemd) != 0)
+		return 0;
 	if (sd_bus_message_read(m, "uoss", NULL, NULL, &unit, &result) < 0)
 		return 0;
 	if (strcmp(unit, u->name) != 0)

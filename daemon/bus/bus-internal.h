@@ -197,6 +197,12 @@ struct extent {
 /* Checks offset and length, and completes the length: 0 is the rest; of a file it is rounded up to pages. */
 int descriptor_check_range(struct register_request *q, const struct extent *file,
 			   struct failure *ret_failure);
+/*
+ * The bus itself says so. A match for its name does not tell: anybody may send a signal of any path and interface to one connection, and
+ * sd-bus takes a unique name for any well-known one.
+ */
+bool is_from_bus(sd_bus_message *m);
+
 /* The file, if a region could be made of it. */
 int descriptor_find_file(int fd, uint64_t *ret_device, uint64_t *ret_inode, struct failure *ret_failure);
 /* The filesystem that anything is on. */

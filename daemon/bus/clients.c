@@ -223,7 +223,7 @@ static int on_name_gone(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	struct client *c;
 
 	(void)error;
-	if (sd_bus_message_read(m, "s", &name) < 0)
+	if (!is_from_bus(m) || sd_bus_message_read(m, "s", &name) < 0)
 		return 0;
 	c = client_find(b, name);
 	if (!c)

@@ -91,6 +91,31 @@ static void look_around(const struct world *w, const void *arguments)
 	disconnect(b);
 }
 
+static void forge(sd_bus *b, const char *member, const char *types, ...)
+{
+	sd_bus_message *m = NULL;
+	va_list args;
+
+	check(sd_bus_message_new_signal(b, &m, "/org/freedesktop/DBus", "org.freedesktop.DBus", member) >= 0);
+	check(sd_bus_message_set_destination(m, RDMAREG_BUS_NAME) >= 0);
+	va_start(args, types);
+	check(sd_bus_message_appendv(m, types, args) >= 0);
+	va_end(args);
+	check(sd_bus_send(b, m, NULL) >= 0);
+	sd_bus_message_unref(m);
+}
+
+/* Says what only the bus can know: that the owner of a region has gone, and that somebody else has the daemon's name. */
+static void forge_signals(const struct world *w, const void *owner)
+{
+	sd_bus *b = connect_client(w);
+
+	forge(b, "NameOwnerChanged", "sss", (const char *)owner, (const char *)owner, "");
+	forge(b, "NameLost", "s", RDMAREG_BUS_NAME);
+	check(count_regions(b) == 0); /* that is answered after them */
+	disconnect(b);
+}
+
 /* Subscribes, says so, and hears nothing of the other user's region. */
 static void listen_for_others(const struct world *w, const void *arguments)
 {
@@ -171,6 +196,7 @@ static void try_to_hold(const struct world *w, const void *arguments)
 int main(void)
 {
 	struct target target;
+	const char *name;
 	struct reply r;
 	sd_bus *b;
 	int fd;
@@ -183,6 +209,9 @@ int main(void)
 	check(register_region(b, fd, 0, 0, "rw", &r, 1, "session", "s", "shared"));
 	target.id = r.id;
 	strcpy(target.path, r.path);
+	check(is_shown(b, target.id));
+	check(sd_bus_get_unique_name(b, &name) >= 0);
+	run_as(&world, NOBODY, forge_signals, name);
 	check(is_shown(b, target.id));
 	run_as(&world, NOBODY, look_around, &target);
 

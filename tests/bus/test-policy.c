@@ -1,19 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-policy.c - the bus' policy that is installed, on a bus that otherwise refuses every call, as the system's does: methods get
- * through with the descriptors that they take, and with no more. This process has the daemon's name, and answers
- * nothing: what gets through is not refused.
+ * test-policy.c - the bus' policy that is installed, on a bus that otherwise refuses every call and lets every signal
+ * pass, as the system's does: methods get through with the descriptors that they take, and with no more; signals get
+ * through from root (systemd), and from nobody else. This process has the daemon's name, and answers nothing: what
+ * gets through is not refused.
  */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "harness.h"
 
+#define NOBODY 65534
+#define SIGNAL "Said"
+
 static char address[128];
+static int signals;
 
 static sd_bus *connect_bus(void)
 {
@@ -41,6 +47,7 @@ static pid_t start_bus(const char *directory)
 		      "\"http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd\">\n"
 		      "<busconfig><type>system</type><listen>%s</listen><auth>EXTERNAL</auth>\n"
 		      "<policy context=\"default\"><allow user=\"*\"/><deny own=\"*\"/><deny send_type=\"method_call\"/>\n"
+		      "<allow send_type=\"signal\"/>\n"
 		      "<allow send_requested_reply=\"true\" send_type=\"method_return\"/>\n"
 		      "<allow send_requested_reply=\"true\" send_type=\"error\"/><allow receive_type=\"method_call\"/>\n"
 		      "<allow receive_type=\"method_return\"/><allow receive_type=\"error\"/>\n<allow receive_type=\"signal\"/>\n"
@@ -66,6 +73,7 @@ static pid_t start_bus(const char *directory)
 static int on_call(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	(void)error;
+	signals += sd_bus_message_is_signal(m, RDMAREG_MANAGER_INTERFACE, SIGNAL);
 	if (!sd_bus_message_is_method_call(m, NULL, NULL))
 		return 0;
 	++*(int *)userdata;
@@ -89,6 +97,31 @@ static bool passes(sd_bus *daemon, sd_bus *client, int *calls, const char *inter
 	return !*answer.reply.error;
 }
 
+/* Whether a signal of this user gets through. */
+static bool hears(sd_bus *daemon, int *calls, uid_t uid)
+{
+	int before = *calls, heard = signals;
+	pid_t pid = fork();
+
+	check(pid >= 0);
+	if (pid == 0) {
+		sd_bus_message *m = NULL;
+		sd_bus *b;
+
+		check(setuid(uid) == 0);
+		b = connect_bus();
+		check(sd_bus_message_new_signal(b, &m, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE, SIGNAL) >= 0 &&
+		      sd_bus_message_set_destination(m, RDMAREG_BUS_NAME) >= 0 && sd_bus_send(b, m, NULL) >= 0);
+		/* that comes after it */
+		check(sd_bus_call_method(b, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE, "Anything", NULL,
+					 NULL, NULL) >= 0);
+		_exit(0);
+	}
+	until(sd_bus_process(daemon, NULL) >= 0 && *calls > before);
+	waitpid(pid, NULL, 0);
+	return signals > heard;
+}
+
 int main(void)
 {
 	static const char *const without[] = { RDMAREG_REGION_INTERFACE, RDMAREG_JOB_INTERFACE,
@@ -102,7 +135,7 @@ int main(void)
 
 	if (geteuid() != 0)
 		return SKIP;
-	check(mkdtemp(directory));
+	check(mkdtemp(directory) && chmod(directory, 0755) == 0);
 	bus = start_bus(directory);
 	daemon = connect_bus();
 	client = connect_bus();
@@ -114,6 +147,8 @@ int main(void)
 			check(passes(daemon, client, &calls, without[i], n) == (n == 0));
 	}
 	check(!passes(daemon, client, &calls, "org.example.Other", 0));
+	check(hears(daemon, &calls, 0));
+	check(!hears(daemon, &calls, NOBODY));
 	disconnect(client);
 	disconnect(daemon);
 	kill(bus, SIGTERM);

@@ -57,6 +57,21 @@ check "and passes no words that are not ours" bash -c \
 	'busctl --system call org.rdmareg.Registry1 / org.freedesktop.DBus.ObjectManager GetManagedObjects 2>&1 | grep -qi "denied\|not allowed\|policy"'
 check "anybody may introspect it" as_nobody busctl --system introspect org.rdmareg.Registry1 /org/rdmareg/Registry1
 
+# --- what only the bus and systemd can know, said by a user
+daemon=$(main_pid rdmaregd)
+forge() { as_nobody busctl --system emit --destination=org.rdmareg.Registry1 "$@"; }
+forge /org/freedesktop/DBus org.freedesktop.DBus NameLost s org.rdmareg.Registry1
+while :; do
+	forge /org/freedesktop/systemd1 org.freedesktop.systemd1.Manager JobRemoved uoss 1 /org/freedesktop/systemd1/job/1 \
+		rdmareg-keeper-0-forged-1.service failed
+done &
+forging=$!
+noise /mnt/xfs/forged 1
+check "a unit that somebody says has failed starts" rdmaregctl register /mnt/xfs/forged --session forged
+kill $forging
+expect_equal "a daemon whose name somebody says is lost goes on" "$daemon" "$(main_pid rdmaregd)"
+check "release" rdmaregctl release "$(rdmaregctl --json list --session forged | jq '.[].id')"
+
 # --- a tenant's region and keeper
 noise /mnt/xfs/tenants 4
 chown tenant: /mnt/xfs/tenants
