@@ -101,7 +101,7 @@ static void test_whole_filesystem(void)
 	check(l.reply.number == 3);
 	snprintf(line, sizeof(line), " evicted (%s) by pid %d uid 0: 3 of 3 regions taken down", world.directory,
 		 getpid());
-	check(world_log_contains(&world, line));
+	until(world_log_contains(&world, line));
 	for (int i = 0; i < 3; i++)
 		check(!region_exists(owner, here[i].id));
 	expect_property(owner, elsewhere.id, "State", "live");

@@ -79,7 +79,7 @@ static void test_number(void)
 	check_text(l.reply.error, "");
 	check(l.reply.number == 1 && !region_exists(user, id[3]) && region_exists(user, id[2]));
 	await_removed(user, id[3], "over-limit");
-	check(world_log_contains(&world, "limits enforced by pid ") && !world_log_contains(&world, "evicted"));
+	until(world_log_contains(&world, "limits enforced by pid ") && !world_log_contains(&world, "evicted"));
 
 	set_limits("[limits]\nregions_per_tenant = 1\n", "MaxRegionsPerTenant", 1);
 	enforce(2);
@@ -118,7 +118,7 @@ static void test_raised(void)
 
 	until(world_keepers(&world) == 0);
 	until(world_log_contains(&world, ": gone: it was idle, and its process "));
-	check(world_log_contains(&world, ": removed: over-limit\n") && world_log_contains(&world, ": removed: released\n"));
+	until(world_log_contains(&world, ": removed: over-limit\n") && world_log_contains(&world, ": removed: released\n"));
 	set_limits("[limits]\nregions_per_tenant = 2\n", "MaxRegionsPerTenant", 2);
 	for (int i = 0; i < 2; i++)
 		check(register_region(admin, fd, 0, 0, "r", &r[i], 1, "session", "s", "raised"));

@@ -308,7 +308,7 @@ static void test_other_run(void)
 	set_run("fedcba9876543210fedcba9876543210");
 	world_start_daemon(&world);
 	check(!region_exists(b, region.id));
-	check(world_log_contains(&world, "its unit was started again since"));
+	until(world_log_contains(&world, "its unit was started again since"));
 	world_end_daemon(&world, SIGKILL);
 	set_run(recorded);
 	world_start_daemon(&world);

@@ -120,7 +120,7 @@ static void expect_released(sd_bus *tenant, uint64_t id, const char *session)
 	snprintf(line, sizeof(line), "%s: lost with", session);
 	check(!world_log_contains(&world, line));
 	snprintf(line, sizeof(line), "%s: ended, and its 3 regions", session);
-	check(world_log_contains(&world, line));
+	until(world_log_contains(&world, line));
 }
 
 /*
@@ -239,7 +239,7 @@ static void test_idle(void)
 	check(world_keepers(&world) == 2);
 	world_start_daemon(&world);
 	until(world_keepers(&world) == 1);
-	check(world_log_contains(&world, "form-idle: it holds nothing"));
+	until(world_log_contains(&world, "form-idle: it holds nothing"));
 	check(!world_log_contains(&world, "form-idle: lost with"));
 	expect_bystander();
 	close(fd);
