@@ -154,7 +154,7 @@ int watch_range(struct watch *w, uint64_t address, uint64_t length, uint64_t reg
 	return 0;
 }
 
-/* A file's mode says what stands in the way: the sticky bit, that somebody holds it; set-group-id, that a breaker's system call lasts. */
+/* A file's mode says what stands in the way: the sticky bit, that somebody holds it; that its owner may not read it, that a breaker's system call lasts. */
 static int obstacle(int fd)
 {
 	struct statx st;
@@ -162,7 +162,7 @@ static int obstacle(int fd)
 	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_MODE, &st) < 0 ||
 	    !S_ISREG(st.stx_mode))
 		return -EINVAL;
-	return st.stx_mode & S_ISVTX ? -ETXTBSY : st.stx_mode & S_ISGID ? -EAGAIN : 0;
+	return st.stx_mode & S_ISVTX ? -ETXTBSY : st.stx_mode & S_IRUSR ? 0 : -EAGAIN;
 }
 
 int watch_layout(struct watch *w, int fd, uint32_t deadline_msec, bool ask_writes, uint64_t region,

@@ -327,7 +327,7 @@ static void test_lasting_breaker(void)
 
 	make_region(fd, &region);
 	check(has(region.id, "ArbitrationMode", "layout-lease"));
-	check(fchmod(fd, 02600) == 0);
+	check(fchmod(fd, 0200) == 0);
 	world_tell_keeper(&world, getuid(), "default", "break %" PRIu64 " clone -1", region.id);
 	until(has(region.id, "ArbitrationMode", "notify-only"));
 	expect_degraded(region.id, "somebody is changing the file's layout");
@@ -341,7 +341,7 @@ static void test_lasting_breaker(void)
 
 	/* nor does it keep anybody from registering the file */
 	fd = make_memfd(8192);
-	check(fchmod(fd, 02600) == 0);
+	check(fchmod(fd, 0200) == 0);
 	make_region(fd, &region);
 	check(has(region.id, "ArbitrationMode", "notify-only"));
 	expect_degraded(region.id, "somebody is changing the file's layout");
