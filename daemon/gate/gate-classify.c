@@ -276,10 +276,10 @@ bool gate_classify(const struct gate_event *e, const struct gate_call *call, str
 	/* first of all, since nothing else that is shown of it is its own */
 	if (is_ring_worker(call))
 		return e->mask & FAN_OPEN_PERM ? ask_if_truncates(e, O_TRUNC, ret) : classify_ring(e, ret);
+	if (is_kernel_thread(call)) /* they open for others, and truncate in a step of its own */
+		return !(e->mask & FAN_OPEN_PERM) && classify_kernel_thread(e, call, ret);
 	if (e->mask & FAN_OPEN_PERM)
 		return classify_open(e, call, ret);
-	if (is_kernel_thread(call))
-		return classify_kernel_thread(e, call, ret);
 	switch (kind_of(call->number)) {
 	case KIND_PASSES:
 	case KIND_EXECUTES:

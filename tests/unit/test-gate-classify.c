@@ -215,6 +215,8 @@ static void test_what_else_counts(void)
 	assert(!gate_classify(&e, &call, &want));
 	e = event_of(RANGE, 4096, 0);
 	assert(gate_classify(&e, &call, &want) && want.cause == CAUSE_TRUNCATE && want.offset == 4096);
+	e = event_of(OPEN, 0, 0); /* an NFS server's, for each client that opens */
+	assert(!gate_classify(&e, &call, &want));
 	/* but what its stack shows */
 	e = event_of(RANGE, 4096, 8192);
 	call.kernel_thread = GATE_KERNEL_FALLOCATES;

@@ -25,6 +25,22 @@ as_user() { setpriv --reuid=12345 --regid=12345 --clear-groups "$@"; }
 gate_pid() { pgrep -x rdmareg-gate; }
 daemon_gone() { ! kill -0 "$1" 2>/dev/null; }
 
+# The kernel's NFS server without the programs that it has beside it elsewhere: what it would ask them is told before. Nobody can open a file of
+# it for its first ten seconds, so it is begun here and used at the end.
+server=/proc/fs/nfsd
+nfs_up() { # FOLDER - exported; it is mounted on /tmp/nfs
+	local until=$(($(date +%s) + 86400))
+	modprobe -a nfsd nfsv4 && { mountpoint -q $server || mount -t nfsd nfsd $server; } && echo 10 >$server/nfsv4gracetime &&
+		echo "-3 +4 +4.1 +4.2" >$server/versions && echo "nfsd 127.0.0.1 $until lab" >/proc/net/rpc/auth.unix.ip/channel &&
+		echo "lab 1 \\x00000000 $until $1" >/proc/net/rpc/nfsd.fh/channel &&
+		echo "lab $1 $until 9218 65534 65534 0" >/proc/net/rpc/nfsd.export/channel &&
+		echo "tcp 2049" >$server/portlist && echo 4 >$server/threads && mkdir -p /tmp/nfs &&
+		timeout 60 mount -i -t nfs4 -o vers=4.2,sec=sys,proto=tcp,port=2049,addr=127.0.0.1,clientaddr=127.0.0.1 127.0.0.1:/ /tmp/nfs
+}
+nfs_down() { umount /tmp/nfs && echo 0 >$server/threads && umount $server; }
+truncate -s 64M /mnt/tmpfs/exported.image && mkfs.ext4 -q -F /mnt/tmpfs/exported.image && mkdir -p /mnt/exported &&
+	mount -o loop /mnt/tmpfs/exported.image /mnt/exported && nfs_up /mnt/exported || not_ok "an NFS server"
+
 zeroes /mnt/ext4/file 1
 id=$(field id "$(register /mnt/ext4/file)")
 expect_equal "nobody has asked for these events: the kernel is not asked for them" "" "$(gate_pid)"
@@ -369,6 +385,30 @@ else
 	not_ok "a storage target"
 fi
 check "release" rdmaregctl release "$id"
+
+# The NFS server: what its clients punch is seen by the stack of its threads, what they write passes, and what they truncate is noticed.
+open_region exported --grace 10s
+check "nfs: it is named" wait_for degraded_names "$id" "NFS server exports /mnt/exported:"
+check "nfs: a client reads and writes" timeout 60 sh -c \
+	"dd if=/tmp/nfs/file of=/dev/null bs=64k count=4 status=none && dd if=/tmp/sent of=/tmp/nfs/file bs=64k count=4 conv=notrunc,fsync status=none"
+rdmaregctl join "$id" --ignore-revocations >/tmp/join.log 2>&1 &
+join=$!
+wait_for region_is "$id" clients 1
+timeout 60 fallocate --punch-hole --offset 1MiB --length 1MiB /tmp/nfs/file &
+waiting=$!
+check "nfs: a client's punch asks" wait_for region_is "$id" state draining
+kill $join
+wait $join 2>/dev/null
+wait $waiting && ok "nfs: and goes on when nobody is left to ask" || not_ok "nfs: the punch goes on"
+check "nfs: settled" wait_for settled "$id" $((8 * MIB))
+check "set: hold" rdmaregctl set "$id" --policy hold
+check "nfs: with hold a punch is refused" sh -c '! timeout 60 fallocate --punch-hole --offset 2MiB --length 1MiB /tmp/nfs/file 2>/dev/null'
+expect_equal "nfs: nothing passed unseen so far" 0 "$(field bypasses "$(region "$id")")"
+check "nfs: a client truncates, which nobody can refuse" timeout 60 truncate -s 4M /tmp/nfs/file
+check "nfs: the region says so" wait_for region_is "$id" bypasses 1
+check "release" rdmaregctl release "$id"
+check "nfs: the server ends" nfs_down
+umount /mnt/exported
 
 # a descriptor from before the watch: it is said, not hidden
 zeroes /mnt/ext4/file 8
