@@ -163,6 +163,12 @@ int kregion_init_blocks(struct kregion *r)
 	return r->replaced.timer ? 0 : -ENOMEM;
 }
 
+static void submit_look(struct kregion *r)
+{
+	r->replaced.job = (struct job){ .run = run_look, .done = done_look, .key = r->storage };
+	worker_submit(r->keeper->files, &r->replaced.job);
+}
+
 void kregion_arm(struct kregion *r)
 {
 	const struct timeval patience =
@@ -175,9 +181,43 @@ void kregion_arm(struct kregion *r)
 	}
 	r->replaced.wanted = true;
 	evtimer_add(r->replaced.timer, &patience);
-	if (r->replaced.job.busy)
+	if (!r->replaced.job.busy)
+		submit_look(r);
+}
+
+/* --- when a lease comes late */
+
+/* In a worker. What was mapped while nobody asked may be a block that was replaced: it is not kept. */
+static void run_late(struct job *job)
+{
+	struct kregion *r = of_job(job);
+
+	kregion_look_at_blocks(r);
+	r->replaced.dropped = mapping_drop(r->mapping, 0, r->mapping->length) == 0;
+}
+
+static void done_late(struct job *job)
+{
+	struct kregion *r = of_job(job);
+
+	if (r->phase != KREGION_HELD) {
+		kregion_continue(r);
 		return;
-	r->replaced.job = (struct job){ .run = run_look, .done = done_look, .key = r->storage };
+	}
+	if (!r->replaced.dropped)
+		r->replaced.own_clears = 0;
+	if (r->replaced.wanted)
+		submit_look(r); /* it was broken meanwhile, and is armed again */
+	else if (r->guard.state == GUARD_OPEN)
+		kregion_follow_blocks(r);
+}
+
+void kregion_lease_came(struct kregion *r)
+{
+	if (!r->mapping->direct || r->replaced.job.busy)
+		return;
+	r->replaced.own_clears++;
+	r->replaced.job = (struct job){ .run = run_late, .done = done_late, .key = r->storage };
 	worker_submit(r->keeper->files, &r->replaced.job);
 }
 

@@ -166,6 +166,7 @@ void kregion_try_lease(struct kregion *r)
 	if (!error) {
 		be_leased(r);
 		evtimer_del(r->watch_timer);
+		kregion_lease_came(r);
 	} else {
 		be_unleased(r, error);
 		kregion_await_lease(r);

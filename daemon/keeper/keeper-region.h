@@ -319,6 +319,8 @@ int kregion_init_blocks(struct kregion *r);
 void kregion_blocks_cleared(struct kregion *r, uint64_t start, uint64_t end);
 uint64_t kregion_own_clears(struct kregion *r, const struct rdmareg_report *report);
 void kregion_drop_blocks(struct kregion *r);
+/* It is held and open, and has the lease that was missing. */
+void kregion_lease_came(struct kregion *r);
 /* It is fenced: pages whose blocks are about to be replaced are not kept mapped behind the fence. */
 void kregion_let_go(struct kregion *r, uint64_t start, uint64_t end);
 /* Nobody looks any more. False: the worker is still at it. */

@@ -124,6 +124,27 @@ static void test_writer_that_hangs(void)
 	close(fd);
 }
 
+/* Nobody could be asked, and then somebody can: for writes as well until the blocks were looked at. */
+static void test_late_lease(mode_t mode, enum revocation_cause cause)
+{
+	struct keeper_region what = region_of(MIB, SHORT, POLICY_YIELD), info;
+	struct keeper_message m;
+	int fd = make_file(MIB);
+
+	must(fchmod(fd, mode | S_ISVTX) == 0);
+	must(client_register(&k, ++rig_last, fd, &what, &info) == 0);
+	must(info.mode == ARBITRATION_NOTIFY_ONLY);
+	must(fchmod(fd, mode) == 0);
+	m = client_event(&k, KEEPER_MODE, rig_last);
+	must(m.info.mode == ARBITRATION_LAYOUT_LEASE && strstr(m.info.mode_reason, "write(2)"));
+	if (cause != CAUSE_WRITE) {
+		m = client_event(&k, KEEPER_MODE, rig_last);
+		must(m.info.mode == ARBITRATION_LAYOUT_LEASE && !strstr(m.info.mode_reason, "write(2)"));
+	}
+	must(asked(rig_last) == cause);
+	end(rig_last, fd);
+}
+
 /* Without a lease: it is said, until others' writes have made them ordinary ones. */
 static void test_unwritten(void)
 {
@@ -158,6 +179,8 @@ int main(int argc, char *argv[])
 	test_cloned();
 	test_writer_that_hangs();
 	test_unwritten();
+	test_late_lease(DIRECT, CAUSE_FALLOCATE);
+	test_late_lease(SHARED, CAUSE_WRITE);
 	rig_stop();
 	rig_end();
 	return 0;
