@@ -48,7 +48,7 @@ deadline_crowd() {
 	done >/tmp/crowds
 	kill $join
 	wait $join 2>/dev/null
-	rdmaregctl release "$id"
+	rdmaregctl release "$id" >/dev/null
 	awk -v grace="$DEADLINE_GRACE" '/, 0 failed, / { print $(NF - 1) - grace }' /tmp/crowds | sort -g >/tmp/waits
 	deadline_row "$name" "$n"
 }
