@@ -341,17 +341,17 @@ static unsigned int set_lease_break_time(unsigned int seconds)
 static int deduplicate_out_of(void *argument)
 {
 	const struct file *file = argument;
-	struct {
-		struct file_dedupe_range range;
-		struct file_dedupe_range_info info;
-	} request = { .range = { .src_length = PAGE, .dest_count = 1 } };
+	struct file_dedupe_range *range = calloc(1, sizeof(*range) + sizeof(range->info[0]));
 	char path[300];
 
 	snprintf(path, sizeof(path), "%s.other", file->path);
-	request.info.dest_fd = TRY(open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+	CHECK(range, "no memory");
+	range->src_length = PAGE;
+	range->dest_count = 1;
+	range->info[0].dest_fd = TRY(open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600));
 	unlink(path);
-	TRY(ftruncate((int)request.info.dest_fd, FILE_BYTES));
-	TRY(ioctl(file->fd, FIDEDUPERANGE, &request));
+	TRY(ftruncate((int)range->info[0].dest_fd, FILE_BYTES));
+	TRY(ioctl(file->fd, FIDEDUPERANGE, range));
 	return 0;
 }
 
