@@ -46,6 +46,7 @@ PROGRAMS = [
     Program("test-core-demands", ("tests/unit/test-core-demands.c", GUARD, "daemon/core/demand.c")),
     Program("test-core-guard", ("tests/unit/test-core-guard.c", GUARD)),
     Program("test-core-guard-rounds", ("tests/unit/test-core-guard-rounds.c", GUARD)),
+    Program("test-core-guard-fair", ("tests/unit/test-core-guard-fair.c", GUARD)),
     Program("test-core-urgency", ("tests/unit/test-core-urgency.c", GUARD)),
     Program("test-core-edges", ("tests/unit/test-core-edges.c", CORE)),
     Program("sim", ("tests/sim/*.c", CORE), arguments=("--seeds", "40")),
