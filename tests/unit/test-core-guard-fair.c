@@ -208,6 +208,84 @@ static void test_administrator(void)
 	assert(guard_find_demand(&g, taker[2].id)->granted);
 }
 
+static void demand_in(uint64_t id, uint64_t grace_usec, enum revocation_cause cause)
+{
+	feed((struct guard_event){ .type = GUARD_DEMANDED,
+				   .demand = id,
+				   .cause = cause,
+				   .grace_usec = grace_usec,
+				   .limit_usec = 60 * SECOND });
+}
+
+/* Closed for a while, and not to be watched yet. */
+static void begin_closed(void)
+{
+	begin(true);
+	arm_error = -EAGAIN;
+	break_again();
+	for (uint64_t i = 0; i < SECOND / 5; i += STEP)
+		pass();
+	assert(g.state == GUARD_WAITING && g.watched && g.fenced && timer_at);
+}
+
+/* Who comes late into a fence shortens it, and waits; half of his grace at most. */
+static void test_late(void)
+{
+	uint64_t timer;
+
+	begin_closed();
+	timer = timer_at;
+	demand_in(1, GRACE, CAUSE_CLONE);
+	assert(guard_find_demand(&g, 1)->put_off && !guard_find_demand(&g, 1)->granted);
+	assert(g.state == GUARD_WAITING && timer_at == now + 10000 && timer_at < timer);
+	/* more of them do not make it longer */
+	timer = timer_at;
+	now += 5000;
+	demand_in(2, GRACE, CAUSE_CLONE);
+	assert(timer_at == timer && guard_find_demand(&g, 2)->put_off);
+	feed((struct guard_event){ .type = GUARD_DEMAND_OVER, .demand = 2 });
+	assert(timer_at == timer && g.state == GUARD_WAITING && !guard_find_demand(&g, 2));
+	/* as soon as it can be watched again it opens, without a look at who comes back, and the other is asked for after that */
+	arm_error = 0;
+	now = timer_at;
+	feed((struct guard_event){ .type = GUARD_TIMER_FIRED });
+	assert(g.state == GUARD_PUT_OFF && !guard_find_demand(&g, 1)->put_off && timer_at > now);
+	now = timer_at;
+	feed((struct guard_event){ .type = GUARD_TIMER_FIRED });
+	assert(guard_find_demand(&g, 1)->granted && g.fenced);
+
+	/* who cannot wait is let through behind the fence that is there */
+	begin_closed();
+	demand_in(1, 8000, CAUSE_CLONE);
+	assert(guard_find_demand(&g, 1)->put_off && timer_at == now + 4000);
+	now = timer_at;
+	feed((struct guard_event){ .type = GUARD_TIMER_FIRED });
+	assert(g.state == GUARD_WAITING && guard_find_demand(&g, 1)->granted);
+	begin_closed();
+	demand_in(1, 0, CAUSE_CLONE);
+	assert(guard_find_demand(&g, 1)->granted);
+	begin_closed();
+	demand_in(1, GRACE, CAUSE_ADMINISTRATOR);
+	assert(guard_find_demand(&g, 1)->granted);
+	/* and while he has it nobody else is put off, nor when the region ends */
+	demand_in(2, GRACE, CAUSE_CLONE);
+	assert(guard_find_demand(&g, 2)->granted);
+	begin_closed();
+	demand_in(1, GRACE, CAUSE_CLONE);
+	demand_in(3, GRACE, CAUSE_ADMINISTRATOR);
+	assert(guard_find_demand(&g, 1)->put_off && guard_find_demand(&g, 3)->granted);
+	now = timer_at;
+	feed((struct guard_event){ .type = GUARD_TIMER_FIRED });
+	assert(guard_find_demand(&g, 1)->granted && now == guard_find_demand(&g, 1)->ask_usec);
+
+	/* in a fence that has just been closed nobody is late */
+	begin(true);
+	arm_error = -EAGAIN;
+	break_again();
+	demand_in(1, GRACE, CAUSE_CLONE);
+	assert(guard_find_demand(&g, 1)->granted);
+}
+
 /* A taker who is put off and withdraws leaves nothing behind, and who is in a hurry is not put off. */
 static void test_withdrawn(void)
 {
@@ -253,6 +331,7 @@ int main(void)
 	test_demands(false);
 	test_both();
 	test_long_call();
+	test_late();
 	test_administrator();
 	test_withdrawn();
 	return 0;
