@@ -12,12 +12,12 @@
 #include <sys/eventfd.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "util/cleanup.h"
-#include "util/clock.h"
 
-#define LOOK_USEC (5 * USEC_PER_MSEC)
+#define LOOK_NSEC 100000 /* as often: less than the timers of the loop can count */
 #define STACK_SIZE (128 * 1024)
 #define WAKING SIGURG /* that nobody else uses, and that harms nobody */
 
@@ -38,6 +38,7 @@ struct sink {
 	int error;	  /* of the last one that returned */
 	bool freed;
 	int returned_fd; /* an eventfd: @current has returned */
+	int look_fd;	 /* a timer, while the owner is to be told */
 	int socket;
 	/* of the loop */
 	sink_dropped dropped;
@@ -51,6 +52,7 @@ static void free_memory(struct sink *s)
 {
 	pthread_mutex_destroy(&s->lock);
 	closep(&s->returned_fd);
+	closep(&s->look_fd);
 	free(s);
 }
 
@@ -87,49 +89,57 @@ static bool is_taken(const struct sink *s)
 	return getsockopt(s->socket, SOL_SOCKET, SO_PEEK_OFF, &offset, &size) == 0 && offset == 0;
 }
 
-static int set_peek_offset(const struct sink *s, int offset)
+int socket_set_peek_offset(int socket, int offset)
 {
-	return setsockopt(s->socket, SOL_SOCKET, SO_PEEK_OFF, &offset, sizeof(offset)) < 0 ? -errno : 0;
+	int r;
+
+	do
+		r = setsockopt(socket, SOL_SOCKET, SO_PEEK_OFF, &offset, sizeof(offset));
+	while (r < 0 && errno == EINTR); /* the thread has the socket's lock */
+	return r < 0 ? -errno : 0;
 }
 
-/* @late: who has not returned by now is sent a signal. */
-static void look(struct sink *s, bool late)
+static int set_timer(const struct sink *s, bool on)
 {
-	const struct timeval pause = timeval_from_usec(LOOK_USEC);
-	bool taken;
-	int error;
+	struct timespec t = { .tv_nsec = on ? LOOK_NSEC : 0 };
+	struct itimerspec each = { .it_interval = t, .it_value = t };
+
+	return timerfd_settime(s->look_fd, 0, &each, NULL) < 0 ? -errno : 0;
+}
+
+static void look(struct sink *s)
+{
+	int error, r;
 
 	if (!s->expected)
 		return;
 	pthread_mutex_lock(&s->lock);
 	error = s->current ? 0 : s->error;
-	taken = !s->current || is_taken(s);
-	if (taken && s->current && late) {
+	if (s->current && is_taken(s)) {
 		pthread_kill(s->current->thread, WAKING);
 		s->current = NULL;
 	}
-	taken = !s->current;
+	s->expected = s->current;
 	pthread_mutex_unlock(&s->lock);
-	if (!taken) {
-		if (late)
-			event_add(s->look, &pause);
+	if (s->expected)
 		return;
-	}
-	s->expected = false;
-	event_del(s->look);
-	set_peek_offset(s, -1);
-	s->dropped(s->userdata, error);
+	set_timer(s, false);
+	r = socket_set_peek_offset(s->socket, -1);
+	s->dropped(s->userdata, error < 0 ? error : r);
 }
 
 void sink_look(struct sink *s)
 {
-	look(s, false);
+	look(s);
 }
 
 static void on_look(evutil_socket_t fd, short what, void *userdata)
 {
-	(void)fd, (void)what;
-	look(userdata, true);
+	uint64_t n;
+
+	(void)what;
+	if (read(fd, &n, sizeof(n)) == sizeof(n))
+		look(userdata);
 }
 
 static void on_returned(evutil_socket_t fd, short what, void *userdata)
@@ -139,7 +149,7 @@ static void on_returned(evutil_socket_t fd, short what, void *userdata)
 
 	(void)what;
 	eventfd_read(fd, &n);
-	look(s, false);
+	look(s);
 }
 
 static void on_waking(int signal)
@@ -159,10 +169,12 @@ int sink_new(struct sink **ret, struct event_base *base, int socket, sink_droppe
 	s->dropped = dropped;
 	s->userdata = userdata;
 	s->returned_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	s->look = evtimer_new(base, on_look, s);
-	if (s->returned_fd >= 0)
+	s->look_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (s->returned_fd >= 0 && s->look_fd >= 0) {
 		s->returned = event_new(base, s->returned_fd, EV_READ | EV_PERSIST, on_returned, s);
-	if (!s->look || !s->returned || event_add(s->returned, NULL) < 0 ||
+		s->look = event_new(base, s->look_fd, EV_READ | EV_PERSIST, on_look, s);
+	}
+	if (!s->look || !s->returned || event_add(s->returned, NULL) < 0 || event_add(s->look, NULL) < 0 ||
 	    sigaction(WAKING, &action, NULL) < 0) {
 		sink_free(s);
 		return -ENOMEM;
@@ -223,13 +235,12 @@ static int begin(struct dropper *d)
 
 int sink_drop(struct sink *s, uint32_t uid, bool emergency)
 {
-	const struct timeval pause = timeval_from_usec(LOOK_USEC);
-	struct dropper *d;
+	struct dropper *d = calloc(1, sizeof(*d));
 	int r = -EBUSY;
 
-	d = calloc(1, sizeof(*d));
-	if (!d || set_peek_offset(s, 1) < 0) {
+	if (!d || socket_set_peek_offset(s->socket, 1) < 0 || set_timer(s, true) < 0) {
 		free(d);
+		socket_set_peek_offset(s->socket, -1);
 		return -EAGAIN;
 	}
 	d->sink = s;
@@ -245,10 +256,10 @@ int sink_drop(struct sink *s, uint32_t uid, bool emergency)
 	pthread_mutex_unlock(&s->lock);
 	if (r < 0) {
 		free(d);
-		set_peek_offset(s, -1);
+		set_timer(s, false);
+		socket_set_peek_offset(s->socket, -1);
 		return r;
 	}
 	s->expected = true;
-	event_add(s->look, &pause);
 	return 0;
 }

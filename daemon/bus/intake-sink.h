@@ -11,8 +11,10 @@
  * What always holds:
  *   - For each sink_drop() that returned 0 the owner is told once, on the loop. Until then nobody else may receive from
  *     the socket or look into it: whoever looks has the descriptors meanwhile, and may be left with the last ones.
- *   - A thread that does not return gets a signal, so that it does not wait for a socket that lingers. So it stays only for
- *     a sleep that no signal ends, and for that somebody must have had a file of his own open for each thread.
+ *   - A thread that has the byte and has not returned gets a signal as soon as that is seen, which is a fraction of a
+ *     millisecond later: it does not wait for a socket that lingers, and the owner goes on. So it stays only for a sleep
+ *     that no signal ends, and for that somebody must have had a file of his own open for each thread.
+ *   - Whoever is told without an error finds the peek offset as it was, so that nobody looks beside the next message.
  *   - SINK_PER_UID threads of one uid stay, and half of SINK_THREADS of all; all of them in an emergency.
  */
 #ifndef RDMAREG_BUS_INTAKE_SINK_H
@@ -42,5 +44,8 @@ bool sink_free(struct sink *s);
 int sink_drop(struct sink *s, uint32_t uid, bool emergency);
 /* Tells of what has happened, without the loop. */
 void sink_look(struct sink *s);
+
+/* SO_PEEK_OFF; -1: who looks sees the first byte again. Goes on if a signal comes. */
+int socket_set_peek_offset(int socket, int offset);
 
 #endif

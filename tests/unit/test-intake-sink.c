@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -31,8 +32,19 @@ static int ours, theirs; /* the socket's ends */
 static int n_dropped;
 static size_t alone; /* threads, when there is none of the sink */
 static bool deaf;    /* no thread gets a signal */
+static int interrupted; /* as many calls for the peek offset are */
 
-/* Before that of the library. */
+/* Before those of the library. */
+int setsockopt(int fd, int level, int option, const void *value, socklen_t size)
+{
+	if (option == SO_PEEK_OFF && interrupted) {
+		interrupted--;
+		errno = EINTR;
+		return -1;
+	}
+	return (int)syscall(SYS_setsockopt, fd, level, option, value, size);
+}
+
 int pthread_kill(pthread_t thread, int signal)
 {
 	union sigval none = { 0 };
@@ -142,6 +154,41 @@ static void test_signal(void)
 		close(ends[i]);
 }
 
+/* The signal is sent as soon as the byte is out, not when a timer says so: the loop does not turn here. */
+static void test_signal_at_once(void)
+{
+	int end = pass_lingering(), before = n_dropped;
+	char text[sizeof(TEXT)];
+
+	assert(sink_drop(sink, UID, false) == 0);
+	while (n_dropped == before)
+		sink_look(sink);
+	assert(recv(ours, text, sizeof(text), 0) == sizeof(TEXT) - 1);
+	await_threads(alone);
+	close(end);
+}
+
+/* A signal comes to the loop while the thread has the socket's lock: who looks at the next message sees all of it nevertheless. */
+static void test_interrupted(void)
+{
+	int before = n_dropped;
+	char text[2 * sizeof(TEXT)];
+	int end = pass_lingering();
+
+	interrupted = 3;
+	assert(sink_drop(sink, UID, false) == 0);
+	assert(interrupted == 0);
+	interrupted = 3;
+	while (n_dropped == before)
+		assert(event_base_loop(base, EVLOOP_ONCE) >= 0);
+	assert(interrupted == 0);
+	for (int i = 0; i < 2; i++)
+		assert(recv(ours, text, sizeof(text), MSG_PEEK) == sizeof(TEXT) - 1 && !strcmp(text, &TEXT[1]));
+	assert(recv(ours, text, sizeof(text), 0) == sizeof(TEXT) - 1);
+	await_threads(alone);
+	close(end);
+}
+
 static void test_bounds(void)
 {
 	int ends[SINK_THREADS + 1];
@@ -202,6 +249,8 @@ int main(void)
 	alone = count("/proc/self/task");
 	test_duplicates();
 	test_signal();
+	test_signal_at_once();
+	test_interrupted();
 	test_bounds();
 	test_end();
 	event_base_free(base);
