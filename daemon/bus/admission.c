@@ -4,8 +4,9 @@
  * handler took; a user has SHARE of the time that passes and may save up to SAVED of it. Who has used more is
  * refused before anything is done, which costs next to nothing, until it has paid back.
  *
- * A call that cannot be charged to anybody is refused: its header was made to hide the sender from the intake, or the sender has left. So is a
- * call of an object whose path is longer than any of ours, before sd-bus looks for each of the path's prefixes, of which there can be 32,000.
+ * A call that cannot be charged to anybody is refused: its header was made to hide the sender from the intake, or the sender has left. Who
+ * is still there is known, and charged, from its next call on. A call of an object whose path is longer than any of ours is charged and
+ * refused, before sd-bus looks for each of the path's prefixes, of which there can be 32,000.
  *
  * Root is not limited. Calls that let go of something are refused last: they have a second SAVED to themselves.
  */
@@ -19,10 +20,14 @@
 #define SAVED_USEC ((int64_t)USEC_PER_SEC)
 #define PATH_LONGEST 128
 
-static bool lets_go(const char *member)
+/* Of the region's interface, or of any that has the method: the caller does not have to say which. */
+static bool lets_go(sd_bus_message *m)
 {
-	static const char *const members[] = { "AckRevocation", "Leave", "Release", "Restore" };
+	static const char *const members[] = { "AckRevocation", "Leave", "Release", "ReleaseWithin", "Restore" };
+	const char *interface = sd_bus_message_get_interface(m), *member = sd_bus_message_get_member(m);
 
+	if (interface && strcmp(interface, RDMAREG_REGION_INTERFACE))
+		return false;
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
 		if (member && !strcmp(member, members[i]))
 			return true;
@@ -47,13 +52,31 @@ void user_begin(struct client_user *u)
 	u->paid_usec = now_monotonic_usec();
 }
 
-static int refuse_stranger(sd_bus_message *m)
+static int refuse_stranger(struct bus *b, sd_bus_message *m, const char *sender)
 {
 	struct failure f;
 
+	intake_learn(b->intake, sender);
 	failure_set(&f, RDMAREG_ERROR_ACCESS_DENIED,
-		    "it is not known whose call this is: its header is too long, or its sender has left the bus");
+		    "it is not known whose call this is: its header has an unknown field before the sender, or its sender "
+		    "has left the bus");
 	return reply_failure(m, &f) < 0 ? 0 : 1;
+}
+
+/* True: the call was answered. */
+static bool is_over_share(struct client *c, sd_bus_message *m)
+{
+	struct failure f;
+
+	pay_back(c->user);
+	if (c->user->credit_usec > (lets_go(m) ? -SAVED_USEC : 0))
+		return false;
+	failure_set(&f, RDMAREG_ERROR_LIMIT_EXCEEDED,
+		    "calls of uid %" PRIu32
+		    " have taken more than one %dth of rdmaregd's time: call again in "
+		    "%" PRId64 " ms, and less often",
+		    c->uid, SHARE, (-c->user->credit_usec * SHARE) / (int64_t)USEC_PER_MSEC + 1);
+	return reply_failure(m, &f) >= 0;
 }
 
 static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -61,30 +84,23 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	const char *sender = sd_bus_message_get_sender(m);
 	struct bus *b = userdata;
 	struct client *c;
-	struct failure f;
 
 	(void)error;
 	if (!sender || !sd_bus_message_is_method_call(m, NULL, NULL))
 		return 0;
+	c = client_find(b, sender);
+	if (!c)
+		return refuse_stranger(b, m, sender);
+	if (c->uid != 0) {
+		b->caller = c->user;
+		if (is_over_share(c, m))
+			return 1;
+	}
 	if (strlen(sd_bus_message_get_path(m)) > PATH_LONGEST)
 		return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_UNKNOWN_OBJECT,
 						  "there is no object with a path of more than %d characters",
 						  PATH_LONGEST) < 0 ? 0 : 1;
-	c = client_find(b, sender);
-	if (!c)
-		return refuse_stranger(m);
-	if (c->uid == 0)
-		return 0;
-	pay_back(c->user);
-	b->caller = c->user;
-	if (c->user->credit_usec > (lets_go(sd_bus_message_get_member(m)) ? -SAVED_USEC : 0))
-		return 0;
-	failure_set(&f, RDMAREG_ERROR_LIMIT_EXCEEDED,
-		    "calls of uid %" PRIu32
-		    " have taken more than one %dth of rdmaregd's time: call again in "
-		    "%" PRId64 " ms, and less often",
-		    c->uid, SHARE, (-c->user->credit_usec * SHARE) / (int64_t)USEC_PER_MSEC + 1);
-	return reply_failure(m, &f) < 0 ? 0 : 1;
+	return 0;
 }
 
 int admission_watch(struct bus *b)

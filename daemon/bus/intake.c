@@ -2,6 +2,10 @@
 /*
  * intake.c - see intake.h. Of a message only what must be known is read here: where it ends, its type, its
  * sender, and how many descriptors it has. What is wrong with it otherwise is for sd-bus to find.
+ *
+ * Whether it brings descriptors is asked of the kernel, which says so to who looks without room for them. One that
+ * brings none is received first and read then, however long its header is. Of one that does, the header is looked
+ * at before.
  */
 #include "bus/intake.h"
 
@@ -27,7 +31,9 @@
 
 #define HEADER_SIZE 16
 #define MESSAGE_MAX (128u << 20) /* of the D-Bus specification */
-#define PEEK_SIZE 1024		 /* has the sender of any message that is not made to hide it */
+#define PEEK_SIZE (64u << 10)	 /* of a header, while the descriptors are still in the socket */
+#define DISCARD_SIZE (64u << 10) /* read at once of what is not kept */
+#define PART_BUDGET 64		 /* of one message in a turn */
 #define READ_BUDGET 64
 #define NAME_MAX_BUS 256
 #define UNPARK_USEC (50 * USEC_PER_MSEC)
@@ -45,11 +51,12 @@ enum field {
 
 /* What must be known of a message. */
 struct header {
-	size_t size; /* of all of it */
+	size_t size;   /* of all of it */
+	size_t fields; /* of all before its body */
 	uint8_t type;
 	uint32_t n_fds;
 	char sender[NAME_MAX_BUS]; /* empty: none */
-	bool whole;		   /* nothing of it is where we do not look */
+	bool whole;		   /* all of its fields were read */
 };
 
 struct packet {
@@ -58,8 +65,9 @@ struct packet {
 	size_t sent;
 	uint32_t uid;
 	enum intake_refusal refusal;
+	bool brings;	/* descriptors */
 	bool exchanged; /* @fds are tokens */
-	bool hidden;	/* its sender, or what it brings, is not to be seen; no descriptor is taken */
+	bool discarded; /* sd-bus is not to get it: what was received is not kept */
 	unsigned int n_fds;
 	int *fds;
 	STAILQ_ENTRY(packet) packets;
@@ -144,13 +152,15 @@ static bool read_field(const unsigned char *data, size_t size, size_t *at, struc
 	size_t start = align(*at, 8), value = align(start + 4, 4), n;
 	char type;
 
-	if (value + 4 > size || data[start + 1] != 1)
+	if (start + 4 >= size || data[start + 1] != 1)
 		return false;
 	type = (char)data[start + 2];
 	if (type == 'g') {
 		*at = start + 4 + 1 + data[start + 4] + 1;
 		return true;
 	}
+	if (value + 4 > size)
+		return false;
 	if (type == 'u') {
 		if (data[start] == FIELD_UNIX_FDS)
 			h->n_fds = number_at(data, value);
@@ -168,22 +178,26 @@ static bool read_field(const unsigned char *data, size_t size, size_t *at, struc
 	return true;
 }
 
-/* @size: at least HEADER_SIZE. -EBADMSG: it is no message. */
-static int read_header(const unsigned char *data, size_t size, struct header *ret)
+/* How a message begins. @data: HEADER_SIZE. -EBADMSG: it is none. */
+static int read_start(const unsigned char *data, struct header *ret)
 {
 	uint64_t fields = number_at(data, 12), body = number_at(data, 4);
-	uint64_t whole = HEADER_SIZE + align(fields, 8) + body;
-	size_t end, at = HEADER_SIZE;
 
-	*ret = (struct header){ .type = data[1] };
-	if ((data[0] != 'l' && data[0] != 'B') || whole > MESSAGE_MAX)
+	if (data[0] != 'l' && data[0] != 'B')
 		return -EBADMSG;
-	ret->size = whole;
-	end = HEADER_SIZE + fields < size ? HEADER_SIZE + fields : size;
-	while (at < end && read_field(data, end, &at, ret))
-		;
-	ret->whole = at == HEADER_SIZE + fields;
+	*ret = (struct header){ .type = data[1], .fields = HEADER_SIZE + fields };
+	ret->size = HEADER_SIZE + align(fields, 8) + body;
 	return 0;
+}
+
+/* The fields, as far as they are in @data. */
+static void read_fields(const unsigned char *data, size_t size, struct header *h)
+{
+	size_t end = h->fields < size ? h->fields : size, at = HEADER_SIZE;
+
+	while (at < end && read_field(data, end, &at, h))
+		;
+	h->whole = at == h->fields;
 }
 
 /* Whether a message's descriptors are taken. */
@@ -263,12 +277,16 @@ static bool can_park(struct intake *i, unsigned int n)
 
 /* --- packets */
 
+/* What sd-bus would end the connection for is not kept: to what a caller wrote the bus adds the sender. */
 static struct packet *packet_new(const struct header *h)
 {
-	struct packet *p = calloc(1, sizeof(*p) + h->size);
+	bool discarded = h->size > MESSAGE_MAX;
+	struct packet *p = calloc(1, sizeof(*p) + (discarded ? DISCARD_SIZE : h->size));
 
-	if (p)
-		p->header = *h;
+	if (!p)
+		return NULL;
+	p->header = *h;
+	p->discarded = discarded;
 	return p;
 }
 
@@ -505,6 +523,11 @@ static struct stranger *get_stranger(struct intake *i, const char *name)
 	return s;
 }
 
+void intake_learn(struct intake *i, const char *sender)
+{
+	get_stranger(i, sender);
+}
+
 static void take_packet(struct intake *i, struct packet *p)
 {
 	struct stranger *s;
@@ -558,12 +581,59 @@ static int read_lines(struct intake *i)
 	return 1;
 }
 
-/* Makes the packet of the next message, with nothing of it yet. */
+/*
+ * The fields of a message that brings descriptors, without receiving them, as far as they are there: how much. Who looks
+ * sees no further than the piece that has the descriptors, unless the socket's peek offset leads behind it.
+ */
+static int look_at_fields(struct intake *i, struct packet *p, size_t *ret)
+{
+	size_t wanted = p->header.fields < PEEK_SIZE ? p->header.fields : PEEK_SIZE, got = 0;
+	ssize_t n = recv(i->socket, p->data, wanted, MSG_PEEK | MSG_DONTWAIT);
+	int r = 0;
+
+	if (n > 0)
+		got = (size_t)n;
+	if (got && got < wanted) {
+		r = socket_set_peek_offset(i->socket, (int)got);
+		while (r == 0 && got < wanted &&
+		       (n = recv(i->socket, p->data + got, wanted - got, MSG_PEEK | MSG_DONTWAIT)) > 0)
+			got += (size_t)n;
+		r = socket_set_peek_offset(i->socket, -1);
+	}
+	*ret = got;
+	return r;
+}
+
+/* Whether the descriptors that it brings are taken. */
+static int judge_packet(struct intake *i, struct packet *p)
+{
+	const struct header *h = &p->header;
+	const struct client *c;
+	size_t got;
+	int r = look_at_fields(i, p, &got);
+
+	if (r < 0)
+		return r;
+	read_fields(p->data, got, &p->header);
+	if (!h->whole || !*h->sender || !h->n_fds) {
+		p->uid = OFFLOAD_HIDDEN;
+		p->refusal = INTAKE_HIDDEN;
+		return 1;
+	}
+	c = client_find(i->bus, h->sender);
+	p->uid = c ? c->uid : OFFLOAD_UNKNOWN;
+	p->refusal = p->discarded ? INTAKE_HIDDEN : judge(i, p->uid, h->n_fds);
+	return 1;
+}
+
+/* Makes the packet of the next message, with nothing of it yet. Who looks sees all of its descriptors, or none. */
 static int begin_packet(struct intake *i)
 {
-	unsigned char data[PEEK_SIZE];
-	ssize_t n = recv(i->socket, data, sizeof(data), MSG_PEEK | MSG_DONTWAIT);
-	const struct client *c;
+	unsigned char start[HEADER_SIZE];
+	struct iovec iov = { start, sizeof(start) };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t n = recvmsg(i->socket, &m, MSG_PEEK | MSG_DONTWAIT);
+	struct packet *p;
 	struct header h;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -572,25 +642,20 @@ static int begin_packet(struct intake *i)
 		return -EPIPE;
 	if (n < HEADER_SIZE)
 		return 0;
-	if (read_header(data, (size_t)n, &h) < 0)
+	if (read_start(start, &h) < 0)
 		return -EBADMSG;
-	i->reading = packet_new(&h);
-	if (!i->reading)
+	p = i->reading = packet_new(&h);
+	if (!p)
 		return -ENOMEM;
-	i->reading->data[0] = data[0]; /* if a thread takes it */
-	c = *h.sender ? client_find(i->bus, h.sender) : NULL;
-	i->reading->uid = c ? c->uid : OFFLOAD_UNKNOWN;
-	i->reading->hidden = !*h.sender || !h.whole;
-	if (i->reading->hidden)
-		i->reading->uid = OFFLOAD_HIDDEN;
-	else if (h.n_fds)
-		i->reading->refusal = judge(i, i->reading->uid, h.n_fds);
-	return 1;
+	p->uid = OFFLOAD_UNKNOWN;
+	p->brings = m.msg_flags & MSG_CTRUNC;
+	p->data[0] = start[0]; /* if a thread takes it */
+	return p->brings ? judge_packet(i, p) : 1;
 }
 
 static bool takes_descriptors(const struct packet *p)
 {
-	return p->refusal == INTAKE_TAKEN && !p->hidden;
+	return p->refusal == INTAKE_TAKEN;
 }
 
 /* Descriptors that sd-bus is to see. */
@@ -602,14 +667,28 @@ static unsigned int announced(const struct packet *p)
 /* How many it may bring. */
 static unsigned int brings(const struct packet *p)
 {
-	return p->hidden ? DESCRIPTORS_MAX : announced(p);
+	return !p->brings ? 0 : p->refusal == INTAKE_HIDDEN ? DESCRIPTORS_MAX : announced(p);
 }
 
-/* What came with the first byte; as many as the message says, -1 for those that are not taken. */
-static int keep_descriptors(struct intake *i, struct packet *p, const int *fds, unsigned int n)
+/* As many as the message says, -1 for those that are not taken. */
+static int fill_descriptors(struct packet *p)
 {
 	unsigned int wanted = announced(p);
 
+	if (p->n_fds >= wanted)
+		return 1;
+	if (!p->fds)
+		p->fds = calloc(DESCRIPTORS_MAX, sizeof(int));
+	if (!p->fds)
+		return -ENOMEM;
+	while (p->n_fds < wanted)
+		p->fds[p->n_fds++] = -1;
+	return 1;
+}
+
+/* What came with the first byte. */
+static int keep_descriptors(struct intake *i, struct packet *p, const int *fds, unsigned int n)
+{
 	p->fds = calloc(DESCRIPTORS_MAX, sizeof(int));
 	for (unsigned int k = 0; k < n; k++)
 		if (p->fds && takes_descriptors(p))
@@ -618,8 +697,6 @@ static int keep_descriptors(struct intake *i, struct packet *p, const int *fds, 
 			turn_away(i, fds[k], p->uid);
 	if (!p->fds)
 		return -ENOMEM;
-	while (p->n_fds < wanted)
-		p->fds[p->n_fds++] = -1;
 	count_unknown(i, p, true);
 	return 1;
 }
@@ -641,7 +718,7 @@ static void on_dropped(void *userdata, int error)
 	struct intake *i = userdata;
 
 	hold(i, false);
-	if (error < 0 || keep_descriptors(i, i->reading, NULL, 0) < 0)
+	if (error < 0)
 		lose(i);
 	else
 		i->reading->got = 1;
@@ -700,7 +777,9 @@ static int read_part(struct intake *i)
 		char space[CMSG_SPACE(DESCRIPTORS_MAX * sizeof(int))];
 		struct cmsghdr header;
 	} control;
-	struct iovec iov = { p->data + p->got, p->header.size - p->got };
+	size_t left = p->header.size - p->got;
+	struct iovec iov = { p->discarded ? p->data : p->data + p->got,
+			     p->discarded && left > DISCARD_SIZE ? DISCARD_SIZE : left };
 	struct msghdr h = {
 		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
 	};
@@ -716,10 +795,36 @@ static int read_part(struct intake *i)
 		return -EPIPE;
 	p->got += (size_t)n;
 	n_fds = passed_descriptors(&h, fds);
-	if (first && (p->header.n_fds || n_fds))
+	if (first && p->brings)
 		return keep_descriptors(i, p, fds, n_fds);
-	for (unsigned int k = 0; k < n_fds; k++) /* the bus does not do that */
+	for (unsigned int k = 0; k < n_fds; k++) /* later than with the first byte: the bus does not do that */
 		turn_away(i, fds[k], p->uid);
+	return 1;
+}
+
+/* All of it was received. */
+static int end_packet(struct intake *i, struct packet *p)
+{
+	const struct client *c;
+
+	if (p->discarded) {
+		log_warning("a message of %zu bytes is more than D-Bus allows, and is not answered: the bus should "
+			    "not pass on so much (max_message_size)",
+			    p->header.size);
+		packet_free(i, p);
+		return 1;
+	}
+	if (!p->header.whole)
+		read_fields(p->data, p->header.size, &p->header);
+	if (!p->brings) {
+		c = client_find(i->bus, p->header.sender);
+		p->uid = c ? c->uid : OFFLOAD_UNKNOWN;
+	}
+	if (fill_descriptors(p) < 0) {
+		packet_free(i, p);
+		return -ENOMEM;
+	}
+	take_packet(i, p);
 	return 1;
 }
 
@@ -733,11 +838,9 @@ static int read_message(struct intake *i)
 	p = i->reading;
 	if (r > 0 && !p->got)
 		r = make_room(i, p);
-	while (r > 0 && p->got < p->header.size)
-		r = read_part(i);
-	if (r > 0)
-		take_packet(i, steal_pointer(i->reading));
-	return r;
+	for (int k = 0; r > 0 && p->got < p->header.size; k++)
+		r = k < PART_BUDGET ? read_part(i) : 0;
+	return r > 0 ? end_packet(i, steal_pointer(i->reading)) : r;
 }
 
 void intake_read(struct intake *i)

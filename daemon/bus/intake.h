@@ -13,11 +13,13 @@
  *
  * What always holds:
  *   - sd-bus gets no descriptor but tokens, so none of its own calls can wait for a file.
- *   - A call reaches sd-bus only when its sender is a client (clients.c), or has left the bus.
+ *   - A call reaches sd-bus only when its sender is a client (clients.c), or has left the bus, or has put a field of
+ *     its own before the sender, of a type that the intake does not read. Such a call is refused (admission.c).
  *   - Messages of one sender keep their order.
  *   - From somebody who has too many descriptors waiting to be closed none is taken, nor, from those whom the bus
- *     has not told yet, more than INTAKE_UNKNOWN at once, nor from whom the header hides. The message itself
- *     goes on: the method that wants the descriptor says why there is none.
+ *     has not told yet, more than INTAKE_UNKNOWN at once, nor from whom the header hides (behind its first 64 KiB, or
+ *     such a field). The message itself goes on: the method that wants the descriptor says why there is none.
+ *   - A message that brings no descriptors costs no thread, whatever is in its header.
  *   - This loop closes no descriptor, nor does the kernel here, for want of room. What is not taken is dropped by a
  *     thread that never has it (intake-sink.h). While its user may have no such thread it is received and kept open
  *     until a thread is free to close it, up to INTAKE_PARKED of all users'. Beyond that it is dropped by a thread of those
@@ -41,6 +43,7 @@ enum intake_refusal {
 	INTAKE_TAKEN,
 	INTAKE_CLOSES, /* too many of this user wait to be closed */
 	INTAKE_NEW,    /* it was not known yet whose it is; by now it is */
+	INTAKE_HIDDEN, /* the header is so long that it was not seen whose it is */
 	INTAKE_FAILED, /* there was none, or no memory */
 	_INTAKE_REFUSAL_MAX,
 };
@@ -56,6 +59,8 @@ struct intake *intake_free(struct intake *i);
 int intake_set_reading(struct intake *i, bool on);
 /* Reads what is there now. */
 void intake_read(struct intake *i);
+/* @sender called, and is no client, since the intake could not read its header: from its next call on it is, if it is there. */
+void intake_learn(struct intake *i, const char *sender);
 /* The descriptor behind @token, which is the caller's from now on. -EBUSY: it was not taken from the bus, and why. */
 int intake_claim(struct intake *i, int token, enum intake_refusal *ret_why);
 

@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * test-intake.c - what comes from the bus as the intake reads it: whose a message is, and what it brings, is found however its header
+ * is made; one without descriptors costs no thread; and one that is too large for D-Bus is left out. This is the bus, and sd-bus.
+ */
+#undef NDEBUG
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "bus/bus-internal.h"
+#include "bus/intake-sink.h"
+#include "bus/intake.h"
+#include "util/passed.h"
+
+#define SENDER ":1.42"
+#define LARGEST (128u << 20)
+
+static struct event_base *base;
+static struct bus bus;
+static struct intake *intake;
+static int theirs; /* where the bus writes */
+static int in;	   /* where sd-bus reads */
+static unsigned int dropped;
+static uint32_t dropped_uid;
+static client_known_t *known;
+static void *known_userdata;
+static char asked[256];
+static struct client *client;
+
+/* What the intake calls, before those of the daemon. */
+
+struct sink {
+	int socket;
+	sink_dropped tell;
+	void *userdata;
+	bool expected;
+};
+
+int sink_new(struct sink **ret, struct event_base *b, int socket, sink_dropped tell, void *userdata)
+{
+	static struct sink s;
+
+	assert(b == base);
+	s = (struct sink){ socket, tell, userdata, false };
+	*ret = &s;
+	return 0;
+}
+
+bool sink_free(struct sink *s)
+{
+	(void)s;
+	return false;
+}
+
+int sink_drop(struct sink *s, uint32_t uid, bool emergency)
+{
+	char byte;
+
+	assert(!emergency && recv(s->socket, &byte, 1, 0) == 1);
+	dropped++;
+	dropped_uid = uid;
+	s->expected = true;
+	return 0;
+}
+
+void sink_look(struct sink *s)
+{
+	if (!s->expected)
+		return;
+	s->expected = false;
+	s->tell(s->userdata, 0);
+}
+
+int socket_set_peek_offset(int socket, int offset)
+{
+	return setsockopt(socket, SOL_SOCKET, SO_PEEK_OFF, &offset, sizeof(offset)) < 0 ? -errno : 0;
+}
+
+struct client *client_find(struct bus *b, const char *name)
+{
+	assert(b == &bus);
+	return client && !strcmp(name, client->name) ? client : NULL;
+}
+
+int client_ask(struct bus *b, const char *name, client_known_t *then, void *userdata, sd_bus_slot **ret)
+{
+	assert(b == &bus && !*asked);
+	strcpy(asked, name);
+	known = then;
+	known_userdata = userdata;
+	*ret = NULL;
+	return 0;
+}
+
+void offload_close(struct offload *o, int fd, uint32_t uid)
+{
+	(void)o, (void)uid;
+	if (fd >= 0)
+		close(fd);
+}
+
+bool offload_is_choked(struct offload *o, uint32_t uid)
+{
+	(void)o, (void)uid;
+	return false;
+}
+
+/* A message being made. */
+struct made {
+	unsigned char *data;
+	size_t size;
+};
+
+static void pad(struct made *m, size_t to)
+{
+	m->size = (m->size + to - 1) / to * to;
+}
+
+static void put(struct made *m, const void *data, size_t n)
+{
+	memcpy(m->data + m->size, data, n);
+	m->size += n;
+}
+
+/* A text, or without one a number. */
+static void put_field(struct made *m, uint8_t code, char type, const char *text, uint32_t number)
+{
+	uint32_t value = text ? (uint32_t)strlen(text) : number;
+
+	pad(m, 8);
+	put(m, (unsigned char[]){ code, 1, (unsigned char)type, 0 }, 4);
+	put(m, &value, type == 'g' || type == 'y' ? 1 : sizeof(value));
+	if (text)
+		put(m, text, strlen(text) + 1);
+}
+
+/* A call; its path has @path characters, and the sender comes after it. The signature is the last. */
+static struct made make_call(size_t path, unsigned int n_fds, bool unknown)
+{
+	struct made m = { calloc(1, path + 1024), 16 };
+	char *text = malloc(path + 1);
+	uint32_t fields;
+
+	assert(m.data && text);
+	memset(text, 'a', path);
+	text[0] = '/';
+	text[path] = 0;
+	memcpy(m.data, (unsigned char[]){ 'l', SD_BUS_MESSAGE_METHOD_CALL, 0, 1 }, 4);
+	put_field(&m, 1, 'o', text, 0);
+	if (unknown)
+		put_field(&m, 200, 'y', NULL, 1);
+	if (n_fds)
+		put_field(&m, 9, 'u', NULL, n_fds);
+	put_field(&m, 7, 's', SENDER, 0);
+	put_field(&m, 8, 'g', "", 0);
+	fields = (uint32_t)(m.size - 16);
+	memcpy(m.data + 12, &fields, sizeof(fields));
+	pad(&m, 8);
+	free(text);
+	return m;
+}
+
+static void turn(void)
+{
+	intake_read(intake);
+	assert(event_base_loop(base, EVLOOP_NONBLOCK) >= 0);
+}
+
+/* The bus writes it, with @n_fds descriptors. */
+static void send_call(const struct made *m, unsigned int n_fds)
+{
+	union {
+		char space[CMSG_SPACE(sizeof(int[2]))];
+		struct cmsghdr header;
+	} control;
+	int fds[2] = { theirs, theirs };
+	struct iovec iov = { m->data, m->size };
+	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (n_fds) {
+		control.header = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
+						   .cmsg_type = SCM_RIGHTS,
+						   .cmsg_len = CMSG_LEN(n_fds * sizeof(int)) };
+		memcpy(CMSG_DATA(&control.header), fds, n_fds * sizeof(int));
+		h.msg_control = &control;
+		h.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
+	}
+	assert(sendmsg(theirs, &h, 0) == (ssize_t)m->size);
+	*asked = 0;
+	dropped = 0;
+	turn();
+	turn();
+}
+
+/* It got to sd-bus whole. Returns how many tokens, or what stands for them, came with it. */
+static unsigned int receive(struct made *m)
+{
+	unsigned char *data = malloc(m->size);
+	union {
+		char space[CMSG_SPACE(DESCRIPTORS_MAX * sizeof(int))];
+		struct cmsghdr header;
+	} control;
+	int fds[DESCRIPTORS_MAX];
+	unsigned int n_fds = 0;
+
+	assert(data);
+	for (size_t got = 0; got < m->size;) {
+		struct iovec iov = { data + got, m->size - got };
+		struct msghdr h = { .msg_iov = &iov,
+				    .msg_iovlen = 1,
+				    .msg_control = &control,
+				    .msg_controllen = sizeof(control) };
+		ssize_t n = recvmsg(in, &h, MSG_DONTWAIT);
+
+		assert(n > 0);
+		n_fds += passed_descriptors(&h, fds + n_fds);
+		got += (size_t)n;
+		turn();
+	}
+	assert(!memcmp(data, m->data, m->size) && recv(in, data, 1, MSG_DONTWAIT) < 0);
+	for (unsigned int i = 0; i < n_fds; i++) {
+		enum intake_refusal why;
+		int fd = intake_claim(intake, fds[i], &why);
+
+		assert(fd >= 0 ? !dropped : why == INTAKE_HIDDEN);
+		if (fd >= 0)
+			close(fd);
+		close(fds[i]);
+	}
+	free(data);
+	free(m->data);
+	turn();
+	return n_fds;
+}
+
+static void tell_known(void)
+{
+	*asked = 0;
+	known(known_userdata, client);
+	turn();
+}
+
+/* Who sent it is asked for. It has no thread, unless it brings something that is not seen. */
+static void test_caller(size_t path, unsigned int n_fds, bool seen)
+{
+	struct made m = make_call(path, n_fds, false);
+
+	send_call(&m, n_fds);
+	assert(dropped == (n_fds && !seen) && !strcmp(asked, SENDER));
+	if (!seen)
+		assert(!dropped || dropped_uid == OFFLOAD_HIDDEN);
+	tell_known();
+	assert(receive(&m) == n_fds);
+}
+
+/* A field of a type that is not read here comes before the sender: sd-bus finds who it is, and the intake from then on. */
+static void test_unknown_field(unsigned int n_fds)
+{
+	struct made m = make_call(10, n_fds, true);
+
+	send_call(&m, n_fds);
+	assert(!*asked && dropped == (n_fds > 0));
+	if (n_fds) { /* sd-bus leaves it out */
+		assert(recv(in, m.data, m.size, MSG_DONTWAIT) == (ssize_t)m.size);
+		free(m.data);
+		return;
+	}
+	assert(receive(&m) == 0);
+	intake_learn(intake, SENDER);
+	assert(!strcmp(asked, SENDER));
+	tell_known();
+}
+
+/* The bus has added the sender to a message that was just as large as D-Bus allows. The next one is read. */
+static void test_too_large(unsigned int n_fds)
+{
+	struct made m = make_call(10, n_fds, false), next = make_call(10, 0, false);
+	uint32_t body = LARGEST - 16;
+	size_t left = body;
+	char *zeros = calloc(1, 1 << 20);
+
+	assert(zeros);
+	memcpy(m.data + 4, &body, sizeof(body));
+	send_call(&m, n_fds);
+	assert(dropped == (n_fds > 0));
+	while (left) {
+		ssize_t n = send(theirs, zeros, left < 1 << 20 ? left : 1 << 20, MSG_DONTWAIT);
+
+		assert(n > 0 || errno == EAGAIN);
+		left -= n > 0 ? (size_t)n : 0;
+		turn();
+	}
+	turn();
+	assert(!*asked && recv(in, zeros, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN);
+	free(zeros);
+	free(m.data);
+	send_call(&next, 0);
+	assert(!strcmp(asked, SENDER));
+	tell_known();
+	receive(&next);
+}
+
+int main(void)
+{
+	int ends[2];
+
+	client = calloc(1, sizeof(*client) + sizeof(SENDER));
+	base = event_base_new();
+	assert(client && base && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+	strcpy(client->name, ":1.1");
+	client->uid = 1000;
+	theirs = ends[0];
+	assert(intake_new(&intake, &bus, base, ends[1], &in) == 0 && intake_set_reading(intake, true) == 0);
+	for (unsigned int n_fds = 0; n_fds < 3; n_fds++) {
+		test_caller(10, n_fds, true);
+		test_caller(4000, n_fds, true);
+		test_caller(60000, n_fds, true);
+		test_caller(70000, n_fds, false);
+		test_caller(1 << 20 >> 3, n_fds, false);
+		test_unknown_field(n_fds);
+		test_too_large(n_fds);
+	}
+	intake_free(intake);
+	event_base_free(base);
+	close(in);
+	close(theirs);
+	free(client);
+	return 0;
+}
