@@ -58,6 +58,13 @@ struct bus {
 	uint32_t expected; /* marks whose clients the bus was asked for */
 	uint64_t questions; /* asked of polkit so far */
 	uint64_t signals;   /* told so far; each goes to many */
+	sd_bus_slot *listing; /* the bus is asked who is there; NULL: not now */
+	uint64_t listings;    /* so far */
+	uint64_t listing_client;   /* the newest client when it was asked, */
+	uint64_t listing_received; /* what had been received, */
+	uint64_t listing_usec;	   /* and when; later when it was answered */
+	uint64_t checked_received; /* @listing_received, of the last one that was answered */
+	LIST_HEAD(, client) lost;
 	LIST_HEAD(, client) subscribers;
 	TAILQ_HEAD(, region_news) news; /* changes that are told when they are due, which is in this order */
 	TAILQ_HEAD(, client_user) listing_users; /* who waits for a list; whose turn is next is first */
@@ -84,6 +91,8 @@ bool process_cgroup(uint32_t pid, uint64_t began, char *ret_cgroup, size_t cgrou
 /* @installed: called once, with the answer to it */
 int clients_watch(struct bus *b, sd_bus_message_handler_t installed);
 void clients_clear(struct bus *b);
+/* Ends clients whose end the bus did not tell. Returns when there is something to do again. */
+uint64_t clients_work(struct bus *b);
 
 static inline bool client_may_see(const struct client *c, const struct tenant *t)
 {

@@ -195,6 +195,7 @@ int bus_new(struct bus **ret, struct event_base *base, const char *address, stru
 	b->handlers = handlers;
 	b->userdata = userdata;
 	LIST_INIT(&b->subscribers);
+	LIST_INIT(&b->lost);
 	TAILQ_INIT(&b->listing_users);
 	TAILQ_INIT(&b->news);
 	r = connect_bus(b, base, address);
@@ -213,6 +214,7 @@ struct bus *bus_free(struct bus *b)
 	if (!b)
 		return NULL;
 	clients_clear(b);
+	sd_bus_slot_unref(b->listing);
 	sd_bus_slot_unref(b->gone_match);
 	sd_bus_slot_unref(b->lost_match);
 	intake_free(b->intake);
@@ -574,7 +576,7 @@ void bus_tell_removed(struct bus *b, const struct region_view *v, enum region_en
 
 uint64_t bus_work(struct bus *b)
 {
-	uint64_t wanted = news_work(b);
+	uint64_t wanted = news_work(b), clients = clients_work(b);
 
-	return listings_work(b) ? 0 : wanted;
+	return listings_work(b) ? 0 : wanted < clients ? wanted : clients;
 }

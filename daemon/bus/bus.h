@@ -93,6 +93,9 @@ struct client {
 	uint32_t pending; /* calls that wait */
 	LIST_HEAD(, call) calls;
 	LIST_ENTRY(client) subscribers;
+	uint64_t listed; /* by the bus, in the answer of this number */
+	bool lost;	 /* the bus does not have it any more, and its end was not told */
+	LIST_ENTRY(client) of_lost;
 	char name[]; /* unique bus name */
 };
 

@@ -5,8 +5,10 @@
  * client.
  *
  * One match tells of every connection that ends. It is in place before the first client is made, and a
- * client is only made of a connection that the bus still knew after that, so no end is missed. The bus is asked
- * before a caller's first message gets here (intake.c), and never waited for.
+ * client is only made of a connection that the bus still knew after that, so no end is missed, unless the bus drops
+ * what it has for us because we do not read fast enough. So it is also asked who is there: CHECK_BUSY_USEC after
+ * the last time if CHECK_BYTES have come since, without which nothing can have been dropped, and CHECK_USEC after it
+ * in any case. The bus is asked before a caller's first message gets here (intake.c), and never waited for.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -20,9 +22,15 @@
 
 #include "bus/bus-internal.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/log.h"
 #include "util/process.h"
 #include "util/text.h"
+
+#define CHECK_USEC (60 * USEC_PER_SEC)
+#define CHECK_BUSY_USEC (2 * USEC_PER_SEC)
+#define CHECK_BYTES (256u << 10) /* less than any bus' limit of what waits for one connection */
+#define LOST_BUDGET 16		 /* ended in a turn */
 
 static int compare_users(const void *a, const void *b)
 {
@@ -206,6 +214,8 @@ static void end_client(struct bus *b, struct client *c)
 	while (!LIST_EMPTY(&c->calls))
 		call_abandon(LIST_FIRST(&c->calls));
 	client_stop_reading(c);
+	if (c->lost)
+		LIST_REMOVE(c, of_lost);
 	if (c->subscribed) {
 		LIST_REMOVE(c, subscribers);
 		c->user->subscribers--;
@@ -232,6 +242,79 @@ static int on_name_gone(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	tdelete(c, &b->clients, compare_clients);
 	end_client(b, c);
 	return 0;
+}
+
+static int read_names(struct bus *b, sd_bus_message *m)
+{
+	struct client *c;
+	const char *name;
+	int r = sd_bus_message_enter_container(m, 'a', "s");
+
+	while (r >= 0 && (r = sd_bus_message_read_basic(m, 's', &name)) > 0)
+		if ((c = client_find(b, name)))
+			c->listed = b->listings;
+	return r;
+}
+
+/* Of those who were there when the bus was asked. */
+static void note_lost(const void *node, VISIT order, void *userdata)
+{
+	struct client *c = *(struct client *const *)node;
+	struct bus *b = userdata;
+
+	if ((order != postorder && order != leaf) || c->lost || c->listed == b->listings ||
+	    c->number > b->listing_client)
+		return;
+	c->lost = true;
+	LIST_INSERT_HEAD(&b->lost, c, of_lost);
+}
+
+/* Without an answer it is asked again. */
+static int on_names(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	struct bus *b = userdata;
+
+	(void)error;
+	b->listing = sd_bus_slot_unref(b->listing);
+	b->listing_usec = now_monotonic_usec();
+	if (sd_bus_message_is_method_error(m, NULL) || !is_from_bus(m) || read_names(b, m) < 0)
+		return 1;
+	b->checked_received = b->listing_received;
+	twalk_r(b->clients, note_lost, b);
+	return 1;
+}
+
+static void ask_names(struct bus *b)
+{
+	b->listings++;
+	b->listing_client = b->next_client;
+	b->listing_received = intake_received(b->intake);
+	b->listing_usec = now_monotonic_usec();
+	if (sd_bus_call_method_async(b->connection, &b->listing, "org.freedesktop.DBus",
+				     "/org/freedesktop/DBus", "org.freedesktop.DBus", "ListNames", on_names, b,
+				     NULL) < 0)
+		log_error("the bus cannot be asked who is there");
+}
+
+uint64_t clients_work(struct bus *b)
+{
+	bool busy = intake_received(b->intake) - b->checked_received >= CHECK_BYTES;
+	uint64_t due = b->listing_usec + (busy ? CHECK_BUSY_USEC : CHECK_USEC);
+	struct client *c;
+
+	for (int k = 0; k < LOST_BUDGET && (c = LIST_FIRST(&b->lost)); k++) {
+		log_warning("client %s: gone, which the bus did not tell: too much was waiting here", c->name);
+		tdelete(c, &b->clients, compare_clients);
+		end_client(b, c);
+	}
+	if (!LIST_EMPTY(&b->lost))
+		return 0;
+	if (!b->clients || b->listing)
+		return UINT64_MAX;
+	if (now_monotonic_usec() < due)
+		return due;
+	ask_names(b);
+	return UINT64_MAX;
 }
 
 int clients_watch(struct bus *b, sd_bus_message_handler_t installed)

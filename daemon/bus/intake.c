@@ -125,6 +125,7 @@ struct intake {
 	struct event *unpark;
 	struct sink *sink;
 	bool told;	     /* why nothing is read */
+	uint64_t received;   /* bytes */
 	struct event *retry; /* of what cannot be read now */
 };
 
@@ -794,6 +795,7 @@ static int read_part(struct intake *i)
 	if (n <= 0)
 		return -EPIPE;
 	p->got += (size_t)n;
+	i->received += (size_t)n;
 	n_fds = passed_descriptors(&h, fds);
 	if (first && p->brings)
 		return keep_descriptors(i, p, fds, n_fds);
@@ -856,6 +858,11 @@ void intake_read(struct intake *i)
 		if (r <= 0)
 			return;
 	}
+}
+
+uint64_t intake_received(const struct intake *i)
+{
+	return i->received;
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *userdata)

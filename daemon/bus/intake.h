@@ -59,6 +59,8 @@ struct intake *intake_free(struct intake *i);
 int intake_set_reading(struct intake *i, bool on);
 /* Reads what is there now. */
 void intake_read(struct intake *i);
+/* How many bytes of messages, so far. */
+uint64_t intake_received(const struct intake *i);
 /* @sender called, and is no client, since the intake could not read its header: from its next call on it is, if it is there. */
 void intake_learn(struct intake *i, const char *sender);
 /* The descriptor behind @token, which is the caller's from now on. -EBUSY: it was not taken from the bus, and why. */

@@ -194,6 +194,82 @@ static void test_descriptors(void)
 	world_end(&world);
 }
 
+static int on_bus_full(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	bool *full = userdata;
+
+	(void)error;
+	*full |= sd_bus_message_is_method_error(m, SD_BUS_ERROR_LIMITS_EXCEEDED) > 0;
+	return 0;
+}
+
+static void pass_by_bus(sd_bus *b)
+{
+	check(sd_bus_flush(b) >= 0);
+	check(sd_bus_call_method(b, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
+				 "GetId", NULL, NULL, NULL) >= 0);
+}
+
+/* Until the bus has no room for more that is for the daemon, which stands still. From none of them it takes all that it has. */
+static void fill_bus(sd_bus **flooders, size_t n)
+{
+	const size_t size = 16 << 20;
+	char *body = calloc(1, size);
+	bool full = false;
+
+	check(body);
+	for (size_t i = 0; !full; i++) {
+		sd_bus *b = flooders[i % n];
+		sd_bus_message *m = new_manager_call(b, "Subscribe");
+
+		check(sd_bus_message_append_array(m, 'y', body, size) >= 0 &&
+		      sd_bus_call_async(b, NULL, m, on_bus_full, &full, UINT64_MAX) >= 0);
+		sd_bus_message_unref(m);
+		pass_by_bus(b);
+		while (sd_bus_process(b, NULL) > 0)
+			;
+	}
+	free(body);
+}
+
+/* Also while the bus has no room for the question. */
+static bool has_ended(sd_bus *b, uint64_t region)
+{
+	sd_bus_message *m = new_manager_call(b, "GetRegion");
+	struct reply r;
+
+	check(sd_bus_message_append(m, "t", region) >= 0);
+	return !finish_call(b, m, &r) && !strcmp(r.error, "NoSuchRegion");
+}
+
+/* The bus drops what tells that a client has left, since too much waits for the daemon already. */
+static void test_lost_end(void)
+{
+	sd_bus *owner, *flooders[3], *bystander;
+	int fd = make_memfd(4096);
+	struct reply r;
+
+	world_begin(&world, "");
+	owner = connect_client(&world);
+	for (int i = 0; i < 3; i++)
+		flooders[i] = connect_client(&world);
+	bystander = connect_client(&world);
+	check(register_region(owner, fd, 0, 0, "rw", &r, 0));
+	check(region_exists(bystander, r.id));
+	check(kill(world.daemon, SIGSTOP) == 0);
+	fill_bus(flooders, 3);
+	disconnect(owner);
+	pass_by_bus(bystander);
+	check(kill(world.daemon, SIGCONT) == 0);
+	until(has_ended(bystander, r.id));
+	check(world_log_contains(&world, "gone, which the bus did not tell"));
+	for (int i = 0; i < 3; i++)
+		disconnect(flooders[i]);
+	disconnect(bystander);
+	close(fd);
+	world_end(&world);
+}
+
 int main(void)
 {
 	const char *asked = getenv("RDMAREG_FLOOD");
@@ -221,6 +297,7 @@ int main(void)
 	}
 	disconnect(bystander);
 	world_end(&world);
+	test_lost_end();
 	test_descriptors();
 	return 0;
 }
