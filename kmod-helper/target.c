@@ -60,14 +60,22 @@ found:
 	return target;
 }
 
-/* Called with targets_lock held. */
-static void target_free(struct rdmareg_target *target)
+/* Called with targets_lock held, when nobody uses the target: each of them keeps the module loaded. */
+static void drop_spares(struct rdmareg_target *target)
 {
 	struct rdmareg_breaker *breaker, *next;
 
-	/* whoever is on their list is freed by the release of its file */
-	list_for_each_entry_safe(breaker, next, &target->spares, entry)
+	/* the release of the file frees it */
+	list_for_each_entry_safe(breaker, next, &target->spares, entry) {
+		list_del(&breaker->entry);
 		fput(breaker->token);
+	}
+	target->spares_count = 0;
+}
+
+/* Called with targets_lock held. */
+static void target_free(struct rdmareg_target *target)
+{
 	hash_del(&target->entry);
 	kfree(target);
 	/* without a watched file a filesystem's code may be unloaded */
@@ -84,6 +92,7 @@ void rdmareg_target_put(struct rdmareg_target *target)
 {
 	spin_lock(&targets_lock);
 	if (!--target->refs) {
+		drop_spares(target);
 		if (rdmareg_target_pauses(target, NULL))
 			sweep_later();
 		else

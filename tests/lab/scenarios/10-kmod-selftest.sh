@@ -59,7 +59,7 @@ expect_equal "parameters are taken" "100 20 2 3000" \
 check "and kept to" "$RDMAREG_TESTS/kmod-selftest" --xfs /mnt/xfs --only limit
 wait_for unused # the test's processes may be on their way out
 for bad in max_watches=0 max_watches=1048577 max_total_watches=0 max_total_watches=16777217 max_watches_per_file=0 max_watches_per_file=65537 max_openers=0 max_openers=65537 max_deadline_ms=0 max_deadline_ms=60001; do
-	modprobe -r rdmareg
+	wait_for modprobe -r rdmareg
 	expect_status 1 "refused: $bad" modprobe rdmareg $bad
 done
 check "loads again" modprobe rdmareg
