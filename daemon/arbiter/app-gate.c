@@ -97,7 +97,8 @@ static void describe(struct app *a, struct region *r, struct region_entry *e)
 	if (e->damage)
 		add(degraded, sizeof(degraded), "", e->damage);
 	if (e->unleased)
-		add(degraded, sizeof(degraded), "the filesystem does not ask before it takes blocks back: ", reason);
+		add(degraded, sizeof(degraded),
+		    "the filesystem does not ask before it takes blocks back: ", reason);
 	if (e->blocks == REGION_BLOCKS_SHARED)
 		add(degraded, sizeof(degraded), "",
 		    "after a write(2) by another program to a block that the file shares with a copy (reflink), peers may go "
@@ -123,8 +124,9 @@ static void describe(struct app *a, struct region *r, struct region_entry *e)
 			add(degraded, sizeof(degraded), "", takers);
 	}
 	if (e->text.bypasses && r->mode >= ARBITRATION_LAYOUT_LEASE) {
-		snprintf(taken, sizeof(taken), "blocks went and nobody was asked, %" PRIu64 " so far; the last: %s", e->text.bypasses,
-			 e->text.last_bypass ? e->text.last_bypass : "");
+		snprintf(taken, sizeof(taken),
+			 "blocks went and nobody was asked, %" PRIu64 " so far; the last: %s",
+			 e->text.bypasses, e->text.last_bypass ? e->text.last_bypass : "");
 		add(degraded, sizeof(degraded), "", taken);
 	}
 	region_text_set(&e->text.mode_reason, text, sizeof(text));
@@ -176,11 +178,18 @@ static void note_gap(struct region_entry *e, pid_t pid)
 
 	if (!pid)
 		return;
-	snprintf(
-		gap, sizeof(gap),
-		"process %d has the file open for writing since before it was watched: what it punches through that "
-		"descriptor passes unseen, unless it opens the file anew",
-		(int)pid);
+	if (pid < 0)
+		snprintf(
+			gap, sizeof(gap),
+			"more descriptors are open on this machine than are looked through, so a process that has the file open for "
+			"writing since before it was watched may not have been found: what it punches through that descriptor passes "
+			"unseen");
+	else
+		snprintf(
+			gap, sizeof(gap),
+			"process %d has the file open for writing since before it was watched: what it punches through that "
+			"descriptor passes unseen, unless it opens the file anew",
+			(int)pid);
 	region_text_set(&e->gap, gap, sizeof(gap));
 }
 

@@ -44,7 +44,7 @@ struct gate_link_guard {
 struct gate_link_ops {
 	/* A process begins, and knows nothing yet: gate_link_ours() for each keeper. From gate_link_mark(), before the file is marked. */
 	void (*begins)(void *userdata);
-	/* @error 0: the file is guarded, and @gap is a process that has it open for writing since before, or 0. Else @why says why it is not. */
+	/* @error 0: the file is guarded, and @gap is a process that has it open for writing since before, or 0; negative: nobody knows. Else @why says why it is not. */
 	void (*marked)(void *userdata, uint64_t key, int error, const char *why, pid_t gap);
 	/* An operation waits (GATE_WANTED): answer it. */
 	void (*wanted)(void *userdata, const struct gate_message *m);

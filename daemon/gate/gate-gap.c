@@ -189,7 +189,7 @@ static void on_turn(evutil_socket_t fd, short what, void *userdata)
 		log_warning(
 			"gate: too many descriptors are open to look through all of them (process %d was next)",
 			s->pid);
-		end_round(s, s->pid);
+		end_round(s, -1);
 	} else if (!more || TAILQ_EMPTY(&s->current)) {
 		end_round(s, 0);
 	}

@@ -148,7 +148,7 @@ struct gate_gap {
 	uint64_t device;
 	uint64_t inode;
 	pid_t except; /* a process that may have it open (the owner); 0: none. Those that @is_ours is true for may, too. */
-	pid_t found; /* the first; 0: none */
+	pid_t found; /* the first; 0: none; negative: nobody knows, not all were looked at */
 };
 
 struct gate_gaps;
@@ -159,7 +159,7 @@ typedef void gate_gap_found_t(void *userdata, const struct gate_gap *gap);
  *
  * Looks through /proc, a few descriptors at each turn of the loop, for all files that were added before a round at once. Truncation through
  * old descriptors is seen by the kernel in any case. Not seen: descriptors on their way in a socket, or only registered with io_uring.
- * When a round has come to more than GATE_GAP_DESCRIPTORS of them the process that was next counts as found, and that is logged.
+ * A round ends at GATE_GAP_DESCRIPTORS of them.
  */
 #define GATE_GAP_DESCRIPTORS 65536
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * fake-gate.c - stands in for rdmareg-gate: the kernel is played by lines in the FIFO "gate-commands" beside it, and what the daemon says is
- * written as lines to "gate-events". Marks are answered at once, unless there is a file "gate-silent".
+ * written as lines to "gate-events". Marks are answered at once, unless there is a file "gate-silent", and with a
+ * file "gate-cannot-tell" so that it is not known who has the file open.
  *
  *   want N OFFSET LENGTH   somebody punches that range of the file that was marked last, and waits as passage N
  *   over N                 he is done
@@ -57,7 +58,7 @@ static void say(const struct gate_message *m)
 
 static void hear(const struct gate_message *m)
 {
-	const struct gate_message answer = { .type = GATE_MARKED, .number = m->number };
+	struct gate_message answer = { .type = GATE_MARKED, .number = m->number };
 
 	switch (m->type) {
 	case GATE_OURS:
@@ -66,6 +67,7 @@ static void hear(const struct gate_message *m)
 	case GATE_MARK:
 		marked = *m;
 		note("mark %" PRIu64 "+%" PRIu64 " refuses %u\n", m->offset, m->length, m->refuses);
+		answer.pid = access(path_of("gate-cannot-tell"), F_OK) == 0 ? -1 : 0;
 		if (access(path_of("gate-silent"), F_OK) < 0)
 			say(&answer);
 		break;

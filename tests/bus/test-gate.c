@@ -39,12 +39,12 @@ static int guarded_file(void)
 	exit(SKIP);
 }
 
-static void make_silent(bool silent)
+static void make_it(const char *what, bool yes)
 {
 	char path[256];
 
-	snprintf(path, sizeof(path), "%s/gate-silent", world.directory);
-	if (silent)
+	snprintf(path, sizeof(path), "%s/gate-%s", world.directory, what);
+	if (yes)
 		close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
 	else
 		unlink(path);
@@ -190,6 +190,20 @@ static void test_unasked(int fd)
 	until(count_events("unmark") == unmarks + 3);
 }
 
+/* Who has the file open since before could not be found out: nobody is accused of it. */
+static void test_untold(int fd)
+{
+	struct reply region, r;
+
+	make_it("cannot-tell", true);
+	check(fchmod(fd, S_ISVTX | 0600) == 0); /* no layout lease, which sees what the gate does not */
+	check(register_region(owner, fd, 0, 4 * MIB, "rw", &region, 1, "arbitration", "s", "pre-content"));
+	check(has_property(region.id, "Degraded", "more descriptors are open"));
+	check(call_region(owner, region.id, "Release", &r));
+	check(fchmod(fd, 0600) == 0);
+	make_it("cannot-tell", false);
+}
+
 /* Nothing of the region is taken: nobody has to wait. */
 static void test_outside(void)
 {
@@ -251,7 +265,7 @@ static void test_silent(int fd)
 	struct later registering = { 0 };
 	struct reply r;
 
-	make_silent(true);
+	make_it("silent", true);
 	send_later(owner, registration(fd), &registering);
 	until(count_events("mark 0+8388608 refuses 0") == marks + 1);
 	count_regions(other); /* is answered meanwhile */
@@ -268,7 +282,7 @@ static void test_silent(int fd)
 	tell_gate("end\n");
 	await_answer(owner, &registering);
 	check_text(registering.reply.error, "");
-	make_silent(false);
+	make_it("silent", false);
 	check(call_region(owner, registering.reply.id, "Release", &r));
 	disconnect(other);
 }
@@ -328,6 +342,7 @@ int main(void)
 	test_end(id);
 	release(id);
 	test_silent(fd);
+	test_untold(fd);
 	test_foreign(fd);
 	close(fd);
 	disconnect(owner);
