@@ -43,9 +43,6 @@ static int claim(struct bus *b, int token, const struct client *c, int *ret, str
 			"the descriptor was not taken: rdmaregd did not know yet whose connection this is, and has "
 			"too many descriptors of callers who left before it did; now it does: call again on this "
 			"connection");
-	case INTAKE_HIDDEN:
-		return failure_set(ret_failure, RDMAREG_ERROR_FAILED,
-				   "the descriptor was not taken: the message's header is too long");
 	case INTAKE_CLOSES:
 		return failure_set(
 			ret_failure, RDMAREG_ERROR_LIMIT_EXCEEDED,

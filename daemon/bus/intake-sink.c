@@ -89,12 +89,12 @@ static bool is_taken(const struct sink *s)
 	return getsockopt(s->socket, SOL_SOCKET, SO_PEEK_OFF, &offset, &size) == 0 && offset == 0;
 }
 
-int socket_set_peek_offset(int socket, int offset)
+static int set_peek_offset(const struct sink *s, int offset)
 {
 	int r;
 
 	do
-		r = setsockopt(socket, SOL_SOCKET, SO_PEEK_OFF, &offset, sizeof(offset));
+		r = setsockopt(s->socket, SOL_SOCKET, SO_PEEK_OFF, &offset, sizeof(offset));
 	while (r < 0 && errno == EINTR); /* the thread has the socket's lock */
 	return r < 0 ? -errno : 0;
 }
@@ -124,7 +124,7 @@ static void look(struct sink *s)
 	if (s->expected)
 		return;
 	set_timer(s, false);
-	r = socket_set_peek_offset(s->socket, -1);
+	r = set_peek_offset(s, -1);
 	s->dropped(s->userdata, error < 0 ? error : r);
 }
 
@@ -238,9 +238,9 @@ int sink_drop(struct sink *s, uint32_t uid, bool emergency)
 	struct dropper *d = calloc(1, sizeof(*d));
 	int r = -EBUSY;
 
-	if (!d || socket_set_peek_offset(s->socket, 1) < 0 || set_timer(s, true) < 0) {
+	if (!d || set_peek_offset(s, 1) < 0 || set_timer(s, true) < 0) {
 		free(d);
-		socket_set_peek_offset(s->socket, -1);
+		set_peek_offset(s, -1);
 		return -EAGAIN;
 	}
 	d->sink = s;
@@ -257,7 +257,7 @@ int sink_drop(struct sink *s, uint32_t uid, bool emergency)
 	if (r < 0) {
 		free(d);
 		set_timer(s, false);
-		socket_set_peek_offset(s->socket, -1);
+		set_peek_offset(s, -1);
 		return r;
 	}
 	s->expected = true;

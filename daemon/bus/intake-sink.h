@@ -45,7 +45,4 @@ int sink_drop(struct sink *s, uint32_t uid, bool emergency);
 /* Tells of what has happened, without the loop. */
 void sink_look(struct sink *s);
 
-/* SO_PEEK_OFF; -1: who looks sees the first byte again. Goes on if a signal comes. */
-int socket_set_peek_offset(int socket, int offset);
-
 #endif

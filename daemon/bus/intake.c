@@ -5,7 +5,8 @@
  *
  * Whether it brings descriptors is asked of the kernel, which says so to who looks without room for them. One that
  * brings none is received first and read then, however long its header is. Of one that does, the header is looked
- * at before.
+ * at before, and sd-bus gets it only if the header is plain: what sd-bus finds invalid, though the bus did not, it
+ * drops without closing its tokens, for which we would wait for ever.
  */
 #include "bus/intake.h"
 
@@ -31,8 +32,7 @@
 
 #define HEADER_SIZE 16
 #define MESSAGE_MAX (128u << 20) /* of the D-Bus specification */
-#define PEEK_SIZE (64u << 10)	 /* of a header, while the descriptors are still in the socket */
-#define DISCARD_SIZE (64u << 10) /* read at once of what is not kept */
+#define PIECE_MAX (256u << 10)	 /* more than Linux passes as one, which is where descriptors are; read at once of what is not kept */
 #define PART_BUDGET 64		 /* of one message in a turn */
 #define READ_BUDGET 64
 #define NAME_MAX_BUS 256
@@ -47,7 +47,14 @@
 enum field {
 	FIELD_SENDER = 7,
 	FIELD_UNIX_FDS = 9,
+	_FIELD_MAX,
 };
+
+/* The fields that D-Bus knows, by number, */
+static const char field_types[_FIELD_MAX] = { [1] = 'o', 's', 's', 's', 'u', 's', 's', 'g', 'u' };
+/* and how long texts may be that come with descriptors: far more than any method takes, less than what sd-bus does. */
+#define PLAIN_PATH_MAX 4096
+#define PLAIN_SIGNATURE_MAX 32
 
 /* What must be known of a message. */
 struct header {
@@ -56,7 +63,9 @@ struct header {
 	uint8_t type;
 	uint32_t n_fds;
 	char sender[NAME_MAX_BUS]; /* empty: none */
-	bool whole;		   /* all of its fields were read */
+	bool whole;		   /* all of its fields were read, */
+	uint16_t seen;		   /* these, by their bits, */
+	bool odd;		   /* and some are not as those of a call with descriptors */
 };
 
 struct packet {
@@ -144,6 +153,14 @@ static size_t align(size_t at, size_t to)
 	return (at + to - 1) & ~(to - 1);
 }
 
+static void note_field(struct header *h, uint8_t field, char type)
+{
+	if (field >= _FIELD_MAX || field_types[field] != type || h->seen & (1u << field))
+		h->odd = true;
+	else
+		h->seen |= (uint16_t)(1u << field);
+}
+
 /*
  * One field at *@at. False: it ends here, or has a type that no field we look for has. The size of a text is
  * less than 2^27 or it is not in what we have.
@@ -156,7 +173,9 @@ static bool read_field(const unsigned char *data, size_t size, size_t *at, struc
 	if (start + 4 >= size || data[start + 1] != 1)
 		return false;
 	type = (char)data[start + 2];
+	note_field(h, data[start], type);
 	if (type == 'g') {
+		h->odd |= data[start + 4] > PLAIN_SIGNATURE_MAX;
 		*at = start + 4 + 1 + data[start + 4] + 1;
 		return true;
 	}
@@ -171,6 +190,7 @@ static bool read_field(const unsigned char *data, size_t size, size_t *at, struc
 	n = number_at(data, value);
 	if ((type != 's' && type != 'o') || n >= MESSAGE_MAX || value + 4 + n + 1 > size)
 		return false;
+	h->odd |= n > (type == 'o' ? PLAIN_PATH_MAX : NAME_MAX_BUS - 1);
 	if (data[start] == FIELD_SENDER && n < sizeof(h->sender)) {
 		memcpy(h->sender, data + value + 4, n);
 		h->sender[n] = 0;
@@ -199,6 +219,7 @@ static void read_fields(const unsigned char *data, size_t size, struct header *h
 	while (at < end && read_field(data, end, &at, h))
 		;
 	h->whole = at == h->fields;
+	h->odd |= !h->whole || !*h->sender || !h->n_fds || h->n_fds > DESCRIPTORS_MAX;
 }
 
 /* Whether a message's descriptors are taken. */
@@ -282,7 +303,7 @@ static bool can_park(struct intake *i, unsigned int n)
 static struct packet *packet_new(const struct header *h)
 {
 	bool discarded = h->size > MESSAGE_MAX;
-	struct packet *p = calloc(1, sizeof(*p) + (discarded ? DISCARD_SIZE : h->size));
+	struct packet *p = calloc(1, sizeof(*p) + (discarded ? PIECE_MAX : h->size + 1)); /* to look beyond it */
 
 	if (!p)
 		return NULL;
@@ -583,51 +604,36 @@ static int read_lines(struct intake *i)
 }
 
 /*
- * The fields of a message that brings descriptors, without receiving them, as far as they are there: how much. Who looks
- * sees no further than the piece that has the descriptors, unless the socket's peek offset leads behind it.
+ * Descriptors are in the socket: of this message, or of one behind it. Who looks sees no further than the piece that has them, and
+ * they are with the first piece of a message; so they are not of this one if there is more to see than it. Then whether they
+ * are taken. A plain header is in the first piece.
  */
-static int look_at_fields(struct intake *i, struct packet *p, size_t *ret)
-{
-	size_t wanted = p->header.fields < PEEK_SIZE ? p->header.fields : PEEK_SIZE, got = 0;
-	ssize_t n = recv(i->socket, p->data, wanted, MSG_PEEK | MSG_DONTWAIT);
-	int r = 0;
-
-	if (n > 0)
-		got = (size_t)n;
-	if (got && got < wanted) {
-		r = socket_set_peek_offset(i->socket, (int)got);
-		while (r == 0 && got < wanted &&
-		       (n = recv(i->socket, p->data + got, wanted - got, MSG_PEEK | MSG_DONTWAIT)) > 0)
-			got += (size_t)n;
-		r = socket_set_peek_offset(i->socket, -1);
-	}
-	*ret = got;
-	return r;
-}
-
-/* Whether the descriptors that it brings are taken. */
 static int judge_packet(struct intake *i, struct packet *p)
 {
 	const struct header *h = &p->header;
+	struct iovec iov = { p->data, h->size < PIECE_MAX ? h->size + 1 : PIECE_MAX };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t n = recvmsg(i->socket, &m, MSG_PEEK | MSG_DONTWAIT);
 	const struct client *c;
-	size_t got;
-	int r = look_at_fields(i, p, &got);
 
-	if (r < 0)
-		return r;
-	read_fields(p->data, got, &p->header);
-	if (!h->whole || !*h->sender || !h->n_fds) {
+	if (n <= 0)
+		return -EPIPE;
+	p->brings = m.msg_flags & MSG_CTRUNC && (size_t)n <= h->size && (size_t)n < PIECE_MAX;
+	if (!p->brings)
+		return 1;
+	read_fields(p->data, (size_t)n, &p->header);
+	if (h->odd) {
 		p->uid = OFFLOAD_HIDDEN;
-		p->refusal = INTAKE_HIDDEN;
+		p->discarded = true;
 		return 1;
 	}
 	c = client_find(i->bus, h->sender);
 	p->uid = c ? c->uid : OFFLOAD_UNKNOWN;
-	p->refusal = p->discarded ? INTAKE_HIDDEN : judge(i, p->uid, h->n_fds);
+	p->refusal = judge(i, p->uid, h->n_fds);
 	return 1;
 }
 
-/* Makes the packet of the next message, with nothing of it yet. Who looks sees all of its descriptors, or none. */
+/* Makes the packet of the next message, with nothing of it yet. */
 static int begin_packet(struct intake *i)
 {
 	unsigned char start[HEADER_SIZE];
@@ -649,14 +655,13 @@ static int begin_packet(struct intake *i)
 	if (!p)
 		return -ENOMEM;
 	p->uid = OFFLOAD_UNKNOWN;
-	p->brings = m.msg_flags & MSG_CTRUNC;
 	p->data[0] = start[0]; /* if a thread takes it */
-	return p->brings ? judge_packet(i, p) : 1;
+	return m.msg_flags & MSG_CTRUNC ? judge_packet(i, p) : 1;
 }
 
 static bool takes_descriptors(const struct packet *p)
 {
-	return p->refusal == INTAKE_TAKEN;
+	return p->refusal == INTAKE_TAKEN && !p->discarded;
 }
 
 /* Descriptors that sd-bus is to see. */
@@ -668,7 +673,7 @@ static unsigned int announced(const struct packet *p)
 /* How many it may bring. */
 static unsigned int brings(const struct packet *p)
 {
-	return !p->brings ? 0 : p->refusal == INTAKE_HIDDEN ? DESCRIPTORS_MAX : announced(p);
+	return !p->brings ? 0 : p->discarded ? DESCRIPTORS_MAX : announced(p);
 }
 
 /* As many as the message says, -1 for those that are not taken. */
@@ -691,6 +696,7 @@ static int fill_descriptors(struct packet *p)
 static int keep_descriptors(struct intake *i, struct packet *p, const int *fds, unsigned int n)
 {
 	p->fds = calloc(DESCRIPTORS_MAX, sizeof(int));
+	p->discarded |= n != p->header.n_fds; /* the bus does not do that, and sd-bus would find it invalid */
 	for (unsigned int k = 0; k < n; k++)
 		if (p->fds && takes_descriptors(p))
 			p->fds[p->n_fds++] = fds[k];
@@ -780,7 +786,7 @@ static int read_part(struct intake *i)
 	} control;
 	size_t left = p->header.size - p->got;
 	struct iovec iov = { p->discarded ? p->data : p->data + p->got,
-			     p->discarded && left > DISCARD_SIZE ? DISCARD_SIZE : left };
+			     p->discarded && left > PIECE_MAX ? PIECE_MAX : left };
 	struct msghdr h = {
 		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
 	};
@@ -810,19 +816,22 @@ static int end_packet(struct intake *i, struct packet *p)
 	const struct client *c;
 
 	if (p->discarded) {
-		log_warning("a message of %zu bytes is more than D-Bus allows, and is not answered: the bus should "
-			    "not pass on so much (max_message_size)",
-			    p->header.size);
+		if (p->header.size > MESSAGE_MAX)
+			log_warning("a message of %zu bytes is more than D-Bus allows, and is not answered: the bus "
+				    "should not pass on so much (max_message_size)",
+				    p->header.size);
+		else
+			log_debug("a message of %s with descriptors has fields that none of ours has: it is left out",
+				  *p->header.sender ? p->header.sender : "somebody");
 		packet_free(i, p);
 		return 1;
 	}
-	if (!p->header.whole)
-		read_fields(p->data, p->header.size, &p->header);
 	if (!p->brings) {
+		read_fields(p->data, p->header.size, &p->header);
 		c = client_find(i->bus, p->header.sender);
 		p->uid = c ? c->uid : OFFLOAD_UNKNOWN;
 	}
-	if (fill_descriptors(p) < 0) {
+	if (p->brings && fill_descriptors(p) < 0) {
 		packet_free(i, p);
 		return -ENOMEM;
 	}

@@ -17,8 +17,10 @@
  *     its own before the sender, of a type that the intake does not read. Such a call is refused (admission.c).
  *   - Messages of one sender keep their order.
  *   - From somebody who has too many descriptors waiting to be closed none is taken, nor, from those whom the bus
- *     has not told yet, more than INTAKE_UNKNOWN at once, nor from whom the header hides (behind its first 64 KiB, or
- *     such a field). The message itself goes on: the method that wants the descriptor says why there is none.
+ *     has not told yet, more than INTAKE_UNKNOWN at once. The message itself goes on: the method that wants the
+ *     descriptor says why there is none.
+ *   - A message that brings descriptors and whose header is not plain (it hides the sender, or has fields or sizes that
+ *     no call of ours has) is left out as a whole, so sd-bus closes every token that it gets.
  *   - A message that brings no descriptors costs no thread, whatever is in its header.
  *   - This loop closes no descriptor, nor does the kernel here, for want of room. What is not taken is dropped by a
  *     thread that never has it (intake-sink.h). While its user may have no such thread it is received and kept open
@@ -43,7 +45,6 @@ enum intake_refusal {
 	INTAKE_TAKEN,
 	INTAKE_CLOSES, /* too many of this user wait to be closed */
 	INTAKE_NEW,    /* it was not known yet whose it is; by now it is */
-	INTAKE_HIDDEN, /* the header is so long that it was not seen whose it is */
 	INTAKE_FAILED, /* there was none, or no memory */
 	_INTAKE_REFUSAL_MAX,
 };

@@ -16,7 +16,9 @@
 
 #define USER 65534
 #define HIDING_SERIAL 0x40000000
-#define LONGEST 254	  /* name or signature: of 255 sd-bus takes no signature */
+#define LONGEST 254	   /* name */
+#define SIGNATURE_PLAIN 32 /* that is taken with descriptors */
+#define SIGNATURE_MAX 255  /* that the bus passes on, and sd-bus does not take */
 #define PASSED_AT_ONCE 16 /* dbus-daemon's limit */
 
 static struct world world;
@@ -188,10 +190,10 @@ static int on_any(sd_bus_message *m, void *userdata, sd_bus_error *error)
 }
 
 /* A call with one descriptor, whose fields are as long as they may be: that of the sender, which the bus adds, is the last. */
-static void call_odd(sd_bus *b, int fd)
+static void call_odd(sd_bus *b, int fd, uint8_t signature)
 {
-	unsigned char message[2048] = { 'l', 1, 0, 1, LONGEST };
-	char name[LONGEST + 1] = "a.", bytes[LONGEST + 1];
+	unsigned char message[2048] = { 'l', 1, 0, 1, signature };
+	char name[LONGEST + 1] = "a.", bytes[SIGNATURE_MAX + 1];
 	union {
 		char space[CMSG_SPACE(sizeof(int))];
 		struct cmsghdr header;
@@ -205,19 +207,19 @@ static void call_odd(sd_bus *b, int fd)
 
 	memset(name + 2, 'a', LONGEST - 2);
 	name[LONGEST] = 0;
-	memset(bytes, 'y', LONGEST);
-	bytes[LONGEST] = 0;
+	memset(bytes, 'y', signature);
+	bytes[signature] = 0;
 	at = put_field(message, at, 9, 'u', NULL, 1);
 	at = put_field(message, at, 1, 'o', RDMAREG_MANAGER_PATH, 0);
 	at = put_field(message, at, 2, 's', name, 0);
-	at = put_field(message, at, 3, 's', bytes, 0);
+	at = put_field(message, at, 3, 's', name + 2, 0);
 	at = put_field(message, at, 4, 's', name, 0);
 	at = put_field(message, at, 6, 's', RDMAREG_BUS_NAME, 0);
 	at = put_field(message, at, 8, 'g', bytes, 0);
 	fields = (uint32_t)(at - 16);
 	memcpy(message + 8, &serial, sizeof(serial));
 	memcpy(message + 12, &fields, sizeof(fields));
-	iov.iov_len = (at + 7) / 8 * 8 + LONGEST;
+	iov.iov_len = (at + 7) / 8 * 8 + signature;
 	memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
 	check(sd_bus_flush(b) >= 0 && sendmsg(sd_bus_get_fd(b), &h, 0) == (ssize_t)iov.iov_len);
 }
@@ -236,7 +238,7 @@ static void test_odd_header(void)
 		stop_daemon();
 		fd = linger_open(&end);
 		check(fd >= 0);
-		call_odd(b, fd);
+		call_odd(b, fd, SIGNATURE_PLAIN);
 		pass_by_bus(b);
 		close(fd);
 		check(kill(world.daemon, SIGCONT) == 0);
@@ -246,6 +248,26 @@ static void test_odd_header(void)
 		until(world_descriptors(&world) <= world.descriptors);
 		close(end);
 	}
+	disconnect(b);
+	disconnect(other);
+}
+
+/* What sd-bus finds invalid, though the bus did not, leaves nothing open: otherwise the tokens would be used up. */
+static void test_invalid(void)
+{
+	sd_bus *b = connect_user(), *other = connect_client(&world);
+	int fd = make_memfd(4096);
+
+	get_manager_number(b, "Regions");
+	get_manager_number(other, "Regions");
+	for (int i = 0; i < INTAKE_TOKENS + 16; i++) {
+		call_odd(b, fd, SIGNATURE_MAX);
+		if (i % 16 == 0)
+			pass_by_bus(b);
+	}
+	check_served(other);
+	until(world_descriptors(&world) <= world.descriptors + PASSED_AT_ONCE);
+	close(fd);
 	disconnect(b);
 	disconnect(other);
 }
@@ -363,6 +385,7 @@ int main(void)
 	test_long_header(4000);
 	test_long_header(60000); /* more than comes in one piece */
 	test_odd_header();
+	test_invalid();
 	test_strangers();
 	test_full_table();
 	test_choked(1);
