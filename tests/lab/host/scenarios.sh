@@ -7,7 +7,7 @@
 #
 # A scenario's header says where it runs, once per line: "# boot: plain", "# boot: systemd", "# boot: plain kernel=6.12".
 # All scenarios of one kind of boot share a boot, or two where there are many ("plain-7", "plain-7+2"). Boots run beside each
-# other, one per processor at most.
+# other, one more than there are processors, since they also wait (take_slot of boot.sh).
 #
 # When a guest dies, the scenario it was in has failed and the rest goes on in a new boot. One death is the emulator's
 # own: an "Oops: int3", where it ran into code that the kernel was patching. That scenario is run again, at most twice
@@ -169,7 +169,7 @@ for boot in "${!plan[@]}"; do
 	fi
 done
 for boot in $(printf '%s\n' "${!plan[@]}" | sort -r); do
-	if [ $running -ge "$(nproc)" ]; then
+	if [ $running -gt "$(nproc)" ]; then
 		wait -n
 		running=$((running - 1))
 	fi
