@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "util/cleanup.h"
+#include "util/thread.h"
 
 #define LOOK_NSEC 100000 /* as often: less than the timers of the loop can count */
 #define STACK_SIZE (128 * 1024)
@@ -60,10 +61,15 @@ static void *drop(void *userdata)
 {
 	struct dropper *d = userdata;
 	struct sink *s = d->sink;
+	sigset_t waking;
 	char byte;
-	int error = recv(s->socket, &byte, 1, MSG_DONTWAIT) == 1 ? 0 : errno ? -errno : -EPIPE;
+	int error;
 	bool last;
 
+	sigemptyset(&waking);
+	sigaddset(&waking, WAKING); /* which nobody sends before the byte is out */
+	pthread_sigmask(SIG_UNBLOCK, &waking, NULL);
+	error = recv(s->socket, &byte, 1, MSG_DONTWAIT) == 1 ? 0 : errno ? -errno : -EPIPE;
 	pthread_mutex_lock(&s->lock);
 	LIST_REMOVE(d, droppers);
 	s->n_droppers--;
@@ -107,7 +113,7 @@ static int set_timer(const struct sink *s, bool on)
 	return timerfd_settime(s->look_fd, 0, &each, NULL) < 0 ? -errno : 0;
 }
 
-static void look(struct sink *s)
+void sink_look(struct sink *s)
 {
 	int error, r;
 
@@ -128,18 +134,13 @@ static void look(struct sink *s)
 	s->dropped(s->userdata, error < 0 ? error : r);
 }
 
-void sink_look(struct sink *s)
-{
-	look(s);
-}
-
 static void on_look(evutil_socket_t fd, short what, void *userdata)
 {
 	uint64_t n;
 
 	(void)what;
 	if (read(fd, &n, sizeof(n)) == sizeof(n))
-		look(userdata);
+		sink_look(userdata);
 }
 
 static void on_returned(evutil_socket_t fd, short what, void *userdata)
@@ -149,7 +150,7 @@ static void on_returned(evutil_socket_t fd, short what, void *userdata)
 
 	(void)what;
 	eventfd_read(fd, &n);
-	look(s);
+	sink_look(s);
 }
 
 static void on_waking(int signal)
@@ -214,25 +215,6 @@ static bool may_begin(const struct sink *s, uint32_t uid, bool emergency)
 			 : s->n_droppers < SINK_THREADS / 2 && n < SINK_PER_UID;
 }
 
-/* A thread that takes no signal but the one. Under the lock. */
-static int begin(struct dropper *d)
-{
-	sigset_t all, before;
-	pthread_attr_t attributes;
-	int r;
-
-	sigfillset(&all);
-	sigdelset(&all, WAKING);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, STACK_SIZE);
-	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	r = pthread_create(&d->thread, &attributes, drop, d);
-	pthread_attr_destroy(&attributes);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return r ? -EAGAIN : 0;
-}
-
 int sink_drop(struct sink *s, uint32_t uid, bool emergency)
 {
 	struct dropper *d = calloc(1, sizeof(*d));
@@ -247,7 +229,7 @@ int sink_drop(struct sink *s, uint32_t uid, bool emergency)
 	d->uid = uid;
 	pthread_mutex_lock(&s->lock);
 	if (may_begin(s, uid, emergency))
-		r = begin(d);
+		r = thread_start(drop, d, STACK_SIZE, &d->thread) < 0 ? -EAGAIN : 0;
 	if (r == 0) {
 		LIST_INSERT_HEAD(&s->droppers, d, droppers);
 		s->n_droppers++;

@@ -5,12 +5,11 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdint.h>
 #include <unistd.h>
 
 #include "gate/gate.h"
+#include "util/thread.h"
 
 static void *close_all(void *from)
 {
@@ -26,22 +25,14 @@ static void *close_all(void *from)
 /* The end to write to, or -1. */
 static int start(void)
 {
-	sigset_t all, before;
-	pthread_t t;
 	int p[2], r;
 
 	if (pipe2(p, O_CLOEXEC) < 0)
 		return -1;
-	/* signals are the loop's */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_create(&t, NULL, close_all, (void *)(intptr_t)p[0]);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (r == 0 && fcntl(p[1], F_SETFL, O_NONBLOCK) == 0) {
-		pthread_detach(t);
+	r = thread_start(close_all, (void *)(intptr_t)p[0], 0, NULL);
+	if (r == 0 && fcntl(p[1], F_SETFL, O_NONBLOCK) == 0)
 		return p[1];
-	}
-	close(p[1]);
+	close(p[1]); /* ends the thread */
 	if (r)
 		close(p[0]);
 	return -1;

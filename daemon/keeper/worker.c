@@ -10,10 +10,11 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
 #include <time.h>
+
+#include "util/thread.h"
 
 #define IDLE_SEC 10
 #define STACK_BYTES (512u << 10)
@@ -148,23 +149,11 @@ static void *work(void *userdata)
 /* With the lock held. */
 static int add_thread(struct worker *w)
 {
-	pthread_attr_t attributes;
-	sigset_t all, old;
-	pthread_t thread;
-	int r;
+	int r = thread_start(work, w, STACK_BYTES, NULL);
 
-	pthread_attr_init(&attributes);
-	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&attributes, STACK_BYTES);
-	/* signals are the loop's */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&thread, &attributes, work, w);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attributes);
-	if (!r)
+	if (r == 0)
 		w->n_threads++;
-	return -r;
+	return r;
 }
 
 static void on_eventfd(evutil_socket_t fd, short what, void *userdata)

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "util/clock.h"
+#include "util/thread.h"
 
 #define LINE_MAX_BYTES 1024
 #define LINES 64
@@ -151,8 +152,6 @@ static void at_end(void)
 int log_never_wait(void)
 {
 	pthread_condattr_t monotonic;
-	sigset_t all, before;
-	pthread_t thread;
 	socklen_t size = sizeof(int);
 	int type, r;
 
@@ -165,13 +164,9 @@ int log_never_wait(void)
 	pthread_cond_init(&more, NULL);
 	pthread_cond_init(&fewer, &monotonic);
 	pthread_condattr_destroy(&monotonic);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_create(&thread, NULL, write_all, NULL);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (r)
-		return -r;
-	pthread_detach(thread);
+	r = thread_start(write_all, NULL, 0, NULL);
+	if (r < 0)
+		return r;
 	thread_pid = getpid();
 	return atexit(at_end) ? -ENOMEM : 0;
 }

@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -23,6 +22,7 @@
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/thread.h"
 
 #define IDLE_MAX 2
 #define STACK_SIZE (256 * 1024) /* a path or two, and what a sanitizer adds */
@@ -167,26 +167,15 @@ static void *serve(void *userdata)
 /* Under the lock. */
 static void add_thread(struct offload *o)
 {
-	sigset_t all, before;
-	pthread_attr_t attributes;
-	pthread_t thread;
 	int r;
 
 	if (o->threads >= OFFLOAD_THREADS + IDLE_MAX)
 		return;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, STACK_SIZE);
-	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	o->threads++;
-	r = pthread_create(&thread, &attributes, serve, o);
-	if (r) {
-		o->threads--;
-		log_error("a thread cannot be made: %s", strerror(r));
-	}
-	pthread_attr_destroy(&attributes);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	r = thread_start(serve, o, STACK_SIZE, NULL);
+	if (r < 0)
+		log_error("a thread cannot be made: %s", strerror(-r));
+	else
+		o->threads++;
 }
 
 /* Under the lock. */
