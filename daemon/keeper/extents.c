@@ -5,15 +5,13 @@
 #include <errno.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
-#include <stddef.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
 
 #include "util/cleanup.h"
 
-#define EXTENTS_PER_CALL 128u
-#define CALLS_MAX 512u
+#define BATCH 256u
+#define READ_MOST 65536u
 
 /* One extent more; false: there is no room for it. */
 static bool add(struct extents *x, struct extent e)
@@ -45,49 +43,66 @@ static struct extent clip(const struct fiemap_extent *f, uint64_t start, uint64_
 	return e;
 }
 
-/* From where on the next call has to look; @x->end if that was the last. Negative errno. */
-static int64_t read_some(int fd, struct extents *x, uint64_t from, bool places, struct fiemap *map)
+int extents_walk(int fd, uint64_t start, uint64_t end, uint32_t most,
+		 bool (*each)(const struct fiemap_extent *e, void *userdata), void *userdata)
 {
-	memset(map, 0, sizeof(*map));
-	map->fm_start = from;
-	map->fm_length = x->end - from;
-	map->fm_extent_count = EXTENTS_PER_CALL;
-	if (ioctl(fd, FS_IOC_FIEMAP, map) < 0)
-		return errno == ENOTTY ? -EOPNOTSUPP : -errno;
-	if (!map->fm_mapped_extents)
-		return (int64_t)x->end;
-	for (uint32_t i = 0; i < map->fm_mapped_extents; i++) {
-		struct extent e = clip(&map->fm_extents[i], x->start, x->end, places);
+	_Alignas(struct fiemap) char room[sizeof(struct fiemap) + BATCH * sizeof(struct fiemap_extent)];
+	struct fiemap *m = (struct fiemap *)(void *)room;
+	uint32_t seen = 0;
 
-		if (e.start < e.end && !add(x, e)) {
-			x->end = e.start;
-			return (int64_t)x->end;
+	while (start < end && seen < most) {
+		*m = (struct fiemap){ .fm_start = start, .fm_length = end - start, .fm_extent_count = BATCH };
+		if (ioctl(fd, FS_IOC_FIEMAP, m) < 0)
+			return errno == ENOTTY ? -EOPNOTSUPP : -errno;
+		for (uint32_t i = 0; i < m->fm_mapped_extents; i++) {
+			const struct fiemap_extent *e = &m->fm_extents[i];
+
+			start = e->fe_logical + e->fe_length;
+			if (!each(e, userdata) || e->fe_flags & FIEMAP_EXTENT_LAST)
+				return 0;
 		}
-		if (e.end > from)
-			from = e.end;
-		if (map->fm_extents[i].fe_flags & FIEMAP_EXTENT_LAST)
-			return (int64_t)x->end;
+		if (!m->fm_mapped_extents)
+			return 0;
+		seen += m->fm_mapped_extents;
 	}
-	return (int64_t)from;
+	return start < end ? -E2BIG : 0;
+}
+
+struct reading {
+	struct extents *x;
+	bool places;
+	uint64_t at; /* so far */
+};
+
+static bool read_one(const struct fiemap_extent *f, void *userdata)
+{
+	struct reading *r = userdata;
+	struct extent e = clip(f, r->x->start, r->x->end, r->places);
+
+	if (e.start >= e.end)
+		return true;
+	r->at = e.end;
+	if (add(r->x, e))
+		return true;
+	r->x->end = e.start;
+	return false;
 }
 
 int extents_read(int fd, uint64_t start, uint64_t end, bool places, struct extents **ret)
 {
-	size_t size = offsetof(struct fiemap, fm_extents) + EXTENTS_PER_CALL * sizeof(struct fiemap_extent);
-	_cleanup_(freep) struct fiemap *map = malloc(size);
 	_cleanup_(freep) struct extents *x = malloc(sizeof(*x) + EXTENTS_MAX * sizeof(struct extent));
+	struct reading reading = { .x = x, .places = places, .at = start };
 	struct extents *small;
-	int64_t at = (int64_t)start;
+	int r;
 
-	if (!map || !x)
+	if (!x)
 		return -ENOMEM;
 	*x = (struct extents){ .start = start, .end = end };
-	for (unsigned int i = 0; at >= 0 && (uint64_t)at < x->end && i < CALLS_MAX; i++)
-		at = read_some(fd, x, (uint64_t)at, places, map);
-	if (at < 0)
-		return (int)at;
-	if ((uint64_t)at < x->end)
-		x->end = (uint64_t)at;
+	r = extents_walk(fd, start, end, READ_MOST, read_one, &reading);
+	if (r == -E2BIG)
+		x->end = reading.at;
+	else if (r < 0)
+		return r;
 	small = realloc(x, sizeof(*x) + x->n * sizeof(struct extent));
 	if (small)
 		x = small;

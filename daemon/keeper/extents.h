@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct fiemap_extent; /* linux/fiemap.h */
+
 #define EXTENTS_MAX 1024 /* kept of one file */
 
 struct extent {
@@ -35,11 +37,19 @@ struct extents_loss {
 };
 
 /**
+ * extents_walk - call @each for the extents of [start, end), in order, until it says no
+ *
+ * -E2BIG: there are more than @most of them, or somewhat more. -EOPNOTSUPP: the filesystem cannot say. Else what ioctl(2) says.
+ */
+int extents_walk(int fd, uint64_t start, uint64_t end, uint32_t most,
+		 bool (*each)(const struct fiemap_extent *e, void *userdata), void *userdata);
+
+/**
  * extents_read - look at [start, end) of a file
  * @places: where the blocks are matters too
  * @ret: freed with free(3)
  *
- * -EOPNOTSUPP: the filesystem cannot say. -ENOMEM, or what else ioctl(2) says.
+ * -ENOMEM, and as extents_walk().
  */
 int extents_read(int fd, uint64_t start, uint64_t end, bool places, struct extents **ret);
 

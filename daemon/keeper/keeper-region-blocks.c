@@ -23,7 +23,6 @@
 #include <event2/event.h>
 #include <inttypes.h>
 #include <stddef.h>
-#include <string.h>
 
 #include "keeper/replaceable.h"
 #include "keeper/keeper.h"
@@ -47,18 +46,13 @@ static bool is_leased(const struct kregion *r)
 	return r->layout_slot != WATCH_NO_SLOT && !r->unleased;
 }
 
-static bool is_xfs(const struct kregion *r)
-{
-	return !strcmp(r->mapping->filesystem, "xfs");
-}
-
 enum region_blocks kregion_blocks_trouble(const struct kregion *r)
 {
 	const struct kregion_replaced *b = &r->replaced;
 
 	if (!r->mapping->direct || is_leased(r))
 		return REGION_BLOCKS_FINE;
-	if (is_xfs(r))
+	if (r->mapping->xfs)
 		return b->found.never_shared ? REGION_BLOCKS_FINE : REGION_BLOCKS_SHARED;
 	return b->found.unwritten ? REGION_BLOCKS_UNWRITTEN : REGION_BLOCKS_FINE;
 }
@@ -67,8 +61,9 @@ enum region_blocks kregion_blocks_trouble(const struct kregion *r)
 static void look(struct kregion *r)
 {
 	struct replaceable *found = &r->replaced.found;
+	const struct mapping *m = r->mapping;
 
-	if (replaceable_look(r->mapping->fd, r->mapping->offset, r->mapping->length, found) < 0)
+	if (replaceable_look(m->fd, m->xfs, m->offset, m->length, found) < 0)
 		found->shared = found->unwritten = true;
 }
 
@@ -80,7 +75,7 @@ void kregion_look_at_blocks(struct kregion *r)
 		return;
 	if (is_leased(r))
 		replaceable_wait_for_writers(m->fd);
-	else if (m->write && !is_xfs(r))
+	else if (m->write && !m->xfs)
 		replaceable_write(m->fd, m->offset, m->length, WRITE_MOST);
 	look(r);
 }
@@ -279,7 +274,7 @@ void kregion_blocks_cleared(struct kregion *r, uint64_t start, uint64_t end)
 {
 	struct kregion_replaced *b = &r->replaced;
 
-	if (!r->mapping->direct || is_xfs(r))
+	if (!r->mapping->direct || r->mapping->xfs)
 		return;
 	if (b->clear_start >= b->clear_end) {
 		b->clear_start = start;

@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <linux/magic.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -33,7 +34,7 @@ static const struct {
 	bool foreign;
 	bool extents;
 } filesystems[] = {
-	{ 0x58465342, "xfs", false, false, true },
+	{ XFS_SUPER_MAGIC, "xfs", false, false, true },
 	{ 0xef53, "ext4", false, false, true },
 	{ 0x9123683e, "btrfs", false, false, true },
 	{ 0x01021994, "tmpfs", true, false, false },
@@ -78,6 +79,7 @@ static bool is_device_dax(dev_t device)
 
 void mapping_note_filesystem(struct mapping *m, uint32_t magic)
 {
+	m->xfs = magic == XFS_SUPER_MAGIC;
 	for (size_t i = 0; i < sizeof(filesystems) / sizeof(*filesystems); i++)
 		if (magic == filesystems[i].magic) {
 			snprintf(m->filesystem, sizeof(m->filesystem), "%s", filesystems[i].name);

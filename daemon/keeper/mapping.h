@@ -40,6 +40,7 @@ struct mapping {
 	bool extents;	     /* a filesystem that says truthfully which bytes have blocks (FIEMAP), also of those not written yet */
 	bool direct;	     /* regular, with direct access (fsdax) */
 	bool memory;	     /* the file is memory and nothing else: tmpfs, memfd, ramfs, hugetlbfs */
+	bool xfs;
 	char filesystem[16]; /* for people: "xfs", "device-dax" */
 };
 
@@ -87,7 +88,7 @@ int mapping_drop(struct mapping *m, uint64_t start, uint64_t end);
 /* True: what fsync(2) of the file promises is worth something after a power cut. */
 bool mapping_is_durable(const struct mapping *m);
 
-/* For itself and its test: what statfs(2) says of the file's filesystem; sets @m->memory, @m->foreign and @m->filesystem. */
+/* For itself and its test: what statfs(2) says of the file's filesystem; sets @m->memory, @m->foreign, @m->extents, @m->xfs and @m->filesystem. */
 void mapping_note_filesystem(struct mapping *m, uint32_t magic);
 
 /*

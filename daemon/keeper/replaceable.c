@@ -8,16 +8,15 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
+
+#include "keeper/extents.h"
 
 #ifndef MADV_POPULATE_WRITE /* of Linux 5.14; older headers have no name for it */
 #define MADV_POPULATE_WRITE 23
 #endif
 
-#define XFS_MAGIC 0x58465342
-#define BATCH 256u
-#define EXTENTS_MAX (1u << 18)
+#define EXTENTS_MOST (1u << 18)
 #define EXTENTS_INLINE 6u /* fit into an inode of XFS, whatever else is in there */
 #define PIECE (UINT64_C(2) << 20)
 #define BLOCK 4096u /* DAX needs blocks of a page */
@@ -34,32 +33,6 @@ struct geometry {
 };
 #define XFS_IOC_FSGEOMETRY_V1 _IOR('X', 100, struct geometry)
 #define GEOMETRY_REFLINK (1u << 20)
-
-/* Calls @each for the extents of a range, in order, until it says no. */
-static int walk(int fd, uint64_t start, uint64_t end,
-		bool (*each)(const struct fiemap_extent *e, void *userdata), void *userdata)
-{
-	_Alignas(struct fiemap) char room[sizeof(struct fiemap) + BATCH * sizeof(struct fiemap_extent)];
-	struct fiemap *m = (struct fiemap *)(void *)room;
-	unsigned int seen = 0;
-
-	while (start < end && seen < EXTENTS_MAX) {
-		*m = (struct fiemap){ .fm_start = start, .fm_length = end - start, .fm_extent_count = BATCH };
-		if (ioctl(fd, FS_IOC_FIEMAP, m) < 0)
-			return -errno;
-		for (uint32_t i = 0; i < m->fm_mapped_extents; i++) {
-			const struct fiemap_extent *e = &m->fm_extents[i];
-
-			start = e->fe_logical + e->fe_length;
-			if (!each(e, userdata) || e->fe_flags & FIEMAP_EXTENT_LAST)
-				return 0;
-		}
-		if (!m->fm_mapped_extents)
-			return 0;
-		seen += m->fm_mapped_extents;
-	}
-	return start < end ? -E2BIG : 0;
-}
 
 static bool note(const struct fiemap_extent *e, void *userdata)
 {
@@ -109,7 +82,7 @@ void replaceable_write(int fd, uint64_t offset, uint64_t length, uint64_t most)
 {
 	struct writing w = { .fd = fd, .start = offset, .end = offset + length, .left = most };
 
-	walk(fd, offset, offset + length, write_one, &w);
+	extents_walk(fd, offset, offset + length, EXTENTS_MOST, write_one, &w);
 }
 
 static bool has_no_reflink(int fd)
@@ -145,20 +118,15 @@ static int look_at_xfs(int fd, struct replaceable *ret)
 	/* before the extents are counted: the file may grow meanwhile */
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	r = walk(fd, 0, INT64_MAX, note, ret);
+	r = extents_walk(fd, 0, INT64_MAX, EXTENTS_MOST, note, ret);
 	ret->copies = judge_copies((uint64_t)st.st_blocks * 512 / BLOCK, ret);
 	return r;
 }
 
-int replaceable_look(int fd, uint64_t offset, uint64_t length, struct replaceable *ret)
+int replaceable_look(int fd, bool is_xfs, uint64_t offset, uint64_t length, struct replaceable *ret)
 {
-	struct statfs fs;
-
 	*ret = (struct replaceable){ 0 };
-	if (fstatfs(fd, &fs) < 0)
-		return -errno;
-	return (uint32_t)fs.f_type == XFS_MAGIC ? look_at_xfs(fd, ret)
-						: walk(fd, offset, offset + length, note, ret);
+	return is_xfs ? look_at_xfs(fd, ret) : extents_walk(fd, offset, offset + length, EXTENTS_MOST, note, ret);
 }
 
 void replaceable_wait_for_writers(int fd)

@@ -30,9 +30,9 @@ struct replaceable {
 /*
  * replaceable_look - of [offset, offset + length) and what the filesystem may replace together with it
  *
- * -E2BIG: more extents than are looked at. Else what ioctl(2) says; -EOPNOTSUPP: the filesystem does not tell.
+ * Errors as extents_walk() has them.
  */
-int replaceable_look(int fd, uint64_t offset, uint64_t length, struct replaceable *ret);
+int replaceable_look(int fd, bool is_xfs, uint64_t offset, uint64_t length, struct replaceable *ret);
 
 /*
  * replaceable_write - blocks that were allocated and never written become written ones, with the zeros that they have
