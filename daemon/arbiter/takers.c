@@ -124,38 +124,36 @@ static int find_targets(struct takers *t, const char *folder)
 	return r;
 }
 
-static int find_swap(struct takers *t, const char *path)
+/* Calls @take for each line of a file; there is none if the file cannot be read. */
+static int each_line(struct takers *t, const char *path, int (*take)(struct takers *t, char *line))
 {
 	_cleanup_(freep) char *text = read_file(path);
 	char *rest = text, *line;
 	int r = 0;
 
-	while (r == 0 && rest && (line = strsep(&rest, "\n"))) {
-		char name[1024], kind[32];
-
-		if (line[0] != '/' || sscanf(line, "%1023s %31s", name, kind) != 2 || strcmp(kind, "file") != 0)
-			continue;
-		unescape(name);
-		r = add(t, TAKER_SWAP, name, "");
-	}
+	while (r == 0 && rest && (line = strsep(&rest, "\n")))
+		r = take(t, line);
 	return r;
 }
 
-/* What is exported: of the kernel, which knows what somebody has mounted, or of exportfs(8), which knows all of it. */
-static int find_exports(struct takers *t, const char *path)
+static int take_swap(struct takers *t, char *line)
 {
-	_cleanup_(freep) char *text = read_file(path);
-	char *rest = text, *line;
-	int r = 0;
+	char name[1024], kind[32];
 
-	while (r == 0 && rest && (line = strsep(&rest, "\n"))) {
-		line[strcspn(line, " \t")] = 0;
-		if (line[0] != '/')
-			continue;
-		unescape(line);
-		r = add(t, TAKER_NFS, line, "");
-	}
-	return r;
+	if (line[0] != '/' || sscanf(line, "%1023s %31s", name, kind) != 2 || strcmp(kind, "file") != 0)
+		return 0;
+	unescape(name);
+	return add(t, TAKER_SWAP, name, "");
+}
+
+/* What is exported: of the kernel, which knows what somebody has mounted, or of exportfs(8), which knows all of it. */
+static int take_export(struct takers *t, char *line)
+{
+	line[strcspn(line, " \t")] = 0;
+	if (line[0] != '/')
+		return 0;
+	unescape(line);
+	return add(t, TAKER_NFS, line, "");
 }
 
 /* The value of an option of a mount, which is changed for it. */
@@ -169,32 +167,23 @@ static char *option_of(char *options, const char *key)
 	return NULL;
 }
 
-static int find_overlays(struct takers *t, const char *path)
+/* Of a mountinfo. */
+static int take_overlay(struct takers *t, char *line)
 {
-	_cleanup_(freep) char *text = read_file(path);
-	char *rest = text, *line;
-	int r = 0;
+	char *kind = strstr(line, " - overlay "), *mounted = NULL, *upper;
 
-	while (r == 0 && rest && (line = strsep(&rest, "\n"))) {
-		char *kind = strstr(line, " - overlay "), *upper, *word = line;
-		char *mounted = NULL;
-
-		if (!kind)
-			continue;
-		*kind = 0;
-		for (int i = 0; i < 5 && word; i++)
-			mounted = strsep(&word, " ");
-		kind += strlen(" - overlay ");
-		kind[strcspn(kind, "\n")] = 0;
-		upper = strchr(kind, ' '); /* behind the source */
-		upper = upper ? option_of(upper + 1, "upperdir=") : NULL;
-		if (!upper || !mounted)
-			continue;
-		unescape(upper);
-		unescape(mounted);
-		r = add(t, TAKER_OVERLAY, upper, mounted);
-	}
-	return r;
+	if (!kind)
+		return 0;
+	*kind = 0;
+	for (int i = 0; i < 5 && line; i++)
+		mounted = strsep(&line, " ");
+	upper = strchr(kind + strlen(" - overlay "), ' '); /* behind the source */
+	upper = upper ? option_of(upper + 1, "upperdir=") : NULL;
+	if (!upper || !mounted)
+		return 0;
+	unescape(upper);
+	unescape(mounted);
+	return add(t, TAKER_OVERLAY, upper, mounted);
 }
 
 static bool is_seen(char seen[][32], unsigned int n, const char *name)
@@ -226,7 +215,7 @@ static int find_all_overlays(struct takers *t, const char *root)
 			continue;
 		memcpy(seen[n++], space, sizeof(space));
 		snprintf(path, sizeof(path), "%s/proc/%s/mountinfo", root, e->d_name);
-		r = find_overlays(t, path);
+		r = each_line(t, path, take_overlay);
 	}
 	return r;
 }
@@ -239,9 +228,9 @@ static int find_server(struct takers *t, const char *root)
 	snprintf(path, sizeof(path), "%s/proc/1/net/rpc/nfsd.export/content", root);
 	if (access(path, F_OK) < 0)
 		return 0; /* no NFS server */
-	r = find_exports(t, path);
+	r = each_line(t, path, take_export);
 	snprintf(path, sizeof(path), "%s/var/lib/nfs/etab", root);
-	return r < 0 ? r : find_exports(t, path);
+	return r < 0 ? r : each_line(t, path, take_export);
 }
 
 int takers_find(struct takers *ret, const char *root)
@@ -257,7 +246,7 @@ int takers_find(struct takers *ret, const char *root)
 		r = find_targets(&t, path);
 	snprintf(path, sizeof(path), "%s/proc/swaps", root);
 	if (r == 0)
-		r = find_swap(&t, path);
+		r = each_line(&t, path, take_swap);
 	if (r == 0)
 		r = find_server(&t, root);
 	if (r == 0)

@@ -35,6 +35,7 @@
 #include "keeper/worker.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "util/file-id.h"
 #include "util/log.h"
 #include "util/text.h"
 
@@ -144,11 +145,6 @@ static void look_at_path(struct kregion *r)
 }
 
 #define of_job(j) ((struct kregion *)((char *)(j)-offsetof(struct kregion, look.job)))
-
-static uint64_t nsec_of(const struct statx_timestamp *t)
-{
-	return (uint64_t)t->tv_sec * USEC_PER_SEC * 1000 + t->tv_nsec;
-}
 
 /* In the worker. What the file does not have any more is not looked at: that it became shorter is known from its length. */
 static int read_extents(struct kregion_blocks *b)
@@ -353,7 +349,7 @@ static bool is_other(struct kregion *r)
 
 	if (statx(r->mapping->fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BLOCKS | STATX_CTIME, &st) < 0)
 		return false;
-	changed = nsec_of(&st.stx_ctime);
+	changed = file_nsec(&st.stx_ctime);
 	cause = r->look.cleared || st.stx_blocks != b->number ||
 		b->end != b->start + r->guard.valid_length;
 	/* where blocks are may change without a sign on the file */

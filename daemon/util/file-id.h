@@ -17,12 +17,15 @@ static inline uint64_t file_device(const struct statx *st)
 	return makedev(st->stx_dev_major, st->stx_dev_minor);
 }
 
+static inline uint64_t file_nsec(const struct statx_timestamp *t)
+{
+	return (uint64_t)t->tv_sec * 1000000000 + t->tv_nsec;
+}
+
 /* 0: not known. */
 static inline uint64_t file_born_nsec(const struct statx *st)
 {
-	if (!(st->stx_mask & STATX_BTIME))
-		return 0;
-	return (uint64_t)st->stx_btime.tv_sec * 1000000000 + st->stx_btime.tv_nsec;
+	return st->stx_mask & STATX_BTIME ? file_nsec(&st->stx_btime) : 0;
 }
 
 #endif
