@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct fiemap_extent; /* linux/fiemap.h */
+struct fiemap_extent; /* of the kernel */
 
 #define EXTENTS_MAX 1024 /* kept of one file */
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * keeper-region-blocks.c - blocks of a file with direct access that others' writes replace, under a region (replaceable.h).
+ * keeper-region-blocks.c - blocks of a file with direct access that others' writes replace, under a region (extents-replaceable.h).
  *
  * With a layout lease, which means XFS: a fault of the region's mapping while write(2) replaces the block, a peer's access or a prefetch,
  * can leave the mapping on the old one for good, and that may be another file's soon. So while a region has such blocks its watch asks for
@@ -24,7 +24,7 @@
 #include <inttypes.h>
 #include <stddef.h>
 
-#include "keeper/replaceable.h"
+#include "keeper/extents-replaceable.h"
 #include "keeper/keeper.h"
 #include "keeper/keeper-region.h"
 #include "keeper/keeper-tell.h"

@@ -22,7 +22,7 @@
 
 #include "core/guard.h"
 #include "keeper/endpoint.h"
-#include "keeper/replaceable.h"
+#include "keeper/extents-replaceable.h"
 #include "keeper/session.h"
 #include "keeper/ticket.h"
 #include "keeper/warm.h"

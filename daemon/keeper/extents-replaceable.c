@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* replaceable.c - see replaceable.h. */
-#include "keeper/replaceable.h"
+/* extents-replaceable.c - see extents-replaceable.h. */
+#include "keeper/extents-replaceable.h"
 
 #include <errno.h>
 #include <linux/fiemap.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * replaceable.h - what the blocks of a file with direct access are, as far as it matters to whoever maps it.
+ * extents-replaceable.h - what the blocks of a file with direct access are, as far as it matters to whoever maps it.
  *
  * On fsdax the kernel does not hold page faults off while write(2) replaces a block (docs/upstream/dax-stale-mapping.md). Which blocks it
  * replaces depends on the filesystem:
@@ -10,8 +10,8 @@
  *
  * May wait for storage and for whoever writes the file: for a worker.
  */
-#ifndef RDMAREG_KEEPER_REPLACEABLE_H
-#define RDMAREG_KEEPER_REPLACEABLE_H
+#ifndef RDMAREG_KEEPER_EXTENTS_REPLACEABLE_H
+#define RDMAREG_KEEPER_EXTENTS_REPLACEABLE_H
 
 #include <stdbool.h>
 #include <stdint.h>
