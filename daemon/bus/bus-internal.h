@@ -88,6 +88,11 @@ int client_ask(struct bus *b, const char *name, client_known_t *known, void *use
 int client_subscribe(struct bus *b, struct client *c, struct failure *ret_failure);
 /* Where process @pid is, if it still is the one that began then. False: it is gone, or hidden from us. */
 bool process_cgroup(uint32_t pid, uint64_t began, char *ret_cgroup, size_t cgroup_size);
+/*
+ * The bus itself says so. A match for its name does not tell: anybody may send a signal of any path and interface to one connection, and
+ * sd-bus takes a unique name for any well-known one.
+ */
+bool is_from_bus(sd_bus_message *m);
 /* @installed: called once, with the answer to it */
 int clients_watch(struct bus *b, sd_bus_message_handler_t installed);
 void clients_clear(struct bus *b);
@@ -206,12 +211,6 @@ struct extent {
 /* Checks offset and length, and completes the length: 0 is the rest; of a file it is rounded up to pages. */
 int descriptor_check_range(struct register_request *q, const struct extent *file,
 			   struct failure *ret_failure);
-/*
- * The bus itself says so. A match for its name does not tell: anybody may send a signal of any path and interface to one connection, and
- * sd-bus takes a unique name for any well-known one.
- */
-bool is_from_bus(sd_bus_message *m);
-
 /* The file, if a region could be made of it. */
 int descriptor_find_file(int fd, uint64_t *ret_device, uint64_t *ret_inode, struct failure *ret_failure);
 /* The filesystem that anything is on. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * intake.c - see intake.h. Of a message only what must be known is read here: where it ends, its type, its
- * sender, and how many descriptors it has. What is wrong with it otherwise is for sd-bus to find.
+ * intake.c - see intake.h. Of a message only what must be known is read (intake-header.h). What is wrong with it
+ * otherwise is for sd-bus to find.
  *
  * Whether it brings descriptors is asked of the kernel, which says so to who looks without room for them. One that
  * brings none is received first and read then, however long its header is. Of one that does, the header is looked
@@ -10,7 +10,6 @@
  */
 #include "bus/intake.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -24,18 +23,16 @@
 #include <event2/event_struct.h>
 
 #include "bus/bus-internal.h"
+#include "bus/intake-header.h"
 #include "bus/intake-sink.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/passed.h"
 
-#define HEADER_SIZE 16
-#define MESSAGE_MAX (128u << 20) /* of the D-Bus specification */
 #define PIECE_MAX (256u << 10)	 /* more than Linux passes as one, which is where descriptors are; read at once of what is not kept */
 #define PART_BUDGET 64		 /* of one message in a turn */
 #define READ_BUDGET 64
-#define NAME_MAX_BUS 256
 #define UNPARK_USEC (50 * USEC_PER_MSEC)
 #define UNPARK_BUDGET 256
 #define RETRY_USEC (50 * USEC_PER_MSEC)
@@ -43,30 +40,6 @@
 #define TABLE_EACH 4
 #define TABLE_MAX (TABLE_EACH * DESCRIPTORS_MAX)
 #define SPARE 16
-
-enum field {
-	FIELD_SENDER = 7,
-	FIELD_UNIX_FDS = 9,
-	_FIELD_MAX,
-};
-
-/* The fields that D-Bus knows, by number, */
-static const char field_types[_FIELD_MAX] = { [1] = 'o', 's', 's', 's', 'u', 's', 's', 'g', 'u' };
-/* and how long texts may be that come with descriptors: far more than any method takes, less than what sd-bus does. */
-#define PLAIN_PATH_MAX 4096
-#define PLAIN_SIGNATURE_MAX 32
-
-/* What must be known of a message. */
-struct header {
-	size_t size;   /* of all of it */
-	size_t fields; /* of all before its body */
-	uint8_t type;
-	uint32_t n_fds;
-	char sender[NAME_MAX_BUS]; /* empty: none */
-	bool whole;		   /* all of its fields were read, */
-	uint16_t seen;		   /* these, by their bits, */
-	bool odd;		   /* and some are not as those of a call with descriptors */
-};
 
 struct packet {
 	struct header header;
@@ -137,90 +110,6 @@ struct intake {
 	uint64_t received;   /* bytes */
 	struct event *retry; /* of what cannot be read now */
 };
-
-/* --- what is in a header */
-
-static uint32_t number_at(const unsigned char *data, size_t at)
-{
-	uint32_t n;
-
-	memcpy(&n, data + at, sizeof(n));
-	return data[0] == 'B' ? be32toh(n) : le32toh(n);
-}
-
-static size_t align(size_t at, size_t to)
-{
-	return (at + to - 1) & ~(to - 1);
-}
-
-static void note_field(struct header *h, uint8_t field, char type)
-{
-	if (field >= _FIELD_MAX || field_types[field] != type || h->seen & (1u << field))
-		h->odd = true;
-	else
-		h->seen |= (uint16_t)(1u << field);
-}
-
-/*
- * One field at *@at. False: it ends here, or has a type that no field we look for has. The size of a text is
- * less than 2^27 or it is not in what we have.
- */
-static bool read_field(const unsigned char *data, size_t size, size_t *at, struct header *h)
-{
-	size_t start = align(*at, 8), value = align(start + 4, 4), n;
-	char type;
-
-	if (start + 4 >= size || data[start + 1] != 1)
-		return false;
-	type = (char)data[start + 2];
-	note_field(h, data[start], type);
-	if (type == 'g') {
-		h->odd |= data[start + 4] > PLAIN_SIGNATURE_MAX;
-		*at = start + 4 + 1 + data[start + 4] + 1;
-		return true;
-	}
-	if (value + 4 > size)
-		return false;
-	if (type == 'u') {
-		if (data[start] == FIELD_UNIX_FDS)
-			h->n_fds = number_at(data, value);
-		*at = value + 4;
-		return true;
-	}
-	n = number_at(data, value);
-	if ((type != 's' && type != 'o') || n >= MESSAGE_MAX || value + 4 + n + 1 > size)
-		return false;
-	h->odd |= n > (type == 'o' ? PLAIN_PATH_MAX : NAME_MAX_BUS - 1);
-	if (data[start] == FIELD_SENDER && n < sizeof(h->sender)) {
-		memcpy(h->sender, data + value + 4, n);
-		h->sender[n] = 0;
-	}
-	*at = value + 4 + n + 1;
-	return true;
-}
-
-/* How a message begins. @data: HEADER_SIZE. -EBADMSG: it is none. */
-static int read_start(const unsigned char *data, struct header *ret)
-{
-	uint64_t fields = number_at(data, 12), body = number_at(data, 4);
-
-	if (data[0] != 'l' && data[0] != 'B')
-		return -EBADMSG;
-	*ret = (struct header){ .type = data[1], .fields = HEADER_SIZE + fields };
-	ret->size = HEADER_SIZE + align(fields, 8) + body;
-	return 0;
-}
-
-/* The fields, as far as they are in @data. */
-static void read_fields(const unsigned char *data, size_t size, struct header *h)
-{
-	size_t end = h->fields < size ? h->fields : size, at = HEADER_SIZE;
-
-	while (at < end && read_field(data, end, &at, h))
-		;
-	h->whole = at == h->fields;
-	h->odd |= !h->whole || !*h->sender || !h->n_fds || h->n_fds > DESCRIPTORS_MAX;
-}
 
 /* Whether a message's descriptors are taken. */
 static enum intake_refusal judge(const struct intake *i, uint32_t uid, uint32_t n)
@@ -621,7 +510,7 @@ static int judge_packet(struct intake *i, struct packet *p)
 	p->brings = m.msg_flags & MSG_CTRUNC && (size_t)n <= h->size && (size_t)n < PIECE_MAX;
 	if (!p->brings)
 		return 1;
-	read_fields(p->data, (size_t)n, &p->header);
+	header_read(p->data, (size_t)n, &p->header);
 	if (h->odd) {
 		p->uid = OFFLOAD_HIDDEN;
 		p->discarded = true;
@@ -649,7 +538,7 @@ static int begin_packet(struct intake *i)
 		return -EPIPE;
 	if (n < HEADER_SIZE)
 		return 0;
-	if (read_start(start, &h) < 0)
+	if (header_begin(start, &h) < 0)
 		return -EBADMSG;
 	p = i->reading = packet_new(&h);
 	if (!p)
@@ -813,8 +702,6 @@ static int read_part(struct intake *i)
 /* All of it was received. */
 static int end_packet(struct intake *i, struct packet *p)
 {
-	const struct client *c;
-
 	if (p->discarded) {
 		if (p->header.size > MESSAGE_MAX)
 			log_warning("a message of %zu bytes is more than D-Bus allows, and is not answered: the bus "
@@ -827,11 +714,8 @@ static int end_packet(struct intake *i, struct packet *p)
 		return 1;
 	}
 	if (!p->brings) {
-		read_fields(p->data, p->header.size, &p->header);
-		c = client_find(i->bus, p->header.sender);
-		p->uid = c ? c->uid : OFFLOAD_UNKNOWN;
-	}
-	if (p->brings && fill_descriptors(p) < 0) {
+		header_read(p->data, p->header.size, &p->header);
+	} else if (fill_descriptors(p) < 0) {
 		packet_free(i, p);
 		return -ENOMEM;
 	}

@@ -92,7 +92,7 @@ static void test_overlays(void)
 {
 	put("proc/1/mountinfo", "22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw,errors=remount-ro\n"
 				"40 22 0:33 / /merged\\040here rw shared:2 - overlay overlay "
-				"rw,lowerdir=/lower,upperdir=/up\\040per,workdir=/work\n"
+				"rw,lowerdir=/lower,upperdir=/up\\040per,workdir=/scratch\n"
 				"41 22 0:34 / /plain rw - overlay overlay rw,lowerdir=/a:/b\n");
 	mkdir(strcat(strcpy(text, root), "/proc/1/ns"), 0700);
 	put_link("proc/1/ns/mnt", "mnt:[1]");
@@ -106,7 +106,7 @@ static void test_overlays(void)
 	assert(names("/up per/folder/file", "overlay mounted on /merged here:"));
 	takers_of("/docker/x/diff/file");
 	assert(strstr(text, "overlay mounted on") && !strstr(strstr(text, "overlay") + 1, "overlay"));
-	assert(!*takers_of("/never/file") && !*takers_of("/lower/file") && !*takers_of("/work/file"));
+	assert(!*takers_of("/never/file") && !*takers_of("/lower/file") && !*takers_of("/scratch/file"));
 }
 
 /* More than is shown; a file that several have. */
