@@ -23,12 +23,14 @@ static const char bus_settings[] =
 	"<!DOCTYPE busconfig PUBLIC \"-//freedesktop//DTD D-BUS Bus Configuration 1.0//EN\" "
 	"\"http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd\">\n"
 	"<busconfig><type>system</type><listen>unix:path=%s/bus</listen><auth>EXTERNAL</auth>\n"
+	"%s\n<limit name=\"max_replies_per_connection\">200000</limit>\n"
+	"</busconfig>\n";
+
+static const char bus_policy[] =
 	"<policy context=\"default\"><allow user=\"*\"/><allow own=\"*\"/>\n"
 	"<allow send_type=\"method_call\"/><allow send_type=\"signal\"/><allow send_requested_reply=\"true\"/>\n"
 	"<allow receive_type=\"method_call\"/><allow receive_type=\"method_return\"/>\n"
-	"<allow receive_type=\"error\"/><allow receive_type=\"signal\"/></policy>\n"
-	"<limit name=\"max_replies_per_connection\">200000</limit>\n"
-	"</busconfig>\n";
+	"<allow receive_type=\"error\"/><allow receive_type=\"signal\"/></policy>";
 
 static void path_in(const struct world *w, const char *name, char out[static 256])
 {
@@ -143,12 +145,12 @@ static bool listens(const char *path)
 	return r == 0;
 }
 
-static void start_bus(struct world *w)
+static void start_bus(struct world *w, const char *policy)
 {
-	char path[256], option[300], text[sizeof(bus_settings) + 300];
+	char path[256], option[300], text[4096];
 
 	path_in(w, "bus.conf", path);
-	snprintf(text, sizeof(text), bus_settings, w->directory);
+	check(snprintf(text, sizeof(text), bus_settings, w->directory, policy) < (int)sizeof(text));
 	write_file(path, text);
 	snprintf(option, sizeof(option), "--config-file=%s", path);
 	w->bus = start(w, (char *[]){ (char[]){ "dbus-daemon" }, option, (char[]){ "--nofork" },
@@ -253,12 +255,10 @@ int world_end_daemon(struct world *w, int signal)
 	return status;
 }
 
-void world_begin(struct world *w, const char *settings)
+void world_begin_bus(struct world *w, const char *policy)
 {
 	char path[256];
 
-	check(getenv("RDMAREGD") && getenv("RDMAREG_BAD_KEEPER") && getenv("RDMAREG_FORM_KEEPER") &&
-	      getenv("RDMAREG_KEEPER_FAKE"));
 	signal(SIGPIPE, SIG_IGN);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	*w = (struct world){ 0 };
@@ -268,6 +268,16 @@ void world_begin(struct world *w, const char *settings)
 	path_in(w, "log", path);
 	write_file(path, "");
 	chmod(path, 0666);
+	start_bus(w, policy);
+}
+
+void world_begin(struct world *w, const char *settings)
+{
+	char path[256];
+
+	check(getenv("RDMAREGD") && getenv("RDMAREG_BAD_KEEPER") && getenv("RDMAREG_FORM_KEEPER") &&
+	      getenv("RDMAREG_KEEPER_FAKE"));
+	world_begin_bus(w, bus_policy);
 	path_in(w, "fake", path);
 	/* a tenant's keepers come one after the other, under one user id and another */
 	check(mkdir(path, 0777) == 0 && chmod(path, 0777) == 0);
@@ -277,7 +287,6 @@ void world_begin(struct world *w, const char *settings)
 	copy_program(w, getenv("RDMAREG_KEEPER_FAKE"), "keeper-fake");
 	copy_program(w, getenv("RDMAREG_FORM_KEEPER"), "keeper-form-5");
 	copy_program(w, getenv("RDMAREG_FAKE_DAX"), "dax");
-	start_bus(w);
 	world_write_settings(w, settings);
 	world_start_daemon(w);
 }
@@ -341,6 +350,14 @@ void world_kill_keepers(const struct world *w, int signal)
 		closedir(d);
 }
 
+void world_end_bus(struct world *w)
+{
+	kill(w->bus, SIGTERM);
+	waitpid(w->bus, NULL, 0);
+	current = NULL;
+	nftw(w->directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
 void world_end(struct world *w)
 {
 	sd_bus *b = connect_client(w);
@@ -353,10 +370,7 @@ void world_end(struct world *w)
 	until(world_keepers(w) == 0);
 	status = world_end_daemon(w, SIGTERM);
 	check(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-	kill(w->bus, SIGTERM);
-	waitpid(w->bus, NULL, 0);
-	current = NULL;
-	nftw(w->directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	world_end_bus(w);
 }
 
 bool world_log_contains(const struct world *w, const char *text)

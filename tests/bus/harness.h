@@ -54,6 +54,9 @@ struct world {
 	size_t descriptors; /* of the daemon when it had just begun to serve */
 };
 
+/* A bus alone. @policy: of its configuration. */
+void world_begin_bus(struct world *w, const char *policy);
+void world_end_bus(struct world *w);
 /* @settings: more lines of rdmaregd.conf, or "" */
 void world_begin(struct world *w, const char *settings);
 /* Waits until nothing is left: no region, no keeper, no descriptor; then ends everything. */
