@@ -2,6 +2,7 @@
 /* keeper-rig.c - see keeper-rig.h. */
 #include "keeper-rig.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -75,6 +76,17 @@ int make_file(uint64_t size)
 	return fd;
 }
 
+int make_disk_file(uint64_t size)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "%.40s.XXXXXX", program_invocation_short_name);
+	fd = mkostemp(path, O_CLOEXEC);
+	must(fd >= 0 && unlink(path) == 0 && ftruncate(fd, (off_t)size) == 0);
+	return fd;
+}
+
 struct keeper_region region_of(uint64_t length, uint64_t grace_usec, enum region_policy policy)
 {
 	return (struct keeper_region){ .length = length,
@@ -95,6 +107,16 @@ uint64_t make_region(int *ret_fd, uint64_t grace_usec, enum region_policy policy
 	must(info.translation_bytes == 2 * MIB && info.bytes_warmed == 4 * MIB && info.rkey &&
 	     info.generation && info.address % PAGE == 0);
 	must(client_export(&k, rig_last, RW, 0, NULL) == 0);
+	return rig_last;
+}
+
+uint64_t make_region_of(int fd, uint64_t length)
+{
+	struct keeper_region what = region_of(length, LONG, POLICY_YIELD), info;
+
+	must(client_register(&k, ++rig_last, fd, &what, &info) == 0);
+	must(client_export(&k, rig_last, RW, 0, NULL) == 0);
+	join(rig_last);
 	return rig_last;
 }
 

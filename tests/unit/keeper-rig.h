@@ -36,10 +36,15 @@ void rig_start_only(const char *const *arguments);
 void tell(const char *verb, uint64_t region, const char *rest);
 
 int make_file(uint64_t size);
+/* One in the working directory, since /tmp may be in memory; it had the name of the test, and has none now. */
+int make_disk_file(uint64_t size);
 struct keeper_region region_of(uint64_t length, uint64_t grace_usec, enum region_policy policy);
 
 /* A region of 4 MiB with a ticket; its number. */
 uint64_t make_region(int *ret_fd, uint64_t grace_usec, enum region_policy policy);
+
+/* A region of all of a file of that length, with a ticket and a peer; its number. */
+uint64_t make_region_of(int fd, uint64_t length);
 
 /* The newest peer of @region asks for its writes on the medium: the outcome that it is told (enum wire_sync_outcome). */
 unsigned int persist(uint64_t region, uint64_t offset, uint64_t length);

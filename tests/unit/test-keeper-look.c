@@ -37,17 +37,6 @@ static int make_named(const char *name)
 	return fd;
 }
 
-/* The region's peer is there too. */
-static uint64_t make_on(int fd)
-{
-	struct keeper_region what = region_of(LENGTH, LONG, POLICY_YIELD), info;
-
-	must(client_register(&k, ++rig_last, fd, &what, &info) == 0);
-	must(client_export(&k, rig_last, RW, 0, NULL) == 0);
-	join(rig_last);
-	return rig_last;
-}
-
 static struct keeper_region look(uint64_t region)
 {
 	struct keeper_message m;
@@ -74,7 +63,7 @@ static void end(uint64_t region, int fd)
 static void test_replaced(void)
 {
 	int fd = make_named("a"), other;
-	uint64_t id = make_on(fd);
+	uint64_t id = make_region_of(fd, LENGTH);
 	struct keeper_region r = look(id);
 
 	must(r.path_state == PATH_THERE && !strcmp(r.path_now, at("a")) && !strcmp(r.path, at("a")));
@@ -92,7 +81,7 @@ static void test_replaced(void)
 static void test_unlinked(void)
 {
 	int fd = make_named("a");
-	uint64_t id = make_on(fd);
+	uint64_t id = make_region_of(fd, LENGTH);
 
 	must(link(at("a"), at("b")) == 0); /* that it has another name does not put it at this one */
 	must(unlink(at("a")) == 0);
@@ -108,7 +97,7 @@ static void test_moved(void)
 
 	must(mkdir(at("folder"), 0700) == 0);
 	fd = make_named("folder/a");
-	id = make_on(fd);
+	id = make_region_of(fd, LENGTH);
 	must(rename(at("folder/a"), at("folder/b")) == 0);
 	await(id, PATH_MOVED, at("folder/b"));
 	must(rename(at("folder/b"), at("folder/a")) == 0);
@@ -125,13 +114,13 @@ static void test_moved(void)
 static void test_nameless(void)
 {
 	int fd = make_file(LENGTH);
-	uint64_t id = make_on(fd);
+	uint64_t id = make_region_of(fd, LENGTH);
 
 	must(look(id).path_state == PATH_UNKNOWN && !*look(id).path_now);
 	end(id, fd);
 	fd = make_named("a");
 	must(unlink(at("a")) == 0);
-	id = make_on(fd);
+	id = make_region_of(fd, LENGTH);
 	must(look(id).path_state == PATH_UNKNOWN);
 	end(id, fd);
 }
@@ -166,7 +155,7 @@ static void await_rounds(uint64_t region)
 static void test_shortened(void)
 {
 	int fd = make_named("a");
-	uint64_t id = make_on(fd);
+	uint64_t id = make_region_of(fd, LENGTH);
 	struct keeper_region r;
 	struct keeper_message m;
 
@@ -205,7 +194,7 @@ static void test_punched(void)
 
 	for (off_t o = 0; o < (off_t)LENGTH; o += (off_t)sizeof(block))
 		must(pwrite(fd, block, sizeof(block), o) == (ssize_t)sizeof(block));
-	id = make_on(fd);
+	id = make_region_of(fd, LENGTH);
 	must(fsync(fd) == 0);
 	client_answer(&k, client_send(&k, &(struct keeper_message){ .type = KEEPER_SYNC,
 								    .region = id,

@@ -15,26 +15,6 @@
 
 #define LENGTH (4 * MIB)
 
-/* A file where fsync(2) means something, or where it does not. In the working directory: /tmp may be in memory. */
-static int make_disk_file(void)
-{
-	char path[] = "test-keeper-persist.XXXXXX";
-	int fd = mkostemp(path, O_CLOEXEC);
-
-	must(fd >= 0 && unlink(path) == 0 && ftruncate(fd, LENGTH) == 0);
-	return fd;
-}
-
-static uint64_t make_on(int fd)
-{
-	struct keeper_region what = region_of(LENGTH, LONG, POLICY_YIELD), info;
-
-	must(client_register(&k, ++rig_last, fd, &what, &info) == 0);
-	must(client_export(&k, rig_last, RW, 0, NULL) == 0);
-	join(rig_last);
-	return rig_last;
-}
-
 /* The table of bad ranges, and a peer that asks again afterwards. */
 static void test_ranges(uint64_t id, unsigned int good)
 {
@@ -51,7 +31,7 @@ static void test_ranges(uint64_t id, unsigned int good)
 static void test_memory(void)
 {
 	int fd = make_file(LENGTH);
-	uint64_t id = make_on(fd);
+	uint64_t id = make_region_of(fd, LENGTH);
 
 	test_ranges(id, WIRE_SYNC_VOLATILE);
 	must(client_release(&k, id) == 0);
@@ -76,12 +56,12 @@ static void test_revocation(uint64_t id)
 
 static void test_disk(void)
 {
-	int fd = make_disk_file();
+	int fd = make_disk_file(LENGTH);
 	struct statfs s;
 	uint64_t id;
 
 	must(fstatfs(fd, &s) == 0);
-	id = make_on(fd);
+	id = make_region_of(fd, LENGTH);
 	if (s.f_type == TMPFS_MAGIC) {
 		test_ranges(id, WIRE_SYNC_VOLATILE);
 	} else {

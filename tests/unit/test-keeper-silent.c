@@ -26,16 +26,6 @@ static const char *const arguments[] = { "--session", "s.1", "--max-regions", "6
 
 static uint64_t healthy;
 
-/* In the working directory: /tmp may be in memory. */
-static int make_disk_file(void)
-{
-	char path[] = "test-keeper-silent.XXXXXX";
-	int fd = mkostemp(path, O_CLOEXEC);
-
-	must(fd >= 0 && unlink(path) == 0 && ftruncate(fd, LENGTH) == 0);
-	return fd;
-}
-
 static void silence(int fd, bool silent)
 {
 	struct stat st;
@@ -74,7 +64,7 @@ static uint64_t make_on(int fd)
 /* Calls and peers of the region of another file, and a region more. */
 static void others_go_on(void)
 {
-	int fd = make_disk_file();
+	int fd = make_disk_file(LENGTH);
 	uint64_t id = make_on(fd);
 
 	must(persist(healthy, 0, LENGTH) <= WIRE_SYNC_VOLATILE);
@@ -100,7 +90,7 @@ static unsigned int n_listed(void)
 
 static void test_registering(void)
 {
-	int fd = make_disk_file();
+	int fd = make_disk_file(LENGTH);
 	uint64_t id, operation;
 	struct keeper_message m;
 
@@ -120,7 +110,7 @@ static void test_registering(void)
 /* The answer comes within a second although the file cannot be let go; and it is let go when its storage answers. */
 static void test_releasing(void)
 {
-	int fd = make_disk_file();
+	int fd = make_disk_file(LENGTH);
 	uint64_t id = make_on(fd);
 
 	silence(fd, true);
@@ -134,7 +124,7 @@ static void test_releasing(void)
 
 static void test_writing_back(void)
 {
-	int fd = make_disk_file();
+	int fd = make_disk_file(LENGTH);
 	uint64_t id = make_on(fd), peer, operation;
 	struct statfs fs;
 
@@ -161,7 +151,7 @@ static void test_writing_back(void)
 static void test_bound(void)
 {
 	uint64_t id, operation[LEFT_BEHIND_MAX];
-	int fd = make_disk_file(), other = make_file(LENGTH);
+	int fd = make_disk_file(LENGTH), other = make_file(LENGTH);
 	struct keeper_message m;
 
 	silence(fd, true);
@@ -190,7 +180,7 @@ static void test_bound(void)
 /* It ends in order, but for what nobody can end. */
 static void test_stopping(void)
 {
-	int fd = make_disk_file(), status;
+	int fd = make_disk_file(LENGTH), status;
 	uint64_t id = make_on(fd);
 
 	silence(fd, true);
@@ -212,7 +202,7 @@ int main(int argc, char *argv[])
 		return 2;
 	rig_init(argv[1]);
 	rig_start(arguments, "s.1");
-	fd = make_disk_file();
+	fd = make_disk_file(LENGTH);
 	healthy = make_on(fd);
 	must(client_export(&k, healthy, RW, 0, NULL) == 0);
 	join(healthy);
