@@ -18,26 +18,30 @@ filesystems = {
 head = """<!-- SPDX-License-Identifier: GPL-2.0-or-later -->
 # What happens when somebody takes blocks of a registered file
 
-Generated: `./run table` runs each cell in the lab (about a quarter of an hour) and writes this file; `./run test` runs a part of them
-again and compares. Do not edit it.
+Generated: `./run table` runs each cell in the lab (about a quarter of an hour) and writes this
+file; `./run test` runs a part of them again and compares. Do not edit it.
 
-A region of 4 MiB with a grace of 0.4 s is registered; its holder is asked and stays silent; another process does the operation. On kernels whose
-soft-RoCE has no on-demand paging (before 6.15) the keeper runs without an adapter; module, filesystem and arbitration are the
-real ones.
+A region of 4 MiB with a grace of 0.4 s is registered; its holder is asked and stays silent; another
+process does the operation. On kernels whose soft-RoCE has no on-demand paging (before 6.15) the
+keeper runs without an adapter; module, filesystem and arbitration are the real ones.
 
-* **told before, waits**: holders are told before blocks are taken, and the operation waits for them, not longer than the deadline.
-* **told after**: the operation goes on at once; holders learn afterwards what became of it: the new length, that blocks were taken
-  (`Bypasses`), or that the file is no longer at its path (`PathState`).
-* **passes**: it goes on at once, and there is nothing to tell: no block of the region was taken, or (tmpfs) peers simply reach what
-  the file has now.
+* **told before, waits**: holders are told before blocks are taken, and the operation waits for
+  them, not longer than the deadline.
+* **told after**: the operation goes on at once; holders learn afterwards what became of it: the new
+  length, that blocks were taken (`Bypasses`), or that the file is no longer at its path
+  (`PathState`).
+* **passes**: it goes on at once, and there is nothing to tell: no block of the region was taken, or
+  (tmpfs) peers simply reach what the file has now.
 * **fails**: with that error, which is the operation's own.
 * **refused**: the operation fails with `ETXTBSY`.
 * **not there**: the filesystem does not have the operation.
 
-The last rows are operations from the kernel's own side, and by ways that few programs go: extents exchanged as xfs_fsr(8) does
-(swapext), a loop device whose image the file is, an overlay above it, a 32-bit program.
+The last rows are operations from the kernel's own side, and by ways that few programs go: extents
+exchanged as xfs_fsr(8) does (swapext), a loop device whose image the file is, an overlay above it,
+a 32-bit program.
 
-`auto`, `pre-content` and `hold` are what the region asked for (option `arbitration`; policy `hold`); in brackets the mode that it got.
+`auto`, `pre-content` and `hold` are what the region asked for (option `arbitration`; policy
+`hold`); in brackets the mode that it got.
 """
 
 
