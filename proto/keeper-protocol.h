@@ -182,6 +182,7 @@ struct keeper_region {
 	uint64_t bypasses; /* how often blocks of the region were found gone that no revocation covered */
 	char bypass[KEEPER_TEXT_MAX]; /* the last of them, for people; or empty */
 	char path_now[256]; /* where the file is now, cleaned like path; empty: nowhere, or not known */
+	char stuck[KEEPER_TEXT_MAX]; /* which step on its memory does not end, so that peers are kept out, for people; or empty */
 };
 
 struct keeper_range {

@@ -96,6 +96,8 @@ static void describe(struct app *a, struct region *r, struct region_entry *e)
 		add(degraded, sizeof(degraded), "what is shown may be outdated: ", trouble);
 	if (e->damage)
 		add(degraded, sizeof(degraded), "", e->damage);
+	if (e->stuck)
+		add(degraded, sizeof(degraded), "", e->stuck);
 	if (e->unleased)
 		add(degraded, sizeof(degraded),
 		    "the filesystem does not ask before it takes blocks back: ", reason);
@@ -138,6 +140,16 @@ static void describe(struct app *a, struct region *r, struct region_entry *e)
 	}
 }
 
+static void take_stuck(struct region_entry *e, const struct keeper_region *info)
+{
+	if (*info->stuck) {
+		region_text_set(&e->stuck, info->stuck, sizeof(info->stuck));
+		return;
+	}
+	free(e->stuck);
+	e->stuck = NULL;
+}
+
 void app_take_mode(struct app *a, struct region *r, struct region_entry *e, const struct keeper_region *info)
 {
 	e->keeper_mode = info->mode;
@@ -146,6 +158,7 @@ void app_take_mode(struct app *a, struct region *r, struct region_entry *e, cons
 	region_text_set(&e->keeper_reason, info->mode_reason, sizeof(info->mode_reason));
 	if (*info->damage)
 		region_text_set(&e->damage, info->damage, sizeof(info->damage));
+	take_stuck(e, info);
 	describe(a, r, e);
 }
 

@@ -47,7 +47,8 @@ static const char *refresh(struct app *a, struct region *r, struct region_entry 
 	app_take_texts(e, info);
 	/* a lease may have been lost or had meanwhile, writes be asked, memory have failed */
 	if (e->keeper_mode != info->mode || e->unleased != !!info->unleased || e->blocks != info->blocks || e->text.bypasses != bypasses ||
-	    strcmp(e->keeper_reason ? e->keeper_reason : "", info->mode_reason) || *info->damage) {
+	    strcmp(e->keeper_reason ? e->keeper_reason : "", info->mode_reason) || strcmp(e->stuck ? e->stuck : "", info->stuck) ||
+	    *info->damage) {
 		app_take_mode(a, r, e, info);
 		app_mode_changed(a, r, e);
 	}

@@ -82,6 +82,7 @@ struct region_entry {
 	char *no_gate;	       /* why it is not gated although it should be; NULL: it should not */
 	char *gap;	       /* what passes the gate unseen; NULL: nothing known */
 	char *damage;	       /* what of its memory is lost, as its keeper says; NULL: nothing known */
+	char *stuck;	       /* which step of its keeper does not end; NULL: none */
 	uint64_t acknowledged; /* last revocation that the holder acknowledged */
 	struct caller wanted_by; /* the last revocation that was asked for on the bus */
 	uint8_t end;	       /* enum region_end: why it ends, once it does */

@@ -31,6 +31,7 @@ struct hca_mr {
 static atomic_int register_error, prefetch_error, count;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t allowed = PTHREAD_COND_INITIALIZER;
+static bool hang_next, hangs; /* under @lock */
 static int chunks = -1; /* may still be prefetched; under @lock */
 
 void hca_fake_fail_register(int error)
@@ -51,9 +52,26 @@ void hca_fake_allow_chunks(int n)
 	pthread_mutex_unlock(&lock);
 }
 
-static void wait_for_chunk(void)
+void hca_fake_hang_prefetch(bool hang)
 {
 	pthread_mutex_lock(&lock);
+	hang_next = hang;
+	if (!hang)
+		hangs = false;
+	pthread_cond_broadcast(&allowed);
+	pthread_mutex_unlock(&lock);
+}
+
+static void wait_for_chunk(void)
+{
+	bool hung;
+
+	pthread_mutex_lock(&lock);
+	hung = hang_next;
+	hangs |= hang_next;
+	hang_next = false;
+	while (hung && hangs)
+		pthread_cond_wait(&allowed, &lock);
 	while (!chunks)
 		pthread_cond_wait(&allowed, &lock);
 	if (chunks > 0)

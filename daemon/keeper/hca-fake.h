@@ -12,6 +12,9 @@ void hca_fake_fail_prefetch(int error);
 /* So many chunks are prefetched from now on, then the worker waits for more to be allowed; -1: any number, as in the beginning. */
 void hca_fake_allow_chunks(int n);
 
+/* The next prefetch does not end until they are said to (false). */
+void hca_fake_hang_prefetch(bool hang);
+
 /* Registrations that were not undone, of all adapters. */
 int hca_fake_count(void);
 

@@ -112,6 +112,8 @@ static void answer(struct kregion *r, int error)
 	kregion_feed(r, (struct guard_event){ .type = GUARD_ARM_DONE, .error = error });
 }
 
+static void submit_look(struct kregion *r);
+
 /* In a worker. */
 static void run_look(struct job *job)
 {
@@ -123,6 +125,7 @@ static void done_look(struct job *job)
 	struct kregion *r = of_job(job);
 	int more;
 
+	kregion_step_ended(r);
 	if (r->phase != KREGION_HELD) {
 		kregion_continue(r);
 		return;
@@ -131,7 +134,7 @@ static void done_look(struct job *job)
 		return; /* too late: it is looked at again */
 	more = kregion_follow_blocks(r);
 	if (more > 0)
-		worker_submit(r->keeper->files, &r->replaced.job);
+		submit_look(r);
 	else
 		answer(r, more < 0 ? -EAGAIN : 0);
 }
@@ -162,6 +165,7 @@ static void submit_look(struct kregion *r)
 {
 	r->replaced.job = (struct job){ .run = run_look, .done = done_look, .key = r->storage };
 	worker_submit(r->keeper->files, &r->replaced.job);
+	kregion_step_began(r);
 }
 
 void kregion_arm(struct kregion *r)
@@ -195,6 +199,7 @@ static void done_late(struct job *job)
 {
 	struct kregion *r = of_job(job);
 
+	kregion_step_ended(r);
 	if (r->phase != KREGION_HELD) {
 		kregion_continue(r);
 		return;
@@ -214,6 +219,7 @@ void kregion_lease_came(struct kregion *r)
 	r->replaced.own_clears++;
 	r->replaced.job = (struct job){ .run = run_late, .done = done_late, .key = r->storage };
 	worker_submit(r->keeper->files, &r->replaced.job);
+	kregion_step_began(r);
 }
 
 /* --- after pages went away, without a lease */
@@ -242,6 +248,7 @@ static void drop(struct kregion *r)
 	b->own_clears++;
 	b->job = (struct job){ .run = run_drop, .done = done_drop, .key = r->storage };
 	worker_submit(r->keeper->files, &b->job);
+	kregion_step_began(r);
 }
 
 static void done_drop(struct job *job)
@@ -249,6 +256,7 @@ static void done_drop(struct job *job)
 	struct kregion *r = of_job(job);
 	enum region_blocks trouble = kregion_blocks_trouble(r);
 
+	kregion_step_ended(r);
 	if (r->phase != KREGION_HELD) {
 		kregion_continue(r);
 		return;

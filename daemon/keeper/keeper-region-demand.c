@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * keeper-region-demand.c - ranges that somebody wants through the daemon, and the keeper's own wish for quiet while it writes back.
+ * keeper-region-demand.c - ranges that somebody wants through the daemon, and the keeper's own wishes: quiet while it writes back, or while
+ * something of the region does not end.
  *
  * What always holds:
  *   - The guard keeps few demands. When it has no place for another, that one shares the place of one that is there, whose range grows to cover
@@ -145,10 +146,26 @@ void kregion_over(struct kregion *r, uint64_t demand)
 	if (!d)
 		return;
 	place = d->place;
-	if (!d->answered)
+	if (!d->answered && !(demand & OWN))
 		tell_done(r->keeper, &d->op, r->id, -ECANCELED, NULL);
 	*d = (struct kregion_demand){ .demand = 0 };
 	leave_place(r, place);
+}
+
+int kregion_demand_own(struct kregion *r, uint64_t *ret_demand)
+{
+	const struct keeper_demand own = { .demand = OWN | ++r->keeper->syncs,
+					   .length = r->mapping->length,
+					   .grace_usec = r->guard.grace_usec,
+					   .cause = CAUSE_UNKNOWN };
+	struct reason why;
+	int error;
+
+	*ret_demand = own.demand;
+	error = take(r, &(struct operation){ 0 }, &own, &why);
+	if (error)
+		*ret_demand = 0;
+	return error;
 }
 
 void kregion_drop_demands(struct kregion *r)
@@ -236,18 +253,18 @@ int kregion_sync(struct kregion *r, const struct operation *op, const struct kee
 static void look_at(struct kregion *r, struct kregion_demand *d)
 {
 	const struct guard_demand *g = guard_find_demand(&r->guard, d->place);
-	bool own = d->demand & OWN;
+	bool own = d->demand & OWN, sync = own && d->demand == r->sync.demand;
 
 	if (g && g->granted && !d->answered) {
 		d->answered = true;
-		if (own)
+		if (sync)
 			worker_submit(r->keeper->sync_worker, &r->sync.job);
-		else
+		else if (!own)
 			tell_done(r->keeper, &d->op, r->id, 0, NULL);
 	} else if (!g) {
 		log_notice("region %" PRIu64 ": a demand is over by its limit", r->id);
 		*d = (struct kregion_demand){ .demand = 0 };
-		if (own)
+		if (sync)
 			answer_sync(r, -ETIME);
 	}
 }

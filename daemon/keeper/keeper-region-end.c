@@ -100,7 +100,7 @@ void kregion_free_events(struct kregion *r)
 {
 	struct event *const events[] = { r->timer,	  r->warm_timer,  r->stall_timer,
 					 r->folded_timer, r->watch_timer, r->patience_timer,
-					 r->explain.timer, r->replaced.timer };
+					 r->explain.timer, r->replaced.timer, r->stuck.timer };
 
 	for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++)
 		if (events[i])
@@ -143,6 +143,7 @@ static void finish(struct kregion *r)
 
 	if (r->left_behind)
 		keeper_leave_behind(k, -1);
+	kregion_forget_stuck(r);
 	keeper_remove(k, r);
 	log_info("region %" PRIu64 ": gone", r->id);
 	answer(r);

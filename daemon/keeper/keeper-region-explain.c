@@ -87,6 +87,7 @@ static void submit(struct kregion *r, uint64_t now_usec)
 	r->explain.job = (struct job){ .run = run, .done = done, .key = r->storage };
 	r->explain.began_usec = now_usec;
 	worker_submit(r->keeper->warm_worker, &r->explain.job);
+	kregion_step_began(r);
 }
 
 /* For the one that was asked first of those that are not answered. */
@@ -203,6 +204,7 @@ static void done(struct job *job)
 {
 	struct kregion *r = of_job(job);
 
+	kregion_step_ended(r);
 	if (r->phase != KREGION_HELD) {
 		answer_all(r, WIRE_CAUSE_UNKNOWN);
 		set_timer(r);

@@ -286,6 +286,7 @@ static void submit(struct looks *l, struct kregion *r)
 	TAILQ_INSERT_TAIL(&l->busy, r, look.of_looks);
 	l->n_busy++;
 	worker_submit(l->keeper->files, &r->look.job);
+	kregion_step_began(r);
 }
 
 /* Gives the worker what it has room for; what has to wait for its storage goes behind the others. */
@@ -330,6 +331,7 @@ static void done_look(struct job *job)
 	struct looks *l = r->keeper->looks;
 
 	leave_busy(l, r);
+	kregion_step_ended(r);
 	if (r->phase == KREGION_HELD)
 		take_found(r);
 	free(r->look.blocks->found);

@@ -249,6 +249,10 @@ static void done_open(struct job *job)
 		kregion_continue(r);
 		return;
 	}
+	if (!error && kregion_file_is_stuck(r))
+		error = reason_set(&why, -ETIME,
+				   "A step on the memory of another region of this file has not ended; "
+				   "nothing more is begun on it until it does");
 	if (!error)
 		error = kregion_check_memory(r->keeper, r->mapping, &why);
 	if (!error)
@@ -280,7 +284,10 @@ static int init_events(struct kregion *r)
 	r->patience_timer = evtimer_new(r->keeper->base, on_patience, r);
 	if (!r->watch_timer || !r->patience_timer)
 		return -ENOMEM;
-	return kregion_init_timer(r) < 0 || kregion_init_report(r) < 0 || kregion_init_blocks(r) < 0 ? -ENOMEM : 0;
+	return kregion_init_timer(r) < 0 || kregion_init_report(r) < 0 || kregion_init_blocks(r) < 0 ||
+			       kregion_init_stuck(r) < 0
+		       ? -ENOMEM
+		       : 0;
 }
 
 int kregion_register(struct keeper *k, const struct operation *op, const struct keeper_message *m, int *fd)

@@ -77,6 +77,7 @@ static void done(struct job *job)
 	struct kregion *r = of_job(job);
 	int error = r->warm_error;
 
+	kregion_step_ended(r);
 	evtimer_del(r->stall_timer);
 	r->stalled = false;
 	if (error == -EFAULT && r->phase == KREGION_HELD) {
@@ -146,6 +147,8 @@ void kregion_warm(struct kregion *r)
 	if (r->phase != KREGION_HELD || !guard_is_open(&r->guard) || r->warm_job.busy)
 		return;
 	answer_finished(r);
+	if (kregion_file_is_stuck(r))
+		return;
 	while (!warm_next(&r->warm, limit(r), now_monotonic_usec(), &r->warm_chunk, &wait)) {
 		unsigned int left = r->warm.n_requests;
 
@@ -164,6 +167,7 @@ void kregion_warm(struct kregion *r)
 		tv = timeval_from_usec(r->keeper->options->storage_stall_msec * USEC_PER_MSEC);
 		evtimer_add(r->stall_timer, &tv);
 		worker_submit(r->keeper->warm_worker, &r->warm_job);
+		kregion_step_began(r);
 		return;
 	}
 	if (!r->warm_capped)
@@ -230,6 +234,10 @@ int kregion_prefetch(struct kregion *r, const struct operation *op, const struct
 	if (r->warm_unsupported)
 		return reason_set(why, -EOPNOTSUPP,
 				  "The adapter or its driver cannot prefetch (rxe: needs Linux 6.17)");
+	if (kregion_file_is_stuck(r))
+		return reason_set(why, -ETIME,
+				  "A step on this file's memory has not ended; nothing more is begun"
+				  " on it until it does");
 	if (r->phase != KREGION_HELD || !guard_is_open(&r->guard))
 		return reason_set(why, -EBUSY, "The region is being revoked or released");
 	if (r->stalled)

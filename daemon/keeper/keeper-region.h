@@ -132,6 +132,14 @@ struct kregion_look {
 	char bypass[KEEPER_TEXT_MAX]; /* the same for people */
 };
 
+/* A step on its memory or blocks that does not end: keeper-region-stuck.c. */
+struct kregion_stuck {
+	struct event *timer;
+	uint64_t since_usec; /* when it began; 0: nothing is known to be stuck */
+	uint64_t demand;     /* that keeps peers out meanwhile; 0: none yet */
+	char text[KEEPER_TEXT_MAX];
+};
+
 struct kregion {
 	struct keeper *keeper;
 	struct kregion *next; /* in its bucket */
@@ -167,6 +175,7 @@ struct kregion {
 	struct kregion_persist persist;
 	struct kregion_explain explain;
 	struct kregion_look look;
+	struct kregion_stuck stuck;
 	int storage_error; /* of the last write-back that failed; never forgotten */
 
 	uint32_t range_slot;
@@ -332,6 +341,15 @@ void kregion_try_lease(struct kregion *r);
 /* It is held now: if a lease is missing it is tried again later, with growing pauses. */
 void kregion_await_lease(struct kregion *r);
 
+/* keeper-region-stuck.c: a job of the region that touches its memory, or asks for its blocks, was given to a worker; it came back. */
+void kregion_step_began(struct kregion *r);
+void kregion_step_ended(struct kregion *r);
+/* Such a job of this region, or of another one of the same file, does not end: nothing more is begun there. */
+bool kregion_file_is_stuck(const struct kregion *r);
+int kregion_init_stuck(struct kregion *r);
+/* Nothing is stuck any more, or the region goes. */
+void kregion_forget_stuck(struct kregion *r);
+
 /* keeper-region-warm.c: prefetching. */
 void kregion_warm(struct kregion *r);
 void kregion_stop_warming(struct kregion *r, int error);
@@ -351,6 +369,8 @@ int kregion_check_memory(struct keeper *k, const struct mapping *m, struct reaso
 int kregion_demand(struct kregion *r, const struct operation *op, const struct keeper_demand *d,
 		   struct reason *why);
 void kregion_over(struct kregion *r, uint64_t demand);
+/* The keeper's own wish that peers leave all of it, within its grace, until kregion_over(). */
+int kregion_demand_own(struct kregion *r, uint64_t *ret_demand);
 int kregion_sync(struct kregion *r, const struct operation *op, const struct keeper_demand *d,
 		 struct reason *why);
 /* All demands of a daemon are over: it is gone. */

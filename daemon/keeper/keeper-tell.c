@@ -81,6 +81,7 @@ static void describe_look(const struct kregion *r, struct keeper_region *ret)
 	COPY(ret->path_now, r->look.path_now);
 	ret->bypasses = r->look.bypasses;
 	COPY(ret->bypass, r->look.bypass);
+	COPY(ret->stuck, r->stuck.text);
 }
 
 void tell_region(struct kregion *r, const struct operation *op)

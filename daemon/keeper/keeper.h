@@ -62,6 +62,7 @@ struct keeper {
 	uint32_t n_regions;	      /* what is left behind counts */
 	uint32_t
 		n_left_behind; /* over for everybody else, but still under way in storage that does not answer */
+	uint32_t n_stuck; /* regions: keeper-region-stuck.c */
 	bool stopping;
 	uint64_t own_mappings; /* of this process, when it had no region */
 };

@@ -17,6 +17,7 @@
  *   peer-leave REGION               every peer leaves
  *   poison REGION START LSB         the kernel says that 2^LSB bytes of its memory there have failed, as it does of a page
  *   chunks REGION N|all             so many more chunks are prefetched, of any region, and the next one waits
+ *   hang 0 next                     the next prefetch does not end;  hang 0 end: it does
  *   silent INODE now                that file's storage does not answer any more (storage-fake.h);  answers INODE now: it does
  *   crash                           the process is killed
  *
@@ -128,6 +129,10 @@ static int obey(struct keeper *k, const char *line)
 		raise(SIGKILL);
 	if (strcmp(verb, "silent") == 0 || strcmp(verb, "answers") == 0) {
 		storage_fake_silence(region, strcmp(verb, "silent") == 0);
+		return 0;
+	}
+	if (strcmp(verb, "hang") == 0) {
+		hca_fake_hang_prefetch(strcmp(word, "next") == 0);
 		return 0;
 	}
 	if (strcmp(verb, "answers-one") == 0) {

@@ -14,6 +14,7 @@
 #include <sys/eventfd.h>
 #include <time.h>
 
+#include "util/clock.h"
 #include "util/thread.h"
 
 #define IDLE_SEC 10
@@ -102,6 +103,7 @@ static void run(struct worker *w, struct job *job)
 		i++;
 	w->running[i] = true;
 	w->running_key[i] = job->key;
+	__atomic_store_n(&job->began_usec, now_monotonic_usec(), __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&w->lock);
 	job->run(job);
 	pthread_mutex_lock(&w->lock);
@@ -261,6 +263,7 @@ bool worker_withdraw(struct worker *w, struct job *job)
 void worker_submit(struct worker *w, struct job *job)
 {
 	job->busy = true;
+	job->began_usec = 0;
 	pthread_mutex_lock(&w->lock);
 	queue_push(job->urgent ? &w->urgent : &w->bulk, job);
 	w->n_queued++;

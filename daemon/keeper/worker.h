@@ -27,8 +27,15 @@ struct job {
 	uint64_t key; /* what it may have to wait for; 0: for nothing that can be silent */
 	bool urgent;
 	bool busy; /* submitted and not yet done; read and written in the loop only */
+	uint64_t began_usec; /* when a thread took it up; 0: it waits for one. For job_began() */
 	struct job *next;
 };
+
+/* CLOCK_MONOTONIC; 0: no thread is in it. In the loop. */
+static inline uint64_t job_began(const struct job *job)
+{
+	return job->busy ? __atomic_load_n(&job->began_usec, __ATOMIC_RELAXED) : 0;
+}
 
 #define WORKER_THREADS 32
 #define WORKER_THREADS_OF_KEY 4

@@ -291,12 +291,50 @@ static void test_file_meanwhile(void)
 	close(fd);
 }
 
+static bool is_degraded(uint64_t id, const char *mentions)
+{
+	char text[1000];
+
+	get_property(bus, id, "Degraded", text, sizeof(text));
+	return *mentions ? strstr(text, mentions) != NULL : !*text;
+}
+
+/* A step of the keeper that does not end is told, also by the next daemon, and so is that it has ended. */
+static void test_stuck(void)
+{
+	int fd = make_memfd(8192);
+	struct reply region, r;
+	struct later prefetch = { 0 };
+	sd_bus_message *m;
+
+	check(register_region(bus, fd, 0, 0, "rw", &region, 2, "session", "s", "stuck", "detached", "b", 1));
+	world_tell_keeper(&world, getuid(), "stuck", "hang 0 next");
+	m = new_region_call(bus, region.id, "Prefetch");
+	check(sd_bus_message_append(m, "tt", UINT64_C(0), UINT64_C(0)) >= 0);
+	add_options(m, 0);
+	send_later(bus, m, &prefetch);
+	await_answer(bus, &prefetch);
+	check_text(prefetch.reply.error, "Timeout");
+	until(is_degraded(region.id, "has not ended within 2 s"));
+	await_property(region.id, "State", "fenced");
+	world_end_daemon(&world, SIGKILL);
+	world_start_daemon(&world);
+	until(is_degraded(region.id, "has not ended within 2 s"));
+	await_property(region.id, "State", "fenced");
+	world_tell_keeper(&world, getuid(), "stuck", "hang 0 end");
+	until(is_degraded(region.id, ""));
+	await_property(region.id, "State", "live");
+	check(call_region(bus, region.id, "Release", &r));
+	close(fd);
+}
+
 int main(void)
 {
 	world_begin(&world, "timeout_msec = 2000\ntimeout_msec_per_gib = 0\n");
 	run(test_daemon_stands_still);
 	run(test_connection_ends);
 	run(test_file_meanwhile);
+	run(test_stuck);
 	run(test_keeper_stands_still);
 	run(test_release_across_connections);
 	world_end(&world);

@@ -147,6 +147,94 @@ static void test_writing_back(void)
 	close(fd);
 }
 
+static uint64_t begin_prefetch(uint64_t id)
+{
+	struct keeper_message m = { .type = KEEPER_PREFETCH, .region = id, .range.length = LENGTH };
+
+	return client_send(&k, &m, -1);
+}
+
+/* A region whose prefetch has not ended within the bound: it is said, nobody waits for it, and its peer is cut off. */
+static uint64_t make_stuck(int fd)
+{
+	uint64_t id = make_on(fd), peer, operation;
+	struct keeper_message m;
+
+	must(client_export(&k, id, RW, 0, NULL) == 0);
+	peer = join(id);
+	tell("hang", 0, "next");
+	operation = begin_prefetch(id);
+	m = client_answer(&k, operation);
+	must(m.done.error == -ETIME && strstr(m.done.text, "does not answer"));
+	m = client_event(&k, KEEPER_MODE, id);
+	must(strstr(m.info.stuck, "memory has not ended within 2 s"));
+	must(client_event(&k, KEEPER_FENCED, id).revocation.late == 1);
+	must(client_event(&k, KEEPER_PEER_LEFT, id).peer.peer == peer);
+	return id;
+}
+
+static struct keeper_region listed(uint64_t id)
+{
+	struct keeper_message m = { .type = KEEPER_LIST };
+	uint64_t operation = client_send(&k, &m, -1);
+	struct keeper_region found = { 0 };
+
+	for (m = client_answer(&k, operation); m.type != KEEPER_DONE; m = client_answer(&k, operation))
+		if (m.type == KEEPER_REGION && m.region == id)
+			found = m.info;
+	return found;
+}
+
+/* A prefetch that does not end: the region is fenced, takers go on at once, its file is left alone, and it comes back when it ends. */
+static void test_stuck(void)
+{
+	int fd = make_disk_file(LENGTH);
+	uint64_t second = make_on(fd), id = make_stuck(fd), late;
+	struct keeper_region r = listed(id);
+	struct keeper_message m;
+
+	must(r.state == REGION_FENCED && r.stuck[0] && listed(second).state == REGION_LIVE);
+	tell("break", id, "fallocate");
+	must(client_event(&k, KEEPER_GIVEN_BACK, id).revocation.late == 0);
+	/* nothing more is begun on the file */
+	m = client_answer(&k, begin_prefetch(second));
+	must(m.done.error == -ETIME && strstr(m.done.text, "has not ended"));
+	m = client_answer(&k, begin_prefetch(id));
+	must(m.done.error == -ETIME && strstr(m.done.text, "has not ended"));
+	m = client_answer(&k, begin_register(fd, &late));
+	must(m.type == KEEPER_DONE && m.done.error == -ETIME && strstr(m.done.text, "has not ended"));
+	others_go_on();
+	tell("hang", 0, "end");
+	must(!client_event(&k, KEEPER_MODE, id).info.stuck[0]);
+	client_event(&k, KEEPER_SETTLED, id);
+	r = listed(id);
+	must(r.state == REGION_LIVE && !r.stuck[0]);
+	must(client_prefetch(&k, id, 0, LENGTH, false) == 0 && client_prefetch(&k, second, 0, LENGTH, false) == 0);
+	late = make_on(fd);
+	must(client_release(&k, id) == 0 && client_release(&k, second) == 0 && client_release(&k, late) == 0);
+	close(fd);
+}
+
+/* It is released while it is stuck. */
+static void test_stuck_release(void)
+{
+	int fd = make_disk_file(LENGTH);
+	uint64_t id = make_stuck(fd), operation;
+	struct keeper_message m;
+
+	must(client_release(&k, id) == 0 && n_listed() == 1);
+	m = client_answer(&k, begin_register(fd, &id));
+	must(m.done.error == -ETIME);
+	others_go_on();
+	tell("hang", 0, "end");
+	do { /* until the thread is back */
+		operation = begin_register(fd, &id);
+		m = client_answer(&k, operation);
+	} while (m.type == KEEPER_DONE);
+	must(client_release(&k, id) == 0);
+	close(fd);
+}
+
 /* What is left behind is bounded, and who is refused hears which storage it is. Files that lie elsewhere are not held up before that. */
 static void test_bound(void)
 {
@@ -209,6 +297,8 @@ int main(int argc, char *argv[])
 	test_registering();
 	test_releasing();
 	test_writing_back();
+	test_stuck();
+	test_stuck_release();
 	test_bound();
 	test_stopping();
 	close(fd);

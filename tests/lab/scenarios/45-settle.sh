@@ -145,20 +145,35 @@ chmod 666 /mnt/xfs/own
 user_region /mnt/xfs/own
 own=$id own_ticket=$ticket
 
-# a disk that hangs in fsync(2)
+# a disk that hangs in fsync(2), and when pages are read
 fsck.ext4 -p /dev/mapper/lab-disk >/dev/null 2>&1
 mount /dev/mapper/lab-disk /mnt/disk
 zeroes /mnt/disk/hung 4
 chmod 666 /mnt/disk/hung
 user_region /mnt/disk/hung
 check "hung disk: a peer writes" on_b rdmaregctl put /tmp/sent "$ticket"
+noise /mnt/disk/cold 4
+chmod 666 /mnt/disk/cold
+sync -f /mnt/disk
+cold=$(field id "$(as_user rdmaregctl --json register /mnt/disk/cold --no-warm)")
+echo 1 >/proc/sys/vm/drop_caches
 dmsetup suspend --noflush --nolockfs lab-disk
+check "hung disk: prefetching fails" says "does not answer" as_user rdmaregctl prefetch "$cold"
 check "hung disk: sync gives up" says "longer than" as_user rdmaregctl sync "$id" --limit 2s
 others_go_on "hung disk"
+# the step that has not ended, when it has lasted for timeout_msec
+not_ended() { field degraded "$(region "$1")" | grep -q "has not ended within"; }
+check "hung disk: peers are kept out of the region whose pages do not come" wait_for region_is "$cold" state fenced
+check "hung disk: it says why" not_ended "$cold"
+check "hung disk: nothing more is begun there" says "has not ended" as_user rdmaregctl prefetch "$cold"
 check "hung disk: release is answered" as_user rdmaregctl release "$id"
 check "hung disk: the region is gone" region_gone "$id"
 others_go_on "hung disk, released"
 dmsetup resume lab-disk
+check "hung disk: it answers, and the region is live" wait_for region_is "$cold" state live
+check "hung disk: a truncate of its file ends" timed truncate -s 1M /mnt/disk/cold
+check "hung disk: the region has followed" wait_for settled "$cold" $MIB
+check "hung disk: and is released" as_user rdmaregctl release "$cold"
 check "hung disk: nothing holds it when it answers" wait_for umount /mnt/disk
 dmsetup remove lab-disk
 losetup -d "$loop"
@@ -180,6 +195,8 @@ check "silent: it says why ($(head -c 200 /tmp/register.log))" grep -qi "answer"
 check "silent: prefetching fails" says "does not answer" as_user rdmaregctl prefetch "$id"
 check "silent: a peer's read fails" sh -c "! ip netns exec b timeout 60 rdmaregctl get '$ticket' /tmp/got >/dev/null 2>&1"
 others_go_on "silent, and a peer reads"
+check "silent: peers are kept out" wait_for region_is "$id" state fenced
+check "silent: it says why" not_ended "$id"
 check "silent: release is answered" as_user rdmaregctl release "$id"
 check "silent: the region is gone" region_gone "$id"
 others_go_on "silent, released"
