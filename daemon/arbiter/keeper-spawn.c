@@ -62,37 +62,57 @@ char **spawn_command(const struct spawn_request *q)
 	return argv;
 }
 
-/* Real, effective, saved and filesystem user id. */
-static bool read_ids(const char *pid, uint32_t ids[static 4])
+/* What /proc/PID/status says of a process. */
+struct status {
+	uint32_t ids[4]; /* real, effective, saved, filesystem */
+	char state;
+	unsigned int threads;
+};
+
+static bool read_status(const char *pid, struct status *ret)
 {
+	uint32_t *ids = ret->ids;
 	char path[64], line[256];
-	bool found = false;
+	bool has_ids = false;
 	FILE *f;
 
+	*ret = (struct status){ .threads = 1 };
 	snprintf(path, sizeof(path), "/proc/%.20s/status", pid);
 	f = fopen(path, "re");
 	if (!f)
 		return false;
-	while (!found && fgets(line, sizeof(line), f))
-		found = sscanf(line, "Uid: %" SCNu32 " %" SCNu32 " %" SCNu32 " %" SCNu32, &ids[0], &ids[1],
-			       &ids[2], &ids[3]) == 4;
+	while (fgets(line, sizeof(line), f)) {
+		sscanf(line, "State: %c", &ret->state);
+		sscanf(line, "Threads: %u", &ret->threads);
+		has_ids |= sscanf(line, "Uid: %" SCNu32 " %" SCNu32 " %" SCNu32 " %" SCNu32, &ids[0], &ids[1],
+				  &ids[2], &ids[3]) == 4;
+	}
 	fclose(f);
-	return found;
+	return has_ids;
+}
+
+/*
+ * All of it, not only its first thread. Nothing can be done to it or by it any more, so its id is free, whenever
+ * its parent waits for it: the first process of a container may never do.
+ */
+static bool has_ended(const struct status *s)
+{
+	return (s->state == 'Z' || s->state == 'X') && s->threads <= 1;
 }
 
 static int mark_used(bool *used, uint32_t first, uint32_t last)
 {
 	DIR *processes = opendir("/proc");
 	struct dirent *entry;
-	uint32_t ids[4];
+	struct status s;
 
 	if (!processes)
 		return -errno;
 	while ((entry = readdir(processes)))
-		if (isdigit((unsigned char)*entry->d_name) && read_ids(entry->d_name, ids))
+		if (isdigit((unsigned char)*entry->d_name) && read_status(entry->d_name, &s) && !has_ended(&s))
 			for (int i = 0; i < 4; i++)
-				if (ids[i] >= first && ids[i] <= last)
-					used[ids[i] - first] = true;
+				if (s.ids[i] >= first && s.ids[i] <= last)
+					used[s.ids[i] - first] = true;
 	closedir(processes);
 	return 0;
 }

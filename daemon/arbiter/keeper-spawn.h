@@ -39,7 +39,7 @@ struct spawn_request {
 
 /*
  * A user id of keeper_uids that no process has now, and that is not reserved: one that was chosen belongs to whom it was chosen for before its
- * process has it. -EUSERS: all are in use.
+ * process has it. One that has ended has none, whether anybody has waited for it or not. -EUSERS: all are in use.
  */
 int spawn_choose_id(const struct settings *s, bool (*is_reserved)(const void *userdata, uint32_t id),
 		    const void *userdata, uint32_t *ret);

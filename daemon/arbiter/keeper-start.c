@@ -163,7 +163,7 @@ int keeper_start(struct keeper *k, const char **ret_why)
 		if (geteuid() == 0)
 			r = spawn_choose_id(s, is_reserved, k, &q.runs_as);
 		if (r == -EUSERS)
-			*ret_why = "every user id of keeper_uids in rdmaregd.conf is in use";
+			*ret_why = NO_ID;
 		if (r == 0)
 			r = start_direct(k, &q);
 	} else if (!k->set->connection) {

@@ -36,7 +36,7 @@
 
 #define RETRY_FIRST_USEC (2 * USEC_PER_MSEC)
 #define STARTS_MAX 2
-#define RETRY_START_USEC (128 * USEC_PER_MSEC) /* while it starts; no longer than this */
+#define RETRY_START_USEC (128 * USEC_PER_MSEC) /* at most, while it starts or waits for an id */
 #define RETRY_LAST_USEC (30 * USEC_PER_SEC)
 #define STABLE_USEC (10 * USEC_PER_SEC) /* a connection that lasted so long was no mistake */
 #define COMPLAINT_FIRST_USEC USEC_PER_SEC
@@ -72,7 +72,8 @@ static bool begin_start(struct keeper *k)
 	k->queued = 0;
 	k->set->starting += !k->starting;
 	k->starting = true;
-	set_timer(k->patience, k->set->settings->timeout_msec * USEC_PER_MSEC);
+	if (!k->awaits_id)
+		set_timer(k->patience, k->set->settings->timeout_msec * USEC_PER_MSEC);
 	return true;
 }
 
@@ -114,8 +115,7 @@ static bool holds(const struct keeper *k)
 	return (k->note.listed || k->note.from_record) && !k->rested;
 }
 
-/* False also where nobody can tell. */
-static bool has_ended(const struct keeper *k)
+bool keeper_has_ended(const struct keeper *k)
 {
 	struct pollfd p = { .fd = k->pidfd, .events = POLLIN };
 
@@ -409,7 +409,7 @@ static void on_lost(void *userdata, const char *complaint)
 		reject(k, -EPIPE, why);
 		return;
 	}
-	if (holds(k) && has_ended(k)) {
+	if (holds(k) && keeper_has_ended(k)) {
 		keeper_describe_end(k, why, sizeof(why));
 		keeper_remove(k, -EPIPE, why);
 		return;
@@ -418,7 +418,7 @@ static void on_lost(void *userdata, const char *complaint)
 		log_notice("keeper %s: the connection ended; its process (%d) has not, so far: connecting again",
 			   k->name, k->pid);
 	k->rebuffs = k->phase == PHASE_GREETING ? k->rebuffs + 1 : 0;
-	if (k->rebuffs > REBUFFS_MAX && !k->ours && !has_ended(k)) {
+	if (k->rebuffs > REBUFFS_MAX && !k->ours && !keeper_has_ended(k)) {
 		char range[32];
 
 		snprintf(
@@ -491,7 +491,7 @@ static void greet(struct keeper *k)
 	}
 	/* it is still there afterwards, so the number was no other's yet */
 	k->started = process_start(pid);
-	if (has_ended(k))
+	if (keeper_has_ended(k))
 		k->started = 0;
 	k->set->handlers->known(k->set->userdata, k->pid, k->started);
 	k->unit = spawn_unit_free(k->unit);
@@ -537,6 +537,12 @@ static void try_connect(struct keeper *k)
 		if (!begin_start(k))
 			return;
 		r = keeper_start(k, &why);
+		/* nobody is kept out by who holds nothing */
+		k->awaits_id = r == -EUSERS && keepers_make_room(k->set);
+		if (k->awaits_id) {
+			set_timer(k->retry, doubled(RETRY_FIRST_USEC, k->attempt++, RETRY_START_USEC));
+			return;
+		}
 	}
 	if (r == 0 || r == -ENOENT || r == -ECONNREFUSED || r == -EAGAIN) {
 		k->attempt++;
@@ -564,6 +570,10 @@ static void on_out_of_patience(evutil_socket_t fd, short what, void *userdata)
 	struct keeper *k = userdata;
 
 	(void)fd, (void)what;
+	if (k->awaits_id) {
+		keeper_remove(k, -ECHILD, NO_ID);
+		return;
+	}
 	if (k->ours && !holds(k)) {
 		keeper_remove(k, -EPIPE, "it did not get ready in time");
 		return;

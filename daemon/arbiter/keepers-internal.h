@@ -49,10 +49,11 @@ struct keeper {
 	bool rested; /* and not ready since: it may have ended, holding nothing */
 	bool silent; /* it has had its time to get ready */
 	bool late_told;
-	bool retired; /* it holds nothing and was started with other settings: it was told to end */
+	bool retired; /* it holds nothing, and has other settings or an id that is needed: it was told to end */
 	uint64_t settings_at; /* keepers.settings_at when it was started; 0: found, it is not known */
 	bool spawned; /* since the last time somebody listened */
 	bool starting; /* counted in keepers.starting */
+	bool awaits_id; /* and all are in use, but one is about to be free */
 	uint64_t queued; /* its place among those that wait to be started; 0: it does not */
 	bool unwanted; /* its process was ended because all that it has is to be released */
 	bool dying;
@@ -116,6 +117,8 @@ struct keepers {
 
 /* One of that tenant was told to end and has not yet. */
 bool keepers_one_retires(const struct keepers *ks, uint32_t uid, const char *session);
+/* Of keepers that hold nothing one is told to end, unless one ends already. False: there is none. */
+bool keepers_make_room(struct keepers *ks);
 
 /* --- keeper.c */
 
@@ -130,6 +133,8 @@ void keeper_remove(struct keeper *k, int error, const char *why);
 bool keeper_retire(struct keeper *k);
 /* Nobody has anything in it, and nothing is asked of it. */
 bool keeper_is_idle(const struct keeper *k);
+/* Its process has. False also where nobody can tell. */
+bool keeper_has_ended(const struct keeper *k);
 /* A found one came through, or will not. */
 void keeper_came_through(struct keeper *k);
 
@@ -156,6 +161,8 @@ void keeper_describe_end(const struct keeper *k, char *out, size_t size);
 void keeper_describe_idle_end(const struct keeper *k, char *out, size_t size);
 
 /* --- keeper-start.c */
+
+#define NO_ID "every user id of keeper_uids in rdmaregd.conf is in use"
 
 /* Starts the process. 0: now wait until it listens. @ret_why: on failure. */
 int keeper_start(struct keeper *k, const char **ret_why);

@@ -179,6 +179,24 @@ bool keepers_one_retires(const struct keepers *ks, uint32_t uid, const char *ses
 	return false;
 }
 
+bool keepers_make_room(struct keepers *ks)
+{
+	struct keeper *k, *oldest = NULL;
+
+	LIST_FOREACH(k, &ks->keepers, keepers)
+	{
+		if (k->retired || (keeper_is_idle(k) && keeper_has_ended(k)))
+			return true;
+		if (keeper_is_idle(k))
+			oldest = k;
+	}
+	if (!oldest || !keeper_retire(oldest))
+		return false;
+	log_info("keeper %s: pid %d holds nothing, and others need its user id: told to end", oldest->name,
+		 oldest->pid);
+	return true;
+}
+
 /*
  * It was started for fewer regions than the tenant may have now. A second one cannot have its port: where that is a setting, it stays
  * the tenant's only one.

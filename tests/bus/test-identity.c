@@ -6,8 +6,10 @@
  */
 #include <errno.h>
 #include <glob.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -103,12 +105,111 @@ static void test_apart(void)
 	expect_error(&r, "Failed", "keeper_uids");
 	check(region_exists(b, one.id) && region_exists(b, two.id));
 	check(call_region(b, one.id, "Release", &r) && call_region(b, two.id, "Release", &r));
-	/* world_keepers() reaps; what is not reaped has its id still */
-	until(world_keepers(&world) == 0 &&
-	      register_region(b, fd, 0, 0, "rw", &r, 1, "session", "s", "three"));
+	/* theirs are free now, however long they take to end */
+	check(register_region(b, fd, 0, 0, "rw", &r, 1, "session", "s", "three"));
 	check(call_region(b, r.id, "Release", &r));
 	until(world_keepers(&world) == 0);
 	disconnect(b);
+	close(fd);
+}
+
+static char process_state(pid_t pid)
+{
+	char path[64], line[512], state = 0;
+	const char *at;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	if (fgets(line, sizeof(line), f) && (at = strrchr(line, ')')))
+		sscanf(at + 1, " %c", &state);
+	fclose(f);
+	return state;
+}
+
+/* All ids are in use, by keepers that hold nothing: one that does not end by itself is no reason to refuse others. */
+static void test_room_is_made(void)
+{
+	static const char *const sessions[] = { "one", "two" };
+	sd_bus *b = connect_as(&world, TENANT);
+	int fd = make_memfd(4096);
+	struct reply held[2], r;
+
+	for (int i = 0; i < 2; i++)
+		check(register_region(b, fd, 0, 0, "rw", &held[i], 1, "session", "s", sessions[i]));
+	for (int i = 0; i < 2; i++) {
+		check(call_region(b, held[i].id, "Release", &r));
+		check(kill(keeper_of(TENANT, sessions[i]), SIGSTOP) == 0);
+	}
+	for (int i = 0; i < 2; i++)
+		check(register_region(b, fd, 0, 0, "rw", &r, 1, "session", "s", i ? "four" : "three"));
+	check(world_keepers(&world) == 2);
+	disconnect(b); /* and with it its regions */
+	until(world_keepers(&world) == 0);
+	close(fd);
+}
+
+/* A process that has ended has no id, also while nobody has waited for it: we do not, as some containers' first processes. */
+static void test_not_reaped(void)
+{
+	sd_bus *b = connect_as(&world, TENANT);
+	int fd = make_memfd(4096);
+	struct reply one, two, r;
+	pid_t pids[2];
+
+	check(register_region(b, fd, 0, 0, "rw", &one, 2, "detached", "b", 1, "session", "s", "one"));
+	check(register_region(b, fd, 0, 0, "rw", &two, 2, "detached", "b", 1, "session", "s", "two"));
+	pids[0] = keeper_of(TENANT, "one");
+	pids[1] = keeper_of(TENANT, "two");
+	/* now they are our children */
+	world_end_daemon(&world, SIGKILL);
+	world_start_daemon(&world);
+	until(call_region(b, one.id, "Release", &r));
+	until(call_region(b, two.id, "Release", &r));
+	for (int i = 0; i < 2; i++) {
+		check(kill(pids[i], SIGKILL) == 0);
+		until(process_state(pids[i]) == 'Z');
+	}
+	check(register_region(b, fd, 0, 0, "rw", &one, 1, "session", "s", "three"));
+	check(register_region(b, fd, 0, 0, "rw", &two, 1, "session", "s", "four"));
+	check(process_state(pids[0]) == 'Z' && process_state(pids[1]) == 'Z');
+	disconnect(b);
+	until(world_keepers(&world) == 0);
+	close(fd);
+}
+
+static void *wait_for_the_end(void *userdata)
+{
+	pause();
+	return userdata;
+}
+
+/* A process whose first thread has ended looks as if all of it had, and can do as much as before. */
+static void test_first_thread_ended(void)
+{
+	sd_bus *b = connect_as(&world, TENANT);
+	int fd = make_memfd(4096);
+	struct reply r;
+	pthread_t thread;
+	pid_t pid = fork();
+
+	check(pid >= 0);
+	if (pid == 0) {
+		check(setresuid(first, first, first) == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
+		check(pthread_create(&thread, NULL, wait_for_the_end, NULL) == 0);
+		pthread_exit(NULL);
+	}
+	until(process_state(pid) == 'Z');
+	check(register_region(b, fd, 0, 0, "rw", &r, 1, "session", "s", "one"));
+	check(runs_as(keeper_of(TENANT, "one"), first + 1));
+	check(!register_region(b, fd, 0, 0, "rw", &r, 1, "session", "s", "two"));
+	expect_error(&r, "Failed", "keeper_uids");
+	check(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
+	check(register_region(b, fd, 0, 0, "rw", &r, 1, "session", "s", "two"));
+	disconnect(b);
+	until(world_keepers(&world) == 0);
 	close(fd);
 }
 
@@ -128,13 +229,14 @@ static void test_apart_at_once(void)
 		add_options(m, 2, "detached", "b", 1, "session", "s", i ? "two" : "three");
 		send_later(b, m, &later[i]);
 	}
-	for (int i = 0; i < 2; i++) {
+	/* what one of them holds is kept until both are answered: else it would make room for the other */
+	for (int i = 0; i < 2; i++)
 		await_answer(b, &later[i]);
+	for (int i = 0; i < 2; i++)
 		if (*later[i].reply.error)
 			expect_error(&later[i].reply, "Failed", "keeper_uids");
 		else
 			check(++made && call_region(b, later[i].reply.id, "Release", &r));
-	}
 	check(made == 1);
 	check(call_region(b, one.id, "Release", &r));
 	until(world_keepers(&world) == 0);
@@ -232,6 +334,9 @@ int main(void)
 		 first + 1);
 	world_begin(&world, settings);
 	test_apart();
+	test_room_is_made();
+	test_not_reaped();
+	test_first_thread_ended();
 	test_apart_at_once();
 	test_replaced();
 	test_crowd();
