@@ -143,6 +143,12 @@ bool is_answered(sd_bus *b, const struct later *l)
 	return l->done;
 }
 
+bool still_waits(sd_bus *b, const struct later *l)
+{
+	get_manager_number(b, "Regions");
+	return !is_answered(b, l);
+}
+
 sd_bus_message *new_call(sd_bus *b, const char *path, const char *interface, const char *member)
 {
 	sd_bus_message *m = NULL;

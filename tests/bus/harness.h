@@ -114,6 +114,8 @@ struct later {
 void send_later(sd_bus *b, sd_bus_message *m, struct later *l);
 /* Handles what is there. */
 bool is_answered(sd_bus *b, const struct later *l);
+/* It is not, and an answer that was sent before this call would have arrived. */
+bool still_waits(sd_bus *b, const struct later *l);
 #define await_answer(b, l) until(is_answered(b, l))
 
 /* RegisterRegion; after @ret the a{sv} as for sd_bus_message_append: 1, "session", "s", "x". */

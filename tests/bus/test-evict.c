@@ -78,7 +78,7 @@ static void test_whole_filesystem(void)
 	send_evict(evictor, directory, &l);
 	check(acknowledge(nobody, here[2].id, await_request(nobody, "unmount"), &r));
 	until(!region_exists(nobody, here[2].id));
-	check(!is_answered(evictor, &l)); /* the owner's own still waits */
+	check(still_waits(evictor, &l)); /* the owner's own still waits */
 	expect_property(owner, here[0].id, "State", "draining");
 	/* nothing new comes there meanwhile; elsewhere it does */
 	check(!register_region(nobody, file, 0, 0, "rw", &r, 0));
@@ -337,7 +337,7 @@ static void test_subvolumes(const char *mountpoint)
 			check(!register_region(owner, fds[i], 0, 0, "rw", &r, 0));
 			expect_error(&r, "Busy", "being taken down");
 		}
-		check(!is_answered(evictor, &l));
+		check(still_waits(evictor, &l));
 		check(acknowledge(owner, regions[0].id, await_request(owner, "unmount"), &r));
 		await_answer(evictor, &l);
 		check_text(l.reply.error, "");

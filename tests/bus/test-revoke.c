@@ -58,7 +58,7 @@ static void test_ceremony(void)
 	send_options(other, region.id, "Revoke", &l);
 	revocation = await_request(owner, "administrator");
 	expect_property(owner, region.id, "State", "draining");
-	check(!is_answered(other, &l));
+	check(still_waits(other, &l));
 	check(acknowledge(owner, region.id, revocation, &r));
 	await_answer(other, &l);
 	check_text(l.reply.error, "");
@@ -273,7 +273,7 @@ static void test_sync(void)
 		make_region(files[i], &region);
 		send_options(other, region.id, "Sync", &l);
 		revocation = await_request(owner, "sync");
-		check(!is_answered(other, &l));
+		check(still_waits(other, &l));
 		check(acknowledge(owner, region.id, revocation, &r));
 		await_answer(other, &l);
 		check_text(l.reply.error, "");
@@ -377,7 +377,7 @@ static void test_release_within(void)
 	check(sd_bus_message_append(m, "t", 2 * LONG) >= 0);
 	send_later(owner, m, &second);
 	expect_property(owner, region.id, "State", "draining");
-	check(!is_answered(owner, &first) && !is_answered(owner, &second));
+	check(still_waits(owner, &first) && still_waits(owner, &second));
 	/* nobody is sent to wait for what will not be live again */
 	check(!export_region(owner, region.id, &r, 0));
 	expect_error(&r, "Busy", "is being released");
