@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "bench.h"
-#include "client/rdmareg.h"
+#include "client/include/rdmareg.h"
 #include "names.h"
 
 #define FAR_ACCESS (IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_READ)

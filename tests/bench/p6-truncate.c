@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #include "bench.h"
-#include "client/rdmareg.h"
+#include "client/include/rdmareg.h"
 
 #define LENGTH (4 * MIB)
 

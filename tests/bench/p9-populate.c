@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "bench.h"
-#include "client/rdmareg.h"
+#include "client/include/rdmareg.h"
 
 static struct rdmareg *context;
 

@@ -12,7 +12,7 @@
 #include <rdma/rdma_cma.h>
 
 #include "bench.h"
-#include "client/rdmareg.h"
+#include "client/include/rdmareg.h"
 #include "rdmareg-wire.h"
 
 enum way { WAY_REGION, WAY_ODP, WAY_PINNED, _WAY_MAX };

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "../unit/verbs-fake.h"
-#include "client/rdmareg.h"
+#include "client/include/rdmareg.h"
 #include "harness.h"
 
 static struct world world;

@@ -154,7 +154,7 @@ def check_names(document, text, known, options):
 
 def check_examples():
     page = pathlib.Path("man/librdmareg.3.scd")
-    headers = "".join(tree.read(p) for p in tree.files("client", ".h") if p.name.startswith("rdmareg"))
+    headers = "".join(tree.read(p) for p in tree.files("client/include", ".h"))
     text = tree.read(page)
     for block in re.finditer(r"^```\n(.*?)^```", text, re.M | re.S):
         for name in set(re.findall(r"\b(rdmareg_\w+|RDMAREG_\w+)", block.group(1))):

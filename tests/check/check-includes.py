@@ -13,7 +13,8 @@
 #             KEEPER_GLUE brings them together and sees them all; KEEPER_SHARED is vocabulary and the threads that they have in common
 #   arbiter   brings core and bus together and sees all but the keeper, and of the self-test what it found out (quirks.h, adapters.h),
 #             and of the gate's process what is said between them (gate-channel.h)
-#   client    proto only: it is a library of its own, under another licence
+#   client    a library of its own, under another licence: proto. Its halves owner/ and peer/ do not know each other; both
+#             see include/, the public headers, and common/; ctl/, the command, sees what every program sees
 #   kmod-helper   itself and the device's contract
 import re
 import pathlib
@@ -33,10 +34,15 @@ SEES = {
     "daemon/selftest": {"daemon/util", "config.h"},
     "daemon/keeper": {"daemon/core", "daemon/util", "daemon/selftest", "proto", "config.h"},
     "daemon/arbiter": {"daemon/core", "daemon/util", "daemon/bus", "daemon/dax", "daemon/selftest/quirks.h", "daemon/selftest/adapters.h", "daemon/gate/gate-channel.h", "proto", "config.h"},
-    "client": {"proto", "config.h"},
+    "client/include": set(),
+    "client/common": {"client/include", "proto", "config.h"},
+    "client/owner": {"client/common", "client/include", "proto", "config.h"},
+    "client/peer": {"client/common", "client/include", "proto", "config.h"},
+    "client/ctl": {"client/include", "proto", "config.h"},
     "kmod-helper": {"proto/rdmareg-uapi.h"},
 }
 IMPURE = re.compile(r"<(stdio|unistd|fcntl|time|poll|signal|pthread|sys/.*|systemd/.*|event2/.*|infiniband/.*|rdma/.*)\.h>")
+CLIENT = [pathlib.Path("client") / part for part in ("include", "common", "owner", "peer")]
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|(<[^>]+>))', re.M)
 
 
@@ -53,7 +59,7 @@ def group_of(path):
 def resolve(path, name):
     """The file of the tree that #include "name" in `path` means; the name itself when it is made by the build."""
     for folder in (path.parent, pathlib.Path("."), pathlib.Path("proto"),
-                   pathlib.Path("daemon"), pathlib.Path("client")):
+                   pathlib.Path("daemon"), *CLIENT):
         if (tree.ROOT / folder / name).is_file():
             return pathlib.Path((tree.ROOT / folder / name).resolve().relative_to(tree.ROOT))
     return pathlib.Path(name)

@@ -9,7 +9,7 @@
 #   - a property of a region is said to be told of (EmitsChangedSignal) exactly when some change tells of it;
 #   - the errors of proto/names.h are those of the Manager's description;
 #   - the module's version is the project's;
-#   - every function of client/rdmareg.h and its parts has a comment, and is exported by the symbol map, and nothing else is.
+#   - every function of client/include/rdmareg.h and its parts has a comment, and is exported by the symbol map, and nothing else is.
 import pathlib
 import re
 import xml.dom.minidom
@@ -82,8 +82,8 @@ def check_errors():
 
 def check_library():
     functions = set()
-    for header in tree.files("client", ".h"):
-        if header.parent == pathlib.Path("client") and header.name.startswith("rdmareg"):
+    for header in tree.files("client/include", ".h"):
+        if header.name.startswith("rdmareg"):
             functions |= check_header(header)
     for symbols in tree.files("client", ".map", ".sym"):
         exported = set(re.findall(r"^\s+(\w+);", tree.read(symbols), re.M))

@@ -37,7 +37,7 @@ with tempfile.TemporaryDirectory() as folder:
     for line, body in blocks:
         with open(source, "w", encoding="utf-8") as file:
             file.write(body if body in programs else HEAD + FUNCTION.format(body))
-        run = subprocess.run([*sys.argv[1:], "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-I", tree.ROOT / "client", "-c", source,
+        run = subprocess.run([*sys.argv[1:], "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-I", tree.ROOT / "client/include", "-c", source,
                               "-o", os.path.join(folder, "example.o")], capture_output=True, text=True, check=False)
         if run.returncode:
             tree.problem(PAGE, line, "the example does not compile:\n" + run.stderr)

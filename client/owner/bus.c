@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * bus.c - see bus.h: opening and closing a context, calls that wait, and the one descriptor that stands for
- * the whole connection.
+ * bus.c - see bus.h: calls that wait, and the one descriptor that stands for the whole connection.
  *
  * sd-bus wants its events mask and its timeout looked at before every wait; a caller's poll loop cannot be
  * asked for that. So an epoll descriptor holds the bus's descriptor, with the mask as it is now, and a
@@ -11,7 +10,6 @@
 #include "bus.h"
 
 #include <inttypes.h>
-#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/epoll.h>
@@ -19,104 +17,6 @@
 
 #include "error.h"
 #include "util.h"
-
-DEFINE_CLEANUP(struct rdmareg, rdmareg_close)
-
-static const char *own_address(void)
-{
-	return secure_getenv("RDMAREG_BUS_ADDRESS");
-}
-
-static int connect_bus(sd_bus **ret)
-{
-	const char *address = own_address();
-	sd_bus *bus = NULL;
-	int r;
-
-	if (!address)
-		return sd_bus_open_system(ret);
-	r = sd_bus_new(&bus);
-	if (r < 0)
-		return r;
-	r = sd_bus_set_address(bus, address);
-	if (r >= 0)
-		r = sd_bus_set_bus_client(bus, 1);
-	if (r >= 0)
-		r = sd_bus_start(bus);
-	if (r < 0) {
-		sd_bus_unref(bus);
-		return r;
-	}
-	*ret = bus;
-	return 0;
-}
-
-_public_ int rdmareg_open(const struct rdmareg_open_options *options, struct rdmareg **ret)
-{
-	_cleanup_(rdmareg_close_cleanup) struct rdmareg *c = NULL;
-	struct rdmareg_open_options o;
-	struct epoll_event e = { .events = EPOLLIN };
-	int r;
-
-	NEED(ret);
-	r = struct_in(&o, sizeof(o), options);
-	if (r >= 0)
-		r = struct_check_reserved(o.reserved, sizeof(o.reserved));
-	if (r < 0)
-		return r;
-	c = calloc(1, sizeof(*c));
-	if (!c)
-		return fail(ENOMEM, "opening a connection to rdmaregd: out of memory");
-	c->epoll_fd = c->timer_fd = -1;
-	c->work_timeout_usec = o.work_timeout_usec ? o.work_timeout_usec : 600 * USEC_PER_SEC;
-	c->events = calloc(EVENTS_MAX, sizeof(*c->events));
-	if (!c->events)
-		return fail(ENOMEM, "opening a connection to rdmaregd: out of memory");
-	c->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	c->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (c->epoll_fd < 0 || c->timer_fd < 0 || epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, c->timer_fd, &e) < 0)
-		return fail(errno, "opening a connection to rdmaregd: %s", strerror(errno));
-	r = connect_bus(&c->bus);
-	if (r < 0)
-		return own_address() ? fail(r,
-					    "connecting to the bus of RDMAREG_BUS_ADDRESS, %s: %s; is it running, and "
-					    "the address right? Unset, it is the system bus",
-					    own_address(), strerror(-r))
-				     : fail(r, "connecting to the system bus: %s; is it running?", strerror(-r));
-	sd_bus_set_allow_interactive_authorization(c->bus, o.interactive);
-	r = events_attach(c);
-	/* A bus that does not know a user ends the connection without a word. */
-	if (r == -ENOTCONN && !getpwuid(geteuid()))
-		return fail(
-			EACCES,
-			"connecting to the bus: it ended the connection, because user id %u has no "
-			"account on this machine; give it one (passwd(5), or a name service)",
-			(unsigned int)geteuid());
-	if (r < 0)
-		return r;
-	context_rearm(c);
-	*ret = take_pointer(c);
-	return 0;
-}
-
-_public_ struct rdmareg *rdmareg_close(struct rdmareg *c)
-{
-	if (!c)
-		return NULL;
-	joined_free_all(c);
-	lists_free_all(c);
-	jobs_free_all(c);
-	regions_free_all(c);
-	sd_bus_flush_close_unref(c->bus);
-	if (c->timer_fd >= 0)
-		close(c->timer_fd);
-	if (c->epoll_fd >= 0)
-		close(c->epoll_fd);
-	free(c->owner);
-	free(c->events);
-	free(c);
-	return NULL;
-}
 
 /* An absolute time on the timer; 0 fires at once, UINT64_MAX never. */
 static void arm_timer(struct rdmareg *c, uint64_t at_usec)
@@ -221,13 +121,7 @@ int context_call(struct rdmareg *c, sd_bus_message *m, uint64_t timeout_usec, sd
 	return r < 0 ? r : 0;
 }
 
-_public_ int rdmareg_get_fd(const struct rdmareg *c)
-{
-	NEED(c);
-	return c->epoll_fd;
-}
-
-int context_take_in(struct rdmareg *c)
+int context_process(struct rdmareg *c)
 {
 	int r = 1;
 
@@ -236,26 +130,8 @@ int context_take_in(struct rdmareg *c)
 		r = sd_bus_process(c->bus, NULL);
 	if (r == -ECHILD)
 		return fail_bus(NULL, r, "looking for events");
-	if (r < 0 && !c->disconnected) {
-		struct rdmareg_event e = { .type = RDMAREG_EVENT_DISCONNECTED };
-
-		c->disconnected = true;
-		jobs_disconnected(c);
-		events_push(c, &e);
-	}
-	return 0;
-}
-
-_public_ int rdmareg_dispatch(struct rdmareg *c)
-{
-	uint64_t expirations;
-	int r;
-
-	NEED(c);
-	if (read(c->timer_fd, &expirations, sizeof(expirations)) < 0 && errno != EAGAIN)
-		return fail(errno, "looking for events: %s", strerror(errno));
-	r = context_take_in(c);
-	if (r >= 0)
-		context_rearm(c);
-	return r;
+	if (r >= 0 || c->disconnected)
+		return 0;
+	c->disconnected = true;
+	return 1;
 }

@@ -125,7 +125,7 @@ _public_ int rdmareg_release_all(struct rdmareg *c, const uint64_t *regions, siz
 		}
 		if (!b.waiting)
 			continue;
-		r = context_take_in(c);
+		r = jobs_take_in(c);
 		if (r >= 0 && c->disconnected)
 			r = -ENOTCONN;
 		if (r >= 0 && b.waiting)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * peer-persist.c - more than "the adapter has it": visible to everybody over there (flush), and on the medium
+ * persist.c - more than "the adapter has it": visible to everybody over there (flush), and on the medium
  * (persist).
  *
  * Which way is decided by what the accept said the memory is and by what both adapters can do: an RDMA FLUSH,
@@ -12,40 +12,12 @@
  * transfer.
  */
 #include <inttypes.h>
+#include <inttypes.h>
 
-#include "config.h"
 #include "error.h"
 #include "names.h"
-#include "peer.h"
+#include "operations.h"
 #include "util.h"
-
-bool persist_can_flush(const struct rdmareg_peer *p, uint8_t type)
-{
-	return p->flush_qp && (p->remote.flush & type);
-}
-
-#if HAVE_IBV_FLUSH
-int persist_post_flush(struct rdmareg_peer *p, uint64_t wr_id, uint8_t type, uint64_t offset, uint32_t bytes)
-{
-	bool persistent = type & WIRE_FLUSH_PERSISTENT;
-	struct ibv_qp_ex *qp = p->flush_qp;
-
-	ibv_wr_start(qp);
-	qp->wr_id = wr_id;
-	qp->wr_flags = IBV_SEND_SIGNALED;
-	/* Visibility is asked for everything that was written, wherever; persistence costs by the byte. */
-	ibv_wr_flush(qp, p->remote.rkey, p->remote.address + offset, bytes,
-		     persistent ? IBV_FLUSH_PERSISTENT : IBV_FLUSH_GLOBAL,
-		     persistent ? IBV_FLUSH_RANGE : IBV_FLUSH_MR);
-	return ibv_wr_complete(qp);
-}
-#else
-int persist_post_flush(struct rdmareg_peer *p, uint64_t wr_id, uint8_t type, uint64_t offset, uint32_t bytes)
-{
-	(void)p, (void)wr_id, (void)type, (void)offset, (void)bytes;
-	return EOPNOTSUPP;
-}
-#endif
 
 _public_ int rdmareg_peer_flush(struct rdmareg_peer *p, uint64_t offset)
 {
@@ -53,20 +25,10 @@ _public_ int rdmareg_peer_flush(struct rdmareg_peer *p, uint64_t offset)
 	int64_t n;
 
 	NEED(p);
-	if (persist_can_flush(p, WIRE_FLUSH_GLOBAL))
+	if (operations_can_flush(p, WIRE_FLUSH_GLOBAL))
 		return transfer_flush(p, WIRE_FLUSH_GLOBAL, offset, 1);
 	n = rdmareg_peer_read(p, &byte, 1, offset);
 	return n < 0 ? (int)n : 0;
-}
-
-void persist_take_answer(struct rdmareg_peer *p, const struct wire_message *m)
-{
-	if (!p->sync_busy || m->request != p->sync_request) {
-		peer_end(p, EPROTO, "the other side answers a request for durability that was not made");
-		return;
-	}
-	p->sync_busy = false;
-	p->sync_outcome = m->outcome;
 }
 
 /* 0 when the answer to the request under way is there. */
@@ -172,7 +134,7 @@ _public_ int rdmareg_peer_persist(struct rdmareg_peer *p, uint64_t offset, uint6
 			    ": it is volatile memory; nothing written there survives a power cut",
 			    p->region);
 	length += offset - start;
-	if (persist_can_flush(p, WIRE_FLUSH_PERSISTENT))
+	if (operations_can_flush(p, WIRE_FLUSH_PERSISTENT))
 		return transfer_flush(p, WIRE_FLUSH_PERSISTENT, start, length);
 	deadline = add_saturating(clock_usec(CLOCK_MONOTONIC), p->options.settle_timeout_usec);
 	do

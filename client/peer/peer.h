@@ -9,7 +9,7 @@
  * What always holds:
  *   - Once peer->error is set the queue pair is destroyed: nothing of ours is in flight and no memory of
  *     the caller is touched.
- *   - Outside peer_transfer() no data operation is in flight.
+ *   - Outside a transfer (transfer.c) no data operation is in flight.
  *   - After an acknowledgement was sent no data operation is posted until that revocation is settled.
  *   - Every wait ends: by a completion, an event of the connection manager, or a deadline.
  */
@@ -87,57 +87,47 @@ struct rdmareg_peer {
 	size_t event_first, n_events;
 };
 
-/* peer-progress.c */
-int peer_progress(struct rdmareg_peer *p); /* 0, or p->error */
-/* 0: look again; -ETIMEDOUT, -EINTR; no sentence set. */
-int peer_sleep(struct rdmareg_peer *p, uint64_t deadline_usec);
-int peer_arm(struct rdmareg_peer *p); /* 1: armed just now, so look again; 0: was armed */
-/* Before the program gets the peer back: from now on the descriptor tells of whatever comes. */
-void peer_watch(struct rdmareg_peer *p);
-int peer_post_receive(struct rdmareg_peer *p, uint32_t i);
+/* ring.c */
+void peer_raise(struct rdmareg_peer *p); /* make the caller's descriptor readable, or let it be again */
+void peer_lower(struct rdmareg_peer *p);
+void peer_event(struct rdmareg_peer *p, struct rdmareg_peer_event *e);
+/* The event of the revocation whose place @e's takes, if it still waits, becomes @e's. False: it does not wait. */
+bool peer_supersede(struct rdmareg_peer *p, const struct rdmareg_peer_event *e);
+
+/* link.c */
 int peer_end(struct rdmareg_peer *p, int error, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 int peer_fail_ended(struct rdmareg_peer *p); /* set the sentence to the end's and return p->error */
-int peer_send_ack(struct rdmareg_peer *p);
+int peer_post_receive(struct rdmareg_peer *p, uint32_t i);
 int peer_send(struct rdmareg_peer *p, const struct wire_message *m); /* in wire order */
+int peer_send_ack(struct rdmareg_peer *p);
+int peer_arm(struct rdmareg_peer *p); /* 1: armed just now, so look again; 0: was armed */
+/* 0: look again; -ETIMEDOUT, -EINTR; no sentence set. */
+int peer_sleep(struct rdmareg_peer *p, uint64_t deadline_usec);
 
-/* peer-connect.c: connect p->channel's only id to an address; on failure there is none again. */
-int peer_establish(struct rdmareg_peer *p, const struct sockaddr *source, const struct sockaddr *target,
-		   const struct wire_connect *request, uint64_t deadline_usec);
-void peer_teardown(struct rdmareg_peer *p);
-/* What @p is connected to is asked why an access failed. 0: @ret is set; no sentence is of use. */
-int peer_ask(const struct rdmareg_peer *p, const struct wire_connect *question, struct wire_reject *ret);
+/* messages.c */
+void peer_take_message(struct rdmareg_peer *p, const struct wire_message *m);
+
+/* progress.c */
+int peer_progress(struct rdmareg_peer *p); /* 0, or p->error */
+/* Before the program gets the peer back: from now on the descriptor tells of whatever comes. */
+void peer_watch(struct rdmareg_peer *p);
 
 /*
- * peer-cause.c: an operation failed over there, with @error (positive) and @text. The same, or what the keeper there says about it; blocks for
- * some seconds at most.
+ * cause.c: an operation failed over there, with @error (positive) and @text. The same, or what the keeper there
+ * says about it; blocks for some seconds at most.
  */
 int cause_find(struct rdmareg_peer *p, int error, const char **text);
 /* Errno and sentence of an enum wire_cause; 0: nothing is known. */
 int cause_errno(uint16_t cause, const char **ret_text);
 
-/* peer.c */
-int peer_set_nonblocking(int fd);
-
-/* peer-events.c */
-void peer_raise(struct rdmareg_peer *p); /* make the caller's descriptor readable, or let it be again */
-void peer_lower(struct rdmareg_peer *p);
-void peer_event(struct rdmareg_peer *p, struct rdmareg_peer_event *e);
-void peer_take_message(struct rdmareg_peer *p, const struct wire_message *m);
-
-/* peer-transfer.c */
-/* The first operation that has not come home. False: it is none, or no READ or WRITE. */
-bool transfer_in_flight(const struct rdmareg_peer *p, uint64_t *ret_offset, uint64_t *ret_length, bool *ret_write);
-void transfer_complete(struct rdmareg_peer *p, uint32_t slot);
-/* RDMA FLUSH of one of the WIRE_FLUSH_* types. */
+/* transfer.c: RDMA FLUSH of one of the WIRE_FLUSH_* types. */
 int transfer_flush(struct rdmareg_peer *p, uint8_t type, uint64_t offset, uint64_t length);
-/* Bounce memory and buffers; nothing may be in flight any more. */
-void transfer_free_memory(struct rdmareg_peer *p);
 
-/* peer-persist.c */
-bool persist_can_flush(const struct rdmareg_peer *p, uint8_t type);
-int persist_post_flush(struct rdmareg_peer *p, uint64_t wr_id, uint8_t type, uint64_t offset, uint32_t bytes);
-void persist_take_answer(struct rdmareg_peer *p, const struct wire_message *m);
+/* connect.c: connect p->channel's only id to an address; on failure there is none again. */
+int peer_establish(struct rdmareg_peer *p, const struct sockaddr *source, const struct sockaddr *target,
+		   const struct wire_connect *request, uint64_t deadline_usec);
+void peer_teardown(struct rdmareg_peer *p);
 
 /*
  * completion.c: what a failed completion means. errno, positive; a sentence about the matter and what to

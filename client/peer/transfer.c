@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * peer-transfer.c - one-sided reads and writes: cut into chunks, several in flight, through our own pinned
+ * transfer.c - one-sided reads and writes: cut into chunks, several in flight, through our own pinned
  * memory or the caller's.
  *
  * What always holds:
@@ -8,180 +8,17 @@
  *     not the last one is, too. What is to be read from elsewhere is read from the multiple before it, and
  *     what was not asked for is dropped here. A write to elsewhere is refused: nothing that the adapter
  *     offers could do it without writing bytes that are others' to write.
- *   - A queue pair completes in order, so the bytes done are always the first ones: `done` means exactly
- *     that many from the start.
  *   - A transfer returns with nothing in flight, whatever happened.
  *   - While a revocation is not settled nothing is posted (unless the program asked to ignore it).
  */
 #include <inttypes.h>
-#include <sys/mman.h>
 
+#include "buffer.h"
 #include "error.h"
-#include "peer.h"
+#include "operations.h"
 #include "util.h"
 
 #define FLUSH_CHUNK (1u << 30) /* bytes in one FLUSH; a multiple of any alignment */
-
-struct transfer {
-	enum ibv_wr_opcode opcode;
-	uint8_t *memory;	   /* the caller's */
-	struct ibv_mr *direct;	   /* the caller's memory is registered: no copy */
-	uint8_t flush;		   /* WIRE_FLUSH_*: no data, a FLUSH of the range; opcode is of no matter */
-	uint64_t offset, length;   /* in the region */
-	uint32_t lead;		   /* bytes at its start that the caller did not ask for */
-	uint64_t posted, done;	   /* bytes */
-	uint32_t n_posted, n_done; /* operations */
-	uint32_t chunk, depth;
-	uint32_t bytes[PEER_DEPTH]; /* of the operation in each slot */
-};
-
-struct rdmareg_buffer {
-	struct rdmareg_peer *peer;
-	struct rdmareg_buffer *next;
-	struct ibv_mr *mr;
-	uint8_t *memory;
-	size_t length;
-	bool writable;
-};
-
-static uint32_t chunk_unit(const struct rdmareg_peer *p)
-{
-	return p->remote.alignment > 4096 ? p->remote.alignment : 4096;
-}
-
-/* Our own memory is pinned on first use. A tight RLIMIT_MEMLOCK makes transfers slower, not impossible. */
-static int bounce_prepare(struct rdmareg_peer *p)
-{
-	size_t unit = chunk_unit(p), bytes = p->options.buffer_bytes;
-
-	if (p->bounce_mr)
-		return 0;
-	if (bytes > 1u << 30)
-		bytes = 1u << 30;
-	bytes = bytes / unit * unit;
-	if (!bytes)
-		bytes = unit;
-	for (;; bytes = bytes / 2 / unit * unit) {
-		if (!bytes)
-			return fail(ENOMEM,
-				    "pinning %zu bytes for transfers: %s; raise RLIMIT_MEMLOCK (ulimit -l)",
-				    unit, strerror(ENOMEM));
-		p->bounce = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		if (p->bounce == MAP_FAILED) {
-			p->bounce = NULL;
-			continue;
-		}
-		/* A child must not turn our pages into its own copies while the adapter uses them. */
-		madvise(p->bounce, bytes, MADV_DONTFORK);
-		p->bounce_mr = ibv_reg_mr(p->pd, p->bounce, bytes, IBV_ACCESS_LOCAL_WRITE);
-		if (p->bounce_mr)
-			break;
-		munmap(p->bounce, bytes);
-		p->bounce = NULL;
-		if (errno != ENOMEM)
-			return fail(errno, "registering %zu bytes for transfers: %s", bytes, strerror(errno));
-	}
-	p->bounce_bytes = bytes;
-	return 0;
-}
-
-void transfer_free_memory(struct rdmareg_peer *p)
-{
-	while (p->buffers)
-		rdmareg_buffer_free(p->buffers);
-	if (p->bounce_mr)
-		ibv_dereg_mr(p->bounce_mr);
-	if (p->bounce)
-		munmap(p->bounce, p->bounce_bytes);
-	p->bounce_mr = NULL;
-	p->bounce = NULL;
-}
-
-bool transfer_in_flight(const struct rdmareg_peer *p, uint64_t *ret_offset, uint64_t *ret_length,
-			bool *ret_write)
-{
-	const struct transfer *t = p->transfer;
-
-	if (!t || t->flush || t->n_done == t->n_posted)
-		return false;
-	*ret_offset = t->offset + t->done;
-	*ret_length = t->bytes[t->n_done % t->depth];
-	*ret_write = t->opcode == IBV_WR_RDMA_WRITE;
-	return true;
-}
-
-void transfer_complete(struct rdmareg_peer *p, uint32_t slot)
-{
-	struct transfer *t = p->transfer;
-
-	if (!t || t->n_done == t->n_posted || slot != t->n_done % t->depth) {
-		peer_end(p, EIO,
-			 "the adapter reported an operation that was not expected; see the kernel's log");
-		return;
-	}
-	if (t->opcode == IBV_WR_RDMA_READ && !t->direct && !t->flush) {
-		/* A chunk is never shorter than the alignment, so only the first one has a lead. */
-		uint32_t skip = t->done ? 0 : t->lead;
-
-		memcpy(t->memory + (t->done - (t->done ? t->lead : 0)),
-		       p->bounce + (size_t)slot * t->chunk + skip, t->bytes[slot] - skip);
-	}
-	t->done += t->bytes[slot];
-	t->n_done++;
-}
-
-static int fits(const struct rdmareg_peer *p, uint64_t offset, uint64_t length)
-{
-	if (offset <= p->remote.valid_length && length <= p->remote.valid_length - offset)
-		return 0;
-	return fail(ERANGE,
-		    "accessing %" PRIu64 " bytes at offset %" PRIu64 " of region %" PRIu64
-		    ": the file backs only %" PRIu64 " bytes of it now",
-		    length, offset, p->region, p->remote.valid_length);
-}
-
-static int post_chunk(struct rdmareg_peer *p, struct transfer *t)
-{
-	uint32_t slot = t->n_posted % t->depth;
-	uint64_t left = t->length - t->posted;
-	uint32_t bytes = left < t->chunk ? (uint32_t)left : t->chunk;
-	uint8_t *local = t->flush    ? NULL
-			 : t->direct ? t->memory + t->posted
-				     : p->bounce + (size_t)slot * t->chunk;
-	struct ibv_sge sge = {
-		.addr = (uintptr_t)local,
-		.length = bytes,
-		.lkey = t->flush    ? 0
-			: t->direct ? t->direct->lkey
-				    : p->bounce_mr->lkey,
-	};
-	struct ibv_send_wr *bad, wr = {
-		.wr_id = WR_DATA | slot,
-		.sg_list = &sge,
-		.num_sge = 1,
-		.opcode = t->opcode,
-		.send_flags = IBV_SEND_SIGNALED,
-		.wr.rdma = { .remote_addr = p->remote.address + t->offset + t->posted,
-			     .rkey = p->remote.rkey },
-	};
-	int r;
-
-	/* The whole of what is left, not this chunk: nobody is served by half of the rest. */
-	r = fits(p, t->offset + t->posted, left);
-	if (r < 0)
-		return r;
-	if (t->opcode == IBV_WR_RDMA_WRITE && !t->direct)
-		memcpy(local, t->memory + t->posted, bytes);
-	if (t->flush ? persist_post_flush(p, wr.wr_id, t->flush, t->offset + t->posted, bytes)
-		     : ibv_post_send(p->id->qp, &wr, &bad)) {
-		peer_end(p, EIO, "this machine's adapter does not take an operation; see the kernel's log");
-		return peer_fail_ended(p);
-	}
-	t->bytes[slot] = bytes;
-	t->posted += bytes;
-	t->n_posted++;
-	return 0;
-}
 
 /* Nothing is in flight and blocks are wanted back. 0: settled, go on. */
 static int give_way(struct rdmareg_peer *p)
@@ -226,7 +63,7 @@ static int transfer_step(struct rdmareg_peer *p, struct transfer *t)
 		return t->n_posted == t->n_done ? give_way(p) : 1;
 	if (t->posted == t->length || t->n_posted - t->n_done == t->depth)
 		return 1;
-	r = post_chunk(p, t);
+	r = operations_post(p, t);
 	/* What is in flight must come home before the caller hears of it. */
 	return r == -ERANGE && t->n_posted != t->n_done ? 1 : r;
 }
@@ -311,16 +148,16 @@ static int64_t peer_transfer(struct rdmareg_peer *p, struct transfer *t)
 		t->chunk = FLUSH_CHUNK;
 		t->depth = PEER_DEPTH;
 	} else if (t->direct) {
-		t->chunk = DIRECT_CHUNK < chunk_unit(p) ? chunk_unit(p)
-							: DIRECT_CHUNK / chunk_unit(p) * chunk_unit(p);
+		t->chunk = DIRECT_CHUNK < buffer_chunk_unit(p) ? buffer_chunk_unit(p)
+							: DIRECT_CHUNK / buffer_chunk_unit(p) * buffer_chunk_unit(p);
 		t->depth = PEER_DEPTH;
 	} else {
-		r = bounce_prepare(p);
+		r = buffer_prepare(p);
 		if (r < 0)
 			return r;
-		t->chunk = (uint32_t)(p->bounce_bytes / PEER_DEPTH / chunk_unit(p) * chunk_unit(p));
+		t->chunk = (uint32_t)(p->bounce_bytes / PEER_DEPTH / buffer_chunk_unit(p) * buffer_chunk_unit(p));
 		if (!t->chunk)
-			t->chunk = chunk_unit(p);
+			t->chunk = buffer_chunk_unit(p);
 		t->depth = (uint32_t)(p->bounce_bytes / t->chunk);
 		if (t->depth > PEER_DEPTH)
 			t->depth = PEER_DEPTH;
@@ -380,56 +217,6 @@ int transfer_flush(struct rdmareg_peer *p, uint8_t type, uint64_t offset, uint64
 		length -= (uint64_t)n;
 	}
 	return 0;
-}
-
-_public_ int rdmareg_peer_register_buffer(struct rdmareg_peer *p, void *memory, size_t length, int writable,
-					  struct rdmareg_buffer **ret)
-{
-	struct rdmareg_buffer *b;
-
-	NEED(p);
-	NEED(ret);
-	if (p->error)
-		return peer_fail_ended(p);
-	if (!memory || !length)
-		return fail(EINVAL, "registering a buffer: it is empty");
-	b = calloc(1, sizeof(*b));
-	if (!b)
-		return fail(ENOMEM, "registering a buffer: out of memory");
-	b->mr = ibv_reg_mr(p->pd, memory, length, writable ? IBV_ACCESS_LOCAL_WRITE : 0);
-	if (!b->mr) {
-		int error = errno;
-
-		free(b);
-		return fail(error,
-			    "registering a buffer of %zu bytes: %s; is it mapped%s, and "
-			    "RLIMIT_MEMLOCK large enough?",
-			    length, strerror(error), writable ? " writable" : "");
-	}
-	b->peer = p;
-	b->memory = memory;
-	b->length = length;
-	b->writable = writable;
-	b->next = p->buffers;
-	p->buffers = b;
-	*ret = b;
-	return 0;
-}
-
-_public_ struct rdmareg_buffer *rdmareg_buffer_free(struct rdmareg_buffer *b)
-{
-	struct rdmareg_buffer **p;
-
-	if (!b)
-		return NULL;
-	for (p = &b->peer->buffers; *p; p = &(*p)->next)
-		if (*p == b) {
-			*p = b->next;
-			break;
-		}
-	ibv_dereg_mr(b->mr);
-	free(b);
-	return NULL;
 }
 
 static int64_t buffer_transfer(struct rdmareg_buffer *b, enum ibv_wr_opcode opcode, size_t buffer_offset,

@@ -1,85 +1,15 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * peer-events.c - what the region's host tells a peer, and how the program hears of it.
+ * messages.c - what the region's host tells a peer.
  *
- * What always holds: revocation, length, key and generation in the peer are what the newest message said;
- * the ring of events may drop its oldest, never this state. Of revocations that take each other's place only
- * the newest is pending, and only its number is acknowledged.
+ * What always holds: revocation, length, key and generation in the peer are what the newest message said.
+ * Of revocations that take each other's place only the newest is pending, and only its number is
+ * acknowledged.
  */
-#include <sys/eventfd.h>
-
 #include "error.h"
 #include "names.h"
 #include "peer.h"
 #include "util.h"
-
-/* Both may fail for the best of reasons: it is so already. */
-void peer_raise(struct rdmareg_peer *p)
-{
-	eventfd_write(p->event_fd, 1);
-}
-
-void peer_lower(struct rdmareg_peer *p)
-{
-	eventfd_t count;
-
-	eventfd_read(p->event_fd, &count);
-}
-
-void peer_event(struct rdmareg_peer *p, struct rdmareg_peer_event *e)
-{
-	e->size = sizeof(*e);
-	e->seen_usec = clock_usec(CLOCK_BOOTTIME);
-	if (p->options.on_event) {
-		p->options.on_event(e, p->options.userdata);
-		return;
-	}
-	if (p->n_events == PEER_EVENTS) {
-		p->event_first = (p->event_first + 1) % PEER_EVENTS;
-		p->n_events--;
-	}
-	p->events[(p->event_first + p->n_events++) % PEER_EVENTS] = *e;
-	peer_raise(p);
-}
-
-_public_ int rdmareg_peer_next_event(struct rdmareg_peer *p, struct rdmareg_peer_event *event)
-{
-	int r;
-
-	NEED(p);
-	r = struct_out_check(event);
-	if (r < 0)
-		return r;
-	if (!p->n_events)
-		return 0;
-	r = struct_out(event, &p->events[p->event_first], sizeof(*event));
-	if (r < 0)
-		return r;
-	p->event_first = (p->event_first + 1) % PEER_EVENTS;
-	if (!--p->n_events)
-		peer_lower(p);
-	return 1;
-}
-
-/* The event of the revocation that this one takes the place of, if it still waits: what it asked is over. */
-static bool supersede(struct rdmareg_peer *p, const struct rdmareg_peer_event *e)
-{
-	struct rdmareg_peer_event *last = NULL;
-
-	for (size_t i = 0; i < p->n_events; i++) {
-		struct rdmareg_peer_event *old = &p->events[(p->event_first + i) % PEER_EVENTS];
-
-		if (old->type == RDMAREG_PEER_EVENT_ASKED)
-			last = old;
-		else if (old->type != RDMAREG_PEER_EVENT_LENGTH_CHANGED &&
-			 old->type != RDMAREG_PEER_EVENT_PATH_CHANGED &&
-			 old->type != RDMAREG_PEER_EVENT_BYPASSED)
-			last = NULL; /* acknowledged or settled: that one is a story of its own */
-	}
-	if (last)
-		last->revocation = e->revocation;
-	return last;
-}
 
 static void asked(struct rdmareg_peer *p, const struct wire_message *m)
 {
@@ -98,7 +28,7 @@ static void asked(struct rdmareg_peer *p, const struct wire_message *m)
 	};
 	p->acknowledged = false;
 	e.revocation = p->revocation;
-	if (!supersede(p, &e))
+	if (!peer_supersede(p, &e))
 		peer_event(p, &e);
 }
 
@@ -159,6 +89,16 @@ static bool take_path(struct rdmareg_peer *p, const struct wire_message *m)
 	return true;
 }
 
+static void synced(struct rdmareg_peer *p, const struct wire_message *m)
+{
+	if (!p->sync_busy || m->request != p->sync_request) {
+		peer_end(p, EPROTO, "the other side answers a request for durability that was not made");
+		return;
+	}
+	p->sync_busy = false;
+	p->sync_outcome = m->outcome;
+}
+
 void peer_take_message(struct rdmareg_peer *p, const struct wire_message *m)
 {
 	struct rdmareg_peer_event e = {
@@ -173,7 +113,7 @@ void peer_take_message(struct rdmareg_peer *p, const struct wire_message *m)
 		return;
 	}
 	if (m->type == WIRE_SYNCED) {
-		persist_take_answer(p, m);
+		synced(p, m);
 		return;
 	}
 	if (m->type == WIRE_REVOCATION_ASKED) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * peer-connect.c - one attempt to reach one address with RDMA CM: resolve, build a queue pair with receives
+ * connect.c - one attempt to reach one address with RDMA CM: resolve, build a queue pair with receives
  * posted, present the ticket, read the accept, check that the path is one on which this adapter works
  * correctly.
  *
@@ -8,11 +8,12 @@
  * event channel behind.
  */
 #include <netdb.h>
-#include <poll.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 
+#include "buffer.h"
+#include "cm.h"
 #include "config.h"
 #include "error.h"
 #include "peer.h"
@@ -20,9 +21,7 @@
 #include "util.h"
 #include "wire.h"
 
-#define REJECT_NO_LISTENER 8 /* IB_CM_REJ_INVALID_SERVICE_ID of IB spec 12.6.7.2 */
 #define NAME_BYTES 80
-#define ASK_USEC (5 * USEC_PER_SEC) /* a question: the keeper answers within two */
 
 void peer_teardown(struct rdmareg_peer *p)
 {
@@ -30,7 +29,7 @@ void peer_teardown(struct rdmareg_peer *p)
 		rdma_disconnect(p->id);
 		rdma_destroy_qp(p->id);
 	}
-	transfer_free_memory(p);
+	buffer_free_all(p);
 	if (p->control_mr)
 		ibv_dereg_mr(p->control_mr);
 	if (p->control)
@@ -52,132 +51,6 @@ void peer_teardown(struct rdmareg_peer *p)
 	p->pd = NULL;
 	p->id = NULL;
 	p->armed = false;
-}
-
-static int left_msec(uint64_t deadline_usec)
-{
-	uint64_t now = clock_usec(CLOCK_MONOTONIC);
-
-	if (now >= deadline_usec)
-		return 0;
-	return deadline_usec - now > 3600 * USEC_PER_SEC ? 3600 * 1000
-							 : (int)((deadline_usec - now + 999) / 1000);
-}
-
-/* The sentences of an attempt; "connecting to HOST:PORT: " is put before them in the end. */
-static int refused(const struct rdma_cm_event *e)
-{
-	struct wire_reject j;
-	const char *hint;
-	int error;
-
-	if (wire_get_reject(e->param.conn.private_data, e->param.conn.private_data_len, &j) == 0) {
-		error = wire_refusal_errno(j.reason, &hint);
-		return fail(error, "the other side refuses: %s; %s", *j.text ? j.text : "it does not say why", hint);
-	}
-	if (e->status == REJECT_NO_LISTENER)
-		return fail(ECONNREFUSED, "nothing listens at the ticket's port: the region's keeper is gone, or "
-					  "the ticket is from before it was started anew");
-	return fail(ECONNREFUSED, "what listens at the ticket's port refuses (reason %d) and is not rdmareg's",
-		    e->status);
-}
-
-static int unexpected(const struct rdma_cm_event *e)
-{
-	int error = e->status < 0 ? -e->status : e->status;
-
-	switch (e->event) {
-	case RDMA_CM_EVENT_REJECTED:
-		return refused(e);
-	case RDMA_CM_EVENT_ADDR_ERROR:
-		if (error == ENODEV)
-			return fail(ENODEV, "no RDMA device of this machine has a route to the ticket's host");
-		return fail(error, "the ticket's host cannot be reached: %s", strerror(error));
-	case RDMA_CM_EVENT_ROUTE_ERROR:
-	case RDMA_CM_EVENT_UNREACHABLE:
-		return fail(EHOSTUNREACH, "no answer from the ticket's host: is it up, and "
-					  "does its RDMA device have that address?");
-	default:
-		return fail(error ? error : ECONNABORTED, "%s (%s)", rdma_event_str(e->event),
-			    strerror(error));
-	}
-}
-
-/* The event must be acknowledged by the caller when 0 is returned. */
-static int wait_event(struct rdmareg_peer *p, enum rdma_cm_event_type wanted, uint64_t deadline_usec,
-		      struct rdma_cm_event **ret)
-{
-	const char *what = wanted == RDMA_CM_EVENT_ESTABLISHED
-				   ? "the connection request; is the region's keeper stopped?"
-				   : "the question for its address; is it up?";
-	struct pollfd fd = { .fd = p->channel->fd, .events = POLLIN };
-	struct rdma_cm_event *e;
-	int r, msec;
-
-	while (rdma_get_cm_event(p->channel, &e)) {
-		if (errno != EAGAIN)
-			return fail(errno, "%s", strerror(errno));
-		msec = left_msec(deadline_usec);
-		if (!msec)
-			return fail(ETIMEDOUT, "the ticket's host has not answered %s", what);
-		r = poll(&fd, 1, msec);
-		if (r < 0)
-			return fail(errno, "%s", strerror(errno));
-	}
-	if (e->event == wanted) {
-		*ret = e;
-		return 0;
-	}
-	r = unexpected(e);
-	rdma_ack_cm_event(e);
-	return r;
-}
-
-static int pass_event(struct rdmareg_peer *p, enum rdma_cm_event_type wanted, uint64_t deadline_usec)
-{
-	struct rdma_cm_event *e;
-	int r;
-
-	r = wait_event(p, wanted, deadline_usec, &e);
-	if (!r)
-		rdma_ack_cm_event(e);
-	return r;
-}
-
-static int resolve_once(struct rdmareg_peer *p, const struct sockaddr *source, const struct sockaddr *target,
-			int msec, uint64_t deadline_usec)
-{
-	if (rdma_create_id(p->channel, &p->id, p, RDMA_PS_TCP))
-		return fail(errno, "making a connection identifier: %s", strerror(errno));
-	if (rdma_resolve_addr(p->id, (struct sockaddr *)(uintptr_t)source,
-			      (struct sockaddr *)(uintptr_t)target, msec))
-		return fail(errno, "resolving the ticket's host: %s", strerror(errno));
-	return pass_event(p, RDMA_CM_EVENT_ADDR_RESOLVED, deadline_usec);
-}
-
-/*
- * The kernel (7.2 at least) looks at the neighbour table when the address is asked for, when the neighbour
- * changes, and at the timeout. A neighbour that answers before the request is queued (over veth it does) is
- * not noticed until the timeout, so that is kept short and the question asked again.
- */
-static int resolve(struct rdmareg_peer *p, const struct sockaddr *source, const struct sockaddr *target,
-		   uint64_t deadline_usec)
-{
-	int r, msec = 100;
-
-	for (;; msec = msec < 2000 ? 2 * msec : msec) {
-		int left = left_msec(deadline_usec) + 1;
-
-		r = resolve_once(p, source, target, msec < left ? msec : left, deadline_usec);
-		if (r != -ETIMEDOUT || left_msec(deadline_usec) == 0)
-			break;
-		peer_teardown(p);
-	}
-	if (r < 0)
-		return r;
-	if (rdma_resolve_route(p->id, left_msec(deadline_usec) + 1))
-		return fail(errno, "finding a route: %s", strerror(errno));
-	return pass_event(p, RDMA_CM_EVENT_ROUTE_RESOLVED, deadline_usec);
 }
 
 /*
@@ -221,7 +94,7 @@ static int build(struct rdmareg_peer *p)
 
 	p->pd = ibv_alloc_pd(p->id->verbs);
 	p->completions = p->pd ? ibv_create_comp_channel(p->id->verbs) : NULL;
-	if (p->completions && peer_set_nonblocking(p->completions->fd) == 0)
+	if (p->completions && cm_set_nonblocking(p->completions->fd) == 0)
 		p->cq = ibv_create_cq(p->id->verbs, PEER_DEPTH + PEER_SENDS + PEER_RECEIVES, NULL,
 				      p->completions, 0);
 	if (!p->cq)
@@ -303,7 +176,7 @@ static int request(struct rdmareg_peer *p, const struct wire_connect *request, u
 		param.initiator_depth = (uint8_t)device.max_qp_init_rd_atom;
 	if (rdma_connect(p->id, &param))
 		return fail(errno, "sending the request: %s", strerror(errno));
-	r = wait_event(p, RDMA_CM_EVENT_ESTABLISHED, deadline_usec, &e);
+	r = cm_wait(p->channel, RDMA_CM_EVENT_ESTABLISHED, deadline_usec, &e);
 	if (r < 0)
 		return r;
 	r = wire_get_accept(e->param.conn.private_data, e->param.conn.private_data_len, &p->remote);
@@ -313,48 +186,6 @@ static int request(struct rdmareg_peer *p, const struct wire_connect *request, u
 			    r == -EPROTONOSUPPORT ? "the two machines run different versions of rdmareg"
 						  : "what listens at the ticket's port is not rdmareg's");
 	return check_path(p);
-}
-
-int peer_ask(const struct rdmareg_peer *p, const struct wire_connect *question, struct wire_reject *ret)
-{
-	struct rdma_conn_param param = {
-		.private_data = question, .private_data_len = sizeof(*question), .retry_count = 6
-	};
-	struct sockaddr_storage source = *(struct sockaddr_storage *)rdma_get_local_addr(p->id);
-	struct rdmareg_peer *asking = calloc(1, sizeof(*asking));
-	uint64_t usec = p->options.connect_timeout_usec, deadline;
-	struct rdma_cm_event *e;
-	int r = -ENOMEM;
-
-	if (!asking)
-		return -ENOMEM;
-	/* the host is known: any port of ours */
-	if (source.ss_family == AF_INET)
-		((struct sockaddr_in *)&source)->sin_port = 0;
-	else
-		((struct sockaddr_in6 *)&source)->sin6_port = 0;
-	deadline = add_saturating(clock_usec(CLOCK_MONOTONIC), usec < ASK_USEC ? usec : ASK_USEC);
-	asking->channel = rdma_create_event_channel();
-	if (asking->channel)
-		r = peer_set_nonblocking(asking->channel->fd);
-	if (r >= 0)
-		r = resolve(asking, (struct sockaddr *)&source, rdma_get_peer_addr(p->id), deadline);
-	/* nothing is ever sent over it: there is no queue pair, and none of that number is asked for */
-	if (r >= 0 && rdma_connect(asking->id, &param))
-		r = -errno;
-	if (r >= 0)
-		r = wait_event(asking, RDMA_CM_EVENT_REJECTED, deadline, &e);
-	if (r >= 0) {
-		r = wire_get_reject(e->param.conn.private_data, e->param.conn.private_data_len, ret);
-		if (r < 0 && e->status == REJECT_NO_LISTENER)
-			r = -ECONNREFUSED;
-		rdma_ack_cm_event(e);
-	}
-	peer_teardown(asking);
-	if (asking->channel)
-		rdma_destroy_event_channel(asking->channel);
-	free(asking);
-	return r;
 }
 
 /* For a sentence: HOST:PORT, as tickets have it; without a port HOST. */
@@ -394,7 +225,7 @@ int peer_establish(struct rdmareg_peer *p, const struct sockaddr *source, const 
 	bool resolved;
 	int r;
 
-	r = resolve(p, source, target, deadline_usec);
+	r = cm_resolve(p->channel, source, target, deadline_usec, &p->id);
 	resolved = r >= 0;
 	if (r >= 0)
 		r = build(p);

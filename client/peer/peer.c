@@ -3,14 +3,15 @@
  * peer.c - the peer side's public calls that are not transfers: connect, ask, wait, acknowledge, close.
  */
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
+#include "cm.h"
 #include "error.h"
+#include "operations.h"
 #include "peer.h"
 #include "rdmareg-timers.h"
 #include "ticket.h"
@@ -20,13 +21,6 @@
 #define OR_DEFAULT(value, fallback) ((value) ? (value) : (fallback))
 
 DEFINE_CLEANUP(struct rdmareg_peer, rdmareg_peer_close)
-
-int peer_set_nonblocking(int fd)
-{
-	int flags = fcntl(fd, F_GETFL);
-
-	return flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? -errno : 0;
-}
 
 _public_ struct rdmareg_peer *rdmareg_peer_close(struct rdmareg_peer *p)
 {
@@ -74,7 +68,7 @@ static int peer_new(const struct rdmareg_peer_options *o, struct rdmareg_peer **
 			    "rdma_ucm is not loaded (%s)",
 			    strerror(errno));
 	}
-	if (peer_set_nonblocking(p->channel->fd) < 0 ||
+	if (cm_set_nonblocking(p->channel->fd) < 0 ||
 	    epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, p->channel->fd, &e) < 0)
 		return fail(errno, "connecting: %s", strerror(errno));
 	*ret = take_pointer(p);
@@ -222,7 +216,7 @@ _public_ int rdmareg_peer_get_info(struct rdmareg_peer *p, struct rdmareg_peer_i
 		.connected = !p->error,
 		/* ours begin with "unknown" */
 		.durability = (enum rdmareg_durability)(p->remote.durability + 1),
-		.persists_by_flush = persist_can_flush(p, WIRE_FLUSH_PERSISTENT),
+		.persists_by_flush = operations_can_flush(p, WIRE_FLUSH_PERSISTENT),
 		.path_state = (enum rdmareg_path_state)p->remote.path_state,
 	};
 	const struct sockaddr *remote = rdma_get_peer_addr(p->id);

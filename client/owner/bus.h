@@ -41,10 +41,10 @@ struct rdmareg {
 void context_rearm(struct rdmareg *c);
 
 /*
- * Take in what has arrived, without waiting; the caller rearms. A connection that is gone is no failure but an event. -ECHILD: the context is
- * the parent process's.
+ * Take in what has arrived, without waiting; the caller rearms. 1: the connection ended just now. -ECHILD: the
+ * context is the parent process's.
  */
-int context_take_in(struct rdmareg *c);
+int context_process(struct rdmareg *c);
 
 /*
  * context_call - send @m and wait for the answer; @m is consumed whatever happens
@@ -65,8 +65,10 @@ int context_new_call(struct rdmareg *c, uint64_t region, const char *member, sd_
 int context_new_call_to(struct rdmareg *c, const char *to, uint64_t region, const char *member,
 			sd_bus_message **ret);
 
-/* bus-events.c */
-int events_attach(struct rdmareg *c); /* matches and the name's present owner; for rdmareg_open() */
+/* signals.c: matches and the name's present owner; for rdmareg_open() */
+int signals_attach(struct rdmareg *c);
+
+/* ring.c */
 void events_push(struct rdmareg *c, const struct rdmareg_event *e);
 void events_drop_job(struct rdmareg *c, uint64_t job); /* its event, if that waits; the caller knows */
 
@@ -76,12 +78,13 @@ void joined_forget(struct rdmareg *c, uint64_t region);
 void joined_free_all(struct rdmareg *c);
 
 /*
- * job.c: whether a signal of the daemon is about a job; running ones end with the daemon that began them, and with the connection; all handles go
- * with the context.
+ * job.c: whether a signal of the daemon is about a job; running ones end with the daemon that began them, and with
+ * the connection; all handles go with the context.
  */
 bool jobs_take_signal(struct rdmareg *c, sd_bus_message *m);
 void jobs_daemon_lost(struct rdmareg *c, const char *daemon);
-void jobs_disconnected(struct rdmareg *c);
+/* As context_process(), but a connection that is gone is no failure but an event. */
+int jobs_take_in(struct rdmareg *c);
 void jobs_free_all(struct rdmareg *c);
 
 /* region.c: free what hangs on a context that is being closed. */

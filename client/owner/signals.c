@@ -1,97 +1,17 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * bus-events.c - the daemon's signals become events in a bounded ring.
+ * signals.c - the daemon's signals become events, and what they end is ended here.
  *
  * What always holds: a signal counts only if it comes from the unique name that owns org.rdmareg.Registry1
  * (anybody on the bus can address a signal to us, and match rules on well-known names do not keep those
- * out); a malformed one is ignored; the ring never grows.
+ * out); a malformed one is ignored.
  */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "bus.h"
 #include "error.h"
 #include "util.h"
 #include "words.h"
-
-#define OVERFLOW_KEPT 1 /* the last place is the overflow event's */
-
-/*
- * A newer revocation takes the place of one that was not settled: of its event too, if that still waits.
- * False: it does not wait.
- */
-static bool supersede(struct rdmareg *c, const struct rdmareg_event *e)
-{
-	for (size_t i = c->n_events; i > 0; i--) {
-		struct rdmareg_event *old = &c->events[(c->event_first + i - 1) % EVENTS_MAX];
-
-		if (old->region != e->region)
-			continue;
-		if (old->type == RDMAREG_EVENT_REVOCATION_SETTLED)
-			return false;
-		if (old->type != RDMAREG_EVENT_REVOCATION_REQUESTED)
-			continue;
-		if (old->revocation.id < e->revocation.id)
-			old->revocation = e->revocation;
-		return true;
-	}
-	return false;
-}
-
-void events_push(struct rdmareg *c, const struct rdmareg_event *e)
-{
-	struct rdmareg_event *place;
-
-	if (e->type == RDMAREG_EVENT_REVOCATION_REQUESTED && supersede(c, e))
-		return;
-	/* Changes are levels: one report that has not been taken stands for all of them. */
-	for (size_t i = 0; e->type == RDMAREG_EVENT_REGION_CHANGED && i < c->n_events; i++) {
-		const struct rdmareg_event *old = &c->events[(c->event_first + i) % EVENTS_MAX];
-
-		if (old->type == e->type && old->region == e->region)
-			return;
-	}
-	if (c->n_events == EVENTS_MAX)
-		return; /* the last one says so already */
-	place = &c->events[(c->event_first + c->n_events) % EVENTS_MAX];
-	*place = *e;
-	if (c->n_events == EVENTS_MAX - OVERFLOW_KEPT)
-		*place = (struct rdmareg_event){ .type = RDMAREG_EVENT_OVERFLOW };
-	place->seen_usec = clock_usec(CLOCK_BOOTTIME);
-	c->n_events++;
-}
-
-void events_drop_job(struct rdmareg *c, uint64_t job)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < c->n_events; i++) {
-		const struct rdmareg_event *e = &c->events[(c->event_first + i) % EVENTS_MAX];
-
-		if (e->type != RDMAREG_EVENT_JOB_FINISHED || e->job != job)
-			c->events[(c->event_first + kept++) % EVENTS_MAX] = *e;
-	}
-	c->n_events = kept;
-}
-
-_public_ int rdmareg_next_event(struct rdmareg *c, struct rdmareg_event *event)
-{
-	int r;
-
-	NEED(c);
-	r = struct_out_check(event);
-	if (r < 0)
-		return r;
-	if (!c->n_events)
-		return 0;
-	r = struct_out(event, &c->events[c->event_first], sizeof(*event));
-	if (r < 0)
-		return r;
-	c->event_first = (c->event_first + 1) % EVENTS_MAX;
-	if (!--c->n_events)
-		context_rearm(c);
-	return 1;
-}
 
 /* The id at the end of a region's object path, or 0. */
 static uint64_t region_of_path(const char *path)
@@ -208,7 +128,7 @@ static int on_name_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error
 	return 0;
 }
 
-int events_attach(struct rdmareg *c)
+int signals_attach(struct rdmareg *c)
 {
 	sd_bus_error error = SD_BUS_ERROR_NULL;
 	sd_bus_message *reply = NULL;
@@ -236,21 +156,5 @@ int events_attach(struct rdmareg *c)
 	if (r >= 0 && sd_bus_message_read(reply, "s", &owner) >= 0)
 		c->owner = strdup(owner);
 	sd_bus_message_unref(reply);
-	return 0;
-}
-
-_public_ int rdmareg_subscribe(struct rdmareg *c)
-{
-	sd_bus_message *m = NULL;
-	int r;
-
-	NEED(c);
-	r = context_new_call(c, 0, "Subscribe", &m);
-	if (r < 0)
-		return r;
-	r = context_call(c, m, 0, NULL, "subscribing to events");
-	if (r < 0)
-		return r;
-	c->subscribed = true;
 	return 0;
 }

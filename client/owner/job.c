@@ -141,11 +141,18 @@ void jobs_daemon_lost(struct rdmareg *c, const char *daemon)
 			       "rdmaregd stopped, and its jobs with it; the region stays: begin again");
 }
 
-void jobs_disconnected(struct rdmareg *c)
+int jobs_take_in(struct rdmareg *c)
 {
+	struct rdmareg_event e = { .type = RDMAREG_EVENT_DISCONNECTED };
+	int r = context_process(c);
+
+	if (r <= 0)
+		return r;
 	for (struct rdmareg_job *j = c->jobs; j; j = j->next)
 		finish(j, RDMAREG_JOB_FAILED, -ENOTCONN,
 		       "the connection to the bus is gone, and the job with it; open a new one");
+	events_push(c, &e);
+	return 0;
 }
 
 static int call(struct rdmareg_job *j, const char *interface, const char *member, const char *argument,
@@ -274,14 +281,14 @@ _public_ int rdmareg_job_wait(struct rdmareg_job *j, uint64_t timeout_usec)
 
 	NEED(j);
 	c = j->context;
-	r = context_take_in(c);
+	r = jobs_take_in(c);
 	while (r >= 0 && j->info.state == RDMAREG_JOB_RUNNING) {
 		now = clock_usec(CLOCK_MONOTONIC);
 		if (now >= end)
 			break;
 		/* What goes wrong here goes wrong below again, and is dealt with there. */
 		sd_bus_wait(c->bus, end == UINT64_MAX ? UINT64_MAX : end - now);
-		r = context_take_in(c);
+		r = jobs_take_in(c);
 	}
 	context_rearm(c);
 	if (r < 0)

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * cm.c - conversations with the RDMA connection manager: find the way to an address, and wait for an answer.
+ *
+ * What always holds: each step waits until the caller's deadline at most, on a channel that does not block.
+ */
+#include "cm.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+
+#include "error.h"
+#include "util.h"
+#include "wire.h"
+
+int cm_set_nonblocking(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? -errno : 0;
+}
+
+static int left_msec(uint64_t deadline_usec)
+{
+	uint64_t now = clock_usec(CLOCK_MONOTONIC);
+
+	if (now >= deadline_usec)
+		return 0;
+	return deadline_usec - now > 3600 * USEC_PER_SEC ? 3600 * 1000
+							 : (int)((deadline_usec - now + 999) / 1000);
+}
+
+/* The sentences of an attempt; "connecting to HOST:PORT: " is put before them in the end. */
+static int refused(const struct rdma_cm_event *e)
+{
+	struct wire_reject j;
+	const char *hint;
+	int error;
+
+	if (wire_get_reject(e->param.conn.private_data, e->param.conn.private_data_len, &j) == 0) {
+		error = wire_refusal_errno(j.reason, &hint);
+		return fail(error, "the other side refuses: %s; %s", *j.text ? j.text : "it does not say why", hint);
+	}
+	if (e->status == CM_REJECT_NO_LISTENER)
+		return fail(ECONNREFUSED, "nothing listens at the ticket's port: the region's keeper is gone, or "
+					  "the ticket is from before it was started anew");
+	return fail(ECONNREFUSED, "what listens at the ticket's port refuses (reason %d) and is not rdmareg's",
+		    e->status);
+}
+
+static int unexpected(const struct rdma_cm_event *e)
+{
+	int error = e->status < 0 ? -e->status : e->status;
+
+	switch (e->event) {
+	case RDMA_CM_EVENT_REJECTED:
+		return refused(e);
+	case RDMA_CM_EVENT_ADDR_ERROR:
+		if (error == ENODEV)
+			return fail(ENODEV, "no RDMA device of this machine has a route to the ticket's host");
+		return fail(error, "the ticket's host cannot be reached: %s", strerror(error));
+	case RDMA_CM_EVENT_ROUTE_ERROR:
+	case RDMA_CM_EVENT_UNREACHABLE:
+		return fail(EHOSTUNREACH, "no answer from the ticket's host: is it up, and "
+					  "does its RDMA device have that address?");
+	default:
+		return fail(error ? error : ECONNABORTED, "%s (%s)", rdma_event_str(e->event),
+			    strerror(error));
+	}
+}
+
+int cm_wait(struct rdma_event_channel *channel, enum rdma_cm_event_type wanted, uint64_t deadline_usec,
+	    struct rdma_cm_event **ret)
+{
+	const char *what = wanted == RDMA_CM_EVENT_ESTABLISHED
+				   ? "the connection request; is the region's keeper stopped?"
+				   : "the question for its address; is it up?";
+	struct pollfd fd = { .fd = channel->fd, .events = POLLIN };
+	struct rdma_cm_event *e;
+	int r, msec;
+
+	while (rdma_get_cm_event(channel, &e)) {
+		if (errno != EAGAIN)
+			return fail(errno, "%s", strerror(errno));
+		msec = left_msec(deadline_usec);
+		if (!msec)
+			return fail(ETIMEDOUT, "the ticket's host has not answered %s", what);
+		r = poll(&fd, 1, msec);
+		if (r < 0)
+			return fail(errno, "%s", strerror(errno));
+	}
+	if (e->event == wanted) {
+		*ret = e;
+		return 0;
+	}
+	r = unexpected(e);
+	rdma_ack_cm_event(e);
+	return r;
+}
+
+static int pass_event(struct rdma_event_channel *channel, enum rdma_cm_event_type wanted, uint64_t deadline_usec)
+{
+	struct rdma_cm_event *e;
+	int r;
+
+	r = cm_wait(channel, wanted, deadline_usec, &e);
+	if (!r)
+		rdma_ack_cm_event(e);
+	return r;
+}
+
+static int resolve_once(struct rdma_event_channel *channel, const struct sockaddr *source,
+			const struct sockaddr *target, int msec, uint64_t deadline_usec, struct rdma_cm_id **ret)
+{
+	if (rdma_create_id(channel, ret, NULL, RDMA_PS_TCP))
+		return fail(errno, "making a connection identifier: %s", strerror(errno));
+	if (rdma_resolve_addr(*ret, (struct sockaddr *)(uintptr_t)source,
+			      (struct sockaddr *)(uintptr_t)target, msec))
+		return fail(errno, "resolving the ticket's host: %s", strerror(errno));
+	return pass_event(channel, RDMA_CM_EVENT_ADDR_RESOLVED, deadline_usec);
+}
+
+/*
+ * The kernel (7.2 at least) looks at the neighbour table when the address is asked for, when the neighbour
+ * changes, and at the timeout. A neighbour that answers before the request is queued (over veth it does) is
+ * not noticed until the timeout, so that is kept short and the question asked again.
+ */
+int cm_resolve(struct rdma_event_channel *channel, const struct sockaddr *source, const struct sockaddr *target,
+	       uint64_t deadline_usec, struct rdma_cm_id **ret)
+{
+	int r, msec = 100;
+
+	for (;; msec = msec < 2000 ? 2 * msec : msec) {
+		int left = left_msec(deadline_usec) + 1;
+
+		r = resolve_once(channel, source, target, msec < left ? msec : left, deadline_usec, ret);
+		if (r != -ETIMEDOUT || left_msec(deadline_usec) == 0)
+			break;
+		rdma_destroy_id(*ret);
+		*ret = NULL;
+	}
+	if (r < 0)
+		return r;
+	if (rdma_resolve_route(*ret, left_msec(deadline_usec) + 1))
+		return fail(errno, "finding a route: %s", strerror(errno));
+	return pass_event(channel, RDMA_CM_EVENT_ROUTE_RESOLVED, deadline_usec);
+}
