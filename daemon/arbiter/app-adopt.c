@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <string.h>
 
 #include <systemd/sd-daemon.h>
 
@@ -208,18 +207,6 @@ static void adopt_recorded(struct app *a, struct keeper *k, const struct record_
 	if (complaint)
 		log_error("keeper %s: region %" PRIu64 " cannot be shown: %s", keeper_name(k), g->id,
 			  complaint);
-}
-
-void app_keeper_end_if_unwanted(struct app *a, struct keeper *k)
-{
-	struct region_entry *e;
-
-	if (!keeper_note(k)->from_record || !keeper_is_foreign(k) || LIST_EMPTY(&keeper_note(k)->list))
-		return;
-	LIST_FOREACH(e, &keeper_note(k)->list, of_keeper)
-	if (!registry_find(a->registry, e->id)->close_wanted)
-		return;
-	keeper_end(k);
 }
 
 void app_keeper_estranged(void *userdata, struct keeper *k)

@@ -48,37 +48,6 @@ static bool view_next(void *userdata, uint32_t uid, uint64_t id, struct region_v
 		a, uid ? registry_after_of_uid(a->registry, uid, id) : registry_after(a->registry, id), ret);
 }
 
-void app_drop_tenant(struct app *a, uint32_t tenant)
-{
-	const struct tenant *t = registry_tenant(a->registry, tenant);
-
-	if (t && !t->regions && !keepers_have(a->keepers, t->uid, t->session))
-		registry_drop_tenant(a->registry, tenant);
-}
-
-int app_add_entry(struct app *a, struct region *r, struct keeper *k, struct client *holder,
-		  struct region_entry **ret)
-{
-	int e = region_table_add(a->table, r->id, k, holder, ret);
-
-	if (e < 0)
-		registry_remove_region(a->registry, r);
-	return e;
-}
-
-int app_add_holder(struct app *a, struct region *r, enum holder_kind kind, uint64_t id)
-{
-	const struct region_event e = {
-		.type = REGION_HOLDER_JOINED, .kind = kind, .holder = id, .now_usec = now_monotonic_usec()
-	};
-	int error = registry_reserve_holder(a->registry);
-
-	if (error < 0)
-		return error;
-	app_step(a, r, &e);
-	return 0;
-}
-
 /* Charges the tenant and makes the region. */
 static int enter_region(struct app *a, struct client *c, const struct register_request *q,
 			struct region **ret, struct failure *f)
@@ -244,37 +213,6 @@ static int register_region(void *userdata, struct client *c, const struct regist
 	return 0;
 }
 
-int app_check_kept(const struct region *r, struct failure *f)
-{
-	if (!r->close_wanted && r->state != REGION_CLOSING)
-		return 0;
-	return failure_set(f, RDMAREG_ERROR_BUSY,
-			   "region %" PRIu64 " is being released: nothing of it can be changed any more; register the "
-			   "file again",
-			   r->id);
-}
-
-int app_check_live(const struct region *r, struct failure *f)
-{
-	if (app_check_kept(r, f))
-		return BUS_E_REFUSED;
-	if (r->state == REGION_LIVE || r->state == REGION_WARMING)
-		return 0;
-	return failure_set(f, RDMAREG_ERROR_BUSY,
-			   "region %" PRIu64 " is %s, not live: wait until its State is live and try again",
-			   r->id, region_state_names[r->state]);
-}
-
-int app_check_range(const struct region *r, uint64_t offset, uint64_t length, struct failure *f)
-{
-	if (offset < r->length && length <= r->length - offset)
-		return 0;
-	return failure_set(f, RDMAREG_ERROR_INVALID_RANGE,
-			   "offset %" PRIu64 " and length %" PRIu64 " are not inside region %" PRIu64
-			   ", which has %" PRIu64 " bytes",
-			   offset, length, r->id, r->length);
-}
-
 static int export(void *userdata, uint64_t id, const struct export_request *q, struct call *call,
 		  struct failure *ret)
 {
@@ -306,42 +244,6 @@ static int export(void *userdata, uint64_t id, const struct export_request *q, s
 		m.ticket.expires_usec = UINT64_MAX;
 	error = keeper_request(e->keeper, &m, -1, 0, call);
 	return error < 0 ? failure_from_errno(ret, "making the ticket", error, keeper_trouble(e->keeper)) : 0;
-}
-
-void app_note_end(const struct region *r, struct region_entry *e, enum region_end why)
-{
-	if (!r->close_wanted)
-		e->end = (uint8_t)why;
-}
-
-void app_note_caller(struct region_entry *e, const struct client *c)
-{
-	e->wanted_by = c ? (struct caller){ c->pid, c->uid } : (struct caller){ 0 };
-}
-
-void app_want_release(struct app *a, struct region *r, enum region_end why, const struct client *by,
-		      uint64_t grace_usec)
-{
-	const struct region_event event = { .type = REGION_RELEASE_WANTED,
-					    .cause = CAUSE_RELEASE,
-					    .grace_usec = grace_usec,
-					    .now_usec = now_monotonic_usec() };
-	struct region_entry *e = region_table_find(a->table, r->id);
-
-	app_note_end(r, e, why);
-	if (!r->close_wanted || grace_usec != UINT64_MAX)
-		app_note_caller(e, by);
-	app_step(a, r, &event);
-}
-
-void app_drop_client(struct app *a, struct region *r, const struct client *c)
-{
-	const struct region_event left = { .type = REGION_HOLDER_LEFT,
-					   .kind = HOLDER_CLIENT,
-					   .holder = c->number,
-					   .now_usec = now_monotonic_usec() };
-
-	app_step(a, r, &left);
 }
 
 static int release(void *userdata, struct client *c, uint64_t id, uint64_t grace_usec, struct call *call,

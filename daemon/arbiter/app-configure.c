@@ -206,20 +206,14 @@ void app_configure_answered(struct app *a, const struct answer *n)
 	finish(a, n->context, n->error, n->text);
 }
 
-/* It is known whether the file is guarded: now the change itself. @context NULL: a region taken over, or guarded anew */
+/* It is known whether the file is guarded: now the change itself. */
 static void on_gated(struct app *a, uint64_t region, void *context)
 {
 	struct region *r = registry_find(a->registry, region);
 	struct region_entry *e = region_table_find(a->table, region);
 	struct change *c = context;
-	int error;
+	int error = r ? send_change(r, e, c) : -ENOENT;
 
-	if (!c) {
-		if (r)
-			app_mode_changed(a, r, e);
-		return;
-	}
-	error = r ? send_change(r, e, c) : -ENOENT;
 	if (error)
 		finish(a, c, error, "");
 }
@@ -229,54 +223,15 @@ static void drop_change(void *context)
 	free(context); /* its call ended with the bus */
 }
 
-/* The file of a region, on its way through a thread. */
-struct given_file {
-	uint64_t region;
-	struct change *change; /* NULL: a region taken over from an earlier daemon, or guarded anew */
-};
-
-static void on_looked(struct app *a, void *context, const struct file_facts *facts, int *fd)
-{
-	_cleanup_(freep) struct given_file *g = context;
-	struct region *r = registry_find(a->registry, g->region);
-	struct region_entry *e = region_table_find(a->table, g->region);
-
-	if (!r || !app_file_given(a, r, e, facts, *fd, on_gated, drop_change, g->change))
-		on_gated(a, g->region, g->change);
-}
-
-void app_file_answered(struct app *a, const struct answer *n)
+void app_change_file_answered(struct app *a, const struct answer *n)
 {
 	struct region_entry *e = region_table_find(a->table, n->region);
 	struct change *c = n->context;
-	struct given_file *g;
 
 	if (n->late && (!e || !app_wants_gate(e)))
 		return;
-	if (!e || n->error) {
-		if (c)
-			finish(a, c, n->error ? n->error : -ENOENT, n->text);
-		return;
-	}
-	g = calloc(1, sizeof(*g));
-	if (!g) {
-		if (c)
-			finish(a, c, -ENOMEM, "");
-		return;
-	}
-	g->region = n->region;
-	g->change = c;
-	app_look(a, steal_fd(n->fd), keeper_uid(e->keeper), on_looked, g);
-}
-
-void app_find_file(struct app *a, struct region_entry *e)
-{
-	struct given_file *g = calloc(1, sizeof(*g));
-
-	if (!g) {
-		log_error("region %" PRIu64 ": no memory to look for its file", e->id);
-		return;
-	}
-	g->region = e->id;
-	app_look_at(a, e->text.path ? e->text.path : "", keeper_uid(e->keeper), on_looked, g);
+	if (!e || n->error)
+		finish(a, c, n->error ? n->error : -ENOENT, n->text);
+	else if (app_gate_with(a, e, steal_fd(n->fd), on_gated, drop_change, c) < 0)
+		finish(a, c, -ENOMEM, "");
 }

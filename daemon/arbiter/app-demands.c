@@ -17,7 +17,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "arbiter/app-internal.h"
 #include "core/demand.h"
@@ -71,13 +70,6 @@ static struct crowd *find_crowd(struct app *a, uint64_t demand)
 	if (c->demand == demand)
 		return c;
 	return NULL;
-}
-
-int app_send_over(struct region_entry *e, uint64_t demand)
-{
-	const struct keeper_message m = { .type = KEEPER_OVER, .region = e->id, .demand.demand = demand };
-
-	return keeper_request(e->keeper, &m, -1, 0, NULL);
 }
 
 static void send_over(struct crowd *c)
@@ -445,18 +437,16 @@ static bool is_reachable_yet(int error)
 	return error == -EDQUOT || error == -ETIMEDOUT || error == -ENOTCONN || error == -EPROTO;
 }
 
-void app_demand_answered(struct app *a, const struct answer *n)
+bool app_demand_answered(struct app *a, const struct answer *n)
 {
-	uint64_t demand = (uint64_t)(uintptr_t)n->context;
-	struct crowd *c = find_crowd(a, demand);
+	struct crowd *c = find_crowd(a, (uint64_t)(uintptr_t)n->context);
 
-	if (!c) {
-		app_revoke_answered(a, demand, n);
-		return;
-	}
+	if (!c)
+		return false;
 	if (n->error == -EDQUOT)
 		log_warning("region %" PRIu64 ": %s", n->region, n->text);
 	step(c, is_reachable_yet(n->error) ? DEMAND_PART_FAILED : DEMAND_PART_DONE);
+	return true;
 }
 
 void app_free_passages(struct app *a)

@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "arbiter/app-internal.h"
@@ -17,27 +16,16 @@
 /* Operations under way beside which a keeper gets no consent any more. */
 #define CONSENTS_MAX 4096
 
-bool app_view(struct app *a, const struct region *r, struct region_view *ret)
+void app_keeper_end_if_unwanted(struct app *a, struct keeper *k)
 {
-	struct region_entry *e = r ? region_table_find(a->table, r->id) : NULL;
+	struct region_entry *e;
 
-	if (!e)
-		return false;
-	*ret = (struct region_view){ .region = r,
-				     .tenant = registry_tenant(a->registry, r->tenant),
-				     .text = &e->text,
-				     .owner = e->holder,
-				     .joins = &e->joins,
-				     .news = &e->news };
-	return true;
-}
-
-void app_set_status(struct app *a)
-{
-	const struct timeval soon = { .tv_sec = 1 };
-
-	if (!event_pending(a->status, EV_TIMEOUT, NULL))
-		event_add(a->status, &soon);
+	if (!keeper_note(k)->from_record || !keeper_is_foreign(k) || LIST_EMPTY(&keeper_note(k)->list))
+		return;
+	LIST_FOREACH(e, &keeper_note(k)->list, of_keeper)
+	if (!registry_find(a->registry, e->id)->close_wanted)
+		return;
+	keeper_end(k);
 }
 
 /* A request that nobody waits for in person. */
@@ -205,4 +193,19 @@ void app_step_plain(struct app *a, struct region *r, enum region_event_type type
 	const struct region_event e = { .type = type, .now_usec = now_monotonic_usec() };
 
 	app_step(a, r, &e);
+}
+
+void app_want_release(struct app *a, struct region *r, enum region_end why, const struct client *by,
+		      uint64_t grace_usec)
+{
+	const struct region_event event = { .type = REGION_RELEASE_WANTED,
+					    .cause = CAUSE_RELEASE,
+					    .grace_usec = grace_usec,
+					    .now_usec = now_monotonic_usec() };
+	struct region_entry *e = region_table_find(a->table, r->id);
+
+	app_note_end(r, e, why);
+	if (!r->close_wanted || grace_usec != UINT64_MAX)
+		app_note_caller(e, by);
+	app_step(a, r, &event);
 }

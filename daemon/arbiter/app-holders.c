@@ -8,11 +8,33 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "arbiter/app-internal.h"
 #include "util/clock.h"
 #include "util/text.h"
+
+int app_add_holder(struct app *a, struct region *r, enum holder_kind kind, uint64_t id)
+{
+	const struct region_event e = {
+		.type = REGION_HOLDER_JOINED, .kind = kind, .holder = id, .now_usec = now_monotonic_usec()
+	};
+	int error = registry_reserve_holder(a->registry);
+
+	if (error < 0)
+		return error;
+	app_step(a, r, &e);
+	return 0;
+}
+
+void app_drop_client(struct app *a, struct region *r, const struct client *c)
+{
+	const struct region_event left = { .type = REGION_HOLDER_LEFT,
+					   .kind = HOLDER_CLIENT,
+					   .holder = c->number,
+					   .now_usec = now_monotonic_usec() };
+
+	app_step(a, r, &left);
+}
 
 static int check_joins(const struct app *a, const struct client *c, struct failure *f)
 {

@@ -70,37 +70,19 @@ void app_reload_by_signal(struct app *a);
 #define app_log(keeper, priority, ...) \
 	log_limited(&keeper_note(keeper)->log, "keeper", keeper_name(keeper), priority, __VA_ARGS__)
 
-/* --- app-effects.c */
+/* --- app-region.c */
 
-/* Takes one event for region @r, which may be gone afterwards, and carries out what follows. */
-void app_step(struct app *a, struct region *r, const struct region_event *e);
-void app_step_plain(struct app *a, struct region *r, enum region_event_type type);
-/* Who waits for the end of a region is told that its keeper has not come to it yet, and waits no longer. */
-void app_release_late(struct region_entry *e, const char *text);
 /* What the bus shows of a region. */
 bool app_view(struct app *a, const struct region *r, struct region_view *ret);
 void app_set_status(struct app *a);
-
-/* --- app-bus.c, app-keepers.c */
-
-extern const struct bus_handlers app_bus_handlers;
-extern const struct keepers_handlers app_keepers_handlers;
-
 /* A region that the core knows gets its entry; on failure the core forgets it again. */
 int app_add_entry(struct app *a, struct region *r, struct keeper *k, struct client *holder,
 		  struct region_entry **ret);
-/* @client becomes a holder of the region, to be asked before it is taken away. -ENOMEM. */
-int app_add_holder(struct app *a, struct region *r, enum holder_kind kind, uint64_t id);
-/* @client is a holder no more; who lets go need not be asked. */
-void app_drop_client(struct app *a, struct region *r, const struct client *c);
 /* What callers may be refused for; 0, or BUS_E_REFUSED. A @length of 0 means to the end. */
 /* It is not being released. */
 int app_check_kept(const struct region *r, struct failure *f);
 int app_check_live(const struct region *r, struct failure *f);
 int app_check_range(const struct region *r, uint64_t offset, uint64_t length, struct failure *f);
-/* It is taken down: its holders are asked, and have the region's grace. */
-void app_want_release(struct app *a, struct region *r, enum region_end why, const struct client *by,
-		      uint64_t grace_usec);
 /* @c asks for a revocation; NULL: nobody does, it comes by itself. */
 void app_note_caller(struct region_entry *e, const struct client *c);
 /*
@@ -108,6 +90,50 @@ void app_note_caller(struct region_entry *e, const struct client *c);
  * our hand, was released and not lost: nobody wanted to keep it.
  */
 void app_note_end(const struct region *r, struct region_entry *e, enum region_end why);
+/* The tenant's keeper is not there and it has no region: forget it. */
+void app_drop_tenant(struct app *a, uint32_t tenant);
+int app_send_over(struct region_entry *e, uint64_t demand);
+
+/* --- app-mode.c */
+
+/* What the keeper says of the region's mode. */
+void app_take_mode(struct app *a, struct region *r, struct region_entry *e, const struct keeper_region *info);
+/* Work out and publish what is promised. */
+void app_mode_changed(struct app *a, struct region *r, struct region_entry *e);
+/* The same, and told only if something has changed. */
+void app_look_at_mode(struct app *a, struct region *r, struct region_entry *e);
+/* The same, and nobody is told. */
+void app_work_out_mode(struct app *a, struct region *r, struct region_entry *e);
+void app_ungate(struct app *a, struct region *r, struct region_entry *e);
+/* It is guarded, or was meant to be. */
+bool app_wants_gate(const struct region_entry *e);
+struct gate_link_guard app_guard_of(const struct app *a, const struct region *r, const struct region_entry *e);
+/* 0: none. */
+void app_set_guard(struct app *a, struct region_entry *e, uint64_t guard);
+/* Through descriptors that @pid (negative: not known) opened before the file was guarded a punch is not seen. */
+void app_note_gap(struct region_entry *e, pid_t pid);
+/* Why there is no guard, and what passes it. */
+void app_forget_gate(struct region_entry *e);
+
+/* --- app-effects.c */
+
+/* Takes one event for region @r, which may be gone afterwards, and carries out what follows. */
+void app_step(struct app *a, struct region *r, const struct region_event *e);
+void app_step_plain(struct app *a, struct region *r, enum region_event_type type);
+/* Who waits for the end of a region is told that its keeper has not come to it yet, and waits no longer. */
+void app_release_late(struct region_entry *e, const char *text);
+/* It is taken down: its holders are asked, and have the region's grace. */
+void app_want_release(struct app *a, struct region *r, enum region_end why, const struct client *by,
+		      uint64_t grace_usec);
+/* A region of it is to be released, and it cannot be asked to. */
+void app_keeper_end_if_unwanted(struct app *a, struct keeper *k);
+
+/* --- app-bus.c, app-keepers.c */
+
+extern const struct bus_handlers app_bus_handlers;
+extern const struct keepers_handlers app_keepers_handlers;
+
+/* --- app-info.c */
 
 /* What a keeper says of a region it has, for the table and for the core. */
 void app_take_texts(struct region_entry *e, const struct keeper_region *info);
@@ -122,6 +148,8 @@ struct region *app_region_of(struct app *a, struct keeper *k, uint64_t id, const
 const char *app_join_peer(struct app *a, struct keeper *k, struct region *r, const struct keeper_peer *peer);
 /* The same of one that is in a list, and may be known. */
 const char *app_list_peer(struct app *a, struct keeper *k, struct region *r, const struct keeper_peer *peer);
+void app_step_peer(struct app *a, struct keeper *k, struct region *r, enum region_event_type type,
+		   const struct keeper_peer *peer);
 void app_drop_peer(struct app *a, struct keeper *k, struct region *r, uint64_t peer);
 
 /* --- app-record.c */
@@ -158,29 +186,42 @@ int app_join(void *userdata, struct client *c, uint64_t id, struct failure *ret)
 int app_leave(void *userdata, struct client *c, uint64_t id, struct failure *ret);
 void app_each_holder(void *userdata, uint64_t id, void (*add)(void *to, const struct holder_view *h), void *to);
 bool app_view_next_of_file(void *userdata, uint64_t device, uint64_t inode, uint64_t id, struct region_view *ret);
+/* @client becomes a holder of the region, to be asked before it is taken away. -ENOMEM. */
+int app_add_holder(struct app *a, struct region *r, enum holder_kind kind, uint64_t id);
+/* @client is a holder no more; who lets go need not be asked. */
+void app_drop_client(struct app *a, struct region *r, const struct client *c);
 void app_drop_joins(struct app *a, struct client *c);
 void app_note_peer(struct region_entry *e, const struct keeper_peer *peer);
 void app_forget_peer(struct region_entry *e, uint64_t peer);
 
-/* --- app-revokes.c; the first four are of struct bus_handlers */
+/* --- app-revokes.c; the first three are of struct bus_handlers */
 
 int app_revoke(void *userdata, struct client *c, uint64_t id, const struct revoke_request *q,
 	       struct call *call, struct failure *ret);
 int app_restore(void *userdata, struct client *c, uint64_t id, uint64_t revocation, struct failure *ret);
 int app_sync(void *userdata, struct client *c, uint64_t id, const struct revoke_request *q,
 	     struct call *call, struct failure *ret);
-int app_evict(void *userdata, struct client *c, const struct evict_request *q, struct call *call,
-	      struct failure *ret);
-void app_revoke_answered(struct app *a, uint64_t demand, const struct answer *n);
+void app_revoke_answered(struct app *a, const struct answer *n);
 void app_sync_answered(struct app *a, const struct answer *n);
 void app_drop_revokes(struct app *a, struct client *c);
+
+/* --- app-revoke.c */
+
 /* The region is settled, or gone: nobody keeps it closed any more. */
 void app_end_revokes(struct app *a, uint64_t region);
 void app_free_revokes(struct app *a);
+
+/* --- app-eviction.c */
+
 /* One region of it is gone, or (@late) its keeper has not answered in time. */
 void app_eviction_step(struct eviction *v, bool late);
 /* Everything of this filesystem is being taken down. */
 bool app_is_evicting(const struct app *a, const struct filesystem *on);
+
+/* --- app-evict.c, of struct bus_handlers */
+
+int app_evict(void *userdata, struct client *c, const struct evict_request *q, struct call *call,
+	      struct failure *ret);
 
 /* --- app-jobs.c; the first five are of struct bus_handlers */
 
@@ -202,9 +243,8 @@ void app_prefetch_answered(struct app *a, const struct answer *n);
 int app_configure(void *userdata, uint64_t id, const struct configure_request *q, struct call *call,
 		  struct failure *ret);
 void app_configure_answered(struct app *a, const struct answer *n);
-void app_file_answered(struct app *a, const struct answer *n);
-/* The file of a region whose keeper cannot be asked for it. */
-void app_find_file(struct app *a, struct region_entry *e);
+/* The file that is to be guarded. */
+void app_change_file_answered(struct app *a, const struct answer *n);
 /* How long a revocation waits: what was asked for, within what the administrator allows. */
 int app_choose_grace(const struct app *a, enum region_policy policy, bool owns_file, bool reads_only, bool has_grace,
 		     uint64_t grace_usec, uint64_t *ret, struct failure *f);
@@ -244,8 +284,8 @@ void app_passage_over(void *userdata, uint64_t number);
 void app_passage_refused(void *userdata, const struct gate_message *m);
 /* The gate is gone: everybody went on. */
 void app_passages_lost(struct app *a);
-void app_demand_answered(struct app *a, const struct answer *n);
-int app_send_over(struct region_entry *e, uint64_t demand);
+/* False: it is the answer to no demand of a passage. */
+bool app_demand_answered(struct app *a, const struct answer *n);
 void app_free_passages(struct app *a);
 
 /* --- app-gate.c */
@@ -261,21 +301,14 @@ typedef void app_gated_t(struct app *a, uint64_t region, void *context);
 bool app_gate(struct app *a, struct region *r, struct region_entry *e, int fd, uint32_t filesystem, app_gated_t *done,
 	      void (*drop)(void *context), void *context);
 void app_free_gatings(struct app *a);
-void app_ungate(struct app *a, struct region *r, struct region_entry *e);
-/* It is guarded, or was meant to be. */
-bool app_wants_gate(const struct region_entry *e);
-/* Answered by app_file_answered(). */
+/* Answered by app_change_file_answered(), or app_regate_answered() if @context is NULL. */
 int app_ask_for_file(struct region_entry *e, void *context);
 /* Have its file guarded, as it was before: the keeper has it, or it lies where it did. */
 void app_regate(struct app *a, struct region_entry *e);
-bool app_file_given(struct app *a, struct region *r, struct region_entry *e, const struct file_facts *file, int fd, app_gated_t *done,
-		    void (*drop)(void *context), void *context);
-/* What the keeper says of the region's mode. */
-void app_take_mode(struct app *a, struct region *r, struct region_entry *e, const struct keeper_region *info);
-/* Work out and publish what is promised. */
-void app_mode_changed(struct app *a, struct region *r, struct region_entry *e);
-/* The same, and told only if something has changed. */
-void app_look_at_mode(struct app *a, struct region *r, struct region_entry *e);
+void app_regate_answered(struct app *a, const struct answer *n);
+/* As app_gate(), when it is known what @fd is: taken over. @done is called in any case. -ENOMEM: nothing is called. */
+int app_gate_with(struct app *a, struct region_entry *e, int fd, app_gated_t *done, void (*drop)(void *context),
+		  void *context);
 
 /* --- app-takers.c */
 
@@ -290,8 +323,6 @@ const char *app_keeper_opened(void *userdata, struct keeper *k);
 const char *app_keeper_listed(void *userdata, struct keeper *k, const struct keeper_message *m);
 void app_keeper_list_done(void *userdata, struct keeper *k);
 void app_keeper_estranged(void *userdata, struct keeper *k);
-/* A region of it is to be released, and it cannot be asked to. */
-void app_keeper_end_if_unwanted(struct app *a, struct keeper *k);
 void app_keepers_adopted(void *userdata, bool all);
 
 /* --- app-reconcile.c: see struct keepers_handlers */
@@ -299,8 +330,5 @@ void app_keepers_adopted(void *userdata, bool all);
 void app_list_begins(void *userdata, struct keeper *k);
 const char *app_listed(void *userdata, struct keeper *k, const struct keeper_message *m);
 void app_list_done(void *userdata, struct keeper *k);
-
-/* The tenant's keeper is not there and it has no region: forget it. */
-void app_drop_tenant(struct app *a, uint32_t tenant);
 
 #endif

@@ -11,136 +11,8 @@
 #include <string.h>
 
 #include "arbiter/app-internal.h"
-#include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
-
-/* A word of a later version says nothing here. */
-bool app_take_file(struct region_entry *e, const struct keeper_region *info)
-{
-	bool known = info->path_state < _PATH_STATE_MAX;
-	_cleanup_(freep) char *was = steal_pointer(e->text.path_now);
-	uint8_t before = e->text.path_state;
-
-	e->text.path_state = known ? (uint8_t)info->path_state : PATH_UNKNOWN;
-	if (e->text.path_state == PATH_MOVED)
-		region_text_set(&e->text.path_now, info->path_now, sizeof(info->path_now));
-	if (e->text.bypasses != info->bypasses) {
-		e->text.bypasses = info->bypasses;
-		region_text_set(&e->text.last_bypass, info->bypass, sizeof(info->bypass));
-		return true;
-	}
-	return e->text.path_state != before ||
-	       strcmp(was ? was : "", e->text.path_now ? e->text.path_now : "") != 0;
-}
-
-void app_take_texts(struct region_entry *e, const struct keeper_region *info)
-{
-	app_take_file(e, info);
-	region_text_set(&e->text.ticket, info->ticket, sizeof(info->ticket));
-	e->text.invalidations = info->invalidations;
-	e->text.writebacks = info->writebacks;
-	e->text.bytes_warmed = info->bytes_warmed;
-	e->text.translation_bytes = info->translation_bytes;
-	e->text.faults = info->faults;
-	e->text.removals = info->removals;
-	e->text.bytes_redirtied = info->bytes_redirtied;
-	e->text.warm_mode = info->warm_mode;
-	e->text.durability = info->durability;
-}
-
-struct region_event app_event_of_info(enum region_event_type type, const struct keeper_region *info)
-{
-	return (struct region_event){
-		.type = type,
-		.now_usec = now_monotonic_usec(),
-		.state = info->state,
-		.mode = info->mode,
-		.cause = info->revocation_cause,
-		.revocation = info->revocation,
-		.deadline_usec = info->revocation_deadline_usec,
-		.offset = info->revocation_offset,
-		.length = info->revocation_length,
-		.valid_length = info->valid_length,
-		.address = info->address,
-		.generation = info->generation,
-		.rkey = info->rkey,
-	};
-}
-
-/*
- * When a peer joined, by the clock that all other times are told by: a keeper tells it in CLOCK_BOOTTIME. So time that the machine was suspended
- * counts in its age. Never 0, which would mean that nobody knows.
- */
-static uint64_t joined_monotonic_usec(uint64_t since_boottime_usec)
-{
-	uint64_t boottime = now_boottime_usec(), monotonic = now_monotonic_usec();
-	uint64_t age = boottime > since_boottime_usec ? boottime - since_boottime_usec : 0;
-
-	return age < monotonic ? monotonic - age : 1;
-}
-
-static const char *take_peer(struct app *a, struct keeper *k, struct region *r, enum region_event_type type,
-			     const struct keeper_peer *peer)
-{
-	const struct region_event event = { .type = type,
-					    .kind = HOLDER_PEER,
-					    .holder = peer->peer,
-					    .revocation = peer->revocation,
-					    .now_usec = joined_monotonic_usec(peer->since_usec) };
-	uint32_t before = r->peers;
-
-	/* memory is bounded by what it was started for, not by its word */
-	if (keeper_note(k)->peers >= record_keeper(keeper_record(k))->peers)
-		return "more peers than any tenant may have";
-	if (registry_reserve_holder(a->registry) < 0)
-		return "more than there is memory for";
-	app_step(a, r, &event);
-	if (r->peers != before)
-		app_note_peer(region_table_find(a->table, r->id), peer);
-	keeper_note(k)->peers += r->peers - before;
-	return NULL;
-}
-
-const char *app_join_peer(struct app *a, struct keeper *k, struct region *r, const struct keeper_peer *peer)
-{
-	return take_peer(a, k, r, REGION_HOLDER_JOINED, peer);
-}
-
-const char *app_list_peer(struct app *a, struct keeper *k, struct region *r, const struct keeper_peer *peer)
-{
-	return take_peer(a, k, r, REGION_HOLDER_LISTED, peer);
-}
-
-/* The region a keeper speaks of. NULL without a complaint: we do not know it. */
-struct region *app_region_of(struct app *a, struct keeper *k, uint64_t id, const char **ret_complaint)
-{
-	struct region_entry *e = region_table_find(a->table, id);
-
-	*ret_complaint = e && e->keeper != k ? "something about another tenant's region" : NULL;
-	return e && e->keeper == k ? registry_find(a->registry, id) : NULL;
-}
-
-static void step_peer(struct app *a, struct keeper *k, struct region *r, enum region_event_type type,
-		      const struct keeper_peer *peer)
-{
-	const struct region_event event = { .type = type,
-					    .kind = HOLDER_PEER,
-					    .holder = peer->peer,
-					    .revocation = peer->revocation,
-					    .now_usec = now_monotonic_usec() };
-	uint32_t before = r->peers;
-
-	app_step(a, r, &event);
-	if (r->peers != before)
-		app_forget_peer(region_table_find(a->table, r->id), peer->peer);
-	keeper_note(k)->peers -= before - r->peers;
-}
-
-void app_drop_peer(struct app *a, struct keeper *k, struct region *r, uint64_t peer)
-{
-	step_peer(a, k, r, REGION_HOLDER_LEFT, &(struct keeper_peer){ .peer = peer });
-}
 
 static void step_revocation(struct app *a, struct region *r, enum region_event_type type,
 			    const struct keeper_revocation *v)
@@ -231,14 +103,6 @@ static const char *told_invalidated(struct app *a, struct region *r, const struc
 	return NULL;
 }
 
-void app_file_changed(struct app *a, const struct region *r)
-{
-	struct region_view v;
-
-	app_view(a, r, &v);
-	bus_tell_changed(a->bus, &v, BUS_CHANGED_FILE);
-}
-
 static void told_mode(struct app *a, struct keeper *k, struct region *r, const struct keeper_region *info)
 {
 	struct region_entry *e = region_table_find(a->table, r->id);
@@ -269,10 +133,10 @@ static const char *told(void *userdata, struct keeper *k, const struct keeper_me
 	case KEEPER_PEER_JOINED:
 		return app_join_peer(a, k, r, &m->peer);
 	case KEEPER_PEER_LEFT:
-		step_peer(a, k, r, REGION_HOLDER_LEFT, &m->peer);
+		app_step_peer(a, k, r, REGION_HOLDER_LEFT, &m->peer);
 		return NULL;
 	case KEEPER_PEER_ACK:
-		step_peer(a, k, r, REGION_HOLDER_ACKED, &m->peer);
+		app_step_peer(a, k, r, REGION_HOLDER_ACKED, &m->peer);
 		return NULL;
 	case KEEPER_INVALIDATED:
 		return told_invalidated(a, r, &m->invalidated);
@@ -398,7 +262,8 @@ static const char *answered(void *userdata, struct keeper *k, const struct answe
 		export_answered(a, n);
 		return NULL;
 	case KEEPER_DEMAND:
-		app_demand_answered(a, n);
+		if (!app_demand_answered(a, n))
+			app_revoke_answered(a, n);
 		return NULL;
 	case KEEPER_SYNC:
 		app_sync_answered(a, n);
@@ -410,7 +275,10 @@ static const char *answered(void *userdata, struct keeper *k, const struct answe
 		app_import_answered(a, n);
 		return NULL;
 	case KEEPER_FILE:
-		app_file_answered(a, n);
+		if (n->context)
+			app_change_file_answered(a, n);
+		else
+			app_regate_answered(a, n);
 		return NULL;
 	default:
 		if (n->error && n->message) /* consent that came too late, mostly */

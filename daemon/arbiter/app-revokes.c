@@ -1,48 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * app-revokes.c - regions closed on purpose: Revoke and Restore, Sync, Evict.
+ * app-revokes.c - regions closed on purpose: Revoke and Restore, Sync.
  *
  * What always holds: a revoke belongs to one connection and ends with it, with Restore, with its limit or with the region; the
- * keeper is told in each case but the last two, which it knows first. An eviction is answered after the last of its regions.
+ * keeper is told in each case but the last two, which it knows first.
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/sysmacros.h>
 
 #include "arbiter/app-internal.h"
+#include "arbiter/app-revoke.h"
 #include "util/clock.h"
-#include "util/log.h"
-
-/* A region that somebody keeps closed. */
-struct revoke {
-	uint64_t demand;
-	uint64_t region;
-	uint64_t revocation;   /* 0: not granted yet */
-	struct client *client; /* NULL: it went away before the grant */
-	struct call *call;     /* until the grant */
-	LIST_ENTRY(revoke) of_client;
-	LIST_ENTRY(revoke) of_app;
-};
-
-static void revoke_free(struct revoke *v)
-{
-	if (v->client)
-		LIST_REMOVE(v, of_client);
-	LIST_REMOVE(v, of_app);
-	free(v);
-}
-
-static uint32_t count(const struct client *c)
-{
-	const struct revoke *v;
-	uint32_t n = 0;
-
-	LIST_FOREACH(v, &c->revokes, of_client)
-	n++;
-	return n;
-}
 
 static int choose_times(const struct app *a, const struct region *r, const struct revoke_request *q,
 			uint64_t *ret_grace, uint64_t *ret_limit, struct failure *f)
@@ -70,6 +39,16 @@ static int choose_times(const struct app *a, const struct region *r, const struc
 		return failure_set(f, RDMAREG_ERROR_BUSY,
 				   "region %" PRIu64 " is being registered: try again when it is live", r->id);
 	return 0;
+}
+
+static uint32_t count(const struct client *c)
+{
+	const struct revoke *v;
+	uint32_t n = 0;
+
+	LIST_FOREACH(v, &c->revokes, of_client)
+	n++;
+	return n;
 }
 
 int app_revoke(void *userdata, struct client *c, uint64_t id, const struct revoke_request *q,
@@ -117,8 +96,9 @@ int app_revoke(void *userdata, struct client *c, uint64_t id, const struct revok
 	return 0;
 }
 
-void app_revoke_answered(struct app *a, uint64_t demand, const struct answer *n)
+void app_revoke_answered(struct app *a, const struct answer *n)
 {
+	uint64_t demand = (uint64_t)(uintptr_t)n->context;
 	struct region *r = registry_find(a->registry, n->region);
 	struct region_entry *e = region_table_find(a->table, n->region);
 	struct revoke *v;
@@ -186,23 +166,6 @@ void app_drop_revokes(struct app *a, struct client *c)
 	}
 }
 
-void app_end_revokes(struct app *a, uint64_t region)
-{
-	struct revoke *v, *next;
-
-	for (v = LIST_FIRST(&a->revokes); v; v = next) {
-		next = LIST_NEXT(v, of_app);
-		if (v->region == region && v->revocation)
-			revoke_free(v);
-	}
-}
-
-void app_free_revokes(struct app *a)
-{
-	while (!LIST_EMPTY(&a->revokes))
-		revoke_free(LIST_FIRST(&a->revokes));
-}
-
 int app_sync(void *userdata, struct client *c, uint64_t id, const struct revoke_request *q,
 	     struct call *call, struct failure *ret)
 {
@@ -244,100 +207,4 @@ void app_sync_answered(struct app *a, const struct answer *n)
 	else
 		failure_from_errno(&f, "syncing the region", n->error ? n->error : -EPIPE, n->text);
 	call_fail(n->context, &f);
-}
-
-void app_eviction_step(struct eviction *v, bool late)
-{
-	struct failure f;
-
-	v->late += late;
-	if (--v->left)
-		return;
-	log_notice("%s by pid %" PRIu32 " uid %" PRIu32 ": %" PRIu32 " of %" PRIu32 " regions taken down", v->what,
-		   v->by.pid, v->by.uid, v->regions - v->late, v->regions);
-	if (v->late) {
-		failure_set(
-			&f, RDMAREG_ERROR_TIMEOUT,
-			"%" PRIu32 " of %" PRIu32
-			" regions are not released yet: their keepers have not answered in time, and are not ended; the "
-			"journal of rdmaregd names them",
-			v->late, v->regions);
-		call_fail(v->call, &f);
-	} else {
-		call_reply_count(v->call, v->regions);
-	}
-	LIST_REMOVE(v, evictions);
-	free(v);
-}
-
-bool app_is_evicting(const struct app *a, const struct filesystem *on)
-{
-	const struct eviction *v;
-
-	LIST_FOREACH(v, &a->evictions, evictions)
-	if (v->whole && filesystem_is_same(&v->on, on))
-		return true;
-	return false;
-}
-
-static bool is_evicted(const struct region *r, const struct region_entry *e, const struct evict_request *q)
-{
-	const struct filesystem on = { e->text.device, { e->text.uuid[0], e->text.uuid[1] } };
-
-	return q->above_limits ? r->excess : e->file && filesystem_is_same(&on, &q->on);
-}
-
-static void describe_eviction(struct eviction *v, const struct evict_request *q, const struct client *c)
-{
-	v->by = (struct caller){ c->pid, c->uid };
-	if (q->above_limits)
-		snprintf(v->what, sizeof(v->what), "limits enforced");
-	else
-		snprintf(v->what, sizeof(v->what), "%s %u:%u evicted (%s)", q->type, major(q->on.device),
-			 minor(q->on.device), q->path);
-}
-
-int app_evict(void *userdata, struct client *c, const struct evict_request *q, struct call *call,
-	      struct failure *ret)
-{
-	struct region_event event = { .type = REGION_RELEASE_WANTED,
-				      .cause = q->above_limits ? CAUSE_QUOTA : CAUSE_UNMOUNT,
-				      .grace_usec = q->has_grace ? q->grace_usec : UINT64_MAX,
-				      .now_usec = now_monotonic_usec() };
-	struct eviction *v = calloc(1, sizeof(*v));
-	struct app *a = userdata;
-	struct region *r;
-	uint64_t id = 0;
-
-	if (!v)
-		return failure_from_errno(ret, "evicting", -ENOMEM, "");
-	v->call = call;
-	v->whole = !q->above_limits;
-	v->on = q->on;
-	describe_eviction(v, q, c);
-	LIST_INSERT_HEAD(&a->evictions, v, evictions);
-	v->left = 1; /* ours, until all were told */
-	registry_mark_excess(a->registry);
-	while ((r = registry_after(a->registry, id))) {
-		struct region_entry *e = region_table_find(a->table, r->id);
-
-		id = r->id;
-		if (!is_evicted(r, e, q))
-			continue;
-		if (region_entry_await_release(e, NULL, v) < 0) {
-			log_error("region %" PRIu64 ": no memory to wait for its end", id);
-			continue;
-		}
-		app_note_end(r, e, q->above_limits ? END_OVER_LIMIT : END_EVICTED);
-		if (!r->close_wanted || q->has_grace)
-			app_note_caller(e, c);
-		v->regions++;
-		v->left++;
-		if (e->late_release)
-			app_release_late(e, "its keeper has not answered");
-		else
-			app_step(a, r, &event);
-	}
-	app_eviction_step(v, false);
-	return 0;
 }

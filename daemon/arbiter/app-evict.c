@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * app-evict.c - Evict: regions taken down because an administrator wants their filesystem or their place; what
+ * is under way is in app-eviction.c.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/sysmacros.h>
+
+#include "arbiter/app-internal.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+static bool is_evicted(const struct region *r, const struct region_entry *e, const struct evict_request *q)
+{
+	const struct filesystem on = { e->text.device, { e->text.uuid[0], e->text.uuid[1] } };
+
+	return q->above_limits ? r->excess : e->file && filesystem_is_same(&on, &q->on);
+}
+
+static void describe_eviction(struct eviction *v, const struct evict_request *q, const struct client *c)
+{
+	v->by = (struct caller){ c->pid, c->uid };
+	if (q->above_limits)
+		snprintf(v->what, sizeof(v->what), "limits enforced");
+	else
+		snprintf(v->what, sizeof(v->what), "%s %u:%u evicted (%s)", q->type, major(q->on.device),
+			 minor(q->on.device), q->path);
+}
+
+int app_evict(void *userdata, struct client *c, const struct evict_request *q, struct call *call,
+	      struct failure *ret)
+{
+	struct region_event event = { .type = REGION_RELEASE_WANTED,
+				      .cause = q->above_limits ? CAUSE_QUOTA : CAUSE_UNMOUNT,
+				      .grace_usec = q->has_grace ? q->grace_usec : UINT64_MAX,
+				      .now_usec = now_monotonic_usec() };
+	struct eviction *v = calloc(1, sizeof(*v));
+	struct app *a = userdata;
+	struct region *r;
+	uint64_t id = 0;
+
+	if (!v)
+		return failure_from_errno(ret, "evicting", -ENOMEM, "");
+	v->call = call;
+	v->whole = !q->above_limits;
+	v->on = q->on;
+	describe_eviction(v, q, c);
+	LIST_INSERT_HEAD(&a->evictions, v, evictions);
+	v->left = 1; /* ours, until all were told */
+	registry_mark_excess(a->registry);
+	while ((r = registry_after(a->registry, id))) {
+		struct region_entry *e = region_table_find(a->table, r->id);
+
+		id = r->id;
+		if (!is_evicted(r, e, q))
+			continue;
+		if (region_entry_await_release(e, NULL, v) < 0) {
+			log_error("region %" PRIu64 ": no memory to wait for its end", id);
+			continue;
+		}
+		app_note_end(r, e, q->above_limits ? END_OVER_LIMIT : END_EVICTED);
+		if (!r->close_wanted || q->has_grace)
+			app_note_caller(e, c);
+		v->regions++;
+		v->left++;
+		if (e->late_release)
+			app_release_late(e, "its keeper has not answered");
+		else
+			app_step(a, r, &event);
+	}
+	app_eviction_step(v, false);
+	return 0;
+}
