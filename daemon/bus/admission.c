@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * admission.c - how much of the daemon's time a user's calls may take. Each call is charged with the time that its
- * handler took; a user has SHARE of the time that passes and may save up to SAVED of it. Who has used more is
+ * handler took; a user has a share of the time that passes and may save some of it (user.c). Who has used more is
  * refused before anything is done, which costs next to nothing, until it has paid back.
  *
  * A call that cannot be charged to anybody is refused: its header was made to hide the sender from the intake, or the sender has left. Who
  * is still there is known, and charged, from its next call on. A call of an object whose path is longer than any of ours is charged and
  * refused, before sd-bus looks for each of the path's prefixes, of which there can be 32,000.
  *
- * Root is not limited. Calls that let go of something are refused last: they have a second SAVED to themselves.
+ * Root is not limited. Calls that let go of something are refused last: they have as much as can be saved a second time, to themselves.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -16,8 +16,6 @@
 #include "bus/bus-internal.h"
 #include "util/clock.h"
 
-#define SHARE 4 /* one part in so many */
-#define SAVED_USEC ((int64_t)USEC_PER_SEC)
 #define PATH_LONGEST 128
 
 /* Of the region's interface, or of any that has the method: the caller does not have to say which. */
@@ -32,24 +30,6 @@ static bool lets_go(sd_bus_message *m)
 		if (member && !strcmp(member, members[i]))
 			return true;
 	return false;
-}
-
-static void pay_back(struct client_user *u)
-{
-	uint64_t now = now_monotonic_usec();
-	uint64_t earned = (now - u->paid_usec) / SHARE;
-
-	u->paid_usec = now;
-	if (earned >= (uint64_t)(SAVED_USEC - u->credit_usec))
-		u->credit_usec = SAVED_USEC;
-	else
-		u->credit_usec += (int64_t)earned;
-}
-
-void user_begin(struct client_user *u)
-{
-	u->credit_usec = SAVED_USEC;
-	u->paid_usec = now_monotonic_usec();
 }
 
 static int refuse_stranger(struct bus *b, sd_bus_message *m, const char *sender)
@@ -68,14 +48,14 @@ static bool is_over_share(struct client *c, sd_bus_message *m)
 {
 	struct failure f;
 
-	pay_back(c->user);
-	if (c->user->credit_usec > (lets_go(m) ? -SAVED_USEC : 0))
+	user_pay_back(c->user);
+	if (c->user->credit_usec > (lets_go(m) ? -USER_SAVED_USEC : 0))
 		return false;
 	failure_set(&f, RDMAREG_ERROR_LIMIT_EXCEEDED,
 		    "calls of uid %" PRIu32
 		    " have taken more than one %dth of rdmaregd's time: call again in "
 		    "%" PRId64 " ms, and less often",
-		    c->uid, SHARE, (-c->user->credit_usec * SHARE) / (int64_t)USEC_PER_MSEC + 1);
+		    c->uid, USER_SHARE, (-c->user->credit_usec * USER_SHARE) / (int64_t)USEC_PER_MSEC + 1);
 	return reply_failure(m, &f) >= 0;
 }
 
@@ -106,11 +86,6 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error)
 int admission_watch(struct bus *b)
 {
 	return sd_bus_add_filter(b->connection, &b->admission, on_message, b);
-}
-
-void user_charge(struct client_user *u, uint64_t began_usec)
-{
-	u->credit_usec -= (int64_t)(now_monotonic_usec() - began_usec);
 }
 
 int bus_process(struct bus *b)

@@ -73,6 +73,35 @@ struct bus {
 	struct ended ended;
 };
 
+/* --- message.c */
+
+#define REGION_PATH_MAX 64
+void region_path(uint64_t id, char out[static REGION_PATH_MAX]);
+/*
+ * The bus itself says so. A match for its name does not tell: anybody may send a signal of any path and interface to one connection, and
+ * sd-bus takes a unique name for any well-known one.
+ */
+bool is_from_bus(sd_bus_message *m);
+/* Answers @m at once with @f. For the end of a method handler. */
+int reply_failure(sd_bus_message *m, const struct failure *f);
+/*
+ * Answers a request that was refused (positive) or that cannot be answered in full (negative: sd-bus does
+ * it).
+ */
+int refuse(sd_bus_message *m, int r, const struct failure *f);
+/* The end of a method that is answered at once, without a value. */
+int reply_plain(sd_bus_message *m, int r, const struct failure *f);
+
+/* --- user.c */
+
+#define USER_SHARE 4 /* one part of the time in so many */
+#define USER_SAVED_USEC 1000000ll
+
+void user_pay_back(struct client_user *u);
+void user_begin(struct client_user *u);
+/* For what a call of the user has taken since, when it was not done while the call was handled. */
+void user_charge(struct client_user *u, uint64_t began_usec);
+
 /* --- clients.c */
 
 /*
@@ -88,11 +117,6 @@ int client_ask(struct bus *b, const char *name, client_known_t *known, void *use
 int client_subscribe(struct bus *b, struct client *c, struct failure *ret_failure);
 /* Where process @pid is, if it still is the one that began then. False: it is gone, or hidden from us. */
 bool process_cgroup(uint32_t pid, uint64_t began, char *ret_cgroup, size_t cgroup_size);
-/*
- * The bus itself says so. A match for its name does not tell: anybody may send a signal of any path and interface to one connection, and
- * sd-bus takes a unique name for any well-known one.
- */
-bool is_from_bus(sd_bus_message *m);
 /* @installed: called once, with the answer to it */
 int clients_watch(struct bus *b, sd_bus_message_handler_t installed);
 void clients_clear(struct bus *b);
@@ -116,10 +140,6 @@ void client_stop_reading(struct client *c);
 /* --- admission.c */
 
 int admission_watch(struct bus *b);
-void user_begin(struct client_user *u);
-/* For what a call of the user has taken since, when it was not done while the call was handled. */
-void user_charge(struct client_user *u, uint64_t began_usec);
-
 /* --- calls.c */
 
 /* Keeps @m to be answered later. BUS_E_REFUSED: too many wait already. */
@@ -143,8 +163,8 @@ sd_bus_message *call_message(const struct call *c);
 /* Until @q is answered nobody else knows the call. NULL: not any more. */
 struct question;
 void call_wait_for(struct call *c, struct question *q);
-/* Answers @m at once with @f. For the end of a method handler. */
-int reply_failure(sd_bus_message *m, const struct failure *f);
+/* The end of a method whose call was taken, or refused. */
+int end_call(struct call *call, int r, const struct failure *f);
 
 /* --- options.c */
 
@@ -303,19 +323,6 @@ int method_restore(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int method_sync(sd_bus_message *m, void *userdata, sd_bus_error *error);
 
 /* --- manager.c, region.c */
-
-/*
- * Answers a request that was refused (positive) or that cannot be answered in full (negative: sd-bus does
- * it).
- */
-int refuse(sd_bus_message *m, int r, const struct failure *f);
-/* The end of a method that is answered at once, without a value. */
-int reply_plain(sd_bus_message *m, int r, const struct failure *f);
-/* The end of a method whose call was taken, or refused. */
-int end_call(struct call *call, int r, const struct failure *f);
-
-#define REGION_PATH_MAX 64
-void region_path(uint64_t id, char out[static REGION_PATH_MAX]);
 
 extern const sd_bus_vtable manager_vtable[];
 extern const sd_bus_vtable region_vtable[];

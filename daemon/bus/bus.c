@@ -96,13 +96,6 @@ static int connect_socket(const char *addresses, int *ret)
 	return r;
 }
 
-bool is_from_bus(sd_bus_message *m)
-{
-	const char *sender = sd_bus_message_get_sender(m); /* the bus sets it */
-
-	return sender && !strcmp(sender, "org.freedesktop.DBus");
-}
-
 static int on_name_lost(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	struct bus *b = userdata;

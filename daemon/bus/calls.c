@@ -242,7 +242,9 @@ void call_fail(struct call *c, const struct failure *f)
 	call_free(c);
 }
 
-int reply_failure(sd_bus_message *m, const struct failure *f)
+int end_call(struct call *call, int r, const struct failure *f)
 {
-	return sd_bus_reply_method_errorf(m, f->name, "%s", f->text);
+	if (r)
+		call_fail(call, f);
+	return 1;
 }

@@ -11,23 +11,6 @@
 
 #include "bus/bus-internal.h"
 
-int refuse(sd_bus_message *m, int r, const struct failure *f)
-{
-	return r < 0 ? r : reply_failure(m, f);
-}
-
-int reply_plain(sd_bus_message *m, int r, const struct failure *f)
-{
-	return r ? refuse(m, r, f) : sd_bus_reply_method_return(m, NULL);
-}
-
-int end_call(struct call *call, int r, const struct failure *f)
-{
-	if (r)
-		call_fail(call, f);
-	return 1;
-}
-
 static int method_get(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	sd_bus_message *reply = NULL;

@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,11 +13,6 @@
 
 /* Introspection shows so many; ListRegions() is for the rest. */
 #define REGIONS_SHOWN 256
-
-void region_path(uint64_t id, char out[static REGION_PATH_MAX])
-{
-	snprintf(out, REGION_PATH_MAX, RDMAREG_REGION_PREFIX "/%" PRIu64, id);
-}
 
 /* The number in an object path; 0 if it is none, or not written the one way we write it. */
 static uint64_t id_of_path(const char *path)
