@@ -5,7 +5,6 @@
  * What always holds: a ticket that is wrong, expired, used up or for a region that does not exist is refused with the same word; a
  * use of a ticket counts only if the connection came about, or a revocation waited in vain for that.
  */
-#include <errno.h>
 #include <inttypes.h>
 
 #include "keeper/hca.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * keeper-memory.c - what shortage of memory forbids: nothing is brought back unasked while the kernel reports pressure; no file in memory
+ * keeper-memory.c - what shortage of memory forbids: no file in memory
  * is registered that peers could fill beyond what the memory cgroup leaves; nothing is prefetched that has no room in it; and no region takes
  * the mappings that peers will need.
  */
@@ -17,38 +17,8 @@
 #include "keeper/keeper-region.h"
 #include "keeper/mapping.h"
 #include "keeper/pressure.h"
-#include "util/log.h"
 
 #define SPARE_BYTES (UINT64_C(16) << 20) /* of its cgroup: for the keeper itself */
-
-static void changed(void *userdata, bool high)
-{
-	struct keeper *k = userdata;
-
-	log_notice(high ? "memory is short: nothing is brought back but what is asked for"
-			: "memory is not short any more");
-	for (struct kregion *r = keeper_next(k, NULL); r; r = keeper_next(k, r)) {
-		r->warm.short_of_memory = high;
-		kregion_warm(r);
-	}
-}
-
-static const struct pressure_ops ops = { .changed = changed };
-
-void keeper_watch_memory(struct keeper *k)
-{
-	char path[CGROUP_PATH_MAX], file[CGROUP_PATH_MAX + 32];
-	bool has = cgroup_own_path(path) == 0;
-	int error;
-
-	if (!k->options->memory_stall_msec)
-		return;
-	snprintf(file, sizeof(file), "%s/memory.pressure", has ? path : "");
-	error = pressure_new(&k->pressure, k->base, has ? file : NULL, k->options->memory_stall_msec, &ops,
-			     k);
-	if (error < 0)
-		log_info("memory pressure is not watched: %s", strerror(-error));
-}
 
 /* Huge pages are no part of what a memory cgroup's memory.max limits. */
 static bool is_memory(const struct mapping *m)

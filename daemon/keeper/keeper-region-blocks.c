@@ -41,22 +41,6 @@
 
 #define of_job(j) ((struct kregion *)((char *)(j)-offsetof(struct kregion, replaced.job)))
 
-static bool is_leased(const struct kregion *r)
-{
-	return r->layout_slot != WATCH_NO_SLOT && !r->unleased;
-}
-
-enum region_blocks kregion_blocks_trouble(const struct kregion *r)
-{
-	const struct kregion_replaced *b = &r->replaced;
-
-	if (!r->mapping->direct || is_leased(r))
-		return REGION_BLOCKS_FINE;
-	if (r->mapping->xfs)
-		return b->found.never_shared ? REGION_BLOCKS_FINE : REGION_BLOCKS_SHARED;
-	return b->found.unwritten ? REGION_BLOCKS_UNWRITTEN : REGION_BLOCKS_FINE;
-}
-
 /* What cannot be seen is taken for the worst. */
 static void look(struct kregion *r)
 {
@@ -73,7 +57,7 @@ void kregion_look_at_blocks(struct kregion *r)
 
 	if (!m->direct)
 		return;
-	if (is_leased(r))
+	if (kregion_is_leased(r))
 		replaceable_wait_for_writers(m->fd);
 	else if (m->write && !m->xfs)
 		replaceable_write(m->fd, m->offset, m->length, WRITE_MOST);
@@ -89,7 +73,7 @@ int kregion_follow_blocks(struct kregion *r)
 	/* where nobody can tell, a file that had shared blocks has copies set aside, and another has not */
 	if (!ask && found->copies == COPIES_UNKNOWN)
 		ask = r->ask_writes;
-	if (!r->mapping->direct || !is_leased(r) || ask == r->ask_writes)
+	if (!r->mapping->direct || !kregion_is_leased(r) || ask == r->ask_writes)
 		return 0;
 	error = watch_layout_anew(r->keeper->watch, r->mapping->fd, r->deadline_msec, ask, r->id,
 				  &r->layout_slot);
@@ -174,7 +158,7 @@ void kregion_arm(struct kregion *r)
 		timeval_from_usec(r->keeper->options->storage_stall_msec * USEC_PER_MSEC);
 	int error = kregion_rearm(r);
 
-	if (error || !r->mapping->direct || !is_leased(r)) {
+	if (error || !r->mapping->direct || !kregion_is_leased(r)) {
 		answer(r, error);
 		return;
 	}

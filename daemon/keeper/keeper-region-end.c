@@ -84,8 +84,12 @@ void kregion_destroy_mr(struct kregion *r)
 		kregion_continue(r);
 }
 
-void kregion_continue(struct kregion *r)
+static void on_go_on(evutil_socket_t fd, short what, void *userdata)
 {
+	struct kregion *r = userdata;
+
+	(void)fd;
+	(void)what;
 	if (r->destroying) {
 		if (!deregister(r))
 			return;
@@ -96,11 +100,18 @@ void kregion_continue(struct kregion *r)
 	}
 }
 
+int kregion_init_end(struct kregion *r)
+{
+	r->go_on = evtimer_new(r->keeper->base, on_go_on, r);
+	return r->go_on ? 0 : -ENOMEM;
+}
+
 void kregion_free_events(struct kregion *r)
 {
 	struct event *const events[] = { r->timer,	  r->warm_timer,  r->stall_timer,
 					 r->folded_timer, r->watch_timer, r->patience_timer,
-					 r->explain.timer, r->replaced.timer, r->stuck.timer };
+					 r->explain.timer, r->replaced.timer, r->stuck.timer,
+					 r->go_on };
 
 	for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++)
 		if (events[i])

@@ -11,7 +11,6 @@
 #include <event2/event.h>
 #include <inttypes.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,18 +44,6 @@ struct kregion_opening {
 };
 
 #define of_job(j) ((struct kregion *)((char *)(j)-offsetof(struct kregion, job)))
-
-void kregion_answer_registration(struct kregion *r)
-{
-	if (!r->registration.connection)
-		return;
-	log_info("region %" PRIu64 ": %s, %" PRIu64 " bytes at %" PRIu64 ", %s, %s", r->id,
-		 r->access ? "rw" : "r", r->mapping->length, r->mapping->offset, r->path[0] ? r->path : "?",
-		 r->mode_reason);
-	tell_region(r, &r->registration);
-	r->announced = true;
-	r->registration = (struct operation){ 0 };
-}
 
 /* What a write is worth: an adapter would grant more than the memory keeps. */
 static enum region_durability judge_durability(const struct mapping *m, bool flush)
@@ -185,7 +172,7 @@ static void done_register(struct job *job)
 								   .write = warm_is_for_writing(&r->warm) });
 		kregion_warm(r);
 	} else {
-		kregion_answer_registration(r);
+		tell_registered(r);
 	}
 	if (r->has_early) {
 		r->has_early = false;
@@ -285,7 +272,7 @@ static int init_events(struct kregion *r)
 	if (!r->watch_timer || !r->patience_timer)
 		return -ENOMEM;
 	return kregion_init_timer(r) < 0 || kregion_init_report(r) < 0 || kregion_init_blocks(r) < 0 ||
-			       kregion_init_stuck(r) < 0
+			       kregion_init_stuck(r) < 0 || kregion_init_end(r) < 0
 		       ? -ENOMEM
 		       : 0;
 }

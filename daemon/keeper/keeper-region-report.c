@@ -52,7 +52,7 @@ static void on_timer(evutil_socket_t fd, short what, void *userdata)
 		tell_folded(r);
 }
 
-static void fold(struct kregion *r, uint64_t start, uint64_t end, uint32_t causes)
+void kregion_fold(struct kregion *r, uint64_t start, uint64_t end, uint32_t causes)
 {
 	struct kregion_folded *f = &r->folded;
 	uint64_t since = now_monotonic_usec() - f->last_usec;
@@ -81,7 +81,7 @@ static void fold(struct kregion *r, uint64_t start, uint64_t end, uint32_t cause
 
 void kregion_tell_counters(struct kregion *r)
 {
-	fold(r, 0, 0, 0);
+	kregion_fold(r, 0, 0, 0);
 }
 
 void kregion_restat(struct kregion *r)
@@ -98,34 +98,7 @@ void kregion_restat(struct kregion *r)
 		kregion_note_shrunk(r);
 	r->guard.valid_length = length;
 	tell_length(r);
-	fold(r, length, r->mapping->length, 0);
-}
-
-void kregion_on_range(struct kregion *r, const struct rdmareg_report *report)
-{
-	uint64_t own, cleared;
-	uint32_t causes = report->causes;
-	static const uint32_t by_others = RDMAREG_CAUSE_CLEAR | RDMAREG_CAUSE_WRITEBACK |
-					  RDMAREG_CAUSE_UNMAP | RDMAREG_CAUSE_EXIT | RDMAREG_CAUSE_OTHER;
-
-	if (report->slot != r->range_slot)
-		return;
-	own = kregion_own_clears(r, report);
-	cleared = report->clear_count - own;
-	if (own && !cleared)
-		causes &= ~RDMAREG_CAUSE_CLEAR;
-	r->invalidations += cleared + report->writeback_count + report->other_count;
-	r->removals += cleared;
-	r->writebacks += report->writeback_count;
-	if ((causes & RDMAREG_CAUSE_SELF) && !(causes & by_others))
-		return; /* our own fence, or what we dropped */
-	if (causes & RDMAREG_CAUSE_CLEAR) {
-		kregion_note_cleared(r);
-		kregion_restat(r);
-		kregion_blocks_cleared(r, report->start, report->end);
-	}
-	kregion_warm_after(r, report);
-	fold(r, report->start, report->end, causes);
+	kregion_fold(r, length, r->mapping->length, 0);
 }
 
 void kregion_tell_waiting(struct keeper *k)

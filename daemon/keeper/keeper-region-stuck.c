@@ -17,7 +17,6 @@
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "keeper/keeper.h"
 #include "keeper/keeper-region.h"
@@ -37,11 +36,6 @@ static const struct step {
 	{ offsetof(struct kregion, look.job), "reading where its blocks are" },
 	{ offsetof(struct kregion, replaced.job), "looking at its blocks" },
 };
-
-static uint64_t bound_usec(const struct kregion *r)
-{
-	return 2 * r->keeper->options->storage_stall_msec * USEC_PER_MSEC;
-}
 
 static const struct job *job_of(const struct kregion *r, const struct step *s)
 {
@@ -68,38 +62,13 @@ static const struct step *oldest(const struct kregion *r, uint64_t *ret_began, b
 	return found;
 }
 
-static void set_timer(struct kregion *r, uint64_t usec)
-{
-	const struct timeval tv = timeval_from_usec(usec);
-
-	evtimer_add(r->stuck.timer, &tv);
-}
-
-static bool is_same_file(const struct kregion *a, const struct kregion *b)
-{
-	return a->mapping && b->mapping && a->mapping->device == b->mapping->device &&
-	       a->mapping->inode == b->mapping->inode;
-}
-
-bool kregion_file_is_stuck(const struct kregion *r)
-{
-	const struct keeper *k = r->keeper;
-
-	if (r->stuck.since_usec)
-		return true;
-	for (const struct kregion *q = k->n_stuck ? keeper_next(k, NULL) : NULL; q; q = keeper_next(k, q))
-		if (q->stuck.since_usec && is_same_file(q, r))
-			return true;
-	return false;
-}
-
 /* Regions of the file begin nothing any more, or may go on. */
 static void tell_others(struct kregion *r, bool stuck)
 {
 	struct keeper *k = r->keeper;
 
 	for (struct kregion *q = keeper_next(k, NULL); q; q = keeper_next(k, q)) {
-		if (q->phase != KREGION_HELD || !is_same_file(q, r))
+		if (q->phase != KREGION_HELD || !kregion_is_of_same_file(q, r))
 			continue;
 		if (stuck)
 			kregion_stop_warming(q, -ETIME);
@@ -125,7 +94,7 @@ static void note(struct kregion *r, const struct step *s, uint64_t began)
 		 "%s has not ended within %" PRIu64
 		 " s, and peers are kept out until it does: the storage is "
 		 "silent, or the kernel waits for itself (see its log)",
-		 s->what, (uint64_t)(bound_usec(r) / USEC_PER_SEC));
+		 s->what, (uint64_t)(kregion_step_bound_usec(r) / USEC_PER_SEC));
 	log_warning("region %" PRIu64 ": %s (%s)", r->id, r->stuck.text, r->path[0] ? r->path : "?");
 	tell(r);
 	tell_others(r, true);
@@ -155,43 +124,21 @@ static void on_timer(evutil_socket_t fd, short what, void *userdata)
 	if (r->phase != KREGION_HELD)
 		return;
 	s = oldest(r, &began, &any);
-	bound = bound_usec(r);
+	bound = kregion_step_bound_usec(r);
 	if (s && now - began >= bound) {
 		note(r, s, began);
 		if (!r->stuck.demand && kregion_demand_own(r, &r->stuck.demand) < 0)
-			set_timer(r, AGAIN_USEC); /* as many want it as there is room for */
+			kregion_look_at_steps_in(r, AGAIN_USEC); /* as many want it as there is room for */
 		return;
 	}
 	if (any)
-		set_timer(r, s ? bound - (now - began) : bound);
+		kregion_look_at_steps_in(r, s ? bound - (now - began) : bound);
 	if (r->stuck.since_usec)
 		recover(r);
-}
-
-void kregion_step_began(struct kregion *r)
-{
-	if (!evtimer_pending(r->stuck.timer, NULL))
-		set_timer(r, bound_usec(r));
-}
-
-/* Not from within: whoever calls goes on with the region. */
-void kregion_step_ended(struct kregion *r)
-{
-	if (r->stuck.since_usec && r->phase == KREGION_HELD)
-		set_timer(r, 0);
 }
 
 int kregion_init_stuck(struct kregion *r)
 {
 	r->stuck.timer = evtimer_new(r->keeper->base, on_timer, r);
 	return r->stuck.timer ? 0 : -ENOMEM;
-}
-
-void kregion_forget_stuck(struct kregion *r)
-{
-	if (r->stuck.since_usec)
-		r->keeper->n_stuck--;
-	r->stuck.since_usec = 0;
-	r->stuck.demand = 0;
-	r->stuck.text[0] = 0;
 }

@@ -135,7 +135,7 @@ static void answer_finished(struct kregion *r)
 		if (q.error && q.error != -EBUSY && q.error != -ECANCELED)
 			log_notice("region %" PRIu64 ": not prefetched: %s", r->id,
 				   mapping_explanation(q.error) ? mapping_explanation(q.error) : strerror(-q.error));
-		kregion_answer_registration(r);
+		tell_registered(r);
 	}
 }
 

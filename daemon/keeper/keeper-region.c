@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "keeper/keeper.h"
@@ -64,7 +63,7 @@ static void ask(struct kregion *r)
 		 (uint64_t)(g->deadline_usec > now ? (g->deadline_usec - now) / USEC_PER_MSEC : 0));
 	/* who waits for a prefetch would wait for the revocation to end; who registered it must know it to understand what follows */
 	kregion_stop_warming(r, -EBUSY);
-	kregion_answer_registration(r);
+	tell_registered(r);
 	tell_asked(r, NULL);
 }
 
@@ -168,19 +167,11 @@ static void carry_out(struct kregion *r, const struct guard_effect *f)
 	}
 }
 
-void kregion_feed(struct kregion *r, struct guard_event e)
+static void step(struct kregion *r)
 {
 	struct guard_effects effects;
+	struct guard_event e;
 
-	if (r->phase != KREGION_HELD)
-		return;
-	if (r->n_inbox == KREGION_INBOX)
-		abort(); /* an effect makes one event at most */
-	if (!e.now_usec)
-		e.now_usec = now_monotonic_usec();
-	r->inbox[r->n_inbox++] = e;
-	if (r->stepping)
-		return;
 	r->stepping = true;
 	while (r->n_inbox && r->phase == KREGION_HELD) {
 		e = r->inbox[0];
@@ -234,18 +225,6 @@ void kregion_on_layout(struct kregion *r, const struct rdmareg_report *report)
 		e.now_usec = e.type == GUARD_BROKEN && now > r->guard.grace_usec ? now - r->guard.grace_usec : now;
 	}
 	kregion_feed(r, e);
-}
-
-uint64_t kregion_revocation(const struct kregion *r)
-{
-	if (r->phase != KREGION_HELD || r->guard.state < GUARD_ASKED || r->guard.state > GUARD_REFRESHING)
-		return 0;
-	return r->guard.revocation;
-}
-
-bool kregion_is_open_to_peers(const struct kregion *r)
-{
-	return r->phase == KREGION_HELD && r->guard.state <= GUARD_REFRESHING && !r->guard.close_wanted;
 }
 
 void kregion_peer_joined(struct kregion *r, const struct endpoint_peer *p)
@@ -325,6 +304,7 @@ int kregion_add_release(struct kregion *r, const struct operation *op)
 
 int kregion_init_timer(struct kregion *r)
 {
+	r->step = step;
 	r->timer = evtimer_new(r->keeper->base, on_timer, r);
 	return r->timer ? 0 : -ENOMEM;
 }

@@ -165,6 +165,8 @@ struct kregion {
 	struct guard_event inbox[KREGION_INBOX];
 	unsigned int n_inbox;
 	bool stepping;
+	void (*step)(struct kregion *r); /* takes what is in the inbox; may free it */
+	struct event *go_on;		 /* a worker has given a job back */
 	struct event *timer;
 	uint64_t timer_at_usec;
 	uint32_t cut; /* peers cut off by the last fence */
@@ -246,14 +248,17 @@ int kregion_register(struct keeper *k, const struct operation *op, const struct 
 void kregion_close(struct kregion *r, enum revocation_cause cause, uint64_t grace_usec);
 int kregion_add_release(struct kregion *r, const struct operation *op);
 
-/* An event for the guard. @now_usec 0: now. */
+/* keeper-region-inbox.c: an event for the guard. @now_usec 0: now. The region may be gone afterwards. */
 void kregion_feed(struct kregion *r, struct guard_event e);
 
 /* A layout report of the kernel. */
 void kregion_on_layout(struct kregion *r, const struct rdmareg_report *report);
 
-/* keeper-region-report.c: a range report of the kernel. */
+/* keeper-region-range.c: a range report of the kernel. */
 void kregion_on_range(struct kregion *r, const struct rdmareg_report *report);
+
+/* keeper-region-report.c: something happened to these bytes; start == end: the counters alone. */
+void kregion_fold(struct kregion *r, uint64_t start, uint64_t end, uint32_t causes);
 int kregion_init_report(struct kregion *r);
 /* The daemon reads again: regions are told in the order in which they began to wait, as many as it takes. */
 void kregion_tell_waiting(struct keeper *k);
@@ -267,6 +272,9 @@ void kregion_restat(struct kregion *r);
 /* -EBUSY in the middle of a revocation; else what watching anew says. */
 int kregion_configure(struct kregion *r, enum region_policy policy, uint64_t grace_usec, struct reason *why);
 
+/* keeper-region-state.c: it has a layout lease; what its blocks make of it. */
+bool kregion_is_leased(const struct kregion *r);
+enum region_blocks kregion_blocks_trouble(const struct kregion *r);
 /* A revocation is under way that peers have been, or are to be, told of; 0: none. */
 uint64_t kregion_revocation(const struct kregion *r);
 
@@ -294,11 +302,12 @@ void kregion_end(struct kregion *r);
 /* It ends and is not gone yet: whoever waits for its end is told now. */
 void kregion_leave_behind(struct kregion *r);
 void kregion_free_events(struct kregion *r);
+int kregion_init_end(struct kregion *r);
 
 /* The fence cannot be put up: take the memory region itself away, then GUARD_DESTROY_DONE. */
 void kregion_destroy_mr(struct kregion *r);
 
-/* The worker has given a job back: go on with what waited for it. */
+/* keeper-region-inbox.c: the worker has given a job back; what waited for it goes on soon, from the loop. */
 void kregion_continue(struct kregion *r);
 
 /**
@@ -322,7 +331,6 @@ void kregion_reason_changed(struct kregion *r);
 void kregion_arm(struct kregion *r);
 void kregion_look_at_blocks(struct kregion *r);
 int kregion_follow_blocks(struct kregion *r);
-enum region_blocks kregion_blocks_trouble(const struct kregion *r);
 int kregion_init_blocks(struct kregion *r);
 /* Others took pages away; how many of a report's removals were the keeper's own; it is open again. */
 void kregion_blocks_cleared(struct kregion *r, uint64_t start, uint64_t end);
@@ -341,14 +349,20 @@ void kregion_try_lease(struct kregion *r);
 /* It is held now: if a lease is missing it is tried again later, with growing pauses. */
 void kregion_await_lease(struct kregion *r);
 
-/* keeper-region-stuck.c: a job of the region that touches its memory, or asks for its blocks, was given to a worker; it came back. */
+/* keeper-region-steps.c: a job of the region that touches its memory, or asks for its blocks, was given to a worker; it came back. */
 void kregion_step_began(struct kregion *r);
 void kregion_step_ended(struct kregion *r);
 /* Such a job of this region, or of another one of the same file, does not end: nothing more is begun there. */
 bool kregion_file_is_stuck(const struct kregion *r);
-int kregion_init_stuck(struct kregion *r);
 /* Nothing is stuck any more, or the region goes. */
 void kregion_forget_stuck(struct kregion *r);
+bool kregion_is_of_same_file(const struct kregion *a, const struct kregion *b);
+/* So long a step may take. */
+uint64_t kregion_step_bound_usec(const struct kregion *r);
+void kregion_look_at_steps_in(struct kregion *r, uint64_t usec);
+
+/* keeper-region-stuck.c */
+int kregion_init_stuck(struct kregion *r);
 
 /* keeper-region-warm.c: prefetching. */
 void kregion_warm(struct kregion *r);
@@ -408,8 +422,5 @@ bool kregion_read_path(int fd, char path[static KREGION_PATH_MAX]);
 
 /* keeper-poison.c: accesses to these bytes fail from now on, because of @cause; whoever uses the region is told. */
 void kregion_note_damage(struct kregion *r, uint64_t start, uint64_t end, const char *cause);
-
-/* keeper-region-register.c: tell who asked that it is there; harmless when he was told. */
-void kregion_answer_registration(struct kregion *r);
 
 #endif

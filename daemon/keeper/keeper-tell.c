@@ -2,14 +2,15 @@
 /* keeper-tell.c - see keeper-tell.h. */
 #include "keeper/keeper-tell.h"
 
+#include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "keeper/keeper.h"
 #include "keeper/keeper-region.h"
 #include "keeper/mapping.h"
 #include "util/clock.h"
+#include "util/log.h"
 
 #define COPY(to, from) snprintf((to), sizeof(to), "%.*s", (int)sizeof(to) - 1, (from))
 
@@ -316,4 +317,16 @@ void tell_gone(struct kregion *r)
 	struct keeper_message m = { .type = KEEPER_GONE, .region = r->id };
 
 	session_tell(r->keeper->session, &m);
+}
+
+void tell_registered(struct kregion *r)
+{
+	if (!r->registration.connection)
+		return;
+	log_info("region %" PRIu64 ": %s, %" PRIu64 " bytes at %" PRIu64 ", %s, %s", r->id,
+		 r->access ? "rw" : "r", r->mapping->length, r->mapping->offset, r->path[0] ? r->path : "?",
+		 r->mode_reason);
+	tell_region(r, &r->registration);
+	r->announced = true;
+	r->registration = (struct operation){ 0 };
 }

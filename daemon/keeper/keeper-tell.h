@@ -41,4 +41,7 @@ void tell_counters(struct kregion *r);
 void tell_mode(struct kregion *r);
 void tell_gone(struct kregion *r);
 
+/* Who asked for the region hears that it is there; harmless when he was told. */
+void tell_registered(struct kregion *r);
+
 #endif

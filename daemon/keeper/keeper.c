@@ -22,75 +22,6 @@
 #define STOP_USEC (10 * USEC_PER_SEC)
 #define EVENTS_MAX 1024 /* that wait for a daemon which does not read */
 
-static struct kregion **bucket_of(struct keeper *k, uint64_t region)
-{
-	return &k->bucket[region & (KEEPER_BUCKETS - 1)];
-}
-
-struct kregion *keeper_find(const struct keeper *k, uint64_t region)
-{
-	struct kregion *r = k->bucket[region & (KEEPER_BUCKETS - 1)];
-
-	while (r && r->id != region)
-		r = r->next;
-	return r;
-}
-
-struct kregion *keeper_next(const struct keeper *k, const struct kregion *last)
-{
-	size_t i = last ? (last->id & (KEEPER_BUCKETS - 1)) + 1 : 0;
-
-	if (last && last->next)
-		return last->next;
-	while (i < KEEPER_BUCKETS && !k->bucket[i])
-		i++;
-	return i < KEEPER_BUCKETS ? k->bucket[i] : NULL;
-}
-
-/* Nothing to hold and nobody to hold it for: leave after a while. */
-static void look_for_idleness(struct keeper *k)
-{
-	struct timeval tv = timeval_from_usec(k->options->idle_exit_usec);
-
-	uint32_t held = k->n_regions - k->n_left_behind;
-
-	if (k->stopping && !held) {
-		event_base_loopbreak(k->base);
-		return;
-	}
-	if (held || session_is_connected(k->session) || !k->options->idle_exit_usec)
-		evtimer_del(k->idle_event);
-	else if (!evtimer_pending(k->idle_event, NULL))
-		evtimer_add(k->idle_event, &tv);
-}
-
-void keeper_add(struct keeper *k, struct kregion *r)
-{
-	struct kregion **at = bucket_of(k, r->id);
-
-	r->next = *at;
-	*at = r;
-	k->n_regions++;
-	look_for_idleness(k);
-}
-
-void keeper_remove(struct keeper *k, struct kregion *r)
-{
-	for (struct kregion **at = bucket_of(k, r->id); *at; at = &(*at)->next)
-		if (*at == r) {
-			*at = r->next;
-			k->n_regions--;
-			break;
-		}
-	look_for_idleness(k);
-}
-
-void keeper_leave_behind(struct keeper *k, int n)
-{
-	k->n_left_behind += (uint32_t)n;
-	look_for_idleness(k);
-}
-
 struct closing {
 	struct job job; /* first */
 	int fd;
@@ -138,7 +69,7 @@ void keeper_stop(struct keeper *k)
 		next = keeper_next(k, r);
 		kregion_close(r, CAUSE_RELEASE, 0);
 	}
-	look_for_idleness(k);
+	keeper_look_for_idleness(k);
 }
 
 static void on_idle(evutil_socket_t fd, short what, void *userdata)
@@ -172,7 +103,7 @@ static void on_session_changed(void *userdata, bool connected)
 		kregion_drop_prefetches(r);
 		kregion_drop_demands(r);
 	}
-	look_for_idleness(k);
+	keeper_look_for_idleness(k);
 }
 
 static void on_range(void *userdata, const struct rdmareg_report *report)
@@ -334,7 +265,7 @@ int keeper_new(struct keeper **ret, struct event_base *base, int fd, const struc
 		log_warning("%s", k->no_adapter.text);
 	if (!k->watch)
 		log_notice("%s: regions will have no arbitration", k->no_module.text);
-	look_for_idleness(k);
+	keeper_look_for_idleness(k);
 	*ret = steal_pointer(k);
 	return 0;
 }

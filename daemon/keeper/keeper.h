@@ -75,8 +75,12 @@ DEFINE_FREEP(struct keeper, keeper_free)
 /* Take everything down in order, then leave the loop. */
 void keeper_stop(struct keeper *k);
 
+/* keeper-table.c */
 struct kregion *keeper_find(const struct keeper *k, uint64_t region);
 void keeper_add(struct keeper *k, struct kregion *r);
+
+/* It is time to look whether there is anything to stay for. */
+void keeper_look_for_idleness(struct keeper *k);
 
 /* One more of the regions is left behind (1), or one fewer (-1). */
 void keeper_leave_behind(struct keeper *k, int n);
@@ -96,13 +100,13 @@ struct kregion *keeper_next(const struct keeper *k, const struct kregion *last);
 /* Try to have an adapter and a module, if there is none. -ENXIO: no adapter. */
 int keeper_open_adapters(struct keeper *k);
 
-/* keeper-memory.c: watch for memory pressure, as far as the kernel lets us. */
+/* keeper-pressure.c: watch for memory pressure, as far as the kernel lets us. */
 void keeper_watch_memory(struct keeper *k);
 
 /* keeper-poison.c: hear of memory that is lost. */
 int keeper_watch_poison(struct keeper *k);
 
-/* -ENOMEM: prefetching so many bytes of a file would use up what the memory cgroup leaves. */
+/* keeper-memory.c; -ENOMEM: prefetching so many bytes of a file would use up what the memory cgroup leaves. */
 int keeper_check_room(const struct mapping *m, uint64_t bytes);
 
 /* keeper-memory.c: -EMFILE: one more region would leave too few of vm.max_map_count for its peers. */
