@@ -180,7 +180,9 @@ static uint64_t wait_usec(const struct guard *g)
 /* By when the break is to be served, or half of that. */
 static uint64_t break_due(const struct guard *g, uint64_t now_usec, uint64_t grace_usec)
 {
-	return g->holding && g->policy != POLICY_FOLLOW ? guard_after(g->break_began_usec, grace_usec) : now_usec;
+	return g->holding && g->break_began_usec && g->policy != POLICY_FOLLOW
+		       ? guard_after(g->break_began_usec, grace_usec)
+		       : now_usec;
 }
 
 void guard_ask_for_break(struct guard *g, struct guard_effects *out, uint64_t now_usec)
@@ -320,7 +322,7 @@ bool guard_hurry(struct guard *g, const struct guard_event *e)
 {
 	if (!g->holding || e->break_id != g->break_id)
 		return false;
-	g->break_began_usec = e->now_usec > g->grace_usec ? e->now_usec - g->grace_usec : 0;
+	g->break_began_usec = 0;
 	return true;
 }
 

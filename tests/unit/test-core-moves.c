@@ -4,135 +4,9 @@
  * they leave. The ways that test-core-guard.c does not go, and the values it does not look at.
  */
 #undef NDEBUG
-#include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "core/guard.h"
-
-#define NOW UINT64_C(50000000)
-#define GRACE 5000u
-#define LENGTH 100u
-#define WAIT 10000u
-
-static struct guard g;
-
-static void init(void)
-{
-	guard_init(&g, POLICY_YIELD, GRACE, LENGTH, LENGTH, true);
-}
-
-/* "ask(REVOCATION,START-END,DEADLINE,CAUSE)", "timer(TIME)": times count from NOW, but for 0, which stops the timer. */
-static void write_effect(char *to, size_t size, const struct guard_effect *f)
-{
-	static const char *const plain[_GUARD_EFFECT_MAX] = {
-		[GUARD_FENCE] = "fence", [GUARD_DESTROY] = "destroy", [GUARD_TELL_FENCED] = "fenced",
-		[GUARD_GRANT] = "grant", [GUARD_ARM] = "arm",	      [GUARD_REFRESH] = "refresh",
-	};
-
-	switch (f->type) {
-	case GUARD_ASK:
-		snprintf(to, size, "ask(%" PRIu64 ",%" PRIu64 "-%" PRIu64 ",%" PRIu64 ",%d)", f->revocation,
-			 g.ask_start, g.ask_end, g.deadline_usec - NOW, (int)g.cause);
-		break;
-	case GUARD_SET_TIMER:
-		snprintf(to, size, "timer(%" PRIu64 ")", f->at_usec ? f->at_usec - NOW : 0);
-		break;
-	case GUARD_RELEASE:
-		snprintf(to, size, "release(%" PRIu32 ")", f->break_id);
-		break;
-	case GUARD_TELL_GIVEN_BACK:
-		snprintf(to, size, f->by_kernel ? "taken" : "given");
-		break;
-	case GUARD_TELL_SETTLED:
-		snprintf(to, size, "settled(%" PRIu64 ",%d)", f->revocation, (int)f->outcome);
-		break;
-	case GUARD_TEARDOWN:
-		snprintf(to, size, "teardown");
-		break;
-	default:
-		snprintf(to, size, "%s", plain[f->type]);
-	}
-}
-
-static void expect(struct guard_event e, enum guard_state state, const char *want)
-{
-	struct guard_effects out;
-	char got[200] = "";
-
-	if (!e.now_usec)
-		e.now_usec = NOW;
-	memset(&out, 0xff, sizeof(out));
-	guard_step(&g, &e, &out);
-	assert(out.n < GUARD_EFFECTS_MAX);
-	for (size_t i = 0; i < out.n; i++) {
-		if (i)
-			strcat(got, " ");
-		write_effect(got + strlen(got), sizeof(got) - strlen(got), &out.item[i]);
-	}
-	if (strcmp(got, want) || g.state != state) {
-		fprintf(stderr, "event %d: \"%s\" and state %d, not \"%s\" and %d\n", (int)e.type, got,
-			(int)g.state, want, (int)state);
-		abort();
-	}
-}
-
-static void plain(enum guard_event_type type, enum guard_state state, const char *want)
-{
-	expect((struct guard_event){ .type = type, .revocation = g.revocation, .valid_length = LENGTH },
-	       state, want);
-}
-
-static void timer(uint64_t usec, enum guard_state state, const char *want)
-{
-	expect((struct guard_event){ .type = GUARD_TIMER_FIRED, .now_usec = NOW + usec }, state, want);
-}
-
-static void failed(enum guard_event_type type, int error, enum guard_state state, const char *want)
-{
-	expect((struct guard_event){ .type = type, .error = error, .valid_length = LENGTH }, state, want);
-}
-
-static void broken(enum guard_event_type type, uint32_t id, uint64_t start, uint64_t end,
-		   enum guard_state state, const char *want)
-{
-	expect(
-		(struct guard_event){
-			.type = type, .break_id = id, .start = start, .end = end, .cause = CAUSE_TRUNCATE },
-		state, want);
-}
-
-static void demand(uint64_t id, uint64_t start, uint64_t end, uint64_t grace_usec, enum guard_state state,
-		   const char *want)
-{
-	expect((struct guard_event){ .type = GUARD_DEMANDED,
-				     .demand = id,
-				     .start = start,
-				     .end = end,
-				     .grace_usec = grace_usec,
-				     .cause = CAUSE_SYNC },
-	       state, want);
-}
-
-static void over(uint64_t id, enum guard_state state, const char *want)
-{
-	expect((struct guard_event){ .type = GUARD_DEMAND_OVER, .demand = id }, state, want);
-}
-
-/* A region with a part of it fenced for demand 1. */
-static void fenced(uint64_t start, uint64_t end)
-{
-	char want[100];
-
-	init();
-	snprintf(want, sizeof(want), "ask(1,%" PRIu64 "-%" PRIu64 ",0,9) timer(0) fence", start, end);
-	demand(1, start, end, 0, GUARD_FENCING, want);
-	plain(GUARD_FENCE_DONE, GUARD_WAITING, "fenced grant timer(0)");
-	assert(g.fence_start == start && g.fence_end == end);
-}
+#include "guard-script.h"
 
 /* More is fenced than was asked for: holders are told, too late for an answer; and what is fenced is what is known to be. */
 static void test_fenced_wider(void)
@@ -160,16 +34,12 @@ static void test_fenced_wider(void)
 	demand(1, 20, 60, 0, GUARD_FENCING, "ask(1,20-60,0,9) timer(0) fence");
 	expect((struct guard_event){ .type = GUARD_FENCE_DONE, .start = 20, .end = 61 }, GUARD_WAITING,
 	       "ask(2,20-61,0,9) fenced grant timer(0)");
-}
-
-static void arming(void)
-{
+	/* who consented early had a time for an answer, which is over for what was not asked */
 	init();
-	broken(GUARD_BROKEN, 1, 20, 60, GUARD_ASKED, "ask(1,20-60,5000,1) timer(5000)");
+	demand(1, 20, 60, 1000, GUARD_ASKED, "ask(1,20-60,1000,9) timer(1000)");
 	plain(GUARD_CONSENTED, GUARD_FENCING, "timer(0) fence");
-	plain(GUARD_FENCE_DONE, GUARD_RELEASING, "fenced timer(0) release(1)");
-	plain(GUARD_RELEASE_DONE, GUARD_WAITING, "given timer(10000)");
-	timer(WAIT, GUARD_ARMING, "arm");
+	expect((struct guard_event){ .type = GUARD_FENCE_DONE, .start = 0, .end = LENGTH }, GUARD_WAITING,
+	       "ask(2,0-100,0,9) fenced grant timer(0)");
 }
 
 static void test_whole_break(void)
@@ -218,6 +88,33 @@ static void test_questions(void)
 	demand(2, 0, 10, GRACE, GUARD_ASKED, "ask(2,0-60,5000,9) timer(5000)");
 	fenced(40, 60);
 	demand(2, 70, 80, GRACE, GUARD_ASKED, "ask(2,40-80,5000,9) timer(5000)");
+
+	/* and so does what was asked for by somebody who has gone away since */
+	init();
+	demand(1, 40, 60, GRACE, GUARD_ASKED, "ask(1,40-60,5000,9) timer(5000)");
+	demand(2, 10, 20, GRACE, GUARD_ASKED, "ask(2,10-60,5000,9) timer(5000)");
+	over(1, GUARD_ASKED, "");
+	demand(3, 0, 5, GRACE, GUARD_ASKED, "ask(3,0-60,5000,9) timer(5000)");
+
+	/* nobody is killed who waits in no break */
+	expect((struct guard_event){ .type = GUARD_HURRIED, .break_id = 1 }, GUARD_ASKED, "");
+	expect((struct guard_event){ .type = GUARD_HURRIED }, GUARD_ASKED, "");
+}
+
+/* Whoever is being killed waits for nobody's grace, even if that is longer than the machine has been up. */
+static void test_hurried_after_boot(void)
+{
+	const uint64_t grace_usec = 10 * NOW;
+
+	for (int put_off = 0; put_off < 2; put_off++) {
+		guard_init(&g, POLICY_YIELD, grace_usec, LENGTH, LENGTH, true);
+		if (put_off)
+			g.respite_usec = 2 * NOW;
+		broken(GUARD_BROKEN, 1, 0, 9, put_off ? GUARD_PUT_OFF : GUARD_ASKED,
+		       put_off ? "timer(50000000)" : "ask(1,0-9,500000000,1) timer(500000000)");
+		expect((struct guard_event){ .type = GUARD_HURRIED, .break_id = 1 }, GUARD_FENCING,
+		       put_off ? "ask(1,0-9,0,1) timer(0) fence" : "ask(2,0-9,0,1) timer(0) fence");
+	}
 }
 
 /* Somebody breaks again while something is fenced. */
@@ -234,6 +131,16 @@ static void test_again(void)
 	broken(GUARD_BROKEN, 1, 5, 20, GUARD_ASKED, "ask(2,0-20,5000,1) timer(5000)");
 	fenced(0, 10);
 	broken(GUARD_EXPIRED, 1, 5, 20, GUARD_FENCING, "ask(2,0-20,0,1) timer(0) fence");
+
+	/* behind a fence that was still being made: served by it, and the file can be watched again after that */
+	init();
+	demand(1, 20, 60, 0, GUARD_FENCING, "ask(1,20-60,0,9) timer(0) fence");
+	broken(GUARD_BROKEN, 1, 20, 60, GUARD_FENCING, "");
+	plain(GUARD_FENCE_DONE, GUARD_RELEASING, "fenced grant timer(0) release(1)");
+	plain(GUARD_RELEASE_DONE, GUARD_WAITING, "given timer(0)");
+	over(1, GUARD_WAITING, "timer(10000)");
+	timer(WAIT, GUARD_ARMING, "arm");
+	plain(GUARD_ARM_DONE, GUARD_PROBATION, "timer(10000)");
 }
 
 /* What comes while the lease is taken again. */
@@ -305,6 +212,14 @@ static void test_waits(void)
 		timer(0, GUARD_ARMING, "arm");
 	}
 	plain(GUARD_ARM_DONE, GUARD_REFRESHING, "refresh");
+	plain(GUARD_REFRESH_DONE, GUARD_OPEN, "settled(1,0)");
+	/* nor does the wait grow beyond that when somebody breaks the lease behind another one's fence, and it is enough at once */
+	demand(1, 20, 60, 0, GUARD_FENCING, "ask(2,20-60,0,9) timer(0) fence");
+	plain(GUARD_FENCE_DONE, GUARD_WAITING, "fenced grant timer(0)");
+	broken(GUARD_EXPIRED, 7, 20, 60, GUARD_WAITING, "taken timer(0)");
+	over(1, GUARD_WAITING, "timer(320000)");
+	timer(320000, GUARD_ARMING, "arm");
+	plain(GUARD_ARM_DONE, GUARD_REFRESHING, "refresh");
 }
 
 /* A demand that is granted ends with its limit, if nobody ends it before. */
@@ -347,6 +262,20 @@ static void test_refreshing(void)
 			plain(GUARD_REFRESH_DONE, GUARD_FENCING,
 			      "settled(1,0) ask(2,20-50,0,9) timer(0) fence");
 	}
+
+	/* a break and the end are, too: whoever has less time hurries both */
+	fenced(0, 10);
+	over(1, GUARD_REFRESHING, "timer(0) refresh");
+	broken(GUARD_BROKEN, 1, 20, 30, GUARD_REFRESHING, "");
+	expect((struct guard_event){ .type = GUARD_CLOSE, .grace_usec = 2 * GRACE, .cause = CAUSE_UNMOUNT },
+	       GUARD_REFRESHING, "");
+	plain(GUARD_REFRESH_DONE, GUARD_ASKED, "settled(1,0) ask(2,0-100,5000,1) timer(5000)");
+
+	/* it cannot be opened: it ends, and nobody is let in who comes from here on */
+	fenced(0, 10);
+	over(1, GUARD_REFRESHING, "timer(0) refresh");
+	failed(GUARD_REFRESH_DONE, -EIO, GUARD_CLOSING, "timer(0) fence");
+	assert(g.close_wanted);
 }
 
 /* Withdrawn while it is fenced for: it is not granted, and the region opens again. */
@@ -397,8 +326,22 @@ static void test_close_meanwhile(void)
 	/* one that is not is asked for along with it */
 	init();
 	demand(1, 40, 60, 0, GUARD_FENCING, "ask(1,40-60,0,9) timer(0) fence");
-	broken(GUARD_BROKEN, 1, 0, 10, GUARD_FENCING, "");
+	broken(GUARD_BROKEN, 1, 5, 10, GUARD_FENCING, "");
 	expect(close, GUARD_FENCING, "");
+	plain(GUARD_FENCE_DONE, GUARD_ASKED, "fenced grant ask(2,0-100,300,8) timer(300)");
+
+	/* with the same time it is asked for as what came first */
+	init();
+	demand(1, 40, 60, 0, GUARD_FENCING, "ask(1,40-60,0,9) timer(0) fence");
+	broken(GUARD_BROKEN, 1, 5, 10, GUARD_FENCING, "");
+	expect((struct guard_event){ .type = GUARD_CLOSE, .grace_usec = GRACE, .cause = CAUSE_UNMOUNT },
+	       GUARD_FENCING, "");
+	plain(GUARD_FENCE_DONE, GUARD_ASKED, "fenced grant ask(2,0-100,5000,1) timer(5000)");
+	init();
+	demand(1, 40, 60, 0, GUARD_FENCING, "ask(1,40-60,0,9) timer(0) fence");
+	expect(close, GUARD_FENCING, "");
+	expect((struct guard_event){ .type = GUARD_CLOSE, .grace_usec = 300, .cause = CAUSE_QUOTA },
+	       GUARD_FENCING, "");
 	plain(GUARD_FENCE_DONE, GUARD_ASKED, "fenced grant ask(2,0-100,300,8) timer(300)");
 
 	arming();
@@ -447,6 +390,7 @@ int main(void)
 {
 	test_whole_break();
 	test_questions();
+	test_hurried_after_boot();
 	test_again();
 	test_arming();
 	test_waits();
