@@ -388,6 +388,134 @@ static void test_limits(void)
 	assert(demands_next_end(&g) == 0 && demands_any(&g));
 }
 
+/* Programs that take blocks can be put off; whoever has the region, by an order, waits for nobody. */
+static void test_takers(void)
+{
+	static const bool taker[_REVOCATION_CAUSE_MAX] = {
+		[CAUSE_UNKNOWN] = true, [CAUSE_TRUNCATE] = true,      [CAUSE_FALLOCATE] = true,
+		[CAUSE_CLONE] = true,	[CAUSE_OPEN_TRUNCATE] = true, [CAUSE_WRITE] = true,
+	};
+
+	for (int cause = 0; cause < _REVOCATION_CAUSE_MAX; cause++) {
+		struct guard_event e = demand_event(1, 0, 10, 1000, 0);
+		struct guard g;
+
+		assert(demands_is_taker((enum revocation_cause)cause) == taker[cause]);
+		guard_init(&g, POLICY_YIELD, 1, LENGTH, LENGTH, false);
+		e.cause = (enum revocation_cause)cause;
+		demands_add(&g, &e);
+		/* half of his grace is for the holders' answer */
+		assert(demands_next_ask(&g) == NOW + (taker[cause] ? 500 : 0));
+		assert(demands_put_off(&g, 1, NOW) == taker[cause]);
+		assert(demands_hold(&g) == !taker[cause] && demands_any_put_off(&g) == taker[cause]);
+	}
+}
+
+/* The first that has to be asked for: one that is granted does not, and one of the same number with less time, or a new wish, does sooner. */
+static void test_next_ask(void)
+{
+	struct guard_event e = demand_event(2, 0, 10, 200, 0);
+	struct guard g;
+
+	guard_init(&g, POLICY_YIELD, 1, LENGTH, LENGTH, false);
+	assert(demands_next_ask(&g) == UINT64_MAX);
+	add(&g, 1, 0, 10, 1000, 0);
+	assert(demands_next_ask(&g) == NOW + 500);
+	demands_add(&g, &e);
+	assert(demands_next_ask(&g) == NOW + 100);
+	add(&g, 3, 0, 10, 600, 0);
+	assert(demands_next_ask(&g) == NOW + 100);
+	e.grace_usec = 80;
+	demands_add(&g, &e);
+	assert(demands_next_ask(&g) == NOW + 40);
+	e.grace_usec = 90; /* which leaves more time, and changes nothing */
+	demands_add(&g, &e);
+	assert(demands_next_ask(&g) == NOW + 40);
+	demands_remove(&g, 2);
+	assert(demands_next_ask(&g) == NOW + 300);
+	fence(&g, 0, 10);
+	assert(demands_grant(&g, NOW) && demands_next_ask(&g) == UINT64_MAX);
+	e.grace_usec = 2000;
+	e.demand = 3;
+	demands_add(&g, &e);
+	assert(demands_next_ask(&g) == NOW + 1000);
+}
+
+/* Put off, it holds nothing and is not granted, until its time to be asked for has come. */
+static void test_put_off(void)
+{
+	uint64_t start, end, deadline_usec;
+	enum revocation_cause cause;
+	struct guard g;
+
+	guard_init(&g, POLICY_YIELD, 1, LENGTH, LENGTH, false);
+	fence(&g, 0, LENGTH);
+	add(&g, 1, 0, 10, 1000, 0);
+	add(&g, 2, 0, 10, 2000, 0);
+	assert(demands_hold(&g) && !demands_any_put_off(&g) && !demands_recall(&g, UINT64_MAX));
+	assert(!demands_put_off(&g, 3, NOW)); /* there is none */
+	assert(!demands_put_off(&g, 1, NOW + 500) && demands_put_off(&g, 1, NOW + 499));
+	assert(demands_hold(&g) && demands_any_put_off(&g));
+	assert(demands_put_off(&g, 2, NOW) && !demands_hold(&g) && demands_any_put_off(&g));
+	assert(!demands_grant(&g, NOW) && !demands_waiting(&g, &start, &end, &deadline_usec, &cause));
+	assert(demands_any(&g) && demands_next_ask(&g) == NOW + 500);
+	assert(!demands_recall(&g, NOW + 499) && demands_recall(&g, NOW + 500) && demands_hold(&g));
+	assert(demands_any_put_off(&g)); /* the second one */
+	assert(!demands_recall(&g, NOW + 500) && demands_grant(&g, NOW + 500));
+	assert(guard_find_demand(&g, 1)->granted && !guard_find_demand(&g, 2)->granted);
+	demands_remove(&g, 2);
+	assert(!demands_any_put_off(&g) && demands_any(&g));
+}
+
+/* What is closed by an order that is granted stays closed: nobody is put off then. Any place in the set will do, but none behind it. */
+static void test_put_off_by_order(void)
+{
+	static const struct guard_demand ordered = { .id = 99,
+						     .granted = true,
+						     .cause = CAUSE_ADMINISTRATOR };
+	static const struct guard_demand late = { .id = 99, .put_off = true };
+	struct {
+		struct guard guard;
+		struct guard_demand behind;
+	} room;
+	struct guard *g = &room.guard;
+
+	for (uint64_t place = 1; place <= GUARD_DEMANDS_MAX; place++) {
+		struct guard_event e = demand_event(place, 0, 10, 1000, 0);
+		uint64_t other = place % GUARD_DEMANDS_MAX + 1;
+
+		guard_init(g, POLICY_YIELD, 1, LENGTH, LENGTH, false);
+		e.cause = CAUSE_ADMINISTRATOR;
+		for (uint64_t id = 1; id <= GUARD_DEMANDS_MAX; id++)
+			if (id == place)
+				demands_add(g, &e);
+			else
+				add(g, id, 20, 30, 1000, 0);
+		assert(demands_put_off(g, other, NOW)); /* not granted yet */
+		assert(demands_any_put_off(g) && demands_recall(g, UINT64_MAX));
+		fence(g, 0, 10);
+		assert(demands_grant(g, NOW));
+		assert(!demands_put_off(g, other, NOW) && !demands_any_put_off(g));
+		demands_remove(g, place);
+		fence(g, 20, 30);
+		assert(demands_grant(g, NOW)); /* by takers: one who comes is put off */
+		add(g, 77, 0, 10, 1000, 0);
+		assert(demands_put_off(g, 77, NOW) && demands_any_put_off(g));
+		assert(demands_recall(g, UINT64_MAX) && !demands_any_put_off(g));
+	}
+
+	guard_init(g, POLICY_YIELD, 1, LENGTH, LENGTH, false);
+	add(g, 1, 0, 10, 1000, 0);
+	room.behind = ordered;
+	assert(demands_put_off(g, 1, NOW) && demands_recall(g, UINT64_MAX));
+	room.behind = late;
+	assert(!demands_any_put_off(g) && !demands_recall(g, NOW) && room.behind.put_off);
+	demands_remove(g, 1);
+	assert(!demands_hold(g) && demands_next_ask(g) == UINT64_MAX);
+	room.behind.put_off = false;
+	assert(!demands_hold(g));
+}
+
 int main(void)
 {
 	test_histories();
@@ -401,5 +529,9 @@ int main(void)
 	test_times();
 	test_waiting();
 	test_limits();
+	test_takers();
+	test_next_ask();
+	test_put_off();
+	test_put_off_by_order();
 	return 0;
 }

@@ -130,12 +130,81 @@ static void test_nothing_missed(void)
 	end();
 }
 
+/* Length and keys are those of the list, and what is another one is published; also while it is closed. */
+static void test_changes(void)
+{
+	static const struct {
+		uint64_t valid_length;
+		uint32_t rkey, generation, changed;
+	} cases[] = {
+		{ 100, 7, 1, 0 },
+		{ 60, 7, 1, REGION_CHANGED_LENGTH },
+		{ 100, 8, 1, REGION_CHANGED_KEYS },
+		{ 100, 7, 2, REGION_CHANGED_KEYS },
+		{ 60, 8, 2, REGION_CHANGED_LENGTH | REGION_CHANGED_KEYS },
+	};
+
+	for (size_t i = 0; i < 2 * sizeof(cases) / sizeof(*cases); i++) {
+		const bool draining = i & 1;
+
+		begin();
+		if (draining)
+			revoked(4);
+		step((struct region_event){ .type = REGION_LISTED,
+					    .state = draining ? REGION_DRAINING : REGION_LIVE,
+					    .revocation = draining ? 4 : 0,
+					    .valid_length = cases[i / 2].valid_length,
+					    .rkey = cases[i / 2].rkey,
+					    .generation = cases[i / 2].generation });
+		assert(region->valid_length == cases[i / 2].valid_length);
+		assert(region->rkey == cases[i / 2].rkey && region->generation == cases[i / 2].generation);
+		assert(out.n == (cases[i / 2].changed ? 1 : 0));
+		assert(!out.n || effect(REGION_PUBLISH)->changed == cases[i / 2].changed);
+		end();
+	}
+}
+
+/* How one ended that is over by now: the length tells. */
+static void test_outcome(void)
+{
+	static const uint64_t valid_length[] = { 99, 100, 101 };
+
+	for (size_t i = 0; i < 3; i++) {
+		begin();
+		revoked(4);
+		listed(REGION_LIVE, 0, valid_length[i]);
+		assert(effect(REGION_TELL_SETTLED)->outcome == (i ? OUTCOME_RESTORED : OUTCOME_TRUNCATED));
+		end();
+	}
+}
+
+/* A holder is not listed from the beginning of a list on until it is, in each list anew. */
+static void test_marks(void)
+{
+	const struct holder *h;
+
+	begin();
+	holder(REGION_HOLDER_JOINED, HOLDER_PEER, 1, 0);
+	holder(REGION_HOLDER_JOINED, HOLDER_PEER, 2, 0);
+	h = registry_holder(registry, region->holders);
+	assert(h->id == 2 && h->listed && registry_holder(registry, h->next)->listed);
+	for (int list = 0; list < 2; list++) {
+		listed(REGION_LIVE, 0, 100);
+		assert(!h->listed && !registry_holder(registry, h->next)->listed);
+		holder(REGION_HOLDER_LISTED, HOLDER_PEER, 2, 0);
+		assert(h->listed && !registry_holder(registry, h->next)->listed);
+		step((struct region_event){ .type = REGION_LIST_DONE });
+	}
+	end();
+}
+
 /* It has begun to end by itself: the end is asked for, so that it is heard of; once. */
 static void test_ending(void)
 {
 	begin();
 	listed(REGION_CLOSING, 0, 100);
-	assert(region->state == REGION_CLOSING && effect(REGION_SEND_RELEASE)->cause == CAUSE_RELEASE);
+	assert(region->state == REGION_CLOSING && effect(REGION_SEND_RELEASE)->cause == CAUSE_RELEASE &&
+	       !effect(REGION_SEND_RELEASE)->grace_usec);
 	listed(REGION_CLOSING, 0, 100);
 	assert(!out.n);
 	listed(REGION_LIVE, 0, 50); /* of before it took our word */
@@ -147,6 +216,9 @@ static void test_ending(void)
 	assert(region->state == REGION_LIVE && region->close_wanted);
 	listed(REGION_CLOSING, 0, 100);
 	assert(region->state == REGION_CLOSING && !effect(REGION_SEND_RELEASE));
+	step((struct region_event){
+		.type = REGION_RELEASE_WANTED }); /* sooner than what it had, and too late */
+	assert(!out.n);
 	end();
 	begin();
 	step((struct region_event){ .type = REGION_RELEASE_WANTED });
@@ -240,6 +312,9 @@ int main(void)
 {
 	test_states();
 	test_nothing_missed();
+	test_changes();
+	test_outcome();
+	test_marks();
 	test_ending();
 	test_registering();
 	test_holders();

@@ -38,10 +38,11 @@ void *calloc(size_t n, size_t size)
 
 /* What lies behind the newest arrays: if it is read it is no sense, and if it is written that is seen. */
 #define MARGIN 4096u
+#define ARRAYS 64
 static struct array {
 	unsigned char *start;
 	size_t size;
-} arrays[8];
+} arrays[ARRAYS];
 
 static unsigned char behind(size_t i)
 {
@@ -57,7 +58,7 @@ void *reallocarray(void *p, size_t n, size_t size)
 		return NULL;
 	for (size_t i = 0; i < MARGIN; i++)
 		a.start[a.size + i] = behind(i);
-	for (size_t i = 0; i < 8; i++)
+	for (size_t i = 0; i < ARRAYS; i++)
 		if (!arrays[i].start || arrays[i].start == p) {
 			arrays[i] = a;
 			return a.start;
@@ -68,7 +69,7 @@ void *reallocarray(void *p, size_t n, size_t size)
 /* To be called while all arrays are there. */
 static void check_margins(void)
 {
-	for (size_t i = 0; i < 8 && arrays[i].start; i++)
+	for (size_t i = 0; i < ARRAYS && arrays[i].start; i++)
 		for (size_t k = 0; k < MARGIN; k++)
 			assert(arrays[i].start[arrays[i].size + k] == behind(k));
 }
@@ -182,6 +183,38 @@ static void test_used_again(void)
 	check_margins();
 }
 
+/* Uids without regions leave nothing: as many as the first room has lines for may have some at a time, whoever was there before. */
+static void test_users_come_and_go(void)
+{
+	enum { ROOM = 16, MANY = 40 };
+	_cleanup_(registry_freep) struct registry *r = NULL;
+	struct region *x, *first;
+	uint32_t t;
+
+	forget_arrays();
+	assert(registry_new(&r, &limits) == 0);
+	assert(registry_get_tenant(r, 1, "d", &t) == 0 && registry_add_region(r, t, 0, 1, 0, &first) == 0);
+	for (uint32_t uid = 2; uid < MANY; uid++) {
+		assert(registry_get_tenant(r, uid, "d", &t) == 0);
+		starve(2); /* for the list of its regions, and the region */
+		assert(registry_add_region(r, t, 0, 1, 0, &x) == 0);
+		feed();
+		assert(registry_after_of_uid(r, uid, 0) == x && registry_after_of_uid(r, 1, 0) == first);
+		registry_remove_region(r, x);
+		assert(!registry_after_of_uid(r, uid, 0));
+		registry_drop_tenant(r, t);
+	}
+	for (uint32_t uid = 2; uid < ROOM + 2; uid++) {
+		assert(registry_get_tenant(r, uid, "d", &t) == 0);
+		starve(1); /* the region is refused */
+		assert(registry_add_region(r, t, 0, 1, 0, &x) == -ENOMEM);
+		feed();
+	}
+	starve(2);
+	assert(registry_add_region(r, t, 0, 1, 0, &x) == 0);
+	feed();
+}
+
 static void live(void)
 {
 	_cleanup_(registry_freep) struct registry *r = NULL;
@@ -197,6 +230,9 @@ static void live(void)
 		registry_remove_region(r, x);
 		assert(registry_reserve_holder(r) == 0);
 	}
+	assert(registry_get_tenant(r, 3, "d", &t) == 0); /* whose only region goes before the others */
+	assert(registry_add_region(r, t, 0, 1, 0, &x) == 0);
+	registry_remove_region(r, x);
 }
 
 /* The C library keeps some of what is freed, but not more with each time, as it would be with a block forgotten. */
@@ -218,6 +254,7 @@ int main(void)
 	test_none();
 	test_too_little();
 	test_used_again();
+	test_users_come_and_go();
 	test_gives_back();
 	return 0;
 }
