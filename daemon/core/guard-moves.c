@@ -107,52 +107,66 @@ void guard_emit_asked_timer(const struct guard *g, struct guard_effects *out)
 	guard_emit_timer(g, out, next && next < g->deadline_usec ? next : g->deadline_usec);
 }
 
+/* What somebody wants of the holders, and until when they have time for it. */
+struct wish {
+	uint64_t start;
+	uint64_t end;
+	uint64_t deadline_usec;
+	enum revocation_cause cause;
+};
+
+/* All that either wants, by the earlier time, for whoever wants it by then. */
+static struct wish both(struct wish a, struct wish b)
+{
+	if (b.start < a.start)
+		a.start = b.start;
+	if (b.end > a.end)
+		a.end = b.end;
+	if (b.deadline_usec < a.deadline_usec) {
+		a.deadline_usec = b.deadline_usec;
+		a.cause = b.cause;
+	}
+	return a;
+}
+
+static struct wish close_wish(const struct guard *g)
+{
+	return (struct wish){ 0, g->length, g->close_usec, g->close_cause };
+}
+
+static bool demands_wish(const struct guard *g, struct wish *ret)
+{
+	return demands_waiting(g, &ret->start, &ret->end, &ret->deadline_usec, &ret->cause);
+}
+
 /*
  * A new question to the holders. What was asked, or is fenced, before stays part of it: the range only grows, and the
  * deadline of a question that is still open only comes nearer.
  */
-static void ask(struct guard *g, struct guard_effects *out, uint64_t now_usec, uint64_t start, uint64_t end,
-		uint64_t deadline_usec, enum revocation_cause cause)
+static void ask(struct guard *g, struct guard_effects *out, uint64_t now_usec, struct wish w)
 {
-	uint64_t first, last, earliest_usec;
-	enum revocation_cause most_urgent;
+	struct wish also;
 
 	demands_recall(g, UINT64_MAX);
-	/* demands that came while another step was under way are part of whatever is asked next, with their deadlines */
-	if (demands_waiting(g, &first, &last, &earliest_usec, &most_urgent)) {
-		start = first < start ? first : start;
-		end = last > end ? last : end;
-		if (earliest_usec < deadline_usec) {
-			deadline_usec = earliest_usec;
-			cause = most_urgent;
-		}
-	}
-	/* and so is an end */
-	if (g->close_wanted) {
-		start = 0;
-		end = g->length;
-		if (g->close_usec < deadline_usec) {
-			deadline_usec = g->close_usec;
-			cause = g->close_cause;
-		}
-	}
+	/* demands that came while another step was under way are part of whatever is asked next, with their deadlines; so is an end */
+	if (demands_wish(g, &also))
+		w = both(w, also);
+	if (g->close_wanted)
+		w = both(w, close_wish(g));
 	if (g->state == GUARD_ASKED) {
-		if (start >= g->ask_start && end <= g->ask_end && deadline_usec >= g->deadline_usec)
+		if (w.start >= g->ask_start && w.end <= g->ask_end && w.deadline_usec >= g->deadline_usec)
 			return;
-		start = start < g->ask_start ? start : g->ask_start;
-		end = end > g->ask_end ? end : g->ask_end;
-		deadline_usec = deadline_usec < g->deadline_usec ? deadline_usec : g->deadline_usec;
+		w = both(w, (struct wish){ g->ask_start, g->ask_end, g->deadline_usec, w.cause });
 	} else if (g->fenced) {
-		start = start < g->fence_start ? start : g->fence_start;
-		end = end > g->fence_end ? end : g->fence_end;
+		w = both(w, (struct wish){ g->fence_start, g->fence_end, UINT64_MAX, w.cause });
 	}
 	g->revocation++;
-	g->ask_start = start;
-	g->ask_end = end;
-	g->deadline_usec = deadline_usec;
-	g->cause = cause;
+	g->ask_start = w.start;
+	g->ask_end = w.end;
+	g->deadline_usec = w.deadline_usec;
+	g->cause = w.cause;
 	guard_emit(g, out, GUARD_ASK);
-	if (deadline_usec <= now_usec) {
+	if (w.deadline_usec <= now_usec) {
 		guard_begin_fence(g, out);
 	} else {
 		g->state = GUARD_ASKED;
@@ -162,12 +176,11 @@ static void ask(struct guard *g, struct guard_effects *out, uint64_t now_usec, u
 
 bool guard_ask_for_demands(struct guard *g, struct guard_effects *out, uint64_t now_usec)
 {
-	uint64_t start, end, deadline_usec;
-	enum revocation_cause cause;
+	struct wish w;
 
-	if (!demands_waiting(g, &start, &end, &deadline_usec, &cause))
+	if (!demands_wish(g, &w))
 		return false;
-	ask(g, out, now_usec, start, end, deadline_usec, cause);
+	ask(g, out, now_usec, w);
 	return true;
 }
 
@@ -188,7 +201,8 @@ static uint64_t break_due(const struct guard *g, uint64_t now_usec, uint64_t gra
 void guard_ask_for_break(struct guard *g, struct guard_effects *out, uint64_t now_usec)
 {
 	g->broken = false;
-	ask(g, out, now_usec, g->break_start, g->break_end, break_due(g, now_usec, g->grace_usec), g->cause);
+	ask(g, out, now_usec,
+	    (struct wish){ g->break_start, g->break_end, break_due(g, now_usec, g->grace_usec), g->cause });
 }
 
 bool guard_take_demand(struct guard *g, const struct guard_event *e)
@@ -206,7 +220,9 @@ void guard_emit_rest_timer(struct guard *g, struct guard_effects *out, uint64_t 
 
 	if (!demands_hold(g) && demands_any_put_off(g)) /* no need to look for long who comes back: somebody is there */
 		g->rest_usec = at = at < now_usec + WAIT_FIRST_USEC ? at : now_usec + WAIT_FIRST_USEC;
-	guard_emit_timer(g, out, next != UINT64_MAX && (!at || next < at) ? next : at);
+	if (next != UINT64_MAX && (!at || next < at))
+		at = next;
+	guard_emit_timer(g, out, at);
 }
 
 static void rest(struct guard *g, struct guard_effects *out, enum guard_state state, uint64_t now_usec)
@@ -224,10 +240,11 @@ void guard_begin_probation(struct guard *g, struct guard_effects *out, uint64_t 
 
 void guard_begin_respite(struct guard *g, uint64_t now_usec)
 {
-	uint64_t closed_usec = g->fenced ? now_usec - g->closed_usec : 0;
+	uint64_t usec = g->fenced ? now_usec - g->closed_usec : RESPITE_LEAST_USEC;
 
-	closed_usec = closed_usec > RESPITE_LEAST_USEC ? closed_usec : RESPITE_LEAST_USEC;
-	g->respite_usec = now_usec + (closed_usec < RESPITE_MOST_USEC ? closed_usec : RESPITE_MOST_USEC);
+	usec = usec > RESPITE_LEAST_USEC ? usec : RESPITE_LEAST_USEC;
+	usec = usec < RESPITE_MOST_USEC ? usec : RESPITE_MOST_USEC;
+	g->respite_usec = now_usec + usec;
 	demands_recall(g, UINT64_MAX);
 }
 
@@ -254,7 +271,6 @@ void guard_want(struct guard *g, struct guard_effects *out, uint64_t now_usec)
 		at = due < at ? due : at;
 	}
 	if (at > now_usec) {
-		g->broken = false;
 		g->state = GUARD_PUT_OFF;
 		guard_emit_timer(g, out, at);
 	} else if (g->owing) {
@@ -353,12 +369,12 @@ void guard_again_broken(struct guard *g, const struct guard_event *e, struct gua
 
 void guard_want_close(struct guard *g, const struct guard_event *e)
 {
-	uint64_t until = e->grace_usec ? guard_after(e->now_usec, e->grace_usec) : 0;
+	uint64_t until_usec = guard_after(e->now_usec, e->grace_usec);
 
-	if (g->close_wanted && g->close_usec <= until)
+	if (g->close_wanted && g->close_usec <= until_usec)
 		return;
 	g->close_wanted = true;
-	g->close_usec = until;
+	g->close_usec = until_usec;
 	g->close_cause = e->cause;
 }
 
@@ -369,7 +385,7 @@ bool guard_close_is_due(const struct guard *g, uint64_t now_usec)
 
 void guard_ask_for_close(struct guard *g, struct guard_effects *out, uint64_t now_usec)
 {
-	ask(g, out, now_usec, 0, g->length, g->close_usec, g->close_cause);
+	ask(g, out, now_usec, close_wish(g));
 }
 
 void guard_close_kindly(struct guard *g, const struct guard_event *e, struct guard_effects *out)

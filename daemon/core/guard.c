@@ -10,7 +10,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <string.h>
 
 #include "core/guard-demands.h"
 #include "core/guard-moves.h"
@@ -269,7 +268,6 @@ static void step_refreshing(struct guard *g, const struct guard_event *e, struct
 		guard_begin_close(g, out);
 		return;
 	}
-	g->state = GUARD_OPEN;
 	g->settled_usec = e->now_usec;
 	guard_emit_settled(g, out, e->valid_length);
 	guard_want(g, out, e->now_usec); /* what came meanwhile */
@@ -335,13 +333,15 @@ static void note(struct guard *g, const struct guard_event *e)
 void guard_init(struct guard *g, enum region_policy policy, uint64_t grace_usec, uint64_t length,
 		uint64_t valid_length, bool watched)
 {
-	memset(g, 0, sizeof(*g));
-	g->state = GUARD_OPEN;
-	g->policy = policy;
-	g->grace_usec = grace_usec;
-	g->length = length;
-	g->valid_length = valid_length;
-	g->watched = g->armed = watched;
+	*g = (struct guard){
+		.state = GUARD_OPEN,
+		.policy = policy,
+		.grace_usec = grace_usec,
+		.length = length,
+		.valid_length = valid_length,
+		.watched = watched,
+		.armed = watched,
+	};
 }
 
 void guard_watched(struct guard *g)

@@ -163,7 +163,7 @@ struct guard {
 	uint64_t revocation; /* current or last revocation; the next one is one more */
 	uint64_t length;     /* registered */
 	uint64_t valid_length;
-	uint64_t close_usec; /* if it is wanted: until then holders have time to finish; 0: at once */
+	uint64_t close_usec; /* if it is wanted: until then holders have time to finish */
 	enum revocation_cause close_cause;
 	uint64_t settled_usec; /* when the last revocation was settled */
 	uint64_t respite_usec; /* until then holders are left alone, if that is possible */
@@ -175,7 +175,7 @@ struct guard {
 	uint64_t fence_end;
 	uint64_t break_start; /* of the last break */
 	uint64_t break_end;
-	uint64_t break_began_usec; /* when the kernel began to wait: its own deadline counts from there */
+	uint64_t break_began_usec; /* when the kernel began to wait: its own deadline counts from there; 0: grace is over */
 	struct guard_demand demand[GUARD_DEMANDS_MAX];
 };
 
