@@ -175,7 +175,8 @@ struct guard {
 	uint64_t fence_end;
 	uint64_t break_start; /* of the last break */
 	uint64_t break_end;
-	uint64_t break_began_usec; /* when the kernel began to wait: its own deadline counts from there; 0: grace is over */
+	uint64_t
+		break_began_usec; /* when the kernel began to wait: its deadline counts from there; 0: grace is over */
 	struct guard_demand demand[GUARD_DEMANDS_MAX];
 };
 

@@ -2,8 +2,8 @@
 """operators.py - small wrong changes of a C file: a condition the other way round, a statement left out, a neighbouring state.
 
 The file is cut into tokens, not parsed: what is looked at is what a state machine is made of. Every mutant is one replacement of a
-span of the text; comments, strings, directives and declarations are left alone. A mutant's name does not contain line
-numbers, so a list of names survives the editing of other lines.
+span of the text; comments, strings, directives and declarations are left alone, and so are assertions, which say what a caller
+must not do. A mutant's name does not contain line numbers, so a list of names survives the editing of other lines.
 
 What always holds: mutants_of() is deterministic, and no two mutants of a file have the same name or the same text."""
 
@@ -31,6 +31,7 @@ CONTROL = {"if", "for", "while", "switch"}
 EARLY = {"return", "break", "continue", "goto"}
 ENDS = {"&&", "||", "=", "return", ",", ";", "?", ":", "{", "}"}
 NO_EXPRESSION = CONTROL | EARLY | {"case", "default", "else", "do"}
+ASSERTIONS = {"assert", "_Static_assert"}
 
 
 @dataclass(frozen=True)
@@ -213,7 +214,10 @@ def of_token(tokens, i, neighbour, heads):
 def spans_of(text, tokens, partner, first, last, neighbour):
     """(start, end, replacement) of every mutant between two brackets."""
     heads = {partner[i + 1] for i in range(first, last) if tokens[i].text in CONTROL and tokens[i + 1].text == "("}
+    asserted = {k for i in range(first, last) if tokens[i].text in ASSERTIONS for k in range(i, partner[i + 1])}
     for i in range(first + 1, last):
+        if i in asserted:
+            continue
         yield from of_condition(text, tokens, partner, i)
         yield from of_statement(tokens, partner, i, heads)
         yield from of_case(tokens, i)
