@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * take-loop.c - takes blocks of files over and over, and finds out when that does not end.
+ *
+ *   take-loop SECONDS STILL-SECONDS FILE...
+ *
+ * Two threads for each file punch holes, truncate, grow it again and write; now and then one has the kernel drop its caches, so that pages are
+ * missing. Prints every ten seconds how often each file was taken. Exits 0 after SECONDS; if a thread has not come further for STILL-SECONDS it
+ * says which, has the kernel's log show all tasks that wait, and exits 1 without its threads, which nobody can kill.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#define PAGE 4096ul
+#define BYTES (8ul << 20)
+#define FILES_MAX 16
+#define THREADS 2 /* of each file */
+
+struct taker {
+	const char *path;
+	unsigned int seed;
+	unsigned long rounds; /* written by its thread */
+	unsigned long before; /* the main thread's */
+	int still;
+};
+
+static struct taker takers[FILES_MAX * THREADS];
+
+static void die(const char *what, const char *path)
+{
+	fprintf(stderr, "take-loop: %s: %s: %s\n", path, what, strerror(errno));
+	exit(2);
+}
+
+static void say_to_kernel(const char *file, const char *word)
+{
+	int fd = open(file, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, word, strlen(word)) < 0)
+		perror(file);
+	if (fd >= 0)
+		close(fd);
+}
+
+static void *take(void *argument)
+{
+	static char page[16 * PAGE];
+	struct taker *t = argument;
+	int fd = open(t->path, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		die("open", t->path);
+	for (unsigned long i = 0;; i++) {
+		off_t at = (off_t)(rand_r(&t->seed) % (BYTES / PAGE) * PAGE);
+
+		if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, sizeof(page)) < 0)
+			die("punch", t->path);
+		if (pwrite(fd, page, sizeof(page), (off_t)((size_t)at % (BYTES - sizeof(page)))) < 0)
+			die("write", t->path);
+		if (i % 8 == 0 && (truncate(t->path, BYTES / 2) < 0 || truncate(t->path, BYTES) < 0))
+			die("truncate", t->path);
+		if (i % 64 == 0)
+			say_to_kernel("/proc/sys/vm/drop_caches", "1");
+		__atomic_fetch_add(&t->rounds, 1, __ATOMIC_RELAXED);
+	}
+	return NULL;
+}
+
+/* True: one has not come further for so long. */
+static int look(size_t n, int limit, int second)
+{
+	int stands = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct taker *t = &takers[i];
+		unsigned long rounds = __atomic_load_n(&t->rounds, __ATOMIC_RELAXED);
+
+		t->still = rounds == t->before ? t->still + 1 : 0;
+		t->before = rounds;
+		if (second % 10 == 0)
+			printf("%s%lu", i ? " " : "", rounds);
+		if (t->still < limit)
+			continue;
+		printf("%s: taking blocks of it has not ended for %d seconds\n", t->path, t->still);
+		stands = 1;
+	}
+	if (second % 10 == 0)
+		printf(" after %d s\n", second);
+	fflush(stdout);
+	return stands;
+}
+
+int main(int argc, char **argv)
+{
+	int seconds = argc > 3 ? atoi(argv[1]) : 0, limit = argc > 3 ? atoi(argv[2]) : 0, stands = 0;
+	const struct itimerspec every = { { .tv_sec = 1 }, { .tv_sec = 1 } };
+	int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+	pthread_t thread;
+	uint64_t ticks;
+	size_t n = 0;
+
+	if (timer < 0 || timerfd_settime(timer, 0, &every, NULL) < 0)
+		die("timerfd", "timer");
+	if (seconds <= 0 || limit <= 0 || argc - 3 > FILES_MAX)
+		return 2;
+	for (int i = 3; i < argc; i++)
+		for (int j = 0; j < THREADS; j++, n++) {
+			takers[n] = (struct taker){ .path = argv[i], .seed = (unsigned int)n + 1 };
+			if (pthread_create(&thread, NULL, take, &takers[n]) != 0)
+				return 2;
+		}
+	for (int second = 1; second <= seconds && !stands; second++) {
+		if (read(timer, &ticks, sizeof(ticks)) < 0)
+			die("read", "timer");
+		stands = look(n, limit, second);
+	}
+	if (stands)
+		say_to_kernel("/proc/sysrq-trigger", "w");
+	fflush(stdout);
+	syscall(SYS_exit_group, stands);
+	return 1;
+}
