@@ -215,6 +215,35 @@ static void test_stuck(void)
 	close(fd);
 }
 
+/* What asks the storage which blocks there are is such a step as well. */
+static void test_stuck_blocks(void)
+{
+	int fd = make_disk_file(LENGTH);
+	struct keeper_message m;
+	struct statfs fs;
+	uint64_t id;
+
+	must(fstatfs(fd, &fs) == 0 && fchmod(fd, S_ISUID | 0600) == 0); /* for the fakes: with direct access */
+	id = make_on(fd);
+	if (fs.f_type != TMPFS_MAGIC) { /* it has none */
+		silence(fd, true);
+		tell("clear", id, "0 4096");
+		do {
+			m = client_event(&k, KEEPER_MODE, id);
+		} while (!m.info.stuck[0]);
+		must(strstr(m.info.stuck, "its blocks"));
+		client_event(&k, KEEPER_FENCED, id);
+		others_go_on();
+		silence(fd, false);
+		do {
+			m = client_event(&k, KEEPER_MODE, id);
+		} while (m.info.stuck[0]);
+		client_event(&k, KEEPER_SETTLED, id);
+	}
+	must(client_release(&k, id) == 0);
+	close(fd);
+}
+
 /* It is released while it is stuck. */
 static void test_stuck_release(void)
 {
@@ -298,6 +327,7 @@ int main(int argc, char *argv[])
 	test_releasing();
 	test_writing_back();
 	test_stuck();
+	test_stuck_blocks();
 	test_stuck_release();
 	test_bound();
 	test_stopping();
