@@ -209,7 +209,8 @@ static void test_stuck(void)
 	client_event(&k, KEEPER_SETTLED, id);
 	r = listed(id);
 	must(r.state == REGION_LIVE && !r.stuck[0]);
-	must(client_prefetch(&k, id, 0, LENGTH, false) == 0 && client_prefetch(&k, second, 0, LENGTH, false) == 0);
+	must(client_prefetch(&k, id, 0, LENGTH, false) == 0 &&
+	     client_prefetch(&k, second, 0, LENGTH, false) == 0);
 	late = make_on(fd);
 	must(client_release(&k, id) == 0 && client_release(&k, second) == 0 && client_release(&k, late) == 0);
 	close(fd);
@@ -223,7 +224,8 @@ static void test_stuck_blocks(void)
 	struct statfs fs;
 	uint64_t id;
 
-	must(fstatfs(fd, &fs) == 0 && fchmod(fd, S_ISUID | 0600) == 0); /* for the fakes: with direct access */
+	must(fstatfs(fd, &fs) == 0 &&
+	     fchmod(fd, S_ISUID | 0600) == 0); /* for the fakes: with direct access */
 	id = make_on(fd);
 	if (fs.f_type != TMPFS_MAGIC) { /* it has none */
 		silence(fd, true);
