@@ -207,6 +207,7 @@ int rdma_connect(struct rdma_cm_id *id, struct rdma_conn_param *param)
 		.address = htole64(BASE),
 		.length = htole64((uint64_t)setting("length") << 20),
 		.valid_length = htole64((uint64_t)setting("valid") << 20),
+		.durability = (uint8_t)setting("durability"),
 		.rkey = htole32(1),
 		.generation = htole32(1),
 		.alignment = htole32(4096),

@@ -9,6 +9,7 @@
 . /lab/guest/regions.sh
 kernel_at_least 6.15 || skip_all "no on-demand paging in this kernel's rdma_rxe"
 product_up || exit 1
+no_regions() { [ "$(mr_count)" = 0 ]; }
 
 for fs in xfs xfsdax; do
 	file=/mnt/$fs/file
@@ -28,5 +29,22 @@ check "an ordinary user's peer" on_b $AS_GOOD timeout 120 "$RDMAREG_TESTS/test-c
 check "an ordinary user's: release" as_good rdmaregctl release "$(field id "$r")"
 zeroes $file 8
 check "an ordinary user as owner" as_good timeout 120 "$RDMAREG_TESTS/test-client-owner" $file "truncate -s 4M $file"
-check "a region ends with its owner's connection" wait_for test "$(mr_count)" = 0
+check "a region ends with its owner's connection" wait_for no_regions
+
+# the example of README.md, in C as it stands there: an ordinary user's, with a peer, and a truncate that it acknowledges
+zeroes $file 8
+head -c $MIB /dev/urandom >/tmp/part
+$AS_GOOD "$RDMAREG_TESTS/readme-program" $file >/tmp/ticket 2>/tmp/readme.log &
+program=$!
+check "README's example: prints a ticket" wait_for grep -q ^rdmareg:// /tmp/ticket
+check "README's example: a peer writes into its file" on_b rdmaregctl put /tmp/part @/tmp/ticket
+rdmaregctl watch --json >/tmp/watch &
+watching=$!
+check "README's example: watched" wait_for grep -q present /tmp/watch
+as_good truncate -s 4M $file
+check "README's example: the truncate is settled" wait_for grep -q revocation-settled /tmp/watch
+check "README's example: the file has what the peer wrote" cmp -n $MIB /tmp/part $file
+kill $program $watching
+wait $program $watching
+check "README's example: its region ends with it" wait_for no_regions
 finish
