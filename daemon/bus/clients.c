@@ -29,6 +29,7 @@
 
 #define CHECK_USEC (60 * USEC_PER_SEC)
 #define CHECK_BUSY_USEC (2 * USEC_PER_SEC)
+#define CHECK_ANSWER_USEC (10 * USEC_PER_SEC) /* the bus drops the answer, too, when it has no room */
 #define CHECK_BYTES (256u << 10) /* less than any bus' limit of what waits for one connection */
 #define LOST_BUDGET 16		 /* ended in a turn */
 
@@ -286,13 +287,15 @@ static int on_names(sd_bus_message *m, void *userdata, sd_bus_error *error)
 
 static void ask_names(struct bus *b)
 {
+	_cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+
 	b->listings++;
 	b->listing_client = b->next_client;
 	b->listing_received = intake_received(b->intake);
 	b->listing_usec = now_monotonic_usec();
-	if (sd_bus_call_method_async(b->connection, &b->listing, "org.freedesktop.DBus",
-				     "/org/freedesktop/DBus", "org.freedesktop.DBus", "ListNames", on_names, b,
-				     NULL) < 0)
+	if (sd_bus_message_new_method_call(b->connection, &m, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+					   "org.freedesktop.DBus", "ListNames") < 0 ||
+	    sd_bus_call_async(b->connection, &b->listing, m, on_names, b, CHECK_ANSWER_USEC) < 0)
 		log_error("the bus cannot be asked who is there");
 }
 
