@@ -95,6 +95,12 @@ wait_peer() {
 	wait "$PEER" || PEER_STATUS=$?
 }
 
+# end_peer - has a peer that writes for ever come to its end.
+end_peer() {
+	kill "$PEER" 2>/dev/null
+	wait_peer
+}
+
 # keeper_pids - of all tenants.
 keeper_pids() { pgrep -x rdmareg-keeper; }
 
