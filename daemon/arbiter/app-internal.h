@@ -315,6 +315,8 @@ int app_gate_with(struct app *a, struct region_entry *e, int fd, app_gated_t *do
 int app_watch_takers(struct app *a);
 /* A file is guarded that was not: who else has it? Whoever is told of its region hears of the answer. */
 void app_look_for_takers(struct app *a);
+/* There is a region: files that are swap are looked for now and then. */
+void app_expect_takers(struct app *a);
 void app_free_takers(struct app *a);
 
 /* --- app-adopt.c: see struct keepers_handlers; @userdata of all is the app */

@@ -97,12 +97,10 @@ void app_work_out_mode(struct app *a, struct region *r, struct region_entry *e)
 		    : leased ? "policy hold cannot refuse here, it delays by the longest grace instead: "
 			     : "policy hold has no effect here, it can neither refuse nor delay: ",
 		    e->no_gate);
-	if (e->gated && !leased) {
-		file_name(e, path, sizeof(path));
-		takers_describe(&a->takers, path, takers, sizeof(takers));
-		if (*takers)
-			add(degraded, sizeof(degraded), "", takers);
-	}
+	file_name(e, path, sizeof(path));
+	takers_describe(&a->takers, path, e->gated && !leased, takers, sizeof(takers));
+	if (*takers)
+		add(degraded, sizeof(degraded), "", takers);
 	if (e->text.bypasses && r->mode >= ARBITRATION_LAYOUT_LEASE) {
 		snprintf(taken, sizeof(taken),
 			 "blocks went and nobody was asked, %" PRIu64 " so far; the last: %s",
@@ -138,6 +136,7 @@ void app_take_mode(struct app *a, struct region *r, struct region_entry *e, cons
 		region_text_set(&e->damage, info->damage, sizeof(info->damage));
 	take_stuck(e, info);
 	app_work_out_mode(a, r, e);
+	app_expect_takers(a);
 }
 
 void app_mode_changed(struct app *a, struct region *r, struct region_entry *e)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * app-takers.c - when others in this kernel who could take blocks of guarded files unseen are looked for (takers.h): when a file becomes
- * guarded, and every LOOK_USEC as long as one is.
+ * app-takers.c - when others in this kernel who could take blocks of files unseen are looked for (takers.h): all of them when a file becomes
+ * guarded, and every LOOK_USEC as long as one is; as long as there is any region, the files that are swap.
  *
  * What always holds: one look at a time, in a thread that can be given up; what it finds is in force until the next one ends.
  */
@@ -19,6 +19,7 @@ struct look {
 	struct offload_task task;
 	struct app *app;
 	struct takers found;
+	bool all;
 	int error;
 };
 
@@ -27,22 +28,35 @@ static void work(struct offload_task *task)
 {
 	struct look *l = (struct look *)task;
 
-	l->error = takers_find(&l->found, "");
+	l->error = takers_find(&l->found, "", l->all);
 }
 
 static void later(struct app *a)
 {
 	const struct timeval tv = timeval_from_usec(LOOK_USEC);
 
-	if (!LIST_EMPTY(&a->guarded))
+	if (registry_after(a->registry, 0))
 		evtimer_add(a->takers_timer, &tv);
+}
+
+/* Swap concerns every region, and the rest those that are guarded. */
+static void look_at_modes(struct app *a, bool swap_changed)
+{
+	struct region_entry *e;
+
+	if (!swap_changed) {
+		LIST_FOREACH(e, &a->guarded, of_guarded)
+		app_look_at_mode(a, registry_find(a->registry, e->id), e);
+		return;
+	}
+	for (struct region *r = registry_after(a->registry, 0); r; r = registry_after(a->registry, r->id))
+		app_look_at_mode(a, r, region_table_find(a->table, r->id));
 }
 
 static void ended(struct offload_task *task, int error)
 {
 	struct look *l = (struct look *)task;
 	struct app *a = l->app;
-	struct region_entry *e;
 	struct takers before;
 
 	a->takers_busy = false;
@@ -52,8 +66,7 @@ static void ended(struct offload_task *task, int error)
 		before = a->takers;
 		a->takers = l->found;
 		l->found = before;
-		LIST_FOREACH(e, &a->guarded, of_guarded)
-		app_look_at_mode(a, registry_find(a->registry, e->id), e);
+		look_at_modes(a, !takers_same_swap(&a->takers, &before));
 	}
 	if (a->takers_due)
 		app_look_for_takers(a);
@@ -78,14 +91,16 @@ void app_look_for_takers(struct app *a)
 		return;
 	l = calloc(1, sizeof(*l));
 	if (l) {
-		*l = (struct look){ .task = { .work = work, .ended = ended, .release = release }, .app = a };
+		*l = (struct look){ .task = { .work = work, .ended = ended, .release = release },
+				    .app = a,
+				    .all = !LIST_EMPTY(&a->guarded) };
 		a->takers_busy = true;
 		if (offload_run(a->offload, &l->task, 0) == 0)
 			return;
 		a->takers_busy = false;
 		free(l);
 	}
-	log_warning("who else uses guarded files could not be looked up; it is tried again");
+	log_warning("who else uses registered files could not be looked up; it is tried again");
 	later(a);
 }
 
@@ -93,6 +108,12 @@ static void on_timer(evutil_socket_t fd, short what, void *userdata)
 {
 	(void)fd, (void)what;
 	app_look_for_takers(userdata);
+}
+
+void app_expect_takers(struct app *a)
+{
+	if (!a->takers_busy && !evtimer_pending(a->takers_timer, NULL))
+		later(a);
 }
 
 int app_watch_takers(struct app *a)

@@ -233,24 +233,33 @@ static int find_server(struct takers *t, const char *root)
 	return r < 0 ? r : each_line(t, path, take_export);
 }
 
-int takers_find(struct takers *ret, const char *root)
+static int find_past_the_gate(struct takers *t, const char *root)
+{
+	char path[1024];
+	int r;
+
+	snprintf(path, sizeof(path), "%s/sys/block", root);
+	r = find_named(t, path, "loop", "loop/backing_file", TAKER_LOOP);
+	snprintf(path, sizeof(path), "%s/sys/kernel/config/target/core", root);
+	if (r == 0)
+		r = find_targets(t, path);
+	if (r == 0)
+		r = find_server(t, root);
+	if (r == 0)
+		r = find_all_overlays(t, root);
+	return r;
+}
+
+int takers_find(struct takers *ret, const char *root, bool all)
 {
 	struct takers t = { 0 };
 	char path[1024];
 	int r;
 
-	snprintf(path, sizeof(path), "%s/sys/block", root);
-	r = find_named(&t, path, "loop", "loop/backing_file", TAKER_LOOP);
-	snprintf(path, sizeof(path), "%s/sys/kernel/config/target/core", root);
-	if (r == 0)
-		r = find_targets(&t, path);
 	snprintf(path, sizeof(path), "%s/proc/swaps", root);
-	if (r == 0)
-		r = each_line(&t, path, take_swap);
-	if (r == 0)
-		r = find_server(&t, root);
-	if (r == 0)
-		r = find_all_overlays(&t, root);
+	r = each_line(&t, path, take_swap);
+	if (r == 0 && all)
+		r = find_past_the_gate(&t, root);
 	if (r < 0) {
 		takers_deinit(&t);
 		return r;
@@ -325,7 +334,7 @@ static bool is_said(const struct takers *t, size_t i)
 	return false;
 }
 
-void takers_describe(const struct takers *t, const char *path, char *text, size_t size)
+void takers_describe(const struct takers *t, const char *path, bool all, char *text, size_t size)
 {
 	unsigned int n = 0;
 	size_t used = 0;
@@ -334,11 +343,31 @@ void takers_describe(const struct takers *t, const char *path, char *text, size_
 	for (size_t i = 0; i < t->n && used < size; i++) {
 		char one[300];
 
-		if (!has(&t->item[i], path) || is_said(t, i) || n++ >= SHOWN_MAX)
+		if ((!all && t->item[i].kind != TAKER_SWAP) || !has(&t->item[i], path) || is_said(t, i) ||
+		    n++ >= SHOWN_MAX)
 			continue;
 		say(&t->item[i], one, sizeof(one));
 		used += (size_t)snprintf(text + used, size - used, "%s%s", used ? "; " : "", one);
 	}
 	if (n > SHOWN_MAX && used < size)
 		snprintf(text + used, size - used, "; and %u more like these", n - SHOWN_MAX);
+}
+
+static const struct taker *next_swap(const struct takers *t, size_t *i)
+{
+	while (*i < t->n && t->item[*i].kind != TAKER_SWAP)
+		++*i;
+	return *i < t->n ? &t->item[(*i)++] : NULL;
+}
+
+bool takers_same_swap(const struct takers *a, const struct takers *b)
+{
+	const struct taker *one, *other;
+	size_t i = 0, k = 0;
+
+	do {
+		one = next_swap(a, &i);
+		other = next_swap(b, &k);
+	} while (one && other && !strcmp(one->path, other->path));
+	return !one && !other;
 }

@@ -10,13 +10,14 @@
 #ifndef RDMAREG_TAKERS_H
 #define RDMAREG_TAKERS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define TAKERS_MAX 4096
 
 enum taker_kind {
-	TAKER_LOOP,    /* @name: the device */
-	TAKER_TARGET,  /* LIO's; @name: of the backend */
+	TAKER_LOOP,   /* @name: the device */
+	TAKER_TARGET, /* LIO's; @name: of the backend */
 	TAKER_SWAP,
 	TAKER_NFS,     /* @path: what is exported, a folder mostly */
 	TAKER_OVERLAY, /* @path: the folder of upper files; @name: where it is mounted */
@@ -36,15 +37,20 @@ struct takers {
 /**
  * takers_find - look for all of them
  * @root: of /sys, /proc and /var: "" but in tests
+ * @all: false: only swap, which no mode of arbitration sees; the rest takes blocks where somebody else notices
  *
  * Reads files of the kernel, which can take a while; for a thread. What cannot be read has none. -ENOMEM.
  */
-int takers_find(struct takers *ret, const char *root);
+int takers_find(struct takers *ret, const char *root, bool all);
 void takers_deinit(struct takers *t);
 
 /*
  * Who could take blocks of the file at @path, in words; "" if nobody is known. @path: as the kernel names it, with its mark if it is deleted.
+ * @all: as above.
  */
-void takers_describe(const struct takers *t, const char *path, char *text, size_t size);
+void takers_describe(const struct takers *t, const char *path, bool all, char *text, size_t size);
+
+/* Whether the same files are swap in both, in the order in which the kernel names them. */
+bool takers_same_swap(const struct takers *a, const struct takers *b);
 
 #endif

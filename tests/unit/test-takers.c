@@ -43,8 +43,8 @@ static const char *takers_of(const char *path)
 {
 	struct takers t;
 
-	assert(takers_find(&t, root) == 0);
-	takers_describe(&t, path, text, sizeof(text));
+	assert(takers_find(&t, root, true) == 0);
+	takers_describe(&t, path, true, text, sizeof(text));
 	takers_deinit(&t);
 	return text;
 }
@@ -73,6 +73,31 @@ static void test_swap(void)
 {
 	put("proc/swaps", "Filename\tType\tSize\tUsed\tPriority\n/dev/sda2 partition 1 0 -2\n/swap\\040file file 1 0 -3\n");
 	assert(names("/swap file", "swaps to the file") && !*takers_of("/dev/sda2"));
+}
+
+/* What no mode sees is looked for, and told, by itself: the same tree has a loop device on the file. */
+static void test_swap_alone(void)
+{
+	struct takers swap, all;
+
+	put("sys/block/loop5/loop/backing_file", "/swap file\n");
+	assert(takers_find(&swap, root, false) == 0 && swap.n == 1);
+	assert(takers_find(&all, root, true) == 0 && all.n > 1);
+	takers_describe(&all, "/swap file", true, text, sizeof(text));
+	assert(strstr(text, "loop5") && strstr(text, "swaps to the file"));
+	takers_describe(&all, "/swap file", false, text, sizeof(text));
+	assert(!strstr(text, "loop5") && strstr(text, "swaps to the file"));
+	assert(takers_same_swap(&swap, &all));
+	takers_deinit(&all);
+
+	put("proc/swaps",
+	    "Filename\tType\tSize\tUsed\tPriority\n/swap\\040file file 1 0 -3\n/other file 1 0 -4\n");
+	assert(takers_find(&all, root, false) == 0 && !takers_same_swap(&swap, &all) &&
+	       !takers_same_swap(&all, &swap));
+	takers_deinit(&swap);
+	takers_deinit(&all);
+	put("proc/swaps", "Filename\tType\tSize\tUsed\tPriority\n");
+	assert(takers_find(&all, root, false) == 0 && !all.n);
 }
 
 static void test_servers(void)
@@ -128,10 +153,10 @@ static void test_machine(void)
 {
 	struct takers t;
 
-	assert(takers_find(&t, "") == 0);
-	takers_describe(&t, "/nobody's", text, sizeof(text));
+	assert(takers_find(&t, "", true) == 0);
+	takers_describe(&t, "/nobody's", true, text, sizeof(text));
 	takers_deinit(&t);
-	assert(takers_find(&t, "/nowhere") == 0 && t.n == 0);
+	assert(takers_find(&t, "/nowhere", true) == 0 && t.n == 0);
 	takers_deinit(&t);
 }
 
@@ -142,6 +167,7 @@ int main(void)
 	assert(mkdtemp(root));
 	test_devices();
 	test_swap();
+	test_swap_alone();
 	test_servers();
 	test_overlays();
 	test_many();
