@@ -124,6 +124,24 @@ static int find_targets(struct takers *t, const char *folder)
 	return r;
 }
 
+/* nvmet's namespaces in files: SUBSYSTEM/namespaces/NUMBER. One that is not enabled has nothing open, and is named all the same. */
+static int find_nvmet(struct takers *t, const char *folder)
+{
+	_cleanup_(closedirp) DIR *d = opendir(folder);
+	struct dirent *e;
+	int r = 0;
+
+	while (r == 0 && d && (e = readdir(d))) {
+		char path[1300];
+
+		if (e->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "%s/%s/namespaces", folder, e->d_name);
+		r = find_named(t, path, "", "device_path", TAKER_NVMET);
+	}
+	return r;
+}
+
 /* Calls @take for each line of a file; there is none if the file cannot be read. */
 static int each_line(struct takers *t, const char *path, int (*take)(struct takers *t, char *line))
 {
@@ -243,6 +261,9 @@ static int find_past_the_gate(struct takers *t, const char *root)
 	snprintf(path, sizeof(path), "%s/sys/kernel/config/target/core", root);
 	if (r == 0)
 		r = find_targets(t, path);
+	snprintf(path, sizeof(path), "%s/sys/kernel/config/nvmet/subsystems", root);
+	if (r == 0)
+		r = find_nvmet(t, path);
 	if (r == 0)
 		r = find_server(t, root);
 	if (r == 0)
@@ -310,11 +331,19 @@ static void say(const struct taker *t, char *text, size_t size)
 			 "the storage target %.60s has the file as its image: what its initiators unmap passes unseen",
 			 t->name);
 		break;
+	case TAKER_NVMET:
+		snprintf(text, size,
+			 "the storage target nvmet has the file as the image of namespace %.20s: what its initiators unmap passes "
+			 "unseen, if it had the file before it was watched",
+			 t->name);
+		break;
 	case TAKER_SWAP:
 		snprintf(text, size, "the kernel swaps to the file, past the filesystem");
 		break;
 	case TAKER_NFS:
-		snprintf(text, size, "the NFS server exports %.120s: what its clients truncate passes unseen",
+		snprintf(text, size,
+			 "the NFS server exports %.120s: what its clients truncate passes unseen, and what they punch in a file "
+			 "that they had open before it was watched",
 			 t->path);
 		break;
 	case TAKER_OVERLAY:

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * takers.h - who else in this kernel has files, and could take their blocks without an event: loop devices and LIO's targets, which call the
- * filesystem directly, as swap does; an NFS server, whose truncations have no hook; overlays whose upper files lie there, likewise. (nvmet and
- * the SMB server raise events, and the gate knows their threads.)
+ * filesystem directly, as swap does; an NFS server, whose truncations have no hook; overlays whose upper files lie there, likewise; nvmet, if it
+ * opened the file before that was watched. (Otherwise nvmet raises events, as the SMB server does, and the gate knows their threads.)
  *
  * What always holds: only what the kernel says in /sys and /proc is read, and the list of exports that exportfs(8) keeps; no file that is named
  * there is touched. Names are the kernel's or somebody's: they are compared and shown, and nothing is decided by them. How much is read is bounded.
@@ -18,6 +18,7 @@
 enum taker_kind {
 	TAKER_LOOP,   /* @name: the device */
 	TAKER_TARGET, /* LIO's; @name: of the backend */
+	TAKER_NVMET,  /* @name: of the namespace, a number */
 	TAKER_SWAP,
 	TAKER_NFS,     /* @path: what is exported, a folder mostly */
 	TAKER_OVERLAY, /* @path: the folder of upper files; @name: where it is mounted */

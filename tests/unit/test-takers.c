@@ -67,6 +67,10 @@ static void test_devices(void)
 	put("sys/kernel/config/target/core/fileio_0/backstore/udev_path", "/images/lun\n");
 	put("sys/kernel/config/target/core/iblock_1/disk/udev_path", "/dev/sdb\n");
 	assert(names("/images/lun", "target backstore") && !*takers_of("/dev/sdb"));
+
+	put("sys/kernel/config/nvmet/subsystems/nqn.lab/namespaces/7/device_path", "/images/namespace\n");
+	put("sys/kernel/config/nvmet/subsystems/nqn.lab/namespaces/8/device_path", "/dev/sdc\n");
+	assert(names("/images/namespace", "namespace 7:") && !*takers_of("/images/name"));
 }
 
 static void test_swap(void)
