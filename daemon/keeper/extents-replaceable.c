@@ -4,13 +4,12 @@
 
 #include <errno.h>
 #include <linux/fiemap.h>
-#include <linux/fs.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "keeper/extents.h"
+#include "util/xfs.h"
 
 #ifndef MADV_POPULATE_WRITE /* of Linux 5.14; older headers have no name for it */
 #define MADV_POPULATE_WRITE 23
@@ -20,19 +19,6 @@
 #define EXTENTS_INLINE 6u /* fit into an inode of XFS, whatever else is in there */
 #define PIECE (UINT64_C(2) << 20)
 #define BLOCK 4096u /* DAX needs blocks of a page */
-
-/* XFS_IOC_FSGEOMETRY_V1 (man 2 ioctl_xfs_fsgeometry); only the flags are of interest. */
-struct geometry {
-	uint32_t sizes[8];
-	uint64_t counts[4];
-	uint8_t uuid[16];
-	uint32_t stripe[2];
-	int32_t version;
-	uint32_t flags;
-	uint32_t more[3];
-};
-#define XFS_IOC_FSGEOMETRY_V1 _IOR('X', 100, struct geometry)
-#define GEOMETRY_REFLINK (1u << 20)
 
 static bool note(const struct fiemap_extent *e, void *userdata)
 {
@@ -85,13 +71,6 @@ void replaceable_write(int fd, uint64_t offset, uint64_t length, uint64_t most)
 	extents_walk(fd, offset, offset + length, EXTENTS_MOST, write_one, &w);
 }
 
-static bool has_no_reflink(int fd)
-{
-	struct geometry g = { 0 };
-
-	return ioctl(fd, XFS_IOC_FSGEOMETRY_V1, &g) == 0 && !(g.flags & GEOMETRY_REFLINK);
-}
-
 /*
  * Blocks that XFS has set aside for copies of the file's own, whether these are still shared or not: it sets aside more than it
  * needs, and keeps the rest for half an hour. Nobody is told which, but they count as blocks of the file, and are none of its extents. So do
@@ -112,7 +91,7 @@ static int look_at_xfs(int fd, struct replaceable *ret)
 	struct stat st;
 	int r;
 
-	ret->never_shared = has_no_reflink(fd);
+	ret->never_shared = xfs_has_no_reflink(fd);
 	if (ret->never_shared)
 		return 0;
 	/* before the extents are counted: the file may grow meanwhile */

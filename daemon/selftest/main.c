@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "selftest/print.h"
@@ -24,6 +25,8 @@
 #define EXIT_USAGE 2
 #define EXIT_DENIED 4
 #define EXIT_NO_DEVICE 77
+
+static struct kernel_faults faults;
 
 struct choices {
 	const char *directory;
@@ -68,6 +71,16 @@ static void save(const struct choices *o, const struct report *r)
 			o->cache, strerror(-error));
 }
 
+/* What the kernel is known for, as far as this machine has it. */
+static void find_faults(const struct choices *o)
+{
+	struct stat st;
+
+	if (stat(o->directory, &st) == 0)
+		faults.tried_on = st.st_dev;
+	faults.n = fsdax_list("/proc/self/mounts", "/sys", faults.item, FSDAX_MAX);
+}
+
 static bool is_known(const struct choices *o, const char *device)
 {
 	struct quirks known;
@@ -94,7 +107,9 @@ static int test(const struct choices *o, const char *device)
 		return EXIT_NO_DEVICE;
 	}
 	r.quirks.of = id;
-	error = o->json ? print_json(&r) : print_table(&r, !o->no_legend);
+	if (r.replaced.verdict != VERDICT_NOT_RUN)
+		faults.tried = r.replaced;
+	error = o->json ? print_json(&r, &faults) : print_table(&r, !o->no_legend);
 	fflush(stdout);
 	if (error < 0)
 		fprintf(stderr, "rdmareg-selftest: printing: %s\n", strerror(-error));
@@ -140,7 +155,7 @@ static int run(int argc, char *argv[])
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
-	int which, worst = EXIT_SUCCESS;
+	int which, worst;
 
 	while ((which = getopt_long(argc, argv, "h", table, NULL)) >= 0) {
 		if (which == 'h')
@@ -156,13 +171,15 @@ static int run(int argc, char *argv[])
 		else if (which == 'c')
 			o.cache = optarg;
 	}
-	if (optind == argc)
-		return test_all(&o);
+	find_faults(&o);
+	worst = optind == argc ? test_all(&o) : EXIT_SUCCESS;
 	for (int i = optind; i < argc; i++) {
 		int status = test(&o, argv[i]);
 
 		worst = status > worst ? status : worst;
 	}
+	if (!o.json && !o.no_legend)
+		print_faults(&faults);
 	return worst;
 }
 

@@ -7,6 +7,7 @@
 #include <libsmartcols.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 bool report_is_good(const struct report *r, char *why, size_t size)
@@ -115,7 +116,48 @@ static void add_text(json_object *o, const char *key, const char *value)
 	json_object_object_add(o, key, json_object_new_string(value));
 }
 
-int print_json(const struct report *r)
+/* What is known of one of them beyond what can happen; "" where it was not tried. */
+static const char *tried_there(const struct kernel_faults *k, const struct fsdax *f)
+{
+	return f->device == k->tried_on && k->tried.verdict != VERDICT_NOT_RUN ? k->tried.text : "";
+}
+
+void print_faults(const struct kernel_faults *k)
+{
+	struct utsname u;
+
+	if (!k->n || uname(&u) < 0)
+		return;
+	printf("\nLinux %s and files with direct access here (docs/dax.md, \"Blocks that a write replaces\"):\n",
+	       u.release);
+	for (size_t i = 0; i < k->n; i++) {
+		const struct fsdax *f = &k->item[i];
+		const char *tried = tried_there(k, f);
+
+		printf("%s (%s%s): %s.", f->path, f->xfs ? "xfs" : "ext4",
+		       f->only_some ? ", files with the attribute" : "", fsdax_fault(f));
+		printf("%s%s%s\n", *tried ? " Tried just now: " : "", tried, *tried ? "." : "");
+	}
+}
+
+static json_object *faults_json(const struct kernel_faults *k)
+{
+	json_object *list = json_object_new_array();
+
+	for (size_t i = 0; list && i < k->n; i++) {
+		const struct fsdax *f = &k->item[i];
+		json_object *o = json_object_new_object();
+
+		add_text(o, "path", f->path);
+		add_text(o, "filesystem", f->xfs ? "xfs" : "ext4");
+		add_text(o, "fault", fsdax_fault(f));
+		add_text(o, "tried", tried_there(k, f));
+		json_object_array_add(list, o);
+	}
+	return list;
+}
+
+int print_json(const struct report *r, const struct kernel_faults *k)
 {
 	json_object *o = json_object_new_object(), *checks = json_object_new_array();
 	char why[300], quirks[200];
@@ -144,6 +186,7 @@ int print_json(const struct report *r)
 		json_object_array_add(checks, check);
 	}
 	json_object_object_add(o, "checks", checks);
+	json_object_object_add(o, "kernel_faults", faults_json(k));
 	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(o);
 	return 0;

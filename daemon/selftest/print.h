@@ -5,7 +5,16 @@
 
 #include <stdbool.h>
 
+#include "selftest/fsdax.h"
 #include "selftest/supervise.h"
+
+/* What the kernel does wrong on this machine, whatever the device. */
+struct kernel_faults {
+	struct fsdax item[FSDAX_MAX];
+	size_t n;
+	dev_t tried_on; /* the filesystem of the directory in which it was tried */
+	struct finding tried;
+};
 
 /* Can the device be used as it is now? @ret_why: a sentence about it, at least 240 bytes. */
 bool report_is_good(const struct report *r, char *ret_why, size_t size);
@@ -14,6 +23,9 @@ bool report_is_good(const struct report *r, char *ret_why, size_t size);
 int print_table(const struct report *r, bool legend);
 
 /* An object on one line. */
-int print_json(const struct report *r);
+int print_json(const struct report *r, const struct kernel_faults *k);
+
+/* For people, once for all devices; nothing where there is none. */
+void print_faults(const struct kernel_faults *k);
 
 #endif

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "selftest/fsdax.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 
@@ -53,9 +54,14 @@ static struct ibv_context *open_device(const char *name, struct record *ret)
 	return context;
 }
 
+static bool tell(int fd, const struct record *r)
+{
+	return write(fd, r, sizeof(*r)) == sizeof(*r);
+}
+
 static void test(int fd, const char *device, const char *directory)
 {
-	struct record opened = { .type = RECORD_OPENED };
+	struct record opened = { .type = RECORD_OPENED }, found = { .type = RECORD_FOUND };
 	struct selftest s = { .directory = directory };
 
 	s.context = open_device(device, &opened);
@@ -69,15 +75,15 @@ static void test(int fd, const char *device, const char *directory)
 				 : opened.error == -ENETDOWN ? "no port of the device is up"
 							     : strerror(-opened.error));
 	}
-	if (write(fd, &opened, sizeof(opened)) != sizeof(opened) || opened.error)
+	if (!tell(fd, &opened) || opened.error)
 		return;
 	for (enum check c = 0; c < _CHECK_MAX; c++) {
-		struct record found = { .type = RECORD_FOUND };
-
 		selftest_run(&s, c, &found.finding);
-		if (write(fd, &found, sizeof(found)) != sizeof(found))
+		if (!tell(fd, &found))
 			return;
 	}
+	fsdax_try(directory, &found.finding);
+	tell(fd, &found);
 }
 
 /* 1: one is there; 0: the child ended; -ETIMEDOUT. */
@@ -126,6 +132,8 @@ static void collect(int fd, uint64_t check_usec, struct report *r)
 			finding_set(&r->findings[d], VERDICT_NOT_RUN, "not tried after that");
 		return;
 	}
+	if (take(fd, check_usec, &record) == 1)
+		r->replaced = record.finding;
 }
 
 void supervise(const char *device, const char *directory, uint64_t check_usec, struct report *ret)

@@ -18,6 +18,7 @@ struct report {
 	uint32_t active_mtu; /* bytes */
 	uint8_t port;
 	struct finding findings[_CHECK_MAX];
+	struct finding replaced; /* of the kernel, in that directory: fsdax.h */
 	struct quirks quirks; /* of them; the identity is the caller's to fill in */
 };
 

@@ -14,6 +14,7 @@
  * A page is stale if the mapping shows something else than read(2); foreign if that is what another file consists of; lost if
  * touching it gives SIGBUS. Prints how many of each, and exits 1 unless there are none. Look at the kernel's log as well.
  */
+#define _GNU_SOURCE
 #include <err.h>
 #include <fcntl.h>
 #include <linux/falloc.h>

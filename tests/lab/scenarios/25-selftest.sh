@@ -39,6 +39,12 @@ for fs in xfs ext4 xfsdax ext4dax; do
 		expect_equal "$fs: $check" ok "$(verdict_of $check "$report")"
 	done
 done
+# --- what the kernel does wrong with direct access, which no device can help
+fault_of() { jq -r ".kernel_faults[] | select(.path == \"/mnt/$1\").$2" <<<"$report"; }
+expect_equal "the kernel's fault: where" "/mnt/ext4dax /mnt/xfsdax" "$(jq -r '.kernel_faults[].path' <<<"$report" | sort | xargs)"
+check "xfsdax: by the words of the kernel's log" grep -q dax_disassociate_entry <<<"$(fault_of xfsdax fault)"
+expect_equal "xfsdax: it is not tried, since that does harm" "" "$(fault_of xfsdax tried)"
+check "ext4dax: tried, and seen" grep -q '[1-9].* pages showed what was there before' <<<"$(fault_of ext4dax tried)"
 expect_equal "alignment is the page" 4096 "$(field alignment "$report")"
 expect_equal "the smallest MTU" 4096 "$(field minimum_mtu "$report")"
 report=$(rdmaregctl selftest rxea --json --no-save --directory -)
@@ -47,6 +53,7 @@ check "nothing was kept" test ! -e $file
 check "nothing is left of it" test "$(rdma resource show mr | wc -l)" = 0
 out=$(rdmaregctl selftest rxea --no-save)
 check "for people: the table" grep -qE '^fence +ok' <<<"$out"
+check "for people: the kernel's fault, and how to avoid it" grep -q '^/mnt/xfsdax (xfs): .*reflink=0' <<<"$out"
 check "and the sentence" grep -q '^rxea can be used: .*multiples of 4096' <<<"$out"
 
 # --- devices that cannot be used
