@@ -34,7 +34,7 @@ static const struct step {
 	{ offsetof(struct kregion, warm_job), "bringing its pages into memory" },
 	{ offsetof(struct kregion, explain.job), "touching its pages for a peer" },
 	{ offsetof(struct kregion, look.job), "reading where its blocks are" },
-	{ offsetof(struct kregion, replaced.job), "looking at its blocks" },
+	{ offsetof(struct kregion, replaced.job), "looking at its blocks (or somebody stays in write(2))" },
 };
 
 static const struct job *job_of(const struct kregion *r, const struct step *s)

@@ -124,6 +124,35 @@ static void test_writer_that_hangs(void)
 	close(fd);
 }
 
+/* He stays there: that is said, and nobody is let in before he has left, since a page could be mapped that he replaces. */
+static void test_writer_that_stays(void)
+{
+	struct keeper_message m;
+	struct stat st;
+	uint64_t id;
+	int fd;
+
+	id = begin(SHARED, &fd);
+	must(fstat(fd, &st) == 0);
+	tell("silent", st.st_ino, "now");
+	tell("break", id, "write");
+	client_event(&k, KEEPER_FENCED, id);
+	do
+		m = client_event(&k, KEEPER_MODE, id);
+	while (!strstr(m.info.stuck, "write(2)"));
+	must(list(&m) == 1 && m.info.state == REGION_FENCED);
+	must(!client_has_event(&k, KEEPER_SETTLED, id));
+	tell("answers", st.st_ino, "now");
+	do
+		m = client_event(&k, KEEPER_MODE, id);
+	while (*m.info.stuck);
+	do
+		must(list(&m) == 1);
+	while (m.info.state != REGION_LIVE);
+	must(m.info.mode == ARBITRATION_LAYOUT_LEASE);
+	end(id, fd);
+}
+
 /* Nobody could be asked, and then somebody can: for writes as well until the blocks were looked at. */
 static void test_late_lease(mode_t mode, enum revocation_cause cause)
 {
@@ -169,6 +198,7 @@ static void test_unwritten(void)
 int main(int argc, char *argv[])
 {
 	static const char *const arguments[] = { "--session", "s.1", "--storage-stall-msec", "1000", NULL };
+	static const char *const impatient[] = { "--session", "s.2", "--storage-stall-msec", "200", NULL };
 
 	if (argc != 2)
 		return 2;
@@ -181,6 +211,9 @@ int main(int argc, char *argv[])
 	test_unwritten();
 	test_late_lease(DIRECT, CAUSE_FALLOCATE);
 	test_late_lease(SHARED, CAUSE_WRITE);
+	rig_stop();
+	rig_start(impatient, "s.2");
+	test_writer_that_stays();
 	rig_stop();
 	rig_end();
 	return 0;
