@@ -94,7 +94,8 @@ static bool is_known_writer(unsigned long address)
 /*
  * Is `current` inside the filesystem's own way to write? A kernel thread (loop, nfsd, ksmbd, LIO, nvmet), an
  * io_uring worker and a 32-bit program have no system call number that would tell. That way frees no block under
- * a mapping but as rdmareg_breaker_only_writes() says, and nothing else in the filesystem is called below it that breaks layouts.
+ * a mapping but as rdmareg_breaker_only_writes() says, and nothing else in the filesystem is called below it that
+ * breaks layouts.
  */
 static bool writes_by_stack(void)
 {
