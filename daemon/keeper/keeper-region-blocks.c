@@ -44,11 +44,12 @@
 /* What cannot be seen is taken for the worst. */
 static void look(struct kregion *r)
 {
-	struct replaceable *found = &r->replaced.found;
 	const struct mapping *m = r->mapping;
+	struct replaceable found;
 
-	if (replaceable_look(m->fd, m->xfs, m->offset, m->length, found) < 0)
-		found->shared = found->unwritten = true;
+	if (replaceable_look(m->fd, m->xfs, m->offset, m->length, &found) < 0)
+		found.shared = found.unwritten = true;
+	r->replaced.found = found; /* what was found before stands until then */
 }
 
 void kregion_look_at_blocks(struct kregion *r)
@@ -97,16 +98,41 @@ static void answer(struct kregion *r, int error)
 }
 
 static void submit_look(struct kregion *r);
+static void make_up(struct kregion *r);
 
-/* In a worker. */
+static void tell_trouble(struct kregion *r)
+{
+	if (r->announced && kregion_blocks_trouble(r) != r->replaced.told)
+		tell_mode(r);
+}
+
+/* In a worker. What was mapped while nobody asked may be a block that was replaced: it is not kept. */
 static void run_look(struct job *job)
 {
-	kregion_look_at_blocks(of_job(job));
+	struct kregion *r = of_job(job);
+
+	kregion_look_at_blocks(r);
+	if (r->replaced.drop_all)
+		r->replaced.dropped = mapping_drop(r->mapping, 0, r->mapping->length) == 0;
+}
+
+/* What came late is made up for. */
+static void end_late(struct kregion *r)
+{
+	struct kregion_replaced *b = &r->replaced;
+
+	if (!b->dropped)
+		b->own_clears = 0;
+	b->drop_all = b->late = false;
+	if (!b->wanted && r->guard.state == GUARD_OPEN)
+		kregion_follow_blocks(r);
+	tell_trouble(r);
 }
 
 static void done_look(struct job *job)
 {
 	struct kregion *r = of_job(job);
+	bool was_late = r->replaced.drop_all;
 	int more;
 
 	kregion_step_ended(r);
@@ -114,8 +140,16 @@ static void done_look(struct job *job)
 		kregion_continue(r);
 		return;
 	}
-	if (!r->replaced.wanted)
+	if (was_late)
+		end_late(r);
+	if (was_late && r->replaced.wanted) {
+		submit_look(r); /* it was broken meanwhile, and is armed again */
+		return;
+	}
+	if (!r->replaced.wanted) {
+		make_up(r);
 		return; /* too late: it is looked at again */
+	}
 	more = kregion_follow_blocks(r);
 	if (more > 0)
 		submit_look(r);
@@ -147,6 +181,8 @@ int kregion_init_blocks(struct kregion *r)
 
 static void submit_look(struct kregion *r)
 {
+	r->replaced.drop_all = r->replaced.late;
+	r->replaced.own_clears += r->replaced.drop_all;
 	r->replaced.job = (struct job){ .run = run_look, .done = done_look, .key = r->storage };
 	worker_submit(r->keeper->files, &r->replaced.job);
 	kregion_step_began(r);
@@ -170,40 +206,17 @@ void kregion_arm(struct kregion *r)
 
 /* --- when a lease comes late */
 
-/* In a worker. What was mapped while nobody asked may be a block that was replaced: it is not kept. */
-static void run_late(struct job *job)
+/* If one did, and what is under way does not see to it. */
+static void make_up(struct kregion *r)
 {
-	struct kregion *r = of_job(job);
-
-	kregion_look_at_blocks(r);
-	r->replaced.dropped = mapping_drop(r->mapping, 0, r->mapping->length) == 0;
-}
-
-static void done_late(struct job *job)
-{
-	struct kregion *r = of_job(job);
-
-	kregion_step_ended(r);
-	if (r->phase != KREGION_HELD) {
-		kregion_continue(r);
-		return;
-	}
-	if (!r->replaced.dropped)
-		r->replaced.own_clears = 0;
-	if (r->replaced.wanted)
-		submit_look(r); /* it was broken meanwhile, and is armed again */
-	else if (r->guard.state == GUARD_OPEN)
-		kregion_follow_blocks(r);
+	if (r->replaced.late && !r->replaced.job.busy)
+		submit_look(r);
 }
 
 void kregion_lease_came(struct kregion *r)
 {
-	if (!r->mapping->direct || r->replaced.job.busy)
-		return;
-	r->replaced.own_clears++;
-	r->replaced.job = (struct job){ .run = run_late, .done = done_late, .key = r->storage };
-	worker_submit(r->keeper->files, &r->replaced.job);
-	kregion_step_began(r);
+	r->replaced.late = r->mapping->direct;
+	make_up(r);
 }
 
 /* --- after pages went away, without a lease */
@@ -238,7 +251,6 @@ static void drop(struct kregion *r)
 static void done_drop(struct job *job)
 {
 	struct kregion *r = of_job(job);
-	enum region_blocks trouble = kregion_blocks_trouble(r);
 
 	kregion_step_ended(r);
 	if (r->phase != KREGION_HELD) {
@@ -247,8 +259,8 @@ static void done_drop(struct job *job)
 	}
 	if (!r->replaced.dropped)
 		r->replaced.own_clears = 0;
-	if (r->announced && trouble != r->replaced.told)
-		tell_mode(r);
+	tell_trouble(r);
+	make_up(r);
 	drop(r);
 }
 

@@ -28,7 +28,7 @@ enum region_blocks kregion_blocks_trouble(const struct kregion *r)
 {
 	const struct kregion_replaced *b = &r->replaced;
 
-	if (!r->mapping->direct || kregion_is_leased(r))
+	if (!r->mapping->direct || (kregion_is_leased(r) && !r->replaced.late))
 		return REGION_BLOCKS_FINE;
 	if (r->mapping->xfs)
 		return b->found.never_shared ? REGION_BLOCKS_FINE : REGION_BLOCKS_SHARED;

@@ -86,6 +86,8 @@ struct kregion_replaced {
 	uint64_t drop_end;
 	bool dropped;
 	uint64_t own_clears; /* of @job: not reported yet */
+	bool late;     /* a lease came after it was opened, and what was mapped until then may still be */
+	bool drop_all; /* the job's, for that */
 	enum region_blocks told;
 };
 

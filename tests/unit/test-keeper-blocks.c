@@ -174,6 +174,30 @@ static void test_late_lease(mode_t mode, enum revocation_cause cause)
 	end(rig_last, fd);
 }
 
+/* What was mapped before the lease came is dropped when nobody writes any more, whatever is under way then: until that is done it is said. */
+static void test_late_lease_and_writer(void)
+{
+	struct keeper_region what = region_of(MIB, SHORT, POLICY_YIELD), info;
+	struct keeper_message m;
+	int fd = make_file(MIB);
+	struct stat st;
+
+	must(fstat(fd, &st) == 0);
+	must(fchmod(fd, DIRECT | S_ISVTX | S_IXUSR) == 0);
+	must(client_register(&k, ++rig_last, fd, &what, &info) == 0);
+	must(info.mode == ARBITRATION_NOTIFY_ONLY && info.blocks == REGION_BLOCKS_UNWRITTEN);
+	tell("silent", st.st_ino, "now");
+	tell("clear", rig_last, "8192 12288");
+	must(fchmod(fd, DIRECT | S_IXUSR) == 0);
+	m = client_event(&k, KEEPER_MODE, rig_last);
+	must(m.info.mode == ARBITRATION_LAYOUT_LEASE && m.info.blocks == REGION_BLOCKS_UNWRITTEN);
+	tell("answers", st.st_ino, "now");
+	while (m.info.blocks != REGION_BLOCKS_FINE)
+		m = client_event(&k, KEEPER_MODE, rig_last);
+	must(m.info.mode == ARBITRATION_LAYOUT_LEASE);
+	end(rig_last, fd);
+}
+
 /* Without a lease: it is said, until others' writes have made them ordinary ones. */
 static void test_unwritten(void)
 {
@@ -211,6 +235,7 @@ int main(int argc, char *argv[])
 	test_unwritten();
 	test_late_lease(DIRECT, CAUSE_FALLOCATE);
 	test_late_lease(SHARED, CAUSE_WRITE);
+	test_late_lease_and_writer();
 	rig_stop();
 	rig_start(impatient, "s.2");
 	test_writer_that_stays();
