@@ -2,7 +2,7 @@
 /*
  * rdmareg-slots.h - what the module remembers about its watches, as plain data: the table of slots, the fold
  * of events in each, and the queue of slots that wait to be collected. It knows no notifier, no lease, no lock
- * and allocates nothing; it compiles in user space too, where tests/unit/test-slots.c steps it.
+ * and allocates nothing; it compiles in user space too, where tests/unit/core/test-slots.c steps it.
  *
  * What always holds, given that the caller serialises all calls on one table:
  *   1. A slot is in the queue exactly when sequence != collected. Nobody else changes either number.

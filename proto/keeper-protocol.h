@@ -34,7 +34,7 @@
  *   - From version 6 on each program drives at least the version before its own
  *     (KEEPER_VERSION_MIN). Version 5 does not drive 4, whose packets had another form. When the
  *     lowest one is raised, the sizes in KEEPER_BODIES and the frozen copy that the tests have
- *     (tests/unit/keeper-form-5.h) rise with it, and types that only older versions had are
+ *     (tests/unit/keeper/keeper-form-5.h) rise with it, and types that only older versions had are
  *     retired: the name goes, the number stays unused.
  *
  * Requests carry an operation number chosen by the daemon; each is answered exactly once, with KEEPER_DONE

@@ -16,49 +16,49 @@
 
 #define CLAIM_DROPPED_MAX 64 /* each costs a request */
 
-const char *app_keeper_opened(void *userdata, struct keeper *k)
+const char *app_keeper_opened(void *userdata, struct proxy *k)
 {
 	const struct registry_limits any = { UINT32_MAX, UINT64_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX };
 	struct registry_limits limits;
 	struct app *a = userdata;
 	int r;
 
-	if (keeper_note(k)->has_tenant)
+	if (proxy_note(k)->has_tenant)
 		return NULL;
 	/* what lives already is not refused, whatever the limits are by now */
 	limits = *registry_limits(a->registry);
 	registry_set_limits(a->registry, &any);
-	r = registry_get_tenant(a->registry, keeper_uid(k), keeper_session(k), &keeper_note(k)->tenant);
+	r = registry_get_tenant(a->registry, proxy_uid(k), proxy_session(k), &proxy_note(k)->tenant);
 	registry_set_limits(a->registry, &limits);
-	keeper_note(k)->has_tenant = r == 0;
+	proxy_note(k)->has_tenant = r == 0;
 	return r == 0 ? NULL : "more than there is memory for";
 }
 
 /* Who owned this region of an earlier daemon. @ret_gone: it is known that nobody does any more. */
-static struct client *find_owner(struct app *a, struct keeper *k, const char *mark, bool *ret_gone)
+static struct client *find_owner(struct app *a, struct proxy *k, const char *mark, bool *ret_gone)
 {
 	struct client *c = NULL;
 	int r = *mark ? bus_client_by_mark(a->bus, mark, &c) : -EINVAL;
 
 	*ret_gone = r == -ENOENT;
-	return r == 0 && (c->uid == keeper_uid(k) || c->uid == 0) ? c : NULL;
+	return r == 0 && (c->uid == proxy_uid(k) || c->uid == 0) ? c : NULL;
 }
 
 /*
  * It claims a region that no daemon gave it: it has to let go of it, and nothing else happens. The first one is
  * in the log. NULL, or the complaint: there are so many that they are made up.
  */
-static const char *drop_claim(struct keeper *k, uint64_t id, const char *why)
+static const char *drop_claim(struct proxy *k, uint64_t id, const char *why)
 {
 	const struct keeper_message m = { .type = KEEPER_RELEASE, .region = id };
 
-	if (++keeper_note(k)->dropped > CLAIM_DROPPED_MAX)
+	if (++proxy_note(k)->dropped > CLAIM_DROPPED_MAX)
 		return "one region after the other that was never given to it";
-	if (keeper_note(k)->dropped == 1)
+	if (proxy_note(k)->dropped == 1)
 		log_error("keeper %s: it claims region %" PRIu64
 			  ", %s: not believed, like others of the kind",
-			  keeper_name(k), id, why);
-	return keeper_request(k, &m, -1, 0, NULL) < 0 ? "more than there is memory for" : NULL;
+			  proxy_name(k), id, why);
+	return proxy_request(k, &m, -1, 0, NULL) < 0 ? "more than there is memory for" : NULL;
 }
 
 static bool is_same(const struct record_region *g, const struct keeper_region *info)
@@ -68,7 +68,7 @@ static bool is_same(const struct record_region *g, const struct keeper_region *i
 }
 
 /* A change that was under way when the daemon ended, or a keeper's lie: what is recorded is what is wanted. */
-static int set_right(struct keeper *k, const struct record_region *g, const struct keeper_region *info)
+static int set_right(struct proxy *k, const struct record_region *g, const struct keeper_region *info)
 {
 	struct keeper_message m = { .type = KEEPER_CONFIGURE, .region = g->id };
 
@@ -79,15 +79,15 @@ static int set_right(struct keeper *k, const struct record_region *g, const stru
 	m.info.grace_usec = g->terms.grace_usec;
 	m.info.gated = g->terms.gated;
 	m.info.warm_mode = info->warm_mode;
-	return keeper_request(k, &m, -1, 0, NULL);
+	return proxy_request(k, &m, -1, 0, NULL);
 }
 
-static int enter(struct app *a, struct keeper *k, const struct record_region *g, struct client *owner,
+static int enter(struct app *a, struct proxy *k, const struct record_region *g, struct client *owner,
 		 struct region **ret_region, struct region_entry **ret)
 {
 	const struct filesystem on = { g->device, { g->uuid[0], g->uuid[1] } };
 	struct region *r;
-	int error = registry_add_region(a->registry, keeper_note(k)->tenant,
+	int error = registry_add_region(a->registry, proxy_note(k)->tenant,
 					owner && !g->detached ? owner->number : 0, g->length, g->id, &r);
 
 	if (error)
@@ -111,7 +111,7 @@ static int enter(struct app *a, struct keeper *k, const struct record_region *g,
 }
 
 /* A region whose record is @g. */
-static const char *adopt(struct app *a, struct keeper *k, const struct record_region *g, uint32_t slot,
+static const char *adopt(struct app *a, struct proxy *k, const struct record_region *g, uint32_t slot,
 			 const struct keeper_region *info)
 {
 	struct region_event event = app_event_of_info(REGION_ADOPTED, info);
@@ -142,20 +142,20 @@ static const char *adopt(struct app *a, struct keeper *k, const struct record_re
 	return NULL;
 }
 
-static const char *claimed(struct app *a, struct keeper *k, uint64_t id, const struct keeper_region *info)
+static const char *claimed(struct app *a, struct proxy *k, uint64_t id, const struct keeper_region *info)
 {
 	struct record_region g;
 	uint32_t slot;
 
-	if (!record_claim(keeper_record(k), id, &g, &slot))
+	if (!record_claim(proxy_record(k), id, &g, &slot))
 		return drop_claim(k, id, "of which there is no record");
 	if (is_same(&g, info) && id < registry_next_id(a->registry) && !registry_find(a->registry, id))
 		return adopt(a, k, &g, slot, info);
-	record_remove(keeper_record(k), slot);
+	record_remove(proxy_record(k), slot);
 	return drop_claim(k, id, "which is not what was registered");
 }
 
-const char *app_keeper_listed(void *userdata, struct keeper *k, const struct keeper_message *m)
+const char *app_keeper_listed(void *userdata, struct proxy *k, const struct keeper_message *m)
 {
 	struct app *a = userdata;
 	const char *complaint;
@@ -168,20 +168,20 @@ const char *app_keeper_listed(void *userdata, struct keeper *k, const struct kee
 }
 
 /* Everybody who holds its regions is known: those in the middle of a revocation can go on. */
-void app_keeper_list_done(void *userdata, struct keeper *k)
+void app_keeper_list_done(void *userdata, struct proxy *k)
 {
 	struct region_entry *e, *next;
 	struct app *a = userdata;
 
-	record_end_claims(keeper_record(k));
-	for (e = LIST_FIRST(&keeper_note(k)->list); e; e = next) {
+	record_end_claims(proxy_record(k));
+	for (e = LIST_FIRST(&proxy_note(k)->list); e; e = next) {
 		next = LIST_NEXT(e, of_keeper);
 		app_step_plain(a, registry_find(a->registry, e->id), REGION_ADOPTION_DONE);
 	}
 }
 
 /* What a keeper that cannot be asked would list, as far as the record knows. */
-static void adopt_recorded(struct app *a, struct keeper *k, const struct record_region *g, uint32_t slot)
+static void adopt_recorded(struct app *a, struct proxy *k, const struct record_region *g, uint32_t slot)
 {
 	struct keeper_region info = { .offset = g->offset,
 				      .length = g->length,
@@ -201,28 +201,28 @@ static void adopt_recorded(struct app *a, struct keeper *k, const struct record_
 	const char *complaint = NULL;
 
 	if (g->id >= registry_next_id(a->registry) || registry_find(a->registry, g->id))
-		record_remove(keeper_record(k), slot);
+		record_remove(proxy_record(k), slot);
 	else
 		complaint = adopt(a, k, g, slot, &info);
 	if (complaint)
-		log_error("keeper %s: region %" PRIu64 " cannot be shown: %s", keeper_name(k), g->id,
+		log_error("keeper %s: region %" PRIu64 " cannot be shown: %s", proxy_name(k), g->id,
 			  complaint);
 }
 
-void app_keeper_estranged(void *userdata, struct keeper *k)
+void app_keeper_estranged(void *userdata, struct proxy *k)
 {
 	struct record_region g;
 	struct app *a = userdata;
 	struct region_entry *e;
 	uint32_t at = 0, slot;
 
-	if (keeper_is_foreign(k) && !app_keeper_opened(a, k)) {
-		while (record_claim_next(keeper_record(k), &at, &g, &slot))
+	if (proxy_is_foreign(k) && !app_keeper_opened(a, k)) {
+		while (record_claim_next(proxy_record(k), &at, &g, &slot))
 			adopt_recorded(a, k, &g, slot);
-		keeper_note(k)->from_record = true;
+		proxy_note(k)->from_record = true;
 		app_keeper_end_if_unwanted(a, k);
 	}
-	LIST_FOREACH(e, &keeper_note(k)->list, of_keeper)
+	LIST_FOREACH(e, &proxy_note(k)->list, of_keeper)
 	app_look_at_mode(a, registry_find(a->registry, e->id), e);
 	app_set_status(a);
 }

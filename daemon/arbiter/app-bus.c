@@ -23,7 +23,7 @@ static void view_manager(void *userdata, struct manager_view *ret)
 	struct app *a = userdata;
 
 	*ret = (struct manager_view){
-		.keepers = keepers_count(a->keepers),
+		.keepers = pool_count(a->keepers),
 		.regions = (uint32_t)registry_count(a->registry),
 		.grace_usec = a->settings.grace_msec * USEC_PER_MSEC,
 		.max_grace_usec = a->settings.max_grace_msec * USEC_PER_MSEC,
@@ -121,9 +121,9 @@ static void on_gated(struct app *a, uint64_t id, void *context)
 	struct asking *k = context;
 
 	if (r)
-		keeper_note(e->keeper)->expected--;
+		proxy_note(e->keeper)->expected--;
 	if (r && !r->close_wanted) /* else its owner went away meanwhile, and no keeper knows of it */
-		failed.error = keeper_request(e->keeper, &k->m, k->fd, k->extra_msec, NULL);
+		failed.error = proxy_request(e->keeper, &k->m, k->fd, k->extra_msec, NULL);
 	drop_asking(k);
 	if (r && failed.error)
 		app_step(a, r, &failed);
@@ -139,11 +139,11 @@ static int ask_for_region(struct app *a, struct region *r, struct region_entry *
 		return -ENOMEM;
 	fill_asking(a, r, q, k);
 	if (!q->pre_content || !app_gate(a, r, e, q->fd, q->filesystem, on_gated, drop_asking, k))
-		return keeper_request(e->keeper, &k->m, q->fd, k->extra_msec, NULL);
-	keeper_note(e->keeper)->expected++;
+		return proxy_request(e->keeper, &k->m, q->fd, k->extra_msec, NULL);
+	proxy_note(e->keeper)->expected++;
 	/* without it the keeper's answer will be that there is none */
 	k->fd = fcntl(q->fd, F_DUPFD_CLOEXEC, 3);
-	k->uid = keeper_uid(e->keeper);
+	k->uid = proxy_uid(e->keeper);
 	steal_pointer(k);
 	return 0;
 }
@@ -155,7 +155,7 @@ static int register_region(void *userdata, struct client *c, const struct regist
 	struct app *a = userdata;
 	uint64_t grace_usec = 0;
 	struct region *r;
-	struct keeper *k;
+	struct proxy *k;
 	int error;
 
 	if (app_is_evicting(a, &q->on))
@@ -171,7 +171,7 @@ static int register_region(void *userdata, struct client *c, const struct regist
 	r->grace_usec = grace_usec;
 	r->policy = (uint8_t)q->policy;
 	r->access = (uint8_t)q->access;
-	error = keepers_get(a->keepers, c->uid, q->session, &k);
+	error = pool_get(a->keepers, c->uid, q->session, &k);
 	if (error < 0) {
 		uint32_t tenant = r->tenant;
 
@@ -179,8 +179,8 @@ static int register_region(void *userdata, struct client *c, const struct regist
 		app_drop_tenant(a, tenant);
 		return failure_from_errno(ret, "starting the keeper", error, "");
 	}
-	keeper_note(k)->tenant = r->tenant;
-	keeper_note(k)->has_tenant = true;
+	proxy_note(k)->tenant = r->tenant;
+	proxy_note(k)->has_tenant = true;
 	error = app_add_entry(a, r, k, c, &e);
 	if (error < 0)
 		return failure_from_errno(ret, "registering the region", error, "");
@@ -204,10 +204,10 @@ static int register_region(void *userdata, struct client *c, const struct regist
 					   "the tenant's keeper was started when regions_per_tenant in rdmaregd.conf was "
 					   "%" PRIu32 ", and has so many; it gets no other one%s: release some of its "
 					   "regions, or use another session",
-					   record_keeper(keeper_record(k))->regions,
+					   record_keeper(proxy_record(k))->regions,
 					   a->settings.port ? ", since two cannot have the port that is set there" :
 							      " beside those that it has");
-		return failure_from_errno(ret, "registering the region", error, keeper_trouble(k));
+		return failure_from_errno(ret, "registering the region", error, proxy_trouble(k));
 	}
 	e->registering = call;
 	return 0;
@@ -242,8 +242,8 @@ static int export(void *userdata, uint64_t id, const struct export_request *q, s
 	if (q->expires_usec &&
 	    __builtin_add_overflow(now_boottime_usec(), q->expires_usec, &m.ticket.expires_usec))
 		m.ticket.expires_usec = UINT64_MAX;
-	error = keeper_request(e->keeper, &m, -1, 0, call);
-	return error < 0 ? failure_from_errno(ret, "making the ticket", error, keeper_trouble(e->keeper)) : 0;
+	error = proxy_request(e->keeper, &m, -1, 0, call);
+	return error < 0 ? failure_from_errno(ret, "making the ticket", error, proxy_trouble(e->keeper)) : 0;
 }
 
 static int release(void *userdata, struct client *c, uint64_t id, uint64_t grace_usec, struct call *call,
@@ -254,15 +254,15 @@ static int release(void *userdata, struct client *c, uint64_t id, uint64_t grace
 	struct region_entry *e = region_table_find(a->table, id);
 	int error;
 
-	if (e->late_release && *keeper_trouble(e->keeper))
+	if (e->late_release && *proxy_trouble(e->keeper))
 		return failure_set(ret, RDMAREG_ERROR_TIMEOUT, "region %" PRIu64 " is being released: %s", id,
-				   keeper_trouble(e->keeper));
+				   proxy_trouble(e->keeper));
 	if (e->late_release)
 		return failure_set(
 			ret, RDMAREG_ERROR_TIMEOUT,
 			"region %" PRIu64
 			" is being released: its keeper %s has not answered yet, and is not ended; the region is gone when it has",
-			id, keeper_name(e->keeper));
+			id, proxy_name(e->keeper));
 	error = region_entry_await_release(e, call, NULL);
 	if (error < 0)
 		return failure_from_errno(ret, "releasing the region", error, "");

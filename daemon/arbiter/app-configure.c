@@ -89,7 +89,7 @@ static int ask_for_change(struct region *r, struct region_entry *e, const struct
 	m.info.grace_usec = c->grace_usec;
 	m.info.gated = c->gated;
 	m.info.warm_mode = (uint8_t)c->warm_mode;
-	return keeper_request(e->keeper, &m, -1, 0, context);
+	return proxy_request(e->keeper, &m, -1, 0, context);
 }
 
 static int send_change(struct region *r, struct region_entry *e, struct change *c)
@@ -118,7 +118,7 @@ int app_configure(void *userdata, uint64_t id, const struct configure_request *q
 			ret, RDMAREG_ERROR_BUSY,
 			"region %" PRIu64
 			" cannot be changed: its keeper %s has not answered to the change before yet",
-			id, keeper_name(e->keeper));
+			id, proxy_name(e->keeper));
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		return failure_from_errno(ret, "configuring the region", -ENOMEM, "");
@@ -144,7 +144,7 @@ int app_configure(void *userdata, uint64_t id, const struct configure_request *q
 	if (error == 0)
 		return 0;
 	free(c);
-	return failure_from_errno(ret, "configuring the region", error, keeper_trouble(e->keeper));
+	return failure_from_errno(ret, "configuring the region", error, proxy_trouble(e->keeper));
 }
 
 static void finish(struct app *a, struct change *c, int error, const char *text)

@@ -195,7 +195,7 @@ static int ask(struct crowd *c, const struct region *r, struct region_entry *e, 
 	m.demand.pid = (uint32_t)w->pid;
 	/* the gate tells when it is over; this is for a gate that we no longer hear */
 	m.demand.limit_usec = s->revoke_limit_sec * USEC_PER_SEC;
-	return keeper_request(e->keeper, &m, -1, (m.demand.grace_usec + USEC_PER_SEC) / USEC_PER_MSEC,
+	return proxy_request(e->keeper, &m, -1, (m.demand.grace_usec + USEC_PER_SEC) / USEC_PER_MSEC,
 			      (void *)(uintptr_t)c->demand);
 }
 
@@ -341,7 +341,7 @@ void app_passage_wanted(void *userdata, const struct gate_message *m)
 	struct passage *p;
 
 	/* one that the gate could not be told of; see passes() in gate/main.c */
-	if (!n || (m->cause == CAUSE_UNKNOWN && keepers_have_pid(a->keepers, m->pid))) {
+	if (!n || (m->cause == CAUSE_UNKNOWN && pool_have_pid(a->keepers, m->pid))) {
 		gate_link_answer(a->gate, m->number, 0);
 		return;
 	}

@@ -16,16 +16,16 @@
 /* Operations under way beside which a keeper gets no consent any more. */
 #define CONSENTS_MAX 4096
 
-void app_keeper_end_if_unwanted(struct app *a, struct keeper *k)
+void app_keeper_end_if_unwanted(struct app *a, struct proxy *k)
 {
 	struct region_entry *e;
 
-	if (!keeper_note(k)->from_record || !keeper_is_foreign(k) || LIST_EMPTY(&keeper_note(k)->list))
+	if (!proxy_note(k)->from_record || !proxy_is_foreign(k) || LIST_EMPTY(&proxy_note(k)->list))
 		return;
-	LIST_FOREACH(e, &keeper_note(k)->list, of_keeper)
+	LIST_FOREACH(e, &proxy_note(k)->list, of_keeper)
 	if (!registry_find(a->registry, e->id)->close_wanted)
 		return;
-	keeper_end(k);
+	proxy_end(k);
 }
 
 /* A request that nobody waits for in person. */
@@ -37,20 +37,20 @@ static void ask_keeper(struct app *a, struct region_entry *e, enum keeper_type t
 
 	if (type == KEEPER_CONSENT) {
 		/* one that answers nothing is not asked without end for what it tells: its deadline stands in */
-		if (keeper_asked(e->keeper) >= CONSENTS_MAX)
+		if (proxy_asked(e->keeper) >= CONSENTS_MAX)
 			return;
 		m.revocation.revocation = f->revocation;
 	} else {
 		m.demand.cause = f->cause;
 		m.demand.grace_usec = f->grace_usec;
 	}
-	r = keeper_request(e->keeper, &m, -1, f->grace_usec / USEC_PER_MSEC, NULL);
+	r = proxy_request(e->keeper, &m, -1, f->grace_usec / USEC_PER_MSEC, NULL);
 	/*
 	 * consent lost: the keeper's deadline stands in. Release lost: the region stays closing until the
 	 * keeper ends.
 	 */
 	if (r < 0)
-		log_error("region %" PRIu64 ": keeper %s cannot be asked: %s", e->id, keeper_name(e->keeper),
+		log_error("region %" PRIu64 ": keeper %s cannot be asked: %s", e->id, proxy_name(e->keeper),
 			  strerror(-r));
 	if (type == KEEPER_RELEASE)
 		app_keeper_end_if_unwanted(a, e->keeper);
@@ -114,10 +114,10 @@ static void remove_region(struct app *a, struct region *r, struct region_entry *
 		bus_tell_removed(a->bus, v, (enum region_end)e->end);
 		app_log(e->keeper, LOG_INFO, "region %" PRIu64 ": removed: %s", r->id,
 			region_end_names[e->end]);
-		keeper_note(e->keeper)->regions--;
+		proxy_note(e->keeper)->regions--;
 	}
 	bus_forget_changes(a->bus, &e->news);
-	keeper_note(e->keeper)->peers -= r->peers;
+	proxy_note(e->keeper)->peers -= r->peers;
 	region_table_remove(a->table, e);
 	registry_remove_region(a->registry, r);
 	app_set_status(a);
@@ -126,7 +126,7 @@ static void remove_region(struct app *a, struct region *r, struct region_entry *
 static void announce(struct app *a, struct region_entry *e, const struct region_view *v)
 {
 	e->announced = true;
-	keeper_note(e->keeper)->regions++;
+	proxy_note(e->keeper)->regions++;
 	bus_tell_added(a->bus, v);
 	app_log(e->keeper, LOG_INFO,
 		"region %" PRIu64 ": %s of uid %" PRIu32 " session %s: %" PRIu64 " bytes of %s at %" PRIu64,

@@ -110,7 +110,7 @@ static void on_begins(void *userdata)
 {
 	struct app *a = userdata;
 
-	keepers_each_process(a->keepers, tell_ours, a);
+	pool_each_process(a->keepers, tell_ours, a);
 }
 
 void app_keeper_known(void *userdata, pid_t pid, uint64_t start)
@@ -149,7 +149,7 @@ static const char *start(struct app *a, struct region *r, struct region_entry *e
 		return "this process has no descriptor left; raise LimitNOFILE=";
 	app_set_guard(a, e, ++a->guards);
 	guard = app_guard_of(a, r, e);
-	if (gate_link_mark(a->gate, &guard, copy, keeper_uid(e->keeper), e->text.device, e->text.inode, owner,
+	if (gate_link_mark(a->gate, &guard, copy, proxy_uid(e->keeper), e->text.device, e->text.inode, owner,
 			   why, size) == 0)
 		return NULL;
 	app_set_guard(a, e, 0);
@@ -201,7 +201,7 @@ int app_ask_for_file(struct region_entry *e, void *context)
 {
 	const struct keeper_message m = { .type = KEEPER_FILE, .region = e->id };
 
-	return keeper_request(e->keeper, &m, -1, 0, context);
+	return proxy_request(e->keeper, &m, -1, 0, context);
 }
 
 /* Its number alone does not tell: once a file is gone another one gets it. */
@@ -216,17 +216,17 @@ static bool is_its_file(const struct region_entry *e, const struct file_facts *f
 /* NULL, or why this descriptor may not guard that region's file. */
 static const char *judge(const struct region *r, const struct region_entry *e, const struct file_facts *file)
 {
-	uid_t tenant = keeper_uid(e->keeper);
+	uid_t tenant = proxy_uid(e->keeper);
 	bool owns;
 
 	if (file->error == -ETIMEDOUT || file->error == -EBUSY)
 		return "its filesystem does not answer";
 	if (file->error)
-		return keeper_is_foreign(e->keeper)
+		return proxy_is_foreign(e->keeper)
 			       ? "its keeper cannot be asked for the file, which is not where it was"
 			       : "its keeper did not give the file";
 	if (!is_its_file(e, file))
-		return keeper_is_foreign(e->keeper)
+		return proxy_is_foreign(e->keeper)
 			       ? "its keeper cannot be asked for the file, and another one is where it was"
 			       : "its keeper gave another file";
 	owns = !tenant || file->uid == tenant;
@@ -234,7 +234,7 @@ static const char *judge(const struct region *r, const struct region_entry *e, c
 		return NULL;
 	if (!owns && r->policy == POLICY_HOLD)
 		return "an authorization to hold a file of somebody else does not outlive the daemon that got it";
-	if (!owns && (keeper_is_foreign(e->keeper) ? r->access != ACCESS_READ_WRITE
+	if (!owns && (proxy_is_foreign(e->keeper) ? r->access != ACCESS_READ_WRITE
 						   : (file->flags & O_ACCMODE) != O_RDWR))
 		return "its descriptor is not open for writing, and the tenant does not own the file";
 	return NULL;
@@ -285,10 +285,10 @@ int app_gate_with(struct app *a, struct region_entry *e, int fd, app_gated_t *do
 	struct given_file *g = given_file_new(e, done, drop, context);
 
 	if (!g) {
-		offload_close(a->offload, fd, keeper_uid(e->keeper));
+		offload_close(a->offload, fd, proxy_uid(e->keeper));
 		return -ENOMEM;
 	}
-	app_look(a, fd, keeper_uid(e->keeper), on_looked, g);
+	app_look(a, fd, proxy_uid(e->keeper), on_looked, g);
 	return 0;
 }
 
@@ -326,12 +326,12 @@ static void look_for_file(struct app *a, struct region_entry *e)
 		log_error("region %" PRIu64 ": no memory to look for its file", e->id);
 		return;
 	}
-	app_look_at(a, e->text.path ? e->text.path : "", keeper_uid(e->keeper), on_looked, g);
+	app_look_at(a, e->text.path ? e->text.path : "", proxy_uid(e->keeper), on_looked, g);
 }
 
 void app_regate(struct app *a, struct region_entry *e)
 {
-	if (keeper_is_foreign(e->keeper))
+	if (proxy_is_foreign(e->keeper))
 		look_for_file(a, e);
 	else if (app_ask_for_file(e, NULL) < 0)
 		log_error("region %" PRIu64 ": its keeper cannot be asked for the file", e->id);

@@ -32,8 +32,8 @@ int app_import(void *userdata, uint64_t id, struct call *call, struct failure *r
 		return failure_set(ret, RDMAREG_ERROR_BUSY,
 				   "region %" PRIu64 " is %s and cannot be imported now", id,
 				   region_state_names[r->state]);
-	error = keeper_request(e->keeper, &m, -1, 0, call);
-	return error < 0 ? failure_from_errno(ret, "importing the region", error, keeper_trouble(e->keeper))
+	error = proxy_request(e->keeper, &m, -1, 0, call);
+	return error < 0 ? failure_from_errno(ret, "importing the region", error, proxy_trouble(e->keeper))
 			 : 0;
 }
 
@@ -79,7 +79,7 @@ void app_import_answered(struct app *a, const struct answer *n)
 				      .region = n->region,
 				      .pd_handle = n->message->done.import.pd_handle,
 				      .mr_handle = n->message->done.import.mr_handle };
-		app_look(a, steal_fd(n->fd), keeper_uid(e->keeper), on_looked, i);
+		app_look(a, steal_fd(n->fd), proxy_uid(e->keeper), on_looked, i);
 		return;
 	}
 	if (n->error == -EOPNOTSUPP)

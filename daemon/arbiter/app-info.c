@@ -74,7 +74,7 @@ static uint64_t joined_monotonic_usec(uint64_t since_boottime_usec)
 	return age < monotonic ? monotonic - age : 1;
 }
 
-static const char *take_peer(struct app *a, struct keeper *k, struct region *r, enum region_event_type type,
+static const char *take_peer(struct app *a, struct proxy *k, struct region *r, enum region_event_type type,
 			     const struct keeper_peer *peer)
 {
 	const struct region_event event = { .type = type,
@@ -85,29 +85,29 @@ static const char *take_peer(struct app *a, struct keeper *k, struct region *r, 
 	uint32_t before = r->peers;
 
 	/* memory is bounded by what it was started for, not by its word */
-	if (keeper_note(k)->peers >= record_keeper(keeper_record(k))->peers)
+	if (proxy_note(k)->peers >= record_keeper(proxy_record(k))->peers)
 		return "more peers than any tenant may have";
 	if (registry_reserve_holder(a->registry) < 0)
 		return "more than there is memory for";
 	app_step(a, r, &event);
 	if (r->peers != before)
 		app_note_peer(region_table_find(a->table, r->id), peer);
-	keeper_note(k)->peers += r->peers - before;
+	proxy_note(k)->peers += r->peers - before;
 	return NULL;
 }
 
-const char *app_join_peer(struct app *a, struct keeper *k, struct region *r, const struct keeper_peer *peer)
+const char *app_join_peer(struct app *a, struct proxy *k, struct region *r, const struct keeper_peer *peer)
 {
 	return take_peer(a, k, r, REGION_HOLDER_JOINED, peer);
 }
 
-const char *app_list_peer(struct app *a, struct keeper *k, struct region *r, const struct keeper_peer *peer)
+const char *app_list_peer(struct app *a, struct proxy *k, struct region *r, const struct keeper_peer *peer)
 {
 	return take_peer(a, k, r, REGION_HOLDER_LISTED, peer);
 }
 
 /* The region a keeper speaks of. NULL without a complaint: we do not know it. */
-struct region *app_region_of(struct app *a, struct keeper *k, uint64_t id, const char **ret_complaint)
+struct region *app_region_of(struct app *a, struct proxy *k, uint64_t id, const char **ret_complaint)
 {
 	struct region_entry *e = region_table_find(a->table, id);
 
@@ -115,7 +115,7 @@ struct region *app_region_of(struct app *a, struct keeper *k, uint64_t id, const
 	return e && e->keeper == k ? registry_find(a->registry, id) : NULL;
 }
 
-void app_step_peer(struct app *a, struct keeper *k, struct region *r, enum region_event_type type,
+void app_step_peer(struct app *a, struct proxy *k, struct region *r, enum region_event_type type,
 		      const struct keeper_peer *peer)
 {
 	const struct region_event event = { .type = type,
@@ -128,10 +128,10 @@ void app_step_peer(struct app *a, struct keeper *k, struct region *r, enum regio
 	app_step(a, r, &event);
 	if (r->peers != before)
 		app_forget_peer(region_table_find(a->table, r->id), peer->peer);
-	keeper_note(k)->peers -= before - r->peers;
+	proxy_note(k)->peers -= before - r->peers;
 }
 
-void app_drop_peer(struct app *a, struct keeper *k, struct region *r, uint64_t peer)
+void app_drop_peer(struct app *a, struct proxy *k, struct region *r, uint64_t peer)
 {
 	app_step_peer(a, k, r, REGION_HOLDER_LEFT, &(struct keeper_peer){ .peer = peer });
 }

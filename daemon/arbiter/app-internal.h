@@ -5,9 +5,9 @@
 
 #include "arbiter/app.h"
 #include "arbiter/gate-link.h"
-#include "arbiter/keepers.h"
+#include "proxy/pool.h"
 #include "arbiter/loop.h"
-#include "arbiter/record.h"
+#include "proxy/record.h"
 #include "arbiter/region-table.h"
 #include "arbiter/runtime.h"
 #include "arbiter/takers.h"
@@ -28,7 +28,7 @@ struct app {
 	bool cannot_spawn; /* why the loop was stopped */
 	struct offload *offload;
 	struct bus *bus;
-	struct keepers *keepers;
+	struct pool *keepers;
 	struct registry *registry;
 	struct region_table *table;
 	bool serving;	   /* the keepers of an earlier daemon came through: the bus is read */
@@ -68,7 +68,7 @@ void app_reload_by_signal(struct app *a);
 
 /* A line that a tenant, or its keeper, may cause as often as it likes. */
 #define app_log(keeper, priority, ...) \
-	log_limited(&keeper_note(keeper)->log, "keeper", keeper_name(keeper), priority, __VA_ARGS__)
+	log_limited(&proxy_note(keeper)->log, "keeper", proxy_name(keeper), priority, __VA_ARGS__)
 
 /* --- app-region.c */
 
@@ -76,7 +76,7 @@ void app_reload_by_signal(struct app *a);
 bool app_view(struct app *a, const struct region *r, struct region_view *ret);
 void app_set_status(struct app *a);
 /* A region that the core knows gets its entry; on failure the core forgets it again. */
-int app_add_entry(struct app *a, struct region *r, struct keeper *k, struct client *holder,
+int app_add_entry(struct app *a, struct region *r, struct proxy *k, struct client *holder,
 		  struct region_entry **ret);
 /* What callers may be refused for; 0, or BUS_E_REFUSED. A @length of 0 means to the end. */
 /* It is not being released. */
@@ -126,12 +126,12 @@ void app_release_late(struct region_entry *e, const char *text);
 void app_want_release(struct app *a, struct region *r, enum region_end why, const struct client *by,
 		      uint64_t grace_usec);
 /* A region of it is to be released, and it cannot be asked to. */
-void app_keeper_end_if_unwanted(struct app *a, struct keeper *k);
+void app_keeper_end_if_unwanted(struct app *a, struct proxy *k);
 
 /* --- app-bus.c, app-keepers.c */
 
 extern const struct bus_handlers app_bus_handlers;
-extern const struct keepers_handlers app_keepers_handlers;
+extern const struct pool_handlers app_keepers_handlers;
 
 /* --- app-info.c */
 
@@ -143,14 +143,14 @@ bool app_take_file(struct region_entry *e, const struct keeper_region *info);
 void app_file_changed(struct app *a, const struct region *r);
 struct region_event app_event_of_info(enum region_event_type type, const struct keeper_region *info);
 /* The region a keeper speaks of. NULL without a complaint: we do not know it. */
-struct region *app_region_of(struct app *a, struct keeper *k, uint64_t id, const char **ret_complaint);
+struct region *app_region_of(struct app *a, struct proxy *k, uint64_t id, const char **ret_complaint);
 /* NULL, or the complaint. */
-const char *app_join_peer(struct app *a, struct keeper *k, struct region *r, const struct keeper_peer *peer);
+const char *app_join_peer(struct app *a, struct proxy *k, struct region *r, const struct keeper_peer *peer);
 /* The same of one that is in a list, and may be known. */
-const char *app_list_peer(struct app *a, struct keeper *k, struct region *r, const struct keeper_peer *peer);
-void app_step_peer(struct app *a, struct keeper *k, struct region *r, enum region_event_type type,
+const char *app_list_peer(struct app *a, struct proxy *k, struct region *r, const struct keeper_peer *peer);
+void app_step_peer(struct app *a, struct proxy *k, struct region *r, enum region_event_type type,
 		   const struct keeper_peer *peer);
-void app_drop_peer(struct app *a, struct keeper *k, struct region *r, uint64_t peer);
+void app_drop_peer(struct app *a, struct proxy *k, struct region *r, uint64_t peer);
 
 /* --- app-record.c */
 
@@ -319,18 +319,18 @@ void app_look_for_takers(struct app *a);
 void app_expect_takers(struct app *a);
 void app_free_takers(struct app *a);
 
-/* --- app-adopt.c: see struct keepers_handlers; @userdata of all is the app */
+/* --- app-adopt.c: see struct pool_handlers; @userdata of all is the app */
 
-const char *app_keeper_opened(void *userdata, struct keeper *k);
-const char *app_keeper_listed(void *userdata, struct keeper *k, const struct keeper_message *m);
-void app_keeper_list_done(void *userdata, struct keeper *k);
-void app_keeper_estranged(void *userdata, struct keeper *k);
+const char *app_keeper_opened(void *userdata, struct proxy *k);
+const char *app_keeper_listed(void *userdata, struct proxy *k, const struct keeper_message *m);
+void app_keeper_list_done(void *userdata, struct proxy *k);
+void app_keeper_estranged(void *userdata, struct proxy *k);
 void app_keepers_adopted(void *userdata, bool all);
 
-/* --- app-reconcile.c: see struct keepers_handlers */
+/* --- app-reconcile.c: see struct pool_handlers */
 
-void app_list_begins(void *userdata, struct keeper *k);
-const char *app_listed(void *userdata, struct keeper *k, const struct keeper_message *m);
-void app_list_done(void *userdata, struct keeper *k);
+void app_list_begins(void *userdata, struct proxy *k);
+const char *app_listed(void *userdata, struct proxy *k, const struct keeper_message *m);
+void app_list_done(void *userdata, struct proxy *k);
 
 #endif

@@ -50,9 +50,9 @@ static int ask(struct app *a, struct region *r, const struct prefetch_request *q
 	j->region = r->id;
 	j->total = m.range.length;
 	extra = (m.range.length + GIB - 1) / GIB * a->settings.timeout_msec_per_gib;
-	error = keeper_request_number(e->keeper, &m, -1, extra, j, &j->operation);
+	error = proxy_request_number(e->keeper, &m, -1, extra, j, &j->operation);
 	if (error < 0)
-		return failure_from_errno(f, "prefetching", error, keeper_trouble(e->keeper));
+		return failure_from_errno(f, "prefetching", error, proxy_trouble(e->keeper));
 	app_step_plain(a, r, REGION_PREFETCH_BEGAN);
 	return 0;
 }
@@ -144,7 +144,7 @@ int app_cancel_job(void *userdata, struct job *j, struct failure *ret)
 
 	if (j->state != JOB_RUNNING || j->cancelled || !e)
 		return 0;
-	error = keeper_request(e->keeper, &m, -1, 0, NULL);
+	error = proxy_request(e->keeper, &m, -1, 0, NULL);
 	if (error == -EPIPE) /* it is being removed, and the job with it */
 		return 0;
 	if (error < 0)
@@ -218,7 +218,7 @@ void app_prefetch_answered(struct app *a, const struct answer *n)
 	if (n->late)
 		return;
 	if (n->error == -ETIMEDOUT && !n->message && e) /* nobody waits for it any more */
-		keeper_request(e->keeper,
+		proxy_request(e->keeper,
 			       &(struct keeper_message){ .type = KEEPER_CANCEL,
 							 .region = n->region,
 							 .progress.operation = j->operation },

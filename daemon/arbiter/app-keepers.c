@@ -35,7 +35,7 @@ static void step_revocation(struct app *a, struct region *r, enum region_event_t
 }
 
 /* Who is behind it: of a filesystem's the keeper knows, or nobody; of the others, whoever asked on the bus. */
-static void log_revocation(struct app *a, struct keeper *k, const struct region *r,
+static void log_revocation(struct app *a, struct proxy *k, const struct region *r,
 			   const struct keeper_revocation *v)
 {
 	const struct caller *by = &region_table_find(a->table, r->id)->wanted_by;
@@ -53,7 +53,7 @@ static void log_revocation(struct app *a, struct keeper *k, const struct region 
 			cause);
 }
 
-static const char *told_revocation(struct app *a, struct keeper *k, struct region *r,
+static const char *told_revocation(struct app *a, struct proxy *k, struct region *r,
 				   const struct keeper_message *m)
 {
 	const struct keeper_revocation *v = &m->revocation;
@@ -103,7 +103,7 @@ static const char *told_invalidated(struct app *a, struct region *r, const struc
 	return NULL;
 }
 
-static void told_mode(struct app *a, struct keeper *k, struct region *r, const struct keeper_region *info)
+static void told_mode(struct app *a, struct proxy *k, struct region *r, const struct keeper_region *info)
 {
 	struct region_entry *e = region_table_find(a->table, r->id);
 
@@ -116,7 +116,7 @@ static void told_mode(struct app *a, struct keeper *k, struct region *r, const s
 	app_mode_changed(a, r, e);
 }
 
-static const char *told(void *userdata, struct keeper *k, const struct keeper_message *m)
+static const char *told(void *userdata, struct proxy *k, const struct keeper_message *m)
 {
 	struct app *a = userdata;
 	const char *complaint;
@@ -144,7 +144,7 @@ static const char *told(void *userdata, struct keeper *k, const struct keeper_me
 		told_mode(a, k, r, &m->info);
 		return NULL;
 	case KEEPER_GONE:
-		app_log(k, LOG_WARNING, "region %" PRIu64 ": ended by its keeper %s", r->id, keeper_name(k));
+		app_log(k, LOG_WARNING, "region %" PRIu64 ": ended by its keeper %s", r->id, proxy_name(k));
 		app_note_end(r, region_table_find(a->table, r->id), END_GIVEN_UP);
 		app_step_plain(a, r, REGION_RELEASED);
 		return NULL;
@@ -168,14 +168,14 @@ static void end_registration(struct app *a, struct region *r, struct region_entr
 	app_step(a, r, &event);
 }
 
-static void release_unknown(struct keeper *k, uint64_t region)
+static void release_unknown(struct proxy *k, uint64_t region)
 {
 	const struct keeper_message m = { .type = KEEPER_RELEASE, .region = region };
 
-	keeper_request(k, &m, -1, 0, NULL);
+	proxy_request(k, &m, -1, 0, NULL);
 }
 
-static const char *register_answered(struct app *a, struct keeper *k, const struct answer *n)
+static const char *register_answered(struct app *a, struct proxy *k, const struct answer *n)
 {
 	static const char another[] = "another region than was asked for";
 	struct region *r = registry_find(a->registry, n->region);
@@ -205,7 +205,7 @@ static const char *register_answered(struct app *a, struct keeper *k, const stru
 	return NULL;
 }
 
-static const char *release_answered(struct app *a, struct keeper *k, const struct answer *n)
+static const char *release_answered(struct app *a, struct proxy *k, const struct answer *n)
 {
 	const char *another;
 	/* a claim that was dropped may have been another keeper's region */
@@ -246,7 +246,7 @@ static void export_answered(struct app *a, const struct answer *n)
 	}
 }
 
-static const char *answered(void *userdata, struct keeper *k, const struct answer *n)
+static const char *answered(void *userdata, struct proxy *k, const struct answer *n)
 {
 	struct app *a = userdata;
 
@@ -282,7 +282,7 @@ static const char *answered(void *userdata, struct keeper *k, const struct answe
 		return NULL;
 	default:
 		if (n->error && n->message) /* consent that came too late, mostly */
-			app_log(k, LOG_DEBUG, "region %" PRIu64 ": keeper %s: %s", n->region, keeper_name(k),
+			app_log(k, LOG_DEBUG, "region %" PRIu64 ": keeper %s: %s", n->region, proxy_name(k),
 				strerror(-n->error));
 		return NULL;
 	}
@@ -294,23 +294,23 @@ static void progressed(void *userdata, enum keeper_type type, void *context, con
 		app_prefetch_progressed(userdata, context, p);
 }
 
-static void gone(void *userdata, struct keeper *k)
+static void gone(void *userdata, struct proxy *k)
 {
 	struct app *a = userdata;
 	struct region_entry *e;
 
-	while ((e = LIST_FIRST(&keeper_note(k)->list))) {
+	while ((e = LIST_FIRST(&proxy_note(k)->list))) {
 		struct region *r = registry_find(a->registry, e->id);
 
 		app_note_end(r, e, END_LOST);
 		app_step_plain(a, r, REGION_KEEPER_GONE);
 	}
-	if (keeper_note(k)->has_tenant)
-		app_drop_tenant(a, keeper_note(k)->tenant);
+	if (proxy_note(k)->has_tenant)
+		app_drop_tenant(a, proxy_note(k)->tenant);
 	app_set_status(a);
 }
 
-const struct keepers_handlers app_keepers_handlers = {
+const struct pool_handlers app_keepers_handlers = {
 	.known = app_keeper_known,
 	.opened = app_keeper_opened,
 	.list_begins = app_list_begins,

@@ -60,7 +60,7 @@ void app_work_out_mode(struct app *a, struct region *r, struct region_entry *e)
 	const char *reason = e->keeper_reason ? e->keeper_reason : "";
 	bool leased = e->keeper_mode == ARBITRATION_LAYOUT_LEASE;
 	bool gap = e->gap && !leased; /* a layout lease sees what passes the gate */
-	const char *trouble = keeper_trouble(e->keeper);
+	const char *trouble = proxy_trouble(e->keeper);
 	char text[400] = "", taken[300], takers[700], path[300], degraded[2600] = "";
 
 	if (e->guard)

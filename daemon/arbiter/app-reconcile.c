@@ -17,13 +17,13 @@
 
 #define UNKNOWN_MAX 1024 /* in one list; each costs a request */
 
-void app_list_begins(void *userdata, struct keeper *k)
+void app_list_begins(void *userdata, struct proxy *k)
 {
 	struct region_entry *e;
 	struct app *a = userdata;
 
-	keeper_note(k)->unknown = 0;
-	LIST_FOREACH(e, &keeper_note(k)->list, of_keeper)
+	proxy_note(k)->unknown = 0;
+	LIST_FOREACH(e, &proxy_note(k)->list, of_keeper)
 	{
 		e->listed = false;
 		/* what follows may ask holders of whom we have not heard: no consent before all are known */
@@ -57,18 +57,18 @@ static const char *refresh(struct app *a, struct region *r, struct region_entry 
 }
 
 /* Nobody knows it: whoever wanted it was told that it could not be had. */
-static const char *release(struct keeper *k, uint64_t id)
+static const char *release(struct proxy *k, uint64_t id)
 {
 	const struct keeper_message m = { .type = KEEPER_RELEASE, .region = id };
 
-	if (++keeper_note(k)->unknown > UNKNOWN_MAX)
+	if (++proxy_note(k)->unknown > UNKNOWN_MAX)
 		return "one region after the other that was never given to it";
 	log_info("region %" PRIu64 ": keeper %s has it, and nobody was given it: released", id,
-		 keeper_name(k));
-	return keeper_request(k, &m, -1, 0, NULL) < 0 ? "more than there is memory for" : NULL;
+		 proxy_name(k));
+	return proxy_request(k, &m, -1, 0, NULL) < 0 ? "more than there is memory for" : NULL;
 }
 
-const char *app_listed(void *userdata, struct keeper *k, const struct keeper_message *m)
+const char *app_listed(void *userdata, struct proxy *k, const struct keeper_message *m)
 {
 	struct app *a = userdata;
 	const char *complaint;
@@ -79,7 +79,7 @@ const char *app_listed(void *userdata, struct keeper *k, const struct keeper_mes
 		return r && r->state != REGION_REGISTERING ? app_list_peer(a, k, r, &m->peer) : complaint;
 	if (r)
 		return refresh(a, r, region_table_find(a->table, m->region), &m->info);
-	if (keeper_note(k)->listed)
+	if (proxy_note(k)->listed)
 		return release(k, m->region);
 	complaint = app_keeper_listed(a, k, m);
 	e = region_table_find(a->table, m->region);
@@ -88,7 +88,7 @@ const char *app_listed(void *userdata, struct keeper *k, const struct keeper_mes
 	return complaint;
 }
 
-static void drop_unlisted_peers(struct app *a, struct keeper *k, struct region *r)
+static void drop_unlisted_peers(struct app *a, struct proxy *k, struct region *r)
 {
 	uint32_t next;
 
@@ -101,19 +101,19 @@ static void drop_unlisted_peers(struct app *a, struct keeper *k, struct region *
 	}
 }
 
-void app_list_done(void *userdata, struct keeper *k)
+void app_list_done(void *userdata, struct proxy *k)
 {
 	struct region_entry *e, *next;
 	struct app *a = userdata;
 
-	for (e = LIST_FIRST(&keeper_note(k)->list); e; e = next) {
+	for (e = LIST_FIRST(&proxy_note(k)->list); e; e = next) {
 		struct region *r = registry_find(a->registry, e->id);
 
 		next = LIST_NEXT(e, of_keeper);
 		if (r->state == REGION_REGISTERING || (!e->listed && r->close_wanted))
 			continue;
 		if (!e->listed) {
-			log_warning("region %" PRIu64 ": keeper %s has it no more", e->id, keeper_name(k));
+			log_warning("region %" PRIu64 ": keeper %s has it no more", e->id, proxy_name(k));
 			app_note_end(r, e, END_GIVEN_UP);
 			app_step_plain(a, r, REGION_RELEASED);
 			continue;
@@ -122,7 +122,7 @@ void app_list_done(void *userdata, struct keeper *k)
 		app_step_plain(a, r, REGION_LIST_DONE);
 		app_look_at_mode(a, r, e); /* it can be talked to again */
 	}
-	if (!keeper_note(k)->listed)
+	if (!proxy_note(k)->listed)
 		app_keeper_list_done(a, k);
-	keeper_note(k)->listed = true;
+	proxy_note(k)->listed = true;
 }

@@ -35,19 +35,19 @@ int app_record(struct app *a, const struct region *r, struct region_entry *e, bo
 	text_clean(region.path, sizeof(region.path), path, strlen(path));
 	if (!e->holder || !bus_client_mark(a->bus, e->holder, region.owner, sizeof(region.owner)))
 		*region.owner = 0;
-	return record_add(keeper_record(e->keeper), &region, &e->slot);
+	return record_add(proxy_record(e->keeper), &region, &e->slot);
 }
 
 void app_record_terms(const struct region *r, struct region_entry *e, bool gated)
 {
 	const struct record_terms terms = terms_of(r, e, gated);
 
-	record_set_terms(keeper_record(e->keeper), e->slot, &terms);
+	record_set_terms(proxy_record(e->keeper), e->slot, &terms);
 }
 
 void app_forget_record(struct region_entry *e)
 {
 	if (e->slot != REGION_NO_SLOT)
-		record_remove(keeper_record(e->keeper), e->slot);
+		record_remove(proxy_record(e->keeper), e->slot);
 	e->slot = REGION_NO_SLOT;
 }

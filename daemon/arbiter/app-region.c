@@ -34,11 +34,11 @@ void app_drop_tenant(struct app *a, uint32_t tenant)
 {
 	const struct tenant *t = registry_tenant(a->registry, tenant);
 
-	if (t && !t->regions && !keepers_have(a->keepers, t->uid, t->session))
+	if (t && !t->regions && !pool_have(a->keepers, t->uid, t->session))
 		registry_drop_tenant(a->registry, tenant);
 }
 
-int app_add_entry(struct app *a, struct region *r, struct keeper *k, struct client *holder,
+int app_add_entry(struct app *a, struct region *r, struct proxy *k, struct client *holder,
 		  struct region_entry **ret)
 {
 	int e = region_table_add(a->table, r->id, k, holder, ret);
@@ -94,5 +94,5 @@ int app_send_over(struct region_entry *e, uint64_t demand)
 {
 	const struct keeper_message m = { .type = KEEPER_OVER, .region = e->id, .demand.demand = demand };
 
-	return keeper_request(e->keeper, &m, -1, 0, NULL);
+	return proxy_request(e->keeper, &m, -1, 0, NULL);
 }

@@ -61,7 +61,7 @@ static void apply(struct app *a, const struct reload *l)
 	a->settings = l->settings;
 	app_apply_settings(a);
 	if (changed)
-		keepers_settings_changed(a->keepers);
+		pool_settings_changed(a->keepers);
 	log_notice("settings read again from %s", l->config);
 	if (l->call)
 		call_reply(l->call);

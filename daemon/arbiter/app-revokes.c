@@ -80,11 +80,11 @@ int app_revoke(void *userdata, struct client *c, uint64_t id, const struct revok
 	m.demand.length = q->length ? q->length : r->length - q->offset;
 	m.demand.cause = CAUSE_ADMINISTRATOR;
 	m.demand.pid = c->pid;
-	error = keeper_request(e->keeper, &m, -1, m.demand.grace_usec / USEC_PER_MSEC,
+	error = proxy_request(e->keeper, &m, -1, m.demand.grace_usec / USEC_PER_MSEC,
 			       (void *)(uintptr_t)m.demand.demand);
 	if (error < 0) {
 		free(v);
-		return failure_from_errno(ret, "revoking the region", error, keeper_trouble(e->keeper));
+		return failure_from_errno(ret, "revoking the region", error, proxy_trouble(e->keeper));
 	}
 	app_note_caller(e, c);
 	v->demand = m.demand.demand;
@@ -145,7 +145,7 @@ int app_restore(void *userdata, struct client *c, uint64_t id, uint64_t revocati
 				   revocation, id);
 	error = app_send_over(e, v->demand);
 	if (error < 0)
-		return failure_from_errno(ret, "restoring the region", error, keeper_trouble(e->keeper));
+		return failure_from_errno(ret, "restoring the region", error, proxy_trouble(e->keeper));
 	revoke_free(v);
 	return 0;
 }
@@ -178,12 +178,12 @@ int app_sync(void *userdata, struct client *c, uint64_t id, const struct revoke_
 	if (choose_times(a, r, q, &m.demand.grace_usec, &m.demand.limit_usec, ret))
 		return BUS_E_REFUSED;
 	/* it may have to wait for a revocation under way, too */
-	error = keeper_request(e->keeper, &m, -1,
+	error = proxy_request(e->keeper, &m, -1,
 			       (m.demand.grace_usec + m.demand.limit_usec) / USEC_PER_MSEC +
 				       a->settings.revoke_limit_sec * 1000,
 			       call);
 	if (error < 0)
-		return failure_from_errno(ret, "syncing the region", error, keeper_trouble(e->keeper));
+		return failure_from_errno(ret, "syncing the region", error, proxy_trouble(e->keeper));
 	app_note_caller(e, c);
 	return 0;
 }

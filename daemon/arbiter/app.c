@@ -18,7 +18,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "arbiter/app-internal.h"
-#include "arbiter/spawner.h"
+#include "util/spawner.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -84,7 +84,7 @@ static void on_status(evutil_socket_t fd, short what, void *userdata)
 {
 	struct app *a = userdata;
 
-	uint32_t estranged = keepers_count_estranged(a->keepers);
+	uint32_t estranged = pool_count_estranged(a->keepers);
 	char rest[80] = "";
 
 	(void)fd, (void)what;
@@ -92,7 +92,7 @@ static void on_status(evutil_socket_t fd, short what, void *userdata)
 		snprintf(rest, sizeof(rest), ", and %" PRIu32 " that cannot be talked to: see the journal",
 			 estranged);
 	sd_notifyf(0, "STATUS=%zu regions, %" PRIu32 " keepers%s", registry_count(a->registry),
-		   keepers_count(a->keepers), rest);
+		   pool_count(a->keepers), rest);
 }
 
 /* Whoever owned these regions did not come back. */
@@ -174,7 +174,7 @@ static int connect_bus(struct app *a)
 	if (r >= 0)
 		r = bus_settle(a->bus);
 	if (r >= 0) {
-		keepers_each_owner(a->runtime.keepers, expect_owner, a);
+		pool_each_owner(a->runtime.keepers, expect_owner, a);
 		app_each_dax_owner(a, expect_owner, a);
 		r = bus_settle(a->bus);
 	}
@@ -250,11 +250,11 @@ static int make_parts(struct app *a)
 	loop_set_work(a->loop, process, work, a);
 	loop_hold_bus(a->loop, true);
 	/* only the system bus has the machine's systemd on it */
-	r = keepers_new(&a->keepers, loop_base(a->loop), a->offload, o->spawner,
+	r = pool_new(&a->keepers, loop_base(a->loop), a->offload, o->spawner,
 			o->bus_address || o->session_bus ? NULL : bus_connection(a->bus), a->runtime.keepers,
 			o->keeper, &a->settings, &app_keepers_handlers, a);
 	if (r == 0)
-		r = keepers_adopt(a->keepers);
+		r = pool_adopt(a->keepers);
 	if (r < 0)
 		log_error("%s: keepers cannot be looked for: %s", a->runtime.keepers, strerror(-r));
 	return r;
@@ -305,7 +305,7 @@ struct app *app_free(struct app *a)
 	if (a->offload)
 		offload_stop(a->offload);
 	if (a->keepers)
-		keepers_stop(a->keepers);
+		pool_stop(a->keepers);
 	app_free_passages(a);
 	app_free_gatings(a);
 	app_free_revokes(a);
@@ -313,7 +313,7 @@ struct app *app_free(struct app *a)
 	app_free_dax(a);
 	region_table_free(a->table);
 	gate_link_free(a->gate);
-	keepers_free(a->keepers);
+	pool_free(a->keepers);
 	bus_free(a->bus);
 	offload_free(a->offload);
 	registry_free(a->registry);

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "arbiter/spawner.h"
+#include "util/spawner.h"
 #include "util/cleanup.h"
 
 struct dax_process {

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "arbiter/spawner.h"
+#include "util/spawner.h"
 #include "gate/gate-channel.h"
 #include "util/cleanup.h"
 #include "util/clock.h"

@@ -11,7 +11,7 @@
 #include <sys/resource.h>
 
 #include "arbiter/app.h"
-#include "arbiter/spawner.h"
+#include "util/spawner.h"
 #include "util/log.h"
 #include "util/output.h"
 

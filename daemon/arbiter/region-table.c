@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "arbiter/keepers.h"
+#include "proxy/pool.h"
 #include "util/text.h"
 
 struct region_table {
@@ -47,7 +47,7 @@ struct region_table *region_table_free(struct region_table *t)
 	return NULL;
 }
 
-int region_table_add(struct region_table *t, uint64_t id, struct keeper *keeper, struct client *holder,
+int region_table_add(struct region_table *t, uint64_t id, struct proxy *keeper, struct client *holder,
 		     struct region_entry **ret)
 {
 	struct region_entry *e = calloc(1, sizeof(*e));
@@ -65,7 +65,7 @@ int region_table_add(struct region_table *t, uint64_t id, struct keeper *keeper,
 		free(e);
 		return -ENOMEM;
 	}
-	LIST_INSERT_HEAD(&keeper_note(keeper)->list, e, of_keeper);
+	LIST_INSERT_HEAD(&proxy_note(keeper)->list, e, of_keeper);
 	if (holder)
 		LIST_INSERT_HEAD(&holder->regions, e, of_holder);
 	*ret = e;

@@ -15,7 +15,7 @@
 
 #include "bus/bus.h"
 
-struct keeper;
+struct proxy;
 
 /* For the log: who asked for something. @pid 0: nobody is known. */
 struct caller {
@@ -62,7 +62,7 @@ struct file {
 
 struct region_entry {
 	uint64_t id;
-	struct keeper *keeper;
+	struct proxy *keeper;
 	struct client *holder; /* who registered it, while connected */
 	struct region_text text;
 	struct region_news news;
@@ -93,7 +93,7 @@ struct region_entry {
 	bool late_change; /* the same of a change that was refused therefore: it is undone when it is answered */
 	bool orphan;	  /* not detached, and its owner is not known: ends with the orphans' grace */
 	LIST_ENTRY(region_entry) of_guarded; /* app.guarded, while @guard is not 0 */
-	LIST_ENTRY(region_entry) of_keeper; /* keeper_note()->list */
+	LIST_ENTRY(region_entry) of_keeper; /* proxy_note()->list */
 	LIST_ENTRY(region_entry) of_holder; /* client.regions */
 	TAILQ_ENTRY(region_entry) of_file;  /* file.regions */
 };
@@ -104,7 +104,7 @@ int region_table_new(struct region_table **ret);
 struct region_table *region_table_free(struct region_table *t);
 
 /* -ENOMEM. The entry is empty, with its keeper's and holder's (may be NULL) lists. */
-int region_table_add(struct region_table *t, uint64_t id, struct keeper *keeper, struct client *holder,
+int region_table_add(struct region_table *t, uint64_t id, struct proxy *keeper, struct client *holder,
 		     struct region_entry **ret);
 struct region_entry *region_table_find(const struct region_table *t, uint64_t id);
 void region_table_remove(struct region_table *t, struct region_entry *e);

@@ -7,10 +7,10 @@
  */
 #include <inttypes.h>
 
-#include "keeper/hca.h"
+#include "keeper/hca/hca.h"
 #include "keeper/keeper.h"
-#include "keeper/keeper-region.h"
-#include "keeper/mapping.h"
+#include "keeper/region/region.h"
+#include "keeper/system/mapping.h"
 #include "keeper/keeper-tell.h"
 #include "rdmareg-timers.h"
 #include "util/clock.h"

@@ -8,9 +8,9 @@
 #include <event2/event.h>
 #include <stdlib.h>
 
-#include "keeper/hca.h"
+#include "keeper/hca/hca.h"
 #include "keeper/keeper.h"
-#include "keeper/keeper-region.h"
+#include "keeper/region/region.h"
 #include "keeper/keeper-tell.h"
 #include "keeper/worker.h"
 

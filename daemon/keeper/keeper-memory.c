@@ -12,11 +12,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "keeper/cgroup.h"
+#include "keeper/system/cgroup.h"
 #include "keeper/keeper.h"
-#include "keeper/keeper-region.h"
-#include "keeper/mapping.h"
-#include "keeper/pressure.h"
+#include "keeper/region/region.h"
+#include "keeper/system/mapping.h"
+#include "keeper/system/pressure.h"
 
 #define SPARE_BYTES (UINT64_C(16) << 20) /* of its cgroup: for the keeper itself */
 

@@ -10,10 +10,10 @@
 #include <stdio.h>
 
 #include "keeper/keeper.h"
-#include "keeper/keeper-region.h"
+#include "keeper/region/region.h"
 #include "keeper/keeper-tell.h"
-#include "keeper/mapping.h"
-#include "keeper/poison.h"
+#include "keeper/system/mapping.h"
+#include "keeper/system/poison.h"
 #include "util/log.h"
 
 void kregion_note_damage(struct kregion *r, uint64_t start, uint64_t end, const char *cause)

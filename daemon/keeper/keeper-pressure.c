@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "keeper/cgroup.h"
+#include "keeper/system/cgroup.h"
 #include "keeper/keeper.h"
-#include "keeper/keeper-region.h"
-#include "keeper/pressure.h"
+#include "keeper/region/region.h"
+#include "keeper/system/pressure.h"
 #include "util/log.h"
 
 static void changed(void *userdata, bool high)

@@ -5,7 +5,7 @@
 #include <event2/event.h>
 
 #include "keeper/keeper.h"
-#include "keeper/keeper-region.h"
+#include "keeper/region/region.h"
 #include "util/clock.h"
 
 static struct kregion **bucket_of(struct keeper *k, uint64_t region)

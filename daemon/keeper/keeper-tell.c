@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "keeper/keeper.h"
-#include "keeper/keeper-region.h"
-#include "keeper/mapping.h"
+#include "keeper/region/region.h"
+#include "keeper/system/mapping.h"
 #include "util/clock.h"
 #include "util/log.h"
 

@@ -6,7 +6,7 @@
 #define RDMAREG_KEEPER_TELL_H
 
 #include "core/guard.h"
-#include "keeper/endpoint.h"
+#include "keeper/endpoint/endpoint.h"
 #include "keeper/session.h"
 
 struct keeper;

@@ -9,12 +9,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "keeper/hca.h"
-#include "keeper/keeper-region.h"
-#include "keeper/mapping.h"
-#include "keeper/poison.h"
-#include "keeper/pressure.h"
-#include "keeper/watch.h"
+#include "keeper/hca/hca.h"
+#include "keeper/region/region.h"
+#include "keeper/system/mapping.h"
+#include "keeper/system/poison.h"
+#include "keeper/system/pressure.h"
+#include "keeper/system/watch.h"
 #include "keeper/worker.h"
 #include "util/clock.h"
 #include "util/log.h"

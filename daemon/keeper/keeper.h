@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include "keeper/endpoint.h"
+#include "keeper/endpoint/endpoint.h"
 #include "keeper/options.h"
 #include "keeper/session.h"
 #include "selftest/quirks.h"
@@ -58,11 +58,11 @@ struct keeper {
 	struct event *idle_event;
 	struct event *stop_event; /* gives up waiting for a clean end */
 	struct kregion *bucket[KEEPER_BUCKETS];
-	TAILQ_HEAD(, kregion) untold; /* changed, and the daemon does not read: keeper-region-report.c */
+	TAILQ_HEAD(, kregion) untold; /* changed, and the daemon does not read: region/report.c */
 	uint32_t n_regions;	      /* what is left behind counts */
 	uint32_t
 		n_left_behind; /* over for everybody else, but still under way in storage that does not answer */
-	uint32_t n_stuck; /* regions: keeper-region-stuck.c */
+	uint32_t n_stuck; /* regions: region/stuck.c */
 	bool stopping;
 	uint64_t own_mappings; /* of this process, when it had no region */
 };
@@ -122,7 +122,7 @@ void keeper_request(void *userdata, const struct operation *op, const struct kee
 void keeper_count_faults(struct keeper *k, const struct kregion *r);
 void keeper_free_faults(struct keeper *k);
 
-/* keeper-region-look.c */
+/* region/look.c */
 void keeper_free_looks(struct keeper *k);
 
 /* keeper-admission.c: what happens to peers; @userdata of all is the keeper. */

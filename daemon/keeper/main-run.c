@@ -16,7 +16,7 @@
 
 #include "keeper/keeper.h"
 #include "keeper/options.h"
-#include "keeper/poison.h"
+#include "keeper/system/poison.h"
 #include "util/log.h"
 
 static void on_signal(evutil_socket_t signal, short what, void *userdata)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * warm-rules.c - what the numbers in warm-blocks.h are worth: peers that write in several manners, a sync per round, and a page table, all played, around
+ * warm-rules.c - what the numbers in warm/blocks.h are worth: peers that write in several manners, a sync per round, and a page table, all played, around
  * the real rules. Compiled once for each choice of the numbers (meson.build); everything is counted, nothing is timed, so it is the same everywhere.
  *
  *   warm-rules             a row: for each manner, write faults spared of a hundred / pages written back that no peer wrote, of a hundred that one did
@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "keeper/warm-blocks.c"
+#include "keeper/warm/blocks.c"
 
 #define BLOCKS 16u
 #define PAGES (BLOCKS * (unsigned int)BLOCK_PAGES)

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "arbiter/record.h"
+#include "proxy/record.h"
 
 bool record_set_run(const char *path, const char *unit, const char *invocation)
 {

@@ -3,7 +3,7 @@
  * harness.h - a world of its own for each bus test: a private message bus, the real rdmaregd on it, and
  * keepers without an adapter.
  *
- * Keepers are rdmareg-keeper-fake, moved by lines written to its FIFO (daemon/keeper/main-fake.c), except
+ * Keepers are rdmareg-keeper-fake, moved by lines written to its FIFO (tests/fakes/keeper.c), except
  * in sessions called bad-*, which get a keeper that misbehaves as the name says (bad-keeper.c), and in those called
  * form-*, whose keepers are of another package (keeper-form-5.c).
  *
@@ -62,7 +62,7 @@ void world_begin(struct world *w, const char *settings);
 /* Waits until nothing is left: no region, no keeper, no descriptor; then ends everything. */
 void world_end(struct world *w);
 void world_write_settings(struct world *w, const char *settings);
-/* From now on the daemon can start a gate (fake-gate.c), which it keeps; there is none otherwise. */
+/* From now on the daemon can start a gate (fakes/gate.c), which it keeps; there is none otherwise. */
 void world_add_gate(struct world *w);
 /* Starts the daemon, and returns when it serves. */
 void world_start_daemon(struct world *w);

@@ -6,7 +6,7 @@
 # The example in C (C-PROGRAM was compiled from it) and the one in Python each have to print a ticket and to acknowledge a revocation before
 # its grace is over. Each `$ rdmaregctl` command of a console block has to succeed and to print what README.md prints below it, but for
 # numbers, times, tickets and what is in brackets; of `watch` the lines of revocations. put is the command with the keeper's end played
-# (fake-peer.c). What begins with `#` takes root or an adapter, and is not run.
+# (fakes/peer.c). What begins with `#` takes root or an adapter, and is not run.
 import json
 import os
 import re
@@ -22,7 +22,7 @@ CTL = os.environ["RDMAREGCTL"]
 
 
 def truncate(region):
-    """As the kernel tells it of a truncate to 8 MiB, by the keeper without an adapter (main-fake.c)."""
+    """As the kernel tells it of a truncate to 8 MiB, by the keeper without an adapter (fakes/keeper.c)."""
     with open(os.path.join(WORLD, "fake", f"{os.getuid()}-default"), "w", encoding="ascii") as fifo:
         fifo.write(f"break {region} truncate {8 * MIB}\n")
 

@@ -4,7 +4,7 @@
  * counts; no answer of whatever kind is a no; nothing else waits meanwhile, and nothing is left of a question
  * whose asker went away.
  *
- * polkit is fake-polkit.h's: questions are kept until the test answers them. The one who asks is nobody if we
+ * polkit is fakes/polkit.h's: questions are kept until the test answers them. The one who asks is nobody if we
  * are root, else ourselves; in both cases /bin/sh is another's file.
  */
 #include <fcntl.h>
@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "fake-polkit.h"
+#include "tests/fakes/polkit.h"
 #include "harness.h"
 
 #define NOBODY 65534

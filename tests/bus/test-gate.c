@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-gate.c - the daemon and the process that asks the kernel for pre-content events, which fake-gate.c plays: what a guard is told, operations of
+ * test-gate.c - the daemon and the process that asks the kernel for pre-content events, which fakes/gate.c plays: what a guard is told, operations of
  * others brought to the keepers, many of them at once, and a gate that says nothing or ends.
  */
 #include <fcntl.h>

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "arbiter/keeper-check.h"
+#include "proxy/check.h"
 
 #define check(condition)                                                                        \
 	do {                                                                                    \
@@ -39,9 +39,9 @@ static struct keeper_message good(enum keeper_type type)
 #define SPOIL(type, change)                           \
 	do {                                          \
 		struct keeper_message m = good(type); \
-		check(!keeper_message_check(&m));     \
+		check(!proxy_message_check(&m));     \
 		change;                               \
-		check(keeper_message_check(&m));      \
+		check(proxy_message_check(&m));      \
 	} while (0)
 #define UNTERMINATED(a) memset(a, 'x', sizeof(a))
 
@@ -54,7 +54,7 @@ static void test_spoiled(void)
 	for (enum keeper_type t = KEEPER_HELLO; t <= _KEEPER_REQUEST_MAX; t++) {
 		struct keeper_message m = good(t);
 
-		check(keeper_message_check(&m));
+		check(proxy_message_check(&m));
 	}
 	for (enum keeper_type t = KEEPER_REVOCATION; t < KEEPER_RESYNC; t++) /* which is of no region */
 		SPOIL(t, m.region = 0);
@@ -126,7 +126,7 @@ static void test_random(void)
 		for (uint64_t n = next_random(&seed) % 8; n; n--)
 			bytes[next_random(&seed) % (n & 1 ? 64 : sizeof(m))] =
 				(unsigned char)next_random(&seed);
-		if (keeper_message_check(&m))
+		if (proxy_message_check(&m))
 			continue;
 		check(keeper_kind(m.type) == KEEPER_EVENT ||
 		      (keeper_kind(m.type) == KEEPER_ANSWER && keeper_type_is_known(m.type)));
@@ -143,11 +143,11 @@ static void test_later(void)
 {
 	struct keeper_message m = { .type = KEEPER_KIND_SIZE * _KEEPER_KIND_MAX - 1, .region = UINT64_MAX };
 
-	check(!keeper_message_check(&m));
+	check(!proxy_message_check(&m));
 	m.operation = 1;
-	check(keeper_message_check(&m));
+	check(proxy_message_check(&m));
 	m.type = KEEPER_KIND_SIZE * KEEPER_EVENT - 1;
-	check(!strcmp(keeper_message_check(&m), "an answer of an unknown type"));
+	check(!strcmp(proxy_message_check(&m), "an answer of an unknown type"));
 }
 
 int main(void)

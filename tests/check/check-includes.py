@@ -9,8 +9,9 @@
 #   bus       an adapter: core, util, proto
 #   gate      a process of its own: util, proto/names.h
 #   dax       an adapter that is asked and tells nothing by itself: util
-#   keeper    each module (files with a common stem: hca.c, hca-counters.c, hca.h) is an adapter: core, util, selftest, proto.
+#   keeper    each module (a folder below, or files with a common stem) is an adapter: core, util, selftest, proto.
 #             KEEPER_GLUE brings them together and sees them all; KEEPER_SHARED is vocabulary and the threads that they have in common
+#   proxy     the daemon's side of keepers: core, util, proto, and of the arbiter the settings
 #   arbiter   brings core and bus together and sees all but the keeper, and of the self-test what it found out (quirks.h, adapters.h),
 #             and of the gate's process what is said between them (gate-channel.h)
 #   client    a library of its own, under another licence: proto. Its halves owner/ and peer/ do not know each other; both
@@ -21,7 +22,7 @@ import pathlib
 
 import tree
 
-KEEPER_GLUE = {"main", "keeper"}
+KEEPER_GLUE = {"main", "keeper", "region"}
 KEEPER_SHARED = {"clock", "reason", "worker"}
 
 # What each group sees beside itself. A group is a folder, or folder/module inside the keeper.
@@ -33,7 +34,8 @@ SEES = {
     "daemon/gate": {"daemon/util", "proto/names.h"},
     "daemon/selftest": {"daemon/util", "config.h"},
     "daemon/keeper": {"daemon/core", "daemon/util", "daemon/selftest", "proto", "config.h"},
-    "daemon/arbiter": {"daemon/core", "daemon/util", "daemon/bus", "daemon/dax", "daemon/selftest/quirks.h", "daemon/selftest/adapters.h", "daemon/gate/gate-channel.h", "proto", "config.h"},
+    "daemon/proxy": {"daemon/core", "daemon/util", "daemon/selftest/quirks.h", "daemon/arbiter/settings.h", "proto", "config.h"},
+    "daemon/arbiter": {"daemon/core", "daemon/util", "daemon/bus", "daemon/proxy", "daemon/dax", "daemon/selftest/quirks.h", "daemon/selftest/adapters.h", "daemon/gate/gate-channel.h", "proto", "config.h"},
     "client/include": set(),
     "client/common": {"client/include", "proto", "config.h"},
     "client/owner": {"client/common", "client/include", "proto", "config.h"},
@@ -51,7 +53,8 @@ def group_of(path):
     for group in SEES:
         if pathlib.Path(group) in path.parents:
             if group == "daemon/keeper":
-                return f"{group}/{path.stem.split('-')[0]}"
+                below = path.relative_to(group)
+                return f"{group}/{below.parts[0] if len(below.parts) > 1 else path.stem.split('-')[0]}"
             return group
     return None
 

@@ -9,7 +9,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "keeper/endpoint-wire.h"
+#include "keeper/endpoint/wire.h"
 #include "keeper/session.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

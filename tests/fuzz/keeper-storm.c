@@ -19,11 +19,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "keeper/endpoint-fake.h"
-#include "keeper/hca-fake.h"
-#include "keeper/keeper-region.h"
+#include "tests/fakes/endpoint.h"
+#include "tests/fakes/hca.h"
+#include "keeper/region/region.h"
 #include "keeper/keeper.h"
-#include "keeper/watch-fake.h"
+#include "tests/fakes/watch.h"
 #include "util/clock.h"
 #include "util/log.h"
 

@@ -34,20 +34,20 @@ class Program:
 
 # Unit tests alone: they take milliseconds and say in a line what is wrong. A mutant is run with those it is part of.
 PROGRAMS = [
-    Program("test-slots", ("tests/unit/test-slots.c",), header=SLOTS),
-    Program("test-core-region", ("tests/unit/test-core-region.c", *REGION)),
-    Program("test-core-adoption", ("tests/unit/test-core-adoption.c", *REGION)),
-    Program("test-core-listed", ("tests/unit/test-core-listed.c", *REGION)),
-    Program("test-core", ("tests/unit/test-core.c", *REGION)),
-    Program("test-core-memory", ("tests/unit/test-core-memory.c", "daemon/core/registry.c")),
-    Program("test-core-moves", ("tests/unit/test-core-moves.c", GUARD)),
-    Program("test-core-demands", ("tests/unit/test-core-demands.c", GUARD, "daemon/core/demand.c")),
-    Program("test-core-guard", ("tests/unit/test-core-guard.c", GUARD)),
-    Program("test-core-guard-rounds", ("tests/unit/test-core-guard-rounds.c", GUARD)),
-    Program("test-core-guard-fair", ("tests/unit/test-core-guard-fair.c", GUARD)),
-    Program("test-core-respite", ("tests/unit/test-core-respite.c", GUARD)),
-    Program("test-core-urgency", ("tests/unit/test-core-urgency.c", GUARD)),
-    Program("test-core-edges", ("tests/unit/test-core-edges.c", CORE)),
+    Program("test-slots", ("tests/unit/core/test-slots.c",), header=SLOTS),
+    Program("test-core-region", ("tests/unit/core/test-core-region.c", *REGION)),
+    Program("test-core-adoption", ("tests/unit/core/test-core-adoption.c", *REGION)),
+    Program("test-core-listed", ("tests/unit/core/test-core-listed.c", *REGION)),
+    Program("test-core", ("tests/unit/core/test-core.c", *REGION)),
+    Program("test-core-memory", ("tests/unit/core/test-core-memory.c", "daemon/core/registry.c")),
+    Program("test-core-moves", ("tests/unit/core/test-core-moves.c", GUARD)),
+    Program("test-core-demands", ("tests/unit/core/test-core-demands.c", GUARD, "daemon/core/demand.c")),
+    Program("test-core-guard", ("tests/unit/core/test-core-guard.c", GUARD)),
+    Program("test-core-guard-rounds", ("tests/unit/core/test-core-guard-rounds.c", GUARD)),
+    Program("test-core-guard-fair", ("tests/unit/core/test-core-guard-fair.c", GUARD)),
+    Program("test-core-respite", ("tests/unit/core/test-core-respite.c", GUARD)),
+    Program("test-core-urgency", ("tests/unit/core/test-core-urgency.c", GUARD)),
+    Program("test-core-edges", ("tests/unit/core/test-core-edges.c", CORE)),
 ]
 
 

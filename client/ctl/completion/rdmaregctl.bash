@@ -1,7 +1,7 @@
 # bash completion for rdmaregctl                           -*- shell-script -*-
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Verbs and options are written out here; tests/unit/test-client-completion.sh compares them with what --help says.
+# Verbs and options are written out here; tests/unit/client/test-client-completion.sh compares them with what --help says.
 
 _rdmaregctl_ids() {
 	rdmaregctl list --no-legend 2>/dev/null | awk '{ print $1 }'

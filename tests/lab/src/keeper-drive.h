@@ -3,7 +3,7 @@
 #ifndef KEEPER_DRIVE_H
 #define KEEPER_DRIVE_H
 
-#include "keeper-client.h"
+#include "tests/unit/keeper/keeper-client.h"
 #include "keeper-drive-peer.h"
 
 #define PAGE 4096

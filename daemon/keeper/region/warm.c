@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * warm.c - carries out what warm.c decides: one chunk at a time through the worker, and answers to who asked.
+ *
+ * What always holds: only an open region is prefetched, never beyond the end of its file, and prefetching ends with the chunk under
+ * way when a revocation begins. Nobody waits longer for a chunk than storage_stall_msec: storage can hang, and who waits is told.
+ */
+#include <errno.h>
+#include <event2/event.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "keeper/hca/hca.h"
+#include "keeper/keeper.h"
+#include "keeper/region/region.h"
+#include "keeper/system/mapping.h"
+#include "keeper/keeper-tell.h"
+#include "keeper/system/pressure.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+#define PROGRESS_USEC (250 * USEC_PER_MSEC)
+
+#define of_job(j) ((struct kregion *)((char *)(j)-offsetof(struct kregion, warm_job)))
+
+/* In the worker. */
+static void run(struct job *job)
+{
+	struct kregion *r = of_job(job);
+
+	/* read from the storage first, since the adapter's fault would keep the address space for as long as that takes */
+	mapping_load(r->mapping, r->warm_chunk.offset, r->warm_chunk.length);
+	r->warm_error = hca_prefetch(r->mr, r->mapping->address + r->warm_chunk.offset, r->warm_chunk.length,
+				     r->warm_chunk.write);
+	r->warm_cause = 0;
+	if (r->warm_error == -EFAULT || r->warm_error == -EIO)
+		r->warm_cause = mapping_explain(r->mapping, r->warm_chunk.offset, r->warm_chunk.length,
+						r->warm_chunk.write, &r->warm_failed_at);
+}
+
+static uint64_t limit(const struct kregion *r)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+
+	return (r->guard.valid_length + page - 1) / page * page;
+}
+
+/* The first chunk at once, then not after every one: some come back within a millisecond. */
+static void tell_progress_of(struct kregion *r)
+{
+	uint64_t now = now_monotonic_usec();
+	struct keeper_progress p = { 0 };
+	struct timeval tv;
+	struct warm_request q;
+
+	if (r->phase != KREGION_HELD)
+		return;
+	if (r->warm.n_requests && r->warm.request[0].told && now - r->progress_usec < PROGRESS_USEC) {
+		/* soon: the next chunk may take long */
+		tv = timeval_from_usec(r->progress_usec + PROGRESS_USEC - now);
+		evtimer_add(r->warm_timer, &tv);
+		return;
+	}
+	if (!warm_progress(&r->warm, &q, &p.done, &p.total))
+		return;
+	r->progress_usec = now;
+	p.operation = q.operation;
+	/* connection 0: the registration, which waits for it */
+	tell_progress(r, q.connection ? &(struct operation){ q.connection, q.operation } : &r->registration,
+		      &p);
+}
+
+static void done(struct job *job)
+{
+	struct kregion *r = of_job(job);
+	int error = r->warm_error;
+
+	kregion_step_ended(r);
+	evtimer_del(r->stall_timer);
+	r->stalled = false;
+	if (error == -EFAULT && r->phase == KREGION_HELD) {
+		/* the file became shorter under it: there is nothing left to prefetch, which is no failure */
+		kregion_restat(r);
+		if (r->warm_chunk.offset + r->warm_chunk.length > limit(r))
+			error = 0;
+	}
+	if (error == -EFAULT && r->warm_cause) {
+		error = r->warm_cause;
+		if (r->phase == KREGION_HELD && (error == -EIO || error == -EHWPOISON))
+			kregion_note_damage(r, r->warm_failed_at, r->warm_failed_at + r->mapping->granule,
+					    mapping_explanation(error));
+	}
+	if (error == -EOPNOTSUPP)
+		r->warm_unsupported = true;
+	if (error == 0) {
+		r->bytes_warmed += r->warm_chunk.length;
+		/* what somebody asked for is his own doing */
+		if (r->warm_chunk.write && r->warm.out != WARM_REQUEST)
+			r->bytes_redirtied += r->warm_chunk.length;
+		kregion_tell_counters(r);
+	}
+	warm_done(&r->warm, error);
+	tell_progress_of(r);
+	if (r->phase == KREGION_HELD && !r->destroying)
+		kregion_warm(r);
+	else
+		kregion_continue(r);
+}
+
+static int no_answer(const struct kregion *r, struct reason *why)
+{
+	return reason_set(why, -ETIME, "The storage does not answer; it had %" PRIu32 " ms for 2 MiB or less",
+			  r->keeper->options->storage_stall_msec);
+}
+
+static void answer_finished(struct kregion *r)
+{
+	struct warm_request q;
+	struct reason why;
+
+	while (warm_take_finished(&r->warm, &q)) {
+		struct operation op = { .connection = q.connection, .number = q.operation };
+
+		if (q.connection) {
+			if (q.error == -ETIME)
+				no_answer(r, &why);
+			else if (q.error && mapping_explanation(q.error))
+				reason_set(&why, q.error, "%s", mapping_explanation(q.error));
+			tell_done(r->keeper, &op, r->id, q.error,
+				  q.error == -ETIME || mapping_explanation(q.error) ? &why : NULL);
+			continue;
+		}
+		if (q.error && q.error != -EBUSY && q.error != -ECANCELED)
+			log_notice("region %" PRIu64 ": not prefetched: %s", r->id,
+				   mapping_explanation(q.error) ? mapping_explanation(q.error) : strerror(-q.error));
+		tell_registered(r);
+	}
+}
+
+void kregion_warm(struct kregion *r)
+{
+	struct timeval tv;
+	uint64_t wait;
+
+	if (r->phase != KREGION_HELD || !guard_is_open(&r->guard) || r->warm_job.busy)
+		return;
+	answer_finished(r);
+	if (kregion_file_is_stuck(r))
+		return;
+	while (!warm_next(&r->warm, limit(r), now_monotonic_usec(), &r->warm_chunk, &wait)) {
+		unsigned int left = r->warm.n_requests;
+
+		answer_finished(r);
+		if (left != r->warm.n_requests && r->warm.n_requests)
+			continue; /* one that had nothing to do; the next may have */
+		if (wait) {
+			tv = timeval_from_usec(wait);
+			evtimer_add(r->warm_timer, &tv);
+		}
+		return;
+	}
+	r->warm_error = keeper_check_room(r->mapping, r->warm_chunk.length);
+	if (r->warm_error == 0) {
+		r->warm_capped = false;
+		tv = timeval_from_usec(r->keeper->options->storage_stall_msec * USEC_PER_MSEC);
+		evtimer_add(r->stall_timer, &tv);
+		worker_submit(r->keeper->warm_worker, &r->warm_job);
+		kregion_step_began(r);
+		return;
+	}
+	if (!r->warm_capped)
+		log_notice("region %" PRIu64
+			   ": prefetching ends here, or it would displace its keeper's other memory: raise "
+			   "MemoryMax= of the tenant's slice, or of what is above it, to have it all",
+			   r->id);
+	r->warm_capped = true;
+	warm_done(&r->warm, r->warm_error);
+	kregion_warm(r);
+}
+
+void kregion_stop_warming(struct kregion *r, int error)
+{
+	if (r->warm_job.busy && worker_withdraw(r->keeper->warm_worker, &r->warm_job)) {
+		evtimer_del(r->stall_timer);
+		warm_done(&r->warm, error);
+	}
+	warm_cancel(&r->warm, error);
+	answer_finished(r);
+}
+
+void kregion_cancel_prefetch(struct kregion *r, const struct operation *op)
+{
+	warm_cancel_request(&r->warm, op->connection, op->number);
+	answer_finished(r);
+	kregion_warm(r);
+}
+
+void kregion_drop_prefetches(struct kregion *r)
+{
+	for (unsigned int i = 0; i < r->warm.n_requests; i++) {
+		const struct warm_request *q = &r->warm.request[i];
+		struct operation op = { q->connection, q->operation };
+
+		if (q->connection && !session_is_waiting(r->keeper->session, &op))
+			warm_cancel_request(&r->warm, q->connection, 0);
+	}
+	answer_finished(r);
+	kregion_warm(r);
+}
+
+int kregion_prefetch(struct kregion *r, const struct operation *op, const struct keeper_range *range,
+		     struct reason *why)
+{
+	uint64_t length = range->length ? range->length : r->mapping->length - range->offset;
+	struct warm_request q = {
+		.start = range->offset,
+		.end = range->offset + length,
+		.write = range->write,
+		.connection = op->connection,
+		.operation = op->number,
+	};
+	int error;
+
+	if (range->offset >= r->mapping->length || length > r->mapping->length - range->offset)
+		return reason_set(why, -ERANGE,
+				  "Offset %" PRIu64 " and length %" PRIu64
+				  " are not inside the region's %" PRIu64 " bytes",
+				  range->offset, range->length, r->mapping->length);
+	if (range->write && !r->mapping->write)
+		return reason_set(why, -EACCES,
+				  "Prefetching for writing was asked of a region with access r");
+	if (r->warm_unsupported)
+		return reason_set(why, -EOPNOTSUPP,
+				  "The adapter or its driver cannot prefetch (rxe: needs Linux 6.17)");
+	if (kregion_file_is_stuck(r))
+		return reason_set(why, -ETIME,
+				  "A step on this file's memory has not ended; nothing more is begun"
+				  " on it until it does");
+	if (r->phase != KREGION_HELD || !guard_is_open(&r->guard))
+		return reason_set(why, -EBUSY, "The region is being revoked or released");
+	if (r->stalled)
+		return no_answer(r, why);
+	kregion_restat(r);
+	error = warm_add_request(&r->warm, &q);
+	if (error)
+		return reason_set(why, error, "Too many prefetches of this region are waiting");
+	kregion_warm(r);
+	return 0;
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *userdata)
+{
+	(void)fd;
+	(void)what;
+	tell_progress_of(userdata);
+	kregion_warm(userdata);
+}
+
+static void on_stall(evutil_socket_t fd, short what, void *userdata)
+{
+	struct kregion *r = userdata;
+
+	(void)fd;
+	(void)what;
+	log_warning("region %" PRIu64 ": the storage does not answer: [%" PRIu64 ", %" PRIu64
+		    ") of it has been prefetched for %" PRIu32 " ms",
+		    r->id, r->warm_chunk.offset, r->warm_chunk.offset + r->warm_chunk.length,
+		    r->keeper->options->storage_stall_msec);
+	kregion_stop_warming(r, -ETIME);
+	r->stalled = r->warm_job.busy; /* else its turn had not come yet */
+}
+
+void kregion_warm_after(struct kregion *r, const struct rdmareg_report *report)
+{
+	if (r->warm_unsupported)
+		return;
+	if (report->causes & RDMAREG_CAUSE_RECLAIM)
+		warm_blocks_reclaimed(&r->warm.blocks, report->start, report->end);
+	else if (report->causes & RDMAREG_CAUSE_WRITEBACK)
+		warm_blocks_written(&r->warm.blocks, report->start, report->end, report->writeback_count,
+				    now_monotonic_usec());
+	kregion_warm(r);
+}
+
+void kregion_set_warm_mode(struct kregion *r, enum warm_mode mode)
+{
+	warm_blocks_set_mode(&r->warm.blocks, mode);
+	if (mode == WARM_OFF)
+		r->warm.pass = (struct warm_range){ 0, 0 };
+}
+
+int kregion_init_warming(struct kregion *r, enum warm_mode mode)
+{
+	struct warm_blocks blocks;
+	int error = warm_blocks_init(&blocks, mode, r->mapping->write, r->mapping->length);
+
+	if (error < 0)
+		return error;
+	warm_init(&r->warm, &blocks, r->keeper->options->warm_bytes_per_sec);
+	r->warm.short_of_memory = pressure_is_high(r->keeper->pressure);
+	r->warm_job = (struct job){ .run = run, .done = done, .key = r->storage };
+	r->warm_timer = evtimer_new(r->keeper->base, on_timer, r);
+	r->stall_timer = evtimer_new(r->keeper->base, on_stall, r);
+	return r->warm_timer && r->stall_timer ? 0 : -ENOMEM;
+}

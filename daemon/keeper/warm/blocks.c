@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* blocks.c - see warm/blocks.h. */
+#include "keeper/warm/blocks.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PAGE 4096 /* the smallest that an event can stand for */
+#define BLOCK_PAGES (WARM_BLOCK_BYTES / PAGE)
+
+int warm_blocks_init(struct warm_blocks *b, enum warm_mode mode, bool can_write, uint64_t length)
+{
+	uint64_t n = length / WARM_BLOCK_BYTES + (length % WARM_BLOCK_BYTES != 0);
+	struct warm_block *block = calloc(n ? n : 1, sizeof(*block));
+
+	if (!block)
+		return -ENOMEM;
+	*b = (struct warm_blocks){ .mode = mode, .can_write = can_write, .block = block, .n = n };
+	b->last_pages = n ? (uint32_t)((length - (n - 1) * WARM_BLOCK_BYTES + PAGE - 1) / PAGE) : 0;
+	return 0;
+}
+
+void warm_blocks_deinit(struct warm_blocks *b)
+{
+	free(b->block);
+	*b = (struct warm_blocks){ .mode = WARM_OFF };
+}
+
+static void forget(struct warm_blocks *b, uint64_t from, uint64_t to)
+{
+	if (from < to)
+		memset(&b->block[from], 0, (to - from) * sizeof(*b->block));
+}
+
+void warm_blocks_set_mode(struct warm_blocks *b, enum warm_mode mode)
+{
+	if (mode == b->mode)
+		return;
+	b->mode = mode;
+	if (mode == WARM_OFF)
+		warm_blocks_clear(b);
+	for (uint64_t i = 0; i < b->n; i++) {
+		struct warm_block *k = &b->block[i];
+
+		/* untouched ones are not even read for writing: the table stays as small as it is */
+		if (k->streak || k->trusted || k->proven)
+			*k = (struct warm_block){ .waiting = k->waiting, .ours = k->ours };
+	}
+}
+
+static void new_round(struct warm_blocks *b, struct warm_block *k)
+{
+	bool in_a_row = k->round == (uint8_t)(b->round - 1) && (k->proven || k->ours || k->probation);
+
+	if (!in_a_row)
+		k->streak = k->trusted = 0;
+	k->proven = k->probation = 0;
+	if (k->ours && k->streak == WARM_HOT_ROUNDS && ++k->trusted >= WARM_TRUST_ROUNDS) {
+		k->streak = WARM_HOT_ROUNDS - 1; /* one proof makes it hot again */
+		k->trusted = 0;
+		k->probation = 1;
+	}
+	if (!k->ours)
+		k->trusted = 0;
+	k->covered = 0;
+	k->round = b->round;
+}
+
+static uint32_t pages_of_proof(const struct warm_blocks *b, uint64_t i)
+{
+	uint32_t pages = i == b->n - 1 ? b->last_pages : (uint32_t)BLOCK_PAGES;
+
+	return (pages * WARM_PROOF_PAGES + (uint32_t)BLOCK_PAGES - 1) / (uint32_t)BLOCK_PAGES;
+}
+
+static void cover(struct warm_blocks *b, uint64_t i, uint64_t pages)
+{
+	struct warm_block *k = &b->block[i];
+
+	if (k->round != b->round)
+		new_round(b, k);
+	k->waiting = 1;
+	k->covered = (pages > BLOCK_PAGES - k->covered ? BLOCK_PAGES : k->covered + pages) & 1023;
+	if (k->ours || k->probation || k->proven || k->covered < pages_of_proof(b, i))
+		return;
+	k->proven = 1;
+	if (k->streak < WARM_HOT_ROUNDS)
+		k->streak++;
+}
+
+static void widen(struct warm_blocks *b, uint64_t start, uint64_t end)
+{
+	if (b->start >= b->end) {
+		b->start = start;
+		b->end = end;
+		return;
+	}
+	b->start = start < b->start ? start : b->start;
+	b->end = end > b->end ? end : b->end;
+}
+
+/*
+ * Rounds are as long as they lately were at the shortest; what comes half a round too late did not come in a row. Without this a peer that
+ * writes everything once in a while looks like one that writes all the time, since in between there is nothing to see.
+ */
+static void begin_round(struct warm_blocks *b, uint64_t now)
+{
+	uint64_t passed = b->round_usec ? now - b->round_usec : 0;
+	unsigned int next =
+		b->round + (b->period_usec && passed > b->period_usec + b->period_usec / 2 ? 2u : 1u);
+
+	/* 0 stands for the time before the first, which no block was seen in */
+	b->round = (uint8_t)(next > UINT8_MAX ? next - UINT8_MAX : next);
+	if (!b->period_usec)
+		b->period_usec = passed;
+	else if (passed < b->period_usec)
+		b->period_usec -= (b->period_usec - passed) / 4;
+	else
+		b->period_usec += b->period_usec / WARM_PERIOD_GROWTH;
+	b->round_usec = now;
+}
+
+/* A burst that ended a while ago makes this the first event of another. */
+static void note_time(struct warm_blocks *b, uint64_t now)
+{
+	if (!b->last_usec || now - b->last_usec >= WARM_QUIET_USEC)
+		begin_round(b, now);
+	b->last_usec = now;
+	if (!b->first_usec)
+		b->first_usec = now;
+}
+
+void warm_blocks_written(struct warm_blocks *b, uint64_t start, uint64_t end, uint64_t events, uint64_t now)
+{
+	uint64_t first, last, most = b->n * WARM_BLOCK_BYTES;
+
+	if (end > most)
+		end = most;
+	if (b->mode == WARM_OFF || start >= end)
+		return;
+	note_time(b, now ? now : 1);
+	first = start / WARM_BLOCK_BYTES;
+	last = (end - 1) / WARM_BLOCK_BYTES;
+	if (last - first >= WARM_EXACT_BLOCKS) {
+		widen(b, start, end);
+		return;
+	}
+	if (b->low >= b->high) {
+		b->low = first;
+		b->high = last + 1;
+	}
+	b->low = first < b->low ? first : b->low;
+	b->high = last + 1 > b->high ? last + 1 : b->high;
+	for (uint64_t i = first; i <= last; i++) {
+		uint64_t from = i == first ? start : i * WARM_BLOCK_BYTES;
+		uint64_t to = i == last ? end : (i + 1) * WARM_BLOCK_BYTES;
+		uint64_t pages = (to - from + PAGE - 1) / PAGE;
+
+		/* where in the hull the events were is known only if it is one, or if all were in one block */
+		if (events > 1)
+			pages = first != last ? 0 : events < pages ? events : pages;
+		cover(b, i, pages);
+	}
+}
+
+void warm_blocks_reclaimed(struct warm_blocks *b, uint64_t start, uint64_t end)
+{
+	uint64_t most = b->n * WARM_BLOCK_BYTES;
+
+	if (end > most)
+		end = most;
+	if (start >= end)
+		return;
+	if (start < b->end && b->start < end)
+		b->start = b->end = 0;
+	forget(b, start / WARM_BLOCK_BYTES, (end - 1) / WARM_BLOCK_BYTES + 1);
+}
+
+void warm_blocks_clear(struct warm_blocks *b)
+{
+	for (uint64_t i = b->low; i < b->high; i++)
+		b->block[i].waiting = 0;
+	b->low = b->high = 0;
+	b->start = b->end = 0;
+	b->first_usec = 0;
+}
+
+/* The burst is over, or has lasted long enough. */
+static bool is_due(const struct warm_blocks *b, uint64_t now, uint64_t *ret_wait_usec)
+{
+	uint64_t quiet = b->last_usec + WARM_QUIET_USEC, longest = b->first_usec + WARM_BURST_USEC;
+	uint64_t due = quiet < longest ? quiet : longest;
+
+	if (now >= due)
+		return true;
+	*ret_wait_usec = due - now;
+	return false;
+}
+
+static bool is_for_writing(const struct warm_blocks *b, const struct warm_block *k)
+{
+	if (!b->can_write)
+		return false;
+	return b->mode == WARM_WRITE || (b->mode == WARM_ADAPTIVE && k && k->streak == WARM_HOT_ROUNDS);
+}
+
+bool warm_blocks_peek(struct warm_blocks *b, uint64_t limit, uint64_t now, uint64_t *ret_start,
+		      uint64_t *ret_end, bool *ret_write, uint64_t *ret_wait_usec)
+{
+	uint64_t start, end;
+	bool write;
+
+	*ret_wait_usec = 0;
+	if (!b->first_usec || !is_due(b, now, ret_wait_usec))
+		return false;
+	while (b->low < b->high && !b->block[b->low].waiting)
+		b->low++;
+	if (b->low < b->high) {
+		start = b->low * WARM_BLOCK_BYTES;
+		end = start + WARM_BLOCK_BYTES;
+		write = is_for_writing(b, &b->block[b->low]);
+	} else {
+		start = b->start;
+		end = b->end;
+		write = is_for_writing(b, NULL);
+		if (start < end && end - start > WARM_BLOCK_BYTES - start % WARM_BLOCK_BYTES)
+			end = start + WARM_BLOCK_BYTES - start % WARM_BLOCK_BYTES;
+	}
+	if (end > limit)
+		end = limit;
+	if (start >= end) { /* nothing, or beyond the end of the file */
+		warm_blocks_clear(b);
+		return false;
+	}
+	*ret_start = start;
+	*ret_end = end;
+	*ret_write = write;
+	return true;
+}
+
+void warm_blocks_take(struct warm_blocks *b, uint64_t start, uint64_t end, bool write)
+{
+	struct warm_block *k = &b->block[start / WARM_BLOCK_BYTES];
+
+	if (b->low < b->high) {
+		k->waiting = 0;
+		b->low++;
+	} else {
+		b->start = end;
+	}
+	k->ours = write;
+	if (b->low >= b->high && b->start >= b->end)
+		b->first_usec = 0;
+}

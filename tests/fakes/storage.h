@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * storage.h - files whose storage falls silent, for tests: every call of this program that asks it does not return until it answers again.
+ *
+ * It holds the rule of docs/architecture.md besides: a call on the loop thread that could wait for a file's storage ends the program with a
+ * line that names it, whether or not the storage is silent.
+ *
+ * A file with the bit S_ISUID in its mode has direct access, one with S_ISGID shares its blocks with
+ * another, and blocks of one with S_IXUSR were never written.
+ */
+#ifndef RDMAREG_KEEPER_STORAGE_FAKE_H
+#define RDMAREG_KEEPER_STORAGE_FAKE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* All files of that inode number. At most eight of them are silent at a time. */
+void storage_fake_silence(uint64_t inode, bool silent);
+
+/* One call that asks such a silent storage, under way or still to come, is answered. */
+void storage_fake_answer_one(uint64_t inode);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * verbs-selftest.h - an RDMA device made of memory copies, good but for the faults it is told to have. Linked instead of libibverbs.
+ *
+ * Remote accesses go through process_vm_readv(2) and _writev(2) on our own address space: like an adapter with on-demand paging they obey
+ * the page tables, so PROT_NONE and the end of a file are real.
+ */
+#ifndef FAKE_VERBS_H
+#define FAKE_VERBS_H
+
+#include <infiniband/verbs.h>
+
+enum fault {
+	FAULT_NONE,
+	FAULT_INSIDE_PAGE,   /* an address inside a page is served at its start */
+	FAULT_LATER_PACKETS, /* each packet but the first goes to the start of its page */
+	FAULT_EVERY_PLACE,   /* each access is off by 8 bytes */
+	FAULT_READS_ZEROES,
+	FAULT_QP_RIGHTS, /* the queue pair's rights are not looked at */
+	FAULT_MR_RIGHTS,
+	FAULT_NEVER_REFUSES, /* as pinned memory: what is not there any more is written all the same, to nowhere */
+	FAULT_NEVER_RECOVERS, /* one refused access, and the key is dead */
+	FAULT_LOSES_REWRITES, /* a page that was written once is not written again */
+	FAULT_SEND_SUCCEEDS,  /* with nobody there to receive */
+	FAULT_WRONG_STATUS,   /* giving up is reported as something else */
+	FAULT_NO_ADVISE,
+	FAULT_ADVISE_FAILS,
+	FAULT_ADVISE_BLIND, /* a fenced page is prefetched */
+	FAULT_ADDS_TWICE,
+	FAULT_NO_ATOMICS,
+	FAULT_NO_WINDOWS,
+	FAULT_NO_BIND,
+	FAULT_WINDOW_UNBOUNDED,
+	FAULT_WINDOW_SHARED, /* any queue pair may use it */
+	FAULT_WINDOW_STAYS,  /* LOCAL_INV does nothing */
+	FAULT_NO_PORT,
+	FAULT_NO_MEMORY,   /* nothing can be registered */
+	FAULT_KILLS,	   /* the process dies in an atomic operation */
+	FAULT_HANGS,	   /* ... or it does not return */
+	FAULT_NOT_ALLOWED, /* the device cannot be opened */
+};
+
+/* The device, with one fault and an MTU. One at a time. It is also the one that is found by its name: fake0. */
+struct ibv_context *fake_verbs_open(enum fault fault, enum ibv_mtu mtu);
+
+/* Things made and not destroyed. */
+int fake_verbs_count(void);
+
+#endif

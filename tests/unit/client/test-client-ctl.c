@@ -1,0 +1,467 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * test-client-ctl.c - the verbs of rdmaregctl that do something and end, against a played daemon
+ * (fakes/rdmaregd.h). argv[1]: rdmaregctl.
+ */
+#undef NDEBUG
+#include <assert.h>
+#include <fcntl.h>
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/fakes/rdmaregd.h"
+
+static const char *ctl;
+static char out[1 << 20];
+
+/* What is wrong is said, with the right status, and nothing was changed by it. */
+static const struct {
+	const char *arguments;
+	int status;
+	const char *said;
+} bad[] = {
+	{ "", 2, "no verb" },
+	{ "nonsense", 2, "no such verb" },
+	{ "register", 2, "usage" },
+	{ "register /proc/self/exe --access r --offset 999", 1, "round it down" },
+	{ "register /nonexistent", 3, "No such file" },
+	{ "register /proc/self/exe --policy never", 2, "follow|yield|hold is wanted" },
+	{ "register /proc/self/exe --arbitration layout-lease", 2, "auto|pre-content is wanted" },
+	{ "register /proc/self/exe --grace 1d", 2, "a time is wanted here: seconds, or with us, ms" },
+	{ "list --state bogus", 2, "one of registering, live" },
+	{ "show 900", 3, "there is no region 900" },
+	{ "show 0", 2, "not the number of a region" },
+	{ "export 2 --expires 0", 2, "a time above 0" },
+	{ "export 2 --uses 0", 2, "a whole number above 0" },
+	{ "export 2 --uses many", 2, "a whole number above 0" },
+	{ "register /proc/self/exe --access r --length 0", 2, "a size above 0 is wanted here: bytes, or with K" },
+	{ "register /proc/self/exe --access r --offset 4k", 2, "a size is wanted here: bytes, or with K" },
+	{ "register /proc/self/exe --access r --offset 999", 1, ": registering /" },
+	{ "prefetch 2 --length 0", 2, "a size above 0" },
+	{ "put /proc/self/exe @/dev/null --length 0", 2, "a size above 0" },
+	{ "put /proc/self/exe @/dev/null --repeat 0", 2, "a whole number above 0, or forever" },
+	{ "get @/dev/null /tmp/x --length 0", 2, "a size above 0" },
+	{ "dax-create 0", 2, "no size above 0" },
+	{ "set", 2, "usage" },
+	{ "set 2", 2, "nothing to change" },
+	{ "set abc", 2, "abc is not the number of a region" },
+	{ "show 1 2", 2, "show: 2 is one argument too many; usage: rdmaregctl show [OPTION...] ID" },
+	{ "show", 2, "show: an argument is missing; usage" },
+	{ "register a b", 2, "register: b is one argument too many; usage" },
+	{ "list extra", 2, "list: extra is one argument too many; usage: rdmaregctl list [OPTION...]\n" },
+	{ "put F T extra", 2, "put: extra is one argument too many; usage" },
+	{ "put F", 2, "put: an argument is missing; usage" },
+	{ "get", 2, "get: its arguments are missing; usage" },
+	{ "watch 1 --json 2 3", 2, "watch: 2 is one argument too many; usage" },
+	{ "reload now", 2, "reload: now is one argument too many" },
+	{ "set x --policy hold", 2, "not the number of a region" },
+	{ "set 900 --policy hold", 3, "there is no region" },
+	{ "set 2 --policy", 2, "needs an argument" },
+	{ "set 2 --policy sometimes", 2, "follow|yield|hold is wanted" },
+	{ "set 2 --arbitration none", 2, "auto|pre-content is wanted" },
+	{ "set 2 --grace -1s", 2, "a time is wanted here: seconds, or with us, ms" },
+	{ "set 2 3 --policy hold", 2, "usage" },
+	{ "revoke", 2, "usage" },
+	{ "revoke seven", 2, "not the number of a region" },
+	{ "revoke 900", 3, "there is no region" },
+	{ "revoke 2 --for 0", 2, "a time above 0" },
+	{ "revoke 2 --range 4096", 2, "OFFSET:LENGTH is wanted here: two sizes" },
+	{ "revoke 2 --range 0:99999999999999999999", 2, "a smaller number" },
+	{ "revoke 2 --range 1G:4K", 1, "not inside the region" },
+	{ "revoke 2 --limit 1s", 2, "no such option" },
+	{ "sync", 2, "usage" },
+	{ "sync 0", 2, "not the number of a region" },
+	{ "sync 900", 3, "there is no region" },
+	{ "sync 2 --limit 0", 2, "a time above 0" },
+	{ "sync 2 --limit 99999999999999h", 2, "a smaller number" },
+	{ "sync 2 --limit 1us", 1, ": syncing region 2: the storage took too long" },
+	{ "sync 2 --limit 2us", 1, "makes no sense" },
+	{ "sync 2 --limit 3us", 1, "makes no sense" },
+	{ "evict", 2, "usage" },
+	{ "evict /nonexistent", 3, "No such file" },
+	{ "evict /proc/self/exe/x", 3, "Not a directory" },
+	{ "evict / /tmp", 2, "usage" },
+	{ "evict /proc/self/exe", 2, "is not a mount point" },
+	{ "evict /usr/bin", 2, "every region there would be taken down: give --containing if that is meant" },
+	{ "evict / --grace soon", 2, "a time is wanted here: seconds, or with us, ms" },
+	{ "evict /proc --grace 1us", 4, "evicting the filesystem of /proc: " },
+	{ "enforce-limits x", 2, "usage" },
+	{ "enforce-limits --grace soon", 2, "a time is wanted here: seconds, or with us, ms" },
+	{ "enforce-limits --grace 1us", 4, "enforcing the limits" },
+	{ "who", 2, "usage" },
+	{ "who /nonexistent", 3, "No such file" },
+	{ "who /", 1, "looking for holders of /: " },
+	{ "who / --verbose", 2, "no such option" },
+	{ "join", 2, "usage" },
+	{ "join -- -7", 2, "not the number of a region" },
+	{ "join 900", 3, "there is no region" },
+	{ "watch 900", 3, "there is no region 900" },
+};
+
+/* Whoever has one has the access, and errors end in logs. So none is shown, wherever it was given by mistake. */
+#define TOKEN "ca82095c6061fd4f46e7efd2511a7f0b"
+#define TICKET "'rdmareg://10.99.0.1:33632/7?" TOKEN "'"
+static const struct {
+	const char *arguments;
+	const char *said;
+} misplaced[] = {
+	{ "put " TICKET " /proc/self/exe", "the ticket comes second: rdmaregctl put FILE TICKET" },
+	{ "get /nonexistent " TICKET, "the ticket comes first: rdmaregctl get TICKET FILE" },
+	{ "put /proc/self/exe @" TICKET, "opening rdmareg://...: " },
+	{ "put /proc/self/exe " TICKET "x", "the token is not 32" },
+	{ "put /proc/self/exe " TICKET " --source " TICKET, "" },
+	{ TICKET, "no such verb: rdmareg://...; see" },
+	{ "show " TICKET, "rdmareg://... is not the number of a region" },
+	{ "register " TICKET, "opening rdmareg://... for reading and writing: " },
+	{ "who " TICKET, "opening rdmareg://...: " },
+	{ "who 'rdmareg://1 rdmareg://, '" TICKET, "opening rdmareg://1 rdmareg://, rdmareg://...: " },
+	{ "evict " TICKET, "opening rdmareg://...: " },
+	{ "dax-create " TICKET, "rdmareg://... is no size" },
+	{ "put --length " TICKET " x y", "--length rdmareg://...: a size above 0" },
+	{ "put --" TICKET, "no such option" },
+	{ "revoke 3 -- " TICKET, "running rdmareg://...: " },
+};
+
+/* Runs rdmaregctl; what it says on the channels that go there is in @out. */
+static int run_with(const char *arguments, const char *channels)
+{
+	char command[1024];
+	size_t n;
+	FILE *f;
+	int status;
+
+	snprintf(command, sizeof(command), "'%s' %s %s </dev/null", ctl, arguments, channels);
+	f = popen(command, "r");
+	assert(f);
+	n = fread(out, 1, sizeof(out) - 1, f);
+	out[n] = 0;
+	status = pclose(f);
+	assert(WIFEXITED(status));
+	/* Shown when something fails. */
+	fprintf(stderr, "%s: %d\n%.400s\n", arguments, WEXITSTATUS(status), out);
+	return WEXITSTATUS(status);
+}
+
+/* Both of them. */
+static int run_ctl(const char *arguments)
+{
+	return run_with(arguments, "2>&1");
+}
+
+static bool says(const char *text)
+{
+	return strstr(out, text);
+}
+
+static void test_regions(void)
+{
+	json_object *o;
+
+	assert(run_ctl("--json register /proc/self/exe --access r --session s.1 --grace 2s --export "
+		       "--arbitration pre-content") == 0);
+	o = json_tokener_parse(out);
+	assert(o && json_object_get_uint64(json_object_object_get(o, "id")) == 1);
+	assert(!strcmp(json_object_get_string(json_object_object_get(o, "arbitration_mode")),
+		       "layout-lease"));
+	assert(json_object_get_boolean(json_object_object_get(o, "detached")));
+	assert(!json_object_get_boolean(json_object_object_get(o, "refuses")));
+	assert(json_object_get_uint64(json_object_object_get(o, "grace_usec")) == 2000000);
+	assert(strstr(json_object_get_string(json_object_object_get(o, "ticket")), "rdmareg://"));
+	json_object_put(o);
+	assert(run_ctl("register /proc/self/exe --access r --grace 0 --arbitration pre-content") == 0);
+	assert(says("region      2") && says("arbitration layout-lease (played)") && says("0s grace"));
+	assert(strstr(mock_said(), " grace_usec=0 arbitration=pre-content") && !says("valid"));
+
+	mock_tell("populate", 400);
+	mock_tell("degrade", 4);
+	assert(run_ctl("list --json") == 0);
+	o = json_tokener_parse(out);
+	assert(o && json_object_array_length(o) == 402);
+	json_object_put(o);
+	assert(run_ctl("list --session s.1") == 0 && says("ARBITRATION") && says("CLIENTS") && says("s.1"));
+	assert(run_ctl("list --session s.1 --no-legend") == 0 && !says("ARBITRATION"));
+	assert(run_ctl("list") == 0 && says("notify-only,degraded"));
+	assert(run_ctl("show 4") == 0 && says("process 17 had it open before") && says("clients"));
+	assert(run_ctl("show 4 --json") == 0 && says("\"degraded\":\"process 17") && says("\"faults\":4711"));
+	assert(run_ctl("show 2") == 0 && says("faults: not counted by this adapter"));
+	assert(run_ctl("show 2 --json") == 0 && says("\"faults\":null"));
+	assert(run_ctl("show 2") == 0 && says("0x1234") && !says("degraded"));
+	assert(run_ctl("show 2 --json") == 0 && says("\"revocation\":null"));
+	assert(run_ctl("export 2 --uses 1 --expires 1h") == 0 && !strncmp(out, "rdmareg://", 10));
+	assert(run_ctl("prefetch 2 --length 4K") == 0);
+	assert(run_ctl("--help") == 0 && says("release ID...") && says("revoke ID [-- COMMAND...]"));
+}
+
+static size_t count(const char *text)
+{
+	size_t n = 0;
+
+	for (const char *p = out; (p = strstr(p, text)); p++)
+		n++;
+	return n;
+}
+
+/* Each member of an object is there once, whether the adapter counts faults or not. */
+static void test_json(void)
+{
+	json_object *o;
+
+	for (int id = 2; id <= 4; id += 2) {
+		char arguments[32], key[64];
+
+		snprintf(arguments, sizeof(arguments), "show %d --json", id);
+		assert(run_ctl(arguments) == 0);
+		o = json_tokener_parse(out);
+		json_object_object_foreach(o, name, value)
+		{
+			(void)value;
+			snprintf(key, sizeof(key), "\"%s\":", name);
+			/* those of the revocation have names that others have, too */
+			assert(count(key) == 1 || !strcmp(name, "id") || !strcmp(name, "offset") ||
+			       !strcmp(name, "length"));
+		}
+		json_object_put(o);
+	}
+}
+
+/* The MTU is the interface's, whether the daemon sees it or not; and never 0, which it cannot be. */
+static void test_devices(void)
+{
+	char mtu[16] = "", text[64];
+	FILE *f = fopen("/sys/class/net/lo/mtu", "re");
+
+	assert(f && fscanf(f, "%15s", mtu) == 1 && fclose(f) == 0);
+	assert(run_ctl("devices --json") == 0);
+	snprintf(text, sizeof(text), "\"netdev\":\"lo\",\"mtu\":%s,", mtu);
+	assert(says(text) && says("\"netdev\":\"away0\",\"mtu\":null,"));
+	assert(run_ctl("devices") == 0 && says("4200"));
+}
+
+/* What is printed and does not arrive is a failure, and said to be. */
+static void test_output(void)
+{
+	static const char *const verbs[] = {
+		"--help",
+		"help",
+		"--version",
+		"register --help",
+		"list",
+		"list --json",
+		"show 2",
+		"show 2 --json",
+		"export 2",
+		"sync 3",
+		"sync 3 --json",
+		"set 2 --grace 1s",
+		"who /proc/self/exe",
+		"devices",
+		"watch",
+		"watch --json",
+		"watch 3",
+		"release 5",
+		"release 6 --json",
+		"prefetch 3 --length 4K --json",
+	};
+	static const char *const quiet[] = { "release 900 --if-exists", "prefetch 3 --length 4K" };
+
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+		assert(run_with(verbs[i], "2>&1 >/dev/full") == 1);
+		assert(says("writing the output: No space left on device"));
+	}
+	for (size_t i = 0; i < sizeof(quiet) / sizeof(quiet[0]); i++)
+		assert(run_with(quiet[i], "2>&1 >/dev/full") == 0 && !*out);
+}
+
+/* Runs it on a terminal of this kind; what it shows there is in @out. */
+static void run_on_terminal(const char *kind, const char *no_color, uid_t uid, const char *const words[])
+{
+	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), slave;
+	const char *argv[8] = { "rdmaregctl" };
+	ssize_t n, all = 0;
+	pid_t pid;
+
+	for (int i = 0; words[i]; i++)
+		argv[i + 1] = words[i];
+	assert(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
+	slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+	assert(slave >= 0);
+	pid = fork();
+	assert(pid >= 0);
+	if (!pid) {
+		dup2(slave, STDOUT_FILENO);
+		kind ? setenv("TERM", kind, 1) : unsetenv("TERM");
+		no_color ? setenv("NO_COLOR", no_color, 1) : unsetenv("NO_COLOR");
+		if (uid != geteuid() && setuid(uid) < 0)
+			_exit(126);
+		execv(ctl, (char **)(uintptr_t)argv);
+		_exit(127);
+	}
+	close(slave); /* the terminal's end is then an error of reading */
+	while ((n = read(master, out + all, sizeof(out) - (size_t)all - 1)) > 0)
+		all += n;
+	out[all] = 0;
+	waitpid(pid, NULL, 0);
+	close(master);
+	fprintf(stderr, "on a terminal: %.400s\n", out);
+}
+
+/* Has what "list" says colours, on a terminal of this kind? */
+static bool has_colours(const char *kind, const char *no_color)
+{
+	run_on_terminal(kind, no_color, geteuid(), (const char *const[]){ "list", "--session", "s.1", NULL });
+	assert(says("s.1"));
+	return strchr(out, '\033');
+}
+
+/* Nothing is something that a person is told; a script sees no line, or an empty array. */
+static void test_nothing(const char *empty)
+{
+	run_on_terminal("linux", NULL, geteuid(), (const char *const[]){ "list", "--session", "nobody's", NULL });
+	assert(!strcmp(out, "no such regions\r\n"));
+	run_on_terminal("linux", NULL, geteuid(), (const char *const[]){ "who", empty, NULL });
+	assert(!strncmp(out, "nobody", 6) && says("of other users") == (geteuid() != 0));
+	run_on_terminal("linux", NULL, geteuid(),
+			(const char *const[]){ "list", "--session", "nobody's", "--json", NULL });
+	assert(!strcmp(out, "[]\r\n"));
+	assert(run_ctl("list --session \"nobody's\"") == 0 && !*out);
+	assert(run_ctl("list --session \"nobody's\" --json") == 0 && !strcmp(out, "[]\n"));
+}
+
+static void test_colours(void)
+{
+	assert(has_colours("xterm-256color", NULL));
+	assert(has_colours("linux", "")); /* as no-color.org has it: empty is not set */
+	assert(!has_colours("xterm-256color", "1"));
+	assert(!has_colours("dumb", NULL));
+	assert(!has_colours("", NULL));
+	assert(!has_colours(NULL, NULL));
+}
+
+/* All are asked for at once, each is answered for, and the first that failed decides. */
+static void test_release(void)
+{
+	mock_tell("slow", 10);
+	assert(run_ctl("release 10 11 12") == 0); /* one after the other this would never end */
+	assert(says("region 11 released\n") && strstr(out, "region 10") > strstr(out, "region 11"));
+	assert(count("\n") == 3);
+	mock_tell("slow", 13);
+	assert(run_ctl("release 13 900 14 --json") == 3);
+	assert(says("there is no region 900") && says("{\"released\":[13,14]}")); /* in the order given */
+	assert(run_ctl("release 10 15 --if-exists") == 0 && !strcmp(out, "region 15 released\n"));
+	assert(run_ctl("release 16 16") == 3 && says("region 16 released") && says("there is no region 16"));
+	assert(run_ctl("release 18 --grace 2s") == 0 && !strcmp(mock_said(), " grace_usec=2000000"));
+	assert(run_ctl("release --grace 0 19") == 0 && !strcmp(mock_said(), " grace_usec=0"));
+	assert(run_ctl("release 17 x") == 2 && says("not the number of a region"));
+	assert(run_ctl("show 17") == 0); /* nothing is done when something is wrong with the line */
+	assert(run_ctl("release $(seq 100 350)") == 0 && count(" released\n") == 251);
+}
+
+/* More may be registered than the file has; who did is told. */
+static void test_short_file(void)
+{
+	assert(run_ctl("register /proc/self/exe --access r --length 2T") == 0 && says("valid       1T of 2T: the file"));
+}
+
+static void test_set(void)
+{
+	assert(run_ctl("set 2 --policy hold --grace 3s --arbitration auto") == 0);
+	assert(!strcmp(mock_said(), " policy=hold grace_usec=3000000 arbitration=auto"));
+	assert(says("policy      hold, 3s grace, refuses"));
+	assert(run_ctl("set 2 --grace 0 --json") == 0 && !strcmp(mock_said(), " grace_usec=0"));
+	assert(says("\"policy\":\"hold\"") && says("\"refuses\":true") && says("\"grace_usec\":0"));
+	assert(run_ctl("list") == 0 && says("layout-lease,refuses"));
+	assert(run_ctl("set 2 --policy yield") == 0 && !says("refuses"));
+}
+
+static void test_sync(void)
+{
+	assert(run_ctl("sync 3 --grace 0 --limit 5s") == 0 &&
+	       !strcmp(mock_said(), " grace_usec=0 limit_usec=5000000"));
+	assert(says("durable      storage") && says("valid length 4K") && says("revocation   "));
+	assert(run_ctl("sync 3 --json") == 0 && !*mock_said());
+	assert(says("\"id\":3") && says("\"durable\":\"storage\"") && says("\"valid_length\":4096"));
+}
+
+static void test_who(const char *full, const char *empty, const char *odd)
+{
+	char command[256];
+	json_object *o, *second;
+
+	snprintf(command, sizeof(command), "who %s", full);
+	assert(run_ctl(command) == 0 && says("PID/PEER") && says("4711") &&
+	       says("/system.slice/job.service"));
+	assert(says("10.0.0.2") && says("3: sync of 4K at 0") && says("unknown"));
+	snprintf(command, sizeof(command), "who %s --json", full);
+	assert(run_ctl(command) == 0);
+	o = json_tokener_parse(out);
+	assert(o && json_object_array_length(o) == 3);
+	second = json_object_array_get_idx(o, 1);
+	assert(!strcmp(json_object_get_string(json_object_object_get(second, "access")), "rw"));
+	assert(json_object_get_uint64(
+		       json_object_object_get(json_object_object_get(second, "asked"), "id")) == 3);
+	json_object_put(o);
+	snprintf(command, sizeof(command), "who %s --no-legend", empty);
+	assert(run_ctl(command) == 0 && !*out);
+	snprintf(command, sizeof(command), "who %s --json", empty);
+	assert(run_ctl(command) == 0 && !strcmp(out, "[]\n"));
+	snprintf(command, sizeof(command), "who %s", odd);
+	assert(run_ctl(command) == 1 && says("makes no sense"));
+}
+
+static void new_file(char *name, size_t bytes)
+{
+	int fd = mkstemp(name);
+
+	assert(fd >= 0 && ftruncate(fd, (off_t)bytes) == 0 && close(fd) == 0);
+}
+
+int main(int argc, char **argv)
+{
+	char full[] = "/tmp/rdmareg-who-XXXXXX", empty[] = "/tmp/rdmareg-who-XXXXXX",
+	     odd[] = "/tmp/rdmareg-who-XXXXXX";
+	pid_t mock;
+
+	assert(argc == 2);
+	ctl = argv[1];
+	alarm(80);
+	if (mock_bus_start())
+		return 77;
+	mock = mock_daemon_start();
+	test_regions();
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert(run_ctl(bad[i].arguments) == bad[i].status && says(bad[i].said));
+	for (size_t i = 0; i < sizeof(misplaced) / sizeof(misplaced[0]); i++)
+		assert(run_ctl(misplaced[i].arguments) && says(misplaced[i].said) && !says(TOKEN));
+	assert(mock_tell("revoked", 2) == 0 && mock_tell("joined", 2) == 0);
+	test_json();
+	test_devices();
+	test_output();
+	test_colours();
+	test_release();
+	test_short_file();
+	test_set();
+	test_sync();
+	new_file(full, 4096);
+	new_file(empty, 0);
+	new_file(odd, 13);
+	test_who(full, empty, odd);
+	test_nothing(empty);
+	unlink(full);
+	unlink(empty);
+	unlink(odd);
+	assert(run_ctl("release 900 2 --json") == 3 && says("{\"released\":[2]}"));
+	assert(run_ctl("evict /proc --grace 0") == 0 && says(" mounted at /proc: 140 regions taken down\n"));
+	assert(!strcmp(mock_said(), " grace_usec=0"));
+	assert(run_ctl("enforce-limits") == 0 && !strcmp(out, "0 regions taken down\n"));
+	assert(run_ctl("evict /usr/bin --containing --json") == 0 && says("\"regions\":0,\"filesystem\":\""));
+	assert(says("\"source\":\"") && says("\"device\":\"") && says("\"mount_point\":\""));
+	mock_daemon_stop(mock);
+	assert(run_ctl("list") == 1 && says("not running"));
+	mock_bus_stop();
+	return 0;
+}

@@ -1,0 +1,461 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * test-keeper-mapping.c - which descriptors and ranges can be mapped, and what fence and reservation do to the memory, seen through the
+ * memory itself.
+ */
+#undef NDEBUG
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include "keeper/system/mapping.h"
+#include "small-file.h"
+
+#define PAGE UINT64_C(4096)
+#define MIB (UINT64_C(1) << 20)
+
+static int make_memfd(uint64_t size, unsigned int flags)
+{
+	int fd = memfd_create("test", MFD_CLOEXEC | flags);
+
+	assert(fd >= 0 && ftruncate(fd, (off_t)size) == 0);
+	return fd;
+}
+
+static int reopen(int fd, int flags)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	fd = open(path, flags | O_CLOEXEC);
+	assert(fd >= 0);
+	return fd;
+}
+
+static int directory(void)
+{
+	return open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static int stream_socket(void)
+{
+	return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+}
+
+static int pipe_end(void)
+{
+	int p[2];
+
+	assert(pipe2(p, O_CLOEXEC) == 0);
+	close(p[1]);
+	return p[0];
+}
+
+static int character_device(void)
+{
+	return open("/dev/null", O_RDWR | O_CLOEXEC);
+}
+
+static int path_only(void)
+{
+	return reopen(make_memfd(MIB, 0), O_PATH);
+}
+
+static int write_only(void)
+{
+	return reopen(make_memfd(MIB, 0), O_WRONLY);
+}
+
+static int read_only(void)
+{
+	return reopen(make_memfd(MIB, 0), O_RDONLY);
+}
+
+static int read_write(void)
+{
+	return make_memfd(MIB, 0);
+}
+
+static int sealed(void)
+{
+	int fd = make_memfd(MIB, MFD_ALLOW_SEALING);
+
+	assert(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE) == 0);
+	return fd;
+}
+
+static int empty(void)
+{
+	return make_memfd(0, 0);
+}
+
+static int not_open(void)
+{
+	return 987;
+}
+
+static const struct {
+	const char *name;
+	int (*make)(void);
+	uint64_t offset, length;
+	bool write;
+	int error;
+} table[] = {
+	{ "directory", directory, 0, PAGE, false, -EBADF },
+	{ "socket", stream_socket, 0, PAGE, false, -EBADF },
+	{ "pipe", pipe_end, 0, PAGE, false, -EBADF },
+	{ "device", character_device, 0, PAGE, false, -EBADF },
+	{ "O_PATH", path_only, 0, PAGE, false, -EBADF },
+	{ "O_WRONLY", write_only, 0, PAGE, false, -EBADF },
+	{ "O_WRONLY for rw", write_only, 0, PAGE, true, -EBADF },
+	{ "not open", not_open, 0, PAGE, false, -EBADF },
+	{ "rw of O_RDONLY", read_only, 0, PAGE, true, -EACCES },
+	{ "rw of a sealed one", sealed, 0, PAGE, true, -EACCES },
+	{ "r of O_RDONLY", read_only, 0, PAGE, false, 0 },
+	{ "r of a sealed one", sealed, 0, PAGE, false, 0 },
+	{ "r of O_RDWR", read_write, 0, PAGE, false, 0 },
+	{ "rw of O_RDWR", read_write, 0, MIB, true, 0 },
+	{ "unaligned offset", read_write, 1, PAGE, true, -ERANGE },
+	{ "unaligned length", read_write, 0, PAGE + 1, true, -ERANGE },
+	{ "nothing", read_write, 0, 0, true, -ERANGE },
+	{ "offset at the end", read_write, MIB, PAGE, true, -ERANGE },
+	{ "offset after the end", read_write, 2 * MIB, PAGE, true, -ERANGE },
+	{ "of an empty file", empty, 0, PAGE, true, -ERANGE },
+	{ "beyond the end", read_write, MIB - PAGE, 4 * MIB, true, 0 },
+	{ "huge length", read_write, 0, UINT64_C(1) << 47, true, -ERANGE },
+	{ "longest length", read_write, 0, UINT64_MAX, true, -ERANGE },
+	{ "longest aligned length", read_write, 0, -PAGE, true, -ERANGE },
+	{ "overflow", read_write, (UINT64_C(1) << 63) - PAGE, 2 * PAGE, true, -ERANGE },
+	{ "overflow of 64 bits", read_write, -PAGE, 2 * PAGE, true, -ERANGE },
+};
+
+static void test_table(void)
+{
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+		struct reason why = { "" };
+		struct mapping *m = NULL;
+		int fd = table[i].make(), before = fd, r;
+
+		r = mapping_new(&m, &fd, table[i].offset, table[i].length, table[i].write, &why);
+		if (r != table[i].error || (r < 0 && !why.text[0])) {
+			fprintf(stderr, "%s: %d, not %d: %s\n", table[i].name, r, table[i].error, why.text);
+			assert(!"as in the table");
+		}
+		if (r == 0)
+			assert(fd == -1 && m->fd == before);
+		else
+			assert(fd == before && !m);
+		m = mapping_free(m);
+		if (fd >= 0)
+			close(fd);
+	}
+}
+
+static sigjmp_buf back;
+
+static void on_fault(int signal)
+{
+	siglongjmp(back, signal);
+}
+
+/* 0, or the signal that a look at this address costs. */
+static int fault_at(uint64_t address, bool write)
+{
+	volatile uint8_t *p = (volatile uint8_t *)(uintptr_t)address;
+	int signal = sigsetjmp(back, 1);
+
+	if (signal)
+		return signal;
+	if (write)
+		*p = 1;
+	else
+		(void)*p;
+	return 0;
+}
+
+static int fence(struct mapping *m, uint64_t start, uint64_t end)
+{
+	return mapping_fence(m, &start, &end);
+}
+
+static void test_fence(void)
+{
+	struct mapping *m;
+	int fd = make_memfd(4 * MIB, 0), twin = reopen(fd, O_RDWR);
+	uint64_t length;
+
+	assert(mapping_new(&m, &fd, MIB, 2 * MIB, true, NULL) == 0);
+	assert((m->address - m->offset) % (2 * MIB) == 0);
+	assert(pwrite(twin, "hello", 5, (off_t)MIB) == 5);
+	assert(memcmp((void *)(uintptr_t)m->address, "hello", 5) == 0);
+
+	assert(fence(m, 0, m->length) == 0);
+	assert(fault_at(m->address, false) == SIGSEGV && fault_at(m->address + 2 * MIB - 1, true) == SIGSEGV);
+	assert(fence(m, 0, m->length) == 0); /* twice is once */
+
+	/* nobody else gets the range meanwhile */
+	for (int i = 0; i < 64; i++) {
+		uint64_t p = (uint64_t)(uintptr_t)mmap(NULL, 2 * MIB, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS,
+						       -1, 0);
+
+		assert(p + 2 * MIB <= m->address || p >= m->address + m->length);
+	}
+	assert(mapping_unfence(m) == 0);
+	assert(memcmp((void *)(uintptr_t)m->address, "hello", 5) == 0 && fault_at(m->address, true) == 0);
+
+	/* a part, widened to whole pages; the rest stays */
+	assert(fence(m, MIB + 5, MIB + 6) == 0);
+	assert(fault_at(m->address + MIB, false) == SIGSEGV &&
+	       fault_at(m->address + MIB + PAGE - 1, true) == SIGSEGV);
+	assert(fault_at(m->address + MIB - 1, true) == 0 && fault_at(m->address + MIB + PAGE, true) == 0);
+	assert(fence(m, 7, 7) == 0 && fault_at(m->address, true) == 0); /* nothing */
+	assert(fence(m, 2 * MIB - 1, UINT64_MAX) == 0);			/* not beyond its end */
+	assert(fault_at(m->address + 2 * MIB - PAGE, false) == SIGSEGV);
+	assert(mapping_unfence(m) == 0);
+	assert(fault_at(m->address + MIB, true) == 0 && fault_at(m->address + 2 * MIB - 1, true) == 0);
+
+	assert(mapping_valid_length(m, &length) == 0 && length == 2 * MIB);
+	assert(ftruncate(twin, (off_t)(2 * MIB + 5)) == 0);
+	assert(mapping_valid_length(m, &length) == 0 && length == MIB + 5);
+	assert(fault_at(m->address + MIB + PAGE, false) == SIGBUS);
+	assert(ftruncate(twin, (off_t)MIB) == 0);
+	assert(mapping_valid_length(m, &length) == 0 && length == 0);
+	assert(ftruncate(twin, 0) == 0);
+	assert(mapping_valid_length(m, &length) == 0 && length == 0);
+	assert(ftruncate(twin, (off_t)(9 * MIB)) == 0);
+	assert(mapping_valid_length(m, &length) == 0 && length == 2 * MIB);
+	mapping_free(m);
+	close(twin);
+}
+
+/* A page table of this process has a page there. */
+static bool is_mapped(uint64_t address)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	uint64_t entry;
+
+	assert(fd >= 0 && pread(fd, &entry, sizeof(entry), (off_t)(address / PAGE * 8)) == sizeof(entry));
+	close(fd);
+	return entry >> 63;
+}
+
+/* Pages of a part are forgotten and found again; fenced stays fenced. */
+static void test_drop(void)
+{
+	struct mapping *m;
+	int fd = make_memfd(MIB, 0);
+
+	assert(mapping_new(&m, &fd, 0, MIB, true, NULL) == 0);
+	for (uint64_t at = 0; at < MIB; at += PAGE)
+		*(volatile char *)(uintptr_t)(m->address + at) = 'x';
+	assert(mapping_drop(m, 2 * PAGE + 1, 3 * PAGE + 1) == 0);
+	assert(is_mapped(m->address + PAGE) && !is_mapped(m->address + 2 * PAGE));
+	assert(!is_mapped(m->address + 3 * PAGE) && is_mapped(m->address + 4 * PAGE));
+	assert(*(volatile char *)(uintptr_t)(m->address + 2 * PAGE) == 'x' && is_mapped(m->address + 2 * PAGE));
+	assert(mapping_drop(m, MIB, MIB + PAGE) == 0 && mapping_drop(m, PAGE, PAGE) == 0); /* nothing */
+	assert(is_mapped(m->address + PAGE) && is_mapped(m->address + MIB - 1));
+	assert(mapping_drop(m, MIB - 1, UINT64_MAX) == 0 && !is_mapped(m->address + MIB - 1));
+	assert(fence(m, 0, MIB) == 0 && mapping_drop(m, 0, MIB) == 0 && fault_at(m->address, false) == SIGSEGV);
+	mapping_free(m);
+}
+
+static void test_read_only(void)
+{
+	struct mapping *m;
+	int fd = make_memfd(MIB, 0);
+
+	assert(mapping_new(&m, &fd, 0, MIB, false, NULL) == 0);
+	assert(fault_at(m->address, false) == 0 && fault_at(m->address, true) == SIGSEGV);
+	assert(fence(m, 0, MIB) == 0 && mapping_unfence(m) == 0);
+	assert(fault_at(m->address, false) == 0 && fault_at(m->address, true) == SIGSEGV);
+	mapping_free(m);
+}
+
+static void test_translation(void)
+{
+	static const struct {
+		uint64_t offset, length, granule;
+		bool fixed;
+		uint64_t size;
+	} ranges[] = {
+		{ 0, PAGE, PAGE, false, PAGE },
+		{ 0, 2 * MIB, PAGE, false, 2 * MIB },
+		{ 0, UINT64_C(1) << 40, PAGE, false, 2 * MIB },
+		{ PAGE, 2 * MIB, PAGE, false, MIB }, /* a whole 1 MiB, and no whole 2 MiB */
+		{ PAGE, 4 * MIB - PAGE, PAGE, false, 2 * MIB },
+		{ PAGE, 4 * MIB - 2 * PAGE, PAGE, false, MIB },
+		{ 3 * PAGE, 2 * PAGE, PAGE, false, PAGE },
+		{ 3 * PAGE, 3 * PAGE, PAGE, false, 2 * PAGE },
+		{ (UINT64_C(1) << 62) + PAGE, 4 * MIB, PAGE, false, 2 * MIB },
+		{ 2 * MIB, 2 * MIB, 2 * MIB, true, 2 * MIB },
+		{ 0, UINT64_C(4) << 30, 2 * MIB, true, 2 * MIB },
+		{ 0, UINT64_C(1) << 40, PAGE, true, PAGE },
+		{ UINT64_C(1) << 30, UINT64_C(1) << 30, UINT64_C(1) << 30, true, UINT64_C(1) << 30 },
+	};
+
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(*ranges); i++)
+		assert(mapping_translation_bytes(ranges[i].offset, ranges[i].length, ranges[i].granule,
+						 ranges[i].fixed) == ranges[i].size);
+}
+
+/* Wherever the range begins: a block of the size that was said is a block in the address space, too. */
+static void test_congruence(void)
+{
+	for (uint64_t offset = 0; offset < 8 * MIB; offset += MIB / 2 + PAGE) {
+		struct mapping *m;
+		int fd = make_memfd(16 * MIB, 0);
+
+		assert(mapping_new(&m, &fd, offset, 8 * MIB, true, NULL) == 0);
+		assert(m->translation_bytes == 2 * MIB);
+		assert((m->address - offset) % m->translation_bytes == 0);
+		mapping_free(m);
+	}
+}
+
+/* Use up what the kernel allows in mappings, so that none can be split any more. Gives back what was made, to be unmapped. */
+static uint64_t use_up_mappings(size_t *ret_bytes)
+{
+	size_t page = (size_t)PAGE, n = 0, most = 0;
+	FILE *f = fopen("/proc/sys/vm/max_map_count", "re");
+	char *p;
+
+	assert(f && fscanf(f, "%zu", &most) == 1 && most);
+	fclose(f);
+	*ret_bytes = 2 * (most + 1) * page;
+	p = mmap(NULL, *ret_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	assert(p != MAP_FAILED);
+	while (n <= most && mprotect(p + 2 * n * page, page, PROT_READ) == 0)
+		n++;
+	assert(n < most && errno == ENOMEM);
+	/* one more place may be left: enough for one end of a range */
+	while (n <= most && mprotect(p + *ret_bytes - page, page, PROT_READ) == 0)
+		n = most + 1;
+	return (uint64_t)(uintptr_t)p;
+}
+
+/* No mapping is left for a part: all of it is fenced, and that is said. */
+static void test_fence_without_mappings(void)
+{
+	uint64_t start = MIB, end = MIB + PAGE, filler;
+	int fd = make_memfd(4 * MIB, 0);
+	struct mapping *m;
+	size_t bytes;
+
+	assert(mapping_new(&m, &fd, 0, 4 * MIB, true, NULL) == 0);
+	filler = use_up_mappings(&bytes);
+	assert(mapping_fence(m, &start, &end) == 0);
+	assert(munmap((void *)(uintptr_t)filler, bytes) == 0); /* first: what follows needs stacks and the like */
+	assert(start == 0 && end == 4 * MIB);
+	assert(fault_at(m->address, false) == SIGSEGV && fault_at(m->address + 4 * MIB - 1, false) == SIGSEGV);
+	assert(mapping_unfence(m) == 0 && fault_at(m->address + MIB, true) == 0);
+	mapping_free(m);
+}
+
+/* Why a page cannot be had. */
+static void test_explain(void)
+{
+	int fd = make_memfd(MIB, 0), twin = reopen(fd, O_RDWR);
+	struct mapping *m;
+	uint64_t at = 77;
+
+	assert(mapping_new(&m, &fd, 0, MIB, true, NULL) == 0);
+	assert(mapping_explain(m, 0, MIB, true, &at) == 0);
+	assert(ftruncate(twin, (off_t)(MIB / 2)) == 0); /* no failure: the file ends there */
+	assert(mapping_explain(m, 0, MIB, true, &at) == 0 && at == MIB / 2);
+	mapping_free(m);
+	close(twin);
+
+	if (!make_small_files(MIB, &fd, 1)) {
+		printf("no small filesystem: %m\n"); /* the lab has one */
+		return;
+	}
+	assert(mapping_new(&m, &fd, 0, MIB, true, NULL) == 0);
+	assert(mapping_explain(m, 0, MIB, true, &at) == -ENOSPC && at <= 16 * PAGE && at >= 8 * PAGE);
+	mapping_free(m);
+}
+
+/* What fsync(2) is worth is a matter of the filesystem's number, and unknown ones have storage. */
+static void test_memory_filesystems(void)
+{
+	static const struct {
+		uint32_t magic;
+		bool memory;
+		const char *name;
+	} cases[] = {
+		{ 0x01021994, true, "tmpfs" },	  { 0x858458f6, true, "ramfs" }, { 0x958458f6, true, "hugetlbfs" },
+		{ 0x58465342, false, "xfs" },	  { 0xef53, false, "ext4" },	 { 0x65735546, false, "fuse" },
+		{ 0x12345, false, "fs 0x12345" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct mapping m = { .memory = !cases[i].memory };
+
+		mapping_note_filesystem(&m, cases[i].magic);
+		assert(m.memory == cases[i].memory && !strcmp(m.filesystem, cases[i].name));
+		assert(mapping_is_durable(&m) == !cases[i].memory);
+	}
+}
+
+/* Has the mapping at @address the flag, as the kernel names it in smaps? */
+static bool has_flag(uint64_t address, const char *flag)
+{
+	FILE *smaps = fopen("/proc/self/smaps", "re");
+	bool here = false, found = false;
+	char line[4096], word[8];
+	unsigned long start;
+
+	assert(smaps);
+	snprintf(word, sizeof(word), " %s ", flag);
+	while (!found && fgets(line, sizeof(line), smaps)) {
+		if (sscanf(line, "%lx-", &start) == 1 && strchr(line, '-'))
+			here = start == address;
+		else if (here && strncmp(line, "VmFlags:", 8) == 0)
+			found = strstr(line, word);
+	}
+	fclose(smaps);
+	return found;
+}
+
+/* Pages of the page cache are not collapsed for us: docs/upstream/collapse-deadlock.md. Memory and direct access keep theirs. */
+static void test_no_collapse(void)
+{
+	struct mapping *m = NULL;
+	struct reason why = { 0 };
+	struct statfs fs;
+	int fd = open("/var/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	assert(fd >= 0 && ftruncate(fd, (off_t)MIB) == 0 && fstatfs(fd, &fs) == 0);
+	assert(mapping_new(&m, &fd, 0, MIB, true, &why) == 0);
+	assert(has_flag(m->address, "nh") == (fs.f_type != TMPFS_MAGIC));
+	m = mapping_free(m);
+	fd = make_memfd(MIB, 0);
+	assert(mapping_new(&m, &fd, 0, MIB, true, &why) == 0);
+	assert(!has_flag(m->address, "nh"));
+	mapping_free(m);
+}
+
+int main(void)
+{
+	test_memory_filesystems();
+	signal(SIGSEGV, on_fault);
+	signal(SIGBUS, on_fault);
+	test_table();
+	test_fence();
+	test_fence_without_mappings();
+	test_explain();
+	test_drop();
+	test_read_only();
+	test_translation();
+	test_congruence();
+	test_no_collapse();
+	return 0;
+}

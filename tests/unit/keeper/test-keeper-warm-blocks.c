@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* test-keeper-warm-blocks.c - which blocks are brought back after writeback, which of them for writing, and what ends that again. */
+#include <assert.h>
+#include <stddef.h>
+
+#include "keeper/warm/blocks.h"
+
+#define MIB (UINT64_C(1) << 20)
+#define B WARM_BLOCK_BYTES
+#define BLOCKS 256
+
+static struct warm_blocks b;
+static uint64_t now;
+
+static void begin(enum warm_mode mode, bool can_write)
+{
+	warm_blocks_deinit(&b);
+	assert(warm_blocks_init(&b, mode, can_write, BLOCKS * B) == 0);
+	now = 1000000;
+}
+
+/* Until nothing waits. How many bytes were brought back in all, and how many of them for writing. */
+static uint64_t drain(uint64_t *ret_written)
+{
+	uint64_t start, end, wait, all = 0;
+	bool write;
+
+	*ret_written = 0;
+	now += WARM_QUIET_USEC;
+	while (warm_blocks_peek(&b, BLOCKS * B, now, &start, &end, &write, &wait)) {
+		assert(start < end && end - start <= B && start / B == (end - 1) / B);
+		warm_blocks_take(&b, start, end, write);
+		all += end - start;
+		*ret_written += write ? end - start : 0;
+	}
+	assert(wait == 0);
+	return all;
+}
+
+/* One round in which block @i was written back whole; true if it comes back for writing. */
+static bool round_of(uint64_t i)
+{
+	uint64_t written;
+
+	now += 1000000;
+	warm_blocks_written(&b, i * B, (i + 1) * B, 1, now);
+	assert(drain(&written) == B && (written == 0 || written == B));
+	return written;
+}
+
+static void test_modes(void)
+{
+	uint64_t written;
+
+	begin(WARM_OFF, true);
+	warm_blocks_written(&b, 0, B, 1, now);
+	assert(drain(&written) == 0);
+	begin(WARM_READ, true);
+	for (int i = 0; i < 20; i++)
+		assert(!round_of(3));
+	begin(WARM_WRITE, true);
+	assert(round_of(3));
+	now += 1000000;
+	warm_blocks_written(&b, 0, BLOCKS * B, 5, now); /* wide ones too */
+	assert(drain(&written) == BLOCKS * B && written == BLOCKS * B);
+	begin(WARM_WRITE, false); /* never what the region does not allow */
+	assert(!round_of(3));
+	begin(WARM_ADAPTIVE, false);
+	for (int i = 0; i < 20; i++)
+		assert(!round_of(3));
+}
+
+/* A peer that writes all the time: for writing, but for one round in WARM_TRUST_ROUNDS + 1. */
+static void test_hot(void)
+{
+	int writes = 0;
+
+	begin(WARM_ADAPTIVE, true);
+	for (int i = 1; i < WARM_HOT_ROUNDS; i++)
+		assert(!round_of(7));
+	for (int i = 0; i < 5 * (WARM_TRUST_ROUNDS + 1); i++)
+		writes += round_of(7);
+	assert(writes == 5 * WARM_TRUST_ROUNDS);
+	assert(b.block[6].round == 0 && b.block[8].round == 0);
+}
+
+/* A peer that stopped: every round is our own doing, so it ends at the probation. */
+static void test_escape(void)
+{
+	int rounds = 0;
+
+	begin(WARM_ADAPTIVE, true);
+	for (int i = 1; i < WARM_HOT_ROUNDS; i++)
+		assert(!round_of(7));
+	while (round_of(7)) /* dirty since we brought it back, so it is written back */
+		rounds++;
+	assert(rounds == WARM_TRUST_ROUNDS);
+	/* now it is clean and no event comes; one of another block makes rounds */
+	assert(!round_of(9));
+	assert(b.block[7].ours == 0);
+	assert(!round_of(7)); /* one write, later, is no habit */
+	assert(round_of(7));
+}
+
+static void test_not_in_a_row(void)
+{
+	begin(WARM_ADAPTIVE, true);
+	for (int i = 0; i < 20; i++)
+		assert(!round_of(i % 2));
+}
+
+#define ENOUGH (WARM_PROOF_PAGES * UINT64_C(4096))
+
+/* What covers less than three quarters of a block for certain proves nothing: writing would write what nobody wrote. */
+static void test_proof(void)
+{
+	static const struct {
+		uint64_t start, end, events;
+		bool proves;
+	} table[] = {
+		{ 0, B, 1, true },	     { 0, ENOUGH, 1, true },	{ 0, ENOUGH - 4096, 1, false },
+		{ 0, B, 2, false }, /* the first page and the last */
+		{ 0, B, 383, false },	     { 0, B, 384, true },	{ 0, ENOUGH, 1000000, true },
+		{ 0, 3 * B, 1, true },	     { 0, 3 * B, 1536, false }, /* nobody knows where in it */
+		{ 0, BLOCKS * B, 1, false },				/* too wide to note each */
+	};
+	uint64_t written;
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+		begin(WARM_ADAPTIVE, true);
+		for (int round = 0; round < WARM_HOT_ROUNDS; round++) {
+			now += 1000000;
+			warm_blocks_written(&b, table[i].start, table[i].end, table[i].events, now);
+			assert(drain(&written) >= table[i].end - table[i].start);
+		}
+		assert((written > 0) == table[i].proves);
+	}
+	/* parts add up; a second burst within the same one is no second round */
+	begin(WARM_ADAPTIVE, true);
+	for (int round = 0; round < 2 * WARM_HOT_ROUNDS; round++)
+		for (uint64_t part = 0; part < 4; part++)
+			warm_blocks_written(&b, part * B / 4, (part + 1) * B / 4, 1, now += 10);
+	assert(drain(&written) == B && written == 0 && b.block[0].streak == 1);
+}
+
+/* A region that ends within a block: what there is of it counts. */
+static void test_last(void)
+{
+	static const uint64_t pages[] = { 1, 2, 20, 256, 511, 512 };
+	uint64_t written = 0;
+
+	for (size_t i = 0; i < sizeof(pages) / sizeof(*pages); i++)
+		for (uint64_t missing = 0; missing < 2; missing++) {
+			warm_blocks_deinit(&b);
+			assert(warm_blocks_init(&b, WARM_ADAPTIVE, true, 2 * B + pages[i] * 4096 - 100) == 0);
+			now = 1000000;
+			for (int round = 0; round < WARM_HOT_ROUNDS; round++) {
+				now += 1000000;
+				/* one page of four may be missing, no more */
+				warm_blocks_written(&b, 2 * B,
+						    2 * B + pages[i] * 4096 -
+							    missing * (pages[i] / 4 + 1) * 4096,
+						    1, now);
+				drain(&written);
+			}
+			assert((written > 0) == !missing);
+		}
+}
+
+/* Who writes less often than rounds can come does not write in a row, and it takes long until that is forgotten. */
+static void test_pauses(void)
+{
+	int writes = 0;
+
+	begin(WARM_ADAPTIVE, true);
+	for (int i = 0; i < 10; i++)
+		round_of(2);
+	for (int i = 0; i < 50; i++) {
+		now += 7000000;
+		writes += round_of(7);
+	}
+	assert(writes == 0);
+	for (int i = 0; i < 10; i++)
+		writes += round_of(7);
+	assert(writes >= 6);
+}
+
+static void test_burst(void)
+{
+	uint64_t start, end, wait, first;
+	bool write;
+
+	begin(WARM_READ, true);
+	first = now;
+	for (; now < first + WARM_BURST_USEC; now += WARM_QUIET_USEC / 2) {
+		warm_blocks_written(&b, 0, B, 1, now);
+		assert(!warm_blocks_peek(&b, BLOCKS * B, now, &start, &end, &write, &wait));
+		assert(wait && wait <= WARM_QUIET_USEC);
+	}
+	assert(warm_blocks_peek(&b, BLOCKS * B, now, &start, &end, &write, &wait) && start == 0 && end == B);
+	/* the file became shorter meanwhile */
+	assert(warm_blocks_peek(&b, 4096, now, &start, &end, &write, &wait) && end == 4096);
+	assert(!warm_blocks_peek(&b, 0, now, &start, &end, &write, &wait) && !wait);
+	assert(!warm_blocks_peek(&b, BLOCKS * B, now, &start, &end, &write, &wait) && !wait);
+}
+
+static void test_reclaim(void)
+{
+	uint64_t written;
+
+	begin(WARM_ADAPTIVE, true);
+	while (!round_of(7))
+		;
+	now += 1000000;
+	warm_blocks_written(&b, 7 * B, 9 * B, 1, now);
+	warm_blocks_reclaimed(&b, 7 * B, 8 * B);
+	assert(drain(&written) == B && written == 0); /* block 8 */
+	assert(!round_of(7));			      /* and forgot that it was hot */
+	warm_blocks_written(&b, 0, BLOCKS * B, 9, now += 1000000);
+	warm_blocks_reclaimed(&b, 0, 4096);
+	assert(drain(&written) == 0);
+}
+
+static void test_change(void)
+{
+	uint64_t written;
+
+	begin(WARM_ADAPTIVE, true);
+	while (!round_of(7))
+		;
+	warm_blocks_set_mode(&b, WARM_READ);
+	assert(!round_of(7));
+	warm_blocks_set_mode(&b, WARM_WRITE);
+	assert(round_of(7));
+	warm_blocks_written(&b, 0, B, 1, now += 1000000);
+	warm_blocks_set_mode(&b, WARM_OFF);
+	assert(drain(&written) == 0);
+}
+
+static void test_bad_input(void)
+{
+	uint64_t written;
+
+	begin(WARM_WRITE, true);
+	warm_blocks_written(&b, 5, 5, 1, now);
+	warm_blocks_written(&b, 9, 3, 1, now);
+	warm_blocks_written(&b, BLOCKS * B, UINT64_MAX, 1, now);
+	warm_blocks_reclaimed(&b, 9, 3);
+	warm_blocks_reclaimed(&b, BLOCKS * B, UINT64_MAX);
+	assert(drain(&written) == 0);
+	warm_blocks_written(&b, BLOCKS * B - 1, UINT64_MAX, 0, now);
+	assert(drain(&written) == B);
+	warm_blocks_deinit(&b);
+	assert(warm_blocks_init(&b, WARM_WRITE, true, 0) == 0);
+	warm_blocks_written(&b, 0, UINT64_MAX, 1, now);
+	assert(drain(&written) == 0);
+	warm_blocks_deinit(&b);
+	assert(warm_blocks_init(&b, WARM_WRITE, true, 4096) == 0 && b.n == 1);
+}
+
+int main(void)
+{
+	test_modes();
+	test_hot();
+	test_escape();
+	test_not_in_a_row();
+	test_proof();
+	test_last();
+	test_pauses();
+	test_burst();
+	test_reclaim();
+	test_change();
+	test_bad_input();
+	warm_blocks_deinit(&b);
+	return 0;
+}
