@@ -316,7 +316,7 @@ void guard_note_break(struct guard *g, const struct guard_event *e)
 	g->break_id = e->break_id;
 	g->break_start = e->start;
 	g->break_end = e->end;
-	g->break_began_usec = e->now_usec;
+	g->break_began_usec = e->hurried ? 0 : e->now_usec;
 	g->cause = e->cause;
 	g->holding = e->type == GUARD_BROKEN;
 	g->owing = true;

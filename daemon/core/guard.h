@@ -93,6 +93,7 @@ struct guard_event {
 	uint64_t limit_usec; /* from the grant; 0: no limit */
 	uint32_t break_id;
 	enum revocation_cause cause;
+	bool hurried; /* BROKEN: who broke it is being killed already, and has no grace */
 };
 
 enum guard_effect_type {

@@ -219,10 +219,10 @@ void kregion_on_layout(struct kregion *r, const struct rdmareg_report *report)
 	e.cause = report->operation <= CAUSE_WRITE ? (enum revocation_cause)report->operation : CAUSE_UNKNOWN;
 	r->breaker_pid = report->breaker_pid;
 	if (report->flags & RDMAREG_FLAG_KILLED && e.type == GUARD_BROKEN) {
-		/* known already: it has to hurry; new: as if it had begun a grace ago */
 		if (e.break_id == r->guard.break_id)
 			e.type = GUARD_HURRIED;
-		e.now_usec = e.type == GUARD_BROKEN && now > r->guard.grace_usec ? now - r->guard.grace_usec : now;
+		e.hurried = true;
+		e.now_usec = now;
 	}
 	kregion_feed(r, e);
 }

@@ -114,6 +114,17 @@ static void test_hurried_after_boot(void)
 		       put_off ? "timer(50000000)" : "ask(1,0-9,500000000,1) timer(500000000)");
 		expect((struct guard_event){ .type = GUARD_HURRIED, .break_id = 1 }, GUARD_FENCING,
 		       put_off ? "ask(1,0-9,0,1) timer(0) fence" : "ask(2,0-9,0,1) timer(0) fence");
+
+		/* so is one who is killed before anybody has heard of his break; the next one has a grace again */
+		guard_init(&g, POLICY_YIELD, grace_usec, LENGTH, LENGTH, true);
+		if (put_off)
+			g.respite_usec = 2 * NOW;
+		expect((struct guard_event){ .type = GUARD_BROKEN, .break_id = 1, .end = 9, .hurried = true },
+		       GUARD_FENCING, "ask(1,0-9,0,0) timer(0) fence");
+		broken(GUARD_BROKEN, 2, 0, 9, GUARD_FENCING, "");
+		plain(GUARD_FENCE_DONE, GUARD_RELEASING, "fenced timer(0) release(2)");
+		plain(GUARD_RELEASE_DONE, GUARD_WAITING, "given timer(10000)");
+		broken(GUARD_BROKEN, 3, 20, 30, GUARD_ASKED, "ask(2,0-30,500000000,1) timer(500000000)");
 	}
 }
 
