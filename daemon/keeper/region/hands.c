@@ -117,7 +117,7 @@ static void settled(struct kregion *r, const struct guard_effect *f)
 		 f->revocation, outcome_names[f->outcome], r->guard.valid_length);
 	tell_settled(r, f->revocation, f->outcome, NULL);
 	r->look.settled_usec = now_monotonic_usec();
-	if (!r->warm_unsupported)
+	if (!r->warm_unsupported && !r->stuck.unwarmed)
 		warm_add_pass(&r->warm, r->guard.valid_length);
 	kregion_drop_blocks(r);
 }

@@ -139,6 +139,7 @@ struct kregion_stuck {
 	struct event *timer;
 	uint64_t since_usec; /* when it began; 0: nothing is known to be stuck */
 	uint64_t demand;     /* that keeps peers out meanwhile; 0: none yet */
+	bool unwarmed; /* bringing pages in did not end, and has not succeeded since: it is not begun unasked */
 	char text[KEEPER_TEXT_MAX];
 };
 

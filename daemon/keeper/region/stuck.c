@@ -9,6 +9,8 @@
  *
  * What always holds:
  *   - Only a step that a thread has been in for twice storage_stall_msec counts; one that waits for a thread is nobody's fault.
+ *   - A region is not warmed unasked after that before a prefetch that was asked for has succeeded: a page that fails with EIO keeps Linux 7.3
+ *     trying until it is fenced, and peers are not to be cut off for the same page again and again.
  *   - Until it ends nothing is begun on the memory of any region of the same file, and no region of it is registered.
  *   - That it is so is a level (@text), told to the daemon when it changes and in every list.
  */
@@ -90,6 +92,7 @@ static void note(struct kregion *r, const struct step *s, uint64_t began)
 	if (!r->stuck.since_usec)
 		r->keeper->n_stuck++;
 	r->stuck.since_usec = began;
+	r->stuck.unwarmed |= job_of(r, s) == &r->warm_job;
 	snprintf(r->stuck.text, sizeof(r->stuck.text),
 		 "%s has not ended within %" PRIu64
 		 " s, and peers are kept out until it does: the storage is "

@@ -95,6 +95,7 @@ static void done(struct job *job)
 	if (error == -EOPNOTSUPP)
 		r->warm_unsupported = true;
 	if (error == 0) {
+		r->stuck.unwarmed = false;
 		r->bytes_warmed += r->warm_chunk.length;
 		/* what somebody asked for is his own doing */
 		if (r->warm_chunk.write && r->warm.out != WARM_REQUEST)
@@ -274,7 +275,7 @@ static void on_stall(evutil_socket_t fd, short what, void *userdata)
 
 void kregion_warm_after(struct kregion *r, const struct rdmareg_report *report)
 {
-	if (r->warm_unsupported)
+	if (r->warm_unsupported || r->stuck.unwarmed)
 		return;
 	if (report->causes & RDMAREG_CAUSE_RECLAIM)
 		warm_blocks_reclaimed(&r->warm.blocks, report->start, report->end);

@@ -165,7 +165,7 @@ others_go_on "hung disk"
 not_ended() { field degraded "$(region "$1")" | grep -q "has not ended within"; }
 check "hung disk: peers are kept out of the region whose pages do not come" wait_for region_is "$cold" state fenced
 check "hung disk: it says why" not_ended "$cold"
-check "hung disk: nothing more is begun there" says "has not ended" as_user rdmaregctl prefetch "$cold"
+check "hung disk: nothing more is begun there" says "fenced, not live" as_user rdmaregctl prefetch "$cold"
 check "hung disk: release is answered" as_user rdmaregctl release "$id"
 check "hung disk: the region is gone" region_gone "$id"
 others_go_on "hung disk, released"

@@ -42,6 +42,7 @@ static uint64_t begin_register(int fd, uint64_t *ret_id)
 				    .region = ++rig_last,
 				    .info = region_of(LENGTH, SHORT, POLICY_YIELD) };
 
+	m.info.warm_mode = WARM_READ;
 	*ret_id = rig_last;
 	return client_send(&k, &m, fd);
 }
@@ -189,10 +190,11 @@ static struct keeper_region listed(uint64_t id)
 static void test_stuck(void)
 {
 	int fd = make_disk_file(LENGTH);
-	uint64_t second = make_on(fd), id = make_stuck(fd), late;
+	uint64_t second = make_on(fd), id = make_stuck(fd), late, warmed;
 	struct keeper_region r = listed(id);
 	struct keeper_message m;
 
+	warmed = r.bytes_warmed;
 	must(r.state == REGION_FENCED && r.stuck[0] && listed(second).state == REGION_LIVE);
 	tell("break", id, "fallocate");
 	must(client_event(&k, KEEPER_GIVEN_BACK, id).revocation.late == 0);
@@ -209,6 +211,13 @@ static void test_stuck(void)
 	client_event(&k, KEEPER_SETTLED, id);
 	r = listed(id);
 	must(r.state == REGION_LIVE && !r.stuck[0]);
+	/* not warmed unasked, until asked has succeeded */
+	must(client_prefetch(&k, id, 0, PAGE, false) == 0 && listed(id).bytes_warmed == warmed + PAGE);
+	tell("break", id, "fallocate");
+	client_event(&k, KEEPER_SETTLED, id);
+	do {
+		client_event(&k, KEEPER_INVALIDATED, id);
+	} while (listed(id).bytes_warmed == warmed + PAGE);
 	must(client_prefetch(&k, id, 0, LENGTH, false) == 0 &&
 	     client_prefetch(&k, second, 0, LENGTH, false) == 0);
 	late = make_on(fd);
