@@ -4,7 +4,7 @@
 # Direct access: what peers write to a window of a device-dax is seen through another mapping of the device, and nothing beside it; a bad
 # window is refused with the alignment; fsdax is mapped MAP_SYNC and keeps the bytes over a remount; mappings lie so that huge pages fit.
 # boot: plain
-# timeout: 200
+# timeout: 300
 # kernel-noise: Memory failure: 0x[0-9a-f]+: Sending SIGBUS to (rdmareg-keeper|memory-failure):
 . /lab/guest/lib.sh
 . /lab/guest/regions.sh
@@ -107,20 +107,69 @@ check "page cache: no MAP_SYNC" test -z "$(keeper_flags /mnt/xfs/file | grep -w 
 check "page cache: release" rdmaregctl release "$(field id "$r")"
 
 # --- blocks that write(2) replaces, under reading peers: they read what was written, and nothing of another file
-# writes FILESYSTEM KIND ACCESS SECONDS DEGRADED PATTERN - DEGRADED: 1: it is said that such blocks have their dangers.
+# writes FILESYSTEM KIND ACCESS SECONDS DEGRADED PATTERN [ARBITRATION] - DEGRADED: 1: it is said that such blocks have their dangers.
 writes() {
-	dax_writes "$1" "$2" "$3" "$4" 2 || :
+	dax_writes "$1" "$2" "$3" "$4" 2 "${7:-}" || :
 	echo "$1, $2, $3: $DAX_SAID"
 	check "$1, $2, $3: peers read what was written" grep -q "$6" <<<"$DAX_SAID"
 	expect_equal "$1, $2, $3: what is said of it" "$5" "$(field degraded "$DAX_REGION" | grep -c 'a write replaces')"
 }
 writes xfsdax shared r 4 0 'late 0 stale 0 foreign 0 failed 0$'
 writes ext4dax unwritten rw 0 0 'late 0 stale 0 foreign 0 failed 0$'
+writes ext4dax unwritten rw 0 0 'late 0 stale 0 foreign 0 failed 0$' pre-content
 # ./run dax writes to one that may only be read: the kernel warns of that, whoever has it mapped (docs/upstream/dax-stale-mapping.md)
 "$RDMAREG_TESTS/dax-writes" make unwritten /mnt/ext4dax/file
-r=$(register /mnt/ext4dax/file --access r)
-expect_equal "ext4dax, unwritten, r: it is said" 1 "$(field degraded "$r" | grep -c 'never written')"
-check "ext4dax, unwritten, r: release" rdmaregctl release "$(field id "$r")"
+for arbitration in auto pre-content; do
+	r=$(register /mnt/ext4dax/file --access r --arbitration $arbitration)
+	expect_equal "ext4dax, unwritten, r, $arbitration: it is said" 1 "$(field degraded "$r" | grep -c 'never written')"
+	check "ext4dax, unwritten, r, $arbitration: release" rdmaregctl release "$(field id "$r")"
+done
+
+# --- who writes to blocks that are shared is a taker, whoever it is: holders are asked, and a silent one costs the grace; others ask nobody
+# holder_asked ID USER... - somebody who joined it and stays silent is asked about a write(2) by that user; it is in $took, and the log in $asked
+holder_asked() {
+	local id=$1 join status=0
+	shift
+	wait_for settled "$id" $((4 * MIB))
+	rdmaregctl join "$id" --ignore-revocations >/tmp/join.log 2>&1 &
+	join=$!
+	wait_for region_is "$id" clients 1
+	timed "$@" dd if=/tmp/sent of=/mnt/xfsdax/own bs=4k count=1 conv=notrunc status=none || not_ok "a write by: $*"
+	kill $join
+	wait $join 2>/dev/null
+	in_log /tmp/join.log 'write'
+}
+not_asked() { ! holder_asked "$@"; }
+users_up
+zeroes /mnt/xfsdax/own 4 && goods /mnt/xfsdax/own
+own=$(field id "$(as_good rdmaregctl --json register /mnt/xfsdax/own --access r --grace 2s)")
+check "xfsdax: who writes to blocks of the file alone asks nobody" not_asked "$own" $AS_GOOD
+cp --reflink=always /mnt/xfsdax/own /mnt/xfsdax/own.copy
+wait_for settled "$own" $((4 * MIB))
+check "xfsdax: blocks that are shared: it is said that writes are asked" wait_for eval 'field arbitration_reason "$(region "$own")" | grep -q "each write(2)"'
+for who in "$AS_GOOD" "env"; do
+	check "xfsdax: who writes to them asks (${who%% *})" holder_asked "$own" $who
+	check "xfsdax: and waits for a silent holder, not longer than any deadline ($took ms)" test "$took" -ge 1800 -a "$took" -lt 20000
+done
+check "xfsdax: release" as_good rdmaregctl release "$own"
+rm /mnt/xfsdax/own*
+
+# --- an XFS made without reflink has no such blocks: nothing is asked, nothing is missing, with a lease or without
+disk=$(findmnt -n -o SOURCE /mnt/xfsdax)
+umount /mnt/xfsdax && mkfs.xfs -q -f -K -m reflink=0 "$disk" && mount -o dax=always "$disk" /mnt/xfsdax && chmod 1777 /mnt/xfsdax ||
+	not_ok "an XFS without reflink"
+zeroes /mnt/xfsdax/own 4
+for leases in 1 0; do
+	sysctl -qw fs.leases-enable=$leases
+	r=$(register /mnt/xfsdax/own)
+	expect_equal "xfsdax without reflink, leases $leases: nothing is said of shared blocks" "0 0" \
+		"$(field degraded "$r" | grep -c 'a write replaces\|shared') $(field arbitration_reason "$r" | grep -c 'write(2)')"
+	[ $leases = 0 ] || check "xfsdax without reflink: who writes asks nobody" not_asked "$(field id "$r")" env
+	check "xfsdax without reflink: release" rdmaregctl release "$(field id "$r")"
+done
+sysctl -qw fs.leases-enable=1
+check "xfsdax without reflink: the self-test does not name it" test -z \
+	"$(rdmaregctl selftest rxea --no-save --json --directory - | jq -r '.kernel_faults[] | select(.path == "/mnt/xfsdax").path')"
 
 # --- huge pages: wherever the range begins, each whole 2 MiB of the file in it can be one page of the mapping
 mkdir -p /tmp/huge

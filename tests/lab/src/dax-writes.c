@@ -4,6 +4,7 @@
  *
  *   dax-writes make KIND FILE                            FILE, 1 MiB, with blocks of that kind
  *   dax-writes run KIND FILE TICKET SECONDS [READERS]    on node b: writes it, makes blocks of that kind again, and so on; 0: once
+ *   dax-writes stay FILE SOURCE                          writes a page of SOURCE, which it maps, to FILE's first: as long as SOURCE's storage takes
  *
  * KIND: plain; hole; unwritten (fallocate); shared (with a copy by reflink, FILE.copy). READERS (2) threads read pages chosen at random all
  * the time, and one more reads what was written after each write(2) and everything after each round. In a round with shared blocks the
@@ -29,6 +30,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -329,6 +331,18 @@ static int run(unsigned int seconds, unsigned int n_readers)
 	return n_stale || n_foreign || n_failed || !n_writes;
 }
 
+/* The copying is in the middle of write(2), with the inode's lock held. */
+static int stay(const char *source)
+{
+	int from = open(source, O_RDONLY | O_CLOEXEC);
+	void *page = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, from, 0);
+
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0 || page == MAP_FAILED)
+		err(2, "%s, %s", path, source);
+	return pwrite(fd, page, PAGE, 0) != PAGE;
+}
+
 static enum kind kind_of(const char *name)
 {
 	for (size_t i = 0; i < sizeof(kind_names) / sizeof(*kind_names); i++)
@@ -344,6 +358,10 @@ int main(int argc, char *argv[])
 	if (argc < 4)
 		errx(2,
 		     "usage: dax-writes make KIND FILE, dax-writes run KIND FILE TICKET SECONDS [READERS]");
+	if (!strcmp(argv[1], "stay")) {
+		path = argv[2];
+		return stay(argv[3]);
+	}
 	kind = kind_of(argv[2]);
 	path = argv[3];
 	if (!strcmp(argv[1], "make")) {
