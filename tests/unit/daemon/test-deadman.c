@@ -15,6 +15,7 @@
 #include "util/deadman.h"
 
 #define USEC UINT64_C(200000)
+#define DISARMED_SEC 1 /* so long a busy machine may take to disarm it */
 
 /* Runs @child in a process and returns how that ended, as waitpid(2) has it. */
 static int run(void (*child)(struct event_base *base))
@@ -50,12 +51,17 @@ static void turn(struct event_base *base, uint64_t usec)
 	assert(event_base_dispatch(base) == 0);
 }
 
-static struct deadman *arm(struct event_base *base)
+static struct deadman *arm_for(struct event_base *base, uint64_t usec)
 {
 	struct deadman *d = NULL;
 
-	assert(deadman_new(&d, base, USEC) == 0 && d);
+	assert(deadman_new(&d, base, usec) == 0 && d);
 	return d;
+}
+
+static struct deadman *arm(struct event_base *base)
+{
+	return arm_for(base, USEC);
 }
 
 static void stopped(struct event_base *base)
@@ -95,10 +101,10 @@ static void turning(struct event_base *base)
 /* What it would have been killed for, after disarming. */
 static void disarmed(struct event_base *base)
 {
-	struct timespec left = { .tv_nsec = 2 * (long)USEC * 1000 };
+	struct timespec left = { .tv_sec = 2 * DISARMED_SEC };
 	sigset_t none;
 
-	deadman_free(arm(base));
+	deadman_free(arm_for(base, DISARMED_SEC * UINT64_C(1000000)));
 	sigemptyset(&none);
 	sigtimedwait(&none, NULL, &left);
 }
@@ -106,8 +112,8 @@ static void disarmed(struct event_base *base)
 /* A child of an armed process is not killed in its place. */
 static void forked(struct event_base *base)
 {
-	struct timespec left = { .tv_nsec = 2 * (long)USEC * 1000 };
-	struct deadman *d = arm(base);
+	struct timespec left = { .tv_sec = 2 * DISARMED_SEC };
+	struct deadman *d = arm_for(base, DISARMED_SEC * UINT64_C(1000000));
 	sigset_t none;
 	pid_t pid = fork();
 	int status;
