@@ -43,7 +43,7 @@ for ((boot = 1; boot <= 4 && ${#left[@]} > 0; boot++)); do
 	[ -s "$share/over" ] || say "the guest did not come up, or died: $(tail -n 1 "$logs/bench$boot.log")"
 	while read -r name status; do
 		[ "$status" = 0 ] || failed=1
-		left=($(printf '%s\n' "${left[@]}" | grep -vx "$name" || true))
+		mapfile -t left < <(printf '%s\n' "${left[@]}" | grep -vx -e "$name" -e "")
 	done <"$share/over"
 done
 for name in "${left[@]}"; do

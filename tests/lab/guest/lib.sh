@@ -97,7 +97,7 @@ lab_setup() {
 	modprobe xfs & modprobe ext4 &
 	for part in setup_nodes setup_pmem setup_filesystems; do
 		(set -e; WAIT_SEC=120; $part) >"$LAB_STATE/$part.log" 2>&1 &
-		pids+=($!:$part)
+		pids+=("$!:$part")
 	done
 	for pid in "${pids[@]}"; do
 		wait "${pid%%:*}" || { echo "lab: ${pid#*:} failed:"; cat "$LAB_STATE/${pid#*:}.log"; failed=1; }

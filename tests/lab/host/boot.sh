@@ -19,7 +19,7 @@
 # Always holds: runs do not share anything they write, so any number may run at a time; nothing is left behind.
 . "$(dirname "$0")/common.sh"
 
-mode=plain series=7 share= out= limit=300 threads=single memory=6G accel= bare=
+mode=plain series=7 share='' out='' limit=300 threads=single memory=6G accel='' bare=''
 while [ $# -gt 0 ]; do
 	case $1 in
 	--systemd) mode=systemd ;;

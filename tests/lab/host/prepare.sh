@@ -38,7 +38,7 @@ kernel_ready() { # SERIES
 prepare_trees_and_kernels() {
 	local tree series stale=() unknown=()
 	for tree in rootfs dev; do
-		stamped "tree-$tree" "$(tree_key $tree)" || stale+=($tree)
+		stamped "tree-$tree" "$(tree_key $tree)" || stale+=("$tree")
 	done
 	for series; do
 		"$host/kernels.sh" version "$series" >/dev/null || unknown+=("$series")

@@ -86,7 +86,8 @@ build() {
 	mkdir "$root.new"
 	build_programs
 	if [ -e "$top/kmod-helper/Kbuild" ]; then
-		for version in $(ls "$lab/trees/kernel"); do
+		for version in "$lab"/trees/kernel/*; do
+			version=${version##*/}
 			# without headers: not asked for since the chroot was made anew, which took them along
 			[ -L "$lab/dev/lib/modules/$version/build" ] || continue
 			build_module "$version"
