@@ -3,13 +3,14 @@
 #
 # check-files.py - what every file must have, whatever it is about:
 #
-#   - it opens with the licence of its folder (SPDX), whose text is in LICENSES/, and a paragraph that says what it is;
+#   - it opens with the licence of its folder (SPDX; the folders' are in .reuse/dep5), whose text is in LICENSES/, and a paragraph that says what it is;
 #   - nothing of the machine it was written on, and no note to self, is left in it;
 #   - tests wait for events, not for time;
 #   - shell scripts and XML parse;
 #   - no line ends in white space, but of a patch;
 #   - what people read (documents, manual pages, contracts, settings, units) has lines of at most 100 columns, except where a line is
 #     one thing: a row of a table, a line of a sample, a command, a word. What a program writes is as wide as that makes it.
+import fnmatch
 import os
 import pathlib
 import re
@@ -19,15 +20,8 @@ import xml.dom.minidom
 
 import tree
 
-LICENCES = {  # longest match counts
-    "": "GPL-2.0-or-later",
-    "kmod-helper": "GPL-2.0-only",
-    "client": "LGPL-2.1-or-later",
-    "client/ctl": "GPL-2.0-or-later",
-    "proto": "LGPL-2.1-or-later",
-    "proto/keeper-protocol.h": "GPL-2.0-or-later",
-    "proto/rdmareg-uapi.h": "GPL-2.0-only WITH Linux-syscall-note",
-}
+# [(pattern, licence)] of .reuse/dep5, which says of each file without a header whose it is; the last match counts.
+LICENCES = re.findall(r"^Files: (\S+)\nCopyright: .+\nLicense: (.+)$", (tree.ROOT / ".reuse/dep5").read_text(encoding="utf-8"), re.M)
 SOURCES = (".c", ".h", ".sh", ".py")
 # Words that mark unfinished work; spelled so that this line is not one.
 NOTES = re.compile(r"(?<![-.])\b(TO" + r"DO|FIX" + r"ME|X" + r"XX)\b")
@@ -39,12 +33,7 @@ SLEEP = re.compile(r"\b(?:u|nano|clock_nano)?sleep\s*\(")
 
 
 def licence_of(path):
-    best = max((p for p in LICENCES if p == "" or path == pathlib.Path(p) or pathlib.Path(p) in path.parents), key=len)
-    return LICENCES[best]
-
-
-def is_shell(path, text):
-    return path.suffix == ".sh" or re.match(r"#!.*\b(ba|da|busybox |)sh\b", text)
+    return [licence for pattern, licence in LICENCES if fnmatch.fnmatchcase(str(path), pattern)][-1]
 
 
 def check_opening(path, text):
@@ -56,7 +45,7 @@ def check_opening(path, text):
         start = next((n for n, line in enumerate(lines[:6]) if "SPDX" in line), 0)
         paragraph = re.compile(r'#( |$)|"""')
     first = lines[start] if len(lines) > start else ""
-    match = re.search(r"SPDX-License-Identifier: (.*?)(?: \*/)?$", first)
+    match = re.search(r"SPDX-License-" + r"Identifier: (.*?)(?: \*/)?$", first)
     if not match:
         tree.problem(path, start + 1, "does not open with an SPDX-License-Identifier line")
         return
@@ -97,7 +86,7 @@ def check_words(path, text, words):
 
 
 def check_parses(path, text):
-    if is_shell(path, text):
+    if tree.is_shell(path, text):
         shell = "bash" if "bash" in text.splitlines()[0] or path.suffix == ".sh" else "sh"
         tried = subprocess.run([shell, "-n", tree.ROOT / path], capture_output=True, text=True, check=False)
         if tried.returncode:

@@ -5,6 +5,7 @@
 # A file belongs to the tree when git tracks it or would (not ignored); without git, when it is not below a build folder. A check
 # prints one line per problem, "path:line: what is wrong", and exits 1 if there was any.
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -36,6 +37,10 @@ def read(path):
         return (ROOT / path).read_text(encoding="utf-8")
     except UnicodeDecodeError:
         return None
+
+
+def is_shell(path, text):
+    return path.suffix == ".sh" or re.match(r"#!.*\b(ba|da|busybox |)sh\b", text)
 
 
 def line_of(text, position):
