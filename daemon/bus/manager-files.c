@@ -92,7 +92,7 @@ int method_evict(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	struct bus *b = userdata;
 	struct client *c;
 	struct failure f;
-	int token, r;
+	int token = -1, r;
 
 	(void)error;
 	r = client_of_message(b, m, &c);

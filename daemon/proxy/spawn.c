@@ -46,11 +46,12 @@ char **spawn_command(const struct spawn_request *q)
 				"--listen-address", s->listen_address, "--quirks-directory",
 				s->quirks_directory };
 	const size_t n_texts = sizeof(texts) / sizeof(texts[0]), n = n_texts + 2 * COMMAND_NUMBERS + 1;
-	char **argv = malloc(n * sizeof(*argv) + COMMAND_NUMBERS * 24), *space = (char *)(argv + n);
+	char **argv = malloc(n * sizeof(*argv) + COMMAND_NUMBERS * 24), *space;
 	size_t i;
 
 	if (!argv)
 		return NULL;
+	space = (char *)(argv + n);
 	for (i = 0; i < n_texts; i++)
 		argv[i] = (char *)(uintptr_t)texts[i];
 	for (size_t k = 0; k < COMMAND_NUMBERS; k++) {
