@@ -42,7 +42,7 @@ def cppcheck(build):
     return ["cppcheck", "--quiet", "--error-exitcode=1", "--std=c11", "--enable=warning,portability,performance", "--max-configs=1",
             "--template={file}:{line}: {message} [{id}]", f"--cppcheck-build-dir={cache}",
             f"--suppressions-list={HERE / 'cppcheck-suppressions'}", "-D_GNU_SOURCE", *(f"--include={lists}" for lists in glob.glob(LISTS)),
-            f"-I{build}", "-I.", "-Iproto", "-Idaemon", "-Iclient", *sources]
+            f"-I{build}", "-I.", "-Iproto", "-Idaemon", *(f"-Iclient/{part}" for part in ("include", "common", "owner", "peer")), *sources]
 
 
 def reuse(build):
