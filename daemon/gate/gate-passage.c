@@ -23,6 +23,7 @@
 #include "gate/gate-task.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "util/deadman.h"
 #include "util/log.h"
 
 #define TICK_USEC (10 * USEC_PER_MSEC)
@@ -30,7 +31,7 @@
 #define UNSURE_LIMIT_USEC \
 	(60 * USEC_PER_SEC) /* a task that is not scheduled for so long is taken for the worst */
 #define UNSURE_MAX 16384u   /* each has two descriptors here */
-#define LOOKS_PER_TICK 64u  /* into /proc; more than that are looked at in turn */
+#define LOOKS_PER_TICK 16u  /* into /proc; more than that are looked at in turn */
 
 /* One user's passages must leave room for others. */
 #define SHARE_OF_A_USER 4u
@@ -232,11 +233,27 @@ static bool decide(struct gate *g, struct passage *p)
 	return true;
 }
 
+/*
+ * It was seen to take blocks, and sleeps in that call until it is answered: it is looked at again when there is a place, or something else
+ * to be done about it. A user can have thousands of them.
+ */
+static bool has_to_wait(const struct gate *g, const struct passage *p)
+{
+	uint64_t wait;
+
+	return p->place_until && now_monotonic_usec() < p->place_until && !survey(p, &wait) &&
+	       !has_place(g, p->info.uid);
+}
+
 /* False: nothing is known of it yet, or there is no place. */
 static bool try_to_settle(struct gate *g, struct passage *p)
 {
-	enum judgement j = judge(g, p);
+	enum judgement j;
 
+	deadman_progress(g->deadman); /* a turn may have many of them to look at */
+	if (has_to_wait(g, p))
+		return false;
+	j = judge(g, p);
 	if (j == NOT_YET)
 		return false;
 	if (j == TAKES_BLOCKS)
@@ -306,6 +323,7 @@ static void look(struct gate *g, struct passage *p, bool into_proc)
 {
 	uint64_t number = p->info.number;
 
+	deadman_progress(g->deadman);
 	if (p->state == PASSAGE_ENDED)
 		return;
 	if (p->call_ended || (into_proc && has_left(p)) ||

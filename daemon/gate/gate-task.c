@@ -72,9 +72,13 @@ static bool sleeps_somewhere(pid_t tid)
  */
 static int look_asleep(pid_t tid)
 {
-	char text[4096], state, *at;
+	char text[4096], name[32], state, *at;
 
-	if (sleeps_somewhere(tid) || !read_file(tid, "stat", text, 512))
+	if (sleeps_somewhere(tid))
+		return 0;
+	/* that of the task alone: the other one adds up all threads of its process */
+	snprintf(name, sizeof(name), "task/%d/stat", tid);
+	if (!read_file(tid, name, text, 512))
 		return 0;
 	at = strrchr(text, ')'); /* a name can have any character, also this one */
 	if (!at || sscanf(at, ") %c", &state) != 1 || state == 'R')

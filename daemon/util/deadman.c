@@ -17,6 +17,7 @@ struct deadman {
 	bool armed;
 	struct event *push;
 	uint64_t usec;
+	uint64_t pushed_usec;
 };
 
 static int set_timer(struct deadman *d)
@@ -27,10 +28,23 @@ static int set_timer(struct deadman *d)
 	return timer_settime(d->timer, 0, &t, NULL) < 0 ? -errno : 0;
 }
 
+void deadman_progress(struct deadman *d)
+{
+	uint64_t now = now_monotonic_usec();
+
+	if (!d || now - d->pushed_usec < d->usec / 4)
+		return;
+	d->pushed_usec = now;
+	set_timer(d); /* cannot fail: the timer exists and the time was accepted before */
+}
+
 static void on_push(evutil_socket_t fd, short what, void *userdata)
 {
+	struct deadman *d = userdata;
+
 	(void)fd, (void)what;
-	set_timer(userdata); /* cannot fail: the timer exists and the time was accepted before */
+	d->pushed_usec = 0;
+	deadman_progress(d);
 }
 
 int deadman_new(struct deadman **ret, struct event_base *base, uint64_t usec)

@@ -23,6 +23,8 @@ struct deadman;
  * not between the bounds above; -ENOMEM; -EAGAIN (the limit on pending signals, RLIMIT_SIGPENDING, counts timers).
  */
 int deadman_new(struct deadman **ret, struct event_base *base, uint64_t usec);
+/* Within a turn of the loop that has much to do: it is slow, and not at a stand. Cheap; NULL is fine. */
+void deadman_progress(struct deadman *d);
 struct deadman *deadman_free(struct deadman *d); /* disarms; NULL is fine */
 void deadman_freep(struct deadman **d);
 

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "util/clock.h"
 #include "util/deadman.h"
 
 #define USEC UINT64_C(200000)
@@ -98,6 +99,18 @@ static void turning(struct event_base *base)
 	deadman_free(d);
 }
 
+/* One turn that takes longer than the time, and says that it goes on. */
+static void slow_turn(struct event_base *base)
+{
+	struct deadman *d = arm_for(base, 2 * UINT64_C(1000000));
+	uint64_t end = now_monotonic_usec() + 3 * UINT64_C(1000000);
+
+	while (now_monotonic_usec() < end)
+		deadman_progress(d);
+	deadman_progress(NULL);
+	deadman_free(d);
+}
+
 /* What it would have been killed for, after disarming. */
 static void disarmed(struct event_base *base)
 {
@@ -152,6 +165,8 @@ int main(void)
 	s = run(stopped_after_turns);
 	assert(WIFSIGNALED(s) && WTERMSIG(s) == SIGKILL);
 	s = run(turning);
+	assert(WIFEXITED(s) && WEXITSTATUS(s) == 0);
+	s = run(slow_turn);
 	assert(WIFEXITED(s) && WEXITSTATUS(s) == 0);
 	s = run(disarmed);
 	assert(WIFEXITED(s) && WEXITSTATUS(s) == 0);
