@@ -58,60 +58,16 @@ static enum gate_kernel_work kernel_work(pid_t tid)
 	return read_file(tid, "stack", text, sizeof(text)) ? gate_stack_parse(text) : GATE_KERNEL_WORKS;
 }
 
-static bool sleeps_somewhere(pid_t tid)
-{
-	char text[64];
-
-	return read_file(tid, "wchan", text, sizeof(text)) && strcmp(text, "0") != 0;
-}
-
-/*
- * 0, also where it is gone, which its descriptor tells; -ESRCH: it has ended; -EAGAIN: it runs, or waits for a
- * processor. A task that has gone to sleep may stay in the scheduler's queue until it would have been its turn
- * again, and then looks like one that was interrupted just before: the newest frame of its stack is another one.
- */
-static int look_asleep(pid_t tid)
-{
-	char text[4096], name[32], state, *at;
-
-	if (sleeps_somewhere(tid))
-		return 0;
-	/* that of the task alone: the other one adds up all threads of its process */
-	snprintf(name, sizeof(name), "task/%d/stat", tid);
-	if (!read_file(tid, name, text, 512))
-		return 0;
-	at = strrchr(text, ')'); /* a name can have any character, also this one */
-	if (!at || sscanf(at, ") %c", &state) != 1 || state == 'R')
-		return -EAGAIN;
-	if (state == 'Z' || state == 'X')
-		return -ESRCH;
-	if (!read_file(tid, "stack", text, sizeof(text)))
-		return -EAGAIN;
-	at = strstr(text, "] fanotify_");
-	return at && at < text + strcspn(text, "\n") ? 0 : -EAGAIN;
-}
-
-/*
- * To read its call waits for a task that is about to sleep and has lost its processor just before: until others leave
- * it one, and a user can have a thousand of those. So what tells without waiting that it sleeps is read first, on a
- * kernel that was seen to tell it.
- */
 int gate_task_call(int task_fd, pid_t tid, struct gate_call *ret)
 {
-	static bool tells_where;
 	char text[256];
-	ssize_t n;
-	int r = tells_where ? look_asleep(tid) : 0;
+	ssize_t n = pread(task_fd, text, sizeof(text) - 1, 0);
+	int r;
 
-	if (r < 0)
-		return r;
-	n = pread(task_fd, text, sizeof(text) - 1, 0);
 	if (n < 0)
 		return -errno;
 	text[n] = 0;
 	r = gate_call_parse(text, ret);
-	if (r == 0 && !tells_where)
-		tells_where = sleeps_somewhere(tid);
 	if (r == 0 && !ret->sp && !ret->pc)
 		ret->kernel_thread = kernel_work(tid);
 	return r;

@@ -2,8 +2,11 @@
 /*
  * gate-task.h - what /proc says about a task that waits at the gate.
  *
- * What always holds: nothing in here waits for that task, whatever it does. So its memory is never read: it could be made to come from a slow
- * or malicious place (FUSE, userfaultfd), and this process would stand still.
+ * What always holds: nothing in here waits for what that task does. So its memory is never read: it could be made to come from a slow
+ * or malicious place (FUSE, userfaultfd), and this process would stand still. But the kernel has a look at a task that is about to sleep and has
+ * lost its processor just before wait until it gets one (wait_task_inactive()). /proc/PID/wchan, which tells without waiting that a task
+ * sleeps, is no way out: one that sleeps and is still in the scheduler's queue looks the same there, and readers on a busy machine
+ * wait much longer for their answer.
  *
  * Needs CAP_DAC_READ_SEARCH (to open) and CAP_SYS_PTRACE (to read) for other users' tasks.
  */

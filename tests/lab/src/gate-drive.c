@@ -3,7 +3,6 @@
  * gate-drive.c - the gate (daemon/gate/gate.h) on a real kernel, without the rest of the daemon.
  *
  *   gate-drive FILESYSTEM DIR TMPFS-DIR      FILESYSTEM: ext4, ext4dax, xfs, xfsdax, btrfs
- *   gate-drive looks                         what is seen of a task, and that nobody is waited for
  *   gate-drive serve FILE                    lets everybody through and prints a line for each who wants blocks, until it is killed
  *
  * Prints one "ok" or "not ok" line for each check; exits 0 if all are ok, 1 if not.
@@ -283,13 +282,8 @@ int main(int argc, char **argv)
 	must(d.base, "event_base_new");
 	if (argc == 3 && !strcmp(argv[1], "serve"))
 		return serve(argv[2]);
-	if (argc == 2 && !strcmp(argv[1], "looks")) {
-		d.filesystem = "looks";
-		test_looks();
-		return status;
-	}
 	if (argc != 4) {
-		fputs("usage: gate-drive FILESYSTEM DIR TMPFS-DIR | gate-drive looks | gate-drive serve FILE\n", stderr);
+		fputs("usage: gate-drive FILESYSTEM DIR TMPFS-DIR | gate-drive serve FILE\n", stderr);
 		return 2;
 	}
 	d.filesystem = argv[1];

@@ -82,8 +82,6 @@ int op_write(void);
 void test_cells(void);
 /* gate-drive-waits.c */
 void test_waits(void);
-/* gate-drive-looks.c */
-void test_looks(void);
 /* gate-drive-gap.c */
 void test_gap(void);
 void test_bad_input(const char *tmpfs);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-gate-task.c - what is seen of a task, each a child of this process: the call that it sleeps in, that it runs, that it has ended,
- * whether anybody has waited for it or not. That nobody is waited for takes another kernel: tests/lab/src/gate-drive-looks.c.
+ * test-gate-task.c - what is seen of a task, each a child of this process: the call that it sleeps in, that it runs, that it is gone.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -31,10 +30,6 @@ static void work(void)
 {
 	while (true)
 		;
-}
-
-static void end_at_once(void)
-{
 }
 
 static pid_t start(void (*body)(void))
@@ -71,7 +66,6 @@ static void test_asleep(void)
 	int fd = gate_task_open(pid);
 
 	assert(fd >= 0);
-	/* the first look is of a kernel that nothing is known of yet */
 	for (int i = 0; i < 100; i++) {
 		do
 			assert(look(fd, pid, &call) == 0);
@@ -98,20 +92,6 @@ static void test_running(void)
 	close(fd);
 }
 
-static void test_not_reaped(void)
-{
-	pid_t pid = start(end_at_once);
-	struct gate_call call;
-	siginfo_t info;
-	int fd = gate_task_open(pid);
-
-	assert(fd >= 0 && waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT) == 0);
-	assert(gate_task_call(fd, pid, &call) == -ESRCH);
-	assert(waitpid(pid, NULL, 0) == pid);
-	assert(gate_task_call(fd, pid, &call) == -ESRCH && gate_task_open(pid) == -ENOENT);
-	close(fd);
-}
-
 int main(void)
 {
 	int own = gate_task_open(getpid());
@@ -122,6 +102,5 @@ int main(void)
 	assert(pipe(channel) == 0);
 	test_asleep();
 	test_running();
-	test_not_reaped();
 	return 0;
 }
