@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "proto/counters.h"
 #include "format.h"
 
 static void add_text(json_object *o, const char *key, const char *text)
@@ -15,6 +16,12 @@ static void add_text(json_object *o, const char *key, const char *text)
 static void add_number(json_object *o, const char *key, uint64_t value)
 {
 	json_object_object_add(o, key, json_object_new_uint64(value));
+}
+
+/* One that nobody can know is null. */
+static void add_count(json_object *o, const char *key, uint64_t value)
+{
+	json_object_object_add(o, key, value == UINT64_MAX ? NULL : json_object_new_uint64(value));
 }
 
 json_object *model_revocation(const struct rdmareg_revocation *v)
@@ -64,17 +71,11 @@ json_object *model_region(const struct rdmareg_region_info *i)
 	add_number(o, "peers", i->peers);
 	add_number(o, "clients", i->clients);
 	json_object_object_add(o, "revocation", model_revocation(&i->revocation));
-	add_number(o, "invalidations", i->invalidations);
-	add_number(o, "writebacks", i->writebacks);
-	add_number(o, "bytes_warmed", i->bytes_warmed);
-	if (i->faults == UINT64_MAX)
-		json_object_object_add(o, "faults", NULL);
-	else
-		add_number(o, "faults", i->faults);
+#define COUNTER(member, property) add_count(o, #member, i->member);
+	REGION_COUNTERS(COUNTER)
+#undef COUNTER
 	add_number(o, "translation_bytes", i->translation_bytes);
 	add_text(o, "warm_mode", rdmareg_warm_mode_name(i->warm_mode));
-	add_number(o, "removals", i->removals);
-	add_number(o, "bytes_redirtied", i->bytes_redirtied);
 	return o;
 }
 

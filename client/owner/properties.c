@@ -5,6 +5,7 @@
  */
 #include "properties.h"
 
+#include "counters.h"
 #include "error.h"
 #include "fields.h"
 #include "util.h"
@@ -36,14 +37,11 @@ static const struct field known[] = {
 	INTO("Peers", FIELD_U32, peers),
 	INTO("Clients", FIELD_U32, clients),
 	INTO("Revocation", FIELD_REVOCATION, revocation),
-	INTO("Invalidations", FIELD_U64, invalidations),
-	INTO("Writebacks", FIELD_U64, writebacks),
-	INTO("BytesWarmed", FIELD_U64, bytes_warmed),
+#define COUNTER(member, property) INTO(property, FIELD_U64, member),
+	REGION_COUNTERS(COUNTER)
+#undef COUNTER
 	INTO("TranslationBytes", FIELD_U64, translation_bytes),
 	WORD("WarmMode", WORDS_WARM, warm_mode),
-	INTO("Removals", FIELD_U64, removals),
-	INTO("BytesRedirtied", FIELD_U64, bytes_redirtied),
-	INTO("Faults", FIELD_U64, faults),
 	WORD("PathState", WORDS_PATH_STATE, path_state),
 	INTO("PathNow", FIELD_TEXT, path_now),
 	INTO("Bypasses", FIELD_U64, bypasses),

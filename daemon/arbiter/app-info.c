@@ -32,13 +32,8 @@ void app_take_texts(struct region_entry *e, const struct keeper_region *info)
 {
 	app_take_file(e, info);
 	region_text_set(&e->text.ticket, info->ticket, sizeof(info->ticket));
-	e->text.invalidations = info->invalidations;
-	e->text.writebacks = info->writebacks;
-	e->text.bytes_warmed = info->bytes_warmed;
+	region_counters_copy(&e->text.counters, info);
 	e->text.translation_bytes = info->translation_bytes;
-	e->text.faults = info->faults;
-	e->text.removals = info->removals;
-	e->text.bytes_redirtied = info->bytes_redirtied;
 	e->text.warm_mode = info->warm_mode;
 	e->text.durability = info->durability;
 }

@@ -93,12 +93,7 @@ static const char *told_invalidated(struct app *a, struct region *r, const struc
 
 	if (v->valid_length > r->length)
 		return "a valid length beyond the region";
-	e->text.invalidations = v->invalidations;
-	e->text.writebacks = v->writebacks;
-	e->text.removals = v->removals;
-	e->text.bytes_warmed = v->bytes_warmed;
-	e->text.bytes_redirtied = v->bytes_redirtied;
-	e->text.faults = v->faults;
+	region_counters_copy(&e->text.counters, v);
 	app_step(a, r, &event);
 	return NULL;
 }

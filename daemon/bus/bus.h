@@ -28,6 +28,7 @@
 #include "bus/errors.h"
 #include "core/region.h"
 #include "core/registry.h"
+#include "counters.h"
 
 struct bus;
 struct event_base;
@@ -120,13 +121,8 @@ struct region_text {
 	char *path;
 	char *mode_reason;
 	char *ticket;
-	uint64_t invalidations;
-	uint64_t writebacks;
-	uint64_t bytes_warmed;
+	struct region_counters counters;
 	uint64_t translation_bytes;
-	uint64_t faults; /* UINT64_MAX: the adapter does not count */
-	uint64_t removals;
-	uint64_t bytes_redirtied;
 	char *degraded; /* NULL: nothing is */
 	char *path_now;	    /* where it was moved to; else NULL */
 	uint8_t path_state; /* enum path_state */

@@ -44,14 +44,11 @@ enum property {
 	PROPERTY_PEERS,
 	PROPERTY_CLIENTS,
 	PROPERTY_REVOCATION,
-	PROPERTY_INVALIDATIONS,
-	PROPERTY_WRITEBACKS,
-	PROPERTY_BYTES_WARMED,
+#define COUNTER(member, name) PROPERTY_##member,
+	REGION_COUNTERS(COUNTER)
+#undef COUNTER
 	PROPERTY_TRANSLATION_BYTES,
 	PROPERTY_WARM_MODE,
-	PROPERTY_REMOVALS,
-	PROPERTY_BYTES_REDIRTIED,
-	PROPERTY_FAULTS,
 	PROPERTY_PATH_STATE,
 	PROPERTY_PATH_NOW,
 	PROPERTY_BYPASSES,
@@ -88,14 +85,11 @@ static const struct {
 	[PROPERTY_PEERS] = { "Peers", "u", REGION_CHANGED_PEERS },
 	[PROPERTY_CLIENTS] = { "Clients", "u", REGION_CHANGED_PEERS },
 	[PROPERTY_REVOCATION] = { "Revocation", "(tsttt)", REGION_CHANGED_REVOCATION },
-	[PROPERTY_INVALIDATIONS] = { "Invalidations", "t", 0 },
-	[PROPERTY_WRITEBACKS] = { "Writebacks", "t", 0 },
-	[PROPERTY_BYTES_WARMED] = { "BytesWarmed", "t", 0 },
+#define COUNTER(member, name) [PROPERTY_##member] = { name, "t", 0 },
+	REGION_COUNTERS(COUNTER)
+#undef COUNTER
 	[PROPERTY_TRANSLATION_BYTES] = { "TranslationBytes", "t", 0 },
 	[PROPERTY_WARM_MODE] = { "WarmMode", "s", BUS_CHANGED_ARBITRATION },
-	[PROPERTY_REMOVALS] = { "Removals", "t", 0 },
-	[PROPERTY_BYTES_REDIRTIED] = { "BytesRedirtied", "t", 0 },
-	[PROPERTY_FAULTS] = { "Faults", "t", 0 },
 	[PROPERTY_PATH_STATE] = { "PathState", "s", BUS_CHANGED_FILE },
 	[PROPERTY_PATH_NOW] = { "PathNow", "s", BUS_CHANGED_FILE },
 	[PROPERTY_BYPASSES] = { "Bypasses", "t", BUS_CHANGED_FILE },
@@ -168,24 +162,12 @@ static int append_value(sd_bus_message *m, const struct region_view *v, enum pro
 		return sd_bus_message_append(m, "u", r->clients);
 	case PROPERTY_REVOCATION:
 		return append_revocation(m, r);
-	case PROPERTY_INVALIDATIONS:
-		return sd_bus_message_append(m, "t", t->invalidations);
-	case PROPERTY_WRITEBACKS:
-		return sd_bus_message_append(m, "t", t->writebacks);
-	case PROPERTY_BYTES_WARMED:
-		return sd_bus_message_append(m, "t", t->bytes_warmed);
 	case PROPERTY_TRANSLATION_BYTES:
 		return sd_bus_message_append(m, "t", t->translation_bytes);
-	case PROPERTY_FAULTS:
-		return sd_bus_message_append(m, "t", t->faults);
 	case PROPERTY_DURABILITY:
 		return sd_bus_message_append(m, "s", region_durability_names[t->durability]);
 	case PROPERTY_WARM_MODE:
 		return sd_bus_message_append(m, "s", warm_mode_names[t->warm_mode]);
-	case PROPERTY_REMOVALS:
-		return sd_bus_message_append(m, "t", t->removals);
-	case PROPERTY_BYTES_REDIRTIED:
-		return sd_bus_message_append(m, "t", t->bytes_redirtied);
 	case PROPERTY_PATH_STATE:
 		return sd_bus_message_append(m, "s", path_state_names[t->path_state]);
 	case PROPERTY_PATH_NOW:
@@ -195,6 +177,11 @@ static int append_value(sd_bus_message *m, const struct region_view *v, enum pro
 		return sd_bus_message_append(m, "t", t->bypasses);
 	case PROPERTY_LAST_BYPASS:
 		return sd_bus_message_append(m, "s", or_empty(t->last_bypass));
+#define COUNTER(member, name)      \
+	case PROPERTY_##member:    \
+		return sd_bus_message_append(m, "t", t->counters.member);
+		REGION_COUNTERS(COUNTER)
+#undef COUNTER
 	case _PROPERTY_MAX:
 		break;
 	}

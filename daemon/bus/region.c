@@ -296,14 +296,11 @@ const sd_bus_vtable region_vtable[] = {
 	TOLD("Peers", "u"),
 	TOLD("Clients", "u"),
 	TOLD("Revocation", "(tsttt)"),
-	UNTOLD("Invalidations", "t"),
-	UNTOLD("Writebacks", "t"),
-	UNTOLD("BytesWarmed", "t"),
+#define COUNTER(member, name) UNTOLD(name, "t"),
+	REGION_COUNTERS(COUNTER)
+#undef COUNTER
 	UNTOLD("TranslationBytes", "t"),
 	TOLD("WarmMode", "s"),
-	UNTOLD("Removals", "t"),
-	UNTOLD("BytesRedirtied", "t"),
-	UNTOLD("Faults", "t"),
 	TOLD("PathState", "s"),
 	TOLD("PathNow", "s"),
 	TOLD("Bypasses", "t"),

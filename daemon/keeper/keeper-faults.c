@@ -56,9 +56,9 @@ static void done(struct job *job)
 		uint64_t faults = f->items[i].error ? UINT64_MAX : f->items[i].faults;
 
 		if (!r || r->job.busy || !r->mr || hca_mr_counter(r->mr) != f->items[i].counter ||
-		    r->faults == faults)
+		    r->counters.faults == faults)
 			continue;
-		r->faults = faults;
+		r->counters.faults = faults;
 		if (r->phase == KREGION_HELD && r->announced)
 			tell_counters(r);
 	}

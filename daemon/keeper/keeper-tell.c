@@ -102,13 +102,8 @@ void tell_region(struct kregion *r, const struct operation *op)
 		m.info.revocation_offset = r->guard.ask_start;
 		m.info.revocation_length = r->guard.ask_end - r->guard.ask_start;
 	}
-	m.info.invalidations = r->invalidations;
-	m.info.writebacks = r->writebacks;
-	m.info.bytes_warmed = r->bytes_warmed;
+	region_counters_copy(&m.info, &r->counters);
 	m.info.translation_bytes = r->mapping->translation_bytes;
-	m.info.faults = r->faults;
-	m.info.removals = r->removals;
-	m.info.bytes_redirtied = r->bytes_redirtied;
 	m.info.warm_mode = (uint8_t)r->warm.blocks.mode;
 	m.info.device = r->mapping->device;
 	m.info.inode = r->mapping->inode;
@@ -255,22 +250,13 @@ void tell_given_back(struct kregion *r, uint64_t revocation, bool by_kernel)
 	session_tell(r->keeper->session, &m);
 }
 
-/* Every counter: what is left out here would be published as 0. */
 static struct keeper_message counters_message(const struct kregion *r)
 {
-	return (struct keeper_message){
-		.type = KEEPER_INVALIDATED,
-		.region = r->id,
-		.invalidated = {
-			.valid_length = r->guard.valid_length,
-			.invalidations = r->invalidations,
-			.writebacks = r->writebacks,
-			.removals = r->removals,
-			.bytes_warmed = r->bytes_warmed,
-			.bytes_redirtied = r->bytes_redirtied,
-			.faults = r->faults,
-		},
-	};
+	struct keeper_message m = { .type = KEEPER_INVALIDATED, .region = r->id };
+
+	m.invalidated.valid_length = r->guard.valid_length;
+	region_counters_copy(&m.invalidated, &r->counters);
+	return m;
 }
 
 void tell_invalidated(struct kregion *r)

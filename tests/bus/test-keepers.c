@@ -6,11 +6,13 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "counters.h"
 #include "harness.h"
 
 static struct world world;
@@ -460,6 +462,31 @@ static void test_liars(void)
 	lie("lie-twice", NULL, false);
 }
 
+static bool counts_to(uint64_t id, const char *property, uint64_t n)
+{
+	char text[32];
+
+	get_property(bus, id, property, text, sizeof(text));
+	return strtoull(text, NULL, 10) == n;
+}
+
+/* Whatever a keeper counts gets through, each to its own property. */
+static void test_counters(void)
+{
+	int fd = make_memfd(4096);
+	struct reply r, released;
+	uint64_t n = 1000;
+
+	check(register_region(bus, fd, 0, 0, "r", &r, 1, "session", "s", "bad-counts"));
+#define COUNTER(member, property)                          \
+	n++;                                               \
+	until(counts_to(r.id, property, n));
+	REGION_COUNTERS(COUNTER)
+#undef COUNTER
+	check(call_region(bus, r.id, "Release", &released));
+	close(fd);
+}
+
 int main(void)
 {
 	int fd;
@@ -475,6 +502,7 @@ int main(void)
 	test_lie_once();
 	test_no_program();
 	test_text();
+	test_counters();
 	test_release();
 	test_killed();
 	test_strange();

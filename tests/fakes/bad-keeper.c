@@ -6,6 +6,8 @@
  * Those of the sessions lie-* are proper until they are asked for a second time what they hold, by the next
  * daemon: then they tell of the region that was registered last what the name says.
  *
+ * bad-counts does nothing bad: it counts.
+ *
  * Until it misbehaves it is a proper keeper that registers everything and holds nothing. It ends when its
  * connection does, so that none is left over, except bad-silent, bad-closer and bad-linger, which a daemon must
  * leave alone, and bad-deaf, which does not end when it is told to (SIGTERM).
@@ -24,6 +26,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "counters.h"
 #include "keeper-protocol.h"
 #include "tests/bus/linger.h"
 
@@ -171,6 +174,19 @@ static void say_garbage(void)
 	say_bytes(bytes, sizeof(bytes), -1);
 }
 
+/* Each counter has a number of its own: 1001, 1002, ... */
+static void say_counts(uint64_t region, uint64_t length)
+{
+	struct keeper_message m = { .type = KEEPER_INVALIDATED, .region = region };
+	uint64_t n = 1000;
+
+	m.invalidated.valid_length = length;
+#define COUNTER(member, property) m.invalidated.member = ++n;
+	REGION_COUNTERS(COUNTER)
+#undef COUNTER
+	say(&m);
+}
+
 static void say_peers(uint64_t region, uint64_t n)
 {
 	struct keeper_message m = { .type = KEEPER_PEER_JOINED, .region = region };
@@ -263,6 +279,8 @@ static void register_region(const struct keeper_message *q)
 		say(&m);
 	if (is("bad-foreign") || is("lie-once"))
 		say(&event);
+	if (is("bad-counts"))
+		say_counts(q->region, m.info.length);
 	if (is("bad-peers"))
 		say_peers(q->region, 200000);
 	if (is("bad-flood"))

@@ -10,7 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "counters.h"
 #include "names.h"
+#include "rdmaregd.h"
 
 #define FILE_BYTES (UINT64_C(1) << 40) /* of every file */
 
@@ -114,12 +116,14 @@ static void append_region(sd_bus_message *m, uint64_t id)
 	append(m, "Clients", "u", !mock_regions[id].detached + !!*mock_regions[id].joined);
 	append(m, "SomethingNewer", "(tas)", (uint64_t)1, 1, "x");
 	append(m, "Revocation", "(tsttt)", (uint64_t)0, "unknown", (uint64_t)0, (uint64_t)0, (uint64_t)0);
-	append(m, "Invalidations", "t", (uint64_t)5);
-	append(m, "Writebacks", "t", (uint64_t)6);
-	append(m, "BytesWarmed", "t", (uint64_t)7);
+#define COUNTER(member, property)                                          \
+	if (strcmp(property, "Faults"))                                    \
+		append(m, property, "t", mock_count(property));            \
+	else if (mock_regions[id].degraded) /* as an adapter that counts */ \
+		append(m, property, "t", (uint64_t)4711);
+	REGION_COUNTERS(COUNTER)
+#undef COUNTER
 	append(m, "TranslationBytes", "t", (uint64_t)2097152);
-	if (mock_regions[id].degraded) /* as an adapter that counts */
-		append(m, "Faults", "t", (uint64_t)4711);
 	assert(sd_bus_message_close_container(m) >= 0);
 }
 

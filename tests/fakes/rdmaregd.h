@@ -17,6 +17,7 @@
 #ifndef RDMAREG_TEST_CLIENT_MOCK_H
 #define RDMAREG_TEST_CLIENT_MOCK_H
 
+#include <stdint.h>
 #include <sys/types.h>
 
 /*
@@ -48,5 +49,15 @@ unsigned int mock_tell(const char *what, unsigned int id);
 
 /* The options of the last call that had some, as " key=value" each. Good until the next. */
 const char *mock_said(void);
+
+/* What that counter's property of every region is; each has a number of its own. */
+static inline uint64_t mock_count(const char *property)
+{
+	uint64_t n = 0;
+
+	while (*property)
+		n = 31 * n + (unsigned char)*property++;
+	return n;
+}
 
 #endif

@@ -19,9 +19,9 @@ void kregion_on_range(struct kregion *r, const struct rdmareg_report *report)
 	cleared = report->clear_count - own;
 	if (own && !cleared)
 		causes &= ~RDMAREG_CAUSE_CLEAR;
-	r->invalidations += cleared + report->writeback_count + report->other_count;
-	r->removals += cleared;
-	r->writebacks += report->writeback_count;
+	r->counters.invalidations += cleared + report->writeback_count + report->other_count;
+	r->counters.removals += cleared;
+	r->counters.writebacks += report->writeback_count;
 	if ((causes & RDMAREG_CAUSE_SELF) && !(causes & by_others))
 		return; /* our own fence, or what we dropped */
 	if (causes & RDMAREG_CAUSE_CLEAR) {

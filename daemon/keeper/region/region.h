@@ -21,6 +21,7 @@
 #include <sys/queue.h>
 
 #include "core/guard.h"
+#include "counters.h"
 #include "keeper/endpoint/endpoint.h"
 #include "keeper/system/extents-replaceable.h"
 #include "keeper/session.h"
@@ -230,12 +231,7 @@ struct kregion {
 	uint64_t damage_end;
 	char damage[KEEPER_TEXT_MAX]; /* the same for people, with the cause; "" */
 
-	uint64_t invalidations;
-	uint64_t writebacks;
-	uint64_t removals;
-	uint64_t bytes_warmed;
-	uint64_t faults; /* UINT64_MAX: not counted */
-	uint64_t bytes_redirtied;
+	struct region_counters counters;
 	struct kregion_folded folded;
 	struct event *folded_timer;
 	TAILQ_ENTRY(kregion) of_untold;

@@ -286,7 +286,7 @@ int kregion_register(struct keeper *k, const struct operation *op, const struct 
 		return -ENOMEM;
 	r->keeper = k;
 	r->id = m->region;
-	r->faults = UINT64_MAX;
+	r->counters.faults = UINT64_MAX;
 	r->range_slot = r->layout_slot = WATCH_NO_SLOT;
 	r->access = m->info.access;
 	r->detached = m->info.detached;

@@ -96,10 +96,10 @@ static void done(struct job *job)
 		r->warm_unsupported = true;
 	if (error == 0) {
 		r->stuck.unwarmed = false;
-		r->bytes_warmed += r->warm_chunk.length;
+		r->counters.bytes_warmed += r->warm_chunk.length;
 		/* what somebody asked for is his own doing */
 		if (r->warm_chunk.write && r->warm.out != WARM_REQUEST)
-			r->bytes_redirtied += r->warm_chunk.length;
+			r->counters.bytes_redirtied += r->warm_chunk.length;
 		kregion_tell_counters(r);
 	}
 	warm_done(&r->warm, error);

@@ -20,6 +20,7 @@
 
 #include "tests/fakes/rdmaregd.h"
 #include "client-wait.h"
+#include "counters.h"
 
 #define NOBODY_KNOWS 54321
 
@@ -63,7 +64,10 @@ static void test_register(void)
 	assert(info.state == RDMAREG_STATE_LIVE &&
 	       info.arbitration_mode == RDMAREG_ARBITRATION_LAYOUT_LEASE && info.detached == 1);
 	assert(info.access == RDMAREG_ACCESS_READ_WRITE && info.policy == RDMAREG_POLICY_HOLD &&
-	       info.bytes_warmed == 7 && info.translation_bytes == 2097152);
+	       info.translation_bytes == 2097152);
+#define COUNTER(member, property) assert(info.member == (strcmp(property, "Faults") ? mock_count(property) : UINT64_MAX));
+	REGION_COUNTERS(COUNTER)
+#undef COUNTER
 	assert(info.path_state == RDMAREG_PATH_THERE && !strcmp(info.path_now, "/some/file"));
 	assert(!strcmp(info.session, "job.7") && !strcmp(info.path, "/some/file") && !*info.ticket &&
 	       !info.revocation.id);
