@@ -66,8 +66,8 @@ static void step_put_off(struct guard *g, const struct guard_event *e, struct gu
 
 static void step_asked(struct guard *g, const struct guard_event *e, struct guard_effects *out)
 {
-	const struct guard_demand *over;
-	bool expired, timed;
+	const struct guard_demand *over = guard_find_demand(g, e->demand);
+	bool timed = over && over->ends_usec, expired;
 
 	switch (e->type) {
 	case GUARD_CONSENTED:
@@ -101,8 +101,6 @@ static void step_asked(struct guard *g, const struct guard_event *e, struct guar
 		guard_ask_for_demands(g, out, e->now_usec);
 		break;
 	case GUARD_DEMAND_OVER:
-		over = guard_find_demand(g, e->demand);
-		timed = over && over->ends_usec;
 		if (!demands_remove(g, e->demand))
 			break;
 		/* nobody wants anything any more: no need to fence */
@@ -188,8 +186,8 @@ static void step_fenced(struct guard *g, const struct guard_event *e, struct gua
 
 static void step_waiting(struct guard *g, const struct guard_event *e, struct guard_effects *out)
 {
-	const struct guard_demand *over;
-	bool held, put_off;
+	const struct guard_demand *over = guard_find_demand(g, e->demand);
+	bool put_off = over && over->put_off, held = demands_hold(g);
 
 	switch (e->type) {
 	case GUARD_TIMER_FIRED:
@@ -205,9 +203,6 @@ static void step_waiting(struct guard *g, const struct guard_event *e, struct gu
 		break;
 	case GUARD_DEMAND_OVER:
 		/* else the timer runs for something else */
-		held = demands_hold(g);
-		over = guard_find_demand(g, e->demand);
-		put_off = over && over->put_off;
 		demands_remove(g, e->demand);
 		if (held && !put_off)
 			guard_go_on(g, out, e->now_usec);

@@ -204,12 +204,13 @@ static void test_users_come_and_go(void)
 		assert(!registry_after_of_uid(r, uid, 0));
 		registry_drop_tenant(r, t);
 	}
-	for (uint32_t uid = 2; uid < ROOM + 2; uid++) {
+	for (uint32_t uid = 2; uid <= ROOM; uid++) {
 		assert(registry_get_tenant(r, uid, "d", &t) == 0);
 		starve(1); /* the region is refused */
 		assert(registry_add_region(r, t, 0, 1, 0, &x) == -ENOMEM);
 		feed();
 	}
+	assert(registry_get_tenant(r, ROOM + 1, "d", &t) == 0);
 	starve(2);
 	assert(registry_add_region(r, t, 0, 1, 0, &x) == 0);
 	feed();

@@ -82,6 +82,7 @@ static void test_who_is_late(void)
 	passed_usec = LATE;
 	taker(3, 0, 10, 10 * MOST, GUARD_WAITING, "timer(5100000)");
 	assert(guard_find_demand(&g, 3)->put_off);
+	over(3, GUARD_WAITING, ""); /* who withdraws changes nothing for those who have it */
 }
 
 /* Open, and put off: what is told of breaks that are over, or that come now. */
