@@ -4,9 +4,10 @@
  *
  *   take-loop SECONDS STILL-SECONDS FILE...
  *
- * Two threads for each file punch holes, truncate, grow it again and write; now and then one has the kernel drop its caches, so that pages are
- * missing. Prints every ten seconds how often each file was taken. Exits 0 after SECONDS; if a thread has not come further for STILL-SECONDS it
- * says which, has the kernel's log show all tasks that wait, and exits 1 without its threads, which nobody can kill.
+ * Two threads for each file punch holes, truncate, grow it again and write; one more has the kernel drop its caches, so that pages are missing.
+ * Prints every ten seconds how often each file was taken. Exits 0 after SECONDS; if a thread has been in state D and has not come further for
+ * STILL-SECONDS it says which, has the kernel's log show all tasks that wait, and exits 1 without its threads, which nobody can kill. A thread that
+ * is only slow counts for nothing.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -28,6 +29,7 @@
 struct taker {
 	const char *path;
 	unsigned int seed;
+	pid_t tid;	      /* written by its thread, once */
 	unsigned long rounds; /* written by its thread */
 	unsigned long before; /* the main thread's */
 	int still;
@@ -57,6 +59,7 @@ static void *take(void *argument)
 	struct taker *t = argument;
 	int fd = open(t->path, O_RDWR | O_CLOEXEC);
 
+	__atomic_store_n(&t->tid, (pid_t)syscall(SYS_gettid), __ATOMIC_RELAXED);
 	if (fd < 0)
 		die("open", t->path);
 	for (unsigned long i = 0;; i++) {
@@ -68,11 +71,57 @@ static void *take(void *argument)
 			die("write", t->path);
 		if (i % 8 == 0 && (truncate(t->path, BYTES / 2) < 0 || truncate(t->path, BYTES) < 0))
 			die("truncate", t->path);
-		if (i % 64 == 0)
-			say_to_kernel("/proc/sys/vm/drop_caches", "1");
 		__atomic_fetch_add(&t->rounds, 1, __ATOMIC_RELAXED);
 	}
 	return NULL;
+}
+
+/* One expiry a second. */
+static int make_timer(void)
+{
+	const struct itimerspec every = { { .tv_sec = 1 }, { .tv_sec = 1 } };
+	int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+
+	if (timer < 0 || timerfd_settime(timer, 0, &every, NULL) < 0)
+		die("timerfd", "timer");
+	return timer;
+}
+
+static void await_second(int timer)
+{
+	uint64_t ticks;
+
+	if (read(timer, &ticks, sizeof(ticks)) < 0)
+		die("read", "timer");
+}
+
+static void *drop(void *argument)
+{
+	int timer = make_timer();
+
+	(void)argument;
+	for (;;) {
+		say_to_kernel("/proc/sys/vm/drop_caches", "5"); /* 1, and not a word in the kernel's log */
+		await_second(timer);
+	}
+	return NULL;
+}
+
+/* State D: an operation waits for something in the kernel. */
+static int is_waiting(struct taker *t)
+{
+	char path[64], state = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat",
+		 (int)__atomic_load_n(&t->tid, __ATOMIC_RELAXED));
+	f = fopen(path, "r");
+	if (!f)
+		return 0;
+	if (fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+		state = 0;
+	fclose(f);
+	return state == 'D';
 }
 
 /* True: one has not come further for so long. */
@@ -84,7 +133,7 @@ static int look(size_t n, int limit, int second)
 		struct taker *t = &takers[i];
 		unsigned long rounds = __atomic_load_n(&t->rounds, __ATOMIC_RELAXED);
 
-		t->still = rounds == t->before ? t->still + 1 : 0;
+		t->still = rounds == t->before && is_waiting(t) ? t->still + 1 : 0;
 		t->before = rounds;
 		if (second % 10 == 0)
 			printf("%s%lu", i ? " " : "", rounds);
@@ -102,14 +151,10 @@ static int look(size_t n, int limit, int second)
 int main(int argc, char **argv)
 {
 	int seconds = argc > 3 ? atoi(argv[1]) : 0, limit = argc > 3 ? atoi(argv[2]) : 0, stands = 0;
-	const struct itimerspec every = { { .tv_sec = 1 }, { .tv_sec = 1 } };
-	int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+	int timer = make_timer();
 	pthread_t thread;
-	uint64_t ticks;
 	size_t n = 0;
 
-	if (timer < 0 || timerfd_settime(timer, 0, &every, NULL) < 0)
-		die("timerfd", "timer");
 	if (seconds <= 0 || limit <= 0 || argc - 3 > FILES_MAX)
 		return 2;
 	for (int i = 3; i < argc; i++)
@@ -118,9 +163,10 @@ int main(int argc, char **argv)
 			if (pthread_create(&thread, NULL, take, &takers[n]) != 0)
 				return 2;
 		}
+	if (pthread_create(&thread, NULL, drop, NULL) != 0)
+		return 2;
 	for (int second = 1; second <= seconds && !stands; second++) {
-		if (read(timer, &ticks, sizeof(ticks)) < 0)
-			die("read", "timer");
+		await_second(timer);
 		stands = look(n, limit, second);
 	}
 	if (stands)
