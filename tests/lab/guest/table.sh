@@ -10,6 +10,11 @@
 TABLE_GRACE_MSEC=400
 
 [ "${BASH_SOURCE[0]}" != "$0" ] || . /lab/guest/lib.sh
+. /lab/guest/servers.sh
+
+TABLE_USER=2101 # whose operations are an ordinary user's
+# where there are no such events "pre-content" is "auto"
+kernel_at_least 6.14 || export PROBE_NO_EVENTS=1
 
 # shellcheck disable=SC2034
 if ! kernel_at_least 6.15; then
@@ -31,11 +36,11 @@ setup_btrfs() {
 		mkdir -p /mnt/btrfs && mount -o loop /mnt/tmpfs/btrfs.image /mnt/btrfs && chmod 1777 /mnt/btrfs
 }
 
-# XFS with exchange-range, which mkfs.xfs has to be asked for (Linux 6.10).
+# XFS with exchange-range (Linux 6.10) and the map of owners that online repair takes, for which mkfs.xfs has to be asked.
 setup_exchange() {
 	kernel_at_least 6.10 || return 0
-	truncate -s 400M /mnt/tmpfs/exchange.image && mkfs.xfs -q -i exchange=1 /mnt/tmpfs/exchange.image &&
-		mkdir -p /mnt/exchange && mount -o loop /mnt/tmpfs/exchange.image /mnt/exchange
+	truncate -s 400M /mnt/tmpfs/exchange.image && mkfs.xfs -q -i exchange=1 -m rmapbt=1 /mnt/tmpfs/exchange.image &&
+		mkdir -p /mnt/exchange && mount -o loop /mnt/tmpfs/exchange.image /mnt/exchange && chmod 1777 /mnt/exchange
 }
 
 table_down() {
@@ -46,19 +51,55 @@ table_down() {
 	done
 }
 
-# table_rows FILESYSTEM [OPERATION...]
+# table_rows FILESYSTEM [OPERATION...] - by $PROBE_UID, or root, in a folder of their own.
 table_rows() {
-	local fs=$1 directory=/mnt/$1
+	local fs=$1 folder=/mnt/$1/rows-${PROBE_UID:-0}
 	shift
-	"$RDMAREG_TESTS/arbitration-probe" table "$fs" "$directory" $TABLE_GRACE_MSEC "$@"
+	mkdir -p "$folder" && chown "${PROBE_UID:-0}" "$folder" || return 1
+	PROBE_SERVED=${SERVED:+$SERVED/rows-${PROBE_UID:-0}} PROBE_BENEATH=${BENEATH:+$BENEATH/rows-${PROBE_UID:-0}} \
+		"$RDMAREG_TESTS/arbitration-probe" table "$fs" "$folder" $TABLE_GRACE_MSEC "$@"
+}
+
+# The same by root and by an ordinary user, at the same time.
+table_rows_of_both() {
+	local out=/run/lab/rows.$1 pid status=0
+	table_rows "$@" >"$out.root" &
+	pid=$!
+	PROBE_UID=$TABLE_USER table_rows "$@" >"$out.user" || status=1
+	wait $pid || status=1
+	cat "$out.root" "$out.user"
+	return $status
+}
+
+# What clients of an NFS server do while it exports the filesystem.
+table_rows_served() { # FILESYSTEM
+	local status=0 SERVED=/tmp/nfs
+	nfs_up "/mnt/$1" $SERVED noac,lookupcache=none >&2 && nfs_ready $SERVED || return 1
+	table_rows_of_both "$1" nfs-truncate nfs-punch nfs-clone nfs-write || status=1
+	nfs_down $SERVED >&2 || status=1
+	return $status
+}
+
+# A file on an NFS mount.
+table_rows_mounted() {
+	local status=0 BENEATH=/mnt/ext4
+	nfs_up $BENEATH /mnt/nfs >&2 && nfs_ready /mnt/nfs || return 1
+	table_rows_of_both nfs || status=1
+	nfs_down /mnt/nfs >&2 || status=1
+	return $status
 }
 
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then
 	echo "# $(uname -r)"
 	lab_setup >&2 && table_up >&2 || exit 1
-	for fs in xfs xfsdax ext4 ext4dax btrfs tmpfs; do
-		table_rows $fs || { product_log | tail -n 20 >&2; exit 1; }
+	status=0
+	for fs in xfs xfsdax ext4 ext4dax btrfs tmpfs exchange nfs; do
+		case $fs in
+		exchange) ! mountpoint -q /mnt/exchange || table_rows_of_both exchange exchange rebuild ;;
+		nfs) table_rows_mounted ;;
+		*) table_rows_of_both $fs && table_rows_served $fs ;;
+		esac || { echo "$fs: rows are missing" >&2; product_log | tail -n 20 >&2; status=1; }
 	done
-	! mountpoint -q /mnt/exchange || table_rows exchange exchange
 	table_down >&2
+	exit $status
 fi

@@ -14,16 +14,18 @@ filesystems = {
     "btrfs": "btrfs",
     "tmpfs": "tmpfs, memfd",
     "exchange": "XFS made with `-i exchange=1`",
+    "nfs": "NFS 4.2 (a client on the same machine; the server has it on ext4)",
 }
 head = """<!-- SPDX-License-Identifier: GPL-2.0-or-later -->
 # What happens when somebody takes blocks of a registered file
 
-Generated: `./run table` runs each cell in the lab (about a quarter of an hour) and writes this
-file; `./run test` runs a part of them again and compares. Do not edit it.
+Generated: `./run table` runs each cell in the lab (about an hour) and writes this file; `./run
+test` runs a part of them again and compares. Do not edit it.
 
 A region of 4 MiB with a grace of 0.4 s is registered; its holder is asked and stays silent; another
-process does the operation. On kernels whose soft-RoCE has no on-demand paging (before 6.15) the
-keeper runs without an adapter; module, filesystem and arbitration are the real ones.
+process, which is root's or an ordinary user's, does the operation. On kernels whose soft-RoCE has
+no on-demand paging (before 6.15) the keeper runs without an adapter; module, filesystem and
+arbitration are the real ones.
 
 * **told before, waits**: holders are told before blocks are taken, and the operation waits for
   them, not longer than the deadline.
@@ -36,25 +38,51 @@ keeper runs without an adapter; module, filesystem and arbitration are the real 
 * **refused**: the operation fails with `ETXTBSY`.
 * **not there**: the filesystem does not have the operation.
 
-The last rows are operations from the kernel's own side, and by ways that few programs go: extents
-exchanged as xfs_fsr(8) does (swapext), a loop device whose image the file is, an overlay above it,
-a 32-bit program.
+Operations whose names do not say all:
+
+* **old-punch**: punch through a descriptor that was open before the registration.
+* **reflink-from**, **dedupe-from**: the file's blocks are shared with another file; **-into**: it
+  gets blocks of another one.
+* **uring-**: by io_uring, in a worker of the ring; **-32**: by a 32-bit program.
+* **swapext**: extents exchanged as xfs_fsr(8) does it. **rebuild**: online repair of the file's
+  extent map (XFS_IOC_SCRUB_METADATA with both flags for repair; Debian's kernels have it from 7.x
+  on).
+* **loop-**: by a loop device whose image the file is; **target-**: by an initiator of nvmet, whose
+  backing file it is. Only root can do these.
+* **overlay-truncate**: ftruncate(2) through an overlay whose upper file it is.
+* **swapon**: the kernel swaps to the file.
+* **nfs-**: by an NFS client, while this kernel's NFS server exports the file's folder.
+* **server-**: the file is registered where an NFS client has it mounted, and somebody changes it at
+  the server. A client keeps what it knows of a file for up to a minute (`acregmax`); until it has
+  asked the server again nobody is told, and peers reach what it has cached.
+
+Not tried: cachefiles (its own files, which it removes or truncates as a program would; it needs
+cachefilesd), garbage collection of XFS with zones (Debian's mkfs.xfs cannot make one), the SMB
+server (ksmbd, which needs ksmbd.mountd and an SMB client) and LIO with a file (how it is found
+is tested by `tests/unit/daemon/test-takers.c`; nvmet is here).
 
 `auto`, `pre-content` and `hold` are what the region asked for (option `arbitration`; policy
-`hold`); in brackets the mode that it got.
+`hold`); in brackets the mode that it got. `by`: who does the operation, `user` is an ordinary one;
+`anybody`: root and an ordinary user were tried, with the same result. Kernels without pre-content
+events (before 6.14) have no such column: it would be that of `auto`; and `hold`, which can refuse
+nobody there, was tried with root only. A row that is missing on a kernel was not tried there.
 """
 
 
 def describe(row):
-    _, _, asked, mode, notice, waits, result = row
+    _, operation, _, asked, mode, notice, waits, result = row
     if result == "ETXTBSY":
         text = "refused"
+    elif result == "EIO" and asked == "hold" and operation.startswith("nfs-"):
+        text = "refused, the client says EIO"
     elif result in ("EOPNOTSUPP", "EINVAL", "ENOTTY", "EXDEV", "ENOSYS"):
         return "not there"
     elif result != "ok":
         text = f"fails: {result}"
     elif waits == "yes":
         text = "told before, waits" if notice == "before" else "waits, not told"
+    elif notice == "none" and operation.startswith("server-"):
+        text = "not told within 9 s"
     elif notice == "none":
         text = "passes"
     else:
@@ -70,10 +98,17 @@ def section(path):
         mine = [r for r in rows if r[0] == fs]
         if not mine:
             continue
-        out += [f"\n### {title}\n", "| operation | auto | pre-content | hold |", "|---|---|---|---|"]
+        asked = list(dict.fromkeys(r[3] for r in mine))
+        out += [f"\n### {title}\n", f"| operation | by | {' | '.join(asked)} |", "|---|---" + "|---" * len(asked) + "|"]
         for operation in dict.fromkeys(r[1] for r in mine):
-            cells = {r[2]: describe(r) for r in mine if r[1] == operation}
-            out.append(f"| {operation} | {cells['auto']} | {cells['pre-content']} | {cells['hold']} |")
+            by = {}
+            for r in mine:
+                if r[1] == operation:
+                    by.setdefault(r[2], {})[r[3]] = describe(r)
+            if "user" in by and by["user"].items() <= by["root"].items():
+                by = {"anybody": by["root"]}
+            for who, cells in by.items():
+                out.append(f"| {operation} | {who} | {' | '.join(cells.get(a, 'not tried') for a in asked)} |")
     return "\n".join(out) + "\n"
 
 

@@ -9,6 +9,7 @@
 . /lab/guest/lib.sh
 . /lab/guest/regions.sh
 . /lab/guest/table.sh
+. /lab/guest/servers.sh
 kernel_at_least 6.15 || skip_all "no on-demand paging in this kernel's rdma_rxe"
 product_up || exit 1
 noise /tmp/sent 8
@@ -25,19 +26,7 @@ as_user() { setpriv --reuid=12345 --regid=12345 --clear-groups "$@"; }
 gate_pid() { pgrep -x rdmareg-gate; }
 daemon_gone() { ! kill -0 "$1" 2>/dev/null; }
 
-# The kernel's NFS server without the programs that it has beside it elsewhere: what it would ask them is told before. Nobody can open a file of
-# it for its first ten seconds, so it is begun here and used at the end.
-server=/proc/fs/nfsd
-nfs_up() { # FOLDER - exported; it is mounted on /tmp/nfs
-	local until=$(($(date +%s) + 86400))
-	modprobe -a nfsd nfsv4 && { mountpoint -q $server || mount -t nfsd nfsd $server; } && echo 10 >$server/nfsv4gracetime &&
-		echo "-3 +4 +4.1 +4.2" >$server/versions && echo "nfsd 127.0.0.1 $until lab" >/proc/net/rpc/auth.unix.ip/channel &&
-		echo "lab 1 \\x00000000 $until $1" >/proc/net/rpc/nfsd.fh/channel &&
-		echo "lab $1 $until 9218 65534 65534 0" >/proc/net/rpc/nfsd.export/channel &&
-		echo "tcp 2049" >$server/portlist && echo 4 >$server/threads && mkdir -p /tmp/nfs &&
-		timeout 60 mount -i -t nfs4 -o vers=4.2,sec=sys,proto=tcp,port=2049,addr=127.0.0.1,clientaddr=127.0.0.1 127.0.0.1:/ /tmp/nfs
-}
-nfs_down() { umount /tmp/nfs && echo 0 >$server/threads && umount $server; }
+# Nobody can open a file of an NFS server for its first ten seconds, so it is begun here and used at the end.
 modprobe -a loop overlay
 truncate -s 64M /mnt/tmpfs/exported.image && mkfs.ext4 -q -F /mnt/tmpfs/exported.image && mkdir -p /mnt/exported &&
 	mount -o loop /mnt/tmpfs/exported.image /mnt/exported && nfs_up /mnt/exported || not_ok "an NFS server"
@@ -350,20 +339,6 @@ check "release" rdmaregctl release "$id"
 umount /tmp/merged
 
 # A storage target of the kernel's, whose threads make no system call: what they punch is seen all the same, and what they write passes.
-nvmet=/sys/kernel/config/nvmet
-target_up() { # FILE
-	modprobe -a nvmet nvme_loop && { mountpoint -q /sys/kernel/config || mount -t configfs none /sys/kernel/config; } &&
-		mkdir -p $nvmet/subsystems/lab/namespaces/1 $nvmet/ports/1 && echo 1 >$nvmet/subsystems/lab/attr_allow_any_host &&
-		echo -n "$1" >$nvmet/subsystems/lab/namespaces/1/device_path && echo 1 >$nvmet/subsystems/lab/namespaces/1/buffered_io &&
-		echo 1 >$nvmet/subsystems/lab/namespaces/1/enable && echo loop >$nvmet/ports/1/addr_trtype &&
-		ln -s $nvmet/subsystems/lab $nvmet/ports/1/subsystems/lab && echo transport=loop,nqn=lab >/dev/nvme-fabrics &&
-		wait_for test -b /dev/nvme0n1
-}
-target_down() {
-	echo 1 >/sys/class/nvme/nvme0/delete_controller
-	rm $nvmet/ports/1/subsystems/lab && echo 0 >$nvmet/subsystems/lab/namespaces/1/enable
-	rmdir $nvmet/subsystems/lab/namespaces/1 $nvmet/subsystems/lab $nvmet/ports/1
-}
 open_region ext4 --grace 10s
 if target_up /mnt/ext4/file; then
 	check "target: a write passes" timeout 15 dd if=/dev/urandom of=/dev/nvme0n1 bs=64k count=1 oflag=direct status=none
@@ -382,6 +357,15 @@ if target_up /mnt/ext4/file; then
 	check "set: hold" rdmaregctl set "$id" --policy hold
 	check "target: with hold a discard is refused" sh -c "! timeout 60 blkdiscard -o 2M -l $MIB /dev/nvme0n1 2>/dev/null"
 	check "target: and nothing was taken" region_is "$id" bypasses 0
+	# one that opens the file while nobody watches raises no event later
+	check "release" rdmaregctl release "$id"
+	target_down
+	sync /mnt/ext4/file
+	target_up /mnt/ext4/file || not_ok "the storage target again"
+	id=$(field id "$(register /mnt/ext4/file --arbitration pre-content)")
+	check "target: one from before is named" wait_for degraded_names "$id" "nvmet has the file as the image of namespace 1"
+	check "target: its discard passes" timeout 60 blkdiscard -o 4M -l $MIB /dev/nvme0n1
+	check "target: the region says so" wait_for region_is "$id" bypasses 1
 	target_down
 else
 	not_ok "a storage target"

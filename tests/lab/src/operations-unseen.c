@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/falloc.h>
 #include <linux/fs.h>
 #include <linux/loop.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/swap.h>
 #include <unistd.h>
 
 #define MIB (UINT64_C(1) << 20)
@@ -100,70 +102,153 @@ int run_loop(const struct scene *s, unsigned long discards)
 }
 
 /* The folders of the overlay lie beside the file. */
-static int truncate_above(const char *folder, const char *name, unsigned long size)
-{
-	char options[900], merged[256], path[300];
-	int fd, error;
+static const char *const overlay_parts[] = { "", ".lower", ".work", ".merged" };
+#define OVERLAY_PARTS (sizeof(overlay_parts) / sizeof(*overlay_parts))
 
-	snprintf(options, sizeof(options), "lowerdir=%s.lower,upperdir=%s,workdir=%s.work", folder, folder, folder);
-	snprintf(merged, sizeof(merged), "%s.merged", folder);
-	if (mount("overlay", merged, "overlay", 0, options) < 0)
-		return errno;
-	snprintf(path, sizeof(path), "%s/%s", merged, name);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	error = fd < 0 || ftruncate(fd, (off_t)size) < 0 ? errno : 0;
-	close(fd);
-	umount(merged);
+static void overlay_path(const struct scene *s, const char *part, char *out, size_t size)
+{
+	snprintf(out, size, "%s.overlay%s", s->path, part);
+}
+
+int prepare_overlay(const struct scene *s)
+{
+	char options[1200], path[300], folder[256];
+	int error = 0;
+
+	for (size_t i = 0; i < OVERLAY_PARTS && !error; i++) {
+		overlay_path(s, overlay_parts[i], path, sizeof(path));
+		if ((mkdir(path, 0755) < 0 && errno != EEXIST) || chmod(path, 0777) < 0)
+			error = errno;
+	}
+	overlay_path(s, "/file", path, sizeof(path));
+	if (!error && link(s->path, path) < 0)
+		error = errno;
+	overlay_path(s, "", folder, sizeof(folder));
+	snprintf(options, sizeof(options), "lowerdir=%s.lower,upperdir=%s,workdir=%s.work", folder, folder,
+		 folder);
+	overlay_path(s, ".merged", path, sizeof(path));
+	if (!error && mount("overlay", path, "overlay", 0, options) < 0)
+		error = errno;
 	return error;
+}
+
+void undo_overlay(const struct scene *s)
+{
+	char path[300];
+
+	overlay_path(s, ".merged", path, sizeof(path));
+	umount(path);
+	overlay_path(s, "/file", path, sizeof(path));
+	unlink(path);
+	overlay_path(s, ".work/work", path, sizeof(path));
+	rmdir(path);
+	for (size_t i = 0; i < OVERLAY_PARTS; i++) {
+		overlay_path(s, overlay_parts[i], path, sizeof(path));
+		rmdir(path);
+	}
 }
 
 int run_overlay_truncate(const struct scene *s, unsigned long size)
 {
-	static const char *const parts[] = { "", ".lower", ".work", ".merged" };
-	char folder[200], path[256];
-	int error = 0;
+	char path[300];
+	int fd, error;
 
-	snprintf(folder, sizeof(folder), "%s.overlay", s->path);
-	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts) && !error; i++) {
-		snprintf(path, sizeof(path), "%s%s", folder, parts[i]);
-		if (mkdir(path, 0700) < 0 && errno != EEXIST)
-			error = errno;
-	}
-	snprintf(path, sizeof(path), "%s/file", folder);
-	if (!error && link(s->path, path) < 0)
-		error = errno;
-	if (!error)
-		error = truncate_above(folder, "file", size);
-	unlink(path);
-	snprintf(path, sizeof(path), "%s.work/work", folder);
-	rmdir(path);
-	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
-		snprintf(path, sizeof(path), "%s%s", folder, parts[i]);
-		rmdir(path);
-	}
+	overlay_path(s, ".merged/file", path, sizeof(path));
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	error = fd < 0 || ftruncate(fd, (off_t)size) < 0 ? errno : 0;
+	close(fd);
 	return error;
 }
 
-int run_write_32(const struct scene *s, unsigned long unused)
+/* mm/swapfile.c, union swap_header */
+int prepare_swap(const struct scene *s)
 {
-#ifdef __x86_64__
-	void *buffer = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
-	int fd = open(s->path, O_RDWR);
-	long r = 181; /* pwrite64: the offset is in two halves */
+	char page[4096] = { 0 };
+	const uint32_t version = 1, last = OPERATION_SIZE / 4096 - 1;
+
+	memcpy(page + 1024, &version, sizeof(version));
+	memcpy(page + 1028, &last, sizeof(last));
+	memcpy(page + 4086, "SWAPSPACE2", 10);
+	return pwrite(s->fd, page, sizeof(page), 0) < 0 || fsync(s->fd) < 0 ? errno : 0;
+}
+
+int run_swapon(const struct scene *s, unsigned long unused)
+{
+	(void)unused;
+	return swapon(s->path, 0) < 0 ? errno : 0;
+}
+
+void undo_swap(const struct scene *s)
+{
+	swapoff(s->path);
+}
+
+/* fs/xfs/libxfs/xfs_fs.h: type 12 is the map of a file's data; the flag asks to repair what is sound */
+struct scrub_metadata {
+	uint32_t type, flags;
+	uint64_t inode;
+	uint32_t generation, group;
+	uint64_t reserved[5];
+};
+#define SCRUB_METADATA _IOWR('X', 60, struct scrub_metadata)
+
+int run_rebuild(const struct scene *s, unsigned long unused)
+{
+	struct scrub_metadata m = { .type = 12, .flags = 1u << 0 | 1u << 8 };
 
 	(void)unused;
+	return ioctl(s->fd, SCRUB_METADATA, &m) < 0 ? errno : 0;
+}
+
+#ifdef __x86_64__
+/* With a sixth argument of 0, which belongs into a register that compilers keep for themselves. */
+static long call_32(long number, long one, long two, long three, long four, long five)
+{
+	long r = number;
+
+	__asm__ volatile("lea -128(%%rsp), %%rsp\n\t"
+			 "push %%rbp\n\t"
+			 "xor %%ebp, %%ebp\n\t"
+			 "int $0x80\n\t"
+			 "pop %%rbp\n\t"
+			 "lea 128(%%rsp), %%rsp"
+			 : "+a"(r)
+			 : "b"(one), "c"(two), "d"(three), "S"(four), "D"(five)
+			 : "memory", "r8", "r9", "r10", "r11");
+	return r;
+}
+
+/* Lengths and offsets are in two halves. */
+static long do_call_32(int fd, unsigned long call, void *buffer)
+{
+	switch (call) {
+	case CALL_32_PUNCH: /* fallocate */
+		return call_32(324, fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (long)MIB, 0, (long)MIB);
+	case CALL_32_TRUNCATE: /* ftruncate64 */
+		return call_32(194, fd, (long)MIB, 0, 0, 0);
+	default: /* pwrite64 */
+		return call_32(181, fd, (long)buffer, 4096, (long)MIB, 0);
+	}
+}
+#endif
+
+int run_32(const struct scene *s, unsigned long call)
+{
+#ifdef __x86_64__
+	void *buffer =
+		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+	int fd = open(s->path, O_RDWR | O_CLOEXEC);
+	long r;
+
 	if (buffer == MAP_FAILED || fd < 0)
 		return errno;
 	memset(buffer, 0x32, 4096);
-	__asm__ volatile("int $0x80"
-			 : "+a"(r)
-			 : "b"((long)fd), "c"(buffer), "d"(4096L), "S"((long)MIB), "D"(0L)
-			 : "memory", "r8", "r9", "r10", "r11");
+	r = do_call_32(fd, call, buffer);
 	munmap(buffer, 4096);
 	close(fd);
 	return r < 0 ? (int)-r : 0;
 #else
-	(void)s, (void)unused;
+	(void)s, (void)call;
 	return ENOSYS;
 #endif
 }

@@ -11,7 +11,16 @@ int run_swapext(const struct scene *s, unsigned long unused);
 int run_loop(const struct scene *s, unsigned long discards);
 /* ftruncate(2) of the file as it shows in an overlay whose upper file it is. */
 int run_overlay_truncate(const struct scene *s, unsigned long size);
-/* pwrite(2) of a 32-bit program. */
-int run_write_32(const struct scene *s, unsigned long unused);
+int prepare_overlay(const struct scene *s);
+void undo_overlay(const struct scene *s);
+/* The file has to hold a swap area, which is taken out of use afterwards. */
+int run_swapon(const struct scene *s, unsigned long unused);
+int prepare_swap(const struct scene *s);
+void undo_swap(const struct scene *s);
+/* XFS builds the file's map of extents anew. */
+int run_rebuild(const struct scene *s, unsigned long unused);
+/* One call of a 32-bit program. */
+enum call_32 { CALL_32_WRITE, CALL_32_PUNCH, CALL_32_TRUNCATE };
+int run_32(const struct scene *s, unsigned long call);
 
 #endif

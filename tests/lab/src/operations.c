@@ -2,6 +2,7 @@
 /* operations.c - see operations.h. */
 #include "operations.h"
 
+#include "operations-served.h"
 #include "operations-unseen.h"
 
 #include <errno.h>
@@ -19,6 +20,8 @@
 #include <unistd.h>
 
 #define MIB (UINT64_C(1) << 20)
+#define PUNCH (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE)
+#define RING_FTRUNCATE 55 /* IORING_OP_FTRUNCATE, Linux 6.9: not in the headers of Debian 12 */
 
 /* fs/xfs/libxfs/xfs_fs.h, Linux 6.10 */
 struct exchange_range {
@@ -87,6 +90,24 @@ static int run_reflink(const struct scene *s, unsigned long into)
 	return error;
 }
 
+/* Both files have the same content. */
+static int run_dedupe(const struct scene *s, unsigned long into)
+{
+	_Alignas(struct file_dedupe_range) char
+		space[sizeof(struct file_dedupe_range) + sizeof(struct file_dedupe_range_info)] = { 0 };
+	struct file_dedupe_range *range = (void *)space;
+	int from = open(into ? s->other : s->path, O_RDONLY), to = open(into ? s->path : s->other, O_RDWR), error;
+
+	*range = (struct file_dedupe_range){ .src_offset = MIB, .src_length = MIB, .dest_count = 1 };
+	range->info[0] = (struct file_dedupe_range_info){ .dest_fd = to, .dest_offset = MIB };
+	error = from < 0 || to < 0 ? errno : result(ioctl(from, FIDEDUPERANGE, range));
+	if (!error)
+		error = range->info[0].status == FILE_DEDUPE_RANGE_DIFFERS ? EILSEQ : -range->info[0].status;
+	close(from);
+	close(to);
+	return error;
+}
+
 static int run_exchange(const struct scene *s, unsigned long unused)
 {
 	struct exchange_range x = { .file1_fd = s->other_fd, .length = MIB };
@@ -150,29 +171,23 @@ static int run_store(const struct scene *s, unsigned long unused)
 	return error;
 }
 
-/* One write through io_uring, carried out by a worker of its own (IOSQE_ASYNC), as busy programs have it. */
-static int run_uring(const struct scene *s, unsigned long unused)
+/* One entry through io_uring, carried out by a worker of its own (IOSQE_ASYNC), as busy programs have it. */
+static int ring_do(struct io_uring_sqe entry)
 {
 	struct io_uring_params p = { 0 };
-	int fd = open(s->path, O_RDWR), ring = (int)syscall(SYS_io_uring_setup, 1, &p), error;
-	static char buffer[4096] = { 7 };
+	int ring = (int)syscall(SYS_io_uring_setup, 1, &p), error;
 	struct io_uring_cqe *cqe;
 	struct io_uring_sqe *sqe;
 	char *sq;
 
-	(void)unused;
-	if (fd < 0 || ring < 0)
+	if (ring < 0)
 		return errno;
 	sq = mmap(NULL, p.sq_off.array + 4096, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQ_RING);
 	sqe = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQES);
 	if (sq == MAP_FAILED || sqe == MAP_FAILED || !(p.features & IORING_FEAT_SINGLE_MMAP))
 		return ENOSYS;
-	*sqe = (struct io_uring_sqe){ .opcode = IORING_OP_WRITE,
-				      .flags = IOSQE_ASYNC,
-				      .fd = fd,
-				      .off = MIB,
-				      .addr = (uint64_t)(uintptr_t)buffer,
-				      .len = sizeof(buffer) };
+	*sqe = entry;
+	sqe->flags = IOSQE_ASYNC;
 	*(uint32_t *)(void *)(sq + p.sq_off.array) = 0;
 	__atomic_store_n((uint32_t *)(void *)(sq + p.sq_off.tail), 1, __ATOMIC_RELEASE);
 	if (syscall(SYS_io_uring_enter, ring, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0) < 0)
@@ -180,8 +195,35 @@ static int run_uring(const struct scene *s, unsigned long unused)
 	cqe = (void *)(sq + p.cq_off.cqes);
 	error = cqe->res < 0 ? -cqe->res : 0;
 	close(ring);
-	close(fd);
 	return error;
+}
+
+static int run_uring(const struct scene *s, unsigned long operation)
+{
+	static char buffer[4096] = { 7 };
+	struct io_uring_sqe entry = { .opcode = (uint8_t)operation, .fd = open(s->path, O_RDWR) };
+	int error;
+
+	if (entry.fd < 0)
+		return errno;
+	switch (operation) {
+	case IORING_OP_FALLOCATE: /* the length is in addr, the mode in len */
+		entry.off = entry.addr = MIB;
+		entry.len = PUNCH;
+		break;
+	case RING_FTRUNCATE:
+		entry.off = MIB;
+		break;
+	default:
+		entry.off = MIB;
+		entry.addr = (uint64_t)(uintptr_t)buffer;
+		entry.len = sizeof(buffer);
+		break;
+	}
+	error = ring_do(entry);
+	close(entry.fd);
+	/* what a kernel does not know is no valid entry */
+	return error == EINVAL && operation == RING_FTRUNCATE ? ENOSYS : error;
 }
 
 static int run_unlink(const struct scene *s, unsigned long unused)
@@ -208,37 +250,71 @@ static int run_fsync(const struct scene *s, unsigned long unused)
 	return result(fsync(s->fd));
 }
 
-#define PUNCH (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE)
+/* How long somebody can take to notice, in milliseconds: who looks once a second, */
+#define LOOK 2500
+/* who looks once in five, */
+#define TAKERS_LOOK 7000
+/* and an NFS client, which keeps what it knows of a file for three seconds and longer. */
+#define ATTRIBUTES 9000
 
 const struct operation operations[] = {
-	{ "truncate", "truncate(2) to a shorter length", run_truncate, MIB },
-	{ "ftruncate", "ftruncate(2) through a descriptor from before", run_ftruncate, MIB },
-	{ "open-truncate", "open(2) with O_TRUNC", run_open_truncate, 0 },
-	{ "punch", "fallocate(2), punch a hole", run_fallocate, PUNCH },
-	{ "old-punch", "the same through a descriptor from before", run_old_punch, PUNCH },
-	{ "zero", "fallocate(2), zero a range", run_fallocate, FALLOC_FL_ZERO_RANGE },
-	{ "collapse", "fallocate(2), collapse a range", run_fallocate, FALLOC_FL_COLLAPSE_RANGE },
-	{ "insert", "fallocate(2), insert a range", run_fallocate, FALLOC_FL_INSERT_RANGE },
-	{ "allocate", "fallocate(2), allocate", run_fallocate, 0 },
-	{ "reflink-from", "reflink of its blocks into another file", run_reflink, 0 },
-	{ "reflink-into", "reflink of another file's blocks into it", run_reflink, 1 },
-	{ "exchange", "exchange of ranges with another file", run_exchange, 0 },
-	{ "extend", "ftruncate(2) to a longer length", run_ftruncate, 2 * OPERATION_SIZE },
-	{ "write", "write(2)", run_write, 0 },
-	{ "direct-write", "write(2) with O_DIRECT", run_write, O_DIRECT },
-	{ "append", "write(2) at the end", run_append, 0 },
-	{ "uring-write", "a write through io_uring", run_uring, 0 },
-	{ "read", "read(2)", run_read, 0 },
-	{ "store", "stores through a mapping, msync(2)", run_store, 0 },
-	{ "fsync", "fsync(2)", run_fsync, 0 },
-	{ "rename", "rename(2)", run_rename, 0 },
-	{ "unlink", "unlink(2)", run_unlink, 0 },
-	{ "rename-over", "rename(2) of another file over it", run_rename_over, 0 },
-	{ "swapext", "XFS_IOC_SWAPEXT, as xfs_fsr(8) does", run_swapext, 0 },
-	{ "loop-discard", "a discard by a loop device whose image it is", run_loop, 1 },
-	{ "loop-write", "a write by such a device", run_loop, 0 },
-	{ "overlay-truncate", "ftruncate(2) through an overlay above it", run_overlay_truncate, MIB },
-	{ "write-32", "write(2) by a 32-bit program", run_write_32, 0 },
+	{ "truncate", "truncate(2) to a shorter length", run_truncate, .argument = MIB },
+	{ "ftruncate", "ftruncate(2) through a descriptor from before", run_ftruncate, .argument = MIB },
+	{ "open-truncate", "open(2) with O_TRUNC", run_open_truncate, .argument = 0 },
+	{ "punch", "fallocate(2), punch a hole", run_fallocate, .argument = PUNCH },
+	{ "old-punch", "the same through a descriptor from before", run_old_punch, .argument = PUNCH },
+	{ "zero", "fallocate(2), zero a range", run_fallocate, .argument = FALLOC_FL_ZERO_RANGE },
+	{ "collapse", "fallocate(2), collapse a range", run_fallocate, .argument = FALLOC_FL_COLLAPSE_RANGE },
+	{ "insert", "fallocate(2), insert a range", run_fallocate, .argument = FALLOC_FL_INSERT_RANGE },
+	{ "allocate", "fallocate(2), allocate", run_fallocate, .argument = 0 },
+	{ "reflink-from", "reflink of its blocks into another file", run_reflink, .argument = 0 },
+	{ "reflink-into", "reflink of another file's blocks into it", run_reflink, .argument = 1 },
+	{ "dedupe-from", "FIDEDUPERANGE of its blocks into another file", run_dedupe, .argument = 0 },
+	{ "dedupe-into", "FIDEDUPERANGE of another file's blocks into it", run_dedupe, .argument = 1 },
+	{ "exchange", "exchange of ranges with another file", run_exchange, .argument = 0 },
+	{ "extend", "ftruncate(2) to a longer length", run_ftruncate, .argument = 2 * OPERATION_SIZE },
+	{ "write", "write(2)", run_write, .argument = 0 },
+	{ "direct-write", "write(2) with O_DIRECT", run_write, .argument = O_DIRECT },
+	{ "append", "write(2) at the end", run_append, .argument = 0 },
+	{ "uring-write", "a write through io_uring", run_uring, .argument = IORING_OP_WRITE },
+	{ "uring-read", "a read through io_uring", run_uring, .argument = IORING_OP_READ },
+	{ "uring-punch", "punching a hole through io_uring", run_uring, .argument = IORING_OP_FALLOCATE },
+	{ "uring-truncate", "ftruncate(2) through io_uring", run_uring, .argument = RING_FTRUNCATE },
+	{ "read", "read(2)", run_read, .argument = 0 },
+	{ "store", "stores through a mapping, msync(2)", run_store, .argument = 0 },
+	{ "fsync", "fsync(2)", run_fsync, .argument = 0 },
+	{ "rename", "rename(2)", run_rename, .quiet_msec = LOOK },
+	{ "unlink", "unlink(2)", run_unlink, .quiet_msec = LOOK },
+	{ "rename-over", "rename(2) of another file over it", run_rename_over, .quiet_msec = LOOK },
+	{ "swapext", "XFS_IOC_SWAPEXT, as xfs_fsr(8) does", run_swapext, .argument = 0 },
+	{ "loop-discard", "a discard by a loop device whose image it is", run_loop, .argument = 1,
+	  .needs = NEEDS_ROOT },
+	{ "loop-write", "a write by such a device", run_loop, .argument = 0, .needs = NEEDS_ROOT },
+	{ "overlay-truncate", "ftruncate(2) through an overlay above it", run_overlay_truncate,
+	  .argument = MIB, .prepare = prepare_overlay, .undo = undo_overlay },
+	{ "target-discard", "a discard by an initiator of a storage target (nvmet) whose image it is",
+	  run_target, .argument = 1, .needs = NEEDS_ROOT, .prepare = prepare_target, .undo = undo_target },
+	{ "target-write", "a write by such an initiator", run_target, .argument = 0, .needs = NEEDS_ROOT,
+	  .prepare = prepare_target, .undo = undo_target },
+	{ "rebuild", "online repair of its extent map (XFS_IOC_SCRUB_METADATA)", run_rebuild, .argument = 0,
+	  .needs = NEEDS_ROOT },
+	{ "swapon", "swapon(2) of it", run_swapon, .argument = 0, .needs = NEEDS_ROOT,
+	  .quiet_msec = TAKERS_LOOK, .prepare = prepare_swap, .undo = undo_swap },
+	{ "write-32", "write(2) by a 32-bit program", run_32, .argument = CALL_32_WRITE },
+	{ "punch-32", "fallocate(2) by a 32-bit program, punch a hole", run_32, .argument = CALL_32_PUNCH },
+	{ "truncate-32", "ftruncate(2) by a 32-bit program", run_32, .argument = CALL_32_TRUNCATE },
+	{ "nfs-truncate", "SETATTR of the length by an NFS client", run_served_truncate, .argument = MIB,
+	  .needs = NEEDS_SERVED, .quiet_msec = LOOK },
+	{ "nfs-punch", "DEALLOCATE by an NFS client", run_served_fallocate, .argument = PUNCH,
+	  .needs = NEEDS_SERVED, .quiet_msec = LOOK },
+	{ "nfs-clone", "CLONE of another file's blocks into it by an NFS client", run_served_clone,
+	  .argument = 0, .needs = NEEDS_SERVED, .quiet_msec = LOOK },
+	{ "nfs-write", "WRITE and COMMIT by an NFS client", run_served_write, .argument = 0,
+	  .needs = NEEDS_SERVED },
+	{ "server-truncate", "ftruncate(2) at the NFS server", run_beneath_truncate, .argument = MIB,
+	  .needs = NEEDS_BENEATH, .quiet_msec = ATTRIBUTES },
+	{ "server-punch", "fallocate(2) at the NFS server, punch a hole", run_beneath_fallocate,
+	  .argument = PUNCH, .needs = NEEDS_BENEATH, .quiet_msec = ATTRIBUTES },
 };
 const unsigned int n_operations = sizeof(operations) / sizeof(*operations);
 

@@ -18,11 +18,24 @@ struct scene {
 
 #define OPERATION_SIZE (UINT64_C(4) << 20)
 
+/* What it takes. */
+enum operation_needs {
+	NEEDS_NOTHING,
+	NEEDS_ROOT,    /* as who runs it */
+	NEEDS_SERVED,  /* $PROBE_SERVED: an NFS client's mount of the file's folder */
+	NEEDS_BENEATH, /* $PROBE_BENEATH: the folder at the server, of a file on an NFS mount */
+};
+
 struct operation {
 	const char *name;
 	const char *what;					   /* for people */
 	int (*run)(const struct scene *s, unsigned long argument); /* 0, or an errno */
 	unsigned long argument;
+	enum operation_needs needs;
+	unsigned int quiet_msec; /* 0, or how long it can take until somebody learns of it afterwards */
+	/* NULL, or: done by root before the file is registered, and after the operation. 0, or an errno. */
+	int (*prepare)(const struct scene *s);
+	void (*undo)(const struct scene *s);
 };
 
 extern const struct operation operations[];

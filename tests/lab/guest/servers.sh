@@ -1,0 +1,38 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# The kernel's own servers on this machine, for who takes blocks of a file by their way: an NFS server with a client of it, and a storage target
+# (nvmet) with an initiator. Sourced by scenarios; needs wait_for (lib.sh).
+
+command -v wait_for >/dev/null || . /lab/guest/lib.sh
+
+# The kernel's NFS server without the programs that it has beside it elsewhere: what it would ask them is told before. Nobody can open a file of
+# it for its first ten seconds (nfs_ready).
+server=/proc/fs/nfsd
+nfs_up() { # FOLDER [MOUNT [OPTIONS]] - exported; it is mounted on /tmp/nfs
+	local until=$(($(date +%s) + 86400)) on=${2:-/tmp/nfs}
+	modprobe -a nfsd nfsv4 && { mountpoint -q $server || mount -t nfsd nfsd $server; } && echo 10 >$server/nfsv4gracetime &&
+		echo "-3 +4 +4.1 +4.2" >$server/versions && echo "nfsd 127.0.0.1 $until lab" >/proc/net/rpc/auth.unix.ip/channel &&
+		echo "lab 1 \\x00000000 $until $1" >/proc/net/rpc/nfsd.fh/channel &&
+		echo "lab $1 $until 9218 65534 65534 0" >/proc/net/rpc/nfsd.export/channel &&
+		echo "tcp 2049" >$server/portlist && echo 4 >$server/threads && mkdir -p "$on" &&
+		timeout 60 mount -i -t nfs4 -o "vers=4.2,sec=sys,proto=tcp,port=2049,addr=127.0.0.1,clientaddr=127.0.0.1${3:+,$3}" 127.0.0.1:/ "$on"
+}
+nfs_ready() { timeout 120 touch "$1/.opened" && rm "$1/.opened"; } # MOUNT
+nfs_down() { umount "${1:-/tmp/nfs}" && echo 0 >$server/threads && umount $server; }
+
+# A storage target whose threads make no system call, and its initiator's disk, /dev/nvme0n1.
+nvmet=/sys/kernel/config/nvmet
+target_up() { # FILE
+	modprobe -a nvmet nvme_loop && { mountpoint -q /sys/kernel/config || mount -t configfs none /sys/kernel/config; } &&
+		mkdir -p $nvmet/subsystems/lab/namespaces/1 $nvmet/ports/1 && echo 1 >$nvmet/subsystems/lab/attr_allow_any_host &&
+		echo -n "$1" >$nvmet/subsystems/lab/namespaces/1/device_path && echo 1 >$nvmet/subsystems/lab/namespaces/1/buffered_io &&
+		echo 1 >$nvmet/subsystems/lab/namespaces/1/enable && echo loop >$nvmet/ports/1/addr_trtype &&
+		ln -s $nvmet/subsystems/lab $nvmet/ports/1/subsystems/lab && echo transport=loop,nqn=lab >/dev/nvme-fabrics &&
+		wait_for test -b /dev/nvme0n1
+}
+target_down() {
+	echo 1 >/sys/class/nvme/nvme0/delete_controller
+	rm $nvmet/ports/1/subsystems/lab && echo 0 >$nvmet/subsystems/lab/namespaces/1/enable
+	rmdir $nvmet/subsystems/lab/namespaces/1 $nvmet/subsystems/lab $nvmet/ports/1
+}
