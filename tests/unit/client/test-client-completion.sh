@@ -36,7 +36,7 @@ for verb in $verbs; do
 	# from the verb's line to the next verb or section; what put and get have in common stands below both
 	entry=$(awk -v verb="*$verb*" '/^(\*[a-z-]+\*( |$)|#)/ { here = index($0 " ", verb " ") == 1 } here' "$page")
 	[ -n "$entry" ] || wrong "manual page: no verb $verb"
-	case $verb in put | get) entry+=$(sed -n '/^Both know:/,/^# /p' "$page") ;; esac
+	case $verb in put | get) entry+=$(sed -n '/^Options of both verbs:/,/^# /p' "$page") ;; esac
 	for option in $options; do
 		case $option in --json | --no-legend | --no-pager | --help) ;; *)
 			[[ $entry == *"*$option*"* ]] || wrong "manual page: $verb has no $option" ;;
