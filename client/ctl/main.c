@@ -213,7 +213,7 @@ static void print_usage(void)
 	char left[64];
 
 	printf("rdmaregctl VERB [OPTION...] [ARGUMENT...]\n\n"
-	       "Make files reachable for RDMA without pinning them, and reach them.\n\n");
+	       "Make files reachable for RDMA without pinning them, and access them as a peer.\n\n");
 	for (size_t i = 0; i < N_VERBS; i++) {
 		snprintf(left, sizeof(left), "%s %s", verbs[i]->name, verbs[i]->arguments);
 		printf("  %-26s %s\n", left, verbs[i]->summary);

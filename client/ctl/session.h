@@ -20,16 +20,15 @@ struct session_options {
 	bool ignore_revocations;
 };
 
-#define SESSION_SPECS(type, member)                                                                       \
-	{ "source", ARG_TEXT, offsetof(type, member.source), "ADDRESS",                                   \
-	  "connect from this address of this machine" },                                                  \
-		{ "timeout", ARG_TIME, offsetof(type, member.timeout_usec), "TIME", "to connect (10s)" }, \
-		{ "settle-timeout", ARG_TIME, offsetof(type, member.settle_usec), "TIME",                 \
-		  "wait so long for a filesystem (2min)" },                                               \
-	{                                                                                                 \
-		"timeline", ARG_FLAG, offsetof(type, member.timeline), NULL,                              \
-			"print events as JSON lines, as they happen"                                      \
-	}
+#define SESSION_SPECS(type, member)                                                       \
+	{ "source", ARG_TEXT, offsetof(type, member.source), "ADDRESS",                   \
+	  "connect from this address of this machine" },                                  \
+		{ "timeout", ARG_TIME, offsetof(type, member.timeout_usec), "TIME",       \
+		  "how long to try to connect (10s)" },                                   \
+		{ "settle-timeout", ARG_TIME, offsetof(type, member.settle_usec), "TIME", \
+		  "how long to wait for a revocation to settle (2min)" },                 \
+		{ "timeline", ARG_FLAG, offsetof(type, member.timeline), NULL,            \
+		  "print events as JSON lines, as they happen" }
 
 struct session {
 	const struct ctl *ctl;

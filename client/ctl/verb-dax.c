@@ -20,7 +20,7 @@ struct options {
 };
 
 static const struct option_spec specs[] = {
-	{ "region", ARG_TEXT, offsetof(struct options, region), "N", "of this region (any with room)" },
+	{ "region", ARG_TEXT, offsetof(struct options, region), "N", "in this DAX region (any with room)" },
 	{ NULL },
 };
 
@@ -109,8 +109,9 @@ static int run_destroy(struct ctl *ctl, const void *options, char **arguments, i
 }
 
 const struct verb verb_dax_create = {
-	"dax-create", "SIZE [-- COMMAND...]", "make a device of a dynamic DAX region", specs, 1, 1024,
+	"dax-create", "SIZE [-- COMMAND...]", "create a device in a dynamic DAX region", specs, 1, 1024,
 	run_create
 };
-const struct verb verb_dax_destroy = { "dax-destroy", "PATH", "give such a device back", NULL, 1, 1,
-				       run_destroy };
+const struct verb verb_dax_destroy = {
+	"dax-destroy", "PATH", "destroy such a device", NULL, 1, 1, run_destroy
+};

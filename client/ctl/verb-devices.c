@@ -111,6 +111,4 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	return status;
 }
 
-const struct verb verb_devices = { "devices", "", "adapters, and what regions can be made of besides files",
-				   NULL,      0,  0,
-				   run };
+const struct verb verb_devices = { "devices", "", "list RDMA adapters and DAX devices", NULL, 0, 0, run };

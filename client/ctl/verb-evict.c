@@ -30,7 +30,7 @@ static const struct option_spec evict_specs[] = {
 	{ "grace", ARG_GRACE, offsetof(struct options, grace_usec), "TIME",
 	  "wait no longer than this for holders (each region's own)" },
 	{ "containing", ARG_FLAG, offsetof(struct options, containing), NULL,
-	  "the path may be any of that filesystem, not only its mount point" },
+	  "the path may be any file or folder of the filesystem" },
 	{ NULL },
 };
 
@@ -83,10 +83,11 @@ static int check_mount(const char *path, int fd, bool containing, struct mount *
 	find_mount(st.stx_mask & STATX_MNT_ID ? st.stx_mnt_id : 0, ret);
 	if (containing || (st.stx_attributes & STATX_ATTR_MOUNT_ROOT))
 		return EXIT_OK;
-	return ctl_error(EXIT_USAGE,
-			 "%s is not a mount point: it lies on %s (%s), which is mounted at %s, and every region there "
-			 "would be taken down: give --containing if that is meant",
-			 path, ret->source, ret->type, ret->point);
+	return ctl_error(
+		EXIT_USAGE,
+		"%s is not a mount point: it lies on %s (%s), which is mounted at %s, and every region there "
+		"would be taken down: give --containing if that is meant",
+		path, ret->source, ret->type, ret->point);
 }
 
 /* @on: NULL: it was no filesystem's regions. */
@@ -155,10 +156,11 @@ static int run_enforce(struct ctl *ctl, const void *options, char **arguments, i
 	return r < 0 ? ctl_failed(r) : print_count(ctl, regions, NULL);
 }
 
-const struct verb verb_evict = { "evict", "MOUNTPOINT", "take down all regions of a filesystem", evict_specs,
-				 1,	  1,		run_evict };
+const struct verb verb_evict = {
+	"evict", "MOUNTPOINT", "take down all regions of a filesystem", evict_specs, 1, 1, run_evict
+};
 const struct verb verb_enforce_limits = {
-	"enforce-limits", "", "take down what users have above their limits", specs, 0, 0, run_enforce
+	"enforce-limits", "", "take down regions above the limits", specs, 0, 0, run_enforce
 };
 
 static int run_reload(struct ctl *ctl, const void *options, char **arguments, int n)

@@ -20,9 +20,9 @@ struct options {
 };
 
 static const struct option_spec specs[] = {
-	{ "offset", ARG_SIZE, offsetof(struct options, offset), "SIZE", "into the region (0)" },
+	{ "offset", ARG_SIZE, offsetof(struct options, offset), "SIZE", "offset in the region (0)" },
 	{ "length", ARG_LENGTH, offsetof(struct options, length), "SIZE",
-	  "bytes (all that the file there backs)" },
+	  "number of bytes (all that the registered file backs)" },
 	SESSION_SPECS(struct options, session),
 	{ NULL },
 };
@@ -70,8 +70,8 @@ static int incomplete(const struct session *s, uint64_t length, int fd, const ch
 {
 	bool to_stdout = fd == STDOUT_FILENO;
 
-	return ctl_error(EXIT_FAILED, "read %" PRIu64 " of %" PRIu64 " bytes%s%s%s, then%s%s", s->bytes, length,
-			 to_stdout ? "" : " into ", to_stdout ? "" : name,
+	return ctl_error(EXIT_FAILED, "read %" PRIu64 " of %" PRIu64 " bytes%s%s%s, then%s%s", s->bytes,
+			 length, to_stdout ? "" : " into ", to_stdout ? "" : name,
 			 to_stdout  ? ""
 			 : s->bytes ? ", which has only those now"
 				    : ", which is empty now",
@@ -135,6 +135,4 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	return r;
 }
 
-const struct verb verb_get = {
-	"get", "TICKET FILE", "read a region into a file, one-sided", specs, 2, 2, run
-};
+const struct verb verb_get = { "get", "TICKET FILE", "read a region into a file by RDMA", specs, 2, 2, run };

@@ -11,9 +11,9 @@ struct options {
 };
 
 static const struct option_spec specs[] = {
-	{ "session", ARG_TEXT, offsetof(struct options, session), "NAME", "only this session's" },
+	{ "session", ARG_TEXT, offsetof(struct options, session), "NAME", "only regions of this session" },
 	{ "state", ARG_STATE, offsetof(struct options, state), "STATE",
-	  "only in this state: registering, live, warming, draining, fenced, closing" },
+	  "only regions in this state: registering, live, warming, draining, fenced, closing" },
 	{ NULL },
 };
 
@@ -96,4 +96,4 @@ static int show(struct ctl *ctl, const void *options, char **arguments, int n)
 }
 
 const struct verb verb_list = { "list", "", "list regions", specs, 0, 0, list };
-const struct verb verb_show = { "show", "ID", "show all of a region", NULL, 1, 1, show };
+const struct verb verb_show = { "show", "ID", "show all properties of a region", NULL, 1, 1, show };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * verb-prefetch.c - make the next accesses fast, seen to come further, and stopped when that is enough.
+ * verb-prefetch.c - load translations into the adapter; shows the progress, and a signal cancels it.
  *
  * What always holds: the region stays as it is, however this ends. Once the work has begun, how much of it was done is said or printed; a
  * signal gives it up and is the exit status (128 and its number), unless it came too late to change anything.
@@ -22,9 +22,10 @@ struct options {
 };
 
 static const struct option_spec specs[] = {
-	{ "offset", ARG_SIZE, offsetof(struct options, offset), "SIZE", "from this byte of the region (0)" },
-	{ "length", ARG_LENGTH, offsetof(struct options, length), "SIZE", "bytes (to the end)" },
-	{ "write", ARG_FLAG, offsetof(struct options, write), NULL, "for writing; dirties every page" },
+	{ "offset", ARG_SIZE, offsetof(struct options, offset), "SIZE", "offset in the region (0)" },
+	{ "length", ARG_LENGTH, offsetof(struct options, length), "SIZE", "number of bytes (to the end)" },
+	{ "write", ARG_FLAG, offsetof(struct options, write), NULL,
+	  "prefetch for writing; dirties every page" },
 	{ NULL },
 };
 
@@ -180,4 +181,6 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	return r ? r : prefetch(ctl, region, options);
 }
 
-const struct verb verb_prefetch = { "prefetch", "ID", "make the next accesses fast", specs, 1, 1, run };
+const struct verb verb_prefetch = { "prefetch", "ID", "load translations, so that the next accesses are fast",
+				    specs,	1,    1,
+				    run };

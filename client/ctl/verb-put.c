@@ -22,18 +22,18 @@ struct options {
 };
 
 static const struct option_spec specs[] = {
-	{ "offset", ARG_SIZE, offsetof(struct options, offset), "SIZE", "into the region (0)" },
+	{ "offset", ARG_SIZE, offsetof(struct options, offset), "SIZE", "offset in the region (0)" },
 	{ "length", ARG_LENGTH, offsetof(struct options, length), "SIZE",
-	  "at most so many bytes (the whole file)" },
+	  "number of bytes at most (the whole file)" },
 	{ "repeat", ARG_REPEAT, offsetof(struct options, repeat), "N|forever",
-	  "write the file so often (1)" },
-	{ "duration", ARG_TIME, offsetof(struct options, duration_usec), "TIME", "repeat for so long" },
+	  "write the file this often (1)" },
+	{ "duration", ARG_TIME, offsetof(struct options, duration_usec), "TIME", "repeat for this time" },
 	{ "clip", ARG_FLAG, offsetof(struct options, clip), NULL,
-	  "write only what the file there has room for, and wait while it has none" },
+	  "write as much as the registered file has room for; wait while it has none" },
 	{ "persist", ARG_FLAG, offsetof(struct options, persist), NULL,
-	  "end only when what was written survives a power cut there" },
+	  "end only when the data survives a power cut of that machine" },
 	{ "ignore-revocations", ARG_FLAG, offsetof(struct options, session.ignore_revocations), NULL,
-	  "for tests: never give way, and be cut off" },
+	  "for tests: never acknowledge, and be disconnected" },
 	SESSION_SPECS(struct options, session),
 	{ NULL },
 };
@@ -255,6 +255,4 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	return r;
 }
 
-const struct verb verb_put = {
-	"put", "FILE TICKET", "write a file into a region, one-sided", specs, 2, 2, run
-};
+const struct verb verb_put = { "put", "FILE TICKET", "write a file into a region by RDMA", specs, 2, 2, run };

@@ -15,7 +15,7 @@ struct release_options {
 
 static const struct option_spec release_specs[] = {
 	{ "if-exists", ARG_FLAG, offsetof(struct release_options, if_exists), NULL,
-	  "one that is gone already is no failure" },
+	  "a region that is already gone is not a failure" },
 	{ "grace", ARG_GRACE, offsetof(struct release_options, grace_usec), "TIME",
 	  "wait no longer than this for holders (each region's own)" },
 	{ NULL },
@@ -95,11 +95,11 @@ struct export_options {
 
 static const struct option_spec export_specs[] = {
 	{ "access", ARG_ACCESS, offsetof(struct export_options, access), "r|rw",
-	  "what it allows (all that the region does)" },
+	  "access that the ticket allows (the region's)" },
 	{ "expires", ARG_TIME, offsetof(struct export_options, expires_usec), "TIME",
-	  "admit nobody new after this time (never)" },
+	  "admit no new peer after this time (never)" },
 	{ "uses", ARG_COUNT, offsetof(struct export_options, uses), "N",
-	  "admit so many connections (any number)" },
+	  "number of connections that it admits (any)" },
 	{ NULL },
 };
 

@@ -26,18 +26,19 @@ struct options {
 
 static const struct option_spec specs[] = {
 	{ "offset", ARG_SIZE, offsetof(struct options, offset), "SIZE",
-	  "first byte of the file (a multiple of the page size; 0)" },
-	{ "length", ARG_LENGTH, offsetof(struct options, length), "SIZE", "bytes (to the end of the file)" },
+	  "offset in the file, a multiple of the page size (0)" },
+	{ "length", ARG_LENGTH, offsetof(struct options, length), "SIZE",
+	  "number of bytes (to the end of the file)" },
 	{ "access", ARG_ACCESS, offsetof(struct options, access), "r|rw", "what peers may do (rw)" },
 	{ "policy", ARG_POLICY, offsetof(struct options, policy), "follow|yield|hold",
-	  "when blocks are wanted back (yield)" },
+	  "what to do when the filesystem needs blocks back (yield)" },
 	{ "grace", ARG_GRACE, offsetof(struct options, grace_usec), "TIME",
 	  "how long a revocation waits for holders" },
 	{ "warm-mode", ARG_WARM_MODE, offsetof(struct options, warm_mode), "off|read|adaptive|write",
-	  "what is done after writeback (rdmaregd.conf: adaptive)" },
+	  "how to restore translations after writeback (rdmaregd.conf: adaptive)" },
 	{ "arbitration", ARG_ARBITRATE, offsetof(struct options, arbitration), "auto|pre-content",
-	  "whether others' reads and writes may get slower for it (auto)" },
-	{ "export", ARG_FLAG, offsetof(struct options, export), NULL, "make a ticket too" },
+	  "pre-content: also use events that slow down others' I/O (auto)" },
+	{ "export", ARG_FLAG, offsetof(struct options, export), NULL, "make a ticket as well" },
 	{ "session", ARG_TEXT, offsetof(struct options, session), "NAME", "tenant session (default)" },
 	{ "no-warm", ARG_FLAG, offsetof(struct options, no_warm), NULL, "do not prefetch" },
 	{ NULL },
@@ -60,8 +61,8 @@ static void print(const struct ctl *ctl, struct rdmareg_region *region, const ch
 	printf("region      %" PRIu64 "\n", info.id);
 	/* allowed, and seldom meant: peers reach what the file has */
 	if (info.valid_length < info.length)
-		printf("valid       %s of %s: the file has no more now\n", format_size(valid, info.valid_length),
-		       format_size(length, info.length));
+		printf("valid       %s of %s: the file has no more now\n",
+		       format_size(valid, info.valid_length), format_size(length, info.length));
 	model_print_arbitration(&info);
 	if (ticket)
 		printf("ticket      %s\n", ticket);

@@ -32,20 +32,20 @@ static const struct option_spec specs[] = {
 	{ "grace", ARG_GRACE, offsetof(struct options, grace_usec), "TIME",
 	  "how long to wait for holders (the region's own)" },
 	{ "range", ARG_RANGE, offsetof(struct options, range), "OFFSET:LENGTH",
-	  "only these bytes of it (all)" },
+	  "only this range of the region (all of it)" },
 	{ "for", ARG_TIME, offsetof(struct options, for_usec), "TIME",
-	  "give it back after this time (the longest allowed)" },
+	  "let peers in again after this time (the longest allowed)" },
 	{ NULL },
 };
 
 struct closed {
 	uint64_t region, revocation;
-	bool limited;	  /* --for: its end is no surprise */
-	const char *over; /* why it is open again; NULL: it is not */
+	bool limited;	      /* --for: its end is no surprise */
+	const char *over;     /* why it is open again; NULL: it is not */
 	enum rdmareg_end end; /* why it is gone; 0: it is not */
-	bool in_time;	  /* that was the end of --for */
-	pid_t command;	  /* 0: none */
-	int command_fd;	  /* readable when it has ended */
+	bool in_time;	      /* that was the end of --for */
+	pid_t command;	      /* 0: none */
+	int command_fd;	      /* readable when it has ended */
 };
 
 static int on_event(struct ctl *ctl, const struct rdmareg_event *e, void *userdata)
@@ -244,5 +244,5 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 }
 
 const struct verb verb_revoke = {
-	"revoke", "ID [-- COMMAND...]", "keep peers out, while a command runs", specs, 1, 4096, run
+	"revoke", "ID [-- COMMAND...]", "keep peers out while a command runs", specs, 1, 4096, run
 };

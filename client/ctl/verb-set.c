@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* verb-set.c - change how a region is arbitrated, while it lives. */
+/* verb-set.c - change policy, grace, arbitration or warm mode of a region, while it lives. */
 #include <stdio.h>
 
 #include "agent.h"
@@ -14,13 +14,13 @@ struct options {
 
 static const struct option_spec specs[] = {
 	{ "policy", ARG_POLICY, offsetof(struct options, policy), "follow|yield|hold",
-	  "when blocks are wanted back" },
+	  "what to do when the filesystem needs blocks back" },
 	{ "grace", ARG_GRACE, offsetof(struct options, grace_usec), "TIME",
-	  "how long a revocation waits for holders (with --policy: that one's default)" },
+	  "how long a revocation waits for holders (with --policy: its default)" },
 	{ "warm-mode", ARG_WARM_MODE, offsetof(struct options, warm_mode), "off|read|adaptive|write",
-	  "what is done after writeback (rdmaregd.conf: adaptive)" },
+	  "how to restore translations after writeback (rdmaregd.conf: adaptive)" },
 	{ "arbitration", ARG_ARBITRATE, offsetof(struct options, arbitration), "auto|pre-content",
-	  "whether others' reads and writes may get slower for it" },
+	  "pre-content: also use events that slow down others' I/O" },
 	{ NULL },
 };
 
@@ -65,4 +65,6 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	return EXIT_OK;
 }
 
-const struct verb verb_set = { "set", "ID", "change how a region is arbitrated", specs, 1, 1, run };
+const struct verb verb_set = { "set", "ID", "change policy, grace, arbitration or warm mode of a region",
+			       specs, 1,    1,
+			       run };

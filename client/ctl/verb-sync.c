@@ -18,7 +18,7 @@ static const struct option_spec specs[] = {
 	{ "grace", ARG_GRACE, offsetof(struct options, grace_usec), "TIME",
 	  "how long to wait for holders (the region's own)" },
 	{ "limit", ARG_TIME, offsetof(struct options, limit_usec), "TIME",
-	  "let peers in after this time, done or not (the longest allowed)" },
+	  "let peers in again after this time, even if not done (the longest allowed)" },
 	{ NULL },
 };
 
@@ -58,4 +58,4 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	return EXIT_OK;
 }
 
-const struct verb verb_sync = { "sync", "ID", "make what peers wrote durable", specs, 1, 1, run };
+const struct verb verb_sync = { "sync", "ID", "write what peers wrote to storage", specs, 1, 1, run };

@@ -84,7 +84,8 @@ static int print_present(struct ctl *ctl, uint64_t only, json_object *modes)
 	/* what became of it is what rdmaregd says to who asks for it alone */
 	r = rdmareg_lookup(ctl->context, only, &region);
 	return r < 0 ? ctl_failed(r)
-		     : ctl_error(EXIT_NOT_FOUND, "watching region %" PRIu64 ": there was none just now", only);
+		     : ctl_error(EXIT_NOT_FOUND, "watching region %" PRIu64 ": there was none just now",
+				 only);
 }
 
 static int run(struct ctl *ctl, const void *options, char **arguments, int n)
@@ -113,4 +114,6 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	return r;
 }
 
-const struct verb verb_watch = { "watch", "[ID]", "print what happens, as it happens", NULL, 0, 1, run };
+const struct verb verb_watch = {
+	"watch", "[ID]", "print regions and events as they happen", NULL, 0, 1, run
+};

@@ -40,13 +40,14 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	else if (ctl->json)
 		ctl_print_json(json_object_get(rows));
 	else
-		status = table_print(ctl, columns, sizeof(columns) / sizeof(columns[0]), rows,
-				     geteuid() ? "nobody, as far as this user may see: regions of other users "
-						 "are shown to root"
-					       : "nobody");
+		status =
+			table_print(ctl, columns, sizeof(columns) / sizeof(columns[0]), rows,
+				    geteuid() ? "nobody, as far as this user may see: regions of other users "
+						"are shown to root"
+					      : "nobody");
 	json_object_put(rows);
 	rdmareg_holders_free(holders);
 	return status;
 }
 
-const struct verb verb_who = { "who", "FILE", "who uses a file over RDMA", NULL, 1, 1, run };
+const struct verb verb_who = { "who", "FILE", "list the holders of a file", NULL, 1, 1, run };

@@ -48,15 +48,16 @@ static const struct option long_options[] = {
 static void help(void)
 {
 	puts("rdmaregd [OPTION...]\n"
-	     "Registers memory of files for RDMA without pinning it, over D-Bus.\n\n"
+	     "Registers files for RDMA without pinning them, on request over D-Bus.\n\n"
 	     "  -c, --config FILE       settings (default " SYSCONFDIR "/rdmareg/rdmaregd.conf);\n"
 	     "                          conf.d/*.conf beside it is read as well\n"
-	     "      --check-config      read the settings, say what is wrong with them, and exit\n"
+	     "      --check-config      read the settings, print what is wrong with them, and exit\n"
 	     "  -r, --runtime-dir DIR   sockets and region numbers (default " RUNDIR ")\n"
 	     "      --keeper PATH       keeper program (default " PKGLIBEXECDIR "/rdmareg-keeper)\n"
-	     "      --gate PATH         what asks the kernel for pre-content events (default " PKGLIBEXECDIR
+	     "      --gate PATH         program for pre-content events (default " PKGLIBEXECDIR
 	     "/rdmareg-gate)\n"
-	     "      --dax-helper PATH   what makes DAX devices (default " PKGLIBEXECDIR "/rdmareg-dax)\n"
+	     "      --dax-helper PATH   program that creates DAX devices (default " PKGLIBEXECDIR
+	     "/rdmareg-dax)\n"
 	     "      --system            serve the system bus (default)\n"
 	     "      --session           serve the session bus of the user who runs it\n"
 	     "      --bus-address ADDR  serve the bus at this D-Bus address\n"
