@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# check-docs.py - what the documents say about the tree is so. In README.md, CHANGELOG.md and docs/*.md:
+# check-docs.py - what the documents say about the tree is so. In README.md, CONTRIBUTING.md, CHANGELOG.md and docs/*.md:
 #
 #   - `path/file.c:name` names a function, structure, constant or effect that this file has;
 #   - `path/file` or `path/` that begins with a folder of the tree exists; so does the target of every relative link;
@@ -9,6 +9,9 @@
 #   - `rdmaregctl VERB --option` is a verb that has the option; a sample of `rdmaregctl list` has its headings;
 #   - each row of a table with a column "tested by" (security.md) names a test there;
 #   - error names (org.rdmareg.Registry1.Error.X) exist.
+#
+# The recipes of CONTRIBUTING.md name an example and each file that it is made of: each has one of the example's words, and no other
+# file of the product has one.
 #
 # In these, in the manual pages and in every comment: the name of a source file, with or without its folder, is that of one of the
 # tree. Files of the kernel are told by their folder; FOREIGN are those of others.
@@ -36,8 +39,9 @@ COMMENTS = {
     re.compile(r"<!--.*?-->", re.S): (".xml", ".policy"),
     re.compile(r".*", re.S): (".md", ".scd"),
 }
-DOCUMENTS = [pathlib.Path("README.md"), pathlib.Path("CHANGELOG.md"), *tree.files("docs", ".md")]
+DOCUMENTS = [pathlib.Path("README.md"), pathlib.Path("CONTRIBUTING.md"), pathlib.Path("CHANGELOG.md"), *tree.files("docs", ".md")]
 FOLDERS = {p.parts[0] for p in tree.paths() if len(p.parts) > 1}
+PRODUCT = ("client", "configs", "daemon", "kmod-helper", "man", "proto", "systemd")  # the tests of a thing are where they fit
 PATH = re.compile(r"`((?:[\w.-]+/)+[\w.*-]*|[\w-]+\.(?:c|h|md))(?::(\w+)(?:\(\))?)?`")
 
 
@@ -246,6 +250,25 @@ def check_configuration():
                 tree.problem(page, theirs[key][0], f"[{section}] {key}: bounds {default.group(2)}, in {source} {bounds.get(key)}")
 
 
+def check_recipes():
+    document = pathlib.Path("CONTRIBUTING.md")
+    text = tree.read(document)
+    product = [path for path in tree.paths() if path.parts[0] in PRODUCT]
+    found = list(re.finditer(r"^Example: (.*(?:\n.+)*)\n\n\|.*\n\|.*\n((?:\|.*\n)+)", text, re.M))
+    for recipe in found:
+        line = tree.line_of(text, recipe.start())
+        words = re.findall(r"`([^`]+)`", recipe.group(1))
+        pattern = re.compile("|".join(r"(?<!\w)" * (word[0] not in "[*'.") + re.escape(word) + r"(?!\w)" * word[-1].isalnum() for word in words))
+        listed = {pathlib.Path(path) for path in re.findall(r"^\| `([^`]+)`", recipe.group(2), re.M)}
+        have = {path for path in {*product, *listed} if (tree.ROOT / path).is_file() and pattern.search(f"{path}\n{tree.read(path)}")}
+        for path in sorted(listed - have):
+            tree.problem(document, line, f"{path} has nothing of this recipe")
+        for path in sorted(have - listed):
+            tree.problem(document, line, f"{path} has {pattern.search(tree.read(path)).group(0)}, and is not in this recipe")
+    if text.count("\nExample: ") != len(found) or not found:
+        tree.problem(document, 1, "a recipe is an example and a table of files")
+
+
 def check_man_pages():
     build = tree.read("man/meson.build")
     for page in tree.files("man", ".scd"):
@@ -286,6 +309,7 @@ for document in [*DOCUMENTS, *tree.files("man", ".scd")]:
         if not document.is_relative_to("docs/upstream"):  # which is about the kernel's code
             check_names(document, tree.read(document), words, options)
 check_configuration()
+check_recipes()
 check_man_pages()
 check_manual_of_tool()
 check_manual_of_daemon()
