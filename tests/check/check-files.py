@@ -5,7 +5,7 @@
 #
 #   - it opens with the licence of its folder (SPDX; the folders' are in .reuse/dep5), whose text is in LICENSES/, and a paragraph that says what it is;
 #   - nothing of the machine it was written on, and no note to self, is left in it;
-#   - tests wait for events, not for time;
+#   - tests wait for events, not for time; their assertions stay when NDEBUG is defined;
 #   - shell scripts and XML parse;
 #   - no line ends in white space, but of a patch;
 #   - what people read (documents, manual pages, contracts, settings, units) has lines of at most 100 columns, except where a line is
@@ -27,7 +27,7 @@ SOURCES = (".c", ".h", ".sh", ".py")
 NOTES = re.compile(r"(?<![-.])\b(TO" + r"DO|FIX" + r"ME|X" + r"XX)\b")
 COLUMNS = 100
 PROSE = (("docs", ".md"), ("man", ".scd"), ("proto", ".xml"), ("configs", ".conf"), ("systemd", ""))
-PROSE_FILES = {"README.md", "CHANGELOG.md", "tests/lab/README.md"}
+PROSE_FILES = {"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "tests/lab/README.md"}
 POLLS = {"tests/bus/harness.c"}  # the one bounded poll, for what another process does
 SLEEP = re.compile(r"\b(?:u|nano|clock_nano)?sleep\s*\(")
 
@@ -124,7 +124,17 @@ def check_width(path, text):
             tree.problem(path, number, f"is {len(line.expandtabs(8))} columns wide; {COLUMNS} are allowed")
 
 
+def check_asserts(path, text, headers):
+    """The file, or a header of the tests that it includes, has undefined NDEBUG before <assert.h>."""
+    own = re.compile(r"^#undef NDEBUG\n(?:.*\n)*?#include <assert\.h>", re.M)
+    included = [headers.get(name.split("/")[-1], "") for name in re.findall(r'^#include "([^"]+)"', text, re.M)]
+    if match := re.search(r"\bassert\(", text):
+        if not any(own.search(part) for part in (text, *included)):
+            tree.problem(path, tree.line_of(text, match.start()), "asserts, and has not undefined NDEBUG before <assert.h>")
+
+
 words = machine_words()
+test_headers = {path.name: tree.read(path) for path in tree.files("tests", ".h")}
 checked = 0
 for path in tree.paths():
     text = tree.read(path)
@@ -138,6 +148,8 @@ for path in tree.paths():
     check_words(path, text, words)
     check_parses(path, text)
     check_width(path, text)
+    if path.parts[0] == "tests" and path.suffix in (".c", ".h"):
+        check_asserts(path, text, test_headers)
     length = text.count("\n")
     if path.parts[0] == "tests" and path.parts[1] != "check" and path.suffix in (".c", ".h", ".py") and str(path) not in POLLS:
         for match in SLEEP.finditer(text):

@@ -15,6 +15,7 @@
  * What always holds: what is posted is done at once, and nothing is looked at again after it failed, as with a queue pair in error.
  */
 #include <arpa/inet.h>
+#undef NDEBUG
 #include <assert.h>
 #include <endian.h>
 #include <errno.h>

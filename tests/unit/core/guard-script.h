@@ -6,6 +6,7 @@
 #ifndef GUARD_SCRIPT_H
 #define GUARD_SCRIPT_H
 
+#undef NDEBUG
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>

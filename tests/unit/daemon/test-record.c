@@ -3,6 +3,7 @@
  * test-record.c - the record of a keeper: what was written is found again however the writer ended, and a file
  * that is cut short or full of garbage is within its bounds, or refused.
  */
+#undef NDEBUG
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>

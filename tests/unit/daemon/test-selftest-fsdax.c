@@ -3,6 +3,7 @@
  * test-selftest-fsdax.c - which mounted filesystems the kernel's fault with direct access concerns, and that a file which shows what was
  * written is not accused. One that does not show it takes ext4 on persistent memory: tests/lab/scenarios/25-selftest.sh.
  */
+#undef NDEBUG
 #include <assert.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* test-keeper-warm-blocks.c - which blocks are brought back after writeback, which of them for writing, and what ends that again. */
+#undef NDEBUG
 #include <assert.h>
 #include <stddef.h>
 
