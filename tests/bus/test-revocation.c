@@ -87,7 +87,7 @@ static void test_nobody_to_ask(void)
 	check(register_region(b, fd, 0, 0, "rw", &region, 2, "grace_usec", "t", UINT64_C(10000000),
 			      "detached", "b", 1));
 	disconnect(b);
-	until(world_log_contains(&world, "serving"));
+	until((get_property(watcher, region.id, "Clients", r.text, sizeof(r.text)), !strcmp(r.text, "0")));
 	world_tell_keeper(&world, getuid(), "default", "break %" PRIu64 " truncate 0", region.id);
 	revocation = await_request(watcher, "truncate");
 	await_settled(watcher, revocation, "truncated", 0);

@@ -50,8 +50,8 @@ static void drive(const char *session)
 	check(call_region(bus, other.id, "Release", &ignored));
 	check(!region_exists(bus, r.id));
 	snprintf(complaint, sizeof(complaint), "%s (pid", session);
-	check(!world_log_contains(&world, complaint));
 	until(world_keepers(&world) == 1);
+	check(!world_log_contains(&world, complaint));
 	close(fd);
 }
 
@@ -117,10 +117,10 @@ static void expect_released(sd_bus *tenant, uint64_t id, const char *session)
 
 	check(!call_region(tenant, id, "Release", &r));
 	expect_error(&r, "NoSuchRegion", "it was released");
-	snprintf(line, sizeof(line), "%s: lost with", session);
-	check(!world_log_contains(&world, line));
 	snprintf(line, sizeof(line), "%s: ended, and its 3 regions", session);
 	until(world_log_contains(&world, line));
+	snprintf(line, sizeof(line), "%s: lost with", session);
+	check(!world_log_contains(&world, line));
 }
 
 /*
