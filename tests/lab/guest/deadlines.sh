@@ -46,7 +46,7 @@ deadline_crowd() {
 	for ((i = 0; i < n; i++)); do
 		# shellcheck disable=SC2086
 		"${as[@]}" "$RDMAREG_TESTS/crowd" punch $file "$threads" $signal || break
-		# after a large crowd a region can be open without a lease for a while, which it says
+		# a system call that lasts can leave a region without a lease for a while, which it says
 		wait_for sh -c "[ \"\$(rdmaregctl --json show $id | jq -r '.state, .arbitration_mode' | xargs)\" = 'live $mode' ]" || break
 	done >/tmp/crowds
 	kill $join
