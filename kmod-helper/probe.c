@@ -11,7 +11,7 @@
 #endif
 
 /*
- * PROBE_NOTHING asks nothing and must be answered with yes, and PROBE_FILELOCK_H no more than whether locks have
+ * "NOTHING" asks nothing and must be answered with yes, and PROBE_FILELOCK_H no more than whether locks have
  * a header of their own (since 6.3).
  */
 

@@ -14,12 +14,15 @@
 # file of the product has one.
 #
 # In these, in the manual pages and in every comment: the name of a source file, with or without its folder, is that of one of the
-# tree. Files of the kernel are told by their folder; FOREIGN are those of others.
+# tree. Files of the kernel are told by their folder; FOREIGN are those of others. In comments also: a name of code (a_function,
+# a_setting, AProperty, or the end of A_CONSTANT), an option, and a verb of `./run` occur in the code itself; ELSEWHERE are those of
+# others.
 #
 # What there is, is documented: the keys of configs/rdmaregd.conf are those of man/rdmaregd.conf.5.scd, with the same defaults; each verb of
 # rdmaregctl has its entry in the manual page with each of its options, each option of rdmaregd has one, and every man page is built. What
 # is documented, there is: a setting, a property, an option or another name of code that a document or a manual page names is one that
-# the tree knows, or one of the ELSEWHERE. The examples of man/librdmareg.3.scd call what the headers declare.
+# the code knows, or one of the ELSEWHERE. Told are also: the module's parameters (docs/kernel-module.md), the environment of the
+# programs (their manual pages), the verbs of `./run` (its help), each document (by a link from another) and each check (CONTRIBUTING.md). The examples of man/librdmareg.3.scd call what the headers declare.
 import pathlib
 import re
 
@@ -28,11 +31,21 @@ import tree
 NAMED = re.compile(r"(?<![\w./<>{}$*%~-])((?:[\w.-]+/)*[\w-]+\.(?:c|h|py|sh|md|scd|tsv|sym|xml|policy))(?![\w*])")
 KERNEL = ("include/", "drivers/", "fs/", "mm/", "kernel/")
 FOREIGN = {"librpma.h", "verbs.h"}
-# Names of the kernel, of libraries and of systemd that documents speak of and the sources do not.
-ELSEWHERE = {"ODP_SUPPORT", "FOLL_LONGTERM", "check_vma_flags", "complete_signal", "fsnotify_pre_content", "hmm_range_fault",
-             "ib_umem_odp_map_dma_and_lock", "max_incoming_bytes", "vma_is_fsdax", "writable_file_mapping_allowed", "KillMode"}
+# Names of the kernel, of libraries and of systemd that documents and comments speak of and the code does not have.
+ELSEWHERE = {"ADVISE_MR", "BUS_MCEERR_AR", "CAP_LEASE", "CAP_NET_ADMIN", "COMMIT_RANGE", "FOLL_LONGTERM",
+             "FS_ALLOW_HSM", "IB_CM_REJ_INVALID_SERVICE_ID", "IORING_OP_FTRUNCATE", "InfiniBand", "KillMode",
+             "LOCAL_INV", "LOCAL_WRITE", "MemoryHigh", "ODP_SUPPORT", "PIDFD_GET_INFO", "PRE_CONTENT",
+             "RLIMIT_SIGPENDING", "ThreadSanitizer", "XFS_IOC_FSGEOMETRY_V1", "ZERO_RANGE", "check_vma_flags",
+             "complete_signal", "d_path", "extent_max_zeroout_kb", "f_fsid", "fanotify_event_info_range", "fid_type",
+             "fsnotify_pre_content", "hmm_range_fault", "i_mmap_rwsem", "i_rwsem", "i_size",
+             "ib_umem_odp_map_dma_and_lock", "ibv_rereg_mr", "invalidate_lock", "ioctl_xfs_fsgeometry",
+             "lm_breaker_timedout", "max_incoming_bytes", "mmap_lock", "mmu_notifier_event", "open_by_handle_at",
+             "proc_pid_syscall", "psi_trigger_poll", "swap_header", "vma_is_fsdax", "wait_task_inactive",
+             "writable_file_mapping_allowed", "write_iter", "xfs_break_leased_layouts"}
 NAME_OF_CODE = re.compile(r"(?:[a-z][a-z0-9]*|[A-Z][A-Z0-9]*)(?:_[A-Za-z0-9]+)+|[A-Z][a-z]+(?:[A-Z]\w*)+")
 PLACEHOLDER = re.compile(r"NAME|NN|^path/")
+IN_COMMENT = re.compile(rf"(?<![\w./<>{{}}$*%~-])({NAME_OF_CODE.pattern})(?![\w*./-])")
+OPTION_IN_COMMENT = re.compile(r"(?<!\S)--([a-z][a-z-]*[a-z])(?![\w>-])")
 COMMENTS = {
     re.compile(r"/\*.*?\*/|//[^\n]*", re.S): (".c", ".h"),
     re.compile(r"(?:^|\s)#[^\n]*"): (".py", ".sh", ".build", ".in", ".conf", ".slice", ".rules", ""),
@@ -78,6 +91,64 @@ def check_named_files(path, text, known):
                 tree.problem(path, tree.line_of(text, part.start() + match.start()), f"names {name}, which does not exist")
 
 
+def comments_of(path, text):
+    """(text without comments, [(position, comment)]); of a document that has none, all is text."""
+    found = []
+    for comment, suffixes in COMMENTS.items():
+        if path.suffix in suffixes and path.suffix not in (".md", ".scd"):
+            if path.suffix in (".c", ".h"):  # "/*" in a string begins none
+                comment = re.compile(rf'"(?:\\.|[^"\\\n])*"|({comment.pattern})', re.S)
+            else:
+                comment = re.compile(rf"({comment.pattern})", comment.flags)
+            found += [(part.start(), part.group(1)) for part in comment.finditer(text) if part.group(1)]
+            text = comment.sub(lambda part: " " if part.group(1) else part.group(0), text)
+    return text, found
+
+
+def check_comments(path, text, known, options, run):
+    """Names of code, options and verbs of ./run."""
+    for start, comment in comments_of(path, text)[1]:
+        for match in IN_COMMENT.finditer(comment):
+            name = match.group(1)
+            if name not in known and name not in ELSEWHERE and not (name.isupper() and "_" + name in known.tails):
+                tree.problem(path, tree.line_of(text, start + match.start()), f"names {name}, which no code here has (others' names: ELSEWHERE in check-docs.py)")
+        for match in OPTION_IN_COMMENT.finditer(comment):
+            if match.group(1) not in options:
+                tree.problem(path, tree.line_of(text, start + match.start()), f"names --{match.group(1)}, which no program here has")
+        check_run(path, comment, run)
+
+
+class Words(set):
+    """Words of the code, and the ends of its constants, from each underscore on."""
+    def __init__(self, code):
+        super().__init__(re.findall(r"\w+", code))
+        self.tails = {word[n:] for word in self if word.isupper() for n, letter in enumerate(word) if letter == "_"}
+
+
+def check_told():
+    """What there is, and where it has to be told."""
+    parameters = re.findall(r"module_param_named\((\w+)", tree.read("kmod-helper/main.c"))
+    variables = {name: path for path in [*tree.files("client", ".c"), *tree.files("daemon/arbiter", ".c"), *tree.files("daemon/proxy", ".c")]
+                 for name in re.findall(r'getenv\("((?:RDMAREG_|NO_)\w+)"\)', tree.read(path))}
+    verbs = re.search(r"^((?:\w+ \| )+\w+)\) \"\$\{verb\}_verb\"", tree.read("run"), re.M).group(1).split(" | ")
+    build = tree.read("tests/check/meson.build")
+    checks = re.findall(r"test\('([\w-]+)',", build) + [start + name for names, start in re.findall(r"foreach \w+ : \[(.*?)\]\n *test\('([\w-]+)' \+", build)
+                                                         for name in re.findall(r"'(\w+)'", names)]
+    pages = "".join(tree.read(page) for page in tree.files("man", ".scd"))
+    for what, names, where, text in (("module parameter", parameters, "docs/kernel-module.md", tree.read("docs/kernel-module.md")),
+                                     ("environment variable", variables, "man", pages),
+                                     ("verb of ./run", verbs, "run", tree.read("run").split("EOF")[1]),
+                                     ("check", checks, "CONTRIBUTING.md", tree.read("CONTRIBUTING.md"))):
+        if not names:
+            tree.problem("tests/check/check-docs.py", 1, f"finds no {what} any more")
+        for name in names:
+            if not re.search(rf"(?<![\w-]){name}(?![\w-])", text):
+                tree.problem(where, 1, f"has nothing of {what} {name}")
+    for document in tree.files("docs", ".md"):
+        if not any(document.name in tree.read(other) for other in [*DOCUMENTS, pathlib.Path("tests/lab/README.md")] if other != document):
+            tree.problem(document, 1, "no other document leads here")
+
+
 def check_links(document, text):
     for match in re.finditer(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
         if not (tree.ROOT / document.parent / match.group(1)).exists():
@@ -86,7 +157,7 @@ def check_links(document, text):
 
 def check_run(document, text, run):
     for match in re.finditer(r"\./run (\w+)", text):
-        if not re.search(rf"\b{match.group(1)}\b", run):
+        if not re.search(rf"^{match.group(1)}_verb\(\)", run, re.M) and match.group(1) != "help":
             tree.problem(document, tree.line_of(text, match.start()), f"./run has no {match.group(1)}")
 
 
@@ -299,17 +370,22 @@ for path in tree.paths():
     text = tree.read(path)
     if text is not None:
         check_named_files(path, text, known)
-sources = "".join(tree.read(path) or "" for path in tree.paths()
+sources = "".join(comments_of(path, tree.read(path) or "")[0] for path in tree.paths()
                   if path.parts[0] not in ("docs", "man", "LICENSES") and path.suffix != ".md" and path.name != "check-docs.py")
-words = set(re.findall(r"\w+", sources))
+words = Words(sources)
 options = set(re.findall(r'"(?:--)?([a-z][a-z-]+)"|--([a-z][a-z-]+)', sources))
 options = {option for pair in options for option in pair}
 for document in [*DOCUMENTS, *tree.files("man", ".scd")]:
     if (tree.ROOT / document).is_file():
         if not document.is_relative_to("docs/upstream"):  # which is about the kernel's code
             check_names(document, tree.read(document), words, options)
+for path in tree.paths():
+    text = tree.read(path)
+    if text is not None and path.parts[0] != "LICENSES" and path.name != "check-docs.py":
+        check_comments(path, text, words, options, run)
 check_configuration()
 check_recipes()
+check_told()
 check_man_pages()
 check_manual_of_tool()
 check_manual_of_daemon()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * invariants.c - what must hold in every world, whatever led there: see world_check() in world.h. What must not happen in a step is
+ * invariants.c - what must hold in every world, whatever led there: see world_check_now() in world.h. What must not happen in a step is
  * looked for where it happens (keeper.c, daemon.c); that everything comes to an end is in futures.c.
  */
 #include <errno.h>

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# test-client-completion.sh RDMAREGCTL COMPLETION_DIR PAGE - what can be completed is what exists: every verb and option that --help names is
+# test-client-completion.sh RDMAREGCTL FOLDER PAGE - what can be completed is what exists: every verb and option that --help names is
 # offered by both completions, and bash offers nothing else. The manual page has each verb, with each of its options.
 set -u
 ctl=$1 dir=$2 page=$3 status=0
