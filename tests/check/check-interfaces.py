@@ -59,7 +59,7 @@ def check_version():
 def check_told():
     table, vtable = "daemon/bus/properties.c", "daemon/bus/region.c"
     changes = dict(re.findall(r'\] = \{ "(\w+)", "[^"]+", (\w+) \}', tree.read(table)))
-    declared = dict(reversed(pair) for pair in re.findall(r'^\s(CONST|TOLD|UNTOLD)\("(\w+)"', tree.read(vtable), re.M))
+    declared = dict(reversed(pair) for pair in re.findall(r'^\s+(CONST|TOLD|UNTOLD)\("(\w+)"', tree.read(vtable), re.M))
     for name in sorted(changes.keys() ^ declared.keys()):
         tree.problem(vtable, 1, f"property {name} is missing here or in {table}")
     for name in sorted(changes.keys() & declared.keys()):
@@ -72,7 +72,7 @@ def check_told():
 def check_errors():
     names = tree.read("proto/names.h")
     manager = tree.read("proto/org.rdmareg.Registry1.Manager.xml")
-    defined = set(re.findall(r'RDMAREG_ERROR_PREFIX "(\w+)"', names))
+    defined = set(re.findall(r'RDMAREG_ERROR_PREFIX[ \t\\\n]+"(\w+)"', names))
     match = re.search(r"org\.rdmareg\.Registry1\.Error\.\s*:([^.]*)\.", manager)
     described = set(re.findall(r"\w+", match.group(1))) if match else set()
     for name in sorted(defined ^ described):
