@@ -69,14 +69,15 @@ static bool is_writer(unsigned long address)
 
 	sprint_symbol(symbol, address);
 	plus = strchr(symbol, '+');
-	if (strncmp(symbol, "xfs_file_", 9) || !plus || sscanf(plus, "+%lx/%lx", &offset, &size) != 2)
+	if (strncmp(symbol, "xfs_file_", 9) || !plus ||
+	    sscanf(plus, "+%lx/%lx", &offset, &size) != 2)
 		return false;
 	*plus = 0;
 	if (!strstr(symbol, "write"))
 		return false;
 	if (writers_count < ARRAY_SIZE(writers))
-		writers[writers_count++] =
-			(struct writer){ .start = address - offset, .end = address - offset + size };
+		writers[writers_count++] = (struct writer){ .start = address - offset,
+							    .end = address - offset + size };
 	return true;
 }
 

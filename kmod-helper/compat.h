@@ -29,7 +29,8 @@
 #define rdmareg_lease_is_first(lease, list) list_is_first(&(lease)->c.flc_list, list)
 #define rdmareg_lease_before(lease) list_prev_entry(lease, c.flc_list)
 
-static inline void rdmareg_lease_fill(struct file_lease *lease, struct file *file, void *owner, int type)
+static inline void rdmareg_lease_fill(struct file_lease *lease, struct file *file, void *owner,
+				      int type)
 {
 	locks_init_lease(lease);
 	lease->c.flc_flags = FL_LAYOUT;
@@ -50,7 +51,8 @@ static inline void rdmareg_lease_fill(struct file_lease *lease, struct file *fil
 #define rdmareg_lease_is_first(lease, list) list_is_first(&(lease)->fl_list, list)
 #define rdmareg_lease_before(lease) list_prev_entry(lease, fl_list)
 
-static inline void rdmareg_lease_fill(struct file_lock *lease, struct file *file, void *owner, int type)
+static inline void rdmareg_lease_fill(struct file_lock *lease, struct file *file, void *owner,
+				      int type)
 {
 	locks_init_lock(lease);
 	lease->fl_flags = FL_LAYOUT;
@@ -71,7 +73,8 @@ static inline void rdmareg_compat_exit(void)
 {
 }
 
-static inline int rdmareg_setlease(struct file *file, int type, struct rdmareg_lease **lease, void **owner)
+static inline int rdmareg_setlease(struct file *file, int type, struct rdmareg_lease **lease,
+				   void **owner)
 {
 	return kernel_setlease(file, type, lease, owner);
 }
@@ -94,7 +97,8 @@ static inline void rdmareg_compat_exit(void)
 	put_cred(rdmareg_kernel_cred);
 }
 
-static inline int rdmareg_setlease(struct file *file, int type, struct rdmareg_lease **lease, void **owner)
+static inline int rdmareg_setlease(struct file *file, int type, struct rdmareg_lease **lease,
+				   void **owner)
 {
 	const struct cred *saved = override_creds(rdmareg_kernel_cred);
 	int r = vfs_setlease(file, type, lease, owner);

@@ -17,7 +17,8 @@
 
 static bool allowed(u32 deadline_ms, u32 flags)
 {
-	return deadline_ms >= 1 && deadline_ms <= rdmareg_max_deadline_ms && !(flags & ~RDMAREG_ASK_WRITES);
+	return deadline_ms >= 1 && deadline_ms <= rdmareg_max_deadline_ms &&
+	       !(flags & ~RDMAREG_ASK_WRITES);
 }
 
 static void layout_remove(struct rdmareg_layout *layout)

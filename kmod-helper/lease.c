@@ -137,7 +137,8 @@ static bool layout_break(struct rdmareg_lease *lease)
 	} else {
 		atomic64_inc(&rdmareg_totals[RDMAREG_BREAKS]);
 		atomic64_inc(&rdmareg_totals[RDMAREG_EXPIRIES]);
-		wake = rdmareg_fold_break(&opener->table, &layout->slot, rdmareg_breaker_operation(), 0);
+		wake = rdmareg_fold_break(&opener->table, &layout->slot,
+					  rdmareg_breaker_operation(), 0);
 		wake |= rdmareg_fold_expiry(&opener->table, &layout->slot);
 	}
 	spin_unlock(&opener->lock);
@@ -203,7 +204,8 @@ static bool layout_breaker_passes(struct rdmareg_lease *lease)
 	if (fatal_signal_pending(current))
 		note_kill(layout);
 	/* somebody broke it before, and this one will wait with him */
-	if (READ_ONCE(layout->slot.layout_state) == RDMAREG_LAYOUT_BREAKING && !rdmareg_breaker_only_opens())
+	if (READ_ONCE(layout->slot.layout_state) == RDMAREG_LAYOUT_BREAKING &&
+	    !rdmareg_breaker_only_opens())
 		rdmareg_breaker_follow(layout->target);
 	/*
 	 * This may be somebody who began to wait before the lease was taken: the lease code would let him
@@ -240,13 +242,12 @@ static void layout_leased(struct rdmareg_lease *lease, void **priv)
 /*
  * There is no lm_breaker_timedout: it could only say no, and a no that is repeated holds the breaker for ever.
  */
-static const struct rdmareg_lease_operations layout_operations = {
-	.lm_break = layout_break,
-	.lm_change = layout_change,
-	.lm_breaker_owns_lease = layout_breaker_passes,
-	.lm_setup = layout_leased,
-	RDMAREG_LEASE_OPERATIONS_EXTRA
-};
+static const struct rdmareg_lease_operations layout_operations = { .lm_break = layout_break,
+								   .lm_change = layout_change,
+								   .lm_breaker_owns_lease =
+									   layout_breaker_passes,
+								   .lm_setup = layout_leased,
+								   RDMAREG_LEASE_OPERATIONS_EXTRA };
 
 /* A break without a breaker: by whom and for what nobody can tell. Called with flc_lock held. */
 static void break_unannounced(struct rdmareg_lease *lease)
@@ -359,8 +360,8 @@ static int stock(struct rdmareg_layout *layout, struct rdmareg_lease **ret_lease
 }
 
 /* Called with layout->lease held. Consumes *@lease if it succeeds. */
-static int take_lease(struct rdmareg_layout *layout, struct rdmareg_lease **lease, unsigned int deadline_ms,
-		      u32 flags)
+static int take_lease(struct rdmareg_layout *layout, struct rdmareg_lease **lease,
+		      unsigned int deadline_ms, u32 flags)
 {
 	struct rdmareg_opener *opener = layout->opener;
 	struct pid *old;

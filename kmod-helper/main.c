@@ -37,13 +37,15 @@ MODULE_PARM_DESC(max_watches, "watches one opener may have, 1 to 1048576 (defaul
 
 unsigned int rdmareg_max_total_watches = 1048576;
 module_param_named(max_total_watches, rdmareg_max_total_watches, uint, 0444);
-MODULE_PARM_DESC(max_total_watches, "watches of all openers together, 1 to 16777216 (default 1048576)");
+MODULE_PARM_DESC(max_total_watches,
+		 "watches of all openers together, 1 to 16777216 (default 1048576)");
 
 /* Every write to the file looks at all leases of it, and a break tells all of them, under a spinlock. */
 unsigned int rdmareg_max_watches_per_file = 4096;
 module_param_named(max_watches_per_file, rdmareg_max_watches_per_file, uint, 0444);
-MODULE_PARM_DESC(max_watches_per_file,
-		 "armed layout watches of one file, by all openers together, 1 to 65536 (default 4096)");
+MODULE_PARM_DESC(
+	max_watches_per_file,
+	"armed layout watches of one file, by all openers together, 1 to 65536 (default 4096)");
 
 /*
  * Short, since xfs_break_leased_layouts() ignores signals: not even SIGKILL gets a task out of it before the
@@ -51,8 +53,9 @@ MODULE_PARM_DESC(max_watches_per_file,
  */
 unsigned int rdmareg_max_deadline_ms = 15000;
 module_param_named(max_deadline_ms, rdmareg_max_deadline_ms, uint, 0444);
-MODULE_PARM_DESC(max_deadline_ms,
-		 "longest time in ms a layout watch may make a filesystem wait, 1 to 60000 (default 15000)");
+MODULE_PARM_DESC(
+	max_deadline_ms,
+	"longest time in ms a layout watch may make a filesystem wait, 1 to 60000 (default 15000)");
 
 /* Whose an opener is the module cannot tell: each keeper has a user id of its own. */
 unsigned int rdmareg_max_openers = 4096;
@@ -148,14 +151,15 @@ static int change(struct rdmareg_opener *opener, unsigned int command, union req
 	case RDMAREG_REARM:
 		return rdmareg_layout_rearm(opener, &request->rearm);
 	default: /* RDMAREG_UNWATCH */
-		return request->unwatch.reserved ? -EINVAL
-						 : rdmareg_opener_unwatch(opener, request->unwatch.slot);
+		return request->unwatch.reserved
+			       ? -EINVAL
+			       : rdmareg_opener_unwatch(opener, request->unwatch.slot);
 	}
 }
 
 /* A watch whose number the caller never learns must not stay. */
-static int answer_watch(struct rdmareg_opener *opener, void __user *argument, const union request *request,
-			unsigned int command)
+static int answer_watch(struct rdmareg_opener *opener, void __user *argument,
+			const union request *request, unsigned int command)
 {
 	u32 slot = command == RDMAREG_WATCH_RANGE ? request->range.slot : request->layout.slot;
 
@@ -235,9 +239,10 @@ static int __init rdmareg_module_init(void)
 {
 	int r;
 
-	if (!allowed(rdmareg_max_watches, 1 << 20) || !allowed(rdmareg_max_total_watches, 1 << 24) ||
-	    !allowed(rdmareg_max_watches_per_file, 1 << 16) || !allowed(rdmareg_max_openers, 1 << 16) ||
-	    !allowed(rdmareg_max_deadline_ms, 60000)) {
+	if (!allowed(rdmareg_max_watches, 1 << 20) ||
+	    !allowed(rdmareg_max_total_watches, 1 << 24) ||
+	    !allowed(rdmareg_max_watches_per_file, 1 << 16) ||
+	    !allowed(rdmareg_max_openers, 1 << 16) || !allowed(rdmareg_max_deadline_ms, 60000)) {
 		pr_err("a parameter is out of bounds, see modinfo\n");
 		return -EINVAL;
 	}

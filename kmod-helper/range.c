@@ -67,8 +67,8 @@ static u32 event_causes(const struct mmu_notifier_range *range)
 	return causes;
 }
 
-static bool range_invalidate(struct mmu_interval_notifier *notifier, const struct mmu_notifier_range *event,
-			     unsigned long sequence)
+static bool range_invalidate(struct mmu_interval_notifier *notifier,
+			     const struct mmu_notifier_range *event, unsigned long sequence)
 {
 	struct rdmareg_range *range = container_of(notifier, struct rdmareg_range, notifier);
 	struct rdmareg_opener *opener = range->opener;
@@ -78,8 +78,9 @@ static bool range_invalidate(struct mmu_interval_notifier *notifier, const struc
 	spin_lock(&opener->lock);
 	mmu_interval_set_seq(notifier, sequence);
 	/* the interval's end is included, the event's is not */
-	wake = rdmareg_fold_range(&opener->table, &range->slot, causes, notifier->interval_tree.start,
-				  notifier->interval_tree.last + 1, event->start, event->end);
+	wake = rdmareg_fold_range(&opener->table, &range->slot, causes,
+				  notifier->interval_tree.start, notifier->interval_tree.last + 1,
+				  event->start, event->end);
 	spin_unlock(&opener->lock);
 	trace_rdmareg_invalidate(range->slot.cookie, causes, event->start, event->end);
 	if (wake)
@@ -116,7 +117,8 @@ int rdmareg_range_watch(struct rdmareg_opener *opener, struct rdmareg_watch_rang
 	u64 end;
 	int r;
 
-	if (request->reserved || !request->length || !PAGE_ALIGNED(request->address | request->length) ||
+	if (request->reserved || !request->length ||
+	    !PAGE_ALIGNED(request->address | request->length) ||
 	    check_add_overflow(request->address, request->length, &end) || end > TASK_SIZE)
 		return -EINVAL;
 
@@ -134,8 +136,8 @@ int rdmareg_range_watch(struct rdmareg_opener *opener, struct rdmareg_watch_rang
 	r = rdmareg_slot_add(opener, &range->slot);
 	if (r < 0)
 		goto free;
-	r = mmu_interval_notifier_insert(&range->notifier, opener->mm, request->address, request->length,
-					 &range_operations);
+	r = mmu_interval_notifier_insert(&range->notifier, opener->mm, request->address,
+					 request->length, &range_operations);
 	if (r < 0)
 		goto remove;
 	range->place.start = request->address;

@@ -112,7 +112,8 @@ struct rdmareg_table {
 	struct rdmareg_slot queue;
 };
 
-static inline void rdmareg_table_init(struct rdmareg_table *table, struct rdmareg_slot **slots, __u32 limit)
+static inline void rdmareg_table_init(struct rdmareg_table *table, struct rdmareg_slot **slots,
+				      __u32 limit)
 {
 	memset(table, 0, sizeof(*table));
 	table->slots = slots;
@@ -167,7 +168,8 @@ static inline __u32 rdmareg_table_free(const struct rdmareg_table *table)
  * @slot: zeroed but for kind, cookie and layout_state.
  * @number: from rdmareg_table_free().
  */
-static inline void rdmareg_table_add(struct rdmareg_table *table, struct rdmareg_slot *slot, __u32 number)
+static inline void rdmareg_table_add(struct rdmareg_table *table, struct rdmareg_slot *slot,
+				     __u32 number)
 {
 	slot->number = number;
 	slot->sequence = table->highest;
@@ -179,7 +181,8 @@ static inline void rdmareg_table_add(struct rdmareg_table *table, struct rdmareg
 		table->used = number + 1;
 }
 
-static inline struct rdmareg_slot *rdmareg_table_get(const struct rdmareg_table *table, __u32 number)
+static inline struct rdmareg_slot *rdmareg_table_get(const struct rdmareg_table *table,
+						     __u32 number)
 {
 	return number < table->limit ? table->slots[RDMAREG_INDEX(number, table->limit)] : NULL;
 }
@@ -198,7 +201,8 @@ static inline void rdmareg_table_remove(struct rdmareg_table *table, struct rdma
 	slot->collected = slot->sequence;
 }
 
-static inline void rdmareg_slot_widen(struct rdmareg_slot *slot, __u32 causes, __u64 start, __u64 end)
+static inline void rdmareg_slot_widen(struct rdmareg_slot *slot, __u32 causes, __u64 start,
+				      __u64 end)
 {
 	if (!slot->causes || start < slot->start)
 		slot->start = start;
@@ -219,8 +223,9 @@ static inline void rdmareg_slot_widen(struct rdmareg_slot *slot, __u32 causes, _
  *
  * Return: whether the slot has just become pending.
  */
-static inline bool rdmareg_fold_range(struct rdmareg_table *table, struct rdmareg_slot *slot, __u32 causes,
-				      __u64 watch_start, __u64 watch_end, __u64 start, __u64 end)
+static inline bool rdmareg_fold_range(struct rdmareg_table *table, struct rdmareg_slot *slot,
+				      __u32 causes, __u64 watch_start, __u64 watch_end, __u64 start,
+				      __u64 end)
 {
 	unsigned int bit;
 
@@ -244,8 +249,8 @@ static inline bool rdmareg_fold_range(struct rdmareg_table *table, struct rdmare
  * Somebody wants the blocks of a layout watch, for an enum rdmareg_operation. Numbers breaks from 1, also past
  * the wrap of the counter.
  */
-static inline bool rdmareg_fold_break(struct rdmareg_table *table, struct rdmareg_slot *slot, __u32 operation,
-				      __u64 deadline_nsec)
+static inline bool rdmareg_fold_break(struct rdmareg_table *table, struct rdmareg_slot *slot,
+				      __u32 operation, __u64 deadline_nsec)
 {
 	if (!++slot->break_id)
 		slot->break_id = 1;
@@ -349,7 +354,8 @@ static inline int rdmareg_collect(struct rdmareg_table *table, __u32 number,
  *
  * Return: whether the slot has just become pending.
  */
-static inline bool rdmareg_uncollect(struct rdmareg_table *table, const struct rdmareg_report *report)
+static inline bool rdmareg_uncollect(struct rdmareg_table *table,
+				     const struct rdmareg_report *report)
 {
 	struct rdmareg_slot *slot = rdmareg_table_get(table, report->slot);
 
@@ -363,7 +369,8 @@ static inline bool rdmareg_uncollect(struct rdmareg_table *table, const struct r
 }
 
 /* What struct rdmareg_counters tells and this file knows: all but writes_passed, which is the caller's. */
-static inline void rdmareg_count(const struct rdmareg_slot *slot, struct rdmareg_counters *ret_counters)
+static inline void rdmareg_count(const struct rdmareg_slot *slot,
+				 struct rdmareg_counters *ret_counters)
 {
 	memset(ret_counters, 0, sizeof(*ret_counters));
 	ret_counters->slot = slot->number;

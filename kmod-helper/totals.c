@@ -17,11 +17,12 @@ static ssize_t show(enum rdmareg_total total, char *text)
 	return sysfs_emit(text, "%lld\n", (long long)atomic64_read(&rdmareg_totals[total]));
 }
 
-#define TOTAL(name, total)                                                                                \
-	static ssize_t name##_show(struct device *device, struct device_attribute *attribute, char *text) \
-	{                                                                                                 \
-		return show(total, text);                                                                 \
-	}                                                                                                 \
+#define TOTAL(name, total)                                                                    \
+	static ssize_t name##_show(struct device *device, struct device_attribute *attribute, \
+				   char *text)                                                \
+	{                                                                                     \
+		return show(total, text);                                                     \
+	}                                                                                     \
 	static DEVICE_ATTR_RO(name)
 
 TOTAL(openers, RDMAREG_OPENERS);

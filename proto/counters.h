@@ -11,12 +11,12 @@
 
 #include <stdint.h>
 
-#define REGION_COUNTERS(X)                    \
-	X(invalidations, "Invalidations")     \
-	X(writebacks, "Writebacks")           \
-	X(bytes_warmed, "BytesWarmed")        \
-	X(faults, "Faults")                   \
-	X(removals, "Removals")               \
+#define REGION_COUNTERS(X)                \
+	X(invalidations, "Invalidations") \
+	X(writebacks, "Writebacks")       \
+	X(bytes_warmed, "BytesWarmed")    \
+	X(faults, "Faults")               \
+	X(removals, "Removals")           \
 	X(bytes_redirtied, "BytesRedirtied")
 
 struct region_counters {
@@ -26,11 +26,11 @@ struct region_counters {
 };
 
 /* From one structure that has all of these members into another one that has. */
-#define region_counters_copy(to, from)                                    \
-	do {                                                              \
-		__typeof__(to) _to = (to);                                \
-		__typeof__(from) _from = (from);                          \
-		REGION_COUNTERS(REGION_COUNTER_COPY)                      \
+#define region_counters_copy(to, from)               \
+	do {                                         \
+		__typeof__(to) _to = (to);           \
+		__typeof__(from) _from = (from);     \
+		REGION_COUNTERS(REGION_COUNTER_COPY) \
 	} while (0)
 #define REGION_COUNTER_COPY(member, property) _to->member = _from->member;
 

@@ -74,7 +74,7 @@ enum keeper_type {
 	/* requests */
 	KEEPER_HELLO = 1, /* first packet of a connection; answered by KEEPER_WELCOME */
 	KEEPER_LIST,	  /* answered by KEEPER_REGION and KEEPER_PEER for each, then KEEPER_DONE */
-	KEEPER_REGISTER,  /* with one descriptor; answered by KEEPER_REGION or KEEPER_DONE with an error */
+	KEEPER_REGISTER, /* with one descriptor; answered by KEEPER_REGION or KEEPER_DONE with an error */
 	KEEPER_RELEASE, /* take the region down; answered when it is gone, or a second later, fenced and without peers */
 	KEEPER_PREFETCH,  /* warm a range; answered when done */
 	KEEPER_EXPORT,	  /* make a ticket; answered by KEEPER_TICKET */
@@ -82,7 +82,7 @@ enum keeper_type {
 	KEEPER_CONSENT, /* every holder that the daemon has to wait for acknowledged this revocation: fence and give back now, or when peers have that
 			   were connecting as it began */
 	KEEPER_DEMAND, /* somebody wants a range; answered when no peer can reach it any more, which lasts until KEEPER_OVER */
-	KEEPER_OVER, /* a demand is over, or withdrawn; an unknown one is no error */
+	KEEPER_OVER,   /* a demand is over, or withdrawn; an unknown one is no error */
 	KEEPER_SYNC, /* a demand of the keeper's own: quiesce, write the file back, open again; answered at the end */
 	KEEPER_FILE,   /* answered by KEEPER_DONE with the region's descriptor */
 	KEEPER_CANCEL, /* give up the prefetch with that operation number; it is answered with ECANCELED, an unknown one is no error */
@@ -96,8 +96,8 @@ enum keeper_type {
 	KEEPER_DONE,
 	_KEEPER_ANSWER_MAX,
 	/* events */
-	KEEPER_REVOCATION =
-		KEEPER_EVENT * KEEPER_KIND_SIZE, /* somebody wants blocks; peers were asked already */
+	KEEPER_REVOCATION = KEEPER_EVENT *
+			    KEEPER_KIND_SIZE, /* somebody wants blocks; peers were asked already */
 	KEEPER_FENCED,
 	KEEPER_GIVEN_BACK,
 	KEEPER_SETTLED,
@@ -106,8 +106,8 @@ enum keeper_type {
 	KEEPER_PEER_ACK,
 	KEEPER_INVALIDATED, /* folded report of translations that went away; the length is current */
 	KEEPER_GONE,	    /* the region ended without being asked to */
-	KEEPER_MODE,	    /* mode, mode_reason, damage, or a member behind unleased, of the info changed */
-	KEEPER_PROGRESS,    /* how far a prefetch that is under way has come; a few a second at most */
+	KEEPER_MODE, /* mode, mode_reason, damage, or a member behind unleased, of the info changed */
+	KEEPER_PROGRESS, /* how far a prefetch that is under way has come; a few a second at most */
 	KEEPER_RESYNC, /* the daemon did not read and events were dropped: it is to list everything again; no region */
 	_KEEPER_EVENT_MAX,
 };
@@ -151,10 +151,11 @@ struct keeper_region {
 	uint64_t removals; /* invalidations that took pages away, not only write-protected them */
 	uint64_t
 		bytes_redirtied; /* prefetched for writing without having been asked to: what writeback may have to write again */
-	uint64_t faults; /* accesses of peers that faulted, as the adapter counts; UINT64_MAX: it does not */
+	uint64_t
+		faults; /* accesses of peers that faulted, as the adapter counts; UINT64_MAX: it does not */
 	uint64_t
 		translation_bytes; /* largest page that one translation can cover, as the mapping is aligned */
-	uint64_t device;	   /* st_dev and st_ino of the file */
+	uint64_t device; /* st_dev and st_ino of the file */
 	uint64_t inode;
 	uint32_t file_uid; /* st_uid */
 	uint32_t reserved;
@@ -172,17 +173,23 @@ struct keeper_region {
 	uint8_t durability; /* enum region_durability */
 	uint8_t reserved_bytes[6];
 	char mode_reason[KEEPER_TEXT_MAX];
-	char path[256]; /* as readlink(/proc/self/fd) gave it when registered; for people, may be cut */
+	char path
+		[256]; /* as readlink(/proc/self/fd) gave it when registered; for people, may be cut */
 	char ticket[WIRE_TICKET_MAX]; /* newest, or empty */
-	char damage[KEEPER_TEXT_MAX]; /* what of its memory is lost, and why, for people; or empty */
-	uint32_t unleased; /* 1: the file can have a layout lease; it is missing for the time being, as mode_reason says */
-	uint32_t blocks; /* enum region_blocks: what others' writes may leave behind there */
+	char damage
+		[KEEPER_TEXT_MAX]; /* what of its memory is lost, and why, for people; or empty */
+	uint32_t
+		unleased; /* 1: the file can have a layout lease; it is missing for the time being, as mode_reason says */
+	uint32_t blocks;     /* enum region_blocks: what others' writes may leave behind there */
 	uint32_t path_state; /* enum path_state */
 	uint32_t reserved_3;
-	uint64_t bypasses; /* how often blocks of the region were found gone that no revocation covered */
+	uint64_t
+		bypasses; /* how often blocks of the region were found gone that no revocation covered */
 	char bypass[KEEPER_TEXT_MAX]; /* the last of them, for people; or empty */
-	char path_now[256]; /* where the file is now, cleaned like path; empty: nowhere, or not known */
-	char stuck[KEEPER_TEXT_MAX]; /* which step on its memory does not end, so that peers are kept out, for people; or empty */
+	char path_now
+		[256]; /* where the file is now, cleaned like path; empty: nowhere, or not known */
+	char stuck
+		[KEEPER_TEXT_MAX]; /* which step on its memory does not end, so that peers are kept out, for people; or empty */
 };
 
 struct keeper_range {
@@ -400,7 +407,8 @@ static inline void keeper_message_trim(struct keeper_message *m, size_t size)
 }
 
 /* The one that two ends speak; 0: none. Both are sound. */
-static inline uint32_t keeper_version_choose(const struct keeper_versions *a, const struct keeper_versions *b)
+static inline uint32_t keeper_version_choose(const struct keeper_versions *a,
+					     const struct keeper_versions *b)
 {
 	uint32_t low = a->min > b->min ? a->min : b->min, high = a->max < b->max ? a->max : b->max;
 

@@ -35,12 +35,16 @@
 #define RDMAREG_ERROR_NO_SUCH_REGION RDMAREG_ERROR_PREFIX "NoSuchRegion"
 #define RDMAREG_ERROR_NO_SUCH_JOB RDMAREG_ERROR_PREFIX "NoSuchJob"
 #define RDMAREG_ERROR_NO_SUCH_REVOCATION RDMAREG_ERROR_PREFIX "NoSuchRevocation"
-#define RDMAREG_ERROR_NO_ADAPTER RDMAREG_ERROR_PREFIX "NoAdapter" /* no RDMA device with on-demand paging */
-#define RDMAREG_ERROR_BUSY RDMAREG_ERROR_PREFIX "Busy" /* the region is not in a state that allows it */
+#define RDMAREG_ERROR_NO_ADAPTER \
+	RDMAREG_ERROR_PREFIX "NoAdapter" /* no RDMA device with on-demand paging */
+#define RDMAREG_ERROR_BUSY \
+	RDMAREG_ERROR_PREFIX "Busy" /* the region is not in a state that allows it */
 #define RDMAREG_ERROR_TIMEOUT \
-	RDMAREG_ERROR_PREFIX "Timeout" /* bounded, and the bound was met; the message says what holds now */
+	RDMAREG_ERROR_PREFIX  \
+	"Timeout" /* bounded, and the bound was met; the message says what holds now */
 #define RDMAREG_ERROR_NOT_SUPPORTED \
-	RDMAREG_ERROR_PREFIX "NotSupported" /* by the adapter, or by a keeper of an older package; see the message */
+	RDMAREG_ERROR_PREFIX        \
+	"NotSupported" /* by the adapter, or by a keeper of an older package; see the message */
 #define RDMAREG_ERROR_KEEPER_LOST RDMAREG_ERROR_PREFIX "KeeperLost"
 #define RDMAREG_ERROR_FAILED RDMAREG_ERROR_PREFIX "Failed"
 
@@ -54,10 +58,7 @@ enum region_state {
 	REGION_CLOSING,	    /* being taken down */
 	_REGION_STATE_MAX,
 };
-#define REGION_STATE_NAMES                                                        \
-	{                                                                         \
-		"registering", "live", "warming", "draining", "fenced", "closing" \
-	}
+#define REGION_STATE_NAMES { "registering", "live", "warming", "draining", "fenced", "closing" }
 
 /* Why a region is no more. */
 enum region_end {
@@ -69,10 +70,7 @@ enum region_end {
 	END_LOST,	  /* its keeper ended, and nobody had released it */
 	_REGION_END_MAX,
 };
-#define REGION_END_NAMES                                                            \
-	{                                                                           \
-		"released", "disconnected", "evicted", "over-limit", "given-up", "lost" \
-	}
+#define REGION_END_NAMES { "released", "disconnected", "evicted", "over-limit", "given-up", "lost" }
 
 /* What can be promised when a filesystem wants blocks back: see docs/arbitration.md. */
 enum arbitration_mode {
@@ -82,31 +80,22 @@ enum arbitration_mode {
 	ARBITRATION_PRE_CONTENT, /* notice before, with the range, bounded wait, can refuse; ordinary I/O on the file is dearer */
 	_ARBITRATION_MODE_MAX,
 };
-#define ARBITRATION_MODE_NAMES                                       \
-	{                                                            \
-		"none", "notify-only", "layout-lease", "pre-content" \
-	}
+#define ARBITRATION_MODE_NAMES { "none", "notify-only", "layout-lease", "pre-content" }
 
 enum region_policy {
 	POLICY_FOLLOW, /* no grace: holders are told afterwards */
 	POLICY_YIELD,  /* ask, wait at most the grace, fence, give back */
-	POLICY_HOLD,   /* pre-content: refuse; layout-lease: wait the longest grace; else no effect */
+	POLICY_HOLD, /* pre-content: refuse; layout-lease: wait the longest grace; else no effect */
 	_REGION_POLICY_MAX,
 };
-#define REGION_POLICY_NAMES               \
-	{                                 \
-		"follow", "yield", "hold" \
-	}
+#define REGION_POLICY_NAMES { "follow", "yield", "hold" }
 
 enum region_access {
 	ACCESS_READ,
 	ACCESS_READ_WRITE,
 	_REGION_ACCESS_MAX,
 };
-#define REGION_ACCESS_NAMES \
-	{                   \
-		"r", "rw"   \
-	}
+#define REGION_ACCESS_NAMES { "r", "rw" }
 
 /* What is done about translations that the kernel took away: docs/warm.md. */
 enum warm_mode {
@@ -116,10 +105,7 @@ enum warm_mode {
 	WARM_WRITE,    /* for writing everywhere: dirties what it touches */
 	_WARM_MODE_MAX,
 };
-#define WARM_MODE_NAMES                            \
-	{                                          \
-		"off", "read", "adaptive", "write" \
-	}
+#define WARM_MODE_NAMES { "off", "read", "adaptive", "write" }
 
 /* What a completed remote write is worth after a power cut: a property of the memory, never of what an adapter grants. */
 enum region_durability {
@@ -129,15 +115,12 @@ enum region_durability {
 	DURABILITY_FLUSH, /* on the medium after an RDMA FLUSH for persistence: device-dax, DAX with MAP_SYNC */
 	_REGION_DURABILITY_MAX,
 };
-#define REGION_DURABILITY_NAMES                           \
-	{                                                 \
-		"volatile", "page-cache", "sync", "flush" \
-	}
+#define REGION_DURABILITY_NAMES { "volatile", "page-cache", "sync", "flush" }
 
 /* Blocks of a file with direct access that another program's write(2) replaces while peers may have them mapped. */
 enum region_blocks {
-	REGION_BLOCKS_FINE,	 /* none, or peers are held off meanwhile */
-	REGION_BLOCKS_SHARED,	 /* XFS without a layout lease: shared with a copy (reflink), now or at some time */
+	REGION_BLOCKS_FINE, /* none, or peers are held off meanwhile */
+	REGION_BLOCKS_SHARED, /* XFS without a layout lease: shared with a copy (reflink), now or at some time */
 	REGION_BLOCKS_UNWRITTEN, /* ext4: allocated and never written */
 	_REGION_BLOCKS_MAX,
 };
@@ -157,11 +140,9 @@ enum revocation_cause {
 	CAUSE_QUOTA,	     /* Manager.EnforceLimits */
 	_REVOCATION_CAUSE_MAX,
 };
-#define REVOCATION_CAUSE_NAMES                                                                    \
-	{                                                                                         \
-		"unknown", "truncate", "fallocate", "clone", "open-truncate", "write", "release", \
-			"administrator", "unmount", "sync", "quota"                               \
-	}
+#define REVOCATION_CAUSE_NAMES                                                        \
+	{ "unknown", "truncate",      "fallocate", "clone", "open-truncate", "write", \
+	  "release", "administrator", "unmount",   "sync",  "quota" }
 
 /* Whether a region's file still is where it was registered from. */
 enum path_state {
@@ -171,10 +152,7 @@ enum path_state {
 	PATH_DELETED, /* it was unlinked, or another file was renamed over it */
 	_PATH_STATE_MAX,
 };
-#define PATH_STATE_NAMES                               \
-	{                                              \
-		"unknown", "there", "moved", "deleted" \
-	}
+#define PATH_STATE_NAMES { "unknown", "there", "moved", "deleted" }
 
 /* How a revocation ended. */
 enum revocation_outcome {
@@ -183,9 +161,6 @@ enum revocation_outcome {
 	OUTCOME_GONE,	   /* the region is no more */
 	_REVOCATION_OUTCOME_MAX,
 };
-#define REVOCATION_OUTCOME_NAMES                \
-	{                                       \
-		"restored", "truncated", "gone" \
-	}
+#define REVOCATION_OUTCOME_NAMES { "restored", "truncated", "gone" }
 
 #endif

@@ -17,7 +17,9 @@ static inline uint8_t timers_rnr_code(uint32_t usec)
 {
 	for (uint8_t code = 1; code < 32; code++) {
 		/* 1, 2, 3, 4, 6, 8, 12, 16, 24 ... times 10 us */
-		uint32_t tens = code == 1 ? 1 : code % 2 ? 3u << ((code - 3) / 2) : 1u << (code / 2);
+		uint32_t tens = code == 1  ? 1
+				: code % 2 ? 3u << ((code - 3) / 2)
+					   : 1u << (code / 2);
 
 		if (10 * tens >= usec)
 			return code;

@@ -42,14 +42,18 @@ enum rdmareg_kind {
 };
 
 /* Why translations went away: bits, since events fold. The kernel's enum mmu_notifier_event decides. */
-#define RDMAREG_CAUSE_CLEAR (1u << 0)	  /* pages removed: truncate, punch, reclaim, migration */
-#define RDMAREG_CAUSE_WRITEBACK (1u << 1) /* pages write-protected: writeback of dirtied pages, reflink on page cache */
-#define RDMAREG_CAUSE_PROTECT (1u << 2)	  /* mprotect(2) or NUMA hinting */
-#define RDMAREG_CAUSE_UNMAP (1u << 3)	  /* munmap(2), mremap(2), or a mapping placed over it */
-#define RDMAREG_CAUSE_EXIT (1u << 4)	  /* the address space is being torn down */
-#define RDMAREG_CAUSE_OTHER (1u << 5)	  /* soft-dirty tracking, device-private migration, exclusive access */
-#define RDMAREG_CAUSE_RECLAIM (1u << 6)	  /* hint beside CLEAR: the kernel was short of memory (do not pull the pages back) */
-#define RDMAREG_CAUSE_SELF (1u << 7)	  /* hint: by the watching process itself */
+#define RDMAREG_CAUSE_CLEAR (1u << 0) /* pages removed: truncate, punch, reclaim, migration */
+#define RDMAREG_CAUSE_WRITEBACK \
+	(1u << 1) /* pages write-protected: writeback of dirtied pages, reflink on page cache */
+#define RDMAREG_CAUSE_PROTECT (1u << 2) /* mprotect(2) or NUMA hinting */
+#define RDMAREG_CAUSE_UNMAP (1u << 3)	/* munmap(2), mremap(2), or a mapping placed over it */
+#define RDMAREG_CAUSE_EXIT (1u << 4)	/* the address space is being torn down */
+#define RDMAREG_CAUSE_OTHER \
+	(1u << 5) /* soft-dirty tracking, device-private migration, exclusive access */
+#define RDMAREG_CAUSE_RECLAIM \
+	(1u                   \
+	 << 6) /* hint beside CLEAR: the kernel was short of memory (do not pull the pages back) */
+#define RDMAREG_CAUSE_SELF (1u << 7) /* hint: by the watching process itself */
 #define RDMAREG_CAUSE_BITS 8
 
 /* Where a layout watch stands. */
@@ -62,12 +66,14 @@ enum rdmareg_layout_state {
 
 /* What the breaker was doing, told from its system call number where that is possible. */
 enum rdmareg_operation {
-	RDMAREG_OP_UNKNOWN = 0, /* a kernel thread, an io_uring worker, a 32-bit program, or nobody can tell */
+	RDMAREG_OP_UNKNOWN =
+		0, /* a kernel thread, an io_uring worker, a 32-bit program, or nobody can tell */
 	RDMAREG_OP_TRUNCATE = 1,
 	RDMAREG_OP_FALLOCATE = 2, /* every mode: punch, zero, collapse, insert, unshare, plain */
 	RDMAREG_OP_CLONE = 3,	  /* FICLONE, FIDEDUPERANGE, exchange-range, copy_file_range */
 	RDMAREG_OP_OPEN = 4,	  /* open(2) with O_TRUNC */
-	RDMAREG_OP_WRITE = 5,	  /* a write: RDMAREG_ASK_WRITES, or one that could not be told for certain */
+	RDMAREG_OP_WRITE =
+		5, /* a write: RDMAREG_ASK_WRITES, or one that could not be told for certain */
 };
 #define RDMAREG_OP_COUNT 6
 

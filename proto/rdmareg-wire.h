@@ -66,10 +66,10 @@ struct wire_accept {
 	uint64_t
 		valid_length; /* bytes backed by the file now: an access beyond it is refused by the adapter */
 	uint32_t rkey;
-	uint32_t generation;	/* would change if rkey or address became invalid; 1 for now */
-	uint32_t alignment;	/* remote addresses and offsets must be multiples of this (1: any) */
-	uint32_t minimum_mtu;	/* the path MTU must be at least this many bytes */
-	uint32_t grace_msec;	/* how long a revocation waits for an acknowledgement */
+	uint32_t generation;  /* would change if rkey or address became invalid; 1 for now */
+	uint32_t alignment;   /* remote addresses and offsets must be multiples of this (1: any) */
+	uint32_t minimum_mtu; /* the path MTU must be at least this many bytes */
+	uint32_t grace_msec;  /* how long a revocation waits for an acknowledgement */
 	uint32_t receive_depth; /* messages the keeper can take without an answer in between */
 	uint64_t
 		revocation; /* a revocation that is going on: wait for its settling before the first access; 0: none */
@@ -77,7 +77,8 @@ struct wire_accept {
 	uint8_t flush; /* WIRE_FLUSH_*: what this connection may use; any other fails with a remote access error */
 	uint8_t path_state; /* enum path_state of names.h: is the file still where it was registered from? */
 	uint8_t reserved;
-	uint32_t bypasses; /* how often blocks were gone unasked, so far: as in the messages, modulo 2^32 */
+	uint32_t
+		bypasses; /* how often blocks were gone unasked, so far: as in the messages, modulo 2^32 */
 	uint8_t rpma
 		[24]; /* address, length, key and rights once more, for rpma_mr_remote_from_descriptor(); the rest zero */
 };
@@ -88,15 +89,17 @@ enum wire_refusal {
 	WIRE_REFUSED_RIGHTS = 3,    /* the ticket does not allow what was asked */
 	WIRE_REFUSED_LIMIT = 4,	    /* the tenant's number of peers is reached */
 	WIRE_REFUSED_RESOURCES = 5, /* the adapter refused a queue pair */
-	WIRE_REFUSED_MTU = 6,	    /* the path MTU is below what this adapter needs to be correct */
-	WIRE_EXPLAINED = 7,	    /* the answer to WIRE_ASKS_CAUSE: see cause */
-	WIRE_REFUSED_SHARE = 8, /* the ticket has its share of the tenant's peers: the rest is kept for other tickets */
+	WIRE_REFUSED_MTU = 6, /* the path MTU is below what this adapter needs to be correct */
+	WIRE_EXPLAINED = 7,   /* the answer to WIRE_ASKS_CAUSE: see cause */
+	WIRE_REFUSED_SHARE =
+		8, /* the ticket has its share of the tenant's peers: the rest is kept for other tickets */
 };
 
 /* Why an access failed, as far as it can be found out afterwards. */
 enum wire_cause {
 	WIRE_CAUSE_UNKNOWN = 0,
-	WIRE_CAUSE_AVAILABLE = 1, /* nothing is the matter now: it was fenced, or what was missing is there again */
+	WIRE_CAUSE_AVAILABLE =
+		1, /* nothing is the matter now: it was fenced, or what was missing is there again */
 	WIRE_CAUSE_FENCED = 2,	  /* by a revocation that is not settled */
 	WIRE_CAUSE_LENGTH = 3,	  /* the file ends before */
 	WIRE_CAUSE_NO_SPACE = 4,  /* a hole was written, and the filesystem has no block for it */
@@ -124,7 +127,7 @@ enum wire_type {
 		1, /* keeper -> peer: finish what is in flight, start nothing in the range, acknowledge */
 	WIRE_REVOCATION_ACK = 2, /* peer -> keeper: nothing of mine is in flight there */
 	WIRE_REVOCATION_SETTLED =
-		3,		 /* keeper -> peer: go on; valid_length, generation and rkey are current */
+		3, /* keeper -> peer: go on; valid_length, generation and rkey are current */
 	/*
 	 * keeper -> peer: what is known of the file changed without a revocation: valid_length, path_state, or bypasses: blocks were
 	 * gone that no revocation covered, and offset and length say between where the last of them were. A message that is not under
@@ -160,11 +163,13 @@ struct wire_message {
 	uint64_t length;
 	uint64_t valid_length;
 	uint32_t time_left_msec; /* ASKED: until the fence */
-	uint16_t cause; /* ASKED: enum revocation_cause; SETTLED, LENGTH_CHANGED: enum path_state, 0 from older keepers */
-	uint16_t outcome;	 /* SETTLED: enum revocation_outcome; SYNCED: enum wire_sync_outcome */
+	uint16_t
+		cause; /* ASKED: enum revocation_cause; SETTLED, LENGTH_CHANGED: enum path_state, 0 from older keepers */
+	uint16_t outcome; /* SETTLED: enum revocation_outcome; SYNCED: enum wire_sync_outcome */
 	uint32_t rkey;
 	uint32_t generation;
-	uint64_t request; /* SYNC, SYNCED: chosen by the peer; SETTLED, LENGTH_CHANGED: bypasses so far */
+	uint64_t
+		request; /* SYNC, SYNCED: chosen by the peer; SETTLED, LENGTH_CHANGED: bypasses so far */
 };
 
 _Static_assert(sizeof(struct wire_connect) == 56, "RDMA CM carries 56 bytes");

@@ -20,9 +20,10 @@ static _Thread_local struct {
 } last;
 
 /* The bus tried to, and only rdmaregd and the service manager know why that failed. */
-#define NOT_STARTED                                                             \
-	"rdmaregd could not be started; see: systemctl status rdmaregd, and its " \
-	"log: journalctl -u rdmaregd. Whether its settings are right: " PKGLIBEXECDIR "/rdmaregd --check-config"
+#define NOT_STARTED                                                                   \
+	"rdmaregd could not be started; see: systemctl status rdmaregd, and its "     \
+	"log: journalctl -u rdmaregd. Whether its settings are right: " PKGLIBEXECDIR \
+	"/rdmaregd --check-config"
 
 /* Each of our own names has an errno of its own, so that nothing is lost on the way. */
 static const struct {
@@ -44,15 +45,19 @@ static const struct {
 	{ RDMAREG_ERROR_NOT_SUPPORTED, EOPNOTSUPP, NULL },
 	{ RDMAREG_ERROR_KEEPER_LOST, EOWNERDEAD, NULL },
 	{ RDMAREG_ERROR_FAILED, EIO, NULL },
-	{ SD_BUS_ERROR_ACCESS_DENIED, EACCES, "the bus policy does not let this user talk to rdmaregd" },
+	{ SD_BUS_ERROR_ACCESS_DENIED, EACCES,
+	  "the bus policy does not let this user talk to rdmaregd" },
 	{ SD_BUS_ERROR_AUTH_FAILED, EACCES, NULL },
 	{ SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED, EACCES, NULL },
 	{ SD_BUS_ERROR_SERVICE_UNKNOWN, EHOSTUNREACH,
 	  "rdmaregd is not running; start it with: systemctl start rdmaregd" },
 	{ SD_BUS_ERROR_NAME_HAS_NO_OWNER, EHOSTUNREACH, NOT_STARTED }, /* dbus-broker says so */
-	{ SD_BUS_ERROR_NO_REPLY, ETIMEDOUT, "rdmaregd did not answer; see: systemctl status rdmaregd" },
-	{ SD_BUS_ERROR_TIMEOUT, ETIMEDOUT, "rdmaregd did not answer; see: systemctl status rdmaregd" },
-	{ SD_BUS_ERROR_DISCONNECTED, ENOTCONN, "the connection to the bus is gone; open a new one" },
+	{ SD_BUS_ERROR_NO_REPLY, ETIMEDOUT,
+	  "rdmaregd did not answer; see: systemctl status rdmaregd" },
+	{ SD_BUS_ERROR_TIMEOUT, ETIMEDOUT,
+	  "rdmaregd did not answer; see: systemctl status rdmaregd" },
+	{ SD_BUS_ERROR_DISCONNECTED, ENOTCONN,
+	  "the connection to the bus is gone; open a new one" },
 	{ SD_BUS_ERROR_LIMITS_EXCEEDED, EDQUOT, "a limit of the bus" },
 	{ SD_BUS_ERROR_UNKNOWN_OBJECT, ENOENT, NULL },
 	{ SD_BUS_ERROR_UNKNOWN_METHOD, EOPNOTSUPP, "this rdmaregd is too old for the request" },
@@ -112,7 +117,8 @@ static const char *matter_of(const char *text)
 int fail_bus(const sd_bus_error *error, int r, const char *format, ...)
 {
 	const char *name = error && error->name ? error->name : "";
-	const char *text = error && error->name && error->message ? matter_of(error->message) : NULL;
+	const char *text =
+		error && error->name && error->message ? matter_of(error->message) : NULL;
 	const char *hint = NULL;
 	int number = error_to_errno(name);
 	char asked[FD_NAME_BYTES + 120];
@@ -139,8 +145,8 @@ int fail_bus(const sd_bus_error *error, int r, const char *format, ...)
 		hint = "the connection belongs to the parent process; open one after fork(2)";
 	if (!text)
 		text = strerror(number);
-	snprintf(last.message, sizeof(last.message), "%s: %s%s%s", asked, hint && !*name ? "" : text,
-		 hint && *name ? "; " : "", hint ? hint : "");
+	snprintf(last.message, sizeof(last.message), "%s: %s%s%s", asked,
+		 hint && !*name ? "" : text, hint && *name ? "; " : "", hint ? hint : "");
 	snprintf(last.name, sizeof(last.name), "%s", name);
 	return -number;
 }
@@ -181,15 +187,17 @@ int struct_in(void *target, size_t target_bytes, const void *caller)
 		return 0;
 	memcpy(&size, caller, sizeof(size));
 	if (size < sizeof(size) || size > STRUCT_MAX)
-		return fail(EINVAL,
-			    "reading options: their member size is %zu; set it to sizeof of the structure",
-			    size);
+		return fail(
+			EINVAL,
+			"reading options: their member size is %zu; set it to sizeof of the structure",
+			size);
 	for (size_t i = target_bytes; i < size; i++)
 		if (((const uint8_t *)caller)[i])
-			return fail(E2BIG,
-				    "reading options: byte %zu is set and this librdmareg knows only %zu; "
-				    "update the library",
-				    i, target_bytes);
+			return fail(
+				E2BIG,
+				"reading options: byte %zu is set and this librdmareg knows only %zu; "
+				"update the library",
+				i, target_bytes);
 	memcpy(target, caller, size < target_bytes ? size : target_bytes);
 	return 0;
 }

@@ -32,7 +32,8 @@ int fail(int error, const char *format, ...) __attribute__((format(printf, 2, 3)
  * @r: what sd-bus returned. @error: what it filled in, may be unset.
  * @format: what was asked, e.g. "registering /data/x"; the matter and a hint are appended.
  */
-int fail_bus(const sd_bus_error *error, int r, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int fail_bus(const sd_bus_error *error, int r, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /* The errno (positive) of a D-Bus error name, or 0 for a name that is not in the table. */
 int error_to_errno(const char *name);

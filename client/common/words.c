@@ -27,8 +27,9 @@ static const char *const warm_modes[] = WARM_MODE_NAMES;
 static const char *const job_states[] = { "running", "done", "failed", "cancelled" };
 
 /* A word added to the contract and not here, or the other way round, does not compile. */
-#define SAME(words, our_last, their_max)                                                                \
-	_Static_assert(ARRAY_SIZE(words) == (size_t)(their_max) && (int)(our_last) == (int)(their_max), \
+#define SAME(words, our_last, their_max)                            \
+	_Static_assert(ARRAY_SIZE(words) == (size_t)(their_max) &&  \
+			       (int)(our_last) == (int)(their_max), \
 		       #their_max)
 
 SAME(accesses, RDMAREG_ACCESS_READ_WRITE, _REGION_ACCESS_MAX);
@@ -51,10 +52,7 @@ static const struct {
 	size_t n;
 	unsigned int first; /* member that the first word belongs to */
 } vocabularies[] = {
-#define WORDS(words, first)                     \
-	{                                       \
-		words, ARRAY_SIZE(words), first \
-	}
+#define WORDS(words, first) { words, ARRAY_SIZE(words), first }
 	[WORDS_ACCESS] = WORDS(accesses, 1),   [WORDS_STATE] = WORDS(states, 1),
 	[WORDS_MODE] = WORDS(modes, 1),	       [WORDS_POLICY] = WORDS(policies, 1),
 	[WORDS_CAUSE] = WORDS(causes, 0),      [WORDS_OUTCOME] = WORDS(outcomes, 1),

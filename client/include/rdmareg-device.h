@@ -23,9 +23,10 @@ struct rdmareg_device {
 		kind; /* "adapter"; "dax-region": memory that devices are made from; "dax-device". More may come */
 	const char *name; /* "mlx5_0", "dax0.0", "region0" */
 	const char *path; /* "/dev/dax0.0"; "": nothing to open */
+	const char *
+		mode; /* "devdax", "system-ram", "none"; of an adapter its port's state: "active", "down" */
 	const char
-		*mode; /* "devdax", "system-ram", "none"; of an adapter its port's state: "active", "down" */
-	const char *unusable; /* why no region can be registered on it, and what to do; "": one can */
+		*unusable; /* why no region can be registered on it, and what to do; "": one can */
 	uint64_t bytes;
 	uint64_t available_bytes; /* of a dynamic region: what no device has */
 	uint64_t alignment;	  /* offset and length of a region on it are multiples of this */
@@ -35,8 +36,9 @@ struct rdmareg_device {
 	uint8_t reserved[7];
 	/* Of an adapter; else "" and 0. */
 	const char *driver, *firmware;
-	const char *netdev;    /* its network interface; "": none that rdmaregd sees */
-	uint64_t mtu;	       /* of that interface, bytes; 0: not known, as where the service is shown no interfaces */
+	const char *netdev; /* its network interface; "": none that rdmaregd sees */
+	uint64_t
+		mtu; /* of that interface, bytes; 0: not known, as where the service is shown no interfaces */
 	const char *abilities; /* what its self-test saw to work; "": not tested */
 	const char *quirks;    /* what rdmaregd has to heed; "none"; or why that is not known */
 };
@@ -53,7 +55,7 @@ struct rdmareg_devices *rdmareg_devices_free(struct rdmareg_devices *d);
 
 struct rdmareg_dax_options {
 	size_t size;
-	uint32_t region;    /* number of a dynamic region, with has_region; else any that has room */
+	uint32_t region; /* number of a dynamic region, with has_region; else any that has room */
 	uint8_t has_region; /* 1: @region counts */
 	uint8_t detached;   /* 1: it stays when this connection ends, until it is destroyed */
 	uint8_t reserved[2];

@@ -112,10 +112,11 @@ struct rdmareg_holder {
 	uint32_t pid;		    /* of an owner or client; else 0 */
 	enum rdmareg_access access; /* of a peer */
 	const char *session;
-	const char *cgroup;		 /* of that process: its job, service or login shows there; else "" */
-	const char *address;		 /* of a peer; else "" */
-	uint64_t since_usec;		 /* when it became a holder, CLOCK_MONOTONIC */
-	struct rdmareg_revocation asked; /* what it was asked and has not acknowledged; id 0: nothing */
+	const char *cgroup;  /* of that process: its job, service or login shows there; else "" */
+	const char *address; /* of a peer; else "" */
+	uint64_t since_usec; /* when it became a holder, CLOCK_MONOTONIC */
+	struct rdmareg_revocation
+		asked; /* what it was asked and has not acknowledged; id 0: nothing */
 };
 
 /*

@@ -27,8 +27,10 @@ struct rdmareg_import_options {
 
 /* Made by the library; later versions add members at the end. */
 struct rdmareg_imported {
-	struct ibv_context *context; /* of the keeper: for completion queues, and for queue pairs in @pd */
-	struct ibv_pd *pd; /* the region's own; nothing else may be registered or freed in it by its keeper */
+	struct ibv_context
+		*context; /* of the keeper: for completion queues, and for queue pairs in @pd */
+	struct ibv_pd *
+		pd; /* the region's own; nothing else may be registered or freed in it by its keeper */
 	struct ibv_mr *mr; /* lkey and rkey; its addr is NULL: name bytes by @address */
 	uint64_t address;  /* of the region's first byte, as work requests name it */
 	uint64_t length;   /* bytes */

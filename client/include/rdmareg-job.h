@@ -25,8 +25,8 @@ struct rdmareg_job; /* a job as this context knows it */
  * ERANGE: outside the region. EACCES: @for_writing of a region that is read only. EBUSY: the region is not live. EDQUOT: this context has as
  * many jobs running as the administrator allows (jobs_per_client in rdmaregd.conf(5)). ENOENT: the region is gone. EINVAL: @ret is NULL.
  */
-int rdmareg_start_prefetch(struct rdmareg_region *r, uint64_t offset, uint64_t length, int for_writing,
-			   struct rdmareg_job **ret);
+int rdmareg_start_prefetch(struct rdmareg_region *r, uint64_t offset, uint64_t length,
+			   int for_writing, struct rdmareg_job **ret);
 
 struct rdmareg_job_info {
 	size_t size;

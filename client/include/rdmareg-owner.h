@@ -62,8 +62,9 @@ struct rdmareg_register_options {
 	 * same, and arbitration_mode and degraded say what it got. hold implies it
 	 */
 	enum rdmareg_arbitrate arbitration;
-	enum rdmareg_warm_mode warm_mode; /* default: the daemon's, which is adaptive unless configured */
-	uint8_t detached;		  /* 1: outlives the context, until released */
+	enum rdmareg_warm_mode
+		warm_mode; /* default: the daemon's, which is adaptive unless configured */
+	uint8_t detached;  /* 1: outlives the context, until released */
 	uint8_t no_warm; /* 1: return before the pages are prefetched; the first accesses then fault */
 	uint8_t reserved[2];
 };
@@ -83,8 +84,9 @@ struct rdmareg_register_options {
  * a limit of the tenant. ENODEV: no RDMA device with on-demand paging has an address on this machine.
  * EOWNERDEAD: the tenant's keeper died while doing it.
  */
-int rdmareg_register(struct rdmareg *c, int fd, uint64_t offset, uint64_t length, enum rdmareg_access access,
-		     const struct rdmareg_register_options *options, struct rdmareg_region **ret);
+int rdmareg_register(struct rdmareg *c, int fd, uint64_t offset, uint64_t length,
+		     enum rdmareg_access access, const struct rdmareg_register_options *options,
+		     struct rdmareg_region **ret);
 
 /*
  * rdmareg_lookup: a handle for a region that exists, e.g. a detached one of an earlier process. @ret as in
@@ -117,7 +119,8 @@ struct rdmareg_region_info {
 	enum rdmareg_state state;
 	enum rdmareg_arbitration arbitration_mode;
 	const char *arbitration_reason; /* why this mode and no better one */
-	const char *degraded; /* what is promised less than the mode says, and why; "" when nothing is */
+	const char *
+		degraded; /* what is promised less than the mode says, and why; "" when nothing is */
 	enum rdmareg_policy policy;
 	enum rdmareg_access access;
 	uint64_t grace_usec;
@@ -189,7 +192,8 @@ struct rdmareg_list_options {
  * walk goes on, so it is no snapshot: a region that comes or goes meanwhile may or may not be met; none is
  * met twice. @ret: freed with rdmareg_list_free().
  */
-int rdmareg_list(struct rdmareg *c, const struct rdmareg_list_options *options, struct rdmareg_list **ret);
+int rdmareg_list(struct rdmareg *c, const struct rdmareg_list_options *options,
+		 struct rdmareg_list **ret);
 
 /* rdmareg_list_next: 1 and the next region in @info, or 0 at the end. */
 int rdmareg_list_next(struct rdmareg_list *l, struct rdmareg_region_info *info);
@@ -208,7 +212,8 @@ struct rdmareg_export_options {
  * @ret_ticket: to be freed with free(3). EACCES: more access than the region has. ENODEV: no
  * 	adapter. EDQUOT: too many tickets of one region.
  */
-int rdmareg_export(struct rdmareg_region *r, const struct rdmareg_export_options *options, char **ret_ticket);
+int rdmareg_export(struct rdmareg_region *r, const struct rdmareg_export_options *options,
+		   char **ret_ticket);
 
 /*
  * rdmareg_prefetch: bring translations into the adapter so that the next accesses do not fault. Blocks

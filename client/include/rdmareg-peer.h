@@ -33,7 +33,7 @@ enum rdmareg_peer_event_type {
 	 */
 	RDMAREG_PEER_EVENT_ASKED,
 	RDMAREG_PEER_EVENT_ACKNOWLEDGED, /* revocation.id: the library sent it (YIELD), or the program did */
-	RDMAREG_PEER_EVENT_SETTLED,	 /* revocation.id, outcome, valid_length, generation */
+	RDMAREG_PEER_EVENT_SETTLED,	   /* revocation.id, outcome, valid_length, generation */
 	RDMAREG_PEER_EVENT_LENGTH_CHANGED, /* valid_length, without a revocation */
 	RDMAREG_PEER_EVENT_DISCONNECTED,   /* error: why; the peer can only be closed */
 	/*
@@ -56,7 +56,7 @@ struct rdmareg_peer_event {
 	enum rdmareg_outcome outcome;
 	uint32_t generation;
 	uint64_t valid_length;
-	uint64_t seen_usec; /* CLOCK_BOOTTIME, when the library saw or did it */
+	uint64_t seen_usec;		    /* CLOCK_BOOTTIME, when the library saw or did it */
 	enum rdmareg_path_state path_state; /* PATH_CHANGED */
 	uint32_t reserved;
 	uint64_t offset; /* BYPASSED: bytes from the start of the region */
@@ -65,7 +65,7 @@ struct rdmareg_peer_event {
 
 struct rdmareg_peer_options {
 	size_t size;
-	const char *source_address;    /* numeric local address to connect from; default: as routed */
+	const char *source_address; /* numeric local address to connect from; default: as routed */
 	uint64_t connect_timeout_usec; /* for the whole connecting; default 10 s */
 	/* longest time without any completion before the connection is given up; default 30 s */
 	uint64_t io_timeout_usec;
@@ -131,7 +131,7 @@ struct rdmareg_peer_info {
 	struct rdmareg_revocation revocation; /* not settled yet; id 0: none */
 	char device[64];		      /* of this machine */
 	char remote_address[64];
-	uint32_t minimum_mtu;	 /* the adapter there is only correct from this path MTU on, bytes */
+	uint32_t minimum_mtu; /* the adapter there is only correct from this path MTU on, bytes */
 	uint32_t rnr_timer_usec; /* in force on this side; see struct rdmareg_peer_options */
 	uint32_t rnr_retries;
 	uint32_t retries;
@@ -140,7 +140,8 @@ struct rdmareg_peer_info {
 	uint8_t connected;
 	uint8_t persists_by_flush; /* rdmareg_peer_persist() is an RDMA FLUSH; 0: it asks the keeper for an fsync(2) */
 	uint8_t reserved;
-	enum rdmareg_path_state path_state; /* of the region's file; UNKNOWN also from an older host */
+	enum rdmareg_path_state
+		path_state; /* of the region's file; UNKNOWN also from an older host */
 	uint32_t reserved2;
 };
 
@@ -178,7 +179,8 @@ int rdmareg_peer_get_info(struct rdmareg_peer *p, struct rdmareg_peer_info *info
  * ESTALE, ECONNRESET, EREMOTEIO, EIO and EPROTO the peer can only be closed; none of the caller's
  * memory is touched any more.
  */
-int64_t rdmareg_peer_write(struct rdmareg_peer *p, const void *data, size_t length, uint64_t offset);
+int64_t rdmareg_peer_write(struct rdmareg_peer *p, const void *data, size_t length,
+			   uint64_t offset);
 int64_t rdmareg_peer_read(struct rdmareg_peer *p, void *data, size_t length, uint64_t offset);
 
 /*

@@ -27,9 +27,9 @@ enum rdmareg_state {
 	RDMAREG_STATE_REGISTERING, /* being mapped and registered */
 	RDMAREG_STATE_LIVE,	   /* peers can reach it */
 	RDMAREG_STATE_WARMING,	   /* live, translations are being restored */
-	RDMAREG_STATE_DRAINING,	   /* blocks are wanted back: holders were asked and the deadline runs */
-	RDMAREG_STATE_FENCED,	   /* unreachable while the filesystem works */
-	RDMAREG_STATE_CLOSING,	   /* being taken down */
+	RDMAREG_STATE_DRAINING, /* blocks are wanted back: holders were asked and the deadline runs */
+	RDMAREG_STATE_FENCED,	/* unreachable while the filesystem works */
+	RDMAREG_STATE_CLOSING, /* being taken down */
 };
 
 /* Why a region is gone. */
@@ -38,9 +38,9 @@ enum rdmareg_end {
 	RDMAREG_END_RELEASED,	  /* by its owner, or by root */
 	RDMAREG_END_DISCONNECTED, /* it was not detached, and the connection that registered it ended */
 	RDMAREG_END_EVICTED,	  /* rdmareg_evict() */
-	RDMAREG_END_OVER_LIMIT,	  /* rdmareg_enforce_limits() */
-	RDMAREG_END_GIVEN_UP,	  /* the process that served it could not keep it; the journal says why */
-	RDMAREG_END_LOST,	  /* the process that served it ended before anybody released it: register anew */
+	RDMAREG_END_OVER_LIMIT, /* rdmareg_enforce_limits() */
+	RDMAREG_END_GIVEN_UP, /* the process that served it could not keep it; the journal says why */
+	RDMAREG_END_LOST, /* the process that served it ended before anybody released it: register anew */
 };
 
 /* What is promised when a filesystem wants blocks back. */
@@ -65,7 +65,7 @@ enum rdmareg_policy {
 	RDMAREG_POLICY_UNKNOWN,
 	RDMAREG_POLICY_FOLLOW, /* no grace: holders are told afterwards */
 	RDMAREG_POLICY_YIELD,  /* ask, wait at most the grace, fence, give back */
-	RDMAREG_POLICY_HOLD,   /* pre-content: refuse; layout-lease: wait the longest grace; else no effect */
+	RDMAREG_POLICY_HOLD, /* pre-content: refuse; layout-lease: wait the longest grace; else no effect */
 };
 
 /* Why blocks are wanted back. */
@@ -127,8 +127,8 @@ enum rdmareg_durable {
 /* What is done about translations that writeback took away: docs/warm.md. */
 enum rdmareg_warm_mode {
 	RDMAREG_WARM_UNKNOWN,
-	RDMAREG_WARM_OFF,      /* nothing: the next access faults */
-	RDMAREG_WARM_READ,     /* brought back for reading: dirties nothing, the next write faults */
+	RDMAREG_WARM_OFF,  /* nothing: the next access faults */
+	RDMAREG_WARM_READ, /* brought back for reading: dirties nothing, the next write faults */
 	RDMAREG_WARM_ADAPTIVE, /* for writing where peers are seen to write all the time, for reading elsewhere */
 	RDMAREG_WARM_WRITE, /* for writing, from registration on: no fault, and writeback writes it again for ever */
 };
@@ -139,9 +139,9 @@ enum rdmareg_warm_mode {
  */
 enum rdmareg_durability {
 	RDMAREG_DURABILITY_UNKNOWN,
-	RDMAREG_DURABILITY_VOLATILE,   /* nothing: tmpfs, memfd, hugetlbfs */
+	RDMAREG_DURABILITY_VOLATILE, /* nothing: tmpfs, memfd, hugetlbfs */
 	RDMAREG_DURABILITY_PAGE_CACHE, /* on storage when it was written back: rdmareg_peer_persist(), Sync */
-	RDMAREG_DURABILITY_SYNC,  /* DAX that needs a Sync: no MAP_SYNC there, or an adapter without FLUSH */
+	RDMAREG_DURABILITY_SYNC, /* DAX that needs a Sync: no MAP_SYNC there, or an adapter without FLUSH */
 	RDMAREG_DURABILITY_FLUSH, /* on the medium after an RDMA FLUSH for persistence */
 };
 

@@ -75,9 +75,9 @@ int context_new_call_to(struct rdmareg *c, const char *to, uint64_t region, cons
 	int r;
 
 	snprintf(path, sizeof(path), RDMAREG_REGION_PREFIX "/%" PRIu64, region);
-	r = sd_bus_message_new_method_call(c->bus, ret, to, region ? path : RDMAREG_MANAGER_PATH,
-					   region ? RDMAREG_REGION_INTERFACE : RDMAREG_MANAGER_INTERFACE,
-					   member);
+	r = sd_bus_message_new_method_call(
+		c->bus, ret, to, region ? path : RDMAREG_MANAGER_PATH,
+		region ? RDMAREG_REGION_INTERFACE : RDMAREG_MANAGER_INTERFACE, member);
 	if (r < 0)
 		return fail_bus(NULL, r, "making a %s request", member);
 	return 0;
@@ -95,20 +95,22 @@ static bool introduce(struct rdmareg *c, sd_bus_message *m, sd_bus_error *error)
 			       RDMAREG_MANAGER_INTERFACE, "Version");
 	if (r == -ETIMEDOUT)
 		return false;
-	sd_bus_error_free(error); /* whatever it answered; and if there is nobody, the call will tell */
+	sd_bus_error_free(
+		error); /* whatever it answered; and if there is nobody, the call will tell */
 	c->introduced = true;
 	return true;
 }
 
-int context_call(struct rdmareg *c, sd_bus_message *m, uint64_t timeout_usec, sd_bus_message **ret_reply,
-		 const char *format, ...)
+int context_call(struct rdmareg *c, sd_bus_message *m, uint64_t timeout_usec,
+		 sd_bus_message **ret_reply, const char *format, ...)
 {
 	sd_bus_error error = SD_BUS_ERROR_NULL;
 	char asked[256];
 	va_list args;
 	int r;
 
-	r = introduce(c, m, &error) ? sd_bus_call(c->bus, m, timeout_usec, &error, ret_reply) : -ETIMEDOUT;
+	r = introduce(c, m, &error) ? sd_bus_call(c->bus, m, timeout_usec, &error, ret_reply)
+				    : -ETIMEDOUT;
 	sd_bus_message_unref(m);
 	if (r < 0) {
 		va_start(args, format);

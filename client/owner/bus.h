@@ -54,8 +54,9 @@ int context_process(struct rdmareg *c);
  * connections that it does not know.
  * @format: what is asked, for the error sentence.
  */
-int context_call(struct rdmareg *c, sd_bus_message *m, uint64_t timeout_usec, sd_bus_message **ret_reply,
-		 const char *format, ...) __attribute__((format(printf, 5, 6)));
+int context_call(struct rdmareg *c, sd_bus_message *m, uint64_t timeout_usec,
+		 sd_bus_message **ret_reply, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
 
 /*
  * A method call message to the manager (@region 0) or to a region's object; to whoever is rdmaregd, or to
@@ -70,7 +71,8 @@ int signals_attach(struct rdmareg *c);
 
 /* ring.c */
 void events_push(struct rdmareg *c, const struct rdmareg_event *e);
-void events_drop_job(struct rdmareg *c, uint64_t job); /* its event, if that waits; the caller knows */
+void events_drop_job(struct rdmareg *c,
+		     uint64_t job); /* its event, if that waits; the caller knows */
 
 /* join.c: with a daemon that came; when a region is gone; with a context that is being closed. */
 void joined_renew(struct rdmareg *c);

@@ -65,15 +65,18 @@ _public_ int rdmareg_open(const struct rdmareg_open_options *options, struct rdm
 		return fail(ENOMEM, "opening a connection to rdmaregd: out of memory");
 	c->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	c->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (c->epoll_fd < 0 || c->timer_fd < 0 || epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, c->timer_fd, &e) < 0)
+	if (c->epoll_fd < 0 || c->timer_fd < 0 ||
+	    epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, c->timer_fd, &e) < 0)
 		return fail(errno, "opening a connection to rdmaregd: %s", strerror(errno));
 	r = connect_bus(&c->bus);
 	if (r < 0)
-		return own_address() ? fail(r,
-					    "connecting to the bus of RDMAREG_BUS_ADDRESS, %s: %s; is it running, and "
-					    "the address right? Unset, it is the system bus",
-					    own_address(), strerror(-r))
-				     : fail(r, "connecting to the system bus: %s; is it running?", strerror(-r));
+		return own_address()
+			       ? fail(r,
+				      "connecting to the bus of RDMAREG_BUS_ADDRESS, %s: %s; is it running, and "
+				      "the address right? Unset, it is the system bus",
+				      own_address(), strerror(-r))
+			       : fail(r, "connecting to the system bus: %s; is it running?",
+				      strerror(-r));
 	sd_bus_set_allow_interactive_authorization(c->bus, o.interactive);
 	r = signals_attach(c);
 	/* A bus that does not know a user ends the connection without a word. */

@@ -8,8 +8,9 @@
 #include "error.h"
 #include "options.h"
 
-_public_ int rdmareg_dax_create(struct rdmareg *c, uint64_t bytes, const struct rdmareg_dax_options *options,
-				int *ret_fd, char **ret_path, uint64_t *ret_bytes)
+_public_ int rdmareg_dax_create(struct rdmareg *c, uint64_t bytes,
+				const struct rdmareg_dax_options *options, int *ret_fd,
+				char **ret_path, uint64_t *ret_bytes)
 {
 	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL, *reply = NULL;
 	struct rdmareg_dax_options o;
@@ -70,5 +71,6 @@ _public_ int rdmareg_dax_destroy(struct rdmareg *c, const char *path)
 	r = sd_bus_message_append(m, "s", path);
 	if (r < 0)
 		return fail_bus(NULL, r, "destroying device %s", path);
-	return context_call(c, take_pointer(m), c->work_timeout_usec, NULL, "destroying device %s", path);
+	return context_call(c, take_pointer(m), c->work_timeout_usec, NULL, "destroying device %s",
+			    path);
 }

@@ -11,15 +11,15 @@
 #include "options.h"
 #include "region.h"
 
-static int call_slowly(struct rdmareg_region *region, sd_bus_message **m, sd_bus_message **ret_reply,
-		       const char *what)
+static int call_slowly(struct rdmareg_region *region, sd_bus_message **m,
+		       sd_bus_message **ret_reply, const char *what)
 {
-	return context_call(region->context, take_pointer(*m), region->context->work_timeout_usec, ret_reply,
-			    "%s region %" PRIu64, what, region->id);
+	return context_call(region->context, take_pointer(*m), region->context->work_timeout_usec,
+			    ret_reply, "%s region %" PRIu64, what, region->id);
 }
 
-_public_ int rdmareg_revoke(struct rdmareg_region *region, const struct rdmareg_revoke_options *options,
-			    uint64_t *ret_revocation)
+_public_ int rdmareg_revoke(struct rdmareg_region *region,
+			    const struct rdmareg_revoke_options *options, uint64_t *ret_revocation)
 {
 	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL, *reply = NULL;
 	struct rdmareg_revoke_options o;
@@ -53,7 +53,8 @@ _public_ int rdmareg_revoke(struct rdmareg_region *region, const struct rdmareg_
 	if (r < 0)
 		return r;
 	if (sd_bus_message_read_basic(reply, 't', &revocation) <= 0)
-		return fail(EBADMSG, "revoking region %" PRIu64 ": rdmaregd's answer makes no sense",
+		return fail(EBADMSG,
+			    "revoking region %" PRIu64 ": rdmaregd's answer makes no sense",
 			    region->id);
 	*ret_revocation = revocation;
 	return 0;
@@ -115,7 +116,8 @@ _public_ int rdmareg_sync(struct rdmareg_region *region, const struct rdmareg_sy
 
 /* Evict of a descriptor's filesystem, or EnforceLimits with none. */
 static int take_down(struct rdmareg *c, const char *method, int fd,
-		     const struct rdmareg_evict_options *options, const char *what, uint32_t *ret_regions)
+		     const struct rdmareg_evict_options *options, const char *what,
+		     uint32_t *ret_regions)
 {
 	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL, *reply = NULL;
 	struct rdmareg_evict_options o;

@@ -94,7 +94,8 @@ _public_ int rdmareg_devices_next(struct rdmareg_devices *d, struct rdmareg_devi
 	/* What is behind a broken entry is unknown: do not go round. */
 	if (d->broken < 0 || !*read.kind || !*read.name) {
 		d->broken = -EBADMSG;
-		return fail(EBADMSG, "reading the list of devices: rdmaregd's answer makes no sense");
+		return fail(EBADMSG,
+			    "reading the list of devices: rdmaregd's answer makes no sense");
 	}
 	d->broken = 0;
 	struct_out(device, &read, sizeof(read));

@@ -30,14 +30,9 @@ struct field {
 };
 
 /* One line of a table: into a member, or as a word into an enumeration. */
-#define FIELD_INTO(type, key, kind, member)          \
-	{                                            \
-		key, kind, 0, offsetof(type, member) \
-	}
-#define FIELD_WORD_INTO(type, key, vocabulary, member)              \
-	{                                                           \
-		key, FIELD_WORD, vocabulary, offsetof(type, member) \
-	}
+#define FIELD_INTO(type, key, kind, member) { key, kind, 0, offsetof(type, member) }
+#define FIELD_WORD_INTO(type, key, vocabulary, member) \
+	{ key, FIELD_WORD, vocabulary, offsetof(type, member) }
 
 /*
  * Read the dictionary at the message's present position. Negative: it is none, or a known key's type is

@@ -15,7 +15,8 @@ struct rdmareg_holders {
 
 static const struct field known[] = {
 #define INTO(key, kind, member) FIELD_INTO(struct rdmareg_holder, key, kind, member)
-#define WORD(key, vocabulary, member) FIELD_WORD_INTO(struct rdmareg_holder, key, vocabulary, member)
+#define WORD(key, vocabulary, member) \
+	FIELD_WORD_INTO(struct rdmareg_holder, key, vocabulary, member)
 	INTO("region", FIELD_U64, region),
 	WORD("kind", WORDS_HOLDER_KIND, kind),
 	INTO("uid", FIELD_U32, uid),
@@ -54,7 +55,8 @@ _public_ int rdmareg_find_holders(struct rdmareg *c, int fd, struct rdmareg_hold
 	NEED(ret);
 	fd_name(fd, name);
 	if (fd < 0)
-		return fail(EBADF, "looking for holders of descriptor %d: it is not an open file", fd);
+		return fail(EBADF, "looking for holders of descriptor %d: it is not an open file",
+			    fd);
 	r = context_new_call(c, 0, "FindHolders", &m);
 	if (r < 0)
 		return r;
@@ -65,7 +67,8 @@ _public_ int rdmareg_find_holders(struct rdmareg *c, int fd, struct rdmareg_hold
 	if (r < 0)
 		return r;
 	if (sd_bus_message_enter_container(reply, 'a', "a{sv}") <= 0)
-		return fail(EBADMSG, "looking for holders of %s: rdmaregd's answer makes no sense", name);
+		return fail(EBADMSG, "looking for holders of %s: rdmaregd's answer makes no sense",
+			    name);
 	h = calloc(1, sizeof(*h));
 	if (!h)
 		return fail(ENOMEM, "looking for holders of %s: out of memory", name);
@@ -90,7 +93,8 @@ _public_ int rdmareg_holders_next(struct rdmareg_holders *h, struct rdmareg_hold
 	/* What is behind a broken entry is unknown: do not go round. */
 	if (h->broken < 0 || !read.region) {
 		h->broken = -EBADMSG;
-		return fail(EBADMSG, "reading the holders of a file: rdmaregd's answer makes no sense");
+		return fail(EBADMSG,
+			    "reading the holders of a file: rdmaregd's answer makes no sense");
 	}
 	h->broken = 0;
 	struct_out(holder, &read, sizeof(read));

@@ -29,7 +29,8 @@ _public_ struct rdmareg_imported *rdmareg_import_free(struct rdmareg_imported *i
 
 DEFINE_CLEANUP(struct rdmareg_imported, rdmareg_import_free)
 
-int import_open(uint64_t region, int fd, const struct import_handles *h, struct rdmareg_imported **ret)
+int import_open(uint64_t region, int fd, const struct import_handles *h,
+		struct rdmareg_imported **ret)
 {
 	_cleanup_(rdmareg_import_free_cleanup) struct rdmareg_imported *i = calloc(1, sizeof(*i));
 	int r;
@@ -55,8 +56,8 @@ int import_open(uint64_t region, int fd, const struct import_handles *h, struct 
 	errno = 0;
 	i->pd = ibv_import_pd(i->context, h->pd_handle);
 	if (!i->pd)
-		return fail(errno, "importing region %" PRIu64 ": its protection domain: %s", region,
-			    strerror(errno ? errno : EIO));
+		return fail(errno, "importing region %" PRIu64 ": its protection domain: %s",
+			    region, strerror(errno ? errno : EIO));
 	errno = 0;
 	i->mr = ibv_import_mr(i->pd, h->mr_handle);
 	if (!i->mr)

@@ -16,6 +16,7 @@ struct import_handles {
 };
 
 /* @region: for the error sentence. @fd: stays the caller's. */
-int import_open(uint64_t region, int fd, const struct import_handles *h, struct rdmareg_imported **ret);
+int import_open(uint64_t region, int fd, const struct import_handles *h,
+		struct rdmareg_imported **ret);
 
 #endif

@@ -17,7 +17,8 @@ static const struct field handle_fields[] = {
 	{ "generation", FIELD_U32, 0, offsetof(struct import_handles, generation) },
 };
 
-_public_ int rdmareg_import(struct rdmareg_region *region, const struct rdmareg_import_options *options,
+_public_ int rdmareg_import(struct rdmareg_region *region,
+			    const struct rdmareg_import_options *options,
 			    struct rdmareg_imported **ret)
 {
 	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL, *reply = NULL;
@@ -42,8 +43,10 @@ _public_ int rdmareg_import(struct rdmareg_region *region, const struct rdmareg_
 	if (r < 0)
 		return r;
 	if (sd_bus_message_read_basic(reply, 'h', &fd) <= 0 ||
-	    fields_read(reply, handle_fields, ARRAY_SIZE(handle_fields), &handles) < 0 || !handles.length)
-		return fail(EBADMSG, "importing region %" PRIu64 ": rdmaregd's answer makes no sense",
+	    fields_read(reply, handle_fields, ARRAY_SIZE(handle_fields), &handles) < 0 ||
+	    !handles.length)
+		return fail(EBADMSG,
+			    "importing region %" PRIu64 ": rdmaregd's answer makes no sense",
 			    region->id);
 	return import_open(region->id, fd, &handles, ret);
 }

@@ -63,7 +63,8 @@ void jobs_free_all(struct rdmareg *c)
 		rdmareg_job_free(c->jobs);
 }
 
-static void finish(struct rdmareg_job *j, enum rdmareg_job_state state, int error, const char *message)
+static void finish(struct rdmareg_job *j, enum rdmareg_job_state state, int error,
+		   const char *message)
 {
 	struct rdmareg_event e = {
 		.type = RDMAREG_EVENT_JOB_FINISHED,
@@ -125,7 +126,8 @@ bool jobs_take_signal(struct rdmareg *c, sd_bus_message *m)
 			return true;
 		n.state = word_value(WORDS_JOB_STATE, word);
 		take_end(j, &n);
-	} else if (sd_bus_message_is_signal(m, "org.freedesktop.DBus.Properties", "PropertiesChanged")) {
+	} else if (sd_bus_message_is_signal(m, "org.freedesktop.DBus.Properties",
+					    "PropertiesChanged")) {
 		if (sd_bus_message_read(m, "s", &interface) >= 0 &&
 		    fields_read(m, known, ARRAY_SIZE(known), &n) >= 0)
 			take_progress(j, n.done); /* its end is what Finished says */
@@ -155,19 +157,21 @@ int jobs_take_in(struct rdmareg *c)
 	return 0;
 }
 
-static int call(struct rdmareg_job *j, const char *interface, const char *member, const char *argument,
-		sd_bus_message **ret_reply, const char *what)
+static int call(struct rdmareg_job *j, const char *interface, const char *member,
+		const char *argument, sd_bus_message **ret_reply, const char *what)
 {
 	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL;
 	int r;
 
-	r = sd_bus_message_new_method_call(j->context->bus, &m, j->daemon, j->path, interface, member);
+	r = sd_bus_message_new_method_call(j->context->bus, &m, j->daemon, j->path, interface,
+					   member);
 	if (r >= 0 && argument)
 		r = sd_bus_message_append(m, "s", argument);
 	if (r < 0)
-		return fail_bus(NULL, r, "%s the prefetch of region %" PRIu64, what, j->info.region);
-	return context_call(j->context, take_pointer(m), 0, ret_reply, "%s the prefetch of region %" PRIu64,
-			    what, j->info.region);
+		return fail_bus(NULL, r, "%s the prefetch of region %" PRIu64, what,
+				j->info.region);
+	return context_call(j->context, take_pointer(m), 0, ret_reply,
+			    "%s the prefetch of region %" PRIu64, what, j->info.region);
 }
 
 _public_ int rdmareg_job_refresh(struct rdmareg_job *j)
@@ -179,14 +183,16 @@ _public_ int rdmareg_job_refresh(struct rdmareg_job *j)
 	NEED(j);
 	if (j->info.state != RDMAREG_JOB_RUNNING)
 		return 0;
-	r = call(j, "org.freedesktop.DBus.Properties", "GetAll", RDMAREG_JOB_INTERFACE, &reply, "looking at");
+	r = call(j, "org.freedesktop.DBus.Properties", "GetAll", RDMAREG_JOB_INTERFACE, &reply,
+		 "looking at");
 	if (r < 0)
 		return r;
 	r = fields_read(reply, known, ARRAY_SIZE(known), &n);
-	if (r < 0 || n.region != j->info.region || !n.total || (j->info.total && n.total != j->info.total) ||
-	    n.done > n.total)
+	if (r < 0 || n.region != j->info.region || !n.total ||
+	    (j->info.total && n.total != j->info.total) || n.done > n.total)
 		return fail(EBADMSG,
-			    "looking at the prefetch of region %" PRIu64 ": rdmaregd's answer makes no sense",
+			    "looking at the prefetch of region %" PRIu64
+			    ": rdmaregd's answer makes no sense",
 			    j->info.region);
 	j->info.total = n.total;
 	take_progress(j, n.done);
@@ -213,7 +219,8 @@ static int job_new(struct rdmareg_region *region, sd_bus_message *answer, struct
 	j->info.id = ++j->context->last_job;
 	if (sd_bus_message_read_basic(answer, 'o', &path) <= 0 || !is_job_path(path) ||
 	    strlen(path) >= sizeof(j->path) || !daemon || strlen(daemon) >= sizeof(j->daemon))
-		return fail(EBADMSG, "prefetching region %" PRIu64 ": rdmaregd's answer makes no sense",
+		return fail(EBADMSG,
+			    "prefetching region %" PRIu64 ": rdmaregd's answer makes no sense",
 			    region->id);
 	strcpy(j->path, path);
 	strcpy(j->daemon, daemon);
@@ -221,8 +228,8 @@ static int job_new(struct rdmareg_region *region, sd_bus_message *answer, struct
 	r = rdmareg_job_refresh(j);
 	if (r < 0) {
 		/* Nobody would hear of it again. The caller is told of the first failure, so this one asks for no answer. */
-		sd_bus_call_method_async(j->context->bus, NULL, j->daemon, j->path, RDMAREG_JOB_INTERFACE,
-					 "Cancel", NULL, NULL, NULL);
+		sd_bus_call_method_async(j->context->bus, NULL, j->daemon, j->path,
+					 RDMAREG_JOB_INTERFACE, "Cancel", NULL, NULL, NULL);
 		return r;
 	}
 	*ret = take_pointer(j);
@@ -249,11 +256,12 @@ _public_ int rdmareg_start_prefetch(struct rdmareg_region *region, uint64_t offs
 		return fail_bus(NULL, r, "prefetching region %" PRIu64, region->id);
 	if (length)
 		r = context_call(region->context, take_pointer(m), 0, &reply,
-				 "prefetching %" PRIu64 " bytes at %" PRIu64 " of region %" PRIu64, length,
-				 offset, region->id);
+				 "prefetching %" PRIu64 " bytes at %" PRIu64 " of region %" PRIu64,
+				 length, offset, region->id);
 	else
 		r = context_call(region->context, take_pointer(m), 0, &reply,
-				 "prefetching region %" PRIu64 " from %" PRIu64 " on", region->id, offset);
+				 "prefetching region %" PRIu64 " from %" PRIu64 " on", region->id,
+				 offset);
 	if (r < 0)
 		return r;
 	return job_new(region, reply, ret);
@@ -300,8 +308,8 @@ _public_ int rdmareg_job_wait(struct rdmareg_job *j, uint64_t timeout_usec)
 		return 1;
 	case RDMAREG_JOB_CANCELLED:
 		return fail(ECANCELED,
-			    "the prefetch of region %" PRIu64 " was cancelled after %" PRIu64 " of %" PRIu64
-			    " bytes",
+			    "the prefetch of region %" PRIu64 " was cancelled after %" PRIu64
+			    " of %" PRIu64 " bytes",
 			    j->info.region, j->info.done, j->info.total);
 	default:
 		return fail(j->info.error, "the prefetch of region %" PRIu64 ": %s", j->info.region,

@@ -144,7 +144,8 @@ _public_ int rdmareg_acknowledge(struct rdmareg *c, uint64_t region, uint64_t re
 
 	NEED(c);
 	if (!region)
-		return fail(ENOENT, "acknowledging revocation %" PRIu64 ": regions are numbered from 1",
+		return fail(ENOENT,
+			    "acknowledging revocation %" PRIu64 ": regions are numbered from 1",
 			    revocation);
 	r = context_new_call(c, region, "AckRevocation", &m);
 	if (r < 0)
@@ -153,5 +154,6 @@ _public_ int rdmareg_acknowledge(struct rdmareg *c, uint64_t region, uint64_t re
 	if (r < 0)
 		return fail_bus(NULL, r, "acknowledging revocation %" PRIu64, revocation);
 	return context_call(c, take_pointer(m), 0, NULL,
-			    "acknowledging revocation %" PRIu64 " of region %" PRIu64, revocation, region);
+			    "acknowledging revocation %" PRIu64 " of region %" PRIu64, revocation,
+			    region);
 }

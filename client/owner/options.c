@@ -48,5 +48,6 @@ void option_append_time(sd_bus_message *m, int *r, const char *key, uint64_t use
 void option_append_grace(sd_bus_message *m, int *r, uint64_t grace_usec)
 {
 	if (grace_usec)
-		option_append(m, r, "grace_usec", "t", grace_usec == RDMAREG_NO_GRACE ? 0 : grace_usec);
+		option_append(m, r, "grace_usec", "t",
+			      grace_usec == RDMAREG_NO_GRACE ? 0 : grace_usec);
 }

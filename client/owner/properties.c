@@ -12,7 +12,8 @@
 
 static const struct field known[] = {
 #define INTO(key, kind, member) FIELD_INTO(struct rdmareg_region_info, key, kind, member)
-#define WORD(key, vocabulary, member) FIELD_WORD_INTO(struct rdmareg_region_info, key, vocabulary, member)
+#define WORD(key, vocabulary, member) \
+	FIELD_WORD_INTO(struct rdmareg_region_info, key, vocabulary, member)
 	INTO("Id", FIELD_U64, id),
 	WORD("State", WORDS_STATE, state),
 	WORD("ArbitrationMode", WORDS_MODE, arbitration_mode),
@@ -40,7 +41,7 @@ static const struct field known[] = {
 #define COUNTER(member, property) INTO(property, FIELD_U64, member),
 	REGION_COUNTERS(COUNTER)
 #undef COUNTER
-	INTO("TranslationBytes", FIELD_U64, translation_bytes),
+		INTO("TranslationBytes", FIELD_U64, translation_bytes),
 	WORD("WarmMode", WORDS_WARM, warm_mode),
 	WORD("PathState", WORDS_PATH_STATE, path_state),
 	INTO("PathNow", FIELD_TEXT, path_now),
@@ -66,8 +67,9 @@ int properties_read(struct properties *p, sd_bus_message *m)
 
 	r = fields_read(m, known, ARRAY_SIZE(known), &info);
 	if (r < 0 || !info.id)
-		return fail(EBADMSG, "reading rdmaregd's answer: a region's properties make no sense; "
-				     "do librdmareg and rdmaregd come from one version?");
+		return fail(EBADMSG,
+			    "reading rdmaregd's answer: a region's properties make no sense; "
+			    "do librdmareg and rdmaregd come from one version?");
 	/* @m may be the very message that is let go: take the new reference first. */
 	sd_bus_message_ref(m);
 	sd_bus_message_unref(p->answer);

@@ -96,7 +96,8 @@ static int fetch_page(struct rdmareg_list *l)
 		return r;
 	r = sd_bus_message_open_container(m, 'a', "{sv}");
 	if (r >= 0)
-		r = sd_bus_message_append(m, "{sv}{sv}", "after", "t", l->after, "limit", "u", l->page);
+		r = sd_bus_message_append(m, "{sv}{sv}", "after", "t", l->after, "limit", "u",
+					  l->page);
 	if (r >= 0 && l->session)
 		r = sd_bus_message_append(m, "{sv}", "session", "s", l->session);
 	if (r >= 0 && l->state)
@@ -136,8 +137,9 @@ static int next_of_page(struct rdmareg_list *l)
 	if (r >= 0)
 		r = sd_bus_message_exit_container(l->answer);
 	if (r < 0 || id <= l->after)
-		return fail(EBADMSG,
-			    "listing regions: rdmaregd's answer makes no sense, or its ids do not rise");
+		return fail(
+			EBADMSG,
+			"listing regions: rdmaregd's answer makes no sense, or its ids do not rise");
 	l->after = id;
 	l->taken++;
 	return 1;
@@ -161,7 +163,8 @@ _public_ int rdmareg_list_next(struct rdmareg_list *l, struct rdmareg_region_inf
 		}
 		r = next_of_page(l);
 		if (r < 0) {
-			l->last = true; /* what is behind a broken answer is unknown: do not go round */
+			l->last =
+				true; /* what is behind a broken answer is unknown: do not go round */
 			l->answer = sd_bus_message_unref(l->answer);
 			return r;
 		}

@@ -41,7 +41,8 @@ void regions_free_all(struct rdmareg *c)
 
 static int region_new(struct rdmareg *c, sd_bus_message *answer, struct rdmareg_region **ret)
 {
-	_cleanup_(rdmareg_region_free_cleanup) struct rdmareg_region *region = calloc(1, sizeof(*region));
+	_cleanup_(rdmareg_region_free_cleanup) struct rdmareg_region *region =
+		calloc(1, sizeof(*region));
 	int r;
 
 	if (!region)
@@ -62,19 +63,21 @@ static int check_choices(const char *what, const char *which, enum rdmareg_polic
 			 enum rdmareg_arbitrate arbitration, enum rdmareg_warm_mode warm_mode)
 {
 	if ((unsigned int)policy > RDMAREG_POLICY_HOLD)
-		return fail(EINVAL, "%s %s: invalid policy %d; valid: follow, yield, hold", what, which,
-			    (int)policy);
+		return fail(EINVAL, "%s %s: invalid policy %d; valid: follow, yield, hold", what,
+			    which, (int)policy);
 	if ((unsigned int)arbitration > RDMAREG_ARBITRATE_PRE_CONTENT)
-		return fail(EINVAL, "%s %s: invalid arbitration %d; valid: auto, pre-content", what, which,
-			    (int)arbitration);
+		return fail(EINVAL, "%s %s: invalid arbitration %d; valid: auto, pre-content", what,
+			    which, (int)arbitration);
 	if ((unsigned int)warm_mode > RDMAREG_WARM_WRITE)
-		return fail(EINVAL, "%s %s: invalid warm mode %d; valid: off, read, adaptive, write", what,
+		return fail(EINVAL,
+			    "%s %s: invalid warm mode %d; valid: off, read, adaptive, write", what,
 			    which, (int)warm_mode);
 	return 0;
 }
 
-static void append_choices(sd_bus_message *m, int *r, enum rdmareg_policy policy, uint64_t grace_usec,
-			   enum rdmareg_arbitrate arbitration, enum rdmareg_warm_mode warm_mode)
+static void append_choices(sd_bus_message *m, int *r, enum rdmareg_policy policy,
+			   uint64_t grace_usec, enum rdmareg_arbitrate arbitration,
+			   enum rdmareg_warm_mode warm_mode)
 {
 	if (policy)
 		option_append(m, r, "policy", "s", rdmareg_policy_name(policy));
@@ -86,7 +89,8 @@ static void append_choices(sd_bus_message *m, int *r, enum rdmareg_policy policy
 }
 
 _public_ int rdmareg_register(struct rdmareg *c, int fd, uint64_t offset, uint64_t length,
-			      enum rdmareg_access access, const struct rdmareg_register_options *options,
+			      enum rdmareg_access access,
+			      const struct rdmareg_register_options *options,
 			      struct rdmareg_region **ret)
 {
 	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL, *reply = NULL;
@@ -103,7 +107,8 @@ _public_ int rdmareg_register(struct rdmareg *c, int fd, uint64_t offset, uint64
 	if (r < 0)
 		return r;
 	if (access != RDMAREG_ACCESS_READ && access != RDMAREG_ACCESS_READ_WRITE)
-		return fail(EINVAL, "registering %s: the access is neither read nor read-write", name);
+		return fail(EINVAL, "registering %s: the access is neither read nor read-write",
+			    name);
 	if (fd < 0)
 		return fail(EBADF, "registering descriptor %d: it is not an open file", fd);
 	r = check_choices("registering", name, o.policy, o.arbitration, o.warm_mode);
@@ -126,8 +131,8 @@ _public_ int rdmareg_register(struct rdmareg *c, int fd, uint64_t offset, uint64
 		return fail_bus(NULL, r, "registering %s", name);
 	if (length)
 		r = context_call(c, take_pointer(m), c->work_timeout_usec, &reply,
-				 "registering %" PRIu64 " bytes at offset %" PRIu64 " of %s", length, offset,
-				 name);
+				 "registering %" PRIu64 " bytes at offset %" PRIu64 " of %s",
+				 length, offset, name);
 	else
 		r = context_call(c, take_pointer(m), c->work_timeout_usec, &reply,
 				 "registering %s from offset %" PRIu64 " to its end", name, offset);
@@ -154,7 +159,8 @@ static int get_region(struct rdmareg *c, uint64_t id, sd_bus_message **ret)
 	if (r < 0)
 		return r;
 	if (sd_bus_message_skip(reply, "o") < 0)
-		return fail(EBADMSG, "looking up region %" PRIu64 ": rdmaregd's answer makes no sense", id);
+		return fail(EBADMSG,
+			    "looking up region %" PRIu64 ": rdmaregd's answer makes no sense", id);
 	*ret = take_pointer(reply);
 	return 0;
 }
@@ -195,8 +201,8 @@ _public_ int rdmareg_region_get_info(struct rdmareg_region *r, struct rdmareg_re
 	return struct_out(info, &r->properties.info, sizeof(*info));
 }
 
-_public_ int rdmareg_export(struct rdmareg_region *region, const struct rdmareg_export_options *options,
-			    char **ret_ticket)
+_public_ int rdmareg_export(struct rdmareg_region *region,
+			    const struct rdmareg_export_options *options, char **ret_ticket)
 {
 	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL, *reply = NULL;
 	struct rdmareg_export_options o;
@@ -210,8 +216,8 @@ _public_ int rdmareg_export(struct rdmareg_region *region, const struct rdmareg_
 	if (r < 0)
 		return r;
 	if ((unsigned int)o.access > RDMAREG_ACCESS_READ_WRITE)
-		return fail(EINVAL, "exporting region %" PRIu64 ": invalid access %d; valid: r, rw", region->id,
-			    (int)o.access);
+		return fail(EINVAL, "exporting region %" PRIu64 ": invalid access %d; valid: r, rw",
+			    region->id, (int)o.access);
 	r = context_new_call(region->context, region->id, "Export", &m);
 	if (r < 0)
 		return r;
@@ -229,7 +235,8 @@ _public_ int rdmareg_export(struct rdmareg_region *region, const struct rdmareg_
 	if (r < 0)
 		return r;
 	if (sd_bus_message_read_basic(reply, 's', &ticket) < 0)
-		return fail(EBADMSG, "exporting region %" PRIu64 ": rdmaregd's answer makes no sense",
+		return fail(EBADMSG,
+			    "exporting region %" PRIu64 ": rdmaregd's answer makes no sense",
 			    region->id);
 	copy = strdup(ticket);
 	if (!copy)
@@ -256,14 +263,16 @@ _public_ int rdmareg_prefetch(struct rdmareg_region *region, uint64_t offset, ui
 	if (r < 0)
 		return fail_bus(NULL, r, "prefetching region %" PRIu64, region->id);
 	if (!length)
-		return context_call(region->context, take_pointer(m), region->context->work_timeout_usec, NULL,
-				    "prefetching region %" PRIu64 " from %" PRIu64 " on", region->id, offset);
-	return context_call(region->context, take_pointer(m), region->context->work_timeout_usec, NULL,
-			    "prefetching %" PRIu64 " bytes at %" PRIu64 " of region %" PRIu64, length, offset,
-			    region->id);
+		return context_call(
+			region->context, take_pointer(m), region->context->work_timeout_usec, NULL,
+			"prefetching region %" PRIu64 " from %" PRIu64 " on", region->id, offset);
+	return context_call(region->context, take_pointer(m), region->context->work_timeout_usec,
+			    NULL, "prefetching %" PRIu64 " bytes at %" PRIu64 " of region %" PRIu64,
+			    length, offset, region->id);
 }
 
-_public_ int rdmareg_configure(struct rdmareg_region *region, const struct rdmareg_configure_options *options)
+_public_ int rdmareg_configure(struct rdmareg_region *region,
+			       const struct rdmareg_configure_options *options)
 {
 	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL;
 	struct rdmareg_configure_options o;
@@ -288,8 +297,8 @@ _public_ int rdmareg_configure(struct rdmareg_region *region, const struct rdmar
 	options_close(m, &r);
 	if (r < 0)
 		return fail_bus(NULL, r, "configuring region %" PRIu64, region->id);
-	return context_call(region->context, take_pointer(m), region->context->work_timeout_usec, NULL,
-			    "configuring region %" PRIu64, region->id);
+	return context_call(region->context, take_pointer(m), region->context->work_timeout_usec,
+			    NULL, "configuring region %" PRIu64, region->id);
 }
 
 _public_ int rdmareg_release(struct rdmareg_region *region)

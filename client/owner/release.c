@@ -19,8 +19,8 @@ struct batch {
 	void (*done)(size_t index, int error, void *userdata);
 	void *userdata;
 	uint64_t grace_usec; /* as in the options */
-	size_t waiting; /* calls without an answer */
-	size_t first;	/* smallest index that failed, with its error */
+	size_t waiting;	     /* calls without an answer */
+	size_t first;	     /* smallest index that failed, with its error */
 	int error;
 };
 
@@ -51,7 +51,8 @@ static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error)
 
 	(void)error;
 	if (failure)
-		r = fail_bus(failure, -sd_bus_message_get_errno(m), "releasing region %" PRIu64, o->region);
+		r = fail_bus(failure, -sd_bus_message_get_errno(m), "releasing region %" PRIu64,
+			     o->region);
 	o->slot = sd_bus_slot_unref(o->slot);
 	o->batch->waiting--;
 	report(o, r);
@@ -71,7 +72,8 @@ static void ask(struct one *o)
 	}
 	r = context_new_call(c, o->region, grace_usec ? "ReleaseWithin" : "Release", &m);
 	if (r >= 0 && grace_usec)
-		r = sd_bus_message_append(m, "t", grace_usec == RDMAREG_NO_GRACE ? UINT64_C(0) : grace_usec);
+		r = sd_bus_message_append(
+			m, "t", grace_usec == RDMAREG_NO_GRACE ? UINT64_C(0) : grace_usec);
 	if (r < 0) {
 		sd_bus_message_unref(m);
 		report(o, r);
@@ -93,13 +95,15 @@ static void give_up(struct one *ones, size_t n, int error)
 			continue;
 		ones[i].slot = sd_bus_slot_unref(ones[i].slot);
 		ones[i].batch->waiting--;
-		report(&ones[i], fail_bus(NULL, error, "releasing region %" PRIu64, ones[i].region));
+		report(&ones[i],
+		       fail_bus(NULL, error, "releasing region %" PRIu64, ones[i].region));
 	}
 }
 
 _public_ int rdmareg_release_all(struct rdmareg *c, const uint64_t *regions, size_t n,
 				 const struct rdmareg_release_options *options,
-				 void (*done)(size_t index, int error, void *userdata), void *userdata)
+				 void (*done)(size_t index, int error, void *userdata),
+				 void *userdata)
 {
 	struct batch b = { .context = c, .done = done, .userdata = userdata };
 	struct rdmareg_release_options o;
@@ -120,7 +124,9 @@ _public_ int rdmareg_release_all(struct rdmareg *c, const uint64_t *regions, siz
 		return fail(ENOMEM, "releasing %zu regions: out of memory", n);
 	while (r >= 0 && (asked < n || b.waiting)) {
 		for (; asked < n && b.waiting < WINDOW; asked++) {
-			ones[asked] = (struct one){ .batch = &b, .region = regions[asked], .index = asked };
+			ones[asked] = (struct one){ .batch = &b,
+						    .region = regions[asked],
+						    .index = asked };
 			ask(&ones[asked]);
 		}
 		if (!b.waiting)
@@ -129,7 +135,8 @@ _public_ int rdmareg_release_all(struct rdmareg *c, const uint64_t *regions, siz
 		if (r >= 0 && c->disconnected)
 			r = -ENOTCONN;
 		if (r >= 0 && b.waiting)
-			sd_bus_wait(c->bus, UINT64_MAX); /* what goes wrong here goes wrong above again */
+			sd_bus_wait(c->bus,
+				    UINT64_MAX); /* what goes wrong here goes wrong above again */
 	}
 	if (r < 0)
 		give_up(ones, asked, r);

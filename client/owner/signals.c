@@ -20,8 +20,8 @@ static uint64_t region_of_path(const char *path)
 	char *end;
 	uint64_t id;
 
-	if (!path || strncmp(path, RDMAREG_REGION_PREFIX, n) || path[n] != '/' || path[n + 1] < '1' ||
-	    path[n + 1] > '9')
+	if (!path || strncmp(path, RDMAREG_REGION_PREFIX, n) || path[n] != '/' ||
+	    path[n + 1] < '1' || path[n + 1] > '9')
 		return 0;
 	errno = 0;
 	id = strtoull(path + n + 1, &end, 10);
@@ -44,7 +44,8 @@ static bool read_signal(sd_bus_message *m, struct rdmareg_event *e)
 		if (sd_bus_message_read(m, "tst", &e->revocation.id, &word, &e->valid_length) < 0)
 			return false;
 		e->outcome = word_value(WORDS_OUTCOME, word);
-	} else if (sd_bus_message_is_signal(m, "org.freedesktop.DBus.Properties", "PropertiesChanged")) {
+	} else if (sd_bus_message_is_signal(m, "org.freedesktop.DBus.Properties",
+					    "PropertiesChanged")) {
 		e->type = RDMAREG_EVENT_REGION_CHANGED;
 	} else if (sd_bus_message_is_signal(m, RDMAREG_MANAGER_INTERFACE, "RegionAdded")) {
 		e->type = RDMAREG_EVENT_REGION_ADDED;
@@ -104,7 +105,8 @@ static void owner_changed(struct rdmareg *c, const char *owner)
 		e.type = RDMAREG_EVENT_DAEMON_BACK;
 	if (c->owner && c->subscribed)
 		sd_bus_call_method_async(c->bus, NULL, c->owner, RDMAREG_MANAGER_PATH,
-					 RDMAREG_MANAGER_INTERFACE, "Subscribe", on_subscribed, NULL, NULL);
+					 RDMAREG_MANAGER_INTERFACE, "Subscribe", on_subscribed,
+					 NULL, NULL);
 	joined_renew(c);
 	if (e.type)
 		events_push(c, &e);
@@ -120,7 +122,8 @@ static int on_name_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error
 	(void)ret_error;
 	if (!sender || strcmp(sender, "org.freedesktop.DBus"))
 		return 0;
-	if (sd_bus_message_read(m, "sss", &name, &before, &after) < 0 || strcmp(name, RDMAREG_BUS_NAME))
+	if (sd_bus_message_read(m, "sss", &name, &before, &after) < 0 ||
+	    strcmp(name, RDMAREG_BUS_NAME))
 		return 0;
 	/* The first answer to GetNameOwner and this signal may tell of the same change. */
 	if (c->owner ? strcmp(c->owner, after) != 0 : *after != 0)
@@ -135,18 +138,20 @@ int signals_attach(struct rdmareg *c)
 	const char *owner;
 	int r;
 
-	r = sd_bus_add_match(c->bus, NULL,
-			     "type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',"
-			     "member='NameOwnerChanged',arg0='" RDMAREG_BUS_NAME "'",
-			     on_name_owner_changed, c);
+	r = sd_bus_add_match(
+		c->bus, NULL,
+		"type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',"
+		"member='NameOwnerChanged',arg0='" RDMAREG_BUS_NAME "'",
+		on_name_owner_changed, c);
 	if (r >= 0)
-		r = sd_bus_add_match(c->bus, NULL, "type='signal',sender='" RDMAREG_BUS_NAME "'", on_signal,
-				     c);
+		r = sd_bus_add_match(c->bus, NULL, "type='signal',sender='" RDMAREG_BUS_NAME "'",
+				     on_signal, c);
 	if (r < 0)
 		return fail_bus(NULL, r, "listening on the bus");
 
 	r = sd_bus_call_method(c->bus, "org.freedesktop.DBus", "/org/freedesktop/DBus",
-			       "org.freedesktop.DBus", "GetNameOwner", &error, &reply, "s", RDMAREG_BUS_NAME);
+			       "org.freedesktop.DBus", "GetNameOwner", &error, &reply, "s",
+			       RDMAREG_BUS_NAME);
 	if (r < 0 && !sd_bus_error_has_name(&error, SD_BUS_ERROR_NAME_HAS_NO_OWNER)) {
 		r = fail_bus(&error, r, "asking the bus for rdmaregd");
 		sd_bus_error_free(&error);

@@ -29,10 +29,12 @@ int buffer_prepare(struct rdmareg_peer *p)
 		bytes = unit;
 	for (;; bytes = bytes / 2 / unit * unit) {
 		if (!bytes)
-			return fail(ENOMEM,
-				    "pinning %zu bytes for transfers: %s; raise RLIMIT_MEMLOCK (ulimit -l)",
-				    unit, strerror(ENOMEM));
-		p->bounce = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+			return fail(
+				ENOMEM,
+				"pinning %zu bytes for transfers: %s; raise RLIMIT_MEMLOCK (ulimit -l)",
+				unit, strerror(ENOMEM));
+		p->bounce = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+				 -1, 0);
 		if (p->bounce == MAP_FAILED) {
 			p->bounce = NULL;
 			continue;
@@ -45,7 +47,8 @@ int buffer_prepare(struct rdmareg_peer *p)
 		munmap(p->bounce, bytes);
 		p->bounce = NULL;
 		if (errno != ENOMEM)
-			return fail(errno, "registering %zu bytes for transfers: %s", bytes, strerror(errno));
+			return fail(errno, "registering %zu bytes for transfers: %s", bytes,
+				    strerror(errno));
 	}
 	p->bounce_bytes = bytes;
 	return 0;
@@ -63,8 +66,8 @@ void buffer_free_all(struct rdmareg_peer *p)
 	p->bounce = NULL;
 }
 
-_public_ int rdmareg_peer_register_buffer(struct rdmareg_peer *p, void *memory, size_t length, int writable,
-					  struct rdmareg_buffer **ret)
+_public_ int rdmareg_peer_register_buffer(struct rdmareg_peer *p, void *memory, size_t length,
+					  int writable, struct rdmareg_buffer **ret)
 {
 	struct rdmareg_buffer *b;
 

@@ -26,7 +26,8 @@ int cause_errno(uint16_t cause, const char **ret_text)
 					   "was fenced, or what was missing is there again; connect again" },
 		[WIRE_CAUSE_FENCED] = { EACCES,
 					"the range is fenced by a revocation; connect again and wait for its settling" },
-		[WIRE_CAUSE_LENGTH] = { EACCES, "the file has become shorter; connect again for its length" },
+		[WIRE_CAUSE_LENGTH] = { EACCES,
+					"the file has become shorter; connect again for its length" },
 		[WIRE_CAUSE_NO_SPACE] = { ENOSPC,
 					  "the filesystem there has no space left for a hole that was written: make "
 					  "room there, then connect again" },
@@ -54,11 +55,12 @@ int cause_errno(uint16_t cause, const char **ret_text)
 }
 
 /* What @p is connected to is asked why an access failed. 0: @ret is set; no sentence is of use. */
-static int ask(const struct rdmareg_peer *p, const struct wire_connect *question, struct wire_reject *ret)
+static int ask(const struct rdmareg_peer *p, const struct wire_connect *question,
+	       struct wire_reject *ret)
 {
-	struct rdma_conn_param param = {
-		.private_data = question, .private_data_len = sizeof(*question), .retry_count = 6
-	};
+	struct rdma_conn_param param = { .private_data = question,
+					 .private_data_len = sizeof(*question),
+					 .retry_count = 6 };
 	struct sockaddr_storage source = *(struct sockaddr_storage *)rdma_get_local_addr(p->id);
 	struct rdma_event_channel *channel = rdma_create_event_channel();
 	struct rdma_cm_id *id = NULL;
@@ -76,14 +78,16 @@ static int ask(const struct rdmareg_peer *p, const struct wire_connect *question
 	deadline = add_saturating(clock_usec(CLOCK_MONOTONIC), usec < ASK_USEC ? usec : ASK_USEC);
 	r = cm_set_nonblocking(channel->fd);
 	if (r >= 0)
-		r = cm_resolve(channel, (struct sockaddr *)&source, rdma_get_peer_addr(p->id), deadline, &id);
+		r = cm_resolve(channel, (struct sockaddr *)&source, rdma_get_peer_addr(p->id),
+			       deadline, &id);
 	/* nothing is ever sent over it: there is no queue pair, and none of that number is asked for */
 	if (r >= 0 && rdma_connect(id, &param))
 		r = -errno;
 	if (r >= 0)
 		r = cm_wait(channel, RDMA_CM_EVENT_REJECTED, deadline, &e);
 	if (r >= 0) {
-		r = wire_get_reject(e->param.conn.private_data, e->param.conn.private_data_len, ret);
+		r = wire_get_reject(e->param.conn.private_data, e->param.conn.private_data_len,
+				    ret);
 		if (r < 0 && e->status == CM_REJECT_NO_LISTENER)
 			r = -ECONNREFUSED;
 		rdma_ack_cm_event(e);
@@ -105,8 +109,8 @@ int cause_find(struct rdmareg_peer *p, int error, const char **text)
 
 	if (!operations_in_flight(p, &offset, &length, &write))
 		return error;
-	wire_put_question(&question, write ? WIRE_RIGHT_WRITE : WIRE_RIGHT_READ, p->region, p->token, offset,
-			  length);
+	wire_put_question(&question, write ? WIRE_RIGHT_WRITE : WIRE_RIGHT_READ, p->region,
+			  p->token, offset, length);
 	r = ask(p, &question, &j);
 	explicit_bzero(&question, sizeof(question));
 	if (r == -ECONNREFUSED) {

@@ -27,8 +27,9 @@ static int left_msec(uint64_t deadline_usec)
 
 	if (now >= deadline_usec)
 		return 0;
-	return deadline_usec - now > 3600 * USEC_PER_SEC ? 3600 * 1000
-							 : (int)((deadline_usec - now + 999) / 1000);
+	return deadline_usec - now > 3600 * USEC_PER_SEC
+		       ? 3600 * 1000
+		       : (int)((deadline_usec - now + 999) / 1000);
 }
 
 /* The sentences of an attempt; "connecting to HOST:PORT: " is put before them in the end. */
@@ -40,12 +41,15 @@ static int refused(const struct rdma_cm_event *e)
 
 	if (wire_get_reject(e->param.conn.private_data, e->param.conn.private_data_len, &j) == 0) {
 		error = wire_refusal_errno(j.reason, &hint);
-		return fail(error, "the other side refuses: %s; %s", *j.text ? j.text : "it does not say why", hint);
+		return fail(error, "the other side refuses: %s; %s",
+			    *j.text ? j.text : "it does not say why", hint);
 	}
 	if (e->status == CM_REJECT_NO_LISTENER)
-		return fail(ECONNREFUSED, "nothing listens at the ticket's port: the region's keeper is gone, or "
-					  "the ticket is from before it was started anew");
-	return fail(ECONNREFUSED, "what listens at the ticket's port refuses (reason %d) and is not rdmareg's",
+		return fail(ECONNREFUSED,
+			    "nothing listens at the ticket's port: the region's keeper is gone, or "
+			    "the ticket is from before it was started anew");
+	return fail(ECONNREFUSED,
+		    "what listens at the ticket's port refuses (reason %d) and is not rdmareg's",
 		    e->status);
 }
 
@@ -58,7 +62,9 @@ static int unexpected(const struct rdma_cm_event *e)
 		return refused(e);
 	case RDMA_CM_EVENT_ADDR_ERROR:
 		if (error == ENODEV)
-			return fail(ENODEV, "no RDMA device of this machine has a route to the ticket's host");
+			return fail(
+				ENODEV,
+				"no RDMA device of this machine has a route to the ticket's host");
 		return fail(error, "the ticket's host cannot be reached: %s", strerror(error));
 	case RDMA_CM_EVENT_ROUTE_ERROR:
 	case RDMA_CM_EVENT_UNREACHABLE:
@@ -70,8 +76,8 @@ static int unexpected(const struct rdma_cm_event *e)
 	}
 }
 
-int cm_wait(struct rdma_event_channel *channel, enum rdma_cm_event_type wanted, uint64_t deadline_usec,
-	    struct rdma_cm_event **ret)
+int cm_wait(struct rdma_event_channel *channel, enum rdma_cm_event_type wanted,
+	    uint64_t deadline_usec, struct rdma_cm_event **ret)
 {
 	const char *what = wanted == RDMA_CM_EVENT_ESTABLISHED
 				   ? "the connection request; is the region's keeper stopped?"
@@ -99,7 +105,8 @@ int cm_wait(struct rdma_event_channel *channel, enum rdma_cm_event_type wanted, 
 	return r;
 }
 
-static int pass_event(struct rdma_event_channel *channel, enum rdma_cm_event_type wanted, uint64_t deadline_usec)
+static int pass_event(struct rdma_event_channel *channel, enum rdma_cm_event_type wanted,
+		      uint64_t deadline_usec)
 {
 	struct rdma_cm_event *e;
 	int r;
@@ -111,7 +118,8 @@ static int pass_event(struct rdma_event_channel *channel, enum rdma_cm_event_typ
 }
 
 static int resolve_once(struct rdma_event_channel *channel, const struct sockaddr *source,
-			const struct sockaddr *target, int msec, uint64_t deadline_usec, struct rdma_cm_id **ret)
+			const struct sockaddr *target, int msec, uint64_t deadline_usec,
+			struct rdma_cm_id **ret)
 {
 	if (rdma_create_id(channel, ret, NULL, RDMA_PS_TCP))
 		return fail(errno, "making a connection identifier: %s", strerror(errno));
@@ -126,15 +134,16 @@ static int resolve_once(struct rdma_event_channel *channel, const struct sockadd
  * changes, and at the timeout. A neighbour that answers before the request is queued (over veth it does) is
  * not noticed until the timeout, so that is kept short and the question asked again.
  */
-int cm_resolve(struct rdma_event_channel *channel, const struct sockaddr *source, const struct sockaddr *target,
-	       uint64_t deadline_usec, struct rdma_cm_id **ret)
+int cm_resolve(struct rdma_event_channel *channel, const struct sockaddr *source,
+	       const struct sockaddr *target, uint64_t deadline_usec, struct rdma_cm_id **ret)
 {
 	int r, msec = 100;
 
 	for (;; msec = msec < 2000 ? 2 * msec : msec) {
 		int left = left_msec(deadline_usec) + 1;
 
-		r = resolve_once(channel, source, target, msec < left ? msec : left, deadline_usec, ret);
+		r = resolve_once(channel, source, target, msec < left ? msec : left, deadline_usec,
+				 ret);
 		if (r != -ETIMEDOUT || left_msec(deadline_usec) == 0)
 			break;
 		rdma_destroy_id(*ret);

@@ -15,11 +15,11 @@ int cm_set_nonblocking(int fd);
  * Resolve address and route. @source: may be NULL. @ret: also set by an attempt that fails later than at the
  * start; the caller destroys it.
  */
-int cm_resolve(struct rdma_event_channel *channel, const struct sockaddr *source, const struct sockaddr *target,
-	       uint64_t deadline_usec, struct rdma_cm_id **ret);
+int cm_resolve(struct rdma_event_channel *channel, const struct sockaddr *source,
+	       const struct sockaddr *target, uint64_t deadline_usec, struct rdma_cm_id **ret);
 
 /* The next event, which is the @wanted one: the caller acknowledges it. Any other is a failure. */
-int cm_wait(struct rdma_event_channel *channel, enum rdma_cm_event_type wanted, uint64_t deadline_usec,
-	    struct rdma_cm_event **ret);
+int cm_wait(struct rdma_event_channel *channel, enum rdma_cm_event_type wanted,
+	    uint64_t deadline_usec, struct rdma_cm_event **ret);
 
 #endif

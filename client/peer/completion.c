@@ -6,7 +6,8 @@
 #include "peer.h"
 #include "util.h"
 
-int completion_errno(enum ibv_wc_status status, bool revocation_asked, bool has_grace, const char **ret_text)
+int completion_errno(enum ibv_wc_status status, bool revocation_asked, bool has_grace,
+		     const char **ret_text)
 {
 	switch (status) {
 	case IBV_WC_REM_ACCESS_ERR:
@@ -17,8 +18,9 @@ int completion_errno(enum ibv_wc_status status, bool revocation_asked, bool has_
 			return ESTALE;
 		}
 		if (revocation_asked) {
-			*ret_text = "the range was fenced because a revocation was not acknowledged in time; "
-				    "acknowledge sooner, or ask for a longer grace, and connect again";
+			*ret_text =
+				"the range was fenced because a revocation was not acknowledged in time; "
+				"acknowledge sooner, or ask for a longer grace, and connect again";
 			return ESTALE;
 		}
 		*ret_text =
@@ -44,7 +46,8 @@ int completion_errno(enum ibv_wc_status status, bool revocation_asked, bool has_
 		return ETIMEDOUT;
 	case IBV_WC_WR_FLUSH_ERR:
 	case IBV_WC_REM_ABORT_ERR:
-		*ret_text = "the connection was taken down: the other side ended it, or a link failed";
+		*ret_text =
+			"the connection was taken down: the other side ended it, or a link failed";
 		return ECONNRESET;
 	case IBV_WC_LOC_PROT_ERR:
 	case IBV_WC_LOC_ACCESS_ERR:

@@ -107,7 +107,8 @@ static int build(struct rdmareg_peer *p)
 	 * Pages of its own: what is pinned must not be shared with the heap, which a child after fork(2)
 	 * would copy.
 	 */
-	control = mmap(NULL, sizeof(*p->control), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	control = mmap(NULL, sizeof(*p->control), PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (control == MAP_FAILED)
 		return fail(errno, "%s", strerror(errno));
 	p->control = control;
@@ -150,7 +151,8 @@ static int check_path(struct rdmareg_peer *p)
 		    p->path_mtu, p->remote.minimum_mtu, p->remote.minimum_mtu + 104);
 }
 
-static int request(struct rdmareg_peer *p, const struct wire_connect *request, uint64_t deadline_usec)
+static int request(struct rdmareg_peer *p, const struct wire_connect *request,
+		   uint64_t deadline_usec)
 {
 	struct rdma_conn_param param = {
 		.private_data = request,
@@ -183,19 +185,22 @@ static int request(struct rdmareg_peer *p, const struct wire_connect *request, u
 	rdma_ack_cm_event(e);
 	if (r < 0)
 		return fail(EPROTO, "%s",
-			    r == -EPROTONOSUPPORT ? "the two machines run different versions of rdmareg"
-						  : "what listens at the ticket's port is not rdmareg's");
+			    r == -EPROTONOSUPPORT
+				    ? "the two machines run different versions of rdmareg"
+				    : "what listens at the ticket's port is not rdmareg's");
 	return check_path(p);
 }
 
 /* For a sentence: HOST:PORT, as tickets have it; without a port HOST. */
 static const char *name_of(const struct sockaddr *address, char text[static NAME_BYTES])
 {
-	socklen_t n = address->sa_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+	socklen_t n = address->sa_family == AF_INET ? sizeof(struct sockaddr_in)
+						    : sizeof(struct sockaddr_in6);
 	char host[64], port[8]; /* numeric: 46 bytes and a zone */
 	bool v6 = address->sa_family == AF_INET6;
 
-	if (getnameinfo(address, n, host, sizeof(host), port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV))
+	if (getnameinfo(address, n, host, sizeof(host), port, sizeof(port),
+			NI_NUMERICHOST | NI_NUMERICSERV))
 		snprintf(text, NAME_BYTES, "?");
 	else if (!strcmp(port, "0"))
 		snprintf(text, NAME_BYTES, "%s", host);
@@ -205,7 +210,8 @@ static const char *name_of(const struct sockaddr *address, char text[static NAME
 }
 
 /* The sentence so far said what is the matter; now also between whom, and what a source address has to be. */
-static int fail_attempt(int r, const struct sockaddr *source, const struct sockaddr *target, bool resolved)
+static int fail_attempt(int r, const struct sockaddr *source, const struct sockaddr *target,
+			bool resolved)
 {
 	char matter[ERROR_BYTES], to[NAME_BYTES], from[NAME_BYTES];
 
@@ -213,14 +219,17 @@ static int fail_attempt(int r, const struct sockaddr *source, const struct socka
 	name_of(target, to);
 	if (!source)
 		return fail(r, "connecting to %s: %s", to, matter);
-	return fail(r, "connecting to %s from %s: %s%s", to, name_of(source, from), matter,
-		    resolved ? ""
-			     : "; the source has to be the address of an RDMA device of this machine in the network of "
-			       "the ticket's host (rdma link, ip address), not loopback");
+	return fail(
+		r, "connecting to %s from %s: %s%s", to, name_of(source, from), matter,
+		resolved
+			? ""
+			: "; the source has to be the address of an RDMA device of this machine in the network of "
+			  "the ticket's host (rdma link, ip address), not loopback");
 }
 
-int peer_establish(struct rdmareg_peer *p, const struct sockaddr *source, const struct sockaddr *target,
-		   const struct wire_connect *connect, uint64_t deadline_usec)
+int peer_establish(struct rdmareg_peer *p, const struct sockaddr *source,
+		   const struct sockaddr *target, const struct wire_connect *connect,
+		   uint64_t deadline_usec)
 {
 	bool resolved;
 	int r;

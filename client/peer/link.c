@@ -37,7 +37,8 @@ int peer_end(struct rdmareg_peer *p, int error, const char *format, ...)
 
 int peer_fail_ended(struct rdmareg_peer *p)
 {
-	return fail(p->error, "using region %llu from local device %s: %s", (unsigned long long)p->region,
+	return fail(p->error, "using region %llu from local device %s: %s",
+		    (unsigned long long)p->region,
 		    p->id->verbs ? ibv_get_device_name(p->id->verbs->device) : "?", p->error_text);
 }
 
@@ -55,7 +56,9 @@ int peer_post_receive(struct rdmareg_peer *p, uint32_t i)
 
 int peer_send(struct rdmareg_peer *p, const struct wire_message *m)
 {
-	struct ibv_send_wr wr = { .opcode = IBV_WR_SEND, .send_flags = IBV_SEND_SIGNALED, .num_sge = 1 },
+	struct ibv_send_wr wr = { .opcode = IBV_WR_SEND,
+				  .send_flags = IBV_SEND_SIGNALED,
+				  .num_sge = 1 },
 			   *bad;
 	struct ibv_sge sge = { .length = sizeof(struct wire_message), .lkey = p->control_mr->lkey };
 	uint32_t i = 0;
@@ -63,7 +66,8 @@ int peer_send(struct rdmareg_peer *p, const struct wire_message *m)
 	while (i < PEER_SENDS && (p->sends_busy & (1u << i)))
 		i++;
 	if (i == PEER_SENDS)
-		return peer_end(p, ETIMEDOUT, "the other side does not take messages: its keeper is stopped");
+		return peer_end(p, ETIMEDOUT,
+				"the other side does not take messages: its keeper is stopped");
 	p->control->send[i] = *m;
 	sge.addr = (uintptr_t)&p->control->send[i];
 	wr.wr_id = WR_SEND | i;
@@ -122,7 +126,8 @@ int peer_sleep(struct rdmareg_peer *p, uint64_t deadline_usec)
 	left = (deadline_usec - now + 999) / 1000;
 	r = poll(fds, ARRAY_SIZE(fds), left > 60000 ? 60000 : (int)left);
 	if (r < 0)
-		return errno == EINTR ? -EINTR : peer_end(p, errno, "waiting failed: %s", strerror(errno));
+		return errno == EINTR ? -EINTR
+				      : peer_end(p, errno, "waiting failed: %s", strerror(errno));
 	if (fds[1].revents)
 		p->armed = false;
 	return 0;

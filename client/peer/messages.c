@@ -36,8 +36,9 @@ static void settled(struct rdmareg_peer *p, const struct wire_message *m)
 {
 	struct rdmareg_peer_event e = {
 		.type = RDMAREG_PEER_EVENT_SETTLED,
-		.outcome = m->outcome < RDMAREG_OUTCOME_GONE ? (enum rdmareg_outcome)(m->outcome + 1)
-							     : RDMAREG_OUTCOME_UNKNOWN,
+		.outcome = m->outcome < RDMAREG_OUTCOME_GONE
+				   ? (enum rdmareg_outcome)(m->outcome + 1)
+				   : RDMAREG_OUTCOME_UNKNOWN,
 		.valid_length = m->valid_length,
 		.generation = m->generation,
 		.revocation.id = m->revocation,
@@ -92,7 +93,8 @@ static bool take_path(struct rdmareg_peer *p, const struct wire_message *m)
 static void synced(struct rdmareg_peer *p, const struct wire_message *m)
 {
 	if (!p->sync_busy || m->request != p->sync_request) {
-		peer_end(p, EPROTO, "the other side answers a request for durability that was not made");
+		peer_end(p, EPROTO,
+			 "the other side answers a request for durability that was not made");
 		return;
 	}
 	p->sync_busy = false;
@@ -109,7 +111,8 @@ void peer_take_message(struct rdmareg_peer *p, const struct wire_message *m)
 	bool same_length, other;
 
 	if (m->valid_length > p->remote.length) {
-		peer_end(p, EPROTO, "the other side says that more of the file is there than was registered");
+		peer_end(p, EPROTO,
+			 "the other side says that more of the file is there than was registered");
 		return;
 	}
 	if (m->type == WIRE_SYNCED) {

@@ -19,7 +19,8 @@ bool operations_can_flush(const struct rdmareg_peer *p, uint8_t type)
 }
 
 #if HAVE_IBV_FLUSH
-static int post_flush(struct rdmareg_peer *p, uint64_t wr_id, uint8_t type, uint64_t offset, uint32_t bytes)
+static int post_flush(struct rdmareg_peer *p, uint64_t wr_id, uint8_t type, uint64_t offset,
+		      uint32_t bytes)
 {
 	bool persistent = type & WIRE_FLUSH_PERSISTENT;
 	struct ibv_qp_ex *qp = p->flush_qp;
@@ -34,7 +35,8 @@ static int post_flush(struct rdmareg_peer *p, uint64_t wr_id, uint8_t type, uint
 	return ibv_wr_complete(qp);
 }
 #else
-static int post_flush(struct rdmareg_peer *p, uint64_t wr_id, uint8_t type, uint64_t offset, uint32_t bytes)
+static int post_flush(struct rdmareg_peer *p, uint64_t wr_id, uint8_t type, uint64_t offset,
+		      uint32_t bytes)
 {
 	(void)p, (void)wr_id, (void)type, (void)offset, (void)bytes;
 	return EOPNOTSUPP;
@@ -42,7 +44,7 @@ static int post_flush(struct rdmareg_peer *p, uint64_t wr_id, uint8_t type, uint
 #endif
 
 bool operations_in_flight(const struct rdmareg_peer *p, uint64_t *ret_offset, uint64_t *ret_length,
-			bool *ret_write)
+			  bool *ret_write)
 {
 	const struct transfer *t = p->transfer;
 
@@ -59,8 +61,9 @@ void operations_complete(struct rdmareg_peer *p, uint32_t slot)
 	struct transfer *t = p->transfer;
 
 	if (!t || t->n_done == t->n_posted || slot != t->n_done % t->depth) {
-		peer_end(p, EIO,
-			 "the adapter reported an operation that was not expected; see the kernel's log");
+		peer_end(
+			p, EIO,
+			"the adapter reported an operation that was not expected; see the kernel's log");
 		return;
 	}
 	if (t->opcode == IBV_WR_RDMA_READ && !t->direct && !t->flush) {
@@ -118,7 +121,8 @@ int operations_post(struct rdmareg_peer *p, struct transfer *t)
 		memcpy(local, t->memory + t->posted, bytes);
 	if (t->flush ? post_flush(p, wr.wr_id, t->flush, t->offset + t->posted, bytes)
 		     : ibv_post_send(p->id->qp, &wr, &bad)) {
-		peer_end(p, EIO, "this machine's adapter does not take an operation; see the kernel's log");
+		peer_end(p, EIO,
+			 "this machine's adapter does not take an operation; see the kernel's log");
 		return peer_fail_ended(p);
 	}
 	t->bytes[slot] = bytes;

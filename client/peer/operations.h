@@ -10,9 +10,9 @@
 
 struct transfer {
 	enum ibv_wr_opcode opcode;
-	uint8_t *memory;	   /* the caller's */
-	struct ibv_mr *direct;	   /* the caller's memory is registered: no copy */
-	uint8_t flush;		   /* WIRE_FLUSH_*: no data, a FLUSH of the range; opcode is of no matter */
+	uint8_t *memory;       /* the caller's */
+	struct ibv_mr *direct; /* the caller's memory is registered: no copy */
+	uint8_t flush; /* WIRE_FLUSH_*: no data, a FLUSH of the range; opcode is of no matter */
 	uint64_t offset, length;   /* in the region */
 	uint32_t lead;		   /* bytes at its start that the caller did not ask for */
 	uint64_t posted, done;	   /* bytes */
@@ -25,7 +25,8 @@ struct transfer {
 int operations_post(struct rdmareg_peer *p, struct transfer *t);
 void operations_complete(struct rdmareg_peer *p, uint32_t slot);
 /* The first READ or WRITE that has not come home. False: there is none. */
-bool operations_in_flight(const struct rdmareg_peer *p, uint64_t *ret_offset, uint64_t *ret_length, bool *ret_write);
+bool operations_in_flight(const struct rdmareg_peer *p, uint64_t *ret_offset, uint64_t *ret_length,
+			  bool *ret_write);
 
 /* Whether both sides can carry out an RDMA FLUSH of that WIRE_FLUSH_* type. */
 bool operations_can_flush(const struct rdmareg_peer *p, uint8_t type);

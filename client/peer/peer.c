@@ -57,12 +57,14 @@ static int peer_new(const struct rdmareg_peer_options *o, struct rdmareg_peer **
 	p->options.retries = OR_DEFAULT(o->retries, 6);
 	p->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	p->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (p->epoll_fd < 0 || p->event_fd < 0 || epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, p->event_fd, &e) < 0)
+	if (p->epoll_fd < 0 || p->event_fd < 0 ||
+	    epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, p->event_fd, &e) < 0)
 		return fail(errno, "connecting: %s", strerror(errno));
 	p->channel = rdma_create_event_channel();
 	if (!p->channel) {
 		if (errno == EACCES || errno == EPERM)
-			return fail(errno, "connecting: this user may not open /dev/infiniband/rdma_cm");
+			return fail(errno,
+				    "connecting: this user may not open /dev/infiniband/rdma_cm");
 		return fail(ENODEV,
 			    "connecting: this machine has no RDMA device, or the module "
 			    "rdma_ucm is not loaded (%s)",
@@ -75,15 +77,18 @@ static int peer_new(const struct rdmareg_peer_options *o, struct rdmareg_peer **
 	return 0;
 }
 
-static int look_up(const char *what, const char *host, const char *port, int flags, struct addrinfo **ret)
+static int look_up(const char *what, const char *host, const char *port, int flags,
+		   struct addrinfo **ret)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = flags };
 	int r = getaddrinfo(host, port, &hints, ret);
 
 	if (!r)
 		return 0;
-	return fail(r == EAI_MEMORY ? ENOMEM : ENXIO, "connecting: looking up %s %s: %s%s", what, host,
-		    gai_strerror(r), flags & AI_NUMERICHOST ? "; it has to be a numeric address of this machine" : "");
+	return fail(r == EAI_MEMORY ? ENOMEM : ENXIO, "connecting: looking up %s %s: %s%s", what,
+		    host, gai_strerror(r),
+		    flags & AI_NUMERICHOST ? "; it has to be a numeric address of this machine"
+					   : "");
 }
 
 /* Only a host that was not reached may be reached at another of its addresses. An answer is an answer. */
@@ -94,8 +99,8 @@ static bool may_try_next(int r)
 }
 
 /* With a @source some target has its family. */
-static int connect_any(struct rdmareg_peer *p, const struct addrinfo *targets, const struct addrinfo *source,
-		       const struct wire_connect *request)
+static int connect_any(struct rdmareg_peer *p, const struct addrinfo *targets,
+		       const struct addrinfo *source, const struct wire_connect *request)
 {
 	uint64_t now = clock_usec(CLOCK_MONOTONIC),
 		 deadline = add_saturating(now, p->options.connect_timeout_usec);
@@ -125,7 +130,8 @@ static bool has_family(const struct addrinfo *list, int family)
 }
 
 _public_ int rdmareg_peer_connect(const char *ticket_text, enum rdmareg_access access,
-				  const struct rdmareg_peer_options *options, struct rdmareg_peer **ret)
+				  const struct rdmareg_peer_options *options,
+				  struct rdmareg_peer **ret)
 {
 	_cleanup_(rdmareg_peer_close_cleanup) struct rdmareg_peer *p = NULL;
 	struct addrinfo *targets = NULL, *source = NULL;
@@ -145,8 +151,10 @@ _public_ int rdmareg_peer_connect(const char *ticket_text, enum rdmareg_access a
 		return fail(EINVAL, "connecting: invalid on_revocation %d", (int)o.on_revocation);
 	if (o.retries > 6 || o.rnr_retries > 7 || o.rnr_timer_usec > TIMERS_RNR_MAX_USEC ||
 	    o.ack_timeout_usec > TIMERS_ACK_MAX_USEC)
-		return fail(EINVAL, "connecting: retries are at most 6 (7 means for ever to some adapters), "
-				    "rnr_retries 7, rnr_timer_usec 655360");
+		return fail(
+			EINVAL,
+			"connecting: retries are at most 6 (7 means for ever to some adapters), "
+			"rnr_retries 7, rnr_timer_usec 655360");
 	r = ticket_parse(ticket_text, &ticket);
 	if (r < 0)
 		return r;
@@ -156,17 +164,19 @@ _public_ int rdmareg_peer_connect(const char *ticket_text, enum rdmareg_access a
 	p->region = ticket.region;
 	memcpy(p->token, ticket.token, sizeof(p->token));
 	wire_put_connect(&request,
-			 access == RDMAREG_ACCESS_READ ? WIRE_RIGHT_READ : WIRE_RIGHT_READ | WIRE_RIGHT_WRITE,
+			 access == RDMAREG_ACCESS_READ ? WIRE_RIGHT_READ
+						       : WIRE_RIGHT_READ | WIRE_RIGHT_WRITE,
 			 ticket.region, ticket.token);
 
 	r = look_up("the ticket's host", ticket.host, ticket.port, AI_NUMERICSERV, &targets);
 	if (r >= 0 && o.source_address)
 		r = look_up("the source address", o.source_address, NULL, AI_NUMERICHOST, &source);
 	if (r >= 0 && source && !has_family(targets, source->ai_family))
-		r = fail(EADDRNOTAVAIL,
-			 "connecting: the source address %s and the ticket's host %s are not both IPv4 or both IPv6; give "
-			 "an address of this machine that is like the host's",
-			 o.source_address, ticket.host);
+		r = fail(
+			EADDRNOTAVAIL,
+			"connecting: the source address %s and the ticket's host %s are not both IPv4 or both IPv6; give "
+			"an address of this machine that is like the host's",
+			o.source_address, ticket.host);
 	if (r >= 0)
 		r = connect_any(p, targets, source, &request);
 	if (targets)
@@ -209,8 +219,8 @@ _public_ int rdmareg_peer_get_info(struct rdmareg_peer *p, struct rdmareg_peer_i
 		.rnr_timer_usec = p->options.rnr_timer_usec,
 		.rnr_retries = p->options.rnr_retries,
 		.retries = p->options.retries,
-		.access =
-			p->remote.rights & WIRE_RIGHT_WRITE ? RDMAREG_ACCESS_READ_WRITE : RDMAREG_ACCESS_READ,
+		.access = p->remote.rights & WIRE_RIGHT_WRITE ? RDMAREG_ACCESS_READ_WRITE
+							      : RDMAREG_ACCESS_READ,
 		.revocation = p->revocation,
 		.acknowledged = p->acknowledged,
 		.connected = !p->error,

@@ -82,13 +82,15 @@ struct rdmareg_peer {
 	struct transfer *transfer; /* the one under way */
 	struct rdmareg_buffer *buffers;
 
-	struct rdmareg_peer_options options; /* with defaults filled in; source_address is not kept */
+	struct rdmareg_peer_options
+		options; /* with defaults filled in; source_address is not kept */
 	struct rdmareg_peer_event events[PEER_EVENTS];
 	size_t event_first, n_events;
 };
 
 /* ring.c */
-void peer_raise(struct rdmareg_peer *p); /* make the caller's descriptor readable, or let it be again */
+void peer_raise(
+	struct rdmareg_peer *p); /* make the caller's descriptor readable, or let it be again */
 void peer_lower(struct rdmareg_peer *p);
 void peer_event(struct rdmareg_peer *p, struct rdmareg_peer_event *e);
 /* The event of the revocation whose place @e's takes, if it still waits, becomes @e's. False: it does not wait. */
@@ -125,14 +127,16 @@ int cause_errno(uint16_t cause, const char **ret_text);
 int transfer_flush(struct rdmareg_peer *p, uint8_t type, uint64_t offset, uint64_t length);
 
 /* connect.c: connect p->channel's only id to an address; on failure there is none again. */
-int peer_establish(struct rdmareg_peer *p, const struct sockaddr *source, const struct sockaddr *target,
-		   const struct wire_connect *request, uint64_t deadline_usec);
+int peer_establish(struct rdmareg_peer *p, const struct sockaddr *source,
+		   const struct sockaddr *target, const struct wire_connect *request,
+		   uint64_t deadline_usec);
 void peer_teardown(struct rdmareg_peer *p);
 
 /*
  * completion.c: what a failed completion means. errno, positive; a sentence about the matter and what to
  * do. @has_grace: there was time to acknowledge.
  */
-int completion_errno(enum ibv_wc_status status, bool revocation_asked, bool has_grace, const char **ret_text);
+int completion_errno(enum ibv_wc_status status, bool revocation_asked, bool has_grace,
+		     const char **ret_text);
 
 #endif

@@ -48,11 +48,12 @@ static int await_answer(struct rdmareg_peer *p, uint64_t deadline_usec)
 				    p->region, p->revocation.id);
 		r = peer_sleep(p, deadline_usec);
 		if (r == -ETIMEDOUT)
-			return fail(ETIMEDOUT,
-				    "persisting in region %" PRIu64
-				    ": its keeper has not written the file back in time; nothing is "
-				    "known to be durable. Is the storage there slow, or its machine?",
-				    p->region);
+			return fail(
+				ETIMEDOUT,
+				"persisting in region %" PRIu64
+				": its keeper has not written the file back in time; nothing is "
+				"known to be durable. Is the storage there slow, or its machine?",
+				p->region);
 		if (peer_progress(p) < 0)
 			return peer_fail_ended(p);
 	}
@@ -79,17 +80,19 @@ static int judge(struct rdmareg_peer *p)
 		return fail(ERANGE, "persisting in region %" PRIu64 ": the range is not inside it",
 			    p->region);
 	default:
-		return fail(EREMOTEIO,
-			    "persisting in region %" PRIu64
-			    ": the storage there fails, or has failed since the region was "
-			    "registered; bytes may be lost. See the kernel's log of that machine, and "
-			    "register the file anew",
-			    p->region);
+		return fail(
+			EREMOTEIO,
+			"persisting in region %" PRIu64
+			": the storage there fails, or has failed since the region was "
+			"registered; bytes may be lost. See the kernel's log of that machine, and "
+			"register the file anew",
+			p->region);
 	}
 }
 
 /* What was written is in memory over there, and the keeper puts the file on its storage. */
-static int sync_once(struct rdmareg_peer *p, uint64_t offset, uint64_t length, uint64_t deadline_usec)
+static int sync_once(struct rdmareg_peer *p, uint64_t offset, uint64_t length,
+		     uint64_t deadline_usec)
 {
 	struct wire_message m;
 	int r;
@@ -119,10 +122,12 @@ _public_ int rdmareg_peer_persist(struct rdmareg_peer *p, uint64_t offset, uint6
 		return peer_fail_ended(p);
 	if (p->transfer)
 		return fail(EBUSY,
-			    "persisting in region %" PRIu64 ": another call for this peer is under way",
+			    "persisting in region %" PRIu64
+			    ": another call for this peer is under way",
 			    p->region);
 	if (!length)
-		return fail(EINVAL, "persisting in region %" PRIu64 ": the range is empty", p->region);
+		return fail(EINVAL, "persisting in region %" PRIu64 ": the range is empty",
+			    p->region);
 	if (offset > p->remote.valid_length || length > p->remote.valid_length - offset)
 		return fail(ERANGE,
 			    "persisting %" PRIu64 " bytes at offset %" PRIu64 " of region %" PRIu64
@@ -139,6 +144,7 @@ _public_ int rdmareg_peer_persist(struct rdmareg_peer *p, uint64_t offset, uint6
 	deadline = add_saturating(clock_usec(CLOCK_MONOTONIC), p->options.settle_timeout_usec);
 	do
 		r = sync_once(p, start, length, deadline);
-	while (r == -EAGAIN && p->revocation.id && p->options.on_revocation == RDMAREG_ON_REVOCATION_YIELD);
+	while (r == -EAGAIN && p->revocation.id &&
+	       p->options.on_revocation == RDMAREG_ON_REVOCATION_YIELD);
 	return r;
 }

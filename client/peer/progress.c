@@ -52,7 +52,8 @@ static void take_completion(struct rdmareg_peer *p, const struct ibv_wc *wc)
 /* An access that failed there ends the connection, too, and that word may be here before the completion. */
 static void end_by_other_side(struct rdmareg_peer *p)
 {
-	const char *text = "the other side ended the connection: the region was released, or its keeper died";
+	const char *text =
+		"the other side ended the connection: the region was released, or its keeper died";
 	int error = cause_find(p, ECONNRESET, &text);
 
 	peer_end(p, error, "%s", text);
@@ -96,8 +97,9 @@ int peer_progress(struct rdmareg_peer *p)
 	for (int round = 0; round < ROUNDS && n > 0; round++) {
 		n = p->error ? 0 : ibv_poll_cq(p->cq, ARRAY_SIZE(wc), wc);
 		if (n < 0)
-			return peer_end(p, EIO,
-					"the adapter's completion queue failed; see the kernel's log");
+			return peer_end(
+				p, EIO,
+				"the adapter's completion queue failed; see the kernel's log");
 		for (int i = 0; i < n && !p->error; i++)
 			take_completion(p, &wc[i]);
 	}
@@ -116,7 +118,7 @@ void peer_watch(struct rdmareg_peer *p)
 {
 	if (peer_arm(p))
 		peer_progress(p);
-	if (p->more ||
-	    (p->revocation.id && !p->acknowledged && p->options.on_revocation == RDMAREG_ON_REVOCATION_YIELD))
+	if (p->more || (p->revocation.id && !p->acknowledged &&
+			p->options.on_revocation == RDMAREG_ON_REVOCATION_YIELD))
 		peer_raise(p);
 }

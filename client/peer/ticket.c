@@ -22,7 +22,8 @@ static bool is_host(char c, bool v6)
 	if (v6 && c == ':')
 		return true;
 	/* names, and the zone of a link-local address */
-	return (c >= 'g' && c <= 'z') || (c >= 'G' && c <= 'Z') || c == '-' || c == '_' || (v6 && c == '%');
+	return (c >= 'g' && c <= 'z') || (c >= 'G' && c <= 'Z') || c == '-' || c == '_' ||
+	       (v6 && c == '%');
 }
 
 static int bad(const char *what)
@@ -110,7 +111,8 @@ int ticket_parse(const char *text, struct ticket *ret)
 	if (*p++ != '?')
 		return bad("the question mark and token behind the region are missing");
 	if (parse_token(p, t.token))
-		return bad("the token is not 32 lower-case hexadecimal digits, or something follows it");
+		return bad(
+			"the token is not 32 lower-case hexadecimal digits, or something follows it");
 	*ret = t;
 	return 0;
 }

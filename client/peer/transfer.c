@@ -23,11 +23,13 @@
 /* Nothing is in flight and blocks are wanted back. 0: settled, go on. */
 static int give_way(struct rdmareg_peer *p)
 {
-	uint64_t deadline = add_saturating(clock_usec(CLOCK_MONOTONIC), p->options.settle_timeout_usec);
+	uint64_t deadline =
+		add_saturating(clock_usec(CLOCK_MONOTONIC), p->options.settle_timeout_usec);
 	int r;
 
 	if (p->options.on_revocation != RDMAREG_ON_REVOCATION_YIELD)
-		return fail(EAGAIN, "using region %" PRIu64 ": revocation %" PRIu64 " is not settled; %s",
+		return fail(EAGAIN,
+			    "using region %" PRIu64 ": revocation %" PRIu64 " is not settled; %s",
 			    p->region, p->revocation.id,
 			    p->acknowledged ? "wait for its settling"
 					    : "acknowledge it and wait for its settling");
@@ -44,8 +46,8 @@ static int give_way(struct rdmareg_peer *p)
 				    p->region, p->revocation.id);
 		if (r == -EINTR)
 			return fail(EINTR,
-				    "using region %" PRIu64 ": interrupted while revocation %" PRIu64
-				    " is not settled",
+				    "using region %" PRIu64
+				    ": interrupted while revocation %" PRIu64 " is not settled",
 				    p->region, p->revocation.id);
 		if (peer_progress(p) < 0)
 			return peer_fail_ended(p);
@@ -84,7 +86,8 @@ static int transfer_run(struct rdmareg_peer *p, struct transfer *t)
 			return r;
 		if (t->n_done != n_done || t->n_posted == t->n_done) {
 			n_done = t->n_done;
-			deadline = add_saturating(clock_usec(CLOCK_MONOTONIC), p->options.io_timeout_usec);
+			deadline = add_saturating(clock_usec(CLOCK_MONOTONIC),
+						  p->options.io_timeout_usec);
 		}
 		if (!r)
 			continue;
@@ -125,15 +128,17 @@ static int64_t peer_transfer(struct rdmareg_peer *p, struct transfer *t)
 	int r;
 
 	if (p->transfer)
-		return fail(EBUSY, "%s region %" PRIu64 ": another call for this peer is under way", verb,
-			    p->region);
+		return fail(EBUSY, "%s region %" PRIu64 ": another call for this peer is under way",
+			    verb, p->region);
 	if (p->error)
 		return peer_fail_ended(p);
-	if (!(p->remote.rights & (t->opcode == IBV_WR_RDMA_WRITE ? WIRE_RIGHT_WRITE : WIRE_RIGHT_READ)))
-		return fail(EACCES,
-			    "%s region %" PRIu64
-			    ": the connection does not have that right; connect for reading and writing",
-			    verb, p->region);
+	if (!(p->remote.rights &
+	      (t->opcode == IBV_WR_RDMA_WRITE ? WIRE_RIGHT_WRITE : WIRE_RIGHT_READ)))
+		return fail(
+			EACCES,
+			"%s region %" PRIu64
+			": the connection does not have that right; connect for reading and writing",
+			verb, p->region);
 	if (t->offset > p->remote.length || t->length > p->remote.length - t->offset)
 		return fail(ERANGE,
 			    "%s %" PRIu64 " bytes at offset %" PRIu64 " of region %" PRIu64
@@ -148,14 +153,16 @@ static int64_t peer_transfer(struct rdmareg_peer *p, struct transfer *t)
 		t->chunk = FLUSH_CHUNK;
 		t->depth = PEER_DEPTH;
 	} else if (t->direct) {
-		t->chunk = DIRECT_CHUNK < buffer_chunk_unit(p) ? buffer_chunk_unit(p)
-							: DIRECT_CHUNK / buffer_chunk_unit(p) * buffer_chunk_unit(p);
+		t->chunk = DIRECT_CHUNK < buffer_chunk_unit(p)
+				   ? buffer_chunk_unit(p)
+				   : DIRECT_CHUNK / buffer_chunk_unit(p) * buffer_chunk_unit(p);
 		t->depth = PEER_DEPTH;
 	} else {
 		r = buffer_prepare(p);
 		if (r < 0)
 			return r;
-		t->chunk = (uint32_t)(p->bounce_bytes / PEER_DEPTH / buffer_chunk_unit(p) * buffer_chunk_unit(p));
+		t->chunk = (uint32_t)(p->bounce_bytes / PEER_DEPTH / buffer_chunk_unit(p) *
+				      buffer_chunk_unit(p));
 		if (!t->chunk)
 			t->chunk = buffer_chunk_unit(p);
 		t->depth = (uint32_t)(p->bounce_bytes / t->chunk);
@@ -177,7 +184,8 @@ static uint64_t countable(size_t length)
 	return length > INT64_MAX ? INT64_MAX : length;
 }
 
-_public_ int64_t rdmareg_peer_write(struct rdmareg_peer *p, const void *data, size_t length, uint64_t offset)
+_public_ int64_t rdmareg_peer_write(struct rdmareg_peer *p, const void *data, size_t length,
+				    uint64_t offset)
 {
 	struct transfer t = {
 		.opcode = IBV_WR_RDMA_WRITE,
@@ -191,11 +199,13 @@ _public_ int64_t rdmareg_peer_write(struct rdmareg_peer *p, const void *data, si
 	return peer_transfer(p, &t);
 }
 
-_public_ int64_t rdmareg_peer_read(struct rdmareg_peer *p, void *data, size_t length, uint64_t offset)
+_public_ int64_t rdmareg_peer_read(struct rdmareg_peer *p, void *data, size_t length,
+				   uint64_t offset)
 {
-	struct transfer t = {
-		.opcode = IBV_WR_RDMA_READ, .memory = data, .offset = offset, .length = countable(length)
-	};
+	struct transfer t = { .opcode = IBV_WR_RDMA_READ,
+			      .memory = data,
+			      .offset = offset,
+			      .length = countable(length) };
 
 	NEED(p);
 	NEED(data || !length);
@@ -205,9 +215,10 @@ _public_ int64_t rdmareg_peer_read(struct rdmareg_peer *p, void *data, size_t le
 int transfer_flush(struct rdmareg_peer *p, uint8_t type, uint64_t offset, uint64_t length)
 {
 	while (length) {
-		struct transfer t = {
-			.opcode = IBV_WR_RDMA_READ, .flush = type, .offset = offset, .length = length
-		};
+		struct transfer t = { .opcode = IBV_WR_RDMA_READ,
+				      .flush = type,
+				      .offset = offset,
+				      .length = length };
 		int64_t n = peer_transfer(p, &t);
 
 		if (n < 0)
@@ -219,8 +230,8 @@ int transfer_flush(struct rdmareg_peer *p, uint8_t type, uint64_t offset, uint64
 	return 0;
 }
 
-static int64_t buffer_transfer(struct rdmareg_buffer *b, enum ibv_wr_opcode opcode, size_t buffer_offset,
-			       size_t length, uint64_t offset)
+static int64_t buffer_transfer(struct rdmareg_buffer *b, enum ibv_wr_opcode opcode,
+			       size_t buffer_offset, size_t length, uint64_t offset)
 {
 	struct transfer t = { .opcode = opcode, .offset = offset, .length = countable(length) };
 
@@ -228,22 +239,22 @@ static int64_t buffer_transfer(struct rdmareg_buffer *b, enum ibv_wr_opcode opco
 		return fail(EINVAL, "transferring %zu bytes: the buffer is NULL", length);
 	t.direct = b->mr;
 	if (buffer_offset > b->length || length > b->length - buffer_offset)
-		return fail(EFAULT, "transferring %zu bytes at %zu of a buffer: it has %zu bytes", length,
-			    buffer_offset, b->length);
+		return fail(EFAULT, "transferring %zu bytes at %zu of a buffer: it has %zu bytes",
+			    length, buffer_offset, b->length);
 	if (opcode == IBV_WR_RDMA_READ && !b->writable)
 		return fail(EFAULT, "reading into a buffer that was not registered writable");
 	t.memory = b->memory + buffer_offset;
 	return peer_transfer(b->peer, &t);
 }
 
-_public_ int64_t rdmareg_peer_write_buffer(struct rdmareg_buffer *b, size_t buffer_offset, size_t length,
-					   uint64_t offset)
+_public_ int64_t rdmareg_peer_write_buffer(struct rdmareg_buffer *b, size_t buffer_offset,
+					   size_t length, uint64_t offset)
 {
 	return buffer_transfer(b, IBV_WR_RDMA_WRITE, buffer_offset, length, offset);
 }
 
-_public_ int64_t rdmareg_peer_read_buffer(struct rdmareg_buffer *b, size_t buffer_offset, size_t length,
-					  uint64_t offset)
+_public_ int64_t rdmareg_peer_read_buffer(struct rdmareg_buffer *b, size_t buffer_offset,
+					  size_t length, uint64_t offset)
 {
 	return buffer_transfer(b, IBV_WR_RDMA_READ, buffer_offset, length, offset);
 }

@@ -165,14 +165,19 @@ int wire_refusal_errno(uint16_t reason, const char **ret_hint)
 		int error;
 		const char *hint;
 	} refusals[] = {
-		[WIRE_REFUSED_MALFORMED] = { EPROTO, "install one version of rdmareg on both machines" },
+		[WIRE_REFUSED_MALFORMED] = { EPROTO,
+					     "install one version of rdmareg on both machines" },
 		[WIRE_REFUSED_TICKET] = { EACCES, "ask the region's owner for a new one" },
-		[WIRE_REFUSED_RIGHTS] = { EPERM, "connect for reading only, or ask for another ticket" },
+		[WIRE_REFUSED_RIGHTS] = { EPERM,
+					  "connect for reading only, or ask for another ticket" },
 		[WIRE_REFUSED_LIMIT] = { EUSERS, "or have peers_per_tenant raised there" },
-		[WIRE_REFUSED_SHARE] = { EUSERS, "let a peer of this one leave, ask for another ticket, or have "
-						 "peers_per_tenant raised there" },
-		[WIRE_REFUSED_RESOURCES] = { ENOBUFS, "have connections closed there that nobody uses" },
-		[WIRE_REFUSED_MTU] = { EMSGSIZE, "raise the MTU of the network between the machines" },
+		[WIRE_REFUSED_SHARE] = { EUSERS,
+					 "let a peer of this one leave, ask for another ticket, or have "
+					 "peers_per_tenant raised there" },
+		[WIRE_REFUSED_RESOURCES] = { ENOBUFS,
+					     "have connections closed there that nobody uses" },
+		[WIRE_REFUSED_MTU] = { EMSGSIZE,
+				       "raise the MTU of the network between the machines" },
 	};
 
 	if (reason >= ARRAY_SIZE(refusals) || !refusals[reason].error) {

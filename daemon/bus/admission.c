@@ -21,8 +21,10 @@
 /* Of the region's interface, or of any that has the method: the caller does not have to say which. */
 static bool lets_go(sd_bus_message *m)
 {
-	static const char *const members[] = { "AckRevocation", "Leave", "Release", "ReleaseWithin", "Restore" };
-	const char *interface = sd_bus_message_get_interface(m), *member = sd_bus_message_get_member(m);
+	static const char *const members[] = { "AckRevocation", "Leave", "Release", "ReleaseWithin",
+					       "Restore" };
+	const char *interface = sd_bus_message_get_interface(m),
+		   *member = sd_bus_message_get_member(m);
 
 	if (interface && strcmp(interface, RDMAREG_REGION_INTERFACE))
 		return false;
@@ -37,9 +39,10 @@ static int refuse_stranger(struct bus *b, sd_bus_message *m, const char *sender)
 	struct failure f;
 
 	intake_learn(b->intake, sender);
-	failure_set(&f, RDMAREG_ERROR_ACCESS_DENIED,
-		    "it is not known whose call this is: its header has an unknown field before the sender, or its sender "
-		    "has left the bus");
+	failure_set(
+		&f, RDMAREG_ERROR_ACCESS_DENIED,
+		"it is not known whose call this is: its header has an unknown field before the sender, or its sender "
+		"has left the bus");
 	return reply_failure(m, &f) < 0 ? 0 : 1;
 }
 
@@ -55,7 +58,8 @@ static bool is_over_share(struct client *c, sd_bus_message *m)
 		    "calls of uid %" PRIu32
 		    " have taken more than one %dth of rdmaregd's time: call again in "
 		    "%" PRId64 " ms, and less often",
-		    c->uid, USER_SHARE, (-c->user->credit_usec * USER_SHARE) / (int64_t)USEC_PER_MSEC + 1);
+		    c->uid, USER_SHARE,
+		    (-c->user->credit_usec * USER_SHARE) / (int64_t)USEC_PER_MSEC + 1);
 	return reply_failure(m, &f) >= 0;
 }
 
@@ -77,9 +81,12 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error)
 			return 1;
 	}
 	if (strlen(sd_bus_message_get_path(m)) > PATH_LONGEST)
-		return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_UNKNOWN_OBJECT,
-						  "there is no object with a path of more than %d characters",
-						  PATH_LONGEST) < 0 ? 0 : 1;
+		return sd_bus_reply_method_errorf(
+			       m, SD_BUS_ERROR_UNKNOWN_OBJECT,
+			       "there is no object with a path of more than %d characters",
+			       PATH_LONGEST) < 0
+			       ? 0
+			       : 1;
 	return 0;
 }
 

@@ -32,7 +32,8 @@ static const struct {
 			  "ask for policy 'yield'" },
 	[ACTION_EVICT] = { RDMAREG_ACTION_EVICT, "evicting every region of a filesystem",
 			   "release your own regions instead" },
-	[ACTION_ENFORCE] = { RDMAREG_ACTION_ENFORCE, "taking down what tenants have above their limits",
+	[ACTION_ENFORCE] = { RDMAREG_ACTION_ENFORCE,
+			     "taking down what tenants have above their limits",
 			     "release your own regions instead" },
 	[ACTION_DAX] = { RDMAREG_ACTION_DAX, "a DAX device beyond dax_bytes_per_tenant",
 			 "have that limit of rdmaregd.conf raised" },
@@ -83,7 +84,8 @@ static int judge_error(const struct question *q, const sd_bus_error *e, struct f
 	if (sd_bus_error_has_name(e, SD_BUS_ERROR_SERVICE_UNKNOWN) ||
 	    sd_bus_error_has_name(e, SD_BUS_ERROR_NAME_HAS_NO_OWNER))
 		return deny(q, f, "polkit does not run here");
-	if (sd_bus_error_has_name(e, SD_BUS_ERROR_NO_REPLY) || sd_bus_error_has_name(e, SD_BUS_ERROR_TIMEOUT))
+	if (sd_bus_error_has_name(e, SD_BUS_ERROR_NO_REPLY) ||
+	    sd_bus_error_has_name(e, SD_BUS_ERROR_TIMEOUT))
 		return deny(q, f, "polkit gave no answer");
 	text_clean(clean, sizeof(clean), e->message ? e->message : e->name, sizeof(clean));
 	snprintf(why, sizeof(why), "polkit could not tell (%s)", clean);
@@ -103,9 +105,10 @@ static int judge(const struct question *q, sd_bus_message *m, struct failure *f)
 	if (authorized)
 		return 0;
 	if (challenge && !q->interactive)
-		return deny(q, f,
-			    "it takes a password, which polkit is not to ask for here; run rdmaregctl at a terminal, or as root "
-			    "(a program allows the question with ALLOW_INTERACTIVE_AUTHORIZATION)");
+		return deny(
+			q, f,
+			"it takes a password, which polkit is not to ask for here; run rdmaregctl at a terminal, or as root "
+			"(a program allows the question with ALLOW_INTERACTIVE_AUTHORIZATION)");
 	return deny(q, f, challenge ? "nobody was there to give the password" : "polkit says no");
 }
 
@@ -136,9 +139,10 @@ static int send_question(struct question *q, sd_bus_message *m, const char *path
 
 	name_question(q, name);
 	if (r >= 0)
-		r = sd_bus_message_append(ask, "(sa{sv})sa{ss}us", "system-bus-name", 1, "name", "s",
-					  sd_bus_message_get_sender(m), actions[q->action].name, 1, "path",
-					  path, q->interactive ? POLKIT_INTERACTION : 0, name);
+		r = sd_bus_message_append(ask, "(sa{sv})sa{ss}us", "system-bus-name", 1, "name",
+					  "s", sd_bus_message_get_sender(m),
+					  actions[q->action].name, 1, "path", path,
+					  q->interactive ? POLKIT_INTERACTION : 0, name);
 	if (r >= 0)
 		r = sd_bus_call_async(q->bus->connection, &q->slot, ask, on_answer, q,
 				      q->interactive ? INTERACTION_USEC : ANSWER_USEC);
@@ -189,7 +193,8 @@ void question_withdraw(struct question *q)
 
 	name_question(q, name);
 	/* a password dialog would stay on the screen; whether polkit hears it matters to nobody here */
-	sd_bus_call_method_async(q->bus->connection, NULL, POLKIT_NAME, POLKIT_PATH, POLKIT_INTERFACE,
-				 "CancelCheckAuthorization", NULL, NULL, "s", name);
+	sd_bus_call_method_async(q->bus->connection, NULL, POLKIT_NAME, POLKIT_PATH,
+				 POLKIT_INTERFACE, "CancelCheckAuthorization", NULL, NULL, "s",
+				 name);
 	question_free(q);
 }

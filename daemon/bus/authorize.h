@@ -33,8 +33,8 @@ enum action {
  * What is done when polkit said yes, with what a handler of bus.h does with its call and failure.
  * @fd: what it takes over, with offload_close(); -1: there is none
  */
-typedef int authorized_t(struct bus *b, struct client *c, int fd, const void *request, struct call *call,
-			 struct failure *ret);
+typedef int authorized_t(struct bus *b, struct client *c, int fd, const void *request,
+			 struct call *call, struct failure *ret);
 
 /* What may be asked about, and what for. */
 struct authorization {

@@ -16,8 +16,8 @@ struct client_user {
 	uint32_t clients;
 	uint32_t subscribers;
 	uint32_t joins;
-	uint32_t unread;      /* signals: reading.c */
-	int64_t credit_usec;  /* admission.c: of the daemon's time, as of paid_usec */
+	uint32_t unread;     /* signals: reading.c */
+	int64_t credit_usec; /* admission.c: of the daemon's time, as of paid_usec */
 	uint64_t paid_usec;
 	struct bus *bus;
 	TAILQ_HEAD(, listing) listings;	  /* listing.c: those it asked for, oldest first */
@@ -51,23 +51,26 @@ struct bus {
 	struct bus_limits limits;
 	sd_bus_slot *gone_match;
 	sd_bus_slot *admission;
-	struct client_user *caller; /* whose call is being handled; NULL: not known yet, or not limited */
-	void *clients; /* tsearch(3) trees: by name, */
-	void *users;   /* by uid */
+	struct client_user
+		*caller; /* whose call is being handled; NULL: not known yet, or not limited */
+	void *clients;	 /* tsearch(3) trees: by name, */
+	void *users;	 /* by uid */
 	uint64_t next_client;
-	uint32_t expected; /* marks whose clients the bus was asked for */
-	uint64_t questions; /* asked of polkit so far */
-	uint64_t signals;   /* told so far; each goes to many */
-	sd_bus_slot *listing; /* the bus is asked who is there; NULL: not now */
-	uint64_t listings;    /* so far */
+	uint32_t expected;	   /* marks whose clients the bus was asked for */
+	uint64_t questions;	   /* asked of polkit so far */
+	uint64_t signals;	   /* told so far; each goes to many */
+	sd_bus_slot *listing;	   /* the bus is asked who is there; NULL: not now */
+	uint64_t listings;	   /* so far */
 	uint64_t listing_client;   /* the newest client when it was asked, */
 	uint64_t listing_received; /* what had been received, */
 	uint64_t listing_usec;	   /* and when; later when it was answered */
 	uint64_t checked_received; /* @listing_received, of the last one that was answered */
 	LIST_HEAD(, client) lost;
 	LIST_HEAD(, client) subscribers;
-	TAILQ_HEAD(, region_news) news; /* changes that are told when they are due, which is in this order */
-	TAILQ_HEAD(, client_user) listing_users; /* who waits for a list; whose turn is next is first */
+	TAILQ_HEAD(, region_news)
+	news; /* changes that are told when they are due, which is in this order */
+	TAILQ_HEAD(, client_user)
+	listing_users; /* who waits for a list; whose turn is next is first */
 	struct found found;
 	struct found_job found_job;
 	struct ended ended;
@@ -113,7 +116,8 @@ struct client *client_find(struct bus *b, const char *name);
 /* @c: NULL if the connection is gone */
 typedef void client_known_t(void *userdata, const struct client *c);
 /* Makes a client of this connection, as soon as the bus has told whose it is. @ret: unreferenced, nobody is called any more */
-int client_ask(struct bus *b, const char *name, client_known_t *known, void *userdata, sd_bus_slot **ret);
+int client_ask(struct bus *b, const char *name, client_known_t *known, void *userdata,
+	       sd_bus_slot **ret);
 int client_subscribe(struct bus *b, struct client *c, struct failure *ret_failure);
 /* Where process @pid is, if it still is the one that began then. False: it is gone, or hidden from us. */
 bool process_cgroup(uint32_t pid, uint64_t began, char *ret_cgroup, size_t cgroup_size);
@@ -180,7 +184,8 @@ struct option {
 };
 
 /* Reads a{sv}. BUS_E_REFUSED: a key is unknown or has another type; negative: the message is broken. */
-int options_read(sd_bus_message *m, const struct option *known, size_t n, struct failure *ret_failure);
+int options_read(sd_bus_message *m, const struct option *known, size_t n,
+		 struct failure *ret_failure);
 /* Index of @word in @names; BUS_E_REFUSED with a message that lists them. */
 int option_word(const char *key, const char *word, const char *const *names, size_t n, uint8_t *ret,
 		struct failure *ret_failure);
@@ -212,7 +217,8 @@ int examine(struct bus *b, int fd, const struct examination *x, struct call *cal
  * method returns; the call is refused if too many wait, if the descriptor was not taken from the bus, or if
  * too many of the caller's do not answer.
  */
-int examine_call(struct bus *b, sd_bus_message *m, struct client *c, int token, const struct examination *x);
+int examine_call(struct bus *b, sd_bus_message *m, struct client *c, int token,
+		 const struct examination *x);
 
 /* --- descriptor.c: all of it may wait for the descriptor's filesystem */
 
@@ -220,8 +226,9 @@ int examine_call(struct bus *b, sd_bus_message *m, struct client *c, int token, 
  * Checks and fills fd, offset, length, path, what the file is and owns_file. @path: q->path will point to
  * it.
  */
-int descriptor_check(struct register_request *q, int fd, uint64_t offset, uint64_t length, uint32_t uid,
-		     char path[static DESCRIPTOR_PATH_MAX], struct failure *ret_failure);
+int descriptor_check(struct register_request *q, int fd, uint64_t offset, uint64_t length,
+		     uint32_t uid, char path[static DESCRIPTOR_PATH_MAX],
+		     struct failure *ret_failure);
 /* How much there is, and in which units it can be mapped: pages, or the alignment of a device-dax. */
 struct extent {
 	uint64_t size;
@@ -232,7 +239,8 @@ struct extent {
 int descriptor_check_range(struct register_request *q, const struct extent *file,
 			   struct failure *ret_failure);
 /* The file, if a region could be made of it. */
-int descriptor_find_file(int fd, uint64_t *ret_device, uint64_t *ret_inode, struct failure *ret_failure);
+int descriptor_find_file(int fd, uint64_t *ret_device, uint64_t *ret_inode,
+			 struct failure *ret_failure);
 /* The filesystem that anything is on. */
 int descriptor_find_filesystem(int fd, struct filesystem *ret, struct failure *ret_failure);
 /* What it was opened as, for people; empty if unknown. */
@@ -307,8 +315,8 @@ int method_destroy_dax(sd_bus_message *m, void *userdata, sd_bus_error *error);
 /* --- job.c */
 
 extern const sd_bus_vtable job_vtable[];
-int find_job(sd_bus *connection, const char *path, const char *interface, void *userdata, void **ret_found,
-	     sd_bus_error *ret_error);
+int find_job(sd_bus *connection, const char *path, const char *interface, void *userdata,
+	     void **ret_found, sd_bus_error *ret_error);
 int enumerate_jobs(sd_bus *connection, const char *prefix, void *userdata, char ***ret_nodes,
 		   sd_bus_error *ret_error);
 int method_start_prefetch(sd_bus_message *m, void *userdata, sd_bus_error *error);
@@ -327,8 +335,8 @@ int method_sync(sd_bus_message *m, void *userdata, sd_bus_error *error);
 extern const sd_bus_vtable manager_vtable[];
 extern const sd_bus_vtable region_vtable[];
 /* For sd_bus_add_fallback_vtable(), sd_bus_add_node_enumerator(); both show a caller its own only. */
-int find_region(sd_bus *connection, const char *path, const char *interface, void *userdata, void **ret_found,
-		sd_bus_error *ret_error);
+int find_region(sd_bus *connection, const char *path, const char *interface, void *userdata,
+		void **ret_found, sd_bus_error *ret_error);
 /* Makes the call of a region's method to be answered later. 1: it was refused, and that was answered. */
 int begin_call(sd_bus_message *m, struct found *found, struct call **ret);
 int enumerate_regions(sd_bus *connection, const char *prefix, void *userdata, char ***ret_nodes,

@@ -49,7 +49,8 @@ static bool unescape(const char *value, size_t n, char *out, size_t size)
 }
 
 /* The socket that one address names. @n: its length */
-static bool read_address(const char *address, size_t n, struct sockaddr_un *ret, socklen_t *ret_size)
+static bool read_address(const char *address, size_t n, struct sockaddr_un *ret,
+			 socklen_t *ret_size)
 {
 	const char *end = address + n, *key;
 	size_t prefix = strlen("unix:");
@@ -64,7 +65,8 @@ static bool read_address(const char *address, size_t n, struct sockaddr_un *ret,
 
 		if (!path && !abstract)
 			continue;
-		if (!unescape(key + name, size - name, ret->sun_path + abstract, sizeof(ret->sun_path) - abstract))
+		if (!unescape(key + name, size - name, ret->sun_path + abstract,
+			      sizeof(ret->sun_path) - abstract))
 			return false;
 		*ret_size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + abstract +
 					strlen(ret->sun_path + abstract) + path);
@@ -102,7 +104,8 @@ static int on_name_lost(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	const char *name;
 
 	(void)error;
-	if (is_from_bus(m) && sd_bus_message_read(m, "s", &name) >= 0 && !strcmp(name, RDMAREG_BUS_NAME))
+	if (is_from_bus(m) && sd_bus_message_read(m, "s", &name) >= 0 &&
+	    !strcmp(name, RDMAREG_BUS_NAME))
 		b->handlers->name_lost(b->userdata);
 	return 0;
 }
@@ -122,29 +125,32 @@ static int watch(struct bus *b)
 	int r;
 
 	b->asked = 1;
-	r = sd_bus_add_match_async(b->connection, &b->lost_match,
-				   "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',"
-				   "interface='org.freedesktop.DBus',member='NameLost'",
-				   on_name_lost, NULL, b);
+	r = sd_bus_add_match_async(
+		b->connection, &b->lost_match,
+		"type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',"
+		"interface='org.freedesktop.DBus',member='NameLost'",
+		on_name_lost, NULL, b);
 	return r < 0 ? r : clients_watch(b, on_watching);
 }
 
 static int add_objects(struct bus *b)
 {
-	int r = sd_bus_add_object_vtable(b->connection, NULL, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE,
-					 manager_vtable, b);
+	int r = sd_bus_add_object_vtable(b->connection, NULL, RDMAREG_MANAGER_PATH,
+					 RDMAREG_MANAGER_INTERFACE, manager_vtable, b);
 
 	if (r >= 0)
 		r = sd_bus_add_fallback_vtable(b->connection, NULL, RDMAREG_REGION_PREFIX,
-					       RDMAREG_REGION_INTERFACE, region_vtable, find_region, b);
-	if (r >= 0)
-		r = sd_bus_add_node_enumerator(b->connection, NULL, RDMAREG_REGION_PREFIX, enumerate_regions,
+					       RDMAREG_REGION_INTERFACE, region_vtable, find_region,
 					       b);
 	if (r >= 0)
-		r = sd_bus_add_fallback_vtable(b->connection, NULL, RDMAREG_JOB_PREFIX, RDMAREG_JOB_INTERFACE,
-					       job_vtable, find_job, b);
+		r = sd_bus_add_node_enumerator(b->connection, NULL, RDMAREG_REGION_PREFIX,
+					       enumerate_regions, b);
 	if (r >= 0)
-		r = sd_bus_add_node_enumerator(b->connection, NULL, RDMAREG_JOB_PREFIX, enumerate_jobs, b);
+		r = sd_bus_add_fallback_vtable(b->connection, NULL, RDMAREG_JOB_PREFIX,
+					       RDMAREG_JOB_INTERFACE, job_vtable, find_job, b);
+	if (r >= 0)
+		r = sd_bus_add_node_enumerator(b->connection, NULL, RDMAREG_JOB_PREFIX,
+					       enumerate_jobs, b);
 	return r;
 }
 
@@ -272,7 +278,9 @@ static int on_name(sd_bus_message *m, void *userdata, sd_bus_error *error)
 							: sd_bus_message_read(m, "u", &result);
 
 	(void)error;
-	b->asked = r < 0 ? r : result == DBUS_NAME_OWNED || result == DBUS_NAME_ALREADY ? 0 : -EEXIST;
+	b->asked = r < 0						      ? r
+		   : result == DBUS_NAME_OWNED || result == DBUS_NAME_ALREADY ? 0
+									      : -EEXIST;
 	return 1;
 }
 
@@ -300,9 +308,10 @@ static int request_name(struct bus *b, uint64_t flags)
 /* Who has the name, and can do nothing with it. */
 static bool owner_is_over(struct bus *b)
 {
-	int r = sd_bus_call_method_async(b->connection, NULL, "org.freedesktop.DBus", "/org/freedesktop/DBus",
-					 "org.freedesktop.DBus", "GetConnectionUnixProcessID", on_owner, b,
-					 "s", RDMAREG_BUS_NAME);
+	int r = sd_bus_call_method_async(b->connection, NULL, "org.freedesktop.DBus",
+					 "/org/freedesktop/DBus", "org.freedesktop.DBus",
+					 "GetConnectionUnixProcessID", on_owner, b, "s",
+					 RDMAREG_BUS_NAME);
 
 	b->asked = 1;
 	return r >= 0 && await(b) == 0 &&
@@ -314,7 +323,8 @@ int bus_acquire_name(struct bus *b)
 	int r = request_name(b, 0);
 
 	if (r == -EEXIST && owner_is_over(b)) {
-		log_warning("process %u has the name " RDMAREG_BUS_NAME ", was killed, and does not end: taken from it",
+		log_warning("process %u has the name " RDMAREG_BUS_NAME
+			    ", was killed, and does not end: taken from it",
 			    b->owner);
 		r = request_name(b, SD_BUS_NAME_REPLACE_EXISTING);
 	}
@@ -389,8 +399,8 @@ static void send_subscribers(struct bus *b, const struct signal *s)
 	struct client *c;
 
 	LIST_FOREACH(c, &b->subscribers, subscribers)
-	if (client_may_see(c, s->view->tenant))
-		send_one(b, c, s);
+		if (client_may_see(c, s->view->tenant))
+			send_one(b, c, s);
 }
 
 static void send_holders(struct bus *b, const struct signal *s)
@@ -402,12 +412,12 @@ static void send_holders(struct bus *b, const struct signal *s)
 	if (!s->view->joins)
 		return;
 	LIST_FOREACH(j, s->view->joins, of_region)
-	send_one(b, j->client, s);
+		send_one(b, j->client, s);
 }
 
 /* A member of the manager's interface; @holders: also to those who own or use the region. */
-static void tell_manager(struct bus *b, const char *member, build_t *build, const struct region_view *v,
-			 const void *arguments, bool holders)
+static void tell_manager(struct bus *b, const char *member, build_t *build,
+			 const struct region_view *v, const void *arguments, bool holders)
 {
 	const struct signal s = {
 		.path = RDMAREG_MANAGER_PATH,
@@ -455,7 +465,8 @@ static void tell_news(struct bus *b, const struct region_view *v)
 	if (!changed)
 		return;
 	news->told_usec = now_monotonic_usec();
-	tell_all(b, "org.freedesktop.DBus.Properties", "PropertiesChanged", build_changed, v, &changed);
+	tell_all(b, "org.freedesktop.DBus.Properties", "PropertiesChanged", build_changed, v,
+		 &changed);
 }
 
 void bus_tell_changed(struct bus *b, const struct region_view *v, uint32_t changed)

@@ -81,13 +81,13 @@ struct client {
 	uint64_t began; /* when process @pid started, as its stat file has it; 0: unknown */
 	uint64_t told;	/* the last signal it was sent */
 	uint64_t signals_sent;
-	uint64_t signals_asked; /* those before the last Ping */
-	uint64_t signals_read;	/* those before the last Ping that it answered */
-	uint64_t signals_lost;	/* not sent since, because it did not read */
-	sd_bus_slot *ping;	/* under way; NULL: none */
+	uint64_t signals_asked;		   /* those before the last Ping */
+	uint64_t signals_read;		   /* those before the last Ping that it answered */
+	uint64_t signals_lost;		   /* not sent since, because it did not read */
+	sd_bus_slot *ping;		   /* under way; NULL: none */
 	LIST_HEAD(, region_entry) regions; /* the application's: those it registered */
-	LIST_HEAD(, join) joins;	   /* the application's: those it uses without owning them */
-	LIST_HEAD(, revoke) revokes;	   /* the application's: what it keeps closed */
+	LIST_HEAD(, join) joins;     /* the application's: those it uses without owning them */
+	LIST_HEAD(, revoke) revokes; /* the application's: what it keeps closed */
 	struct client_user *user;
 	uint32_t jobs;	  /* the application's, running and over */
 	uint32_t joined;  /* how many @joins there are */
@@ -123,7 +123,7 @@ struct region_text {
 	char *ticket;
 	struct region_counters counters;
 	uint64_t translation_bytes;
-	char *degraded; /* NULL: nothing is */
+	char *degraded;	    /* NULL: nothing is */
 	char *path_now;	    /* where it was moved to; else NULL */
 	uint8_t path_state; /* enum path_state */
 	uint64_t bypasses;
@@ -135,7 +135,8 @@ struct region_text {
 	uint32_t file_uid;  /* owner of the file when it was registered */
 	uint64_t device;    /* st_dev, st_ino of the file */
 	uint64_t inode;
-	uint64_t born_nsec; /* stx_btime of statx(2): another file may have got the number since; 0: not known */
+	uint64_t
+		born_nsec; /* stx_btime of statx(2): another file may have got the number since; 0: not known */
 	uint64_t uuid[2]; /* as in struct filesystem */
 };
 
@@ -182,13 +183,13 @@ struct register_request {
 	bool warm;
 	bool has_warm_mode;
 	enum warm_mode warm_mode;
-	bool pre_content;	/* arbitration "pre-content", or policy hold */
+	bool pre_content;      /* arbitration "pre-content", or policy hold */
 	bool asks_pre_content; /* the first of these */
-	bool owns_file;	  /* the caller is root, the file's owner, or authorized to hold it */
+	bool owns_file;	       /* the caller is root, the file's owner, or authorized to hold it */
 	uint32_t file_uid;
 	struct filesystem on;
-	uint64_t inode; /* st_ino */
-	uint64_t born_nsec; /* as in struct region_text */
+	uint64_t inode;	     /* st_ino */
+	uint64_t born_nsec;  /* as in struct region_text */
 	uint32_t filesystem; /* if @pre_content: f_type of statfs(2) */
 	const char *session;
 	const char *path; /* clean */
@@ -294,30 +295,31 @@ struct bus_handlers {
 	bool (*view_next)(void *userdata, uint32_t uid, uint64_t id, struct region_view *ret);
 	int (*register_region)(void *userdata, struct client *c, const struct register_request *q,
 			       struct call *call, struct failure *ret);
-	int (*prefetch)(void *userdata, uint64_t id, const struct prefetch_request *q, struct call *call,
-			struct failure *ret);
+	int (*prefetch)(void *userdata, uint64_t id, const struct prefetch_request *q,
+			struct call *call, struct failure *ret);
 	/* The job is made now, or refused. */
-	int (*start_prefetch)(void *userdata, struct client *c, uint64_t id, const struct prefetch_request *q,
-			      uint64_t *ret_number, struct failure *ret);
+	int (*start_prefetch)(void *userdata, struct client *c, uint64_t id,
+			      const struct prefetch_request *q, uint64_t *ret_number,
+			      struct failure *ret);
 	/* NULL: none that can be seen. */
 	struct job *(*find_job)(void *userdata, uint64_t number);
 	/* In the order of their numbers; @last NULL: the first. */
 	struct job *(*next_job)(void *userdata, struct job *last);
 	/* Idempotent. */
 	int (*cancel_job)(void *userdata, struct job *j, struct failure *ret);
-	int (*export)(void *userdata, uint64_t id, const struct export_request *q, struct call *call,
-		      struct failure *ret);
+	int (*export)(void *userdata, uint64_t id, const struct export_request *q,
+		      struct call *call, struct failure *ret);
 	int (*import)(void *userdata, uint64_t id, struct call *call, struct failure *ret);
 	/* @grace_usec: UINT64_MAX: the region's own */
-	int (*release)(void *userdata, struct client *c, uint64_t id, uint64_t grace_usec, struct call *call,
-		       struct failure *ret);
+	int (*release)(void *userdata, struct client *c, uint64_t id, uint64_t grace_usec,
+		       struct call *call, struct failure *ret);
 	int (*acknowledge)(void *userdata, struct client *c, uint64_t id, uint64_t revocation,
 			   struct failure *ret);
 	/* Idempotent. */
 	int (*join)(void *userdata, struct client *c, uint64_t id, struct failure *ret);
 	int (*leave)(void *userdata, struct client *c, uint64_t id, struct failure *ret);
-	int (*configure)(void *userdata, uint64_t id, const struct configure_request *q, struct call *call,
-			 struct failure *ret);
+	int (*configure)(void *userdata, uint64_t id, const struct configure_request *q,
+			 struct call *call, struct failure *ret);
 	int (*revoke)(void *userdata, struct client *c, uint64_t id, const struct revoke_request *q,
 		      struct call *call, struct failure *ret);
 	int (*restore)(void *userdata, struct client *c, uint64_t id, uint64_t revocation,
@@ -325,21 +327,23 @@ struct bus_handlers {
 	int (*sync)(void *userdata, struct client *c, uint64_t id, const struct revoke_request *q,
 		    struct call *call, struct failure *ret);
 	/* @add is called for each device; on a refusal, for none. */
-	int (*list_devices)(void *userdata, void (*add)(void *to, const struct device_view *v), void *to,
-			    struct failure *ret);
+	int (*list_devices)(void *userdata, void (*add)(void *to, const struct device_view *v),
+			    void *to, struct failure *ret);
 	/* May @c have so much more without being authorized? */
 	bool (*dax_is_within_limit)(void *userdata, const struct client *c, uint64_t size);
-	int (*create_dax)(void *userdata, struct client *c, const struct dax_request *q, struct call *call,
-			  struct failure *ret);
+	int (*create_dax)(void *userdata, struct client *c, const struct dax_request *q,
+			  struct call *call, struct failure *ret);
 	int (*destroy_dax)(void *userdata, struct client *c, const char *path, struct call *call,
 			   struct failure *ret);
 	/* The one with the smallest number above @id that is of this file, whoever has it, found without walking over the file's others. */
-	bool (*view_next_of_file)(void *userdata, uint64_t device, uint64_t inode, uint64_t id, struct region_view *ret);
+	bool (*view_next_of_file)(void *userdata, uint64_t device, uint64_t inode, uint64_t id,
+				  struct region_view *ret);
 	/* Calls @add for each holder of the region, and with kind "none" if it has none. */
-	void (*each_holder)(void *userdata, uint64_t id, void (*add)(void *to, const struct holder_view *h), void *to);
+	void (*each_holder)(void *userdata, uint64_t id,
+			    void (*add)(void *to, const struct holder_view *h), void *to);
 	/* The caller is authorized. */
-	int (*evict)(void *userdata, struct client *c, const struct evict_request *q, struct call *call,
-		     struct failure *ret);
+	int (*evict)(void *userdata, struct client *c, const struct evict_request *q,
+		     struct call *call, struct failure *ret);
 	/* The caller is authorized. Refused: the settings in force stay, and the failure names the line. */
 	int (*reload)(void *userdata, struct call *call, struct failure *ret);
 	/* The connection ended; the client is freed afterwards. Its calls are dead already. */
@@ -404,10 +408,11 @@ void call_reply_ticket(struct call *c, const char *ticket);
 /* Import: "ha{sv}"; the descriptor is duplicated */
 void call_reply_import(struct call *c, int fd, uint32_t pd_handle, uint32_t mr_handle,
 		       const struct region *r);
-void call_reply_number(struct call *c, uint64_t number); /* "t": Revoke */
-void call_reply_count(struct call *c, uint32_t count);	 /* "u": Evict */
+void call_reply_number(struct call *c, uint64_t number);		      /* "t": Revoke */
+void call_reply_count(struct call *c, uint32_t count);			      /* "u": Evict */
 void call_reply_dax(struct call *c, const char *path, uint64_t size, int fd); /* @fd: borrowed */
-void call_reply_sync(struct call *c, const char *durable, uint64_t revocation, uint64_t valid_length);
+void call_reply_sync(struct call *c, const char *durable, uint64_t revocation,
+		     uint64_t valid_length);
 void call_fail(struct call *c, const struct failure *f);
 
 extern const char *const region_state_names[_REGION_STATE_MAX];

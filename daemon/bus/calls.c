@@ -23,8 +23,8 @@
 struct call {
 	struct client *client; /* NULL: gone */
 	sd_bus_message *stub;
-	struct question
-		*question; /* what it is not begun without; NULL: begun, and somebody else's to answer */
+	struct question *
+		question; /* what it is not begun without; NULL: begun, and somebody else's to answer */
 	LIST_ENTRY(call) calls;
 };
 
@@ -41,8 +41,9 @@ static int make_stub(sd_bus_message *m, sd_bus_message **ret)
 
 	if (r < 0)
 		return r;
-	r = sd_bus_message_new_method_call(sd_bus_message_get_bus(m), &stub, NULL, sd_bus_message_get_path(m),
-					   sd_bus_message_get_interface(m), sd_bus_message_get_member(m));
+	r = sd_bus_message_new_method_call(
+		sd_bus_message_get_bus(m), &stub, NULL, sd_bus_message_get_path(m),
+		sd_bus_message_get_interface(m), sd_bus_message_get_member(m));
 	if (r < 0)
 		return r;
 	r = sd_bus_message_set_sender(stub, sd_bus_message_get_sender(m));
@@ -154,7 +155,8 @@ void call_finish(struct call *c, sd_bus_message *reply, int r)
 	if (r < 0) {
 		log_error("client %s: cannot be answered: %s", sd_bus_message_get_sender(c->stub),
 			  strerror(-r));
-		sd_bus_reply_method_errnof(c->stub, r, "the answer could not be made: %s", strerror(-r));
+		sd_bus_reply_method_errnof(c->stub, r, "the answer could not be made: %s",
+					   strerror(-r));
 	}
 	sd_bus_message_unref(reply);
 	call_free(c);
@@ -188,11 +190,12 @@ void call_reply_ticket(struct call *c, const char *ticket)
 	reply_with(c, "s", ticket);
 }
 
-void call_reply_import(struct call *c, int fd, uint32_t pd_handle, uint32_t mr_handle, const struct region *r)
+void call_reply_import(struct call *c, int fd, uint32_t pd_handle, uint32_t mr_handle,
+		       const struct region *r)
 {
-	reply_with(c, "ha{sv}", fd, 6, "pd_handle", "u", pd_handle, "mr_handle", "u", mr_handle, "address",
-		   "t", r->address, "length", "t", r->length, "rkey", "u", r->rkey, "generation", "u",
-		   r->generation);
+	reply_with(c, "ha{sv}", fd, 6, "pd_handle", "u", pd_handle, "mr_handle", "u", mr_handle,
+		   "address", "t", r->address, "length", "t", r->length, "rkey", "u", r->rkey,
+		   "generation", "u", r->generation);
 }
 
 void call_reply_number(struct call *c, uint64_t number)
@@ -210,10 +213,11 @@ void call_reply_dax(struct call *c, const char *path, uint64_t size, int fd)
 	reply_with(c, "sth", path, size, fd);
 }
 
-void call_reply_sync(struct call *c, const char *durable, uint64_t revocation, uint64_t valid_length)
+void call_reply_sync(struct call *c, const char *durable, uint64_t revocation,
+		     uint64_t valid_length)
 {
-	reply_with(c, "a{sv}", 3, "durable", "s", durable, "revocation", "t", revocation, "valid_length", "t",
-		   valid_length);
+	reply_with(c, "a{sv}", 3, "durable", "s", durable, "revocation", "t", revocation,
+		   "valid_length", "t", valid_length);
 }
 
 void call_reply_region(struct call *c, const struct region_view *v)

@@ -29,7 +29,8 @@
 
 #define CHECK_USEC (60 * USEC_PER_SEC)
 #define CHECK_BUSY_USEC (2 * USEC_PER_SEC)
-#define CHECK_ANSWER_USEC (10 * USEC_PER_SEC) /* the bus drops the answer, too, when it has no room */
+#define CHECK_ANSWER_USEC \
+	(10 * USEC_PER_SEC)	 /* the bus drops the answer, too, when it has no room */
 #define CHECK_BYTES (256u << 10) /* less than any bus' limit of what waits for one connection */
 #define LOST_BUDGET 16		 /* ended in a turn */
 
@@ -108,7 +109,8 @@ bool process_cgroup(uint32_t pid, uint64_t began, char *ret_cgroup, size_t cgrou
 	return there;
 }
 
-static int add_client(struct bus *b, const char *name, uint32_t uid, uint32_t pid, struct client **ret)
+static int add_client(struct bus *b, const char *name, uint32_t uid, uint32_t pid,
+		      struct client **ret)
 {
 	_cleanup_(free_clientp) struct client *c = NULL;
 
@@ -157,7 +159,9 @@ static int read_credentials(sd_bus_message *m, uint32_t *ret_uid, uint32_t *ret_
 		r = sd_bus_message_read(m, "s", &key);
 		if (r < 0)
 			return r;
-		number = !strcmp(key, "UnixUserID") ? ret_uid : !strcmp(key, "ProcessID") ? ret_pid : NULL;
+		number = !strcmp(key, "UnixUserID")  ? ret_uid
+			 : !strcmp(key, "ProcessID") ? ret_pid
+						     : NULL;
 		r = number ? sd_bus_message_read(m, "v", "u", number) : sd_bus_message_skip(m, "v");
 		if (r >= 0)
 			r = sd_bus_message_exit_container(m);
@@ -172,14 +176,16 @@ static int on_credentials(sd_bus_message *m, void *userdata, sd_bus_error *error
 	struct client *c = client_find(q->bus, q->name);
 
 	(void)error;
-	if (!c && !sd_bus_message_is_method_error(m, NULL) && read_credentials(m, &uid, &pid) >= 0 &&
-	    uid != UINT32_MAX && add_client(q->bus, q->name, uid, pid, &c) < 0)
+	if (!c && !sd_bus_message_is_method_error(m, NULL) &&
+	    read_credentials(m, &uid, &pid) >= 0 && uid != UINT32_MAX &&
+	    add_client(q->bus, q->name, uid, pid, &c) < 0)
 		log_error("no memory for client %s", q->name);
 	q->known(q->userdata, c);
 	return 1;
 }
 
-int client_ask(struct bus *b, const char *name, client_known_t *known, void *userdata, sd_bus_slot **ret)
+int client_ask(struct bus *b, const char *name, client_known_t *known, void *userdata,
+	       sd_bus_slot **ret)
 {
 	struct inquiry *q = calloc(1, sizeof(*q) + strlen(name) + 1);
 	int r;
@@ -190,9 +196,9 @@ int client_ask(struct bus *b, const char *name, client_known_t *known, void *use
 	q->known = known;
 	q->userdata = userdata;
 	strcpy(q->name, name);
-	r = sd_bus_call_method_async(b->connection, ret, "org.freedesktop.DBus", "/org/freedesktop/DBus",
-				     "org.freedesktop.DBus", "GetConnectionCredentials", on_credentials, q,
-				     "s", name);
+	r = sd_bus_call_method_async(b->connection, ret, "org.freedesktop.DBus",
+				     "/org/freedesktop/DBus", "org.freedesktop.DBus",
+				     "GetConnectionCredentials", on_credentials, q, "s", name);
 	if (r >= 0)
 		r = sd_bus_slot_set_destroy_callback(*ret, free);
 	else
@@ -293,8 +299,9 @@ static void ask_names(struct bus *b)
 	b->listing_client = b->next_client;
 	b->listing_received = intake_received(b->intake);
 	b->listing_usec = now_monotonic_usec();
-	if (sd_bus_message_new_method_call(b->connection, &m, "org.freedesktop.DBus", "/org/freedesktop/DBus",
-					   "org.freedesktop.DBus", "ListNames") < 0 ||
+	if (sd_bus_message_new_method_call(b->connection, &m, "org.freedesktop.DBus",
+					   "/org/freedesktop/DBus", "org.freedesktop.DBus",
+					   "ListNames") < 0 ||
 	    sd_bus_call_async(b->connection, &b->listing, m, on_names, b, CHECK_ANSWER_USEC) < 0)
 		log_error("the bus cannot be asked who is there");
 }
@@ -306,7 +313,9 @@ uint64_t clients_work(struct bus *b)
 	struct client *c;
 
 	for (int k = 0; k < LOST_BUDGET && (c = LIST_FIRST(&b->lost)); k++) {
-		log_warning("client %s: gone, which the bus did not tell: too much was waiting here", c->name);
+		log_warning(
+			"client %s: gone, which the bus did not tell: too much was waiting here",
+			c->name);
 		tdelete(c, &b->clients, compare_clients);
 		end_client(b, c);
 	}
@@ -322,10 +331,11 @@ uint64_t clients_work(struct bus *b)
 
 int clients_watch(struct bus *b, sd_bus_message_handler_t installed)
 {
-	return sd_bus_add_match_async(b->connection, &b->gone_match,
-				      "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',"
-				      "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg2=''",
-				      on_name_gone, installed, b);
+	return sd_bus_add_match_async(
+		b->connection, &b->gone_match,
+		"type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',"
+		"interface='org.freedesktop.DBus',member='NameOwnerChanged',arg2=''",
+		on_name_gone, installed, b);
 }
 
 void clients_clear(struct bus *b)

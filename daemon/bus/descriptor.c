@@ -93,7 +93,8 @@ static int examine_dax(unsigned int major_number, unsigned int minor_number, str
 	if (!base || strcmp(base, "/dax"))
 		return -ENODEV;
 	if (device_number(major_number, minor_number, "size", &dax.size) < 0 ||
-	    device_number(major_number, minor_number, "align", &dax.alignment) < 0 || !dax.alignment)
+	    device_number(major_number, minor_number, "align", &dax.alignment) < 0 ||
+	    !dax.alignment)
 		return -ENODEV;
 	*ret = dax;
 	return 0;
@@ -104,15 +105,18 @@ static int check_mode(struct register_request *q, int fd, struct failure *f)
 	int flags = fcntl(fd, F_GETFL);
 
 	if (flags < 0)
-		return failure_set(f, INVALID_FILE, "the descriptor cannot be used: %s", strerror(errno));
+		return failure_set(f, INVALID_FILE, "the descriptor cannot be used: %s",
+				   strerror(errno));
 	if (flags & O_PATH)
-		return failure_set(f, INVALID_FILE,
-				   "the descriptor was opened with O_PATH, which gives no right to the "
-				   "contents: open the file O_RDONLY or O_RDWR");
+		return failure_set(
+			f, INVALID_FILE,
+			"the descriptor was opened with O_PATH, which gives no right to the "
+			"contents: open the file O_RDONLY or O_RDWR");
 	if ((flags & O_ACCMODE) == O_WRONLY)
-		return failure_set(f, INVALID_FILE,
-				   "the descriptor was opened O_WRONLY, which cannot be mapped: open the "
-				   "file O_RDONLY or O_RDWR");
+		return failure_set(
+			f, INVALID_FILE,
+			"the descriptor was opened O_WRONLY, which cannot be mapped: open the "
+			"file O_RDONLY or O_RDWR");
 	if (q->access == ACCESS_READ_WRITE && (flags & O_ACCMODE) != O_RDWR)
 		return failure_set(
 			f, RDMAREG_ERROR_ACCESS_DENIED,
@@ -127,12 +131,14 @@ static int check_device_range(const struct register_request *q, const struct ext
 {
 	if (q->length % device->alignment)
 		return failure_set(f, INVALID_RANGE,
-				   "length %" PRIu64 " is not a multiple of the device's alignment %" PRIu64,
+				   "length %" PRIu64
+				   " is not a multiple of the device's alignment %" PRIu64,
 				   q->length, device->alignment);
 	if (q->length > device->size - q->offset)
 		return failure_set(f, INVALID_RANGE,
 				   "offset %" PRIu64 " and length %" PRIu64
-				   " reach beyond the end of the device, which has %" PRIu64 " bytes",
+				   " reach beyond the end of the device, which has %" PRIu64
+				   " bytes",
 				   q->offset, q->length, device->size);
 	return 0;
 }
@@ -143,20 +149,23 @@ int descriptor_check_range(struct register_request *q, const struct extent *file
 
 	if (q->offset % file->alignment)
 		return failure_set(f, INVALID_RANGE,
-				   "offset %" PRIu64 " is not a multiple of the %s %" PRIu64, q->offset,
-				   file->is_device ? "device's alignment" : "page size", file->alignment);
+				   "offset %" PRIu64 " is not a multiple of the %s %" PRIu64,
+				   q->offset, file->is_device ? "device's alignment" : "page size",
+				   file->alignment);
 	if (q->offset >= file->size)
 		return failure_set(
 			f, INVALID_RANGE,
-			"offset %" PRIu64 " is not inside the %s, which has %" PRIu64 " bytes%s", q->offset,
-			file->is_device ? "device" : "file", file->size,
-			file->size || file->is_device ? "" : ": give it a size with ftruncate(2) first");
+			"offset %" PRIu64 " is not inside the %s, which has %" PRIu64 " bytes%s",
+			q->offset, file->is_device ? "device" : "file", file->size,
+			file->size || file->is_device ? ""
+						      : ": give it a size with ftruncate(2) first");
 	if (!q->length)
 		q->length = file->size - q->offset;
 	if (file->is_device)
 		return check_device_range(q, file, f);
 	if (__builtin_add_overflow(q->length, page - 1, &end))
-		return failure_set(f, INVALID_RANGE, "length %" PRIu64 " is longer than any file", q->length);
+		return failure_set(f, INVALID_RANGE, "length %" PRIu64 " is longer than any file",
+				   q->length);
 	q->length = end / page * page;
 	if (__builtin_add_overflow(q->offset, q->length, &end) || end > INT64_MAX)
 		return failure_set(f, INVALID_RANGE,
@@ -170,7 +179,8 @@ static int look_at(int fd, struct statx *ret, struct failure *f)
 {
 	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, FILE_ID_MASK | STATX_SIZE, ret) == 0)
 		return 0;
-	return failure_set(f, INVALID_FILE, "the descriptor cannot be examined: %s", strerror(errno));
+	return failure_set(f, INVALID_FILE, "the descriptor cannot be examined: %s",
+			   strerror(errno));
 }
 
 /* The same with a descriptor of something that regions are made of. */
@@ -180,17 +190,20 @@ static int look_at_file(int fd, struct statx *ret, struct extent *ret_extent, st
 
 	if (r)
 		return r;
-	*ret_extent = (struct extent){ .size = ret->stx_size, .alignment = (uint64_t)sysconf(_SC_PAGESIZE) };
+	*ret_extent = (struct extent){ .size = ret->stx_size,
+				       .alignment = (uint64_t)sysconf(_SC_PAGESIZE) };
 	if (S_ISREG(ret->stx_mode) ||
 	    (S_ISCHR(ret->stx_mode) &&
 	     examine_dax(ret->stx_rdev_major, ret->stx_rdev_minor, ret_extent) == 0))
 		return 0;
-	return failure_set(f, INVALID_FILE,
-			   "the descriptor is %s: a region is made of a regular file, a memfd, or device-dax",
-			   kind_of(ret->stx_mode));
+	return failure_set(
+		f, INVALID_FILE,
+		"the descriptor is %s: a region is made of a regular file, a memfd, or device-dax",
+		kind_of(ret->stx_mode));
 }
 
-int descriptor_find_file(int fd, uint64_t *ret_device, uint64_t *ret_inode, struct failure *ret_failure)
+int descriptor_find_file(int fd, uint64_t *ret_device, uint64_t *ret_inode,
+			 struct failure *ret_failure)
 {
 	struct extent file;
 	struct statx st;
@@ -214,8 +227,9 @@ static bool is_btrfs(int fd)
 	int mount;
 
 	return name_to_handle_at(fd, "", &u.handle, &mount, AT_EMPTY_PATH) == 0 &&
-	       u.handle.handle_type >= HANDLE_BTRFS_FIRST && u.handle.handle_type <= HANDLE_BTRFS_LAST &&
-	       fstatfs(fd, &fs) == 0 && fs.f_type == BTRFS_SUPER_MAGIC;
+	       u.handle.handle_type >= HANDLE_BTRFS_FIRST &&
+	       u.handle.handle_type <= HANDLE_BTRFS_LAST && fstatfs(fd, &fs) == 0 &&
+	       fs.f_type == BTRFS_SUPER_MAGIC;
 }
 
 /* f_fsid of statfs(2) is of no use: it has the subvolume's number mixed in. */
@@ -243,7 +257,8 @@ static int find_uuid(int fd, const struct statx *st, uint64_t ret[2])
 	return 0;
 }
 
-static int find_filesystem(int fd, const struct statx *st, struct filesystem *ret, struct failure *f)
+static int find_filesystem(int fd, const struct statx *st, struct filesystem *ret,
+			   struct failure *f)
 {
 	int r;
 
@@ -251,9 +266,10 @@ static int find_filesystem(int fd, const struct statx *st, struct filesystem *re
 	r = find_uuid(fd, st, ret->uuid);
 	if (r == 0)
 		return 0;
-	return failure_set(f, INVALID_FILE,
-			   "the btrfs that the descriptor is on cannot be learned: %s: name it by a folder or regular file of it",
-			   strerror(-r));
+	return failure_set(
+		f, INVALID_FILE,
+		"the btrfs that the descriptor is on cannot be learned: %s: name it by a folder or regular file of it",
+		strerror(-r));
 }
 
 int descriptor_find_filesystem(int fd, struct filesystem *ret, struct failure *ret_failure)
@@ -276,7 +292,8 @@ void filesystem_type(const struct filesystem *on, char out[static FILESYSTEM_TYP
 	strcpy(out, on->uuid[0] || on->uuid[1] ? "btrfs" : "");
 	while (f && !*out && getline(&line, &room, f) > 0)
 		if (sscanf(line, "%*d %*d %u:%u", &major_number, &minor_number) == 2 &&
-		    makedev(major_number, minor_number) == on->device && (rest = strstr(line, " - ")))
+		    makedev(major_number, minor_number) == on->device &&
+		    (rest = strstr(line, " - ")))
 			sscanf(rest, " - %31s", out);
 	if (f)
 		fclose(f);
@@ -294,8 +311,9 @@ void descriptor_path(int fd, char out[static DESCRIPTOR_PATH_MAX])
 	text_clean(out, DESCRIPTOR_PATH_MAX, target, n > 0 ? (size_t)n : 0);
 }
 
-int descriptor_check(struct register_request *q, int fd, uint64_t offset, uint64_t length, uint32_t uid,
-		     char path[static DESCRIPTOR_PATH_MAX], struct failure *ret_failure)
+int descriptor_check(struct register_request *q, int fd, uint64_t offset, uint64_t length,
+		     uint32_t uid, char path[static DESCRIPTOR_PATH_MAX],
+		     struct failure *ret_failure)
 {
 	struct extent file;
 	struct statx st;
@@ -318,7 +336,8 @@ int descriptor_check(struct register_request *q, int fd, uint64_t offset, uint64
 		struct statfs filesystem;
 
 		if (fstatfs(fd, &filesystem) < 0)
-			return failure_set(ret_failure, INVALID_FILE, "the filesystem of the descriptor cannot be learned: %s",
+			return failure_set(ret_failure, INVALID_FILE,
+					   "the filesystem of the descriptor cannot be learned: %s",
 					   strerror(errno));
 		q->filesystem = (uint32_t)filesystem.f_type;
 	}

@@ -20,12 +20,14 @@ const char *ended_text(enum region_end why)
 {
 	static const char *const texts[_REGION_END_MAX] = {
 		[END_RELEASED] = "it was released",
-		[END_DISCONNECTED] = "the connection that registered it ended, and it was not detached",
+		[END_DISCONNECTED] =
+			"the connection that registered it ended, and it was not detached",
 		[END_EVICTED] = "its filesystem was evicted, for instance to be unmounted",
 		[END_OVER_LIMIT] = "it was above a limit of its tenant that was enforced",
 		[END_GIVEN_UP] = "its keeper could not keep it, as the journal says",
-		[END_LOST] = ("its keeper ended, and journalctl -u rdmaregd -g 'lost with' says how to root and to members "
-			      "of systemd-journal or adm: register it again"),
+		[END_LOST] =
+			("its keeper ended, and journalctl -u rdmaregd -g 'lost with' says how to root and to members "
+			 "of systemd-journal or adm: register it again"),
 	};
 
 	return texts[why];
@@ -52,7 +54,8 @@ static struct ended_user *get_user(struct ended *e, uint32_t uid)
 			oldest = u;
 	}
 	free(oldest->ends);
-	*oldest = (struct ended_user){ .uid = uid, .ends = calloc(ENDED_PER_UID, sizeof(struct end)) };
+	*oldest = (struct ended_user){ .uid = uid,
+				       .ends = calloc(ENDED_PER_UID, sizeof(struct end)) };
 	return oldest;
 }
 
@@ -81,13 +84,16 @@ static const struct end *find(const struct ended *e, uint64_t region, uint32_t u
 	return NULL;
 }
 
-void ended_describe(const struct ended *e, uint64_t region, uint32_t uid, char out[static ENDED_TEXT_MAX])
+void ended_describe(const struct ended *e, uint64_t region, uint32_t uid,
+		    char out[static ENDED_TEXT_MAX])
 {
 	const struct end *end = find(e, region, uid);
 	uint64_t seconds = end ? (now_monotonic_usec() - end->at_usec) / USEC_PER_SEC : 0;
 
 	if (end)
-		snprintf(out, ENDED_TEXT_MAX, "it ended %" PRIu64 " s ago: %s", seconds, ended_text(end->why));
+		snprintf(out, ENDED_TEXT_MAX, "it ended %" PRIu64 " s ago: %s", seconds,
+			 ended_text(end->why));
 	else
-		snprintf(out, ENDED_TEXT_MAX, "it ended long ago, %s", uid ? "never was, or is another user's" : "or never was");
+		snprintf(out, ENDED_TEXT_MAX, "it ended long ago, %s",
+			 uid ? "never was, or is another user's" : "or never was");
 }

@@ -38,7 +38,8 @@ void ended_clear(struct ended *e);
 /* Without memory it is not remembered. */
 void ended_note(struct ended *e, uint64_t region, uint32_t uid, enum region_end why);
 /* For a sentence about a region that is not there, as @uid may hear it. */
-void ended_describe(const struct ended *e, uint64_t region, uint32_t uid, char out[static ENDED_TEXT_MAX]);
+void ended_describe(const struct ended *e, uint64_t region, uint32_t uid,
+		    char out[static ENDED_TEXT_MAX]);
 /* The same about one that ends now. */
 const char *ended_text(enum region_end why);
 

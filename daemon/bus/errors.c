@@ -21,45 +21,51 @@ int failure_set(struct failure *f, const char *name, const char *format, ...)
 	return BUS_E_REFUSED;
 }
 
-int failure_from_refusal(struct failure *f, int refusal, const struct registry_limits *limits, uint32_t uid,
-			 const char *session, uint64_t bytes)
+int failure_from_refusal(struct failure *f, int refusal, const struct registry_limits *limits,
+			 uint32_t uid, const char *session, uint64_t bytes)
 {
 	switch ((enum registry_refusal)refusal) {
 	case REGISTRY_E_REGIONS_PER_TENANT:
-		return failure_set(f, RDMAREG_ERROR_LIMIT_EXCEEDED,
-				   "uid %" PRIu32 " session '%s' has the %" PRIu32
-				   " regions that it may have, or more from before the limit was lowered: release some, or have "
-				   "the administrator raise regions_per_tenant in rdmaregd.conf",
-				   uid, session, limits->regions_per_tenant);
+		return failure_set(
+			f, RDMAREG_ERROR_LIMIT_EXCEEDED,
+			"uid %" PRIu32 " session '%s' has the %" PRIu32
+			" regions that it may have, or more from before the limit was lowered: release some, or have "
+			"the administrator raise regions_per_tenant in rdmaregd.conf",
+			uid, session, limits->regions_per_tenant);
 	case REGISTRY_E_BYTES_PER_TENANT:
 		return failure_set(
 			f, RDMAREG_ERROR_LIMIT_EXCEEDED,
-			"%" PRIu64 " more bytes would take uid %" PRIu32 " session '%s' over its %" PRIu64
+			"%" PRIu64 " more bytes would take uid %" PRIu32
+			" session '%s' over its %" PRIu64
 			": release regions, or have the administrator raise bytes_per_tenant in rdmaregd.conf",
 			bytes, uid, session, limits->bytes_per_tenant);
 	case REGISTRY_E_REGIONS_PER_CLIENT:
-		return failure_set(f, RDMAREG_ERROR_LIMIT_EXCEEDED,
-				   "this connection owns the %" PRIu32
-				   " regions that it may own, or more from before the limit was lowered: release some, register detached ones, "
-				   "or have the administrator raise regions_per_client in rdmaregd.conf",
-				   limits->regions_per_client);
+		return failure_set(
+			f, RDMAREG_ERROR_LIMIT_EXCEEDED,
+			"this connection owns the %" PRIu32
+			" regions that it may own, or more from before the limit was lowered: release some, register detached ones, "
+			"or have the administrator raise regions_per_client in rdmaregd.conf",
+			limits->regions_per_client);
 	case REGISTRY_E_TENANTS_PER_UID:
-		return failure_set(f, RDMAREG_ERROR_LIMIT_EXCEEDED,
-				   "uid %" PRIu32 " has the %" PRIu32
-				   " sessions that it may have, or more from before the limit was lowered, so '%s' cannot be opened: use one of "
-				   "them, or have the administrator raise tenants_per_uid in rdmaregd.conf",
-				   uid, limits->tenants_per_uid, session);
+		return failure_set(
+			f, RDMAREG_ERROR_LIMIT_EXCEEDED,
+			"uid %" PRIu32 " has the %" PRIu32
+			" sessions that it may have, or more from before the limit was lowered, so '%s' cannot be opened: use one of "
+			"them, or have the administrator raise tenants_per_uid in rdmaregd.conf",
+			uid, limits->tenants_per_uid, session);
 	case REGISTRY_E_TENANTS:
-		return failure_set(f, RDMAREG_ERROR_LIMIT_EXCEEDED,
-				   "this machine runs the %" PRIu32
-				   " keepers that it may run, or more from before the limit was lowered: try again later, or have the "
-				   "administrator raise keepers in rdmaregd.conf",
-				   limits->tenants);
+		return failure_set(
+			f, RDMAREG_ERROR_LIMIT_EXCEEDED,
+			"this machine runs the %" PRIu32
+			" keepers that it may run, or more from before the limit was lowered: try again later, or have the "
+			"administrator raise keepers in rdmaregd.conf",
+			limits->tenants);
 	case REGISTRY_E_EXISTS:
 		break;
 	}
 	return failure_set(f, RDMAREG_ERROR_FAILED,
-			   "the region could not be entered (reason %d): please report this", refusal);
+			   "the region could not be entered (reason %d): please report this",
+			   refusal);
 }
 
 /*
@@ -72,8 +78,10 @@ static const struct {
 	const char *matter;
 	const char *advice;
 } errno_table[] = {
-	{ EINVAL, RDMAREG_ERROR_INVALID_RANGE, "the range does not fit the file", "check offset and length" },
-	{ ERANGE, RDMAREG_ERROR_INVALID_RANGE, "the range does not fit", "check offset and length" },
+	{ EINVAL, RDMAREG_ERROR_INVALID_RANGE, "the range does not fit the file",
+	  "check offset and length" },
+	{ ERANGE, RDMAREG_ERROR_INVALID_RANGE, "the range does not fit",
+	  "check offset and length" },
 	{ EOVERFLOW, RDMAREG_ERROR_INVALID_RANGE, "the range does not fit the file",
 	  "check offset and length" },
 	{ EBADF, RDMAREG_ERROR_INVALID_FILE, "the descriptor is of no use",
@@ -82,9 +90,11 @@ static const struct {
 	  "use one on a filesystem with mmap(2)" },
 	{ ENOTSUP, RDMAREG_ERROR_NO_ADAPTER, "no RDMA device can do this",
 	  "it takes one with on-demand paging" },
-	{ ENXIO, RDMAREG_ERROR_NO_ADAPTER, "no RDMA device with on-demand paging has an address here",
+	{ ENXIO, RDMAREG_ERROR_NO_ADAPTER,
+	  "no RDMA device with on-demand paging has an address here",
 	  "see rdma link and ip address" },
-	{ EADDRNOTAVAIL, RDMAREG_ERROR_FAILED, "no RDMA device has the listen_address of rdmaregd.conf",
+	{ EADDRNOTAVAIL, RDMAREG_ERROR_FAILED,
+	  "no RDMA device has the listen_address of rdmaregd.conf",
 	  "have the administrator set it to an address of an RDMA device, see rdma link and ip address, or to any, "
 	  "and then call: rdmaregctl reload" },
 	{ EADDRINUSE, RDMAREG_ERROR_FAILED, "the port of rdmaregd.conf is taken",
@@ -96,7 +106,8 @@ static const struct {
 	{ EPERM, RDMAREG_ERROR_ACCESS_DENIED, "the descriptor or a seal does not allow it",
 	  "ask for access 'r'" },
 	{ ENOSPC, RDMAREG_ERROR_LIMIT_EXCEEDED, "no space is left", "make some, and try again" },
-	{ EDQUOT, RDMAREG_ERROR_LIMIT_EXCEEDED, "a limit is reached", "see [limits] in rdmaregd.conf" },
+	{ EDQUOT, RDMAREG_ERROR_LIMIT_EXCEEDED, "a limit is reached",
+	  "see [limits] in rdmaregd.conf" },
 	{ EMFILE, RDMAREG_ERROR_LIMIT_EXCEEDED, "no descriptors are left", "release regions" },
 	{ ENOMEM, RDMAREG_ERROR_LIMIT_EXCEEDED, "memory, or memory that may be locked, has run out",
 	  "see memlock_bytes in rdmaregd.conf" },
@@ -104,7 +115,8 @@ static const struct {
 	{ EAGAIN, RDMAREG_ERROR_BUSY, "not possible now", "try again" },
 	{ ENOENT, RDMAREG_ERROR_NO_SUCH_REGION, "the region ended meanwhile", "register it again" },
 	{ ECANCELED, RDMAREG_ERROR_BUSY, "the region was released meanwhile", "register it again" },
-	{ ESTALE, RDMAREG_ERROR_NO_SUCH_REVOCATION, "the revocation is over", "wait for the next one" },
+	{ ESTALE, RDMAREG_ERROR_NO_SUCH_REVOCATION, "the revocation is over",
+	  "wait for the next one" },
 	{ EPIPE, RDMAREG_ERROR_KEEPER_LOST, "the tenant's keeper was lost",
 	  "try again, a new one is started" },
 	{ ETIME, RDMAREG_ERROR_TIMEOUT, "the storage does not answer",
@@ -124,7 +136,8 @@ int failure_from_errno(struct failure *f, const char *what, int error, const cha
 	for (size_t i = 0; i < sizeof(errno_table) / sizeof(errno_table[0]); i++)
 		if (errno_table[i].error == -error)
 			return failure_set(f, errno_table[i].name, "%s failed: %s (%s)", what,
-					   *detail ? detail : errno_table[i].matter, errno_table[i].advice);
-	return failure_set(f, RDMAREG_ERROR_FAILED, "%s failed: %s (see the journal of rdmaregd)", what,
-			   *detail ? detail : strerror(-error));
+					   *detail ? detail : errno_table[i].matter,
+					   errno_table[i].advice);
+	return failure_set(f, RDMAREG_ERROR_FAILED, "%s failed: %s (see the journal of rdmaregd)",
+			   what, *detail ? detail : strerror(-error));
 }

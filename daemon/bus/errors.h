@@ -29,8 +29,8 @@ int failure_set(struct failure *f, const char *name, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /* One of the registry's limits was reached by tenant @uid, @session asking for @bytes. */
-int failure_from_refusal(struct failure *f, int refusal, const struct registry_limits *limits, uint32_t uid,
-			 const char *session, uint64_t bytes);
+int failure_from_refusal(struct failure *f, int refusal, const struct registry_limits *limits,
+			 uint32_t uid, const char *session, uint64_t bytes);
 
 /**
  * failure_from_errno - a keeper or the system said no

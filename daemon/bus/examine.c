@@ -27,7 +27,8 @@ struct task {
 	_Alignas(max_align_t) unsigned char request[];
 };
 
-static int claim(struct bus *b, int token, const struct client *c, int *ret, struct failure *ret_failure)
+static int claim(struct bus *b, int token, const struct client *c, int *ret,
+		 struct failure *ret_failure)
 {
 	enum intake_refusal why;
 	int fd = intake_claim(b->intake, token, &why);
@@ -51,8 +52,9 @@ static int claim(struct bus *b, int token, const struct client *c, int *ret, str
 			"that they are on does not answer: try again, and see to its server (FUSE, NFS)",
 			c->uid);
 	default:
-		return failure_set(ret_failure, RDMAREG_ERROR_FAILED,
-				   "the message has no such descriptor, or rdmaregd has none left: see its log");
+		return failure_set(
+			ret_failure, RDMAREG_ERROR_FAILED,
+			"the message has no such descriptor, or rdmaregd has none left: see its log");
 	}
 }
 
@@ -76,11 +78,12 @@ static int judge(struct task *t, int error, struct failure *f)
 			" ms; %s: see to its server (FUSE, NFS), or raise timeout_msec in rdmaregd.conf",
 			offload_timeout(t->bus->offload) / 1000, t->examination.nothing_done);
 	if (error == -EUSERS)
-		return failure_set(f, RDMAREG_ERROR_BUSY,
-				   "the descriptor was not looked at within %" PRIu64
-				   " ms, because filesystems of many users do not answer (rdmaregd's log names them); "
-				   "%s: try again",
-				   offload_timeout(t->bus->offload) / 1000, t->examination.nothing_done);
+		return failure_set(
+			f, RDMAREG_ERROR_BUSY,
+			"the descriptor was not looked at within %" PRIu64
+			" ms, because filesystems of many users do not answer (rdmaregd's log names them); "
+			"%s: try again",
+			offload_timeout(t->bus->offload) / 1000, t->examination.nothing_done);
 	if (error)
 		return failure_set(f, RDMAREG_ERROR_FAILED, "rdmaregd is stopping; %s: try again",
 				   t->examination.nothing_done);
@@ -132,14 +135,16 @@ int examine(struct bus *b, int fd, const struct examination *x, struct call *cal
 	free(t);
 	offload_close(b->offload, fd, uid);
 	if (r == -EBUSY)
-		return failure_set(ret_failure, RDMAREG_ERROR_LIMIT_EXCEEDED,
-				   "the filesystems of %d descriptors that uid %" PRIu32
-				   " passed before do not answer; %s: see to their server (FUSE, NFS)",
-				   OFFLOAD_PER_UID, uid, x->nothing_done);
+		return failure_set(
+			ret_failure, RDMAREG_ERROR_LIMIT_EXCEEDED,
+			"the filesystems of %d descriptors that uid %" PRIu32
+			" passed before do not answer; %s: see to their server (FUSE, NFS)",
+			OFFLOAD_PER_UID, uid, x->nothing_done);
 	return failure_from_errno(ret_failure, "looking at the descriptor", r, "");
 }
 
-int examine_call(struct bus *b, sd_bus_message *m, struct client *c, int token, const struct examination *x)
+int examine_call(struct bus *b, sd_bus_message *m, struct client *c, int token,
+		 const struct examination *x)
 {
 	struct failure f;
 	struct call *call;

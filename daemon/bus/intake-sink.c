@@ -158,7 +158,8 @@ static void on_waking(int signal)
 	(void)signal;
 }
 
-int sink_new(struct sink **ret, struct event_base *base, int socket, sink_dropped dropped, void *userdata)
+int sink_new(struct sink **ret, struct event_base *base, int socket, sink_dropped dropped,
+	     void *userdata)
 {
 	const struct sigaction action = { .sa_handler = on_waking, .sa_flags = SA_RESTART };
 	struct sink *s = calloc(1, sizeof(*s));
@@ -175,8 +176,8 @@ int sink_new(struct sink **ret, struct event_base *base, int socket, sink_droppe
 		s->returned = event_new(base, s->returned_fd, EV_READ | EV_PERSIST, on_returned, s);
 		s->look = event_new(base, s->look_fd, EV_READ | EV_PERSIST, on_look, s);
 	}
-	if (!s->look || !s->returned || event_add(s->returned, NULL) < 0 || event_add(s->look, NULL) < 0 ||
-	    sigaction(WAKING, &action, NULL) < 0) {
+	if (!s->look || !s->returned || event_add(s->returned, NULL) < 0 ||
+	    event_add(s->look, NULL) < 0 || sigaction(WAKING, &action, NULL) < 0) {
 		sink_free(s);
 		return -ENOMEM;
 	}
@@ -210,7 +211,7 @@ static bool may_begin(const struct sink *s, uint32_t uid, bool emergency)
 	uint32_t n = 0;
 
 	LIST_FOREACH(d, &s->droppers, droppers)
-	n += d->uid == uid;
+		n += d->uid == uid;
 	return emergency ? s->n_droppers < SINK_THREADS
 			 : s->n_droppers < SINK_THREADS / 2 && n < SINK_PER_UID;
 }

@@ -34,7 +34,8 @@ struct sink;
 typedef void (*sink_dropped)(void *userdata, int error);
 
 /* @socket: the caller's, for longer than the sink. */
-int sink_new(struct sink **ret, struct event_base *base, int socket, sink_dropped dropped, void *userdata);
+int sink_new(struct sink **ret, struct event_base *base, int socket, sink_dropped dropped,
+	     void *userdata);
 /* True: a thread may still be about to use the socket, which must stay open. */
 bool sink_free(struct sink *s);
 /*

@@ -30,8 +30,10 @@
 #include "util/log.h"
 #include "util/passed.h"
 
-#define PIECE_MAX (256u << 10)	 /* more than Linux passes as one, which is where descriptors are; read at once of what is not kept */
-#define PART_BUDGET 64		 /* of one message in a turn */
+#define PIECE_MAX \
+	(256u     \
+	 << 10) /* more than Linux passes as one, which is where descriptors are; read at once of what is not kept */
+#define PART_BUDGET 64 /* of one message in a turn */
 #define READ_BUDGET 64
 #define UNPARK_USEC (50 * USEC_PER_MSEC)
 #define UNPARK_BUDGET 256
@@ -135,7 +137,8 @@ static void turn_away(struct intake *i, int fd, uint32_t uid)
 	}
 	p = malloc(sizeof(*p));
 	if (!p) {
-		log_error("no memory to close descriptor %d of uid %" PRIu32 ": it stays open", fd, uid);
+		log_error("no memory to close descriptor %d of uid %" PRIu32 ": it stays open", fd,
+			  uid);
 		return;
 	}
 	p->fd = fd;
@@ -192,7 +195,8 @@ static bool can_park(struct intake *i, unsigned int n)
 static struct packet *packet_new(const struct header *h)
 {
 	bool discarded = h->size > MESSAGE_MAX;
-	struct packet *p = calloc(1, sizeof(*p) + (discarded ? PIECE_MAX : h->size + 1)); /* to look beyond it */
+	struct packet *p = calloc(
+		1, sizeof(*p) + (discarded ? PIECE_MAX : h->size + 1)); /* to look beyond it */
 
 	if (!p)
 		return NULL;
@@ -271,7 +275,8 @@ static int make_token(struct intake *i, int fd, uint32_t uid)
 	int ends[2];
 
 	if (!t || pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) {
-		log_error("no token can be made for a descriptor of uid %u: %s", uid, strerror(errno));
+		log_error("no token can be made for a descriptor of uid %u: %s", uid,
+			  strerror(errno));
 		offload_close(i->bus->offload, fd, uid);
 		free(t);
 		return i->nothing[INTAKE_FAILED];
@@ -305,8 +310,8 @@ int intake_claim(struct intake *i, int token, enum intake_refusal *ret_why)
 	if (fstat(token, &st) < 0)
 		return -errno;
 	LIST_FOREACH(t, &i->tokens, tokens)
-	if (t->inode == st.st_ino && t->descriptor >= 0)
-		return steal_fd(&t->descriptor);
+		if (t->inode == st.st_ino && t->descriptor >= 0)
+			return steal_fd(&t->descriptor);
 	for (int k = 0; k < _INTAKE_REFUSAL_MAX; k++)
 		if (is_file(i->nothing[k], st.st_ino))
 			*ret_why = (enum intake_refusal)k;
@@ -322,7 +327,8 @@ static void exchange(struct intake *i, struct packet *p)
 	count_unknown(i, p, false);
 	p->exchanged = true;
 	for (unsigned int k = 0; k < p->n_fds; k++)
-		p->fds[k] = p->fds[k] < 0 ? i->nothing[p->refusal] : make_token(i, p->fds[k], p->uid);
+		p->fds[k] =
+			p->fds[k] < 0 ? i->nothing[p->refusal] : make_token(i, p->fds[k], p->uid);
 }
 
 /* 1: all of it has left, 0: there is no room now. */
@@ -350,8 +356,8 @@ static int send_packet(struct intake *i, struct packet *p)
 		n = sendmsg(i->out, &h, MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (n < 0)
 			/* ETOOMANYREFS: tokens under way, which sd-bus is about to take */
-			return errno == EAGAIN || errno == EINTR || errno == ENOBUFS || errno == ENOMEM ||
-					       errno == ETOOMANYREFS
+			return errno == EAGAIN || errno == EINTR || errno == ENOBUFS ||
+					       errno == ENOMEM || errno == ETOOMANYREFS
 				       ? 0
 				       : -errno;
 		p->sent += (size_t)n;
@@ -418,8 +424,8 @@ static struct stranger *get_stranger(struct intake *i, const char *name)
 	struct stranger *s;
 
 	LIST_FOREACH(s, &i->strangers, strangers)
-	if (!strcmp(s->name, name))
-		return s;
+		if (!strcmp(s->name, name))
+			return s;
 	s = calloc(1, sizeof(*s) + strlen(name) + 1);
 	if (!s)
 		return NULL;
@@ -585,7 +591,9 @@ static int fill_descriptors(struct packet *p)
 static int keep_descriptors(struct intake *i, struct packet *p, const int *fds, unsigned int n)
 {
 	p->fds = calloc(DESCRIPTORS_MAX, sizeof(int));
-	p->discarded |= n != p->header.n_fds; /* the bus does not do that, and sd-bus would find it invalid */
+	p->discarded |=
+		n !=
+		p->header.n_fds; /* the bus does not do that, and sd-bus would find it invalid */
 	for (unsigned int k = 0; k < n; k++)
 		if (p->fds && takes_descriptors(p))
 			p->fds[p->n_fds++] = fds[k];
@@ -676,9 +684,10 @@ static int read_part(struct intake *i)
 	size_t left = p->header.size - p->got;
 	struct iovec iov = { p->discarded ? p->data : p->data + p->got,
 			     p->discarded && left > PIECE_MAX ? PIECE_MAX : left };
-	struct msghdr h = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
-	};
+	struct msghdr h = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = &control,
+			    .msg_controllen = sizeof(control) };
 	bool first = !p->got;
 	int fds[DESCRIPTORS_MAX];
 	unsigned int n_fds;
@@ -694,7 +703,8 @@ static int read_part(struct intake *i)
 	n_fds = passed_descriptors(&h, fds);
 	if (first && p->brings)
 		return keep_descriptors(i, p, fds, n_fds);
-	for (unsigned int k = 0; k < n_fds; k++) /* later than with the first byte: the bus does not do that */
+	for (unsigned int k = 0; k < n_fds;
+	     k++) /* later than with the first byte: the bus does not do that */
 		turn_away(i, fds[k], p->uid);
 	return 1;
 }
@@ -704,12 +714,14 @@ static int end_packet(struct intake *i, struct packet *p)
 {
 	if (p->discarded) {
 		if (p->header.size > MESSAGE_MAX)
-			log_warning("a message of %zu bytes is more than D-Bus allows, and is not answered: the bus "
-				    "should not pass on so much (max_message_size)",
-				    p->header.size);
+			log_warning(
+				"a message of %zu bytes is more than D-Bus allows, and is not answered: the bus "
+				"should not pass on so much (max_message_size)",
+				p->header.size);
 		else
-			log_debug("a message of %s with descriptors has fields that none of ours has: it is left out",
-				  *p->header.sender ? p->header.sender : "somebody");
+			log_debug(
+				"a message of %s with descriptors has fields that none of ours has: it is left out",
+				*p->header.sender ? p->header.sender : "somebody");
 		packet_free(i, p);
 		return 1;
 	}
@@ -743,7 +755,8 @@ void intake_read(struct intake *i)
 	sink_look(i->sink);
 	if (i->held)
 		return;
-	for (int k = 0; k < READ_BUDGET && STAILQ_EMPTY(&i->going) && i->n_tokens < i->tokens_max; k++) {
+	for (int k = 0; k < READ_BUDGET && STAILQ_EMPTY(&i->going) && i->n_tokens < i->tokens_max;
+	     k++) {
 		int r = i->messages ? read_message(i) : read_lines(i);
 
 		if (r < 0)
@@ -842,7 +855,8 @@ struct intake *intake_free(struct intake *i)
 	if (!i)
 		return NULL;
 	if (sink_free(i->sink))
-		i->socket = -1; /* a thread is about to use it: it is closed at the end, which is now */
+		i->socket =
+			-1; /* a thread is about to use it: it is closed at the end, which is now */
 	while (!LIST_EMPTY(&i->strangers))
 		stranger_free(LIST_FIRST(&i->strangers));
 	free_packets(i, &i->going);

@@ -37,7 +37,8 @@
 #include <event2/event.h>
 
 #define INTAKE_UNKNOWN 512
-#define INTAKE_TOKENS 4096 /* or a sixteenth of what the process may open: each is three, with the descriptor */
+#define INTAKE_TOKENS \
+	4096 /* or a sixteenth of what the process may open: each is three, with the descriptor */
 
 #define INTAKE_PARKED 196608 /* or three eighths of what the process may open */
 
@@ -53,7 +54,8 @@ struct bus;
 struct intake;
 
 /* @socket: connected, taken over also on failure. @ret_fd: for sd-bus to read from; the caller's. */
-int intake_new(struct intake **ret, struct bus *b, struct event_base *base, int socket, int *ret_fd);
+int intake_new(struct intake **ret, struct bus *b, struct event_base *base, int socket,
+	       int *ret_fd);
 /* Before the bus' connection is closed. */
 struct intake *intake_free(struct intake *i);
 /* Whether the loop reads by itself. */

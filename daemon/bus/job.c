@@ -38,8 +38,8 @@ static bool may_see(const struct client *c, const struct job *j)
 	return c->uid == 0 || c->uid == j->client->uid;
 }
 
-int find_job(sd_bus *connection, const char *path, const char *interface, void *userdata, void **ret_found,
-	     sd_bus_error *ret_error)
+int find_job(sd_bus *connection, const char *path, const char *interface, void *userdata,
+	     void **ret_found, sd_bus_error *ret_error)
 {
 	struct bus *b = userdata;
 	sd_bus_message *m = sd_bus_get_current_message(connection);
@@ -118,8 +118,8 @@ int method_start_prefetch(sd_bus_message *m, void *userdata, sd_bus_error *error
 	(void)error;
 	r = read_prefetch(m, &q, &f);
 	if (r == 0)
-		r = b->handlers->start_prefetch(b->userdata, found->client, found->view.region->id, &q,
-						&number, &f);
+		r = b->handlers->start_prefetch(b->userdata, found->client, found->view.region->id,
+						&q, &number, &f);
 	if (r)
 		return refuse(m, r, &f);
 	job_path(number, path);
@@ -137,8 +137,9 @@ static int method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	return r ? refuse(m, r, &f) : sd_bus_reply_method_return(m, NULL);
 }
 
-static int get_property(sd_bus *connection, const char *path, const char *interface, const char *property,
-			sd_bus_message *reply, void *userdata, sd_bus_error *error)
+static int get_property(sd_bus *connection, const char *path, const char *interface,
+			const char *property, sd_bus_message *reply, void *userdata,
+			sd_bus_error *error)
 {
 	const struct job *j = ((const struct found_job *)userdata)->job;
 
@@ -175,8 +176,8 @@ static void send_signal(struct bus *b, const struct job *j, sd_bus_message *m, i
 		client_was_sent(b, j->client);
 	}
 	if (r < 0)
-		log_warning("client %s: job %" PRIu64 " cannot be told of: error %d", j->client->name,
-			    j->number, -r);
+		log_warning("client %s: job %" PRIu64 " cannot be told of: error %d",
+			    j->client->name, j->number, -r);
 	sd_bus_message_unref(m);
 }
 
@@ -187,11 +188,12 @@ void bus_tell_job(struct bus *b, const struct job *j)
 	int r = new_signal(b, j, "org.freedesktop.DBus.Properties", "PropertiesChanged", &m);
 
 	if (r >= 0 && j->state == JOB_RUNNING)
-		r = sd_bus_message_append(m, "sa{sv}as", RDMAREG_JOB_INTERFACE, 1, "Done", "t", j->done, 0);
+		r = sd_bus_message_append(m, "sa{sv}as", RDMAREG_JOB_INTERFACE, 1, "Done", "t",
+					  j->done, 0);
 	else if (r >= 0)
-		r = sd_bus_message_append(m, "sa{sv}as", RDMAREG_JOB_INTERFACE, 4, "Done", "t", j->done,
-					  "State", "s", state_names[j->state], "Error", "s", name, "Message",
-					  "s", j->why.text, 0);
+		r = sd_bus_message_append(m, "sa{sv}as", RDMAREG_JOB_INTERFACE, 4, "Done", "t",
+					  j->done, "State", "s", state_names[j->state], "Error",
+					  "s", name, "Message", "s", j->why.text, 0);
 	send_signal(b, j, m, r);
 	if (j->state == JOB_RUNNING)
 		return;

@@ -12,14 +12,15 @@
 
 #define PATH_LONGEST 80
 
-static int create_authorized(struct bus *b, struct client *c, int fd, const void *request, struct call *call,
-			     struct failure *ret)
+static int create_authorized(struct bus *b, struct client *c, int fd, const void *request,
+			     struct call *call, struct failure *ret)
 {
 	(void)fd;
 	return b->handlers->create_dax(b->userdata, c, request, call, ret);
 }
 
-static int ask_to_create(struct bus *b, const struct dax_request *q, struct call *call, struct failure *f)
+static int ask_to_create(struct bus *b, const struct dax_request *q, struct call *call,
+			 struct failure *f)
 {
 	const struct authorization a = {
 		.action = ACTION_DAX,

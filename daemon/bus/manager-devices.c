@@ -13,19 +13,21 @@ static int append_device(sd_bus_message *m, const struct device_view *v)
 	int r = sd_bus_message_open_container(m, 'a', "{sv}");
 
 	if (r >= 0)
-		r = sd_bus_message_append(m, "{sv}{sv}{sv}{sv}{sv}", "kind", "s", v->kind, "name", "s",
-					  v->name, "path", "s", v->path, "mode", "s", v->mode, "unusable",
-					  "s", v->unusable ? v->unusable : "");
+		r = sd_bus_message_append(m, "{sv}{sv}{sv}{sv}{sv}", "kind", "s", v->kind, "name",
+					  "s", v->name, "path", "s", v->path, "mode", "s", v->mode,
+					  "unusable", "s", v->unusable ? v->unusable : "");
 	if (r >= 0)
-		r = sd_bus_message_append(m, "{sv}{sv}{sv}{sv}{sv}", "dax_region", "u", v->dax_region,
-					  "dynamic", "b", (int)v->dynamic, "size", "t", v->size, "available",
-					  "t", v->available, "alignment", "t", v->alignment);
+		r = sd_bus_message_append(m, "{sv}{sv}{sv}{sv}{sv}", "dax_region", "u",
+					  v->dax_region, "dynamic", "b", (int)v->dynamic, "size",
+					  "t", v->size, "available", "t", v->available, "alignment",
+					  "t", v->alignment);
 	if (r >= 0 && v->node >= 0)
 		r = sd_bus_message_append(m, "{sv}", "node", "u", (uint32_t)v->node);
 	if (r >= 0 && v->driver)
-		r = sd_bus_message_append(m, "{sv}{sv}{sv}{sv}{sv}{sv}", "driver", "s", v->driver, "firmware",
-					  "s", v->firmware, "netdev", "s", v->netdev, "mtu", "t", v->mtu,
-					  "abilities", "s", v->abilities, "quirks", "s", v->quirks);
+		r = sd_bus_message_append(m, "{sv}{sv}{sv}{sv}{sv}{sv}", "driver", "s", v->driver,
+					  "firmware", "s", v->firmware, "netdev", "s", v->netdev,
+					  "mtu", "t", v->mtu, "abilities", "s", v->abilities,
+					  "quirks", "s", v->quirks);
 	return r < 0 ? r : sd_bus_message_close_container(m);
 }
 

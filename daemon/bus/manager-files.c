@@ -32,13 +32,14 @@ static int look_away(void *request, int *fd, uint32_t uid, struct failure *f)
 }
 
 /* Until now the descriptor has kept the filesystem mounted, and its number from being another one's. */
-static int evict_authorized(struct bus *b, struct client *c, int fd, const void *request, struct call *call,
-			    struct failure *f)
+static int evict_authorized(struct bus *b, struct client *c, int fd, const void *request,
+			    struct call *call, struct failure *f)
 {
 	const struct examination x = { look_away, evict, "nothing was evicted", request,
 				       sizeof(struct evict_request) };
 
-	return fd < 0 ? b->handlers->evict(b->userdata, c, request, call, f) : examine(b, fd, &x, call, f);
+	return fd < 0 ? b->handlers->evict(b->userdata, c, request, call, f)
+		      : examine(b, fd, &x, call, f);
 }
 
 static int ask_to_evict(struct bus *b, const struct evict_request *q, int fd, struct call *call,
@@ -68,8 +69,8 @@ static int look_for_filesystem(void *request, int *fd, uint32_t uid, struct fail
 	return uid == 0 ? look_away(request, fd, uid, f) : 0;
 }
 
-static int evict_examined(struct bus *b, struct client *c, int *fd, void *request, struct call *call,
-			  struct failure *f)
+static int evict_examined(struct bus *b, struct client *c, int *fd, void *request,
+			  struct call *call, struct failure *f)
 {
 	const struct evict_request *q = request;
 	int r;
@@ -85,10 +86,9 @@ static int evict_examined(struct bus *b, struct client *c, int *fd, void *reques
 int method_evict(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	struct evict_request q = { 0 };
-	const struct option known[] = {
-		{ "grace_usec", 't', &q.grace_usec, &q.has_grace }
-	};
-	const struct examination x = { look_for_filesystem, evict_examined, "nothing was evicted", &q, sizeof(q) };
+	const struct option known[] = { { "grace_usec", 't', &q.grace_usec, &q.has_grace } };
+	const struct examination x = { look_for_filesystem, evict_examined, "nothing was evicted",
+				       &q, sizeof(q) };
 	struct bus *b = userdata;
 	struct client *c;
 	struct failure f;
@@ -126,8 +126,8 @@ int method_enforce_limits(sd_bus_message *m, void *userdata, sd_bus_error *error
 	return end_call(call, b->handlers->evict(b->userdata, c, &q, call, &f), &f);
 }
 
-static int reload_authorized(struct bus *b, struct client *c, int fd, const void *request, struct call *call,
-			     struct failure *ret)
+static int reload_authorized(struct bus *b, struct client *c, int fd, const void *request,
+			     struct call *call, struct failure *ret)
 {
 	(void)c, (void)fd, (void)request;
 	return b->handlers->reload(b->userdata, call, ret);
@@ -136,9 +136,11 @@ static int reload_authorized(struct bus *b, struct client *c, int fd, const void
 /* Who runs the daemon could as well send it a signal. */
 int method_reload(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-	const struct authorization a = {
-		.action = ACTION_RELOAD, .then = reload_authorized, .fd = -1, .path = "", .request = ""
-	};
+	const struct authorization a = { .action = ACTION_RELOAD,
+					 .then = reload_authorized,
+					 .fd = -1,
+					 .path = "",
+					 .request = "" };
 	struct bus *b = userdata;
 	struct client *c;
 	struct failure f;

@@ -85,7 +85,8 @@ static int append_asked(sd_bus_message *m, const struct holder_note *n, const st
 	return e < 0 ? e : append_number(m, "deadline_usec", r->deadline_usec);
 }
 
-static int append_holder(sd_bus_message *m, const struct holder_listing *l, const struct holder_note *n)
+static int append_holder(sd_bus_message *m, const struct holder_listing *l,
+			 const struct holder_note *n)
 {
 	int r = sd_bus_message_open_container(m, 'a', "{sv}");
 
@@ -146,7 +147,8 @@ static int note_region(struct bus *b, struct holder_listing *l, uint32_t uid)
 {
 	struct region_view v;
 
-	if (!b->handlers->view_next_of_file(b->userdata, l->file.device, l->file.inode, l->region.id, &v))
+	if (!b->handlers->view_next_of_file(b->userdata, l->file.device, l->file.inode,
+					    l->region.id, &v))
 		return 0;
 	l->region = *v.region;
 	l->tenant = *v.tenant;
@@ -208,8 +210,8 @@ static int list_holders(struct bus *b, struct client *c, int *fd, void *request,
 int method_find_holders(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	const struct found_file file = { 0 };
-	const struct examination x = { look_for_file, list_holders, "its holders are not known", &file,
-				       sizeof(file) };
+	const struct examination x = { look_for_file, list_holders, "its holders are not known",
+				       &file, sizeof(file) };
 	struct bus *b = userdata;
 	struct client *c;
 	int token, r;

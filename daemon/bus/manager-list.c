@@ -47,7 +47,8 @@ static int read_filter(sd_bus_message *m, struct region_listing *l, struct failu
 		return r;
 	if (l->left < 1 || l->left > LIST_LIMIT_MAX)
 		return failure_set(f, RDMAREG_ERROR_INVALID_OPTION,
-				   "limit must be from 1 to %d, not %" PRIu32, LIST_LIMIT_MAX, l->left);
+				   "limit must be from 1 to %d, not %" PRIu32, LIST_LIMIT_MAX,
+				   l->left);
 	if (l->has_session) {
 		r = check_session(session, f);
 		if (r)
@@ -103,7 +104,9 @@ static void free_listing(struct listing *l)
 	free(l);
 }
 
-static const struct listing_kind regions = { .item = "(toa{sv})", .look = look, .free = free_listing };
+static const struct listing_kind regions = { .item = "(toa{sv})",
+					     .look = look,
+					     .free = free_listing };
 
 int method_list(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {

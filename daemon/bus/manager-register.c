@@ -16,16 +16,18 @@
 
 int check_session(const char *session, struct failure *f)
 {
-	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
+	static const char allowed[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
 	size_t n = strlen(session);
 	char clean[TENANT_SESSION_MAX];
 
 	if (n >= 1 && n < TENANT_SESSION_MAX && strspn(session, allowed) == n)
 		return 0;
 	text_clean(clean, sizeof(clean), session, n);
-	return failure_set(f, RDMAREG_ERROR_INVALID_OPTION,
-			   "'%s' is no session name: it must be 1 to %d of the characters A-Z a-z 0-9 _ . -",
-			   clean, TENANT_SESSION_MAX - 1);
+	return failure_set(
+		f, RDMAREG_ERROR_INVALID_OPTION,
+		"'%s' is no session name: it must be 1 to %d of the characters A-Z a-z 0-9 _ . -",
+		clean, TENANT_SESSION_MAX - 1);
 }
 
 int read_arbitration(const char *word, bool *ret_pre_content, struct failure *f)
@@ -63,9 +65,12 @@ static int read_options(sd_bus_message *m, struct register_request *q, struct fa
 	const char *policy = region_policy_names[POLICY_YIELD], *arbitration = "auto";
 	const char *warm_mode = NULL;
 	const struct option known[] = {
-		{ "policy", 's', &policy, NULL },	 { "grace_usec", 't', &q->grace_usec, &q->has_grace },
-		{ "detached", 'b', &q->detached, NULL }, { "session", 's', &q->session, NULL },
-		{ "warm", 'b', &q->warm, NULL },	 { "arbitration", 's', &arbitration, NULL },
+		{ "policy", 's', &policy, NULL },
+		{ "grace_usec", 't', &q->grace_usec, &q->has_grace },
+		{ "detached", 'b', &q->detached, NULL },
+		{ "session", 's', &q->session, NULL },
+		{ "warm", 'b', &q->warm, NULL },
+		{ "arbitration", 's', &arbitration, NULL },
 		{ "warm_mode", 's', &warm_mode, NULL },
 	};
 	uint8_t word;
@@ -116,7 +121,8 @@ static int register_authorized(struct bus *b, struct client *c, int fd, const vo
 	return r;
 }
 
-static int ask_to_hold(struct bus *b, const struct kept *k, int *fd, struct call *call, struct failure *f)
+static int ask_to_hold(struct bus *b, const struct kept *k, int *fd, struct call *call,
+		       struct failure *f)
 {
 	const struct authorization a = {
 		.action = ACTION_HOLD,
@@ -138,11 +144,12 @@ static int look(void *request, int *fd, uint32_t uid, struct failure *f)
 {
 	struct kept *k = request;
 
-	return descriptor_check(&k->request, *fd, k->request.offset, k->request.length, uid, k->path, f);
+	return descriptor_check(&k->request, *fd, k->request.offset, k->request.length, uid,
+				k->path, f);
 }
 
-static int register_examined(struct bus *b, struct client *c, int *fd, void *request, struct call *call,
-			     struct failure *f)
+static int register_examined(struct bus *b, struct client *c, int *fd, void *request,
+			     struct call *call, struct failure *f)
 {
 	const struct kept *k = request;
 	struct register_request q = request_of(k, *fd);
@@ -156,7 +163,8 @@ int method_register(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	struct kept k = { 0 };
 	struct register_request *q = &k.request;
-	const struct examination x = { look, register_examined, "nothing was registered", &k, sizeof(k) };
+	const struct examination x = { look, register_examined, "nothing was registered", &k,
+				       sizeof(k) };
 	struct bus *b = userdata;
 	const char *access;
 	struct client *c;

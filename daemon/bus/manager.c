@@ -59,8 +59,9 @@ static int method_subscribe(sd_bus_message *m, void *userdata, sd_bus_error *err
 	return reply_plain(m, client_subscribe(b, c, &f), &f);
 }
 
-static int get_property(sd_bus *connection, const char *path, const char *interface, const char *property,
-			sd_bus_message *reply, void *userdata, sd_bus_error *error)
+static int get_property(sd_bus *connection, const char *path, const char *interface,
+			const char *property, sd_bus_message *reply, void *userdata,
+			sd_bus_error *error)
 {
 	struct bus *b = userdata;
 	struct manager_view v = { 0 };
@@ -91,30 +92,34 @@ static int get_property(sd_bus *connection, const char *path, const char *interf
 
 const sd_bus_vtable manager_vtable[] = {
 	SD_BUS_VTABLE_START(0),
-	SD_BUS_METHOD_WITH_ARGS("RegisterRegion",
-				SD_BUS_ARGS("h", fd, "t", offset, "t", length, "s", access, "a{sv}", options),
-				SD_BUS_RESULT("t", id, "o", region, "a{sv}", properties), method_register,
-				ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS(
+		"RegisterRegion",
+		SD_BUS_ARGS("h", fd, "t", offset, "t", length, "s", access, "a{sv}", options),
+		SD_BUS_RESULT("t", id, "o", region, "a{sv}", properties), method_register, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("ListRegions", SD_BUS_ARGS("a{sv}", filter),
 				SD_BUS_RESULT("a(toa{sv})", regions), method_list, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("GetRegion", SD_BUS_ARGS("t", id),
-				SD_BUS_RESULT("o", region, "a{sv}", properties), method_get, ANYBODY),
-	SD_BUS_METHOD_WITH_ARGS("FindHolders", SD_BUS_ARGS("h", fd), SD_BUS_RESULT("aa{sv}", holders),
-				method_find_holders, ANYBODY),
-	SD_BUS_METHOD_WITH_ARGS("Evict", SD_BUS_ARGS("h", fd, "a{sv}", options), SD_BUS_RESULT("u", regions),
-				method_evict, ANYBODY),
-	SD_BUS_METHOD_WITH_ARGS("EnforceLimits", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("u", regions),
-				method_enforce_limits, ANYBODY),
+				SD_BUS_RESULT("o", region, "a{sv}", properties), method_get,
+				ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS("FindHolders", SD_BUS_ARGS("h", fd),
+				SD_BUS_RESULT("aa{sv}", holders), method_find_holders, ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS("Evict", SD_BUS_ARGS("h", fd, "a{sv}", options),
+				SD_BUS_RESULT("u", regions), method_evict, ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS("EnforceLimits", SD_BUS_ARGS("a{sv}", options),
+				SD_BUS_RESULT("u", regions), method_enforce_limits, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("ListDevices", SD_BUS_NO_ARGS, SD_BUS_RESULT("aa{sv}", devices),
 				method_list_devices, ANYBODY),
-	SD_BUS_METHOD_WITH_ARGS("CreateDaxDevice", SD_BUS_ARGS("u", region, "t", size, "a{sv}", options),
-				SD_BUS_RESULT("s", path, "t", size, "h", fd), method_create_dax, ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS(
+		"CreateDaxDevice", SD_BUS_ARGS("u", region, "t", size, "a{sv}", options),
+		SD_BUS_RESULT("s", path, "t", size, "h", fd), method_create_dax, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("DestroyDaxDevice", SD_BUS_ARGS("s", path), SD_BUS_NO_RESULT,
 				method_destroy_dax, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_reload, ANYBODY),
-	SD_BUS_METHOD_WITH_ARGS("Subscribe", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_subscribe, ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS("Subscribe", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_subscribe,
+				ANYBODY),
 	SD_BUS_SIGNAL_WITH_ARGS("RegionAdded", SD_BUS_ARGS("t", id, "o", region), 0),
-	SD_BUS_SIGNAL_WITH_ARGS("RegionRemoved", SD_BUS_ARGS("t", id, "o", region, "s", reason, "s", text), 0),
+	SD_BUS_SIGNAL_WITH_ARGS("RegionRemoved",
+				SD_BUS_ARGS("t", id, "o", region, "s", reason, "s", text), 0),
 	SD_BUS_SIGNAL_WITH_ARGS("SignalsLost", SD_BUS_ARGS("t", signals), 0),
 	SD_BUS_PROPERTY("Version", "s", get_property, 0, SD_BUS_VTABLE_PROPERTY_CONST),
 	PROPERTY("Keepers", "u"),

@@ -56,8 +56,8 @@ static int refuse_key(const char *key, const struct option *known, size_t n, str
 		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "",
 					 known[i].name);
 	text_clean(clean, sizeof(clean), key, strlen(key));
-	return failure_set(f, RDMAREG_ERROR_INVALID_OPTION, "there is no option '%s' here; known are: %s",
-			   clean, list);
+	return failure_set(f, RDMAREG_ERROR_INVALID_OPTION,
+			   "there is no option '%s' here; known are: %s", clean, list);
 }
 
 static int read_entry(sd_bus_message *m, const struct option *known, size_t n, struct failure *f)
@@ -82,7 +82,8 @@ static int read_entry(sd_bus_message *m, const struct option *known, size_t n, s
 	return refuse_key(key, known, n, f);
 }
 
-int options_read(sd_bus_message *m, const struct option *known, size_t n, struct failure *ret_failure)
+int options_read(sd_bus_message *m, const struct option *known, size_t n,
+		 struct failure *ret_failure)
 {
 	int r = sd_bus_message_enter_container(m, 'a', "{sv}");
 

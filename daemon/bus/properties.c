@@ -47,7 +47,7 @@ enum property {
 #define COUNTER(member, name) PROPERTY_##member,
 	REGION_COUNTERS(COUNTER)
 #undef COUNTER
-	PROPERTY_TRANSLATION_BYTES,
+		PROPERTY_TRANSLATION_BYTES,
 	PROPERTY_WARM_MODE,
 	PROPERTY_PATH_STATE,
 	PROPERTY_PATH_NOW,
@@ -88,7 +88,7 @@ static const struct {
 #define COUNTER(member, name) [PROPERTY_##member] = { name, "t", 0 },
 	REGION_COUNTERS(COUNTER)
 #undef COUNTER
-	[PROPERTY_TRANSLATION_BYTES] = { "TranslationBytes", "t", 0 },
+		[PROPERTY_TRANSLATION_BYTES] = { "TranslationBytes", "t", 0 },
 	[PROPERTY_WARM_MODE] = { "WarmMode", "s", BUS_CHANGED_ARBITRATION },
 	[PROPERTY_PATH_STATE] = { "PathState", "s", BUS_CHANGED_FILE },
 	[PROPERTY_PATH_NOW] = { "PathNow", "s", BUS_CHANGED_FILE },
@@ -104,8 +104,8 @@ static const char *or_empty(const char *s)
 static int append_revocation(sd_bus_message *m, const struct region *r)
 {
 	if (!r->revoking)
-		return sd_bus_message_append(m, "(tsttt)", (uint64_t)0, "", (uint64_t)0, (uint64_t)0,
-					     (uint64_t)0);
+		return sd_bus_message_append(m, "(tsttt)", (uint64_t)0, "", (uint64_t)0,
+					     (uint64_t)0, (uint64_t)0);
 	return sd_bus_message_append(m, "(tsttt)", r->revocation, revocation_cause_names[r->cause],
 				     r->revocation_offset, r->revocation_length, r->deadline_usec);
 }
@@ -171,14 +171,14 @@ static int append_value(sd_bus_message *m, const struct region_view *v, enum pro
 	case PROPERTY_PATH_STATE:
 		return sd_bus_message_append(m, "s", path_state_names[t->path_state]);
 	case PROPERTY_PATH_NOW:
-		return sd_bus_message_append(m, "s",
-					     or_empty(t->path_state == PATH_THERE ? t->path : t->path_now));
+		return sd_bus_message_append(
+			m, "s", or_empty(t->path_state == PATH_THERE ? t->path : t->path_now));
 	case PROPERTY_BYPASSES:
 		return sd_bus_message_append(m, "t", t->bypasses);
 	case PROPERTY_LAST_BYPASS:
 		return sd_bus_message_append(m, "s", or_empty(t->last_bypass));
-#define COUNTER(member, name)      \
-	case PROPERTY_##member:    \
+#define COUNTER(member, name)   \
+	case PROPERTY_##member: \
 		return sd_bus_message_append(m, "t", t->counters.member);
 		REGION_COUNTERS(COUNTER)
 #undef COUNTER

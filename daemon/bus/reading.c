@@ -36,10 +36,10 @@ static void tell_lost(struct bus *b, struct client *c)
 
 	if (!c->signals_lost)
 		return;
-	log_notice("client %s of uid %" PRIu32 " reads again; it was not sent %" PRIu64 " signals", c->name,
-		   c->uid, c->signals_lost);
-	r = sd_bus_message_new_signal(b->connection, &m, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE,
-				      "SignalsLost");
+	log_notice("client %s of uid %" PRIu32 " reads again; it was not sent %" PRIu64 " signals",
+		   c->name, c->uid, c->signals_lost);
+	r = sd_bus_message_new_signal(b->connection, &m, RDMAREG_MANAGER_PATH,
+				      RDMAREG_MANAGER_INTERFACE, "SignalsLost");
 	if (r >= 0)
 		r = sd_bus_message_set_destination(m, c->name);
 	if (r >= 0)
@@ -77,8 +77,8 @@ static int on_pong(sd_bus_message *m, void *userdata, sd_bus_error *error)
 static void ask(struct bus *b, struct client *c)
 {
 	sd_bus_message *m = NULL;
-	int r = sd_bus_message_new_method_call(b->connection, &m, c->name, "/", "org.freedesktop.DBus.Peer",
-					       "Ping");
+	int r = sd_bus_message_new_method_call(b->connection, &m, c->name, "/",
+					       "org.freedesktop.DBus.Peer", "Ping");
 
 	if (r >= 0)
 		r = sd_bus_call_async(b->connection, &c->ping, m, on_pong, c, UINT64_MAX);

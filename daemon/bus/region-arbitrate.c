@@ -28,7 +28,8 @@ static int read_configure(sd_bus_message *m, struct configure_request *q, struct
 	int r = options_read(m, known, 4, f);
 
 	if (r == 0 && policy) {
-		r = option_word("policy", policy, region_policy_names, _REGION_POLICY_MAX, &word, f);
+		r = option_word("policy", policy, region_policy_names, _REGION_POLICY_MAX, &word,
+				f);
 		if (r == 0)
 			q->policy = word;
 	}
@@ -50,7 +51,8 @@ static int configure_authorized(struct bus *b, struct client *c, int fd, const v
 	(void)fd;
 	if (!b->handlers->view_region(b->userdata, k->id, &v) || !client_may_see(c, v.tenant))
 		return failure_set(ret, RDMAREG_ERROR_NO_SUCH_REGION,
-				   "region %" PRIu64 " ended while its new policy was being authorized",
+				   "region %" PRIu64
+				   " ended while its new policy was being authorized",
 				   k->id);
 	q.owns_file = true;
 	return b->handlers->configure(b->userdata, k->id, &q, call, ret);
@@ -92,14 +94,15 @@ int method_configure(sd_bus_message *m, void *userdata, sd_bus_error *error)
 		return r;
 	q.owns_file = found->client->uid == 0 || found->client->uid == found->view.text->file_uid;
 	/* one that holds already gains nothing by asking again */
-	if (q.has_policy && q.policy == POLICY_HOLD && region->policy != POLICY_HOLD && !q.owns_file)
+	if (q.has_policy && q.policy == POLICY_HOLD && region->policy != POLICY_HOLD &&
+	    !q.owns_file)
 		return end_call(call, ask_to_hold(found, &q, call, &f), &f);
 	return end_call(call, b->handlers->configure(b->userdata, region->id, &q, call, &f), &f);
 }
 
 /* The options of Revoke and Sync; @limit names the one that bounds it. */
-static int read_revoke(sd_bus_message *m, const char *limit, bool has_range, struct revoke_request *q,
-		       struct failure *f)
+static int read_revoke(sd_bus_message *m, const char *limit, bool has_range,
+		       struct revoke_request *q, struct failure *f)
 {
 	bool limited = false;
 	const struct option known[] = {
@@ -112,10 +115,11 @@ static int read_revoke(sd_bus_message *m, const char *limit, bool has_range, str
 
 	if (r || !limited || q->limit_usec)
 		return r;
-	return failure_set(f, RDMAREG_ERROR_INVALID_OPTION,
-			   "%s 0 leaves no time to do anything: give more, or leave it out for the longest "
-			   "time that is allowed",
-			   limit);
+	return failure_set(
+		f, RDMAREG_ERROR_INVALID_OPTION,
+		"%s 0 leaves no time to do anything: give more, or leave it out for the longest "
+		"time that is allowed",
+		limit);
 }
 
 int method_revoke(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -135,7 +139,8 @@ int method_revoke(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	if (r)
 		return r;
 	return end_call(call,
-			b->handlers->revoke(b->userdata, found->client, found->view.region->id, &q, call, &f),
+			b->handlers->revoke(b->userdata, found->client, found->view.region->id, &q,
+					    call, &f),
 			&f);
 }
 
@@ -151,9 +156,10 @@ int method_restore(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	r = sd_bus_message_read(m, "t", &revocation);
 	if (r < 0)
 		return r;
-	return reply_plain(
-		m, b->handlers->restore(b->userdata, found->client, found->view.region->id, revocation, &f),
-		&f);
+	return reply_plain(m,
+			   b->handlers->restore(b->userdata, found->client, found->view.region->id,
+						revocation, &f),
+			   &f);
 }
 
 int method_sync(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -173,5 +179,7 @@ int method_sync(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	if (r)
 		return r;
 	return end_call(
-		call, b->handlers->sync(b->userdata, found->client, found->view.region->id, &q, call, &f), &f);
+		call,
+		b->handlers->sync(b->userdata, found->client, found->view.region->id, &q, call, &f),
+		&f);
 }

@@ -24,8 +24,8 @@ static uint64_t id_of_path(const char *path)
 	return strcmp(canonical, path) ? 0 : id;
 }
 
-int find_region(sd_bus *connection, const char *path, const char *interface, void *userdata, void **ret_found,
-		sd_bus_error *ret_error)
+int find_region(sd_bus *connection, const char *path, const char *interface, void *userdata,
+		void **ret_found, sd_bus_error *ret_error)
 {
 	struct bus *b = userdata;
 	sd_bus_message *m = sd_bus_get_current_message(connection);
@@ -49,7 +49,8 @@ int find_region(sd_bus *connection, const char *path, const char *interface, voi
 					  "there is no region %" PRIu64 "%s: %s", id,
 					  c->uid ? " of yours" : "", ended);
 		else
-			sd_bus_error_setf(ret_error, RDMAREG_ERROR_NO_SUCH_REGION, "%s is no region's path", path);
+			sd_bus_error_setf(ret_error, RDMAREG_ERROR_NO_SUCH_REGION,
+					  "%s is no region's path", path);
 		return -ENOENT;
 	}
 	b->found.bus = b;
@@ -114,7 +115,8 @@ static int method_prefetch(sd_bus_message *m, void *userdata, sd_bus_error *erro
 	r = begin_call(m, found, &call);
 	if (r)
 		return r;
-	return end_call(call, b->handlers->prefetch(b->userdata, found->view.region->id, &q, call, &f), &f);
+	return end_call(
+		call, b->handlers->prefetch(b->userdata, found->view.region->id, &q, call, &f), &f);
 }
 
 static int method_export(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -136,7 +138,8 @@ static int method_export(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	(void)error;
 	r = options_read(m, known, 3, &f);
 	if (r == 0 && access) {
-		r = option_word("access", access, region_access_names, _REGION_ACCESS_MAX, &word, &f);
+		r = option_word("access", access, region_access_names, _REGION_ACCESS_MAX, &word,
+				&f);
 		if (r == 0) {
 			q.access = word;
 			q.has_access = true;
@@ -147,7 +150,8 @@ static int method_export(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	r = begin_call(m, found, &call);
 	if (r)
 		return r;
-	return end_call(call, b->handlers->export(b->userdata, found->view.region->id, &q, call, &f), &f);
+	return end_call(call,
+			b->handlers->export(b->userdata, found->view.region->id, &q, call, &f), &f);
 }
 
 static int method_import(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -167,7 +171,8 @@ static int method_import(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	r = begin_call(m, found, &call);
 	if (r)
 		return r;
-	return end_call(call, b->handlers->import(b->userdata, found->view.region->id, call, &f), &f);
+	return end_call(call, b->handlers->import(b->userdata, found->view.region->id, call, &f),
+			&f);
 }
 
 static int method_acknowledge(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -182,10 +187,10 @@ static int method_acknowledge(sd_bus_message *m, void *userdata, sd_bus_error *e
 	r = sd_bus_message_read(m, "t", &revocation);
 	if (r < 0)
 		return r;
-	return reply_plain(
-		m,
-		b->handlers->acknowledge(b->userdata, found->client, found->view.region->id, revocation, &f),
-		&f);
+	return reply_plain(m,
+			   b->handlers->acknowledge(b->userdata, found->client,
+						    found->view.region->id, revocation, &f),
+			   &f);
 }
 
 static int release(sd_bus_message *m, struct found *found, uint64_t grace_usec)
@@ -198,8 +203,8 @@ static int release(sd_bus_message *m, struct found *found, uint64_t grace_usec)
 	if (r)
 		return r;
 	return end_call(call,
-			b->handlers->release(b->userdata, found->client, found->view.region->id, grace_usec, call,
-					     &f),
+			b->handlers->release(b->userdata, found->client, found->view.region->id,
+					     grace_usec, call, &f),
 			&f);
 }
 
@@ -225,7 +230,8 @@ static int method_join(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	struct failure f;
 
 	(void)error;
-	return reply_plain(m, b->handlers->join(b->userdata, found->client, found->view.region->id, &f), &f);
+	return reply_plain(
+		m, b->handlers->join(b->userdata, found->client, found->view.region->id, &f), &f);
 }
 
 static int method_leave(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -235,40 +241,45 @@ static int method_leave(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	struct failure f;
 
 	(void)error;
-	return reply_plain(m, b->handlers->leave(b->userdata, found->client, found->view.region->id, &f), &f);
+	return reply_plain(
+		m, b->handlers->leave(b->userdata, found->client, found->view.region->id, &f), &f);
 }
 
 #define ANYBODY SD_BUS_VTABLE_UNPRIVILEGED /* for anybody; each method judges the caller itself */
 #define SIGNAL(name, ...) SD_BUS_SIGNAL_WITH_ARGS(name, SD_BUS_ARGS(__VA_ARGS__), 0)
 #define CONST(name, type) SD_BUS_PROPERTY(name, type, property_get, 0, SD_BUS_VTABLE_PROPERTY_CONST)
-#define TOLD(name, type) SD_BUS_PROPERTY(name, type, property_get, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE)
+#define TOLD(name, type) \
+	SD_BUS_PROPERTY(name, type, property_get, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE)
 #define UNTOLD(name, type) SD_BUS_PROPERTY(name, type, property_get, 0, 0)
 
 const sd_bus_vtable region_vtable[] = {
 	SD_BUS_VTABLE_START(0),
 	SD_BUS_METHOD_WITH_ARGS("Prefetch", SD_BUS_ARGS("t", offset, "t", length, "a{sv}", options),
 				SD_BUS_NO_RESULT, method_prefetch, ANYBODY),
-	SD_BUS_METHOD_WITH_ARGS("StartPrefetch", SD_BUS_ARGS("t", offset, "t", length, "a{sv}", options),
+	SD_BUS_METHOD_WITH_ARGS("StartPrefetch",
+				SD_BUS_ARGS("t", offset, "t", length, "a{sv}", options),
 				SD_BUS_RESULT("o", job), method_start_prefetch, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("Export", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("s", ticket),
 				method_export, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("Import", SD_BUS_ARGS("a{sv}", options),
-				SD_BUS_RESULT("h", context, "a{sv}", handles), method_import, ANYBODY),
+				SD_BUS_RESULT("h", context, "a{sv}", handles), method_import,
+				ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("AckRevocation", SD_BUS_ARGS("t", revocation), SD_BUS_NO_RESULT,
 				method_acknowledge, ANYBODY),
-	SD_BUS_METHOD_WITH_ARGS("Release", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_release, ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS("Release", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_release,
+				ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("ReleaseWithin", SD_BUS_ARGS("t", grace_usec), SD_BUS_NO_RESULT,
 				method_release_within, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("Join", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_join, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("Leave", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_leave, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("Configure", SD_BUS_ARGS("a{sv}", options), SD_BUS_NO_RESULT,
 				method_configure, ANYBODY),
-	SD_BUS_METHOD_WITH_ARGS("Revoke", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("t", revocation),
-				method_revoke, ANYBODY),
-	SD_BUS_METHOD_WITH_ARGS("Restore", SD_BUS_ARGS("t", revocation), SD_BUS_NO_RESULT, method_restore,
-				ANYBODY),
-	SD_BUS_METHOD_WITH_ARGS("Sync", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("a{sv}", result),
-				method_sync, ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS("Revoke", SD_BUS_ARGS("a{sv}", options),
+				SD_BUS_RESULT("t", revocation), method_revoke, ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS("Restore", SD_BUS_ARGS("t", revocation), SD_BUS_NO_RESULT,
+				method_restore, ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS("Sync", SD_BUS_ARGS("a{sv}", options),
+				SD_BUS_RESULT("a{sv}", result), method_sync, ANYBODY),
 	SIGNAL("RevocationRequested", "t", revocation, "s", cause, "t", offset, "t", length, "t",
 	       deadline_usec),
 	SIGNAL("RevocationSettled", "t", revocation, "s", outcome, "t", valid_length),
@@ -299,7 +310,7 @@ const sd_bus_vtable region_vtable[] = {
 #define COUNTER(member, name) UNTOLD(name, "t"),
 	REGION_COUNTERS(COUNTER)
 #undef COUNTER
-	UNTOLD("TranslationBytes", "t"),
+		UNTOLD("TranslationBytes", "t"),
 	TOLD("WarmMode", "s"),
 	TOLD("PathState", "s"),
 	TOLD("PathNow", "s"),

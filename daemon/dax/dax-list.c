@@ -19,7 +19,8 @@ static void unref_contextp(struct daxctl_ctx **c)
 static bool is_dynamic(struct daxctl_region *region)
 {
 	char path[PATH_MAX];
-	int n = snprintf(path, sizeof(path), "%s/dax_region/create", daxctl_region_get_path(region));
+	int n = snprintf(path, sizeof(path), "%s/dax_region/create",
+			 daxctl_region_get_path(region));
 
 	return n > 0 && (size_t)n < sizeof(path) && access(path, F_OK) == 0;
 }

@@ -43,15 +43,17 @@ static int say(struct dax_answer *a, int error, const char *format, ...)
 static int open_create(struct daxctl_region *region)
 {
 	char path[PATH_MAX];
-	int n = snprintf(path, sizeof(path), "%s/dax_region/create", daxctl_region_get_path(region)), fd;
+	int n = snprintf(path, sizeof(path), "%s/dax_region/create",
+			 daxctl_region_get_path(region)),
+	    fd;
 
 	fd = n > 0 && (size_t)n < sizeof(path) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 	return fd < 0 ? -errno : fd;
 }
 
 /* The first that has room; else why none has. */
-static struct daxctl_region *choose_region(struct daxctl_ctx *context, uint32_t number, uint64_t size,
-					   struct dax_answer *a, int *ret_lock)
+static struct daxctl_region *choose_region(struct daxctl_ctx *context, uint32_t number,
+					   uint64_t size, struct dax_answer *a, int *ret_lock)
 {
 	unsigned long long most = 0;
 	struct daxctl_region *region;
@@ -78,9 +80,10 @@ static struct daxctl_region *choose_region(struct daxctl_ctx *context, uint32_t 
 	if (dynamic)
 		a->error = say(a, -ENOSPC, "no more than %llu bytes are free there", most);
 	else
-		a->error = say(a, -ENODEV, "%s: rdmaregctl devices shows what there is",
-			       number == DAX_REGION_ANY ? "no region of this machine is dynamic"
-							: "there is no dynamic region of this number");
+		a->error =
+			say(a, -ENODEV, "%s: rdmaregctl devices shows what there is",
+			    number == DAX_REGION_ANY ? "no region of this machine is dynamic"
+						     : "there is no dynamic region of this number");
 	return NULL;
 }
 
@@ -125,7 +128,8 @@ static int use(struct daxctl_dev *device, uint64_t size, struct dax_answer *a, i
 	int r = daxctl_dev_enable_devdax(device);
 
 	if (r < 0)
-		return say(a, r, "the driver device_dax does not take %s: %s", a->name, strerror(-r));
+		return say(a, r, "the driver device_dax does not take %s: %s", a->name,
+			   strerror(-r));
 	snprintf(path, sizeof(path), "/dev/%s", a->name);
 	fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
@@ -163,7 +167,8 @@ int dax_make(uint32_t number, uint64_t size, struct dax_answer *a, int *ret_fd)
 			   daxctl_region_get_id(region));
 	r = daxctl_dev_set_size(device, size);
 	if (r < 0)
-		say(a, r, "%s cannot have %llu bytes: %s", a->name, (unsigned long long)size, strerror(-r));
+		say(a, r, "%s cannot have %llu bytes: %s", a->name, (unsigned long long)size,
+		    strerror(-r));
 	flock(lock, LOCK_UN);
 	if (r >= 0)
 		r = use(device, size, a, ret_fd);

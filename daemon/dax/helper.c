@@ -60,8 +60,8 @@ int main(int argc, char **argv)
 	/* stopping the service must not stop it in the middle of something */
 	signal(SIGTERM, SIG_IGN);
 	if (argc == 4 && !strcmp(argv[1], "create")) {
-		a.error =
-			dax_make((uint32_t)strtoul(argv[2], NULL, 10), strtoull(argv[3], NULL, 10), &a, &fd);
+		a.error = dax_make((uint32_t)strtoul(argv[2], NULL, 10),
+				   strtoull(argv[3], NULL, 10), &a, &fd);
 	} else if (argc == 3 && !strcmp(argv[1], "destroy")) {
 		a.error = dax_destroy(argv[2], &a);
 	} else {

@@ -22,7 +22,8 @@ static int on_check_device(void *userdata, struct ibv_context *context, struct r
 	return hca_check(context, why);
 }
 
-static int on_admit(void *userdata, const struct endpoint_request *request, struct endpoint_offer *ret)
+static int on_admit(void *userdata, const struct endpoint_request *request,
+		    struct endpoint_offer *ret)
 {
 	struct keeper *k = userdata;
 	struct kregion *r = keeper_find(k, request->region);
@@ -46,9 +47,10 @@ static int on_admit(void *userdata, const struct endpoint_request *request, stru
 		.rnr_timer = timers_rnr_code(k->options->rnr_timer_usec),
 		.rnr_retries = k->options->rnr_retries,
 		.retries = k->options->retries,
-		.ack_timeout = k->options->ack_timeout_msec
-				       ? timers_ack_code(k->options->ack_timeout_msec * USEC_PER_MSEC)
-				       : 0,
+		.ack_timeout =
+			k->options->ack_timeout_msec
+				? timers_ack_code(k->options->ack_timeout_msec * USEC_PER_MSEC)
+				: 0,
 	};
 	ret->accept = (struct wire_accept){
 		.rights = (uint16_t)request->rights,

@@ -43,7 +43,8 @@ static void run(struct job *job)
 	struct faults *f = (struct faults *)job;
 
 	for (size_t i = 0; i < f->n; i++)
-		f->items[i].error = hca_read_faults(f->hca, f->items[i].counter, &f->items[i].faults);
+		f->items[i].error =
+			hca_read_faults(f->hca, f->items[i].counter, &f->items[i].faults);
 }
 
 static void done(struct job *job)
@@ -75,7 +76,8 @@ static void on_timer(evutil_socket_t fd, short what, void *userdata)
 	(void)fd;
 	(void)what;
 	f->n = 0;
-	f->items = session_is_connected(k->session) ? calloc(k->n_regions + 1, sizeof(*f->items)) : NULL;
+	f->items = session_is_connected(k->session) ? calloc(k->n_regions + 1, sizeof(*f->items))
+						    : NULL;
 	if (!f->items) {
 		again(f);
 		return;
@@ -83,7 +85,8 @@ static void on_timer(evutil_socket_t fd, short what, void *userdata)
 	for (struct kregion *r = keeper_next(k, NULL); r; r = keeper_next(k, r))
 		/* while the worker registers or deregisters, the memory region is its own */
 		if (!r->job.busy && r->mr && hca_mr_counter(r->mr))
-			f->items[f->n++] = (struct item){ .region = r->id, .counter = hca_mr_counter(r->mr) };
+			f->items[f->n++] =
+				(struct item){ .region = r->id, .counter = hca_mr_counter(r->mr) };
 	f->hca = k->hca;
 	f->job.run = run;
 	f->job.done = done;

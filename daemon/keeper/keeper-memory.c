@@ -66,10 +66,11 @@ int kregion_check_memory(struct keeper *k, const struct mapping *m, struct reaso
 			  "Peers could fill %" PRIu64
 			  " MiB of memory files and have the keeper killed: cgroup "
 			  "%.60s has %" PRIu64 " MiB left; raise its memory.max (MemoryMax=)",
-			  needed >> 20, strlen(path) > 60 ? path + strlen(path) - 60 : path, left >> 20);
+			  needed >> 20, strlen(path) > 60 ? path + strlen(path) - 60 : path,
+			  left >> 20);
 }
 
-#define PEER_MAPPINGS 4	 /* queue pair and completion queue, as drivers map them */
+#define PEER_MAPPINGS 4	  /* queue pair and completion queue, as drivers map them */
 #define SPARE_MAPPINGS 32 /* threads, buffers */
 
 static uint64_t max_mappings(void)
@@ -103,7 +104,8 @@ static uint64_t count_mappings(void)
  */
 int keeper_check_mappings(struct keeper *k, struct reason *why)
 {
-	uint64_t most = max_mappings(), peers = (uint64_t)PEER_MAPPINGS * k->options->max_peers, others;
+	uint64_t most = max_mappings(), peers = (uint64_t)PEER_MAPPINGS * k->options->max_peers,
+		 others;
 
 	if (!most)
 		return 0;
@@ -112,10 +114,12 @@ int keeper_check_mappings(struct keeper *k, struct reason *why)
 	others = k->own_mappings + (peers < most / 4 ? peers : most / 4);
 	if (k->n_regions + others < most)
 		return 0;
-	return reason_set(why, -EMFILE,
-			  "No mapping is left for another region: vm.max_map_count is %" PRIu64 ", and %" PRIu64
-			  " of them are kept for this keeper and its peers; %u regions and %u peers need %" PRIu64
-			  " (sysctl)",
-			  most, others, k->options->max_regions, k->options->max_peers,
-			  k->own_mappings + peers + k->options->max_regions);
+	return reason_set(
+		why, -EMFILE,
+		"No mapping is left for another region: vm.max_map_count is %" PRIu64
+		", and %" PRIu64
+		" of them are kept for this keeper and its peers; %u regions and %u peers need %" PRIu64
+		" (sysctl)",
+		most, others, k->options->max_regions, k->options->max_peers,
+		k->own_mappings + peers + k->options->max_regions);
 }

@@ -27,8 +27,9 @@ void kregion_note_damage(struct kregion *r, uint64_t start, uint64_t end, const 
 	if (end > r->damage_end)
 		r->damage_end = end;
 	snprintf(r->damage, sizeof(r->damage),
-		 "%s: accesses to bytes [%" PRIu64 ", %" PRIu64 ") of the region, and maybe others, fail", cause,
-		 r->damage_start, r->damage_end);
+		 "%s: accesses to bytes [%" PRIu64 ", %" PRIu64
+		 ") of the region, and maybe others, fail",
+		 cause, r->damage_start, r->damage_end);
 	log_error("region %" PRIu64 ": %s (%s)", r->id, r->damage, r->path[0] ? r->path : "?");
 	if (r->announced && r->phase == KREGION_HELD)
 		tell_mode(r);
@@ -54,7 +55,8 @@ static void on_struck(void *userdata, uint64_t address, uint64_t bytes)
 				    "memory failed or was taken away");
 	}
 	if (!ours)
-		log_error("memory of this keeper failed at %#" PRIx64 ", which is no region's", address);
+		log_error("memory of this keeper failed at %#" PRIx64 ", which is no region's",
+			  address);
 }
 
 int keeper_watch_poison(struct keeper *k)

@@ -34,8 +34,8 @@ void keeper_watch_memory(struct keeper *k)
 	if (!k->options->memory_stall_msec)
 		return;
 	snprintf(file, sizeof(file), "%s/memory.pressure", has ? path : "");
-	error = pressure_new(&k->pressure, k->base, has ? file : NULL, k->options->memory_stall_msec, &ops,
-			     k);
+	error = pressure_new(&k->pressure, k->base, has ? file : NULL,
+			     k->options->memory_stall_msec, &ops, k);
 	if (error < 0)
 		log_info("memory pressure is not watched: %s", strerror(-error));
 }

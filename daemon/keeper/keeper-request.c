@@ -36,8 +36,8 @@ static const char *one_left_behind(const struct keeper *k)
 	return r && r->path[0] ? r->path : "?";
 }
 
-static int on_register(struct keeper *k, const struct operation *op, const struct keeper_message *m, int *fd,
-		       struct reason *why)
+static int on_register(struct keeper *k, const struct operation *op, const struct keeper_message *m,
+		       int *fd, struct reason *why)
 {
 	int error;
 
@@ -50,7 +50,8 @@ static int on_register(struct keeper *k, const struct operation *op, const struc
 	if (keeper_find(k, m->region))
 		return reason_set(why, -EEXIST, "Region %" PRIu64 " exists already", m->region);
 	if (k->n_regions >= k->options->max_regions)
-		return reason_set(why, -EDQUOT, "This tenant has its %u regions already; release one",
+		return reason_set(why, -EDQUOT,
+				  "This tenant has its %u regions already; release one",
 				  k->options->max_regions);
 	if (k->n_left_behind >= LEFT_BEHIND_MAX)
 		return reason_set(
@@ -76,8 +77,8 @@ static int on_list(struct keeper *k, const struct operation *op)
 		kregion_restat(r);
 		tell_region(r, op);
 	}
-	for (const struct endpoint_peer *p = k->endpoint ? endpoint_next(k->endpoint, NULL) : NULL; p;
-	     p = endpoint_next(k->endpoint, p))
+	for (const struct endpoint_peer *p = k->endpoint ? endpoint_next(k->endpoint, NULL) : NULL;
+	     p; p = endpoint_next(k->endpoint, p))
 		if (p->up)
 			tell_peer(k, op, KEEPER_PEER, p, p->asked, false);
 	return 0;
@@ -93,8 +94,8 @@ static int on_release(struct kregion *r, const struct operation *op, const struc
 	return ANSWERED_LATER;
 }
 
-static int on_export(struct kregion *r, const struct operation *op, const struct keeper_ticket *wanted,
-		     struct reason *why)
+static int on_export(struct kregion *r, const struct operation *op,
+		     const struct keeper_ticket *wanted, struct reason *why)
 {
 	struct keeper_message m = { .type = KEEPER_TICKET, .region = r->id };
 	struct keeper *k = r->keeper;
@@ -105,7 +106,8 @@ static int on_export(struct kregion *r, const struct operation *op, const struct
 	if (!kregion_is_open_to_peers(r))
 		return reason_set(why, -EBUSY, "The region is being registered or released");
 	if ((wanted->rights & WIRE_RIGHT_WRITE) && r->access != ACCESS_READ_WRITE)
-		return reason_set(why, -EACCES, "A ticket for writing was asked of a region with access r");
+		return reason_set(why, -EACCES,
+				  "A ticket for writing was asked of a region with access r");
 	if (!(wanted->rights & WIRE_RIGHT_WRITE) && r->access == ACCESS_READ_WRITE &&
 	    !quirks_enforce_rights(&k->quirks))
 		return reason_set(
@@ -115,7 +117,8 @@ static int on_export(struct kregion *r, const struct operation *op, const struct
 			endpoint_device(k->endpoint));
 	error = hca_mtu(k->hca, &mtu);
 	if (error < 0)
-		return reason_set(why, error, "The adapter's port cannot be queried: %s", strerror(-error));
+		return reason_set(why, error, "The adapter's port cannot be queried: %s",
+				  strerror(-error));
 	if (mtu < k->minimum_mtu)
 		return reason_set(
 			why, -EMSGSIZE,
@@ -125,10 +128,12 @@ static int on_export(struct kregion *r, const struct operation *op, const struct
 	error = tickets_add(&r->tickets, now_boottime_usec(), wanted->expires_usec, wanted->uses,
 			    wanted->rights, &t);
 	if (error == -EDQUOT)
-		return reason_set(why, error, "The region has %u tickets that can still admit a peer (tickets_per_region in "
-				  "rdmaregd.conf); those made with an expiry or a number of uses end by that, all "
-				  "end with the region: release it and register the file again",
-				  k->options->max_tickets);
+		return reason_set(
+			why, error,
+			"The region has %u tickets that can still admit a peer (tickets_per_region in "
+			"rdmaregd.conf); those made with an expiry or a number of uses end by that, all "
+			"end with the region: release it and register the file again",
+			k->options->max_tickets);
 	if (error < 0)
 		return error;
 	m.ticket.expires_usec = t->expires_usec;
@@ -172,8 +177,8 @@ static int on_import(struct kregion *r, const struct operation *op, struct reaso
 			why, error,
 			"Queue pairs made with earlier imports keep too many regions that are gone; destroy some");
 	if (error < 0)
-		return reason_set(why, error, "RDMA device %s failed to share its context: %s", device,
-				  strerror(-error));
+		return reason_set(why, error, "RDMA device %s failed to share its context: %s",
+				  device, strerror(-error));
 	answer.done.import.pd_handle = import.pd_handle;
 	answer.done.import.mr_handle = import.mr_handle;
 	session_answer_file(r->keeper->session, op, &answer, import.command_fd);
@@ -194,7 +199,8 @@ static int on_region(struct keeper *k, const struct operation *op, const struct 
 	if (m->type == KEEPER_RELEASE)
 		return on_release(r, op, &m->demand);
 	if (m->type == KEEPER_CANCEL) {
-		kregion_cancel_prefetch(r, &(struct operation){ op->connection, m->progress.operation });
+		kregion_cancel_prefetch(
+			r, &(struct operation){ op->connection, m->progress.operation });
 		return 0;
 	}
 	if (m->type == KEEPER_OVER) {
@@ -214,7 +220,8 @@ static int on_region(struct keeper *k, const struct operation *op, const struct 
 		int error;
 
 		r->gated = m->info.gated;
-		error = kregion_configure(r, (enum region_policy)m->info.policy, m->info.grace_usec, why);
+		error = kregion_configure(r, (enum region_policy)m->info.policy, m->info.grace_usec,
+					  why);
 		if (!error)
 			kregion_set_warm_mode(r, (enum warm_mode)m->info.warm_mode);
 		return error;
@@ -236,7 +243,8 @@ static int on_region(struct keeper *k, const struct operation *op, const struct 
 	}
 }
 
-void keeper_request(void *userdata, const struct operation *op, const struct keeper_message *m, int *fd)
+void keeper_request(void *userdata, const struct operation *op, const struct keeper_message *m,
+		    int *fd)
 {
 	struct keeper *k = userdata;
 	struct reason why = { "" };

@@ -162,7 +162,8 @@ static struct keeper_message revocation_message(const struct kregion *r, enum ke
 	return m;
 }
 
-static void tell_peers(struct kregion *r, const struct endpoint_peer *only, const struct wire_message *m)
+static void tell_peers(struct kregion *r, const struct endpoint_peer *only,
+		       const struct wire_message *m)
 {
 	struct endpoint *e = r->keeper->endpoint;
 
@@ -310,8 +311,8 @@ void tell_registered(struct kregion *r)
 	if (!r->registration.connection)
 		return;
 	log_info("region %" PRIu64 ": %s, %" PRIu64 " bytes at %" PRIu64 ", %s, %s", r->id,
-		 r->access ? "rw" : "r", r->mapping->length, r->mapping->offset, r->path[0] ? r->path : "?",
-		 r->mode_reason);
+		 r->access ? "rw" : "r", r->mapping->length, r->mapping->offset,
+		 r->path[0] ? r->path : "?", r->mode_reason);
 	tell_region(r, &r->registration);
 	r->announced = true;
 	r->registration = (struct operation){ 0 };

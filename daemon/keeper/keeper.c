@@ -45,8 +45,10 @@ void keeper_close_file(struct keeper *k, int fd)
 		log_error("descriptor %d stays open: out of memory", fd);
 		return;
 	}
-	*c = (struct closing){ .job = { .run = run_close, .done = done_close, .key = mapping_storage(fd) },
-			       .fd = fd };
+	*c = (struct closing){
+		.job = { .run = run_close, .done = done_close, .key = mapping_storage(fd) },
+		.fd = fd
+	};
 	worker_submit(k->files, &c->job);
 }
 
@@ -88,7 +90,8 @@ static void on_stop(evutil_socket_t fd, short what, void *userdata)
 
 	(void)fd;
 	(void)what;
-	log_error("%" PRIu32 " regions could not be taken down in time: the kernel will", k->n_regions);
+	log_error("%" PRIu32 " regions could not be taken down in time: the kernel will",
+		  k->n_regions);
 	_exit(EXIT_FAILURE);
 }
 
@@ -150,18 +153,19 @@ static int learn_quirks(struct keeper *k)
 	r = quirks_load(QUIRKS_SYSFS, o->quirks_directory, device, &k->quirks, why, sizeof(why));
 	if (r == 0) {
 		if (!quirks_are_usable(&k->quirks, &c))
-			return reason_set(&k->no_adapter, -EOPNOTSUPP,
-					  "RDMA device %.60s has failed its self-test (%s); see: rdmaregctl "
-					  "selftest %.60s",
-					  device, check_name(c), device);
+			return reason_set(
+				&k->no_adapter, -EOPNOTSUPP,
+				"RDMA device %.60s has failed its self-test (%s); see: rdmaregctl "
+				"selftest %.60s",
+				device, check_name(c), device);
 		quirks_describe(&k->quirks, why, sizeof(why));
 		log_info("RDMA device %s: quirks known from its self-test: %s", device, why);
 	} else {
 		log_write(r == -ENOENT	 ? LOG_INFO
 			  : r == -ESTALE ? LOG_NOTICE
 					 : LOG_WARNING,
-			  "%s; trying out what is needed most. All of it: rdmaregctl selftest %s", why,
-			  device);
+			  "%s; trying out what is needed most. All of it: rdmaregctl selftest %s",
+			  why, device);
 		hca_probe(k->hca, &k->quirks);
 	}
 	if (k->quirks.verdict[CHECK_ATOMICS] == VERDICT_QUIRK)
@@ -178,9 +182,10 @@ static int blame_setting(struct keeper *k, int error)
 	const struct options *o = k->options;
 
 	if (error == -EADDRINUSE)
-		return reason_set(&k->no_adapter, error, "port = %u in rdmaregd.conf: %s", (unsigned int)o->port,
-				  was.text);
-	if ((error == -EADDRNOTAVAIL || error == -EOPNOTSUPP) && strcmp(o->listen_address, "any") != 0)
+		return reason_set(&k->no_adapter, error, "port = %u in rdmaregd.conf: %s",
+				  (unsigned int)o->port, was.text);
+	if ((error == -EADDRNOTAVAIL || error == -EOPNOTSUPP) &&
+	    strcmp(o->listen_address, "any") != 0)
 		return reason_set(&k->no_adapter, error, "listen_address = %s in rdmaregd.conf: %s",
 				  o->listen_address, was.text);
 	return error;
@@ -197,7 +202,8 @@ static int open_endpoint(struct keeper *k)
 		return blame_setting(k, r);
 	r = hca_new(&k->hca, endpoint_context(k->endpoint), endpoint_device_port(k->endpoint));
 	if (r < 0) {
-		reason_set(&k->no_adapter, r, "RDMA device %s cannot be used", endpoint_device(k->endpoint));
+		reason_set(&k->no_adapter, r, "RDMA device %s cannot be used",
+			   endpoint_device(k->endpoint));
 		k->endpoint = endpoint_free(k->endpoint);
 		return r;
 	}
@@ -208,12 +214,13 @@ static int open_endpoint(struct keeper *k)
 		return r;
 	}
 	if (k->alignment > 1 || k->minimum_mtu > 1)
-		log_notice("RDMA device %s: peers are held to offsets that are multiples of %" PRIu32
-			   " and a path MTU of %" PRIu32 " or more, so that no data is misplaced",
-			   endpoint_device(k->endpoint), k->alignment, k->minimum_mtu);
+		log_notice(
+			"RDMA device %s: peers are held to offsets that are multiples of %" PRIu32
+			" and a path MTU of %" PRIu32 " or more, so that no data is misplaced",
+			endpoint_device(k->endpoint), k->alignment, k->minimum_mtu);
 	log_info("queue pairs of peers: RNR timer %" PRIu32 " us, %u RNR retries%s, %u retries",
-		 o->rnr_timer_usec, (unsigned int)o->rnr_retries, o->rnr_retries == 7 ? " (for ever)" : "",
-		 (unsigned int)o->retries);
+		 o->rnr_timer_usec, (unsigned int)o->rnr_retries,
+		 o->rnr_retries == 7 ? " (for ever)" : "", (unsigned int)o->retries);
 	log_info("listening on %s port %u, RDMA device %s", endpoint_address(k->endpoint),
 		 (unsigned int)endpoint_port(k->endpoint), endpoint_device(k->endpoint));
 	return 0;

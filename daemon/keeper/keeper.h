@@ -46,7 +46,7 @@ struct keeper {
 	struct endpoint *endpoint;  /* NULL: @no_adapter says why */
 	struct hca *hca;	    /* with @endpoint */
 	struct quirks quirks;	    /* of the device, as far as they are known */
-	uint32_t alignment;	    /* what its peers must keep to: asked for, or one of the quirks */
+	uint32_t alignment; /* what its peers must keep to: asked for, or one of the quirks */
 	uint32_t minimum_mtu;
 	struct watch *watch; /* NULL: @no_module says why */
 	struct reason no_adapter;
@@ -113,7 +113,8 @@ int keeper_check_room(const struct mapping *m, uint64_t bytes);
 int keeper_check_mappings(struct keeper *k, struct reason *why);
 
 /* keeper-request.c: what the daemon asks; see struct session_ops. */
-void keeper_request(void *userdata, const struct operation *op, const struct keeper_message *m, int *fd);
+void keeper_request(void *userdata, const struct operation *op, const struct keeper_message *m,
+		    int *fd);
 
 /*
  * keeper-faults.c: from now on the page faults of regions are read, as long as there are any; harmless when they are already, or @r has no

@@ -46,8 +46,8 @@ static int run(struct event_base *base, struct keeper *k, int (*prepare)(struct 
 	sigset_t again;
 	int r = -1;
 
-	if (term && interrupt && evsignal_add(term, NULL) == 0 && evsignal_add(interrupt, NULL) == 0 &&
-	    (!prepare || prepare(k) == 0))
+	if (term && interrupt && evsignal_add(term, NULL) == 0 &&
+	    evsignal_add(interrupt, NULL) == 0 && (!prepare || prepare(k) == 0))
 		r = event_base_dispatch(base);
 	/* it ends already: being told again must not make it look like a failure */
 	sigemptyset(&again);

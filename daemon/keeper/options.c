@@ -45,7 +45,8 @@ static const struct option table[] = {
 	[OPT_MAX_REGIONS] = { "max-regions", required_argument, NULL, OPT_MAX_REGIONS },
 	[OPT_MAX_PEERS] = { "max-peers", required_argument, NULL, OPT_MAX_PEERS },
 	[OPT_MAX_TICKETS] = { "max-tickets", required_argument, NULL, OPT_MAX_TICKETS },
-	[OPT_DEADLINE_MARGIN] = { "deadline-margin-msec", required_argument, NULL, OPT_DEADLINE_MARGIN },
+	[OPT_DEADLINE_MARGIN] = { "deadline-margin-msec", required_argument, NULL,
+				  OPT_DEADLINE_MARGIN },
 	[OPT_ALIGNMENT] = { "alignment", required_argument, NULL, OPT_ALIGNMENT },
 	[OPT_MINIMUM_MTU] = { "minimum-mtu", required_argument, NULL, OPT_MINIMUM_MTU },
 	[OPT_IDLE_EXIT] = { "idle-exit-sec", required_argument, NULL, OPT_IDLE_EXIT },
@@ -91,8 +92,8 @@ static int parse_number(int which, const char *text, uint64_t *ret)
 	v = strtoull(text, &end, 10);
 	if (errno || *end || text[0] < '0' || text[0] > '9' || v < bound[which].least ||
 	    v > bound[which].most) {
-		log_error("--%s: \"%s\" is not a number between %" PRIu64 " and %" PRIu64, table[which].name,
-			  text, bound[which].least, bound[which].most);
+		log_error("--%s: \"%s\" is not a number between %" PRIu64 " and %" PRIu64,
+			  table[which].name, text, bound[which].least, bound[which].most);
 		return -EINVAL;
 	}
 	*ret = v;
@@ -101,7 +102,8 @@ static int parse_number(int which, const char *text, uint64_t *ret)
 
 static int parse_session(const char *text, const char **ret)
 {
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+	static const char allowed[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
 	size_t n = strlen(text);
 
 	if (n < 1 || n > 48 || strspn(text, allowed) != n) {

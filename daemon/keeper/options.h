@@ -19,13 +19,15 @@ struct options {
 	uint32_t alignment;	       /* what remote addresses must be multiples of; 0: find out */
 	uint32_t minimum_mtu;	       /* bytes; 0: find out; 1: any */
 	uint64_t warm_bytes_per_sec;   /* of one region, after writeback */
-	uint32_t memory_stall_msec;    /* in two seconds: nothing is brought back then; 0: never mind */
-	uint32_t storage_stall_msec;   /* a chunk that takes longer to prefetch ends what waits for it */
-	uint64_t idle_exit_usec;       /* 0: never */
-	const char *quirks_directory;  /* where findings of self-tests are kept; empty: nowhere */
-	uint32_t rnr_timer_usec;       /* of the peers' queue pairs: struct endpoint_patience */
-	uint32_t ack_timeout_msec;     /* 0: what the fabric says */
-	uint8_t rnr_retries;	       /* 7: for ever */
+	uint32_t
+		memory_stall_msec; /* in two seconds: nothing is brought back then; 0: never mind */
+	uint32_t
+		storage_stall_msec; /* a chunk that takes longer to prefetch ends what waits for it */
+	uint64_t idle_exit_usec;    /* 0: never */
+	const char *quirks_directory; /* where findings of self-tests are kept; empty: nowhere */
+	uint32_t rnr_timer_usec;      /* of the peers' queue pairs: struct endpoint_patience */
+	uint32_t ack_timeout_msec;    /* 0: what the fabric says */
+	uint8_t rnr_retries;	      /* 7: for ever */
 	uint8_t retries;
 };
 

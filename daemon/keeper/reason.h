@@ -21,6 +21,7 @@ struct reason {
 };
 
 /* Fills @why (may be NULL) and returns @error, so that a function can end with it. */
-int reason_set(struct reason *why, int error, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int reason_set(struct reason *why, int error, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 #endif

@@ -99,7 +99,8 @@ const char *session_check(const void *packet, size_t size, size_t n_fds, bool gr
 	if (m.type == KEEPER_HELLO) {
 		if (greeted)
 			return "a second greeting";
-		return keeper_versions_are_sound(&m.hello.versions) ? NULL : "versions that cannot be";
+		return keeper_versions_are_sound(&m.hello.versions) ? NULL
+								    : "versions that cannot be";
 	}
 	if (!greeted)
 		return "no greeting";
@@ -267,7 +268,8 @@ static void send_waiting(struct session *s)
 			if (errno == EAGAIN)
 				event_add(s->write_event, NULL);
 			else
-				drop(s, errno == EPIPE || errno == ECONNRESET ? NULL : strerror(errno));
+				drop(s, errno == EPIPE || errno == ECONNRESET ? NULL
+									      : strerror(errno));
 			return;
 		}
 		take_first(s);
@@ -300,7 +302,8 @@ static void on_writable(evutil_socket_t fd, short what, void *userdata)
 		s->ops->flushed(s->userdata);
 }
 
-static void answer(struct session *s, const struct operation *op, const struct keeper_message *m, int fd)
+static void answer(struct session *s, const struct operation *op, const struct keeper_message *m,
+		   int fd)
 {
 	if (!session_is_waiting(s, op))
 		return;
@@ -317,8 +320,8 @@ void session_answer(struct session *s, const struct operation *op, const struct 
 	answer(s, op, m, -1);
 }
 
-void session_answer_file(struct session *s, const struct operation *op, const struct keeper_message *m,
-			 int fd)
+void session_answer_file(struct session *s, const struct operation *op,
+			 const struct keeper_message *m, int fd)
 {
 	answer(s, op, m, fd);
 }
@@ -379,11 +382,15 @@ static void close_files(struct session *s, const int *fds, size_t n)
 }
 
 /* Of a later version: whoever asks hears that it is not done. */
-static void answer_unknown(struct session *s, const struct operation *op, const struct keeper_message *m)
+static void answer_unknown(struct session *s, const struct operation *op,
+			   const struct keeper_message *m)
 {
-	struct keeper_message a = { .type = KEEPER_DONE, .region = m->region, .done.error = -ENOSYS };
+	struct keeper_message a = { .type = KEEPER_DONE,
+				    .region = m->region,
+				    .done.error = -ENOSYS };
 
-	snprintf(a.done.text, sizeof(a.done.text), "this keeper knows no request %" PRIu32, m->type);
+	snprintf(a.done.text, sizeof(a.done.text), "this keeper knows no request %" PRIu32,
+		 m->type);
 	session_answer(s, op, &a);
 }
 
@@ -396,9 +403,10 @@ static bool receive(struct session *s)
 	} control;
 	struct keeper_message packet = { 0 }, m;
 	struct iovec iov = { .iov_base = &packet, .iov_len = sizeof(packet) };
-	struct msghdr h = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
-	};
+	struct msghdr h = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = &control,
+			    .msg_controllen = sizeof(control) };
 	struct operation op = { .connection = s->connection };
 	const char *wrong;
 	int fds[FDS_MAX];
@@ -473,8 +481,8 @@ static void on_connection(evutil_socket_t listen_fd, short what, void *userdata)
 		return;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 ||
 	    (peer.uid != s->daemon_uid && peer.uid != 0)) {
-		log_warning("connection of user %u refused: not the daemon's user %u", (unsigned int)peer.uid,
-			    (unsigned int)s->daemon_uid);
+		log_warning("connection of user %u refused: not the daemon's user %u",
+			    (unsigned int)peer.uid, (unsigned int)s->daemon_uid);
 		return;
 	}
 	drop(s, "a newer connection replaces it");
@@ -495,8 +503,8 @@ static void on_connection(evutil_socket_t listen_fd, short what, void *userdata)
 	event_active(s->changed_event, 0, 0);
 }
 
-int session_new(struct session **ret, struct event_base *base, int fd, uid_t daemon_uid, size_t events_max,
-		const struct session_ops *ops, void *userdata)
+int session_new(struct session **ret, struct event_base *base, int fd, uid_t daemon_uid,
+		size_t events_max, const struct session_ops *ops, void *userdata)
 {
 	_cleanup_(session_freep) struct session *s = calloc(1, sizeof(*s));
 	socklen_t size = sizeof(int);

@@ -37,7 +37,8 @@ struct session_ops {
 	 * @fd: a descriptor; a callee that keeps it sets it to -1. -1: there is none, for a KEEPER_REGISTER because this process may open
 	 * nothing more. Also called for KEEPER_HELLO, to be answered at once.
 	 */
-	void (*request)(void *userdata, const struct operation *op, const struct keeper_message *m, int *fd);
+	void (*request)(void *userdata, const struct operation *op, const struct keeper_message *m,
+			int *fd);
 	/* A daemon came or went. Never called from within a call into the session. */
 	void (*changed)(void *userdata, bool connected);
 	/* The daemon has read so much that nothing waits any more: a good moment to tell it the state of things. May be NULL. */
@@ -66,8 +67,8 @@ const char *session_check(const void *packet, size_t size, size_t n_fds, bool gr
  *
  * -ENOTSOCK, -EPROTOTYPE: not such a socket; -ENOMEM; what listen(2) says.
  */
-int session_new(struct session **ret, struct event_base *base, int fd, uid_t daemon_uid, size_t events_max,
-		const struct session_ops *ops, void *userdata);
+int session_new(struct session **ret, struct event_base *base, int fd, uid_t daemon_uid,
+		size_t events_max, const struct session_ops *ops, void *userdata);
 struct session *session_free(struct session *s);
 DEFINE_FREEP(struct session, session_free)
 
@@ -75,8 +76,8 @@ DEFINE_FREEP(struct session, session_free)
 void session_answer(struct session *s, const struct operation *op, const struct keeper_message *m);
 
 /* The same with a descriptor, which is duplicated. */
-void session_answer_file(struct session *s, const struct operation *op, const struct keeper_message *m,
-			 int fd);
+void session_answer_file(struct session *s, const struct operation *op,
+			 const struct keeper_message *m, int fd);
 
 /* Tell the daemon; dropped when none is connected and greeted. */
 void session_tell(struct session *s, const struct keeper_message *m);

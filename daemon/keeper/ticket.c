@@ -38,8 +38,8 @@ static void drop_dead(struct tickets *t, uint64_t now)
 	t->n = kept;
 }
 
-int tickets_add(struct tickets *t, uint64_t now, uint64_t expires_usec, uint32_t uses, uint32_t rights,
-		const struct ticket **ret)
+int tickets_add(struct tickets *t, uint64_t now, uint64_t expires_usec, uint32_t uses,
+		uint32_t rights, const struct ticket **ret)
 {
 	struct ticket k = { .expires_usec = expires_usec, .uses = uses, .rights = rights };
 
@@ -79,8 +79,8 @@ static struct ticket *find(struct tickets *t, const uint8_t token[WIRE_TOKEN_BYT
 	return found ? &t->item[found - 1] : NULL;
 }
 
-int tickets_admit(struct tickets *t, const uint8_t token[WIRE_TOKEN_BYTES], uint32_t rights, uint64_t now,
-		  uint64_t *ret_number)
+int tickets_admit(struct tickets *t, const uint8_t token[WIRE_TOKEN_BYTES], uint32_t rights,
+		  uint64_t now, uint64_t *ret_number)
 {
 	struct ticket *k = find(t, token);
 

@@ -26,7 +26,7 @@ struct job {
 	void (*done)(struct job *job);
 	uint64_t key; /* what it may have to wait for; 0: for nothing that can be silent */
 	bool urgent;
-	bool busy; /* submitted and not yet done; read and written in the loop only */
+	bool busy;	     /* submitted and not yet done; read and written in the loop only */
 	uint64_t began_usec; /* when a thread took it up; 0: it waits for one. For job_began() */
 	struct job *next;
 };

@@ -31,8 +31,9 @@ static const char *check_region(const struct keeper_region *r)
 	    r->revocation_cause >= _REVOCATION_CAUSE_MAX || r->detached > 1 || r->gated > 1 ||
 	    r->warm_mode >= _WARM_MODE_MAX || r->durability >= _REGION_DURABILITY_MAX)
 		return "a value that is not of its enumeration";
-	if (!r->length || r->length % PAGE || r->offset % PAGE || !is_in_file(r->offset, r->length) ||
-	    r->valid_length > r->length || r->revocation_offset > r->length ||
+	if (!r->length || r->length % PAGE || r->offset % PAGE ||
+	    !is_in_file(r->offset, r->length) || r->valid_length > r->length ||
+	    r->revocation_offset > r->length ||
 	    r->revocation_length > r->length - r->revocation_offset)
 		return "a range that cannot be";
 	return NULL;
@@ -52,7 +53,8 @@ static const char *check_body(const struct keeper_message *m)
 	switch ((enum keeper_type)m->type) {
 	case KEEPER_WELCOME:
 		return TERMINATED(m->welcome.session) && TERMINATED(m->welcome.address) &&
-				       TERMINATED(m->welcome.device) && TERMINATED(m->welcome.no_adapter)
+				       TERMINATED(m->welcome.device) &&
+				       TERMINATED(m->welcome.no_adapter)
 			       ? NULL
 			       : "unterminated text";
 	case KEEPER_REGION:
@@ -78,9 +80,11 @@ static const char *check_body(const struct keeper_message *m)
 	case KEEPER_RESYNC:
 		return NULL;
 	case KEEPER_MODE:
-		return !TERMINATED(m->info.mode_reason) || !TERMINATED(m->info.damage) ? "unterminated text"
-		       : m->info.mode >= _ARBITRATION_MODE_MAX ? "a value that is not of its enumeration"
-							       : NULL;
+		return !TERMINATED(m->info.mode_reason) || !TERMINATED(m->info.damage)
+			       ? "unterminated text"
+		       : m->info.mode >= _ARBITRATION_MODE_MAX
+			       ? "a value that is not of its enumeration"
+			       : NULL;
 	case KEEPER_PROGRESS:
 		return m->progress.done > m->progress.total ? "more done than there is" : NULL;
 	default:

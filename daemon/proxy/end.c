@@ -46,8 +46,8 @@ static bool ask_proc(pid_t pid, int *ret_status)
 	f = fopen(path, "re");
 	if (!f)
 		return false;
-	if (fgets(line, sizeof(line), f) && (at = strrchr(line, ')')) && sscanf(at + 1, " %c", &state) == 1 &&
-	    state == 'Z' && (at = strrchr(line, ' '))) {
+	if (fgets(line, sizeof(line), f) && (at = strrchr(line, ')')) &&
+	    sscanf(at + 1, " %c", &state) == 1 && state == 'Z' && (at = strrchr(line, ' '))) {
 		*ret_status = atoi(at);
 		known = *ret_status != 0; /* it is 0 also for who may not know */
 	}
@@ -58,7 +58,8 @@ static bool ask_proc(pid_t pid, int *ret_status)
 /* It may be reaped in between: then its pidfd, which had nothing yet, has it. */
 static bool ask(const struct proxy *k, int *ret_status)
 {
-	return ask_pidfd(k->pidfd, ret_status) || ask_proc(k->pid, ret_status) || ask_pidfd(k->pidfd, ret_status);
+	return ask_pidfd(k->pidfd, ret_status) || ask_proc(k->pid, ret_status) ||
+	       ask_pidfd(k->pidfd, ret_status);
 }
 
 static void describe_status(int status, char *out, size_t size)
@@ -66,8 +67,8 @@ static void describe_status(int status, char *out, size_t size)
 	const char *name = WIFSIGNALED(status) ? sigabbrev_np(WTERMSIG(status)) : NULL;
 
 	if (WIFSIGNALED(status))
-		snprintf(out, size, "was killed by signal %d%s%s", WTERMSIG(status), name ? ", SIG" : "",
-			 name ? name : "");
+		snprintf(out, size, "was killed by signal %d%s%s", WTERMSIG(status),
+			 name ? ", SIG" : "", name ? name : "");
 	else
 		snprintf(out, size, "ended with exit status %d", WEXITSTATUS(status));
 }

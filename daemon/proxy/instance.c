@@ -21,11 +21,11 @@ static int set_paths(struct proxy *k, uint32_t instance)
 {
 	char *path, *record_path;
 
-	if (asprintf(&path, "%s/%" PRIu32 "-%s-%" PRIu32 ".sock", k->set->directory, k->uid, k->session,
-		     instance) < 0)
+	if (asprintf(&path, "%s/%" PRIu32 "-%s-%" PRIu32 ".sock", k->set->directory, k->uid,
+		     k->session, instance) < 0)
 		return -ENOMEM;
-	if (asprintf(&record_path, "%s/%" PRIu32 "-%s-%" PRIu32 ".record", k->set->directory, k->uid,
-		     k->session, instance) < 0) {
+	if (asprintf(&record_path, "%s/%" PRIu32 "-%s-%" PRIu32 ".record", k->set->directory,
+		     k->uid, k->session, instance) < 0) {
 		free(path);
 		return -ENOMEM;
 	}
@@ -85,8 +85,8 @@ int proxy_instance_find(struct proxy *k, uint32_t instance)
 		log_warning("keeper %s: %s: %s", k->name, k->record_path,
 			    r == -EINVAL ? "damaged, or of another version" : strerror(-r));
 	about = k->record ? record_keeper(k->record) : NULL;
-	if (about &&
-	    (about->uid != k->uid || strcmp(about->session, k->session) || about->instance != instance)) {
+	if (about && (about->uid != k->uid || strcmp(about->session, k->session) ||
+		      about->instance != instance)) {
 		log_warning("keeper %s: %s is of another keeper", k->name, k->record_path);
 		k->record = record_free(k->record);
 	}

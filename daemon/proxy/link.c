@@ -70,9 +70,10 @@ static int receive(struct link *l)
 	} control;
 	struct keeper_message m = { 0 };
 	struct iovec iov = { &m, sizeof(m) };
-	struct msghdr h = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
-	};
+	struct msghdr h = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = &control,
+			    .msg_controllen = sizeof(control) };
 	bool expected = l->handlers->expects_descriptor(l->userdata);
 	const char *complaint = NULL;
 	int fds[DESCRIPTORS_MAX] = { -1 };
@@ -189,7 +190,8 @@ struct link *link_free(struct link *l)
 	if (l->pause)
 		event_free(l->pause);
 	if (l->fd >= 0) {
-		shutdown(l->fd, SHUT_RDWR); /* the other end is told now, whenever this one is closed */
+		shutdown(l->fd,
+			 SHUT_RDWR); /* the other end is told now, whenever this one is closed */
 		l->handlers->drop_descriptor(l->userdata, l->fd);
 	}
 	free(l);

@@ -86,15 +86,15 @@ uint32_t proxy_asked(const struct proxy *k)
 }
 
 int proxy_request(struct proxy *k, const struct keeper_message *m, int fd, uint64_t extra_msec,
-		   void *context)
+		  void *context)
 {
 	uint64_t number;
 
 	return proxy_request_number(k, m, fd, extra_msec, context, &number);
 }
 
-int proxy_request_number(struct proxy *k, const struct keeper_message *m, int fd, uint64_t extra_msec,
-			  void *context, uint64_t *ret_number)
+int proxy_request_number(struct proxy *k, const struct keeper_message *m, int fd,
+			 uint64_t extra_msec, void *context, uint64_t *ret_number)
 {
 	_cleanup_(operation_freep) struct operation *o = NULL;
 
@@ -132,7 +132,8 @@ int proxy_request_number(struct proxy *k, const struct keeper_message *m, int fd
 	*ret_number = o->number;
 	/* one that is not there yet has its own time to get ready */
 	if (k->phase == PHASE_STRANGE)
-		event_add(o->timer, &(const struct timeval){ 0 }); /* nobody waits for what cannot be asked */
+		event_add(o->timer,
+			  &(const struct timeval){ 0 }); /* nobody waits for what cannot be asked */
 	else if (k->silent || (k->note.listed && !k->rested && k->phase != PHASE_READY))
 		start_timer(o);
 	o = NULL;
@@ -178,8 +179,9 @@ void proxy_list_again(struct proxy *k)
 	k->set->handlers->list_begins(k->set->userdata, k);
 	k->listing = proxy_request(k, &m, -1, 0, NULL) == 0;
 	if (!k->listing)
-		log_error("keeper %s: no memory to have it list its regions: some may be shown as they were",
-			  k->name);
+		log_error(
+			"keeper %s: no memory to have it list its regions: some may be shown as they were",
+			k->name);
 }
 
 /* Its end; @m NULL: it did not come to it. */
@@ -199,8 +201,8 @@ static const char *listed(struct proxy *k, const struct keeper_message *m)
 }
 
 /* Whoever asked hears of it. */
-static const char *hand_on(struct operation *o, int error, const char *text, const struct keeper_message *m,
-			   int *fd)
+static const char *hand_on(struct operation *o, int error, const char *text,
+			   const struct keeper_message *m, int *fd)
 {
 	struct proxy *k = o->keeper;
 	struct answer a = { .type = (enum keeper_type)o->message.type,
@@ -212,11 +214,12 @@ static const char *hand_on(struct operation *o, int error, const char *text, con
 			    .fd = fd,
 			    .message = m };
 
-	return a.type == KEEPER_LIST ? listed(k, m) : k->set->handlers->answered(k->set->userdata, k, &a);
+	return a.type == KEEPER_LIST ? listed(k, m)
+				     : k->set->handlers->answered(k->set->userdata, k, &a);
 }
 
-static const char *finish(struct operation *o, int error, const char *text, const struct keeper_message *m,
-			  int *fd)
+static const char *finish(struct operation *o, int error, const char *text,
+			  const struct keeper_message *m, int *fd)
 {
 	const char *complaint;
 
@@ -284,11 +287,12 @@ void proxy_be_late(struct operation *o)
 		return;
 	}
 	snprintf(text, sizeof(text),
-		 "keeper %s has not answered within %" PRIu64 " ms; it is not ended, and answers when it can",
+		 "keeper %s has not answered within %" PRIu64
+		 " ms; it is not ended, and answers when it can",
 		 k->name, o->timeout_msec);
 	if (!k->late_told)
-		log_warning("%s: is it stopped, or its machine out of memory or storage? (pid %d)", text,
-			    k->pid);
+		log_warning("%s: is it stopped, or its machine out of memory or storage? (pid %d)",
+			    text, k->pid);
 	k->late_told = true;
 	leave_pending(o, text);
 }
@@ -307,8 +311,7 @@ void proxy_wait_anew(struct proxy *k)
 {
 	struct operation *o;
 
-	TAILQ_FOREACH(o, &k->operations, operations)
-	{
+	TAILQ_FOREACH(o, &k->operations, operations) {
 		event_del(o->timer);
 		start_timer(o);
 	}
@@ -336,7 +339,8 @@ void proxy_ask_again(struct proxy *k)
 	char text[200];
 
 	snprintf(text, sizeof(text),
-		 "the connection to keeper %s ended before it answered, and was made again", k->name);
+		 "the connection to keeper %s ended before it answered, and was made again",
+		 k->name);
 	for (o = TAILQ_FIRST(&k->operations); o; o = next) {
 		next = TAILQ_NEXT(o, operations);
 		if (o->sent && !is_repeatable(o))
@@ -365,7 +369,8 @@ const char *proxy_answer(struct proxy *k, const struct keeper_message *m, int *f
 	if (answered != KEEPER_DONE && m->region != o->message.region)
 		return "an answer about another region";
 	/* these are done with their own answer only */
-	if (answered == KEEPER_DONE && !m->done.error && (asked == KEEPER_REGISTER || asked == KEEPER_EXPORT))
+	if (answered == KEEPER_DONE && !m->done.error &&
+	    (asked == KEEPER_REGISTER || asked == KEEPER_EXPORT))
 		return "success without the answer that goes with it";
 	if (answered == KEEPER_DONE)
 		text_clean(text, sizeof(text), m->done.text, sizeof(m->done.text));
@@ -386,7 +391,8 @@ void proxy_progressed(struct proxy *k, const struct keeper_progress *p)
 	/* it is slow, but not stuck */
 	t = timeval_from_usec(o->timeout_msec * USEC_PER_MSEC);
 	event_add(o->timer, &t);
-	k->set->handlers->progressed(k->set->userdata, (enum keeper_type)o->message.type, o->context, p);
+	k->set->handlers->progressed(k->set->userdata, (enum keeper_type)o->message.type,
+				     o->context, p);
 }
 
 void proxy_answer_all(struct proxy *k, int error, const char *text)

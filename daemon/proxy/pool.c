@@ -50,8 +50,9 @@ static void on_out_of_time(evutil_socket_t fd, short what, void *userdata)
 }
 
 int pool_new(struct pool **ret, struct event_base *base, struct offload *offload,
-		struct spawner *spawner, sd_bus *connection, const char *directory, const char *program,
-		const struct settings *settings, const struct pool_handlers *handlers, void *userdata)
+	     struct spawner *spawner, sd_bus *connection, const char *directory,
+	     const char *program, const struct settings *settings,
+	     const struct pool_handlers *handlers, void *userdata)
 {
 	_cleanup_(pool_freep) struct pool *ks = calloc(1, sizeof(*ks));
 
@@ -81,9 +82,9 @@ void pool_stop(struct pool *ks)
 	struct proxy *k;
 
 	LIST_FOREACH(k, &ks->keepers, keepers)
-	k->dying = true;
+		k->dying = true;
 	LIST_FOREACH(k, &ks->keepers, keepers)
-	proxy_answer_all(k, -ESHUTDOWN, "rdmaregd is being stopped; try again");
+		proxy_answer_all(k, -ESHUTDOWN, "rdmaregd is being stopped; try again");
 }
 
 struct pool *pool_free(struct pool *ks)
@@ -106,13 +107,13 @@ struct pool *pool_free(struct pool *ks)
 }
 
 void pool_each_process(struct pool *ks, void (*call)(void *userdata, pid_t pid, uint64_t start),
-			  void *userdata)
+		       void *userdata)
 {
 	struct proxy *k;
 
 	LIST_FOREACH(k, &ks->keepers, keepers)
-	if (k->started)
-		call(userdata, k->pid, k->started);
+		if (k->started)
+			call(userdata, k->pid, k->started);
 }
 
 bool pool_have_pid(struct pool *ks, pid_t pid)
@@ -121,9 +122,9 @@ bool pool_have_pid(struct pool *ks, pid_t pid)
 
 	/* while it lives, the number is its own and nobody else's */
 	LIST_FOREACH(k, &ks->keepers, keepers)
-	if (k->pid == pid && k->pidfd >= 0 &&
-	    (pidfd_send_signal(k->pidfd, 0, NULL, 0) == 0 || errno != ESRCH))
-		return true;
+		if (k->pid == pid && k->pidfd >= 0 &&
+		    (pidfd_send_signal(k->pidfd, 0, NULL, 0) == 0 || errno != ESRCH))
+			return true;
 	return false;
 }
 
@@ -142,8 +143,8 @@ bool pool_have(const struct pool *ks, uint32_t uid, const char *session)
 	const struct proxy *k;
 
 	LIST_FOREACH(k, &ks->keepers, keepers)
-	if (is_of(k, uid, session))
-		return true;
+		if (is_of(k, uid, session))
+			return true;
 	return false;
 }
 
@@ -159,9 +160,11 @@ static bool is_usable(const struct proxy *k)
  */
 static void retire_if_outdated(struct pool *ks, struct proxy *k)
 {
-	if (k->settings_at == ks->settings_at || k->retired || !proxy_is_idle(k) || !proxy_retire(k))
+	if (k->settings_at == ks->settings_at || k->retired || !proxy_is_idle(k) ||
+	    !proxy_retire(k))
 		return;
-	log_info("keeper %s: pid %d holds nothing and may have earlier settings: told to end", k->name, k->pid);
+	log_info("keeper %s: pid %d holds nothing and may have earlier settings: told to end",
+		 k->name, k->pid);
 }
 
 void pool_settings_changed(struct pool *ks)
@@ -174,8 +177,8 @@ bool pool_one_retires(const struct pool *ks, uint32_t uid, const char *session)
 	const struct proxy *k;
 
 	LIST_FOREACH(k, &ks->keepers, keepers)
-	if (k->retired && is_of(k, uid, session))
-		return true;
+		if (k->retired && is_of(k, uid, session))
+			return true;
 	return false;
 }
 
@@ -183,8 +186,7 @@ bool pool_make_room(struct pool *ks)
 {
 	struct proxy *k, *oldest = NULL;
 
-	LIST_FOREACH(k, &ks->keepers, keepers)
-	{
+	LIST_FOREACH(k, &ks->keepers, keepers) {
 		if (k->retired || (proxy_is_idle(k) && proxy_has_ended(k)))
 			return true;
 		if (proxy_is_idle(k))
@@ -192,8 +194,8 @@ bool pool_make_room(struct pool *ks)
 	}
 	if (!oldest || !proxy_retire(oldest))
 		return false;
-	log_info("keeper %s: pid %d holds nothing, and others need its user id: told to end", oldest->name,
-		 oldest->pid);
+	log_info("keeper %s: pid %d holds nothing, and others need its user id: told to end",
+		 oldest->name, oldest->pid);
 	return true;
 }
 
@@ -212,8 +214,7 @@ static struct proxy *choose(struct pool *ks, uint32_t uid, const char *session)
 	struct proxy *k, *useless = NULL;
 	unsigned int n = 0;
 
-	LIST_FOREACH(k, &ks->keepers, keepers)
-	{
+	LIST_FOREACH(k, &ks->keepers, keepers) {
 		if (!is_of(k, uid, session))
 			continue;
 		retire_if_outdated(ks, k);
@@ -226,7 +227,8 @@ static struct proxy *choose(struct pool *ks, uint32_t uid, const char *session)
 }
 
 /* @instance: of one that was found; 0: a new one */
-static int add(struct pool *ks, uint32_t uid, const char *session, uint32_t instance, struct proxy **ret)
+static int add(struct pool *ks, uint32_t uid, const char *session, uint32_t instance,
+	       struct proxy **ret)
 {
 	bool found = instance != 0;
 	int r = proxy_new(ret, ks, uid, session, instance);
@@ -253,15 +255,16 @@ int pool_get(struct pool *ks, uint32_t uid, const char *session, struct proxy **
 }
 
 /* "UID-SESSION-N.sock". False: no name of ours. */
-static bool parse_name(const char *name, uint32_t *ret_uid, char ret_session[static TENANT_SESSION_MAX],
-		       uint32_t *ret_instance)
+static bool parse_name(const char *name, uint32_t *ret_uid,
+		       char ret_session[static TENANT_SESSION_MAX], uint32_t *ret_instance)
 {
 	size_t n = strlen(name), suffix = strlen(SOCKET_SUFFIX), session;
 	const char *last = strrchr(name, '-'), *first = strchr(name, '-');
 	unsigned long long uid, instance;
 	char *end;
 
-	if (!isdigit((unsigned char)*name) || n <= suffix || strcmp(name + n - suffix, SOCKET_SUFFIX))
+	if (!isdigit((unsigned char)*name) || n <= suffix ||
+	    strcmp(name + n - suffix, SOCKET_SUFFIX))
 		return false;
 	uid = strtoull(name, &end, 10);
 	if (uid >= UINT32_MAX || end != first || last == first || !isdigit((unsigned char)last[1]))
@@ -300,7 +303,7 @@ static bool is_record(const char *name)
 }
 
 void pool_each_owner(const char *directory, void (*call)(void *userdata, const char *mark),
-			void *userdata)
+		     void *userdata)
 {
 	DIR *entries = opendir(directory);
 	struct dirent *entry;
@@ -320,7 +323,8 @@ void pool_each_owner(const char *directory, void (*call)(void *userdata, const c
 
 int pool_adopt(struct pool *ks)
 {
-	const struct timeval t = timeval_from_usec(ks->settings->adopt_timeout_msec * USEC_PER_MSEC);
+	const struct timeval t =
+		timeval_from_usec(ks->settings->adopt_timeout_msec * USEC_PER_MSEC);
 	DIR *directory = opendir(ks->directory);
 	char session[TENANT_SESSION_MAX];
 	struct dirent *entry;
@@ -338,7 +342,8 @@ int pool_adopt(struct pool *ks)
 		else if (is_record(entry->d_name))
 			sweep_record(ks, entry->d_name);
 		else
-			log_warning("%s/%s is no keeper's socket: ignored", ks->directory, entry->d_name);
+			log_warning("%s/%s is no keeper's socket: ignored", ks->directory,
+				    entry->d_name);
 	}
 	closedir(directory);
 	if (r < 0)
@@ -357,7 +362,8 @@ void proxy_end(struct proxy *k)
 	proxy_wait_anew(k);
 	errno = EBADF;
 	if ((k->pidfd < 0 || pidfd_send_signal(k->pidfd, SIGKILL, NULL, 0) < 0) && errno != ESRCH)
-		log_error("keeper %s: its process (%d) cannot be ended: %m; end it", k->name, k->pid);
+		log_error("keeper %s: its process (%d) cannot be ended: %m; end it", k->name,
+			  k->pid);
 }
 
 uint32_t pool_count_estranged(const struct pool *ks)
@@ -366,6 +372,6 @@ uint32_t pool_count_estranged(const struct pool *ks)
 	uint32_t n = 0;
 
 	LIST_FOREACH(k, &ks->keepers, keepers)
-	n += k->estranged;
+		n += k->estranged;
 	return n;
 }

@@ -58,8 +58,8 @@ struct answer {
 	void *context;	  /* as given with the request */
 	int error;	  /* 0, or negative */
 	const char *text; /* the keeper's words, or ours; clean; never NULL */
-	bool late;	  /* it was answered with -ETIMEDOUT before, for the keeper; @context is NULL */
-	int *fd;	  /* KEEPER_FILE, KEEPER_IMPORT: the descriptor, or -1; who keeps it sets it to -1 */
+	bool late; /* it was answered with -ETIMEDOUT before, for the keeper; @context is NULL */
+	int *fd; /* KEEPER_FILE, KEEPER_IMPORT: the descriptor, or -1; who keeps it sets it to -1 */
 	/* KEEPER_REGION, KEEPER_TICKET or KEEPER_DONE; NULL if we answer for it */
 	const struct keeper_message *message;
 };
@@ -102,8 +102,9 @@ struct pool_handlers {
  * @settings: borrowed; read anew at each use
  */
 int pool_new(struct pool **ret, struct event_base *base, struct offload *offload,
-		struct spawner *spawner, sd_bus *connection, const char *directory, const char *program,
-		const struct settings *settings, const struct pool_handlers *handlers, void *userdata);
+	     struct spawner *spawner, sd_bus *connection, const char *directory,
+	     const char *program, const struct settings *settings,
+	     const struct pool_handlers *handlers, void *userdata);
 /* What is started from now on has them, and so has whoever holds nothing, from the next region on. */
 void pool_settings_changed(struct pool *ks);
 /* Answers all operations with -ESHUTDOWN and takes no more. */
@@ -113,7 +114,7 @@ struct pool *pool_free(struct pool *ks);
 
 /* Calls with each bus_client_mark() in the records of keepers that an earlier daemon left in @directory. */
 void pool_each_owner(const char *directory, void (*call)(void *userdata, const char *mark),
-			void *userdata);
+		     void *userdata);
 
 /* Starts to look for those that an earlier daemon left. Negative: the directory cannot be read. */
 int pool_adopt(struct pool *ks);
@@ -133,7 +134,8 @@ struct proxy_note {
 	uint32_t regions; /* it holds, as far as we were told */
 	uint32_t peers;
 	struct log_limit log; /* lines that the tenant, or its keeper, causes */
-	uint32_t expected; /* regions that it will be asked for: it is wanted though it has no work yet */
+	uint32_t
+		expected; /* regions that it will be asked for: it is wanted though it has no work yet */
 	uint32_t dropped; /* claims that were not believed */
 	bool from_record; /* all that a foreign one holds is known, from its record or from before */
 	uint32_t unknown; /* regions in the list that is under way */
@@ -149,7 +151,7 @@ uint32_t proxy_asked(const struct proxy *k);
 bool pool_have_pid(struct pool *ks, pid_t pid);
 /* Calls with each process that known() was called for and that is still the keeper. */
 void pool_each_process(struct pool *ks, void (*call)(void *userdata, pid_t pid, uint64_t start),
-			  void *userdata);
+		       void *userdata);
 /* For log lines and messages: "UID/SESSION". */
 const char *proxy_name(const struct proxy *k);
 uint32_t proxy_uid(const struct proxy *k);
@@ -175,9 +177,9 @@ uint32_t pool_count_estranged(const struct pool *ks);
  * little of what it was asked before.
  */
 int proxy_request(struct proxy *k, const struct keeper_message *m, int fd, uint64_t extra_msec,
-		   void *context);
+		  void *context);
 /* The same, and with which number, by which KEEPER_CANCEL names it. */
-int proxy_request_number(struct proxy *k, const struct keeper_message *m, int fd, uint64_t extra_msec,
-			  void *context, uint64_t *ret_number);
+int proxy_request_number(struct proxy *k, const struct keeper_message *m, int fd,
+			 uint64_t extra_msec, void *context, uint64_t *ret_number);
 
 #endif

@@ -43,7 +43,8 @@
 #define COMPLAINT_LAST_USEC (30 * USEC_PER_SEC)
 #define REST_AFTER_USEC USEC_PER_SEC
 #define RETIRE_USEC USEC_PER_SEC /* for one that is told to end: it has nothing to do before */
-#define REBUFFS_MAX 4 /* greetings, one after the other, upon which an earlier daemon's keeper hangs up */
+#define REBUFFS_MAX \
+	4 /* greetings, one after the other, upon which an earlier daemon's keeper hangs up */
 
 static void proxy_freep(struct proxy **k)
 {
@@ -88,8 +89,8 @@ static void end_start(struct proxy *k)
 	k->starting = false;
 	k->set->starting--;
 	LIST_FOREACH(other, &k->set->keepers, keepers)
-	if (other->queued && (!next || other->queued < next->queued))
-		next = other;
+		if (other->queued && (!next || other->queued < next->queued))
+			next = other;
 	if (next)
 		set_timer(next->retry, 0);
 }
@@ -140,13 +141,14 @@ static void become_strange(struct proxy *k, const char *why)
 {
 	uint64_t again = doubled(COMPLAINT_FIRST_USEC, k->complaints, COMPLAINT_LAST_USEC);
 
-	snprintf(k->trouble, sizeof(k->trouble),
-		 "keeper %s (pid %d): %s; it is left alone with what it holds, and tried again: %s", k->name,
-		 k->pid, why,
-		 proxy_is_foreign(k)
-			 ? "run a version of rdmareg that speaks one of the keeper's, or release all of "
-			   "its regions, which ends the process"
-			 : "end the process to free the tenant");
+	snprintf(
+		k->trouble, sizeof(k->trouble),
+		"keeper %s (pid %d): %s; it is left alone with what it holds, and tried again: %s",
+		k->name, k->pid, why,
+		proxy_is_foreign(k)
+			? "run a version of rdmareg that speaks one of the keeper's, or release all of "
+			  "its regions, which ends the process"
+			: "end the process to free the tenant");
 	log_write(k->complaints++ ? LOG_DEBUG : LOG_ERR, "%s", k->trouble);
 	leave_ready(k);
 	k->phase = PHASE_STRANGE;
@@ -161,8 +163,9 @@ static void become_strange(struct proxy *k, const char *why)
 	proxy_came_through(k);
 	proxy_drop_operations(k, -EPROTO, k->trouble);
 	if (proxy_is_foreign(k) && k->note.from_record && holds_nothing(k) && proxy_retire(k))
-		log_notice("keeper %s: it holds nothing, and can be asked for nothing: its process (%d) is to end",
-			   k->name, k->pid);
+		log_notice(
+			"keeper %s: it holds nothing, and can be asked for nothing: its process (%d) is to end",
+			k->name, k->pid);
 }
 
 void proxy_remove(struct proxy *k, int error, const char *why)
@@ -174,8 +177,8 @@ void proxy_remove(struct proxy *k, int error, const char *why)
 			   " are released as they were to be",
 			   k->name, k->note.regions, k->uid);
 	else if (k->note.regions || !TAILQ_EMPTY(&k->operations))
-		log_error("keeper %s: lost with %" PRIu32 " regions of uid %" PRIu32 ": %s", k->name,
-			  k->note.regions, k->uid, why);
+		log_error("keeper %s: lost with %" PRIu32 " regions of uid %" PRIu32 ": %s",
+			  k->name, k->note.regions, k->uid, why);
 	else
 		log_info("keeper %s: gone: %s", k->name, why);
 	k->dying = true;
@@ -314,8 +317,9 @@ static void on_retiring(evutil_socket_t fd, short what, void *userdata)
 	(void)fd, (void)what;
 	if (!holds_nothing(k) || k->pidfd < 0)
 		return;
-	log_warning("keeper %s: pid %d holds nothing and did not end when it was told to: it is killed", k->name,
-		    k->pid);
+	log_warning(
+		"keeper %s: pid %d holds nothing and did not end when it was told to: it is killed",
+		k->name, k->pid);
 	if (pidfd_send_signal(k->pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
 		log_error("keeper %s: pid %d cannot be killed: %m; end it", k->name, k->pid);
 }
@@ -341,8 +345,8 @@ static const char *on_listing(struct proxy *k, const struct keeper_message *m)
 	event_del(k->patience);
 	k->set->handlers->list_done(k->set->userdata, k);
 	proxy_came_through(k);
-	log_info("keeper %s: ready, pid %d, version %" PRIu32 ", %" PRIu32 " regions", k->name, k->pid,
-		 k->welcome.version, k->note.regions);
+	log_info("keeper %s: ready, pid %d, version %" PRIu32 ", %" PRIu32 " regions", k->name,
+		 k->pid, k->welcome.version, k->note.regions);
 	proxy_refresh_quirks(k);
 	proxy_flush(k);
 	return NULL;
@@ -355,9 +359,10 @@ static const char *on_event(struct proxy *k, const struct keeper_message *m)
 		return NULL;
 	}
 	if (m->type == KEEPER_RESYNC) {
-		log_write(k->resyncs++ ? LOG_DEBUG : LOG_NOTICE,
-			  "keeper %s: we did not read in time what it told us: it lists everything again",
-			  k->name);
+		log_write(
+			k->resyncs++ ? LOG_DEBUG : LOG_NOTICE,
+			"keeper %s: we did not read in time what it told us: it lists everything again",
+			k->name);
 		proxy_list_again(k);
 		return NULL;
 	}
@@ -405,7 +410,8 @@ static void on_lost(void *userdata, const char *complaint)
 
 	if (complaint) {
 		/* what it sent, or a sentence about it */
-		snprintf(why, sizeof(why), "%s%s", strncmp(complaint, "it ", 3) ? "it sent " : "", complaint);
+		snprintf(why, sizeof(why), "%s%s", strncmp(complaint, "it ", 3) ? "it sent " : "",
+			 complaint);
 		reject(k, -EPIPE, why);
 		return;
 	}
@@ -415,8 +421,9 @@ static void on_lost(void *userdata, const char *complaint)
 		return;
 	}
 	if (holds(k) && k->phase == PHASE_READY && !k->retired)
-		log_notice("keeper %s: the connection ended; its process (%d) has not, so far: connecting again",
-			   k->name, k->pid);
+		log_notice(
+			"keeper %s: the connection ended; its process (%d) has not, so far: connecting again",
+			k->name, k->pid);
 	k->rebuffs = k->phase == PHASE_GREETING ? k->rebuffs + 1 : 0;
 	if (k->rebuffs > REBUFFS_MAX && !k->ours && !proxy_has_ended(k)) {
 		char range[32];
@@ -506,13 +513,14 @@ static void greet(struct proxy *k)
 static void try_connect(struct proxy *k)
 {
 	const char *why = "it could not be reached";
-	uint64_t again =
-		doubled(RETRY_FIRST_USEC, k->attempt, k->spawned ? RETRY_START_USEC : RETRY_LAST_USEC);
+	uint64_t again = doubled(RETRY_FIRST_USEC, k->attempt,
+				 k->spawned ? RETRY_START_USEC : RETRY_LAST_USEC);
 	char text[256];
 	int r = -EAGAIN;
 
 	/* each connection of one that sends what it should not can leave descriptors that wait to be closed */
-	if (!proxy_instance_awaited(k) && !(k->complaints && offload_is_choked(k->set->offload, k->uid)))
+	if (!proxy_instance_awaited(k) &&
+	    !(k->complaints && offload_is_choked(k->set->offload, k->uid)))
 		r = link_connect(&k->link, k->set->base, k->path, &link_handlers, k);
 	if (r == 0) {
 		greet(k);
@@ -540,7 +548,8 @@ static void try_connect(struct proxy *k)
 		/* nobody is kept out by who holds nothing */
 		k->awaits_id = r == -EUSERS && pool_make_room(k->set);
 		if (k->awaits_id) {
-			set_timer(k->retry, doubled(RETRY_FIRST_USEC, k->attempt++, RETRY_START_USEC));
+			set_timer(k->retry,
+				  doubled(RETRY_FIRST_USEC, k->attempt++, RETRY_START_USEC));
 			return;
 		}
 	}
@@ -597,7 +606,8 @@ void proxy_begin(struct proxy *k)
 	set_timer(k->retry, 0);
 }
 
-int proxy_new(struct proxy **ret, struct pool *ks, uint32_t uid, const char *session, uint32_t instance)
+int proxy_new(struct proxy **ret, struct pool *ks, uint32_t uid, const char *session,
+	      uint32_t instance)
 {
 	_cleanup_(proxy_freep) struct proxy *k = calloc(1, sizeof(*k));
 	int r;

@@ -50,12 +50,13 @@ struct proxy {
 	bool silent; /* it has had its time to get ready */
 	bool late_told;
 	bool retired; /* it holds nothing, and has other settings or an id that is needed: it was told to end */
-	uint64_t settings_at; /* keepers.settings_at when it was started; 0: found, it is not known */
-	bool spawned; /* since the last time somebody listened */
-	bool starting; /* counted in keepers.starting */
-	bool awaits_id; /* and all are in use, but one is about to be free */
-	uint64_t queued; /* its place among those that wait to be started; 0: it does not */
-	bool unwanted; /* its process was ended because all that it has is to be released */
+	uint64_t
+		settings_at; /* keepers.settings_at when it was started; 0: found, it is not known */
+	bool spawned;	     /* since the last time somebody listened */
+	bool starting;	     /* counted in keepers.starting */
+	bool awaits_id;	     /* and all are in use, but one is about to be free */
+	uint64_t queued;     /* its place among those that wait to be started; 0: it does not */
+	bool unwanted;	     /* its process was ended because all that it has is to be released */
 	bool dying;
 	bool estranged; /* it became strange, and was not ready since */
 	struct link *link;
@@ -79,15 +80,15 @@ struct proxy {
 	uint64_t ready_usec;
 	unsigned int complaints;
 	unsigned int rebuffs; /* connections in a row that it ended before it said a word */
-	char mismatch[200]; /* why no version is spoken; "": one is, or nothing is known */
+	char mismatch[200];   /* why no version is spoken; "": one is, or nothing is known */
 	char trouble[600];
 	struct keeper_welcome welcome;
 	struct proxy_note note;
 	TAILQ_HEAD(operations, operation) operations; /* oldest first */
-	struct operation *unsent;		      /* the first that was not sent; all after it were not */
-	uint32_t asked;				      /* how many they are */
-	void *by_number;			      /* tsearch(3) tree of the same */
-	uint32_t descriptors_due;		      /* of them: those whose answer may bring a descriptor */
+	struct operation *unsent; /* the first that was not sent; all after it were not */
+	uint32_t asked;		  /* how many they are */
+	void *by_number;	  /* tsearch(3) tree of the same */
+	uint32_t descriptors_due; /* of them: those whose answer may bring a descriptor */
 	LIST_ENTRY(proxy) keepers;
 };
 
@@ -103,7 +104,7 @@ struct pool {
 	char *directory;
 	uint64_t next_operation;
 	uint64_t next_queued;
-	uint64_t settings_at; /* counts changes of the settings, from 1 */
+	uint64_t settings_at;  /* counts changes of the settings, from 1 */
 	unsigned int starting; /* processes that were started and are not ready yet */
 	uint32_t ready;
 	uint32_t waiting;	   /* found ones that have not come through yet */
@@ -123,7 +124,8 @@ bool pool_make_room(struct pool *ks);
 /* --- proxy.c */
 
 /* @instance: of one that was found; 0: a new one. */
-int proxy_new(struct proxy **ret, struct pool *ks, uint32_t uid, const char *session, uint32_t instance);
+int proxy_new(struct proxy **ret, struct pool *ks, uint32_t uid, const char *session,
+	      uint32_t instance);
 struct proxy *proxy_free(struct proxy *k);
 /* Connects, and starts the process if nobody listens; also again for one that rests or is strange. */
 void proxy_begin(struct proxy *k);

@@ -26,7 +26,8 @@ struct head {
 	uint32_t reserved;
 	struct record_keeper keeper;
 };
-_Static_assert(offsetof(struct record_region, born_nsec) == 512, "what daemons before have lies before it");
+_Static_assert(offsetof(struct record_region, born_nsec) == 512,
+	       "what daemons before have lies before it");
 _Static_assert(sizeof(struct head) <= HEAD_SIZE, "the slots begin after the head");
 
 struct slot {
@@ -184,9 +185,10 @@ static bool is_sound_head(const struct head *h)
 {
 	const struct record_keeper *k = &h->keeper;
 
-	return h->magic == MAGIC && h->slot_size >= SLOT_SIZE_MIN && h->slot_size <= SLOT_SIZE_MAX &&
-	       h->slot_size % 8 == 0 && k->regions && k->regions <= SLOTS_MAX && IS_TEXT(k->session) &&
-	       *k->session && IS_TEXT(k->unit) && IS_TEXT(k->cgroup) && IS_TEXT(k->invocation);
+	return h->magic == MAGIC && h->slot_size >= SLOT_SIZE_MIN &&
+	       h->slot_size <= SLOT_SIZE_MAX && h->slot_size % 8 == 0 && k->regions &&
+	       k->regions <= SLOTS_MAX && IS_TEXT(k->session) && *k->session && IS_TEXT(k->unit) &&
+	       IS_TEXT(k->cgroup) && IS_TEXT(k->invocation);
 }
 
 static bool are_sound_terms(const struct record_terms *t)
@@ -199,15 +201,17 @@ static bool is_sound_slot(const struct slot *s)
 	const struct record_region *g = &s->region;
 
 	return s->commit == g->id && s->current < 2 && are_sound_terms(&s->terms[0]) &&
-	       are_sound_terms(&s->terms[1]) && g->access < _REGION_ACCESS_MAX && g->detached <= 1 &&
-	       IS_TEXT(g->owner) && IS_TEXT(g->path) && g->length && g->length % PAGE == 0 &&
-	       g->offset % PAGE == 0 && g->offset <= LENGTH_MAX && g->length <= LENGTH_MAX - g->offset;
+	       are_sound_terms(&s->terms[1]) && g->access < _REGION_ACCESS_MAX &&
+	       g->detached <= 1 && IS_TEXT(g->owner) && IS_TEXT(g->path) && g->length &&
+	       g->length % PAGE == 0 && g->offset % PAGE == 0 && g->offset <= LENGTH_MAX &&
+	       g->length <= LENGTH_MAX - g->offset;
 }
 
 static int compare_claims(const void *a, const void *b, void *userdata)
 {
 	const struct record *r = userdata;
-	uint64_t x = slot_at(r, *(const uint32_t *)a)->commit, y = slot_at(r, *(const uint32_t *)b)->commit;
+	uint64_t x = slot_at(r, *(const uint32_t *)a)->commit,
+		 y = slot_at(r, *(const uint32_t *)b)->commit;
 
 	return x < y ? -1 : x > y;
 }
@@ -232,7 +236,8 @@ static int find_claims(struct record *r)
 	}
 	qsort_r(r->claims, n, sizeof(*r->claims), compare_claims, r);
 	for (uint32_t i = 0, end; i < n; i = end) {
-		for (end = i + 1; end < n && !compare_claims(&r->claims[i], &r->claims[end], r); end++)
+		for (end = i + 1; end < n && !compare_claims(&r->claims[i], &r->claims[end], r);
+		     end++)
 			;
 		if (end == i + 1)
 			r->claims[kept++] = r->claims[i];
@@ -363,7 +368,8 @@ void record_set_terms(struct record *r, uint32_t slot, const struct record_terms
 	__atomic_store_n(&s->current, other, __ATOMIC_RELEASE);
 }
 
-void record_each_owner(const struct record *r, void (*call)(void *userdata, const char *mark), void *userdata)
+void record_each_owner(const struct record *r, void (*call)(void *userdata, const char *mark),
+		       void *userdata)
 {
 	char last[RECORD_MARK_MAX] = "";
 
@@ -403,7 +409,8 @@ bool record_claim(struct record *r, uint64_t id, struct record_region *ret, uint
 	return true;
 }
 
-bool record_claim_next(struct record *r, uint32_t *at, struct record_region *ret, uint32_t *ret_slot)
+bool record_claim_next(struct record *r, uint32_t *at, struct record_region *ret,
+		       uint32_t *ret_slot)
 {
 	while (*at < r->n_claims && r->claimed[*at])
 		++*at;

@@ -71,9 +71,10 @@ struct record_region {
 	uint8_t detached;
 	uint8_t reserved[2];
 	char owner[RECORD_MARK_MAX]; /* bus_client_mark(), or empty */
-	uint64_t uuid[2];	     /* as in struct filesystem. Daemons before had more room for @owner here, which was 0 */
-	char path[RECORD_PATH_MAX];  /* for people */
-	uint64_t born_nsec;	     /* as in struct region_text */
+	uint64_t uuid
+		[2]; /* as in struct filesystem. Daemons before had more room for @owner here, which was 0 */
+	char path[RECORD_PATH_MAX]; /* for people */
+	uint64_t born_nsec;	    /* as in struct region_text */
 };
 
 struct record;
@@ -108,7 +109,8 @@ void record_each_owner(const struct record *r, void (*call)(void *userdata, cons
  */
 bool record_claim(struct record *r, uint64_t id, struct record_region *ret, uint32_t *ret_slot);
 /* The next one that nobody has claimed yet; then it is. Start with 0 in @at. False: there is none. */
-bool record_claim_next(struct record *r, uint32_t *at, struct record_region *ret, uint32_t *ret_slot);
+bool record_claim_next(struct record *r, uint32_t *at, struct record_region *ret,
+		       uint32_t *ret_slot);
 /* The keeper has claimed all that it has: what else is in the file is over. */
 void record_end_claims(struct record *r);
 

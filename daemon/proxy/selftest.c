@@ -23,9 +23,9 @@ static int start_unit(sd_bus *connection, const char *device)
 	if (strspn(device, DEVICE_CHARACTERS) != strlen(device))
 		return -EINVAL;
 	snprintf(unit, sizeof(unit), "rdmareg-selftest@%.64s.service", device);
-	return sd_bus_call_method_async(connection, NULL, "org.freedesktop.systemd1",
-					"/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager",
-					"StartUnit", NULL, NULL, "ss", unit, "fail");
+	return sd_bus_call_method_async(
+		connection, NULL, "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
+		"org.freedesktop.systemd1.Manager", "StartUnit", NULL, NULL, "ss", unit, "fail");
 }
 
 void proxy_refresh_quirks(struct proxy *k)

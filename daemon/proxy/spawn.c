@@ -45,7 +45,8 @@ char **spawn_command(const struct spawn_request *q)
 	const char *texts[] = { q->program,	    "--session",       q->session,
 				"--listen-address", s->listen_address, "--quirks-directory",
 				s->quirks_directory };
-	const size_t n_texts = sizeof(texts) / sizeof(texts[0]), n = n_texts + 2 * COMMAND_NUMBERS + 1;
+	const size_t n_texts = sizeof(texts) / sizeof(texts[0]),
+		     n = n_texts + 2 * COMMAND_NUMBERS + 1;
 	char **argv = malloc(n * sizeof(*argv) + COMMAND_NUMBERS * 24), *space;
 	size_t i;
 
@@ -85,8 +86,8 @@ static bool read_status(const char *pid, struct status *ret)
 	while (fgets(line, sizeof(line), f)) {
 		sscanf(line, "State: %c", &ret->state);
 		sscanf(line, "Threads: %u", &ret->threads);
-		has_ids |= sscanf(line, "Uid: %" SCNu32 " %" SCNu32 " %" SCNu32 " %" SCNu32, &ids[0], &ids[1],
-				  &ids[2], &ids[3]) == 4;
+		has_ids |= sscanf(line, "Uid: %" SCNu32 " %" SCNu32 " %" SCNu32 " %" SCNu32,
+				  &ids[0], &ids[1], &ids[2], &ids[3]) == 4;
 	}
 	fclose(f);
 	return has_ids;
@@ -110,7 +111,8 @@ static int mark_used(bool *used, uint32_t first, uint32_t last)
 	if (!processes)
 		return -errno;
 	while ((entry = readdir(processes)))
-		if (isdigit((unsigned char)*entry->d_name) && read_status(entry->d_name, &s) && !has_ended(&s))
+		if (isdigit((unsigned char)*entry->d_name) && read_status(entry->d_name, &s) &&
+		    !has_ended(&s))
 			for (int i = 0; i < 4; i++)
 				if (s.ids[i] >= first && s.ids[i] <= last)
 					used[s.ids[i] - first] = true;
@@ -118,8 +120,9 @@ static int mark_used(bool *used, uint32_t first, uint32_t last)
 	return 0;
 }
 
-int spawn_choose_id(const struct settings *s, bool (*is_reserved)(const void *userdata, uint32_t id),
-		    const void *userdata, uint32_t *ret)
+int spawn_choose_id(const struct settings *s,
+		    bool (*is_reserved)(const void *userdata, uint32_t id), const void *userdata,
+		    uint32_t *ret)
 {
 	static uint32_t after; /* those that ended just now come last */
 	_cleanup_(freep) bool *used = NULL;

@@ -41,8 +41,9 @@ struct spawn_request {
  * A user id of keeper_uids that no process has now, and that is not reserved: one that was chosen belongs to whom it was chosen for before its
  * process has it. One that has ended has none, whether anybody has waited for it or not. -EUSERS: all are in use.
  */
-int spawn_choose_id(const struct settings *s, bool (*is_reserved)(const void *userdata, uint32_t id),
-		    const void *userdata, uint32_t *ret);
+int spawn_choose_id(const struct settings *s,
+		    bool (*is_reserved)(const void *userdata, uint32_t id), const void *userdata,
+		    uint32_t *ret);
 
 /* By @s; see spawner_start(). -EPERM: the daemon is not root and the tenant is somebody else. */
 int spawn_direct(struct spawned **ret, struct spawner *s, struct event_base *base,

@@ -71,7 +71,8 @@ static void on_process_failed(void *userdata, const char *why)
 	proxy_remove(userdata, -ECHILD, why);
 }
 
-static const struct spawned_ops process_ops = { .started = on_process_started, .failed = on_process_failed };
+static const struct spawned_ops process_ops = { .started = on_process_started,
+						.failed = on_process_failed };
 
 /* It ended without having listened, while it rested, or while there was no connection. */
 static void on_ended(evutil_socket_t fd, short what, void *userdata)
@@ -122,8 +123,8 @@ static bool is_reserved(const void *userdata, uint32_t id)
 	const struct proxy *k = userdata, *other;
 
 	LIST_FOREACH(other, &k->set->keepers, keepers)
-	if (other != k && other->runs_as == id)
-		return true;
+		if (other != k && other->runs_as == id)
+			return true;
 	return false;
 }
 
@@ -167,10 +168,12 @@ int proxy_start(struct proxy *k, const char **ret_why)
 		if (r == 0)
 			r = start_direct(k, &q);
 	} else if (!k->set->connection) {
-		*ret_why = "systemd cannot be asked but on the system bus: see spawn in rdmaregd.conf";
+		*ret_why =
+			"systemd cannot be asked but on the system bus: see spawn in rdmaregd.conf";
 		r = -EOPNOTSUPP;
 	} else {
-		r = spawn_unit(&k->unit, k->set->connection, &q, on_unit_failed, on_unit_started, k);
+		r = spawn_unit(&k->unit, k->set->connection, &q, on_unit_failed, on_unit_started,
+			       k);
 	}
 	if (r < 0) {
 		unlink(k->path);

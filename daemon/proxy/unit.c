@@ -29,7 +29,8 @@ struct spawn_unit {
 	sd_bus_slot *removed;
 	sd_bus_slot *properties;
 	char name[160];
-	char systemd[64]; /* its unique name on the bus, once it has answered; before that it can say nothing of its jobs */
+	char systemd
+		[64]; /* its unique name on the bus, once it has answered; before that it can say nothing of its jobs */
 };
 
 static void spawn_unit_freep(struct spawn_unit **u)
@@ -117,8 +118,8 @@ static int on_properties(sd_bus_message *m, void *userdata, sd_bus_error *error)
 		u->started(u->userdata, &about);
 		return 0;
 	}
-	snprintf(why, sizeof(why), "systemd does not say which process %s is: see journalctl -u %s", u->name,
-		 u->name);
+	snprintf(why, sizeof(why), "systemd does not say which process %s is: see journalctl -u %s",
+		 u->name, u->name);
 	u->failed(u->userdata, why, false);
 	return 0;
 }
@@ -132,8 +133,8 @@ static int ask_for_properties(struct spawn_unit *u, sd_bus *connection)
 	if (r < 0)
 		return r;
 	return sd_bus_call_method_async(connection, &u->properties, SYSTEMD_NAME, path,
-					"org.freedesktop.DBus.Properties", "GetAll", on_properties, u, "s",
-					"");
+					"org.freedesktop.DBus.Properties", "GetAll", on_properties,
+					u, "s", "");
 }
 
 /* The job that starts the unit ended. "done" says that the program was executed. */
@@ -153,8 +154,8 @@ static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *error
 		return 0;
 	if (!strcmp(result, "done") && ask_for_properties(u, sd_bus_message_get_bus(m)) >= 0)
 		return 0;
-	snprintf(why, sizeof(why), "systemd could not start %s (%s): see journalctl -u %s", unit, result,
-		 unit);
+	snprintf(why, sizeof(why), "systemd could not start %s (%s): see journalctl -u %s", unit,
+		 result, unit);
 	u->failed(u->userdata, why, false);
 	return 0;
 }
@@ -226,13 +227,14 @@ static int append_identity(sd_bus_message *m, const struct spawn_request *q)
 	char description[128], user[16], slice[160];
 	int r;
 
-	snprintf(description, sizeof(description), "RDMA region keeper of uid %" PRIu32 ", session %s",
-		 q->uid, q->session);
+	snprintf(description, sizeof(description),
+		 "RDMA region keeper of uid %" PRIu32 ", session %s", q->uid, q->session);
 	snprintf(user, sizeof(user), "%" PRIu32, q->uid);
 	expand_slice(q->settings->slice, q->uid, slice, sizeof(slice));
-	r = sd_bus_message_append(m, "(sv)(sv)(sv)(sv)(sv)", "Description", "s", description, "Type", "s",
-				  "exec", "CollectMode", "s", "inactive-or-failed", "Slice", "s", slice,
-				  "StandardInputFileDescriptor", "h", q->socket);
+	r = sd_bus_message_append(m, "(sv)(sv)(sv)(sv)(sv)", "Description", "s", description,
+				  "Type", "s", "exec", "CollectMode", "s", "inactive-or-failed",
+				  "Slice", "s", slice, "StandardInputFileDescriptor", "h",
+				  q->socket);
 	if (r >= 0 && geteuid() == 0)
 		r = sd_bus_message_append(m, "(sv)", "DynamicUser", "b", 1);
 	else if (r >= 0)
@@ -276,10 +278,11 @@ static int append_sandbox(sd_bus_message *m)
 		r = sd_bus_message_append(m, "(sv)", on[i], "b", 1);
 	if (r >= 0)
 		r = sd_bus_message_append(
-			m, "(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)", "ProtectSystem", "s", "strict", "ProtectHome",
-			"s", "yes", "KeyringMode", "s", "private", "UMask", "u", (uint32_t)0077,
-			"CapabilityBoundingSet", "t", (uint64_t)0, "AmbientCapabilities", "t", (uint64_t)0,
-			"RestrictNamespaces", "t", (uint64_t)0, "SystemCallArchitectures", "as", 1, "native");
+			m, "(sv)(sv)(sv)(sv)(sv)(sv)(sv)(sv)", "ProtectSystem", "s", "strict",
+			"ProtectHome", "s", "yes", "KeyringMode", "s", "private", "UMask", "u",
+			(uint32_t)0077, "CapabilityBoundingSet", "t", (uint64_t)0,
+			"AmbientCapabilities", "t", (uint64_t)0, "RestrictNamespaces", "t",
+			(uint64_t)0, "SystemCallArchitectures", "as", 1, "native");
 	if (r >= 0)
 		r = append_allowed(m, "RestrictAddressFamilies", families);
 	return r < 0 ? r : append_allowed(m, "SystemCallFilter", calls);
@@ -295,11 +298,12 @@ static int append_resources(sd_bus_message *m, const struct settings *s)
 	/* a region keeps its file open, a peer has a connection */
 	uint64_t descriptors = 256 + 2 * (s->regions_per_tenant + s->peers_per_tenant);
 
-	return sd_bus_message_append(m, "(sv)(sv)(sv)(sv)(sv)(sv)(sv)", "StandardOutput", "s", "journal",
-				     "StandardError", "s", "journal", "LimitMEMLOCK", "t", s->memlock_bytes,
-				     "LimitNOFILE", "t", descriptors, "TasksMax", "t", (uint64_t)TASKS_MAX,
-				     "LogRateLimitIntervalUSec", "t", 30 * USEC_PER_SEC, "LogRateLimitBurst",
-				     "u", LOG_LINES);
+	return sd_bus_message_append(m, "(sv)(sv)(sv)(sv)(sv)(sv)(sv)", "StandardOutput", "s",
+				     "journal", "StandardError", "s", "journal", "LimitMEMLOCK",
+				     "t", s->memlock_bytes, "LimitNOFILE", "t", descriptors,
+				     "TasksMax", "t", (uint64_t)TASKS_MAX,
+				     "LogRateLimitIntervalUSec", "t", 30 * USEC_PER_SEC,
+				     "LogRateLimitBurst", "u", LOG_LINES);
 }
 
 static int build(sd_bus_message *m, const struct spawn_unit *u, const struct spawn_request *q)
@@ -333,15 +337,15 @@ int spawn_unit(struct spawn_unit **ret, sd_bus *connection, const struct spawn_r
 	u->failed = failed;
 	u->started = started;
 	u->userdata = userdata;
-	snprintf(u->name, sizeof(u->name), "rdmareg-keeper-%" PRIu32 "-%s-%" PRIu32 ".service", q->uid,
-		 q->session, q->instance);
+	snprintf(u->name, sizeof(u->name), "rdmareg-keeper-%" PRIu32 "-%s-%" PRIu32 ".service",
+		 q->uid, q->session, q->instance);
 	/* systemd tells whoever started a job of its end, also without Subscribe() */
-	r = sd_bus_match_signal_async(connection, &u->removed, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER,
-				      "JobRemoved", on_job_removed, NULL, u);
+	r = sd_bus_match_signal_async(connection, &u->removed, SYSTEMD_NAME, SYSTEMD_PATH,
+				      SYSTEMD_MANAGER, "JobRemoved", on_job_removed, NULL, u);
 	if (r < 0)
 		return r;
-	r = sd_bus_message_new_method_call(connection, &m, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER,
-					   "StartTransientUnit");
+	r = sd_bus_message_new_method_call(connection, &m, SYSTEMD_NAME, SYSTEMD_PATH,
+					   SYSTEMD_MANAGER, "StartTransientUnit");
 	if (r >= 0)
 		r = build(m, u, q);
 	if (r >= 0)

@@ -54,7 +54,8 @@ static void look_at_ports(const char *sysfs, struct adapter *a)
 	char port[512], first[512] = "";
 
 	for (unsigned int i = 1; i <= PORTS_MAX; i++) {
-		snprintf(port, sizeof(port), "%.300s/class/infiniband/%s/ports/%u", sysfs, a->of.device, i);
+		snprintf(port, sizeof(port), "%.300s/class/infiniband/%s/ports/%u", sysfs,
+			 a->of.device, i);
 		read_word(port, "state", a->state, sizeof(a->state));
 		if (!*a->state)
 			break;
@@ -86,7 +87,8 @@ static void list_abilities(const struct quirks *q, char *out, size_t size)
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]) && n < size; i++)
 		if (q->verdict[words[i].check] == VERDICT_OK)
-			n += (size_t)snprintf(out + n, size - n, "%s%s", n ? ", " : "", words[i].word);
+			n += (size_t)snprintf(out + n, size - n, "%s%s", n ? ", " : "",
+					      words[i].word);
 }
 
 static void look_at_quirks(const char *sysfs, const char *directory, struct adapter *a)
@@ -113,8 +115,8 @@ static int is_visible(const struct dirent *e)
 	return e->d_name[0] != '.';
 }
 
-int adapters_list(const char *sysfs, const char *directory, void (*add)(void *to, const struct adapter *a),
-		  void *to)
+int adapters_list(const char *sysfs, const char *directory,
+		  void (*add)(void *to, const struct adapter *a), void *to)
 {
 	struct dirent **names = NULL;
 	char path[512];
@@ -131,8 +133,9 @@ int adapters_list(const char *sysfs, const char *directory, void (*add)(void *to
 			look_at_ports(sysfs, &a);
 			look_at_quirks(sysfs, directory, &a);
 			if (!*a.unusable && strcmp(a.state, "active") != 0)
-				snprintf(a.unusable, sizeof(a.unusable),
-					 "no port of it is up: bring its network interface or link up");
+				snprintf(
+					a.unusable, sizeof(a.unusable),
+					"no port of it is up: bring its network interface or link up");
 			add(to, &a);
 		}
 		free(names[i]);

@@ -16,8 +16,8 @@
 
 struct adapter {
 	struct quirks_identity of;
-	char state[16];	     /* of its first port that is up, else of the first: "active", "down", ... */
-	char link[16];	     /* "ethernet", "infiniband" */
+	char state[16]; /* of its first port that is up, else of the first: "active", "down", ... */
+	char link[16];	/* "ethernet", "infiniband" */
 	char netdev[32];     /* network interface of that port; empty: none, or none that we see */
 	uint32_t mtu;	     /* of the interface, bytes; 0: unknown */
 	char abilities[128]; /* what was seen to work, in words; empty: not tested */
@@ -32,7 +32,7 @@ struct adapter {
  * @directory: where the quirks are
  * No device at all is no error. -ENOMEM, or what reading sysfs says.
  */
-int adapters_list(const char *sysfs, const char *directory, void (*add)(void *to, const struct adapter *a),
-		  void *to);
+int adapters_list(const char *sysfs, const char *directory,
+		  void (*add)(void *to, const struct adapter *a), void *to);
 
 #endif

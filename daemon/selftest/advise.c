@@ -20,7 +20,8 @@ static struct ib_uverbs_attr attribute(uint16_t id, uint16_t length, uint64_t da
 }
 
 /* ADVISE_MR without the provider's help. The kernel refuses it (EINVAL) for any driver but the one named. */
-static int advise_rxe(const struct ibv_mr *mr, enum ib_uverbs_advise_mr_advice advice, struct ibv_sge *sge)
+static int advise_rxe(const struct ibv_mr *mr, enum ib_uverbs_advise_mr_advice advice,
+		      struct ibv_sge *sge)
 {
 	union {
 		struct ib_uverbs_ioctl_hdr header;
@@ -35,8 +36,8 @@ static int advise_rxe(const struct ibv_mr *mr, enum ib_uverbs_advise_mr_advice a
 	h->driver_id = RDMA_DRIVER_RXE;
 	h->attrs[0] = attribute(UVERBS_ATTR_ADVISE_MR_PD_HANDLE, 0, mr->pd->handle);
 	h->attrs[1] = attribute(UVERBS_ATTR_ADVISE_MR_ADVICE, sizeof(uint64_t), advice);
-	h->attrs[2] =
-		attribute(UVERBS_ATTR_ADVISE_MR_FLAGS, sizeof(uint32_t), IB_UVERBS_ADVISE_MR_FLAG_FLUSH);
+	h->attrs[2] = attribute(UVERBS_ATTR_ADVISE_MR_FLAGS, sizeof(uint32_t),
+				IB_UVERBS_ADVISE_MR_FLAG_FLUSH);
 	h->attrs[3] = attribute(UVERBS_ATTR_ADVISE_MR_SGE_LIST, sizeof(*sge), (uintptr_t)sge);
 	return ioctl(mr->context->cmd_fd, RDMA_VERBS_IOCTL, h) < 0 ? -errno : 0;
 }
@@ -46,8 +47,9 @@ int advise_mr(struct ibv_mr *mr, uint64_t address, uint32_t length, bool write)
 	struct ibv_sge sge = { .addr = address, .length = length, .lkey = mr->lkey };
 	int r;
 
-	r = ibv_advise_mr(mr->pd, write ? IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE : IBV_ADVISE_MR_ADVICE_PREFETCH,
-			  IBV_ADVISE_MR_FLAG_FLUSH, &sge, 1);
+	r = ibv_advise_mr(
+		mr->pd, write ? IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE : IBV_ADVISE_MR_ADVICE_PREFETCH,
+		IBV_ADVISE_MR_FLAG_FLUSH, &sge, 1);
 	if (r == EOPNOTSUPP)
 		return advise_rxe(mr,
 				  write ? IB_UVERBS_ADVISE_MR_ADVICE_PREFETCH_WRITE

@@ -19,7 +19,8 @@ static bool is_untouched(const struct rig_memory *m)
 	return true;
 }
 
-static int access_with(struct rig *r, struct rig_memory *m, unsigned int rights, enum ibv_wr_opcode opcode)
+static int access_with(struct rig *r, struct rig_memory *m, unsigned int rights,
+		       enum ibv_wr_opcode opcode)
 {
 	struct rig_path path = { .rights = rights };
 
@@ -55,7 +56,8 @@ void check_rights(const struct selftest *s, struct rig *r, struct finding *f)
 		status = access_with(r, &all, IBV_ACCESS_REMOTE_READ, IBV_WR_RDMA_READ);
 	if (status == 0) {
 		queue_pair = refuses_write(r, &all, IBV_ACCESS_REMOTE_READ) &&
-			     refuses_write(r, &all, RIG_NO_RIGHTS) && refuses_read(r, &all, RIG_NO_RIGHTS);
+			     refuses_write(r, &all, RIG_NO_RIGHTS) &&
+			     refuses_read(r, &all, RIG_NO_RIGHTS);
 		region = refuses_write(r, &reading, RIG_RIGHTS);
 	}
 	rig_unmap(r, &reading);
@@ -64,7 +66,8 @@ void check_rights(const struct selftest *s, struct rig *r, struct finding *f)
 		finding_set(f, VERDICT_NOT_RUN, "an access that should be let through fails: %s",
 			    rig_status(status));
 	else if (!region)
-		finding_set(f, VERDICT_FAILED, "a memory region that is for reading can be written");
+		finding_set(f, VERDICT_FAILED,
+			    "a memory region that is for reading can be written");
 	else if (!queue_pair)
 		finding_set(
 			f, VERDICT_QUIRK,
@@ -122,5 +125,6 @@ void check_silence(const struct selftest *s, struct rig *r, struct finding *f)
 	since = now_monotonic_usec();
 	if (status == 0)
 		status = rig_execute(r, r->near[0], &wr, BYTES, GIVE_UP_USEC);
-	judge(f, status, IBV_WC_RETRY_EXC_ERR, since, "a peer that never answers (timeout 67 ms, 6 retries)");
+	judge(f, status, IBV_WC_RETRY_EXC_ERR, since,
+	      "a peer that never answers (timeout 67 ms, 6 retries)");
 }

@@ -16,7 +16,8 @@ void check_advise(const struct selftest *s, struct rig *r, struct finding *f)
 	int status = rig_map(r, &m, s->directory, 2, RIG_RIGHTS), reading, writing, fenced;
 
 	if (status < 0) {
-		finding_set(f, VERDICT_NOT_RUN, "a file cannot be registered: %s", strerror(-status));
+		finding_set(f, VERDICT_NOT_RUN, "a file cannot be registered: %s",
+			    strerror(-status));
 		return;
 	}
 	/* only ever of memory that rig_map() registered: with on-demand paging */
@@ -31,11 +32,13 @@ void check_advise(const struct selftest *s, struct rig *r, struct finding *f)
 			    "the first access of each page faults (rxe: needs Linux 6.17)");
 	else if (reading < 0 || writing < 0)
 		finding_set(f, VERDICT_QUIRK, "prefetching for %s fails: %s",
-			    reading < 0 ? "reading" : "writing", strerror(reading < 0 ? -reading : -writing));
+			    reading < 0 ? "reading" : "writing",
+			    strerror(reading < 0 ? -reading : -writing));
 	else if (fenced == 0)
 		finding_set(f, VERDICT_QUIRK, "prefetching a fenced page is not refused");
 	else
-		finding_set(f, VERDICT_OK, "for reading and for writing; refused for a fenced page");
+		finding_set(f, VERDICT_OK,
+			    "for reading and for writing; refused for a fenced page");
 }
 
 static int atomic(struct rig *r, struct rig_memory *m, enum ibv_wr_opcode opcode, size_t offset,
@@ -98,9 +101,11 @@ void check_atomics(const struct selftest *s, struct rig *r, struct finding *f)
 		status = try_atomics(r, &m, 72, &right_inside);
 	rig_unmap(r, &m);
 	if (status)
-		finding_set(f, VERDICT_QUIRK, "promised by the device, and fail: %s", rig_status(status));
+		finding_set(f, VERDICT_QUIRK, "promised by the device, and fail: %s",
+			    rig_status(status));
 	else if (!right || !right_inside)
-		finding_set(f, VERDICT_QUIRK, "the result is wrong%s", right ? " inside a page" : "");
+		finding_set(f, VERDICT_QUIRK, "the result is wrong%s",
+			    right ? " inside a page" : "");
 	else
 		finding_set(f, VERDICT_OK, "fetch-and-add and compare-and-swap are right");
 }
@@ -143,7 +148,8 @@ static int map_for_flush(const struct selftest *s, struct rig *r, struct rig_mem
 {
 	unsigned int rights = RIG_RIGHTS | IBV_ACCESS_FLUSH_GLOBAL;
 
-	*ret_persistent = rig_map(r, ret, s->directory, 1, rights | IBV_ACCESS_FLUSH_PERSISTENT) == 0;
+	*ret_persistent =
+		rig_map(r, ret, s->directory, 1, rights | IBV_ACCESS_FLUSH_PERSISTENT) == 0;
 	return *ret_persistent ? 0 : rig_map(r, ret, s->directory, 1, rights);
 }
 
@@ -164,7 +170,8 @@ void check_flush(const struct selftest *s, struct rig *r, struct finding *f)
 	} else {
 		global = flush(r, &m, IBV_FLUSH_GLOBAL, IBV_ACCESS_FLUSH_GLOBAL);
 		if (both)
-			persistent = flush(r, &m, IBV_FLUSH_PERSISTENT, IBV_ACCESS_FLUSH_PERSISTENT);
+			persistent =
+				flush(r, &m, IBV_FLUSH_PERSISTENT, IBV_ACCESS_FLUSH_PERSISTENT);
 		if (global || persistent)
 			finding_set(f, VERDICT_QUIRK, "a %s flush fails: %s",
 				    global ? "global" : "persistent",
@@ -185,7 +192,8 @@ void check_flush(const struct selftest *s, struct rig *r, struct finding *f)
 void check_flush(const struct selftest *s, struct rig *r, struct finding *f)
 {
 	(void)s, (void)r;
-	finding_set(f, VERDICT_NOT_SUPPORTED, "this rdmaregd was built with an rdma-core that has none");
+	finding_set(f, VERDICT_NOT_SUPPORTED,
+		    "this rdmaregd was built with an rdma-core that has none");
 }
 
 #endif

@@ -16,7 +16,8 @@
 #define SHORT 40 /* fits any packet */
 
 /* Is @length of what was sent at @offset, and everything else zero? */
-static bool is_only_there(const struct rig *r, const struct rig_memory *m, size_t offset, size_t length)
+static bool is_only_there(const struct rig *r, const struct rig_memory *m, size_t offset,
+			  size_t length)
 {
 	if (memcmp(m->at + offset, r->local, length) != 0)
 		return false;
@@ -27,8 +28,8 @@ static bool is_only_there(const struct rig *r, const struct rig_memory *m, size_
 }
 
 /* 0: right, 1: wrong, or what went wrong with trying. */
-static int try_write(struct rig *r, struct rig_memory *m, const struct rig_path *path, size_t offset,
-		     size_t length)
+static int try_write(struct rig *r, struct rig_memory *m, const struct rig_path *path,
+		     size_t offset, size_t length)
 {
 	int status;
 
@@ -130,7 +131,8 @@ void check_mtu(const struct selftest *s, struct rig *r, struct finding *f)
 	} else if (right_from == 256) {
 		f->value = 1;
 		finding_set(f, VERDICT_OK,
-			    "reads and writes of several packets are right, of any size up to %u", active);
+			    "reads and writes of several packets are right, of any size up to %u",
+			    active);
 	} else if (right_from <= active) {
 		f->value = right_from;
 		finding_set(

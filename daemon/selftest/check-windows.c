@@ -46,7 +46,8 @@ static int put(struct rig *r, struct window *w, unsigned int pair, size_t page)
 {
 	struct ibv_send_wr wr = {
 		.opcode = IBV_WR_RDMA_WRITE,
-		.wr.rdma = { .remote_addr = (uintptr_t)w->memory.at + page * r->page, .rkey = w->mw->rkey },
+		.wr.rdma = { .remote_addr = (uintptr_t)w->memory.at + page * r->page,
+			     .rkey = w->mw->rkey },
 	};
 
 	rig_pattern(r->local, BYTES, (unsigned int)page);
@@ -61,17 +62,20 @@ static bool landed(const struct rig *r, const struct window *w, size_t page)
 /* Memory, and a window on its middle page; false: @f says why not. */
 static bool begin(struct rig *r, struct window *w, struct finding *f)
 {
-	static const unsigned int type_2 = IBV_DEVICE_MEM_WINDOW_TYPE_2A | IBV_DEVICE_MEM_WINDOW_TYPE_2B;
+	static const unsigned int type_2 =
+		IBV_DEVICE_MEM_WINDOW_TYPE_2A | IBV_DEVICE_MEM_WINDOW_TYPE_2B;
 	struct ibv_device_attr_ex attr = { 0 };
 	int status;
 
 	*w = (struct window){ .memory.fd = -1 };
-	if (ibv_query_device_ex(r->context, NULL, &attr) || !(attr.orig_attr.device_cap_flags & type_2)) {
+	if (ibv_query_device_ex(r->context, NULL, &attr) ||
+	    !(attr.orig_attr.device_cap_flags & type_2)) {
 		finding_set(f, VERDICT_NOT_SUPPORTED, "the device has no type 2 windows");
 		return false;
 	}
 	w->mw = ibv_alloc_mw(r->pd, IBV_MW_TYPE_2);
-	status = w->mw ? rig_map(r, &w->memory, NULL, PAGES, RIG_RIGHTS | IBV_ACCESS_MW_BIND) : -errno;
+	status = w->mw ? rig_map(r, &w->memory, NULL, PAGES, RIG_RIGHTS | IBV_ACCESS_MW_BIND)
+		       : -errno;
 	if (status == 0)
 		status = rig_connect(r, 0, NULL);
 	if (status == 0)
@@ -94,7 +98,8 @@ static void end(struct rig *r, struct window *w)
 
 static void try_window(struct rig *r, struct window *w, struct finding *f)
 {
-	struct ibv_send_wr invalidate = { .opcode = IBV_WR_LOCAL_INV, .invalidate_rkey = w->mw->rkey };
+	struct ibv_send_wr invalidate = { .opcode = IBV_WR_LOCAL_INV,
+					  .invalidate_rkey = w->mw->rkey };
 	int status = put(r, w, 0, 1);
 
 	if (status != IBV_WC_SUCCESS || !landed(r, w, 1)) {

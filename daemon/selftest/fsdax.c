@@ -31,8 +31,8 @@ static bool has_direct_access(const char *sysfs, dev_t device)
 	char path[PATH_MAX], text[8];
 
 	for (size_t i = 0; i < sizeof(where) / sizeof(*where); i++) {
-		snprintf(path, sizeof(path), "%.1000s/dev/block/%u:%u%s/queue/dax", sysfs, major(device),
-			 minor(device), where[i]);
+		snprintf(path, sizeof(path), "%.1000s/dev/block/%u:%u%s/queue/dax", sysfs,
+			 major(device), minor(device), where[i]);
 		read_line(path, text, sizeof(text));
 		if (*text)
 			return !strcmp(text, "1");
@@ -48,7 +48,8 @@ static bool take(const struct mntent *m, const char *sysfs, struct fsdax *ret)
 	struct stat st;
 
 	*ret = (struct fsdax){ .xfs = !strcmp(m->mnt_type, "xfs"), .only_some = !always };
-	if ((!ret->xfs && strcmp(m->mnt_type, "ext4") != 0) || (option && !strncmp(option, "dax=never", 9)))
+	if ((!ret->xfs && strcmp(m->mnt_type, "ext4") != 0) ||
+	    (option && !strncmp(option, "dax=never", 9)))
 		return false;
 	if (strlen(m->mnt_dir) >= sizeof(ret->path) || stat(m->mnt_dir, &st) < 0)
 		return false;
@@ -111,7 +112,8 @@ void fsdax_try_file(int fd, struct finding *ret)
 
 	/* within the size, or ext4 writes no zeros beside what is written */
 	if (!block || ftruncate(fd, (off_t)length) < 0 || fallocate(fd, 0, 0, (off_t)length) < 0) {
-		finding_set(ret, VERDICT_NOT_RUN, "a file cannot be allocated: %s", strerror(errno));
+		finding_set(ret, VERDICT_NOT_RUN, "a file cannot be allocated: %s",
+			    strerror(errno));
 		return;
 	}
 	map = mmap(NULL, length, PROT_READ, MAP_SHARED, fd, 0);
@@ -127,7 +129,8 @@ void fsdax_try_file(int fd, struct finding *ret)
 
 		memset(block, (int)i + 1, page);
 		if (pwrite(fd, block, page, (off_t)(at * page)) != (ssize_t)page) {
-			finding_set(ret, VERDICT_NOT_RUN, "write: %s", strerror(errno ? errno : ENOSPC));
+			finding_set(ret, VERDICT_NOT_RUN, "write: %s",
+				    strerror(errno ? errno : ENOSPC));
 			munmap((void *)map, length);
 			return;
 		}
@@ -135,8 +138,8 @@ void fsdax_try_file(int fd, struct finding *ret)
 	}
 	munmap((void *)map, length);
 	if (stale)
-		finding_set(ret, VERDICT_QUIRK, "%u of %u pages showed what was there before a write(2)",
-			    stale, PAGES);
+		finding_set(ret, VERDICT_QUIRK,
+			    "%u of %u pages showed what was there before a write(2)", stale, PAGES);
 	else
 		finding_set(ret, VERDICT_OK, "each of %u pages showed what write(2) wrote", PAGES);
 }
@@ -151,7 +154,8 @@ static bool is_direct(int fd)
 
 void fsdax_try(const char *directory, struct finding *ret)
 {
-	_cleanup_(closep) int fd = directory ? open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600) : -1;
+	_cleanup_(closep) int fd =
+		directory ? open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600) : -1;
 	struct statfs fs;
 
 	if (fd < 0 || !is_direct(fd) || fstatfs(fd, &fs) < 0)

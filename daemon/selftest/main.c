@@ -56,7 +56,8 @@ static void save(const struct choices *o, const struct report *r)
 	if (o->no_save || r->error)
 		return;
 	if (!report_is_lasting(r)) {
-		fprintf(stderr, "rdmareg-selftest: %s: not kept, since not everything could be tried\n",
+		fprintf(stderr,
+			"rdmareg-selftest: %s: not kept, since not everything could be tried\n",
 			r->quirks.of.device);
 		return;
 	}
@@ -67,8 +68,8 @@ static void save(const struct choices *o, const struct report *r)
 	}
 	error = quirks_save(o->cache, &r->quirks);
 	if (error < 0)
-		fprintf(stderr, "rdmareg-selftest: %s: cannot be kept in %s: %s\n", r->quirks.of.device,
-			o->cache, strerror(-error));
+		fprintf(stderr, "rdmareg-selftest: %s: cannot be kept in %s: %s\n",
+			r->quirks.of.device, o->cache, strerror(-error));
 }
 
 /* What the kernel is known for, as far as this machine has it. */
@@ -103,7 +104,8 @@ static int test(const struct choices *o, const char *device)
 		return EXIT_SUCCESS;
 	supervise(device, strcmp(o->directory, "-") ? o->directory : NULL, CHECK_USEC, &r);
 	if (quirks_identify(QUIRKS_SYSFS, device, &id) < 0) {
-		fprintf(stderr, "rdmareg-selftest: there is no RDMA device %.60s; see: rdma link\n", device);
+		fprintf(stderr, "rdmareg-selftest: there is no RDMA device %.60s; see: rdma link\n",
+			device);
 		return EXIT_NO_DEVICE;
 	}
 	r.quirks.of = id;
@@ -115,7 +117,8 @@ static int test(const struct choices *o, const char *device)
 		fprintf(stderr, "rdmareg-selftest: printing: %s\n", strerror(-error));
 	save(o, &r);
 	if (r.error == -EACCES || r.error == -EPERM)
-		fprintf(stderr, "rdmareg-selftest: %s: it requires root, or the right to open the device\n",
+		fprintf(stderr,
+			"rdmareg-selftest: %s: it requires root, or the right to open the device\n",
 			device);
 	if (r.error == -EACCES || r.error == -EPERM)
 		return EXIT_DENIED;
@@ -128,7 +131,8 @@ static int test_all(const struct choices *o)
 	int worst = EXIT_SUCCESS;
 
 	if (!list || !list[0]) {
-		fprintf(stderr, "rdmareg-selftest: this machine has no RDMA device; see: rdma link\n");
+		fprintf(stderr,
+			"rdmareg-selftest: this machine has no RDMA device; see: rdma link\n");
 		worst = EXIT_NO_DEVICE;
 	}
 	for (size_t i = 0; list && list[i]; i++) {

@@ -60,7 +60,8 @@ static int add_line(struct libscols_table *t, const struct report *r, enum check
 	const char *of_verdict = color ? color_of(f->verdict) : NULL;
 
 	if (!line || scols_line_set_data(line, 0, check_name(c)) ||
-	    scols_line_set_data(line, 1, verdict_name(f->verdict)) || scols_line_set_data(line, 2, f->text))
+	    scols_line_set_data(line, 1, verdict_name(f->verdict)) ||
+	    scols_line_set_data(line, 2, f->text))
 		return -ENOMEM;
 	if (of_verdict)
 		scols_cell_set_color(scols_line_get_cell(line, 1), of_verdict);
@@ -76,7 +77,8 @@ static int print_findings(const struct report *r, bool legend, bool color)
 		return -ENOMEM;
 	scols_table_enable_noheadings(t, !legend);
 	scols_table_enable_colors(t, color);
-	if (!scols_table_new_column(t, "CHECK", 0, 0) || !scols_table_new_column(t, "VERDICT", 0, 0) ||
+	if (!scols_table_new_column(t, "CHECK", 0, 0) ||
+	    !scols_table_new_column(t, "VERDICT", 0, 0) ||
 	    !scols_table_new_column(t, "FINDING", 0, 0))
 		error = -ENOMEM;
 	for (enum check c = 0; c < _CHECK_MAX && !error; c++)
@@ -97,8 +99,8 @@ int print_table(const struct report *r, bool legend)
 	int error = 0;
 
 	if (legend)
-		printf("%s: driver %s, firmware %s, kernel %s", of->device, of->driver, of->firmware,
-		       of->kernel);
+		printf("%s: driver %s, firmware %s, kernel %s", of->device, of->driver,
+		       of->firmware, of->kernel);
 	if (legend && !r->error)
 		printf(", port %u, RDMA MTU %u", r->port, r->active_mtu);
 	if (legend)
@@ -171,7 +173,8 @@ int print_json(const struct report *r, const struct kernel_faults *k)
 	add_text(o, "build", r->quirks.of.build);
 	json_object_object_add(o, "port", json_object_new_int(r->port));
 	json_object_object_add(o, "active_mtu", json_object_new_int64(r->active_mtu));
-	json_object_object_add(o, "usable", json_object_new_boolean(report_is_good(r, why, sizeof(why))));
+	json_object_object_add(o, "usable",
+			       json_object_new_boolean(report_is_good(r, why, sizeof(why))));
 	add_text(o, "reason", why);
 	json_object_object_add(o, "alignment", json_object_new_int64(r->quirks.alignment));
 	json_object_object_add(o, "minimum_mtu", json_object_new_int64(r->quirks.minimum_mtu));
@@ -187,7 +190,8 @@ int print_json(const struct report *r, const struct kernel_faults *k)
 	}
 	json_object_object_add(o, "checks", checks);
 	json_object_object_add(o, "kernel_faults", faults_json(k));
-	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
+						       JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(o);
 	return 0;
 }

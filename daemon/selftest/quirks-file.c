@@ -163,13 +163,16 @@ static int read_whole(const char *path, char text[static FILE_MAX + 1], char *wh
 			   errno == ENOENT ? "the device has not been tested" : strerror(errno));
 	if (fstat(fd, &st) < 0)
 		return say(why, size, -errno, "%s: %s", path, strerror(errno));
-	if (!S_ISREG(st.st_mode) || (st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & 022))
-		return say(why, size, -EPERM, "%s: not a file of root's that only root may write", path);
+	if (!S_ISREG(st.st_mode) || (st.st_uid != 0 && st.st_uid != geteuid()) ||
+	    (st.st_mode & 022))
+		return say(why, size, -EPERM, "%s: not a file of root's that only root may write",
+			   path);
 	n = read(fd, text, FILE_MAX + 1);
 	if (n < 0)
 		return say(why, size, -errno, "%s: %s", path, strerror(errno));
 	if (n > FILE_MAX || memchr(text, 0, (size_t)n))
-		return say(why, size, -EINVAL, "%s: %s", path, n > FILE_MAX ? "too long" : "not text");
+		return say(why, size, -EINVAL, "%s: %s", path,
+			   n > FILE_MAX ? "too long" : "not text");
 	text[n] = 0;
 	return 0;
 }
@@ -186,8 +189,8 @@ static const char *differs(const struct quirks_identity *a, const struct quirks_
 	return strcmp(a->device, b->device) ? "device" : NULL;
 }
 
-int quirks_load(const char *sysfs, const char *directory, const char *device, struct quirks *ret, char *why,
-		size_t why_size)
+int quirks_load(const char *sysfs, const char *directory, const char *device, struct quirks *ret,
+		char *why, size_t why_size)
 {
 	struct quirks_identity now;
 	char path[PATH_MAX], text[FILE_MAX + 1];
@@ -219,8 +222,8 @@ static void print(FILE *f, const struct quirks *q)
 		"# Written by rdmareg-selftest; rdmaregd and its keepers obey it. Remove it to have the device tested again.\n"
 		"[device]\nformat = %d\nname = %s\ndriver = %s\nfirmware = %s\nkernel = %s\nbuild = %s\n\n"
 		"[limits]\nalignment = %u\nminimum_mtu = %u\n\n[checks]\n",
-		FORMAT, q->of.device, q->of.driver, q->of.firmware, q->of.kernel, q->of.build, q->alignment,
-		q->minimum_mtu);
+		FORMAT, q->of.device, q->of.driver, q->of.firmware, q->of.kernel, q->of.build,
+		q->alignment, q->minimum_mtu);
 	for (enum check c = 0; c < _CHECK_MAX; c++)
 		fprintf(f, "%s = %s\n", check_name(c), verdict_name(q->verdict[c]));
 }

@@ -98,7 +98,8 @@ void quirks_describe(const struct quirks *q, char *out, size_t size)
 				      q->minimum_mtu);
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		if (all[i].holds && n < size)
-			n += (size_t)snprintf(out + n, size - n, "%s%s", n ? ", " : "", all[i].text);
+			n += (size_t)snprintf(out + n, size - n, "%s%s", n ? ", " : "",
+					      all[i].text);
 	if (!n)
 		snprintf(out, size, "none");
 }
@@ -149,7 +150,8 @@ int quirks_identify(const char *sysfs, const char *device, struct quirks_identit
 	char path[512], file[600];
 	struct utsname u;
 
-	if (!*device || strchr(device, '/') || *device == '.' || strlen(device) >= sizeof(id.device))
+	if (!*device || strchr(device, '/') || *device == '.' ||
+	    strlen(device) >= sizeof(id.device))
 		return -ENODEV;
 	snprintf(path, sizeof(path), "%.300s/%s", sysfs, device);
 	if (access(path, F_OK) < 0)

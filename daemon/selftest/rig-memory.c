@@ -26,12 +26,13 @@ static int open_file(const char *directory, bool *ret_on_storage)
 		fd = memfd_create("rdmareg-selftest", MFD_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	*ret_on_storage =
-		directory && fstatfs(fd, &fs) == 0 && fs.f_type != TMPFS_MAGIC && fs.f_type != RAMFS;
+	*ret_on_storage = directory && fstatfs(fd, &fs) == 0 && fs.f_type != TMPFS_MAGIC &&
+			  fs.f_type != RAMFS;
 	return fd;
 }
 
-int rig_map(struct rig *r, struct rig_memory *ret, const char *directory, size_t pages, unsigned int access)
+int rig_map(struct rig *r, struct rig_memory *ret, const char *directory, size_t pages,
+	    unsigned int access)
 {
 	struct rig_memory m = { .fd = -1, .length = pages * r->page };
 	_cleanup_(closep) int fd = open_file(directory, &m.on_storage);
@@ -48,7 +49,8 @@ int rig_map(struct rig *r, struct rig_memory *ret, const char *directory, size_t
 	if (m.at == MAP_FAILED)
 		return -errno;
 	errno = 0;
-	m.mr = ibv_reg_mr(r->pd, m.at, m.length, IBV_ACCESS_ON_DEMAND | IBV_ACCESS_LOCAL_WRITE | access);
+	m.mr = ibv_reg_mr(r->pd, m.at, m.length,
+			  IBV_ACCESS_ON_DEMAND | IBV_ACCESS_LOCAL_WRITE | access);
 	if (!m.mr) {
 		int error = errno ? errno : ENOMEM;
 

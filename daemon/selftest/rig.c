@@ -24,7 +24,8 @@ static int choose_gid(struct rig *r)
 	bool found = false;
 
 	for (int i = 0; i < r->attr.gid_tbl_len && i < GIDS_MAX; i++) {
-		if (ibv_query_gid(r->context, r->port, i, &gid) || !memcmp(&gid, &none, sizeof(gid)))
+		if (ibv_query_gid(r->context, r->port, i, &gid) ||
+		    !memcmp(&gid, &none, sizeof(gid)))
 			continue;
 		if (found && memcmp(gid.raw, v4_mapped, sizeof(v4_mapped)) != 0)
 			continue;
@@ -65,7 +66,9 @@ int rig_open(struct rig *r, struct ibv_context *context, uint8_t port, char *why
 {
 	int error;
 
-	*r = (struct rig){ .context = context, .port = port, .page = (size_t)sysconf(_SC_PAGESIZE) };
+	*r = (struct rig){ .context = context,
+			   .port = port,
+			   .page = (size_t)sysconf(_SC_PAGESIZE) };
 	errno = 0;
 	if (ibv_query_port(context, port, &r->attr))
 		return fail(why, size, errno_or(EIO), "its port cannot be queried");
@@ -74,7 +77,8 @@ int rig_open(struct rig *r, struct ibv_context *context, uint8_t port, char *why
 	error = choose_gid(r);
 	if (error < 0)
 		return fail(why, size, error, "its port has no address");
-	r->local = mmap(NULL, 2 * r->page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	r->local =
+		mmap(NULL, 2 * r->page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (r->local == MAP_FAILED) {
 		r->local = NULL;
 		return fail(why, size, -ENOMEM, "no memory");
@@ -83,7 +87,8 @@ int rig_open(struct rig *r, struct ibv_context *context, uint8_t port, char *why
 	r->pd = ibv_alloc_pd(context);
 	r->cq = r->pd ? ibv_create_cq(context, 16, NULL, NULL, 0) : NULL;
 	if (!r->cq)
-		return fail(why, size, errno_or(ENOMEM), "no protection domain or completion queue");
+		return fail(why, size, errno_or(ENOMEM),
+			    "no protection domain or completion queue");
 	r->local_mr = ibv_reg_mr(r->pd, r->local, 2 * r->page, IBV_ACCESS_LOCAL_WRITE);
 	if (!r->local_mr)
 		return fail(why, size, errno_or(ENOMEM), "two pages cannot be registered");
@@ -115,7 +120,8 @@ void rig_close(struct rig *r)
 	*r = (struct rig){ 0 };
 }
 
-static int to_rtr(struct rig *r, struct ibv_qp *qp, const struct ibv_qp *peer, const struct rig_path *path)
+static int to_rtr(struct rig *r, struct ibv_qp *qp, const struct ibv_qp *peer,
+		  const struct rig_path *path)
 {
 	struct ibv_qp_attr attr = {
 		.qp_state = IBV_QPS_RTR,
@@ -133,12 +139,13 @@ static int to_rtr(struct rig *r, struct ibv_qp *qp, const struct ibv_qp *peer, c
 							      .hop_limit = 1 };
 	}
 	return ibv_modify_qp(qp, &attr,
-			     IBV_QP_STATE | IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN | IBV_QP_RQ_PSN |
-				     IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER);
+			     IBV_QP_STATE | IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN |
+				     IBV_QP_RQ_PSN | IBV_QP_MAX_DEST_RD_ATOMIC |
+				     IBV_QP_MIN_RNR_TIMER);
 }
 
-static int connect_qp(struct rig *r, struct ibv_qp *qp, const struct ibv_qp *peer, unsigned int rights,
-		      const struct rig_path *path)
+static int connect_qp(struct rig *r, struct ibv_qp *qp, const struct ibv_qp *peer,
+		      unsigned int rights, const struct rig_path *path)
 {
 	struct ibv_qp_attr reset = { .qp_state = IBV_QPS_RESET };
 	struct ibv_qp_attr init = {
@@ -155,7 +162,8 @@ static int connect_qp(struct rig *r, struct ibv_qp *qp, const struct ibv_qp *pee
 	};
 
 	if (ibv_modify_qp(qp, &reset, IBV_QP_STATE) ||
-	    ibv_modify_qp(qp, &init, IBV_QP_STATE | IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_ACCESS_FLAGS) ||
+	    ibv_modify_qp(qp, &init,
+			  IBV_QP_STATE | IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_ACCESS_FLAGS) ||
 	    to_rtr(r, qp, peer, path) ||
 	    ibv_modify_qp(qp, &rts,
 			  IBV_QP_STATE | IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY |
@@ -195,9 +203,12 @@ int rig_wait(struct rig *r, uint64_t wait_usec)
 	return n ? (int)wc.status : -ETIMEDOUT;
 }
 
-int rig_execute(struct rig *r, struct ibv_qp *qp, struct ibv_send_wr *wr, uint32_t length, uint64_t wait_usec)
+int rig_execute(struct rig *r, struct ibv_qp *qp, struct ibv_send_wr *wr, uint32_t length,
+		uint64_t wait_usec)
 {
-	struct ibv_sge sge = { .addr = (uintptr_t)r->local, .length = length, .lkey = r->local_mr->lkey };
+	struct ibv_sge sge = { .addr = (uintptr_t)r->local,
+			       .length = length,
+			       .lkey = r->local_mr->lkey };
 	struct ibv_send_wr *bad;
 	int error;
 
@@ -212,10 +223,11 @@ int rig_execute(struct rig *r, struct ibv_qp *qp, struct ibv_send_wr *wr, uint32
 	return rig_wait(r, wait_usec);
 }
 
-int rig_transfer(struct rig *r, const struct rig_path *path, enum ibv_wr_opcode opcode, uint64_t address,
-		 uint32_t rkey, uint32_t length)
+int rig_transfer(struct rig *r, const struct rig_path *path, enum ibv_wr_opcode opcode,
+		 uint64_t address, uint32_t rkey, uint32_t length)
 {
-	struct ibv_send_wr wr = { .opcode = opcode, .wr.rdma = { .remote_addr = address, .rkey = rkey } };
+	struct ibv_send_wr wr = { .opcode = opcode,
+				  .wr.rdma = { .remote_addr = address, .rkey = rkey } };
 	int error = rig_connect(r, 0, path);
 
 	return error < 0 ? error : rig_execute(r, r->near[0], &wr, length, 0);

@@ -16,7 +16,8 @@
 #include <stdint.h>
 
 #define RIG_PAIRS 2
-#define RIG_WAIT_USEC UINT64_C(5000000) /* an adapter that needs longer for a page or two is no adapter */
+#define RIG_WAIT_USEC \
+	UINT64_C(5000000) /* an adapter that needs longer for a page or two is no adapter */
 #define RIG_RIGHTS (IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_WRITE)
 
 struct rig {
@@ -73,8 +74,8 @@ int rig_execute(struct rig *r, struct ibv_qp *qp, struct ibv_send_wr *wr, uint32
 int rig_wait(struct rig *r, uint64_t wait_usec);
 
 /* Connect pair 0 on @path (NULL: all rights, the port's MTU) and do one READ, WRITE or SEND. As rig_execute(). */
-int rig_transfer(struct rig *r, const struct rig_path *path, enum ibv_wr_opcode opcode, uint64_t address,
-		 uint32_t rkey, uint32_t length);
+int rig_transfer(struct rig *r, const struct rig_path *path, enum ibv_wr_opcode opcode,
+		 uint64_t address, uint32_t rkey, uint32_t length);
 
 /* Bytes that repeat in no way that a page or a packet does. */
 void rig_pattern(unsigned char *p, size_t n, unsigned int seed);
@@ -83,7 +84,8 @@ void rig_pattern(unsigned char *p, size_t n, unsigned int seed);
  * rig_map - @pages pages of a new file in @directory (NULL: of memory), filled with zeroes, registered with @access besides
  *     IBV_ACCESS_ON_DEMAND and IBV_ACCESS_LOCAL_WRITE
  */
-int rig_map(struct rig *r, struct rig_memory *ret, const char *directory, size_t pages, unsigned int access);
+int rig_map(struct rig *r, struct rig_memory *ret, const char *directory, size_t pages,
+	    unsigned int access);
 void rig_unmap(struct rig *r, struct rig_memory *m);
 
 /* What a status of the above means, in a word or two. */

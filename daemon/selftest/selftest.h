@@ -24,8 +24,9 @@ struct rig;
 
 struct finding {
 	enum verdict verdict;
-	uint32_t value; /* alignment: bytes; mtu: bytes; rnr, silence: milliseconds until it was given up */
-	bool passing;	/* depends on how the port is now: not to be remembered */
+	uint32_t
+		value; /* alignment: bytes; mtu: bytes; rnr, silence: milliseconds until it was given up */
+	bool passing; /* depends on how the port is now: not to be remembered */
 	char text[FINDING_TEXT];
 };
 

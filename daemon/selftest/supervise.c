@@ -37,7 +37,8 @@ static struct ibv_context *open_device(const char *name, struct record *ret)
 	struct ibv_context *context = NULL;
 
 	ret->error = -ENODEV;
-	snprintf(ret->text, sizeof(ret->text), "there is no RDMA device %.60s that programs can use", name);
+	snprintf(ret->text, sizeof(ret->text),
+		 "there is no RDMA device %.60s that programs can use", name);
 	for (size_t i = 0; list && list[i]; i++) {
 		if (strcmp(ibv_get_device_name(list[i]), name) != 0)
 			continue;
@@ -46,8 +47,8 @@ static struct ibv_context *open_device(const char *name, struct record *ret)
 		ret->error = context ? 0 : errno > 0 ? -errno : -EIO;
 		if (!context)
 			snprintf(ret->text, sizeof(ret->text),
-				 "opening /dev/infiniband/%s, reading and writing: %s", list[i]->dev_name,
-				 strerror(-ret->error));
+				 "opening /dev/infiniband/%s, reading and writing: %s",
+				 list[i]->dev_name, strerror(-ret->error));
 	}
 	if (list)
 		ibv_free_device_list(list);
@@ -69,11 +70,12 @@ static void test(int fd, const char *device, const char *directory)
 		opened.error = selftest_find_port(s.context, &s.port, &opened.mtu);
 		opened.port = s.port;
 		if (opened.error < 0)
-			snprintf(opened.text, sizeof(opened.text), "%s",
-				 opened.error == -EOPNOTSUPP
-					 ? "the device has no on-demand paging (soft-RoCE: needs Linux 6.15)"
-				 : opened.error == -ENETDOWN ? "no port of the device is up"
-							     : strerror(-opened.error));
+			snprintf(
+				opened.text, sizeof(opened.text), "%s",
+				opened.error == -EOPNOTSUPP
+					? "the device has no on-demand paging (soft-RoCE: needs Linux 6.15)"
+				: opened.error == -ENETDOWN ? "no port of the device is up"
+							    : strerror(-opened.error));
 	}
 	if (!tell(fd, &opened) || opened.error)
 		return;
@@ -111,7 +113,8 @@ static void collect(int fd, uint64_t check_usec, struct report *r)
 	if (got != 1 || record.error) {
 		r->error = got == 1 ? record.error : got < 0 ? got : -ECHILD;
 		snprintf(r->error_text, sizeof(r->error_text), "%s",
-			 got == 1 ? record.text : "opening the device did not end, or ended the process");
+			 got == 1 ? record.text
+				  : "opening the device did not end, or ended the process");
 		return;
 	}
 	r->port = record.port;
@@ -124,9 +127,11 @@ static void collect(int fd, uint64_t check_usec, struct report *r)
 			continue;
 		}
 		if (got == 0)
-			finding_set(&r->findings[c], VERDICT_FAILED, "the process that tried it was killed");
+			finding_set(&r->findings[c], VERDICT_FAILED,
+				    "the process that tried it was killed");
 		else
-			finding_set(&r->findings[c], VERDICT_FAILED, "did not end within %u seconds",
+			finding_set(&r->findings[c], VERDICT_FAILED,
+				    "did not end within %u seconds",
 				    (unsigned int)(check_usec / USEC_PER_SEC));
 		for (enum check d = c + 1; d < _CHECK_MAX; d++)
 			finding_set(&r->findings[d], VERDICT_NOT_RUN, "not tried after that");

@@ -19,7 +19,7 @@ struct report {
 	uint8_t port;
 	struct finding findings[_CHECK_MAX];
 	struct finding replaced; /* of the kernel, in that directory: fsdax.h */
-	struct quirks quirks; /* of them; the identity is the caller's to fill in */
+	struct quirks quirks;	 /* of them; the identity is the caller's to fill in */
 };
 
 /**

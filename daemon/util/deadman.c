@@ -23,7 +23,8 @@ struct deadman {
 static int set_timer(struct deadman *d)
 {
 	const struct itimerspec t = { .it_value = { .tv_sec = (time_t)(d->usec / USEC_PER_SEC),
-						    .tv_nsec = (long)(d->usec % USEC_PER_SEC) * 1000 } };
+						    .tv_nsec = (long)(d->usec % USEC_PER_SEC) *
+							       1000 } };
 
 	return timer_settime(d->timer, 0, &t, NULL) < 0 ? -errno : 0;
 }

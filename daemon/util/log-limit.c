@@ -20,8 +20,8 @@ bool log_limit_pass(struct log_limit *l, int priority, const char *kind, const c
 	}
 	l->full_usec += LOG_LIMIT_USEC;
 	if (l->left_out)
-		log_warning("%s %s: %" PRIu64 " lines about it were left out: there were too many", kind,
-			    name, l->left_out);
+		log_warning("%s %s: %" PRIu64 " lines about it were left out: there were too many",
+			    kind, name, l->left_out);
 	l->left_out = 0;
 	return true;
 }

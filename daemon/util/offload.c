@@ -95,8 +95,8 @@ static struct offload_user *find_runnable(const struct offload *o)
 	struct offload_user *u;
 
 	TAILQ_FOREACH(u, &o->users, users)
-	if (!STAILQ_EMPTY(&u->waiting) && u->running < share_of(o, u))
-		return u;
+		if (!STAILQ_EMPTY(&u->waiting) && u->running < share_of(o, u))
+			return u;
 	return NULL;
 }
 
@@ -184,8 +184,8 @@ static struct offload_user *find_user(struct offload *o, uint32_t uid)
 	struct offload_user *u;
 
 	TAILQ_FOREACH(u, &o->users, users)
-	if (u->uid == uid)
-		return u;
+		if (u->uid == uid)
+			return u;
 	return NULL;
 }
 
@@ -256,13 +256,15 @@ static void tell_overdue(const struct offload_user *u)
 	if (u->overdue != OFFLOAD_PER_UID)
 		return;
 	if (u->uid == OFFLOAD_UNKNOWN)
-		log_warning("the filesystems of %d descriptors of callers who left at once do not answer: see to "
-			    "the servers of FUSE filesystems",
-			    OFFLOAD_PER_UID);
+		log_warning(
+			"the filesystems of %d descriptors of callers who left at once do not answer: see to "
+			"the servers of FUSE filesystems",
+			OFFLOAD_PER_UID);
 	else if (u->uid == OFFLOAD_HIDDEN)
-		log_warning("the filesystems of %d descriptors of callers who hide do not answer: see to the servers of "
-			    "FUSE filesystems",
-			    OFFLOAD_PER_UID);
+		log_warning(
+			"the filesystems of %d descriptors of callers who hide do not answer: see to the servers of "
+			"FUSE filesystems",
+			OFFLOAD_PER_UID);
 	else
 		log_warning("uid %" PRIu32
 			    ": the filesystems of %d descriptors do not answer; no descriptor of "

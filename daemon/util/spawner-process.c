@@ -84,7 +84,8 @@ static size_t find_groups(const char *names, gid_t *ret, size_t max)
 	size_t n = 0;
 
 	snprintf(copy, sizeof(copy), "%s", names);
-	for (char *name = strtok_r(copy, ",", &rest); name && n < max; name = strtok_r(NULL, ",", &rest)) {
+	for (char *name = strtok_r(copy, ",", &rest); name && n < max;
+	     name = strtok_r(NULL, ",", &rest)) {
 		group = getgrnam(name);
 		if (group)
 			ret[n++] = group->gr_gid;
@@ -185,7 +186,8 @@ static int execute(struct order *o, const char **ret_step)
 		umask(0077);
 	}
 	*ret_step = "exec";
-	execve(o->arguments[0], o->arguments, wire->inherits_environment ? environ : o->environment);
+	execve(o->arguments[0], o->arguments,
+	       wire->inherits_environment ? environ : o->environment);
 	return -errno;
 }
 
@@ -267,9 +269,10 @@ static bool serve_one(void)
 		struct cmsghdr header;
 	} control;
 	struct iovec text = { data, sizeof(data) };
-	struct msghdr m = {
-		.msg_iov = &text, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
-	};
+	struct msghdr m = { .msg_iov = &text,
+			    .msg_iovlen = 1,
+			    .msg_control = &control,
+			    .msg_controllen = sizeof(control) };
 	int fds[2] = { -1, -1 };
 	struct cmsghdr *c;
 	ssize_t n = recvmsg(SOCKET, &m, MSG_CMSG_CLOEXEC);

@@ -83,7 +83,8 @@ static void on_ended(evutil_socket_t fd, short what, void *userdata)
 	s->lost(s->userdata);
 }
 
-int spawner_watch(struct spawner *s, struct event_base *base, void (*lost)(void *userdata), void *userdata)
+int spawner_watch(struct spawner *s, struct event_base *base, void (*lost)(void *userdata),
+		  void *userdata)
 {
 	s->lost = lost;
 	s->userdata = userdata;
@@ -114,9 +115,10 @@ static ssize_t receive(const struct spawned *p, struct spawn_report *ret, int *r
 		struct cmsghdr header;
 	} control;
 	struct iovec text = { ret, sizeof(*ret) };
-	struct msghdr m = {
-		.msg_iov = &text, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
-	};
+	struct msghdr m = { .msg_iov = &text,
+			    .msg_iovlen = 1,
+			    .msg_control = &control,
+			    .msg_controllen = sizeof(control) };
 	ssize_t n = recvmsg(p->report, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
 

@@ -28,10 +28,11 @@ struct spawner_identity {
 };
 
 struct spawner_order {
-	const char *const *argv;	/* argv[0]: path of the program */
-	const char *const *environment; /* NULL: the daemon's, without what is meant for a service */
-	int socket;			/* borrowed */
-	int number; /* the program's for it: STDIN_FILENO or 3; it gets none above 3 */
+	const char *const *argv; /* argv[0]: path of the program */
+	const char *const
+		*environment; /* NULL: the daemon's, without what is meant for a service */
+	int socket;	      /* borrowed */
+	int number;	      /* the program's for it: STDIN_FILENO or 3; it gets none above 3 */
 	bool is_child; /* it becomes the daemon's child, and the daemon must wait(2) for it */
 	/* NULL: it runs as the daemon does. Else it also has a session of its own, and no privileges. */
 	const struct spawner_identity *outlives;
@@ -50,7 +51,8 @@ struct spawned;
 int spawner_new(struct spawner **ret);
 struct spawner *spawner_free(struct spawner *s);
 /* @lost: called once, if its process ends before we do. */
-int spawner_watch(struct spawner *s, struct event_base *base, void (*lost)(void *userdata), void *userdata);
+int spawner_watch(struct spawner *s, struct event_base *base, void (*lost)(void *userdata),
+		  void *userdata);
 /* Before @base is freed. */
 void spawner_unwatch(struct spawner *s);
 

@@ -131,11 +131,11 @@ bool place_has(const char *place, size_t length)
 	return (double)length * 1.1 < (double)fs.f_bavail * (double)fs.f_bsize;
 }
 
-static void print_row(const char *subject, const char *measure, double value, double low, double high,
-		      size_t n, const char *unit, const char *goal)
+static void print_row(const char *subject, const char *measure, double value, double low,
+		      double high, size_t n, const char *unit, const char *goal)
 {
-	printf("%s\t%s\t%s\t%.4g\t%.4g\t%.4g\t%zu\t%s\t%s\n", figure_name, subject, measure, value, low, high,
-	       n, unit, goal ? goal : "-");
+	printf("%s\t%s\t%s\t%.4g\t%.4g\t%.4g\t%zu\t%s\t%s\n", figure_name, subject, measure, value,
+	       low, high, n, unit, goal ? goal : "-");
 }
 
 void row(const char *subject, const char *measure, const struct samples *s, const char *unit,
@@ -145,7 +145,8 @@ void row(const char *subject, const char *measure, const struct samples *s, cons
 		  samples_quantile(s, 0.75), s->n, unit, goal);
 }
 
-void row_number(const char *subject, const char *measure, double value, const char *unit, const char *goal)
+void row_number(const char *subject, const char *measure, double value, const char *unit,
+		const char *goal)
 {
 	printf("%s\t%s\t%s\t%.4g\t-\t-\t1\t%s\t%s\n", figure_name, subject, measure, value, unit,
 	       goal ? goal : "-");
@@ -156,8 +157,8 @@ void row_word(const char *subject, const char *measure, const char *word)
 	printf("%s\t%s\t%s\t%s\t-\t-\t0\t-\t-\n", figure_name, subject, measure, word);
 }
 
-void row_ratio(const char *subject, const char *measure, const struct samples *a, const struct samples *b,
-	       const char *goal)
+void row_ratio(const char *subject, const char *measure, const struct samples *a,
+	       const struct samples *b, const char *goal)
 {
 	struct samples ratio = { 0 };
 

@@ -55,10 +55,11 @@ bool place_has(const char *place, size_t length);
 
 void row(const char *subject, const char *measure, const struct samples *s, const char *unit,
 	 const char *goal);
-void row_number(const char *subject, const char *measure, double value, const char *unit, const char *goal);
+void row_number(const char *subject, const char *measure, double value, const char *unit,
+		const char *goal);
 void row_word(const char *subject, const char *measure, const char *word);
 /* Round by round @a / @b. */
-void row_ratio(const char *subject, const char *measure, const struct samples *a, const struct samples *b,
-	       const char *goal);
+void row_ratio(const char *subject, const char *measure, const struct samples *a,
+	       const struct samples *b, const char *goal);
 
 #endif

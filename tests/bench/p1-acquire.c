@@ -70,7 +70,8 @@ static double by_daemon(int fd, bool warm)
 	double start = now_usec(), took;
 
 	errno = 0;
-	if (rdmareg_register(daemon_context, fd, 0, 0, RDMAREG_ACCESS_READ_WRITE, &options, &region) < 0)
+	if (rdmareg_register(daemon_context, fd, 0, 0, RDMAREG_ACCESS_READ_WRITE, &options,
+			     &region) < 0)
 		die(rdmareg_last_error());
 	took = now_usec() - start;
 	rdmareg_release(region);
@@ -82,8 +83,8 @@ static double by_ping(void)
 {
 	double start = now_usec();
 
-	if (sd_bus_call_method(bus, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH, "org.freedesktop.DBus.Peer",
-			       "Ping", NULL, NULL, NULL) < 0)
+	if (sd_bus_call_method(bus, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH,
+			       "org.freedesktop.DBus.Peer", "Ping", NULL, NULL, NULL) < 0)
 		die("Ping");
 	return now_usec() - start;
 }
@@ -133,17 +134,19 @@ static void print_size(const char *place, size_t length, const struct samples *t
 		samples_add(&added, more);
 		samples_add(&trips, more / took[PING].value[i]);
 	}
-	row(subject, "rdmaregd beyond raw ODP, in D-Bus round trips", &trips, "round trips", "<= 2");
+	row(subject, "rdmaregd beyond raw ODP, in D-Bus round trips", &trips, "round trips",
+	    "<= 2");
 	row_ratio(subject, "context switches of the machine, acquire and release / round trip",
 		  &switches[REGION], &switches[PING], NULL);
 	row_ratio(subject, "rdmaregd / raw ODP", &took[REGION], &took[ODP], NULL);
 	if (refused < 0)
 		row_word(subject, "pinned / rdmaregd", strerrorname_np((int)-refused));
 	else
-		row_ratio(subject, "pinned / rdmaregd", &took[PINNED], &took[REGION], large ? ">= 50" : NULL);
+		row_ratio(subject, "pinned / rdmaregd", &took[PINNED], &took[REGION],
+			  large ? ">= 50" : NULL);
 	if (took[REGION_WARM].n)
-		row_ratio(subject, "rdmaregd, warm / rdmaregd, not warm", &took[REGION_WARM], &took[REGION],
-			  NULL);
+		row_ratio(subject, "rdmaregd, warm / rdmaregd, not warm", &took[REGION_WARM],
+			  &took[REGION], NULL);
 	samples_clear(&trips);
 	samples_clear(&added);
 }

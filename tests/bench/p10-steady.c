@@ -96,7 +96,8 @@ static void measure_write(const char *place, size_t block)
 
 	errno = 0;
 	if (rdmareg_open(NULL, &context) < 0 ||
-	    rdmareg_register(context, watched, 0, 0, RDMAREG_ACCESS_READ_WRITE, NULL, &region) < 0 ||
+	    rdmareg_register(context, watched, 0, 0, RDMAREG_ACCESS_READ_WRITE, NULL, &region) <
+		    0 ||
 	    rdmareg_region_get_info(region, &info) < 0)
 		die(rdmareg_last_error());
 	write_rate(watched, block);
@@ -105,7 +106,8 @@ static void measure_write(const char *place, size_t block)
 		samples_add(&rate[0], write_rate(watched, block));
 		samples_add(&rate[1], write_rate(unwatched, block));
 	}
-	snprintf(subject, sizeof(subject), "%s, pwrite of %zu KiB by others", place_name(place), block / KIB);
+	snprintf(subject, sizeof(subject), "%s, pwrite of %zu KiB by others", place_name(place),
+		 block / KIB);
 	row_ratio(subject,
 		  info.arbitration_mode == RDMAREG_ARBITRATION_LAYOUT_LEASE
 			  ? "calls a second, watched (layout-lease) / unwatched"

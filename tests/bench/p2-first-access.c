@@ -79,7 +79,8 @@ static void measure(const char *place, enum direction direction)
 	for (int i = 0; i < rounds; i++)
 		for (size_t w = 0; w < N_KINDS; w++)
 			if (!refused[w])
-				refused[w] = round_of(place, w, direction, quick ? 64 : 1024, &results[w]);
+				refused[w] = round_of(place, w, direction, quick ? 64 : 1024,
+						      &results[w]);
 	snprintf(subject, sizeof(subject), "%s, %s of 4 KiB", place_name(place),
 		 direction == READ ? "READ" : "WRITE");
 	for (size_t w = 0; w < N_KINDS; w++) {
@@ -88,8 +89,10 @@ static void measure(const char *place, enum direction direction)
 			row_word(subject, measure, strerrorname_np(-refused[w]));
 			continue;
 		}
-		row(subject, measure, &results[w].p99, "ratio", kinds[w].way == WAY_REGION ? "<= 1.2" : NULL);
-		snprintf(measure, sizeof(measure), "%s: median of first / median of warm", kinds[w].name);
+		row(subject, measure, &results[w].p99, "ratio",
+		    kinds[w].way == WAY_REGION ? "<= 1.2" : NULL);
+		snprintf(measure, sizeof(measure), "%s: median of first / median of warm",
+			 kinds[w].name);
 		row(subject, measure, &results[w].median, "ratio", NULL);
 		if (kinds[w].way != WAY_REGION)
 			continue;

@@ -124,7 +124,8 @@ static void slice(struct reach *r, int fd, const char *device, unsigned int page
 	start = now_usec();
 	while (now_usec() - start < length) {
 		samples_add(&took,
-			    reach_write(r, PAGE, (uint64_t)((unsigned int)rand_r(&seed) % pages) * PAGE));
+			    reach_write(r, PAGE,
+					(uint64_t)((unsigned int)rand_r(&seed) % pages) * PAGE));
 		bytes += (double)PAGE;
 	}
 	length = now_usec() - start;
@@ -180,8 +181,8 @@ static void print(const char *subject, const struct series *series, bool dominat
 		row_ratio(subject, what, &s->p99, &plain->p99, NULL);
 		if (!s->disk.n)
 			continue;
-		snprintf(what, sizeof(what), "bytes to disk per byte written, warm mode %s / plain odp",
-			 modes[i]);
+		snprintf(what, sizeof(what),
+			 "bytes to disk per byte written, warm mode %s / plain odp", modes[i]);
 		row_ratio(subject, what, &s->disk, &plain->disk, counts ? "<= 1.05" : NULL);
 	}
 }

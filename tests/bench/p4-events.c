@@ -44,7 +44,8 @@ static void take_message(int fd)
 {
 	struct uffd_msg message;
 
-	if (read(fd, &message, sizeof(message)) != sizeof(message) || message.event != UFFD_EVENT_REMOVE)
+	if (read(fd, &message, sizeof(message)) != sizeof(message) ||
+	    message.event != UFFD_EVENT_REMOVE)
 		die("userfaultfd event");
 }
 
@@ -69,7 +70,8 @@ static void *listen_until_cancelled(void *argument)
 static void listener_start(struct listener *l, int fd, void (*take)(int fd))
 {
 	*l = (struct listener){ .fd = fd, .take = take };
-	if (sem_init(&l->heard, 0, 0) || pthread_create(&l->thread, NULL, listen_until_cancelled, l))
+	if (sem_init(&l->heard, 0, 0) ||
+	    pthread_create(&l->thread, NULL, listen_until_cancelled, l))
 		die("thread");
 }
 
@@ -95,7 +97,8 @@ static int watch_by_module(char *map, size_t length)
 static int watch_by_userfaultfd(char *map, size_t length)
 {
 	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_EVENT_REMOVE };
-	struct uffdio_register reg = { .range = { (uintptr_t)map, length }, .mode = UFFDIO_REGISTER_MODE_WP };
+	struct uffdio_register reg = { .range = { (uintptr_t)map, length },
+				       .mode = UFFDIO_REGISTER_MODE_WP };
 	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &reg))
@@ -138,9 +141,12 @@ int main(int argc, char **argv)
 			once(&module, ours + at, &latency[0], &held[0]);
 			once(&userfault, theirs + at, &latency[1], &held[1]);
 		}
-		samples_add(&p50, samples_quantile(&latency[0], 0.5) / samples_quantile(&latency[1], 0.5));
-		samples_add(&p99, samples_quantile(&latency[0], 0.99) / samples_quantile(&latency[1], 0.99));
-		samples_add(&stall, samples_quantile(&held[0], 0.5) / samples_quantile(&held[1], 0.5));
+		samples_add(&p50, samples_quantile(&latency[0], 0.5) /
+					  samples_quantile(&latency[1], 0.5));
+		samples_add(&p99, samples_quantile(&latency[0], 0.99) /
+					  samples_quantile(&latency[1], 0.99));
+		samples_add(&stall,
+			    samples_quantile(&held[0], 0.5) / samples_quantile(&held[1], 0.5));
 		for (int k = 0; k < 2; k++) {
 			samples_clear(&latency[k]);
 			samples_clear(&held[k]);
@@ -148,6 +154,7 @@ int main(int argc, char **argv)
 	}
 	row("one event", "median latency, module / userfaultfd", &p50, "ratio", "<= 1.1");
 	row("one event", "p99 latency, module / userfaultfd", &p99, "ratio", NULL);
-	row("one event", "how long the invalidating call takes, module / userfaultfd", &stall, "ratio", NULL);
+	row("one event", "how long the invalidating call takes, module / userfaultfd", &stall,
+	    "ratio", NULL);
 	return 0;
 }

@@ -42,7 +42,8 @@ static _Noreturn void fail(void)
 static void *owner_thread(void *argument)
 {
 	struct holder *h = argument;
-	struct pollfd item[2] = { { rdmareg_get_fd(h->context), POLLIN, 0 }, { h->end, POLLIN, 0 } };
+	struct pollfd item[2] = { { rdmareg_get_fd(h->context), POLLIN, 0 },
+				  { h->end, POLLIN, 0 } };
 	struct rdmareg_event event = { .size = sizeof(event) };
 
 	while (poll(item, 2, -1) >= 0 && !item[1].revents) {
@@ -105,7 +106,8 @@ static void await_peer(struct rdmareg_region *region)
 	struct rdmareg_region_info info = { .size = sizeof(info) };
 
 	do {
-		if (rdmareg_region_refresh(region) < 0 || rdmareg_region_get_info(region, &info) < 0)
+		if (rdmareg_region_refresh(region) < 0 ||
+		    rdmareg_region_get_info(region, &info) < 0)
 			fail();
 	} while (!info.peers);
 }
@@ -115,7 +117,8 @@ static double registered_msec(const char *place, enum rdmareg_arbitrate arbitrat
 	struct rdmareg_register_options options = { .size = sizeof(options),
 						    .grace_usec = 5000000,
 						    .arbitration = arbitration };
-	struct holder owner = { .end = eventfd(0, EFD_CLOEXEC) }, peer = { .end = eventfd(0, EFD_CLOEXEC) };
+	struct holder owner = { .end = eventfd(0, EFD_CLOEXEC) },
+		      peer = { .end = eventfd(0, EFD_CLOEXEC) };
 	int fd = new_file(place, LENGTH, ZEROED);
 	struct rdmareg_region *region;
 	pthread_barrier_t ready;
@@ -123,7 +126,8 @@ static double registered_msec(const char *place, enum rdmareg_arbitrate arbitrat
 	double took;
 
 	if (rdmareg_open(NULL, &owner.context) < 0 ||
-	    rdmareg_register(owner.context, fd, 0, 0, RDMAREG_ACCESS_READ_WRITE, &options, &region) < 0 ||
+	    rdmareg_register(owner.context, fd, 0, 0, RDMAREG_ACCESS_READ_WRITE, &options,
+			     &region) < 0 ||
 	    rdmareg_export(region, NULL, &ticket) < 0)
 		fail();
 	if (with_peer) {
@@ -133,7 +137,8 @@ static double registered_msec(const char *place, enum rdmareg_arbitrate arbitrat
 		if (pthread_create(&peer.thread, NULL, peer_thread, &peer))
 			die("thread");
 		pthread_barrier_wait(&ready);
-		await_peer(region); /* who connects while a revocation begins may not be asked at all */
+		await_peer(
+			region); /* who connects while a revocation begins may not be asked at all */
 	}
 	if (pthread_create(&owner.thread, NULL, owner_thread, &owner))
 		die("thread");
@@ -161,8 +166,9 @@ static double unregistered_msec(const char *place)
 
 static void measure(const char *place, const char *arbitration, bool with_peer)
 {
-	enum rdmareg_arbitrate wish =
-		strcmp(arbitration, "pre-content") ? RDMAREG_ARBITRATE_AUTO : RDMAREG_ARBITRATE_PRE_CONTENT;
+	enum rdmareg_arbitrate wish = strcmp(arbitration, "pre-content")
+					      ? RDMAREG_ARBITRATE_AUTO
+					      : RDMAREG_ARBITRATE_PRE_CONTENT;
 	struct samples with = { 0 }, without = { 0 }, more = { 0 };
 	int rounds = quick ? 2 : 15;
 	char subject[96];

@@ -66,7 +66,8 @@ static void make_sparse(const struct registry_limits *limits)
 	uint32_t tenant;
 
 	registry_free(registry);
-	if (registry_new(&registry, limits) || registry_get_tenant(registry, 1000, "sparse", &tenant))
+	if (registry_new(&registry, limits) ||
+	    registry_get_tenant(registry, 1000, "sparse", &tenant))
 		die("memory");
 	for (size_t i = 0; i < regions; i++)
 		add(tenant, i, 1 + 3 * i + (i * 2654435761u >> 16) % 3);
@@ -111,8 +112,8 @@ int main(int argc, char **argv)
 	}
 	snprintf(subject, sizeof(subject), "core, %zu regions", done);
 	row_number(subject, "memory of a region with its owner as holder",
-		   (double)(mallinfo2().uordblks + mallinfo2().hblkhd - before) / (double)done, "bytes",
-		   "<= 256");
+		   (double)(mallinfo2().uordblks + mallinfo2().hblkhd - before) / (double)done,
+		   "bytes", "<= 256");
 	for (int i = 0; i < (quick ? 3 : 15); i++) {
 		samples_add(&large, lookup_nsec(done));
 		samples_add(&small, lookup_nsec(1024));

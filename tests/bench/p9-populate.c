@@ -29,8 +29,8 @@ static double by_daemon(int count, size_t length, bool warm_too)
 	for (int i = 0; i < count; i++) {
 		int fd = new_file("memfd", length, SPARSE);
 
-		if (!regions ||
-		    rdmareg_register(context, fd, 0, 0, RDMAREG_ACCESS_READ_WRITE, &options, &regions[i]) < 0)
+		if (!regions || rdmareg_register(context, fd, 0, 0, RDMAREG_ACCESS_READ_WRITE,
+						 &options, &regions[i]) < 0)
 			die(rdmareg_last_error());
 		close(fd);
 	}

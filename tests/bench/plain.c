@@ -161,9 +161,10 @@ static ssize_t receive(int from, void *data, size_t size, int *ret_fd)
 {
 	char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8)));
 	struct iovec part = { data, size };
-	struct msghdr m = {
-		.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
-	};
+	struct msghdr m = { .msg_iov = &part,
+			    .msg_iovlen = 1,
+			    .msg_control = control,
+			    .msg_controllen = sizeof(control) };
 	ssize_t n = recvmsg(from, &m, MSG_CMSG_CLOEXEC);
 
 	*ret_fd = -1;
@@ -186,11 +187,12 @@ static _Noreturn void serve(int orders, const char *address)
 		if (order.verb == RELEASE_ALL)
 			release_all();
 		else
-			answer.error = n_registered < REGISTERED_MAX ? do_register(fd, &order, r) : -ENOSPC;
+			answer.error = n_registered < REGISTERED_MAX ? do_register(fd, &order, r)
+								     : -ENOSPC;
 		if (fd >= 0)
 			close(fd);
-		snprintf(answer.ticket, sizeof(answer.ticket), WIRE_TICKET_SCHEME "%s:%u/1?%032d", address,
-			 ntohs(rdma_get_src_port(listener)), 0);
+		snprintf(answer.ticket, sizeof(answer.ticket), WIRE_TICKET_SCHEME "%s:%u/1?%032d",
+			 address, ntohs(rdma_get_src_port(listener)), 0);
 		if (send(orders, &answer, sizeof(answer), MSG_NOSIGNAL) < 0)
 			break;
 		if (order.verb == REGISTER && !answer.error) {

@@ -25,8 +25,8 @@ static _Noreturn void fail(void)
 
 static char *pages(size_t length)
 {
-	char *p =
-		mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	char *p = mmap(NULL, length, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 
 	if (p == MAP_FAILED)
 		die("buffer");
@@ -38,8 +38,8 @@ static void parse_ticket(const char *text, char *host, char *port, struct wire_c
 	char token[2 * WIRE_TOKEN_BYTES + 1];
 	unsigned long long region;
 
-	if (sscanf(text, WIRE_TICKET_SCHEME "%63[^:]:%7[0-9]/%llu?%32[0-9a-f]", host, port, &region, token) !=
-	    4)
+	if (sscanf(text, WIRE_TICKET_SCHEME "%63[^:]:%7[0-9]/%llu?%32[0-9a-f]", host, port, &region,
+		   token) != 4)
 		die(text);
 	*request = (struct wire_connect){ .magic = WIRE_MAGIC,
 					  .version = WIRE_VERSION,
@@ -56,7 +56,10 @@ static void connect_peer(struct reach *r, const char *ticket)
 	struct ibv_qp_init_attr init = {
 		.qp_type = IBV_QPT_RC,
 		.sq_sig_all = 1,
-		.cap = { .max_send_wr = 16, .max_recv_wr = RECEIVES, .max_send_sge = 1, .max_recv_sge = 1 },
+		.cap = { .max_send_wr = 16,
+			 .max_recv_wr = RECEIVES,
+			 .max_send_sge = 1,
+			 .max_recv_sge = 1 },
 	};
 	struct rdma_conn_param param = {
 		.private_data = &request,
@@ -69,7 +72,8 @@ static void connect_peer(struct reach *r, const char *ticket)
 	char host[64], port[8];
 
 	parse_ticket(ticket, host, port, &request);
-	if (rdma_getaddrinfo(host, port, &hints, &info) || rdma_create_ep(&r->id, info, NULL, &init))
+	if (rdma_getaddrinfo(host, port, &hints, &info) ||
+	    rdma_create_ep(&r->id, info, NULL, &init))
 		die("route to node a");
 	rdma_freeaddrinfo(info);
 	/* the last page is for what is received */
@@ -79,7 +83,8 @@ static void connect_peer(struct reach *r, const char *ticket)
 	if (!r->mr)
 		die("registering the buffer");
 	for (unsigned int i = 0; i < RECEIVES; i++)
-		if (rdma_post_recv(r->id, NULL, r->memory + r->buffer_bytes + i * sizeof(struct wire_message),
+		if (rdma_post_recv(r->id, NULL,
+				   r->memory + r->buffer_bytes + i * sizeof(struct wire_message),
 				   sizeof(struct wire_message), r->mr))
 			die("posting a receive");
 	if (rdma_connect(r->id, &param))
@@ -91,10 +96,12 @@ enum rdmareg_warm_mode reach_warm_mode;
 
 static void open_region(struct reach *r, int fd, char **ret_ticket)
 {
-	struct rdmareg_register_options options = { .size = sizeof(options), .warm_mode = reach_warm_mode };
+	struct rdmareg_register_options options = { .size = sizeof(options),
+						    .warm_mode = reach_warm_mode };
 
 	if (rdmareg_open(NULL, &r->context) < 0 ||
-	    rdmareg_register(r->context, fd, 0, 0, RDMAREG_ACCESS_READ_WRITE, &options, &r->region) < 0 ||
+	    rdmareg_register(r->context, fd, 0, 0, RDMAREG_ACCESS_READ_WRITE, &options,
+			     &r->region) < 0 ||
 	    rdmareg_export(r->region, NULL, ret_ticket) < 0)
 		fail();
 }
@@ -107,7 +114,8 @@ int reach_open(struct reach *r, enum way way, int fd, size_t length, size_t buff
 	if (way == WAY_REGION) {
 		open_region(r, fd, &ticket);
 	} else {
-		int e = plain_register(fd, length, way == WAY_ODP ? PLAIN_ODP : PLAIN_PINNED, plain_ticket);
+		int e = plain_register(fd, length, way == WAY_ODP ? PLAIN_ODP : PLAIN_PINNED,
+				       plain_ticket);
 
 		if (e < 0)
 			return e;
@@ -120,7 +128,8 @@ int reach_open(struct reach *r, enum way way, int fd, size_t length, size_t buff
 void reach_close(struct reach *r)
 {
 	ibv_dereg_mr(r->mr);
-	rdma_destroy_ep(r->id); /* the kernel says goodbye; rdma_disconnect() would wait for an answer */
+	rdma_destroy_ep(
+		r->id); /* the kernel says goodbye; rdma_disconnect() would wait for an answer */
 	munmap(r->memory, r->buffer_bytes + PAGE);
 	if (r->region && rdmareg_release(r->region) < 0)
 		fail();

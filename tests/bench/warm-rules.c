@@ -38,9 +38,10 @@ enum manner {
 	_MANNER_MAX,
 };
 
-static const char *const names[_MANNER_MAX] = { "whole",       "few blocks", "ring",   "every second",
-						"every third", "checkpoint", "phases", "dense",
-						"halves",      "sparse",     "stops" };
+static const char *const names[_MANNER_MAX] = { "whole",	"few blocks",  "ring",
+						"every second", "every third", "checkpoint",
+						"phases",	"dense",       "halves",
+						"sparse",	"stops" };
 
 static const unsigned int every[_MANNER_MAX] = {
 	[WHOLE] = 1, [SECOND] = 2, [THIRD] = 3, [CHECKPOINT] = 8, [STOPS] = 1
@@ -165,8 +166,8 @@ int main(int argc, char **argv)
 		spared = 100 - 100 * (double)faults / (double)without;
 		more = 100 * (double)extra / (double)needed;
 		printf("%s%.0f / %.1f", m ? " | " : "", spared, more);
-		good &= more <= 5 &&
-			(spared >= 50 || (m != WHOLE && m != FEW_BLOCKS && m != PHASES && m != STOPS));
+		good &= more <= 5 && (spared >= 50 ||
+				      (m != WHOLE && m != FEW_BLOCKS && m != PHASES && m != STOPS));
 	}
 	printf("\n");
 	return strcmp(how, "--check") || good ? EXIT_SUCCESS : EXIT_FAILURE;

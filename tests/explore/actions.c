@@ -124,7 +124,8 @@ static bool peer_acks(struct world *w, uint8_t user)
 	if (guard_pending_revocation(&w->site[region].guard) == u->asked)
 		u->acked = u->asked;
 	keeper_tell(w, region,
-		    (struct message){ .type = TELL_ACKED, .who = user, .revocation = (uint8_t)u->asked });
+		    (struct message){
+			    .type = TELL_ACKED, .who = user, .revocation = (uint8_t)u->asked });
 	u->asked = 0;
 	return true;
 }
@@ -140,8 +141,9 @@ static bool holder_leaves(struct world *w, uint8_t user)
 	}
 	w->user[user] = (struct user){ .there = false };
 	daemon_region_event(w, world_setup->holder[user].region,
-			    (struct region_event){
-				    .type = REGION_HOLDER_LEFT, .kind = HOLDER_CLIENT, .holder = user + 1u });
+			    (struct region_event){ .type = REGION_HOLDER_LEFT,
+						   .kind = HOLDER_CLIENT,
+						   .holder = user + 1u });
 	return true;
 }
 
@@ -189,7 +191,8 @@ static bool act_on_waiter(struct world *w, enum action a, uint8_t d)
 	case WAITER_DONE:
 		return waiter_done(w, d);
 	case BREAK_BY_WAITER:
-		return (w->waiter[d].stage == AT_WORK || w->waiter[d].stage == LOOSE) && breaks(w, d);
+		return (w->waiter[d].stage == AT_WORK || w->waiter[d].stage == LOOSE) &&
+		       breaks(w, d);
 	case DEMAND:
 		if (!w->daemon_up || w->waiter[d].stage != NOT_YET)
 			return false;
@@ -266,7 +269,8 @@ static bool act(struct world *w, enum action a, uint8_t who)
 	case HOLDER_LEAVES:
 		return holder_leaves(w, who);
 	default:
-		return act_on_waiter(w, a, who) || act_on_daemon(w, a, who) || keeper_act(w, a, who);
+		return act_on_waiter(w, a, who) || act_on_daemon(w, a, who) ||
+		       keeper_act(w, a, who);
 	}
 }
 
@@ -297,7 +301,8 @@ void world_init(struct world *w, const struct setup *setup)
 		s->lease = LEASE_ARMED;
 		guard_init(&s->guard, setup->policy[i], GRACE_USEC, PAGES, PAGES, true);
 		daemon_region_event(
-			w, i, (struct region_event){ .type = REGION_REGISTERED, .valid_length = PAGES });
+			w, i,
+			(struct region_event){ .type = REGION_REGISTERED, .valid_length = PAGES });
 	}
 	for (uint8_t i = 0; i < setup->holders; i++) {
 		w->user[i].there = true;

@@ -61,7 +61,8 @@ static void consent(struct world *w, uint8_t region, uint64_t revocation)
 {
 	struct site *s = &w->site[region];
 
-	world_require(revocation == s->region.revocation, "consent to a question whose place was taken");
+	world_require(revocation == s->region.revocation,
+		      "consent to a question whose place was taken");
 	world_require(revocation > s->consent, "consent sent twice for one revocation");
 	s->consent = revocation;
 	for (uint8_t i = 0; i < world_setup->holders; i++) {
@@ -71,12 +72,15 @@ static void consent(struct world *w, uint8_t region, uint64_t revocation)
 			world_require(!u->asked || u->asked > revocation,
 				      "consent although a holder has not answered");
 	}
-	queue_push(&s->to_keeper, (struct message){ .type = ASK_CONSENT, .revocation = (uint8_t)revocation });
+	queue_push(&s->to_keeper,
+		   (struct message){ .type = ASK_CONSENT, .revocation = (uint8_t)revocation });
 }
 
 static uint8_t release_type(uint64_t grace_usec)
 {
-	return !grace_usec ? ASK_RELEASE : grace_usec == SOON_USEC ? ASK_RELEASE_SOON : ASK_RELEASE_KINDLY;
+	return !grace_usec		 ? ASK_RELEASE
+	       : grace_usec == SOON_USEC ? ASK_RELEASE_SOON
+					 : ASK_RELEASE_KINDLY;
 }
 
 void daemon_region_event(struct world *w, uint8_t region, struct region_event e)
@@ -96,7 +100,8 @@ void daemon_region_event(struct world *w, uint8_t region, struct region_event e)
 		if (f->type == REGION_SEND_CONSENT)
 			consent(w, region, f->revocation);
 		else if (f->type == REGION_SEND_RELEASE)
-			queue_push(&s->to_keeper, (struct message){ .type = release_type(f->grace_usec) });
+			queue_push(&s->to_keeper,
+				   (struct message){ .type = release_type(f->grace_usec) });
 		else if (f->type == REGION_ASK_CLIENTS)
 			ask_clients(w, region, f->revocation);
 		else if (f->type == REGION_TELL_SETTLED)
@@ -134,11 +139,13 @@ static void send_over(struct world *w, uint8_t d)
 	struct waiter *q = &w->waiter[d];
 
 	world_require(!q->over_sent, "the end of a demand was sent twice");
-	world_require(q->core.state != DEMAND_REFUSED, "the end of a demand that nobody was asked about");
+	world_require(q->core.state != DEMAND_REFUSED,
+		      "the end of a demand that nobody was asked about");
 	q->over_sent = true;
 	for (uint8_t i = 0; i < world_setup->regions; i++)
 		if (q->parts & 1u << i && w->site[i].keeper_up)
-			queue_push(&w->site[i].to_keeper, (struct message){ .type = ASK_OVER, .who = d });
+			queue_push(&w->site[i].to_keeper,
+				   (struct message){ .type = ASK_OVER, .who = d });
 }
 
 static void carry_out(struct world *w, uint8_t d, const struct demand_effects *out)
@@ -153,15 +160,18 @@ static void carry_out(struct world *w, uint8_t d, const struct demand_effects *o
 			pass(w, d);
 			break;
 		case DEMAND_REFUSE:
-			world_require(q->stage == AT_GATE, "somebody who does not wait was refused");
+			world_require(q->stage == AT_GATE,
+				      "somebody who does not wait was refused");
 			q->stage = TURNED_AWAY;
 			break;
 		case DEMAND_SEND_OVER:
 			send_over(w, d);
 			break;
 		case DEMAND_FREE:
-			world_require(!q->unanswered, "a demand was forgotten before its last answer");
-			world_require(q->stage == DONE, "a demand was forgotten before it was over");
+			world_require(!q->unanswered,
+				      "a demand was forgotten before its last answer");
+			world_require(q->stage == DONE,
+				      "a demand was forgotten before it was over");
 			world_require(q->over_sent || !q->parts,
 				      "a demand was forgotten and its regions stay closed");
 			q->known = false;
@@ -197,7 +207,8 @@ void daemon_begin_demand(struct world *w, uint8_t demand)
 			continue;
 		q->parts |= (uint8_t)(1u << i);
 		parts++;
-		queue_push(&w->site[i].to_keeper, (struct message){ .type = ASK_DEMAND, .who = demand });
+		queue_push(&w->site[i].to_keeper,
+			   (struct message){ .type = ASK_DEMAND, .who = demand });
 	}
 	q->unanswered = q->parts;
 	demand_begin(&q->core, parts, refused, &out);
@@ -210,7 +221,7 @@ static void answered(struct world *w, uint8_t region, uint8_t demand, bool faile
 
 	if (!world_require(q->unanswered & 1u << region, "a demand was answered twice"))
 		return;
-	q->unanswered &= (uint8_t) ~(1u << region);
+	q->unanswered &= (uint8_t)~(1u << region);
 	q->failed = q->failed || failed;
 	daemon_demand_event(w, demand, failed ? DEMAND_PART_FAILED : DEMAND_PART_DONE);
 }
@@ -321,7 +332,8 @@ void daemon_take(struct world *w, uint8_t region, struct message m)
 void daemon_lose_keeper(struct world *w, uint8_t region)
 {
 	daemon_region_event(w, region, (struct region_event){ .type = REGION_KEEPER_GONE });
-	world_require(!w->daemon_up || w->site[region].removed, "the keeper is gone and its region stays");
+	world_require(!w->daemon_up || w->site[region].removed,
+		      "the keeper is gone and its region stays");
 	for (uint8_t i = 0; i < DEMANDS; i++)
 		if (w->daemon_up && w->waiter[i].unanswered & 1u << region)
 			answered(w, region, i, false);
@@ -362,7 +374,8 @@ void daemon_dies(struct world *w)
 		uint8_t stage = w->waiter[i].stage;
 
 		w->waiter[i] =
-			(struct waiter){ .stage = stage == AT_GATE || stage == AT_WORK ? LOOSE : stage };
+			(struct waiter){ .stage = stage == AT_GATE || stage == AT_WORK ? LOOSE
+										       : stage };
 	}
 	for (uint8_t i = 0; i < HOLDERS; i++)
 		if (world_setup->holder[i].kind == HOLDER_CLIENT)
@@ -384,17 +397,20 @@ void daemon_starts(struct world *w)
 			s->removed = true;
 			continue;
 		}
-		daemon_region_event(w, i,
-				    (struct region_event){
-					    .type = REGION_ADOPTED,
-					    .state = state,
-					    .valid_length = s->guard.valid_length,
-					    .length = PAGES,
-					    .revocation = state == REGION_LIVE ? 0 : s->guard.revocation });
+		daemon_region_event(
+			w, i,
+			(struct region_event){
+				.type = REGION_ADOPTED,
+				.state = state,
+				.valid_length = s->guard.valid_length,
+				.length = PAGES,
+				.revocation = state == REGION_LIVE ? 0 : s->guard.revocation });
 	}
 	for (uint8_t i = 0; i < world_setup->holders; i++)
 		if (w->user[i].there)
-			daemon_join(w, i, world_setup->holder[i].kind == HOLDER_PEER ? w->user[i].asked : 0);
+			daemon_join(w, i,
+				    world_setup->holder[i].kind == HOLDER_PEER ? w->user[i].asked
+									       : 0);
 	for (uint8_t i = 0; i < world_setup->regions; i++)
 		daemon_region_event(w, i, (struct region_event){ .type = REGION_ADOPTION_DONE });
 }

@@ -94,9 +94,9 @@ static void print_path(const struct setup *setup, uint32_t n, const struct step 
 		world_act(&w, s);
 		printf("  %-22s %u ->", world_action_names[s.action], s.who);
 		for (uint8_t i = 0; i < setup->regions; i++)
-			printf("  guard %d, region %d, lease %d, fenced %d%s", w.site[i].guard.state,
-			       w.site[i].region.state, w.site[i].lease, w.site[i].fenced_pages,
-			       i + 1 < setup->regions ? ";" : "\n");
+			printf("  guard %d, region %d, lease %d, fenced %d%s",
+			       w.site[i].guard.state, w.site[i].region.state, w.site[i].lease,
+			       w.site[i].fenced_pages, i + 1 < setup->regions ? ";" : "\n");
 	}
 }
 
@@ -205,9 +205,10 @@ static bool explore(const struct setup *setup)
 	while (now.n && ok) {
 		for (uint32_t i = 0; i < now.n && ok; i++)
 			for (uint8_t a = 0; a < _ACTION_MAX && ok; a++)
-				for (uint8_t who = 0; who < world_count((enum action)a) && ok; who++)
-					ok = expand(&now.worlds[i], first + i, (struct step){ a, who },
-						    &after);
+				for (uint8_t who = 0; who < world_count((enum action)a) && ok;
+				     who++)
+					ok = expand(&now.worlds[i], first + i,
+						    (struct step){ a, who }, &after);
 		first += now.n;
 		free(now.worlds);
 		now = after;
@@ -232,8 +233,8 @@ static bool saw_everything(void)
 		}
 	if (seen_guard != (1u << _GUARD_STATE_MAX) - 1 || (seen_region & regions) != regions ||
 	    seen_stage != (1u << (DONE + 1)) - 1) {
-		printf("never reached: a state of guard (%#x), region (%#x) or waiter (%#x)\n", seen_guard,
-		       seen_region, seen_stage);
+		printf("never reached: a state of guard (%#x), region (%#x) or waiter (%#x)\n",
+		       seen_guard, seen_region, seen_stage);
 		ok = false;
 	}
 	return ok;

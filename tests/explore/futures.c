@@ -14,11 +14,14 @@
 #include "model.h"
 #include "set.h"
 
-static const enum action alone[] = { REPORT, FENCE_OK, DESTROYED, RELEASED, ARM_OK, REFRESHED, TIMER };
-static const enum action silent[] = { RESYNC,    TO_DAEMON, TO_KEEPER, REPORT,    FENCE_OK,
+static const enum action alone[] = {
+	REPORT, FENCE_OK, DESTROYED, RELEASED, ARM_OK, REFRESHED, TIMER
+};
+static const enum action silent[] = { RESYNC,	 TO_DAEMON, TO_KEEPER, REPORT,	  FENCE_OK,
 				      DESTROYED, RELEASED,  ARM_OK,    REFRESHED, TIMER };
-static const enum action together[] = { RESYNC, TO_DAEMON, TO_KEEPER, CLIENT_ACKS, PEER_ACKS, REPORT, FENCE_OK,
-					DESTROYED, RELEASED,  ARM_OK,	   REFRESHED, TIMER,  WAITER_DONE };
+static const enum action together[] = { RESYNC,	   TO_DAEMON, TO_KEEPER,  CLIENT_ACKS, PEER_ACKS,
+					REPORT,	   FENCE_OK,  DESTROYED,  RELEASED,    ARM_OK,
+					REFRESHED, TIMER,     WAITER_DONE };
 
 struct wish {
 	const enum action *list;
@@ -90,7 +93,8 @@ static bool do_first(struct world *w, const struct wish *wish)
 {
 	for (size_t i = 0; i < wish->n; i++)
 		for (uint8_t who = 0; who < world_count(wish->list[i]); who++)
-			if (world_act(w, (struct step){ .action = (uint8_t)wish->list[i], .who = who }))
+			if (world_act(w, (struct step){ .action = (uint8_t)wish->list[i],
+							.who = who }))
 				return true;
 	/* a demand that a keeper did not take is let through by the gate */
 	for (uint8_t who = 0; wish->list == together && who < world_setup->demands; who++)
@@ -135,7 +139,8 @@ static void leave_alone(struct world *w, uint8_t region)
 	memset(&s.to_keeper, 0, sizeof(s.to_keeper));
 	memset(&s.region, 0, sizeof(s.region));
 	for (uint8_t i = 0; i < HOLDERS; i++)
-		if (world_setup->holder[i].kind == HOLDER_CLIENT || world_setup->holder[i].region != region)
+		if (world_setup->holder[i].kind == HOLDER_CLIENT ||
+		    world_setup->holder[i].region != region)
 			w->user[i] = (struct user){ .there = false };
 	w->site[region] = s;
 }
@@ -153,9 +158,11 @@ void world_check_future(const struct world *w)
 	if (!w->daemon_up)
 		return;
 	memcpy(&copy, w, sizeof(copy));
-	world_require(comes_true(&copy, &wishes[1]), "a demand waits for holders beyond its deadline");
+	world_require(comes_true(&copy, &wishes[1]),
+		      "a demand waits for holders beyond its deadline");
 	memcpy(&copy, w, sizeof(copy));
-	world_require(comes_true(&copy, &wishes[2]), "everybody behaves and it does not come to rest");
+	world_require(comes_true(&copy, &wishes[2]),
+		      "everybody behaves and it does not come to rest");
 }
 
 void world_forget_futures(void)

@@ -28,7 +28,8 @@ static void check_deadline(const struct site *s)
 		return;
 	world_require(s->timer_at == g->deadline_usec, "the deadline is not what the timer says");
 	for (int i = 0; i < DEMANDS; i++)
-		world_require(s->part[i].state != PART_OPEN || g->deadline_usec <= s->part[i].deadline_usec,
+		world_require(s->part[i].state != PART_OPEN ||
+				      g->deadline_usec <= s->part[i].deadline_usec,
 			      "a demand has to wait longer than it was promised");
 	world_require(!s->close_usec || g->deadline_usec <= s->close_usec,
 		      "a release waits longer than whoever is in more of a hurry wants");
@@ -45,7 +46,8 @@ static void check_dead(const struct world *w, uint8_t region)
 		return;
 	world_require(s->torn_down, "dead, and not torn down");
 	world_require(!s->timer_at && !s->under_way, "a dead guard waits for something");
-	world_require(s->lease == LEASE_NONE && !s->mr_alive, "a dead guard left a lease or a memory region");
+	world_require(s->lease == LEASE_NONE && !s->mr_alive,
+		      "a dead guard left a lease or a memory region");
 	for (uint64_t i = 0; i < DEMANDS; i++)
 		world_require(!guard_find_demand(&s->guard, i + 1), "a dead guard keeps a demand");
 	for (uint8_t i = 0; i < world_setup->holders; i++)
@@ -79,7 +81,8 @@ static void check_parts(const struct site *s)
 static void check_waiter(const struct world *w, uint8_t demand)
 {
 	const struct waiter *q = &w->waiter[demand];
-	uint8_t pages = keeper_pages(world_setup->demand[demand].start, world_setup->demand[demand].end);
+	uint8_t pages =
+		keeper_pages(world_setup->demand[demand].start, world_setup->demand[demand].end);
 
 	if (q->stage != AT_WORK)
 		return;
@@ -100,15 +103,17 @@ static void check_region(const struct world *w, uint8_t region, uint32_t *used)
 		const struct holder *h = registry_holder(&w->registry, i);
 
 		pending += h->asked && h->asked == r->revocation;
-		world_require(!h->asked || r->state == REGION_DRAINING || r->state == REGION_CLOSING ||
-				      h->asked == r->revocation,
+		world_require(!h->asked || r->state == REGION_DRAINING ||
+				      r->state == REGION_CLOSING || h->asked == r->revocation,
 			      "a holder is waited for by nobody");
 		n++;
 	}
 	*used += n;
 	world_require(n == r->peers + r->clients, "holders are miscounted");
-	world_require(r->state != REGION_DRAINING || pending == r->pending, "answers are miscounted");
-	world_require(r->state != REGION_FENCED || !r->pending, "an answer is waited for behind the fence");
+	world_require(r->state != REGION_DRAINING || pending == r->pending,
+		      "answers are miscounted");
+	world_require(r->state != REGION_FENCED || !r->pending,
+		      "an answer is waited for behind the fence");
 }
 
 /* Nothing that is stale changes a guard. */
@@ -128,10 +133,12 @@ static void probe_guard(const struct site *s)
 		{ !(s->under_way & OP_REFRESH), { .type = GUARD_REFRESH_DONE, .valid_length = 1 } },
 		{ true, { .type = GUARD_CONSENTED, .revocation = g->revocation - 1 } },
 		{ true, { .type = GUARD_CONSENTED, .revocation = g->revocation + 1 } },
-		{ !guard_pending_revocation(g), { .type = GUARD_CONSENTED, .revocation = g->revocation } },
+		{ !guard_pending_revocation(g),
+		  { .type = GUARD_CONSENTED, .revocation = g->revocation } },
 		{ true, { .type = GUARD_BROKEN, .break_id = g->break_id, .end = PAGES } },
 		{ !g->holding, { .type = GUARD_EXPIRED, .break_id = g->break_id, .end = PAGES } },
-		{ g->break_id > 0, { .type = GUARD_EXPIRED, .break_id = g->break_id - 1, .end = PAGES } },
+		{ g->break_id > 0,
+		  { .type = GUARD_EXPIRED, .break_id = g->break_id - 1, .end = PAGES } },
 		{ g->state == GUARD_DEAD || (g->state == GUARD_ASKED && g->deadline_usec > NOW) ||
 			  (!s->timer_at && g->state != GUARD_WAITING && g->state != GUARD_ASKED),
 		  { .type = GUARD_TIMER_FIRED } },
@@ -154,7 +161,8 @@ static void probe_guard(const struct site *s)
 		memcpy(&copy, g, sizeof(copy));
 		e.now_usec = NOW;
 		guard_step(&copy, &e, &out);
-		world_require(!out.n && !memcmp(&copy, g, sizeof(copy)), "something stale changed a guard");
+		world_require(!out.n && !memcmp(&copy, g, sizeof(copy)),
+			      "something stale changed a guard");
 	}
 }
 
@@ -163,8 +171,12 @@ static void probe_region(const struct world *w, uint8_t region)
 {
 	const struct region *r = &w->site[region].region;
 	const struct region_event probes[] = {
-		{ .type = REGION_HOLDER_ACKED, .kind = HOLDER_PEER, .revocation = r->revocation - 1 },
-		{ .type = REGION_HOLDER_ACKED, .kind = HOLDER_PEER, .revocation = r->revocation + 1 },
+		{ .type = REGION_HOLDER_ACKED,
+		  .kind = HOLDER_PEER,
+		  .revocation = r->revocation - 1 },
+		{ .type = REGION_HOLDER_ACKED,
+		  .kind = HOLDER_PEER,
+		  .revocation = r->revocation + 1 },
 		{ .type = REGION_HOLDER_LEFT, .kind = HOLDER_PEER, .holder = 77 },
 		{ .type = REGION_REVOKED, .revocation = r->revocation },
 		{ .type = REGION_WAS_FENCED, .revocation = r->revocation - 1 },
@@ -186,7 +198,8 @@ static void probe_region(const struct world *w, uint8_t region)
 		memcpy(&pool, &w->registry, sizeof(pool));
 		for (uint64_t holder = 1; holder <= world_setup->holders; holder++) {
 			e.holder = probes[i].holder ? probes[i].holder : holder;
-			e.kind = probes[i].holder ? HOLDER_PEER : world_setup->holder[holder - 1].kind;
+			e.kind = probes[i].holder ? HOLDER_PEER
+						  : world_setup->holder[holder - 1].kind;
 			region_step(&pool, &copy, &e, &out);
 			world_require(!out.n && !memcmp(&copy, r, sizeof(copy)) &&
 					      !memcmp(&pool, &w->registry, sizeof(pool)),

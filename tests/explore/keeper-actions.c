@@ -13,13 +13,14 @@ static void report(struct world *w, uint8_t region)
 	bool expired = s->lease == LEASE_EXPIRED;
 
 	s->report_pending = false;
-	keeper_event(w, region,
-		     (struct guard_event){ .type = expired ? GUARD_EXPIRED : GUARD_BROKEN,
-					   .now_usec = s->broken_usec,
-					   .break_id = s->break_id,
-					   .start = known ? world_setup->demand[s->breaker].start : 0,
-					   .end = known ? world_setup->demand[s->breaker].end : PAGES,
-					   .cause = CAUSE_TRUNCATE });
+	keeper_event(
+		w, region,
+		(struct guard_event){ .type = expired ? GUARD_EXPIRED : GUARD_BROKEN,
+				      .now_usec = s->broken_usec,
+				      .break_id = s->break_id,
+				      .start = known ? world_setup->demand[s->breaker].start : 0,
+				      .end = known ? world_setup->demand[s->breaker].end : PAGES,
+				      .cause = CAUSE_TRUNCATE });
 }
 
 static void shift(uint64_t *usec, uint64_t by)
@@ -67,7 +68,9 @@ static void fenced(struct world *w, uint8_t region, int error)
 {
 	struct site *s = &w->site[region];
 
-	struct guard_event e = { .type = GUARD_FENCE_DONE, .start = s->guard.ask_start, .end = s->guard.ask_end };
+	struct guard_event e = { .type = GUARD_FENCE_DONE,
+				 .start = s->guard.ask_start,
+				 .end = s->guard.ask_end };
 
 	if (error == WIDER) {
 		e.start = 0;
@@ -87,8 +90,9 @@ static void released(struct world *w, uint8_t region)
 
 	if (!late)
 		s->lease = LEASE_RELEASED;
-	keeper_event(w, region,
-		     (struct guard_event){ .type = GUARD_RELEASE_DONE, .error = late ? -ESTALE : 0 });
+	keeper_event(
+		w, region,
+		(struct guard_event){ .type = GUARD_RELEASE_DONE, .error = late ? -ESTALE : 0 });
 }
 
 static void armed(struct world *w, uint8_t region, int error)
@@ -103,8 +107,9 @@ static void refreshed(struct world *w, uint8_t region, int error)
 	if (!error)
 		w->site[region].fenced_pages = 0;
 	keeper_event(w, region,
-		     (struct guard_event){
-			     .type = GUARD_REFRESH_DONE, .error = error, .valid_length = w->file_length });
+		     (struct guard_event){ .type = GUARD_REFRESH_DONE,
+					   .error = error,
+					   .valid_length = w->file_length });
 }
 
 /* A completion of what @region's keeper has under way; a failure is a mishap. */
@@ -157,7 +162,8 @@ static void keeper_dies(struct world *w, uint8_t region)
 	memset(&s->to_keeper, 0, sizeof(s->to_keeper));
 	memset(&s->to_daemon, 0, sizeof(s->to_daemon));
 	for (uint8_t i = 0; i < world_setup->holders; i++)
-		if (world_setup->holder[i].kind == HOLDER_PEER && world_setup->holder[i].region == region)
+		if (world_setup->holder[i].kind == HOLDER_PEER &&
+		    world_setup->holder[i].region == region)
 			w->user[i] = (struct user){ .there = false };
 	daemon_lose_keeper(w, region);
 }
@@ -248,8 +254,9 @@ bool keeper_act(struct world *w, enum action a, uint8_t region)
 		if (s->lease != LEASE_BREAKING || s->report_pending || !w->mishaps_left)
 			return false;
 		w->mishaps_left--;
-		keeper_event(w, region,
-			     (struct guard_event){ .type = GUARD_HURRIED, .break_id = s->break_id });
+		keeper_event(
+			w, region,
+			(struct guard_event){ .type = GUARD_HURRIED, .break_id = s->break_id });
 		return true;
 	case DEMAND_FAILS:
 		return demand_fails(w, region);

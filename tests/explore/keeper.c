@@ -79,12 +79,14 @@ static bool is_peer_of(const struct world *w, uint8_t user, uint8_t region)
 void keeper_lose_peer(struct world *w, uint8_t user)
 {
 	w->user[user] = (struct user){ .there = false };
-	keeper_tell(w, world_setup->holder[user].region, (struct message){ .type = TELL_LEFT, .who = user });
+	keeper_tell(w, world_setup->holder[user].region,
+		    (struct message){ .type = TELL_LEFT, .who = user });
 }
 
 static void answer(struct world *w, uint8_t region, uint8_t demand, bool failed)
 {
-	keeper_tell(w, region, (struct message){ .type = TELL_DEMAND, .who = demand, .value = failed });
+	keeper_tell(w, region,
+		    (struct message){ .type = TELL_DEMAND, .who = demand, .value = failed });
 }
 
 /* Does anybody wait whose grace is half over, or who does not wait for holders at all? */
@@ -92,7 +94,8 @@ static bool is_urgent(const struct site *s)
 {
 	if (s->guard.close_wanted || s->guard.policy == POLICY_FOLLOW)
 		return true;
-	if (s->guard.owing && (!s->guard.holding || s->guard.break_began_usec + GRACE_USEC / 2 <= NOW))
+	if (s->guard.owing &&
+	    (!s->guard.holding || s->guard.break_began_usec + GRACE_USEC / 2 <= NOW))
 		return true;
 	for (uint8_t i = 0; i < DEMANDS; i++)
 		if (s->part[i].state == PART_OPEN &&
@@ -110,7 +113,8 @@ static void ask(struct world *w, uint8_t region, const struct guard_effect *f)
 	world_require(pages, "a question about nothing");
 	world_require(!(s->asked_pages & ~pages),
 		      "a question that takes an earlier one's place asks for less");
-	world_require(!s->promised_usec || g->deadline_usec <= s->promised_usec, "a deadline moved back");
+	world_require(!s->promised_usec || g->deadline_usec <= s->promised_usec,
+		      "a deadline moved back");
 	world_require(f->revocation == g->revocation, "a question with an old number");
 	world_require(!s->fresh || is_urgent(s), "who has just been let in again is asked at once");
 	s->fresh = false;
@@ -134,7 +138,8 @@ static void fence(struct world *w, uint8_t region, const struct guard_effect *f)
 	for (uint8_t i = 0; i < HOLDERS; i++) {
 		if (!is_peer_of(w, i, region))
 			continue;
-		if (closing || (s->guard.policy != POLICY_FOLLOW && w->user[i].acked != f->revocation)) {
+		if (closing ||
+		    (s->guard.policy != POLICY_FOLLOW && w->user[i].acked != f->revocation)) {
 			world_require(closing || w->user[i].acked != s->guard.revocation,
 				      "a peer that acknowledged in time was cut off");
 			keeper_lose_peer(w, i);
@@ -147,7 +152,8 @@ static void release(struct world *w, uint8_t region, const struct guard_effect *
 	struct site *s = &w->site[region];
 	uint8_t pages = s->breaker == STRANGER ? ALL_PAGES : pages_of_demand(s->breaker);
 
-	world_require(f->break_id == s->break_id, "another break is answered than the one that waits");
+	world_require(f->break_id == s->break_id,
+		      "another break is answered than the one that waits");
 	world_require(!keeper_reaches(s, pages), "blocks given back while peers can reach them");
 	world_require(!(s->under_way & OP_FENCE), "blocks given back before the fence completed");
 	world_require(s->lease == LEASE_BREAKING || s->report_pending,
@@ -186,7 +192,8 @@ static void teardown(struct world *w, uint8_t region)
 			answer(w, region, i, false);
 		s->part[i] = (struct part){ .state = NO_PART };
 	}
-	keeper_tell(w, region, (struct message){ .type = TELL_RELEASED, .value = s->release_asked });
+	keeper_tell(w, region,
+		    (struct message){ .type = TELL_RELEASED, .value = s->release_asked });
 }
 
 static void effect(struct world *w, uint8_t region, const struct guard_effect *f)
@@ -208,7 +215,8 @@ static void effect(struct world *w, uint8_t region, const struct guard_effect *f
 		break;
 	case GUARD_TELL_FENCED:
 		keeper_tell(w, region,
-			    (struct message){ .type = TELL_FENCED, .revocation = (uint8_t)f->revocation });
+			    (struct message){ .type = TELL_FENCED,
+					      .revocation = (uint8_t)f->revocation });
 		break;
 	case GUARD_RELEASE:
 		release(w, region, f);
@@ -248,11 +256,13 @@ static void look_at_parts(struct world *w, uint8_t region)
 			s->part[i] = (struct part){ .state = NO_PART };
 			w->waiter[i].limit_passed |= (uint8_t)(1u << region);
 		} else if (s->part[i].state == PART_OPEN) {
-			if (!world_require(d, "a demand was forgotten before it was granted") || !d->granted)
+			if (!world_require(d, "a demand was forgotten before it was granted") ||
+			    !d->granted)
 				continue;
 			world_require(!keeper_reaches(s, pages_of_demand(i)),
 				      "a range was granted that peers can reach");
-			s->part[i] = (struct part){ .state = PART_GRANTED, .place = s->part[i].place };
+			s->part[i] =
+				(struct part){ .state = PART_GRANTED, .place = s->part[i].place };
 			answer(w, region, i, false);
 		}
 	}
@@ -269,7 +279,8 @@ void keeper_event(struct world *w, uint8_t region, struct guard_event e)
 	for (size_t i = 0; i < out.n; i++)
 		effect(w, region, &out.item[i]);
 	if (w->site[region].guard.state != GUARD_ASKED)
-		w->site[region].promised_usec = 0; /* the question was withdrawn, or its time is over */
+		w->site[region].promised_usec =
+			0; /* the question was withdrawn, or its time is over */
 	look_at_parts(w, region);
 }
 
@@ -283,7 +294,8 @@ static void take_demand(struct world *w, uint8_t region, uint8_t d, bool failed)
 		return;
 	}
 	for (uint8_t i = 0; i < DEMANDS; i++)
-		if (s->part[i].state != NO_PART && (world_setup->crowded || !guard_takes_demand(&s->guard)))
+		if (s->part[i].state != NO_PART &&
+		    (world_setup->crowded || !guard_takes_demand(&s->guard)))
 			place = s->part[i].place;
 	s->part[d] = (struct part){ .state = PART_OPEN,
 				    .place = place,
@@ -326,8 +338,9 @@ static void take_release(struct world *w, uint8_t region, uint64_t grace_usec)
 	if (!s->close_usec || NOW + grace_usec < s->close_usec)
 		s->close_usec = NOW + grace_usec;
 	keeper_event(w, region,
-		     (struct guard_event){
-			     .type = GUARD_CLOSE, .cause = CAUSE_RELEASE, .grace_usec = grace_usec });
+		     (struct guard_event){ .type = GUARD_CLOSE,
+					   .cause = CAUSE_RELEASE,
+					   .grace_usec = grace_usec });
 }
 
 void keeper_drop_demands(struct world *w, uint8_t region)
@@ -347,7 +360,8 @@ static void list(struct world *w, uint8_t region)
 		keeper_tell(w, region,
 			    (struct message){ .type = TELL_REGION,
 					      .value = (uint8_t)state,
-					      .revocation = running ? (uint8_t)s->guard.revocation : 0 });
+					      .revocation =
+						      running ? (uint8_t)s->guard.revocation : 0 });
 	for (uint8_t i = 0; i < HOLDERS; i++)
 		if (is_peer_of(w, i, region))
 			keeper_tell(w, region,
@@ -362,7 +376,8 @@ void keeper_take(struct world *w, uint8_t region, struct message m)
 	switch (m.type) {
 	case ASK_CONSENT:
 		keeper_event(w, region,
-			     (struct guard_event){ .type = GUARD_CONSENTED, .revocation = m.revocation });
+			     (struct guard_event){ .type = GUARD_CONSENTED,
+						   .revocation = m.revocation });
 		break;
 	case ASK_RELEASE:
 		take_release(w, region, 0);

@@ -66,15 +66,16 @@ static void put_guard(struct bytes *b, const struct site *s)
 	const struct guard *g = &s->guard;
 
 	put(b, g->state);
-	put(b, (uint64_t)(g->watched | g->armed << 1 | g->fenced << 2 | g->holding << 3 | g->owing << 4 |
-			  g->broken << 5 | g->close_wanted << 6));
+	put(b, (uint64_t)(g->watched | g->armed << 1 | g->fenced << 2 | g->holding << 3 |
+			  g->owing << 4 | g->broken << 5 | g->close_wanted << 6));
 	put(b, (uint64_t)(uint8_t)(s->break_id - g->break_id));
 	put(b, g->valid_length);
 	put(b, g->state == GUARD_ASKED ? g->deadline_usec : 0);
 	put(b, g->close_wanted && g->state != GUARD_ASKED ? g->close_usec : 0);
 	put(b, guard_is_open(g) && g->respite_usec > NOW ? g->respite_usec : 0);
 	put(b, g->fenced && closed_matters(g) ? g->closed_usec : 0);
-	put_range(b, g->state == GUARD_ASKED || g->state == GUARD_FENCING || g->state == GUARD_CLOSING,
+	put_range(b,
+		  g->state == GUARD_ASKED || g->state == GUARD_FENCING || g->state == GUARD_CLOSING,
 		  g->ask_start, g->ask_end);
 	put_range(b, g->fenced, g->fence_start, g->fence_end);
 	put_range(b, g->holding || g->broken, g->break_start, g->break_end);
@@ -89,9 +90,10 @@ static void put_keeper(struct bytes *b, const struct site *s)
 	if (!s->keeper_up || s->torn_down)
 		return;
 	put(b, s->lease);
-	put(b, s->lease == LEASE_BREAKING || s->report_pending || s->guard.holding ? s->breaker % 16 : 0);
-	put(b, (uint64_t)(s->report_pending | s->mr_alive << 1 | s->missed << 2 | s->release_asked << 3 |
-			  (s->fresh && guard_is_open(&s->guard)) << 4));
+	put(b, s->lease == LEASE_BREAKING || s->report_pending || s->guard.holding ? s->breaker % 16
+										   : 0);
+	put(b, (uint64_t)(s->report_pending | s->mr_alive << 1 | s->missed << 2 |
+			  s->release_asked << 3 | (s->fresh && guard_is_open(&s->guard)) << 4));
 	put(b, s->under_way);
 	put(b, (uint64_t)(s->fenced_pages | s->asked_pages << 2));
 	put(b, s->promised_usec);
@@ -143,7 +145,8 @@ static void put_region(struct bytes *b, const struct world *w, const struct site
 	if (!w->daemon_up || s->removed)
 		return;
 	put(b, r->state);
-	put(b, (uint64_t)(r->revoking | r->close_wanted << 1 | r->consent_sent << 2 | r->listing << 3 | s->listed << 4));
+	put(b, (uint64_t)(r->revoking | r->close_wanted << 1 | r->consent_sent << 2 |
+			  r->listing << 3 | s->listed << 4));
 	put(b, r->close_wanted && r->state != REGION_CLOSING ? r->close_deadline_usec : 0);
 	put(b, r->pending);
 	put(b, r->valid_length);
@@ -169,7 +172,8 @@ static void put_waiter(struct bytes *b, const struct waiter *q)
 	if (!q->known)
 		return;
 	put(b, q->core.state);
-	put(b, (uint64_t)(q->core.failed | q->core.ended << 1 | q->over_sent << 3 | q->failed << 4));
+	put(b,
+	    (uint64_t)(q->core.failed | q->core.ended << 1 | q->over_sent << 3 | q->failed << 4));
 	put(b, q->core.parts);
 	put(b, (uint64_t)(q->parts | q->unanswered << 2 | q->limit_passed << 4));
 }
@@ -201,7 +205,8 @@ struct key world_key(const struct world *w)
 	for (size_t i = 0; i < world_setup->demands; i++)
 		put_waiter(&b, &w->waiter[i]);
 	put(&b, (uint64_t)(w->file_length | w->breaks_left << 2 | w->truncates_left << 4));
-	put(&b, (uint64_t)(w->releases_left | w->leaves_left << 2 | w->mishaps_left << 4 | w->misses_left << 6));
+	put(&b, (uint64_t)(w->releases_left | w->leaves_left << 2 | w->mishaps_left << 4 |
+			   w->misses_left << 6));
 	while (b.n % sizeof(uint64_t))
 		b.at[b.n++] = 0;
 	for (size_t i = 0; i < b.n; i += sizeof(uint64_t)) {

@@ -5,14 +5,8 @@
  */
 #include "setups.h"
 
-#define CLIENT(r)                \
-	{                        \
-		HOLDER_CLIENT, r \
-	}
-#define PEER(r)                \
-	{                      \
-		HOLDER_PEER, r \
-	}
+#define CLIENT(r) { HOLDER_CLIENT, r }
+#define PEER(r) { HOLDER_PEER, r }
 #define PAGE_0 .start = 0, .end = 1, .grace_usec = 7000000
 #define PAGE_1 .start = 1, .end = 2, .grace_usec = 3000000
 #define EVERYTHING .start = 0, .end = 2, .grace_usec = 3000000

@@ -98,7 +98,7 @@ struct queue {
 enum { NO_PART, PART_OPEN, PART_GRANTED };
 struct part {
 	uint8_t state;
-	uint8_t place; /* the guard's number of it, which it may share */
+	uint8_t place;		/* the guard's number of it, which it may share */
 	uint64_t deadline_usec; /* that it was promised */
 };
 
@@ -111,17 +111,19 @@ struct site {
 	bool missed;	    /* events are dropped, until a resync is told */
 	uint8_t under_way;
 	uint8_t fenced_pages;
-	uint8_t asked_pages;	/* in this chain of revocations */
-	bool fresh;		/* holders were let in again, and no time has passed since */
-	uint64_t timer_at;	/* 0: none */
-	uint64_t promised_usec; /* the deadline that holders were given first, while a question is open */
-	uint64_t close_usec;	/* by when whoever released it wants it, the most urgent of them; 0: nobody did */
-	uint64_t broken_usec;	/* since when the breaker waits */
+	uint8_t asked_pages; /* in this chain of revocations */
+	bool fresh;	     /* holders were let in again, and no time has passed since */
+	uint64_t timer_at;   /* 0: none */
+	uint64_t
+		promised_usec; /* the deadline that holders were given first, while a question is open */
+	uint64_t
+		close_usec; /* by when whoever released it wants it, the most urgent of them; 0: nobody did */
+	uint64_t broken_usec; /* since when the breaker waits */
 	struct guard guard;
 	struct part part[DEMANDS];
 	struct region region;
 	bool removed;
-	bool listed; /* in the list that is under way */
+	bool listed;	  /* in the list that is under way */
 	uint64_t consent; /* the last revocation that this daemon consented to */
 	struct queue to_daemon, to_keeper;
 };

@@ -73,7 +73,9 @@ static void say(const struct keeper_message *m)
 
 static void done(const struct keeper_message *q, int error)
 {
-	struct keeper_message m = { .type = KEEPER_DONE, .operation = q->operation, .region = q->region };
+	struct keeper_message m = { .type = KEEPER_DONE,
+				    .operation = q->operation,
+				    .region = q->region };
 
 	m.done.error = error;
 	say(&m);
@@ -93,7 +95,8 @@ static void welcome(const struct keeper_message *q)
 	m.welcome.version = is("bad-version") ? KEEPER_VERSION_MAX + 1 : KEEPER_VERSION_MAX;
 	m.welcome.pid = is("lie-pid") ? 1 : (uint32_t)getpid();
 	m.welcome.uid = tenant;
-	snprintf(m.welcome.session, sizeof(m.welcome.session), "%s", is("bad-name") ? "other" : session);
+	snprintf(m.welcome.session, sizeof(m.welcome.session), "%s",
+		 is("bad-name") ? "other" : session);
 	say(&m);
 }
 
@@ -200,7 +203,8 @@ static void say_revocations(uint64_t region)
 {
 	struct keeper_message m = { .region = region };
 
-	for (m.revocation.revocation = 1; m.revocation.revocation <= 20000; m.revocation.revocation++) {
+	for (m.revocation.revocation = 1; m.revocation.revocation <= 20000;
+	     m.revocation.revocation++) {
 		m.type = KEEPER_REVOCATION;
 		m.revocation.length = m.revocation.valid_length = 4096;
 		say(&m);
@@ -323,9 +327,10 @@ static bool serve_one(void)
 	} control;
 	struct keeper_message q;
 	struct iovec iov = { &q, sizeof(q) };
-	struct msghdr h = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
-	};
+	struct msghdr h = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = &control,
+			    .msg_controllen = sizeof(control) };
 	struct cmsghdr *c;
 	ssize_t n;
 	int fd;
@@ -401,7 +406,8 @@ int main(int argc, char **argv)
 		take_turns();
 	if (!strncmp(session, "bad-", 4) || lies())
 		misbehave();
-	snprintf(path, sizeof(path), "%s-%s", argv[0], strncmp(session, "form-", 5) ? "fake" : "form-5");
+	snprintf(path, sizeof(path), "%s-%s", argv[0],
+		 strncmp(session, "form-", 5) ? "fake" : "form-5");
 	execv(path, argv);
 	return 127;
 }

@@ -27,13 +27,15 @@ struct endpoint {
 };
 
 int endpoint_new(struct endpoint **ret, struct event_base *base, const char *address, uint16_t port,
-		 uint32_t max_peers, const struct endpoint_ops *ops, void *userdata, struct reason *why)
+		 uint32_t max_peers, const struct endpoint_ops *ops, void *userdata,
+		 struct reason *why)
 {
 	struct endpoint *e;
 
 	(void)base;
 	(void)port;
-	if (strcmp(address, "192.0.2.255") == 0) /* the machine without an adapter, for tests of just that */
+	if (strcmp(address, "192.0.2.255") ==
+	    0) /* the machine without an adapter, for tests of just that */
 		return reason_set(why, -ENXIO, "There is no RDMA device here");
 	if (strcmp(address, "192.0.2.254") == 0) /* and the address of nobody */
 		return reason_set(why, -EADDRNOTAVAIL, "No RDMA device has this address");
@@ -125,7 +127,8 @@ uint8_t endpoint_device_port(const struct endpoint *e)
 	return 1;
 }
 
-const struct endpoint_peer *endpoint_next(const struct endpoint *e, const struct endpoint_peer *last)
+const struct endpoint_peer *endpoint_next(const struct endpoint *e,
+					  const struct endpoint_peer *last)
 {
 	const struct peer *p = last ? ((const struct peer *)last)->next : e->peers;
 
@@ -155,7 +158,8 @@ void endpoint_tell(struct endpoint *e, uint64_t region, const struct wire_messag
 			tell(p, m, false);
 }
 
-void endpoint_tell_one(struct endpoint *e, const struct endpoint_peer *to, const struct wire_message *m)
+void endpoint_tell_one(struct endpoint *e, const struct endpoint_peer *to,
+		       const struct wire_message *m)
 {
 	for (struct peer *p = e->peers; p; p = p->next)
 		if (&p->public == to)
@@ -174,7 +178,8 @@ uint32_t endpoint_cut(struct endpoint *e, uint64_t region, uint64_t revocation)
 	uint32_t n = 0;
 
 	for (struct peer *p = e->peers; p; p = p->next) {
-		if (p->dead || p->public.region != region || (revocation && p->public.cleared == revocation))
+		if (p->dead || p->public.region != region ||
+		    (revocation && p->public.cleared == revocation))
 			continue;
 		n += p->public.up;
 		dismiss(e, p, true);
@@ -211,9 +216,9 @@ uint64_t endpoint_fake_connect(struct endpoint *e, uint64_t region, uint32_t rig
 	*ret_refused = e->n_peers >= e->max_peers ? (int)WIRE_REFUSED_LIMIT
 						  : e->ops->admit(e->userdata, &request, &offer);
 	if (!*ret_refused && !has_place(e, region, offer.ticket)) {
-		e->ops->abandoned(e->userdata,
-				  &(struct endpoint_peer){
-					  .region = region, .ticket = offer.ticket, .rights = rights });
+		e->ops->abandoned(e->userdata, &(struct endpoint_peer){ .region = region,
+									.ticket = offer.ticket,
+									.rights = rights });
 		*ret_refused = WIRE_REFUSED_SHARE;
 	}
 	if (*ret_refused)

@@ -22,10 +22,12 @@ extern void (*endpoint_fake_on_cause)(uint64_t number, enum wire_cause cause);
 unsigned int endpoint_fake_acknowledge(struct endpoint *e, uint64_t region);
 
 /* The newest peer of the region sends a WIRE_SYNC, whatever it has sent before. False: there is none. */
-bool endpoint_fake_sync(struct endpoint *e, uint64_t region, uint64_t request, uint64_t offset, uint64_t length);
+bool endpoint_fake_sync(struct endpoint *e, uint64_t region, uint64_t request, uint64_t offset,
+			uint64_t length);
 
 /* Called for each message to a peer, if it is set. */
-extern void (*endpoint_fake_on_message)(const struct endpoint_peer *peer, const struct wire_message *m);
+extern void (*endpoint_fake_on_message)(const struct endpoint_peer *peer,
+					const struct wire_message *m);
 
 /* Every peer of the region says goodbye. Returns how many. */
 unsigned int endpoint_fake_leave(struct endpoint *e, uint64_t region);

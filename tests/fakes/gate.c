@@ -91,7 +91,8 @@ static void obey(const char *line)
 		.device = marked.device, .inode = marked.inode, .cause = CAUSE_FALLOCATE, .pid = 1
 	};
 
-	if (sscanf(line, "want %" SCNu64 " %" SCNu64 " %" SCNu64, &m.number, &m.offset, &m.length) == 3)
+	if (sscanf(line, "want %" SCNu64 " %" SCNu64 " %" SCNu64, &m.number, &m.offset,
+		   &m.length) == 3)
 		m.type = GATE_WANTED;
 	else if (sscanf(line, "over %" SCNu64, &m.number) == 1)
 		m.type = GATE_OVER;
@@ -108,7 +109,8 @@ int main(int argc, char **argv)
 	int fd;
 
 	(void)argc;
-	snprintf(directory, sizeof(directory), "%.*s", (int)(strrchr(argv[0], '/') - argv[0]), argv[0]);
+	snprintf(directory, sizeof(directory), "%.*s", (int)(strrchr(argv[0], '/') - argv[0]),
+		 argv[0]);
 	if (mkfifo(path_of("gate-commands"), 0600) < 0 && errno != EEXIST)
 		return 1;
 	fd = open(path_of("gate-commands"), O_RDWR | O_CLOEXEC);

@@ -32,7 +32,7 @@ static atomic_int register_error, prefetch_error, count;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t allowed = PTHREAD_COND_INITIALIZER;
 static bool hang_next, hangs; /* under @lock */
-static int chunks = -1; /* may still be prefetched; under @lock */
+static int chunks = -1;	      /* may still be prefetched; under @lock */
 
 void hca_fake_fail_register(int error)
 {
@@ -217,8 +217,8 @@ int hca_prefetch(struct hca_mr *mr, uint64_t address, uint64_t length, bool writ
 		return error;
 	if (write && !mr->write)
 		return -EINVAL;
-	return madvise((void *)(uintptr_t)address, length, write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ) <
-			       0
+	return madvise((void *)(uintptr_t)address, length,
+		       write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ) < 0
 		       ? -EFAULT
 		       : 0;
 }

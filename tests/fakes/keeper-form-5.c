@@ -96,9 +96,10 @@ static void say(const struct form5_message *m)
 
 static void done(const struct form5_message *q, int error)
 {
-	const struct form5_message m = {
-		.type = FORM5_DONE, .operation = q->operation, .region = q->region, .done.error = error
-	};
+	const struct form5_message m = { .type = FORM5_DONE,
+					 .operation = q->operation,
+					 .region = q->region,
+					 .done.error = error };
 
 	say(&m);
 }
@@ -245,9 +246,10 @@ static bool serve_one(void)
 	} control;
 	struct form5_message q = { 0 };
 	struct iovec iov = { &q, sizeof(q) };
-	struct msghdr h = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
-	};
+	struct msghdr h = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = &control,
+			    .msg_controllen = sizeof(control) };
 	ssize_t n = recvmsg(connection, &h, 0);
 	struct stat file = { 0 };
 	struct cmsghdr *c;

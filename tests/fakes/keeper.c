@@ -49,7 +49,8 @@
 #include "watch.h"
 #include "util/log.h"
 
-static const char *const operations[] = { "unknown", "truncate", "fallocate", "clone", "open", "write" };
+static const char *const operations[] = { "unknown", "truncate", "fallocate",
+					  "clone",   "open",	 "write" };
 
 static struct event *event;
 static int synced = -1;
@@ -59,16 +60,17 @@ static int do_break(struct keeper *k, const struct kregion *r, const char *word,
 	for (unsigned int i = 0; i < sizeof(operations) / sizeof(*operations); i++) {
 		if (strcmp(word, operations[i]) != 0)
 			continue;
-		return watch_fake_break(k->watch, r->id, (enum rdmareg_operation)i,
-					i == RDMAREG_OP_TRUNCATE ? (int64_t)(r->mapping->offset + bytes)
-								 : -1);
+		return watch_fake_break(
+			k->watch, r->id, (enum rdmareg_operation)i,
+			i == RDMAREG_OP_TRUNCATE ? (int64_t)(r->mapping->offset + bytes) : -1);
 	}
 	return -EINVAL;
 }
 
 static int do_join(struct keeper *k, const struct kregion *r, const char *word, bool establish)
 {
-	uint32_t rights = strcmp(word, "r") == 0 ? WIRE_RIGHT_READ : WIRE_RIGHT_READ | WIRE_RIGHT_WRITE;
+	uint32_t rights =
+		strcmp(word, "r") == 0 ? WIRE_RIGHT_READ : WIRE_RIGHT_READ | WIRE_RIGHT_WRITE;
 	const struct tickets *t = &r->tickets;
 	int refused;
 
@@ -123,7 +125,8 @@ static int obey(struct keeper *k, const char *line)
 	uint64_t region = 0, a = 0, b = 0, c = 0;
 	struct kregion *r;
 
-	if (sscanf(line, "%15s %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64, verb, &region, &a, &b, &c) < 3)
+	if (sscanf(line, "%15s %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64, verb, &region, &a, &b,
+		   &c) < 3)
 		sscanf(line, "%15s %" SCNu64 " %15s %" SCNu64, verb, &region, word, &a);
 	if (strcmp(verb, "crash") == 0)
 		raise(SIGKILL);
@@ -195,8 +198,8 @@ static void on_readable(evutil_socket_t fd, short what, void *userdata)
 static void on_message(const struct endpoint_peer *p, const struct wire_message *m)
 {
 	if (m->type == WIRE_SYNCED)
-		dprintf(synced, "%" PRIu64 " %" PRIu64 " %" PRIu64 " %u\n", p->region, p->number, m->request,
-			m->outcome);
+		dprintf(synced, "%" PRIu64 " %" PRIu64 " %" PRIu64 " %u\n", p->region, p->number,
+			m->request, m->outcome);
 	else if (m->type == WIRE_LENGTH_CHANGED)
 		dprintf(synced, "%" PRIu64 " %" PRIu64 " 0 %u\n", p->region, p->number, m->cause);
 }

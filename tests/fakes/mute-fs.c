@@ -111,8 +111,9 @@ static int answer(const struct fuse_in_header *h, const void *arguments, void *o
 		memset(out, 0, sizeof(struct fuse_statfs_out));
 		return sizeof(struct fuse_statfs_out);
 	case FUSE_WRITE:
-		*(struct fuse_write_out *)out =
-			(struct fuse_write_out){ .size = ((const struct fuse_write_in *)arguments)->size };
+		*(struct fuse_write_out *)out = (struct fuse_write_out){
+			.size = ((const struct fuse_write_in *)arguments)->size
+		};
 		return sizeof(struct fuse_write_out);
 	case FUSE_FLUSH:
 	case FUSE_RELEASE:
@@ -137,7 +138,8 @@ static bool serve_one(int fuse)
 
 	if (read(fuse, request, sizeof(request)) < (ssize_t)sizeof(*h))
 		return errno == EINTR || errno == ENOENT || errno == EAGAIN;
-	if (h->opcode == FUSE_FORGET || h->opcode == FUSE_BATCH_FORGET || h->opcode == FUSE_INTERRUPT)
+	if (h->opcode == FUSE_FORGET || h->opcode == FUSE_BATCH_FORGET ||
+	    h->opcode == FUSE_INTERRUPT)
 		return true;
 	silent = silent_about(h);
 	if (silent) {
@@ -192,7 +194,8 @@ int main(int argc, char **argv)
 		perror("/dev/fuse");
 		return 77;
 	}
-	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other", fuse);
+	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other",
+		 fuse);
 	if (mount("silent", argv[1], "fuse", MS_NOSUID | MS_NODEV, options) < 0) {
 		perror(argv[1]);
 		return 77;

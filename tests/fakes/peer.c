@@ -137,10 +137,12 @@ int rdma_destroy_id(struct rdma_cm_id *id)
 
 static size_t bytes_of(const struct sockaddr *address)
 {
-	return address->sa_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+	return address->sa_family == AF_INET ? sizeof(struct sockaddr_in)
+					     : sizeof(struct sockaddr_in6);
 }
 
-int rdma_resolve_addr(struct rdma_cm_id *id, struct sockaddr *source, struct sockaddr *target, int msec)
+int rdma_resolve_addr(struct rdma_cm_id *id, struct sockaddr *source, struct sockaddr *target,
+		      int msec)
 {
 	(void)msec;
 	if (setting("away")) {
@@ -287,8 +289,8 @@ int ibv_destroy_comp_channel(struct ibv_comp_channel *channel)
 	return 0;
 }
 
-struct ibv_cq *ibv_create_cq(struct ibv_context *c, int cqe, void *userdata, struct ibv_comp_channel *channel,
-			     int vector)
+struct ibv_cq *ibv_create_cq(struct ibv_context *c, int cqe, void *userdata,
+			     struct ibv_comp_channel *channel, int vector)
 {
 	struct ibv_cq *cq = calloc(1, sizeof(*cq));
 
@@ -322,7 +324,9 @@ struct ibv_mr *ibv_reg_mr_iova2(struct ibv_pd *pd, void *address, size_t length,
 	struct ibv_mr *mr = calloc(1, sizeof(*mr));
 
 	(void)iova, (void)access;
-	*mr = (struct ibv_mr){ .context = pd->context, .pd = pd, .addr = address, .length = length };
+	*mr = (struct ibv_mr){
+		.context = pd->context, .pd = pd, .addr = address, .length = length
+	};
 	return mr;
 }
 
@@ -343,7 +347,8 @@ int ibv_modify_qp(struct ibv_qp *qp, struct ibv_qp_attr *attr, int mask)
 	return 0;
 }
 
-int ibv_query_qp(struct ibv_qp *qp, struct ibv_qp_attr *attr, int mask, struct ibv_qp_init_attr *init)
+int ibv_query_qp(struct ibv_qp *qp, struct ibv_qp_attr *attr, int mask,
+		 struct ibv_qp_init_attr *init)
 {
 	(void)qp, (void)mask, (void)init;
 	attr->path_mtu = IBV_MTU_4096;

@@ -17,8 +17,8 @@ static int on_check(sd_bus_message *m)
 	const char *kind, *subject, *action, *key, *path, *cancellation;
 
 	check(polkit.questions < POLKIT_QUESTIONS_MAX);
-	check(sd_bus_message_read(m, "(sa{sv})sa{ss}us", &kind, 1, &key, "s", &subject, &action, 1, &key,
-				  &path, &q->flags, &cancellation) > 0);
+	check(sd_bus_message_read(m, "(sa{sv})sa{ss}us", &kind, 1, &key, "s", &subject, &action, 1,
+				  &key, &path, &q->flags, &cancellation) > 0);
 	check_text(key, "path");
 	copy(q->kind, sizeof(q->kind), kind);
 	copy(q->subject, sizeof(q->subject), subject);
@@ -53,8 +53,8 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error)
 void polkit_start(const struct world *w)
 {
 	polkit.bus = connect_client(w);
-	check(sd_bus_add_object(polkit.bus, NULL, "/org/freedesktop/PolicyKit1/Authority", on_message,
-				NULL) >= 0);
+	check(sd_bus_add_object(polkit.bus, NULL, "/org/freedesktop/PolicyKit1/Authority",
+				on_message, NULL) >= 0);
 	check(sd_bus_request_name(polkit.bus, "org.freedesktop.PolicyKit1", 0) >= 0);
 }
 

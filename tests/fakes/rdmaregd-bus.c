@@ -39,7 +39,8 @@ int mock_bus_start(void)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		snprintf(option, sizeof(option), "--config-file=%s", config);
 		snprintf(fd, sizeof(fd), "--print-address=%d", out[1]);
-		execlp("dbus-daemon", "dbus-daemon", option, "--nofork", "--nopidfile", fd, (char *)NULL);
+		execlp("dbus-daemon", "dbus-daemon", option, "--nofork", "--nopidfile", fd,
+		       (char *)NULL);
 		_exit(77);
 	}
 	close(out[1]);

@@ -36,14 +36,17 @@ void mock_take_options(sd_bus_message *m)
 		       sd_bus_message_peek_type(m, NULL, &type) > 0);
 		n += (size_t)snprintf(mock_options + n, sizeof(mock_options) - n, " %s=", key);
 		if (*type == 's' && sd_bus_message_read(m, "v", type, &text) >= 0)
-			n += (size_t)snprintf(mock_options + n, sizeof(mock_options) - n, "%s", text);
+			n += (size_t)snprintf(mock_options + n, sizeof(mock_options) - n, "%s",
+					      text);
 		else if (*type == 't' && sd_bus_message_read(m, "v", type, &number) >= 0)
 			n += (size_t)snprintf(mock_options + n, sizeof(mock_options) - n, "%llu",
 					      (unsigned long long)number);
 		else if (*type == 'u' && sd_bus_message_read(m, "v", type, &small) >= 0)
-			n += (size_t)snprintf(mock_options + n, sizeof(mock_options) - n, "%u", small);
+			n += (size_t)snprintf(mock_options + n, sizeof(mock_options) - n, "%u",
+					      small);
 		else if (*type == 'b' && sd_bus_message_read(m, "v", type, &truth) >= 0)
-			n += (size_t)snprintf(mock_options + n, sizeof(mock_options) - n, "%d", truth);
+			n += (size_t)snprintf(mock_options + n, sizeof(mock_options) - n, "%d",
+					      truth);
 		else
 			abort();
 		assert(n < sizeof(mock_options) && sd_bus_message_exit_container(m) >= 0);
@@ -79,7 +82,8 @@ static int append(sd_bus_message *m, const char *key, const char *type, ...)
 {
 	va_list args;
 
-	assert(sd_bus_message_open_container(m, 'e', "sv") >= 0 && sd_bus_message_append(m, "s", key) >= 0);
+	assert(sd_bus_message_open_container(m, 'e', "sv") >= 0 &&
+	       sd_bus_message_append(m, "s", key) >= 0);
 	assert(sd_bus_message_open_container(m, 'v', type) >= 0);
 	va_start(args, type);
 	assert(sd_bus_message_appendv(m, type, args) >= 0);
@@ -92,9 +96,11 @@ static void append_region(sd_bus_message *m, uint64_t id)
 	assert(sd_bus_message_open_container(m, 'a', "{sv}") >= 0);
 	append(m, "Id", "t", id);
 	append(m, "State", "s", mock_regions[id].revoked ? "fenced" : "live");
-	append(m, "ArbitrationMode", "s", mock_regions[id].degraded ? "notify-only" : "layout-lease");
+	append(m, "ArbitrationMode", "s",
+	       mock_regions[id].degraded ? "notify-only" : "layout-lease");
 	append(m, "Refuses", "b", !strcmp(mock_regions[id].policy, "hold"));
-	append(m, "Degraded", "s", mock_regions[id].degraded ? "process 17 had it open before" : "");
+	append(m, "Degraded", "s",
+	       mock_regions[id].degraded ? "process 17 had it open before" : "");
 	append(m, "ArbitrationReason", "s", "played");
 	append(m, "Policy", "s", mock_regions[id].policy);
 	append(m, "GraceUSec", "t", mock_regions[id].grace);
@@ -104,7 +110,8 @@ static void append_region(sd_bus_message *m, uint64_t id)
 	append(m, "PathNow", "s", mock_regions[id].degraded ? "/some/place" : "/some/file");
 	append(m, "Offset", "t", mock_regions[id].offset);
 	append(m, "Length", "t", mock_regions[id].length);
-	append(m, "ValidLength", "t", mock_regions[id].length < FILE_BYTES ? mock_regions[id].length : FILE_BYTES);
+	append(m, "ValidLength", "t",
+	       mock_regions[id].length < FILE_BYTES ? mock_regions[id].length : FILE_BYTES);
 	append(m, "Rkey", "u", 0x1234);
 	append(m, "Generation", "u", 1);
 	append(m, "Address", "t", (uint64_t)0x7f0000000000);
@@ -115,10 +122,11 @@ static void append_region(sd_bus_message *m, uint64_t id)
 	append(m, "Peers", "u", 2);
 	append(m, "Clients", "u", !mock_regions[id].detached + !!*mock_regions[id].joined);
 	append(m, "SomethingNewer", "(tas)", (uint64_t)1, 1, "x");
-	append(m, "Revocation", "(tsttt)", (uint64_t)0, "unknown", (uint64_t)0, (uint64_t)0, (uint64_t)0);
-#define COUNTER(member, property)                                          \
-	if (strcmp(property, "Faults"))                                    \
-		append(m, property, "t", mock_count(property));            \
+	append(m, "Revocation", "(tsttt)", (uint64_t)0, "unknown", (uint64_t)0, (uint64_t)0,
+	       (uint64_t)0);
+#define COUNTER(member, property)                                           \
+	if (strcmp(property, "Faults"))                                     \
+		append(m, property, "t", mock_count(property));             \
 	else if (mock_regions[id].degraded) /* as an adapter that counts */ \
 		append(m, property, "t", (uint64_t)4711);
 	REGION_COUNTERS(COUNTER)
@@ -169,9 +177,11 @@ static void apply_options(uint64_t id)
 {
 	mock_regions[id].grace = option_number("grace_usec", mock_regions[id].grace);
 	if (option("policy"))
-		snprintf(mock_regions[id].policy, sizeof(mock_regions[id].policy), "%s", option("policy"));
+		snprintf(mock_regions[id].policy, sizeof(mock_regions[id].policy), "%s",
+			 option("policy"));
 	if (option("session"))
-		snprintf(mock_regions[id].session, sizeof(mock_regions[id].session), "%s", option("session"));
+		snprintf(mock_regions[id].session, sizeof(mock_regions[id].session), "%s",
+			 option("session"));
 	if (option("detached"))
 		mock_regions[id].detached = option_number("detached", 0);
 }
@@ -196,7 +206,8 @@ static int on_register(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	mock_take_options(m);
 	apply_options(id);
 	if (!mock_regions[id].detached)
-		snprintf(mock_regions[id].owner, sizeof(mock_regions[id].owner), "%s", sd_bus_message_get_sender(m));
+		snprintf(mock_regions[id].owner, sizeof(mock_regions[id].owner), "%s",
+			 sd_bus_message_get_sender(m));
 	return reply_region(m, id, true);
 }
 
@@ -214,7 +225,8 @@ static int on_list(sd_bus_message *call, void *userdata, sd_bus_error *error)
 	assert(sd_bus_message_new_method_return(call, &m) >= 0);
 	assert(sd_bus_message_open_container(m, 'a', "(toa{sv})") >= 0);
 	for (uint64_t id = option_number("after", 0) + 1; id < REGIONS_MAX && n < limit; id++) {
-		if (!mock_regions[id].exists || (session && strcmp(session, mock_regions[id].session)))
+		if (!mock_regions[id].exists ||
+		    (session && strcmp(session, mock_regions[id].session)))
 			continue;
 		assert(sd_bus_message_open_container(m, 'r', "toa{sv}") >= 0);
 		assert(sd_bus_message_append(m, "to", id, mock_path_of(id)) >= 0);
@@ -238,23 +250,26 @@ static int on_list_devices(sd_bus_message *call, void *userdata, sd_bus_error *e
 	if (mock_scrambled) {
 		assert(sd_bus_message_append(m, "a{sv}", 1, "kind", "s", "dax-device") >= 0);
 	} else {
-		assert(sd_bus_message_append(m, "a{sv}", 5, "kind", "s", "dax-region", "name", "s", "region0",
-					     "dynamic", "b", 1, "available", "t", UINT64_C(1) << 30,
-					     "dax_region", "u", 3) >= 0);
-		assert(sd_bus_message_append(m, "a{sv}", 6, "kind", "s", "dax-device", "name", "s", "dax0.0",
-					     "path", "s", "/dev/dax0.0", "size", "t", UINT64_C(1) << 32,
-					     "alignment", "t", UINT64_C(2) << 20, "newer", "(ss)", "a",
-					     "b") >= 0);
-		assert(sd_bus_message_append(m, "a{sv}", 4, "kind", "s", "dax-device", "name", "s", "dax1.0",
-					     "unusable", "s", "it is memory", "node", "u", 2) >= 0);
-		assert(sd_bus_message_append(m, "a{sv}", 5, "kind", "s", "adapter", "name", "s", "rxe0",
-					     "mtu", "t", UINT64_C(4200), "abilities", "s", "flush", "quirks",
-					     "s", "none") >= 0);
+		assert(sd_bus_message_append(m, "a{sv}", 5, "kind", "s", "dax-region", "name", "s",
+					     "region0", "dynamic", "b", 1, "available", "t",
+					     UINT64_C(1) << 30, "dax_region", "u", 3) >= 0);
+		assert(sd_bus_message_append(m, "a{sv}", 6, "kind", "s", "dax-device", "name", "s",
+					     "dax0.0", "path", "s", "/dev/dax0.0", "size", "t",
+					     UINT64_C(1) << 32, "alignment", "t", UINT64_C(2) << 20,
+					     "newer", "(ss)", "a", "b") >= 0);
+		assert(sd_bus_message_append(m, "a{sv}", 4, "kind", "s", "dax-device", "name", "s",
+					     "dax1.0", "unusable", "s", "it is memory", "node", "u",
+					     2) >= 0);
+		assert(sd_bus_message_append(m, "a{sv}", 5, "kind", "s", "adapter", "name", "s",
+					     "rxe0", "mtu", "t", UINT64_C(4200), "abilities", "s",
+					     "flush", "quirks", "s", "none") >= 0);
 		/* the daemon sees no interfaces; this machine has one of them */
-		assert(sd_bus_message_append(m, "a{sv}", 4, "kind", "s", "adapter", "name", "s", "rxe1",
-					     "netdev", "s", "lo", "mtu", "t", UINT64_C(0)) >= 0);
-		assert(sd_bus_message_append(m, "a{sv}", 4, "kind", "s", "adapter", "name", "s", "rxe2",
-					     "netdev", "s", "away0", "mtu", "t", UINT64_C(0)) >= 0);
+		assert(sd_bus_message_append(m, "a{sv}", 4, "kind", "s", "adapter", "name", "s",
+					     "rxe1", "netdev", "s", "lo", "mtu", "t",
+					     UINT64_C(0)) >= 0);
+		assert(sd_bus_message_append(m, "a{sv}", 4, "kind", "s", "adapter", "name", "s",
+					     "rxe2", "netdev", "s", "away0", "mtu", "t",
+					     UINT64_C(0)) >= 0);
 	}
 	assert(sd_bus_message_close_container(m) >= 0 && sd_bus_send(NULL, m, NULL) >= 0);
 	sd_bus_message_unref(m);
@@ -277,15 +292,16 @@ static int on_find_holders(sd_bus_message *call, void *userdata, sd_bus_error *e
 	if (s.st_size == 13) /* no region in it */
 		assert(sd_bus_message_append(m, "a{sv}", 1, "kind", "s", "owner") >= 0);
 	else if (s.st_size) {
-		assert(sd_bus_message_append(m, "a{sv}", 6, "region", "t", (uint64_t)7, "kind", "s", "owner",
-					     "uid", "u", 0, "session", "s", "job.7", "pid", "u", 4711,
-					     "cgroup", "s", "/system.slice/job.service") >= 0);
-		assert(sd_bus_message_append(m, "a{sv}", 7, "region", "t", (uint64_t)7, "kind", "s", "peer",
-					     "address", "s", "10.0.0.2", "access", "s", "rw", "revocation",
-					     "t", (uint64_t)3, "cause", "s", "sync", "length", "t",
-					     (uint64_t)4096) >= 0);
-		assert(sd_bus_message_append(m, "a{sv}", 3, "region", "t", (uint64_t)9, "kind", "s", "robot",
-					     "newer", "as", 1, "x") >= 0);
+		assert(sd_bus_message_append(m, "a{sv}", 6, "region", "t", (uint64_t)7, "kind", "s",
+					     "owner", "uid", "u", 0, "session", "s", "job.7", "pid",
+					     "u", 4711, "cgroup", "s",
+					     "/system.slice/job.service") >= 0);
+		assert(sd_bus_message_append(m, "a{sv}", 7, "region", "t", (uint64_t)7, "kind", "s",
+					     "peer", "address", "s", "10.0.0.2", "access", "s",
+					     "rw", "revocation", "t", (uint64_t)3, "cause", "s",
+					     "sync", "length", "t", (uint64_t)4096) >= 0);
+		assert(sd_bus_message_append(m, "a{sv}", 3, "region", "t", (uint64_t)9, "kind", "s",
+					     "robot", "newer", "as", 1, "x") >= 0);
 	}
 	assert(sd_bus_message_close_container(m) >= 0 && sd_bus_send(NULL, m, NULL) >= 0);
 	sd_bus_message_unref(m);
@@ -303,7 +319,8 @@ static int on_evict(sd_bus_message *m, void *userdata, sd_bus_error *error)
 		assert(sd_bus_message_read(m, "h", &fd) >= 0 && fd >= 0);
 	mock_take_options(m);
 	if (option_number("grace_usec", 0) == 1)
-		return sd_bus_error_setf(error, RDMAREG_ERROR_ACCESS_DENIED, "ask an administrator");
+		return sd_bus_error_setf(error, RDMAREG_ERROR_ACCESS_DENIED,
+					 "ask an administrator");
 	for (uint64_t id = 1; id < REGIONS_MAX; id++) {
 		n += mock_regions[id].exists;
 		mock_regions[id].exists = false;
@@ -318,8 +335,8 @@ static int on_get(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	(void)userdata;
 	assert(sd_bus_message_read(m, "t", &id) >= 0);
 	if (id >= REGIONS_MAX || !mock_regions[id].exists)
-		return sd_bus_error_setf(error, RDMAREG_ERROR_NO_SUCH_REGION, "there is no region %llu",
-					 (unsigned long long)id);
+		return sd_bus_error_setf(error, RDMAREG_ERROR_NO_SUCH_REGION,
+					 "there is no region %llu", (unsigned long long)id);
 	return reply_region(m, id, false);
 }
 
@@ -351,13 +368,14 @@ static int release(sd_bus_message *m, uint64_t id)
 
 static int on_region_call(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-	uint64_t id = strtoull(sd_bus_message_get_path(m) + strlen(RDMAREG_REGION_PREFIX "/"), NULL, 10);
+	uint64_t id =
+		strtoull(sd_bus_message_get_path(m) + strlen(RDMAREG_REGION_PREFIX "/"), NULL, 10);
 	const char *member = sd_bus_message_get_member(m);
 
 	(void)userdata;
 	if (id >= REGIONS_MAX || !mock_regions[id].exists)
-		return sd_bus_error_setf(error, RDMAREG_ERROR_NO_SUCH_REGION, "there is no region %llu",
-					 (unsigned long long)id);
+		return sd_bus_error_setf(error, RDMAREG_ERROR_NO_SUCH_REGION,
+					 "there is no region %llu", (unsigned long long)id);
 	if (!strcmp(member, "Export")) {
 		snprintf(mock_regions[id].ticket, sizeof(mock_regions[id].ticket),
 			 "rdmareg://10.0.0.1:4791/%llu?%032d", (unsigned long long)id, 7);
@@ -373,19 +391,22 @@ static int on_region_call(sd_bus_message *m, void *userdata, sd_bus_error *error
 		uint64_t grace_usec;
 
 		assert(sd_bus_message_read(m, "t", &grace_usec) >= 0);
-		snprintf(mock_options, sizeof(mock_options), " grace_usec=%llu", (unsigned long long)grace_usec);
+		snprintf(mock_options, sizeof(mock_options), " grace_usec=%llu",
+			 (unsigned long long)grace_usec);
 	}
 	if (!strncmp(member, "Release", 7))
 		return release(m, id);
 	if (!strcmp(member, "Join")) {
 		if (mock_regions[id].full)
-			return sd_bus_error_setf(error, RDMAREG_ERROR_LIMIT_EXCEEDED, "too many holders");
+			return sd_bus_error_setf(error, RDMAREG_ERROR_LIMIT_EXCEEDED,
+						 "too many holders");
 		snprintf(mock_regions[id].joined, sizeof(mock_regions[id].joined), "%s",
 			 sd_bus_message_get_sender(m));
 	}
 	if (!strcmp(member, "Leave")) {
 		if (!mock_regions[id].detached)
-			return sd_bus_error_setf(error, RDMAREG_ERROR_BUSY, "the owner releases it");
+			return sd_bus_error_setf(error, RDMAREG_ERROR_BUSY,
+						 "the owner releases it");
 		mock_regions[id].joined[0] = 0;
 	}
 	if (!strcmp(member, "Configure")) {
@@ -401,24 +422,27 @@ static int on_demand(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	static uint64_t last = 10;
 	uint64_t number,
-		id = strtoull(sd_bus_message_get_path(m) + strlen(RDMAREG_REGION_PREFIX "/"), NULL, 10);
+		id = strtoull(sd_bus_message_get_path(m) + strlen(RDMAREG_REGION_PREFIX "/"), NULL,
+			      10);
 	const char *member = sd_bus_message_get_member(m);
 
 	(void)userdata;
 	if (id >= REGIONS_MAX || !mock_regions[id].exists)
-		return sd_bus_error_setf(error, RDMAREG_ERROR_NO_SUCH_REGION, "there is no region %llu",
-					 (unsigned long long)id);
+		return sd_bus_error_setf(error, RDMAREG_ERROR_NO_SUCH_REGION,
+					 "there is no region %llu", (unsigned long long)id);
 	if (!strcmp(member, "Restore")) {
 		assert(sd_bus_message_read(m, "t", &number) >= 0);
 		if (!number || number != mock_regions[id].revoked)
-			return sd_bus_error_setf(error, RDMAREG_ERROR_NO_SUCH_REVOCATION, "it is over");
+			return sd_bus_error_setf(error, RDMAREG_ERROR_NO_SUCH_REVOCATION,
+						 "it is over");
 		mock_regions[id].revoked = 0;
 		return sd_bus_reply_method_return(m, NULL);
 	}
 	mock_take_options(m);
 	if (!strcmp(member, "Revoke")) {
 		if (option_number("offset", 0) >= mock_regions[id].length)
-			return sd_bus_error_setf(error, RDMAREG_ERROR_INVALID_RANGE, "not inside the region");
+			return sd_bus_error_setf(error, RDMAREG_ERROR_INVALID_RANGE,
+						 "not inside the region");
 		mock_regions[id].revoked = ++last;
 		return sd_bus_reply_method_return(m, "t", last);
 	}
@@ -429,13 +453,15 @@ static int on_demand(sd_bus_message *m, void *userdata, sd_bus_error *error)
 		return sd_bus_reply_method_return(m, "a{sv}", 1, "revocation", "t", ++last);
 	if (option_number("limit_usec", 0) == 3)
 		return sd_bus_reply_method_return(m, "a{sv}", 1, "durable", "t", ++last);
-	return sd_bus_reply_method_return(m, "a{sv}", 3, "durable", "s", "storage", "revocation", "t", ++last,
-					  "valid_length", "t", mock_regions[id].length);
+	return sd_bus_reply_method_return(m, "a{sv}", 3, "durable", "s", "storage", "revocation",
+					  "t", ++last, "valid_length", "t",
+					  mock_regions[id].length);
 }
 
 const sd_bus_vtable mock_manager[] = {
 	SD_BUS_VTABLE_START(0),
-	SD_BUS_METHOD("RegisterRegion", "httsa{sv}", "toa{sv}", on_register, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("RegisterRegion", "httsa{sv}", "toa{sv}", on_register,
+		      SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("ListRegions", "a{sv}", "a(toa{sv})", on_list, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("GetRegion", "t", "oa{sv}", on_get, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("ListDevices", "", "aa{sv}", on_list_devices, SD_BUS_VTABLE_UNPRIVILEGED),
@@ -449,7 +475,8 @@ const sd_bus_vtable mock_manager[] = {
 const sd_bus_vtable mock_methods[] = {
 	SD_BUS_VTABLE_START(0),
 	SD_BUS_METHOD("Prefetch", "tta{sv}", "", on_region_call, SD_BUS_VTABLE_UNPRIVILEGED),
-	SD_BUS_METHOD("StartPrefetch", "tta{sv}", "o", mock_start_prefetch, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("StartPrefetch", "tta{sv}", "o", mock_start_prefetch,
+		      SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Export", "a{sv}", "s", on_region_call, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("AckRevocation", "t", "", on_region_call, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Release", "", "", on_region_call, SD_BUS_VTABLE_UNPRIVILEGED),

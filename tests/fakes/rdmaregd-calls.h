@@ -16,12 +16,13 @@
 struct mock_region {
 	bool exists, detached, degraded, full, slow;
 	uint64_t offset, length, grace, acked, revoked;
-	char access[4], session[49], policy[8], ticket[64], joined[64], owner[64]; /* owner: "" when detached */
+	char access[4], session[49], policy[8], ticket[64], joined[64],
+		owner[64]; /* owner: "" when detached */
 };
 
 extern struct mock_region mock_regions[REGIONS_MAX];
 extern char mock_subscriber[64];
-extern bool mock_scrambled; /* ListDevices makes no sense */
+extern bool mock_scrambled;    /* ListDevices makes no sense */
 extern char mock_options[512]; /* of the last call that had any, as " key=value" each */
 extern const sd_bus_vtable mock_manager[], mock_methods[], mock_job_methods[];
 
@@ -29,8 +30,8 @@ void mock_take_options(sd_bus_message *m);
 
 /* fakes/rdmaregd-jobs.c; telling: whether it was about jobs */
 int mock_start_prefetch(sd_bus_message *m, void *userdata, sd_bus_error *error);
-int mock_find_job(sd_bus *bus, const char *path, const char *interface, void *userdata, void **ret_found,
-		  sd_bus_error *error);
+int mock_find_job(sd_bus *bus, const char *path, const char *interface, void *userdata,
+		  void **ret_found, sd_bus_error *error);
 bool mock_tell_job(sd_bus *bus, const char *what, unsigned int number, unsigned int *ret);
 
 uint64_t mock_new_region(const char *access, uint64_t offset, uint64_t length);

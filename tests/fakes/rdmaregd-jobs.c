@@ -43,10 +43,11 @@ static void emit(sd_bus *bus, unsigned int number, bool finished)
 						 "Finished") >= 0);
 		assert(sd_bus_message_append(m, "sss", j->state, j->error, j->message) >= 0);
 	} else {
-		assert(sd_bus_message_new_signal(bus, &m, job_path(number), "org.freedesktop.DBus.Properties",
+		assert(sd_bus_message_new_signal(bus, &m, job_path(number),
+						 "org.freedesktop.DBus.Properties",
 						 "PropertiesChanged") >= 0);
-		assert(sd_bus_message_append(m, "sa{sv}as", RDMAREG_JOB_INTERFACE, 1, "Done", "t", j->done,
-					     0) >= 0);
+		assert(sd_bus_message_append(m, "sa{sv}as", RDMAREG_JOB_INTERFACE, 1, "Done", "t",
+					     j->done, 0) >= 0);
 	}
 	assert(sd_bus_message_set_destination(m, j->client) >= 0 && sd_bus_send(bus, m, NULL) >= 0);
 	sd_bus_message_unref(m);
@@ -54,20 +55,24 @@ static void emit(sd_bus *bus, unsigned int number, bool finished)
 
 int mock_start_prefetch(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-	uint64_t region = strtoull(sd_bus_message_get_path(m) + strlen(RDMAREG_REGION_PREFIX "/"), NULL, 10);
+	uint64_t region =
+		strtoull(sd_bus_message_get_path(m) + strlen(RDMAREG_REGION_PREFIX "/"), NULL, 10);
 	uint64_t offset, length;
 
 	(void)userdata;
 	assert(sd_bus_message_read(m, "tt", &offset, &length) >= 0);
 	mock_take_options(m);
 	if (region >= REGIONS_MAX || !mock_regions[region].exists)
-		return sd_bus_error_setf(error, RDMAREG_ERROR_NO_SUCH_REGION, "there is no such region");
+		return sd_bus_error_setf(error, RDMAREG_ERROR_NO_SUCH_REGION,
+					 "there is no such region");
 	if (offset == 1)
-		return sd_bus_error_setf(error, RDMAREG_ERROR_INVALID_RANGE, "not inside the region");
+		return sd_bus_error_setf(error, RDMAREG_ERROR_INVALID_RANGE,
+					 "not inside the region");
 	if (offset == 2)
 		return sd_bus_error_setf(error, RDMAREG_ERROR_BUSY, "it is not live");
 	if (offset == 3)
-		return sd_bus_error_setf(error, RDMAREG_ERROR_LIMIT_EXCEEDED, "see jobs_per_client");
+		return sd_bus_error_setf(error, RDMAREG_ERROR_LIMIT_EXCEEDED,
+					 "see jobs_per_client");
 	if (offset == 4)
 		return sd_bus_reply_method_return(m, "o", "/org/rdmareg/somewhere");
 	assert(++last < JOBS_MAX);
@@ -147,8 +152,8 @@ static int get(sd_bus *bus, const char *path, const char *interface, const char 
 	return sd_bus_message_append(reply, "s", j->message);
 }
 
-int mock_find_job(sd_bus *bus, const char *path, const char *interface, void *userdata, void **ret_found,
-		  sd_bus_error *error)
+int mock_find_job(sd_bus *bus, const char *path, const char *interface, void *userdata,
+		  void **ret_found, sd_bus_error *error)
 {
 	unsigned long number = strtoul(path + strlen(RDMAREG_JOB_PREFIX "/"), NULL, 10);
 

@@ -25,12 +25,14 @@ static void emit(sd_bus *from, const char *to, const char *what, uint64_t id)
 	sd_bus_message *m = NULL;
 
 	if (!strncmp(what, "ask", 3)) {
-		assert(sd_bus_message_new_signal(from, &m, mock_path_of(id), RDMAREG_REGION_INTERFACE,
+		assert(sd_bus_message_new_signal(from, &m, mock_path_of(id),
+						 RDMAREG_REGION_INTERFACE,
 						 "RevocationRequested") >= 0);
-		assert(sd_bus_message_append(m, "tsttt", number, "truncate", (uint64_t)4096, (uint64_t)8192,
-					     (uint64_t)1) >= 0);
+		assert(sd_bus_message_append(m, "tsttt", number, "truncate", (uint64_t)4096,
+					     (uint64_t)8192, (uint64_t)1) >= 0);
 	} else if (!strncmp(what, "settle", 6) || !strcmp(what, "gone")) {
-		assert(sd_bus_message_new_signal(from, &m, mock_path_of(id), RDMAREG_REGION_INTERFACE,
+		assert(sd_bus_message_new_signal(from, &m, mock_path_of(id),
+						 RDMAREG_REGION_INTERFACE,
 						 "RevocationSettled") >= 0);
 		assert(sd_bus_message_append(m, "tst", number, *what == 'g' ? "gone" : "truncated",
 					     (uint64_t)4096) >= 0);
@@ -41,8 +43,8 @@ static void emit(sd_bus *from, const char *to, const char *what, uint64_t id)
 		assert(sd_bus_message_append(m, "sa{sv}as", RDMAREG_REGION_INTERFACE, 0, 0) >= 0);
 	} else {
 		assert(!strcmp(what, "vanish") || !strcmp(what, "vanish-mute"));
-		assert(sd_bus_message_new_signal(from, &m, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE,
-						 "RegionRemoved") >= 0);
+		assert(sd_bus_message_new_signal(from, &m, RDMAREG_MANAGER_PATH,
+						 RDMAREG_MANAGER_INTERFACE, "RegionRemoved") >= 0);
 		assert(sd_bus_message_append(m, "to", id, mock_path_of(id)) >= 0);
 		if (!what[strlen("vanish")]) /* as daemons before did not */
 			assert(sd_bus_message_append(m, "ss", "lost", "its keeper ended") >= 0);
@@ -124,8 +126,8 @@ pid_t mock_daemon_start(void)
 	bus = connect_bus();
 	assert(sd_bus_add_object_vtable(bus, NULL, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE,
 					mock_manager, NULL) >= 0);
-	assert(sd_bus_add_fallback_vtable(bus, NULL, RDMAREG_REGION_PREFIX, RDMAREG_REGION_INTERFACE,
-					  mock_methods, NULL, NULL) >= 0);
+	assert(sd_bus_add_fallback_vtable(bus, NULL, RDMAREG_REGION_PREFIX,
+					  RDMAREG_REGION_INTERFACE, mock_methods, NULL, NULL) >= 0);
 	assert(sd_bus_add_fallback_vtable(bus, NULL, RDMAREG_JOB_PREFIX, RDMAREG_JOB_INTERFACE,
 					  mock_job_methods, mock_find_job, NULL) >= 0);
 	assert(sd_bus_add_object_vtable(bus, NULL, "/test", "org.rdmareg.Test", teller, NULL) >= 0);
@@ -153,8 +155,8 @@ static unsigned int tell(const char *what, unsigned int id, char *text, size_t b
 	uint32_t result;
 	bool forge = !strcmp(what, "forge");
 
-	assert(sd_bus_call_method(b, RDMAREG_BUS_NAME, "/test", "org.rdmareg.Test", "Tell", NULL, &reply,
-				  "su", forge ? "subscriber" : what, id) >= 0);
+	assert(sd_bus_call_method(b, RDMAREG_BUS_NAME, "/test", "org.rdmareg.Test", "Tell", NULL,
+				  &reply, "su", forge ? "subscriber" : what, id) >= 0);
 	assert(sd_bus_message_read(reply, "us", &result, &answer) >= 0);
 	if (forge)
 		emit(b, answer, "ask", id);

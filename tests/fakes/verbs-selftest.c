@@ -54,7 +54,8 @@ int fake_verbs_count(void)
 	return count;
 }
 
-static int query_port(struct ibv_context *context, uint8_t port, struct ibv_port_attr *ret, size_t size)
+static int query_port(struct ibv_context *context, uint8_t port, struct ibv_port_attr *ret,
+		      size_t size)
 {
 	(void)context, (void)port;
 	memset(ret, 0, size);
@@ -65,7 +66,8 @@ static int query_port(struct ibv_context *context, uint8_t port, struct ibv_port
 	return 0;
 }
 
-static int query_device_ex(struct ibv_context *context, const struct ibv_query_device_ex_input *input,
+static int query_device_ex(struct ibv_context *context,
+			   const struct ibv_query_device_ex_input *input,
 			   struct ibv_device_attr_ex *ret, size_t size)
 {
 	(void)context, (void)input;
@@ -139,7 +141,9 @@ struct ibv_mr *ibv_reg_mr_iova2(struct ibv_pd *pd, void *address, size_t length,
 		i++;
 	assert(i < N);
 	r = regions[i] = calloc(1, sizeof(*r));
-	r->mr = (struct ibv_mr){ .context = pd->context, .pd = pd, .addr = address, .length = length };
+	r->mr = (struct ibv_mr){
+		.context = pd->context, .pd = pd, .addr = address, .length = length
+	};
 	r->mr.lkey = r->mr.rkey = i << 8;
 	r->access = access;
 	count++;
@@ -215,8 +219,8 @@ static bool copy(bool to_memory, uint64_t remote, unsigned char *local, size_t n
 }
 
 /* The region a key stands for, if @q may use it for @right in that range. */
-static struct region *find(const struct queue_pair *q, uint32_t rkey, uint64_t address, size_t length,
-			   unsigned int right)
+static struct region *find(const struct queue_pair *q, uint32_t rkey, uint64_t address,
+			   size_t length, unsigned int right)
 {
 	bool is_window = window && window->rkey && rkey == window->rkey;
 	struct region *r = is_window			    ? window->region
@@ -286,7 +290,8 @@ static bool atomic(const struct ibv_send_wr *wr, unsigned char *local)
 static enum ibv_wc_status remote(struct queue_pair *q, const struct ibv_send_wr *wr)
 {
 	struct queue_pair *far = pairs[q->peer];
-	bool is_atomic = wr->opcode == IBV_WR_ATOMIC_FETCH_AND_ADD || wr->opcode == IBV_WR_ATOMIC_CMP_AND_SWP;
+	bool is_atomic = wr->opcode == IBV_WR_ATOMIC_FETCH_AND_ADD ||
+			 wr->opcode == IBV_WR_ATOMIC_CMP_AND_SWP;
 	bool write = wr->opcode == IBV_WR_RDMA_WRITE;
 	unsigned int right = is_atomic ? IBV_ACCESS_REMOTE_ATOMIC
 			     : write   ? IBV_ACCESS_REMOTE_WRITE
@@ -296,7 +301,8 @@ static enum ibv_wc_status remote(struct queue_pair *q, const struct ibv_send_wr 
 	unsigned char *local = (unsigned char *)(uintptr_t)wr->sg_list->addr;
 	struct region *r = find(far, rkey, address, wr->sg_list->length, right);
 
-	if (r && (is_atomic ? atomic(wr, local) : transfer(q, r, write, address, local, wr->sg_list->length)))
+	if (r && (is_atomic ? atomic(wr, local)
+			    : transfer(q, r, write, address, local, wr->sg_list->length)))
 		return IBV_WC_SUCCESS;
 	if (r && fault == FAULT_NEVER_RECOVERS)
 		r->dead = true;
@@ -311,7 +317,8 @@ static enum ibv_wc_status send_to_nobody(const struct queue_pair *q)
 		return IBV_WC_SUCCESS;
 	if (fault == FAULT_WRONG_STATUS)
 		return IBV_WC_FATAL_ERR;
-	return pairs[q->peer]->qp.state == IBV_QPS_RTS ? IBV_WC_RNR_RETRY_EXC_ERR : IBV_WC_RETRY_EXC_ERR;
+	return pairs[q->peer]->qp.state == IBV_QPS_RTS ? IBV_WC_RNR_RETRY_EXC_ERR
+						       : IBV_WC_RETRY_EXC_ERR;
 }
 
 static enum ibv_wc_status bind(const struct queue_pair *q, const struct ibv_send_wr *wr)
@@ -369,7 +376,8 @@ static int poll_cq(struct ibv_cq *cq, int n, struct ibv_wc *ret)
 static struct ibv_mw *alloc_mw(struct ibv_pd *pd, enum ibv_mw_type type)
 {
 	window = calloc(1, sizeof(*window));
-	window->mw = (struct ibv_mw){ .context = pd->context, .pd = pd, .rkey = 40 << 8, .type = type };
+	window->mw =
+		(struct ibv_mw){ .context = pd->context, .pd = pd, .rkey = 40 << 8, .type = type };
 	count++;
 	return &window->mw;
 }
@@ -382,8 +390,8 @@ static int dealloc_mw(struct ibv_mw *mw)
 	return 0;
 }
 
-static int advise_mr(struct ibv_pd *pd, enum ibv_advise_mr_advice advice, uint32_t flags, struct ibv_sge *sge,
-		     uint32_t n)
+static int advise_mr(struct ibv_pd *pd, enum ibv_advise_mr_advice advice, uint32_t flags,
+		     struct ibv_sge *sge, uint32_t n)
 {
 	const struct region *r = regions[sge->lkey >> 8];
 	unsigned char byte;

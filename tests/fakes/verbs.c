@@ -29,7 +29,8 @@ static int failure(enum verbs_call call)
 	return fake.fail[call];
 }
 
-static int query_device_ex(struct ibv_context *context, const struct ibv_query_device_ex_input *input,
+static int query_device_ex(struct ibv_context *context,
+			   const struct ibv_query_device_ex_input *input,
 			   struct ibv_device_attr_ex *attr, size_t size)
 {
 	int error = failure(CALL_QUERY);
@@ -50,8 +51,8 @@ struct fake_mr {
 	bool imported;
 };
 
-static int advise_mr(struct ibv_pd *pd, enum ibv_advise_mr_advice advice, uint32_t flags, struct ibv_sge *sge,
-		     uint32_t n)
+static int advise_mr(struct ibv_pd *pd, enum ibv_advise_mr_advice advice, uint32_t flags,
+		     struct ibv_sge *sge, uint32_t n)
 {
 	int error = failure(CALL_ADVISE);
 	unsigned int access = fake.access;
@@ -265,7 +266,8 @@ void verbs_fake_begin(bool like_mlx5)
 
 void verbs_fake_end(void)
 {
-	assert(!fake.contexts && !fake.pds && !fake.mrs && !fake.imported_pds && !fake.imported_mrs);
+	assert(!fake.contexts && !fake.pds && !fake.mrs && !fake.imported_pds &&
+	       !fake.imported_mrs);
 	close(device_context.context.cmd_fd);
 }
 

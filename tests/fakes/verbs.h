@@ -35,7 +35,8 @@ struct verbs_fake {
 	unsigned int access;	/* of the last registration */
 	int advice, advise_flags;
 	uint64_t advised, advised_length;
-	int contexts, pds, mrs, imported_pds, imported_mrs; /* that exist; contexts: imported ones */
+	int contexts, pds, mrs, imported_pds,
+		imported_mrs; /* that exist; contexts: imported ones */
 	struct ibv_context *context;
 };
 

@@ -91,8 +91,8 @@ static void on_deadline(evutil_socket_t fd, short what, void *userdata)
 	event_active(s->report, 0, 0);
 }
 
-int watch_new(struct watch **ret, struct event_base *base, const struct watch_ops *ops, void *userdata,
-	      struct reason *why)
+int watch_new(struct watch **ret, struct event_base *base, const struct watch_ops *ops,
+	      void *userdata, struct reason *why)
 {
 	struct watch *w;
 
@@ -142,7 +142,8 @@ static struct slot *add(struct watch *w, enum rdmareg_kind kind, uint64_t region
 	return s;
 }
 
-int watch_range(struct watch *w, uint64_t address, uint64_t length, uint64_t region, uint32_t *ret_slot)
+int watch_range(struct watch *w, uint64_t address, uint64_t length, uint64_t region,
+		uint32_t *ret_slot)
 {
 	struct slot *s = add(w, RDMAREG_KIND_RANGE, region);
 
@@ -186,8 +187,8 @@ int watch_layout(struct watch *w, int fd, uint32_t deadline_msec, bool ask_write
 	return 0;
 }
 
-int watch_layout_anew(struct watch *w, int fd, uint32_t deadline_msec, bool ask_writes, uint64_t region,
-		      uint32_t *slot)
+int watch_layout_anew(struct watch *w, int fd, uint32_t deadline_msec, bool ask_writes,
+		      uint64_t region, uint32_t *slot)
 {
 	struct slot *old = find(w, *slot);
 	int r;
@@ -219,7 +220,8 @@ int watch_rearm(struct watch *w, uint32_t slot, uint32_t deadline_msec, bool ask
 
 	if (!s)
 		return -ENOENT;
-	if (s->state.layout_state == RDMAREG_LAYOUT_ARMED || s->state.layout_state == RDMAREG_LAYOUT_BREAKING)
+	if (s->state.layout_state == RDMAREG_LAYOUT_ARMED ||
+	    s->state.layout_state == RDMAREG_LAYOUT_BREAKING)
 		return -EBUSY;
 	if (obstacle(s->fd) == -EAGAIN)
 		return -EAGAIN;
@@ -246,7 +248,8 @@ void watch_remove(struct watch *w, uint32_t slot)
 	}
 }
 
-int watch_fake_break(struct watch *w, uint64_t region, enum rdmareg_operation operation, int64_t size)
+int watch_fake_break(struct watch *w, uint64_t region, enum rdmareg_operation operation,
+		     int64_t size)
 {
 	struct slot *s = find_region(w, region, RDMAREG_KIND_LAYOUT);
 	struct timeval tv;
@@ -279,7 +282,8 @@ int watch_fake_kill(struct watch *w, uint64_t region)
 	return 0;
 }
 
-int watch_fake_invalidate(struct watch *w, uint64_t region, uint32_t causes, uint64_t start, uint64_t end)
+int watch_fake_invalidate(struct watch *w, uint64_t region, uint32_t causes, uint64_t start,
+			  uint64_t end)
 {
 	struct slot *s = find_region(w, region, RDMAREG_KIND_RANGE);
 

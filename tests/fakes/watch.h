@@ -10,12 +10,14 @@
  * at the deadline, the process does what it wanted: @size below 0: nothing that changes the file's size, else the new size.
  * -ENOENT: no layout watch of that region is armed. -EALREADY: it is a write, and the watch does not ask for those.
  */
-int watch_fake_break(struct watch *w, uint64_t region, enum rdmareg_operation operation, int64_t size);
+int watch_fake_break(struct watch *w, uint64_t region, enum rdmareg_operation operation,
+		     int64_t size);
 
 /* Who waits for that is being killed. -ENOENT: nobody waits. */
 int watch_fake_kill(struct watch *w, uint64_t region);
 
 /* Translations went away. -ENOENT: no range watch of that region. */
-int watch_fake_invalidate(struct watch *w, uint64_t region, uint32_t causes, uint64_t start, uint64_t end);
+int watch_fake_invalidate(struct watch *w, uint64_t region, uint32_t causes, uint64_t start,
+			  uint64_t end);
 
 #endif

@@ -26,8 +26,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		for (int i = 0; i < WIRE_TOKEN_BYTES; i++)
 			snprintf(token + 2 * i, 3, "%02x", t.token[i]);
-		snprintf(again, sizeof(again), WIRE_TICKET_SCHEME "%s%s%s:%s/%" PRIu64 "?%s", open, t.host,
-			 close, t.port, t.region, token);
+		snprintf(again, sizeof(again), WIRE_TICKET_SCHEME "%s%s%s:%s/%" PRIu64 "?%s", open,
+			 t.host, close, t.port, t.region, token);
 		if (strcmp(again, text))
 			abort();
 	}

@@ -22,13 +22,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	     (a.alignment & (a.alignment - 1))))
 		abort();
 	if (wire_get_reject(data, size, &j) == 0) {
-		if (!memchr(j.text, 0, sizeof(j.text)) || wire_refusal_errno(j.reason, &hint) <= 0 || !*hint)
+		if (!memchr(j.text, 0, sizeof(j.text)) ||
+		    wire_refusal_errno(j.reason, &hint) <= 0 || !*hint)
 			abort();
 		for (const char *c = j.text; *c; c++)
 			if (*c < ' ' || *c > '~')
 				abort();
 	}
-	if (wire_get_message(data, size, &m) == 0 && (size != sizeof(m) || m.type == WIRE_REVOCATION_ACK))
+	if (wire_get_message(data, size, &m) == 0 &&
+	    (size != sizeof(m) || m.type == WIRE_REVOCATION_ACK))
 		abort();
 	return 0;
 }

@@ -94,9 +94,9 @@ static void send_request(struct keeper_message *m, int fd)
 	union {
 		struct cmsghdr h;
 		char space[CMSG_SPACE(sizeof(int))];
-	} control = {
-		.h = { .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int)) }
-	};
+	} control = { .h = { .cmsg_level = SOL_SOCKET,
+			     .cmsg_type = SCM_RIGHTS,
+			     .cmsg_len = CMSG_LEN(sizeof(int)) } };
 	struct iovec iov = { .iov_base = m, .iov_len = keeper_packet_size(m->type) };
 	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
 
@@ -162,8 +162,8 @@ static void join(uint64_t region, unsigned int how)
 
 	if (!r || !r->tickets.n)
 		return;
-	endpoint_fake_connect(k->endpoint, region, 1 + how % 3, r->tickets.item[how % r->tickets.n].token,
-			      &refused);
+	endpoint_fake_connect(k->endpoint, region, 1 + how % 3,
+			      r->tickets.item[how % r->tickets.n].token, &refused);
 	if (how & 0x10) /* perhaps the one before, and perhaps never */
 		endpoint_fake_establish(k->endpoint, region);
 }
@@ -223,7 +223,8 @@ static void happen(uint8_t what)
 		watch_fake_kill(k->watch, region);
 		break;
 	case 43 ... 44:
-		watch_fake_invalidate(k->watch, region, 1u << how % 8, 0, PAGE * (1 + how % FILE_PAGES));
+		watch_fake_invalidate(k->watch, region, 1u << how % 8, 0,
+				      PAGE * (1 + how % FILE_PAGES));
 		break;
 	case 45 ... 49:
 		join(region, how);

@@ -126,8 +126,8 @@ static void invalidate(uint32_t number, uint8_t how)
 	struct watch *w = &watches[number];
 	/* from before the watch to behind it, but always with a page in common */
 	uint64_t start = FIRST + (how % PAGES) * PAGE, end = start + PAGE * (1 + how / PAGES);
-	uint32_t causes =
-		1u << how % 6 | (how & 32 ? RDMAREG_CAUSE_RECLAIM : 0) | (how & 64 ? RDMAREG_CAUSE_SELF : 0);
+	uint32_t causes = 1u << how % 6 | (how & 32 ? RDMAREG_CAUSE_RECLAIM : 0) |
+			  (how & 64 ? RDMAREG_CAUSE_SELF : 0);
 
 	if (w->kind != RDMAREG_KIND_RANGE || !w->generation)
 		return;
@@ -135,7 +135,8 @@ static void invalidate(uint32_t number, uint8_t how)
 		start = how & 16 ? 0 : start;
 	if (how % 32 == 5)
 		end = UINT64_MAX;
-	raised(number, rdmareg_fold_range(&table, &w->slot, causes, FIRST, FIRST + PAGES * PAGE, start, end));
+	raised(number, rdmareg_fold_range(&table, &w->slot, causes, FIRST, FIRST + PAGES * PAGE,
+					  start, end));
 	start = start < FIRST ? FIRST : start;
 	end = end > FIRST + PAGES * PAGE ? FIRST + PAGES * PAGE : end;
 	w->events[w->n_events++] = (struct happened){ causes, start - FIRST, end - FIRST, PENDING };
@@ -171,8 +172,8 @@ static void layout_event(uint32_t number, uint8_t how)
 		raised(number, rdmareg_fold_expiry(&table, &w->slot));
 	} else {
 		w->releases += w->state == RDMAREG_LAYOUT_BREAKING;
-		w->state =
-			w->state == RDMAREG_LAYOUT_BREAKING ? RDMAREG_LAYOUT_RELEASED : RDMAREG_LAYOUT_ARMED;
+		w->state = w->state == RDMAREG_LAYOUT_BREAKING ? RDMAREG_LAYOUT_RELEASED
+							       : RDMAREG_LAYOUT_ARMED;
 		w->deadline = 0;
 		rdmareg_slot_set_layout(&w->slot, w->state);
 	}
@@ -204,7 +205,8 @@ static void check_report(const struct rdmareg_report *report, unsigned int place
 	       report->other_count == others);
 	assert(report->layout_state == w->state && report->operation == w->operation &&
 	       report->break_id == w->break_id && report->deadline_nsec == w->deadline);
-	assert(report->sequence == sequences[report->slot] && !report->breaker_pid && report->flags == (w->killed ? RDMAREG_FLAG_KILLED : 0));
+	assert(report->sequence == sequences[report->slot] && !report->breaker_pid &&
+	       report->flags == (w->killed ? RDMAREG_FLAG_KILLED : 0));
 }
 
 static void collect(unsigned int r, uint32_t number)
@@ -219,7 +221,8 @@ static void collect(unsigned int r, uint32_t number)
 	memset(&report, 0xa5, sizeof(report));
 	error = rdmareg_collect(&table, number, &report);
 	for (uint32_t i = 0; i < SLOTS; i++)
-		if (watches[i].generation && watches[i].since && (!longest || watches[i].since < longest))
+		if (watches[i].generation && watches[i].since &&
+		    (!longest || watches[i].since < longest))
 			longest = watches[i].since;
 	if (number == RDMAREG_SLOT_ANY)
 		assert(error == (longest ? 0 : -EAGAIN));
@@ -231,7 +234,8 @@ static void collect(unsigned int r, uint32_t number)
 		assert(report.slot == 0xa5a5a5a5); /* untouched */
 		return;
 	}
-	assert(number == RDMAREG_SLOT_ANY ? watches[report.slot].since == longest : report.slot == number);
+	assert(number == RDMAREG_SLOT_ANY ? watches[report.slot].since == longest
+					  : report.slot == number);
 	check_report(&report, READER_0 + r);
 	reader->report = report;
 	reader->generation = watches[report.slot].generation;
@@ -269,7 +273,8 @@ static void check_counters(const struct watch *w)
 	for (unsigned int i = 0; i < w->n_events; i++)
 		for (unsigned int bit = 0; bit < RDMAREG_CAUSE_BITS; bit++)
 			causes[bit] += w->events[i].causes >> bit & 1;
-	assert(!memcmp(c.causes, causes, sizeof(causes)) && !memcmp(c.breaks, w->breaks, sizeof(w->breaks)));
+	assert(!memcmp(c.causes, causes, sizeof(causes)) &&
+	       !memcmp(c.breaks, w->breaks, sizeof(w->breaks)));
 	assert(c.releases == w->releases && c.expiries == w->expiries && c.kills == w->kills &&
 	       c.cookie == w->cookie && c.kind == w->kind);
 }

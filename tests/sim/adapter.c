@@ -19,7 +19,8 @@ bool adapter_reaches(const struct kregion *r, uint8_t start, uint8_t end)
 {
 	uint8_t last = r->spec.first + r->spec.pages;
 
-	for (uint8_t p = start > r->spec.first ? start : r->spec.first; r->mr && p < end && p < last; p++)
+	for (uint8_t p = start > r->spec.first ? start : r->spec.first;
+	     r->mr && p < end && p < last; p++)
 		if (!r->fenced[page_in(r, p)] || r->translation[page_in(r, p)] >= 0)
 			return true;
 	return false;
@@ -75,8 +76,8 @@ static bool is_taken(const struct sim *s, const struct kregion *r, uint8_t page)
 	for (int i = 0; i < OPS; i++) {
 		const struct op *o = &s->op[i];
 
-		if (o->id && o->stage == OP_AT_WORK && o->file == r->spec.file && page >= o->start &&
-		    page < o->end && o->kind != OP_EXTEND &&
+		if (o->id && o->stage == OP_AT_WORK && o->file == r->spec.file &&
+		    page >= o->start && page < o->end && o->kind != OP_EXTEND &&
 		    (o->by_lease[slot] == r->id || o->by_gate[slot] == r->id))
 			return true;
 	}
@@ -98,7 +99,8 @@ bool adapter_write(struct sim *s, struct kregion *r, uint8_t page)
 	}
 	sim_require(s, s->owner[*t] == r->spec.file + 1 && s->file[r->spec.file].block[page] == *t,
 		    "a peer's write landed in a block that belongs to somebody else");
-	sim_require(s, !is_taken(s, r, page), "a peer's write landed in a block that was given back");
+	sim_require(s, !is_taken(s, r, page),
+		    "a peer's write landed in a block that was given back");
 	s->counted[5]++;
 	return true;
 }

@@ -26,13 +26,15 @@ static void check_guard(struct sim *s, const struct kregion *r)
 
 	for (uint8_t p = 0; p < r->spec.pages; p++) {
 		sim_require(s, !r->fenced[p] || !guard_is_open(g), "a region is open and fenced");
-		if (g->fenced && !opening && r->mr && p >= g->fence_start / PAGE && p < g->fence_end / PAGE)
+		if (g->fenced && !opening && r->mr && p >= g->fence_start / PAGE &&
+		    p < g->fence_end / PAGE)
 			sim_require(s, r->fenced[p], "a region believes it is fenced and is not");
 	}
 	/* nobody comes back to a guard that waits for nothing */
 	sim_require(s, g->state == GUARD_OPEN || r->working || r->timer_at || demands_wait(g),
 		    "a guard waits for nothing");
-	sim_require(s, !r->working || !guard_is_open(g), "a guard that is open has something under way");
+	sim_require(s, !r->working || !guard_is_open(g),
+		    "a guard that is open has something under way");
 }
 
 static void check_entry(struct sim *s, const struct entry *e)
@@ -46,7 +48,8 @@ static void check_entry(struct sim *s, const struct entry *e)
 		asked += e->holding[i].asked && e->holding[i].asked == r->revocation;
 	sim_require(s, r->peers + r->clients == e->n, "a region miscounts its holders");
 	if (r->state == REGION_DRAINING)
-		sim_require(s, r->pending == asked, "a region miscounts those who have not answered");
+		sim_require(s, r->pending == asked,
+			    "a region miscounts those who have not answered");
 	else
 		sim_require(s, !r->pending || r->state == REGION_CLOSING,
 			    "a region waits for holders it does not ask");
@@ -79,7 +82,8 @@ void check_listed(struct sim *s, const struct entry *e, const struct region_even
 	uint32_t listed = 0;
 
 	if (v->type == REGION_LISTED) {
-		sim_require(s, r->valid_length == v->valid_length, "a length is wrong after a list");
+		sim_require(s, r->valid_length == v->valid_length,
+			    "a length is wrong after a list");
 		sim_require(s, r->state == v->state, "a state is wrong after a list");
 		sim_require(s,
 			    v->state == REGION_LIVE || v->state == REGION_CLOSING ||
@@ -92,10 +96,12 @@ void check_listed(struct sim *s, const struct entry *e, const struct region_even
 		return;
 	for (uint32_t i = 0; i < e->n; i++)
 		listed += e->holding[i].kind == HOLDER_PEER && e->holding[i].listed;
-	sim_require(s, r->peers == listed && !r->listing, "other peers are known after a list than were in it");
+	sim_require(s, r->peers == listed && !r->listing,
+		    "other peers are known after a list than were in it");
 }
 
-static void widen(uint64_t *start, uint64_t *end, uint64_t *deadline, uint64_t a, uint64_t b, uint64_t at)
+static void widen(uint64_t *start, uint64_t *end, uint64_t *deadline, uint64_t a, uint64_t b,
+		  uint64_t at)
 {
 	*start = a < *start ? a : *start;
 	*end = b > *end ? b : *end;
@@ -147,7 +153,8 @@ void check_question(struct sim *s, const struct kregion *r, const struct guard *
 		widen(&start, &end, &ignored, old->ask_start, old->ask_end, 0);
 	if (g->fenced)
 		widen(&start, &end, &ignored, g->fence_start, g->fence_end, 0);
-	sim_require(s, g->ask_start >= start && g->ask_end <= end, "more is asked for than anybody wants");
+	sim_require(s, g->ask_start >= start && g->ask_end <= end,
+		    "more is asked for than anybody wants");
 }
 
 /* An event that belongs to nothing that is under way. */
@@ -173,8 +180,10 @@ static bool make_stale(struct sim *s, const struct kregion *r, struct guard_even
 	*e = (struct guard_event){ .type = list[i].type,
 				   .now_usec = s->now,
 				   .error = sim_chance(s, 50) ? -EIO : 0,
-				   .revocation = g->revocation + (sim_chance(s, 50) ? 1 : UINT64_MAX),
-				   .break_id = g->break_id - (sim_chance(s, 50) && g->break_id ? 1 : 0),
+				   .revocation =
+					   g->revocation + (sim_chance(s, 50) ? 1 : UINT64_MAX),
+				   .break_id =
+					   g->break_id - (sim_chance(s, 50) && g->break_id ? 1 : 0),
 				   .demand = UINT64_MAX,
 				   .end = g->length };
 	if (e->type == GUARD_TIMER_FIRED && g->state == GUARD_PUT_OFF) /* it looks again */
@@ -196,7 +205,8 @@ static void stale_to_guard(struct sim *s, struct kregion *r)
 	guard_step(&r->guard, &e, &out);
 	if (!sim_require(s, !out.n && !memcmp(&before, &r->guard, sizeof(before)),
 			 "a stale event changed a guard"))
-		sim_note(s, "region %u: event %d in state %d", (unsigned int)r->id, e.type, before.state);
+		sim_note(s, "region %u: event %d in state %d", (unsigned int)r->id, e.type,
+			 before.state);
 }
 
 static void stale_to_region(struct sim *s, const struct entry *e)
@@ -222,8 +232,10 @@ static void stale_to_region(struct sim *s, const struct entry *e)
 	if (v.type == REGION_WAS_SETTLED && sim_chance(s, 50))
 		v.revocation = r->revocation + 1;
 	region_step(s->daemon.registry, r, &v, &out);
-	if (!sim_require(s, !out.n && !memcmp(&before, r, sizeof(before)), "a stale event changed a region"))
-		sim_note(s, "region %u: event %d in state %d", (unsigned int)e->id, v.type, before.state);
+	if (!sim_require(s, !out.n && !memcmp(&before, r, sizeof(before)),
+			 "a stale event changed a region"))
+		sim_note(s, "region %u: event %d in state %d", (unsigned int)e->id, v.type,
+			 before.state);
 }
 
 void check_stale(struct sim *s)
@@ -250,7 +262,8 @@ static void check_rest(struct sim *s, struct kregion *r)
 	for (size_t i = 0; i < KDEMANDS; i++)
 		sim_require(s, !r->demand[i].number, "all is quiet, and a demand is not over");
 	for (size_t i = 0; i < GUARD_DEMANDS_MAX; i++)
-		sim_require(s, !r->guard.demand[i].id, "all is quiet, and a range is kept that nobody wants");
+		sim_require(s, !r->guard.demand[i].id,
+			    "all is quiet, and a range is kept that nobody wants");
 	if (!sim_require(s, d, "all is quiet, and the daemon does not know a region"))
 		return;
 	for (int i = 0; i < PEERS; i++)
@@ -258,9 +271,12 @@ static void check_rest(struct sim *s, struct kregion *r)
 	sim_require(s, d->state == REGION_LIVE && !d->revoking && !d->pending,
 		    "all is quiet, and a region is not live");
 	sim_require(s, d->peers == peers, "all is quiet, and daemon and keeper count other peers");
-	sim_require(s, d->revocation <= r->guard.revocation, "the daemon knows a revocation that never was");
+	sim_require(s, d->revocation <= r->guard.revocation,
+		    "the daemon knows a revocation that never was");
 	/* a file that grew raises no event */
-	sim_require(s, d->valid_length == r->guard.valid_length && d->valid_length <= keeper_length(s, r),
+	sim_require(s,
+		    d->valid_length == r->guard.valid_length &&
+			    d->valid_length <= keeper_length(s, r),
 		    "all is quiet, and a length is wrong");
 }
 
@@ -284,11 +300,13 @@ void check_empty(struct sim *s)
 	for (int i = 0; i < REGIONS; i++)
 		sim_require(s, !s->region[i].id, "everybody let go, and a keeper holds a region");
 	for (int i = 0; i < ENTRIES; i++) {
-		sim_require(s, !s->daemon.entry[i].id, "everybody let go, and the daemon has a region");
+		sim_require(s, !s->daemon.entry[i].id,
+			    "everybody let go, and the daemon has a region");
 	}
 	for (uint32_t i = 0; i < TENANTS; i++) {
 		const struct tenant *t = registry_tenant(s->daemon.registry, i);
 
-		sim_require(s, !t || (!t->regions && !t->bytes), "everybody let go, and a tenant is charged");
+		sim_require(s, !t || (!t->regions && !t->bytes),
+			    "everybody let go, and a tenant is charged");
 	}
 }

@@ -106,7 +106,8 @@ static uint64_t grace_of(const struct region *r)
 static bool cut(const struct region *r, const struct op *o, struct message *m)
 {
 	uint64_t start = o->start * PAGE > r->offset ? o->start * PAGE : r->offset;
-	uint64_t end = o->end * PAGE < r->offset + r->length ? o->end * PAGE : r->offset + r->length;
+	uint64_t end =
+		o->end * PAGE < r->offset + r->length ? o->end * PAGE : r->offset + r->length;
 
 	if (start >= end || r->state == REGION_REGISTERING || r->state == REGION_CLOSING)
 		return false;
@@ -118,7 +119,9 @@ static bool cut(const struct region *r, const struct op *o, struct message *m)
 void daemon_wanted(struct sim *s, const struct event *e)
 {
 	const struct op *o = fs_op(s, e->a);
-	struct message m = { .type = ASK_DEMAND, .pid = (uint32_t)e->a, .limit_usec = DEMAND_LIMIT };
+	struct message m = { .type = ASK_DEMAND,
+			     .pid = (uint32_t)e->a,
+			     .limit_usec = DEMAND_LIMIT };
 	struct passage *p = NULL;
 	struct demand_effects effects;
 	uint64_t grace = 0;
@@ -139,7 +142,8 @@ void daemon_wanted(struct sim *s, const struct event *e)
 		const struct region *region = registry_find(s->daemon.registry, r->id);
 
 		if (region && r->spec.file == o->file && cut(region, o, &m))
-			refused |= r->spec.gated && region->policy == POLICY_HOLD && sim_chance(s, 50);
+			refused |=
+				r->spec.gated && region->policy == POLICY_HOLD && sim_chance(s, 50);
 	}
 	for (int i = 0; i < ENTRIES && !refused; i++) {
 		struct entry *r = &s->daemon.entry[i];
@@ -227,7 +231,9 @@ static void restore(struct sim *s, const struct event *e)
 void daemon_revoke(struct sim *s, struct entry *e)
 {
 	const struct region *r = registry_find(s->daemon.registry, e->id);
-	struct message m = { .type = ASK_DEMAND, .demand = ++s->next, .cause = CAUSE_ADMINISTRATOR };
+	struct message m = { .type = ASK_DEMAND,
+			     .demand = ++s->next,
+			     .cause = CAUSE_ADMINISTRATOR };
 	struct revoke *v = &s->daemon.revoke[sim_below(s, REVOKES)];
 	uint64_t pages = r->length / PAGE, first = sim_below(s, pages);
 
@@ -243,8 +249,8 @@ void daemon_revoke(struct sim *s, struct entry *e)
 		 (unsigned int)(m.grace_usec / MSEC), (unsigned int)(m.limit_usec / MSEC));
 	daemon_ask(s, e, m);
 	/* before the grant, after it, or after the limit */
-	sim_at(s, &s->daemon.process, s->now + sim_below(s, sim_chance(s, 50) ? SEC / 2 : 3 * SEC), restore,
-	       m.demand, 0);
+	sim_at(s, &s->daemon.process, s->now + sim_below(s, sim_chance(s, 50) ? SEC / 2 : 3 * SEC),
+	       restore, m.demand, 0);
 }
 
 void daemon_sync(struct sim *s, struct entry *e)

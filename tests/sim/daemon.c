@@ -58,7 +58,8 @@ static void leave(struct entry *e, enum holder_kind kind, uint64_t id)
 }
 
 /* The second account, brought up to date before the region takes its step. */
-static void account(struct sim *s, struct entry *e, const struct region *r, const struct region_event *v)
+static void account(struct sim *s, struct entry *e, const struct region *r,
+		    const struct region_event *v)
 {
 	struct holding *h;
 
@@ -84,7 +85,8 @@ static void account(struct sim *s, struct entry *e, const struct region *r, cons
 	case REGION_LISTED:
 		for (uint32_t i = 0; i < e->n && r->state != REGION_CLOSING; i++) {
 			e->holding[i].listed = false;
-			if (v->revocation > r->revocation && v->state != REGION_LIVE && v->state != REGION_CLOSING)
+			if (v->revocation > r->revocation && v->state != REGION_LIVE &&
+			    v->state != REGION_CLOSING)
 				e->holding[i].asked = v->revocation;
 		}
 		break;
@@ -92,7 +94,8 @@ static void account(struct sim *s, struct entry *e, const struct region *r, cons
 		h = find_holding(e, v->kind, v->holder);
 		if (!h)
 			join(s, e, v->kind, v->holder,
-			     v->revocation && v->revocation == r->revocation && r->state == REGION_DRAINING
+			     v->revocation && v->revocation == r->revocation &&
+					     r->state == REGION_DRAINING
 				     ? v->revocation
 				     : 0);
 		else
@@ -126,11 +129,13 @@ static void ask_clients(struct sim *s, const struct entry *e, uint64_t revocatio
 {
 	for (uint32_t i = 0; i < e->n; i++)
 		for (uint8_t c = 0; c < CLIENTS; c++)
-			if (e->holding[i].kind == HOLDER_CLIENT && e->holding[i].id == s->client[c].number)
+			if (e->holding[i].kind == HOLDER_CLIENT &&
+			    e->holding[i].id == s->client[c].number)
 				client_asked(s, c, e->id, revocation);
 }
 
-static void carry_out(struct sim *s, struct entry *e, struct region *r, const struct region_effect *f)
+static void carry_out(struct sim *s, struct entry *e, struct region *r,
+		      const struct region_effect *f)
 {
 	sim_require(s, e->id, "an effect after REGION_REMOVE");
 	switch (f->type) {
@@ -139,8 +144,9 @@ static void carry_out(struct sim *s, struct entry *e, struct region *r, const st
 		break;
 	case REGION_SEND_RELEASE:
 		daemon_ask(s, e,
-			   (struct message){
-				   .type = ASK_RELEASE, .cause = f->cause, .grace_usec = f->grace_usec });
+			   (struct message){ .type = ASK_RELEASE,
+					     .cause = f->cause,
+					     .grace_usec = f->grace_usec });
 		break;
 	case REGION_ASK_CLIENTS:
 		ask_clients(s, e, f->revocation);
@@ -190,7 +196,8 @@ static struct entry *add(struct sim *s, const struct spec *spec, uint64_t id)
 	for (int i = 0; i < ENTRIES && !e; i++)
 		if (!s->daemon.entry[i].id)
 			e = &s->daemon.entry[i];
-	if (!e || registry_get_tenant(s->daemon.registry, 1000u + spec->tenant, "default", &tenant) ||
+	if (!e ||
+	    registry_get_tenant(s->daemon.registry, 1000u + spec->tenant, "default", &tenant) ||
 	    registry_add_region(s->daemon.registry, tenant, s->client[spec->owner].number,
 				(uint64_t)spec->pages * PAGE, id, &r))
 		return NULL;
@@ -233,7 +240,8 @@ void daemon_register(struct sim *s)
 	keeper_start(s, spec.tenant);
 	if (!s->daemon.linked[spec.tenant])
 		daemon_ask(s, e, (struct message){ .type = ASK_CONNECT });
-	s->daemon.listed[spec.tenant] |= !s->daemon.linked[spec.tenant]; /* there is nothing to list */
+	s->daemon.listed[spec.tenant] |=
+		!s->daemon.linked[spec.tenant]; /* there is nothing to list */
 	s->daemon.linked[spec.tenant] = true;
 	sim_note(s, "region %u: tenant %u, file %u, pages [%u, %u), policy %u%s%s, grace %u ms",
 		 (unsigned int)e->id, spec.tenant, spec.file, spec.first, spec.first + spec.pages,
@@ -243,11 +251,13 @@ void daemon_register(struct sim *s)
 	join_client(s, e, spec.owner);
 }
 
-void daemon_release(struct sim *s, struct entry *e, enum revocation_cause cause, uint64_t grace_usec)
+void daemon_release(struct sim *s, struct entry *e, enum revocation_cause cause,
+		    uint64_t grace_usec)
 {
 	daemon_event(s, e,
-		     (struct region_event){
-			     .type = REGION_RELEASE_WANTED, .cause = cause, .grace_usec = grace_usec });
+		     (struct region_event){ .type = REGION_RELEASE_WANTED,
+					    .cause = cause,
+					    .grace_usec = grace_usec });
 }
 
 void daemon_client_left(struct sim *s, uint8_t client)
@@ -263,8 +273,9 @@ void daemon_client_left(struct sim *s, uint8_t client)
 		if (!r)
 			continue;
 		daemon_event(s, e,
-			     (struct region_event){
-				     .type = REGION_HOLDER_LEFT, .kind = HOLDER_CLIENT, .holder = number });
+			     (struct region_event){ .type = REGION_HOLDER_LEFT,
+						    .kind = HOLDER_CLIENT,
+						    .holder = number });
 		if (owns && e->id)
 			daemon_release(s, e, CAUSE_RELEASE, UINT64_MAX);
 	}
@@ -308,7 +319,8 @@ static void list_again(struct sim *s, uint8_t tenant)
 	for (int i = 0; i < ENTRIES; i++)
 		if (d->entry[i].id && d->entry[i].spec.tenant == tenant) {
 			d->entry[i].listed = false;
-			daemon_event(s, &d->entry[i], (struct region_event){ .type = REGION_LIST_BEGAN });
+			daemon_event(s, &d->entry[i],
+				     (struct region_event){ .type = REGION_LIST_BEGAN });
 		}
 	d->listing[tenant] = true;
 	s->counted[7]++;
@@ -375,14 +387,16 @@ void daemon_receive(struct sim *s, const struct event *e)
 	case TELL_GONE:
 		s->daemon.linked[m->tenant] = s->daemon.listed[m->tenant] = false;
 		s->daemon.listing[m->tenant] = s->daemon.stale[m->tenant] = false;
-		for_each_of(s, m->tenant, REGION_KEEPER_GONE);
+		for_each_of(s, m->tenant, REGION_KEEPER_GONE)
+			;
 		daemon_keeper_gone(s, m->tenant);
 		break;
 	case TELL_LISTED:
 		if (s->daemon.listed[m->tenant])
 			list_done(s, m->tenant);
 		else
-			for_each_of(s, m->tenant, REGION_ADOPTION_DONE);
+			for_each_of(s, m->tenant, REGION_ADOPTION_DONE)
+				;
 		s->daemon.listed[m->tenant] = true;
 		break;
 	case TELL_RESYNC:

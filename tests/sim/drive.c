@@ -33,7 +33,8 @@ static void trouble(struct sim *s)
 	uint64_t long_time = (1 + sim_below(s, 1500)) * MSEC;
 
 	if (sim_chance(s, s->weather.stalls))
-		sim_stall(s, sim_chance(s, 30) ? &s->daemon.process : &s->keeper[tenant], long_time);
+		sim_stall(s, sim_chance(s, 30) ? &s->daemon.process : &s->keeper[tenant],
+			  long_time);
 	if (sim_chance(s, s->weather.misses))
 		keeper_miss(s, tenant);
 	if (!sim_chance(s, s->weather.crashes))
@@ -53,8 +54,9 @@ static void about_clients(struct sim *s)
 
 	if (!s->client[c].number) {
 		s->client[c].number = ++s->next;
-		s->client[c].habit =
-			sim_chance(s, s->weather.bad_holders) ? (enum habit)sim_below(s, _HABIT_MAX) : 0;
+		s->client[c].habit = sim_chance(s, s->weather.bad_holders)
+					     ? (enum habit)sim_below(s, _HABIT_MAX)
+					     : 0;
 	} else if (sim_chance(s, 5)) {
 		daemon_client_left(s, c);
 	} else if (e) {
@@ -99,8 +101,8 @@ static void happen(struct sim *s, const struct event *e)
 	else
 		trouble(s);
 	/* sometimes everything at once */
-	sim_at(s, NULL, s->now + 1 + sim_below(s, sim_chance(s, 30) ? 2 * MSEC : 100 * MSEC), happen, e->a,
-	       e->b);
+	sim_at(s, NULL, s->now + 1 + sim_below(s, sim_chance(s, 30) ? 2 * MSEC : 100 * MSEC),
+	       happen, e->a, e->b);
 }
 
 static void let_go(struct sim *s)

@@ -17,7 +17,9 @@ static const char *const kinds[_OP_MAX] = { "truncate", "punch", "clone", "exten
 
 static enum revocation_cause cause_of(enum op_kind kind)
 {
-	return kind == OP_TRUNCATE ? CAUSE_TRUNCATE : kind == OP_PUNCH ? CAUSE_FALLOCATE : CAUSE_CLONE;
+	return kind == OP_TRUNCATE ? CAUSE_TRUNCATE
+	       : kind == OP_PUNCH  ? CAUSE_FALLOCATE
+				   : CAUSE_CLONE;
 }
 
 int8_t fs_block_for(struct sim *s, uint8_t file, uint8_t page)
@@ -98,14 +100,15 @@ static void end_of_work(struct sim *s, const struct event *e)
 	if (o->kind == OP_CLONE) /* the copies that follow */
 		for (uint8_t p = o->start; p < o->end; p++)
 			fs_block_for(s, o->file, p);
-	sim_note(s, "op %u (%s) is done: file %u has %u pages", (unsigned int)o->id, kinds[o->kind], o->file,
-		 f->size);
+	sim_note(s, "op %u (%s) is done: file %u has %u pages", (unsigned int)o->id, kinds[o->kind],
+		 o->file, f->size);
 	f->worker = 0;
 	if (o->passage)
 		sim_soon(s, &s->daemon.process, daemon_over, o->id, 0);
 	s->counted[o->kind]++;
 	memset(o, 0, sizeof(*o));
-	for (uint8_t p = 0; p < FILES; p++) /* somebody else's page, perhaps in a block that was just freed */
+	for (uint8_t p = 0; p < FILES;
+	     p++) /* somebody else's page, perhaps in a block that was just freed */
 		if (sim_chance(s, 50) && s->file[p].size)
 			fs_block_for(s, p, (uint8_t)sim_below(s, s->file[p].size));
 	fs_kick(s, (uint8_t)(f - s->file));
@@ -114,7 +117,8 @@ static void end_of_work(struct sim *s, const struct event *e)
 /* Fenced already, without a lease that could be broken, and not to be armed before the operation is over. */
 static bool is_away(const struct kregion *r, const struct op *o)
 {
-	return r->spec.watched && r->lease == LEASE_RELEASED && !adapter_reaches(r, o->start, o->end);
+	return r->spec.watched && r->lease == LEASE_RELEASED &&
+	       !adapter_reaches(r, o->start, o->end);
 }
 
 static void work(struct sim *s, struct op *o)
@@ -134,8 +138,8 @@ static void work(struct sim *s, struct op *o)
 			sim_require(s, !adapter_reaches(r, o->start, o->end),
 				    "a lease was given back while peers can reach the range");
 	}
-	sim_at(s, NULL, s->now + 1 + sim_below(s, sim_chance(s, 80) ? 5 * MSEC : 200 * MSEC), end_of_work,
-	       o->id, 0);
+	sim_at(s, NULL, s->now + 1 + sim_below(s, sim_chance(s, 80) ? 5 * MSEC : 200 * MSEC),
+	       end_of_work, o->id, 0);
 }
 
 /* As XFS does: again and again, until there is no lease. */
@@ -180,8 +184,9 @@ void fs_passed(struct sim *s, uint64_t op, const uint64_t *parts, uint32_t n)
 	for (int i = 0; i < REGIONS; i++)
 		for (uint32_t j = 0; j < n; j++)
 			if (touches(o, &s->region[i]) && s->region[i].id == parts[j]) {
-				sim_require(s, !adapter_reaches(&s->region[i], o->start, o->end),
-					    "the gate lets somebody pass while peers can reach the range");
+				sim_require(
+					s, !adapter_reaches(&s->region[i], o->start, o->end),
+					"the gate lets somebody pass while peers can reach the range");
 				o->by_gate[i] = parts[j];
 			}
 	enter(s, o);
@@ -260,8 +265,8 @@ void fs_begin(struct sim *s)
 		    (o->kind == OP_EXTEND || s->op[i].kind == OP_EXTEND))
 			return;
 	o->id = ++s->next;
-	sim_note(s, "op %u: %s of file %u, pages [%u, %u)", (unsigned int)o->id, kinds[o->kind], o->file,
-		 o->start, o->end);
+	sim_note(s, "op %u: %s of file %u, pages [%u, %u)", (unsigned int)o->id, kinds[o->kind],
+		 o->file, o->start, o->end);
 	if (o->kind != OP_EXTEND && daemon_guards(s, o->file)) {
 		o->stage = OP_AT_GATE;
 		o->passage = true;

@@ -40,7 +40,8 @@ static void act(struct sim *s, const struct event *e)
 		peer_end(s, r, p, "it went away");
 		return;
 	}
-	sim_at(s, NULL, s->now + 1 + sim_below(s, s->quiet ? 300 * MSEC : 30 * MSEC), act, e->a, e->b);
+	sim_at(s, NULL, s->now + 1 + sim_below(s, s->quiet ? 300 * MSEC : 30 * MSEC), act, e->a,
+	       e->b);
 }
 
 void peer_begin(struct sim *s, struct kregion *r)
@@ -61,8 +62,8 @@ void peer_begin(struct sim *s, struct kregion *r)
 			    .valid_length = r->guard.valid_length };
 	if (sim_chance(s, s->weather.bad_holders))
 		p->habit = (enum habit)sim_below(s, _HABIT_MAX);
-	sim_note(s, "region %u: peer %u joins, habit %d", (unsigned int)r->id, (unsigned int)p->number,
-		 p->habit);
+	sim_note(s, "region %u: peer %u joins, habit %d", (unsigned int)r->id,
+		 (unsigned int)p->number, p->habit);
 	keeper_tell(s, r, REGION_HOLDER_JOINED, 0, p->number, 0);
 	sim_soon(s, NULL, act, r->id, p->number);
 }
@@ -215,5 +216,6 @@ void client_asked(struct sim *s, uint8_t client, uint64_t region, uint64_t revoc
 	if (c->habit == HABIT_LIAR)
 		m.demand += sim_below(s, 3) - 1;
 	for (int i = 0; i < 1 + (c->habit == HABIT_LIAR); i++)
-		sim_later(s, &s->daemon.process, at + sim_delay(s), client_acks, region, c->number, &m);
+		sim_later(s, &s->daemon.process, at + sim_delay(s), client_acks, region, c->number,
+			  &m);
 }

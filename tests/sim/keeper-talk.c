@@ -21,7 +21,8 @@ void keeper_say(struct sim *s, uint8_t tenant, const struct message *m)
 
 uint64_t keeper_revocation(const struct kregion *r)
 {
-	bool running = r->held && r->guard.state >= GUARD_ASKED && r->guard.state <= GUARD_REFRESHING;
+	bool running =
+		r->held && r->guard.state >= GUARD_ASKED && r->guard.state <= GUARD_REFRESHING;
 
 	return running ? r->guard.revocation : 0;
 }
@@ -52,10 +53,12 @@ void keeper_miss(struct sim *s, uint8_t tenant)
 	sim_note(s, "the daemon does not read what keeper %u tells", tenant);
 	s->missed[tenant] = true;
 	sim_forget_events(s, tenant, s->now + sim_below(s, DELAY_MAX));
-	sim_at(s, &s->keeper[tenant], s->now + sim_below(s, 500 * MSEC), resync, tenant, s->connection[tenant]);
+	sim_at(s, &s->keeper[tenant], s->now + sim_below(s, 500 * MSEC), resync, tenant,
+	       s->connection[tenant]);
 }
 
-static struct region_event describe(const struct kregion *r, enum region_event_type type, uint64_t revocation)
+static struct region_event describe(const struct kregion *r, enum region_event_type type,
+				    uint64_t revocation)
 {
 	return (struct region_event){
 		.type = type,
@@ -73,16 +76,20 @@ static struct region_event describe(const struct kregion *r, enum region_event_t
 void keeper_tell(struct sim *s, struct kregion *r, enum region_event_type type, uint64_t revocation,
 		 uint64_t holder, enum revocation_outcome outcome)
 {
-	struct message m = { .type = TELL_EVENT, .tenant = r->spec.tenant, .region = r->id, .spec = r->spec };
+	struct message m = {
+		.type = TELL_EVENT, .tenant = r->spec.tenant, .region = r->id, .spec = r->spec
+	};
 
-	m.answer = type == REGION_REGISTERED || type == REGION_ADOPTED || type == REGION_HOLDER_LISTED;
+	m.answer =
+		type == REGION_REGISTERED || type == REGION_ADOPTED || type == REGION_HOLDER_LISTED;
 	m.event = describe(r, type, revocation);
 	m.event.holder = holder;
 	m.event.outcome = outcome;
 	keeper_say(s, r->spec.tenant, &m);
 }
 
-static void answer_demand(struct sim *s, const struct kregion *r, const struct kdemand *d, int error)
+static void answer_demand(struct sim *s, const struct kregion *r, const struct kdemand *d,
+			  int error)
 {
 	const struct message m = { .type = d->sync ? TELL_SYNC : TELL_DEMAND,
 				   .tenant = r->spec.tenant,
@@ -107,8 +114,9 @@ static void too_late(struct sim *s, const struct event *e)
 	const struct kdemand *d = r ? find(r, e->b) : NULL;
 
 	if (d && !d->granted && keeper_was_well(s, r, d->began))
-		sim_require(s, false,
-			    "a demand is not granted by its deadline, and its keeper was never in trouble");
+		sim_require(
+			s, false,
+			"a demand is not granted by its deadline, and its keeper was never in trouble");
 }
 
 static void outlived(struct sim *s, const struct event *e)
@@ -220,14 +228,15 @@ static void look_at(struct sim *s, struct kregion *r, struct kdemand *d)
 	if (g && g->granted && !d->granted) {
 		d->granted = true;
 		if (d->limit_usec)
-			sim_at(s, NULL, s->now + d->limit_usec + EPSILON, outlived, r->id, d->number);
+			sim_at(s, NULL, s->now + d->limit_usec + EPSILON, outlived, r->id,
+			       d->number);
 		sim_require(s,
 			    !adapter_reaches(r, r->spec.first + (uint8_t)(g->start / PAGE),
 					     r->spec.first + (uint8_t)(g->end / PAGE)),
 			    "a demand is granted while peers can reach its range");
 		if (d->sync) {
-			sim_at(s, keeper_of(s, r), s->now + 1 + sim_below(s, 400 * MSEC), synced, r->id,
-			       d->number);
+			sim_at(s, keeper_of(s, r), s->now + 1 + sim_below(s, 400 * MSEC), synced,
+			       r->id, d->number);
 		} else {
 			d->answered = true;
 			answer_demand(s, r, d, 0);
@@ -306,8 +315,8 @@ static void list(struct sim *s, uint8_t tenant)
 
 		for (int j = 0; j < PEERS && r->id && r->spec.tenant == tenant; j++)
 			if (r->peer[j].up)
-				keeper_tell(s, r, REGION_HOLDER_LISTED, r->peer[j].asked, r->peer[j].number,
-					    0);
+				keeper_tell(s, r, REGION_HOLDER_LISTED, r->peer[j].asked,
+					    r->peer[j].number, 0);
 	}
 	keeper_say(s, tenant, &end);
 }
@@ -319,7 +328,8 @@ static void registered(struct sim *s, const struct event *e)
 	if (!r)
 		return;
 	if (e->b != s->daemon.process.epoch || !s->connected[r->spec.tenant]) {
-		memset(r, 0, sizeof(*r)); /* whoever asked for it is gone, and nobody else knows of it */
+		memset(r, 0,
+		       sizeof(*r)); /* whoever asked for it is gone, and nobody else knows of it */
 		return;
 	}
 	guard_init(&r->guard, (enum region_policy)r->spec.policy, r->spec.grace_usec,
@@ -367,7 +377,8 @@ static void release(struct sim *s, struct kregion *r, const struct message *m)
 		    (struct guard_event){
 			    .type = GUARD_CLOSE, .cause = m->cause, .grace_usec = m->grace_usec });
 	sim_require(s,
-		    r->id != id || r->guard.state != GUARD_ASKED || r->guard.deadline_usec <= r->close_deadline,
+		    r->id != id || r->guard.state != GUARD_ASKED ||
+			    r->guard.deadline_usec <= r->close_deadline,
 		    "a release waits longer than whoever is in more of a hurry wants");
 }
 
@@ -392,7 +403,9 @@ static void on_region(struct sim *s, struct kregion *r, const struct message *m)
 	case ASK_CONSENT:
 		if (!r || !r->held || guard_pending_revocation(&r->guard) != m->demand)
 			break;
-		keeper_feed(s, r, (struct guard_event){ .type = GUARD_CONSENTED, .revocation = m->demand });
+		keeper_feed(
+			s, r,
+			(struct guard_event){ .type = GUARD_CONSENTED, .revocation = m->demand });
 		sim_require(s, r->guard.state == GUARD_FENCING,
 			    "everybody has answered, and the guard goes on waiting");
 		break;
@@ -419,8 +432,10 @@ void keeper_receive(struct sim *s, const struct event *e)
 	case ASK_CONNECT:
 		s->connection[m->tenant] = m->connection;
 		s->missed[m->tenant] = false;
-		keeper_connection_ended(s, &(struct event){ .a = m->tenant, .b = s->connection[m->tenant] });
-		s->connected[m->tenant] = s->daemon.process.up && s->daemon.process.epoch == m->connection;
+		keeper_connection_ended(
+			s, &(struct event){ .a = m->tenant, .b = s->connection[m->tenant] });
+		s->connected[m->tenant] =
+			s->daemon.process.up && s->daemon.process.epoch == m->connection;
 		break;
 	case ASK_LIST:
 		list(s, m->tenant);

@@ -48,9 +48,9 @@ static void answer(struct sim *s, const struct event *e)
 	if (!r)
 		return;
 	r->working &= ~(1u << e->b);
-	keeper_feed(
-		s, r,
-		(struct guard_event){ .type = done[e->b], .error = e->m.error, .valid_length = e->m.end });
+	keeper_feed(s, r,
+		    (struct guard_event){
+			    .type = done[e->b], .error = e->m.error, .valid_length = e->m.end });
 }
 
 static int fence(struct sim *s, struct kregion *r)
@@ -99,8 +99,8 @@ static void work(struct sim *s, const struct event *e)
 	if (m.error && (e->b == GUARD_FENCE || e->b == GUARD_REFRESH))
 		r->may_end = true;
 	if (m.error)
-		sim_note(s, "region %u: effect %u: error %d", (unsigned int)r->id, (unsigned int)e->b,
-			 m.error);
+		sim_note(s, "region %u: effect %u: error %d", (unsigned int)r->id,
+			 (unsigned int)e->b, m.error);
 	/* the length has to be the one of the moment in which the region opens: what shrinks later is reported */
 	if (e->b == GUARD_REFRESH)
 		answer(s, &(struct event){ .a = r->id, .b = e->b, .m = m });
@@ -132,7 +132,8 @@ static void set_timer(struct sim *s, struct kregion *r, uint64_t at)
 	r->timer_order = ++s->next;
 	r->timer_at = at;
 	if (at)
-		sim_at(s, keeper_of(s, r), at > s->now ? at : s->now, on_timer, r->id, r->timer_order);
+		sim_at(s, keeper_of(s, r), at > s->now ? at : s->now, on_timer, r->id,
+		       r->timer_order);
 }
 
 static void begin_fence(struct sim *s, struct kregion *r, const struct guard_effect *f)
@@ -190,7 +191,9 @@ static void carry_out(struct sim *s, struct kregion *r, const struct guard_effec
 		keeper_tell(s, r, REGION_WAS_FENCED, f->revocation, 0, 0);
 		break;
 	case GUARD_TELL_SETTLED:
-		sim_require(s, (f->outcome == OUTCOME_TRUNCATED) == (r->guard.valid_length < r->told_length),
+		sim_require(s,
+			    (f->outcome == OUTCOME_TRUNCATED) ==
+				    (r->guard.valid_length < r->told_length),
 			    "the outcome of a revocation is wrong");
 		r->told_length = r->guard.valid_length;
 		peers_settled(s, r, f->revocation);
@@ -219,8 +222,8 @@ void keeper_feed(struct sim *s, struct kregion *r, struct guard_event e)
 	guard_step(&r->guard, &e, &effects);
 	if (before != r->guard.state || effects.n)
 		sim_note(s, "region %u: guard %d, event %d -> %d, %u effects, revocation %u",
-			 (unsigned int)r->id, before, e.type, r->guard.state, (unsigned int)effects.n,
-			 (unsigned int)r->guard.revocation);
+			 (unsigned int)r->id, before, e.type, r->guard.state,
+			 (unsigned int)effects.n, (unsigned int)r->guard.revocation);
 	sim_require(s, effects.n < GUARD_EFFECTS_MAX, "guard effects overflow");
 	for (size_t i = 0; i < effects.n; i++) {
 		if (effects.item[i].type == GUARD_ASK)

@@ -31,8 +31,8 @@ void lease_break(struct sim *s, struct kregion *r, const struct op *o)
 	r->break_id++;
 	r->breaker = (uint32_t)o->id;
 	r->break_deadline = s->now + r->spec.grace_usec + MARGIN;
-	sim_note(s, "region %u: op %u breaks its lease (%u)", (unsigned int)r->id, (unsigned int)o->id,
-		 r->break_id);
+	sim_note(s, "region %u: op %u breaks its lease (%u)", (unsigned int)r->id,
+		 (unsigned int)o->id, r->break_id);
 	sim_soon(s, keeper_of(s, r), keeper_report, r->id, o->kind);
 	sim_at(s, NULL, r->break_deadline, deadline, r->id, r->break_id);
 }

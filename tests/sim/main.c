@@ -25,8 +25,8 @@ static void complain(const struct sim *s)
 {
 	uint64_t n = s->traced < TRACE ? s->traced : TRACE;
 
-	printf("violated: %s\nseed %" PRIu64 ", step %" PRIu64 "; before that:\n", s->violation, s->seed,
-	       s->step);
+	printf("violated: %s\nseed %" PRIu64 ", step %" PRIu64 "; before that:\n", s->violation,
+	       s->seed, s->step);
 	for (uint64_t i = s->traced - n; i < s->traced; i++)
 		puts(s->trace[i % TRACE]);
 	printf("again: ./run sim --seeds 1 --start %" PRIu64 " --trace\n", s->seed);
@@ -38,9 +38,14 @@ int main(int argc, char **argv)
 						 { "start", required_argument, NULL, 's' },
 						 { "trace", no_argument, NULL, 't' },
 						 { NULL, 0, NULL, 0 } };
-	static const char *const names[] = { "truncates",	 "punches",	     "clones",
-					     "extensions",	 "kernel deadlines", "peers' writes",
-					     "breaks given back", "lists of what was missed" };
+	static const char *const names[] = { "truncates",
+					     "punches",
+					     "clones",
+					     "extensions",
+					     "kernel deadlines",
+					     "peers' writes",
+					     "breaks given back",
+					     "lists of what was missed" };
 	uint64_t seeds = 300, start = 1, counted[8] = { 0 }, steps = 0;
 	static struct sim s;
 	bool trace = false, bad = false;

@@ -23,7 +23,16 @@
 #define SEC 1000000u
 #define PAGE 4096u
 
-enum { TENANTS = 2, FILES = 3, FILE_PAGES = 16, BLOCKS = 64, REGIONS = 8, PEERS = 3, CLIENTS = 4, OPS = 4 };
+enum {
+	TENANTS = 2,
+	FILES = 3,
+	FILE_PAGES = 16,
+	BLOCKS = 64,
+	REGIONS = 8,
+	PEERS = 3,
+	CLIENTS = 4,
+	OPS = 4
+};
 /* A daemon that begins anew may be asked for regions before it hears of those there are. */
 enum { ENTRIES = 2 * REGIONS };
 
@@ -77,7 +86,7 @@ struct message {
 	enum message_type type;
 	int error;
 	uint8_t tenant;
-	bool answer; /* to something that was asked: it is never dropped */
+	bool answer;	     /* to something that was asked: it is never dropped */
 	uint32_t connection; /* to a keeper: the life of the daemon that sent it */
 	uint64_t region;
 	uint64_t demand; /* also a revocation (ASK_CONSENT) */
@@ -171,7 +180,7 @@ struct kregion {
 	bool crowded; /* some shared a place: what is asked for need not be anybody's own wish */
 	struct peer peer[PEERS];
 	uint64_t released_on; /* connection + 1: its end is the answer to a release */
-	bool may_end; /* somebody let go, or something failed that leaves no other way */
+	bool may_end;	      /* somebody let go, or something failed that leaves no other way */
 	uint64_t close_deadline;
 	uint64_t told_length;
 };
@@ -220,8 +229,8 @@ struct daemon {
 	struct entry entry[ENTRIES];
 	struct passage passage[OPS];
 	struct revoke revoke[REVOKES];
-	bool linked[TENANTS]; /* to a keeper that may have died without our having heard of it */
-	bool listed[TENANTS]; /* once, since: the next list is about what was missed */
+	bool linked[TENANTS];  /* to a keeper that may have died without our having heard of it */
+	bool listed[TENANTS];  /* once, since: the next list is about what was missed */
 	bool listing[TENANTS]; /* again */
 	bool stale[TENANTS];   /* more was missed meanwhile */
 };
@@ -351,7 +360,8 @@ struct entry *daemon_find(struct sim *s, uint64_t id);
 void daemon_event(struct sim *s, struct entry *e, struct region_event event);
 void daemon_ask(struct sim *s, const struct entry *e, struct message m);
 void daemon_register(struct sim *s);
-void daemon_release(struct sim *s, struct entry *e, enum revocation_cause cause, uint64_t grace_usec);
+void daemon_release(struct sim *s, struct entry *e, enum revocation_cause cause,
+		    uint64_t grace_usec);
 void daemon_client_left(struct sim *s, uint8_t client);
 bool daemon_guards(struct sim *s, uint8_t file);
 void daemon_wanted(struct sim *s, const struct event *e);

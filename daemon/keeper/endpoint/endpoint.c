@@ -81,8 +81,8 @@ static uint32_t count_of_ticket(const struct endpoint *e, uint64_t region, uint6
 	return n;
 }
 
-static void on_request(struct endpoint *e, struct rdma_cm_id *id, const struct rdma_conn_param *param,
-		       const struct wire_connect *c)
+static void on_request(struct endpoint *e, struct rdma_cm_id *id,
+		       const struct rdma_conn_param *param, const struct wire_connect *c)
 {
 	struct endpoint_request request = { .region = c->region, .rights = c->rights };
 	struct endpoint_offer offer = { 0 };
@@ -103,11 +103,11 @@ static void on_request(struct endpoint *e, struct rdma_cm_id *id, const struct r
 		reject(id, (enum wire_refusal)r);
 		return;
 	}
-	if (!endpoint_has_place(e->max_peers, e->n_peers, count_of_ticket(e, c->region, offer.ticket))) {
-		e->ops->abandoned(e->userdata,
-				  &(struct endpoint_peer){ .region = c->region,
-							   .ticket = offer.ticket,
-							   .rights = c->rights });
+	if (!endpoint_has_place(e->max_peers, e->n_peers,
+				count_of_ticket(e, c->region, offer.ticket))) {
+		e->ops->abandoned(e->userdata, &(struct endpoint_peer){ .region = c->region,
+									.ticket = offer.ticket,
+									.rights = c->rights });
 		reject(id, WIRE_REFUSED_SHARE);
 		return;
 	}
@@ -134,7 +134,8 @@ static void on_request(struct endpoint *e, struct rdma_cm_id *id, const struct r
 	if (r < 0) {
 		log_warning("region %" PRIu64 ": connection of %s refused: %s%s", c->region,
 			    p->public.address, strerror(-r),
-			    r == -ENOMEM ? " (or more than RLIMIT_MEMLOCK, see memlock_bytes)" : "");
+			    r == -ENOMEM ? " (or more than RLIMIT_MEMLOCK, see memlock_bytes)"
+					 : "");
 		e->ops->abandoned(e->userdata, &p->public);
 		peer_close(p);
 		free(p);
@@ -249,7 +250,8 @@ static int on_check_same_device(void *userdata, struct ibv_context *context, str
 
 	if (context == e->listener->verbs)
 		return 0;
-	return reason_set(why, -EXDEV, "The regions are registered with RDMA device %s", endpoint_device(e));
+	return reason_set(why, -EXDEV, "The regions are registered with RDMA device %s",
+			  endpoint_device(e));
 }
 
 void endpoint_follow_address(struct endpoint *e)
@@ -296,8 +298,8 @@ uint8_t endpoint_device_port(const struct endpoint *e)
 	return e->listener->port_num;
 }
 
-static int add_event(struct event **ret, struct event_base *base, int fd, event_callback_fn callback,
-		     void *userdata)
+static int add_event(struct event **ret, struct event_base *base, int fd,
+		     event_callback_fn callback, void *userdata)
 {
 	if (fd >= 0 && evutil_make_socket_nonblocking(fd) < 0)
 		return -errno;
@@ -308,7 +310,8 @@ static int add_event(struct event **ret, struct event_base *base, int fd, event_
 }
 
 int endpoint_new(struct endpoint **ret, struct event_base *base, const char *address, uint16_t port,
-		 uint32_t max_peers, const struct endpoint_ops *ops, void *userdata, struct reason *why)
+		 uint32_t max_peers, const struct endpoint_ops *ops, void *userdata,
+		 struct reason *why)
 {
 	_cleanup_(endpoint_freep) struct endpoint *e = calloc(1, sizeof(*e));
 	int r;
@@ -340,7 +343,8 @@ int endpoint_new(struct endpoint **ret, struct event_base *base, const char *add
 				  endpoint_device(e));
 	r = add_event(&e->cm_event, base, e->channel->fd, on_cm, e);
 	if (r == 0)
-		r = add_event(&e->completion_event, base, e->completions->fd, peers_on_completion, e);
+		r = add_event(&e->completion_event, base, e->completions->fd, peers_on_completion,
+			      e);
 	if (r == 0)
 		r = add_event(&e->device_event, base, e->listener->verbs->async_fd, on_device, e);
 	if (r == 0)

@@ -65,9 +65,10 @@ struct endpoint_peer {
 	uint64_t ticket;
 	uint64_t since_usec; /* CLOCK_BOOTTIME */
 	uint64_t asked;	     /* revocation it was asked for and has not acknowledged, or 0 */
-	uint64_t cleared;    /* revocation that does not wait for it: told in the accept, or acknowledged */
+	uint64_t
+		cleared; /* revocation that does not wait for it: told in the accept, or acknowledged */
 	uint32_t rights;
-	bool half_open;   /* accepted, but the other side's last word of the handshake is not here: nothing can be told yet */
+	bool half_open; /* accepted, but the other side's last word of the handshake is not here: nothing can be told yet */
 	bool up;
 	bool asked_alone; /* asked with endpoint_tell_one(): it came in the middle of the revocation */
 	char address[64];
@@ -77,7 +78,8 @@ struct endpoint_ops {
 	/* May a region be served by this device? 0, or a negative errno with a reason. */
 	int (*check_device)(void *userdata, struct ibv_context *context, struct reason *why);
 	/* 0, or an enum wire_refusal. */
-	int (*admit)(void *userdata, const struct endpoint_request *request, struct endpoint_offer *ret);
+	int (*admit)(void *userdata, const struct endpoint_request *request,
+		     struct endpoint_offer *ret);
 	/* 0: endpoint_explain() follows, or came before it returned; or an enum wire_refusal. */
 	int (*ask)(void *userdata, const struct endpoint_question *q);
 	void (*joined)(void *userdata, const struct endpoint_peer *peer);
@@ -85,7 +87,8 @@ struct endpoint_ops {
 	void (*abandoned)(void *userdata, const struct endpoint_peer *peer);
 	void (*acknowledged)(void *userdata, const struct endpoint_peer *peer, uint64_t revocation);
 	/* A WIRE_SYNC, to be answered with endpoint_answer(); one at a time for each peer. */
-	void (*sync)(void *userdata, const struct endpoint_peer *peer, const struct wire_message *m);
+	void (*sync)(void *userdata, const struct endpoint_peer *peer,
+		     const struct wire_message *m);
 	/* Something of a region's peers is closed: what endpoint_forget() says may have changed. */
 	void (*closed)(void *userdata, uint64_t region);
 	void (*device_gone)(void *userdata);
@@ -111,7 +114,8 @@ static inline bool endpoint_has_place(uint32_t max, uint32_t n_peers, uint32_t o
  * -ENODEV and a reason when there is no such device.
  */
 int endpoint_new(struct endpoint **ret, struct event_base *base, const char *address, uint16_t port,
-		 uint32_t max_peers, const struct endpoint_ops *ops, void *userdata, struct reason *why);
+		 uint32_t max_peers, const struct endpoint_ops *ops, void *userdata,
+		 struct reason *why);
 struct endpoint *endpoint_free(struct endpoint *e);
 DEFINE_FREEP(struct endpoint, endpoint_free)
 
@@ -132,7 +136,8 @@ const struct endpoint_peer *endpoint_next(const struct endpoint *e, const struct
 
 /* Send to every peer of a region that is up. WIRE_REVOCATION_ASKED: it now has to answer; _SETTLED: no longer. */
 void endpoint_tell(struct endpoint *e, uint64_t region, const struct wire_message *m);
-void endpoint_tell_one(struct endpoint *e, const struct endpoint_peer *p, const struct wire_message *m);
+void endpoint_tell_one(struct endpoint *e, const struct endpoint_peer *p,
+		       const struct wire_message *m);
 
 /* To the peer of that number, if it is still there. */
 void endpoint_answer(struct endpoint *e, uint64_t number, const struct wire_message *m);

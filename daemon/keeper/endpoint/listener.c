@@ -39,16 +39,17 @@ static void set_port(struct sockaddr_storage *a, uint16_t port)
 }
 
 static int try_address(struct rdma_cm_id **ret, struct rdma_event_channel *channel,
-		       struct sockaddr_storage *address, uint16_t port, const struct endpoint_ops *ops,
-		       void *userdata, struct reason *why)
+		       struct sockaddr_storage *address, uint16_t port,
+		       const struct endpoint_ops *ops, void *userdata, struct reason *why)
 {
 	_cleanup_(destroy_idp) struct rdma_cm_id *id = NULL;
 	int r;
 
 	set_port(address, port);
 	if (rdma_create_id(channel, &id, NULL, RDMA_PS_TCP) < 0)
-		return reason_set(why, -errno,
-				  "The RDMA connection manager cannot be used: %m (is rdma_ucm loaded?)");
+		return reason_set(
+			why, -errno,
+			"The RDMA connection manager cannot be used: %m (is rdma_ucm loaded?)");
 	if (rdma_bind_addr(id, (struct sockaddr *)address) < 0)
 		return reason_set(why, errno == EADDRINUSE ? -EADDRINUSE : -EADDRNOTAVAIL,
 				  "RDMA cannot listen there: %m");
@@ -63,8 +64,9 @@ static int try_address(struct rdma_cm_id **ret, struct rdma_event_channel *chann
 	return 0;
 }
 
-static int try_named(struct rdma_cm_id **ret, struct rdma_event_channel *channel, const char *address,
-		     uint16_t port, const struct endpoint_ops *ops, void *userdata, struct reason *why)
+static int try_named(struct rdma_cm_id **ret, struct rdma_event_channel *channel,
+		     const char *address, uint16_t port, const struct endpoint_ops *ops,
+		     void *userdata, struct reason *why)
 {
 	struct addrinfo hints = { .ai_flags = AI_NUMERICHOST }, *found;
 	struct sockaddr_storage a = { 0 };
@@ -192,6 +194,7 @@ int listener_new(struct rdma_cm_id **ret, struct rdma_event_channel *channel, co
 			if (!best.text[0] || r == -EOPNOTSUPP)
 				best = last;
 		}
-	return reason_set(why, -ENXIO, "No RDMA device with on-demand paging has an address here%s%.120s",
+	return reason_set(why, -ENXIO,
+			  "No RDMA device with on-demand paging has an address here%s%.120s",
 			  best.text[0] ? "; last tried: " : "", best.text);
 }

@@ -53,8 +53,8 @@ static int modify(struct peer *p, enum ibv_qp_state state, const struct rdma_con
 		if (p->public.rights & WIRE_RIGHT_READ)
 			attr.qp_access_flags |= IBV_ACCESS_REMOTE_READ;
 		if (p->public.rights & WIRE_RIGHT_WRITE)
-			attr.qp_access_flags |=
-				IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_ATOMIC | p->flush_access;
+			attr.qp_access_flags |= IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_ATOMIC |
+						p->flush_access;
 		break;
 	case IBV_QPS_RTR:
 		if (128u << attr.path_mtu < offer->accept.minimum_mtu)
@@ -113,8 +113,8 @@ static uint8_t bounded(uint8_t wanted, int device)
 	return wanted ? wanted : 1;
 }
 
-int peer_accept(struct peer *p, struct ibv_comp_channel *channel, const struct endpoint_offer *offer,
-		const struct rdma_conn_param *request)
+int peer_accept(struct peer *p, struct ibv_comp_channel *channel,
+		const struct endpoint_offer *offer, const struct rdma_conn_param *request)
 {
 	struct wire_accept private_data = wire_write_accept(&offer->accept);
 	struct rdma_conn_param accept = {
@@ -249,7 +249,8 @@ int peer_receive(struct peer *p, struct wire_message *ret)
 		return -EAGAIN;
 	if (n < 0)
 		return -EIO;
-	if (wc.status != IBV_WC_SUCCESS) /* a message longer than its buffer is the other side's fault */
+	if (wc.status !=
+	    IBV_WC_SUCCESS) /* a message longer than its buffer is the other side's fault */
 		return wc.status == IBV_WC_LOC_LEN_ERR ? -EPROTO : -EIO;
 	if (wc.wr_id & SEND_FLAG)
 		return sent(p, (uint32_t)wc.wr_id);

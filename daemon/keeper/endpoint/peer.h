@@ -40,12 +40,14 @@ struct peer {
 	struct ibv_cq *cq;
 	struct ibv_qp *qp;
 	struct ibv_mr *mr;
-	struct wire_message *buffer; /* PEER_RECEIVES to receive into, then PEER_SENDS to send from */
-	uint32_t sending;	     /* bit per send buffer */
-	uint32_t sending_length;     /* bit of the WIRE_LENGTH_CHANGED under way, or 0 */
+	struct wire_message
+		*buffer;	 /* PEER_RECEIVES to receive into, then PEER_SENDS to send from */
+	uint32_t sending;	 /* bit per send buffer */
+	uint32_t sending_length; /* bit of the WIRE_LENGTH_CHANGED under way, or 0 */
 	bool length_waits;
 	struct wire_message length; /* the newest, while one is under way */
-	unsigned int useless; /* messages in a row that nobody waited for, or that could not do anything */
+	unsigned int
+		useless; /* messages in a row that nobody waited for, or that could not do anything */
 	unsigned int flush_access; /* IBV_ACCESS_FLUSH_* of its queue pair */
 	bool syncing;		   /* a WIRE_SYNC is not answered yet */
 };
@@ -57,8 +59,8 @@ struct peer {
  *
  * -EMSGSIZE: the path MTU is below the offer's minimum; else the adapter refused something.
  */
-int peer_accept(struct peer *p, struct ibv_comp_channel *channel, const struct endpoint_offer *offer,
-		const struct rdma_conn_param *request);
+int peer_accept(struct peer *p, struct ibv_comp_channel *channel,
+		const struct endpoint_offer *offer, const struct rdma_conn_param *request);
 
 /* No access of this peer is carried out after it returns. */
 void peer_set_error(struct peer *p);

@@ -59,7 +59,7 @@ static void free_peer(struct endpoint *e, struct peer *p)
 	free(p);
 }
 
-#define of_close(j) ((struct peer *)((char *)(j)-offsetof(struct peer, close)))
+#define of_close(j) ((struct peer *)((char *)(j) - offsetof(struct peer, close)))
 
 /* In the worker. */
 static void run_close(struct job *job)
@@ -152,7 +152,8 @@ static void drain(struct endpoint *e, struct peer *p)
 		if (r == -EAGAIN)
 			return;
 		if (r >= 0)
-			peers_establish(e, p); /* its first message may overtake the connection manager's */
+			peers_establish(
+				e, p); /* its first message may overtake the connection manager's */
 		if (r == 1 && m.type == WIRE_SYNC) {
 			e->ops->sync(e->userdata, &p->public, &m);
 		} else if (r == 1) {
@@ -189,7 +190,8 @@ void peers_on_completion(evutil_socket_t fd, short what, void *userdata)
 	}
 }
 
-const struct endpoint_peer *endpoint_next(const struct endpoint *e, const struct endpoint_peer *last)
+const struct endpoint_peer *endpoint_next(const struct endpoint *e,
+					  const struct endpoint_peer *last)
 {
 	/* struct endpoint_peer is the first member of struct peer */
 	const struct peer *p = last ? ((const struct peer *)last)->next : e->peers;
@@ -214,7 +216,8 @@ static void tell(struct endpoint *e, struct peer *p, const struct wire_message *
 	}
 }
 
-void endpoint_tell_one(struct endpoint *e, const struct endpoint_peer *to, const struct wire_message *m)
+void endpoint_tell_one(struct endpoint *e, const struct endpoint_peer *to,
+		       const struct wire_message *m)
 {
 	for (struct peer *p = e->peers; p; p = p->next)
 		if (&p->public == to)
@@ -244,9 +247,10 @@ uint32_t endpoint_cut(struct endpoint *e, uint64_t region, uint64_t revocation)
 			continue;
 		n += p->state == PEER_UP;
 		if (p->state == PEER_HALF_OPEN)
-			log_info("region %" PRIu64
-				 ": connection of %s given up: not established when the region was fenced",
-				 region, p->public.address);
+			log_info(
+				"region %" PRIu64
+				": connection of %s given up: not established when the region was fenced",
+				region, p->public.address);
 		peers_dismiss(e, p, true);
 	}
 	return n;

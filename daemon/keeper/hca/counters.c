@@ -31,14 +31,14 @@ static const struct nlattr *valid(const struct nlattr *a, enum mnl_attr_data_typ
 	return mnl_attr_validate(a, type) < 0 ? NULL : a;
 }
 
-static int parse_region(const struct nlattr *entry, const struct counters_region *wanted, uint32_t *best)
+static int parse_region(const struct nlattr *entry, const struct counters_region *wanted,
+			uint32_t *best)
 {
 	uint32_t number = 0, pid = 0, rkey = wanted->rkey;
 	uint64_t length = 0;
 	const struct nlattr *a;
 
-	mnl_attr_for_each_nested(a, entry)
-	{
+	mnl_attr_for_each_nested(a, entry) {
 		switch (mnl_attr_get_type(a)) {
 		case RDMA_NLDEV_ATTR_RES_MRN:
 			if (!valid(a, MNL_TYPE_U32))
@@ -64,7 +64,8 @@ static int parse_region(const struct nlattr *entry, const struct counters_region
 			break;
 		}
 	}
-	if (pid == wanted->pid && length == wanted->length && rkey == wanted->rkey && number > *best)
+	if (pid == wanted->pid && length == wanted->length && rkey == wanted->rkey &&
+	    number > *best)
 		*best = number;
 	return 0;
 }
@@ -76,12 +77,10 @@ int counters_parse_regions(const struct nlmsghdr *message, const struct counters
 	uint32_t best = *ret_number;
 	int r;
 
-	mnl_attr_for_each(table, message, 0)
-	{
+	mnl_attr_for_each(table, message, 0) {
 		if (mnl_attr_get_type(table) != RDMA_NLDEV_ATTR_RES_MR)
 			continue;
-		mnl_attr_for_each_nested(entry, table)
-		{
+		mnl_attr_for_each_nested(entry, table) {
 			r = parse_region(entry, wanted, &best);
 			if (r < 0)
 				return r;
@@ -96,8 +95,7 @@ static int parse_counter(const struct nlattr *entry, bool *found, uint64_t *ret)
 {
 	const struct nlattr *a, *name = NULL, *value = NULL;
 
-	mnl_attr_for_each_nested(a, entry)
-	{
+	mnl_attr_for_each_nested(a, entry) {
 		if (mnl_attr_get_type(a) == RDMA_NLDEV_ATTR_STAT_HWCOUNTER_ENTRY_NAME)
 			name = valid(a, MNL_TYPE_NUL_STRING);
 		else if (mnl_attr_get_type(a) == RDMA_NLDEV_ATTR_STAT_HWCOUNTER_ENTRY_VALUE)
@@ -119,12 +117,10 @@ int counters_parse_faults(const struct nlmsghdr *message, uint64_t *ret_faults)
 	bool found = false;
 	int r;
 
-	mnl_attr_for_each(table, message, 0)
-	{
+	mnl_attr_for_each(table, message, 0) {
 		if (mnl_attr_get_type(table) != RDMA_NLDEV_ATTR_STAT_HWCOUNTERS)
 			continue;
-		mnl_attr_for_each_nested(entry, table)
-		{
+		mnl_attr_for_each_nested(entry, table) {
 			r = parse_counter(entry, &found, &faults);
 			if (r < 0)
 				return r;
@@ -233,7 +229,8 @@ int counters_new(struct counters **ret, uint32_t device)
 	if (!c->socket)
 		return -errno;
 	if (mnl_socket_bind(c->socket, 0, MNL_SOCKET_AUTOPID) < 0 ||
-	    setsockopt(mnl_socket_get_fd(c->socket), SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0)
+	    setsockopt(mnl_socket_get_fd(c->socket), SOL_SOCKET, SO_RCVTIMEO, &timeout,
+		       sizeof(timeout)) < 0)
 		return -errno;
 	*ret = steal_pointer(c);
 	return 0;

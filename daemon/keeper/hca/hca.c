@@ -38,7 +38,8 @@ struct hca {
 	uint8_t flush;		  /* WIRE_FLUSH_* */
 	unsigned int read_access; /* what a region for reading needs besides */
 	int import_error;
-	pthread_mutex_t lock; /* workers': of the two below; never held while a verb waits for an access */
+	pthread_mutex_t
+		lock; /* workers': of the two below; never held while a verb waits for an access */
 	struct counters *counters; /* NULL: the adapter does not count */
 	struct left *left;
 	atomic_uint n_left;
@@ -107,7 +108,8 @@ int hca_check(struct ibv_context *context, struct reason *why)
 
 	r = query_caps(context, &caps, &flags);
 	if (r < 0)
-		return reason_set(why, r, "RDMA device %s cannot be queried: %s", name, strerror(-r));
+		return reason_set(why, r, "RDMA device %s cannot be queried: %s", name,
+				  strerror(-r));
 	if (!(caps.general_caps & IBV_ODP_SUPPORT) ||
 	    (caps.per_transport_caps.rc_odp_caps & needed) != needed)
 		return reason_set(
@@ -313,7 +315,8 @@ int hca_register(struct hca *h, uint64_t address, uint64_t length, bool write, u
 	m->hca = h;
 	if (write)
 		access |= IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE |
-			  hca_flush_access(flush & h->flush) | (h->atomics ? IBV_ACCESS_REMOTE_ATOMIC : 0u);
+			  hca_flush_access(flush & h->flush) |
+			  (h->atomics ? IBV_ACCESS_REMOTE_ATOMIC : 0u);
 	else
 		access |= h->read_access;
 	m->write = write;

@@ -39,7 +39,8 @@ int hca_try_import(struct ibv_context *context)
 
 static bool reads(struct ibv_pd *pd, void *page, size_t size, unsigned int more)
 {
-	struct ibv_mr *mr = ibv_reg_mr(pd, page, size, IBV_ACCESS_ON_DEMAND | IBV_ACCESS_REMOTE_READ | more);
+	struct ibv_mr *mr =
+		ibv_reg_mr(pd, page, size, IBV_ACCESS_ON_DEMAND | IBV_ACCESS_REMOTE_READ | more);
 	bool good;
 
 	if (!mr)

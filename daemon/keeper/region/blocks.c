@@ -39,7 +39,7 @@
 #define AROUND_WRITTEN (UINT64_C(64) << 10)
 #define AROUND_UNWRITTEN (UINT64_C(2) << 20)
 
-#define of_job(j) ((struct kregion *)((char *)(j)-offsetof(struct kregion, replaced.job)))
+#define of_job(j) ((struct kregion *)((char *)(j) - offsetof(struct kregion, replaced.job)))
 
 /* What cannot be seen is taken for the worst. */
 static void look(struct kregion *r)
@@ -84,7 +84,8 @@ int kregion_follow_blocks(struct kregion *r)
 	r->ask_writes = ask;
 	kregion_reason_changed(r);
 	log_info("region %" PRIu64 ": writes by others are %s", r->id,
-		 ask ? "asked for, since blocks are shared with another file" : "not asked for any more");
+		 ask ? "asked for, since blocks are shared with another file"
+		     : "not asked for any more");
 	return ask; /* those who began to write before that */
 }
 
@@ -226,7 +227,8 @@ static void run_drop(struct job *job)
 {
 	struct kregion *r = of_job(job);
 
-	r->replaced.dropped = mapping_drop(r->mapping, r->replaced.drop_start, r->replaced.drop_end) == 0;
+	r->replaced.dropped =
+		mapping_drop(r->mapping, r->replaced.drop_start, r->replaced.drop_end) == 0;
 	look(r);
 }
 

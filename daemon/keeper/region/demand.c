@@ -24,7 +24,7 @@
 
 #define OWN (UINT64_C(1) << 63)
 
-#define of_sync(j) ((struct kregion *)((char *)(j)-offsetof(struct kregion, sync.job)))
+#define of_sync(j) ((struct kregion *)((char *)(j) - offsetof(struct kregion, sync.job)))
 
 static struct kregion_demand *find(struct kregion *r, uint64_t demand)
 {
@@ -96,7 +96,8 @@ static int take(struct kregion *r, const struct operation *op, const struct keep
 		struct reason *why)
 {
 	uint64_t granule = r->mapping->granule, length = r->mapping->length;
-	uint64_t start = d->offset / granule * granule, end = d->offset + d->length, place = d->demand;
+	uint64_t start = d->offset / granule * granule, end = d->offset + d->length,
+		 place = d->demand;
 	struct kregion_demand *slot;
 
 	if (find(r, d->demand))
@@ -111,9 +112,12 @@ static int take(struct kregion *r, const struct operation *op, const struct keep
 	slot = place ? new_demand(r) : NULL;
 	if (!slot)
 		return reason_set(why, -EDQUOT, "Too many want this region at once; let some end");
-	*slot = (struct kregion_demand){
-		.demand = d->demand, .place = place, .op = *op, .pid = d->pid, .start = start, .end = end
-	};
+	*slot = (struct kregion_demand){ .demand = d->demand,
+					 .place = place,
+					 .op = *op,
+					 .pid = d->pid,
+					 .start = start,
+					 .end = end };
 	r->breaker_pid = d->pid; /* not who broke a lease before */
 	kregion_feed(r, (struct guard_event){
 				.type = GUARD_DEMANDED,
@@ -182,7 +186,8 @@ static void answer_sync(struct kregion *r, int error)
 	s->demand = 0;
 	if (!error) {
 		tell_value(r->keeper, &s->op, r->id,
-			   mapping_is_durable(r->mapping) ? KEEPER_DURABLE_STORAGE : KEEPER_DURABLE_NOTHING);
+			   mapping_is_durable(r->mapping) ? KEEPER_DURABLE_STORAGE
+							  : KEEPER_DURABLE_NOTHING);
 		return;
 	}
 	if (error == -ETIME)
@@ -238,7 +243,8 @@ int kregion_sync(struct kregion *r, const struct operation *op, const struct kee
 	int error;
 
 	if (s->demand || s->job.busy)
-		return reason_set(why, -EBUSY, "The region is being written back already; try again later");
+		return reason_set(why, -EBUSY,
+				  "The region is being written back already; try again later");
 	s->job = (struct job){ .run = run_sync, .done = sync_done, .key = r->storage };
 	s->op = *op;
 	s->demand = own.demand;

@@ -22,7 +22,7 @@
 
 #define PATIENCE_USEC USEC_PER_SEC
 
-#define of_job(j) ((struct kregion *)((char *)(j)-offsetof(struct kregion, job)))
+#define of_job(j) ((struct kregion *)((char *)(j) - offsetof(struct kregion, job)))
 
 /* In the worker. */
 static void run_deregister(struct job *job)
@@ -41,8 +41,8 @@ static void done_deregister(struct job *job)
 		 * It is fenced or this is why it is destroyed; either way a mapping that something may still be registered on must never
 		 * become another one. When the process ends, so does everything.
 		 */
-		log_error("region %" PRIu64 ": cannot be deregistered (%s): this keeper ends", r->id,
-			  strerror(-r->job_error));
+		log_error("region %" PRIu64 ": cannot be deregistered (%s): this keeper ends",
+			  r->id, strerror(-r->job_error));
 		_exit(EXIT_FAILURE);
 	}
 	r->mr = NULL;
@@ -108,8 +108,8 @@ int kregion_init_end(struct kregion *r)
 
 void kregion_free_events(struct kregion *r)
 {
-	struct event *const events[] = { r->timer,	  r->warm_timer,  r->stall_timer,
-					 r->folded_timer, r->watch_timer, r->patience_timer,
+	struct event *const events[] = { r->timer,	   r->warm_timer,     r->stall_timer,
+					 r->folded_timer,  r->watch_timer,    r->patience_timer,
 					 r->explain.timer, r->replaced.timer, r->stuck.timer,
 					 r->go_on };
 
@@ -124,7 +124,8 @@ static void answer(struct kregion *r)
 	struct keeper *k = r->keeper;
 	bool told = false;
 
-	if (r->registration.connection) /* released, or the keeper stopped, before it was announced */
+	if (r->registration
+		    .connection) /* released, or the keeper stopped, before it was announced */
 		tell_done(k, &r->registration, r->id, -ECANCELED, NULL);
 	r->registration = (struct operation){ 0 };
 	for (size_t i = 0; i < r->n_releases; i++) {

@@ -26,11 +26,12 @@
 #define PATIENCE_USEC (2 * USEC_PER_SEC)
 #define BYTES_MAX (UINT64_C(4) << 20) /* of one access that are looked at */
 
-#define of_job(j) ((struct kregion *)((char *)(j)-offsetof(struct kregion, explain.job)))
+#define of_job(j) ((struct kregion *)((char *)(j) - offsetof(struct kregion, explain.job)))
 
 struct kregion_question {
 	struct kregion_question *next;
-	uint64_t number; /* 0: answered, and the worker still looks into it: only the first can be */
+	uint64_t
+		number; /* 0: answered, and the worker still looks into it: only the first can be */
 	uint64_t until_usec;
 	uint64_t offset; /* whole pages */
 	uint64_t length;
@@ -46,7 +47,8 @@ static void run(struct job *job)
 	struct kregion *r = of_job(job);
 	const struct kregion_question *q = r->explain.questions;
 
-	r->explain.error = mapping_explain(r->mapping, q->offset, q->length, q->write, &r->explain.failed_at);
+	r->explain.error =
+		mapping_explain(r->mapping, q->offset, q->length, q->write, &r->explain.failed_at);
 }
 
 static void answer_first(struct kregion *r, enum wire_cause cause)
@@ -135,7 +137,8 @@ static bool is_silent(const struct kregion *r)
 /* What a revocation keeps peers from, or is about to. */
 static bool is_revoked(const struct kregion *r, uint64_t offset, uint64_t length)
 {
-	return kregion_revocation(r) && offset < r->guard.ask_end && offset + length > r->guard.ask_start;
+	return kregion_revocation(r) && offset < r->guard.ask_end &&
+	       offset + length > r->guard.ask_start;
 }
 
 /* What is known without touching anything; WIRE_CAUSE_AVAILABLE: nothing is the matter so far. */
@@ -146,7 +149,8 @@ static enum wire_cause look(struct kregion *r, const struct kregion_question *q)
 	if (is_revoked(r, q->offset, q->length))
 		return WIRE_CAUSE_FENCED;
 	kregion_restat(r);
-	valid = (r->guard.valid_length + r->mapping->granule - 1) / r->mapping->granule * r->mapping->granule;
+	valid = (r->guard.valid_length + r->mapping->granule - 1) / r->mapping->granule *
+		r->mapping->granule;
 	if (q->offset + q->length > valid)
 		return WIRE_CAUSE_LENGTH;
 	return WIRE_CAUSE_AVAILABLE;
@@ -182,13 +186,15 @@ static enum wire_cause judge(struct kregion *r, const struct kregion_question *q
 	if (cause != WIRE_CAUSE_AVAILABLE)
 		return cause; /* while it was touched, and perhaps the reason why that failed */
 	if (error == -EIO || error == -EHWPOISON)
-		kregion_note_damage(r, r->explain.failed_at, r->explain.failed_at + r->mapping->granule,
+		kregion_note_damage(r, r->explain.failed_at,
+				    r->explain.failed_at + r->mapping->granule,
 				    mapping_explanation(error));
 	else if (error)
 		log_notice("region %" PRIu64 ": a peer's access to bytes [%" PRIu64 ", %" PRIu64
 			   ") failed: %s",
 			   r->id, q->offset, q->offset + q->length,
-			   mapping_explanation(error) ? mapping_explanation(error) : strerror(-error));
+			   mapping_explanation(error) ? mapping_explanation(error)
+						      : strerror(-error));
 	return cause_of(error, q->part);
 }
 
@@ -255,7 +261,8 @@ static enum wire_cause tell_at_once(struct kregion *r, struct kregion_question *
 	if (is_silent(r))
 		return WIRE_CAUSE_SILENT;
 	/* touching it then could have the kernel kill somebody of that control group */
-	return keeper_check_room(r->mapping, q->length) < 0 ? WIRE_CAUSE_MEMORY : WIRE_CAUSE_AVAILABLE;
+	return keeper_check_room(r->mapping, q->length) < 0 ? WIRE_CAUSE_MEMORY
+							    : WIRE_CAUSE_AVAILABLE;
 }
 
 static int add(struct kregion *r, const struct kregion_question *wanted)

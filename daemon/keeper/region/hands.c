@@ -57,8 +57,8 @@ static void ask(struct kregion *r)
 
 	uint64_t now = now_monotonic_usec();
 
-	log_info("region %" PRIu64 ": revocation %" PRIu64 " (%s), [%" PRIu64 ", %" PRIu64 "), %" PRIu64
-		 " ms to acknowledge",
+	log_info("region %" PRIu64 ": revocation %" PRIu64 " (%s), [%" PRIu64 ", %" PRIu64
+		 "), %" PRIu64 " ms to acknowledge",
 		 r->id, g->revocation, cause_names[g->cause], g->ask_start, g->ask_end,
 		 (uint64_t)(g->deadline_usec > now ? (g->deadline_usec - now) / USEC_PER_MSEC : 0));
 	/* who waits for a prefetch would wait for the revocation to end; who registered it must know it to understand what follows */
@@ -69,7 +69,9 @@ static void ask(struct kregion *r)
 
 static void fence(struct kregion *r, uint64_t revocation)
 {
-	struct guard_event done = { .type = GUARD_FENCE_DONE, .start = r->guard.ask_start, .end = r->guard.ask_end };
+	struct guard_event done = { .type = GUARD_FENCE_DONE,
+				    .start = r->guard.ask_start,
+				    .end = r->guard.ask_end };
 	struct endpoint *e = r->keeper->endpoint;
 	bool closing = r->guard.state == GUARD_CLOSING;
 
@@ -83,7 +85,8 @@ static void fence(struct kregion *r, uint64_t revocation)
 		log_error("region %" PRIu64 ": cannot be fenced (%s): it is taken down", r->id,
 			  strerror(-done.error));
 	else if (done.start < r->guard.ask_start || done.end > r->guard.ask_end)
-		log_warning("region %" PRIu64 ": no mapping is left for a part of it (vm.max_map_count): all of it "
+		log_warning("region %" PRIu64
+			    ": no mapping is left for a part of it (vm.max_map_count): all of it "
 			    "is fenced",
 			    r->id);
 	if (!done.error)
@@ -106,15 +109,15 @@ static void refresh(struct kregion *r)
 	if (!e.error)
 		e.error = mapping_unfence(r->mapping);
 	if (e.error)
-		log_error("region %" PRIu64 ": cannot be opened again (%s): it is taken down", r->id,
-			  strerror(-e.error));
+		log_error("region %" PRIu64 ": cannot be opened again (%s): it is taken down",
+			  r->id, strerror(-e.error));
 	kregion_feed(r, e);
 }
 
 static void settled(struct kregion *r, const struct guard_effect *f)
 {
-	log_info("region %" PRIu64 ": revocation %" PRIu64 " settled: %s, %" PRIu64 " bytes valid", r->id,
-		 f->revocation, outcome_names[f->outcome], r->guard.valid_length);
+	log_info("region %" PRIu64 ": revocation %" PRIu64 " settled: %s, %" PRIu64 " bytes valid",
+		 r->id, f->revocation, outcome_names[f->outcome], r->guard.valid_length);
 	tell_settled(r, f->revocation, f->outcome, NULL);
 	r->look.settled_usec = now_monotonic_usec();
 	if (!r->warm_unsupported && !r->stuck.unwarmed)
@@ -216,7 +219,8 @@ void kregion_on_layout(struct kregion *r, const struct rdmareg_report *report)
 	began = report->deadline_nsec / 1000 - r->deadline_msec * USEC_PER_MSEC;
 	e.now_usec = report->deadline_nsec && began < now ? began : now;
 	kregion_range_of(r, report->breaker_pid, &e.start, &e.end);
-	e.cause = report->operation <= CAUSE_WRITE ? (enum revocation_cause)report->operation : CAUSE_UNKNOWN;
+	e.cause = report->operation <= CAUSE_WRITE ? (enum revocation_cause)report->operation
+						   : CAUSE_UNKNOWN;
 	r->breaker_pid = report->breaker_pid;
 	if (report->flags & RDMAREG_FLAG_KILLED && e.type == GUARD_BROKEN) {
 		if (e.break_id == r->guard.break_id)
@@ -243,7 +247,8 @@ static bool waits_for_newcomers(const struct kregion *r)
 {
 	const struct endpoint *e = r->keeper->endpoint;
 
-	for (const struct endpoint_peer *p = e ? endpoint_next(e, NULL) : NULL; p; p = endpoint_next(e, p)) {
+	for (const struct endpoint_peer *p = e ? endpoint_next(e, NULL) : NULL; p;
+	     p = endpoint_next(e, p)) {
 		if (p->region != r->id)
 			continue;
 		if (p->half_open && p->cleared != r->consented)
@@ -274,15 +279,16 @@ void kregion_look_at_consent(struct kregion *r)
 
 bool kregion_waited_in_vain(const struct kregion *r)
 {
-	return r->phase == KREGION_HELD && r->guard.state == GUARD_FENCING && r->consented == r->guard.revocation;
+	return r->phase == KREGION_HELD && r->guard.state == GUARD_FENCING &&
+	       r->consented == r->guard.revocation;
 }
 
 void kregion_close(struct kregion *r, enum revocation_cause cause, uint64_t grace_usec)
 {
 	if (r->phase == KREGION_REGISTERING)
 		r->close_wanted = true;
-	kregion_feed(r,
-		     (struct guard_event){ .type = GUARD_CLOSE, .cause = cause, .grace_usec = grace_usec });
+	kregion_feed(r, (struct guard_event){
+				.type = GUARD_CLOSE, .cause = cause, .grace_usec = grace_usec });
 }
 
 int kregion_add_release(struct kregion *r, const struct operation *op)
@@ -290,7 +296,8 @@ int kregion_add_release(struct kregion *r, const struct operation *op)
 	struct operation *more;
 	size_t kept = 0;
 
-	for (size_t i = 0; i < r->n_releases; i++) /* who asked on a connection that ended asks again */
+	for (size_t i = 0; i < r->n_releases;
+	     i++) /* who asked on a connection that ended asks again */
 		if (session_is_waiting(r->keeper->session, &r->release[i]))
 			r->release[kept++] = r->release[i];
 	r->n_releases = kept;

@@ -41,7 +41,7 @@
 
 #define ROUND_USEC USEC_PER_SEC
 #define REGIONS_PER_TURN 256
-#define TURN_USEC (20 * USEC_PER_MSEC) /* between the turns of one round */
+#define TURN_USEC (20 * USEC_PER_MSEC)	/* between the turns of one round */
 #define SOON_USEC (100 * USEC_PER_MSEC) /* a revocation that is the reason has come by then */
 #define SETTLED_USEC USEC_PER_SEC
 #define PUMP_MAX 64 /* regions that are offered to the worker at a time */
@@ -68,12 +68,14 @@ struct looks {
 /* What is known of a file's blocks, and a worker's next look at them. */
 struct kregion_blocks {
 	int fd;
-	bool places; /* where they are matters: direct access */
+	bool places;	/* where they are matters: direct access */
 	uint64_t start; /* bytes in the file, of what is to be looked at */
 	uint64_t end;
-	uint64_t revocation; /* the guard's number when it began: after another one there is nothing to compare */
-	uint64_t number;     /* of blocks, and */
-	uint64_t changed_nsec; /* the time of the file's last change; 0: there may be another one at that time */
+	uint64_t
+		revocation; /* the guard's number when it began: after another one there is nothing to compare */
+	uint64_t number; /* of blocks, and */
+	uint64_t
+		changed_nsec; /* the time of the file's last change; 0: there may be another one at that time */
 	struct extents *known; /* as of @known_revocation; NULL: none */
 	uint64_t known_revocation;
 	struct extents *found;
@@ -107,11 +109,12 @@ static void say(const struct kregion *r, enum path_state was)
 {
 	switch ((enum path_state)r->look.path_state) {
 	case PATH_MOVED:
-		log_notice("region %" PRIu64 ": its file is no longer at %s, but at %s", r->id, r->path,
-			   r->look.path_now);
+		log_notice("region %" PRIu64 ": its file is no longer at %s, but at %s", r->id,
+			   r->path, r->look.path_now);
 		break;
 	case PATH_DELETED:
-		log_notice("region %" PRIu64 ": its file is no longer at %s: it was deleted, or another one was "
+		log_notice("region %" PRIu64
+			   ": its file is no longer at %s: it was deleted, or another one was "
 			   "renamed over it",
 			   r->id, r->path);
 		break;
@@ -144,7 +147,7 @@ static void look_at_path(struct kregion *r)
 		tell_length(r);
 }
 
-#define of_job(j) ((struct kregion *)((char *)(j)-offsetof(struct kregion, look.job)))
+#define of_job(j) ((struct kregion *)((char *)(j) - offsetof(struct kregion, look.job)))
 
 /* In the worker. What the file does not have any more is not looked at: that it became shorter is known from its length. */
 static int read_extents(struct kregion_blocks *b)
@@ -182,8 +185,9 @@ static void say_bypass(struct kregion *r)
 {
 	bool promised = r->gated || r->mode == ARBITRATION_LAYOUT_LEASE;
 
-	log_write(promised ? LOG_WARNING : LOG_NOTICE, "region %" PRIu64 ": %s%s (%s)", r->id, r->look.bypass,
-		  promised ? ", and nobody was asked" : "", r->path[0] ? r->path : "?");
+	log_write(promised ? LOG_WARNING : LOG_NOTICE, "region %" PRIu64 ": %s%s (%s)", r->id,
+		  r->look.bypass, promised ? ", and nobody was asked" : "",
+		  r->path[0] ? r->path : "?");
 	if (!r->announced)
 		return;
 	tell_mode(r);
@@ -199,8 +203,8 @@ static void note_loss(struct kregion *r, const struct extents_loss *l)
 	r->look.bypass_end = l->end - base;
 	snprintf(r->look.bypass, sizeof(r->look.bypass),
 		 "%" PRIu64 " bytes of blocks between %" PRIu64 " and %" PRIu64 " of the region %s",
-		 l->lost_bytes ? l->lost_bytes : l->moved_bytes, r->look.bypass_start, r->look.bypass_end,
-		 l->lost_bytes ? "were taken" : "are in another place now");
+		 l->lost_bytes ? l->lost_bytes : l->moved_bytes, r->look.bypass_start,
+		 r->look.bypass_end, l->lost_bytes ? "were taken" : "are in another place now");
 	say_bypass(r);
 }
 
@@ -252,7 +256,8 @@ static void look_at_length(struct kregion *r)
 	r->look.bypass_start = r->guard.valid_length;
 	r->look.bypass_end = r->mapping->length;
 	snprintf(r->look.bypass, sizeof(r->look.bypass),
-		 "the file became shorter, %" PRIu64 " bytes of the region are left", r->guard.valid_length);
+		 "the file became shorter, %" PRIu64 " bytes of the region are left",
+		 r->guard.valid_length);
 	say_bypass(r);
 }
 
@@ -261,8 +266,8 @@ static bool is_storage_busy(const struct looks *l, uint64_t storage)
 	const struct kregion *r;
 
 	TAILQ_FOREACH(r, &l->busy, look.of_looks)
-	if (r->storage == storage)
-		return true;
+		if (r->storage == storage)
+			return true;
 	return false;
 }
 
@@ -273,7 +278,9 @@ static void submit(struct looks *l, struct kregion *r)
 	struct kregion_blocks *b = r->look.blocks;
 
 	b->fd = r->mapping->fd;
-	b->places = r->mapping->direct && !r->ask_writes; /* what a peer writes to shared blocks lies elsewhere afterwards */
+	b->places =
+		r->mapping->direct &&
+		!r->ask_writes; /* what a peer writes to shared blocks lies elsewhere afterwards */
 	b->start = r->mapping->offset;
 	b->end = b->start + r->guard.valid_length;
 	b->revocation = r->guard.revocation;
@@ -294,7 +301,8 @@ static void pump(struct looks *l)
 {
 	struct kregion *r;
 
-	for (unsigned int i = 0; i < PUMP_MAX && l->n_busy < AT_ONCE && (r = TAILQ_FIRST(&l->wanted)); i++) {
+	for (unsigned int i = 0;
+	     i < PUMP_MAX && l->n_busy < AT_ONCE && (r = TAILQ_FIRST(&l->wanted)); i++) {
 		TAILQ_REMOVE(&l->wanted, r, look.of_looks);
 		if (is_storage_busy(l, r->storage)) {
 			TAILQ_INSERT_TAIL(&l->wanted, r, look.of_looks);
@@ -349,7 +357,8 @@ static bool is_other(struct kregion *r)
 	bool cause, other;
 	struct statx st;
 
-	if (statx(r->mapping->fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BLOCKS | STATX_CTIME, &st) < 0)
+	if (statx(r->mapping->fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
+		  STATX_BLOCKS | STATX_CTIME, &st) < 0)
 		return false;
 	changed = file_nsec(&st.stx_ctime);
 	cause = r->look.cleared || st.stx_blocks != b->number ||
@@ -366,8 +375,8 @@ static bool is_other(struct kregion *r)
 
 static void look_at_blocks(struct looks *l, struct kregion *r)
 {
-	if (!r->mapping->extents || r->look.wanted || r->look.job.busy || r->guard.state != GUARD_OPEN ||
-	    was_just_revoked(r))
+	if (!r->mapping->extents || r->look.wanted || r->look.job.busy ||
+	    r->guard.state != GUARD_OPEN || was_just_revoked(r))
 		return;
 	if (!r->look.blocks)
 		r->look.blocks = calloc(1, sizeof(*r->look.blocks));

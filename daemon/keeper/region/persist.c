@@ -20,7 +20,7 @@
 #include "keeper/system/mapping.h"
 #include "util/log.h"
 
-#define of_job(j) ((struct kregion *)((char *)(j)-offsetof(struct kregion, persist.job)))
+#define of_job(j) ((struct kregion *)((char *)(j) - offsetof(struct kregion, persist.job)))
 
 struct kregion_persist_waiter {
 	struct kregion_persist_waiter *next;
@@ -29,7 +29,8 @@ struct kregion_persist_waiter {
 	bool served; /* by the write-back that is under way */
 };
 
-static void answer(struct kregion *r, uint64_t peer, uint64_t request, enum wire_sync_outcome outcome)
+static void answer(struct kregion *r, uint64_t peer, uint64_t request,
+		   enum wire_sync_outcome outcome)
 {
 	struct wire_message m = {
 		.type = WIRE_SYNCED,
@@ -74,11 +75,13 @@ void kregion_storage_failed(struct kregion *r, int error)
 /* Answering may end a peer, and so take others out of the list: begin anew after each. */
 static bool answer_one(struct kregion *r)
 {
-	for (struct kregion_persist_waiter **at = &r->persist.waiters, *w; (w = *at); at = &w->next) {
+	for (struct kregion_persist_waiter **at = &r->persist.waiters, *w; (w = *at);
+	     at = &w->next) {
 		if (!w->served)
 			continue;
 		*at = w->next;
-		answer(r, w->peer, w->request, r->storage_error ? WIRE_SYNC_FAILED : WIRE_SYNC_DURABLE);
+		answer(r, w->peer, w->request,
+		       r->storage_error ? WIRE_SYNC_FAILED : WIRE_SYNC_DURABLE);
 		free(w);
 		return true;
 	}
@@ -103,7 +106,8 @@ void kregion_persist(struct kregion *r, const struct endpoint_peer *p, const str
 {
 	struct kregion_persist_waiter *w;
 
-	if (!m->length || m->offset > r->mapping->length || m->length > r->mapping->length - m->offset) {
+	if (!m->length || m->offset > r->mapping->length ||
+	    m->length > r->mapping->length - m->offset) {
 		answer(r, p->number, m->request, WIRE_SYNC_RANGE);
 		return;
 	}

@@ -11,7 +11,8 @@ void kregion_on_range(struct kregion *r, const struct rdmareg_report *report)
 	uint64_t own, cleared;
 	uint32_t causes = report->causes;
 	static const uint32_t by_others = RDMAREG_CAUSE_CLEAR | RDMAREG_CAUSE_WRITEBACK |
-					  RDMAREG_CAUSE_UNMAP | RDMAREG_CAUSE_EXIT | RDMAREG_CAUSE_OTHER;
+					  RDMAREG_CAUSE_UNMAP | RDMAREG_CAUSE_EXIT |
+					  RDMAREG_CAUSE_OTHER;
 
 	if (report->slot != r->range_slot)
 		return;

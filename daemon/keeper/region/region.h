@@ -81,13 +81,14 @@ struct kregion_replaced {
 	struct event *timer;
 	bool wanted; /* the guard waits for the look */
 	struct replaceable found;
-	uint64_t clear_start; /* what others took away, and nothing was done about it yet; start >= end: nothing */
+	uint64_t
+		clear_start; /* what others took away, and nothing was done about it yet; start >= end: nothing */
 	uint64_t clear_end;
 	uint64_t drop_start; /* the job's */
 	uint64_t drop_end;
 	bool dropped;
 	uint64_t own_clears; /* of @job: not reported yet */
-	bool late;     /* a lease came after it was opened, and what was mapped until then may still be */
+	bool late; /* a lease came after it was opened, and what was mapped until then may still be */
 	bool drop_all; /* the job's, for that */
 	enum region_blocks told;
 };
@@ -118,10 +119,10 @@ struct kregion_look {
 	uint8_t path_state; /* enum path_state */
 	char path_now[256]; /* for people, may be cut */
 
-	struct job job; /* reads @found, and compares it with @extents */
+	struct job job;		       /* reads @found, and compares it with @extents */
 	struct kregion_blocks *blocks; /* the job's, or what it found last; NULL: it never began */
-	bool cleared; /* pages were taken away since it began last */
-	bool shrunk;  /* and the file became shorter; without a revocation if the guard's number still is */
+	bool cleared;		       /* pages were taken away since it began last */
+	bool shrunk; /* and the file became shorter; without a revocation if the guard's number still is */
 	uint64_t shrunk_revocation;
 	uint64_t settled_usec; /* the last revocation; 0: there was none */
 	bool wanted;
@@ -130,7 +131,8 @@ struct kregion_look {
 	uint64_t soon_usec;	       /* when that was last so */
 	TAILQ_ENTRY(kregion) of_soon;
 	uint64_t bypasses; /* how often blocks were gone that no revocation covered */
-	uint64_t bypass_start; /* of the last one, bytes from the start of the region; [start, end) */
+	uint64_t
+		bypass_start; /* of the last one, bytes from the start of the region; [start, end) */
 	uint64_t bypass_end;
 	char bypass[KEEPER_TEXT_MAX]; /* the same for people */
 };
@@ -173,7 +175,7 @@ struct kregion {
 	struct event *go_on;		 /* a worker has given a job back */
 	struct event *timer;
 	uint64_t timer_at_usec;
-	uint32_t cut; /* peers cut off by the last fence */
+	uint32_t cut;	    /* peers cut off by the last fence */
 	uint64_t consented; /* revocation that waits only for peers that came in the middle of it */
 	struct kregion_demand *demand;
 	size_t n_demands; /* places for them */
@@ -186,11 +188,11 @@ struct kregion {
 
 	uint32_t range_slot;
 	uint32_t layout_slot;
-	bool ask_writes;      /* its watch asks for writes, too */
+	bool ask_writes; /* its watch asks for writes, too */
 	struct kregion_replaced replaced;
-	bool unleased;	      /* the file can have a layout lease, and has none: it is tried again */
+	bool unleased; /* the file can have a layout lease, and has none: it is tried again */
 	uint64_t lease_pause_usec; /* before the next try */
-	uint32_t deadline_msec; /* the kernel's */
+	uint32_t deadline_msec;	   /* the kernel's */
 	uint32_t
 		break_base; /* the guard's break ids are the slot's plus this: a new slot counts from 1 again */
 	uint32_t breaker_pid;
@@ -199,15 +201,17 @@ struct kregion {
 
 	struct operation registration; /* to be answered; connection 0: answered */
 	bool announced;		       /* the daemon was told that it is there */
-	struct operation *release; /* each with a shorter grace than those before */
+	struct operation *release;     /* each with a shorter grace than those before */
 	size_t n_releases;
 	bool close_wanted; /* before there was a guard */
 
 	struct kregion_opening *opening; /* the worker's, or NULL */
-	struct event *patience_timer; /* registering, ending: then who waits is told, whatever is under way */
-	bool ending;		      /* kregion_end() was called */
-	bool left_behind;	      /* told that it is over, and something of it is still under way */
-	struct event *watch_timer;    /* until the file can be watched, or has the lease that it can have */
+	struct event *
+		patience_timer; /* registering, ending: then who waits is told, whatever is under way */
+	bool ending;		/* kregion_end() was called */
+	bool left_behind;	/* told that it is over, and something of it is still under way */
+	struct event
+		*watch_timer; /* until the file can be watched, or has the lease that it can have */
 	unsigned int watch_tries;
 	struct job job; /* opening, registering, deregistering, closing */
 	int job_error;
@@ -216,7 +220,7 @@ struct kregion {
 	struct job warm_job;
 	struct warm_chunk warm_chunk;
 	int warm_error;
-	int warm_cause;		/* why, as far as can be found out; 0: unknown */
+	int warm_cause;		 /* why, as far as can be found out; 0: unknown */
 	uint64_t warm_failed_at; /* the first page of the chunk that cannot be had */
 	struct warm warm;
 	struct event *warm_timer;
@@ -241,7 +245,8 @@ struct kregion {
  * kregion_register - begin; the operation is answered later, or now if it fails
  * @fd: taken over on success; nothing is done with it that could wait
  */
-int kregion_register(struct keeper *k, const struct operation *op, const struct keeper_message *m, int *fd);
+int kregion_register(struct keeper *k, const struct operation *op, const struct keeper_message *m,
+		     int *fd);
 
 /* Begin to take it down; every operation added with kregion_add_release() is answered at the end. */
 void kregion_close(struct kregion *r, enum revocation_cause cause, uint64_t grace_usec);
@@ -269,7 +274,8 @@ void kregion_tell_counters(struct kregion *r);
 void kregion_restat(struct kregion *r);
 
 /* -EBUSY in the middle of a revocation; else what watching anew says. */
-int kregion_configure(struct kregion *r, enum region_policy policy, uint64_t grace_usec, struct reason *why);
+int kregion_configure(struct kregion *r, enum region_policy policy, uint64_t grace_usec,
+		      struct reason *why);
 
 /* region/state.c: it has a layout lease; what its blocks make of it. */
 bool kregion_is_leased(const struct kregion *r);
@@ -366,8 +372,8 @@ int kregion_init_stuck(struct kregion *r);
 /* region/warm.c: prefetching. */
 void kregion_warm(struct kregion *r);
 void kregion_stop_warming(struct kregion *r, int error);
-int kregion_prefetch(struct kregion *r, const struct operation *op, const struct keeper_range *range,
-		     struct reason *why);
+int kregion_prefetch(struct kregion *r, const struct operation *op,
+		     const struct keeper_range *range, struct reason *why);
 void kregion_cancel_prefetch(struct kregion *r, const struct operation *op);
 /* Those that a daemon wanted that is gone: nobody would hear of their end, or could cancel them. */
 void kregion_drop_prefetches(struct kregion *r);
@@ -393,10 +399,12 @@ void kregion_look_at_demands(struct kregion *r);
 /* Nothing of the region is left. False: it is still being written back. */
 bool kregion_end_demands(struct kregion *r);
 /* The range a breaker is known to want, if a demand of the same process was granted; else the whole region. */
-void kregion_range_of(const struct kregion *r, uint32_t pid, uint64_t *ret_start, uint64_t *ret_end);
+void kregion_range_of(const struct kregion *r, uint32_t pid, uint64_t *ret_start,
+		      uint64_t *ret_end);
 
 /* region/persist.c: a peer's WIRE_SYNC. */
-void kregion_persist(struct kregion *r, const struct endpoint_peer *p, const struct wire_message *m);
+void kregion_persist(struct kregion *r, const struct endpoint_peer *p,
+		     const struct wire_message *m);
 void kregion_persist_left(struct kregion *r, uint64_t peer);
 void kregion_storage_failed(struct kregion *r, int error);
 /* Nobody waits any more. False: the worker is still at it. */

@@ -43,7 +43,7 @@ struct kregion_opening {
 	struct reason why;
 };
 
-#define of_job(j) ((struct kregion *)((char *)(j)-offsetof(struct kregion, job)))
+#define of_job(j) ((struct kregion *)((char *)(j) - offsetof(struct kregion, job)))
 
 /* What a write is worth: an adapter would grant more than the memory keeps. */
 static enum region_durability judge_durability(const struct mapping *m, bool flush)
@@ -105,11 +105,15 @@ static void on_patience(evutil_socket_t fd, short what, void *userdata)
 	if (r->phase != KREGION_REGISTERING)
 		return;
 	if (r->mapping)
-		reason_set(&why, -ETIME, "The adapter does not register it%s; it had %" PRIu32 " ms",
-			   r->mapping->direct ? ", or somebody is in the middle of a write(2) to the file" : "",
+		reason_set(&why, -ETIME,
+			   "The adapter does not register it%s; it had %" PRIu32 " ms",
+			   r->mapping->direct
+				   ? ", or somebody is in the middle of a write(2) to the file"
+				   : "",
 			   r->keeper->options->storage_stall_msec);
 	else
-		reason_set(&why, -ETIME, "The file's storage does not answer; it had %" PRIu32 " ms",
+		reason_set(&why, -ETIME,
+			   "The file's storage does not answer; it had %" PRIu32 " ms",
 			   r->keeper->options->storage_stall_msec);
 	log_warning("region %" PRIu64 ": %s: %s", r->id, r->path[0] ? r->path : "?", why.text);
 	fail(r, -ETIME, &why);
@@ -156,8 +160,8 @@ static void done_register(struct job *job)
 	r->rkey = hca_mr_rkey(r->mr);
 	r->generation = 1;
 	/* policy and grace were put there by kregion_register() */
-	guard_init(&r->guard, r->guard.policy, r->guard.grace_usec, r->mapping->length, valid_length,
-		   r->layout_slot != WATCH_NO_SLOT);
+	guard_init(&r->guard, r->guard.policy, r->guard.grace_usec, r->mapping->length,
+		   valid_length, r->layout_slot != WATCH_NO_SLOT);
 	r->phase = KREGION_HELD;
 	keeper_count_faults(r->keeper, r);
 	kregion_begin_looking(r);
@@ -168,8 +172,9 @@ static void done_register(struct job *job)
 	}
 	if (r->warm_first) {
 		/* connection 0: the registration itself is what waits for it */
-		warm_add_request(&r->warm, &(struct warm_request){ .end = r->mapping->length,
-								   .write = warm_is_for_writing(&r->warm) });
+		warm_add_request(&r->warm,
+				 &(struct warm_request){ .end = r->mapping->length,
+							 .write = warm_is_for_writing(&r->warm) });
 		kregion_warm(r);
 	} else {
 		tell_registered(r);
@@ -192,8 +197,9 @@ static void remember_path(struct kregion *r, int fd)
 
 static void submit_register(struct kregion *r)
 {
-	r->job =
-		(struct job){ .run = run_register, .done = done_register, .urgent = true, .key = r->storage };
+	r->job = (struct job){
+		.run = run_register, .done = done_register, .urgent = true, .key = r->storage
+	};
 	worker_submit(r->keeper->worker, &r->job);
 }
 
@@ -237,9 +243,10 @@ static void done_open(struct job *job)
 		return;
 	}
 	if (!error && kregion_file_is_stuck(r))
-		error = reason_set(&why, -ETIME,
-				   "A step on the memory of another region of this file has not ended; "
-				   "nothing more is begun on it until it does");
+		error = reason_set(
+			&why, -ETIME,
+			"A step on the memory of another region of this file has not ended; "
+			"nothing more is begun on it until it does");
 	if (!error)
 		error = kregion_check_memory(r->keeper, r->mapping, &why);
 	if (!error)
@@ -271,15 +278,18 @@ static int init_events(struct kregion *r)
 	r->patience_timer = evtimer_new(r->keeper->base, on_patience, r);
 	if (!r->watch_timer || !r->patience_timer)
 		return -ENOMEM;
-	return kregion_init_timer(r) < 0 || kregion_init_report(r) < 0 || kregion_init_blocks(r) < 0 ||
-			       kregion_init_stuck(r) < 0 || kregion_init_end(r) < 0
+	return kregion_init_timer(r) < 0 || kregion_init_report(r) < 0 ||
+			       kregion_init_blocks(r) < 0 || kregion_init_stuck(r) < 0 ||
+			       kregion_init_end(r) < 0
 		       ? -ENOMEM
 		       : 0;
 }
 
-int kregion_register(struct keeper *k, const struct operation *op, const struct keeper_message *m, int *fd)
+int kregion_register(struct keeper *k, const struct operation *op, const struct keeper_message *m,
+		     int *fd)
 {
-	const struct timeval patience = timeval_from_usec(k->options->storage_stall_msec * USEC_PER_MSEC);
+	const struct timeval patience =
+		timeval_from_usec(k->options->storage_stall_msec * USEC_PER_MSEC);
 	_cleanup_(free_unbornp) struct kregion *r = calloc(1, sizeof(*r));
 
 	if (!r)

@@ -9,14 +9,16 @@
 
 uint64_t kregion_revocation(const struct kregion *r)
 {
-	if (r->phase != KREGION_HELD || r->guard.state < GUARD_ASKED || r->guard.state > GUARD_REFRESHING)
+	if (r->phase != KREGION_HELD || r->guard.state < GUARD_ASKED ||
+	    r->guard.state > GUARD_REFRESHING)
 		return 0;
 	return r->guard.revocation;
 }
 
 bool kregion_is_open_to_peers(const struct kregion *r)
 {
-	return r->phase == KREGION_HELD && r->guard.state <= GUARD_REFRESHING && !r->guard.close_wanted;
+	return r->phase == KREGION_HELD && r->guard.state <= GUARD_REFRESHING &&
+	       !r->guard.close_wanted;
 }
 
 bool kregion_is_leased(const struct kregion *r)

@@ -34,7 +34,8 @@ bool kregion_file_is_stuck(const struct kregion *r)
 
 	if (r->stuck.since_usec)
 		return true;
-	for (const struct kregion *q = k->n_stuck ? keeper_next(k, NULL) : NULL; q; q = keeper_next(k, q))
+	for (const struct kregion *q = k->n_stuck ? keeper_next(k, NULL) : NULL; q;
+	     q = keeper_next(k, q))
 		if (q->stuck.since_usec && kregion_is_of_same_file(q, r))
 			return true;
 	return false;

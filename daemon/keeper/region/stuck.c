@@ -36,7 +36,8 @@ static const struct step {
 	{ offsetof(struct kregion, warm_job), "bringing its pages into memory" },
 	{ offsetof(struct kregion, explain.job), "touching its pages for a peer" },
 	{ offsetof(struct kregion, look.job), "reading where its blocks are" },
-	{ offsetof(struct kregion, replaced.job), "looking at its blocks (or somebody stays in write(2))" },
+	{ offsetof(struct kregion, replaced.job),
+	  "looking at its blocks (or somebody stays in write(2))" },
 };
 
 static const struct job *job_of(const struct kregion *r, const struct step *s)
@@ -98,7 +99,8 @@ static void note(struct kregion *r, const struct step *s, uint64_t began)
 		 " s, and peers are kept out until it does: the storage is "
 		 "silent, or the kernel waits for itself (see its log)",
 		 s->what, (uint64_t)(kregion_step_bound_usec(r) / USEC_PER_SEC));
-	log_warning("region %" PRIu64 ": %s (%s)", r->id, r->stuck.text, r->path[0] ? r->path : "?");
+	log_warning("region %" PRIu64 ": %s (%s)", r->id, r->stuck.text,
+		    r->path[0] ? r->path : "?");
 	tell(r);
 	tell_others(r, true);
 }
@@ -131,7 +133,8 @@ static void on_timer(evutil_socket_t fd, short what, void *userdata)
 	if (s && now - began >= bound) {
 		note(r, s, began);
 		if (!r->stuck.demand && kregion_demand_own(r, &r->stuck.demand) < 0)
-			kregion_look_at_steps_in(r, AGAIN_USEC); /* as many want it as there is room for */
+			kregion_look_at_steps_in(
+				r, AGAIN_USEC); /* as many want it as there is room for */
 		return;
 	}
 	if (any)

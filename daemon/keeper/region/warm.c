@@ -23,7 +23,7 @@
 
 #define PROGRESS_USEC (250 * USEC_PER_MSEC)
 
-#define of_job(j) ((struct kregion *)((char *)(j)-offsetof(struct kregion, warm_job)))
+#define of_job(j) ((struct kregion *)((char *)(j) - offsetof(struct kregion, warm_job)))
 
 /* In the worker. */
 static void run(struct job *job)
@@ -32,12 +32,13 @@ static void run(struct job *job)
 
 	/* read from the storage first, since the adapter's fault would keep the address space for as long as that takes */
 	mapping_load(r->mapping, r->warm_chunk.offset, r->warm_chunk.length);
-	r->warm_error = hca_prefetch(r->mr, r->mapping->address + r->warm_chunk.offset, r->warm_chunk.length,
-				     r->warm_chunk.write);
+	r->warm_error = hca_prefetch(r->mr, r->mapping->address + r->warm_chunk.offset,
+				     r->warm_chunk.length, r->warm_chunk.write);
 	r->warm_cause = 0;
 	if (r->warm_error == -EFAULT || r->warm_error == -EIO)
-		r->warm_cause = mapping_explain(r->mapping, r->warm_chunk.offset, r->warm_chunk.length,
-						r->warm_chunk.write, &r->warm_failed_at);
+		r->warm_cause =
+			mapping_explain(r->mapping, r->warm_chunk.offset, r->warm_chunk.length,
+					r->warm_chunk.write, &r->warm_failed_at);
 }
 
 static uint64_t limit(const struct kregion *r)
@@ -57,7 +58,8 @@ static void tell_progress_of(struct kregion *r)
 
 	if (r->phase != KREGION_HELD)
 		return;
-	if (r->warm.n_requests && r->warm.request[0].told && now - r->progress_usec < PROGRESS_USEC) {
+	if (r->warm.n_requests && r->warm.request[0].told &&
+	    now - r->progress_usec < PROGRESS_USEC) {
 		/* soon: the next chunk may take long */
 		tv = timeval_from_usec(r->progress_usec + PROGRESS_USEC - now);
 		evtimer_add(r->warm_timer, &tv);
@@ -68,7 +70,9 @@ static void tell_progress_of(struct kregion *r)
 	r->progress_usec = now;
 	p.operation = q.operation;
 	/* connection 0: the registration, which waits for it */
-	tell_progress(r, q.connection ? &(struct operation){ q.connection, q.operation } : &r->registration,
+	tell_progress(r,
+		      q.connection ? &(struct operation){ q.connection, q.operation }
+				   : &r->registration,
 		      &p);
 }
 
@@ -89,7 +93,8 @@ static void done(struct job *job)
 	if (error == -EFAULT && r->warm_cause) {
 		error = r->warm_cause;
 		if (r->phase == KREGION_HELD && (error == -EIO || error == -EHWPOISON))
-			kregion_note_damage(r, r->warm_failed_at, r->warm_failed_at + r->mapping->granule,
+			kregion_note_damage(r, r->warm_failed_at,
+					    r->warm_failed_at + r->mapping->granule,
 					    mapping_explanation(error));
 	}
 	if (error == -EOPNOTSUPP)
@@ -112,7 +117,8 @@ static void done(struct job *job)
 
 static int no_answer(const struct kregion *r, struct reason *why)
 {
-	return reason_set(why, -ETIME, "The storage does not answer; it had %" PRIu32 " ms for 2 MiB or less",
+	return reason_set(why, -ETIME,
+			  "The storage does not answer; it had %" PRIu32 " ms for 2 MiB or less",
 			  r->keeper->options->storage_stall_msec);
 }
 
@@ -135,7 +141,8 @@ static void answer_finished(struct kregion *r)
 		}
 		if (q.error && q.error != -EBUSY && q.error != -ECANCELED)
 			log_notice("region %" PRIu64 ": not prefetched: %s", r->id,
-				   mapping_explanation(q.error) ? mapping_explanation(q.error) : strerror(-q.error));
+				   mapping_explanation(q.error) ? mapping_explanation(q.error)
+								: strerror(-q.error));
 		tell_registered(r);
 	}
 }
@@ -172,10 +179,11 @@ void kregion_warm(struct kregion *r)
 		return;
 	}
 	if (!r->warm_capped)
-		log_notice("region %" PRIu64
-			   ": prefetching ends here, or it would displace its keeper's other memory: raise "
-			   "MemoryMax= of the tenant's slice, or of what is above it, to have it all",
-			   r->id);
+		log_notice(
+			"region %" PRIu64
+			": prefetching ends here, or it would displace its keeper's other memory: raise "
+			"MemoryMax= of the tenant's slice, or of what is above it, to have it all",
+			r->id);
 	r->warm_capped = true;
 	warm_done(&r->warm, r->warm_error);
 	kregion_warm(r);
@@ -211,8 +219,8 @@ void kregion_drop_prefetches(struct kregion *r)
 	kregion_warm(r);
 }
 
-int kregion_prefetch(struct kregion *r, const struct operation *op, const struct keeper_range *range,
-		     struct reason *why)
+int kregion_prefetch(struct kregion *r, const struct operation *op,
+		     const struct keeper_range *range, struct reason *why)
 {
 	uint64_t length = range->length ? range->length : r->mapping->length - range->offset;
 	struct warm_request q = {
@@ -233,12 +241,14 @@ int kregion_prefetch(struct kregion *r, const struct operation *op, const struct
 		return reason_set(why, -EACCES,
 				  "Prefetching for writing was asked of a region with access r");
 	if (r->warm_unsupported)
-		return reason_set(why, -EOPNOTSUPP,
-				  "The adapter or its driver cannot prefetch (rxe: needs Linux 6.17)");
+		return reason_set(
+			why, -EOPNOTSUPP,
+			"The adapter or its driver cannot prefetch (rxe: needs Linux 6.17)");
 	if (kregion_file_is_stuck(r))
-		return reason_set(why, -ETIME,
-				  "A step on this file's memory has not ended; nothing more is begun"
-				  " on it until it does");
+		return reason_set(
+			why, -ETIME,
+			"A step on this file's memory has not ended; nothing more is begun"
+			" on it until it does");
 	if (r->phase != KREGION_HELD || !guard_is_open(&r->guard))
 		return reason_set(why, -EBUSY, "The region is being revoked or released");
 	if (r->stalled)
@@ -280,8 +290,8 @@ void kregion_warm_after(struct kregion *r, const struct rdmareg_report *report)
 	if (report->causes & RDMAREG_CAUSE_RECLAIM)
 		warm_blocks_reclaimed(&r->warm.blocks, report->start, report->end);
 	else if (report->causes & RDMAREG_CAUSE_WRITEBACK)
-		warm_blocks_written(&r->warm.blocks, report->start, report->end, report->writeback_count,
-				    now_monotonic_usec());
+		warm_blocks_written(&r->warm.blocks, report->start, report->end,
+				    report->writeback_count, now_monotonic_usec());
 	kregion_warm(r);
 }
 

@@ -21,7 +21,8 @@
 #define LEASE_PAUSE_USEC (500 * USEC_PER_MSEC)
 #define LEASE_PAUSE_MAX_USEC (30 * USEC_PER_SEC)
 
-static int set_mode(struct kregion *r, enum arbitration_mode mode, const char *format, const char *detail)
+static int set_mode(struct kregion *r, enum arbitration_mode mode, const char *format,
+		    const char *detail)
 {
 	r->mode = (uint8_t)mode;
 	snprintf(r->mode_reason, sizeof(r->mode_reason), format, detail);
@@ -32,8 +33,9 @@ static int set_mode(struct kregion *r, enum arbitration_mode mode, const char *f
 static uint32_t fit(const struct keeper *k, uint64_t *grace_usec)
 {
 	uint64_t most = watch_max_deadline_msec(k->watch);
-	uint64_t margin =
-		k->options->deadline_margin_msec < most / 2 ? k->options->deadline_margin_msec : most / 2;
+	uint64_t margin = k->options->deadline_margin_msec < most / 2
+				  ? k->options->deadline_margin_msec
+				  : most / 2;
 
 	if (*grace_usec > (most - margin) * USEC_PER_MSEC)
 		*grace_usec = (most - margin) * USEC_PER_MSEC;
@@ -66,11 +68,13 @@ static int be_leased(struct kregion *r)
 {
 	r->unleased = false;
 	r->lease_pause_usec = 0;
-	return set_mode(r, ARBITRATION_LAYOUT_LEASE,
-			r->ask_writes ? "%s asks before it takes blocks back, and before each write(2), since such a "
-					"write can replace blocks that are shared with a copy"
-				      : "%s asks before it takes blocks back",
-			r->mapping->filesystem);
+	return set_mode(
+		r, ARBITRATION_LAYOUT_LEASE,
+		r->ask_writes
+			? "%s asks before it takes blocks back, and before each write(2), since such a "
+			  "write can replace blocks that are shared with a copy"
+			: "%s asks before it takes blocks back",
+		r->mapping->filesystem);
 }
 
 void kregion_reason_changed(struct kregion *r)
@@ -101,7 +105,8 @@ int kregion_watch(struct kregion *r, uint64_t *grace_usec, bool last)
 				"%s has no filesystem that could want blocks back", m->filesystem);
 
 	r->deadline_msec = fit(k, grace_usec);
-	layout = watch_layout(k->watch, m->fd, r->deadline_msec, r->ask_writes, r->id, &r->layout_slot);
+	layout = watch_layout(k->watch, m->fd, r->deadline_msec, r->ask_writes, r->id,
+			      &r->layout_slot);
 	if (layout == -EAGAIN && !last) {
 		kregion_unwatch(r);
 		return -EBUSY;
@@ -112,7 +117,8 @@ int kregion_watch(struct kregion *r, uint64_t *grace_usec, bool last)
 		return set_mode(r, ARBITRATION_NONE, "the kernel module cannot watch it: %s",
 				strerror(-range));
 	if (is_lasting(layout))
-		return set_mode(r, ARBITRATION_NOTIFY_ONLY, "%s has no layout breaks", m->filesystem);
+		return set_mode(r, ARBITRATION_NOTIFY_ONLY, "%s has no layout breaks",
+				m->filesystem);
 	return be_unleased(r, layout);
 }
 
@@ -122,9 +128,10 @@ void kregion_await_lease(struct kregion *r)
 
 	if (!r->unleased)
 		return;
-	r->lease_pause_usec = !r->lease_pause_usec			      ? LEASE_PAUSE_USEC
-			      : r->lease_pause_usec < LEASE_PAUSE_MAX_USEC / 2 ? r->lease_pause_usec * 2
-									       : LEASE_PAUSE_MAX_USEC;
+	r->lease_pause_usec = !r->lease_pause_usec ? LEASE_PAUSE_USEC
+			      : r->lease_pause_usec < LEASE_PAUSE_MAX_USEC / 2
+				      ? r->lease_pause_usec * 2
+				      : LEASE_PAUSE_MAX_USEC;
 	tv = timeval_from_usec(r->lease_pause_usec);
 	evtimer_add(r->watch_timer, &tv);
 }
@@ -140,7 +147,8 @@ static int take_lease(struct kregion *r)
 	r->deadline_msec = fit(k, &r->guard.grace_usec);
 	/* the region is open and nobody has looked at its blocks */
 	r->ask_writes = r->mapping->direct;
-	error = watch_layout(k->watch, r->mapping->fd, r->deadline_msec, r->ask_writes, r->id, &r->layout_slot);
+	error = watch_layout(k->watch, r->mapping->fd, r->deadline_msec, r->ask_writes, r->id,
+			     &r->layout_slot);
 	if (error) {
 		r->layout_slot = WATCH_NO_SLOT;
 		return error;
@@ -198,7 +206,8 @@ int kregion_rearm(struct kregion *r)
 
 void kregion_look_at_lease(struct kregion *r)
 {
-	if (r->phase != KREGION_HELD || r->guard.watched || r->unleased || r->layout_slot == WATCH_NO_SLOT)
+	if (r->phase != KREGION_HELD || r->guard.watched || r->unleased ||
+	    r->layout_slot == WATCH_NO_SLOT)
 		return;
 	/* the guard gave up: whoever broke it is in the same system call still */
 	be_unleased(r, -EAGAIN);
@@ -209,8 +218,8 @@ void kregion_look_at_lease(struct kregion *r)
 /* A longer deadline needs a new watch. */
 static int lengthen(struct kregion *r, uint32_t deadline_msec, struct reason *why)
 {
-	int error = watch_layout_anew(r->keeper->watch, r->mapping->fd, deadline_msec, r->ask_writes, r->id,
-				      &r->layout_slot);
+	int error = watch_layout_anew(r->keeper->watch, r->mapping->fd, deadline_msec,
+				      r->ask_writes, r->id, &r->layout_slot);
 
 	if (error)
 		return reason_set(why, error == -EAGAIN ? -EBUSY : error,
@@ -220,14 +229,16 @@ static int lengthen(struct kregion *r, uint32_t deadline_msec, struct reason *wh
 	return 0;
 }
 
-int kregion_configure(struct kregion *r, enum region_policy policy, uint64_t grace_usec, struct reason *why)
+int kregion_configure(struct kregion *r, enum region_policy policy, uint64_t grace_usec,
+		      struct reason *why)
 {
 	uint32_t deadline_msec;
 	int error;
 
 	if (r->phase != KREGION_HELD || r->guard.state != GUARD_OPEN)
-		return reason_set(why, -EBUSY,
-				  "The region is being revoked, registered or released; try again later");
+		return reason_set(
+			why, -EBUSY,
+			"The region is being revoked, registered or released; try again later");
 	if (r->layout_slot != WATCH_NO_SLOT && !r->unleased) {
 		deadline_msec = fit(r->keeper, &grace_usec);
 		error = deadline_msec > r->deadline_msec ? lengthen(r, deadline_msec, why) : 0;

@@ -104,5 +104,6 @@ uint64_t cgroup_own_headroom(char ret_path[CGROUP_PATH_MAX])
 	char path[CGROUP_PATH_MAX];
 
 	ret_path[0] = 0;
-	return cgroup_own_path(path) < 0 ? UINT64_MAX : cgroup_headroom(CGROUP_ROOT, path, ret_path);
+	return cgroup_own_path(path) < 0 ? UINT64_MAX
+					 : cgroup_headroom(CGROUP_ROOT, path, ret_path);
 }

@@ -40,7 +40,8 @@ enum region_durability durability_of(int fd, const struct durability_facts *f)
 	struct stat st;
 
 	if (f->device_dax)
-		all.persistent = fstat(fd, &st) == 0 && durability_device_is_persistent("/sys", st.st_rdev);
+		all.persistent =
+			fstat(fd, &st) == 0 && durability_device_is_persistent("/sys", st.st_rdev);
 	else
 		all.dax = is_dax(fd);
 	return durability_judge(&all);

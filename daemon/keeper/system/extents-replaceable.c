@@ -105,7 +105,8 @@ static int look_at_xfs(int fd, struct replaceable *ret)
 int replaceable_look(int fd, bool is_xfs, uint64_t offset, uint64_t length, struct replaceable *ret)
 {
 	*ret = (struct replaceable){ 0 };
-	return is_xfs ? look_at_xfs(fd, ret) : extents_walk(fd, offset, offset + length, EXTENTS_MOST, note, ret);
+	return is_xfs ? look_at_xfs(fd, ret)
+		      : extents_walk(fd, offset, offset + length, EXTENTS_MOST, note, ret);
 }
 
 void replaceable_wait_for_writers(int fd)

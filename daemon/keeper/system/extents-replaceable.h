@@ -19,11 +19,12 @@
 enum replaceable_copies { COPIES_NONE, COPIES_SOME, COPIES_UNKNOWN };
 
 struct replaceable {
-	bool shared;		    /* some are, with another file */
-	bool never_shared;	    /* nor can they ever be: the filesystem has no reflink */
-	bool unwritten;		    /* some were allocated and never written */
-	enum replaceable_copies copies; /* blocks of the file may be replaced though none is shared any more */
-	uint64_t bytes;		    /* in so many extents */
+	bool shared;	   /* some are, with another file */
+	bool never_shared; /* nor can they ever be: the filesystem has no reflink */
+	bool unwritten;	   /* some were allocated and never written */
+	enum replaceable_copies
+		copies; /* blocks of the file may be replaced though none is shared any more */
+	uint64_t bytes; /* in so many extents */
 	uint64_t n;
 };
 
@@ -32,7 +33,8 @@ struct replaceable {
  *
  * Errors as extents_walk() has them.
  */
-int replaceable_look(int fd, bool is_xfs, uint64_t offset, uint64_t length, struct replaceable *ret);
+int replaceable_look(int fd, bool is_xfs, uint64_t offset, uint64_t length,
+		     struct replaceable *ret);
 
 /*
  * replaceable_write - blocks that were allocated and never written become written ones, with the zeros that they have

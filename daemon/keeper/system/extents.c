@@ -32,8 +32,8 @@ static bool add(struct extents *x, struct extent e)
 /* The part of it that lies inside. */
 static struct extent clip(const struct fiemap_extent *f, uint64_t start, uint64_t end, bool places)
 {
-	static const uint32_t placeless = FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_DELALLOC | FIEMAP_EXTENT_ENCODED |
-					  FIEMAP_EXTENT_NOT_ALIGNED;
+	static const uint32_t placeless = FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_DELALLOC |
+					  FIEMAP_EXTENT_ENCODED | FIEMAP_EXTENT_NOT_ALIGNED;
 	uint64_t last = f->fe_logical + f->fe_length;
 	struct extent e = { .start = f->fe_logical > start ? f->fe_logical : start,
 			    .end = last < end ? last : end };
@@ -46,12 +46,15 @@ static struct extent clip(const struct fiemap_extent *f, uint64_t start, uint64_
 int extents_walk(int fd, uint64_t start, uint64_t end, uint32_t most,
 		 bool (*each)(const struct fiemap_extent *e, void *userdata), void *userdata)
 {
-	_Alignas(struct fiemap) char room[sizeof(struct fiemap) + BATCH * sizeof(struct fiemap_extent)];
+	_Alignas(struct fiemap) char
+		room[sizeof(struct fiemap) + BATCH * sizeof(struct fiemap_extent)];
 	struct fiemap *m = (struct fiemap *)(void *)room;
 	uint32_t seen = 0;
 
 	while (start < end && seen < most) {
-		*m = (struct fiemap){ .fm_start = start, .fm_length = end - start, .fm_extent_count = BATCH };
+		*m = (struct fiemap){ .fm_start = start,
+				      .fm_length = end - start,
+				      .fm_extent_count = BATCH };
 		if (ioctl(fd, FS_IOC_FIEMAP, m) < 0)
 			return errno == ENOTTY ? -EOPNOTSUPP : -errno;
 		for (uint32_t i = 0; i < m->fm_mapped_extents; i++) {
@@ -90,7 +93,8 @@ static bool read_one(const struct fiemap_extent *f, void *userdata)
 
 int extents_read(int fd, uint64_t start, uint64_t end, bool places, struct extents **ret)
 {
-	_cleanup_(freep) struct extents *x = malloc(sizeof(*x) + EXTENTS_MAX * sizeof(struct extent));
+	_cleanup_(freep) struct extents *x =
+		malloc(sizeof(*x) + EXTENTS_MAX * sizeof(struct extent));
 	struct reading reading = { .x = x, .places = places, .at = start };
 	struct extents *small;
 	int r;
@@ -126,7 +130,8 @@ struct extents_loss extents_compare(const struct extents *before, const struct e
 
 	for (uint32_t i = 0; i < before->n; i++) {
 		const struct extent *b = &before->item[i];
-		uint64_t at = b->start > start ? b->start : start, last = b->end < end ? b->end : end;
+		uint64_t at = b->start > start ? b->start : start,
+			 last = b->end < end ? b->end : end;
 
 		while (at < last) {
 			const struct extent *a;

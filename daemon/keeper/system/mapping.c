@@ -104,8 +104,9 @@ static int judge_descriptor(struct mapping *m, int fd, uint64_t *ret_size, struc
 	if (flags < 0)
 		return reason_set(why, -EBADF, "The descriptor cannot be used: %m");
 	if (flags & O_PATH)
-		return reason_set(why, -EBADF,
-				  "The descriptor was opened with O_PATH; open it for reading or for both");
+		return reason_set(
+			why, -EBADF,
+			"The descriptor was opened with O_PATH; open it for reading or for both");
 	/* a network filesystem asks its server now, and so does not in mmap(2) */
 	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &st) < 0)
 		return reason_set(why, -errno, "The descriptor cannot be examined: %m");
@@ -115,11 +116,13 @@ static int judge_descriptor(struct mapping *m, int fd, uint64_t *ret_size, struc
 			why, -EBADF,
 			"The descriptor is neither a regular file nor a device-dax; only those can be a region");
 	if ((flags & O_ACCMODE) == O_WRONLY)
-		return reason_set(why, -EBADF,
-				  "The descriptor is open for writing only; mapping needs reading too");
+		return reason_set(
+			why, -EBADF,
+			"The descriptor is open for writing only; mapping needs reading too");
 	if (m->write && (flags & O_ACCMODE) != O_RDWR)
-		return reason_set(why, -EACCES,
-				  "Access rw was asked, but the descriptor is open for reading only");
+		return reason_set(
+			why, -EACCES,
+			"Access rw was asked, but the descriptor is open for reading only");
 
 	m->device = makedev(st.stx_dev_major, st.stx_dev_minor);
 	m->inode = st.stx_ino;
@@ -161,23 +164,29 @@ uint64_t mapping_translation_bytes(uint64_t offset, uint64_t length, uint64_t gr
 static int judge_range(const struct mapping *m, uint64_t size, struct reason *why)
 {
 	if (m->length == 0 || m->length > LENGTH_MAX)
-		return reason_set(why, -ERANGE, "The length %" PRIu64 " is not between 1 and %" PRIu64,
-				  m->length, LENGTH_MAX);
+		return reason_set(why, -ERANGE,
+				  "The length %" PRIu64 " is not between 1 and %" PRIu64, m->length,
+				  LENGTH_MAX);
 	if (m->offset % m->granule || m->length % m->granule)
-		return reason_set(
-			why, -ERANGE,
-			"Offset %" PRIu64 " and length %" PRIu64 " must be multiples of %s, %" PRIu64,
-			m->offset, m->length,
-			m->device_bytes ? "the device's alignment" : "the file's page size", m->granule);
+		return reason_set(why, -ERANGE,
+				  "Offset %" PRIu64 " and length %" PRIu64
+				  " must be multiples of %s, %" PRIu64,
+				  m->offset, m->length,
+				  m->device_bytes ? "the device's alignment"
+						  : "the file's page size",
+				  m->granule);
 	if (m->offset > (uint64_t)INT64_MAX - m->length)
-		return reason_set(why, -ERANGE, "Offset %" PRIu64 " plus length %" PRIu64 " overflows",
-				  m->offset, m->length);
+		return reason_set(why, -ERANGE,
+				  "Offset %" PRIu64 " plus length %" PRIu64 " overflows", m->offset,
+				  m->length);
 	if (m->offset >= size)
 		return reason_set(why, -ERANGE,
-				  "Offset %" PRIu64 " is at or after the end of the file, %" PRIu64 " bytes",
+				  "Offset %" PRIu64 " is at or after the end of the file, %" PRIu64
+				  " bytes",
 				  m->offset, size);
 	if (m->device_bytes && m->offset + m->length > size)
-		return reason_set(why, -ERANGE, "The range ends after the device, %" PRIu64 " bytes", size);
+		return reason_set(why, -ERANGE,
+				  "The range ends after the device, %" PRIu64 " bytes", size);
 	return 0;
 }
 
@@ -211,13 +220,15 @@ static int map_file(struct mapping *m, int fd)
 {
 	void *at = (void *)(uintptr_t)m->address;
 
-	if (m->write && mmap(at, m->length, protection(m), MAP_SHARED_VALIDATE | MAP_SYNC | MAP_FIXED, fd,
-			     (off_t)m->offset) != MAP_FAILED) {
+	if (m->write &&
+	    mmap(at, m->length, protection(m), MAP_SHARED_VALIDATE | MAP_SYNC | MAP_FIXED, fd,
+		 (off_t)m->offset) != MAP_FAILED) {
 		m->synchronous = true;
 		return 0;
 	}
 	/* no direct access there: the ordinary kind (a failed mmap may have emptied the range: it is filled again or given up) */
-	if (mmap(at, m->length, protection(m), MAP_SHARED | MAP_FIXED, fd, (off_t)m->offset) == MAP_FAILED)
+	if (mmap(at, m->length, protection(m), MAP_SHARED | MAP_FIXED, fd, (off_t)m->offset) ==
+	    MAP_FAILED)
 		return -errno;
 	return 0;
 }
@@ -225,10 +236,11 @@ static int map_file(struct mapping *m, int fd)
 /* Not a matter of memory, and not of locked memory at all. */
 static int no_mapping(int error, struct reason *why)
 {
-	return reason_set(why, error == -ENOMEM ? -EMFILE : error,
-			  "No room for it in the keeper's address space: %s; vm.max_map_count (sysctl) limits the "
-			  "number of mappings",
-			  strerror(-error));
+	return reason_set(
+		why, error == -ENOMEM ? -EMFILE : error,
+		"No room for it in the keeper's address space: %s; vm.max_map_count (sysctl) limits the "
+		"number of mappings",
+		strerror(-error));
 }
 
 int mapping_new(struct mapping **ret, int *fd, uint64_t offset, uint64_t length, bool write,
@@ -264,7 +276,8 @@ int mapping_new(struct mapping **ret, int *fd, uint64_t offset, uint64_t length,
 	/* a core dump of the keeper is no place for a tenant's data */
 	madvise((void *)(uintptr_t)m->address, m->length, MADV_DONTDUMP);
 	m->translation_bytes = mapping_translation_bytes(
-		offset, length, m->granule, m->device_bytes || m->granule > (uint64_t)sysconf(_SC_PAGESIZE));
+		offset, length, m->granule,
+		m->device_bytes || m->granule > (uint64_t)sysconf(_SC_PAGESIZE));
 	m->fd = steal_fd(fd);
 	*ret = steal_pointer(m);
 	return 0;
@@ -311,7 +324,8 @@ int mapping_fence(struct mapping *m, uint64_t *start, uint64_t *end)
 	last = (last + m->granule - 1) / m->granule * m->granule;
 	if (mprotect((void *)(uintptr_t)(m->address + first), last - first, PROT_NONE) < 0) {
 		/* a part needs a mapping more, or two; all of it needs none */
-		if (errno != ENOMEM || mprotect((void *)(uintptr_t)m->address, m->length, PROT_NONE) < 0)
+		if (errno != ENOMEM ||
+		    mprotect((void *)(uintptr_t)m->address, m->length, PROT_NONE) < 0)
 			return -errno;
 		first = 0;
 		last = m->length;
@@ -334,7 +348,9 @@ int mapping_drop(struct mapping *m, uint64_t start, uint64_t end)
 	end = end < m->length ? (end + m->granule - 1) / m->granule * m->granule : m->length;
 	if (start >= end)
 		return 0;
-	return madvise((void *)(uintptr_t)(m->address + start), end - start, MADV_DONTNEED) < 0 ? -errno : 0;
+	return madvise((void *)(uintptr_t)(m->address + start), end - start, MADV_DONTNEED) < 0
+		       ? -errno
+		       : 0;
 }
 
 bool mapping_is_durable(const struct mapping *m)
@@ -367,7 +383,8 @@ int mapping_valid_length(const struct mapping *m, uint64_t *ret)
 
 bool mapping_device_is_gone(const struct mapping *m)
 {
-	return m->device_bytes && madvise((void *)(uintptr_t)m->address, m->granule, MADV_POPULATE_READ) < 0 &&
+	return m->device_bytes &&
+	       madvise((void *)(uintptr_t)m->address, m->granule, MADV_POPULATE_READ) < 0 &&
 	       errno == EFAULT;
 }
 
@@ -402,7 +419,8 @@ int mapping_explain(const struct mapping *m, uint64_t offset, uint64_t length, b
 		if (madvise(page, m->granule, MADV_POPULATE_READ) < 0) {
 			if (errno != EFAULT)
 				return -errno;
-			if (!m->device_bytes && pread(m->fd, &byte, 1, (off_t)(m->offset + at)) == 0)
+			if (!m->device_bytes &&
+			    pread(m->fd, &byte, 1, (off_t)(m->offset + at)) == 0)
 				return 0; /* the file ends here */
 			/* a hole of a file in memory takes a page also when it is read */
 			return m->memory ? explain_write(m, at) : -EIO;

@@ -25,9 +25,10 @@
 struct mapping {
 	int fd;
 	uint64_t address;
-	uint64_t offset;  /* bytes into the file */
-	uint64_t length;  /* bytes; may reach beyond the end of the file */
-	uint64_t granule; /* page size of the file: protection changes and offsets come in multiples of it */
+	uint64_t offset; /* bytes into the file */
+	uint64_t length; /* bytes; may reach beyond the end of the file */
+	uint64_t
+		granule; /* page size of the file: protection changes and offsets come in multiples of it */
 	uint64_t device_bytes;	    /* device-dax: its size, else 0 */
 	uint64_t translation_bytes; /* as mapping_translation_bytes() says */
 	bool write;
@@ -36,10 +37,10 @@ struct mapping {
 	uint64_t device;  /* st_dev, st_ino and st_uid of the file when it was mapped */
 	uint64_t inode;
 	uint32_t file_uid;
-	bool named;	     /* it had a name then */
-	bool extents;	     /* a filesystem that says truthfully which bytes have blocks (FIEMAP), also of those not written yet */
-	bool direct;	     /* regular, with direct access (fsdax) */
-	bool memory;	     /* the file is memory and nothing else: tmpfs, memfd, ramfs, hugetlbfs */
+	bool named;   /* it had a name then */
+	bool extents; /* a filesystem that says truthfully which bytes have blocks (FIEMAP), also of those not written yet */
+	bool direct;  /* regular, with direct access (fsdax) */
+	bool memory;  /* the file is memory and nothing else: tmpfs, memfd, ramfs, hugetlbfs */
 	bool xfs;
 	char filesystem[16]; /* for people: "xfs", "device-dax" */
 };

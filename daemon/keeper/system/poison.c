@@ -49,7 +49,8 @@ static void on_readable(evutil_socket_t fd, short what, void *userdata)
 			p->struck(p->userdata, s.ssi_addr, UINT64_C(1) << s.ssi_addr_lsb);
 }
 
-int poison_new(struct poison **ret, struct event_base *base, poison_struck_fn *struck, void *userdata)
+int poison_new(struct poison **ret, struct event_base *base, poison_struck_fn *struck,
+	       void *userdata)
 {
 	_cleanup_(poison_freep) struct poison *p = calloc(1, sizeof(*p));
 	sigset_t set = only_bus();

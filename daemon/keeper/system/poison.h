@@ -26,7 +26,8 @@ void poison_survive(void);
 /* @address is in the page, of @bytes, that is lost. */
 typedef void poison_struck_fn(void *userdata, uint64_t address, uint64_t bytes);
 
-int poison_new(struct poison **ret, struct event_base *base, poison_struck_fn *struck, void *userdata);
+int poison_new(struct poison **ret, struct event_base *base, poison_struck_fn *struck,
+	       void *userdata);
 struct poison *poison_free(struct poison *p);
 DEFINE_FREEP(struct poison, poison_free)
 

@@ -14,7 +14,8 @@
 
 #include "util/clock.h"
 
-#define WINDOW_USEC (2 * USEC_PER_SEC) /* what processes without privileges may ask for, since Linux 6.5 */
+#define WINDOW_USEC \
+	(2 * USEC_PER_SEC) /* what processes without privileges may ask for, since Linux 6.5 */
 #define OVER_USEC (3 * USEC_PER_SEC)
 
 struct pressure {
@@ -46,7 +47,8 @@ static void on_pressure(evutil_socket_t fd, short what, void *userdata)
 	 * To look at a trigger is to take its event back (kernel/sched/psi.c, psi_trigger_poll()), and the loop's own epoll
 	 * has looked, through ours: so that we are called is the event, and only what stays can still be seen here.
 	 */
-	if (epoll_wait(fd, &e, 1, 0) == 1 && (e.events & (EPOLLERR | EPOLLHUP))) { /* the cgroup is gone */
+	if (epoll_wait(fd, &e, 1, 0) == 1 &&
+	    (e.events & (EPOLLERR | EPOLLHUP))) { /* the cgroup is gone */
 		event_del(p->event);
 		return;
 	}
@@ -68,8 +70,8 @@ static int open_trigger(const char *path, uint32_t stall_msec)
 
 	if (fd < 0)
 		return -errno;
-	snprintf(text, sizeof(text), "some %" PRIu64 " %" PRIu64, (uint64_t)(stall_msec * USEC_PER_MSEC),
-		 (uint64_t)WINDOW_USEC);
+	snprintf(text, sizeof(text), "some %" PRIu64 " %" PRIu64,
+		 (uint64_t)(stall_msec * USEC_PER_MSEC), (uint64_t)WINDOW_USEC);
 	if (write(fd, text, strlen(text) + 1) < 0) {
 		error = -errno;
 		close(fd);
@@ -78,8 +80,8 @@ static int open_trigger(const char *path, uint32_t stall_msec)
 	return fd;
 }
 
-int pressure_new(struct pressure **ret, struct event_base *base, const char *path, uint32_t stall_msec,
-		 const struct pressure_ops *ops, void *userdata)
+int pressure_new(struct pressure **ret, struct event_base *base, const char *path,
+		 uint32_t stall_msec, const struct pressure_ops *ops, void *userdata)
 {
 	_cleanup_(pressure_freep) struct pressure *p = calloc(1, sizeof(*p));
 	struct epoll_event e = { .events = EPOLLPRI };

@@ -27,8 +27,8 @@ struct pressure_ops {
  *
  * Errors as open(2) and write(2) give them: ENOENT without PSI, EPERM or EINVAL where the kernel does not allow it to others than root.
  */
-int pressure_new(struct pressure **ret, struct event_base *base, const char *path, uint32_t stall_msec,
-		 const struct pressure_ops *ops, void *userdata);
+int pressure_new(struct pressure **ret, struct event_base *base, const char *path,
+		 uint32_t stall_msec, const struct pressure_ops *ops, void *userdata);
 struct pressure *pressure_free(struct pressure *p);
 DEFINE_FREEP(struct pressure, pressure_free)
 

@@ -36,8 +36,8 @@ static void on_readable(evutil_socket_t fd, short what, void *userdata)
 	}
 }
 
-int watch_new(struct watch **ret, struct event_base *base, const struct watch_ops *ops, void *userdata,
-	      struct reason *why)
+int watch_new(struct watch **ret, struct event_base *base, const struct watch_ops *ops,
+	      void *userdata, struct reason *why)
 {
 	_cleanup_(watch_freep) struct watch *w = calloc(1, sizeof(*w));
 
@@ -48,12 +48,14 @@ int watch_new(struct watch **ret, struct event_base *base, const struct watch_op
 	w->fd = open(RDMAREG_DEVICE, O_RDWR | O_CLOEXEC);
 	if (w->fd < 0)
 		return reason_set(why, errno == EACCES ? -EACCES : -ENODEV,
-				  errno == EACCES ? "no permission for " RDMAREG_DEVICE " (group rdmareg)"
+				  errno == EACCES ? "no permission for " RDMAREG_DEVICE
+						    " (group rdmareg)"
 						  : "the kernel module rdmareg is not loaded");
 	if (ioctl(w->fd, RDMAREG_QUERY, &w->query) < 0)
 		return reason_set(why, -ENODEV, RDMAREG_DEVICE " does not answer: %m");
 	if (w->query.abi != RDMAREG_ABI)
-		return reason_set(why, -EPROTO, "the kernel module rdmareg speaks ABI %u, this program %u",
+		return reason_set(why, -EPROTO,
+				  "the kernel module rdmareg speaks ABI %u, this program %u",
 				  w->query.abi, RDMAREG_ABI);
 	w->event = event_new(base, w->fd, EV_READ | EV_PERSIST, on_readable, w);
 	if (!w->event || event_add(w->event, NULL) < 0)
@@ -78,9 +80,12 @@ uint32_t watch_max_deadline_msec(const struct watch *w)
 	return w->query.max_deadline_ms;
 }
 
-int watch_range(struct watch *w, uint64_t address, uint64_t length, uint64_t region, uint32_t *ret_slot)
+int watch_range(struct watch *w, uint64_t address, uint64_t length, uint64_t region,
+		uint32_t *ret_slot)
 {
-	struct rdmareg_watch_range request = { .address = address, .length = length, .cookie = region };
+	struct rdmareg_watch_range request = { .address = address,
+					       .length = length,
+					       .cookie = region };
 
 	if (ioctl(w->fd, RDMAREG_WATCH_RANGE, &request) < 0)
 		return -errno;
@@ -102,8 +107,8 @@ int watch_layout(struct watch *w, int fd, uint32_t deadline_msec, bool ask_write
 	return 0;
 }
 
-int watch_layout_anew(struct watch *w, int fd, uint32_t deadline_msec, bool ask_writes, uint64_t region,
-		      uint32_t *slot)
+int watch_layout_anew(struct watch *w, int fd, uint32_t deadline_msec, bool ask_writes,
+		      uint64_t region, uint32_t *slot)
 {
 	struct rdmareg_report report = { .slot = *slot };
 	uint32_t anew = WATCH_NO_SLOT;
@@ -112,7 +117,8 @@ int watch_layout_anew(struct watch *w, int fd, uint32_t deadline_msec, bool ask_
 	if (r < 0)
 		return r;
 	/* broken and given back at its deadline, and nobody has heard of it yet: that it happened must not be lost */
-	if (ioctl(w->fd, RDMAREG_COLLECT, &report) == 0 && report.layout_state != RDMAREG_LAYOUT_ARMED) {
+	if (ioctl(w->fd, RDMAREG_COLLECT, &report) == 0 &&
+	    report.layout_state != RDMAREG_LAYOUT_ARMED) {
 		watch_remove(w, anew);
 		w->ops->layout(w->userdata, &report);
 		return -EAGAIN;

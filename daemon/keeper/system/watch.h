@@ -27,8 +27,8 @@ struct watch_ops {
 };
 
 /* -ENODEV, -EACCES, -EPROTO (another ABI): why there is nothing to watch with. */
-int watch_new(struct watch **ret, struct event_base *base, const struct watch_ops *ops, void *userdata,
-	      struct reason *why);
+int watch_new(struct watch **ret, struct event_base *base, const struct watch_ops *ops,
+	      void *userdata, struct reason *why);
 struct watch *watch_free(struct watch *w);
 DEFINE_FREEP(struct watch, watch_free)
 
@@ -36,7 +36,8 @@ DEFINE_FREEP(struct watch, watch_free)
 uint32_t watch_max_deadline_msec(const struct watch *w);
 
 /* Errors as RDMAREG_WATCH_RANGE and RDMAREG_WATCH_LAYOUT have them. @ask_writes: RDMAREG_ASK_WRITES. */
-int watch_range(struct watch *w, uint64_t address, uint64_t length, uint64_t region, uint32_t *ret_slot);
+int watch_range(struct watch *w, uint64_t address, uint64_t length, uint64_t region,
+		uint32_t *ret_slot);
 int watch_layout(struct watch *w, int fd, uint32_t deadline_msec, bool ask_writes, uint64_t region,
 		 uint32_t *ret_slot);
 
@@ -46,8 +47,8 @@ int watch_layout(struct watch *w, int fd, uint32_t deadline_msec, bool ask_write
  *
  * As watch_layout(); also -EAGAIN when the old one was broken meanwhile, which is reported from within. The old one stays if it fails.
  */
-int watch_layout_anew(struct watch *w, int fd, uint32_t deadline_msec, bool ask_writes, uint64_t region,
-		      uint32_t *slot);
+int watch_layout_anew(struct watch *w, int fd, uint32_t deadline_msec, bool ask_writes,
+		      uint64_t region, uint32_t *slot);
 
 /* Give the blocks of a break back. -ESTALE: that break is not the current one. */
 int watch_release(struct watch *w, uint32_t slot, uint32_t break_id);

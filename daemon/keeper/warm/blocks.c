@@ -51,7 +51,8 @@ void warm_blocks_set_mode(struct warm_blocks *b, enum warm_mode mode)
 
 static void new_round(struct warm_blocks *b, struct warm_block *k)
 {
-	bool in_a_row = k->round == (uint8_t)(b->round - 1) && (k->proven || k->ours || k->probation);
+	bool in_a_row =
+		k->round == (uint8_t)(b->round - 1) && (k->proven || k->ours || k->probation);
 
 	if (!in_a_row)
 		k->streak = k->trusted = 0;
@@ -108,7 +109,8 @@ static void begin_round(struct warm_blocks *b, uint64_t now)
 {
 	uint64_t passed = b->round_usec ? now - b->round_usec : 0;
 	unsigned int next =
-		b->round + (b->period_usec && passed > b->period_usec + b->period_usec / 2 ? 2u : 1u);
+		b->round +
+		(b->period_usec && passed > b->period_usec + b->period_usec / 2 ? 2u : 1u);
 
 	/* 0 stands for the time before the first, which no block was seen in */
 	b->round = (uint8_t)(next > UINT8_MAX ? next - UINT8_MAX : next);
@@ -131,7 +133,8 @@ static void note_time(struct warm_blocks *b, uint64_t now)
 		b->first_usec = now;
 }
 
-void warm_blocks_written(struct warm_blocks *b, uint64_t start, uint64_t end, uint64_t events, uint64_t now)
+void warm_blocks_written(struct warm_blocks *b, uint64_t start, uint64_t end, uint64_t events,
+			 uint64_t now)
 {
 	uint64_t first, last, most = b->n * WARM_BLOCK_BYTES;
 
@@ -202,7 +205,8 @@ static bool is_for_writing(const struct warm_blocks *b, const struct warm_block 
 {
 	if (!b->can_write)
 		return false;
-	return b->mode == WARM_WRITE || (b->mode == WARM_ADAPTIVE && k && k->streak == WARM_HOT_ROUNDS);
+	return b->mode == WARM_WRITE ||
+	       (b->mode == WARM_ADAPTIVE && k && k->streak == WARM_HOT_ROUNDS);
 }
 
 bool warm_blocks_peek(struct warm_blocks *b, uint64_t limit, uint64_t now, uint64_t *ret_start,

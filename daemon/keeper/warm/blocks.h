@@ -44,13 +44,16 @@
 #define WARM_BURST_USEC 200000
 
 struct warm_block {
-	uint32_t covered : 10; /* pages of it that were written back in @round, as far as is certain */
-	uint32_t round : 8;    /* the last one that it was seen in; 0: none. They wrap, from 255 to 1 */
-	uint32_t streak : 2;   /* rounds in a row with a proof */
-	uint32_t trusted : 3;  /* rounds in a row without one, since it was brought back for writing */
-	uint32_t proven : 1;   /* in @round */
-	uint32_t waiting : 1;  /* to be brought back */
-	uint32_t ours : 1;     /* brought back for writing: the next writeback is our own doing */
+	uint32_t
+		covered : 10; /* pages of it that were written back in @round, as far as is certain */
+	uint32_t
+		round : 8; /* the last one that it was seen in; 0: none. They wrap, from 255 to 1 */
+	uint32_t streak : 2; /* rounds in a row with a proof */
+	uint32_t
+		trusted : 3; /* rounds in a row without one, since it was brought back for writing */
+	uint32_t proven : 1;  /* in @round */
+	uint32_t waiting : 1; /* to be brought back */
+	uint32_t ours : 1;    /* brought back for writing: the next writeback is our own doing */
 	uint32_t
 		probation : 1; /* brought back for reading in @round, to see whether a peer writes: nothing is proven in it */
 };

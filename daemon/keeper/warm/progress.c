@@ -8,7 +8,8 @@
 
 #include "keeper/warm/warm.h"
 
-bool warm_progress(struct warm *w, struct warm_request *ret, uint64_t *ret_done, uint64_t *ret_total)
+bool warm_progress(struct warm *w, struct warm_request *ret, uint64_t *ret_done,
+		   uint64_t *ret_total)
 {
 	struct warm_request *q = &w->request[0];
 	uint64_t done;
@@ -18,7 +19,8 @@ bool warm_progress(struct warm *w, struct warm_request *ret, uint64_t *ret_done,
 	done = q->start - q->begin;
 	if (w->out == WARM_REQUEST && !w->out_is_stale)
 		done -= w->chunk.length;
-	if (done <= q->told || q->start >= q->end) /* with its last chunk it ends, which is told otherwise */
+	if (done <= q->told ||
+	    q->start >= q->end) /* with its last chunk it ends, which is told otherwise */
 		return false;
 	q->told = done;
 	*ret = *q;

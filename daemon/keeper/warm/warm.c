@@ -33,8 +33,8 @@ void warm_add_pass(struct warm *w, uint64_t end)
 }
 
 /* Cuts a chunk off the front of [*start, end); chunks end at multiples of their size, as huge pages do. */
-static bool cut(struct warm *w, enum warm_source source, uint64_t *start, uint64_t end, uint64_t limit,
-		bool write)
+static bool cut(struct warm *w, enum warm_source source, uint64_t *start, uint64_t end,
+		uint64_t limit, bool write)
 {
 	uint64_t stop;
 
@@ -105,7 +105,8 @@ static bool next_of_request(struct warm *w, uint64_t limit)
 	return false;
 }
 
-bool warm_next(struct warm *w, uint64_t limit, uint64_t now, struct warm_chunk *ret, uint64_t *ret_wait_usec)
+bool warm_next(struct warm *w, uint64_t limit, uint64_t now, struct warm_chunk *ret,
+	       uint64_t *ret_wait_usec)
 {
 	*ret_wait_usec = 0;
 	if (w->out != WARM_NOTHING)
@@ -113,7 +114,8 @@ bool warm_next(struct warm *w, uint64_t limit, uint64_t now, struct warm_chunk *
 	if (!next_of_request(w, limit)) {
 		if (w->short_of_memory)
 			return false;
-		if (!cut(w, WARM_PASS, &w->pass.start, w->pass.end, limit, warm_is_for_writing(w)) &&
+		if (!cut(w, WARM_PASS, &w->pass.start, w->pass.end, limit,
+			 warm_is_for_writing(w)) &&
 		    !next_block(w, limit, now, ret_wait_usec))
 			return false;
 	}
@@ -142,7 +144,8 @@ bool warm_take_finished(struct warm *w, struct warm_request *ret)
 			continue;
 		*ret = w->request[i];
 		w->n_requests--;
-		memmove(&w->request[i], &w->request[i + 1], (w->n_requests - i) * sizeof(*w->request));
+		memmove(&w->request[i], &w->request[i + 1],
+			(w->n_requests - i) * sizeof(*w->request));
 		return true;
 	}
 	return false;

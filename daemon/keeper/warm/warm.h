@@ -21,7 +21,8 @@
 
 #define WARM_CHUNK_BYTES WARM_BLOCK_BYTES
 #define WARM_REQUESTS_MAX 16
-#define WARM_BYTES_PER_SEC (UINT64_C(1) << 30) /* default: of re-warming after writeback, per region */
+#define WARM_BYTES_PER_SEC \
+	(UINT64_C(1) << 30) /* default: of re-warming after writeback, per region */
 
 struct warm_chunk {
 	uint64_t offset;
@@ -106,7 +107,8 @@ void warm_cancel(struct warm *w, int error);
  * warm_progress: true if the request being served has come further by a chunk or more since the last time, and is not at its end;
  * a chunk that is out does not count. @ret_done, @ret_total: bytes. The caller sees to it that it is not asked too often.
  */
-bool warm_progress(struct warm *w, struct warm_request *ret, uint64_t *ret_done, uint64_t *ret_total);
+bool warm_progress(struct warm *w, struct warm_request *ret, uint64_t *ret_done,
+		   uint64_t *ret_total);
 
 /*
  * Requests of @connection with this operation number (0: all of that connection) end with -ECANCELED: those that wait at once, the one

@@ -55,8 +55,9 @@ static void test_register(void)
 
 	assert(rdmareg_open(NULL, &c) == 0);
 	assert(rdmareg_register(c, fd, 4096, 8192, RDMAREG_ACCESS_READ_WRITE, &o, &region) == 0);
-	assert(!strcmp(mock_said(),
-		       " policy=hold grace_usec=0 arbitration=pre-content session=job.7 detached=1"));
+	assert(!strcmp(
+		mock_said(),
+		" policy=hold grace_usec=0 arbitration=pre-content session=job.7 detached=1"));
 	assert(rdmareg_region_get_info(region, &info) == 0);
 	assert(info.refuses == 1 && info.clients == 0 && !*info.degraded && info.grace_usec == 0);
 	assert(info.id == rdmareg_region_id(region) && info.offset == 4096 && info.length == 8192 &&
@@ -65,19 +66,22 @@ static void test_register(void)
 	       info.arbitration_mode == RDMAREG_ARBITRATION_LAYOUT_LEASE && info.detached == 1);
 	assert(info.access == RDMAREG_ACCESS_READ_WRITE && info.policy == RDMAREG_POLICY_HOLD &&
 	       info.translation_bytes == 2097152);
-#define COUNTER(member, property) assert(info.member == (strcmp(property, "Faults") ? mock_count(property) : UINT64_MAX));
+#define COUNTER(member, property) \
+	assert(info.member == (strcmp(property, "Faults") ? mock_count(property) : UINT64_MAX));
 	REGION_COUNTERS(COUNTER)
 #undef COUNTER
 	assert(info.path_state == RDMAREG_PATH_THERE && !strcmp(info.path_now, "/some/file"));
-	assert(!strcmp(info.session, "job.7") && !strcmp(info.path, "/some/file") && !*info.ticket &&
-	       !info.revocation.id);
+	assert(!strcmp(info.session, "job.7") && !strcmp(info.path, "/some/file") &&
+	       !*info.ticket && !info.revocation.id);
 
-	assert(rdmareg_export(region, &eo, &ticket) == 0 && strstr(ticket, "rdmareg://10.0.0.1:4791/"));
+	assert(rdmareg_export(region, &eo, &ticket) == 0 &&
+	       strstr(ticket, "rdmareg://10.0.0.1:4791/"));
 	assert(rdmareg_region_refresh(region) == 0 && rdmareg_region_get_info(region, &info) == 0);
 	assert(!strcmp(info.ticket, ticket));
 	free(ticket);
 	assert(rdmareg_prefetch(region, 0, 0, 1) == 0);
-	assert(rdmareg_acknowledge(c, info.id, 5) == 0 && mock_tell("acked", (unsigned int)info.id) == 5);
+	assert(rdmareg_acknowledge(c, info.id, 5) == 0 &&
+	       mock_tell("acked", (unsigned int)info.id) == 5);
 	assert(rdmareg_acknowledge(c, info.id, 404) == -ESTALE);
 
 	assert(rdmareg_lookup(c, info.id, &again) == 0);
@@ -87,7 +91,8 @@ static void test_register(void)
 	assert(strstr(rdmareg_last_error_name(), "NoSuchRegion"));
 	/* One handle is freed here, the other with the context. */
 	assert(rdmareg_region_free(region) == NULL);
-	assert(rdmareg_close(c) == NULL && rdmareg_close(NULL) == NULL && rdmareg_region_free(NULL) == NULL);
+	assert(rdmareg_close(c) == NULL && rdmareg_close(NULL) == NULL &&
+	       rdmareg_region_free(NULL) == NULL);
 	close(fd);
 }
 
@@ -158,13 +163,14 @@ static void test_events(void)
 	mock_tell("forge", 17);
 	mock_tell("ask", 11);
 	e = wait_event(c);
-	assert(e.type == RDMAREG_EVENT_REVOCATION_REQUESTED && e.region == 11 && e.revocation.id == 3);
+	assert(e.type == RDMAREG_EVENT_REVOCATION_REQUESTED && e.region == 11 &&
+	       e.revocation.id == 3);
 	assert(e.revocation.cause == RDMAREG_CAUSED_BY_TRUNCATE && e.revocation.offset == 4096 &&
 	       e.revocation.length == 8192);
 	mock_tell("settle", 11);
 	e = wait_event(c);
-	assert(e.type == RDMAREG_EVENT_REVOCATION_SETTLED && e.outcome == RDMAREG_OUTCOME_TRUNCATED &&
-	       e.valid_length == 4096);
+	assert(e.type == RDMAREG_EVENT_REVOCATION_SETTLED &&
+	       e.outcome == RDMAREG_OUTCOME_TRUNCATED && e.valid_length == 4096);
 	/* Changes are one report until it is taken. */
 	for (int i = 0; i < 50; i++)
 		mock_tell("change", 11);
@@ -174,15 +180,18 @@ static void test_events(void)
 	do
 		e = wait_event(c);
 	while (e.type == RDMAREG_EVENT_REGION_CHANGED);
-	assert(e.type == RDMAREG_EVENT_REGION_REMOVED && e.region == 11 && e.end == RDMAREG_END_LOST);
+	assert(e.type == RDMAREG_EVENT_REGION_REMOVED && e.region == 11 &&
+	       e.end == RDMAREG_END_LOST);
 	mock_tell("vanish-mute", 11);
 	e = wait_event(c);
-	assert(e.type == RDMAREG_EVENT_REGION_REMOVED && e.region == 11 && e.end == RDMAREG_END_UNKNOWN);
+	assert(e.type == RDMAREG_EVENT_REGION_REMOVED && e.region == 11 &&
+	       e.end == RDMAREG_END_UNKNOWN);
 
 	mock_daemon_stop(mock);
 	e = wait_event(c);
 	assert(e.type == RDMAREG_EVENT_DAEMON_LOST);
-	assert(rdmareg_subscribe(c) == -EHOSTUNREACH && strstr(rdmareg_last_error(), "not running"));
+	assert(rdmareg_subscribe(c) == -EHOSTUNREACH &&
+	       strstr(rdmareg_last_error(), "not running"));
 	mock = mock_daemon_start();
 	e = wait_event(c);
 	assert(e.type == RDMAREG_EVENT_DAEMON_BACK);
@@ -230,8 +239,8 @@ static void test_no_account(void)
 		struct rdmareg *c = NULL;
 
 		assert(setuid(NOBODY_KNOWS) == 0);
-		assert(rdmareg_open(NULL, &c) == -EACCES && strstr(rdmareg_last_error(), "has no account") &&
-		       !c);
+		assert(rdmareg_open(NULL, &c) == -EACCES &&
+		       strstr(rdmareg_last_error(), "has no account") && !c);
 		_exit(0);
 	}
 	assert(waitpid(pid, &status, 0) == pid && status == 0);
@@ -244,10 +253,13 @@ int main(void)
 	/* A library's user may have closed anything; a test may not hang for ever. */
 	alarm(60);
 	setenv("RDMAREG_BUS_ADDRESS", "unix:path=/nonexistent", 1);
-	assert(rdmareg_open(NULL, &c) < 0 && strstr(rdmareg_last_error(), "the bus of RDMAREG_BUS_ADDRESS, unix:path=/nonexistent: "));
+	assert(rdmareg_open(NULL, &c) < 0 &&
+	       strstr(rdmareg_last_error(),
+		      "the bus of RDMAREG_BUS_ADDRESS, unix:path=/nonexistent: "));
 	unsetenv("RDMAREG_BUS_ADDRESS");
 	setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent", 1);
-	assert(rdmareg_open(NULL, &c) < 0 && strstr(rdmareg_last_error(), "connecting to the system bus: ") &&
+	assert(rdmareg_open(NULL, &c) < 0 &&
+	       strstr(rdmareg_last_error(), "connecting to the system bus: ") &&
 	       !strstr(rdmareg_last_error(), "RDMAREG_BUS_ADDRESS"));
 	if (mock_bus_start())
 		return 77;

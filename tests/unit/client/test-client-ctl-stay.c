@@ -35,7 +35,8 @@ static void test_watch(void)
 	says(&r, "\"event\":\"changed\"", "\"arbitration_mode\":\"layout-lease\"");
 	assert(!strstr(r.line, "previous"));
 	mock_tell("degrade", 3);
-	says(&r, "\"arbitration_mode\":\"notify-only\"", "\"previous_arbitration_mode\":\"layout-lease\"");
+	says(&r, "\"arbitration_mode\":\"notify-only\"",
+	     "\"previous_arbitration_mode\":\"layout-lease\"");
 	mock_tell("vanish", 3);
 	says(&r, "\"event\":\"removed\"", "\"id\":3,\"reason\":\"lost\"");
 	says(&r, "region 3 was not released, it ended by itself (lost)", "");

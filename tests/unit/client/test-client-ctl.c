@@ -32,15 +32,18 @@ static const struct {
 	{ "register /nonexistent", 3, "No such file" },
 	{ "register /proc/self/exe --policy never", 2, "follow|yield|hold is wanted" },
 	{ "register /proc/self/exe --arbitration layout-lease", 2, "auto|pre-content is wanted" },
-	{ "register /proc/self/exe --grace 1d", 2, "a time is wanted here: seconds, or with us, ms" },
+	{ "register /proc/self/exe --grace 1d", 2,
+	  "a time is wanted here: seconds, or with us, ms" },
 	{ "list --state bogus", 2, "one of registering, live" },
 	{ "show 900", 3, "there is no region 900" },
 	{ "show 0", 2, "not the number of a region" },
 	{ "export 2 --expires 0", 2, "a time above 0" },
 	{ "export 2 --uses 0", 2, "a whole number above 0" },
 	{ "export 2 --uses many", 2, "a whole number above 0" },
-	{ "register /proc/self/exe --access r --length 0", 2, "a size above 0 is wanted here: bytes, or with K" },
-	{ "register /proc/self/exe --access r --offset 4k", 2, "a size is wanted here: bytes, or with K" },
+	{ "register /proc/self/exe --access r --length 0", 2,
+	  "a size above 0 is wanted here: bytes, or with K" },
+	{ "register /proc/self/exe --access r --offset 4k", 2,
+	  "a size is wanted here: bytes, or with K" },
 	{ "register /proc/self/exe --access r --offset 999", 1, ": registering /" },
 	{ "prefetch 2 --length 0", 2, "a size above 0" },
 	{ "put /proc/self/exe @/dev/null --length 0", 2, "a size above 0" },
@@ -50,10 +53,12 @@ static const struct {
 	{ "set", 2, "usage" },
 	{ "set 2", 2, "nothing to change" },
 	{ "set abc", 2, "abc is not the number of a region" },
-	{ "show 1 2", 2, "show: 2 is one argument too many; usage: rdmaregctl show [OPTION...] ID" },
+	{ "show 1 2", 2,
+	  "show: 2 is one argument too many; usage: rdmaregctl show [OPTION...] ID" },
 	{ "show", 2, "show: an argument is missing; usage" },
 	{ "register a b", 2, "register: b is one argument too many; usage" },
-	{ "list extra", 2, "list: extra is one argument too many; usage: rdmaregctl list [OPTION...]\n" },
+	{ "list extra", 2,
+	  "list: extra is one argument too many; usage: rdmaregctl list [OPTION...]\n" },
 	{ "put F T extra", 2, "put: extra is one argument too many; usage" },
 	{ "put F", 2, "put: an argument is missing; usage" },
 	{ "get", 2, "get: its arguments are missing; usage" },
@@ -87,7 +92,8 @@ static const struct {
 	{ "evict /proc/self/exe/x", 3, "Not a directory" },
 	{ "evict / /tmp", 2, "usage" },
 	{ "evict /proc/self/exe", 2, "is not a mount point" },
-	{ "evict /usr/bin", 2, "every region there would be taken down: give --containing if that is meant" },
+	{ "evict /usr/bin", 2,
+	  "every region there would be taken down: give --containing if that is meant" },
 	{ "evict / --grace soon", 2, "a time is wanted here: seconds, or with us, ms" },
 	{ "evict /proc --grace 1us", 4, "evicting the filesystem of /proc: " },
 	{ "enforce-limits x", 2, "usage" },
@@ -119,7 +125,8 @@ static const struct {
 	{ "show " TICKET, "rdmareg://... is not the number of a region" },
 	{ "register " TICKET, "opening rdmareg://... for reading and writing: " },
 	{ "who " TICKET, "opening rdmareg://...: " },
-	{ "who 'rdmareg://1 rdmareg://, '" TICKET, "opening rdmareg://1 rdmareg://, rdmareg://...: " },
+	{ "who 'rdmareg://1 rdmareg://, '" TICKET,
+	  "opening rdmareg://1 rdmareg://, rdmareg://...: " },
 	{ "evict " TICKET, "opening rdmareg://...: " },
 	{ "dax-create " TICKET, "rdmareg://... is no size" },
 	{ "put --length " TICKET " x y", "--length rdmareg://...: a size above 0" },
@@ -173,8 +180,10 @@ static void test_regions(void)
 	assert(json_object_get_uint64(json_object_object_get(o, "grace_usec")) == 2000000);
 	assert(strstr(json_object_get_string(json_object_object_get(o, "ticket")), "rdmareg://"));
 	json_object_put(o);
-	assert(run_ctl("register /proc/self/exe --access r --grace 0 --arbitration pre-content") == 0);
-	assert(says("region      2") && says("arbitration layout-lease (played)") && says("0s grace"));
+	assert(run_ctl("register /proc/self/exe --access r --grace 0 --arbitration pre-content") ==
+	       0);
+	assert(says("region      2") && says("arbitration layout-lease (played)") &&
+	       says("0s grace"));
 	assert(strstr(mock_said(), " grace_usec=0 arbitration=pre-content") && !says("valid"));
 
 	mock_tell("populate", 400);
@@ -183,18 +192,21 @@ static void test_regions(void)
 	o = json_tokener_parse(out);
 	assert(o && json_object_array_length(o) == 402);
 	json_object_put(o);
-	assert(run_ctl("list --session s.1") == 0 && says("ARBITRATION") && says("CLIENTS") && says("s.1"));
+	assert(run_ctl("list --session s.1") == 0 && says("ARBITRATION") && says("CLIENTS") &&
+	       says("s.1"));
 	assert(run_ctl("list --session s.1 --no-legend") == 0 && !says("ARBITRATION"));
 	assert(run_ctl("list") == 0 && says("notify-only,degraded"));
 	assert(run_ctl("show 4") == 0 && says("process 17 had it open before") && says("clients"));
-	assert(run_ctl("show 4 --json") == 0 && says("\"degraded\":\"process 17") && says("\"faults\":4711"));
+	assert(run_ctl("show 4 --json") == 0 && says("\"degraded\":\"process 17") &&
+	       says("\"faults\":4711"));
 	assert(run_ctl("show 2") == 0 && says("faults: not counted by this adapter"));
 	assert(run_ctl("show 2 --json") == 0 && says("\"faults\":null"));
 	assert(run_ctl("show 2") == 0 && says("0x1234") && !says("degraded"));
 	assert(run_ctl("show 2 --json") == 0 && says("\"revocation\":null"));
 	assert(run_ctl("export 2 --uses 1 --expires 1h") == 0 && !strncmp(out, "rdmareg://", 10));
 	assert(run_ctl("prefetch 2 --length 4K") == 0);
-	assert(run_ctl("--help") == 0 && says("release ID...") && says("revoke ID [-- COMMAND...]"));
+	assert(run_ctl("--help") == 0 && says("release ID...") &&
+	       says("revoke ID [-- COMMAND...]"));
 }
 
 static size_t count(const char *text)
@@ -278,7 +290,8 @@ static void test_output(void)
 }
 
 /* Runs it on a terminal of this kind; what it shows there is in @out. */
-static void run_on_terminal(const char *kind, const char *no_color, uid_t uid, const char *const words[])
+static void run_on_terminal(const char *kind, const char *no_color, uid_t uid,
+			    const char *const words[])
 {
 	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), slave;
 	const char *argv[8] = { "rdmaregctl" };
@@ -313,7 +326,8 @@ static void run_on_terminal(const char *kind, const char *no_color, uid_t uid, c
 /* Has what "list" says colours, on a terminal of this kind? */
 static bool has_colours(const char *kind, const char *no_color)
 {
-	run_on_terminal(kind, no_color, geteuid(), (const char *const[]){ "list", "--session", "s.1", NULL });
+	run_on_terminal(kind, no_color, geteuid(),
+			(const char *const[]){ "list", "--session", "s.1", NULL });
 	assert(says("s.1"));
 	return strchr(out, '\033');
 }
@@ -321,7 +335,8 @@ static bool has_colours(const char *kind, const char *no_color)
 /* Nothing is something that a person is told; a script sees no line, or an empty array. */
 static void test_nothing(const char *empty)
 {
-	run_on_terminal("linux", NULL, geteuid(), (const char *const[]){ "list", "--session", "nobody's", NULL });
+	run_on_terminal("linux", NULL, geteuid(),
+			(const char *const[]){ "list", "--session", "nobody's", NULL });
 	assert(!strcmp(out, "no such regions\r\n"));
 	run_on_terminal("linux", NULL, geteuid(), (const char *const[]){ "who", empty, NULL });
 	assert(!strncmp(out, "nobody", 6) && says("of other users") == (geteuid() != 0));
@@ -351,10 +366,13 @@ static void test_release(void)
 	assert(count("\n") == 3);
 	mock_tell("slow", 13);
 	assert(run_ctl("release 13 900 14 --json") == 3);
-	assert(says("there is no region 900") && says("{\"released\":[13,14]}")); /* in the order given */
+	assert(says("there is no region 900") &&
+	       says("{\"released\":[13,14]}")); /* in the order given */
 	assert(run_ctl("release 10 15 --if-exists") == 0 && !strcmp(out, "region 15 released\n"));
-	assert(run_ctl("release 16 16") == 3 && says("region 16 released") && says("there is no region 16"));
-	assert(run_ctl("release 18 --grace 2s") == 0 && !strcmp(mock_said(), " grace_usec=2000000"));
+	assert(run_ctl("release 16 16") == 3 && says("region 16 released") &&
+	       says("there is no region 16"));
+	assert(run_ctl("release 18 --grace 2s") == 0 &&
+	       !strcmp(mock_said(), " grace_usec=2000000"));
 	assert(run_ctl("release --grace 0 19") == 0 && !strcmp(mock_said(), " grace_usec=0"));
 	assert(run_ctl("release 17 x") == 2 && says("not the number of a region"));
 	assert(run_ctl("show 17") == 0); /* nothing is done when something is wrong with the line */
@@ -364,7 +382,8 @@ static void test_release(void)
 /* More may be registered than the file has; who did is told. */
 static void test_short_file(void)
 {
-	assert(run_ctl("register /proc/self/exe --access r --length 2T") == 0 && says("valid       1T of 2T: the file"));
+	assert(run_ctl("register /proc/self/exe --access r --length 2T") == 0 &&
+	       says("valid       1T of 2T: the file"));
 }
 
 static void test_set(void)
@@ -384,7 +403,8 @@ static void test_sync(void)
 	       !strcmp(mock_said(), " grace_usec=0 limit_usec=5000000"));
 	assert(says("durable      storage") && says("valid length 4K") && says("revocation   "));
 	assert(run_ctl("sync 3 --json") == 0 && !*mock_said());
-	assert(says("\"id\":3") && says("\"durable\":\"storage\"") && says("\"valid_length\":4096"));
+	assert(says("\"id\":3") && says("\"durable\":\"storage\"") &&
+	       says("\"valid_length\":4096"));
 }
 
 static void test_who(const char *full, const char *empty, const char *odd)
@@ -455,10 +475,12 @@ int main(int argc, char **argv)
 	unlink(empty);
 	unlink(odd);
 	assert(run_ctl("release 900 2 --json") == 3 && says("{\"released\":[2]}"));
-	assert(run_ctl("evict /proc --grace 0") == 0 && says(" mounted at /proc: 140 regions taken down\n"));
+	assert(run_ctl("evict /proc --grace 0") == 0 &&
+	       says(" mounted at /proc: 140 regions taken down\n"));
 	assert(!strcmp(mock_said(), " grace_usec=0"));
 	assert(run_ctl("enforce-limits") == 0 && !strcmp(out, "0 regions taken down\n"));
-	assert(run_ctl("evict /usr/bin --containing --json") == 0 && says("\"regions\":0,\"filesystem\":\""));
+	assert(run_ctl("evict /usr/bin --containing --json") == 0 &&
+	       says("\"regions\":0,\"filesystem\":\""));
 	assert(says("\"source\":\"") && says("\"device\":\"") && says("\"mount_point\":\""));
 	mock_daemon_stop(mock);
 	assert(run_ctl("list") == 1 && says("not running"));

@@ -20,9 +20,11 @@ static struct rdmareg_peer peer;
 static void begin(void)
 {
 	memset(&peer, 0, sizeof(peer));
-	peer.remote = (struct wire_accept){
-		.length = 1 << 20, .valid_length = 1 << 20, .rkey = 1, .generation = 1, .alignment = 4096
-	};
+	peer.remote = (struct wire_accept){ .length = 1 << 20,
+					    .valid_length = 1 << 20,
+					    .rkey = 1,
+					    .generation = 1,
+					    .alignment = 4096 };
 	peer.event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	assert(peer.event_fd >= 0);
 }
@@ -74,7 +76,8 @@ static void test_revocations(void)
 	take(WIRE_REVOCATION_ASKED, 5, 1 << 20);
 	assert(peer.revocation.id == 5 && !peer.acknowledged && peer.revocation.deadline_usec);
 	e = next();
-	assert(e.type == RDMAREG_PEER_EVENT_ASKED && e.revocation.id == 5 && e.revocation.offset == 4096);
+	assert(e.type == RDMAREG_PEER_EVENT_ASKED && e.revocation.id == 5 &&
+	       e.revocation.offset == 4096);
 	assert(e.revocation.cause == RDMAREG_CAUSED_BY_TRUNCATE && e.seen_usec && !readable());
 
 	/* Twice, or older: nothing, also not after the acknowledgement. */
@@ -124,23 +127,27 @@ static void test_path(void)
 
 	begin();
 	take_path(WIRE_LENGTH_CHANGED, PATH_UNKNOWN, 9000);
-	assert(next().type == RDMAREG_PEER_EVENT_LENGTH_CHANGED && peer.remote.path_state == PATH_UNKNOWN);
+	assert(next().type == RDMAREG_PEER_EVENT_LENGTH_CHANGED &&
+	       peer.remote.path_state == PATH_UNKNOWN);
 	take_path(WIRE_LENGTH_CHANGED, PATH_THERE, 9001);
 	assert(next().type == RDMAREG_PEER_EVENT_LENGTH_CHANGED && !readable());
 	take_path(WIRE_LENGTH_CHANGED, PATH_DELETED, 9001); /* the length is as it was */
 	e = next();
-	assert(e.type == RDMAREG_PEER_EVENT_PATH_CHANGED && e.path_state == RDMAREG_PATH_DELETED && !readable());
+	assert(e.type == RDMAREG_PEER_EVENT_PATH_CHANGED && e.path_state == RDMAREG_PATH_DELETED &&
+	       !readable());
 	take_path(WIRE_LENGTH_CHANGED, PATH_DELETED, 8000);
 	assert(next().type == RDMAREG_PEER_EVENT_LENGTH_CHANGED && !readable());
 	take_path(WIRE_REVOCATION_SETTLED, PATH_MOVED, 8000);
 	assert(next().type == RDMAREG_PEER_EVENT_SETTLED);
 	e = next();
-	assert(e.type == RDMAREG_PEER_EVENT_PATH_CHANGED && e.path_state == RDMAREG_PATH_MOVED && !readable());
+	assert(e.type == RDMAREG_PEER_EVENT_PATH_CHANGED && e.path_state == RDMAREG_PATH_MOVED &&
+	       !readable());
 	take_path(WIRE_LENGTH_CHANGED, PATH_THERE, 7000); /* both */
 	assert(next().type == RDMAREG_PEER_EVENT_PATH_CHANGED);
 	assert(next().type == RDMAREG_PEER_EVENT_LENGTH_CHANGED && !readable());
 	take_path(WIRE_LENGTH_CHANGED, (enum path_state)4711, 7000); /* a word of a later host */
-	assert(next().type == RDMAREG_PEER_EVENT_LENGTH_CHANGED && peer.remote.path_state == PATH_THERE);
+	assert(next().type == RDMAREG_PEER_EVENT_LENGTH_CHANGED &&
+	       peer.remote.path_state == PATH_THERE);
 	end();
 }
 
@@ -161,7 +168,8 @@ static void test_bypass(void)
 	m.request++;
 	peer_take_message(&peer, &m);
 	e = next();
-	assert(e.type == RDMAREG_PEER_EVENT_BYPASSED && e.offset == 4096 && e.length == 8192 && !readable());
+	assert(e.type == RDMAREG_PEER_EVENT_BYPASSED && e.offset == 4096 && e.length == 8192 &&
+	       !readable());
 	m.valid_length = 4096; /* because the file became shorter */
 	m.request++;
 	peer_take_message(&peer, &m);
@@ -192,13 +200,15 @@ static void test_superseded(void)
 	e = next();
 	assert(e.type == RDMAREG_PEER_EVENT_ASKED && e.revocation.id == 8);
 	assert(next().type == RDMAREG_PEER_EVENT_LENGTH_CHANGED && !readable());
-	assert(rdmareg_peer_acknowledge(&peer, 5) == -ESTALE && strstr(rdmareg_last_error(), "newest"));
+	assert(rdmareg_peer_acknowledge(&peer, 5) == -ESTALE &&
+	       strstr(rdmareg_last_error(), "newest"));
 
 	/* Acknowledged, and yet something newer: it is not acknowledged, and its event is one of its own. */
 	peer.acknowledged = true;
 	take(WIRE_REVOCATION_ASKED, 9, 1 << 20);
 	take(WIRE_REVOCATION_ASKED, 7, 1 << 20);
-	assert(peer.revocation.id == 9 && !peer.acknowledged && next().revocation.id == 9 && !readable());
+	assert(peer.revocation.id == 9 && !peer.acknowledged && next().revocation.id == 9 &&
+	       !readable());
 	/* The settling of a number that never came here is that of all below it. */
 	take(WIRE_REVOCATION_SETTLED, 12, 1 << 20);
 	assert(!peer.revocation.id && next().type == RDMAREG_PEER_EVENT_SETTLED);

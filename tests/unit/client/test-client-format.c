@@ -80,10 +80,17 @@ static const struct {
 	uint64_t value;
 	const char *text;
 } printings[] = {
-	{ SIZE, 0, "0" },	   { SIZE, 1000, "1000" },	 { SIZE, 1024, "1K" },
-	{ SIZE, 1536, "1.5K" },	   { SIZE, 1u << 20, "1M" },	 { SIZE, UINT64_MAX, "16777216.0T" },
-	{ TIME, 0, "0s" },	   { TIME, 1, "1us" },		 { TIME, 500000, "500ms" },
-	{ TIME, 1500000, "1.5s" }, { TIME, 90000000, "1.5min" },
+	{ SIZE, 0, "0" },
+	{ SIZE, 1000, "1000" },
+	{ SIZE, 1024, "1K" },
+	{ SIZE, 1536, "1.5K" },
+	{ SIZE, 1u << 20, "1M" },
+	{ SIZE, UINT64_MAX, "16777216.0T" },
+	{ TIME, 0, "0s" },
+	{ TIME, 1, "1us" },
+	{ TIME, 500000, "500ms" },
+	{ TIME, 1500000, "1.5s" },
+	{ TIME, 90000000, "1.5min" },
 };
 
 int main(void)

@@ -75,7 +75,8 @@ static void test_configure(void)
 	o = (struct rdmareg_configure_options){ .size = sizeof(o),
 						.policy = RDMAREG_POLICY_HOLD,
 						.grace_usec = RDMAREG_NO_GRACE };
-	assert(rdmareg_configure(region, &o) == 0 && !strcmp(mock_said(), " policy=hold grace_usec=0"));
+	assert(rdmareg_configure(region, &o) == 0 &&
+	       !strcmp(mock_said(), " policy=hold grace_usec=0"));
 	assert(rdmareg_region_get_info(region, &info) == 0 && info.policy == RDMAREG_POLICY_YIELD);
 	assert(rdmareg_region_refresh(region) == 0 && rdmareg_region_get_info(region, &info) == 0);
 	assert(info.policy == RDMAREG_POLICY_HOLD && info.refuses && !info.grace_usec);
@@ -85,25 +86,31 @@ static void test_configure(void)
 
 static void test_revoke(void)
 {
-	struct rdmareg_revoke_options o = { .size = sizeof(o), .offset = 4096, .length = UINT64_MAX };
-	struct rdmareg_configure_options co = { .size = sizeof(co), .policy = RDMAREG_POLICY_YIELD };
+	struct rdmareg_revoke_options o = { .size = sizeof(o),
+					    .offset = 4096,
+					    .length = UINT64_MAX };
+	struct rdmareg_configure_options co = { .size = sizeof(co),
+						.policy = RDMAREG_POLICY_YIELD };
 	struct rdmareg_region_info info = { .size = sizeof(info) };
 	struct rdmareg_region *region = look_up(1);
 	uint64_t number = 0;
 
 	assert(rdmareg_revoke(region, NULL, NULL) == -EINVAL);
-	assert(rdmareg_revoke(region, &o, &number) == -ERANGE && strstr(rdmareg_last_error(), "overflows"));
+	assert(rdmareg_revoke(region, &o, &number) == -ERANGE &&
+	       strstr(rdmareg_last_error(), "overflows"));
 	o.length = 0;
 	assert(rdmareg_revoke(region, &o, &number) == -ERANGE && !number); /* the daemon's word */
 	o = (struct rdmareg_revoke_options){
 		.size = sizeof(o), .grace_usec = 7, .offset = 1024, .length = 512, .for_usec = 9
 	};
-	assert(rdmareg_revoke(region, &o, &number) == 0 && number == mock_tell("revoked", 1) && number);
+	assert(rdmareg_revoke(region, &o, &number) == 0 && number == mock_tell("revoked", 1) &&
+	       number);
 	assert(!strcmp(mock_said(), " grace_usec=7 offset=1024 length=512 for_usec=9"));
 	assert(rdmareg_region_refresh(region) == 0 && rdmareg_region_get_info(region, &info) == 0);
 	assert(info.state == RDMAREG_STATE_FENCED);
 	assert(rdmareg_configure(region, &co) == -EBUSY);
-	assert(rdmareg_restore(region, number + 1) == -ESTALE && rdmareg_restore(region, 0) == -ESTALE);
+	assert(rdmareg_restore(region, number + 1) == -ESTALE &&
+	       rdmareg_restore(region, 0) == -ESTALE);
 	assert(rdmareg_restore(region, number) == 0 && rdmareg_restore(region, number) == -ESTALE);
 	assert(rdmareg_revoke(region, NULL, &number) == 0 && !*mock_said() &&
 	       rdmareg_restore(region, number) == 0);
@@ -116,8 +123,10 @@ static void test_sync(void)
 	struct rdmareg_sync_options o = { .size = sizeof(o), .grace_usec = 5, .limit_usec = 6 };
 	struct rdmareg_region *region = look_up(2);
 
-	assert(rdmareg_sync(region, &o, &result) == 0 && !strcmp(mock_said(), " grace_usec=5 limit_usec=6"));
-	assert(result.revocation && result.valid_length == 4096 && result.durable == RDMAREG_DURABLE_STORAGE);
+	assert(rdmareg_sync(region, &o, &result) == 0 &&
+	       !strcmp(mock_said(), " grace_usec=5 limit_usec=6"));
+	assert(result.revocation && result.valid_length == 4096 &&
+	       result.durable == RDMAREG_DURABLE_STORAGE);
 	result.durable = 77;
 	o.limit_usec = 1;
 	assert(rdmareg_sync(region, &o, &result) == -ETIME &&
@@ -137,15 +146,19 @@ static void test_devices(void)
 
 	assert(rdmareg_list_devices(c, &devices) == 0);
 	assert(rdmareg_devices_next(devices, &unsized) == -EINVAL);
-	assert(rdmareg_devices_next(devices, &d) == 1 && !strcmp(d.kind, "dax-region") && d.dynamic == 1);
-	assert(d.available_bytes == UINT64_C(1) << 30 && d.dax_region == 3 && d.node == UINT32_MAX &&
-	       !*d.path);
-	assert(rdmareg_devices_next(devices, &d) == 1 && !strcmp(d.path, "/dev/dax0.0") && !*d.unusable);
+	assert(rdmareg_devices_next(devices, &d) == 1 && !strcmp(d.kind, "dax-region") &&
+	       d.dynamic == 1);
+	assert(d.available_bytes == UINT64_C(1) << 30 && d.dax_region == 3 &&
+	       d.node == UINT32_MAX && !*d.path);
+	assert(rdmareg_devices_next(devices, &d) == 1 && !strcmp(d.path, "/dev/dax0.0") &&
+	       !*d.unusable);
 	assert(d.bytes == UINT64_C(1) << 32 && d.alignment == UINT64_C(2) << 20 && !d.dynamic);
-	assert(rdmareg_devices_next(devices, &d) == 1 && !strcmp(d.unusable, "it is memory") && d.node == 2);
+	assert(rdmareg_devices_next(devices, &d) == 1 && !strcmp(d.unusable, "it is memory") &&
+	       d.node == 2);
 	assert(!*d.driver && !*d.netdev && !d.mtu && !*d.quirks);
-	assert(rdmareg_devices_next(devices, &d) == 1 && !strcmp(d.kind, "adapter") && d.mtu == 4200 &&
-	       !strcmp(d.abilities, "flush") && !strcmp(d.quirks, "none") && !*d.firmware);
+	assert(rdmareg_devices_next(devices, &d) == 1 && !strcmp(d.kind, "adapter") &&
+	       d.mtu == 4200 && !strcmp(d.abilities, "flush") && !strcmp(d.quirks, "none") &&
+	       !*d.firmware);
 	assert(rdmareg_devices_next(devices, &d) == 1 && !strcmp(d.netdev, "lo") && !d.mtu);
 	assert(rdmareg_devices_next(devices, &d) == 1 && !strcmp(d.netdev, "away0") && !d.mtu);
 	assert(rdmareg_devices_next(devices, &d) == 0 && rdmareg_devices_next(devices, &d) == 0);
@@ -168,7 +181,8 @@ static void test_find_holders(void)
 
 	assert(rdmareg_find_holders(c, -1, &holders) == -EBADF);
 	assert(rdmareg_find_holders(c, directory, &holders) == -EBADF && holders == (void *)1);
-	assert(rdmareg_find_holders(c, empty, &holders) == 0 && rdmareg_holders_next(holders, &h) == 0);
+	assert(rdmareg_find_holders(c, empty, &holders) == 0 &&
+	       rdmareg_holders_next(holders, &h) == 0);
 	assert(rdmareg_holders_next(holders, &h) == 0 && rdmareg_holders_free(holders) == NULL);
 
 	assert(rdmareg_find_holders(c, odd, &holders) == 0);
@@ -182,15 +196,18 @@ static void test_find_holders(void)
 	h.size = 4;
 	assert(rdmareg_holders_next(holders, &h) == -EINVAL);
 	h.size = sizeof(h);
-	assert(rdmareg_holders_next(holders, &h) == 1 && h.region == 7 && h.kind == RDMAREG_HOLDER_OWNER);
+	assert(rdmareg_holders_next(holders, &h) == 1 && h.region == 7 &&
+	       h.kind == RDMAREG_HOLDER_OWNER);
 	assert(h.pid == 4711 && !strcmp(h.cgroup, "/system.slice/job.service") &&
 	       !strcmp(h.session, "job.7"));
 	assert(!*h.address && !h.asked.id);
 	assert(rdmareg_holders_next(holders, &h) == 1 && h.kind == RDMAREG_HOLDER_PEER && !h.pid &&
 	       !*h.cgroup);
 	assert(!strcmp(h.address, "10.0.0.2") && h.access == RDMAREG_ACCESS_READ_WRITE);
-	assert(h.asked.id == 3 && h.asked.cause == RDMAREG_CAUSED_BY_SYNC && h.asked.length == 4096);
-	assert(rdmareg_holders_next(holders, &h) == 1 && h.region == 9 && h.kind == RDMAREG_HOLDER_UNKNOWN);
+	assert(h.asked.id == 3 && h.asked.cause == RDMAREG_CAUSED_BY_SYNC &&
+	       h.asked.length == 4096);
+	assert(rdmareg_holders_next(holders, &h) == 1 && h.region == 9 &&
+	       h.kind == RDMAREG_HOLDER_UNKNOWN);
 	assert(rdmareg_holders_next(holders, &h) == 0);
 	rdmareg_holders_free(holders);
 	assert(rdmareg_holders_free(NULL) == NULL);
@@ -206,7 +223,8 @@ static void test_join(void)
 	struct rdmareg_event e;
 	int fd = new_file(4096);
 
-	assert(rdmareg_join(region) == 0 && rdmareg_join(region) == 0 && mock_tell("joined", 3) == 1);
+	assert(rdmareg_join(region) == 0 && rdmareg_join(region) == 0 &&
+	       mock_tell("joined", 3) == 1);
 	mock_tell("fill", 4);
 	assert(rdmareg_join(full) == -EDQUOT);
 	assert(rdmareg_register(c, fd, 0, 0, RDMAREG_ACCESS_READ, NULL, &owned) == 0 &&
@@ -215,7 +233,8 @@ static void test_join(void)
 	rdmareg_region_free(region);
 	mock_tell("ask", 3);
 	e = wait_event(c);
-	assert(e.type == RDMAREG_EVENT_REVOCATION_REQUESTED && e.region == 3 && e.revocation.id == 3);
+	assert(e.type == RDMAREG_EVENT_REVOCATION_REQUESTED && e.region == 3 &&
+	       e.revocation.id == 3);
 
 	/* Three in a row before anybody looks: the newest is what there is. One that comes late is older. */
 	mock_tell("ask 5", 3);
@@ -233,11 +252,13 @@ static void test_join(void)
 	mock_tell("ask 9", 3);
 	mock_tell("settle 9", 3);
 	mock_tell("ask 10", 3);
-	assert(wait_event(c).revocation.id == 9 && wait_event(c).type == RDMAREG_EVENT_REVOCATION_SETTLED);
+	assert(wait_event(c).revocation.id == 9 &&
+	       wait_event(c).type == RDMAREG_EVENT_REVOCATION_SETTLED);
 	assert(wait_event(c).revocation.id == 10);
 
 	region = look_up(3);
-	assert(rdmareg_leave(region) == 0 && mock_tell("joined", 3) == 0 && rdmareg_leave(region) == 0);
+	assert(rdmareg_leave(region) == 0 && mock_tell("joined", 3) == 0 &&
+	       rdmareg_leave(region) == 0);
 	assert(rdmareg_release(region) == 0 && rdmareg_leave(region) == -ENOENT &&
 	       rdmareg_join(region) == -ENOENT);
 	rdmareg_region_free(region);
@@ -254,12 +275,12 @@ static void wait_for(enum rdmareg_event_type type)
 /* A daemon that comes back is asked for what was joined, and for nothing else. */
 static void test_restart(void)
 {
-	struct rdmareg_region *five = look_up(5), *six = look_up(6), *left = look_up(7), *gone = look_up(8),
-			      *nine = look_up(9);
+	struct rdmareg_region *five = look_up(5), *six = look_up(6), *left = look_up(7),
+			      *gone = look_up(8), *nine = look_up(9);
 	struct rdmareg_event e;
 
-	assert(!rdmareg_join(five) && !rdmareg_join(six) && !rdmareg_join(left) && !rdmareg_join(gone) &&
-	       !rdmareg_join(nine));
+	assert(!rdmareg_join(five) && !rdmareg_join(six) && !rdmareg_join(left) &&
+	       !rdmareg_join(gone) && !rdmareg_join(nine));
 	assert(rdmareg_leave(left) == 0);
 	mock_tell("vanish", 8);
 	wait_for(RDMAREG_EVENT_REGION_REMOVED);
@@ -273,7 +294,8 @@ static void test_restart(void)
 	mock_tell("populate", 10);
 	wait_for(RDMAREG_EVENT_DAEMON_BACK);
 	assert(mock_tell("joined", 5) == 1 && mock_tell("joined", 6) == 1);
-	assert(mock_tell("joined", 7) == 0 && mock_tell("joined", 8) == 0 && mock_tell("joined", 9) == 0);
+	assert(mock_tell("joined", 7) == 0 && mock_tell("joined", 8) == 0 &&
+	       mock_tell("joined", 9) == 0);
 	mock_tell("ask", 6);
 	e = wait_event(c);
 	assert(e.type == RDMAREG_EVENT_REVOCATION_REQUESTED && e.region == 6);
@@ -299,7 +321,8 @@ static void test_restart(void)
 	mock_tell("populate", 5);
 	mock_tell("ask", 5);
 	e = wait_event(c);
-	assert(e.type == RDMAREG_EVENT_REVOCATION_REQUESTED && e.region == 5 && mock_tell("joined", 6) == 0);
+	assert(e.type == RDMAREG_EVENT_REVOCATION_REQUESTED && e.region == 5 &&
+	       mock_tell("joined", 6) == 0);
 	rdmareg_region_free(five);
 	rdmareg_region_free(six);
 	rdmareg_region_free(left);
@@ -315,7 +338,8 @@ static void test_evict(void)
 
 	assert(rdmareg_evict(c, fd, &o, &n) == -EACCES && n == 99);
 	o.grace_usec = RDMAREG_NO_GRACE;
-	assert(rdmareg_evict(c, fd, &o, &n) == 0 && n == 10 && !strcmp(mock_said(), " grace_usec=0"));
+	assert(rdmareg_evict(c, fd, &o, &n) == 0 && n == 10 &&
+	       !strcmp(mock_said(), " grace_usec=0"));
 	assert(rdmareg_evict(c, fd, NULL, NULL) == 0 && !*mock_said());
 	close(fd);
 	o.grace_usec = 1;

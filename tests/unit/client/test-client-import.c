@@ -31,7 +31,8 @@ static void test_success(void)
 	assert(i->pd->handle == 100 && i->mr->handle == 200 && i->mr->rkey == 0x22);
 	assert(i->address == good.address && i->length == 8192 && i->generation == 3);
 	/* the caller's descriptor is his */
-	assert(i->context->cmd_fd != fake.context->cmd_fd && fcntl(fake.context->cmd_fd, F_GETFD) >= 0);
+	assert(i->context->cmd_fd != fake.context->cmd_fd &&
+	       fcntl(fake.context->cmd_fd, F_GETFD) >= 0);
 	assert(fcntl(i->context->cmd_fd, F_GETFD) == FD_CLOEXEC);
 	assert(!rdmareg_import_free(i) && !rdmareg_import_free(NULL));
 	verbs_fake_end();

@@ -100,8 +100,9 @@ static void test_null_objects(void)
 	is_null(rdmareg_dax_destroy(NULL, "/dev/dax0.0"), "c");
 	is_null(rdmareg_import(NULL, NULL, &i), "region");
 	assert(rdmareg_region_id(NULL) == 0);
-	assert(r == (void *)1 && l == (void *)1 && h == (void *)1 && d == (void *)1 && j == (void *)1 &&
-	       i == (void *)1 && ticket == (void *)1 && number == 1 && other == 1);
+	assert(r == (void *)1 && l == (void *)1 && h == (void *)1 && d == (void *)1 &&
+	       j == (void *)1 && i == (void *)1 && ticket == (void *)1 && number == 1 &&
+	       other == 1);
 }
 
 static void test_null_outputs(void)
@@ -149,7 +150,8 @@ static void test_peer(void)
 	is_null(rdmareg_peer_connect(NULL, RDMAREG_ACCESS_READ, NULL, &p), "ticket_text");
 	is_null(rdmareg_peer_connect("x", RDMAREG_ACCESS_READ, NULL, NULL), "ret");
 	for (size_t i = 0; i < sizeof(tickets) / sizeof(tickets[0]); i++)
-		refused(rdmareg_peer_connect(tickets[i], RDMAREG_ACCESS_READ, NULL, &p), EINVAL, "ticket");
+		refused(rdmareg_peer_connect(tickets[i], RDMAREG_ACCESS_READ, NULL, &p), EINVAL,
+			"ticket");
 	memset(endless, 'x',
 	       sizeof(endless)); /* not terminated: no more of it is read than a ticket can have */
 	refused(rdmareg_peer_connect(endless, RDMAREG_ACCESS_READ, NULL, &p), EINVAL, "too long");
@@ -202,7 +204,8 @@ static void test_sizes(void)
 		int other;
 
 		refused(rdmareg_open(options, &context), EINVAL, "size");
-		refused(rdmareg_register(c, fd, 0, 0, RDMAREG_ACCESS_READ, options, &r), EINVAL, "size");
+		refused(rdmareg_register(c, fd, 0, 0, RDMAREG_ACCESS_READ, options, &r), EINVAL,
+			"size");
 		refused(rdmareg_list(c, options, &l), EINVAL, "size");
 		refused(rdmareg_export(region, options, &ticket), EINVAL, "size");
 		refused(rdmareg_configure(region, options), EINVAL, "size");
@@ -211,7 +214,8 @@ static void test_sizes(void)
 		refused(rdmareg_enforce_limits(c, options, NULL), EINVAL, "size");
 		refused(rdmareg_dax_create(c, 1, options, &other, NULL, NULL), EINVAL, "size");
 		refused(rdmareg_import(region, options, (void *)&p), EINVAL, "size");
-		refused(rdmareg_peer_connect("x", RDMAREG_ACCESS_READ, options, &p), EINVAL, "size");
+		refused(rdmareg_peer_connect("x", RDMAREG_ACCESS_READ, options, &p), EINVAL,
+			"size");
 		refused(rdmareg_sync(region, options, (void *)&info), EINVAL, "size");
 		refused(rdmareg_sync(region, NULL, (void *)&any), EINVAL, "size");
 		refused(rdmareg_region_get_info(region, &any), EINVAL, "size");
@@ -251,19 +255,26 @@ static void test_reserved(void)
 
 static void test_values(void)
 {
-	struct rdmareg_register_options ro = { .size = sizeof(ro), .policy = (enum rdmareg_policy) - 1 };
-	struct rdmareg_configure_options co = { .size = sizeof(co), .warm_mode = (enum rdmareg_warm_mode)99 };
-	struct rdmareg_export_options eo = { .size = sizeof(eo), .access = (enum rdmareg_access) - 1 };
+	struct rdmareg_register_options ro = { .size = sizeof(ro),
+					       .policy = (enum rdmareg_policy) - 1 };
+	struct rdmareg_configure_options co = { .size = sizeof(co),
+						.warm_mode = (enum rdmareg_warm_mode)99 };
+	struct rdmareg_export_options eo = { .size = sizeof(eo),
+					     .access = (enum rdmareg_access) - 1 };
 	struct rdmareg_list_options lo = { .size = sizeof(lo), .page = UINT32_MAX };
-	struct rdmareg_revoke_options vo = { .size = sizeof(vo), .offset = 4096, .length = UINT64_MAX };
+	struct rdmareg_revoke_options vo = { .size = sizeof(vo),
+					     .offset = 4096,
+					     .length = UINT64_MAX };
 	struct rdmareg_region *r = NULL;
 	struct rdmareg_holders *h = NULL;
 	struct rdmareg_list *l = NULL;
 	uint64_t number = 0;
 	char *ticket = NULL;
 
-	refused(rdmareg_register(c, fd, 0, 0, (enum rdmareg_access) - 1, NULL, &r), EINVAL, "access");
-	refused(rdmareg_register(c, -1, 0, 0, RDMAREG_ACCESS_READ, NULL, &r), EBADF, "not an open file");
+	refused(rdmareg_register(c, fd, 0, 0, (enum rdmareg_access) - 1, NULL, &r), EINVAL,
+		"access");
+	refused(rdmareg_register(c, -1, 0, 0, RDMAREG_ACCESS_READ, NULL, &r), EBADF,
+		"not an open file");
 	refused(rdmareg_register(c, fd, 0, 0, RDMAREG_ACCESS_READ, &ro, &r), EINVAL, "policy");
 	refused(rdmareg_configure(region, &co), EINVAL, "warm mode");
 	refused(rdmareg_export(region, &eo, &ticket), EINVAL, "access");
@@ -307,8 +318,9 @@ int main(void)
 	test_reserved();
 	test_values();
 	assert(!rdmareg_close(NULL) && !rdmareg_region_free(NULL) && !rdmareg_list_free(NULL) &&
-	       !rdmareg_holders_free(NULL) && !rdmareg_devices_free(NULL) && !rdmareg_job_free(NULL) &&
-	       !rdmareg_import_free(NULL) && !rdmareg_peer_close(NULL) && !rdmareg_buffer_free(NULL));
+	       !rdmareg_holders_free(NULL) && !rdmareg_devices_free(NULL) &&
+	       !rdmareg_job_free(NULL) && !rdmareg_import_free(NULL) && !rdmareg_peer_close(NULL) &&
+	       !rdmareg_buffer_free(NULL));
 	/* Of all that nothing has reached the daemon: the region is there, and nobody has joined or closed it. */
 	assert(rdmareg_region_refresh(region) == 0);
 	assert(mock_tell("joined", 1) == 0 && mock_tell("revoked", 1) == 0);

@@ -67,7 +67,8 @@ static void test_bad_input(void)
 	unsigned int number;
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-		assert(rdmareg_start_prefetch(region, table[i].offset, 4096, 0, &job) == table[i].error);
+		assert(rdmareg_start_prefetch(region, table[i].offset, 4096, 0, &job) ==
+		       table[i].error);
 		assert(job == (void *)1 && strstr(rdmareg_last_error(), table[i].sentence));
 	}
 	assert(strstr(rdmareg_last_error_name(), "Error.NoSuchJob"));
@@ -78,7 +79,8 @@ static void test_bad_input(void)
 	rdmareg_region_free(gone);
 	assert(rdmareg_job_free(NULL) == NULL);
 	job = start(0, &number);
-	assert(rdmareg_job_get_info(job, NULL) == -EINVAL && rdmareg_job_get_info(job, &small) == -EINVAL);
+	assert(rdmareg_job_get_info(job, NULL) == -EINVAL &&
+	       rdmareg_job_get_info(job, &small) == -EINVAL);
 	assert(rdmareg_job_free(job) == NULL);
 	no_event();
 }
@@ -112,7 +114,8 @@ static void test_life(void)
 	assert(rdmareg_job_cancel(job) == 0 && mock_tell("job-cancels", number) == 0);
 	assert(rdmareg_job_refresh(job) == 0 && info_of(job).state == RDMAREG_JOB_DONE);
 	rdmareg_job_free(job);
-	assert(rdmareg_start_prefetch(region, 0, 4096, 1, &job) == 0 && !strcmp(mock_said(), " write=1"));
+	assert(rdmareg_start_prefetch(region, 0, 4096, 1, &job) == 0 &&
+	       !strcmp(mock_said(), " write=1"));
 	rdmareg_job_free(job);
 	no_event();
 }
@@ -130,7 +133,8 @@ static void test_ends(void)
 		{ "job-end done", 1, RDMAREG_JOB_DONE, 0, "" },
 		{ "job-end cancelled", -ECANCELED, RDMAREG_JOB_CANCELLED, -ECANCELED,
 		  "after 4194304 of 67108864" },
-		{ "job-fail", -EBUSY, RDMAREG_JOB_FAILED, -EBUSY, "region 3: the region was released" },
+		{ "job-fail", -EBUSY, RDMAREG_JOB_FAILED, -EBUSY,
+		  "region 3: the region was released" },
 		{ "job-end abducted", -EIO, RDMAREG_JOB_FAILED, -EIO, "does not say why" },
 	};
 	unsigned int number;
@@ -148,7 +152,8 @@ static void test_ends(void)
 		}
 		assert(rdmareg_job_wait(job, UINT64_MAX) == table[i].result);
 		assert(table[i].result > 0 || strstr(rdmareg_last_error(), table[i].sentence));
-		assert(info_of(job).state == table[i].state && info_of(job).error == table[i].error);
+		assert(info_of(job).state == table[i].state &&
+		       info_of(job).error == table[i].error);
 		assert(!*info_of(job).message == (table[i].state != RDMAREG_JOB_FAILED));
 		end_command(child);
 		finished(job);
@@ -164,7 +169,8 @@ static void test_cancel(void)
 
 	assert(rdmareg_job_cancel(job) == 0 && mock_tell("job-cancels", number) == 1);
 	assert(rdmareg_job_wait(job, UINT64_MAX) == -ECANCELED && rdmareg_job_cancel(job) == 0);
-	assert(info_of(goes_on).state == RDMAREG_JOB_RUNNING && mock_tell("job-cancels", other) == 0);
+	assert(info_of(goes_on).state == RDMAREG_JOB_RUNNING &&
+	       mock_tell("job-cancels", other) == 0);
 	/* Its event goes with its handle, and no other one's. */
 	mock_tell("job-end done", other);
 	assert(rdmareg_job_wait(goes_on, UINT64_MAX) == 1);
@@ -210,10 +216,12 @@ static void test_restart(void)
 	/* Not told yet: asked, but not of a job of the other's. */
 	next = start(0, &again);
 	assert(again == number);
-	assert(rdmareg_job_refresh(job) == -EHOSTUNREACH && rdmareg_job_cancel(job) == -EHOSTUNREACH);
+	assert(rdmareg_job_refresh(job) == -EHOSTUNREACH &&
+	       rdmareg_job_cancel(job) == -EHOSTUNREACH);
 	assert(mock_tell("job-cancels", again) == 0);
 	mock_tell("job-end done", again);
-	assert(rdmareg_job_wait(job, UINT64_MAX) == -EHOSTUNREACH && rdmareg_job_wait(next, UINT64_MAX) == 1);
+	assert(rdmareg_job_wait(job, UINT64_MAX) == -EHOSTUNREACH &&
+	       rdmareg_job_wait(next, UINT64_MAX) == 1);
 	do
 		e = wait_event(c);
 	while (e.type != RDMAREG_EVENT_JOB_FINISHED);

@@ -29,7 +29,8 @@ static uint64_t now_usec(void)
 }
 
 /* The next event of that type about that region; others are passed over. */
-static struct rdmareg_event wait_for(struct rdmareg *c, uint64_t region, enum rdmareg_event_type type)
+static struct rdmareg_event wait_for(struct rdmareg *c, uint64_t region,
+				     enum rdmareg_event_type type)
 {
 	struct rdmareg_event e;
 
@@ -42,7 +43,9 @@ static struct rdmareg_event wait_for(struct rdmareg *c, uint64_t region, enum rd
 
 int main(int argc, char **argv)
 {
-	struct rdmareg_register_options o = { .size = sizeof(o), .grace_usec = 1, .session = "bad name" };
+	struct rdmareg_register_options o = { .size = sizeof(o),
+					      .grace_usec = 1,
+					      .session = "bad name" };
 	struct rdmareg_region_info info = { .size = sizeof(info) };
 	struct rdmareg *c = NULL, *other = NULL;
 	struct rdmareg_region *region = NULL, *again = NULL;

@@ -25,8 +25,8 @@
 static const char *ticket, *command;
 static uint8_t *sent, *got;
 
-static struct rdmareg_peer *connect_peer(enum rdmareg_access access, enum rdmareg_on_revocation on_revocation,
-					 size_t buffer)
+static struct rdmareg_peer *connect_peer(enum rdmareg_access access,
+					 enum rdmareg_on_revocation on_revocation, size_t buffer)
 {
 	struct rdmareg_peer_options o = { .size = sizeof(o),
 					  .on_revocation = on_revocation,
@@ -99,7 +99,8 @@ static void test_unaligned(struct rdmareg_peer *p, const struct rdmareg_peer_inf
 		assert(!memcmp(got, sent + offset, length) && got[length] == 0xee);
 		memset(got, 0xee, BYTES);
 		assert(rdmareg_peer_read_buffer(to, 5, length, offset) == (int64_t)length);
-		assert(!memcmp(got + 5, sent + offset, length) && got[4] == 0xee && got[length + 5] == 0xee);
+		assert(!memcmp(got + 5, sent + offset, length) && got[4] == 0xee &&
+		       got[length + 5] == 0xee);
 	}
 	rdmareg_buffer_free(to);
 	assert(rdmareg_peer_read(p, got, 0, 1) == 0);
@@ -121,8 +122,8 @@ static void test_transfer(size_t buffer)
 	struct rdmareg_peer_info i = info_of(p);
 	const size_t odd = BYTES - 12345;
 
-	assert(i.connected && i.alignment && i.path_mtu >= 256 && i.valid_length >= 4u << 20 && *i.device &&
-	       *i.remote_address);
+	assert(i.connected && i.alignment && i.path_mtu >= 256 && i.valid_length >= 4u << 20 &&
+	       *i.device && *i.remote_address);
 	assert(i.access == RDMAREG_ACCESS_READ_WRITE && i.grace_msec);
 	fill(sent, (unsigned int)buffer + 1);
 	memset(got, 0, BYTES);
@@ -137,7 +138,8 @@ static void test_transfer(size_t buffer)
 	test_unaligned(p, &i);
 	assert(rdmareg_peer_write(p, sent, 10, UINT64_MAX / i.alignment * i.alignment) == -ERANGE);
 	assert(rdmareg_peer_write(p, sent, SIZE_MAX, 0) == -ERANGE);
-	assert(rdmareg_peer_acknowledge(p, 0) == -ESTALE && rdmareg_peer_acknowledge(p, 12345) == -ESTALE);
+	assert(rdmareg_peer_acknowledge(p, 0) == -ESTALE &&
+	       rdmareg_peer_acknowledge(p, 12345) == -ESTALE);
 	assert(rdmareg_peer_close(p) == NULL);
 
 	p = connect_peer(RDMAREG_ACCESS_READ, RDMAREG_ON_REVOCATION_RETURN, buffer);
@@ -148,7 +150,8 @@ static void test_transfer(size_t buffer)
 
 static void test_zero_copy(void)
 {
-	struct rdmareg_peer *p = connect_peer(RDMAREG_ACCESS_READ_WRITE, RDMAREG_ON_REVOCATION_RETURN, 0);
+	struct rdmareg_peer *p =
+		connect_peer(RDMAREG_ACCESS_READ_WRITE, RDMAREG_ON_REVOCATION_RETURN, 0);
 	struct rdmareg_buffer *from = NULL, *to = NULL;
 
 	fill(sent, 77);
@@ -170,7 +173,8 @@ static void test_zero_copy(void)
 /* By hand: transfers stop, the program acknowledges, waits, goes on over the same connection. */
 static void test_return(void)
 {
-	struct rdmareg_peer *p = connect_peer(RDMAREG_ACCESS_READ_WRITE, RDMAREG_ON_REVOCATION_RETURN, 0);
+	struct rdmareg_peer *p =
+		connect_peer(RDMAREG_ACCESS_READ_WRITE, RDMAREG_ON_REVOCATION_RETURN, 0);
 	struct rdmareg_peer_event e;
 	pid_t pid = begin_command(command);
 	int64_t n;
@@ -181,7 +185,8 @@ static void test_return(void)
 	} while (n != -EAGAIN);
 	assert(info_of(p).revocation.id && !info_of(p).acknowledged);
 	e = wait_for(p, RDMAREG_PEER_EVENT_ASKED);
-	assert(e.revocation.id == info_of(p).revocation.id && e.revocation.deadline_usec && e.seen_usec);
+	assert(e.revocation.id == info_of(p).revocation.id && e.revocation.deadline_usec &&
+	       e.seen_usec);
 	assert(rdmareg_peer_acknowledge(p, e.revocation.id + 1) == -ESTALE);
 	assert(rdmareg_peer_acknowledge(p, e.revocation.id) == 0 &&
 	       rdmareg_peer_acknowledge(p, e.revocation.id) == 0);
@@ -199,7 +204,8 @@ static void test_return(void)
 /* By itself: inside a transfer, and while idle through dispatch. */
 static void test_yield(bool idle)
 {
-	struct rdmareg_peer *p = connect_peer(RDMAREG_ACCESS_READ_WRITE, RDMAREG_ON_REVOCATION_YIELD, 0);
+	struct rdmareg_peer *p =
+		connect_peer(RDMAREG_ACCESS_READ_WRITE, RDMAREG_ON_REVOCATION_YIELD, 0);
 	struct rdmareg_peer_event e = { .size = sizeof(e) };
 	pid_t pid = begin_command(command);
 	bool asked = false, acknowledged = false;
@@ -226,7 +232,8 @@ static void test_yield(bool idle)
 /* By not answering: cut off at the deadline, with the reason, and with nothing in flight afterwards. */
 static void test_ignore(void)
 {
-	struct rdmareg_peer *p = connect_peer(RDMAREG_ACCESS_READ_WRITE, RDMAREG_ON_REVOCATION_IGNORE, 0);
+	struct rdmareg_peer *p =
+		connect_peer(RDMAREG_ACCESS_READ_WRITE, RDMAREG_ON_REVOCATION_IGNORE, 0);
 	struct rdmareg_peer_event e;
 	pid_t pid = begin_command(command);
 	int64_t n;
@@ -239,7 +246,8 @@ static void test_ignore(void)
 	       rdmareg_peer_flush(p, 0) == -ESTALE);
 	assert(rdmareg_peer_acknowledge(p, 1) == -ESTALE);
 	e = wait_for(p, RDMAREG_PEER_EVENT_DISCONNECTED);
-	assert(e.error == -ESTALE && rdmareg_peer_dispatch(p) == 0 && rdmareg_peer_next_event(p, &e) == 0);
+	assert(e.error == -ESTALE && rdmareg_peer_dispatch(p) == 0 &&
+	       rdmareg_peer_next_event(p, &e) == 0);
 	end_command(pid);
 	rdmareg_peer_close(p);
 }
@@ -259,7 +267,8 @@ static void test_refused(void)
 	};
 
 	for (size_t i = 0; i < sizeof(impatient) / sizeof(impatient[0]); i++)
-		assert(rdmareg_peer_connect(ticket, RDMAREG_ACCESS_READ, &impatient[i], &p) == -EINVAL);
+		assert(rdmareg_peer_connect(ticket, RDMAREG_ACCESS_READ, &impatient[i], &p) ==
+		       -EINVAL);
 	assert(rdmareg_peer_connect(ticket, RDMAREG_ACCESS_READ, &o, &p) == -EINVAL);
 	assert(rdmareg_peer_connect(ticket, RDMAREG_ACCESS_UNKNOWN, NULL, &p) == -EINVAL);
 	*last = *last == '0' ? '1' : '0';

@@ -84,10 +84,13 @@ static void test_beyond(void)
 	assert(get(WORLD, "--offset 2M") == 1);
 	assert(says("at offset 2097152") && says("only the first 1048576 bytes") && size() == 100);
 	assert(get(WORLD, "--offset 1M") == 1 && says("only the first 1048576") && size() == 100);
-	assert(get(WORLD, "--offset 4M") == 1 && says("the region has 4194304 bytes") && size() == 100);
-	assert(get(WORLD, "--offset 5M") == 1 && says("the region has 4194304 bytes") && size() == 100);
+	assert(get(WORLD, "--offset 4M") == 1 && says("the region has 4194304 bytes") &&
+	       size() == 100);
+	assert(get(WORLD, "--offset 5M") == 1 && says("the region has 4194304 bytes") &&
+	       size() == 100);
 	assert(get(WORLD, "--length 2M") == 1 && says("only the first 1048576") && size() == 100);
-	assert(get(WORLD, "--length 5M") == 1 && says("the region has 4194304 bytes") && size() == 100);
+	assert(get(WORLD, "--length 5M") == 1 && says("the region has 4194304 bytes") &&
+	       size() == 100);
 	assert(get(WORLD, "--offset 512K --length 513K") == 1 && size() == 100);
 	assert(get(WORLD, "--offset 512K --length 512K") == 0 && size() == MIB / 2);
 	assert(get(WORLD, "--offset 1048575") == 0 && size() == 1);
@@ -95,7 +98,8 @@ static void test_beyond(void)
 	assert(put(WORLD, "--offset 2M") == 1 && says("room for 0 bytes at offset 2097152"));
 	for (int i = 0; i < 2; i++) {
 		assert(put(WORLD, i ? "--offset 4M --clip" : "--offset 4M") == 1);
-		assert(says("nothing was written: offset 4194304 is not inside; the region has 4194304 bytes"));
+		assert(says(
+			"nothing was written: offset 4194304 is not inside; the region has 4194304 bytes"));
 	}
 	/* an empty file is all of it */
 	assert(get("length=4 valid=0", "") == 0 && size() == 0);
@@ -106,7 +110,8 @@ static void test_failure(void)
 {
 	make(100);
 	assert(get("length=4 valid=4 fails=1 cause=7", "") == 1);
-	assert(says("read 0 of 4194304 bytes into /") && says("which is empty now") && !says("connection"));
+	assert(says("read 0 of 4194304 bytes into /") && says("which is empty now") &&
+	       !says("connection"));
 	assert(get("length=4 valid=4 fails=3 cause=7", "") == 1);
 	assert(says("read 2097152 of 4194304 bytes into /") && says("which has only those now"));
 	assert(size() == 2 * MIB);
@@ -116,9 +121,11 @@ static void test_failure(void)
 	assert(put("length=4 valid=4 fails=1 cause=4", "") == 1 && !says("0 operations"));
 	assert(put("length=4 valid=4", "") == 0 && says("wrote 1M in "));
 	/* a folder that is missing is not found, whatever the file is for */
-	assert(run(WORLD, "get " TICKET " /nonexistent/x") == 3 && says("opening /nonexistent/x for writing: "));
+	assert(run(WORLD, "get " TICKET " /nonexistent/x") == 3 &&
+	       says("opening /nonexistent/x for writing: "));
 	assert(run(WORLD, "put /nonexistent/x " TICKET) == 3);
-	assert(run(WORLD, "put /proc/self/exe @/nonexistent/x") == 3 && says("opening /nonexistent/x: "));
+	assert(run(WORLD, "put /proc/self/exe @/nonexistent/x") == 3 &&
+	       says("opening /nonexistent/x: "));
 }
 
 /*
@@ -132,7 +139,8 @@ static void test_causes(void)
 	for (int order = 0; order < 4; order++) {
 		snprintf(world, sizeof(world), "length=4 valid=4 fails=1 order=%d cause=%d", order,
 			 WIRE_CAUSE_NO_SPACE);
-		assert(put(world, "") == 1 && says("no space left for a hole") && !says("keeper died"));
+		assert(put(world, "") == 1 && says("no space left for a hole") &&
+		       !says("keeper died"));
 		snprintf(world, sizeof(world), "length=4 valid=4 fails=1 order=%d cause=%d", order,
 			 WIRE_CAUSE_FENCED);
 		assert(put(world, "") == 1 && says("fenced by a revocation"));
@@ -140,8 +148,8 @@ static void test_causes(void)
 		assert(put(world, "") == 1 && says("keeper is gone"));
 		/* a keeper that answers has not died, whatever it knows */
 		for (int cause = WIRE_CAUSE_UNKNOWN; cause <= WIRE_CAUSE_AVAILABLE; cause++) {
-			snprintf(world, sizeof(world), "length=4 valid=4 fails=1 order=%d cause=%d", order,
-				 cause);
+			snprintf(world, sizeof(world), "length=4 valid=4 fails=1 order=%d cause=%d",
+				 order, cause);
 			assert(put(world, "") == 1 && !says("released") && says("connect again"));
 			assert(!says("keeper died") || order == 0);
 		}
@@ -165,18 +173,20 @@ static void test_refusals(void)
 		int status;
 		const char *text, *matter, *advice;
 	} refusals[] = {
-		{ WIRE_REFUSED_TICKET, 4, "the ticket is unknown, expired or used up", "the ticket is", "a new one" },
-		{ WIRE_REFUSED_RIGHTS, 4, "the ticket does not allow what was asked", "does not allow",
-		  "another ticket" },
+		{ WIRE_REFUSED_TICKET, 4, "the ticket is unknown, expired or used up",
+		  "the ticket is", "a new one" },
+		{ WIRE_REFUSED_RIGHTS, 4, "the ticket does not allow what was asked",
+		  "does not allow", "another ticket" },
 		{ WIRE_REFUSED_LIMIT, 1, "too many peers; try again when one has left", "too many",
 		  "peers_per_tenant" },
 		{ WIRE_REFUSED_SHARE, 1, "this ticket has its share of the tenant's peers", "share",
 		  "peers_per_tenant" },
-		{ WIRE_REFUSED_RESOURCES, 1, "the adapter has no room for another connection", "no room",
-		  "nobody uses" },
-		{ WIRE_REFUSED_MTU, 1, "the path MTU is too small for this adapter", "too small", "raise the MTU" },
-		{ WIRE_REFUSED_MALFORMED, 1, "the request is not one of this protocol or version", "version",
-		  "one version" },
+		{ WIRE_REFUSED_RESOURCES, 1, "the adapter has no room for another connection",
+		  "no room", "nobody uses" },
+		{ WIRE_REFUSED_MTU, 1, "the path MTU is too small for this adapter", "too small",
+		  "raise the MTU" },
+		{ WIRE_REFUSED_MALFORMED, 1, "the request is not one of this protocol or version",
+		  "version", "one version" },
 		{ 900, 1, "the moon is full", "moon", "does not know that reason" },
 	};
 
@@ -186,28 +196,39 @@ static void test_refusals(void)
 		snprintf(world, sizeof(world), "refuse=%d", (int)refusals[i].reason);
 		setenv("FAKE_PEER_TEXT", refusals[i].text, 1);
 		assert(get(world, "") == refusals[i].status && says(refusals[i].text));
-		assert(says(refusals[i].advice) && says("connecting to 10.99.0.1:33632: the other side refuses: "));
-		assert(count(refusals[i].matter) == 1 || refusals[i].reason == WIRE_REFUSED_MALFORMED);
+		assert(says(refusals[i].advice) &&
+		       says("connecting to 10.99.0.1:33632: the other side refuses: "));
+		assert(count(refusals[i].matter) == 1 ||
+		       refusals[i].reason == WIRE_REFUSED_MALFORMED);
 		assert(count("connecting") == 1 && count("does not allow") <= 1);
 	}
-	assert(get("status=8", "") == 1 && says("connecting to 10.99.0.1:33632: nothing listens at the ticket's port: "));
-	assert(get("status=28", "") == 1 && says("10.99.0.1:33632: what listens at the ticket's port refuses (reason 28)"));
-	assert(run("status=8", "get 'rdmareg://[fd00::1]:33632/7?ca82095c6061fd4f46e7efd2511a7f0b' x") == 1);
+	assert(get("status=8", "") == 1 &&
+	       says("connecting to 10.99.0.1:33632: nothing listens at the ticket's port: "));
+	assert(get("status=28", "") == 1 &&
+	       says("10.99.0.1:33632: what listens at the ticket's port refuses (reason 28)"));
+	assert(run("status=8",
+		   "get 'rdmareg://[fd00::1]:33632/7?ca82095c6061fd4f46e7efd2511a7f0b' x") == 1);
 	assert(says("connecting to [fd00::1]:33632: nothing listens"));
 }
 
 /* A source address that is none is named, and what it has to be. */
 static void test_source(void)
 {
-	assert(get("away=19", "--source 10.1.2.3") == 77 && says("10.99.0.1:33632 from 10.1.2.3: "));
+	assert(get("away=19", "--source 10.1.2.3") == 77 &&
+	       says("10.99.0.1:33632 from 10.1.2.3: "));
 	assert(says("an RDMA device of this machine") && says("ip address") && says("loopback"));
-	assert(get("away=99", "--source 127.0.0.1") == 1 && says(" from 127.0.0.1: ") && says("loopback"));
+	assert(get("away=99", "--source 127.0.0.1") == 1 && says(" from 127.0.0.1: ") &&
+	       says("loopback"));
 	assert(get("away=19", "") == 77 && !says("source") && !says("loopback"));
-	assert(get("status=8", "--source 10.1.2.3") == 1 && says("from 10.1.2.3: nothing") && !says("loopback"));
-	assert(get(WORLD, "--source rxeb") == 1 && says("looking up the source address rxeb: ") && says("numeric"));
-	assert(get(WORLD, "--source ::1") == 1 && says("the source address ::1 and the ticket's host 10.99.0.1"));
+	assert(get("status=8", "--source 10.1.2.3") == 1 && says("from 10.1.2.3: nothing") &&
+	       !says("loopback"));
+	assert(get(WORLD, "--source rxeb") == 1 && says("looking up the source address rxeb: ") &&
+	       says("numeric"));
+	assert(get(WORLD, "--source ::1") == 1 &&
+	       says("the source address ::1 and the ticket's host 10.99.0.1"));
 	/* a device of this machine does not read like one there */
-	assert(put("length=4 valid=4 fails=1 cause=4", "") == 1 && says("from local device fake0: "));
+	assert(put("length=4 valid=4 fails=1 cause=4", "") == 1 &&
+	       says("from local device fake0: "));
 }
 
 int main(int argc, char **argv)

@@ -64,8 +64,8 @@ static void test_accept(void)
 
 static void test_reject(void)
 {
-	struct wire_reject j = { htole32(WIRE_MAGIC), htole16(WIRE_VERSION), htole16(WIRE_REFUSED_LIMIT),
-				 "\033[31mfull\n" },
+	struct wire_reject j = { htole32(WIRE_MAGIC), htole16(WIRE_VERSION),
+				 htole16(WIRE_REFUSED_LIMIT), "\033[31mfull\n" },
 			   got;
 	uint8_t padded[148] = { 0 };
 	const char *hint;
@@ -74,7 +74,8 @@ static void test_reject(void)
 	assert(wire_get_reject(padded, 148, &got) == 0);
 	assert(!strcmp(got.text, "?[31mfull?"));
 	memset(j.text, 'x', sizeof(j.text));
-	assert(wire_get_reject(&j, sizeof(j), &got) == 0 && strlen(got.text) == sizeof(got.text) - 1);
+	assert(wire_get_reject(&j, sizeof(j), &got) == 0 &&
+	       strlen(got.text) == sizeof(got.text) - 1);
 	/* what an older keeper sends, which ends before the cause, whatever lies behind */
 	j.cause = htole16(WIRE_CAUSE_QUOTA);
 	assert(wire_get_reject(&j, sizeof(j), &got) == 0 && got.cause == WIRE_CAUSE_QUOTA);
@@ -86,8 +87,10 @@ static void test_reject(void)
 	assert(wire_refusal_errno(WIRE_REFUSED_TICKET, &hint) == EACCES && *hint);
 	assert(wire_refusal_errno(WIRE_REFUSED_LIMIT, &hint) == EUSERS);
 	assert(wire_refusal_errno(WIRE_REFUSED_MTU, &hint) == EMSGSIZE);
-	assert(wire_refusal_errno(WIRE_REFUSED_SHARE, &hint) == EUSERS && strstr(hint, "peers_per_tenant"));
-	assert(wire_refusal_errno(WIRE_EXPLAINED, &hint) == ECONNREFUSED && *hint); /* nothing was asked */
+	assert(wire_refusal_errno(WIRE_REFUSED_SHARE, &hint) == EUSERS &&
+	       strstr(hint, "peers_per_tenant"));
+	assert(wire_refusal_errno(WIRE_EXPLAINED, &hint) == ECONNREFUSED &&
+	       *hint); /* nothing was asked */
 	assert(wire_refusal_errno(0, &hint) == ECONNREFUSED && *hint);
 	assert(wire_refusal_errno(999, &hint) == ECONNREFUSED && *hint);
 }
@@ -124,8 +127,8 @@ static void test_message(void)
 	m.request = 0;
 	assert(wire_get_message(&m, sizeof(m), &got) == -EPROTO);
 	wire_put_sync(&m, 5, 8192, 4096);
-	assert(le16toh(m.type) == WIRE_SYNC && le64toh(m.request) == 5 && le64toh(m.offset) == 8192 &&
-	       le64toh(m.length) == 4096 && !m.revocation);
+	assert(le16toh(m.type) == WIRE_SYNC && le64toh(m.request) == 5 &&
+	       le64toh(m.offset) == 8192 && le64toh(m.length) == 4096 && !m.revocation);
 	wire_put_ack(&m, 9);
 	assert(le16toh(m.type) == WIRE_REVOCATION_ACK && le64toh(m.revocation) == 9 && !m.request);
 }
@@ -158,38 +161,53 @@ static void test_causes(void)
 		int error;
 		const char *mentions;
 	} causes[] = {
-		{ WIRE_CAUSE_NO_SPACE, ENOSPC, "no space" },   { WIRE_CAUSE_QUOTA, EDQUOT, "quota" },
-		{ WIRE_CAUSE_STORAGE, EREMOTEIO, "storage" },  { WIRE_CAUSE_MEMORY, ENOMEM, "MemoryMax" },
-		{ WIRE_CAUSE_POISON, EHWPOISON, "memory failed" }, { WIRE_CAUSE_READ_ONLY, EROFS, "read-only" },
-		{ WIRE_CAUSE_SILENT, EREMOTEIO, "answer" },    { WIRE_CAUSE_FENCED, EACCES, "revocation" },
-		{ WIRE_CAUSE_LENGTH, EACCES, "shorter" },      { WIRE_CAUSE_AVAILABLE, EACCES, "connect again" },
+		{ WIRE_CAUSE_NO_SPACE, ENOSPC, "no space" },
+		{ WIRE_CAUSE_QUOTA, EDQUOT, "quota" },
+		{ WIRE_CAUSE_STORAGE, EREMOTEIO, "storage" },
+		{ WIRE_CAUSE_MEMORY, ENOMEM, "MemoryMax" },
+		{ WIRE_CAUSE_POISON, EHWPOISON, "memory failed" },
+		{ WIRE_CAUSE_READ_ONLY, EROFS, "read-only" },
+		{ WIRE_CAUSE_SILENT, EREMOTEIO, "answer" },
+		{ WIRE_CAUSE_FENCED, EACCES, "revocation" },
+		{ WIRE_CAUSE_LENGTH, EACCES, "shorter" },
+		{ WIRE_CAUSE_AVAILABLE, EACCES, "connect again" },
 	};
 	struct wire_connect c;
 	const char *text = NULL;
 
 	wire_put_question(&c, WIRE_RIGHT_WRITE, 7, token, 8192, 4096);
 	assert(le16toh(c.rights) == (WIRE_RIGHT_WRITE | WIRE_ASKS_CAUSE) && le64toh(c.region) == 7);
-	assert(le64toh(c.offset) == 8192 && le64toh(c.length) == 4096 && !memcmp(c.token, token, sizeof(token)));
+	assert(le64toh(c.offset) == 8192 && le64toh(c.length) == 4096 &&
+	       !memcmp(c.token, token, sizeof(token)));
 	wire_put_connect(&c, WIRE_RIGHT_READ, 7, token);
 	assert(!c.offset && !c.length);
 	for (size_t i = 0; i < ARRAY_SIZE(causes); i++) {
 		assert(cause_errno(causes[i].cause, &text) == causes[i].error);
 		assert(strstr(text, causes[i].mentions) && strlen(text) < 200);
 	}
-	assert(cause_errno(WIRE_CAUSE_UNKNOWN, &text) == 0 && cause_errno(WIRE_CAUSE_SILENT + 1, &text) == 0 &&
+	assert(cause_errno(WIRE_CAUSE_UNKNOWN, &text) == 0 &&
+	       cause_errno(WIRE_CAUSE_SILENT + 1, &text) == 0 &&
 	       cause_errno(UINT16_MAX, &text) == 0);
 }
 
 static void test_bus_errors(void)
 {
 	static const char *const own[] = {
-		RDMAREG_ERROR_INVALID_FILE,	  RDMAREG_ERROR_INVALID_RANGE,	RDMAREG_ERROR_INVALID_OPTION,
-		RDMAREG_ERROR_ACCESS_DENIED,	  RDMAREG_ERROR_LIMIT_EXCEEDED, RDMAREG_ERROR_NO_SUCH_REGION,
-		RDMAREG_ERROR_NO_SUCH_REVOCATION, RDMAREG_ERROR_NO_ADAPTER,	RDMAREG_ERROR_BUSY,
-		RDMAREG_ERROR_KEEPER_LOST,	  RDMAREG_ERROR_TIMEOUT,	RDMAREG_ERROR_FAILED,
+		RDMAREG_ERROR_INVALID_FILE,
+		RDMAREG_ERROR_INVALID_RANGE,
+		RDMAREG_ERROR_INVALID_OPTION,
+		RDMAREG_ERROR_ACCESS_DENIED,
+		RDMAREG_ERROR_LIMIT_EXCEEDED,
+		RDMAREG_ERROR_NO_SUCH_REGION,
+		RDMAREG_ERROR_NO_SUCH_REVOCATION,
+		RDMAREG_ERROR_NO_ADAPTER,
+		RDMAREG_ERROR_BUSY,
+		RDMAREG_ERROR_KEEPER_LOST,
+		RDMAREG_ERROR_TIMEOUT,
+		RDMAREG_ERROR_FAILED,
 	};
-	sd_bus_error e =
-		SD_BUS_ERROR_MAKE_CONST(RDMAREG_ERROR_LIMIT_EXCEEDED, "too many; see RegionsPerTenant=");
+	sd_bus_error e = SD_BUS_ERROR_MAKE_CONST(RDMAREG_ERROR_LIMIT_EXCEEDED,
+						 "too many; see RegionsPerTenant=");
 
 	for (size_t i = 0; i < ARRAY_SIZE(own); i++) {
 		assert(error_to_errno(own[i]) > 0);
@@ -205,7 +223,8 @@ static void test_bus_errors(void)
 	/* whoever's call should have started it hears where to look */
 	for (size_t i = 0; i < 2; i++) {
 		const sd_bus_error failed = {
-			.name = i ? SD_BUS_ERROR_NAME_HAS_NO_OWNER : "org.freedesktop.DBus.Error.Spawn.ChildExited",
+			.name = i ? SD_BUS_ERROR_NAME_HAS_NO_OWNER
+				  : "org.freedesktop.DBus.Error.Spawn.ChildExited",
 			.message = "Could not activate remote peer"
 		};
 
@@ -215,19 +234,23 @@ static void test_bus_errors(void)
 	}
 	/* what rdmaregd says for those without a library is said once */
 	{
-		const sd_bus_error twice = { .name = RDMAREG_ERROR_BUSY,
-					     .message = "registering the region failed: not now (try again)" };
+		const sd_bus_error twice = {
+			.name = RDMAREG_ERROR_BUSY,
+			.message = "registering the region failed: not now (try again)"
+		};
 		const sd_bus_error once = { .name = RDMAREG_ERROR_BUSY,
 					    .message = "not now: the last try failed: wait" };
 
 		fail_bus(&twice, -EIO, "registering /x");
 		assert(!strcmp(rdmareg_last_error(), "registering /x: not now (try again)"));
 		fail_bus(&once, -EIO, "registering /x");
-		assert(!strcmp(rdmareg_last_error(), "registering /x: not now: the last try failed: wait"));
+		assert(!strcmp(rdmareg_last_error(),
+			       "registering /x: not now: the last try failed: wait"));
 	}
 	assert(fail_bus(NULL, -ECONNRESET, "listing") == -ENOTCONN);
 	assert(!*rdmareg_last_error_name() && strstr(rdmareg_last_error(), "listing: "));
-	assert(fail(EINVAL, "a") == -EINVAL && fail(-EINVAL, "b") == -EINVAL && fail(0, "c") == -EIO);
+	assert(fail(EINVAL, "a") == -EINVAL && fail(-EINVAL, "b") == -EINVAL &&
+	       fail(0, "c") == -EIO);
 	assert(!strcmp(rdmareg_last_error(), "c"));
 }
 
@@ -252,8 +275,9 @@ static void test_structures(void)
 	ours.uses = 8;
 	assert(struct_out(&longer, &ours, sizeof(ours)) == 0);
 	assert(longer.known.size == sizeof(longer) && longer.known.uses == 8 && !longer.newer);
-	caller = (struct rdmareg_export_options){ .size = offsetof(struct rdmareg_export_options, uses),
-						  .uses = 77 };
+	caller = (struct rdmareg_export_options){
+		.size = offsetof(struct rdmareg_export_options, uses), .uses = 77
+	};
 	assert(struct_out(&caller, &ours, sizeof(ours)) == 0 && caller.uses == 77);
 	caller.size = 0;
 	assert(struct_out(&caller, &ours, sizeof(ours)) == -EINVAL &&
@@ -264,7 +288,8 @@ static void test_words(void)
 {
 	assert(rdmareg_state_from_name("draining") == RDMAREG_STATE_DRAINING);
 	assert(!strcmp(rdmareg_state_name(RDMAREG_STATE_DRAINING), "draining"));
-	assert(!strcmp(rdmareg_state_name(99), "unknown") && !strcmp(rdmareg_state_name(0), "unknown"));
+	assert(!strcmp(rdmareg_state_name(99), "unknown") &&
+	       !strcmp(rdmareg_state_name(0), "unknown"));
 	assert(rdmareg_state_from_name("nonsense") == 0 && rdmareg_state_from_name(NULL) == 0);
 	assert(rdmareg_access_from_name("rw") == RDMAREG_ACCESS_READ_WRITE);
 	assert(!strcmp(rdmareg_arbitration_name(RDMAREG_ARBITRATION_LAYOUT_LEASE), "layout-lease"));
@@ -281,7 +306,8 @@ static void test_words(void)
 	assert(!strcmp(rdmareg_durable_name(RDMAREG_DURABLE_STORAGE), "storage"));
 	assert(!strcmp(rdmareg_arbitrate_name(RDMAREG_ARBITRATE_AUTO), "auto"));
 	assert(rdmareg_arbitrate_from_name("pre-content") == RDMAREG_ARBITRATE_PRE_CONTENT);
-	assert(rdmareg_arbitrate_from_name("layout-lease") == 0 && rdmareg_arbitrate_from_name(NULL) == 0);
+	assert(rdmareg_arbitrate_from_name("layout-lease") == 0 &&
+	       rdmareg_arbitrate_from_name(NULL) == 0);
 	assert(word_value(WORDS_CAUSE, "sync") == RDMAREG_CAUSED_BY_SYNC &&
 	       word_value(WORDS_CAUSE, "x") == 0);
 	assert(word_value(WORDS_DURABLE, "nothing") == RDMAREG_DURABLE_NOTHING);

@@ -82,7 +82,8 @@ static void test_untested(void)
 	list(3);
 	assert(!strcmp(told[0].of.device, "a0") && !strcmp(told[0].state, "down") && !told[0].mtu);
 	assert(strstr(told[0].unusable, "no port") && !strcmp(told[0].netdev, "gone0"));
-	assert(!strcmp(told[1].state, "active") && !strcmp(told[1].netdev, "eth7") && told[1].mtu == 9000);
+	assert(!strcmp(told[1].state, "active") && !strcmp(told[1].netdev, "eth7") &&
+	       told[1].mtu == 9000);
 	assert(!strcmp(told[1].of.firmware, "1.2") && !strcmp(told[1].link, "ethernet"));
 	assert(!*told[1].unusable && !*told[1].abilities && strstr(told[1].quirks, "unknown: "));
 	assert(!*told[2].state && *told[2].unusable);
@@ -93,7 +94,8 @@ static void test_tested(void)
 	save("b0", _CHECK_MAX);
 	list(3);
 	assert(!strcmp(told[1].quirks, "none") && !*told[1].unusable);
-	assert(!strcmp(told[1].abilities, "on-demand paging, prefetch, atomics, flush, memory windows"));
+	assert(!strcmp(told[1].abilities,
+		       "on-demand paging, prefetch, atomics, flush, memory windows"));
 	save("b0", CHECK_FENCE);
 	list(3);
 	assert(strstr(told[1].unusable, "fence") && strstr(told[1].unusable, "selftest b0"));

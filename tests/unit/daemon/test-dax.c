@@ -18,8 +18,14 @@ static const struct {
 	const char *path;
 	const char *unusable; /* what the reason mentions; NULL: usable */
 } table[] = {
-	{ { "dax0.0", 0, 0, false, true, false, 64 * MIB, 2 * MIB }, DAX_MODE_DEVDAX, "/dev/dax0.0", NULL },
-	{ { "dax0.1", 0, -1, true, true, false, 64 * MIB, PAGE }, DAX_MODE_DEVDAX, "/dev/dax0.1", NULL },
+	{ { "dax0.0", 0, 0, false, true, false, 64 * MIB, 2 * MIB },
+	  DAX_MODE_DEVDAX,
+	  "/dev/dax0.0",
+	  NULL },
+	{ { "dax0.1", 0, -1, true, true, false, 64 * MIB, PAGE },
+	  DAX_MODE_DEVDAX,
+	  "/dev/dax0.1",
+	  NULL },
 	{ { "dax1.0", 1, 1, true, true, false, 4096 * MIB, 1024 * MIB },
 	  DAX_MODE_DEVDAX,
 	  "/dev/dax1.0",
@@ -28,14 +34,23 @@ static const struct {
 	  DAX_MODE_SYSTEM_RAM,
 	  "",
 	  "reconfigure-device" },
-	{ { "dax1.2", 1, 1, true, false, false, 64 * MIB, 2 * MIB }, DAX_MODE_NONE, "", "enable-device" },
+	{ { "dax1.2", 1, 1, true, false, false, 64 * MIB, 2 * MIB },
+	  DAX_MODE_NONE,
+	  "",
+	  "enable-device" },
 	{ { "dax1.3", 1, 1, true, false, false, 0, 2 * MIB }, DAX_MODE_NONE, "", "create-device" },
-	{ { "dax1.4", 1, 1, true, true, false, 64 * MIB, 0 }, DAX_MODE_DEVDAX, "/dev/dax1.4", "alignment" },
+	{ { "dax1.4", 1, 1, true, true, false, 64 * MIB, 0 },
+	  DAX_MODE_DEVDAX,
+	  "/dev/dax1.4",
+	  "alignment" },
 	{ { "dax1.5", 1, 1, true, true, false, 64 * MIB, 3 * MIB },
 	  DAX_MODE_DEVDAX,
 	  "/dev/dax1.5",
 	  "alignment" },
-	{ { "dax1.6", 1, 1, true, true, false, 64 * MIB, 512 }, DAX_MODE_DEVDAX, "/dev/dax1.6", "alignment" },
+	{ { "dax1.6", 1, 1, true, true, false, 64 * MIB, 512 },
+	  DAX_MODE_DEVDAX,
+	  "/dev/dax1.6",
+	  "alignment" },
 };
 
 static void test_table(void)
@@ -46,7 +61,8 @@ static void test_table(void)
 		const char *why = dax_unusable(&e, PAGE);
 
 		assert(e.kind == DAX_DEVICE && !strcmp(e.name, f->name) && e.mode == table[i].mode);
-		assert(!strcmp(e.path, table[i].path) && e.region == f->region && e.node == f->node);
+		assert(!strcmp(e.path, table[i].path) && e.region == f->region &&
+		       e.node == f->node);
 		assert(e.size_bytes == f->size_bytes && e.alignment == f->alignment &&
 		       e.dynamic == f->dynamic);
 		assert(table[i].unusable ? why && strstr(why, table[i].unusable) : !why);
@@ -62,7 +78,8 @@ static void test_long_name(void)
 	memset(name, 'x', sizeof(name) - 1);
 	name[sizeof(name) - 1] = 0;
 	e = dax_describe(&f);
-	assert(strlen(e.name) < sizeof(e.name) && strlen(e.path) == strlen(e.name) + 5 && e.node == -1);
+	assert(strlen(e.name) < sizeof(e.name) && strlen(e.path) == strlen(e.name) + 5 &&
+	       e.node == -1);
 }
 
 static void test_this_machine(void)

@@ -54,14 +54,15 @@ static const struct {
 int main(void)
 {
 	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
-		struct register_request q = { .offset = table[i].offset, .length = table[i].length };
+		struct register_request q = { .offset = table[i].offset,
+					      .length = table[i].length };
 		struct failure f = { 0 };
 		int r = descriptor_check_range(&q, table[i].of, &f);
 
 		if (table[i].becomes ? r != 0 || q.length != table[i].becomes
 				     : r != BUS_E_REFUSED || !strstr(f.text, table[i].because)) {
-			fprintf(stderr, "row %zu: %d, %llu, %s\n", i, r, (unsigned long long)q.length,
-				f.text);
+			fprintf(stderr, "row %zu: %d, %llu, %s\n", i, r,
+				(unsigned long long)q.length, f.text);
 			assert(!"as in the table");
 		}
 	}

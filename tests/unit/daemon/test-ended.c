@@ -26,8 +26,11 @@ int main(void)
 {
 	assert(!finds(1, 0) && !finds(1, 7) && !finds(0, 7));
 	ended_note(&ended, 7, 1, END_LOST);
-	assert(says(1, 7, "its keeper ended, and journalctl -u rdmaregd -g 'lost with' says how to root and to members of systemd-journal") && says(0, 7, "its keeper ended"));
-	assert(!finds(2, 7) && !finds(1, 8) && says(2, 7, "ended long ago, never was, or is another user's"));
+	assert(says(1, 7,
+		    "its keeper ended, and journalctl -u rdmaregd -g 'lost with' says how to root and to members of systemd-journal") &&
+	       says(0, 7, "its keeper ended"));
+	assert(!finds(2, 7) && !finds(1, 8) &&
+	       says(2, 7, "ended long ago, never was, or is another user's"));
 	for (uint64_t i = 0; i < 3 * ENDED_PER_UID; i++)
 		ended_note(&ended, 1000 + i, 2, END_RELEASED);
 	assert(finds(1, 7) && !finds(2, 1000) && finds(2, 1000 + 2 * ENDED_PER_UID));

@@ -30,8 +30,8 @@ static struct event_base *base;
 static struct sink *sink;
 static int ours, theirs; /* the socket's ends */
 static int n_dropped;
-static size_t alone; /* threads, when there is none of the sink */
-static bool deaf;    /* no thread gets a signal */
+static size_t alone;	/* threads, when there is none of the sink */
+static bool deaf;	/* no thread gets a signal */
 static int interrupted; /* as many calls for the peek offset are */
 
 /* Before those of the library. */
@@ -110,7 +110,8 @@ static void drop(uint32_t uid, bool emergency)
 	while (n_dropped == before)
 		assert(event_base_loop(base, EVLOOP_ONCE) >= 0);
 	assert(n_dropped == before + 1);
-	assert(recv(ours, text, sizeof(text), MSG_PEEK) == sizeof(TEXT) - 1); /* from its beginning */
+	assert(recv(ours, text, sizeof(text), MSG_PEEK) ==
+	       sizeof(TEXT) - 1); /* from its beginning */
 	assert(recv(ours, text, sizeof(text), 0) == sizeof(TEXT) - 1 && !strcmp(text, &TEXT[1]));
 }
 
@@ -183,7 +184,8 @@ static void test_interrupted(void)
 		assert(event_base_loop(base, EVLOOP_ONCE) >= 0);
 	assert(interrupted == 0);
 	for (int i = 0; i < 2; i++)
-		assert(recv(ours, text, sizeof(text), MSG_PEEK) == sizeof(TEXT) - 1 && !strcmp(text, &TEXT[1]));
+		assert(recv(ours, text, sizeof(text), MSG_PEEK) == sizeof(TEXT) - 1 &&
+		       !strcmp(text, &TEXT[1]));
 	assert(recv(ours, text, sizeof(text), 0) == sizeof(TEXT) - 1);
 	await_threads(alone);
 	close(end);

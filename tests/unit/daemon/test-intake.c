@@ -85,7 +85,8 @@ struct client *client_find(struct bus *b, const char *name)
 	return client && !strcmp(name, client->name) ? client : NULL;
 }
 
-int client_ask(struct bus *b, const char *name, client_known_t *then, void *userdata, sd_bus_slot **ret)
+int client_ask(struct bus *b, const char *name, client_known_t *then, void *userdata,
+	       sd_bus_slot **ret)
 {
 	assert(b == &bus && !*asked);
 	strcpy(asked, name);
@@ -359,7 +360,8 @@ int main(void)
 	strcpy(client->name, ":1.1");
 	client->uid = 1000;
 	theirs = ends[0];
-	assert(intake_new(&intake, &bus, base, ends[1], &in) == 0 && intake_set_reading(intake, true) == 0);
+	assert(intake_new(&intake, &bus, base, ends[1], &in) == 0 &&
+	       intake_set_reading(intake, true) == 0);
 	for (unsigned int n_fds = 0; n_fds < 3; n_fds++) {
 		test_caller(10, n_fds, false);
 		test_caller(4000, n_fds, false);

@@ -121,7 +121,8 @@ static void test_gone(void)
 	/* on a busy machine some may be written only now */
 	assert(!strcmp(text + n - strlen(LAST), LAST));
 	for (char *line = text; *line; line = strchr(line, '\n') + 1) {
-		assert(sscanf(line, "<4>%d lines of this log were lost", &number) == 1 || !strncmp(line, "<6>", 3));
+		assert(sscanf(line, "<4>%d lines of this log were lost", &number) == 1 ||
+		       !strncmp(line, "<6>", 3));
 		lost += line[1] == '4' ? number : 0;
 		late += line[1] == '6';
 	}

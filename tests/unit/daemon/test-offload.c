@@ -152,7 +152,8 @@ static void test_close(void)
 	offload_close(o, fds[1], 7);
 	for (; !offload_is_choked(o, 7); closes++)
 		offload_close(o, dup(pipes[0]), 7);
-	assert(closes > OFFLOAD_PER_UID && closes <= OFFLOAD_CLOSES_MAX && !offload_is_choked(o, 8));
+	assert(closes > OFFLOAD_PER_UID && closes <= OFFLOAD_CLOSES_MAX &&
+	       !offload_is_choked(o, 8));
 	/* its time comes and goes */
 	offload_set_timeout(o, SOON);
 	mark = task(pipes[0], &marked);
@@ -174,8 +175,8 @@ static void test_close(void)
 }
 
 /* @n tasks of each of @users users from @first on, that hang, until each has ended. */
-static struct task *hang_users(struct offload *o, const int pipes[2], uint32_t first, int users, int n,
-			       bool *released)
+static struct task *hang_users(struct offload *o, const int pipes[2], uint32_t first, int users,
+			       int n, bool *released)
 {
 	struct task *t = calloc((size_t)(users * n), sizeof(*t));
 

@@ -62,7 +62,9 @@ static void test_kept(void)
 	struct record_keeper now = {
 		.pid = 12, .runs_as = 34, .unit = "u", .cgroup = "/c", .invocation = "i"
 	};
-	const struct record_terms terms = { .grace_usec = 99, .policy = POLICY_HOLD, .gated = 1, .gate_asked = 1 };
+	const struct record_terms terms = {
+		.grace_usec = 99, .policy = POLICY_HOLD, .gated = 1, .gate_asked = 1
+	};
 	struct record *r = make(300);
 	struct record_region g;
 	uint32_t slot[300], s;
@@ -78,8 +80,9 @@ static void test_kept(void)
 	record_set_terms(r, slot[4], &terms);
 	record_remove(r, slot[5]);
 	r = again(r);
-	assert(record_keeper(r)->uid == 7 && record_keeper(r)->instance == 3 && record_keeper(r)->pid == 12 &&
-	       record_keeper(r)->runs_as == 34 && record_keeper(r)->peers == 5);
+	assert(record_keeper(r)->uid == 7 && record_keeper(r)->instance == 3 &&
+	       record_keeper(r)->pid == 12 && record_keeper(r)->runs_as == 34 &&
+	       record_keeper(r)->peers == 5);
 	assert(!strcmp(record_keeper(r)->unit, "u") && !strcmp(record_keeper(r)->cgroup, "/c"));
 	for (uint64_t id = 300; id > 1; id--) {
 		if (id == 6) {
@@ -99,7 +102,8 @@ static void test_kept(void)
 	r = again(r);
 	assert(!record_claim(r, 1, &g, &s) && record_claim(r, 2, &g, &s));
 	g = region(1000);
-	assert(record_add(r, &g, &s) == 0 && record_add(r, &(struct record_region){ .id = 1001 }, &s) == 0);
+	assert(record_add(r, &g, &s) == 0 &&
+	       record_add(r, &(struct record_region){ .id = 1001 }, &s) == 0);
 	assert(record_add(r, &g, &s) == -ENOBUFS);
 	record_free(r);
 }
@@ -142,7 +146,8 @@ static void test_killed(void)
 		r = make(65536);
 		for (n = 1;; n++) {
 			g = region(n);
-			if (record_add(r, &g, &s) < 0 || write(pipe_fds[1], &n, sizeof(n)) != sizeof(n))
+			if (record_add(r, &g, &s) < 0 ||
+			    write(pipe_fds[1], &n, sizeof(n)) != sizeof(n))
 				_exit(1);
 			if (n > 100)
 				record_remove(r, s);
@@ -222,7 +227,8 @@ static void test_garbage(void)
 		     n--) /* mostly the slots: a head is refused at once */
 			bytes[(round % 8 ? 4096 : 0) + (size_t)rand_r(&seed) % (size - 4096)] =
 				(unsigned char)rand_r(&seed);
-		assert(pwrite(fd, bytes, size, 0) == (ssize_t)size && ftruncate(fd, (off_t)size) == 0);
+		assert(pwrite(fd, bytes, size, 0) == (ssize_t)size &&
+		       ftruncate(fd, (off_t)size) == 0);
 		if (record_open(&r, path) < 0)
 			continue;
 		for (uint64_t id = 0; id <= 9; id++)
@@ -242,7 +248,8 @@ static void test_garbage(void)
 	memcpy(bytes + 4096, bytes + 4096 + (size - 4096) / 8, (size - 4096) / 8);
 	assert(pwrite(fd, bytes, size, 0) == (ssize_t)size);
 	assert(record_open(&r, path) == 0);
-	assert(!record_claim(r, 1, &g, &s) && !record_claim(r, 2, &g, &s) && record_claim(r, 3, &g, &s));
+	assert(!record_claim(r, 1, &g, &s) && !record_claim(r, 2, &g, &s) &&
+	       record_claim(r, 3, &g, &s));
 	record_free(r);
 	close(fd);
 }
@@ -291,16 +298,19 @@ static void resize_slots(struct record *r, uint32_t slots, uint32_t size)
 	memset(to + HEAD, 0xff, sizeof(to) - HEAD);
 	memcpy(&before, from + 8, sizeof(before));
 	for (uint32_t i = 0; i < slots; i++)
-		memcpy(to + HEAD + i * size, from + HEAD + i * before, before < size ? before : size);
+		memcpy(to + HEAD + i * size, from + HEAD + i * before,
+		       before < size ? before : size);
 	memcpy(to + 8, &size, sizeof(size));
-	assert(ftruncate(fd, 0) == 0 && pwrite(fd, to, HEAD + slots * size, 0) == HEAD + slots * size);
+	assert(ftruncate(fd, 0) == 0 &&
+	       pwrite(fd, to, HEAD + slots * size, 0) == HEAD + slots * size);
 	close(fd);
 }
 
 /* Of older and newer packages: the same regions are found, and others can be added. */
 static void test_other_sizes(void)
 {
-	static const uint32_t good[] = { FIRST_SLOT_SIZE, 568, 4096 }, bad[] = { 0, 8, 552, 564, 4104 };
+	static const uint32_t good[] = { FIRST_SLOT_SIZE, 568, 4096 },
+			      bad[] = { 0, 8, 552, 564, 4104 };
 	struct record_region g;
 	struct record *r;
 	uint32_t s;
@@ -318,7 +328,8 @@ static void test_other_sizes(void)
 			assert(record_open(&r, path) == 0);
 			for (uint64_t id = 1; id <= 9; id++) {
 				if (turn)
-					assert(record_claim(r, id, &g, &s) && !record_claim(r, id, &g, &s));
+					assert(record_claim(r, id, &g, &s) &&
+					       !record_claim(r, id, &g, &s));
 				else
 					assert(record_claim_next(r, &at, &g, &s));
 				assert(g.id == id && g.inode == id + 2 && !strcmp(g.path, "/p") &&

@@ -43,8 +43,10 @@ static void make_disk(const char *below, const char *dax)
 	struct stat st;
 
 	assert(stat("/", &st) == 0);
-	snprintf(path, sizeof(path), "%.40s/dev/block/%u:%u", root, major(st.st_dev), minor(st.st_dev));
-	snprintf(command, sizeof(command), "rm -rf %s/dev; mkdir -p %s %s%s/queue", root, path, path, below);
+	snprintf(path, sizeof(path), "%.40s/dev/block/%u:%u", root, major(st.st_dev),
+		 minor(st.st_dev));
+	snprintf(command, sizeof(command), "rm -rf %s/dev; mkdir -p %s %s%s/queue", root, path,
+		 path, below);
 	assert(system(command) == 0);
 	snprintf(command, sizeof(command), "%s%s/queue/dax", path, below);
 	put(command, dax);

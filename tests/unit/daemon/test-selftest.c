@@ -42,7 +42,12 @@ static const struct expectation expectations[] = {
 	  4096,
 	  4096,
 	  false },
-	{ FAULT_LATER_PACKETS, IBV_MTU_2048, { { CHECK_MTU, VERDICT_FAILED, "2048" } }, 1, 4096, false },
+	{ FAULT_LATER_PACKETS,
+	  IBV_MTU_2048,
+	  { { CHECK_MTU, VERDICT_FAILED, "2048" } },
+	  1,
+	  4096,
+	  false },
 	{ FAULT_EVERY_PLACE,
 	  IBV_MTU_4096,
 	  { { CHECK_ALIGNMENT, VERDICT_FAILED, "start of a page" },
@@ -63,8 +68,18 @@ static const struct expectation expectations[] = {
 	  8192,
 	  4096,
 	  false },
-	{ FAULT_QP_RIGHTS, IBV_MTU_4096, { { CHECK_RIGHTS, VERDICT_QUIRK, "tickets" } }, 1, 1, true },
-	{ FAULT_MR_RIGHTS, IBV_MTU_4096, { { CHECK_RIGHTS, VERDICT_FAILED, "for reading" } }, 1, 1, false },
+	{ FAULT_QP_RIGHTS,
+	  IBV_MTU_4096,
+	  { { CHECK_RIGHTS, VERDICT_QUIRK, "tickets" } },
+	  1,
+	  1,
+	  true },
+	{ FAULT_MR_RIGHTS,
+	  IBV_MTU_4096,
+	  { { CHECK_RIGHTS, VERDICT_FAILED, "for reading" } },
+	  1,
+	  1,
+	  false },
 	{ FAULT_NEVER_REFUSES,
 	  IBV_MTU_4096,
 	  { { CHECK_FENCE, VERDICT_FAILED, "not refused" },
@@ -75,7 +90,8 @@ static const struct expectation expectations[] = {
 	  false },
 	{ FAULT_NEVER_RECOVERS,
 	  IBV_MTU_4096,
-	  { { CHECK_FENCE, VERDICT_FAILED, "" }, { CHECK_TRUNCATE, VERDICT_FAILED, "unreachable" } },
+	  { { CHECK_FENCE, VERDICT_FAILED, "" },
+	    { CHECK_TRUNCATE, VERDICT_FAILED, "unreachable" } },
 	  1,
 	  1,
 	  false },
@@ -91,26 +107,48 @@ static const struct expectation expectations[] = {
 	  false },
 	{ FAULT_SEND_SUCCEEDS,
 	  IBV_MTU_4096,
-	  { { CHECK_RNR, VERDICT_FAILED, "success" }, { CHECK_SILENCE, VERDICT_FAILED, "success" } },
+	  { { CHECK_RNR, VERDICT_FAILED, "success" },
+	    { CHECK_SILENCE, VERDICT_FAILED, "success" } },
 	  1,
 	  1,
 	  false },
 	{ FAULT_WRONG_STATUS,
 	  IBV_MTU_4096,
-	  { { CHECK_RNR, VERDICT_QUIRK, "another status" }, { CHECK_SILENCE, VERDICT_QUIRK, "another" } },
+	  { { CHECK_RNR, VERDICT_QUIRK, "another status" },
+	    { CHECK_SILENCE, VERDICT_QUIRK, "another" } },
 	  1,
 	  1,
 	  true },
-	{ FAULT_NO_ADVISE, IBV_MTU_4096, { { CHECK_ADVISE, VERDICT_QUIRK, "prefetching" } }, 1, 1, true },
+	{ FAULT_NO_ADVISE,
+	  IBV_MTU_4096,
+	  { { CHECK_ADVISE, VERDICT_QUIRK, "prefetching" } },
+	  1,
+	  1,
+	  true },
 	{ FAULT_ADVISE_FAILS,
 	  IBV_MTU_4096,
 	  { { CHECK_ADVISE, VERDICT_QUIRK, "reading fails" } },
 	  1,
 	  1,
 	  true },
-	{ FAULT_ADVISE_BLIND, IBV_MTU_4096, { { CHECK_ADVISE, VERDICT_QUIRK, "fenced" } }, 1, 1, true },
-	{ FAULT_ADDS_TWICE, IBV_MTU_4096, { { CHECK_ATOMICS, VERDICT_QUIRK, "wrong" } }, 1, 1, true },
-	{ FAULT_NO_ATOMICS, IBV_MTU_4096, { { CHECK_ATOMICS, VERDICT_NOT_SUPPORTED, "none" } }, 1, 1, true },
+	{ FAULT_ADVISE_BLIND,
+	  IBV_MTU_4096,
+	  { { CHECK_ADVISE, VERDICT_QUIRK, "fenced" } },
+	  1,
+	  1,
+	  true },
+	{ FAULT_ADDS_TWICE,
+	  IBV_MTU_4096,
+	  { { CHECK_ATOMICS, VERDICT_QUIRK, "wrong" } },
+	  1,
+	  1,
+	  true },
+	{ FAULT_NO_ATOMICS,
+	  IBV_MTU_4096,
+	  { { CHECK_ATOMICS, VERDICT_NOT_SUPPORTED, "none" } },
+	  1,
+	  1,
+	  true },
 	{ FAULT_NO_WINDOWS,
 	  IBV_MTU_4096,
 	  { { CHECK_WINDOWS, VERDICT_NOT_SUPPORTED, "type 2" },
@@ -125,21 +163,32 @@ static const struct expectation expectations[] = {
 	  1,
 	  1,
 	  true },
-	{ FAULT_WINDOW_UNBOUNDED, IBV_MTU_4096, { { CHECK_BOUNDS, VERDICT_QUIRK, "lands" } }, 1, 1, true },
+	{ FAULT_WINDOW_UNBOUNDED,
+	  IBV_MTU_4096,
+	  { { CHECK_BOUNDS, VERDICT_QUIRK, "lands" } },
+	  1,
+	  1,
+	  true },
 	{ FAULT_WINDOW_SHARED,
 	  IBV_MTU_4096,
 	  { { CHECK_WINDOWS, VERDICT_QUIRK, "any queue pair" } },
 	  1,
 	  1,
 	  true },
-	{ FAULT_WINDOW_STAYS, IBV_MTU_4096, { { CHECK_WINDOWS, VERDICT_QUIRK, "revoked" } }, 1, 1, true },
+	{ FAULT_WINDOW_STAYS,
+	  IBV_MTU_4096,
+	  { { CHECK_WINDOWS, VERDICT_QUIRK, "revoked" } },
+	  1,
+	  1,
+	  true },
 };
 
 static const char *directory;
 
 static void try(const struct expectation *e)
 {
-	struct selftest s = { .context = fake_verbs_open(e->fault, e->mtu), .directory = directory };
+	struct selftest s = { .context = fake_verbs_open(e->fault, e->mtu),
+			      .directory = directory };
 	struct quirks q;
 	uint32_t mtu;
 	enum check first;
@@ -160,9 +209,11 @@ static void try(const struct expectation *e)
 			wanted = VERDICT_NOT_RUN;
 		selftest_run(&s, c, &f);
 		selftest_note(&q, c, &f);
-		if (f.verdict != wanted || (wanted != VERDICT_NOT_RUN && !strstr(f.text, mentions))) {
-			fprintf(stderr, "fault %d: %s is %s (%s), not %s\n", e->fault, check_name(c),
-				verdict_name(f.verdict), f.text, verdict_name(wanted));
+		if (f.verdict != wanted ||
+		    (wanted != VERDICT_NOT_RUN && !strstr(f.text, mentions))) {
+			fprintf(stderr, "fault %d: %s is %s (%s), not %s\n", e->fault,
+				check_name(c), verdict_name(f.verdict), f.text,
+				verdict_name(wanted));
 			assert(0);
 		}
 		assert(*f.text && fake_verbs_count() == 0);
@@ -179,7 +230,8 @@ static void test_nothing_works(enum fault fault, const char *mentions)
 
 	for (enum check c = 0; c < _CHECK_MAX; c++) {
 		selftest_run(&s, c, &f);
-		assert(f.verdict == VERDICT_NOT_RUN && strstr(f.text, mentions) && fake_verbs_count() == 0);
+		assert(f.verdict == VERDICT_NOT_RUN && strstr(f.text, mentions) &&
+		       fake_verbs_count() == 0);
 	}
 }
 
@@ -192,7 +244,8 @@ static void test_supervised(enum fault fault, const char *mentions)
 	supervise("fake0", NULL, fault == FAULT_HANGS ? 500000 : 60000000, &r);
 	assert(r.error == 0 && r.port == 1 && r.active_mtu == 4096);
 	for (enum check c = 0; c < CHECK_ATOMICS; c++)
-		assert(r.findings[c].verdict == (c == CHECK_WRITEBACK ? VERDICT_NOT_RUN : VERDICT_OK));
+		assert(r.findings[c].verdict ==
+		       (c == CHECK_WRITEBACK ? VERDICT_NOT_RUN : VERDICT_OK));
 	assert(r.quirks.alignment == 1 && report_is_lasting(&r));
 	if (fault == FAULT_NONE)
 		return;

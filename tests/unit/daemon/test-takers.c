@@ -61,21 +61,24 @@ static void test_devices(void)
 	put("sys/block/loop4/loop/backing_file", "/images/gone.img (deleted)\n");
 	put("sys/block/sda/loop/backing_file", "/images/no\n");
 	assert(names("/images/disk one.img", "loop3 has the file as its image"));
-	assert(!*takers_of("/images/disk one.img2") && !*takers_of("/images") && !*takers_of("/images/no"));
+	assert(!*takers_of("/images/disk one.img2") && !*takers_of("/images") &&
+	       !*takers_of("/images/no"));
 	assert(!*takers_of("/images/gone.img") && names("/images/gone.img (deleted)", "loop4"));
 
 	put("sys/kernel/config/target/core/fileio_0/backstore/udev_path", "/images/lun\n");
 	put("sys/kernel/config/target/core/iblock_1/disk/udev_path", "/dev/sdb\n");
 	assert(names("/images/lun", "target backstore") && !*takers_of("/dev/sdb"));
 
-	put("sys/kernel/config/nvmet/subsystems/nqn.lab/namespaces/7/device_path", "/images/namespace\n");
+	put("sys/kernel/config/nvmet/subsystems/nqn.lab/namespaces/7/device_path",
+	    "/images/namespace\n");
 	put("sys/kernel/config/nvmet/subsystems/nqn.lab/namespaces/8/device_path", "/dev/sdc\n");
 	assert(names("/images/namespace", "namespace 7:") && !*takers_of("/images/name"));
 }
 
 static void test_swap(void)
 {
-	put("proc/swaps", "Filename\tType\tSize\tUsed\tPriority\n/dev/sda2 partition 1 0 -2\n/swap\\040file file 1 0 -3\n");
+	put("proc/swaps",
+	    "Filename\tType\tSize\tUsed\tPriority\n/dev/sda2 partition 1 0 -2\n/swap\\040file file 1 0 -3\n");
 	assert(names("/swap file", "swaps to the file") && !*takers_of("/dev/sda2"));
 }
 
@@ -109,7 +112,8 @@ static void test_servers(void)
 	put("var/lib/nfs/etab", "/srv/data\t*(rw,sync)\n");
 	assert(!*takers_of("/srv/data/file")); /* what is configured, and no server */
 	put("proc/1/net/rpc/nfsd.export/content", "#path domain(flags)\n# /old\n/srv/two\t*(rw)\n");
-	assert(names("/srv/data/file", "exports /srv/data:") && names("/srv/two/deep/file", "exports /srv/two:"));
+	assert(names("/srv/data/file", "exports /srv/data:") &&
+	       names("/srv/two/deep/file", "exports /srv/two:"));
 	assert(!*takers_of("/srv/database") && !*takers_of("/old/file"));
 	put("var/lib/nfs/etab", "/\t*(rw)\n");
 	assert(names("/anything", "exports /:"));
@@ -119,14 +123,16 @@ static void test_servers(void)
 /* Of a container too, once for each folder however often it is mounted. */
 static void test_overlays(void)
 {
-	put("proc/1/mountinfo", "22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw,errors=remount-ro\n"
-				"40 22 0:33 / /merged\\040here rw shared:2 - overlay overlay "
-				"rw,lowerdir=/lower,upperdir=/up\\040per,workdir=/scratch\n"
-				"41 22 0:34 / /plain rw - overlay overlay rw,lowerdir=/a:/b\n");
+	put("proc/1/mountinfo",
+	    "22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw,errors=remount-ro\n"
+	    "40 22 0:33 / /merged\\040here rw shared:2 - overlay overlay "
+	    "rw,lowerdir=/lower,upperdir=/up\\040per,workdir=/scratch\n"
+	    "41 22 0:34 / /plain rw - overlay overlay rw,lowerdir=/a:/b\n");
 	mkdir(strcat(strcpy(text, root), "/proc/1/ns"), 0700);
 	put_link("proc/1/ns/mnt", "mnt:[1]");
-	put("proc/77/mountinfo", "50 1 0:40 / / rw - overlay overlay rw,lowerdir=/l,upperdir=/docker/x/diff,workdir=/w\n"
-				 "51 1 0:40 / /again rw - overlay overlay rw,lowerdir=/l,upperdir=/docker/x/diff,workdir=/w\n");
+	put("proc/77/mountinfo",
+	    "50 1 0:40 / / rw - overlay overlay rw,lowerdir=/l,upperdir=/docker/x/diff,workdir=/w\n"
+	    "51 1 0:40 / /again rw - overlay overlay rw,lowerdir=/l,upperdir=/docker/x/diff,workdir=/w\n");
 	mkdir(strcat(strcpy(text, root), "/proc/77/ns"), 0700);
 	put_link("proc/77/ns/mnt", "mnt:[2]");
 	put("proc/78/mountinfo", "50 1 0:40 / / rw - overlay overlay rw,upperdir=/never\n");
@@ -134,8 +140,10 @@ static void test_overlays(void)
 	put_link("proc/78/ns/mnt", "mnt:[2]"); /* the same mounts as 77 */
 	assert(names("/up per/folder/file", "overlay mounted on /merged here:"));
 	takers_of("/docker/x/diff/file");
-	assert(strstr(text, "overlay mounted on") && !strstr(strstr(text, "overlay") + 1, "overlay"));
-	assert(!*takers_of("/never/file") && !*takers_of("/lower/file") && !*takers_of("/scratch/file"));
+	assert(strstr(text, "overlay mounted on") &&
+	       !strstr(strstr(text, "overlay") + 1, "overlay"));
+	assert(!*takers_of("/never/file") && !*takers_of("/lower/file") &&
+	       !*takers_of("/scratch/file"));
 }
 
 /* More than is shown; a file that several have. */

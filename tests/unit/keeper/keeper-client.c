@@ -31,7 +31,8 @@ static bool become(uid_t uid)
 	struct stat st;
 	bool has_module = stat("/dev/rdmareg", &st) == 0;
 
-	return !setgroups(has_module, &st.st_gid) && !setresgid(uid, uid, uid) && !setresuid(uid, uid, uid);
+	return !setgroups(has_module, &st.st_gid) && !setresgid(uid, uid, uid) &&
+	       !setresuid(uid, uid, uid);
 }
 
 void client_start(struct client *c, const char *program, const char *const *arguments, uid_t uid)
@@ -170,7 +171,8 @@ struct keeper_message client_call(struct client *c, struct keeper_message *m, in
 static int find_event(const struct client *c, enum keeper_type type, uint64_t region)
 {
 	for (unsigned int i = 0; i < c->n_events; i++)
-		if (c->event[i].operation == 0 && c->event[i].type == type && c->event[i].region == region)
+		if (c->event[i].operation == 0 && c->event[i].type == type &&
+		    c->event[i].region == region)
 			return (int)i;
 	return -1;
 }
@@ -182,8 +184,8 @@ struct keeper_message client_event(struct client *c, enum keeper_type type, uint
 
 	while ((i = find_event(c, type, region)) < 0) {
 		if (!receive(c, &m, CLIENT_PATIENCE_MSEC)) {
-			fprintf(stderr, "event %d of region %d did not come; %u others did:\n", type,
-				(int)region, c->n_events);
+			fprintf(stderr, "event %d of region %d did not come; %u others did:\n",
+				type, (int)region, c->n_events);
 			for (unsigned int k = 0; k < c->n_events; k++)
 				fprintf(stderr, "  type %u region %d\n", c->event[k].type,
 					(int)c->event[k].region);
@@ -226,14 +228,16 @@ int client_file(struct client *c, uint64_t region)
 		char space[CMSG_SPACE(sizeof(int))];
 	} control;
 	struct iovec iov = { .iov_base = &m, .iov_len = sizeof(m) };
-	struct msghdr h = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
-	};
+	struct msghdr h = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = &control,
+			    .msg_controllen = sizeof(control) };
 	int fd;
 
 	client_send(c, &m, -1);
 	do
-		must(recvmsg(c->fd, &h, MSG_CMSG_CLOEXEC) == (ssize_t)keeper_packet_size(KEEPER_DONE));
+		must(recvmsg(c->fd, &h, MSG_CMSG_CLOEXEC) ==
+		     (ssize_t)keeper_packet_size(KEEPER_DONE));
 	while (!m.operation);
 	if (m.done.error)
 		return m.done.error;
@@ -305,7 +309,8 @@ int client_prefetch(struct client *c, uint64_t region, uint64_t offset, uint64_t
 {
 	struct keeper_message m = { .type = KEEPER_PREFETCH,
 				    .region = region,
-				    .range = { .offset = offset, .length = length, .write = write } };
+				    .range = {
+					    .offset = offset, .length = length, .write = write } };
 
 	m = client_call(c, &m, -1);
 	return result(&m);

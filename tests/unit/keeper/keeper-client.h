@@ -66,6 +66,7 @@ int client_release(struct client *c, uint64_t region);
 int client_export(struct client *c, uint64_t region, uint32_t rights, uint32_t uses,
 		  struct keeper_ticket *ret);
 int client_consent(struct client *c, uint64_t region, uint64_t revocation);
-int client_prefetch(struct client *c, uint64_t region, uint64_t offset, uint64_t length, bool write);
+int client_prefetch(struct client *c, uint64_t region, uint64_t offset, uint64_t length,
+		    bool write);
 
 #endif

@@ -120,7 +120,8 @@ uint64_t make_region_of(int fd, uint64_t length)
 	return rig_last;
 }
 
-static void ask_about(const char *verb, uint64_t region, uint64_t request, uint64_t offset, uint64_t length)
+static void ask_about(const char *verb, uint64_t region, uint64_t request, uint64_t offset,
+		      uint64_t length)
 {
 	char rest[80];
 
@@ -154,7 +155,9 @@ static unsigned int await_line(uint64_t region, uint64_t request, bool any, unsi
 		list(&m);
 		f = fopen(rig_synced, "re");
 		must(f);
-		for (rig_place = 0; fscanf(f, "%llu %llu %llu %u\n", &at, &peer, &what, &outcome) == 4; rig_place++)
+		for (rig_place = 0;
+		     fscanf(f, "%llu %llu %llu %u\n", &at, &peer, &what, &outcome) == 4;
+		     rig_place++)
 			if (at == region && what == request && (any || outcome == wanted)) {
 				fclose(f);
 				return outcome;

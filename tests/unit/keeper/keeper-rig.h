@@ -50,7 +50,8 @@ uint64_t make_region_of(int fd, uint64_t length);
 unsigned int persist(uint64_t region, uint64_t offset, uint64_t length);
 void ask_to_persist(uint64_t region, uint64_t request, uint64_t offset, uint64_t length);
 unsigned int persisted(uint64_t region, uint64_t request);
-extern unsigned int rig_place; /* of what persisted() found last, among all answers, in their order */
+extern unsigned int
+	rig_place; /* of what persisted() found last, among all answers, in their order */
 
 /* Until a peer of @region was told this of the file's path. */
 void await_path_told(uint64_t region, enum path_state state);

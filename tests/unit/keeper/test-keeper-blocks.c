@@ -168,7 +168,8 @@ static void test_late_lease(mode_t mode, enum revocation_cause cause)
 	must(m.info.mode == ARBITRATION_LAYOUT_LEASE && strstr(m.info.mode_reason, "write(2)"));
 	if (cause != CAUSE_WRITE) {
 		m = client_event(&k, KEEPER_MODE, rig_last);
-		must(m.info.mode == ARBITRATION_LAYOUT_LEASE && !strstr(m.info.mode_reason, "write(2)"));
+		must(m.info.mode == ARBITRATION_LAYOUT_LEASE &&
+		     !strstr(m.info.mode_reason, "write(2)"));
 	}
 	must(asked(rig_last) == cause);
 	end(rig_last, fd);
@@ -221,8 +222,10 @@ static void test_unwritten(void)
 
 int main(int argc, char *argv[])
 {
-	static const char *const arguments[] = { "--session", "s.1", "--storage-stall-msec", "1000", NULL };
-	static const char *const impatient[] = { "--session", "s.2", "--storage-stall-msec", "200", NULL };
+	static const char *const arguments[] = { "--session", "s.1", "--storage-stall-msec", "1000",
+						 NULL };
+	static const char *const impatient[] = { "--session", "s.2", "--storage-stall-msec", "200",
+						 NULL };
 
 	if (argc != 2)
 		return 2;

@@ -157,8 +157,10 @@ static void test_ends(void)
 /* Nobody is cut off under the policy follow: who is up only behind the fence hears of it, as those did that were up before. */
 static void test_behind_fence(void)
 {
-	struct keeper_message m = { .type = KEEPER_DEMAND,
-				    .demand = { .demand = 1, .length = MIB, .cause = CAUSE_ADMINISTRATOR } };
+	struct keeper_message m = {
+		.type = KEEPER_DEMAND,
+		.demand = { .demand = 1, .length = MIB, .cause = CAUSE_ADMINISTRATOR }
+	};
 	uint64_t id, peer;
 	int fd;
 
@@ -191,7 +193,8 @@ static void test_loops(void)
 			half_open(id);
 			establish(id);
 		}
-		must(client_consent(&k, id, round) == 0 && !client_has_event(&k, KEEPER_FENCED, id));
+		must(client_consent(&k, id, round) == 0 &&
+		     !client_has_event(&k, KEEPER_FENCED, id));
 		establish(id);
 		tell("peer-ack", id, "");
 		must(client_event(&k, KEEPER_FENCED, id).revocation.late == 0);

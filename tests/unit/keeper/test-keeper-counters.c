@@ -145,9 +145,11 @@ static void test_wrong_types(void)
 		table = mnl_attr_nest_start(m, RDMA_NLDEV_ATTR_STAT_HWCOUNTERS);
 		entry = mnl_attr_nest_start(m, RDMA_NLDEV_ATTR_STAT_HWCOUNTER_ENTRY);
 		if (which == 0) /* not ended by a zero */
-			mnl_attr_put(m, RDMA_NLDEV_ATTR_STAT_HWCOUNTER_ENTRY_NAME, 11, "page_faults");
+			mnl_attr_put(m, RDMA_NLDEV_ATTR_STAT_HWCOUNTER_ENTRY_NAME, 11,
+				     "page_faults");
 		else if (which != 1)
-			mnl_attr_put_strz(m, RDMA_NLDEV_ATTR_STAT_HWCOUNTER_ENTRY_NAME, "page_faults");
+			mnl_attr_put_strz(m, RDMA_NLDEV_ATTR_STAT_HWCOUNTER_ENTRY_NAME,
+					  "page_faults");
 		if (which == 2)
 			mnl_attr_put_u32(m, RDMA_NLDEV_ATTR_STAT_HWCOUNTER_ENTRY_VALUE, 5);
 		else if (which != 3)

@@ -33,7 +33,9 @@ static uint64_t demand(uint64_t region, uint64_t start, uint64_t end, uint64_t g
 
 static int over(uint64_t region, uint64_t number)
 {
-	struct keeper_message m = { .type = KEEPER_OVER, .region = region, .demand.demand = number };
+	struct keeper_message m = { .type = KEEPER_OVER,
+				    .region = region,
+				    .demand.demand = number };
 
 	return client_call(&k, &m, -1).done.error;
 }
@@ -91,7 +93,8 @@ static void test_range(void)
 	join(id);
 	operation = demand(id, MIB + 5, MIB + 6, LONG, 0);
 	v = asked(id);
-	must(v.offset == MIB && v.length == PAGE && v.cause == CAUSE_ADMINISTRATOR && v.revocation == 1);
+	must(v.offset == MIB && v.length == PAGE && v.cause == CAUSE_ADMINISTRATOR &&
+	     v.revocation == 1);
 	tell("peer-ack", id, "");
 	client_event(&k, KEEPER_PEER_ACK, id);
 	must(list(&m) == 2 && m.info.state == REGION_DRAINING && m.info.revocation_offset == MIB &&
@@ -121,7 +124,8 @@ static void test_crowd(void)
 	id = make_region(&fd, LONG, POLICY_YIELD);
 	first = next_demand + 1;
 	for (uint64_t i = 0; i < CROWD; i++)
-		operation[i] = demand(id, (20 + 2 * i) * PAGE, (21 + 2 * i) * PAGE, LONG, i ? LONG : 0);
+		operation[i] =
+			demand(id, (20 + 2 * i) * PAGE, (21 + 2 * i) * PAGE, LONG, i ? LONG : 0);
 	do
 		v = asked(id);
 	while (v.length != (2 * CROWD - 1) * PAGE);
@@ -132,7 +136,8 @@ static void test_crowd(void)
 	/* somebody who comes late, outside of it: the others are not disturbed, and he waits for a fence of his own */
 	operation[0] = demand(id, 0, PAGE, LONG, 0);
 	v = asked(id);
-	must(v.offset == 0 && client_consent(&k, id, v.revocation) == 0 && answer(operation[0]) == 0);
+	must(v.offset == 0 && client_consent(&k, id, v.revocation) == 0 &&
+	     answer(operation[0]) == 0);
 	for (uint64_t i = first; i <= next_demand; i++) {
 		must(!client_has_event(&k, KEEPER_SETTLED, id));
 		must(over(id, i) == 0);
@@ -153,9 +158,11 @@ static void test_many(void)
 	a = demand(id, 0, PAGE, LONG, 0);
 	first = next_demand;
 	v = asked(id);
-	b = demand(id, 2 * MIB, 3 * MIB, 2 * LONG, 0); /* more patient: that changes nothing for the first */
+	b = demand(id, 2 * MIB, 3 * MIB, 2 * LONG,
+		   0); /* more patient: that changes nothing for the first */
 	w = asked(id);
-	must(w.revocation == 2 && w.offset == 0 && w.length == 3 * MIB && w.deadline_usec == v.deadline_usec);
+	must(w.revocation == 2 && w.offset == 0 && w.length == 3 * MIB &&
+	     w.deadline_usec == v.deadline_usec);
 	c = demand(id, MIB, 2 * MIB, LONG, 0); /* part of what was asked already */
 	must(client_consent(&k, id, 1) == -ESTALE);
 	must(client_consent(&k, id, 2) == 0);
@@ -192,7 +199,8 @@ static void test_break_meanwhile(void)
 	must(asked(id).revocation == 1);
 	tell("break", id, "truncate 8192");
 	v = asked(id);
-	must(v.revocation == 2 && v.offset == 0 && v.length == 4 * MIB && v.cause == CAUSE_TRUNCATE);
+	must(v.revocation == 2 && v.offset == 0 && v.length == 4 * MIB &&
+	     v.cause == CAUSE_TRUNCATE);
 	client_event(&k, KEEPER_GIVEN_BACK, id);
 	must(!client_has_event(&k, KEEPER_SETTLED, id));
 	must(over(id, next_demand) == 0);
@@ -250,7 +258,8 @@ static void test_release_with_grace(void)
 	m.region = id;
 	release = client_send(&k, &m, -1);
 	must(asked(id).cause == CAUSE_UNMOUNT);
-	operation = demand(id, 0, MIB, LONG, 0); /* who wants a part of it waits for the end of all of it */
+	operation = demand(id, 0, MIB, LONG,
+			   0); /* who wants a part of it waits for the end of all of it */
 	tell("peer-ack", id, "");
 	client_event(&k, KEEPER_PEER_ACK, id);
 	must(client_consent(&k, id, 1) == 0);
@@ -297,7 +306,8 @@ static void test_sync(void)
 	m = (struct keeper_message){ .type = KEEPER_SYNC, .region = id, .demand.limit_usec = LONG };
 	m = client_call(&k, &m, -1);
 	must(m.done.error == 0);
-	must(m.done.value == (fs.f_type == 0x01021994 ? KEEPER_DURABLE_NOTHING : KEEPER_DURABLE_STORAGE));
+	must(m.done.value ==
+	     (fs.f_type == 0x01021994 ? KEEPER_DURABLE_NOTHING : KEEPER_DURABLE_STORAGE));
 	must(client_release(&k, id) == 0);
 	close(fd);
 }
@@ -312,7 +322,8 @@ static void test_file(void)
 	id = make_region(&fd, LONG, POLICY_YIELD);
 	got = client_file(&k, id);
 	must(got >= 0 && got != fd && fstat(fd, &a) == 0 && fstat(got, &b) == 0);
-	must(a.st_dev == b.st_dev && a.st_ino == b.st_ino && (fcntl(got, F_GETFL) & O_ACCMODE) == O_RDWR);
+	must(a.st_dev == b.st_dev && a.st_ino == b.st_ino &&
+	     (fcntl(got, F_GETFL) & O_ACCMODE) == O_RDWR);
 	must(list(&m) == 1 && m.info.device == a.st_dev && m.info.inode == a.st_ino &&
 	     m.info.file_uid == a.st_uid);
 	close(got);

@@ -28,7 +28,8 @@ static void test_judge(void)
 		enum region_durability expected;
 	} cases[] = {
 		{ { .memory_only = true }, DURABILITY_VOLATILE },
-		{ { .memory_only = true, .flush = true }, DURABILITY_VOLATILE }, /* what rxe would grant */
+		{ { .memory_only = true, .flush = true },
+		  DURABILITY_VOLATILE }, /* what rxe would grant */
 		{ { 0 }, DURABILITY_PAGE_CACHE },
 		{ { .flush = true }, DURABILITY_PAGE_CACHE },
 		{ { .dax = true }, DURABILITY_SYNC },
@@ -133,7 +134,8 @@ static void test_messages(void)
 
 	assert(wire_read_message(&got, &good, sizeof(good)));
 	/* a range is judged by the region, not here */
-	assert(got.type == WIRE_SYNC && got.offset == UINT64_MAX && got.length == 4096 && got.request == 7);
+	assert(got.type == WIRE_SYNC && got.offset == UINT64_MAX && got.length == 4096 &&
+	       got.request == 7);
 	assert(!wire_read_message(&got, &good, sizeof(good) - 1));
 #define BAD(change) (m = good, change, assert(!wire_read_message(&got, &m, sizeof(m))))
 	BAD(m.magic = 0);
@@ -143,8 +145,8 @@ static void test_messages(void)
 	BAD(m.type = htole16(WIRE_REVOCATION_ASKED));
 	BAD(m.type = htole16(99));
 #undef BAD
-	m = wire_write_message(
-		&(struct wire_message){ .type = WIRE_SYNCED, .request = 7, .outcome = WIRE_SYNC_FAILED });
+	m = wire_write_message(&(struct wire_message){
+		.type = WIRE_SYNCED, .request = 7, .outcome = WIRE_SYNC_FAILED });
 	assert(le16toh(m.type) == WIRE_SYNCED && le64toh(m.request) == 7 &&
 	       le16toh(m.outcome) == WIRE_SYNC_FAILED);
 }
@@ -152,8 +154,9 @@ static void test_messages(void)
 /* The bytes as librpma 1.2 reads them: address, size, key in little endian, usage. */
 static void test_rpma(void)
 {
-	static const uint8_t expected[24] = { 0x00, 0x10, 0x32, 0x54, 0x76, 0x7f, 0,	0,    0,    0,	 0x20,
-					      0,    0,	  0,	0,    0,    0x44, 0x33, 0x22, 0x11, 0x19 };
+	static const uint8_t expected[24] = { 0x00, 0x10, 0x32, 0x54, 0x76, 0x7f, 0,
+					      0,    0,	  0,	0x20, 0,    0,	  0,
+					      0,    0,	  0x44, 0x33, 0x22, 0x11, 0x19 };
 	struct wire_accept a = { .rights = WIRE_RIGHT_READ | WIRE_RIGHT_WRITE,
 				 .address = 0x7f7654321000,
 				 .length = 0x200000,

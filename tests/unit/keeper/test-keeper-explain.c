@@ -45,12 +45,15 @@ static void test_ranges(void)
 {
 	static const struct {
 		uint64_t offset, length;
-	} bad[] = { { 0, 0 },	    { MIB, 0 },	       { MIB, 1 },	  { 0, MIB + 1 },
-		    { MIB - 1, 2 }, { UINT64_MAX, 1 }, { 1, UINT64_MAX }, { UINT64_MAX, UINT64_MAX } };
+	} bad[] = {
+		{ 0, 0 },	{ MIB, 0 },	   { MIB, 1 },	      { 0, MIB + 1 },
+		{ MIB - 1, 2 }, { UINT64_MAX, 1 }, { 1, UINT64_MAX }, { UINT64_MAX, UINT64_MAX }
+	};
 	int fd = make_file(MIB);
 	uint64_t id = make_on(fd);
 
-	must(explain(id, 0, PAGE) == REFUSED + WIRE_REFUSED_TICKET); /* nobody was there who could ask */
+	must(explain(id, 0, PAGE) ==
+	     REFUSED + WIRE_REFUSED_TICKET); /* nobody was there who could ask */
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		must(explain_once(id, bad[i].offset, bad[i].length) == WIRE_CAUSE_UNKNOWN);
 	must(explain_once(id, 0, MIB) == WIRE_CAUSE_AVAILABLE);
@@ -127,7 +130,8 @@ static bool time_out_in_order(int slow, int other)
 	tell("answers-one", inode_of(slow), "now");
 	in_time = persisted(id, 50) == WIRE_CAUSE_NO_SPACE;
 	if (in_time) {
-		in_time = persisted(id, 51) == WIRE_CAUSE_UNKNOWN; /* its storage was not asked for so long */
+		in_time = persisted(id, 51) ==
+			  WIRE_CAUSE_UNKNOWN; /* its storage was not asked for so long */
 		at = rig_place;
 		must(persisted(later, 52) == WIRE_CAUSE_SILENT && at < rig_place);
 	}
@@ -165,7 +169,8 @@ static void test_full(int fd)
 	for (request = 1; request <= 20; request++)
 		ask_why(id, request, request % 2 ? 0 : MIB / 2, PAGE);
 	for (request = 20; request; request--)
-		must(persisted(id, request) == (request % 2 ? WIRE_CAUSE_AVAILABLE : WIRE_CAUSE_NO_SPACE));
+		must(persisted(id, request) ==
+		     (request % 2 ? WIRE_CAUSE_AVAILABLE : WIRE_CAUSE_NO_SPACE));
 
 	for (int i = 0; i < 5; i++)
 		come_and_go(id);
@@ -190,7 +195,8 @@ static void test_full(int fd)
 	ask_why(id, 40, MIB / 2, PAGE);
 	must(client_release(&k, id) == 0);
 	cause = persisted(id, 40);
-	must(cause == WIRE_CAUSE_UNKNOWN || cause == WIRE_CAUSE_SILENT); /* whichever comes first: its time, or the end */
+	must(cause == WIRE_CAUSE_UNKNOWN ||
+	     cause == WIRE_CAUSE_SILENT); /* whichever comes first: its time, or the end */
 	tell("answers", inode_of(fd), "now");
 }
 
@@ -216,6 +222,7 @@ int main(int argc, char *argv[])
 	rig_end();
 	if (small)
 		return 0;
-	fprintf(stderr, "not tried, since nobody may mount here: a full filesystem; the rest passed\n");
+	fprintf(stderr,
+		"not tried, since nobody may mount here: a full filesystem; the rest passed\n");
 	return SKIP;
 }

@@ -28,8 +28,8 @@ static struct extents *make(uint64_t start, uint64_t end, const uint64_t *items)
 #define ITEMS(...) ((const uint64_t[]){ __VA_ARGS__, ANY })
 static const uint64_t none[] = { ANY };
 
-static void expect(struct extents *before, struct extents *after, uint64_t start, uint64_t end, uint64_t lost,
-		   uint64_t moved)
+static void expect(struct extents *before, struct extents *after, uint64_t start, uint64_t end,
+		   uint64_t lost, uint64_t moved)
 {
 	struct extents_loss l = extents_compare(before, after);
 
@@ -43,25 +43,31 @@ static void test_compare(void)
 	/* nothing, the same, more */
 	expect(make(0, 100, none), make(0, 100, ITEMS(0, 100, 0)), 0, 0, 0, 0);
 	expect(make(0, 100, ITEMS(0, 50, 7)), make(0, 100, ITEMS(0, 50, 7)), 0, 0, 0, 0);
-	expect(make(0, 100, ITEMS(0, 50, 0)), make(0, 100, ITEMS(0, 60, 0, 70, 100, 0)), 0, 0, 0, 0);
+	expect(make(0, 100, ITEMS(0, 50, 0)), make(0, 100, ITEMS(0, 60, 0, 70, 100, 0)), 0, 0, 0,
+	       0);
 	/* the same in other pieces */
-	expect(make(0, 100, ITEMS(0, 100, 1000)), make(0, 100, ITEMS(0, 40, 1000, 40, 100, 1040)), 0, 0, 0, 0);
+	expect(make(0, 100, ITEMS(0, 100, 1000)), make(0, 100, ITEMS(0, 40, 1000, 40, 100, 1040)),
+	       0, 0, 0, 0);
 	/* a hole: in the middle, over a border, at the end, of everything */
-	expect(make(0, 100, ITEMS(0, 100, 0)), make(0, 100, ITEMS(0, 30, 0, 40, 100, 0)), 30, 40, 10, 0);
-	expect(make(0, 100, ITEMS(0, 50, 0, 50, 100, 9)), make(0, 100, ITEMS(0, 45, 0, 60, 100, 19)), 45, 60, 15, 0);
+	expect(make(0, 100, ITEMS(0, 100, 0)), make(0, 100, ITEMS(0, 30, 0, 40, 100, 0)), 30, 40,
+	       10, 0);
+	expect(make(0, 100, ITEMS(0, 50, 0, 50, 100, 9)),
+	       make(0, 100, ITEMS(0, 45, 0, 60, 100, 19)), 45, 60, 15, 0);
 	expect(make(0, 100, ITEMS(20, 100, 0)), make(0, 100, ITEMS(20, 90, 0)), 90, 100, 10, 0);
 	expect(make(0, 100, ITEMS(20, 30, 0, 60, 70, 0)), make(0, 100, none), 20, 70, 20, 0);
 	/* what one of them did not look at is not compared */
 	expect(make(0, 100, ITEMS(0, 100, 0)), make(0, 60, ITEMS(0, 60, 0)), 0, 0, 0, 0);
 	expect(make(0, 60, ITEMS(0, 60, 0)), make(0, 100, ITEMS(0, 50, 0)), 50, 60, 10, 0);
 	/* elsewhere; a place that is not decided yet is none */
-	expect(make(0, 100, ITEMS(0, 100, 1000)), make(0, 100, ITEMS(0, 100, 5000)), 0, 100, 0, 100);
-	expect(make(0, 100, ITEMS(0, 100, 1000)), make(0, 100, ITEMS(0, 50, 1000, 50, 60, 7, 60, 100, 1060)), 50, 60, 0,
-	       10);
+	expect(make(0, 100, ITEMS(0, 100, 1000)), make(0, 100, ITEMS(0, 100, 5000)), 0, 100, 0,
+	       100);
+	expect(make(0, 100, ITEMS(0, 100, 1000)),
+	       make(0, 100, ITEMS(0, 50, 1000, 50, 60, 7, 60, 100, 1060)), 50, 60, 0, 10);
 	expect(make(0, 100, ITEMS(0, 100, 0)), make(0, 100, ITEMS(0, 100, 1000)), 0, 0, 0, 0);
 	expect(make(0, 100, ITEMS(0, 100, 1000)), make(0, 100, ITEMS(0, 100, 0)), 0, 0, 0, 0);
 	/* both */
-	expect(make(0, 100, ITEMS(0, 100, 1000)), make(0, 100, ITEMS(0, 10, 1000, 20, 100, 9000)), 10, 100, 10, 80);
+	expect(make(0, 100, ITEMS(0, 100, 1000)), make(0, 100, ITEMS(0, 10, 1000, 20, 100, 9000)),
+	       10, 100, 10, 80);
 }
 
 static void write_at(int fd, uint64_t offset, uint64_t bytes)
@@ -70,7 +76,8 @@ static void write_at(int fd, uint64_t offset, uint64_t bytes)
 
 	memset(block, 'x', sizeof(block));
 	for (uint64_t at = 0; at < bytes; at += sizeof(block))
-		assert(pwrite(fd, block, sizeof(block), (off_t)(offset + at)) == (ssize_t)sizeof(block));
+		assert(pwrite(fd, block, sizeof(block), (off_t)(offset + at)) ==
+		       (ssize_t)sizeof(block));
 }
 
 /* Data that has no block yet counts as if it had one, or each write would look like a loss that is healed later. */
@@ -94,9 +101,10 @@ static void test_file(void)
 	assert(extents_read(fd, 0, 1024 * KIB, true, &after) == 0);
 	expect(before, after, 0, 0, 0, 0);
 	assert(extents_read(fd, 4096, 1024 * KIB, false, &before) == 0);
-	assert(before->n == 1 && before->item[0].start == 64 * KIB && before->item[0].end == 320 * KIB &&
-	       !before->item[0].place);
-	assert(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)(128 * KIB), (off_t)(64 * KIB)) == 0);
+	assert(before->n == 1 && before->item[0].start == 64 * KIB &&
+	       before->item[0].end == 320 * KIB && !before->item[0].place);
+	assert(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)(128 * KIB),
+			 (off_t)(64 * KIB)) == 0);
 	assert(extents_read(fd, 4096, 1024 * KIB, false, &after) == 0);
 	expect(before, after, 128 * KIB, 192 * KIB, 64 * KIB, 0);
 	/* very fragmented: what is kept is bounded, and says how far it goes */

@@ -13,9 +13,10 @@
 #include "keeper-protocol.h"
 
 #define SIZE(s, member) sizeof(((struct s *)0)->member)
-#define SAME(s, member)                                                                             \
-	_Static_assert(offsetof(struct keeper_##s, member) == offsetof(struct form5_##s, member) && \
-			       SIZE(keeper_##s, member) == SIZE(form5_##s, member),                 \
+#define SAME(s, member)                                                             \
+	_Static_assert(offsetof(struct keeper_##s, member) ==                       \
+				       offsetof(struct form5_##s, member) &&        \
+			       SIZE(keeper_##s, member) == SIZE(form5_##s, member), \
 		       #member " of " #s " has to stay as it was")
 
 SAME(versions, min);
@@ -139,20 +140,23 @@ SAME(message, operation);
 SAME(message, region);
 
 /* These are inside of others, and never grow. */
-_Static_assert(sizeof(struct keeper_versions) == sizeof(struct form5_versions), "versions never grow");
+_Static_assert(sizeof(struct keeper_versions) == sizeof(struct form5_versions),
+	       "versions never grow");
 _Static_assert(sizeof(struct keeper_import) == sizeof(struct form5_import), "import never grows");
 
-_Static_assert(KEEPER_VERSION_MIN <= 5 && KEEPER_VERSION_MAX >= 5, "keepers of version 5 are driven");
+_Static_assert(KEEPER_VERSION_MIN <= 5 && KEEPER_VERSION_MAX >= 5,
+	       "keepers of version 5 are driven");
 
 /* The number, the body, and that a packet of version 5 has all that has to be there. */
 static void test_types(void)
 {
-#define BODY(type, member)                                                                              \
-	assert((int)KEEPER_##type == (int)FORM5_##type);                                                \
-	assert(offsetof(struct keeper_message, member) == offsetof(struct form5_message, member));      \
-	assert(keeper_packet_min(KEEPER_##type) ==                                                      \
-	       offsetof(struct form5_message, member) + SIZE(form5_message, member));                   \
-	assert(keeper_packet_size(KEEPER_##type) == KEEPER_HEADER_SIZE + SIZE(keeper_message, member)); \
+#define BODY(type, member)                                                                         \
+	assert((int)KEEPER_##type == (int)FORM5_##type);                                           \
+	assert(offsetof(struct keeper_message, member) == offsetof(struct form5_message, member)); \
+	assert(keeper_packet_min(KEEPER_##type) ==                                                 \
+	       offsetof(struct form5_message, member) + SIZE(form5_message, member));              \
+	assert(keeper_packet_size(KEEPER_##type) ==                                                \
+	       KEEPER_HEADER_SIZE + SIZE(keeper_message, member));                                 \
 	n++;
 #define PLAIN(type)                                                      \
 	assert((int)KEEPER_##type == (int)FORM5_##type);                 \
@@ -198,7 +202,8 @@ static void test_choice(void)
 	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
 		assert(keeper_version_choose(&table[i].a, &table[i].b) == table[i].chosen);
 		assert(keeper_version_choose(&table[i].b, &table[i].a) == table[i].chosen);
-		assert(keeper_versions_are_sound(&table[i].a) && keeper_versions_are_sound(&table[i].b));
+		assert(keeper_versions_are_sound(&table[i].a) &&
+		       keeper_versions_are_sound(&table[i].b));
 	}
 	assert(!keeper_versions_are_sound(&(struct keeper_versions){ 0, 5 }));
 	assert(!keeper_versions_are_sound(&(struct keeper_versions){ 6, 5 }));

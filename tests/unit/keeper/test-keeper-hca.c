@@ -62,8 +62,10 @@ static void test_rights(void)
 		assert(hca_register(h, ADDRESS, 8192, false, 0, &mr) == 0);
 		assert(fake.access == (like_mlx5 ? READING : READING | IBV_ACCESS_LOCAL_WRITE));
 		assert(hca_prefetch(mr, ADDRESS + 4096, 4096, false) == 0);
-		assert(fake.advice == IBV_ADVISE_MR_ADVICE_PREFETCH && fake.advised == ADDRESS + 4096);
-		assert(fake.advise_flags == IBV_ADVISE_MR_FLAG_FLUSH && fake.advised_length == 4096);
+		assert(fake.advice == IBV_ADVISE_MR_ADVICE_PREFETCH &&
+		       fake.advised == ADDRESS + 4096);
+		assert(fake.advise_flags == IBV_ADVISE_MR_FLAG_FLUSH &&
+		       fake.advised_length == 4096);
 		assert(hca_prefetch(mr, ADDRESS, 4096, true) == -EINVAL);
 		assert(hca_deregister(mr) == 0);
 		assert(hca_register(h, ADDRESS, 8192, true, 0, &mr) == 0);
@@ -102,7 +104,8 @@ static void test_failures(void)
 		fail_next(CALL_ALLOC_PD, e, 1);
 		assert(hca_register(h, ADDRESS, 4096, true, 0, &mr) == -e && !fake.pds);
 		fail_next(CALL_REG_MR, e, 1);
-		assert(hca_register(h, ADDRESS, 4096, true, 0, &mr) == -e && !fake.pds && !fake.mrs);
+		assert(hca_register(h, ADDRESS, 4096, true, 0, &mr) == -e && !fake.pds &&
+		       !fake.mrs);
 		assert(hca_register(h, ADDRESS, 4096, true, 0, &mr) == 0);
 		fail_next(CALL_ADVISE, e, 1);
 		assert(hca_prefetch(mr, ADDRESS, 4096, false) == -e);
@@ -170,7 +173,8 @@ static void test_importer_holds_on(void)
 	struct hca_import import;
 	struct hca_mr *mr, *other;
 
-	assert(hca_register(h, ADDRESS, 8192, true, 0, &mr) == 0 && hca_mr_import(mr, &import) == 0);
+	assert(hca_register(h, ADDRESS, 8192, true, 0, &mr) == 0 &&
+	       hca_mr_import(mr, &import) == 0);
 	fail_next(CALL_DEREG_MR, EBUSY, 3);
 	fail_next(CALL_DEALLOC_PD, EBUSY, 1);
 	assert(hca_deregister(mr) == 0 && fake.mrs == 0 && fake.pds == 1);
@@ -187,7 +191,8 @@ static void test_importer_holds_on(void)
 	assert(hca_deregister(mr) == 0);
 
 	/* one that never lets go is no reason to wait for ever */
-	assert(hca_register(h, ADDRESS, 8192, true, 0, &mr) == 0 && hca_mr_import(mr, &import) == 0);
+	assert(hca_register(h, ADDRESS, 8192, true, 0, &mr) == 0 &&
+	       hca_mr_import(mr, &import) == 0);
 	fail_next(CALL_DEREG_MR, EBUSY, 1000);
 	assert(hca_deregister(mr) == -EBUSY);
 	fail_next(CALL_DEREG_MR, 0, 0);
@@ -212,7 +217,8 @@ static void test_importer_hoards(void)
 			break;
 	}
 	assert(r == -EDQUOT && kept == 1024 && fake.pds == kept);
-	assert(hca_register(h, ADDRESS, 8192, true, 0, &mr) == 0 && hca_deregister(mr) == 0 && fake.pds == 0);
+	assert(hca_register(h, ADDRESS, 8192, true, 0, &mr) == 0 && hca_deregister(mr) == 0 &&
+	       fake.pds == 0);
 	end(h);
 }
 

@@ -33,7 +33,8 @@ static void test_without_daemon(void)
 	do /* until it has settled */
 		must(list(&m) >= 1 && m.type == KEEPER_REGION && m.region == id);
 	while (m.info.state != REGION_LIVE);
-	must(m.info.valid_length == 8192 && m.info.length == 4 * MIB && m.info.policy == POLICY_YIELD);
+	must(m.info.valid_length == 8192 && m.info.length == 4 * MIB &&
+	     m.info.policy == POLICY_YIELD);
 	must(!m.info.revocation && !strncmp(m.info.ticket, WIRE_TICKET_SCHEME, 10) &&
 	     m.info.grace_usec == SHORT);
 	must(client_release(&k, id) == 0);
@@ -150,7 +151,8 @@ static void test_poison(void)
 	m = client_event(&k, KEEPER_MODE, hurt);
 	must(strstr(m.info.damage, "[8192, 4194304)"));
 
-	must(client_connect(&k) && client_hello(&k, NULL) == 0); /* the next daemon hears of it as well */
+	must(client_connect(&k) &&
+	     client_hello(&k, NULL) == 0); /* the next daemon hears of it as well */
 	must(is_damaged(hurt) && !is_damaged(sound));
 	must(client_release(&k, hurt) == 0 && client_release(&k, sound) == 0);
 	close(fd);
@@ -160,8 +162,8 @@ static void test_poison(void)
 static void test_ends(void)
 {
 	static const char *const idle[] = { "--session", "idle", "--idle-exit-sec", "1", NULL };
-	static const char *const nowhere[] = { "--session", "nowhere", "--listen-address", "192.0.2.255",
-					       NULL };
+	static const char *const nowhere[] = { "--session", "nowhere", "--listen-address",
+					       "192.0.2.255", NULL };
 	static const char *const bad[] = { "--max-peers", "0", NULL };
 	struct keeper_region what = region_of(4 * MIB, LONG, POLICY_YIELD);
 	struct keeper_welcome w;

@@ -66,13 +66,15 @@ static void test_replaced(void)
 	uint64_t id = make_region_of(fd, LENGTH);
 	struct keeper_region r = look(id);
 
-	must(r.path_state == PATH_THERE && !strcmp(r.path_now, at("a")) && !strcmp(r.path, at("a")));
+	must(r.path_state == PATH_THERE && !strcmp(r.path_now, at("a")) &&
+	     !strcmp(r.path, at("a")));
 	other = make_named("a.new");
 	must(rename(at("a.new"), at("a")) == 0);
 	await(id, PATH_DELETED, "");
 	must(client_connect(&k) && client_hello(&k, NULL) == 0); /* the next daemon */
 	r = look(id);
-	must(r.path_state == PATH_DELETED && !*r.path_now && !strcmp(r.path, at("a")) && r.state == REGION_LIVE);
+	must(r.path_state == PATH_DELETED && !*r.path_now && !strcmp(r.path, at("a")) &&
+	     r.state == REGION_LIVE);
 	must(unlink(at("a")) == 0);
 	close(other);
 	end(id, fd);
@@ -83,7 +85,8 @@ static void test_unlinked(void)
 	int fd = make_named("a");
 	uint64_t id = make_region_of(fd, LENGTH);
 
-	must(link(at("a"), at("b")) == 0); /* that it has another name does not put it at this one */
+	must(link(at("a"), at("b")) ==
+	     0); /* that it has another name does not put it at this one */
 	must(unlink(at("a")) == 0);
 	await(id, PATH_DELETED, "");
 	must(unlink(at("b")) == 0);
@@ -146,7 +149,8 @@ static void await_rounds(uint64_t region)
 
 	for (size_t i = 1; i < 4; i++) {
 		must(rename(at(names[i - 1]), at(names[i])) == 0);
-		while (strcmp(client_event(&k, KEEPER_MODE, region).info.path_now, at(names[i])) != 0)
+		while (strcmp(client_event(&k, KEEPER_MODE, region).info.path_now, at(names[i])) !=
+		       0)
 			;
 	}
 }
@@ -162,7 +166,8 @@ static void test_shortened(void)
 	must(!look(id).bypasses && !*look(id).bypass);
 	must(ftruncate(fd, LENGTH / 2) == 0);
 	r = await_bypass(id, 1);
-	must(strstr(r.bypass, "became shorter, 524288 bytes") && r.mode == ARBITRATION_LAYOUT_LEASE);
+	must(strstr(r.bypass, "became shorter, 524288 bytes") &&
+	     r.mode == ARBITRATION_LAYOUT_LEASE);
 	must(ftruncate(fd, LENGTH) == 0); /* growing takes nothing */
 	must(ftruncate(fd, LENGTH / 4) == 0);
 	tell("clear", id, "262144 1048576");
@@ -196,9 +201,10 @@ static void test_punched(void)
 		must(pwrite(fd, block, sizeof(block), o) == (ssize_t)sizeof(block));
 	id = make_region_of(fd, LENGTH);
 	must(fsync(fd) == 0);
-	client_answer(&k, client_send(&k, &(struct keeper_message){ .type = KEEPER_SYNC,
-								    .region = id,
-								    .demand.limit_usec = LONG },
+	client_answer(&k, client_send(&k,
+				      &(struct keeper_message){ .type = KEEPER_SYNC,
+								.region = id,
+								.demand.limit_usec = LONG },
 				      -1)); /* a revocation: the file is looked at anew after it */
 	client_event(&k, KEEPER_SETTLED, id);
 	await_rounds(id);
@@ -215,7 +221,8 @@ static bool says_extents(void)
 	struct statfs fs;
 
 	must(statfs(place, &fs) == 0);
-	return fs.f_type == EXT4_SUPER_MAGIC || fs.f_type == XFS_SUPER_MAGIC || fs.f_type == BTRFS_SUPER_MAGIC;
+	return fs.f_type == EXT4_SUPER_MAGIC || fs.f_type == XFS_SUPER_MAGIC ||
+	       fs.f_type == BTRFS_SUPER_MAGIC;
 }
 
 int main(int argc, char *argv[])

@@ -147,7 +147,8 @@ static void test_table(void)
 
 		r = mapping_new(&m, &fd, table[i].offset, table[i].length, table[i].write, &why);
 		if (r != table[i].error || (r < 0 && !why.text[0])) {
-			fprintf(stderr, "%s: %d, not %d: %s\n", table[i].name, r, table[i].error, why.text);
+			fprintf(stderr, "%s: %d, not %d: %s\n", table[i].name, r, table[i].error,
+				why.text);
 			assert(!"as in the table");
 		}
 		if (r == 0)
@@ -199,29 +200,33 @@ static void test_fence(void)
 	assert(memcmp((void *)(uintptr_t)m->address, "hello", 5) == 0);
 
 	assert(fence(m, 0, m->length) == 0);
-	assert(fault_at(m->address, false) == SIGSEGV && fault_at(m->address + 2 * MIB - 1, true) == SIGSEGV);
+	assert(fault_at(m->address, false) == SIGSEGV &&
+	       fault_at(m->address + 2 * MIB - 1, true) == SIGSEGV);
 	assert(fence(m, 0, m->length) == 0); /* twice is once */
 
 	/* nobody else gets the range meanwhile */
 	for (int i = 0; i < 64; i++) {
-		uint64_t p = (uint64_t)(uintptr_t)mmap(NULL, 2 * MIB, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS,
-						       -1, 0);
+		uint64_t p = (uint64_t)(uintptr_t)mmap(NULL, 2 * MIB, PROT_READ,
+						       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 		assert(p + 2 * MIB <= m->address || p >= m->address + m->length);
 	}
 	assert(mapping_unfence(m) == 0);
-	assert(memcmp((void *)(uintptr_t)m->address, "hello", 5) == 0 && fault_at(m->address, true) == 0);
+	assert(memcmp((void *)(uintptr_t)m->address, "hello", 5) == 0 &&
+	       fault_at(m->address, true) == 0);
 
 	/* a part, widened to whole pages; the rest stays */
 	assert(fence(m, MIB + 5, MIB + 6) == 0);
 	assert(fault_at(m->address + MIB, false) == SIGSEGV &&
 	       fault_at(m->address + MIB + PAGE - 1, true) == SIGSEGV);
-	assert(fault_at(m->address + MIB - 1, true) == 0 && fault_at(m->address + MIB + PAGE, true) == 0);
+	assert(fault_at(m->address + MIB - 1, true) == 0 &&
+	       fault_at(m->address + MIB + PAGE, true) == 0);
 	assert(fence(m, 7, 7) == 0 && fault_at(m->address, true) == 0); /* nothing */
 	assert(fence(m, 2 * MIB - 1, UINT64_MAX) == 0);			/* not beyond its end */
 	assert(fault_at(m->address + 2 * MIB - PAGE, false) == SIGSEGV);
 	assert(mapping_unfence(m) == 0);
-	assert(fault_at(m->address + MIB, true) == 0 && fault_at(m->address + 2 * MIB - 1, true) == 0);
+	assert(fault_at(m->address + MIB, true) == 0 &&
+	       fault_at(m->address + 2 * MIB - 1, true) == 0);
 
 	assert(mapping_valid_length(m, &length) == 0 && length == 2 * MIB);
 	assert(ftruncate(twin, (off_t)(2 * MIB + 5)) == 0);
@@ -243,7 +248,8 @@ static bool is_mapped(uint64_t address)
 	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	uint64_t entry;
 
-	assert(fd >= 0 && pread(fd, &entry, sizeof(entry), (off_t)(address / PAGE * 8)) == sizeof(entry));
+	assert(fd >= 0 &&
+	       pread(fd, &entry, sizeof(entry), (off_t)(address / PAGE * 8)) == sizeof(entry));
 	close(fd);
 	return entry >> 63;
 }
@@ -260,11 +266,14 @@ static void test_drop(void)
 	assert(mapping_drop(m, 2 * PAGE + 1, 3 * PAGE + 1) == 0);
 	assert(is_mapped(m->address + PAGE) && !is_mapped(m->address + 2 * PAGE));
 	assert(!is_mapped(m->address + 3 * PAGE) && is_mapped(m->address + 4 * PAGE));
-	assert(*(volatile char *)(uintptr_t)(m->address + 2 * PAGE) == 'x' && is_mapped(m->address + 2 * PAGE));
-	assert(mapping_drop(m, MIB, MIB + PAGE) == 0 && mapping_drop(m, PAGE, PAGE) == 0); /* nothing */
+	assert(*(volatile char *)(uintptr_t)(m->address + 2 * PAGE) == 'x' &&
+	       is_mapped(m->address + 2 * PAGE));
+	assert(mapping_drop(m, MIB, MIB + PAGE) == 0 &&
+	       mapping_drop(m, PAGE, PAGE) == 0); /* nothing */
 	assert(is_mapped(m->address + PAGE) && is_mapped(m->address + MIB - 1));
 	assert(mapping_drop(m, MIB - 1, UINT64_MAX) == 0 && !is_mapped(m->address + MIB - 1));
-	assert(fence(m, 0, MIB) == 0 && mapping_drop(m, 0, MIB) == 0 && fault_at(m->address, false) == SIGSEGV);
+	assert(fence(m, 0, MIB) == 0 && mapping_drop(m, 0, MIB) == 0 &&
+	       fault_at(m->address, false) == SIGSEGV);
 	mapping_free(m);
 }
 
@@ -299,11 +308,13 @@ static void test_translation(void)
 		{ 2 * MIB, 2 * MIB, 2 * MIB, true, 2 * MIB },
 		{ 0, UINT64_C(4) << 30, 2 * MIB, true, 2 * MIB },
 		{ 0, UINT64_C(1) << 40, PAGE, true, PAGE },
-		{ UINT64_C(1) << 30, UINT64_C(1) << 30, UINT64_C(1) << 30, true, UINT64_C(1) << 30 },
+		{ UINT64_C(1) << 30, UINT64_C(1) << 30, UINT64_C(1) << 30, true,
+		  UINT64_C(1) << 30 },
 	};
 
 	for (size_t i = 0; i < sizeof(ranges) / sizeof(*ranges); i++)
-		assert(mapping_translation_bytes(ranges[i].offset, ranges[i].length, ranges[i].granule,
+		assert(mapping_translation_bytes(ranges[i].offset, ranges[i].length,
+						 ranges[i].granule,
 						 ranges[i].fixed) == ranges[i].size);
 }
 
@@ -353,9 +364,11 @@ static void test_fence_without_mappings(void)
 	assert(mapping_new(&m, &fd, 0, 4 * MIB, true, NULL) == 0);
 	filler = use_up_mappings(&bytes);
 	assert(mapping_fence(m, &start, &end) == 0);
-	assert(munmap((void *)(uintptr_t)filler, bytes) == 0); /* first: what follows needs stacks and the like */
+	assert(munmap((void *)(uintptr_t)filler, bytes) ==
+	       0); /* first: what follows needs stacks and the like */
 	assert(start == 0 && end == 4 * MIB);
-	assert(fault_at(m->address, false) == SIGSEGV && fault_at(m->address + 4 * MIB - 1, false) == SIGSEGV);
+	assert(fault_at(m->address, false) == SIGSEGV &&
+	       fault_at(m->address + 4 * MIB - 1, false) == SIGSEGV);
 	assert(mapping_unfence(m) == 0 && fault_at(m->address + MIB, true) == 0);
 	mapping_free(m);
 }
@@ -379,7 +392,8 @@ static void test_explain(void)
 		return;
 	}
 	assert(mapping_new(&m, &fd, 0, MIB, true, NULL) == 0);
-	assert(mapping_explain(m, 0, MIB, true, &at) == -ENOSPC && at <= 16 * PAGE && at >= 8 * PAGE);
+	assert(mapping_explain(m, 0, MIB, true, &at) == -ENOSPC && at <= 16 * PAGE &&
+	       at >= 8 * PAGE);
 	mapping_free(m);
 }
 
@@ -391,8 +405,9 @@ static void test_memory_filesystems(void)
 		bool memory;
 		const char *name;
 	} cases[] = {
-		{ 0x01021994, true, "tmpfs" },	  { 0x858458f6, true, "ramfs" }, { 0x958458f6, true, "hugetlbfs" },
-		{ 0x58465342, false, "xfs" },	  { 0xef53, false, "ext4" },	 { 0x65735546, false, "fuse" },
+		{ 0x01021994, true, "tmpfs" },	   { 0x858458f6, true, "ramfs" },
+		{ 0x958458f6, true, "hugetlbfs" }, { 0x58465342, false, "xfs" },
+		{ 0xef53, false, "ext4" },	   { 0x65735546, false, "fuse" },
 		{ 0x12345, false, "fs 0x12345" },
 	};
 

@@ -12,7 +12,8 @@
 
 static int parse(const char *option, const char *value, struct options *ret)
 {
-	char *argv[] = { (char *)"keeper", (char *)(uintptr_t)option, (char *)(uintptr_t)value, NULL };
+	char *argv[] = { (char *)"keeper", (char *)(uintptr_t)option, (char *)(uintptr_t)value,
+			 NULL };
 
 	return options_parse(ret, 3, argv);
 }
@@ -60,16 +61,18 @@ static void test_values(void)
 
 	assert(parse("--retries", "3", &o) == 0 && o.retries == 3 && o.rnr_retries == 7 &&
 	       o.rnr_timer_usec == 640 && !o.ack_timeout_msec && !*o.quirks_directory);
-	assert(parse("--rnr-timer-usec", "5000", &o) == 0 && o.rnr_timer_usec == 5000 && o.retries == 6);
+	assert(parse("--rnr-timer-usec", "5000", &o) == 0 && o.rnr_timer_usec == 5000 &&
+	       o.retries == 6);
 	assert(parse("--quirks-directory", "/a", &o) == 0 && !strcmp(o.quirks_directory, "/a"));
 }
 
 /* InfiniBand Architecture Specification, volume 1, table 45; in units of 10 us. */
 static void test_timers(void)
 {
-	static const uint32_t rnr[] = { 65536, 1,    2,	   3,	 4,    6,     8,     12,    16,	   24,	 32,
-					48,    64,   96,   128,	 192,  256,   384,   512,   768,   1024, 1536,
-					2048,  3072, 4096, 6144, 8192, 12288, 16384, 24576, 32768, 49152 };
+	static const uint32_t rnr[] = { 65536, 1,    2,	   3,	  4,	 6,	8,     12,
+					16,    24,   32,   48,	  64,	 96,	128,   192,
+					256,   384,  512,  768,	  1024,	 1536,	2048,  3072,
+					4096,  6144, 8192, 12288, 16384, 24576, 32768, 49152 };
 
 	for (uint8_t code = 1; code < 32; code++) {
 		assert(timers_rnr_code(10 * rnr[code]) == code);
@@ -78,7 +81,8 @@ static void test_timers(void)
 	assert(timers_rnr_code(0) == 1 && timers_rnr_code(TIMERS_RNR_MAX_USEC) == 0);
 	assert(timers_ack_code(1) == 1 && timers_ack_code(8) == 1 && timers_ack_code(9) == 2);
 	assert(timers_ack_code(67108) == 14 && timers_ack_code(67109) == 15);
-	assert(timers_ack_code(TIMERS_ACK_MAX_USEC) == 30 && timers_ack_code(UINT64_MAX / 1000) == 31);
+	assert(timers_ack_code(TIMERS_ACK_MAX_USEC) == 30 &&
+	       timers_ack_code(UINT64_MAX / 1000) == 31);
 }
 
 int main(void)

@@ -20,8 +20,10 @@ static void test_ranges(uint64_t id, unsigned int good)
 {
 	static const struct {
 		uint64_t offset, length;
-	} bad[] = { { 0, 0 },	       { LENGTH, 0 },	  { LENGTH, 1 },     { 0, LENGTH + 1 },
-		    { LENGTH - 1, 2 }, { UINT64_MAX, 1 }, { 1, UINT64_MAX }, { UINT64_MAX, UINT64_MAX } };
+	} bad[] = { { 0, 0 },	       { LENGTH, 0 },
+		    { LENGTH, 1 },     { 0, LENGTH + 1 },
+		    { LENGTH - 1, 2 }, { UINT64_MAX, 1 },
+		    { 1, UINT64_MAX }, { UINT64_MAX, UINT64_MAX } };
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		must(persist(id, bad[i].offset, bad[i].length) == WIRE_SYNC_RANGE);

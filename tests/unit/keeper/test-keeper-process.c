@@ -54,7 +54,8 @@ static void test_refusals(void)
 	must(!client_has_event(&k, KEEPER_GONE, 1));
 	for (uint64_t id = 1; id <= 5; id++)
 		must(client_release(&k, id) == (id == 3 ? -ENOENT : 0));
-	must(!client_has_event(&k, KEEPER_GONE, 1)); /* what was asked for is answered, not announced */
+	must(!client_has_event(&k, KEEPER_GONE,
+			       1)); /* what was asked for is answered, not announced */
 	close(fd);
 	close(read_only);
 	close(directory_fd);
@@ -123,7 +124,8 @@ static void test_consent(void)
 	tell("peer-ack", id, "");
 	m = client_event(&k, KEEPER_PEER_ACK, id);
 	must(m.peer.peer == peer && m.peer.revocation == 1);
-	must(fstat(fd, &st) == 0 && st.st_size == 4 * (off_t)MIB); /* nothing is given back before */
+	must(fstat(fd, &st) == 0 &&
+	     st.st_size == 4 * (off_t)MIB); /* nothing is given back before */
 	must(client_consent(&k, id, 1) == 0);
 	must(client_event(&k, KEEPER_FENCED, id).revocation.late == 0);
 	must(client_event(&k, KEEPER_GIVEN_BACK, id).revocation.late == 0);
@@ -247,7 +249,8 @@ static void test_reports(void)
 /* A registration and its release at once. */
 static void test_release_while_registering(void)
 {
-	struct keeper_message m = { .type = KEEPER_REGISTER }, released = { .type = KEEPER_RELEASE };
+	struct keeper_message m = { .type = KEEPER_REGISTER },
+			      released = { .type = KEEPER_RELEASE };
 	int fd = make_file(4 * MIB);
 
 	for (int i = 0; i < 50; i++) {
@@ -328,7 +331,8 @@ static void test_share(void)
 /* Who waits for a page is told that storage hangs, long before the keeper would seem to; other regions come and go meanwhile. */
 static void test_storage_hangs(void)
 {
-	static const char *const impatient[] = { "--session", "s.2", "--storage-stall-msec", "500", NULL };
+	static const char *const impatient[] = { "--session", "s.2", "--storage-stall-msec", "500",
+						 NULL };
 	struct keeper_region what = region_of(4 * MIB, LONG, POLICY_YIELD), info;
 	uint64_t id, other;
 	int fd, other_fd;
@@ -339,7 +343,8 @@ static void test_storage_hangs(void)
 	tell("chunks", id, "0");
 	join(id); /* the line before was obeyed */
 	must(client_prefetch(&k, id, 0, 0, false) == -ETIME);
-	must(client_prefetch(&k, id, 0, 0, false) == -ETIME); /* the same page is still being waited for */
+	must(client_prefetch(&k, id, 0, 0, false) ==
+	     -ETIME); /* the same page is still being waited for */
 	other = ++rig_last;
 	must(client_register(&k, other, other_fd, &what, &info) == 0 && info.bytes_warmed == 0);
 	must(client_prefetch(&k, other, 0, 0, false) == -ETIME);
@@ -347,7 +352,8 @@ static void test_storage_hangs(void)
 	tell("chunks", id, "all");
 	while (client_prefetch(&k, id, 0, 0, false) == -ETIME)
 		;
-	must(client_register(&k, ++other, other_fd, &what, &info) == 0 && info.bytes_warmed == 4 * MIB);
+	must(client_register(&k, ++other, other_fd, &what, &info) == 0 &&
+	     info.bytes_warmed == 4 * MIB);
 	must(client_release(&k, id) == 0 && client_release(&k, other) == 0);
 	rig_last = other;
 	close(fd);

@@ -27,7 +27,8 @@ static bool keep_fd;
 static int kept_fd = -1;
 static unsigned int came, went, flushed;
 
-static void on_request(void *userdata, const struct operation *op, const struct keeper_message *m, int *fd)
+static void on_request(void *userdata, const struct operation *op, const struct keeper_message *m,
+		       int *fd)
 {
 	struct keeper_message answer = { .type = KEEPER_DONE };
 
@@ -61,9 +62,10 @@ static void on_close_file(void *userdata, int fd)
 	close(fd);
 }
 
-static const struct session_ops ops = {
-	.request = on_request, .changed = on_changed, .flushed = on_flushed, .close_file = on_close_file
-};
+static const struct session_ops ops = { .request = on_request,
+					.changed = on_changed,
+					.flushed = on_flushed,
+					.close_file = on_close_file };
 
 static unsigned int count_fds(void)
 {
@@ -127,7 +129,9 @@ static bool next(int fd, struct keeper_message *ret)
 /* A greeting, and its answer. */
 static int join_and_greet(void)
 {
-	struct keeper_message m = { .type = KEEPER_HELLO, .operation = 5, .hello.versions = keeper_versions },
+	struct keeper_message m = { .type = KEEPER_HELLO,
+				    .operation = 5,
+				    .hello.versions = keeper_versions },
 			      a;
 	int fd = join();
 
@@ -146,10 +150,7 @@ static bool is_closed(int fd)
 	return n == 0 || errno == ECONNRESET;
 }
 
-#define M(...)              \
-	{                   \
-		__VA_ARGS__ \
-	}
+#define M(...) { __VA_ARGS__ }
 #define PACKET_SIZE (8 * KEEPER_PACKET_MAX)
 static const struct {
 	const char *name;
@@ -165,8 +166,9 @@ static const struct {
 	    .info.length = UINT64_MAX, .info.grace_usec = UINT64_MAX),
 	  0, 1, true },
 	{ "release", M(.type = KEEPER_RELEASE, .region = 1), 0, 0, true },
-	{ "prefetch", M(.type = KEEPER_PREFETCH, .region = 1, .range.offset = UINT64_MAX, .range.write = 1),
-	  0, 0, true },
+	{ "prefetch",
+	  M(.type = KEEPER_PREFETCH, .region = 1, .range.offset = UINT64_MAX, .range.write = 1), 0,
+	  0, true },
 	{ "export", M(.type = KEEPER_EXPORT, .region = 1, .ticket.rights = 1), 0, 0, true },
 	{ "consent", M(.type = KEEPER_CONSENT, .region = 1), 0, 0, true },
 	{ "demand",
@@ -175,18 +177,21 @@ static const struct {
 	  0, 0, true },
 	{ "end of a demand", M(.type = KEEPER_OVER, .region = 1, .demand.demand = 7), 0, 0, true },
 	{ "sync", M(.type = KEEPER_SYNC, .region = 1), 0, 0, true },
-	{ "giving a prefetch up", M(.type = KEEPER_CANCEL, .region = 1, .progress.operation = UINT64_MAX), 0,
-	  0, true },
+	{ "giving a prefetch up",
+	  M(.type = KEEPER_CANCEL, .region = 1, .progress.operation = UINT64_MAX), 0, 0, true },
 	{ "giving nothing up", M(.type = KEEPER_CANCEL, .region = 1), 0, 0, false },
-	{ "giving up with a descriptor", M(.type = KEEPER_CANCEL, .region = 1, .progress.operation = 7), 0, 1,
+	{ "giving up with a descriptor",
+	  M(.type = KEEPER_CANCEL, .region = 1, .progress.operation = 7), 0, 1, false },
+	{ "giving up of no region", M(.type = KEEPER_CANCEL, .progress.operation = 7), 0, 0,
 	  false },
-	{ "giving up of no region", M(.type = KEEPER_CANCEL, .progress.operation = 7), 0, 0, false },
 	{ "file", M(.type = KEEPER_FILE, .region = 1), 0, 0, true },
 	{ "import", M(.type = KEEPER_IMPORT, .region = 1), 0, 0, true },
 	{ "import of no region", M(.type = KEEPER_IMPORT), 0, 0, false },
 	{ "import with a descriptor", M(.type = KEEPER_IMPORT, .region = 1), 0, 1, false },
-	{ "demand without a number", M(.type = KEEPER_DEMAND, .region = 1, .demand.length = 1), 0, 0, false },
-	{ "demand of nothing", M(.type = KEEPER_DEMAND, .region = 1, .demand.demand = 1), 0, 0, false },
+	{ "demand without a number", M(.type = KEEPER_DEMAND, .region = 1, .demand.length = 1), 0,
+	  0, false },
+	{ "demand of nothing", M(.type = KEEPER_DEMAND, .region = 1, .demand.demand = 1), 0, 0,
+	  false },
 	{ "demand that overflows",
 	  M(.type = KEEPER_DEMAND, .region = 1, .demand.demand = 1, .demand.offset = 2,
 	    .demand.length = UINT64_MAX - 1),
@@ -195,24 +200,29 @@ static const struct {
 	  M(.type = KEEPER_DEMAND, .region = 1, .demand.demand = 1, .demand.length = 1,
 	    .demand.cause = _REVOCATION_CAUSE_MAX),
 	  0, 0, false },
-	{ "cause of a release", M(.type = KEEPER_RELEASE, .region = 1, .demand.cause = 99), 0, 0, false },
-	{ "demand of region 0", M(.type = KEEPER_DEMAND, .demand.demand = 1, .demand.length = 1), 0, 0,
+	{ "cause of a release", M(.type = KEEPER_RELEASE, .region = 1, .demand.cause = 99), 0, 0,
 	  false },
+	{ "demand of region 0", M(.type = KEEPER_DEMAND, .demand.demand = 1, .demand.length = 1), 0,
+	  0, false },
 	{ "demand with a descriptor",
-	  M(.type = KEEPER_DEMAND, .region = 1, .demand.demand = 1, .demand.length = 1), 0, 1, false },
+	  M(.type = KEEPER_DEMAND, .region = 1, .demand.demand = 1, .demand.length = 1), 0, 1,
+	  false },
 	{ "gated", M(.type = KEEPER_REGISTER, .region = 1, .info.gated = 2), 0, 1, false },
-	{ "gated of a change", M(.type = KEEPER_CONFIGURE, .region = 1, .info.gated = 2), 0, 0, false },
+	{ "gated of a change", M(.type = KEEPER_CONFIGURE, .region = 1, .info.gated = 2), 0, 0,
+	  false },
 	{ "one byte", M(.type = KEEPER_LIST), 1, 0, false },
 	{ "less than a header", M(.type = KEEPER_LIST), KEEPER_HEADER_SIZE - 1, 0, false },
 	{ "a header alone", M(.type = KEEPER_LIST), KEEPER_HEADER_SIZE, 0, true },
-	{ "a header alone, of more than that", M(.type = KEEPER_OVER, .region = 1), KEEPER_HEADER_SIZE, 0,
-	  false },
+	{ "a header alone, of more than that", M(.type = KEEPER_OVER, .region = 1),
+	  KEEPER_HEADER_SIZE, 0, false },
 	{ "one byte too few", M(.type = KEEPER_OVER, .region = 1),
 	  KEEPER_HEADER_SIZE + sizeof(struct keeper_demand) - 1, 0, false },
 	{ "one byte too few, with a descriptor", M(.type = KEEPER_REGISTER, .region = 1),
 	  KEEPER_HEADER_SIZE + offsetof(struct keeper_region, unleased) - 1, 1, false },
-	{ "longer than any of ours", M(.type = KEEPER_LIST), sizeof(struct keeper_message) + 1, 0, true },
-	{ "longer, with a descriptor", M(.type = KEEPER_REGISTER, .region = 1), KEEPER_PACKET_MAX, 1, true },
+	{ "longer than any of ours", M(.type = KEEPER_LIST), sizeof(struct keeper_message) + 1, 0,
+	  true },
+	{ "longer, with a descriptor", M(.type = KEEPER_REGISTER, .region = 1), KEEPER_PACKET_MAX,
+	  1, true },
 	{ "too long by a byte", M(.type = KEEPER_LIST), KEEPER_PACKET_MAX + 1, 0, false },
 	{ "too long by a lot", M(.type = KEEPER_LIST), PACKET_SIZE, 0, false },
 	{ "type 0", M(.type = 0, .region = 1), 0, 0, false },
@@ -220,34 +230,43 @@ static const struct {
 	{ "an event", M(.type = KEEPER_REVOCATION, .region = 1), 0, 0, false },
 	{ "an answer of a later version", M(.type = _KEEPER_ANSWER_MAX, .region = 1), 0, 0, false },
 	{ "an event of a later version", M(.type = _KEEPER_EVENT_MAX, .region = 1), 0, 0, false },
-	{ "a type of no kind", M(.type = KEEPER_KIND_SIZE * _KEEPER_KIND_MAX, .region = 1), 0, 0, false },
+	{ "a type of no kind", M(.type = KEEPER_KIND_SIZE * _KEEPER_KIND_MAX, .region = 1), 0, 0,
+	  false },
 	{ "a huge type", M(.type = UINT32_MAX, .region = 1), 0, 0, false },
 	{ "reserved", M(.type = KEEPER_LIST, .reserved = 1), 0, 0, true },
 	{ "a second greeting",
-	  M(.type = KEEPER_HELLO, .hello.versions = { KEEPER_VERSION_MIN, KEEPER_VERSION_MAX }), 0, 0,
+	  M(.type = KEEPER_HELLO, .hello.versions = { KEEPER_VERSION_MIN, KEEPER_VERSION_MAX }), 0,
+	  0, false },
+	{ "registration without a descriptor", M(.type = KEEPER_REGISTER, .region = 1), 0, 0,
 	  false },
-	{ "registration without a descriptor", M(.type = KEEPER_REGISTER, .region = 1), 0, 0, false },
 	{ "registration with two", M(.type = KEEPER_REGISTER, .region = 1), 0, 2, false },
 	{ "registration with many", M(.type = KEEPER_REGISTER, .region = 1), 0, 64, false },
 	{ "list with a descriptor", M(.type = KEEPER_LIST), 0, 1, false },
-	{ "half a packet with a descriptor", M(.type = KEEPER_REGISTER, .region = 1), 16, 1, false },
+	{ "half a packet with a descriptor", M(.type = KEEPER_REGISTER, .region = 1), 16, 1,
+	  false },
 	{ "registration of region 0", M(.type = KEEPER_REGISTER), 0, 1, false },
 	{ "release of region 0", M(.type = KEEPER_RELEASE), 0, 0, false },
-	{ "access", M(.type = KEEPER_REGISTER, .region = 1, .info.access = _REGION_ACCESS_MAX), 0, 1, false },
-	{ "policy", M(.type = KEEPER_REGISTER, .region = 1, .info.policy = _REGION_POLICY_MAX), 0, 1, false },
+	{ "access", M(.type = KEEPER_REGISTER, .region = 1, .info.access = _REGION_ACCESS_MAX), 0,
+	  1, false },
+	{ "policy", M(.type = KEEPER_REGISTER, .region = 1, .info.policy = _REGION_POLICY_MAX), 0,
+	  1, false },
 	{ "detached", M(.type = KEEPER_REGISTER, .region = 1, .info.detached = 2), 0, 1, false },
 	{ "warm", M(.type = KEEPER_REGISTER, .region = 1, .info.warm = 255), 0, 1, false },
-	{ "warm mode", M(.type = KEEPER_REGISTER, .region = 1, .info.warm_mode = _WARM_MODE_MAX), 0, 1,
-	  false },
-	{ "warm mode of a change", M(.type = KEEPER_CONFIGURE, .region = 1, .info.warm_mode = 9), 0, 0,
-	  false },
-	{ "reserved of a region", M(.type = KEEPER_REGISTER, .region = 1, .info.reserved = 1), 0, 1, true },
-	{ "policy of a change", M(.type = KEEPER_CONFIGURE, .region = 1, .info.policy = 77), 0, 0, false },
-	{ "write of a prefetch", M(.type = KEEPER_PREFETCH, .region = 1, .range.write = 2), 0, 0, false },
-	{ "reserved of a prefetch", M(.type = KEEPER_PREFETCH, .region = 1, .range.reserved = 2), 0, 0,
+	{ "warm mode", M(.type = KEEPER_REGISTER, .region = 1, .info.warm_mode = _WARM_MODE_MAX), 0,
+	  1, false },
+	{ "warm mode of a change", M(.type = KEEPER_CONFIGURE, .region = 1, .info.warm_mode = 9), 0,
+	  0, false },
+	{ "reserved of a region", M(.type = KEEPER_REGISTER, .region = 1, .info.reserved = 1), 0, 1,
 	  true },
+	{ "policy of a change", M(.type = KEEPER_CONFIGURE, .region = 1, .info.policy = 77), 0, 0,
+	  false },
+	{ "write of a prefetch", M(.type = KEEPER_PREFETCH, .region = 1, .range.write = 2), 0, 0,
+	  false },
+	{ "reserved of a prefetch", M(.type = KEEPER_PREFETCH, .region = 1, .range.reserved = 2), 0,
+	  0, true },
 	{ "no rights", M(.type = KEEPER_EXPORT, .region = 1), 0, 0, false },
-	{ "unknown rights", M(.type = KEEPER_EXPORT, .region = 1, .ticket.rights = 4), 0, 0, false },
+	{ "unknown rights", M(.type = KEEPER_EXPORT, .region = 1, .ticket.rights = 4), 0, 0,
+	  false },
 };
 
 static void test_table(void)
@@ -270,15 +289,15 @@ static void test_table(void)
 		closed = is_closed(fd);
 		if (closed == table[i].good || n_got != table[i].good ||
 		    n_fds != (table[i].good ? table[i].fds : 0)) {
-			fprintf(stderr, "%s: closed %d, %u requests, %u descriptors\n", table[i].name, closed,
-				n_got, n_fds);
+			fprintf(stderr, "%s: closed %d, %u requests, %u descriptors\n",
+				table[i].name, closed, n_got, n_fds);
 			assert(!"as in the table");
 		}
 		close(fd);
 		turn();
 		if (count_fds() != before) {
-			fprintf(stderr, "%s: %u descriptors before, %u after\n", table[i].name, before,
-				count_fds());
+			fprintf(stderr, "%s: %u descriptors before, %u after\n", table[i].name,
+				before, count_fds());
 			assert(!"nothing stays open");
 		}
 	}
@@ -300,7 +319,8 @@ static void test_greeting(void)
 	fd = join();
 	session_tell(session, &m);
 	turn();
-	assert(recv(fd, &m, sizeof(m), 0) < 0 && errno == EAGAIN); /* no events before the greeting */
+	assert(recv(fd, &m, sizeof(m), 0) < 0 &&
+	       errno == EAGAIN); /* no events before the greeting */
 	close(fd);
 	turn();
 }
@@ -315,14 +335,20 @@ static void test_versions(void)
 	} hello[] = {
 		{ { KEEPER_VERSION_MIN, KEEPER_VERSION_MAX }, 0, true, true },
 		{ { 1, UINT32_MAX }, 0, true, true },
-		{ { KEEPER_VERSION_MAX, KEEPER_VERSION_MAX + 7 }, sizeof(struct keeper_message), true, true },
+		{ { KEEPER_VERSION_MAX, KEEPER_VERSION_MAX + 7 },
+		  sizeof(struct keeper_message),
+		  true,
+		  true },
 		{ { KEEPER_VERSION_MAX + 1, UINT32_MAX }, 0, true, false },
 		{ { 1, KEEPER_VERSION_MIN - 1 }, 0, true, false },
 		{ { 0, 0 }, 0, false, false },
 		{ { 0, KEEPER_VERSION_MAX }, 0, false, false },
 		{ { KEEPER_VERSION_MAX, KEEPER_VERSION_MAX - 1 }, 0, false, false },
 		{ { UINT32_MAX, 1 }, 0, false, false },
-		{ { KEEPER_VERSION_MIN, KEEPER_VERSION_MAX }, KEEPER_HEADER_SIZE + 4, false, false },
+		{ { KEEPER_VERSION_MIN, KEEPER_VERSION_MAX },
+		  KEEPER_HEADER_SIZE + 4,
+		  false,
+		  false },
 	};
 
 	for (size_t i = 0; i < sizeof(hello) / sizeof(*hello); i++) {
@@ -333,7 +359,8 @@ static void test_versions(void)
 		int fd = join();
 
 		n_got = 0;
-		send_packet(fd, &m, hello[i].size ? hello[i].size : keeper_packet_size(m.type), NULL, 0);
+		send_packet(fd, &m, hello[i].size ? hello[i].size : keeper_packet_size(m.type),
+			    NULL, 0);
 		assert(n_got == hello[i].answered && next(fd, &a) == hello[i].answered);
 		m = (struct keeper_message){ .type = KEEPER_LIST };
 		if (hello[i].answered)
@@ -373,7 +400,8 @@ static void test_unknown_request(void)
 static void test_longer_packet(void)
 {
 	static char packet[KEEPER_PACKET_MAX];
-	struct keeper_message m = { .type = KEEPER_RELEASE, .region = 3, .demand.grace_usec = 77 }, a;
+	struct keeper_message m = { .type = KEEPER_RELEASE, .region = 3, .demand.grace_usec = 77 },
+			      a;
 	int fd = join_and_greet();
 
 	memset(packet, 0xff, sizeof(packet));
@@ -427,7 +455,8 @@ static void test_deaf_daemon(void)
 	for (int i = 0; i < 100000; i++)
 		session_tell(session, &m);
 	turn();
-	assert(session_is_connected(session) && went == 0 && !session_is_flushed(session) && !flushed);
+	assert(session_is_connected(session) && went == 0 && !session_is_flushed(session) &&
+	       !flushed);
 	while (next(fd, &m) && m.type == KEEPER_GONE)
 		n++;
 	assert(m.type == KEEPER_RESYNC && !m.operation && !m.region);
@@ -452,7 +481,8 @@ static void test_deaf_daemon(void)
 /* Answers are never dropped, and there are no more of them than were asked for: what is asked waits in the socket. */
 static void test_deaf_and_asking(void)
 {
-	struct keeper_message m = { .type = KEEPER_RELEASE, .region = 1 }, a, event = { .type = KEEPER_GONE };
+	struct keeper_message m = { .type = KEEPER_RELEASE, .region = 1 }, a,
+			      event = { .type = KEEPER_GONE };
 	int fd = join_and_greet();
 	uint64_t asked = 0, answered = 0;
 	bool missed = false;
@@ -520,11 +550,13 @@ static void test_no_descriptor_left(void)
 
 int main(void)
 {
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), stream = socket(AF_UNIX, SOCK_STREAM, 0);
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0),
+	    stream = socket(AF_UNIX, SOCK_STREAM, 0);
 
 	log_set_level(LOG_ERR); /* what it says of bad packets is not for a test's output */
 	base = event_base_new();
-	snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1, "test-keeper-session.%d", getpid());
+	snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1, "test-keeper-session.%d",
+		 getpid());
 	assert(bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
 	assert(session_new(&session, base, stream, getuid(), 400, &ops, NULL) == -EPROTOTYPE);
 	assert(session_new(&session, base, 987, getuid(), 400, &ops, NULL) == -EBADF);

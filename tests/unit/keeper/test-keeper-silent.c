@@ -21,8 +21,9 @@
 #define LENGTH MIB
 #define LEFT_BEHIND_MAX 16
 
-static const char *const arguments[] = { "--session", "s.1", "--max-regions", "64", "--storage-stall-msec",
-					 "1000",      NULL };
+static const char *const arguments[] = {
+	"--session", "s.1", "--max-regions", "64", "--storage-stall-msec", "1000", NULL
+};
 
 static uint64_t healthy;
 
@@ -49,7 +50,9 @@ static uint64_t begin_register(int fd, uint64_t *ret_id)
 
 static uint64_t begin_sync(uint64_t id, uint64_t limit_usec)
 {
-	struct keeper_message m = { .type = KEEPER_SYNC, .region = id, .demand.limit_usec = limit_usec };
+	struct keeper_message m = { .type = KEEPER_SYNC,
+				    .region = id,
+				    .demand.limit_usec = limit_usec };
 
 	return client_send(&k, &m, -1);
 }
@@ -99,7 +102,8 @@ static void test_registering(void)
 	operation = begin_register(fd, &id);
 	others_go_on();
 	m = client_answer(&k, operation);
-	must(m.type == KEEPER_DONE && m.done.error == -ETIME && strstr(m.done.text, "does not answer"));
+	must(m.type == KEEPER_DONE && m.done.error == -ETIME &&
+	     strstr(m.done.text, "does not answer"));
 	must(n_listed() == 1);
 	others_go_on();
 	silence(fd, false);
@@ -180,7 +184,8 @@ static struct keeper_region listed(uint64_t id)
 	uint64_t operation = client_send(&k, &m, -1);
 	struct keeper_region found = { 0 };
 
-	for (m = client_answer(&k, operation); m.type != KEEPER_DONE; m = client_answer(&k, operation))
+	for (m = client_answer(&k, operation); m.type != KEEPER_DONE;
+	     m = client_answer(&k, operation))
 		if (m.type == KEEPER_REGION && m.region == id)
 			found = m.info;
 	return found;
@@ -204,7 +209,8 @@ static void test_stuck(void)
 	m = client_answer(&k, begin_prefetch(id));
 	must(m.done.error == -ETIME && strstr(m.done.text, "has not ended"));
 	m = client_answer(&k, begin_register(fd, &late));
-	must(m.type == KEEPER_DONE && m.done.error == -ETIME && strstr(m.done.text, "has not ended"));
+	must(m.type == KEEPER_DONE && m.done.error == -ETIME &&
+	     strstr(m.done.text, "has not ended"));
 	others_go_on();
 	tell("hang", 0, "end");
 	must(!client_event(&k, KEEPER_MODE, id).info.stuck[0]);
@@ -212,7 +218,8 @@ static void test_stuck(void)
 	r = listed(id);
 	must(r.state == REGION_LIVE && !r.stuck[0]);
 	/* not warmed unasked, until asked has succeeded */
-	must(client_prefetch(&k, id, 0, PAGE, false) == 0 && listed(id).bytes_warmed == warmed + PAGE);
+	must(client_prefetch(&k, id, 0, PAGE, false) == 0 &&
+	     listed(id).bytes_warmed == warmed + PAGE);
 	tell("break", id, "fallocate");
 	client_event(&k, KEEPER_SETTLED, id);
 	do {
@@ -221,7 +228,8 @@ static void test_stuck(void)
 	must(client_prefetch(&k, id, 0, LENGTH, false) == 0 &&
 	     client_prefetch(&k, second, 0, LENGTH, false) == 0);
 	late = make_on(fd);
-	must(client_release(&k, id) == 0 && client_release(&k, second) == 0 && client_release(&k, late) == 0);
+	must(client_release(&k, id) == 0 && client_release(&k, second) == 0 &&
+	     client_release(&k, late) == 0);
 	close(fd);
 }
 

@@ -42,7 +42,8 @@ static void test_uses(void)
 
 	tickets_init(&t, 4);
 	assert(tickets_add(&t, 1, 0, 2, RW, &k) == 0);
-	assert(tickets_admit(&t, k->token, RW | 4, 1, &n) == WIRE_REFUSED_RIGHTS); /* costs nothing */
+	assert(tickets_admit(&t, k->token, RW | 4, 1, &n) ==
+	       WIRE_REFUSED_RIGHTS); /* costs nothing */
 	assert(tickets_admit(&t, k->token, RW, 1, &n) == 0);
 	assert(tickets_admit(&t, k->token, RW, 1, &n) == 0);
 	assert(tickets_admit(&t, k->token, RW, 1, &n) == WIRE_REFUSED_TICKET);
@@ -64,7 +65,8 @@ static void test_questions(void)
 	assert(tickets_add(&t, 1, 1000, 2, WIRE_RIGHT_READ, &k) == 0);
 	assert(tickets_ask(&t, k->token, WIRE_RIGHT_READ) == WIRE_REFUSED_TICKET);
 	assert(tickets_admit(&t, k->token, WIRE_RIGHT_READ, 1, &n) == 0);
-	assert(tickets_admit(&t, k->token, WIRE_RIGHT_READ | WIRE_ASKS_CAUSE, 1, &n) == WIRE_REFUSED_RIGHTS);
+	assert(tickets_admit(&t, k->token, WIRE_RIGHT_READ | WIRE_ASKS_CAUSE, 1, &n) ==
+	       WIRE_REFUSED_RIGHTS);
 	tickets_refund(&t, n, WIRE_RIGHT_READ); /* it never came about */
 	assert(tickets_ask(&t, k->token, WIRE_RIGHT_READ) == WIRE_REFUSED_TICKET);
 	for (int i = 0; i < 2; i++)

@@ -119,11 +119,16 @@ static void test_proof(void)
 		uint64_t start, end, events;
 		bool proves;
 	} table[] = {
-		{ 0, B, 1, true },	     { 0, ENOUGH, 1, true },	{ 0, ENOUGH - 4096, 1, false },
+		{ 0, B, 1, true },
+		{ 0, ENOUGH, 1, true },
+		{ 0, ENOUGH - 4096, 1, false },
 		{ 0, B, 2, false }, /* the first page and the last */
-		{ 0, B, 383, false },	     { 0, B, 384, true },	{ 0, ENOUGH, 1000000, true },
-		{ 0, 3 * B, 1, true },	     { 0, 3 * B, 1536, false }, /* nobody knows where in it */
-		{ 0, BLOCKS * B, 1, false },				/* too wide to note each */
+		{ 0, B, 383, false },
+		{ 0, B, 384, true },
+		{ 0, ENOUGH, 1000000, true },
+		{ 0, 3 * B, 1, true },
+		{ 0, 3 * B, 1536, false },   /* nobody knows where in it */
+		{ 0, BLOCKS * B, 1, false }, /* too wide to note each */
 	};
 	uint64_t written;
 
@@ -153,7 +158,8 @@ static void test_last(void)
 	for (size_t i = 0; i < sizeof(pages) / sizeof(*pages); i++)
 		for (uint64_t missing = 0; missing < 2; missing++) {
 			warm_blocks_deinit(&b);
-			assert(warm_blocks_init(&b, WARM_ADAPTIVE, true, 2 * B + pages[i] * 4096 - 100) == 0);
+			assert(warm_blocks_init(&b, WARM_ADAPTIVE, true,
+						2 * B + pages[i] * 4096 - 100) == 0);
 			now = 1000000;
 			for (int round = 0; round < WARM_HOT_ROUNDS; round++) {
 				now += 1000000;
@@ -198,7 +204,8 @@ static void test_burst(void)
 		assert(!warm_blocks_peek(&b, BLOCKS * B, now, &start, &end, &write, &wait));
 		assert(wait && wait <= WARM_QUIET_USEC);
 	}
-	assert(warm_blocks_peek(&b, BLOCKS * B, now, &start, &end, &write, &wait) && start == 0 && end == B);
+	assert(warm_blocks_peek(&b, BLOCKS * B, now, &start, &end, &write, &wait) && start == 0 &&
+	       end == B);
 	/* the file became shorter meanwhile */
 	assert(warm_blocks_peek(&b, 4096, now, &start, &end, &write, &wait) && end == 4096);
 	assert(!warm_blocks_peek(&b, 0, now, &start, &end, &write, &wait) && !wait);

@@ -29,11 +29,14 @@ static void test_request(void)
 {
 	begin(WARM_OFF);
 	assert(!warm_next(&w, 64 * MIB, 0, &c, &wait) && !wait);
-	assert(warm_add_request(&w,
-				&(struct warm_request){
-					.start = MIB, .end = 6 * MIB, .write = true, .operation = 7 }) == 0);
-	assert(warm_add_request(&w, &(struct warm_request){ .start = 0, .end = MIB, .operation = 8 }) == 0);
-	assert(warm_next(&w, 64 * MIB, 0, &c, &wait) && c.offset == MIB && c.length == MIB && c.write);
+	assert(warm_add_request(&w, &(struct warm_request){ .start = MIB,
+							    .end = 6 * MIB,
+							    .write = true,
+							    .operation = 7 }) == 0);
+	assert(warm_add_request(
+		       &w, &(struct warm_request){ .start = 0, .end = MIB, .operation = 8 }) == 0);
+	assert(warm_next(&w, 64 * MIB, 0, &c, &wait) && c.offset == MIB && c.length == MIB &&
+	       c.write);
 	assert(!warm_next(&w, 64 * MIB, 0, &c, &wait)); /* one at a time */
 	warm_done(&w, 0);
 	assert(!warm_take_finished(&w, &q));
@@ -59,13 +62,14 @@ static void test_progress(void)
 
 	begin(WARM_READ);
 	assert(!warm_progress(&w, &q, &done, &total));
-	assert(warm_add_request(&w, &(struct warm_request){ .start = MIB, .end = 6 * MIB, .operation = 7 }) ==
-	       0);
+	assert(warm_add_request(&w, &(struct warm_request){
+					    .start = MIB, .end = 6 * MIB, .operation = 7 }) == 0);
 	assert(warm_add_request(&w, &(struct warm_request){ .end = 4 * MIB, .operation = 8 }) == 0);
 	assert(warm_next(&w, 64 * MIB, 0, &c, &wait));
 	assert(!warm_progress(&w, &q, &done, &total));
 	warm_done(&w, 0);
-	assert(warm_progress(&w, &q, &done, &total) && q.operation == 7 && done == MIB && total == 5 * MIB);
+	assert(warm_progress(&w, &q, &done, &total) && q.operation == 7 && done == MIB &&
+	       total == 5 * MIB);
 	assert(!warm_progress(&w, &q, &done, &total));
 	assert(warm_next(&w, 64 * MIB, 0, &c, &wait) && !warm_progress(&w, &q, &done, &total));
 	warm_done(&w, 0);
@@ -118,13 +122,14 @@ static void test_room(void)
 {
 	begin(WARM_READ);
 	for (int i = 0; i < WARM_REQUESTS_MAX; i++)
-		assert(warm_add_request(&w, &(struct warm_request){ .end = MIB, .operation = (uint64_t)i }) ==
-		       0);
+		assert(warm_add_request(&w, &(struct warm_request){
+						    .end = MIB, .operation = (uint64_t)i }) == 0);
 	assert(warm_add_request(&w, &(struct warm_request){ .end = MIB }) == -EBUSY);
 	assert(warm_next(&w, MIB, 0, &c, &wait));
 	warm_cancel(&w, -ECANCELED);
 	for (int i = 0; i < WARM_REQUESTS_MAX; i++)
-		assert(warm_take_finished(&w, &q) && q.operation == (uint64_t)i && q.error == -ECANCELED);
+		assert(warm_take_finished(&w, &q) && q.operation == (uint64_t)i &&
+		       q.error == -ECANCELED);
 	assert(!warm_take_finished(&w, &q));
 	/* a new one waits for the old chunk to come back, which means nothing to it */
 	assert(warm_add_request(&w, &(struct warm_request){ .end = MIB, .operation = 99 }) == 0);
