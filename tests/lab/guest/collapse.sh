@@ -24,9 +24,10 @@ quick_khugepaged() {
 	echo 16384 >$thp/khugepaged/pages_to_scan
 }
 
-# What is left is little more than the files need.
+# What is left is little more than the files need. The image of the btrfs gets its pages before.
 fill_memory() {
 	local available
+	fallocate -l 256M /mnt/tmpfs/btrfs.image || return 1
 	available=$(awk '/^MemAvailable/ { print int($2 / 1024) }' /proc/meminfo)
 	[ "$available" -lt 600 ] || head -c $((available - 400))M /dev/zero >/mnt/tmpfs/filler 2>/dev/null || :
 }
@@ -62,7 +63,7 @@ files=(/mnt/ext4/1 /mnt/ext4/2 /mnt/xfs/1 /mnt/btrfs/1) tickets=()
 for file in "${files[@]}"; do
 	populate "$file" >&2 || { product_log | tail -n 20 >&2; exit 1; }
 done
-fill_memory
+fill_memory || exit 1
 for ticket in "${tickets[@]}"; do
 	peer "$ticket" &
 done
