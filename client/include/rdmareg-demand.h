@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * rdmareg-demand.h - owner side: wanting what a filesystem wants, on purpose: peers out of a range for a
+ * rdmareg-demand.h - owner side: revoking on request, as a filesystem does: to keep peers out of a range for a
  * while, for good, or as long as writing the file back takes. Part of rdmareg.h.
  *
- * What always holds: holders are asked first and have their grace, and nothing stays closed longer than it
- * was asked for, or than the administrator allows, whatever becomes of the program that asked.
+ * What always holds: holders are asked first and have their grace, and no range stays closed longer than was
+ * requested, or than the administrator allows, whatever happens to the program that requested it.
  */
 #ifndef RDMAREG_H
 #error "include rdmareg.h, which brings this file with it"
@@ -30,8 +30,8 @@ struct rdmareg_revoke_options {
 };
 
 /*
- * rdmareg_revoke: make a range unreachable for peers, with all the ceremony of a filesystem that wants its
- * blocks, and keep it so until rdmareg_restore(), the end of this context, for_usec, or the end of rdmaregd,
+ * rdmareg_revoke: revoke a range as a filesystem does that needs blocks: holders are asked and have their grace,
+ * then no peer can reach the range until rdmareg_restore(), the end of this context, for_usec, or the end of rdmaregd,
  * whichever is first. Blocks until no peer can reach it (see work_timeout_usec).
  * @ret_revocation: for rdmareg_restore(). Its settling is an event, for subscribers and holders.
  *

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * rdmareg-holder.h - owner side: hearing of revocations and answering them, for owners and for programs that
- * use a region without owning it; and finding out who does. Part of rdmareg.h.
+ * rdmareg-holder.h - owner side: receiving and acknowledging revocations, for owners and for programs that use a
+ * region without owning it; and listing holders. Part of rdmareg.h.
  *
- * What always holds: whoever was asked is waited for until it acknowledges or its grace is over, whichever
- * is first; it cannot keep anybody longer.
+ * What always holds: a revocation waits for a holder until it acknowledges or its grace is over, whichever is
+ * first; a holder cannot delay anybody longer.
  */
 #ifndef RDMAREG_H
 #error "include rdmareg.h, which brings this file with it"
@@ -23,7 +23,7 @@ enum rdmareg_event_type {
 	 * earlier one also takes the place of that one's event, if nobody took it yet
 	 */
 	RDMAREG_EVENT_REVOCATION_REQUESTED,
-	/* region, revocation.id, outcome, valid_length: go on up to valid_length */
+	/* region, revocation.id, outcome, valid_length: continue, up to valid_length */
 	RDMAREG_EVENT_REVOCATION_SETTLED,
 	RDMAREG_EVENT_REGION_ADDED, /* region (subscribers) */
 	/* region, end: it is gone (subscribers and holders; a holder that is asked hears it as outcome gone first) */
@@ -71,7 +71,7 @@ int rdmareg_subscribe(struct rdmareg *c);
 /*
  * rdmareg_get_fd: polls readable (POLLIN) when rdmareg_dispatch() has something to do or an event waits.
  * The same descriptor for the life of the context, which owns it: wait on it, nothing else.
- * rdmareg_dispatch: take in what has arrived, never blocks. rdmareg_next_event: 1 and the oldest event, 0
+ * rdmareg_dispatch: process what has arrived, never blocks. rdmareg_next_event: 1 and the oldest event, 0
  * if there is none. @event: size set by the caller.
  */
 int rdmareg_get_fd(const struct rdmareg *c);
@@ -86,16 +86,15 @@ int rdmareg_next_event(struct rdmareg *c, struct rdmareg_event *event);
 int rdmareg_acknowledge(struct rdmareg *c, uint64_t region, uint64_t revocation);
 
 /*
- * rdmareg_join: this program uses the region (it maps the file, for example) and wants to be asked before it
- * is taken away. It becomes a holder: it gets the region's events, and revocations wait for it, for the
- * grace at most, until it acknowledges. Ends with rdmareg_leave(), the region or the context, not with the
+ * rdmareg_join: this program uses the region (it maps the file, for example) and becomes a holder of it: it
+ * gets the region's events, and revocations wait until it acknowledges, for the grace at most. Ends with rdmareg_leave(), the region or the context, not with the
  * handle; survives a restart of rdmaregd (see RDMAREG_EVENT_LEFT). Doing it again is no error; the owner is
  * a holder without it. EDQUOT: this connection has joined as many regions as allowed.
  */
 int rdmareg_join(struct rdmareg_region *r);
 
 /*
- * rdmareg_leave: the opposite. What was not acknowledged need not be any more. No error if it never joined.
+ * rdmareg_leave: cease to be a holder. Nobody waits for its acknowledgements any more. No error if it never joined.
  * EBUSY: the owner cannot leave: rdmareg_release() is its way. ENOENT: the region is gone.
  */
 int rdmareg_leave(struct rdmareg_region *r);
@@ -112,15 +111,14 @@ struct rdmareg_holder {
 	uint32_t pid;		    /* of an owner or client; else 0 */
 	enum rdmareg_access access; /* of a peer */
 	const char *session;
-	const char *cgroup;  /* of that process: its job, service or login shows there; else "" */
-	const char *address; /* of a peer; else "" */
-	uint64_t since_usec; /* when it became a holder, CLOCK_MONOTONIC */
-	struct rdmareg_revocation
-		asked; /* what it was asked and has not acknowledged; id 0: nothing */
+	const char *cgroup;		 /* of that process: its job, service or login shows there; else "" */
+	const char *address;		 /* of a peer; else "" */
+	uint64_t since_usec;		 /* when it became a holder, CLOCK_MONOTONIC */
+	struct rdmareg_revocation asked; /* the revocation that it has not acknowledged; id 0: none */
 };
 
 /*
- * rdmareg_find_holders: who has a file registered, or uses such a region: what lsof(8) is for open files.
+ * rdmareg_find_holders: list the holders of all regions of a file, as lsof(8) does for open files.
  * @fd: the file, opened in any way, also with O_PATH; nothing is read.
  * @ret: what was so when the answer was made; freed with rdmareg_holders_free(), also after the context.
  *

@@ -58,13 +58,12 @@ struct rdmareg_register_options {
 	const char *session;	    /* tenant session, [A-Za-z0-9_.-]{1,48}; default "default" */
 	enum rdmareg_policy policy; /* default yield */
 	/*
-	 * default auto. PRE_CONTENT is a wish: where the kernel cannot, the region is registered all the
-	 * same, and arbitration_mode and degraded say what it got. hold implies it
+	 * default auto. PRE_CONTENT is a request: where the kernel has no such events, the region is registered
+	 * all the same, and arbitration_mode and degraded say what it got. hold implies it
 	 */
 	enum rdmareg_arbitrate arbitration;
-	enum rdmareg_warm_mode
-		warm_mode; /* default: the daemon's, which is adaptive unless configured */
-	uint8_t detached;  /* 1: outlives the context, until released */
+	enum rdmareg_warm_mode warm_mode; /* default: the daemon's, which is adaptive unless configured */
+	uint8_t detached;		  /* 1: outlives the context, until released */
 	uint8_t no_warm; /* 1: return before the pages are prefetched; the first accesses then fault */
 	uint8_t reserved[2];
 };
@@ -84,9 +83,8 @@ struct rdmareg_register_options {
  * a limit of the tenant. ENODEV: no RDMA device with on-demand paging has an address on this machine.
  * EOWNERDEAD: the tenant's keeper died while doing it.
  */
-int rdmareg_register(struct rdmareg *c, int fd, uint64_t offset, uint64_t length,
-		     enum rdmareg_access access, const struct rdmareg_register_options *options,
-		     struct rdmareg_region **ret);
+int rdmareg_register(struct rdmareg *c, int fd, uint64_t offset, uint64_t length, enum rdmareg_access access,
+		     const struct rdmareg_register_options *options, struct rdmareg_region **ret);
 
 /*
  * rdmareg_lookup: a handle for a region that exists, e.g. a detached one of an earlier process. @ret as in
@@ -95,9 +93,9 @@ int rdmareg_register(struct rdmareg *c, int fd, uint64_t offset, uint64_t length
 int rdmareg_lookup(struct rdmareg *c, uint64_t id, struct rdmareg_region **ret);
 
 /*
- * The revocation that runs; id 0: none. When somebody else wants more meanwhile, one with a higher id, a
- * range that covers both, and a deadline no later takes its place: only the newest counts, and only the
- * newest is settled. Part of other structures, so it never gets longer; what is reserved is 0.
+ * The revocation in progress; id 0: none. When another demand needs a larger range or is more urgent, one with
+ * a higher id, a range that covers both, and a deadline no later takes its place: only the newest counts, and
+ * only the newest is settled. Part of other structures, so it never gets longer; what is reserved is 0.
  */
 struct rdmareg_revocation {
 	uint64_t id;
@@ -118,9 +116,8 @@ struct rdmareg_region_info {
 	uint64_t id;
 	enum rdmareg_state state;
 	enum rdmareg_arbitration arbitration_mode;
-	const char *arbitration_reason; /* why this mode and no better one */
-	const char *
-		degraded; /* what is promised less than the mode says, and why; "" when nothing is */
+	const char *arbitration_reason; /* why the region has this mode and not a better one */
+	const char *degraded; /* which guarantees of the mode do not hold, and why; "": all hold */
 	enum rdmareg_policy policy;
 	enum rdmareg_access access;
 	uint64_t grace_usec;
@@ -155,11 +152,11 @@ struct rdmareg_region_info {
 	/* what a completed remote write is worth; VOLATILE while registering */
 	enum rdmareg_durability durability;
 	enum rdmareg_warm_mode warm_mode;
-	/* is the file still where it was registered from? The region is of the file, wherever that is */
+	/* is the file still where it was registered from? The region serves it wherever it is */
 	enum rdmareg_path_state path_state;
 	uint32_t reserved2;
 	const char *path_now; /* where the file is now; "" if nowhere, or unknown */
-	/* how often the file was shorter, or blocks of the region were gone, that no revocation covered */
+	/* how often the file had become shorter, or blocks of the region were gone, without a revocation */
 	uint64_t bypasses;
 	const char *last_bypass; /* what was gone the last time; "" */
 };
@@ -192,8 +189,7 @@ struct rdmareg_list_options {
  * walk goes on, so it is no snapshot: a region that comes or goes meanwhile may or may not be met; none is
  * met twice. @ret: freed with rdmareg_list_free().
  */
-int rdmareg_list(struct rdmareg *c, const struct rdmareg_list_options *options,
-		 struct rdmareg_list **ret);
+int rdmareg_list(struct rdmareg *c, const struct rdmareg_list_options *options, struct rdmareg_list **ret);
 
 /* rdmareg_list_next: 1 and the next region in @info, or 0 at the end. */
 int rdmareg_list_next(struct rdmareg_list *l, struct rdmareg_region_info *info);
@@ -212,8 +208,7 @@ struct rdmareg_export_options {
  * @ret_ticket: to be freed with free(3). EACCES: more access than the region has. ENODEV: no
  * 	adapter. EDQUOT: too many tickets of one region.
  */
-int rdmareg_export(struct rdmareg_region *r, const struct rdmareg_export_options *options,
-		   char **ret_ticket);
+int rdmareg_export(struct rdmareg_region *r, const struct rdmareg_export_options *options, char **ret_ticket);
 
 /*
  * rdmareg_prefetch: bring translations into the adapter so that the next accesses do not fault. Blocks

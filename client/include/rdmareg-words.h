@@ -27,9 +27,9 @@ enum rdmareg_state {
 	RDMAREG_STATE_REGISTERING, /* being mapped and registered */
 	RDMAREG_STATE_LIVE,	   /* peers can reach it */
 	RDMAREG_STATE_WARMING,	   /* live, translations are being restored */
-	RDMAREG_STATE_DRAINING, /* blocks are wanted back: holders were asked and the deadline runs */
-	RDMAREG_STATE_FENCED,	/* unreachable while the filesystem works */
-	RDMAREG_STATE_CLOSING, /* being taken down */
+	RDMAREG_STATE_DRAINING,	   /* blocks are needed back: holders were asked and the deadline runs */
+	RDMAREG_STATE_FENCED,	   /* unreachable while the filesystem works */
+	RDMAREG_STATE_CLOSING,	   /* being taken down */
 };
 
 /* Why a region is gone. */
@@ -38,37 +38,37 @@ enum rdmareg_end {
 	RDMAREG_END_RELEASED,	  /* by its owner, or by root */
 	RDMAREG_END_DISCONNECTED, /* it was not detached, and the connection that registered it ended */
 	RDMAREG_END_EVICTED,	  /* rdmareg_evict() */
-	RDMAREG_END_OVER_LIMIT, /* rdmareg_enforce_limits() */
-	RDMAREG_END_GIVEN_UP, /* the process that served it could not keep it; the journal says why */
-	RDMAREG_END_LOST, /* the process that served it ended before anybody released it: register anew */
+	RDMAREG_END_OVER_LIMIT,	  /* rdmareg_enforce_limits() */
+	RDMAREG_END_GIVEN_UP,	  /* the process that served it could not keep it; the journal says why */
+	RDMAREG_END_LOST,	  /* the process that served it ended before anybody released it: register anew */
 };
 
-/* What is promised when a filesystem wants blocks back. */
+/* What is promised when a filesystem needs blocks back. */
 enum rdmareg_arbitration {
 	RDMAREG_ARBITRATION_UNKNOWN,
-	RDMAREG_ARBITRATION_NONE,	  /* translations are correct, nobody is told anything */
-	RDMAREG_ARBITRATION_NOTIFY_ONLY,  /* told afterwards, exactly */
-	RDMAREG_ARBITRATION_LAYOUT_LEASE, /* told before, with a bounded wait */
-	/* told before, with the range and a bounded wait, and can refuse; others' I/O on the file is slower */
+	RDMAREG_ARBITRATION_NONE,	  /* translations are correct; holders are not notified */
+	RDMAREG_ARBITRATION_NOTIFY_ONLY,  /* holders are notified afterwards */
+	RDMAREG_ARBITRATION_LAYOUT_LEASE, /* holders are notified before; bounded wait */
+	/* the same, with the range; the operation can be refused; others' I/O on the file is slower */
 	RDMAREG_ARBITRATION_PRE_CONTENT,
 };
 
-/* Which of these a region asks for. */
+/* Which mechanisms a region may use. */
 enum rdmareg_arbitrate {
 	RDMAREG_ARBITRATE_UNKNOWN,
-	RDMAREG_ARBITRATE_AUTO, /* the best that costs nobody anything */
+	RDMAREG_ARBITRATE_AUTO, /* those that slow no other program down */
 	/* pre-content where the kernel has it, although it makes every read and write of the file slower */
 	RDMAREG_ARBITRATE_PRE_CONTENT,
 };
 
 enum rdmareg_policy {
 	RDMAREG_POLICY_UNKNOWN,
-	RDMAREG_POLICY_FOLLOW, /* no grace: holders are told afterwards */
+	RDMAREG_POLICY_FOLLOW, /* no grace: holders are notified afterwards */
 	RDMAREG_POLICY_YIELD,  /* ask, wait at most the grace, fence, give back */
-	RDMAREG_POLICY_HOLD, /* pre-content: refuse; layout-lease: wait the longest grace; else no effect */
+	RDMAREG_POLICY_HOLD,   /* pre-content: refuse; layout-lease: wait the longest grace; else no effect */
 };
 
-/* Why blocks are wanted back. */
+/* Why blocks are needed back. */
 enum rdmareg_cause {
 	RDMAREG_CAUSED_BY_UNKNOWN, /* the module could not tell */
 	RDMAREG_CAUSED_BY_TRUNCATE,
@@ -76,7 +76,7 @@ enum rdmareg_cause {
 	RDMAREG_CAUSED_BY_CLONE,	 /* reflink, deduplication, exchange-range */
 	RDMAREG_CAUSED_BY_OPEN_TRUNCATE, /* open(2) with O_TRUNC */
 	RDMAREG_CAUSED_BY_WRITE,	 /* a write that could not be told apart from the others */
-	RDMAREG_CAUSED_BY_RELEASE,	 /* the owner lets go, or is gone */
+	RDMAREG_CAUSED_BY_RELEASE,	 /* the owner releases the region, or is gone */
 	RDMAREG_CAUSED_BY_ADMINISTRATOR, /* rdmareg_revoke() */
 	RDMAREG_CAUSED_BY_UNMOUNT,	 /* rdmareg_evict() */
 	RDMAREG_CAUSED_BY_SYNC,		 /* rdmareg_sync() */
@@ -93,9 +93,9 @@ enum rdmareg_outcome {
 
 /* Whether a region's file still is where it was registered from. */
 enum rdmareg_path_state {
-	RDMAREG_PATH_UNKNOWN, /* it had no name when it was registered, or nobody looks */
+	RDMAREG_PATH_UNKNOWN, /* it had no name when it was registered, or the keeper does not check */
 	RDMAREG_PATH_THERE,
-	RDMAREG_PATH_MOVED,   /* it was renamed, or a folder on its way was */
+	RDMAREG_PATH_MOVED,   /* it was renamed, or a folder on its path was */
 	RDMAREG_PATH_DELETED, /* it was unlinked, or another file was renamed over it */
 };
 
@@ -105,10 +105,10 @@ enum rdmareg_holder_kind {
 	RDMAREG_HOLDER_OWNER,  /* registered it, over a connection that still is there */
 	RDMAREG_HOLDER_CLIENT, /* joined it */
 	RDMAREG_HOLDER_PEER,   /* reaches it from another machine */
-	RDMAREG_HOLDER_NONE,   /* nobody: a detached region that no one uses now */
+	RDMAREG_HOLDER_NONE,   /* the region has no holder: it is detached, and nobody uses it now */
 };
 
-/* How a job stands. */
+/* State of a job. */
 enum rdmareg_job_state {
 	RDMAREG_JOB_UNKNOWN,
 	RDMAREG_JOB_RUNNING,
@@ -124,24 +124,24 @@ enum rdmareg_durable {
 	RDMAREG_DURABLE_STORAGE, /* where fsync(2) puts it */
 };
 
-/* What is done about translations that writeback took away: docs/warm.md. */
+/* What the keeper does about translations that writeback invalidated: docs/warm.md. */
 enum rdmareg_warm_mode {
 	RDMAREG_WARM_UNKNOWN,
-	RDMAREG_WARM_OFF,  /* nothing: the next access faults */
-	RDMAREG_WARM_READ, /* brought back for reading: dirties nothing, the next write faults */
-	RDMAREG_WARM_ADAPTIVE, /* for writing where peers are seen to write all the time, for reading elsewhere */
+	RDMAREG_WARM_OFF,      /* nothing: the next access faults */
+	RDMAREG_WARM_READ,     /* brought back for reading: dirties nothing, the next write faults */
+	RDMAREG_WARM_ADAPTIVE, /* for writing where peers demonstrably write all the time, else for reading */
 	RDMAREG_WARM_WRITE, /* for writing, from registration on: no fault, and writeback writes it again for ever */
 };
 
 /*
- * What a completed remote write is worth after a power cut. Decided by what the memory is, never by what an
- * adapter grants.
+ * What a completed remote write is worth after a power cut. The kind of memory decides, not what an adapter
+ * claims.
  */
 enum rdmareg_durability {
 	RDMAREG_DURABILITY_UNKNOWN,
-	RDMAREG_DURABILITY_VOLATILE, /* nothing: tmpfs, memfd, hugetlbfs */
+	RDMAREG_DURABILITY_VOLATILE,   /* nothing: tmpfs, memfd, hugetlbfs */
 	RDMAREG_DURABILITY_PAGE_CACHE, /* on storage when it was written back: rdmareg_peer_persist(), Sync */
-	RDMAREG_DURABILITY_SYNC, /* DAX that needs a Sync: no MAP_SYNC there, or an adapter without FLUSH */
+	RDMAREG_DURABILITY_SYNC,  /* DAX that needs a Sync: no MAP_SYNC there, or an adapter without FLUSH */
 	RDMAREG_DURABILITY_FLUSH, /* on the medium after an RDMA FLUSH for persistence */
 };
 
