@@ -21,8 +21,8 @@ static _Noreturn void become(int ready)
 	snprintf(notify, sizeof(notify), "%d", ready);
 	fcntl(ready, F_SETFD, 0);
 	/* an agent of the desktop goes first */
-	execlp("pkttyagent", "pkttyagent", "--process", process, "--notify-fd", notify, "--fallback",
-	       (char *)NULL);
+	execlp("pkttyagent", "pkttyagent", "--process", process, "--notify-fd", notify,
+	       "--fallback", (char *)NULL);
 	_exit(127);
 }
 

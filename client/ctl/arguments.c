@@ -14,7 +14,8 @@
 static const struct option_spec common[] = {
 	{ "json", ARG_FLAG, offsetof(struct ctl, json), NULL, "print JSON" },
 	{ "no-legend", ARG_FLAG, offsetof(struct ctl, no_legend), NULL, "print no headings" },
-	{ "no-pager", ARG_FLAG, offsetof(struct ctl, no_pager), NULL, "accepted; output is never paged" },
+	{ "no-pager", ARG_FLAG, offsetof(struct ctl, no_pager), NULL,
+	  "accepted; output is never paged" },
 	{ "help", ARG_FLAG, offsetof(struct ctl, help), NULL, "show this text" },
 	{ NULL },
 };
@@ -34,7 +35,8 @@ static void print_options(const struct option_spec *o)
 
 static void print_help(const struct verb *verb)
 {
-	printf("rdmaregctl %s [OPTION...] %s\n\n%s\n\n", verb->name, verb->arguments, verb->summary);
+	printf("rdmaregctl %s [OPTION...] %s\n\n%s\n\n", verb->name, verb->arguments,
+	       verb->summary);
 	print_options(verb->options);
 	print_options(common);
 }
@@ -149,7 +151,8 @@ static int refuse(const struct verb *verb, const struct option_spec *o, const ch
 
 	if (form)
 		return ctl_error(EXIT_USAGE, "%s: --%s %s: %s", verb->name, o->name, text, form);
-	return ctl_error(EXIT_USAGE, "%s: --%s %s: %s is wanted here", verb->name, o->name, text, o->argument);
+	return ctl_error(EXIT_USAGE, "%s: --%s %s: %s is wanted here", verb->name, o->name, text,
+			 o->argument);
 }
 
 static int add_options(struct option *longs, int n, const struct option_spec *o, int first_value)
@@ -182,7 +185,8 @@ int arguments_parse(struct ctl *ctl, const struct verb *verb, int argc, char **a
 			return ctl_error(EXIT_USAGE, "%s: option %s needs an argument", verb->name,
 					 argv[optind - 1]);
 		if (c == '?')
-			return ctl_error(EXIT_USAGE, "%s: no such option: %s; see: rdmaregctl %s --help",
+			return ctl_error(EXIT_USAGE,
+					 "%s: no such option: %s; see: rdmaregctl %s --help",
 					 verb->name, argv[optind - 1], verb->name);
 		if (c == 'h') {
 			ctl->help = true;
@@ -199,12 +203,16 @@ int arguments_parse(struct ctl *ctl, const struct verb *verb, int argc, char **a
 	}
 	given = argc - optind;
 	if (given > verb->max_arguments)
-		return ctl_error(EXIT_USAGE, "%s: %s is one argument too many; usage: rdmaregctl %s [OPTION...]%s%s",
-				 verb->name, argv[optind + verb->max_arguments], verb->name,
-				 *verb->arguments ? " " : "", verb->arguments);
+		return ctl_error(
+			EXIT_USAGE,
+			"%s: %s is one argument too many; usage: rdmaregctl %s [OPTION...]%s%s",
+			verb->name, argv[optind + verb->max_arguments], verb->name,
+			*verb->arguments ? " " : "", verb->arguments);
 	if (given < verb->min_arguments)
-		return ctl_error(EXIT_USAGE, "%s: %s; usage: rdmaregctl %s [OPTION...] %s", verb->name,
-				 given || verb->min_arguments == 1 ? "an argument is missing" : "its arguments are missing",
+		return ctl_error(EXIT_USAGE, "%s: %s; usage: rdmaregctl %s [OPTION...] %s",
+				 verb->name,
+				 given || verb->min_arguments == 1 ? "an argument is missing"
+								   : "its arguments are missing",
 				 verb->name, verb->arguments);
 	*ret_first = optind;
 	return 0;

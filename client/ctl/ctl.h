@@ -36,17 +36,17 @@ struct ctl {
 };
 
 enum argument_kind {
-	ARG_FLAG,      /* bool, no argument */
-	ARG_TEXT,      /* const char *, of argv */
-	ARG_COUNT,     /* uint64_t, above 0 */
-	ARG_SIZE,      /* uint64_t, bytes */
-	ARG_LENGTH,    /* uint64_t, bytes, above 0 */
-	ARG_TIME,      /* uint64_t, usec, above 0 */
-	ARG_GRACE,     /* uint64_t, usec, as the library has it: no time at all is RDMAREG_NO_GRACE */
-	ARG_RANGE,     /* struct range */
-	ARG_REPEAT,    /* uint64_t; "forever" is UINT64_MAX */
-	ARG_ACCESS,    /* enum rdmareg_access */
-	ARG_POLICY,    /* enum rdmareg_policy */
+	ARG_FLAG,   /* bool, no argument */
+	ARG_TEXT,   /* const char *, of argv */
+	ARG_COUNT,  /* uint64_t, above 0 */
+	ARG_SIZE,   /* uint64_t, bytes */
+	ARG_LENGTH, /* uint64_t, bytes, above 0 */
+	ARG_TIME,   /* uint64_t, usec, above 0 */
+	ARG_GRACE,  /* uint64_t, usec, as the library has it: no time at all is RDMAREG_NO_GRACE */
+	ARG_RANGE,  /* struct range */
+	ARG_REPEAT, /* uint64_t; "forever" is UINT64_MAX */
+	ARG_ACCESS, /* enum rdmareg_access */
+	ARG_POLICY, /* enum rdmareg_policy */
 	ARG_ARBITRATE, /* enum rdmareg_arbitrate */
 	ARG_WARM_MODE, /* enum rdmareg_warm_mode */
 	ARG_STATE,     /* enum rdmareg_state */
@@ -72,10 +72,11 @@ struct verb {
 /* Room for any verb's options structure. */
 #define OPTIONS_BYTES 256
 
-extern const struct verb verb_register, verb_list, verb_show, verb_release, verb_export, verb_prefetch,
-	verb_set, verb_revoke, verb_sync, verb_enforce_limits, verb_evict, verb_who, verb_join, verb_watch,
-	verb_put, verb_get;
-extern const struct verb verb_reload, verb_selftest, verb_devices, verb_dax_create, verb_dax_destroy;
+extern const struct verb verb_register, verb_list, verb_show, verb_release, verb_export,
+	verb_prefetch, verb_set, verb_revoke, verb_sync, verb_enforce_limits, verb_evict, verb_who,
+	verb_join, verb_watch, verb_put, verb_get;
+extern const struct verb verb_reload, verb_selftest, verb_devices, verb_dax_create,
+	verb_dax_destroy;
 
 /*
  * arguments_parse - the options of a verb and those every verb has

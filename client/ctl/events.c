@@ -60,11 +60,13 @@ static void print_json(const char *name, const struct rdmareg_event *e,
 		json_object_object_add(o, "valid_length", json_object_new_uint64(e->valid_length));
 	}
 	if (e->type == RDMAREG_EVENT_REGION_REMOVED)
-		json_object_object_add(o, "reason", json_object_new_string(rdmareg_end_name(e->end)));
+		json_object_object_add(o, "reason",
+				       json_object_new_string(rdmareg_end_name(e->end)));
 	if (info)
 		json_object_object_add(o, "region", model_region(info));
 	if (was_mode)
-		json_object_object_add(o, "previous_arbitration_mode", json_object_new_string(was_mode));
+		json_object_object_add(o, "previous_arbitration_mode",
+				       json_object_new_string(was_mode));
 	ctl_print_json(o);
 }
 
@@ -83,13 +85,14 @@ static void print_line(const char *name, const struct rdmareg_event *e,
 	printf(" %s", name);
 	if (e->type == RDMAREG_EVENT_REVOCATION_REQUESTED)
 		printf(" %" PRIu64 ": %s of %s at %s, %s left", e->revocation.id,
-		       rdmareg_cause_name(e->revocation.cause), format_size(a, e->revocation.length),
-		       format_size(b, e->revocation.offset),
-		       format_time(c, e->revocation.deadline_usec > now ? e->revocation.deadline_usec - now
-									: 0));
+		       rdmareg_cause_name(e->revocation.cause),
+		       format_size(a, e->revocation.length), format_size(b, e->revocation.offset),
+		       format_time(c, e->revocation.deadline_usec > now
+					      ? e->revocation.deadline_usec - now
+					      : 0));
 	else if (e->type == RDMAREG_EVENT_REVOCATION_SETTLED)
-		printf(" %" PRIu64 ": %s, %s valid", e->revocation.id, rdmareg_outcome_name(e->outcome),
-		       format_size(a, e->valid_length));
+		printf(" %" PRIu64 ": %s, %s valid", e->revocation.id,
+		       rdmareg_outcome_name(e->outcome), format_size(a, e->valid_length));
 	else if (e->type == RDMAREG_EVENT_REGION_REMOVED)
 		printf(": %s", rdmareg_end_name(e->end));
 	else if (e->revocation.id)
@@ -97,10 +100,12 @@ static void print_line(const char *name, const struct rdmareg_event *e,
 	if (info)
 		printf(": %s, %s of %s valid, %s%s%s%s, %u peers, %u clients%s%s%s%s%s%s",
 		       rdmareg_state_name(info->state), format_size(a, info->valid_length),
-		       format_size(b, info->length), rdmareg_arbitration_name(info->arbitration_mode),
-		       was_mode ? " (was " : "", was_mode ? was_mode : "", was_mode ? ")" : "", info->peers,
-		       info->clients, info->refuses ? ", refuses" : "", *info->path ? ", " : "", info->path,
-		       model_path_note(info), info->path_state == RDMAREG_PATH_MOVED ? info->path_now : "",
+		       format_size(b, info->length),
+		       rdmareg_arbitration_name(info->arbitration_mode), was_mode ? " (was " : "",
+		       was_mode ? was_mode : "", was_mode ? ")" : "", info->peers, info->clients,
+		       info->refuses ? ", refuses" : "", *info->path ? ", " : "", info->path,
+		       model_path_note(info),
+		       info->path_state == RDMAREG_PATH_MOVED ? info->path_now : "",
 		       *info->degraded ? ", degraded: " : "");
 	if (info)
 		fputs(info->degraded, stdout);
@@ -123,7 +128,9 @@ int events_end_status(const struct rdmareg_event *removed)
 {
 	if (removed->end != RDMAREG_END_LOST && removed->end != RDMAREG_END_GIVEN_UP)
 		return EXIT_OK;
-	return ctl_error(EXIT_FAILED, "region %" PRIu64 " was not released, it ended by itself (%s): register it again",
+	return ctl_error(EXIT_FAILED,
+			 "region %" PRIu64
+			 " was not released, it ended by itself (%s): register it again",
 			 removed->region, rdmareg_end_name(removed->end));
 }
 
@@ -143,7 +150,8 @@ int events_signal_fd(void)
 }
 
 int events_take(struct ctl *ctl, uint64_t only,
-		int (*handle)(struct ctl *ctl, const struct rdmareg_event *e, void *userdata), void *userdata)
+		int (*handle)(struct ctl *ctl, const struct rdmareg_event *e, void *userdata),
+		void *userdata)
 {
 	struct rdmareg_event e = { .size = sizeof(e) };
 	int r;
@@ -162,7 +170,8 @@ int events_take(struct ctl *ctl, uint64_t only,
 }
 
 int events_wait(struct ctl *ctl, uint64_t only,
-		int (*handle)(struct ctl *ctl, const struct rdmareg_event *e, void *userdata), void *userdata)
+		int (*handle)(struct ctl *ctl, const struct rdmareg_event *e, void *userdata),
+		void *userdata)
 {
 	struct pollfd fds[2] = { { .events = POLLIN }, { .events = POLLIN } };
 	int r;

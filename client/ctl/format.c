@@ -14,11 +14,16 @@ struct unit {
 };
 
 static const struct unit sizes[] = {
-	{ "", 1 }, { "K", 1ull << 10 }, { "M", 1ull << 20 }, { "G", 1ull << 30 }, { "T", 1ull << 40 },
+	{ "", 1 },	     { "K", 1ull << 10 }, { "M", 1ull << 20 },
+	{ "G", 1ull << 30 }, { "T", 1ull << 40 },
 };
 
 static const struct unit times[] = {
-	{ "us", 1 }, { "ms", 1000 }, { "s", 1000000 }, { "min", 60000000ull }, { "h", 3600000000ull },
+	{ "us", 1 },
+	{ "ms", 1000 },
+	{ "s", 1000000 },
+	{ "min", 60000000ull },
+	{ "h", 3600000000ull },
 };
 
 #define N(a) (sizeof(a) / sizeof((a)[0]))
@@ -117,7 +122,8 @@ static const char *format_units(char *buffer, uint64_t value, const struct unit 
 		i--;
 	/* One decimal hides nothing that matters once there are three digits before it. */
 	if (value % units[i].value == 0)
-		snprintf(buffer, FORMAT_BYTES, "%" PRIu64 "%s", value / units[i].value, units[i].name);
+		snprintf(buffer, FORMAT_BYTES, "%" PRIu64 "%s", value / units[i].value,
+			 units[i].name);
 	else
 		snprintf(buffer, FORMAT_BYTES, "%.1f%s", (double)value / (double)units[i].value,
 			 units[i].name);

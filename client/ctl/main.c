@@ -41,7 +41,8 @@ static void hide_tickets(char *text)
 		length = strcspn(at, " \t\r\n");
 		while (strchr(":;,'\"", at[length - 1])) /* of the sentence */
 			length--;
-		if (length < sizeof(shown) - 1) /* nothing of it is secret yet; another one may follow */
+		if (length <
+		    sizeof(shown) - 1) /* nothing of it is secret yet; another one may follow */
 			continue;
 		memcpy(at, shown, sizeof(shown) - 1);
 		memmove(at + sizeof(shown) - 1, at + length, strlen(at + length) + 1);
@@ -108,13 +109,15 @@ int ctl_failed_about(const char *subject, int error)
 {
 	char name[64];
 
-	return ctl_error(status_of(error), "%s: %s%s", subject, rdmareg_last_error(), describe_name(name));
+	return ctl_error(status_of(error), "%s: %s%s", subject, rdmareg_last_error(),
+			 describe_name(name));
 }
 
 struct rdmareg *ctl_context(struct ctl *ctl, int *ret_status)
 {
 	/* Somebody who types can type a password, too (agent.h); a script is not to hang on one. */
-	const struct rdmareg_open_options o = { .size = sizeof(o), .interactive = isatty(STDIN_FILENO) };
+	const struct rdmareg_open_options o = { .size = sizeof(o),
+						.interactive = isatty(STDIN_FILENO) };
 	int r;
 
 	if (ctl->context)
@@ -122,8 +125,8 @@ struct rdmareg *ctl_context(struct ctl *ctl, int *ret_status)
 	r = rdmareg_open(&o, &ctl->context);
 	if (r < 0) {
 		/* A bus that is not there is no region that is not found. */
-		*ret_status =
-			r == -ENOENT ? ctl_error(EXIT_FAILED, "%s", rdmareg_last_error()) : ctl_failed(r);
+		*ret_status = r == -ENOENT ? ctl_error(EXIT_FAILED, "%s", rdmareg_last_error())
+					   : ctl_failed(r);
 		return NULL;
 	}
 	return ctl->context;
@@ -132,7 +135,8 @@ struct rdmareg *ctl_context(struct ctl *ctl, int *ret_status)
 int ctl_parse_id(const char *text, uint64_t *ret)
 {
 	if (parse_number(text, ret) < 0 || !*ret)
-		return ctl_error(EXIT_USAGE, "%s is not the number of a region; see: rdmaregctl list", text);
+		return ctl_error(EXIT_USAGE,
+				 "%s is not the number of a region; see: rdmaregctl list", text);
 	return 0;
 }
 
@@ -179,8 +183,8 @@ static void note_written(int r)
 
 void ctl_print_json(json_object *o)
 {
-	note_written(puts(
-		json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)));
+	note_written(puts(json_object_to_json_string_ext(
+		o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)));
 	ctl_flush();
 	json_object_put(o);
 }
@@ -240,8 +244,8 @@ int main(int argc, char **argv)
 	/*
 	 * Options before the verb are the verb's too: the verb is taken out, what stood before it moves up.
 	 */
-	while (at < argc && argv[at][0] == '-' && strcmp(argv[at], "--help") && strcmp(argv[at], "-h") &&
-	       strcmp(argv[at], "--version"))
+	while (at < argc && argv[at][0] == '-' && strcmp(argv[at], "--help") &&
+	       strcmp(argv[at], "-h") && strcmp(argv[at], "--version"))
 		at++;
 	if (at >= argc)
 		return ctl_error(EXIT_USAGE, "no verb given; see: rdmaregctl --help");

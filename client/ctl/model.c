@@ -92,7 +92,8 @@ json_object *model_device(const struct rdmareg_device *d)
 	add_number(o, "available_bytes", d->available_bytes);
 	add_number(o, "alignment", d->alignment);
 	add_number(o, "dax_region", d->dax_region);
-	json_object_object_add(o, "node", d->node == UINT32_MAX ? NULL : json_object_new_uint64(d->node));
+	json_object_object_add(o, "node",
+			       d->node == UINT32_MAX ? NULL : json_object_new_uint64(d->node));
 	json_object_object_add(o, "dynamic", json_object_new_boolean(d->dynamic));
 	add_text(o, "driver", d->driver);
 	add_text(o, "firmware", d->firmware);
@@ -137,7 +138,8 @@ void model_print_arbitration(const struct rdmareg_region_info *i)
 	char grace[FORMAT_BYTES];
 
 	printf("arbitration %s%s%s%s\n", rdmareg_arbitration_name(i->arbitration_mode),
-	       *i->arbitration_reason ? " (" : "", i->arbitration_reason, *i->arbitration_reason ? ")" : "");
+	       *i->arbitration_reason ? " (" : "", i->arbitration_reason,
+	       *i->arbitration_reason ? ")" : "");
 	printf("policy      %s, %s grace%s\n", rdmareg_policy_name(i->policy),
 	       format_time(grace, i->grace_usec), i->refuses ? ", refuses" : "");
 	if (*i->degraded)

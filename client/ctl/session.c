@@ -75,8 +75,9 @@ static void print_event(const struct rdmareg_peer_event *e)
 		json_object_object_add(o, "length", json_object_new_uint64(e->length));
 	}
 	if (e->type == RDMAREG_PEER_EVENT_PATH_CHANGED)
-		json_object_object_add(o, "path_state",
-				       json_object_new_string(rdmareg_path_state_name(e->path_state)));
+		json_object_object_add(
+			o, "path_state",
+			json_object_new_string(rdmareg_path_state_name(e->path_state)));
 	if (e->type == RDMAREG_PEER_EVENT_DISCONNECTED)
 		json_object_object_add(o, "error", json_object_new_string(strerror(-e->error)));
 	ctl_print_json(o);
@@ -153,8 +154,8 @@ int session_begin(struct session *s, const struct ctl *ctl, const struct session
 		.connect_timeout_usec = o->timeout_usec,
 		.settle_timeout_usec = o->settle_usec,
 		.buffer_bytes = 2 * SESSION_CHUNK,
-		.on_revocation =
-			o->ignore_revocations ? RDMAREG_ON_REVOCATION_IGNORE : RDMAREG_ON_REVOCATION_YIELD,
+		.on_revocation = o->ignore_revocations ? RDMAREG_ON_REVOCATION_IGNORE
+						       : RDMAREG_ON_REVOCATION_YIELD,
 		.on_event = on_event,
 		.userdata = s,
 	};
@@ -165,8 +166,9 @@ int session_begin(struct session *s, const struct ctl *ctl, const struct session
 			       .timeline = o->timeline,
 			       .people = data_on_stdout ? stderr : stdout };
 	if (data_on_stdout && (o->timeline || ctl->json))
-		return ctl_error(EXIT_USAGE,
-				 "standard output carries the data: no --json or --timeline beside it");
+		return ctl_error(
+			EXIT_USAGE,
+			"standard output carries the data: no --json or --timeline beside it");
 	if (!strcmp(ticket, "-") || ticket[0] == '@') {
 		r = read_ticket(ticket, line, sizeof(line));
 		if (r)
@@ -176,7 +178,8 @@ int session_begin(struct session *s, const struct ctl *ctl, const struct session
 	catch_signals();
 	r = rdmareg_peer_connect(ticket, access, &po, &s->peer);
 	if (r < 0)
-		return r == -EINVAL ? ctl_error(EXIT_USAGE, "%s", rdmareg_last_error()) : ctl_failed(r);
+		return r == -EINVAL ? ctl_error(EXIT_USAGE, "%s", rdmareg_last_error())
+				    : ctl_failed(r);
 	s->connected = true;
 	s->started_usec = now_usec();
 	return EXIT_OK;
@@ -194,7 +197,9 @@ int session_check_range(struct session *s, const char *verb, uint64_t offset, ui
 				 "nothing was %s: %" PRIu64 " bytes at offset %" PRIu64
 				 " are not all inside; the region has %" PRIu64 " bytes",
 				 verb, length, offset, info.length);
-	return ctl_error(EXIT_FAILED, "nothing was %s: offset %" PRIu64 " is not inside; the region has %" PRIu64 " bytes",
+	return ctl_error(EXIT_FAILED,
+			 "nothing was %s: offset %" PRIu64 " is not inside; the region has %" PRIu64
+			 " bytes",
 			 verb, offset, info.length);
 }
 
@@ -237,7 +242,8 @@ static const char *persisted(const struct session *s, const struct rdmareg_peer_
 {
 	if (!s->persisted)
 		return "";
-	return info->persists_by_flush ? ", made durable by RDMA FLUSH" : ", made durable by its keeper";
+	return info->persists_by_flush ? ", made durable by RDMA FLUSH"
+				       : ", made durable by its keeper";
 }
 
 static void print_summary(struct session *s, const char *verb, uint64_t elapsed, int status)
@@ -256,7 +262,8 @@ static void print_summary(struct session *s, const char *verb, uint64_t elapsed,
 
 			clock_gettime(CLOCK_BOOTTIME, &t);
 			json_object_object_add(o, "event", json_object_new_string("summary"));
-			model_add_times(o, (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000);
+			model_add_times(o,
+					(uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000);
 		}
 		json_object_object_add(o, "bytes", json_object_new_uint64(s->bytes));
 		json_object_object_add(o, "operations", json_object_new_uint64(s->operations));
@@ -264,8 +271,9 @@ static void print_summary(struct session *s, const char *verb, uint64_t elapsed,
 		json_object_object_add(o, "revocations", json_object_new_uint64(s->revocations));
 		json_object_object_add(o, "acknowledged", json_object_new_uint64(s->acknowledged));
 		json_object_object_add(o, "settled", json_object_new_uint64(s->settled));
-		json_object_object_add(o, "durability",
-				       json_object_new_string(rdmareg_durability_name(info.durability)));
+		json_object_object_add(
+			o, "durability",
+			json_object_new_string(rdmareg_durability_name(info.durability)));
 		json_object_object_add(o, "persisted", json_object_new_boolean(s->persisted));
 		json_object_object_add(o, "connected", json_object_new_boolean(s->connected));
 		json_object_object_add(o, "elapsed_usec", json_object_new_uint64(elapsed));
@@ -275,9 +283,11 @@ static void print_summary(struct session *s, const char *verb, uint64_t elapsed,
 	if (status)
 		return;
 	fprintf(s->people,
-		"%s %s in %s (%s/s), %" PRIu64 " operations, %" PRIu64 " revocations, connection %s, %s%s\n",
+		"%s %s in %s (%s/s), %" PRIu64 " operations, %" PRIu64
+		" revocations, connection %s, %s%s\n",
 		verb, format_size(a, s->bytes), format_time(b, elapsed),
-		format_size(c, elapsed ? (uint64_t)((double)s->bytes * 1e6 / (double)elapsed) : s->bytes),
+		format_size(c, elapsed ? (uint64_t)((double)s->bytes * 1e6 / (double)elapsed)
+				       : s->bytes),
 		s->operations, s->revocations, s->connected ? "kept" : "lost",
 		rdmareg_durability_name(info.durability), persisted(s, &info));
 }

@@ -45,8 +45,8 @@ static const char *look_at_path(json_object *region, char cell[CELL_BYTES])
 	const char *state = json_object_get_string(of(region, "path_state"));
 	bool left = !strcmp(state, "moved") || !strcmp(state, "deleted");
 
-	snprintf(cell, CELL_BYTES, "%s%s%s%s", json_object_get_string(of(region, "path")), left ? "(" : "",
-		 left ? state : "", left ? ")" : "");
+	snprintf(cell, CELL_BYTES, "%s%s%s%s", json_object_get_string(of(region, "path")),
+		 left ? "(" : "", left ? state : "", left ? ")" : "");
 	return cell;
 }
 
@@ -85,7 +85,8 @@ static const char *look_at_revocation(json_object *v, char cell[CELL_BYTES])
 	return cell;
 }
 
-static const char *look_at(json_object *row, json_object *value, enum look look, char cell[CELL_BYTES])
+static const char *look_at(json_object *row, json_object *value, enum look look,
+			   char cell[CELL_BYTES])
 {
 	if (!value)
 		return ""; /* null: there is none */
@@ -95,7 +96,8 @@ static const char *look_at(json_object *row, json_object *value, enum look look,
 	case LOOK_TIME:
 		return format_time(cell, json_object_get_uint64(value));
 	case LOOK_HEX:
-		snprintf(cell, CELL_BYTES, "0x%llx", (unsigned long long)json_object_get_uint64(value));
+		snprintf(cell, CELL_BYTES, "0x%llx",
+			 (unsigned long long)json_object_get_uint64(value));
 		return cell;
 	case LOOK_REVOCATION:
 		return look_at_revocation(value, cell);
@@ -125,8 +127,8 @@ static const char *state_color(const char *state)
 	return !strcmp(state, "live") || !strcmp(state, "warming") ? "green" : "yellow";
 }
 
-static int add_line(struct libscols_table *table, const struct column *columns, size_t n, json_object *row,
-		    bool color)
+static int add_line(struct libscols_table *table, const struct column *columns, size_t n,
+		    json_object *row, bool color)
 {
 	struct libscols_line *line = scols_table_new_line(table, NULL);
 	char cell[CELL_BYTES];

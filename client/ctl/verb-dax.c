@@ -20,7 +20,8 @@ struct options {
 };
 
 static const struct option_spec specs[] = {
-	{ "region", ARG_TEXT, offsetof(struct options, region), "N", "in this DAX region (any with room)" },
+	{ "region", ARG_TEXT, offsetof(struct options, region), "N",
+	  "in this DAX region (any with room)" },
 	{ NULL },
 };
 
@@ -74,9 +75,11 @@ static int run_create(struct ctl *ctl, const void *options, char **arguments, in
 	int fd, r;
 
 	if (parse_size(arguments[0], &bytes) < 0 || !bytes)
-		return ctl_error(EXIT_USAGE, "%s is no size above 0; write it like 64M", arguments[0]);
+		return ctl_error(EXIT_USAGE, "%s is no size above 0; write it like 64M",
+				 arguments[0]);
 	if (o->region && (parse_number(o->region, &number) < 0 || number >= UINT32_MAX))
-		return ctl_error(EXIT_USAGE, "%s is not the number of a region; see: rdmaregctl devices",
+		return ctl_error(EXIT_USAGE,
+				 "%s is not the number of a region; see: rdmaregctl devices",
 				 o->region);
 	d.has_region = o->region != NULL;
 	d.region = (uint32_t)number;
@@ -108,10 +111,12 @@ static int run_destroy(struct ctl *ctl, const void *options, char **arguments, i
 	return r < 0 ? ctl_failed(r) : EXIT_OK;
 }
 
-const struct verb verb_dax_create = {
-	"dax-create", "SIZE [-- COMMAND...]", "create a device in a dynamic DAX region", specs, 1, 1024,
-	run_create
-};
-const struct verb verb_dax_destroy = {
-	"dax-destroy", "PATH", "destroy such a device", NULL, 1, 1, run_destroy
-};
+const struct verb verb_dax_create = { "dax-create",
+				      "SIZE [-- COMMAND...]",
+				      "create a device in a dynamic DAX region",
+				      specs,
+				      1,
+				      1024,
+				      run_create };
+const struct verb verb_dax_destroy = { "dax-destroy", "PATH", "destroy such a device", NULL, 1, 1,
+				       run_destroy };

@@ -12,9 +12,12 @@
 #include "table.h"
 
 static const struct column adapter_columns[] = {
-	{ "name", "ADAPTER", LOOK_PLAIN, false, 7 },	      { "mode", "STATE", LOOK_PLAIN, false, 6 },
-	{ "netdev", "NETDEV", LOOK_PLAIN, false, 6 },	      { "mtu", "MTU", LOOK_PLAIN, true, 4 },
-	{ "abilities", "ABILITIES", LOOK_PLAIN, false, 0.3 }, { "quirks", "QUIRKS", LOOK_PLAIN, false, 0.3 },
+	{ "name", "ADAPTER", LOOK_PLAIN, false, 7 },
+	{ "mode", "STATE", LOOK_PLAIN, false, 6 },
+	{ "netdev", "NETDEV", LOOK_PLAIN, false, 6 },
+	{ "mtu", "MTU", LOOK_PLAIN, true, 4 },
+	{ "abilities", "ABILITIES", LOOK_PLAIN, false, 0.3 },
+	{ "quirks", "QUIRKS", LOOK_PLAIN, false, 0.3 },
 	{ "unusable", "UNUSABLE", LOOK_PLAIN, false, 0.3 },
 };
 
@@ -69,12 +72,13 @@ static int print_tables(const struct ctl *ctl, json_object *rows)
 	}
 	if (json_object_array_length(adapters))
 		status = table_print(ctl, adapter_columns,
-				     sizeof(adapter_columns) / sizeof(adapter_columns[0]), adapters, NULL);
+				     sizeof(adapter_columns) / sizeof(adapter_columns[0]), adapters,
+				     NULL);
 	if (json_object_array_length(adapters) && json_object_array_length(dax))
 		printf("\n");
 	if (json_object_array_length(dax) && status == EXIT_OK)
-		status = table_print(ctl, dax_columns, sizeof(dax_columns) / sizeof(dax_columns[0]), dax,
-				     NULL);
+		status = table_print(ctl, dax_columns, sizeof(dax_columns) / sizeof(dax_columns[0]),
+				     dax, NULL);
 	json_object_put(adapters);
 	json_object_put(dax);
 	return status;
@@ -111,4 +115,5 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	return status;
 }
 
-const struct verb verb_devices = { "devices", "", "list RDMA adapters and DAX devices", NULL, 0, 0, run };
+const struct verb verb_devices = { "devices", "", "list RDMA adapters and DAX devices", NULL, 0,
+				   0,	      run };

@@ -177,5 +177,6 @@ static int run_reload(struct ctl *ctl, const void *options, char **arguments, in
 	return r < 0 ? ctl_failed(r) : EXIT_OK;
 }
 
-const struct verb verb_reload = { "reload", "",	       "have rdmaregd read its settings again", NULL, 0,
-				  0,	    run_reload };
+const struct verb verb_reload = { "reload",  "", "have rdmaregd read its settings again",
+				  NULL,	     0,	 0,
+				  run_reload };

@@ -20,7 +20,8 @@ struct options {
 };
 
 static const struct option_spec specs[] = {
-	{ "offset", ARG_SIZE, offsetof(struct options, offset), "SIZE", "offset in the region (0)" },
+	{ "offset", ARG_SIZE, offsetof(struct options, offset), "SIZE",
+	  "offset in the region (0)" },
 	{ "length", ARG_LENGTH, offsetof(struct options, length), "SIZE",
 	  "number of bytes (all that the registered file backs)" },
 	SESSION_SPECS(struct options, session),
@@ -66,20 +67,21 @@ static int find_length(struct session *s, const struct options *o, uint64_t *ret
 }
 
 /* Not all could be read. @fd was emptied for it, unless it is standard output. */
-static int incomplete(const struct session *s, uint64_t length, int fd, const char *name, const char *why)
+static int incomplete(const struct session *s, uint64_t length, int fd, const char *name,
+		      const char *why)
 {
 	bool to_stdout = fd == STDOUT_FILENO;
 
-	return ctl_error(EXIT_FAILED, "read %" PRIu64 " of %" PRIu64 " bytes%s%s%s, then%s%s", s->bytes,
-			 length, to_stdout ? "" : " into ", to_stdout ? "" : name,
+	return ctl_error(EXIT_FAILED, "read %" PRIu64 " of %" PRIu64 " bytes%s%s%s, then%s%s",
+			 s->bytes, length, to_stdout ? "" : " into ", to_stdout ? "" : name,
 			 to_stdout  ? ""
 			 : s->bytes ? ", which has only those now"
 				    : ", which is empty now",
 			 why ? ": " : " was interrupted", why ? why : "");
 }
 
-static int read_all(struct session *s, const struct options *o, uint64_t length, int fd, const char *name,
-		    uint8_t *chunk)
+static int read_all(struct session *s, const struct options *o, uint64_t length, int fd,
+		    const char *name, uint8_t *chunk)
 {
 	while (s->bytes < length) {
 		uint64_t left = length - s->bytes;
@@ -87,7 +89,8 @@ static int read_all(struct session *s, const struct options *o, uint64_t length,
 		int r;
 
 		if (!session_stopped(s))
-			n = rdmareg_peer_read(s->peer, chunk, left < SESSION_CHUNK ? left : SESSION_CHUNK,
+			n = rdmareg_peer_read(s->peer, chunk,
+					      left < SESSION_CHUNK ? left : SESSION_CHUNK,
 					      o->offset + s->bytes);
 		if (n == -EINTR)
 			return incomplete(s, length, fd, name, NULL);
@@ -117,7 +120,8 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	if (!chunk)
 		return ctl_error(EXIT_FAILED, "out of memory");
 	if (ctl_is_ticket(arguments[1]))
-		return ctl_error(EXIT_USAGE, "get: the ticket comes first: rdmaregctl get TICKET FILE");
+		return ctl_error(EXIT_USAGE,
+				 "get: the ticket comes first: rdmaregctl get TICKET FILE");
 	r = session_begin(&s, ctl, &o->session, arguments[0], RDMAREG_ACCESS_READ, to_stdout);
 	if (r)
 		return r;
@@ -135,4 +139,6 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	return r;
 }
 
-const struct verb verb_get = { "get", "TICKET FILE", "read a region into a file by RDMA", specs, 2, 2, run };
+const struct verb verb_get = {
+	"get", "TICKET FILE", "read a region into a file by RDMA", specs, 2, 2, run
+};

@@ -88,6 +88,6 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	return r;
 }
 
-const struct verb verb_join = { "join", "ID", "become a holder of a region, and acknowledge revocations",
-				specs,	1,    1,
-				run };
+const struct verb verb_join = {
+	"join", "ID", "become a holder of a region, and acknowledge revocations", specs, 1, 1, run
+};

@@ -11,7 +11,8 @@ struct options {
 };
 
 static const struct option_spec specs[] = {
-	{ "session", ARG_TEXT, offsetof(struct options, session), "NAME", "only regions of this session" },
+	{ "session", ARG_TEXT, offsetof(struct options, session), "NAME",
+	  "only regions of this session" },
 	{ "state", ARG_STATE, offsetof(struct options, state), "STATE",
 	  "only regions in this state: registering, live, warming, draining, fenced, closing" },
 	{ NULL },
@@ -42,7 +43,9 @@ static const char *none_to_list(const struct options *o)
 static int list(struct ctl *ctl, const void *options, char **arguments, int n)
 {
 	const struct options *o = options;
-	struct rdmareg_list_options lo = { .size = sizeof(lo), .session = o->session, .state = o->state };
+	struct rdmareg_list_options lo = { .size = sizeof(lo),
+					   .session = o->session,
+					   .state = o->state };
 	struct rdmareg_region_info info = { .size = sizeof(info) };
 	struct rdmareg_list *walk = NULL;
 	struct rdmareg *context;

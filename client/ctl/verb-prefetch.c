@@ -22,8 +22,10 @@ struct options {
 };
 
 static const struct option_spec specs[] = {
-	{ "offset", ARG_SIZE, offsetof(struct options, offset), "SIZE", "offset in the region (0)" },
-	{ "length", ARG_LENGTH, offsetof(struct options, length), "SIZE", "number of bytes (to the end)" },
+	{ "offset", ARG_SIZE, offsetof(struct options, offset), "SIZE",
+	  "offset in the region (0)" },
+	{ "length", ARG_LENGTH, offsetof(struct options, length), "SIZE",
+	  "number of bytes (to the end)" },
 	{ "write", ARG_FLAG, offsetof(struct options, write), NULL,
 	  "prefetch for writing; dirties every page" },
 	{ NULL },
@@ -57,11 +59,13 @@ static void draw(struct work *w)
 		return;
 	rate = (double)info.done / (double)elapsed; /* bytes in a microsecond */
 	fprintf(stderr, "\r%3u%% %s of %s, %s/s, ",
-		(unsigned int)((double)info.done * 100 / (double)info.total), format_size(a, info.done),
-		format_size(b, info.total), format_size(c, (uint64_t)(rate * 1e6)));
+		(unsigned int)((double)info.done * 100 / (double)info.total),
+		format_size(a, info.done), format_size(b, info.total),
+		format_size(c, (uint64_t)(rate * 1e6)));
 	fprintf(stderr, "%s\033[K",
 		w->signal ? "stopping"
-			  : format_time(a, ((uint64_t)((double)(info.total - info.done) / rate) / 1000000 +
+			  : format_time(a, ((uint64_t)((double)(info.total - info.done) / rate) /
+						    1000000 +
 					    1) * 1000000));
 	if (!w->signal)
 		fputs(" left", stderr);
@@ -103,7 +107,8 @@ static int wait_for_end(struct ctl *ctl, struct work *w, int signal_fd)
 			return EXIT_OK;
 		draw(w);
 		if (poll(fds, 2, -1) < 0 && errno != EINTR)
-			return ctl_error(EXIT_FAILED, "waiting for the prefetch: %s", strerror(errno));
+			return ctl_error(EXIT_FAILED, "waiting for the prefetch: %s",
+					 strerror(errno));
 		if (fds[1].revents && !take_signal(w, signal_fd))
 			return EXIT_OK;
 	}
@@ -116,7 +121,8 @@ static void print_json(const struct options *o, const struct rdmareg_job_info *i
 	json_object_object_add(j, "id", json_object_new_uint64(info->region));
 	json_object_object_add(j, "offset", json_object_new_uint64(o->offset));
 	json_object_object_add(j, "length", json_object_new_uint64(o->length));
-	json_object_object_add(j, "state", json_object_new_string(rdmareg_job_state_name(info->state)));
+	json_object_object_add(j, "state",
+			       json_object_new_string(rdmareg_job_state_name(info->state)));
 	json_object_object_add(j, "done", json_object_new_uint64(info->done));
 	json_object_object_add(j, "total", json_object_new_uint64(info->total));
 	json_object_object_add(j, "message", json_object_new_string(info->message));
@@ -139,7 +145,9 @@ static int report(const struct ctl *ctl, const struct options *o, struct work *w
 	if (status)
 		ctl_error(status, "region %" PRIu64 ": %s of %s prefetched%s", info.region,
 			  format_size(a, info.done), format_size(b, info.total),
-			  info.state == RDMAREG_JOB_FAILED ? "" : "; stopped as asked, the region stays");
+			  info.state == RDMAREG_JOB_FAILED
+				  ? ""
+				  : "; stopped as asked, the region stays");
 	if (ctl->json)
 		print_json(o, &info);
 	return status;
@@ -181,6 +189,6 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	return r ? r : prefetch(ctl, region, options);
 }
 
-const struct verb verb_prefetch = { "prefetch", "ID", "load translations, so that the next accesses are fast",
-				    specs,	1,    1,
-				    run };
+const struct verb verb_prefetch = {
+	"prefetch", "ID", "load translations, so that the next accesses are fast", specs, 1, 1, run
+};

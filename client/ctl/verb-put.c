@@ -22,18 +22,20 @@ struct options {
 };
 
 static const struct option_spec specs[] = {
-	{ "offset", ARG_SIZE, offsetof(struct options, offset), "SIZE", "offset in the region (0)" },
+	{ "offset", ARG_SIZE, offsetof(struct options, offset), "SIZE",
+	  "offset in the region (0)" },
 	{ "length", ARG_LENGTH, offsetof(struct options, length), "SIZE",
 	  "number of bytes at most (the whole file)" },
 	{ "repeat", ARG_REPEAT, offsetof(struct options, repeat), "N|forever",
 	  "write the file this often (1)" },
-	{ "duration", ARG_TIME, offsetof(struct options, duration_usec), "TIME", "repeat for this time" },
+	{ "duration", ARG_TIME, offsetof(struct options, duration_usec), "TIME",
+	  "repeat for this time" },
 	{ "clip", ARG_FLAG, offsetof(struct options, clip), NULL,
 	  "write as much as the registered file has room for; wait while it has none" },
 	{ "persist", ARG_FLAG, offsetof(struct options, persist), NULL,
 	  "end only when the data survives a power cut of that machine" },
-	{ "ignore-revocations", ARG_FLAG, offsetof(struct options, session.ignore_revocations), NULL,
-	  "for tests: never acknowledge, and be disconnected" },
+	{ "ignore-revocations", ARG_FLAG, offsetof(struct options, session.ignore_revocations),
+	  NULL, "for tests: never acknowledge, and be disconnected" },
 	SESSION_SPECS(struct options, session),
 	{ NULL },
 };
@@ -72,8 +74,9 @@ static ssize_t source_read(struct source *s, uint8_t *chunk, size_t bytes)
 	if (bytes > s->limit - s->position)
 		bytes = (size_t)(s->limit - s->position);
 	while (n < bytes) {
-		ssize_t k = s->seekable ? pread(s->fd, chunk + n, bytes - n, (off_t)(s->position + n))
-					: read(s->fd, chunk + n, bytes - n);
+		ssize_t k = s->seekable
+				    ? pread(s->fd, chunk + n, bytes - n, (off_t)(s->position + n))
+				    : read(s->fd, chunk + n, bytes - n);
 
 		if (k < 0 && errno == EINTR)
 			continue;
@@ -119,23 +122,26 @@ static int incomplete(struct session *s, int error, uint64_t done, uint64_t offs
 	rdmareg_peer_get_info(s->peer, &info);
 	if (error == -ERANGE)
 		return ctl_error(EXIT_FAILED,
-				 "wrote %" PRIu64 " bytes, then: the file there has room for %" PRIu64
+				 "wrote %" PRIu64
+				 " bytes, then: the file there has room for %" PRIu64
 				 " bytes at offset %" PRIu64 "; give --length, or --clip",
 				 done, room(s, offset), offset);
 	if (error == -EINTR)
-		return ctl_error(EXIT_FAILED, "wrote %" PRIu64 " bytes, then was interrupted", done);
+		return ctl_error(EXIT_FAILED, "wrote %" PRIu64 " bytes, then was interrupted",
+				 done);
 	return ctl_error(error == -EACCES && info.connected ? EXIT_DENIED : EXIT_FAILED,
 			 "wrote %" PRIu64 " bytes, then: %s", done, rdmareg_last_error());
 }
 
 /* All of a chunk, over as many revocations as come. With --clip: as much as there is room for. */
-static int write_chunk(struct session *s, const struct options *o, const uint8_t *chunk, size_t bytes,
-		       uint64_t at, uint64_t done)
+static int write_chunk(struct session *s, const struct options *o, const uint8_t *chunk,
+		       size_t bytes, uint64_t at, uint64_t done)
 {
 	size_t written = 0;
 
 	while (written < bytes) {
-		uint64_t left = bytes - written, fits = o->clip ? room(s, o->offset + at + written) : left;
+		uint64_t left = bytes - written,
+			 fits = o->clip ? room(s, o->offset + at + written) : left;
 		int64_t n;
 
 		/* No room is fine, no connection is not: the write says why. */
@@ -158,7 +164,8 @@ static int write_chunk(struct session *s, const struct options *o, const uint8_t
 	return EXIT_OK;
 }
 
-static int write_pass(struct session *s, const struct options *o, struct source *from, uint8_t *chunk)
+static int write_pass(struct session *s, const struct options *o, struct source *from,
+		      uint8_t *chunk)
 {
 	uint64_t at = 0;
 
@@ -173,7 +180,8 @@ static int write_pass(struct session *s, const struct options *o, struct source 
 		int r;
 
 		if (n < 0)
-			return ctl_error(EXIT_FAILED, "reading %s: %s", from->name, strerror((int)-n));
+			return ctl_error(EXIT_FAILED, "reading %s: %s", from->name,
+					 strerror((int)-n));
 		if (!n)
 			return EXIT_OK;
 		r = write_chunk(s, o, chunk, (size_t)n, at, at);
@@ -186,7 +194,8 @@ static int write_pass(struct session *s, const struct options *o, struct source 
 	}
 }
 
-static int write_passes(struct session *s, const struct options *o, struct source *from, uint8_t *chunk)
+static int write_passes(struct session *s, const struct options *o, struct source *from,
+			uint8_t *chunk)
 {
 	int r = EXIT_OK;
 
@@ -198,7 +207,8 @@ static int write_passes(struct session *s, const struct options *o, struct sourc
 		r = write_pass(s, o, from, chunk);
 		s->passes++;
 	}
-	if (r || !s->bytes || !room(s, o->offset) || o->session.ignore_revocations || session_stopped(s))
+	if (r || !s->bytes || !room(s, o->offset) || o->session.ignore_revocations ||
+	    session_stopped(s))
 		return r;
 	r = rdmareg_peer_flush(s->peer, o->offset);
 	return r < 0 ? incomplete(s, r, s->bytes, o->offset) : EXIT_OK;
@@ -211,8 +221,8 @@ static int persist(struct session *s, const struct options *o)
 	int r = length ? rdmareg_peer_persist(s->peer, o->offset, length) : 0;
 
 	if (r < 0)
-		return ctl_error(EXIT_FAILED, "wrote %" PRIu64 " bytes, which are not durable: %s", s->bytes,
-				 rdmareg_last_error());
+		return ctl_error(EXIT_FAILED, "wrote %" PRIu64 " bytes, which are not durable: %s",
+				 s->bytes, rdmareg_last_error());
 	s->persisted = true;
 	return EXIT_OK;
 }
@@ -231,14 +241,17 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	if (!o.repeat)
 		o.repeat = o.duration_usec ? UINT64_MAX : 1;
 	if (!strcmp(arguments[0], "-") && !strcmp(arguments[1], "-"))
-		return ctl_error(EXIT_USAGE, "put: data and ticket cannot both come from standard input");
+		return ctl_error(EXIT_USAGE,
+				 "put: data and ticket cannot both come from standard input");
 	if (ctl_is_ticket(arguments[0]))
-		return ctl_error(EXIT_USAGE, "put: the ticket comes second: rdmaregctl put FILE TICKET");
+		return ctl_error(EXIT_USAGE,
+				 "put: the ticket comes second: rdmaregctl put FILE TICKET");
 	r = source_open(&from, arguments[0], o.length);
 	if (r)
 		return r;
 	if (o.repeat > 1 && !from.seekable)
-		return ctl_error(EXIT_USAGE, "put: %s can be read once only: no --repeat or --duration",
+		return ctl_error(EXIT_USAGE,
+				 "put: %s can be read once only: no --repeat or --duration",
 				 from.name);
 	r = session_begin(&s, ctl, &o.session, arguments[1], RDMAREG_ACCESS_READ_WRITE, false);
 	if (r)
@@ -255,4 +268,6 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	return r;
 }
 
-const struct verb verb_put = { "put", "FILE TICKET", "write a file into a region by RDMA", specs, 2, 2, run };
+const struct verb verb_put = {
+	"put", "FILE TICKET", "write a file into a region by RDMA", specs, 2, 2, run
+};

@@ -67,7 +67,8 @@ static int release(struct ctl *ctl, const void *options, char **arguments, int n
 	uint64_t ids[RELEASE_MAX];
 	struct outcome outcomes[RELEASE_MAX] = { 0 };
 	struct release x = { ctl, options, ids, outcomes };
-	const struct rdmareg_release_options ro = { .size = sizeof(ro), .grace_usec = x.options->grace_usec };
+	const struct rdmareg_release_options ro = { .size = sizeof(ro),
+						    .grace_usec = x.options->grace_usec };
 	struct rdmareg *context;
 	int r;
 
@@ -118,7 +119,8 @@ static int export(struct ctl *ctl, const void *options, char **arguments, int n)
 
 	(void)n;
 	if (o->uses > UINT32_MAX)
-		return ctl_error(EXIT_USAGE, "export: --uses %" PRIu64 ": at most %u", o->uses, UINT32_MAX);
+		return ctl_error(EXIT_USAGE, "export: --uses %" PRIu64 ": at most %u", o->uses,
+				 UINT32_MAX);
 	r = ctl_lookup(ctl, arguments[0], &region);
 	if (r)
 		return r;
@@ -139,4 +141,5 @@ static int export(struct ctl *ctl, const void *options, char **arguments, int n)
 
 const struct verb verb_release = { "release",	"ID...", "take regions down", release_specs, 1,
 				   RELEASE_MAX, release };
-const struct verb verb_export = { "export", "ID", "make a ticket for a region", export_specs, 1, 1, export };
+const struct verb verb_export = { "export", "ID",  "make a ticket for a region", export_specs, 1,
+				  1,	    export };

@@ -29,17 +29,20 @@ static const struct option_spec specs[] = {
 	  "offset in the file, a multiple of the page size (0)" },
 	{ "length", ARG_LENGTH, offsetof(struct options, length), "SIZE",
 	  "number of bytes (to the end of the file)" },
-	{ "access", ARG_ACCESS, offsetof(struct options, access), "r|rw", "what peers may do (rw)" },
+	{ "access", ARG_ACCESS, offsetof(struct options, access), "r|rw",
+	  "what peers may do (rw)" },
 	{ "policy", ARG_POLICY, offsetof(struct options, policy), "follow|yield|hold",
 	  "what to do when the filesystem needs blocks back (yield)" },
 	{ "grace", ARG_GRACE, offsetof(struct options, grace_usec), "TIME",
 	  "how long a revocation waits for holders" },
-	{ "warm-mode", ARG_WARM_MODE, offsetof(struct options, warm_mode), "off|read|adaptive|write",
+	{ "warm-mode", ARG_WARM_MODE, offsetof(struct options, warm_mode),
+	  "off|read|adaptive|write",
 	  "how to restore translations after writeback (rdmaregd.conf: adaptive)" },
 	{ "arbitration", ARG_ARBITRATE, offsetof(struct options, arbitration), "auto|pre-content",
 	  "pre-content: also use events that slow down others' I/O (auto)" },
 	{ "export", ARG_FLAG, offsetof(struct options, export), NULL, "make a ticket as well" },
-	{ "session", ARG_TEXT, offsetof(struct options, session), "NAME", "tenant session (default)" },
+	{ "session", ARG_TEXT, offsetof(struct options, session), "NAME",
+	  "tenant session (default)" },
 	{ "no-warm", ARG_FLAG, offsetof(struct options, no_warm), NULL, "do not prefetch" },
 	{ NULL },
 };
@@ -92,7 +95,8 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	context = ctl_context(ctl, &status);
 	if (!context)
 		return status;
-	fd = open(arguments[0], (access == RDMAREG_ACCESS_READ ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK);
+	fd = open(arguments[0],
+		  (access == RDMAREG_ACCESS_READ ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return ctl_not_opened(arguments[0], access == RDMAREG_ACCESS_READ
 							    ? "for reading"

@@ -99,11 +99,13 @@ static int start(struct closed *k, char **command, const sigset_t *mask)
 	posix_spawnattr_destroy(&attributes);
 	if (r) {
 		k->command = 0;
-		return ctl_error(r == ENOENT ? 127 : 126, "running %s: %s", command[0], strerror(r));
+		return ctl_error(r == ENOENT ? 127 : 126, "running %s: %s", command[0],
+				 strerror(r));
 	}
 	k->command_fd = pidfd_open(k->command, 0);
-	return k->command_fd < 0 ? ctl_error(EXIT_FAILED, "waiting for %s: %s", command[0], strerror(errno))
-				 : EXIT_OK;
+	return k->command_fd < 0
+		       ? ctl_error(EXIT_FAILED, "waiting for %s: %s", command[0], strerror(errno))
+		       : EXIT_OK;
 }
 
 /*
@@ -177,7 +179,8 @@ static void say_closed(const struct ctl *ctl, const struct closed *k, bool comma
 		json_object_object_add(o, "revocation", json_object_new_uint64(k->revocation));
 		ctl_print_json(o);
 	} else if (!command) {
-		printf("region %" PRIu64 " is closed, revocation %" PRIu64 "\n", k->region, k->revocation);
+		printf("region %" PRIu64 " is closed, revocation %" PRIu64 "\n", k->region,
+		       k->revocation);
 		fflush(stdout);
 		if (isatty(STDIN_FILENO))
 			fputs("Enter gives it back\n", stderr);

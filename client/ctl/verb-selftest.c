@@ -21,7 +21,8 @@ struct options {
 static const struct option_spec specs[] = {
 	{ "directory", ARG_TEXT, offsetof(struct options, directory), "DIR",
 	  "create test files there (/var/tmp); - : in memory" },
-	{ "cache", ARG_TEXT, offsetof(struct options, cache), "DIR", "save results there (" CACHEDIR ")" },
+	{ "cache", ARG_TEXT, offsetof(struct options, cache), "DIR",
+	  "save results there (" CACHEDIR ")" },
 	{ "no-save", ARG_FLAG, offsetof(struct options, no_save), NULL, "do not save results" },
 	{ "if-stale", ARG_FLAG, offsetof(struct options, if_stale), NULL,
 	  "test only devices without current results" },
@@ -54,5 +55,6 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 			 strerror(errno));
 }
 
-const struct verb verb_selftest = { "selftest", "[DEVICE]", "test whether RDMA devices can be used", specs, 0,
-				    1,		run };
+const struct verb verb_selftest = { "selftest", "[DEVICE]", "test whether RDMA devices can be used",
+				    specs,	0,	    1,
+				    run };

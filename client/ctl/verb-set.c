@@ -17,7 +17,8 @@ static const struct option_spec specs[] = {
 	  "what to do when the filesystem needs blocks back" },
 	{ "grace", ARG_GRACE, offsetof(struct options, grace_usec), "TIME",
 	  "how long a revocation waits for holders (with --policy: its default)" },
-	{ "warm-mode", ARG_WARM_MODE, offsetof(struct options, warm_mode), "off|read|adaptive|write",
+	{ "warm-mode", ARG_WARM_MODE, offsetof(struct options, warm_mode),
+	  "off|read|adaptive|write",
 	  "how to restore translations after writeback (rdmaregd.conf: adaptive)" },
 	{ "arbitration", ARG_ARBITRATE, offsetof(struct options, arbitration), "auto|pre-content",
 	  "pre-content: also use events that slow down others' I/O" },
@@ -65,6 +66,6 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	return EXIT_OK;
 }
 
-const struct verb verb_set = { "set", "ID", "change policy, grace, arbitration or warm mode of a region",
-			       specs, 1,    1,
-			       run };
+const struct verb verb_set = {
+	"set", "ID", "change policy, grace, arbitration or warm mode of a region", specs, 1, 1, run
+};

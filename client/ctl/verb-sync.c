@@ -45,9 +45,10 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 
 		json_object_object_add(j, "id", json_object_new_uint64(rdmareg_region_id(region)));
 		json_object_object_add(j, "revocation", json_object_new_uint64(result.revocation));
-		json_object_object_add(j, "durable",
-				       json_object_new_string(rdmareg_durable_name(result.durable)));
-		json_object_object_add(j, "valid_length", json_object_new_uint64(result.valid_length));
+		json_object_object_add(
+			j, "durable", json_object_new_string(rdmareg_durable_name(result.durable)));
+		json_object_object_add(j, "valid_length",
+				       json_object_new_uint64(result.valid_length));
 		ctl_print_json(j);
 		return EXIT_OK;
 	}
@@ -58,4 +59,6 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	return EXIT_OK;
 }
 
-const struct verb verb_sync = { "sync", "ID", "write what peers wrote to storage", specs, 1, 1, run };
+const struct verb verb_sync = {
+	"sync", "ID", "write what peers wrote to storage", specs, 1, 1, run
+};

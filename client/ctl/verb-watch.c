@@ -26,7 +26,8 @@ static void print(const struct ctl *ctl, const struct rdmareg_event *e,
 	char key[24];
 
 	snprintf(key, sizeof(key), "%" PRIu64, info->id);
-	was = json_object_object_get_ex(modes, key, &before) ? json_object_get_string(before) : mode;
+	was = json_object_object_get_ex(modes, key, &before) ? json_object_get_string(before)
+							     : mode;
 	if (!strcmp(was, mode))
 		was = NULL;
 	events_print(ctl, NULL, e, info, was);
@@ -67,7 +68,8 @@ static int print_present(struct ctl *ctl, uint64_t only, json_object *modes)
 
 	r = rdmareg_list(ctl->context, &lo, &walk);
 	while (r >= 0 && (r = rdmareg_list_next(walk, &info)) > 0) {
-		struct rdmareg_event e = { .region = info.id, .seen_usec = events_now_usec(CLOCK_BOOTTIME) };
+		struct rdmareg_event e = { .region = info.id,
+					   .seen_usec = events_now_usec(CLOCK_BOOTTIME) };
 
 		if (only && info.id != only)
 			break;
@@ -84,8 +86,8 @@ static int print_present(struct ctl *ctl, uint64_t only, json_object *modes)
 	/* what became of it is what rdmaregd says to who asks for it alone */
 	r = rdmareg_lookup(ctl->context, only, &region);
 	return r < 0 ? ctl_failed(r)
-		     : ctl_error(EXIT_NOT_FOUND, "watching region %" PRIu64 ": there was none just now",
-				 only);
+		     : ctl_error(EXIT_NOT_FOUND,
+				 "watching region %" PRIu64 ": there was none just now", only);
 }
 
 static int run(struct ctl *ctl, const void *options, char **arguments, int n)
@@ -114,6 +116,6 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	return r;
 }
 
-const struct verb verb_watch = {
-	"watch", "[ID]", "print regions and events as they happen", NULL, 0, 1, run
-};
+const struct verb verb_watch = { "watch", "[ID]", "print regions and events as they happen",
+				 NULL,	  0,	  1,
+				 run };

@@ -6,10 +6,14 @@
 #include "table.h"
 
 static const struct column columns[] = {
-	{ "region", "REGION", LOOK_PLAIN, true, 3 },	{ "kind", "KIND", LOOK_PLAIN, false, 6 },
-	{ "pid", "PID/PEER", LOOK_PROCESS, false, 8 },	{ "uid", "USER", LOOK_USER, false, 6 },
-	{ "session", "SESSION", LOOK_PLAIN, false, 8 }, { "cgroup", "CGROUP", LOOK_PLAIN, false, 0.3 },
-	{ "since_usec", "AGE", LOOK_AGE, true, 5 },	{ "asked", "ASKED", LOOK_REVOCATION, false, 4 },
+	{ "region", "REGION", LOOK_PLAIN, true, 3 },
+	{ "kind", "KIND", LOOK_PLAIN, false, 6 },
+	{ "pid", "PID/PEER", LOOK_PROCESS, false, 8 },
+	{ "uid", "USER", LOOK_USER, false, 6 },
+	{ "session", "SESSION", LOOK_PLAIN, false, 8 },
+	{ "cgroup", "CGROUP", LOOK_PLAIN, false, 0.3 },
+	{ "since_usec", "AGE", LOOK_AGE, true, 5 },
+	{ "asked", "ASKED", LOOK_REVOCATION, false, 4 },
 };
 
 static int run(struct ctl *ctl, const void *options, char **arguments, int n)
@@ -40,11 +44,11 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	else if (ctl->json)
 		ctl_print_json(json_object_get(rows));
 	else
-		status =
-			table_print(ctl, columns, sizeof(columns) / sizeof(columns[0]), rows,
-				    geteuid() ? "nobody, as far as this user may see: regions of other users "
-						"are shown to root"
-					      : "nobody");
+		status = table_print(
+			ctl, columns, sizeof(columns) / sizeof(columns[0]), rows,
+			geteuid() ? "nobody, as far as this user may see: regions of other users "
+				    "are shown to root"
+				  : "nobody");
 	json_object_put(rows);
 	rdmareg_holders_free(holders);
 	return status;

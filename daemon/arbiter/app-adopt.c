@@ -18,7 +18,8 @@
 
 const char *app_keeper_opened(void *userdata, struct proxy *k)
 {
-	const struct registry_limits any = { UINT32_MAX, UINT64_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX };
+	const struct registry_limits any = { UINT32_MAX, UINT64_MAX, UINT32_MAX, UINT32_MAX,
+					     UINT32_MAX };
 	struct registry_limits limits;
 	struct app *a = userdata;
 	int r;
@@ -28,7 +29,8 @@ const char *app_keeper_opened(void *userdata, struct proxy *k)
 	/* what lives already is not refused, whatever the limits are by now */
 	limits = *registry_limits(a->registry);
 	registry_set_limits(a->registry, &any);
-	r = registry_get_tenant(a->registry, proxy_uid(k), proxy_session(k), &proxy_note(k)->tenant);
+	r = registry_get_tenant(a->registry, proxy_uid(k), proxy_session(k),
+				&proxy_note(k)->tenant);
 	registry_set_limits(a->registry, &limits);
 	proxy_note(k)->has_tenant = r == 0;
 	return r == 0 ? NULL : "more than there is memory for";
@@ -63,12 +65,14 @@ static const char *drop_claim(struct proxy *k, uint64_t id, const char *why)
 
 static bool is_same(const struct record_region *g, const struct keeper_region *info)
 {
-	return g->offset == info->offset && g->length == info->length && g->access == info->access &&
-	       g->device == info->device && g->inode == info->inode && g->detached == info->detached;
+	return g->offset == info->offset && g->length == info->length &&
+	       g->access == info->access && g->device == info->device && g->inode == info->inode &&
+	       g->detached == info->detached;
 }
 
 /* A change that was under way when the daemon ended, or a keeper's lie: what is recorded is what is wanted. */
-static int set_right(struct proxy *k, const struct record_region *g, const struct keeper_region *info)
+static int set_right(struct proxy *k, const struct record_region *g,
+		     const struct keeper_region *info)
 {
 	struct keeper_message m = { .type = KEEPER_CONFIGURE, .region = g->id };
 
@@ -82,13 +86,14 @@ static int set_right(struct proxy *k, const struct record_region *g, const struc
 	return proxy_request(k, &m, -1, 0, NULL);
 }
 
-static int enter(struct app *a, struct proxy *k, const struct record_region *g, struct client *owner,
-		 struct region **ret_region, struct region_entry **ret)
+static int enter(struct app *a, struct proxy *k, const struct record_region *g,
+		 struct client *owner, struct region **ret_region, struct region_entry **ret)
 {
 	const struct filesystem on = { g->device, { g->uuid[0], g->uuid[1] } };
 	struct region *r;
 	int error = registry_add_region(a->registry, proxy_note(k)->tenant,
-					owner && !g->detached ? owner->number : 0, g->length, g->id, &r);
+					owner && !g->detached ? owner->number : 0, g->length, g->id,
+					&r);
 
 	if (error)
 		return error;
@@ -104,15 +109,16 @@ static int enter(struct app *a, struct proxy *k, const struct record_region *g, 
 	(*ret)->text.file_uid = g->file_uid;
 	(*ret)->text.born_nsec = g->born_nsec;
 	(*ret)->text.detached = g->detached;
-	(*ret)->gate_asked = g->terms.gate_asked || (g->terms.gated && g->terms.policy != POLICY_HOLD);
+	(*ret)->gate_asked =
+		g->terms.gate_asked || (g->terms.gated && g->terms.policy != POLICY_HOLD);
 	region_text_set(&(*ret)->text.path, g->path, sizeof(g->path));
 	*ret_region = r;
 	return 0;
 }
 
 /* A region whose record is @g. */
-static const char *adopt(struct app *a, struct proxy *k, const struct record_region *g, uint32_t slot,
-			 const struct keeper_region *info)
+static const char *adopt(struct app *a, struct proxy *k, const struct record_region *g,
+			 uint32_t slot, const struct keeper_region *info)
 {
 	struct region_event event = app_event_of_info(REGION_ADOPTED, info);
 	bool owner_gone;
@@ -142,14 +148,16 @@ static const char *adopt(struct app *a, struct proxy *k, const struct record_reg
 	return NULL;
 }
 
-static const char *claimed(struct app *a, struct proxy *k, uint64_t id, const struct keeper_region *info)
+static const char *claimed(struct app *a, struct proxy *k, uint64_t id,
+			   const struct keeper_region *info)
 {
 	struct record_region g;
 	uint32_t slot;
 
 	if (!record_claim(proxy_record(k), id, &g, &slot))
 		return drop_claim(k, id, "of which there is no record");
-	if (is_same(&g, info) && id < registry_next_id(a->registry) && !registry_find(a->registry, id))
+	if (is_same(&g, info) && id < registry_next_id(a->registry) &&
+	    !registry_find(a->registry, id))
 		return adopt(a, k, &g, slot, info);
 	record_remove(proxy_record(k), slot);
 	return drop_claim(k, id, "which is not what was registered");
@@ -181,7 +189,8 @@ void app_keeper_list_done(void *userdata, struct proxy *k)
 }
 
 /* What a keeper that cannot be asked would list, as far as the record knows. */
-static void adopt_recorded(struct app *a, struct proxy *k, const struct record_region *g, uint32_t slot)
+static void adopt_recorded(struct app *a, struct proxy *k, const struct record_region *g,
+			   uint32_t slot)
 {
 	struct keeper_region info = { .offset = g->offset,
 				      .length = g->length,
@@ -223,7 +232,7 @@ void app_keeper_estranged(void *userdata, struct proxy *k)
 		app_keeper_end_if_unwanted(a, k);
 	}
 	LIST_FOREACH(e, &proxy_note(k)->list, of_keeper)
-	app_look_at_mode(a, registry_find(a->registry, e->id), e);
+		app_look_at_mode(a, registry_find(a->registry, e->id), e);
 	app_set_status(a);
 }
 

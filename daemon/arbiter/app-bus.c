@@ -44,8 +44,10 @@ static bool view_next(void *userdata, uint32_t uid, uint64_t id, struct region_v
 {
 	struct app *a = userdata;
 
-	return app_view(
-		a, uid ? registry_after_of_uid(a->registry, uid, id) : registry_after(a->registry, id), ret);
+	return app_view(a,
+			uid ? registry_after_of_uid(a->registry, uid, id)
+			    : registry_after(a->registry, id),
+			ret);
 }
 
 /* Charges the tenant and makes the region. */
@@ -56,7 +58,8 @@ static int enter_region(struct app *a, struct client *c, const struct register_r
 	int r = registry_get_tenant(a->registry, c->uid, q->session, &tenant);
 
 	if (r == 0) {
-		r = registry_add_region(a->registry, tenant, q->detached ? 0 : c->number, q->length, 0, ret);
+		r = registry_add_region(a->registry, tenant, q->detached ? 0 : c->number, q->length,
+					0, ret);
 		if (r)
 			app_drop_tenant(a, tenant);
 	}
@@ -90,7 +93,8 @@ static void fill_asking(struct app *a, const struct region *r, const struct regi
 			struct asking *ret)
 {
 	struct keeper_message m = { .type = KEEPER_REGISTER, .region = r->id };
-	uint64_t extra = q->warm ? (q->length + GIB - 1) / GIB * a->settings.timeout_msec_per_gib : 0;
+	uint64_t extra =
+		q->warm ? (q->length + GIB - 1) / GIB * a->settings.timeout_msec_per_gib : 0;
 
 	m.info.offset = q->offset;
 	m.info.length = q->length;
@@ -122,7 +126,8 @@ static void on_gated(struct app *a, uint64_t id, void *context)
 
 	if (r)
 		proxy_note(e->keeper)->expected--;
-	if (r && !r->close_wanted) /* else its owner went away meanwhile, and no keeper knows of it */
+	if (r &&
+	    !r->close_wanted) /* else its owner went away meanwhile, and no keeper knows of it */
 		failed.error = proxy_request(e->keeper, &k->m, k->fd, k->extra_msec, NULL);
 	drop_asking(k);
 	if (r && failed.error)
@@ -159,9 +164,10 @@ static int register_region(void *userdata, struct client *c, const struct regist
 	int error;
 
 	if (app_is_evicting(a, &q->on))
-		return failure_set(ret, RDMAREG_ERROR_BUSY,
-				   "the regions of this file's filesystem are being taken down, for instance to "
-				   "unmount it: register the file when that is over");
+		return failure_set(
+			ret, RDMAREG_ERROR_BUSY,
+			"the regions of this file's filesystem are being taken down, for instance to "
+			"unmount it: register the file when that is over");
 	if (app_choose_grace(a, q->policy, q->owns_file, q->access == ACCESS_READ && !q->owns_file,
 			     q->has_grace, q->grace_usec, &grace_usec, ret) ||
 	    (q->pre_content && app_check_gate(q->access, q->owns_file, ret)) ||
@@ -200,13 +206,16 @@ static int register_region(void *userdata, struct client *c, const struct regist
 		region_table_remove(a->table, e);
 		registry_remove_region(a->registry, r);
 		if (error == -ENOBUFS)
-			return failure_set(ret, RDMAREG_ERROR_LIMIT_EXCEEDED,
-					   "the tenant's keeper was started when regions_per_tenant in rdmaregd.conf was "
-					   "%" PRIu32 ", and has so many; it gets no other one%s: release some of its "
-					   "regions, or use another session",
-					   record_keeper(proxy_record(k))->regions,
-					   a->settings.port ? ", since two cannot have the port that is set there" :
-							      " beside those that it has");
+			return failure_set(
+				ret, RDMAREG_ERROR_LIMIT_EXCEEDED,
+				"the tenant's keeper was started when regions_per_tenant in rdmaregd.conf was "
+				"%" PRIu32
+				", and has so many; it gets no other one%s: release some of its "
+				"regions, or use another session",
+				record_keeper(proxy_record(k))->regions,
+				a->settings.port
+					? ", since two cannot have the port that is set there"
+					: " beside those that it has");
 		return failure_from_errno(ret, "registering the region", error, proxy_trouble(k));
 	}
 	e->registering = call;
@@ -233,21 +242,25 @@ static int export(void *userdata, uint64_t id, const struct export_request *q, s
 	if (app_check_kept(r, ret))
 		return BUS_E_REFUSED;
 	if (r->state == REGION_REGISTERING)
-		return failure_set(ret, RDMAREG_ERROR_BUSY,
-				   "region %" PRIu64 " is being registered: no ticket can be made yet; try again when "
-				   "it is live",
-				   id);
+		return failure_set(
+			ret, RDMAREG_ERROR_BUSY,
+			"region %" PRIu64
+			" is being registered: no ticket can be made yet; try again when "
+			"it is live",
+			id);
 	m.ticket.rights = WIRE_RIGHT_READ | (access == ACCESS_READ_WRITE ? WIRE_RIGHT_WRITE : 0);
 	m.ticket.uses = q->uses;
 	if (q->expires_usec &&
 	    __builtin_add_overflow(now_boottime_usec(), q->expires_usec, &m.ticket.expires_usec))
 		m.ticket.expires_usec = UINT64_MAX;
 	error = proxy_request(e->keeper, &m, -1, 0, call);
-	return error < 0 ? failure_from_errno(ret, "making the ticket", error, proxy_trouble(e->keeper)) : 0;
+	return error < 0 ? failure_from_errno(ret, "making the ticket", error,
+					      proxy_trouble(e->keeper))
+			 : 0;
 }
 
-static int release(void *userdata, struct client *c, uint64_t id, uint64_t grace_usec, struct call *call,
-		   struct failure *ret)
+static int release(void *userdata, struct client *c, uint64_t id, uint64_t grace_usec,
+		   struct call *call, struct failure *ret)
 {
 	struct app *a = userdata;
 	struct region *r = registry_find(a->registry, id);
@@ -255,7 +268,8 @@ static int release(void *userdata, struct client *c, uint64_t id, uint64_t grace
 	int error;
 
 	if (e->late_release && *proxy_trouble(e->keeper))
-		return failure_set(ret, RDMAREG_ERROR_TIMEOUT, "region %" PRIu64 " is being released: %s", id,
+		return failure_set(ret, RDMAREG_ERROR_TIMEOUT,
+				   "region %" PRIu64 " is being released: %s", id,
 				   proxy_trouble(e->keeper));
 	if (e->late_release)
 		return failure_set(
@@ -284,11 +298,13 @@ static int acknowledge(void *userdata, struct client *c, uint64_t id, uint64_t r
 	uint64_t *acknowledged;
 
 	if (!region_is_held_by(a->registry, r, HOLDER_CLIENT, c->number))
-		return failure_set(ret, RDMAREG_ERROR_NO_SUCH_REVOCATION,
-				   "this connection does not hold region %" PRIu64
-				   " and was asked nothing: only who registered or joined it acknowledges",
-				   id);
-	acknowledged = e->holder == c ? &e->acknowledged : &region_entry_find_join(e, c)->acknowledged;
+		return failure_set(
+			ret, RDMAREG_ERROR_NO_SUCH_REVOCATION,
+			"this connection does not hold region %" PRIu64
+			" and was asked nothing: only who registered or joined it acknowledges",
+			id);
+	acknowledged =
+		e->holder == c ? &e->acknowledged : &region_entry_find_join(e, c)->acknowledged;
 	if (revocation && *acknowledged == revocation)
 		return 0; /* the second time */
 	if (r->state != REGION_DRAINING || r->revocation != revocation)
@@ -330,7 +346,8 @@ static void name_lost(void *userdata)
 {
 	struct app *a = userdata;
 
-	log_error("another process has taken the name " RDMAREG_BUS_NAME ": stopping; the keepers stay");
+	log_error("another process has taken the name " RDMAREG_BUS_NAME
+		  ": stopping; the keepers stay");
 	loop_stop(a->loop);
 }
 

@@ -29,14 +29,17 @@ static uint64_t longest_grace(const struct app *a, bool reads_only)
 {
 	const struct settings *s = &a->settings;
 
-	return (reads_only && s->reader_grace_msec < s->max_grace_msec ? s->reader_grace_msec : s->max_grace_msec) *
+	return (reads_only && s->reader_grace_msec < s->max_grace_msec ? s->reader_grace_msec
+								       : s->max_grace_msec) *
 	       USEC_PER_MSEC;
 }
 
-int app_choose_grace(const struct app *a, enum region_policy policy, bool owns_file, bool reads_only,
-		     bool has_grace, uint64_t grace_usec, uint64_t *ret, struct failure *f)
+int app_choose_grace(const struct app *a, enum region_policy policy, bool owns_file,
+		     bool reads_only, bool has_grace, uint64_t grace_usec, uint64_t *ret,
+		     struct failure *f)
 {
-	uint64_t longest = longest_grace(a, reads_only), usual = a->settings.grace_msec * USEC_PER_MSEC;
+	uint64_t longest = longest_grace(a, reads_only),
+		 usual = a->settings.grace_msec * USEC_PER_MSEC;
 	char asked[DURATION_BYTES], allowed[DURATION_BYTES];
 
 	switch (policy) {
@@ -81,7 +84,8 @@ int app_check_gate(enum region_access access, bool owns_file, struct failure *f)
 		"'rw' or ownership of the file: ask for arbitration 'auto'");
 }
 
-static int ask_for_change(struct region *r, struct region_entry *e, const struct change *c, void *context)
+static int ask_for_change(struct region *r, struct region_entry *e, const struct change *c,
+			  void *context)
 {
 	struct keeper_message m = { .type = KEEPER_CONFIGURE, .region = r->id };
 
@@ -133,7 +137,8 @@ int app_configure(void *userdata, uint64_t id, const struct configure_request *q
 	};
 	/* a policy that stays keeps its grace, and needs no authorization again */
 	if (app_choose_grace(a, policy, q->owns_file || policy == before,
-			     r->access == ACCESS_READ && !q->owns_file, q->has_grace || policy == before,
+			     r->access == ACCESS_READ && !q->owns_file,
+			     q->has_grace || policy == before,
 			     q->has_grace ? q->grace_usec : r->grace_usec, &c->grace_usec, ret) ||
 	    (gated && !app_wants_gate(e) &&
 	     app_check_gate((enum region_access)r->access, q->owns_file, ret))) {

@@ -88,7 +88,8 @@ static void record(struct dax_grant *g)
 	char path[DAX_NAME_MAX + 8], mark[RECORD_MARK_MAX], text[RECORD_MARK_MAX + 64];
 	int directory = g->app->runtime.directory;
 
-	if (g->detached || !g->client || !bus_client_mark(g->app->bus, g->client, mark, sizeof(mark)))
+	if (g->detached || !g->client ||
+	    !bus_client_mark(g->app->bus, g->client, mark, sizeof(mark)))
 		snprintf(mark, sizeof(mark), NO_MARK);
 	snprintf(text, sizeof(text), "%" PRIu32 " %" PRIu64 " %s", g->uid, g->bytes, mark);
 	record_path(g, path);
@@ -142,7 +143,8 @@ static void on_destroyed(void *userdata, const struct dax_answer *n, int fd)
 static int start_destroying(struct dax_grant *g)
 {
 	return dax_process_start(&g->process, g->app->options->spawner, loop_base(g->app->loop),
-				 g->app->options->dax_helper, "destroy", g->name, NULL, on_destroyed, g);
+				 g->app->options->dax_helper, "destroy", g->name, NULL,
+				 on_destroyed, g);
 }
 
 /* It is given back now, or as soon as nobody has it. */
@@ -201,8 +203,8 @@ bool app_dax_is_within_limit(void *userdata, const struct client *c, uint64_t si
 	const struct dax_grant *g;
 
 	LIST_FOREACH(g, &a->dax_grants, grants)
-	if (g->uid == c->uid && __builtin_add_overflow(used, g->bytes, &used))
-		return false;
+		if (g->uid == c->uid && __builtin_add_overflow(used, g->bytes, &used))
+			return false;
 	return used <= a->settings.dax_bytes_per_tenant;
 }
 
@@ -216,20 +218,22 @@ int app_create_dax(void *userdata, struct client *c, const struct dax_request *q
 	int r;
 
 	LIST_FOREACH(g, &a->dax_grants, grants)
-	busy += g->process != NULL;
+		busy += g->process != NULL;
 	if (busy >= PROCESSES_MAX)
 		return failure_set(ret, RDMAREG_ERROR_BUSY,
-				   "%u devices are being made or destroyed already: try again", busy);
+				   "%u devices are being made or destroyed already: try again",
+				   busy);
 	g = grant_new(a, c->uid, charge_of(q->size));
 	if (!g)
 		return failure_from_errno(ret, "making a device", -ENOMEM, "");
 	snprintf(region, sizeof(region), "%" PRIu32, q->region);
 	snprintf(size, sizeof(size), "%" PRIu64, q->size);
-	r = dax_process_start(&g->process, a->options->spawner, loop_base(a->loop), a->options->dax_helper,
-			      "create", region, size, on_made, g);
+	r = dax_process_start(&g->process, a->options->spawner, loop_base(a->loop),
+			      a->options->dax_helper, "create", region, size, on_made, g);
 	if (r < 0) {
 		grant_free(g);
-		return failure_set(ret, RDMAREG_ERROR_FAILED, "making a device: %s cannot be started: %s",
+		return failure_set(ret, RDMAREG_ERROR_FAILED,
+				   "making a device: %s cannot be started: %s",
 				   a->options->dax_helper, strerror(-r));
 	}
 	g->call = call;
@@ -246,9 +250,9 @@ int app_destroy_dax(void *userdata, struct client *c, const char *path, struct c
 	int r;
 
 	LIST_FOREACH(g, &a->dax_grants, grants)
-	if (*g->name && !strncmp(path, "/dev/", 5) && !strcmp(path + 5, g->name) &&
-	    (c->uid == 0 || c->uid == g->uid))
-		break;
+		if (*g->name && !strncmp(path, "/dev/", 5) && !strcmp(path + 5, g->name) &&
+		    (c->uid == 0 || c->uid == g->uid))
+			break;
 	if (!g)
 		return failure_set(ret, RDMAREG_ERROR_INVALID_FILE,
 				   "'%s' is no device that was made for uid %" PRIu32
@@ -320,8 +324,8 @@ static void each_record(struct app *a, on_dax_record_t *call, void *userdata)
 			continue;
 		text[n] = 0;
 		if (strlen(d->d_name) >= DAX_NAME_MAX ||
-		    sscanf(text, "%" SCNu32 " %" SCNu64 " %n", &r.uid, &r.bytes, &mark) != 2 || !text[mark] ||
-		    strlen(text + mark) >= sizeof(r.mark))
+		    sscanf(text, "%" SCNu32 " %" SCNu64 " %n", &r.uid, &r.bytes, &mark) != 2 ||
+		    !text[mark] || strlen(text + mark) >= sizeof(r.mark))
 			continue;
 		strcpy(r.mark, text + mark);
 		call(userdata, d->d_name, &r);
@@ -353,7 +357,8 @@ static void call_with_mark(void *userdata, const char *name, const struct dax_re
 		c->call(c->userdata, r->mark);
 }
 
-void app_each_dax_owner(struct app *a, void (*call)(void *userdata, const char *mark), void *userdata)
+void app_each_dax_owner(struct app *a, void (*call)(void *userdata, const char *mark),
+			void *userdata)
 {
 	struct mark_call c = { call, userdata };
 

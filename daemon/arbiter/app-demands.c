@@ -24,7 +24,8 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-#define DEMANDS_OF_A_FILE 4 /* fewer than a keeper's guard has places for, since revocations need some, too */
+#define DEMANDS_OF_A_FILE \
+	4 /* fewer than a keeper's guard has places for, since revocations need some, too */
 #define JOIN_USEC USEC_PER_SEC
 
 static const char *const cause_names[_REVOCATION_CAUSE_MAX] = REVOCATION_CAUSE_NAMES;
@@ -57,8 +58,8 @@ static struct passage *find_passage(struct app *a, uint64_t number)
 	struct passage *p;
 
 	LIST_FOREACH(p, &a->passages, passages)
-	if (p->want.number == number)
-		return p;
+		if (p->want.number == number)
+			return p;
 	return NULL;
 }
 
@@ -67,8 +68,8 @@ static struct crowd *find_crowd(struct app *a, uint64_t demand)
 	struct crowd *c;
 
 	LIST_FOREACH(c, &a->crowds, crowds)
-	if (c->demand == demand)
-		return c;
+		if (c->demand == demand)
+			return c;
 	return NULL;
 }
 
@@ -99,8 +100,8 @@ static void let_pass(struct crowd *c)
 	c->fenced = true;
 	c->fenced_usec = now_monotonic_usec();
 	LIST_FOREACH(p, &c->app->passages, passages)
-	if (p->crowd == c)
-		answer(c->app, p, 0);
+		if (p->crowd == c)
+			answer(c->app, p, 0);
 }
 
 static void find_place(struct app *a, struct passage *p);
@@ -111,8 +112,8 @@ static void give_place(struct app *a, uint64_t device, uint64_t inode)
 	struct passage *p;
 
 	LIST_FOREACH(p, &a->passages, passages)
-	if (!p->crowd && p->want.device == device && p->want.inode == inode)
-		find_place(a, p);
+		if (!p->crowd && p->want.device == device && p->want.inode == inode)
+			find_place(a, p);
 }
 
 static void carry_out(struct crowd *c, const struct demand_effects *effects)
@@ -181,8 +182,8 @@ static uint64_t grace_of(const struct region *r)
 }
 
 /* Asks one region's keeper. 0: an answer will come. */
-static int ask(struct crowd *c, const struct region *r, struct region_entry *e, const struct gate_message *w,
-	       uint64_t start, uint64_t end)
+static int ask(struct crowd *c, const struct region *r, struct region_entry *e,
+	       const struct gate_message *w, uint64_t start, uint64_t end)
 {
 	struct keeper_message m = { .type = KEEPER_DEMAND, .region = r->id };
 	const struct settings *s = &c->app->settings;
@@ -195,20 +196,20 @@ static int ask(struct crowd *c, const struct region *r, struct region_entry *e, 
 	m.demand.pid = (uint32_t)w->pid;
 	/* the gate tells when it is over; this is for a gate that we no longer hear */
 	m.demand.limit_usec = s->revoke_limit_sec * USEC_PER_SEC;
-	return proxy_request(e->keeper, &m, -1, (m.demand.grace_usec + USEC_PER_SEC) / USEC_PER_MSEC,
-			      (void *)(uintptr_t)c->demand);
+	return proxy_request(e->keeper, &m, -1,
+			     (m.demand.grace_usec + USEC_PER_SEC) / USEC_PER_MSEC,
+			     (void *)(uintptr_t)c->demand);
 }
 
 /* The regions that a range takes something of; how long their holders have at most, and whether one of them refuses. */
-static uint32_t survey(struct app *a, const struct file *f, const struct gate_message *w, uint64_t *ret_grace,
-		       const struct region **ret_refusing)
+static uint32_t survey(struct app *a, const struct file *f, const struct gate_message *w,
+		       uint64_t *ret_grace, const struct region **ret_refusing)
 {
 	struct region_entry *e;
 	uint64_t start, end;
 	uint32_t n = 0;
 
-	TAILQ_FOREACH(e, &f->regions, of_file)
-	{
+	TAILQ_FOREACH(e, &f->regions, of_file) {
 		const struct region *r = registry_find(a->registry, e->id);
 
 		if (!takes(w->offset, w->length, r, &start, &end))
@@ -241,21 +242,23 @@ static bool may_join(const struct crowd *c, const struct file *f, const struct g
 	    end_of(w->offset, w->length) > end_of(c->offset, c->length))
 		return false;
 	TAILQ_FOREACH(e, &f->regions, of_file)
-	if (takes(w->offset, w->length, registry_find(c->app->registry, e->id), &start, &end) &&
-	    !has_part(c, e->id))
-		return false;
+		if (takes(w->offset, w->length, registry_find(c->app->registry, e->id), &start,
+			  &end) &&
+		    !has_part(c, e->id))
+			return false;
 	return true;
 }
 
 /* Of a range of the file that @p takes, or all of it. */
-static struct crowd *begin_crowd(struct app *a, const struct file *f, struct passage *p, bool whole_file)
+static struct crowd *begin_crowd(struct app *a, const struct file *f, struct passage *p,
+				 bool whole_file)
 {
 	struct region_entry *e;
 	struct crowd *c;
 	uint32_t n = 0;
 
 	TAILQ_FOREACH(e, &f->regions, of_file)
-	n++;
+		n++;
 	c = calloc(1, sizeof(*c) + n * sizeof(c->part[0]));
 	if (!c)
 		return NULL;
@@ -277,8 +280,7 @@ static void ask_all(struct crowd *c, const struct file *f, const struct gate_mes
 	uint32_t asked = 0, failed = 0;
 	int error;
 
-	TAILQ_FOREACH(e, &f->regions, of_file)
-	{
+	TAILQ_FOREACH(e, &f->regions, of_file) {
 		const struct region *r = registry_find(c->app->registry, e->id);
 
 		if (!takes(c->offset, c->length, r, &start, &end))
@@ -306,8 +308,7 @@ static void find_place(struct app *a, struct passage *p)
 		answer(a, p, 0);
 		return;
 	}
-	LIST_FOREACH(c, &a->crowds, crowds)
-	{
+	LIST_FOREACH(c, &a->crowds, crowds) {
 		if (c->device != p->want.device || c->inode != p->want.inode)
 			continue;
 		n++;
@@ -368,10 +369,11 @@ void app_passage_expired(void *userdata, uint64_t number)
 	if (!p || p->answered)
 		return;
 	p->answered = true;
-	log_warning("an operation on a guarded file went on at its deadline, before every region was fenced");
+	log_warning(
+		"an operation on a guarded file went on at its deadline, before every region was fenced");
 	LIST_FOREACH(other, &a->passages, passages)
-	if (other->crowd == p->crowd && !other->answered)
-		return;
+		if (other->crowd == p->crowd && !other->answered)
+			return;
 	if (p->crowd)
 		step(p->crowd, DEMAND_DEADLINE);
 }
@@ -408,10 +410,13 @@ void app_passage_refused(void *userdata, const struct gate_message *m)
 	}
 	a->refusals_quiet_usec = now_monotonic_usec() + USEC_PER_SEC;
 	TAILQ_FOREACH(e, &f->regions, of_file)
-	if (e->guard == m->key)
-		log_info("region %" PRIu64 ": held: process %d of user %" PRIu32
-			 " was refused (cause: %s; other refusals that were not logged: %" PRIu64 ")",
-			 e->id, (int)m->pid, m->uid, cause_names[m->cause], a->refusals_unsaid);
+		if (e->guard == m->key)
+			log_info(
+				"region %" PRIu64 ": held: process %d of user %" PRIu32
+				" was refused (cause: %s; other refusals that were not logged: %" PRIu64
+				")",
+				e->id, (int)m->pid, m->uid, cause_names[m->cause],
+				a->refusals_unsaid);
 	a->refusals_unsaid = 0;
 }
 

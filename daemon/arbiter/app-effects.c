@@ -23,8 +23,8 @@ void app_keeper_end_if_unwanted(struct app *a, struct proxy *k)
 	if (!proxy_note(k)->from_record || !proxy_is_foreign(k) || LIST_EMPTY(&proxy_note(k)->list))
 		return;
 	LIST_FOREACH(e, &proxy_note(k)->list, of_keeper)
-	if (!registry_find(a->registry, e->id)->close_wanted)
-		return;
+		if (!registry_find(a->registry, e->id)->close_wanted)
+			return;
 	proxy_end(k);
 }
 
@@ -50,8 +50,8 @@ static void ask_keeper(struct app *a, struct region_entry *e, enum keeper_type t
 	 * keeper ends.
 	 */
 	if (r < 0)
-		log_error("region %" PRIu64 ": keeper %s cannot be asked: %s", e->id, proxy_name(e->keeper),
-			  strerror(-r));
+		log_error("region %" PRIu64 ": keeper %s cannot be asked: %s", e->id,
+			  proxy_name(e->keeper), strerror(-r));
 	if (type == KEEPER_RELEASE)
 		app_keeper_end_if_unwanted(a, e->keeper);
 }
@@ -91,10 +91,11 @@ void app_release_late(struct region_entry *e, const char *text)
 	struct call *call;
 
 	e->late_release = true;
-	failure_set(&f, RDMAREG_ERROR_TIMEOUT,
-		    "region %" PRIu64
-		    " is not released yet; it is gone once its keeper has answered, or has ended: %s",
-		    e->id, text);
+	failure_set(
+		&f, RDMAREG_ERROR_TIMEOUT,
+		"region %" PRIu64
+		" is not released yet; it is gone once its keeper has answered, or has ended: %s",
+		e->id, text);
 	while (region_entry_next_release(e, &call, &eviction)) {
 		if (call)
 			call_fail(call, &f);
@@ -129,14 +130,17 @@ static void announce(struct app *a, struct region_entry *e, const struct region_
 	proxy_note(e->keeper)->regions++;
 	bus_tell_added(a->bus, v);
 	app_log(e->keeper, LOG_INFO,
-		"region %" PRIu64 ": %s of uid %" PRIu32 " session %s: %" PRIu64 " bytes of %s at %" PRIu64,
-		 e->id, e->text.detached ? "detached region" : "region", v->tenant->uid, v->tenant->session,
-		 v->region->length, e->text.path ? e->text.path : "a file", v->region->offset);
+		"region %" PRIu64 ": %s of uid %" PRIu32 " session %s: %" PRIu64
+		" bytes of %s at %" PRIu64,
+		e->id, e->text.detached ? "detached region" : "region", v->tenant->uid,
+		v->tenant->session, v->region->length, e->text.path ? e->text.path : "a file",
+		v->region->offset);
 	app_set_status(a);
 }
 
 /* False: the region is gone. */
-static bool carry_out(struct app *a, struct region *r, struct region_entry *e, const struct region_effect *f)
+static bool carry_out(struct app *a, struct region *r, struct region_entry *e,
+		      const struct region_effect *f)
 {
 	struct region_view v;
 
@@ -146,7 +150,8 @@ static bool carry_out(struct app *a, struct region *r, struct region_entry *e, c
 		reply_register(e, &v, f->error);
 		break;
 	case REGION_REPLY_RELEASE:
-		app_forget_record(e); /* first: the next daemon would bring back what somebody heard is gone */
+		app_forget_record(
+			e); /* first: the next daemon would bring back what somebody heard is gone */
 		reply_release(e);
 		break;
 	case REGION_SEND_RELEASE:

@@ -13,21 +13,23 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-static bool is_evicted(const struct region *r, const struct region_entry *e, const struct evict_request *q)
+static bool is_evicted(const struct region *r, const struct region_entry *e,
+		       const struct evict_request *q)
 {
 	const struct filesystem on = { e->text.device, { e->text.uuid[0], e->text.uuid[1] } };
 
 	return q->above_limits ? r->excess : e->file && filesystem_is_same(&on, &q->on);
 }
 
-static void describe_eviction(struct eviction *v, const struct evict_request *q, const struct client *c)
+static void describe_eviction(struct eviction *v, const struct evict_request *q,
+			      const struct client *c)
 {
 	v->by = (struct caller){ c->pid, c->uid };
 	if (q->above_limits)
 		snprintf(v->what, sizeof(v->what), "limits enforced");
 	else
-		snprintf(v->what, sizeof(v->what), "%s %u:%u evicted (%s)", q->type, major(q->on.device),
-			 minor(q->on.device), q->path);
+		snprintf(v->what, sizeof(v->what), "%s %u:%u evicted (%s)", q->type,
+			 major(q->on.device), minor(q->on.device), q->path);
 }
 
 int app_evict(void *userdata, struct client *c, const struct evict_request *q, struct call *call,

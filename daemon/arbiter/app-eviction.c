@@ -16,8 +16,9 @@ void app_eviction_step(struct eviction *v, bool late)
 	v->late += late;
 	if (--v->left)
 		return;
-	log_notice("%s by pid %" PRIu32 " uid %" PRIu32 ": %" PRIu32 " of %" PRIu32 " regions taken down", v->what,
-		   v->by.pid, v->by.uid, v->regions - v->late, v->regions);
+	log_notice("%s by pid %" PRIu32 " uid %" PRIu32 ": %" PRIu32 " of %" PRIu32
+		   " regions taken down",
+		   v->what, v->by.pid, v->by.uid, v->regions - v->late, v->regions);
 	if (v->late) {
 		failure_set(
 			&f, RDMAREG_ERROR_TIMEOUT,
@@ -38,7 +39,7 @@ bool app_is_evicting(const struct app *a, const struct filesystem *on)
 	const struct eviction *v;
 
 	LIST_FOREACH(v, &a->evictions, evictions)
-	if (v->whole && filesystem_is_same(&v->on, on))
-		return true;
+		if (v->whole && filesystem_is_same(&v->on, on))
+			return true;
 	return false;
 }

@@ -38,8 +38,8 @@ static struct region_entry *find_entry(struct app *a, uint64_t guard)
 	struct gating *g;
 
 	LIST_FOREACH(g, &a->gatings, gatings)
-	if (g->guard == guard)
-		return region_table_find(a->table, g->region);
+		if (g->guard == guard)
+			return region_table_find(a->table, g->region);
 	return NULL;
 }
 
@@ -50,8 +50,8 @@ static void finish(struct app *a, uint64_t guard)
 
 	do {
 		LIST_FOREACH(g, &a->gatings, gatings)
-		if (g->guard == guard)
-			break;
+			if (g->guard == guard)
+				break;
 		if (!g)
 			return;
 		LIST_REMOVE(g, gatings);
@@ -85,7 +85,8 @@ static void on_lost(void *userdata, const char *why)
 	struct app *a = userdata;
 
 	app_passages_lost(a);
-	for (struct region *r = registry_after(a->registry, 0); r; r = registry_after(a->registry, r->id)) {
+	for (struct region *r = registry_after(a->registry, 0); r;
+	     r = registry_after(a->registry, r->id)) {
 		struct region_entry *e = region_table_find(a->table, r->id);
 
 		if (!e->guard)
@@ -132,8 +133,8 @@ static const char *judge_filesystem(uint32_t filesystem)
 }
 
 /* NULL: it is on its way. */
-static const char *start(struct app *a, struct region *r, struct region_entry *e, int fd, uint32_t filesystem,
-			 char *why, size_t size)
+static const char *start(struct app *a, struct region *r, struct region_entry *e, int fd,
+			 uint32_t filesystem, char *why, size_t size)
 {
 	pid_t owner = e->holder ? (pid_t)e->holder->pid : 0;
 	const char *unfit = judge_filesystem(filesystem);
@@ -149,8 +150,8 @@ static const char *start(struct app *a, struct region *r, struct region_entry *e
 		return "this process has no descriptor left; raise LimitNOFILE=";
 	app_set_guard(a, e, ++a->guards);
 	guard = app_guard_of(a, r, e);
-	if (gate_link_mark(a->gate, &guard, copy, proxy_uid(e->keeper), e->text.device, e->text.inode, owner,
-			   why, size) == 0)
+	if (gate_link_mark(a->gate, &guard, copy, proxy_uid(e->keeper), e->text.device,
+			   e->text.inode, owner, why, size) == 0)
 		return NULL;
 	app_set_guard(a, e, 0);
 	return why;
@@ -214,7 +215,8 @@ static bool is_its_file(const struct region_entry *e, const struct file_facts *f
 }
 
 /* NULL, or why this descriptor may not guard that region's file. */
-static const char *judge(const struct region *r, const struct region_entry *e, const struct file_facts *file)
+static const char *judge(const struct region *r, const struct region_entry *e,
+			 const struct file_facts *file)
 {
 	uid_t tenant = proxy_uid(e->keeper);
 	bool owns;
@@ -235,13 +237,14 @@ static const char *judge(const struct region *r, const struct region_entry *e, c
 	if (!owns && r->policy == POLICY_HOLD)
 		return "an authorization to hold a file of somebody else does not outlive the daemon that got it";
 	if (!owns && (proxy_is_foreign(e->keeper) ? r->access != ACCESS_READ_WRITE
-						   : (file->flags & O_ACCMODE) != O_RDWR))
+						  : (file->flags & O_ACCMODE) != O_RDWR))
 		return "its descriptor is not open for writing, and the tenant does not own the file";
 	return NULL;
 }
 
-static bool file_given(struct app *a, struct region *r, struct region_entry *e, const struct file_facts *file,
-		    int fd, app_gated_t *done, void (*drop)(void *context), void *context)
+static bool file_given(struct app *a, struct region *r, struct region_entry *e,
+		       const struct file_facts *file, int fd, app_gated_t *done,
+		       void (*drop)(void *context), void *context)
 {
 	const char *why = judge(r, e, file);
 
@@ -269,18 +272,20 @@ static void on_looked(struct app *a, void *context, const struct file_facts *fac
 		g->done(a, g->region, g->context);
 }
 
-static struct given_file *given_file_new(const struct region_entry *e, app_gated_t *done, void (*drop)(void *context),
-					 void *context)
+static struct given_file *given_file_new(const struct region_entry *e, app_gated_t *done,
+					 void (*drop)(void *context), void *context)
 {
 	struct given_file *g = calloc(1, sizeof(*g));
 
 	if (g)
-		*g = (struct given_file){ .region = e->id, .done = done, .drop = drop, .context = context };
+		*g = (struct given_file){
+			.region = e->id, .done = done, .drop = drop, .context = context
+		};
 	return g;
 }
 
-int app_gate_with(struct app *a, struct region_entry *e, int fd, app_gated_t *done, void (*drop)(void *context),
-		  void *context)
+int app_gate_with(struct app *a, struct region_entry *e, int fd, app_gated_t *done,
+		  void (*drop)(void *context), void *context)
 {
 	struct given_file *g = given_file_new(e, done, drop, context);
 
@@ -341,7 +346,8 @@ static void on_again(void *userdata)
 {
 	struct app *a = userdata;
 
-	for (struct region *r = registry_after(a->registry, 0); r; r = registry_after(a->registry, r->id)) {
+	for (struct region *r = registry_after(a->registry, 0); r;
+	     r = registry_after(a->registry, r->id)) {
 		struct region_entry *e = region_table_find(a->table, r->id);
 
 		if (e->regate)

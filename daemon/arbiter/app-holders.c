@@ -15,9 +15,10 @@
 
 int app_add_holder(struct app *a, struct region *r, enum holder_kind kind, uint64_t id)
 {
-	const struct region_event e = {
-		.type = REGION_HOLDER_JOINED, .kind = kind, .holder = id, .now_usec = now_monotonic_usec()
-	};
+	const struct region_event e = { .type = REGION_HOLDER_JOINED,
+					.kind = kind,
+					.holder = id,
+					.now_usec = now_monotonic_usec() };
 	int error = registry_reserve_holder(a->registry);
 
 	if (error < 0)
@@ -39,17 +40,19 @@ void app_drop_client(struct app *a, struct region *r, const struct client *c)
 static int check_joins(const struct app *a, const struct client *c, struct failure *f)
 {
 	if (c->joined >= a->settings.joins_per_client)
-		return failure_set(f, RDMAREG_ERROR_LIMIT_EXCEEDED,
-				   "this connection has joined %" PRIu64
-				   " regions, which is the limit: leave one, or have the administrator raise "
-				   "joins_per_client in rdmaregd.conf",
-				   a->settings.joins_per_client);
+		return failure_set(
+			f, RDMAREG_ERROR_LIMIT_EXCEEDED,
+			"this connection has joined %" PRIu64
+			" regions, which is the limit: leave one, or have the administrator raise "
+			"joins_per_client in rdmaregd.conf",
+			a->settings.joins_per_client);
 	if (client_user_joins(c) >= a->settings.joins_per_uid)
-		return failure_set(f, RDMAREG_ERROR_LIMIT_EXCEEDED,
-				   "connections of uid %" PRIu32 " have joined regions %" PRIu64
-				   " times, which is the limit: leave some, or have the administrator raise "
-				   "joins_per_uid in rdmaregd.conf",
-				   c->uid, a->settings.joins_per_uid);
+		return failure_set(
+			f, RDMAREG_ERROR_LIMIT_EXCEEDED,
+			"connections of uid %" PRIu32 " have joined regions %" PRIu64
+			" times, which is the limit: leave some, or have the administrator raise "
+			"joins_per_uid in rdmaregd.conf",
+			c->uid, a->settings.joins_per_uid);
 	return 0;
 }
 
@@ -63,9 +66,10 @@ int app_join(void *userdata, struct client *c, uint64_t id, struct failure *ret)
 	if (e->holder == c || region_entry_find_join(e, c))
 		return 0;
 	if (r->state == REGION_REGISTERING || r->close_wanted || r->state == REGION_CLOSING)
-		return failure_set(
-			ret, RDMAREG_ERROR_BUSY,
-			"region %" PRIu64 " is being registered or released: nobody can join it now", id);
+		return failure_set(ret, RDMAREG_ERROR_BUSY,
+				   "region %" PRIu64
+				   " is being registered or released: nobody can join it now",
+				   id);
 	if (check_joins(a, c, ret))
 		return BUS_E_REFUSED;
 	error = region_entry_join(e, c);
@@ -98,7 +102,8 @@ int app_leave(void *userdata, struct client *c, uint64_t id, struct failure *ret
 
 	if (e->holder == c)
 		return failure_set(ret, RDMAREG_ERROR_BUSY,
-				   "this connection owns region %" PRIu64 ": it can release it, not leave it",
+				   "this connection owns region %" PRIu64
+				   ": it can release it, not leave it",
 				   id);
 	if (j)
 		drop_join(a, j);
@@ -130,8 +135,8 @@ static struct peer_note *find_peer(struct region_entry *e, uint64_t peer)
 	struct peer_note *n;
 
 	LIST_FOREACH(n, &e->peers, of_region)
-	if (n->peer == peer)
-		return n;
+		if (n->peer == peer)
+			return n;
 	return NULL;
 }
 
@@ -177,7 +182,8 @@ static const struct client *next_client(struct holder_walk *w, uint64_t number)
 	return j->client;
 }
 
-void app_each_holder(void *userdata, uint64_t id, void (*add)(void *to, const struct holder_view *h), void *to)
+void app_each_holder(void *userdata, uint64_t id,
+		     void (*add)(void *to, const struct holder_view *h), void *to)
 {
 	struct app *a = userdata;
 	const struct region_entry *e = region_table_find(a->table, id);
@@ -192,7 +198,9 @@ void app_each_holder(void *userdata, uint64_t id, void (*add)(void *to, const st
 		const struct peer_note *n = h->kind == HOLDER_PEER ? next_peer(&w, h->id) : NULL;
 
 		v.client = h->kind == HOLDER_CLIENT ? next_client(&w, h->id) : NULL;
-		v.kind = h->kind == HOLDER_PEER ? "peer" : v.client == e->holder ? "owner" : "client";
+		v.kind = h->kind == HOLDER_PEER	 ? "peer"
+			 : v.client == e->holder ? "owner"
+						 : "client";
 		v.address = n ? n->address : NULL;
 		v.access = n ? n->access : ACCESS_READ;
 		v.since_usec = h->since_usec;
@@ -201,7 +209,8 @@ void app_each_holder(void *userdata, uint64_t id, void (*add)(void *to, const st
 	}
 }
 
-bool app_view_next_of_file(void *userdata, uint64_t device, uint64_t inode, uint64_t id, struct region_view *ret)
+bool app_view_next_of_file(void *userdata, uint64_t device, uint64_t inode, uint64_t id,
+			   struct region_view *ret)
 {
 	struct app *a = userdata;
 	struct file *f = region_table_find_file(a->table, device, inode);
@@ -213,8 +222,8 @@ bool app_view_next_of_file(void *userdata, uint64_t device, uint64_t inode, uint
 		e = TAILQ_NEXT(e, of_file);
 	else /* it has ended meanwhile, or this is the first */
 		TAILQ_FOREACH(e, &f->regions, of_file)
-		if (e->id > id)
-			break;
+			if (e->id > id)
+				break;
 	while (e && !e->announced)
 		e = TAILQ_NEXT(e, of_file);
 	return e && app_view(a, registry_find(a->registry, e->id), ret);

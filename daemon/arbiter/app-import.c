@@ -33,7 +33,8 @@ int app_import(void *userdata, uint64_t id, struct call *call, struct failure *r
 				   "region %" PRIu64 " is %s and cannot be imported now", id,
 				   region_state_names[r->state]);
 	error = proxy_request(e->keeper, &m, -1, 0, call);
-	return error < 0 ? failure_from_errno(ret, "importing the region", error, proxy_trouble(e->keeper))
+	return error < 0 ? failure_from_errno(ret, "importing the region", error,
+					      proxy_trouble(e->keeper))
 			 : 0;
 }
 
@@ -84,7 +85,8 @@ void app_import_answered(struct app *a, const struct answer *n)
 	}
 	if (n->error == -EOPNOTSUPP)
 		failure_set(&f, RDMAREG_ERROR_NOT_SUPPORTED,
-			    "importing region %" PRIu64 " failed: %s. Map the file and use a ticket instead",
+			    "importing region %" PRIu64
+			    " failed: %s. Map the file and use a ticket instead",
 			    n->region, n->text);
 	else
 		failure_from_errno(&f, "importing the region",

@@ -69,8 +69,8 @@ static uint64_t joined_monotonic_usec(uint64_t since_boottime_usec)
 	return age < monotonic ? monotonic - age : 1;
 }
 
-static const char *take_peer(struct app *a, struct proxy *k, struct region *r, enum region_event_type type,
-			     const struct keeper_peer *peer)
+static const char *take_peer(struct app *a, struct proxy *k, struct region *r,
+			     enum region_event_type type, const struct keeper_peer *peer)
 {
 	const struct region_event event = { .type = type,
 					    .kind = HOLDER_PEER,
@@ -91,18 +91,21 @@ static const char *take_peer(struct app *a, struct proxy *k, struct region *r, e
 	return NULL;
 }
 
-const char *app_join_peer(struct app *a, struct proxy *k, struct region *r, const struct keeper_peer *peer)
+const char *app_join_peer(struct app *a, struct proxy *k, struct region *r,
+			  const struct keeper_peer *peer)
 {
 	return take_peer(a, k, r, REGION_HOLDER_JOINED, peer);
 }
 
-const char *app_list_peer(struct app *a, struct proxy *k, struct region *r, const struct keeper_peer *peer)
+const char *app_list_peer(struct app *a, struct proxy *k, struct region *r,
+			  const struct keeper_peer *peer)
 {
 	return take_peer(a, k, r, REGION_HOLDER_LISTED, peer);
 }
 
 /* The region a keeper speaks of. NULL without a complaint: we do not know it. */
-struct region *app_region_of(struct app *a, struct proxy *k, uint64_t id, const char **ret_complaint)
+struct region *app_region_of(struct app *a, struct proxy *k, uint64_t id,
+			     const char **ret_complaint)
 {
 	struct region_entry *e = region_table_find(a->table, id);
 
@@ -111,7 +114,7 @@ struct region *app_region_of(struct app *a, struct proxy *k, uint64_t id, const 
 }
 
 void app_step_peer(struct app *a, struct proxy *k, struct region *r, enum region_event_type type,
-		      const struct keeper_peer *peer)
+		   const struct keeper_peer *peer)
 {
 	const struct region_event event = { .type = type,
 					    .kind = HOLDER_PEER,

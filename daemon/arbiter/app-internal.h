@@ -31,7 +31,7 @@ struct app {
 	struct pool *keepers;
 	struct registry *registry;
 	struct region_table *table;
-	bool serving;	   /* the keepers of an earlier daemon came through: the bus is read */
+	bool serving; /* the keepers of an earlier daemon came through: the bus is read */
 	struct gate_link *gate;
 	uint64_t guards; /* the last key */
 	LIST_HEAD(, gating) gatings;
@@ -40,10 +40,12 @@ struct app {
 	struct event *takers_timer;
 	bool takers_busy; /* somebody looks; and */
 	bool takers_due;  /* has to look again */
-	uint64_t demands; /* the last number; begins with the time, so no two daemons use the same */
+	uint64_t
+		demands; /* the last number; begins with the time, so no two daemons use the same */
 	LIST_HEAD(, passage) passages;
 	LIST_HEAD(, crowd) crowds;
-	uint64_t refusals_quiet_usec; /* nothing is logged of them until then; who is refused may try for ever */
+	uint64_t
+		refusals_quiet_usec; /* nothing is logged of them until then; who is refused may try for ever */
 	uint64_t refusals_unsaid;
 	LIST_HEAD(, revoke) revokes;
 	LIST_HEAD(, eviction) evictions;
@@ -97,7 +99,8 @@ int app_send_over(struct region_entry *e, uint64_t demand);
 /* --- app-mode.c */
 
 /* What the keeper says of the region's mode. */
-void app_take_mode(struct app *a, struct region *r, struct region_entry *e, const struct keeper_region *info);
+void app_take_mode(struct app *a, struct region *r, struct region_entry *e,
+		   const struct keeper_region *info);
 /* Work out and publish what is promised. */
 void app_mode_changed(struct app *a, struct region *r, struct region_entry *e);
 /* The same, and told only if something has changed. */
@@ -107,7 +110,8 @@ void app_work_out_mode(struct app *a, struct region *r, struct region_entry *e);
 void app_ungate(struct app *a, struct region *r, struct region_entry *e);
 /* It is guarded, or was meant to be. */
 bool app_wants_gate(const struct region_entry *e);
-struct gate_link_guard app_guard_of(const struct app *a, const struct region *r, const struct region_entry *e);
+struct gate_link_guard app_guard_of(const struct app *a, const struct region *r,
+				    const struct region_entry *e);
 /* 0: none. */
 void app_set_guard(struct app *a, struct region_entry *e, uint64_t guard);
 /* Through descriptors that @pid (negative: not known) opened before the file was guarded a punch is not seen. */
@@ -141,13 +145,17 @@ void app_take_texts(struct region_entry *e, const struct keeper_region *info);
 bool app_take_file(struct region_entry *e, const struct keeper_region *info);
 /* It has: whoever listens hears of it. */
 void app_file_changed(struct app *a, const struct region *r);
-struct region_event app_event_of_info(enum region_event_type type, const struct keeper_region *info);
+struct region_event app_event_of_info(enum region_event_type type,
+				      const struct keeper_region *info);
 /* The region a keeper speaks of. NULL without a complaint: we do not know it. */
-struct region *app_region_of(struct app *a, struct proxy *k, uint64_t id, const char **ret_complaint);
+struct region *app_region_of(struct app *a, struct proxy *k, uint64_t id,
+			     const char **ret_complaint);
 /* NULL, or the complaint. */
-const char *app_join_peer(struct app *a, struct proxy *k, struct region *r, const struct keeper_peer *peer);
+const char *app_join_peer(struct app *a, struct proxy *k, struct region *r,
+			  const struct keeper_peer *peer);
 /* The same of one that is in a list, and may be known. */
-const char *app_list_peer(struct app *a, struct proxy *k, struct region *r, const struct keeper_peer *peer);
+const char *app_list_peer(struct app *a, struct proxy *k, struct region *r,
+			  const struct keeper_peer *peer);
 void app_step_peer(struct app *a, struct proxy *k, struct region *r, enum region_event_type type,
 		   const struct keeper_peer *peer);
 void app_drop_peer(struct app *a, struct proxy *k, struct region *r, uint64_t peer);
@@ -177,15 +185,18 @@ void app_drop_dax(struct app *a, const struct client *c);
 /* Those that an earlier daemon made. */
 void app_adopt_dax(struct app *a);
 /* Whose they are. */
-void app_each_dax_owner(struct app *a, void (*call)(void *userdata, const char *mark), void *userdata);
+void app_each_dax_owner(struct app *a, void (*call)(void *userdata, const char *mark),
+			void *userdata);
 void app_free_dax(struct app *a);
 
 /* --- app-holders.c; the first four are of struct bus_handlers */
 
 int app_join(void *userdata, struct client *c, uint64_t id, struct failure *ret);
 int app_leave(void *userdata, struct client *c, uint64_t id, struct failure *ret);
-void app_each_holder(void *userdata, uint64_t id, void (*add)(void *to, const struct holder_view *h), void *to);
-bool app_view_next_of_file(void *userdata, uint64_t device, uint64_t inode, uint64_t id, struct region_view *ret);
+void app_each_holder(void *userdata, uint64_t id,
+		     void (*add)(void *to, const struct holder_view *h), void *to);
+bool app_view_next_of_file(void *userdata, uint64_t device, uint64_t inode, uint64_t id,
+			   struct region_view *ret);
 /* @client becomes a holder of the region, to be asked before it is taken away. -ENOMEM. */
 int app_add_holder(struct app *a, struct region *r, enum holder_kind kind, uint64_t id);
 /* @client is a holder no more; who lets go need not be asked. */
@@ -198,7 +209,8 @@ void app_forget_peer(struct region_entry *e, uint64_t peer);
 
 int app_revoke(void *userdata, struct client *c, uint64_t id, const struct revoke_request *q,
 	       struct call *call, struct failure *ret);
-int app_restore(void *userdata, struct client *c, uint64_t id, uint64_t revocation, struct failure *ret);
+int app_restore(void *userdata, struct client *c, uint64_t id, uint64_t revocation,
+		struct failure *ret);
 int app_sync(void *userdata, struct client *c, uint64_t id, const struct revoke_request *q,
 	     struct call *call, struct failure *ret);
 void app_revoke_answered(struct app *a, const struct answer *n);
@@ -227,8 +239,8 @@ int app_evict(void *userdata, struct client *c, const struct evict_request *q, s
 
 int app_prefetch(void *userdata, uint64_t id, const struct prefetch_request *q, struct call *call,
 		 struct failure *ret);
-int app_start_prefetch(void *userdata, struct client *c, uint64_t id, const struct prefetch_request *q,
-		       uint64_t *ret_number, struct failure *ret);
+int app_start_prefetch(void *userdata, struct client *c, uint64_t id,
+		       const struct prefetch_request *q, uint64_t *ret_number, struct failure *ret);
 struct job *app_find_job(void *userdata, uint64_t number);
 struct job *app_next_job(void *userdata, struct job *last);
 int app_cancel_job(void *userdata, struct job *j, struct failure *ret);
@@ -246,8 +258,9 @@ void app_configure_answered(struct app *a, const struct answer *n);
 /* The file that is to be guarded. */
 void app_change_file_answered(struct app *a, const struct answer *n);
 /* How long a revocation waits: what was asked for, within what the administrator allows. */
-int app_choose_grace(const struct app *a, enum region_policy policy, bool owns_file, bool reads_only, bool has_grace,
-		     uint64_t grace_usec, uint64_t *ret, struct failure *f);
+int app_choose_grace(const struct app *a, enum region_policy policy, bool owns_file,
+		     bool reads_only, bool has_grace, uint64_t grace_usec, uint64_t *ret,
+		     struct failure *f);
 /* May this caller have everybody's I/O on the file gated? */
 int app_check_gate(enum region_access access, bool owns_file, struct failure *f);
 
@@ -298,8 +311,8 @@ typedef void app_gated_t(struct app *a, uint64_t region, void *context);
  * Guard the region's file. What comes of it is in the entry's texts; nobody is told. False: it is known already, and @done is not called. True: @done
  * is called once it is known, or @drop if the daemon ends before.
  */
-bool app_gate(struct app *a, struct region *r, struct region_entry *e, int fd, uint32_t filesystem, app_gated_t *done,
-	      void (*drop)(void *context), void *context);
+bool app_gate(struct app *a, struct region *r, struct region_entry *e, int fd, uint32_t filesystem,
+	      app_gated_t *done, void (*drop)(void *context), void *context);
 void app_free_gatings(struct app *a);
 /* Answered by app_change_file_answered(), or app_regate_answered() if @context is NULL. */
 int app_ask_for_file(struct region_entry *e, void *context);
@@ -307,8 +320,8 @@ int app_ask_for_file(struct region_entry *e, void *context);
 void app_regate(struct app *a, struct region_entry *e);
 void app_regate_answered(struct app *a, const struct answer *n);
 /* As app_gate(), when it is known what @fd is: taken over. @done is called in any case. -ENOMEM: nothing is called. */
-int app_gate_with(struct app *a, struct region_entry *e, int fd, app_gated_t *done, void (*drop)(void *context),
-		  void *context);
+int app_gate_with(struct app *a, struct region_entry *e, int fd, app_gated_t *done,
+		  void (*drop)(void *context), void *context);
 
 /* --- app-takers.c */
 

@@ -39,7 +39,8 @@ static int ask(struct app *a, struct region *r, const struct prefetch_request *q
 		return BUS_E_REFUSED;
 	if (q->write && r->access != ACCESS_READ_WRITE)
 		return failure_set(f, RDMAREG_ERROR_ACCESS_DENIED,
-				   "region %" PRIu64 " has access 'r': it can be prefetched for reading only",
+				   "region %" PRIu64
+				   " has access 'r': it can be prefetched for reading only",
 				   r->id);
 	if (app_check_live(r, f))
 		return BUS_E_REFUSED;
@@ -81,19 +82,20 @@ static int make_room(struct app *a, const struct client *c, struct failure *f)
 	if (c->jobs < a->settings.jobs_per_client)
 		return 0;
 	TAILQ_FOREACH(j, &a->jobs, jobs)
-	if (j->client == c && j->state != JOB_RUNNING) {
-		job_free(a, j);
-		return 0;
-	}
-	return failure_set(f, RDMAREG_ERROR_LIMIT_EXCEEDED,
-			   "this connection has its %" PRIu32
-			   " jobs running already: wait for one, cancel one, or have the administrator raise "
-			   "jobs_per_client in rdmaregd.conf",
-			   c->jobs);
+		if (j->client == c && j->state != JOB_RUNNING) {
+			job_free(a, j);
+			return 0;
+		}
+	return failure_set(
+		f, RDMAREG_ERROR_LIMIT_EXCEEDED,
+		"this connection has its %" PRIu32
+		" jobs running already: wait for one, cancel one, or have the administrator raise "
+		"jobs_per_client in rdmaregd.conf",
+		c->jobs);
 }
 
-int app_start_prefetch(void *userdata, struct client *c, uint64_t id, const struct prefetch_request *q,
-		       uint64_t *ret_number, struct failure *ret)
+int app_start_prefetch(void *userdata, struct client *c, uint64_t id,
+		       const struct prefetch_request *q, uint64_t *ret_number, struct failure *ret)
 {
 	struct app *a = userdata;
 	struct job *j;
@@ -121,8 +123,8 @@ struct job *app_find_job(void *userdata, uint64_t number)
 	struct job *j;
 
 	TAILQ_FOREACH(j, &a->jobs, jobs)
-	if (j->number == number)
-		break;
+		if (j->number == number)
+			break;
 	return j;
 }
 
@@ -219,10 +221,10 @@ void app_prefetch_answered(struct app *a, const struct answer *n)
 		return;
 	if (n->error == -ETIMEDOUT && !n->message && e) /* nobody waits for it any more */
 		proxy_request(e->keeper,
-			       &(struct keeper_message){ .type = KEEPER_CANCEL,
-							 .region = n->region,
-							 .progress.operation = j->operation },
-			       -1, 0, NULL);
+			      &(struct keeper_message){ .type = KEEPER_CANCEL,
+							.region = n->region,
+							.progress.operation = j->operation },
+			      -1, 0, NULL);
 	if (j->number) {
 		end_job(a, j, n);
 	} else {

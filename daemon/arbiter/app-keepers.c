@@ -42,15 +42,17 @@ static void log_revocation(struct app *a, struct proxy *k, const struct region *
 	const char *cause = revocation_cause_names[v->cause];
 
 	if (v->cause <= CAUSE_WRITE && v->breaker_pid)
-		app_log(k, LOG_INFO, "region %" PRIu64 ": revocation %" PRIu64 " (%s) by pid %" PRIu32, r->id,
+		app_log(k, LOG_INFO,
+			"region %" PRIu64 ": revocation %" PRIu64 " (%s) by pid %" PRIu32, r->id,
 			v->revocation, cause, v->breaker_pid);
 	else if (v->cause > CAUSE_WRITE && by->pid)
 		app_log(k, LOG_INFO,
-			"region %" PRIu64 ": revocation %" PRIu64 " (%s) by pid %" PRIu32 " uid %" PRIu32, r->id,
-			v->revocation, cause, by->pid, by->uid);
+			"region %" PRIu64 ": revocation %" PRIu64 " (%s) by pid %" PRIu32
+			" uid %" PRIu32,
+			r->id, v->revocation, cause, by->pid, by->uid);
 	else
-		app_log(k, LOG_INFO, "region %" PRIu64 ": revocation %" PRIu64 " (%s)", r->id, v->revocation,
-			cause);
+		app_log(k, LOG_INFO, "region %" PRIu64 ": revocation %" PRIu64 " (%s)", r->id,
+			v->revocation, cause);
 }
 
 static const char *told_revocation(struct app *a, struct proxy *k, struct region *r,
@@ -73,7 +75,8 @@ static const char *told_revocation(struct app *a, struct proxy *k, struct region
 		step_revocation(a, r, REGION_WAS_FENCED, v);
 		return NULL;
 	case KEEPER_GIVEN_BACK:
-		app_log(k, LOG_INFO, "region %" PRIu64 ": revocation %" PRIu64 ": blocks given back%s", r->id,
+		app_log(k, LOG_INFO,
+			"region %" PRIu64 ": revocation %" PRIu64 ": blocks given back%s", r->id,
 			v->revocation, v->late ? " by the kernel, at its deadline" : "");
 		return NULL;
 	default:
@@ -86,9 +89,11 @@ static const char *told_revocation(struct app *a, struct proxy *k, struct region
 	}
 }
 
-static const char *told_invalidated(struct app *a, struct region *r, const struct keeper_invalidated *v)
+static const char *told_invalidated(struct app *a, struct region *r,
+				    const struct keeper_invalidated *v)
 {
-	const struct region_event event = { .type = REGION_LENGTH, .valid_length = v->valid_length };
+	const struct region_event event = { .type = REGION_LENGTH,
+					    .valid_length = v->valid_length };
 	struct region_entry *e = region_table_find(a->table, r->id);
 
 	if (v->valid_length > r->length)
@@ -98,7 +103,8 @@ static const char *told_invalidated(struct app *a, struct region *r, const struc
 	return NULL;
 }
 
-static void told_mode(struct app *a, struct proxy *k, struct region *r, const struct keeper_region *info)
+static void told_mode(struct app *a, struct proxy *k, struct region *r,
+		      const struct keeper_region *info)
 {
 	struct region_entry *e = region_table_find(a->table, r->id);
 
@@ -106,8 +112,8 @@ static void told_mode(struct app *a, struct proxy *k, struct region *r, const st
 		app_file_changed(a, r);
 	app_take_mode(a, r, e, info);
 	app_log(k, LOG_NOTICE, "region %" PRIu64 ": %s%s%s", r->id,
-		e->text.mode_reason ? e->text.mode_reason : "", e->text.degraded ? "; degraded: " : "",
-		e->text.degraded ? e->text.degraded : "");
+		e->text.mode_reason ? e->text.mode_reason : "",
+		e->text.degraded ? "; degraded: " : "", e->text.degraded ? e->text.degraded : "");
 	app_mode_changed(a, r, e);
 }
 
@@ -139,7 +145,8 @@ static const char *told(void *userdata, struct proxy *k, const struct keeper_mes
 		told_mode(a, k, r, &m->info);
 		return NULL;
 	case KEEPER_GONE:
-		app_log(k, LOG_WARNING, "region %" PRIu64 ": ended by its keeper %s", r->id, proxy_name(k));
+		app_log(k, LOG_WARNING, "region %" PRIu64 ": ended by its keeper %s", r->id,
+			proxy_name(k));
 		app_note_end(r, region_table_find(a->table, r->id), END_GIVEN_UP);
 		app_step_plain(a, r, REGION_RELEASED);
 		return NULL;
@@ -192,7 +199,8 @@ static const char *register_answered(struct app *a, struct proxy *k, const struc
 	}
 	app_take_texts(e, &n->message->info);
 	if (e->holder && app_add_holder(a, r, HOLDER_CLIENT, e->holder->number) < 0)
-		log_error("region %" PRIu64 ": no memory to note its holder, who will not be asked", r->id);
+		log_error("region %" PRIu64 ": no memory to note its holder, who will not be asked",
+			  r->id);
 	event = app_event_of_info(REGION_REGISTERED, &n->message->info);
 	app_take_mode(a, r, e, &n->message->info);
 	event.mode = (enum arbitration_mode)r->mode;
@@ -234,7 +242,8 @@ static void export_answered(struct app *a, const struct answer *n)
 		failure_from_errno(&f, "making the ticket", n->error, n->text);
 		call_fail(n->context, &f);
 	} else {
-		region_text_set(&e->text.ticket, n->message->ticket.text, sizeof(n->message->ticket.text));
+		region_text_set(&e->text.ticket, n->message->ticket.text,
+				sizeof(n->message->ticket.text));
 		call_reply_ticket(n->context, e->text.ticket ? e->text.ticket : "");
 		app_view(a, r, &v);
 		bus_tell_changed(a->bus, &v, BUS_CHANGED_TICKET);
@@ -277,13 +286,14 @@ static const char *answered(void *userdata, struct proxy *k, const struct answer
 		return NULL;
 	default:
 		if (n->error && n->message) /* consent that came too late, mostly */
-			app_log(k, LOG_DEBUG, "region %" PRIu64 ": keeper %s: %s", n->region, proxy_name(k),
-				strerror(-n->error));
+			app_log(k, LOG_DEBUG, "region %" PRIu64 ": keeper %s: %s", n->region,
+				proxy_name(k), strerror(-n->error));
 		return NULL;
 	}
 }
 
-static void progressed(void *userdata, enum keeper_type type, void *context, const struct keeper_progress *p)
+static void progressed(void *userdata, enum keeper_type type, void *context,
+		       const struct keeper_progress *p)
 {
 	if (type == KEEPER_PREFETCH)
 		app_prefetch_progressed(userdata, context, p);

@@ -36,7 +36,8 @@ struct look {
  */
 static int find(const char *path)
 {
-	struct open_how how = { .flags = O_PATH | O_NOFOLLOW | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS };
+	struct open_how how = { .flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
+				.resolve = RESOLVE_NO_SYMLINKS };
 
 	return (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
 }
@@ -56,7 +57,8 @@ static void look(struct offload_task *task)
 		return;
 	}
 	f->flags = fcntl(l->fd, F_GETFL);
-	if (f->flags < 0 || statx(l->fd, "", AT_EMPTY_PATH, FILE_ID_MASK, &st) < 0 || fstatfs(l->fd, &filesystem) < 0) {
+	if (f->flags < 0 || statx(l->fd, "", AT_EMPTY_PATH, FILE_ID_MASK, &st) < 0 ||
+	    fstatfs(l->fd, &filesystem) < 0) {
 		f->error = -errno;
 		return;
 	}
@@ -84,7 +86,8 @@ static void release(struct offload_task *task)
 	free(l);
 }
 
-static void begin(struct app *a, int fd, const char *path, uint32_t uid, app_looked_t *done, void *context)
+static void begin(struct app *a, int fd, const char *path, uint32_t uid, app_looked_t *done,
+		  void *context)
 {
 	struct look *l = calloc(1, sizeof(*l));
 	struct file_facts none = { .error = -ENOMEM };

@@ -15,7 +15,7 @@
 #include "util/clock.h"
 
 struct gate_link_guard app_guard_of(const struct app *a, const struct region *r,
-				       const struct region_entry *e)
+				    const struct region_entry *e)
 {
 	uint64_t margin = a->settings.deadline_margin_msec * USEC_PER_MSEC;
 
@@ -50,7 +50,8 @@ static void file_name(const struct region_entry *e, char *out, size_t size)
 {
 	const char *now = e->text.path_now ? e->text.path_now : e->text.path;
 
-	snprintf(out, size, "%s%s", now ? now : "", e->text.path_state == PATH_DELETED ? " (deleted)" : "");
+	snprintf(out, size, "%s%s", now ? now : "",
+		 e->text.path_state == PATH_DELETED ? " (deleted)" : "");
 }
 
 /* Works the published texts out anew, and tells the gate what it has to know of them. */
@@ -94,8 +95,9 @@ void app_work_out_mode(struct app *a, struct region *r, struct region_entry *e)
 	else if (e->no_gate)
 		add(degraded, sizeof(degraded),
 		    r->policy != POLICY_HOLD ? "pre-content events were asked for: "
-		    : leased ? "policy hold cannot refuse here, it delays by the longest grace instead: "
-			     : "policy hold has no effect here, it can neither refuse nor delay: ",
+		    : leased
+			    ? "policy hold cannot refuse here, it delays by the longest grace instead: "
+			    : "policy hold has no effect here, it can neither refuse nor delay: ",
 		    e->no_gate);
 	file_name(e, path, sizeof(path));
 	takers_describe(&a->takers, path, e->gated && !leased, takers, sizeof(takers));
@@ -126,7 +128,8 @@ static void take_stuck(struct region_entry *e, const struct keeper_region *info)
 	e->stuck = NULL;
 }
 
-void app_take_mode(struct app *a, struct region *r, struct region_entry *e, const struct keeper_region *info)
+void app_take_mode(struct app *a, struct region *r, struct region_entry *e,
+		   const struct keeper_region *info)
 {
 	e->keeper_mode = info->mode;
 	e->unleased = info->unleased;

@@ -23,8 +23,7 @@ void app_list_begins(void *userdata, struct proxy *k)
 	struct app *a = userdata;
 
 	proxy_note(k)->unknown = 0;
-	LIST_FOREACH(e, &proxy_note(k)->list, of_keeper)
-	{
+	LIST_FOREACH(e, &proxy_note(k)->list, of_keeper) {
 		e->listed = false;
 		/* what follows may ask holders of whom we have not heard: no consent before all are known */
 		app_step_plain(a, registry_find(a->registry, e->id), REGION_LIST_BEGAN);
@@ -46,9 +45,10 @@ static const char *refresh(struct app *a, struct region *r, struct region_entry 
 		app_file_changed(a, r);
 	app_take_texts(e, info);
 	/* a lease may have been lost or had meanwhile, writes be asked, memory have failed */
-	if (e->keeper_mode != info->mode || e->unleased != !!info->unleased || e->blocks != info->blocks || e->text.bypasses != bypasses ||
-	    strcmp(e->keeper_reason ? e->keeper_reason : "", info->mode_reason) || strcmp(e->stuck ? e->stuck : "", info->stuck) ||
-	    *info->damage) {
+	if (e->keeper_mode != info->mode || e->unleased != !!info->unleased ||
+	    e->blocks != info->blocks || e->text.bypasses != bypasses ||
+	    strcmp(e->keeper_reason ? e->keeper_reason : "", info->mode_reason) ||
+	    strcmp(e->stuck ? e->stuck : "", info->stuck) || *info->damage) {
 		app_take_mode(a, r, e, info);
 		app_mode_changed(a, r, e);
 	}
@@ -76,7 +76,8 @@ const char *app_listed(void *userdata, struct proxy *k, const struct keeper_mess
 	struct region_entry *e;
 
 	if (m->type == KEEPER_PEER)
-		return r && r->state != REGION_REGISTERING ? app_list_peer(a, k, r, &m->peer) : complaint;
+		return r && r->state != REGION_REGISTERING ? app_list_peer(a, k, r, &m->peer)
+							   : complaint;
 	if (r)
 		return refresh(a, r, region_table_find(a->table, m->region), &m->info);
 	if (proxy_note(k)->listed)
@@ -113,7 +114,8 @@ void app_list_done(void *userdata, struct proxy *k)
 		if (r->state == REGION_REGISTERING || (!e->listed && r->close_wanted))
 			continue;
 		if (!e->listed) {
-			log_warning("region %" PRIu64 ": keeper %s has it no more", e->id, proxy_name(k));
+			log_warning("region %" PRIu64 ": keeper %s has it no more", e->id,
+				    proxy_name(k));
 			app_note_end(r, e, END_GIVEN_UP);
 			app_step_plain(a, r, REGION_RELEASED);
 			continue;

@@ -8,11 +8,13 @@
 #include "arbiter/app-internal.h"
 #include "util/text.h"
 
-static struct record_terms terms_of(const struct region *r, const struct region_entry *e, bool gated)
+static struct record_terms terms_of(const struct region *r, const struct region_entry *e,
+				    bool gated)
 {
-	return (struct record_terms){
-		.grace_usec = r->grace_usec, .policy = r->policy, .gated = gated, .gate_asked = e->gate_asked
-	};
+	return (struct record_terms){ .grace_usec = r->grace_usec,
+				      .policy = r->policy,
+				      .gated = gated,
+				      .gate_asked = e->gate_asked };
 }
 
 int app_record(struct app *a, const struct region *r, struct region_entry *e, bool gated)

@@ -52,10 +52,12 @@ int app_check_kept(const struct region *r, struct failure *f)
 {
 	if (!r->close_wanted && r->state != REGION_CLOSING)
 		return 0;
-	return failure_set(f, RDMAREG_ERROR_BUSY,
-			   "region %" PRIu64 " is being released: nothing of it can be changed any more; register the "
-			   "file again",
-			   r->id);
+	return failure_set(
+		f, RDMAREG_ERROR_BUSY,
+		"region %" PRIu64
+		" is being released: nothing of it can be changed any more; register the "
+		"file again",
+		r->id);
 }
 
 int app_check_live(const struct region *r, struct failure *f)
@@ -65,7 +67,8 @@ int app_check_live(const struct region *r, struct failure *f)
 	if (r->state == REGION_LIVE || r->state == REGION_WARMING)
 		return 0;
 	return failure_set(f, RDMAREG_ERROR_BUSY,
-			   "region %" PRIu64 " is %s, not live: wait until its State is live and try again",
+			   "region %" PRIu64
+			   " is %s, not live: wait until its State is live and try again",
 			   r->id, region_state_names[r->state]);
 }
 
@@ -74,8 +77,8 @@ int app_check_range(const struct region *r, uint64_t offset, uint64_t length, st
 	if (offset < r->length && length <= r->length - offset)
 		return 0;
 	return failure_set(f, RDMAREG_ERROR_INVALID_RANGE,
-			   "offset %" PRIu64 " and length %" PRIu64 " are not inside region %" PRIu64
-			   ", which has %" PRIu64 " bytes",
+			   "offset %" PRIu64 " and length %" PRIu64
+			   " are not inside region %" PRIu64 ", which has %" PRIu64 " bytes",
 			   offset, length, r->id, r->length);
 }
 
@@ -92,7 +95,9 @@ void app_note_caller(struct region_entry *e, const struct client *c)
 
 int app_send_over(struct region_entry *e, uint64_t demand)
 {
-	const struct keeper_message m = { .type = KEEPER_OVER, .region = e->id, .demand.demand = demand };
+	const struct keeper_message m = { .type = KEEPER_OVER,
+					  .region = e->id,
+					  .demand.demand = demand };
 
 	return proxy_request(e->keeper, &m, -1, 0, NULL);
 }

@@ -40,7 +40,8 @@ static void work(struct offload_task *task)
 {
 	struct reload *l = (struct reload *)task;
 
-	l->result = settings_check(l->config, l->must_exist, &l->settings, l->error, sizeof(l->error));
+	l->result =
+		settings_check(l->config, l->must_exist, &l->settings, l->error, sizeof(l->error));
 }
 
 static void refuse(struct call *call, const char *why)
@@ -48,7 +49,8 @@ static void refuse(struct call *call, const char *why)
 	struct failure f;
 
 	log_error("settings stay as they were: %s", why);
-	failure_set(&f, RDMAREG_ERROR_FAILED, "settings stay as they were: %s; correct it and try again", why);
+	failure_set(&f, RDMAREG_ERROR_FAILED,
+		    "settings stay as they were: %s; correct it and try again", why);
 	if (call)
 		call_fail(call, &f);
 }
@@ -70,7 +72,8 @@ static void apply(struct app *a, const struct reload *l)
 /* The files may have changed since: what a later one found in them counts. */
 static void give_way(const struct reload *l)
 {
-	static const char why[] = "the settings that a later reload read are in force, what this one read before is not";
+	static const char why[] =
+		"the settings that a later reload read are in force, what this one read before is not";
 	struct failure f;
 
 	log_notice("%s", why);
@@ -145,13 +148,15 @@ int app_reload(void *userdata, struct call *call, struct failure *ret)
 	int r = begin(userdata, call);
 
 	if (r == -EAGAIN)
-		return failure_set(ret, RDMAREG_ERROR_LIMIT_EXCEEDED,
-				   "%d reloads are under way, which is the most there can be; try again",
-				   RELOADS_MAX);
+		return failure_set(
+			ret, RDMAREG_ERROR_LIMIT_EXCEEDED,
+			"%d reloads are under way, which is the most there can be; try again",
+			RELOADS_MAX);
 	if (r == -EBUSY)
-		return failure_set(ret, RDMAREG_ERROR_FAILED,
-				   "the settings cannot be read: files that this user passed before, or settings that were "
-				   "to be read, do not answer");
+		return failure_set(
+			ret, RDMAREG_ERROR_FAILED,
+			"the settings cannot be read: files that this user passed before, or settings that were "
+			"to be read, do not answer");
 	return r < 0 ? failure_from_errno(ret, "reading the settings", r, "") : 0;
 }
 

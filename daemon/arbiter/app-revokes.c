@@ -23,10 +23,11 @@ static int choose_times(const struct app *a, const struct region *r, const struc
 	*ret_grace = q->has_grace ? q->grace_usec : r->policy == POLICY_FOLLOW ? 0 : r->grace_usec;
 	*ret_limit = q->limit_usec ? q->limit_usec : limit;
 	if (*ret_grace > longest)
-		return failure_set(f, RDMAREG_ERROR_INVALID_OPTION,
-				   "a grace of %s is longer than the %s that are allowed: ask for less, or have "
-				   "the administrator raise max_grace_msec in rdmaregd.conf",
-				   duration_text(asked, *ret_grace), duration_text(allowed, longest));
+		return failure_set(
+			f, RDMAREG_ERROR_INVALID_OPTION,
+			"a grace of %s is longer than the %s that are allowed: ask for less, or have "
+			"the administrator raise max_grace_msec in rdmaregd.conf",
+			duration_text(asked, *ret_grace), duration_text(allowed, longest));
 	if (*ret_limit > limit)
 		return failure_set(
 			f, RDMAREG_ERROR_INVALID_OPTION,
@@ -36,8 +37,9 @@ static int choose_times(const struct app *a, const struct region *r, const struc
 	if (app_check_kept(r, f))
 		return BUS_E_REFUSED;
 	if (r->state == REGION_REGISTERING)
-		return failure_set(f, RDMAREG_ERROR_BUSY,
-				   "region %" PRIu64 " is being registered: try again when it is live", r->id);
+		return failure_set(
+			f, RDMAREG_ERROR_BUSY,
+			"region %" PRIu64 " is being registered: try again when it is live", r->id);
 	return 0;
 }
 
@@ -47,7 +49,7 @@ static uint32_t count(const struct client *c)
 	uint32_t n = 0;
 
 	LIST_FOREACH(v, &c->revokes, of_client)
-	n++;
+		n++;
 	return n;
 }
 
@@ -81,10 +83,11 @@ int app_revoke(void *userdata, struct client *c, uint64_t id, const struct revok
 	m.demand.cause = CAUSE_ADMINISTRATOR;
 	m.demand.pid = c->pid;
 	error = proxy_request(e->keeper, &m, -1, m.demand.grace_usec / USEC_PER_MSEC,
-			       (void *)(uintptr_t)m.demand.demand);
+			      (void *)(uintptr_t)m.demand.demand);
 	if (error < 0) {
 		free(v);
-		return failure_from_errno(ret, "revoking the region", error, proxy_trouble(e->keeper));
+		return failure_from_errno(ret, "revoking the region", error,
+					  proxy_trouble(e->keeper));
 	}
 	app_note_caller(e, c);
 	v->demand = m.demand.demand;
@@ -105,8 +108,8 @@ void app_revoke_answered(struct app *a, const struct answer *n)
 	struct failure f;
 
 	LIST_FOREACH(v, &a->revokes, of_app)
-	if (v->demand == demand)
-		break;
+		if (v->demand == demand)
+			break;
 	if (!v)
 		return;
 	if (!n->error && r && r->state != REGION_CLOSING && v->client) {
@@ -118,8 +121,8 @@ void app_revoke_answered(struct app *a, const struct answer *n)
 	if (n->error)
 		failure_from_errno(&f, "revoking the region", n->error, n->text);
 	else
-		failure_set(&f, RDMAREG_ERROR_NO_SUCH_REGION, "region %" PRIu64 " ended while it was revoked",
-			    n->region);
+		failure_set(&f, RDMAREG_ERROR_NO_SUCH_REGION,
+			    "region %" PRIu64 " ended while it was revoked", n->region);
 	if (v->call)
 		call_fail(v->call, &f); /* also one whose caller is gone: it is freed with this */
 	if (e && (n->error ? n->error == -ETIMEDOUT
@@ -128,7 +131,8 @@ void app_revoke_answered(struct app *a, const struct answer *n)
 	revoke_free(v);
 }
 
-int app_restore(void *userdata, struct client *c, uint64_t id, uint64_t revocation, struct failure *ret)
+int app_restore(void *userdata, struct client *c, uint64_t id, uint64_t revocation,
+		struct failure *ret)
 {
 	struct app *a = userdata;
 	struct region_entry *e = region_table_find(a->table, id);
@@ -136,16 +140,17 @@ int app_restore(void *userdata, struct client *c, uint64_t id, uint64_t revocati
 	int error;
 
 	LIST_FOREACH(v, &c->revokes, of_client)
-	if (v->region == id && v->revocation && v->revocation == revocation)
-		break;
+		if (v->region == id && v->revocation && v->revocation == revocation)
+			break;
 	if (!v)
 		return failure_set(ret, RDMAREG_ERROR_NO_SUCH_REVOCATION,
-				   "this connection keeps no revocation %" PRIu64 " of region %" PRIu64
-				   ": it is over, or another connection's",
+				   "this connection keeps no revocation %" PRIu64
+				   " of region %" PRIu64 ": it is over, or another connection's",
 				   revocation, id);
 	error = app_send_over(e, v->demand);
 	if (error < 0)
-		return failure_from_errno(ret, "restoring the region", error, proxy_trouble(e->keeper));
+		return failure_from_errno(ret, "restoring the region", error,
+					  proxy_trouble(e->keeper));
 	revoke_free(v);
 	return 0;
 }
@@ -179,11 +184,12 @@ int app_sync(void *userdata, struct client *c, uint64_t id, const struct revoke_
 		return BUS_E_REFUSED;
 	/* it may have to wait for a revocation under way, too */
 	error = proxy_request(e->keeper, &m, -1,
-			       (m.demand.grace_usec + m.demand.limit_usec) / USEC_PER_MSEC +
-				       a->settings.revoke_limit_sec * 1000,
-			       call);
+			      (m.demand.grace_usec + m.demand.limit_usec) / USEC_PER_MSEC +
+				      a->settings.revoke_limit_sec * 1000,
+			      call);
 	if (error < 0)
-		return failure_from_errno(ret, "syncing the region", error, proxy_trouble(e->keeper));
+		return failure_from_errno(ret, "syncing the region", error,
+					  proxy_trouble(e->keeper));
 	app_note_caller(e, c);
 	return 0;
 }
@@ -199,7 +205,8 @@ void app_sync_answered(struct app *a, const struct answer *n)
 	if (n->late)
 		return;
 	if (!n->error && r && n->message->done.value < sizeof(durable) / sizeof(*durable)) {
-		call_reply_sync(n->context, durable[n->message->done.value], r->revocation, r->valid_length);
+		call_reply_sync(n->context, durable[n->message->done.value], r->revocation,
+				r->valid_length);
 		return;
 	}
 	if (n->error == -ETIME)

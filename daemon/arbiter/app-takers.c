@@ -46,10 +46,11 @@ static void look_at_modes(struct app *a, bool swap_changed)
 
 	if (!swap_changed) {
 		LIST_FOREACH(e, &a->guarded, of_guarded)
-		app_look_at_mode(a, registry_find(a->registry, e->id), e);
+			app_look_at_mode(a, registry_find(a->registry, e->id), e);
 		return;
 	}
-	for (struct region *r = registry_after(a->registry, 0); r; r = registry_after(a->registry, r->id))
+	for (struct region *r = registry_after(a->registry, 0); r;
+	     r = registry_after(a->registry, r->id))
 		app_look_at_mode(a, r, region_table_find(a->table, r->id));
 }
 

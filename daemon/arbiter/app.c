@@ -31,8 +31,8 @@ static void app_freep(struct app **a)
 static struct gate_link_limits gate_limits(const struct settings *s)
 {
 	return (struct gate_link_limits){ .files = (uint32_t)s->pre_content_files,
-				     .passages = (uint32_t)s->pre_content_waiters,
-				     .watchdog_usec = s->watchdog_msec * USEC_PER_MSEC };
+					  .passages = (uint32_t)s->pre_content_waiters,
+					  .watchdog_usec = s->watchdog_msec * USEC_PER_MSEC };
 }
 
 void app_apply_settings(struct app *a)
@@ -89,8 +89,8 @@ static void on_status(evutil_socket_t fd, short what, void *userdata)
 
 	(void)fd, (void)what;
 	if (estranged)
-		snprintf(rest, sizeof(rest), ", and %" PRIu32 " that cannot be talked to: see the journal",
-			 estranged);
+		snprintf(rest, sizeof(rest),
+			 ", and %" PRIu32 " that cannot be talked to: see the journal", estranged);
 	sd_notifyf(0, "STATUS=%zu regions, %" PRIu32 " keepers%s", registry_count(a->registry),
 		   pool_count(a->keepers), rest);
 }
@@ -109,7 +109,8 @@ static void on_orphans_end(evutil_socket_t fd, short what, void *userdata)
 		id = r->id;
 		if (!e->orphan)
 			continue;
-		log_notice("region %" PRIu64 ": released: nobody owns it since rdmaregd was started anew",
+		log_notice("region %" PRIu64
+			   ": released: nobody owns it since rdmaregd was started anew",
 			   id);
 		app_want_release(a, r, END_DISCONNECTED, NULL, UINT64_MAX);
 	}
@@ -143,11 +144,14 @@ static int make_events(struct app *a)
 /* NULL: the environment names none. */
 static char *choose_address(const struct app_options *o, const char **ret_which)
 {
-	const char *given = secure_getenv(o->session_bus ? "DBUS_SESSION_BUS_ADDRESS" : "DBUS_SYSTEM_BUS_ADDRESS");
+	const char *given = secure_getenv(o->session_bus ? "DBUS_SESSION_BUS_ADDRESS"
+							 : "DBUS_SYSTEM_BUS_ADDRESS");
 	const char *run = secure_getenv("XDG_RUNTIME_DIR");
 	char *address = NULL;
 
-	*ret_which = o->bus_address ? o->bus_address : o->session_bus ? "the session bus" : "the system bus";
+	*ret_which = o->bus_address   ? o->bus_address
+		     : o->session_bus ? "the session bus"
+				      : "the system bus";
 	if (o->bus_address || given)
 		address = strdup(o->bus_address ? o->bus_address : given);
 	else if (!o->session_bus)
@@ -168,7 +172,8 @@ static int connect_bus(struct app *a)
 {
 	const char *which;
 	_cleanup_(freep) char *address = choose_address(a->options, &which);
-	int r = address ? bus_new(&a->bus, loop_base(a->loop), address, a->offload, &app_bus_handlers, a)
+	int r = address ? bus_new(&a->bus, loop_base(a->loop), address, a->offload,
+				  &app_bus_handlers, a)
 			: -ENOENT;
 
 	if (r >= 0)
@@ -181,10 +186,11 @@ static int connect_bus(struct app *a)
 	if (r >= 0)
 		r = bus_acquire_name(a->bus);
 	if (r == -EEXIST)
-		log_error("%s: the name " RDMAREG_BUS_NAME " is taken: another rdmaregd serves it", which);
+		log_error("%s: the name " RDMAREG_BUS_NAME " is taken: another rdmaregd serves it",
+			  which);
 	else if (r < 0)
-		log_error("%s cannot be used: %s (is the D-Bus policy of rdmaregd installed?)", which,
-			  strerror(-r));
+		log_error("%s cannot be used: %s (is the D-Bus policy of rdmaregd installed?)",
+			  which, strerror(-r));
 	return r;
 }
 
@@ -207,8 +213,9 @@ static void on_spawner_lost(void *userdata)
 {
 	struct app *a = userdata;
 
-	log_error("the process that starts others for rdmaregd has ended, so rdmaregd ends, to be started again; "
-		  "the keepers stay");
+	log_error(
+		"the process that starts others for rdmaregd has ended, so rdmaregd ends, to be started again; "
+		"the keepers stay");
 	a->cannot_spawn = true;
 	loop_stop(a->loop);
 }
@@ -223,7 +230,8 @@ static int make_parts(struct app *a)
 	if (r == 0)
 		r = make_events(a);
 	if (r == 0)
-		r = offload_new(&a->offload, loop_base(a->loop), a->settings.timeout_msec * USEC_PER_MSEC);
+		r = offload_new(&a->offload, loop_base(a->loop),
+				a->settings.timeout_msec * USEC_PER_MSEC);
 	if (r == 0)
 		r = registry_new(&a->registry, &none);
 	if (r == 0)
@@ -234,8 +242,8 @@ static int make_parts(struct app *a)
 	}
 	registry_set_next_id(a->registry, a->runtime.next_id);
 	a->demands = now_boottime_usec();
-	r = gate_link_new(&a->gate, loop_base(a->loop), a->offload, o->spawner, o->gate, &gate, &app_gate_ops,
-			  a);
+	r = gate_link_new(&a->gate, loop_base(a->loop), a->offload, o->spawner, o->gate, &gate,
+			  &app_gate_ops, a);
 	if (r == 0)
 		r = app_watch_takers(a);
 	if (r == 0)
@@ -251,8 +259,8 @@ static int make_parts(struct app *a)
 	loop_hold_bus(a->loop, true);
 	/* only the system bus has the machine's systemd on it */
 	r = pool_new(&a->keepers, loop_base(a->loop), a->offload, o->spawner,
-			o->bus_address || o->session_bus ? NULL : bus_connection(a->bus), a->runtime.keepers,
-			o->keeper, &a->settings, &app_keepers_handlers, a);
+		     o->bus_address || o->session_bus ? NULL : bus_connection(a->bus),
+		     a->runtime.keepers, o->keeper, &a->settings, &app_keepers_handlers, a);
 	if (r == 0)
 		r = pool_adopt(a->keepers);
 	if (r < 0)
@@ -270,7 +278,8 @@ int app_new(struct app **ret, const struct app_options *options)
 		return -ENOMEM;
 	a->options = options;
 	TAILQ_INIT(&a->jobs);
-	r = settings_load(options->config, options->config_must_exist, &a->settings, error, sizeof(error));
+	r = settings_load(options->config, options->config_must_exist, &a->settings, error,
+			  sizeof(error));
 	if (r == 0) {
 		app_apply_settings(a);
 		r = runtime_open(&a->runtime, options->runtime_directory, error, sizeof(error));

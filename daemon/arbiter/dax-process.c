@@ -43,9 +43,10 @@ static ssize_t receive(struct dax_process *p)
 {
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
 	struct iovec text = { &p->answer, sizeof(p->answer) };
-	struct msghdr m = {
-		.msg_iov = &text, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
-	};
+	struct msghdr m = { .msg_iov = &text,
+			    .msg_iovlen = 1,
+			    .msg_control = control,
+			    .msg_controllen = sizeof(control) };
 	ssize_t n = recvmsg(p->socket, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
 
@@ -69,7 +70,7 @@ static void on_readable(evutil_socket_t socket, short what, void *userdata)
 
 	(void)socket, (void)what;
 	if (n == sizeof(p->answer) || (n < 0 && (errno == EAGAIN || errno == EINTR)))
-		return; /* and then it ends */
+		return;		       /* and then it ends */
 	if (!spawned_look(p->process)) /* that told why */
 		return;
 	p->answer.name[sizeof(p->answer.name) - 1] = p->answer.text[sizeof(p->answer.text) - 1] = 0;
@@ -103,7 +104,9 @@ int dax_process_start(struct dax_process **ret, struct spawner *spawner, struct 
 {
 	static const char *const environment[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
 	const char *const argv[] = { program, verb, first, second, NULL };
-	struct spawner_order order = { .argv = argv, .environment = environment, .number = DAX_HELPER_SOCKET };
+	struct spawner_order order = { .argv = argv,
+				       .environment = environment,
+				       .number = DAX_HELPER_SOCKET };
 	_cleanup_(dax_process_abandonp) struct dax_process *p = calloc(1, sizeof(*p));
 	_cleanup_(closep) int theirs = -1;
 	int pair[2], r;
@@ -113,7 +116,8 @@ int dax_process_start(struct dax_process **ret, struct spawner *spawner, struct 
 	p->socket = p->fd = -1;
 	p->done = done;
 	p->userdata = userdata;
-	p->answer = (struct dax_answer){ .error = -ECHILD, .text = "rdmareg-dax ended without an answer" };
+	p->answer = (struct dax_answer){ .error = -ECHILD,
+					 .text = "rdmareg-dax ended without an answer" };
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
 	p->socket = pair[0];

@@ -88,13 +88,15 @@ static void on_child_ended(evutil_socket_t fd, short what, void *userdata)
 	if (waitid(P_PIDFD, (id_t)c->pidfd, &i, WEXITED | WNOHANG) < 0 || !i.si_pid)
 		return;
 	if (i.si_code == CLD_EXITED)
-		log_warning("rdmareg-gate (process %d) exited with status %d", (int)c->pid, i.si_status);
+		log_warning("rdmareg-gate (process %d) exited with status %d", (int)c->pid,
+			    i.si_status);
 	else if (i.si_status == SIGKILL && c->watchdog_usec)
 		log_warning(
 			"rdmareg-gate (process %d) was killed: by somebody, or by its own timer because it did not run for %llu ms (watchdog_msec)",
 			(int)c->pid, (unsigned long long)(c->watchdog_usec / USEC_PER_MSEC));
 	else
-		log_warning("rdmareg-gate (process %d) was ended by signal %d", (int)c->pid, i.si_status);
+		log_warning("rdmareg-gate (process %d) was ended by signal %d", (int)c->pid,
+			    i.si_status);
 	free_child(c);
 }
 
@@ -107,7 +109,8 @@ static void on_child_started(void *userdata, pid_t pid, int pidfd)
 	if (pidfd >= 0)
 		c->ended = event_new(c->link->base, pidfd, EV_READ | EV_PERSIST, on_child_ended, c);
 	if (!c->ended || event_add(c->ended, NULL) < 0)
-		log_error("rdmareg-gate (process %d) will not be waited for: out of memory", (int)pid);
+		log_error("rdmareg-gate (process %d) will not be waited for: out of memory",
+			  (int)pid);
 }
 
 static void refuse_marks(struct gate_link *l, const char *why)
@@ -130,8 +133,8 @@ static void arm(struct gate_link *l)
 	struct mark *m;
 
 	LIST_FOREACH(m, &l->marks, list)
-	if (m->until < first)
-		first = m->until;
+		if (m->until < first)
+			first = m->until;
 	t = timeval_from_usec(first > now ? first - now : 0);
 	if (LIST_EMPTY(&l->marks))
 		event_del(l->impatient);
@@ -145,8 +148,8 @@ static struct mark *find_overdue(struct gate_link *l)
 	struct mark *m;
 
 	LIST_FOREACH(m, &l->marks, list)
-	if (now >= m->until)
-		return m;
+		if (now >= m->until)
+			return m;
 	return NULL;
 }
 
@@ -162,8 +165,9 @@ static void on_impatient(evutil_socket_t fd, short what, void *userdata)
 
 		free_mark(l, m);
 		gate_link_unmark(l, key);
-		l->ops->marked(l->userdata, key, -ETIMEDOUT,
-			       "rdmareg-gate, which asks the kernel for these events, does not answer", 0);
+		l->ops->marked(
+			l->userdata, key, -ETIMEDOUT,
+			"rdmareg-gate, which asks the kernel for these events, does not answer", 0);
 	}
 	arm(l);
 }
@@ -210,8 +214,8 @@ static void on_marked(struct gate_link *l, const struct gate_message *m)
 	struct mark *mark;
 
 	LIST_FOREACH(mark, &l->marks, list)
-	if (mark->key == m->number)
-		break;
+		if (mark->key == m->number)
+			break;
 	if (!mark)
 		return;
 	free_mark(l, mark);
@@ -224,8 +228,9 @@ static void on_message(void *userdata, const struct gate_message *m)
 
 	if (!m) {
 		if (!l->current || spawned_look(l->current->process))
-			on_lost(l, "rdmareg-gate, which asks the kernel for these events, has ended, and is "
-				   "started again");
+			on_lost(l,
+				"rdmareg-gate, which asks the kernel for these events, has ended, and is "
+				"started again");
 		return;
 	}
 	switch (m->type) {
@@ -249,7 +254,8 @@ static void on_message(void *userdata, const struct gate_message *m)
 	}
 }
 
-static const struct spawned_ops child_ops = { .started = on_child_started, .failed = on_child_failed };
+static const struct spawned_ops child_ops = { .started = on_child_started,
+					      .failed = on_child_failed };
 
 static int spawn(struct gate_link *l, int socket)
 {
@@ -313,7 +319,8 @@ static int start(struct gate_link *l)
 }
 
 int gate_link_new(struct gate_link **ret, struct event_base *base, struct offload *offload,
-		  struct spawner *spawner, const char *program, const struct gate_link_limits *limits, const struct gate_link_ops *ops,
+		  struct spawner *spawner, const char *program,
+		  const struct gate_link_limits *limits, const struct gate_link_ops *ops,
 		  void *userdata)
 {
 	struct gate_link *l = calloc(1, sizeof(*l));

@@ -60,8 +60,9 @@ struct gate_link_ops {
 };
 
 /* @program: path of rdmareg-gate; kept. @offload: closes files that were marked. Starts nothing. -ENOMEM */
-int gate_link_new(struct gate_link **ret, struct event_base *base, struct offload *offload, struct spawner *spawner,
-		  const char *program, const struct gate_link_limits *limits, const struct gate_link_ops *ops,
+int gate_link_new(struct gate_link **ret, struct event_base *base, struct offload *offload,
+		  struct spawner *spawner, const char *program,
+		  const struct gate_link_limits *limits, const struct gate_link_ops *ops,
 		  void *userdata);
 struct gate_link *gate_link_free(struct gate_link *l);
 void gate_link_set_limits(struct gate_link *l, const struct gate_link_limits *limits);

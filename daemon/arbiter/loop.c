@@ -133,7 +133,8 @@ static int arm_bus(struct loop *l, uint64_t wanted)
 		t = timeval_from_usec(until == UINT64_MAX ? 0 : until - now);
 	event_del(l->bus_readable);
 	event_del(l->bus_writable);
-	event_assign(l->bus_readable, l->base, l->in, events & POLLIN ? EV_READ : 0, on_bus_ready, l);
+	event_assign(l->bus_readable, l->base, l->in, events & POLLIN ? EV_READ : 0, on_bus_ready,
+		     l);
 	event_assign(l->bus_writable, l->base, l->out, EV_WRITE, on_bus_ready, l);
 	if (events & POLLOUT && event_add(l->bus_writable, NULL) < 0)
 		return -ENOMEM;

@@ -77,7 +77,8 @@ static int parse_level(const char *text)
 	for (int i = LOG_ERR; i <= LOG_DEBUG; i++)
 		if (!strcmp(names[i], text))
 			return i;
-	fprintf(stderr, "rdmaregd: --log-level must be error, warning, notice, info or debug, not '%s'\n",
+	fprintf(stderr,
+		"rdmaregd: --log-level must be error, warning, notice, info or debug, not '%s'\n",
 		text);
 	return -1;
 }
@@ -191,11 +192,13 @@ int main(int argc, char **argv)
 		}
 	}
 	if (optind < argc) {
-		fprintf(stderr, "rdmaregd: '%s' is not understood; see rdmaregd --help\n", argv[optind]);
+		fprintf(stderr, "rdmaregd: '%s' is not understood; see rdmaregd --help\n",
+			argv[optind]);
 		return 2;
 	}
 	if (o.keeper[0] != '/') {
-		fprintf(stderr, "rdmaregd: --keeper must be an absolute path, not '%s'\n", o.keeper);
+		fprintf(stderr, "rdmaregd: --keeper must be an absolute path, not '%s'\n",
+			o.keeper);
 		return 2;
 	}
 	return check ? output_end("rdmaregd", check_config(&o)) : serve(&o);

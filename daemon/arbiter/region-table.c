@@ -47,8 +47,8 @@ struct region_table *region_table_free(struct region_table *t)
 	return NULL;
 }
 
-int region_table_add(struct region_table *t, uint64_t id, struct proxy *keeper, struct client *holder,
-		     struct region_entry **ret)
+int region_table_add(struct region_table *t, uint64_t id, struct proxy *keeper,
+		     struct client *holder, struct region_entry **ret)
 {
 	struct region_entry *e = calloc(1, sizeof(*e));
 
@@ -95,8 +95,8 @@ struct file *region_table_find_file(const struct region_table *t, uint64_t devic
 	return node ? *node : NULL;
 }
 
-int region_table_set_file(struct region_table *t, struct region_entry *e, const struct filesystem *on,
-			  uint64_t inode)
+int region_table_set_file(struct region_table *t, struct region_entry *e,
+			  const struct filesystem *on, uint64_t inode)
 {
 	struct file *f = region_table_find_file(t, on->device, inode);
 	struct region_entry *after;
@@ -147,8 +147,8 @@ struct join *region_entry_find_join(struct region_entry *e, const struct client 
 	struct join *j;
 
 	LIST_FOREACH(j, &e->joins, of_region)
-	if (j->client == client)
-		return j;
+		if (j->client == client)
+			return j;
 	return NULL;
 }
 
@@ -233,7 +233,8 @@ int region_entry_await_release(struct region_entry *e, struct call *call, struct
 	return 0;
 }
 
-bool region_entry_next_release(struct region_entry *e, struct call **ret_call, struct eviction **ret_eviction)
+bool region_entry_next_release(struct region_entry *e, struct call **ret_call,
+			       struct eviction **ret_eviction)
 {
 	struct waiting *w = SLIST_FIRST(&e->releasing);
 

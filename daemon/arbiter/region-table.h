@@ -70,32 +70,32 @@ struct region_entry {
 	SLIST_HEAD(, waiting) releasing;
 	struct joins joins; /* who uses it without owning it */
 	LIST_HEAD(, peer_note) peers;
-	struct file *file;   /* NULL: not known yet */
-	bool gated;	     /* the gate guards its file for it */
-	bool gate_asked;     /* arbitration "pre-content" was asked for: it is guarded also when no policy needs that */
+	struct file *file; /* NULL: not known yet */
+	bool gated;	   /* the gate guards its file for it */
+	bool gate_asked; /* arbitration "pre-content" was asked for: it is guarded also when no policy needs that */
 	bool regate;	     /* it was, and is to be again when there is a gate */
 	uint64_t guard;	     /* of the gate, also while it is on its way; 0: none */
 	uint8_t keeper_mode; /* enum arbitration_mode, without the gate */
 	uint32_t blocks;     /* enum region_blocks, as its keeper says */
-	bool unleased;	     /* a layout lease is missing for the time being; keeper_reason says why */
+	bool unleased; /* a layout lease is missing for the time being; keeper_reason says why */
 	char *keeper_reason;
-	char *no_gate;	       /* why it is not gated although it should be; NULL: it should not */
-	char *gap;	       /* what passes the gate unseen; NULL: nothing known */
-	char *damage;	       /* what of its memory is lost, as its keeper says; NULL: nothing known */
-	char *stuck;	       /* which step of its keeper does not end; NULL: none */
-	uint64_t acknowledged; /* last revocation that the holder acknowledged */
+	char *no_gate; /* why it is not gated although it should be; NULL: it should not */
+	char *gap;     /* what passes the gate unseen; NULL: nothing known */
+	char *damage;  /* what of its memory is lost, as its keeper says; NULL: nothing known */
+	char *stuck;   /* which step of its keeper does not end; NULL: none */
+	uint64_t acknowledged;	 /* last revocation that the holder acknowledged */
 	struct caller wanted_by; /* the last revocation that was asked for on the bus */
-	uint8_t end;	       /* enum region_end: why it ends, once it does */
-	uint32_t slot;	       /* in its keeper's record; REGION_NO_SLOT: none yet */
-	bool announced;	       /* RegionAdded was sent */
-	bool listed;	       /* by its keeper, in the list that is under way */
-	bool late_release;     /* its keeper has not answered in time; it will */
+	uint8_t end;		 /* enum region_end: why it ends, once it does */
+	uint32_t slot;		 /* in its keeper's record; REGION_NO_SLOT: none yet */
+	bool announced;		 /* RegionAdded was sent */
+	bool listed;		 /* by its keeper, in the list that is under way */
+	bool late_release;	 /* its keeper has not answered in time; it will */
 	bool late_change; /* the same of a change that was refused therefore: it is undone when it is answered */
-	bool orphan;	  /* not detached, and its owner is not known: ends with the orphans' grace */
+	bool orphan; /* not detached, and its owner is not known: ends with the orphans' grace */
 	LIST_ENTRY(region_entry) of_guarded; /* app.guarded, while @guard is not 0 */
-	LIST_ENTRY(region_entry) of_keeper; /* proxy_note()->list */
-	LIST_ENTRY(region_entry) of_holder; /* client.regions */
-	TAILQ_ENTRY(region_entry) of_file;  /* file.regions */
+	LIST_ENTRY(region_entry) of_keeper;  /* proxy_note()->list */
+	LIST_ENTRY(region_entry) of_holder;  /* client.regions */
+	TAILQ_ENTRY(region_entry) of_file;   /* file.regions */
 };
 
 struct region_table;
@@ -104,22 +104,23 @@ int region_table_new(struct region_table **ret);
 struct region_table *region_table_free(struct region_table *t);
 
 /* -ENOMEM. The entry is empty, with its keeper's and holder's (may be NULL) lists. */
-int region_table_add(struct region_table *t, uint64_t id, struct proxy *keeper, struct client *holder,
-		     struct region_entry **ret);
+int region_table_add(struct region_table *t, uint64_t id, struct proxy *keeper,
+		     struct client *holder, struct region_entry **ret);
 struct region_entry *region_table_find(const struct region_table *t, uint64_t id);
 void region_table_remove(struct region_table *t, struct region_entry *e);
 
 /* The holder's connection ended. */
 void region_entry_forget_holder(struct region_entry *e);
 /* One of the two. -ENOMEM: it is not kept. */
-int region_entry_await_release(struct region_entry *e, struct call *call, struct eviction *eviction);
+int region_entry_await_release(struct region_entry *e, struct call *call,
+			       struct eviction *eviction);
 /* Takes the next one who waits out. False: none is left. */
 bool region_entry_next_release(struct region_entry *e, struct call **ret_call,
 			       struct eviction **ret_eviction);
 
 /* Once, when it is known what file it is of. -ENOMEM */
-int region_table_set_file(struct region_table *t, struct region_entry *e, const struct filesystem *on,
-			  uint64_t inode);
+int region_table_set_file(struct region_table *t, struct region_entry *e,
+			  const struct filesystem *on, uint64_t inode);
 /* NULL: no region is of this file. */
 struct file *region_table_find_file(const struct region_table *t, uint64_t device, uint64_t inode);
 

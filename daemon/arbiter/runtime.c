@@ -131,7 +131,8 @@ static bool is_current_lock(const struct runtime *rt, int fd)
 {
 	struct stat ours, named;
 
-	return fstat(fd, &ours) == 0 && fstatat(rt->directory, LOCK_FILE, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	return fstat(fd, &ours) == 0 &&
+	       fstatat(rt->directory, LOCK_FILE, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
 	       ours.st_dev == named.st_dev && ours.st_ino == named.st_ino;
 }
 
@@ -139,7 +140,8 @@ static int note_holder(int fd)
 {
 	/* of one length, so that what was there is written over: with no room left on /run that works, too */
 	char text[64];
-	int n = snprintf(text, sizeof(text), "%10d %20" PRIu64 "\n", (int)getpid(), process_start(getpid()));
+	int n = snprintf(text, sizeof(text), "%10d %20" PRIu64 "\n", (int)getpid(),
+			 process_start(getpid()));
 
 	if (pwrite(fd, text, (size_t)n, 0) == n)
 		return 0;
@@ -239,10 +241,11 @@ int runtime_open(struct runtime *rt, const char *path, char *ret_error, size_t e
 
 	*rt = (struct runtime){ .directory = -1, .lock = -1 };
 	if (strlen(path) > RUNTIME_PATH_MAX) {
-		snprintf(ret_error, error_size,
-			 "runtime directory %s: the path is longer than %d characters, so sockets in it "
-			 "cannot be named",
-			 path, RUNTIME_PATH_MAX);
+		snprintf(
+			ret_error, error_size,
+			"runtime directory %s: the path is longer than %d characters, so sockets in it "
+			"cannot be named",
+			path, RUNTIME_PATH_MAX);
 		return -ENAMETOOLONG;
 	}
 	snprintf(rt->keepers, sizeof(rt->keepers), "%s/keepers", path);
@@ -250,10 +253,11 @@ int runtime_open(struct runtime *rt, const char *path, char *ret_error, size_t e
 	if (r == 0)
 		return 0;
 	if (r == -EBUSY)
-		snprintf(ret_error, error_size, "runtime directory %s: another rdmaregd holds %s/lock", path,
-			 path);
+		snprintf(ret_error, error_size,
+			 "runtime directory %s: another rdmaregd holds %s/lock", path, path);
 	else
-		snprintf(ret_error, error_size, "runtime directory %s: %s: %s", path, step, strerror(-r));
+		snprintf(ret_error, error_size, "runtime directory %s: %s: %s", path, step,
+			 strerror(-r));
 	runtime_close(rt);
 	return r;
 }

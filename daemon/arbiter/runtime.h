@@ -21,7 +21,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RUNTIME_PATH_MAX 30 /* longest that leaves room for the longest socket name in struct sockaddr_un */
+#define RUNTIME_PATH_MAX \
+	30 /* longest that leaves room for the longest socket name in struct sockaddr_un */
 
 struct runtime {
 	char keepers[RUNTIME_PATH_MAX + 16]; /* path of that directory */

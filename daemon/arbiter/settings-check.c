@@ -63,7 +63,8 @@ const char *form_directory(const char *text)
 
 const char *form_uids(const char *text)
 {
-	static const char must[] = "two user ids above 0 with a dash between them, 65536 apart at most";
+	static const char must[] =
+		"two user ids above 0 with a dash between them, 65536 apart at most";
 	unsigned long long first, last;
 	char *end;
 
@@ -117,10 +118,12 @@ const char *machine_directory(const char *text)
 		return "a folder that can be entered";
 	/* what writes there makes it, but not all that leads there */
 	strcpy(parent, text);
-	for (slash = strrchr(parent, '/'); slash > parent && !slash[1]; slash = strrchr(parent, '/'))
+	for (slash = strrchr(parent, '/'); slash > parent && !slash[1];
+	     slash = strrchr(parent, '/'))
 		*slash = 0;
 	*(slash > parent ? slash : slash + 1) = 0;
-	return stat(parent, &st) == 0 && S_ISDIR(st.st_mode) ? NULL : "a folder, or one that can be made";
+	return stat(parent, &st) == 0 && S_ISDIR(st.st_mode) ? NULL
+							     : "a folder, or one that can be made";
 }
 
 int machine_deadline(unsigned long long most_msec, char *ret_error, size_t error_size)

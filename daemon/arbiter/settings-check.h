@@ -17,7 +17,7 @@ typedef const char *settings_check_t(const char *text);
 settings_check_t form_address; /* numeric, or "any" */
 settings_check_t form_slice;
 settings_check_t form_directory;
-settings_check_t form_uids; /* FIRST-LAST */
+settings_check_t form_uids;	 /* FIRST-LAST */
 settings_check_t machine_groups; /* of names with commas between them; none is good, too */
 settings_check_t machine_directory;
 

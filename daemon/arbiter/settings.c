@@ -40,37 +40,34 @@ struct key {
 	uint64_t max; /* KEY_TEXT: bytes with the terminating zero */
 	const char *const *words;
 	settings_check_t *form; /* KEY_TEXT: what the text must be; NULL: anything */
-	settings_check_t
-		*machine; /* and what must be there; NULL: that is not to be known before it is used */
+	settings_check_t *
+		machine; /* and what must be there; NULL: that is not to be known before it is used */
 };
 
 static const char *const log_level_words[] = { "emerg",	 "alert", "crit",  "error", "warning",
 					       "notice", "info",  "debug", NULL };
 static const char *const import_words[] = { "off", "on", NULL };
-static const char *const warm_words[] = { "off", "read", "adaptive", "write", NULL }; /* WARM_MODE_NAMES */
+static const char *const warm_words[] = { "off", "read", "adaptive", "write",
+					  NULL }; /* WARM_MODE_NAMES */
 static const char *const pre_content_words[] = { "off", "auto", NULL };
 static const char *const spawn_words[] = { "auto", "direct", "systemd", NULL };
 
 #define MEMBER(m) .name = #m, .offset = offsetof(struct settings, m)
 #define WATCHDOG_MIN_MSEC 100
 
-#define NUMBER(s, m, v, low, high)                                                               \
-	{                                                                                        \
-		.section = s, MEMBER(m), .value = v, .kind = KEY_NUMBER, .min = low, .max = high \
-	}
-#define BYTES(s, m, v, low, high)                                                               \
-	{                                                                                       \
-		.section = s, MEMBER(m), .value = v, .kind = KEY_BYTES, .min = low, .max = high \
-	}
-#define WORD(s, m, v, list)                                                          \
-	{                                                                            \
-		.section = s, MEMBER(m), .value = v, .kind = KEY_WORD, .words = list \
-	}
-#define TEXT(s, m, v, text_form, text_machine)                                                       \
-	{                                                                                            \
-		.section = s, MEMBER(m), .value = v, .kind = KEY_TEXT,                               \
-		.max = sizeof(((struct settings *)0)->m), .form = text_form, .machine = text_machine \
-	}
+#define NUMBER(s, m, v, low, high) \
+	{ .section = s, MEMBER(m), .value = v, .kind = KEY_NUMBER, .min = low, .max = high }
+#define BYTES(s, m, v, low, high) \
+	{ .section = s, MEMBER(m), .value = v, .kind = KEY_BYTES, .min = low, .max = high }
+#define WORD(s, m, v, list) { .section = s, MEMBER(m), .value = v, .kind = KEY_WORD, .words = list }
+#define TEXT(s, m, v, text_form, text_machine)      \
+	{ .section = s,                             \
+	  MEMBER(m),                                \
+	  .value = v,                               \
+	  .kind = KEY_TEXT,                         \
+	  .max = sizeof(((struct settings *)0)->m), \
+	  .form = text_form,                        \
+	  .machine = text_machine }
 
 static const struct key keys[] = {
 	WORD("daemon", log_level, "info", log_level_words),
@@ -249,8 +246,9 @@ static void describe(const struct key *k, char *out, size_t size)
 	switch (k->kind) {
 	case KEY_NUMBER:
 	case KEY_BYTES:
-		snprintf(out, size, "a whole number from %llu to %llu%s", (unsigned long long)k->min,
-			 (unsigned long long)k->max, k->kind == KEY_BYTES ? ", or with K, M, G or T" : "");
+		snprintf(out, size, "a whole number from %llu to %llu%s",
+			 (unsigned long long)k->min, (unsigned long long)k->max,
+			 k->kind == KEY_BYTES ? ", or with K, M, G or T" : "");
 		break;
 	case KEY_WORD:
 		n = (size_t)snprintf(out, size, "one of");
@@ -258,7 +256,8 @@ static void describe(const struct key *k, char *out, size_t size)
 			n += (size_t)snprintf(out + n, size - n, " %s", *w);
 		break;
 	case KEY_TEXT:
-		snprintf(out, size, "at most %llu characters without blanks", (unsigned long long)k->max - 1);
+		snprintf(out, size, "at most %llu characters without blanks",
+			 (unsigned long long)k->max - 1);
 		break;
 	}
 }
@@ -313,10 +312,10 @@ static const struct origin *origin_of(const struct origins *o, const char *name)
 }
 
 /* What is wrong with one value, or with two together: the one that was set later is what made it so. */
-static int refuse(const struct origins *origins, const char *one, const char *other, char *error, size_t size,
-		  const char *format, ...) __attribute__((format(printf, 6, 7)));
-static int refuse(const struct origins *origins, const char *one, const char *other, char *error, size_t size,
-		  const char *format, ...)
+static int refuse(const struct origins *origins, const char *one, const char *other, char *error,
+		  size_t size, const char *format, ...) __attribute__((format(printf, 6, 7)));
+static int refuse(const struct origins *origins, const char *one, const char *other, char *error,
+		  size_t size, const char *format, ...)
 {
 	const struct origin *a = origin_of(origins, one), *b = origin_of(origins, other);
 	const struct origin *later = a->at > b->at ? a : b;
@@ -359,14 +358,15 @@ static int on_key(void *userdata, const char *section, const char *name, const c
 		return 0;
 	}
 	if (near)
-		fail(p, "key '%s' belongs into section [%s], not [%.40s]", name, near->section, section);
+		fail(p, "key '%s' belongs into section [%s], not [%.40s]", name, near->section,
+		     section);
 	else
 		fail(p, "there is no key '%.60s' in section [%.40s]", name, section);
 	return 0;
 }
 
-static int load_file(const char *path, struct settings *s, struct origins *origins, bool thorough, char *error,
-		     size_t size)
+static int load_file(const char *path, struct settings *s, struct origins *origins, bool thorough,
+		     char *error, size_t size)
 {
 	struct parse p = { .path = path, .origins = origins, .settings = s, .thorough = thorough };
 	int r;
@@ -379,7 +379,8 @@ static int load_file(const char *path, struct settings *s, struct origins *origi
 	}
 	r = ini_parse_stream(on_line, &p, on_key, &p);
 	if (r < 0 || ferror(p.file)) {
-		snprintf(error, size, "%s: cannot be read: %s", path, strerror(r < 0 ? ENOMEM : errno));
+		snprintf(error, size, "%s: cannot be read: %s", path,
+			 strerror(r < 0 ? ENOMEM : errno));
 		fclose(p.file);
 		return -EIO;
 	}
@@ -390,12 +391,13 @@ static int load_file(const char *path, struct settings *s, struct origins *origi
 	if (p.failed && (r == 0 || p.failed <= r))
 		snprintf(error, size, "%s:%d: %s", path, p.failed, p.error);
 	else
-		snprintf(error, size, "%s:%d: neither a [section], nor KEY = VALUE, nor a comment", path, r);
+		snprintf(error, size, "%s:%d: neither a [section], nor KEY = VALUE, nor a comment",
+			 path, r);
 	return -EINVAL;
 }
 
-static int load_directory(const char *file, struct settings *s, struct origins *origins, bool thorough,
-			  char *error, size_t size)
+static int load_directory(const char *file, struct settings *s, struct origins *origins,
+			  bool thorough, char *error, size_t size)
 {
 	char copy[PATH_MAX], pattern[PATH_MAX + 16];
 	glob_t found = { 0 };
@@ -410,8 +412,8 @@ static int load_directory(const char *file, struct settings *s, struct origins *
 	return r;
 }
 
-static int load(const char *file, int must_exist, bool thorough, struct settings *ret, struct origins *origins,
-		char *ret_error, size_t error_size)
+static int load(const char *file, int must_exist, bool thorough, struct settings *ret,
+		struct origins *origins, char *ret_error, size_t error_size)
 {
 	struct settings s;
 	int r;
@@ -426,11 +428,13 @@ static int load(const char *file, int must_exist, bool thorough, struct settings
 	if (s.grace_msec > s.max_grace_msec)
 		return refuse(origins, "grace_msec", "max_grace_msec", ret_error, error_size,
 			      "grace_msec (%llu) must not exceed max_grace_msec (%llu)",
-			      (unsigned long long)s.grace_msec, (unsigned long long)s.max_grace_msec);
+			      (unsigned long long)s.grace_msec,
+			      (unsigned long long)s.max_grace_msec);
 	if (s.alignment & (s.alignment - 1))
-		return refuse(origins, "alignment", "alignment", ret_error, error_size,
-			      "alignment (%llu) must be 0 or a power of two: peers refuse any other",
-			      (unsigned long long)s.alignment);
+		return refuse(
+			origins, "alignment", "alignment", ret_error, error_size,
+			"alignment (%llu) must be 0 or a power of two: peers refuse any other",
+			(unsigned long long)s.alignment);
 	if (s.watchdog_msec && s.watchdog_msec < WATCHDOG_MIN_MSEC)
 		return refuse(
 			origins, "watchdog_msec", "watchdog_msec", ret_error, error_size,
@@ -440,14 +444,16 @@ static int load(const char *file, int must_exist, bool thorough, struct settings
 	return 0;
 }
 
-int settings_load(const char *file, int must_exist, struct settings *ret, char *ret_error, size_t error_size)
+int settings_load(const char *file, int must_exist, struct settings *ret, char *ret_error,
+		  size_t error_size)
 {
 	struct origins origins = { 0 };
 
 	return load(file, must_exist, false, ret, &origins, ret_error, error_size);
 }
 
-int settings_check(const char *file, int must_exist, struct settings *ret, char *ret_error, size_t error_size)
+int settings_check(const char *file, int must_exist, struct settings *ret, char *ret_error,
+		   size_t error_size)
 {
 	struct origins origins = { 0 };
 	struct settings s;
@@ -459,8 +465,10 @@ int settings_check(const char *file, int must_exist, struct settings *ret, char 
 	r = machine_deadline(s.max_grace_msec + s.deadline_margin_msec, why, sizeof(why));
 	if (r == 0)
 		*ret = s;
-	else if (origin_of(&origins, "max_grace_msec")->at || origin_of(&origins, "deadline_margin_msec")->at)
-		refuse(&origins, "max_grace_msec", "deadline_margin_msec", ret_error, error_size, "%s", why);
+	else if (origin_of(&origins, "max_grace_msec")->at ||
+		 origin_of(&origins, "deadline_margin_msec")->at)
+		refuse(&origins, "max_grace_msec", "deadline_margin_msec", ret_error, error_size,
+		       "%s", why);
 	else /* by default it is so */
 		snprintf(ret_error, error_size, "%s: %s", file, why);
 	return r;

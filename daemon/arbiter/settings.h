@@ -38,9 +38,9 @@ struct settings {
 	uint64_t retries;
 	uint64_t ack_timeout_msec;
 	char quirks_directory[256];
-	uint64_t import; /* 0: off, 1: on */
-	char group[128];	 /* names with commas between them */
-	char keeper_uids[32];	 /* FIRST-LAST: settings_keeper_uids() */
+	uint64_t import;      /* 0: off, 1: on */
+	char group[128];      /* names with commas between them */
+	char keeper_uids[32]; /* FIRST-LAST: settings_keeper_uids() */
 	char slice[128];
 	char listen_address[64];
 
@@ -87,13 +87,15 @@ void settings_default(struct settings *s);
  *
  * -EINVAL: a line is wrong, or two values contradict each other; else the errno of reading a file.
  */
-int settings_load(const char *file, int must_exist, struct settings *ret, char *ret_error, size_t error_size);
+int settings_load(const char *file, int must_exist, struct settings *ret, char *ret_error,
+		  size_t error_size);
 
 /**
  * settings_check - the same for --check-config and for reading them again: and is there what they name? Asks the
  * user database and looks at folders, which can take any time. For any thread.
  */
-int settings_check(const char *file, int must_exist, struct settings *ret, char *ret_error, size_t error_size);
+int settings_check(const char *file, int must_exist, struct settings *ret, char *ret_error,
+		   size_t error_size);
 
 /*
  * Number of keys, and the text of one key's default, for the test that compares the documented file. NULL:

@@ -73,8 +73,8 @@ static void unescape(char *text)
 	char *to = text;
 
 	for (const char *from = text; *from; to++) {
-		if (from[0] == '\\' && from[1] >= '0' && from[1] <= '3' && isdigit((unsigned char)from[2]) &&
-		    isdigit((unsigned char)from[3])) {
+		if (from[0] == '\\' && from[1] >= '0' && from[1] <= '3' &&
+		    isdigit((unsigned char)from[2]) && isdigit((unsigned char)from[3])) {
 			*to = (char)((from[1] - '0') * 64 + (from[2] - '0') * 8 + (from[3] - '0'));
 			from += 4;
 		} else {
@@ -158,7 +158,8 @@ static int take_swap(struct takers *t, char *line)
 {
 	char name[1024], kind[32];
 
-	if (line[0] != '/' || sscanf(line, "%1023s %31s", name, kind) != 2 || strcmp(kind, "file") != 0)
+	if (line[0] != '/' || sscanf(line, "%1023s %31s", name, kind) != 2 ||
+	    strcmp(kind, "file") != 0)
 		return 0;
 	unescape(name);
 	return add(t, TAKER_SWAP, name, "");
@@ -223,7 +224,8 @@ static int find_all_overlays(struct takers *t, const char *root)
 
 	snprintf(path, sizeof(path), "%s/proc", root);
 	d = opendir(path);
-	for (unsigned int i = 0; r == 0 && d && n < NAMESPACES_MAX && i < PROCESSES_MAX && (e = readdir(d)); i++) {
+	for (unsigned int i = 0;
+	     r == 0 && d && n < NAMESPACES_MAX && i < PROCESSES_MAX && (e = readdir(d)); i++) {
 		char space[32] = "";
 
 		if (!isdigit((unsigned char)e->d_name[0]))
@@ -324,32 +326,38 @@ static void say(const struct taker *t, char *text, size_t size)
 {
 	switch (t->kind) {
 	case TAKER_LOOP:
-		snprintf(text, size, "%.40s has the file as its image: what is discarded there passes unseen", t->name);
+		snprintf(text, size,
+			 "%.40s has the file as its image: what is discarded there passes unseen",
+			 t->name);
 		break;
 	case TAKER_TARGET:
-		snprintf(text, size,
-			 "the storage target %.60s has the file as its image: what its initiators unmap passes unseen",
-			 t->name);
+		snprintf(
+			text, size,
+			"the storage target %.60s has the file as its image: what its initiators unmap passes unseen",
+			t->name);
 		break;
 	case TAKER_NVMET:
-		snprintf(text, size,
-			 "the storage target nvmet has the file as the image of namespace %.20s: what its initiators unmap passes "
-			 "unseen, if it had the file before it was watched",
-			 t->name);
+		snprintf(
+			text, size,
+			"the storage target nvmet has the file as the image of namespace %.20s: what its initiators unmap passes "
+			"unseen, if it had the file before it was watched",
+			t->name);
 		break;
 	case TAKER_SWAP:
 		snprintf(text, size, "the kernel swaps to the file, past the filesystem");
 		break;
 	case TAKER_NFS:
-		snprintf(text, size,
-			 "the NFS server exports %.120s: what its clients truncate passes unseen, and what they punch in a file "
-			 "that they had open before it was watched",
-			 t->path);
+		snprintf(
+			text, size,
+			"the NFS server exports %.120s: what its clients truncate passes unseen, and what they punch in a file "
+			"that they had open before it was watched",
+			t->path);
 		break;
 	case TAKER_OVERLAY:
-		snprintf(text, size,
-			 "the file belongs to the overlay mounted on %.120s: what is truncated there passes unseen",
-			 t->name);
+		snprintf(
+			text, size,
+			"the file belongs to the overlay mounted on %.120s: what is truncated there passes unseen",
+			t->name);
 		break;
 	}
 }
@@ -372,8 +380,8 @@ void takers_describe(const struct takers *t, const char *path, bool all, char *t
 	for (size_t i = 0; i < t->n && used < size; i++) {
 		char one[300];
 
-		if ((!all && t->item[i].kind != TAKER_SWAP) || !has(&t->item[i], path) || is_said(t, i) ||
-		    n++ >= SHOWN_MAX)
+		if ((!all && t->item[i].kind != TAKER_SWAP) || !has(&t->item[i], path) ||
+		    is_said(t, i) || n++ >= SHOWN_MAX)
 			continue;
 		say(&t->item[i], one, sizeof(one));
 		used += (size_t)snprintf(text + used, size - used, "%s%s", used ? "; " : "", one);

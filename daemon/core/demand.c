@@ -4,16 +4,19 @@
 
 static void emit(struct demand_effects *out, enum demand_effect_type type)
 {
-	out->item[out->n++] = type; /* never as many as DEMAND_EFFECTS_MAX; the unit test checks it */
+	out->item[out->n++] =
+		type; /* never as many as DEMAND_EFFECTS_MAX; the unit test checks it */
 }
 
 static void free_if_over(struct demand *d, struct demand_effects *out)
 {
 	if (d->ended && !d->parts)
-		emit(out, DEMAND_FREE); /* once: nothing comes here after the end but the last parts */
+		emit(out,
+		     DEMAND_FREE); /* once: nothing comes here after the end but the last parts */
 }
 
-void demand_begin(struct demand *d, uint32_t parts, bool refused, struct demand_effects *ret_effects)
+void demand_begin(struct demand *d, uint32_t parts, bool refused,
+		  struct demand_effects *ret_effects)
 {
 	*d = (struct demand){ .state = DEMAND_WAITING, .parts = refused ? 0 : parts };
 	ret_effects->n = 0;

@@ -31,10 +31,10 @@ enum demand_state {
 };
 
 enum demand_event_type {
-	DEMAND_PART_DONE,   /* a region's part is unreachable, the region is gone, or its keeper is */
+	DEMAND_PART_DONE, /* a region's part is unreachable, the region is gone, or its keeper is */
 	DEMAND_PART_FAILED, /* a region could not take the demand: whoever waits has to wait for his deadline */
-	DEMAND_DEADLINE,    /* whoever waits was let through without us */
-	DEMAND_ENDED,	    /* he is done, or went away */
+	DEMAND_DEADLINE, /* whoever waits was let through without us */
+	DEMAND_ENDED,	 /* he is done, or went away */
 	_DEMAND_EVENT_MAX,
 };
 
@@ -64,7 +64,8 @@ struct demand {
  * demand_begin - a demand on @parts regions
  * @refused: one of them holds: no region is asked, @parts is 0
  */
-void demand_begin(struct demand *d, uint32_t parts, bool refused, struct demand_effects *ret_effects);
+void demand_begin(struct demand *d, uint32_t parts, bool refused,
+		  struct demand_effects *ret_effects);
 
 void demand_step(struct demand *d, enum demand_event_type type, struct demand_effects *ret_effects);
 

@@ -34,7 +34,8 @@ bool demands_is_taker(enum revocation_cause cause)
 /* The second half of the grace is for holders to answer. */
 static uint64_t ask_at(const struct guard_event *e)
 {
-	return demands_is_taker(e->cause) ? guard_after(e->now_usec, e->grace_usec / 2) : e->now_usec;
+	return demands_is_taker(e->cause) ? guard_after(e->now_usec, e->grace_usec / 2)
+					  : e->now_usec;
 }
 
 /*
@@ -52,9 +53,9 @@ static void widen(struct guard_demand *d, const struct guard_event *e)
 		d->ask_usec = ask_at(e);
 		d->cause = e->cause;
 	}
-	d->limit_usec = !d->limit_usec || !e->limit_usec     ? 0
-			: e->limit_usec > d->limit_usec ? e->limit_usec
-							: d->limit_usec;
+	d->limit_usec = !d->limit_usec || !e->limit_usec ? 0
+			: e->limit_usec > d->limit_usec	 ? e->limit_usec
+							 : d->limit_usec;
 	d->granted = false;
 	d->ends_usec = 0;
 }

@@ -20,7 +20,8 @@
 /* A break so soon after a settled one is most likely the same operation, woken late: start with a longer wait. */
 #define SAME_BREAKER_USEC 1000000u
 
-struct guard_effect *guard_emit(const struct guard *g, struct guard_effects *out, enum guard_effect_type type)
+struct guard_effect *guard_emit(const struct guard *g, struct guard_effects *out,
+				enum guard_effect_type type)
 {
 	/* more room than any step needs; the explorer checks it */
 	struct guard_effect *f = &out->item[out->n++];
@@ -67,7 +68,9 @@ void guard_die(struct guard *g, struct guard_effects *out)
 	g->state = GUARD_DEAD;
 	g->watched = g->armed = g->holding = false;
 	memset(g->demand, 0, sizeof(g->demand));
-	guard_emit(g, out, GUARD_TEARDOWN); /* which answers every demand: nothing can be reached any more */
+	guard_emit(
+		g, out,
+		GUARD_TEARDOWN); /* which answers every demand: nothing can be reached any more */
 }
 
 void guard_begin_close(struct guard *g, struct guard_effects *out)
@@ -154,7 +157,8 @@ static void ask(struct guard *g, struct guard_effects *out, uint64_t now_usec, s
 	if (g->close_wanted)
 		w = both(w, close_wish(g));
 	if (g->state == GUARD_ASKED) {
-		if (w.start >= g->ask_start && w.end <= g->ask_end && w.deadline_usec >= g->deadline_usec)
+		if (w.start >= g->ask_start && w.end <= g->ask_end &&
+		    w.deadline_usec >= g->deadline_usec)
 			return;
 		w = both(w, (struct wish){ g->ask_start, g->ask_end, g->deadline_usec, w.cause });
 	} else if (g->fenced) {
@@ -202,7 +206,8 @@ void guard_ask_for_break(struct guard *g, struct guard_effects *out, uint64_t no
 {
 	g->broken = false;
 	ask(g, out, now_usec,
-	    (struct wish){ g->break_start, g->break_end, break_due(g, now_usec, g->grace_usec), g->cause });
+	    (struct wish){ g->break_start, g->break_end, break_due(g, now_usec, g->grace_usec),
+			   g->cause });
 }
 
 bool guard_take_demand(struct guard *g, const struct guard_event *e)
@@ -216,16 +221,20 @@ bool guard_take_demand(struct guard *g, const struct guard_event *e)
 
 void guard_emit_rest_timer(struct guard *g, struct guard_effects *out, uint64_t now_usec)
 {
-	uint64_t at = demands_hold(g) ? demands_next_end(g) : g->rest_usec, next = demands_next_ask(g);
+	uint64_t at = demands_hold(g) ? demands_next_end(g) : g->rest_usec,
+		 next = demands_next_ask(g);
 
-	if (!demands_hold(g) && demands_any_put_off(g)) /* no need to look for long who comes back: somebody is there */
-		g->rest_usec = at = at < now_usec + WAIT_FIRST_USEC ? at : now_usec + WAIT_FIRST_USEC;
+	if (!demands_hold(g) &&
+	    demands_any_put_off(g)) /* no need to look for long who comes back: somebody is there */
+		g->rest_usec = at =
+			at < now_usec + WAIT_FIRST_USEC ? at : now_usec + WAIT_FIRST_USEC;
 	if (next != UINT64_MAX && (!at || next < at))
 		at = next;
 	guard_emit_timer(g, out, at);
 }
 
-static void rest(struct guard *g, struct guard_effects *out, enum guard_state state, uint64_t now_usec)
+static void rest(struct guard *g, struct guard_effects *out, enum guard_state state,
+		 uint64_t now_usec)
 {
 	g->state = state;
 	g->rest_usec = guard_after(now_usec, wait_usec(g));

@@ -107,10 +107,12 @@ static void step_asked(struct guard *g, const struct guard_event *e, struct guar
 		if (!demands_any(g) && !g->owing && !g->close_wanted)
 			guard_go_on(g, out, e->now_usec);
 		else if (timed)
-			guard_emit_asked_timer(g, out); /* it may have been set for the end of this one */
+			guard_emit_asked_timer(
+				g, out); /* it may have been set for the end of this one */
 		break;
 	case GUARD_CLOSE:
-		guard_close_kindly(g, e, out); /* wanted once more: whoever leaves holders less time counts */
+		guard_close_kindly(
+			g, e, out); /* wanted once more: whoever leaves holders less time counts */
 		break;
 	default:
 		break;
@@ -221,7 +223,8 @@ static void step_arming(struct guard *g, const struct guard_event *e, struct gua
 		g->watched = false;
 	else if (e->error)
 		g->round++;
-	g->armed = !e->error && !g->broken; /* it may be broken again before we hear that it was armed */
+	g->armed = !e->error &&
+		   !g->broken; /* it may be broken again before we hear that it was armed */
 	demands_recall(g, e->now_usec);
 	if (g->close_wanted || demands_hold(g) || (!g->armed && (g->watched || g->holding))) {
 		guard_go_on(g, out, e->now_usec);
@@ -284,7 +287,8 @@ static void step_destroying(struct guard *g, const struct guard_event *e, struct
 	guard_begin_close(g, out);
 }
 
-static void step_closing_release(struct guard *g, const struct guard_event *e, struct guard_effects *out)
+static void step_closing_release(struct guard *g, const struct guard_event *e,
+				 struct guard_effects *out)
 {
 	/* whatever it says: removing the watch, part of the teardown, gives back anything newer */
 	if (e->type == GUARD_RELEASE_DONE)

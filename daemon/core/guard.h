@@ -61,7 +61,7 @@ enum guard_state {
 };
 
 enum guard_event_type {
-	GUARD_BROKEN,  /* a layout break: @break_id, @cause, range; a new one can only follow a GUARD_ARM */
+	GUARD_BROKEN, /* a layout break: @break_id, @cause, range; a new one can only follow a GUARD_ARM */
 	GUARD_EXPIRED, /* the kernel gave the blocks back itself: @break_id */
 	GUARD_HURRIED, /* who broke it is being killed and does not sleep any more: @break_id; its grace is over */
 	GUARD_CONSENTED, /* every holder acknowledged: @revocation */
@@ -99,8 +99,8 @@ struct guard_event {
 enum guard_effect_type {
 	GUARD_ASK,	 /* tell peers and daemon: revocation, deadline_usec, range */
 	GUARD_SET_TIMER, /* one timer; a new one replaces the old; at_usec 0 stops it */
-	GUARD_FENCE,   /* cut peers that did not acknowledge, then make the range unreachable -> FENCE_DONE */
-	GUARD_DESTROY, /* the fence failed: cut everybody, deregister -> DESTROY_DONE */
+	GUARD_FENCE, /* cut peers that did not acknowledge, then make the range unreachable -> FENCE_DONE */
+	GUARD_DESTROY,	       /* the fence failed: cut everybody, deregister -> DESTROY_DONE */
 	GUARD_TELL_FENCED,     /* tell the daemon */
 	GUARD_RELEASE,	       /* give break_id back to the kernel -> RELEASE_DONE */
 	GUARD_GRANT,	       /* tell whoever made the demands that are marked granted */
@@ -114,7 +114,8 @@ enum guard_effect_type {
 
 struct guard_effect {
 	enum guard_effect_type type;
-	uint64_t revocation; /* the one it is about; one step may end a revocation and begin the next */
+	uint64_t
+		revocation; /* the one it is about; one step may end a revocation and begin the next */
 	uint64_t at_usec;
 	uint32_t break_id;
 	bool by_kernel;

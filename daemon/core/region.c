@@ -45,7 +45,8 @@ static bool is_ending(const struct region *r)
 	return r->state == REGION_CLOSING;
 }
 
-static uint32_t *find_holder(struct registry *registry, struct region *r, enum holder_kind kind, uint64_t id)
+static uint32_t *find_holder(struct registry *registry, struct region *r, enum holder_kind kind,
+			     uint64_t id)
 {
 	uint32_t *link = &r->holders;
 
@@ -59,8 +60,8 @@ static uint32_t *find_holder(struct registry *registry, struct region *r, enum h
 	return NULL;
 }
 
-bool region_is_held_by(const struct registry *registry, const struct region *r, enum holder_kind kind,
-		       uint64_t id)
+bool region_is_held_by(const struct registry *registry, const struct region *r,
+		       enum holder_kind kind, uint64_t id)
 {
 	for (uint32_t i = r->holders; i; i = registry_holder(registry, i)->next) {
 		const struct holder *h = registry_holder(registry, i);
@@ -88,7 +89,8 @@ static void answered(struct region *r, struct holder *h)
 	h->asked = 0;
 }
 
-static void tell_settled(struct region *r, enum revocation_outcome outcome, struct region_effects *out)
+static void tell_settled(struct region *r, enum revocation_outcome outcome,
+			 struct region_effects *out)
 {
 	struct region_effect *f;
 
@@ -124,7 +126,8 @@ static void take_info(struct region *r, const struct region_event *e)
 	r->mode = (uint8_t)e->mode;
 }
 
-static void on_registered(struct region *r, const struct region_event *e, struct region_effects *out)
+static void on_registered(struct region *r, const struct region_event *e,
+			  struct region_effects *out)
 {
 	if (r->state != REGION_REGISTERING)
 		return;
@@ -139,7 +142,8 @@ static void on_registered(struct region *r, const struct region_event *e, struct
 	emit(out, REGION_TELL_ADDED);
 }
 
-static void on_register_failed(struct region *r, const struct region_event *e, struct region_effects *out)
+static void on_register_failed(struct region *r, const struct region_event *e,
+			       struct region_effects *out)
 {
 	if (r->state != REGION_REGISTERING)
 		return;
@@ -177,8 +181,8 @@ static void on_adopted(struct region *r, const struct region_event *e, struct re
 	emit(out, REGION_TELL_ADDED);
 }
 
-static void on_holder_joined(struct registry *registry, struct region *r, const struct region_event *e,
-			     struct region_effects *out)
+static void on_holder_joined(struct registry *registry, struct region *r,
+			     const struct region_event *e, struct region_effects *out)
 {
 	uint32_t index;
 	struct holder *h;
@@ -205,7 +209,8 @@ static void on_holder_joined(struct registry *registry, struct region *r, const 
 }
 
 /* Local holders do not know what an earlier daemon asked of them, or whether it heard the answer: they are asked again. */
-static void on_adoption_done(struct registry *registry, struct region *r, struct region_effects *out)
+static void on_adoption_done(struct registry *registry, struct region *r,
+			     struct region_effects *out)
 {
 	if (r->state != REGION_DRAINING || !r->consent_sent)
 		return;
@@ -222,8 +227,8 @@ static void on_adoption_done(struct registry *registry, struct region *r, struct
 	consent_if_complete(r, out);
 }
 
-static void on_holder_left(struct registry *registry, struct region *r, const struct region_event *e,
-			   struct region_effects *out)
+static void on_holder_left(struct registry *registry, struct region *r,
+			   const struct region_event *e, struct region_effects *out)
 {
 	uint32_t *link = find_holder(registry, r, e->kind, e->holder), index;
 	struct holder *h;
@@ -240,8 +245,8 @@ static void on_holder_left(struct registry *registry, struct region *r, const st
 	consent_if_complete(r, out);
 }
 
-static void on_holder_acked(struct registry *registry, struct region *r, const struct region_event *e,
-			    struct region_effects *out)
+static void on_holder_acked(struct registry *registry, struct region *r,
+			    const struct region_event *e, struct region_effects *out)
 {
 	uint32_t *link;
 
@@ -290,7 +295,8 @@ static void on_fenced(struct registry *registry, struct region *r, const struct 
 
 static void on_settled(struct region *r, const struct region_event *e, struct region_effects *out)
 {
-	if ((r->state != REGION_FENCED && r->state != REGION_DRAINING) || e->revocation != r->revocation)
+	if ((r->state != REGION_FENCED && r->state != REGION_DRAINING) ||
+	    e->revocation != r->revocation)
 		return;
 	r->valid_length = e->valid_length;
 	r->generation = e->generation;
@@ -332,11 +338,13 @@ static void on_listed(struct registry *registry, struct region *r, const struct 
 	case REGION_CLOSING:
 		if (!r->close_wanted)
 			begin_closing(r, CAUSE_RELEASE, 0, out);
-		set_state(r, REGION_CLOSING, out); /* its grace is over, and it will not come back */
+		set_state(r, REGION_CLOSING,
+			  out); /* its grace is over, and it will not come back */
 		break;
 	default:
 		ended.revocation = r->revocation;
-		ended.outcome = e->valid_length < r->valid_length ? OUTCOME_TRUNCATED : OUTCOME_RESTORED;
+		ended.outcome =
+			e->valid_length < r->valid_length ? OUTCOME_TRUNCATED : OUTCOME_RESTORED;
 		on_settled(r, &ended, out);
 		break;
 	}
@@ -349,8 +357,8 @@ static void on_listed(struct registry *registry, struct region *r, const struct 
 	r->rkey = e->rkey;
 }
 
-static void on_holder_listed(struct registry *registry, struct region *r, const struct region_event *e,
-			     struct region_effects *out)
+static void on_holder_listed(struct registry *registry, struct region *r,
+			     const struct region_event *e, struct region_effects *out)
 {
 	uint32_t *link = find_holder(registry, r, e->kind, e->holder);
 	struct holder *h;
@@ -362,7 +370,9 @@ static void on_holder_listed(struct registry *registry, struct region *r, const 
 	h = registry_holder(registry, *link);
 	h->listed = true;
 	if (h->asked && h->asked != e->revocation)
-		answered(r, h); /* before the list, or it was not asked: consent follows when all are known */
+		answered(
+			r,
+			h); /* before the list, or it was not asked: consent follows when all are known */
 }
 
 static void on_list_done(struct region *r, struct region_effects *out)
@@ -383,7 +393,8 @@ static void on_prefetch(struct region *r, bool began, struct region_effects *out
 		set_state(r, r->prefetches ? REGION_WARMING : REGION_LIVE, out);
 }
 
-static void on_release_wanted(struct region *r, const struct region_event *e, struct region_effects *out)
+static void on_release_wanted(struct region *r, const struct region_event *e,
+			      struct region_effects *out)
 {
 	uint64_t grace_usec = e->grace_usec < r->grace_usec ? e->grace_usec : r->grace_usec;
 	uint64_t deadline_usec;

@@ -59,18 +59,18 @@ enum region_event_type {
 	REGION_LISTED, /* the keeper tells again what it has, since something may have been missed: @info, and a running @revocation. Peers
 			  are not @listed from here on until they are */
 	REGION_HOLDER_LISTED, /* @kind, @holder; a holder was reserved. @revocation: it has been asked this and has not acknowledged */
-	REGION_LIST_DONE,    /* after REGION_LISTED; peers that were not listed have left before */
-	REGION_HOLDER_LEFT,  /* @kind, @holder */
-	REGION_HOLDER_ACKED, /* @kind, @holder, @revocation */
-	REGION_REVOKED,	     /* keeper: somebody wants blocks: @revocation, @cause, @deadline_usec, range */
-	REGION_WAS_FENCED,   /* keeper: @revocation */
-	REGION_WAS_SETTLED,  /* keeper: @revocation, @outcome, @valid_length, @generation, @rkey */
+	REGION_LIST_DONE,     /* after REGION_LISTED; peers that were not listed have left before */
+	REGION_HOLDER_LEFT,   /* @kind, @holder */
+	REGION_HOLDER_ACKED,  /* @kind, @holder, @revocation */
+	REGION_REVOKED, /* keeper: somebody wants blocks: @revocation, @cause, @deadline_usec, range */
+	REGION_WAS_FENCED,  /* keeper: @revocation */
+	REGION_WAS_SETTLED, /* keeper: @revocation, @outcome, @valid_length, @generation, @rkey */
 	REGION_PREFETCH_BEGAN,
 	REGION_PREFETCH_ENDED,
-	REGION_LENGTH, /* keeper: @valid_length */
+	REGION_LENGTH,	       /* keeper: @valid_length */
 	REGION_RELEASE_WANTED, /* by owner, by an administrator, or because the owner is gone: @cause, @grace_usec at most; who wants it
 				  has left before, so that nobody is asked by himself. Again: the sooner of the two counts */
-	REGION_RELEASED, /* keeper: nothing is left of it */
+	REGION_RELEASED,       /* keeper: nothing is left of it */
 	REGION_KEEPER_GONE,
 	_REGION_EVENT_MAX,
 };
@@ -143,7 +143,8 @@ struct region {
 	uint64_t grace_usec;
 	uint64_t revocation; /* current or last; it runs while @revoking */
 	uint64_t deadline_usec;
-	uint64_t close_deadline_usec; /* @close_wanted: by when the holders have let go, as whoever leaves them least wants it */
+	uint64_t
+		close_deadline_usec; /* @close_wanted: by when the holders have let go, as whoever leaves them least wants it */
 	uint64_t revocation_offset;
 	uint64_t revocation_length;
 	uint32_t generation;
@@ -175,7 +176,7 @@ void region_step(struct registry *registry, struct region *r, const struct regio
 		 struct region_effects *ret_effects);
 
 /* True if @kind, @id holds the region. */
-bool region_is_held_by(const struct registry *registry, const struct region *r, enum holder_kind kind,
-		       uint64_t id);
+bool region_is_held_by(const struct registry *registry, const struct region *r,
+		       enum holder_kind kind, uint64_t id);
 
 #endif

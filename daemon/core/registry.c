@@ -232,7 +232,8 @@ static void insert(struct regions *regions, struct region *region)
 {
 	size_t at = lower_bound(regions, region->id);
 
-	memmove(&regions->item[at + 1], &regions->item[at], (regions->n - at) * sizeof(struct region *));
+	memmove(&regions->item[at + 1], &regions->item[at],
+		(regions->n - at) * sizeof(struct region *));
 	regions->item[at] = region;
 	regions->n++;
 }
@@ -242,7 +243,8 @@ static void take_out(struct regions *regions, const struct region *region)
 	size_t at = lower_bound(regions, region->id);
 
 	regions->n--;
-	memmove(&regions->item[at], &regions->item[at + 1], (regions->n - at) * sizeof(struct region *));
+	memmove(&regions->item[at], &regions->item[at + 1],
+		(regions->n - at) * sizeof(struct region *));
 }
 
 static struct user *find_user(const struct registry *r, uint32_t uid)
@@ -297,7 +299,8 @@ size_t registry_count(const struct registry *r)
 	return r->regions.n;
 }
 
-static int check_limits(const struct registry *r, const struct tenant *t, uint64_t owner, uint64_t length)
+static int check_limits(const struct registry *r, const struct tenant *t, uint64_t owner,
+			uint64_t length)
 {
 	if (t->regions >= r->limits.regions_per_tenant)
 		return REGISTRY_E_REGIONS_PER_TENANT;
@@ -310,7 +313,8 @@ static int check_limits(const struct registry *r, const struct tenant *t, uint64
 
 static bool has_room(struct regions *regions)
 {
-	return grow((void **)&regions->item, sizeof(*regions->item), regions->n, &regions->allocated);
+	return grow((void **)&regions->item, sizeof(*regions->item), regions->n,
+		    &regions->allocated);
 }
 
 /* The regions of a uid, with room for one more. NULL: no memory. */
@@ -335,8 +339,8 @@ static void drop_user(struct registry *r, struct user *u)
 	*u = r->users[--r->n_users];
 }
 
-int registry_add_region(struct registry *r, uint32_t tenant, uint64_t owner, uint64_t length, uint64_t id,
-			struct region **ret)
+int registry_add_region(struct registry *r, uint32_t tenant, uint64_t owner, uint64_t length,
+			uint64_t id, struct region **ret)
 {
 	struct tenant *t = &r->tenants[tenant];
 	struct region *region;

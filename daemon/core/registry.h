@@ -82,8 +82,8 @@ void registry_drop_tenant(struct registry *r, uint32_t index);
  * @owner: client number, 0: detached
  * Returns 0, -ENOMEM, or one of enum registry_refusal.
  */
-int registry_add_region(struct registry *r, uint32_t tenant, uint64_t owner, uint64_t length, uint64_t id,
-			struct region **ret);
+int registry_add_region(struct registry *r, uint32_t tenant, uint64_t owner, uint64_t length,
+			uint64_t id, struct region **ret);
 /* Frees its holders, its charge and itself. */
 void registry_remove_region(struct registry *r, struct region *region);
 

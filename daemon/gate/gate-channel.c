@@ -96,8 +96,8 @@ static void on_writable(evutil_socket_t fd, short what, void *userdata)
 		event_add(c->writable, NULL);
 }
 
-int gate_channel_new(struct gate_channel **ret, struct event_base *base, int fd, gate_channel_t *received,
-		     void *userdata)
+int gate_channel_new(struct gate_channel **ret, struct event_base *base, int fd,
+		     gate_channel_t *received, void *userdata)
 {
 	struct gate_channel *c = calloc(1, sizeof(*c));
 
@@ -165,9 +165,9 @@ bool gate_channel_withdraw(struct gate_channel *c, uint32_t type, uint64_t numbe
 	struct unsent *u;
 
 	TAILQ_FOREACH(u, &c->queue, queue)
-	if (u->m.type == type && u->m.number == number) {
-		drop(c, u);
-		return true;
-	}
+		if (u->m.type == type && u->m.number == number) {
+			drop(c, u);
+			return true;
+		}
 	return false;
 }

@@ -25,7 +25,7 @@ enum gate_message_type {
 	GATE_ANSWER, /* number (the passage's), error */
 	GATE_WAIT,   /* number (the passage's), usec: from now */
 	/* from it */
-	GATE_MARKED,  /* number (the guard's key), error, text (why), pid: has it open since before, or 0 */
+	GATE_MARKED, /* number (the guard's key), error, text (why), pid: has it open since before, or 0 */
 	GATE_WANTED,  /* a passage */
 	GATE_EXPIRED, /* number (the passage's) */
 	GATE_OVER,    /* number (the passage's) */
@@ -60,8 +60,8 @@ struct gate_channel;
 typedef void gate_channel_t(void *userdata, const struct gate_message *m);
 
 /* Takes @fd over, also on failure. -ENOMEM */
-int gate_channel_new(struct gate_channel **ret, struct event_base *base, int fd, gate_channel_t *received,
-		     void *userdata);
+int gate_channel_new(struct gate_channel **ret, struct event_base *base, int fd,
+		     gate_channel_t *received, void *userdata);
 struct gate_channel *gate_channel_free(struct gate_channel *c);
 /* Hands out some of what is there already, as a turn of the loop does, without waiting for one; ignored from within received(). */
 void gate_channel_read(struct gate_channel *c);

@@ -18,7 +18,7 @@
 /* What a system call may mean for the blocks of a file. */
 enum kind {
 	KIND_OTHER,
-	KIND_PASSES, /* reads, writes, maps */
+	KIND_PASSES,	/* reads, writes, maps */
 	KIND_PASSES_32, /* the same by a 32-bit program; a native call of that number touches no range of a file, or reads it */
 	KIND_EXECUTES,
 	KIND_TRUNCATES,
@@ -112,8 +112,8 @@ int gate_call_parse(const char *text, struct gate_call *ret)
 		if (sscanf(text + n, " %" SCNx64 " %" SCNx64, &c.sp, &c.pc) != 2)
 			return -EINVAL;
 	} else if (sscanf(text + n,
-			  " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64
-			  " %" SCNx64,
+			  " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64
+			  " %" SCNx64 " %" SCNx64,
 			  &a[0], &a[1], &a[2], &a[3], &a[4], &a[5], &c.sp, &c.pc) != 8) {
 		return -EINVAL;
 	}
@@ -145,19 +145,23 @@ bool gate_call_equal(const struct gate_call *a, const struct gate_call *b)
 	return memcmp(a, b, sizeof(*a)) == 0; /* 64-bit members only: no padding */
 }
 
-static bool ask(enum revocation_cause cause, uint64_t offset, uint64_t length, struct gate_want *ret)
+static bool ask(enum revocation_cause cause, uint64_t offset, uint64_t length,
+		struct gate_want *ret)
 {
-	*ret = (struct gate_want){ cause, offset, length > UINT64_MAX - offset ? TO_THE_END : length };
+	*ret = (struct gate_want){ cause, offset,
+				   length > UINT64_MAX - offset ? TO_THE_END : length };
 	return true;
 }
 
-static bool ask_to_the_end(enum revocation_cause cause, const struct gate_event *e, struct gate_want *ret)
+static bool ask_to_the_end(enum revocation_cause cause, const struct gate_event *e,
+			   struct gate_want *ret)
 {
 	return ask(cause, e->has_range ? e->offset : 0, TO_THE_END, ret);
 }
 
 /* As the kernel gives the range of all that has one: no bytes means up to the end. */
-static bool ask_range(enum revocation_cause cause, const struct gate_event *e, struct gate_want *ret)
+static bool ask_range(enum revocation_cause cause, const struct gate_event *e,
+		      struct gate_want *ret)
 {
 	if (!e->has_range || !e->count)
 		return ask_to_the_end(cause, e, ret);
@@ -191,7 +195,8 @@ static bool classify_ioctl(const struct gate_event *e, uint64_t command, struct 
  */
 static bool classify_ring(const struct gate_event *e, struct gate_want *ret)
 {
-	return e->has_range && !e->count ? classify_truncate(e, ret) : ask_to_the_end(CAUSE_WRITE, e, ret);
+	return e->has_range && !e->count ? classify_truncate(e, ret)
+					 : ask_to_the_end(CAUSE_WRITE, e, ret);
 }
 
 /*
@@ -212,7 +217,8 @@ static bool is_ring_worker(const struct gate_call *call)
 	return call->number >= 0 && !call->sp && !call->pc && !call->kernel_thread;
 }
 
-static bool classify_kernel_thread(const struct gate_event *e, const struct gate_call *call, struct gate_want *ret)
+static bool classify_kernel_thread(const struct gate_event *e, const struct gate_call *call,
+				   struct gate_want *ret)
 {
 	switch (call->kernel_thread) {
 	case GATE_KERNEL_FALLOCATES:
@@ -249,7 +255,8 @@ static enum kind kind_of_open_32(int64_t number)
 	return KIND_OTHER;
 }
 
-static bool classify_open(const struct gate_event *e, const struct gate_call *call, struct gate_want *ret)
+static bool classify_open(const struct gate_event *e, const struct gate_call *call,
+			  struct gate_want *ret)
 {
 	enum kind kind = kind_of_open_32(call->number);
 
@@ -275,7 +282,8 @@ bool gate_classify(const struct gate_event *e, const struct gate_call *call, str
 		return ask_to_the_end(CAUSE_UNKNOWN, e, ret);
 	/* first of all, since nothing else that is shown of it is its own */
 	if (is_ring_worker(call))
-		return e->mask & FAN_OPEN_PERM ? ask_if_truncates(e, O_TRUNC, ret) : classify_ring(e, ret);
+		return e->mask & FAN_OPEN_PERM ? ask_if_truncates(e, O_TRUNC, ret)
+					       : classify_ring(e, ret);
 	if (is_kernel_thread(call)) /* they open for others, and truncate in a step of its own */
 		return !(e->mask & FAN_OPEN_PERM) && classify_kernel_thread(e, call, ret);
 	if (e->mask & FAN_OPEN_PERM)

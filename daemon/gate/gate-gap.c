@@ -71,16 +71,17 @@ static bool may_write(int fdinfo, const char *name, uint64_t *ret_inode)
 	text[n] = 0;
 	flags_at = strstr(text, "flags:");
 	inode_at = strstr(text, "\nino:");
-	return flags_at && sscanf(flags_at, "flags: %o", &flags) == 1 && (flags & O_ACCMODE) != O_RDONLY &&
-	       !(flags & O_PATH) && inode_at && sscanf(inode_at, " ino: %" SCNu64, ret_inode) == 1;
+	return flags_at && sscanf(flags_at, "flags: %o", &flags) == 1 &&
+	       (flags & O_ACCMODE) != O_RDONLY && !(flags & O_PATH) && inode_at &&
+	       sscanf(inode_at, " ino: %" SCNu64, ret_inode) == 1;
 }
 
 static bool is_file(int fd_dir, const char *name, const struct gate_gap *gap)
 {
 	struct statx x;
 
-	return statx(fd_dir, name, AT_STATX_DONT_SYNC, STATX_INO, &x) == 0 && x.stx_ino == gap->inode &&
-	       makedev(x.stx_dev_major, x.stx_dev_minor) == gap->device;
+	return statx(fd_dir, name, AT_STATX_DONT_SYNC, STATX_INO, &x) == 0 &&
+	       x.stx_ino == gap->inode && makedev(x.stx_dev_major, x.stx_dev_minor) == gap->device;
 }
 
 static void tell(struct gate_gaps *s, struct search *one, pid_t found)
@@ -121,7 +122,8 @@ static void leave_process(struct gate_gaps *s)
 /* A process that ends meanwhile has nothing open. */
 static void enter_process(struct gate_gaps *s, const char *name)
 {
-	_cleanup_(closep) int dir = openat(dirfd(s->proc), name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_(closep) int dir =
+		openat(dirfd(s->proc), name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int fd = dir < 0 ? -1 : openat(dir, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	s->fds = fd < 0 ? NULL : fdopendir(fd);
@@ -183,7 +185,8 @@ static void on_turn(evutil_socket_t fd, short what, void *userdata)
 		s->proc = opendir("/proc");
 		s->budget = GATE_GAP_DESCRIPTORS;
 	}
-	for (int i = 0; i < DESCRIPTORS_PER_TURN && more && s->budget > 0 && !TAILQ_EMPTY(&s->current); i++)
+	for (int i = 0;
+	     i < DESCRIPTORS_PER_TURN && more && s->budget > 0 && !TAILQ_EMPTY(&s->current); i++)
 		more = go_on(s);
 	if (s->budget <= 0 && !TAILQ_EMPTY(&s->current)) {
 		log_warning(
@@ -197,8 +200,9 @@ static void on_turn(evutil_socket_t fd, short what, void *userdata)
 		again(s);
 }
 
-int gate_gaps_new(struct gate_gaps **ret, struct event_base *base, bool (*is_ours)(void *userdata, pid_t pid),
-		  gate_gap_found_t *found, void *userdata)
+int gate_gaps_new(struct gate_gaps **ret, struct event_base *base,
+		  bool (*is_ours)(void *userdata, pid_t pid), gate_gap_found_t *found,
+		  void *userdata)
 {
 	struct gate_gaps *s = calloc(1, sizeof(*s));
 

@@ -42,8 +42,9 @@ struct gate_file {
 	struct gate_queue *queue;
 	uint64_t device;
 	uint64_t inode;
-	int fd;		  /* O_PATH: keeps the inode, and is what the mark is taken away by */
-	uint32_t at_work; /* passages let through; while there is one the end of calls is reported, too */
+	int fd; /* O_PATH: keeps the inode, and is what the mark is taken away by */
+	uint32_t
+		at_work; /* passages let through; while there is one the end of calls is reported, too */
 	bool can_share;
 };
 
@@ -108,7 +109,8 @@ void gate_read_ends(struct gate *g); /* passage_call_ended() for each that is th
 int passages_init(struct gate *g);
 void passages_deinit(struct gate *g); /* whoever waits is let through */
 /* Takes @event_fd over. */
-void passage_event(struct gate *g, struct gate_file *f, const struct gate_event *e, pid_t tid, int event_fd);
+void passage_event(struct gate *g, struct gate_file *f, const struct gate_event *e, pid_t tid,
+		   int event_fd);
 /* Task @tid has read or changed one of the files. Only notes it; over() comes with the next tick. */
 void passage_call_ended(struct gate *g, pid_t tid);
 /* The mark is gone. */

@@ -51,8 +51,9 @@ static void arm_one(struct event *e, bool needed, uint64_t usec)
 
 	if (!needed)
 		event_del(e);
-	else if (!event_pending(e, EV_TIMEOUT,
-				NULL)) /* adding it again would put it off, for ever if that is often */
+	else if (!event_pending(
+			 e, EV_TIMEOUT,
+			 NULL)) /* adding it again would put it off, for ever if that is often */
 		event_add(e, &t);
 }
 
@@ -91,7 +92,8 @@ static void let_through(struct gate *g, struct passage *p)
 	p->state = PASSAGE_AT_WORK;
 	p->until = later(GATE_OVER_LIMIT_USEC);
 	if (p->file && p->file->at_work++ == 0)
-		gate_report_ends(g, p->file, true); /* before the answer, or its end could be missed */
+		gate_report_ends(g, p->file,
+				 true); /* before the answer, or its end could be missed */
 	reply(p, 0);
 }
 
@@ -137,8 +139,8 @@ static enum judgement judge(struct gate *g, struct passage *p)
 
 static bool touches(const struct gate_guard *guard, const struct gate_passage *i)
 {
-	bool starts_before_its_end =
-		guard->length > UINT64_MAX - guard->offset || i->offset < guard->offset + guard->length;
+	bool starts_before_its_end = guard->length > UINT64_MAX - guard->offset ||
+				     i->offset < guard->offset + guard->length;
 	bool ends_after_its_start =
 		i->length > UINT64_MAX - i->offset || guard->offset < i->offset + i->length;
 
@@ -151,8 +153,7 @@ static const struct gate_guard *survey(const struct passage *p, uint64_t *ret_wa
 	const struct guard *guard;
 
 	*ret_wait = 0;
-	LIST_FOREACH(guard, &p->file->guards, of_file)
-	{
+	LIST_FOREACH(guard, &p->file->guards, of_file) {
 		if (guard->info.refuses && touches(&guard->info, &p->info))
 			return &guard->info;
 		if (guard->info.wait_usec > *ret_wait)
@@ -164,16 +165,17 @@ static const struct gate_guard *survey(const struct passage *p, uint64_t *ret_wa
 /* Root's share is kept for root: other users together have the rest. */
 static bool has_place(const struct gate *g, uid_t uid)
 {
-	uint32_t share = g->limits.passages / SHARE_OF_A_USER ? g->limits.passages / SHARE_OF_A_USER : 1;
+	uint32_t share =
+		g->limits.passages / SHARE_OF_A_USER ? g->limits.passages / SHARE_OF_A_USER : 1;
 	uint32_t own = 0, users = 0;
 	const struct passage *p;
 
-	TAILQ_FOREACH(p, &g->passages, list)
-	{
+	TAILQ_FOREACH(p, &g->passages, list) {
 		own += p->state != PASSAGE_ENDED && p->info.uid == uid;
 		users += p->state != PASSAGE_ENDED && p->info.uid != 0;
 	}
-	return own < share && own < g->limits.passages && (!uid || users + share < g->limits.passages);
+	return own < share && own < g->limits.passages &&
+	       (!uid || users + share < g->limits.passages);
 }
 
 static void say_full(struct gate *g, uid_t uid, const char *what)
@@ -263,7 +265,8 @@ static bool try_to_settle(struct gate *g, struct passage *p)
 	return true;
 }
 
-void passage_event(struct gate *g, struct gate_file *f, const struct gate_event *e, pid_t tid, int event_fd)
+void passage_event(struct gate *g, struct gate_file *f, const struct gate_event *e, pid_t tid,
+		   int event_fd)
 {
 	struct passage *p = calloc(1, sizeof(*p));
 
@@ -272,12 +275,14 @@ void passage_event(struct gate *g, struct gate_file *f, const struct gate_event 
 		gate_respond(f->queue, event_fd, EBUSY);
 		return;
 	}
-	*p = (struct passage){ .file = f,
-			       .queue = f->queue,
-			       .event = *e,
-			       .event_fd = event_fd,
-			       .info = { .device = f->device, .inode = f->inode, .tid = tid, .pid = tid },
-			       .until = g->n_unsure < UNSURE_MAX ? later(UNSURE_LIMIT_USEC) : 0 };
+	*p = (struct passage){
+		.file = f,
+		.queue = f->queue,
+		.event = *e,
+		.event_fd = event_fd,
+		.info = { .device = f->device, .inode = f->inode, .tid = tid, .pid = tid },
+		.until = g->n_unsure < UNSURE_MAX ? later(UNSURE_LIMIT_USEC) : 0
+	};
 	/* 0: a task of another PID name space; there is nothing to look at, so it is held up as unknown */
 	p->task_fd = tid > 0 ? gate_task_open(tid) : -ENOENT;
 	if (p->task_fd == -ENOENT && tid > 0)
@@ -344,7 +349,7 @@ static void on_tick(evutil_socket_t fd, short what, void *userdata)
 
 	(void)fd, (void)what;
 	TAILQ_FOREACH(p, &g->passages, list)
-	look(g, p, i++ % turns == 0);
+		look(g, p, i++ % turns == 0);
 	free_ended(g);
 	arm(g);
 }
@@ -369,8 +374,8 @@ void passage_call_ended(struct gate *g, pid_t tid)
 	struct passage *p;
 
 	TAILQ_FOREACH(p, &g->passages, list)
-	if (p->state == PASSAGE_AT_WORK && is_call_of(p, tid))
-		p->call_ended = true;
+		if (p->state == PASSAGE_AT_WORK && is_call_of(p, tid))
+			p->call_ended = true;
 }
 
 void passages_of_file_pass(struct gate *g, const struct gate_file *f)
@@ -386,8 +391,7 @@ void passages_of_file_pass(struct gate *g, const struct gate_file *f)
 		reply(p, 0);
 		free_passage(p);
 	}
-	TAILQ_FOREACH(p, &g->passages, list)
-	{
+	TAILQ_FOREACH(p, &g->passages, list) {
 		if (p->file != f)
 			continue;
 		p->file = NULL;
@@ -401,8 +405,8 @@ static struct passage *find_waiting(struct gate *g, uint64_t number)
 	struct passage *p;
 
 	TAILQ_FOREACH(p, &g->passages, list)
-	if (p->state == PASSAGE_WAITING && p->info.number == number)
-		return p;
+		if (p->state == PASSAGE_WAITING && p->info.number == number)
+			return p;
 	return NULL;
 }
 
@@ -445,7 +449,7 @@ void passages_deinit(struct gate *g)
 		free_passage(p);
 	}
 	TAILQ_FOREACH(p, &g->passages, list)
-	end(g, p);
+		end(g, p);
 	free_ended(g);
 	if (g->tick)
 		event_free(g->tick);

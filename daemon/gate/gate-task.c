@@ -53,9 +53,11 @@ static enum gate_kernel_work kernel_work(pid_t tid)
 	if (!read_file(tid, "stat", text, 512))
 		return GATE_NO_KERNEL_THREAD;
 	rest = strrchr(text, ')'); /* a name can have any character, also this one */
-	if (!rest || sscanf(rest, ") %*c %*d %*d %*d %*d %*d %u", &flags) != 1 || !(flags & PF_KTHREAD))
+	if (!rest || sscanf(rest, ") %*c %*d %*d %*d %*d %*d %u", &flags) != 1 ||
+	    !(flags & PF_KTHREAD))
 		return GATE_NO_KERNEL_THREAD;
-	return read_file(tid, "stack", text, sizeof(text)) ? gate_stack_parse(text) : GATE_KERNEL_WORKS;
+	return read_file(tid, "stack", text, sizeof(text)) ? gate_stack_parse(text)
+							   : GATE_KERNEL_WORKS;
 }
 
 int gate_task_call(int task_fd, pid_t tid, struct gate_call *ret)

@@ -47,8 +47,8 @@ static struct gate_file *find(struct gate *g, uint64_t device, uint64_t inode)
 	struct gate_file *f;
 
 	LIST_FOREACH(f, &g->files[(device ^ inode) % GATE_BUCKETS], bucket)
-	if (f->device == device && f->inode == inode)
-		return f;
+		if (f->device == device && f->inode == inode)
+			return f;
 	return NULL;
 }
 
@@ -57,8 +57,8 @@ static struct guard *find_guard(struct gate *g, uint64_t key)
 	struct guard *guard;
 
 	LIST_FOREACH(guard, &g->guards[key % GATE_BUCKETS], bucket)
-	if (guard->info.key == key)
-		return guard;
+		if (guard->info.key == key)
+			return guard;
 	return NULL;
 }
 
@@ -104,8 +104,10 @@ void gate_read_ends(struct gate *g)
 	ssize_t n;
 
 	while ((n = read(g->ends_fd, buffer, sizeof(buffer))) > 0)
-		for (const char *at = buffer; buffer + n - at >= (ptrdiff_t)sizeof(m); at += m.event_len) {
-			memcpy(&m, at, sizeof(m)); /* events of this group are multiples of four bytes only */
+		for (const char *at = buffer; buffer + n - at >= (ptrdiff_t)sizeof(m);
+		     at += m.event_len) {
+			memcpy(&m, at,
+			       sizeof(m)); /* events of this group are multiples of four bytes only */
 			if (m.event_len < sizeof(m))
 				break;
 			passage_call_ended(g, m.pid);
@@ -190,7 +192,8 @@ static int probe(struct gate *g, char *why, size_t size)
 	_cleanup_(closep) int memory = memfd_create("gate", MFD_CLOEXEC);
 
 	if (memory < 0)
-		return explain(why, size, -errno, "cannot look whether this kernel has pre-content events");
+		return explain(why, size, -errno,
+			       "cannot look whether this kernel has pre-content events");
 	/* memory has none, so a kernel that knows them says that they are not supported; another one that there is no such event */
 	if (fanotify_mark(g->queues[0].fd, FAN_MARK_ADD, FAN_PRE_ACCESS, memory, NULL) < 0 &&
 	    errno != EOPNOTSUPP)
@@ -268,8 +271,9 @@ int gate_new(struct gate **ret, struct event_base *base, const struct gate_limit
 			why, why_size, -EPERM,
 			"pre-content events need CAP_SYS_ADMIN, and a SystemCallFilter= with fanotify_init");
 	if (r == -EMFILE)
-		return explain(why, why_size, -EMFILE,
-			       "no descriptor, or no fanotify group (fs.fanotify.max_user_groups), is left");
+		return explain(
+			why, why_size, -EMFILE,
+			"no descriptor, or no fanotify group (fs.fanotify.max_user_groups), is left");
 	if (r == -ENOMEM)
 		return explain(why, why_size, -ENOMEM, "out of memory");
 	if (r < 0)
@@ -334,7 +338,8 @@ void gate_freep(struct gate **g)
 static int arm_deadman(struct gate *g)
 {
 	g->deadman = deadman_free(g->deadman);
-	return g->limits.watchdog_usec ? deadman_new(&g->deadman, g->base, g->limits.watchdog_usec) : 0;
+	return g->limits.watchdog_usec ? deadman_new(&g->deadman, g->base, g->limits.watchdog_usec)
+				       : 0;
 }
 
 void gate_set_limits(struct gate *g, const struct gate_limits *limits)
@@ -362,8 +367,9 @@ static int mark(struct gate_file *f, char *why, size_t size)
 		return 0;
 	switch (errno) {
 	case EOPNOTSUPP:
-		return explain(why, size, -EOPNOTSUPP,
-			       "its filesystem has no pre-content events; ext4, XFS and btrfs have");
+		return explain(
+			why, size, -EOPNOTSUPP,
+			"its filesystem has no pre-content events; ext4, XFS and btrfs have");
 	case ENOSPC:
 		return explain(why, size, -ENOSPC,
 			       "all fanotify marks are used up; raise fs.fanotify.max_user_marks");
@@ -382,25 +388,29 @@ static int open_path(const char *path, uint64_t device, uint64_t inode, char *wh
 	struct statx st;
 
 	if (fd < 0 && (errno == EMFILE || errno == ENFILE))
-		return explain(why, size, -EMFILE, "this process has no descriptor left; raise LimitNOFILE=");
-	if (fd < 0 || statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO | STATX_TYPE, &st) < 0)
+		return explain(why, size, -EMFILE,
+			       "this process has no descriptor left; raise LimitNOFILE=");
+	if (fd < 0 ||
+	    statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO | STATX_TYPE, &st) < 0)
 		return explain(why, size, -errno, "it cannot be found any more");
 	/* another one, whose server must not be asked: the daemon gave up waiting for us, and the number is another descriptor's */
 	if (makedev(st.stx_dev_major, st.stx_dev_minor) != device || st.stx_ino != inode)
 		return explain(why, size, -ESTALE, "another file is there by now");
 	if (!S_ISREG(st.stx_mode))
-		return explain(why, size, -EOPNOTSUPP, "only regular files have pre-content events");
+		return explain(why, size, -EOPNOTSUPP,
+			       "only regular files have pre-content events");
 	return steal_fd(&fd);
 }
 
-static int add_file(struct gate *g, const char *path, uint64_t device, uint64_t inode, struct gate_file **ret,
-		    char *why, size_t size)
+static int add_file(struct gate *g, const char *path, uint64_t device, uint64_t inode,
+		    struct gate_file **ret, char *why, size_t size)
 {
 	struct gate_file *f;
 	int r;
 
 	if (g->n_files >= g->limits.files)
-		return explain(why, size, -EMFILE, "as many files are guarded as the settings allow");
+		return explain(why, size, -EMFILE,
+			       "as many files are guarded as the settings allow");
 	r = open_path(path, device, inode, why, size);
 	if (r < 0)
 		return r;

@@ -148,7 +148,7 @@ struct gate_gap {
 	uint64_t device;
 	uint64_t inode;
 	pid_t except; /* a process that may have it open (the owner); 0: none. Those that @is_ours is true for may, too. */
-	pid_t found; /* the first; 0: none; negative: nobody knows, not all were looked at */
+	pid_t found;  /* the first; 0: none; negative: nobody knows, not all were looked at */
 };
 
 struct gate_gaps;
@@ -163,8 +163,9 @@ typedef void gate_gap_found_t(void *userdata, const struct gate_gap *gap);
  */
 #define GATE_GAP_DESCRIPTORS 65536
 
-int gate_gaps_new(struct gate_gaps **ret, struct event_base *base, bool (*is_ours)(void *userdata, pid_t pid),
-		  gate_gap_found_t *found, void *userdata);
+int gate_gaps_new(struct gate_gaps **ret, struct event_base *base,
+		  bool (*is_ours)(void *userdata, pid_t pid), gate_gap_found_t *found,
+		  void *userdata);
 struct gate_gaps *gate_gaps_free(struct gate_gaps *s);
 /* @found is called once for it, from the loop. -ENOMEM */
 int gate_gaps_add(struct gate_gaps *s, const struct gate_gap *gap);

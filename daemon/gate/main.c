@@ -127,8 +127,8 @@ static bool is_ours(void *userdata, pid_t pid)
 	struct ours *o;
 
 	LIST_FOREACH(o, &s->ours, list)
-	if (o->pid == pid)
-		break;
+		if (o->pid == pid)
+			break;
 	if (o && !is_alive(o)) {
 		forget(o);
 		o = NULL;
@@ -233,8 +233,9 @@ static void mark(struct process *s, const struct gate_message *m)
 
 static void set_limits(struct process *s, const struct gate_message *m)
 {
-	s->limits =
-		(struct gate_limits){ .files = m->files, .passages = m->passages, .watchdog_usec = m->usec };
+	s->limits = (struct gate_limits){ .files = m->files,
+					  .passages = m->passages,
+					  .watchdog_usec = m->usec };
 	if (s->gate)
 		gate_set_limits(s->gate, &s->limits);
 }
@@ -315,6 +316,7 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	event_base_dispatch(s.base);
-	gate_free(s.gate); /* the groups first: who waits goes on, however long the files take to close */
+	gate_free(
+		s.gate); /* the groups first: who waits goes on, however long the files take to close */
 	return EXIT_SUCCESS;
 }

@@ -20,17 +20,17 @@ void kregion_note_damage(struct kregion *r, uint64_t start, uint64_t end, const 
 {
 	if (end > r->mapping->length)
 		end = r->mapping->length;
-	if (start >= end || (r->damage_end && start >= r->damage_start && end <= r->damage_end))
+	if (start >= end || (r->damage.end && start >= r->damage.start && end <= r->damage.end))
 		return;
-	if (!r->damage_end || start < r->damage_start)
-		r->damage_start = start;
-	if (end > r->damage_end)
-		r->damage_end = end;
-	snprintf(r->damage, sizeof(r->damage),
+	if (!r->damage.end || start < r->damage.start)
+		r->damage.start = start;
+	if (end > r->damage.end)
+		r->damage.end = end;
+	snprintf(r->damage.text, sizeof(r->damage.text),
 		 "%s: accesses to bytes [%" PRIu64 ", %" PRIu64
 		 ") of the region, and maybe others, fail",
-		 cause, r->damage_start, r->damage_end);
-	log_error("region %" PRIu64 ": %s (%s)", r->id, r->damage, r->path[0] ? r->path : "?");
+		 cause, r->damage.start, r->damage.end);
+	log_error("region %" PRIu64 ": %s (%s)", r->id, r->damage.text, r->path[0] ? r->path : "?");
 	if (r->announced && r->phase == KREGION_HELD)
 		tell_mode(r);
 }

@@ -18,7 +18,7 @@ static void changed(void *userdata, bool high)
 	log_notice(high ? "memory is short: nothing is brought back but what is asked for"
 			: "memory is not short any more");
 	for (struct kregion *r = keeper_next(k, NULL); r; r = keeper_next(k, r)) {
-		r->warm.short_of_memory = high;
+		r->warming.engine.short_of_memory = high;
 		kregion_warm(r);
 	}
 }

@@ -31,7 +31,7 @@ static const char *one_left_behind(const struct keeper *k)
 {
 	const struct kregion *r = keeper_next(k, NULL);
 
-	while (r && !r->left_behind)
+	while (r && !r->ending.left_behind)
 		r = keeper_next(k, r);
 	return r && r->path[0] ? r->path : "?";
 }
@@ -190,7 +190,7 @@ static int on_region(struct keeper *k, const struct operation *op, const struct 
 {
 	struct kregion *r = keeper_find(k, m->region);
 
-	if (r && r->left_behind)
+	if (r && r->ending.left_behind)
 		r = NULL;
 	if (!r && (m->type == KEEPER_OVER || m->type == KEEPER_CANCEL))
 		return 0; /* it ended together with its region */

@@ -104,7 +104,7 @@ void tell_region(struct kregion *r, const struct operation *op)
 	}
 	region_counters_copy(&m.info, &r->counters);
 	m.info.translation_bytes = r->mapping->translation_bytes;
-	m.info.warm_mode = (uint8_t)r->warm.blocks.mode;
+	m.info.warm_mode = (uint8_t)r->warming.engine.blocks.mode;
 	m.info.device = r->mapping->device;
 	m.info.inode = r->mapping->inode;
 	m.info.file_uid = r->mapping->file_uid;
@@ -117,10 +117,10 @@ void tell_region(struct kregion *r, const struct operation *op)
 	m.info.detached = r->detached;
 	m.info.durability = r->durability;
 	m.info.state = (uint8_t)state_of(r);
-	m.info.warm = r->warm_first;
+	m.info.warm = r->warming.first;
 	COPY(m.info.mode_reason, r->mode_reason);
-	COPY(m.info.damage, r->damage);
-	m.info.unleased = r->unleased;
+	COPY(m.info.damage, r->damage.text);
+	m.info.unleased = r->watching.unleased;
 	describe_look(r, &m.info);
 	m.info.blocks = r->replaced.told = kregion_blocks_trouble(r);
 	COPY(m.info.path, r->path);
@@ -264,9 +264,9 @@ void tell_invalidated(struct kregion *r)
 {
 	struct keeper_message m = counters_message(r);
 
-	m.invalidated.offset = r->folded.start;
-	m.invalidated.length = r->folded.end - r->folded.start;
-	m.invalidated.causes = r->folded.causes;
+	m.invalidated.offset = r->report.folded.start;
+	m.invalidated.length = r->report.folded.end - r->report.folded.start;
+	m.invalidated.causes = r->report.folded.causes;
 	session_tell(r->keeper->session, &m);
 }
 
@@ -292,8 +292,8 @@ void tell_mode(struct kregion *r)
 
 	m.info.mode = r->mode;
 	COPY(m.info.mode_reason, r->mode_reason);
-	COPY(m.info.damage, r->damage);
-	m.info.unleased = r->unleased;
+	COPY(m.info.damage, r->damage.text);
+	m.info.unleased = r->watching.unleased;
 	describe_look(r, &m.info);
 	m.info.blocks = r->replaced.told = kregion_blocks_trouble(r);
 	session_tell(r->keeper->session, &m);

@@ -44,7 +44,8 @@ static void *punch(void *argument)
 		char page[PAGE];
 
 		memset(page, 1, sizeof(page));
-		if (fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, 16 * PAGE) < 0 ||
+		if (fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, 16 * PAGE) <
+			    0 ||
 		    pwrite(file, page, sizeof(page), at) < 0)
 			perror("punch");
 		if (fd < 0)

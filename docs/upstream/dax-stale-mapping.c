@@ -157,7 +157,7 @@ int main(int argc, char **argv)
 	over = 1;
 	for (int i = 0; is_shared && i < 2; i++)
 		pthread_join(thread[i], NULL);
-	printf("%d rounds of %d pages: %lu stale, %lu foreign, %lu lost\n", rounds, PAGES, stale, foreign,
-	       lost);
+	printf("%d rounds of %d pages: %lu stale, %lu foreign, %lu lost\n", rounds, PAGES, stale,
+	       foreign, lost);
 	return stale || foreign || lost;
 }

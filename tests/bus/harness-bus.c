@@ -153,7 +153,8 @@ sd_bus_message *new_call(sd_bus *b, const char *path, const char *interface, con
 {
 	sd_bus_message *m = NULL;
 
-	check(sd_bus_message_new_method_call(b, &m, RDMAREG_BUS_NAME, path, interface, member) >= 0);
+	check(sd_bus_message_new_method_call(b, &m, RDMAREG_BUS_NAME, path, interface, member) >=
+	      0);
 	return m;
 }
 
@@ -221,7 +222,8 @@ bool call_region(sd_bus *b, uint64_t id, const char *method, struct reply *ret)
 	return finish_call(b, new_region_call(b, id, method), ret);
 }
 
-bool call_region_options(sd_bus *b, uint64_t id, const char *method, struct reply *ret, int n_options, ...)
+bool call_region_options(sd_bus *b, uint64_t id, const char *method, struct reply *ret,
+			 int n_options, ...)
 {
 	sd_bus_message *m = new_region_call(b, id, method);
 	va_list args;
@@ -232,7 +234,8 @@ bool call_region_options(sd_bus *b, uint64_t id, const char *method, struct repl
 	return finish_call(b, m, ret);
 }
 
-bool call_region_number(sd_bus *b, uint64_t id, const char *method, uint64_t number, struct reply *ret)
+bool call_region_number(sd_bus *b, uint64_t id, const char *method, uint64_t number,
+			struct reply *ret)
 {
 	sd_bus_message *m = new_region_call(b, id, method);
 
@@ -293,8 +296,8 @@ void get_property(sd_bus *b, uint64_t id, const char *property, char *out, size_
 	int r;
 
 	snprintf(path, sizeof(path), RDMAREG_REGION_PREFIX "/%" PRIu64, id);
-	r = sd_bus_call_method(b, RDMAREG_BUS_NAME, path, "org.freedesktop.DBus.Properties", "Get", NULL,
-			       &reply, "ss", RDMAREG_REGION_INTERFACE, property);
+	r = sd_bus_call_method(b, RDMAREG_BUS_NAME, path, "org.freedesktop.DBus.Properties", "Get",
+			       NULL, &reply, "ss", RDMAREG_REGION_INTERFACE, property);
 	check(r >= 0 && sd_bus_message_peek_type(reply, NULL, &type) > 0);
 	check(sd_bus_message_enter_container(reply, 'v', type) > 0);
 	if (*type == 's') {
@@ -321,8 +324,9 @@ uint64_t get_manager_number(sd_bus *b, const char *property)
 	uint32_t u = 0;
 	int r;
 
-	r = sd_bus_call_method(b, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH, "org.freedesktop.DBus.Properties",
-			       "Get", NULL, &reply, "ss", RDMAREG_MANAGER_INTERFACE, property);
+	r = sd_bus_call_method(b, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH,
+			       "org.freedesktop.DBus.Properties", "Get", NULL, &reply, "ss",
+			       RDMAREG_MANAGER_INTERFACE, property);
 	check(r >= 0 && sd_bus_message_peek_type(reply, NULL, &type) > 0);
 	check(sd_bus_message_enter_container(reply, 'v', type) > 0);
 	if (*type == 't')

@@ -14,10 +14,8 @@ static const struct {
 	size_t offset;
 	size_t size;
 } fields[] = {
-#define FIELD(name, type)                                                                      \
-	{                                                                                      \
-#name, type, offsetof(struct holder, name), sizeof(((struct holder *)0)->name) \
-	}
+#define FIELD(name, type) \
+	{ #name, type, offsetof(struct holder, name), sizeof(((struct holder *)0)->name) }
 	FIELD(region, "t"),	FIELD(kind, "s"),	   FIELD(uid, "u"),	FIELD(session, "s"),
 	FIELD(pid, "u"),	FIELD(cgroup, "s"),	   FIELD(address, "s"), FIELD(access, "s"),
 	FIELD(since_usec, "t"), FIELD(revocation, "t"),	   FIELD(cause, "s"),	FIELD(offset, "t"),

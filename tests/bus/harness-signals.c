@@ -32,7 +32,8 @@ void listen_signals(sd_bus *b)
 {
 	check(sd_bus_add_filter(b, NULL, on_message, NULL) >= 0);
 	/* would let broadcasts in, if there were any */
-	check(sd_bus_add_match(b, NULL, "type='signal',sender='" RDMAREG_BUS_NAME "'", ignore, NULL) >= 0);
+	check(sd_bus_add_match(b, NULL, "type='signal',sender='" RDMAREG_BUS_NAME "'", ignore,
+			       NULL) >= 0);
 }
 
 static sd_bus_message *take(sd_bus *b, const char *member, bool remove)
@@ -105,8 +106,8 @@ void forget_signals(sd_bus *b)
 void subscribe(sd_bus *b)
 {
 	listen_signals(b);
-	check(sd_bus_call_method(b, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE,
-				 "Subscribe", NULL, NULL, NULL) >= 0);
+	check(sd_bus_call_method(b, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH,
+				 RDMAREG_MANAGER_INTERFACE, "Subscribe", NULL, NULL, NULL) >= 0);
 }
 
 void expect_property(sd_bus *b, uint64_t id, const char *name, const char *value)

@@ -25,7 +25,8 @@ bool silent_begin(struct silent_fs *s, const struct world *w, uid_t uid)
 
 	*s = (struct silent_fs){ 0 };
 	snprintf(s->directory, sizeof(s->directory), "%s/silent", w->directory);
-	check(mkdir(s->directory, 0755) == 0 && pipe2(in, O_CLOEXEC) == 0 && pipe2(out, O_CLOEXEC) == 0);
+	check(mkdir(s->directory, 0755) == 0 && pipe2(in, O_CLOEXEC) == 0 &&
+	      pipe2(out, O_CLOEXEC) == 0);
 	snprintf(number, sizeof(number), "%u", uid);
 	s->pid = fork();
 	check(s->pid >= 0);

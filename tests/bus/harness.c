@@ -234,10 +234,11 @@ void world_start_daemon(struct world *w)
 	path_in(w, "keeper", keeper);
 	path_in(w, "dax", dax);
 	path_in(w, "gate", gate);
-	w->daemon = start(w, (char *[]){ (char *)(uintptr_t)getenv("RDMAREGD"), (char[]){ "--bus-address" },
-					 w->address, (char[]){ "--config" }, config,
-					 (char[]){ "--runtime-dir" }, runtime, (char[]){ "--keeper" }, keeper,
-					 (char[]){ "--dax-helper" }, dax, (char[]){ "--gate" }, gate, NULL });
+	w->daemon = start(
+		w, (char *[]){ (char *)(uintptr_t)getenv("RDMAREGD"), (char[]){ "--bus-address" },
+			       w->address, (char[]){ "--config" }, config,
+			       (char[]){ "--runtime-dir" }, runtime, (char[]){ "--keeper" }, keeper,
+			       (char[]){ "--dax-helper" }, dax, (char[]){ "--gate" }, gate, NULL });
 	/* a predecessor that cannot end has the name until its successor takes it, and answers nothing */
 	sd_bus_set_method_call_timeout(b, 2000000);
 	until(waitpid(w->daemon, NULL, WNOHANG) == 0 && serves(b));
@@ -388,7 +389,8 @@ bool world_log_contains(const struct world *w, const char *text)
 	return found;
 }
 
-void world_tell_keeper(const struct world *w, uid_t uid, const char *session, const char *format, ...)
+void world_tell_keeper(const struct world *w, uid_t uid, const char *session, const char *format,
+		       ...)
 {
 	char path[256], line[256];
 	va_list args;
@@ -427,8 +429,8 @@ int make_memfd(size_t size)
 	return fd;
 }
 
-void run_as(const struct world *w, uid_t uid, void (*body)(const struct world *w, const void *arguments),
-	    const void *arguments)
+void run_as(const struct world *w, uid_t uid,
+	    void (*body)(const struct world *w, const void *arguments), const void *arguments)
 {
 	pid_t pid = fork();
 	int status;

@@ -76,8 +76,8 @@ size_t world_memory(const struct world *w);
 size_t world_keepers(const struct world *w);
 void world_kill_keepers(const struct world *w, int signal);
 /* A line to the fake keeper of (uid, session). */
-void world_tell_keeper(const struct world *w, uid_t uid, const char *session, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
+void world_tell_keeper(const struct world *w, uid_t uid, const char *session, const char *format,
+		       ...) __attribute__((format(printf, 4, 5)));
 
 sd_bus *connect_client(const struct world *w);
 /* As somebody else; takes root. */
@@ -123,8 +123,10 @@ bool register_region(sd_bus *b, int fd, uint64_t offset, uint64_t length, const 
 		     struct reply *ret, int n_options, ...);
 /* A method of the region without arguments, or with one number. */
 bool call_region(sd_bus *b, uint64_t id, const char *method, struct reply *ret);
-bool call_region_options(sd_bus *b, uint64_t id, const char *method, struct reply *ret, int n_options, ...);
-bool call_region_number(sd_bus *b, uint64_t id, const char *method, uint64_t number, struct reply *ret);
+bool call_region_options(sd_bus *b, uint64_t id, const char *method, struct reply *ret,
+			 int n_options, ...);
+bool call_region_number(sd_bus *b, uint64_t id, const char *method, uint64_t number,
+			struct reply *ret);
 bool acknowledge(sd_bus *b, uint64_t id, uint64_t revocation, struct reply *ret);
 bool export_region(sd_bus *b, uint64_t id, struct reply *ret, int n_options, ...);
 /* GetRegion: is there such a region for this caller? */
@@ -209,8 +211,8 @@ void silent_await(struct silent_fs *s, const char *kind);
 void silent_end(struct silent_fs *s);
 
 /* Runs @body in a process of this uid, which must end well. */
-void run_as(const struct world *w, uid_t uid, void (*body)(const struct world *w, const void *arguments),
-	    const void *arguments);
+void run_as(const struct world *w, uid_t uid,
+	    void (*body)(const struct world *w, const void *arguments), const void *arguments);
 
 /* How many lines of @file in the world's folder are @wanted. 0: also when there is no such file. */
 unsigned int count_equal_lines(const struct world *w, const char *file, const char *wanted);

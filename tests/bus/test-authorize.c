@@ -116,7 +116,8 @@ static void test_question(void)
 	check_text(polkit.question[0].action, RDMAREG_ACTION_HOLD);
 	check(strstr(polkit.question[0].path, "sh") && *polkit.question[0].cancellation);
 	/* everybody else is served, the asker, too */
-	check(get_manager_number(watcher, "Regions") == 0 && get_manager_number(asker, "Regions") == 0);
+	check(get_manager_number(watcher, "Regions") == 0 &&
+	      get_manager_number(asker, "Regions") == 0);
 	check(still_waits(asker, &l));
 	polkit_answer(true, false);
 	await_answer(asker, &l);
@@ -164,8 +165,8 @@ static void test_failures(void)
 			check(sd_bus_reply_method_return(polkit.question[0].message, NULL) >= 0);
 			break;
 		case 2:
-			check(sd_bus_reply_method_return(polkit.question[0].message, "(tta{ss})", UINT64_C(1),
-							 UINT64_C(1), 0) >= 0);
+			check(sd_bus_reply_method_return(polkit.question[0].message, "(tta{ss})",
+							 UINT64_C(1), UINT64_C(1), 0) >= 0);
 			break;
 		default:
 			polkit_stop();
@@ -242,7 +243,8 @@ static void make_agent(char *folder, size_t size)
 	snprintf(path, sizeof(path), "%s/pkttyagent", folder);
 	f = fopen(path, "we");
 	check(f &&
-	      fprintf(f, "#!/bin/sh\necho \"$@\" >%s/called\neval \"exec $4>&-\"\nexec tail -f /dev/null\n",
+	      fprintf(f,
+		      "#!/bin/sh\necho \"$@\" >%s/called\neval \"exec $4>&-\"\nexec tail -f /dev/null\n",
 		      folder) > 0);
 	check(fclose(f) == 0 && chmod(path, 0755) == 0);
 	snprintf(path, sizeof(path), "%s:/usr/bin:/bin", folder);
@@ -298,7 +300,8 @@ static void test_tool(void)
 	for (int interactive = 0; interactive < 2; interactive++) {
 		pid_t pid;
 
-		input = open(interactive ? ptsname(terminal) : "/dev/null", O_RDWR | O_NOCTTY | O_CLOEXEC);
+		input = open(interactive ? ptsname(terminal) : "/dev/null",
+			     O_RDWR | O_NOCTTY | O_CLOEXEC);
 		check(input >= 0);
 		pid = begin_ctl(input);
 		close(input);
@@ -306,7 +309,8 @@ static void test_tool(void)
 		check_text(polkit.question[0].action, RDMAREG_ACTION_EVICT);
 		check(polkit.question[0].flags == (uint32_t)interactive);
 		polkit_answer(false, true);
-		check(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 4);
+		check(waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
+		      WEXITSTATUS(status) == 4);
 		agent_called(folder, called, sizeof(called));
 		snprintf(wanted, sizeof(wanted), "--process %d --notify-fd ", (int)pid);
 		check(interactive ? strstr(called, wanted) != NULL : !*called);
@@ -379,15 +383,18 @@ static void test_vanish(void)
 		send_later(b, i ? new_hold(b, fd) : new_evict(b, fd), &l[i]);
 	close(fd);
 	polkit_await(3);
-	until(world_descriptors(&world) == before + 3); /* one each, whatever else the message had */
+	until(world_descriptors(&world) ==
+	      before + 3); /* one each, whatever else the message had */
 	kept = sd_bus_message_ref(polkit.question[0].message);
 	strcpy(cancellation, polkit.question[0].cancellation);
 	disconnect(b);
 	until((polkit_serve(), polkit.cancellations == 3));
-	check(!strcmp(polkit.cancelled[0], cancellation) || !strcmp(polkit.cancelled[1], cancellation) ||
+	check(!strcmp(polkit.cancelled[0], cancellation) ||
+	      !strcmp(polkit.cancelled[1], cancellation) ||
 	      !strcmp(polkit.cancelled[2], cancellation));
 	until(world_descriptors(&world) == before);
-	check(sd_bus_reply_method_return(kept, "(bba{ss})", 1, 0, 0) >= 0 && sd_bus_flush(polkit.bus) >= 0);
+	check(sd_bus_reply_method_return(kept, "(bba{ss})", 1, 0, 0) >= 0 &&
+	      sd_bus_flush(polkit.bus) >= 0);
 	sd_bus_message_unref(kept);
 	polkit_forget();
 	check(get_manager_number(watcher, "Regions") == 0);
@@ -406,7 +413,8 @@ static void test_bounded(void)
 	check(!finish_call(asker, new_hold(asker, fd), &r));
 	expect_error(&r, "LimitExceeded", "pending_calls_per_client");
 	for (int i = 0; i < 4; i++)
-		check(sd_bus_reply_method_return(polkit.question[i].message, "(bba{ss})", 0, 0, 0) >= 0);
+		check(sd_bus_reply_method_return(polkit.question[i].message, "(bba{ss})", 0, 0,
+						 0) >= 0);
 	check(sd_bus_flush(polkit.bus) >= 0);
 	for (int i = 0; i < 4; i++) {
 		await_answer(asker, &l[i]);

@@ -96,17 +96,19 @@ static void test_policies(void)
 	expect(region.id, "yield", "2000000");
 	check(configure(region.id, &r, "policy", "follow"));
 	expect(region.id, "follow", "0");
-	check(call_region_options(owner, region.id, "Configure", &r, 2, "policy", "s", "yield", "grace_usec",
-				  "t", UINT64_C(3000000)));
+	check(call_region_options(owner, region.id, "Configure", &r, 2, "policy", "s", "yield",
+				  "grace_usec", "t", UINT64_C(3000000)));
 	expect(region.id, "yield", "3000000");
-	check(call_region_options(owner, region.id, "Configure", &r, 1, "grace_usec", "t", UINT64_C(0)));
+	check(call_region_options(owner, region.id, "Configure", &r, 1, "grace_usec", "t",
+				  UINT64_C(0)));
 	expect(region.id, "yield", "0");
 	check(call_region_options(owner, region.id, "Configure", &r, 1, "grace_usec", "t", LONG));
 	expect(region.id, "yield", "10000000");
 	check(configure(region.id, &r, "policy", "hold"));
 	expect(region.id, "hold", "10000000");
 	expect_degraded(region.id, "hold");
-	check(configure(region.id, &r, "policy", "follow") && configure(region.id, &r, "policy", "yield"));
+	check(configure(region.id, &r, "policy", "follow") &&
+	      configure(region.id, &r, "policy", "yield"));
 	expect(region.id, "yield", usual);
 	release(&region, fd);
 }
@@ -119,7 +121,8 @@ static void test_effect(void)
 	uint64_t revocation;
 
 	check(register_region(owner, fd, 0, 0, "rw", &region, 1, "grace_usec", "t", LONG));
-	check(call_region_options(owner, region.id, "Configure", &r, 1, "grace_usec", "t", UINT64_C(50000)));
+	check(call_region_options(owner, region.id, "Configure", &r, 1, "grace_usec", "t",
+				  UINT64_C(50000)));
 	world_tell_keeper(&world, getuid(), "default", "break %" PRIu64 " clone", region.id);
 	revocation = await_request(owner, "clone");
 	await_settled(owner, revocation, "restored", 8192); /* nobody acknowledged */
@@ -155,7 +158,8 @@ static void test_arbitration(void)
 	release(&region, fd);
 
 	fd = make_memfd(8192);
-	check(register_region(owner, fd, 0, 0, "rw", &region, 1, "arbitration", "s", "pre-content"));
+	check(register_region(owner, fd, 0, 0, "rw", &region, 1, "arbitration", "s",
+			      "pre-content"));
 	expect_property(owner, region.id, "ArbitrationMode", mode);
 	expect_degraded(region.id, "pre-content");
 	release(&region, fd);
@@ -175,7 +179,8 @@ static void await_changes(sd_bus *b, char *out, size_t size)
 	check(sd_bus_message_read(m, "s", &interface) > 0);
 	check_text(interface, RDMAREG_REGION_INTERFACE);
 	check(sd_bus_message_enter_container(m, 'a', "{sv}") > 0);
-	for (*out = 0; sd_bus_message_enter_container(m, 'e', "sv") > 0; sd_bus_message_exit_container(m)) {
+	for (*out = 0; sd_bus_message_enter_container(m, 'e', "sv") > 0;
+	     sd_bus_message_exit_container(m)) {
 		check(sd_bus_message_read(m, "s", &key) > 0 && sd_bus_message_skip(m, "v") > 0);
 		check(strlen(out) + strlen(key) + 2 < size);
 		strcat(strcat(out, " "), key);
@@ -313,7 +318,8 @@ static void test_lease_later(void)
 	expect_degraded(region.id, "");
 	/* one that is had is broken like any */
 	check(configure(region.id, &r, "policy", "yield"));
-	world_tell_keeper(&world, getuid(), "default", "break %" PRIu64 " truncate 4096", region.id);
+	world_tell_keeper(&world, getuid(), "default", "break %" PRIu64 " truncate 4096",
+			  region.id);
 	until(has(region.id, "ValidLength", "4096"));
 	check(has(region.id, "ArbitrationMode", "layout-lease"));
 	release(&region, fd);
@@ -335,7 +341,8 @@ static void test_lasting_breaker(void)
 	check(fchmod(fd, 0600) == 0);
 	until(has(region.id, "ArbitrationMode", "layout-lease"));
 	expect_degraded(region.id, "");
-	world_tell_keeper(&world, getuid(), "default", "break %" PRIu64 " truncate 4096", region.id);
+	world_tell_keeper(&world, getuid(), "default", "break %" PRIu64 " truncate 4096",
+			  region.id);
 	until(has(region.id, "ValidLength", "4096"));
 	release(&region, fd);
 
@@ -372,12 +379,15 @@ static void test_reader(void)
 	expect_error(&r, "InvalidOption", "reader_grace_msec");
 	check(register_region(reader, fd, 0, 0, "r", &region, 0));
 	expect_property(reader, region.id, "GraceUSec", "500000"); /* the usual one is longer */
-	check(!call_region_options(reader, region.id, "Configure", &r, 1, "grace_usec", "t", UINT64_C(500001)));
+	check(!call_region_options(reader, region.id, "Configure", &r, 1, "grace_usec", "t",
+				   UINT64_C(500001)));
 	expect_error(&r, "InvalidOption", "reader_grace_msec");
-	check(call_region_options(reader, region.id, "Configure", &r, 1, "grace_usec", "t", UINT64_C(1000)));
+	check(call_region_options(reader, region.id, "Configure", &r, 1, "grace_usec", "t",
+				  UINT64_C(1000)));
 	check(call_region(reader, region.id, "Release", &r));
 	/* the owner of the file may */
-	check(register_region(owner, fd, 0, 0, "r", &region, 1, "grace_usec", "t", UINT64_C(9000000)));
+	check(register_region(owner, fd, 0, 0, "r", &region, 1, "grace_usec", "t",
+			      UINT64_C(9000000)));
 	expect_property(owner, region.id, "GraceUSec", "9000000");
 	check(call_region(owner, region.id, "Release", &r));
 	sd_bus_flush_close_unref(reader);

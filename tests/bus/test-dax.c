@@ -138,10 +138,12 @@ static void test_restart(sd_bus *b)
 	check(world_end_daemon(&world, SIGKILL) != 0);
 	disconnect(other);
 	world_start_daemon(&world);
-	world.descriptors = idle; /* the new one may have begun to destroy already, which takes some */
+	world.descriptors =
+		idle; /* the new one may have begun to destroy already, which takes some */
 	until(!is_recorded(gone));
 	check(is_recorded(mine) && is_recorded(kept));
-	check(destroy(b, mine, &r) && destroy(b, kept, &r) && !is_recorded(mine) && !is_recorded(kept));
+	check(destroy(b, mine, &r) && destroy(b, kept, &r) && !is_recorded(mine) &&
+	      !is_recorded(kept));
 }
 
 static void test_limits(sd_bus *b)

@@ -14,15 +14,16 @@ static struct world world;
 
 static int list(sd_bus *b, sd_bus_error *error, sd_bus_message **ret)
 {
-	return sd_bus_call_method(b, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE,
-				  "ListDevices", error, ret, NULL);
+	return sd_bus_call_method(b, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH,
+				  RDMAREG_MANAGER_INTERFACE, "ListDevices", error, ret, NULL);
 }
 
 /* How many of the keys that each entry promises it has. */
 static unsigned int read_entry(sd_bus_message *m)
 {
-	static const char *const promised[] = { "kind", "name",	     "path",	  "mode",	"unusable",
-						"size", "available", "alignment", "dax_region", "dynamic" };
+	static const char *const promised[] = { "kind",	      "name",	"path",	     "mode",
+						"unusable",   "size",	"available", "alignment",
+						"dax_region", "dynamic" };
 	unsigned int n = 0;
 	const char *key;
 
@@ -63,8 +64,9 @@ int main(void)
 		read_list(other);
 		disconnect(other);
 	}
-	check(sd_bus_call_method(b, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE,
-				 "ListDevices", &error, NULL, "s", "all") < 0);
+	check(sd_bus_call_method(b, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH,
+				 RDMAREG_MANAGER_INTERFACE, "ListDevices", &error, NULL, "s",
+				 "all") < 0);
 	check_text(error.name, SD_BUS_ERROR_INVALID_ARGS);
 	sd_bus_error_free(&error);
 	disconnect(b);

@@ -62,15 +62,16 @@ static void send_evict(sd_bus *b, int fd, struct later *l)
 static void test_whole_filesystem(void)
 {
 	sd_bus *nobody = connect_as(&world, NOBODY);
-	int file = make_file(&world, 8192, O_RDWR), memory = make_memfd(8192), directory = open_directory();
+	int file = make_file(&world, 8192, O_RDWR), memory = make_memfd(8192),
+	    directory = open_directory();
 	struct reply here[3], elsewhere, r;
 	struct later l;
 	char line[200];
 
 	listen_signals(nobody);
 	check(register_region(owner, file, 0, 0, "rw", &here[0], 1, "grace_usec", "t", LONG));
-	check(register_region(owner, file, 0, 4096, "r", &here[1], 2, "session", "s", "second", "detached",
-			      "b", 1));
+	check(register_region(owner, file, 0, 4096, "r", &here[1], 2, "session", "s", "second",
+			      "detached", "b", 1));
 	check(register_region(nobody, file, 4096, 0, "rw", &here[2], 1, "grace_usec", "t", LONG));
 	check(register_region(owner, memory, 0, 0, "rw", &elsewhere, 0));
 	forget_signals(owner);
@@ -83,7 +84,8 @@ static void test_whole_filesystem(void)
 	/* nothing new comes there meanwhile; elsewhere it does */
 	check(!register_region(nobody, file, 0, 0, "rw", &r, 0));
 	expect_error(&r, "Busy", "being taken down");
-	check(register_region(nobody, memory, 0, 0, "r", &r, 0) && call_region(nobody, r.id, "Release", &r));
+	check(register_region(nobody, memory, 0, 0, "r", &r, 0) &&
+	      call_region(nobody, r.id, "Release", &r));
 	for (int i = 0; i < 2; i++) { /* the detached one has its owner as a holder, too */
 		sd_bus_message *m = await_signal(owner, "RevocationRequested");
 		const char *path = sd_bus_message_get_path(m);
@@ -99,15 +101,16 @@ static void test_whole_filesystem(void)
 	await_answer(evictor, &l);
 	check_text(l.reply.error, "");
 	check(l.reply.number == 3);
-	snprintf(line, sizeof(line), " evicted (%s) by pid %d uid 0: 3 of 3 regions taken down", world.directory,
-		 getpid());
+	snprintf(line, sizeof(line), " evicted (%s) by pid %d uid 0: 3 of 3 regions taken down",
+		 world.directory, getpid());
 	until(world_log_contains(&world, line));
 	for (int i = 0; i < 3; i++)
 		check(!region_exists(owner, here[i].id));
 	expect_property(owner, elsewhere.id, "State", "live");
 
 	check(evict_at_once(directory, &r) && r.number == 0);
-	check(register_region(nobody, file, 0, 0, "rw", &r, 0) && call_region(nobody, r.id, "Release", &r));
+	check(register_region(nobody, file, 0, 0, "rw", &r, 0) &&
+	      call_region(nobody, r.id, "Release", &r));
 	check(evict_at_once(memory, &r) && r.number == 1);
 	check(!region_exists(owner, elsewhere.id));
 	forget_signals(nobody);
@@ -136,7 +139,8 @@ static void test_reasons(void)
 	check(evict_at_once(fd, &r) && r.number == 1);
 	await_removed(nobody, evicted.id, "evicted");
 	for (int i = 0; i < 300; i++) {
-		check(register_region(owner, fd, 0, 0, "r", &r, 2, "warm", "b", 0, "grace_usec", "t", UINT64_C(0)));
+		check(register_region(owner, fd, 0, 0, "r", &r, 2, "warm", "b", 0, "grace_usec",
+				      "t", UINT64_C(0)));
 		check(call_region(owner, r.id, "Release", &r));
 		forget_signals(owner);
 	}
@@ -212,7 +216,8 @@ static void test_sooner(void)
 			continue; /* leaves them more */
 		revocation = await_request(owner, "unmount");
 		check(revocation == asked + 1);
-		check(!asked || !acknowledge(owner, region.id, asked, &r)); /* another question is in its place */
+		check(!asked || !acknowledge(owner, region.id, asked,
+					     &r)); /* another question is in its place */
 		asked = revocation;
 	}
 	for (int i = 0; i < 4; i++) {
@@ -263,7 +268,8 @@ static void test_unmount(const char *mountpoint)
 			snprintf(path, sizeof(path), "%s/file", mountpoint);
 			fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 			check(fd >= 0 && ftruncate(fd, 8192) == 0);
-			check(register_region(owner, fd, 0, 0, "rw", &region, 1, "grace_usec", "t", LONG));
+			check(register_region(owner, fd, 0, 0, "rw", &region, 1, "grace_usec", "t",
+					      LONG));
 			close(fd);
 			check(umount(mountpoint) < 0 && errno == EBUSY);
 		}
@@ -303,16 +309,18 @@ static bool mount_btrfs(const char *mountpoint, const char *image)
 {
 	char command[400];
 
-	snprintf(command, sizeof(command),
-		 "{ truncate -s 256M %s && mkfs.btrfs -q %s && mount -t btrfs -o loop %s %s; } >/dev/null 2>&1", image, image,
-		 image, mountpoint);
+	snprintf(
+		command, sizeof(command),
+		"{ truncate -s 256M %s && mkfs.btrfs -q %s && mount -t btrfs -o loop %s %s; } >/dev/null 2>&1",
+		image, image, image, mountpoint);
 	return system(command) == 0;
 }
 
 /* A filesystem is all its subvolumes, each of which has a device number of its own; named by any of them. */
 static void test_subvolumes(const char *mountpoint)
 {
-	int root = open(mountpoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fds[3], elsewhere = make_memfd(8192);
+	int root = open(mountpoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fds[3],
+	    elsewhere = make_memfd(8192);
 	struct reply regions[3], other, r;
 	struct later l;
 
@@ -327,8 +335,10 @@ static void test_subvolumes(const char *mountpoint)
 	for (int by = 0; by < 4; by++) {
 		int named = by < 3 ? fds[by] : open(mountpoint, O_PATH | O_CLOEXEC);
 
-		check(register_region(owner, fds[0], 0, 0, "rw", &regions[0], 1, "grace_usec", "t", LONG));
-		check(register_region(owner, fds[1], 0, 0, "rw", &regions[1], 1, "grace_usec", "t", UINT64_C(0)));
+		check(register_region(owner, fds[0], 0, 0, "rw", &regions[0], 1, "grace_usec", "t",
+				      LONG));
+		check(register_region(owner, fds[1], 0, 0, "rw", &regions[1], 1, "grace_usec", "t",
+				      UINT64_C(0)));
 		forget_signals(owner);
 		send_evict(evictor, named, &l);
 		until(!region_exists(owner, regions[1].id));
@@ -347,7 +357,8 @@ static void test_subvolumes(const char *mountpoint)
 	}
 	/* what an earlier daemon registered */
 	for (int i = 0; i < 3; i++)
-		check(register_region(owner, fds[i], 0, 0, "rw", &regions[i], 1, "detached", "b", 1));
+		check(register_region(owner, fds[i], 0, 0, "rw", &regions[i], 1, "detached", "b",
+				      1));
 	world_end_daemon(&world, SIGKILL);
 	world_start_daemon(&world);
 	check(evict_at_once(fds[1], &r) && r.number == 3);

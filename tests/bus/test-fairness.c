@@ -120,7 +120,8 @@ static void register_many(sd_bus *b, size_t wanted)
 			char session[16];
 
 			snprintf(session, sizeof(session), "s%zu", sent++ / PER_SESSION);
-			check(sd_bus_message_append(m, "htts", crowds_file, UINT64_C(0), UINT64_C(4096), "rw") >= 0);
+			check(sd_bus_message_append(m, "htts", crowds_file, UINT64_C(0),
+						    UINT64_C(4096), "rw") >= 0);
 			add_options(m, 2, "warm", "b", 0, "session", "s", session);
 			check(sd_bus_call_async(b, NULL, m, on_registered, &done, UINT64_MAX) >= 0);
 			sd_bus_message_unref(m);
@@ -282,7 +283,8 @@ static void test_unread(void)
 	until(hears(reader) && heard.added == REGIONS);
 	check(!heard.lost);
 	until(hears(silent) && silent_heard.lost);
-	check(silent_heard.added < REGIONS / 2 && silent_heard.added + silent_heard.lost >= REGIONS);
+	check(silent_heard.added < REGIONS / 2 &&
+	      silent_heard.added + silent_heard.lost >= REGIONS);
 	disconnect(silent);
 }
 
@@ -312,7 +314,8 @@ static void test_flood(void)
 	int fd = make_memfd(4096);
 	struct reply r, ignored;
 
-	check(register_region(owner, fd, 0, 0, "r", &r, 2, "session", "s", "bad-flood", "detached", "b", 1));
+	check(register_region(owner, fd, 0, 0, "r", &r, 2, "session", "s", "bad-flood", "detached",
+			      "b", 1));
 	disconnect(owner);
 	while (region_exists(crowd, r.id)) {
 		size_t now = world_memory(&world);
@@ -421,7 +424,9 @@ static void test_calls(void)
 		sd_bus_message *m = new_call(caller, path, RDMAREG_MANAGER_INTERFACE, "Subscribe");
 
 		if (answered[1])
-			check(sd_bus_call_async(caller, NULL, m, on_long, refused, UINT64_MAX) >= 0 && ++tried < 10 * CALLS);
+			check(sd_bus_call_async(caller, NULL, m, on_long, refused, UINT64_MAX) >=
+				      0 &&
+			      ++tried < 10 * CALLS);
 		sd_bus_message_unref(m);
 		m = new_manager_call(caller, "FindHolders");
 
@@ -434,7 +439,8 @@ static void test_calls(void)
 	}
 	check(call_region_number(caller, r.id, "ReleaseWithin", 0, &r)); /* may still be called */
 	check(finish_call(nobody, new_list(nobody), &r));
-	until(hears(caller) && sent == answered[0] + answered[1] && tried == refused[0] + refused[1]);
+	until(hears(caller) && sent == answered[0] + answered[1] &&
+	      tried == refused[0] + refused[1]);
 	until(finish_call(caller, new_list(caller), &r));
 	disconnect(caller);
 	close(fd);
@@ -454,7 +460,10 @@ static void test_long_paths(void)
 		if (i)
 			check(finish_call(caller, new_list(caller), &r));
 		for (int k = 0; k < 4; k++) {
-			check(!finish_call(caller, new_call(caller, path, RDMAREG_MANAGER_INTERFACE, "Subscribe"), &r));
+			check(!finish_call(
+				caller,
+				new_call(caller, path, RDMAREG_MANAGER_INTERFACE, "Subscribe"),
+				&r));
 			check_text(r.error, SD_BUS_ERROR_UNKNOWN_OBJECT);
 			check(strstr(r.text, "more than 128 characters"));
 		}

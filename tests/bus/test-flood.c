@@ -34,7 +34,8 @@ static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error)
 		   strstr(e->message, "regions_per_tenant")) {
 		refused++;
 	} else if (!strcmp(e->name, RDMAREG_ERROR_LIMIT_EXCEEDED) &&
-		   (strstr(e->message, "pending_calls_per_") || strstr(e->message, "wait to be closed"))) {
+		   (strstr(e->message, "pending_calls_per_") ||
+		    strstr(e->message, "wait to be closed"))) {
 		again++; /* it comes faster than it is answered, and would be granted or refused later */
 	} else {
 		fprintf(stderr, "%s: %s\n", e->name, e->message);
@@ -95,9 +96,10 @@ static size_t page_through(sd_bus *b, uint32_t limit)
 	do {
 		sd_bus_message *reply = NULL;
 
-		check(sd_bus_call_method(b, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE,
-					 "ListRegions", NULL, &reply, "a{sv}", 2, "limit", "u", limit,
-					 "after", "t", after) >= 0);
+		check(sd_bus_call_method(b, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH,
+					 RDMAREG_MANAGER_INTERFACE, "ListRegions", NULL, &reply,
+					 "a{sv}", 2, "limit", "u", limit, "after", "t",
+					 after) >= 0);
 		check(sd_bus_message_enter_container(reply, 'a', "(toa{sv})") > 0);
 		for (n = 0; sd_bus_message_enter_container(reply, 'r', "toa{sv}") > 0; n++) {
 			check(sd_bus_message_read(reply, "t", &id) > 0 && id > after);
@@ -181,8 +183,8 @@ static void test_descriptors(void)
 	check(sd_bus_message_append(m, "h", fd) >= 0);
 	send_later(b, m, &last);
 	check(sd_bus_flush(b) >= 0);
-	check(sd_bus_call_method(b, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
-				 "GetId", NULL, NULL, NULL) >= 0);
+	check(sd_bus_call_method(b, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+				 "org.freedesktop.DBus", "GetId", NULL, NULL, NULL) >= 0);
 	check(kill(world.daemon, SIGCONT) == 0);
 	await_answer(b, &last);
 	if (*last.reply.error) /* they are closed by threads, which may be behind */
@@ -206,8 +208,8 @@ static int on_bus_full(sd_bus_message *m, void *userdata, sd_bus_error *error)
 static void pass_by_bus(sd_bus *b)
 {
 	check(sd_bus_flush(b) >= 0);
-	check(sd_bus_call_method(b, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
-				 "GetId", NULL, NULL, NULL) >= 0);
+	check(sd_bus_call_method(b, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+				 "org.freedesktop.DBus", "GetId", NULL, NULL, NULL) >= 0);
 }
 
 /* Until the bus has no room for more that is for the daemon, which stands still. From none of them it takes all that it has. */
@@ -277,20 +279,22 @@ int main(void)
 	sd_bus *b, *bystander;
 	int fd;
 
-	world_begin(&world,
-		    "[limits]\nregions_per_tenant = 1000\nregions_per_client = 2000\nbytes_per_tenant = 1G\n"
-		    "tenants_per_uid = 3\ntickets_per_region = 2\n");
+	world_begin(
+		&world,
+		"[limits]\nregions_per_tenant = 1000\nregions_per_client = 2000\nbytes_per_tenant = 1G\n"
+		"tenants_per_uid = 3\ntickets_per_region = 2\n");
 	test_limits();
 	bystander = connect_client(&world);
 	for (int round = 0; round < 2; round++) { /* the second finds the quota whole again */
 		b = connect_client(&world);
 		fd = make_memfd(4096);
 		flood(b, bystander, fd, round ? requests / 10 : requests);
-		fprintf(stderr, "round %d: %zu granted, %zu refused, %zu too early\n", round, granted,
-			refused, again);
+		fprintf(stderr, "round %d: %zu granted, %zu refused, %zu too early\n", round,
+			granted, refused, again);
 		check(granted == LIMIT);
 		check(page_through(bystander, 1) == LIMIT && page_through(bystander, 7) == LIMIT &&
-		      page_through(bystander, 4096) == LIMIT && page_through(bystander, 1000) == LIMIT);
+		      page_through(bystander, 4096) == LIMIT &&
+		      page_through(bystander, 1000) == LIMIT);
 		close(fd);
 		disconnect(b);
 		until(count_regions(bystander) == 0);

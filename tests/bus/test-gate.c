@@ -133,8 +133,8 @@ static void test_ours(int fd)
 	unsigned int marks = count_events("mark 0+4194304 refuses 1"), lines = count_lines();
 	struct reply held, other, r;
 
-	check(register_region(owner, fd, 0, 4 * MIB, "rw", &held, 2, "policy", "s", "hold", "session", "s",
-			      "first"));
+	check(register_region(owner, fd, 0, 4 * MIB, "rw", &held, 2, "policy", "s", "hold",
+			      "session", "s", "first"));
 	check(count_ours(lines) == 1);
 	check(register_region(owner, fd, 0, 4 * MIB, "rw", &other, 1, "session", "s", "second"));
 	check(count_ours(lines) == 2);
@@ -153,7 +153,8 @@ static void test_guard(int fd, uint64_t *ret_id)
 {
 	struct reply region, r;
 
-	check(register_region(owner, fd, MIB, 4 * MIB, "rw", &region, 1, "arbitration", "s", "pre-content"));
+	check(register_region(owner, fd, MIB, 4 * MIB, "rw", &region, 1, "arbitration", "s",
+			      "pre-content"));
 	check(count_events("mark 1048576+4194304 refuses 0") == 1);
 	check(has_property(region.id, "ArbitrationMode", "pre-content"));
 	check(has_property(region.id, "Degraded", ""));
@@ -174,15 +175,18 @@ static void test_unasked(int fd)
 	check(register_region(owner, fd, 0, 4 * MIB, "rw", &region, 1, "policy", "s", "hold"));
 	check(has_property(region.id, "ArbitrationMode", "pre-content"));
 	for (unsigned int i = 1; i <= 2; i++) {
-		check(call_region_options(owner, region.id, "Configure", &r, 1, "policy", "s", "yield"));
+		check(call_region_options(owner, region.id, "Configure", &r, 1, "policy", "s",
+					  "yield"));
 		until(count_events("unmark") == unmarks + i);
 		check(!has_property(region.id, "ArbitrationMode", "pre-content"));
 		check(has_property(region.id, "Degraded", ""));
-		check(call_region_options(owner, region.id, "Configure", &r, 1, "policy", "s", "hold"));
+		check(call_region_options(owner, region.id, "Configure", &r, 1, "policy", "s",
+					  "hold"));
 		check(has_property(region.id, "ArbitrationMode", "pre-content"));
 		check(has_property(region.id, "Refuses", "1"));
 	}
-	check(call_region_options(owner, region.id, "Configure", &r, 1, "arbitration", "s", "pre-content"));
+	check(call_region_options(owner, region.id, "Configure", &r, 1, "arbitration", "s",
+				  "pre-content"));
 	check(call_region_options(owner, region.id, "Configure", &r, 1, "policy", "s", "yield"));
 	check(has_property(region.id, "ArbitrationMode", "pre-content"));
 	check(count_events("unmark") == unmarks + 2);
@@ -196,8 +200,10 @@ static void test_untold(int fd)
 	struct reply region, r;
 
 	make_it("cannot-tell", true);
-	check(fchmod(fd, S_ISVTX | 0600) == 0); /* no layout lease, which sees what the gate does not */
-	check(register_region(owner, fd, 0, 4 * MIB, "rw", &region, 1, "arbitration", "s", "pre-content"));
+	check(fchmod(fd, S_ISVTX | 0600) ==
+	      0); /* no layout lease, which sees what the gate does not */
+	check(register_region(owner, fd, 0, 4 * MIB, "rw", &region, 1, "arbitration", "s",
+			      "pre-content"));
 	check(has_property(region.id, "Degraded", "more descriptors are open"));
 	check(call_region(owner, region.id, "Release", &r));
 	check(fchmod(fd, 0600) == 0);
@@ -261,7 +267,8 @@ static sd_bus_message *registration(int fd)
 static void test_silent(int fd)
 {
 	sd_bus *other = connect_client(&world);
-	unsigned int marks = count_events("mark 0+8388608 refuses 0"), unmarks = count_events("unmark");
+	unsigned int marks = count_events("mark 0+8388608 refuses 0"),
+		     unmarks = count_events("unmark");
 	struct later registering = { 0 };
 	struct reply r;
 
@@ -297,8 +304,9 @@ static void test_foreign(int fd)
 	struct reply region, r;
 	unsigned int marks;
 
-	check(register_region(owner, fd, 0, 0, "rw", &region, 4, "session", "s", "form-later", "detached",
-			      "b", 1, "policy", "s", "hold", "arbitration", "s", "pre-content"));
+	check(register_region(owner, fd, 0, 0, "rw", &region, 4, "session", "s", "form-later",
+			      "detached", "b", 1, "policy", "s", "hold", "arbitration", "s",
+			      "pre-content"));
 	check(has_property(region.id, "Refuses", "1"));
 	marks = count_events("mark 0+8388608 refuses 1");
 	world_end_daemon(&world, SIGKILL);

@@ -64,7 +64,8 @@ static void test_join(void)
 	break_region(region.id);
 	revocation = await_request(owner, "fallocate");
 	check(await_request(other, "fallocate") == revocation);
-	check(!has_signal(owner, "RevocationRequested") && !has_signal(other, "RevocationRequested"));
+	check(!has_signal(owner, "RevocationRequested") &&
+	      !has_signal(other, "RevocationRequested"));
 	check(acknowledge(owner, region.id, revocation, &r));
 	expect_property(owner, region.id, "State", "draining");
 	check(!acknowledge(watcher, region.id, revocation, &r));
@@ -147,8 +148,8 @@ static void test_detached(void)
 	uint64_t revocation;
 
 	listen_signals(other);
-	check(register_region(owner, fd, 0, 0, "rw", &region, 2, "detached", "b", 1, "grace_usec", "t",
-			      LONG));
+	check(register_region(owner, fd, 0, 0, "rw", &region, 2, "detached", "b", 1, "grace_usec",
+			      "t", LONG));
 	join(other, region.id);
 	disconnect(owner);
 	until(find_holders(other, fd, &h, &r) && h.n == 1);
@@ -160,8 +161,8 @@ static void test_detached(void)
 	await_settled(other, revocation, "restored", 8192);
 	disconnect(other);
 	until(find_holders(watcher, fd, &h, &r) && !strcmp(h.item[0].kind, "none"));
-	check(h.n == 1 && h.item[0].region == region.id && h.item[0].uid == getuid() && !h.item[0].pid &&
-	      !h.item[0].since_usec);
+	check(h.n == 1 && h.item[0].region == region.id && h.item[0].uid == getuid() &&
+	      !h.item[0].pid && !h.item[0].since_usec);
 	release(watcher, &region, fd);
 }
 
@@ -178,7 +179,8 @@ static void test_join_limit_of_user(void)
 	for (int i = 0; i < N; i++)
 		b[i] = connect_as(&world, NOBODY);
 	for (int i = 0; i < 3; i++)
-		check(register_region(b[3], fd, 0, 0, "rw", &region[i], 1, "grace_usec", "t", UINT64_C(0)));
+		check(register_region(b[3], fd, 0, 0, "rw", &region[i], 1, "grace_usec", "t",
+				      UINT64_C(0)));
 	for (int i = 0; i < 4; i++) /* two each of two connections: joins_per_uid */
 		join(b[i / 2], region[i % 2].id);
 	check(!call_region(b[2], region[2].id, "Join", &r));
@@ -283,12 +285,13 @@ static void test_find(void)
 	revocation = await_request(owner, "fallocate");
 	check(acknowledge(other, region.id, revocation, &r));
 	check(find_holders(owner, fd, &h, &r) && h.n == 4);
-	check(!holder_of_kind(&h, "client", 0)->revocation && !holder_of_kind(&h, "owner", 1)->revocation);
+	check(!holder_of_kind(&h, "client", 0)->revocation &&
+	      !holder_of_kind(&h, "owner", 1)->revocation);
 	for (int i = 0; i < 2; i++) {
 		const struct holder *asked = holder_of_kind(&h, i ? "peer" : "owner", 0);
 
-		check(asked->revocation == revocation && asked->offset == 0 && asked->length == 8192 &&
-		      asked->deadline_usec > asked->since_usec);
+		check(asked->revocation == revocation && asked->offset == 0 &&
+		      asked->length == 8192 && asked->deadline_usec > asked->since_usec);
 		check_text(asked->cause, "fallocate");
 	}
 	check(acknowledge(owner, region.id, revocation, &r));

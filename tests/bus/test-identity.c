@@ -89,7 +89,8 @@ static void test_apart(void)
 	pid_t pid;
 
 	check(register_region(b, fd, 0, 0, "rw", &one, 1, "detached", "b", 1));
-	check(register_region(b, fd, 0, 0, "rw", &two, 2, "detached", "b", 1, "session", "s", "two"));
+	check(register_region(b, fd, 0, 0, "rw", &two, 2, "detached", "b", 1, "session", "s",
+			      "two"));
 	pid = keeper_of(TENANT, "default");
 	check(runs_as(pid, first) || runs_as(pid, first + 1));
 	check(runs_as(keeper_of(TENANT, "two"), first) != runs_as(pid, first));
@@ -144,7 +145,8 @@ static void test_room_is_made(void)
 		check(kill(keeper_of(TENANT, sessions[i]), SIGSTOP) == 0);
 	}
 	for (int i = 0; i < 2; i++)
-		check(register_region(b, fd, 0, 0, "rw", &r, 1, "session", "s", i ? "four" : "three"));
+		check(register_region(b, fd, 0, 0, "rw", &r, 1, "session", "s",
+				      i ? "four" : "three"));
 	check(world_keepers(&world) == 2);
 	disconnect(b); /* and with it its regions */
 	until(world_keepers(&world) == 0);
@@ -159,8 +161,10 @@ static void test_not_reaped(void)
 	struct reply one, two, r;
 	pid_t pids[2];
 
-	check(register_region(b, fd, 0, 0, "rw", &one, 2, "detached", "b", 1, "session", "s", "one"));
-	check(register_region(b, fd, 0, 0, "rw", &two, 2, "detached", "b", 1, "session", "s", "two"));
+	check(register_region(b, fd, 0, 0, "rw", &one, 2, "detached", "b", 1, "session", "s",
+			      "one"));
+	check(register_region(b, fd, 0, 0, "rw", &two, 2, "detached", "b", 1, "session", "s",
+			      "two"));
 	pids[0] = keeper_of(TENANT, "one");
 	pids[1] = keeper_of(TENANT, "two");
 	/* now they are our children */
@@ -221,7 +225,8 @@ static void test_apart_at_once(void)
 	struct later later[2];
 	struct reply one, r;
 
-	check(register_region(b, fd, 0, 0, "rw", &one, 2, "detached", "b", 1, "session", "s", "one"));
+	check(register_region(b, fd, 0, 0, "rw", &one, 2, "detached", "b", 1, "session", "s",
+			      "one"));
 	for (int i = 0; i < 2; i++) {
 		sd_bus_message *m = new_manager_call(b, "RegisterRegion");
 
@@ -268,9 +273,11 @@ static void test_replaced(void)
 	FILE *f;
 	char head[4096];
 
-	check(register_region(b, fd, 0, 0, "rw", &region, 2, "detached", "b", 1, "session", "s", "replaced"));
+	check(register_region(b, fd, 0, 0, "rw", &region, 2, "detached", "b", 1, "session", "s",
+			      "replaced"));
 	world_end_daemon(&world, SIGKILL);
-	snprintf(path, sizeof(path), "%s/run/keepers/%u-replaced-1.record", world.directory, TENANT);
+	snprintf(path, sizeof(path), "%s/run/keepers/%u-replaced-1.record", world.directory,
+		 TENANT);
 	f = fopen(path, "r+e");
 	check(f && fread(head, sizeof(head), 1, f) == 1);
 	/* as if another process had been started */
@@ -330,8 +337,8 @@ int main(void)
 	if (getuid() != 0)
 		return SKIP;
 	first = 100000 + 2 * (uid_t)getpid();
-	snprintf(settings, sizeof(settings), "keeper_uids = %u-%u\n[limits]\ntenants_per_uid = 40\n", first,
-		 first + 1);
+	snprintf(settings, sizeof(settings),
+		 "keeper_uids = %u-%u\n[limits]\ntenants_per_uid = 40\n", first, first + 1);
 	world_begin(&world, settings);
 	test_apart();
 	test_room_is_made();

@@ -23,7 +23,8 @@ static struct rdmareg_region *begin(const char *settings, struct rdmareg **ret_c
 	world_begin(&world, settings);
 	setenv("RDMAREG_BUS_ADDRESS", world.address, 1);
 	check(rdmareg_open(NULL, ret_context) == 0);
-	check(rdmareg_register(*ret_context, fd, 0, 0, RDMAREG_ACCESS_READ_WRITE, NULL, &region) == 0);
+	check(rdmareg_register(*ret_context, fd, 0, 0, RDMAREG_ACCESS_READ_WRITE, NULL, &region) ==
+	      0);
 	close(fd);
 	return region;
 }

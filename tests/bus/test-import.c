@@ -118,7 +118,8 @@ static void test_one(const char *settings, void (*body)(sd_bus *b, uint64_t id))
 	check(call_region(b, r.id, "Release", &r));
 	close(fd);
 	disconnect(b);
-	world_end(&world); /* waits until the daemon has no more descriptors than in the beginning */
+	world_end(
+		&world); /* waits until the daemon has no more descriptors than in the beginning */
 }
 
 static void when_off(sd_bus *b, uint64_t id)

@@ -17,8 +17,8 @@ static struct world world;
 static sd_bus *bus;
 
 /* Registers, expects @error, and that the text says @mentions. Closes @fd. */
-static void refuse(const char *error, const char *mentions, int fd, uint64_t offset, uint64_t length,
-		   const char *access)
+static void refuse(const char *error, const char *mentions, int fd, uint64_t offset,
+		   uint64_t length, const char *access)
 {
 	struct reply r;
 
@@ -39,10 +39,13 @@ static int make_pipe(void)
 
 static void test_files(void)
 {
-	refuse("InvalidFile", "a directory", open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC), 0, PAGE, "r");
-	refuse("InvalidFile", "a socket", socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), 0, PAGE, "r");
+	refuse("InvalidFile", "a directory", open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC), 0, PAGE,
+	       "r");
+	refuse("InvalidFile", "a socket", socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), 0, PAGE,
+	       "r");
 	refuse("InvalidFile", "a pipe", make_pipe(), 0, PAGE, "r");
-	refuse("InvalidFile", "no device-dax", open("/dev/null", O_RDWR | O_CLOEXEC), 0, PAGE, "rw");
+	refuse("InvalidFile", "no device-dax", open("/dev/null", O_RDWR | O_CLOEXEC), 0, PAGE,
+	       "rw");
 	refuse("InvalidFile", "neither", eventfd(0, EFD_CLOEXEC), 0, PAGE, "r");
 	refuse("InvalidFile", "O_WRONLY", make_file(&world, 4 * PAGE, O_WRONLY), 0, PAGE, "r");
 	refuse("InvalidFile", "O_PATH", make_file(&world, 4 * PAGE, O_PATH), 0, PAGE, "r");
@@ -55,12 +58,14 @@ static void test_ranges(void)
 	refuse("InvalidRange", "page size", make_memfd(4 * PAGE), UINT64_MAX, PAGE, "r");
 	refuse("InvalidRange", "not inside", make_memfd(4 * PAGE), 4 * PAGE, PAGE, "r");
 	refuse("InvalidRange", "not inside", make_memfd(4 * PAGE), 4 * PAGE, 0, "r");
-	refuse("InvalidRange", "not inside", make_memfd(4 * PAGE), UINT64_MAX - PAGE + 1, PAGE, "r");
+	refuse("InvalidRange", "not inside", make_memfd(4 * PAGE), UINT64_MAX - PAGE + 1, PAGE,
+	       "r");
 	refuse("InvalidRange", "ftruncate", make_memfd(0), 0, 0, "r");
 	refuse("InvalidRange", "longer than any", make_memfd(4 * PAGE), 0, UINT64_MAX, "r");
-	refuse("InvalidRange", "longer than any", make_memfd(4 * PAGE), PAGE, UINT64_MAX - PAGE + 2, "r");
-	refuse("InvalidRange", "beyond the end of any", make_memfd(4 * PAGE), PAGE, UINT64_MAX - 2 * PAGE + 1,
+	refuse("InvalidRange", "longer than any", make_memfd(4 * PAGE), PAGE, UINT64_MAX - PAGE + 2,
 	       "r");
+	refuse("InvalidRange", "beyond the end of any", make_memfd(4 * PAGE), PAGE,
+	       UINT64_MAX - 2 * PAGE + 1, "r");
 	refuse("InvalidRange", "beyond the end of any", make_memfd(4 * PAGE), PAGE, INT64_MAX, "r");
 	refuse("InvalidOption", "access", make_memfd(4 * PAGE), 0, PAGE, "w");
 	refuse("InvalidOption", "access", make_memfd(4 * PAGE), 0, PAGE, "");
@@ -88,8 +93,8 @@ static void test_options(void)
 	REFUSE_OPTION("a 64-bit", "grace_usec", "u", 1);
 	REFUSE_OPTION("true or false", "warm", "u", 1);
 	REFUSE_OPTION("follow yield hold", "policy", "s", "refuse");
-	REFUSE_OPTION("a grace of 10000001 us is longer than the 10 s that are allowed", "grace_usec", "t",
-		       UINT64_C(10000001));
+	REFUSE_OPTION("a grace of 10000001 us is longer than the 10 s that are allowed",
+		      "grace_usec", "t", UINT64_C(10000001));
 	REFUSE_OPTION("max_grace_msec", "grace_usec", "t", UINT64_MAX);
 	REFUSE_OPTION("session name", "session", "s", "");
 	REFUSE_OPTION("session name", "session", "s", "a b");
@@ -101,13 +106,13 @@ static void test_options(void)
 }
 
 /* Calls @member of the manager or region with an a{sv} of one entry. */
-static void refuse_call(const char *path, const char *interface, const char *member, const char *mentions,
-			const char *key, const char *type, uint32_t value)
+static void refuse_call(const char *path, const char *interface, const char *member,
+			const char *mentions, const char *key, const char *type, uint32_t value)
 {
 	sd_bus_error e = SD_BUS_ERROR_NULL;
 	struct reply r;
-	int ret = sd_bus_call_method(bus, RDMAREG_BUS_NAME, path, interface, member, &e, NULL, "a{sv}", 1,
-				     key, type, value);
+	int ret = sd_bus_call_method(bus, RDMAREG_BUS_NAME, path, interface, member, &e, NULL,
+				     "a{sv}", 1, key, type, value);
 
 	take_reply(NULL, &e, ret, &r);
 	expect_error(&r, "InvalidOption", mentions);
@@ -146,9 +151,9 @@ static void test_region_methods(void)
 
 	check(register_region(bus, fd, 0, 4 * PAGE - 5, "r", &region, 0));
 	for (size_t i = 0; i < sizeof(prefetches) / sizeof(prefetches[0]); i++) {
-		int ret = sd_bus_call_method(bus, RDMAREG_BUS_NAME, region.path, RDMAREG_REGION_INTERFACE,
-					     "Prefetch", &e, NULL, "tta{sv}", prefetches[i].offset,
-					     prefetches[i].length, 0);
+		int ret = sd_bus_call_method(
+			bus, RDMAREG_BUS_NAME, region.path, RDMAREG_REGION_INTERFACE, "Prefetch",
+			&e, NULL, "tta{sv}", prefetches[i].offset, prefetches[i].length, 0);
 
 		take_reply(NULL, &e, ret, &r);
 		check_text(r.error, prefetches[i].error);
@@ -156,8 +161,8 @@ static void test_region_methods(void)
 	}
 	take_reply(NULL, &e,
 		   sd_bus_call_method(bus, RDMAREG_BUS_NAME, region.path, RDMAREG_REGION_INTERFACE,
-				      "Prefetch", &e, NULL, "tta{sv}", (uint64_t)0, (uint64_t)0, 1, "write",
-				      "b", 1),
+				      "Prefetch", &e, NULL, "tta{sv}", (uint64_t)0, (uint64_t)0, 1,
+				      "write", "b", 1),
 		   &r);
 	expect_error(&r, "AccessDenied", "access 'r'");
 	sd_bus_error_free(&e);
@@ -170,8 +175,8 @@ static void test_region_methods(void)
 	expect_error(&r, "AccessDenied", "rw");
 	check(!export_region(bus, region.id, &r, 1, "access", "s", "x"));
 	expect_error(&r, "InvalidOption", "access");
-	check(export_region(bus, region.id, &r, 3, "access", "s", "r", "expires_usec", "t", UINT64_MAX,
-			    "uses", "u", 1));
+	check(export_region(bus, region.id, &r, 3, "access", "s", "r", "expires_usec", "t",
+			    UINT64_MAX, "uses", "u", 1));
 	check(!acknowledge(bus, region.id, 1, &r));
 	expect_error(&r, "NoSuchRevocation", "over");
 	check(!acknowledge(bus, region.id, 0, &r));
@@ -186,7 +191,8 @@ static void test_region_methods(void)
 static void test_no_such_region(void)
 {
 	static const char *const paths[] = {
-		"/1", "/0", "/01", "/18446744073709551615", "/18446744073709551616", "/x", "/1/2", "/_31"
+		"/1", "/0",   "/01", "/18446744073709551615", "/18446744073709551616",
+		"/x", "/1/2", "/_31"
 	};
 	struct reply r;
 
@@ -202,15 +208,16 @@ static void test_no_such_region(void)
 		check_text(r.error, "NoSuchRegion");
 		sd_bus_error_free(&e);
 		take_reply(NULL, &e,
-			   sd_bus_call_method(bus, RDMAREG_BUS_NAME, path, "org.freedesktop.DBus.Properties",
-					      "Get", &e, NULL, "ss", RDMAREG_REGION_INTERFACE, "State"),
+			   sd_bus_call_method(bus, RDMAREG_BUS_NAME, path,
+					      "org.freedesktop.DBus.Properties", "Get", &e, NULL,
+					      "ss", RDMAREG_REGION_INTERFACE, "State"),
 			   &r);
 		check_text(r.error, "NoSuchRegion");
 		sd_bus_error_free(&e);
 		take_reply(NULL, &e,
 			   sd_bus_call_method(bus, RDMAREG_BUS_NAME, path,
-					      "org.freedesktop.DBus.Introspectable", "Introspect", &e, NULL,
-					      NULL),
+					      "org.freedesktop.DBus.Introspectable", "Introspect",
+					      &e, NULL, NULL),
 			   &r);
 		check_text(r.error, "NoSuchRegion");
 		sd_bus_error_free(&e);
@@ -225,20 +232,21 @@ static void test_signatures(void)
 	struct reply r;
 
 	take_reply(NULL, &e,
-		   sd_bus_call_method(bus, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE,
-				      "RegisterRegion", &e, NULL, "tts", (uint64_t)0, (uint64_t)0, "r"),
+		   sd_bus_call_method(bus, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH,
+				      RDMAREG_MANAGER_INTERFACE, "RegisterRegion", &e, NULL, "tts",
+				      (uint64_t)0, (uint64_t)0, "r"),
 		   &r);
 	check_text(r.error, "org.freedesktop.DBus.Error.InvalidArgs");
 	sd_bus_error_free(&e);
 	take_reply(NULL, &e,
-		   sd_bus_call_method(bus, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE,
-				      "Destroy", &e, NULL, NULL),
+		   sd_bus_call_method(bus, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH,
+				      RDMAREG_MANAGER_INTERFACE, "Destroy", &e, NULL, NULL),
 		   &r);
 	check_text(r.error, "org.freedesktop.DBus.Error.UnknownMethod");
 	sd_bus_error_free(&e);
 	take_reply(NULL, &e,
-		   sd_bus_set_property(bus, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE,
-				       "Regions", &e, "u", 1),
+		   sd_bus_set_property(bus, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH,
+				       RDMAREG_MANAGER_INTERFACE, "Regions", &e, "u", 1),
 		   &r);
 	check_text(r.error, "org.freedesktop.DBus.Error.PropertyReadOnly");
 	sd_bus_error_free(&e);

@@ -61,12 +61,14 @@ static void compare_properties(sd_bus *b, const struct reply *region)
 	char all[2000], some[2000];
 	sd_bus_message *reply = NULL;
 
-	check(sd_bus_call_method(b, RDMAREG_BUS_NAME, region->path, "org.freedesktop.DBus.Properties",
-				 "GetAll", NULL, &reply, "s", RDMAREG_REGION_INTERFACE) >= 0);
+	check(sd_bus_call_method(b, RDMAREG_BUS_NAME, region->path,
+				 "org.freedesktop.DBus.Properties", "GetAll", NULL, &reply, "s",
+				 RDMAREG_REGION_INTERFACE) >= 0);
 	read_names(reply, all, sizeof(all));
 	reply = sd_bus_message_unref(reply);
-	check(sd_bus_call_method(b, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE,
-				 "GetRegion", NULL, &reply, "t", region->id) >= 0);
+	check(sd_bus_call_method(b, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH,
+				 RDMAREG_MANAGER_INTERFACE, "GetRegion", NULL, &reply, "t",
+				 region->id) >= 0);
 	check(sd_bus_message_skip(reply, "o") > 0);
 	read_names(reply, some, sizeof(some));
 	check_text(some, all);
@@ -90,8 +92,9 @@ int main(void)
 	compare(b, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE);
 	compare(b, region.path, RDMAREG_REGION_INTERFACE);
 	compare_properties(b, &region);
-	check(sd_bus_call_method(b, RDMAREG_BUS_NAME, region.path, RDMAREG_REGION_INTERFACE, "StartPrefetch",
-				 NULL, &job, "tta{sv}", (uint64_t)0, (uint64_t)0, 0) >= 0);
+	check(sd_bus_call_method(b, RDMAREG_BUS_NAME, region.path, RDMAREG_REGION_INTERFACE,
+				 "StartPrefetch", NULL, &job, "tta{sv}", (uint64_t)0, (uint64_t)0,
+				 0) >= 0);
 	check(sd_bus_message_read(job, "o", &path) > 0);
 	compare(b, path, RDMAREG_JOB_INTERFACE);
 	sd_bus_message_unref(job);

@@ -27,7 +27,8 @@ static void check_hidden(sd_bus *b, const char *path, const char *interface, con
 	struct reply r;
 	va_list args;
 
-	check(sd_bus_message_new_method_call(b, &m, RDMAREG_BUS_NAME, path, interface, member) >= 0);
+	check(sd_bus_message_new_method_call(b, &m, RDMAREG_BUS_NAME, path, interface, member) >=
+	      0);
 	va_start(args, types);
 	check(sd_bus_message_appendv(m, types, args) >= 0);
 	va_end(args);
@@ -47,7 +48,8 @@ static bool is_shown(sd_bus *b, uint64_t id)
 
 	/* where there is nothing to see there may be no object at all */
 	if (sd_bus_call_method(b, RDMAREG_BUS_NAME, RDMAREG_REGION_PREFIX,
-			       "org.freedesktop.DBus.Introspectable", "Introspect", NULL, &reply, NULL) < 0)
+			       "org.freedesktop.DBus.Introspectable", "Introspect", NULL, &reply,
+			       NULL) < 0)
 		return false;
 	check(sd_bus_message_read(reply, "s", &xml) > 0);
 	snprintf(node, sizeof(node), "<node name=\"%" PRIu64 "\"", id);
@@ -66,7 +68,8 @@ static void look_around(const struct world *w, const void *arguments)
 	int fd;
 
 	check(count_regions(b) == 0 && !region_exists(b, t->id) && !is_shown(b, t->id));
-	check_hidden(b, t->path, "org.freedesktop.DBus.Properties", "Get", "ss", interface, "State");
+	check_hidden(b, t->path, "org.freedesktop.DBus.Properties", "Get", "ss", interface,
+		     "State");
 	check_hidden(b, t->path, "org.freedesktop.DBus.Properties", "GetAll", "s", interface);
 	check_hidden(b, t->path, "org.freedesktop.DBus.Properties", "GetAll", "s", "");
 	check_hidden(b, t->path, "org.freedesktop.DBus.Introspectable", "Introspect", "");
@@ -84,9 +87,10 @@ static void look_around(const struct world *w, const void *arguments)
 	/* the same session name, and still another tenant */
 	fd = make_memfd(4096);
 	check(register_region(b, fd, 0, 0, "rw", &r, 1, "session", "s", "shared"));
-	check(count_regions(b) == 1 && region_exists(b, r.id) && is_shown(b, r.id) && !is_shown(b, t->id));
-	check(register_region(b, fd, 0, 0, "rw", &r, 3, "session", "s", "shared", "detached", "b", 1,
-			      "policy", "s", "hold"));
+	check(count_regions(b) == 1 && region_exists(b, r.id) && is_shown(b, r.id) &&
+	      !is_shown(b, t->id));
+	check(register_region(b, fd, 0, 0, "rw", &r, 3, "session", "s", "shared", "detached", "b",
+			      1, "policy", "s", "hold"));
 	close(fd);
 	disconnect(b);
 }
@@ -96,7 +100,8 @@ static void forge(sd_bus *b, const char *member, const char *types, ...)
 	sd_bus_message *m = NULL;
 	va_list args;
 
-	check(sd_bus_message_new_signal(b, &m, "/org/freedesktop/DBus", "org.freedesktop.DBus", member) >= 0);
+	check(sd_bus_message_new_signal(b, &m, "/org/freedesktop/DBus", "org.freedesktop.DBus",
+					member) >= 0);
 	check(sd_bus_message_set_destination(m, RDMAREG_BUS_NAME) >= 0);
 	va_start(args, types);
 	check(sd_bus_message_appendv(m, types, args) >= 0);
@@ -124,8 +129,8 @@ static void listen_for_others(const struct world *w, const void *arguments)
 	char c = 0;
 
 	listen_signals(b);
-	check(sd_bus_call_method(b, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE,
-				 "Subscribe", NULL, NULL, NULL) >= 0);
+	check(sd_bus_call_method(b, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH,
+				 RDMAREG_MANAGER_INTERFACE, "Subscribe", NULL, NULL, NULL) >= 0);
 	check(write(pipes[1], &c, 1) == 1 && read(pipes[2], &c, 1) == 1);
 	check(!has_signal(b, "RegionAdded") && !has_signal(b, "PropertiesChanged") &&
 	      !has_signal(b, "RevocationRequested") && !has_signal(b, "RegionRemoved"));
@@ -140,8 +145,8 @@ static void cause_signals(sd_bus *b)
 	sd_bus_message *m;
 
 	listen_signals(b);
-	check(sd_bus_call_method(b, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE,
-				 "Subscribe", NULL, NULL, NULL) >= 0);
+	check(sd_bus_call_method(b, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH,
+				 RDMAREG_MANAGER_INTERFACE, "Subscribe", NULL, NULL, NULL) >= 0);
 	check(register_region(b, fd, 0, 0, "rw", &region, 0));
 	sd_bus_message_unref(await_signal(b, "RegionAdded"));
 	world_tell_keeper(&world, 0, "default", "break %" PRIu64 " truncate 4096", region.id);

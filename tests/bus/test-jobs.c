@@ -47,8 +47,8 @@ static bool start(sd_bus *b, uint64_t region, uint64_t offset, uint64_t length, 
 
 static bool get_number(sd_bus *b, const char *job, const char *name, uint64_t *ret)
 {
-	return sd_bus_get_property_trivial(b, RDMAREG_BUS_NAME, job, RDMAREG_JOB_INTERFACE, name, NULL, 't',
-					   ret) >= 0;
+	return sd_bus_get_property_trivial(b, RDMAREG_BUS_NAME, job, RDMAREG_JOB_INTERFACE, name,
+					   NULL, 't', ret) >= 0;
 }
 
 static uint64_t done_of(const char *job)
@@ -64,8 +64,8 @@ static bool is_text(const char *job, const char *name, const char *wanted)
 	char *s = NULL;
 	bool same;
 
-	check(sd_bus_get_property_string(owner, RDMAREG_BUS_NAME, job, RDMAREG_JOB_INTERFACE, name, NULL,
-					 &s) >= 0);
+	check(sd_bus_get_property_string(owner, RDMAREG_BUS_NAME, job, RDMAREG_JOB_INTERFACE, name,
+					 NULL, &s) >= 0);
 	same = !strcmp(s, wanted);
 	free(s);
 	return same;
@@ -74,7 +74,8 @@ static bool is_text(const char *job, const char *name, const char *wanted)
 static bool cancel(sd_bus *b, const char *job, struct reply *ret)
 {
 	sd_bus_error e = SD_BUS_ERROR_NULL;
-	int r = sd_bus_call_method(b, RDMAREG_BUS_NAME, job, RDMAREG_JOB_INTERFACE, "Cancel", &e, NULL, NULL);
+	int r = sd_bus_call_method(b, RDMAREG_BUS_NAME, job, RDMAREG_JOB_INTERFACE, "Cancel", &e,
+				   NULL, NULL);
 
 	take_reply(NULL, &e, r, ret);
 	sd_bus_error_free(&e);
@@ -140,7 +141,8 @@ static void test_life(void)
 	allow(region.id, "1");
 	until(done_of(job.path) == CHUNK);
 	sd_bus_message_unref(await_signal(owner, "PropertiesChanged"));
-	allow(region.id, "2"); /* sooner than it is told again: later, then, though the next one is held */
+	allow(region.id,
+	      "2"); /* sooner than it is told again: later, then, though the next one is held */
 	until(done_of(job.path) == 3 * CHUNK);
 	check(is_text(job.path, "State", "running") && !has_signal(owner, "Finished"));
 	allow(region.id, "all");
@@ -195,12 +197,13 @@ static void test_region_ends(void)
 	check(start(owner, region.id, 0, 0, &job, 0));
 	send_later(owner, new_region_call(owner, region.id, "Release"), &release);
 	/* who acknowledges has been asked */
-	until((get_property(owner, region.id, "State", r.text, sizeof(r.text)), !strcmp(r.text, "draining")));
+	until((get_property(owner, region.id, "State", r.text, sizeof(r.text)),
+	       !strcmp(r.text, "draining")));
 	world_tell_keeper(&world, getuid(), "default", "peer-ack %" PRIu64, region.id);
 	allow(region.id, "all");
 	expect_finished("failed", "Busy");
-	check(is_text(job.path, "State", "failed") && is_text(job.path, "Error", RDMAREG_ERROR_BUSY) &&
-	      !is_text(job.path, "Message", ""));
+	check(is_text(job.path, "State", "failed") &&
+	      is_text(job.path, "Error", RDMAREG_ERROR_BUSY) && !is_text(job.path, "Message", ""));
 	await_answer(owner, &release);
 	close(fd);
 	forget_signals(owner);
@@ -261,7 +264,8 @@ static void test_limit(void)
 	check(cancel(other, job[2].path, &r));
 	until(is_text(job[2].path, "State", "cancelled"));
 	check(start(other, region.id, 0, 0, &job[4], 0));
-	check(!get_number(other, job[2].path, "Done", &n) && get_number(other, job[3].path, "Done", &n));
+	check(!get_number(other, job[2].path, "Done", &n) &&
+	      get_number(other, job[3].path, "Done", &n));
 	check(!start(other, region.id, 0, 0, &r, 0));
 	disconnect(other);
 	end(&region, fd);
@@ -274,9 +278,12 @@ static void test_bad_input(void)
 		uint64_t offset, length;
 		const char *option, *error;
 	} table[] = {
-		{ LENGTH, 0, NULL, "InvalidRange" },	 { 0, LENGTH + 1, NULL, "InvalidRange" },
-		{ UINT64_MAX, 2, NULL, "InvalidRange" }, { CHUNK, UINT64_MAX, NULL, "InvalidRange" },
-		{ 0, 0, "wriite", "InvalidOption" },	 { 0, 0, "write", "AccessDenied" },
+		{ LENGTH, 0, NULL, "InvalidRange" },
+		{ 0, LENGTH + 1, NULL, "InvalidRange" },
+		{ UINT64_MAX, 2, NULL, "InvalidRange" },
+		{ CHUNK, UINT64_MAX, NULL, "InvalidRange" },
+		{ 0, 0, "wriite", "InvalidOption" },
+		{ 0, 0, "write", "AccessDenied" },
 	};
 	static const char *const paths[] = {
 		RDMAREG_JOB_PREFIX "/0",
@@ -291,8 +298,8 @@ static void test_bad_input(void)
 
 	check(register_region(owner, fd, 0, 0, "r", &region, 1, "warm", "b", 0));
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-		check(!start(owner, region.id, table[i].offset, table[i].length, &r, table[i].option ? 1 : 0,
-			     table[i].option, "b", 1));
+		check(!start(owner, region.id, table[i].offset, table[i].length, &r,
+			     table[i].option ? 1 : 0, table[i].option, "b", 1));
 		check_text(r.error, table[i].error);
 	}
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {

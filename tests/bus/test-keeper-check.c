@@ -39,9 +39,9 @@ static struct keeper_message good(enum keeper_type type)
 #define SPOIL(type, change)                           \
 	do {                                          \
 		struct keeper_message m = good(type); \
-		check(!proxy_message_check(&m));     \
+		check(!proxy_message_check(&m));      \
 		change;                               \
-		check(proxy_message_check(&m));      \
+		check(proxy_message_check(&m));       \
 	} while (0)
 #define UNTERMINATED(a) memset(a, 'x', sizeof(a))
 
@@ -56,7 +56,8 @@ static void test_spoiled(void)
 
 		check(proxy_message_check(&m));
 	}
-	for (enum keeper_type t = KEEPER_REVOCATION; t < KEEPER_RESYNC; t++) /* which is of no region */
+	for (enum keeper_type t = KEEPER_REVOCATION; t < KEEPER_RESYNC;
+	     t++) /* which is of no region */
 		SPOIL(t, m.region = 0);
 	SPOIL(KEEPER_DONE, m.type = 0);
 	SPOIL(KEEPER_DONE, m.type = _KEEPER_ANSWER_MAX);
@@ -118,9 +119,10 @@ static void test_random(void)
 	for (int i = 0; i < 2000000; i++) {
 		struct keeper_message m = good(
 			next_random(&seed) % 2
-				? KEEPER_WELCOME + next_random(&seed) % (_KEEPER_ANSWER_MAX - KEEPER_WELCOME)
-				: KEEPER_REVOCATION +
-					  next_random(&seed) % (_KEEPER_EVENT_MAX - KEEPER_REVOCATION));
+				? KEEPER_WELCOME +
+					  next_random(&seed) % (_KEEPER_ANSWER_MAX - KEEPER_WELCOME)
+				: KEEPER_REVOCATION + next_random(&seed) % (_KEEPER_EVENT_MAX -
+									    KEEPER_REVOCATION));
 		unsigned char *bytes = (unsigned char *)&m;
 
 		for (uint64_t n = next_random(&seed) % 8; n; n--)
@@ -131,7 +133,8 @@ static void test_random(void)
 		check(keeper_kind(m.type) == KEEPER_EVENT ||
 		      (keeper_kind(m.type) == KEEPER_ANSWER && keeper_type_is_known(m.type)));
 		if (m.type == KEEPER_REGION)
-			check(m.info.state < _REGION_STATE_MAX && m.info.valid_length <= m.info.length &&
+			check(m.info.state < _REGION_STATE_MAX &&
+			      m.info.valid_length <= m.info.length &&
 			      strnlen(m.info.path, sizeof(m.info.path)) < sizeof(m.info.path));
 		if (m.type == KEEPER_DONE)
 			check(m.done.error <= 0);
@@ -141,7 +144,8 @@ static void test_random(void)
 /* An event of a later version is borne, whatever it says; an answer is not. */
 static void test_later(void)
 {
-	struct keeper_message m = { .type = KEEPER_KIND_SIZE * _KEEPER_KIND_MAX - 1, .region = UINT64_MAX };
+	struct keeper_message m = { .type = KEEPER_KIND_SIZE * _KEEPER_KIND_MAX - 1,
+				    .region = UINT64_MAX };
 
 	check(!proxy_message_check(&m));
 	m.operation = 1;

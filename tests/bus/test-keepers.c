@@ -91,7 +91,8 @@ static void test_lie_once(void)
 
 	check(register_region(bus, fd, 0, 0, "r", &r, 1, "session", "s", "lie-once"));
 	until(world_log_contains(&world, "lie-once (pid"));
-	until(world_log_contains(&world, "another tenant's region; it is left alone with what it holds"));
+	until(world_log_contains(&world,
+				 "another tenant's region; it is left alone with what it holds"));
 	check(region_exists(bus, r.id));
 	check(!export_region(bus, r.id, &ticket, 0));
 	expect_error(&ticket, "Failed", "end the process to free the tenant");
@@ -216,8 +217,8 @@ static void test_killed(void)
 
 	listen_signals(owner);
 	for (int i = 0; i < 3; i++)
-		check(register_region(owner, fd, 0, 0, "rw", &r[i], 2, "session", "s", "killed", "detached",
-				      "b", i == 0));
+		check(register_region(owner, fd, 0, 0, "rw", &r[i], 2, "session", "s", "killed",
+				      "detached", "b", i == 0));
 	forget_signals(owner); /* that it became their holder */
 	world_tell_keeper(&world, getuid(), "killed", "crash");
 	for (int i = 2; i >= 0; i--) /* the youngest first */
@@ -226,13 +227,16 @@ static void test_killed(void)
 	for (int i = 0; i < 3; i++)
 		check(!region_exists(owner, r[i].id));
 	/* whoever looks into the log finds whose they were, how many, and where to look on */
-	snprintf(command, sizeof(command),
-		 "grep -q '/killed: lost with 3 regions of uid %u: its process [0-9]* (user id [0-9]*) was killed by signal 9, "
-		 "SIGKILL: see its lines in this log; journalctl -k' %s/log",
-		 getuid(), world.directory);
+	snprintf(
+		command, sizeof(command),
+		"grep -q '/killed: lost with 3 regions of uid %u: its process [0-9]* (user id [0-9]*) was killed by signal 9, "
+		"SIGKILL: see its lines in this log; journalctl -k' %s/log",
+		getuid(), world.directory);
 	check(system(command) == 0);
 	expect_ended(owner, r[0].id, "its keeper ended");
-	expect_ended(owner, r[2].id + 1000000, getuid() ? "never was, or is another user's" : "it ended long ago, or never was");
+	expect_ended(owner, r[2].id + 1000000,
+		     getuid() ? "never was, or is another user's"
+			      : "it ended long ago, or never was");
 	check(register_region(owner, fd, 0, 0, "rw", &again, 1, "session", "s", "killed"));
 	check(again.id > r[2].id);
 	expect_bystander();
@@ -264,8 +268,10 @@ static void write_address(const char *line)
 	char settings[300];
 	struct reply r;
 
-	snprintf(settings, sizeof(settings),
-		 "timeout_msec = 3000\ntimeout_msec_per_gib = 0\n%s\n[limits]\ntenants_per_uid = 40\n", line);
+	snprintf(
+		settings, sizeof(settings),
+		"timeout_msec = 3000\ntimeout_msec_per_gib = 0\n%s\n[limits]\ntenants_per_uid = 40\n",
+		line);
 	world_write_settings(&world, settings);
 	check(finish_call(bus, new_manager_call(bus, "Reload"), &r));
 }
@@ -281,7 +287,9 @@ static void test_wrong_address(void)
 
 	write_address("listen_address = 192.0.2.254");
 	check(!register_region(bus, fd, 0, 0, "r", &r, 1, "session", "s", "address"));
-	expect_error(&r, "Failed", "listen_address = 192.0.2.254 in rdmaregd.conf: No RDMA device has this address");
+	expect_error(
+		&r, "Failed",
+		"listen_address = 192.0.2.254 in rdmaregd.conf: No RDMA device has this address");
 	check(strstr(r.text, "rdmaregctl reload"));
 	write_address("listen_address = any");
 	check(register_region(bus, fd, 0, 0, "r", &region, 1, "session", "s", "address"));
@@ -349,10 +357,11 @@ static pid_t start_strange(const char *session)
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
 	pid_t pid;
 
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s/run/keepers/%u-%s-1.sock", world.directory,
-		 getuid(), session);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/run/keepers/%u-%s-1.sock",
+		 world.directory, getuid(), session);
 	snprintf(program, sizeof(program), "%s/keeper", world.directory);
-	check(fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 && listen(fd, 4) == 0);
+	check(fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
+	      listen(fd, 4) == 0);
 	pid = fork();
 	check(pid >= 0);
 	if (pid == 0) {
@@ -400,7 +409,8 @@ static void lie(const char *session, const char *mentions, bool lost)
 	int fd = make_memfd(4096);
 	struct reply r, after, ignored;
 
-	check(register_region(bus, fd, 0, 0, "r", &r, 2, "session", "s", session, "detached", "b", 1));
+	check(register_region(bus, fd, 0, 0, "r", &r, 2, "session", "s", session, "detached", "b",
+			      1));
 	for (size_t i = 0; i < 5; i++)
 		get_property(bus, r.id, properties[i], before[i], sizeof(before[i]));
 	for (int i = 0; i < 2; i++) {
@@ -442,8 +452,9 @@ static void test_claimant(void)
 
 static void test_liars(void)
 {
-	static const char *const losing[] = { "lie-other",  "lie-device", "lie-inode",	 "lie-access",
-					      "lie-length", "lie-count",  "lie-detached" };
+	static const char *const losing[] = { "lie-other",   "lie-device", "lie-inode",
+					      "lie-access",  "lie-length", "lie-count",
+					      "lie-detached" };
 	char mentions[80];
 
 	lie("lie-number", "lie-number: it claims region 9223372036854775807", true);
@@ -478,8 +489,8 @@ static void test_counters(void)
 	uint64_t n = 1000;
 
 	check(register_region(bus, fd, 0, 0, "r", &r, 1, "session", "s", "bad-counts"));
-#define COUNTER(member, property)                          \
-	n++;                                               \
+#define COUNTER(member, property) \
+	n++;                      \
 	until(counts_to(r.id, property, n));
 	REGION_COUNTERS(COUNTER)
 #undef COUNTER

@@ -37,7 +37,8 @@ static uint64_t new_region(sd_bus *b, uint64_t length, const char *session)
 	int fd = make_memfd(length);
 	struct reply r;
 
-	check(register_region(b, fd, 0, 0, "rw", &r, 2, "grace_usec", "t", LONG, "session", "s", session));
+	check(register_region(b, fd, 0, 0, "rw", &r, 2, "grace_usec", "t", LONG, "session", "s",
+			      session));
 	close(fd);
 	return r.id;
 }
@@ -79,11 +80,13 @@ static void test_number(void)
 	check_text(l.reply.error, "");
 	check(l.reply.number == 1 && !region_exists(user, id[3]) && region_exists(user, id[2]));
 	await_removed(user, id[3], "over-limit");
-	until(world_log_contains(&world, "limits enforced by pid ") && !world_log_contains(&world, "evicted"));
+	until(world_log_contains(&world, "limits enforced by pid ") &&
+	      !world_log_contains(&world, "evicted"));
 
 	set_limits("[limits]\nregions_per_tenant = 1\n", "MaxRegionsPerTenant", 1);
 	enforce(2);
-	check(region_exists(user, id[0]) && !region_exists(user, id[1]) && !region_exists(user, id[2]));
+	check(region_exists(user, id[0]) && !region_exists(user, id[1]) &&
+	      !region_exists(user, id[2]));
 	check(region_exists(user, other) && region_exists(admin, elsewhere));
 	enforce(0);
 	release(elsewhere);
@@ -102,7 +105,8 @@ static void test_bytes(void)
 	id[2] = new_region(admin, 8192, "bytes");
 	set_limits("[limits]\nbytes_per_tenant = 16384\n", "MaxBytesPerTenant", 16384);
 	enforce(1);
-	check(region_exists(admin, id[0]) && !region_exists(admin, id[1]) && region_exists(admin, id[2]));
+	check(region_exists(admin, id[0]) && !region_exists(admin, id[1]) &&
+	      region_exists(admin, id[2]));
 	release(id[0]);
 	release(id[2]);
 }
@@ -118,7 +122,8 @@ static void test_raised(void)
 
 	until(world_keepers(&world) == 0);
 	until(world_log_contains(&world, ": gone: it was idle, and its process "));
-	until(world_log_contains(&world, ": removed: over-limit\n") && world_log_contains(&world, ": removed: released\n"));
+	until(world_log_contains(&world, ": removed: over-limit\n") &&
+	      world_log_contains(&world, ": removed: released\n"));
 	set_limits("[limits]\nregions_per_tenant = 2\n", "MaxRegionsPerTenant", 2);
 	for (int i = 0; i < 2; i++)
 		check(register_region(admin, fd, 0, 0, "r", &r[i], 1, "session", "s", "raised"));

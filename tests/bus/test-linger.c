@@ -19,7 +19,7 @@
 #define LONGEST 254	   /* name */
 #define SIGNATURE_PLAIN 32 /* that is taken with descriptors */
 #define SIGNATURE_MAX 255  /* that the bus passes on, and sd-bus does not take */
-#define PASSED_AT_ONCE 16 /* dbus-daemon's limit */
+#define PASSED_AT_ONCE 16  /* dbus-daemon's limit */
 
 static struct world world;
 
@@ -96,8 +96,8 @@ static void throw_descriptors(sd_bus *b, const char *path, int fd, int n)
 {
 	sd_bus_message *m = NULL;
 
-	check(sd_bus_message_new_method_call(b, &m, RDMAREG_BUS_NAME, path, RDMAREG_MANAGER_INTERFACE,
-					     "Subscribe") >= 0);
+	check(sd_bus_message_new_method_call(b, &m, RDMAREG_BUS_NAME, path,
+					     RDMAREG_MANAGER_INTERFACE, "Subscribe") >= 0);
 	for (int i = 0; i < n; i++)
 		check(sd_bus_message_append(m, "h", fd) >= 0);
 	check(sd_bus_message_set_expect_reply(m, 0) >= 0 && sd_bus_send(b, m, NULL) >= 0);
@@ -108,8 +108,8 @@ static void throw_descriptors(sd_bus *b, const char *path, int fd, int n)
 static void pass_by_bus(sd_bus *b)
 {
 	check(sd_bus_flush(b) >= 0);
-	check(sd_bus_call_method(b, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
-				 "GetId", NULL, NULL, NULL) >= 0);
+	check(sd_bus_call_method(b, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+				 "org.freedesktop.DBus", "GetId", NULL, NULL, NULL) >= 0);
 }
 
 /* To the daemon, which stands still. From then on it is open nowhere else. Returns the other end. */
@@ -142,7 +142,8 @@ static void test_user(const char *path)
 	end = throw_lingering(b, path);
 	check(kill(world.daemon, SIGCONT) == 0);
 	check_served(other);
-	until(world_descriptors(&world) <= world.descriptors); /* it waits for the close of none, either */
+	until(world_descriptors(&world) <=
+	      world.descriptors); /* it waits for the close of none, either */
 	close(end);
 	disconnect(b);
 	disconnect(other);
@@ -162,8 +163,8 @@ static void test_long_header(size_t size)
 }
 
 /* One field of a message's header: a text, or without one a number. Returns where it ends. */
-static size_t put_field(unsigned char *to, size_t at, unsigned char code, char type, const char *text,
-			uint32_t number)
+static size_t put_field(unsigned char *to, size_t at, unsigned char code, char type,
+			const char *text, uint32_t number)
 {
 	uint32_t value = text ? (uint32_t)strlen(text) : number;
 	size_t n = type == 'g' ? 1 : sizeof(value);
@@ -199,9 +200,10 @@ static void call_odd(sd_bus *b, int fd, uint8_t signature)
 		struct cmsghdr header;
 	} control = { .header = { CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS } };
 	struct iovec iov = { message, 0 };
-	struct msghdr h = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
-	};
+	struct msghdr h = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = &control,
+			    .msg_controllen = sizeof(control) };
 	uint32_t serial = HIDING_SERIAL, fields;
 	size_t at = 16;
 

@@ -71,7 +71,8 @@ static void test_daemon_stands_still(void)
 			world_tell_keeper(&world, getuid(), "many", "writeback %" PRIu64 " 0 4096",
 					  region[i].id);
 	for (int i = 0; i < MANY; i++)
-		world_tell_keeper(&world, getuid(), "many", "break %" PRIu64 " truncate 4096", region[i].id);
+		world_tell_keeper(&world, getuid(), "many", "break %" PRIu64 " truncate 4096",
+				  region[i].id);
 	world_tell_keeper(&world, getuid(), "many", "peer-leave %" PRIu64, region[1].id);
 	until(has_log("region %" PRIu64 ": revocation 1 settled: ", last));
 	world_tell_keeper(&world, getuid(), "many", "peer-join %" PRIu64 " r", region[2].id);
@@ -104,7 +105,8 @@ static void take_the_connection(const char *session)
 	char pattern[256];
 	glob_t g;
 
-	snprintf(pattern, sizeof(pattern), "%s/run/keepers/%u-%s*.sock", world.directory, getuid(), session);
+	snprintf(pattern, sizeof(pattern), "%s/run/keepers/%u-%s*.sock", world.directory, getuid(),
+		 session);
 	check(fd >= 0 && glob(pattern, 0, NULL, &g) == 0 && g.gl_pathc == 1);
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", g.gl_pathv[0]);
 	globfree(&g);
@@ -135,7 +137,8 @@ static void test_connection_ends(void)
 	add_options(m, 0);
 	send_later(bus, m, &prefetch);
 	await_property(region[2].id, "State", "warming");
-	world_tell_keeper(&world, getuid(), "ends", "break %" PRIu64 " truncate 4096", region[1].id);
+	world_tell_keeper(&world, getuid(), "ends", "break %" PRIu64 " truncate 4096",
+			  region[1].id);
 	revocation = await_request(bus, "truncate");
 
 	stop_daemon();
@@ -151,7 +154,8 @@ static void test_connection_ends(void)
 	world_tell_keeper(&world, getuid(), "ends", "chunks %" PRIu64 " all", region[2].id);
 	await_answer(bus, &prefetch);
 	check_text(prefetch.reply.error, "");
-	check(!world_log_contains(&world, "lost with") && !world_log_contains(&world, "has it no more"));
+	check(!world_log_contains(&world, "lost with") &&
+	      !world_log_contains(&world, "has it no more"));
 	for (int i = 0; i < 3; i++)
 		check(call_region(bus, region[i].id, "Release", &r));
 	forget_signals(bus);
@@ -196,8 +200,8 @@ static void test_keeper_stands_still(void)
 	pid_t pid;
 
 	for (int i = 0; i < 4; i++)
-		check(register_region(bus, fd, 0, 0, "rw", &region[i], 2, "session", "s", "still", "detached",
-				      "b", 1));
+		check(register_region(bus, fd, 0, 0, "rw", &region[i], 2, "session", "s", "still",
+				      "detached", "b", 1));
 	pid = keeper_of("still");
 	check(kill(pid, SIGSTOP) == 0);
 	check(!register_region(bus, fd, 0, 0, "rw", &r, 1, "session", "s", "still"));
@@ -212,7 +216,8 @@ static void test_keeper_stands_still(void)
 	expect_error(&r, "Timeout", "it is not ended");
 	check(register_region(bus, fd, 0, 0, "rw", &other, 1, "session", "s", "lively"));
 	check(call_region(bus, other.id, "Release", &r));
-	check(register_region(bus, fd, 0, 0, "rw", &other, 1, "session", "s", "still")); /* another process */
+	check(register_region(bus, fd, 0, 0, "rw", &other, 1, "session", "s",
+			      "still")); /* another process */
 	check(call_region(bus, other.id, "Release", &r));
 	for (int i = 0; i < 4; i++)
 		check(region_exists(bus, region[i].id));
@@ -271,8 +276,8 @@ static void test_file_meanwhile(void)
 	snprintf(other, sizeof(other), "%s/other", world.directory);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	check(fd >= 0 && ftruncate(fd, 8192) == 0);
-	check(register_region(bus, fd, 0, 0, "rw", &region, 2, "session", "s", "file", "grace_usec", "t",
-			      UINT64_C(10000000)));
+	check(register_region(bus, fd, 0, 0, "rw", &region, 2, "session", "s", "file", "grace_usec",
+			      "t", UINT64_C(10000000)));
 	forget_signals(bus);
 	stop_daemon();
 	take_the_connection("file");
@@ -307,7 +312,8 @@ static void test_stuck(void)
 	struct later prefetch = { 0 };
 	sd_bus_message *m;
 
-	check(register_region(bus, fd, 0, 0, "rw", &region, 2, "session", "s", "stuck", "detached", "b", 1));
+	check(register_region(bus, fd, 0, 0, "rw", &region, 2, "session", "s", "stuck", "detached",
+			      "b", 1));
 	world_tell_keeper(&world, getuid(), "stuck", "hang 0 next");
 	m = new_region_call(bus, region.id, "Prefetch");
 	check(sd_bus_message_append(m, "tt", UINT64_C(0), UINT64_C(0)) >= 0);

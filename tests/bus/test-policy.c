@@ -35,7 +35,8 @@ static int on_call(sd_bus_message *m, void *userdata, sd_bus_error *error)
 }
 
 /* Whether a call with so many descriptors gets through. */
-static bool passes(sd_bus *daemon, sd_bus *client, int *calls, const char *interface, int descriptors)
+static bool passes(sd_bus *daemon, sd_bus *client, int *calls, const char *interface,
+		   int descriptors)
 {
 	sd_bus_message *m = new_call(client, RDMAREG_MANAGER_PATH, interface, "Anything");
 	struct later answer = { 0 };
@@ -58,8 +59,10 @@ static bool hears(sd_bus *daemon, int *calls, uid_t uid)
 	sd_bus_message *m = NULL;
 	int heard = signals;
 
-	check(sd_bus_message_new_signal(b, &m, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE, SIGNAL) >= 0);
-	check(sd_bus_message_set_destination(m, RDMAREG_BUS_NAME) >= 0 && sd_bus_send(b, m, NULL) >= 0);
+	check(sd_bus_message_new_signal(b, &m, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE,
+					SIGNAL) >= 0);
+	check(sd_bus_message_set_destination(m, RDMAREG_BUS_NAME) >= 0 &&
+	      sd_bus_send(b, m, NULL) >= 0);
 	sd_bus_message_unref(m);
 	check(passes(daemon, b, calls, RDMAREG_MANAGER_INTERFACE, 0)); /* that comes after it */
 	disconnect(b);
@@ -78,7 +81,8 @@ int main(void)
 
 	if (geteuid() != 0)
 		return SKIP;
-	snprintf(policy, sizeof(policy), POLICY "<include>%s</include>", getenv("RDMAREG_BUS_POLICY"));
+	snprintf(policy, sizeof(policy), POLICY "<include>%s</include>",
+		 getenv("RDMAREG_BUS_POLICY"));
 	world_begin_bus(&world, policy);
 	daemon = connect_client(&world);
 	client = connect_client(&world);

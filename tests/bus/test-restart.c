@@ -57,14 +57,16 @@ static void test_same_again(int signal)
 	char before[2][4096], after[4096];
 	uint64_t highest;
 
-	check(register_region(b, fd, 4096, 0, "r", &attached, 2, "policy", "s", "follow", "session", "s",
-			      "one"));
-	check(register_region(b, fd, 0, 8192, "rw", &detached, 3, "detached", "b", 1, "session", "s", "one",
-			      "grace_usec", "t", UINT64_C(123000)));
-	check(register_region(b, fd, 0, 0, "rw", &other, 2, "detached", "b", 1, "session", "s", "two"));
+	check(register_region(b, fd, 4096, 0, "r", &attached, 2, "policy", "s", "follow", "session",
+			      "s", "one"));
+	check(register_region(b, fd, 0, 8192, "rw", &detached, 3, "detached", "b", 1, "session",
+			      "s", "one", "grace_usec", "t", UINT64_C(123000)));
+	check(register_region(b, fd, 0, 0, "rw", &other, 2, "detached", "b", 1, "session", "s",
+			      "two"));
 	check(export_region(b, detached.id, &r, 0));
 	world_tell_keeper(&world, getuid(), "one", "peer-join %" PRIu64 " rw", detached.id);
-	until((get_property(b, detached.id, "Peers", r.text, sizeof(r.text)), !strcmp(r.text, "1")));
+	until((get_property(b, detached.id, "Peers", r.text, sizeof(r.text)),
+	       !strcmp(r.text, "1")));
 	describe(b, attached.id, before[0], sizeof(before[0]));
 	describe(b, detached.id, before[1], sizeof(before[1]));
 	highest = other.id;
@@ -102,9 +104,10 @@ static void test_path(void)
 	snprintf(other, sizeof(other), "%s/checkpoint.new", world.directory);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	check(fd >= 0 && ftruncate(fd, 8192) == 0);
-	check(register_region(b, fd, 0, 0, "rw", &r, 2, "detached", "b", 1, "session", "s", "path"));
-	check(register_region(b, memory, 0, 0, "rw", &nameless, 2, "detached", "b", 1, "session", "s",
+	check(register_region(b, fd, 0, 0, "rw", &r, 2, "detached", "b", 1, "session", "s",
 			      "path"));
+	check(register_region(b, memory, 0, 0, "rw", &nameless, 2, "detached", "b", 1, "session",
+			      "s", "path"));
 	expect_property(b, r.id, "PathState", "there");
 	expect_property(b, nameless.id, "PathState", "unknown");
 	expect_property(b, nameless.id, "PathNow", "");
@@ -129,7 +132,8 @@ static void test_path(void)
 	expect_property(b, r.id, "PathNow", "");
 	expect_property(b, r.id, "Path", path);
 	expect_property(b, r.id, "Bypasses", "1");
-	expect_property(b, r.id, "LastBypass", "the file became shorter, 4096 bytes of the region are left");
+	expect_property(b, r.id, "LastBypass",
+			"the file became shorter, 4096 bytes of the region are left");
 	get_property(b, r.id, "Degraded", text, sizeof(text));
 	check(strstr(text, "nobody was asked, 1 so far; the last: the file became shorter"));
 	expect_property(b, r.id, "State", "live");
@@ -150,7 +154,8 @@ static void test_draining(void)
 
 	listen_signals(b);
 	check(register_region(b, fd, 0, 0, "rw", &region, 1, "grace_usec", "t", UINT64_C(3000000)));
-	world_tell_keeper(&world, getuid(), "default", "break %" PRIu64 " truncate 4096", region.id);
+	world_tell_keeper(&world, getuid(), "default", "break %" PRIu64 " truncate 4096",
+			  region.id);
 	sd_bus_message_unref(await_signal(b, "RevocationRequested"));
 	restart(SIGKILL);
 	get_property(b, region.id, "State", state, sizeof(state));
@@ -175,7 +180,8 @@ static void test_damage(void)
 	check(register_region(b, fd, 0, 0, "rw", &region, 1, "detached", "b", 1));
 	expect_property(b, region.id, "Degraded", "");
 	world_tell_keeper(&world, getuid(), "default", "poison %" PRIu64 " 4096 12", region.id);
-	until((get_property(b, region.id, "Degraded", text, sizeof(text)), strstr(text, "[4096, 8192)")));
+	until((get_property(b, region.id, "Degraded", text, sizeof(text)),
+	       strstr(text, "[4096, 8192)")));
 	expect_property(b, region.id, "State", "live");
 	restart(SIGKILL);
 	get_property(b, region.id, "Degraded", text, sizeof(text));
@@ -214,7 +220,8 @@ static void forget_owner(sd_bus *b)
 
 	/* that of the newest, since an idle one of an earlier daemon was replaced and may not have ended yet */
 	for (unsigned int n = 9; fd < 0 && n; n--) {
-		snprintf(path, sizeof(path), "%s/run/keepers/%u-default-%u.record", world.directory, getuid(), n);
+		snprintf(path, sizeof(path), "%s/run/keepers/%u-default-%u.record", world.directory,
+			 getuid(), n);
 		fd = open(path, O_RDWR | O_CLOEXEC);
 	}
 	check(fd >= 0 && fstat(fd, &st) == 0 && sd_bus_get_unique_name(b, &name) >= 0);
@@ -255,8 +262,10 @@ static void test_damaged_record(void)
 	struct stat st;
 
 	snprintf(path, sizeof(path), "%s/run/keepers/%u-cut-1.record", world.directory, getuid());
-	check(register_region(b, fd, 0, 0, "rw", &first, 2, "session", "s", "cut", "detached", "b", 1));
-	check(register_region(b, fd, 0, 0, "rw", &second, 2, "session", "s", "cut", "detached", "b", 1));
+	check(register_region(b, fd, 0, 0, "rw", &first, 2, "session", "s", "cut", "detached", "b",
+			      1));
+	check(register_region(b, fd, 0, 0, "rw", &second, 2, "session", "s", "cut", "detached", "b",
+			      1));
 	world_end_daemon(&world, SIGKILL);
 	check(stat(path, &st) == 0 && truncate(path, 4096 + (st.st_size - 4096) / 64) == 0);
 	world_start_daemon(&world);
@@ -297,7 +306,8 @@ static void test_other_run(void)
 	check(unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
 	check(mount("test", "/run", "tmpfs", 0, NULL) == 0 && mkdir("/run/systemd", 0755) == 0 &&
 	      mkdir("/run/systemd/units", 0755) == 0);
-	check(register_region(b, fd, 0, 0, "rw", &region, 2, "session", "s", "run", "detached", "b", 1));
+	check(register_region(b, fd, 0, 0, "rw", &region, 2, "session", "s", "run", "detached", "b",
+			      1));
 	world_end_daemon(&world, SIGKILL);
 	snprintf(path, sizeof(path), "%s/run/keepers/%u-run-1.record", world.directory, getuid());
 	check(record_set_run(path, "rdmareg-keeper-test.service", recorded));
@@ -338,10 +348,12 @@ static void test_litter(void)
 {
 	sd_bus *b = connect_client(&world);
 	int fd = make_memfd(4096);
-	static const char *const names[] = {
-		"run/keepers/0-dead-1.sock",	    "run/keepers/x.sock", "run/keepers/7.sock",
-		"run/keepers/99999999999-a-1.sock", "run/keepers/-",	  "run/keepers/0-dead-7.record"
-	};
+	static const char *const names[] = { "run/keepers/0-dead-1.sock",
+					     "run/keepers/x.sock",
+					     "run/keepers/7.sock",
+					     "run/keepers/99999999999-a-1.sock",
+					     "run/keepers/-",
+					     "run/keepers/0-dead-7.record" };
 	struct reply region;
 	char path[256];
 	struct stat st;
@@ -379,8 +391,8 @@ static void write_mark(const char *text)
 /* A mark that is damaged, or is gone while keepers run, gives no number twice and keeps no daemon from serving. */
 static void test_damaged_mark(void)
 {
-	static const char *const texts[] = { "12x\n", "", "9223372036854775807\n", "99999999999999999999\n",
-					     NULL };
+	static const char *const texts[] = { "12x\n", "", "9223372036854775807\n",
+					     "99999999999999999999\n", NULL };
 	sd_bus *b = connect_client(&world);
 	int fd = make_memfd(4096);
 	struct reply last, next, r;

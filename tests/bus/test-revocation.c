@@ -20,8 +20,10 @@ static void test_acknowledge(sd_bus *b)
 	uint64_t revocation;
 	char text[64];
 
-	check(register_region(b, fd, 0, 0, "rw", &region, 1, "grace_usec", "t", UINT64_C(10000000)));
-	world_tell_keeper(&world, getuid(), "default", "break %" PRIu64 " truncate 4096", region.id);
+	check(register_region(b, fd, 0, 0, "rw", &region, 1, "grace_usec", "t",
+			      UINT64_C(10000000)));
+	world_tell_keeper(&world, getuid(), "default", "break %" PRIu64 " truncate 4096",
+			  region.id);
 	revocation = await_request(b, "truncate");
 	check(await_request(watcher, "truncate") == revocation);
 	expect_property(b, region.id, "State", "draining");
@@ -87,7 +89,8 @@ static void test_nobody_to_ask(void)
 	check(register_region(b, fd, 0, 0, "rw", &region, 2, "grace_usec", "t", UINT64_C(10000000),
 			      "detached", "b", 1));
 	disconnect(b);
-	until((get_property(watcher, region.id, "Clients", r.text, sizeof(r.text)), !strcmp(r.text, "0")));
+	until((get_property(watcher, region.id, "Clients", r.text, sizeof(r.text)),
+	       !strcmp(r.text, "0")));
 	world_tell_keeper(&world, getuid(), "default", "break %" PRIu64 " truncate 0", region.id);
 	revocation = await_request(watcher, "truncate");
 	await_settled(watcher, revocation, "truncated", 0);
@@ -104,7 +107,8 @@ static void test_vanish_while_draining(void)
 	struct reply region;
 
 	listen_signals(b);
-	check(register_region(b, fd, 0, 0, "rw", &region, 1, "grace_usec", "t", UINT64_C(10000000)));
+	check(register_region(b, fd, 0, 0, "rw", &region, 1, "grace_usec", "t",
+			      UINT64_C(10000000)));
 	world_tell_keeper(&world, getuid(), "default", "break %" PRIu64 " truncate 0", region.id);
 	await_request(b, "truncate");
 	disconnect(b);
@@ -177,8 +181,9 @@ static void test_release_races(void)
 
 		check(register_region(b, fd, 0, 0, "rw", &region, 0));
 		for (int k = 0; k < 3; k++) {
-			check(sd_bus_message_new_method_call(other, &m, RDMAREG_BUS_NAME, region.path,
-							     RDMAREG_REGION_INTERFACE, "Release") >= 0);
+			check(sd_bus_message_new_method_call(other, &m, RDMAREG_BUS_NAME,
+							     region.path, RDMAREG_REGION_INTERFACE,
+							     "Release") >= 0);
 			check(sd_bus_send(other, m, NULL) >= 0);
 			m = sd_bus_message_unref(m);
 		}
@@ -198,13 +203,15 @@ static void test_peers(sd_bus *b)
 	struct reply region, r;
 	uint64_t revocation;
 
-	check(register_region(b, fd, 0, 0, "rw", &region, 1, "grace_usec", "t", UINT64_C(10000000)));
+	check(register_region(b, fd, 0, 0, "rw", &region, 1, "grace_usec", "t",
+			      UINT64_C(10000000)));
 	check(export_region(b, region.id, &r, 0));
 	check(strstr(r.ticket, "rdmareg://"));
 	expect_property(b, region.id, "Ticket", r.ticket);
 	world_tell_keeper(&world, getuid(), "default", "peer-join %" PRIu64 " rw", region.id);
 	until((get_property(b, region.id, "Peers", r.text, sizeof(r.text)), !strcmp(r.text, "1")));
-	world_tell_keeper(&world, getuid(), "default", "break %" PRIu64 " truncate 4096", region.id);
+	world_tell_keeper(&world, getuid(), "default", "break %" PRIu64 " truncate 4096",
+			  region.id);
 	revocation = await_request(b, "truncate");
 	check(acknowledge(b, region.id, revocation, &r));
 	expect_property(b, region.id, "State", "draining"); /* the peer has not */

@@ -90,7 +90,8 @@ static void test_grace(void)
 	struct reply region, r;
 
 	make_region(fd, &region);
-	check(call_region_options(other, region.id, "Revoke", &r, 1, "grace_usec", "t", UINT64_C(50000)));
+	check(call_region_options(other, region.id, "Revoke", &r, 1, "grace_usec", "t",
+				  UINT64_C(50000)));
 	check(await_request(owner, "administrator") == r.number);
 	expect_property(owner, region.id, "State", "fenced");
 	check(call_region_number(other, region.id, "Restore", r.number, &r));
@@ -108,8 +109,9 @@ static void test_range(void)
 	static const struct {
 		uint64_t offset, length, wanted_offset, wanted_length;
 	} ranges[] = {
-		{ 4096, 4096, 4096, 4096 }, { 4097, 1, 4096, 4096 }, { 4095, 2, 0, 8192 },
-		{ 8192, 0, 8192, 8192 },    { 0, 0, 0, LENGTH },     { LENGTH - 1, 1, LENGTH - 4096, 4096 },
+		{ 4096, 4096, 4096, 4096 }, { 4097, 1, 4096, 4096 },
+		{ 4095, 2, 0, 8192 },	    { 8192, 0, 8192, 8192 },
+		{ 0, 0, 0, LENGTH },	    { LENGTH - 1, 1, LENGTH - 4096, 4096 },
 	};
 	int fd = make_memfd(LENGTH);
 	struct reply region, r, restored;
@@ -120,10 +122,12 @@ static void test_range(void)
 		sd_bus_message *m;
 		const char *cause;
 
-		check(call_region_options(other, region.id, "Revoke", &r, 3, "offset", "t", ranges[i].offset,
-					  "length", "t", ranges[i].length, "grace_usec", "t", UINT64_C(0)));
+		check(call_region_options(other, region.id, "Revoke", &r, 3, "offset", "t",
+					  ranges[i].offset, "length", "t", ranges[i].length,
+					  "grace_usec", "t", UINT64_C(0)));
 		m = await_signal(owner, "RevocationRequested");
-		check(sd_bus_message_read(m, "tsttt", &revocation, &cause, &offset, &length, &deadline) > 0);
+		check(sd_bus_message_read(m, "tsttt", &revocation, &cause, &offset, &length,
+					  &deadline) > 0);
 		check(revocation == r.number && offset == ranges[i].wanted_offset &&
 		      length == ranges[i].wanted_length);
 		sd_bus_message_unref(m);
@@ -143,8 +147,8 @@ static void test_ends(void)
 	sd_bus *b;
 
 	make_region(fd, &region);
-	check(call_region_options(other, region.id, "Revoke", &r, 2, "for_usec", "t", UINT64_C(50000),
-				  "grace_usec", "t", UINT64_C(0)));
+	check(call_region_options(other, region.id, "Revoke", &r, 2, "for_usec", "t",
+				  UINT64_C(50000), "grace_usec", "t", UINT64_C(0)));
 	revocation = r.number;
 	await_settled(owner, revocation, "restored", LENGTH);
 	check(!call_region_number(other, region.id, "Restore", revocation, &r));
@@ -194,8 +198,8 @@ static void test_keeper_lost(void)
 	struct reply region;
 	struct later l;
 
-	check(register_region(owner, fd, 0, 0, "rw", &region, 2, "grace_usec", "t", LONG, "session", "s",
-			      "doomed"));
+	check(register_region(owner, fd, 0, 0, "rw", &region, 2, "grace_usec", "t", LONG, "session",
+			      "s", "doomed"));
 	send_options(other, region.id, "Revoke", &l);
 	await_request(owner, "administrator");
 	world_tell_keeper(&world, getuid(), "doomed", "crash");
@@ -229,7 +233,8 @@ static void test_crowd(void)
 		expect_property(owner, region.id, "State", "fenced");
 		disconnect(b[i]);
 	}
-	until((get_property(owner, region.id, "State", r.text, sizeof(r.text)), !strcmp(r.text, "live")));
+	until((get_property(owner, region.id, "State", r.text, sizeof(r.text)),
+	       !strcmp(r.text, "live")));
 	release(&region, fd);
 }
 
@@ -282,7 +287,8 @@ static void test_sync(void)
 		await_settled(owner, revocation, "restored", LENGTH);
 		expect_property(owner, region.id, "State", "live");
 		/* by its holder himself, at once; and who goes away leaves nothing closed */
-		check(call_region_options(owner, region.id, "Sync", &r, 1, "grace_usec", "t", UINT64_C(0)));
+		check(call_region_options(owner, region.id, "Sync", &r, 1, "grace_usec", "t",
+					  UINT64_C(0)));
 		check(r.number > revocation);
 		forget_signals(owner);
 		release(&region, files[i]);
@@ -331,17 +337,21 @@ static void test_blame(void)
 	sd_bus *b;
 
 	make_region(fd, &region);
-	world_tell_keeper(&world, getuid(), "default", "break %" PRIu64 " truncate %u", region.id, LENGTH / 2);
+	world_tell_keeper(&world, getuid(), "default", "break %" PRIu64 " truncate %u", region.id,
+			  LENGTH / 2);
 	revocation = await_request(owner, "truncate");
-	until(is_logged("region %" PRIu64 ": revocation %" PRIu64 " (truncate) by pid ", region.id, revocation));
+	until(is_logged("region %" PRIu64 ": revocation %" PRIu64 " (truncate) by pid ", region.id,
+			revocation));
 	check(acknowledge(owner, region.id, revocation, &r));
 	sd_bus_message_unref(await_signal(owner, "RevocationSettled"));
 	check(revoke_at_once(other, region.id, &r));
-	until(is_logged("region %" PRIu64 ": revocation %" PRIu64 " (administrator) by pid %d uid %u\n", region.id,
-			r.number));
+	until(is_logged("region %" PRIu64 ": revocation %" PRIu64
+			" (administrator) by pid %d uid %u\n",
+			region.id, r.number));
 	check(call_region_number(other, region.id, "Restore", r.number, &r));
 	check(call_region_options(other, region.id, "Sync", &r, 1, "grace_usec", "t", UINT64_C(0)));
-	until(is_logged("region %" PRIu64 ": revocation %" PRIu64 " (sync) by pid %d uid %u\n", region.id, r.number));
+	until(is_logged("region %" PRIu64 ": revocation %" PRIu64 " (sync) by pid %d uid %u\n",
+			region.id, r.number));
 	release(&region, fd);
 
 	/* nobody asked for this one */
@@ -351,7 +361,8 @@ static void test_blame(void)
 	check(call_region(owner, region.id, "Join", &r));
 	disconnect(b);
 	revocation = await_request(owner, "release");
-	until(is_logged("region %" PRIu64 ": revocation %" PRIu64 " (release)\n", region.id, revocation));
+	until(is_logged("region %" PRIu64 ": revocation %" PRIu64 " (release)\n", region.id,
+			revocation));
 	check(acknowledge(owner, region.id, revocation, &r));
 	until(!region_exists(owner, region.id));
 	forget_signals(owner);
@@ -371,8 +382,8 @@ static void test_release_within(void)
 	check(call_region(other, region.id, "Join", &r));
 	send_later(owner, new_region_call(owner, region.id, "Release"), &first);
 	revocation = await_request(owner, "release");
-	until(is_logged("region %" PRIu64 ": revocation %" PRIu64 " (release) by pid %d uid %u\n", region.id,
-			revocation));
+	until(is_logged("region %" PRIu64 ": revocation %" PRIu64 " (release) by pid %d uid %u\n",
+			region.id, revocation));
 	m = new_region_call(owner, region.id, "ReleaseWithin");
 	check(sd_bus_message_append(m, "t", 2 * LONG) >= 0);
 	send_later(owner, m, &second);
@@ -401,13 +412,15 @@ static void test_input(void)
 
 	make_region(fd, &region);
 	REFUSE("Revoke", "InvalidOption", "no option 'grace'", 1, "grace", "t", UINT64_C(0));
-	REFUSE("Revoke", "InvalidOption", "no option 'limit_usec'", 1, "limit_usec", "t", UINT64_C(1));
+	REFUSE("Revoke", "InvalidOption", "no option 'limit_usec'", 1, "limit_usec", "t",
+	       UINT64_C(1));
 	REFUSE("Revoke", "InvalidOption", "a 64-bit", 1, "grace_usec", "u", 1);
 	REFUSE("Revoke", "InvalidOption", "a 64-bit", 1, "offset", "s", "0");
 	REFUSE("Revoke", "InvalidOption", "a 64-bit", 1, "length", "b", 1);
 	REFUSE("Revoke", "InvalidOption", "a 64-bit", 1, "for_usec", "u", 1);
 	REFUSE("Revoke", "InvalidOption", "for_usec 0", 1, "for_usec", "t", UINT64_C(0));
-	REFUSE("Revoke", "InvalidOption", "5000001 us without access for peers is longer than the 5 s that are allowed", 1,
+	REFUSE("Revoke", "InvalidOption",
+	       "5000001 us without access for peers is longer than the 5 s that are allowed", 1,
 	       "for_usec", "t", UINT64_C(5000001));
 	REFUSE("Revoke", "InvalidOption", "revoke_limit_sec", 1, "for_usec", "t", UINT64_MAX);
 	REFUSE("Revoke", "InvalidOption", "max_grace_msec", 1, "grace_usec", "t", LONG + 1);
@@ -415,8 +428,8 @@ static void test_input(void)
 	REFUSE("Revoke", "InvalidRange", "not inside", 1, "offset", "t", (uint64_t)LENGTH);
 	REFUSE("Revoke", "InvalidRange", "not inside", 1, "offset", "t", UINT64_MAX);
 	REFUSE("Revoke", "InvalidRange", "not inside", 1, "length", "t", (uint64_t)LENGTH + 1);
-	REFUSE("Revoke", "InvalidRange", "not inside", 2, "offset", "t", UINT64_C(4096), "length", "t",
-	       UINT64_MAX);
+	REFUSE("Revoke", "InvalidRange", "not inside", 2, "offset", "t", UINT64_C(4096), "length",
+	       "t", UINT64_MAX);
 	REFUSE("Sync", "InvalidOption", "no option 'for_usec'", 1, "for_usec", "t", UINT64_C(1));
 	REFUSE("Sync", "InvalidOption", "no option 'offset'", 1, "offset", "t", UINT64_C(0));
 	REFUSE("Sync", "InvalidOption", "a 64-bit", 1, "limit_usec", "s", "1s");

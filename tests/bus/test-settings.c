@@ -60,7 +60,8 @@ static void test_documented(void)
 	out = fopen(path, "we");
 	check(in && out);
 	while (fgets(line, sizeof(line), in)) {
-		bool is_key = line[0] == '#' && line[1] >= 'a' && line[1] <= 'z' && strstr(line, " = ");
+		bool is_key =
+			line[0] == '#' && line[1] >= 'a' && line[1] <= 'z' && strstr(line, " = ");
 
 		keys += is_key;
 		check(fputs(line + is_key, out) >= 0);
@@ -137,9 +138,12 @@ static void test_errors(void)
 	refuse("rdmaregd.conf", "[limits\nkeepers = 3\n", 1, "neither");
 	refuse("rdmaregd.conf", "[limits]\nfoo = 1\nkeepers 3\n", 2, "no key 'foo'");
 	refuse("rdmaregd.conf", "[limits]\nkeepers 3\nfoo = 1\n", 2, "neither");
-	refuse("rdmaregd.conf", "[regions]\ngrace_msec = 10\nmax_grace_msec = 9\n", 3, "must not exceed");
-	refuse("rdmaregd.conf", "[pre-content]\nwatchdog_msec = 3\n", 2, "watchdog_msec (3) must be 0 or at least 100");
-	refuse("rdmaregd.conf", "[keepers]\nalignment = 3\n", 2, "alignment (3) must be 0 or a power of two");
+	refuse("rdmaregd.conf", "[regions]\ngrace_msec = 10\nmax_grace_msec = 9\n", 3,
+	       "must not exceed");
+	refuse("rdmaregd.conf", "[pre-content]\nwatchdog_msec = 3\n", 2,
+	       "watchdog_msec (3) must be 0 or at least 100");
+	refuse("rdmaregd.conf", "[keepers]\nalignment = 3\n", 2,
+	       "alignment (3) must be 0 or a power of two");
 	memset(text, 'x', sizeof(text));
 	memcpy(text, "[limits]\n", 9);
 	text[sizeof(text) - 1] = 0;
@@ -162,7 +166,8 @@ static void test_errors(void)
 
 		check(load(&s, error, sizeof(error)) < 0 && strstr(error, "cannot be read"));
 		check(rmdir(path) == 0);
-		check(settings_load(path, 1, &s, error, sizeof(error)) < 0 && strstr(error, "No such file"));
+		check(settings_load(path, 1, &s, error, sizeof(error)) < 0 &&
+		      strstr(error, "No such file"));
 	}
 }
 
@@ -171,7 +176,8 @@ static void test_order(void)
 	struct settings s;
 	char error[600], path[256];
 
-	write_text("rdmaregd.conf", "[limits]\nkeepers = 1\nregions_per_tenant = 1\ntenants_per_uid=1\n");
+	write_text("rdmaregd.conf",
+		   "[limits]\nkeepers = 1\nregions_per_tenant = 1\ntenants_per_uid=1\n");
 	write_text("conf.d/10.conf", "[limits]\nkeepers = 2 ; comment\nregions_per_tenant = 2\n");
 	write_text("conf.d/20.conf", "# comment\n[limits]\nkeepers = 3\nbytes_per_tenant = 2G\n");
 	write_text("conf.d/30.conf.bak", "nonsense");
@@ -303,7 +309,8 @@ static void test_order_of_reloads(struct world *w, sd_bus *b, bool by_signal)
 	for (uint64_t n = 21; n < 24; n++) { /* each of these is over before the next */
 		char settings[100];
 
-		snprintf(settings, sizeof(settings), "timeout_msec = 20000\n[limits]\nregions_per_tenant = %d\n", (int)n);
+		snprintf(settings, sizeof(settings),
+			 "timeout_msec = 20000\n[limits]\nregions_per_tenant = %d\n", (int)n);
 		world_write_settings(w, settings);
 		check(finish_call(b, new_manager_call(b, "Reload"), &r));
 		check(get_manager_number(b, "MaxRegionsPerTenant") == n);
@@ -316,7 +323,8 @@ static void test_order_of_reloads(struct world *w, sd_bus *b, bool by_signal)
 		until(world_log_contains(w, "settings that a later reload read are in force"));
 	} else {
 		await_answer(b, &first);
-		expect_error(&first.reply, "Failed", "settings that a later reload read are in force");
+		expect_error(&first.reply, "Failed",
+			     "settings that a later reload read are in force");
 	}
 	check(get_manager_number(b, "MaxRegionsPerTenant") == 23);
 	check(unlink(aside) == 0);
@@ -367,7 +375,8 @@ static void test_reload(void)
 	world_write_settings(&w, "[limits]\nregions_per_tenant = 12\n");
 	check(kill(w.daemon, SIGHUP) == 0);
 	until(get_manager_number(b, "MaxRegionsPerTenant") == 12);
-	world_write_settings(&w, "[regions]\ngrace_msec = 1\n[limits]\nregions_per_tenant = many\n");
+	world_write_settings(&w,
+			     "[regions]\ngrace_msec = 1\n[limits]\nregions_per_tenant = many\n");
 	check(kill(w.daemon, SIGHUP) == 0);
 	until(world_log_contains(&w, "rdmaregd.conf:10: 'many' is no value"));
 	check(get_manager_number(b, "MaxRegionsPerTenant") == 12 &&
@@ -382,9 +391,11 @@ static void test_reload(void)
 	check(get_manager_number(b, "MaxRegionsPerTenant") == 13);
 	check(finish_call(b, new_manager_call(b, "Reload"), &r));
 	/* what --check-config refuses is refused here, too */
-	world_write_settings(&w, "[limits]\nregions_per_tenant = 14\n[keepers]\ngroup = no-such-group\n");
+	world_write_settings(
+		&w, "[limits]\nregions_per_tenant = 14\n[keepers]\ngroup = no-such-group\n");
 	check(!finish_call(b, new_manager_call(b, "Reload"), &r));
-	expect_error(&r, "Failed", "rdmaregd.conf:10: 'no-such-group' is no value for group: it must be a group");
+	expect_error(&r, "Failed",
+		     "rdmaregd.conf:10: 'no-such-group' is no value for group: it must be a group");
 	check(get_manager_number(b, "MaxRegionsPerTenant") == 13);
 	test_order_of_reloads(&w, b, false);
 	test_order_of_reloads(&w, b, true);

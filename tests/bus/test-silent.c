@@ -174,8 +174,8 @@ static void throw_descriptors(sd_bus *b, int fd, int n)
 /* The bus has passed on what was sent before. */
 static void pass_by_bus(sd_bus *b)
 {
-	check(sd_bus_call_method(b, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
-				 "GetId", NULL, NULL, NULL) >= 0);
+	check(sd_bus_call_method(b, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+				 "org.freedesktop.DBus", "GetId", NULL, NULL, NULL) >= 0);
 }
 
 /* They are gone before the daemon can ask whose these were. */
@@ -257,7 +257,8 @@ static void add_accounts(void)
 	while (fgets(line, sizeof(line), from))
 		check(fputs(line, to) >= 0);
 	for (int i = 0; i < MANY_USERS; i++)
-		check(fprintf(to, "rdmareg-test-%d:x:%d:65534::/:/bin/false\n", i, FIRST_OF_MANY + i) > 0);
+		check(fprintf(to, "rdmareg-test-%d:x:%d:65534::/:/bin/false\n", i,
+			      FIRST_OF_MANY + i) > 0);
 	check(fclose(from) == 0 && fclose(to) == 0);
 	check(unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
 	check(mount(path, "/etc/passwd", NULL, MS_BIND, NULL) == 0 && unlink(path) == 0);
@@ -372,7 +373,8 @@ static void test_spawner_lost(void)
 	f = fopen(path, "re");
 	check(f && fgets(text, sizeof(text), f) && fclose(f) == 0);
 	check(kill(atoi(text), SIGKILL) == 0);
-	check(waitpid(world.daemon, &status, 0) == world.daemon && WIFEXITED(status) && WEXITSTATUS(status) == 1);
+	check(waitpid(world.daemon, &status, 0) == world.daemon && WIFEXITED(status) &&
+	      WEXITSTATUS(status) == 1);
 	until(world_log_contains(&world, "the process that starts others for rdmaregd has ended"));
 	world_start_daemon(&world);
 	world_end(&world);
@@ -407,8 +409,8 @@ static void check_refused(const char *why)
 
 		snprintf(log, sizeof(log), "%s/log", world.directory);
 		dup2(open(log, O_WRONLY | O_APPEND | O_CLOEXEC), STDERR_FILENO);
-		execl(getenv("RDMAREGD"), "rdmaregd", "--bus-address", world.address, "--config", config,
-		      "--runtime-dir", runtime, NULL);
+		execl(getenv("RDMAREGD"), "rdmaregd", "--bus-address", world.address, "--config",
+		      config, "--runtime-dir", runtime, NULL);
 		_exit(127);
 	}
 	check(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 1);

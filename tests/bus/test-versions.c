@@ -36,8 +36,10 @@ static void drive(const char *session)
 	struct reply r, other, ignored;
 	char complaint[64];
 
-	check(register_region(bus, fd, 0, 0, "rw", &r, 2, "session", "s", session, "detached", "b", 1));
-	check(register_region(bus, fd, 0, 0, "rw", &other, 2, "session", "s", session, "detached", "b", 1));
+	check(register_region(bus, fd, 0, 0, "rw", &r, 2, "session", "s", session, "detached", "b",
+			      1));
+	check(register_region(bus, fd, 0, 0, "rw", &other, 2, "session", "s", session, "detached",
+			      "b", 1));
 	check(world_keepers(&world) == 2);
 	world_end_daemon(&world, SIGKILL);
 	world_start_daemon(&world);
@@ -80,14 +82,16 @@ static void test_lies(void)
 	refuse("form-zero", "KeeperLost", "versions that cannot be");
 	refuse("form-reversed", "KeeperLost", "versions that cannot be");
 	refuse("form-choice", "KeeperLost", "another version than the highest");
-	refuse("form-alone", "KeeperLost", "it speaks versions 1000 to 1001 of the keeper protocol");
+	refuse("form-alone", "KeeperLost",
+	       "it speaks versions 1000 to 1001 of the keeper protocol");
 	refuse("form-short", "Failed", "wrong size");
 	refuse("form-header", "Failed", "wrong size");
 	refuse("form-huge", "Failed", "wrong size");
 	refuse("form-answer", "Failed", "unknown type");
 	refuse("form-direction", "Failed", "no keeper sends");
 	refuse("form-kind", "Failed", "no keeper sends");
-	until(world_keepers(&world) == 1); /* each has told its lie, and let go of what came of it */
+	until(world_keepers(&world) ==
+	      1); /* each has told its lie, and let go of what came of it */
 }
 
 static bool is_degraded(uint64_t id, const char *mentions)
@@ -135,9 +139,10 @@ static void leave_alone(uid_t uid, const char *session, const char *mentions)
 	struct reply r, other, owned, another, ignored;
 	char length[32], line[128];
 
-	check(register_region(tenant, fd, 4096, 0, "r", &r, 2, "session", "s", session, "detached", "b", 1));
-	check(register_region(tenant, fd, 0, 0, "rw", &other, 2, "session", "s", session, "detached", "b",
-			      1));
+	check(register_region(tenant, fd, 4096, 0, "r", &r, 2, "session", "s", session, "detached",
+			      "b", 1));
+	check(register_region(tenant, fd, 0, 0, "rw", &other, 2, "session", "s", session,
+			      "detached", "b", 1));
 	check(register_region(gone, fd, 0, 0, "rw", &owned, 1, "session", "s", session));
 	get_property(bus, r.id, "Length", length, sizeof(length));
 	world_end_daemon(&world, SIGKILL);
@@ -164,26 +169,31 @@ static void leave_alone(uid_t uid, const char *session, const char *mentions)
 	if (uid) { /* of another user it can be neither seen nor released */
 		sd_bus *stranger = connect_as(&world, STRANGER);
 
-		check(!region_exists(stranger, r.id) && !call_region(stranger, r.id, "Release", &ignored));
+		check(!region_exists(stranger, r.id) &&
+		      !call_region(stranger, r.id, "Release", &ignored));
 		check(region_exists(bus, r.id));
 		disconnect(stranger);
 	}
 	/* one region is not taken for all */
 	check(!call_region(tenant, r.id, "Release", &ignored));
-	expect_error(&ignored, "Timeout", "not released yet; it is gone once its keeper has answered, or has ended: keeper ");
+	expect_error(
+		&ignored, "Timeout",
+		"not released yet; it is gone once its keeper has answered, or has ended: keeper ");
 	check_text(ignored.text + strlen(ignored.text) - strlen(what_ends_it), what_ends_it);
 	check(!call_region(tenant, r.id, "Release", &ignored));
 	expect_error(&ignored, "Timeout", what_ends_it);
 	check(region_exists(bus, r.id) && world_keepers(&world) == 3);
 	subscribe(watcher);
 	check(call_region(tenant, other.id, "Release", &ignored));
-	check(!region_exists(bus, other.id) && !region_exists(bus, r.id) && !region_exists(bus, owned.id));
+	check(!region_exists(bus, other.id) && !region_exists(bus, r.id) &&
+	      !region_exists(bus, owned.id));
 	await_removed(watcher, owned.id, "disconnected"); /* the youngest first */
 	await_removed(watcher, other.id, "released");
 	await_removed(watcher, r.id, "released");
 	expect_released(tenant, r.id, session);
 	disconnect(watcher);
-	check(region_exists(bus, another.id) && call_region(tenant, another.id, "Release", &ignored));
+	check(region_exists(bus, another.id) &&
+	      call_region(tenant, another.id, "Release", &ignored));
 	expect_bystander();
 	until(world_keepers(&world) == 1);
 	check(count_greetings(session) < 40);
@@ -198,7 +208,8 @@ static void test_again(void)
 	struct reply r, ignored;
 	char path[256];
 
-	check(register_region(bus, fd, 0, 0, "rw", &r, 2, "session", "s", "form-later", "detached", "b", 1));
+	check(register_region(bus, fd, 0, 0, "rw", &r, 2, "session", "s", "form-later", "detached",
+			      "b", 1));
 	world_end_daemon(&world, SIGKILL);
 	world_start_daemon(&world);
 	until(region_exists(bus, r.id) && is_degraded(r.id, "versions 1000 to 1001"));
@@ -233,7 +244,8 @@ static void test_idle(void)
 	int fd = make_memfd(4096);
 	struct reply r;
 
-	check(register_region(bus, fd, 0, 0, "rw", &r, 2, "session", "s", "form-idle", "detached", "b", 1));
+	check(register_region(bus, fd, 0, 0, "rw", &r, 2, "session", "s", "form-idle", "detached",
+			      "b", 1));
 	check(call_region(bus, r.id, "Release", &r));
 	world_end_daemon(&world, SIGKILL);
 	check(world_keepers(&world) == 2);
@@ -247,13 +259,15 @@ static void test_idle(void)
 
 static void test_left_alone(void)
 {
-	leave_alone(0, "form-later",
-		    "it speaks versions 1000 to 1001 of the keeper protocol, and this rdmaregd speaks");
+	leave_alone(
+		0, "form-later",
+		"it speaks versions 1000 to 1001 of the keeper protocol, and this rdmaregd speaks");
 	leave_alone(0, "form-earlier",
 		    "it speaks versions 1 to 4 of the keeper protocol, and this rdmaregd speaks");
 	leave_alone(0, "form-rude", "it hangs up when it is greeted");
 	if (geteuid() == 0) /* as an ordinary user, too */
-		leave_alone(TENANT, "form-later", "it speaks versions 1000 to 1001 of the keeper protocol");
+		leave_alone(TENANT, "form-later",
+			    "it speaks versions 1000 to 1001 of the keeper protocol");
 	test_again();
 	test_turning();
 }
@@ -262,8 +276,10 @@ int main(void)
 {
 	int fd;
 
-	world_begin(&world, "[daemon]\nadopt_timeout_msec = 3000\n[keepers]\ntimeout_msec = 3000\n[limits]\n"
-			    "tenants_per_uid = 40\n");
+	world_begin(
+		&world,
+		"[daemon]\nadopt_timeout_msec = 3000\n[keepers]\ntimeout_msec = 3000\n[limits]\n"
+		"tenants_per_uid = 40\n");
 	bus = connect_client(&world);
 	fd = make_memfd(4096);
 	check(register_region(bus, fd, 0, 0, "rw", &bystander, 0));

@@ -73,15 +73,15 @@ int kregion_follow_blocks(struct kregion *r)
 
 	/* where nobody can tell, a file that had shared blocks has copies set aside, and another has not */
 	if (!ask && found->copies == COPIES_UNKNOWN)
-		ask = r->ask_writes;
-	if (!r->mapping->direct || !kregion_is_leased(r) || ask == r->ask_writes)
+		ask = r->watching.ask_writes;
+	if (!r->mapping->direct || !kregion_is_leased(r) || ask == r->watching.ask_writes)
 		return 0;
-	error = watch_layout_anew(r->keeper->watch, r->mapping->fd, r->deadline_msec, ask, r->id,
-				  &r->layout_slot);
+	error = watch_layout_anew(r->keeper->watch, r->mapping->fd, r->watching.deadline_msec, ask, r->id,
+				  &r->watching.layout_slot);
 	if (error < 0)
 		return ask ? error : 0; /* to ask for more than is needed does no harm */
-	r->break_base = r->guard.break_id;
-	r->ask_writes = ask;
+	r->watching.break_base = r->guard.break_id;
+	r->watching.ask_writes = ask;
 	kregion_reason_changed(r);
 	log_info("region %" PRIu64 ": writes by others are %s", r->id,
 		 ask ? "asked for, since blocks are shared with another file"
@@ -301,7 +301,7 @@ void kregion_drop_blocks(struct kregion *r)
 /* The kernel takes the note of a page away before it unmaps it, and warns when somebody has it mapped (docs/upstream/dax-stale-mapping.md). */
 void kregion_let_go(struct kregion *r, uint64_t start, uint64_t end)
 {
-	if (r->ask_writes && mapping_drop(r->mapping, start, end) == 0)
+	if (r->watching.ask_writes && mapping_drop(r->mapping, start, end) == 0)
 		r->replaced.own_clears++;
 }
 

@@ -28,9 +28,9 @@
 
 static struct kregion_demand *find(struct kregion *r, uint64_t demand)
 {
-	for (size_t i = 0; i < r->n_demands; i++)
-		if (r->demand[i].demand == demand)
-			return &r->demand[i];
+	for (size_t i = 0; i < r->demands.n; i++)
+		if (r->demands.item[i].demand == demand)
+			return &r->demands.item[i];
 	return NULL;
 }
 
@@ -38,19 +38,19 @@ static struct kregion_demand *find(struct kregion *r, uint64_t demand)
 static struct kregion_demand *new_demand(struct kregion *r)
 {
 	struct kregion_demand *d = find(r, 0), *more;
-	size_t n = r->n_demands ? 2 * r->n_demands : GUARD_DEMANDS_MAX;
+	size_t n = r->demands.n ? 2 * r->demands.n : GUARD_DEMANDS_MAX;
 
 	if (d)
 		return d;
 	if (n > KREGION_DEMANDS_MAX)
 		return NULL;
-	more = realloc(r->demand, n * sizeof(*more));
+	more = realloc(r->demands.item, n * sizeof(*more));
 	if (!more)
 		return NULL;
-	memset(more + r->n_demands, 0, (n - r->n_demands) * sizeof(*more));
-	d = more + r->n_demands;
-	r->demand = more;
-	r->n_demands = n;
+	memset(more + r->demands.n, 0, (n - r->demands.n) * sizeof(*more));
+	d = more + r->demands.n;
+	r->demands.item = more;
+	r->demands.n = n;
 	return d;
 }
 
@@ -63,11 +63,11 @@ static uint64_t place_to_share(const struct kregion *r, uint64_t start, uint64_t
 	uint64_t best = 0, least = UINT64_MAX;
 	bool granted = true;
 
-	for (size_t i = 0; i < r->n_demands; i++) {
-		const struct guard_demand *g = guard_find_demand(&r->guard, r->demand[i].place);
+	for (size_t i = 0; i < r->demands.n; i++) {
+		const struct guard_demand *g = guard_find_demand(&r->guard, r->demands.item[i].place);
 		uint64_t first, last;
 
-		if (!r->demand[i].demand || !g || (g->id & OWN))
+		if (!r->demands.item[i].demand || !g || (g->id & OWN))
 			continue;
 		first = start < g->start ? start : g->start;
 		last = end > g->end ? end : g->end;
@@ -85,8 +85,8 @@ static uint64_t place_to_share(const struct kregion *r, uint64_t start, uint64_t
 /* Nobody of that place is left: the guard hears that it is over. */
 static void leave_place(struct kregion *r, uint64_t place)
 {
-	for (size_t i = 0; i < r->n_demands; i++)
-		if (r->demand[i].demand && r->demand[i].place == place)
+	for (size_t i = 0; i < r->demands.n; i++)
+		if (r->demands.item[i].demand && r->demands.item[i].place == place)
 			return;
 	kregion_feed(r, (struct guard_event){ .type = GUARD_DEMAND_OVER, .demand = place });
 }
@@ -173,9 +173,9 @@ int kregion_demand_own(struct kregion *r, uint64_t *ret_demand)
 
 void kregion_drop_demands(struct kregion *r)
 {
-	for (size_t i = 0; i < r->n_demands; i++)
-		if (r->demand[i].demand && !(r->demand[i].demand & OWN))
-			kregion_over(r, r->demand[i].demand);
+	for (size_t i = 0; i < r->demands.n; i++)
+		if (r->demands.item[i].demand && !(r->demands.item[i].demand & OWN))
+			kregion_over(r, r->demands.item[i].demand);
 }
 
 static void answer_sync(struct kregion *r, int error)
@@ -278,17 +278,17 @@ void kregion_look_at_demands(struct kregion *r)
 {
 	if (r->stepping || r->guard.state >= GUARD_DESTROYING)
 		return; /* what is taken down answers at its end */
-	for (size_t i = 0; i < r->n_demands; i++)
-		if (r->demand[i].demand)
-			look_at(r, &r->demand[i]);
+	for (size_t i = 0; i < r->demands.n; i++)
+		if (r->demands.item[i].demand)
+			look_at(r, &r->demands.item[i]);
 }
 
 bool kregion_end_demands(struct kregion *r)
 {
 	struct kregion_sync *s = &r->sync;
 
-	for (size_t i = 0; i < r->n_demands; i++) {
-		struct kregion_demand *d = &r->demand[i];
+	for (size_t i = 0; i < r->demands.n; i++) {
+		struct kregion_demand *d = &r->demands.item[i];
 
 		if (d->demand && !(d->demand & OWN) && !d->answered)
 			tell_done(r->keeper, &d->op, r->id, 0, NULL);
@@ -303,8 +303,8 @@ void kregion_range_of(const struct kregion *r, uint32_t pid, uint64_t *ret_start
 {
 	*ret_start = 0;
 	*ret_end = r->mapping->length;
-	for (size_t i = 0; pid && i < r->n_demands; i++) {
-		const struct kregion_demand *d = &r->demand[i];
+	for (size_t i = 0; pid && i < r->demands.n; i++) {
+		const struct kregion_demand *d = &r->demands.item[i];
 
 		if (!d->demand || !d->answered || d->pid != pid)
 			continue;

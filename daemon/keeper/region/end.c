@@ -60,12 +60,12 @@ static bool deregister(struct kregion *r)
 	 * What is left to wait for below may be a page fault that storage does not answer. The kernel tries one for as long as there is something
 	 * mapped (7.3 tries one that fails with EIO for ever), and gives up at a fence.
 	 */
-	if (!r->quiet && r->mapping)
+	if (!r->ending.quiet && r->mapping)
 		mapping_fence(r->mapping, &start, &end);
-	r->quiet = true;
+	r->ending.quiet = true;
 	if (e && !endpoint_forget(e, r->id))
 		return false;
-	if (r->job.busy || r->warm_job.busy)
+	if (r->job.busy || r->warming.job.busy)
 		return false;
 	if (!r->mr)
 		return true;
@@ -78,7 +78,7 @@ static bool deregister(struct kregion *r)
 
 void kregion_destroy_mr(struct kregion *r)
 {
-	r->destroying = true;
+	r->ending.destroying = true;
 	kregion_stop_warming(r, -ECANCELED);
 	if (deregister(r))
 		kregion_continue(r);
@@ -90,10 +90,10 @@ static void on_go_on(evutil_socket_t fd, short what, void *userdata)
 
 	(void)fd;
 	(void)what;
-	if (r->destroying) {
+	if (r->ending.destroying) {
 		if (!deregister(r))
 			return;
-		r->destroying = false;
+		r->ending.destroying = false;
 		kregion_feed(r, (struct guard_event){ .type = GUARD_DESTROY_DONE });
 	} else if (r->phase == KREGION_ENDING) {
 		kregion_end(r);
@@ -102,16 +102,16 @@ static void on_go_on(evutil_socket_t fd, short what, void *userdata)
 
 int kregion_init_end(struct kregion *r)
 {
-	r->go_on = evtimer_new(r->keeper->base, on_go_on, r);
-	return r->go_on ? 0 : -ENOMEM;
+	r->ending.go_on = evtimer_new(r->keeper->base, on_go_on, r);
+	return r->ending.go_on ? 0 : -ENOMEM;
 }
 
 void kregion_free_events(struct kregion *r)
 {
-	struct event *const events[] = { r->timer,	   r->warm_timer,     r->stall_timer,
-					 r->folded_timer,  r->watch_timer,    r->patience_timer,
+	struct event *const events[] = { r->timer,	   r->warming.timer,     r->warming.stall_timer,
+					 r->report.timer,  r->watching.timer,    r->patience_timer,
 					 r->explain.timer, r->replaced.timer, r->stuck.timer,
-					 r->go_on };
+					 r->ending.go_on };
 
 	for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++)
 		if (events[i])
@@ -128,14 +128,14 @@ static void answer(struct kregion *r)
 		    .connection) /* released, or the keeper stopped, before it was announced */
 		tell_done(k, &r->registration, r->id, -ECANCELED, NULL);
 	r->registration = (struct operation){ 0 };
-	for (size_t i = 0; i < r->n_releases; i++) {
-		told |= session_is_waiting(k->session, &r->release[i]);
-		tell_done(k, &r->release[i], r->id, 0, NULL);
+	for (size_t i = 0; i < r->ending.n_releases; i++) {
+		told |= session_is_waiting(k->session, &r->ending.release[i]);
+		tell_done(k, &r->ending.release[i], r->id, 0, NULL);
 	}
 	if (r->announced && !told) /* a daemon that is gone may have asked for it */
 		tell_gone(r);
 	kregion_end_report(r);
-	r->n_releases = 0;
+	r->ending.n_releases = 0;
 	r->announced = false;
 }
 
@@ -145,7 +145,7 @@ void kregion_leave_behind(struct kregion *r)
 		    ": fenced and without peers; what is left of it waits for the storage of %s",
 		    r->id, r->path[0] ? r->path : "its file");
 	answer(r);
-	r->left_behind = true;
+	r->ending.left_behind = true;
 	keeper_leave_behind(r->keeper, 1);
 }
 
@@ -153,18 +153,18 @@ static void finish(struct kregion *r)
 {
 	struct keeper *k = r->keeper;
 
-	if (r->left_behind)
+	if (r->ending.left_behind)
 		keeper_leave_behind(k, -1);
 	kregion_forget_stuck(r);
 	keeper_remove(k, r);
 	log_info("region %" PRIu64 ": gone", r->id);
 	answer(r);
-	warm_blocks_deinit(&r->warm.blocks);
+	warm_blocks_deinit(&r->warming.engine.blocks);
 	tickets_deinit(&r->tickets);
 	kregion_free_events(r);
 	kregion_free_look(r);
-	free(r->demand);
-	free(r->release);
+	free(r->demands.item);
+	free(r->ending.release);
 	free(r);
 }
 
@@ -199,10 +199,10 @@ void kregion_end(struct kregion *r)
 	bool deregistered, demands_over, persists_over, explained, looked, surveyed;
 	struct keeper *k = r->keeper;
 
-	evtimer_del(r->watch_timer);
+	evtimer_del(r->watching.timer);
 	withdraw(r);
-	if (!r->left_behind && !r->ending) {
-		r->ending = true;
+	if (!r->ending.left_behind && !r->ending.begun) {
+		r->ending.begun = true;
 		evtimer_add(r->patience_timer, &patience);
 	}
 	/* each of them is called, for what it begins */

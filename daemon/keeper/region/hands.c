@@ -96,7 +96,7 @@ static void fence(struct kregion *r, uint64_t revocation)
 
 static void release(struct kregion *r, uint32_t break_id)
 {
-	int error = watch_release(r->keeper->watch, r->layout_slot, break_id - r->break_base);
+	int error = watch_release(r->keeper->watch, r->watching.layout_slot, break_id - r->watching.break_base);
 
 	kregion_feed(r, (struct guard_event){ .type = GUARD_RELEASE_DONE, .error = error });
 }
@@ -120,8 +120,8 @@ static void settled(struct kregion *r, const struct guard_effect *f)
 		 r->id, f->revocation, outcome_names[f->outcome], r->guard.valid_length);
 	tell_settled(r, f->revocation, f->outcome, NULL);
 	r->look.settled_usec = now_monotonic_usec();
-	if (!r->warm_unsupported && !r->stuck.unwarmed)
-		warm_add_pass(&r->warm, r->guard.valid_length);
+	if (!r->warming.unsupported && !r->stuck.unwarmed)
+		warm_add_pass(&r->warming.engine, r->guard.valid_length);
 	kregion_drop_blocks(r);
 }
 
@@ -196,17 +196,17 @@ static void step(struct kregion *r)
 void kregion_on_layout(struct kregion *r, const struct rdmareg_report *report)
 {
 	uint64_t now = now_monotonic_usec(), began;
-	struct guard_event e = { .break_id = report->break_id + r->break_base };
+	struct guard_event e = { .break_id = report->break_id + r->watching.break_base };
 
-	if (report->slot != r->layout_slot)
+	if (report->slot != r->watching.layout_slot)
 		return;				      /* one that was replaced */
-	if (r->phase == KREGION_ENDING && r->quiet) { /* nothing reaches it any more */
-		watch_release(r->keeper->watch, r->layout_slot, report->break_id);
+	if (r->phase == KREGION_ENDING && r->ending.quiet) { /* nothing reaches it any more */
+		watch_release(r->keeper->watch, r->watching.layout_slot, report->break_id);
 		return;
 	}
 	if (r->phase == KREGION_REGISTERING) {
-		r->early = *report;
-		r->has_early = true;
+		r->watching.early = *report;
+		r->watching.has_early = true;
 		return;
 	}
 	if (report->layout_state == RDMAREG_LAYOUT_BREAKING)
@@ -216,7 +216,7 @@ void kregion_on_layout(struct kregion *r, const struct rdmareg_report *report)
 	else
 		return;
 	/* the grace counts from when the kernel began to wait, or a keeper that was slow to look would fence after the kernel let go */
-	began = report->deadline_nsec / 1000 - r->deadline_msec * USEC_PER_MSEC;
+	began = report->deadline_nsec / 1000 - r->watching.deadline_msec * USEC_PER_MSEC;
 	e.now_usec = report->deadline_nsec && began < now ? began : now;
 	kregion_range_of(r, report->breaker_pid, &e.start, &e.end);
 	e.cause = report->operation <= CAUSE_WRITE ? (enum revocation_cause)report->operation
@@ -296,16 +296,16 @@ int kregion_add_release(struct kregion *r, const struct operation *op)
 	struct operation *more;
 	size_t kept = 0;
 
-	for (size_t i = 0; i < r->n_releases;
+	for (size_t i = 0; i < r->ending.n_releases;
 	     i++) /* who asked on a connection that ended asks again */
-		if (session_is_waiting(r->keeper->session, &r->release[i]))
-			r->release[kept++] = r->release[i];
-	r->n_releases = kept;
-	more = reallocarray(r->release, kept + 1, sizeof(*more));
+		if (session_is_waiting(r->keeper->session, &r->ending.release[i]))
+			r->ending.release[kept++] = r->ending.release[i];
+	r->ending.n_releases = kept;
+	more = reallocarray(r->ending.release, kept + 1, sizeof(*more));
 	if (!more)
 		return -ENOMEM;
-	r->release = more;
-	r->release[r->n_releases++] = *op;
+	r->ending.release = more;
+	r->ending.release[r->ending.n_releases++] = *op;
 	return 0;
 }
 

@@ -27,5 +27,5 @@ void kregion_feed(struct kregion *r, struct guard_event e)
 
 void kregion_continue(struct kregion *r)
 {
-	event_active(r->go_on, EV_TIMEOUT, 0);
+	event_active(r->ending.go_on, EV_TIMEOUT, 0);
 }

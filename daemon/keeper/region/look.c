@@ -280,7 +280,7 @@ static void submit(struct looks *l, struct kregion *r)
 	b->fd = r->mapping->fd;
 	b->places =
 		r->mapping->direct &&
-		!r->ask_writes; /* what a peer writes to shared blocks lies elsewhere afterwards */
+		!r->watching.ask_writes; /* what a peer writes to shared blocks lies elsewhere afterwards */
 	b->start = r->mapping->offset;
 	b->end = b->start + r->guard.valid_length;
 	b->revocation = r->guard.revocation;

@@ -14,7 +14,7 @@ void kregion_on_range(struct kregion *r, const struct rdmareg_report *report)
 					  RDMAREG_CAUSE_UNMAP | RDMAREG_CAUSE_EXIT |
 					  RDMAREG_CAUSE_OTHER;
 
-	if (report->slot != r->range_slot)
+	if (report->slot != r->watching.range_slot)
 		return;
 	own = kregion_own_clears(r, report);
 	cleared = report->clear_count - own;

@@ -2,16 +2,20 @@
 /*
  * region.h - one region as its keeper holds it: the guard and everything the guard decides about.
  *
- *   register -> [worker: file] -> [worker: memory region] -> held (guard) -> [guard: TEARDOWN] -> [worker: deregister] -> [worker: file]
- *   -> freed
+ *   register -> [worker: file] -> [worker: memory region] -> held (guard) -> [guard: TEARDOWN] ->
+ *   [worker: deregister] -> [worker: file] -> freed
  *
  * What always holds:
- *   1. The guard decides; region/hands.c carries its effects out, in order, and reports back. Nothing else fences, unfences or gives back.
- *   2. The mapping outlives the memory region, and the watches outlive both but for the last moment.
- *   3. A region whose registration nobody was told of (the daemon went away meanwhile) is taken down again.
+ *   1. The guard decides; region/hands.c carries its effects out, in order, and reports back.
+ *      Nothing else fences, unfences or gives back.
+ *   2. The mapping outlives the memory region, and the watches outlive both but for the last
+ *      moment.
+ *   3. A region whose registration nobody was told of (the daemon went away meanwhile) is taken
+ *      down again.
  *   4. While a job of the region is with the worker, nothing of the region is freed.
- *   5. A region that ends is answered for when it is gone, or fenced and without peers and still not gone after a second: what is left of
- *      it then is left behind (@left_behind), counted, and taken down when the storage lets it.
+ *   5. A region that ends is answered for when it is gone, or fenced and without peers and still
+ *      not gone after a second: what is left of it then is left behind (@left_behind), counted, and
+ *      taken down when the storage lets it.
  */
 #ifndef RDMAREG_KEEPER_KREGION_H
 #define RDMAREG_KEEPER_KREGION_H
@@ -81,14 +85,15 @@ struct kregion_replaced {
 	struct event *timer;
 	bool wanted; /* the guard waits for the look */
 	struct replaceable found;
-	uint64_t
-		clear_start; /* what others took away, and nothing was done about it yet; start >= end: nothing */
+	/* what others took away, and nothing was done about it yet; start >= end: nothing */
+	uint64_t clear_start;
 	uint64_t clear_end;
 	uint64_t drop_start; /* the job's */
 	uint64_t drop_end;
 	bool dropped;
 	uint64_t own_clears; /* of @job: not reported yet */
-	bool late; /* a lease came after it was opened, and what was mapped until then may still be */
+	/* a lease came after it was opened, and what was mapped until then may still be */
+	bool late;
 	bool drop_all; /* the job's, for that */
 	enum region_blocks told;
 };
@@ -115,14 +120,18 @@ struct kregion_explain {
 /* What is known of the region's file beside its length: region/look.c. */
 struct kregion_blocks;
 struct kregion_look {
-	char *path; /* as the kernel told it when it was registered; NULL: it had none, or one that is too long */
+	/*
+	 * as the kernel told it when it was registered; NULL: it had none, or one that is too long
+	 */
+	char *path;
 	uint8_t path_state; /* enum path_state */
 	char path_now[256]; /* for people, may be cut */
 
 	struct job job;		       /* reads @found, and compares it with @extents */
 	struct kregion_blocks *blocks; /* the job's, or what it found last; NULL: it never began */
 	bool cleared;		       /* pages were taken away since it began last */
-	bool shrunk; /* and the file became shorter; without a revocation if the guard's number still is */
+	/* and the file became shorter; without a revocation if the guard's number still is */
+	bool shrunk;
 	uint64_t shrunk_revocation;
 	uint64_t settled_usec; /* the last revocation; 0: there was none */
 	bool wanted;
@@ -131,8 +140,8 @@ struct kregion_look {
 	uint64_t soon_usec;	       /* when that was last so */
 	TAILQ_ENTRY(kregion) of_soon;
 	uint64_t bypasses; /* how often blocks were gone that no revocation covered */
-	uint64_t
-		bypass_start; /* of the last one, bytes from the start of the region; [start, end) */
+	/* of the last one, bytes from the start of the region; [start, end) */
+	uint64_t bypass_start;
 	uint64_t bypass_end;
 	char bypass[KEEPER_TEXT_MAX]; /* the same for people */
 };
@@ -142,8 +151,75 @@ struct kregion_stuck {
 	struct event *timer;
 	uint64_t since_usec; /* when it began; 0: nothing is known to be stuck */
 	uint64_t demand;     /* that keeps peers out meanwhile; 0: none yet */
-	bool unwarmed; /* bringing pages in did not end, and has not succeeded since: it is not begun unasked */
+	/* bringing pages in did not end, and has not succeeded since: it is not begun unasked */
+	bool unwarmed;
 	char text[KEEPER_TEXT_MAX];
+};
+
+/* What the kernel watches for it: watch.c. */
+struct kregion_watching {
+	uint32_t range_slot;
+	uint32_t layout_slot;
+	bool ask_writes; /* its watch asks for writes, too */
+	/* the file can have a layout lease, and has none: it is tried again */
+	bool unleased;
+	uint64_t lease_pause_usec; /* before the next try */
+	uint32_t deadline_msec;	   /* the kernel's */
+	/* the guard's break ids are the slot's plus this: a new slot counts from 1 again */
+	uint32_t break_base;
+	struct rdmareg_report early; /* a break before there was a guard */
+	bool has_early;
+	struct event *timer; /* until the file can be watched, or has the lease that it can have */
+	unsigned int tries;
+};
+
+/* Prefetching: warm.c carries out what the engine decides. */
+struct kregion_warming {
+	struct warm engine;
+	struct job job; /* for @chunk, with its outcome: */
+	struct warm_chunk chunk;
+	int error;
+	int cause;	    /* why, as far as can be found out; 0: unknown */
+	uint64_t failed_at; /* the first page of the chunk that cannot be had */
+	struct event *timer;
+	struct event *stall_timer;
+	/* storage has not answered for the chunk that is out, and who waited was told */
+	bool stalled;
+	uint64_t progress_usec; /* when the daemon was last told how far a prefetch is */
+	bool unsupported;
+	bool capped; /* by the memory cgroup, and that was said */
+	bool first;  /* prefetch everything before answering the registration */
+};
+
+/* demand.c */
+struct kregion_demands {
+	struct kregion_demand *item;
+	size_t n; /* places for them */
+};
+
+/* Memory that is known to be lost: keeper-poison.c. */
+struct kregion_damage {
+	uint64_t start;
+	uint64_t end;		    /* 0: nothing */
+	char text[KEEPER_TEXT_MAX]; /* the same for people, with the cause; "" */
+};
+
+/* report.c */
+struct kregion_reporting {
+	struct kregion_folded folded;
+	struct event *timer;
+	TAILQ_ENTRY(kregion) of_untold;
+};
+
+/* end.c */
+struct kregion_ending {
+	bool begun;	     /* kregion_end() was called */
+	bool left_behind;    /* told that it is over, and something of it is still under way */
+	bool destroying;     /* kregion_destroy_mr() is under way */
+	bool quiet;	     /* fenced for good, on its way out */
+	struct event *go_on; /* a worker has given a job back */
+	struct operation *release; /* each with a shorter grace than those before */
+	size_t n_releases;
 };
 
 struct kregion {
@@ -153,7 +229,8 @@ struct kregion {
 	enum kregion_phase phase;
 	uint8_t access;
 	bool detached;
-	bool gated; /* the daemon guards the file with pre-content events; remembered for the next daemon */
+	/* the daemon guards the file with pre-content events; remembered for the next daemon */
+	bool gated;
 	uint8_t mode;
 	uint8_t durability; /* enum region_durability */
 	uint8_t flush;	    /* WIRE_FLUSH_* its peers may ask for */
@@ -172,73 +249,34 @@ struct kregion {
 	unsigned int n_inbox;
 	bool stepping;
 	void (*step)(struct kregion *r); /* takes what is in the inbox; may free it */
-	struct event *go_on;		 /* a worker has given a job back */
 	struct event *timer;
 	uint64_t timer_at_usec;
 	uint32_t cut;	    /* peers cut off by the last fence */
 	uint64_t consented; /* revocation that waits only for peers that came in the middle of it */
-	struct kregion_demand *demand;
-	size_t n_demands; /* places for them */
+	struct kregion_watching watching;
+	struct kregion_replaced replaced;
+	struct kregion_warming warming;
+	struct kregion_demands demands;
 	struct kregion_sync sync;
 	struct kregion_persist persist;
 	struct kregion_explain explain;
 	struct kregion_look look;
 	struct kregion_stuck stuck;
+	struct kregion_damage damage;
+	struct kregion_reporting report;
+	struct kregion_ending ending;
+	struct region_counters counters;
 	int storage_error; /* of the last write-back that failed; never forgotten */
-
-	uint32_t range_slot;
-	uint32_t layout_slot;
-	bool ask_writes; /* its watch asks for writes, too */
-	struct kregion_replaced replaced;
-	bool unleased; /* the file can have a layout lease, and has none: it is tried again */
-	uint64_t lease_pause_usec; /* before the next try */
-	uint32_t deadline_msec;	   /* the kernel's */
-	uint32_t
-		break_base; /* the guard's break ids are the slot's plus this: a new slot counts from 1 again */
 	uint32_t breaker_pid;
-	struct rdmareg_report early; /* a break before there was a guard */
-	bool has_early;
 
-	struct operation registration; /* to be answered; connection 0: answered */
-	bool announced;		       /* the daemon was told that it is there */
-	struct operation *release;     /* each with a shorter grace than those before */
-	size_t n_releases;
-	bool close_wanted; /* before there was a guard */
-
+	struct operation registration;	 /* to be answered; connection 0: answered */
+	bool announced;			 /* the daemon was told that it is there */
+	bool close_wanted;		 /* before there was a guard */
 	struct kregion_opening *opening; /* the worker's, or NULL */
-	struct event *
-		patience_timer; /* registering, ending: then who waits is told, whatever is under way */
-	bool ending;		/* kregion_end() was called */
-	bool left_behind;	/* told that it is over, and something of it is still under way */
-	struct event
-		*watch_timer; /* until the file can be watched, or has the lease that it can have */
-	unsigned int watch_tries;
+	/* registering, ending: then who waits is told, whatever is under way */
+	struct event *patience_timer;
 	struct job job; /* opening, registering, deregistering, closing */
 	int job_error;
-	bool destroying; /* kregion_destroy_mr() is under way */
-	bool quiet;	 /* fenced for good, on its way out */
-	struct job warm_job;
-	struct warm_chunk warm_chunk;
-	int warm_error;
-	int warm_cause;		 /* why, as far as can be found out; 0: unknown */
-	uint64_t warm_failed_at; /* the first page of the chunk that cannot be had */
-	struct warm warm;
-	struct event *warm_timer;
-	struct event *stall_timer;
-	bool stalled; /* storage has not answered for the chunk that is out, and who waited was told */
-	uint64_t progress_usec; /* when the daemon was last told how far a prefetch is */
-	bool warm_unsupported;
-	bool warm_capped; /* by the memory cgroup, and that was said */
-	bool warm_first;  /* prefetch everything before answering the registration */
-
-	uint64_t damage_start; /* what is known to be lost; damage_end 0: nothing */
-	uint64_t damage_end;
-	char damage[KEEPER_TEXT_MAX]; /* the same for people, with the cause; "" */
-
-	struct region_counters counters;
-	struct kregion_folded folded;
-	struct event *folded_timer;
-	TAILQ_ENTRY(kregion) of_untold;
 };
 
 /**
@@ -248,7 +286,9 @@ struct kregion {
 int kregion_register(struct keeper *k, const struct operation *op, const struct keeper_message *m,
 		     int *fd);
 
-/* Begin to take it down; every operation added with kregion_add_release() is answered at the end. */
+/*
+ * Begin to take it down; every operation added with kregion_add_release() is answered at the end.
+ */
 void kregion_close(struct kregion *r, enum revocation_cause cause, uint64_t grace_usec);
 int kregion_add_release(struct kregion *r, const struct operation *op);
 
@@ -264,7 +304,10 @@ void kregion_on_range(struct kregion *r, const struct rdmareg_report *report);
 /* region/report.c: something happened to these bytes; start == end: the counters alone. */
 void kregion_fold(struct kregion *r, uint64_t start, uint64_t end, uint32_t causes);
 int kregion_init_report(struct kregion *r);
-/* The daemon reads again: regions are told in the order in which they began to wait, as many as it takes. */
+/*
+ * The daemon reads again: regions are told in the order in which they began to wait, as many as it
+ * takes.
+ */
 void kregion_tell_waiting(struct keeper *k);
 void kregion_end_report(struct kregion *r);
 /* Counters went on without an event of the kernel: the daemon hears of it, as of events. */
@@ -290,18 +333,25 @@ bool kregion_is_open_to_peers(const struct kregion *r);
 void kregion_peer_joined(struct kregion *r, const struct endpoint_peer *p);
 
 /*
- * Those that the daemon knew of when it was asked have acknowledged. Peers that were connecting then are not among them: the fence waits for them
- * as well, until the deadline; to be looked at again whenever one of them has answered or is gone. May free the region.
+ * Those that the daemon knew of when it was asked have acknowledged. Peers that were connecting
+ * then are not among them: the fence waits for them as well, until the deadline; to be looked at
+ * again whenever one of them has answered or is gone. May free the region.
  */
 void kregion_consent(struct kregion *r, uint64_t revocation);
 void kregion_look_at_consent(struct kregion *r);
 
-/* The region is being fenced because the deadline came, and nobody but such peers had to answer yet. */
+/*
+ * The region is being fenced because the deadline came, and nobody but such peers had to answer
+ * yet.
+ */
 bool kregion_waited_in_vain(const struct kregion *r);
 
 int kregion_init_timer(struct kregion *r);
 
-/* region/end.c: the guard is dead, or there never was one: free everything, step by step, as jobs come back. */
+/*
+ * region/end.c: the guard is dead, or there never was one: free everything, step by step, as jobs
+ * come back.
+ */
 void kregion_end(struct kregion *r);
 
 /* It ends and is not gone yet: whoever waits for its end is told now. */
@@ -312,15 +362,19 @@ int kregion_init_end(struct kregion *r);
 /* The fence cannot be put up: take the memory region itself away, then GUARD_DESTROY_DONE. */
 void kregion_destroy_mr(struct kregion *r);
 
-/* region/inbox.c: the worker has given a job back; what waited for it goes on soon, from the loop. */
+/*
+ * region/inbox.c: the worker has given a job back; what waited for it goes on soon, from the loop.
+ */
 void kregion_continue(struct kregion *r);
 
 /**
  * kregion_watch - region/watch.c: have the kernel watch it; decides @mode
  * @grace_usec: in, out: shortened to what the kernel's longest deadline leaves
- * @last: it is not tried again before the region is registered: a lease that somebody is in the way of is missing then
+ * @last: it is not tried again before the region is registered: a lease that somebody is in the way
+ *        of is missing then
  *
- * -EBUSY: somebody is changing the file right now, and it is not the last attempt. That nothing can be watched is no error, but a mode.
+ * -EBUSY: somebody is changing the file right now, and it is not the last attempt. That nothing can
+ * be watched is no error, but a mode.
  */
 int kregion_watch(struct kregion *r, uint64_t *grace_usec, bool last);
 void kregion_unwatch(struct kregion *r);
@@ -330,34 +384,48 @@ void kregion_reason_changed(struct kregion *r);
 /*
  * region/blocks.c: GUARD_ARM; GUARD_ARM_DONE follows, at once or after a look at the blocks.
  *
- * kregion_look_at_blocks: in a worker; waits for whoever is in write(2) of the file. kregion_follow_blocks: makes the watch fit what was found;
- * 1: look again, since it asks for writes only now; -EAGAIN: it cannot be changed, the file is being broken.
+ * kregion_look_at_blocks: in a worker; waits for whoever is in write(2) of the file.
+ * kregion_follow_blocks: makes the watch fit what was found; 1: look again, since it asks for
+ * writes only now; -EAGAIN: it cannot be changed, the file is being broken.
  */
 void kregion_arm(struct kregion *r);
 void kregion_look_at_blocks(struct kregion *r);
 int kregion_follow_blocks(struct kregion *r);
 int kregion_init_blocks(struct kregion *r);
-/* Others took pages away; how many of a report's removals were the keeper's own; it is open again. */
+/*
+ * Others took pages away; how many of a report's removals were the keeper's own; it is open again.
+ */
 void kregion_blocks_cleared(struct kregion *r, uint64_t start, uint64_t end);
 uint64_t kregion_own_clears(struct kregion *r, const struct rdmareg_report *report);
 void kregion_drop_blocks(struct kregion *r);
 /* It is held and open, and has the lease that was missing. */
 void kregion_lease_came(struct kregion *r);
-/* It is fenced: pages whose blocks are about to be replaced are not kept mapped behind the fence. */
+/*
+ * It is fenced: pages whose blocks are about to be replaced are not kept mapped behind the fence.
+ */
 void kregion_let_go(struct kregion *r, uint64_t start, uint64_t end);
 /* Nobody looks any more. False: the worker is still at it. */
 bool kregion_end_blocks(struct kregion *r);
-/* After each step of its guard: if that gave its lease up, that is said, and it is tried again later. */
+/*
+ * After each step of its guard: if that gave its lease up, that is said, and it is tried again
+ * later.
+ */
 void kregion_look_at_lease(struct kregion *r);
 /* It is held and open: tries to get the lease that is missing, if one is; later again. */
 void kregion_try_lease(struct kregion *r);
 /* It is held now: if a lease is missing it is tried again later, with growing pauses. */
 void kregion_await_lease(struct kregion *r);
 
-/* region/steps.c: a job of the region that touches its memory, or asks for its blocks, was given to a worker; it came back. */
+/*
+ * region/steps.c: a job of the region that touches its memory, or asks for its blocks, was given to
+ * a worker; it came back.
+ */
 void kregion_step_began(struct kregion *r);
 void kregion_step_ended(struct kregion *r);
-/* Such a job of this region, or of another one of the same file, does not end: nothing more is begun there. */
+/*
+ * Such a job of this region, or of another one of the same file, does not end: nothing more is
+ * begun there.
+ */
 bool kregion_file_is_stuck(const struct kregion *r);
 /* Nothing is stuck any more, or the region goes. */
 void kregion_forget_stuck(struct kregion *r);
@@ -384,7 +452,10 @@ void kregion_warm_after(struct kregion *r, const struct rdmareg_report *report);
 /* keeper-memory.c: -EDQUOT: peers that fill it could have the keeper killed for lack of memory. */
 int kregion_check_memory(struct keeper *k, const struct mapping *m, struct reason *why);
 
-/* region/demand.c: what is wanted through the daemon; each is answered when it is granted, or nothing is left of the region. */
+/*
+ * region/demand.c: what is wanted through the daemon; each is answered when it is granted, or
+ * nothing is left of the region.
+ */
 int kregion_demand(struct kregion *r, const struct operation *op, const struct keeper_demand *d,
 		   struct reason *why);
 void kregion_over(struct kregion *r, uint64_t demand);
@@ -398,7 +469,10 @@ void kregion_drop_demands(struct kregion *r);
 void kregion_look_at_demands(struct kregion *r);
 /* Nothing of the region is left. False: it is still being written back. */
 bool kregion_end_demands(struct kregion *r);
-/* The range a breaker is known to want, if a demand of the same process was granted; else the whole region. */
+/*
+ * The range a breaker is known to want, if a demand of the same process was granted; else the whole
+ * region.
+ */
 void kregion_range_of(const struct kregion *r, uint32_t pid, uint64_t *ret_start,
 		      uint64_t *ret_end);
 
@@ -419,15 +493,24 @@ bool kregion_end_explaining(struct kregion *r);
 void kregion_begin_looking(struct kregion *r);
 /* Pages were taken away, by whomever. */
 void kregion_note_cleared(struct kregion *r);
-/* The file became shorter, and no revocation is under way: the reason for one may still be on its way here. */
+/*
+ * The file became shorter, and no revocation is under way: the reason for one may still be on its
+ * way here.
+ */
 void kregion_note_shrunk(struct kregion *r);
 /* False: the worker is still at it. */
 bool kregion_end_looking(struct kregion *r);
 void kregion_free_look(struct kregion *r);
-/* Where the kernel says that this file is; asks no filesystem. False: nowhere, or its name is too long. */
+/*
+ * Where the kernel says that this file is; asks no filesystem. False: nowhere, or its name is too
+ * long.
+ */
 bool kregion_read_path(int fd, char path[static KREGION_PATH_MAX]);
 
-/* keeper-poison.c: accesses to these bytes fail from now on, because of @cause; whoever uses the region is told. */
+/*
+ * keeper-poison.c: accesses to these bytes fail from now on, because of @cause; whoever uses the
+ * region is told.
+ */
 void kregion_note_damage(struct kregion *r, uint64_t start, uint64_t end, const char *cause);
 
 #endif

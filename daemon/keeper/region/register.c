@@ -129,8 +129,8 @@ static bool is_watched_anew(struct kregion *r)
 	} else if (more < 0) {
 		/* somebody waits for the blocks already, and nobody can be asked yet: he goes on, and it is watched when he is done */
 		kregion_unwatch(r);
-		r->has_early = false;
-		r->ask_writes = true;
+		r->watching.has_early = false;
+		r->watching.ask_writes = true;
 		watch(r);
 	}
 	return more;
@@ -161,7 +161,7 @@ static void done_register(struct job *job)
 	r->generation = 1;
 	/* policy and grace were put there by kregion_register() */
 	guard_init(&r->guard, r->guard.policy, r->guard.grace_usec, r->mapping->length,
-		   valid_length, r->layout_slot != WATCH_NO_SLOT);
+		   valid_length, r->watching.layout_slot != WATCH_NO_SLOT);
 	r->phase = KREGION_HELD;
 	keeper_count_faults(r->keeper, r);
 	kregion_begin_looking(r);
@@ -170,18 +170,18 @@ static void done_register(struct job *job)
 		kregion_close(r, CAUSE_RELEASE, 0);
 		return;
 	}
-	if (r->warm_first) {
+	if (r->warming.first) {
 		/* connection 0: the registration itself is what waits for it */
-		warm_add_request(&r->warm,
+		warm_add_request(&r->warming.engine,
 				 &(struct warm_request){ .end = r->mapping->length,
-							 .write = warm_is_for_writing(&r->warm) });
+							 .write = warm_is_for_writing(&r->warming.engine) });
 		kregion_warm(r);
 	} else {
 		tell_registered(r);
 	}
-	if (r->has_early) {
-		r->has_early = false;
-		kregion_on_layout(r, &r->early);
+	if (r->watching.has_early) {
+		r->watching.has_early = false;
+		kregion_on_layout(r, &r->watching.early);
 	}
 }
 
@@ -206,11 +206,11 @@ static void submit_register(struct kregion *r)
 static void watch(struct kregion *r)
 {
 	struct timeval tv = timeval_from_usec(WATCH_RETRY_USEC);
-	bool last = r->watch_tries++ >= WATCH_TRIES || r->close_wanted;
+	bool last = r->watching.tries++ >= WATCH_TRIES || r->close_wanted;
 
 	/* whoever changes the file may take his time: a region is not refused for that */
 	if (kregion_watch(r, &r->guard.grace_usec, last) == -EBUSY)
-		evtimer_add(r->watch_timer, &tv);
+		evtimer_add(r->watching.timer, &tv);
 	else
 		submit_register(r);
 }
@@ -250,7 +250,7 @@ static void done_open(struct job *job)
 	if (!error)
 		error = kregion_check_memory(r->keeper, r->mapping, &why);
 	if (!error)
-		error = kregion_init_warming(r, r->warm.blocks.mode);
+		error = kregion_init_warming(r, r->warming.engine.blocks.mode);
 	if (error) {
 		fail(r, error, &why);
 		return;
@@ -274,9 +274,9 @@ DEFINE_FREEP(struct kregion, free_unborn)
 
 static int init_events(struct kregion *r)
 {
-	r->watch_timer = evtimer_new(r->keeper->base, on_watch_timer, r);
+	r->watching.timer = evtimer_new(r->keeper->base, on_watch_timer, r);
 	r->patience_timer = evtimer_new(r->keeper->base, on_patience, r);
-	if (!r->watch_timer || !r->patience_timer)
+	if (!r->watching.timer || !r->patience_timer)
 		return -ENOMEM;
 	return kregion_init_timer(r) < 0 || kregion_init_report(r) < 0 ||
 			       kregion_init_blocks(r) < 0 || kregion_init_stuck(r) < 0 ||
@@ -297,12 +297,12 @@ int kregion_register(struct keeper *k, const struct operation *op, const struct 
 	r->keeper = k;
 	r->id = m->region;
 	r->counters.faults = UINT64_MAX;
-	r->range_slot = r->layout_slot = WATCH_NO_SLOT;
+	r->watching.range_slot = r->watching.layout_slot = WATCH_NO_SLOT;
 	r->access = m->info.access;
 	r->detached = m->info.detached;
 	r->gated = m->info.gated;
-	r->warm_first = m->info.warm;
-	r->warm.blocks.mode = (enum warm_mode)m->info.warm_mode;
+	r->warming.first = m->info.warm;
+	r->warming.engine.blocks.mode = (enum warm_mode)m->info.warm_mode;
 	r->guard.policy = (enum region_policy)m->info.policy;
 	r->guard.grace_usec = m->info.grace_usec;
 	r->opening = calloc(1, sizeof(*r->opening));

@@ -24,22 +24,22 @@ static bool is_read(const struct kregion *r)
 
 static void leave_untold(struct kregion *r)
 {
-	if (r->folded.untold)
-		TAILQ_REMOVE(&r->keeper->untold, r, of_untold);
-	r->folded.untold = false;
+	if (r->report.folded.untold)
+		TAILQ_REMOVE(&r->keeper->untold, r, report.of_untold);
+	r->report.folded.untold = false;
 }
 
 static void tell_folded(struct kregion *r)
 {
 	if (!is_read(r)) {
-		if (!r->folded.untold)
-			TAILQ_INSERT_TAIL(&r->keeper->untold, r, of_untold);
-		r->folded.untold = true;
+		if (!r->report.folded.untold)
+			TAILQ_INSERT_TAIL(&r->keeper->untold, r, report.of_untold);
+		r->report.folded.untold = true;
 		return;
 	}
 	leave_untold(r);
 	tell_invalidated(r);
-	r->folded = (struct kregion_folded){ .last_usec = now_monotonic_usec() };
+	r->report.folded = (struct kregion_folded){ .last_usec = now_monotonic_usec() };
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *userdata)
@@ -48,13 +48,13 @@ static void on_timer(evutil_socket_t fd, short what, void *userdata)
 
 	(void)fd;
 	(void)what;
-	if (r->folded.waiting && r->phase == KREGION_HELD)
+	if (r->report.folded.waiting && r->phase == KREGION_HELD)
 		tell_folded(r);
 }
 
 void kregion_fold(struct kregion *r, uint64_t start, uint64_t end, uint32_t causes)
 {
-	struct kregion_folded *f = &r->folded;
+	struct kregion_folded *f = &r->report.folded;
 	uint64_t since = now_monotonic_usec() - f->last_usec;
 	struct timeval tv;
 
@@ -75,7 +75,7 @@ void kregion_fold(struct kregion *r, uint64_t start, uint64_t end, uint32_t caus
 	} else if (!f->waiting && !f->untold) {
 		f->waiting = true;
 		tv = timeval_from_usec(TELL_EVERY_USEC - since);
-		evtimer_add(r->folded_timer, &tv);
+		evtimer_add(r->report.timer, &tv);
 	}
 }
 
@@ -120,6 +120,6 @@ void kregion_end_report(struct kregion *r)
 
 int kregion_init_report(struct kregion *r)
 {
-	r->folded_timer = evtimer_new(r->keeper->base, on_timer, r);
-	return r->folded_timer ? 0 : -ENOMEM;
+	r->report.timer = evtimer_new(r->keeper->base, on_timer, r);
+	return r->report.timer ? 0 : -ENOMEM;
 }

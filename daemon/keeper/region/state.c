@@ -23,7 +23,7 @@ bool kregion_is_open_to_peers(const struct kregion *r)
 
 bool kregion_is_leased(const struct kregion *r)
 {
-	return r->layout_slot != WATCH_NO_SLOT && !r->unleased;
+	return r->watching.layout_slot != WATCH_NO_SLOT && !r->watching.unleased;
 }
 
 enum region_blocks kregion_blocks_trouble(const struct kregion *r)

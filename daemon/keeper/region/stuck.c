@@ -33,7 +33,7 @@ static const struct step {
 	size_t job; /* in struct kregion */
 	const char *what;
 } steps[] = {
-	{ offsetof(struct kregion, warm_job), "bringing its pages into memory" },
+	{ offsetof(struct kregion, warming.job), "bringing its pages into memory" },
 	{ offsetof(struct kregion, explain.job), "touching its pages for a peer" },
 	{ offsetof(struct kregion, look.job), "reading where its blocks are" },
 	{ offsetof(struct kregion, replaced.job),
@@ -93,7 +93,7 @@ static void note(struct kregion *r, const struct step *s, uint64_t began)
 	if (!r->stuck.since_usec)
 		r->keeper->n_stuck++;
 	r->stuck.since_usec = began;
-	r->stuck.unwarmed |= job_of(r, s) == &r->warm_job;
+	r->stuck.unwarmed |= job_of(r, s) == &r->warming.job;
 	snprintf(r->stuck.text, sizeof(r->stuck.text),
 		 "%s has not ended within %" PRIu64
 		 " s, and peers are kept out until it does: the storage is "

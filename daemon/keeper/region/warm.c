@@ -23,7 +23,7 @@
 
 #define PROGRESS_USEC (250 * USEC_PER_MSEC)
 
-#define of_job(j) ((struct kregion *)((char *)(j) - offsetof(struct kregion, warm_job)))
+#define of_job(j) ((struct kregion *)((char *)(j) - offsetof(struct kregion, warming.job)))
 
 /* In the worker. */
 static void run(struct job *job)
@@ -31,14 +31,14 @@ static void run(struct job *job)
 	struct kregion *r = of_job(job);
 
 	/* read from the storage first, since the adapter's fault would keep the address space for as long as that takes */
-	mapping_load(r->mapping, r->warm_chunk.offset, r->warm_chunk.length);
-	r->warm_error = hca_prefetch(r->mr, r->mapping->address + r->warm_chunk.offset,
-				     r->warm_chunk.length, r->warm_chunk.write);
-	r->warm_cause = 0;
-	if (r->warm_error == -EFAULT || r->warm_error == -EIO)
-		r->warm_cause =
-			mapping_explain(r->mapping, r->warm_chunk.offset, r->warm_chunk.length,
-					r->warm_chunk.write, &r->warm_failed_at);
+	mapping_load(r->mapping, r->warming.chunk.offset, r->warming.chunk.length);
+	r->warming.error = hca_prefetch(r->mr, r->mapping->address + r->warming.chunk.offset,
+				     r->warming.chunk.length, r->warming.chunk.write);
+	r->warming.cause = 0;
+	if (r->warming.error == -EFAULT || r->warming.error == -EIO)
+		r->warming.cause =
+			mapping_explain(r->mapping, r->warming.chunk.offset, r->warming.chunk.length,
+					r->warming.chunk.write, &r->warming.failed_at);
 }
 
 static uint64_t limit(const struct kregion *r)
@@ -58,16 +58,16 @@ static void tell_progress_of(struct kregion *r)
 
 	if (r->phase != KREGION_HELD)
 		return;
-	if (r->warm.n_requests && r->warm.request[0].told &&
-	    now - r->progress_usec < PROGRESS_USEC) {
+	if (r->warming.engine.n_requests && r->warming.engine.request[0].told &&
+	    now - r->warming.progress_usec < PROGRESS_USEC) {
 		/* soon: the next chunk may take long */
-		tv = timeval_from_usec(r->progress_usec + PROGRESS_USEC - now);
-		evtimer_add(r->warm_timer, &tv);
+		tv = timeval_from_usec(r->warming.progress_usec + PROGRESS_USEC - now);
+		evtimer_add(r->warming.timer, &tv);
 		return;
 	}
-	if (!warm_progress(&r->warm, &q, &p.done, &p.total))
+	if (!warm_progress(&r->warming.engine, &q, &p.done, &p.total))
 		return;
-	r->progress_usec = now;
+	r->warming.progress_usec = now;
 	p.operation = q.operation;
 	/* connection 0: the registration, which waits for it */
 	tell_progress(r,
@@ -79,37 +79,37 @@ static void tell_progress_of(struct kregion *r)
 static void done(struct job *job)
 {
 	struct kregion *r = of_job(job);
-	int error = r->warm_error;
+	int error = r->warming.error;
 
 	kregion_step_ended(r);
-	evtimer_del(r->stall_timer);
-	r->stalled = false;
+	evtimer_del(r->warming.stall_timer);
+	r->warming.stalled = false;
 	if (error == -EFAULT && r->phase == KREGION_HELD) {
 		/* the file became shorter under it: there is nothing left to prefetch, which is no failure */
 		kregion_restat(r);
-		if (r->warm_chunk.offset + r->warm_chunk.length > limit(r))
+		if (r->warming.chunk.offset + r->warming.chunk.length > limit(r))
 			error = 0;
 	}
-	if (error == -EFAULT && r->warm_cause) {
-		error = r->warm_cause;
+	if (error == -EFAULT && r->warming.cause) {
+		error = r->warming.cause;
 		if (r->phase == KREGION_HELD && (error == -EIO || error == -EHWPOISON))
-			kregion_note_damage(r, r->warm_failed_at,
-					    r->warm_failed_at + r->mapping->granule,
+			kregion_note_damage(r, r->warming.failed_at,
+					    r->warming.failed_at + r->mapping->granule,
 					    mapping_explanation(error));
 	}
 	if (error == -EOPNOTSUPP)
-		r->warm_unsupported = true;
+		r->warming.unsupported = true;
 	if (error == 0) {
 		r->stuck.unwarmed = false;
-		r->counters.bytes_warmed += r->warm_chunk.length;
+		r->counters.bytes_warmed += r->warming.chunk.length;
 		/* what somebody asked for is his own doing */
-		if (r->warm_chunk.write && r->warm.out != WARM_REQUEST)
-			r->counters.bytes_redirtied += r->warm_chunk.length;
+		if (r->warming.chunk.write && r->warming.engine.out != WARM_REQUEST)
+			r->counters.bytes_redirtied += r->warming.chunk.length;
 		kregion_tell_counters(r);
 	}
-	warm_done(&r->warm, error);
+	warm_done(&r->warming.engine, error);
 	tell_progress_of(r);
-	if (r->phase == KREGION_HELD && !r->destroying)
+	if (r->phase == KREGION_HELD && !r->ending.destroying)
 		kregion_warm(r);
 	else
 		kregion_continue(r);
@@ -127,7 +127,7 @@ static void answer_finished(struct kregion *r)
 	struct warm_request q;
 	struct reason why;
 
-	while (warm_take_finished(&r->warm, &q)) {
+	while (warm_take_finished(&r->warming.engine, &q)) {
 		struct operation op = { .connection = q.connection, .number = q.operation };
 
 		if (q.connection) {
@@ -152,68 +152,68 @@ void kregion_warm(struct kregion *r)
 	struct timeval tv;
 	uint64_t wait;
 
-	if (r->phase != KREGION_HELD || !guard_is_open(&r->guard) || r->warm_job.busy)
+	if (r->phase != KREGION_HELD || !guard_is_open(&r->guard) || r->warming.job.busy)
 		return;
 	answer_finished(r);
 	if (kregion_file_is_stuck(r))
 		return;
-	while (!warm_next(&r->warm, limit(r), now_monotonic_usec(), &r->warm_chunk, &wait)) {
-		unsigned int left = r->warm.n_requests;
+	while (!warm_next(&r->warming.engine, limit(r), now_monotonic_usec(), &r->warming.chunk, &wait)) {
+		unsigned int left = r->warming.engine.n_requests;
 
 		answer_finished(r);
-		if (left != r->warm.n_requests && r->warm.n_requests)
+		if (left != r->warming.engine.n_requests && r->warming.engine.n_requests)
 			continue; /* one that had nothing to do; the next may have */
 		if (wait) {
 			tv = timeval_from_usec(wait);
-			evtimer_add(r->warm_timer, &tv);
+			evtimer_add(r->warming.timer, &tv);
 		}
 		return;
 	}
-	r->warm_error = keeper_check_room(r->mapping, r->warm_chunk.length);
-	if (r->warm_error == 0) {
-		r->warm_capped = false;
+	r->warming.error = keeper_check_room(r->mapping, r->warming.chunk.length);
+	if (r->warming.error == 0) {
+		r->warming.capped = false;
 		tv = timeval_from_usec(r->keeper->options->storage_stall_msec * USEC_PER_MSEC);
-		evtimer_add(r->stall_timer, &tv);
-		worker_submit(r->keeper->warm_worker, &r->warm_job);
+		evtimer_add(r->warming.stall_timer, &tv);
+		worker_submit(r->keeper->warm_worker, &r->warming.job);
 		kregion_step_began(r);
 		return;
 	}
-	if (!r->warm_capped)
+	if (!r->warming.capped)
 		log_notice(
 			"region %" PRIu64
 			": prefetching ends here, or it would displace its keeper's other memory: raise "
 			"MemoryMax= of the tenant's slice, or of what is above it, to have it all",
 			r->id);
-	r->warm_capped = true;
-	warm_done(&r->warm, r->warm_error);
+	r->warming.capped = true;
+	warm_done(&r->warming.engine, r->warming.error);
 	kregion_warm(r);
 }
 
 void kregion_stop_warming(struct kregion *r, int error)
 {
-	if (r->warm_job.busy && worker_withdraw(r->keeper->warm_worker, &r->warm_job)) {
-		evtimer_del(r->stall_timer);
-		warm_done(&r->warm, error);
+	if (r->warming.job.busy && worker_withdraw(r->keeper->warm_worker, &r->warming.job)) {
+		evtimer_del(r->warming.stall_timer);
+		warm_done(&r->warming.engine, error);
 	}
-	warm_cancel(&r->warm, error);
+	warm_cancel(&r->warming.engine, error);
 	answer_finished(r);
 }
 
 void kregion_cancel_prefetch(struct kregion *r, const struct operation *op)
 {
-	warm_cancel_request(&r->warm, op->connection, op->number);
+	warm_cancel_request(&r->warming.engine, op->connection, op->number);
 	answer_finished(r);
 	kregion_warm(r);
 }
 
 void kregion_drop_prefetches(struct kregion *r)
 {
-	for (unsigned int i = 0; i < r->warm.n_requests; i++) {
-		const struct warm_request *q = &r->warm.request[i];
+	for (unsigned int i = 0; i < r->warming.engine.n_requests; i++) {
+		const struct warm_request *q = &r->warming.engine.request[i];
 		struct operation op = { q->connection, q->operation };
 
 		if (q->connection && !session_is_waiting(r->keeper->session, &op))
-			warm_cancel_request(&r->warm, q->connection, 0);
+			warm_cancel_request(&r->warming.engine, q->connection, 0);
 	}
 	answer_finished(r);
 	kregion_warm(r);
@@ -240,7 +240,7 @@ int kregion_prefetch(struct kregion *r, const struct operation *op,
 	if (range->write && !r->mapping->write)
 		return reason_set(why, -EACCES,
 				  "Prefetching for writing was asked of a region with access r");
-	if (r->warm_unsupported)
+	if (r->warming.unsupported)
 		return reason_set(
 			why, -EOPNOTSUPP,
 			"The adapter or its driver cannot prefetch (rxe: needs Linux 6.17)");
@@ -251,10 +251,10 @@ int kregion_prefetch(struct kregion *r, const struct operation *op,
 			" on it until it does");
 	if (r->phase != KREGION_HELD || !guard_is_open(&r->guard))
 		return reason_set(why, -EBUSY, "The region is being revoked or released");
-	if (r->stalled)
+	if (r->warming.stalled)
 		return no_answer(r, why);
 	kregion_restat(r);
-	error = warm_add_request(&r->warm, &q);
+	error = warm_add_request(&r->warming.engine, &q);
 	if (error)
 		return reason_set(why, error, "Too many prefetches of this region are waiting");
 	kregion_warm(r);
@@ -277,29 +277,29 @@ static void on_stall(evutil_socket_t fd, short what, void *userdata)
 	(void)what;
 	log_warning("region %" PRIu64 ": the storage does not answer: [%" PRIu64 ", %" PRIu64
 		    ") of it has been prefetched for %" PRIu32 " ms",
-		    r->id, r->warm_chunk.offset, r->warm_chunk.offset + r->warm_chunk.length,
+		    r->id, r->warming.chunk.offset, r->warming.chunk.offset + r->warming.chunk.length,
 		    r->keeper->options->storage_stall_msec);
 	kregion_stop_warming(r, -ETIME);
-	r->stalled = r->warm_job.busy; /* else its turn had not come yet */
+	r->warming.stalled = r->warming.job.busy; /* else its turn had not come yet */
 }
 
 void kregion_warm_after(struct kregion *r, const struct rdmareg_report *report)
 {
-	if (r->warm_unsupported || r->stuck.unwarmed)
+	if (r->warming.unsupported || r->stuck.unwarmed)
 		return;
 	if (report->causes & RDMAREG_CAUSE_RECLAIM)
-		warm_blocks_reclaimed(&r->warm.blocks, report->start, report->end);
+		warm_blocks_reclaimed(&r->warming.engine.blocks, report->start, report->end);
 	else if (report->causes & RDMAREG_CAUSE_WRITEBACK)
-		warm_blocks_written(&r->warm.blocks, report->start, report->end,
+		warm_blocks_written(&r->warming.engine.blocks, report->start, report->end,
 				    report->writeback_count, now_monotonic_usec());
 	kregion_warm(r);
 }
 
 void kregion_set_warm_mode(struct kregion *r, enum warm_mode mode)
 {
-	warm_blocks_set_mode(&r->warm.blocks, mode);
+	warm_blocks_set_mode(&r->warming.engine.blocks, mode);
 	if (mode == WARM_OFF)
-		r->warm.pass = (struct warm_range){ 0, 0 };
+		r->warming.engine.pass = (struct warm_range){ 0, 0 };
 }
 
 int kregion_init_warming(struct kregion *r, enum warm_mode mode)
@@ -309,10 +309,10 @@ int kregion_init_warming(struct kregion *r, enum warm_mode mode)
 
 	if (error < 0)
 		return error;
-	warm_init(&r->warm, &blocks, r->keeper->options->warm_bytes_per_sec);
-	r->warm.short_of_memory = pressure_is_high(r->keeper->pressure);
-	r->warm_job = (struct job){ .run = run, .done = done, .key = r->storage };
-	r->warm_timer = evtimer_new(r->keeper->base, on_timer, r);
-	r->stall_timer = evtimer_new(r->keeper->base, on_stall, r);
-	return r->warm_timer && r->stall_timer ? 0 : -ENOMEM;
+	warm_init(&r->warming.engine, &blocks, r->keeper->options->warm_bytes_per_sec);
+	r->warming.engine.short_of_memory = pressure_is_high(r->keeper->pressure);
+	r->warming.job = (struct job){ .run = run, .done = done, .key = r->storage };
+	r->warming.timer = evtimer_new(r->keeper->base, on_timer, r);
+	r->warming.stall_timer = evtimer_new(r->keeper->base, on_stall, r);
+	return r->warming.timer && r->warming.stall_timer ? 0 : -ENOMEM;
 }

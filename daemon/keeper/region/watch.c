@@ -59,18 +59,18 @@ static const char *obstacle(int error)
 
 static int be_unleased(struct kregion *r, int error)
 {
-	r->unleased = true;
+	r->watching.unleased = true;
 	return set_mode(r, ARBITRATION_NOTIFY_ONLY, "no layout lease yet (it is tried again): %s",
 			obstacle(error));
 }
 
 static int be_leased(struct kregion *r)
 {
-	r->unleased = false;
-	r->lease_pause_usec = 0;
+	r->watching.unleased = false;
+	r->watching.lease_pause_usec = 0;
 	return set_mode(
 		r, ARBITRATION_LAYOUT_LEASE,
-		r->ask_writes
+		r->watching.ask_writes
 			? "%s asks before it takes blocks back, and before each write(2), since such a "
 			  "write can replace blocks that are shared with a copy"
 			: "%s asks before it takes blocks back",
@@ -96,17 +96,17 @@ int kregion_watch(struct kregion *r, uint64_t *grace_usec, bool last)
 	struct mapping *m = r->mapping;
 	int range, layout;
 
-	r->range_slot = r->layout_slot = WATCH_NO_SLOT;
+	r->watching.range_slot = r->watching.layout_slot = WATCH_NO_SLOT;
 	if (!k->watch)
 		return set_mode(r, ARBITRATION_NONE, "%s", k->no_module.text);
-	range = watch_range(k->watch, m->address, m->length, r->id, &r->range_slot);
+	range = watch_range(k->watch, m->address, m->length, r->id, &r->watching.range_slot);
 	if (m->device_bytes)
 		return set_mode(r, range ? ARBITRATION_NONE : ARBITRATION_NOTIFY_ONLY,
 				"%s has no filesystem that could want blocks back", m->filesystem);
 
-	r->deadline_msec = fit(k, grace_usec);
-	layout = watch_layout(k->watch, m->fd, r->deadline_msec, r->ask_writes, r->id,
-			      &r->layout_slot);
+	r->watching.deadline_msec = fit(k, grace_usec);
+	layout = watch_layout(k->watch, m->fd, r->watching.deadline_msec, r->watching.ask_writes, r->id,
+			      &r->watching.layout_slot);
 	if (layout == -EAGAIN && !last) {
 		kregion_unwatch(r);
 		return -EBUSY;
@@ -126,14 +126,14 @@ void kregion_await_lease(struct kregion *r)
 {
 	struct timeval tv;
 
-	if (!r->unleased)
+	if (!r->watching.unleased)
 		return;
-	r->lease_pause_usec = !r->lease_pause_usec ? LEASE_PAUSE_USEC
-			      : r->lease_pause_usec < LEASE_PAUSE_MAX_USEC / 2
-				      ? r->lease_pause_usec * 2
+	r->watching.lease_pause_usec = !r->watching.lease_pause_usec ? LEASE_PAUSE_USEC
+			      : r->watching.lease_pause_usec < LEASE_PAUSE_MAX_USEC / 2
+				      ? r->watching.lease_pause_usec * 2
 				      : LEASE_PAUSE_MAX_USEC;
-	tv = timeval_from_usec(r->lease_pause_usec);
-	evtimer_add(r->watch_timer, &tv);
+	tv = timeval_from_usec(r->watching.lease_pause_usec);
+	evtimer_add(r->watching.timer, &tv);
 }
 
 /* Without a slot, or with one whose lease could not be had again. */
@@ -142,18 +142,18 @@ static int take_lease(struct kregion *r)
 	struct keeper *k = r->keeper;
 	int error;
 
-	watch_remove(k->watch, r->layout_slot);
-	r->layout_slot = WATCH_NO_SLOT;
-	r->deadline_msec = fit(k, &r->guard.grace_usec);
+	watch_remove(k->watch, r->watching.layout_slot);
+	r->watching.layout_slot = WATCH_NO_SLOT;
+	r->watching.deadline_msec = fit(k, &r->guard.grace_usec);
 	/* the region is open and nobody has looked at its blocks */
-	r->ask_writes = r->mapping->direct;
-	error = watch_layout(k->watch, r->mapping->fd, r->deadline_msec, r->ask_writes, r->id,
-			     &r->layout_slot);
+	r->watching.ask_writes = r->mapping->direct;
+	error = watch_layout(k->watch, r->mapping->fd, r->watching.deadline_msec, r->watching.ask_writes, r->id,
+			     &r->watching.layout_slot);
 	if (error) {
-		r->layout_slot = WATCH_NO_SLOT;
+		r->watching.layout_slot = WATCH_NO_SLOT;
 		return error;
 	}
-	r->break_base = r->guard.break_id;
+	r->watching.break_base = r->guard.break_id;
 	guard_watched(&r->guard);
 	return 0;
 }
@@ -163,7 +163,7 @@ void kregion_try_lease(struct kregion *r)
 	char before[sizeof(r->mode_reason)];
 	int error;
 
-	if (!r->unleased)
+	if (!r->watching.unleased)
 		return;
 	if (r->phase != KREGION_HELD || r->guard.state != GUARD_OPEN) {
 		kregion_await_lease(r);
@@ -173,7 +173,7 @@ void kregion_try_lease(struct kregion *r)
 	error = take_lease(r);
 	if (!error) {
 		be_leased(r);
-		evtimer_del(r->watch_timer);
+		evtimer_del(r->watching.timer);
 		kregion_lease_came(r);
 	} else {
 		be_unleased(r, error);
@@ -185,14 +185,14 @@ void kregion_try_lease(struct kregion *r)
 
 void kregion_unwatch(struct kregion *r)
 {
-	watch_remove(r->keeper->watch, r->layout_slot);
-	watch_remove(r->keeper->watch, r->range_slot);
-	r->layout_slot = r->range_slot = WATCH_NO_SLOT;
+	watch_remove(r->keeper->watch, r->watching.layout_slot);
+	watch_remove(r->keeper->watch, r->watching.range_slot);
+	r->watching.layout_slot = r->watching.range_slot = WATCH_NO_SLOT;
 }
 
 int kregion_rearm(struct kregion *r)
 {
-	int error = watch_rearm(r->keeper->watch, r->layout_slot, r->deadline_msec, r->ask_writes);
+	int error = watch_rearm(r->keeper->watch, r->watching.layout_slot, r->watching.deadline_msec, r->watching.ask_writes);
 
 	if (error == -EBUSY) /* armed already, or broken again, which a report will say */
 		return 0;
@@ -206,8 +206,8 @@ int kregion_rearm(struct kregion *r)
 
 void kregion_look_at_lease(struct kregion *r)
 {
-	if (r->phase != KREGION_HELD || r->guard.watched || r->unleased ||
-	    r->layout_slot == WATCH_NO_SLOT)
+	if (r->phase != KREGION_HELD || r->guard.watched || r->watching.unleased ||
+	    r->watching.layout_slot == WATCH_NO_SLOT)
 		return;
 	/* the guard gave up: whoever broke it is in the same system call still */
 	be_unleased(r, -EAGAIN);
@@ -219,13 +219,13 @@ void kregion_look_at_lease(struct kregion *r)
 static int lengthen(struct kregion *r, uint32_t deadline_msec, struct reason *why)
 {
 	int error = watch_layout_anew(r->keeper->watch, r->mapping->fd, deadline_msec,
-				      r->ask_writes, r->id, &r->layout_slot);
+				      r->watching.ask_writes, r->id, &r->watching.layout_slot);
 
 	if (error)
 		return reason_set(why, error == -EAGAIN ? -EBUSY : error,
 				  "The file cannot be watched anew: %s", strerror(-error));
-	r->deadline_msec = deadline_msec;
-	r->break_base = r->guard.break_id;
+	r->watching.deadline_msec = deadline_msec;
+	r->watching.break_base = r->guard.break_id;
 	return 0;
 }
 
@@ -239,9 +239,9 @@ int kregion_configure(struct kregion *r, enum region_policy policy, uint64_t gra
 		return reason_set(
 			why, -EBUSY,
 			"The region is being revoked, registered or released; try again later");
-	if (r->layout_slot != WATCH_NO_SLOT && !r->unleased) {
+	if (r->watching.layout_slot != WATCH_NO_SLOT && !r->watching.unleased) {
 		deadline_msec = fit(r->keeper, &grace_usec);
-		error = deadline_msec > r->deadline_msec ? lengthen(r, deadline_msec, why) : 0;
+		error = deadline_msec > r->watching.deadline_msec ? lengthen(r, deadline_msec, why) : 0;
 		if (error)
 			return error;
 	}

@@ -36,7 +36,8 @@
 #include "operations.h"
 
 #define PATIENCE_USEC 30000000u
-#define QUIET_USEC 700000u /* what comes after the fact comes within this time, if the operation does not say another, */
+#define QUIET_USEC \
+	700000u /* what comes after the fact comes within this time, if the operation does not say another, */
 #define CALM_USEC 500000u /* and what an operation's preparation leads to within this */
 #define TRIES 3
 
@@ -79,8 +80,8 @@ static int on_signal(sd_bus_message *m, void *userdata, sd_bus_error *error)
 		heard.asked_usec = now_usec();
 		if (acknowledges && sd_bus_message_read(m, "t", &revocation) >= 0)
 			sd_bus_call_method_async(bus, NULL, RDMAREG_BUS_NAME, region_path,
-						 RDMAREG_REGION_INTERFACE, "AckRevocation", NULL, NULL, "t",
-						 revocation);
+						 RDMAREG_REGION_INTERFACE, "AckRevocation", NULL,
+						 NULL, "t", revocation);
 	} else if (!strcmp(member, "RevocationSettled")) {
 		heard.settled = true;
 	} else if (!strcmp(member, "PropertiesChanged")) {
@@ -122,8 +123,8 @@ static int read_mode(sd_bus_message *m, char *out, size_t size)
 	return r;
 }
 
-static void register_region(int fd, const char *arbitration, const char *policy, uint64_t grace_usec,
-			    struct registration *ret)
+static void register_region(int fd, const char *arbitration, const char *policy,
+			    uint64_t grace_usec, struct registration *ret)
 {
 	sd_bus_error e = SD_BUS_ERROR_NULL;
 	sd_bus_message *reply = NULL;
@@ -133,14 +134,16 @@ static void register_region(int fd, const char *arbitration, const char *policy,
 	memset(&heard, 0, sizeof(heard));
 	*region_path = 0;
 	if (!strcmp(policy, "hold"))
-		r = sd_bus_call_method(bus, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE,
-				       "RegisterRegion", &e, &reply, "httsa{sv}", fd, UINT64_C(0),
-				       UINT64_C(0), "rw", 2, "policy", "s", policy, "warm", "b", 0);
+		r = sd_bus_call_method(bus, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH,
+				       RDMAREG_MANAGER_INTERFACE, "RegisterRegion", &e, &reply,
+				       "httsa{sv}", fd, UINT64_C(0), UINT64_C(0), "rw", 2, "policy",
+				       "s", policy, "warm", "b", 0);
 	else
-		r = sd_bus_call_method(bus, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE,
-				       "RegisterRegion", &e, &reply, "httsa{sv}", fd, UINT64_C(0),
-				       UINT64_C(0), "rw", 4, "policy", "s", policy, "arbitration", "s",
-				       arbitration, "grace_usec", "t", grace_usec, "warm", "b", 0);
+		r = sd_bus_call_method(bus, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH,
+				       RDMAREG_MANAGER_INTERFACE, "RegisterRegion", &e, &reply,
+				       "httsa{sv}", fd, UINT64_C(0), UINT64_C(0), "rw", 4, "policy",
+				       "s", policy, "arbitration", "s", arbitration, "grace_usec",
+				       "t", grace_usec, "warm", "b", 0);
 	if (r < 0 || sd_bus_message_read(reply, "to", &ret->id, &path) < 0 ||
 	    read_mode(reply, ret->mode, sizeof(ret->mode)) < 0)
 		fail("RegisterRegion", r, &e);
@@ -151,8 +154,8 @@ static void register_region(int fd, const char *arbitration, const char *policy,
 static void release(void)
 {
 	sd_bus_error e = SD_BUS_ERROR_NULL;
-	int r = sd_bus_call_method(bus, RDMAREG_BUS_NAME, region_path, RDMAREG_REGION_INTERFACE, "Release",
-				   &e, NULL, NULL);
+	int r = sd_bus_call_method(bus, RDMAREG_BUS_NAME, region_path, RDMAREG_REGION_INTERFACE,
+				   "Release", &e, NULL, NULL);
 
 	if (r < 0)
 		fail("Release", r, &e);
@@ -249,7 +252,8 @@ static void settle(const struct operation *o)
 {
 	uint64_t quiet_usec = o->quiet_msec ? o->quiet_msec * UINT64_C(1000) : QUIET_USEC;
 
-	for (uint64_t until = now_usec() + (heard.asked ? PATIENCE_USEC : quiet_usec); now_usec() < until;) {
+	for (uint64_t until = now_usec() + (heard.asked ? PATIENCE_USEC : quiet_usec);
+	     now_usec() < until;) {
 		if (heard.asked ? heard.settled : heard.changed)
 			return;
 		turn(20000);
@@ -278,8 +282,8 @@ struct cell {
 	bool waits;
 };
 
-static struct cell try_cell(const struct operation *o, const char *directory, const char *arbitration,
-			    const char *policy, uint64_t grace_usec)
+static struct cell try_cell(const struct operation *o, const char *directory,
+			    const char *arbitration, const char *policy, uint64_t grace_usec)
 {
 	struct cell c = { 0 };
 	struct scene s;
@@ -302,7 +306,8 @@ static struct cell try_cell(const struct operation *o, const char *directory, co
 	c.waits = c.out.ended_usec - c.out.began_usec >= grace_usec / 10 * 9;
 	if (o->undo) {
 		o->undo(&s);
-		wait_usec(o->quiet_msec * UINT64_C(1000)); /* so that it is not said of the next one */
+		wait_usec(o->quiet_msec *
+			  UINT64_C(1000)); /* so that it is not said of the next one */
 	}
 	release();
 	clear_scene(&s);
@@ -381,8 +386,8 @@ static int table(char **arguments)
 static int has_state(const char *state)
 {
 	char *now = NULL;
-	int r = sd_bus_get_property_string(bus, RDMAREG_BUS_NAME, region_path, RDMAREG_REGION_INTERFACE,
-					   "State", NULL, &now);
+	int r = sd_bus_get_property_string(bus, RDMAREG_BUS_NAME, region_path,
+					   RDMAREG_REGION_INTERFACE, "State", NULL, &now);
 	bool same = r >= 0 && !strcmp(now, state);
 
 	free(now);
@@ -409,7 +414,8 @@ static void shell(const char *variable)
 static int runs(char **arguments)
 {
 	const struct operation *o = operation_find(arguments[1]);
-	uint64_t grace_usec = strtoull(arguments[3], NULL, 10) * 1000, n = strtoull(arguments[4], NULL, 10);
+	uint64_t grace_usec = strtoull(arguments[3], NULL, 10) * 1000,
+		 n = strtoull(arguments[4], NULL, 10);
 
 	acknowledges = arguments[5] && !strcmp(arguments[5], "acknowledge");
 	if (!o)
@@ -445,7 +451,8 @@ int main(int argc, char *argv[])
 	actor = uid ? (uid_t)atoi(uid) : 0;
 	if (r < 0)
 		fail("system bus", r, NULL);
-	r = sd_bus_add_match(bus, NULL, "type='signal',sender='" RDMAREG_BUS_NAME "'", on_signal, NULL);
+	r = sd_bus_add_match(bus, NULL, "type='signal',sender='" RDMAREG_BUS_NAME "'", on_signal,
+			     NULL);
 	if (r < 0)
 		fail("match", r, NULL);
 	if (argc >= 5 && !strcmp(argv[1], "table"))

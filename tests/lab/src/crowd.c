@@ -71,7 +71,8 @@ static void on_alarm(int signal)
 static void begin_signals(void)
 {
 	const struct sigaction alarm = { .sa_handler = on_alarm, .sa_flags = SA_RESTART };
-	const struct itimerval often = { { 0, (suseconds_t)signal_msec * 1000 }, { 0, (suseconds_t)signal_msec * 1000 } };
+	const struct itimerval often = { { 0, (suseconds_t)signal_msec * 1000 },
+					 { 0, (suseconds_t)signal_msec * 1000 } };
 	sigset_t set;
 
 	sigemptyset(&set);
@@ -93,8 +94,8 @@ static void *punch(void *userdata)
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 	pthread_barrier_wait(&together);
 	begun = now_msec();
-	if (fallocate(p->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)(p - punchers) * 2 * PAGE,
-		      PAGE) < 0)
+	if (fallocate(p->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+		      (off_t)(p - punchers) * 2 * PAGE, PAGE) < 0)
 		p->error = errno;
 	p->msec = now_msec() - begun;
 	return NULL;
@@ -123,7 +124,8 @@ static int punch_all(void)
 		failed += p->error != 0;
 		longest = p->msec > longest ? p->msec : longest;
 	}
-	printf("%u punched, %u failed, longest %llu ms\n", n - failed, failed, (unsigned long long)longest);
+	printf("%u punched, %u failed, longest %llu ms\n", n - failed, failed,
+	       (unsigned long long)longest);
 	return failed != 0;
 }
 
@@ -182,6 +184,7 @@ int main(int argc, char *argv[])
 	}
 	if (n && n <= CROWD_MAX && argc == 5 && !strcmp(argv[1], "regions"))
 		return keep_regions((unsigned int)atoi(argv[4]));
-	fprintf(stderr, "usage: crowd punch FILE N [SIGNAL-MSEC], crowd regions FILE N GRACE-MSEC\n");
+	fprintf(stderr,
+		"usage: crowd punch FILE N [SIGNAL-MSEC], crowd regions FILE N GRACE-MSEC\n");
 	return 2;
 }

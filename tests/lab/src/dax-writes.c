@@ -163,7 +163,8 @@ static void make_file(void)
 static struct rdmareg_peer *connect_peer(void)
 {
 	const struct rdmareg_peer_options options = { .size = sizeof(options),
-						      .on_revocation = RDMAREG_ON_REVOCATION_YIELD };
+						      .on_revocation =
+							      RDMAREG_ON_REVOCATION_YIELD };
 	struct rdmareg_peer *p;
 
 	if (rdmareg_peer_connect(ticket, RDMAREG_ACCESS_READ, &options, &p) < 0)
@@ -172,9 +173,11 @@ static struct rdmareg_peer *connect_peer(void)
 }
 
 /* One that lost its connection gets another: whether bytes are right is one question, whether they can be had another. */
-static bool read_pages(struct rdmareg_peer **p, uint64_t *data, unsigned int page, unsigned int count)
+static bool read_pages(struct rdmareg_peer **p, uint64_t *data, unsigned int page,
+		       unsigned int count)
 {
-	if (rdmareg_peer_read(*p, data, (size_t)count * PAGE, (uint64_t)page * PAGE) == (int64_t)count * PAGE)
+	if (rdmareg_peer_read(*p, data, (size_t)count * PAGE, (uint64_t)page * PAGE) ==
+	    (int64_t)count * PAGE)
 		return true;
 	if (atomic_fetch_add(&n_failed, 1) < COMPLAINTS_MAX)
 		warnx("reading page %u: %s", page, rdmareg_last_error());
@@ -282,7 +285,8 @@ static void write_everything(unsigned int *seed, uint64_t until)
 		count[n] = lengths[n % (sizeof(lengths) / sizeof(*lengths))];
 	}
 	for (unsigned int i = n; i > 0 && (!until || now_usec() < until); i--) {
-		unsigned int j = (unsigned int)rand_r(seed) % i, page = start[j], end = page + count[j];
+		unsigned int j = (unsigned int)rand_r(seed) % i, page = start[j],
+			     end = page + count[j];
 
 		if (end > PAGES)
 			end = PAGES;
@@ -326,8 +330,8 @@ static int run(unsigned int seconds, unsigned int n_readers)
 	over = true;
 	for (unsigned int i = 0; i <= n_readers; i++)
 		pthread_join(threads[i], NULL);
-	printf("writes %u late %u stale %u foreign %u failed %u\n", n_writes, n_late, n_stale, n_foreign,
-	       n_failed);
+	printf("writes %u late %u stale %u foreign %u failed %u\n", n_writes, n_late, n_stale,
+	       n_foreign, n_failed);
 	return n_stale || n_foreign || n_failed || !n_writes;
 }
 

@@ -80,9 +80,10 @@ static int op_openat2_truncate(void)
 
 static int op_clone_into(void)
 {
-	struct file_clone_range range = {
-		.src_fd = open(d.source, O_RDONLY), .src_offset = 0, .src_length = SOME, .dest_offset = AT
-	};
+	struct file_clone_range range = { .src_fd = open(d.source, O_RDONLY),
+					  .src_offset = 0,
+					  .src_length = SOME,
+					  .dest_offset = AT };
 
 	return result(ioctl(target(O_RDWR), FICLONERANGE, &range) == 0);
 }
@@ -164,32 +165,14 @@ static int op_splice(void)
 	return result(splice(target(O_RDONLY), NULL, p[1], NULL, 4096, 0) == 4096);
 }
 
-#define ASKS(error)         \
-	{                   \
-		true, error \
-	}
-#define PASSES(error)        \
-	{                    \
-		false, error \
-	}
-#define ALL_ASK                           \
-	{                                 \
-		ASKS(0), ASKS(0), ASKS(0) \
-	}
-#define ALL_PASS                                \
-	{                                       \
-		PASSES(0), PASSES(0), PASSES(0) \
-	}
+#define ASKS(error) { true, error }
+#define PASSES(error) { false, error }
+#define ALL_ASK { ASKS(0), ASKS(0), ASKS(0) }
+#define ALL_PASS { PASSES(0), PASSES(0), PASSES(0) }
 /* fallocate is asked about before the filesystem says that it does not know the mode */
-#define NOT_BTRFS                                  \
-	{                                          \
-		ASKS(0), ASKS(0), ASKS(EOPNOTSUPP) \
-	}
+#define NOT_BTRFS { ASKS(0), ASKS(0), ASKS(EOPNOTSUPP) }
 /* a clone only after */
-#define NOT_EXT4                                     \
-	{                                            \
-		PASSES(EOPNOTSUPP), ASKS(0), ASKS(0) \
-	}
+#define NOT_EXT4 { PASSES(EOPNOTSUPP), ASKS(0), ASKS(0) }
 
 static const struct cell {
 	const char *name;
@@ -217,7 +200,12 @@ static const struct cell {
 	{ "reflink out of it", op_clone_out, CAUSE_CLONE, 0, END, NOT_EXT4 },
 	{ "reflink into it", op_clone_into, CAUSE_CLONE, AT, SOME, NOT_EXT4 },
 	{ "dedupe into it", op_dedupe_into, CAUSE_CLONE, AT, SOME, NOT_EXT4 },
-	{ "copy_file_range out of it", op_copy_out, CAUSE_CLONE, AT, SOME, { PASSES(0), ASKS(0), ASKS(0) } },
+	{ "copy_file_range out of it",
+	  op_copy_out,
+	  CAUSE_CLONE,
+	  AT,
+	  SOME,
+	  { PASSES(0), ASKS(0), ASKS(0) } },
 	{ "truncate that makes it grow", op_grow, 0, 0, 0, ALL_PASS },
 	{ "the same, old descriptor", op_grow_old, 0, 0, 0, ALL_PASS },
 	{ "punch, old descriptor: unseen", op_punch_old, 0, 0, 0, ALL_PASS },
@@ -248,9 +236,11 @@ static void test_cell(const struct cell *c)
 		       d.last.inode == d.inode && drive_until(drive_is_over) && d.order_is_right;
 	check(good, "%s %s", c->name, asks ? "is asked about" : "passes at once");
 	if (!good)
-		check(false, "error %d (%d), asked %u (%d), cause %d (%d), %" PRIu64 "+%" PRIu64 ", over %u",
-		      error, want, d.wanted, asks, d.last.cause, c->cause, d.last.offset, d.last.length,
-		      d.over);
+		check(false,
+		      "error %d (%d), asked %u (%d), cause %d (%d), %" PRIu64 "+%" PRIu64
+		      ", over %u",
+		      error, want, d.wanted, asks, d.last.cause, c->cause, d.last.offset,
+		      d.last.length, d.over);
 }
 
 void test_cells(void)

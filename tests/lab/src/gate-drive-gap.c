@@ -203,9 +203,11 @@ static void test_limit(void)
 	first = d.key;
 	gate_set_limits(d.gate, &none);
 	check(drive_mark(fd, why, sizeof(why)) == -EMFILE, "one file too many: \"%s\"", why);
-	check(drive_mark(d.old_fd, why, sizeof(why)) == 0, "another guard of the same file is none too many");
+	check(drive_mark(d.old_fd, why, sizeof(why)) == 0,
+	      "another guard of the same file is none too many");
 	gate_unmark(d.gate, first);
-	check(drive_run(op_ftruncate) == 0 && d.wanted == 1, "two guards, one is gone: still marked");
+	check(drive_run(op_ftruncate) == 0 && d.wanted == 1,
+	      "two guards, one is gone: still marked");
 	gate_set_limits(d.gate, &d.limits);
 	none = d.limits;
 	none.passages = 0;

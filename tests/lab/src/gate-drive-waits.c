@@ -69,7 +69,8 @@ static void test_killed(void)
 	/* it is not reaped before, so what is noticed is not only that its number is free */
 	check(drive_until(drive_is_over) && !d.expired && d.order_is_right,
 	      "one that is killed while it waits is noticed");
-	check(drive_finish(pid) == -SIGKILL && drive_size() == (off_t)SIZE, "it has changed nothing");
+	check(drive_finish(pid) == -SIGKILL && drive_size() == (off_t)SIZE,
+	      "it has changed nothing");
 }
 
 /* The task that waits is not the one its process is named after. */
@@ -140,7 +141,8 @@ static void test_unmark(void)
 {
 	drive_fresh();
 	d.policy = UNMARK;
-	check(drive_run(op_ftruncate) == 0 && d.wanted == 1 && drive_until(drive_is_over) && !d.expired,
+	check(drive_run(op_ftruncate) == 0 && d.wanted == 1 && drive_until(drive_is_over) &&
+		      !d.expired,
 	      "taking the mark away lets through who waits, and its end is told");
 	check(drive_run(op_ftruncate) == 0 && d.wanted == 1, "and nobody is asked about any more");
 }
@@ -184,7 +186,8 @@ static void test_crowd(void)
 	first = drive_start(op_nobody_truncates);
 	check(drive_until(drive_is_waited) && d.last.uid == 65534, "one of a user waits");
 	first_number = d.last.number;
-	check(drive_run(op_nobody_truncates) == EBUSY && d.wanted == 1 && drive_size() == (off_t)SIZE,
+	check(drive_run(op_nobody_truncates) == EBUSY && d.wanted == 1 &&
+		      drive_size() == (off_t)SIZE,
 	      "there is room for one of a user: another of his is refused with EBUSY");
 	check(drive_run(op_nobody_reads) == 0 && drive_run(op_write) == 0,
 	      "who reads or writes is not held up by one who waits");
@@ -192,11 +195,13 @@ static void test_crowd(void)
 	gate_change(d.gate, &guard);
 	third = drive_start(op_nobody_punches); /* which asks whatever the size is by then */
 	second = drive_start(op_ftruncate);
-	check(drive_until(two_wait) && d.last.uid == 0, "that user's crowd takes no place of another's");
+	check(drive_until(two_wait) && d.last.uid == 0,
+	      "that user's crowd takes no place of another's");
 	gate_answer(d.gate, d.last.number, 0);
 	d.policy = LET_THROUGH;
 	gate_answer(d.gate, first_number, 0);
-	check(drive_finish(first) == 0 && drive_finish(second) == 0, "both go on when they are told to");
+	check(drive_finish(first) == 0 && drive_finish(second) == 0,
+	      "both go on when they are told to");
 	check(drive_finish(third) == 0 && d.wanted == 3 && drive_until(drive_is_over),
 	      "who waited for a place gets the first one's");
 	gate_set_limits(d.gate, &d.limits);
@@ -231,7 +236,9 @@ static void test_deadline_of_others(void)
 /* What is held needs no place and no answer. */
 static void test_hold(void)
 {
-	struct gate_guard guard = { .offset = 0, .length = SIZE, .wait_usec = UINT64_MAX, .refuses = true };
+	struct gate_guard guard = {
+		.offset = 0, .length = SIZE, .wait_usec = UINT64_MAX, .refuses = true
+	};
 	struct gate_limits none = d.limits;
 
 	none.passages = 0;
@@ -242,7 +249,8 @@ static void test_hold(void)
 	check(drive_run(op_ftruncate) == ETXTBSY && drive_run(op_nobody_truncates) == ETXTBSY &&
 		      d.refused == 2 && !d.wanted && drive_size() == (off_t)SIZE,
 	      "a guard refuses, though there is no place for anybody to wait");
-	check(drive_run(op_nobody_reads) == 0 && drive_run(op_write) == 0, "but not reads and writes");
+	check(drive_run(op_nobody_reads) == 0 && drive_run(op_write) == 0,
+	      "but not reads and writes");
 	gate_set_limits(d.gate, &d.limits);
 	guard.offset = 0;
 	guard.length = 4 * KIB; /* op_ftruncate takes what is behind 64 KiB */
@@ -285,8 +293,8 @@ static void test_busy(void)
 		reading[i] = drive_start(op_many_reads);
 	for (int i = 0; i < READERS; i++)
 		errors += drive_finish(reading[i]) != 0;
-	check(!errors && !d.wanted, "readers on a busy machine: nobody is asked about them (%u were)",
-	      d.wanted);
+	check(!errors && !d.wanted,
+	      "readers on a busy machine: nobody is asked about them (%u were)", d.wanted);
 	for (int i = 0; i < READERS; i++) {
 		kill(spinning[i], SIGKILL);
 		drive_finish(spinning[i]);
@@ -299,8 +307,8 @@ static int op_others(void)
 	int fd = open(d.source, O_RDWR);
 	char b[4096];
 
-	return fd >= 0 && read(fd, b, sizeof(b)) == sizeof(b) && write(fd, b, sizeof(b)) == sizeof(b) &&
-			       truncate(d.source, SIZE) == 0
+	return fd >= 0 && read(fd, b, sizeof(b)) == sizeof(b) &&
+			       write(fd, b, sizeof(b)) == sizeof(b) && truncate(d.source, SIZE) == 0
 		       ? 0
 		       : EIO;
 }
@@ -325,7 +333,8 @@ static void test_end_of_gate(void)
 	pid = drive_start(op_ftruncate);
 	check(drive_until(drive_is_waited), "a truncate waits");
 	drive_close();
-	check(drive_finish(pid) == 0 && !d.over && !d.expired, "the end of the gate lets through who waits");
+	check(drive_finish(pid) == 0 && !d.over && !d.expired,
+	      "the end of the gate lets through who waits");
 	drive_open();
 }
 
@@ -364,8 +373,11 @@ static void knows_all(void *userdata)
 /* A gate in a process of its own, with OLD_FD and SAYS_FD as all it has; @stops: NULL or not. */
 static int run_other_gate(void *stops)
 {
-	static const struct gate_ops ops = { stop_or_exit, nothing, nothing, nothing_refused, nobody, knows_all };
-	const struct gate_limits limits = { .files = 1, .passages = 4, .watchdog_usec = 500 * USEC_PER_MSEC };
+	static const struct gate_ops ops = { stop_or_exit,    nothing, nothing,
+					     nothing_refused, nobody,  knows_all };
+	const struct gate_limits limits = { .files = 1,
+					    .passages = 4,
+					    .watchdog_usec = 500 * USEC_PER_MSEC };
 	struct event_base *base = event_base_new();
 	char why[256] = "";
 
@@ -408,7 +420,8 @@ static void test_other_gate(bool stops)
 	must(read(says[0], &c, 1) == 1 && c == 'w', "another gate is asked");
 	reading = drive_start(op_read);
 	check(await(gate) == (stops ? -SIGKILL : 0),
-	      stops ? "a gate that is stopped is killed by the kernel" : "a gate exits while somebody waits");
+	      stops ? "a gate that is stopped is killed by the kernel"
+		    : "a gate exits while somebody waits");
 	check(await(truncating) == 0 && drive_size() < (off_t)SIZE, "who waited there goes on");
 	check(await(reading) == 0, "and so does who reads");
 	close(says[0]);

@@ -128,7 +128,9 @@ static void make_file(const char *path)
 
 int drive_mark(int fd, char *why, size_t why_size)
 {
-	const struct gate_guard guard = { .key = ++d.key, .length = UINT64_MAX, .wait_usec = FOREVER_USEC };
+	const struct gate_guard guard = { .key = ++d.key,
+					  .length = UINT64_MAX,
+					  .wait_usec = FOREVER_USEC };
 	struct stat st = { 0 };
 	char path[64];
 
@@ -258,7 +260,8 @@ static void serve_over(void *userdata, uint64_t number)
 
 static int serve(const char *path)
 {
-	static const struct gate_ops serving = { serve_wanted, on_expired, serve_over, on_refused, passes, catch_up };
+	static const struct gate_ops serving = { serve_wanted, on_expired, serve_over,
+						 on_refused,   passes,	   catch_up };
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	char why[256] = "";
 
@@ -283,7 +286,8 @@ int main(int argc, char **argv)
 	if (argc == 3 && !strcmp(argv[1], "serve"))
 		return serve(argv[2]);
 	if (argc != 4) {
-		fputs("usage: gate-drive FILESYSTEM DIR TMPFS-DIR | gate-drive serve FILE\n", stderr);
+		fputs("usage: gate-drive FILESYSTEM DIR TMPFS-DIR | gate-drive serve FILE\n",
+		      stderr);
 		return 2;
 	}
 	d.filesystem = argv[1];

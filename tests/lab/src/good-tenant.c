@@ -77,7 +77,8 @@ static bool owner_round(void *userdata)
 	char *ticket = NULL;
 	bool good;
 
-	if (rdmareg_register(o->connection, o->fd, 0, 0, RDMAREG_ACCESS_READ_WRITE, &options, &r) < 0)
+	if (rdmareg_register(o->connection, o->fd, 0, 0, RDMAREG_ACCESS_READ_WRITE, &options, &r) <
+	    0)
 		return failed("register");
 	good = find_in_list(o->connection, rdmareg_region_id(r));
 	if (good && rdmareg_export(r, NULL, &ticket) < 0)
@@ -110,7 +111,8 @@ static bool peer_round(void *userdata)
 		return failed("read");
 	if (!memcmp(p->out, p->in, TRANSFER))
 		return true;
-	fprintf(stderr, "good-tenant: other bytes than were written, at %llu\n", (unsigned long long)offset);
+	fprintf(stderr, "good-tenant: other bytes than were written, at %llu\n",
+		(unsigned long long)offset);
 	return false;
 }
 
@@ -126,7 +128,8 @@ static bool reader_round(void *userdata)
 	struct reader *r = userdata;
 	char page[PAGE];
 
-	if (pread(r->fd, page, sizeof(page), (off_t)((uint64_t)rand() % r->pages * PAGE)) == sizeof(page))
+	if (pread(r->fd, page, sizeof(page), (off_t)((uint64_t)rand() % r->pages * PAGE)) ==
+	    sizeof(page))
 		return true;
 	fprintf(stderr, "good-tenant: pread: %s\n", strerror(errno));
 	return false;
@@ -188,7 +191,8 @@ static int be_owner(const char *file, unsigned int seconds)
 static int be_peer(const char *ticket, unsigned int seconds)
 {
 	const struct rdmareg_peer_options options = { .size = sizeof(options),
-						      .on_revocation = RDMAREG_ON_REVOCATION_YIELD };
+						      .on_revocation =
+							      RDMAREG_ON_REVOCATION_YIELD };
 	struct rdmareg_peer_info info = { .size = sizeof(info) };
 	static struct peer p;
 

@@ -84,7 +84,8 @@ static struct rdmareg_region *own_region(struct rdmareg *c, enum rdmareg_policy 
 	};
 	struct rdmareg_region *r;
 
-	if (!c || rdmareg_register(c, open_file(), 0, 0, RDMAREG_ACCESS_READ_WRITE, &options, &r) < 0) {
+	if (!c ||
+	    rdmareg_register(c, open_file(), 0, 0, RDMAREG_ACCESS_READ_WRITE, &options, &r) < 0) {
 		fprintf(stderr, "hostile: %s\n", rdmareg_last_error());
 		exit(1);
 	}
@@ -129,7 +130,8 @@ static void subscribers(void)
 	struct rdmareg_region *r = own_region(c, RDMAREG_POLICY_YIELD, RDMAREG_ARBITRATE_AUTO);
 
 	for (unsigned int i = 0; i < SUBSCRIBERS && rdmareg_open(NULL, &silent) == 0; i++)
-		rdmareg_subscribe(silent); /* a bound on how many is one of the ways to be safe from this */
+		rdmareg_subscribe(
+			silent); /* a bound on how many is one of the ways to be safe from this */
 	for (; !ended; done++) {
 		rdmareg_join(r);
 		rdmareg_leave(r);
@@ -186,8 +188,8 @@ static void unread_forever(void)
 		_exit(1);
 	while (!ended) {
 		if (sd_bus_call_method_async(bus, NULL, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH,
-					     RDMAREG_MANAGER_INTERFACE, "ListRegions", NULL, NULL, "a{sv}",
-					     0) < 0) {
+					     RDMAREG_MANAGER_INTERFACE, "ListRegions", NULL, NULL,
+					     "a{sv}", 0) < 0) {
 			/* the queue is full of what nobody reads: from anew */
 			sd_bus_close_unref(bus);
 			bus = NULL;
@@ -266,9 +268,9 @@ static void hoard(void)
 
 static void look_for_gaps(void)
 {
-	const struct rdmareg_register_options options = { .size = sizeof(options),
-							  .no_warm = 1,
-							  .arbitration = RDMAREG_ARBITRATE_PRE_CONTENT };
+	const struct rdmareg_register_options options = {
+		.size = sizeof(options), .no_warm = 1, .arbitration = RDMAREG_ARBITRATE_PRE_CONTENT
+	};
 	struct rdmareg *c = connect_daemon();
 	struct rdmareg_region *r;
 	int fd = open_file();
@@ -332,7 +334,8 @@ static void nonsense(void)
 		"RegisterRegion", "ListRegions",     "GetRegion",	 "FindHolders", "Evict",
 		"EnforceLimits",  "CreateDaxDevice", "DestroyDaxDevice", "Subscribe",	"NoSuch"
 	};
-	static const char *const objects[] = { RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_PATH "/region/1", "/" };
+	static const char *const objects[] = { RDMAREG_MANAGER_PATH,
+					       RDMAREG_MANAGER_PATH "/region/1", "/" };
 	sd_bus *bus = NULL;
 
 	if (sd_bus_open_system(&bus) < 0)
@@ -342,22 +345,23 @@ static void nonsense(void)
 
 		switch (i % 4) {
 		case 0:
-			sd_bus_call_method(bus, RDMAREG_BUS_NAME, object, RDMAREG_MANAGER_INTERFACE, method,
-					   NULL, NULL, "");
+			sd_bus_call_method(bus, RDMAREG_BUS_NAME, object, RDMAREG_MANAGER_INTERFACE,
+					   method, NULL, NULL, "");
 			break;
 		case 1:
-			sd_bus_call_method(bus, RDMAREG_BUS_NAME, object, RDMAREG_MANAGER_INTERFACE, method,
-					   NULL, NULL, "htts", STDIN_FILENO, UINT64_MAX, UINT64_MAX - 1,
-					   "rwx");
+			sd_bus_call_method(bus, RDMAREG_BUS_NAME, object, RDMAREG_MANAGER_INTERFACE,
+					   method, NULL, NULL, "htts", STDIN_FILENO, UINT64_MAX,
+					   UINT64_MAX - 1, "rwx");
 			break;
 		case 2:
-			sd_bus_call_method(bus, RDMAREG_BUS_NAME, object, RDMAREG_MANAGER_INTERFACE, method,
-					   NULL, NULL, "httsa{sv}", STDIN_FILENO, (uint64_t)0, (uint64_t)0,
-					   "r", 1, "session", "s", "../../x");
+			sd_bus_call_method(bus, RDMAREG_BUS_NAME, object, RDMAREG_MANAGER_INTERFACE,
+					   method, NULL, NULL, "httsa{sv}", STDIN_FILENO,
+					   (uint64_t)0, (uint64_t)0, "r", 1, "session", "s",
+					   "../../x");
 			break;
 		default:
-			sd_bus_call_method(bus, RDMAREG_BUS_NAME, object, RDMAREG_MANAGER_INTERFACE, method,
-					   NULL, NULL, "t", UINT64_MAX);
+			sd_bus_call_method(bus, RDMAREG_BUS_NAME, object, RDMAREG_MANAGER_INTERFACE,
+					   method, NULL, NULL, "t", UINT64_MAX);
 			break;
 		}
 	}

@@ -48,7 +48,8 @@ static void test_truncate(const char *name, const char *dir)
 	uint64_t id = make_region(fd, RW, 0, &info, &ticket), revocation;
 	pid_t breaker;
 
-	check(info.mode == ARBITRATION_LAYOUT_LEASE, "%s: layout lease (%s)", name, info.mode_reason);
+	check(info.mode == ARBITRATION_LAYOUT_LEASE, "%s: layout lease (%s)", name,
+	      info.mode_reason);
 	if (!id || info.mode != ARBITRATION_LAYOUT_LEASE)
 		return;
 	puppet_start(&good, drive_node);
@@ -69,7 +70,8 @@ static void test_truncate(const char *name, const char *dir)
 	check(client_consent(&k, id, revocation + 1) == -ESTALE,
 	      "%s: consent to another revocation is refused", name);
 	check(client_consent(&k, id, revocation) == 0, "%s: consent", name);
-	check(client_event(&k, KEEPER_FENCED, id).revocation.late == 0, "%s: nobody was cut off", name);
+	check(client_event(&k, KEEPER_FENCED, id).revocation.late == 0, "%s: nobody was cut off",
+	      name);
 	check(client_event(&k, KEEPER_GIVEN_BACK, id).revocation.late == 0,
 	      "%s: given back before the deadline", name);
 	m = client_event(&k, KEEPER_SETTLED, id);
@@ -77,7 +79,8 @@ static void test_truncate(const char *name, const char *dir)
 	      "%s: settled, shorter", name);
 	t = took(breaker);
 	check(t < GRACE_MSEC, "%s: the truncate did not wait for the grace (%d ms)", name, t);
-	check(puppet_message(&good, &w, 5000) && w.type == WIRE_REVOCATION_SETTLED && w.valid_length == MIB,
+	check(puppet_message(&good, &w, 5000) && w.type == WIRE_REVOCATION_SETTLED &&
+		      w.valid_length == MIB,
 	      "%s: the peer is told", name);
 	check(puppet_write(&good, MIB - PAGE, 'g') == 0 && byte_at(fd, MIB - PAGE) == 'g',
 	      "%s: its queue pair lives and writes", name);
@@ -89,28 +92,32 @@ static void test_truncate(const char *name, const char *dir)
 	revocation = client_event(&k, KEEPER_REVOCATION, id).revocation.revocation;
 	must(puppet_message(&good, &w, 5000));
 	puppet_acknowledge(&good, revocation);
-	check(client_event(&k, KEEPER_FENCED, id).revocation.late == 1, "%s: who does not answer is cut off",
-	      name);
-	check(client_event(&k, KEEPER_PEER_LEFT, id).peer.cut == 1, "%s: and the daemon hears of it", name);
+	check(client_event(&k, KEEPER_FENCED, id).revocation.late == 1,
+	      "%s: who does not answer is cut off", name);
+	check(client_event(&k, KEEPER_PEER_LEFT, id).peer.cut == 1,
+	      "%s: and the daemon hears of it", name);
 	check(puppet_is_disconnected(&silent, 5000), "%s: and so does he", name);
-	check(client_event(&k, KEEPER_SETTLED, id).revocation.valid_length == MIB / 2, "%s: settled", name);
+	check(client_event(&k, KEEPER_SETTLED, id).revocation.valid_length == MIB / 2,
+	      "%s: settled", name);
 	t = took(breaker);
-	check(t >= GRACE_MSEC - 20 && t < 3 * GRACE_MSEC, "%s: the truncate waited for the grace (%d ms)",
-	      name, t);
+	check(t >= GRACE_MSEC - 20 && t < 3 * GRACE_MSEC,
+	      "%s: the truncate waited for the grace (%d ms)", name, t);
 	must(puppet_message(&good, &w, 5000));
-	check(puppet_write(&good, 0, 'h') == 0 && byte_at(fd, 0) == 'h', "%s: who did answer goes on", name);
+	check(puppet_write(&good, 0, 'h') == 0 && byte_at(fd, 0) == 'h',
+	      "%s: who did answer goes on", name);
 	check(puppet_write(&silent, 0, 's') != 0, "%s: who did not, does not", name);
 
 	client_disconnect(&k);
 	breaker = truncate_elsewhere(fd, MIB / 4);
 	t = took(breaker);
-	check(t >= GRACE_MSEC - 20 && t < 3 * GRACE_MSEC, "%s: without a daemon it takes the grace (%d ms)",
-	      name, t);
+	check(t >= GRACE_MSEC - 20 && t < 3 * GRACE_MSEC,
+	      "%s: without a daemon it takes the grace (%d ms)", name, t);
 	must(client_connect(&k) && client_hello(&k, &welcome) == 0);
 	m = (struct keeper_message){ .type = KEEPER_LIST };
 	m = client_call(&k, &m, -1);
 	check(m.type == KEEPER_REGION && m.region == id && m.info.length == SIZE &&
-		      m.info.grace_usec == GRACE_MSEC * 1000 && strcmp(m.info.ticket, ticket.text) == 0,
+		      m.info.grace_usec == GRACE_MSEC * 1000 &&
+		      strcmp(m.info.ticket, ticket.text) == 0,
 	      "%s: a new daemon finds the region", name);
 	check(client_release(&k, id) == 0, "%s: released", name);
 	puppet_end(&good);
@@ -154,7 +161,8 @@ void test_notify(void)
 		m = client_event(&k, KEEPER_INVALIDATED, id);
 	while (m.invalidated.valid_length != MIB);
 	check(true, "ext4: the new length is reported");
-	check(puppet_message(&p, &w, 5000) && w.type == WIRE_LENGTH_CHANGED && w.valid_length == MIB,
+	check(puppet_message(&p, &w, 5000) && w.type == WIRE_LENGTH_CHANGED &&
+		      w.valid_length == MIB,
 	      "ext4: the peer is told");
 	check(puppet_write(&p, MIB, 'w') != 0, "ext4: beyond it nothing can be written");
 	check(client_release(&k, id) == 0, "ext4: released");
@@ -191,7 +199,8 @@ void test_joining(void)
 	if (during.accept.revocation == revocation) {
 		puppet_acknowledge(&before, revocation);
 		client_event(&k, KEEPER_PEER_ACK, id);
-		check(client_event(&k, KEEPER_FENCED, id).revocation.late == 0, "joining: nobody is cut off");
+		check(client_event(&k, KEEPER_FENCED, id).revocation.late == 0,
+		      "joining: nobody is cut off");
 		check(puppet_message(&during, &w, 5000) && w.type == WIRE_REVOCATION_SETTLED &&
 			      w.revocation == revocation && w.valid_length == MIB,
 		      "joining: it hears of the end");
@@ -234,7 +243,8 @@ void test_twice(void)
 		must(client_event(&k, KEEPER_SETTLED, second).revocation.valid_length ==
 		     (uint64_t)(MIB / round));
 		t = took(breaker);
-		check(t >= GRACE_MSEC - 20 && t < 3 * GRACE_MSEC, "twice: one grace for both (%d ms)", t);
+		check(t >= GRACE_MSEC - 20 && t < 3 * GRACE_MSEC,
+		      "twice: one grace for both (%d ms)", t);
 	}
 	check(client_release(&k, first) == 0 && client_release(&k, second) == 0, "twice: released");
 	close(fd);
@@ -280,7 +290,8 @@ void test_crowd(void)
 			good += puppet_write(&p[i], (uint64_t)i * PAGE, (uint8_t)round) == 0;
 		}
 	}
-	check(good == 4 * CROWD / 2, "crowd: who answers never loses his queue pair (%d writes)", good);
+	check(good == 4 * CROWD / 2, "crowd: who answers never loses his queue pair (%d writes)",
+	      good);
 	check(lost == CROWD / 2, "crowd: who does not is cut off once (%d)", lost);
 	check(client_release(&k, id) == 0, "crowd: released");
 	for (int i = 0; i < CROWD; i++)

@@ -87,7 +87,9 @@ static bool next_event(enum rdma_cm_event_type wanted, struct answer *a)
 
 static void post_receive(uint32_t i)
 {
-	struct ibv_sge s = { .addr = (uintptr_t)&messages[i], .length = sizeof(*messages), .lkey = mr->lkey };
+	struct ibv_sge s = { .addr = (uintptr_t)&messages[i],
+			     .length = sizeof(*messages),
+			     .lkey = mr->lkey };
 	struct ibv_recv_wr w = { .wr_id = i, .sg_list = &s, .num_sge = 1 }, *bad;
 
 	if (ibv_post_recv(id->qp, &w, &bad))
@@ -96,25 +98,29 @@ static void post_receive(uint32_t i)
 
 static void do_connect(const struct command *c, struct answer *a)
 {
-	struct wire_connect request = { .magic = WIRE_MAGIC, .version = WIRE_VERSION, .rights = c->rights };
+	struct wire_connect request = { .magic = WIRE_MAGIC,
+					.version = WIRE_VERSION,
+					.rights = c->rights };
 	struct rdma_conn_param param = { .private_data = &request,
 					 .private_data_len = sizeof(request),
 					 .responder_resources = 1,
 					 .initiator_depth = 1,
 					 .retry_count = 6,
 					 .rnr_retry_count = 7 };
-	struct ibv_qp_init_attr init = {
-		.qp_type = IBV_QPT_RC,
-		.sq_sig_all = 1,
-		.cap = { .max_send_wr = 8, .max_recv_wr = RECEIVES, .max_send_sge = 1, .max_recv_sge = 1 }
-	};
+	struct ibv_qp_init_attr init = { .qp_type = IBV_QPT_RC,
+					 .sq_sig_all = 1,
+					 .cap = { .max_send_wr = 8,
+						  .max_recv_wr = RECEIVES,
+						  .max_send_sge = 1,
+						  .max_recv_sge = 1 } };
 	struct sockaddr_in to = { .sin_family = AF_INET };
 	unsigned long long region;
 	char host[64], token[33];
 	unsigned int port;
 
 	a->status = -1;
-	if (sscanf(c->ticket, WIRE_TICKET_SCHEME "%63[0-9.]:%u/%llu?%32s", host, &port, &region, token) != 4)
+	if (sscanf(c->ticket, WIRE_TICKET_SCHEME "%63[0-9.]:%u/%llu?%32s", host, &port, &region,
+		   token) != 4)
 		return;
 	request.region = region;
 	for (int i = 0; i < WIRE_TOKEN_BYTES; i++)
@@ -128,8 +134,8 @@ static void do_connect(const struct command *c, struct answer *a)
 	    !next_event(RDMA_CM_EVENT_ROUTE_RESOLVED, a))
 		give_up("resolving");
 	pd = ibv_alloc_pd(id->verbs);
-	page = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1,
-		    0);
+	page = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	messages = (struct wire_message *)(page + PAGE);
 	mr = ibv_reg_mr(pd, page, 2 * PAGE, IBV_ACCESS_LOCAL_WRITE);
 	init.send_cq = send_cq = ibv_create_cq(id->verbs, 16, NULL, NULL, 0);
@@ -155,7 +161,8 @@ static int poll_cq(struct ibv_cq *cq, struct ibv_wc *wc, int msec)
 	return 0;
 }
 
-static int post(enum ibv_wr_opcode opcode, void *local, uint32_t length, uint64_t address, uint32_t rkey)
+static int post(enum ibv_wr_opcode opcode, void *local, uint32_t length, uint64_t address,
+		uint32_t rkey)
 {
 	struct ibv_sge s = { .addr = (uintptr_t)local, .length = length, .lkey = mr->lkey };
 	struct ibv_send_wr w = { .sg_list = &s,
@@ -210,7 +217,8 @@ static void obey(const struct command *c, struct answer *a)
 		a->status = post(IBV_WR_SEND, m, sizeof(*m), 0, 0);
 		break;
 	case DISCONNECTED:
-		a->status = readable(channel->fd, c->msec) && next_event(RDMA_CM_EVENT_DISCONNECTED, a);
+		a->status =
+			readable(channel->fd, c->msec) && next_event(RDMA_CM_EVENT_DISCONNECTED, a);
 		break;
 	}
 }
@@ -257,7 +265,8 @@ static struct answer command(struct puppet *p, const struct command *c)
 {
 	struct answer a = { .status = -3 };
 
-	if (send(p->fd, c, sizeof(*c), MSG_NOSIGNAL) < 0 || recv(p->fd, &a, sizeof(a), 0) != sizeof(a))
+	if (send(p->fd, c, sizeof(*c), MSG_NOSIGNAL) < 0 ||
+	    recv(p->fd, &a, sizeof(a), 0) != sizeof(a))
 		a.status = -3;
 	return a;
 }
@@ -276,7 +285,9 @@ bool puppet_connect(struct puppet *p, const char *ticket, uint16_t rights)
 
 int puppet_write_raw(struct puppet *p, uint64_t address, uint32_t rkey)
 {
-	return command(p, &(struct command){ .verb = WRITE, .address = address, .rkey = rkey, .byte = '!' })
+	return command(p,
+		       &(struct command){
+			       .verb = WRITE, .address = address, .rkey = rkey, .byte = '!' })
 		.status;
 }
 

@@ -131,7 +131,8 @@ static void test_filesystem(const char *name, const char *dir, bool direct)
 		return;
 	printf("# %s: mode %u, %s; %" PRIu64 " bytes warmed\n", name, info.mode, info.mode_reason,
 	       info.bytes_warmed);
-	check(info.valid_length == SIZE && info.rkey && info.address % PAGE == 0 && info.bytes_warmed == SIZE,
+	check(info.valid_length == SIZE && info.rkey && info.address % PAGE == 0 &&
+		      info.bytes_warmed == SIZE,
 	      "%s: registered and warm", name);
 	puppet_start(&p, drive_node);
 	check(puppet_connect(&p, ticket.text, RW), "%s: a peer connects", name);
@@ -142,8 +143,8 @@ static void test_filesystem(const char *name, const char *dir, bool direct)
 	check(puppet_read(&p, PAGE, &b) == 0 && b == 'i', "%s: reads", name);
 	check(puppet_write(&p, 3 * PAGE, 'w') == 0, "%s: writes", name);
 	must(fdatasync(fd) == 0);
-	check(byte_at(fd, 3 * PAGE) == 'w' && byte_at(fd, 4 * PAGE) == 'i', "%s: the file has the bytes",
-	      name);
+	check(byte_at(fd, 3 * PAGE) == 'w' && byte_at(fd, 4 * PAGE) == 'i',
+	      "%s: the file has the bytes", name);
 	check(puppet_write(&p, 3 * PAGE, 'x') == 0, "%s: writes again after writeback", name);
 	must(fdatasync(fd) == 0);
 	check(byte_at(fd, 3 * PAGE) == 'x', "%s: and the file has those too", name);
@@ -155,7 +156,8 @@ static void test_filesystem(const char *name, const char *dir, bool direct)
 		check(true, "%s: writeback is reported", name);
 	}
 	check(client_release(&k, id) == 0, "%s: released", name);
-	check(client_event(&k, KEEPER_PEER_LEFT, id).peer.cut == 1, "%s: its peer was cut off", name);
+	check(client_event(&k, KEEPER_PEER_LEFT, id).peer.cut == 1, "%s: its peer was cut off",
+	      name);
 	check(puppet_is_disconnected(&p, 5000), "%s: and heard of it", name);
 	check(puppet_write(&p, 0, 'z') != 0, "%s: nothing can be reached any more", name);
 	puppet_end(&p);
@@ -176,7 +178,8 @@ static void test_filesystems(void)
 static void test_device_dax(void)
 {
 	const char *path = getenv("LAB_DEVDAX");
-	struct keeper_region what = { .length = SIZE, .access = ACCESS_READ_WRITE, .warm = 1 }, info = { 0 };
+	struct keeper_region what = { .length = SIZE, .access = ACCESS_READ_WRITE, .warm = 1 },
+			     info = { 0 };
 	int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1, r;
 	struct keeper_ticket ticket;
 	struct puppet p;
@@ -243,7 +246,8 @@ static void test_warming(void)
 	do
 		info = describe(id);
 	while (info.bytes_warmed == before.bytes_warmed || !info.writebacks);
-	check(info.bytes_warmed <= 3 * before.bytes_warmed, "what writeback took is warmed again (%d KiB)",
+	check(info.bytes_warmed <= 3 * before.bytes_warmed,
+	      "what writeback took is warmed again (%d KiB)",
 	      (int)((info.bytes_warmed - before.bytes_warmed) / 1024));
 	before = describe(id);
 	for (int i = 0; i < 10; i++)
@@ -306,7 +310,8 @@ static void test_rights(void)
 	puppet_end(&p);
 
 	puppet_start(&p, drive_node);
-	check(puppet_connect(&p, reading.text, WIRE_RIGHT_READ) && puppet_read(&p, 0, &b) == 0 && b == 'i',
+	check(puppet_connect(&p, reading.text, WIRE_RIGHT_READ) && puppet_read(&p, 0, &b) == 0 &&
+		      b == 'i',
 	      "a ticket for reading reads");
 	check(puppet_write(&p, 0, 'w') != 0 && byte_at(fd, 0) == 'i', "and does not write");
 	puppet_end(&p);
@@ -331,7 +336,8 @@ static void test_rights(void)
 	check(!puppet_connect(&p, once.text, WIRE_RIGHT_READ) && p.refused == WIRE_REFUSED_TICKET,
 	      "a wrong token");
 	puppet_end(&p);
-	check(client_export(&k, id, RW, 0, &once) == 0 && client_prefetch(&k, id, 0, 0, true) == 0 &&
+	check(client_export(&k, id, RW, 0, &once) == 0 &&
+		      client_prefetch(&k, id, 0, 0, true) == 0 &&
 		      client_prefetch(&k, id, SIZE, 1, false) == -ERANGE,
 	      "prefetching for writing, and not outside");
 	check(client_release(&k, id) == 0 && client_release(&k, id2) == 0, "released");
@@ -400,7 +406,8 @@ static void test_removal(void)
 	puppet_end(&p);
 	close(fd);
 	start();
-	check(!welcome.port && welcome.no_adapter[0], "a new one has no adapter: %s", welcome.no_adapter);
+	check(!welcome.port && welcome.no_adapter[0], "a new one has no adapter: %s",
+	      welcome.no_adapter);
 }
 
 static const struct {
@@ -435,8 +442,8 @@ int main(int argc, char *argv[])
 	drive_node = argv[2];
 	signal(SIGPIPE, SIG_IGN);
 	start();
-	printf("# %s port %u device %s%s, module %s\n", welcome.address, welcome.port, welcome.device,
-	       welcome.no_adapter, welcome.has_module ? "yes" : "no");
+	printf("# %s port %u device %s%s, module %s\n", welcome.address, welcome.port,
+	       welcome.device, welcome.no_adapter, welcome.has_module ? "yes" : "no");
 	for (size_t i = 0; i < sizeof(tests) / sizeof(*tests); i++) {
 		bool wanted = argc == 3 && !tests[i].on_request;
 

@@ -43,7 +43,8 @@ static int count_as_stranger(void *argument)
 {
 	struct rdmareg_counters counters = { .slot = 0 };
 
-	CHECK(device_ioctl(argument, RDMAREG_COUNTERS, &counters) == -EPERM, "a stranger may count");
+	CHECK(device_ioctl(argument, RDMAREG_COUNTERS, &counters) == -EPERM,
+	      "a stranger may count");
 	return 0;
 }
 
@@ -60,10 +61,12 @@ static void test_bad_counters(enum filesystem fs)
 	device_open(&device);
 	for (size_t i = 0; i < sizeof(absent) / sizeof(absent[0]); i++) {
 		counters->slot = absent[i];
-		CHECK(device_ioctl(&device, RDMAREG_COUNTERS, counters) == -ENOENT, "slot %u", absent[i]);
+		CHECK(device_ioctl(&device, RDMAREG_COUNTERS, counters) == -ENOENT, "slot %u",
+		      absent[i]);
 	}
 	CHECK(device_ioctl(&device, RDMAREG_COUNTERS, (void *)8) == -EFAULT, "bad pointer");
-	CHECK(device_ioctl(&device, _IOWR(RDMAREG_IOC_MAGIC, 7, int), counters) == -ENOTTY, "other size");
+	CHECK(device_ioctl(&device, _IOWR(RDMAREG_IOC_MAGIC, 7, int), counters) == -ENOTTY,
+	      "other size");
 	CHECK(!watch_range(&device, counters, PAGE, 0, &counters->slot), "watch");
 	TRY(mprotect(counters, PAGE, PROT_READ));
 	CHECK(device_ioctl(&device, RDMAREG_COUNTERS, counters) == -EFAULT, "read-only memory");
@@ -81,7 +84,8 @@ static void test_range_counters(enum filesystem fs)
 
 	(void)fs;
 	device_open(&device);
-	map = mmap(NULL, 8 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	map = mmap(NULL, 8 * PAGE, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	CHECK(map != MAP_FAILED, "mmap");
 	CHECK(!watch_range(&device, map, 8 * PAGE, 21, &slot), "watch");
 	c = counters(&device, slot);
@@ -91,7 +95,8 @@ static void test_range_counters(enum filesystem fs)
 	for (unsigned int i = 0; i < 3; i++)
 		TRY(madvise(map + i * PAGE, PAGE, MADV_DONTNEED));
 	CHECK(counters(&device, slot).causes[INDEX(RDMAREG_CAUSE_CLEAR)] == 3, "clear");
-	CHECK(!collect(&device, slot, &report) && report.clear_count == 3, "counting has collected");
+	CHECK(!collect(&device, slot, &report) && report.clear_count == 3,
+	      "counting has collected");
 	TRY(mprotect(map + 4 * PAGE, PAGE, PROT_READ));
 	TRY(mprotect(map + 4 * PAGE, PAGE, PROT_READ | PROT_WRITE));
 	TRY(munmap(map + 7 * PAGE, PAGE));
@@ -107,8 +112,10 @@ static void test_range_counters(enum filesystem fs)
 		      sum(c.causes, INDEX(RDMAREG_CAUSE_RECLAIM)) == report.sequence,
 	      "the causes do not add up");
 
-	CHECK(!unwatch(&device, slot) && !watch_range(&device, map, PAGE, 22, &slot), "watch again");
-	CHECK(!sum(counters(&device, slot).causes, RDMAREG_CAUSE_BITS), "inherited from the last watch");
+	CHECK(!unwatch(&device, slot) && !watch_range(&device, map, PAGE, 22, &slot),
+	      "watch again");
+	CHECK(!sum(counters(&device, slot).causes, RDMAREG_CAUSE_BITS),
+	      "inherited from the last watch");
 }
 
 static int do_truncate(void *argument)
@@ -118,7 +125,8 @@ static int do_truncate(void *argument)
 
 static int do_punch(void *argument)
 {
-	return fallocate(((struct file *)argument)->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, PAGE);
+	return fallocate(((struct file *)argument)->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			 0, PAGE);
 }
 
 static int do_writes(void *argument)
@@ -194,7 +202,8 @@ static void test_totals(enum filesystem fs)
 	file_make(&file, fs);
 	CHECK(!watch_range(&device, file_map(&file), PAGE, 0, &range), "watch");
 	CHECK(!watch_layout(&device, file.fd, SHORT_MS, 0, &layout), "watch");
-	CHECK(total("openers") == 1 && total("ranges") == 1 && total("layouts") == 1, "what exists");
+	CHECK(total("openers") == 1 && total("ranges") == 1 && total("layouts") == 1,
+	      "what exists");
 	child_start(&child, do_truncate, &file);
 	child_wait(&child);
 	CHECK(total("breaks") == breaks + 1 && total("expiries") == expiries + 1, "what happened");
@@ -248,8 +257,8 @@ static void test_limit_of_file(enum filesystem fs)
 	child_start(&child, do_truncate, &file);
 	for (uint32_t i = 0; i < limit; i++) {
 		wait_layout(&device, i, RDMAREG_LAYOUT_BREAKING);
-		CHECK(counters(&device, i).breaks[RDMAREG_OP_TRUNCATE] == 1, "watch %u: another operation",
-		      i);
+		CHECK(counters(&device, i).breaks[RDMAREG_OP_TRUNCATE] == 1,
+		      "watch %u: another operation", i);
 		CHECK(!release(&device, i, 1), "release %u", i);
 	}
 	child_wait(&child);
@@ -271,11 +280,13 @@ static void test_limit_of_overlap(enum filesystem fs)
 	for (uint32_t i = 0; i <= RDMAREG_MAX_OVERLAP; i++)
 		CHECK(!watch_range(&device, map + PAGE, PAGE, i, &slot), "watch %u", i);
 	CHECK(watch_range(&device, map + PAGE, PAGE, 0, &slot) == -ENOSPC, "one too many");
-	CHECK(watch_range(&device, map, 3 * PAGE, 0, &slot) == -ENOSPC, "one too many, a larger one");
+	CHECK(watch_range(&device, map, 3 * PAGE, 0, &slot) == -ENOSPC,
+	      "one too many, a larger one");
 	CHECK(!watch_range(&device, map, PAGE, 0, &slot) &&
 		      !watch_range(&device, map + 2 * PAGE, PAGE, 0, &slot),
 	      "the neighbours are refused");
-	CHECK(!unwatch(&device, 0) && !watch_range(&device, map + PAGE, PAGE, 0, &slot), "no place is freed");
+	CHECK(!unwatch(&device, 0) && !watch_range(&device, map + PAGE, PAGE, 0, &slot),
+	      "no place is freed");
 }
 
 static void unload(const char *when)
@@ -306,8 +317,12 @@ static void test_unload_refused(enum filesystem fs)
 }
 
 const struct test counter_tests[] = {
-	{ "counters-bad-arguments", test_bad_counters, 0 },  { "counters-range", test_range_counters, 0 },
-	{ "counters-layout", test_layout_counters, ON_XFS }, { "counters-totals", test_totals, ON(XFS) },
-	{ "limit-of-overlap", test_limit_of_overlap, 0 },    { "limit-of-file", test_limit_of_file, ON(XFS) },
-	{ "unload-refused", test_unload_refused, ON(XFS) },  { 0 },
+	{ "counters-bad-arguments", test_bad_counters, 0 },
+	{ "counters-range", test_range_counters, 0 },
+	{ "counters-layout", test_layout_counters, ON_XFS },
+	{ "counters-totals", test_totals, ON(XFS) },
+	{ "limit-of-overlap", test_limit_of_overlap, 0 },
+	{ "limit-of-file", test_limit_of_file, ON(XFS) },
+	{ "unload-refused", test_unload_refused, ON(XFS) },
+	{ 0 },
 };

@@ -17,8 +17,8 @@
 
 static char *anonymous(size_t length)
 {
-	char *map =
-		mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	char *map = mmap(NULL, length, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 
 	CHECK(map != MAP_FAILED, "mmap: %s", strerror(errno));
 	return map;
@@ -33,7 +33,8 @@ static void test_query(enum filesystem fs)
 	CHECK(device.query.abi == RDMAREG_ABI, "abi %u", device.query.abi);
 	CHECK(device.query.max_watches && device.query.max_deadline_ms, "a limit is 0");
 	CHECK(!device.query.reserved, "a reserved field is not 0");
-	CHECK(mmap(NULL, PAGE, PROT_READ, MAP_SHARED, device.fd, 0) == MAP_FAILED, "it can be mapped");
+	CHECK(mmap(NULL, PAGE, PROT_READ, MAP_SHARED, device.fd, 0) == MAP_FAILED,
+	      "it can be mapped");
 	CHECK(!device_pending(&device, 0), "pending without a watch");
 }
 
@@ -51,8 +52,8 @@ static void expect(const struct device *device, const struct bad *table, size_t 
 		int r = device_ioctl(device, table[i].request,
 				     table[i].argument ? table[i].argument : (void *)8);
 
-		CHECK(r == -table[i].error, "%s: %s, expected %s", table[i].what, strerrorname_np(-r),
-		      table[i].error ? strerrorname_np(table[i].error) : "0");
+		CHECK(r == -table[i].error, "%s: %s, expected %s", table[i].what,
+		      strerrorname_np(-r), table[i].error ? strerrorname_np(table[i].error) : "0");
 	}
 }
 
@@ -83,20 +84,23 @@ static void test_bad_arguments(enum filesystem fs)
 		{ "release, bad pointer", RDMAREG_RELEASE, NULL, EFAULT },
 		{ "rearm, bad pointer", RDMAREG_REARM, NULL, EFAULT },
 		{ "unwatch, bad pointer", RDMAREG_UNWATCH, NULL, EFAULT },
-		{ "range, empty", RDMAREG_WATCH_RANGE, &(struct rdmareg_watch_range){ .address = a },
-		  EINVAL },
+		{ "range, empty", RDMAREG_WATCH_RANGE,
+		  &(struct rdmareg_watch_range){ .address = a }, EINVAL },
 		{ "range, address unaligned", RDMAREG_WATCH_RANGE,
 		  &(struct rdmareg_watch_range){ .address = a + 1, .length = PAGE }, EINVAL },
 		{ "range, length unaligned", RDMAREG_WATCH_RANGE,
 		  &(struct rdmareg_watch_range){ .address = a, .length = PAGE + 1 }, EINVAL },
 		{ "range, overflow", RDMAREG_WATCH_RANGE,
-		  &(struct rdmareg_watch_range){ .address = a, .length = -(uint64_t)PAGE }, EINVAL },
+		  &(struct rdmareg_watch_range){ .address = a, .length = -(uint64_t)PAGE },
+		  EINVAL },
 		{ "range, beyond user space", RDMAREG_WATCH_RANGE,
 		  &(struct rdmareg_watch_range){ .address = top, .length = 2ull << 56 }, EINVAL },
 		{ "range, kernel", RDMAREG_WATCH_RANGE,
-		  &(struct rdmareg_watch_range){ .address = 0xffff888000000000, .length = PAGE }, EINVAL },
+		  &(struct rdmareg_watch_range){ .address = 0xffff888000000000, .length = PAGE },
+		  EINVAL },
 		{ "range, reserved", RDMAREG_WATCH_RANGE,
-		  &(struct rdmareg_watch_range){ .address = a, .length = PAGE, .reserved = 1 }, EINVAL },
+		  &(struct rdmareg_watch_range){ .address = a, .length = PAGE, .reserved = 1 },
+		  EINVAL },
 		{ "layout, no such fd", RDMAREG_WATCH_LAYOUT,
 		  &(struct rdmareg_watch_layout){ .fd = 999, .deadline_ms = 1 }, EBADF },
 		{ "layout, negative fd", RDMAREG_WATCH_LAYOUT,
@@ -107,39 +111,42 @@ static void test_bad_arguments(enum filesystem fs)
 		  &(struct rdmareg_watch_layout){ .fd = directory, .deadline_ms = 1 }, EINVAL },
 		{ "layout, device", RDMAREG_WATCH_LAYOUT,
 		  &(struct rdmareg_watch_layout){ .fd = null, .deadline_ms = 1 }, EINVAL },
-		{ "layout, no deadline", RDMAREG_WATCH_LAYOUT, &(struct rdmareg_watch_layout){ .fd = null },
-		  EINVAL },
+		{ "layout, no deadline", RDMAREG_WATCH_LAYOUT,
+		  &(struct rdmareg_watch_layout){ .fd = null }, EINVAL },
 		{ "layout, deadline too long", RDMAREG_WATCH_LAYOUT,
 		  &(struct rdmareg_watch_layout){ .fd = null, .deadline_ms = most + 1 }, EINVAL },
 		{ "layout, unknown flag", RDMAREG_WATCH_LAYOUT,
-		  &(struct rdmareg_watch_layout){ .fd = null, .deadline_ms = 1, .flags = 2 }, EINVAL },
+		  &(struct rdmareg_watch_layout){ .fd = null, .deadline_ms = 1, .flags = 2 },
+		  EINVAL },
 		{ "rearm, unknown flag", RDMAREG_REARM,
 		  &(struct rdmareg_rearm){ .slot = range, .deadline_ms = 1, .flags = 2 }, EINVAL },
 		{ "rearm, reserved", RDMAREG_REARM,
-		  &(struct rdmareg_rearm){ .slot = range, .deadline_ms = 1, .reserved = 1 }, EINVAL },
+		  &(struct rdmareg_rearm){ .slot = range, .deadline_ms = 1, .reserved = 1 },
+		  EINVAL },
 		{ "collect, nothing pending", RDMAREG_COLLECT,
 		  &(struct rdmareg_report){ .slot = RDMAREG_SLOT_ANY }, EAGAIN },
-		{ "collect, slot not pending", RDMAREG_COLLECT, &(struct rdmareg_report){ .slot = range },
-		  EAGAIN },
-		{ "collect, free slot", RDMAREG_COLLECT, &(struct rdmareg_report){ .slot = range + 1 },
-		  ENOENT },
+		{ "collect, slot not pending", RDMAREG_COLLECT,
+		  &(struct rdmareg_report){ .slot = range }, EAGAIN },
+		{ "collect, free slot", RDMAREG_COLLECT,
+		  &(struct rdmareg_report){ .slot = range + 1 }, ENOENT },
 		{ "collect, no such slot", RDMAREG_COLLECT,
 		  &(struct rdmareg_report){ .slot = device.query.max_watches }, ENOENT },
-		{ "release, range watch", RDMAREG_RELEASE, &(struct rdmareg_release){ .slot = range },
-		  ENOENT },
-		{ "release, free slot", RDMAREG_RELEASE, &(struct rdmareg_release){ .slot = range + 1 },
-		  ENOENT },
+		{ "release, range watch", RDMAREG_RELEASE,
+		  &(struct rdmareg_release){ .slot = range }, ENOENT },
+		{ "release, free slot", RDMAREG_RELEASE,
+		  &(struct rdmareg_release){ .slot = range + 1 }, ENOENT },
 		{ "rearm, range watch", RDMAREG_REARM,
 		  &(struct rdmareg_rearm){ .slot = range, .deadline_ms = 1 }, ENOENT },
-		{ "rearm, free slot", RDMAREG_REARM, &(struct rdmareg_rearm){ .slot = 7, .deadline_ms = 1 },
-		  ENOENT },
-		{ "rearm, no deadline", RDMAREG_REARM, &(struct rdmareg_rearm){ .slot = range }, EINVAL },
+		{ "rearm, free slot", RDMAREG_REARM,
+		  &(struct rdmareg_rearm){ .slot = 7, .deadline_ms = 1 }, ENOENT },
+		{ "rearm, no deadline", RDMAREG_REARM, &(struct rdmareg_rearm){ .slot = range },
+		  EINVAL },
 		{ "rearm, deadline too long", RDMAREG_REARM,
 		  &(struct rdmareg_rearm){ .slot = range, .deadline_ms = most + 1 }, EINVAL },
-		{ "unwatch, free slot", RDMAREG_UNWATCH, &(struct rdmareg_unwatch){ .slot = range + 1 },
-		  ENOENT },
-		{ "unwatch, any slot", RDMAREG_UNWATCH, &(struct rdmareg_unwatch){ .slot = RDMAREG_SLOT_ANY },
-		  ENOENT },
+		{ "unwatch, free slot", RDMAREG_UNWATCH,
+		  &(struct rdmareg_unwatch){ .slot = range + 1 }, ENOENT },
+		{ "unwatch, any slot", RDMAREG_UNWATCH,
+		  &(struct rdmareg_unwatch){ .slot = RDMAREG_SLOT_ANY }, ENOENT },
 		{ "unwatch, reserved", RDMAREG_UNWATCH,
 		  &(struct rdmareg_unwatch){ .slot = range, .reserved = 1 }, EINVAL },
 	};
@@ -173,13 +180,14 @@ static void test_limit_of_watches(enum filesystem fs)
 	r = watch_range(&device, map, PAGE, 0, &slot);
 	CHECK(r == -ENOSPC, "one too many: %s", strerror(-r));
 	TRY(madvise(map, (size_t)device.query.max_watches * PAGE, MADV_DONTNEED));
-	CHECK(!collect(&device, middle, &report) && report.cookie == middle, "slot %u did not notice",
-	      middle);
+	CHECK(!collect(&device, middle, &report) && report.cookie == middle,
+	      "slot %u did not notice", middle);
 
 	sequence = report.sequence;
 	CHECK(sequence > 0 && !unwatch(&device, middle), "unwatch");
 	CHECK(collect(&device, middle, &report) == -ENOENT, "still there");
-	CHECK(!watch_range(&device, map, PAGE, 5, &slot) && slot == middle, "the free slot is not taken");
+	CHECK(!watch_range(&device, map, PAGE, 5, &slot) && slot == middle,
+	      "the free slot is not taken");
 	TRY(madvise(map, PAGE, MADV_DONTNEED));
 	CHECK(!collect(&device, middle, &report) && report.cookie == 5, "cookie");
 	CHECK(report.sequence > sequence, "sequence fell");
@@ -203,7 +211,8 @@ static void test_limit_of_openers(enum filesystem fs)
 	CHECK(errno == EMFILE && count + 1 >= limit && count <= limit, "%llu may be open: %s",
 	      (unsigned long long)count, strerror(errno));
 	close(fds[--count]);
-	CHECK(open(RDMAREG_DEVICE, O_RDWR | O_CLOEXEC) >= 0, "not freed by close: %s", strerror(errno));
+	CHECK(open(RDMAREG_DEVICE, O_RDWR | O_CLOEXEC) >= 0, "not freed by close: %s",
+	      strerror(errno));
 }
 
 /* A report that cannot be written to the caller is not lost. */
@@ -385,7 +394,8 @@ static void test_private_file(enum filesystem fs)
 	TRY(unwatch(&device, slot));
 	TRY(fcntl(fd, F_SETLEASE, F_WRLCK));
 	signal(SIGIO, SIG_IGN);
-	CHECK(try_watch_layout(&device, fd, 1000, 0, &slot) == -EAGAIN, "waits for a lease, or ignores it");
+	CHECK(try_watch_layout(&device, fd, 1000, 0, &slot) == -EAGAIN,
+	      "waits for a lease, or ignores it");
 }
 
 const struct test device_tests[] = {

@@ -64,8 +64,8 @@ static int do_open_truncate(void *argument)
 
 static int do_punch(void *argument)
 {
-	return fallocate(((struct file *)argument)->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
-			 4 * PAGE);
+	return fallocate(((struct file *)argument)->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			 0, 4 * PAGE);
 }
 
 static int do_clone_in(void *argument)
@@ -108,23 +108,26 @@ static const struct {
 static void settle(struct scene *scene, struct child *child, uint32_t break_id, const char *name,
 		   int operation)
 {
-	struct rdmareg_report report = wait_layout(&scene->device, scene->slot, RDMAREG_LAYOUT_BREAKING);
+	struct rdmareg_report report =
+		wait_layout(&scene->device, scene->slot, RDMAREG_LAYOUT_BREAKING);
 	struct outcome outcome;
 	uint64_t released;
 
 	CHECK(child_running(child), "%s: did not wait", name);
-	CHECK(report.break_id == break_id, "%s: break %u, expected %u", name, report.break_id, break_id);
-	CHECK((int)report.operation == operation, "%s: operation %u, expected %d", name, report.operation,
-	      operation);
-	CHECK(report.breaker_pid == (uint32_t)child->pid, "%s: breaker %u, is %d", name, report.breaker_pid,
-	      child->pid);
+	CHECK(report.break_id == break_id, "%s: break %u, expected %u", name, report.break_id,
+	      break_id);
+	CHECK((int)report.operation == operation, "%s: operation %u, expected %d", name,
+	      report.operation, operation);
+	CHECK(report.breaker_pid == (uint32_t)child->pid, "%s: breaker %u, is %d", name,
+	      report.breaker_pid, child->pid);
 	CHECK(report.deadline_nsec > now_nsec(), "%s: deadline in the past", name);
 	CHECK(report.cookie == 77 && report.flags == RDMAREG_FLAG_UNWINDING, "%s: report", name);
-	CHECK(rearm(&scene->device, scene->slot, LONG_MS) == -EBUSY, "%s: re-armed while breaking", name);
-	CHECK(release(&scene->device, scene->slot, break_id + 1) == -ESTALE, "%s: released a break to come",
+	CHECK(rearm(&scene->device, scene->slot, LONG_MS) == -EBUSY, "%s: re-armed while breaking",
 	      name);
-	CHECK(release(&scene->device, scene->slot, break_id - 1) == -ESTALE, "%s: released an old break",
-	      name);
+	CHECK(release(&scene->device, scene->slot, break_id + 1) == -ESTALE,
+	      "%s: released a break to come", name);
+	CHECK(release(&scene->device, scene->slot, break_id - 1) == -ESTALE,
+	      "%s: released an old break", name);
 	CHECK(child_running(child), "%s: did not wait", name);
 
 	released = now_nsec();
@@ -152,7 +155,8 @@ static void test_breakers(enum filesystem fs)
 		settle(&scene, &child, i + 1, breakers[i].name, breakers[i].operation);
 		r = rearm(&scene.device, scene.slot, LONG_MS);
 		CHECK(!r, "%s: rearm: %s", breakers[i].name, strerror(-r));
-		CHECK(release(&scene.device, scene.slot, i + 1) == -ESTALE, "released an old break");
+		CHECK(release(&scene.device, scene.slot, i + 1) == -ESTALE,
+		      "released an old break");
 	}
 }
 
@@ -231,7 +235,8 @@ static void check_deadline(const struct outcome *outcome, uint64_t begin_nsec, u
 
 	CHECK(waited_ms >= deadline_ms, "over after %llu ms, before the deadline",
 	      (unsigned long long)waited_ms);
-	CHECK(waited_ms < deadline_ms + SLACK_MS, "over only after %llu ms", (unsigned long long)waited_ms);
+	CHECK(waited_ms < deadline_ms + SLACK_MS, "over only after %llu ms",
+	      (unsigned long long)waited_ms);
 }
 
 static void test_deadline(enum filesystem fs)
@@ -246,7 +251,8 @@ static void test_deadline(enum filesystem fs)
 	outcome = child_wait(&child);
 	check_deadline(&outcome, outcome.begin_nsec, SHORT_MS);
 	report = wait_layout(&scene.device, scene.slot, RDMAREG_LAYOUT_EXPIRED);
-	CHECK(report.break_id == 1 && report.operation == RDMAREG_OP_TRUNCATE && !report.deadline_nsec,
+	CHECK(report.break_id == 1 && report.operation == RDMAREG_OP_TRUNCATE &&
+		      !report.deadline_nsec,
 	      "report");
 	CHECK(!release(&scene.device, scene.slot, 1), "a release that comes too late is an error");
 	if (report.flags & RDMAREG_FLAG_UNWINDING)

@@ -46,12 +46,14 @@ static void test_two_watchers(enum filesystem fs)
 	CHECK(try_watch_layout(&device, file.fd, LONG_MS, 3, &c) == -EAGAIN,
 	      "a third watch during the break");
 	CHECK(!release(&device, a, 1), "release");
-	CHECK(rearm(&device, a, LONG_MS) == -EAGAIN, "re-armed while the breaker waits for the other");
+	CHECK(rearm(&device, a, LONG_MS) == -EAGAIN,
+	      "re-armed while the breaker waits for the other");
 	CHECK(child_running(&child), "did not wait for the second watcher");
 	released = now_nsec();
 	CHECK(!release(&device, b, 1), "release");
 	outcome = child_wait(&child);
-	CHECK(outcome.end_nsec > released && !outcome.result, "did not wait for the second watcher");
+	CHECK(outcome.end_nsec > released && !outcome.result,
+	      "did not wait for the second watcher");
 	wait_unwound(&device, a);
 	wait_unwound(&device, b);
 	CHECK(!rearm(&device, a, LONG_MS) && !rearm(&device, b, LONG_MS), "rearm");
@@ -91,12 +93,14 @@ static void test_breaker_of_two_files(enum filesystem fs)
 	for (int i = 0; i < 2; i++) {
 		CHECK(device_pending(&device, PATIENCE_MS), "no break");
 		CHECK(!collect(&device, RDMAREG_SLOT_ANY, &report), "collect");
-		CHECK(report.layout_state == RDMAREG_LAYOUT_BREAKING && report.operation == RDMAREG_OP_CLONE,
+		CHECK(report.layout_state == RDMAREG_LAYOUT_BREAKING &&
+			      report.operation == RDMAREG_OP_CLONE,
 		      "report");
 		CHECK(child_running(&child), "did not wait");
 		CHECK(!release(&device, report.slot, report.break_id), "release");
 		if (i == 0)
-			CHECK(rearm(&device, report.slot, LONG_MS) == -EAGAIN, "re-armed under the breaker");
+			CHECK(rearm(&device, report.slot, LONG_MS) == -EAGAIN,
+			      "re-armed under the breaker");
 	}
 	child_wait(&child);
 	wait_unwound(&device, slots[0]);
@@ -141,7 +145,8 @@ static void test_no_livelock(enum filesystem fs)
 	device_open(&tireless.device);
 	file_make(&tireless.file, fs);
 	for (int i = 0; i < 2; i++)
-		CHECK(!pthread_create(&threads[i], NULL, watch_again_and_again, &tireless), "thread");
+		CHECK(!pthread_create(&threads[i], NULL, watch_again_and_again, &tireless),
+		      "thread");
 	for (int i = 0; i < 3; i++) {
 		child_start(&child, do_truncate, &tireless.file);
 		outcome = child_wait(&child);
@@ -179,7 +184,8 @@ static int break_often(void *argument)
 			TRY(ftruncate(melee->file.fd, rand_r(&seed) % FILE_BYTES));
 			break;
 		case 1:
-			TRY(fallocate(melee->file.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, PAGE));
+			TRY(fallocate(melee->file.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+				      PAGE));
 			break;
 		case 2:
 			TRY(pwrite(melee->file.fd, "x", 1, rand_r(&seed) % FILE_BYTES));
@@ -210,8 +216,8 @@ static void *watch_wildly(void *argument)
 			switch (rand_r(&seed) % 6) {
 			case 0:
 			case 1:
-				try_watch_layout(device, melee->file.fd, 1 + (uint32_t)rand_r(&seed) % 8, 0,
-						 &slot);
+				try_watch_layout(device, melee->file.fd,
+						 1 + (uint32_t)rand_r(&seed) % 8, 0, &slot);
 				break;
 			case 2:
 				unwatch(device, (uint32_t)rand_r(&seed) % 8);
@@ -252,8 +258,8 @@ static void test_melee(enum filesystem fs)
 	for (int i = 0; i < WATCHERS; i++)
 		pthread_join(threads[i], NULL);
 	/* how much of what happened is chance, but a melee without any of it has tested nothing */
-	CHECK(melee.releases && melee.closes, "%lu releases, %lu re-arms, %lu closes", melee.releases,
-	      melee.rearms, melee.closes);
+	CHECK(melee.releases && melee.closes, "%lu releases, %lu re-arms, %lu closes",
+	      melee.releases, melee.rearms, melee.closes);
 }
 
 const struct test race_tests[] = {

@@ -49,27 +49,32 @@ static void expect_event(struct scene *scene, const char *what, uint32_t cause, 
 	CHECK(device_pending(&scene->device, PATIENCE_MS), "%s: no event", what);
 	r = collect(&scene->device, RDMAREG_SLOT_ANY, &report);
 	CHECK(!r, "%s: COLLECT: %s", what, strerror(-r));
-	CHECK(report.slot == scene->slot && report.kind == RDMAREG_KIND_RANGE && report.cookie == 0xc00c1e,
+	CHECK(report.slot == scene->slot && report.kind == RDMAREG_KIND_RANGE &&
+		      report.cookie == 0xc00c1e,
 	      "%s: whose?", what);
 	CHECK(report.causes & cause, "%s: causes %#x, expected %#x", what, report.causes, cause);
-	CHECK(!(report.causes & ~(cause | also)), "%s: causes %#x, allowed %#x", what, report.causes,
-	      cause | also);
+	CHECK(!(report.causes & ~(cause | also)), "%s: causes %#x, allowed %#x", what,
+	      report.causes, cause | also);
 	CHECK(report.start <= first * PAGE && report.end >= end * PAGE,
-	      "%s: %llu to %llu does not cover pages %u to %u", what, report.start, report.end, first, end);
+	      "%s: %llu to %llu does not cover pages %u to %u", what, report.start, report.end,
+	      first, end);
 	CHECK(!exact || (report.start == first * PAGE && report.end == end * PAGE),
-	      "%s: %llu to %llu is more than pages %u to %u", what, report.start, report.end, first, end);
+	      "%s: %llu to %llu is more than pages %u to %u", what, report.start, report.end, first,
+	      end);
 	CHECK(report.end <= FILE_BYTES, "%s: beyond the watch", what);
-	CHECK(report.clear_count + report.writeback_count + report.other_count > 0, "%s: no counts", what);
+	CHECK(report.clear_count + report.writeback_count + report.other_count > 0, "%s: no counts",
+	      what);
 	CHECK(!(cause & RDMAREG_CAUSE_CLEAR) || report.clear_count, "%s: not counted", what);
-	CHECK(!(cause & RDMAREG_CAUSE_WRITEBACK) || report.writeback_count, "%s: not counted", what);
+	CHECK(!(cause & RDMAREG_CAUSE_WRITEBACK) || report.writeback_count, "%s: not counted",
+	      what);
 }
 
 static void expect_nothing(struct scene *scene, const char *what)
 {
 	struct rdmareg_report report;
 
-	CHECK(collect(&scene->device, scene->slot, &report) == -EAGAIN, "%s: event with causes %#x", what,
-	      report.causes);
+	CHECK(collect(&scene->device, scene->slot, &report) == -EAGAIN, "%s: event with causes %#x",
+	      what, report.causes);
 	CHECK(!device_pending(&scene->device, 0), "%s: poll says otherwise", what);
 }
 
@@ -89,8 +94,8 @@ static void test_truncate(enum filesystem fs)
 	expect_nothing(&scene, "before");
 	child_start(&child, truncate_to_half, &scene);
 	child_wait(&child);
-	expect_event(&scene, "truncate by another process", RDMAREG_CAUSE_CLEAR, RDMAREG_CAUSE_WRITEBACK, 128,
-		     256);
+	expect_event(&scene, "truncate by another process", RDMAREG_CAUSE_CLEAR,
+		     RDMAREG_CAUSE_WRITEBACK, 128, 256);
 	TRY(ftruncate(scene.file.fd, 64 * PAGE));
 	expect_event(&scene, "own truncate", RDMAREG_CAUSE_CLEAR,
 		     RDMAREG_CAUSE_WRITEBACK | RDMAREG_CAUSE_SELF, 64, 256);
@@ -102,9 +107,10 @@ static void test_punch(enum filesystem fs)
 	struct scene scene;
 
 	scene_make(&scene, fs);
-	TRY(fallocate(scene.file.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 64 * PAGE, 32 * PAGE));
-	expect_event(&scene, "punch", RDMAREG_CAUSE_CLEAR, RDMAREG_CAUSE_WRITEBACK | RDMAREG_CAUSE_SELF, 64,
-		     96);
+	TRY(fallocate(scene.file.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 64 * PAGE,
+		      32 * PAGE));
+	expect_event(&scene, "punch", RDMAREG_CAUSE_CLEAR,
+		     RDMAREG_CAUSE_WRITEBACK | RDMAREG_CAUSE_SELF, 64, 96);
 	expect_nothing(&scene, "after");
 }
 
@@ -123,7 +129,8 @@ static void test_writeback(enum filesystem fs)
 	CHECK(!collect(&scene.device, scene.slot, &report), "msync of dirty pages: no event");
 	CHECK((report.causes & ~HINTS) == RDMAREG_CAUSE_WRITEBACK, "causes %#x", report.causes);
 	CHECK(report.writeback_count && !report.clear_count && !report.other_count, "counts");
-	CHECK(report.start <= 8 * PAGE && report.end >= 16 * PAGE, "%llu to %llu", report.start, report.end);
+	CHECK(report.start <= 8 * PAGE && report.end >= 16 * PAGE, "%llu to %llu", report.start,
+	      report.end);
 	TRY(msync(scene.map, FILE_BYTES, MS_SYNC));
 	expect_nothing(&scene, "msync of clean pages");
 }
@@ -137,11 +144,12 @@ static void test_mapping_changes(enum filesystem fs)
 	expect_event(&scene, "mprotect", RDMAREG_CAUSE_PROTECT, RDMAREG_CAUSE_SELF, 2, 5);
 	TRY(mprotect(scene.map + 20 * PAGE, PAGE, PROT_READ));
 	TRY(mprotect(scene.map + 10 * PAGE, PAGE, PROT_READ));
-	expect_event(&scene, "two mprotects fold", RDMAREG_CAUSE_PROTECT, RDMAREG_CAUSE_SELF, 10, 21);
+	expect_event(&scene, "two mprotects fold", RDMAREG_CAUSE_PROTECT, RDMAREG_CAUSE_SELF, 10,
+		     21);
 	TRY(munmap(scene.map + 100 * PAGE, 4 * PAGE));
 	expect_event(&scene, "munmap", RDMAREG_CAUSE_UNMAP, RDMAREG_CAUSE_SELF, 100, 104);
-	CHECK(mmap(scene.map + 120 * PAGE, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) !=
-		      MAP_FAILED,
+	CHECK(mmap(scene.map + 120 * PAGE, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+		   -1, 0) != MAP_FAILED,
 	      "mmap");
 	expect_event(&scene, "mapping over it", RDMAREG_CAUSE_UNMAP, RDMAREG_CAUSE_SELF, 120, 121);
 	TRY(mprotect(scene.map + 3 * PAGE, PAGE, PROT_NONE));
@@ -163,8 +171,8 @@ static void test_reclaim_hint(enum filesystem fs)
 	TRY(madvise(scene.map, FILE_BYTES, MADV_PAGEOUT));
 	if (collect(&scene.device, scene.slot, &report))
 		skip("nothing was reclaimed");
-	CHECK(report.causes & RDMAREG_CAUSE_CLEAR && report.causes & RDMAREG_CAUSE_RECLAIM, "causes %#x",
-	      report.causes);
+	CHECK(report.causes & RDMAREG_CAUSE_CLEAR && report.causes & RDMAREG_CAUSE_RECLAIM,
+	      "causes %#x", report.causes);
 	TRY(ftruncate(scene.file.fd, 0));
 	if (!collect(&scene.device, scene.slot, &report))
 		CHECK(!(report.causes & RDMAREG_CAUSE_RECLAIM), "truncate looks like reclaim");
@@ -187,7 +195,8 @@ static void test_clipping(enum filesystem fs)
 	CHECK(!collect(&scene.device, RDMAREG_SLOT_ANY, &report) && report.slot == inner &&
 		      report.cookie == 2,
 	      "inner watch");
-	CHECK(report.start == 5 * PAGE && report.end == 10 * PAGE, "%llu to %llu", report.start, report.end);
+	CHECK(report.start == 5 * PAGE && report.end == 10 * PAGE, "%llu to %llu", report.start,
+	      report.end);
 	TRY(mprotect(scene.map + 20 * PAGE, PAGE, PROT_NONE));
 	CHECK(collect(&scene.device, inner, &report) == -EAGAIN, "event next to the watch");
 }
@@ -203,7 +212,8 @@ static void test_order(enum filesystem fs)
 	scene_make(&scene, fs);
 	CHECK(!unwatch(&scene.device, scene.slot), "unwatch");
 	for (unsigned int i = 0; i < 4; i++)
-		CHECK(!watch_range(&scene.device, scene.map + i * PAGE, PAGE, i, &slots[i]), "watch");
+		CHECK(!watch_range(&scene.device, scene.map + i * PAGE, PAGE, i, &slots[i]),
+		      "watch");
 	for (unsigned int i = 0; i < 4; i++)
 		TRY(mprotect(scene.map + order[i] * PAGE, PAGE, PROT_READ));
 	TRY(mprotect(scene.map + 3 * PAGE, PAGE, PROT_NONE));
@@ -211,9 +221,11 @@ static void test_order(enum filesystem fs)
 	for (unsigned int i = 0; i < 4; i++) {
 		if (order[i] == 0)
 			continue;
-		CHECK(!collect(&scene.device, RDMAREG_SLOT_ANY, &report) && report.cookie == order[i], "%u",
-		      i);
-		CHECK(report.other_count == (order[i] == 3 ? 2 : 1), "%u: count %llu", i, report.other_count);
+		CHECK(!collect(&scene.device, RDMAREG_SLOT_ANY, &report) &&
+			      report.cookie == order[i],
+		      "%u", i);
+		CHECK(report.other_count == (order[i] == 3 ? 2 : 1), "%u: count %llu", i,
+		      report.other_count);
 	}
 	CHECK(collect(&scene.device, RDMAREG_SLOT_ANY, &report) == -EAGAIN, "more than there was");
 }

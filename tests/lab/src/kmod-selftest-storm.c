@@ -56,13 +56,14 @@ struct storm {
 	uint64_t reports;
 };
 
-static void punch_or_discard(const struct storm *storm, char *address, size_t length, unsigned int i)
+static void punch_or_discard(const struct storm *storm, char *address, size_t length,
+			     unsigned int i)
 {
 	if (storm->fd < 0 || i % 2)
 		TRY(madvise(address, length, MADV_DONTNEED));
 	else
-		TRY(fallocate(storm->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, address - storm->map,
-			      (off_t)length));
+		TRY(fallocate(storm->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			      address - storm->map, (off_t)length));
 }
 
 /* @cause has happened to these pages, @events times; it began in @round. */
@@ -82,7 +83,8 @@ static void over(struct page *pages, unsigned int count, enum cause cause, unsig
 static void *storm_thread(void *argument)
 {
 	struct storm *storm = argument;
-	unsigned int own = PAGES / THREADS, first = __atomic_fetch_add(&storm->next, own, __ATOMIC_RELAXED);
+	unsigned int own = PAGES / THREADS,
+		     first = __atomic_fetch_add(&storm->next, own, __ATOMIC_RELAXED);
 
 	for (unsigned int i = 0; i < storm->per_thread; i++) {
 		unsigned int number = first + i % own;
@@ -111,8 +113,8 @@ static void note(struct storm *storm, const struct rdmareg_report *report)
 	struct page *page;
 
 	storm->reports++;
-	CHECK(report->start < report->end && report->end <= PAGES * PAGE, "%llu to %llu", report->start,
-	      report->end);
+	CHECK(report->start < report->end && report->end <= PAGES * PAGE, "%llu to %llu",
+	      report->start, report->end);
 	for (unsigned int cause = 0; cause < _CAUSE_MAX; cause++) {
 		if (!(report->causes & cause_bits[cause]))
 			continue;
@@ -125,7 +127,8 @@ static void note(struct storm *storm, const struct rdmareg_report *report)
 	}
 	if (report->slot != storm->all) {
 		page = &storm->pages[report->cookie];
-		page->reported += report->clear_count + report->writeback_count + report->other_count;
+		page->reported +=
+			report->clear_count + report->writeback_count + report->other_count;
 	}
 }
 
@@ -142,7 +145,8 @@ static unsigned int storm_round(struct storm *storm)
 
 	for (unsigned int i = 0; i < PAGES; i++)
 		for (unsigned int cause = 0; cause < _CAUSE_MAX; cause++)
-			done[i][cause] = __atomic_load_n(&storm->pages[i].done[cause], __ATOMIC_ACQUIRE);
+			done[i][cause] =
+				__atomic_load_n(&storm->pages[i].done[cause], __ATOMIC_ACQUIRE);
 	/* no more than there are watches: the storm makes new ones pending all the time */
 	for (unsigned int i = 0; i <= PAGES; i++) {
 		r = collect(&storm->device, RDMAREG_SLOT_ANY, &report);
@@ -165,8 +169,8 @@ static void storm_make(struct storm *storm, enum filesystem fs)
 
 	device_open(&storm->device);
 	if (fs == NO_FILESYSTEM) {
-		storm->map =
-			mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		storm->map = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE,
+				  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		CHECK(storm->map != MAP_FAILED, "mmap");
 	} else {
 		file_make(&file, fs);
@@ -176,7 +180,8 @@ static void storm_make(struct storm *storm, enum filesystem fs)
 	storm->per_thread = fs == NO_FILESYSTEM ? EVENTS : FILE_EVENTS;
 	r = watch_range(&storm->device, storm->map, PAGES * PAGE, 0, &storm->all);
 	for (unsigned int i = 0; !r && i < PAGES; i++)
-		r = watch_range(&storm->device, storm->map + i * PAGE, PAGE, i, &storm->pages[i].slot);
+		r = watch_range(&storm->device, storm->map + i * PAGE, PAGE, i,
+				&storm->pages[i].slot);
 	CHECK(!r, "watch: %s", strerror(-r));
 }
 
@@ -222,19 +227,20 @@ static void test_storm(enum filesystem fs)
 
 	for (unsigned int i = 0; i < PAGES; i++) {
 		counted += count_events(&storm.device, storm.pages[i].slot);
-		CHECK(storm.pages[i].reported >= storm.pages[i].events, "page %u: %llu events, %llu reported",
-		      i, (unsigned long long)storm.pages[i].events,
+		CHECK(storm.pages[i].reported >= storm.pages[i].events,
+		      "page %u: %llu events, %llu reported", i,
+		      (unsigned long long)storm.pages[i].events,
 		      (unsigned long long)storm.pages[i].reported);
 		reported += storm.pages[i].reported;
 	}
 	all = count_events(&storm.device, storm.all);
 	printf("# storm/%s: %llu invalidations seen by watches (%.0f a second) in %llu reports; lost %u\n",
-	       filesystem_names[fs], (unsigned long long)(counted + all), (double)(counted + all) / seconds,
-	       (unsigned long long)storm.reports, lost);
+	       filesystem_names[fs], (unsigned long long)(counted + all),
+	       (double)(counted + all) / seconds, (unsigned long long)storm.reports, lost);
 	fflush(stdout);
 	CHECK(!lost, "%u operations are in no report", lost);
-	CHECK(counted == reported, "%llu events counted, %llu in reports", (unsigned long long)counted,
-	      (unsigned long long)reported);
+	CHECK(counted == reported, "%llu events counted, %llu in reports",
+	      (unsigned long long)counted, (unsigned long long)reported);
 	CHECK(storm.reports < reported, "nothing has folded: this was no storm");
 }
 
@@ -262,7 +268,8 @@ static void one_request(struct victim *victim, unsigned int *seed)
 		break;
 	case 1:
 	case 2:
-		try_watch_layout(device, victim->file->fd, 1 + (uint32_t)rand_r(seed) % 500, 0, &slot);
+		try_watch_layout(device, victim->file->fd, 1 + (uint32_t)rand_r(seed) % 500, 0,
+				 &slot);
 		break;
 	case 3:
 		unwatch(device, slot);
@@ -284,7 +291,8 @@ static void one_request(struct victim *victim, unsigned int *seed)
 		close(other.fd);
 		break;
 	default:
-		if (!collect(device, RDMAREG_SLOT_ANY, &report) && report.kind == RDMAREG_KIND_LAYOUT)
+		if (!collect(device, RDMAREG_SLOT_ANY, &report) &&
+		    report.kind == RDMAREG_KIND_LAYOUT)
 			release(device, report.slot, report.break_id);
 	}
 }
@@ -307,7 +315,8 @@ static void be_victim(struct file *file, unsigned int number)
 	pthread_t thread;
 
 	device_open(&victim.device);
-	victim.map = mmap(NULL, 64 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	victim.map =
+		mmap(NULL, 64 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	CHECK(victim.map != MAP_FAILED, "mmap");
 	if (number % 4 == 0 && !fork()) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -332,7 +341,8 @@ static int break_until_stopped(void *argument)
 
 	while (!*breaker->stop) {
 		TRY(ftruncate(breaker->file.fd, count % 2 ? FILE_BYTES : 0));
-		TRY(fallocate(breaker->file.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, PAGE));
+		TRY(fallocate(breaker->file.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+			      PAGE));
 		count++;
 	}
 	return count;

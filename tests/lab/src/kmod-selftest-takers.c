@@ -31,7 +31,8 @@ static void scene_make(struct scene *scene, enum filesystem fs)
 {
 	device_open(&scene->device);
 	file_make(&scene->file, fs);
-	CHECK(!watch_layout(&scene->device, scene->file.fd, LONG_MS, 0, &scene->slot), "cannot watch");
+	CHECK(!watch_layout(&scene->device, scene->file.fd, LONG_MS, 0, &scene->slot),
+	      "cannot watch");
 }
 
 /* Runs @run in another process: it is over without a break. */
@@ -126,7 +127,8 @@ static void test_clone_out(enum filesystem fs)
 	}
 	expect_pass(&scene, "FICLONE out of the file", do_clone_out, &scene.file);
 	expect_pass(&scene, "copy_file_range out of the file", do_copy_out, &scene.file);
-	expect_break(&scene, "FICLONE by a process of two threads", do_clone_out_with_thread, &scene.file);
+	expect_break(&scene, "FICLONE by a process of two threads", do_clone_out_with_thread,
+		     &scene.file);
 	expect_break(&scene, "FIDEDUPERANGE", do_dedupe_out, &scene.file);
 }
 
@@ -167,7 +169,8 @@ static void test_ask_writes(enum filesystem fs)
 
 static int loop_open(const struct file *file, int *ret_control, int *ret_number)
 {
-	struct loop_config config = { .fd = (uint32_t)file->fd, .info.lo_flags = LO_FLAGS_DIRECT_IO };
+	struct loop_config config = { .fd = (uint32_t)file->fd,
+				      .info.lo_flags = LO_FLAGS_DIRECT_IO };
 	char path[32];
 	int fd;
 
@@ -221,14 +224,18 @@ static int do_ring(const struct file *file, uint8_t opcode, uint8_t flags)
 	int ring = TRY((int)syscall(SYS_io_uring_setup, 4, &params));
 	size_t size = params.sq_off.array + params.sq_entries * sizeof(uint32_t);
 	size_t cq_size = params.cq_off.cqes + params.cq_entries * sizeof(struct io_uring_cqe);
-	unsigned char *sq = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQ_RING);
-	unsigned char *cq = mmap(NULL, cq_size, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_CQ_RING);
-	struct io_uring_sqe *entry = mmap(NULL, params.sq_entries * sizeof(*entry), PROT_READ | PROT_WRITE,
-					  MAP_SHARED, ring, IORING_OFF_SQES);
+	unsigned char *sq =
+		mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQ_RING);
+	unsigned char *cq =
+		mmap(NULL, cq_size, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_CQ_RING);
+	struct io_uring_sqe *entry =
+		mmap(NULL, params.sq_entries * sizeof(*entry), PROT_READ | PROT_WRITE, MAP_SHARED,
+		     ring, IORING_OFF_SQES);
 	const struct io_uring_cqe *done;
 	static char page[PAGE];
 
-	CHECK(sq != MAP_FAILED && cq != MAP_FAILED && entry != MAP_FAILED, "rings: %s", strerror(errno));
+	CHECK(sq != MAP_FAILED && cq != MAP_FAILED && entry != MAP_FAILED, "rings: %s",
+	      strerror(errno));
 	*entry = (struct io_uring_sqe){ .opcode = opcode, .fd = file->fd, .flags = flags };
 	if (opcode == IORING_OP_WRITE) {
 		entry->addr = (uintptr_t)page;
@@ -265,7 +272,8 @@ static void test_ring(enum filesystem fs)
 
 	scene_make(&scene, fs);
 	expect_pass(&scene, "a write by io_uring", do_ring_write, &scene.file);
-	expect_pass(&scene, "a write by a worker of io_uring", do_ring_write_by_worker, &scene.file);
+	expect_pass(&scene, "a write by a worker of io_uring", do_ring_write_by_worker,
+		    &scene.file);
 	expect_break(&scene, "a punch by io_uring", do_ring_punch, &scene.file);
 }
 
@@ -279,14 +287,18 @@ static int call_32(long number, long a, long b, long c, long d, long e)
 {
 	long r;
 
-	__asm__ volatile("int $0x80" : "=a"(r) : "a"(number), "b"(a), "c"(b), "d"(c), "S"(d), "D"(e) : "memory");
+	__asm__ volatile("int $0x80"
+			 : "=a"(r)
+			 : "a"(number), "b"(a), "c"(b), "d"(c), "S"(d), "D"(e)
+			 : "memory");
 	return (int)r;
 }
 
 static int do_write_32(void *argument)
 {
 	const struct file *file = argument;
-	char *low = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+	char *low = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
 	int r;
 
 	CHECK(low != MAP_FAILED, "mmap");

@@ -42,7 +42,8 @@ struct late {
 static int wait_deadline(void *argument)
 {
 	struct late *late = argument;
-	struct itimerspec length = { .it_value = { DEADLINE_MS / 1000, (DEADLINE_MS % 1000) * 1000000 } };
+	struct itimerspec length = { .it_value = { DEADLINE_MS / 1000,
+						   (DEADLINE_MS % 1000) * 1000000 } };
 	uint64_t times;
 	int timer;
 	uint64_t began = now_nsec(), alone = 0;
@@ -57,7 +58,8 @@ static int wait_deadline(void *argument)
 		began = now_nsec();
 		TRY(do_truncate(&late->file));
 	}
-	late->late_nsec = (int64_t)(now_nsec() - began - alone) - (int64_t)DEADLINE_MS * (int64_t)MS;
+	late->late_nsec =
+		(int64_t)(now_nsec() - began - alone) - (int64_t)DEADLINE_MS * (int64_t)MS;
 	return 0;
 }
 
@@ -84,7 +86,8 @@ static void test_deadline_precise(enum filesystem fs)
 			continue;
 		file_make(&late[i].file, fs);
 		file_make(&late[i].other, fs);
-		CHECK(!watch_layout(&device, late[i].file.fd, DEADLINE_MS, i, &slot), "watch %u", i);
+		CHECK(!watch_layout(&device, late[i].file.fd, DEADLINE_MS, i, &slot), "watch %u",
+		      i);
 	}
 	for (unsigned int i = 0; i < LATE; i++) { /* at different moments of the wheel's turn */
 		child_start(&child[i], wait_deadline, &late[i]);
@@ -97,7 +100,8 @@ static void test_deadline_precise(enum filesystem fs)
 	qsort(late + LATE, LATE, sizeof(*late), by_lateness);
 	/* the median: one that was not scheduled says nothing */
 	CHECK(late[LATE / 2].late_nsec < late[LATE + LATE / 2].late_nsec + 100 * (int64_t)MS,
-	      "late by %lld ms where a timer is late by %lld ms", (long long)(late[LATE / 2].late_nsec / (int64_t)MS),
+	      "late by %lld ms where a timer is late by %lld ms",
+	      (long long)(late[LATE / 2].late_nsec / (int64_t)MS),
 	      (long long)(late[LATE + LATE / 2].late_nsec / (int64_t)MS));
 }
 
@@ -219,8 +223,10 @@ static void test_large_crowd(enum filesystem fs)
 	child_start(&member[0], crowd_member, &file);
 	report = wait_layout(&device, slot[0], RDMAREG_LAYOUT_BREAKING);
 	left_ms = (report.deadline_nsec - now_nsec()) / MS;
-	CHECK(left_ms <= LONG_MS / 2, "the crowd is forgotten: %llu ms", (unsigned long long)left_ms);
-	CHECK(left_ms > LONG_MS / 4, "%llu ms are left of half of %u", (unsigned long long)left_ms, LONG_MS);
+	CHECK(left_ms <= LONG_MS / 2, "the crowd is forgotten: %llu ms",
+	      (unsigned long long)left_ms);
+	CHECK(left_ms > LONG_MS / 4, "%llu ms are left of half of %u", (unsigned long long)left_ms,
+	      LONG_MS);
 	for (unsigned int i = 0; i < WATCHES; i++)
 		CHECK(!release(&device, slot[i], 2), "release %u", i);
 	child_wait(&member[0]);
@@ -312,8 +318,10 @@ static void test_long_call(enum filesystem fs)
 	child_wait(&third);
 	wait_unwound(&device, other_slot);
 	CHECK(child_running(&second), "it is over: this tests nothing");
-	CHECK(rearm(&device, slot, LONG_MS) == -EAGAIN, "armed while somebody who has waited is at work");
-	CHECK(try_watch_layout(&device, file.fd, LONG_MS, 0, &other_slot) == -EAGAIN, "watched by another");
+	CHECK(rearm(&device, slot, LONG_MS) == -EAGAIN,
+	      "armed while somebody who has waited is at work");
+	CHECK(try_watch_layout(&device, file.fd, LONG_MS, 0, &other_slot) == -EAGAIN,
+	      "watched by another");
 
 	TRY(write(call.go_on[1], "", 1));
 	child_wait(&second);
@@ -372,7 +380,8 @@ static void test_lease_ahead(enum filesystem fs)
 	signal(SIGIO, SIG_IGN);
 	TRY(fcntl(file.fd, F_SETLEASE, F_RDLCK));
 	CHECK(!watch_layout(&device, file.fd, LONG_MS, 0, &slot), "watch");
-	CHECK(open(file.path, O_WRONLY | O_NONBLOCK | O_CLOEXEC) < 0 && errno == EWOULDBLOCK, "no lease");
+	CHECK(open(file.path, O_WRONLY | O_NONBLOCK | O_CLOEXEC) < 0 && errno == EWOULDBLOCK,
+	      "no lease");
 	set_lease_break_time(before);
 	child_start(&child, deduplicate_out_of, &file);
 	wait_layout(&device, slot, RDMAREG_LAYOUT_BREAKING);
@@ -381,7 +390,8 @@ static void test_lease_ahead(enum filesystem fs)
 	CHECK(!release(&device, slot, 1), "release");
 	outcome = child_wait(&child);
 	CHECK(outcome.end_nsec < released + (LEASE_BREAK_SEC * 1000 + SLACK_MS) * MS,
-	      "waits for %llu ms for somebody else's lease", (unsigned long long)((outcome.end_nsec - released) / MS));
+	      "waits for %llu ms for somebody else's lease",
+	      (unsigned long long)((outcome.end_nsec - released) / MS));
 }
 
 /* --- somebody who is killed while it waits */
@@ -396,8 +406,8 @@ static int64_t system_ticks(pid_t pid, char *ret_state)
 	file = fopen(path, "re");
 	CHECK(file && fgets(line, sizeof(line), file), "%s: %s", path, strerror(errno));
 	fclose(file);
-	CHECK(sscanf(strrchr(line, ')') + 2, "%c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %ld %ld", ret_state, &user,
-		     &system) == 3,
+	CHECK(sscanf(strrchr(line, ')') + 2, "%c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %ld %ld",
+		     ret_state, &user, &system) == 3,
 	      "%s", line);
 	return system;
 }
@@ -441,7 +451,8 @@ static void test_killed_breaker(enum filesystem fs)
 	ended = ends_before_told(&device, &child);
 	if (!ended) {
 		CHECK(!collect(&device, slot, &report), "collect");
-		CHECK(report.flags & RDMAREG_FLAG_KILLED && report.layout_state == RDMAREG_LAYOUT_BREAKING,
+		CHECK(report.flags & RDMAREG_FLAG_KILLED &&
+			      report.layout_state == RDMAREG_LAYOUT_BREAKING,
 		      "flags %#x", report.flags);
 		CHECK(collect(&device, slot, &report) == -EAGAIN, "told twice");
 		/* the kernel's doing, see docs/kernel-module.md: it ends with the wait */
@@ -452,8 +463,8 @@ static void test_killed_breaker(enum filesystem fs)
 	if (!ended)
 		TRY(waitpid(child.pid, NULL, 0));
 	counters.slot = slot;
-	CHECK(!device_ioctl(&device, RDMAREG_COUNTERS, &counters) && counters.kills == !ended, "kills: %llu",
-	      counters.kills);
+	CHECK(!device_ioctl(&device, RDMAREG_COUNTERS, &counters) && counters.kills == !ended,
+	      "kills: %llu", counters.kills);
 }
 
 /* --- others' files: what happens to them is no reason to wait */
@@ -472,7 +483,8 @@ static void test_others_breaks(enum filesystem fs)
 	for (unsigned int i = 0; i < OTHERS; i++) {
 		file_make(&others[i], fs);
 		file_make(&fresh[i], fs);
-		CHECK(!watch_layout(&device, others[i].fd, LONG_MS, i, &slot) && slot == i, "watch %u", i);
+		CHECK(!watch_layout(&device, others[i].fd, LONG_MS, i, &slot) && slot == i,
+		      "watch %u", i);
 	}
 	for (unsigned int i = 0; i < OTHERS; i++)
 		child_start(&child[i], do_truncate, &others[i]);
@@ -490,7 +502,8 @@ static void test_others_breaks(enum filesystem fs)
 
 /* --- many watches: the last costs what the first did */
 
-static uint64_t time_watches(const struct device *device, const char *map, uint32_t first, uint32_t count)
+static uint64_t time_watches(const struct device *device, const char *map, uint32_t first,
+			     uint32_t count)
 {
 	uint64_t began = now_nsec();
 	uint32_t slot;
@@ -513,13 +526,14 @@ static void test_many_ranges(enum filesystem fs)
 	part = all / 8;
 	if (part < 1000)
 		skip("max_watches is too low");
-	map = mmap(NULL, (size_t)all * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	map = mmap(NULL, (size_t)all * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		   -1, 0);
 	CHECK(map != MAP_FAILED, "mmap");
 	first = time_watches(&device, map, 0, part);
 	time_watches(&device, map, part, 6 * part);
 	last = time_watches(&device, map, 7 * part, part);
-	CHECK(last < 4 * first, "the first %u take %llu us, the last %llu", part, (unsigned long long)first / 1000,
-	      (unsigned long long)last / 1000);
+	CHECK(last < 4 * first, "the first %u take %llu us, the last %llu", part,
+	      (unsigned long long)first / 1000, (unsigned long long)last / 1000);
 }
 
 const struct test wait_tests[] = {

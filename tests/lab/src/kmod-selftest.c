@@ -103,7 +103,9 @@ int watch_range(const struct device *device, const void *address, size_t length,
 int try_watch_layout(const struct device *device, int fd, uint32_t deadline_ms, uint64_t cookie,
 		     uint32_t *ret_slot)
 {
-	struct rdmareg_watch_layout request = { .fd = fd, .deadline_ms = deadline_ms, .cookie = cookie };
+	struct rdmareg_watch_layout request = { .fd = fd,
+						.deadline_ms = deadline_ms,
+						.cookie = cookie };
 	int r = device_ioctl(device, RDMAREG_WATCH_LAYOUT, &request);
 
 	if (!r)
@@ -164,7 +166,8 @@ bool device_pending(const struct device *device, int timeout_ms)
 	return poll(&item, 1, timeout_ms) == 1 && (item.revents & POLLIN);
 }
 
-struct rdmareg_report wait_layout(const struct device *device, uint32_t slot, enum rdmareg_layout_state state)
+struct rdmareg_report wait_layout(const struct device *device, uint32_t slot,
+				  enum rdmareg_layout_state state)
 {
 	struct rdmareg_report report;
 	int r;
@@ -183,7 +186,8 @@ void wait_unwound(const struct device *device, uint32_t slot)
 	int r;
 
 	do {
-		CHECK(device_pending(device, PATIENCE_MS), "the breaker's system call does not end");
+		CHECK(device_pending(device, PATIENCE_MS),
+		      "the breaker's system call does not end");
 		r = collect(device, slot, &report);
 		CHECK(!r || r == -EAGAIN, "COLLECT: %s", strerror(-r));
 	} while (r || report.flags & RDMAREG_FLAG_UNWINDING);
@@ -223,8 +227,8 @@ void file_make(struct file *file, enum filesystem fs)
 	static int number;
 
 	memset(page, 0x11, sizeof(page));
-	snprintf(file->path, sizeof(file->path), "%s/selftest.%d.%d", directories[fs], (int)getpid(),
-		 number++);
+	snprintf(file->path, sizeof(file->path), "%s/selftest.%d.%d", directories[fs],
+		 (int)getpid(), number++);
 	file->fd = TRY(open(file->path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
 	/* page by page: a single large write would make large folios, which are invalidated as a whole */
 	for (unsigned int i = 0; i < FILE_BYTES; i += PAGE)
@@ -234,7 +238,8 @@ void file_make(struct file *file, enum filesystem fs)
 
 char *file_map(const struct file *file)
 {
-	volatile char *map = mmap(NULL, FILE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, file->fd, 0);
+	volatile char *map =
+		mmap(NULL, FILE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, file->fd, 0);
 
 	CHECK(map != MAP_FAILED, "mmap: %s", strerror(errno));
 	for (unsigned int i = 0; i < FILE_BYTES; i += PAGE)
@@ -244,7 +249,8 @@ char *file_map(const struct file *file)
 
 void child_start(struct child *child, int (*run)(void *), void *argument)
 {
-	child->outcome = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	child->outcome =
+		mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	CHECK(child->outcome != MAP_FAILED, "mmap: %s", strerror(errno));
 	child->pid = TRY(fork());
 	if (child->pid == 0) {
@@ -297,9 +303,10 @@ void send_fd(int socket, int fd)
 		char space[CMSG_SPACE(sizeof(int))];
 	} control = { .header = { CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS } };
 	struct iovec data = { "x", 1 };
-	struct msghdr message = {
-		.msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
-	};
+	struct msghdr message = { .msg_iov = &data,
+				  .msg_iovlen = 1,
+				  .msg_control = &control,
+				  .msg_controllen = sizeof(control) };
 
 	memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
 	TRY(sendmsg(socket, &message, 0));
@@ -313,9 +320,10 @@ int receive_fd(int socket)
 	} control;
 	char byte;
 	struct iovec data = { &byte, 1 };
-	struct msghdr message = {
-		.msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
-	};
+	struct msghdr message = { .msg_iov = &data,
+				  .msg_iovlen = 1,
+				  .msg_control = &control,
+				  .msg_controllen = sizeof(control) };
 	int fd;
 
 	TRY(recvmsg(socket, &message, 0));
@@ -402,8 +410,9 @@ static bool run_all(const struct test *tests, const char *only)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "ext4", 1, NULL, EXT4 },   { "xfs", 1, NULL, XFS },  { "xfsdax", 1, NULL, XFSDAX },
-		{ "tmpfs", 1, NULL, TMPFS }, { "only", 1, NULL, 'o' }, { 0 },
+		{ "ext4", 1, NULL, EXT4 },     { "xfs", 1, NULL, XFS },
+		{ "xfsdax", 1, NULL, XFSDAX }, { "tmpfs", 1, NULL, TMPFS },
+		{ "only", 1, NULL, 'o' },      { 0 },
 	};
 	const char *only = NULL;
 	bool good;

@@ -42,8 +42,8 @@ struct test {
 #define ON_FILES (ON(EXT4) | ON(XFS) | ON(XFSDAX) | ON(TMPFS))
 #define ON_XFS (ON(XFS) | ON(XFSDAX))
 
-extern const struct test device_tests[], range_tests[], layout_tests[], taker_tests[], wait_tests[], race_tests[], counter_tests[],
-	storm_tests[];
+extern const struct test device_tests[], range_tests[], layout_tests[], taker_tests[], wait_tests[],
+	race_tests[], counter_tests[], storm_tests[];
 
 _Noreturn void fail(const char *file, int line, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -28,7 +28,8 @@ int main(int argc, char **argv)
 	fd = open(argv[1], O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		err(1, "%s", argv[1]);
-	p = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)strtoull(argv[2], NULL, 0));
+	p = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+		 (off_t)strtoull(argv[2], NULL, 0));
 	if (p == MAP_FAILED)
 		err(1, "mapping %s", argv[1]);
 	sigaction(SIGBUS, &action, NULL);

@@ -78,7 +78,8 @@ int run_beneath_fallocate(const struct scene *s, unsigned long mode)
 
 int run_served_clone(const struct scene *s, unsigned long unused)
 {
-	int from = open_below("PROBE_SERVED", s->other), to = open_below("PROBE_SERVED", s->path), error;
+	int from = open_below("PROBE_SERVED", s->other), to = open_below("PROBE_SERVED", s->path),
+	    error;
 	struct file_clone_range range = {
 		.src_fd = from, .src_offset = MIB, .src_length = MIB, .dest_offset = MIB
 	};
@@ -114,8 +115,8 @@ static int servers(const char *what, const char *path)
 {
 	char command[600];
 
-	snprintf(command, sizeof(command), "bash -c '. /lab/guest/servers.sh && %s \"$0\"' %s >&2", what,
-		 path);
+	snprintf(command, sizeof(command), "bash -c '. /lab/guest/servers.sh && %s \"$0\"' %s >&2",
+		 what, path);
 	return system(command) ? EIO : 0;
 }
 

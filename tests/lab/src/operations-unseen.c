@@ -47,7 +47,8 @@ struct swap_extents {
 	char pad[16];
 	struct bulk_stat stat;
 };
-_Static_assert(sizeof(struct bulk_stat) == 136 && sizeof(struct swap_extents) == 192, "as XFS has them");
+_Static_assert(sizeof(struct bulk_stat) == 136 && sizeof(struct swap_extents) == 192,
+	       "as XFS has them");
 #define SWAP_EXTENTS _IOWR('X', 109, struct swap_extents)
 
 int run_swapext(const struct scene *s, unsigned long unused)
@@ -61,8 +62,10 @@ int run_swapext(const struct scene *s, unsigned long unused)
 	x.length = st.st_size;
 	x.stat.inode = st.st_ino;
 	x.stat.size = st.st_size;
-	x.stat.mtime = (struct bulk_time){ .sec = st.st_mtim.tv_sec, .nsec = (int32_t)st.st_mtim.tv_nsec };
-	x.stat.ctime = (struct bulk_time){ .sec = st.st_ctim.tv_sec, .nsec = (int32_t)st.st_ctim.tv_nsec };
+	x.stat.mtime =
+		(struct bulk_time){ .sec = st.st_mtim.tv_sec, .nsec = (int32_t)st.st_mtim.tv_nsec };
+	x.stat.ctime =
+		(struct bulk_time){ .sec = st.st_ctim.tv_sec, .nsec = (int32_t)st.st_ctim.tv_nsec };
 	return ioctl(s->fd, SWAP_EXTENTS, &x) < 0 ? errno : 0;
 }
 
@@ -93,7 +96,8 @@ int run_loop(const struct scene *s, unsigned long discards)
 	snprintf(path, sizeof(path), "/dev/loop%d", number);
 	if (number >= 0)
 		device = open(path, O_RDWR | O_CLOEXEC);
-	if (device < 0 || ioctl(device, LOOP_SET_FD, s->fd) < 0 || ioctl(device, LOOP_SET_STATUS64, &own) < 0)
+	if (device < 0 || ioctl(device, LOOP_SET_FD, s->fd) < 0 ||
+	    ioctl(device, LOOP_SET_STATUS64, &own) < 0)
 		error = errno;
 	else
 		error = use_loop(device, discards);
@@ -124,8 +128,8 @@ int prepare_overlay(const struct scene *s)
 	if (!error && link(s->path, path) < 0)
 		error = errno;
 	overlay_path(s, "", folder, sizeof(folder));
-	snprintf(options, sizeof(options), "lowerdir=%s.lower,upperdir=%s,workdir=%s.work", folder, folder,
-		 folder);
+	snprintf(options, sizeof(options), "lowerdir=%s.lower,upperdir=%s,workdir=%s.work", folder,
+		 folder, folder);
 	overlay_path(s, ".merged", path, sizeof(path));
 	if (!error && mount("overlay", path, "overlay", 0, options) < 0)
 		error = errno;
@@ -223,7 +227,8 @@ static long do_call_32(int fd, unsigned long call, void *buffer)
 {
 	switch (call) {
 	case CALL_32_PUNCH: /* fallocate */
-		return call_32(324, fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (long)MIB, 0, (long)MIB);
+		return call_32(324, fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (long)MIB, 0,
+			       (long)MIB);
 	case CALL_32_TRUNCATE: /* ftruncate64 */
 		return call_32(194, fd, (long)MIB, 0, 0, 0);
 	default: /* pwrite64 */
@@ -235,8 +240,8 @@ static long do_call_32(int fd, unsigned long call, void *buffer)
 int run_32(const struct scene *s, unsigned long call)
 {
 #ifdef __x86_64__
-	void *buffer =
-		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+	void *buffer = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
 	int fd = open(s->path, O_RDWR | O_CLOEXEC);
 	long r;
 

@@ -79,7 +79,8 @@ static int run_old_punch(const struct scene *s, unsigned long mode)
 
 static int run_reflink(const struct scene *s, unsigned long into)
 {
-	int from = open(into ? s->other : s->path, O_RDONLY), to = open(into ? s->path : s->other, O_RDWR);
+	int from = open(into ? s->other : s->path, O_RDONLY),
+	    to = open(into ? s->path : s->other, O_RDWR);
 	struct file_clone_range range = {
 		.src_fd = from, .src_offset = MIB, .src_length = MIB, .dest_offset = MIB
 	};
@@ -93,16 +94,20 @@ static int run_reflink(const struct scene *s, unsigned long into)
 /* Both files have the same content. */
 static int run_dedupe(const struct scene *s, unsigned long into)
 {
-	_Alignas(struct file_dedupe_range) char
-		space[sizeof(struct file_dedupe_range) + sizeof(struct file_dedupe_range_info)] = { 0 };
+	_Alignas(
+		struct file_dedupe_range) char space[sizeof(struct file_dedupe_range) +
+						     sizeof(struct file_dedupe_range_info)] = { 0 };
 	struct file_dedupe_range *range = (void *)space;
-	int from = open(into ? s->other : s->path, O_RDONLY), to = open(into ? s->path : s->other, O_RDWR), error;
+	int from = open(into ? s->other : s->path, O_RDONLY),
+	    to = open(into ? s->path : s->other, O_RDWR), error;
 
-	*range = (struct file_dedupe_range){ .src_offset = MIB, .src_length = MIB, .dest_count = 1 };
+	*range =
+		(struct file_dedupe_range){ .src_offset = MIB, .src_length = MIB, .dest_count = 1 };
 	range->info[0] = (struct file_dedupe_range_info){ .dest_fd = to, .dest_offset = MIB };
 	error = from < 0 || to < 0 ? errno : result(ioctl(from, FIDEDUPERANGE, range));
 	if (!error)
-		error = range->info[0].status == FILE_DEDUPE_RANGE_DIFFERS ? EILSEQ : -range->info[0].status;
+		error = range->info[0].status == FILE_DEDUPE_RANGE_DIFFERS ? EILSEQ
+									   : -range->info[0].status;
 	close(from);
 	close(to);
 	return error;
@@ -182,7 +187,8 @@ static int ring_do(struct io_uring_sqe entry)
 
 	if (ring < 0)
 		return errno;
-	sq = mmap(NULL, p.sq_off.array + 4096, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQ_RING);
+	sq = mmap(NULL, p.sq_off.array + 4096, PROT_READ | PROT_WRITE, MAP_SHARED, ring,
+		  IORING_OFF_SQ_RING);
 	sqe = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQES);
 	if (sq == MAP_FAILED || sqe == MAP_FAILED || !(p.features & IORING_FEAT_SINGLE_MMAP))
 		return ENOSYS;
@@ -259,27 +265,36 @@ static int run_fsync(const struct scene *s, unsigned long unused)
 
 const struct operation operations[] = {
 	{ "truncate", "truncate(2) to a shorter length", run_truncate, .argument = MIB },
-	{ "ftruncate", "ftruncate(2) through a descriptor from before", run_ftruncate, .argument = MIB },
+	{ "ftruncate", "ftruncate(2) through a descriptor from before", run_ftruncate,
+	  .argument = MIB },
 	{ "open-truncate", "open(2) with O_TRUNC", run_open_truncate, .argument = 0 },
 	{ "punch", "fallocate(2), punch a hole", run_fallocate, .argument = PUNCH },
-	{ "old-punch", "the same through a descriptor from before", run_old_punch, .argument = PUNCH },
+	{ "old-punch", "the same through a descriptor from before", run_old_punch,
+	  .argument = PUNCH },
 	{ "zero", "fallocate(2), zero a range", run_fallocate, .argument = FALLOC_FL_ZERO_RANGE },
-	{ "collapse", "fallocate(2), collapse a range", run_fallocate, .argument = FALLOC_FL_COLLAPSE_RANGE },
-	{ "insert", "fallocate(2), insert a range", run_fallocate, .argument = FALLOC_FL_INSERT_RANGE },
+	{ "collapse", "fallocate(2), collapse a range", run_fallocate,
+	  .argument = FALLOC_FL_COLLAPSE_RANGE },
+	{ "insert", "fallocate(2), insert a range", run_fallocate,
+	  .argument = FALLOC_FL_INSERT_RANGE },
 	{ "allocate", "fallocate(2), allocate", run_fallocate, .argument = 0 },
 	{ "reflink-from", "reflink of its blocks into another file", run_reflink, .argument = 0 },
 	{ "reflink-into", "reflink of another file's blocks into it", run_reflink, .argument = 1 },
-	{ "dedupe-from", "FIDEDUPERANGE of its blocks into another file", run_dedupe, .argument = 0 },
-	{ "dedupe-into", "FIDEDUPERANGE of another file's blocks into it", run_dedupe, .argument = 1 },
+	{ "dedupe-from", "FIDEDUPERANGE of its blocks into another file", run_dedupe,
+	  .argument = 0 },
+	{ "dedupe-into", "FIDEDUPERANGE of another file's blocks into it", run_dedupe,
+	  .argument = 1 },
 	{ "exchange", "exchange of ranges with another file", run_exchange, .argument = 0 },
-	{ "extend", "ftruncate(2) to a longer length", run_ftruncate, .argument = 2 * OPERATION_SIZE },
+	{ "extend", "ftruncate(2) to a longer length", run_ftruncate,
+	  .argument = 2 * OPERATION_SIZE },
 	{ "write", "write(2)", run_write, .argument = 0 },
 	{ "direct-write", "write(2) with O_DIRECT", run_write, .argument = O_DIRECT },
 	{ "append", "write(2) at the end", run_append, .argument = 0 },
 	{ "uring-write", "a write through io_uring", run_uring, .argument = IORING_OP_WRITE },
 	{ "uring-read", "a read through io_uring", run_uring, .argument = IORING_OP_READ },
-	{ "uring-punch", "punching a hole through io_uring", run_uring, .argument = IORING_OP_FALLOCATE },
-	{ "uring-truncate", "ftruncate(2) through io_uring", run_uring, .argument = RING_FTRUNCATE },
+	{ "uring-punch", "punching a hole through io_uring", run_uring,
+	  .argument = IORING_OP_FALLOCATE },
+	{ "uring-truncate", "ftruncate(2) through io_uring", run_uring,
+	  .argument = RING_FTRUNCATE },
 	{ "read", "read(2)", run_read, .argument = 0 },
 	{ "store", "stores through a mapping, msync(2)", run_store, .argument = 0 },
 	{ "fsync", "fsync(2)", run_fsync, .argument = 0 },
@@ -292,27 +307,29 @@ const struct operation operations[] = {
 	{ "loop-write", "a write by such a device", run_loop, .argument = 0, .needs = NEEDS_ROOT },
 	{ "overlay-truncate", "ftruncate(2) through an overlay above it", run_overlay_truncate,
 	  .argument = MIB, .prepare = prepare_overlay, .undo = undo_overlay },
-	{ "target-discard", "a discard by an initiator of a storage target (nvmet) whose image it is",
-	  run_target, .argument = 1, .needs = NEEDS_ROOT, .prepare = prepare_target, .undo = undo_target },
-	{ "target-write", "a write by such an initiator", run_target, .argument = 0, .needs = NEEDS_ROOT,
-	  .prepare = prepare_target, .undo = undo_target },
-	{ "rebuild", "online repair of its extent map (XFS_IOC_SCRUB_METADATA)", run_rebuild, .argument = 0,
-	  .needs = NEEDS_ROOT },
+	{ "target-discard",
+	  "a discard by an initiator of a storage target (nvmet) whose image it is", run_target,
+	  .argument = 1, .needs = NEEDS_ROOT, .prepare = prepare_target, .undo = undo_target },
+	{ "target-write", "a write by such an initiator", run_target, .argument = 0,
+	  .needs = NEEDS_ROOT, .prepare = prepare_target, .undo = undo_target },
+	{ "rebuild", "online repair of its extent map (XFS_IOC_SCRUB_METADATA)", run_rebuild,
+	  .argument = 0, .needs = NEEDS_ROOT },
 	{ "swapon", "swapon(2) of it", run_swapon, .argument = 0, .needs = NEEDS_ROOT,
 	  .quiet_msec = TAKERS_LOOK, .prepare = prepare_swap, .undo = undo_swap },
 	{ "write-32", "write(2) by a 32-bit program", run_32, .argument = CALL_32_WRITE },
-	{ "punch-32", "fallocate(2) by a 32-bit program, punch a hole", run_32, .argument = CALL_32_PUNCH },
+	{ "punch-32", "fallocate(2) by a 32-bit program, punch a hole", run_32,
+	  .argument = CALL_32_PUNCH },
 	{ "truncate-32", "ftruncate(2) by a 32-bit program", run_32, .argument = CALL_32_TRUNCATE },
-	{ "nfs-truncate", "SETATTR of the length by an NFS client", run_served_truncate, .argument = MIB,
-	  .needs = NEEDS_SERVED, .quiet_msec = LOOK },
+	{ "nfs-truncate", "SETATTR of the length by an NFS client", run_served_truncate,
+	  .argument = MIB, .needs = NEEDS_SERVED, .quiet_msec = LOOK },
 	{ "nfs-punch", "DEALLOCATE by an NFS client", run_served_fallocate, .argument = PUNCH,
 	  .needs = NEEDS_SERVED, .quiet_msec = LOOK },
 	{ "nfs-clone", "CLONE of another file's blocks into it by an NFS client", run_served_clone,
 	  .argument = 0, .needs = NEEDS_SERVED, .quiet_msec = LOOK },
 	{ "nfs-write", "WRITE and COMMIT by an NFS client", run_served_write, .argument = 0,
 	  .needs = NEEDS_SERVED },
-	{ "server-truncate", "ftruncate(2) at the NFS server", run_beneath_truncate, .argument = MIB,
-	  .needs = NEEDS_BENEATH, .quiet_msec = ATTRIBUTES },
+	{ "server-truncate", "ftruncate(2) at the NFS server", run_beneath_truncate,
+	  .argument = MIB, .needs = NEEDS_BENEATH, .quiet_msec = ATTRIBUTES },
 	{ "server-punch", "fallocate(2) at the NFS server, punch a hole", run_beneath_fallocate,
 	  .argument = PUNCH, .needs = NEEDS_BENEATH, .quiet_msec = ATTRIBUTES },
 };

@@ -32,7 +32,8 @@ struct operation {
 	int (*run)(const struct scene *s, unsigned long argument); /* 0, or an errno */
 	unsigned long argument;
 	enum operation_needs needs;
-	unsigned int quiet_msec; /* 0, or how long it can take until somebody learns of it afterwards */
+	unsigned int
+		quiet_msec; /* 0, or how long it can take until somebody learns of it afterwards */
 	/* NULL, or: done by root before the file is registered, and after the operation. 0, or an errno. */
 	int (*prepare)(const struct scene *s);
 	void (*undo)(const struct scene *s);

@@ -51,7 +51,8 @@ static void open_device(const char *name)
 	if (!pd || !cq)
 		die("protection domain or completion queue", errno);
 	for (int i = 0; i < 16 && gid_index < 0; i++)
-		if (!ibv_query_gid(context, 1, i, &gid) && !memcmp(gid.raw, v4_mapped, sizeof(v4_mapped)))
+		if (!ibv_query_gid(context, 1, i, &gid) &&
+		    !memcmp(gid.raw, v4_mapped, sizeof(v4_mapped)))
 			gid_index = i;
 	if (gid_index < 0)
 		die("an IPv4 address on the device", ENODEV);
@@ -63,7 +64,10 @@ static struct ibv_qp *make_qp(void)
 		.send_cq = cq,
 		.recv_cq = cq,
 		.qp_type = IBV_QPT_RC,
-		.cap = { .max_send_wr = 16, .max_recv_wr = 1, .max_send_sge = 1, .max_recv_sge = 1 },
+		.cap = { .max_send_wr = 16,
+			 .max_recv_wr = 1,
+			 .max_send_sge = 1,
+			 .max_recv_sge = 1 },
 	};
 	struct ibv_qp_attr attr = {
 		.qp_state = IBV_QPS_INIT,
@@ -75,7 +79,8 @@ static struct ibv_qp *make_qp(void)
 
 	if (!qp)
 		die("queue pair", errno);
-	e = ibv_modify_qp(qp, &attr, IBV_QP_STATE | IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_ACCESS_FLAGS);
+	e = ibv_modify_qp(qp, &attr,
+			  IBV_QP_STATE | IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_ACCESS_FLAGS);
 	if (e)
 		die("queue pair to INIT", e);
 	return qp;
@@ -91,17 +96,22 @@ static void connect_qp(struct ibv_qp *qp, uint32_t to)
 		.min_rnr_timer = 12,
 		.ah_attr = { .is_global = 1,
 			     .port_num = 1,
-			     .grh = { .dgid = gid, .sgid_index = (uint8_t)gid_index, .hop_limit = 1 } },
+			     .grh = { .dgid = gid,
+				      .sgid_index = (uint8_t)gid_index,
+				      .hop_limit = 1 } },
 	};
 	int e = ibv_modify_qp(qp, &attr,
-			      IBV_QP_STATE | IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN | IBV_QP_RQ_PSN |
-				      IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER);
+			      IBV_QP_STATE | IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN |
+				      IBV_QP_RQ_PSN | IBV_QP_MAX_DEST_RD_ATOMIC |
+				      IBV_QP_MIN_RNR_TIMER);
 
 	if (e)
 		die("queue pair to RTR", e);
-	attr = (struct ibv_qp_attr){
-		.qp_state = IBV_QPS_RTS, .timeout = 14, .retry_cnt = 6, .rnr_retry = 7, .max_rd_atomic = 1
-	};
+	attr = (struct ibv_qp_attr){ .qp_state = IBV_QPS_RTS,
+				     .timeout = 14,
+				     .retry_cnt = 6,
+				     .rnr_retry = 7,
+				     .max_rd_atomic = 1 };
 	e = ibv_modify_qp(qp, &attr,
 			  IBV_QP_STATE | IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY |
 				  IBV_QP_SQ_PSN | IBV_QP_MAX_QP_RD_ATOMIC);
@@ -132,7 +142,9 @@ static unsigned int write_pages(struct ibv_qp *qp, struct ibv_mr *from, uint64_t
 	unsigned int completed = 0;
 
 	for (unsigned int i = 0; i < PAGES; i++) {
-		struct ibv_sge sge = { .addr = (uintptr_t)from->addr, .length = PAGE, .lkey = from->lkey };
+		struct ibv_sge sge = { .addr = (uintptr_t)from->addr,
+				       .length = PAGE,
+				       .lkey = from->lkey };
 		struct ibv_send_wr wr = {
 			.sg_list = &sge,
 			.num_sge = 1,
@@ -187,8 +199,8 @@ static int do_lose(void)
 			die("reading back", errno);
 		lost += page[0] != MARK;
 	}
-	printf("%u of %u writes completed, %u of %u pages never reached the file\n", completed, PAGES, lost,
-	       PAGES);
+	printf("%u of %u writes completed, %u of %u pages never reached the file\n", completed,
+	       PAGES, lost, PAGES);
 	return 0;
 }
 

@@ -49,8 +49,8 @@ static void set_up(void)
 	if (ring < 0)
 		die("io_uring_setup");
 	submissions = map(params.sq_off.array + ENTRIES * sizeof(uint32_t), IORING_OFF_SQ_RING);
-	completions =
-		map(params.cq_off.cqes + params.cq_entries * sizeof(struct io_uring_cqe), IORING_OFF_CQ_RING);
+	completions = map(params.cq_off.cqes + params.cq_entries * sizeof(struct io_uring_cqe),
+			  IORING_OFF_CQ_RING);
 	entries = map(ENTRIES * sizeof(*entries), IORING_OFF_SQES);
 }
 

@@ -42,8 +42,8 @@ static void parse_ticket(const char *text, char *host, char *port, struct wire_c
 	char token[2 * WIRE_TOKEN_BYTES + 1];
 	unsigned long long region;
 
-	if (sscanf(text, WIRE_TICKET_SCHEME "%63[^:]:%7[0-9]/%llu?%32[0-9a-f]", host, port, &region, token) !=
-	    4) {
+	if (sscanf(text, WIRE_TICKET_SCHEME "%63[^:]:%7[0-9]/%llu?%32[0-9a-f]", host, port, &region,
+		   token) != 4) {
 		fprintf(stderr, "rpma-client: not a ticket: %s\n", text);
 		exit(2);
 	}
@@ -132,7 +132,8 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	parse_ticket(argv[1], host, port, &request);
-	sent = mmap(NULL, 2 * (16u << 20), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	sent = mmap(NULL, 2 * (16u << 20), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		    0);
 	f = fopen(argv[2], "r");
 	if (sent == MAP_FAILED || !f) {
 		perror(argv[2]);
@@ -167,7 +168,8 @@ int main(int argc, char **argv)
 		wait_for_one(conn);
 	}
 	flush(conn, region, bytes,
-	      !strcmp(argv[3], "visible") ? RPMA_FLUSH_TYPE_VISIBILITY : RPMA_FLUSH_TYPE_PERSISTENT);
+	      !strcmp(argv[3], "visible") ? RPMA_FLUSH_TYPE_VISIBILITY
+					  : RPMA_FLUSH_TYPE_PERSISTENT);
 	for (size_t at = 0; at < bytes; at += CHUNK) {
 		size_t n = bytes - at < CHUNK ? bytes - at : CHUNK;
 

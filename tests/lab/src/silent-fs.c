@@ -46,12 +46,15 @@ static void on_signal(int signal)
 static void reply(uint64_t unique, int error, const void *data, size_t size)
 {
 	static unsigned char buffer[sizeof(struct fuse_out_header) + TRANSFER_BYTES];
-	struct fuse_out_header h = { .len = (uint32_t)(sizeof(h) + size), .error = -error, .unique = unique };
+	struct fuse_out_header h = { .len = (uint32_t)(sizeof(h) + size),
+				     .error = -error,
+				     .unique = unique };
 
 	memcpy(buffer, &h, sizeof(h));
 	if (size)
 		memcpy(buffer + sizeof(h), data, size);
-	if (write(device, buffer, h.len) < 0 && errno != ENOENT) /* ENOENT: who asked has given up */
+	if (write(device, buffer, h.len) < 0 &&
+	    errno != ENOENT) /* ENOENT: who asked has given up */
 		warn("reply");
 }
 
@@ -82,7 +85,8 @@ static void answer_read(const struct fuse_in_header *h, const struct fuse_read_i
 	uint64_t left = in->offset < FILE_BYTES ? FILE_BYTES - in->offset : 0;
 	size_t size = in->size < left ? in->size : (size_t)left;
 
-	reply(h->unique, 0, content + (left ? in->offset : 0), size < TRANSFER_BYTES ? size : TRANSFER_BYTES);
+	reply(h->unique, 0, content + (left ? in->offset : 0),
+	      size < TRANSFER_BYTES ? size : TRANSFER_BYTES);
 }
 
 static void answer_write(const struct fuse_in_header *h, const struct fuse_write_in *in)
@@ -211,7 +215,8 @@ int main(int argc, char *argv[])
 	device = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 	if (device < 0)
 		err(EXIT_FAILURE, "/dev/fuse");
-	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other", device);
+	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other",
+		 device);
 	if (mount("silent", argv[1], "fuse", MS_NOSUID | MS_NODEV, options) < 0)
 		err(EXIT_FAILURE, "%s", argv[1]);
 	for (;;) {
@@ -223,7 +228,8 @@ int main(int argc, char *argv[])
 		if (n < 0 && (errno == EINTR || errno == ENOENT))
 			continue;
 		if (n < (ssize_t)sizeof(struct fuse_in_header))
-			return n < 0 && errno != ENODEV ? EXIT_FAILURE : EXIT_SUCCESS; /* ENODEV: unmounted */
+			return n < 0 && errno != ENODEV ? EXIT_FAILURE
+							: EXIT_SUCCESS; /* ENODEV: unmounted */
 		if (silent && !is_answered_always(((const struct fuse_in_header *)request)->opcode))
 			keep(request, (size_t)n);
 		else

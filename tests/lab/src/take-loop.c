@@ -67,9 +67,11 @@ static void *take(void *argument)
 
 		if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, sizeof(page)) < 0)
 			die("punch", t->path);
-		if (pwrite(fd, page, sizeof(page), (off_t)((size_t)at % (BYTES - sizeof(page)))) < 0)
+		if (pwrite(fd, page, sizeof(page), (off_t)((size_t)at % (BYTES - sizeof(page)))) <
+		    0)
 			die("write", t->path);
-		if (i % 8 == 0 && (truncate(t->path, BYTES / 2) < 0 || truncate(t->path, BYTES) < 0))
+		if (i % 8 == 0 &&
+		    (truncate(t->path, BYTES / 2) < 0 || truncate(t->path, BYTES) < 0))
 			die("truncate", t->path);
 		__atomic_fetch_add(&t->rounds, 1, __ATOMIC_RELAXED);
 	}
@@ -101,7 +103,8 @@ static void *drop(void *argument)
 
 	(void)argument;
 	for (;;) {
-		say_to_kernel("/proc/sys/vm/drop_caches", "5"); /* 1, and not a word in the kernel's log */
+		say_to_kernel("/proc/sys/vm/drop_caches",
+			      "5"); /* 1, and not a word in the kernel's log */
 		await_second(timer);
 	}
 	return NULL;
@@ -150,7 +153,8 @@ static int look(size_t n, int limit, int second)
 
 int main(int argc, char **argv)
 {
-	int seconds = argc > 3 ? atoi(argv[1]) : 0, limit = argc > 3 ? atoi(argv[2]) : 0, stands = 0;
+	int seconds = argc > 3 ? atoi(argv[1]) : 0, limit = argc > 3 ? atoi(argv[2]) : 0,
+	    stands = 0;
 	int timer = make_timer();
 	pthread_t thread;
 	size_t n = 0;

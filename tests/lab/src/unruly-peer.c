@@ -50,8 +50,8 @@ static void parse_ticket(const char *text, char *host, char *port)
 	char token[2 * WIRE_TOKEN_BYTES + 1];
 	unsigned long long region;
 
-	if (sscanf(text, WIRE_TICKET_SCHEME "%63[^:]:%7[0-9]/%llu?%32[0-9a-f]", host, port, &region, token) !=
-	    4) {
+	if (sscanf(text, WIRE_TICKET_SCHEME "%63[^:]:%7[0-9]/%llu?%32[0-9a-f]", host, port, &region,
+		   token) != 4) {
 		fprintf(stderr, "unruly-peer: not a ticket: %s\n", text);
 		exit(2);
 	}
@@ -66,7 +66,10 @@ static void resolve(const char *host, const char *port)
 	struct ibv_qp_init_attr init = {
 		.qp_type = IBV_QPT_RC,
 		.sq_sig_all = 1,
-		.cap = { .max_send_wr = 16, .max_recv_wr = 16, .max_send_sge = 1, .max_recv_sge = 1 },
+		.cap = { .max_send_wr = 16,
+			 .max_recv_wr = 16,
+			 .max_send_sge = 1,
+			 .max_recv_sge = 1 },
 	};
 
 	if (rdma_getaddrinfo((char *)host, (char *)port, &hints, &info))
@@ -80,7 +83,8 @@ static void resolve(const char *host, const char *port)
 	if (!buffer_mr)
 		die("registering");
 	for (int i = 0; i < 8; i++)
-		if (rdma_post_recv(id, NULL, buffer + (8 + i) * PAGE, sizeof(struct wire_message), buffer_mr))
+		if (rdma_post_recv(id, NULL, buffer + (8 + i) * PAGE, sizeof(struct wire_message),
+				   buffer_mr))
 			die("posting a receive");
 }
 
@@ -106,7 +110,8 @@ static int connect_with(const void *data, uint8_t length)
 		if (id->event->param.conn.private_data_len >= sizeof(reject))
 			memcpy(&reject, id->event->param.conn.private_data, sizeof(reject));
 		reject.text[sizeof(reject.text) - 1] = 0;
-		printf("refused %d %s\n", reject.magic == WIRE_MAGIC ? reject.reason : -1, reject.text);
+		printf("refused %d %s\n", reject.magic == WIRE_MAGIC ? reject.reason : -1,
+		       reject.text);
 		return 0;
 	}
 	die("connect");
@@ -136,8 +141,8 @@ static int wait_disconnected(void)
 		}
 		/* nothing to wait on without an event channel: a bounded poll */
 		poll(NULL, 0, 10);
-		if (rdma_post_send(id, NULL, buffer, 0, buffer_mr, IBV_SEND_SIGNALED | IBV_SEND_INLINE) ==
-			    0 &&
+		if (rdma_post_send(id, NULL, buffer, 0, buffer_mr,
+				   IBV_SEND_SIGNALED | IBV_SEND_INLINE) == 0 &&
 		    wait_send(&wc)) {
 			printf("disconnected\n");
 			return 0;
@@ -162,8 +167,8 @@ static int write_page(uint64_t offset)
 {
 	struct ibv_wc wc;
 
-	if (rdma_post_write(id, NULL, buffer, PAGE, buffer_mr, IBV_SEND_SIGNALED, granted.address + offset,
-			    granted.rkey))
+	if (rdma_post_write(id, NULL, buffer, PAGE, buffer_mr, IBV_SEND_SIGNALED,
+			    granted.address + offset, granted.rkey))
 		return -errno;
 	return wait_send(&wc);
 }
@@ -173,10 +178,12 @@ static int early_ack(void)
 	struct wire_message *m = (void *)buffer;
 	struct ibv_wc wc;
 
-	*m = (struct wire_message){
-		.magic = WIRE_MAGIC, .version = WIRE_VERSION, .type = WIRE_REVOCATION_ACK, .revocation = 4711
-	};
-	if (rdma_post_send(id, NULL, buffer, sizeof(*m), buffer_mr, IBV_SEND_SIGNALED) || wait_send(&wc))
+	*m = (struct wire_message){ .magic = WIRE_MAGIC,
+				    .version = WIRE_VERSION,
+				    .type = WIRE_REVOCATION_ACK,
+				    .revocation = 4711 };
+	if (rdma_post_send(id, NULL, buffer, sizeof(*m), buffer_mr, IBV_SEND_SIGNALED) ||
+	    wait_send(&wc))
 		die("sending");
 	if (write_page(0))
 		die("writing after an early acknowledgement");

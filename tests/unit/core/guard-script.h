@@ -33,14 +33,19 @@ static inline void init(void)
 static inline void write_effect(char *to, size_t size, const struct guard_effect *f)
 {
 	static const char *const plain[_GUARD_EFFECT_MAX] = {
-		[GUARD_FENCE] = "fence", [GUARD_DESTROY] = "destroy", [GUARD_TELL_FENCED] = "fenced",
-		[GUARD_GRANT] = "grant", [GUARD_ARM] = "arm",	      [GUARD_REFRESH] = "refresh",
+		[GUARD_FENCE] = "fence",
+		[GUARD_DESTROY] = "destroy",
+		[GUARD_TELL_FENCED] = "fenced",
+		[GUARD_GRANT] = "grant",
+		[GUARD_ARM] = "arm",
+		[GUARD_REFRESH] = "refresh",
 	};
 
 	switch (f->type) {
 	case GUARD_ASK:
-		snprintf(to, size, "ask(%" PRIu64 ",%" PRIu64 "-%" PRIu64 ",%" PRIu64 ",%d)", f->revocation,
-			 g.ask_start, g.ask_end, g.deadline_usec - NOW, (int)g.cause);
+		snprintf(to, size, "ask(%" PRIu64 ",%" PRIu64 "-%" PRIu64 ",%" PRIu64 ",%d)",
+			 f->revocation, g.ask_start, g.ask_end, g.deadline_usec - NOW,
+			 (int)g.cause);
 		break;
 	case GUARD_SET_TIMER:
 		snprintf(to, size, "timer(%" PRIu64 ")", f->at_usec ? f->at_usec - NOW : 0);
@@ -78,35 +83,42 @@ static inline void expect(struct guard_event e, enum guard_state state, const ch
 		write_effect(got + strlen(got), sizeof(got) - strlen(got), &out.item[i]);
 	}
 	if (strcmp(got, want) || g.state != state) {
-		fprintf(stderr, "event %d: \"%s\" and state %d, not \"%s\" and %d\n", (int)e.type, got,
-			(int)g.state, want, (int)state);
+		fprintf(stderr, "event %d: \"%s\" and state %d, not \"%s\" and %d\n", (int)e.type,
+			got, (int)g.state, want, (int)state);
 		abort();
 	}
 }
 
 static inline void plain(enum guard_event_type type, enum guard_state state, const char *want)
 {
-	expect((struct guard_event){ .type = type, .revocation = g.revocation, .valid_length = LENGTH },
+	expect((struct guard_event){ .type = type,
+				     .revocation = g.revocation,
+				     .valid_length = LENGTH },
 	       state, want);
 }
 
 static inline void timer(uint64_t usec, enum guard_state state, const char *want)
 {
-	expect((struct guard_event){ .type = GUARD_TIMER_FIRED, .now_usec = NOW + usec }, state, want);
+	expect((struct guard_event){ .type = GUARD_TIMER_FIRED, .now_usec = NOW + usec }, state,
+	       want);
 }
 
-static inline void failed(enum guard_event_type type, int error, enum guard_state state, const char *want)
+static inline void failed(enum guard_event_type type, int error, enum guard_state state,
+			  const char *want)
 {
-	expect((struct guard_event){ .type = type, .error = error, .valid_length = LENGTH }, state, want);
+	expect((struct guard_event){ .type = type, .error = error, .valid_length = LENGTH }, state,
+	       want);
 }
 
 static inline void broken(enum guard_event_type type, uint32_t id, uint64_t start, uint64_t end,
 			  enum guard_state state, const char *want)
 {
-	expect(
-		(struct guard_event){
-			.type = type, .break_id = id, .start = start, .end = end, .cause = CAUSE_TRUNCATE },
-		state, want);
+	expect((struct guard_event){ .type = type,
+				     .break_id = id,
+				     .start = start,
+				     .end = end,
+				     .cause = CAUSE_TRUNCATE },
+	       state, want);
 }
 
 static inline void demand(uint64_t id, uint64_t start, uint64_t end, uint64_t grace_usec,
@@ -132,7 +144,8 @@ static inline void fenced(uint64_t start, uint64_t end)
 	char want[100];
 
 	init();
-	snprintf(want, sizeof(want), "ask(1,%" PRIu64 "-%" PRIu64 ",0,9) timer(0) fence", start, end);
+	snprintf(want, sizeof(want), "ask(1,%" PRIu64 "-%" PRIu64 ",0,9) timer(0) fence", start,
+		 end);
 	demand(1, start, end, 0, GUARD_FENCING, want);
 	plain(GUARD_FENCE_DONE, GUARD_WAITING, "fenced grant timer(0)");
 	assert(g.fence_start == start && g.fence_end == end);

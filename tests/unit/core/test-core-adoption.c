@@ -47,16 +47,20 @@ static void join(struct registry *r, struct region *x, enum holder_kind kind, ui
 		 uint64_t revocation)
 {
 	step(r, x,
-	     (struct region_event){
-		     .type = REGION_HOLDER_JOINED, .kind = kind, .holder = id, .revocation = revocation });
+	     (struct region_event){ .type = REGION_HOLDER_JOINED,
+				    .kind = kind,
+				    .holder = id,
+				    .revocation = revocation });
 }
 
 static void acknowledge(struct registry *r, struct region *x, enum holder_kind kind, uint64_t id,
 			uint64_t revocation)
 {
 	step(r, x,
-	     (struct region_event){
-		     .type = REGION_HOLDER_ACKED, .kind = kind, .holder = id, .revocation = revocation });
+	     (struct region_event){ .type = REGION_HOLDER_ACKED,
+				    .kind = kind,
+				    .holder = id,
+				    .revocation = revocation });
 }
 
 static void revoked(struct registry *r, struct region *x, uint64_t revocation)
@@ -70,7 +74,8 @@ static void revoked(struct registry *r, struct region *x, uint64_t revocation)
 				    .deadline_usec = 1000 - revocation });
 }
 
-static void adopt(struct registry *r, struct region *x, enum region_state state, uint64_t revocation)
+static void adopt(struct registry *r, struct region *x, enum region_state state,
+		  uint64_t revocation)
 {
 	step(r, x,
 	     (struct region_event){ .type = REGION_ADOPTED,
@@ -108,12 +113,14 @@ static void test_states(void)
 		assert(!effect(REGION_SEND_CONSENT) && !effect(REGION_ASK_CLIENTS));
 		assert((effect(REGION_SEND_RELEASE) != NULL) == cases[i].releases);
 		if (cases[i].revoking)
-			assert(x->revocation == 4 && x->deadline_usec == 900 && x->revocation_offset == 8 &&
-			       x->revocation_length == 16 && x->cause == CAUSE_WRITE);
+			assert(x->revocation == 4 && x->deadline_usec == 900 &&
+			       x->revocation_offset == 8 && x->revocation_length == 16 &&
+			       x->cause == CAUSE_WRITE);
 		step(r, x, (struct region_event){ .type = REGION_ADOPTED, .state = REGION_LIVE });
 		assert(!out.n && x->state == cases[i].state); /* it is known by now */
 		step(r, x, (struct region_event){ .type = REGION_ADOPTION_DONE });
-		assert((effect(REGION_SEND_CONSENT) != NULL) == (cases[i].state == REGION_DRAINING));
+		assert((effect(REGION_SEND_CONSENT) != NULL) ==
+		       (cases[i].state == REGION_DRAINING));
 		registry_remove_region(r, x);
 	}
 }
@@ -133,7 +140,8 @@ static void test_draining(void)
 	join(r, x, HOLDER_PEER, 3, 3); /* was asked something older */
 	join(r, x, HOLDER_CLIENT, 9, 0);
 	assert(x->pending == 1 && x->peers == 3 && x->clients == 1);
-	step(r, x, (struct region_event){ .type = REGION_HOLDER_LEFT, .kind = HOLDER_PEER, .holder = 1 });
+	step(r, x,
+	     (struct region_event){ .type = REGION_HOLDER_LEFT, .kind = HOLDER_PEER, .holder = 1 });
 	assert(x->pending == 0 && !effect(REGION_SEND_CONSENT));
 	step(r, x, (struct region_event){ .type = REGION_ADOPTION_DONE });
 	assert(effect(REGION_ASK_CLIENTS)->revocation == 4 && x->pending == 1);
@@ -168,7 +176,8 @@ static void test_news_before_the_end(void)
 				    .revocation = 4,
 				    .outcome = OUTCOME_TRUNCATED,
 				    .valid_length = 40 });
-	assert(effect(REGION_TELL_SETTLED)->outcome == OUTCOME_TRUNCATED && x->state == REGION_LIVE);
+	assert(effect(REGION_TELL_SETTLED)->outcome == OUTCOME_TRUNCATED &&
+	       x->state == REGION_LIVE);
 	/* the next question is an ordinary one */
 	revoked(r, x, 5);
 	assert(x->pending == 1 && !effect(REGION_SEND_CONSENT));
@@ -244,15 +253,17 @@ static void test_release(void)
 		assert(effect(REGION_SEND_RELEASE)->cause == CAUSE_UNMOUNT);
 		assert(x->state == (cases[i].grace_usec ? REGION_LIVE : REGION_CLOSING));
 		step(r, x, wanted);
-		assert(!out.n); /* once */
+		assert(!out.n);		   /* once */
 		if (cases[i].grace_usec) { /* shorter: once more, and nothing takes that back */
 			struct region_event sooner = wanted;
 
 			sooner.grace_usec = cases[i].grace_usec - 1;
 			sooner.cause = CAUSE_QUOTA;
 			step(r, x, sooner);
-			assert(out.n == 1 && effect(REGION_SEND_RELEASE)->grace_usec == sooner.grace_usec);
-			assert(effect(REGION_SEND_RELEASE)->cause == CAUSE_QUOTA && x->state == REGION_LIVE);
+			assert(out.n == 1 &&
+			       effect(REGION_SEND_RELEASE)->grace_usec == sooner.grace_usec);
+			assert(effect(REGION_SEND_RELEASE)->cause == CAUSE_QUOTA &&
+			       x->state == REGION_LIVE);
 			step(r, x, wanted);
 			assert(!out.n);
 			sooner.now_usec = 1; /* the same time left later is a later deadline */
@@ -279,7 +290,10 @@ static void test_stale(void)
 		{ .type = REGION_HOLDER_LEFT, .kind = HOLDER_PEER, .holder = UINT64_MAX },
 		{ .type = REGION_HOLDER_JOINED, .kind = HOLDER_PEER, .holder = 1 },
 		{ .type = REGION_HOLDER_ACKED, .kind = HOLDER_PEER, .holder = 1, .revocation = 0 },
-		{ .type = REGION_HOLDER_ACKED, .kind = HOLDER_PEER, .holder = 1, .revocation = UINT64_MAX },
+		{ .type = REGION_HOLDER_ACKED,
+		  .kind = HOLDER_PEER,
+		  .holder = 1,
+		  .revocation = UINT64_MAX },
 		{ .type = REGION_HOLDER_ACKED, .kind = HOLDER_PEER, .holder = 99, .revocation = 2 },
 		{ .type = REGION_REVOKED, .revocation = 2 },
 		{ .type = REGION_WAS_FENCED, .revocation = 1 },
@@ -302,11 +316,13 @@ static void test_stale(void)
 		join(r, x, HOLDER_PEER, 1, 0);
 		revoked(r, x, 2);
 		if (state != REGION_DRAINING)
-			step(r, x, (struct region_event){ .type = REGION_WAS_FENCED, .revocation = 2 });
+			step(r, x,
+			     (struct region_event){ .type = REGION_WAS_FENCED, .revocation = 2 });
 		if (state == REGION_LIVE)
 			step(r, x,
-			     (struct region_event){
-				     .type = REGION_WAS_SETTLED, .revocation = 2, .valid_length = 100 });
+			     (struct region_event){ .type = REGION_WAS_SETTLED,
+						    .revocation = 2,
+						    .valid_length = 100 });
 		if (state == REGION_CLOSING)
 			step(r, x, (struct region_event){ .type = REGION_RELEASE_WANTED });
 		assert(x->state == state);

@@ -62,9 +62,10 @@ static const struct {
 
 static void append(char *to, const struct demand_effects *out)
 {
-	static const char letters[_DEMAND_EFFECT_MAX] = {
-		[DEMAND_PASS] = 'P', [DEMAND_REFUSE] = 'R', [DEMAND_SEND_OVER] = 'O', [DEMAND_FREE] = 'X'
-	};
+	static const char letters[_DEMAND_EFFECT_MAX] = { [DEMAND_PASS] = 'P',
+							  [DEMAND_REFUSE] = 'R',
+							  [DEMAND_SEND_OVER] = 'O',
+							  [DEMAND_FREE] = 'X' };
 	size_t n = strlen(to);
 
 	assert(out->n < DEMAND_EFFECTS_MAX);
@@ -91,7 +92,8 @@ static void test_histories(void)
 			append(got, &out);
 		}
 		if (strcmp(got, table[i].effects)) {
-			fprintf(stderr, "%s: %s, not %s\n", table[i].history, got, table[i].effects);
+			fprintf(stderr, "%s: %s, not %s\n", table[i].history, got,
+				table[i].effects);
 			assert(0);
 		}
 	}
@@ -113,8 +115,8 @@ static void test_all_histories(void)
 					for (size_t k = 0; k < out.n; k++) {
 						assert(!frees);
 						if (out.item[k] == DEMAND_PASS)
-							assert(!refused && !deadline && !ended && !failed &&
-							       done == parts);
+							assert(!refused && !deadline && !ended &&
+							       !failed && done == parts);
 						answers += out.item[k] == DEMAND_PASS ||
 							   out.item[k] == DEMAND_REFUSE;
 						overs += out.item[k] == DEMAND_SEND_OVER;
@@ -146,8 +148,8 @@ static void test_unknown_event(void)
 	assert(!out.n && !memcmp(&d, &before, sizeof(d)));
 }
 
-static struct guard_event demand_event(uint64_t id, uint64_t start, uint64_t end, uint64_t grace_usec,
-				       uint64_t limit_usec)
+static struct guard_event demand_event(uint64_t id, uint64_t start, uint64_t end,
+				       uint64_t grace_usec, uint64_t limit_usec)
 {
 	return (struct guard_event){ .type = GUARD_DEMANDED,
 				     .demand = id,
@@ -216,21 +218,27 @@ static void test_set_is_bounded(void)
 static void test_widening(void)
 {
 	static const struct {
-		uint64_t start, end, grace_usec, limit_usec;		 /* of the second, after [40, 60) in 100 for 50 */
+		uint64_t start, end, grace_usec,
+			limit_usec; /* of the second, after [40, 60) in 100 for 50 */
 		uint64_t first, last, deadline_usec, together_usec; /* of both */
 		bool hurried;
 	} cases[] = {
-		{ 40, 60, 100, 50, 40, 60, 100, 50, false }, { 10, 50, 100, 50, 10, 60, 100, 50, false },
-		{ 50, 90, 100, 50, 40, 90, 100, 50, false }, { 45, 50, 100, 50, 40, 60, 100, 50, false },
-		{ 0, 5, 100, 50, 0, 60, 100, 50, false },    { 70, 80, 100, 50, 40, 80, 100, 50, false },
-		{ 40, 60, 99, 50, 40, 60, 99, 50, true },    { 40, 60, 101, 50, 40, 60, 100, 50, false },
-		{ 40, 60, 100, 51, 40, 60, 100, 51, false }, { 40, 60, 100, 49, 40, 60, 100, 50, false },
+		{ 40, 60, 100, 50, 40, 60, 100, 50, false },
+		{ 10, 50, 100, 50, 10, 60, 100, 50, false },
+		{ 50, 90, 100, 50, 40, 90, 100, 50, false },
+		{ 45, 50, 100, 50, 40, 60, 100, 50, false },
+		{ 0, 5, 100, 50, 0, 60, 100, 50, false },
+		{ 70, 80, 100, 50, 40, 80, 100, 50, false },
+		{ 40, 60, 99, 50, 40, 60, 99, 50, true },
+		{ 40, 60, 101, 50, 40, 60, 100, 50, false },
+		{ 40, 60, 100, 51, 40, 60, 100, 51, false },
+		{ 40, 60, 100, 49, 40, 60, 100, 50, false },
 		{ 40, 60, 100, 0, 40, 60, 100, 0, false },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct guard_event e = demand_event(3, cases[i].start, cases[i].end, cases[i].grace_usec,
-						    cases[i].limit_usec);
+		struct guard_event e = demand_event(3, cases[i].start, cases[i].end,
+						    cases[i].grace_usec, cases[i].limit_usec);
 		const struct guard_demand *d;
 		struct guard g;
 
@@ -244,7 +252,8 @@ static void test_widening(void)
 		assert(d->deadline_usec == NOW + cases[i].deadline_usec &&
 		       d->limit_usec == cases[i].together_usec);
 		assert((d->cause == CAUSE_SYNC) == cases[i].hurried);
-		assert(guard_find_demand(&g, 2)->start == 40 && guard_find_demand(&g, 2)->end == 60);
+		assert(guard_find_demand(&g, 2)->start == 40 &&
+		       guard_find_demand(&g, 2)->end == 60);
 	}
 }
 
@@ -322,7 +331,8 @@ static void test_covers(void)
 		assert(demands_grant(&g, NOW) == cases[i].covers);
 		assert(guard_find_demand(&g, 1)->granted == cases[i].covers);
 		assert(demands_next_end(&g) == (cases[i].covers ? NOW + 5 : 0));
-		assert(!demands_grant(&g, NOW + 1)); /* not again, and the limit counts from the first time */
+		assert(!demands_grant(
+			&g, NOW + 1)); /* not again, and the limit counts from the first time */
 		assert(demands_next_end(&g) == (cases[i].covers ? NOW + 5 : 0));
 	}
 }
@@ -342,7 +352,8 @@ static void test_waiting(void)
 	struct guard g;
 
 	guard_init(&g, POLICY_YIELD, 1, LENGTH, LENGTH, false);
-	assert(!demands_waiting(&g, &start, &end, &deadline_usec, &cause) && start == 7 && end == 7);
+	assert(!demands_waiting(&g, &start, &end, &deadline_usec, &cause) && start == 7 &&
+	       end == 7);
 	add(&g, 1, 40, 50, 300, 0);
 	add(&g, 2, 20, 30, 100, 0);
 	add(&g, 3, 60, 70, 200, 0);
@@ -371,7 +382,8 @@ static void test_limits(void)
 	add(&g, 2, 0, 10, UINT64_MAX, 100);
 	add(&g, 3, 0, 10, UINT64_MAX, UINT64_MAX);
 	add(&g, 4, 0, 10, UINT64_MAX, 0);
-	assert(demands_waiting(&g, &start, &end, &deadline_usec, &cause) && deadline_usec == UINT64_MAX);
+	assert(demands_waiting(&g, &start, &end, &deadline_usec, &cause) &&
+	       deadline_usec == UINT64_MAX);
 	demands_expire(&g, UINT64_MAX - 1);
 	for (uint64_t id = 1; id <= 4; id++)
 		assert(guard_find_demand(&g, id)); /* never before they were granted */
@@ -407,7 +419,8 @@ static void test_takers(void)
 		/* half of his grace is for the holders' answer */
 		assert(demands_next_ask(&g) == NOW + (taker[cause] ? 500 : 0));
 		assert(demands_put_off(&g, 1, NOW) == taker[cause]);
-		assert(demands_hold(&g) == !taker[cause] && demands_any_put_off(&g) == taker[cause]);
+		assert(demands_hold(&g) == !taker[cause] &&
+		       demands_any_put_off(&g) == taker[cause]);
 	}
 }
 
@@ -457,7 +470,8 @@ static void test_put_off(void)
 	assert(!demands_put_off(&g, 1, NOW + 500) && demands_put_off(&g, 1, NOW + 499));
 	assert(demands_hold(&g) && demands_any_put_off(&g));
 	assert(demands_put_off(&g, 2, NOW) && !demands_hold(&g) && demands_any_put_off(&g));
-	assert(!demands_grant(&g, NOW) && !demands_waiting(&g, &start, &end, &deadline_usec, &cause));
+	assert(!demands_grant(&g, NOW) &&
+	       !demands_waiting(&g, &start, &end, &deadline_usec, &cause));
 	assert(demands_any(&g) && demands_next_ask(&g) == NOW + 500);
 	assert(!demands_recall(&g, NOW + 499) && demands_recall(&g, NOW + 500) && demands_hold(&g));
 	assert(demands_any_put_off(&g)); /* the second one */

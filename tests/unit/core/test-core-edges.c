@@ -28,8 +28,9 @@ static void test_demand_begins(void)
 	struct demand_effects effects;
 	struct demand d;
 
-	demand_begin(&d, 0, false,
-		     &effects); /* nobody is concerned: passed at once, and no deadline changes that */
+	demand_begin(
+		&d, 0, false,
+		&effects); /* nobody is concerned: passed at once, and no deadline changes that */
 	assert(d.state == DEMAND_PASSED && effects.n == 1 && effects.item[0] == DEMAND_PASS);
 	demand_step(&d, DEMAND_DEADLINE, &effects);
 	assert(!effects.n && d.state == DEMAND_PASSED);
@@ -41,7 +42,8 @@ static void test_demand_begins(void)
 	demand_step(&d, DEMAND_PART_DONE, &effects);
 	assert(effects.n == 1 && effects.item[0] == DEMAND_PASS && d.state == DEMAND_PASSED);
 	demand_begin(&d, 3, true, &effects);
-	assert(d.state == DEMAND_REFUSED && effects.n == 1 && effects.item[0] == DEMAND_REFUSE && !d.parts);
+	assert(d.state == DEMAND_REFUSED && effects.n == 1 && effects.item[0] == DEMAND_REFUSE &&
+	       !d.parts);
 	demand_step(&d, DEMAND_ENDED, &effects);
 	assert(effects.n == 1 && effects.item[0] == DEMAND_FREE);
 }
@@ -49,7 +51,8 @@ static void test_demand_begins(void)
 /* The oldest are kept, as long as they fit; what ends anyway takes no room. */
 static void test_excess(void)
 {
-	static const struct registry_limits many = { 10, 1000, 10, 10, 10 }, few = { 2, 100, 10, 10, 10 };
+	static const struct registry_limits many = { 10, 1000, 10, 10, 10 },
+					    few = { 2, 100, 10, 10, 10 };
 	static const uint64_t length[] = { 40, 40, 61, 60, 1 };
 	static const bool excess[2][5] = { { false, true, true, false, true },
 					   { true, true, true, true, true } };
@@ -117,12 +120,14 @@ static void test_names(void)
 
 	assert(registry_new(&r, &(struct registry_limits){ 9, 1000, 9, 9, 9 }) == 0);
 	assert(registry_next_id(r) == 1);
-	assert(registry_get_tenant(r, 1, name, &t[0]) == 0 && registry_get_tenant(r, 1, "b", &t[1]) == 0);
+	assert(registry_get_tenant(r, 1, name, &t[0]) == 0 &&
+	       registry_get_tenant(r, 1, "b", &t[1]) == 0);
 	assert(strlen(registry_tenant(r, t[0])->session) == TENANT_SESSION_MAX - 1);
 	assert(registry_get_tenant(r, 1, "b", &again) == 0 && again == t[1] && again != t[0]);
 	for (int i = 0; i < 4; i++) /* two clients, each with a line of its own */
 		assert(registry_add_region(r, t[0], 7 + i % 2u, 1, 0, &region) == 0);
-	assert(region->id == 4 && registry_client_regions(r, 7) == 2 && registry_client_regions(r, 8) == 2);
+	assert(region->id == 4 && registry_client_regions(r, 7) == 2 &&
+	       registry_client_regions(r, 8) == 2);
 }
 
 /* Nobody took blocks, so none were given back. */
@@ -157,7 +162,8 @@ static void test_dead(void)
 	assert(g.state == GUARD_CLOSING && g.close_wanted); /* no peer is let in any more */
 	step(&g, (struct guard_event){ .type = GUARD_FENCE_DONE });
 	assert(g.state == GUARD_DEAD && effect(GUARD_TEARDOWN));
-	assert(!guard_find_demand(&g, 1) && guard_takes_demand(&g) && !g.watched && !g.armed && g.fenced);
+	assert(!guard_find_demand(&g, 1) && guard_takes_demand(&g) && !g.watched && !g.armed &&
+	       g.fenced);
 	for (int i = 0; i < GUARD_DEMANDS_MAX; i++)
 		assert(!g.demand[i].id && !g.demand[i].granted);
 }
@@ -170,23 +176,27 @@ static void test_same_breaker(void)
 
 	guard_init(&g, POLICY_FOLLOW, 0, LENGTH, LENGTH, true);
 	for (uint32_t id = 1; id < 9; id++) {
-		step(&g, (struct guard_event){
-				 .type = GUARD_BROKEN, .break_id = id, .end = LENGTH, .now_usec = now });
+		step(&g, (struct guard_event){ .type = GUARD_BROKEN,
+					       .break_id = id,
+					       .end = LENGTH,
+					       .now_usec = now });
 		step(&g, (struct guard_event){ .type = GUARD_FENCE_DONE, .now_usec = now });
 		step(&g, (struct guard_event){ .type = GUARD_RELEASE_DONE, .now_usec = now });
 		assert(effect(GUARD_SET_TIMER)->at_usec == now + wait);
 		step(&g, (struct guard_event){ .type = GUARD_TIMER_FIRED, .now_usec = now });
 		step(&g, (struct guard_event){ .type = GUARD_ARM_DONE, .now_usec = now });
 		step(&g, (struct guard_event){ .type = GUARD_TIMER_FIRED, .now_usec = now });
-		step(&g, (struct guard_event){
-				 .type = GUARD_REFRESH_DONE, .valid_length = LENGTH, .now_usec = now });
+		step(&g, (struct guard_event){ .type = GUARD_REFRESH_DONE,
+					       .valid_length = LENGTH,
+					       .now_usec = now });
 		assert(g.state == GUARD_OPEN);
 		wait = id < 5 ? wait * 2 : 10000; /* after five it is taken for another one */
 		if (id >= 6)
 			break;
 	}
 	now += 1000000; /* a second later: another one */
-	step(&g, (struct guard_event){ .type = GUARD_BROKEN, .break_id = 9, .end = LENGTH, .now_usec = now });
+	step(&g, (struct guard_event){
+			 .type = GUARD_BROKEN, .break_id = 9, .end = LENGTH, .now_usec = now });
 	step(&g, (struct guard_event){ .type = GUARD_FENCE_DONE, .now_usec = now });
 	step(&g, (struct guard_event){ .type = GUARD_RELEASE_DONE, .now_usec = now });
 	assert(effect(GUARD_SET_TIMER)->at_usec == now + 10000);
@@ -209,7 +219,8 @@ static void test_region_ends(void)
 		&effects); /* who registered is told, who released is told, and nothing is asked of the keeper */
 	assert(effects.n == 3 && effects.item[0].type == REGION_REPLY_REGISTER &&
 	       effects.item[0].error == -EIO);
-	assert(effects.item[1].type == REGION_REPLY_RELEASE && effects.item[2].type == REGION_REMOVE);
+	assert(effects.item[1].type == REGION_REPLY_RELEASE &&
+	       effects.item[2].type == REGION_REMOVE);
 	registry_remove_region(r, x);
 
 	assert(registry_add_region(r, t, 0, 100, 0, &x) == 0);

@@ -32,7 +32,8 @@ static unsigned int served, questions;
 static int arm_error;
 
 #define INBOX 32
-static struct guard_event inbox[INBOX]; /* what an effect leads to comes after the other effects of the same step */
+static struct guard_event
+	inbox[INBOX]; /* what an effect leads to comes after the other effects of the same step */
 static size_t n_inbox;
 
 static void carry_out(const struct guard_effect *f)
@@ -100,7 +101,8 @@ static void break_again(void)
 	if (g.armed && !broken_id) {
 		broken_id = ++break_id;
 		began = now;
-		feed((struct guard_event){ .type = GUARD_BROKEN, .break_id = break_id, .cause = CAUSE_TRUNCATE });
+		feed((struct guard_event){
+			.type = GUARD_BROKEN, .break_id = break_id, .cause = CAUSE_TRUNCATE });
 	}
 	assert(!broken_id || now - began <= GRACE);
 }
@@ -320,8 +322,10 @@ static void test_withdrawn(void)
 	/* a release with a grace of its own: the break keeps its deadline */
 	feed((struct guard_event){ .type = GUARD_BROKEN, .break_id = ++break_id });
 	assert(g.state == GUARD_PUT_OFF);
-	feed((struct guard_event){ .type = GUARD_CLOSE, .grace_usec = 10 * GRACE, .cause = CAUSE_RELEASE });
-	assert(g.revocation == revocation + 3 && g.deadline_usec == now + GRACE && g.state == GUARD_DEAD);
+	feed((struct guard_event){
+		.type = GUARD_CLOSE, .grace_usec = 10 * GRACE, .cause = CAUSE_RELEASE });
+	assert(g.revocation == revocation + 3 && g.deadline_usec == now + GRACE &&
+	       g.state == GUARD_DEAD);
 }
 
 int main(void)

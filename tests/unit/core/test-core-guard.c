@@ -52,7 +52,8 @@ static void over(struct guard *g, uint64_t id)
 
 static void plain(struct guard *g, enum guard_event_type type)
 {
-	step(g, (struct guard_event){ .type = type, .valid_length = LENGTH, .revocation = g->revocation });
+	step(g, (struct guard_event){
+			.type = type, .valid_length = LENGTH, .revocation = g->revocation });
 }
 
 static void timer(struct guard *g, uint64_t now_usec)
@@ -109,18 +110,12 @@ static void bring(struct guard *g, enum guard_state state)
  * effect; 'x' something has to. The last one is a type that there is not.
  */
 static const char *const meaning[_GUARD_STATE_MAX] = {
-	[GUARD_OPEN] = "xxx........x.x.",
-	[GUARD_PUT_OFF] = "x.x..x.....x.x.",
-	[GUARD_ASKED] = "x.xx.......x.x.",
-	[GUARD_FENCING] = "x.x...x....x.x.",
-	[GUARD_RELEASING] = "........x..x.x.",
-	[GUARD_WAITING] = "x....x.....x.x.",
-	[GUARD_ARMING] = "x........x.x.x.",
-	[GUARD_PROBATION] = "x....x.....x.x.",
-	[GUARD_REFRESHING] = "x.........xx.x.",
-	[GUARD_DESTROYING] = "x.x....x.......",
-	[GUARD_CLOSING] = "x.x...x........",
-	[GUARD_CLOSING_RELEASE] = "........x......",
+	[GUARD_OPEN] = "xxx........x.x.",	[GUARD_PUT_OFF] = "x.x..x.....x.x.",
+	[GUARD_ASKED] = "x.xx.......x.x.",	[GUARD_FENCING] = "x.x...x....x.x.",
+	[GUARD_RELEASING] = "........x..x.x.",	[GUARD_WAITING] = "x....x.....x.x.",
+	[GUARD_ARMING] = "x........x.x.x.",	[GUARD_PROBATION] = "x....x.....x.x.",
+	[GUARD_REFRESHING] = "x.........xx.x.", [GUARD_DESTROYING] = "x.x....x.......",
+	[GUARD_CLOSING] = "x.x...x........",	[GUARD_CLOSING_RELEASE] = "........x......",
 	[GUARD_DEAD] = "...............",
 };
 
@@ -197,7 +192,8 @@ static void test_superseding(void)
 	broken(&g, 1);
 	assert_asked(&g, 4, 0, LENGTH, NOW + 10);
 	timer(&g, NOW + 10);
-	assert(g.state == GUARD_FENCING && effect(GUARD_FENCE) && effect(GUARD_FENCE)->revocation == 4);
+	assert(g.state == GUARD_FENCING && effect(GUARD_FENCE) &&
+	       effect(GUARD_FENCE)->revocation == 4);
 	plain(&g, GUARD_FENCE_DONE);
 	assert(effect(GUARD_GRANT) && effect(GUARD_RELEASE) && effect(GUARD_TELL_FENCED));
 	for (uint64_t i = 1; i <= 4; i++)
@@ -260,7 +256,8 @@ static void test_hurried(void)
 	hurried(&g, 2);
 	assert(g.state == GUARD_ASKED && !out.n);
 	hurried(&g, 1);
-	assert(g.state == GUARD_FENCING && effect(GUARD_ASK)->revocation == 2 && effect(GUARD_FENCE));
+	assert(g.state == GUARD_FENCING && effect(GUARD_ASK)->revocation == 2 &&
+	       effect(GUARD_FENCE));
 	hurried(&g, 1);
 	assert(!out.n);
 
@@ -303,7 +300,8 @@ static void test_widening(void)
 	demand(&g, 3, 5, 35, 500); /* inside the fence: nobody has to be asked */
 	assert(effect(GUARD_GRANT) && !effect(GUARD_ASK) && guard_find_demand(&g, 3)->granted);
 	/* the breaker is somebody whose range was granted: he goes on at once */
-	step(&g, (struct guard_event){ .type = GUARD_BROKEN, .break_id = 1, .start = 0, .end = 10 });
+	step(&g,
+	     (struct guard_event){ .type = GUARD_BROKEN, .break_id = 1, .start = 0, .end = 10 });
 	assert(effect(GUARD_RELEASE) && effect(GUARD_RELEASE)->break_id == 1 && !effect(GUARD_ASK));
 	plain(&g, GUARD_RELEASE_DONE);
 	assert(g.state == GUARD_WAITING && effect(GUARD_SET_TIMER)->at_usec == 0);
@@ -312,13 +310,15 @@ static void test_widening(void)
 		assert(g.state == GUARD_WAITING && !effect(GUARD_REFRESH));
 	}
 	over(&g, 3);
-	assert(g.state == GUARD_WAITING && effect(GUARD_SET_TIMER)->at_usec > NOW); /* for the lease */
+	assert(g.state == GUARD_WAITING &&
+	       effect(GUARD_SET_TIMER)->at_usec > NOW); /* for the lease */
 	timer(&g, NOW + 1000000);
 	assert(effect(GUARD_ARM));
 	plain(&g, GUARD_ARM_DONE);
 	timer(&g, NOW + 2000000);
 	plain(&g, GUARD_REFRESH_DONE);
-	assert(g.state == GUARD_OPEN && effect(GUARD_TELL_SETTLED)->outcome == OUTCOME_RESTORED && !g.fenced);
+	assert(g.state == GUARD_OPEN && effect(GUARD_TELL_SETTLED)->outcome == OUTCOME_RESTORED &&
+	       !g.fenced);
 }
 
 /* Withdrawn before anything was fenced: it opens again, and says so. */
@@ -332,7 +332,8 @@ static void test_withdrawn(void)
 	over(&g, 1);
 	assert(!out.n && g.state == GUARD_ASKED);
 	over(&g, 2);
-	assert(effect(GUARD_REFRESH) && effect(GUARD_SET_TIMER)->at_usec == 0 && !effect(GUARD_FENCE));
+	assert(effect(GUARD_REFRESH) && effect(GUARD_SET_TIMER)->at_usec == 0 &&
+	       !effect(GUARD_FENCE));
 	demand(&g, 3, 0, 10, 1000); /* noted: a new question when it is open */
 	plain(&g, GUARD_REFRESH_DONE);
 	assert(effect(GUARD_TELL_SETTLED)->revocation == 2 && effect(GUARD_ASK)->revocation == 3);
@@ -352,7 +353,8 @@ static void test_break_deadline(void)
 	broken(&g, 1);
 	step(&g, (struct guard_event){ .type = GUARD_FENCE_DONE, .now_usec = NOW + 4000000 });
 	assert_asked(&g, 2, 0, LENGTH, NOW + GRACE);
-	step(&g, (struct guard_event){ .type = GUARD_EXPIRED, .break_id = 1, .now_usec = NOW + 4000001 });
+	step(&g, (struct guard_event){
+			 .type = GUARD_EXPIRED, .break_id = 1, .now_usec = NOW + 4000001 });
 	assert(g.state == GUARD_FENCING && !g.holding);
 	plain(&g, GUARD_FENCE_DONE);
 	assert(effect(GUARD_TELL_GIVEN_BACK)->by_kernel && !effect(GUARD_RELEASE));
@@ -363,14 +365,16 @@ static void test_release(void)
 	struct guard g;
 
 	init(&g);
-	step(&g, (struct guard_event){ .type = GUARD_CLOSE, .cause = CAUSE_UNMOUNT, .grace_usec = 700 });
+	step(&g, (struct guard_event){
+			 .type = GUARD_CLOSE, .cause = CAUSE_UNMOUNT, .grace_usec = 700 });
 	assert_asked(&g, 1, 0, LENGTH, NOW + 700);
 	assert(g.cause == CAUSE_UNMOUNT);
 	step(&g, (struct guard_event){ .type = GUARD_CLOSE, .grace_usec = 700 });
 	assert(!out.n); /* once is enough; longer is nobody's to give */
 	step(&g, (struct guard_event){ .type = GUARD_CLOSE, .grace_usec = 701 });
 	assert(!out.n && g.deadline_usec == NOW + 700);
-	step(&g, (struct guard_event){ .type = GUARD_CLOSE, .cause = CAUSE_QUOTA, .grace_usec = 100 });
+	step(&g,
+	     (struct guard_event){ .type = GUARD_CLOSE, .cause = CAUSE_QUOTA, .grace_usec = 100 });
 	assert_asked(&g, 2, 0, LENGTH, NOW + 100); /* the holders are told */
 	assert(g.cause == CAUSE_QUOTA);
 	step(&g, (struct guard_event){ .type = GUARD_CONSENTED, .revocation = 1 });
@@ -387,7 +391,8 @@ static void test_release(void)
 	init(&g);
 	step(&g, (struct guard_event){ .type = GUARD_CLOSE, .grace_usec = 700 });
 	plain(&g, GUARD_CLOSE);
-	assert(g.state == GUARD_CLOSING && effect(GUARD_FENCE) && effect(GUARD_SET_TIMER)->at_usec == 0);
+	assert(g.state == GUARD_CLOSING && effect(GUARD_FENCE) &&
+	       effect(GUARD_SET_TIMER)->at_usec == 0);
 
 	/* fenced all over: nobody is left to be asked */
 	bring(&g, GUARD_WAITING);
@@ -433,13 +438,15 @@ static void test_outcome(void)
 
 	bring(&g, GUARD_REFRESHING);
 	step(&g, (struct guard_event){ .type = GUARD_REFRESH_DONE, .valid_length = LENGTH - 1 });
-	assert(effect(GUARD_TELL_SETTLED)->outcome == OUTCOME_TRUNCATED && g.valid_length == LENGTH - 1);
+	assert(effect(GUARD_TELL_SETTLED)->outcome == OUTCOME_TRUNCATED &&
+	       g.valid_length == LENGTH - 1);
 	/* broken again while it was opened: a new revocation, after the end of the last */
 	bring(&g, GUARD_REFRESHING);
 	broken(&g, 2);
 	assert(!out.n);
 	plain(&g, GUARD_REFRESH_DONE);
-	assert(effect(GUARD_TELL_SETTLED)->revocation == 1 && !effect(GUARD_ASK) && g.state == GUARD_PUT_OFF);
+	assert(effect(GUARD_TELL_SETTLED)->revocation == 1 && !effect(GUARD_ASK) &&
+	       g.state == GUARD_PUT_OFF);
 	timer(&g, effect(GUARD_SET_TIMER)->at_usec);
 	assert(effect(GUARD_ASK)->revocation == 2);
 }

@@ -49,9 +49,11 @@ static void end(void)
 	registry = registry_free(registry);
 }
 
-static void holder(enum region_event_type type, enum holder_kind kind, uint64_t id, uint64_t revocation)
+static void holder(enum region_event_type type, enum holder_kind kind, uint64_t id,
+		   uint64_t revocation)
 {
-	step((struct region_event){ .type = type, .kind = kind, .holder = id, .revocation = revocation });
+	step((struct region_event){
+		.type = type, .kind = kind, .holder = id, .revocation = revocation });
 }
 
 static void listed(enum region_state state, uint64_t revocation, uint64_t valid_length)
@@ -157,7 +159,8 @@ static void test_changes(void)
 					    .rkey = cases[i / 2].rkey,
 					    .generation = cases[i / 2].generation });
 		assert(region->valid_length == cases[i / 2].valid_length);
-		assert(region->rkey == cases[i / 2].rkey && region->generation == cases[i / 2].generation);
+		assert(region->rkey == cases[i / 2].rkey &&
+		       region->generation == cases[i / 2].generation);
 		assert(out.n == (cases[i / 2].changed ? 1 : 0));
 		assert(!out.n || effect(REGION_PUBLISH)->changed == cases[i / 2].changed);
 		end();
@@ -173,7 +176,8 @@ static void test_outcome(void)
 		begin();
 		revoked(4);
 		listed(REGION_LIVE, 0, valid_length[i]);
-		assert(effect(REGION_TELL_SETTLED)->outcome == (i ? OUTCOME_RESTORED : OUTCOME_TRUNCATED));
+		assert(effect(REGION_TELL_SETTLED)->outcome ==
+		       (i ? OUTCOME_RESTORED : OUTCOME_TRUNCATED));
 		end();
 	}
 }
@@ -203,7 +207,8 @@ static void test_ending(void)
 {
 	begin();
 	listed(REGION_CLOSING, 0, 100);
-	assert(region->state == REGION_CLOSING && effect(REGION_SEND_RELEASE)->cause == CAUSE_RELEASE &&
+	assert(region->state == REGION_CLOSING &&
+	       effect(REGION_SEND_RELEASE)->cause == CAUSE_RELEASE &&
 	       !effect(REGION_SEND_RELEASE)->grace_usec);
 	listed(REGION_CLOSING, 0, 100);
 	assert(!out.n);

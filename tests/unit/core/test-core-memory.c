@@ -151,7 +151,8 @@ static void test_used_again(void)
 	registry_remove_region(r, x[3]);
 	assert(registry_client_regions(r, 103) == 0 && registry_client_regions(r, 200) == 1);
 	starve(1);
-	assert(registry_add_region(r, t, 101, 1, 0, &y) == 0 && registry_client_regions(r, 101) == 2);
+	assert(registry_add_region(r, t, 101, 1, 0, &y) == 0 &&
+	       registry_client_regions(r, 101) == 2);
 	assert(registry_add_region(r, t, 300, 1, 0, &y) == -ENOMEM); /* sixteen regions */
 	feed();
 	for (uint64_t i = 0; i < 16; i++)
@@ -193,13 +194,15 @@ static void test_users_come_and_go(void)
 
 	forget_arrays();
 	assert(registry_new(&r, &limits) == 0);
-	assert(registry_get_tenant(r, 1, "d", &t) == 0 && registry_add_region(r, t, 0, 1, 0, &first) == 0);
+	assert(registry_get_tenant(r, 1, "d", &t) == 0 &&
+	       registry_add_region(r, t, 0, 1, 0, &first) == 0);
 	for (uint32_t uid = 2; uid < MANY; uid++) {
 		assert(registry_get_tenant(r, uid, "d", &t) == 0);
 		starve(2); /* for the list of its regions, and the region */
 		assert(registry_add_region(r, t, 0, 1, 0, &x) == 0);
 		feed();
-		assert(registry_after_of_uid(r, uid, 0) == x && registry_after_of_uid(r, 1, 0) == first);
+		assert(registry_after_of_uid(r, uid, 0) == x &&
+		       registry_after_of_uid(r, 1, 0) == first);
 		registry_remove_region(r, x);
 		assert(!registry_after_of_uid(r, uid, 0));
 		registry_drop_tenant(r, t);
@@ -231,7 +234,8 @@ static void live(void)
 		registry_remove_region(r, x);
 		assert(registry_reserve_holder(r) == 0);
 	}
-	assert(registry_get_tenant(r, 3, "d", &t) == 0); /* whose only region goes before the others */
+	assert(registry_get_tenant(r, 3, "d", &t) ==
+	       0); /* whose only region goes before the others */
 	assert(registry_add_region(r, t, 0, 1, 0, &x) == 0);
 	registry_remove_region(r, x);
 }

@@ -13,9 +13,10 @@ static void test_fenced_wider(void)
 {
 	init();
 	demand(1, 20, 60, 0, GUARD_FENCING, "ask(1,20-60,0,9) timer(0) fence");
-	expect((struct guard_event){ .type = GUARD_FENCE_DONE, .start = 0, .end = LENGTH }, GUARD_WAITING,
-	       "ask(2,0-100,0,9) fenced grant timer(0)");
-	assert(g.fence_start == 0 && g.fence_end == LENGTH && g.revocation == 2 && g.deadline_usec == NOW);
+	expect((struct guard_event){ .type = GUARD_FENCE_DONE, .start = 0, .end = LENGTH },
+	       GUARD_WAITING, "ask(2,0-100,0,9) fenced grant timer(0)");
+	assert(g.fence_start == 0 && g.fence_end == LENGTH && g.revocation == 2 &&
+	       g.deadline_usec == NOW);
 	demand(2, 70, 90, 5, GUARD_WAITING, "grant timer(0)"); /* is out of reach already */
 	over(1, GUARD_WAITING, "timer(0)");
 	over(2, GUARD_REFRESHING, "timer(0) refresh");
@@ -23,23 +24,23 @@ static void test_fenced_wider(void)
 	/* the same, or a part of it, is what was asked for */
 	init();
 	demand(1, 20, 60, 0, GUARD_FENCING, "ask(1,20-60,0,9) timer(0) fence");
-	expect((struct guard_event){ .type = GUARD_FENCE_DONE, .start = 20, .end = 60 }, GUARD_WAITING,
-	       "fenced grant timer(0)");
+	expect((struct guard_event){ .type = GUARD_FENCE_DONE, .start = 20, .end = 60 },
+	       GUARD_WAITING, "fenced grant timer(0)");
 	assert(g.fence_start == 20 && g.fence_end == 60);
 	init();
 	demand(1, 20, 60, 0, GUARD_FENCING, "ask(1,20-60,0,9) timer(0) fence");
-	expect((struct guard_event){ .type = GUARD_FENCE_DONE, .start = 19, .end = 60 }, GUARD_WAITING,
-	       "ask(2,19-60,0,9) fenced grant timer(0)");
+	expect((struct guard_event){ .type = GUARD_FENCE_DONE, .start = 19, .end = 60 },
+	       GUARD_WAITING, "ask(2,19-60,0,9) fenced grant timer(0)");
 	init();
 	demand(1, 20, 60, 0, GUARD_FENCING, "ask(1,20-60,0,9) timer(0) fence");
-	expect((struct guard_event){ .type = GUARD_FENCE_DONE, .start = 20, .end = 61 }, GUARD_WAITING,
-	       "ask(2,20-61,0,9) fenced grant timer(0)");
+	expect((struct guard_event){ .type = GUARD_FENCE_DONE, .start = 20, .end = 61 },
+	       GUARD_WAITING, "ask(2,20-61,0,9) fenced grant timer(0)");
 	/* who consented early had a time for an answer, which is over for what was not asked */
 	init();
 	demand(1, 20, 60, 1000, GUARD_ASKED, "ask(1,20-60,1000,9) timer(1000)");
 	plain(GUARD_CONSENTED, GUARD_FENCING, "timer(0) fence");
-	expect((struct guard_event){ .type = GUARD_FENCE_DONE, .start = 0, .end = LENGTH }, GUARD_WAITING,
-	       "ask(2,0-100,0,9) fenced grant timer(0)");
+	expect((struct guard_event){ .type = GUARD_FENCE_DONE, .start = 0, .end = LENGTH },
+	       GUARD_WAITING, "ask(2,0-100,0,9) fenced grant timer(0)");
 }
 
 static void test_whole_break(void)
@@ -119,12 +120,15 @@ static void test_hurried_after_boot(void)
 		guard_init(&g, POLICY_YIELD, grace_usec, LENGTH, LENGTH, true);
 		if (put_off)
 			g.respite_usec = 2 * NOW;
-		expect((struct guard_event){ .type = GUARD_BROKEN, .break_id = 1, .end = 9, .hurried = true },
-		       GUARD_FENCING, "ask(1,0-9,0,0) timer(0) fence");
+		expect(
+			(struct guard_event){
+				.type = GUARD_BROKEN, .break_id = 1, .end = 9, .hurried = true },
+			GUARD_FENCING, "ask(1,0-9,0,0) timer(0) fence");
 		broken(GUARD_BROKEN, 2, 0, 9, GUARD_FENCING, "");
 		plain(GUARD_FENCE_DONE, GUARD_RELEASING, "fenced timer(0) release(2)");
 		plain(GUARD_RELEASE_DONE, GUARD_WAITING, "given timer(10000)");
-		broken(GUARD_BROKEN, 3, 20, 30, GUARD_ASKED, "ask(2,0-30,500000000,1) timer(500000000)");
+		broken(GUARD_BROKEN, 3, 20, 30, GUARD_ASKED,
+		       "ask(2,0-30,500000000,1) timer(500000000)");
 	}
 }
 
@@ -238,10 +242,11 @@ static void test_limit(void)
 {
 	init();
 	for (uint64_t id = 1; id <= 2; id++)
-		expect(
-			(struct guard_event){
-				.type = GUARD_DEMANDED, .demand = id, .end = 9, .limit_usec = 70 * id },
-			GUARD_FENCING, id == 1 ? "ask(1,0-9,0,0) timer(0) fence" : "");
+		expect((struct guard_event){ .type = GUARD_DEMANDED,
+					     .demand = id,
+					     .end = 9,
+					     .limit_usec = 70 * id },
+		       GUARD_FENCING, id == 1 ? "ask(1,0-9,0,0) timer(0) fence" : "");
 	plain(GUARD_FENCE_DONE, GUARD_WAITING, "fenced grant timer(70)");
 	timer(70, GUARD_WAITING, "timer(140)");
 	assert(!guard_find_demand(&g, 1) && guard_find_demand(&g, 2));
@@ -268,7 +273,8 @@ static void test_refreshing(void)
 		broken(GUARD_BROKEN, 1, 20, 30, GUARD_REFRESHING, "");
 		demand(2, 40, 50, grace_usec, GUARD_REFRESHING, "");
 		if (grace_usec)
-			plain(GUARD_REFRESH_DONE, GUARD_ASKED, "settled(1,0) ask(2,20-50,50,9) timer(50)");
+			plain(GUARD_REFRESH_DONE, GUARD_ASKED,
+			      "settled(1,0) ask(2,20-50,50,9) timer(50)");
 		else
 			plain(GUARD_REFRESH_DONE, GUARD_FENCING,
 			      "settled(1,0) ask(2,20-50,0,9) timer(0) fence");
@@ -278,7 +284,9 @@ static void test_refreshing(void)
 	fenced(0, 10);
 	over(1, GUARD_REFRESHING, "timer(0) refresh");
 	broken(GUARD_BROKEN, 1, 20, 30, GUARD_REFRESHING, "");
-	expect((struct guard_event){ .type = GUARD_CLOSE, .grace_usec = 2 * GRACE, .cause = CAUSE_UNMOUNT },
+	expect((struct guard_event){ .type = GUARD_CLOSE,
+				     .grace_usec = 2 * GRACE,
+				     .cause = CAUSE_UNMOUNT },
 	       GUARD_REFRESHING, "");
 	plain(GUARD_REFRESH_DONE, GUARD_ASKED, "settled(1,0) ask(2,0-100,5000,1) timer(5000)");
 
@@ -301,8 +309,12 @@ static void test_withdrawn(void)
 /* Holders have their grace also if the end is wanted while a step is under way; it counts from then, and breakers do not wait for it. */
 static void test_close_meanwhile(void)
 {
-	const struct guard_event close = { .type = GUARD_CLOSE, .grace_usec = 300, .cause = CAUSE_UNMOUNT };
-	const struct guard_event sooner = { .type = GUARD_CLOSE, .grace_usec = 200, .cause = CAUSE_QUOTA };
+	const struct guard_event close = { .type = GUARD_CLOSE,
+					   .grace_usec = 300,
+					   .cause = CAUSE_UNMOUNT };
+	const struct guard_event sooner = { .type = GUARD_CLOSE,
+					    .grace_usec = 200,
+					    .cause = CAUSE_QUOTA };
 
 	init();
 	demand(1, 40, 60, 0, GUARD_FENCING, "ask(1,40-60,0,9) timer(0) fence");
@@ -323,8 +335,8 @@ static void test_close_meanwhile(void)
 	init();
 	demand(1, 40, 60, 0, GUARD_FENCING, "ask(1,40-60,0,9) timer(0) fence");
 	expect(close, GUARD_FENCING, "");
-	expect((struct guard_event){ .type = GUARD_FENCE_DONE, .now_usec = NOW + 300 }, GUARD_CLOSING,
-	       "fenced grant timer(0) fence");
+	expect((struct guard_event){ .type = GUARD_FENCE_DONE, .now_usec = NOW + 300 },
+	       GUARD_CLOSING, "fenced grant timer(0) fence");
 
 	/* a break that is fenced goes on first */
 	init();
@@ -345,7 +357,9 @@ static void test_close_meanwhile(void)
 	init();
 	demand(1, 40, 60, 0, GUARD_FENCING, "ask(1,40-60,0,9) timer(0) fence");
 	broken(GUARD_BROKEN, 1, 5, 10, GUARD_FENCING, "");
-	expect((struct guard_event){ .type = GUARD_CLOSE, .grace_usec = GRACE, .cause = CAUSE_UNMOUNT },
+	expect((struct guard_event){ .type = GUARD_CLOSE,
+				     .grace_usec = GRACE,
+				     .cause = CAUSE_UNMOUNT },
 	       GUARD_FENCING, "");
 	plain(GUARD_FENCE_DONE, GUARD_ASKED, "fenced grant ask(2,0-100,5000,1) timer(5000)");
 	init();
@@ -377,7 +391,9 @@ static void test_close(void)
 	assert(!g.holding && g.fenced && g.fence_start == 0 && g.fence_end == LENGTH);
 
 	fenced(1, LENGTH);
-	expect((struct guard_event){ .type = GUARD_CLOSE, .grace_usec = 300, .cause = CAUSE_UNMOUNT },
+	expect((struct guard_event){ .type = GUARD_CLOSE,
+				     .grace_usec = 300,
+				     .cause = CAUSE_UNMOUNT },
 	       GUARD_ASKED, "ask(2,0-100,300,8) timer(300)");
 
 	init();

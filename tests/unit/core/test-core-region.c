@@ -22,7 +22,8 @@ static void make(void)
 	uint32_t t;
 
 	registry = registry_free(registry);
-	assert(registry_new(&registry, &limits) == 0 && registry_get_tenant(registry, 1, "d", &t) == 0);
+	assert(registry_new(&registry, &limits) == 0 &&
+	       registry_get_tenant(registry, 1, "d", &t) == 0);
 	assert(registry_add_region(registry, t, 0, 100, 0, &x) == 0);
 	x->grace_usec = 5000;
 }
@@ -84,8 +85,8 @@ static void expect(struct region_event e, const char *want)
 		write_effect(got + strlen(got), sizeof(got) - strlen(got), &out.item[i]);
 	}
 	if (strcmp(got, want)) {
-		fprintf(stderr, "event %d in state %d: \"%s\", not \"%s\"\n", (int)e.type, x->state, got,
-			want);
+		fprintf(stderr, "event %d in state %d: \"%s\", not \"%s\"\n", (int)e.type, x->state,
+			got, want);
 		abort();
 	}
 }
@@ -95,11 +96,13 @@ static void plain(enum region_event_type type, const char *want)
 	expect((struct region_event){ .type = type }, want);
 }
 
-static void holder(enum region_event_type type, enum holder_kind kind, uint64_t id, uint64_t revocation,
-		   const char *want)
+static void holder(enum region_event_type type, enum holder_kind kind, uint64_t id,
+		   uint64_t revocation, const char *want)
 {
-	expect((struct region_event){ .type = type, .kind = kind, .holder = id, .revocation = revocation },
-	       want);
+	expect(
+		(struct region_event){
+			.type = type, .kind = kind, .holder = id, .revocation = revocation },
+		want);
 }
 
 static void registered(void)
@@ -144,8 +147,8 @@ static void test_whole_life(void)
 	holder(REGION_HOLDER_JOINED, HOLDER_PEER, 1, 0, "publish(P)");
 	holder(REGION_HOLDER_JOINED, HOLDER_CLIENT, 1, 0, "publish(P)");
 	revoked(1, "publish(SR) ask(1)");
-	assert(x->cause == CAUSE_TRUNCATE && x->revocation_offset == 10 && x->revocation_length == 20 &&
-	       x->deadline_usec == 1000);
+	assert(x->cause == CAUSE_TRUNCATE && x->revocation_offset == 10 &&
+	       x->revocation_length == 20 && x->deadline_usec == 1000);
 	holder(REGION_HOLDER_JOINED, HOLDER_PEER, 2, 0, "publish(P)"); /* it was not asked */
 	holder(REGION_HOLDER_ACKED, HOLDER_PEER, 1, 1, "");
 	holder(REGION_HOLDER_ACKED, HOLDER_PEER, 1, 1, ""); /* twice is once */
@@ -154,7 +157,8 @@ static void test_whole_life(void)
 	holder(REGION_HOLDER_LEFT, HOLDER_CLIENT, 1, 0, "publish(P) consent(1)");
 	expect((struct region_event){ .type = REGION_WAS_FENCED, .revocation = 1 }, "publish(S)");
 	settled(1, "publish(SLKR) settled(1,1)");
-	assert(x->state == REGION_LIVE && x->valid_length == 40 && x->generation == 8 && x->rkey == 9);
+	assert(x->state == REGION_LIVE && x->valid_length == 40 && x->generation == 8 &&
+	       x->rkey == 9);
 	expect((struct region_event){ .type = REGION_LENGTH, .valid_length = 50 }, "publish(L)");
 	assert(x->valid_length == 50);
 	expect((struct region_event){ .type = REGION_LENGTH, .valid_length = 50 }, "");

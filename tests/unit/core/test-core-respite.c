@@ -13,8 +13,8 @@
 #define MOST 1000000u
 
 /* A program that takes blocks. */
-static void taker(uint64_t id, uint64_t start, uint64_t end, uint64_t grace_usec, enum guard_state state,
-		  const char *want)
+static void taker(uint64_t id, uint64_t start, uint64_t end, uint64_t grace_usec,
+		  enum guard_state state, const char *want)
 {
 	expect((struct guard_event){ .type = GUARD_DEMANDED,
 				     .demand = id,
@@ -31,8 +31,8 @@ static void taken(uint64_t start, uint64_t end)
 	char want[100];
 
 	init();
-	snprintf(want, sizeof(want), "ask(1,%" PRIu64 "-%" PRIu64 ",0,%d) timer(0) fence", start, end,
-		 CAUSE_CLONE);
+	snprintf(want, sizeof(want), "ask(1,%" PRIu64 "-%" PRIu64 ",0,%d) timer(0) fence", start,
+		 end, CAUSE_CLONE);
 	taker(1, start, end, 0, GUARD_FENCING, want);
 	plain(GUARD_FENCE_DONE, GUARD_WAITING, "fenced grant timer(0)");
 }
@@ -58,7 +58,8 @@ static void test_how_long(void)
 		passed_usec = cases[i].closed_usec;
 		over(1, GUARD_REFRESHING, "timer(0) refresh");
 		plain(GUARD_REFRESH_DONE, GUARD_OPEN, "settled(1,0)");
-		snprintf(want, sizeof(want), "timer(%" PRIu64 ")", passed_usec + cases[i].respite_usec);
+		snprintf(want, sizeof(want), "timer(%" PRIu64 ")",
+			 passed_usec + cases[i].respite_usec);
 		taker(2, 0, 10, 10 * MOST, GUARD_PUT_OFF, want);
 	}
 

@@ -60,7 +60,8 @@ static void test_order(void)
 	uint32_t t, other;
 
 	assert(registry_new(&r, &wide) == 0);
-	assert(registry_get_tenant(r, 1, "d", &t) == 0 && registry_get_tenant(r, 2, "d", &other) == 0);
+	assert(registry_get_tenant(r, 1, "d", &t) == 0 &&
+	       registry_get_tenant(r, 2, "d", &other) == 0);
 	assert(registry_add_region(r, t, 0, 1, 50, &x) == 0 && x->id == 50);
 	assert(registry_add_region(r, t, 0, 1, 50, &x) == REGISTRY_E_EXISTS);
 	assert(registry_add_region(r, t, 0, 1, 10, &x) == 0);
@@ -106,7 +107,8 @@ static struct region *live_region(struct registry *r, uint64_t owner)
 
 	assert(registry_get_tenant(r, 1, "d", &t) == 0);
 	assert(registry_add_region(r, t, owner, 100, 0, &x) == 0);
-	do_step(r, x, (struct region_event){ .type = REGION_REGISTERED, .valid_length = 100, .rkey = 5 });
+	do_step(r, x,
+		(struct region_event){ .type = REGION_REGISTERED, .valid_length = 100, .rkey = 5 });
 	assert(x->state == REGION_LIVE && x->rkey == 5);
 	return x;
 }
@@ -125,7 +127,8 @@ static void test_release_while_registering(void)
 	out = do_step(r, x, (struct region_event){ .type = REGION_RELEASE_WANTED });
 	assert(out.n == 0 && x->state == REGION_REGISTERING);
 	out = do_step(r, x, (struct region_event){ .type = REGION_REGISTERED });
-	assert(has(&out, REGION_SEND_RELEASE) && !has(&out, REGION_TELL_ADDED) && x->state == REGION_CLOSING);
+	assert(has(&out, REGION_SEND_RELEASE) && !has(&out, REGION_TELL_ADDED) &&
+	       x->state == REGION_CLOSING);
 	out = do_step(r, x, (struct region_event){ .type = REGION_RELEASED });
 	assert(out.item[out.n - 1].type == REGION_REMOVE);
 	registry_remove_region(r, x);
@@ -143,13 +146,15 @@ static void test_prefetch_state(void)
 	assert(x->state == REGION_LIVE && x->prefetches == 0);
 	do_step(r, x, (struct region_event){ .type = REGION_PREFETCH_BEGAN });
 	assert(x->state == REGION_WARMING);
-	do_step(r, x, (struct region_event){ .type = REGION_REVOKED, .revocation = 1, .length = 100 });
+	do_step(r, x,
+		(struct region_event){ .type = REGION_REVOKED, .revocation = 1, .length = 100 });
 	assert(x->state == REGION_DRAINING);
 	do_step(r, x, (struct region_event){ .type = REGION_PREFETCH_ENDED });
 	assert(x->state == REGION_DRAINING);
 	do_step(r, x, (struct region_event){ .type = REGION_WAS_FENCED, .revocation = 1 });
 	do_step(r, x,
-		(struct region_event){ .type = REGION_WAS_SETTLED, .revocation = 1, .valid_length = 40 });
+		(struct region_event){
+			.type = REGION_WAS_SETTLED, .revocation = 1, .valid_length = 40 });
 	assert(x->state == REGION_LIVE && x->valid_length == 40 && !x->revoking);
 }
 
@@ -157,7 +162,9 @@ static void test_prefetch_state(void)
 static void test_holders(void)
 {
 	_cleanup_(registry_freep) struct registry *r = NULL;
-	struct region_event join = { .type = REGION_HOLDER_JOINED, .kind = HOLDER_PEER, .holder = 9 };
+	struct region_event join = { .type = REGION_HOLDER_JOINED,
+				     .kind = HOLDER_PEER,
+				     .holder = 9 };
 	struct region_effects out;
 	struct region *x;
 
@@ -178,13 +185,15 @@ static void test_holders(void)
 	assert(has(&out, REGION_ASK_CLIENTS) && x->revocation == 5 && x->pending == 1);
 	out = do_step(r, x, (struct region_event){ .type = REGION_REVOKED, .revocation = 5 });
 	assert(out.n == 0);
-	out = do_step(
-		r, x,
-		(struct region_event){
-			.type = REGION_HOLDER_ACKED, .kind = HOLDER_PEER, .holder = 9, .revocation = 4 });
+	out = do_step(r, x,
+		      (struct region_event){ .type = REGION_HOLDER_ACKED,
+					     .kind = HOLDER_PEER,
+					     .holder = 9,
+					     .revocation = 4 });
 	assert(out.n == 0 && x->pending == 1);
 	out = do_step(r, x,
-		      (struct region_event){ .type = REGION_HOLDER_LEFT, .kind = HOLDER_PEER, .holder = 9 });
+		      (struct region_event){
+			      .type = REGION_HOLDER_LEFT, .kind = HOLDER_PEER, .holder = 9 });
 	assert(has(&out, REGION_SEND_CONSENT) && x->peers == 0);
 	out = do_step(r, x, (struct region_event){ .type = REGION_KEEPER_GONE });
 	assert(has(&out, REGION_TELL_SETTLED) && has(&out, REGION_REPLY_RELEASE));
@@ -200,6 +209,7 @@ int main(void)
 	test_prefetch_state();
 	test_holders();
 	assert(sizeof(struct region) <= 256);
-	printf("a region takes %zu bytes, a holder %zu\n", sizeof(struct region), sizeof(struct holder));
+	printf("a region takes %zu bytes, a holder %zu\n", sizeof(struct region),
+	       sizeof(struct holder));
 	return 0;
 }

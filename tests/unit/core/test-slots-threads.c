@@ -43,8 +43,8 @@ static void *write_events(void *argument)
 		uint64_t page = (uint64_t)rand_r(&seed) % PAGES;
 
 		pthread_mutex_lock(&lock);
-		rdmareg_fold_range(&table, &slots[i % LASTING], 1u << i % 6, 0, PAGES * PAGE, page * PAGE,
-				   (page + 1) * PAGE);
+		rdmareg_fold_range(&table, &slots[i % LASTING], 1u << i % 6, 0, PAGES * PAGE,
+				   page * PAGE, (page + 1) * PAGE);
 		/* one that changes hands too, if it is there at the moment */
 		if (rdmareg_table_get(&table, LASTING + i % (SLOTS - LASTING)))
 			rdmareg_fold_range(&table, pointers[LASTING + i % (SLOTS - LASTING)],
@@ -94,7 +94,8 @@ static void *come_and_go(void *argument)
 	unsigned int seed = (unsigned int)(uintptr_t)argument;
 
 	while (!finished()) {
-		struct rdmareg_slot *slot = &slots[LASTING + (unsigned int)rand_r(&seed) % (SLOTS - LASTING)];
+		struct rdmareg_slot *slot =
+			&slots[LASTING + (unsigned int)rand_r(&seed) % (SLOTS - LASTING)];
 		uint32_t number;
 
 		pthread_mutex_lock(&lock);

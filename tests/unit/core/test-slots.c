@@ -18,7 +18,8 @@
 struct world {
 	struct rdmareg_table table;
 	struct rdmareg_slot *pointers[SLOTS];
-	struct rdmareg_slot *behind; /* the last of them: it looks like a watch, and is not the table's */
+	struct rdmareg_slot
+		*behind; /* the last of them: it looks like a watch, and is not the table's */
 };
 
 static void world_make(struct world *world)
@@ -27,7 +28,8 @@ static void world_make(struct world *world)
 
 	memset(world, 0, sizeof(*world));
 	world->behind = &none;
-	memset(&world->table, 0xff, sizeof(world->table)); /* what it was before counts for nothing */
+	memset(&world->table, 0xff,
+	       sizeof(world->table)); /* what it was before counts for nothing */
 	rdmareg_table_init(&world->table, world->pointers, SLOTS);
 }
 
@@ -60,10 +62,12 @@ static void test_numbers(void)
 		add(&world, &slots[i], RDMAREG_KIND_RANGE, i);
 		assert(slots[i].number == i);
 		assert(world.table.used == i + 1);
-		assert(world.table.lowest == i + 1); /* or adding many would be a walk over all, each time */
+		assert(world.table.lowest ==
+		       i + 1); /* or adding many would be a walk over all, each time */
 	}
 	assert(rdmareg_table_free(&world.table) == SLOTS);
-	assert(!rdmareg_table_get(&world.table, SLOTS) && !rdmareg_table_get(&world.table, RDMAREG_SLOT_ANY));
+	assert(!rdmareg_table_get(&world.table, SLOTS) &&
+	       !rdmareg_table_get(&world.table, RDMAREG_SLOT_ANY));
 
 	/* the lowest free number first; a pending slot that goes is no longer pending */
 	fold(&world, &slots[1], RDMAREG_CAUSE_CLEAR, 0x100000, 0x101000);
@@ -117,8 +121,9 @@ static void test_fold(void)
 	fold(&world, &slot, RDMAREG_CAUSE_PROTECT | RDMAREG_CAUSE_SELF, 0x103000, 0x104000);
 	assert(slot.sequence == 3 && slot.collected == 0);
 	assert(rdmareg_collect(&world.table, 0, &report) == 0);
-	assert(report.causes == (RDMAREG_CAUSE_WRITEBACK | RDMAREG_CAUSE_CLEAR | RDMAREG_CAUSE_RECLAIM |
-				 RDMAREG_CAUSE_PROTECT | RDMAREG_CAUSE_SELF));
+	assert(report.causes ==
+	       (RDMAREG_CAUSE_WRITEBACK | RDMAREG_CAUSE_CLEAR | RDMAREG_CAUSE_RECLAIM |
+		RDMAREG_CAUSE_PROTECT | RDMAREG_CAUSE_SELF));
 	assert(report.start == 0x2000 && report.end == 0x5000);
 	assert(report.writeback_count == 1 && report.clear_count == 1 && report.other_count == 1);
 	assert(report.cookie == 7 && report.kind == RDMAREG_KIND_RANGE && report.sequence == 3);
@@ -130,16 +135,19 @@ static void test_fold(void)
 	/* a new fold begins with nothing of the old one, also when it lies elsewhere */
 	fold(&world, &slot, RDMAREG_CAUSE_CLEAR, 0x1f0000, 0x1f1000);
 	assert(rdmareg_collect(&world.table, 0, &report) == 0);
-	assert(report.causes == RDMAREG_CAUSE_CLEAR && report.start == 0xf0000 && report.end == 0xf1000);
+	assert(report.causes == RDMAREG_CAUSE_CLEAR && report.start == 0xf0000 &&
+	       report.end == 0xf1000);
 
 	/* events reach beyond the watch, the last one over everything there is */
 	fold(&world, &slot, RDMAREG_CAUSE_UNMAP, 0xff000, 0x101000);
-	assert(rdmareg_collect(&world.table, 0, &report) == 0 && report.start == 0 && report.end == 0x1000);
+	assert(rdmareg_collect(&world.table, 0, &report) == 0 && report.start == 0 &&
+	       report.end == 0x1000);
 	fold(&world, &slot, RDMAREG_CAUSE_UNMAP, 0x1ff000, 0x201000);
 	assert(rdmareg_collect(&world.table, 0, &report) == 0 && report.start == 0xff000 &&
 	       report.end == 0x100000);
 	fold(&world, &slot, RDMAREG_CAUSE_EXIT, 0, UINT64_MAX);
-	assert(rdmareg_collect(&world.table, 0, &report) == 0 && report.start == 0 && report.end == 0x100000);
+	assert(rdmareg_collect(&world.table, 0, &report) == 0 && report.start == 0 &&
+	       report.end == 0x100000);
 	assert(report.other_count == 1);
 }
 
@@ -182,7 +190,8 @@ static void test_uncollect(void)
 	assert(rdmareg_collect(&world.table, 0, &report) == 0);
 	assert(rdmareg_uncollect(&world.table, &report));
 	assert(rdmareg_collect(&world.table, 0, &second) == 0);
-	assert(second.layout_state == RDMAREG_LAYOUT_BREAKING && second.break_id == 1 && !second.causes);
+	assert(second.layout_state == RDMAREG_LAYOUT_BREAKING && second.break_id == 1 &&
+	       !second.causes);
 }
 
 static void test_layout(void)
@@ -200,8 +209,10 @@ static void test_layout(void)
 	assert(rdmareg_fold_break(&world.table, &slot, RDMAREG_OP_FALLOCATE, 1234));
 	assert(slot.layout_state == RDMAREG_LAYOUT_BREAKING);
 	assert(rdmareg_collect(&world.table, RDMAREG_SLOT_ANY, &report) == 0);
-	assert(report.layout_state == RDMAREG_LAYOUT_BREAKING && report.operation == RDMAREG_OP_FALLOCATE);
-	assert(report.deadline_nsec == 1234 && report.break_id == 1 && report.start == 0 && report.end == 0);
+	assert(report.layout_state == RDMAREG_LAYOUT_BREAKING &&
+	       report.operation == RDMAREG_OP_FALLOCATE);
+	assert(report.deadline_nsec == 1234 && report.break_id == 1 && report.start == 0 &&
+	       report.end == 0);
 
 	/* break and expiry fold into one report that still says what it was */
 	rdmareg_slot_set_layout(&slot, RDMAREG_LAYOUT_RELEASED);
@@ -209,7 +220,8 @@ static void test_layout(void)
 	assert(rdmareg_fold_break(&world.table, &slot, RDMAREG_OP_OPEN, 5678));
 	assert(!rdmareg_fold_expiry(&world.table, &slot));
 	assert(rdmareg_collect(&world.table, 0, &report) == 0);
-	assert(report.layout_state == RDMAREG_LAYOUT_EXPIRED && report.operation == RDMAREG_OP_OPEN);
+	assert(report.layout_state == RDMAREG_LAYOUT_EXPIRED &&
+	       report.operation == RDMAREG_OP_OPEN);
 	assert(report.deadline_nsec == 0 && report.break_id == 2 && report.sequence == 3);
 
 	rdmareg_count(&slot, &counters);
@@ -220,7 +232,8 @@ static void test_layout(void)
 	rdmareg_fold_break(&world.table, &slot, RDMAREG_OP_TRUNCATE, 1);
 	assert(rdmareg_collect(&world.table, 0, &report) == 0 && !report.flags);
 	assert(rdmareg_fold_kill(&world.table, &slot) && !rdmareg_fold_kill(&world.table, &slot));
-	assert(rdmareg_collect(&world.table, 0, &report) == 0 && report.flags == RDMAREG_FLAG_KILLED &&
+	assert(rdmareg_collect(&world.table, 0, &report) == 0 &&
+	       report.flags == RDMAREG_FLAG_KILLED &&
 	       report.layout_state == RDMAREG_LAYOUT_BREAKING);
 	assert(!rdmareg_fold_kill(&world.table, &slot));
 	rdmareg_fold_break(&world.table, &slot, RDMAREG_OP_TRUNCATE, 1);
@@ -293,7 +306,8 @@ struct model {
 	unsigned int since; /* when it became pending */
 };
 
-static void model_event(struct model *model, uint32_t cause, uint64_t start, uint64_t end, unsigned int now)
+static void model_event(struct model *model, uint32_t cause, uint64_t start, uint64_t end,
+			unsigned int now)
 {
 	if (model->sequence++ == model->collected)
 		model->since = now;
@@ -323,12 +337,17 @@ static void check_report(const struct rdmareg_report *report, struct model *mode
 	struct model *model = &models[report->slot];
 
 	assert(model->used && model->sequence != model->collected);
-	assert(report->causes == model->causes && report->start == model->start && report->end == model->end);
-	assert(report->clear_count == model->clears && report->writeback_count == model->writebacks &&
+	assert(report->causes == model->causes && report->start == model->start &&
+	       report->end == model->end);
+	assert(report->clear_count == model->clears &&
+	       report->writeback_count == model->writebacks &&
 	       report->other_count == model->others && report->sequence == model->sequence);
 	for (uint32_t i = 0; i < SLOTS; i++)
-		assert(models[i].sequence == models[i].collected || models[i].since >= model->since);
-	*model = (struct model){ .used = true, .sequence = model->sequence, .collected = model->sequence };
+		assert(models[i].sequence == models[i].collected ||
+		       models[i].since >= model->since);
+	*model = (struct model){ .used = true,
+				 .sequence = model->sequence,
+				 .collected = model->sequence };
 }
 
 static void test_random_walk(void)
@@ -358,7 +377,9 @@ static void test_random_walk(void)
 			for (uint32_t j = 0; j < i; j++)
 				assert(models[j].used);
 			add(&world, &slots[i], RDMAREG_KIND_RANGE, i);
-			models[i] = (struct model){ .used = true, .sequence = highest, .collected = highest };
+			models[i] = (struct model){ .used = true,
+						    .sequence = highest,
+						    .collected = highest };
 			break;
 		case 1:
 			if (!models[i].used || rand_r(&seed) % 4)
