@@ -2,8 +2,8 @@
 /*
  * app-revokes.c - regions closed on purpose: Revoke and Restore, Sync.
  *
- * What always holds: a revoke belongs to one connection and ends with it, with Restore, with its limit or with the region; the
- * keeper is told in each case but the last two, which it knows first.
+ * What always holds: a revoke belongs to one connection and ends with it, with Restore, with its
+ * limit or with the region; the keeper is told in each case but the last two, which it knows first.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -12,6 +12,7 @@
 #include "arbiter/app-internal.h"
 #include "arbiter/app-revoke.h"
 #include "util/clock.h"
+#include "util/macros.h"
 
 static int choose_times(const struct app *a, const struct region *r, const struct revoke_request *q,
 			uint64_t *ret_grace, uint64_t *ret_limit, struct failure *f)
@@ -204,7 +205,7 @@ void app_sync_answered(struct app *a, const struct answer *n)
 
 	if (n->late)
 		return;
-	if (!n->error && r && n->message->done.value < sizeof(durable) / sizeof(*durable)) {
+	if (!n->error && r && n->message->done.value < ARRAY_SIZE(durable)) {
 		call_reply_sync(n->context, durable[n->message->done.value], r->revocation,
 				r->valid_length);
 		return;

@@ -18,6 +18,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "arbiter/app-internal.h"
+#include "util/macros.h"
 #include "util/spawner.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -122,7 +123,7 @@ static int make_events(struct app *a)
 	struct event_base *base = loop_base(a->loop);
 	uint64_t watchdog_usec = 0;
 
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
 		a->signals[i] = evsignal_new(base, numbers[i], on_signal, a);
 		if (!a->signals[i] || event_add(a->signals[i], NULL) < 0)
 			return -ENOMEM;
@@ -326,7 +327,7 @@ struct app *app_free(struct app *a)
 	bus_free(a->bus);
 	offload_free(a->offload);
 	registry_free(a->registry);
-	for (size_t i = 0; i < sizeof(a->signals) / sizeof(a->signals[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(a->signals); i++)
 		if (a->signals[i])
 			event_free(a->signals[i]);
 	if (a->watchdog)

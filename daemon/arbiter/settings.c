@@ -22,6 +22,7 @@
 
 #include "arbiter/settings-check.h"
 #include "rdmareg-timers.h"
+#include "util/macros.h"
 
 enum key_form {
 	KEY_NUMBER,
@@ -119,7 +120,7 @@ static const struct key keys[] = {
 	NUMBER("limits", tickets_per_region, "64", 1, 4096),
 	NUMBER("limits", peers_per_tenant, "1024", 1, 16384),
 };
-#define N_KEYS (sizeof(keys) / sizeof(keys[0]))
+#define N_KEYS ARRAY_SIZE(keys)
 
 /* Where each key was set last, in the order in which they were; line 0: nowhere. */
 struct origins {

@@ -15,6 +15,7 @@
 
 #include "bus/bus-internal.h"
 #include "util/clock.h"
+#include "util/macros.h"
 
 #define PATH_LONGEST 128
 
@@ -28,7 +29,7 @@ static bool lets_go(sd_bus_message *m)
 
 	if (interface && strcmp(interface, RDMAREG_REGION_INTERFACE))
 		return false;
-	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(members); i++)
 		if (member && !strcmp(member, members[i]))
 			return true;
 	return false;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "names.h"
+#include "util/macros.h"
 
 int failure_set(struct failure *f, const char *name, const char *format, ...)
 {
@@ -133,7 +134,7 @@ static const struct {
 
 int failure_from_errno(struct failure *f, const char *what, int error, const char *detail)
 {
-	for (size_t i = 0; i < sizeof(errno_table) / sizeof(errno_table[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(errno_table); i++)
 		if (errno_table[i].error == -error)
 			return failure_set(f, errno_table[i].name, "%s failed: %s (%s)", what,
 					   *detail ? detail : errno_table[i].matter,

@@ -12,6 +12,7 @@
 #include "bus/bus-internal.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "util/macros.h"
 
 #define LIST_LIMIT_DEFAULT 256
 #define LIST_LIMIT_MAX 4096
@@ -42,7 +43,7 @@ static int read_filter(sd_bus_message *m, struct region_listing *l, struct failu
 	int r;
 
 	l->left = LIST_LIMIT_DEFAULT;
-	r = options_read(m, known, sizeof(known) / sizeof(known[0]), f);
+	r = options_read(m, known, ARRAY_SIZE(known), f);
 	if (r)
 		return r;
 	if (l->left < 1 || l->left > LIST_LIMIT_MAX)

@@ -12,6 +12,7 @@
 
 #include "bus/authorize.h"
 #include "util/cleanup.h"
+#include "util/macros.h"
 #include "util/text.h"
 
 int check_session(const char *session, struct failure *f)
@@ -78,7 +79,7 @@ static int read_options(sd_bus_message *m, struct register_request *q, struct fa
 
 	q->session = "default";
 	q->warm = true;
-	r = options_read(m, known, sizeof(known) / sizeof(known[0]), f);
+	r = options_read(m, known, ARRAY_SIZE(known), f);
 	if (r)
 		return r;
 	r = option_word("policy", policy, region_policy_names, _REGION_POLICY_MAX, &word, f);

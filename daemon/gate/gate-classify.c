@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 
 #include "gate/gate-fanotify.h"
+#include "util/macros.h"
 
 #define TO_THE_END UINT64_MAX
 
@@ -134,7 +135,7 @@ static const struct {
 
 enum gate_kernel_work gate_stack_parse(const char *text)
 {
-	for (size_t i = 0; i < sizeof(frames) / sizeof(*frames); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(frames); i++)
 		if (strstr(text, frames[i].frame))
 			return frames[i].work;
 	return GATE_KERNEL_WORKS;

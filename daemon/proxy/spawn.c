@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "util/cleanup.h"
+#include "util/macros.h"
 
 #define COMMAND_NUMBERS 17
 
@@ -45,7 +46,7 @@ char **spawn_command(const struct spawn_request *q)
 	const char *texts[] = { q->program,	    "--session",       q->session,
 				"--listen-address", s->listen_address, "--quirks-directory",
 				s->quirks_directory };
-	const size_t n_texts = sizeof(texts) / sizeof(texts[0]),
+	const size_t n_texts = ARRAY_SIZE(texts),
 		     n = n_texts + 2 * COMMAND_NUMBERS + 1;
 	char **argv = malloc(n * sizeof(*argv) + COMMAND_NUMBERS * 24), *space;
 	size_t i;

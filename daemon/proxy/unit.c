@@ -16,6 +16,7 @@
 #include "proxy/spawn.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "util/macros.h"
 
 #define SYSTEMD_NAME "org.freedesktop.systemd1"
 #define SYSTEMD_PATH "/org/freedesktop/systemd1"
@@ -274,7 +275,7 @@ static int append_sandbox(sd_bus_message *m)
 	static char *const calls[] = { "@system-service", NULL };
 	int r = 0;
 
-	for (size_t i = 0; i < sizeof(on) / sizeof(on[0]) && r >= 0; i++)
+	for (size_t i = 0; i < ARRAY_SIZE(on) && r >= 0; i++)
 		r = sd_bus_message_append(m, "(sv)", on[i], "b", 1);
 	if (r >= 0)
 		r = sd_bus_message_append(

@@ -11,6 +11,7 @@
 
 #include "selftest/read-line.h"
 #include "util/cleanup.h"
+#include "util/macros.h"
 
 #define PORTS_MAX 8
 
@@ -85,7 +86,7 @@ static void list_abilities(const struct quirks *q, char *out, size_t size)
 	};
 	size_t n = 0;
 
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]) && n < size; i++)
+	for (size_t i = 0; i < ARRAY_SIZE(words) && n < size; i++)
 		if (q->verdict[words[i].check] == VERDICT_OK)
 			n += (size_t)snprintf(out + n, size - n, "%s%s", n ? ", " : "",
 					      words[i].word);

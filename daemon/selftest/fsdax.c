@@ -17,6 +17,7 @@
 
 #include "selftest/read-line.h"
 #include "util/cleanup.h"
+#include "util/macros.h"
 #include "util/xfs.h"
 
 #ifndef STATX_ATTR_DAX /* of Linux 5.8 */
@@ -30,7 +31,7 @@ static bool has_direct_access(const char *sysfs, dev_t device)
 	static const char *const where[] = { "", "/.." };
 	char path[PATH_MAX], text[8];
 
-	for (size_t i = 0; i < sizeof(where) / sizeof(*where); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(where); i++) {
 		snprintf(path, sizeof(path), "%.1000s/dev/block/%u:%u%s/queue/dax", sysfs,
 			 major(device), minor(device), where[i]);
 		read_line(path, text, sizeof(text));

@@ -18,6 +18,7 @@
 
 #include "selftest/quirks.h"
 #include "util/cleanup.h"
+#include "util/macros.h"
 
 #define FILE_MAX 8192
 #define FORMAT 1 /* of the file, and of what the checks mean */
@@ -74,7 +75,7 @@ static bool set_device(struct parse *p, const char *name, const char *value)
 		{ "build", p->q.of.build, sizeof(p->q.of.build) },
 	};
 
-	for (unsigned int i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+	for (unsigned int i = 0; i < ARRAY_SIZE(texts); i++)
 		if (!strcmp(name, texts[i].name)) {
 			p->seen |= 1u << i;
 			return set_text(texts[i].to, texts[i].size, value);

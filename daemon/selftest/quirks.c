@@ -13,6 +13,7 @@
 
 #include "selftest/read-line.h"
 #include "util/cleanup.h"
+#include "util/macros.h"
 
 static const struct {
 	const char *name;
@@ -96,7 +97,7 @@ void quirks_describe(const struct quirks *q, char *out, size_t size)
 	if (q->minimum_mtu > 1 && n < size)
 		n += (size_t)snprintf(out + n, size - n, "%spath MTU %u or more", n ? ", " : "",
 				      q->minimum_mtu);
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
 		if (all[i].holds && n < size)
 			n += (size_t)snprintf(out + n, size - n, "%s%s", n ? ", " : "",
 					      all[i].text);

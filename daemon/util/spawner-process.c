@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * spawner-process.c - see spawner.h: the process. It does nothing but fork, so it never waits for more than its next
- * order; what can take time, as looking up groups does, is left to the child.
+ * spawner-process.c - see spawner.h: the process. It does nothing but fork, so it never waits for
+ * more than its next order; what can take time, as looking up groups does, is left to the child.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "util/macros.h"
 #include "util/spawner-wire.h"
 #include "util/cleanup.h"
 
@@ -50,7 +51,7 @@ static void clean_environment(void)
 					     "DBUS_STARTER_ADDRESS",
 					     "DBUS_STARTER_BUS_TYPE" };
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		unsetenv(names[i]);
 }
 
@@ -101,7 +102,7 @@ static int become(const struct spawn_order *o, const char **ret_step)
 
 	set_memlock(o->memlock_bytes);
 	if (geteuid() == 0) {
-		n = find_groups(o->groups, groups, sizeof(groups) / sizeof(groups[0]));
+		n = find_groups(o->groups, groups, ARRAY_SIZE(groups));
 		*ret_step = "capabilities";
 		for (int c = 0; prctl(PR_CAPBSET_READ, c, 0, 0, 0) >= 0; c++)
 			if (prctl(PR_CAPBSET_DROP, c, 0, 0, 0) < 0 && errno != EPERM)
@@ -120,7 +121,10 @@ static int become(const struct spawn_order *o, const char **ret_step)
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
 }
 
-/* The socket at its number, the report at REPORT until the program is executed, and nothing else but 0 to 2. */
+/*
+ * The socket at its number, the report at REPORT until the program is executed, and nothing else
+ * but 0 to 2.
+ */
 static int arrange_descriptors(struct order *o)
 {
 	/* above them first, so that neither dup closes what the other needs */
@@ -205,7 +209,10 @@ static int run_child(void *userdata)
 	_exit(1);
 }
 
-/* The pid, or a negative errno. Who is not to be the daemon's child is this process', which does not wait for it. */
+/*
+ * The pid, or a negative errno. Who is not to be the daemon's child is this process', which does
+ * not wait for it.
+ */
 static pid_t make_child(struct order *o)
 {
 	static _Alignas(16) char stack[STACK_SIZE];

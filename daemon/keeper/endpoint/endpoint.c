@@ -13,6 +13,7 @@
 #include "keeper/endpoint/peers.h"
 #include "keeper/endpoint/wire.h"
 #include "util/log.h"
+#include "util/macros.h"
 
 static void reject(struct rdma_cm_id *id, enum wire_refusal reason)
 {
@@ -365,7 +366,7 @@ struct endpoint *endpoint_free(struct endpoint *e)
 
 	if (!e)
 		return NULL;
-	for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(events); i++)
 		if (events[i])
 			event_free(events[i]);
 	worker_free(e->closer);

@@ -10,6 +10,7 @@
 #include "keeper/worker.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/macros.h"
 
 #define HALF_OPEN_USEC (10 * USEC_PER_SEC)
 #define GOODBYE_USEC (2 * USEC_PER_SEC)
@@ -59,7 +60,7 @@ static void free_peer(struct endpoint *e, struct peer *p)
 	free(p);
 }
 
-#define of_close(j) ((struct peer *)((char *)(j) - offsetof(struct peer, close)))
+#define of_close(j) container_of(j, struct peer, close)
 
 /* In the worker. */
 static void run_close(struct job *job)

@@ -7,6 +7,7 @@
 #include "keeper/hca/hca.h"
 #include "selftest/selftest.h"
 #include "util/log.h"
+#include "util/macros.h"
 
 void hca_probe(const struct hca *h, struct quirks *ret)
 {
@@ -16,7 +17,7 @@ void hca_probe(const struct hca *h, struct quirks *ret)
 
 	hca_port(h, &s.context, &s.port);
 	quirks_init(ret);
-	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
 		selftest_run(&s, needed[i], &f);
 		selftest_note(ret, needed[i], &f);
 		if (f.verdict != VERDICT_OK)

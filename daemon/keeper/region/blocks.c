@@ -32,6 +32,7 @@
 #include "keeper/system/watch.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/macros.h"
 
 /* At most so much is written for a region when it is registered. */
 #define WRITE_MOST (UINT64_C(256) << 20)
@@ -39,7 +40,7 @@
 #define AROUND_WRITTEN (UINT64_C(64) << 10)
 #define AROUND_UNWRITTEN (UINT64_C(2) << 20)
 
-#define of_job(j) ((struct kregion *)((char *)(j) - offsetof(struct kregion, replaced.job)))
+#define of_job(j) container_of(j, struct kregion, replaced.job)
 
 /* What cannot be seen is taken for the worst. */
 static void look(struct kregion *r)

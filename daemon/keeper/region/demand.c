@@ -21,10 +21,11 @@
 #include "keeper/keeper-tell.h"
 #include "keeper/system/mapping.h"
 #include "util/log.h"
+#include "util/macros.h"
 
 #define OWN (UINT64_C(1) << 63)
 
-#define of_sync(j) ((struct kregion *)((char *)(j) - offsetof(struct kregion, sync.job)))
+#define of_sync(j) container_of(j, struct kregion, sync.job)
 
 static struct kregion_demand *find(struct kregion *r, uint64_t demand)
 {

@@ -19,10 +19,11 @@
 #include "keeper/keeper-tell.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/macros.h"
 
 #define PATIENCE_USEC USEC_PER_SEC
 
-#define of_job(j) ((struct kregion *)((char *)(j) - offsetof(struct kregion, job)))
+#define of_job(j) container_of(j, struct kregion, job)
 
 /* In the worker. */
 static void run_deregister(struct job *job)
@@ -113,7 +114,7 @@ void kregion_free_events(struct kregion *r)
 					 r->explain.timer, r->replaced.timer, r->stuck.timer,
 					 r->ending.go_on };
 
-	for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(events); i++)
 		if (events[i])
 			event_free(events[i]);
 }

@@ -22,11 +22,12 @@
 #include "keeper/system/mapping.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/macros.h"
 
 #define PATIENCE_USEC (2 * USEC_PER_SEC)
 #define BYTES_MAX (UINT64_C(4) << 20) /* of one access that are looked at */
 
-#define of_job(j) ((struct kregion *)((char *)(j) - offsetof(struct kregion, explain.job)))
+#define of_job(j) container_of(j, struct kregion, explain.job)
 
 struct kregion_question {
 	struct kregion_question *next;

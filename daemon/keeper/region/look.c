@@ -37,6 +37,7 @@
 #include "util/clock.h"
 #include "util/file-id.h"
 #include "util/log.h"
+#include "util/macros.h"
 #include "util/text.h"
 
 #define ROUND_USEC USEC_PER_SEC
@@ -147,7 +148,7 @@ static void look_at_path(struct kregion *r)
 		tell_length(r);
 }
 
-#define of_job(j) ((struct kregion *)((char *)(j) - offsetof(struct kregion, look.job)))
+#define of_job(j) container_of(j, struct kregion, look.job)
 
 /* In the worker. What the file does not have any more is not looked at: that it became shorter is known from its length. */
 static int read_extents(struct kregion_blocks *b)

@@ -19,8 +19,9 @@
 #include "keeper/region/region.h"
 #include "keeper/system/mapping.h"
 #include "util/log.h"
+#include "util/macros.h"
 
-#define of_job(j) ((struct kregion *)((char *)(j) - offsetof(struct kregion, persist.job)))
+#define of_job(j) container_of(j, struct kregion, persist.job)
 
 struct kregion_persist_waiter {
 	struct kregion_persist_waiter *next;

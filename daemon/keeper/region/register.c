@@ -24,6 +24,7 @@
 #include "rdmareg-wire.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/macros.h"
 #include "util/text.h"
 
 /* The kernel module refuses a lease for 50 ms after the file was taken from somebody, so that who took it is not met by the next one. */
@@ -43,7 +44,7 @@ struct kregion_opening {
 	struct reason why;
 };
 
-#define of_job(j) ((struct kregion *)((char *)(j) - offsetof(struct kregion, job)))
+#define of_job(j) container_of(j, struct kregion, job)
 
 /* What a write is worth: an adapter would grant more than the memory keeps. */
 static enum region_durability judge_durability(const struct mapping *m, bool flush)

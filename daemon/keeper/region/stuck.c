@@ -26,6 +26,7 @@
 #include "keeper/system/mapping.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/macros.h"
 
 #define AGAIN_USEC USEC_PER_SEC
 
@@ -52,7 +53,7 @@ static const struct step *oldest(const struct kregion *r, uint64_t *ret_began, b
 
 	*ret_began = 0;
 	*ret_any = false;
-	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
 		const struct job *job = job_of(r, &steps[i]);
 		uint64_t began = job_began(job);
 

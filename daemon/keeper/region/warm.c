@@ -20,10 +20,11 @@
 #include "keeper/system/pressure.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/macros.h"
 
 #define PROGRESS_USEC (250 * USEC_PER_MSEC)
 
-#define of_job(j) ((struct kregion *)((char *)(j) - offsetof(struct kregion, warming.job)))
+#define of_job(j) container_of(j, struct kregion, warming.job)
 
 /* In the worker. */
 static void run(struct job *job)

@@ -6,6 +6,7 @@
  * to the file's own page size where that is larger (so that huge pages are possible), and the file is then mapped over the reservation.
  */
 #include "keeper/system/mapping.h"
+#include "util/macros.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -80,7 +81,7 @@ static bool is_device_dax(dev_t device)
 void mapping_note_filesystem(struct mapping *m, uint32_t magic)
 {
 	m->xfs = magic == XFS_SUPER_MAGIC;
-	for (size_t i = 0; i < sizeof(filesystems) / sizeof(*filesystems); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(filesystems); i++)
 		if (magic == filesystems[i].magic) {
 			snprintf(m->filesystem, sizeof(m->filesystem), "%s", filesystems[i].name);
 			m->memory = filesystems[i].memory;
