@@ -2,16 +2,17 @@
 /*
  * breaker.c - the task that breaks a layout: what it is doing, and when it is done.
  *
- * What it is doing is told by its system call where that says it for certain, else by its stack. What always
- * holds: a breaker passes unasked only if what it does takes no block away; whatever cannot be told for sure is
- * a break.
+ * What it is doing is told by its system call where that says it for certain, else by its stack.
+ * What always holds: a breaker passes unasked only if what it does takes no block away; whatever
+ * cannot be told for sure is a break.
  *
- * When it is done is told by a file: the lease callback drops the last reference of one nobody else can
- * reach, and the kernel releases such a file on the way back to user space. That matters because XFS, once
- * given the blocks, looks for leases again: a breaker that is met twice within one system call must not wait
- * twice, else a process that always takes a new lease could hold it for ever. Everybody who waits is followed,
- * not only who came first, as long as there are tokens. Kernel threads release files from a work item instead;
- * for them "done" comes early and they may wait again.
+ * When it is done is told by a file: the lease callback drops the last reference of one nobody else
+ * can reach, and the kernel releases such a file on the way back to user space. That matters
+ * because XFS, once given the blocks, looks for leases again: a breaker that is met twice within
+ * one system call must not wait twice, else a process that always takes a new lease could hold it
+ * for ever. Everybody who waits is followed, not only who came first, as long as there are tokens.
+ * Kernel threads release files from a work item instead; for them "done" comes early and they may
+ * wait again.
  */
 #include <linux/anon_inodes.h>
 #include <linux/atomic.h>
@@ -34,7 +35,9 @@
 #include "compat.h"
 #include "rdmareg-uapi.h"
 
-/* The number of the system call `current` is in, or -1 where the numbers below do not apply to it. */
+/*
+ * The number of the system call `current` is in, or -1 where the numbers below do not apply to it.
+ */
 static int native_syscall(void)
 {
 	unsigned int not_a_caller = PF_KTHREAD | PF_IO_WORKER;
@@ -50,8 +53,8 @@ static int native_syscall(void)
 #define STACK_DEPTH 48
 
 /*
- * Code of the filesystem that only writes, as far as it was met: addresses of functions, the end not included.
- * Forgotten when no file is watched, since the filesystem may be unloaded then.
+ * Code of the filesystem that only writes, as far as it was met: addresses of functions, the end
+ * not included. Forgotten when no file is watched, since the filesystem may be unloaded then.
  */
 static struct writer {
 	unsigned long start;
@@ -61,7 +64,10 @@ static unsigned int writers_count;
 static char symbol[KSYM_SYMBOL_LEN];
 static DEFINE_SPINLOCK(writers_lock); /* guards the three */
 
-/* Called with writers_lock held. All names that XFS has given to the way from write_iter to the break. */
+/*
+ * Called with writers_lock held. All names that XFS has given to the way from write_iter to the
+ * break.
+ */
 static bool is_writer(unsigned long address)
 {
 	unsigned long offset, size;
@@ -93,10 +99,10 @@ static bool is_known_writer(unsigned long address)
 }
 
 /*
- * Is `current` inside the filesystem's own way to write? A kernel thread (loop, nfsd, ksmbd, LIO, nvmet), an
- * io_uring worker and a 32-bit program have no system call number that would tell. That way frees no block under
- * a mapping but as rdmareg_breaker_only_writes() says, and nothing else in the filesystem is called below it that
- * breaks layouts.
+ * Is `current` inside the filesystem's own way to write? A kernel thread (loop, nfsd, ksmbd, LIO,
+ * nvmet), an io_uring worker and a 32-bit program have no system call number that would tell. That
+ * way frees no block under a mapping but as rdmareg_breaker_only_writes() says, and nothing else in
+ * the filesystem is called below it that breaks layouts.
  */
 static bool writes_by_stack(void)
 {
@@ -123,10 +129,10 @@ void rdmareg_breaker_forget(void)
 /**
  * rdmareg_breaker_only_writes() - can `current` do nothing but write data?
  *
- * XFS breaks layouts before every write for the sake of pNFS clients that know block addresses. A watcher
- * here knows none, and a write overwrites what its shared mapping shows. Not so with DAX where it replaces
- * blocks (shared ones): a fault meanwhile can leave the mapping on the old one. Then the watch has
- * RDMAREG_ASK_WRITES, and nobody calls this.
+ * XFS breaks layouts before every write for the sake of pNFS clients that know block addresses. A
+ * watcher here knows none, and a write overwrites what its shared mapping shows. Not so with DAX
+ * where it replaces blocks (shared ones): a fault meanwhile can leave the mapping on the old one.
+ * Then the watch has RDMAREG_ASK_WRITES, and nobody calls this.
  *
  * Return: false if it cannot be told for certain.
  */
@@ -156,9 +162,10 @@ bool rdmareg_breaker_only_writes(void)
  * rdmareg_breaker_only_reads() - does `current` only copy out of a file?
  * @inode: of the file.
  *
- * A reflink breaks the layouts of both files, but takes blocks away from the one that is written. (Not so with
- * DAX: blocks that are shared are replaced when somebody writes to them, with the mapping left behind.) It can
- * be told where the caller's descriptors are its own, so that the one it names still is the file it named.
+ * A reflink breaks the layouts of both files, but takes blocks away from the one that is written.
+ * (Not so with DAX: blocks that are shared are replaced when somebody writes to them, with the
+ * mapping left behind.) It can be told where the caller's descriptors are its own, so that the one
+ * it names still is the file it named.
  *
  * Return: false if it cannot be told for certain.
  */
@@ -332,7 +339,8 @@ int rdmareg_breaker_stock(struct rdmareg_target *target)
 }
 
 /**
- * rdmareg_breaker_follow() - `current` wants the blocks of a file: be told when its system call is over
+ * rdmareg_breaker_follow() - `current` wants the blocks of a file: be told when its system call is
+ * over
  * @target: of the file.
  *
  * Return: false if this system call has waited for that file before. It must not wait again.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * breaker.h - the task that breaks a layout, seen from inside the lease callbacks, where it is `current`.
- * What always holds: nothing here sleeps except rdmareg_breaker_stock().
+ * breaker.h - the task that breaks a layout, seen from inside the lease callbacks, where it is
+ * `current`. What always holds: nothing here sleeps except rdmareg_breaker_stock().
  */
 #ifndef RDMAREG_BREAKER_H
 #define RDMAREG_BREAKER_H
@@ -13,7 +13,8 @@
 
 /**
  * struct rdmareg_breaker - one breaking system call
- * @token: an open file that nobody can reach; its last reference is the breaker's to drop, so its release
+ * @token: an open file that nobody can reach; its last reference is the breaker's to drop, so its
+ *         release
  *	runs when the breaker's system call is over. NULL once it is on its way.
  * @target: the file that is broken; NULL before that.
  * @entry: among the spares or the breakers of a target, under its lock.

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * compat.h - the few places where kernels 6.1 to 7.x differ, and nothing else. What always holds: the rest of
- * the module is written against the names below and contains no conditional of its own, but for one variable
- * that lease.c keeps for this file; HAVE_* come from probe.c by way of Kbuild.
+ * compat.h - the few places where kernels 6.1 to 7.x differ, and nothing else. What always holds:
+ * the rest of the module is written against the names below and contains no conditional of its own,
+ * but for one variable that lease.c keeps for this file; HAVE_* come from probe.c by way of Kbuild.
  */
 #ifndef RDMAREG_COMPAT_H
 #define RDMAREG_COMPAT_H
@@ -80,9 +80,9 @@ static inline int rdmareg_setlease(struct file *file, int type, struct rdmareg_l
 }
 #else
 /*
- * vfs_setlease() asks for CAP_LEASE or ownership of the file, for giving back as well as for taking. The
- * right to take one is the caller's descriptor here, and giving back must never fail, so both run with the
- * kernel's own credentials, allocated once when the module is loaded.
+ * vfs_setlease() asks for CAP_LEASE or ownership of the file, for giving back as well as for
+ * taking. The right to take one is the caller's descriptor here, and giving back must never fail,
+ * so both run with the kernel's own credentials, allocated once when the module is loaded.
  */
 extern const struct cred *rdmareg_kernel_cred;
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * layout.c - the requests about layout watches: watch, re-arm, release, unwatch. What always holds: the lease
- * is on a private open file of the inode, kept for the life of the watch, so the caller may close its
- * descriptor and a re-arm needs none. That file keeps the filesystem mounted until the watch is removed. More of
- * it in layout.h.
+ * layout.c - the requests about layout watches: watch, re-arm, release, unwatch. What always holds:
+ * the lease is on a private open file of the inode, kept for the life of the watch, so the caller
+ * may close its descriptor and a re-arm needs none. That file keeps the filesystem mounted until
+ * the watch is removed. More of it in layout.h.
  */
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -32,9 +32,10 @@ static void layout_remove(struct rdmareg_layout *layout)
 }
 
 /*
- * The lease code clears the owner and the fasync list of the file that it leases, so that must not be the
- * caller's. It may be one the caller could not open itself: its right is the descriptor. So it is opened
- * again with the credentials that opened it, and without waiting for somebody else's fcntl(2) lease.
+ * The lease code clears the owner and the fasync list of the file that it leases, so that must not
+ * be the caller's. It may be one the caller could not open itself: its right is the descriptor. So
+ * it is opened again with the credentials that opened it, and without waiting for somebody else's
+ * fcntl(2) lease.
  */
 static struct file *open_again(int fd)
 {
@@ -47,8 +48,8 @@ static struct file *open_again(int fd)
 		own = ERR_PTR(-EINVAL);
 	else if (file_inode(file)->i_sb->s_magic != XFS_SUPER_MAGIC)
 		/*
-		 * ext4, btrfs and f2fs let layout leases be taken, but never break them: a watch would be a
-		 * promise nobody keeps
+		 * ext4, btrfs and f2fs let layout leases be taken, but never break them: a watch
+		 * would be a promise nobody keeps
 		 */
 		own = ERR_PTR(-EOPNOTSUPP);
 	else
@@ -190,8 +191,8 @@ int rdmareg_layout_release(struct rdmareg_opener *opener, const struct rdmareg_r
  * rdmareg_layout_release_all() - give everything back, broken or not
  * @opener: its address space is going, or the device is being closed.
  *
- * The table does not change meanwhile: requests need that address space, and the close of the device waits
- * for us.
+ * The table does not change meanwhile: requests need that address space, and the close of the
+ * device waits for us.
  */
 void rdmareg_layout_release_all(struct rdmareg_opener *opener)
 {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * lease.c - the FL_LAYOUT lease under a layout watch, which a filesystem breaks before it moves or frees
- * blocks, and the deadline after which the module gives it back itself. What always holds stands in layout.h.
+ * lease.c - the FL_LAYOUT lease under a layout watch, which a filesystem breaks before it moves or
+ * frees blocks, and the deadline after which the module gives it back itself. What always holds
+ * stands in layout.h.
  */
 #include <linux/file.h>
 #include <linux/pid.h>
@@ -50,8 +51,8 @@ void rdmareg_layout_put(struct rdmareg_layout *layout)
 }
 
 /*
- * Called with layout->lease held. -EAGAIN from the lease code would mean that it was faster; then the lease
- * is gone too.
+ * Called with layout->lease held. -EAGAIN from the lease code would mean that it was faster; then
+ * the lease is gone too.
  */
 void rdmareg_layout_give_back(struct rdmareg_layout *layout)
 {
@@ -70,7 +71,8 @@ static void wake_at(struct rdmareg_layout *layout, ktime_t when)
 }
 
 /**
- * rdmareg_layout_unwind() - end unwinding if all that it waits for has happened, or see to it that it will
+ * rdmareg_layout_unwind() - end unwinding if all that it waits for has happened, or see to it that
+ * it will
  * @layout: with opener->lock held.
  *
  * Return: whether the opener is to be woken.
@@ -94,8 +96,9 @@ bool rdmareg_layout_unwind(struct rdmareg_layout *layout)
 }
 
 /*
- * The wait that the lease code itself allows. It is the backstop and not the deadline: a waiter that looks
- * again just after it has passed would get another lease-break-time. Called with flc_lock held.
+ * The wait that the lease code itself allows. It is the backstop and not the deadline: a waiter
+ * that looks again just after it has passed would get another lease-break-time. Called with
+ * flc_lock held.
  */
 static void limit_wait(struct rdmareg_lease *lease, unsigned int wait_ms)
 {
@@ -120,8 +123,8 @@ static bool begin_break(struct rdmareg_layout *layout, struct rdmareg_lease *lea
 }
 
 /*
- * Runs under flc_lock in the breaker, once for each lease. True removes the lease at once: the breaker does
- * not wait.
+ * Runs under flc_lock in the breaker, once for each lease. True removes the lease at once: the
+ * breaker does not wait.
  */
 static bool layout_break(struct rdmareg_lease *lease)
 {
@@ -153,8 +156,8 @@ static bool own_operation(const struct rdmareg_layout *layout)
 }
 
 /*
- * Has the lease before this one in the list just had a look queued? One look is for the whole file, and an
- * open(2) that asks thousands of leases must not start thousands of them.
+ * Has the lease before this one in the list just had a look queued? One look is for the whole file,
+ * and an open(2) that asks thousands of leases must not start thousands of them.
  */
 static bool look_queued(struct rdmareg_lease *lease, const struct rdmareg_layout *layout)
 {
@@ -168,8 +171,9 @@ static bool look_queued(struct rdmareg_lease *lease, const struct rdmareg_layout
 }
 
 /*
- * Who is to die still waits for the blocks: the filesystem takes no notice, its sleep ends at once, and it begins
- * again until the blocks are given back. The process is told, so that it need not be for long.
+ * Who is to die still waits for the blocks: the filesystem takes no notice, its sleep ends at once,
+ * and it begins again until the blocks are given back. The process is told, so that it need not be
+ * for long.
  */
 static void note_kill(struct rdmareg_layout *layout)
 {
@@ -185,14 +189,17 @@ static void note_kill(struct rdmareg_layout *layout)
 }
 
 /*
- * Runs under flc_lock in whoever looks for conflicting leases, which is the breaker itself and every open(2).
- * True: this one does not conflict.
+ * Runs under flc_lock in whoever looks for conflicting leases, which is the breaker itself and
+ * every open(2). True: this one does not conflict.
  */
 static bool layout_breaker_passes(struct rdmareg_lease *lease)
 {
 	struct rdmareg_layout *layout = rdmareg_lease_owner(lease);
 
-	/* what the watcher does itself would else wait for the deadline: it cannot give back while it waits */
+	/*
+	 * what the watcher does itself would else wait for the deadline: it cannot give back while
+	 * it waits
+	 */
 	if (own_operation(layout))
 		return true;
 	if (!layout->ask_writes && rdmareg_breaker_only_writes()) {
@@ -208,9 +215,9 @@ static bool layout_breaker_passes(struct rdmareg_lease *lease)
 	    !rdmareg_breaker_only_opens())
 		rdmareg_breaker_follow(layout->target);
 	/*
-	 * This may be somebody who began to wait before the lease was taken: the lease code would let him
-	 * wait for it without a break. Most often a break follows at once, or it is an open(2), and the look
-	 * finds nothing.
+	 * This may be somebody who began to wait before the lease was taken: the lease code would
+	 * let him wait for it without a break. Most often a break follows at once, or it is an
+	 * open(2), and the look finds nothing.
 	 */
 	if (armed(lease) && !look_queued(lease, layout))
 		wake_at(layout, ktime_add_ms(ktime_get(), LOOK_MS));
@@ -218,8 +225,8 @@ static bool layout_breaker_passes(struct rdmareg_lease *lease)
 }
 
 /*
- * Runs under flc_lock when the lease is given back. The lease code does not call it for a lease that it lets
- * expire (the backstop): keep_deadline() notes that one.
+ * Runs under flc_lock when the lease is given back. The lease code does not call it for a lease
+ * that it lets expire (the backstop): keep_deadline() notes that one.
  */
 static int layout_change(struct rdmareg_lease *lease, int type, struct list_head *dispose)
 {
@@ -240,7 +247,8 @@ static void layout_leased(struct rdmareg_lease *lease, void **priv)
 }
 
 /*
- * There is no lm_breaker_timedout: it could only say no, and a no that is repeated holds the breaker for ever.
+ * There is no lm_breaker_timedout: it could only say no, and a no that is repeated holds the
+ * breaker for ever.
  */
 static const struct rdmareg_lease_operations layout_operations = { .lm_break = layout_break,
 								   .lm_change = layout_change,
@@ -257,8 +265,8 @@ static void break_unannounced(struct rdmareg_lease *lease)
 	bool wake;
 
 	/*
-	 * as the lease code marks a break: nobody takes a new lease of the file meanwhile, and no other break
-	 * comes
+	 * as the lease code marks a break: nobody takes a new lease of the file meanwhile, and no
+	 * other break comes
 	 */
 	rdmareg_lease_flags(lease) |= FL_UNLOCK_PENDING;
 	spin_lock(&opener->lock);
@@ -386,8 +394,8 @@ static int take_lease(struct rdmareg_layout *layout, struct rdmareg_lease **leas
 	put_pid(old);
 
 	/*
-	 * Every breaker conflicts with a read lease as well as with a write lease, but only read leases of
-	 * several watchers go together.
+	 * Every breaker conflicts with a read lease as well as with a write lease, but only read
+	 * leases of several watchers go together.
 	 */
 	layout->deadline_ms = deadline_ms;
 	layout->ask_writes = flags & RDMAREG_ASK_WRITES;
@@ -400,7 +408,9 @@ static int take_lease(struct rdmareg_layout *layout, struct rdmareg_lease **leas
 	}
 
 	layout->leased = true;
-	/* a lease that waiters were woken from has just gone: ours must not be the next they meet */
+	/*
+	 * a lease that waiters were woken from has just gone: ours must not be the next they meet
+	 */
 	if (rdmareg_target_pauses(layout->target, NULL)) {
 		rdmareg_layout_give_back(layout);
 		r = -EAGAIN;
@@ -415,7 +425,10 @@ static int take_lease(struct rdmareg_layout *layout, struct rdmareg_lease **leas
 	return r;
 }
 
-/* Called with opener->change held, when neither armed nor breaking: only another call could change that. */
+/*
+ * Called with opener->change held, when neither armed nor breaking: only another call could change
+ * that.
+ */
 int rdmareg_layout_arm(struct rdmareg_layout *layout, unsigned int deadline_ms, u32 flags)
 {
 	struct rdmareg_lease *lease = NULL;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * main.c - the module, its parameters, the device /dev/rdmareg and the requests of proto/rdmareg-uapi.h,
- * which is the manual of all this.
+ * main.c - the module, its parameters, the device /dev/rdmareg and the requests of
+ * proto/rdmareg-uapi.h, which is the manual of all this.
  *
  * What always holds:
- *   1. Everything an opener has belongs to the address space that opened the device; another one may only ask
- *      what the module is, and poll.
- *   2. Nothing is without a limit: openers, watches in all, of one opener and of one file, length of a
- *      deadline. Memory is charged to the memory cgroup of the process that asks for it.
+ *   1. Everything an opener has belongs to the address space that opened the device; another one
+ *      may only ask what the module is, and poll.
+ *   2. Nothing is without a limit: openers, watches in all, of one opener and of one file, length
+ *      of a deadline. Memory is charged to the memory cgroup of the process that asks for it.
  *   3. Slots change under opener->lock. A report that cannot be delivered is put back.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -24,7 +24,10 @@
 #define CREATE_TRACE_POINTS
 #include "trace.h"
 
-/* 32-bit programs and 64-bit ones must mean the same: no padding, and requests of an even number of words. */
+/*
+ * 32-bit programs and 64-bit ones must mean the same: no padding, and requests of an even number of
+ * words.
+ */
 static_assert(sizeof(struct rdmareg_query) == 16);
 static_assert(sizeof(struct rdmareg_watch_range) == 32);
 static_assert(sizeof(struct rdmareg_watch_layout) == 24);
@@ -40,7 +43,10 @@ module_param_named(max_total_watches, rdmareg_max_total_watches, uint, 0444);
 MODULE_PARM_DESC(max_total_watches,
 		 "watches of all openers together, 1 to 16777216 (default 1048576)");
 
-/* Every write to the file looks at all leases of it, and a break tells all of them, under a spinlock. */
+/*
+ * Every write to the file looks at all leases of it, and a break tells all of them, under a
+ * spinlock.
+ */
 unsigned int rdmareg_max_watches_per_file = 4096;
 module_param_named(max_watches_per_file, rdmareg_max_watches_per_file, uint, 0444);
 MODULE_PARM_DESC(
@@ -48,8 +54,8 @@ MODULE_PARM_DESC(
 	"armed layout watches of one file, by all openers together, 1 to 65536 (default 4096)");
 
 /*
- * Short, since xfs_break_leased_layouts() ignores signals: not even SIGKILL gets a task out of it before the
- * deadline.
+ * Short, since xfs_break_leased_layouts() ignores signals: not even SIGKILL gets a task out of it
+ * before the deadline.
  */
 unsigned int rdmareg_max_deadline_ms = 15000;
 module_param_named(max_deadline_ms, rdmareg_max_deadline_ms, uint, 0444);

@@ -2,8 +2,8 @@
 /*
  * opener.c - one open of the device: how it begins and ends, and its slots.
  *
- * What always holds: an opener counts as one exactly while its file is open; its memory lives on while a layout
- * watch refers to it. A slot that is taken counts as one of all watches.
+ * What always holds: an opener counts as one exactly while its file is open; its memory lives on
+ * while a layout watch refers to it. A slot that is taken counts as one of all watches.
  */
 #include <linux/fs.h>
 #include <linux/mm.h>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * probe.c - questions Kbuild asks the kernel headers, one per PROBE_ word; never part of the module. A
- * question that compiles is answered with yes and becomes HAVE_..., which compat.h alone looks at.
+ * probe.c - questions Kbuild asks the kernel headers, one per PROBE_ word; never part of the
+ * module. A question that compiles is answered with yes and becomes HAVE_..., which compat.h alone
+ * looks at.
  */
 #include <linux/fs.h>
 #include <linux/hrtimer.h>
@@ -11,8 +12,8 @@
 #endif
 
 /*
- * "NOTHING" asks nothing and must be answered with yes, and PROBE_FILELOCK_H no more than whether locks have
- * a header of their own (since 6.3).
+ * "NOTHING" asks nothing and must be answered with yes, and PROBE_FILELOCK_H no more than whether
+ * locks have a header of their own (since 6.3).
  */
 
 #ifdef PROBE_FILE_LEASE

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * range.c - range watches: one mmu-interval notifier each, which folds every invalidation into its slot.
+ * range.c - range watches: one mmu-interval notifier each, which folds every invalidation into its
+ * slot.
  *
- * What always holds: the callback takes opener->lock and nothing else, allocates nothing, never sleeps and
- * never refuses, also where it must not block (the OOM reaper). Its callers may hold i_rwsem,
- * invalidate_lock, i_mmap_rwsem or a folio lock, and may be reclaiming memory. A report says that an
- * invalidation began; the adapter's own notifier may run before or after ours.
+ * What always holds: the callback takes opener->lock and nothing else, allocates nothing, never
+ * sleeps and never refuses, also where it must not block (the OOM reaper). Its callers may hold
+ * i_rwsem, invalidate_lock, i_mmap_rwsem or a folio lock, and may be reclaiming memory. A report
+ * says that an invalidation began; the adapter's own notifier may run before or after ours.
  *
- * One system call may raise many events: an fsync of a DAX file or on 6.1 one for each page, a truncate of a
- * DAX file first one for the whole file. They fold, and only the first of them wakes anybody.
+ * One system call may raise many events: an fsync of a DAX file or on 6.1 one for each page, a
+ * truncate of a DAX file first one for the whole file. They fold, and only the first of them wakes
+ * anybody.
  */
 #include <linux/interval_tree.h>
 #include <linux/mm.h>
@@ -38,9 +40,10 @@ static u32 event_causes(const struct mmu_notifier_range *range)
 		break;
 	case MMU_NOTIFY_CLEAR:
 		/*
-		 * Truncate, reclaim, migration and a reflink of a DAX file look alike here. That i_size has
-		 * fallen already when a truncate clears would tell more, but punch and DAX do not show that
-		 * way: user space looks at the file, we only say whether memory was short.
+		 * Truncate, reclaim, migration and a reflink of a DAX file look alike here. That
+		 * i_size has fallen already when a truncate clears would tell more, but punch and
+		 * DAX do not show that way: user space looks at the file, we only say whether
+		 * memory was short.
 		 */
 		causes = RDMAREG_CAUSE_CLEAR;
 		if (current->flags & (PF_MEMALLOC | PF_KSWAPD))
@@ -151,8 +154,8 @@ remove:
 free:
 	range_free(range);
 	/*
-	 * the first notifier of an address space gives way to signals; nothing has happened yet, so begin
-	 * again
+	 * the first notifier of an address space gives way to signals; nothing has happened yet, so
+	 * begin again
 	 */
 	return r == -EINTR ? -ERESTARTNOINTR : r;
 }
@@ -161,7 +164,10 @@ void rdmareg_range_unwatch(struct rdmareg_opener *opener, struct rdmareg_slot *s
 {
 	struct rdmareg_range *range = container_of(slot, struct rdmareg_range, slot);
 
-	/* sleeps until callbacks and the invalidations they belong to are over; none needs opener->change */
+	/*
+	 * sleeps until callbacks and the invalidations they belong to are over; none needs
+	 * opener->change
+	 */
 	mmu_interval_notifier_remove(&range->notifier);
 	interval_tree_remove(&range->place, &opener->ranges);
 	rdmareg_slot_remove(opener, slot);

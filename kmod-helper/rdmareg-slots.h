@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * rdmareg-slots.h - what the module remembers about its watches, as plain data: the table of slots, the fold
- * of events in each, and the queue of slots that wait to be collected. It knows no notifier, no lease, no lock
- * and allocates nothing; it compiles in user space too, where tests/unit/core/test-slots.c steps it.
+ * rdmareg-slots.h - what the module remembers about its watches, as plain data: the table of slots,
+ * the fold of events in each, and the queue of slots that wait to be collected. It knows no
+ * notifier, no lease, no lock and allocates nothing; it compiles in user space too, where
+ * tests/unit/core/test-slots.c steps it.
  *
  * What always holds, given that the caller serialises all calls on one table:
- *   1. A slot is in the queue exactly when sequence != collected. Nobody else changes either number.
- *   2. Folding never narrows: causes are or-ed, the range is widened, counts are added, until the fold is
- *      taken out.
- *   3. A fold that was taken out and could not be delivered can be put back; events in between are kept too.
+ *   1. A slot is in the queue exactly when sequence != collected. Nobody else changes either
+ *      number.
+ *   2. Folding never narrows: causes are or-ed, the range is widened, counts are added, until the
+ *      fold is taken out.
+ *   3. A fold that was taken out and could not be delivered can be put back; events in between are
+ *      kept too.
  *   4. A slot's sequence never falls, not even when another watch moves into the same slot number.
  *   5. @layout_state is written in one go: the lease callbacks read it without the lock.
- *   6. The counters only rise, and whatever raises a slot is in one of them, from the making of the watch on.
+ *   6. The counters only rise, and whatever raises a slot is in one of them, from the making of the
+ *      watch on.
  */
 #ifndef RDMAREG_SLOTS_H
 #define RDMAREG_SLOTS_H
@@ -42,7 +46,8 @@
  * @cookie: the caller's word.
  * @sequence: rises with every event.
  * @collected: the sequence of the last report.
- * @born: the sequence that the watch began with: reports of an earlier watch of this slot are not above it.
+ * @born: the sequence that the watch began with: reports of an earlier watch of this slot are not
+ *        above it.
  * @next: in the queue; NULL outside of it.
  * @previous: in the queue; NULL outside of it.
  * @causes: bits that have folded.
@@ -246,8 +251,8 @@ static inline bool rdmareg_fold_range(struct rdmareg_table *table, struct rdmare
 }
 
 /*
- * Somebody wants the blocks of a layout watch, for an enum rdmareg_operation. Numbers breaks from 1, also past
- * the wrap of the counter.
+ * Somebody wants the blocks of a layout watch, for an enum rdmareg_operation. Numbers breaks from
+ * 1, also past the wrap of the counter.
  */
 static inline bool rdmareg_fold_break(struct rdmareg_table *table, struct rdmareg_slot *slot,
 				      __u32 operation, __u64 deadline_nsec)
@@ -282,8 +287,8 @@ static inline bool rdmareg_fold_expiry(struct rdmareg_table *table, struct rdmar
 }
 
 /*
- * A change of state the process asked for itself: there is nothing to collect. A break that goes on ends with
- * it.
+ * A change of state the process asked for itself: there is nothing to collect. A break that goes on
+ * ends with it.
  */
 static inline void rdmareg_slot_set_layout(struct rdmareg_slot *slot, __u32 layout_state)
 {
@@ -349,8 +354,8 @@ static inline int rdmareg_collect(struct rdmareg_table *table, __u32 number,
  * @table: of the opener.
  * @report: as rdmareg_collect() made it.
  *
- * The slot counts as pending from now on, if nothing else happened to it meanwhile. Does nothing if another
- * watch moved into the slot.
+ * The slot counts as pending from now on, if nothing else happened to it meanwhile. Does nothing if
+ * another watch moved into the slot.
  *
  * Return: whether the slot has just become pending.
  */
@@ -368,7 +373,10 @@ static inline bool rdmareg_uncollect(struct rdmareg_table *table,
 	return rdmareg_slot_raise(table, slot);
 }
 
-/* What struct rdmareg_counters tells and this file knows: all but writes_passed, which is the caller's. */
+/*
+ * What struct rdmareg_counters tells and this file knows: all but writes_passed, which is the
+ * caller's.
+ */
 static inline void rdmareg_count(const struct rdmareg_slot *slot,
 				 struct rdmareg_counters *ret_counters)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * rdmareg.h - what the files of the module share: the opener (one open of /dev/rdmareg) and who calls whom.
+ * rdmareg.h - what the files of the module share: the opener (one open of /dev/rdmareg) and who
+ * calls whom.
  *
  *   main.c     the device and its requests
  *   opener.c   the opener and its slots
@@ -12,9 +13,9 @@
  *   totals.c   numbers of the whole module, for sysfs
  *   trace.h    tracepoints
  *
- * Locks, outermost first: opener.change, layout.lease (layout.h), the inode's flc_lock (fs/locks.c),
- * opener.lock, targets_lock (target.c), target.lock, writers_lock (breaker.c). The notifier callbacks take
- * opener.lock alone, the lease callbacks opener.lock and what is below it.
+ * Locks, outermost first: opener.change, layout.lease (layout.h), the inode's flc_lock
+ * (fs/locks.c), opener.lock, targets_lock (target.c), target.lock, writers_lock (breaker.c). The
+ * notifier callbacks take opener.lock alone, the lease callbacks opener.lock and what is below it.
  * mmap_lock comes between opener.change and opener.lock, so nothing called under
  * mmap_lock takes opener.change.
  */

@@ -10,13 +10,16 @@
 #include "target.h"
 
 /*
- * Waiters that the lease code has woken look for leases once more before they go on. They are no longer on
- * any list then, so nobody may take a new lease until they have had the time.
+ * Waiters that the lease code has woken look for leases once more before they go on. They are no
+ * longer on any list then, so nobody may take a new lease until they have had the time.
  */
 #define PAUSE_MS 50
 /* So many who wait for one file at a time are followed. */
 #define SPARES 8
-/* The deadlines of a crowd that is larger are halved so often at most: holders need time to answer at all. */
+/*
+ * The deadlines of a crowd that is larger are halved so often at most: holders need time to answer
+ * at all.
+ */
 #define ROUNDS_MAX 2
 
 static void sweep(struct work_struct *work);
@@ -60,7 +63,9 @@ found:
 	return target;
 }
 
-/* Called with targets_lock held, when nobody uses the target: each of them keeps the module loaded. */
+/*
+ * Called with targets_lock held, when nobody uses the target: each of them keeps the module loaded.
+ */
 static void drop_spares(struct rdmareg_target *target)
 {
 	struct rdmareg_breaker *breaker, *next;
@@ -147,7 +152,8 @@ static const struct rdmareg_breaker *known(const struct rdmareg_target *target)
 /**
  * rdmareg_target_enter() - `current` wants the blocks
  * @target: of the file.
- * @ret_token: for the caller to drop, outside of this lock; NULL if it is followed already, or cannot be.
+ * @ret_token: for the caller to drop, outside of this lock; NULL if it is followed already, or
+ *             cannot be.
  *
  * Return: false if it was given blocks before, by whoever had a lease then.
  */
@@ -222,8 +228,8 @@ static void sweep(struct work_struct *work)
  * rdmareg_target_leased() - a lease of the file was taken
  * @target: of the file.
  *
- * To be called under flc_lock. The lease code adds none while another is being broken, so whatever is broken
- * and given back from now on belongs to the next break.
+ * To be called under flc_lock. The lease code adds none while another is being broken, so whatever
+ * is broken and given back from now on belongs to the next break.
  */
 void rdmareg_target_leased(struct rdmareg_target *target)
 {
@@ -276,9 +282,9 @@ bool rdmareg_target_pauses(struct rdmareg_target *target, ktime_t *ret_end)
  * @target: of the file.
  * @deadline_ms: as the watch has it.
  *
- * No lease is taken while anybody who is followed is at work, so each of them waits once. Who is not, because
- * too many wait together, may meet the next lease, and the one after that. So each break that follows one of
- * too many gets half the time of that one.
+ * No lease is taken while anybody who is followed is at work, so each of them waits once. Who is
+ * not, because too many wait together, may meet the next lease, and the one after that. So each
+ * break that follows one of too many gets half the time of that one.
  *
  * Return: milliseconds.
  */

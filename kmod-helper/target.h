@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * target.h - a file with layout watches, as all of them share it: how many leases it has, who breaks them, and
- * when the next one may be taken.
+ * target.h - a file with layout watches, as all of them share it: how many leases it has, who
+ * breaks them, and when the next one may be taken.
  *
- * What always holds: one target for each inode that has a layout, and longer, until who broke it has returned
- * and the pause after that is over, so that both are kept by whoever watches next. The inode is only compared:
- * a new inode at the address of one that is gone finds at most a pause. Everything below @lock may be called
- * under flc_lock and opener->lock, and sleeps nowhere but in rdmareg_target_get().
+ * What always holds: one target for each inode that has a layout, and longer, until who broke it
+ * has returned and the pause after that is over, so that both are kept by whoever watches next. The
+ * inode is only compared: a new inode at the address of one that is gone finds at most a pause.
+ * Everything below @lock may be called under flc_lock and opener->lock, and sleeps nowhere but in
+ * rdmareg_target_get().
  */
 #ifndef RDMAREG_TARGET_H
 #define RDMAREG_TARGET_H
@@ -41,7 +42,8 @@ struct rdmareg_member {
  * @breakers: those in use. No lease is taken while there are any.
  * @pause_end: no lease is taken before.
  * @generation: rises with each lease that is taken.
- * @crowded: more wait for the blocks, or have waited since the last lease was taken, than there were tokens.
+ * @crowded: more wait for the blocks, or have waited since the last lease was taken, than there
+ *           were tokens.
  * @rounds: how often in succession that happened.
  * @crowd_end: until when that counts.
  */

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * totals.c - what exists and what happened in the whole module, one number a file in
- * /sys/class/misc/rdmareg/totals/. What always holds: openers, ranges and layouts count structures that are
- * allocated, not watches that somebody sees, so that all three read 0 when nobody has the device open and no
- * breaker is under way. Anything else is a leak.
+ * /sys/class/misc/rdmareg/totals/. What always holds: openers, ranges and layouts count structures
+ * that are allocated, not watches that somebody sees, so that all three read 0 when nobody has the
+ * device open and no breaker is under way. Anything else is a leak.
  */
 #include <linux/device.h>
 #include <linux/sysfs.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * trace.h - tracepoints, group "rdmareg" in /sys/kernel/tracing/events: what was invalidated, who breaks a
- * layout and how that ends. Nothing of the module depends on them.
+ * trace.h - tracepoints, group "rdmareg" in /sys/kernel/tracing/events: what was invalidated, who
+ * breaks a layout and how that ends. Nothing of the module depends on them.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM rdmareg
@@ -23,7 +23,9 @@ TRACE_EVENT(rdmareg_invalidate,
 	    TP_printk("cookie=%llu causes=%#x start=%#lx end=%#lx", __entry->cookie,
 		      __entry->causes, __entry->start, __entry->end));
 
-/* @operation: enum rdmareg_operation; @deadline_ms: how long `current` and others may have to wait. */
+/*
+ * @operation: enum rdmareg_operation; @deadline_ms: how long `current` and others may have to wait.
+ */
 TRACE_EVENT(rdmareg_break,
 	    TP_PROTO(const struct inode *inode, u64 cookie, u32 operation, u32 deadline_ms),
 	    TP_ARGS(inode, cookie, operation, deadline_ms),

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * counters.h - what is counted of a region from its registration on. Each counter is described once, in the list: the
- * member that every structure with counters has, and the property of org.rdmareg.Registry1.Region. Keeper, daemon, library
- * and rdmaregctl take the list from here.
+ * counters.h - what is counted of a region from its registration on. Each counter is described
+ * once, in the list: the member that every structure with counters has, and the property of
+ * org.rdmareg.Registry1.Region. Keeper, daemon, library and rdmaregctl take the list from here.
  *
  * What always holds: UINT64_MAX is a count that nobody can know; every other one only grows.
  */

@@ -1,49 +1,53 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * keeper-protocol.h - what rdmaregd and a keeper say to each other over an AF_UNIX SOCK_SEQPACKET socket.
+ * keeper-protocol.h - what rdmaregd and a keeper say to each other over an AF_UNIX SOCK_SEQPACKET
+ * socket.
  *
- * The keeper listens; rdmaregd connects (again after a restart) and the newest connection replaces the one
- * before, so a hung daemon cannot keep a new one out. Both ends run on one machine, in native byte order,
- * but not always from one package: a keeper outlives the daemon that started it, and a newer or an older
- * one finds it.
+ * The keeper listens; rdmaregd connects (again after a restart) and the newest connection replaces
+ * the one before, so a hung daemon cannot keep a new one out. Both ends run on one machine, in
+ * native byte order, but not always from one package: a keeper outlives the daemon that started it,
+ * and a newer or an older one finds it.
  *
- * A packet is a header (struct keeper_message up to its bodies) and the body of its type; its size says
- * what is there. One that makes no sense closes the connection and changes nothing.
+ * A packet is a header (struct keeper_message up to its bodies) and the body of its type; its size
+ * says what is there. One that makes no sense closes the connection and changes nothing.
  *
  * How it may change, so that a daemon drives keepers of older and newer packages:
- *   - The daemon says in KEEPER_HELLO which versions it speaks, from lowest to highest; the keeper answers
- *     with its own range and the highest version that is in both, or 0: then it takes no requests, and the
- *     connection is of no use. A range that begins with 0 or ends before it begins is a lie. The header,
- *     KEEPER_HELLO and KEEPER_WELCOME have the form of version 5 for ever, but for what is appended.
+ *   - The daemon says in KEEPER_HELLO which versions it speaks, from lowest to highest; the keeper
+ *     answers with its own range and the highest version that is in both, or 0: then it takes no
+ *     requests, and the connection is of no use. A range that begins with 0 or ends before it
+ *     begins is a lie. The header, KEEPER_HELLO and KEEPER_WELCOME have the form of version 5 for
+ *     ever, but for what is appended.
  *   - What exists keeps its place, its size and its meaning: members are only added at the end of a
  *     body and of a kind of types. A member in the middle that nobody needs any more becomes
  *     reserved. A struct inside another one (struct keeper_import) and an array never grow. Structs
  *     have no padding, since a later member could get that place, and an older program leaves
  *     garbage there.
- *   - Who receives fills what is missing with zeros and cuts off what it does not know. So of each member
- *     that is added, 0 must mean what was the case without it. Reserved members are sent as 0 and not
- *     looked at. Fewer bytes than KEEPER_BODIES says is no packet of ours, nor are more than
- *     KEEPER_PACKET_MAX.
- *   - An event of an unknown type is ignored. A request of an unknown type is answered with KEEPER_DONE
- *     and ENOSYS (EOPNOTSUPP says that an adapter cannot), and what came with it is closed. An answer of
- *     an unknown type closes the connection: nobody can have asked for it, and whoever waits would wait
- *     for ever. So does a type of the wrong direction, or of no kind.
- *   - The version says what a zero cannot: it is raised for a new value of an enumeration, which is sent
- *     only when the version that was chosen knows it, and for whatever the other end has to know for sure.
- *     Adding members or types alone does not raise it.
+ *   - Who receives fills what is missing with zeros and cuts off what it does not know. So of each
+ *     member that is added, 0 must mean what was the case without it. Reserved members are sent as
+ *     0 and not looked at. Fewer bytes than KEEPER_BODIES says is no packet of ours, nor are more
+ *     than KEEPER_PACKET_MAX.
+ *   - An event of an unknown type is ignored. A request of an unknown type is answered with
+ *     KEEPER_DONE and ENOSYS (EOPNOTSUPP says that an adapter cannot), and what came with it is
+ *     closed. An answer of an unknown type closes the connection: nobody can have asked for it, and
+ *     whoever waits would wait for ever. So does a type of the wrong direction, or of no kind.
+ *   - The version says what a zero cannot: it is raised for a new value of an enumeration, which is
+ *     sent only when the version that was chosen knows it, and for whatever the other end has to
+ *     know for sure. Adding members or types alone does not raise it.
  *   - From version 6 on each program drives at least the version before its own
  *     (KEEPER_VERSION_MIN). Version 5 does not drive 4, whose packets had another form. When the
  *     lowest one is raised, the sizes in KEEPER_BODIES and the frozen copy that the tests have
  *     (tests/unit/keeper/keeper-form-5.h) rise with it, and types that only older versions had are
  *     retired: the name goes, the number stays unused.
  *
- * Requests carry an operation number chosen by the daemon; each is answered exactly once, with KEEPER_DONE
- * or the answer named at the request (KEEPER_LIST by many, of which KEEPER_DONE is the last), and answers
- * may come in another order. Events carry operation 0 and may come at any time after KEEPER_WELCOME.
+ * Requests carry an operation number chosen by the daemon; each is answered exactly once, with
+ * KEEPER_DONE or the answer named at the request (KEEPER_LIST by many, of which KEEPER_DONE is the
+ * last), and answers may come in another order. Events carry operation 0 and may come at any time
+ * after KEEPER_WELCOME.
  *
- * What always holds: the keeper alone can make memory unreachable, and with layout leases it alone answers the kernel (with
- * pre-content events rdmareg-gate does: daemon/gate/gate-channel.h). It carries a revocation through to its end with no daemon
- * connected, at the region's grace. The daemon can only make it sooner (KEEPER_CONSENT).
+ * What always holds: the keeper alone can make memory unreachable, and with layout leases it alone
+ * answers the kernel (with pre-content events rdmareg-gate does: daemon/gate/gate-channel.h). It
+ * carries a revocation through to its end with no daemon connected, at the region's grace. The
+ * daemon can only make it sooner (KEEPER_CONSENT).
  */
 #ifndef RDMAREG_KEEPER_PROTOCOL_H
 #define RDMAREG_KEEPER_PROTOCOL_H
@@ -74,19 +78,37 @@ enum keeper_type {
 	/* requests */
 	KEEPER_HELLO = 1, /* first packet of a connection; answered by KEEPER_WELCOME */
 	KEEPER_LIST,	  /* answered by KEEPER_REGION and KEEPER_PEER for each, then KEEPER_DONE */
-	KEEPER_REGISTER, /* with one descriptor; answered by KEEPER_REGION or KEEPER_DONE with an error */
-	KEEPER_RELEASE, /* take the region down; answered when it is gone, or a second later, fenced and without peers */
+	/* with one descriptor; answered by KEEPER_REGION or KEEPER_DONE with an error */
+	KEEPER_REGISTER,
+	/*
+	 * take the region down; answered when it is gone, or a second later, fenced and without
+	 * peers
+	 */
+	KEEPER_RELEASE,
 	KEEPER_PREFETCH,  /* warm a range; answered when done */
 	KEEPER_EXPORT,	  /* make a ticket; answered by KEEPER_TICKET */
 	KEEPER_CONFIGURE, /* change policy, grace and warm mode of a live region */
 	KEEPER_CONSENT, /* every holder that the daemon has to wait for acknowledged this revocation: fence and give back now, or when peers have that
 			   were connecting as it began */
-	KEEPER_DEMAND, /* somebody wants a range; answered when no peer can reach it any more, which lasts until KEEPER_OVER */
-	KEEPER_OVER,   /* a demand is over, or withdrawn; an unknown one is no error */
-	KEEPER_SYNC, /* a demand of the keeper's own: quiesce, write the file back, open again; answered at the end */
-	KEEPER_FILE,   /* answered by KEEPER_DONE with the region's descriptor */
-	KEEPER_CANCEL, /* give up the prefetch with that operation number; it is answered with ECANCELED, an unknown one is no error */
-	KEEPER_IMPORT, /* answered by KEEPER_DONE with the adapter's command descriptor and the handles */
+	/*
+	 * somebody wants a range; answered when no peer can reach it any more, which lasts until
+	 * KEEPER_OVER
+	 */
+	KEEPER_DEMAND,
+	KEEPER_OVER, /* a demand is over, or withdrawn; an unknown one is no error */
+	/*
+	 * a demand of the keeper's own: quiesce, write the file back, open again; answered at the
+	 * end
+	 */
+	KEEPER_SYNC,
+	KEEPER_FILE, /* answered by KEEPER_DONE with the region's descriptor */
+	/*
+	 * give up the prefetch with that operation number; it is answered with ECANCELED, an
+	 * unknown one is no error
+	 */
+	KEEPER_CANCEL,
+	/* answered by KEEPER_DONE with the adapter's command descriptor and the handles */
+	KEEPER_IMPORT,
 	_KEEPER_REQUEST_MAX,
 	/* answers */
 	KEEPER_WELCOME = KEEPER_ANSWER * KEEPER_KIND_SIZE,
@@ -104,11 +126,17 @@ enum keeper_type {
 	KEEPER_PEER_JOINED,
 	KEEPER_PEER_LEFT,
 	KEEPER_PEER_ACK,
-	KEEPER_INVALIDATED, /* folded report of translations that went away; the length is current */
-	KEEPER_GONE,	    /* the region ended without being asked to */
-	KEEPER_MODE, /* mode, mode_reason, damage, or a member behind unleased, of the info changed */
+	/* folded report of translations that went away; the length is current */
+	KEEPER_INVALIDATED,
+	KEEPER_GONE, /* the region ended without being asked to */
+	/* mode, mode_reason, damage, or a member behind unleased, of the info changed */
+	KEEPER_MODE,
 	KEEPER_PROGRESS, /* how far a prefetch that is under way has come; a few a second at most */
-	KEEPER_RESYNC, /* the daemon did not read and events were dropped: it is to list everything again; no region */
+	/*
+	 * the daemon did not read and events were dropped: it is to list everything again; no
+	 * region
+	 */
+	KEEPER_RESYNC,
 	_KEEPER_EVENT_MAX,
 };
 
@@ -150,11 +178,17 @@ struct keeper_region {
 	uint64_t bytes_warmed;
 	uint64_t removals; /* invalidations that took pages away, not only write-protected them */
 	uint64_t
-		bytes_redirtied; /* prefetched for writing without having been asked to: what writeback may have to write again */
+		/*
+		 * prefetched for writing without having been asked to: what writeback may have to
+		 * write again
+		 */
+		bytes_redirtied;
 	uint64_t
-		faults; /* accesses of peers that faulted, as the adapter counts; UINT64_MAX: it does not */
+		/* accesses of peers that faulted, as the adapter counts; UINT64_MAX: it does not */
+		faults;
 	uint64_t
-		translation_bytes; /* largest page that one translation can cover, as the mapping is aligned */
+		/* largest page that one translation can cover, as the mapping is aligned */
+		translation_bytes;
 	uint64_t device; /* st_dev and st_ino of the file */
 	uint64_t inode;
 	uint32_t file_uid; /* st_uid */
@@ -168,28 +202,42 @@ struct keeper_region {
 	uint8_t state; /* enum region_state as the keeper sees it */
 	uint8_t revocation_cause;
 	uint8_t warm; /* KEEPER_REGISTER: prefetch everything before answering */
-	uint8_t gated; /* KEEPER_REGISTER: the daemon guards the file with pre-content events; kept for the next daemon */
+	/*
+	 * KEEPER_REGISTER: the daemon guards the file with pre-content events; kept for the next
+	 * daemon
+	 */
+	uint8_t gated;
 	uint8_t warm_mode;  /* enum warm_mode; KEEPER_REGISTER and KEEPER_CONFIGURE set it */
 	uint8_t durability; /* enum region_durability */
 	uint8_t reserved_bytes[6];
 	char mode_reason[KEEPER_TEXT_MAX];
 	char path
-		[256]; /* as readlink(/proc/self/fd) gave it when registered; for people, may be cut */
+		/* as readlink(/proc/self/fd) gave it when registered; for people, may be cut */
+		[256];
 	char ticket[WIRE_TICKET_MAX]; /* newest, or empty */
 	char damage
 		[KEEPER_TEXT_MAX]; /* what of its memory is lost, and why, for people; or empty */
 	uint32_t
-		unleased; /* 1: the file can have a layout lease; it is missing for the time being, as mode_reason says */
+		/*
+		 * 1: the file can have a layout lease; it is missing for the time being, as
+		 * mode_reason says
+		 */
+		unleased;
 	uint32_t blocks;     /* enum region_blocks: what others' writes may leave behind there */
 	uint32_t path_state; /* enum path_state */
 	uint32_t reserved_3;
 	uint64_t
-		bypasses; /* how often blocks of the region were found gone that no revocation covered */
+		/* how often blocks of the region were found gone that no revocation covered */
+		bypasses;
 	char bypass[KEEPER_TEXT_MAX]; /* the last of them, for people; or empty */
 	char path_now
 		[256]; /* where the file is now, cleaned like path; empty: nowhere, or not known */
 	char stuck
-		[KEEPER_TEXT_MAX]; /* which step on its memory does not end, so that peers are kept out, for people; or empty */
+		/*
+		 * which step on its memory does not end, so that peers are kept out, for people; or
+		 * empty
+		 */
+		[KEEPER_TEXT_MAX];
 };
 
 struct keeper_range {
@@ -200,18 +248,27 @@ struct keeper_range {
 };
 
 /*
- * KEEPER_DEMAND. @demand is chosen by the daemon, never used twice towards one keeper process. All demands of a daemon are over when
- * its connection ends, so a region does not stay closed for a daemon that died.
- * KEEPER_OVER uses @demand alone; KEEPER_SYNC @grace_usec and @limit_usec; KEEPER_RELEASE @cause and @grace_usec (0: at once).
+ * KEEPER_DEMAND. @demand is chosen by the daemon, never used twice towards one keeper process. All
+ * demands of a daemon are over when its connection ends, so a region does not stay closed for a
+ * daemon that died. KEEPER_OVER uses @demand alone; KEEPER_SYNC @grace_usec and @limit_usec;
+ * KEEPER_RELEASE @cause and @grace_usec (0: at once).
  */
 struct keeper_demand {
 	uint64_t demand;
 	uint64_t offset; /* bytes from the start of the region; widened to pages */
 	uint64_t length;
 	uint64_t
-		grace_usec; /* how long holders have, at most the region's own grace unless the cause is an administrator's */
+		/*
+		 * how long holders have, at most the region's own grace unless the cause is an
+		 * administrator's
+		 */
+		grace_usec;
 	uint64_t
-		limit_usec; /* counted from the fence: the demand is over by itself then; 0: when KEEPER_OVER comes */
+		/*
+		 * counted from the fence: the demand is over by itself then; 0: when KEEPER_OVER
+		 * comes
+		 */
+		limit_usec;
 	uint32_t cause; /* enum revocation_cause */
 	uint32_t pid;	/* who wants it; 0: unknown */
 };
@@ -227,7 +284,8 @@ struct keeper_peer {
 	uint64_t peer;	     /* unique in its keeper */
 	uint64_t since_usec; /* CLOCK_BOOTTIME; app-keepers.c converts it */
 	uint64_t
-		revocation; /* PEER_ACK; in a list: the one it was asked for and has not acknowledged, or 0 */
+		/* PEER_ACK; in a list: the one it was asked for and has not acknowledged, or 0 */
+		revocation;
 	uint32_t rights;
 	uint32_t cut; /* PEER_LEFT: the keeper cut it off */
 	char address[64];
@@ -244,7 +302,11 @@ struct keeper_revocation {
 	uint32_t outcome; /* SETTLED: enum revocation_outcome */
 	uint32_t breaker_pid;
 	uint32_t
-		late; /* FENCED: peers cut off because they did not acknowledge; GIVEN_BACK: 1 if by the kernel */
+		/*
+		 * FENCED: peers cut off because they did not acknowledge; GIVEN_BACK: 1 if by the
+		 * kernel
+		 */
+		late;
 	uint32_t generation;
 	uint32_t rkey;
 };
@@ -312,8 +374,8 @@ struct keeper_message {
 #define KEEPER_HEADER_SIZE offsetof(struct keeper_message, body)
 
 /*
- * The body of each type, and the last member that it had in the lowest version: what is there at the
- * least. Other types are a header alone, and may get a body.
+ * The body of each type, and the last member that it had in the lowest version: what is there at
+ * the least. Other types are a header alone, and may get a body.
  */
 #define KEEPER_BODIES(X)                             \
 	X(KEEPER_HELLO, hello, versions)             \
@@ -396,8 +458,8 @@ static inline bool keeper_versions_are_sound(const struct keeper_versions *v)
 }
 
 /*
- * Of a packet of @size bytes, at least a header: what did not come becomes 0, and so does what is not known
- * of its type. @m: as received, whatever is behind that.
+ * Of a packet of @size bytes, at least a header: what did not come becomes 0, and so does what is
+ * not known of its type. @m: as received, whatever is behind that.
  */
 static inline void keeper_message_trim(struct keeper_message *m, size_t size)
 {

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * names.h - every name that crosses a process boundary, spelled once: bus names, object paths, D-Bus errors, and the words
- * for states, modes, policies and causes. D-Bus, JSON, journal and man pages all use these words.
+ * names.h - every name that crosses a process boundary, spelled once: bus names, object paths,
+ * D-Bus errors, and the words for states, modes, policies and causes. D-Bus, JSON, journal and man
+ * pages all use these words.
  *
- * No logic, no includes. Enumerations start at 0 and end with _<NAME>_MAX; the string tables below follow their order.
+ * No logic, no includes. Enumerations start at 0 and end with _<NAME>_MAX; the string tables below
+ * follow their order.
  */
 #ifndef RDMAREG_NAMES_H
 #define RDMAREG_NAMES_H
@@ -77,7 +79,11 @@ enum arbitration_mode {
 	ARBITRATION_NONE,	  /* correct translations only: no module */
 	ARBITRATION_NOTIFY_ONLY,  /* exact events after the fact */
 	ARBITRATION_LAYOUT_LEASE, /* notice before, bounded wait */
-	ARBITRATION_PRE_CONTENT, /* notice before, with the range, bounded wait, can refuse; ordinary I/O on the file is dearer */
+	/*
+	 * notice before, with the range, bounded wait, can refuse; ordinary I/O on the file is
+	 * dearer
+	 */
+	ARBITRATION_PRE_CONTENT,
 	_ARBITRATION_MODE_MAX,
 };
 #define ARBITRATION_MODE_NAMES { "none", "notify-only", "layout-lease", "pre-content" }
@@ -107,20 +113,29 @@ enum warm_mode {
 };
 #define WARM_MODE_NAMES { "off", "read", "adaptive", "write" }
 
-/* What a completed remote write is worth after a power cut: a property of the memory, never of what an adapter grants. */
+/*
+ * What a completed remote write is worth after a power cut: a property of the memory, never of what
+ * an adapter grants.
+ */
 enum region_durability {
 	DURABILITY_VOLATILE,   /* lost: memfd, tmpfs, hugetlbfs */
 	DURABILITY_PAGE_CACHE, /* lost; on storage after Sync, or when the kernel writes back */
-	DURABILITY_SYNC, /* on the medium after Sync: DAX without MAP_SYNC, or with an adapter without FLUSH */
-	DURABILITY_FLUSH, /* on the medium after an RDMA FLUSH for persistence: device-dax, DAX with MAP_SYNC */
+	/* on the medium after Sync: DAX without MAP_SYNC, or with an adapter without FLUSH */
+	DURABILITY_SYNC,
+	/* on the medium after an RDMA FLUSH for persistence: device-dax, DAX with MAP_SYNC */
+	DURABILITY_FLUSH,
 	_REGION_DURABILITY_MAX,
 };
 #define REGION_DURABILITY_NAMES { "volatile", "page-cache", "sync", "flush" }
 
-/* Blocks of a file with direct access that another program's write(2) replaces while peers may have them mapped. */
+/*
+ * Blocks of a file with direct access that another program's write(2) replaces while peers may have
+ * them mapped.
+ */
 enum region_blocks {
 	REGION_BLOCKS_FINE, /* none, or peers are held off meanwhile */
-	REGION_BLOCKS_SHARED, /* XFS without a layout lease: shared with a copy (reflink), now or at some time */
+	/* XFS without a layout lease: shared with a copy (reflink), now or at some time */
+	REGION_BLOCKS_SHARED,
 	REGION_BLOCKS_UNWRITTEN, /* ext4: allocated and never written */
 	_REGION_BLOCKS_MAX,
 };

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * rdmareg-timers.h - the codes in which queue pairs are told times (InfiniBand Architecture Specification, volume 1, 9.7.5.2.8 and 9.9.2).
+ * rdmareg-timers.h - the codes in which queue pairs are told times (InfiniBand Architecture
+ * Specification, volume 1, 9.7.5.2.8 and 9.9.2).
  *
- * Each function gives the smallest code for at least the time asked for, so that nobody is less patient than he was told to be.
+ * Each function gives the smallest code for at least the time asked for, so that nobody is less
+ * patient than he was told to be.
  */
 #ifndef RDMAREG_TIMERS_H
 #define RDMAREG_TIMERS_H

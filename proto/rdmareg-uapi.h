@@ -2,27 +2,34 @@
 /*
  * rdmareg-uapi.h - the contract of /dev/rdmareg.
  *
- * A process opens the device once and asks it to watch things. A watch lives in a numbered slot of that opener:
+ * A process opens the device once and asks it to watch things. A watch lives in a numbered slot of
+ * that opener:
  *
- *   range watch   tells when the kernel invalidates page-table entries in a range of the caller's own address space
+ *   range watch   tells when the kernel invalidates page-table entries in a range of the caller's
+ *   own address space
  *                 (an mmu-interval notifier; include/linux/mmu_notifier.h).
- *   layout watch  tells before a filesystem moves or frees blocks of a file, and makes it wait, but never longer than
+ *   layout watch  tells before a filesystem moves or frees blocks of a file, and makes it wait, but
+ *   never longer than
  *                 a deadline that the kernel alone keeps (an FL_LAYOUT lease; fs/locks.c).
  *
  * What always holds:
- *   - An event is never lost. A slot does not queue: events fold into it (causes are or-ed, ranges are widened, counts
- *     added) until RDMAREG_COLLECT takes the fold out. State is a level, so a slow reader sees less detail, never less truth.
- *   - Nothing in the kernel ever waits for the process. A layout break is settled by the process (RDMAREG_RELEASE) or by
- *     the deadline, also when the process is stopped, dead or was never scheduled.
- *   - An address space and its watches go together: all requests but RDMAREG_QUERY are for the address space
- *     that opened the device; a forked child or the receiver of a passed descriptor gets EPERM. It may poll.
+ *   - An event is never lost. A slot does not queue: events fold into it (causes are or-ed, ranges
+ *     are widened, counts added) until RDMAREG_COLLECT takes the fold out. State is a level, so a
+ *     slow reader sees less detail, never less truth.
+ *   - Nothing in the kernel ever waits for the process. A layout break is settled by the process
+ *     (RDMAREG_RELEASE) or by the deadline, also when the process is stopped, dead or was never
+ *     scheduled.
+ *   - An address space and its watches go together: all requests but RDMAREG_QUERY are for the
+ *     address space that opened the device; a forked child or the receiver of a passed descriptor
+ *     gets EPERM. It may poll.
  *   - Closing the last descriptor removes every watch. The end of the
- *     address space that opened the device ends its range watches and gives all its layouts back, whoever else has it open.
+ *     address space that opened the device ends its range watches and gives all its layouts back,
+ *     whoever else has it open.
  *
- * Errors common to all requests: EFAULT (bad argument pointer; a report that cannot be delivered is not lost), ENOTTY (no
- * such request), EPERM (not the address space that opened the device), EINVAL (a reserved field is not zero, or as stated),
- * ENOENT (the slot holds no watch, or not one of that kind). open(2): EMFILE (it is open too often, module parameter
- * max_openers), ENOMEM.
+ * Errors common to all requests: EFAULT (bad argument pointer; a report that cannot be delivered is
+ * not lost), ENOTTY (no such request), EPERM (not the address space that opened the device), EINVAL
+ * (a reserved field is not zero, or as stated), ENOENT (the slot holds no watch, or not one of that
+ * kind). open(2): EMFILE (it is open too often, module parameter max_openers), ENOMEM.
  */
 #ifndef RDMAREG_UAPI_H
 #define RDMAREG_UAPI_H
@@ -41,7 +48,10 @@ enum rdmareg_kind {
 	RDMAREG_KIND_LAYOUT = 2,
 };
 
-/* Why translations went away: bits, since events fold. The kernel's enum mmu_notifier_event decides. */
+/*
+ * Why translations went away: bits, since events fold. The kernel's enum mmu_notifier_event
+ * decides.
+ */
 #define RDMAREG_CAUSE_CLEAR (1u << 0) /* pages removed: truncate, punch, reclaim, migration */
 #define RDMAREG_CAUSE_WRITEBACK \
 	(1u << 1) /* pages write-protected: writeback of dirtied pages, reflink on page cache */
@@ -99,13 +109,14 @@ struct rdmareg_query {
  * @slot: out.
  * @reserved: 0.
  *
- * Reports invalidations that begin after it returned. Large folios are invalidated as a whole, so a report may cover more
- * than was truncated or punched. A filesystem with DAX clears the whole file before it truncates, punches or extends it, and
- * does so before it announces a break: pages may be faulted in again until the blocks are given back, so fence, do not pull.
+ * Reports invalidations that begin after it returned. Large folios are invalidated as a whole, so a
+ * report may cover more than was truncated or punched. A filesystem with DAX clears the whole file
+ * before it truncates, punches or extends it, and does so before it announces a break: pages may be
+ * faulted in again until the blocks are given back, so fence, do not pull.
  *
- * EINVAL unaligned, empty, overflowing or kernel range; ENOSPC all slots taken, or it would overlap more than
- * RDMAREG_MAX_OVERLAP range watches of this opener (an invalidation calls them all, while somebody else's truncate or fsync
- * waits); ENOMEM.
+ * EINVAL unaligned, empty, overflowing or kernel range; ENOSPC all slots taken, or it would overlap
+ * more than RDMAREG_MAX_OVERLAP range watches of this opener (an invalidation calls them all, while
+ * somebody else's truncate or fsync waits); ENOMEM.
  */
 struct rdmareg_watch_range {
 	__u64 address;
@@ -117,23 +128,28 @@ struct rdmareg_watch_range {
 
 /**
  * struct rdmareg_watch_layout - RDMAREG_WATCH_LAYOUT
- * @fd: a regular file, open for reading or writing. The module leases a private open file of the same inode, so the
+ * @fd: a regular file, open for reading or writing. The module leases a private open file of the
+ *      same inode, so the
  *	caller's descriptor stays usable and may be closed.
  * @deadline_ms: 1 .. max_deadline_ms. Counted from the moment the filesystem starts to wait.
  * @cookie: given back in every report of this slot.
  * @slot: out.
- * @flags: RDMAREG_ASK_WRITES: plain writes by others are breaks as well. For files with DAX whose blocks a write replaces
+ * @flags: RDMAREG_ASK_WRITES: plain writes by others are breaks as well. For files with DAX whose
+ *         blocks a write replaces
  *	(shared, or not written yet): a page that is faulted in meanwhile may stay on the block that was replaced.
  *
- * The caller's own operations never break it, nor do others' writes (write, pwrite, writev, pwritev, pwritev2, io_submit,
- * sendfile, splice; those of kernel threads, io_uring and 32-bit programs as far as their stack tells) without
- * RDMAREG_ASK_WRITES, nor a reflink out of a file without DAX, as far as it can be told from one into it. A breaker waits once for a file, however many
- * watches it has: one that comes back within the same system call finds the watch EXPIRED at once.
+ * The caller's own operations never break it, nor do others' writes (write, pwrite, writev,
+ * pwritev, pwritev2, io_submit, sendfile, splice; those of kernel threads, io_uring and 32-bit
+ * programs as far as their stack tells) without RDMAREG_ASK_WRITES, nor a reflink out of a file
+ * without DAX, as far as it can be told from one into it. A breaker waits once for a file, however
+ * many watches it has: one that comes back within the same system call finds the watch EXPIRED at
+ * once.
  *
- * EBADF; EINVAL not a regular file, an unknown flag, or the deadline is out of bounds; EOPNOTSUPP the filesystem never breaks layouts
- * (only XFS does), or has no leases; EAGAIN a break of that file is going on or unwinding (RDMAREG_FLAG_UNWINDING), or somebody
- * holds a lease (fcntl(2)) that opening it would break: try later; ENOSPC all slots taken, or the file has as many armed
- * watches as module parameter max_watches_per_file allows; ENOMEM, ENFILE.
+ * EBADF; EINVAL not a regular file, an unknown flag, or the deadline is out of bounds; EOPNOTSUPP
+ * the filesystem never breaks layouts (only XFS does), or has no leases; EAGAIN a break of that
+ * file is going on or unwinding (RDMAREG_FLAG_UNWINDING), or somebody holds a lease (fcntl(2)) that
+ * opening it would break: try later; ENOSPC all slots taken, or the file has as many armed watches
+ * as module parameter max_watches_per_file allows; ENOMEM, ENFILE.
  */
 struct rdmareg_watch_layout {
 	__s32 fd;
@@ -155,20 +171,26 @@ struct rdmareg_watch_layout {
  * @slot: in: a slot, or RDMAREG_SLOT_ANY for whichever has been pending longest. Out: the slot.
  * @kind: enum rdmareg_kind.
  * @cookie: the caller's own word from the watch request.
- * @sequence: rises by one with every event of the slot; goes on, never back, when another watch gets the slot.
+ * @sequence: rises by one with every event of the slot; goes on, never back, when another watch
+ *            gets the slot.
  * @causes: range watch: RDMAREG_CAUSE_* bits since the last collect.
- * @start: range watch: first byte of the smallest range that covers all events, from the start of the watch.
+ * @start: range watch: first byte of the smallest range that covers all events, from the start of
+ *         the watch.
  * @end: range watch: its end, which is not part of it.
  * @clear_count: range watch: events with RDMAREG_CAUSE_CLEAR since the last collect.
  * @writeback_count: range watch: the same with RDMAREG_CAUSE_WRITEBACK.
  * @other_count: range watch: all others.
  * @layout_state: layout watch: enum rdmareg_layout_state now.
- * @operation: layout watch: enum rdmareg_operation of the first breaker of this break. It may be unknown together with
+ * @operation: layout watch: enum rdmareg_operation of the first breaker of this break. It may be
+ *             unknown together with
  *	@breaker_pid: somebody who waited before the watch was armed.
  * @break_id: layout watch: number of the current or last break, from 1.
- * @breaker_pid: layout watch: thread group id of the first breaker, in the reader's pid namespace; 0 if not visible.
- * @deadline_nsec: layout watch: CLOCK_MONOTONIC time at which the kernel gives the blocks back; 0 when no break runs.
- * @flags: layout watch: RDMAREG_FLAG_UNWINDING from a break until it was given back, the system calls of those who waited for
+ * @breaker_pid: layout watch: thread group id of the first breaker, in the reader's pid namespace;
+ *               0 if not visible.
+ * @deadline_nsec: layout watch: CLOCK_MONOTONIC time at which the kernel gives the blocks back; 0
+ *                 when no break runs.
+ * @flags: layout watch: RDMAREG_FLAG_UNWINDING from a break until it was given back, the system
+ *         calls of those who waited for
  *	the file are over (of the first eight, if there are more), and 50 ms have passed. That has no bound: a system call may
  *	last. The end of it is an event too: the slot becomes pending once more, and RDMAREG_REARM may
  *	succeed. RDMAREG_FLAG_KILLED: somebody who waits for the blocks is being killed. The filesystem ignores that and lets
@@ -196,9 +218,11 @@ struct rdmareg_report {
 };
 
 /**
- * struct rdmareg_release - RDMAREG_RELEASE: give the blocks back now (drop the lease of a breaking layout watch)
+ * struct rdmareg_release - RDMAREG_RELEASE: give the blocks back now (drop the lease of a breaking
+ * layout watch)
  * @slot: the watch.
- * @break_id: the break that is meant. ESTALE if it is not the current one: the caller missed something, collect first.
+ * @break_id: the break that is meant. ESTALE if it is not the current one: the caller missed
+ *            something, collect first.
  *
  * Succeeds too when the deadline was faster (the state then reads EXPIRED).
  */
@@ -210,16 +234,18 @@ struct rdmareg_release {
 /**
  * struct rdmareg_rearm - RDMAREG_REARM: lease the file again after RELEASED or EXPIRED
  *
- * XFS looks again for leases until it finds none, so one that is taken too early is only broken again. Hence EAGAIN while
- * an old break of the file, of whichever watch, is unwinding (RDMAREG_FLAG_UNWINDING), whose end is an event. To poll with REARM works too.
+ * XFS looks again for leases until it finds none, so one that is taken too early is only broken
+ * again. Hence EAGAIN while an old break of the file, of whichever watch, is unwinding
+ * (RDMAREG_FLAG_UNWINDING), whose end is an event. To poll with REARM works too.
  *
  * @slot: the watch.
  * @deadline_ms: as in struct rdmareg_watch_layout.
  * @flags: as in struct rdmareg_watch_layout; they replace the ones before.
  * @reserved: 0.
  *
- * EINVAL the deadline is out of bounds; EBUSY armed or breaking already; EAGAIN unwinding, or another watch of that file is
- * being broken; ENOSPC the file has too many watches meanwhile; ENOMEM, ENFILE.
+ * EINVAL the deadline is out of bounds; EBUSY armed or breaking already; EAGAIN unwinding, or
+ * another watch of that file is being broken; ENOSPC the file has too many watches meanwhile;
+ * ENOMEM, ENFILE.
  */
 struct rdmareg_rearm {
 	__u32 slot;
@@ -229,11 +255,13 @@ struct rdmareg_rearm {
 };
 
 /**
- * struct rdmareg_unwatch - RDMAREG_UNWATCH: remove a watch; a running break of it is given back first
+ * struct rdmareg_unwatch - RDMAREG_UNWATCH: remove a watch; a running break of it is given back
+ * first
  * @slot: the watch.
  * @reserved: 0.
  *
- * Waits for invalidation callbacks under way to return, so it may sleep; after it no event of the slot can come.
+ * Waits for invalidation callbacks under way to return, so it may sleep; after it no event of the
+ * slot can come.
  */
 struct rdmareg_unwatch {
 	__u32 slot;
@@ -247,13 +275,16 @@ struct rdmareg_unwatch {
  * @slot: in. There is no RDMAREG_SLOT_ANY here.
  * @kind: as in a report.
  * @cookie: as in a report.
- * @causes: range watch: events with that bit; causes[n] belongs to RDMAREG_CAUSE_ bit n. Each event has one of the first six;
+ * @causes: range watch: events with that bit; causes[n] belongs to RDMAREG_CAUSE_ bit n. Each event
+ *          has one of the first six;
  *	the two hints count beside it.
  * @breaks: layout watch: breaks by what the breaker was doing, indexed by enum rdmareg_operation.
  * @releases: layout watch: breaks that ended before the deadline.
- * @expiries: layout watch: breaks that ended by it. Together with @releases they are the breaks, but for one that still runs.
+ * @expiries: layout watch: breaks that ended by it. Together with @releases they are the breaks,
+ *            but for one that still runs.
  * @rearms: layout watch: how often RDMAREG_REARM succeeded.
- * @writes_passed: layout watch: how often a plain write by somebody else was let through; a filesystem that looks twice counts
+ * @writes_passed: layout watch: how often a plain write by somebody else was let through; a
+ *                 filesystem that looks twice counts
  *	twice.
  * @kills: layout watch: breaks in which somebody who waited was killed (RDMAREG_FLAG_KILLED).
  * @reserved: out: 0.

@@ -4,17 +4,21 @@
  *
  * A peer holds a ticket, a line of text somebody gave it:
  *
- *     rdmareg://HOST:PORT/REGION?TOKEN          TOKEN: 32 lower-case hexadecimal digits; an IPv6 HOST stands in brackets
+ *     rdmareg://HOST:PORT/REGION?TOKEN          TOKEN: 32 lower-case hexadecimal digits; an IPv6
+ *     HOST stands in brackets
  *
- * It connects to HOST:PORT with RDMA CM (RDMA_PS_TCP) and presents the token in the private data of the request. The
- * keeper answers with accept (struct wire_accept) or reject (struct wire_reject). From then on the peer does one-sided
- * operations with the key it got, and both sides send struct wire_message over the same queue pair.
+ * It connects to HOST:PORT with RDMA CM (RDMA_PS_TCP) and presents the token in the private data of
+ * the request. The keeper answers with accept (struct wire_accept) or reject (struct wire_reject).
+ * From then on the peer does one-sided operations with the key it got, and both sides send struct
+ * wire_message over the same queue pair.
  *
- * What always holds: all integers are little endian and fixed-width, every structure has the same layout on 32 and 64 bit, every
- * reserved byte is sent as zero and ignored when read. The keeper trusts nothing in here: a token is compared in constant time,
- * and a message of another size or type ends that peer's connection, nobody else's.
+ * What always holds: all integers are little endian and fixed-width, every structure has the same
+ * layout on 32 and 64 bit, every reserved byte is sent as zero and ignored when read. The keeper
+ * trusts nothing in here: a token is compared in constant time, and a message of another size or
+ * type ends that peer's connection, nobody else's.
  *
- * Limits: RDMA CM carries 56 bytes with a request (IB spec 12.7.1 less the IP-CM header), 196 with an accept, 148 with a reject.
+ * Limits: RDMA CM carries 56 bytes with a request (IB spec 12.7.1 less the IP-CM header), 196 with
+ * an accept, 148 with a reject.
  */
 #ifndef RDMAREG_WIRE_H
 #define RDMAREG_WIRE_H
@@ -31,9 +35,11 @@
 #define WIRE_RIGHT_WRITE (1u << 1)
 
 /*
- * Among the rights of a request: no connection is wanted. An access of that right to [offset, offset + length) has failed and ended a
- * connection that was made with this ticket: why? One question for each right of each connection; who shares a ticket shares them. The
- * answer is a reject (WIRE_EXPLAINED), within two seconds. A keeper that does not know this bit refuses it as any right that the ticket does not give, and nothing is used up.
+ * Among the rights of a request: no connection is wanted. An access of that right to [offset,
+ * offset + length) has failed and ended a connection that was made with this ticket: why? One
+ * question for each right of each connection; who shares a ticket shares them. The answer is a
+ * reject (WIRE_EXPLAINED), within two seconds. A keeper that does not know this bit refuses it as
+ * any right that the ticket does not give, and nothing is used up.
  */
 #define WIRE_ASKS_CAUSE (1u << 15)
 
@@ -41,7 +47,10 @@
 #define WIRE_FLUSH_GLOBAL (1u << 0)	/* visibility */
 #define WIRE_FLUSH_PERSISTENT (1u << 1) /* persistence */
 
-/* librpma's descriptor of a memory region, version 1: address, length, key, usage (RPMA_MR_USAGE_*), without gaps. */
+/*
+ * librpma's descriptor of a memory region, version 1: address, length, key, usage
+ * (RPMA_MR_USAGE_*), without gaps.
+ */
 #define WIRE_RPMA_DESCRIPTOR_BYTES 21
 
 /* Private data of the connection request. */
@@ -64,7 +73,8 @@ struct wire_accept {
 	uint64_t address; /* remote address of the region's first byte */
 	uint64_t length;  /* bytes registered */
 	uint64_t
-		valid_length; /* bytes backed by the file now: an access beyond it is refused by the adapter */
+		/* bytes backed by the file now: an access beyond it is refused by the adapter */
+		valid_length;
 	uint32_t rkey;
 	uint32_t generation;  /* would change if rkey or address became invalid; 1 for now */
 	uint32_t alignment;   /* remote addresses and offsets must be multiples of this (1: any) */
@@ -72,15 +82,26 @@ struct wire_accept {
 	uint32_t grace_msec;  /* how long a revocation waits for an acknowledgement */
 	uint32_t receive_depth; /* messages the keeper can take without an answer in between */
 	uint64_t
-		revocation; /* a revocation that is going on: wait for its settling before the first access; 0: none */
+		/*
+		 * a revocation that is going on: wait for its settling before the first access; 0:
+		 * none
+		 */
+		revocation;
 	uint8_t durability; /* what a completed write is worth: enum region_durability of names.h */
-	uint8_t flush; /* WIRE_FLUSH_*: what this connection may use; any other fails with a remote access error */
-	uint8_t path_state; /* enum path_state of names.h: is the file still where it was registered from? */
+	/* WIRE_FLUSH_*: what this connection may use; any other fails with a remote access error */
+	uint8_t flush;
+	/* enum path_state of names.h: is the file still where it was registered from? */
+	uint8_t path_state;
 	uint8_t reserved;
 	uint32_t
-		bypasses; /* how often blocks were gone unasked, so far: as in the messages, modulo 2^32 */
+		/* how often blocks were gone unasked, so far: as in the messages, modulo 2^32 */
+		bypasses;
 	uint8_t rpma
-		[24]; /* address, length, key and rights once more, for rpma_mr_remote_from_descriptor(); the rest zero */
+		/*
+		 * address, length, key and rights once more, for rpma_mr_remote_from_descriptor();
+		 * the rest zero
+		 */
+		[24];
 };
 
 enum wire_refusal {
@@ -92,14 +113,19 @@ enum wire_refusal {
 	WIRE_REFUSED_MTU = 6, /* the path MTU is below what this adapter needs to be correct */
 	WIRE_EXPLAINED = 7,   /* the answer to WIRE_ASKS_CAUSE: see cause */
 	WIRE_REFUSED_SHARE =
-		8, /* the ticket has its share of the tenant's peers: the rest is kept for other tickets */
+		/*
+		 * the ticket has its share of the tenant's peers: the rest is kept for other
+		 * tickets
+		 */
+	8,
 };
 
 /* Why an access failed, as far as it can be found out afterwards. */
 enum wire_cause {
 	WIRE_CAUSE_UNKNOWN = 0,
 	WIRE_CAUSE_AVAILABLE =
-		1, /* nothing is the matter now: it was fenced, or what was missing is there again */
+		/* nothing is the matter now: it was fenced, or what was missing is there again */
+	1,
 	WIRE_CAUSE_FENCED = 2,	  /* by a revocation that is not settled */
 	WIRE_CAUSE_LENGTH = 3,	  /* the file ends before */
 	WIRE_CAUSE_NO_SPACE = 4,  /* a hole was written, and the filesystem has no block for it */
@@ -124,19 +150,24 @@ struct wire_reject {
 
 enum wire_type {
 	WIRE_REVOCATION_ASKED =
-		1, /* keeper -> peer: finish what is in flight, start nothing in the range, acknowledge */
+		/*
+		 * keeper -> peer: finish what is in flight, start nothing in the range, acknowledge
+		 */
+	1,
 	WIRE_REVOCATION_ACK = 2, /* peer -> keeper: nothing of mine is in flight there */
 	WIRE_REVOCATION_SETTLED =
 		3, /* keeper -> peer: go on; valid_length, generation and rkey are current */
 	/*
-	 * keeper -> peer: what is known of the file changed without a revocation: valid_length, path_state, or bypasses: blocks were
-	 * gone that no revocation covered, and offset and length say between where the last of them were. A message that is not under
-	 * way yet is replaced by a newer one, and by a SETTLED: so each says everything.
+	 * keeper -> peer: what is known of the file changed without a revocation: valid_length,
+	 * path_state, or bypasses: blocks were gone that no revocation covered, and offset and
+	 * length say between where the last of them were. A message that is not under way yet is
+	 * replaced by a newer one, and by a SETTLED: so each says everything.
 	 */
 	WIRE_LENGTH_CHANGED = 4,
 	/*
-	 * peer -> keeper: put on the medium what I wrote before. The peer has made sure that it is in memory (by a READ or a FLUSH behind
-	 * it). One at a time: a second one before the answer is ignored. The file as a whole is written back; nobody is asked or fenced.
+	 * peer -> keeper: put on the medium what I wrote before. The peer has made sure that it is
+	 * in memory (by a READ or a FLUSH behind it). One at a time: a second one before the answer
+	 * is ignored. The file as a whole is written back; nobody is asked or fenced.
 	 */
 	WIRE_SYNC = 5,
 	WIRE_SYNCED = 6, /* keeper -> peer: done; request and outcome */
@@ -146,10 +177,18 @@ enum wire_type {
 enum wire_sync_outcome {
 	WIRE_SYNC_DURABLE = 0, /* on the medium, as fsync(2) promises */
 	WIRE_SYNC_VOLATILE =
-		1, /* memory that nothing is behind, or a device-dax, which only FLUSH serves: nothing was done */
+		/*
+		 * memory that nothing is behind, or a device-dax, which only FLUSH serves: nothing
+		 * was done
+		 */
+	1,
 	WIRE_SYNC_REVOKED = 2, /* a revocation runs: again after its settling */
 	WIRE_SYNC_FAILED =
-		3, /* the storage failed, now or earlier: what was written since the last success may be lost */
+		/*
+		 * the storage failed, now or earlier: what was written since the last success may
+		 * be lost
+		 */
+	3,
 	WIRE_SYNC_RANGE = 4, /* empty, or not inside the region */
 };
 
@@ -164,12 +203,17 @@ struct wire_message {
 	uint64_t valid_length;
 	uint32_t time_left_msec; /* ASKED: until the fence */
 	uint16_t
-		cause; /* ASKED: enum revocation_cause; SETTLED, LENGTH_CHANGED: enum path_state, 0 from older keepers */
+		/*
+		 * ASKED: enum revocation_cause; SETTLED, LENGTH_CHANGED: enum path_state, 0 from
+		 * older keepers
+		 */
+		cause;
 	uint16_t outcome; /* SETTLED: enum revocation_outcome; SYNCED: enum wire_sync_outcome */
 	uint32_t rkey;
 	uint32_t generation;
 	uint64_t
-		request; /* SYNC, SYNCED: chosen by the peer; SETTLED, LENGTH_CHANGED: bypasses so far */
+		/* SYNC, SYNCED: chosen by the peer; SETTLED, LENGTH_CHANGED: bypasses so far */
+		request;
 };
 
 _Static_assert(sizeof(struct wire_connect) == 56, "RDMA CM carries 56 bytes");

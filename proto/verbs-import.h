@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * verbs-import.h - a verbs context made from another's command descriptor, for the keeper, which tries whether its adapter can, and for
- * librdmareg.
+ * verbs-import.h - a verbs context made from another's command descriptor, for the keeper, which
+ * tries whether its adapter can, and for librdmareg.
  *
- * ibv_import_device(3) takes its descriptor over where the driver has import, and leaves it alone where it fails earlier, and does not
- * say which it was. What always holds here: the caller's descriptor stays the caller's, and no descriptor is left over. To find out who
- * closed the duplicate, it gets a number that no other thread's open(2) is given meanwhile: those are the lowest free ones.
+ * ibv_import_device(3) takes its descriptor over where the driver has import, and leaves it alone
+ * where it fails earlier, and does not say which it was. What always holds here: the caller's
+ * descriptor stays the caller's, and no descriptor is left over. To find out who closed the
+ * duplicate, it gets a number that no other thread's open(2) is given meanwhile: those are the
+ * lowest free ones.
  */
 #ifndef RDMAREG_VERBS_IMPORT_H
 #define RDMAREG_VERBS_IMPORT_H
@@ -20,7 +22,8 @@
 
 /*
  * @fd: cmd_fd of a context. @ret: to be given to ibv_close_device().
- * -EOPNOTSUPP: the driver cannot; -EINVAL: no verbs device at all; -ENODEV: of a device that is not there; else what the driver says.
+ * -EOPNOTSUPP: the driver cannot; -EINVAL: no verbs device at all; -ENODEV: of a device that is not
+ * there; else what the driver says.
  */
 static inline int verbs_import_context(int fd, struct ibv_context **ret)
 {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * error.c - see error.h. The state is the thread's own, so that functions which fail before any object
- * exists can say why too, and objects used by different threads never overwrite each other's message.
+ * error.c - see error.h. The state is the thread's own, so that functions which fail before any
+ * object exists can say why too, and objects used by different threads never overwrite each other's
+ * message.
  */
 #include "error.h"
 
@@ -101,8 +102,8 @@ int fail(int error, const char *format, ...)
 }
 
 /*
- * What was asked, rdmaregd says itself ("registering the region failed: ..."), for those who call it without this
- * library. Here it was said already, and better.
+ * What was asked, rdmaregd says itself ("registering the region failed: ..."), for those who call
+ * it without this library. Here it was said already, and better.
  */
 static const char *matter_of(const char *text)
 {
@@ -127,8 +128,8 @@ int fail_bus(const sd_bus_error *error, int r, const char *format, ...)
 	if (!number)
 		number = r < 0 ? -r : EIO;
 	/*
-	 * sd-bus fills in a name only for answers; a connection that broke is told by its return value
-	 * alone.
+	 * sd-bus fills in a name only for answers; a connection that broke is told by its return
+	 * value alone.
 	 */
 	if (number == ECONNRESET || number == EPIPE || number == ESHUTDOWN)
 		number = ENOTCONN;

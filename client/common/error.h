@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * error.h - the sentence and the bus error name of a thread's last failing call, and the one table between
- * D-Bus errors and errno.
+ * error.h - the sentence and the bus error name of a thread's last failing call, and the one table
+ * between D-Bus errors and errno.
  */
 #ifndef RDMAREG_CLIENT_ERROR_H
 #define RDMAREG_CLIENT_ERROR_H
@@ -12,14 +12,14 @@
 #define ERROR_BYTES 1000 /* of a sentence, with the terminating zero */
 
 /*
- * Note the sentence; returns the error, negative whichever sign it was given with. 0 counts as EIO: a
- * failure has a number.
+ * Note the sentence; returns the error, negative whichever sign it was given with. 0 counts as EIO:
+ * a failure has a number.
  */
 int fail(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /*
- * For public functions: returns from one whose caller left out an argument. What is checked comes before the
- * argument is used, and before anything is asked of anybody.
+ * For public functions: returns from one whose caller left out an argument. What is checked comes
+ * before the argument is used, and before anything is asked of anybody.
  */
 #define NEED(argument)                                                                \
 	do {                                                                          \

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * util.h - what every file of the library needs: objects that free themselves on the way out, clocks, and
- * the growing structures of the public interface. What always holds: nothing here fails halfway, and none
- * of it is exported.
+ * util.h - what every file of the library needs: objects that free themselves on the way out,
+ * clocks, and the growing structures of the public interface. What always holds: nothing here fails
+ * halfway, and none of it is exported.
  */
 #ifndef RDMAREG_CLIENT_UTIL_H
 #define RDMAREG_CLIENT_UTIL_H
@@ -49,7 +49,10 @@ static inline uint64_t clock_usec(clockid_t clock)
 	return (uint64_t)t.tv_sec * USEC_PER_SEC + (uint64_t)t.tv_nsec / 1000;
 }
 
-/* a + b, or the largest value there is: deadlines made of caller's numbers never wrap into the past. */
+/*
+ * a + b, or the largest value there is: deadlines made of caller's numbers never wrap into the
+ * past.
+ */
 static inline uint64_t add_saturating(uint64_t a, uint64_t b)
 {
 	return b > UINT64_MAX - a ? UINT64_MAX : a + b;
@@ -64,8 +67,9 @@ const char *fd_name(int fd, char buffer[static FD_NAME_BYTES]);
 /*
  * struct_in - read a caller's structure that begins with its size into ours (@target, zeroed here)
  *
- * An older caller's is shorter: the rest is 0. A newer caller's is longer: the rest must be 0. NULL: all 0.
- * -EINVAL, -E2BIG with the error sentence set. A size beyond STRUCT_MAX was never set: nothing is read then.
+ * An older caller's is shorter: the rest is 0. A newer caller's is longer: the rest must be 0.
+ * NULL: all 0. -EINVAL, -E2BIG with the error sentence set. A size beyond STRUCT_MAX was never set:
+ * nothing is read then.
  */
 int struct_in(void *target, size_t target_bytes, const void *caller);
 
@@ -73,8 +77,8 @@ int struct_in(void *target, size_t target_bytes, const void *caller);
 int struct_check_reserved(const void *reserved, size_t bytes);
 
 /*
- * struct_out - write ours into a caller's structure as far as the size in it reaches, which stays. -EINVAL
- * as above.
+ * struct_out - write ours into a caller's structure as far as the size in it reaches, which stays.
+ * -EINVAL as above.
  */
 int struct_out_check(const void *caller); /* before something is done whose result would be lost */
 int struct_out(void *caller, const void *source, size_t source_bytes);

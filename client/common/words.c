@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * words.c - the words of names.h, and those of the bus contract alone, for the enumerations of
- * rdmareg-words.h. Each of ours is the contract's plus one, with 0 for "unknown": a newer daemon may say
- * words that this library has never heard, and that must not stop anything.
+ * rdmareg-words.h. Each of ours is the contract's plus one, with 0 for "unknown": a newer daemon
+ * may say words that this library has never heard, and that must not stop anything.
  */
 #include "words.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * arguments.c - command lines read after the verbs' tables. getopt_long() does the walking, so options may
- * stand anywhere, be shortened, be joined with "=", and "--" ends them.
+ * arguments.c - command lines read after the verbs' tables. getopt_long() does the walking, so
+ * options may stand anywhere, be shortened, be joined with "=", and "--" ends them.
  */
 #include <errno.h>
 #include <getopt.h>

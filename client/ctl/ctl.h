@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ctl.h - what the verbs of rdmaregctl share. A verb is a table entry: its name, its options, its function;
- * help, parsing and completion all follow the table.
+ * ctl.h - what the verbs of rdmaregctl share. A verb is a table entry: its name, its options, its
+ * function; help, parsing and completion all follow the table.
  *
- * What always holds: a verb returns an exit status, never calls exit(); what scripts read goes to stdout,
- * everything else to stderr.
+ * What always holds: a verb returns an exit status, never calls exit(); what scripts read goes to
+ * stdout, everything else to stderr.
  */
 #ifndef RDMAREGCTL_CTL_H
 #define RDMAREGCTL_CTL_H
@@ -90,8 +90,8 @@ int arguments_parse(struct ctl *ctl, const struct verb *verb, int argc, char **a
 struct rdmareg *ctl_context(struct ctl *ctl, int *ret_status);
 
 /*
- * Print "rdmaregctl: [subject: ]" and the library's sentence, and give the exit status for the library's
- * error.
+ * Print "rdmaregctl: [subject: ]" and the library's sentence, and give the exit status for the
+ * library's error.
  */
 int ctl_failed(int error);
 int ctl_failed_about(const char *subject, int error);
@@ -101,7 +101,9 @@ int ctl_error(int status, const char *format, ...) __attribute__((format(printf,
 #define CTL_TICKET_SCHEME "rdmareg://"
 bool ctl_is_ticket(const char *text);
 
-/* verb-prefetch.c: all of a region, with progress and signals as the verb has them. An exit status. */
+/*
+ * verb-prefetch.c: all of a region, with progress and signals as the verb has them. An exit status.
+ */
 int ctl_prefetch_all(struct ctl *ctl, struct rdmareg_region *region);
 
 /* A region's number on the command line. 0, or EXIT_USAGE with the message printed. */
@@ -113,7 +115,10 @@ int ctl_lookup(struct ctl *ctl, const char *text, struct rdmareg_region **ret);
 /* A file that is only pointed at, not read. 0, or the exit status with the message printed. */
 int ctl_open_path(const char *path, int *ret_fd);
 
-/* errno of an open(2) as an exit status, with the message printed. @how: "for reading" and the like. */
+/*
+ * errno of an open(2) as an exit status, with the message printed. @how: "for reading" and the
+ * like.
+ */
 int ctl_not_opened(const char *path, const char *how);
 
 /* One line of JSON to stdout, at once; the object is freed. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * events.h - what the verbs that stay share: waiting for events of regions and signals of the process, and
- * printing what happened, a line at a time.
+ * events.h - what the verbs that stay share: waiting for events of regions and signals of the
+ * process, and printing what happened, a line at a time.
  *
- * What always holds: each line is written out at once; SIGINT and SIGTERM end a wait between two events,
- * never in the middle of one.
+ * What always holds: each line is written out at once; SIGINT and SIGTERM end a wait between two
+ * events, never in the middle of one.
  */
 #ifndef RDMAREGCTL_EVENTS_H
 #define RDMAREGCTL_EVENTS_H
@@ -44,7 +44,10 @@ void events_print(const struct ctl *ctl, const char *name, const struct rdmareg_
 
 uint64_t events_now_usec(clockid_t clock);
 
-/* How a verb that is about one region ends with it: well, unless nobody wanted it to end; then the message is printed. */
+/*
+ * How a verb that is about one region ends with it: well, unless nobody wanted it to end; then the
+ * message is printed.
+ */
 int events_end_status(const struct rdmareg_event *removed);
 
 #endif

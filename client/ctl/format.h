@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * format.h - sizes and times as people write them, and back. Sizes: 4096, 64K, 1.5G do not mix: digits,
- * then K, M, G or T (powers of 1024), then nothing or "iB" or "B". Times: digits, then us, ms, s, min or h;
- * a bare number is seconds. Ranges: an offset and a length, each a size, with a colon between them.
+ * format.h - sizes and times as people write them, and back. Sizes: 4096, 64K, 1.5G do not mix:
+ * digits, then K, M, G or T (powers of 1024), then nothing or "iB" or "B". Times: digits, then us,
+ * ms, s, min or h; a bare number is seconds. Ranges: an offset and a length, each a size, with a
+ * colon between them.
  */
 #ifndef RDMAREGCTL_FORMAT_H
 #define RDMAREGCTL_FORMAT_H
@@ -22,8 +23,8 @@ struct range {
 int parse_range(const char *text, struct range *ret);
 
 /*
- * Short enough for FORMAT_BYTES; exact numbers stay exact, others get one decimal: 64K, 1.5G, 1234; 500ms,
- * 2s, 1.5min.
+ * Short enough for FORMAT_BYTES; exact numbers stay exact, others get one decimal: 64K, 1.5G, 1234;
+ * 500ms, 2s, 1.5min.
  */
 #define FORMAT_BYTES 32
 const char *format_size(char *buffer, uint64_t bytes);

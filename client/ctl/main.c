@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * main.c - rdmaregctl: finds the verb, reads its options, runs it. What verbs need of the process as a
- * whole is here too: the connection, the way errors are said, and the exit status each of them gets.
+ * main.c - rdmaregctl: finds the verb, reads its options, runs it. What verbs need of the process
+ * as a whole is here too: the connection, the way errors are said, and the exit status each of them
+ * gets.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,8 +30,8 @@ static const struct verb *const verbs[] = {
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))
 
 /*
- * Whoever has a ticket has the access, and errors end in logs. So wherever one got into a message, by being given in
- * the place of something else, no more of it is shown than that it is one.
+ * Whoever has a ticket has the access, and errors end in logs. So wherever one got into a message,
+ * by being given in the place of something else, no more of it is shown than that it is one.
  */
 static void hide_tickets(char *text)
 {
@@ -87,7 +88,10 @@ static int status_of(int error)
 	}
 }
 
-/* The last word of the error's name on the bus, to be looked up by: " [Timeout]"; "": it is not from there. */
+/*
+ * The last word of the error's name on the bus, to be looked up by: " [Timeout]"; "": it is not
+ * from there.
+ */
 static const char *describe_name(char out[static 64])
 {
 	const char *dot = strrchr(rdmareg_last_error_name(), '.');
@@ -242,7 +246,8 @@ int main(int argc, char **argv)
 	int r, first, at = 1;
 
 	/*
-	 * Options before the verb are the verb's too: the verb is taken out, what stood before it moves up.
+	 * Options before the verb are the verb's too: the verb is taken out, what stood before it
+	 * moves up.
 	 */
 	while (at < argc && argv[at][0] == '-' && strcmp(argv[at], "--help") &&
 	       strcmp(argv[at], "-h") && strcmp(argv[at], "--version"))
@@ -265,7 +270,9 @@ int main(int argc, char **argv)
 	argv++;
 	argc--;
 
-	/* A reader that goes away is an error of writing, not a death in the middle of a transfer. */
+	/*
+	 * A reader that goes away is an error of writing, not a death in the middle of a transfer.
+	 */
 	signal(SIGPIPE, SIG_IGN);
 	ctl.color = ctl_is_terminal(STDOUT_FILENO) && !(getenv("NO_COLOR") && *getenv("NO_COLOR"));
 	r = arguments_parse(&ctl, verb, argc, argv, options, &first);

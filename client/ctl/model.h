@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * model.h - regions and holders as JSON, which is the one model: JSON output prints it, tables (table.h) are
- * columns of it.
+ * model.h - regions and holders as JSON, which is the one model: JSON output prints it, tables
+ * (table.h) are columns of it.
  */
 #ifndef RDMAREGCTL_MODEL_H
 #define RDMAREGCTL_MODEL_H

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * session.c - see session.h. What always holds: the connection yields to revocations by the library's own
- * hand unless it was told not to; a signal is noticed between two operations, or while a settling is waited
- * for, and never cuts an operation.
+ * session.c - see session.h. What always holds: the connection yields to revocations by the
+ * library's own hand unless it was told not to; a signal is noticed between two operations, or
+ * while a settling is waited for, and never cuts an operation.
  */
 #include "session.h"
 
@@ -133,8 +133,8 @@ void session_set_end(struct session *s, uint64_t after_usec)
 	struct itimerspec at = {
 		.it_value = { (time_t)(after_usec / 1000000), (long)(after_usec % 1000000) * 1000 },
 		/*
-		 * Again and again: one that comes between a look at the flag and a wait must not be the
-		 * last.
+		 * Again and again: one that comes between a look at the flag and a wait must not be
+		 * the last.
 		 */
 		.it_interval = { 0, 100000000 },
 	};
@@ -210,7 +210,8 @@ void session_wait(struct session *s)
 	sigset_t block, before;
 
 	/*
-	 * Blocked between the look at the flag and the wait, so that a signal in between ends the wait too.
+	 * Blocked between the look at the flag and the wait, so that a signal in between ends the
+	 * wait too.
 	 */
 	sigemptyset(&block);
 	sigaddset(&block, SIGINT);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * session.h - one connection of put or get: the ticket read, events counted and printed, the end summed up.
+ * session.h - one connection of put or get: the ticket read, events counted and printed, the end
+ * summed up.
  */
 #ifndef RDMAREGCTL_SESSION_H
 #define RDMAREGCTL_SESSION_H
@@ -53,7 +54,10 @@ struct session {
 int session_begin(struct session *s, const struct ctl *ctl, const struct session_options *o,
 		  const char *ticket, enum rdmareg_access access, bool data_on_stdout);
 
-/* @length 0: not said. 0, or the exit status with the message printed, when the region can never have that range. */
+/*
+ * @length 0: not said. 0, or the exit status with the message printed, when the region can never
+ * have that range.
+ */
 int session_check_range(struct session *s, const char *verb, uint64_t offset, uint64_t length);
 
 /* Set by SIGINT, SIGTERM and the end of --duration: finish what is under way and end. */
@@ -67,8 +71,9 @@ void session_wait(struct session *s);
 void session_progress(struct session *s, uint64_t done, uint64_t total);
 
 /*
- * Print the summary and close. @verb: "wrote", "read". @status: of the verb. Who failed has said how far it came, and that
- * stays the last word to people; JSON (with --json or --timeline) has its summary in any case.
+ * Print the summary and close. @verb: "wrote", "read". @status: of the verb. Who failed has said
+ * how far it came, and that stays the last word to people; JSON (with --json or --timeline) has its
+ * summary in any case.
  */
 void session_end(struct session *s, const char *verb, int status);
 

@@ -138,7 +138,9 @@ static int add_line(struct libscols_table *table, const struct column *columns, 
 	for (size_t i = 0; i < n; i++) {
 		const char *text = look_at(row, of(row, columns[i].key), columns[i].look, cell);
 
-		/* Never empty: a line has as many words as there are columns, for those who cut it. */
+		/*
+		 * Never empty: a line has as many words as there are columns, for those who cut it.
+		 */
 		if (scols_line_set_data(line, i, *text ? text : "-"))
 			return -ENOMEM;
 		if (color && columns[i].look == LOOK_STATE)

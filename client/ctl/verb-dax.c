@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * verb-dax.c - a device-dax device for a command, or detached, and its end. What always holds: the command gets the device as descriptor
- * RDMAREG_DAX_FD; the device ends with the command, unless something still has it open or mapped, and then with that.
+ * verb-dax.c - a device-dax device for a command, or detached, and its end. What always holds: the
+ * command gets the device as descriptor RDMAREG_DAX_FD; the device ends with the command, unless
+ * something still has it open or mapped, and then with that.
  */
 #include <errno.h>
 #include <fcntl.h>

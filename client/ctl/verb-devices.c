@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * verb-devices.c - the RDMA adapters of this machine, and what regions can be made of besides files; whether rdmaregd can use each, and if
- * not, why. What always holds: with --json it is one array; else two tables, of which one that would be empty is left out.
+ * verb-devices.c - the RDMA adapters of this machine, and what regions can be made of besides
+ * files; whether rdmaregd can use each, and if not, why. What always holds: with --json it is one
+ * array; else two tables, of which one that would be empty is left out.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -34,8 +35,9 @@ static const struct column dax_columns[] = {
 };
 
 /*
- * rdmaregd has no network, so where systemd shows a service only its own interfaces it does not see this one. Here it is seen; "-" where
- * this is the network of a container, which does not have it either.
+ * rdmaregd has no network, so where systemd shows a service only its own interfaces it does not see
+ * this one. Here it is seen; "-" where this is the network of a container, which does not have it
+ * either.
  */
 static void look_up_mtu(struct rdmareg_device *d)
 {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * verb-evict.c - an administrator takes down regions, whoever has them: those of a filesystem that is to be unmounted
- * (evict), or those above the limits (enforce-limits). And reload, which has those limits read. What always holds: when it ends, neither rdmaregd nor this program
- * has anything of them open.
+ * verb-evict.c - an administrator takes down regions, whoever has them: those of a filesystem that
+ * is to be unmounted (evict), or those above the limits (enforce-limits). And reload, which has
+ * those limits read. What always holds: when it ends, neither rdmaregd nor this program has
+ * anything of them open.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -73,7 +74,10 @@ static void find_mount(uint64_t id, struct mount *ret)
 	ret->source = ret->source ? ret->source : strdup("?");
 }
 
-/* Whoever goes on to unmount means this path, not the filesystem that is there when it is not mounted. */
+/*
+ * Whoever goes on to unmount means this path, not the filesystem that is there when it is not
+ * mounted.
+ */
 static int check_mount(const char *path, int fd, bool containing, struct mount *ret)
 {
 	struct statx st;

@@ -2,8 +2,8 @@
 /*
  * verb-get.c - read a region from another machine into a file, or to standard output.
  *
- * What always holds: exit status 0 means that all that was asked for is in the file; a file is made or
- * emptied only once the connection stands and has all of that to read.
+ * What always holds: exit status 0 means that all that was asked for is in the file; a file is made
+ * or emptied only once the connection stands and has all of that to read.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -56,7 +56,10 @@ static int find_length(struct session *s, const struct options *o, uint64_t *ret
 	rdmareg_peer_get_info(s->peer, &info);
 	room = info.valid_length > o->offset ? info.valid_length - o->offset : 0;
 	*ret = o->length ? o->length : room;
-	/* While a revocation runs nobody knows how much there will be: the read waits for it, and says so. */
+	/*
+	 * While a revocation runs nobody knows how much there will be: the read waits for it, and
+	 * says so.
+	 */
 	if ((o->length > room && !info.revocation.id) || (!room && !o->length && o->offset))
 		return ctl_error(EXIT_FAILED,
 				 "nothing was read: there are %" PRIu64 " bytes at offset %" PRIu64

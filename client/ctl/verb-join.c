@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * verb-join.c - be a holder of a region, for a program that cannot be one itself, and for tests: print what it
- * is asked, answer it.
+ * verb-join.c - be a holder of a region, for a program that cannot be one itself, and for tests:
+ * print what it is asked, answer it.
  *
- * What always holds: a revocation is printed before it is acknowledged; the region is left at the end, in
- * whatever way that comes.
+ * What always holds: a revocation is printed before it is acknowledged; the region is left at the
+ * end, in whatever way that comes.
  */
 #include <errno.h>
 
@@ -72,7 +72,9 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	r = ctl_lookup(ctl, arguments[0], &region);
 	if (r)
 		return r;
-	/* A holder is not told that a region is gone which nobody was asked about; a subscriber is. */
+	/*
+	 * A holder is not told that a region is gone which nobody was asked about; a subscriber is.
+	 */
 	r = rdmareg_subscribe(ctl->context);
 	if (r >= 0)
 		r = rdmareg_join(region);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * verb-prefetch.c - load translations into the adapter; shows the progress, and a signal cancels it.
+ * verb-prefetch.c - load translations into the adapter; shows the progress, and a signal cancels
+ * it.
  *
- * What always holds: the region stays as it is, however this ends. Once the work has begun, how much of it was done is said or printed; a
- * signal gives it up and is the exit status (128 and its number), unless it came too late to change anything.
+ * What always holds: the region stays as it is, however this ends. Once the work has begun, how
+ * much of it was done is said or printed; a signal gives it up and is the exit status (128 and its
+ * number), unless it came too late to change anything.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -47,7 +49,10 @@ static struct rdmareg_job_info info_of(const struct work *w)
 	return info;
 }
 
-/* The rate is that of all the time: what is left of a file is as cold as what was done, on the average. */
+/*
+ * The rate is that of all the time: what is left of a file is as cold as what was done, on the
+ * average.
+ */
 static void draw(struct work *w)
 {
 	uint64_t elapsed = events_now_usec(CLOCK_MONOTONIC) - w->began_usec;
@@ -72,7 +77,10 @@ static void draw(struct work *w)
 	w->drawn = true;
 }
 
-/* True: go on waiting. The first signal is a request, the second a wish to be gone: the daemon cancels with the connection. */
+/*
+ * True: go on waiting. The first signal is a request, the second a wish to be gone: the daemon
+ * cancels with the connection.
+ */
 static bool take_signal(struct work *w, int fd)
 {
 	struct signalfd_siginfo s;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * verb-put.c - write a file into a region from another machine; on request again and again, which makes a
- * writer for tests and demonstrations.
+ * verb-put.c - write a file into a region from another machine; on request again and again, which
+ * makes a writer for tests and demonstrations.
  *
  * What always holds: exit status 0 means that every byte was placed and is visible there (and, with
  * --repeat, in every pass); with --persist, that all of it survives a power cut there.
@@ -64,8 +64,8 @@ static int source_open(struct source *s, const char *path, uint64_t limit)
 }
 
 /*
- * Fill the chunk as far as there is something: only the last one of a pass may be short, since offsets must
- * stay aligned.
+ * Fill the chunk as far as there is something: only the last one of a pass may be short, since
+ * offsets must stay aligned.
  */
 static ssize_t source_read(struct source *s, uint8_t *chunk, size_t bytes)
 {
@@ -214,7 +214,10 @@ static int write_passes(struct session *s, const struct options *o, struct sourc
 	return r < 0 ? incomplete(s, r, s->bytes, o->offset) : EXIT_OK;
 }
 
-/* From the first byte to the end of the region: which of them were written over all the passes is not kept. */
+/*
+ * From the first byte to the end of the region: which of them were written over all the passes is
+ * not kept.
+ */
 static int persist(struct session *s, const struct options *o)
 {
 	uint64_t length = room(s, o->offset);

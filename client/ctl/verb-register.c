@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * verb-register.c - make a file reachable. The region is detached: it outlives this process, since a
- * command has nothing to stay for. When the ticket that was asked for cannot be had, the region is released
- * again: all or nothing.
+ * verb-register.c - make a file reachable. The region is detached: it outlives this process, since
+ * a command has nothing to stay for. When the ticket that was asked for cannot be had, the region
+ * is released again: all or nothing.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -83,7 +83,10 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 		.session = o->session,
 		.detached = 1,
 	};
-	/* somebody watches: the region first, then how far it is, and a signal gives up no more than the rest */
+	/*
+	 * somebody watches: the region first, then how far it is, and a signal gives up no more
+	 * than the rest
+	 */
 	bool watched = !o->no_warm && !ctl->json && ctl_is_terminal(STDERR_FILENO);
 	_cleanup_(region_cleanup) struct rdmareg_region *region = NULL;
 	_cleanup_(text_cleanup) char *ticket = NULL;

@@ -2,9 +2,10 @@
 /*
  * verb-revoke.c - keep peers out of a region while a command runs, or until it is enough.
  *
- * What always holds: the region is open again when this ends, however it ends, since the daemon gives it
- * back with the connection. Exit status 0 means that it was closed all the time: when it was given back
- * before, that is said at once, and is the exit status unless the command has a worse one.
+ * What always holds: the region is open again when this ends, however it ends, since the daemon
+ * gives it back with the connection. Exit status 0 means that it was closed all the time: when it
+ * was given back before, that is said at once, and is the exit status unless the command has a
+ * worse one.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -57,7 +58,10 @@ static int on_event(struct ctl *ctl, const struct rdmareg_event *e, void *userda
 		return EVENTS_GO_ON;
 	switch (e->type) {
 	case RDMAREG_EVENT_REVOCATION_SETTLED:
-		/* An earlier one is another's. A later one took the place of ours, and is over for both. */
+		/*
+		 * An earlier one is another's. A later one took the place of ours, and is over for
+		 * both.
+		 */
 		if (e->revocation.id < k->revocation)
 			return EVENTS_GO_ON;
 		k->over = "its time was up";
@@ -109,8 +113,8 @@ static int start(struct closed *k, char **command, const sigset_t *mask)
 }
 
 /*
- * A terminal's signal reaches the command by itself; one that was sent to us is passed on. True: stop
- * waiting.
+ * A terminal's signal reaches the command by itself; one that was sent to us is passed on. True:
+ * stop waiting.
  */
 static bool take_signal(const struct closed *k, int fd)
 {

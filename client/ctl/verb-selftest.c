@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * verb-selftest.c - tests RDMA devices of this machine. The program that does it is the daemon's, and takes over here: its output and its
- * exit status are this verb's.
+ * verb-selftest.c - tests RDMA devices of this machine. The program that does it is the daemon's,
+ * and takes over here: its output and its exit status are this verb's.
  */
 #include <errno.h>
 #include <string.h>

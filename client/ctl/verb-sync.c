@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * verb-sync.c - make what peers have written durable. What always holds: exit status 0 means that there
- * was a point in time at which the file on storage was what peers had written, as far as there is a
- * storage: see durable.
+ * verb-sync.c - make what peers have written durable. What always holds: exit status 0 means that
+ * there was a point in time at which the file on storage was what peers had written, as far as
+ * there is a storage: see durable.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * verb-watch.c - print what happens to regions until interrupted (or, for one region, until it is gone).
+ * verb-watch.c - print what happens to regions until interrupted (or, for one region, until it is
+ * gone).
  *
- * What always holds: it subscribes before it lists, so nothing falls in between; it goes on over a restart of
- * rdmaregd; a mode of arbitration that changed is said to have changed, since that is what an administrator
- * has to hear.
+ * What always holds: it subscribes before it lists, so nothing falls in between; it goes on over a
+ * restart of rdmaregd; a mode of arbitration that changed is said to have changed, since that is
+ * what an administrator has to hear.
  */
 #include <inttypes.h>
 #include <stdio.h>

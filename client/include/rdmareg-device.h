@@ -2,7 +2,8 @@
 /*
  * rdmareg-device.h - what this machine has that regions can be made of. Part of rdmareg.h.
  *
- * What always holds: the list is a picture of the moment it was asked for; who wants to know again asks again.
+ * What always holds: the list is a picture of the moment it was asked for; who wants to know again
+ * asks again.
  */
 #ifndef RDMAREG_H
 #error "include rdmareg.h, which brings this file with it"
@@ -20,11 +21,18 @@ struct rdmareg_devices; /* a walk over devices */
 struct rdmareg_device {
 	size_t size;
 	const char *
-		kind; /* "adapter"; "dax-region": memory that devices are made from; "dax-device". More may come */
+		/*
+		 * "adapter"; "dax-region": memory that devices are made from; "dax-device". More
+		 * may come
+		 */
+		kind;
 	const char *name; /* "mlx5_0", "dax0.0", "region0" */
 	const char *path; /* "/dev/dax0.0"; "": nothing to open */
 	const char *
-		mode; /* "devdax", "system-ram", "none"; of an adapter its port's state: "active", "down" */
+		/*
+		 * "devdax", "system-ram", "none"; of an adapter its port's state: "active", "down"
+		 */
+		mode;
 	const char
 		*unusable; /* why no region can be registered on it, and what to do; "": one can */
 	uint64_t bytes;
@@ -32,13 +40,18 @@ struct rdmareg_device {
 	uint64_t alignment;	  /* offset and length of a region on it are multiples of this */
 	uint32_t dax_region;	  /* number of the region: its own, or the one it is part of */
 	uint32_t node;		  /* memory node it belongs to; UINT32_MAX: none */
-	uint8_t dynamic; /* 1: devices can be made of the region, and resized, while the system runs */
+	/* 1: devices can be made of the region, and resized, while the system runs */
+	uint8_t dynamic;
 	uint8_t reserved[7];
 	/* Of an adapter; else "" and 0. */
 	const char *driver, *firmware;
 	const char *netdev; /* its network interface; "": none that rdmaregd sees */
 	uint64_t
-		mtu; /* of that interface, bytes; 0: not known, as where the service is shown no interfaces */
+		/*
+		 * of that interface, bytes; 0: not known, as where the service is shown no
+		 * interfaces
+		 */
+		mtu;
 	const char *abilities; /* what its self-test saw to work; "": not tested */
 	const char *quirks;    /* what rdmaregd has to heed; "none"; or why that is not known */
 };
@@ -64,19 +77,22 @@ struct rdmareg_dax_options {
 /*
  * rdmareg_dax_create: a new device-dax device, part of a dynamic region. All its bytes are 0.
  * @bytes: at least 1; rounded up to the region's alignment. @options: NULL: none.
- * @ret_fd: opened O_RDWR, close-on-exec; it is the right to use the device, since the node is root's.
+ * @ret_fd: opened O_RDWR, close-on-exec; it is the right to use the device, since the node is
+ *          root's.
  * @ret_path: freed with free(); @ret_bytes: what it has. Either may be NULL.
  *
- * Waits until it is cleared. It is destroyed after the connection ended, as soon as nobody has it open or mapped, unless it is detached.
- * EACCES: dax_bytes_per_tenant of rdmaregd.conf does not allow it, nor does polkit. EDQUOT: less is free. EBADF: no such region is dynamic.
- * EBUSY: try again.
+ * Waits until it is cleared. It is destroyed after the connection ended, as soon as nobody has it
+ * open or mapped, unless it is detached. EACCES: dax_bytes_per_tenant of rdmaregd.conf does not
+ * allow it, nor does polkit. EDQUOT: less is free. EBADF: no such region is dynamic. EBUSY: try
+ * again.
  */
 int rdmareg_dax_create(struct rdmareg *c, uint64_t bytes, const struct rdmareg_dax_options *options,
 		       int *ret_fd, char **ret_path, uint64_t *ret_bytes);
 
 /*
  * rdmareg_dax_destroy: give such a device back to its region.
- * @path: as rdmareg_dax_create() said. EBUSY: somebody has it open or mapped, also this process. EBADF: it was not made for this user.
+ * @path: as rdmareg_dax_create() said. EBUSY: somebody has it open or mapped, also this process.
+ *        EBADF: it was not made for this user.
  */
 int rdmareg_dax_destroy(struct rdmareg *c, const char *path);
 

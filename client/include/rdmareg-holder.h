@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * rdmareg-holder.h - owner side: receiving and acknowledging revocations, for owners and for programs that use a
- * region without owning it; and listing holders. Part of rdmareg.h.
+ * rdmareg-holder.h - owner side: receiving and acknowledging revocations, for owners and for
+ * programs that use a region without owning it; and listing holders. Part of rdmareg.h.
  *
- * What always holds: a revocation waits for a holder until it acknowledges or its grace is over, whichever is
- * first; a holder cannot delay anybody longer.
+ * What always holds: a revocation waits for a holder until it acknowledges or its grace is over,
+ * whichever is first; a holder cannot delay anybody longer.
  */
 #ifndef RDMAREG_H
 #error "include rdmareg.h, which brings this file with it"
@@ -19,30 +19,35 @@ extern "C" {
 enum rdmareg_event_type {
 	RDMAREG_EVENT_NONE,
 	/*
-	 * region, revocation: stop using the range, then rdmareg_acknowledge(). One that takes the place of an
-	 * earlier one also takes the place of that one's event, if nobody took it yet
+	 * region, revocation: stop using the range, then rdmareg_acknowledge(). One that takes the
+	 * place of an earlier one also takes the place of that one's event, if nobody took it yet
 	 */
 	RDMAREG_EVENT_REVOCATION_REQUESTED,
 	/* region, revocation.id, outcome, valid_length: continue, up to valid_length */
 	RDMAREG_EVENT_REVOCATION_SETTLED,
 	RDMAREG_EVENT_REGION_ADDED, /* region (subscribers) */
-	/* region, end: it is gone (subscribers and holders; a holder that is asked hears it as outcome gone first) */
+	/*
+	 * region, end: it is gone (subscribers and holders; a holder that is asked hears it as
+	 * outcome gone first)
+	 */
 	RDMAREG_EVENT_REGION_REMOVED,
 	/* region: rdmareg_region_refresh() tells what. Reported once however often it changed */
 	RDMAREG_EVENT_REGION_CHANGED,
 	/* rdmaregd stopped. Regions stay reachable and safe; nobody answers requests */
 	RDMAREG_EVENT_DAEMON_LOST,
 	/*
-	 * it runs (again); the subscription and what was joined are renewed. Refresh every handle: regions are
-	 * found again by their id, some may have ended (ENOENT)
+	 * it runs (again); the subscription and what was joined are renewed. Refresh every handle:
+	 * regions are found again by their id, some may have ended (ENOENT)
 	 */
 	RDMAREG_EVENT_DAEMON_BACK,
 	/* from the bus: this context can only be closed. Regions that are not detached end */
 	RDMAREG_EVENT_DISCONNECTED,
-	RDMAREG_EVENT_OVERFLOW, /* events were dropped because nobody took them: refresh what matters */
+	/* events were dropped because nobody took them: refresh what matters */
+	RDMAREG_EVENT_OVERFLOW,
 	/*
-	 * region: it was joined, and rdmaregd, back after a restart, did not take this program as its holder
-	 * again: nobody waits for it any more. Stop using the region, or rdmareg_join() and see why
+	 * region: it was joined, and rdmaregd, back after a restart, did not take this program as
+	 * its holder again: nobody waits for it any more. Stop using the region, or rdmareg_join()
+	 * and see why
 	 */
 	RDMAREG_EVENT_LEFT,
 	/* job, region: it is over; rdmareg_job_get_info() tells how */
@@ -63,45 +68,47 @@ struct rdmareg_event {
 };
 
 /*
- * rdmareg_subscribe: from now on events of every region this user may see; without it only those of regions
- * registered or joined through this context. Doing it again is no error.
+ * rdmareg_subscribe: from now on events of every region this user may see; without it only those of
+ * regions registered or joined through this context. Doing it again is no error.
  */
 int rdmareg_subscribe(struct rdmareg *c);
 
 /*
- * rdmareg_get_fd: polls readable (POLLIN) when rdmareg_dispatch() has something to do or an event waits.
- * The same descriptor for the life of the context, which owns it: wait on it, nothing else.
- * rdmareg_dispatch: process what has arrived, never blocks. rdmareg_next_event: 1 and the oldest event, 0
- * if there is none. @event: size set by the caller.
+ * rdmareg_get_fd: polls readable (POLLIN) when rdmareg_dispatch() has something to do or an event
+ * waits. The same descriptor for the life of the context, which owns it: wait on it, nothing else.
+ * rdmareg_dispatch: process what has arrived, never blocks. rdmareg_next_event: 1 and the oldest
+ * event, 0 if there is none. @event: size set by the caller.
  */
 int rdmareg_get_fd(const struct rdmareg *c);
 int rdmareg_dispatch(struct rdmareg *c);
 int rdmareg_next_event(struct rdmareg *c, struct rdmareg_event *event);
 
 /*
- * rdmareg_acknowledge: this program has nothing in flight in the region and starts nothing until the
- * revocation is settled. Twice is no error. ESTALE: over, not asked of this caller, or a newer one took its
- * place, whose event is on its way: nothing changed. ENOENT: no such region.
+ * rdmareg_acknowledge: this program has nothing in flight in the region and starts nothing until
+ * the revocation is settled. Twice is no error. ESTALE: over, not asked of this caller, or a newer
+ * one took its place, whose event is on its way: nothing changed. ENOENT: no such region.
  */
 int rdmareg_acknowledge(struct rdmareg *c, uint64_t region, uint64_t revocation);
 
 /*
- * rdmareg_join: this program uses the region (it maps the file, for example) and becomes a holder of it: it
- * gets the region's events, and revocations wait until it acknowledges, for the grace at most. Ends with rdmareg_leave(), the region or the context, not with the
- * handle; survives a restart of rdmaregd (see RDMAREG_EVENT_LEFT). Doing it again is no error; the owner is
- * a holder without it. EDQUOT: this connection has joined as many regions as allowed.
+ * rdmareg_join: this program uses the region (it maps the file, for example) and becomes a holder
+ * of it: it gets the region's events, and revocations wait until it acknowledges, for the grace at
+ * most. Ends with rdmareg_leave(), the region or the context, not with the handle; survives a
+ * restart of rdmaregd (see RDMAREG_EVENT_LEFT). Doing it again is no error; the owner is a holder
+ * without it. EDQUOT: this connection has joined as many regions as allowed.
  */
 int rdmareg_join(struct rdmareg_region *r);
 
 /*
- * rdmareg_leave: cease to be a holder. Nobody waits for its acknowledgements any more. No error if it never joined.
- * EBUSY: the owner cannot leave: rdmareg_release() is its way. ENOENT: the region is gone.
+ * rdmareg_leave: cease to be a holder. Nobody waits for its acknowledgements any more. No error if
+ * it never joined. EBUSY: the owner cannot leave: rdmareg_release() is its way. ENOENT: the region
+ * is gone.
  */
 int rdmareg_leave(struct rdmareg_region *r);
 
 /*
- * One holder of one region. Strings are never NULL; they belong to the struct rdmareg_holders they were read
- * from.
+ * One holder of one region. Strings are never NULL; they belong to the struct rdmareg_holders they
+ * were read from.
  */
 struct rdmareg_holder {
 	size_t size;
@@ -111,16 +118,19 @@ struct rdmareg_holder {
 	uint32_t pid;		    /* of an owner or client; else 0 */
 	enum rdmareg_access access; /* of a peer */
 	const char *session;
-	const char *cgroup;		 /* of that process: its job, service or login shows there; else "" */
-	const char *address;		 /* of a peer; else "" */
-	uint64_t since_usec;		 /* when it became a holder, CLOCK_MONOTONIC */
-	struct rdmareg_revocation asked; /* the revocation that it has not acknowledged; id 0: none */
+	/* of that process: its job, service or login shows there; else "" */
+	const char *cgroup;
+	const char *address; /* of a peer; else "" */
+	uint64_t since_usec; /* when it became a holder, CLOCK_MONOTONIC */
+	/* the revocation that it has not acknowledged; id 0: none */
+	struct rdmareg_revocation asked;
 };
 
 /*
  * rdmareg_find_holders: list the holders of all regions of a file, as lsof(8) does for open files.
  * @fd: the file, opened in any way, also with O_PATH; nothing is read.
- * @ret: what was so when the answer was made; freed with rdmareg_holders_free(), also after the context.
+ * @ret: what was so when the answer was made; freed with rdmareg_holders_free(), also after the
+ *       context.
  *
  * Only regions that this user may see. EBADF: not a file that can be registered.
  */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * rdmareg-owner.h - owner side: a context, and regions as their owner handles them. Part of rdmareg.h.
+ * rdmareg-owner.h - owner side: a context, and regions as their owner handles them. Part of
+ * rdmareg.h.
  *
- * What always holds: a region lives in rdmaregd and its keeper; a handle is what one context knows of it.
+ * What always holds: a region lives in rdmaregd and its keeper; a handle is what one context knows
+ * of it.
  */
 #ifndef RDMAREG_H
 #error "include rdmareg.h, which brings this file with it"
@@ -17,13 +19,14 @@ extern "C" {
 struct rdmareg_open_options {
 	size_t size;
 	/*
-	 * longest wait for register, prefetch, configure, release, revoke, restore, sync and evict; default
-	 * 10 minutes. Other calls: 25 s
+	 * longest wait for register, prefetch, configure, release, revoke, restore, sync and evict;
+	 * default 10 minutes. Other calls: 25 s
 	 */
 	uint64_t work_timeout_usec;
 	/*
-	 * 1: polkit may ask this user for a password where a request takes more than ownership, if an agent is
-	 * there to ask: for programs with somebody in front of them. The request waits meanwhile
+	 * 1: polkit may ask this user for a password where a request takes more than ownership, if
+	 * an agent is there to ask: for programs with somebody in front of them. The request waits
+	 * meanwhile
 	 */
 	uint8_t interactive;
 	uint8_t reserved[7];
@@ -31,17 +34,18 @@ struct rdmareg_open_options {
 
 /*
  * rdmareg_open: a private connection to the system bus. The bus is $RDMAREG_BUS_ADDRESS, else
- * $DBUS_SYSTEM_BUS_ADDRESS, else the standard one; neither variable counts in a set-user-id program.
- * rdmaregd need not run yet: the first request starts it.
+ * $DBUS_SYSTEM_BUS_ADDRESS, else the standard one; neither variable counts in a set-user-id
+ * program. rdmaregd need not run yet: the first request starts it.
  * @ret: freed with rdmareg_close().
  *
- * ENOENT, ECONNREFUSED: no bus at that address. EACCES: the bus does not know this user. Others as listed at rdmareg_last_error_name().
+ * ENOENT, ECONNREFUSED: no bus at that address. EACCES: the bus does not know this user. Others as
+ * listed at rdmareg_last_error_name().
  */
 int rdmareg_open(const struct rdmareg_open_options *options, struct rdmareg **ret);
 
 /*
- * rdmareg_close: ends the connection, and with it every region that was registered through it and is not
- * detached. All region handles and lists of the context are freed.
+ * rdmareg_close: ends the connection, and with it every region that was registered through it and
+ * is not detached. All region handles and lists of the context are freed.
  */
 struct rdmareg *rdmareg_close(struct rdmareg *c);
 
@@ -51,20 +55,23 @@ struct rdmareg *rdmareg_close(struct rdmareg *c);
 struct rdmareg_register_options {
 	size_t size;
 	/*
-	 * how long a revocation waits for holders, or RDMAREG_NO_GRACE; bounded by the administrator.
-	 * Default: the daemon's GraceUSec
+	 * how long a revocation waits for holders, or RDMAREG_NO_GRACE; bounded by the
+	 * administrator. Default: the daemon's GraceUSec
 	 */
 	uint64_t grace_usec;
 	const char *session;	    /* tenant session, [A-Za-z0-9_.-]{1,48}; default "default" */
 	enum rdmareg_policy policy; /* default yield */
 	/*
-	 * default auto. PRE_CONTENT is a request: where the kernel has no such events, the region is registered
-	 * all the same, and arbitration_mode and degraded say what it got. hold implies it
+	 * default auto. PRE_CONTENT is a request: where the kernel has no such events, the region
+	 * is registered all the same, and arbitration_mode and degraded say what it got. hold
+	 * implies it
 	 */
 	enum rdmareg_arbitrate arbitration;
-	enum rdmareg_warm_mode warm_mode; /* default: the daemon's, which is adaptive unless configured */
-	uint8_t detached;		  /* 1: outlives the context, until released */
-	uint8_t no_warm; /* 1: return before the pages are prefetched; the first accesses then fault */
+	/* default: the daemon's, which is adaptive unless configured */
+	enum rdmareg_warm_mode warm_mode;
+	uint8_t detached; /* 1: outlives the context, until released */
+	/* 1: return before the pages are prefetched; the first accesses then fault */
+	uint8_t no_warm;
 	uint8_t reserved[2];
 };
 
@@ -78,24 +85,26 @@ struct rdmareg_register_options {
  * @ret: a handle, freed with rdmareg_region_free(). The region itself ends with rdmareg_release(),
  * 	or with the context unless detached.
  *
- * EBADF: not such a file, O_PATH, O_WRONLY. ERANGE: unaligned, empty, overflowing, at or beyond the end of
- * the file. EACCES: READ_WRITE of a descriptor not open for writing. EINVAL: an option or @access. EDQUOT:
- * a limit of the tenant. ENODEV: no RDMA device with on-demand paging has an address on this machine.
- * EOWNERDEAD: the tenant's keeper died while doing it.
+ * EBADF: not such a file, O_PATH, O_WRONLY. ERANGE: unaligned, empty, overflowing, at or beyond the
+ * end of the file. EACCES: READ_WRITE of a descriptor not open for writing. EINVAL: an option or
+ * @access. EDQUOT: a limit of the tenant. ENODEV: no RDMA device with on-demand paging has an
+ * address on this machine. EOWNERDEAD: the tenant's keeper died while doing it.
  */
-int rdmareg_register(struct rdmareg *c, int fd, uint64_t offset, uint64_t length, enum rdmareg_access access,
-		     const struct rdmareg_register_options *options, struct rdmareg_region **ret);
+int rdmareg_register(struct rdmareg *c, int fd, uint64_t offset, uint64_t length,
+		     enum rdmareg_access access, const struct rdmareg_register_options *options,
+		     struct rdmareg_region **ret);
 
 /*
- * rdmareg_lookup: a handle for a region that exists, e.g. a detached one of an earlier process. @ret as in
- * rdmareg_register(). ENOENT: no such region, or not this user's.
+ * rdmareg_lookup: a handle for a region that exists, e.g. a detached one of an earlier process.
+ * @ret as in rdmareg_register(). ENOENT: no such region, or not this user's.
  */
 int rdmareg_lookup(struct rdmareg *c, uint64_t id, struct rdmareg_region **ret);
 
 /*
- * The revocation in progress; id 0: none. When another demand needs a larger range or is more urgent, one with
- * a higher id, a range that covers both, and a deadline no later takes its place: only the newest counts, and
- * only the newest is settled. Part of other structures, so it never gets longer; what is reserved is 0.
+ * The revocation in progress; id 0: none. When another demand needs a larger range or is more
+ * urgent, one with a higher id, a range that covers both, and a deadline no later takes its place:
+ * only the newest counts, and only the newest is settled. Part of other structures, so it never
+ * gets longer; what is reserved is 0.
  */
 struct rdmareg_revocation {
 	uint64_t id;
@@ -108,8 +117,8 @@ struct rdmareg_revocation {
 };
 
 /*
- * Strings are never NULL. They belong to the region (or list) they were read from: valid until its next
- * refresh, next or free.
+ * Strings are never NULL. They belong to the region (or list) they were read from: valid until its
+ * next refresh, next or free.
  */
 struct rdmareg_region_info {
 	size_t size;
@@ -132,7 +141,8 @@ struct rdmareg_region_info {
 	uint32_t peers;	  /* remote connections now */
 	uint32_t clients; /* local holders now, the owner included */
 	uint8_t detached;
-	uint8_t refuses; /* 1: others' truncate, fallocate, reflink and O_TRUNC fail with ETXTBSY now (hold) */
+	/* 1: others' truncate, fallocate, reflink and O_TRUNC fail with ETXTBSY now (hold) */
+	uint8_t refuses;
 	uint8_t reserved[2];
 	const char *session;
 	const char *ticket;		    /* the newest; "" when not exported */
@@ -141,12 +151,16 @@ struct rdmareg_region_info {
 	uint64_t bytes_warmed;		    /* prefetched by the keeper, asked for or not */
 	/* those of bytes_warmed that were dirtied by it, unasked: writeback writes them again */
 	uint64_t bytes_redirtied;
-	/* accesses for which the adapter had to fault pages in; UINT64_MAX: it does not count (all but mlx5) */
+	/*
+	 * accesses for which the adapter had to fault pages in; UINT64_MAX: it does not count (all
+	 * but mlx5)
+	 */
 	uint64_t faults;
 	struct rdmareg_revocation revocation;
 	/*
-	 * the largest page that one translation can cover, as the range lies in the file; 0: not known. At
-	 * least the system's page size, 2 MiB or more where whole huge pages lie inside the range
+	 * the largest page that one translation can cover, as the range lies in the file; 0: not
+	 * known. At least the system's page size, 2 MiB or more where whole huge pages lie inside
+	 * the range
 	 */
 	uint64_t translation_bytes;
 	/* what a completed remote write is worth; VOLATILE while registering */
@@ -156,7 +170,10 @@ struct rdmareg_region_info {
 	enum rdmareg_path_state path_state;
 	uint32_t reserved2;
 	const char *path_now; /* where the file is now; "" if nowhere, or unknown */
-	/* how often the file had become shorter, or blocks of the region were gone, without a revocation */
+	/*
+	 * how often the file had become shorter, or blocks of the region were gone, without a
+	 * revocation
+	 */
 	uint64_t bypasses;
 	const char *last_bypass; /* what was gone the last time; "" */
 };
@@ -165,8 +182,8 @@ struct rdmareg_region_info {
 uint64_t rdmareg_region_id(const struct rdmareg_region *r);
 
 /*
- * rdmareg_region_get_info: what the last answer about this region said; asks nobody. @info: size set by the
- * caller.
+ * rdmareg_region_get_info: what the last answer about this region said; asks nobody. @info: size
+ * set by the caller.
  */
 int rdmareg_region_get_info(struct rdmareg_region *r, struct rdmareg_region_info *info);
 
@@ -185,11 +202,12 @@ struct rdmareg_list_options {
 };
 
 /*
- * rdmareg_list: begin a walk over the regions this user may see, by ascending id. Pages are fetched as the
- * walk goes on, so it is no snapshot: a region that comes or goes meanwhile may or may not be met; none is
- * met twice. @ret: freed with rdmareg_list_free().
+ * rdmareg_list: begin a walk over the regions this user may see, by ascending id. Pages are fetched
+ * as the walk goes on, so it is no snapshot: a region that comes or goes meanwhile may or may not
+ * be met; none is met twice. @ret: freed with rdmareg_list_free().
  */
-int rdmareg_list(struct rdmareg *c, const struct rdmareg_list_options *options, struct rdmareg_list **ret);
+int rdmareg_list(struct rdmareg *c, const struct rdmareg_list_options *options,
+		 struct rdmareg_list **ret);
 
 /* rdmareg_list_next: 1 and the next region in @info, or 0 at the end. */
 int rdmareg_list_next(struct rdmareg_list *l, struct rdmareg_region_info *info);
@@ -203,16 +221,17 @@ struct rdmareg_export_options {
 };
 
 /*
- * rdmareg_export: make a ticket. Whoever has that line of text has the access: hand it over as you would a
- * password.
+ * rdmareg_export: make a ticket. Whoever has that line of text has the access: hand it over as you
+ * would a password.
  * @ret_ticket: to be freed with free(3). EACCES: more access than the region has. ENODEV: no
  * 	adapter. EDQUOT: too many tickets of one region.
  */
-int rdmareg_export(struct rdmareg_region *r, const struct rdmareg_export_options *options, char **ret_ticket);
+int rdmareg_export(struct rdmareg_region *r, const struct rdmareg_export_options *options,
+		   char **ret_ticket);
 
 /*
- * rdmareg_prefetch: bring translations into the adapter so that the next accesses do not fault. Blocks
- * until done; rdmareg_start_prefetch() does not, and can be watched and given up.
+ * rdmareg_prefetch: bring translations into the adapter so that the next accesses do not fault.
+ * Blocks until done; rdmareg_start_prefetch() does not, and can be watched and given up.
  * @length: 0: to the end. @for_writing: 1 also prepares for writes, and dirties every page it
  * 	touches. ERANGE: outside the region. EBUSY: the region is not live.
  */
@@ -220,7 +239,10 @@ int rdmareg_prefetch(struct rdmareg_region *r, uint64_t offset, uint64_t length,
 
 struct rdmareg_configure_options {
 	size_t size;
-	/* Zero members stay as they are, but a new policy without a grace_usec brings its own default. */
+	/*
+	 * Zero members stay as they are, but a new policy without a grace_usec brings its own
+	 * default.
+	 */
 	uint64_t grace_usec;
 	enum rdmareg_policy policy;
 	enum rdmareg_arbitrate arbitration;
@@ -229,34 +251,37 @@ struct rdmareg_configure_options {
 };
 
 /*
- * rdmareg_configure: change how the region is arbitrated, while it lives. EBUSY: a revocation is under
- * way, and goes on as it began: try again when it is settled. EACCES: hold of a file that is not this
- * user's, without the polkit authorization org.rdmareg.Registry1.hold. EINVAL: an option; a grace longer
- * than the administrator allows. The handle's information is as before until rdmareg_region_refresh().
+ * rdmareg_configure: change how the region is arbitrated, while it lives. EBUSY: a revocation is
+ * under way, and goes on as it began: try again when it is settled. EACCES: hold of a file that is
+ * not this user's, without the polkit authorization org.rdmareg.Registry1.hold. EINVAL: an option;
+ * a grace longer than the administrator allows. The handle's information is as before until
+ * rdmareg_region_refresh().
  */
 int rdmareg_configure(struct rdmareg_region *r, const struct rdmareg_configure_options *options);
 
 /*
- * rdmareg_release: take the region down. Blocks until no peer can reach it and nothing of it is left or, where
- * its storage hangs, a second longer: the rest is then taken down later. The handle stays, for
- * rdmareg_region_free(). ENOENT: it is gone already.
+ * rdmareg_release: take the region down. Blocks until no peer can reach it and nothing of it is
+ * left or, where its storage hangs, a second longer: the rest is then taken down later. The handle
+ * stays, for rdmareg_region_free(). ENOENT: it is gone already.
  */
 int rdmareg_release(struct rdmareg_region *r);
 
 struct rdmareg_release_options {
 	size_t size;
 	/*
-	 * how long holders have at most, shorter than the regions' own, or RDMAREG_NO_GRACE. Also of a region that is
-	 * being released already. Default: each region's own
+	 * how long holders have at most, shorter than the regions' own, or RDMAREG_NO_GRACE. Also
+	 * of a region that is being released already. Default: each region's own
 	 */
 	uint64_t grace_usec;
 };
 
 /*
- * rdmareg_release_all: take several regions down at the same time, so that the graces of their holders run beside
- * each other. Blocks until all are gone, or could not be released. Needs no handles.
+ * rdmareg_release_all: take several regions down at the same time, so that the graces of their
+ * holders run beside each other. Blocks until all are gone, or could not be released. Needs no
+ * handles.
  * @regions: numbers; @n: how many, at most 1048576. Those that come first are asked for first.
- * @done: NULL, or called once for each from within, as they end: @index of it in @regions, and 0 or a negative errno
+ * @done: NULL, or called once for each from within, as they end: @index of it in @regions, and 0 or
+ *        a negative errno
  * 	as of rdmareg_release(), for which rdmareg_last_error() has the words. It must not use @c.
  *
  * What failed first, in the order of @regions, is returned; the others are released all the same.

@@ -28,22 +28,24 @@ enum rdmareg_on_revocation {
 enum rdmareg_peer_event_type {
 	RDMAREG_PEER_EVENT_NONE,
 	/*
-	 * revocation (with deadline_usec by this machine's clock): rdmareg_peer_acknowledge(). A newer one may
-	 * come before it is settled, and takes its place: only the newest is acknowledged and settled
+	 * revocation (with deadline_usec by this machine's clock): rdmareg_peer_acknowledge(). A
+	 * newer one may come before it is settled, and takes its place: only the newest is
+	 * acknowledged and settled
 	 */
 	RDMAREG_PEER_EVENT_ASKED,
-	RDMAREG_PEER_EVENT_ACKNOWLEDGED, /* revocation.id: the library sent it (YIELD), or the program did */
+	/* revocation.id: the library sent it (YIELD), or the program did */
+	RDMAREG_PEER_EVENT_ACKNOWLEDGED,
 	RDMAREG_PEER_EVENT_SETTLED,	   /* revocation.id, outcome, valid_length, generation */
 	RDMAREG_PEER_EVENT_LENGTH_CHANGED, /* valid_length, without a revocation */
 	RDMAREG_PEER_EVENT_DISCONNECTED,   /* error: why; the peer can only be closed */
 	/*
-	 * path_state: the region's file is no longer at the path it was registered from, or is there again. What is
-	 * reached is that file still
+	 * path_state: the region's file is no longer at the path it was registered from, or is
+	 * there again. What is reached is that file still
 	 */
 	RDMAREG_PEER_EVENT_PATH_CHANGED,
 	/*
-	 * offset, length: between there blocks of the file were taken, and nobody had been asked before. What was read
-	 * from there reads as zeroes by now, mostly
+	 * offset, length: between there blocks of the file were taken, and nobody had been asked
+	 * before. What was read from there reads as zeroes by now, mostly
 	 */
 	RDMAREG_PEER_EVENT_BYPASSED,
 };
@@ -69,23 +71,30 @@ struct rdmareg_peer_options {
 	uint64_t connect_timeout_usec; /* for the whole connecting; default 10 s */
 	/* longest time without any completion before the connection is given up; default 30 s */
 	uint64_t io_timeout_usec;
-	/* YIELD: longest wait for a settling; rdmareg_peer_persist(): for the storage there. Default 120 s */
+	/*
+	 * YIELD: longest wait for a settling; rdmareg_peer_persist(): for the storage there.
+	 * Default 120 s
+	 */
 	uint64_t settle_timeout_usec;
-	/* memory pinned for rdmareg_peer_write/read; default 1 MiB. Less is taken if it cannot be had */
+	/*
+	 * memory pinned for rdmareg_peer_write/read; default 1 MiB. Less is taken if it cannot be
+	 * had
+	 */
 	size_t buffer_bytes;
 	/*
-	 * on_event: called for every event, from within whatever rdmareg_peer_ function took it in, instead
-	 * of queueing it for rdmareg_peer_next_event(). It must not call a function of this library with
-	 * this peer. @event is gone when it returns.
+	 * on_event: called for every event, from within whatever rdmareg_peer_ function took it in,
+	 * instead of queueing it for rdmareg_peer_next_event(). It must not call a function of this
+	 * library with this peer. @event is gone when it returns.
 	 */
 	void (*on_event)(const struct rdmareg_peer_event *event, void *userdata);
 	void *userdata;
 	/*
-	 * How patient this side's queue pair is. A sender that finds no receive posted comes again after
-	 * rnr_timer_usec (default 640, at most 655360), rnr_retries times (default 7, which is for ever: page
-	 * faults on the other side answer like that, and io_timeout_usec bounds it). What is not acknowledged
-	 * within ack_timeout_usec (default: what the fabric says) is sent again, retries times (default and at
-	 * most 6, since 7 is for ever to some adapters). Times are rounded up to what adapters know.
+	 * How patient this side's queue pair is. A sender that finds no receive posted comes again
+	 * after rnr_timer_usec (default 640, at most 655360), rnr_retries times (default 7, which
+	 * is for ever: page faults on the other side answer like that, and io_timeout_usec bounds
+	 * it). What is not acknowledged within ack_timeout_usec (default: what the fabric says) is
+	 * sent again, retries times (default and at most 6, since 7 is for ever to some adapters).
+	 * Times are rounded up to what adapters know.
 	 */
 	uint32_t rnr_timer_usec;
 	uint32_t rnr_retries;
@@ -113,7 +122,10 @@ struct rdmareg_peer_options {
 int rdmareg_peer_connect(const char *ticket, enum rdmareg_access access,
 			 const struct rdmareg_peer_options *options, struct rdmareg_peer **ret);
 
-/* rdmareg_peer_close: ends the connection, frees it and its buffers. What was in flight is not waited for. */
+/*
+ * rdmareg_peer_close: ends the connection, frees it and its buffers. What was in flight is not
+ * waited for.
+ */
 struct rdmareg_peer *rdmareg_peer_close(struct rdmareg_peer *p);
 
 struct rdmareg_peer_info {
@@ -138,7 +150,8 @@ struct rdmareg_peer_info {
 	enum rdmareg_durability durability; /* what a completed write is worth over there */
 	uint8_t acknowledged;		    /* that revocation was */
 	uint8_t connected;
-	uint8_t persists_by_flush; /* rdmareg_peer_persist() is an RDMA FLUSH; 0: it asks the keeper for an fsync(2) */
+	/* rdmareg_peer_persist() is an RDMA FLUSH; 0: it asks the keeper for an fsync(2) */
+	uint8_t persists_by_flush;
 	uint8_t reserved;
 	enum rdmareg_path_state
 		path_state; /* of the region's file; UNKNOWN also from an older host */
@@ -146,19 +159,19 @@ struct rdmareg_peer_info {
 };
 
 /*
- * rdmareg_peer_get_info: what is known about the connection and the region now; asks nobody. @info: size
- * set by the caller.
+ * rdmareg_peer_get_info: what is known about the connection and the region now; asks nobody. @info:
+ * size set by the caller.
  */
 int rdmareg_peer_get_info(struct rdmareg_peer *p, struct rdmareg_peer_info *info);
 
 /*
- * rdmareg_peer_write, rdmareg_peer_read: one-sided transfer between @data and the region from @offset on,
- * through the library's own pinned buffers, several operations in flight. Return the number of bytes
- * transferred.
+ * rdmareg_peer_write, rdmareg_peer_read: one-sided transfer between @data and the region from
+ * @offset on, through the library's own pinned buffers, several operations in flight. Return the
+ * number of bytes transferred.
  *
- * Fewer than @length: with RETURN a revocation was asked, with YIELD the file became shorter or a signal
- * came during the wait; the next call says which. Bytes reported as written have been placed: see
- * rdmareg_peer_flush() for what that means.
+ * Fewer than @length: with RETURN a revocation was asked, with YIELD the file became shorter or a
+ * signal came during the wait; the next call says which. Bytes reported as written have been
+ * placed: see rdmareg_peer_flush() for what that means.
  *
  * EAGAIN: RETURN: a revocation is not settled: take events, acknowledge, wait for SETTLED, go on.
  * EINVAL: writing, and @offset is no multiple of the alignment (some adapters silently misplace
@@ -175,22 +188,24 @@ int rdmareg_peer_get_info(struct rdmareg_peer *p, struct rdmareg_peer_info *info
  * the region's keeper, which is asked once, for five seconds and connect_timeout_usec at most, also
  * when the connection just ended: so long may these two, their namesakes for buffers and
  * rdmareg_peer_flush() take beyond io_timeout_usec when they fail. No other call asks. One that
- * cannot say leaves EACCES or EREMOTEIO, and one that is gone makes it ECONNRESET. After these five, EACCES from the adapter,
- * ESTALE, ECONNRESET, EREMOTEIO, EIO and EPROTO the peer can only be closed; none of the caller's
- * memory is touched any more.
+ * cannot say leaves EACCES or EREMOTEIO, and one that is gone makes it ECONNRESET. After these
+ * five, EACCES from the adapter, ESTALE, ECONNRESET, EREMOTEIO, EIO and EPROTO the peer can only be
+ * closed; none of the caller's memory is touched any more.
  */
 int64_t rdmareg_peer_write(struct rdmareg_peer *p, const void *data, size_t length,
 			   uint64_t offset);
 int64_t rdmareg_peer_read(struct rdmareg_peer *p, void *data, size_t length, uint64_t offset);
 
 /*
- * rdmareg_peer_register_buffer: register the caller's memory so that transfers need no copy. The memory is
- * pinned; it must stay mapped until rdmareg_buffer_free(), or until the peer is closed, which frees the
- * buffer too. Memory read into must be writable: @writable 1. ENOMEM: RLIMIT_MEMLOCK. EFAULT: not mapped,
- * not writable, or a page-cache file that this kernel does not let be pinned for writing.
+ * rdmareg_peer_register_buffer: register the caller's memory so that transfers need no copy. The
+ * memory is pinned; it must stay mapped until rdmareg_buffer_free(), or until the peer is closed,
+ * which frees the buffer too. Memory read into must be writable: @writable 1. ENOMEM:
+ * RLIMIT_MEMLOCK. EFAULT: not mapped, not writable, or a page-cache file that this kernel does not
+ * let be pinned for writing.
  *
  * rdmareg_peer_write_buffer, rdmareg_peer_read_buffer: as rdmareg_peer_write and _read, to or from
- * @buffer_offset of the buffer. EFAULT: outside the buffer, or reading into one that is not writable.
+ * @buffer_offset of the buffer. EFAULT: outside the buffer, or reading into one that is not
+ * writable.
  */
 int rdmareg_peer_register_buffer(struct rdmareg_peer *p, void *memory, size_t length, int writable,
 				 struct rdmareg_buffer **ret);
@@ -201,46 +216,48 @@ int64_t rdmareg_peer_read_buffer(struct rdmareg_buffer *b, size_t buffer_offset,
 				 uint64_t offset);
 
 /*
- * rdmareg_peer_flush: when it returns 0, every byte this peer wrote before is in the region's memory,
- * visible to every process of that machine which maps or reads the file. It is NOT made durable: that is
- * rdmareg_peer_persist(). (A WRITE's own completion says that the adapter has it. This is an RDMA FLUSH for
- * global visibility where both adapters have it; else a READ behind the writes on the same queue pair, which
- * cannot complete before they are in memory.)
+ * rdmareg_peer_flush: when it returns 0, every byte this peer wrote before is in the region's
+ * memory, visible to every process of that machine which maps or reads the file. It is NOT made
+ * durable: that is rdmareg_peer_persist(). (A WRITE's own completion says that the adapter has it.
+ * This is an RDMA FLUSH for global visibility where both adapters have it; else a READ behind the
+ * writes on the same queue pair, which cannot complete before they are in memory.)
  * @offset: where to read, below valid_length. Errors as rdmareg_peer_read().
  */
 int rdmareg_peer_flush(struct rdmareg_peer *p, uint64_t offset);
 
 /*
- * rdmareg_peer_persist: when it returns 0, every byte of the range that this peer wrote before survives a
- * power cut of that machine. It is an RDMA FLUSH for persistence where the region's durability is FLUSH and
- * this machine's adapter has it; else the region's keeper is asked for an fsync(2) of the file, which takes as
- * long as the storage takes, settle_timeout_usec at most. Nobody else is asked or stopped.
- * @offset, @length: inside valid_length, not empty; widened to the alignment.
+ * rdmareg_peer_persist: when it returns 0, every byte of the range that this peer wrote before
+ * survives a power cut of that machine. It is an RDMA FLUSH for persistence where the region's
+ * durability is FLUSH and this machine's adapter has it; else the region's keeper is asked for an
+ * fsync(2) of the file, which takes as long as the storage takes, settle_timeout_usec at most.
+ * Nobody else is asked or stopped. @offset, @length: inside valid_length, not empty; widened to the
+ * alignment.
  *
- * EOPNOTSUPP: nothing is durable there: the memory is volatile, or is a device-dax and this machine has no
- * FLUSH. EREMOTEIO: the storage there failed, now or since the region was registered. ETIMEDOUT: it takes too
- * long (the connection is good; what is durable is not known). EAGAIN: RETURN: a revocation was asked or runs.
- * EINVAL: empty. ERANGE: beyond valid_length, or the region. Others as rdmareg_peer_read(); with FLUSH also
- * EACCES: the range was fenced.
+ * EOPNOTSUPP: nothing is durable there: the memory is volatile, or is a device-dax and this machine
+ * has no FLUSH. EREMOTEIO: the storage there failed, now or since the region was registered.
+ * ETIMEDOUT: it takes too long (the connection is good; what is durable is not known). EAGAIN:
+ * RETURN: a revocation was asked or runs. EINVAL: empty. ERANGE: beyond valid_length, or the
+ * region. Others as rdmareg_peer_read(); with FLUSH also EACCES: the range was fenced.
  */
 int rdmareg_peer_persist(struct rdmareg_peer *p, uint64_t offset, uint64_t length);
 
 /*
  * rdmareg_peer_get_fd, _dispatch, _next_event: as their namesakes of the owner side. Dispatch also
- * acknowledges at once with YIELD, since nothing is in flight outside a transfer. It returns 0 also when
- * the connection has ended: that is an event (and connected 0 in the info). A program that is idle for long
- * must keep dispatching, or it is cut off by the first revocation that it does not acknowledge. That the
- * other machine died without a word is noticed by the next transfer, not while idle.
- * None of these three waits for anybody, nor does rdmareg_peer_get_info() or rdmareg_peer_acknowledge().
+ * acknowledges at once with YIELD, since nothing is in flight outside a transfer. It returns 0 also
+ * when the connection has ended: that is an event (and connected 0 in the info). A program that is
+ * idle for long must keep dispatching, or it is cut off by the first revocation that it does not
+ * acknowledge. That the other machine died without a word is noticed by the next transfer, not
+ * while idle. None of these three waits for anybody, nor does rdmareg_peer_get_info() or
+ * rdmareg_peer_acknowledge().
  */
 int rdmareg_peer_get_fd(const struct rdmareg_peer *p);
 int rdmareg_peer_dispatch(struct rdmareg_peer *p);
 int rdmareg_peer_next_event(struct rdmareg_peer *p, struct rdmareg_peer_event *event);
 
 /*
- * rdmareg_peer_acknowledge: nothing of this peer is in flight; transfers answer EAGAIN until the revocation
- * is settled. Twice is no error. ESTALE: over, or another one: take the newest event. ECONNRESET:
- * disconnected.
+ * rdmareg_peer_acknowledge: nothing of this peer is in flight; transfers answer EAGAIN until the
+ * revocation is settled. Twice is no error. ESTALE: over, or another one: take the newest event.
+ * ECONNRESET: disconnected.
  */
 int rdmareg_peer_acknowledge(struct rdmareg_peer *p, uint64_t revocation);
 

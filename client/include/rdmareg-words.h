@@ -2,9 +2,9 @@
 /*
  * rdmareg-words.h - the enumerations of librdmareg. Part of rdmareg.h.
  *
- * What always holds: each enumeration has 0 for "not said" or "a word this version of the library does not
- * know". The functions give the word that D-Bus, JSON and manual pages use, e.g. "layout-lease", and
- * "unknown" for 0 and for what is no member. Static strings.
+ * What always holds: each enumeration has 0 for "not said" or "a word this version of the library
+ * does not know". The functions give the word that D-Bus, JSON and manual pages use, e.g.
+ * "layout-lease", and "unknown" for 0 and for what is no member. Static strings.
  */
 #ifndef RDMAREG_H
 #error "include rdmareg.h, which brings this file with it"
@@ -27,20 +27,24 @@ enum rdmareg_state {
 	RDMAREG_STATE_REGISTERING, /* being mapped and registered */
 	RDMAREG_STATE_LIVE,	   /* peers can reach it */
 	RDMAREG_STATE_WARMING,	   /* live, translations are being restored */
-	RDMAREG_STATE_DRAINING,	   /* blocks are needed back: holders were asked and the deadline runs */
-	RDMAREG_STATE_FENCED,	   /* unreachable while the filesystem works */
-	RDMAREG_STATE_CLOSING,	   /* being taken down */
+	/* blocks are needed back: holders were asked and the deadline runs */
+	RDMAREG_STATE_DRAINING,
+	RDMAREG_STATE_FENCED,  /* unreachable while the filesystem works */
+	RDMAREG_STATE_CLOSING, /* being taken down */
 };
 
 /* Why a region is gone. */
 enum rdmareg_end {
 	RDMAREG_END_UNKNOWN,
-	RDMAREG_END_RELEASED,	  /* by its owner, or by root */
-	RDMAREG_END_DISCONNECTED, /* it was not detached, and the connection that registered it ended */
-	RDMAREG_END_EVICTED,	  /* rdmareg_evict() */
-	RDMAREG_END_OVER_LIMIT,	  /* rdmareg_enforce_limits() */
-	RDMAREG_END_GIVEN_UP,	  /* the process that served it could not keep it; the journal says why */
-	RDMAREG_END_LOST,	  /* the process that served it ended before anybody released it: register anew */
+	RDMAREG_END_RELEASED, /* by its owner, or by root */
+	/* it was not detached, and the connection that registered it ended */
+	RDMAREG_END_DISCONNECTED,
+	RDMAREG_END_EVICTED,	/* rdmareg_evict() */
+	RDMAREG_END_OVER_LIMIT, /* rdmareg_enforce_limits() */
+	/* the process that served it could not keep it; the journal says why */
+	RDMAREG_END_GIVEN_UP,
+	/* the process that served it ended before anybody released it: register anew */
+	RDMAREG_END_LOST,
 };
 
 /* What is promised when a filesystem needs blocks back. */
@@ -49,7 +53,9 @@ enum rdmareg_arbitration {
 	RDMAREG_ARBITRATION_NONE,	  /* translations are correct; holders are not notified */
 	RDMAREG_ARBITRATION_NOTIFY_ONLY,  /* holders are notified afterwards */
 	RDMAREG_ARBITRATION_LAYOUT_LEASE, /* holders are notified before; bounded wait */
-	/* the same, with the range; the operation can be refused; others' I/O on the file is slower */
+	/*
+	 * the same, with the range; the operation can be refused; others' I/O on the file is slower
+	 */
 	RDMAREG_ARBITRATION_PRE_CONTENT,
 };
 
@@ -57,7 +63,10 @@ enum rdmareg_arbitration {
 enum rdmareg_arbitrate {
 	RDMAREG_ARBITRATE_UNKNOWN,
 	RDMAREG_ARBITRATE_AUTO, /* those that slow no other program down */
-	/* pre-content where the kernel has it, although it makes every read and write of the file slower */
+	/*
+	 * pre-content where the kernel has it, although it makes every read and write of the file
+	 * slower
+	 */
 	RDMAREG_ARBITRATE_PRE_CONTENT,
 };
 
@@ -65,7 +74,8 @@ enum rdmareg_policy {
 	RDMAREG_POLICY_UNKNOWN,
 	RDMAREG_POLICY_FOLLOW, /* no grace: holders are notified afterwards */
 	RDMAREG_POLICY_YIELD,  /* ask, wait at most the grace, fence, give back */
-	RDMAREG_POLICY_HOLD,   /* pre-content: refuse; layout-lease: wait the longest grace; else no effect */
+	/* pre-content: refuse; layout-lease: wait the longest grace; else no effect */
+	RDMAREG_POLICY_HOLD,
 };
 
 /* Why blocks are needed back. */
@@ -93,7 +103,8 @@ enum rdmareg_outcome {
 
 /* Whether a region's file still is where it was registered from. */
 enum rdmareg_path_state {
-	RDMAREG_PATH_UNKNOWN, /* it had no name when it was registered, or the keeper does not check */
+	/* it had no name when it was registered, or the keeper does not check */
+	RDMAREG_PATH_UNKNOWN,
 	RDMAREG_PATH_THERE,
 	RDMAREG_PATH_MOVED,   /* it was renamed, or a folder on its path was */
 	RDMAREG_PATH_DELETED, /* it was unlinked, or another file was renamed over it */
@@ -105,7 +116,8 @@ enum rdmareg_holder_kind {
 	RDMAREG_HOLDER_OWNER,  /* registered it, over a connection that still is there */
 	RDMAREG_HOLDER_CLIENT, /* joined it */
 	RDMAREG_HOLDER_PEER,   /* reaches it from another machine */
-	RDMAREG_HOLDER_NONE,   /* the region has no holder: it is detached, and nobody uses it now */
+	/* the region has no holder: it is detached, and nobody uses it now */
+	RDMAREG_HOLDER_NONE,
 };
 
 /* State of a job. */
@@ -127,21 +139,26 @@ enum rdmareg_durable {
 /* What the keeper does about translations that writeback invalidated: docs/warm.md. */
 enum rdmareg_warm_mode {
 	RDMAREG_WARM_UNKNOWN,
-	RDMAREG_WARM_OFF,      /* nothing: the next access faults */
-	RDMAREG_WARM_READ,     /* brought back for reading: dirties nothing, the next write faults */
-	RDMAREG_WARM_ADAPTIVE, /* for writing where peers demonstrably write all the time, else for reading */
-	RDMAREG_WARM_WRITE, /* for writing, from registration on: no fault, and writeback writes it again for ever */
+	RDMAREG_WARM_OFF, /* nothing: the next access faults */
+	/* brought back for reading: dirties nothing, the next write faults */
+	RDMAREG_WARM_READ,
+	/* for writing where peers demonstrably write all the time, else for reading */
+	RDMAREG_WARM_ADAPTIVE,
+	/* for writing, from registration on: no fault, and writeback writes it again for ever */
+	RDMAREG_WARM_WRITE,
 };
 
 /*
- * What a completed remote write is worth after a power cut. The kind of memory decides, not what an adapter
- * claims.
+ * What a completed remote write is worth after a power cut. The kind of memory decides, not what an
+ * adapter claims.
  */
 enum rdmareg_durability {
 	RDMAREG_DURABILITY_UNKNOWN,
-	RDMAREG_DURABILITY_VOLATILE,   /* nothing: tmpfs, memfd, hugetlbfs */
-	RDMAREG_DURABILITY_PAGE_CACHE, /* on storage when it was written back: rdmareg_peer_persist(), Sync */
-	RDMAREG_DURABILITY_SYNC,  /* DAX that needs a Sync: no MAP_SYNC there, or an adapter without FLUSH */
+	RDMAREG_DURABILITY_VOLATILE, /* nothing: tmpfs, memfd, hugetlbfs */
+	/* on storage when it was written back: rdmareg_peer_persist(), Sync */
+	RDMAREG_DURABILITY_PAGE_CACHE,
+	/* DAX that needs a Sync: no MAP_SYNC there, or an adapter without FLUSH */
+	RDMAREG_DURABILITY_SYNC,
 	RDMAREG_DURABILITY_FLUSH, /* on the medium after an RDMA FLUSH for persistence */
 };
 

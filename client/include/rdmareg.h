@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * rdmareg.h - the public interface of librdmareg, and its manual. It is one header for programs; its parts
- * are files of their own, to be read as they are needed:
+ * rdmareg.h - the public interface of librdmareg, and its manual. It is one header for programs;
+ * its parts are files of their own, to be read as they are needed:
  *
  *   rdmareg-words.h   the enumerations, and the word for each member
  *   rdmareg-owner.h   make ranges of files reachable, find them, change them, take them down
@@ -15,27 +15,30 @@
  * The library has two halves that know nothing of each other:
  *
  *   owner side  A program that has a file asks rdmaregd, over D-Bus, to make a range of it
- *               reachable for remote peers. The pages are never pinned, so the filesystem can take blocks
- *               back; the owner is told first, and answers.
+ *               reachable for remote peers. The pages are never pinned, so the filesystem can take
+ *               blocks back; the owner is told first, and answers.
  *   peer side   A program on another machine that was given a ticket connects with RDMA CM and
- *               reads and writes that range with one-sided operations. It needs no daemon of its own.
+ *               reads and writes that range with one-sided operations. It needs no daemon of its
+ *               own.
  *
  * What always holds:
- *   - A function that can fail returns 0 or more for success and a negative errno value for failure. A
- *     failing call has no effect on its ret_ arguments, and leaves a sentence in rdmareg_last_error(): what
- *     was asked, what is the matter, what to do.
+ *   - A function that can fail returns 0 or more for success and a negative errno value for
+ *     failure. A failing call has no effect on its ret_ arguments, and leaves a sentence in
+ *     rdmareg_last_error(): what was asked, what is the matter, what to do.
  *   - Lengths and offsets are bytes. Times end in _usec and are microseconds; points in time are
  *     CLOCK_MONOTONIC unless it is said otherwise.
- *   - A structure begins with a member `size`, which the caller sets to sizeof of the structure; later
- *     versions add members at its end. Members that are zero mean the default. A NULL options pointer means
- *     all defaults. E2BIG: a member that this version of the library does not know, or one that is called
- *     reserved, is not zero: initialise the whole structure ({ .size = sizeof(o), ... }). EINVAL: size is
- *     too small. No structure has padding, so that each byte of it belongs to a member.
+ *   - A structure begins with a member `size`, which the caller sets to sizeof of the structure;
+ *     later versions add members at its end. Members that are zero mean the default. A NULL options
+ *     pointer means all defaults. E2BIG: a member that this version of the library does not know,
+ *     or one that is called reserved, is not zero: initialise the whole structure ({ .size =
+ *     sizeof(o), ... }). EINVAL: size is too small. No structure has padding, so that each byte of
+ *     it belongs to a member.
  *   - EINVAL: an argument that has to be given is NULL.
  *   - An object (context, region, list, peer, buffer) may be used by any thread, by one at a time.
- *     Objects of different contexts or peers may be used at the same time. A child process made by fork(2)
- *     must not use its parent's objects.
- *   - Functions named _close and _free accept NULL, always succeed and return NULL: c = rdmareg_close(c).
+ *     Objects of different contexts or peers may be used at the same time. A child process made by
+ *     fork(2) must not use its parent's objects.
+ *   - Functions named _close and _free accept NULL, always succeed and return NULL: c =
+ *     rdmareg_close(c).
  */
 #ifndef RDMAREG_H
 #define RDMAREG_H
@@ -55,8 +58,8 @@ struct rdmareg_peer;	/* a connection to a region on another machine */
 struct rdmareg_buffer;	/* the caller's own memory, registered with a peer's adapter */
 
 /*
- * rdmareg_last_error: the sentence of the calling thread's last failing call into this library; "" before
- * the first. Valid until that thread's next failing call. Successful calls leave it alone.
+ * rdmareg_last_error: the sentence of the calling thread's last failing call into this library; ""
+ * before the first. Valid until that thread's next failing call. Successful calls leave it alone.
  */
 const char *rdmareg_last_error(void);
 
@@ -65,14 +68,15 @@ const char *rdmareg_last_error(void);
  * "org.rdmareg.Registry1.Error.LimitExceeded"; "" when it did not come from the bus. Valid as
  * rdmareg_last_error().
  *
- * The errno values of Registry1's own errors: InvalidFile EBADF, InvalidRange ERANGE, InvalidOption EINVAL,
- * AccessDenied EACCES, LimitExceeded EDQUOT, NoSuchRegion ENOENT, NoSuchRevocation ESTALE, NoSuchJob ESRCH,
- * NoAdapter ENODEV, Busy EBUSY, Timeout ETIME, NotSupported EOPNOTSUPP,
+ * The errno values of Registry1's own errors: InvalidFile EBADF, InvalidRange ERANGE, InvalidOption
+ * EINVAL, AccessDenied EACCES, LimitExceeded EDQUOT, NoSuchRegion ENOENT, NoSuchRevocation ESTALE,
+ * NoSuchJob ESRCH, NoAdapter ENODEV, Busy EBUSY, Timeout ETIME, NotSupported EOPNOTSUPP,
  * KeeperLost EOWNERDEAD, Failed EIO. Of every call over the bus besides:
- * EHOSTUNREACH rdmaregd is not running and could not be started; ETIMEDOUT no answer in time (ETIME is
- * rdmaregd's own answer that a limit was met); EACCES the bus does not let this user talk to it; EOPNOTSUPP
- * an rdmaregd too old for the request; ENOTCONN the connection to the bus is gone, make a new context;
- * EBADMSG an answer that makes no sense; ECHILD the context is the parent process's; ENOMEM.
+ * EHOSTUNREACH rdmaregd is not running and could not be started; ETIMEDOUT no answer in time (ETIME
+ * is rdmaregd's own answer that a limit was met); EACCES the bus does not let this user talk to it;
+ * EOPNOTSUPP an rdmaregd too old for the request; ENOTCONN the connection to the bus is gone, make
+ * a new context; EBADMSG an answer that makes no sense; ECHILD the context is the parent process's;
+ * ENOMEM.
  */
 const char *rdmareg_last_error_name(void);
 

@@ -2,10 +2,10 @@
 /*
  * bus.c - see bus.h: calls that wait, and the one descriptor that stands for the whole connection.
  *
- * sd-bus wants its events mask and its timeout looked at before every wait; a caller's poll loop cannot be
- * asked for that. So an epoll descriptor holds the bus's descriptor, with the mask as it is now, and a
- * timer for the rest: a timeout, messages that were read during a call and not yet dispatched, events that
- * wait to be taken.
+ * sd-bus wants its events mask and its timeout looked at before every wait; a caller's poll loop
+ * cannot be asked for that. So an epoll descriptor holds the bus's descriptor, with the mask as it
+ * is now, and a timer for the rest: a timeout, messages that were read during a call and not yet
+ * dispatched, events that wait to be taken.
  */
 #include "bus.h"
 
@@ -40,8 +40,8 @@ void context_rearm(struct rdmareg *c)
 	int events = sd_bus_get_events(c->bus);
 
 	/*
-	 * The poll(2) bits that sd-bus uses have the same values in epoll. A bus that is gone is dropped
-	 * from the set.
+	 * The poll(2) bits that sd-bus uses have the same values in epoll. A bus that is gone is
+	 * dropped from the set.
 	 */
 	e.events = fd >= 0 && events > 0 ? (uint32_t)events : 0;
 	if (c->disconnected || fd < 0)
@@ -127,7 +127,10 @@ int context_process(struct rdmareg *c)
 {
 	int r = 1;
 
-	/* A budget: a daemon that sends faster than we read must not keep the caller from its other work. */
+	/*
+	 * A budget: a daemon that sends faster than we read must not keep the caller from its other
+	 * work.
+	 */
 	for (int i = 0; i < 256 && r > 0 && !c->disconnected; i++)
 		r = sd_bus_process(c->bus, NULL);
 	if (r == -ECHILD)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * bus.h - the owner side's context: a private bus connection, who rdmaregd is on it now, and the events
- * nobody has taken yet.
+ * bus.h - the owner side's context: a private bus connection, who rdmaregd is on it now, and the
+ * events nobody has taken yet.
  *
  * What always holds: only the unique name that owns org.rdmareg.Registry1 is believed; every public
- * function that used the connection ends with context_rearm(), so the context's one descriptor polls
- * readable exactly when there is something to do.
+ * function that used the connection ends with context_rearm(), so the context's one descriptor
+ * polls readable exactly when there is something to do.
  */
 #ifndef RDMAREG_CLIENT_BUS_H
 #define RDMAREG_CLIENT_BUS_H
@@ -41,8 +41,8 @@ struct rdmareg {
 void context_rearm(struct rdmareg *c);
 
 /*
- * Take in what has arrived, without waiting; the caller rearms. 1: the connection ended just now. -ECHILD: the
- * context is the parent process's.
+ * Take in what has arrived, without waiting; the caller rearms. 1: the connection ended just now.
+ * -ECHILD: the context is the parent process's.
  */
 int context_process(struct rdmareg *c);
 
@@ -50,8 +50,8 @@ int context_process(struct rdmareg *c);
  * context_call - send @m and wait for the answer; @m is consumed whatever happens
  * @timeout_usec: 0: the bus's default of 25 s.
  * @ret_reply: may be NULL.
- * The first that carries a descriptor is preceded by one that does not: rdmaregd may be short of descriptors for
- * connections that it does not know.
+ * The first that carries a descriptor is preceded by one that does not: rdmaregd may be short of
+ * descriptors for connections that it does not know.
  * @format: what is asked, for the error sentence.
  */
 int context_call(struct rdmareg *c, sd_bus_message *m, uint64_t timeout_usec,
@@ -59,8 +59,8 @@ int context_call(struct rdmareg *c, sd_bus_message *m, uint64_t timeout_usec,
 	__attribute__((format(printf, 5, 6)));
 
 /*
- * A method call message to the manager (@region 0) or to a region's object; to whoever is rdmaregd, or to
- * @to.
+ * A method call message to the manager (@region 0) or to a region's object; to whoever is rdmaregd,
+ * or to @to.
  */
 int context_new_call(struct rdmareg *c, uint64_t region, const char *member, sd_bus_message **ret);
 int context_new_call_to(struct rdmareg *c, const char *to, uint64_t region, const char *member,
@@ -80,8 +80,8 @@ void joined_forget(struct rdmareg *c, uint64_t region);
 void joined_free_all(struct rdmareg *c);
 
 /*
- * job.c: whether a signal of the daemon is about a job; running ones end with the daemon that began them, and with
- * the connection; all handles go with the context.
+ * job.c: whether a signal of the daemon is about a job; running ones end with the daemon that began
+ * them, and with the connection; all handles go with the context.
  */
 bool jobs_take_signal(struct rdmareg *c, sd_bus_message *m);
 void jobs_daemon_lost(struct rdmareg *c, const char *daemon);

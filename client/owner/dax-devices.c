@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* dax-devices.c - device-dax devices made and destroyed. What always holds: the descriptor handed out is the caller's own, and closed on exec. */
+/*
+ * dax-devices.c - device-dax devices made and destroyed. What always holds: the descriptor handed
+ * out is the caller's own, and closed on exec.
+ */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <unistd.h>

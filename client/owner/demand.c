@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * demand.c - wanting blocks back on purpose: revoke and restore, sync, evict, enforce limits; and reload. What always holds: these calls
- * wait as long as holders and storage may take, so the context's work timeout bounds them, not the bus's.
+ * demand.c - wanting blocks back on purpose: revoke and restore, sync, evict, enforce limits; and
+ * reload. What always holds: these calls wait as long as holders and storage may take, so the
+ * context's work timeout bounds them, not the bus's.
  */
 #include <inttypes.h>
 #include <stdio.h>

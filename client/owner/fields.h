@@ -2,8 +2,9 @@
 /*
  * fields.h - dictionaries of named values (a{sv}) read into structures, after a table.
  *
- * What always holds: a key that is not in the table is skipped, one that is missing leaves its member alone,
- * and one of another type than the table says is a failure, never a guess. Strings stay in the message.
+ * What always holds: a key that is not in the table is skipped, one that is missing leaves its
+ * member alone, and one of another type than the table says is a failure, never a guess. Strings
+ * stay in the message.
  */
 #ifndef RDMAREG_CLIENT_FIELDS_H
 #define RDMAREG_CLIENT_FIELDS_H
@@ -35,8 +36,8 @@ struct field {
 	{ key, FIELD_WORD, vocabulary, offsetof(type, member) }
 
 /*
- * Read the dictionary at the message's present position. Negative: it is none, or a known key's type is
- * another.
+ * Read the dictionary at the message's present position. Negative: it is none, or a known key's
+ * type is another.
  */
 int fields_read(sd_bus_message *m, const struct field *table, size_t n, void *into);
 

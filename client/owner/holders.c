@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * holders.c - who has a file registered or uses such a region. What always holds: the answer is kept whole and
- * read as the caller goes on; it stands alone, so it may outlive its context.
+ * holders.c - who has a file registered or uses such a region. What always holds: the answer is
+ * kept whole and read as the caller goes on; it stands alone, so it may outlive its context.
  */
 #include "bus.h"
 #include "error.h"

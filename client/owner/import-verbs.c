@@ -2,8 +2,8 @@
 /*
  * import-verbs.c - see import-verbs.h.
  *
- * The descriptor came from a process of the region's user, by way of rdmaregd. libibverbs looks whether it is a verbs device; that the
- * handles mean the region we asked for shows in the key.
+ * The descriptor came from a process of the region's user, by way of rdmaregd. libibverbs looks
+ * whether it is a verbs device; that the handles mean the region we asked for shows in the key.
  */
 #include "import-verbs.h"
 

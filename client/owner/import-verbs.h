@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* import-verbs.h - the verbs side of an import: handles in, objects out. What always holds: all three objects, or none and an error. */
+/*
+ * import-verbs.h - the verbs side of an import: handles in, objects out. What always holds: all
+ * three objects, or none and an error.
+ */
 #ifndef RDMAREG_CLIENT_IMPORT_VERBS_H
 #define RDMAREG_CLIENT_IMPORT_VERBS_H
 

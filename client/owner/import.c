@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* import.c - asking rdmaregd for the adapter's context. What always holds: the descriptor that came is closed with the message it was in. */
+/*
+ * import.c - asking rdmaregd for the adapter's context. What always holds: the descriptor that came
+ * is closed with the message it was in.
+ */
 #include <inttypes.h>
 
 #include "error.h"

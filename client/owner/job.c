@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * job.c - prefetches that can be watched and given up: started, told of by signals, asked for, cancelled.
+ * job.c - prefetches that can be watched and given up: started, told of by signals, asked for,
+ * cancelled.
  *
- * What always holds: a handle is on its context's list until it is freed. It speaks only with the very daemon that began the job (its unique
- * name), since the next one counts from 1 again. It passes from running to over once, with one event, whichever of signal, answer,
- * end of the daemon and end of the connection says so first.
+ * What always holds: a handle is on its context's list until it is freed. It speaks only with the
+ * very daemon that began the job (its unique name), since the next one counts from 1 again. It
+ * passes from running to over once, with one event, whichever of signal, answer, end of the daemon
+ * and end of the connection says so first.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -224,10 +226,16 @@ static int job_new(struct rdmareg_region *region, sd_bus_message *answer, struct
 			    region->id);
 	strcpy(j->path, path);
 	strcpy(j->daemon, daemon);
-	/* Whatever comes of it is told by signals that are taken in later: what this finds out is how much there is to do. */
+	/*
+	 * Whatever comes of it is told by signals that are taken in later: what this finds out is
+	 * how much there is to do.
+	 */
 	r = rdmareg_job_refresh(j);
 	if (r < 0) {
-		/* Nobody would hear of it again. The caller is told of the first failure, so this one asks for no answer. */
+		/*
+		 * Nobody would hear of it again. The caller is told of the first failure, so this
+		 * one asks for no answer.
+		 */
 		sd_bus_call_method_async(j->context->bus, NULL, j->daemon, j->path,
 					 RDMAREG_JOB_INTERFACE, "Cancel", NULL, NULL, NULL);
 		return r;

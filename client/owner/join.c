@@ -2,9 +2,9 @@
 /*
  * join.c - being a holder: join, leave, acknowledge.
  *
- * What always holds: what the program joined is on its context's list until it leaves or the region ends, and
- * is joined again with every daemon that comes; when a daemon will not have it, it is taken off the list and
- * the program is told.
+ * What always holds: what the program joined is on its context's list until it leaves or the region
+ * ends, and is joined again with every daemon that comes; when a daemon will not have it, it is
+ * taken off the list and the program is told.
  */
 #include <inttypes.h>
 
@@ -107,7 +107,10 @@ _public_ int rdmareg_join(struct rdmareg_region *region)
 
 	NEED(region);
 	c = region->context;
-	/* First the place on the list: a holder that the list does not know would be lost over a restart. */
+	/*
+	 * First the place on the list: a holder that the list does not know would be lost over a
+	 * restart.
+	 */
 	j = calloc(1, sizeof(*j));
 	if (!j)
 		return fail(ENOMEM, "joining region %" PRIu64 ": out of memory", region->id);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * properties.c - see properties.h. One table says which property goes where and how; the strings stay in
- * the message, which is kept as long as they are.
+ * properties.c - see properties.h. One table says which property goes where and how; the strings
+ * stay in the message, which is kept as long as they are.
  */
 #include "properties.h"
 

@@ -15,11 +15,11 @@ struct properties {
 };
 
 /*
- * properties_read - read the a{sv} at the message's present position; on success @p refers to @m and what
- * it held before is let go
+ * properties_read - read the a{sv} at the message's present position; on success @p refers to @m
+ * and what it held before is let go
  *
- * Properties that are not known are skipped, those that are missing stay zero. -EBADMSG: a known one has
- * another type, or there is no Id.
+ * Properties that are not known are skipped, those that are missing stay zero. -EBADMSG: a known
+ * one has another type, or there is no Id.
  */
 int properties_read(struct properties *p, sd_bus_message *m);
 void properties_clear(struct properties *p);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * region-list.c - a walk over regions, page by page. What always holds: ids rise strictly, so a walk ends
- * however the set changes and whatever the daemon answers; one page is held at a time.
+ * region-list.c - a walk over regions, page by page. What always holds: ids rise strictly, so a
+ * walk ends however the set changes and whatever the daemon answers; one page is held at a time.
  */
 #include <stdbool.h>
 
@@ -164,7 +164,8 @@ _public_ int rdmareg_list_next(struct rdmareg_list *l, struct rdmareg_region_inf
 		r = next_of_page(l);
 		if (r < 0) {
 			l->last =
-				true; /* what is behind a broken answer is unknown: do not go round */
+				/* what is behind a broken answer is unknown: do not go round */
+				true;
 			l->answer = sd_bus_message_unref(l->answer);
 			return r;
 		}

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * region.c - regions as the owner handles them: register, look up, refresh, export, prefetch, configure,
- * release.
+ * region.c - regions as the owner handles them: register, look up, refresh, export, prefetch,
+ * configure, release.
  *
- * What always holds: a handle is on its context's list from the moment it exists until it is freed; it has
- * read at least one answer, so its information is never empty; no call here changes it except a complete
- * new answer.
+ * What always holds: a handle is on its context's list from the moment it exists until it is freed;
+ * it has read at least one answer, so its information is never empty; no call here changes it
+ * except a complete new answer.
  */
 #include <inttypes.h>
 #include <stdio.h>

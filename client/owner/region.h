@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * region.h - a handle of a region, for the files that carry out what is asked through it. What always
- * holds: see region.c.
+ * region.h - a handle of a region, for the files that carry out what is asked through it. What
+ * always holds: see region.c.
  */
 #ifndef RDMAREG_CLIENT_REGION_H
 #define RDMAREG_CLIENT_REGION_H

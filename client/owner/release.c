@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * release.c - several regions taken down at the same time: their holders' graces run beside each other.
+ * release.c - several regions taken down at the same time: their holders' graces run beside each
+ * other.
  *
- * What always holds: each region is answered for once, whatever becomes of daemon and bus; no more than WINDOW calls
- * wait at a time, which is below what the daemon lets one connection have.
+ * What always holds: each region is answered for once, whatever becomes of daemon and bus; no more
+ * than WINDOW calls wait at a time, which is below what the daemon lets one connection have.
  */
 #include <inttypes.h>
 

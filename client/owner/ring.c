@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * ring.c - the events that the program has not taken yet. What always holds: the ring never grows; what does
- * not fit is told by one event, the last.
+ * ring.c - the events that the program has not taken yet. What always holds: the ring never grows;
+ * what does not fit is told by one event, the last.
  */
 #include "bus.h"
 #include "util.h"
@@ -9,8 +9,8 @@
 #define OVERFLOW_KEPT 1 /* the last place is the overflow event's */
 
 /*
- * A newer revocation takes the place of one that was not settled: of its event too, if that still waits.
- * False: it does not wait.
+ * A newer revocation takes the place of one that was not settled: of its event too, if that still
+ * waits. False: it does not wait.
  */
 static bool supersede(struct rdmareg *c, const struct rdmareg_event *e)
 {

@@ -2,9 +2,9 @@
 /*
  * signals.c - the daemon's signals become events, and what they end is ended here.
  *
- * What always holds: a signal counts only if it comes from the unique name that owns org.rdmareg.Registry1
- * (anybody on the bus can address a signal to us, and match rules on well-known names do not keep those
- * out); a malformed one is ignored.
+ * What always holds: a signal counts only if it comes from the unique name that owns
+ * org.rdmareg.Registry1 (anybody on the bus can address a signal to us, and match rules on
+ * well-known names do not keep those out); a malformed one is ignored.
  */
 #include <stdlib.h>
 
@@ -81,8 +81,8 @@ static int on_signal(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
 }
 
 /*
- * The answer to a renewed Subscribe: a daemon that refuses it will refuse the next request too, and say why
- * there.
+ * The answer to a renewed Subscribe: a daemon that refuses it will refuse the next request too, and
+ * say why there.
  */
 static int on_subscribed(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * buffer.c - pinned memory of this side: the peer's own, through which transfers are copied, and that of the
- * program.
+ * buffer.c - pinned memory of this side: the peer's own, through which transfers are copied, and
+ * that of the program.
  */
 #include "buffer.h"
 
@@ -15,7 +15,10 @@ uint32_t buffer_chunk_unit(const struct rdmareg_peer *p)
 	return p->remote.alignment > 4096 ? p->remote.alignment : 4096;
 }
 
-/* Our own memory is pinned on first use. A tight RLIMIT_MEMLOCK makes transfers slower, not impossible. */
+/*
+ * Our own memory is pinned on first use. A tight RLIMIT_MEMLOCK makes transfers slower, not
+ * impossible.
+ */
 int buffer_prepare(struct rdmareg_peer *p)
 {
 	size_t unit = buffer_chunk_unit(p), bytes = p->options.buffer_bytes;
@@ -39,7 +42,9 @@ int buffer_prepare(struct rdmareg_peer *p)
 			p->bounce = NULL;
 			continue;
 		}
-		/* A child must not turn our pages into its own copies while the adapter uses them. */
+		/*
+		 * A child must not turn our pages into its own copies while the adapter uses them.
+		 */
 		madvise(p->bounce, bytes, MADV_DONTFORK);
 		p->bounce_mr = ibv_reg_mr(p->pd, p->bounce, bytes, IBV_ACCESS_LOCAL_WRITE);
 		if (p->bounce_mr)

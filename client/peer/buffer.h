@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * buffer.h - pinned memory of this side. What always holds: it lives as long as the connection; nothing may
- * be in flight when it is freed.
+ * buffer.h - pinned memory of this side. What always holds: it lives as long as the connection;
+ * nothing may be in flight when it is freed.
  */
 #ifndef RDMAREG_CLIENT_BUFFER_H
 #define RDMAREG_CLIENT_BUFFER_H

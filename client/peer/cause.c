@@ -80,7 +80,10 @@ static int ask(const struct rdmareg_peer *p, const struct wire_connect *question
 	if (r >= 0)
 		r = cm_resolve(channel, (struct sockaddr *)&source, rdma_get_peer_addr(p->id),
 			       deadline, &id);
-	/* nothing is ever sent over it: there is no queue pair, and none of that number is asked for */
+	/*
+	 * nothing is ever sent over it: there is no queue pair, and none of that number is asked
+	 * for
+	 */
 	if (r >= 0 && rdma_connect(id, &param))
 		r = -errno;
 	if (r >= 0)

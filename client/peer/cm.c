@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * cm.c - conversations with the RDMA connection manager: find the way to an address, and wait for an answer.
+ * cm.c - conversations with the RDMA connection manager: find the way to an address, and wait for
+ * an answer.
  *
- * What always holds: each step waits until the caller's deadline at most, on a channel that does not block.
+ * What always holds: each step waits until the caller's deadline at most, on a channel that does
+ * not block.
  */
 #include "cm.h"
 
@@ -130,9 +132,10 @@ static int resolve_once(struct rdma_event_channel *channel, const struct sockadd
 }
 
 /*
- * The kernel (7.2 at least) looks at the neighbour table when the address is asked for, when the neighbour
- * changes, and at the timeout. A neighbour that answers before the request is queued (over veth it does) is
- * not noticed until the timeout, so that is kept short and the question asked again.
+ * The kernel (7.2 at least) looks at the neighbour table when the address is asked for, when the
+ * neighbour changes, and at the timeout. A neighbour that answers before the request is queued
+ * (over veth it does) is not noticed until the timeout, so that is kept short and the question
+ * asked again.
  */
 int cm_resolve(struct rdma_event_channel *channel, const struct sockaddr *source,
 	       const struct sockaddr *target, uint64_t deadline_usec, struct rdma_cm_id **ret)

@@ -12,8 +12,8 @@
 int cm_set_nonblocking(int fd);
 
 /*
- * Resolve address and route. @source: may be NULL. @ret: also set by an attempt that fails later than at the
- * start; the caller destroys it.
+ * Resolve address and route. @source: may be NULL. @ret: also set by an attempt that fails later
+ * than at the start; the caller destroys it.
  */
 int cm_resolve(struct rdma_event_channel *channel, const struct sockaddr *source,
 	       const struct sockaddr *target, uint64_t deadline_usec, struct rdma_cm_id **ret);

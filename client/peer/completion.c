@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * completion.c - what the statuses of failed operations mean to a program that knows of files and not of
- * queue pairs.
+ * completion.c - what the statuses of failed operations mean to a program that knows of files and
+ * not of queue pairs.
  */
 #include "peer.h"
 #include "util.h"

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * connect.c - one attempt to reach one address with RDMA CM: resolve, build a queue pair with receives
- * posted, present the ticket, read the accept, check that the path is one on which this adapter works
- * correctly.
+ * connect.c - one attempt to reach one address with RDMA CM: resolve, build a queue pair with
+ * receives posted, present the ticket, read the accept, check that the path is one on which this
+ * adapter works correctly.
  *
- * What always holds: each step waits until the caller's deadline at most; a failing attempt leaves only the
- * event channel behind.
+ * What always holds: each step waits until the caller's deadline at most; a failing attempt leaves
+ * only the event channel behind.
  */
 #include <netdb.h>
 #include <stdio.h>
@@ -38,7 +38,8 @@ void peer_teardown(struct rdmareg_peer *p)
 		ibv_destroy_cq(p->cq);
 	if (p->completions)
 		ibv_destroy_comp_channel(
-			p->completions); /* closes its descriptor, which leaves the epoll set with that */
+			/* closes its descriptor, which leaves the epoll set with that */
+			p->completions);
 	if (p->pd)
 		ibv_dealloc_pd(p->pd);
 	if (p->id)
@@ -54,8 +55,8 @@ void peer_teardown(struct rdmareg_peer *p)
 }
 
 /*
- * A queue pair that can send FLUSHes, where this adapter has them: only the extended kind can. What it cannot
- * do shows in flush_qp.
+ * A queue pair that can send FLUSHes, where this adapter has them: only the extended kind can. What
+ * it cannot do shows in flush_qp.
  */
 static int create_qp(struct rdmareg_peer *p, struct ibv_qp_init_attr *attr)
 {
@@ -104,8 +105,8 @@ static int build(struct rdmareg_peer *p)
 		return fail(errno, "%s", strerror(errno));
 
 	/*
-	 * Pages of its own: what is pinned must not be shared with the heap, which a child after fork(2)
-	 * would copy.
+	 * Pages of its own: what is pinned must not be shared with the heap, which a child after
+	 * fork(2) would copy.
 	 */
 	control = mmap(NULL, sizeof(*p->control), PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -123,7 +124,10 @@ static int build(struct rdmareg_peer *p)
 	if (create_qp(p, &attr))
 		return fail(errno == ENOMEM ? ENOBUFS : errno, "making a queue pair on %s: %s",
 			    ibv_get_device_name(p->id->verbs->device), strerror(errno));
-	/* Before the request goes out: the other side may ask for blocks back with its first breath. */
+	/*
+	 * Before the request goes out: the other side may ask for blocks back with its first
+	 * breath.
+	 */
 	for (uint32_t i = 0; i < PEER_RECEIVES; i++)
 		if (peer_post_receive(p, i) < 0)
 			return fail(EIO, "the RDMA device does not take receive buffers");
@@ -132,11 +136,16 @@ static int build(struct rdmareg_peer *p)
 
 static int check_path(struct rdmareg_peer *p)
 {
-	/* RDMA CM leaves 0, which is 655 ms for each time a receive was not posted quickly enough. */
+	/*
+	 * RDMA CM leaves 0, which is 655 ms for each time a receive was not posted quickly enough.
+	 */
 	struct ibv_qp_attr attr = { .min_rnr_timer = timers_rnr_code(p->options.rnr_timer_usec) };
 	struct ibv_qp_init_attr init;
 
-	/* A device that does not let it be changed is slower to be told of revocations, nothing worse. */
+	/*
+	 * A device that does not let it be changed is slower to be told of revocations, nothing
+	 * worse.
+	 */
 	if (ibv_modify_qp(p->id->qp, &attr, IBV_QP_MIN_RNR_TIMER))
 		errno = 0;
 	if (ibv_query_qp(p->id->qp, &attr, IBV_QP_PATH_MTU, &init))
@@ -209,7 +218,10 @@ static const char *name_of(const struct sockaddr *address, char text[static NAME
 	return text;
 }
 
-/* The sentence so far said what is the matter; now also between whom, and what a source address has to be. */
+/*
+ * The sentence so far said what is the matter; now also between whom, and what a source address has
+ * to be.
+ */
 static int fail_attempt(int r, const struct sockaddr *source, const struct sockaddr *target,
 			bool resolved)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * link.c - the queue pair as a carrier of control messages: receives, sends, waiting for completions, and its
- * end.
+ * link.c - the queue pair as a carrier of control messages: receives, sends, waiting for
+ * completions, and its end.
  *
  * What always holds: the first reason for the end is kept, whatever follows.
  */
@@ -25,7 +25,10 @@ int peer_end(struct rdmareg_peer *p, int error, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(p->error_text, sizeof(p->error_text), format, args);
 	va_end(args);
-	/* Saying goodbye may fail, destroying may not: after it the adapter is done with every buffer. */
+	/*
+	 * Saying goodbye may fail, destroying may not: after it the adapter is done with every
+	 * buffer.
+	 */
 	rdma_disconnect(p->id);
 	rdma_destroy_qp(p->id);
 	p->flush_qp = NULL;
@@ -120,7 +123,10 @@ int peer_sleep(struct rdmareg_peer *p, uint64_t deadline_usec)
 
 	if (now >= deadline_usec)
 		return -ETIMEDOUT;
-	/* Between the last look and the arming something may have come: look once more before sleeping. */
+	/*
+	 * Between the last look and the arming something may have come: look once more before
+	 * sleeping.
+	 */
 	if (p->more || peer_arm(p))
 		return 0;
 	left = (deadline_usec - now + 999) / 1000;

@@ -2,9 +2,9 @@
 /*
  * messages.c - what the region's host tells a peer.
  *
- * What always holds: revocation, length, key and generation in the peer are what the newest message said.
- * Of revocations that take each other's place only the newest is pending, and only its number is
- * acknowledged.
+ * What always holds: revocation, length, key and generation in the peer are what the newest message
+ * said. Of revocations that take each other's place only the newest is pending, and only its number
+ * is acknowledged.
  */
 #include "error.h"
 #include "names.h"

@@ -2,8 +2,8 @@
 /*
  * operations.c - the operations of the transfer that is under way: posted, in flight, complete.
  *
- * What always holds: a queue pair completes in order, so the bytes done are always the first ones; `done`
- * means exactly that many from the start. No operation reaches beyond what the file backs.
+ * What always holds: a queue pair completes in order, so the bytes done are always the first ones;
+ * `done` means exactly that many from the start. No operation reaches beyond what the file backs.
  */
 #include "operations.h"
 
@@ -28,7 +28,10 @@ static int post_flush(struct rdmareg_peer *p, uint64_t wr_id, uint8_t type, uint
 	ibv_wr_start(qp);
 	qp->wr_id = wr_id;
 	qp->wr_flags = IBV_SEND_SIGNALED;
-	/* Visibility is asked for everything that was written, wherever; persistence costs by the byte. */
+	/*
+	 * Visibility is asked for everything that was written, wherever; persistence costs by the
+	 * byte.
+	 */
 	ibv_wr_flush(qp, p->remote.rkey, p->remote.address + offset, bytes,
 		     persistent ? IBV_FLUSH_PERSISTENT : IBV_FLUSH_GLOBAL,
 		     persistent ? IBV_FLUSH_RANGE : IBV_FLUSH_MR);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * peer.c - the peer side's public calls that are not transfers: connect, ask, wait, acknowledge, close.
+ * peer.c - the peer side's public calls that are not transfers: connect, ask, wait, acknowledge,
+ * close.
  */
 #include <arpa/inet.h>
 #include <inttypes.h>
@@ -91,7 +92,10 @@ static int look_up(const char *what, const char *host, const char *port, int fla
 					   : "");
 }
 
-/* Only a host that was not reached may be reached at another of its addresses. An answer is an answer. */
+/*
+ * Only a host that was not reached may be reached at another of its addresses. An answer is an
+ * answer.
+ */
 static bool may_try_next(int r)
 {
 	return r == -EHOSTUNREACH || r == -ENETUNREACH || r == -ENODEV || r == -ECONNREFUSED ||
@@ -189,7 +193,8 @@ _public_ int rdmareg_peer_connect(const char *ticket_text, enum rdmareg_access a
 		return r;
 	if (p->remote.revocation) {
 		/*
-		 * Nothing of ours can be in flight: it waits for nobody here, and we wait for its settling.
+		 * Nothing of ours can be in flight: it waits for nobody here, and we wait for its
+		 * settling.
 		 */
 		p->revocation.id = p->remote.revocation;
 		p->revocation.length = p->remote.length;

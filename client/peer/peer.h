@@ -2,15 +2,16 @@
 /*
  * peer.h - a connection to a region on another machine.
  *
- * One RC queue pair, one completion queue for both directions, control messages beside the one-sided
- * operations. All work is done inside the caller's calls: peer_progress() takes in what has happened,
- * peer_sleep() waits for more.
+ * One RC queue pair, one completion queue for both directions, control messages beside the
+ * one-sided operations. All work is done inside the caller's calls: peer_progress() takes in what
+ * has happened, peer_sleep() waits for more.
  *
  * What always holds:
- *   - Once peer->error is set the queue pair is destroyed: nothing of ours is in flight and no memory of
- *     the caller is touched.
+ *   - Once peer->error is set the queue pair is destroyed: nothing of ours is in flight and no
+ *     memory of the caller is touched.
  *   - Outside a transfer (transfer.c) no data operation is in flight.
- *   - After an acknowledgement was sent no data operation is posted until that revocation is settled.
+ *   - After an acknowledgement was sent no data operation is posted until that revocation is
+ *     settled.
  *   - Every wait ends: by a completion, an event of the connection manager, or a deadline.
  */
 #ifndef RDMAREG_CLIENT_PEER_H
@@ -93,7 +94,10 @@ void peer_raise(
 	struct rdmareg_peer *p); /* make the caller's descriptor readable, or let it be again */
 void peer_lower(struct rdmareg_peer *p);
 void peer_event(struct rdmareg_peer *p, struct rdmareg_peer_event *e);
-/* The event of the revocation whose place @e's takes, if it still waits, becomes @e's. False: it does not wait. */
+/*
+ * The event of the revocation whose place @e's takes, if it still waits, becomes @e's. False: it
+ * does not wait.
+ */
 bool peer_supersede(struct rdmareg_peer *p, const struct rdmareg_peer_event *e);
 
 /* link.c */
@@ -116,8 +120,8 @@ int peer_progress(struct rdmareg_peer *p); /* 0, or p->error */
 void peer_watch(struct rdmareg_peer *p);
 
 /*
- * cause.c: an operation failed over there, with @error (positive) and @text. The same, or what the keeper there
- * says about it; blocks for some seconds at most.
+ * cause.c: an operation failed over there, with @error (positive) and @text. The same, or what the
+ * keeper there says about it; blocks for some seconds at most.
  */
 int cause_find(struct rdmareg_peer *p, int error, const char **text);
 /* Errno and sentence of an enum wire_cause; 0: nothing is known. */
@@ -133,8 +137,8 @@ int peer_establish(struct rdmareg_peer *p, const struct sockaddr *source,
 void peer_teardown(struct rdmareg_peer *p);
 
 /*
- * completion.c: what a failed completion means. errno, positive; a sentence about the matter and what to
- * do. @has_grace: there was time to acknowledge.
+ * completion.c: what a failed completion means. errno, positive; a sentence about the matter and
+ * what to do. @has_grace: there was time to acknowledge.
  */
 int completion_errno(enum ibv_wc_status status, bool revocation_asked, bool has_grace,
 		     const char **ret_text);

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * persist.c - more than "the adapter has it": visible to everybody over there (flush), and on the medium
- * (persist).
+ * persist.c - more than "the adapter has it": visible to everybody over there (flush), and on the
+ * medium (persist).
  *
- * Which way is decided by what the accept said the memory is and by what both adapters can do: an RDMA FLUSH,
- * which nobody's processor is needed for; else a READ for visibility, and for durability a message to the
- * keeper, which does an fsync(2).
+ * Which way is decided by what the accept said the memory is and by what both adapters can do: an
+ * RDMA FLUSH, which nobody's processor is needed for; else a READ for visibility, and for
+ * durability a message to the keeper, which does an fsync(2).
  *
- * What always holds: one message is under way at a time, also over several calls: a second one would be
- * ignored. An answer is for the request it names; while it is awaited, revocations are answered as in a
- * transfer.
+ * What always holds: one message is under way at a time, also over several calls: a second one
+ * would be ignored. An answer is for the request it names; while it is awaited, revocations are
+ * answered as in a transfer.
  */
 #include <inttypes.h>
 #include <inttypes.h>

@@ -2,8 +2,8 @@
 /*
  * progress.c - taking in completions and connection events.
  *
- * What always holds: completions are looked at before connection events. When an operation failed and the
- * connection broke because of it, the operation's status is the better reason.
+ * What always holds: completions are looked at before connection events. When an operation failed
+ * and the connection broke because of it, the operation's status is the better reason.
  */
 #include "error.h"
 #include "operations.h"
@@ -23,7 +23,10 @@ static void take_completion(struct rdmareg_peer *p, const struct ibv_wc *wc)
 	if (wc->status != IBV_WC_SUCCESS) {
 		error = completion_errno(wc->status, p->revocation.id && !p->acknowledged,
 					 p->remote.grace_msec, &text);
-		/* an access that failed ends the connection, and what else was posted may come home before it */
+		/*
+		 * an access that failed ends the connection, and what else was posted may come home
+		 * before it
+		 */
 		if (error == EACCES || error == EREMOTEIO || error == ECONNRESET)
 			error = cause_find(p, error, &text);
 		peer_end(p, error, "%s (%s)", text, ibv_wc_status_str(wc->status));
@@ -49,7 +52,10 @@ static void take_completion(struct rdmareg_peer *p, const struct ibv_wc *wc)
 	}
 }
 
-/* An access that failed there ends the connection, too, and that word may be here before the completion. */
+/*
+ * An access that failed there ends the connection, too, and that word may be here before the
+ * completion.
+ */
 static void end_by_other_side(struct rdmareg_peer *p)
 {
 	const char *text =

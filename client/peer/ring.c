@@ -2,8 +2,8 @@
 /*
  * ring.c - the events that the program has not taken yet, and the descriptor that tells it of them.
  *
- * What always holds: when the ring is full the oldest event makes room. It never holds the state of the
- * region: that is in struct rdmareg_peer.
+ * What always holds: when the ring is full the oldest event makes room. It never holds the state of
+ * the region: that is in struct rdmareg_peer.
  */
 #include <sys/eventfd.h>
 

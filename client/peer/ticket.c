@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * ticket.c - see ticket.h. The text comes from another machine, through files, environments and hands:
- * every byte is checked, lengths before contents, and the result is only written when all of it is good.
+ * ticket.c - see ticket.h. The text comes from another machine, through files, environments and
+ * hands: every byte is checked, lengths before contents, and the result is only written when all of
+ * it is good.
  */
 #include "ticket.h"
 

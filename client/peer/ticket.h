@@ -19,8 +19,8 @@ struct ticket {
 /*
  * ticket_parse - strict: one spelling per ticket, nothing before or after it
  *
- * -EINVAL with a sentence that says where it stops making sense; it never quotes the token, since errors
- * end up in logs.
+ * -EINVAL with a sentence that says where it stops making sense; it never quotes the token, since
+ * errors end up in logs.
  */
 int ticket_parse(const char *text, struct ticket *ret);
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * transfer.c - one-sided reads and writes: cut into chunks, several in flight, through our own pinned
- * memory or the caller's.
+ * transfer.c - one-sided reads and writes: cut into chunks, several in flight, through our own
+ * pinned memory or the caller's.
  *
  * What always holds:
- *   - Every remote address is a multiple of the alignment that the other side demands; a chunk that is
- *     not the last one is, too. What is to be read from elsewhere is read from the multiple before it, and
- *     what was not asked for is dropped here. A write to elsewhere is refused: nothing that the adapter
- *     offers could do it without writing bytes that are others' to write.
+ *   - Every remote address is a multiple of the alignment that the other side demands; a chunk that
+ *     is not the last one is, too. What is to be read from elsewhere is read from the multiple
+ *     before it, and what was not asked for is dropped here. A write to elsewhere is refused:
+ *     nothing that the adapter offers could do it without writing bytes that are others' to write.
  *   - A transfer returns with nothing in flight, whatever happened.
  *   - While a revocation is not settled nothing is posted (unless the program asked to ignore it).
  */

@@ -2,9 +2,9 @@
 /*
  * wire.h - the messages of proto/rdmareg-wire.h read into and written from native structures.
  *
- * What always holds: bytes from the network are checked here and nowhere else; what comes out is consistent
- * (offsets do not overflow, the alignment is a power of two, text is printable); on failure the result is
- * untouched and no sentence is set.
+ * What always holds: bytes from the network are checked here and nowhere else; what comes out is
+ * consistent (offsets do not overflow, the alignment is a power of two, text is printable); on
+ * failure the result is untouched and no sentence is set.
  */
 #ifndef RDMAREG_CLIENT_WIRE_H
 #define RDMAREG_CLIENT_WIRE_H
@@ -39,8 +39,8 @@ void wire_put_sync(struct wire_message *ret, uint64_t request, uint64_t offset, 
 void wire_put_ack(struct wire_message *ret, uint64_t revocation);
 
 /*
- * The errno (positive) of an enum wire_refusal, and what to do about it; what is the matter is the refusal's text. Unknown
- * reasons are ECONNREFUSED.
+ * The errno (positive) of an enum wire_refusal, and what to do about it; what is the matter is the
+ * refusal's text. Unknown reasons are ECONNREFUSED.
  */
 int wire_refusal_errno(uint16_t reason, const char **ret_hint);
 

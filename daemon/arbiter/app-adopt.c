@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * app-adopt.c - what keepers held before this daemon began. A region is taken over with its number and its
- * state if its keeper has a record of it; everything that is decided by is the record's. Limits are not applied
- * to what lives already. Of a keeper that speaks no version of ours the record is all there is: its regions are
- * shown as they were registered.
+ * app-adopt.c - what keepers held before this daemon began. A region is taken over with its number
+ * and its state if its keeper has a record of it; everything that is decided by is the record's.
+ * Limits are not applied to what lives already. Of a keeper that speaks no version of ours the
+ * record is all there is: its regions are shown as they were registered.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -47,8 +47,8 @@ static struct client *find_owner(struct app *a, struct proxy *k, const char *mar
 }
 
 /*
- * It claims a region that no daemon gave it: it has to let go of it, and nothing else happens. The first one is
- * in the log. NULL, or the complaint: there are so many that they are made up.
+ * It claims a region that no daemon gave it: it has to let go of it, and nothing else happens. The
+ * first one is in the log. NULL, or the complaint: there are so many that they are made up.
  */
 static const char *drop_claim(struct proxy *k, uint64_t id, const char *why)
 {
@@ -70,7 +70,10 @@ static bool is_same(const struct record_region *g, const struct keeper_region *i
 	       g->detached == info->detached;
 }
 
-/* A change that was under way when the daemon ended, or a keeper's lie: what is recorded is what is wanted. */
+/*
+ * A change that was under way when the daemon ended, or a keeper's lie: what is recorded is what is
+ * wanted.
+ */
 static int set_right(struct proxy *k, const struct record_region *g,
 		     const struct keeper_region *info)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * app-bus.c - what callers ask for. Each handler checks what depends on state, enters what must be
- * remembered, asks the keeper, and lets the answer (app-keepers.c) finish the call. A refusal leaves
- * nothing behind.
+ * remembered, asks the keeper, and lets the answer (app-keepers.c) finish the call. A refusal
+ * leaves nothing behind.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -319,8 +319,8 @@ static int acknowledge(void *userdata, struct client *c, uint64_t id, uint64_t r
 }
 
 /*
- * Each of its regions loses a holder; those that end with their owner are released. Calls that it left open
- * are freed when answered.
+ * Each of its regions loses a holder; those that end with their owner are released. Calls that it
+ * left open are freed when answered.
  */
 static void client_gone(void *userdata, struct client *c)
 {

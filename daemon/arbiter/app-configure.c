@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * app-configure.c - policy, grace and arbitration of a region: chosen when it is registered, and changed while it lives.
+ * app-configure.c - policy, grace and arbitration of a region: chosen when it is registered, and
+ * changed while it lives.
  *
- * A change takes up to two questions to the keeper: for the file, if it is to be guarded from now on, and then for the change itself. What
- * the keeper refuses has changed nothing; its answer changes everything at once.
+ * A change takes up to two questions to the keeper: for the file, if it is to be guarded from now
+ * on, and then for the change itself. What the keeper refuses has changed nothing; its answer
+ * changes everything at once.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -178,8 +180,8 @@ static void finish(struct app *a, struct change *c, int error, const char *text)
 }
 
 /*
- * One that was late was refused to its caller, so what the daemon knows holds: if the keeper did it after all, it is
- * told so. Until that is settled nothing else is changed.
+ * One that was late was refused to its caller, so what the daemon knows holds: if the keeper did it
+ * after all, it is told so. Until that is settled nothing else is changed.
  */
 static void settle_late(struct app *a, const struct answer *n)
 {

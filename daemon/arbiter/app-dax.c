@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * app-dax.c - device-dax devices made for tenants. rdmareg-dax does the work, in a process of its own; here is whose each is and how long.
+ * app-dax.c - device-dax devices made for tenants. rdmareg-dax does the work, in a process of its
+ * own; here is whose each is and how long.
  *
- * What always holds: a device is charged to its user from before it is made until it is destroyed. One that is not detached ends with the connection
- * that asked for it, as soon as nobody has it open or mapped; a region on it counts as that, since its keeper has it mapped. What is in
- * dax/ of the runtime directory (NAME -> "UID BYTES MARK") are those that a daemon started anew takes over.
+ * What always holds: a device is charged to its user from before it is made until it is destroyed.
+ * One that is not detached ends with the connection that asked for it, as soon as nobody has it
+ * open or mapped; a region on it counts as that, since its keeper has it mapped. What is in dax/ of
+ * the runtime directory (NAME -> "UID BYTES MARK") are those that a daemon started anew takes over.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * app-demands.c - operations of others on guarded files (passages of the gate), brought to every region they touch.
+ * app-demands.c - operations of others on guarded files (passages of the gate), brought to every
+ * region they touch.
  *
- * Who takes blocks is served by a demand (core/demand.h) with a part for each region of the file whose range it takes; the parts are asked
- * of the keepers and answered when no peer can reach them. A keeper carries few demands of a region at a time, so many who come at once
- * share them: one whose range and regions a demand has already joins its crowd, and the last demand that a file may have takes all
- * of its regions, so that everybody who comes after it joins that.
+ * Who takes blocks is served by a demand (core/demand.h) with a part for each region of the file
+ * whose range it takes; the parts are asked of the keepers and answered when no peer can reach
+ * them. A keeper carries few demands of a region at a time, so many who come at once share them:
+ * one whose range and regions a demand has already joins its crowd, and the last demand that a file
+ * may have takes all of its regions, so that everybody who comes after it joins that.
  *
  * What always holds:
- *   - A passage is answered only when every region that it takes something of is fenced, or is refused. Whatever happens here the gate keeps the
- *     deadline, and lets it go on then.
- *   - Nobody joins a demand that was passed on without being fenced, or whose regions were fenced for JOIN_USEC already: regions do not stay
- *     closed for as long as somebody comes.
+ *   - A passage is answered only when every region that it takes something of is fenced, or is
+ *     refused. Whatever happens here the gate keeps the deadline, and lets it go on then.
+ *   - Nobody joins a demand that was passed on without being fenced, or whose regions were fenced
+ *     for JOIN_USEC already: regions do not stay closed for as long as somebody comes.
  *   - A file has at most DEMANDS_OF_A_FILE demands; who comes then waits for one to end.
  */
 #include <errno.h>
@@ -149,7 +151,10 @@ static void step(struct crowd *c, enum demand_event_type type)
 	carry_out(c, &effects);
 }
 
-/* One that is being taken down can still be reached; its keeper answers when nothing is left of it. Before it is registered nobody can. */
+/*
+ * One that is being taken down can still be reached; its keeper answers when nothing is left of it.
+ * Before it is registered nobody can.
+ */
 static bool can_be_demanded(const struct region *r)
 {
 	return r->state != REGION_REGISTERING;
@@ -201,7 +206,10 @@ static int ask(struct crowd *c, const struct region *r, struct region_entry *e,
 			     (void *)(uintptr_t)c->demand);
 }
 
-/* The regions that a range takes something of; how long their holders have at most, and whether one of them refuses. */
+/*
+ * The regions that a range takes something of; how long their holders have at most, and whether one
+ * of them refuses.
+ */
 static uint32_t survey(struct app *a, const struct file *f, const struct gate_message *w,
 		       uint64_t *ret_grace, const struct region **ret_refusing)
 {
@@ -292,7 +300,10 @@ static void ask_all(struct crowd *c, const struct file *f, const struct gate_mes
 	}
 	demand_begin(&c->core, asked, false, &effects);
 	carry_out(c, &effects);
-	/* of a keeper that cannot be asked the region can be reached: whoever waits has to wait for his deadline */
+	/*
+	 * of a keeper that cannot be asked the region can be reached: whoever waits has to wait for
+	 * his deadline
+	 */
 	while (failed--)
 		step(c, DEMAND_PART_FAILED);
 }
@@ -436,7 +447,10 @@ void app_passages_lost(struct app *a)
 		end_passage(p);
 }
 
-/* It was not fenced, or nobody knows: no room for the demand, or a keeper that lives and does not answer. */
+/*
+ * It was not fenced, or nobody knows: no room for the demand, or a keeper that lives and does not
+ * answer.
+ */
 static bool is_reachable_yet(int error)
 {
 	return error == -EDQUOT || error == -ETIMEDOUT || error == -ENOTCONN || error == -EPROTO;

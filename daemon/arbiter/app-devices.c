@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * app-devices.c - what this machine has that regions can be made of. What always holds: it is asked anew each time, in the daemon's loop, because it
- * reads sysfs only; nothing that could wait for a device belongs here.
+ * app-devices.c - what this machine has that regions can be made of. What always holds: it is asked
+ * anew each time, in the daemon's loop, because it reads sysfs only; nothing that could wait for a
+ * device belongs here.
  */
 #include <errno.h>
 #include <unistd.h>

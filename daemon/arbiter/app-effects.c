@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * app-effects.c - the one place where a region takes a step, and where what the core wants done is done.
+ * app-effects.c - the one place where a region takes a step, and where what the core wants done is
+ * done.
  *
- * Effects are carried out in order, by calls that report nothing back at once: the bus queues, a keeper's
- * loss comes from the loop. So no step begins while another one's effects are carried out.
+ * Effects are carried out in order, by calls that report nothing back at once: the bus queues, a
+ * keeper's loss comes from the loop. So no step begins while another one's effects are carried out.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -36,7 +37,10 @@ static void ask_keeper(struct app *a, struct region_entry *e, enum keeper_type t
 	int r;
 
 	if (type == KEEPER_CONSENT) {
-		/* one that answers nothing is not asked without end for what it tells: its deadline stands in */
+		/*
+		 * one that answers nothing is not asked without end for what it tells: its deadline
+		 * stands in
+		 */
 		if (proxy_asked(e->keeper) >= CONSENTS_MAX)
 			return;
 		m.revocation.revocation = f->revocation;
@@ -46,8 +50,8 @@ static void ask_keeper(struct app *a, struct region_entry *e, enum keeper_type t
 	}
 	r = proxy_request(e->keeper, &m, -1, f->grace_usec / USEC_PER_MSEC, NULL);
 	/*
-	 * consent lost: the keeper's deadline stands in. Release lost: the region stays closing until the
-	 * keeper ends.
+	 * consent lost: the keeper's deadline stands in. Release lost: the region stays closing
+	 * until the keeper ends.
 	 */
 	if (r < 0)
 		log_error("region %" PRIu64 ": keeper %s cannot be asked: %s", e->id,
@@ -151,7 +155,8 @@ static bool carry_out(struct app *a, struct region *r, struct region_entry *e,
 		break;
 	case REGION_REPLY_RELEASE:
 		app_forget_record(
-			e); /* first: the next daemon would bring back what somebody heard is gone */
+			/* first: the next daemon would bring back what somebody heard is gone */
+			e);
 		reply_release(e);
 		break;
 	case REGION_SEND_RELEASE:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * app-evict.c - Evict: regions taken down because an administrator wants their filesystem or their place; what
- * is under way is in app-eviction.c.
+ * app-evict.c - Evict: regions taken down because an administrator wants their filesystem or their
+ * place; what is under way is in app-eviction.c.
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * app-eviction.c - evictions under way. What always holds: one is answered after the last of its regions, and
- * is gone with that.
+ * app-eviction.c - evictions under way. What always holds: one is answered after the last of its
+ * regions, and is gone with that.
  */
 #include <inttypes.h>
 #include <stdlib.h>

@@ -3,13 +3,15 @@
  * app-gate.c - which files are guarded by pre-content events, and for which regions.
  *
  * What always holds:
- *   - A region has a guard at the gate from the moment that is asked for, and is gated from the gate's answer until the guard is taken away or
- *     the gate's process ends; the guard ends with the region.
- *   - The gate knows each keeper before that keeper is asked for anything, whosever it is and whatever it guards: any of them may have
- *     to open a file that another's region holds.
- *   - After a restart the descriptor comes from the keeper, and is judged like one that a caller passed: it may guard a file that it
- *     was opened to write, or whose owner the tenant is. Of a keeper that cannot be asked the file is looked for where it
- *     was, and counts as opened to write if the region may be written.
+ *   - A region has a guard at the gate from the moment that is asked for, and is gated from the
+ *     gate's answer until the guard is taken away or the gate's process ends; the guard ends with
+ *     the region.
+ *   - The gate knows each keeper before that keeper is asked for anything, whosever it is and
+ *     whatever it guards: any of them may have to open a file that another's region holds.
+ *   - After a restart the descriptor comes from the keeper, and is judged like one that a caller
+ *     passed: it may guard a file that it was opened to write, or whose owner the tenant is. Of a
+ *     keeper that cannot be asked the file is looked for where it was, and counts as opened to
+ *     write if the region may be written.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -119,7 +121,10 @@ void app_keeper_known(void *userdata, pid_t pid, uint64_t start)
 	tell_ours(userdata, pid, start);
 }
 
-/* Whether the file can be guarded: what is of another kind is not even named to the gate, since looking at it may ask a server. NULL, or why not. */
+/*
+ * Whether the file can be guarded: what is of another kind is not even named to the gate, since
+ * looking at it may ask a server. NULL, or why not.
+ */
 static const char *judge_filesystem(uint32_t filesystem)
 {
 	switch (filesystem) {

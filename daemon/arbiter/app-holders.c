@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * app-holders.c - who uses a region: local connections that joined, remote peers, and the list of all of them.
+ * app-holders.c - who uses a region: local connections that joined, remote peers, and the list of
+ * all of them.
  *
- * What always holds: a connection is in a region's joins exactly while the core counts it as a holder there and it is not the
- * owner; a peer has a note exactly while the core counts it, memory permitting (without one its address is not shown).
+ * What always holds: a connection is in a region's joins exactly while the core counts it as a
+ * holder there and it is not the owner; a peer has a note exactly while the core counts it, memory
+ * permitting (without one its address is not shown).
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -151,8 +153,9 @@ void app_forget_peer(struct region_entry *e, uint64_t peer)
 }
 
 /*
- * The core's holders, the notes of peers and the joins are each in the order of their coming, newest first: so one
- * walk over all three finds what belongs together. What has no note is simply not met.
+ * The core's holders, the notes of peers and the joins are each in the order of their coming,
+ * newest first: so one walk over all three finds what belongs together. What has no note is simply
+ * not met.
  */
 struct holder_walk {
 	const struct region_entry *entry;

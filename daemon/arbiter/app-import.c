@@ -2,8 +2,9 @@
 /*
  * app-import.c - a keeper's adapter context given to a program of its tenant: Region.Import.
  *
- * What always holds: nobody gets a context unless the administrator has switched import on, and only who may see the region (the
- * tenant's own user, and root) asks here at all. The descriptor is passed on and not kept.
+ * What always holds: nobody gets a context unless the administrator has switched import on, and
+ * only who may see the region (the tenant's own user, and root) asks here at all. The descriptor is
+ * passed on and not kept.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -46,7 +47,10 @@ struct import {
 	uint32_t mr_handle;
 };
 
-/* A verbs device is a character device; what else a keeper may say, its user could have opened himself. */
+/*
+ * A verbs device is a character device; what else a keeper may say, its user could have opened
+ * himself.
+ */
 static void on_looked(struct app *a, void *context, const struct file_facts *facts, int *fd)
 {
 	_cleanup_(freep) struct import *i = context;

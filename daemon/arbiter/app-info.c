@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * app-info.c - what a keeper says of a region and its peers, taken over: when it registers one, lists one or
- * reports of one.
+ * app-info.c - what a keeper says of a region and its peers, taken over: when it registers one,
+ * lists one or reports of one.
  */
 #include <string.h>
 
@@ -58,8 +58,9 @@ struct region_event app_event_of_info(enum region_event_type type, const struct 
 }
 
 /*
- * When a peer joined, by the clock that all other times are told by: a keeper tells it in CLOCK_BOOTTIME. So time that the machine was suspended
- * counts in its age. Never 0, which would mean that nobody knows.
+ * When a peer joined, by the clock that all other times are told by: a keeper tells it in
+ * CLOCK_BOOTTIME. So time that the machine was suspended counts in its age. Never 0, which would
+ * mean that nobody knows.
  */
 static uint64_t joined_monotonic_usec(uint64_t since_boottime_usec)
 {

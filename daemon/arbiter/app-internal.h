@@ -45,7 +45,8 @@ struct app {
 	LIST_HEAD(, passage) passages;
 	LIST_HEAD(, crowd) crowds;
 	uint64_t
-		refusals_quiet_usec; /* nothing is logged of them until then; who is refused may try for ever */
+		/* nothing is logged of them until then; who is refused may try for ever */
+		refusals_quiet_usec;
 	uint64_t refusals_unsaid;
 	LIST_HEAD(, revoke) revokes;
 	LIST_HEAD(, eviction) evictions;
@@ -88,8 +89,8 @@ int app_check_range(const struct region *r, uint64_t offset, uint64_t length, st
 /* @c asks for a revocation; NULL: nobody does, it comes by itself. */
 void app_note_caller(struct region_entry *e, const struct client *c);
 /*
- * Why it is about to end; the first that made it counts. So a region that was being released when its keeper ended, by itself or by
- * our hand, was released and not lost: nobody wanted to keep it.
+ * Why it is about to end; the first that made it counts. So a region that was being released when
+ * its keeper ended, by itself or by our hand, was released and not lost: nobody wanted to keep it.
  */
 void app_note_end(const struct region *r, struct region_entry *e, enum region_end why);
 /* The tenant's keeper is not there and it has no region: forget it. */
@@ -114,7 +115,10 @@ struct gate_link_guard app_guard_of(const struct app *a, const struct region *r,
 				    const struct region_entry *e);
 /* 0: none. */
 void app_set_guard(struct app *a, struct region_entry *e, uint64_t guard);
-/* Through descriptors that @pid (negative: not known) opened before the file was guarded a punch is not seen. */
+/*
+ * Through descriptors that @pid (negative: not known) opened before the file was guarded a punch is
+ * not seen.
+ */
 void app_note_gap(struct region_entry *e, pid_t pid);
 /* Why there is no guard, and what passes it. */
 void app_forget_gate(struct region_entry *e);
@@ -124,7 +128,10 @@ void app_forget_gate(struct region_entry *e);
 /* Takes one event for region @r, which may be gone afterwards, and carries out what follows. */
 void app_step(struct app *a, struct region *r, const struct region_event *e);
 void app_step_plain(struct app *a, struct region *r, enum region_event_type type);
-/* Who waits for the end of a region is told that its keeper has not come to it yet, and waits no longer. */
+/*
+ * Who waits for the end of a region is told that its keeper has not come to it yet, and waits no
+ * longer.
+ */
 void app_release_late(struct region_entry *e, const char *text);
 /* It is taken down: its holders are asked, and have the region's grace. */
 void app_want_release(struct app *a, struct region *r, enum region_end why, const struct client *by,
@@ -308,8 +315,9 @@ void app_keeper_known(void *userdata, pid_t pid, uint64_t start);
 /* The region may be gone. */
 typedef void app_gated_t(struct app *a, uint64_t region, void *context);
 /*
- * Guard the region's file. What comes of it is in the entry's texts; nobody is told. False: it is known already, and @done is not called. True: @done
- * is called once it is known, or @drop if the daemon ends before.
+ * Guard the region's file. What comes of it is in the entry's texts; nobody is told. False: it is
+ * known already, and @done is not called. True: @done is called once it is known, or @drop if the
+ * daemon ends before.
  */
 bool app_gate(struct app *a, struct region *r, struct region_entry *e, int fd, uint32_t filesystem,
 	      app_gated_t *done, void (*drop)(void *context), void *context);
@@ -319,14 +327,20 @@ int app_ask_for_file(struct region_entry *e, void *context);
 /* Have its file guarded, as it was before: the keeper has it, or it lies where it did. */
 void app_regate(struct app *a, struct region_entry *e);
 void app_regate_answered(struct app *a, const struct answer *n);
-/* As app_gate(), when it is known what @fd is: taken over. @done is called in any case. -ENOMEM: nothing is called. */
+/*
+ * As app_gate(), when it is known what @fd is: taken over. @done is called in any case. -ENOMEM:
+ * nothing is called.
+ */
 int app_gate_with(struct app *a, struct region_entry *e, int fd, app_gated_t *done,
 		  void (*drop)(void *context), void *context);
 
 /* --- app-takers.c */
 
 int app_watch_takers(struct app *a);
-/* A file is guarded that was not: who else has it? Whoever is told of its region hears of the answer. */
+/*
+ * A file is guarded that was not: who else has it? Whoever is told of its region hears of the
+ * answer.
+ */
 void app_look_for_takers(struct app *a);
 /* There is a region: files that are swap are looked for now and then. */
 void app_expect_takers(struct app *a);

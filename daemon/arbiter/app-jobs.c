@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * app-jobs.c - prefetches under way: those that a call waits for (Prefetch), and those that are objects of their own (StartPrefetch).
+ * app-jobs.c - prefetches under way: those that a call waits for (Prefetch), and those that are
+ * objects of their own (StartPrefetch).
  *
- * What always holds: a job that runs is answered by its keeper exactly once, or by us for it, and is not freed before. One that can be
- * seen has a number and a client; when the client goes it has neither, and ends unseen. A client has no more jobs, running and over
- * together, than jobs_per_client.
+ * What always holds: a job that runs is answered by its keeper exactly once, or by us for it, and
+ * is not freed before. One that can be seen has a number and a client; when the client goes it has
+ * neither, and ends unseen. A client has no more jobs, running and over together, than
+ * jobs_per_client.
  */
 #include <errno.h>
 #include <inttypes.h>

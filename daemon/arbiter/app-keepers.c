@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * app-keepers.c - what keepers say. A keeper is believed about the state of its own tenant's regions and
- * nothing else: whose they are and what they may do, the daemon knows itself (record.h). Whatever contradicts
- * that, or itself, is a complaint, and the end of that connection.
+ * app-keepers.c - what keepers say. A keeper is believed about the state of its own tenant's
+ * regions and nothing else: whose they are and what they may do, the daemon knows itself
+ * (record.h). Whatever contradicts that, or itself, is a complaint, and the end of that connection.
  *
  * Reports about regions we do not know are normal (they cross a release) and change nothing.
  */
@@ -34,7 +34,10 @@ static void step_revocation(struct app *a, struct region *r, enum region_event_t
 	app_step(a, r, &event);
 }
 
-/* Who is behind it: of a filesystem's the keeper knows, or nobody; of the others, whoever asked on the bus. */
+/*
+ * Who is behind it: of a filesystem's the keeper knows, or nobody; of the others, whoever asked on
+ * the bus.
+ */
 static void log_revocation(struct app *a, struct proxy *k, const struct region *r,
 			   const struct keeper_revocation *v)
 {
@@ -217,7 +220,8 @@ static const char *release_answered(struct app *a, struct proxy *k, const struct
 	if (n->error == -ETIMEDOUT && !n->message && r)
 		app_release_late(region_table_find(a->table, n->region), n->text);
 	if (!n->message)
-		return NULL; /* its answer is still to come, or the keeper is gone, and that ends it */
+		/* its answer is still to come, or the keeper is gone, and that ends it */
+		return NULL;
 	if (n->error && n->error != -ENOENT)
 		return "it cannot release a region";
 	if (r)

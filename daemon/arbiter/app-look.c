@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * app-look.c - what a descriptor is that a keeper gave, found out in a thread: its file is whatever the keeper
- * chose, and looking at it can wait for ever (util/offload.h). The same of a file that no keeper can be asked for, which is
- * looked for where it was when it was registered.
+ * app-look.c - what a descriptor is that a keeper gave, found out in a thread: its file is whatever
+ * the keeper chose, and looking at it can wait for ever (util/offload.h). The same of a file that
+ * no keeper can be asked for, which is looked for where it was when it was registered.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,8 +31,8 @@ struct look {
 };
 
 /*
- * Opens nothing: what is there may be anything by now. A path that was read of a descriptor has no links in it, so one that is there now was
- * put there since.
+ * Opens nothing: what is there may be anything by now. A path that was read of a descriptor has no
+ * links in it, so one that is there now was put there since.
  */
 static int find(const char *path)
 {

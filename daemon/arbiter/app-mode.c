@@ -2,8 +2,8 @@
 /*
  * app-mode.c - what a region is promised.
  *
- * What always holds: mode, reason, refuses and degraded are worked out here and nowhere else, from what the
- * region's keeper has and what the gate could do.
+ * What always holds: mode, reason, refuses and degraded are worked out here and nowhere else, from
+ * what the region's keeper has and what the gate could do.
  */
 #include <inttypes.h>
 #include <stdio.h>

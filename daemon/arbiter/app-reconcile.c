@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * app-reconcile.c - what a keeper lists again, because events were dropped or the connection was another one meanwhile.
+ * app-reconcile.c - what a keeper lists again, because events were dropped or the connection was
+ * another one meanwhile.
  *
- * What always holds: after a list the daemon knows of the keeper's regions what the keeper does, whatever was missed before. What is known
- * and listed is brought up to date; what is known and not listed has ended; what is listed and not known was registered for somebody who was
- * told that it was not, and is released. A region that is just being registered is in no list, and one that is being released may be missing
- * from it: both have an answer to come.
+ * What always holds: after a list the daemon knows of the keeper's regions what the keeper does,
+ * whatever was missed before. What is known and listed is brought up to date; what is known and not
+ * listed has ended; what is listed and not known was registered for somebody who was told that it
+ * was not, and is released. A region that is just being registered is in no list, and one that is
+ * being released may be missing from it: both have an answer to come.
  *
  * The first list of a keeper that an earlier daemon left is adopted instead: app-adopt.c.
  */
@@ -25,7 +27,10 @@ void app_list_begins(void *userdata, struct proxy *k)
 	proxy_note(k)->unknown = 0;
 	LIST_FOREACH(e, &proxy_note(k)->list, of_keeper) {
 		e->listed = false;
-		/* what follows may ask holders of whom we have not heard: no consent before all are known */
+		/*
+		 * what follows may ask holders of whom we have not heard: no consent before all are
+		 * known
+		 */
 		app_step_plain(a, registry_find(a->registry, e->id), REGION_LIST_BEGAN);
 	}
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * app-record.c - a region's place in its keeper's record: taken before the keeper is asked for the region, given
- * back when the region is gone. What is written there is what the daemon decided itself.
+ * app-record.c - a region's place in its keeper's record: taken before the keeper is asked for the
+ * region, given back when the region is gone. What is written there is what the daemon decided
+ * itself.
  */
 #include <string.h>
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * app-region.c - what handlers need of a region before anything happens to it: its view, its entry, what
- * callers may be refused for, and notes of who wanted what. What always holds: no region takes a step here.
+ * app-region.c - what handlers need of a region before anything happens to it: its view, its entry,
+ * what callers may be refused for, and notes of who wanted what. What always holds: no region takes
+ * a step here.
  */
 #include <inttypes.h>
 

@@ -2,11 +2,12 @@
 /*
  * app-reload.c - reading the settings again, for Reload and for SIGHUP.
  *
- * The files are read, and the groups and folders that they name looked for, in a thread: where a user database is, nobody knows. So what is
- * accepted is what --check-config accepts.
+ * The files are read, and the groups and folders that they name looked for, in a thread: where a
+ * user database is, nobody knows. So what is accepted is what --check-config accepts.
  *
- * What always holds: settings with an error, or that cannot be read in time, change nothing; of those that are right, the last that began to be
- * read are in force, in whichever order the reading ends; whoever asked is answered.
+ * What always holds: settings with an error, or that cannot be read in time, change nothing; of
+ * those that are right, the last that began to be read are in force, in whichever order the reading
+ * ends; whoever asked is answered.
  */
 #include <errno.h>
 #include <inttypes.h>

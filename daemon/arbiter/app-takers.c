@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * app-takers.c - when others in this kernel who could take blocks of files unseen are looked for (takers.h): all of them when a file becomes
- * guarded, and every LOOK_USEC as long as one is; as long as there is any region, the files that are swap.
+ * app-takers.c - when others in this kernel who could take blocks of files unseen are looked for
+ * (takers.h): all of them when a file becomes guarded, and every LOOK_USEC as long as one is; as
+ * long as there is any region, the files that are swap.
  *
- * What always holds: one look at a time, in a thread that can be given up; what it finds is in force until the next one ends.
+ * What always holds: one look at a time, in a thread that can be given up; what it finds is in
+ * force until the next one ends.
  */
 #include <errno.h>
 #include <event2/event.h>

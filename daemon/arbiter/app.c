@@ -2,9 +2,9 @@
 /*
  * app.c - see app.h: the parts are made, joined and taken apart here; signals and the watchdog.
  *
- * Order of things at start: the lock, so that no second daemon touches this runtime directory; the bus
- * name, so that callers wait instead of being told that there is nobody; the keepers, and only then the
- * callers.
+ * Order of things at start: the lock, so that no second daemon touches this runtime directory; the
+ * bus name, so that callers wait instead of being told that there is nobody; the keepers, and only
+ * then the callers.
  */
 #include "arbiter/app.h"
 

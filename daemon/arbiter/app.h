@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * app.h - rdmaregd as a whole. The only place that sees the bus, the keepers and the core together: it
- * turns what the two sides report into events of the core, and carries out the effects that come back.
+ * app.h - rdmaregd as a whole. The only place that sees the bus, the keepers and the core together:
+ * it turns what the two sides report into events of the core, and carries out the effects that come
+ * back.
  *
- * What always holds: a region's state changes only in app_step(). Nothing waits: what takes time comes back
- * as an event of the loop.
+ * What always holds: a region's state changes only in app_step(). Nothing waits: what takes time
+ * comes back as an event of the loop.
  */
 #ifndef RDMAREG_APP_H
 #define RDMAREG_APP_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * dax-process.c - see dax-process.h. What always holds: the process ends when its socket ends, unless a device
- * was made and not kept. Nobody has to wait for it (spawner.h).
+ * dax-process.c - see dax-process.h. What always holds: the process ends when its socket ends,
+ * unless a device was made and not kept. Nobody has to wait for it (spawner.h).
  */
 #include "arbiter/dax-process.h"
 

@@ -2,7 +2,8 @@
 /*
  * dax-process.h - rdmareg-dax (daemon/dax/helper.c) started, and its answer awaited in the loop.
  *
- * What always holds: @done is called exactly once for each that was started, unless it is abandoned.
+ * What always holds: @done is called exactly once for each that was started, unless it is
+ * abandoned.
  */
 #ifndef RDMAREG_DAX_PROCESS_H
 #define RDMAREG_DAX_PROCESS_H

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* gate-link.c - see gate-link.h. What always holds: a mark on its way is on the list, with its descriptor, until it is answered. */
+/*
+ * gate-link.c - see gate-link.h. What always holds: a mark on its way is on the list, with its
+ * descriptor, until it is answered.
+ */
 #include "arbiter/gate-link.h"
 
 #include <errno.h>

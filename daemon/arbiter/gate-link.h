@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * gate-link.h - the daemon's end of rdmareg-gate (daemon/gate/), which asks the kernel for pre-content events: the process is started with
- * the first file to guard, and what it tells comes back from the loop.
+ * gate-link.h - the daemon's end of rdmareg-gate (daemon/gate/), which asks the kernel for
+ * pre-content events: the process is started with the first file to guard, and what it tells comes
+ * back from the loop.
  *
  * What always holds:
- *   - Nothing here waits for that process, and a mark that it does not answer is given up after GATE_LINK_PATIENCE_USEC. It gets no descriptor; it looks a file up by the number that it has in this process.
+ *   - Nothing here waits for that process, and a mark that it does not answer is given up after
+ *     GATE_LINK_PATIENCE_USEC. It gets no descriptor; it looks a file up by the number that it has
+ *     in this process.
  *   - Each gate_link_mark() that was taken is answered once by marked(), unless the link is freed.
- *   - When the process ends, however it does, the kernel lets everybody go on, and lost() says that nothing is guarded any more; after a
- *     pause, longer when it happens often, again() says that it can be.
+ *   - When the process ends, however it does, the kernel lets everybody go on, and lost() says that
+ *     nothing is guarded any more; after a pause, longer when it happens often, again() says that
+ *     it can be.
  */
 #ifndef RDMAREG_GATE_LINK_H
 #define RDMAREG_GATE_LINK_H
@@ -33,7 +37,11 @@ struct gate_link_limits {
 /* A region's reason to guard a file. */
 struct gate_link_guard {
 	uint64_t
-		key; /* the caller's, from 1, never used twice: one region may be marked, unmarked and marked again */
+		/*
+		 * the caller's, from 1, never used twice: one region may be marked, unmarked and
+		 * marked again
+		 */
+		key;
 	uint64_t offset; /* bytes in the file */
 	uint64_t length;
 	uint64_t wait_usec; /* at most */
@@ -42,9 +50,15 @@ struct gate_link_guard {
 
 /* From the loop; they may call all but gate_link_free(). */
 struct gate_link_ops {
-	/* A process begins, and knows nothing yet: gate_link_ours() for each keeper. From gate_link_mark(), before the file is marked. */
+	/*
+	 * A process begins, and knows nothing yet: gate_link_ours() for each keeper. From
+	 * gate_link_mark(), before the file is marked.
+	 */
 	void (*begins)(void *userdata);
-	/* @error 0: the file is guarded, and @gap is a process that has it open for writing since before, or 0; negative: nobody knows. Else @why says why it is not. */
+	/*
+	 * @error 0: the file is guarded, and @gap is a process that has it open for writing since
+	 * before, or 0; negative: nobody knows. Else @why says why it is not.
+	 */
 	void (*marked)(void *userdata, uint64_t key, int error, const char *why, pid_t gap);
 	/* An operation waits (GATE_WANTED): answer it. */
 	void (*wanted)(void *userdata, const struct gate_message *m);
@@ -59,7 +73,10 @@ struct gate_link_ops {
 	void (*again)(void *userdata);
 };
 
-/* @program: path of rdmareg-gate; kept. @offload: closes files that were marked. Starts nothing. -ENOMEM */
+/*
+ * @program: path of rdmareg-gate; kept. @offload: closes files that were marked. Starts nothing.
+ * -ENOMEM
+ */
 int gate_link_new(struct gate_link **ret, struct event_base *base, struct offload *offload,
 		  struct spawner *spawner, const char *program,
 		  const struct gate_link_limits *limits, const struct gate_link_ops *ops,
@@ -69,8 +86,8 @@ void gate_link_set_limits(struct gate_link *l, const struct gate_link_limits *li
 
 /**
  * gate_link_mark - guard a file for a region
- * @fd: taken over, and kept until this is answered; a regular file of a filesystem of this machine (ext4, XFS, btrfs), so that looking at it
- *      asks no server
+ * @fd: taken over, and kept until this is answered; a regular file of a filesystem of this machine
+ *      (ext4, XFS, btrfs), so that looking at it asks no server
  * @uid: whose it is
  * @may_write: a process that may have it open for writing (the owner); 0: none
  * @why: on failure, one line for people
@@ -78,8 +95,8 @@ void gate_link_set_limits(struct gate_link *l, const struct gate_link_limits *li
 int gate_link_mark(struct gate_link *l, const struct gate_link_guard *guard, int fd, uint32_t uid,
 		   uint64_t device, uint64_t inode, pid_t may_write, char *why, size_t why_size);
 /*
- * A keeper of ours: it is not held up in what it does for its regions, at whichever file. @start: process_start() of it. Nothing is told while
- * there is no process to tell: see begins().
+ * A keeper of ours: it is not held up in what it does for its regions, at whichever file. @start:
+ * process_start() of it. Nothing is told while there is no process to tell: see begins().
  */
 void gate_link_ours(struct gate_link *l, pid_t pid, uint64_t start);
 /* Of one that is there, or on its way. Others are ignored. */

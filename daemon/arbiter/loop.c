@@ -98,7 +98,9 @@ void loop_stop(struct loop *l)
 	l->stopped = true;
 }
 
-/* Takes messages up to the budgets. 1: there may be more at once, 0: the bus has nothing to do now. */
+/*
+ * Takes messages up to the budgets. 1: there may be more at once, 0: the bus has nothing to do now.
+ */
 static int process_bus(struct loop *l)
 {
 	uint64_t began = now_monotonic_usec();

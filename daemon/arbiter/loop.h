@@ -2,12 +2,12 @@
 /*
  * loop.h - libevent and sd-bus in one thread.
  *
- * sd-bus wants its descriptor, events and timeout read again before every wait, and libevent 2.1 has no
- * hook for that; so the loop is ours and runs libevent one wait at a time. Nothing else knows how the two
- * go together.
+ * sd-bus wants its descriptor, events and timeout read again before every wait, and libevent 2.1
+ * has no hook for that; so the loop is ours and runs libevent one wait at a time. Nothing else
+ * knows how the two go together.
  *
- * What always holds: no more bus messages are handled than BUS_BUDGET, and none is begun after BUS_BUDGET_USEC,
- * before everything else gets its turn.
+ * What always holds: no more bus messages are handled than BUS_BUDGET, and none is begun after
+ * BUS_BUDGET_USEC, before everything else gets its turn.
  * While the bus is held no message is taken from it: calls wait, in order, with the bus daemon.
  */
 #ifndef RDMAREG_LOOP_H
@@ -34,8 +34,8 @@ void loop_hold_bus(struct loop *l, bool hold);
 /* As sd_bus_process(), one message at most. */
 typedef int loop_process_t(void *userdata);
 /*
- * Called once in each turn of the loop while the bus is served. Returns when it wants to be called again at the
- * latest: 0 at once, UINT64_MAX not at all, else the monotonic time in microseconds.
+ * Called once in each turn of the loop while the bus is served. Returns when it wants to be called
+ * again at the latest: 0 at once, UINT64_MAX not at all, else the monotonic time in microseconds.
  */
 typedef uint64_t loop_work_t(void *userdata);
 

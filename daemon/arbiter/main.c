@@ -98,7 +98,10 @@ static int check_config(const struct app_options *o)
 	return EXIT_SUCCESS;
 }
 
-/* A descriptor is held for each registration under way; running out of them would cost the bus connection. */
+/*
+ * A descriptor is held for each registration under way; running out of them would cost the bus
+ * connection.
+ */
 static void raise_descriptors(void)
 {
 	struct rlimit l;

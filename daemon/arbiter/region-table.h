@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * region-table.h - what the daemon knows of each region beside the core's state: texts, counters, its
- * file, its keeper, the connections that own or use it, and the calls that wait for it.
+ * region-table.h - what the daemon knows of each region beside the core's state: texts, counters,
+ * its file, its keeper, the connections that own or use it, and the calls that wait for it.
  *
- * What always holds: there is an entry for exactly the regions of the registry; an entry is in its keeper's
- * list, and in its holder's if it has one; a removed entry has answered every call it kept.
+ * What always holds: there is an entry for exactly the regions of the registry; an entry is in its
+ * keeper's list, and in its holder's if it has one; a removed entry has answered every call it
+ * kept.
  */
 #ifndef RDMAREG_REGION_TABLE_H
 #define RDMAREG_REGION_TABLE_H
@@ -72,7 +73,8 @@ struct region_entry {
 	LIST_HEAD(, peer_note) peers;
 	struct file *file; /* NULL: not known yet */
 	bool gated;	   /* the gate guards its file for it */
-	bool gate_asked; /* arbitration "pre-content" was asked for: it is guarded also when no policy needs that */
+	/* arbitration "pre-content" was asked for: it is guarded also when no policy needs that */
+	bool gate_asked;
 	bool regate;	     /* it was, and is to be again when there is a gate */
 	uint64_t guard;	     /* of the gate, also while it is on its way; 0: none */
 	uint8_t keeper_mode; /* enum arbitration_mode, without the gate */
@@ -90,7 +92,8 @@ struct region_entry {
 	bool announced;		 /* RegionAdded was sent */
 	bool listed;		 /* by its keeper, in the list that is under way */
 	bool late_release;	 /* its keeper has not answered in time; it will */
-	bool late_change; /* the same of a change that was refused therefore: it is undone when it is answered */
+	/* the same of a change that was refused therefore: it is undone when it is answered */
+	bool late_change;
 	bool orphan; /* not detached, and its owner is not known: ends with the orphans' grace */
 	LIST_ENTRY(region_entry) of_guarded; /* app.guarded, while @guard is not 0 */
 	LIST_ENTRY(region_entry) of_keeper;  /* proxy_note()->list */
@@ -130,8 +133,8 @@ struct join *region_entry_find_join(struct region_entry *e, const struct client 
 void join_free(struct join *j);
 
 /*
- * Replaces a text by a clean copy of the first @n bytes of @text. Out of memory: it becomes NULL, which
- * reads as empty.
+ * Replaces a text by a clean copy of the first @n bytes of @text. Out of memory: it becomes NULL,
+ * which reads as empty.
  */
 void region_text_set(char **member, const char *text, size_t n);
 

@@ -76,9 +76,9 @@ static bool has_keepers(struct runtime *rt)
 }
 
 /*
- * Numbers begin with 1 and are given far more slowly than one in a microsecond, so the age of the machine in
- * microseconds is above all that were given since it booted. That is where numbers go on when the file cannot
- * tell, and a number far above it was never given.
+ * Numbers begin with 1 and are given far more slowly than one in a microsecond, so the age of the
+ * machine in microseconds is above all that were given since it booted. That is where numbers go on
+ * when the file cannot tell, and a number far above it was never given.
  */
 static int read_next_id(struct runtime *rt)
 {
@@ -138,7 +138,10 @@ static bool is_current_lock(const struct runtime *rt, int fd)
 
 static int note_holder(int fd)
 {
-	/* of one length, so that what was there is written over: with no room left on /run that works, too */
+	/*
+	 * of one length, so that what was there is written over: with no room left on /run that
+	 * works, too
+	 */
 	char text[64];
 	int n = snprintf(text, sizeof(text), "%10d %20" PRIu64 "\n", (int)getpid(),
 			 process_start(getpid()));
@@ -148,7 +151,10 @@ static int note_holder(int fd)
 	return errno ? -errno : -EIO;
 }
 
-/* Whoever holds the lock was killed, and only an unkillable sleep keeps its process: it does nothing any more. */
+/*
+ * Whoever holds the lock was killed, and only an unkillable sleep keeps its process: it does
+ * nothing any more.
+ */
 static bool holder_is_over(int fd)
 {
 	char text[64];
@@ -168,8 +174,8 @@ static bool holder_is_over(int fd)
 }
 
 /*
- * Takes the name away from a file whose lock nobody can release. One at a time, and only if it still has the
- * name, so that nobody's new lock is taken for it.
+ * Takes the name away from a file whose lock nobody can release. One at a time, and only if it
+ * still has the name, so that nobody's new lock is taken for it.
  */
 static int drop_lock(const struct runtime *rt, int fd)
 {

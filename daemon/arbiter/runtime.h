@@ -1,19 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * runtime.h - the daemon's runtime directory (/run/rdmareg), which lives as long as the machine is up:
+ * runtime.h - the daemon's runtime directory (/run/rdmareg), which lives as long as the machine is
+ * up:
  *
- *   lock             held by the one daemon that serves this directory, and says which process that is; a new
- *                    file takes its place when the holder was killed and its process cannot end (util/process.h)
+ *   lock             held by the one daemon that serves this directory, and says which process that
+ *   is; a new
+ *                    file takes its place when the holder was killed and its process cannot end
+ *                    (util/process.h)
  *   lock.drop        held while that is done
- *   keepers/         for each keeper UID-SESSION-N.sock, where it listens, and UID-SESSION-N.record (record.h),
+ *   keepers/         for each keeper UID-SESSION-N.sock, where it listens, and UID-SESSION-N.record
+ *   (record.h),
  *                    what the daemon knows of it; N tells a tenant's processes apart
- *   next-region-id   numbers below it may have been given; if it is damaged, numbers go on far above all
+ *   next-region-id   numbers below it may have been given; if it is damaged, numbers go on far
+ *   above all
  *                    that were given
  *
- * It is no database of regions: the keepers have them, and the records tell how far a keeper is believed.
+ * It is no database of regions: the keepers have them, and the records tell how far a keeper is
+ * believed.
  *
- * What always holds: a region number is given only after next-region-id on disk is above it, so none is
- * ever given twice.
+ * What always holds: a region number is given only after next-region-id on disk is above it, so
+ * none is ever given twice.
  */
 #ifndef RDMAREG_RUNTIME_H
 #define RDMAREG_RUNTIME_H

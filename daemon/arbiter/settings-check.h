@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * settings-check.h - what a text in rdmaregd.conf must be, beyond its length: an address, a slice, a folder, groups,
- * user ids.
+ * settings-check.h - what a text in rdmaregd.conf must be, beyond its length: an address, a slice,
+ * a folder, groups, user ids.
  *
- * What always holds: form_* look at the text alone, so that they can be asked on the daemon's loop. machine_* ask the
- * machine (the user database, folders), which can take any time: only --check-config asks them.
- * All give NULL, or what it must be, to follow the words "it must be".
+ * What always holds: form_* look at the text alone, so that they can be asked on the daemon's loop.
+ * machine_* ask the machine (the user database, folders), which can take any time: only
+ * --check-config asks them. All give NULL, or what it must be, to follow the words "it must be".
  */
 #ifndef RDMAREG_SETTINGS_CHECK_H
 #define RDMAREG_SETTINGS_CHECK_H
@@ -21,7 +21,9 @@ settings_check_t form_uids;	 /* FIRST-LAST */
 settings_check_t machine_groups; /* of names with commas between them; none is good, too */
 settings_check_t machine_directory;
 
-/* What of the machine the settings as a whole contradict. 0, or -EINVAL with one line for a person. */
+/*
+ * What of the machine the settings as a whole contradict. 0, or -EINVAL with one line for a person.
+ */
 int machine_deadline(unsigned long long most_msec, char *ret_error, size_t error_size);
 
 #endif

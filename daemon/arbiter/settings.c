@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * settings.c - see settings.h. One table says what there is: section, key, form, bounds and default.
- * Reading is looking up; nothing else knows a key's name.
+ * settings.c - see settings.h. One table says what there is: section, key, form, bounds and
+ * default. Reading is looking up; nothing else knows a key's name.
  */
 #include "arbiter/settings.h"
 
@@ -42,7 +42,8 @@ struct key {
 	const char *const *words;
 	settings_check_t *form; /* KEY_TEXT: what the text must be; NULL: anything */
 	settings_check_t *
-		machine; /* and what must be there; NULL: that is not to be known before it is used */
+		/* and what must be there; NULL: that is not to be known before it is used */
+		machine;
 };
 
 static const char *const log_level_words[] = { "emerg",	 "alert", "crit",  "error", "warning",
@@ -277,8 +278,8 @@ static void fail(struct parse *p, const char *format, ...)
 }
 
 /*
- * inih's callbacks. It knows line numbers but does not tell them, so they are counted here; 0 marks a line
- * as wrong.
+ * inih's callbacks. It knows line numbers but does not tell them, so they are counted here; 0 marks
+ * a line as wrong.
  */
 static char *on_line(char *text, int size, void *userdata)
 {
@@ -312,7 +313,10 @@ static const struct origin *origin_of(const struct origins *o, const char *name)
 	return &o->key[i];
 }
 
-/* What is wrong with one value, or with two together: the one that was set later is what made it so. */
+/*
+ * What is wrong with one value, or with two together: the one that was set later is what made it
+ * so.
+ */
 static int refuse(const struct origins *origins, const char *one, const char *other, char *error,
 		  size_t size, const char *format, ...) __attribute__((format(printf, 6, 7)));
 static int refuse(const struct origins *origins, const char *one, const char *other, char *error,

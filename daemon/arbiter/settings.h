@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * settings.h - what the administrator decided: rdmaregd.conf and conf.d/ *.conf beside it, read into one
- * plain struct.
+ * settings.h - what the administrator decided: rdmaregd.conf and conf.d/ *.conf beside it, read
+ * into one plain struct.
  *
- * What always holds: a struct settings is complete and within its bounds; a file with an error gives none,
- * so the one before stays in force. Plain data without pointers: copying is assignment.
+ * What always holds: a struct settings is complete and within its bounds; a file with an error
+ * gives none, so the one before stays in force. Plain data without pointers: copying is assignment.
  */
 #ifndef RDMAREG_SETTINGS_H
 #define RDMAREG_SETTINGS_H
@@ -13,7 +13,8 @@
 #include <stdint.h>
 
 enum spawn_method {
-	SPAWN_AUTO, /* systemd where it runs the machine and the daemon is on the system bus, else direct */
+	/* systemd where it runs the machine and the daemon is on the system bus, else direct */
+	SPAWN_AUTO,
 	SPAWN_DIRECT,
 	SPAWN_SYSTEMD,
 };
@@ -80,7 +81,8 @@ void settings_keeper_uids(const struct settings *s, uint32_t *ret_first, uint32_
 void settings_default(struct settings *s);
 
 /**
- * settings_load - defaults, then @file, then conf.d/ *.conf in its directory in the order of their names
+ * settings_load - defaults, then @file, then conf.d/ *.conf in its directory in the order of their
+ * names
  * @must_exist: a missing @file is an error; else it means that all is default
  * @ret: untouched on failure
  * @ret_error: on failure one line for a person, FILE:LINE first where a line is to blame
@@ -91,15 +93,15 @@ int settings_load(const char *file, int must_exist, struct settings *ret, char *
 		  size_t error_size);
 
 /**
- * settings_check - the same for --check-config and for reading them again: and is there what they name? Asks the
- * user database and looks at folders, which can take any time. For any thread.
+ * settings_check - the same for --check-config and for reading them again: and is there what they
+ * name? Asks the user database and looks at folders, which can take any time. For any thread.
  */
 int settings_check(const char *file, int must_exist, struct settings *ret, char *ret_error,
 		   size_t error_size);
 
 /*
- * Number of keys, and the text of one key's default, for the test that compares the documented file. NULL:
- * no such key.
+ * Number of keys, and the text of one key's default, for the test that compares the documented
+ * file. NULL: no such key.
  */
 size_t settings_count(void);
 const char *settings_key(size_t i, const char **ret_section);

@@ -124,7 +124,10 @@ static int find_targets(struct takers *t, const char *folder)
 	return r;
 }
 
-/* nvmet's namespaces in files: SUBSYSTEM/namespaces/NUMBER. One that is not enabled has nothing open, and is named all the same. */
+/*
+ * nvmet's namespaces in files: SUBSYSTEM/namespaces/NUMBER. One that is not enabled has nothing
+ * open, and is named all the same.
+ */
 static int find_nvmet(struct takers *t, const char *folder)
 {
 	_cleanup_(closedirp) DIR *d = opendir(folder);
@@ -165,7 +168,10 @@ static int take_swap(struct takers *t, char *line)
 	return add(t, TAKER_SWAP, name, "");
 }
 
-/* What is exported: of the kernel, which knows what somebody has mounted, or of exportfs(8), which knows all of it. */
+/*
+ * What is exported: of the kernel, which knows what somebody has mounted, or of exportfs(8), which
+ * knows all of it.
+ */
 static int take_export(struct takers *t, char *line)
 {
 	line[strcspn(line, " \t")] = 0;

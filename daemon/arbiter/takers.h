@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * takers.h - who else in this kernel has files, and could take their blocks without an event: loop devices and LIO's targets, which call the
- * filesystem directly, as swap does; an NFS server, whose truncations have no hook; overlays whose upper files lie there, likewise; nvmet, if it
- * opened the file before that was watched. (Otherwise nvmet raises events, as the SMB server does, and the gate knows their threads.)
+ * takers.h - who else in this kernel has files, and could take their blocks without an event: loop
+ * devices and LIO's targets, which call the filesystem directly, as swap does; an NFS server, whose
+ * truncations have no hook; overlays whose upper files lie there, likewise; nvmet, if it opened the
+ * file before that was watched. (Otherwise nvmet raises events, as the SMB server does, and the
+ * gate knows their threads.)
  *
- * What always holds: only what the kernel says in /sys and /proc is read, and the list of exports that exportfs(8) keeps; no file that is named
- * there is touched. Names are the kernel's or somebody's: they are compared and shown, and nothing is decided by them. How much is read is bounded.
+ * What always holds: only what the kernel says in /sys and /proc is read, and the list of exports
+ * that exportfs(8) keeps; no file that is named there is touched. Names are the kernel's or
+ * somebody's: they are compared and shown, and nothing is decided by them. How much is read is
+ * bounded.
  */
 #ifndef RDMAREG_TAKERS_H
 #define RDMAREG_TAKERS_H
@@ -38,15 +42,18 @@ struct takers {
 /**
  * takers_find - look for all of them
  * @root: of /sys, /proc and /var: "" but in tests
- * @all: false: only swap, which no mode of arbitration sees; the rest takes blocks where somebody else notices
+ * @all: false: only swap, which no mode of arbitration sees; the rest takes blocks where somebody
+ *       else notices
  *
- * Reads files of the kernel, which can take a while; for a thread. What cannot be read has none. -ENOMEM.
+ * Reads files of the kernel, which can take a while; for a thread. What cannot be read has none.
+ * -ENOMEM.
  */
 int takers_find(struct takers *ret, const char *root, bool all);
 void takers_deinit(struct takers *t);
 
 /*
- * Who could take blocks of the file at @path, in words; "" if nobody is known. @path: as the kernel names it, with its mark if it is deleted.
+ * Who could take blocks of the file at @path, in words; "" if nobody is known. @path: as the kernel
+ * names it, with its mark if it is deleted.
  * @all: as above.
  */
 void takers_describe(const struct takers *t, const char *path, bool all, char *text, size_t size);

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * admission.c - how much of the daemon's time a user's calls may take. Each call is charged with the time that its
- * handler took; a user has a share of the time that passes and may save some of it (user.c). Who has used more is
- * refused before anything is done, which costs next to nothing, until it has paid back.
+ * admission.c - how much of the daemon's time a user's calls may take. Each call is charged with
+ * the time that its handler took; a user has a share of the time that passes and may save some of
+ * it (user.c). Who has used more is refused before anything is done, which costs next to nothing,
+ * until it has paid back.
  *
- * A call that cannot be charged to anybody is refused: its header was made to hide the sender from the intake, or the sender has left. Who
- * is still there is known, and charged, from its next call on. A call of an object whose path is longer than any of ours is charged and
- * refused, before sd-bus looks for each of the path's prefixes, of which there can be 32,000.
+ * A call that cannot be charged to anybody is refused: its header was made to hide the sender from
+ * the intake, or the sender has left. Who is still there is known, and charged, from its next call
+ * on. A call of an object whose path is longer than any of ours is charged and refused, before
+ * sd-bus looks for each of the path's prefixes, of which there can be 32,000.
  *
- * Root is not limited. Calls that let go of something are refused last: they have as much as can be saved a second time, to themselves.
+ * Root is not limited. Calls that let go of something are refused last: they have as much as can be
+ * saved a second time, to themselves.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -19,7 +22,9 @@
 
 #define PATH_LONGEST 128
 
-/* Of the region's interface, or of any that has the method: the caller does not have to say which. */
+/*
+ * Of the region's interface, or of any that has the method: the caller does not have to say which.
+ */
 static bool lets_go(sd_bus_message *m)
 {
 	static const char *const members[] = { "AckRevocation", "Leave", "Release", "ReleaseWithin",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * authorize.c - see authorize.h: one question to polkit's CheckAuthorization, and what its answers mean.
+ * authorize.c - see authorize.h: one question to polkit's CheckAuthorization, and what its answers
+ * mean.
  */
 #include "bus/authorize.h"
 
@@ -192,7 +193,10 @@ void question_withdraw(struct question *q)
 	char name[32];
 
 	name_question(q, name);
-	/* a password dialog would stay on the screen; whether polkit hears it matters to nobody here */
+	/*
+	 * a password dialog would stay on the screen; whether polkit hears it matters to nobody
+	 * here
+	 */
 	sd_bus_call_method_async(q->bus->connection, NULL, POLKIT_NAME, POLKIT_PATH,
 				 POLKIT_INTERFACE, "CancelCheckAuthorization", NULL, NULL, "s",
 				 name);

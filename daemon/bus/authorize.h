@@ -2,13 +2,15 @@
 /*
  * authorize.h - what takes more than owning something: root may, others may if polkit says so.
  *
- * polkit is asked on the bus we serve, about the caller's unique name there: unlike a process number it is
- * never used twice.
+ * polkit is asked on the bus we serve, about the caller's unique name there: unlike a process
+ * number it is never used twice.
  *
  * What always holds:
- *   - Only the call waits. It is one of its client's waiting calls, so there are not more questions than those.
- *   - A question ends with polkit's answer, with its time, or with the caller's connection, in which case
- *     polkit is told that nobody asks any more. Nothing is done then, and nothing of it is left.
+ *   - Only the call waits. It is one of its client's waiting calls, so there are not more questions
+ *     than those.
+ *   - A question ends with polkit's answer, with its time, or with the caller's connection, in
+ *     which case polkit is told that nobody asks any more. Nothing is done then, and nothing of it
+ *     is left.
  *   - Without polkit, and after any error, the answer is no, and says why.
  */
 #ifndef RDMAREG_BUS_AUTHORIZE_H
@@ -48,7 +50,8 @@ struct authorization {
 
 /**
  * authorize - ask polkit, then do it
- * @call: says who asks and whether polkit may ask him for a password; waits, and is answered in any case if this
+ * @call: says who asks and whether polkit may ask him for a password; waits, and is answered in any
+ *        case if this
  * returns 0
  *
  * The caller is not root: whoever is needs no question.

@@ -81,15 +81,15 @@ struct bus {
 #define REGION_PATH_MAX 64
 void region_path(uint64_t id, char out[static REGION_PATH_MAX]);
 /*
- * The bus itself says so. A match for its name does not tell: anybody may send a signal of any path and interface to one connection, and
- * sd-bus takes a unique name for any well-known one.
+ * The bus itself says so. A match for its name does not tell: anybody may send a signal of any path
+ * and interface to one connection, and sd-bus takes a unique name for any well-known one.
  */
 bool is_from_bus(sd_bus_message *m);
 /* Answers @m at once with @f. For the end of a method handler. */
 int reply_failure(sd_bus_message *m, const struct failure *f);
 /*
- * Answers a request that was refused (positive) or that cannot be answered in full (negative: sd-bus does
- * it).
+ * Answers a request that was refused (positive) or that cannot be answered in full (negative:
+ * sd-bus does it).
  */
 int refuse(sd_bus_message *m, int r, const struct failure *f);
 /* The end of a method that is answered at once, without a value. */
@@ -115,11 +115,17 @@ int client_of_message(struct bus *b, sd_bus_message *m, struct client **ret);
 struct client *client_find(struct bus *b, const char *name);
 /* @c: NULL if the connection is gone */
 typedef void client_known_t(void *userdata, const struct client *c);
-/* Makes a client of this connection, as soon as the bus has told whose it is. @ret: unreferenced, nobody is called any more */
+/*
+ * Makes a client of this connection, as soon as the bus has told whose it is. @ret: unreferenced,
+ * nobody is called any more
+ */
 int client_ask(struct bus *b, const char *name, client_known_t *known, void *userdata,
 	       sd_bus_slot **ret);
 int client_subscribe(struct bus *b, struct client *c, struct failure *ret_failure);
-/* Where process @pid is, if it still is the one that began then. False: it is gone, or hidden from us. */
+/*
+ * Where process @pid is, if it still is the one that began then. False: it is gone, or hidden from
+ * us.
+ */
 bool process_cgroup(uint32_t pid, uint64_t began, char *ret_cgroup, size_t cgroup_size);
 /* @installed: called once, with the answer to it */
 int clients_watch(struct bus *b, sd_bus_message_handler_t installed);
@@ -156,8 +162,8 @@ struct client *call_client(const struct call *c);
 /* The begun answer to a call whose client is there. */
 int call_new_reply(const struct call *c, sd_bus_message **ret);
 /*
- * Sends @reply, as built with result @r, frees both, and the call. A reply that cannot be made becomes an error,
- * so nobody hangs.
+ * Sends @reply, as built with result @r, frees both, and the call. A reply that cannot be made
+ * becomes an error, so nobody hangs.
  */
 void call_finish(struct call *c, sd_bus_message *reply, int r);
 /* Frees it unanswered: its client is going. */
@@ -173,8 +179,8 @@ int end_call(struct call *call, int r, const struct failure *f);
 /* --- options.c */
 
 /*
- * One key that a method's a{sv} may have. @type: 's', 't', 'u' or 'b'; @value points to const char *,
- * uint64_t, uint32_t, bool.
+ * One key that a method's a{sv} may have. @type: 's', 't', 'u' or 'b'; @value points to const char
+ * *, uint64_t, uint32_t, bool.
  */
 struct option {
 	const char *name;
@@ -183,7 +189,10 @@ struct option {
 	bool *ret_given; /* may be NULL */
 };
 
-/* Reads a{sv}. BUS_E_REFUSED: a key is unknown or has another type; negative: the message is broken. */
+/*
+ * Reads a{sv}. BUS_E_REFUSED: a key is unknown or has another type; negative: the message is
+ * broken.
+ */
 int options_read(sd_bus_message *m, const struct option *known, size_t n,
 		 struct failure *ret_failure);
 /* Index of @word in @names; BUS_E_REFUSED with a message that lists them. */
@@ -193,9 +202,10 @@ int option_word(const char *key, const char *word, const char *const *names, siz
 /* --- examine.c: what callers pass is looked at in a thread */
 
 /*
- * What is to be found out about a descriptor, and what for. @look runs in a thread: it uses its arguments
- * only, and may close the descriptor and set it to -1. @then is called on the loop after it looked and refused
- * nothing, while the call's client is there; a descriptor it keeps it sets to -1.
+ * What is to be found out about a descriptor, and what for. @look runs in a thread: it uses its
+ * arguments only, and may close the descriptor and set it to -1. @then is called on the loop after
+ * it looked and refused nothing, while the call's client is there; a descriptor it keeps it sets to
+ * -1.
  */
 struct examination {
 	int (*look)(void *request, int *fd, uint32_t uid, struct failure *ret);
@@ -207,15 +217,15 @@ struct examination {
 };
 
 /*
- * Looks at @fd. @call waits, and is answered in any case if this returns 0; the descriptor is taken over in any
- * case. BUS_E_REFUSED: too many of the caller's descriptors do not answer.
+ * Looks at @fd. @call waits, and is answered in any case if this returns 0; the descriptor is taken
+ * over in any case. BUS_E_REFUSED: too many of the caller's descriptors do not answer.
  */
 int examine(struct bus *b, int fd, const struct examination *x, struct call *call,
 	    struct failure *ret_failure);
 /*
- * @m, whose arguments were read, becomes a call that waits until the descriptor behind @token was looked at. What a
- * method returns; the call is refused if too many wait, if the descriptor was not taken from the bus, or if
- * too many of the caller's do not answer.
+ * @m, whose arguments were read, becomes a call that waits until the descriptor behind @token was
+ * looked at. What a method returns; the call is refused if too many wait, if the descriptor was not
+ * taken from the bus, or if too many of the caller's do not answer.
  */
 int examine_call(struct bus *b, sd_bus_message *m, struct client *c, int token,
 		 const struct examination *x);
@@ -223,19 +233,24 @@ int examine_call(struct bus *b, sd_bus_message *m, struct client *c, int token,
 /* --- descriptor.c: all of it may wait for the descriptor's filesystem */
 
 /*
- * Checks and fills fd, offset, length, path, what the file is and owns_file. @path: q->path will point to
- * it.
+ * Checks and fills fd, offset, length, path, what the file is and owns_file. @path: q->path will
+ * point to it.
  */
 int descriptor_check(struct register_request *q, int fd, uint64_t offset, uint64_t length,
 		     uint32_t uid, char path[static DESCRIPTOR_PATH_MAX],
 		     struct failure *ret_failure);
-/* How much there is, and in which units it can be mapped: pages, or the alignment of a device-dax. */
+/*
+ * How much there is, and in which units it can be mapped: pages, or the alignment of a device-dax.
+ */
 struct extent {
 	uint64_t size;
 	uint64_t alignment;
 	bool is_device;
 };
-/* Checks offset and length, and completes the length: 0 is the rest; of a file it is rounded up to pages. */
+/*
+ * Checks offset and length, and completes the length: 0 is the rest; of a file it is rounded up to
+ * pages.
+ */
 int descriptor_check_range(struct register_request *q, const struct extent *file,
 			   struct failure *ret_failure);
 /* The file, if a region could be made of it. */
@@ -271,7 +286,9 @@ int read_arbitration(const char *word, bool *ret_pre_content, struct failure *f)
 
 /* --- listing.c */
 
-/* An array as an answer, on its way. Whoever makes one has it at the beginning of something larger. */
+/*
+ * An array as an answer, on its way. Whoever makes one has it at the beginning of something larger.
+ */
 struct listing {
 	const struct listing_kind *kind;
 	struct call *call;
@@ -334,10 +351,15 @@ int method_sync(sd_bus_message *m, void *userdata, sd_bus_error *error);
 
 extern const sd_bus_vtable manager_vtable[];
 extern const sd_bus_vtable region_vtable[];
-/* For sd_bus_add_fallback_vtable(), sd_bus_add_node_enumerator(); both show a caller its own only. */
+/*
+ * For sd_bus_add_fallback_vtable(), sd_bus_add_node_enumerator(); both show a caller its own only.
+ */
 int find_region(sd_bus *connection, const char *path, const char *interface, void *userdata,
 		void **ret_found, sd_bus_error *ret_error);
-/* Makes the call of a region's method to be answered later. 1: it was refused, and that was answered. */
+/*
+ * Makes the call of a region's method to be answered later. 1: it was refused, and that was
+ * answered.
+ */
 int begin_call(sd_bus_message *m, struct found *found, struct call **ret);
 int enumerate_regions(sd_bus *connection, const char *prefix, void *userdata, char ***ret_nodes,
 		      sd_bus_error *ret_error);

@@ -354,9 +354,9 @@ sd_bus *bus_connection(struct bus *b)
 }
 
 /*
- * Signals are built anew for each recipient, since a sealed message has one destination. A client may be
- * owner, one of those that joined, and subscriber; the number of the signal it was sent last tells that it
- * has this one.
+ * Signals are built anew for each recipient, since a sealed message has one destination. A client
+ * may be owner, one of those that joined, and subscriber; the number of the signal it was sent last
+ * tells that it has this one.
  */
 typedef int build_t(sd_bus_message *m, const struct region_view *v, const void *arguments);
 

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * bus.h - the D-Bus side of the daemon: who is calling, what was asked, how it is answered, who is told
- * what.
+ * bus.h - the D-Bus side of the daemon: who is calling, what was asked, how it is answered, who is
+ * told what.
  *
- * The bus knows nothing of keepers and decides nothing about regions. It checks what can be checked without
- * knowing more than the caller sent, asks the handlers (the application) for everything else, and shows
- * what they tell.
+ * The bus knows nothing of keepers and decides nothing about regions. It checks what can be checked
+ * without knowing more than the caller sent, asks the handlers (the application) for everything
+ * else, and shows what they tell.
  *
  * What always holds:
- *   - A caller sees and names only regions of its own uid; root all. What is not the caller's does not
- *     exist for it.
+ *   - A caller sees and names only regions of its own uid; root all. What is not the caller's does
+ *     not exist for it.
  *   - Nothing is broadcast: every signal has a destination that may see the region.
- *   - A call is answered exactly once, or its caller is gone. Calls that wait are counted and bounded, per
- *     client and per uid.
+ *   - A call is answered exactly once, or its caller is gone. Calls that wait are counted and
+ *     bounded, per client and per uid.
  *   - No text reaches the bus that was not made fit for it (util/text.h).
  */
 #ifndef RDMAREG_BUS_H
@@ -45,7 +45,10 @@ enum job_state {
 	JOB_CANCELLED,
 };
 
-/* A prefetch. Belongs to the application, which keeps the list; the bus shows those that have a number, which have a client. */
+/*
+ * A prefetch. Belongs to the application, which keeps the list; the bus shows those that have a
+ * number, which have a client.
+ */
 struct job {
 	uint64_t number; /* 0: nobody sees it */
 	struct client *client;
@@ -62,7 +65,9 @@ struct job {
 };
 TAILQ_HEAD(jobs, job);
 
-/* A client that uses a region it does not own. Belongs to the application, which keeps both lists. */
+/*
+ * A client that uses a region it does not own. Belongs to the application, which keeps both lists.
+ */
 struct join {
 	struct client *client;
 	uint64_t region;
@@ -101,8 +106,9 @@ struct client {
 };
 
 /*
- * What is mounted and unmounted as one. What stat(2) calls a device may be a part of it only: each subvolume of a btrfs has a number of its
- * own, and @uuid, which is 0 elsewhere, in common with the others.
+ * What is mounted and unmounted as one. What stat(2) calls a device may be a part of it only: each
+ * subvolume of a btrfs has a number of its own, and @uuid, which is 0 elsewhere, in common with the
+ * others.
  */
 struct filesystem {
 	uint64_t device; /* st_dev */
@@ -136,7 +142,10 @@ struct region_text {
 	uint64_t device;    /* st_dev, st_ino of the file */
 	uint64_t inode;
 	uint64_t
-		born_nsec; /* stx_btime of statx(2): another file may have got the number since; 0: not known */
+		/*
+		 * stx_btime of statx(2): another file may have got the number since; 0: not known
+		 */
+		born_nsec;
 	uint64_t uuid[2]; /* as in struct filesystem */
 };
 
@@ -266,23 +275,31 @@ struct holder_view {
 	enum region_access access;   /* peer */
 	uint64_t since_usec;
 	uint64_t
-		asked; /* revocation it has not acknowledged; 0: none. Cause, range and deadline are the region's */
+		/*
+		 * revocation it has not acknowledged; 0: none. Cause, range and deadline are the
+		 * region's
+		 */
+		asked;
 };
 
 #define DESCRIPTOR_PATH_MAX 256
 #define FILESYSTEM_TYPE_MAX 32
 
 /*
- * Those that take a call answer it with call_reply() or call_fail(), now or later, and return 0; or they
- * fill the failure and return BUS_E_REFUSED, and leave the call alone.
+ * Those that take a call answer it with call_reply() or call_fail(), now or later, and return 0; or
+ * they fill the failure and return BUS_E_REFUSED, and leave the call alone.
  */
 /* Which regions are to be taken down, whoever has them. */
 struct evict_request {
-	bool above_limits; /* those that tenants have above their limits; else all that are @on one */
+	/* those that tenants have above their limits; else all that are @on one */
+	bool above_limits;
 	struct filesystem on;
 	bool has_grace;
 	uint64_t grace_usec;
-	/* for people, unless @above_limits: what is @on called, and what the caller's descriptor was opened as */
+	/*
+	 * for people, unless @above_limits: what is @on called, and what the caller's descriptor
+	 * was opened as
+	 */
 	char type[FILESYSTEM_TYPE_MAX];
 	char path[DESCRIPTOR_PATH_MAX];
 };
@@ -291,7 +308,10 @@ struct bus_handlers {
 	void (*view_manager)(void *userdata, struct manager_view *ret);
 	/* False: there is none of this number. */
 	bool (*view_region)(void *userdata, uint64_t id, struct region_view *ret);
-	/* The one with the smallest number above @id that @uid may see, found without walking over others'. */
+	/*
+	 * The one with the smallest number above @id that @uid may see, found without walking over
+	 * others'.
+	 */
 	bool (*view_next)(void *userdata, uint32_t uid, uint64_t id, struct region_view *ret);
 	int (*register_region)(void *userdata, struct client *c, const struct register_request *q,
 			       struct call *call, struct failure *ret);
@@ -335,7 +355,10 @@ struct bus_handlers {
 			  struct call *call, struct failure *ret);
 	int (*destroy_dax)(void *userdata, struct client *c, const char *path, struct call *call,
 			   struct failure *ret);
-	/* The one with the smallest number above @id that is of this file, whoever has it, found without walking over the file's others. */
+	/*
+	 * The one with the smallest number above @id that is of this file, whoever has it, found
+	 * without walking over the file's others.
+	 */
 	bool (*view_next_of_file)(void *userdata, uint64_t device, uint64_t inode, uint64_t id,
 				  struct region_view *ret);
 	/* Calls @add for each holder of the region, and with kind "none" if it has none. */
@@ -344,7 +367,10 @@ struct bus_handlers {
 	/* The caller is authorized. */
 	int (*evict)(void *userdata, struct client *c, const struct evict_request *q,
 		     struct call *call, struct failure *ret);
-	/* The caller is authorized. Refused: the settings in force stay, and the failure names the line. */
+	/*
+	 * The caller is authorized. Refused: the settings in force stay, and the failure names the
+	 * line.
+	 */
 	int (*reload)(void *userdata, struct call *call, struct failure *ret);
 	/* The connection ended; the client is freed afterwards. Its calls are dead already. */
 	void (*client_gone)(void *userdata, struct client *c);
@@ -371,9 +397,10 @@ struct bus *bus_free(struct bus *b);
 void bus_freep(struct bus **b);
 
 /*
- * These two wait for the bus, so they are for the start only; -ETIMEDOUT. The first until it answers, and
- * until all that bus_expect() began is known. The second takes the name; a predecessor that was killed and
- * whose process does not end keeps the connection, but not the name. -EEXIST: another daemon serves this bus.
+ * These two wait for the bus, so they are for the start only; -ETIMEDOUT. The first until it
+ * answers, and until all that bus_expect() began is known. The second takes the name; a predecessor
+ * that was killed and whose process does not end keeps the connection, but not the name. -EEXIST:
+ * another daemon serves this bus.
  */
 int bus_settle(struct bus *b);
 int bus_acquire_name(struct bus *b);
@@ -385,8 +412,8 @@ sd_bus *bus_connection(struct bus *b);
 /* sd_bus_process(), with the time charged to the caller. */
 int bus_process(struct bus *b);
 /*
- * A small piece of what is done in pieces, for once in each turn of the loop. Returns when it wants to be called
- * again: 0 at once, UINT64_MAX not at all, else the monotonic time.
+ * A small piece of what is done in pieces, for once in each turn of the loop. Returns when it wants
+ * to be called again: 0 at once, UINT64_MAX not at all, else the monotonic time.
  */
 uint64_t bus_work(struct bus *b);
 /* What the connection reads from, and writes to: two descriptors. */
@@ -394,14 +421,21 @@ void bus_descriptors(const struct bus *b, int *ret_in, int *ret_out);
 /* Whether messages are taken from the bus. */
 void bus_set_reading(struct bus *b, bool on);
 
-/* Names this bus and one of its connections for all time: "BUSID:1.42". False: too long for @size. */
+/*
+ * Names this bus and one of its connections for all time: "BUSID:1.42". False: too long for @size.
+ */
 bool bus_client_mark(struct bus *b, const struct client *c, char *out, size_t size);
-/* Asks for the client with this mark, so that it is known after bus_settle() if it still is there. -ENOENT, -EINVAL: as below. */
+/*
+ * Asks for the client with this mark, so that it is known after bus_settle() if it still is there.
+ * -ENOENT, -EINVAL: as below.
+ */
 int bus_expect(struct bus *b, const char *mark);
 /* The client with this mark. -ENOENT: it is gone, or was not asked for; -EINVAL: no mark. */
 int bus_client_by_mark(struct bus *b, const char *mark, struct client **ret);
 
-/* Answer and free. The variant fits the method: nothing, (tooa{sv} of) a new region, or a ticket. */
+/*
+ * Answer and free. The variant fits the method: nothing, (tooa{sv} of) a new region, or a ticket.
+ */
 void call_reply(struct call *c);
 void call_reply_region(struct call *c, const struct region_view *v);
 void call_reply_ticket(struct call *c, const char *ticket);
@@ -420,14 +454,18 @@ extern const char *const region_end_names[_REGION_END_MAX];
 extern const char *const path_state_names[_PATH_STATE_MAX];
 extern const char *const revocation_cause_names[_REVOCATION_CAUSE_MAX];
 
-/* Signals: to the view's owner, its joins, and the subscribers that may see the region, to each once. */
+/*
+ * Signals: to the view's owner, its joins, and the subscribers that may see the region, to each
+ * once.
+ */
 #define BUS_CHANGED_TICKET (1u << 16) /* beside REGION_CHANGED_* */
 #define BUS_CHANGED_ARBITRATION \
 	(1u << 17) /* ArbitrationMode, ArbitrationReason, Degraded, Refuses, Policy, GraceUSec */
 #define BUS_CHANGED_FILE (1u << 18) /* PathState, PathNow, Bypasses, LastBypass */
 /*
- * At once, or together with what changes meanwhile if the region's last change was told just now: who listens
- * sees the latest values, not each of them. Changes are told before any other signal of the region.
+ * At once, or together with what changes meanwhile if the region's last change was told just now:
+ * who listens sees the latest values, not each of them. Changes are told before any other signal of
+ * the region.
  */
 void bus_tell_changed(struct bus *b, const struct region_view *v, uint32_t changed);
 /* The region ends: what was not told of it is not told any more. */

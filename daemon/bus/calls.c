@@ -2,13 +2,14 @@
 /*
  * calls.c - method calls that are answered later.
  *
- * A kept message keeps its descriptors open, up to 16 of the caller's choosing. So a call keeps no message
- * but a stub: an empty call with the same sender, serial number and flags, which is all that a reply is made
- * from.
+ * A kept message keeps its descriptors open, up to 16 of the caller's choosing. So a call keeps no
+ * message but a stub: an empty call with the same sender, serial number and flags, which is all
+ * that a reply is made from.
  *
- * What always holds: a call is in its client's list, and counted, until it is answered or its client is
- * gone; after either, answering it again is impossible (freed) or harmless (abandoned: no stub). A call that
- * waits for an authorization has its question, and an abandoned one takes it along.
+ * What always holds: a call is in its client's list, and counted, until it is answered or its
+ * client is gone; after either, answering it again is impossible (freed) or harmless (abandoned: no
+ * stub). A call that waits for an authorization has its question, and an abandoned one takes it
+ * along.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -24,7 +25,8 @@ struct call {
 	struct client *client; /* NULL: gone */
 	sd_bus_message *stub;
 	struct question *
-		question; /* what it is not begun without; NULL: begun, and somebody else's to answer */
+		/* what it is not begun without; NULL: begun, and somebody else's to answer */
+		question;
 	LIST_ENTRY(call) calls;
 };
 

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * clients.c - who is on the bus. A client is made when a connection calls for the first time and ends when
- * the bus says that the connection did; unique names are never used twice, so a name always means the same
- * client.
+ * clients.c - who is on the bus. A client is made when a connection calls for the first time and
+ * ends when the bus says that the connection did; unique names are never used twice, so a name
+ * always means the same client.
  *
- * One match tells of every connection that ends. It is in place before the first client is made, and a
- * client is only made of a connection that the bus still knew after that, so no end is missed, unless the bus drops
- * what it has for us because we do not read fast enough. So it is also asked who is there: CHECK_BUSY_USEC after
- * the last time if CHECK_BYTES have come since, without which nothing can have been dropped, and CHECK_USEC after it
- * in any case. The bus is asked before a caller's first message gets here (intake.c), and never waited for.
+ * One match tells of every connection that ends. It is in place before the first client is made,
+ * and a client is only made of a connection that the bus still knew after that, so no end is
+ * missed, unless the bus drops what it has for us because we do not read fast enough. So it is also
+ * asked who is there: CHECK_BUSY_USEC after the last time if CHECK_BYTES have come since, without
+ * which nothing can have been dropped, and CHECK_USEC after it in any case. The bus is asked before
+ * a caller's first message gets here (intake.c), and never waited for.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -387,7 +388,10 @@ bool bus_client_mark(struct bus *b, const struct client *c, char *out, size_t si
 	return n > 0 && (size_t)n < size;
 }
 
-/* The connection on this bus that @mark names. -ENOENT: another bus, so it is gone; -EINVAL: no mark. */
+/*
+ * The connection on this bus that @mark names. -ENOENT: another bus, so it is gone; -EINVAL: no
+ * mark.
+ */
 static int read_mark(struct bus *b, const char *mark, const char **ret_name)
 {
 	const char *name = strchr(mark, ':');

@@ -2,12 +2,12 @@
 /*
  * descriptor.c - is this descriptor, and this range of it, something that a region can be made of?
  *
- * The keeper checks again: it is what maps the file. Here the caller gets an exact answer before a keeper
- * is started for it.
+ * The keeper checks again: it is what maps the file. Here the caller gets an exact answer before a
+ * keeper is started for it.
  *
- * What always holds: this runs where it can be given up (examine.c), since the caller may have mounted the
- * filesystem, and its server may never answer. A network filesystem is not asked for a size that the kernel has
- * (AT_STATX_DONT_SYNC); some look at the file all the same.
+ * What always holds: this runs where it can be given up (examine.c), since the caller may have
+ * mounted the filesystem, and its server may never answer. A network filesystem is not asked for a
+ * size that the kernel has (AT_STATX_DONT_SYNC); some look at the file all the same.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -125,7 +125,10 @@ static int check_mode(struct register_request *q, int fd, struct failure *f)
 	return 0;
 }
 
-/* A device has no bytes beyond its end, and none can be mapped that is not a whole unit of its alignment. */
+/*
+ * A device has no bytes beyond its end, and none can be mapped that is not a whole unit of its
+ * alignment.
+ */
 static int check_device_range(const struct register_request *q, const struct extent *device,
 			      struct failure *f)
 {
@@ -216,7 +219,10 @@ int descriptor_find_file(int fd, uint64_t *ret_device, uint64_t *ret_inode,
 	return 0;
 }
 
-/* Told by the kind of its file handle, for which no server is asked: statfs(2) asks the one of a FUSE or network filesystem. */
+/*
+ * Told by the kind of its file handle, for which no server is asked: statfs(2) asks the one of a
+ * FUSE or network filesystem.
+ */
 static bool is_btrfs(int fd)
 {
 	union {
@@ -280,7 +286,10 @@ int descriptor_find_filesystem(int fd, struct filesystem *ret, struct failure *r
 	return r ? r : find_filesystem(fd, &st, ret, ret_failure);
 }
 
-/* As mountinfo has it, for which no server is asked. Each subvolume of a btrfs has a number that is not there. */
+/*
+ * As mountinfo has it, for which no server is asked. Each subvolume of a btrfs has a number that is
+ * not there.
+ */
 void filesystem_type(const struct filesystem *on, char out[static FILESYSTEM_TYPE_MAX])
 {
 	_cleanup_(freep) char *line = NULL;

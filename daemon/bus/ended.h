@@ -2,8 +2,9 @@
 /*
  * ended.h - the regions that ended last, so that who asks for one hears what became of it.
  *
- * What always holds: for people only, nothing is decided by it; nobody learns of another user's. Of a user the last
- * ENDED_PER_UID are remembered, whatever others do; of at most ENDED_UIDS users, those that had an end last.
+ * What always holds: for people only, nothing is decided by it; nobody learns of another user's. Of
+ * a user the last ENDED_PER_UID are remembered, whatever others do; of at most ENDED_UIDS users,
+ * those that had an end last.
  */
 #ifndef RDMAREG_BUS_ENDED_H
 #define RDMAREG_BUS_ENDED_H

@@ -70,8 +70,8 @@ int failure_from_refusal(struct failure *f, int refusal, const struct registry_l
 }
 
 /*
- * What a keeper's errno means to a caller: the matter, unless the keeper has said it better, and the
- * advice.
+ * What a keeper's errno means to a caller: the matter, unless the keeper has said it better, and
+ * the advice.
  */
 static const struct {
 	int error;

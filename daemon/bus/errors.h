@@ -2,9 +2,9 @@
 /*
  * errors.h - why a request was refused, in words, on its way to a D-Bus error.
  *
- * What always holds: a failure has a name of proto/names.h and a message that says what was asked, what is
- * the matter and what to do; the two tables that make failures of numbers (errno, enum registry_refusal)
- * are here and nowhere else.
+ * What always holds: a failure has a name of proto/names.h and a message that says what was asked,
+ * what is the matter and what to do; the two tables that make failures of numbers (errno, enum
+ * registry_refusal) are here and nowhere else.
  */
 #ifndef RDMAREG_BUS_ERRORS_H
 #define RDMAREG_BUS_ERRORS_H
@@ -19,8 +19,8 @@ struct failure {
 };
 
 /*
- * Returned by what fills a struct failure: the request is refused, nothing happened, the caller must answer
- * it.
+ * Returned by what fills a struct failure: the request is refused, nothing happened, the caller
+ * must answer it.
  */
 #define BUS_E_REFUSED 1
 

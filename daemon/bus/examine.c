@@ -2,8 +2,9 @@
 /*
  * examine.c - descriptors that callers pass, looked at in a thread: see util/offload.h for why.
  *
- * What always holds: the call is answered within the time that an examination may take, whatever becomes of
- * the descriptor; and the descriptor is closed, in a thread too, when nobody looks at it any more.
+ * What always holds: the call is answered within the time that an examination may take, whatever
+ * becomes of the descriptor; and the descriptor is closed, in a thread too, when nobody looks at it
+ * any more.
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -16,7 +16,10 @@ enum field {
 
 /* The fields that D-Bus knows, by number, */
 static const char field_types[_FIELD_MAX] = { [1] = 'o', 's', 's', 's', 'u', 's', 's', 'g', 'u' };
-/* and how long texts may be that come with descriptors: far more than any method takes, less than what sd-bus does. */
+/*
+ * and how long texts may be that come with descriptors: far more than any method takes, less than
+ * what sd-bus does.
+ */
 #define PLAIN_PATH_MAX 4096
 #define PLAIN_SIGNATURE_MAX 32
 
@@ -42,8 +45,8 @@ static void note_field(struct header *h, uint8_t field, char type)
 }
 
 /*
- * One field at *@at. False: it ends here, or has a type that no field we look for has. The size of a text is
- * less than 2^27 or it is not in what we have.
+ * One field at *@at. False: it ends here, or has a type that no field we look for has. The size of
+ * a text is less than 2^27 or it is not in what we have.
  */
 static bool read_field(const unsigned char *data, size_t size, size_t *at, struct header *h)
 {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * intake-header.h - what is in the header of a message of the bus, as far as the intake must know it: where it ends, its type, its sender, and
- * how many descriptors it has.
+ * intake-header.h - what is in the header of a message of the bus, as far as the intake must know
+ * it: where it ends, its type, its sender, and how many descriptors it has.
  *
- * What always holds: nothing is read beyond what is given, whoever made the message. No I/O, no memory is allocated.
+ * What always holds: nothing is read beyond what is given, whoever made the message. No I/O, no
+ * memory is allocated.
  */
 #ifndef RDMAREG_BUS_INTAKE_HEADER_H
 #define RDMAREG_BUS_INTAKE_HEADER_H
@@ -23,7 +24,8 @@ struct header {
 	uint32_t n_fds;
 	char sender[BUS_NAME_MAX]; /* empty: none */
 	uint16_t seen;		   /* fields, by their bits */
-	bool odd; /* not all of its fields could be read, or they are not those of a call with descriptors */
+	/* not all of its fields could be read, or they are not those of a call with descriptors */
+	bool odd;
 };
 
 /* How a message begins. @data: HEADER_SIZE. -EBADMSG: it is none. */

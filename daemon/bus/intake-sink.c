@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * intake-sink.c - see intake-sink.h. Each byte has a thread of its own: there is one at a time, and few are needed at all.
- * The structure outlives sink_free() while a thread does not return: whoever leaves last frees it.
+ * intake-sink.c - see intake-sink.h. Each byte has a thread of its own: there is one at a time, and
+ * few are needed at all. The structure outlives sink_free() while a thread does not return: whoever
+ * leaves last frees it.
  */
 #include "bus/intake-sink.h"
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * intake.c - see intake.h. Of a message only what must be known is read (intake-header.h). What is wrong with it
- * otherwise is for sd-bus to find.
+ * intake.c - see intake.h. Of a message only what must be known is read (intake-header.h). What is
+ * wrong with it otherwise is for sd-bus to find.
  *
- * Whether it brings descriptors is asked of the kernel, which says so to who looks without room for them. One that
- * brings none is received first and read then, however long its header is. Of one that does, the header is looked
- * at before, and sd-bus gets it only if the header is plain: what sd-bus finds invalid, though the bus did not, it
- * drops without closing its tokens, for which we would wait for ever.
+ * Whether it brings descriptors is asked of the kernel, which says so to who looks without room for
+ * them. One that brings none is received first and read then, however long its header is. Of one
+ * that does, the header is looked at before, and sd-bus gets it only if the header is plain: what
+ * sd-bus finds invalid, though the bus did not, it drops without closing its tokens, for which we
+ * would wait for ever.
  */
 #include "bus/intake.h"
 
@@ -38,7 +39,10 @@
 #define UNPARK_USEC (50 * USEC_PER_MSEC)
 #define UNPARK_BUDGET 256
 #define RETRY_USEC (50 * USEC_PER_MSEC)
-/* Of each descriptor: itself, a pipe, and one end of that for sd-bus. Others may need some meanwhile. */
+/*
+ * Of each descriptor: itself, a pipe, and one end of that for sd-bus. Others may need some
+ * meanwhile.
+ */
 #define TABLE_EACH 4
 #define TABLE_MAX (TABLE_EACH * DESCRIPTORS_MAX)
 #define SPARE 16
@@ -171,7 +175,10 @@ static void on_unpark(evutil_socket_t fd, short what, void *userdata)
 		event_add(i->unpark, &pause);
 }
 
-/* Whether so many more descriptors can be had: the kernel drops those for which the table has no room, in this thread. */
+/*
+ * Whether so many more descriptors can be had: the kernel drops those for which the table has no
+ * room, in this thread.
+ */
 static bool table_has(struct intake *i, unsigned int n)
 {
 	int fds[TABLE_MAX + SPARE];
@@ -191,7 +198,10 @@ static bool can_park(struct intake *i, unsigned int n)
 
 /* --- packets */
 
-/* What sd-bus would end the connection for is not kept: to what a caller wrote the bus adds the sender. */
+/*
+ * What sd-bus would end the connection for is not kept: to what a caller wrote the bus adds the
+ * sender.
+ */
 static struct packet *packet_new(const struct header *h)
 {
 	bool discarded = h->size > MESSAGE_MAX;
@@ -404,7 +414,10 @@ static void stranger_free(struct stranger *s)
 	free(s);
 }
 
-/* Now that the bus has told who that is; @c NULL: the connection is gone, and nobody waits for an answer. */
+/*
+ * Now that the bus has told who that is; @c NULL: the connection is gone, and nobody waits for an
+ * answer.
+ */
 static void on_known(void *userdata, const struct client *c)
 {
 	struct stranger *s = userdata;
@@ -499,9 +512,10 @@ static int read_lines(struct intake *i)
 }
 
 /*
- * Descriptors are in the socket: of this message, or of one behind it. Who looks sees no further than the piece that has them, and
- * they are with the first piece of a message; so they are not of this one if there is more to see than it. Then whether they
- * are taken. A plain header is in the first piece.
+ * Descriptors are in the socket: of this message, or of one behind it. Who looks sees no further
+ * than the piece that has them, and they are with the first piece of a message; so they are not of
+ * this one if there is more to see than it. Then whether they are taken. A plain header is in the
+ * first piece.
  */
 static int judge_packet(struct intake *i, struct packet *p)
 {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * job.c - org.rdmareg.Registry1.Job, served for every number below its prefix, and Region.StartPrefetch, which makes one. find_job()
- * stands before each member: past it the job exists and the caller may see it.
+ * job.c - org.rdmareg.Registry1.Job, served for every number below its prefix, and
+ * Region.StartPrefetch, which makes one. find_job() stands before each member: past it the job
+ * exists and the caller may see it.
  *
  * What always holds: signals go to the connection that began the job and to nobody else.
  */

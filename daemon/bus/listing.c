@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * listing.c - answers that can be long: lists of regions and of holders. They are made in slices: of all users that
- * wait for one, each in its turn gets one slice, and no more than one slice is made before everything else has its
- * turn. What a slice takes is charged to its user.
+ * listing.c - answers that can be long: lists of regions and of holders. They are made in slices:
+ * of all users that wait for one, each in its turn gets one slice, and no more than one slice is
+ * made before everything else has its turn. What a slice takes is charged to its user.
  *
- * What always holds: of each user at most one answer is being built, however many it asked for; a listing is in its
- * user's queue until it is answered or its client is gone, and a user is in the ring exactly while its queue is not
- * empty.
+ * What always holds: of each user at most one answer is being built, however many it asked for; a
+ * listing is in its user's queue until it is answered or its client is gone, and a user is in the
+ * ring exactly while its queue is not empty.
  */
 #include "bus/bus-internal.h"
 #include "util/clock.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * manager-dax.c - Manager.CreateDaxDevice and DestroyDaxDevice. What always holds: who is not root has more than dax_bytes_per_tenant only after
- * polkit said yes.
+ * manager-dax.c - Manager.CreateDaxDevice and DestroyDaxDevice. What always holds: who is not root
+ * has more than dax_bytes_per_tenant only after polkit said yes.
  */
 #include <inttypes.h>
 #include <string.h>

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* manager-devices.c - Manager.ListDevices. What always holds: it says nothing that the caller could not read in sysfs, so anybody may ask. */
+/*
+ * manager-devices.c - Manager.ListDevices. What always holds: it says nothing that the caller could
+ * not read in sysfs, so anybody may ask.
+ */
 #include "bus/bus-internal.h"
 
 /* A list that is being made. */

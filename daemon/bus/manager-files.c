@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * manager-files.c - what is asked of filesystems, tenants or the settings rather than of a region: Manager.Evict,
- * EnforceLimits and Reload. A descriptor says which filesystem; how it was opened does not matter, since nothing is read.
+ * manager-files.c - what is asked of filesystems, tenants or the settings rather than of a region:
+ * Manager.Evict, EnforceLimits and Reload. A descriptor says which filesystem; how it was opened
+ * does not matter, since nothing is read.
  *
  * What always holds: nobody but root and those whom polkit knows takes down what is not his.
  */
@@ -22,7 +23,8 @@ static int evict(struct bus *b, struct client *c, int *fd, void *request, struct
 }
 
 /*
- * The descriptor is closed before the answer: who then unmounts must not find the filesystem in use.
+ * The descriptor is closed before the answer: who then unmounts must not find the filesystem in
+ * use.
  */
 static int look_away(void *request, int *fd, uint32_t uid, struct failure *f)
 {
@@ -31,7 +33,10 @@ static int look_away(void *request, int *fd, uint32_t uid, struct failure *f)
 	return 0;
 }
 
-/* Until now the descriptor has kept the filesystem mounted, and its number from being another one's. */
+/*
+ * Until now the descriptor has kept the filesystem mounted, and its number from being another
+ * one's.
+ */
 static int evict_authorized(struct bus *b, struct client *c, int fd, const void *request,
 			    struct call *call, struct failure *f)
 {

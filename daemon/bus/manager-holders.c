@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * manager-holders.c - Manager.FindHolders: who uses a file. A descriptor says which; how it was opened does not matter,
- * since nothing is read.
+ * manager-holders.c - Manager.FindHolders: who uses a file. A descriptor says which; how it was
+ * opened does not matter, since nothing is read.
  *
- * The holders of one region are noted all at once, which is quick, and told of in slices (listing.c), which is not: a
- * region can have 16,000, and where a process is, /proc has to be asked. What always holds: a caller learns of its own
- * regions only; what is told of one region is as it was at one time.
+ * The holders of one region are noted all at once, which is quick, and told of in slices
+ * (listing.c), which is not: a region can have 16,000, and where a process is, /proc has to be
+ * asked. What always holds: a caller learns of its own regions only; what is told of one region is
+ * as it was at one time.
  */
 #include <errno.h>
 #include <limits.h>

@@ -2,7 +2,8 @@
 /*
  * manager-list.c - ListRegions.
  *
- * What always holds: a walk meets only regions that the caller may see, so it costs nothing what others have.
+ * What always holds: a walk meets only regions that the caller may see, so it costs nothing what
+ * others have.
  */
 #include <errno.h>
 #include <inttypes.h>

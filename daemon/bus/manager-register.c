@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * manager-register.c - Manager.RegisterRegion: everything about a new region that can be checked before a
- * keeper is asked for it.
+ * manager-register.c - Manager.RegisterRegion: everything about a new region that can be checked
+ * before a keeper is asked for it.
  *
- * What always holds: the handler is asked for policy hold on a file of somebody else only after polkit said
- * yes, and then with what the caller asked for, unchanged.
+ * What always holds: the handler is asked for policy hold on a file of somebody else only after
+ * polkit said yes, and then with what the caller asked for, unchanged.
  */
 #include <errno.h>
 #include <stdio.h>

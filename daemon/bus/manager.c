@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * manager.c - org.rdmareg.Registry1.Manager: one region, who gets signals, and the table of all its members.
- * manager-register.c and manager-files.c have those that take a descriptor, manager-list.c and manager-holders.c those with long answers.
+ * manager.c - org.rdmareg.Registry1.Manager: one region, who gets signals, and the table of all its
+ * members. manager-register.c and manager-files.c have those that take a descriptor, manager-list.c
+ * and manager-holders.c those with long answers.
  */
 #include <errno.h>
 #include <inttypes.h>

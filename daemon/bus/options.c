@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * options.c - the a{sv} of a method, read by a table of what the method knows. Unknown keys are refused,
- * not ignored: a caller that misspells "detached" must not believe that it was obeyed.
+ * options.c - the a{sv} of a method, read by a table of what the method knows. Unknown keys are
+ * refused, not ignored: a caller that misspells "detached" must not believe that it was obeyed.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * properties.c - a region's properties: one table with name, type and the change that touches it, one
- * switch with the values. Single Gets, lists and PropertiesChanged are all made from it, so they cannot
- * differ.
+ * properties.c - a region's properties: one table with name, type and the change that touches it,
+ * one switch with the values. Single Gets, lists and PropertiesChanged are all made from it, so
+ * they cannot differ.
  */
 #include <errno.h>
 #include <string.h>

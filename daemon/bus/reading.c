@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * reading.c - does a client read the signals it is sent? What it does not read lies with the message bus, which
- * counts it as the daemon's own, and stops to read from the daemon when that becomes too much: then nobody is
- * answered. So a client is sent a bounded number of signals beyond those of which it is known that it read them.
+ * reading.c - does a client read the signals it is sent? What it does not read lies with the
+ * message bus, which counts it as the daemon's own, and stops to read from the daemon when that
+ * becomes too much: then nobody is answered. So a client is sent a bounded number of signals beyond
+ * those of which it is known that it read them.
  *
- * It is known by org.freedesktop.DBus.Peer.Ping, which every D-Bus library answers by itself when it comes to
- * that message: who answers has been through all that was sent before. What is left out is counted, and told with
- * SignalsLost as soon as the client reads again.
+ * It is known by org.freedesktop.DBus.Peer.Ping, which every D-Bus library answers by itself when
+ * it comes to that message: who answers has been through all that was sent before. What is left out
+ * is counted, and told with SignalsLost as soon as the client reads again.
  *
- * What always holds: at most one Ping of a client is under way; a user's unread signals are the sum of those of
- * its clients.
+ * What always holds: at most one Ping of a client is under way; a user's unread signals are the sum
+ * of those of its clients.
  */
 #include <inttypes.h>
 #include <string.h>

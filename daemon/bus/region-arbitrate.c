@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * region-arbitrate.c - the methods of org.rdmareg.Registry1.Region that say when and how peers lose a region:
- * Configure, Revoke, Restore, Sync.
+ * region-arbitrate.c - the methods of org.rdmareg.Registry1.Region that say when and how peers lose
+ * a region: Configure, Revoke, Restore, Sync.
  *
  * What always holds: a time that was given is never 0, so that 0 can mean that none was.
  */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * region.c - org.rdmareg.Registry1.Region, served for every number below the prefix. find_region() stands
- * before each member, Get and Introspect alike: past it the region exists and the caller may see it.
- * region-arbitrate.c has the methods that say when and how it is taken away.
+ * region.c - org.rdmareg.Registry1.Region, served for every number below the prefix. find_region()
+ * stands before each member, Get and Introspect alike: past it the region exists and the caller may
+ * see it. region-arbitrate.c has the methods that say when and how it is taken away.
  */
 #include <errno.h>
 #include <inttypes.h>

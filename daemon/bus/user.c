@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * user.c - what a user's calls may take of the daemon's time. What always holds: a user has SHARE of the time that
- * passes, and has saved SAVED_USEC of it at most.
+ * user.c - what a user's calls may take of the daemon's time. What always holds: a user has SHARE
+ * of the time that passes, and has saved SAVED_USEC of it at most.
  */
 #include "bus/bus-internal.h"
 #include "util/clock.h"

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * demand.h - somebody wants a range of a file that several regions may cover: one demand, with a part for each region, as a
- * pure state machine of the daemon.
+ * demand.h - somebody wants a range of a file that several regions may cover: one demand, with a
+ * part for each region, as a pure state machine of the daemon.
  *
- *   WAITING -> PASSED -> over          every part is unreachable, or it was too late to wait: whoever waits may go on
+ *   WAITING -> PASSED -> over          every part is unreachable, or it was too late to wait:
+ *   whoever waits may go on
  *      |          ^
  *      |          '-- deadline
  *      '-> REFUSED -> over             a region holds its blocks
  *
  * What always holds:
- *   1. Whoever waits is answered exactly once: DEMAND_PASS, or DEMAND_REFUSE, or not at all if he went away first.
+ *   1. Whoever waits is answered exactly once: DEMAND_PASS, or DEMAND_REFUSE, or not at all if he
+ *      went away first.
  *   2. Before the deadline DEMAND_PASS is emitted only when no peer can reach any part.
- *   3. DEMAND_SEND_OVER is emitted exactly once for a demand that was not refused, so no region stays closed for it.
+ *   3. DEMAND_SEND_OVER is emitted exactly once for a demand that was not refused, so no region
+ *      stays closed for it.
  *   4. DEMAND_FREE is the last effect; it follows the last answer that is still under way.
  *
  * No I/O, no clock, no allocation.
@@ -32,7 +35,8 @@ enum demand_state {
 
 enum demand_event_type {
 	DEMAND_PART_DONE, /* a region's part is unreachable, the region is gone, or its keeper is */
-	DEMAND_PART_FAILED, /* a region could not take the demand: whoever waits has to wait for his deadline */
+	/* a region could not take the demand: whoever waits has to wait for his deadline */
+	DEMAND_PART_FAILED,
 	DEMAND_DEADLINE, /* whoever waits was let through without us */
 	DEMAND_ENDED,	 /* he is done, or went away */
 	_DEMAND_EVENT_MAX,

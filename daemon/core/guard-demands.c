@@ -39,8 +39,9 @@ static uint64_t ask_at(const struct guard_event *e)
 }
 
 /*
- * One more of the same number: what it was is part of what it is now. It is granted anew, at once where the fence covers that, so its time
- * counts from the last of them; a wish of before that was granted already hurries nobody any more.
+ * One more of the same number: what it was is part of what it is now. It is granted anew, at once
+ * where the fence covers that, so its time counts from the last of them; a wish of before that was
+ * granted already hurries nobody any more.
  */
 static void widen(struct guard_demand *d, const struct guard_event *e)
 {

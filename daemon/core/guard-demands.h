@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * guard-demands.h - the demands a guard has been given: a small set, kept in the guard itself. For guard.c and nobody else.
+ * guard-demands.h - the demands a guard has been given: a small set, kept in the guard itself. For
+ * guard.c and nobody else.
  *
  * What always holds: a demand is granted only while the fence covers its range.
  */
@@ -54,8 +55,8 @@ bool demands_expire(struct guard *g, uint64_t now_usec);
 uint64_t demands_next_end(const struct guard *g);
 
 /*
- * What those that are not granted want: the smallest range over all of them, the earliest deadline, the cause of the one with it.
- * False: all are granted.
+ * What those that are not granted want: the smallest range over all of them, the earliest deadline,
+ * the cause of the one with it. False: all are granted.
  */
 bool demands_waiting(const struct guard *g, uint64_t *ret_start, uint64_t *ret_end,
 		     uint64_t *ret_deadline_usec, enum revocation_cause *ret_cause);

@@ -5,19 +5,29 @@
 #include <string.h>
 
 /*
- * After the blocks were given back nobody tells us when the filesystem is done. XFS asks for leases again and again until it
- * finds none, so a lease taken too early is broken again: the wait doubles each time, up to MAX_ROUNDS.
+ * After the blocks were given back nobody tells us when the filesystem is done. XFS asks for leases
+ * again and again until it finds none, so a lease taken too early is broken again: the wait doubles
+ * each time, up to MAX_ROUNDS.
  */
 #define WAIT_FIRST_USEC 10000u
 
-/* How long a fence takes takers in that come while it is closed; who comes later waits until the region was open. */
+/*
+ * How long a fence takes takers in that come while it is closed; who comes later waits until the
+ * region was open.
+ */
 #define CLOSED_USEC 100000u
 
-/* What holders have of the region between two fences, at least and at most, if it was closed for a shorter or longer time. */
+/*
+ * What holders have of the region between two fences, at least and at most, if it was closed for a
+ * shorter or longer time.
+ */
 #define RESPITE_LEAST_USEC 20000u
 #define RESPITE_MOST_USEC 1000000u
 
-/* A break so soon after a settled one is most likely the same operation, woken late: start with a longer wait. */
+/*
+ * A break so soon after a settled one is most likely the same operation, woken late: start with a
+ * longer wait.
+ */
 #define SAME_BREAKER_USEC 1000000u
 
 struct guard_effect *guard_emit(const struct guard *g, struct guard_effects *out,
@@ -143,15 +153,18 @@ static bool demands_wish(const struct guard *g, struct wish *ret)
 }
 
 /*
- * A new question to the holders. What was asked, or is fenced, before stays part of it: the range only grows, and the
- * deadline of a question that is still open only comes nearer.
+ * A new question to the holders. What was asked, or is fenced, before stays part of it: the range
+ * only grows, and the deadline of a question that is still open only comes nearer.
  */
 static void ask(struct guard *g, struct guard_effects *out, uint64_t now_usec, struct wish w)
 {
 	struct wish also;
 
 	demands_recall(g, UINT64_MAX);
-	/* demands that came while another step was under way are part of whatever is asked next, with their deadlines; so is an end */
+	/*
+	 * demands that came while another step was under way are part of whatever is asked next,
+	 * with their deadlines; so is an end
+	 */
 	if (demands_wish(g, &also))
 		w = both(w, also);
 	if (g->close_wanted)
@@ -243,7 +256,10 @@ static void rest(struct guard *g, struct guard_effects *out, enum guard_state st
 
 void guard_begin_probation(struct guard *g, struct guard_effects *out, uint64_t now_usec)
 {
-	/* not watched any more: the breaker may still be at work, so wait as long as a lease would have had */
+	/*
+	 * not watched any more: the breaker may still be at work, so wait as long as a lease would
+	 * have had
+	 */
 	rest(g, out, g->armed ? GUARD_PROBATION : GUARD_WAITING, now_usec);
 }
 

@@ -1,21 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * guard-moves.h - what a guard can do next: ask, fence, go on, end. For guard.c and nobody else, which decides when.
+ * guard-moves.h - what a guard can do next: ask, fence, go on, end. For guard.c and nobody else,
+ * which decides when.
  *
- * What always holds: each move leaves the guard in the state that waits for the completion of the effect it emitted.
+ * What always holds: each move leaves the guard in the state that waits for the completion of the
+ * effect it emitted.
  */
 #ifndef RDMAREG_GUARD_MOVES_H
 #define RDMAREG_GUARD_MOVES_H
 
 #include "core/guard-demands.h"
 
-/* A breaker that never stops must not keep peers out for ever: after so many rounds the region opens as soon as it is watched again. */
+/*
+ * A breaker that never stops must not keep peers out for ever: after so many rounds the region
+ * opens as soon as it is watched again.
+ */
 #define MAX_ROUNDS 5
 
 struct guard_effect *guard_emit(const struct guard *g, struct guard_effects *out,
 				enum guard_effect_type type);
 void guard_emit_timer(const struct guard *g, struct guard_effects *out, uint64_t at_usec);
-/* While holders are asked: their deadline, or the end of a demand that was granted before, if that is sooner. */
+/*
+ * While holders are asked: their deadline, or the end of a demand that was granted before, if that
+ * is sooner.
+ */
 void guard_emit_asked_timer(const struct guard *g, struct guard_effects *out);
 /* Said once for each break. */
 void guard_emit_given_back(struct guard *g, struct guard_effects *out, bool by_kernel);
@@ -40,7 +48,10 @@ void guard_die(struct guard *g, struct guard_effects *out);
 void guard_go_on(struct guard *g, struct guard_effects *out, uint64_t now_usec);
 /* It is watched again, or cannot be: see whether the breaker comes back. */
 void guard_begin_probation(struct guard *g, struct guard_effects *out, uint64_t now_usec);
-/* While WAITING or in PROBATION: its end, or when a demand ends or cannot be put off any longer, if that is sooner. */
+/*
+ * While WAITING or in PROBATION: its end, or when a demand ends or cannot be put off any longer, if
+ * that is sooner.
+ */
 void guard_emit_rest_timer(struct guard *g, struct guard_effects *out, uint64_t now_usec);
 
 /* It opens: how long holders are left alone. Before the fence is forgotten. */
@@ -58,13 +69,22 @@ bool guard_is_new_break(const struct guard *g, const struct guard_event *e);
 void guard_note_break(struct guard *g, const struct guard_event *e);
 /* Something else is under way: remember it for when that is done. */
 void guard_take_break(struct guard *g, const struct guard_event *e);
-/* The break that was noted, outside of what is fenced: its holders have a grace, unless it is too late for one. */
+/*
+ * The break that was noted, outside of what is fenced: its holders have a grace, unless it is too
+ * late for one.
+ */
 void guard_ask_for_break(struct guard *g, struct guard_effects *out, uint64_t now_usec);
-/* The breaker cannot wait any longer: the grace of this break is over. False: it is of no break that waits. */
+/*
+ * The breaker cannot wait any longer: the grace of this break is over. False: it is of no break
+ * that waits.
+ */
 bool guard_hurry(struct guard *g, const struct guard_event *e);
 /* The same with the region open. */
 void guard_open_broken(struct guard *g, uint64_t now_usec, struct guard_effects *out);
-/* The breaker came back, or another one came, while something is fenced: it is let through at once if the fence covers it. */
+/*
+ * The breaker came back, or another one came, while something is fenced: it is let through at once
+ * if the fence covers it.
+ */
 void guard_again_broken(struct guard *g, const struct guard_event *e, struct guard_effects *out);
 
 #endif

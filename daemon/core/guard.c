@@ -2,9 +2,9 @@
 /*
  * guard.c - the safety of one region: see guard.h for the states and for what always holds.
  *
- * One function per state takes the events that mean something there; everything else falls through and changes nothing,
- * which is how stale completions and late consents are harmless. Demands are noted in every state and answered where nothing else is
- * under way (guard_go_on()).
+ * One function per state takes the events that mean something there; everything else falls through
+ * and changes nothing, which is how stale completions and late consents are harmless. Demands are
+ * noted in every state and answered where nothing else is under way (guard_go_on()).
  */
 #include "core/guard.h"
 
@@ -130,7 +130,10 @@ static bool take_fence(struct guard *g, const struct guard_event *e, struct guar
 	if (!g->fenced)
 		g->closed_usec = e->now_usec;
 	if (e->start < e->end && (e->start < g->ask_start || e->end > g->ask_end)) {
-		/* more than anybody was asked for: a question of its own, whose time is over, so that holders know what not to touch */
+		/*
+		 * more than anybody was asked for: a question of its own, whose time is over, so
+		 * that holders know what not to touch
+		 */
 		g->ask_start = e->start < g->ask_start ? e->start : g->ask_start;
 		g->ask_end = e->end > g->ask_end ? e->end : g->ask_end;
 		g->deadline_usec = e->now_usec;
@@ -157,7 +160,10 @@ static void step_releasing(struct guard *g, const struct guard_event *e, struct 
 {
 	if (e->type != GUARD_RELEASE_DONE)
 		return;
-	/* an error means that the kernel was faster; either way nobody waits for these blocks any more */
+	/*
+	 * an error means that the kernel was faster; either way nobody waits for these blocks any
+	 * more
+	 */
 	g->holding = false;
 	guard_emit_given_back(g, out, e->error != 0);
 	guard_go_on(g, out, e->now_usec);
@@ -296,8 +302,8 @@ static void step_closing_release(struct guard *g, const struct guard_event *e,
 }
 
 /*
- * Something is under way: what is wanted meanwhile is only noted, and guard_go_on() comes back to it. While the region
- * ends nothing counts any more but that breakers get what they wait for.
+ * Something is under way: what is wanted meanwhile is only noted, and guard_go_on() comes back to
+ * it. While the region ends nothing counts any more but that breakers get what they wait for.
  */
 static void note(struct guard *g, const struct guard_event *e)
 {

@@ -2,32 +2,39 @@
 /*
  * guard.h - the safety of one region, as a pure state machine. It runs in the keeper.
  *
- * Somebody wants blocks: a filesystem that broke the layout lease (GUARD_BROKEN, it waits in the kernel), or a demand, through
- * the daemon, of a range (GUARD_DEMANDED: a pre-content event, an administrator, a sync). The guard asks the peers, waits for consent or the
- * deadline, makes the range unreachable, gives the blocks back and grants the demands, waits until everybody is done, and
- * opens the region with whatever length the file has now:
+ * Somebody wants blocks: a filesystem that broke the layout lease (GUARD_BROKEN, it waits in the
+ * kernel), or a demand, through the daemon, of a range (GUARD_DEMANDED: a pre-content event, an
+ * administrator, a sync). The guard asks the peers, waits for consent or the deadline, makes the
+ * range unreachable, gives the blocks back and grants the demands, waits until everybody is done,
+ * and opens the region with whatever length the file has now:
  *
  *   OPEN -> ASKED -> FENCING -> RELEASING -> WAITING -> ARMING -> PROBATION -> REFRESHING -> OPEN
  *             ^         |            ^          ^                     | broken again within the fence: release at once
  *             |         |            '----------+---------------------'
- *             +---------+-- more is wanted than is fenced or was asked for: ask again, for all of it
+ *             +---------+-- more is wanted than is fenced or was asked for: ask again, for all of
+ *             it
  *                       '-> (fence failed) DESTROYING -> DEAD
- *   ARMING -> REFRESHING at once after five rounds of that: somebody who never stops must not keep peers out for ever. If the file cannot be
+ *   ARMING -> REFRESHING at once after five rounds of that: somebody who never stops must not keep
+ *   peers out for ever. If the file cannot be
  *	watched even then, since a breaker's system call lasts, it is not watched any more, and opened after one more wait.
- *   OPEN -> PUT_OFF -> ASKED when it has just been closed: holders who made way have it for as long as they were kept out, if whoever wants
+ *   OPEN -> PUT_OFF -> ASKED when it has just been closed: holders who made way have it for as long
+ *   as they were kept out, if whoever wants
  *	blocks can wait for that within half of his grace. In the same way a taker who comes late into a fence waits until the region
  *	has been open, instead of keeping it closed.
- *   any state, GUARD_CLOSE -> (ASKED, if there is a grace) -> CLOSING (fence) -> CLOSING_RELEASE -> DEAD
+ *   any state, GUARD_CLOSE -> (ASKED, if there is a grace) -> CLOSING (fence) -> CLOSING_RELEASE ->
+ *   DEAD
  *
  * What always holds:
- *   1. GUARD_RELEASE and GUARD_GRANT are emitted only after a fence that covers the range completed, or after the memory region was
- *      destroyed.
- *   2. From GUARD_BROKEN or GUARD_DEMANDED the machine gets there by completions and its one timer alone.
+ *   1. GUARD_RELEASE and GUARD_GRANT are emitted only after a fence that covers the range
+ *      completed, or after the memory region was destroyed.
+ *   2. From GUARD_BROKEN or GUARD_DEMANDED the machine gets there by completions and its one timer
+ *      alone.
  *   3. Asking again widens the range and never makes the deadline later; consent to the earlier
  *	question counts no more. A deadline that holders were told becomes earlier only by somebody
  *	who leaves them less: another demand, a break, a breaker that is killed, or a
  *	GUARD_CLOSE with a shorter grace.
- *   4. Whoever takes blocks, by whatever means and however often, leaves the region open between two fences: as long as it was closed,
+ *   4. Whoever takes blocks, by whatever means and however often, leaves the region open between
+ *      two fences: as long as it was closed,
  *	but not beyond half of his grace. A granted demand without a limit, or of an administrator, may keep it closed longer.
  *   5. A completion that does not belong to the operation under way changes nothing.
  *   6. DEAD owns no fence, no lease, no timer; it ignores everything.
@@ -61,9 +68,11 @@ enum guard_state {
 };
 
 enum guard_event_type {
-	GUARD_BROKEN, /* a layout break: @break_id, @cause, range; a new one can only follow a GUARD_ARM */
+	/* a layout break: @break_id, @cause, range; a new one can only follow a GUARD_ARM */
+	GUARD_BROKEN,
 	GUARD_EXPIRED, /* the kernel gave the blocks back itself: @break_id */
-	GUARD_HURRIED, /* who broke it is being killed and does not sleep any more: @break_id; its grace is over */
+	/* who broke it is being killed and does not sleep any more: @break_id; its grace is over */
+	GUARD_HURRIED,
 	GUARD_CONSENTED, /* every holder acknowledged: @revocation */
 	GUARD_TIMER_FIRED,
 	GUARD_FENCE_DONE, /* @error; range: what is fenced, if that is more than was asked for */
@@ -87,7 +96,11 @@ struct guard_event {
 	uint64_t valid_length;
 	uint64_t start; /* bytes from the start of the region; [start, end) */
 	uint64_t
-		end; /* a break does not say: the whole region, unless the breaker is known to be somebody whose range was granted */
+		/*
+		 * a break does not say: the whole region, unless the breaker is known to be
+		 * somebody whose range was granted
+		 */
+		end;
 	uint64_t demand;
 	uint64_t grace_usec;
 	uint64_t limit_usec; /* from the grant; 0: no limit */
@@ -99,7 +112,8 @@ struct guard_event {
 enum guard_effect_type {
 	GUARD_ASK,	 /* tell peers and daemon: revocation, deadline_usec, range */
 	GUARD_SET_TIMER, /* one timer; a new one replaces the old; at_usec 0 stops it */
-	GUARD_FENCE, /* cut peers that did not acknowledge, then make the range unreachable -> FENCE_DONE */
+	/* cut peers that did not acknowledge, then make the range unreachable -> FENCE_DONE */
+	GUARD_FENCE,
 	GUARD_DESTROY,	       /* the fence failed: cut everybody, deregister -> DESTROY_DONE */
 	GUARD_TELL_FENCED,     /* tell the daemon */
 	GUARD_RELEASE,	       /* give break_id back to the kernel -> RELEASE_DONE */
@@ -108,14 +122,16 @@ enum guard_effect_type {
 	GUARD_ARM,	       /* lease again -> ARM_DONE */
 	GUARD_REFRESH,	       /* read size, unfence -> REFRESH_DONE */
 	GUARD_TELL_SETTLED,    /* tell peers and daemon: outcome, valid_length */
-	GUARD_TEARDOWN, /* last effect of a guard's life: free MR, mapping, watches, tickets, peers; report gone */
+	/* last effect of a guard's life: free MR, mapping, watches, tickets, peers; report gone */
+	GUARD_TEARDOWN,
 	_GUARD_EFFECT_MAX,
 };
 
 struct guard_effect {
 	enum guard_effect_type type;
 	uint64_t
-		revocation; /* the one it is about; one step may end a revocation and begin the next */
+		/* the one it is about; one step may end a revocation and begin the next */
+		revocation;
 	uint64_t at_usec;
 	uint32_t break_id;
 	bool by_kernel;
@@ -178,7 +194,10 @@ struct guard {
 	uint64_t break_start; /* of the last break */
 	uint64_t break_end;
 	uint64_t
-		break_began_usec; /* when the kernel began to wait: its deadline counts from there; 0: grace is over */
+		/*
+		 * when the kernel began to wait: its deadline counts from there; 0: grace is over
+		 */
+		break_began_usec;
 	struct guard_demand demand[GUARD_DEMANDS_MAX];
 };
 

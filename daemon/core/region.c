@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * region.c - see region.h. One function per event; each first asks whether the event still means something, and returns if not.
+ * region.c - see region.h. One function per event; each first asks whether the event still means
+ * something, and returns if not.
  */
 #include "core/region.h"
 
@@ -161,7 +162,10 @@ static void on_adopted(struct region *r, const struct region_event *e, struct re
 	switch (e->state) {
 	case REGION_DRAINING:
 	case REGION_FENCED:
-		/* who holds it, and was asked, is told next: no consent before that (REGION_ADOPTION_DONE) */
+		/*
+		 * who holds it, and was asked, is told next: no consent before that
+		 * (REGION_ADOPTION_DONE)
+		 */
 		r->state = (uint8_t)e->state;
 		r->revocation = e->revocation;
 		r->cause = (uint8_t)e->cause;
@@ -208,7 +212,10 @@ static void on_holder_joined(struct registry *registry, struct region *r,
 		publish(out, REGION_CHANGED_PEERS);
 }
 
-/* Local holders do not know what an earlier daemon asked of them, or whether it heard the answer: they are asked again. */
+/*
+ * Local holders do not know what an earlier daemon asked of them, or whether it heard the answer:
+ * they are asked again.
+ */
 static void on_adoption_done(struct registry *registry, struct region *r,
 			     struct region_effects *out)
 {
@@ -315,8 +322,9 @@ static void on_list_began(struct region *r)
 }
 
 /*
- * The keeper's word on where the region stands, with whatever came before it lost. A revocation that began is taken up where it is; one that
- * is not there any more is over; the end of one of which nobody was told is only to be seen by the length.
+ * The keeper's word on where the region stands, with whatever came before it lost. A revocation
+ * that began is taken up where it is; one that is not there any more is over; the end of one of
+ * which nobody was told is only to be seen by the length.
  */
 static void on_listed(struct registry *registry, struct region *r, const struct region_event *e,
 		      struct region_effects *out)
@@ -370,9 +378,11 @@ static void on_holder_listed(struct registry *registry, struct region *r,
 	h = registry_holder(registry, *link);
 	h->listed = true;
 	if (h->asked && h->asked != e->revocation)
-		answered(
-			r,
-			h); /* before the list, or it was not asked: consent follows when all are known */
+		answered(r,
+			 /*
+			 * before the list, or it was not asked: consent follows when all are known
+			 */
+			 h);
 }
 
 static void on_list_done(struct region *r, struct region_effects *out)

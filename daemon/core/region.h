@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * region.h - the daemon's view of one region, as a pure state machine: who holds it, what is asked of whom, what is published.
+ * region.h - the daemon's view of one region, as a pure state machine: who holds it, what is asked
+ * of whom, what is published.
  *
- * The region's safety is not decided here but in its keeper (guard.h); this machine follows the keeper's reports and adds
- * manners: local holders are asked, acknowledgements are counted, and when the last one is in the keeper is told that it
- * need not wait for the deadline (REGION_SEND_CONSENT).
+ * The region's safety is not decided here but in its keeper (guard.h); this machine follows the
+ * keeper's reports and adds manners: local holders are asked, acknowledgements are counted, and
+ * when the last one is in the keeper is told that it need not wait for the deadline
+ * (REGION_SEND_CONSENT).
  *
  *   REGISTERING -> LIVE <-> WARMING          (a prefetch somebody asked for)
  *                   |  revocation
@@ -13,15 +15,20 @@
  *   any -> CLOSING -> removed;  keeper gone: any -> removed
  *
  * What always holds:
- *   1. A stale acknowledgement, completion or revocation number changes nothing. A revocation with a higher number takes the place of
+ *   1. A stale acknowledgement, completion or revocation number changes nothing. A revocation with
+ *      a higher number takes the place of
  *	the one under way: everybody is asked anew.
  *   2. No timer is needed: the keeper ends every revocation, consent or not.
- *   3. REGION_SEND_CONSENT is emitted at most once per revocation, and only when no holder that was asked is left.
- *   4. What was missed is made up for: REGION_LISTED takes the region to where its keeper is now, whatever lay in between; holders are
+ *   3. REGION_SEND_CONSENT is emitted at most once per revocation, and only when no holder that was
+ *      asked is left.
+ *   4. What was missed is made up for: REGION_LISTED takes the region to where its keeper is now,
+ *      whatever lay in between; holders are
  *	told of a revocation that began and ended meanwhile only if they were told that it began.
- *   5. REGION_REMOVE is the last effect of a region's life; after it the region owns no holder and no charge.
+ *   5. REGION_REMOVE is the last effect of a region's life; after it the region owns no holder and
+ *      no charge.
  *
- * No I/O, no clock, no allocation in a step. Holders come from the registry's pool, reserved before a step.
+ * No I/O, no clock, no allocation in a step. Holders come from the registry's pool, reserved before
+ * a step.
  */
 #ifndef RDMAREG_REGION_H
 #define RDMAREG_REGION_H
@@ -46,23 +53,38 @@ struct holder {
 	uint64_t since_usec;
 	uint32_t next; /* pool index + 1; 0: end */
 	uint8_t kind;
-	bool listed; /* a peer: the keeper has it, as of the list that is under way, or the last one */
+	/* a peer: the keeper has it, as of the list that is under way, or the last one */
+	bool listed;
 };
 
 enum region_event_type {
 	REGION_REGISTERED,	/* the keeper reports it reachable: @info */
 	REGION_REGISTER_FAILED, /* @error */
-	REGION_ADOPTED, /* found in a keeper after a restart: @info, and a running @revocation, if any */
-	REGION_HOLDER_JOINED, /* @kind, @holder; a holder was reserved. @revocation: adopted, and it was asked this already */
+	/* found in a keeper after a restart: @info, and a running @revocation, if any */
+	REGION_ADOPTED,
+	/*
+	 * @kind, @holder; a holder was reserved. @revocation: adopted, and it was asked this
+	 * already
+	 */
+	REGION_HOLDER_JOINED,
 	REGION_ADOPTION_DONE, /* every holder that is known to have it has joined */
-	REGION_LIST_BEGAN, /* something may have been missed, and the keeper will list again: until it has, nobody knows who holds the region */
+	/*
+	 * something may have been missed, and the keeper will list again: until it has, nobody
+	 * knows who holds the region
+	 */
+	REGION_LIST_BEGAN,
 	REGION_LISTED, /* the keeper tells again what it has, since something may have been missed: @info, and a running @revocation. Peers
 			  are not @listed from here on until they are */
-	REGION_HOLDER_LISTED, /* @kind, @holder; a holder was reserved. @revocation: it has been asked this and has not acknowledged */
-	REGION_LIST_DONE,     /* after REGION_LISTED; peers that were not listed have left before */
-	REGION_HOLDER_LEFT,   /* @kind, @holder */
-	REGION_HOLDER_ACKED,  /* @kind, @holder, @revocation */
-	REGION_REVOKED, /* keeper: somebody wants blocks: @revocation, @cause, @deadline_usec, range */
+	/*
+	 * @kind, @holder; a holder was reserved. @revocation: it has been asked this and has not
+	 * acknowledged
+	 */
+	REGION_HOLDER_LISTED,
+	REGION_LIST_DONE,    /* after REGION_LISTED; peers that were not listed have left before */
+	REGION_HOLDER_LEFT,  /* @kind, @holder */
+	REGION_HOLDER_ACKED, /* @kind, @holder, @revocation */
+	/* keeper: somebody wants blocks: @revocation, @cause, @deadline_usec, range */
+	REGION_REVOKED,
 	REGION_WAS_FENCED,  /* keeper: @revocation */
 	REGION_WAS_SETTLED, /* keeper: @revocation, @outcome, @valid_length, @generation, @rkey */
 	REGION_PREFETCH_BEGAN,
@@ -144,7 +166,11 @@ struct region {
 	uint64_t revocation; /* current or last; it runs while @revoking */
 	uint64_t deadline_usec;
 	uint64_t
-		close_deadline_usec; /* @close_wanted: by when the holders have let go, as whoever leaves them least wants it */
+		/*
+		 * @close_wanted: by when the holders have let go, as whoever leaves them least
+		 * wants it
+		 */
+		close_deadline_usec;
 	uint64_t revocation_offset;
 	uint64_t revocation_length;
 	uint32_t generation;
@@ -161,7 +187,11 @@ struct region {
 	uint8_t access;
 	uint8_t cause;
 	bool revoking; /* a revocation was announced and its end was not yet */
-	bool listing; /* between LIST_BEGAN and LIST_DONE: it is not known who holds the region, so there is no consent */
+	/*
+	 * between LIST_BEGAN and LIST_DONE: it is not known who holds the region, so there is no
+	 * consent
+	 */
+	bool listing;
 	bool close_wanted;
 	bool excess;	   /* above its tenant's limits: registry_mark_excess() */
 	bool consent_sent; /* or must not be: it is not known yet who holds the region */

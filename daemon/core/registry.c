@@ -2,9 +2,10 @@
 /*
  * registry.c - see registry.h.
  *
- * Regions are kept in arrays of pointers sorted by id: one of all, and one for each uid. Numbers are given out rising, so adding is an
- * append, finding a binary search, and a page of a list a walk over what the list may show; only adopting after a restart inserts in the
- * middle. Holders are a pool with a free list.
+ * Regions are kept in arrays of pointers sorted by id: one of all, and one for each uid. Numbers
+ * are given out rising, so adding is an append, finding a binary search, and a page of a list a
+ * walk over what the list may show; only adopting after a restart inserts in the middle. Holders
+ * are a pool with a free list.
  */
 #include "core/registry.h"
 
@@ -102,7 +103,9 @@ uint64_t registry_next_id(const struct registry *r)
 	return r->next_id;
 }
 
-/* Room for one more item of @item bytes in an array that has @n of *@allocated. False: no memory. */
+/*
+ * Room for one more item of @item bytes in an array that has @n of *@allocated. False: no memory.
+ */
 static bool grow(void **array, size_t item, size_t n, size_t *allocated)
 {
 	size_t want = *allocated ? *allocated * 2 : 16;

@@ -2,15 +2,19 @@
 /*
  * registry.h - all tenants, regions and holders of the daemon, and what each tenant may have.
  *
- * A container without opinions: it finds, counts and charges; what happens to a region is decided in region.h. Memory is only
- * allocated in registry_new(), registry_add_*() and registry_reserve_holder(), never while a region takes a step.
+ * A container without opinions: it finds, counts and charges; what happens to a region is decided
+ * in region.h. Memory is only allocated in registry_new(), registry_add_*() and
+ * registry_reserve_holder(), never while a region takes a step.
  *
  * What always holds:
- *   - A region is charged to its tenant from registry_add_region() to registry_remove_region(), nowhere else.
- *   - A tenant's charge never exceeds the limits; a request that would is refused before anything is allocated.
+ *   - A region is charged to its tenant from registry_add_region() to registry_remove_region(),
+ *     nowhere else.
+ *   - A tenant's charge never exceeds the limits; a request that would is refused before anything
+ *     is allocated.
  *   - Region numbers are never given twice in one registry.
  *
- * Pointers to regions stay valid until that region is removed; a tenant index for the registry's life.
+ * Pointers to regions stay valid until that region is removed; a tenant index for the registry's
+ * life.
  */
 #ifndef RDMAREG_REGISTRY_H
 #define RDMAREG_REGISTRY_H
@@ -77,7 +81,8 @@ void registry_drop_tenant(struct registry *r, uint32_t index);
 
 /**
  * registry_add_region - charge and make a region in state REGION_REGISTERING
- * @id: 0: the next free number; else the number an earlier daemon gave it (REGISTRY_E_EXISTS if taken; limits are not applied to what
+ * @id: 0: the next free number; else the number an earlier daemon gave it (REGISTRY_E_EXISTS if
+ *      taken; limits are not applied to what
  *	already lives in a keeper)
  * @owner: client number, 0: detached
  * Returns 0, -ENOMEM, or one of enum registry_refusal.
@@ -93,7 +98,10 @@ struct region *registry_after(const struct registry *r, uint64_t id);
 /* The same among those of a uid; what others have costs nothing. */
 struct region *registry_after_of_uid(const struct registry *r, uint32_t uid, uint64_t id);
 size_t registry_count(const struct registry *r);
-/* Marks the regions that tenants have above their limits: the oldest are kept, as long as they fit; what is being taken down anyway does not count. */
+/*
+ * Marks the regions that tenants have above their limits: the oldest are kept, as long as they fit;
+ * what is being taken down anyway does not count.
+ */
 void registry_mark_excess(struct registry *r);
 uint32_t registry_client_regions(const struct registry *r, uint64_t client);
 

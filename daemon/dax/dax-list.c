@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* dax-list.c - asks libdaxctl for all regions and devices. What always holds: each list is read anew, with a context of its own. */
+/*
+ * dax-list.c - asks libdaxctl for all regions and devices. What always holds: each list is read
+ * anew, with a context of its own.
+ */
 #include <daxctl/libdaxctl.h>
 #include <errno.h>
 #include <limits.h>

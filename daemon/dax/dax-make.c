@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * dax-make.c - see dax-make.h. What always holds: between asking the kernel for a device and giving it its size nobody else of us does the same
- * (the region's file "create" is locked), since the kernel knows only one newest device of a region.
+ * dax-make.c - see dax-make.h. What always holds: between asking the kernel for a device and giving
+ * it its size nobody else of us does the same (the region's file "create" is locked), since the
+ * kernel knows only one newest device of a region.
  */
 #include "dax/dax-make.h"
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * dax-make.h - devices made of a dynamic region and given back to it. For a process of its own (helper.c): every step may take long.
+ * dax-make.h - devices made of a dynamic region and given back to it. For a process of its own
+ * (helper.c): every step may take long.
  *
- * What always holds: a device is handed out only after each of its bytes was set to zero, and one that cannot be handed out is given back. Devices
- * of regions that are not dynamic are never touched.
+ * What always holds: a device is handed out only after each of its bytes was set to zero, and one
+ * that cannot be handed out is given back. Devices of regions that are not dynamic are never
+ * touched.
  */
 #ifndef RDMAREG_DAX_MAKE_H
 #define RDMAREG_DAX_MAKE_H
@@ -31,7 +33,10 @@ struct dax_answer {
  */
 int dax_make(uint32_t region, uint64_t size, struct dax_answer *a, int *ret_fd);
 
-/* -EBUSY: a process has it open or mapped, which the answer names. 0 also if there is none of this name any more. */
+/*
+ * -EBUSY: a process has it open or mapped, which the answer names. 0 also if there is none of this
+ * name any more.
+ */
 int dax_destroy(const char *name, struct dax_answer *a);
 
 #endif

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* dax.c - see dax.h: what is known of a device, and what follows from it. No input or output is done here; dax-list.c asks libdaxctl. */
+/*
+ * dax.c - see dax.h: what is known of a device, and what follows from it. No input or output is
+ * done here; dax-list.c asks libdaxctl.
+ */
 #include "dax/dax.h"
 
 #include <stdio.h>

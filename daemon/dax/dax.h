@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * dax.h - device-dax instances of this machine and the regions that they are parts of, as libdaxctl finds them in sysfs.
+ * dax.h - device-dax instances of this machine and the regions that they are parts of, as libdaxctl
+ * finds them in sysfs.
  *
- * What always holds: nothing is opened, changed or loaded, only sysfs is read, so it needs no rights and cannot wait for a device. A list is a
- * picture of one moment and bounded, whatever the machine has.
+ * What always holds: nothing is opened, changed or loaded, only sysfs is read, so it needs no
+ * rights and cannot wait for a device. A list is a picture of one moment and bounded, whatever the
+ * machine has.
  */
 #ifndef RDMAREG_DAX_H
 #define RDMAREG_DAX_H
@@ -41,7 +43,10 @@ struct dax_entry {
 	uint64_t size_bytes;
 	uint64_t available_bytes; /* of a dynamic region: what no device has */
 	uint64_t
-		alignment; /* of a device: in which units it is mapped; of a region: the least for its devices */
+		/*
+		 * of a device: in which units it is mapped; of a region: the least for its devices
+		 */
+		alignment;
 };
 
 /* Ascending: each region before its devices. */
@@ -68,7 +73,10 @@ struct dax_facts {
 };
 struct dax_entry dax_describe(const struct dax_facts *facts);
 
-/* Why no region can be registered on it, and what to do; NULL: one can. @page: the system's page size. */
+/*
+ * Why no region can be registered on it, and what to do; NULL: one can. @page: the system's page
+ * size.
+ */
 const char *dax_unusable(const struct dax_entry *e, uint64_t page);
 
 #endif

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * helper.c - rdmareg-dax: makes or destroys one device-dax device for rdmaregd, answers on descriptor 3, and ends.
+ * helper.c - rdmareg-dax: makes or destroys one device-dax device for rdmaregd, answers on
+ * descriptor 3, and ends.
  *
  *   rdmareg-dax create REGION BYTES
  *   rdmareg-dax destroy NAME
  *
- * What always holds: it answers once; a device that was made is given back unless rdmaregd says that it has it on record (one byte, any): whoever is
- * killed in between, no device is left that nobody knows of.
+ * What always holds: it answers once; a device that was made is given back unless rdmaregd says
+ * that it has it on record (one byte, any): whoever is killed in between, no device is left that
+ * nobody knows of.
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * gate-channel.h - the socket between rdmaregd and rdmareg-gate, and what is said on it. Both are of one build: there are no versions.
+ * gate-channel.h - the socket between rdmaregd and rdmareg-gate, and what is said on it. Both are
+ * of one build: there are no versions.
  *
- * What always holds: no descriptor is ever sent or taken; sending waits for nobody, what the socket does not take is kept and sent later, in
- * order.
+ * What always holds: no descriptor is ever sent or taken; sending waits for nobody, what the socket
+ * does not take is kept and sent later, in order.
  */
 #ifndef RDMAREG_GATE_CHANNEL_H
 #define RDMAREG_GATE_CHANNEL_H
@@ -18,14 +19,23 @@
 enum gate_message_type {
 	/* to the gate */
 	GATE_LIMITS = 1, /* files, passages, usec (the watchdog's) */
-	GATE_OURS, /* pid, number (when it started, as process_start() says): a keeper of ours, for as long as it lives */
-	GATE_MARK, /* number (the guard's key), fd (the daemon's), device, inode, the guard, pid (may have it open); GATE_MARKED answers */
+	/*
+	 * pid, number (when it started, as process_start() says): a keeper of ours, for as long as
+	 * it lives
+	 */
+	GATE_OURS,
+	/*
+	 * number (the guard's key), fd (the daemon's), device, inode, the guard, pid (may have it
+	 * open); GATE_MARKED answers
+	 */
+	GATE_MARK,
 	GATE_CHANGE, /* number, the guard */
 	GATE_UNMARK, /* number */
 	GATE_ANSWER, /* number (the passage's), error */
 	GATE_WAIT,   /* number (the passage's), usec: from now */
 	/* from it */
-	GATE_MARKED, /* number (the guard's key), error, text (why), pid: has it open since before, or 0 */
+	/* number (the guard's key), error, text (why), pid: has it open since before, or 0 */
+	GATE_MARKED,
 	GATE_WANTED,  /* a passage */
 	GATE_EXPIRED, /* number (the passage's) */
 	GATE_OVER,    /* number (the passage's) */
@@ -63,7 +73,10 @@ typedef void gate_channel_t(void *userdata, const struct gate_message *m);
 int gate_channel_new(struct gate_channel **ret, struct event_base *base, int fd,
 		     gate_channel_t *received, void *userdata);
 struct gate_channel *gate_channel_free(struct gate_channel *c);
-/* Hands out some of what is there already, as a turn of the loop does, without waiting for one; ignored from within received(). */
+/*
+ * Hands out some of what is there already, as a turn of the loop does, without waiting for one;
+ * ignored from within received().
+ */
 void gate_channel_read(struct gate_channel *c);
 /* Out of memory: false, and nothing was sent. */
 bool gate_channel_send(struct gate_channel *c, const struct gate_message *m);

@@ -19,8 +19,12 @@
 /* What a system call may mean for the blocks of a file. */
 enum kind {
 	KIND_OTHER,
-	KIND_PASSES,	/* reads, writes, maps */
-	KIND_PASSES_32, /* the same by a 32-bit program; a native call of that number touches no range of a file, or reads it */
+	KIND_PASSES, /* reads, writes, maps */
+	/*
+	 * the same by a 32-bit program; a native call of that number touches no range of a file, or
+	 * reads it
+	 */
+	KIND_PASSES_32,
 	KIND_EXECUTES,
 	KIND_TRUNCATES,
 	KIND_FALLOCATE,
@@ -29,8 +33,12 @@ enum kind {
 	KIND_OPENS_1, /* an open; the number is that of the argument with the flags */
 	KIND_OPENS_2,
 	KIND_CREATES,
-	KIND_OPENS_SOMEHOW, /* openat2(2): with flags in memory that the caller can make us wait for (userfaultfd), so they are not read */
-	KIND_RING,	    /* io_uring: any operation, by the caller or by a worker */
+	/*
+	 * openat2(2): with flags in memory that the caller can make us wait for (userfaultfd), so
+	 * they are not read
+	 */
+	KIND_OPENS_SOMEHOW,
+	KIND_RING, /* io_uring: any operation, by the caller or by a worker */
 };
 
 static enum kind kind_of(int64_t number)
@@ -122,7 +130,9 @@ int gate_call_parse(const char *text, struct gate_call *ret)
 	return 0;
 }
 
-/* Functions of the kernel that others of it call for this, in the order from the newest frame on. */
+/*
+ * Functions of the kernel that others of it call for this, in the order from the newest frame on.
+ */
 static const struct {
 	const char *frame;
 	enum gate_kernel_work work;
@@ -185,14 +195,19 @@ static bool classify_ioctl(const struct gate_event *e, uint64_t command, struct 
 	case FICLONERANGE:
 	case FIDEDUPERANGE:
 		return ask_range(CAUSE_CLONE, e, ret);
-	default: /* XFS's exchange of ranges and its older names of fallocate(2), btrfs's encoded write, what will come */
+	/*
+	 * XFS's exchange of ranges and its older names of fallocate(2), btrfs's encoded write, what
+	 * will come
+	 */
+	default:
 		return ask_to_the_end(CAUSE_UNKNOWN, e, ret);
 	}
 }
 
 /*
- * A worker of a ring may be doing anything with the file, and neither the event nor /proc tells what: a read too, and a fallocate that moves
- * all that comes after. So this is the one that holds up more than it has to.
+ * A worker of a ring may be doing anything with the file, and neither the event nor /proc tells
+ * what: a read too, and a fallocate that moves all that comes after. So this is the one that holds
+ * up more than it has to.
  */
 static bool classify_ring(const struct gate_event *e, struct gate_want *ret)
 {
@@ -201,8 +216,9 @@ static bool classify_ring(const struct gate_event *e, struct gate_want *ret)
 }
 
 /*
- * A thread of the kernel's (an NFS server's, a storage target's), which is in no call: /proc has zeros for it, as if it were reading. Most of
- * them do read and write; the others are known from their stack, and a truncation from its range.
+ * A thread of the kernel's (an NFS server's, a storage target's), which is in no call: /proc has
+ * zeros for it, as if it were reading. Most of them do read and write; the others are known from
+ * their stack, and a truncation from its range.
  */
 static bool is_kernel_thread(const struct gate_call *call)
 {
@@ -210,8 +226,8 @@ static bool is_kernel_thread(const struct gate_call *call)
 }
 
 /*
- * A worker of a ring. It was made in some call of a program's, whichever that was, and /proc shows that call's number
- * and arguments, but no stack, of which it has none.
+ * A worker of a ring. It was made in some call of a program's, whichever that was, and /proc shows
+ * that call's number and arguments, but no stack, of which it has none.
  */
 static bool is_ring_worker(const struct gate_call *call)
 {
@@ -298,7 +314,10 @@ bool gate_classify(const struct gate_event *e, const struct gate_call *call, str
 	case KIND_TRUNCATES:
 		return classify_truncate(e, ret);
 	case KIND_FALLOCATE:
-		/* Every mode, as XFS breaks layouts before every mode; these two move all that comes after. */
+		/*
+		 * Every mode, as XFS breaks layouts before every mode; these two move all that
+		 * comes after.
+		 */
 		if (call->args[1] & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE))
 			return ask_to_the_end(CAUSE_FALLOCATE, e, ret);
 		return ask_range(CAUSE_FALLOCATE, e, ret);

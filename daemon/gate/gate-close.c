@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * gate-close.c - see gate_close() in gate.h: one thread that closes what comes through a pipe. What always holds: who calls it never waits for
- * the thread; with the pipe full, or without a thread, it closes by itself.
+ * gate-close.c - see gate_close() in gate.h: one thread that closes what comes through a pipe. What
+ * always holds: who calls it never waits for the thread; with the pipe full, or without a thread,
+ * it closes by itself.
  */
 #include <errno.h>
 #include <fcntl.h>

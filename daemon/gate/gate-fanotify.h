@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * gate-fanotify.h - what pre-content events add to <linux/fanotify.h>, for headers older than the kernel this runs on.
+ * gate-fanotify.h - what pre-content events add to <linux/fanotify.h>, for headers older than the
+ * kernel this runs on.
  *
- * The numbers and the layout are the kernel's (include/uapi/linux/fanotify.h of Linux 6.14) and never change. That a kernel really has them is
- * found out by asking it (gate.c).
+ * The numbers and the layout are the kernel's (include/uapi/linux/fanotify.h of Linux 6.14) and
+ * never change. That a kernel really has them is found out by asking it (gate.c).
  */
 #ifndef RDMAREG_GATE_FANOTIFY_H
 #define RDMAREG_GATE_FANOTIFY_H
@@ -21,7 +22,10 @@
 #define FAN_DENY_ERRNO(error) (FAN_DENY | ((uint32_t)(error) % 256) << 24)
 #endif
 
-/* struct fanotify_event_info_range: which bytes. @count 0 is a truncation to @offset, or a range to the end of the file. */
+/*
+ * struct fanotify_event_info_range: which bytes. @count 0 is a truncation to @offset, or a range to
+ * the end of the file.
+ */
 struct gate_range_record {
 	struct fanotify_event_info_header header;
 	uint32_t pad;

@@ -2,10 +2,11 @@
 /*
  * gate-gap.c - who could punch a file unseen; see gate_gaps in gate.h.
  *
- * What always holds: a round ends, whatever others have opened, and holds up the loop for no more than DESCRIPTORS_PER_TURN looks at a time.
- * It compares first what the kernel has in memory (fdinfo): to stat something on a dead NFS server, or on somebody's FUSE, would
- * stop this process. What has the right inode number, and so most likely is the file, is then looked at without asking a server.
- * Nothing is opened but what is in /proc itself.
+ * What always holds: a round ends, whatever others have opened, and holds up the loop for no more
+ * than DESCRIPTORS_PER_TURN looks at a time. It compares first what the kernel has in memory
+ * (fdinfo): to stat something on a dead NFS server, or on somebody's FUSE, would stop this process.
+ * What has the right inode number, and so most likely is the file, is then looked at without asking
+ * a server. Nothing is opened but what is in /proc itself.
  */
 #include <dirent.h>
 #include <errno.h>

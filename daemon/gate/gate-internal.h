@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * gate-internal.h - shared by gate.c (the kernel's events, the marks) and gate-passage.c (who waits, who is at work).
+ * gate-internal.h - shared by gate.c (the kernel's events, the marks) and gate-passage.c (who
+ * waits, who is at work).
  *
- * What always holds: memory of a passage that ended is only given back between two callbacks, so that a callback may call gate_answer(),
- * gate_mark() and gate_unmark() while the list is walked. A passage outlives its file's mark: then @file is NULL.
+ * What always holds: memory of a passage that ended is only given back between two callbacks, so
+ * that a callback may call gate_answer(), gate_mark() and gate_unmark() while the list is walked. A
+ * passage outlives its file's mark: then @file is NULL.
  */
 #ifndef RDMAREG_GATE_INTERNAL_H
 #define RDMAREG_GATE_INTERNAL_H
@@ -16,9 +18,10 @@
 #define GATE_BUCKETS 256
 
 /*
- * Groups of fanotify(7). Each answer in a group wakes everybody who waits in it, and a task that was woken shows as running for a while, so
- * its call cannot be seen: who waits at one file must not be woken by the readers of another. So each file has a group of its own as
- * long as there are some left (the kernel allows a user 128 by default).
+ * Groups of fanotify(7). Each answer in a group wakes everybody who waits in it, and a task that
+ * was woken shows as running for a while, so its call cannot be seen: who waits at one file must
+ * not be woken by the readers of another. So each file has a group of its own as long as there are
+ * some left (the kernel allows a user 128 by default).
  */
 #define GATE_QUEUES 32
 
@@ -44,12 +47,17 @@ struct gate_file {
 	uint64_t inode;
 	int fd; /* O_PATH: keeps the inode, and is what the mark is taken away by */
 	uint32_t
-		at_work; /* passages let through; while there is one the end of calls is reported, too */
+		/* passages let through; while there is one the end of calls is reported, too */
+		at_work;
 	bool can_share;
 };
 
 enum passage_state {
-	PASSAGE_UNSURE, /* what its task does is not known yet, since it was running when it was looked at; or there is no place for it */
+	/*
+	 * what its task does is not known yet, since it was running when it was looked at; or there
+	 * is no place for it
+	 */
+	PASSAGE_UNSURE,
 	PASSAGE_WAITING, /* announced */
 	PASSAGE_AT_WORK, /* let through */
 	PASSAGE_ENDED,	 /* to be freed */
@@ -111,7 +119,9 @@ void passages_deinit(struct gate *g); /* whoever waits is let through */
 /* Takes @event_fd over. */
 void passage_event(struct gate *g, struct gate_file *f, const struct gate_event *e, pid_t tid,
 		   int event_fd);
-/* Task @tid has read or changed one of the files. Only notes it; over() comes with the next tick. */
+/*
+ * Task @tid has read or changed one of the files. Only notes it; over() comes with the next tick.
+ */
 void passage_call_ended(struct gate *g, pid_t tid);
 /* The mark is gone. */
 void passages_of_file_pass(struct gate *g, const struct gate_file *f);

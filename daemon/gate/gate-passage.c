@@ -4,13 +4,16 @@
  *
  *   UNSURE --> WAITING --> AT_WORK --> ENDED
  *
- * and to ENDED from each, when it takes no blocks after all, is refused, or is gone. A timer looks at all of them every 10 ms, which is how a
- * task that was killed is noticed: the kernel reports that to nobody.
+ * and to ENDED from each, when it takes no blocks after all, is refused, or is gone. A timer looks
+ * at all of them every 10 ms, which is how a task that was killed is noticed: the kernel reports
+ * that to nobody.
  *
- * UNSURE is a task that runs, or waits for a processor: it has raised its event and has not gone to sleep for the answer yet, so the kernel
- * does not say which call it is in. It sleeps as soon as it is scheduled, so it is looked at again until it does. Only it waits for
- * that, it takes nobody's place, and nothing is decided about it by guessing: most of them are readers on a busy machine. Who takes
- * blocks and finds no place stays there, too, for as long as its file's guards let anybody wait.
+ * UNSURE is a task that runs, or waits for a processor: it has raised its event and has not gone to
+ * sleep for the answer yet, so the kernel does not say which call it is in. It sleeps as soon as it
+ * is scheduled, so it is looked at again until it does. Only it waits for that, it takes nobody's
+ * place, and nothing is decided about it by guessing: most of them are readers on a busy machine.
+ * Who takes blocks and finds no place stays there, too, for as long as its file's guards let
+ * anybody wait.
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -199,7 +202,10 @@ static void refuse(struct gate *g, struct passage *p, const struct gate_guard *b
 	free_passage(p);
 }
 
-/* True: it waits for one. Its user's others may be done soon: a ring may have many reads and writes under way, which cannot be told apart. */
+/*
+ * True: it waits for one. Its user's others may be done soon: a ring may have many reads and writes
+ * under way, which cannot be told apart.
+ */
 static bool waits_for_place(struct gate *g, struct passage *p, uint64_t wait)
 {
 	if (!p->place_until)
@@ -236,8 +242,8 @@ static bool decide(struct gate *g, struct passage *p)
 }
 
 /*
- * It was seen to take blocks, and sleeps in that call until it is answered: it is looked at again when there is a place, or something else
- * to be done about it. A user can have thousands of them.
+ * It was seen to take blocks, and sleeps in that call until it is answered: it is looked at again
+ * when there is a place, or something else to be done about it. A user can have thousands of them.
  */
 static bool has_to_wait(const struct gate *g, const struct passage *p)
 {
@@ -283,7 +289,10 @@ void passage_event(struct gate *g, struct gate_file *f, const struct gate_event 
 		.info = { .device = f->device, .inode = f->inode, .tid = tid, .pid = tid },
 		.until = g->n_unsure < UNSURE_MAX ? later(UNSURE_LIMIT_USEC) : 0
 	};
-	/* 0: a task of another PID name space; there is nothing to look at, so it is held up as unknown */
+	/*
+	 * 0: a task of another PID name space; there is nothing to look at, so it is held up as
+	 * unknown
+	 */
 	p->task_fd = tid > 0 ? gate_task_open(tid) : -ENOENT;
 	if (p->task_fd == -ENOENT && tid > 0)
 		p->task_fd = -ESRCH;
@@ -313,7 +322,10 @@ static void on_unsure_tick(evutil_socket_t fd, short what, void *userdata)
 	arm(g);
 }
 
-/* Whether the task has left the call that it was seen in. A task that runs may be inside or not: not known. */
+/*
+ * Whether the task has left the call that it was seen in. A task that runs may be inside or not:
+ * not known.
+ */
 static bool has_left(const struct passage *p)
 {
 	struct gate_call c;

@@ -44,7 +44,10 @@ int gate_task_open(pid_t tid)
 	return open_file(tid, "syscall");
 }
 
-/* By the flags in its stat, which no program can set. No kernel thread also where they cannot be read: better asked once too often. */
+/*
+ * By the flags in its stat, which no program can set. No kernel thread also where they cannot be
+ * read: better asked once too often.
+ */
 static enum gate_kernel_work kernel_work(pid_t tid)
 {
 	char text[4096], *rest;
@@ -105,7 +108,10 @@ static int try_task(pid_t tid)
 	return r == -EPERM || r == -EACCES ? -EPERM : 0;
 }
 
-/* One process of another user, if there is one: who that is cannot be chosen, and it may end meanwhile. */
+/*
+ * One process of another user, if there is one: who that is cannot be chosen, and it may end
+ * meanwhile.
+ */
 static int try_another_user(void)
 {
 	DIR *proc = opendir("/proc");
@@ -166,7 +172,10 @@ void gate_task_process(pid_t tid, pid_t *ret_pid, uid_t *ret_uid)
 	*ret_uid = NOBODY;
 	if (!read_file(tid, "status", text, sizeof(text)))
 		return;
-	/* a task's name comes first, with newlines escaped, so no name can pretend to be one of these lines */
+	/*
+	 * a task's name comes first, with newlines escaped, so no name can pretend to be one of
+	 * these lines
+	 */
 	line = strstr(text, "\nTgid:");
 	if (line)
 		sscanf(line, " Tgid: %d", ret_pid);

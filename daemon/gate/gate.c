@@ -25,14 +25,15 @@
 #define ASKED (FAN_PRE_ACCESS | FAN_OPEN_PERM)
 
 /*
- * What tells, while somebody is at work, that the call is over: it comes last in each that succeeds. It needs a group of its own, one that reports
- * no descriptors, since for a truncation the kernel has none to give.
+ * What tells, while somebody is at work, that the call is over: it comes last in each that
+ * succeeds. It needs a group of its own, one that reports no descriptors, since for a truncation
+ * the kernel has none to give.
  */
 #define ENDS (FAN_ACCESS | FAN_MODIFY)
 
 /*
- * The kernel opens the file for each event, at the expense of this process, and refuses the caller (EPERM) if it has no descriptor left. So
- * not too many at a time.
+ * The kernel opens the file for each event, at the expense of this process, and refuses the caller
+ * (EPERM) if it has no descriptor left. So not too many at a time.
  */
 #define BYTES_PER_READ 2048
 
@@ -81,7 +82,9 @@ void gate_respond(struct gate_queue *q, int event_fd, int error)
 	close(event_fd); /* never the last of a file: struct gate_file has it, too */
 }
 
-/* A file is known here by a descriptor with O_PATH, which fanotify_mark(2) takes only by its path. */
+/*
+ * A file is known here by a descriptor with O_PATH, which fanotify_mark(2) takes only by its path.
+ */
 static int mark_file(int group, unsigned int flags, uint64_t mask, int path_fd)
 {
 	char path[32];
@@ -107,7 +110,8 @@ void gate_read_ends(struct gate *g)
 		for (const char *at = buffer; buffer + n - at >= (ptrdiff_t)sizeof(m);
 		     at += m.event_len) {
 			memcpy(&m, at,
-			       sizeof(m)); /* events of this group are multiples of four bytes only */
+			       /* events of this group are multiples of four bytes only */
+			       sizeof(m));
 			if (m.event_len < sizeof(m))
 				break;
 			passage_call_ended(g, m.pid);
@@ -141,7 +145,10 @@ static void take_event(struct gate_queue *q, const struct fanotify_event_metadat
 	struct stat st;
 
 	if (m->fd < 0)
-		return; /* the queue has no limit, so none is lost; nothing else comes without a descriptor */
+		/*
+		 * the queue has no limit, so none is lost; nothing else comes without a descriptor
+		 */
+		return;
 	if (fstat(m->fd, &st) == 0)
 		f = find(g, st.st_dev, st.st_ino);
 	if (!f) { /* the mark was taken away meanwhile */
@@ -186,7 +193,10 @@ static void on_ends(evutil_socket_t fd, short what, void *userdata)
 	event_active(g->tick, EV_TIMEOUT, 0);
 }
 
-/* Whether the kernel knows the events and lets us see what others do: better refused here than misjudged later. */
+/*
+ * Whether the kernel knows the events and lets us see what others do: better refused here than
+ * misjudged later.
+ */
 static int probe(struct gate *g, char *why, size_t size)
 {
 	_cleanup_(closep) int memory = memfd_create("gate", MFD_CLOEXEC);
@@ -194,7 +204,10 @@ static int probe(struct gate *g, char *why, size_t size)
 	if (memory < 0)
 		return explain(why, size, -errno,
 			       "cannot look whether this kernel has pre-content events");
-	/* memory has none, so a kernel that knows them says that they are not supported; another one that there is no such event */
+	/*
+	 * memory has none, so a kernel that knows them says that they are not supported; another
+	 * one that there is no such event
+	 */
 	if (fanotify_mark(g->queues[0].fd, FAN_MARK_ADD, FAN_PRE_ACCESS, memory, NULL) < 0 &&
 	    errno != EOPNOTSUPP)
 		return explain(
@@ -207,8 +220,9 @@ static int probe(struct gate *g, char *why, size_t size)
 static int open_queue(struct gate *g, struct gate_queue *q)
 {
 	/*
-	 * An event that does not fit into the queue would let its caller through unseen: no limit on the queue; who waits is in it once. A lease
-	 * on the file must not stop us when the kernel opens it: O_NONBLOCK.
+	 * An event that does not fit into the queue would let its caller through unseen: no limit
+	 * on the queue; who waits is in it once. A lease on the file must not stop us when the
+	 * kernel opens it: O_NONBLOCK.
 	 */
 	q->fd = fanotify_init(FAN_CLASS_PRE_CONTENT | FAN_CLOEXEC | FAN_NONBLOCK | FAN_REPORT_TID |
 				      FAN_UNLIMITED_QUEUE,
@@ -393,7 +407,10 @@ static int open_path(const char *path, uint64_t device, uint64_t inode, char *wh
 	if (fd < 0 ||
 	    statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO | STATX_TYPE, &st) < 0)
 		return explain(why, size, -errno, "it cannot be found any more");
-	/* another one, whose server must not be asked: the daemon gave up waiting for us, and the number is another descriptor's */
+	/*
+	 * another one, whose server must not be asked: the daemon gave up waiting for us, and the
+	 * number is another descriptor's
+	 */
 	if (makedev(st.stx_dev_major, st.stx_dev_minor) != device || st.stx_ino != inode)
 		return explain(why, size, -ESTALE, "another file is there by now");
 	if (!S_ISREG(st.stx_mode))
@@ -485,7 +502,8 @@ void gate_unmark(struct gate *g, uint64_t key)
 		return;
 	if (mark_file(f->queue->fd, FAN_MARK_REMOVE, ASKED, f->fd) < 0)
 		log_error(
-			"gate: cannot take a mark away: %m"); /* what still comes is let through: the file is not known */
+			/* what still comes is let through: the file is not known */
+			"gate: cannot take a mark away: %m");
 	if (f->at_work)
 		gate_report_ends(g, f, false);
 	passages_of_file_pass(g, f);

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * main.c - rdmareg-gate, the process that rdmaregd starts when the first region wants its file guarded. It has the groups of fanotify(7) and
- * answers the kernel; see gate.h for what it does and gate-channel.h for what it is told.
+ * main.c - rdmareg-gate, the process that rdmaregd starts when the first region wants its file
+ * guarded. It has the groups of fanotify(7) and answers the kernel; see gate.h for what it does and
+ * gate-channel.h for what it is told.
  *
  * What always holds:
- *   - Nobody's descriptor ever comes in here: files are named by the daemon's (/proc/PID/fd/N), and kept with O_PATH. So no file, whoever
- *     serves it, can put this process to sleep, and it can always be ended. With it the groups end, and everybody who waits goes on.
- *   - It needs nobody: reads and writes are answered, what is held is refused, and deadlines are kept while the daemon is stopped, stuck or
- *     slow. A daemon that is gone ends it.
- *   - What the daemon does not read is bounded: a passage that ends before the daemon was told of it is not told at all.
+ *   - Nobody's descriptor ever comes in here: files are named by the daemon's (/proc/PID/fd/N), and
+ *     kept with O_PATH. So no file, whoever serves it, can put this process to sleep, and it can
+ *     always be ended. With it the groups end, and everybody who waits goes on.
+ *   - It needs nobody: reads and writes are answered, what is held is refused, and deadlines are
+ *     kept while the daemon is stopped, stuck or slow. A daemon that is gone ends it.
+ *   - What the daemon does not read is bounded: a passage that ends before the daemon was told of
+ *     it is not told at all.
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -137,8 +140,9 @@ static bool is_ours(void *userdata, pid_t pid)
 }
 
 /*
- * What a keeper of ours does for a region is not seen to be a truncation or the like: the module opens a file again within its request, and a
- * prefetch touches pages within a call that is not known here. What takes blocks is held up, whichever keeper says it wants that.
+ * What a keeper of ours does for a region is not seen to be a truncation or the like: the module
+ * opens a file again within its request, and a prefetch touches pages within a call that is not
+ * known here. What takes blocks is held up, whichever keeper says it wants that.
  */
 static bool passes(void *userdata, pid_t pid, enum revocation_cause cause)
 {
@@ -277,9 +281,9 @@ static void on_message(void *userdata, const struct gate_message *m)
 }
 
 /*
- * Everybody who touches a guarded file waits for this process, and a timer ends it, and with it what is held, if it
- * does not get to run for some seconds: a thousand threads of one user must not be able to do that. It may fail:
- * then the gate is as nice as the daemon.
+ * Everybody who touches a guarded file waits for this process, and a timer ends it, and with it
+ * what is held, if it does not get to run for some seconds: a thousand threads of one user must not
+ * be able to do that. It may fail: then the gate is as nice as the daemon.
  */
 static void go_first(void)
 {
@@ -317,6 +321,7 @@ int main(int argc, char **argv)
 	}
 	event_base_dispatch(s.base);
 	gate_free(
-		s.gate); /* the groups first: who waits goes on, however long the files take to close */
+		/* the groups first: who waits goes on, however long the files take to close */
+		s.gate);
 	return EXIT_SUCCESS;
 }

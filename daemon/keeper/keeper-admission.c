@@ -2,8 +2,9 @@
 /*
  * keeper-admission.c - remote peers: who is let in, with what, and who hears of it.
  *
- * What always holds: a ticket that is wrong, expired, used up or for a region that does not exist is refused with the same word; a
- * use of a ticket counts only if the connection came about, or a revocation waited in vain for that.
+ * What always holds: a ticket that is wrong, expired, used up or for a region that does not exist
+ * is refused with the same word; a use of a ticket counts only if the connection came about, or a
+ * revocation waited in vain for that.
  */
 #include <inttypes.h>
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * keeper-faults.c - the adapter's counts of page faults, read by the worker once a second while somebody listens, and told where they changed.
+ * keeper-faults.c - the adapter's counts of page faults, read by the worker once a second while
+ * somebody listens, and told where they changed.
  *
- * What always holds: the worker gets numbers, never regions, so regions come and go meanwhile as they like; where the adapter does not
- * count there is no timer and no job.
+ * What always holds: the worker gets numbers, never regions, so regions come and go meanwhile as
+ * they like; where the adapter does not count there is no timer and no job.
  */
 #include <event2/event.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * keeper-memory.c - what shortage of memory forbids: no file in memory
- * is registered that peers could fill beyond what the memory cgroup leaves; nothing is prefetched that has no room in it; and no region takes
- * the mappings that peers will need.
+ * is registered that peers could fill beyond what the memory cgroup leaves; nothing is prefetched
+ * that has no room in it; and no region takes the mappings that peers will need.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -99,8 +99,9 @@ static uint64_t count_mappings(void)
 }
 
 /*
- * What is counted here is cheap: the list of a process with many mappings is long. What peers need is kept for those that may come, but never
- * more than a quarter of all; a fence of a part, which takes two more for a while, makes do without (mapping_fence()).
+ * What is counted here is cheap: the list of a process with many mappings is long. What peers need
+ * is kept for those that may come, but never more than a quarter of all; a fence of a part, which
+ * takes two more for a while, makes do without (mapping_fence()).
  */
 int keeper_check_mappings(struct keeper *k, struct reason *why)
 {

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * keeper-poison.c - memory of a region that failed or was taken away: which region, how much of it is known, and who is told.
+ * keeper-poison.c - memory of a region that failed or was taken away: which region, how much of it
+ * is known, and who is told.
  *
- * What always holds: what was lost stays told for as long as the region lives, and only grows: a page that was replaced meanwhile (a hole was
- * punched there, say) costs nothing to mention, and one that is forgotten costs a search. The region goes on: accesses to what is lost
- * fail, all others succeed.
+ * What always holds: what was lost stays told for as long as the region lives, and only grows: a
+ * page that was replaced meanwhile (a hole was punched there, say) costs nothing to mention, and
+ * one that is forgotten costs a search. The region goes on: accesses to what is lost fail, all
+ * others succeed.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * keeper-pressure.c - while the kernel reports that memory is short, nothing is brought back that nobody asked for.
+ * keeper-pressure.c - while the kernel reports that memory is short, nothing is brought back that
+ * nobody asked for.
  */
 #include <stdio.h>
 #include <string.h>

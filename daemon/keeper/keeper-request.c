@@ -2,8 +2,8 @@
 /*
  * keeper-request.c - what the daemon asks of the keeper.
  *
- * What always holds: every request is answered exactly once, here or, for what takes time, by the region it was handed to; one
- * that is refused has changed nothing.
+ * What always holds: every request is answered exactly once, here or, for what takes time, by the
+ * region it was handed to; one that is refused has changed nothing.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -73,7 +73,11 @@ static int on_list(struct keeper *k, const struct operation *op)
 {
 	for (struct kregion *r = keeper_next(k, NULL); r; r = keeper_next(k, r)) {
 		if (!r->announced || r->phase == KREGION_ENDING)
-			continue; /* nobody knows of it, and whoever asked for it is gone; or it is as good as gone */
+			/*
+			 * nobody knows of it, and whoever asked for it is gone; or it is as good as
+			 * gone
+			 */
+			continue;
 		kregion_restat(r);
 		tell_region(r, op);
 	}

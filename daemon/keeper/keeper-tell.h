@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * keeper-tell.h - what is said to the daemon and to peers: messages made from the state of a region. Changes nothing.
+ * keeper-tell.h - what is said to the daemon and to peers: messages made from the state of a
+ * region. Changes nothing.
  */
 #ifndef RDMAREG_KEEPER_TELL_H
 #define RDMAREG_KEEPER_TELL_H

@@ -141,7 +141,10 @@ static const struct session_ops session_ops = { .request = keeper_request,
 						.close_file = on_close_file };
 static const struct watch_ops watch_ops = { .range = on_range, .layout = on_layout };
 
-/* What is known of the device, or else what can be found out quickly. What the administrator says goes before both. */
+/*
+ * What is known of the device, or else what can be found out quickly. What the administrator says
+ * goes before both.
+ */
 static int learn_quirks(struct keeper *k)
 {
 	const struct options *o = k->options;
@@ -175,7 +178,10 @@ static int learn_quirks(struct keeper *k)
 	return 0;
 }
 
-/* Where a setting is to blame, it is named with its value: whoever reads this has not set it, mostly. */
+/*
+ * Where a setting is to blame, it is named with its value: whoever reads this has not set it,
+ * mostly.
+ */
 static int blame_setting(struct keeper *k, int error)
 {
 	const struct reason was = k->no_adapter;

@@ -2,10 +2,12 @@
 /*
  * keeper.h - one tenant's keeper: owns the adapters and the regions, and is where they meet.
  *
- *   session, endpoint, watch, worker  --events-->  keeper, request, kregion (guard)  --effects-->  mapping, hca, endpoint, watch, session
+ *   session, endpoint, watch, worker  --events-->  keeper, request, kregion (guard)  --effects-->
+ *   mapping, hca, endpoint, watch, session
  *
- * What always holds: adapters never see each other; a region's number is unique here; a keeper without an adapter or without the
- * kernel module still answers, and says what is missing and looks again at the next registration.
+ * What always holds: adapters never see each other; a region's number is unique here; a keeper
+ * without an adapter or without the kernel module still answers, and says what is missing and looks
+ * again at the next registration.
  */
 #ifndef RDMAREG_KEEPER_KEEPER_H
 #define RDMAREG_KEEPER_KEEPER_H
@@ -61,7 +63,8 @@ struct keeper {
 	TAILQ_HEAD(, kregion) untold; /* changed, and the daemon does not read: region/report.c */
 	uint32_t n_regions;	      /* what is left behind counts */
 	uint32_t
-		n_left_behind; /* over for everybody else, but still under way in storage that does not answer */
+		/* over for everybody else, but still under way in storage that does not answer */
+		n_left_behind;
 	uint32_t n_stuck; /* regions: region/stuck.c */
 	bool stopping;
 	uint64_t own_mappings; /* of this process, when it had no region */
@@ -88,7 +91,9 @@ void keeper_leave_behind(struct keeper *k, int n);
 /* A descriptor of a file, which to close can take for ever. */
 void keeper_close_file(struct keeper *k, int fd);
 
-/* Threads wait for storage: keeper_free() would wait with them, so the process had better just end. */
+/*
+ * Threads wait for storage: keeper_free() would wait with them, so the process had better just end.
+ */
 bool keeper_is_stuck(struct keeper *k);
 
 /* For its own use: @r is unlinked; what depends on there being regions is looked at again. */
@@ -106,10 +111,15 @@ void keeper_watch_memory(struct keeper *k);
 /* keeper-poison.c: hear of memory that is lost. */
 int keeper_watch_poison(struct keeper *k);
 
-/* keeper-memory.c; -ENOMEM: prefetching so many bytes of a file would use up what the memory cgroup leaves. */
+/*
+ * keeper-memory.c; -ENOMEM: prefetching so many bytes of a file would use up what the memory cgroup
+ * leaves.
+ */
 int keeper_check_room(const struct mapping *m, uint64_t bytes);
 
-/* keeper-memory.c: -EMFILE: one more region would leave too few of vm.max_map_count for its peers. */
+/*
+ * keeper-memory.c: -EMFILE: one more region would leave too few of vm.max_map_count for its peers.
+ */
 int keeper_check_mappings(struct keeper *k, struct reason *why);
 
 /* keeper-request.c: what the daemon asks; see struct session_ops. */
@@ -117,8 +127,8 @@ void keeper_request(void *userdata, const struct operation *op, const struct kee
 		    int *fd);
 
 /*
- * keeper-faults.c: from now on the page faults of regions are read, as long as there are any; harmless when they are already, or @r has no
- * counter.
+ * keeper-faults.c: from now on the page faults of regions are read, as long as there are any;
+ * harmless when they are already, or @r has no counter.
  */
 void keeper_count_faults(struct keeper *k, const struct kregion *r);
 void keeper_free_faults(struct keeper *k);

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * main-run.c - rdmareg-keeper: holds one tenant's regions. Started by rdmaregd under a user id of its own, with the socket to listen on as
- * descriptor 0, and outlives it.
+ * main-run.c - rdmareg-keeper: holds one tenant's regions. Started by rdmaregd under a user id of
+ * its own, with the socket to listen on as descriptor 0, and outlives it.
  *
- * What always holds: it has no privilege and needs none; memory that fails under a region costs the accesses to it and no more; SIGTERM takes every region down in order before it ends; whatever kills it
- * otherwise, the kernel takes address space, memory regions and watches down with it.
+ * What always holds: it has no privilege and needs none; memory that fails under a region costs the
+ * accesses to it and no more; SIGTERM takes every region down in order before it ends; whatever
+ * kills it otherwise, the kernel takes address space, memory regions and watches down with it.
  */
 #include "keeper/main-run.h"
 

@@ -5,7 +5,10 @@
 
 struct keeper;
 
-/* Exit status. @prepare (may be NULL) is called before the loop begins; anything but 0 ends the program. */
+/*
+ * Exit status. @prepare (may be NULL) is called before the loop begins; anything but 0 ends the
+ * program.
+ */
 int main_run(int argc, char *argv[], int (*prepare)(struct keeper *k));
 
 #endif

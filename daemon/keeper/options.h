@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* options.h - the keeper's command line. Every number is bounded here, so that nobody else has to wonder. */
+/*
+ * options.h - the keeper's command line. Every number is bounded here, so that nobody else has to
+ * wonder.
+ */
 #ifndef RDMAREG_KEEPER_OPTIONS_H
 #define RDMAREG_KEEPER_OPTIONS_H
 
@@ -22,8 +25,9 @@ struct options {
 	uint32_t
 		memory_stall_msec; /* in two seconds: nothing is brought back then; 0: never mind */
 	uint32_t
-		storage_stall_msec; /* a chunk that takes longer to prefetch ends what waits for it */
-	uint64_t idle_exit_usec;    /* 0: never */
+		/* a chunk that takes longer to prefetch ends what waits for it */
+		storage_stall_msec;
+	uint64_t idle_exit_usec;      /* 0: never */
 	const char *quirks_directory; /* where findings of self-tests are kept; empty: nowhere */
 	uint32_t rnr_timer_usec;      /* of the peers' queue pairs: struct endpoint_patience */
 	uint32_t ack_timeout_msec;    /* 0: what the fabric says */

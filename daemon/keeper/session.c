@@ -2,8 +2,9 @@
 /*
  * session.c - see session.h.
  *
- * A connection can end in the middle of any call (the daemon does not read, or reads nonsense). It is then closed at once,
- * but the owner hears of it from the loop, so that nobody is surprised in the middle of something.
+ * A connection can end in the middle of any call (the daemon does not read, or reads nonsense). It
+ * is then closed at once, but the owner hears of it from the loop, so that nobody is surprised in
+ * the middle of something.
  */
 #include "keeper/session.h"
 
@@ -220,7 +221,10 @@ static void take_first(struct session *s)
 	free(p);
 }
 
-/* No event that waits is of use any more: the daemon will list everything again. Answers stay, in order. */
+/*
+ * No event that waits is of use any more: the daemon will list everything again. Answers stay, in
+ * order.
+ */
 static void miss_events(struct session *s)
 {
 	struct packet **at = &s->first, *p;
@@ -426,7 +430,10 @@ static bool receive(struct session *s)
 		drop(s, NULL);
 		return false;
 	}
-	/* the kernel could not give us the one descriptor: that is our limit's fault, not the daemon's */
+	/*
+	 * the kernel could not give us the one descriptor: that is our limit's fault, not the
+	 * daemon's
+	 */
 	no_room = h.msg_flags & MSG_CTRUNC && n_fds == 0 &&
 		  (packet.type == KEEPER_REGISTER || !keeper_type_is_known(packet.type));
 	wrong = h.msg_flags & MSG_CTRUNC && !no_room

@@ -4,11 +4,13 @@
  *
  * What always holds:
  *   - Only the daemon's user and root get in; the newest connection replaces the one before.
- *   - A packet is whole and makes sense, or the connection is closed with one line in the log and nothing else has changed.
- *   - Every descriptor that arrives is either handed to a request that wants one, or closed by the owner (close_file()); none is inherited by
- *     anybody.
- *   - The keeper never waits for the daemon, and nothing it has to say can overflow: answers are bounded by what was asked, since nothing
- *     more is read while many wait; events are dropped beyond a bound, and then KEEPER_RESYNC has the daemon list everything.
+ *   - A packet is whole and makes sense, or the connection is closed with one line in the log and
+ *     nothing else has changed.
+ *   - Every descriptor that arrives is either handed to a request that wants one, or closed by the
+ *     owner (close_file()); none is inherited by anybody.
+ *   - The keeper never waits for the daemon, and nothing it has to say can overflow: answers are
+ *     bounded by what was asked, since nothing more is read while many wait; events are dropped
+ *     beyond a bound, and then KEEPER_RESYNC has the daemon list everything.
  *
  * Nothing in here knows what a request means.
  */
@@ -34,16 +36,23 @@ struct operation {
 
 struct session_ops {
 	/*
-	 * @fd: a descriptor; a callee that keeps it sets it to -1. -1: there is none, for a KEEPER_REGISTER because this process may open
+	 * @fd: a descriptor; a callee that keeps it sets it to -1. -1: there is none, for a
+	 *      KEEPER_REGISTER because this process may open
 	 * nothing more. Also called for KEEPER_HELLO, to be answered at once.
 	 */
 	void (*request)(void *userdata, const struct operation *op, const struct keeper_message *m,
 			int *fd);
 	/* A daemon came or went. Never called from within a call into the session. */
 	void (*changed)(void *userdata, bool connected);
-	/* The daemon has read so much that nothing waits any more: a good moment to tell it the state of things. May be NULL. */
+	/*
+	 * The daemon has read so much that nothing waits any more: a good moment to tell it the
+	 * state of things. May be NULL.
+	 */
 	void (*flushed)(void *userdata);
-	/* Close a descriptor that went with session_answer_file(), or came and is wanted by nobody: to close a file can take for ever. */
+	/*
+	 * Close a descriptor that went with session_answer_file(), or came and is wanted by nobody:
+	 * to close a file can take for ever.
+	 */
 	void (*close_file)(void *userdata, int fd);
 };
 
@@ -52,7 +61,8 @@ struct session_ops {
  * @size: bytes received, of which @packet has as many as there are in a struct keeper_message
  * @n_fds: descriptors that came with it
  * @greeted: KEEPER_HELLO was received, and there is a version that both speak
- * @ret: what it says to us. Of a type that we do not know, which is no fault, only the header counts.
+ * @ret: what it says to us. Of a type that we do not know, which is no fault, only the header
+ *       counts.
  *
  * NULL, or what is wrong with it. Judges form only: sizes, types, descriptors, enumerations. Pure.
  */
@@ -63,7 +73,8 @@ const char *session_check(const void *packet, size_t size, size_t n_fds, bool gr
  * session_new - listen
  * @fd: bound SOCK_SEQPACKET socket; not taken over on failure
  * @daemon_uid: who may connect, beside root
- * @events_max: events that may wait to be read by the daemon before it has to list everything instead
+ * @events_max: events that may wait to be read by the daemon before it has to list everything
+ *              instead
  *
  * -ENOTSOCK, -EPROTOTYPE: not such a socket; -ENOMEM; what listen(2) says.
  */
@@ -72,7 +83,10 @@ int session_new(struct session **ret, struct event_base *base, int fd, uid_t dae
 struct session *session_free(struct session *s);
 DEFINE_FREEP(struct session, session_free)
 
-/* Answer a request; a copy is sent with the operation filled in. Dropped when that connection is gone. */
+/*
+ * Answer a request; a copy is sent with the operation filled in. Dropped when that connection is
+ * gone.
+ */
 void session_answer(struct session *s, const struct operation *op, const struct keeper_message *m);
 
 /* The same with a descriptor, which is duplicated. */

@@ -3,9 +3,11 @@
  * ticket.h - who may connect to a region: the tickets that were given out for it.
  *
  * A ticket is 128 random bits with rights, an expiry and a number of uses. What always holds:
- *   - A presented token is compared with every ticket of the region in time that does not depend on its content.
+ *   - A presented token is compared with every ticket of the region in time that does not depend on
+ *     its content.
  *   - An expired or used-up ticket admits nobody and is refused exactly as one that never was.
- *   - A region has at most as many tickets as it was given room for; dead ones make room for new ones.
+ *   - A region has at most as many tickets as it was given room for; dead ones make room for new
+ *     ones.
  *
  * No I/O but the random bits; the time is an argument.
  */
@@ -23,7 +25,10 @@ struct ticket {
 	uint64_t expires_usec; /* CLOCK_BOOTTIME; 0: never */
 	uint32_t uses;	       /* how often it admits; 0: any number of times */
 	uint32_t used;
-	/* connections made with it, of that right, that have not asked why an access of that kind failed */
+	/*
+	 * connections made with it, of that right, that have not asked why an access of that kind
+	 * failed
+	 */
 	uint32_t read_questions;
 	uint32_t write_questions;
 	uint32_t rights; /* WIRE_RIGHT_* */
@@ -71,7 +76,10 @@ int tickets_admit(struct tickets *t, const uint8_t token[WIRE_TOKEN_BYTES], uint
  */
 int tickets_ask(struct tickets *t, const uint8_t token[WIRE_TOKEN_BYTES], uint32_t rights);
 
-/* The connection of @rights that it was used for was never established. An unknown number changes nothing. */
+/*
+ * The connection of @rights that it was used for was never established. An unknown number changes
+ * nothing.
+ */
 void tickets_refund(struct tickets *t, uint64_t number, uint32_t rights);
 
 /**

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * worker.c - see worker.h. Two queues and a list of what is done, under one lock that is never held across a call that blocks.
+ * worker.c - see worker.h. Two queues and a list of what is done, under one lock that is never held
+ * across a call that blocks.
  *
- * There are never fewer threads than jobs that could run, up to the bound: a thread is made when more jobs wait than threads are idle, and
- * ends when it has had nothing to do for a while, unless it is the last.
+ * There are never fewer threads than jobs that could run, up to the bound: a thread is made when
+ * more jobs wait than threads are idle, and ends when it has had nothing to do for a while, unless
+ * it is the last.
  */
 #include "keeper/worker.h"
 

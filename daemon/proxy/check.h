@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * check.h - is a packet from a keeper sound in itself? A keeper handles what peers send, who may
- * have taken it over; so nothing it says is believed beyond that tenant, and a packet that no keeper of
- * ours sends ends the connection.
+ * have taken it over; so nothing it says is believed beyond that tenant, and a packet that no
+ * keeper of ours sends ends the connection.
  *
- * Pure: no I/O, no state. What depends on more than the packet (is the operation known, whose is the
- * region) is for the caller.
+ * Pure: no I/O, no state. What depends on more than the packet (is the operation known, whose is
+ * the region) is for the caller.
  */
 #ifndef RDMAREG_KEEPER_CHECK_H
 #define RDMAREG_KEEPER_CHECK_H

@@ -15,7 +15,10 @@
 
 #include "proxy/proxy.h"
 
-/* PIDFD_GET_INFO of include/uapi/linux/pidfd.h, as far as it is needed; the kernel fills as much as it is given room for. */
+/*
+ * PIDFD_GET_INFO of include/uapi/linux/pidfd.h, as far as it is needed; the kernel fills as much as
+ * it is given room for.
+ */
 struct end_info {
 	uint64_t mask;
 	uint64_t cgroup;

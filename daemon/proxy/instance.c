@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * instance.c - which process is a tenant's keeper. A tenant's processes are numbered, so that one that
- * is stuck, and keeps its socket and its unit, is in no successor's way; each has a record (record.h), by
- * which this daemon and the next one know it again.
+ * instance.c - which process is a tenant's keeper. A tenant's processes are numbered, so that one
+ * that is stuck, and keeps its socket and its unit, is in no successor's way; each has a record
+ * (record.h), by which this daemon and the next one know it again.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -138,7 +138,8 @@ static bool is_in_cgroup(pid_t pid, const char *cgroup)
 }
 
 /*
- * systemd has a link for each unit that runs, to the number of that run. Where there is none nobody can tell.
+ * systemd has a link for each unit that runs, to the number of that run. Where there is none nobody
+ * can tell.
  */
 static bool is_of_run(const char *unit, const char *invocation)
 {

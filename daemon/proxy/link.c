@@ -22,12 +22,15 @@
 #define SO_PEERPIDFD 77
 #endif
 
-/* Packets handled before everybody else gets a turn. More than a socket's default buffer holds (some 200). */
+/*
+ * Packets handled before everybody else gets a turn. More than a socket's default buffer holds
+ * (some 200).
+ */
 #define LINK_BUDGET 256
 #define LINK_BUDGET_USEC 2000
 /*
- * Somebody who sends more than so many packets a second over a while waits in its socket: SAVED of them may come at
- * once, as when it lists what it has.
+ * Somebody who sends more than so many packets a second over a while waits in its socket: SAVED of
+ * them may come at once, as when it lists what it has.
  */
 #define PACKET_USEC 80
 #define PACKETS_SAVED 4096
@@ -79,7 +82,9 @@ static int receive(struct link *l)
 	int fds[DESCRIPTORS_MAX] = { -1 };
 	ssize_t n;
 
-	/* MSG_TRUNC: the true size of the packet, also where it is longer than what we know of it */
+	/*
+	 * MSG_TRUNC: the true size of the packet, also where it is longer than what we know of it
+	 */
 	n = recvmsg(l->fd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | MSG_TRUNC);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
@@ -218,7 +223,8 @@ int link_send(struct link *l, const struct keeper_message *m, int fd)
 	if (sendmsg(l->fd, &h, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
 		return 0;
 	/*
-	 * ETOOMANYREFS: too many descriptors in flight, of all our links together: they drain by themselves
+	 * ETOOMANYREFS: too many descriptors in flight, of all our links together: they drain by
+	 * themselves
 	 */
 	if (errno == EAGAIN || errno == EINTR || errno == ENOBUFS || errno == ETOOMANYREFS ||
 	    errno == ENOMEM) {
@@ -246,8 +252,8 @@ static uid_t uid_of(pid_t pid)
 }
 
 /*
- * Opens a process by number. The number may be somebody else's by now, so be sure at least that it is a
- * process of @uid.
+ * Opens a process by number. The number may be somebody else's by now, so be sure at least that it
+ * is a process of @uid.
  */
 static int open_process(pid_t pid, uid_t uid)
 {

@@ -3,11 +3,11 @@
  * operations.c - what a keeper was asked and has not answered. Operations leave in the order in
  * which they were asked; those that found no room wait at the end of the list.
  *
- * An operation is taken out of list and tree before its answer is handed on, so that a handler finds the
- * keeper in order.
+ * An operation is taken out of list and tree before its answer is handed on, so that a handler
+ * finds the keeper in order.
  *
- * One that is late has been answered, by us, but stays: the keeper may do it yet, and what it does must not be
- * left over.
+ * One that is late has been answered, by us, but stays: the keeper may do it yet, and what it does
+ * must not be left over.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -148,15 +148,18 @@ bool pool_have(const struct pool *ks, uint32_t uid, const char *session)
 	return false;
 }
 
-/* It answers, as far as anybody knows. One that does not keeps nobody out: its tenant gets another. */
+/*
+ * It answers, as far as anybody knows. One that does not keeps nobody out: its tenant gets another.
+ */
 static bool is_usable(const struct proxy *k)
 {
 	return !k->estranged && k->record && !k->silent && !k->late && !k->retired;
 }
 
 /*
- * A keeper has the settings that it was started with. One that holds nothing is no reason to keep old ones: it is
- * told to end, and the tenant gets another. One that is told that never gets a region again, so it can be killed.
+ * A keeper has the settings that it was started with. One that holds nothing is no reason to keep
+ * old ones: it is told to end, and the tenant gets another. One that is told that never gets a
+ * region again, so it can be killed.
  */
 static void retire_if_outdated(struct pool *ks, struct proxy *k)
 {
@@ -200,15 +203,18 @@ bool pool_make_room(struct pool *ks)
 }
 
 /*
- * It was started for fewer regions than the tenant may have now. A second one cannot have its port: where that is a setting, it stays
- * the tenant's only one.
+ * It was started for fewer regions than the tenant may have now. A second one cannot have its port:
+ * where that is a setting, it stays the tenant's only one.
  */
 static bool is_full(const struct pool *ks, const struct proxy *k)
 {
 	return !ks->settings->port && !record_has_slot(k->record);
 }
 
-/* The one that a tenant's next region goes to; NULL: a new one. Too many that are of no use: the newest of them. */
+/*
+ * The one that a tenant's next region goes to; NULL: a new one. Too many that are of no use: the
+ * newest of them.
+ */
 static struct proxy *choose(struct pool *ks, uint32_t uid, const char *session)
 {
 	struct proxy *k, *useless = NULL;

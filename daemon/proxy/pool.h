@@ -3,10 +3,11 @@
  * pool.h - all keepers: found after a restart, started when needed, asked, and removed.
  *
  * What always holds:
- *   - Every operation is answered exactly once, by the keeper, or by us: -ECHILD it cannot be started, -EPIPE
- *     its process has ended; and, of a keeper that lives, -ENOTCONN the connection was lost before it answered,
- *     -EPROTO it cannot be talked to, -ETIMEDOUT it is late. One that is late is answered once more when the
- *     keeper does, so that nothing is left over of what nobody expects any more.
+ *   - Every operation is answered exactly once, by the keeper, or by us: -ECHILD it cannot be
+ *     started, -EPIPE its process has ended; and, of a keeper that lives, -ENOTCONN the connection
+ *     was lost before it answered, -EPROTO it cannot be talked to, -ETIMEDOUT it is late. One that
+ *     is late is answered once more when the keeper does, so that nothing is left over of what
+ *     nobody expects any more.
  *   - Only a keeper whose process has ended is gone, with what it held. Whatever else happens, its
  *     regions stay: one that is late is waited for, one that closes the connection is connected to
  *     again and lists what it has, one that says what cannot be, or speaks no version of ours, is
@@ -20,7 +21,8 @@
  * What may be said of one, also together. A tenant's next region goes to none of the last five:
  *
  *   resting    it holds nothing: we let go of the connection, and it exits after a while
- *   retired    it held nothing, and may have earlier settings or is foreign: told to end (SIGTERM), and killed
+ *   retired    it held nothing, and may have earlier settings or is foreign: told to end (SIGTERM),
+ *   and killed
  *              if it does not
  *   silent     it was not ready within timeout_msec; it is waited for
  *   late       it has not answered all that it was asked in time; its answers are still taken
@@ -64,13 +66,22 @@ struct answer {
 	const struct keeper_message *message;
 };
 
-/* Those that return text return NULL, or a complaint about what the keeper said: the connection is then closed. */
+/*
+ * Those that return text return NULL, or a complaint about what the keeper said: the connection is
+ * then closed.
+ */
 struct pool_handlers {
-	/* Who listens there is known to be ours: before it is asked anything. @start: process_start(), or 0. */
+	/*
+	 * Who listens there is known to be ours: before it is asked anything. @start:
+	 * process_start(), or 0.
+	 */
 	void (*known)(void *userdata, pid_t pid, uint64_t start);
 	/* It greeted us and is one of ours; before its list. */
 	const char *(*opened)(void *userdata, struct proxy *k);
-	/* It is asked to list all that it holds: when it greeted us, and whenever something may have been missed. */
+	/*
+	 * It is asked to list all that it holds: when it greeted us, and whenever something may
+	 * have been missed.
+	 */
 	void (*list_begins)(void *userdata, struct proxy *k);
 	/* KEEPER_REGION and KEEPER_PEER of its list. */
 	const char *(*listed)(void *userdata, struct proxy *k, const struct keeper_message *m);
@@ -82,13 +93,19 @@ struct pool_handlers {
 	void (*progressed)(void *userdata, enum keeper_type type, void *context,
 			   const struct keeper_progress *p);
 	/*
-	 * It cannot be talked to: proxy_trouble() says why. Called anew whenever that is found again. What a
-	 * foreign one holds is known from its record alone: proxy_is_foreign().
+	 * It cannot be talked to: proxy_trouble() says why. Called anew whenever that is found
+	 * again. What a foreign one holds is known from its record alone: proxy_is_foreign().
 	 */
 	void (*estranged)(void *userdata, struct proxy *k);
-	/* Nothing comes from it any more; it is freed afterwards. Its operations were answered before. */
+	/*
+	 * Nothing comes from it any more; it is freed afterwards. Its operations were answered
+	 * before.
+	 */
 	void (*gone)(void *userdata, struct proxy *k);
-	/* All that pool_adopt() found came through, or will not; or the time for it is over (@all false). */
+	/*
+	 * All that pool_adopt() found came through, or will not; or the time for it is over (@all
+	 * false).
+	 */
 	void (*adopted)(void *userdata, bool all);
 };
 
@@ -105,14 +122,19 @@ int pool_new(struct pool **ret, struct event_base *base, struct offload *offload
 	     struct spawner *spawner, sd_bus *connection, const char *directory,
 	     const char *program, const struct settings *settings,
 	     const struct pool_handlers *handlers, void *userdata);
-/* What is started from now on has them, and so has whoever holds nothing, from the next region on. */
+/*
+ * What is started from now on has them, and so has whoever holds nothing, from the next region on.
+ */
 void pool_settings_changed(struct pool *ks);
 /* Answers all operations with -ESHUTDOWN and takes no more. */
 void pool_stop(struct pool *ks);
 /* Leaves the processes alone. Nobody may hold a keeper any more. */
 struct pool *pool_free(struct pool *ks);
 
-/* Calls with each bus_client_mark() in the records of keepers that an earlier daemon left in @directory. */
+/*
+ * Calls with each bus_client_mark() in the records of keepers that an earlier daemon left in
+ * @directory.
+ */
 void pool_each_owner(const char *directory, void (*call)(void *userdata, const char *mark),
 		     void *userdata);
 
@@ -124,7 +146,10 @@ uint32_t pool_count(const struct pool *ks);
 
 /* There is one of this tenant, of use or not. */
 bool pool_have(const struct pool *ks, uint32_t uid, const char *session);
-/* Finds it, or starts it. -ENOMEM, -ENOSPC: no room for its record; -EBUSY: too many earlier ones are stuck. */
+/*
+ * Finds it, or starts it. -ENOMEM, -ENOSPC: no room for its record; -EBUSY: too many earlier ones
+ * are stuck.
+ */
 int pool_get(struct pool *ks, uint32_t uid, const char *session, struct proxy **ret);
 
 /* What the application remembers with a keeper. */
@@ -135,11 +160,17 @@ struct proxy_note {
 	uint32_t peers;
 	struct log_limit log; /* lines that the tenant, or its keeper, causes */
 	uint32_t
-		expected; /* regions that it will be asked for: it is wanted though it has no work yet */
+		/* regions that it will be asked for: it is wanted though it has no work yet */
+		expected;
 	uint32_t dropped; /* claims that were not believed */
-	bool from_record; /* all that a foreign one holds is known, from its record or from before */
+	/* all that a foreign one holds is known, from its record or from before */
+	bool from_record;
 	uint32_t unknown; /* regions in the list that is under way */
-	bool listed; /* it has listed everything once: what it lists from now on and we do not know is none of ours */
+	/*
+	 * it has listed everything once: what it lists from now on and we do not know is none of
+	 * ours
+	 */
+	bool listed;
 	LIST_HEAD(, region_entry) list;
 };
 struct proxy_note *proxy_note(struct proxy *k);
@@ -158,9 +189,15 @@ uint32_t proxy_uid(const struct proxy *k);
 const char *proxy_session(const struct proxy *k);
 /* Why it cannot be talked to, and what to do; "": it can. */
 const char *proxy_trouble(const struct proxy *k);
-/* It speaks no version of the protocol that we do; whose process it is, is known, and there is a record. */
+/*
+ * It speaks no version of the protocol that we do; whose process it is, is known, and there is a
+ * record.
+ */
 bool proxy_is_foreign(const struct proxy *k);
-/* Ends a foreign one's process. All that it holds is to be released: it can be asked for nothing less. */
+/*
+ * Ends a foreign one's process. All that it holds is to be released: it can be asked for nothing
+ * less.
+ */
 void proxy_end(struct proxy *k);
 /* Keepers that are left alone. */
 uint32_t pool_count_estranged(const struct pool *ks);
@@ -169,7 +206,8 @@ uint32_t pool_count_estranged(const struct pool *ks);
  * proxy_request - ask
  * @m: type, region and body; copied
  * @fd: -1, or a descriptor that goes along; duplicated
- * @extra_msec: besides the ordinary time a keeper has to answer; counted anew from each progress it reports
+ * @extra_msec: besides the ordinary time a keeper has to answer; counted anew from each progress it
+ *              reports
  * @context: comes back with the answer
  *
  * Nothing was asked and there will be no answer: -ENOMEM, -EMFILE; -EPIPE: the keeper is just being

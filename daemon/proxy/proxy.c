@@ -11,11 +11,11 @@
  *   any, what it says cannot be -> STRANGE -> tried again later: CONNECTING
  *   any, its process has ended -> gone
  *
- * A keeper exits when it has held nothing and had no connection for a while. So we let go of one that holds
- * nothing, but keep it in mind, and in its tenant's account, until its process is gone.
+ * A keeper exits when it has held nothing and had no connection for a while. So we let go of one
+ * that holds nothing, but keep it in mind, and in its tenant's account, until its process is gone.
  *
- * Whether a keeper listens is found out by connecting: its socket is bound before it starts, so there is
- * nothing to wait on. Attempts follow a timer that doubles, from 2 ms.
+ * Whether a keeper listens is found out by connecting: its socket is bound before it starts, so
+ * there is nothing to wait on. Attempts follow a timer that doubles, from 2 ms.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -59,8 +59,8 @@ static void set_timer(struct event *timer, uint64_t usec)
 }
 
 /*
- * Few start at a time, so that each gets ready in the time it has, which counts from its own start. False: it
- * has to wait for its turn.
+ * Few start at a time, so that each gets ready in the time it has, which counts from its own start.
+ * False: it has to wait for its turn.
  */
 static bool begin_start(struct proxy *k)
 {
@@ -134,8 +134,8 @@ static bool holds_nothing(const struct proxy *k)
 }
 
 /*
- * It does not speak with us, or said what cannot be. It may be a keeper of another version, and have regions that
- * peers use. So it is left alone with them, but tried again now and then.
+ * It does not speak with us, or said what cannot be. It may be a keeper of another version, and
+ * have regions that peers use. So it is left alone with them, but tried again now and then.
  */
 static void become_strange(struct proxy *k, const char *why)
 {
@@ -196,7 +196,10 @@ void proxy_remove(struct proxy *k, int error, const char *why)
 	proxy_free(k);
 }
 
-/* It will not do. One that we started and that holds nothing is ended; what is in any other is not ours to end. */
+/*
+ * It will not do. One that we started and that holds nothing is ended; what is in any other is not
+ * ours to end.
+ */
 static void reject(struct proxy *k, int error, const char *why)
 {
 	if (k->ours && !holds(k))
@@ -226,8 +229,8 @@ static const char *name_versions(char text[static 32], const struct keeper_versi
 }
 
 /*
- * The version that is spoken follows from both ranges. NULL, or the complaint: that there is none is no lie, but of
- * no use either.
+ * The version that is spoken follows from both ranges. NULL, or the complaint: that there is none
+ * is no lie, but of no use either.
  */
 static const char *take_versions(struct proxy *k, const struct keeper_welcome *w)
 {
@@ -400,8 +403,8 @@ static void on_writable(void *userdata)
 }
 
 /*
- * The connection ended. Whether the keeper did, its process says. One that holds nothing and was not ready yet was
- * about to exit, unless somebody still listens there.
+ * The connection ended. Whether the keeper did, its process says. One that holds nothing and was
+ * not ready yet was about to exit, unless somebody still listens there.
  */
 static void on_lost(void *userdata, const char *complaint)
 {
@@ -507,8 +510,8 @@ static void greet(struct proxy *k)
 }
 
 /*
- * One attempt. What it cannot settle at once it leaves to the retry timer, so that no handler is called
- * from here.
+ * One attempt. What it cannot settle at once it leaves to the retry timer, so that no handler is
+ * called from here.
  */
 static void try_connect(struct proxy *k)
 {
@@ -518,7 +521,10 @@ static void try_connect(struct proxy *k)
 	char text[256];
 	int r = -EAGAIN;
 
-	/* each connection of one that sends what it should not can leave descriptors that wait to be closed */
+	/*
+	 * each connection of one that sends what it should not can leave descriptors that wait to
+	 * be closed
+	 */
 	if (!proxy_instance_awaited(k) &&
 	    !(k->complaints && offload_is_choked(k->set->offload, k->uid)))
 		r = link_connect(&k->link, k->set->base, k->path, &link_handlers, k);
@@ -573,7 +579,10 @@ static void on_retry(evutil_socket_t fd, short what, void *userdata)
 		try_connect(k);
 }
 
-/* It may be stopped, or have no memory. Nobody waits for it any longer, but whenever it answers it is welcome. */
+/*
+ * It may be stopped, or have no memory. Nobody waits for it any longer, but whenever it answers it
+ * is welcome.
+ */
 static void on_out_of_patience(evutil_socket_t fd, short what, void *userdata)
 {
 	struct proxy *k = userdata;

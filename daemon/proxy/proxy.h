@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* proxy.h - one proxy: the daemon's side of one keeper, which is a process. For the files of this folder. */
+/*
+ * proxy.h - one proxy: the daemon's side of one keeper, which is a process. For the files of this
+ * folder.
+ */
 #ifndef RDMAREG_PROXY_H
 #define RDMAREG_PROXY_H
 
@@ -16,8 +19,10 @@ enum keeper_phase {
 	PHASE_GREETING,	  /* HELLO is sent */
 	PHASE_LISTING,	  /* LIST is sent */
 	PHASE_READY,
-	PHASE_RESTING, /* it holds nothing: we let go of it, and it exits when it is idle long enough */
-	PHASE_STRANGE, /* it said what cannot be, or is not ours: left alone, and tried again now and then */
+	/* it holds nothing: we let go of it, and it exits when it is idle long enough */
+	PHASE_RESTING,
+	/* it said what cannot be, or is not ours: left alone, and tried again now and then */
+	PHASE_STRANGE,
 };
 
 struct operation {
@@ -49,14 +54,16 @@ struct proxy {
 	bool rested; /* and not ready since: it may have ended, holding nothing */
 	bool silent; /* it has had its time to get ready */
 	bool late_told;
-	bool retired; /* it holds nothing, and has other settings or an id that is needed: it was told to end */
+	/* it holds nothing, and has other settings or an id that is needed: it was told to end */
+	bool retired;
 	uint64_t
-		settings_at; /* keepers.settings_at when it was started; 0: found, it is not known */
-	bool spawned;	     /* since the last time somebody listened */
-	bool starting;	     /* counted in keepers.starting */
-	bool awaits_id;	     /* and all are in use, but one is about to be free */
-	uint64_t queued;     /* its place among those that wait to be started; 0: it does not */
-	bool unwanted;	     /* its process was ended because all that it has is to be released */
+		/* keepers.settings_at when it was started; 0: found, it is not known */
+		settings_at;
+	bool spawned;	 /* since the last time somebody listened */
+	bool starting;	 /* counted in keepers.starting */
+	bool awaits_id;	 /* and all are in use, but one is about to be free */
+	uint64_t queued; /* its place among those that wait to be started; 0: it does not */
+	bool unwanted;	 /* its process was ended because all that it has is to be released */
 	bool dying;
 	bool estranged; /* it became strange, and was not ready since */
 	struct link *link;
@@ -118,7 +125,9 @@ struct pool {
 
 /* One of that tenant was told to end and has not yet. */
 bool pool_one_retires(const struct pool *ks, uint32_t uid, const char *session);
-/* Of keepers that hold nothing one is told to end, unless one ends already. False: there is none. */
+/*
+ * Of keepers that hold nothing one is told to end, unless one ends already. False: there is none.
+ */
 bool pool_make_room(struct pool *ks);
 
 /* --- proxy.c */
@@ -127,11 +136,19 @@ bool pool_make_room(struct pool *ks);
 int proxy_new(struct proxy **ret, struct pool *ks, uint32_t uid, const char *session,
 	      uint32_t instance);
 struct proxy *proxy_free(struct proxy *k);
-/* Connects, and starts the process if nobody listens; also again for one that rests or is strange. */
+/*
+ * Connects, and starts the process if nobody listens; also again for one that rests or is strange.
+ */
 void proxy_begin(struct proxy *k);
-/* Its process has ended, or never came to anything: answers everything with @error, tells that it is gone, frees it. */
+/*
+ * Its process has ended, or never came to anything: answers everything with @error, tells that it
+ * is gone, frees it.
+ */
 void proxy_remove(struct proxy *k, int error, const char *why);
-/* It holds nothing, and never gets anything any more: tells it to end, and sees to it. False: that cannot be done. */
+/*
+ * It holds nothing, and never gets anything any more: tells it to end, and sees to it. False: that
+ * cannot be done.
+ */
 bool proxy_retire(struct proxy *k);
 /* Nobody has anything in it, and nothing is asked of it. */
 bool proxy_is_idle(const struct proxy *k);
@@ -185,9 +202,14 @@ void proxy_be_late(struct operation *o);
 void proxy_all_late(struct proxy *k);
 /* They are answered soon after all: whoever waits goes on waiting, as long as a keeper has. */
 void proxy_wait_anew(struct proxy *k);
-/* Nothing is known to come of what is under way: all are answered with @error, but what is to be released stays. */
+/*
+ * Nothing is known to come of what is under way: all are answered with @error, but what is to be
+ * released stays.
+ */
 void proxy_drop_operations(struct proxy *k, int error, const char *text);
-/* The connection is another one: what may be asked twice is, the rest is answered with -ENOTCONN. */
+/*
+ * The connection is another one: what may be asked twice is, the rest is answered with -ENOTCONN.
+ */
 void proxy_ask_again(struct proxy *k);
 /* Has it list again what it holds: something may have been missed. */
 void proxy_list_again(struct proxy *k);

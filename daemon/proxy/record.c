@@ -56,7 +56,8 @@ struct record {
 	uint32_t n_free;
 	uint32_t *claims; /* slots that nobody claimed yet, sorted by number; NULL: all is known */
 	uint64_t *
-		claim_ids; /* their numbers: a slot can be emptied, or used again, while others are claimed */
+		/* their numbers: a slot can be emptied, or used again, while others are claimed */
+		claim_ids;
 	uint32_t n_claims;
 	bool *claimed;
 };
@@ -108,7 +109,10 @@ static void put_region(const struct record *r, struct slot *s, const struct reco
 	memcpy(&s->region, g, known_size(r));
 }
 
-/* A page that has no room on the filesystem must not be touched: that would be SIGBUS, not an error. */
+/*
+ * A page that has no room on the filesystem must not be touched: that would be SIGBUS, not an
+ * error.
+ */
 static int back(struct record *r, uint32_t n_slots)
 {
 	int error;

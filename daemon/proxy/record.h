@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * record.h - what the daemon knows of one keeper process and of the regions it had it make: a mapped file in
- * the runtime directory, beside the keeper's socket, that the next daemon reads.
+ * record.h - what the daemon knows of one keeper process and of the regions it had it make: a
+ * mapped file in the runtime directory, beside the keeper's socket, that the next daemon reads.
  *
- * A keeper tells the next daemon what it holds, but is believed only as far as this file says the same. What
- * the daemon decides by (whose file it is, access, policy, grace, who owns the region) is taken from here.
+ * A keeper tells the next daemon what it holds, but is believed only as far as this file says the
+ * same. What the daemon decides by (whose file it is, access, policy, grace, who owns the region)
+ * is taken from here.
  *
  * What always holds:
- *   - A region is in the file before its keeper is asked to make it, so what a caller knows of is in it, too.
- *   - A slot counts only once its commit word is written, which is last. The mapping outlives the process
- *     however that ends; no call to the kernel is made for a region, but for each RECORD_CHUNK of them.
+ *   - A region is in the file before its keeper is asked to make it, so what a caller knows of is
+ *     in it, too.
+ *   - A slot counts only once its commit word is written, which is last. The mapping outlives the
+ *     process however that ends; no call to the kernel is made for a region, but for each
+ *     RECORD_CHUNK of them.
  *   - Daemons of older and newer packages read the same file. Members are only added at the end of
  *     struct record_keeper and struct record_region, or where reserved room was always 0; 0 means
  *     what was the case without them. A struct inside another one can only get members in its
@@ -17,8 +20,8 @@
  *     reads members that do not fit in there as 0, and writes 0 to bytes that it has no member for.
  *     A region with an enumeration's value that a daemon does not know is left out there, and so
  *     released.
- *   - What is read from a file that is damaged, cut short or of another form is within its bounds, or left
- *     out.
+ *   - What is read from a file that is damaged, cut short or of another form is within its bounds,
+ *     or left out.
  */
 #ifndef RDMAREG_RECORD_H
 #define RDMAREG_RECORD_H
@@ -72,7 +75,11 @@ struct record_region {
 	uint8_t reserved[2];
 	char owner[RECORD_MARK_MAX]; /* bus_client_mark(), or empty */
 	uint64_t uuid
-		[2]; /* as in struct filesystem. Daemons before had more room for @owner here, which was 0 */
+		/*
+		 * as in struct filesystem. Daemons before had more room for @owner here, which was
+		 * 0
+		 */
+		[2];
 	char path[RECORD_PATH_MAX]; /* for people */
 	uint64_t born_nsec;	    /* as in struct region_text */
 };
@@ -100,15 +107,20 @@ void record_remove(struct record *r, uint32_t slot);
 /* All of them at once, whenever the process ends. */
 void record_set_terms(struct record *r, uint32_t slot, const struct record_terms *terms);
 
-/* Of a file that was opened: calls with each bus_client_mark() in it that differs from the one before it. */
+/*
+ * Of a file that was opened: calls with each bus_client_mark() in it that differs from the one
+ * before it.
+ */
 void record_each_owner(const struct record *r, void (*call)(void *userdata, const char *mark),
 		       void *userdata);
 /*
- * Of a file that was opened: the region that a keeper claims. False: it is not in the file, or was claimed
- * before.
+ * Of a file that was opened: the region that a keeper claims. False: it is not in the file, or was
+ * claimed before.
  */
 bool record_claim(struct record *r, uint64_t id, struct record_region *ret, uint32_t *ret_slot);
-/* The next one that nobody has claimed yet; then it is. Start with 0 in @at. False: there is none. */
+/*
+ * The next one that nobody has claimed yet; then it is. Start with 0 in @at. False: there is none.
+ */
 bool record_claim_next(struct record *r, uint32_t *at, struct record_region *ret,
 		       uint32_t *ret_slot);
 /* The keeper has claimed all that it has: what else is in the file is over. */

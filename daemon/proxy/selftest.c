@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * selftest.c - has a device tested when a keeper uses one of which nothing current is known. The test is a service of its own
- * (rdmareg-selftest@.service), since the daemon may open no device; what it finds is for the keepers that start after it. Without
- * systemd an administrator is told.
+ * selftest.c - has a device tested when a keeper uses one of which nothing current is known. The
+ * test is a service of its own (rdmareg-selftest@.service), since the daemon may open no device;
+ * what it finds is for the keepers that start after it. Without systemd an administrator is told.
  */
 #include <stdio.h>
 #include <string.h>

@@ -46,8 +46,7 @@ char **spawn_command(const struct spawn_request *q)
 	const char *texts[] = { q->program,	    "--session",       q->session,
 				"--listen-address", s->listen_address, "--quirks-directory",
 				s->quirks_directory };
-	const size_t n_texts = ARRAY_SIZE(texts),
-		     n = n_texts + 2 * COMMAND_NUMBERS + 1;
+	const size_t n_texts = ARRAY_SIZE(texts), n = n_texts + 2 * COMMAND_NUMBERS + 1;
 	char **argv = malloc(n * sizeof(*argv) + COMMAND_NUMBERS * 24), *space;
 	size_t i;
 
@@ -95,8 +94,8 @@ static bool read_status(const char *pid, struct status *ret)
 }
 
 /*
- * All of it, not only its first thread. Nothing can be done to it or by it any more, so its id is free, whenever
- * its parent waits for it: the first process of a container may never do.
+ * All of it, not only its first thread. Nothing can be done to it or by it any more, so its id is
+ * free, whenever its parent waits for it: the first process of a container may never do.
  */
 static bool has_ended(const struct status *s)
 {

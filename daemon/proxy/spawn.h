@@ -2,13 +2,15 @@
 /*
  * spawn.h - starting a keeper: a process without capabilities that outlives the daemon.
  *
- * It runs under a user id that no other process has, so that nobody but root can trace, stop, signal or
- * replace it, its tenant included. Only where the daemon is not root it is the daemon's own user.
+ * It runs under a user id that no other process has, so that nobody but root can trace, stop,
+ * signal or replace it, its tenant included. Only where the daemon is not root it is the daemon's
+ * own user.
  *
- * The keeper gets its listening socket as standard input, already bound, so that it needs no right to the
- * directory it lies in.
+ * The keeper gets its listening socket as standard input, already bound, so that it needs no right
+ * to the directory it lies in.
  *
- *   direct   by a process that forks (spawner.h). The keeper leaves the daemon's session and parentage, but
+ *   direct   by a process that forks (spawner.h). The keeper leaves the daemon's session and
+ *   parentage, but
  *            stays in its cgroup, so this is for machines and containers without systemd.
  *   systemd  a transient unit, with its own cgroup in the tenant's slice, and a sandbox.
  *
@@ -38,8 +40,9 @@ struct spawn_request {
 };
 
 /*
- * A user id of keeper_uids that no process has now, and that is not reserved: one that was chosen belongs to whom it was chosen for before its
- * process has it. One that has ended has none, whether anybody has waited for it or not. -EUSERS: all are in use.
+ * A user id of keeper_uids that no process has now, and that is not reserved: one that was chosen
+ * belongs to whom it was chosen for before its process has it. One that has ended has none, whether
+ * anybody has waited for it or not. -EUSERS: all are in use.
  */
 int spawn_choose_id(const struct settings *s,
 		    bool (*is_reserved)(const void *userdata, uint32_t id), const void *userdata,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * start.c - making a keeper's process: binds its socket, starts it one way or the other, and watches
- * whether it dies before it ever listened. That it does listen shows when somebody connects (keeper.c).
+ * start.c - making a keeper's process: binds its socket, starts it one way or the other, and
+ * watches whether it dies before it ever listened. That it does listen shows when somebody connects
+ * (keeper.c).
  */
 #include <errno.h>
 #include <stddef.h>
@@ -27,7 +28,10 @@ void proxy_start_over(struct proxy *k)
 	k->spawned = false;
 }
 
-/* @again: a unit of that name still ends, however long; the retry timer comes by with another number. */
+/*
+ * @again: a unit of that name still ends, however long; the retry timer comes by with another
+ * number.
+ */
 static void on_unit_failed(void *userdata, const char *why, bool again)
 {
 	struct proxy *k = userdata;

@@ -2,8 +2,8 @@
 /*
  * unit.c - see proxy/spawn.h: the systemd way. systemd gives the process a user id of its own
  * (DynamicUser=) and says which. The unit's sandbox takes away what no keeper needs;
- * devices stay as they are, since which ones it needs depends on the adapter, and file permissions decide
- * about those.
+ * devices stay as they are, since which ones it needs depends on the adapter, and file permissions
+ * decide about those.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -31,7 +31,11 @@ struct spawn_unit {
 	sd_bus_slot *properties;
 	char name[160];
 	char systemd
-		[64]; /* its unique name on the bus, once it has answered; before that it can say nothing of its jobs */
+		/*
+		 * its unique name on the bus, once it has answered; before that it can say nothing
+		 * of its jobs
+		 */
+		[64];
 };
 
 static void spawn_unit_freep(struct spawn_unit **u)
@@ -289,7 +293,10 @@ static int append_sandbox(sd_bus_message *m)
 	return r < 0 ? r : append_allowed(m, "SystemCallFilter", calls);
 }
 
-/* The worker's threads, the libraries', and those that are left behind with storage that does not answer. */
+/*
+ * The worker's threads, the libraries', and those that are left behind with storage that does not
+ * answer.
+ */
 #define TASKS_MAX 128
 /* Lines of one keeper that the journal takes in half a minute. */
 #define LOG_LINES 1000u

@@ -2,8 +2,9 @@
 /*
  * adapters.h - the RDMA devices of this machine, as sysfs and their self-tests tell.
  *
- * What always holds: nothing is opened but files of sysfs and the quirks, so it needs no rights and cannot wait for a device (a broken
- * driver may hang whoever opens it). What a device can do is what its self-test has seen it do, not what it says of itself.
+ * What always holds: nothing is opened but files of sysfs and the quirks, so it needs no rights and
+ * cannot wait for a device (a broken driver may hang whoever opens it). What a device can do is
+ * what its self-test has seen it do, not what it says of itself.
  */
 #ifndef RDMAREG_SELFTEST_ADAPTERS_H
 #define RDMAREG_SELFTEST_ADAPTERS_H
@@ -23,7 +24,8 @@ struct adapter {
 	char abilities[128]; /* what was seen to work, in words; empty: not tested */
 	char quirks[240];    /* quirks_describe(), or why none are known */
 	char unusable
-		[240]; /* why rdmaregd cannot use it, and what to do; empty: it can, as far as is known */
+		/* why rdmaregd cannot use it, and what to do; empty: it can, as far as is known */
+		[240];
 };
 
 /**

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * advise.c - see advise.h. rdma-core's rxe provider got ibv_advise_mr late (it answers EOPNOTSUPP without asking the kernel), the
- * kernel's rxe has it since 6.17: then the request is made to the kernel directly.
+ * advise.c - see advise.h. rdma-core's rxe provider got ibv_advise_mr late (it answers EOPNOTSUPP
+ * without asking the kernel), the kernel's rxe has it since 6.17: then the request is made to the
+ * kernel directly.
  */
 #include "selftest/advise.h"
 
@@ -19,7 +20,10 @@ static struct ib_uverbs_attr attribute(uint16_t id, uint16_t length, uint64_t da
 	};
 }
 
-/* ADVISE_MR without the provider's help. The kernel refuses it (EINVAL) for any driver but the one named. */
+/*
+ * ADVISE_MR without the provider's help. The kernel refuses it (EINVAL) for any driver but the one
+ * named.
+ */
 static int advise_rxe(const struct ibv_mr *mr, enum ib_uverbs_advise_mr_advice advice,
 		      struct ibv_sge *sge)
 {

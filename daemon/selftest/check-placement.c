@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * check-placement.c - is data put where it belongs? Inside a page, and when a page takes several packets.
+ * check-placement.c - is data put where it belongs? Inside a page, and when a page takes several
+ * packets.
  *
- * soft-RoCE up to Linux 7.3 serves any address at the start of its page and reports success (drivers/infiniband/sw/rxe/rxe_odp.c). Other
- * adapters may have faults of their own, so each alignment and each packet size is tried, from small to large; what counts is from where
- * on all are right.
+ * soft-RoCE up to Linux 7.3 serves any address at the start of its page and reports success
+ * (drivers/infiniband/sw/rxe/rxe_odp.c). Other adapters may have faults of their own, so each
+ * alignment and each packet size is tried, from small to large; what counts is from where on all
+ * are right.
  */
 #include <errno.h>
 #include <string.h>

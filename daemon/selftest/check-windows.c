@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * check-windows.c - type 2 memory windows on demand-paged memory. rdmaregd relies on none of this: each region has a protection domain of
- * its own, and queue pairs have rights. It is found out and shown, for those who would.
+ * check-windows.c - type 2 memory windows on demand-paged memory. rdmaregd relies on none of this:
+ * each region has a protection domain of its own, and queue pairs have rights. It is found out and
+ * shown, for those who would.
  */
 #include <errno.h>
 #include <string.h>

@@ -41,7 +41,10 @@ static bool has_direct_access(const char *sysfs, dev_t device)
 	return false;
 }
 
-/* dax or dax=always: all files; dax=never: none; else those that have the attribute, where the disk can do it. */
+/*
+ * dax or dax=always: all files; dax=never: none; else those that have the attribute, where the disk
+ * can do it.
+ */
 static bool take(const struct mntent *m, const char *sysfs, struct fsdax *ret)
 {
 	const char *option = hasmntopt(m, "dax");
@@ -124,7 +127,10 @@ void fsdax_try_file(int fd, struct finding *ret)
 	}
 	for (unsigned int i = 0; i < PAGES; i++)
 		(void)map[i * page]; /* mapped now, to zeros */
-	/* each eighth first: what is left behind the last of them is so small that ext4 writes zeros there, too */
+	/*
+	 * each eighth first: what is left behind the last of them is so small that ext4 writes
+	 * zeros there, too
+	 */
 	for (unsigned int i = 0; i < PAGES; i++) {
 		unsigned int at = i % (PAGES / 8) * 8 + i / (PAGES / 8);
 

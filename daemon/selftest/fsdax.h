@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * fsdax.h - the fault of the kernel with files that have direct access (docs/upstream/dax-stale-mapping.md), as it concerns this machine:
- * the filesystems on which a write(2) that replaces a block can leave mappings on the old one.
+ * fsdax.h - the fault of the kernel with files that have direct access
+ * (docs/upstream/dax-stale-mapping.md), as it concerns this machine: the filesystems on which a
+ * write(2) that replaces a block can leave mappings on the old one.
  *
- * It is no device's fault, so nothing of it is kept with what a self-test found. What XFS does with shared blocks is not tried: it harms
- * other files, and the kernel's own notes of pages. What ext4 does is tried, with a file of its own.
+ * It is no device's fault, so nothing of it is kept with what a self-test found. What XFS does with
+ * shared blocks is not tried: it harms other files, and the kernel's own notes of pages. What ext4
+ * does is tried, with a file of its own.
  */
 #ifndef RDMAREG_SELFTEST_FSDAX_H
 #define RDMAREG_SELFTEST_FSDAX_H
@@ -34,14 +36,19 @@ struct fsdax {
  */
 size_t fsdax_list(const char *mounts, const char *sysfs, struct fsdax *ret, size_t most);
 
-/* One sentence or more: what can happen there, what rdmaregd does about it, and how it can be avoided. */
+/*
+ * One sentence or more: what can happen there, what rdmaregd does about it, and how it can be
+ * avoided.
+ */
 const char *fsdax_fault(const struct fsdax *f);
 
 /**
- * fsdax_try - does a mapping show what write(2) wrote to blocks that were allocated and never written?
+ * fsdax_try - does a mapping show what write(2) wrote to blocks that were allocated and never
+ * written?
  * @directory: a file without a name is made in it
  *
- * OK; QUIRK: it does not. NOT_RUN: the file has no direct access or cannot be made, or it is on XFS, where this is right.
+ * OK; QUIRK: it does not. NOT_RUN: the file has no direct access or cannot be made, or it is on
+ * XFS, where this is right.
  */
 void fsdax_try(const char *directory, struct finding *ret);
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * main.c - rdmareg-selftest: tests RDMA devices, prints what was found, and, as root, keeps it for rdmaregd.
+ * main.c - rdmareg-selftest: tests RDMA devices, prints what was found, and, as root, keeps it for
+ * rdmaregd.
  *
- * Exit status: 0 every device that was asked about can be used, 1 one cannot, 2 wrong usage, 4 a device may not be opened, 77 there is
- * no device.
+ * Exit status: 0 every device that was asked about can be used, 1 one cannot, 2 wrong usage, 4 a
+ * device may not be opened, 77 there is no device.
  */
 #include "config.h"
 

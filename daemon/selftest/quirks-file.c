@@ -2,8 +2,8 @@
 /*
  * quirks-file.c - see quirks.h: DEVICE.quirks read and written.
  *
- * What always holds: whoever reads sees a whole file, since it is written beside and then renamed; what is read is bounded before it is
- * looked at.
+ * What always holds: whoever reads sees a whole file, since it is written beside and then renamed;
+ * what is read is bounded before it is looked at.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* quirks.c - see quirks.h: names, judgement, and what the system says of a device. Reading and writing the file: quirks-file.c. */
+/*
+ * quirks.c - see quirks.h: names, judgement, and what the system says of a device. Reading and
+ * writing the file: quirks-file.c.
+ */
 #include "selftest/quirks.h"
 
 #include <ctype.h>

@@ -2,11 +2,13 @@
 /*
  * quirks.h - what a self-test found out about an RDMA device, and the file in which it is kept.
  *
- * A file DEVICE.quirks belongs to one device, driver, firmware and kernel: where any of these is another today, the file is as good as
- * none. Only rdmareg-selftest writes it, as root; rdmaregd and the keepers read it.
+ * A file DEVICE.quirks belongs to one device, driver, firmware and kernel: where any of these is
+ * another today, the file is as good as none. Only rdmareg-selftest writes it, as root; rdmaregd
+ * and the keepers read it.
  *
- * What always holds: a struct quirks that was read is complete and within its bounds. A file that is broken, too long, written by
- * somebody else or about something else gives none, and a sentence that says why. Knows nothing of verbs.
+ * What always holds: a struct quirks that was read is complete and within its bounds. A file that
+ * is broken, too long, written by somebody else or about something else gives none, and a sentence
+ * that says why. Knows nothing of verbs.
  */
 #ifndef RDMAREG_SELFTEST_QUIRKS_H
 #define RDMAREG_SELFTEST_QUIRKS_H
@@ -69,7 +71,10 @@ bool check_is_needed(enum check c);
 /* Nothing was found out: the worst is assumed. */
 void quirks_init(struct quirks *q);
 
-/* Can the device be used, given that its quirks are obeyed? Else @ret_first is the first check that says no. */
+/*
+ * Can the device be used, given that its quirks are obeyed? Else @ret_first is the first check that
+ * says no.
+ */
 bool quirks_are_usable(const struct quirks *q, enum check *ret_first);
 
 /* May a queue pair be trusted to refuse what it has no right to? */
@@ -90,13 +95,17 @@ int quirks_identify(const char *sysfs, const char *device, struct quirks_identit
  * @directory: where the files are; empty: nowhere
  * @ret_why: filled on failure, at least 200 bytes
  *
- * -ENOENT: there is no file. -ESTALE: it is about another driver, firmware or kernel. -EPERM: it belongs neither to root nor to the
- * caller, or others may write to it. -EINVAL: broken; the sentence names the line. Else the errno of reading it.
+ * -ENOENT: there is no file. -ESTALE: it is about another driver, firmware or kernel. -EPERM: it
+ * belongs neither to root nor to the caller, or others may write to it. -EINVAL: broken; the
+ * sentence names the line. Else the errno of reading it.
  */
 int quirks_load(const char *sysfs, const char *directory, const char *device, struct quirks *ret,
 		char *ret_why, size_t why_size);
 
-/* Replaces the device's file whole, or leaves it as it is. Makes @directory, but not what is above it. */
+/*
+ * Replaces the device's file whole, or leaves it as it is. Makes @directory, but not what is above
+ * it.
+ */
 int quirks_save(const char *directory, const struct quirks *q);
 
 #endif

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * rig.h - two connected queue pairs of the same port, and demand-paged memory for them to reach: what the checks are made of.
+ * rig.h - two connected queue pairs of the same port, and demand-paged memory for them to reach:
+ * what the checks are made of.
  *
- * `near` asks, `far` has the memory and the rights. A pair is connected anew before each thing that is tried, since an access that is
- * refused leaves both in the error state.
+ * `near` asks, `far` has the memory and the rights. A pair is connected anew before each thing that
+ * is tried, since an access that is refused leaves both in the error state.
  *
- * What always holds: each wait has a deadline; rig_close() leaves nothing behind, however far rig_open() came.
+ * What always holds: each wait has a deadline; rig_close() leaves nothing behind, however far
+ * rig_open() came.
  */
 #ifndef RDMAREG_SELFTEST_RIG_H
 #define RDMAREG_SELFTEST_RIG_H
@@ -65,7 +67,8 @@ int rig_connect(struct rig *r, unsigned int i, const struct rig_path *path);
  * @wr: its local part is filled in here: @length bytes at the start of rig.local, unless it is 0
  * @wait_usec: 0: RIG_WAIT_USEC
  *
- * The completion's status, IBV_WC_SUCCESS or worse; -ETIMEDOUT: none came; another errno: it could not be posted.
+ * The completion's status, IBV_WC_SUCCESS or worse; -ETIMEDOUT: none came; another errno: it could
+ * not be posted.
  */
 int rig_execute(struct rig *r, struct ibv_qp *qp, struct ibv_send_wr *wr, uint32_t length,
 		uint64_t wait_usec);
@@ -73,7 +76,10 @@ int rig_execute(struct rig *r, struct ibv_qp *qp, struct ibv_send_wr *wr, uint32
 /* The next completion's status, of whatever was posted last. */
 int rig_wait(struct rig *r, uint64_t wait_usec);
 
-/* Connect pair 0 on @path (NULL: all rights, the port's MTU) and do one READ, WRITE or SEND. As rig_execute(). */
+/*
+ * Connect pair 0 on @path (NULL: all rights, the port's MTU) and do one READ, WRITE or SEND. As
+ * rig_execute().
+ */
 int rig_transfer(struct rig *r, const struct rig_path *path, enum ibv_wr_opcode opcode,
 		 uint64_t address, uint32_t rkey, uint32_t length);
 
@@ -81,7 +87,8 @@ int rig_transfer(struct rig *r, const struct rig_path *path, enum ibv_wr_opcode 
 void rig_pattern(unsigned char *p, size_t n, unsigned int seed);
 
 /**
- * rig_map - @pages pages of a new file in @directory (NULL: of memory), filled with zeroes, registered with @access besides
+ * rig_map - @pages pages of a new file in @directory (NULL: of memory), filled with zeroes,
+ * registered with @access besides
  *     IBV_ACCESS_ON_DEMAND and IBV_ACCESS_LOCAL_WRITE
  */
 int rig_map(struct rig *r, struct rig_memory *ret, const char *directory, size_t pages,

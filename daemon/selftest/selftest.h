@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * selftest.h - finds out, by using it, whether an RDMA device does with demand-paged file memory what rdmaregd relies on.
+ * selftest.h - finds out, by using it, whether an RDMA device does with demand-paged file memory
+ * what rdmaregd relies on.
  *
- * Nothing is taken from lists of names or versions. Each check makes its own queue pairs and memory (rig.h), so that the order of checks
- * does not matter, and says what it found as a verdict and a sentence.
+ * Nothing is taken from lists of names or versions. Each check makes its own queue pairs and memory
+ * (rig.h), so that the order of checks does not matter, and says what it found as a verdict and a
+ * sentence.
  *
- * What always holds: a check ends, since each of its waits does; one that cannot be run says so and why, and is not passed; nothing
- * is left of it afterwards.
+ * What always holds: a check ends, since each of its waits does; one that cannot be run says so and
+ * why, and is not passed; nothing is left of it afterwards.
  */
 #ifndef RDMAREG_SELFTEST_H
 #define RDMAREG_SELFTEST_H
@@ -25,7 +27,8 @@ struct rig;
 struct finding {
 	enum verdict verdict;
 	uint32_t
-		value; /* alignment: bytes; mtu: bytes; rnr, silence: milliseconds until it was given up */
+		/* alignment: bytes; mtu: bytes; rnr, silence: milliseconds until it was given up */
+		value;
 	bool passing; /* depends on how the port is now: not to be remembered */
 	char text[FINDING_TEXT];
 };
@@ -45,7 +48,8 @@ void selftest_note(struct quirks *q, enum check c, const struct finding *f);
 /**
  * selftest_find_port - the first port that is up
  * @ret_mtu: bytes; may be NULL
- * -EOPNOTSUPP: the device has no on-demand paging over connected queue pairs; -ENETDOWN: no port is up.
+ * -EOPNOTSUPP: the device has no on-demand paging over connected queue pairs; -ENETDOWN: no port is
+ * up.
  */
 int selftest_find_port(struct ibv_context *context, uint8_t *ret_port, uint32_t *ret_mtu);
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * supervise.c - see supervise.h. The child sends one record for each thing it found out; a record is smaller than what a pipe takes in
- * one piece. The device is opened in the child: demand-paged memory belongs to the process that registered it.
+ * supervise.c - see supervise.h. The child sends one record for each thing it found out; a record
+ * is smaller than what a pipe takes in one piece. The device is opened in the child: demand-paged
+ * memory belongs to the process that registered it.
  */
 #include "selftest/supervise.h"
 

@@ -2,8 +2,8 @@
 /*
  * supervise.h - a device's whole self-test in a process of its own, under a deadline.
  *
- * What always holds: supervise() returns, whatever driver, adapter or filesystem do. A check during which the process dies or hangs has
- * failed; what was found out before it stands.
+ * What always holds: supervise() returns, whatever driver, adapter or filesystem do. A check during
+ * which the process dies or hangs has failed; what was found out before it stands.
  */
 #ifndef RDMAREG_SELFTEST_SUPERVISE_H
 #define RDMAREG_SELFTEST_SUPERVISE_H
@@ -29,7 +29,10 @@ struct report {
  */
 void supervise(const char *device, const char *directory, uint64_t check_usec, struct report *ret);
 
-/* May the report be remembered: was everything that matters tried, and does it not depend on how the port is just now? */
+/*
+ * May the report be remembered: was everything that matters tried, and does it not depend on how
+ * the port is just now?
+ */
 bool report_is_lasting(const struct report *r);
 
 #endif

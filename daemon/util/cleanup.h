@@ -2,9 +2,10 @@
 /*
  * cleanup.h - objects that free themselves when their variable goes out of scope.
  *
- * Every constructor builds into a variable marked with _cleanup_(...) and hands it out with steal_pointer() or steal_fd() as its
- * last act, so that no error path has to remember anything. A cleanup function, named after its type with _freep, takes a pointer to the pointer, which may
- * be NULL.
+ * Every constructor builds into a variable marked with _cleanup_(...) and hands it out with
+ * steal_pointer() or steal_fd() as its last act, so that no error path has to remember anything. A
+ * cleanup function, named after its type with _freep, takes a pointer to the pointer, which may be
+ * NULL.
  */
 #ifndef RDMAREG_CLEANUP_H
 #define RDMAREG_CLEANUP_H

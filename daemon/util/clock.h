@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * clock.h - the time in microseconds. Durations and deadlines are CLOCK_MONOTONIC; what a ticket's expiry
- * and a peer's age are counted in is CLOCK_BOOTTIME, which goes on while the machine is suspended.
+ * clock.h - the time in microseconds. Durations and deadlines are CLOCK_MONOTONIC; what a ticket's
+ * expiry and a peer's age are counted in is CLOCK_BOOTTIME, which goes on while the machine is
+ * suspended.
  */
 #ifndef RDMAREG_CLOCK_H
 #define RDMAREG_CLOCK_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * file-id.h - what tells one file from another. What always holds: device and inode number do while the file is held open; once it is gone
- * its number is given to another file, and then only the time of its birth, where the filesystem knows it, tells them apart.
+ * file-id.h - what tells one file from another. What always holds: device and inode number do while
+ * the file is held open; once it is gone its number is given to another file, and then only the
+ * time of its birth, where the filesystem knows it, tells them apart.
  */
 #ifndef RDMAREG_UTIL_FILE_ID_H
 #define RDMAREG_UTIL_FILE_ID_H

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * log-limit.h - how many lines one subject may cause: LOG_LIMIT_SAVED at once, then one every LOG_LIMIT_USEC. What is
- * left out is counted, and told before the next line that is written.
+ * log-limit.h - how many lines one subject may cause: LOG_LIMIT_SAVED at once, then one every
+ * LOG_LIMIT_USEC. What is left out is counted, and told before the next line that is written.
  *
- * A limit belongs to whoever can cause the lines (a tenant, a client), and is zero-initialized with it.
+ * A limit belongs to whoever can cause the lines (a tenant, a client), and is zero-initialized with
+ * it.
  */
 #ifndef RDMAREG_LOG_LIMIT_H
 #define RDMAREG_LOG_LIMIT_H
@@ -21,7 +22,10 @@ struct log_limit {
 	uint64_t left_out;
 };
 
-/* May a line be written now? If so it counts. @kind, @name: of the subject, for the line that tells what was left out. */
+/*
+ * May a line be written now? If so it counts. @kind, @name: of the subject, for the line that tells
+ * what was left out.
+ */
 bool log_limit_pass(struct log_limit *l, int priority, const char *kind, const char *name);
 
 /* log_write() within a limit. */

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * log.c - see log.h. A line is built whole and written with one call, so that lines of several processes do not
- * mix.
+ * log.c - see log.h. A line is built whole and written with one call, so that lines of several
+ * processes do not mix.
  *
- * After log_never_wait() a socket (the journal's) is written to without waiting. Anything else, for which there is
- * no such call, is written to by a thread: log_write() gives the line some time to be written, so that the log is
- * up to date as long as that works, and none while an earlier line is late. At its end the process waits once more, since
- * what it says last says why it ends.
+ * After log_never_wait() a socket (the journal's) is written to without waiting. Anything else, for
+ * which there is no such call, is written to by a thread: log_write() gives the line some time to
+ * be written, so that the log is up to date as long as that works, and none while an earlier line
+ * is late. At its end the process waits once more, since what it says last says why it ends.
  */
 #include "util/log.h"
 

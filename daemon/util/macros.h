@@ -12,12 +12,13 @@
  * The structure of that type whose @member @pointer points to; @pointer has to have the member's
  * type.
  */
-#define container_of(pointer, type, member)                                                      \
-	({                                                                                       \
-		_Static_assert(__builtin_types_compatible_p(__typeof__(*(pointer)),              \
-							    __typeof__(((type *)NULL)->member)), \
-			       "the pointer is to no such member");                              \
-		(type *)(void *)((char *)(pointer) - offsetof(type, member));                    \
+#define container_of(pointer, type, member)                                              \
+	({                                                                               \
+		_Static_assert(__builtin_types_compatible_p(                             \
+				       __typeof__(*(pointer)),                           \
+				       __typeof__(((type *)(void *)(pointer))->member)), \
+			       "the pointer is to no such member");                      \
+		(type *)(void *)((char *)(pointer) - offsetof(type, member));            \
 	})
 
 #endif

@@ -2,10 +2,10 @@
 /*
  * offload.c - see offload.h.
  *
- * One lock guards the queues, the numbers of threads, and whether a task has begun. Everything else of a task
- * belongs to the loop, until the task begins, and again from when the loop finds it in the list of those that
- * are out. The structure itself outlives offload_free() while a thread is in a call that does not return:
- * whoever leaves last frees it.
+ * One lock guards the queues, the numbers of threads, and whether a task has begun. Everything else
+ * of a task belongs to the loop, until the task begins, and again from when the loop finds it in
+ * the list of those that are out. The structure itself outlives offload_free() while a thread is in
+ * a call that does not return: whoever leaves last frees it.
  */
 #include "util/offload.h"
 
@@ -457,7 +457,10 @@ static void close_work(struct offload_task *t)
 	const struct linger none = { 0 };
 	int fd = ((struct close_task *)t)->fd;
 
-	/* a socket that waits at its last close is told not to, if it is one; this can wait, too (for its lock) */
+	/*
+	 * a socket that waits at its last close is told not to, if it is one; this can wait, too
+	 * (for its lock)
+	 */
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
 	close(fd);
 }

@@ -23,7 +23,10 @@ uint64_t process_start(pid_t pid)
 	f = pid > 0 ? fopen(path, "re") : NULL;
 	if (!f)
 		return 0;
-	/* the 22nd field; the second, the program's name, may contain anything, but nothing after it a ')' */
+	/*
+	 * the 22nd field; the second, the program's name, may contain anything, but nothing after
+	 * it a ')'
+	 */
 	s = fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL;
 	if (s)
 		sscanf(s,
@@ -33,7 +36,10 @@ uint64_t process_start(pid_t pid)
 	return began;
 }
 
-/* A thread that has ended, or has SIGKILL pending. A status that is not there any more is an end, too. */
+/*
+ * A thread that has ended, or has SIGKILL pending. A status that is not there any more is an end,
+ * too.
+ */
 static bool thread_is_over(const char *task, const char *number)
 {
 	uint64_t pending = 0;

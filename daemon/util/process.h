@@ -2,9 +2,9 @@
 /*
  * process.h - is a process, which cannot be waited for, at its end?
  *
- * A thread in an unkillable sleep keeps its process, with all that it has open, until the sleep ends, which may
- * be never. But once SIGKILL is pending for a thread it executes nothing of its program any more. So such a
- * process has locks and names, and does nothing with them.
+ * A thread in an unkillable sleep keeps its process, with all that it has open, until the sleep
+ * ends, which may be never. But once SIGKILL is pending for a thread it executes nothing of its
+ * program any more. So such a process has locks and names, and does nothing with them.
  */
 #ifndef RDMAREG_PROCESS_H
 #define RDMAREG_PROCESS_H
@@ -16,8 +16,8 @@
 /* When it started, in the kernel's own unit; 0: there is none, or we may not know. */
 uint64_t process_start(pid_t pid);
 /*
- * There is a process of this number that started then, and each of its threads has ended or never executes
- * anything again. False also if that cannot be seen.
+ * There is a process of this number that started then, and each of its threads has ended or never
+ * executes anything again. False also if that cannot be seen.
  */
 bool process_is_over(pid_t pid, uint64_t start);
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* spawner-wire.h - what goes between spawner.c and its process. Both are of one program: there are no versions. */
+/*
+ * spawner-wire.h - what goes between spawner.c and its process. Both are of one program: there are
+ * no versions.
+ */
 #ifndef RDMAREG_SPAWNER_WIRE_H
 #define RDMAREG_SPAWNER_WIRE_H
 
@@ -24,8 +27,8 @@ struct spawn_order {
 };
 
 /*
- * What a child says of itself: that it is there, with a pidfd, and then, if it cannot execute the program, why. End
- * of file after the first: it runs.
+ * What a child says of itself: that it is there, with a pidfd, and then, if it cannot execute the
+ * program, why. End of file after the first: it runs.
  */
 struct spawn_report {
 	int32_t pid;

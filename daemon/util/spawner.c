@@ -138,7 +138,10 @@ static void fail(const struct spawned *p, const char *step, int error)
 	p->ops->failed(p->userdata, why);
 }
 
-/* One report. 1: there may be another one, 0: not now, or no more; -1: it failed, and may be freed by now. */
+/*
+ * One report. 1: there may be another one, 0: not now, or no more; -1: it failed, and may be freed
+ * by now.
+ */
 static int take_report(struct spawned *p)
 {
 	struct spawn_report report;

@@ -2,13 +2,14 @@
 /*
  * spawner.h - a process that makes processes for the daemon.
  *
- * A child begins with a copy of its parent's descriptors, and closes them when it executes a program at the
- * latest. Closing one of a file whose server is silent (util/offload.h) sleeps for ever, in the child, and with
- * vfork(2) in the parent as well. So the daemon itself makes no children. It asks a process that it forked when it
- * had no descriptor of anybody else's yet, and that never gets any: only sockets of the daemon's are passed to it.
+ * A child begins with a copy of its parent's descriptors, and closes them when it executes a
+ * program at the latest. Closing one of a file whose server is silent (util/offload.h) sleeps for
+ * ever, in the child, and with vfork(2) in the parent as well. So the daemon itself makes no
+ * children. It asks a process that it forked when it had no descriptor of anybody else's yet, and
+ * that never gets any: only sockets of the daemon's are passed to it.
  *
- * What always holds: nothing here waits, neither for that process nor for those that it makes. It ends when
- * the daemon does; processes that were started with @outlives go on.
+ * What always holds: nothing here waits, neither for that process nor for those that it makes. It
+ * ends when the daemon does; processes that were started with @outlives go on.
  */
 #ifndef RDMAREG_SPAWNER_H
 #define RDMAREG_SPAWNER_H
@@ -20,7 +21,10 @@
 struct event_base;
 struct spawner;
 
-/* Who a process becomes that outlives the daemon. As root: this id, and these groups; else it stays who the daemon is. */
+/*
+ * Who a process becomes that outlives the daemon. As root: this id, and these groups; else it stays
+ * who the daemon is.
+ */
 struct spawner_identity {
 	uint32_t runs_as;
 	uint64_t memlock_bytes;
@@ -34,7 +38,10 @@ struct spawner_order {
 	int socket;	      /* borrowed */
 	int number;	      /* the program's for it: STDIN_FILENO or 3; it gets none above 3 */
 	bool is_child; /* it becomes the daemon's child, and the daemon must wait(2) for it */
-	/* NULL: it runs as the daemon does. Else it also has a session of its own, and no privileges. */
+	/*
+	 * NULL: it runs as the daemon does. Else it also has a session of its own, and no
+	 * privileges.
+	 */
 	const struct spawner_identity *outlives;
 };
 

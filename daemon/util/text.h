@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * text.h - text of others made fit to be shown. File names and what another process wrote may hold any
- * byte; a D-Bus string must be valid UTF-8 and a log line must stay one line.
+ * text.h - text of others made fit to be shown. File names and what another process wrote may hold
+ * any byte; a D-Bus string must be valid UTF-8 and a log line must stay one line.
  *
- * What always holds: the result is terminated, is printable UTF-8, and is cut between characters, never
- * inside one.
+ * What always holds: the result is terminated, is printable UTF-8, and is cut between characters,
+ * never inside one.
  */
 #ifndef RDMAREG_TEXT_H
 #define RDMAREG_TEXT_H
@@ -14,7 +14,10 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Bytes of the character at @s, of which @n can be read; 0 if it is none, or none that may be shown. */
+/*
+ * Bytes of the character at @s, of which @n can be read; 0 if it is none, or none that may be
+ * shown.
+ */
 static inline size_t text_character(const unsigned char *s, size_t n)
 {
 	/* by length: rejects overlong forms */
@@ -32,7 +35,10 @@ static inline size_t text_character(const unsigned char *s, size_t n)
 			return 0;
 		c = c << 6 | (s[i] & 0x3f);
 	}
-	/* not UTF-8, not Unicode, C1 controls, surrogates, non-characters (sd-bus takes none of them) */
+	/*
+	 * not UTF-8, not Unicode, C1 controls, surrogates, non-characters (sd-bus takes none of
+	 * them)
+	 */
 	if (c < smallest[length] || c > 0x10ffff || c < 0xa0 || (c >= 0xd800 && c <= 0xdfff) ||
 	    (c >= 0xfdd0 && c <= 0xfdef) || (c & 0xfffe) == 0xfffe)
 		return 0;
@@ -40,8 +46,8 @@ static inline size_t text_character(const unsigned char *s, size_t n)
 }
 
 /*
- * Copies the first @n bytes of @s, or up to its end, into @out of @size bytes; each byte that cannot be
- * shown becomes '?'.
+ * Copies the first @n bytes of @s, or up to its end, into @out of @size bytes; each byte that
+ * cannot be shown becomes '?'.
  */
 static inline void text_clean(char *out, size_t size, const char *s, size_t n)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * thread.h - threads beside the one that has the loop. What always holds: nobody waits for one (it is detached), and it is begun with every
- * signal blocked, since signals are the loop's.
+ * thread.h - threads beside the one that has the loop. What always holds: nobody waits for one (it
+ * is detached), and it is begun with every signal blocked, since signals are the loop's.
  */
 #ifndef RDMAREG_UTIL_THREAD_H
 #define RDMAREG_UTIL_THREAD_H

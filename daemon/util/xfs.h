@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * xfs.h - what an XFS was made with, as its own ioctl(2) says. Other filesystems, and one that cannot be asked, have nothing of it.
+ * xfs.h - what an XFS was made with, as its own ioctl(2) says. Other filesystems, and one that
+ * cannot be asked, have nothing of it.
  */
 #ifndef RDMAREG_XFS_H
 #define RDMAREG_XFS_H
@@ -22,7 +23,10 @@ struct xfs_geometry {
 #define XFS_GEOMETRY _IOR('X', 100, struct xfs_geometry)
 #define XFS_GEOMETRY_REFLINK (1u << 20)
 
-/* Was it made so that files can never share blocks (mkfs.xfs -m reflink=0)? @fd: any file or directory of it. */
+/*
+ * Was it made so that files can never share blocks (mkfs.xfs -m reflink=0)? @fd: any file or
+ * directory of it.
+ */
 static inline bool xfs_has_no_reflink(int fd)
 {
 	struct xfs_geometry g = { 0 };

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * collapse-deadlock.c - a process that punches holes and one that collapses pages of the same file wait for each
- * other for ever. Needs no RDMA and nothing of this project; see collapse-deadlock.md.
+ * collapse-deadlock.c - a process that punches holes and one that collapses pages of the same file
+ * wait for each other for ever. Needs no RDMA and nothing of this project; see
+ * collapse-deadlock.md.
  *
  *   gcc -O1 -pthread -o collapse-deadlock collapse-deadlock.c
  *   ./collapse-deadlock DIRECTORY [SECONDS [closed]]
  *
- * closed: the file is open for writing only while it is written to or punched, and mapped as a program is. Kernels that collapse no file that
- * somebody could write to (6.12) do so then.
+ * closed: the file is open for writing only while it is written to or punched, and mapped as a
+ * program is. Kernels that collapse no file that somebody could write to (6.12) do so then.
  *
- * Prints every second how many of each were done, and how many collapses were refused. Exits 0 after SECONDS (60). If both numbers stand still for ten
- * seconds it says so and exits 1 without its threads, which cannot be killed: look at /proc/PID/task/TID/stack.
+ * Prints every second how many of each were done, and how many collapses were refused. Exits 0
+ * after SECONDS (60). If both numbers stand still for ten seconds it says so and exits 1 without
+ * its threads, which cannot be killed: look at /proc/PID/task/TID/stack.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

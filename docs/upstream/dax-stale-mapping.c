@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * dax-stale-mapping.c - write(2) to a file with direct access leaves a mapping of it on what was there before. Needs no RDMA and
- * nothing of this project; see dax-stale-mapping.md.
+ * dax-stale-mapping.c - write(2) to a file with direct access leaves a mapping of it on what was
+ * there before. Needs no RDMA and nothing of this project; see dax-stale-mapping.md.
  *
  *   gcc -O1 -pthread -o dax-stale-mapping dax-stale-mapping.c
- *   ./dax-stale-mapping shared DIRECTORY [ROUNDS]        on XFS with reflink=1, mounted with -o dax=always
- *   ./dax-stale-mapping unwritten DIRECTORY [ROUNDS]     on ext4, mounted with -o dax=always
+ *   ./dax-stale-mapping shared DIRECTORY [ROUNDS]        on XFS with reflink=1, mounted with -o
+ *   dax=always ./dax-stale-mapping unwritten DIRECTORY [ROUNDS]     on ext4, mounted with -o
+ *   dax=always
  *
- * shared: a file is cloned and written, while two threads touch its pages through a mapping; the clone is truncated then, and
- * other files are made. unwritten: a file is allocated with fallocate(2), its pages are touched, and it is written page by page;
- * there is no other thread.
+ * shared: a file is cloned and written, while two threads touch its pages through a mapping; the
+ * clone is truncated then, and other files are made. unwritten: a file is allocated with
+ * fallocate(2), its pages are touched, and it is written page by page; there is no other thread.
  *
- * A page is stale if the mapping shows something else than read(2); foreign if that is what another file consists of; lost if
- * touching it gives SIGBUS. Prints how many of each, and exits 1 unless there are none. Look at the kernel's log as well.
+ * A page is stale if the mapping shows something else than read(2); foreign if that is what another
+ * file consists of; lost if touching it gives SIGBUS. Prints how many of each, and exits 1 unless
+ * there are none. Look at the kernel's log as well.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -124,7 +126,10 @@ static void unwritten_round(int fd, int round)
 		err(2, "fallocate");
 	for (int page = 0; page < PAGES; page++)
 		(void)map[page * PAGE];
-	/* each eighth page first: what is left between them is so small that ext4 writes zeros there, too */
+	/*
+	 * each eighth page first: what is left between them is so small that ext4 writes zeros
+	 * there, too
+	 */
 	for (int first = 0; first < 8; first++)
 		for (int page = first; page < PAGES; page += 8)
 			fill(fd, (unsigned int)page, 1, 1 + round % 200);

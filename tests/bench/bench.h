@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * bench.h - what the benchmark programs share: a clock, samples and their quantiles, files to measure on, and rows.
+ * bench.h - what the benchmark programs share: a clock, samples and their quantiles, files to
+ * measure on, and rows.
  *
- * A program measures one figure and writes rows to standard output, one line each, fields separated by tabs:
+ * A program measures one figure and writes rows to standard output, one line each, fields separated
+ * by tabs:
  *
  *     FIGURE SUBJECT MEASURE VALUE LOW HIGH RUNS UNIT GOAL
  *
- * VALUE is a median, LOW and HIGH the quartiles (both "-" for a single number); UNIT "ratio" is a plain quotient. GOAL is "<= N", ">= N" or
- * "-". A VALUE that is a word says why there is no number. table.py makes docs/benchmarks.md of all rows; nothing else reads them.
+ * VALUE is a median, LOW and HIGH the quartiles (both "-" for a single number); UNIT "ratio" is a
+ * plain quotient. GOAL is "<= N", ">= N" or "-". A VALUE that is a word says why there is no
+ * number. table.py makes docs/benchmarks.md of all rows; nothing else reads them.
  *
- * What always holds: both sides of a ratio were measured in the same process, in turn, round by round; and a ratio of series is the median of
- * the rounds' own ratios, so that a mood of the machine that lasts longer than a round hits both sides alike.
+ * What always holds: both sides of a ratio were measured in the same process, in turn, round by
+ * round; and a ratio of series is the median of the rounds' own ratios, so that a mood of the
+ * machine that lasts longer than a round hits both sides alike.
  */
 #ifndef RDMAREG_BENCH_H
 #define RDMAREG_BENCH_H
@@ -31,7 +35,10 @@ struct samples {
 };
 
 void samples_add(struct samples *s, double value);
-/* Between two samples in proportion, so that the median of an even number is not the larger one. Sorts nothing in place. 0 of no samples. */
+/*
+ * Between two samples in proportion, so that the median of an even number is not the larger one.
+ * Sorts nothing in place. 0 of no samples.
+ */
 double samples_quantile(const struct samples *s, double q);
 void samples_clear(struct samples *s);
 
@@ -40,13 +47,19 @@ double now_usec(void);
 /* Ends the program; with errno, if that is set, or the library's sentence. */
 _Noreturn void die(const char *what);
 
-/* --quick as the last argument: few rounds, small sizes, so that a test can see whether the program still works. */
+/*
+ * --quick as the last argument: few rounds, small sizes, so that a test can see whether the program
+ * still works.
+ */
 extern bool quick;
 /* Removes --quick from the arguments; returns how many are left. */
 int bench_begin(int argc, char **argv, const char *figure);
 
 enum fill { SPARSE, ZEROED };
-/* A nameless file in @place, a directory, or "memfd". ZEROED: all its blocks exist, are on disk and in the page cache. */
+/*
+ * A nameless file in @place, a directory, or "memfd". ZEROED: all its blocks exist, are on disk and
+ * in the page cache.
+ */
 int new_file(const char *place, size_t length, enum fill fill);
 /* The last part of a path: how rows name a filesystem. */
 const char *place_name(const char *place);

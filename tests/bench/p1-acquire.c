@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * p1-acquire.c - figure P1: what it costs to make memory reachable. Through rdmaregd over D-Bus, by an on-demand-paging registration in the
- * caller's own process, and by pinning; a fresh file each time.
+ * p1-acquire.c - figure P1: what it costs to make memory reachable. Through rdmaregd over D-Bus, by
+ * an on-demand-paging registration in the caller's own process, and by pinning; a fresh file each
+ * time.
  *
  *   p1-acquire DEVICE PLACE... [--quick]
  *
- * What rdmaregd adds to the raw registration is also told in round trips: calls of org.freedesktop.DBus.Peer.Ping to it, which no code of
- * ours handles, timed in the same rounds.
+ * What rdmaregd adds to the raw registration is also told in round trips: calls of
+ * org.freedesktop.DBus.Peer.Ping to it, which no code of ours handles, timed in the same rounds.
  */
 #include <errno.h>
 #include <infiniband/verbs.h>

@@ -2,8 +2,9 @@
 /*
  * p10-steady.c - figure P10: what registration through rdmaregd costs when nothing happens.
  *
- *   p10-steady bandwidth ADDRESS [--quick]     a peer's writes of 1 MiB: our region against a pinned registration, both of a memfd
- *   p10-steady write PLACE... [--quick]        pwrite(2) by others of 4 and 64 KiB: a registered file against one that is not
+ *   p10-steady bandwidth ADDRESS [--quick]     a peer's writes of 1 MiB: our region against a
+ *   pinned registration, both of a memfd p10-steady write PLACE... [--quick]        pwrite(2) by
+ *   others of 4 and 64 KiB: a registered file against one that is not
  *
  * Slices of a fraction of a second, in turn.
  */

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * p2-first-access.c - figure P2: what the first access to each page costs right after registration, against the same access a second time.
+ * p2-first-access.c - figure P2: what the first access to each page costs right after registration,
+ * against the same access a second time.
  *
  *   p2-first-access ADDRESS PLACE... [--quick]
  *
- * Each page of a file whose blocks exist is accessed once, in order, by a peer on the other node; then all again. The second pass is warm by
- * definition. Done with our region (warm, the default; and in warm mode write), with plain ODP, which shows what warming is good for, and pinned,
- * where the kernel allows it. Since the second pass differs, too, from way to way, the first accesses are also compared with each other.
+ * Each page of a file whose blocks exist is accessed once, in order, by a peer on the other node;
+ * then all again. The second pass is warm by definition. Done with our region (warm, the default;
+ * and in warm mode write), with plain ODP, which shows what warming is good for, and pinned, where
+ * the kernel allows it. Since the second pass differs, too, from way to way, the first accesses are
+ * also compared with each other.
  */
 #include <errno.h>
 #include <stdio.h>

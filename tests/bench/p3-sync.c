@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * p3-sync.c - figure P3: a peer writes 4 KiB at random places while somebody syncs the filesystem once a second, which takes write access
- * away from every page that was written. Our region, in each mode of its warm engine, against plain ODP.
+ * p3-sync.c - figure P3: a peer writes 4 KiB at random places while somebody syncs the filesystem
+ * once a second, which takes write access away from every page that was written. Our region, in
+ * each mode of its warm engine, against plain ODP.
  *
  *   p3-sync ADDRESS PLACE BLOCKDEVICE... [--quick]     pairs of them; BLOCKDEVICE "-": not counted
  *
- * Two patterns: "wide", where most writes between two syncs hit a page for the first time, so that faults dominate, and "hot", a small
- * range where they do not. For each way in turn, in each round another one first: register, write every page once, then a slice of time that
- * counts. What reached the disk is what /sys/block/DEVICE/stat says, from before the slice to after a last sync, for each byte that the peer
- * wrote in it.
+ * Two patterns: "wide", where most writes between two syncs hit a page for the first time, so that
+ * faults dominate, and "hot", a small range where they do not. For each way in turn, in each round
+ * another one first: register, write every page once, then a slice of time that counts. What
+ * reached the disk is what /sys/block/DEVICE/stat says, from before the slice to after a last sync,
+ * for each byte that the peer wrote in it.
  */
 #include <errno.h>
 #include <pthread.h>

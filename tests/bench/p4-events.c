@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * p4-events.c - figure P4: how long after an invalidation user space knows of it. Through the helper module, as the keeper hears it (epoll, then
- * RDMAREG_COLLECT), against userfaultfd's UFFD_EVENT_REMOVE (epoll, then read).
+ * p4-events.c - figure P4: how long after an invalidation user space knows of it. Through the
+ * helper module, as the keeper hears it (epoll, then RDMAREG_COLLECT), against userfaultfd's
+ * UFFD_EVENT_REMOVE (epoll, then read).
  *
  *   p4-events [--quick]
  *
- * One thread waits, the other notes the time and calls madvise(MADV_DONTNEED) on a page that was touched. Also: how long that call takes,
- * since userfaultfd holds it until its event was read, and the module does not.
+ * One thread waits, the other notes the time and calls madvise(MADV_DONTNEED) on a page that was
+ * touched. Also: how long that call takes, since userfaultfd holds it until its event was read, and
+ * the module does not.
  */
 #include <errno.h>
 #include <fcntl.h>

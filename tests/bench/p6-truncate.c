@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * p6-truncate.c - figure P6: what somebody who truncates a file waits longer because it is registered and its holders acknowledge, each as soon
- * as it hears of it (so their own time is none).
+ * p6-truncate.c - figure P6: what somebody who truncates a file waits longer because it is
+ * registered and its holders acknowledge, each as soon as it hears of it (so their own time is
+ * none).
  *
- *   p6-truncate PLACE ARBITRATION... [--quick]     pairs of them; ARBITRATION as in the option, auto or pre-content
+ *   p6-truncate PLACE ARBITRATION... [--quick]     pairs of them; ARBITRATION as in the option,
+ *   auto or pre-content
  *
- * Each round truncates a file without registration and one with: first the owner alone holds it, then the owner and a peer on node b.
+ * Each round truncates a file without registration and one with: first the owner alone holds it,
+ * then the owner and a peer on node b.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -138,7 +141,8 @@ static double registered_msec(const char *place, enum rdmareg_arbitrate arbitrat
 			die("thread");
 		pthread_barrier_wait(&ready);
 		await_peer(
-			region); /* who connects while a revocation begins may not be asked at all */
+			/* who connects while a revocation begins may not be asked at all */
+			region);
 	}
 	if (pthread_create(&owner.thread, NULL, owner_thread, &owner))
 		die("thread");

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * p8-list.c - figure P8, the daemon's half: the real rdmaregd, twice, each on a bus of its own, with keepers that have no adapter. One has a
- * thousand regions, the other many. How long a page of ListRegions takes, and a look at one region; and what a region costs the daemon.
+ * p8-list.c - figure P8, the daemon's half: the real rdmaregd, twice, each on a bus of its own,
+ * with keepers that have no adapter. One has a thousand regions, the other many. How long a page of
+ * ListRegions takes, and a look at one region; and what a region costs the daemon.
  *
- * Run by meson, which knows where the programs are: meson test --benchmark bench-list. RDMAREG_BENCH_REGIONS: how many (default 131072).
+ * Run by meson, which knows where the programs are: meson test --benchmark bench-list.
+ * RDMAREG_BENCH_REGIONS: how many (default 131072).
  */
 #include <errno.h>
 #include <unistd.h>

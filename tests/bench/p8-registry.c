@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * p8-registry.c - figure P8, the core's half: 524,288 regions, as libfabric's largest cache has, in the registry of daemon/core. Bytes of each with its
- * owner as a holder, and how long finding one takes at several sizes.
+ * p8-registry.c - figure P8, the core's half: 524,288 regions, as libfabric's largest cache has, in
+ * the registry of daemon/core. Bytes of each with its owner as a holder, and how long finding one
+ * takes at several sizes.
  *
  *   p8-registry [--quick]
  *
@@ -60,7 +61,10 @@ static double lookup_nsec(size_t n)
 	return (now_usec() - start) * 1e3 / LOOKUPS;
 }
 
-/* The registry anew, with a third of the numbers: the worst that is likely to happen to numbers that were given out in a row. */
+/*
+ * The registry anew, with a third of the numbers: the worst that is likely to happen to numbers
+ * that were given out in a row.
+ */
 static void make_sparse(const struct registry_limits *limits)
 {
 	uint32_t tenant;

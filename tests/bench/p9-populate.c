@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * p9-populate.c - figure P9: many regions of fresh memory registered warm through rdmaregd, against MADV_POPULATE_WRITE of the same, which is what a
- * program does that only wants its pages there.
+ * p9-populate.c - figure P9: many regions of fresh memory registered warm through rdmaregd, against
+ * MADV_POPULATE_WRITE of the same, which is what a program does that only wants its pages there.
  *
  *   p9-populate COUNT MEBIBYTES [ROUNDS] [--quick]
  *

@@ -2,7 +2,8 @@
 /*
  * plain.c - see plain.h.
  *
- * One connection of SOCK_SEQPACKET between the two processes, one answer to each order. The server ends when the other end is closed.
+ * One connection of SOCK_SEQPACKET between the two processes, one answer to each order. The server
+ * ends when the other end is closed.
  */
 #include "plain.h"
 

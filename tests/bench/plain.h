@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * plain.h - the other side of the comparisons: memory registered by an ordinary program with ibv_reg_mr(), pinned or with on-demand paging.
+ * plain.h - the other side of the comparisons: memory registered by an ordinary program with
+ * ibv_reg_mr(), pinned or with on-demand paging.
  *
- * It speaks rdmareg-wire.h just enough to admit a peer, so that the same librdmareg peer reaches both: what differs is only who registered the
- * memory, and what is done for it. It is a process of its own on node a, as a keeper is, while the measuring process moves to node b.
+ * It speaks rdmareg-wire.h just enough to admit a peer, so that the same librdmareg peer reaches
+ * both: what differs is only who registered the memory, and what is done for it. It is a process of
+ * its own on node a, as a keeper is, while the measuring process moves to node b.
  *
  * What always holds: nothing warms this memory, and nobody watches it.
  */
@@ -15,14 +17,15 @@
 enum plain_kind { PLAIN_ODP, PLAIN_PINNED };
 
 /*
- * Starts the process, then moves the caller to node b (network name space "b"), where there is one. To be called before anything of verbs or
- * librdmareg. @address: of node a.
+ * Starts the process, then moves the caller to node b (network name space "b"), where there is one.
+ * To be called before anything of verbs or librdmareg. @address: of node a.
  */
 void plain_start(const char *address);
 
 /*
- * Registers all of @fd; @ret_ticket: at least WIRE_TICKET_MAX bytes. Returns 0, or a negative errno: what the kernel says to such a registration.
- * Each ticket must be connected to, once, before the next call of this function.
+ * Registers all of @fd; @ret_ticket: at least WIRE_TICKET_MAX bytes. Returns 0, or a negative
+ * errno: what the kernel says to such a registration. Each ticket must be connected to, once,
+ * before the next call of this function.
  */
 int plain_register(int fd, size_t length, enum plain_kind kind, char *ret_ticket);
 

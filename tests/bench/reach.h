@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * reach.h - a connection to memory on node a, whoever registered it: rdmaregd's region or the plain side's. After reach_open() the measuring code
- * does not know which it has.
+ * reach.h - a connection to memory on node a, whoever registered it: rdmaregd's region or the plain
+ * side's. After reach_open() the measuring code does not know which it has.
  *
- * The peer is made of librdmacm and verbs alone and polls its completion queue without sleeping, so that what is measured is the adapter's
- * work and not how fast the machine wakes somebody up. It answers no revocation: nothing here asks for one.
+ * The peer is made of librdmacm and verbs alone and polls its completion queue without sleeping, so
+ * that what is measured is the adapter's work and not how fast the machine wakes somebody up. It
+ * answers no revocation: nothing here asks for one.
  */
 #ifndef RDMAREG_BENCH_REACH_H
 #define RDMAREG_BENCH_REACH_H
@@ -32,8 +33,9 @@ struct reach {
 extern enum rdmareg_warm_mode reach_warm_mode;
 
 /*
- * Registers all of @fd and connects, with a pinned buffer of @buffer_bytes at this end. WAY_REGION: warm, which is the default. Returns 0, or a
- * negative errno when the kernel does not let such memory be registered in that way.
+ * Registers all of @fd and connects, with a pinned buffer of @buffer_bytes at this end. WAY_REGION:
+ * warm, which is the default. Returns 0, or a negative errno when the kernel does not let such
+ * memory be registered in that way.
  */
 int reach_open(struct reach *r, enum way way, int fd, size_t length, size_t buffer_bytes);
 

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * warm-rules.c - what the numbers in warm/blocks.h are worth: peers that write in several manners, a sync per round, and a page table, all played, around
- * the real rules. Compiled once for each choice of the numbers (meson.build); everything is counted, nothing is timed, so it is the same everywhere.
+ * warm-rules.c - what the numbers in warm/blocks.h are worth: peers that write in several manners,
+ * a sync per round, and a page table, all played, around the real rules. Compiled once for each
+ * choice of the numbers (meson.build); everything is counted, nothing is timed, so it is the same
+ * everywhere.
  *
- *   warm-rules             a row: for each manner, write faults spared of a hundred / pages written back that no peer wrote, of a hundred that one did
- *   warm-rules --names     the manners
- *   warm-rules --check     exit status 1 unless the second number is at most 5 in each manner, and the first at least 50 where whole blocks are
+ *   warm-rules             a row: for each manner, write faults spared of a hundred / pages written
+ *   back that no peer wrote, of a hundred that one did warm-rules --names     the manners
+ *   warm-rules --check     exit status 1 unless the second number is at most 5 in each manner, and
+ *   the first at least 50 where whole blocks are
  *                          written again and again
  *
- * What always holds: every page that a peer wrote is written back in its round, whatever the rules do; a page is writable for peers from a write
- * fault or from being brought back for writing until the next writeback, and dirty as long.
+ * What always holds: every page that a peer wrote is written back in its round, whatever the rules
+ * do; a page is writable for peers from a write fault or from being brought back for writing until
+ * the next writeback, and dirty as long.
  */
 #include <stdbool.h>
 #include <stdio.h>

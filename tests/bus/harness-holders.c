@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * harness-holders.c - see harness.h: what FindHolders answers, as a struct. A key that the interface does not
- * document, or one with another type, fails the test.
+ * harness-holders.c - see harness.h: what FindHolders answers, as a struct. A key that the
+ * interface does not document, or one with another type, fails the test.
  */
 #include <stddef.h>
 

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* harness-record.c - the daemon's record of a keeper, changed while no daemon runs; see harness-record.h. */
+/*
+ * harness-record.c - the daemon's record of a keeper, changed while no daemon runs; see
+ * harness-record.h.
+ */
 #include "harness-record.h"
 
 #include <stdio.h>

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* harness-record.h - apart from harness.h, whose names are those that the daemon has for its own. */
+/*
+ * harness-record.h - apart from harness.h, whose names are those that the daemon has for its own.
+ */
 #ifndef RDMAREG_TEST_HARNESS_RECORD_H
 #define RDMAREG_TEST_HARNESS_RECORD_H
 

@@ -239,7 +239,10 @@ void world_start_daemon(struct world *w)
 			       w->address, (char[]){ "--config" }, config,
 			       (char[]){ "--runtime-dir" }, runtime, (char[]){ "--keeper" }, keeper,
 			       (char[]){ "--dax-helper" }, dax, (char[]){ "--gate" }, gate, NULL });
-	/* a predecessor that cannot end has the name until its successor takes it, and answers nothing */
+	/*
+	 * a predecessor that cannot end has the name until its successor takes it, and answers
+	 * nothing
+	 */
 	sd_bus_set_method_call_timeout(b, 2000000);
 	until(waitpid(w->daemon, NULL, WNOHANG) == 0 && serves(b));
 	w->descriptors = world_descriptors(w);
@@ -366,7 +369,10 @@ void world_end(struct world *w)
 
 	until(get_manager_number(b, "Regions") == 0);
 	disconnect(b);
-	/* or fewer: a helper that gave a device back for a user who is gone may have run when they were counted */
+	/*
+	 * or fewer: a helper that gave a device back for a user who is gone may have run when they
+	 * were counted
+	 */
 	until(world_descriptors(w) <= w->descriptors);
 	until(world_keepers(w) == 0);
 	status = world_end_daemon(w, SIGTERM);

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * harness.h - a world of its own for each bus test: a private message bus, the real rdmaregd on it, and
- * keepers without an adapter.
+ * harness.h - a world of its own for each bus test: a private message bus, the real rdmaregd on it,
+ * and keepers without an adapter.
  *
- * Keepers are rdmareg-keeper-fake, moved by lines written to its FIFO (tests/fakes/keeper.c), except
- * in sessions called bad-*, which get a keeper that misbehaves as the name says (bad-keeper.c), and in those called
- * form-*, whose keepers are of another package (keeper-form-5.c).
+ * Keepers are rdmareg-keeper-fake, moved by lines written to its FIFO (tests/fakes/keeper.c),
+ * except in sessions called bad-*, which get a keeper that misbehaves as the name says
+ * (bad-keeper.c), and in those called form-*, whose keepers are of another package
+ * (keeper-form-5.c).
  *
  * Nothing sleeps to let something happen: until() polls for a condition and fails after WAIT_SEC.
- * Everything the test starts ends with it: bus and daemon by a death signal, keepers because they become
- * the test's children when their parents are gone.
+ * Everything the test starts ends with it: bus and daemon by a death signal, keepers because they
+ * become the test's children when their parents are gone.
  */
 #ifndef RDMAREG_TEST_HARNESS_H
 #define RDMAREG_TEST_HARNESS_H
@@ -62,7 +63,9 @@ void world_begin(struct world *w, const char *settings);
 /* Waits until nothing is left: no region, no keeper, no descriptor; then ends everything. */
 void world_end(struct world *w);
 void world_write_settings(struct world *w, const char *settings);
-/* From now on the daemon can start a gate (fakes/gate.c), which it keeps; there is none otherwise. */
+/*
+ * From now on the daemon can start a gate (fakes/gate.c), which it keeps; there is none otherwise.
+ */
 void world_add_gate(struct world *w);
 /* Starts the daemon, and returns when it serves. */
 void world_start_daemon(struct world *w);
@@ -97,8 +100,8 @@ struct reply {
 };
 
 /*
- * A call made by hand: new_call() or new_region_call(), what the method takes, add_options() with an a{sv} as
- * for sd_bus_message_append, and then one of the two last, which take the message.
+ * A call made by hand: new_call() or new_region_call(), what the method takes, add_options() with
+ * an a{sv} as for sd_bus_message_append, and then one of the two last, which take the message.
  */
 sd_bus_message *new_call(sd_bus *b, const char *path, const char *interface, const char *member);
 sd_bus_message *new_region_call(sd_bus *b, uint64_t id, const char *member);
@@ -138,8 +141,8 @@ uint64_t get_manager_number(sd_bus *b, const char *property);
 void take_reply(sd_bus_message *m, const sd_bus_error *e, int r, struct reply *ret);
 
 /*
- * Signals that arrived on @b. listen_signals() before the first; await_signal() removes and returns the
- * oldest of that name.
+ * Signals that arrived on @b. listen_signals() before the first; await_signal() removes and returns
+ * the oldest of that name.
  */
 void listen_signals(sd_bus *b);
 sd_bus_message *await_signal(sd_bus *b, const char *member);
@@ -193,8 +196,8 @@ int make_file(const struct world *w, size_t size, int flags);
 int make_memfd(size_t size);
 
 /*
- * A FUSE filesystem with one file of @uid, whose server falls silent. False: it cannot be mounted here. @kinds:
- * "flush", "getattr", "statfs", "read", "open", of this process (0: anybody).
+ * A FUSE filesystem with one file of @uid, whose server falls silent. False: it cannot be mounted
+ * here. @kinds: "flush", "getattr", "statfs", "read", "open", of this process (0: anybody).
  */
 struct silent_fs {
 	char directory[96];

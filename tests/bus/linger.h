@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * linger.h - a file whose last close sleeps: a TCP socket with SO_LINGER whose other end reads nothing. It is
- * there for any user, on any kernel. To be included where it is used.
+ * linger.h - a file whose last close sleeps: a TCP socket with SO_LINGER whose other end reads
+ * nothing. It is there for any user, on any kernel. To be included where it is used.
  */
 #ifndef RDMAREG_TEST_LINGER_H
 #define RDMAREG_TEST_LINGER_H
@@ -12,7 +12,10 @@
 
 #define LINGER_SEC 3600
 
-/* @ret_end: the other end, which must stay open for as long as the close is to sleep. -1: there is none to be had. */
+/*
+ * @ret_end: the other end, which must stay open for as long as the close is to sleep. -1: there is
+ * none to be had.
+ */
 static inline int linger_open(int *ret_end)
 {
 	static const char data[65536];

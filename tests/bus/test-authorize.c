@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-authorize.c - what takes more than ownership: polkit is asked, with the right words, and its answer
- * counts; no answer of whatever kind is a no; nothing else waits meanwhile, and nothing is left of a question
- * whose asker went away.
+ * test-authorize.c - what takes more than ownership: polkit is asked, with the right words, and its
+ * answer counts; no answer of whatever kind is a no; nothing else waits meanwhile, and nothing is
+ * left of a question whose asker went away.
  *
- * polkit is fakes/polkit.h's: questions are kept until the test answers them. The one who asks is nobody if we
- * are root, else ourselves; in both cases /bin/sh is another's file.
+ * polkit is fakes/polkit.h's: questions are kept until the test answers them. The one who asks is
+ * nobody if we are root, else ourselves; in both cases /bin/sh is another's file.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -215,7 +215,10 @@ static void test_configure(void)
 	close(fd);
 }
 
-/* The settings are the administrator's: another asks polkit first, and hears of a refusal what is wrong. */
+/*
+ * The settings are the administrator's: another asks polkit first, and hears of a refusal what is
+ * wrong.
+ */
 static void test_reload(void)
 {
 	struct later l;
@@ -232,7 +235,10 @@ static void test_reload(void)
 	}
 }
 
-/* Plays pkttyagent(1): says how it was called, that it is ready, and stays. Its folder is to be the first of PATH. */
+/*
+ * Plays pkttyagent(1): says how it was called, that it is ready, and stays. Its folder is to be the
+ * first of PATH.
+ */
 static void make_agent(char *folder, size_t size)
 {
 	char path[128];
@@ -289,7 +295,10 @@ static pid_t begin_ctl(int input)
 	_exit(127);
 }
 
-/* Who sits in front of our own tool may be asked for a password, and has somebody to ask; a script is not kept waiting. */
+/*
+ * Who sits in front of our own tool may be asked for a password, and has somebody to ask; a script
+ * is not kept waiting.
+ */
 static void test_tool(void)
 {
 	char folder[64], called[128], wanted[64];
@@ -369,7 +378,10 @@ static sd_bus *connect_asker(void)
 	return getuid() ? connect_client(&world) : connect_as(&world, NOBODY);
 }
 
-/* Who goes away takes his question along: polkit hears of it, the file is closed, an answer means nothing. */
+/*
+ * Who goes away takes his question along: polkit hears of it, the file is closed, an answer means
+ * nothing.
+ */
 static void test_vanish(void)
 {
 	sd_bus *b = connect_asker();

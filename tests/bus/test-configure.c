@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-configure.c - how a region is arbitrated: what can be asked for when it is registered, what can be
- * changed while it lives, what it then says of itself, and who is told.
+ * test-configure.c - how a region is arbitrated: what can be asked for when it is registered, what
+ * can be changed while it lives, what it then says of itself, and who is told.
  *
- * The files are memfds, which no kernel guards with pre-content events: so what is promised is known here
- * whatever the machine has. Who may ask for policy hold is test-authorize.c's.
+ * The files are memfds, which no kernel guards with pre-content events: so what is promised is
+ * known here whatever the machine has. Who may ask for policy hold is test-authorize.c's.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -188,7 +188,9 @@ static void await_changes(sd_bus *b, char *out, size_t size)
 	sd_bus_message_unref(m);
 }
 
-/* All that hangs together is told together, to owner and subscribers; a refused change is not told. */
+/*
+ * All that hangs together is told together, to owner and subscribers; a refused change is not told.
+ */
 static void test_told(void)
 {
 	static const char *const all =
@@ -277,7 +279,10 @@ static void test_keeper_lost(void)
 	forget_signals(watcher);
 }
 
-/* A file that somebody holds, so that the keeper may not open it again, which its layout lease needs. */
+/*
+ * A file that somebody holds, so that the keeper may not open it again, which its layout lease
+ * needs.
+ */
 static int make_held(bool held, int fd)
 {
 	check(fchmod(fd, held ? 01600 : 0600) == 0);
@@ -303,7 +308,10 @@ static void expect_unleased(uint64_t id)
 	check(strstr(text, "somebody holds the file"));
 }
 
-/* A lease that cannot be had now is said to be missing, and is there when nothing is in its way any more. */
+/*
+ * A lease that cannot be had now is said to be missing, and is there when nothing is in its way any
+ * more.
+ */
 static void test_lease_later(void)
 {
 	int fd = make_held(true, make_memfd(8192));
@@ -325,7 +333,10 @@ static void test_lease_later(void)
 	release(&region, fd);
 }
 
-/* A system call that breaks the lease and lasts: the region is opened without one, says so, and has one again afterwards. */
+/*
+ * A system call that breaks the lease and lasts: the region is opened without one, says so, and has
+ * one again afterwards.
+ */
 static void test_lasting_breaker(void)
 {
 	int fd = make_memfd(8192);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-dax.c - whose a DAX device is, how long, and what is refused: limits, strangers, bad input, a helper that fails, one that is in use, a daemon
- * started anew. The helper is fake-dax; the real one is the lab's.
+ * test-dax.c - whose a DAX device is, how long, and what is refused: limits, strangers, bad input,
+ * a helper that fails, one that is in use, a daemon started anew. The helper is fake-dax; the real
+ * one is the lab's.
  */
 #include <fcntl.h>
 #include <signal.h>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-devices.c - ListDevices answers anybody, with whole entries, however often it is asked, and takes no arguments. What a machine has differs:
- * the lab's scenario of DAX knows what it must find.
+ * test-devices.c - ListDevices answers anybody, with whole entries, however often it is asked, and
+ * takes no arguments. What a machine has differs: the lab's scenario of DAX knows what it must
+ * find.
  */
 #include <unistd.h>
 

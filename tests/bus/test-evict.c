@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-evict.c - a filesystem is to be unmounted: every region on it ends, of whatever tenant, after its
- * holders were asked, no region elsewhere does, and afterwards nothing of ours holds the filesystem.
+ * test-evict.c - a filesystem is to be unmounted: every region on it ends, of whatever tenant,
+ * after its holders were asked, no region elsewhere does, and afterwards nothing of ours holds the
+ * filesystem.
  *
- * That only root and those whom polkit knows may do it is test-authorize.c's; here the caller is root, else
- * this is skipped.
+ * That only root and those whom polkit knows may do it is test-authorize.c's; here the caller is
+ * root, else this is skipped.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -121,7 +122,10 @@ static void test_whole_filesystem(void)
 	close(directory);
 }
 
-/* Why a region ended hears who listens, and who asks for it; however many another user's ended since. */
+/*
+ * Why a region ended hears who listens, and who asks for it; however many another user's ended
+ * since.
+ */
 static void test_reasons(void)
 {
 	sd_bus *nobody = connect_as(&world, NOBODY), *short_lived = connect_as(&world, NOBODY);
@@ -195,8 +199,8 @@ static void test_grace(void)
 }
 
 /*
- * Somebody who is in more of a hurry comes while holders still have a long grace: they are told the new deadline, and it counts. One who
- * leaves them more changes nothing.
+ * Somebody who is in more of a hurry comes while holders still have a long grace: they are told the
+ * new deadline, and it counts. One who leaves them more changes nothing.
  */
 static void test_sooner(void)
 {
@@ -229,7 +233,10 @@ static void test_sooner(void)
 	forget_signals(owner);
 }
 
-/* Whoever asked goes away: what was begun is finished. Others who release meanwhile are answered, too. */
+/*
+ * Whoever asked goes away: what was begun is finished. Others who release meanwhile are answered,
+ * too.
+ */
 static void test_vanish(void)
 {
 	sd_bus *b = connect_as(&world, 0);
@@ -253,7 +260,10 @@ static void test_vanish(void)
 	forget_signals(owner);
 }
 
-/* The point of it all: when Evict is answered, umount(2) works, at once, and however little there was to do. */
+/*
+ * The point of it all: when Evict is answered, umount(2) works, at once, and however little there
+ * was to do.
+ */
 static void test_unmount(const char *mountpoint)
 {
 	for (int i = 0; i < 40; i++) {
@@ -316,7 +326,10 @@ static bool mount_btrfs(const char *mountpoint, const char *image)
 	return system(command) == 0;
 }
 
-/* A filesystem is all its subvolumes, each of which has a device number of its own; named by any of them. */
+/*
+ * A filesystem is all its subvolumes, each of which has a device number of its own; named by any of
+ * them.
+ */
 static void test_subvolumes(const char *mountpoint)
 {
 	int root = open(mountpoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fds[3],
@@ -342,7 +355,10 @@ static void test_subvolumes(const char *mountpoint)
 		forget_signals(owner);
 		send_evict(evictor, named, &l);
 		until(!region_exists(owner, regions[1].id));
-		/* one subvolume is empty already, another one was never used: nothing is registered on any */
+		/*
+		 * one subvolume is empty already, another one was never used: nothing is registered
+		 * on any
+		 */
 		for (int i = 0; i < 3; i++) {
 			check(!register_region(owner, fds[i], 0, 0, "rw", &r, 0));
 			expect_error(&r, "Busy", "being taken down");

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-fairness.c - one user, one connection, one keeper cannot take the daemon's time from others: what a call costs, by the daemon's
- * own CPU time, does not grow with what others have, and long answers are made between the calls of others. Who calls all the time is
- * refused for a while; who does not read its signals is sent no more; what changes often is told together.
+ * test-fairness.c - one user, one connection, one keeper cannot take the daemon's time from others:
+ * what a call costs, by the daemon's own CPU time, does not grow with what others have, and long
+ * answers are made between the calls of others. Who calls all the time is refused for a while; who
+ * does not read its signals is sent no more; what changes often is told together.
  *
- * Other users take root, else this is skipped. No time is compared with a fixed number, only with what something else costs at the same
- * time; whether an answer is made in parts is told by what others are answered meanwhile.
+ * Other users take root, else this is skipped. No time is compared with a fixed number, only with
+ * what something else costs at the same time; whether an answer is made in parts is told by what
+ * others are answered meanwhile.
  */
 #include <signal.h>
 #include <sys/stat.h>
@@ -211,13 +213,19 @@ static bool is_made_in_parts(void)
 	return others > 10; /* a few come before it is begun, and many between its parts */
 }
 
-/* Where each of a file's holders is has to be looked up, of one after the other; the calls of others come between. */
+/*
+ * Where each of a file's holders is has to be looked up, of one after the other; the calls of
+ * others come between.
+ */
 static void test_long_holders(void)
 {
 	until(is_made_in_parts()); /* this process may stand still meanwhile */
 }
 
-/* A connection that ends while its lists are being made, and another of the same user that still waits. */
+/*
+ * A connection that ends while its lists are being made, and another of the same user that still
+ * waits.
+ */
 static void test_lists_abandoned(void)
 {
 	sd_bus *other = connect_as(&world, CROWD);
@@ -253,7 +261,10 @@ static bool costs_at_most(struct costs c, uint64_t times)
 	return c.second < times * c.first;
 }
 
-/* Ten times the peers cost ten times, not a hundred times; and nothing at all if somebody else asks. */
+/*
+ * Ten times the peers cost ten times, not a hundred times; and nothing at all if somebody else
+ * asks.
+ */
 static void test_many_peers(void)
 {
 	int few = make_memfd(4096), many = make_memfd(4096);
@@ -272,7 +283,10 @@ static void test_many_peers(void)
 	close(many);
 }
 
-/* Those that never read are sent a part, and hear how much they missed when they do; who reads is sent everything. */
+/*
+ * Those that never read are sent a part, and hear how much they missed when they do; who reads is
+ * sent everything.
+ */
 static void test_unread(void)
 {
 	struct heard silent_heard, heard;
@@ -306,7 +320,10 @@ static sd_bus_message *new_get(sd_bus *b, uint64_t id)
 	return m;
 }
 
-/* A keeper that tells without end, and answers nothing meanwhile, fills neither memory nor log, and delays nobody. */
+/*
+ * A keeper that tells without end, and answers nothing meanwhile, fills neither memory nor log, and
+ * delays nobody.
+ */
 static void test_flood(void)
 {
 	size_t memory = world_memory(&world), log = log_size(), most = memory;
@@ -405,8 +422,8 @@ static int on_called(sd_bus_message *m, void *userdata, sd_bus_error *error)
 }
 
 /*
- * Who calls as often as it can is refused before long, whatever its call is; nobody else is, and it is heard again afterwards. What lets
- * go of something is taken still.
+ * Who calls as often as it can is refused before long, whatever its call is; nobody else is, and it
+ * is heard again afterwards. What lets go of something is taken still.
  */
 static void test_calls(void)
 {
@@ -446,7 +463,10 @@ static void test_calls(void)
 	close(fd);
 }
 
-/* A path with as many prefixes as one can have: looking for each of them takes longer than a thousand lists. */
+/*
+ * A path with as many prefixes as one can have: looking for each of them takes longer than a
+ * thousand lists.
+ */
 static void test_long_paths(void)
 {
 	char *path = malloc(60001);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-faults.c - page faults as an adapter counts them, from the keeper to the property: of an adapter that counts, of one that does not, and
- * over a restart of the daemon.
+ * test-faults.c - page faults as an adapter counts them, from the keeper to the property: of an
+ * adapter that counts, of one that does not, and over a restart of the daemon.
  */
 #include <inttypes.h>
 #include <signal.h>
@@ -20,8 +20,9 @@ static bool is_at(sd_bus *b, uint64_t id, const char *faults)
 }
 
 /*
- * Counters come in one message. Faults are unknown before the first as well, so a page is written back: what that adds has come with a
- * message, and in it, or later, the faults; and what was warmed is not forgotten in any.
+ * Counters come in one message. Faults are unknown before the first as well, so a page is written
+ * back: what that adds has come with a message, and in it, or later, the faults; and what was
+ * warmed is not forgotten in any.
  */
 static void await_counters(sd_bus *b, uint64_t id, const char *faults)
 {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-flood.c - far more requests than the limits allow, without waiting for answers. Each is answered,
- * the limit is met exactly, the daemon stays small, another client is served meanwhile, and when the flood's
- * connection ends nothing is left of it. Some are refused because too many are under way: how many is chance, so
- * it goes on until the limit is met.
+ * test-flood.c - far more requests than the limits allow, without waiting for answers. Each is
+ * answered, the limit is met exactly, the daemon stays small, another client is served meanwhile,
+ * and when the flood's connection ends nothing is left of it. Some are refused because too many are
+ * under way: how many is chance, so it goes on until the limit is met.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -36,7 +36,8 @@ static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	} else if (!strcmp(e->name, RDMAREG_ERROR_LIMIT_EXCEEDED) &&
 		   (strstr(e->message, "pending_calls_per_") ||
 		    strstr(e->message, "wait to be closed"))) {
-		again++; /* it comes faster than it is answered, and would be granted or refused later */
+		/* it comes faster than it is answered, and would be granted or refused later */
+		again++;
 	} else {
 		fprintf(stderr, "%s: %s\n", e->name, e->message);
 		other++;
@@ -146,7 +147,10 @@ static void test_limits(void)
 	disconnect(b);
 	b = connect_client(&world);
 	until(count_regions(b) == 0);
-	/* a session counts until its keeper is gone, so there is room for another one some time later */
+	/*
+	 * a session counts until its keeper is gone, so there is room for another one some time
+	 * later
+	 */
 	until(register_region(b, fd, 0, 0, "rw", &r, 0));
 	check(call_region(b, r.id, "Release", &r));
 	disconnect(b);
@@ -212,7 +216,10 @@ static void pass_by_bus(sd_bus *b)
 				 "org.freedesktop.DBus", "GetId", NULL, NULL, NULL) >= 0);
 }
 
-/* Until the bus has no room for more that is for the daemon, which stands still. From none of them it takes all that it has. */
+/*
+ * Until the bus has no room for more that is for the daemon, which stands still. From none of them
+ * it takes all that it has.
+ */
 static void fill_bus(sd_bus **flooders, size_t n)
 {
 	const size_t size = 16 << 20;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-gate.c - the daemon and the process that asks the kernel for pre-content events, which fakes/gate.c plays: what a guard is told, operations of
- * others brought to the keepers, many of them at once, and a gate that says nothing or ends.
+ * test-gate.c - the daemon and the process that asks the kernel for pre-content events, which
+ * fakes/gate.c plays: what a guard is told, operations of others brought to the keepers, many of
+ * them at once, and a gate that says nothing or ends.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -71,7 +72,10 @@ static unsigned int count_events(const char *wanted)
 	return count_equal_lines(&world, "gate-events", wanted);
 }
 
-/* How many keepers the gate was told of, since line @from of what it was told; each is there, and began when it was said to. */
+/*
+ * How many keepers the gate was told of, since line @from of what it was told; each is there, and
+ * began when it was said to.
+ */
 static unsigned int count_ours(unsigned int from)
 {
 	char path[256], line[256];
@@ -125,8 +129,9 @@ static bool has_property(uint64_t id, const char *name, const char *part)
 }
 
 /*
- * A keeper opens its file in the kernel module, which the gate asks about like any open: so it knows each before that keeper is asked
- * for anything, be it the first region of its tenant, or one that guards nothing; and a gate that begins anew knows all that are there.
+ * A keeper opens its file in the kernel module, which the gate asks about like any open: so it
+ * knows each before that keeper is asked for anything, be it the first region of its tenant, or one
+ * that guards nothing; and a gate that begins anew knows all that are there.
  */
 static void test_ours(int fd)
 {
@@ -166,7 +171,9 @@ static void test_guard(int fd, uint64_t *ret_id)
 	*ret_id = region.id;
 }
 
-/* What was guarded only because hold needs it is not when hold is over; what was asked for stays. */
+/*
+ * What was guarded only because hold needs it is not when hold is over; what was asked for stays.
+ */
 static void test_unasked(int fd)
 {
 	unsigned int unmarks = count_events("unmark");
@@ -295,8 +302,8 @@ static void test_silent(int fd)
 }
 
 /*
- * A keeper that cannot be asked for its file (keeper-form-5.c): the file is guarded as before, as strictly, if it is
- * where it was; if not, that is told.
+ * A keeper that cannot be asked for its file (keeper-form-5.c): the file is guarded as before, as
+ * strictly, if it is where it was; if not, that is told.
  */
 static void test_foreign(int fd)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-holders.c - who uses a region: connections that join it are asked like its owner, and FindHolders
- * tells everybody of them, what they were asked, and who they are.
+ * test-holders.c - who uses a region: connections that join it are asked like its owner, and
+ * FindHolders tells everybody of them, what they were asked, and who they are.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -166,7 +166,10 @@ static void test_detached(void)
 	release(watcher, &region, fd);
 }
 
-/* What one user's connections have joined together; another user's are not counted in, and who is gone has left. */
+/*
+ * What one user's connections have joined together; another user's are not counted in, and who is
+ * gone has left.
+ */
 static void test_join_limit_of_user(void)
 {
 	enum { N = 4 };
@@ -306,8 +309,8 @@ static void test_find(void)
 }
 
 /*
- * The process that opened the connection has ended and another one keeps it open: nobody is told of a process
- * that is not there, let alone of one that got its number.
+ * The process that opened the connection has ended and another one keeps it open: nobody is told of
+ * a process that is not there, let alone of one that got its number.
  */
 static void test_inherited(void)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-identity.c - under whom keepers run: ids that no other process has, out of the configured range. So a
- * tenant can do nothing to its keeper, and killing all processes of a user ends no region. Many keepers that are
- * wanted at once all get ready. Needs root, to become somebody.
+ * test-identity.c - under whom keepers run: ids that no other process has, out of the configured
+ * range. So a tenant can do nothing to its keeper, and killing all processes of a user ends no
+ * region. Many keepers that are wanted at once all get ready. Needs root, to become somebody.
  */
 #include <errno.h>
 #include <glob.h>
@@ -130,7 +130,10 @@ static char process_state(pid_t pid)
 	return state;
 }
 
-/* All ids are in use, by keepers that hold nothing: one that does not end by itself is no reason to refuse others. */
+/*
+ * All ids are in use, by keepers that hold nothing: one that does not end by itself is no reason to
+ * refuse others.
+ */
 static void test_room_is_made(void)
 {
 	static const char *const sessions[] = { "one", "two" };
@@ -153,7 +156,10 @@ static void test_room_is_made(void)
 	close(fd);
 }
 
-/* A process that has ended has no id, also while nobody has waited for it: we do not, as some containers' first processes. */
+/*
+ * A process that has ended has no id, also while nobody has waited for it: we do not, as some
+ * containers' first processes.
+ */
 static void test_not_reaped(void)
 {
 	sd_bus *b = connect_as(&world, TENANT);
@@ -190,7 +196,9 @@ static void *wait_for_the_end(void *userdata)
 	return userdata;
 }
 
-/* A process whose first thread has ended looks as if all of it had, and can do as much as before. */
+/*
+ * A process whose first thread has ended looks as if all of it had, and can do as much as before.
+ */
 static void test_first_thread_ended(void)
 {
 	sd_bus *b = connect_as(&world, TENANT);
@@ -217,7 +225,10 @@ static void test_first_thread_ended(void)
 	close(fd);
 }
 
-/* One id is free, and two keepers are to be started at the same time: no process has it yet when the second one is. */
+/*
+ * One id is free, and two keepers are to be started at the same time: no process has it yet when
+ * the second one is.
+ */
 static void test_apart_at_once(void)
 {
 	sd_bus *b = connect_as(&world, TENANT);
@@ -234,7 +245,10 @@ static void test_apart_at_once(void)
 		add_options(m, 2, "detached", "b", 1, "session", "s", i ? "two" : "three");
 		send_later(b, m, &later[i]);
 	}
-	/* what one of them holds is kept until both are answered: else it would make room for the other */
+	/*
+	 * what one of them holds is kept until both are answered: else it would make room for the
+	 * other
+	 */
 	for (int i = 0; i < 2; i++)
 		await_answer(b, &later[i]);
 	for (int i = 0; i < 2; i++)
@@ -262,7 +276,10 @@ static bool nothing_recorded(void)
 	return none;
 }
 
-/* Who listens in a keeper's name must be the process that was started: same socket, same record, another id. */
+/*
+ * Who listens in a keeper's name must be the process that was started: same socket, same record,
+ * another id.
+ */
 static void test_replaced(void)
 {
 	sd_bus *b = connect_as(&world, TENANT);
@@ -297,7 +314,10 @@ static void test_replaced(void)
 	world_kill_keepers(&world, SIGKILL);
 	until(world_keepers(&world) == 0);
 	world_start_daemon(&world);
-	/* it serves before it has forgotten those that ended, and what it needs is counted without them */
+	/*
+	 * it serves before it has forgotten those that ended, and what it needs is counted without
+	 * them
+	 */
 	until(nothing_recorded());
 	world.descriptors = world_descriptors(&world);
 	disconnect(b);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-import-library.c - rdmareg_import() from end to end: library, bus, daemon, keeper, and back with a descriptor and handles, which the library
- * hands to libibverbs. Keeper and libibverbs are played (fakes/verbs.c, as one with import): no adapter that has it was at hand.
+ * test-import-library.c - rdmareg_import() from end to end: library, bus, daemon, keeper, and back
+ * with a descriptor and handles, which the library hands to libibverbs. Keeper and libibverbs are
+ * played (fakes/verbs.c, as one with import): no adapter that has it was at hand.
  */
 #include <errno.h>
 #include <string.h>
@@ -52,7 +53,9 @@ static void test_whole(void)
 	fake.imported_rkey = info.rkey;
 	for (int n = 0; n < 3; n++) {
 		check(rdmareg_import(region, NULL, &i) == 0);
-		/* what the keeper's adapter says of itself (fakes/hca.c), and nothing of another's */
+		/*
+		 * what the keeper's adapter says of itself (fakes/hca.c), and nothing of another's
+		 */
 		check(fstat(i->context->cmd_fd, &st) == 0 && st.st_rdev == makedev(1, 3));
 		check(i->pd->handle == 7 && i->mr->handle == info.rkey && i->mr->rkey == info.rkey);
 		check(i->address == info.address && i->length == info.length &&

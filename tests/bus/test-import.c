@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-import.c - the adapter's context on its way from a keeper to a program: who gets it, when nobody does, and that no descriptor
- * of it stays with the daemon. The fake keeper's context is a character device that is no adapter.
+ * test-import.c - the adapter's context on its way from a keeper to a program: who gets it, when
+ * nobody does, and that no descriptor of it stays with the daemon. The fake keeper's context is a
+ * character device that is no adapter.
  */
 #include <inttypes.h>
 #include <sys/stat.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-input.c - everything a caller can get wrong is refused with the error the interface promises, and
- * leaves nothing behind.
+ * test-input.c - everything a caller can get wrong is refused with the error the interface
+ * promises, and leaves nothing behind.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -252,7 +252,10 @@ static void test_signatures(void)
 	sd_bus_error_free(&e);
 }
 
-/* What is good: lengths are rounded, 0 is to the end, beyond the end is allowed when it begins inside. */
+/*
+ * What is good: lengths are rounded, 0 is to the end, beyond the end is allowed when it begins
+ * inside.
+ */
 static void accept_region(int fd, uint64_t offset, uint64_t length, const char *access,
 			  const char *wanted_length)
 {

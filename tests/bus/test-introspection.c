@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-introspection.c - the interface files are the manual: what the daemon serves must be exactly what
- * they say. The comparison itself is compare-interfaces.py, since it takes an XML parser. And what comes with
- * RegisterRegion, GetRegion and ListRegions must be exactly what GetAll gives.
+ * test-introspection.c - the interface files are the manual: what the daemon serves must be exactly
+ * what they say. The comparison itself is compare-interfaces.py, since it takes an XML parser. And
+ * what comes with RegisterRegion, GetRegion and ListRegions must be exactly what GetAll gives.
  */
 #include <inttypes.h>
 #include <sys/wait.h>

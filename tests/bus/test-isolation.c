@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-isolation.c - who sees what. Root sees all; another user sees its own and nothing of anybody else's:
- * not by asking, not by guessing, not by signals, and not by counting what is left of a limit. Needs root,
- * to become somebody.
+ * test-isolation.c - who sees what. Root sees all; another user sees its own and nothing of anybody
+ * else's: not by asking, not by guessing, not by signals, and not by counting what is left of a
+ * limit. Needs root, to become somebody.
  */
 #include <inttypes.h>
 #include <sys/wait.h>
@@ -110,7 +110,10 @@ static void forge(sd_bus *b, const char *member, const char *types, ...)
 	sd_bus_message_unref(m);
 }
 
-/* Says what only the bus can know: that the owner of a region has gone, and that somebody else has the daemon's name. */
+/*
+ * Says what only the bus can know: that the owner of a region has gone, and that somebody else has
+ * the daemon's name.
+ */
 static void forge_signals(const struct world *w, const void *owner)
 {
 	sd_bus *b = connect_client(w);
@@ -185,7 +188,10 @@ static void test_signals(sd_bus *b)
 	}
 }
 
-/* A file of root's, that the other user has open: it may not make root's truncates wait the longest grace. */
+/*
+ * A file of root's, that the other user has open: it may not make root's truncates wait the longest
+ * grace.
+ */
 static void try_to_hold(const struct world *w, const void *arguments)
 {
 	const int *fd = arguments;
@@ -221,8 +227,8 @@ int main(void)
 	run_as(&world, NOBODY, look_around, &target);
 
 	/*
-	 * the other user's detached one stays, and root sees and ends it; the attached one went with its
-	 * connection
+	 * the other user's detached one stays, and root sees and ends it; the attached one went
+	 * with its connection
 	 */
 	until(count_regions(b) == 2);
 	check(get_manager_number(b, "Keepers") == 2);

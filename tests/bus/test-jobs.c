@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-jobs.c - prefetches that nobody waits for: their life, their end by Cancel, by the region, by the keeper and by their connection,
- * who sees them, and how many there may be. The keeper prefetches as many chunks as it is allowed to, so that each stands where it is
- * wanted.
+ * test-jobs.c - prefetches that nobody waits for: their life, their end by Cancel, by the region,
+ * by the keeper and by their connection, who sees them, and how many there may be. The keeper
+ * prefetches as many chunks as it is allowed to, so that each stands where it is wanted.
  */
 #include <inttypes.h>
 #include <signal.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-keeper-check.c - packets from keepers, good ones and each way to spoil them; and a great many random
- * ones, of which those that pass must be harmless.
+ * test-keeper-check.c - packets from keepers, good ones and each way to spoil them; and a great
+ * many random ones, of which those that pass must be harmless.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -109,8 +109,8 @@ static uint64_t next_random(uint64_t *s)
 }
 
 /*
- * A good packet with a few bytes changed: what still passes must have its text terminated and its numbers
- * in range.
+ * A good packet with a few bytes changed: what still passes must have its text terminated and its
+ * numbers in range.
  */
 static void test_random(void)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-keepers.c - keepers that die, hang, lie or talk nonsense. Whatever one does, its own tenant's
- * callers get an answer in time, and everybody else notices nothing.
+ * test-keepers.c - keepers that die, hang, lie or talk nonsense. Whatever one does, its own
+ * tenant's callers get an answer in time, and everybody else notices nothing.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -53,8 +53,8 @@ static void refuse_nonsense(const char *session, const char *mentions)
 }
 
 /*
- * One that is late: the caller hears of it, and that it is not ended; it is not; and what it makes when it comes to it
- * is taken down again, since nobody has it.
+ * One that is late: the caller hears of it, and that it is not ended; it is not; and what it makes
+ * when it comes to it is taken down again, since nobody has it.
  */
 static void test_late(void)
 {
@@ -81,8 +81,8 @@ static void test_late(void)
 }
 
 /*
- * A lie, but of a keeper that has regions: they stay, nothing is asked of it for a while, and then all is well. The tenant is not kept out
- * meanwhile.
+ * A lie, but of a keeper that has regions: they stay, nothing is asked of it for a while, and then
+ * all is well. The tenant is not kept out meanwhile.
  */
 static void test_lie_once(void)
 {
@@ -100,7 +100,10 @@ static void test_lie_once(void)
 	check(world_keepers(&world) == 3);
 	/* one of them may have heard of it before we heard the lie */
 	until(!region_exists(bus, another.id) || call_region(bus, another.id, "Release", &ticket));
-	/* the first call may be told that the keeper, which is tried again, has not answered in time: it counts all the same */
+	/*
+	 * the first call may be told that the keeper, which is tried again, has not answered in
+	 * time: it counts all the same
+	 */
 	until(call_region(bus, r.id, "Release", &ticket) || !region_exists(bus, r.id));
 	check(!region_exists(bus, r.id));
 	close(fd);
@@ -277,8 +280,8 @@ static void write_address(const char *line)
 }
 
 /*
- * A setting that is wrong is named, with its value and what to do, and is no lack of an adapter. The keeper that found that out holds
- * nothing, so what is set next counts at once.
+ * A setting that is wrong is named, with its value and what to do, and is no lack of an adapter.
+ * The keeper that found that out holds nothing, so what is set next counts at once.
  */
 static void test_wrong_address(void)
 {
@@ -302,7 +305,10 @@ static void test_wrong_address(void)
 	check(world_keepers(&world) == 2);
 	check(call_region(bus, r.id, "Release", &r) && call_region(bus, region.id, "Release", &r));
 
-	/* and where the port is a setting, too, which two cannot have, the second waits for the end of the first */
+	/*
+	 * and where the port is a setting, too, which two cannot have, the second waits for the end
+	 * of the first
+	 */
 	write_address("port = 18515");
 	check(register_region(bus, fd, 0, 0, "r", &region, 1, "session", "s", "address"));
 	check(world_keepers(&world) == 2);
@@ -313,8 +319,8 @@ static void test_wrong_address(void)
 }
 
 /*
- * Where the port is a setting the next keeper waits for the end of the one before. That holds nothing, and keeps nobody out: neither if it
- * does not obey nor if it is stopped.
+ * Where the port is a setting the next keeper waits for the end of the one before. That holds
+ * nothing, and keeps nobody out: neither if it does not obey nor if it is stopped.
  */
 static void retire(const char *session, unsigned int port, bool stop)
 {
@@ -398,8 +404,8 @@ static void test_strange(void)
 }
 
 /*
- * What it says to the next daemon of its region is not true. That costs it the region, at most; the next
- * registrations of others work, also with the daemon after that one.
+ * What it says to the next daemon of its region is not true. That costs it the region, at most; the
+ * next registrations of others work, also with the daemon after that one.
  */
 static void lie(const char *session, const char *mentions, bool lost)
 {

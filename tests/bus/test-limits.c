@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-limits.c - an administrator lowers the limits and has them enforced: of each tenant the oldest regions are kept as long as
- * they fit, holders of the others are asked, and have their grace; until then a lower limit takes nothing away. A raised one counts
- * at once.
+ * test-limits.c - an administrator lowers the limits and has them enforced: of each tenant the
+ * oldest regions are kept as long as they fit, holders of the others are asked, and have their
+ * grace; until then a lower limit takes nothing away. A raised one counts at once.
  *
- * That only root and those whom polkit knows may do it is test-authorize.c's; here the caller is root, else this is skipped.
+ * That only root and those whom polkit knows may do it is test-authorize.c's; here the caller is
+ * root, else this is skipped.
  */
 #include <signal.h>
 #include <unistd.h>
@@ -112,8 +113,9 @@ static void test_bytes(void)
 }
 
 /*
- * A raised limit counts at once, also for a tenant whose keeper was started for fewer regions and is full: the next ones get
- * another keeper. With a fixed port, which two cannot have, the caller hears which key it is.
+ * A raised limit counts at once, also for a tenant whose keeper was started for fewer regions and
+ * is full: the next ones get another keeper. With a fixed port, which two cannot have, the caller
+ * hears which key it is.
  */
 static void test_raised(void)
 {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-linger.c - descriptors whose last close sleeps, here for an hour (linger.h), and of which the daemon has the last one:
- * wherever it meets them, others are served. The kernel closes also what is in a socket that is closed, and what a message
- * brings and nobody takes or has room for, in the thread that does that; strace(1) does not show it (check-loop.py), so it is tried here.
+ * test-linger.c - descriptors whose last close sleeps, here for an hour (linger.h), and of which
+ * the daemon has the last one: wherever it meets them, others are served. The kernel closes also
+ * what is in a socket that is closed, and what a message brings and nobody takes or has room for,
+ * in the thread that does that; strace(1) does not show it (check-loop.py), so it is tried here.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -112,7 +113,9 @@ static void pass_by_bus(sd_bus *b)
 				 "org.freedesktop.DBus", "GetId", NULL, NULL, NULL) >= 0);
 }
 
-/* To the daemon, which stands still. From then on it is open nowhere else. Returns the other end. */
+/*
+ * To the daemon, which stands still. From then on it is open nowhere else. Returns the other end.
+ */
 static int throw_lingering(sd_bus *b, const char *path)
 {
 	int end, fd = linger_open(&end);
@@ -190,7 +193,10 @@ static int on_any(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	return 0;
 }
 
-/* A call with one descriptor, whose fields are as long as they may be: that of the sender, which the bus adds, is the last. */
+/*
+ * A call with one descriptor, whose fields are as long as they may be: that of the sender, which
+ * the bus adds, is the last.
+ */
 static void call_odd(sd_bus *b, int fd, uint8_t signature)
 {
 	unsigned char message[2048] = { 'l', 1, 0, 1, signature };
@@ -254,7 +260,10 @@ static void test_odd_header(void)
 	disconnect(other);
 }
 
-/* What sd-bus finds invalid, though the bus did not, leaves nothing open: otherwise the tokens would be used up. */
+/*
+ * What sd-bus finds invalid, though the bus did not, leaves nothing open: otherwise the tokens
+ * would be used up.
+ */
 static void test_invalid(void)
 {
 	sd_bus *b = connect_user(), *other = connect_client(&world);
@@ -306,8 +315,8 @@ static void choke(sd_bus *b, int fd)
 }
 
 /*
- * Too many of his wait to be closed: further ones are not had at all, so @beyond as many of one file as the daemon could
- * keep open it has no more open than before.
+ * Too many of his wait to be closed: further ones are not had at all, so @beyond as many of one
+ * file as the daemon could keep open it has no more open than before.
  */
 static void test_choked(int beyond)
 {

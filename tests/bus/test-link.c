@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-link.c - daemon and keeper lose sight of each other, and nothing is lost by it: a daemon that does not read for as long as it takes,
- * a connection that ends between living processes, answers that come late.
+ * test-link.c - daemon and keeper lose sight of each other, and nothing is lost by it: a daemon
+ * that does not read for as long as it takes, a connection that ends between living processes,
+ * answers that come late.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -44,8 +45,9 @@ static void stop_daemon(void)
 }
 
 /*
- * A thousand regions, of which every one sees writeback again and again and then loses its tail, while the daemon stands still: far more
- * events than can wait. Peers come and go meanwhile, too. All regions live, and the daemon knows all of it afterwards.
+ * A thousand regions, of which every one sees writeback again and again and then loses its tail,
+ * while the daemon stands still: far more events than can wait. Peers come and go meanwhile, too.
+ * All regions live, and the daemon knows all of it afterwards.
  */
 static void test_daemon_stands_still(void)
 {
@@ -115,8 +117,8 @@ static void take_the_connection(const char *session)
 }
 
 /*
- * The connection ends, the keeper lives: the regions stay, and what happens meanwhile is known afterwards. A revocation and a prefetch that
- * are under way go on.
+ * The connection ends, the keeper lives: the regions stay, and what happens meanwhile is known
+ * afterwards. A revocation and a prefetch that are under way go on.
  */
 static void test_connection_ends(void)
 {
@@ -190,8 +192,9 @@ static pid_t keeper_of(const char *session)
 }
 
 /*
- * A keeper that stands still is late with everything, which its callers hear in words and others do not notice. When it goes on: what was
- * wanted for a caller who was told that it was not to be had is taken down, what was to be released is, and the rest lives.
+ * A keeper that stands still is late with everything, which its callers hear in words and others do
+ * not notice. When it goes on: what was wanted for a caller who was told that it was not to be had
+ * is taken down, what was to be released is, and the rest lives.
  */
 static void test_keeper_stands_still(void)
 {
@@ -264,7 +267,10 @@ static void run(void (*test)(void))
 	disconnect(bus);
 }
 
-/* A file leaves its path, and becomes shorter, while no daemon is connected: the list says so, and whoever listens hears of it. */
+/*
+ * A file leaves its path, and becomes shorter, while no daemon is connected: the list says so, and
+ * whoever listens hears of it.
+ */
 static void test_file_meanwhile(void)
 {
 	char path[100], other[100];
@@ -304,7 +310,10 @@ static bool is_degraded(uint64_t id, const char *mentions)
 	return *mentions ? strstr(text, mentions) != NULL : !*text;
 }
 
-/* A step of the keeper that does not end is told, also by the next daemon, and so is that it has ended. */
+/*
+ * A step of the keeper that does not end is told, also by the next daemon, and so is that it has
+ * ended.
+ */
 static void test_stuck(void)
 {
 	int fd = make_memfd(8192);

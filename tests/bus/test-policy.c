@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-policy.c - the bus' policy that is installed, on a bus that otherwise refuses every call and lets every signal
- * pass, as the system's does: methods get through with the descriptors that they take, and with no more; signals get
- * through from root (systemd), and from nobody else. This process has the daemon's name, and answers nothing: what
- * gets through is not refused.
+ * test-policy.c - the bus' policy that is installed, on a bus that otherwise refuses every call and
+ * lets every signal pass, as the system's does: methods get through with the descriptors that they
+ * take, and with no more; signals get through from root (systemd), and from nobody else. This
+ * process has the daemon's name, and answers nothing: what gets through is not refused.
  */
 #include <stdlib.h>
 #include <unistd.h>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-readme.c - what README.md shows works as it stands there: readme.py tries its examples and commands against the real daemon, which
- * this brings up with keepers that need no adapter. argv: readme.py and its arguments.
+ * test-readme.c - what README.md shows works as it stands there: readme.py tries its examples and
+ * commands against the real daemon, which this brings up with keepers that need no adapter. argv:
+ * readme.py and its arguments.
  */
 #include <signal.h>
 #include <sys/wait.h>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-restart.c - the daemon dies and comes back. Regions keep numbers, properties and owners; owners that
- * went away meanwhile lose theirs; what can belong to nobody ends; no number is ever given twice.
+ * test-restart.c - the daemon dies and comes back. Regions keep numbers, properties and owners;
+ * owners that went away meanwhile lose theirs; what can belong to nobody ends; no number is ever
+ * given twice.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -90,8 +91,8 @@ static void test_same_again(int signal)
 }
 
 /*
- * A file that leaves its path, and one that loses blocks past all that asks: told at once, and by the daemon that was not there when it
- * happened.
+ * A file that leaves its path, and one that loses blocks past all that asks: told at once, and by
+ * the daemon that was not there when it happened.
  */
 static void test_path(void)
 {
@@ -218,7 +219,10 @@ static void forget_owner(sd_bus *b)
 	struct stat st;
 	int fd = -1;
 
-	/* that of the newest, since an idle one of an earlier daemon was replaced and may not have ended yet */
+	/*
+	 * that of the newest, since an idle one of an earlier daemon was replaced and may not have
+	 * ended yet
+	 */
 	for (unsigned int n = 9; fd < 0 && n; n--) {
 		snprintf(path, sizeof(path), "%s/run/keepers/%u-default-%u.record", world.directory,
 			 getuid(), n);
@@ -252,7 +256,10 @@ static void test_orphan(void)
 	close(fd);
 }
 
-/* Without its record a keeper's region is nobody's, and ends; a record that is cut short costs what was cut off. */
+/*
+ * Without its record a keeper's region is nobody's, and ends; a record that is cut short costs what
+ * was cut off.
+ */
 static void test_damaged_record(void)
 {
 	sd_bus *b = connect_client(&world);
@@ -294,7 +301,10 @@ static void set_run(const char *invocation)
 	check(symlink(invocation, link) == 0);
 }
 
-/* A keeper of a unit that was started again since is another one. systemd is played by its directory below /run. */
+/*
+ * A keeper of a unit that was started again since is another one. systemd is played by its
+ * directory below /run.
+ */
 static void test_other_run(void)
 {
 	static const char recorded[] = "0123456789abcdef0123456789abcdef";
@@ -388,7 +398,10 @@ static void write_mark(const char *text)
 	check(f && fputs(text, f) >= 0 && fclose(f) == 0);
 }
 
-/* A mark that is damaged, or is gone while keepers run, gives no number twice and keeps no daemon from serving. */
+/*
+ * A mark that is damaged, or is gone while keepers run, gives no number twice and keeps no daemon
+ * from serving.
+ */
 static void test_damaged_mark(void)
 {
 	static const char *const texts[] = { "12x\n", "", "9223372036854775807\n",

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-revocation.c - a filesystem wants its blocks back: who is asked, what counts as an answer, and what
- * happens to a client that goes away at each stage.
+ * test-revocation.c - a filesystem wants its blocks back: who is asked, what counts as an answer,
+ * and what happens to a client that goes away at each stage.
  */
 #include <inttypes.h>
 #include <signal.h>
@@ -167,8 +167,8 @@ static void test_vanish_after_reply(void)
 }
 
 /*
- * The holder goes while somebody else's Release is under way, and both with it: nothing is answered twice,
- * nothing is left.
+ * The holder goes while somebody else's Release is under way, and both with it: nothing is answered
+ * twice, nothing is left.
  */
 static void test_release_races(void)
 {

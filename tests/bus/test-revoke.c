@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-revoke.c - a region closed on purpose: Revoke with all the ceremony, Restore by the one who revoked,
- * the ends that need no Restore, and Sync.
+ * test-revoke.c - a region closed on purpose: Revoke with all the ceremony, Restore by the one who
+ * revoked, the ends that need no Restore, and Sync.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -328,7 +328,10 @@ static bool is_logged(const char *format, uint64_t id, uint64_t revocation)
 	return world_log_contains(&world, text);
 }
 
-/* Whom the log names: who asked on the bus, and not whom an earlier revocation was because of; or nobody. */
+/*
+ * Whom the log names: who asked on the bus, and not whom an earlier revocation was because of; or
+ * nobody.
+ */
 static void test_blame(void)
 {
 	int fd = make_memfd(LENGTH);
@@ -369,7 +372,9 @@ static void test_blame(void)
 	close(fd);
 }
 
-/* Who waits for a holder that does not answer releases again, with less time; more changes nothing. */
+/*
+ * Who waits for a holder that does not answer releases again, with less time; more changes nothing.
+ */
 static void test_release_within(void)
 {
 	int fd = make_memfd(LENGTH);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-settings.c - the settings file: what is documented is what there is and what it defaults to; each
- * error names file and line; a daemon that is told to read a bad file goes on as before.
+ * test-settings.c - the settings file: what is documented is what there is and what it defaults to;
+ * each error names file and line; a daemon that is told to read a bad file goes on as before.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -246,7 +246,10 @@ static void test_machine(void)
 	expect_check("[keepers]\nlisten_address = host.example\n", 2, "numeric");
 }
 
-/* A file that never comes, as of a dead server: whoever asked is answered, and so is everybody meanwhile. */
+/*
+ * A file that never comes, as of a dead server: whoever asked is answered, and so is everybody
+ * meanwhile.
+ */
 static void test_silent_settings(struct world *w, sd_bus *b)
 {
 	char path[128];
@@ -273,7 +276,10 @@ static void test_silent_settings(struct world *w, sd_bus *b)
 	check(rmdir(path) == 0);
 }
 
-/* More of the settings are in a file that does not end before it is closed; returns it as soon as somebody reads it. */
+/*
+ * More of the settings are in a file that does not end before it is closed; returns it as soon as
+ * somebody reads it.
+ */
 static int hold_reading(const char *path)
 {
 	int fd;
@@ -283,8 +289,8 @@ static int hold_reading(const char *path)
 }
 
 /*
- * The first of several finds settings with 1 region and ends last, after those that began later and found others. By the bus and by
- * signals, which nobody waits for.
+ * The first of several finds settings with 1 region and ends last, after those that began later and
+ * found others. By the bus and by signals, which nobody waits for.
  */
 static void test_order_of_reloads(struct world *w, sd_bus *b, bool by_signal)
 {
@@ -332,7 +338,10 @@ static void test_order_of_reloads(struct world *w, sd_bus *b, bool by_signal)
 	check(rmdir(path) == 0);
 }
 
-/* Of as many as there can be at a time, the last is in force; one more is refused, but a signal is not forgotten. */
+/*
+ * Of as many as there can be at a time, the last is in force; one more is refused, but a signal is
+ * not forgotten.
+ */
 static void test_many_reloads(struct world *w, sd_bus *b)
 {
 	struct later l[17];

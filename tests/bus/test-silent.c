@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-silent.c - descriptors of a file whose server (FUSE) is silent: their user's calls end in words, everybody
- * else is served, and so is that user when the server is gone; a daemon that cannot end has a
- * successor; and processes are started meanwhile. The server answers the bus, and falls silent for
- * the daemon. Takes root, to mount it and to become an ordinary user.
+ * test-silent.c - descriptors of a file whose server (FUSE) is silent: their user's calls end in
+ * words, everybody else is served, and so is that user when the server is gone; a daemon that
+ * cannot end has a successor; and processes are started meanwhile. The server answers the bus, and
+ * falls silent for the daemon. Takes root, to mount it and to become an ordinary user.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -92,7 +92,10 @@ static void register_and_close(const struct world *w, const void *arguments)
 	_exit(EXIT_SUCCESS);
 }
 
-/* Which filesystem it is on must be known for pre-content events; the server is asked for that, and for nothing else. */
+/*
+ * Which filesystem it is on must be known for pre-content events; the server is asked for that, and
+ * for nothing else.
+ */
 static void register_guarded(const struct world *w, const void *arguments)
 {
 	sd_bus *b = connect_client(w);
@@ -206,7 +209,10 @@ static void ask_who(const char *path)
 	check(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
-/* Nobody knows whom their files are to be charged to. Who is new is asked to call again, and the library sees to that. */
+/*
+ * Nobody knows whom their files are to be charged to. Who is new is asked to call again, and the
+ * library sees to that.
+ */
 static void test_hidden(void)
 {
 	char path[256];
@@ -334,7 +340,9 @@ static void guard_file(sd_bus *b)
 	close(fd);
 }
 
-/* While the daemon has a descriptor that nobody can close, it starts a keeper, a gate and a helper. */
+/*
+ * While the daemon has a descriptor that nobody can close, it starts a keeper, a gate and a helper.
+ */
 static void test_starts(void)
 {
 	sd_bus *b;
@@ -417,7 +425,10 @@ static void check_refused(const char *why)
 	until(world_log_contains(&world, why));
 }
 
-/* The daemon ends, but for a thread in a sleep that no signal ends: its successor serves all the same. */
+/*
+ * The daemon ends, but for a thread in a sleep that no signal ends: its successor serves all the
+ * same.
+ */
 static void test_successor(int signal)
 {
 	pid_t stuck;

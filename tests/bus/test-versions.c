@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-versions.c - keepers of other packages (keeper-form-5.c): the daemon drives what speaks one of its
- * versions, whatever else that says, believes no version or size that cannot be, and leaves alone what it cannot
- * drive. Whatever one speaks, others notice nothing.
+ * test-versions.c - keepers of other packages (keeper-form-5.c): the daemon drives what speaks one
+ * of its versions, whatever else that says, believes no version or size that cannot be, and leaves
+ * alone what it cannot drive. Whatever one speaks, others notice nothing.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -29,7 +29,10 @@ static void expect_bystander(void)
 	check_text(text, "live");
 }
 
-/* It is driven: by the daemon that started it and by the next, and nothing that it says is taken for a fault. */
+/*
+ * It is driven: by the daemon that started it and by the next, and nothing that it says is taken
+ * for a fault.
+ */
 static void drive(const char *session)
 {
 	int fd = make_memfd(4096);
@@ -128,9 +131,9 @@ static void expect_released(sd_bus *tenant, uint64_t id, const char *session)
 }
 
 /*
- * What cannot be driven is left alone: shown as it was registered, with the reason, by this daemon and the next; in
- * nobody's way, and not greeted without end. It ends when all that it holds is to be released, and not before, whoever
- * wants that.
+ * What cannot be driven is left alone: shown as it was registered, with the reason, by this daemon
+ * and the next; in nobody's way, and not greeted without end. It ends when all that it holds is to
+ * be released, and not before, whoever wants that.
  */
 static void leave_alone(uid_t uid, const char *session, const char *mentions)
 {
@@ -238,7 +241,10 @@ static void test_turning(void)
 	until(world_keepers(&world) == 1);
 }
 
-/* One that holds nothing is in nobody's way if it goes, and stays for ever if it does not: greeting it keeps it. */
+/*
+ * One that holds nothing is in nobody's way if it goes, and stays for ever if it does not: greeting
+ * it keeps it.
+ */
 static void test_idle(void)
 {
 	int fd = make_memfd(4096);

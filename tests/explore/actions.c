@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* actions.c - what can happen next in a world: see world_act() in world.h. Each action says when it is impossible, then does it. */
+/*
+ * actions.c - what can happen next in a world: see world_act() in world.h. Each action says when it
+ * is impossible, then does it.
+ */
 #include <string.h>
 
 #include "model.h"

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * daemon.c - what the daemon does for each effect of its regions and of the demands, how it dies, and how the next one begins.
+ * daemon.c - what the daemon does for each effect of its regions and of the demands, how it dies,
+ * and how the next one begins.
  *
- * A daemon that dies takes with it what was on its way to or from it, and its gate: whoever waited there goes on. The keepers end its demands.
+ * A daemon that dies takes with it what was on its way to or from it, and its gate: whoever waited
+ * there goes on. The keepers end its demands.
  */
 #include "model.h"
 

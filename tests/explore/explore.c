@@ -2,14 +2,16 @@
 /*
  * explore.c - every order in which things can happen to a few regions, tried.
  *
- * Breadth first, from registered regions: in each world every possible next thing is done (a break, a demand, a timer, a completion or its
- * failure, a message delivered, an acknowledgement, somebody dying) and the invariants are checked. Worlds that are alike (key.c)
- * are visited once, so the search ends, and then holds for all orders within the setup. A world is kept until its successors are
- * known; after that only its key and how it was reached.
+ * Breadth first, from registered regions: in each world every possible next thing is done (a break,
+ * a demand, a timer, a completion or its failure, a message delivered, an acknowledgement, somebody
+ * dying) and the invariants are checked. Worlds that are alike (key.c) are visited once, so the
+ * search ends, and then holds for all orders within the setup. A world is kept until its successors
+ * are known; after that only its key and how it was reached.
  *
  * explore [--more] [--check-keys] [NAME]: only the setup whose name begins with NAME.
- * --more: one more mishap in each history; that takes minutes. --check-keys: whenever a world is taken to be like one that was visited, that
- * everything that can happen next leads to the same keys as it does there.
+ * --more: one more mishap in each history; that takes minutes. --check-keys: whenever a world is
+ * taken to be like one that was visited, that everything that can happen next leads to the same
+ * keys as it does there.
  *
  * Prints the number of worlds. On a violation prints the path that leads to it, and exits 1.
  */

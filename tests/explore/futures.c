@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * futures.c - that everything comes to an end: from a world, what must be possible is done until what was wished for is there.
+ * futures.c - that everything comes to an end: from a world, what must be possible is done until
+ * what was wished for is there.
  *
- * Three wishes: a keeper by itself, with the daemon dead and everybody silent, settles its break and grants its demands; with
- * the daemon alive and everybody still silent, whoever waits at the gate is let through before his deadline; when everybody
- * behaves, all of it comes to rest with every region open.
+ * Three wishes: a keeper by itself, with the daemon dead and everybody silent, settles its break
+ * and grants its demands; with the daemon alive and everybody still silent, whoever waits at the
+ * gate is let through before his deadline; when everybody behaves, all of it comes to rest with
+ * every region open.
  *
- * What always holds: a world that was seen to end well is remembered, so that others which lead there need not go on.
+ * What always holds: a world that was seen to end well is remembered, so that others which lead
+ * there need not go on.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * invariants.c - what must hold in every world, whatever led there: see world_check_now() in world.h. What must not happen in a step is
- * looked for where it happens (keeper.c, daemon.c); that everything comes to an end is in futures.c.
+ * invariants.c - what must hold in every world, whatever led there: see world_check_now() in
+ * world.h. What must not happen in a step is looked for where it happens (keeper.c, daemon.c); that
+ * everything comes to an end is in futures.c.
  */
 #include <errno.h>
 #include <string.h>
@@ -56,7 +57,10 @@ static void check_dead(const struct world *w, uint8_t region)
 			      "a peer of a region that is gone");
 }
 
-/* What the guard has of demands is what the keeper was asked for, and a granted range is out of reach. */
+/*
+ * What the guard has of demands is what the keeper was asked for, and a granted range is out of
+ * reach.
+ */
 static void check_parts(const struct site *s)
 {
 	for (uint8_t i = 0; i < DEMANDS && s->guard.state < GUARD_DESTROYING; i++) {

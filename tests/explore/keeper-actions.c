@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* keeper-actions.c - what can happen next to one keeper: reports, timers, completions and their failures, its death. */
+/*
+ * keeper-actions.c - what can happen next to one keeper: reports, timers, completions and their
+ * failures, its death.
+ */
 #include <errno.h>
 #include <string.h>
 
 #include "model.h"
 
-/* The level that a collect would show now, as an event; with the range if the breaker's demand was granted. */
+/*
+ * The level that a collect would show now, as an event; with the range if the breaker's demand was
+ * granted.
+ */
 static void report(struct world *w, uint8_t region)
 {
 	struct site *s = &w->site[region];

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * keeper.c - what a tenant's keeper does for each effect of its guard: begin an operation, cut peers, answer demands, tell the daemon.
+ * keeper.c - what a tenant's keeper does for each effect of its guard: begin an operation, cut
+ * peers, answer demands, tell the daemon.
  *
- * What must not be is looked for where it would hurt: blocks given back, or a range granted, while peers can reach it; a peer cut
- * that had acknowledged; a promise taken back.
+ * What must not be is looked for where it would hurt: blocks given back, or a range granted, while
+ * peers can reach it; a peer cut that had acknowledged; a promise taken back.
  */
 #include "model.h"
 

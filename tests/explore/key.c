@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * key.c - what of a world can make a difference to anything that follows, and nothing else: see world_key().
+ * key.c - what of a world can make a difference to anything that follows, and nothing else: see
+ * world_key().
  *
- * Left out are values that are written again before they are read (a deadline when nobody is asked), those that only a log or a reader sees
- * (causes, how long a wait is), and where in the pool a holder lives. Numbers that only ever grow, of revocations and of breaks, are
- * taken relative to the newest. `explore --check-keys` checks this file: see explore.c.
+ * Left out are values that are written again before they are read (a deadline when nobody is
+ * asked), those that only a log or a reader sees (causes, how long a wait is), and where in the
+ * pool a holder lives. Numbers that only ever grow, of revocations and of breaks, are taken
+ * relative to the newest. `explore --check-keys` checks this file: see explore.c.
  */
 #include <string.h>
 

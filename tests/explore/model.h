@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* model.h - what the models share: events into the three machines, whose effects are then carried out. */
+/*
+ * model.h - what the models share: events into the three machines, whose effects are then carried
+ * out.
+ */
 #ifndef RDMAREG_EXPLORE_MODEL_H
 #define RDMAREG_EXPLORE_MODEL_H
 

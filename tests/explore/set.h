@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * set.h - a set of world keys that grows, with the order in which they came: a key's index never changes.
+ * set.h - a set of world keys that grows, with the order in which they came: a key's index never
+ * changes.
  *
- * Keys stand for worlds: among ten million the chance that two different worlds share one is less than 2^-80.
+ * Keys stand for worlds: among ten million the chance that two different worlds share one is less
+ * than 2^-80.
  */
 #ifndef RDMAREG_EXPLORE_SET_H
 #define RDMAREG_EXPLORE_SET_H

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * setups.c - the small worlds that are explored. What one leaves out another has: single regions have every order of a keeper's
- * completions and failures; two regions of two tenants have overlapping demands through one daemon, and keepers that complete at once.
+ * setups.c - the small worlds that are explored. What one leaves out another has: single regions
+ * have every order of a keeper's completions and failures; two regions of two tenants have
+ * overlapping demands through one daemon, and keepers that complete at once.
  */
 #include "setups.h"
 

@@ -2,13 +2,15 @@
 /*
  * world.h - a file, the regions of it, and everybody around them, as plain data that can be copied.
  *
- * The guards, the regions and the demands are the real machines (daemon/core). Models are: the file's layout leases with the kernel's own
- * deadline, each tenant's keeper with what it has under way (keeper.c), the daemon (daemon.c), the messages between them, local
- * holders, remote peers, and whoever waits at the gate (actions.c). Whatever can happen next is a step; world_act() does it, and notes
- * in world_violation what must not be.
+ * The guards, the regions and the demands are the real machines (daemon/core). Models are: the
+ * file's layout leases with the kernel's own deadline, each tenant's keeper with what it has under
+ * way (keeper.c), the daemon (daemon.c), the messages between them, local holders, remote peers,
+ * and whoever waits at the gate (actions.c). Whatever can happen next is a step; world_act() does
+ * it, and notes in world_violation what must not be.
  *
- * What always holds: time stands still. When a timer fires, the times of its guard are shifted back instead, so that worlds which differ
- * by their age alone are alike; what two keepers' clocks did to each other is not known to either, so every order of their timers is tried.
+ * What always holds: time stands still. When a timer fires, the times of its guard are shifted back
+ * instead, so that worlds which differ by their age alone are alike; what two keepers' clocks did
+ * to each other is not known to either, so every order of their timers is tried.
  */
 #ifndef RDMAREG_EXPLORE_WORLD_H
 #define RDMAREG_EXPLORE_WORLD_H
@@ -49,7 +51,8 @@ struct setup {
 	uint8_t misses;	 /* the daemon does not read, and events are dropped */
 	uint8_t mishaps; /* failures, deaths, deadlines that are met too late */
 	uint8_t lag;	 /* messages that the daemon, or a keeper, is behind at most */
-	bool at_once; /* what a keeper begins is done before anything else happens, as it is in rdmareg-keeper */
+	/* what a keeper begins is done before anything else happens, as it is in rdmareg-keeper */
+	bool at_once;
 };
 extern const struct setup *world_setup;
 
@@ -102,7 +105,10 @@ struct part {
 	uint64_t deadline_usec; /* that it was promised */
 };
 
-/* One region: its lease, its tenant's keeper, what the daemon knows of it, and what they say to each other. */
+/*
+ * One region: its lease, its tenant's keeper, what the daemon knows of it, and what they say to
+ * each other.
+ */
 struct site {
 	uint8_t lease, break_id, breaker;
 	bool report_pending;
@@ -115,9 +121,11 @@ struct site {
 	bool fresh;	     /* holders were let in again, and no time has passed since */
 	uint64_t timer_at;   /* 0: none */
 	uint64_t
-		promised_usec; /* the deadline that holders were given first, while a question is open */
+		/* the deadline that holders were given first, while a question is open */
+		promised_usec;
 	uint64_t
-		close_usec; /* by when whoever released it wants it, the most urgent of them; 0: nobody did */
+		/* by when whoever released it wants it, the most urgent of them; 0: nobody did */
+		close_usec;
 	uint64_t broken_usec; /* since when the breaker waits */
 	struct guard guard;
 	struct part part[DEMANDS];
@@ -236,7 +244,10 @@ void world_forget_futures(void); /* of another setup */
 /* Its timer runs for the filesystem: how long is nobody's business, so no time passes. */
 bool world_lets_the_file_be(const struct site *s);
 
-/* 128 bits of everything that can make a difference to what follows: worlds with the same key are alike. */
+/*
+ * 128 bits of everything that can make a difference to what follows: worlds with the same key are
+ * alike.
+ */
 struct key {
 	uint64_t low, high;
 };

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * bad-keeper.c - keepers that misbehave, one way per session name. In sessions form-* it becomes keeper-form-5, and in
- * every other one keeper-fake, which lie beside it.
+ * bad-keeper.c - keepers that misbehave, one way per session name. In sessions form-* it becomes
+ * keeper-form-5, and in every other one keeper-fake, which lie beside it.
  *
- * Those of the sessions lie-* are proper until they are asked for a second time what they hold, by the next
- * daemon: then they tell of the region that was registered last what the name says.
+ * Those of the sessions lie-* are proper until they are asked for a second time what they hold, by
+ * the next daemon: then they tell of the region that was registered last what the name says.
  *
  * bad-counts does nothing bad: it counts.
  *
- * Until it misbehaves it is a proper keeper that registers everything and holds nothing. It ends when its
- * connection does, so that none is left over, except bad-silent, bad-closer and bad-linger, which a daemon must
- * leave alone, and bad-deaf, which does not end when it is told to (SIGTERM).
+ * Until it misbehaves it is a proper keeper that registers everything and holds nothing. It ends
+ * when its connection does, so that none is left over, except bad-silent, bad-closer and
+ * bad-linger, which a daemon must leave alone, and bad-deaf, which does not end when it is told to
+ * (SIGTERM).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -61,7 +62,10 @@ static void say_bytes(const void *bytes, size_t n, int fd)
 		control.header = (struct cmsghdr){ CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS };
 		memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
 	}
-	/* those who lie to the next daemon outlive one that is killed while they answer; who is cut off in a flood does not */
+	/*
+	 * those who lie to the next daemon outlive one that is killed while they answer; who is cut
+	 * off in a flood does not
+	 */
 	if (sendmsg(connection, &h, MSG_NOSIGNAL) < 0 && (!lies() || is("lie-count")))
 		exit(0);
 }
@@ -228,8 +232,8 @@ static void await_test(const char *name)
 }
 
 /*
- * Two packets with a descriptor that nobody asked for, which is then open nowhere else: the daemon takes one of them out of
- * the socket, and loses the connection with the other one in it.
+ * Two packets with a descriptor that nobody asked for, which is then open nowhere else: the daemon
+ * takes one of them out of the socket, and loses the connection with the other one in it.
  */
 static void say_lingering(uint64_t region)
 {
@@ -374,8 +378,8 @@ static _Noreturn void misbehave(void)
 }
 
 /*
- * What many keepers that start at once do to each other on a small machine: each takes a third of a second of one that
- * all have in common. Then it is a proper one.
+ * What many keepers that start at once do to each other on a small machine: each takes a third of a
+ * second of one that all have in common. Then it is a proper one.
  */
 static void take_turns(void)
 {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * dax.c - stands in for rdmareg-dax: a device is a memfd, region 9 does not exist, region 8 makes it die unheard, and while a file "busy" is
- * in the directory of its name, everybody's device is in use. What always holds: it answers as dax-make.h says, and leaves nothing.
+ * dax.c - stands in for rdmareg-dax: a device is a memfd, region 9 does not exist, region 8 makes
+ * it die unheard, and while a file "busy" is in the directory of its name, everybody's device is in
+ * use. What always holds: it answers as dax-make.h says, and leaves nothing.
  */
 #include <errno.h>
 #include <limits.h>

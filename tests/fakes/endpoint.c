@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * endpoint.c - endpoint.h without an adapter, for tests: it listens nowhere and its peers are only what fakes/endpoint.h makes
- * of them. Peers that were cut off are forgotten at the next call from outside, as the real one frees them from the loop.
+ * endpoint.c - endpoint.h without an adapter, for tests: it listens nowhere and its peers are only
+ * what fakes/endpoint.h makes of them. Peers that were cut off are forgotten at the next call from
+ * outside, as the real one frees them from the loop.
  */
 #include "endpoint.h"
 

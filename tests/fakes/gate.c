@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * gate.c - stands in for rdmareg-gate: the kernel is played by lines in the FIFO "gate-commands" beside it, and what the daemon says is
- * written as lines to "gate-events". Marks are answered at once, unless there is a file "gate-silent", and with a
- * file "gate-cannot-tell" so that it is not known who has the file open.
+ * gate.c - stands in for rdmareg-gate: the kernel is played by lines in the FIFO "gate-commands"
+ * beside it, and what the daemon says is written as lines to "gate-events". Marks are answered at
+ * once, unless there is a file "gate-silent", and with a file "gate-cannot-tell" so that it is not
+ * known who has the file open.
  *
- *   want N OFFSET LENGTH   somebody punches that range of the file that was marked last, and waits as passage N
- *   over N                 he is done
+ *   want N OFFSET LENGTH   somebody punches that range of the file that was marked last, and waits
+ *   as passage N over N                 he is done
  *   end                    the process ends
  *
  * What always holds: it ends with the daemon.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * hca.c - hca.h without an adapter, for tests: every registration succeeds and gets a made-up key. Prefetching does what it would
- * do to the file's pages, so that a range beyond the end of the file fails as it does with an adapter.
+ * hca.c - hca.h without an adapter, for tests: every registration succeeds and gets a made-up key.
+ * Prefetching does what it would do to the file's pages, so that a range beyond the end of the file
+ * fails as it does with an adapter.
  */
 #include "hca.h"
 

@@ -9,7 +9,10 @@
 void hca_fake_fail_register(int error);
 void hca_fake_fail_prefetch(int error);
 
-/* So many chunks are prefetched from now on, then the worker waits for more to be allowed; -1: any number, as in the beginning. */
+/*
+ * So many chunks are prefetched from now on, then the worker waits for more to be allowed; -1: any
+ * number, as in the beginning.
+ */
 void hca_fake_allow_chunks(int n);
 
 /* The next prefetch does not end until they are said to (false). */

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * keeper-form-5.c - a keeper of another package: it speaks the protocol as version 5 had it (of the current
- * form it uses nothing), or what later and earlier versions may make of that, as the name of its session says:
+ * keeper-form-5.c - a keeper of another package: it speaks the protocol as version 5 had it (of the
+ * current form it uses nothing), or what later and earlier versions may make of that, as the name
+ * of its session says:
  *
  *   form-same      version 5 and no other
  *   form-wide      speaks more versions than we do, and says so
  *   form-longer    bodies have members that we do not know
  *   form-events    and there are events that we do not know
- *   form-later     it speaks none of our versions, but later ones; once it has a region, until the test makes "again"
+ *   form-later     it speaks none of our versions, but later ones; once it has a region, until the
+ *   test makes "again"
  *   form-earlier   the same with earlier ones
  *   form-rude      the same, and it hangs up on whoever speaks another version, as version 4 did
- *   form-turns     the same of the daemon that started it: it hangs up, and speaks later ones from then on
+ *   form-turns     the same of the daemon that started it: it hangs up, and speaks later ones from
+ *   then on
  *   form-alone     the same with later ones, from the start
  *   form-idle      the same once it has had a region, and it stays though it holds nothing
  *
@@ -20,7 +23,8 @@
  *   form-short, form-header, form-huge             sizes
  *   form-answer, form-direction, form-kind         types
  *
- * Like bad-keeper.c it registers everything and holds nothing. One that has a region outlives the daemon.
+ * Like bad-keeper.c it registers everything and holds nothing. One that has a region outlives the
+ * daemon.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -104,7 +108,10 @@ static void done(const struct form5_message *q, int error)
 	say(&m);
 }
 
-/* Another version than before runs: that of the daemon that started it is back when the test says so. */
+/*
+ * Another version than before runs: that of the daemon that started it is back when the test says
+ * so.
+ */
 static bool has_changed(void)
 {
 	const char *directory = getenv("RDMAREG_FAKE_DIR");

@@ -1,31 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * keeper.c - rdmareg-keeper-fake: the keeper without adapter and kernel module, for tests of it and of rdmaregd anywhere.
+ * keeper.c - rdmareg-keeper-fake: the keeper without adapter and kernel module, for tests of it and
+ * of rdmaregd anywhere.
  *
- * It takes the command line of the real one. If RDMAREG_FAKE_DIR is set it makes a FIFO there, UID-SESSION, and does what lines written to
- * it say:
+ * It takes the command line of the real one. If RDMAREG_FAKE_DIR is set it makes a FIFO there,
+ * UID-SESSION, and does what lines written to it say:
  *
- *   break REGION truncate BYTES     a process truncates the file so that BYTES of the region remain valid
- *   break REGION OPERATION          fallocate, clone, open, write, unknown: asks for blocks, leaves the size alone
- *   clear REGION START END          pages were removed;  writeback REGION START END: pages were written back
- *   peer-join REGION [r|rw]         a peer comes with the region's newest ticket
+ *   break REGION truncate BYTES     a process truncates the file so that BYTES of the region remain
+ *   valid break REGION OPERATION          fallocate, clone, open, write, unknown: asks for blocks,
+ *   leaves the size alone clear REGION START END          pages were removed;  writeback REGION
+ *   START END: pages were written back peer-join REGION [r|rw]         a peer comes with the region's newest ticket
  *   peer-connect REGION [r|rw]      the same, and its connection stays half open
  *   peer-establish REGION           until this is said
  *   peer-ack REGION                 every peer that was asked acknowledges
  *   peer-sync REGION REQUEST OFFSET LENGTH   the newest peer asks for its writes on the medium
- *   peer-ask REGION REQUEST OFFSET LENGTH    with the newest ticket it is asked why a WRITE failed (enum wire_cause; 100 and more: refused)
- *   peer-leave REGION               every peer leaves
- *   poison REGION START LSB         the kernel says that 2^LSB bytes of its memory there have failed, as it does of a page
- *   chunks REGION N|all             so many more chunks are prefetched, of any region, and the next one waits
+ *   peer-ask REGION REQUEST OFFSET LENGTH    with the newest ticket it is asked why a WRITE failed
+ *   (enum wire_cause; 100 and more: refused) peer-leave REGION               every peer leaves
+ *   poison REGION START LSB         the kernel says that 2^LSB bytes of its memory there have
+ *   failed, as it does of a page chunks REGION N|all             so many more chunks are prefetched, of any region, and the next one waits
  *   hang 0 next                     the next prefetch does not end;  hang 0 end: it does
- *   silent INODE now                that file's storage does not answer any more (fakes/storage.h);  answers INODE now: it does
+ *   silent INODE now                that file's storage does not answer any more (fakes/storage.h);
+ *    answers INODE now: it does
  *   crash                           the process is killed
  *
- * "REGION PEER REQUEST OUTCOME" is added to UID-SESSION.synced for each answer to a peer-sync, with PEER 0 to a peer-ask; with REQUEST 0 and
- * what it says of the file's path (enum path_state) for each WIRE_LENGTH_CHANGED.
+ * "REGION PEER REQUEST OUTCOME" is added to UID-SESSION.synced for each answer to a peer-sync, with
+ * PEER 0 to a peer-ask; with REQUEST 0 and what it says of the file's path (enum path_state) for
+ * each WIRE_LENGTH_CHANGED.
  *
- * What cannot be done is said on stderr, with what was asked. RDMAREG_FAKE_NO_MODULE in the environment: no kernel module. The listen
- * address 192.0.2.255: no adapter; 192.0.2.254: an address that no adapter has.
+ * What cannot be done is said on stderr, with what was asked. RDMAREG_FAKE_NO_MODULE in the
+ * environment: no kernel module. The listen address 192.0.2.255: no adapter; 192.0.2.254: an
+ * address that no adapter has.
  */
 #include <errno.h>
 #include <event2/event.h>

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * mute-fs.c - a FUSE filesystem with one file, "file", whose server stops to answer whom it is told to.
+ * mute-fs.c - a FUSE filesystem with one file, "file", whose server stops to answer whom it is told
+ * to.
  *
  *   mute-fs DIRECTORY UID          mounts it, the file being UID's; takes root; writes "mounted"
  *
  * Lines on its standard input, each answered by "done":
- *   mute PID WHAT...                 what this process and its children (0: anybody) ask of these kinds gets no
+ *   mute PID WHAT...                 what this process and its children (0: anybody) ask of these
+ *   kinds gets no
  *                                    answer any more: flush, getattr, statfs, read, open
  *   hear                             everybody is answered again; what got no answer never gets one
  *
- * Each request that gets no answer is told of with a line "silent KIND". At the end of its input it unmounts, and
- * everybody who waits is freed.
+ * Each request that gets no answer is told of with a line "silent KIND". At the end of its input it
+ * unmounts, and everybody who waits is freed.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * peer.c - librdmacm and libibverbs as the peer side uses them, with a keeper at the other end, all played: linked in their place.
+ * peer.c - librdmacm and libibverbs as the peer side uses them, with a keeper at the other end, all
+ * played: linked in their place.
  *
  * $FAKE_PEER says how, as "NAME=NUMBER ..."; what it does not name is 0:
  *   length, valid   of the region, in MiB. It has that much memory, and no more is ever accessed
- *   refuse          connecting is refused for that enum wire_refusal, with the text of $FAKE_PEER_TEXT
+ *   refuse          connecting is refused for that enum wire_refusal, with the text of
+ *   $FAKE_PEER_TEXT
  *   status          ... by what is no keeper, with that reason of RDMA CM
  *   away            the errno of the question for the host's address
- *   fails           the first access that begins at or after so many MiB (less one) fails there; in the order of "order":
+ *   fails           the first access that begins at or after so many MiB (less one) fails there; in
+ *   the order of "order":
  *   order           enum order, below
  *   cause           what the keeper answers who asks why (enum wire_cause)
  *   gone            nobody answers that any more
  *
- * What always holds: what is posted is done at once, and nothing is looked at again after it failed, as with a queue pair in error.
+ * What always holds: what is posted is done at once, and nothing is looked at again after it
+ * failed, as with a queue pair in error.
  */
 #include <arpa/inet.h>
 #undef NDEBUG

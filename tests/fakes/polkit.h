@@ -2,8 +2,8 @@
 /*
  * polkit.h - a polkit on the test's bus that answers when the test says so, or wrongly, or never.
  *
- * There is one. Questions stay, oldest first, until polkit_forget(); whoever wants to answer out of the
- * ordinary replies to question[i].message and flushes polkit.bus.
+ * There is one. Questions stay, oldest first, until polkit_forget(); whoever wants to answer out of
+ * the ordinary replies to question[i].message and flushes polkit.bus.
  */
 #ifndef RDMAREG_TEST_FAKE_POLKIT_H
 #define RDMAREG_TEST_FAKE_POLKIT_H

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* rdmaregd-calls.c - the played daemon answers the methods of the contract. See fakes/rdmaregd.h. */
+/*
+ * rdmaregd-calls.c - the played daemon answers the methods of the contract. See fakes/rdmaregd.h.
+ */
 #undef NDEBUG
 #include "rdmaregd-calls.h"
 
@@ -239,7 +241,10 @@ static int on_list(sd_bus_message *call, void *userdata, sd_bus_error *error)
 	return 1;
 }
 
-/* The first time a region, a device with a key that is newer than the library, and memory; then one without a name. */
+/*
+ * The first time a region, a device with a key that is newer than the library, and memory; then one
+ * without a name.
+ */
 static int on_list_devices(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
 	sd_bus_message *m;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * rdmaregd-calls.h - the played daemon's inside: what its methods work on, shared by the one who
- * answers calls and the one who is told what to do. One process, one thread; see fakes/rdmaregd.h for what
- * is played.
+ * answers calls and the one who is told what to do. One process, one thread; see fakes/rdmaregd.h
+ * for what is played.
  */
 #ifndef RDMAREG_TEST_CLIENT_MOCK_CALLS_H
 #define RDMAREG_TEST_CLIENT_MOCK_CALLS_H

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * rdmaregd-jobs.c - the played daemon's jobs: begun by StartPrefetch, and otherwise as they are told. See fakes/rdmaregd.h. What always
- * holds: they are numbered from 1 in each run, as the real one's are, and nothing happens to
- * one by itself, unless it is of 4096 bytes, which is done at once.
+ * rdmaregd-jobs.c - the played daemon's jobs: begun by StartPrefetch, and otherwise as they are
+ * told. See fakes/rdmaregd.h. What always holds: they are numbered from 1 in each run, as the real
+ * one's are, and nothing happens to one by itself, unless it is of 4096 bytes, which is done at
+ * once.
  */
 #undef NDEBUG
 #include <assert.h>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * storage.c - see fakes/storage.h. These take the place of libc's functions for all of this program, and do what those do by system call.
- * What libc calls for itself (stdio) does not come by here.
+ * storage.c - see fakes/storage.h. These take the place of libc's functions for all of this
+ * program, and do what those do by system call. What libc calls for itself (stdio) does not come by
+ * here.
  */
 #include "storage.h"
 
@@ -60,7 +61,10 @@ static bool is_silent(uint64_t inode)
 	return false;
 }
 
-/* Something that is kept by a storage, as opposed to a socket, a device, or what the kernel makes up. */
+/*
+ * Something that is kept by a storage, as opposed to a socket, a device, or what the kernel makes
+ * up.
+ */
 static bool is_file(int fd, uint64_t *ret_inode)
 {
 	struct statfs fs;

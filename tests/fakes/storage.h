@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * storage.h - files whose storage falls silent, for tests: every call of this program that asks it does not return until it answers again.
+ * storage.h - files whose storage falls silent, for tests: every call of this program that asks it
+ * does not return until it answers again.
  *
- * It holds the rule of docs/architecture.md besides: a call on the loop thread that could wait for a file's storage ends the program with a
- * line that names it, whether or not the storage is silent.
+ * It holds the rule of docs/architecture.md besides: a call on the loop thread that could wait for
+ * a file's storage ends the program with a line that names it, whether or not the storage is
+ * silent.
  *
- * A file with the bit S_ISUID in its mode has direct access, one with S_ISGID shares its blocks with
- * another, and blocks of one with S_IXUSR were never written.
+ * A file with the bit S_ISUID in its mode has direct access, one with S_ISGID shares its blocks
+ * with another, and blocks of one with S_IXUSR were never written.
  */
 #ifndef RDMAREG_KEEPER_STORAGE_FAKE_H
 #define RDMAREG_KEEPER_STORAGE_FAKE_H

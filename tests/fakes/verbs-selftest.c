@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* verbs-selftest.c - see fakes/verbs-selftest.h. What a verb does is done at once; its completion waits in the queue. */
+/*
+ * verbs-selftest.c - see fakes/verbs-selftest.h. What a verb does is done at once; its completion
+ * waits in the queue.
+ */
 #include "verbs-selftest.h"
 
 #undef NDEBUG

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * verbs-selftest.h - an RDMA device made of memory copies, good but for the faults it is told to have. Linked instead of libibverbs.
+ * verbs-selftest.h - an RDMA device made of memory copies, good but for the faults it is told to
+ * have. Linked instead of libibverbs.
  *
- * Remote accesses go through process_vm_readv(2) and _writev(2) on our own address space: like an adapter with on-demand paging they obey
- * the page tables, so PROT_NONE and the end of a file are real.
+ * Remote accesses go through process_vm_readv(2) and _writev(2) on our own address space: like an
+ * adapter with on-demand paging they obey the page tables, so PROT_NONE and the end of a file are
+ * real.
  */
 #ifndef FAKE_VERBS_H
 #define FAKE_VERBS_H
@@ -18,7 +20,8 @@ enum fault {
 	FAULT_READS_ZEROES,
 	FAULT_QP_RIGHTS, /* the queue pair's rights are not looked at */
 	FAULT_MR_RIGHTS,
-	FAULT_NEVER_REFUSES, /* as pinned memory: what is not there any more is written all the same, to nowhere */
+	/* as pinned memory: what is not there any more is written all the same, to nowhere */
+	FAULT_NEVER_REFUSES,
 	FAULT_NEVER_RECOVERS, /* one refused access, and the key is dead */
 	FAULT_LOSES_REWRITES, /* a page that was written once is not written again */
 	FAULT_SEND_SUCCEEDS,  /* with nobody there to receive */
@@ -40,7 +43,10 @@ enum fault {
 	FAULT_NOT_ALLOWED, /* the device cannot be opened */
 };
 
-/* The device, with one fault and an MTU. One at a time. It is also the one that is found by its name: fake0. */
+/*
+ * The device, with one fault and an MTU. One at a time. It is also the one that is found by its
+ * name: fake0.
+ */
 struct ibv_context *fake_verbs_open(enum fault fault, enum ibv_mtu mtu);
 
 /* Things made and not destroyed. */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * verbs.h - libibverbs as far as hca.c, its parts and librdmareg's import use it, played: linked in its place.
+ * verbs.h - libibverbs as far as hca.c, its parts and librdmareg's import use it, played: linked in
+ * its place.
  *
- * One device. It counts what exists of each kind, remembers how it was last asked, and fails once where it is told to. What always holds:
- * it is as strict as a kernel: a wrong order of freeing, an object freed twice or a prefetch without on-demand paging ends the test.
+ * One device. It counts what exists of each kind, remembers how it was last asked, and fails once
+ * where it is told to. What always holds: it is as strict as a kernel: a wrong order of freeing, an
+ * object freed twice or a prefetch without on-demand paging ends the test.
  */
 #ifndef RDMAREG_TEST_VERBS_FAKE_H
 #define RDMAREG_TEST_VERBS_FAKE_H
@@ -18,7 +20,8 @@ enum verbs_call {
 	CALL_REG_MR,
 	CALL_DEREG_MR,
 	CALL_ADVISE,
-	CALL_IMPORT_DEVICE, /* in the driver, which then has closed the descriptor, as mlx5's does */
+	/* in the driver, which then has closed the descriptor, as mlx5's does */
+	CALL_IMPORT_DEVICE,
 	CALL_IMPORT_PD,
 	CALL_IMPORT_MR,
 	_CALL_MAX,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * watch.c - watch.h without a kernel module, for tests. Any regular file can be leased, unless its mode says that
- * something is in the way (obstacle()); breaks come from fakes/watch.h and are given
+ * watch.c - watch.h without a kernel module, for tests. Any regular file can be leased, unless its
+ * mode says that something is in the way (obstacle()); breaks come from fakes/watch.h and are given
  * back at the deadline, as the kernel does it.
  */
 #include "watch.h"
@@ -155,7 +155,10 @@ int watch_range(struct watch *w, uint64_t address, uint64_t length, uint64_t reg
 	return 0;
 }
 
-/* A file's mode says what stands in the way: the sticky bit, that somebody holds it; that its owner may not read it, that a breaker's system call lasts. */
+/*
+ * A file's mode says what stands in the way: the sticky bit, that somebody holds it; that its owner
+ * may not read it, that a breaker's system call lasts.
+ */
 static int obstacle(int fd)
 {
 	struct statx st;
@@ -242,7 +245,8 @@ void watch_remove(struct watch *w, uint32_t slot)
 		event_free(s->report);
 		event_free(s->deadline);
 		syscall(SYS_close,
-			s->fd); /* it stands for one that the kernel has, who waits for nobody here */
+			/* it stands for one that the kernel has, who waits for nobody here */
+			s->fd);
 		free(s);
 		return;
 	}

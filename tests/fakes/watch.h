@@ -6,9 +6,10 @@
 #include "keeper/system/watch.h"
 
 /*
- * A process wants blocks of a region's file: BREAKING is reported, and the deadline runs. Once given back, by the keeper or
- * at the deadline, the process does what it wanted: @size below 0: nothing that changes the file's size, else the new size.
- * -ENOENT: no layout watch of that region is armed. -EALREADY: it is a write, and the watch does not ask for those.
+ * A process wants blocks of a region's file: BREAKING is reported, and the deadline runs. Once
+ * given back, by the keeper or at the deadline, the process does what it wanted: @size below 0:
+ * nothing that changes the file's size, else the new size. -ENOENT: no layout watch of that region
+ * is armed. -EALREADY: it is a write, and the watch does not ask for those.
  */
 int watch_fake_break(struct watch *w, uint64_t region, enum rdmareg_operation operation,
 		     int64_t size);

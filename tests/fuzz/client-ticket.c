@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * client-ticket.c - libFuzzer entry for the ticket parser. What is accepted must survive being written out
- * again: one spelling per ticket.
+ * client-ticket.c - libFuzzer entry for the ticket parser. What is accepted must survive being
+ * written out again: one spelling per ticket.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * client-wire.c - libFuzzer entry for what a peer reads from the network: accept, reject and control
- * messages. What is accepted must keep the promises of client/peer/wire.h.
+ * client-wire.c - libFuzzer entry for what a peer reads from the network: accept, reject and
+ * control messages. What is accepted must keep the promises of client/peer/wire.h.
  */
 #include <stdlib.h>
 #include <string.h>

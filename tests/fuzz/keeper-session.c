@@ -2,8 +2,9 @@
 /*
  * keeper-session.c - libFuzzer entry: bytes from a daemon, and bytes from a peer.
  *
- * The input is one byte of how (bits 0-1: descriptors; bit 2: not greeted before; bit 3: cut to size), then a packet. What
- * passes session_check() must be what the code behind it relies on; that is asserted here.
+ * The input is one byte of how (bits 0-1: descriptors; bit 2: not greeted before; bit 3: cut to
+ * size), then a packet. What passes session_check() must be what the code behind it relies on; that
+ * is asserted here.
  */
 #undef NDEBUG
 #include <assert.h>

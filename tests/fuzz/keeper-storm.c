@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * keeper-storm.c - libFuzzer entry, and a program of its own: a whole keeper with fake adapter and kernel in this process, and everything that can
- * happen to it in any order: requests, files that change, breaks, peers, daemons that come and go.
+ * keeper-storm.c - libFuzzer entry, and a program of its own: a whole keeper with fake adapter and
+ * kernel in this process, and everything that can happen to it in any order: requests, files that
+ * change, breaks, peers, daemons that come and go.
  *
- * Each byte of the input is one happening. At the end the daemon is gone and the keeper is told to stop: it must end by itself, with no
- * region, no peer and no descriptor left. Sanitizers watch the rest.
+ * Each byte of the input is one happening. At the end the daemon is gone and the keeper is told to
+ * stop: it must end by itself, with no region, no peer and no descriptor left. Sanitizers watch the
+ * rest.
  */
 #undef NDEBUG
 #include <assert.h>

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * slots.c - libFuzzer entry, and a program of its own: what the kernel module remembers about its watches
- * (kmod-helper/rdmareg-slots.h) beside a model that forgets nothing.
+ * slots.c - libFuzzer entry, and a program of its own: what the kernel module remembers about its
+ * watches (kmod-helper/rdmareg-slots.h) beside a model that forgets nothing.
  *
- * The model keeps every event of a watch and where it is: pending, in a report that is on its way to a reader,
- * or read. A report must be the fold of just the events that it takes; one that cannot be delivered brings them
- * back; a watch that goes takes its own with it, and no event ever reaches the next watch of that slot, even
- * when both have the same cookie. After every step the slots, poll and the counters say what the model
- * says; in the end everything that is pending is read, and no event is left.
+ * The model keeps every event of a watch and where it is: pending, in a report that is on its way
+ * to a reader, or read. A report must be the fold of just the events that it takes; one that cannot
+ * be delivered brings them back; a watch that goes takes its own with it, and no event ever reaches
+ * the next watch of that slot, even when both have the same cookie. After every step the slots,
+ * poll and the counters say what the model says; in the end everything that is pending is read, and
+ * no event is left.
  *
  * Two bytes of the input are one happening.
  */
@@ -37,7 +38,10 @@ struct happened {
 	unsigned int place;
 };
 
-/* One watch, for as long as it exists. @since: the step in which it became pending, 0 when it is not. */
+/*
+ * One watch, for as long as it exists. @since: the step in which it became pending, 0 when it is
+ * not.
+ */
 struct watch {
 	struct rdmareg_slot slot;
 	unsigned int generation;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * adapter.c - memory regions as an adapter sees them: a translation for each page, made by the first access and used until somebody
- * invalidates it, wherever the block has gone by then.
+ * adapter.c - memory regions as an adapter sees them: a translation for each page, made by the
+ * first access and used until somebody invalidates it, wherever the block has gone by then.
  *
- * What always holds: a write lands in the block of the translation. Whether it should have is judged here, by who owns the block, and by
- * whether an operation for which this region made way is still at work.
+ * What always holds: a write lands in the block of the translation. Whether it should have is
+ * judged here, by who owns the block, and by whether an operation for which this region made way is
+ * still at work.
  */
 #include <string.h>
 

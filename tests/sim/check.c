@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * check.c - what must hold of the whole: after each step, when nothing happens any more, and when everybody has let go. And what must
- * happen to events that are stale: nothing.
+ * check.c - what must hold of the whole: after each step, when nothing happens any more, and when
+ * everybody has let go. And what must happen to events that are stale: nothing.
  */
 #include <errno.h>
 #include <string.h>
@@ -10,7 +10,10 @@
 
 #include "sim.h"
 
-/* What the keeper gets an answer for from outside: a demand that is granted, and ends when somebody says so. */
+/*
+ * What the keeper gets an answer for from outside: a demand that is granted, and ends when somebody
+ * says so.
+ */
 static bool demands_wait(const struct guard *g)
 {
 	for (size_t i = 0; i < GUARD_DEMANDS_MAX; i++)
@@ -73,8 +76,8 @@ void check_step(struct sim *s)
 }
 
 /*
- * After a list the daemon knows what the keeper said that it is, whatever was missed before: it cannot know more, since messages do not overtake
- * each other. @v: what it has just taken in.
+ * After a list the daemon knows what the keeper said that it is, whatever was missed before: it
+ * cannot know more, since messages do not overtake each other. @v: what it has just taken in.
  */
 void check_listed(struct sim *s, const struct entry *e, const struct region_event *v)
 {
@@ -109,8 +112,8 @@ static void widen(uint64_t *start, uint64_t *end, uint64_t *deadline, uint64_t a
 }
 
 /*
- * What holders are asked for is what somebody wants, no more and no less, and they have as long as the most urgent of them leaves. @old: before
- * the step that asks.
+ * What holders are asked for is what somebody wants, no more and no less, and they have as long as
+ * the most urgent of them leaves. @old: before the step that asks.
  */
 void check_question(struct sim *s, const struct kregion *r, const struct guard *old)
 {

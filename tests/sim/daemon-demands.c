@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * daemon-demands.c - passages of the gate, revokes and syncs in this world. A passage is the real demand machine (core/demand.h) with a part for
- * each region that it touches.
+ * daemon-demands.c - passages of the gate, revokes and syncs in this world. A passage is the real
+ * demand machine (core/demand.h) with a part for each region that it touches.
  *
- * What always holds: whoever waits at the gate goes on at its deadline at the latest; and before it, if everybody who is asked is well.
+ * What always holds: whoever waits at the gate goes on at its deadline at the latest; and before
+ * it, if everybody who is asked is well.
  */
 #include <errno.h>
 #include <string.h>

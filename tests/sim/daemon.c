@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * daemon.c - rdmaregd in this world: real registry, real regions, and around them only what carries messages.
+ * daemon.c - rdmaregd in this world: real registry, real regions, and around them only what carries
+ * messages.
  *
- * Who holds which region, and who has been asked and not answered, is kept here a second time, in the plainest way. Consent may be sent only
- * when that list agrees, and once.
+ * Who holds which region, and who has been asked and not answered, is kept here a second time, in
+ * the plainest way. Consent may be sent only when that list agrees, and once.
  */
 #include <errno.h>
 #include <string.h>

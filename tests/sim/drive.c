@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * drive.c - one world: ten seconds in which everything may happen at any time, ten in which nothing new begins and all has to come to rest, and
- * five in which everybody lets go and nothing may be left.
+ * drive.c - one world: ten seconds in which everything may happen at any time, ten in which nothing
+ * new begins and all has to come to rest, and five in which everybody lets go and nothing may be
+ * left.
  *
- * How rough it gets is part of the seed, so that there are worlds without any crash, in which no deadline may be missed.
+ * How rough it gets is part of the seed, so that there are worlds without any crash, in which no
+ * deadline may be missed.
  */
 #include <stdlib.h>
 #include <string.h>

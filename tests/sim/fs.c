@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * fs.c - files, their blocks, and operations that take blocks away: through the gate, past the layout leases, then at work for a while; in the end
- * the blocks are free, and soon another file's.
+ * fs.c - files, their blocks, and operations that take blocks away: through the gate, past the
+ * layout leases, then at work for a while; in the end the blocks are free, and soon another file's.
  *
- * An operation notes which regions made way for it (by_gate, by_lease). From then until it is over none of their peers may reach its
- * range. Regions that did not, because nobody asks them or because a deadline was faster, are kept away by the kernel, which takes the translations
- * itself just before blocks change hands: that is what on-demand paging gives without any arbitration.
+ * An operation notes which regions made way for it (by_gate, by_lease). From then until it is over
+ * none of their peers may reach its range. Regions that did not, because nobody asks them or
+ * because a deadline was faster, are kept away by the kernel, which takes the translations itself
+ * just before blocks change hands: that is what on-demand paging gives without any arbitration.
  *
  * What always holds: a block belongs to one file at most, and a file knows its blocks.
  */
@@ -114,7 +115,10 @@ static void end_of_work(struct sim *s, const struct event *e)
 	fs_kick(s, (uint8_t)(f - s->file));
 }
 
-/* Fenced already, without a lease that could be broken, and not to be armed before the operation is over. */
+/*
+ * Fenced already, without a lease that could be broken, and not to be armed before the operation is
+ * over.
+ */
 static bool is_away(const struct kregion *r, const struct op *o)
 {
 	return r->spec.watched && r->lease == LEASE_RELEASED &&
@@ -259,7 +263,10 @@ void fs_begin(struct sim *s)
 			o = &s->op[i];
 	if (!o || !choose(s, o))
 		return;
-	/* an extension that meets another size would be a truncation: files are extended by who has them alone */
+	/*
+	 * an extension that meets another size would be a truncation: files are extended by who has
+	 * them alone
+	 */
 	for (int i = 0; i < OPS; i++)
 		if (s->op[i].id && s->op[i].file == o->file &&
 		    (o->kind == OP_EXTEND || s->op[i].kind == OP_EXTEND))

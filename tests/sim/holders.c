@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * holders.c - who uses regions: peers, which write all the time through the adapter, and local clients. Good ones stop when they are asked, and say so
- * soon; slow ones stop and say so late; silent ones go on; liars go on and say anything.
+ * holders.c - who uses regions: peers, which write all the time through the adapter, and local
+ * clients. Good ones stop when they are asked, and say so soon; slow ones stop and say so late;
+ * silent ones go on; liars go on and say anything.
  *
  * What always holds: a good peer that was given time is not cut off by a keeper that was well.
  */

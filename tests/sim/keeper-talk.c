@@ -2,9 +2,9 @@
 /*
  * keeper-talk.c - what a keeper and the daemon say to each other, and the demands that come of it.
  *
- * What always holds: each demand is answered once, when no peer can reach its range, or with its region's end; those of a daemon end with
- * its connection. A keeper that is well answers by the demand's own deadline, however its other regions, other tenants and the
- * daemon are doing.
+ * What always holds: each demand is answered once, when no peer can reach its range, or with its
+ * region's end; those of a daemon end with its connection. A keeper that is well answers by the
+ * demand's own deadline, however its other regions, other tenants and the daemon are doing.
  */
 #include <errno.h>
 #include <string.h>

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * keeper.c - the guard's hands in this world: each effect takes its time, some fail, and the answer comes later still.
+ * keeper.c - the guard's hands in this world: each effect takes its time, some fail, and the answer
+ * comes later still.
  *
- * What always holds: the guard sees one event at a time, and the effects of one are under way before it sees the next.
+ * What always holds: the guard sees one event at a time, and the effects of one are under way
+ * before it sees the next.
  */
 #include <errno.h>
 #include <string.h>
@@ -101,7 +103,10 @@ static void work(struct sim *s, const struct event *e)
 	if (m.error)
 		sim_note(s, "region %u: effect %u: error %d", (unsigned int)r->id,
 			 (unsigned int)e->b, m.error);
-	/* the length has to be the one of the moment in which the region opens: what shrinks later is reported */
+	/*
+	 * the length has to be the one of the moment in which the region opens: what shrinks later
+	 * is reported
+	 */
 	if (e->b == GUARD_REFRESH)
 		answer(s, &(struct event){ .a = r->id, .b = e->b, .m = m });
 	else

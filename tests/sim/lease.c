@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * lease.c - layout leases as the kernel module keeps them: broken by operations on the file, reported to the keeper, given back by it or by the
- * kernel's own deadline.
+ * lease.c - layout leases as the kernel module keeps them: broken by operations on the file,
+ * reported to the keeper, given back by it or by the kernel's own deadline.
  *
- * What always holds: a lease is not armed while an operation is at work on its file; and a broken one is over at its deadline, whatever
- * the keeper does.
+ * What always holds: a lease is not armed while an operation is at work on its file; and a broken
+ * one is over at its deadline, whatever the keeper does.
  */
 #include <errno.h>
 

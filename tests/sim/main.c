@@ -2,7 +2,8 @@
 /*
  * main.c - sim [--seeds N] [--start SEED] [--trace]: N worlds, one for each seed from SEED on.
  *
- * Exits 1 at the first world in which something is violated, after saying what, when, what happened before, and how to see it again.
+ * Exits 1 at the first world in which something is violated, after saying what, when, what happened
+ * before, and how to see it again.
  */
 #include <errno.h>
 #include <getopt.h>

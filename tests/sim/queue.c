@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * queue.c - time and chance: the events that are still to come, in order, and numbers that depend on the seed alone.
+ * queue.c - time and chance: the events that are still to come, in order, and numbers that depend
+ * on the seed alone.
  *
- * What always holds: nothing here, and so nothing in a simulated world, depends on the machine it runs on.
+ * What always holds: nothing here, and so nothing in a simulated world, depends on the machine it
+ * runs on.
  */
 #include <stdarg.h>
 #include <stdio.h>

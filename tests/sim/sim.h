@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * sim.h - a world in which the product's core runs for some virtual seconds: two tenants' keepers, the daemon, files whose blocks
- * move, peers that write, and everything that goes wrong. One seed is one world, always the same.
+ * sim.h - a world in which the product's core runs for some virtual seconds: two tenants' keepers,
+ * the daemon, files whose blocks move, peers that write, and everything that goes wrong. One seed
+ * is one world, always the same.
  *
- * The machines are the real ones (daemon/core). Around them are models: the filesystem with its layout leases and its gate (fs.c,
- * lease.c), the adapter with its translations (adapter.c), the keepers (keeper*.c), the daemon (daemon*.c), the peers and local clients
- * (holders.c). What must not be is looked for by those who would suffer from it, in the blocks themselves, and reported with
- * sim_require(); check.c looks at the whole.
+ * The machines are the real ones (daemon/core). Around them are models: the filesystem with its
+ * layout leases and its gate (fs.c, lease.c), the adapter with its translations (adapter.c), the
+ * keepers (keeper*.c), the daemon (daemon*.c), the peers and local clients (holders.c). What must
+ * not be is looked for by those who would suffer from it, in the blocks themselves, and reported
+ * with sim_require(); check.c looks at the whole.
  *
- * Whatever happens is an event in one queue, ordered by virtual time. Each belongs to a process, or to the world; a process that died takes its
- * events with it, one that is stalled gets them late.
+ * Whatever happens is an event in one queue, ordered by virtual time. Each belongs to a process, or
+ * to the world; a process that died takes its events with it, one that is stalled gets them late.
  */
 #ifndef RDMAREG_SIM_H
 #define RDMAREG_SIM_H
@@ -36,7 +38,10 @@ enum {
 /* A daemon that begins anew may be asked for regions before it hears of those there are. */
 enum { ENTRIES = 2 * REGIONS };
 
-/* The longest that one step of anybody who works takes, and what a demand may need beyond its deadline: some steps in a row. */
+/*
+ * The longest that one step of anybody who works takes, and what a demand may need beyond its
+ * deadline: some steps in a row.
+ */
 #define DELAY_MAX (5 * MSEC)
 #define EPSILON (15 * DELAY_MAX)
 /* The kernel waits so much longer than the grace, as the gate does. */
@@ -70,7 +75,10 @@ enum message_type {
 	TELL_DEMAND,
 	TELL_SYNC,
 	TELL_LISTED,
-	TELL_RESYNC, /* events were dropped, since the daemon did not read: it is to have everything listed again */
+	/*
+	 * events were dropped, since the daemon did not read: it is to have everything listed again
+	 */
+	TELL_RESYNC,
 	TELL_GONE,   /* the keeper is */
 	ASK_CONNECT, /* daemon to keeper */
 	ASK_LIST,
@@ -118,7 +126,10 @@ struct op {
 	enum op_stage stage;
 	uint8_t file, start, end; /* pages */
 	bool passage;		  /* the gate wants to know when it is over */
-	/* region in that slot that gave its consent in this way, and so must stay out of the range until the operation is over */
+	/*
+	 * region in that slot that gave its consent in this way, and so must stay out of the range
+	 * until the operation is over
+	 */
 	uint64_t by_lease[REGIONS], by_gate[REGIONS];
 };
 
@@ -288,7 +299,10 @@ void sim_later(struct sim *s, struct process *p, uint64_t at, sim_run run, uint6
 void sim_send(struct sim *s, struct process *to, sim_run run, const struct message *m);
 bool sim_next(struct sim *s, uint64_t until);
 void sim_kill(struct sim *s, struct process *p);
-/* What that keeper has said and the daemon has not read, from @at on: events are dropped, answers are not. */
+/*
+ * What that keeper has said and the daemon has not read, from @at on: events are dropped, answers
+ * are not.
+ */
 void sim_forget_events(struct sim *s, uint8_t tenant, uint64_t at);
 void sim_stall(struct sim *s, struct process *p, uint64_t usec);
 void sim_note(struct sim *s, const char *format, ...) __attribute__((format(printf, 2, 3)));

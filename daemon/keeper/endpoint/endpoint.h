@@ -4,11 +4,15 @@
  *
  * What always holds:
  *   - A peer's queue pair is created with the rights its ticket has before the peer hears any key.
- *   - A peer that breaks the protocol, or does not take its messages, loses its own connection and nobody else's.
- *   - The number of peers, of connections that are not yet established, of questions and of messages under way is bounded.
- *   - endpoint_cut() returns after the queue pairs are in the error state; saying goodbye and freeing follows later. Nothing here waits
- *     for an access that is being carried out: it takes as long as the storage does.
- *   - joined() is followed by exactly one left(); a connection that never joined ends with abandoned().
+ *   - A peer that breaks the protocol, or does not take its messages, loses its own connection and
+ *     nobody else's.
+ *   - The number of peers, of connections that are not yet established, of questions and of
+ *     messages under way is bounded.
+ *   - endpoint_cut() returns after the queue pairs are in the error state; saying goodbye and
+ *     freeing follows later. Nothing here waits for an access that is being carried out: it takes
+ *     as long as the storage does.
+ *   - joined() is followed by exactly one left(); a connection that never joined ends with
+ *     abandoned().
  *
  * Knows nothing of regions but their numbers; asks its owner.
  */
@@ -66,11 +70,17 @@ struct endpoint_peer {
 	uint64_t since_usec; /* CLOCK_BOOTTIME */
 	uint64_t asked;	     /* revocation it was asked for and has not acknowledged, or 0 */
 	uint64_t
-		cleared; /* revocation that does not wait for it: told in the accept, or acknowledged */
+		/* revocation that does not wait for it: told in the accept, or acknowledged */
+		cleared;
 	uint32_t rights;
-	bool half_open; /* accepted, but the other side's last word of the handshake is not here: nothing can be told yet */
+	/*
+	 * accepted, but the other side's last word of the handshake is not here: nothing can be
+	 * told yet
+	 */
+	bool half_open;
 	bool up;
-	bool asked_alone; /* asked with endpoint_tell_one(): it came in the middle of the revocation */
+	/* asked with endpoint_tell_one(): it came in the middle of the revocation */
+	bool asked_alone;
 	char address[64];
 };
 
@@ -108,7 +118,8 @@ static inline bool endpoint_has_place(uint32_t max, uint32_t n_peers, uint32_t o
 
 /**
  * endpoint_new - listen
- * @address: numeric, or "any": the first address of an interface that is up, not loopback, and has a device check_device() likes
+ * @address: numeric, or "any": the first address of an interface that is up, not loopback, and has
+ *           a device check_device() likes
  * @port: 0: any free one
  *
  * -ENODEV and a reason when there is no such device.
@@ -120,8 +131,9 @@ struct endpoint *endpoint_free(struct endpoint *e);
 DEFINE_FREEP(struct endpoint, endpoint_free)
 
 /*
- * To be called before a ticket is made: if the address that was found for "any" is gone, another one of the same device is listened on
- * instead. Peers that are there stay; what tickets say that were made before is nobody's address any more.
+ * To be called before a ticket is made: if the address that was found for "any" is gone, another
+ * one of the same device is listened on instead. Peers that are there stay; what tickets say that
+ * were made before is nobody's address any more.
  */
 void endpoint_follow_address(struct endpoint *e);
 
@@ -134,7 +146,10 @@ uint8_t endpoint_device_port(const struct endpoint *e);
 /* The peers, of all regions; NULL begins and ends. */
 const struct endpoint_peer *endpoint_next(const struct endpoint *e, const struct endpoint_peer *p);
 
-/* Send to every peer of a region that is up. WIRE_REVOCATION_ASKED: it now has to answer; _SETTLED: no longer. */
+/*
+ * Send to every peer of a region that is up. WIRE_REVOCATION_ASKED: it now has to answer; _SETTLED:
+ * no longer.
+ */
 void endpoint_tell(struct endpoint *e, uint64_t region, const struct wire_message *m);
 void endpoint_tell_one(struct endpoint *e, const struct endpoint_peer *p,
 		       const struct wire_message *m);
@@ -145,12 +160,16 @@ void endpoint_answer(struct endpoint *e, uint64_t number, const struct wire_mess
 /* Answer a question, once; a number that is unknown changes nothing. */
 void endpoint_explain(struct endpoint *e, uint64_t number, enum wire_cause cause);
 
-/* Cut off the peers of a region that are not cleared of @revocation, half-open ones too; 0: all. Returns how many of them were up. */
+/*
+ * Cut off the peers of a region that are not cleared of @revocation, half-open ones too; 0: all.
+ * Returns how many of them were up.
+ */
 uint32_t endpoint_cut(struct endpoint *e, uint64_t region, uint64_t revocation);
 
 /*
- * Free everything of a region's peers that stands in its protection domain. After endpoint_cut(…, 0). False: something is left, because an
- * access is still being carried out; closed() says when to ask again.
+ * Free everything of a region's peers that stands in its protection domain. After endpoint_cut(…,
+ * 0). False: something is left, because an access is still being carried out; closed() says when to
+ * ask again.
  */
 bool endpoint_forget(struct endpoint *e, uint64_t region);
 

@@ -2,7 +2,8 @@
 /*
  * listener.h - which address to listen on. Part of the endpoint.
  *
- * What always holds: exactly one address, and so exactly one device, is listened on: a region's key belongs to one device.
+ * What always holds: exactly one address, and so exactly one device, is listened on: a region's key
+ * belongs to one device.
  */
 #ifndef RDMAREG_KEEPER_LISTENER_H
 #define RDMAREG_KEEPER_LISTENER_H
@@ -11,7 +12,10 @@
 
 #include "keeper/endpoint/endpoint.h"
 
-/* -EACCES and a reason: this process may not open the nodes that RDMA needs. Their libraries would wait seconds for each and not say why. */
+/*
+ * -EACCES and a reason: this process may not open the nodes that RDMA needs. Their libraries would
+ * wait seconds for each and not say why.
+ */
 int listener_check_nodes(struct reason *why);
 
 /* False: no interface that is up has the address that it listens on. */

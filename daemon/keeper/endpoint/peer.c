@@ -2,8 +2,9 @@
 /*
  * peer.c - see peer.h.
  *
- * librdmacm would drive the queue pair itself, but with every remote right set until it is ready to send, and with
- * min_rnr_timer 0, which is 655 ms. So the queue pair is ours (rdma_accept() takes its number) and librdmacm only tells the attributes.
+ * librdmacm would drive the queue pair itself, but with every remote right set until it is ready to
+ * send, and with min_rnr_timer 0, which is 655 ms. So the queue pair is ours (rdma_accept() takes
+ * its number) and librdmacm only tells the attributes.
  */
 #include "keeper/endpoint/peer.h"
 
@@ -226,7 +227,10 @@ static int sent(struct peer *p, uint32_t slot)
 /* 1: it is to be carried out; 0: there is one under way. */
 static int take_sync(struct peer *p)
 {
-	/* the budget is given back by an answer that did some good: a flood of what cannot ends the connection */
+	/*
+	 * the budget is given back by an answer that did some good: a flood of what cannot ends the
+	 * connection
+	 */
 	if (p->useless++ >= USELESS_MAX)
 		return -EPROTO;
 	if (p->syncing)

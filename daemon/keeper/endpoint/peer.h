@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * peer.h - one remote peer's connection: queue pair, completion queue, buffers for control messages. Part of the endpoint.
+ * peer.h - one remote peer's connection: queue pair, completion queue, buffers for control
+ * messages. Part of the endpoint.
  *
- * What always holds: the queue pair has only the peer's rights and is ready to receive before the accept leaves; of the
- * PEER_RECEIVES buffers each is either posted or being looked at; at most one WIRE_LENGTH_CHANGED is under way, so that there
- * is always room for a revocation's two messages.
+ * What always holds: the queue pair has only the peer's rights and is ready to receive before the
+ * accept leaves; of the PEER_RECEIVES buffers each is either posted or being looked at; at most one
+ * WIRE_LENGTH_CHANGED is under way, so that there is always room for a revocation's two messages.
  */
 #ifndef RDMAREG_KEEPER_PEER_H
 #define RDMAREG_KEEPER_PEER_H
@@ -47,7 +48,8 @@ struct peer {
 	bool length_waits;
 	struct wire_message length; /* the newest, while one is under way */
 	unsigned int
-		useless; /* messages in a row that nobody waited for, or that could not do anything */
+		/* messages in a row that nobody waited for, or that could not do anything */
+		useless;
 	unsigned int flush_access; /* IBV_ACCESS_FLUSH_* of its queue pair */
 	bool syncing;		   /* a WIRE_SYNC is not answered yet */
 };
@@ -66,8 +68,9 @@ int peer_accept(struct peer *p, struct ibv_comp_channel *channel,
 void peer_set_error(struct peer *p);
 
 /*
- * Frees everything but the id. Blocks for as long as an access of this peer is being carried out, and that is as long as the storage takes to
- * read a page: not for the loop, unless nothing was ever sent to the queue pair.
+ * Frees everything but the id. Blocks for as long as an access of this peer is being carried out,
+ * and that is as long as the storage takes to read a page: not for the loop, unless nothing was
+ * ever sent to the queue pair.
  */
 void peer_close(struct peer *p);
 
@@ -76,9 +79,11 @@ int peer_send(struct peer *p, const struct wire_message *m);
 
 /**
  * peer_receive - take one completion out
- * @ret: set when it returns 1: the acknowledgement that was waited for, or a WIRE_SYNC, which has to be answered
+ * @ret: set when it returns 1: the acknowledgement that was waited for, or a WIRE_SYNC, which has
+ *       to be answered
  *
- * 0: something else; -EAGAIN: nothing there; -EPROTO: it sent nonsense; -EIO: the connection is broken.
+ * 0: something else; -EAGAIN: nothing there; -EPROTO: it sent nonsense; -EIO: the connection is
+ * broken.
  */
 int peer_receive(struct peer *p, struct wire_message *ret);
 

@@ -142,7 +142,10 @@ void peers_establish(struct endpoint *e, struct peer *p)
 	e->ops->joined(e->userdata, &p->public);
 }
 
-/* Everything a peer's queue holds: bounded, since a peer that keeps sending what nobody asked for is dismissed. */
+/*
+ * Everything a peer's queue holds: bounded, since a peer that keeps sending what nobody asked for
+ * is dismissed.
+ */
 static void drain(struct endpoint *e, struct peer *p)
 {
 	struct wire_message m;

@@ -2,9 +2,10 @@
 /*
  * peers.h - the set of peers of an endpoint, and what the two files of the endpoint share.
  *
- * What always holds: peers are never freed where they are found wanting, since that may be deep inside somebody's loop over them: they
- * are marked, disconnected from the event loop, closed by the worker, and freed from the loop again. They count until then. The endpoint's owner
- * hears of each exactly once.
+ * What always holds: peers are never freed where they are found wanting, since that may be deep
+ * inside somebody's loop over them: they are marked, disconnected from the event loop, closed by
+ * the worker, and freed from the loop again. They count until then. The endpoint's owner hears of
+ * each exactly once.
  */
 #ifndef RDMAREG_KEEPER_PEERS_H
 #define RDMAREG_KEEPER_PEERS_H

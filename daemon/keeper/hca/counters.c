@@ -2,8 +2,8 @@
 /*
  * counters.c - see hca/counters.h: libmnl.
  *
- * The kernel numbers memory regions upwards, and the worker alone registers, so the highest number among those of our process and
- * of the right length is the one that was registered last.
+ * The kernel numbers memory regions upwards, and the worker alone registers, so the highest number
+ * among those of our process and of the right length is the one that was registered last.
  */
 #include "keeper/hca/counters.h"
 

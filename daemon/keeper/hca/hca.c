@@ -2,11 +2,13 @@
 /*
  * hca.c - see hca.h: libibverbs.
  *
- * Some verbs return -1 and set errno, some return a positive errno, some NULL: here it becomes one style.
+ * Some verbs return -1 and set errno, some return a positive errno, some NULL: here it becomes one
+ * style.
  *
- * A context that was given away (hca_mr_import()) has users we know nothing of. What they have made in a protection domain keeps it from
- * being freed, and a command of theirs that just looks at a memory region keeps that for a moment. So such a domain is put aside and
- * freed when it can be; the memory region itself always goes.
+ * A context that was given away (hca_mr_import()) has users we know nothing of. What they have made
+ * in a protection domain keeps it from being freed, and a command of theirs that just looks at a
+ * memory region keeps that for a moment. So such a domain is put aside and freed when it can be;
+ * the memory region itself always goes.
  */
 #include "keeper/hca/hca.h"
 
@@ -24,7 +26,10 @@
 #include "rdmareg-wire.h"
 #include "selftest/advise.h"
 
-/* Bits of the kernel's ABI that not every rdma-core names: IB_UVERBS_DEVICE_FLUSH_*, IB_UVERBS_ODP_SUPPORT_FLUSH. */
+/*
+ * Bits of the kernel's ABI that not every rdma-core names: IB_UVERBS_DEVICE_FLUSH_*,
+ * IB_UVERBS_ODP_SUPPORT_FLUSH.
+ */
 #define DEVICE_FLUSH_GLOBAL (UINT64_C(1) << 38)
 #define DEVICE_FLUSH_PERSISTENT (UINT64_C(1) << 39)
 #define ODP_SUPPORT_FLUSH (1u << 6)
@@ -89,7 +94,9 @@ unsigned int hca_flush_access(uint8_t flush)
 #endif
 }
 
-/* The device has it, the device has it on demand-paged memory, and this libibverbs can ask for it. */
+/*
+ * The device has it, the device has it on demand-paged memory, and this libibverbs can ask for it.
+ */
 static uint8_t flush_of(uint64_t flags, const struct ibv_odp_caps *odp)
 {
 	if (!HAVE_IBV_FLUSH || !(odp->per_transport_caps.rc_odp_caps & ODP_SUPPORT_FLUSH))
@@ -199,7 +206,10 @@ int hca_mtu(const struct hca *h, uint32_t *ret_bytes)
 	return 0;
 }
 
-/* A user of the context who looks at it at this moment makes it busy: not for long, unless he means to. */
+/*
+ * A user of the context who looks at it at this moment makes it busy: not for long, unless he means
+ * to.
+ */
 static int deregister(struct hca_mr *m)
 {
 	const struct timespec pause = { .tv_nsec = 1000000 };
@@ -274,7 +284,10 @@ static void find_counters(struct hca *h, struct hca_mr *m)
 		error = counters_read(h->counters, m->number, &faults);
 	if (error == 0)
 		return;
-	/* an adapter that does not count never will; and what went wrong once costs no registration any more time */
+	/*
+	 * an adapter that does not count never will; and what went wrong once costs no registration
+	 * any more time
+	 */
 	m->number = 0;
 	h->counters = counters_free(h->counters);
 }
@@ -285,7 +298,10 @@ int hca_read_faults(struct hca *h, uint32_t counter, uint64_t *ret_faults)
 
 	pthread_mutex_lock(&h->lock);
 	r = h->counters ? counters_read(h->counters, counter, ret_faults) : -ENODATA;
-	/* an answer may still come, to a question that nobody asks any more: better none than a wrong one */
+	/*
+	 * an answer may still come, to a question that nobody asks any more: better none than a
+	 * wrong one
+	 */
 	if (r != 0 && r != -ENOENT) {
 		h->counters = counters_free(h->counters);
 		r = -ENODATA;

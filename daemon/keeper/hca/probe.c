@@ -2,7 +2,8 @@
 /*
  * probe.c - see hca.h: the short part of the self-test, for an adapter of which nothing is known.
  *
- * What always holds: a check that cannot be run, or does not end in time, says the worst; nothing of it is left afterwards.
+ * What always holds: a check that cannot be run, or does not end in time, says the worst; nothing
+ * of it is left afterwards.
  */
 #include "keeper/hca/hca.h"
 #include "selftest/selftest.h"

@@ -2,7 +2,8 @@
 /*
  * try.c - what an adapter can do and does not say, found out by trying it once, when it is opened.
  *
- * What always holds: nothing that is tried touches anybody's memory but one page of our own, and nothing of it is left afterwards.
+ * What always holds: nothing that is tried touches anybody's memory but one page of our own, and
+ * nothing of it is left afterwards.
  */
 #include "keeper/hca/try.h"
 

@@ -1,23 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * blocks.c - blocks of a file with direct access that others' writes replace, under a region (extents-replaceable.h).
+ * blocks.c - blocks of a file with direct access that others' writes replace, under a region
+ * (extents-replaceable.h).
  *
- * With a layout lease, which means XFS: a fault of the region's mapping while write(2) replaces the block, a peer's access or a prefetch,
- * can leave the mapping on the old one for good, and that may be another file's soon. So while a region has such blocks its watch asks for
- * writes, too (RDMAREG_ASK_WRITES): the range is fenced while they are done.
+ * With a layout lease, which means XFS: a fault of the region's mapping while write(2) replaces the
+ * block, a peer's access or a prefetch, can leave the mapping on the old one for good, and that may
+ * be another file's soon. So while a region has such blocks its watch asks for writes, too
+ * (RDMAREG_ASK_WRITES): the range is fenced while they are done.
  *
- * Without: a write to a block that was never written makes ext4 write zeros beside it as well, with the mapping left on the kernel's own page
- * of zeros there. So such blocks are written when a region is registered that may write; and whenever others took pages away, what lies
- * around them is dropped from the mapping: what was replaced then is mapped anew. For the time until that is done the region is
- * said to be degraded while it has such blocks.
+ * Without: a write to a block that was never written makes ext4 write zeros beside it as well, with
+ * the mapping left on the kernel's own page of zeros there. So such blocks are written when a
+ * region is registered that may write; and whenever others took pages away, what lies around them
+ * is dropped from the mapping: what was replaced then is mapped anew. For the time until that is
+ * done the region is said to be degraded while it has such blocks.
  *
  * What always holds:
- *   - A region with a layout lease is opened with a watch that is armed and asks for writes if any block calls for it, and after
- *     everybody who began to write before that has ended. Blocks come to be shared only by a reflink, which breaks the lease; so it is
- *     enough to look after each arming.
- *   - Nobody is let in before the look is done: where storage, or somebody in the middle of a write(2), does not let it end, the region
- *     stays fenced.
- *   - What the keeper drops by itself is not taken for the doing of others, or it would go on dropping.
+ *   - A region with a layout lease is opened with a watch that is armed and asks for writes if any
+ *     block calls for it, and after everybody who began to write before that has ended. Blocks come
+ *     to be shared only by a reflink, which breaks the lease; so it is enough to look after each
+ *     arming.
+ *   - Nobody is let in before the look is done: where storage, or somebody in the middle of a
+ *     write(2), does not let it end, the region stays fenced.
+ *   - What the keeper drops by itself is not taken for the doing of others, or it would go on
+ *     dropping.
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -36,7 +41,10 @@
 
 /* At most so much is written for a region when it is registered. */
 #define WRITE_MOST (UINT64_C(256) << 20)
-/* How far around what was taken away: ext4 writes zeros in pieces of 32 KiB unless told otherwise (extent_max_zeroout_kb). */
+/*
+ * How far around what was taken away: ext4 writes zeros in pieces of 32 KiB unless told otherwise
+ * (extent_max_zeroout_kb).
+ */
 #define AROUND_WRITTEN (UINT64_C(64) << 10)
 #define AROUND_UNWRITTEN (UINT64_C(2) << 20)
 
@@ -72,13 +80,16 @@ int kregion_follow_blocks(struct kregion *r)
 	bool ask = found->shared || found->copies == COPIES_SOME;
 	int error;
 
-	/* where nobody can tell, a file that had shared blocks has copies set aside, and another has not */
+	/*
+	 * where nobody can tell, a file that had shared blocks has copies set aside, and another
+	 * has not
+	 */
 	if (!ask && found->copies == COPIES_UNKNOWN)
 		ask = r->watching.ask_writes;
 	if (!r->mapping->direct || !kregion_is_leased(r) || ask == r->watching.ask_writes)
 		return 0;
-	error = watch_layout_anew(r->keeper->watch, r->mapping->fd, r->watching.deadline_msec, ask, r->id,
-				  &r->watching.layout_slot);
+	error = watch_layout_anew(r->keeper->watch, r->mapping->fd, r->watching.deadline_msec, ask,
+				  r->id, &r->watching.layout_slot);
 	if (error < 0)
 		return ask ? error : 0; /* to ask for more than is needed does no harm */
 	r->watching.break_base = r->guard.break_id;
@@ -108,7 +119,9 @@ static void tell_trouble(struct kregion *r)
 		tell_mode(r);
 }
 
-/* In a worker. What was mapped while nobody asked may be a block that was replaced: it is not kept. */
+/*
+ * In a worker. What was mapped while nobody asked may be a block that was replaced: it is not kept.
+ */
 static void run_look(struct job *job)
 {
 	struct kregion *r = of_job(job);
@@ -299,7 +312,10 @@ void kregion_drop_blocks(struct kregion *r)
 		drop(r);
 }
 
-/* The kernel takes the note of a page away before it unmaps it, and warns when somebody has it mapped (docs/upstream/dax-stale-mapping.md). */
+/*
+ * The kernel takes the note of a page away before it unmaps it, and warns when somebody has it
+ * mapped (docs/upstream/dax-stale-mapping.md).
+ */
 void kregion_let_go(struct kregion *r, uint64_t start, uint64_t end)
 {
 	if (r->watching.ask_writes && mapping_drop(r->mapping, start, end) == 0)

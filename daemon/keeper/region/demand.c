@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * demand.c - ranges that somebody wants through the daemon, and the keeper's own wishes: quiet while it writes back, or while
- * something of the region does not end.
+ * demand.c - ranges that somebody wants through the daemon, and the keeper's own wishes: quiet
+ * while it writes back, or while something of the region does not end.
  *
  * What always holds:
- *   - The guard keeps few demands. When it has no place for another, that one shares the place of one that is there, whose range grows to cover
- *     both: it waits for that fence like any other, and nothing is let go before the last of a place is over.
- *   - Every demand is answered once: granted, withdrawn, or the end of the region, which is as good as a grant.
- *   - A demand that the daemon made ends with the daemon's connection; one with a limit ends there. None outlives its region.
+ *   - The guard keeps few demands. When it has no place for another, that one shares the place of
+ *     one that is there, whose range grows to cover both: it waits for that fence like any other,
+ *     and nothing is let go before the last of a place is over.
+ *   - Every demand is answered once: granted, withdrawn, or the end of the region, which is as good
+ *     as a grant.
+ *   - A demand that the daemon made ends with the daemon's connection; one with a limit ends there.
+ *     None outlives its region.
  *   - A sync ends by the storage or by its limit, whichever comes first; the answer says which.
  */
 #include <errno.h>
@@ -56,8 +59,8 @@ static struct kregion_demand *new_demand(struct kregion *r)
 }
 
 /*
- * The place whose range grows least by that, one that is not granted if there is one: who shares a granted one keeps it from being over. The
- * keeper's own wishes share with nobody. 0: none.
+ * The place whose range grows least by that, one that is not granted if there is one: who shares a
+ * granted one keeps it from being over. The keeper's own wishes share with nobody. 0: none.
  */
 static uint64_t place_to_share(const struct kregion *r, uint64_t start, uint64_t end)
 {
@@ -65,7 +68,8 @@ static uint64_t place_to_share(const struct kregion *r, uint64_t start, uint64_t
 	bool granted = true;
 
 	for (size_t i = 0; i < r->demands.n; i++) {
-		const struct guard_demand *g = guard_find_demand(&r->guard, r->demands.item[i].place);
+		const struct guard_demand *g =
+			guard_find_demand(&r->guard, r->demands.item[i].place);
 		uint64_t first, last;
 
 		if (!r->demands.item[i].demand || !g || (g->id & OWN))

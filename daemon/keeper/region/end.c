@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * end.c - how a region ends: peers, memory region, watches, mapping, descriptor, in this order, and then the answers.
+ * end.c - how a region ends: peers, memory region, watches, mapping, descriptor, in this order, and
+ * then the answers.
  *
- * kregion_end() is called again whenever the worker has given a job back, until nothing is left to wait for. Its first call makes the
- * region unreachable; what follows can take for ever where storage is silent, so the answers wait a second for it and no longer.
+ * kregion_end() is called again whenever the worker has given a job back, until nothing is left to
+ * wait for. Its first call makes the region unreachable; what follows can take for ever where
+ * storage is silent, so the answers wait a second for it and no longer.
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -39,8 +41,9 @@ static void done_deregister(struct job *job)
 
 	if (r->job_error) {
 		/*
-		 * It is fenced or this is why it is destroyed; either way a mapping that something may still be registered on must never
-		 * become another one. When the process ends, so does everything.
+		 * It is fenced or this is why it is destroyed; either way a mapping that something
+		 * may still be registered on must never become another one. When the process ends,
+		 * so does everything.
 		 */
 		log_error("region %" PRIu64 ": cannot be deregistered (%s): this keeper ends",
 			  r->id, strerror(-r->job_error));
@@ -58,8 +61,9 @@ static bool deregister(struct kregion *r)
 	if (e)
 		endpoint_cut(e, r->id, 0);
 	/*
-	 * What is left to wait for below may be a page fault that storage does not answer. The kernel tries one for as long as there is something
-	 * mapped (7.3 tries one that fails with EIO for ever), and gives up at a fence.
+	 * What is left to wait for below may be a page fault that storage does not answer. The
+	 * kernel tries one for as long as there is something mapped (7.3 tries one that fails with
+	 * EIO for ever), and gives up at a fence.
 	 */
 	if (!r->ending.quiet && r->mapping)
 		mapping_fence(r->mapping, &start, &end);
@@ -109,10 +113,11 @@ int kregion_init_end(struct kregion *r)
 
 void kregion_free_events(struct kregion *r)
 {
-	struct event *const events[] = { r->timer,	   r->warming.timer,     r->warming.stall_timer,
-					 r->report.timer,  r->watching.timer,    r->patience_timer,
-					 r->explain.timer, r->replaced.timer, r->stuck.timer,
-					 r->ending.go_on };
+	struct event *const events[] = {
+		r->timer,	   r->warming.timer,  r->warming.stall_timer, r->report.timer,
+		r->watching.timer, r->patience_timer, r->explain.timer,	      r->replaced.timer,
+		r->stuck.timer,	   r->ending.go_on
+	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(events); i++)
 		if (events[i])

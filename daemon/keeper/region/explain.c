@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * explain.c - why a peer's access failed. All that adapters say is that it did; so the pages of the access are touched once more, as
- * the same kind of access, and by this process rather than by the adapter's fault: the kernel then says why.
+ * explain.c - why a peer's access failed. All that adapters say is that it did; so the pages of the
+ * access are touched once more, as the same kind of access, and by this process rather than by the
+ * adapter's fault: the kernel then says why.
  *
  * What always holds:
- *   - Nothing is touched that the connection could not have touched: inside the region, with its right, not while it is fenced.
- *   - Every question is answered once: within PATIENCE_USEC of when it was asked, however silent the storage is and however many were asked
- *     before it, or at the region's end. They are looked into one after the other; the endpoint bounds how many there are. Only storage that was
- *     asked for so long is told to be silent.
+ *   - Nothing is touched that the connection could not have touched: inside the region, with its
+ *     right, not while it is fenced.
+ *   - Every question is answered once: within PATIENCE_USEC of when it was asked, however silent
+ *     the storage is and however many were asked before it, or at the region's end. They are looked
+ *     into one after the other; the endpoint bounds how many there are. Only storage that was asked
+ *     for so long is told to be silent.
  *   - What is not known is not told: WIRE_CAUSE_UNKNOWN.
  */
 #include <errno.h>
@@ -61,7 +64,10 @@ static void answer_first(struct kregion *r, enum wire_cause cause)
 	free(q);
 }
 
-/* While the job is under way the first question is the worker's: it stays, answered, until the job is done. */
+/*
+ * While the job is under way the first question is the worker's: it stays, answered, until the job
+ * is done.
+ */
 static void answer_all(struct kregion *r, enum wire_cause cause)
 {
 	struct kregion_question *q;

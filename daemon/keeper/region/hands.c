@@ -2,8 +2,9 @@
 /*
  * hands.c - the guard's hands: see region/region.h.
  *
- * Events wait in an inbox while effects are carried out, since carrying one out produces the next event: the guard sees one event at a
- * time, and its effects are done, in order, before it sees another.
+ * Events wait in an inbox while effects are carried out, since carrying one out produces the next
+ * event: the guard sees one event at a time, and its effects are done, in order, before it sees
+ * another.
  */
 #include "keeper/region/region.h"
 
@@ -61,7 +62,10 @@ static void ask(struct kregion *r)
 		 "), %" PRIu64 " ms to acknowledge",
 		 r->id, g->revocation, cause_names[g->cause], g->ask_start, g->ask_end,
 		 (uint64_t)(g->deadline_usec > now ? (g->deadline_usec - now) / USEC_PER_MSEC : 0));
-	/* who waits for a prefetch would wait for the revocation to end; who registered it must know it to understand what follows */
+	/*
+	 * who waits for a prefetch would wait for the revocation to end; who registered it must
+	 * know it to understand what follows
+	 */
 	kregion_stop_warming(r, -EBUSY);
 	tell_registered(r);
 	tell_asked(r, NULL);
@@ -75,7 +79,10 @@ static void fence(struct kregion *r, uint64_t revocation)
 	struct endpoint *e = r->keeper->endpoint;
 	bool closing = r->guard.state == GUARD_CLOSING;
 
-	/* with policy follow nobody had time to answer, so nobody is punished: whoever reaches into the fence loses by himself */
+	/*
+	 * with policy follow nobody had time to answer, so nobody is punished: whoever reaches into
+	 * the fence loses by himself
+	 */
 	r->cut = 0;
 	if (e && (closing || r->guard.policy != POLICY_FOLLOW))
 		r->cut = endpoint_cut(e, r->id, closing ? 0 : revocation);
@@ -96,7 +103,8 @@ static void fence(struct kregion *r, uint64_t revocation)
 
 static void release(struct kregion *r, uint32_t break_id)
 {
-	int error = watch_release(r->keeper->watch, r->watching.layout_slot, break_id - r->watching.break_base);
+	int error = watch_release(r->keeper->watch, r->watching.layout_slot,
+				  break_id - r->watching.break_base);
 
 	kregion_feed(r, (struct guard_event){ .type = GUARD_RELEASE_DONE, .error = error });
 }
@@ -199,7 +207,7 @@ void kregion_on_layout(struct kregion *r, const struct rdmareg_report *report)
 	struct guard_event e = { .break_id = report->break_id + r->watching.break_base };
 
 	if (report->slot != r->watching.layout_slot)
-		return;				      /* one that was replaced */
+		return;					     /* one that was replaced */
 	if (r->phase == KREGION_ENDING && r->ending.quiet) { /* nothing reaches it any more */
 		watch_release(r->keeper->watch, r->watching.layout_slot, report->break_id);
 		return;
@@ -215,7 +223,10 @@ void kregion_on_layout(struct kregion *r, const struct rdmareg_report *report)
 		e.type = GUARD_EXPIRED;
 	else
 		return;
-	/* the grace counts from when the kernel began to wait, or a keeper that was slow to look would fence after the kernel let go */
+	/*
+	 * the grace counts from when the kernel began to wait, or a keeper that was slow to look
+	 * would fence after the kernel let go
+	 */
 	began = report->deadline_nsec / 1000 - r->watching.deadline_msec * USEC_PER_MSEC;
 	e.now_usec = report->deadline_nsec && began < now ? began : now;
 	kregion_range_of(r, report->breaker_pid, &e.start, &e.end);
@@ -237,7 +248,11 @@ void kregion_peer_joined(struct kregion *r, const struct endpoint_peer *p)
 
 	if (p->cleared == running)
 		return;
-	if (running) /* behind the fence, too: whoever goes on loses his connection there. It takes the place of the one that is cleared */
+	/*
+	 * behind the fence, too: whoever goes on loses his connection there. It takes the place of
+	 * the one that is cleared
+	 */
+	if (running)
 		tell_asked(r, p);
 	else
 		tell_settled(r, p->cleared, OUTCOME_RESTORED, p);

@@ -3,8 +3,8 @@
  * inbox.c - how a region's parts tell it that something happened: an event for its guard, or that a
  * worker has given a job back.
  *
- * What always holds: the parts know nobody above them. The guard's step and what a returned job lets go on are
- * put here when the region is made (@step, @go_on).
+ * What always holds: the parts know nobody above them. The guard's step and what a returned job
+ * lets go on are put here when the region is made (@step, @go_on).
  */
 #include <event2/event.h>
 #include <stdlib.h>

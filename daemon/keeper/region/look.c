@@ -1,20 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * look.c - what becomes of regions' files while they are registered: looked at once a second, each in its turn, and soon after
- * pages were taken away.
+ * look.c - what becomes of regions' files while they are registered: looked at once a second, each
+ * in its turn, and soon after pages were taken away.
  *
- * Where a file is, the kernel says of the region's own descriptor: it follows renames of the file and of folders, in whatever mount
- * namespace the descriptor is from, and marks what was unlinked or replaced. No path is looked up, so no filesystem is asked, and
- * whoever puts something else at the path changes nothing.
+ * Where a file is, the kernel says of the region's own descriptor: it follows renames of the file
+ * and of folders, in whatever mount namespace the descriptor is from, and marks what was unlinked
+ * or replaced. No path is looked up, so no filesystem is asked, and whoever puts something else at
+ * the path changes nothing.
  *
- * Blocks can be taken by somebody whom neither lease nor event shows: a loop device, an NFS server, a container's overlay, a defragmenter, or
- * whoever comes next. So what blocks the file has (with direct access also where) is compared with what it had, by a worker, when pages were
- * taken away or the number of blocks is another. What is gone and no revocation covered is a bypass: counted, said, told. What happens during
- * a revocation, and just after it by one whom it let go on, is the revocation's.
+ * Blocks can be taken by somebody whom neither lease nor event shows: a loop device, an NFS server,
+ * a container's overlay, a defragmenter, or whoever comes next. So what blocks the file has (with
+ * direct access also where) is compared with what it had, by a worker, when pages were taken away
+ * or the number of blocks is another. What is gone and no revocation covered is a bypass: counted,
+ * said, told. What happens during a revocation, and just after it by one whom it let go on, is the
+ * revocation's.
  *
- * What always holds: a look takes the loop no longer than a few hundred regions take, however many there are; one file of each storage is
- * compared at a time, so one that is silent keeps nobody else's from it; what was found is a level, told to the daemon and to peers when it
- * changes, and in every list.
+ * What always holds: a look takes the loop no longer than a few hundred regions take, however many
+ * there are; one file of each storage is compared at a time, so one that is silent keeps nobody
+ * else's from it; what was found is a level, told to the daemon and to peers when it changes, and
+ * in every list.
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -47,7 +51,10 @@
 #define SETTLED_USEC USEC_PER_SEC
 #define PUMP_MAX 64 /* regions that are offered to the worker at a time */
 #define AT_ONCE 8   /* storages whose files are compared at the same time */
-/* A change so soon before a look may have a second one behind it with the same time: clocks of files have steps. */
+/*
+ * A change so soon before a look may have a second one behind it with the same time: clocks of
+ * files have steps.
+ */
 #define STEP_NSEC (UINT64_C(20) * 1000 * 1000)
 
 /* The kernel's mark, d_path() in fs/d_path.c. */
@@ -73,10 +80,14 @@ struct kregion_blocks {
 	uint64_t start; /* bytes in the file, of what is to be looked at */
 	uint64_t end;
 	uint64_t
-		revocation; /* the guard's number when it began: after another one there is nothing to compare */
+		/*
+		 * the guard's number when it began: after another one there is nothing to compare
+		 */
+		revocation;
 	uint64_t number; /* of blocks, and */
 	uint64_t
-		changed_nsec; /* the time of the file's last change; 0: there may be another one at that time */
+		/* the time of the file's last change; 0: there may be another one at that time */
+		changed_nsec;
 	struct extents *known; /* as of @known_revocation; NULL: none */
 	uint64_t known_revocation;
 	struct extents *found;
@@ -150,7 +161,10 @@ static void look_at_path(struct kregion *r)
 
 #define of_job(j) container_of(j, struct kregion, look.job)
 
-/* In the worker. What the file does not have any more is not looked at: that it became shorter is known from its length. */
+/*
+ * In the worker. What the file does not have any more is not looked at: that it became shorter is
+ * known from its length.
+ */
 static int read_extents(struct kregion_blocks *b)
 {
 	struct statx st;
@@ -176,7 +190,10 @@ static void run_look(struct job *job)
 	b->error = read_extents(b);
 	if (b->error || !b->loss.end)
 		return;
-	/* while data goes from memory to blocks a filesystem may show neither for a moment: only what is gone twice is gone */
+	/*
+	 * while data goes from memory to blocks a filesystem may show neither for a moment: only
+	 * what is gone twice is gone
+	 */
 	free(b->found);
 	b->found = NULL;
 	b->error = read_extents(b);
@@ -239,7 +256,10 @@ void kregion_note_shrunk(struct kregion *r)
 	r->look.shrunk_revocation = r->guard.revocation;
 }
 
-/* Whoever was let go on may not have come to it before: he was released at a deadline, or since the daemon is gone. */
+/*
+ * Whoever was let go on may not have come to it before: he was released at a deadline, or since the
+ * daemon is gone.
+ */
 static bool was_just_revoked(const struct kregion *r)
 {
 	return r->look.settled_usec && now_monotonic_usec() - r->look.settled_usec < SETTLED_USEC;
@@ -279,9 +299,9 @@ static void submit(struct looks *l, struct kregion *r)
 	struct kregion_blocks *b = r->look.blocks;
 
 	b->fd = r->mapping->fd;
-	b->places =
-		r->mapping->direct &&
-		!r->watching.ask_writes; /* what a peer writes to shared blocks lies elsewhere afterwards */
+	b->places = r->mapping->direct &&
+		    /* what a peer writes to shared blocks lies elsewhere afterwards */
+		    !r->watching.ask_writes;
 	b->start = r->mapping->offset;
 	b->end = b->start + r->guard.valid_length;
 	b->revocation = r->guard.revocation;
@@ -297,7 +317,9 @@ static void submit(struct looks *l, struct kregion *r)
 	kregion_step_began(r);
 }
 
-/* Gives the worker what it has room for; what has to wait for its storage goes behind the others. */
+/*
+ * Gives the worker what it has room for; what has to wait for its storage goes behind the others.
+ */
 static void pump(struct looks *l)
 {
 	struct kregion *r;

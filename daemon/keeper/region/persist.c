@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * persist.c - peers that want what they wrote on the medium (WIRE_SYNC): the file is written back by the sync worker, and
- * nobody is asked or fenced, since each asks for his own completed writes only.
+ * persist.c - peers that want what they wrote on the medium (WIRE_SYNC): the file is written back
+ * by the sync worker, and nobody is asked or fenced, since each asks for his own completed writes
+ * only.
  *
  * What always holds:
- *   - A peer waits at most once (endpoint/peer.c), and not after it left: so who waits is bounded by the number of peers.
- *   - A request that comes while the file is being written back waits for the next time, which serves all that have come by then.
- *   - Once the storage has failed nothing of this region is called durable again: the kernel tells of lost pages once only, and whose
- *     they were nobody knows.
+ *   - A peer waits at most once (endpoint/peer.c), and not after it left: so who waits is bounded
+ *     by the number of peers.
+ *   - A request that comes while the file is being written back waits for the next time, which
+ *     serves all that have come by then.
+ *   - Once the storage has failed nothing of this region is called durable again: the kernel tells
+ *     of lost pages once only, and whose they were nobody knows.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -50,7 +53,10 @@ static void run(struct job *job)
 {
 	struct kregion *r = of_job(job);
 
-	/* the file's size and where its blocks are belong to what fdatasync(2) writes; its times do not */
+	/*
+	 * the file's size and where its blocks are belong to what fdatasync(2) writes; its times do
+	 * not
+	 */
 	r->persist.error = fdatasync(r->mapping->fd) < 0 ? -errno : 0;
 }
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * register.c - how a region comes to be: its file examined and mapped, watched, registered with the adapter, prefetched if that was
- * asked for, and then announced.
+ * register.c - how a region comes to be: its file examined and mapped, watched, registered with the
+ * adapter, prefetched if that was asked for, and then announced.
  *
- * What always holds: watches stand before the file's size is read, so no change of it is missed; a region that cannot be completed
- * leaves nothing. A file whose storage is silent is waited for by a thread of its own: whoever registers it is told after
- * storage_stall_msec, and what the thread has is taken down when it comes back (region/end.c).
+ * What always holds: watches stand before the file's size is read, so no change of it is missed; a
+ * region that cannot be completed leaves nothing. A file whose storage is silent is waited for by a
+ * thread of its own: whoever registers it is told after storage_stall_msec, and what the thread has
+ * is taken down when it comes back (region/end.c).
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -27,7 +28,10 @@
 #include "util/macros.h"
 #include "util/text.h"
 
-/* The kernel module refuses a lease for 50 ms after the file was taken from somebody, so that who took it is not met by the next one. */
+/*
+ * The kernel module refuses a lease for 50 ms after the file was taken from somebody, so that who
+ * took it is not met by the next one.
+ */
 #define WATCH_RETRY_USEC (20 * USEC_PER_MSEC)
 #define WATCH_TRIES 20u
 
@@ -120,7 +124,10 @@ static void on_patience(evutil_socket_t fd, short what, void *userdata)
 	fail(r, -ETIME, &why);
 }
 
-/* Its blocks call for a watch that asks for more: that is set up, and then what began before it is waited for. */
+/*
+ * Its blocks call for a watch that asks for more: that is set up, and then what began before it is
+ * waited for.
+ */
 static bool is_watched_anew(struct kregion *r)
 {
 	int more = kregion_follow_blocks(r);
@@ -128,7 +135,10 @@ static bool is_watched_anew(struct kregion *r)
 	if (more > 0) {
 		submit_register(r);
 	} else if (more < 0) {
-		/* somebody waits for the blocks already, and nobody can be asked yet: he goes on, and it is watched when he is done */
+		/*
+		 * somebody waits for the blocks already, and nobody can be asked yet: he goes on,
+		 * and it is watched when he is done
+		 */
 		kregion_unwatch(r);
 		r->watching.has_early = false;
 		r->watching.ask_writes = true;
@@ -173,9 +183,10 @@ static void done_register(struct job *job)
 	}
 	if (r->warming.first) {
 		/* connection 0: the registration itself is what waits for it */
-		warm_add_request(&r->warming.engine,
-				 &(struct warm_request){ .end = r->mapping->length,
-							 .write = warm_is_for_writing(&r->warming.engine) });
+		warm_add_request(
+			&r->warming.engine,
+			&(struct warm_request){ .end = r->mapping->length,
+						.write = warm_is_for_writing(&r->warming.engine) });
 		kregion_warm(r);
 	} else {
 		tell_registered(r);

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * report.c - what happened to a region's pages: counted, folded, and told to the daemon at most ten times a second.
+ * report.c - what happened to a region's pages: counted, folded, and told to the daemon at most ten
+ * times a second.
  *
- * What always holds: nothing is lost by folding (causes are or-ed, the range only grows until it is told), and the length told is
- * the one of that moment. What a region has to say is a level, not an event: while the daemon does not read, a region waits for its turn
- * once, however much happens to it, so that what waits is bounded by the number of regions.
+ * What always holds: nothing is lost by folding (causes are or-ed, the range only grows until it is
+ * told), and the length told is the one of that moment. What a region has to say is a level, not an
+ * event: while the daemon does not read, a region waits for its turn once, however much happens to
+ * it, so that what waits is bounded by the number of regions.
  */
 #include <errno.h>
 #include <event2/event.h>

@@ -1,17 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * stuck.c - notices a step on a region's memory or blocks that does not end, and takes the region out of whatever it is part of.
+ * stuck.c - notices a step on a region's memory or blocks that does not end, and takes the region
+ * out of whatever it is part of.
  *
- * Such steps run in workers' threads: prefetches, touching pages to see why a peer's access failed, reading where blocks are, dropping pages.
- * Storage may be silent, or the kernel may have locked itself up (docs/upstream/collapse-deadlock.md): a thread that waits in there cannot be
- * ended. So the region is revoked like for anybody else: peers have its grace, who does not acknowledge is cut off, and all of it is fenced.
- * No fault of a peer joins those that wait, and whoever wants the blocks is let go on at once. When the step ends the region is opened again.
+ * Such steps run in workers' threads: prefetches, touching pages to see why a peer's access failed,
+ * reading where blocks are, dropping pages. Storage may be silent, or the kernel may have locked
+ * itself up (docs/upstream/collapse-deadlock.md): a thread that waits in there cannot be ended. So
+ * the region is revoked like for anybody else: peers have its grace, who does not acknowledge is
+ * cut off, and all of it is fenced. No fault of a peer joins those that wait, and whoever wants the
+ * blocks is let go on at once. When the step ends the region is opened again.
  *
  * What always holds:
- *   - Only a step that a thread has been in for twice storage_stall_msec counts; one that waits for a thread is nobody's fault.
- *   - A region is not warmed unasked after that before a prefetch that was asked for has succeeded: a page that fails with EIO keeps Linux 7.3
- *     trying until it is fenced, and peers are not to be cut off for the same page again and again.
- *   - Until it ends nothing is begun on the memory of any region of the same file, and no region of it is registered.
+ *   - Only a step that a thread has been in for twice storage_stall_msec counts; one that waits for
+ *     a thread is nobody's fault.
+ *   - A region is not warmed unasked after that before a prefetch that was asked for has succeeded:
+ *     a page that fails with EIO keeps Linux 7.3 trying until it is fenced, and peers are not to be
+ *     cut off for the same page again and again.
+ *   - Until it ends nothing is begun on the memory of any region of the same file, and no region of
+ *     it is registered.
  *   - That it is so is a level (@text), told to the daemon when it changes and in every list.
  */
 #include <errno.h>
@@ -46,7 +52,10 @@ static const struct job *job_of(const struct kregion *r, const struct step *s)
 	return (const struct job *)((const char *)r + s->job);
 }
 
-/* Of those that a thread is in, the one that began first; NULL: there is none. @ret_any: one is under way, or waits for a thread. */
+/*
+ * Of those that a thread is in, the one that began first; NULL: there is none. @ret_any: one is
+ * under way, or waits for a thread.
+ */
 static const struct step *oldest(const struct kregion *r, uint64_t *ret_began, bool *ret_any)
 {
 	const struct step *found = NULL;

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * warm.c - carries out what warm.c decides: one chunk at a time through the worker, and answers to who asked.
+ * warm.c - carries out what warm.c decides: one chunk at a time through the worker, and answers to
+ * who asked.
  *
- * What always holds: only an open region is prefetched, never beyond the end of its file, and prefetching ends with the chunk under
- * way when a revocation begins. Nobody waits longer for a chunk than storage_stall_msec: storage can hang, and who waits is told.
+ * What always holds: only an open region is prefetched, never beyond the end of its file, and
+ * prefetching ends with the chunk under way when a revocation begins. Nobody waits longer for a
+ * chunk than storage_stall_msec: storage can hang, and who waits is told.
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -31,15 +33,18 @@ static void run(struct job *job)
 {
 	struct kregion *r = of_job(job);
 
-	/* read from the storage first, since the adapter's fault would keep the address space for as long as that takes */
+	/*
+	 * read from the storage first, since the adapter's fault would keep the address space for
+	 * as long as that takes
+	 */
 	mapping_load(r->mapping, r->warming.chunk.offset, r->warming.chunk.length);
 	r->warming.error = hca_prefetch(r->mr, r->mapping->address + r->warming.chunk.offset,
-				     r->warming.chunk.length, r->warming.chunk.write);
+					r->warming.chunk.length, r->warming.chunk.write);
 	r->warming.cause = 0;
 	if (r->warming.error == -EFAULT || r->warming.error == -EIO)
-		r->warming.cause =
-			mapping_explain(r->mapping, r->warming.chunk.offset, r->warming.chunk.length,
-					r->warming.chunk.write, &r->warming.failed_at);
+		r->warming.cause = mapping_explain(r->mapping, r->warming.chunk.offset,
+						   r->warming.chunk.length, r->warming.chunk.write,
+						   &r->warming.failed_at);
 }
 
 static uint64_t limit(const struct kregion *r)
@@ -86,7 +91,10 @@ static void done(struct job *job)
 	evtimer_del(r->warming.stall_timer);
 	r->warming.stalled = false;
 	if (error == -EFAULT && r->phase == KREGION_HELD) {
-		/* the file became shorter under it: there is nothing left to prefetch, which is no failure */
+		/*
+		 * the file became shorter under it: there is nothing left to prefetch, which is no
+		 * failure
+		 */
 		kregion_restat(r);
 		if (r->warming.chunk.offset + r->warming.chunk.length > limit(r))
 			error = 0;
@@ -158,7 +166,8 @@ void kregion_warm(struct kregion *r)
 	answer_finished(r);
 	if (kregion_file_is_stuck(r))
 		return;
-	while (!warm_next(&r->warming.engine, limit(r), now_monotonic_usec(), &r->warming.chunk, &wait)) {
+	while (!warm_next(&r->warming.engine, limit(r), now_monotonic_usec(), &r->warming.chunk,
+			  &wait)) {
 		unsigned int left = r->warming.engine.n_requests;
 
 		answer_finished(r);
@@ -278,7 +287,8 @@ static void on_stall(evutil_socket_t fd, short what, void *userdata)
 	(void)what;
 	log_warning("region %" PRIu64 ": the storage does not answer: [%" PRIu64 ", %" PRIu64
 		    ") of it has been prefetched for %" PRIu32 " ms",
-		    r->id, r->warming.chunk.offset, r->warming.chunk.offset + r->warming.chunk.length,
+		    r->id, r->warming.chunk.offset,
+		    r->warming.chunk.offset + r->warming.chunk.length,
 		    r->keeper->options->storage_stall_msec);
 	kregion_stop_warming(r, -ETIME);
 	r->warming.stalled = r->warming.job.busy; /* else its turn had not come yet */

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * watch.c - what the kernel watches for a region, and so what can be promised about it (its arbitration mode).
+ * watch.c - what the kernel watches for a region, and so what can be promised about it (its
+ * arbitration mode).
  *
- * What always holds: the kernel's deadline is longer than the grace by the margin, so that in the ordinary case the fence is up
- * before the kernel gives blocks back by itself. A file that can have a layout lease, and has none since somebody is in its way,
- * is tried again until it has one (@unleased), and what is missing meanwhile is told.
+ * What always holds: the kernel's deadline is longer than the grace by the margin, so that in the
+ * ordinary case the fence is up before the kernel gives blocks back by itself. A file that can have
+ * a layout lease, and has none since somebody is in its way, is tried again until it has one
+ * (@unleased), and what is missing meanwhile is told.
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -105,8 +107,8 @@ int kregion_watch(struct kregion *r, uint64_t *grace_usec, bool last)
 				"%s has no filesystem that could want blocks back", m->filesystem);
 
 	r->watching.deadline_msec = fit(k, grace_usec);
-	layout = watch_layout(k->watch, m->fd, r->watching.deadline_msec, r->watching.ask_writes, r->id,
-			      &r->watching.layout_slot);
+	layout = watch_layout(k->watch, m->fd, r->watching.deadline_msec, r->watching.ask_writes,
+			      r->id, &r->watching.layout_slot);
 	if (layout == -EAGAIN && !last) {
 		kregion_unwatch(r);
 		return -EBUSY;
@@ -129,9 +131,9 @@ void kregion_await_lease(struct kregion *r)
 	if (!r->watching.unleased)
 		return;
 	r->watching.lease_pause_usec = !r->watching.lease_pause_usec ? LEASE_PAUSE_USEC
-			      : r->watching.lease_pause_usec < LEASE_PAUSE_MAX_USEC / 2
-				      ? r->watching.lease_pause_usec * 2
-				      : LEASE_PAUSE_MAX_USEC;
+				       : r->watching.lease_pause_usec < LEASE_PAUSE_MAX_USEC / 2
+					       ? r->watching.lease_pause_usec * 2
+					       : LEASE_PAUSE_MAX_USEC;
 	tv = timeval_from_usec(r->watching.lease_pause_usec);
 	evtimer_add(r->watching.timer, &tv);
 }
@@ -147,8 +149,8 @@ static int take_lease(struct kregion *r)
 	r->watching.deadline_msec = fit(k, &r->guard.grace_usec);
 	/* the region is open and nobody has looked at its blocks */
 	r->watching.ask_writes = r->mapping->direct;
-	error = watch_layout(k->watch, r->mapping->fd, r->watching.deadline_msec, r->watching.ask_writes, r->id,
-			     &r->watching.layout_slot);
+	error = watch_layout(k->watch, r->mapping->fd, r->watching.deadline_msec,
+			     r->watching.ask_writes, r->id, &r->watching.layout_slot);
 	if (error) {
 		r->watching.layout_slot = WATCH_NO_SLOT;
 		return error;
@@ -192,7 +194,8 @@ void kregion_unwatch(struct kregion *r)
 
 int kregion_rearm(struct kregion *r)
 {
-	int error = watch_rearm(r->keeper->watch, r->watching.layout_slot, r->watching.deadline_msec, r->watching.ask_writes);
+	int error = watch_rearm(r->keeper->watch, r->watching.layout_slot,
+				r->watching.deadline_msec, r->watching.ask_writes);
 
 	if (error == -EBUSY) /* armed already, or broken again, which a report will say */
 		return 0;
@@ -241,7 +244,8 @@ int kregion_configure(struct kregion *r, enum region_policy policy, uint64_t gra
 			"The region is being revoked, registered or released; try again later");
 	if (r->watching.layout_slot != WATCH_NO_SLOT && !r->watching.unleased) {
 		deadline_msec = fit(r->keeper, &grace_usec);
-		error = deadline_msec > r->watching.deadline_msec ? lengthen(r, deadline_msec, why) : 0;
+		error = deadline_msec > r->watching.deadline_msec ? lengthen(r, deadline_msec, why)
+								  : 0;
 		if (error)
 			return error;
 	}

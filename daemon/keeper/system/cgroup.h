@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * cgroup.h - how much memory the keeper's cgroup, ancestors included, leaves it. Version 2 only; without it nothing is limited here.
+ * cgroup.h - how much memory the keeper's cgroup, ancestors included, leaves it. Version 2 only;
+ * without it nothing is limited here.
  *
- * What always holds: what cannot be read limits nothing, since refusing a region needs a reason that can be shown.
+ * What always holds: what cannot be read limits nothing, since refusing a region needs a reason
+ * that can be shown.
  */
 #ifndef RDMAREG_KEEPER_CGROUP_H
 #define RDMAREG_KEEPER_CGROUP_H
@@ -11,7 +13,10 @@
 
 #define CGROUP_PATH_MAX 1024
 
-/* Where a version 2 cgroup is, below @root, by the text of /proc/self/cgroup. -ENOENT: none; -EINVAL: outside what is mounted. */
+/*
+ * Where a version 2 cgroup is, below @root, by the text of /proc/self/cgroup. -ENOENT: none;
+ * -EINVAL: outside what is mounted.
+ */
 int cgroup_path(const char *root, const char *text, char ret[CGROUP_PATH_MAX]);
 
 /**

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * durability.c - see durability.h: statx(2) for files, sysfs for device-dax. A device's path in sysfs names all that it is part of, from
- * the machine down; each of those says its type in its file uevent.
+ * durability.c - see durability.h: statx(2) for files, sysfs for device-dax. A device's path in
+ * sysfs names all that it is part of, from the machine down; each of those says its type in its
+ * file uevent.
  */
 #include "keeper/system/durability.h"
 
@@ -19,7 +20,10 @@ enum region_durability durability_judge(const struct durability_facts *f)
 	if (f->memory_only)
 		return DURABILITY_VOLATILE;
 	if (f->device_dax)
-		/* without FLUSH bytes may stay in the processor's caches, and there is no fsync(2) that would fetch them */
+		/*
+		 * without FLUSH bytes may stay in the processor's caches, and there is no fsync(2)
+		 * that would fetch them
+		 */
 		return f->persistent && f->flush ? DURABILITY_FLUSH : DURABILITY_VOLATILE;
 	if (f->synchronous && f->flush)
 		return DURABILITY_FLUSH;

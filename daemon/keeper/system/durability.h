@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * durability.h - what a completed remote write is worth after a power cut, decided by what the memory is.
+ * durability.h - what a completed remote write is worth after a power cut, decided by what the
+ * memory is.
  *
- * What always holds: an adapter that grants a persistent FLUSH (soft-RoCE does, on any memory) never makes memory better than it is; in
- * doubt the answer is the weaker word.
+ * What always holds: an adapter that grants a persistent FLUSH (soft-RoCE does, on any memory)
+ * never makes memory better than it is; in doubt the answer is the weaker word.
  */
 #ifndef RDMAREG_KEEPER_DURABILITY_H
 #define RDMAREG_KEEPER_DURABILITY_H
@@ -33,8 +34,8 @@ enum region_durability durability_of(int fd, const struct durability_facts *f);
  * durability_device_is_persistent - is a device-dax persistent memory?
  * @sys: where sysfs is: "/sys"
  *
- * It is when the device stands below a region of the nvdimm subsystem of type nd_pmem; memory that the firmware set aside (hmem) or a
- * volatile CXL region does not.
+ * It is when the device stands below a region of the nvdimm subsystem of type nd_pmem; memory that
+ * the firmware set aside (hmem) or a volatile CXL region does not.
  */
 bool durability_device_is_persistent(const char *sys, dev_t device);
 

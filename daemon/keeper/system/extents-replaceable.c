@@ -72,9 +72,10 @@ void replaceable_write(int fd, uint64_t offset, uint64_t length, uint64_t most)
 }
 
 /*
- * Blocks that XFS has set aside for copies of the file's own, whether these are still shared or not: it sets aside more than it
- * needs, and keeps the rest for half an hour. Nobody is told which, but they count as blocks of the file, and are none of its extents. So do
- * those that hold its list of extents, if that does not fit into the inode.
+ * Blocks that XFS has set aside for copies of the file's own, whether these are still shared or
+ * not: it sets aside more than it needs, and keeps the rest for half an hour. Nobody is told which,
+ * but they count as blocks of the file, and are none of its extents. So do those that hold its list
+ * of extents, if that does not fit into the inode.
  */
 static enum replaceable_copies judge_copies(uint64_t blocks, const struct replaceable *found)
 {
@@ -113,6 +114,9 @@ void replaceable_wait_for_writers(int fd)
 {
 	char byte;
 
-	/* whoever writes holds the inode's lock, and looks for leases only at its beginning; a reader waits for it */
+	/*
+	 * whoever writes holds the inode's lock, and looks for leases only at its beginning; a
+	 * reader waits for it
+	 */
 	(void)!pread(fd, &byte, 1, 0);
 }

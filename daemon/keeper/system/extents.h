@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * extents.h - which bytes of a file have blocks, and where: as the filesystem says (FIEMAP), remembered and compared.
+ * extents.h - which bytes of a file have blocks, and where: as the filesystem says (FIEMAP),
+ * remembered and compared.
  *
- * What always holds: asking may wait for storage, so it is for a worker; comparing asks nobody. Memory and time are bounded however a file is
- * fragmented: what lies behind the EXTENTS_MAX-th extent is not compared.
+ * What always holds: asking may wait for storage, so it is for a worker; comparing asks nobody.
+ * Memory and time are bounded however a file is fragmented: what lies behind the EXTENTS_MAX-th
+ * extent is not compared.
  */
 #ifndef RDMAREG_KEEPER_EXTENTS_H
 #define RDMAREG_KEEPER_EXTENTS_H
@@ -39,7 +41,8 @@ struct extents_loss {
 /**
  * extents_walk - call @each for the extents of [start, end), in order, until it says no
  *
- * -E2BIG: there are more than @most of them, or somewhat more. -EOPNOTSUPP: the filesystem cannot say. Else what ioctl(2) says.
+ * -E2BIG: there are more than @most of them, or somewhat more. -EOPNOTSUPP: the filesystem cannot
+ * say. Else what ioctl(2) says.
  */
 int extents_walk(int fd, uint64_t start, uint64_t end, uint32_t most,
 		 bool (*each)(const struct fiemap_extent *e, void *userdata), void *userdata);

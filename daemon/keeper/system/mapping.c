@@ -2,8 +2,9 @@
 /*
  * mapping.c - see mapping.h.
  *
- * The range is reserved first, with a PROT_NONE mapping at an address that is congruent to the file offset modulo 2 MiB, or
- * to the file's own page size where that is larger (so that huge pages are possible), and the file is then mapped over the reservation.
+ * The range is reserved first, with a PROT_NONE mapping at an address that is congruent to the file
+ * offset modulo 2 MiB, or to the file's own page size where that is larger (so that huge pages are
+ * possible), and the file is then mapped over the reservation.
  */
 #include "keeper/system/mapping.h"
 #include "util/macros.h"
@@ -191,7 +192,10 @@ static int judge_range(const struct mapping *m, uint64_t size, struct reason *wh
 	return 0;
 }
 
-/* An address range of ours that nothing is in; on success @m->address is set and the range mapped PROT_NONE. */
+/*
+ * An address range of ours that nothing is in; on success @m->address is set and the range mapped
+ * PROT_NONE.
+ */
 static int reserve(struct mapping *m)
 {
 	uint64_t alignment = m->granule > HUGE_PAGE ? m->granule : HUGE_PAGE;
@@ -227,7 +231,10 @@ static int map_file(struct mapping *m, int fd)
 		m->synchronous = true;
 		return 0;
 	}
-	/* no direct access there: the ordinary kind (a failed mmap may have emptied the range: it is filled again or given up) */
+	/*
+	 * no direct access there: the ordinary kind (a failed mmap may have emptied the range: it
+	 * is filled again or given up)
+	 */
 	if (mmap(at, m->length, protection(m), MAP_SHARED | MAP_FIXED, fd, (off_t)m->offset) ==
 	    MAP_FAILED)
 		return -errno;
@@ -269,8 +276,9 @@ int mapping_new(struct mapping **ret, int *fd, uint64_t offset, uint64_t length,
 				    : reason_set(why, r == -EPERM ? -EACCES : r,
 						 "The file cannot be mapped: %s", strerror(-r));
 	/*
-	 * khugepaged, while it puts pages of a file together, waits for whoever truncates it, who waits for one of those
-	 * pages: both for ever (docs/upstream/collapse-deadlock.md). It leaves our mappings of the page cache alone.
+	 * khugepaged, while it puts pages of a file together, waits for whoever truncates it, who
+	 * waits for one of those pages: both for ever (docs/upstream/collapse-deadlock.md). It
+	 * leaves our mappings of the page cache alone.
 	 */
 	if (!m->direct && !m->memory && !m->device_bytes)
 		madvise((void *)(uintptr_t)m->address, m->length, MADV_NOHUGEPAGE);
@@ -293,7 +301,10 @@ uint64_t mapping_storage(int fd)
 	return (uint64_t)st.stx_dev_major << 32 | st.stx_dev_minor | UINT64_C(1) << 63;
 }
 
-/* munmap(2) of a FUSE file writes back what is dirty, and keeps the address space for as long as the server takes. */
+/*
+ * munmap(2) of a FUSE file writes back what is dirty, and keeps the address space for as long as
+ * the server takes.
+ */
 static void wait_for_storage(const struct mapping *m)
 {
 	struct statx st;
@@ -395,7 +406,10 @@ static int explain_write(const struct mapping *m, uint64_t offset)
 	struct statfs fs;
 	char byte;
 
-	/* one that was shut down gives what is in memory, and refuses even to look at the rest; statfs(2) goes on as ever */
+	/*
+	 * one that was shut down gives what is in memory, and refuses even to look at the rest;
+	 * statfs(2) goes on as ever
+	 */
 	if (pread(m->fd, &byte, 1, (off_t)(m->offset + offset)) < 0)
 		return -errno;
 	if (fstatfs(m->fd, &fs) < 0)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * poison.c - see poison.h: a signalfd, and early kill (prctl(2), PR_MCE_KILL), by which the kernel tells of a failed page at once rather
- * than when somebody reads it.
+ * poison.c - see poison.h: a signalfd, and early kill (prctl(2), PR_MCE_KILL), by which the kernel
+ * tells of a failed page at once rather than when somebody reads it.
  */
 #include "keeper/system/poison.h"
 

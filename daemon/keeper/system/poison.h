@@ -2,13 +2,15 @@
 /*
  * poison.h - memory that failed, or was taken away under a mapping: living on, and hearing of it.
  *
- * The kernel says so with SIGBUS, whose default ends the process and all of a tenant's regions with it. There are two kinds. One is told of a
- * page that somebody has mapped (BUS_MCEERR_AO); it is blocked in every thread and read from a descriptor. The other belongs to an access
- * of the process's own (BUS_MCEERR_AR and the like), which a blocked signal turns into the end of the process, and rightly: the
- * keeper never touches a region's memory (mapping.h), so what it met is memory of its own.
+ * The kernel says so with SIGBUS, whose default ends the process and all of a tenant's regions with
+ * it. There are two kinds. One is told of a page that somebody has mapped (BUS_MCEERR_AO); it is
+ * blocked in every thread and read from a descriptor. The other belongs to an access of the
+ * process's own (BUS_MCEERR_AR and the like), which a blocked signal turns into the end of the
+ * process, and rightly: the keeper never touches a region's memory (mapping.h), so what it met is
+ * memory of its own.
  *
- * What always holds: SIGBUS from elsewhere changes nothing. Many at once become one: what is told is a hint where to look,
- * never the whole extent.
+ * What always holds: SIGBUS from elsewhere changes nothing. Many at once become one: what is told
+ * is a hint where to look, never the whole extent.
  */
 #ifndef RDMAREG_KEEPER_POISON_H
 #define RDMAREG_KEEPER_POISON_H

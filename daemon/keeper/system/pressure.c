@@ -21,8 +21,9 @@
 struct pressure {
 	const struct pressure_ops *ops;
 	void *userdata;
-	int fd;	      /* of the trigger */
-	int epoll_fd; /* libevent knows no EPOLLPRI: it watches this one, which watches the trigger */
+	int fd; /* of the trigger */
+	/* libevent knows no EPOLLPRI: it watches this one, which watches the trigger */
+	int epoll_fd;
 	struct event *event;
 	struct event *over_event;
 	bool high;
@@ -44,8 +45,9 @@ static void on_pressure(evutil_socket_t fd, short what, void *userdata)
 
 	(void)what;
 	/*
-	 * To look at a trigger is to take its event back (kernel/sched/psi.c, psi_trigger_poll()), and the loop's own epoll
-	 * has looked, through ours: so that we are called is the event, and only what stays can still be seen here.
+	 * To look at a trigger is to take its event back (kernel/sched/psi.c, psi_trigger_poll()),
+	 * and the loop's own epoll has looked, through ours: so that we are called is the event,
+	 * and only what stays can still be seen here.
 	 */
 	if (epoll_wait(fd, &e, 1, 0) == 1 &&
 	    (e.events & (EPOLLERR | EPOLLHUP))) { /* the cgroup is gone */

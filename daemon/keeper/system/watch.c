@@ -116,7 +116,10 @@ int watch_layout_anew(struct watch *w, int fd, uint32_t deadline_msec, bool ask_
 
 	if (r < 0)
 		return r;
-	/* broken and given back at its deadline, and nobody has heard of it yet: that it happened must not be lost */
+	/*
+	 * broken and given back at its deadline, and nobody has heard of it yet: that it happened
+	 * must not be lost
+	 */
 	if (ioctl(w->fd, RDMAREG_COLLECT, &report) == 0 &&
 	    report.layout_state != RDMAREG_LAYOUT_ARMED) {
 		watch_remove(w, anew);

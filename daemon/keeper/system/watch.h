@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * watch.h - the kernel's side: /dev/rdmareg, which tells what happens to mapped files and before blocks are taken.
+ * watch.h - the kernel's side: /dev/rdmareg, which tells what happens to mapped files and before
+ * blocks are taken.
  *
- * What always holds: a report carries the number of the slot it is about, so that a late one is recognised; after watch_remove() no report of
- * that slot comes. Without the module everything here answers -ENODEV and regions do without.
+ * What always holds: a report carries the number of the slot it is about, so that a late one is
+ * recognised; after watch_remove() no report of that slot comes. Without the module everything here
+ * answers -ENODEV and regions do without.
  */
 #ifndef RDMAREG_KEEPER_WATCH_H
 #define RDMAREG_KEEPER_WATCH_H
@@ -35,17 +37,22 @@ DEFINE_FREEP(struct watch, watch_free)
 /* Longest deadline that watch_layout() takes. */
 uint32_t watch_max_deadline_msec(const struct watch *w);
 
-/* Errors as RDMAREG_WATCH_RANGE and RDMAREG_WATCH_LAYOUT have them. @ask_writes: RDMAREG_ASK_WRITES. */
+/*
+ * Errors as RDMAREG_WATCH_RANGE and RDMAREG_WATCH_LAYOUT have them. @ask_writes:
+ * RDMAREG_ASK_WRITES.
+ */
 int watch_range(struct watch *w, uint64_t address, uint64_t length, uint64_t region,
 		uint32_t *ret_slot);
 int watch_layout(struct watch *w, int fd, uint32_t deadline_msec, bool ask_writes, uint64_t region,
 		 uint32_t *ret_slot);
 
 /**
- * watch_layout_anew - another deadline or other flags for a watch that is armed; there is never a moment without one
+ * watch_layout_anew - another deadline or other flags for a watch that is armed; there is never a
+ * moment without one
  * @slot: in, out
  *
- * As watch_layout(); also -EAGAIN when the old one was broken meanwhile, which is reported from within. The old one stays if it fails.
+ * As watch_layout(); also -EAGAIN when the old one was broken meanwhile, which is reported from
+ * within. The old one stays if it fails.
  */
 int watch_layout_anew(struct watch *w, int fd, uint32_t deadline_msec, bool ask_writes,
 		      uint64_t region, uint32_t *slot);

@@ -43,7 +43,9 @@ void warm_blocks_set_mode(struct warm_blocks *b, enum warm_mode mode)
 	for (uint64_t i = 0; i < b->n; i++) {
 		struct warm_block *k = &b->block[i];
 
-		/* untouched ones are not even read for writing: the table stays as small as it is */
+		/*
+		 * untouched ones are not even read for writing: the table stays as small as it is
+		 */
 		if (k->streak || k->trusted || k->proven)
 			*k = (struct warm_block){ .waiting = k->waiting, .ours = k->ours };
 	}
@@ -102,8 +104,9 @@ static void widen(struct warm_blocks *b, uint64_t start, uint64_t end)
 }
 
 /*
- * Rounds are as long as they lately were at the shortest; what comes half a round too late did not come in a row. Without this a peer that
- * writes everything once in a while looks like one that writes all the time, since in between there is nothing to see.
+ * Rounds are as long as they lately were at the shortest; what comes half a round too late did not
+ * come in a row. Without this a peer that writes everything once in a while looks like one that
+ * writes all the time, since in between there is nothing to see.
  */
 static void begin_round(struct warm_blocks *b, uint64_t now)
 {
@@ -160,7 +163,10 @@ void warm_blocks_written(struct warm_blocks *b, uint64_t start, uint64_t end, ui
 		uint64_t to = i == last ? end : (i + 1) * WARM_BLOCK_BYTES;
 		uint64_t pages = (to - from + PAGE - 1) / PAGE;
 
-		/* where in the hull the events were is known only if it is one, or if all were in one block */
+		/*
+		 * where in the hull the events were is known only if it is one, or if all were in
+		 * one block
+		 */
 		if (events > 1)
 			pages = first != last ? 0 : events < pages ? events : pages;
 		cover(b, i, pages);

@@ -1,26 +1,33 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * blocks.h - which blocks of a region are brought back after writeback, and which of them for writing.
+ * blocks.h - which blocks of a region are brought back after writeback, and which of them for
+ * writing.
  *
- * Writeback write-protects a page, so the next access of a peer faults. Bringing it back for reading costs no I/O, but the next write
- * faults again; bringing it back for writing dirties it, so that writeback writes it again whether or not a peer does. Hence, in mode
- * adaptive, a block is brought back for writing only after it was proven in WARM_HOT_ROUNDS rounds in a row that a peer dirties it; and
- * since a block that we dirtied ourselves comes back with the next round in any case, that proves nothing: after WARM_TRUST_ROUNDS such
- * rounds it is brought back for reading once, and only a writeback that follows then is a proof again.
+ * Writeback write-protects a page, so the next access of a peer faults. Bringing it back for
+ * reading costs no I/O, but the next write faults again; bringing it back for writing dirties it,
+ * so that writeback writes it again whether or not a peer does. Hence, in mode adaptive, a block is
+ * brought back for writing only after it was proven in WARM_HOT_ROUNDS rounds in a row that a peer
+ * dirties it; and since a block that we dirtied ourselves comes back with the next round in any
+ * case, that proves nothing: after WARM_TRUST_ROUNDS such rounds it is brought back for reading
+ * once, and only a writeback that follows then is a proof again.
  *
- * What is a proof: a round in which events of the kernel's module covered WARM_PROOF_PAGES of a block's 512 for certain (of the part that
- * there is of the last one, as much), so that what is dirtied beyond them is at most a third of them. Events fold into a hull, which may
- * have holes; so a report of one event counts with its length, and one of n events with n pages.
+ * What is a proof: a round in which events of the kernel's module covered WARM_PROOF_PAGES of a
+ * block's 512 for certain (of the part that there is of the last one, as much), so that what is
+ * dirtied beyond them is at most a third of them. Events fold into a hull, which may have holes; so
+ * a report of one event counts with its length, and one of n events with n pages.
  *
- * A round is a burst of events that is over once nothing came for WARM_QUIET_USEC. Blocks are brought back then (or, in a burst without
- * an end, every WARM_BURST_USEC), so that a storm of events costs one pass. Rounds that are too far apart, measured by how far apart
- * rounds lately were at the least, are not in a row: while nobody writes there are none.
+ * A round is a burst of events that is over once nothing came for WARM_QUIET_USEC. Blocks are
+ * brought back then (or, in a burst without an end, every WARM_BURST_USEC), so that a storm of
+ * events costs one pass. Rounds that are too far apart, measured by how far apart rounds lately
+ * were at the least, are not in a row: while nobody writes there are none.
  *
- * The numbers were chosen by tests/bench/warm-rules.c; docs/warm.md has what it says of them and of others.
+ * The numbers were chosen by tests/bench/warm-rules.c; docs/warm.md has what it says of them and of
+ * others.
  *
- * What always holds: a step touches at most WARM_EXACT_BLOCKS blocks, or clears; wider reports fold into one range which is brought back
- * for reading and proves nothing. The table is allocated once: 4 bytes per 2 MiB, zeroed and so backed by memory only where it was used.
- * That is a 2^19th of the region, less than its page tables, so there is no second way for huge regions.
+ * What always holds: a step touches at most WARM_EXACT_BLOCKS blocks, or clears; wider reports fold
+ * into one range which is brought back for reading and proves nothing. The table is allocated once:
+ * 4 bytes per 2 MiB, zeroed and so backed by memory only where it was used. That is a 2^19th of the
+ * region, less than its page tables, so there is no second way for huge regions.
  *
  * Pure: no I/O, no clock.
  */
@@ -45,17 +52,23 @@
 
 struct warm_block {
 	uint32_t
-		covered : 10; /* pages of it that were written back in @round, as far as is certain */
+		/* pages of it that were written back in @round, as far as is certain */
+		covered : 10;
 	uint32_t
 		round : 8; /* the last one that it was seen in; 0: none. They wrap, from 255 to 1 */
 	uint32_t streak : 2; /* rounds in a row with a proof */
 	uint32_t
-		trusted : 3; /* rounds in a row without one, since it was brought back for writing */
+		/* rounds in a row without one, since it was brought back for writing */
+		trusted : 3;
 	uint32_t proven : 1;  /* in @round */
 	uint32_t waiting : 1; /* to be brought back */
 	uint32_t ours : 1;    /* brought back for writing: the next writeback is our own doing */
 	uint32_t
-		probation : 1; /* brought back for reading in @round, to see whether a peer writes: nothing is proven in it */
+		/*
+		 * brought back for reading in @round, to see whether a peer writes: nothing is
+		 * proven in it
+		 */
+		probation : 1;
 };
 
 struct warm_blocks {

@@ -2,7 +2,8 @@
 /*
  * progress.c - how far requests to prefetch are, and giving one up; see warm.h.
  *
- * What always holds: a request that is given up still ends exactly once, and never before its last chunk is back.
+ * What always holds: a request that is given up still ends exactly once, and never before its last
+ * chunk is back.
  */
 #include <errno.h>
 

@@ -32,7 +32,10 @@ void warm_add_pass(struct warm *w, uint64_t end)
 	warm_blocks_clear(&w->blocks);
 }
 
-/* Cuts a chunk off the front of [*start, end); chunks end at multiples of their size, as huge pages do. */
+/*
+ * Cuts a chunk off the front of [*start, end); chunks end at multiples of their size, as huge pages
+ * do.
+ */
 static bool cut(struct warm *w, enum warm_source source, uint64_t *start, uint64_t end,
 		uint64_t limit, bool write)
 {
@@ -85,7 +88,9 @@ static bool next_block(struct warm *w, uint64_t limit, uint64_t now, uint64_t *r
 	return true;
 }
 
-/* Requests are served in order: a chunk that is out for a request is always out for the first one. */
+/*
+ * Requests are served in order: a chunk that is out for a request is always out for the first one.
+ */
 static bool is_finished(const struct warm *w, unsigned int i)
 {
 	const struct warm_request *q = &w->request[i];

@@ -2,12 +2,13 @@
 /*
  * warm.h - what of a region is to be prefetched next.
  *
- * Three sources, in this order: what the daemon asked for (each answered when done), one pass over everything after the
- * region opened again, and blocks whose translations writeback took away (warm/blocks.h). The last is metered by a token bucket, so that
- * a file that is written back all the time cannot keep the keeper busy. While memory is short (@short_of_memory) the last two wait.
+ * Three sources, in this order: what the daemon asked for (each answered when done), one pass over
+ * everything after the region opened again, and blocks whose translations writeback took away
+ * (warm/blocks.h). The last is metered by a token bucket, so that a file that is written back all
+ * the time cannot keep the keeper busy. While memory is short (@short_of_memory) the last two wait.
  *
- * What always holds: at most one chunk is out at a time, no chunk is longer than WARM_CHUNK_BYTES or reaches beyond the
- * valid length (rounded up to a page), and a request ends exactly once.
+ * What always holds: at most one chunk is out at a time, no chunk is longer than WARM_CHUNK_BYTES
+ * or reaches beyond the valid length (rounded up to a page), and a request ends exactly once.
  *
  * Pure: no I/O, no clock.
  */
@@ -70,13 +71,18 @@ struct warm {
 /* @blocks: taken over. @bytes_per_sec: at least WARM_CHUNK_BYTES. */
 void warm_init(struct warm *w, const struct warm_blocks *blocks, uint64_t bytes_per_sec);
 
-/* Everything that is brought in unasked, the first time included, is for writing: mode "write", and the region's access allows it. */
+/*
+ * Everything that is brought in unasked, the first time included, is for writing: mode "write", and
+ * the region's access allows it.
+ */
 bool warm_is_for_writing(const struct warm *w);
 
 /* -EBUSY: too many waiting. */
 int warm_add_request(struct warm *w, const struct warm_request *request);
 
-/* Everything up to @end once, in the background, unless the mode is off; replaces a pass under way. */
+/*
+ * Everything up to @end once, in the background, unless the mode is off; replaces a pass under way.
+ */
 void warm_add_pass(struct warm *w, uint64_t end);
 
 /**
@@ -95,24 +101,32 @@ bool warm_next(struct warm *w, uint64_t limit, uint64_t now_usec, struct warm_ch
  */
 void warm_done(struct warm *w, int error);
 
-/* Takes a finished request out, true if there was one. Call until false after warm_done() and warm_next(). */
+/*
+ * Takes a finished request out, true if there was one. Call until false after warm_done() and
+ * warm_next().
+ */
 bool warm_take_finished(struct warm *w, struct warm_request *ret);
 
-/* Drop everything that waits: every request ends with @error. A chunk that is out comes back without effect. */
+/*
+ * Drop everything that waits: every request ends with @error. A chunk that is out comes back
+ * without effect.
+ */
 void warm_cancel(struct warm *w, int error);
 
 /*
  * warm/progress.c: how far requests are, and giving one up.
  *
- * warm_progress: true if the request being served has come further by a chunk or more since the last time, and is not at its end;
- * a chunk that is out does not count. @ret_done, @ret_total: bytes. The caller sees to it that it is not asked too often.
+ * warm_progress: true if the request being served has come further by a chunk or more since the
+ * last time, and is not at its end; a chunk that is out does not count. @ret_done, @ret_total:
+ * bytes. The caller sees to it that it is not asked too often.
  */
 bool warm_progress(struct warm *w, struct warm_request *ret, uint64_t *ret_done,
 		   uint64_t *ret_total);
 
 /*
- * Requests of @connection with this operation number (0: all of that connection) end with -ECANCELED: those that wait at once, the one
- * whose chunk is out when it is back. What nobody knows is no error.
+ * Requests of @connection with this operation number (0: all of that connection) end with
+ * -ECANCELED: those that wait at once, the one whose chunk is out when it is back. What nobody
+ * knows is no error.
  */
 void warm_cancel_request(struct warm *w, uint64_t connection, uint64_t operation);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * arbitration-probe.c - what really happens when somebody takes blocks of a registered file: one row of facts for each operation.
+ * arbitration-probe.c - what really happens when somebody takes blocks of a registered file: one
+ * row of facts for each operation.
  *
  *   arbitration-probe table NAME DIRECTORY GRACE-MSEC [OPERATION...]
  *	Each operation with arbitration "auto", with "pre-content", and with policy hold. Prints tab-separated: filesystem, operation,
@@ -10,10 +11,11 @@
  *	N times: how long the operation took, in microseconds, and, on the same line, how long without a registration. The shell
  *	commands in PROBE_BEFORE and PROBE_AFTER are run before and after each operation on a registered file (to stop or kill somebody).
  *
- * The region's owner, this program, is asked and stays silent (or acknowledges at once), so an operation that is arbitrated waits for the
- * grace. The operation runs in a process of its own; with $PROBE_UID that process and the files are that user's, and the files nobody
- * else's. What needs root or an NFS mount is left out where there is none (operations.h). Talks to the daemon over the system bus
- * without the library, so that it can be used to test that too.
+ * The region's owner, this program, is asked and stays silent (or acknowledges at once), so an
+ * operation that is arbitrated waits for the grace. The operation runs in a process of its own;
+ * with $PROBE_UID that process and the files are that user's, and the files nobody else's. What
+ * needs root or an NFS mount is left out where there is none (operations.h). Talks to the daemon
+ * over the system bus without the library, so that it can be used to test that too.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -266,7 +268,10 @@ static void wait_usec(uint64_t usec)
 		turn(20000);
 }
 
-/* What is said of whoever was prepared (the region names an overlay, a server) is not what the operation leads to. */
+/*
+ * What is said of whoever was prepared (the region names an overlay, a server) is not what the
+ * operation leads to.
+ */
 static void calm(const struct operation *o)
 {
 	if (!o->prepare && o->needs == NEEDS_NOTHING)
@@ -291,7 +296,10 @@ static struct cell try_cell(const struct operation *o, const char *directory,
 
 	set_scene(&s, directory);
 	error = o->prepare ? o->prepare(&s) : 0;
-	/* the region has a descriptor of its own: what is done through s.fd is done by somebody else */
+	/*
+	 * the region has a descriptor of its own: what is done through s.fd is done by somebody
+	 * else
+	 */
 	register_region(s.fd, arbitration, policy, grace_usec, &c.region);
 	calm(o);
 	if (error)
@@ -319,7 +327,10 @@ static void print_cell(const char *filesystem, const struct operation *o, const 
 {
 	struct cell c;
 
-	/* a busy machine can make an operation look as if it had waited; what waits does so twice as long with twice the grace */
+	/*
+	 * a busy machine can make an operation look as if it had waited; what waits does so twice
+	 * as long with twice the grace
+	 */
 	for (unsigned int i = 0; i < TRIES; i++) {
 		c = try_cell(o, directory, arbitration, policy, i ? 2 * grace_usec : grace_usec);
 		if (!c.waits || !strcmp(c.notice, "before"))

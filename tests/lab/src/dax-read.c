@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * dax-read.c - dax-read FILE OFFSET LENGTH: prints a range through a mapping of its own, since read(2) of a device-dax fails.
- * What always holds: it maps for reading only, and what it prints is what was in memory when it looked.
+ * dax-read.c - dax-read FILE OFFSET LENGTH: prints a range through a mapping of its own, since
+ * read(2) of a device-dax fails. What always holds: it maps for reading only, and what it prints is
+ * what was in memory when it looked.
  */
 #include <err.h>
 #include <errno.h>

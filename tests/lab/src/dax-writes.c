@@ -1,21 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * dax-writes.c - write(2) to a file whose blocks it replaces, while peers read the region: is what they read what was written?
+ * dax-writes.c - write(2) to a file whose blocks it replaces, while peers read the region: is what
+ * they read what was written?
  *
  *   dax-writes make KIND FILE                            FILE, 1 MiB, with blocks of that kind
- *   dax-writes run KIND FILE TICKET SECONDS [READERS]    on node b: writes it, makes blocks of that kind again, and so on; 0: once
- *   dax-writes stay FILE SOURCE                          writes a page of SOURCE, which it maps, to FILE's first: as long as SOURCE's storage takes
+ *   dax-writes run KIND FILE TICKET SECONDS [READERS]    on node b: writes it, makes blocks of that
+ *   kind again, and so on; 0: once dax-writes stay FILE SOURCE                          writes a
+ *   page of SOURCE, which it maps, to FILE's first: as long as SOURCE's storage takes
  *
- * KIND: plain; hole; unwritten (fallocate); shared (with a copy by reflink, FILE.copy). READERS (2) threads read pages chosen at random all
- * the time, and one more reads what was written after each write(2) and everything after each round. In a round with shared blocks the
- * copy is then truncated, and its blocks are given to FILE.foreign, whose bytes no peer may ever see.
+ * KIND: plain; hole; unwritten (fallocate); shared (with a copy by reflink, FILE.copy). READERS (2)
+ * threads read pages chosen at random all the time, and one more reads what was written after each
+ * write(2) and everything after each round. In a round with shared blocks the copy is then
+ * truncated, and its blocks are given to FILE.foreign, whose bytes no peer may ever see.
  *
- * What always holds: a page of FILE consists of one word, which says when it was written, or of zeros; so one that is wrong says where it comes
- * from. All the library's peers are in transfers all the time, so they acknowledge revocations while write(2) waits.
+ * What always holds: a page of FILE consists of one word, which says when it was written, or of
+ * zeros; so one that is wrong says where it comes from. All the library's peers are in transfers
+ * all the time, so they acknowledge revocations while write(2) waits.
  *
- * Prints one line, `writes N late N stale N foreign N failed N`, and exits 1 unless the last three are 0 and the first is not. A page is late
- * if a peer read what was there before, and within a second what was written; stale if it never did. Either once: it is written off until
- * it is written anew.
+ * Prints one line, `writes N late N stale N foreign N failed N`, and exits 1 unless the last three
+ * are 0 and the first is not. A page is late if a peer read what was there before, and within a
+ * second what was written; stale if it never did. Either once: it is written off until it is
+ * written anew.
  */
 #include <err.h>
 #include <errno.h>
@@ -172,7 +177,10 @@ static struct rdmareg_peer *connect_peer(void)
 	return p;
 }
 
-/* One that lost its connection gets another: whether bytes are right is one question, whether they can be had another. */
+/*
+ * One that lost its connection gets another: whether bytes are right is one question, whether they
+ * can be had another.
+ */
 static bool read_pages(struct rdmareg_peer **p, uint64_t *data, unsigned int page,
 		       unsigned int count)
 {
@@ -274,7 +282,10 @@ static void look_at(unsigned int page, unsigned int count)
 
 /* --- rounds */
 
-/* Runs of 1 to 64 pages, of all of which one is written last: every page once, in an order that does not depend on them. */
+/*
+ * Runs of 1 to 64 pages, of all of which one is written last: every page once, in an order that
+ * does not depend on them.
+ */
 static void write_everything(unsigned int *seed, uint64_t until)
 {
 	static const unsigned int lengths[] = { 64, 1, 16, 2, 4, 32, 8, 1 };

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * gate-drive-cells.c - every call that takes blocks, and those that do not, on each filesystem: whether the gate asks, with which cause and
- * range, what the caller gets, and that it notices the end. What a filesystem does not know is a row here, not an exception.
+ * gate-drive-cells.c - every call that takes blocks, and those that do not, on each filesystem:
+ * whether the gate asks, with which cause and range, what the caller gets, and that it notices the
+ * end. What a filesystem does not know is a row here, not an exception.
  */
 #include <errno.h>
 #include <fcntl.h>

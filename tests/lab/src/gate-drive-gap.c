@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* gate-drive-gap.c - who is found to have the file open for writing since before it was marked; and what the gate says to nonsense. */
+/*
+ * gate-drive-gap.c - who is found to have the file open for writing since before it was marked; and
+ * what the gate says to nonsense.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -24,7 +27,10 @@ static pid_t start_holder(int flags, int *ret_end)
 		close(d.old_fd);
 		close(end[1]);
 		close(ready[0]);
-		/* the lowest is read-only, so a search that stops at the first descriptor is noticed */
+		/*
+		 * the lowest is read-only, so a search that stops at the first descriptor is
+		 * noticed
+		 */
 		if (open(d.target, O_RDONLY) < 0 || open(d.target, flags) < 0)
 			_exit(1);
 		close(ready[1]);

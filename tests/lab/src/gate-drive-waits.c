@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * gate-drive-waits.c - those who wait: refused, past the deadline, killed, let go by an unmark, too many of them; and a gate that is stopped, or
- * ends, while they do.
+ * gate-drive-waits.c - those who wait: refused, past the deadline, killed, let go by an unmark, too
+ * many of them; and a gate that is stopped, or ends, while they do.
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -212,7 +212,9 @@ static bool has_expired(void)
 	return d.expired == 1;
 }
 
-/* Who waits for a place, and is looked at all the time, keeps no deadline of others from passing. */
+/*
+ * Who waits for a place, and is looked at all the time, keeps no deadline of others from passing.
+ */
 static void test_deadline_of_others(void)
 {
 	struct gate_limits few = d.limits;
@@ -280,7 +282,10 @@ static int op_spin(void)
 	return 0;
 }
 
-/* On a busy machine a reader often runs when it is looked at. It is looked at again, not taken for somebody else. */
+/*
+ * On a busy machine a reader often runs when it is looked at. It is looked at again, not taken for
+ * somebody else.
+ */
 static void test_busy(void)
 {
 	pid_t spinning[READERS], reading[READERS];

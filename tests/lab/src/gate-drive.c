@@ -3,7 +3,8 @@
  * gate-drive.c - the gate (daemon/gate/gate.h) on a real kernel, without the rest of the daemon.
  *
  *   gate-drive FILESYSTEM DIR TMPFS-DIR      FILESYSTEM: ext4, ext4dax, xfs, xfsdax, btrfs
- *   gate-drive serve FILE                    lets everybody through and prints a line for each who wants blocks, until it is killed
+ *   gate-drive serve FILE                    lets everybody through and prints a line for each who
+ *   wants blocks, until it is killed
  *
  * Prints one "ok" or "not ok" line for each check; exits 0 if all are ok, 1 if not.
  */

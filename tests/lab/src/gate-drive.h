@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * gate-drive.h - what the tests of the gate have in common: one gate, one marked file, and children that do something to it.
+ * gate-drive.h - what the tests of the gate have in common: one gate, one marked file, and children
+ * that do something to it.
  *
- * What always holds: this process never opens, reads or writes the file while it is marked, since it would wait for itself; children have no
- * descriptor of the gate's, since they would keep it alive.
+ * What always holds: this process never opens, reads or writes the file while it is marked, since
+ * it would wait for itself; children have no descriptor of the gate's, since they would keep it
+ * alive.
  */
 #ifndef GATE_DRIVE_H
 #define GATE_DRIVE_H

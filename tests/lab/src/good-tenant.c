@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * good-tenant.c - a user of the product who does nothing special, over and over, and notes how long each round took and whether it
- * failed. What hostile programs do beside it must not make it fail.
+ * good-tenant.c - a user of the product who does nothing special, over and over, and notes how long
+ * each round took and whether it failed. What hostile programs do beside it must not make it fail.
  *
- *   good-tenant owner FILE SECONDS     registers FILE, finds it in the list, exports it, releases it
- *   good-tenant peer TICKET SECONDS    writes 64 KiB at a place chosen at random and reads them back
- *   good-tenant reader FILE SECONDS    reads a page of FILE at a place chosen at random, as any program does
+ *   good-tenant owner FILE SECONDS     registers FILE, finds it in the list, exports it, releases
+ *   it good-tenant peer TICKET SECONDS    writes 64 KiB at a place chosen at random and reads them
+ *   back good-tenant reader FILE SECONDS    reads a page of FILE at a place chosen at random, as
+ *   any program does
  *
- * Ends after SECONDS, or at SIGTERM, after a whole round. Prints one line: rounds, failures, median, p99 and longest round in
- * microseconds; each failure with its words on standard error. Exits 1 when a round failed, or when there was none.
+ * Ends after SECONDS, or at SIGTERM, after a whole round. Prints one line: rounds, failures,
+ * median, p99 and longest round in microseconds; each failure with its words on standard error.
+ * Exits 1 when a round failed, or when there was none.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * hostile.c - a user who wants to harm others through the product, one way per run, until SIGTERM. It needs no rights of its own.
+ * hostile.c - a user who wants to harm others through the product, one way per run, until SIGTERM.
+ * It needs no rights of its own.
  *
- *   hostile busy               8 processes that only take processor time: what any user can do without the product
- *   hostile subscribers FILE   200 connections that subscribe and never read; joins and leaves its own region in a loop
- *   hostile list               8 connections that list regions in a loop
- *   hostile register FILE      8 connections that register and release in a loop, and register until the limit is met
- *   hostile unread FILE        connections that send requests and never read an answer
- *   hostile threads FILE       1000 threads that truncate a guarded file of their own
- *   hostile punch FILE         32 threads that punch holes into a region of their own
- *   hostile descriptors FILE   60 processes with 1000 open descriptors each, beside registrations that look for gaps
- *   hostile keepers FILE       stops, kills, traces and limits every keeper there is, its own first of all
- *   hostile nonsense           calls each method with arguments that make no sense
+ *   hostile busy               8 processes that only take processor time: what any user can do
+ *   without the product hostile subscribers FILE   200 connections that subscribe and never read;
+ *   joins and leaves its own region in a loop hostile list               8 connections that list
+ *   regions in a loop hostile register FILE      8 connections that register and release in a loop,
+ *   and register until the limit is met hostile unread FILE        connections that send requests
+ *   and never read an answer hostile threads FILE       1000 threads that truncate a guarded file
+ *   of their own hostile punch FILE         32 threads that punch holes into a region of their own
+ *   hostile descriptors FILE   60 processes with 1000 open descriptors each, beside registrations
+ *   that look for gaps hostile keepers FILE       stops, kills, traces and limits every keeper
+ *   there is, its own first of all hostile nonsense           calls each method with arguments that
+ *   make no sense
  *
  * Prints `N done` when it ends: how often it did its worst. Exits 0, or 1 when it could not begin.
  */
@@ -289,7 +291,9 @@ static void look_for_gaps(void)
 	kill(0, SIGTERM);
 }
 
-/* What a user can try on a process that is not meant to be his. Counts what succeeded: none should. */
+/*
+ * What a user can try on a process that is not meant to be his. Counts what succeeded: none should.
+ */
 static unsigned int harm(pid_t pid)
 {
 	const struct rlimit none = { 0, 0 };

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * huge-anyway.c - loaded before libc it makes MADV_NOHUGEPAGE do nothing, so that khugepaged looks at the mappings of keepers as it did before
- * they asked it not to (docs/upstream/collapse-deadlock.md).
+ * huge-anyway.c - loaded before libc it makes MADV_NOHUGEPAGE do nothing, so that khugepaged looks
+ * at the mappings of keepers as it did before they asked it not to
+ * (docs/upstream/collapse-deadlock.md).
  */
 #include <stddef.h>
 #include <sys/mman.h>

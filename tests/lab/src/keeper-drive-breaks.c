@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * keeper-drive-breaks.c - files that become shorter under a region, on file systems that ask before and on one that does not, with peers
- * that answer, are silent, come in the middle, or are many. See keeper-drive.c.
+ * keeper-drive-breaks.c - files that become shorter under a region, on file systems that ask before
+ * and on one that does not, with peers that answer, are silent, come in the middle, or are many.
+ * See keeper-drive.c.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -13,7 +14,10 @@
 
 #define CROWD 6
 
-/* Another process shortens the file; its time in milliseconds comes back as the exit status over 10. */
+/*
+ * Another process shortens the file; its time in milliseconds comes back as the exit status over
+ * 10.
+ */
 static pid_t truncate_elsewhere(int fd, off_t size)
 {
 	pid_t pid = fork();
@@ -170,7 +174,10 @@ void test_notify(void)
 	close(fd);
 }
 
-/* Who connects in the middle of a revocation hears of it in the accept, is not waited for and not cut off. */
+/*
+ * Who connects in the middle of a revocation hears of it in the accept, is not waited for and not
+ * cut off.
+ */
 void test_joining(void)
 {
 	struct puppet before, during;
@@ -250,7 +257,9 @@ void test_twice(void)
 	close(fd);
 }
 
-/* Half of them answers, and goes on writing in every round; the other half is gone after the first. */
+/*
+ * Half of them answers, and goes on writing in every round; the other half is gone after the first.
+ */
 void test_crowd(void)
 {
 	struct puppet p[CROWD];

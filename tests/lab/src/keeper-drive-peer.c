@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* keeper-drive-peer.c - see keeper-drive-peer.h. Little endian machines only, as every one with an adapter in the lab is. */
+/*
+ * keeper-drive-peer.c - see keeper-drive-peer.h. Little endian machines only, as every one with an
+ * adapter in the lab is.
+ */
 #include "keeper-drive-peer.h"
 
 #include <arpa/inet.h>
@@ -248,7 +251,10 @@ void puppet_start(struct puppet *p, const char *node)
 		give_up("socketpair");
 	p->pid = fork();
 	if (p->pid == 0) {
-		/* ip-netns(8) also shows it the other node's sysfs, where libibverbs looks; nothing of the master's may stay open */
+		/*
+		 * ip-netns(8) also shows it the other node's sysfs, where libibverbs looks; nothing
+		 * of the master's may stay open
+		 */
 		if (dup2(pair[1], PUPPET_FD) < 0)
 			give_up("dup2");
 		if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * keeper-drive-peer.h - a remote peer that does as it is told: a process in the other node, with one connection, commanded over a
- * socket pair. It acknowledges a revocation only when told to, which no decent peer library lets one avoid.
+ * keeper-drive-peer.h - a remote peer that does as it is told: a process in the other node, with
+ * one connection, commanded over a socket pair. It acknowledges a revocation only when told to,
+ * which no decent peer library lets one avoid.
  */
 #ifndef KEEPER_DRIVE_PEER_H
 #define KEEPER_DRIVE_PEER_H

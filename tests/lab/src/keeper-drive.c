@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * keeper-drive.c - a keeper on real adapters, file systems and peers, without a daemon: this program is the daemon.
+ * keeper-drive.c - a keeper on real adapters, file systems and peers, without a daemon: this
+ * program is the daemon.
  *
  *   keeper-drive KEEPER NODE [TEST...]
  *
- * KEEPER is the program, NODE the network name space the peers live in. Prints one "ok", "not ok" or "skip" line per check. What needs the
- * kernel module is skipped where there is none.
+ * KEEPER is the program, NODE the network name space the peers live in. Prints one "ok", "not ok"
+ * or "skip" line per check. What needs the kernel module is skipped where there is none.
  */
 #include <errno.h>
 #include <fcntl.h>

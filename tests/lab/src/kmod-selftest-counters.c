@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * kmod-selftest-counters.c - what can be read without taking anything: the counters of a watch, the totals of
- * the module; and two limits that belong to more than one opener: the watches of a file, and unloading.
+ * kmod-selftest-counters.c - what can be read without taking anything: the counters of a watch, the
+ * totals of the module; and two limits that belong to more than one opener: the watches of a file,
+ * and unloading.
  */
 #include "kmod-selftest.h"
 
@@ -226,8 +227,8 @@ static int open_and_write(void *argument)
 }
 
 /*
- * A file has room for so many watches and no more; with all of them, others can open and write it, and one
- * break is told to all.
+ * A file has room for so many watches and no more; with all of them, others can open and write it,
+ * and one break is told to all.
  */
 static void test_limit_of_file(enum filesystem fs)
 {

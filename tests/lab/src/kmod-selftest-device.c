@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * kmod-selftest-device.c - the device as such: what it says about itself, what it refuses and with which
- * error, its limits, who may use it, and that nothing of an opener stays behind.
+ * kmod-selftest-device.c - the device as such: what it says about itself, what it refuses and with
+ * which error, its limits, who may use it, and that nothing of an opener stays behind.
  */
 #include "kmod-selftest.h"
 
@@ -287,8 +287,8 @@ static int pass_device_and_exit(void *argument)
 }
 
 /*
- * The receiver of the descriptor is a stranger too, but it can poll, and sees the end of the opener's address
- * space.
+ * The receiver of the descriptor is a stranger too, but it can poll, and sees the end of the
+ * opener's address space.
  */
 static void test_passed_descriptor(enum filesystem fs)
 {
@@ -367,8 +367,8 @@ static int truncate_file(void *argument)
 }
 
 /*
- * Read-only descriptors do; the caller's descriptor may be closed; the watch does not count as an open for
- * writing.
+ * Read-only descriptors do; the caller's descriptor may be closed; the watch does not count as an
+ * open for writing.
  */
 static void test_private_file(enum filesystem fs)
 {

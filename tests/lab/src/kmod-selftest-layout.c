@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * kmod-selftest-layout.c - layout watches: whoever wants a file's blocks waits for RELEASE, for the deadline,
- * or for the end of the watcher, whichever comes first, and never longer; harmless breakers do not wait at
- * all.
+ * kmod-selftest-layout.c - layout watches: whoever wants a file's blocks waits for RELEASE, for the
+ * deadline, or for the end of the watcher, whichever comes first, and never longer; harmless
+ * breakers do not wait at all.
  *
- * "Waits" is shown by order, not by duration: the breaker's end is not before the release was begun.
+ * "Waits" is shown by order, not by duration: the breaker's end is not before the release was
+ * begun.
  */
 #include "kmod-selftest.h"
 
@@ -140,7 +141,10 @@ static void settle(struct scene *scene, struct child *child, uint32_t break_id, 
 	CHECK(outcome.result == 0 || outcome.result == -EOPNOTSUPP, "%s: failed", name);
 }
 
-/* Every kind of breaker waits for the release and is named rightly; after it the watch can be armed again. */
+/*
+ * Every kind of breaker waits for the release and is named rightly; after it the watch can be armed
+ * again.
+ */
 static void test_breakers(enum filesystem fs)
 {
 	struct scene scene;

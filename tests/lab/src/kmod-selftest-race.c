@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * kmod-selftest-race.c - layout watches when several parties meet: more watchers of one file, a breaker of
- * two files, a watcher that never tires of watching again, and everything at once.
+ * kmod-selftest-race.c - layout watches when several parties meet: more watchers of one file, a
+ * breaker of two files, a watcher that never tires of watching again, and everything at once.
  */
 #include "kmod-selftest.h"
 
@@ -63,7 +63,10 @@ struct pair {
 	struct file from, to;
 };
 
-/* With a second thread nobody can tell for certain which of the two files loses blocks: both are broken. */
+/*
+ * With a second thread nobody can tell for certain which of the two files loses blocks: both are
+ * broken.
+ */
 static int do_clone(void *argument)
 {
 	struct pair *pair = argument;
@@ -73,8 +76,8 @@ static int do_clone(void *argument)
 }
 
 /*
- * A breaker that has got one file and waits for another is still under way: the first cannot be armed under
- * it.
+ * A breaker that has got one file and waits for another is still under way: the first cannot be
+ * armed under it.
  */
 static void test_breaker_of_two_files(enum filesystem fs)
 {
@@ -132,8 +135,8 @@ static void *watch_again_and_again(void *argument)
 }
 
 /*
- * XFS looks for leases until it finds none. Whoever takes a new one each time the last was given back could
- * hold it for ever, did the module not let a system call through that has waited once.
+ * XFS looks for leases until it finds none. Whoever takes a new one each time the last was given
+ * back could hold it for ever, did the module not let a system call through that has waited once.
  */
 static void test_no_livelock(enum filesystem fs)
 {
@@ -199,7 +202,10 @@ static int break_often(void *argument)
 	return 0;
 }
 
-/* Watches, releases, re-arms, unwatches and at times opens the device anew, in no order that makes sense. */
+/*
+ * Watches, releases, re-arms, unwatches and at times opens the device anew, in no order that makes
+ * sense.
+ */
 static void *watch_wildly(void *argument)
 {
 	struct melee *melee = argument;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * kmod-selftest-range.c - range watches: each thing that can happen to a mapped file is reported with its
- * cause and its place, and events fold without losing any.
+ * kmod-selftest-range.c - range watches: each thing that can happen to a mapped file is reported
+ * with its cause and its place, and events fold without losing any.
  */
 #include "kmod-selftest.h"
 
@@ -35,9 +35,10 @@ static void scene_make(struct scene *scene, enum filesystem fs)
 }
 
 /*
- * Collects once; fails unless @cause is reported, nothing but @cause and @also, and the range is that of
- * pages @first to
- * @end. DAX filesystems clear the whole file before they do anything: there the range need only cover them.
+ * Collects once; fails unless @cause is reported, nothing but @cause and @also, and the range is
+ * that of pages @first to
+ * @end. DAX filesystems clear the whole file before they do anything: there the range need only
+ * cover them.
  */
 static void expect_event(struct scene *scene, const char *what, uint32_t cause, uint32_t also,
 			 unsigned int first, unsigned int end)
@@ -122,7 +123,8 @@ static void test_writeback(enum filesystem fs)
 	scene_make(&scene, fs);
 	memset(scene.map + 8 * PAGE, 0x22, 8 * PAGE);
 	/*
-	 * making a page of a DAX file writable, or sharing it for the first time, may be an event of its own
+	 * making a page of a DAX file writable, or sharing it for the first time, may be an event
+	 * of its own
 	 */
 	collect(&scene.device, scene.slot, &report);
 	TRY(msync(scene.map, FILE_BYTES, MS_SYNC));
@@ -179,8 +181,8 @@ static void test_reclaim_hint(enum filesystem fs)
 }
 
 /*
- * Only the part of a larger event that lies in the watch counts, in bytes from its start; watches may
- * overlap.
+ * Only the part of a larger event that lies in the watch counts, in bytes from its start; watches
+ * may overlap.
  */
 static void test_clipping(enum filesystem fs)
 {

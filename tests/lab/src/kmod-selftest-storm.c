@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * kmod-selftest-storm.c - more invalidations than anybody can read, and owners that are killed in the middle
- * of whatever they do. Nothing may be lost in the first, nothing may be left over after the second.
+ * kmod-selftest-storm.c - more invalidations than anybody can read, and owners that are killed in
+ * the middle of whatever they do. Nothing may be lost in the first, nothing may be left over after
+ * the second.
  */
 #include "kmod-selftest.h"
 
@@ -77,8 +78,9 @@ static void over(struct page *pages, unsigned int count, enum cause cause, unsig
 }
 
 /*
- * Each page belongs to one thread. It is written before each operation, so that there is something to lose. At
- * times one operation takes all pages of the thread, and the kernel calls many watches in a row.
+ * Each page belongs to one thread. It is written before each operation, so that there is something
+ * to lose. At times one operation takes all pages of the thread, and the kernel calls many watches
+ * in a row.
  */
 static void *storm_thread(void *argument)
 {
@@ -133,8 +135,8 @@ static void note(struct storm *storm, const struct rdmareg_report *report)
 }
 
 /*
- * One round of the slow reader: what was over before it began to collect must be in what has been collected
- * since it began. Returns how many pages it missed.
+ * One round of the slow reader: what was over before it began to collect must be in what has been
+ * collected since it began. Returns how many pages it missed.
  */
 static unsigned int storm_round(struct storm *storm)
 {
@@ -197,8 +199,9 @@ static uint64_t count_events(const struct device *device, uint32_t slot)
 }
 
 /*
- * However the reader and the events interleave: each operation is in a report that came after it began, both of the
- * watch over everything and of the page's own, and the counts of the reports are those of RDMAREG_COUNTERS.
+ * However the reader and the events interleave: each operation is in a report that came after it
+ * began, both of the watch over everything and of the page's own, and the counts of the reports are
+ * those of RDMAREG_COUNTERS.
  */
 static void test_storm(enum filesystem fs)
 {
@@ -308,7 +311,10 @@ static void *live_dangerously(void *argument)
 	return NULL;
 }
 
-/* One that makes requests in several threads until it is killed; at times a child of it has the device open too. */
+/*
+ * One that makes requests in several threads until it is killed; at times a child of it has the
+ * device open too.
+ */
 static void be_victim(struct file *file, unsigned int number)
 {
 	struct victim victim = { .file = file, .steps = 20 + number * 37 % 400 };

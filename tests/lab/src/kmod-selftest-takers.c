@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * kmod-selftest-takers.c - who takes blocks and who does not, where the system call alone does not say it: writes by
- * kernel threads, by io_uring and by 32-bit programs, and reflinks out of the file. What always holds: what takes
- * nothing is no break, and the same program is met as soon as it takes something.
+ * kmod-selftest-takers.c - who takes blocks and who does not, where the system call alone does not
+ * say it: writes by kernel threads, by io_uring and by 32-bit programs, and reflinks out of the
+ * file. What always holds: what takes nothing is no break, and the same program is met as soon as
+ * it takes something.
  */
 #include "kmod-selftest.h"
 
@@ -47,7 +48,9 @@ static void expect_pass(struct scene *scene, const char *what, int (*run)(void *
 	CHECK(layout_armed(&scene->device, scene->slot), "%s was a break", what);
 }
 
-/* Runs @run in another process: it waits until the blocks are given back. The watch is armed again. */
+/*
+ * Runs @run in another process: it waits until the blocks are given back. The watch is armed again.
+ */
 static void expect_break(struct scene *scene, const char *what, int (*run)(void *), void *argument)
 {
 	struct rdmareg_report report;
@@ -94,7 +97,10 @@ static int do_copy_out(void *argument)
 	return copy_file_range(file->fd, &from, copy, &to, 4 * PAGE, 0) < 0 ? -errno : 0;
 }
 
-/* The descriptor that the call names could be another file by now: a thread could have put it there. */
+/*
+ * The descriptor that the call names could be another file by now: a thread could have put it
+ * there.
+ */
 static int do_clone_out_with_thread(void *argument)
 {
 	add_thread();

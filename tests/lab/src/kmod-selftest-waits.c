@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * kmod-selftest-waits.c - how long somebody waits in all: for a deadline, in a crowd, with a signal on its way, and for other
- * files' sake. What always holds: the waiters are other processes, and nobody ever gives back unless the test says so.
+ * kmod-selftest-waits.c - how long somebody waits in all: for a deadline, in a crowd, with a signal
+ * on its way, and for other files' sake. What always holds: the waiters are other processes, and
+ * nobody ever gives back unless the test says so.
  */
 #include "kmod-selftest.h"
 
@@ -29,7 +30,10 @@ static int do_truncate(void *argument)
 	return truncate(((struct file *)argument)->path, 64 * PAGE);
 }
 
-/* --- the deadline beside a timer of the same length, which shows how late this machine is by itself */
+/*
+ * --- the deadline beside a timer of the same length, which shows how late this machine is by
+ * itself
+ */
 
 #define DEADLINE_MS 2100u /* a timer of the wheel would be up to 256 ms late */
 
@@ -161,14 +165,17 @@ static void test_crowd(enum filesystem fs)
 	}
 	kill(watcher.pid, SIGKILL);
 	CHECK(longest >= CROWD_MS * MS / 2, "nobody waited");
-	/* twice the deadline, and what this machine needs for the rest; one after the other it would be eight times */
+	/*
+	 * twice the deadline, and what this machine needs for the rest; one after the other it
+	 * would be eight times
+	 */
 	CHECK(longest < 4 * CROWD_MS * MS, "somebody waited for %llu ms, the deadline is %u",
 	      (unsigned long long)(longest / MS), CROWD_MS);
 }
 
 /*
- * A crowd that is larger than the module has tokens for, and several watches of the file, as several tenants have: one crowd, however many
- * watches it broke.
+ * A crowd that is larger than the module has tokens for, and several watches of the file, as
+ * several tenants have: one crowd, however many watches it broke.
  */
 
 #define WATCHES 4u
@@ -232,7 +239,10 @@ static void test_large_crowd(enum filesystem fs)
 	child_wait(&member[0]);
 }
 
-/* --- somebody who waited as the second, and whose system call lasts: who waited once does not wait again */
+/*
+ * --- somebody who waited as the second, and whose system call lasts: who waited once does not wait
+ * again
+ */
 
 struct long_call {
 	struct file *file;
@@ -259,7 +269,10 @@ static void *let_go_on(void *argument)
 	return NULL;
 }
 
-/* Its last act in the kernel is to write its result, where it has to wait until somebody says a word. */
+/*
+ * Its last act in the kernel is to write its result, where it has to wait until somebody says a
+ * word.
+ */
 static int deduplicate(void *argument)
 {
 	struct long_call *call = argument;
@@ -329,7 +342,10 @@ static void test_long_call(enum filesystem fs)
 	CHECK(!rearm(&device, slot, LONG_MS), "rearm");
 }
 
-/* --- somebody else's lease, ahead of ours and being broken: older kernels wait for the first of the list, whoever's it is */
+/*
+ * --- somebody else's lease, ahead of ours and being broken: older kernels wait for the first of
+ * the list, whoever's it is
+ */
 
 #define LEASE_BREAK_SEC 3u
 #define SLACK_MS 5000u
@@ -413,8 +429,9 @@ static int64_t system_ticks(pid_t pid, char *ret_state)
 }
 
 /*
- * Which of the two the kernel has: whoever is killed waits on and the module is told (false), or the wait ends with the signal
- * (docs/upstream/layout-breaks.md, 0001), and the module is told nothing.
+ * Which of the two the kernel has: whoever is killed waits on and the module is told (false), or
+ * the wait ends with the signal (docs/upstream/layout-breaks.md, 0001), and the module is told
+ * nothing.
  */
 static bool ends_before_told(const struct device *device, const struct child *child)
 {

@@ -4,9 +4,9 @@
  *
  *   kmod-selftest [--ext4 DIR] [--xfs DIR] [--xfsdax DIR] [--tmpfs DIR] [--only WORD]
  *
- * Prints one line for each test and filesystem: "ok NAME", "not ok NAME: why" or "skip NAME: why". Exits 0
- * when none failed, 1 when one did, 77 when there is no device. Needs root, since the device is root's until
- * udev says otherwise.
+ * Prints one line for each test and filesystem: "ok NAME", "not ok NAME: why" or "skip NAME: why".
+ * Exits 0 when none failed, 1 when one did, 77 when there is no device. Needs root, since the
+ * device is root's until udev says otherwise.
  *
  * This file runs the tests and has what they share; the tests are in
  * kmod-selftest-{device,range,layout,takers,waits,race,counters,storm}.c.
@@ -230,7 +230,10 @@ void file_make(struct file *file, enum filesystem fs)
 	snprintf(file->path, sizeof(file->path), "%s/selftest.%d.%d", directories[fs],
 		 (int)getpid(), number++);
 	file->fd = TRY(open(file->path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-	/* page by page: a single large write would make large folios, which are invalidated as a whole */
+	/*
+	 * page by page: a single large write would make large folios, which are invalidated as a
+	 * whole
+	 */
 	for (unsigned int i = 0; i < FILE_BYTES; i += PAGE)
 		CHECK(pwrite(file->fd, page, PAGE, i) == PAGE, "write: %s", strerror(errno));
 	TRY(fsync(file->fd));

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * kmod-selftest.h - what the parts of the module's self-test share. Each test runs in a process of its own,
- * with a limit on its time, so that none can spoil another; it ends by returning (ok), CHECK (not ok) or
- * SKIP.
+ * kmod-selftest.h - what the parts of the module's self-test share. Each test runs in a process of
+ * its own, with a limit on its time, so that none can spoil another; it ends by returning (ok),
+ * CHECK (not ok) or SKIP.
  *
- * What always holds: tests wait for conditions, never for time. Times are only compared with each other, or
- * with a bound so generous that passing it means "hangs".
+ * What always holds: tests wait for conditions, never for time. Times are only compared with each
+ * other, or with a bound so generous that passing it means "hangs".
  */
 #ifndef KMOD_SELFTEST_H
 #define KMOD_SELFTEST_H
@@ -31,7 +31,9 @@ enum filesystem { NO_FILESYSTEM, EXT4, XFS, XFSDAX, TMPFS, _FILESYSTEM_MAX };
 extern const char *directories[_FILESYSTEM_MAX];
 extern const char *const filesystem_names[_FILESYSTEM_MAX];
 
-/* @fs: each filesystem with a bit here gets a run of its own, skipped where no directory was given. */
+/*
+ * @fs: each filesystem with a bit here gets a run of its own, skipped where no directory was given.
+ */
 struct test {
 	const char *name;
 	void (*run)(enum filesystem fs);
@@ -81,8 +83,9 @@ int watch_range(const struct device *device, const void *address, size_t length,
 int try_watch_layout(const struct device *device, int fd, uint32_t deadline_ms, uint64_t cookie,
 		     uint32_t *ret_slot);
 /*
- * Tries again on -EAGAIN: for a moment after a break the module refuses leases, also of a new file whose inode has the
- * memory of the one that was broken. One test follows another in less than that.
+ * Tries again on -EAGAIN: for a moment after a break the module refuses leases, also of a new file
+ * whose inode has the memory of the one that was broken. One test follows another in less than
+ * that.
  */
 int watch_layout(const struct device *device, int fd, uint32_t deadline_ms, uint64_t cookie,
 		 uint32_t *ret_slot);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * memory-failure.c - memory-failure FILE OFFSET: the kernel is told that the page of memory behind that byte has failed (MADV_HWPOISON), so it
- * does what it does on such hardware. Status 0: it was; this process had the page mapped, and is killed for it unless it has a handler.
+ * memory-failure.c - memory-failure FILE OFFSET: the kernel is told that the page of memory behind
+ * that byte has failed (MADV_HWPOISON), so it does what it does on such hardware. Status 0: it was;
+ * this process had the page mapped, and is killed for it unless it has a handler.
  */
 #include <err.h>
 #include <fcntl.h>

@@ -16,8 +16,8 @@
 #define TARGET "/dev/nvme0n1"
 
 /*
- * The file of the same name below the folder that a variable of the environment names. Opened by name, so that what a
- * client remembers of an earlier file is asked again.
+ * The file of the same name below the folder that a variable of the environment names. Opened by
+ * name, so that what a client remembers of an earlier file is asked again.
  */
 static int open_below(const char *variable, const char *path)
 {

@@ -187,7 +187,10 @@ void undo_swap(const struct scene *s)
 	swapoff(s->path);
 }
 
-/* fs/xfs/libxfs/xfs_fs.h: type 12 is the map of a file's data; the flag asks to repair what is sound */
+/*
+ * fs/xfs/libxfs/xfs_fs.h: type 12 is the map of a file's data; the flag asks to repair what is
+ * sound
+ */
 struct scrub_metadata {
 	uint32_t type, flags;
 	uint64_t inode;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* operations-unseen.h - operations for operations.c that come from the kernel's own side, or by a way that few programs go. Some take root. */
+/*
+ * operations-unseen.h - operations for operations.c that come from the kernel's own side, or by a
+ * way that few programs go. Some take root.
+ */
 #ifndef OPERATIONS_UNSEEN_H
 #define OPERATIONS_UNSEEN_H
 

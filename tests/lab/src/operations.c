@@ -176,7 +176,10 @@ static int run_store(const struct scene *s, unsigned long unused)
 	return error;
 }
 
-/* One entry through io_uring, carried out by a worker of its own (IOSQE_ASYNC), as busy programs have it. */
+/*
+ * One entry through io_uring, carried out by a worker of its own (IOSQE_ASYNC), as busy programs
+ * have it.
+ */
 static int ring_do(struct io_uring_sqe entry)
 {
 	struct io_uring_params p = { 0 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * operations.h - what others do to a file that somebody has registered: each operation that a filesystem knows and that could take blocks, and some
- * that must not be hindered. For programs that run them in a process of their own and watch what happens.
+ * operations.h - what others do to a file that somebody has registered: each operation that a
+ * filesystem knows and that could take blocks, and some that must not be hindered. For programs
+ * that run them in a process of their own and watch what happens.
  */
 #ifndef OPERATIONS_H
 #define OPERATIONS_H
@@ -34,7 +35,10 @@ struct operation {
 	enum operation_needs needs;
 	unsigned int
 		quiet_msec; /* 0, or how long it can take until somebody learns of it afterwards */
-	/* NULL, or: done by root before the file is registered, and after the operation. 0, or an errno. */
+	/*
+	 * NULL, or: done by root before the file is registered, and after the operation. 0, or an
+	 * errno.
+	 */
 	int (*prepare)(const struct scene *s);
 	void (*undo)(const struct scene *s);
 };

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * pinned.c - what an ordinary, pinned registration of file memory does on this kernel. The contrast of the demo.
+ * pinned.c - what an ordinary, pinned registration of file memory does on this kernel. The contrast
+ * of the demo.
  *
- *   pinned DEVICE register FILE     register 1 MiB of FILE for reading and writing; prints the result
- *   pinned DEVICE lose              the same on a tmpfs file, then truncate it to nothing, grow it again, and let a peer write:
+ *   pinned DEVICE register FILE     register 1 MiB of FILE for reading and writing; prints the
+ *   result pinned DEVICE lose              the same on a tmpfs file, then truncate it to nothing,
+ *   grow it again, and let a peer write:
  *                                   every write completes; prints how many pages the file never got
  *
- * One process plays both ends over one device, so nothing of rdmaregd is involved. Exits 0 when the measurement ran, whatever it says.
+ * One process plays both ends over one device, so nothing of rdmaregd is involved. Exits 0 when the
+ * measurement ran, whatever it says.
  */
 #include <errno.h>
 #include <fcntl.h>

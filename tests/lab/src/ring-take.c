@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * ring-take.c - takes blocks of a file by io_uring in a worker that was made in another system call, so that /proc shows that call
- * as the worker's own.
+ * ring-take.c - takes blocks of a file by io_uring in a worker that was made in another system
+ * call, so that /proc shows that call as the worker's own.
  *
  *   ring-take FILE write|read punch|truncate
  *
- * The operation is linked behind the polling of a pipe, so it begins while this program writes to the pipe, or reads from it. Exits 0
- * if the operation went through, 1 if it was refused with the error that is printed, 2 if it could not be tried.
+ * The operation is linked behind the polling of a pipe, so it begins while this program writes to
+ * the pipe, or reads from it. Exits 0 if the operation went through, 1 if it was refused with the
+ * error that is printed, 2 if it could not be tried.
  */
 #include <fcntl.h>
 #include <linux/falloc.h>

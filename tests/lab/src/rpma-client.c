@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * rpma-client.c - a program of librpma's, linked with Debian's library as it is: writes a file into a region, flushes, and reads it back.
+ * rpma-client.c - a program of librpma's, linked with Debian's library as it is: writes a file into
+ * a region, flushes, and reads it back.
  *
  *   rpma-client TICKET FILE visible|persistent
  *
- * All it knows of rdmareg is the private data of the connection: struct wire_connect goes out, and the descriptor that librpma understands
- * comes back in struct wire_accept. FILE is written whole, from the region's first byte on; what was read back must be the same.
- * `persistent` says to librpma that the other machine's adapter writes to persistent memory directly, which an administrator has to know.
+ * All it knows of rdmareg is the private data of the connection: struct wire_connect goes out, and
+ * the descriptor that librpma understands comes back in struct wire_accept. FILE is written whole,
+ * from the region's first byte on; what was read back must be the same. `persistent` says to
+ * librpma that the other machine's adapter writes to persistent memory directly, which an
+ * administrator has to know.
  *
- * Prints `flushed TYPE, N bytes` and exits 0; 3 when librpma says that the region has no such flush; 1 for anything else.
+ * Prints `flushed TYPE, N bytes` and exits 0; 3 when librpma says that the region has no such
+ * flush; 1 for anything else.
  */
 #include <endian.h>
 #include <errno.h>

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * silent-fs.c - a FUSE filesystem that can fall silent, as a server does that hangs or a network that is cut.
+ * silent-fs.c - a FUSE filesystem that can fall silent, as a server does that hangs or a network
+ * that is cut.
  *
  *   silent-fs DIRECTORY [flush]
  *
- * It is mounted there, has one file, "file", of 4 MiB that anybody may read and write, and runs until it is killed, which aborts it: whoever
- * waits then gets ENOTCONN. After SIGUSR1 it answers nothing but what opening a path and closing a descriptor need (LOOKUP, OPEN, FLUSH,
- * RELEASE); with "flush" not even closing. After SIGUSR2 it answers everything again, and first what was asked meanwhile.
+ * It is mounted there, has one file, "file", of 4 MiB that anybody may read and write, and runs
+ * until it is killed, which aborts it: whoever waits then gets ENOTCONN. After SIGUSR1 it answers
+ * nothing but what opening a path and closing a descriptor need (LOOKUP, OPEN, FLUSH, RELEASE);
+ * with "flush" not even closing. After SIGUSR2 it answers everything again, and first what was
+ * asked meanwhile.
  */
 #include <err.h>
 #include <errno.h>

@@ -4,10 +4,11 @@
  *
  *   take-loop SECONDS STILL-SECONDS FILE...
  *
- * Two threads for each file punch holes, truncate, grow it again and write; one more has the kernel drop its caches, so that pages are missing.
- * Prints every ten seconds how often each file was taken. Exits 0 after SECONDS; if a thread has been in state D and has not come further for
- * STILL-SECONDS it says which, has the kernel's log show all tasks that wait, and exits 1 without its threads, which nobody can kill. A thread that
- * is only slow counts for nothing.
+ * Two threads for each file punch holes, truncate, grow it again and write; one more has the kernel
+ * drop its caches, so that pages are missing. Prints every ten seconds how often each file was
+ * taken. Exits 0 after SECONDS; if a thread has been in state D and has not come further for
+ * STILL-SECONDS it says which, has the kernel's log show all tasks that wait, and exits 1 without
+ * its threads, which nobody can kill. A thread that is only slow counts for nothing.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,19 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * unruly-peer.c - a remote peer that breaks the rules, one way per run, so that scenarios can see what the keeper makes of it.
+ * unruly-peer.c - a remote peer that breaks the rules, one way per run, so that scenarios can see
+ * what the keeper makes of it.
  *
  *   unruly-peer TICKET MODE
  *
- *   no-data, garbage, bad-magic, bad-version, bad-region, bad-token, no-rights   a connection request that must be refused
+ *   no-data, garbage, bad-magic, bad-version, bad-region, bad-token, no-rights   a connection
+ *   request that must be refused
  *   vanish        connects, and is gone without a word
  *   half-open     sends the request and never finishes the handshake
  *   short-message, long-message, bad-message    connects, then sends what is no control message
- *   early-ack     acknowledges a revocation that was never asked, then writes and reads as usual (that must work)
- *   sync-flood    asks for durability of ranges that are not inside the region, over and over, which nobody carries out
- *   hammer        writes the last page that is valid over and over, whatever it is told, until an operation fails
+ *   early-ack     acknowledges a revocation that was never asked, then writes and reads as usual
+ *   (that must work)
+ *   sync-flood    asks for durability of ranges that are not inside the region, over and over,
+ *   which nobody carries out
+ *   hammer        writes the last page that is valid over and over, whatever it is told, until an
+ *   operation fails
  *
- * Prints one line: `refused REASON TEXT`, `connected`, `disconnected`, or for hammer `failed after N writes: STATUS`. Exits 0 when
- * it could do its worst, 1 when it could not. It speaks rdmareg-wire.h by itself and shares no code with librdmareg.
+ * Prints one line: `refused REASON TEXT`, `connected`, `disconnected`, or for hammer `failed after
+ * N writes: STATUS`. Exits 0 when it could do its worst, 1 when it could not. It speaks
+ * rdmareg-wire.h by itself and shares no code with librdmareg.
  */
 #include <errno.h>
 #include <netdb.h>
@@ -203,7 +209,10 @@ static int sync_flood(void)
 					    .offset = i % 2 ? granted.length : UINT64_MAX,
 					    .length = i % 3 ? PAGE : 0,
 					    .request = i };
-		/* for an answer, if there is one: what nobody carries out is answered once at a time */
+		/*
+		 * for an answer, if there is one: what nobody carries out is answered once at a
+		 * time
+		 */
 		rdma_post_recv(id, NULL, buffer + 8 * PAGE, sizeof(*m), buffer_mr);
 		if (rdma_post_send(id, NULL, buffer, sizeof(*m), buffer_mr, IBV_SEND_SIGNALED) ||
 		    wait_send(&wc)) {

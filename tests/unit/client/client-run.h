@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * client-run.h - rdmaregctl as a process that stays, with a pipe at either end. What always holds: what it says is waited for, never the time.
+ * client-run.h - rdmaregctl as a process that stays, with a pipe at either end. What always holds:
+ * what it says is waited for, never the time.
  */
 #ifndef RDMAREG_TEST_CLIENT_RUN_H
 #define RDMAREG_TEST_CLIENT_RUN_H

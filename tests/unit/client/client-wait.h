@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * client-wait.h - what tests of the library do while something goes on elsewhere: wait for its events on the
- * descriptor, as a program would, and run a shell command beside themselves. Nothing sleeps.
+ * client-wait.h - what tests of the library do while something goes on elsewhere: wait for its
+ * events on the descriptor, as a program would, and run a shell command beside themselves. Nothing
+ * sleeps.
  */
 #ifndef RDMAREG_TEST_CLIENT_WAIT_H
 #define RDMAREG_TEST_CLIENT_WAIT_H

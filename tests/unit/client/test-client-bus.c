@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-client-bus.c - the owner side's context, regions and events against a played daemon on a private bus
- * (fakes/rdmaregd.h).
+ * test-client-bus.c - the owner side's context, regions and events against a played daemon on a
+ * private bus (fakes/rdmaregd.h).
  *
- * Nothing sleeps: every wait is a poll on the context's descriptor, as a user of the library would do it.
+ * Nothing sleeps: every wait is a poll on the context's descriptor, as a user of the library would
+ * do it.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -219,7 +220,10 @@ static void test_daemon_dies(void)
 	close(fd);
 }
 
-/* Who has no account on this machine hears that, and not that a connection is gone. Takes root, to become one. */
+/*
+ * Who has no account on this machine hears that, and not that a connection is gone. Takes root, to
+ * become one.
+ */
 static void test_no_account(void)
 {
 	char folder[128];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-client-ctl-prefetch.c - rdmaregctl prefetch against a played daemon (fakes/rdmaregd.h): what it shows on a terminal and elsewhere, and
- * each way in which it ends. argv[1]: rdmaregctl.
+ * test-client-ctl-prefetch.c - rdmaregctl prefetch against a played daemon (fakes/rdmaregd.h): what
+ * it shows on a terminal and elsewhere, and each way in which it ends. argv[1]: rdmaregctl.
  */
 #undef NDEBUG
 #include <signal.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-client-ctl-stay.c - the verbs of rdmaregctl that stay: watch, join, revoke; against a played daemon
- * (fakes/rdmaregd.h). argv[1]: rdmaregctl.
+ * test-client-ctl-stay.c - the verbs of rdmaregctl that stay: watch, join, revoke; against a played
+ * daemon (fakes/rdmaregd.h). argv[1]: rdmaregctl.
  *
  * Each is a process with a pipe at either end: what it says is waited for, never the time.
  */
@@ -172,7 +172,10 @@ static void test_revoke_command(void)
 	says(&r, "running /", "");
 	assert(end(&r) == 126 && !mock_tell("revoked", 9));
 
-	/* A signal that was sent goes to the command, which ends of it; then the region is given back. */
+	/*
+	 * A signal that was sent goes to the command, which ends of it; then the region is given
+	 * back.
+	 */
 	r = begin("revoke 9 -- sh -c 'echo ready; read x; exit 4'");
 	says(&r, "ready", "");
 	kill(r.pid, SIGTERM);

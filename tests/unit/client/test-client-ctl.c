@@ -109,7 +109,10 @@ static const struct {
 	{ "watch 900", 3, "there is no region 900" },
 };
 
-/* Whoever has one has the access, and errors end in logs. So none is shown, wherever it was given by mistake. */
+/*
+ * Whoever has one has the access, and errors end in logs. So none is shown, wherever it was given
+ * by mistake.
+ */
 #define TOKEN "ca82095c6061fd4f46e7efd2511a7f0b"
 #define TICKET "'rdmareg://10.99.0.1:33632/7?" TOKEN "'"
 static const struct {
@@ -241,7 +244,9 @@ static void test_json(void)
 	}
 }
 
-/* The MTU is the interface's, whether the daemon sees it or not; and never 0, which it cannot be. */
+/*
+ * The MTU is the interface's, whether the daemon sees it or not; and never 0, which it cannot be.
+ */
 static void test_devices(void)
 {
 	char mtu[16] = "", text[64];

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-client-events.c - what messages from a region's host do to a peer, without an adapter: which revocation is
- * pending, what a stale or repeated message changes (nothing), and that a ring nobody empties loses its oldest
- * events and no state.
+ * test-client-events.c - what messages from a region's host do to a peer, without an adapter: which
+ * revocation is pending, what a stale or repeated message changes (nothing), and that a ring nobody
+ * empties loses its oldest events and no state.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -120,7 +120,10 @@ static void take_path(enum wire_type type, enum path_state state, uint64_t valid
 	peer_take_message(&peer, &m);
 }
 
-/* The file has left its path: told once, by whichever message brings it, and an older host says nothing of it. */
+/*
+ * The file has left its path: told once, by whichever message brings it, and an older host says
+ * nothing of it.
+ */
 static void test_path(void)
 {
 	struct rdmareg_peer_event e = { .size = sizeof(e) };
@@ -196,14 +199,20 @@ static void test_superseded(void)
 	take(WIRE_LENGTH_CHANGED, 0, 9000);
 	take(WIRE_REVOCATION_ASKED, 8, 1 << 20);
 	assert(peer.revocation.id == 8 && !peer.acknowledged);
-	/* Nobody saw the first: it is not worth seeing any more. An acknowledgement of it is refused. */
+	/*
+	 * Nobody saw the first: it is not worth seeing any more. An acknowledgement of it is
+	 * refused.
+	 */
 	e = next();
 	assert(e.type == RDMAREG_PEER_EVENT_ASKED && e.revocation.id == 8);
 	assert(next().type == RDMAREG_PEER_EVENT_LENGTH_CHANGED && !readable());
 	assert(rdmareg_peer_acknowledge(&peer, 5) == -ESTALE &&
 	       strstr(rdmareg_last_error(), "newest"));
 
-	/* Acknowledged, and yet something newer: it is not acknowledged, and its event is one of its own. */
+	/*
+	 * Acknowledged, and yet something newer: it is not acknowledged, and its event is one of
+	 * its own.
+	 */
 	peer.acknowledged = true;
 	take(WIRE_REVOCATION_ASKED, 9, 1 << 20);
 	take(WIRE_REVOCATION_ASKED, 7, 1 << 20);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-client-holders.c - the library's calls for holders and for those who want blocks back, against a played
- * daemon (fakes/rdmaregd.h): what is sent, how answers are taken, what is refused before anything is sent, and
- * what becomes of it over a restart of the daemon.
+ * test-client-holders.c - the library's calls for holders and for those who want blocks back,
+ * against a played daemon (fakes/rdmaregd.h): what is sent, how answers are taken, what is refused
+ * before anything is sent, and what becomes of it over a restart of the daemon.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -34,7 +34,9 @@ static int new_file(size_t bytes)
 	return fd;
 }
 
-/* A member that this version does not know, in each structure of options that a program can give. */
+/*
+ * A member that this version does not know, in each structure of options that a program can give.
+ */
 static void test_structures(void)
 {
 	struct {
@@ -131,7 +133,10 @@ static void test_sync(void)
 	o.limit_usec = 1;
 	assert(rdmareg_sync(region, &o, &result) == -ETIME &&
 	       strstr(rdmareg_last_error_name(), "Error.Timeout"));
-	/* No word of where the data is, and one of another type: not durable, whatever the rest says. */
+	/*
+	 * No word of where the data is, and one of another type: not durable, whatever the rest
+	 * says.
+	 */
 	o.limit_usec = 2;
 	assert(rdmareg_sync(region, &o, &result) == -EBADMSG);
 	o.limit_usec = 3;
@@ -236,7 +241,10 @@ static void test_join(void)
 	assert(e.type == RDMAREG_EVENT_REVOCATION_REQUESTED && e.region == 3 &&
 	       e.revocation.id == 3);
 
-	/* Three in a row before anybody looks: the newest is what there is. One that comes late is older. */
+	/*
+	 * Three in a row before anybody looks: the newest is what there is. One that comes late is
+	 * older.
+	 */
 	mock_tell("ask 5", 3);
 	mock_tell("change", 3);
 	mock_tell("ask 8", 3);

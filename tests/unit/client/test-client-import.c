@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-client-import.c - librdmareg's import against a played libibverbs: every way of failing leaves nothing behind, and what was made
- * goes in the right order (fakes/verbs.c is strict about it).
+ * test-client-import.c - librdmareg's import against a played libibverbs: every way of failing
+ * leaves nothing behind, and what was made goes in the right order (fakes/verbs.c is strict about
+ * it).
  */
 #undef NDEBUG
 #include <assert.h>

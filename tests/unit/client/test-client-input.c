@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-client-input.c - what a program can give wrongly to each public function of librdmareg: an object or a place
- * for the answer that is NULL, a structure whose size was not set or is from another version, reserved members that
- * are not zero, enumerations and numbers out of range. Against a played daemon (fakes/rdmaregd.h).
+ * test-client-input.c - what a program can give wrongly to each public function of librdmareg: an
+ * object or a place for the answer that is NULL, a structure whose size was not set or is from
+ * another version, reserved members that are not zero, enumerations and numbers out of range.
+ * Against a played daemon (fakes/rdmaregd.h).
  *
- * What always holds: a negative errno and a sentence, and nothing was changed: no output argument, and nothing at the
- * daemon. test-client-exports.sh sees to it that no function is missing here.
+ * What always holds: a negative errno and a sentence, and nothing was changed: no output argument,
+ * and nothing at the daemon. test-client-exports.sh sees to it that no function is missing here.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -321,7 +322,10 @@ int main(void)
 	       !rdmareg_holders_free(NULL) && !rdmareg_devices_free(NULL) &&
 	       !rdmareg_job_free(NULL) && !rdmareg_import_free(NULL) && !rdmareg_peer_close(NULL) &&
 	       !rdmareg_buffer_free(NULL));
-	/* Of all that nothing has reached the daemon: the region is there, and nobody has joined or closed it. */
+	/*
+	 * Of all that nothing has reached the daemon: the region is there, and nobody has joined or
+	 * closed it.
+	 */
 	assert(rdmareg_region_refresh(region) == 0);
 	assert(mock_tell("joined", 1) == 0 && mock_tell("revoked", 1) == 0);
 	rdmareg_holders_free(holders);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-client-job.c - the library's jobs against a played daemon (fakes/rdmaregd.h): what is sent, how progress and end are heard of, by signals
- * and by asking, and that each job is over exactly once, whoever ends it.
+ * test-client-job.c - the library's jobs against a played daemon (fakes/rdmaregd.h): what is sent,
+ * how progress and end are heard of, by signals and by asking, and that each job is over exactly
+ * once, whoever ends it.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -193,7 +194,10 @@ static void test_found(void)
 	rdmareg_job_free(job);
 }
 
-/* They end with the daemon; the next one's first job is another, though it has the same number there. */
+/*
+ * They end with the daemon; the next one's first job is another, though it has the same number
+ * there.
+ */
 static void test_restart(void)
 {
 	unsigned int number, again;

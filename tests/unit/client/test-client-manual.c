@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-client-manual.c - the program in librdmareg(3), as it stands there, is no holder that others wait for: it acknowledges. Against a
- * played daemon (fakes/rdmaregd.h). argv[1]: that program.
+ * test-client-manual.c - the program in librdmareg(3), as it stands there, is no holder that others
+ * wait for: it acknowledges. Against a played daemon (fakes/rdmaregd.h). argv[1]: that program.
  */
 #include "tests/fakes/rdmaregd.h"
 #include "client-run.h"

@@ -2,8 +2,8 @@
 /*
  * test-client-owner.c - the owner side against a real daemon: test-client-owner FILE COMMAND
  *
- * FILE is on a filesystem that asks before it takes blocks back; COMMAND is a shell command that makes it ask. Without
- * arguments it is skipped (77): it needs RDMA devices and the helper module.
+ * FILE is on a filesystem that asks before it takes blocks back; COMMAND is a shell command that
+ * makes it ask. Without arguments it is skipped (77): it needs RDMA devices and the helper module.
  *
  * A region that is not detached is asked for, acknowledged, settled, and gone with its connection.
  */
@@ -75,7 +75,10 @@ int main(int argc, char **argv)
 	id = info.id;
 	assert(rdmareg_acknowledge(c, id, 1) == -ESTALE);
 
-	/* Asked without having subscribed; nobody waits for the grace once this one owner has acknowledged. */
+	/*
+	 * Asked without having subscribed; nobody waits for the grace once this one owner has
+	 * acknowledged.
+	 */
 	begun = now_usec();
 	pid = begin_command(argv[2]);
 	e = wait_for(c, id, RDMAREG_EVENT_REVOCATION_REQUESTED);

@@ -2,9 +2,9 @@
 /*
  * test-client-peer.c - the peer side against a real keeper: test-client-peer TICKET COMMAND
  *
- * TICKET: of a region of 4 MiB or more, for reading and writing. COMMAND: a shell command that makes the
- * filesystem want blocks of it back and leaves its length as it is, e.g. punches a hole. Without arguments
- * it is skipped (77): it needs RDMA devices.
+ * TICKET: of a region of 4 MiB or more, for reading and writing. COMMAND: a shell command that
+ * makes the filesystem want blocks of it back and leaves its length as it is, e.g. punches a hole.
+ * Without arguments it is skipped (77): it needs RDMA devices.
  *
  * Nothing sleeps: waits are polls on the peer's descriptor.
  */
@@ -78,7 +78,10 @@ static void fill(uint8_t *memory, unsigned int seed)
 	}
 }
 
-/* What the adapter there would misplace: reads are right all the same, writes are refused. What was sent is at 0. */
+/*
+ * What the adapter there would misplace: reads are right all the same, writes are refused. What was
+ * sent is at 0.
+ */
 static void test_unaligned(struct rdmareg_peer *p, const struct rdmareg_peer_info *i)
 {
 	static const struct {
@@ -229,7 +232,10 @@ static void test_yield(bool idle)
 	rdmareg_peer_close(p);
 }
 
-/* By not answering: cut off at the deadline, with the reason, and with nothing in flight afterwards. */
+/*
+ * By not answering: cut off at the deadline, with the reason, and with nothing in flight
+ * afterwards.
+ */
 static void test_ignore(void)
 {
 	struct rdmareg_peer *p =

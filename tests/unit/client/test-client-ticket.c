@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-client-ticket.c - the ticket parser: what is accepted comes out exactly, everything else is EINVAL
- * with a sentence and leaves the result untouched. Also every prefix, and every change of one byte, of a
- * good ticket.
+ * test-client-ticket.c - the ticket parser: what is accepted comes out exactly, everything else is
+ * EINVAL with a sentence and leaves the result untouched. Also every prefix, and every change of
+ * one byte, of a good ticket.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -77,7 +77,9 @@ static void test_lengths(void)
 	char text[512];
 	struct ticket t;
 
-	/* A host as long as it may be, and one byte more; then a text that is too long as a whole. */
+	/*
+	 * A host as long as it may be, and one byte more; then a text that is too long as a whole.
+	 */
 	for (size_t n = 100; n < 140; n++) {
 		int length = snprintf(text, sizeof(text), "rdmareg://%0*d:1/1?" TOKEN, (int)n, 0);
 

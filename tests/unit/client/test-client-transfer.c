@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-client-transfer.c - put and get of rdmaregctl, and through them the peer side, with the adapter and the
- * keeper at the other end played (fakes/peer.c). argv[1]: rdmaregctl, linked with that.
+ * test-client-transfer.c - put and get of rdmaregctl, and through them the peer side, with the
+ * adapter and the keeper at the other end played (fakes/peer.c). argv[1]: rdmaregctl, linked with
+ * that.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -77,7 +78,9 @@ static off_t size(void)
 	return stat(file, &st) < 0 ? -1 : st.st_size;
 }
 
-/* What is not there to be read is not "all of it": nothing is read, and the file stays what it was. */
+/*
+ * What is not there to be read is not "all of it": nothing is read, and the file stays what it was.
+ */
 static void test_beyond(void)
 {
 	make(100);
@@ -129,7 +132,8 @@ static void test_failure(void)
 }
 
 /*
- * Of an access that failed there the peer hears from its adapter and from the connection manager, in any order. The cause is the same.
+ * Of an access that failed there the peer hears from its adapter and from the connection manager,
+ * in any order. The cause is the same.
  */
 static void test_causes(void)
 {
@@ -165,7 +169,9 @@ static size_t count(const char *text)
 	return n;
 }
 
-/* What the keeper says is the matter, and here what to do: nothing twice. And between whom it was. */
+/*
+ * What the keeper says is the matter, and here what to do: nothing twice. And between whom it was.
+ */
 static void test_refusals(void)
 {
 	static const struct {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-client-wire.c - what the peer side reads from the network, and what failures are called: accepts,
- * rejects, messages, completion statuses, D-Bus errors, the growing structures of the public interface.
+ * test-client-wire.c - what the peer side reads from the network, and what failures are called:
+ * accepts, rejects, messages, completion statuses, D-Bus errors, the growing structures of the
+ * public interface.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -152,7 +153,10 @@ static void test_completions(void)
 	assert(completion_errno(IBV_WC_RETRY_EXC_ERR, false, true, &text) == ETIMEDOUT);
 }
 
-/* What a peer asks, as a keeper reads it; and every answer has an errno and a sentence that says what to do, but for "unknown". */
+/*
+ * What a peer asks, as a keeper reads it; and every answer has an errno and a sentence that says
+ * what to do, but for "unknown".
+ */
 static void test_causes(void)
 {
 	static const uint8_t token[WIRE_TOKEN_BYTES] = { 1, 2, 3 };

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* guard-effects.h - what the guard's tests look at after each step: a test steps into `out`, and asks effect() what came of it. */
+/*
+ * guard-effects.h - what the guard's tests look at after each step: a test steps into `out`, and
+ * asks effect() what came of it.
+ */
 #ifndef GUARD_EFFECTS_H
 #define GUARD_EFFECTS_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * guard-script.h - a guard, event by event: each line of a test is an event, the state that it leaves and all its effects, in order, with what
- * they carry.
+ * guard-script.h - a guard, event by event: each line of a test is an event, the state that it
+ * leaves and all its effects, in order, with what they carry.
  */
 #ifndef GUARD_SCRIPT_H
 #define GUARD_SCRIPT_H
@@ -29,7 +29,10 @@ static inline void init(void)
 	passed_usec = 0;
 }
 
-/* "ask(REVOCATION,START-END,DEADLINE,CAUSE)", "timer(TIME)": times count from NOW, but for 0, which stops the timer. */
+/*
+ * "ask(REVOCATION,START-END,DEADLINE,CAUSE)", "timer(TIME)": times count from NOW, but for 0, which
+ * stops the timer.
+ */
 static inline void write_effect(char *to, size_t size, const struct guard_effect *f)
 {
 	static const char *const plain[_GUARD_EFFECT_MAX] = {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-core-adoption.c - regions that a new daemon finds in a keeper: who is asked again, when it may consent, and how more that is wanted
- * later takes the place of what was asked. Also the grace of a release.
+ * test-core-adoption.c - regions that a new daemon finds in a keeper: who is asked again, when it
+ * may consent, and how more that is wanted later takes the place of what was asked. Also the grace
+ * of a release.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -126,8 +127,8 @@ static void test_states(void)
 }
 
 /*
- * Draining: nobody consents before it is known who holds the region; a peer that answered is not asked again, one that did not is waited for, and
- * local holders are asked anew.
+ * Draining: nobody consents before it is known who holds the region; a peer that answered is not
+ * asked again, one that did not is waited for, and local holders are asked anew.
  */
 static void test_draining(void)
 {
@@ -186,7 +187,10 @@ static void test_news_before_the_end(void)
 	registry_remove_region(r, x);
 }
 
-/* Lower or equal numbers are stale; a higher one asks everybody anew, also those who had answered, and from behind the fence. */
+/*
+ * Lower or equal numbers are stale; a higher one asks everybody anew, also those who had answered,
+ * and from behind the fence.
+ */
 static void test_superseding(void)
 {
 	_cleanup_(registry_freep) struct registry *r = NULL;
@@ -227,7 +231,10 @@ static void test_superseding(void)
 	registry_remove_region(r, x);
 }
 
-/* With a grace the region stays as it is until the keeper asks; without holders, or without a grace, it closes at once. */
+/*
+ * With a grace the region stays as it is until the keeper asks; without holders, or without a
+ * grace, it closes at once.
+ */
 static void test_release(void)
 {
 	static const struct {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-core-demands.c - a demand on several regions (demand.h) in each of its states and for each event, and the set of demands that one
- * guard keeps (guard-demands.h): what it takes, grants, lets expire, and ignores.
+ * test-core-demands.c - a demand on several regions (demand.h) in each of its states and for each
+ * event, and the set of demands that one guard keeps (guard-demands.h): what it takes, grants, lets
+ * expire, and ignores.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -23,8 +24,9 @@ static const enum demand_event_type events[] = {
 };
 
 /*
- * Histories, one letter an event: b a part is done, f it failed, d the deadline, e the end; and the effects of the beginning and of each
- * event, separated by blanks: P pass, R refuse, O over, X free, - nothing.
+ * Histories, one letter an event: b a part is done, f it failed, d the deadline, e the end; and the
+ * effects of the beginning and of each event, separated by blanks: P pass, R refuse, O over, X
+ * free, - nothing.
  */
 static const struct {
 	uint32_t parts;
@@ -99,7 +101,10 @@ static void test_histories(void)
 	}
 }
 
-/* Every history of up to eight events, for every number of parts up to three: each answer at most once, free last and only once. */
+/*
+ * Every history of up to eight events, for every number of parts up to three: each answer at most
+ * once, free last and only once.
+ */
 static void test_all_histories(void)
 {
 	for (uint32_t parts = 0; parts < 4; parts++)
@@ -214,7 +219,10 @@ static void test_set_is_bounded(void)
 	assert(!demands_any(g));
 }
 
-/* One more of a number that is there: both ranges, the nearer deadline with its cause, the longer time; also in a set that is full. */
+/*
+ * One more of a number that is there: both ranges, the nearer deadline with its cause, the longer
+ * time; also in a set that is full.
+ */
 static void test_widening(void)
 {
 	static const struct {
@@ -257,7 +265,10 @@ static void test_widening(void)
 	}
 }
 
-/* The first had what it wanted: the second has a deadline of its own, and the time of both counts from its grant. */
+/*
+ * The first had what it wanted: the second has a deadline of its own, and the time of both counts
+ * from its grant.
+ */
 static void test_widening_what_was_granted(void)
 {
 	struct guard_event e = demand_event(1, 30, 60, 1000, 20);
@@ -344,7 +355,10 @@ static void test_times(void)
 	       guard_after(NOW, UINT64_MAX) == UINT64_MAX);
 }
 
-/* Those that wait: all of their ranges, the earliest deadline, and the cause of the one that has it. */
+/*
+ * Those that wait: all of their ranges, the earliest deadline, and the cause of the one that has
+ * it.
+ */
 static void test_waiting(void)
 {
 	uint64_t start = 7, end = 7, deadline_usec = 7;
@@ -370,7 +384,10 @@ static void test_waiting(void)
 	assert(!demands_waiting(&g, &start, &end, &deadline_usec, &cause));
 }
 
-/* A limit counts from the grant, ends its own demand alone, and a time that does not fit is not one long past. */
+/*
+ * A limit counts from the grant, ends its own demand alone, and a time that does not fit is not one
+ * long past.
+ */
 static void test_limits(void)
 {
 	uint64_t start, end, deadline_usec;
@@ -400,7 +417,9 @@ static void test_limits(void)
 	assert(demands_next_end(&g) == 0 && demands_any(&g));
 }
 
-/* Programs that take blocks can be put off; whoever has the region, by an order, waits for nobody. */
+/*
+ * Programs that take blocks can be put off; whoever has the region, by an order, waits for nobody.
+ */
 static void test_takers(void)
 {
 	static const bool taker[_REVOCATION_CAUSE_MAX] = {
@@ -424,7 +443,10 @@ static void test_takers(void)
 	}
 }
 
-/* The first that has to be asked for: one that is granted does not, and one of the same number with less time, or a new wish, does sooner. */
+/*
+ * The first that has to be asked for: one that is granted does not, and one of the same number with
+ * less time, or a new wish, does sooner.
+ */
 static void test_next_ask(void)
 {
 	struct guard_event e = demand_event(2, 0, 10, 200, 0);
@@ -481,7 +503,10 @@ static void test_put_off(void)
 	assert(!demands_any_put_off(&g) && demands_any(&g));
 }
 
-/* What is closed by an order that is granted stays closed: nobody is put off then. Any place in the set will do, but none behind it. */
+/*
+ * What is closed by an order that is granted stays closed: nobody is put off then. Any place in the
+ * set will do, but none behind it.
+ */
 static void test_put_off_by_order(void)
 {
 	static const struct guard_demand ordered = { .id = 99,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-core-edges.c - corners of the core that only a mutant would find: what is said once and no more, what the dead keep, how soon a
- * breaker is expected back.
+ * test-core-edges.c - corners of the core that only a mutant would find: what is said once and no
+ * more, what the dead keep, how soon a breaker is expected back.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -168,7 +168,10 @@ static void test_dead(void)
 		assert(!g.demand[i].id && !g.demand[i].granted);
 }
 
-/* Breaks that follow each other closely are one breaker, most likely: each is given longer before the file is watched again, up to a bound. */
+/*
+ * Breaks that follow each other closely are one breaker, most likely: each is given longer before
+ * the file is watched again, up to a bound.
+ */
 static void test_same_breaker(void)
 {
 	uint64_t now = NOW, wait = 10000;
@@ -214,9 +217,11 @@ static void test_region_ends(void)
 	assert(registry_new(&r, &limits) == 0 && registry_get_tenant(r, 1, "d", &t) == 0);
 	assert(registry_add_region(r, t, 0, 100, 0, &x) == 0);
 	region_step(r, x, &(struct region_event){ .type = REGION_RELEASE_WANTED }, &effects);
-	region_step(
-		r, x, &e,
-		&effects); /* who registered is told, who released is told, and nothing is asked of the keeper */
+	region_step(r, x, &e,
+		    /*
+		 * who registered is told, who released is told, and nothing is asked of the keeper
+		 */
+		    &effects);
 	assert(effects.n == 3 && effects.item[0].type == REGION_REPLY_REGISTER &&
 	       effects.item[0].error == -EIO);
 	assert(effects.item[1].type == REGION_REPLY_RELEASE &&

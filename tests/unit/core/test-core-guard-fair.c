@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-core-guard-fair.c - a guard and takers who never stop: holders who make way each time have the region between two fences, and no taker
- * waits beyond his grace for that.
+ * test-core-guard-fair.c - a guard and takers who never stop: holders who make way each time have
+ * the region between two fences, and no taker waits beyond his grace for that.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -247,7 +247,10 @@ static void test_late(void)
 	assert(timer_at == timer && guard_find_demand(&g, 2)->put_off);
 	feed((struct guard_event){ .type = GUARD_DEMAND_OVER, .demand = 2 });
 	assert(timer_at == timer && g.state == GUARD_WAITING && !guard_find_demand(&g, 2));
-	/* as soon as it can be watched again it opens, without a look at who comes back, and the other is asked for after that */
+	/*
+	 * as soon as it can be watched again it opens, without a look at who comes back, and the
+	 * other is asked for after that
+	 */
 	arm_error = 0;
 	now = timer_at;
 	feed((struct guard_event){ .type = GUARD_TIMER_FIRED });
@@ -288,7 +291,9 @@ static void test_late(void)
 	assert(guard_find_demand(&g, 1)->granted);
 }
 
-/* A taker who is put off and withdraws leaves nothing behind, and who is in a hurry is not put off. */
+/*
+ * A taker who is put off and withdraws leaves nothing behind, and who is in a hurry is not put off.
+ */
 static void test_withdrawn(void)
 {
 	uint64_t revocation;

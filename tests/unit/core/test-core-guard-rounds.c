@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* test-core-guard-rounds.c - a guard and somebody who breaks the lease again and again: nobody is kept out for ever, and nobody is hurried. */
+/*
+ * test-core-guard-rounds.c - a guard and somebody who breaks the lease again and again: nobody is
+ * kept out for ever, and nobody is hurried.
+ */
 #undef NDEBUG
 #include <assert.h>
 
@@ -17,7 +20,10 @@ static void at(struct guard *g, enum guard_event_type type, uint32_t id, uint64_
 	guard_step(g, &e, &out);
 }
 
-/* It is asked for once holders have had their time, everybody agrees, and it is given. Returns when that was. */
+/*
+ * It is asked for once holders have had their time, everybody agrees, and it is given. Returns when
+ * that was.
+ */
 static uint64_t break_and_give(struct guard *g, uint32_t id, uint64_t now_usec)
 {
 	uint64_t before = g->revocation;
@@ -36,7 +42,10 @@ static uint64_t break_and_give(struct guard *g, uint32_t id, uint64_t now_usec)
 	return now_usec;
 }
 
-/* He comes back in the worst moment: the waits grow, and end; peers are let in, and the next break asks them again. */
+/*
+ * He comes back in the worst moment: the waits grow, and end; peers are let in, and the next break
+ * asks them again.
+ */
 int main(void)
 {
 	uint64_t last, waited, now = NOW;

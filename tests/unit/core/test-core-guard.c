@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-core-guard.c - the guard, event by event: which events mean nothing in which state, who is asked for what and until when, how a
- * release with a grace goes. What follows from orders of events the explorer tries.
+ * test-core-guard.c - the guard, event by event: which events mean nothing in which state, who is
+ * asked for what and until when, how a release with a grace goes. What follows from orders of
+ * events the explorer tries.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -106,8 +107,9 @@ static void bring(struct guard *g, enum guard_state state)
 }
 
 /*
- * What each event means in each state, after a break of number 1 (in GUARD_OPEN: before any): '.' nothing may change, not even an
- * effect; 'x' something has to. The last one is a type that there is not.
+ * What each event means in each state, after a break of number 1 (in GUARD_OPEN: before any): '.'
+ * nothing may change, not even an effect; 'x' something has to. The last one is a type that there
+ * is not.
  */
 static const char *const meaning[_GUARD_STATE_MAX] = {
 	[GUARD_OPEN] = "xxx........x.x.",	[GUARD_PUT_OFF] = "x.x..x.....x.x.",
@@ -170,7 +172,10 @@ static void assert_asked(const struct guard *g, uint64_t revocation, uint64_t st
 	assert(effect(GUARD_SET_TIMER)->at_usec == deadline_usec);
 }
 
-/* While a question is open: more is asked for with a new number, a wider range and the earlier deadline; less is not asked for. */
+/*
+ * While a question is open: more is asked for with a new number, a wider range and the earlier
+ * deadline; less is not asked for.
+ */
 static void test_superseding(void)
 {
 	struct guard g;
@@ -246,7 +251,10 @@ static void hurried(struct guard *g, uint32_t id)
 	step(g, (struct guard_event){ .type = GUARD_HURRIED, .break_id = id });
 }
 
-/* Whoever waits is being killed: its grace is over, whatever holders were told, and nobody else's time changes. */
+/*
+ * Whoever waits is being killed: its grace is over, whatever holders were told, and nobody else's
+ * time changes.
+ */
 static void test_hurried(void)
 {
 	struct guard g;
@@ -279,7 +287,10 @@ static void test_hurried(void)
 	assert(g.state == GUARD_WAITING && !out.n);
 }
 
-/* Behind a fence that is too narrow: the next question covers both, and has a grace of its own; nothing is granted too early. */
+/*
+ * Behind a fence that is too narrow: the next question covers both, and has a grace of its own;
+ * nothing is granted too early.
+ */
 static void test_widening(void)
 {
 	struct guard g;
@@ -387,7 +398,10 @@ static void test_release(void)
 	plain(&g, GUARD_FENCE_DONE);
 	assert(g.state == GUARD_DEAD && out.item[out.n - 1].type == GUARD_TEARDOWN);
 
-	/* impatient, then at once; everybody is cut, since the state says closing when the fence begins */
+	/*
+	 * impatient, then at once; everybody is cut, since the state says closing when the fence
+	 * begins
+	 */
 	init(&g);
 	step(&g, (struct guard_event){ .type = GUARD_CLOSE, .grace_usec = 700 });
 	plain(&g, GUARD_CLOSE);
@@ -408,7 +422,10 @@ static void test_release(void)
 	assert(g.fenced && guard_find_demand(&g, 1)->granted);
 }
 
-/* A lease that cannot be had again: the region lives on without, and a fence or a size that fails ends it. */
+/*
+ * A lease that cannot be had again: the region lives on without, and a fence or a size that fails
+ * ends it.
+ */
 static void test_failures(void)
 {
 	struct guard g;

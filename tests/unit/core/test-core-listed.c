@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-core-listed.c - a region whose keeper tells again where it stands, because something was missed: from every state to every other one,
- * and who of its holders is still waited for.
+ * test-core-listed.c - a region whose keeper tells again where it stands, because something was
+ * missed: from every state to every other one, and who of its holders is still waited for.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -132,7 +132,10 @@ static void test_nothing_missed(void)
 	end();
 }
 
-/* Length and keys are those of the list, and what is another one is published; also while it is closed. */
+/*
+ * Length and keys are those of the list, and what is another one is published; also while it is
+ * closed.
+ */
 static void test_changes(void)
 {
 	static const struct {
@@ -246,7 +249,10 @@ static void test_registering(void)
 	end();
 }
 
-/* Whoever answered while nobody listened has answered, but consent waits until all holders are known. */
+/*
+ * Whoever answered while nobody listened has answered, but consent waits until all holders are
+ * known.
+ */
 static void test_holders(void)
 {
 	begin();
@@ -274,8 +280,9 @@ static void test_holders(void)
 }
 
 /*
- * What the keeper tells between its word that something was missed and the list may be about holders of whom nobody has heard: consent that
- * only the known ones gave would have the others cut off.
+ * What the keeper tells between its word that something was missed and the list may be about
+ * holders of whom nobody has heard: consent that only the known ones gave would have the others cut
+ * off.
  */
 static void test_before_the_list(void)
 {
@@ -296,7 +303,10 @@ static void test_before_the_list(void)
 	end();
 }
 
-/* A revocation that is heard of by the list: everybody is asked, and peers that the keeper heard from are not waited for. */
+/*
+ * A revocation that is heard of by the list: everybody is asked, and peers that the keeper heard
+ * from are not waited for.
+ */
 static void test_holders_of_a_new_one(void)
 {
 	begin();

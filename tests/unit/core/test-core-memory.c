@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-core-memory.c - the registry and memory: without any it says so and is what it was before, and it gives back all that it took.
+ * test-core-memory.c - the registry and memory: without any it says so and is what it was before,
+ * and it gives back all that it took.
  *
  * What always holds: one allocation is refused between starve() and feed(), and none elsewhere.
  */
@@ -36,7 +37,10 @@ void *calloc(size_t n, size_t size)
 	return p;
 }
 
-/* What lies behind the newest arrays: if it is read it is no sense, and if it is written that is seen. */
+/*
+ * What lies behind the newest arrays: if it is read it is no sense, and if it is written that is
+ * seen.
+ */
 #define MARGIN 4096u
 #define ARRAYS 64
 static struct array {
@@ -101,7 +105,10 @@ static void test_none(void)
 	registry_freep(&r);
 }
 
-/* Whichever of its allocations fails: refused, nothing charged, nothing half there; and the same once more succeeds. */
+/*
+ * Whichever of its allocations fails: refused, nothing charged, nothing half there; and the same
+ * once more succeeds.
+ */
 static void test_too_little(void)
 {
 	/* the list of regions, that of clients, the region itself; what a list has got it keeps */
@@ -134,7 +141,10 @@ static void test_too_little(void)
 	feed();
 }
 
-/* Lines of clients and holders that are free again are used again: nothing grows with what has come and gone. */
+/*
+ * Lines of clients and holders that are free again are used again: nothing grows with what has come
+ * and gone.
+ */
 static void test_used_again(void)
 {
 	_cleanup_(registry_freep) struct registry *r = NULL;
@@ -184,7 +194,10 @@ static void test_used_again(void)
 	check_margins();
 }
 
-/* Uids without regions leave nothing: as many as the first room has lines for may have some at a time, whoever was there before. */
+/*
+ * Uids without regions leave nothing: as many as the first room has lines for may have some at a
+ * time, whoever was there before.
+ */
 static void test_users_come_and_go(void)
 {
 	enum { ROOM = 16, MANY = 40 };
@@ -240,7 +253,10 @@ static void live(void)
 	registry_remove_region(r, x);
 }
 
-/* The C library keeps some of what is freed, but not more with each time, as it would be with a block forgotten. */
+/*
+ * The C library keeps some of what is freed, but not more with each time, as it would be with a
+ * block forgotten.
+ */
 static void test_gives_back(void)
 {
 	enum { TIMES = 1000, SMALLEST_BLOCK = 24 };

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-core-moves.c - what a guard does, move by move: for each event all its effects, in order, with what they carry, and the state that
- * they leave. The ways that test-core-guard.c does not go, and the values it does not look at.
+ * test-core-moves.c - what a guard does, move by move: for each event all its effects, in order,
+ * with what they carry, and the state that they leave. The ways that test-core-guard.c does not go,
+ * and the values it does not look at.
  */
 #undef NDEBUG
 #include <errno.h>
 
 #include "guard-script.h"
 
-/* More is fenced than was asked for: holders are told, too late for an answer; and what is fenced is what is known to be. */
+/*
+ * More is fenced than was asked for: holders are told, too late for an answer; and what is fenced
+ * is what is known to be.
+ */
 static void test_fenced_wider(void)
 {
 	init();
@@ -67,7 +71,10 @@ static void test_whole_break(void)
 /* Times and causes of several who want something at once. */
 static void test_questions(void)
 {
-	/* a break and a demand, noted during a fence, ask for both, until the earlier time and for its cause */
+	/*
+	 * a break and a demand, noted during a fence, ask for both, until the earlier time and for
+	 * its cause
+	 */
 	init();
 	demand(1, 40, 50, 0, GUARD_FENCING, "ask(1,40-50,0,9) timer(0) fence");
 	broken(GUARD_BROKEN, 1, 60, 70, GUARD_FENCING, "");
@@ -102,7 +109,10 @@ static void test_questions(void)
 	expect((struct guard_event){ .type = GUARD_HURRIED }, GUARD_ASKED, "");
 }
 
-/* Whoever is being killed waits for nobody's grace, even if that is longer than the machine has been up. */
+/*
+ * Whoever is being killed waits for nobody's grace, even if that is longer than the machine has
+ * been up.
+ */
 static void test_hurried_after_boot(void)
 {
 	const uint64_t grace_usec = 10 * NOW;
@@ -116,7 +126,10 @@ static void test_hurried_after_boot(void)
 		expect((struct guard_event){ .type = GUARD_HURRIED, .break_id = 1 }, GUARD_FENCING,
 		       put_off ? "ask(1,0-9,0,1) timer(0) fence" : "ask(2,0-9,0,1) timer(0) fence");
 
-		/* so is one who is killed before anybody has heard of his break; the next one has a grace again */
+		/*
+		 * so is one who is killed before anybody has heard of his break; the next one has a
+		 * grace again
+		 */
 		guard_init(&g, POLICY_YIELD, grace_usec, LENGTH, LENGTH, true);
 		if (put_off)
 			g.respite_usec = 2 * NOW;
@@ -135,7 +148,10 @@ static void test_hurried_after_boot(void)
 /* Somebody breaks again while something is fenced. */
 static void test_again(void)
 {
-	/* behind the fence: let through at once; if the kernel did it, only told; the cause is that of the question */
+	/*
+	 * behind the fence: let through at once; if the kernel did it, only told; the cause is that
+	 * of the question
+	 */
 	fenced(0, LENGTH);
 	broken(GUARD_EXPIRED, 1, 10, 20, GUARD_WAITING, "taken timer(0)");
 	assert(g.cause == CAUSE_SYNC && !g.holding);
@@ -147,7 +163,10 @@ static void test_again(void)
 	fenced(0, 10);
 	broken(GUARD_EXPIRED, 1, 5, 20, GUARD_FENCING, "ask(2,0-20,0,1) timer(0) fence");
 
-	/* behind a fence that was still being made: served by it, and the file can be watched again after that */
+	/*
+	 * behind a fence that was still being made: served by it, and the file can be watched again
+	 * after that
+	 */
 	init();
 	demand(1, 20, 60, 0, GUARD_FENCING, "ask(1,20-60,0,9) timer(0) fence");
 	broken(GUARD_BROKEN, 1, 20, 60, GUARD_FENCING, "");
@@ -170,7 +189,10 @@ static void test_arming(void)
 	plain(GUARD_CLOSE, GUARD_ARMING, "");
 	plain(GUARD_ARM_DONE, GUARD_CLOSING, "timer(0) fence");
 
-	/* broken before we hear that it was armed: behind the fence, beside it, and already given back by the kernel */
+	/*
+	 * broken before we hear that it was armed: behind the fence, beside it, and already given
+	 * back by the kernel
+	 */
 	arming();
 	broken(GUARD_BROKEN, 2, 30, 40, GUARD_ARMING, "");
 	plain(GUARD_ARM_DONE, GUARD_RELEASING, "timer(0) release(2)");
@@ -181,7 +203,9 @@ static void test_arming(void)
 	broken(GUARD_EXPIRED, 2, 0, 40, GUARD_ARMING, "");
 	plain(GUARD_ARM_DONE, GUARD_FENCING, "ask(2,0-60,0,1) timer(0) fence");
 
-	/* broken, and never to be armed again: once it was released nothing is left to be asked for */
+	/*
+	 * broken, and never to be armed again: once it was released nothing is left to be asked for
+	 */
 	arming();
 	broken(GUARD_BROKEN, 2, 30, 40, GUARD_ARMING, "");
 	failed(GUARD_ARM_DONE, -EIO, GUARD_RELEASING, "timer(0) release(2)");
@@ -190,8 +214,8 @@ static void test_arming(void)
 }
 
 /*
- * Each time that it is too early the wait is doubled, five times; whether the lease is refused or broken again. Then it is enough: with the lease
- * if it can be had, else without.
+ * Each time that it is too early the wait is doubled, five times; whether the lease is refused or
+ * broken again. Then it is enough: with the lease if it can be had, else without.
  */
 static void test_waits(void)
 {
@@ -228,7 +252,10 @@ static void test_waits(void)
 	}
 	plain(GUARD_ARM_DONE, GUARD_REFRESHING, "refresh");
 	plain(GUARD_REFRESH_DONE, GUARD_OPEN, "settled(1,0)");
-	/* nor does the wait grow beyond that when somebody breaks the lease behind another one's fence, and it is enough at once */
+	/*
+	 * nor does the wait grow beyond that when somebody breaks the lease behind another one's
+	 * fence, and it is enough at once
+	 */
 	demand(1, 20, 60, 0, GUARD_FENCING, "ask(2,20-60,0,9) timer(0) fence");
 	plain(GUARD_FENCE_DONE, GUARD_WAITING, "fenced grant timer(0)");
 	broken(GUARD_EXPIRED, 7, 20, 60, GUARD_WAITING, "taken timer(0)");
@@ -306,7 +333,10 @@ static void test_withdrawn(void)
 	plain(GUARD_FENCE_DONE, GUARD_REFRESHING, "fenced timer(0) refresh");
 }
 
-/* Holders have their grace also if the end is wanted while a step is under way; it counts from then, and breakers do not wait for it. */
+/*
+ * Holders have their grace also if the end is wanted while a step is under way; it counts from
+ * then, and breakers do not wait for it.
+ */
 static void test_close_meanwhile(void)
 {
 	const struct guard_event close = { .type = GUARD_CLOSE,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-core-region.c - the life of a region as the daemon tells it: for each event all its effects, in order, with what they carry.
+ * test-core-region.c - the life of a region as the daemon tells it: for each event all its effects,
+ * in order, with what they carry.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -28,7 +29,10 @@ static void make(void)
 	x->grace_usec = 5000;
 }
 
-/* "publish(SK) ask(4)": S state, L length, K keys, R revocation, P peers; a reply carries its error. */
+/*
+ * "publish(SK) ask(4)": S state, L length, K keys, R revocation, P peers; a reply carries its
+ * error.
+ */
 static void write_effect(char *to, size_t size, const struct region_effect *f)
 {
 	char changed[8] = "";

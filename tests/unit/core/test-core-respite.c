@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-core-respite.c - holders have the region between two fences: for how long exactly, whoever wants it meanwhile, and what is left of
- * those who were put off.
+ * test-core-respite.c - holders have the region between two fences: for how long exactly, whoever
+ * wants it meanwhile, and what is left of those who were put off.
  */
 #undef NDEBUG
 #include <errno.h>
@@ -37,7 +37,10 @@ static void taken(uint64_t start, uint64_t end)
 	plain(GUARD_FENCE_DONE, GUARD_WAITING, "fenced grant timer(0)");
 }
 
-/* As long as it was closed, but not shorter or longer than the bounds; whoever has time waits until then. */
+/*
+ * As long as it was closed, but not shorter or longer than the bounds; whoever has time waits until
+ * then.
+ */
 static void test_how_long(void)
 {
 	static const struct {
@@ -63,7 +66,10 @@ static void test_how_long(void)
 		taker(2, 0, 10, 10 * MOST, GUARD_PUT_OFF, want);
 	}
 
-	/* nothing was closed, when whoever wanted it went away before that: however long ago something was */
+	/*
+	 * nothing was closed, when whoever wanted it went away before that: however long ago
+	 * something was
+	 */
 	taken(0, 10);
 	over(1, GUARD_REFRESHING, "timer(0) refresh");
 	plain(GUARD_REFRESH_DONE, GUARD_OPEN, "settled(1,0)");
@@ -97,7 +103,10 @@ static void test_while_put_off(void)
 	taker(2, 70, 80, 10 * MOST, GUARD_PUT_OFF, "timer(20000)");
 	broken(GUARD_EXPIRED, 1, 20, 60, GUARD_PUT_OFF, "");
 	expect((struct guard_event){ .type = GUARD_HURRIED, .break_id = 1 }, GUARD_PUT_OFF, "");
-	/* of one that the kernel has ended: its blocks are gone, so they are fenced now, and the taker's with them */
+	/*
+	 * of one that the kernel has ended: its blocks are gone, so they are fenced now, and the
+	 * taker's with them
+	 */
 	broken(GUARD_EXPIRED, 2, 0, 10, GUARD_FENCING, "ask(2,0-80,0,1) timer(0) fence");
 
 	/* while another one waits */
@@ -121,7 +130,10 @@ static void test_asked_along(void)
 	assert(guard_find_demand(&g, 2)->granted);
 }
 
-/* Its time comes while the lease is taken again: behind the fence that is there, and not after another one. */
+/*
+ * Its time comes while the lease is taken again: behind the fence that is there, and not after
+ * another one.
+ */
 static void test_due_while_arming(void)
 {
 	arming();
@@ -150,7 +162,10 @@ static void test_withdrawn_from_probation(void)
 	plain(GUARD_REFRESH_DONE, GUARD_OPEN, "settled(1,0)");
 }
 
-/* Put off for holders who have just had it back, it is fenced for and granted, and nobody looks for a break that never was. */
+/*
+ * Put off for holders who have just had it back, it is fenced for and granted, and nobody looks for
+ * a break that never was.
+ */
 static void test_put_off_and_granted(void)
 {
 	taken(0, 10);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-core-urgency.c - the guard with several who want something, each with a time of his own: nobody waits for another's grace, nothing
- * outlives its limit because of another's question, and no question is left without a timer.
+ * test-core-urgency.c - the guard with several who want something, each with a time of his own:
+ * nobody waits for another's grace, nothing outlives its limit because of another's question, and
+ * no question is left without a timer.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -41,7 +42,10 @@ static void demand(struct guard *g, uint64_t id, uint64_t start, uint64_t end, u
 				      .cause = CAUSE_ADMINISTRATOR });
 }
 
-/* A demand that came during a fence, together with a break: it keeps its own, shorter, deadline in the question that follows. */
+/*
+ * A demand that came during a fence, together with a break: it keeps its own, shorter, deadline in
+ * the question that follows.
+ */
 static void test_beside_a_break(void)
 {
 	struct guard g;
@@ -85,7 +89,9 @@ static void test_limit_while_asked(void)
 	assert(g.state == GUARD_ASKED && timer_at() == NOW + 9000);
 }
 
-/* The grace of a break counts from when the kernel began to wait, however long the keeper was busy. */
+/*
+ * The grace of a break counts from when the kernel began to wait, however long the keeper was busy.
+ */
 static void test_late_news_of_a_break(void)
 {
 	struct guard g;

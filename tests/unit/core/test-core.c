@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* test-core.c - the registry's limits and lookups, and the steps of a region that the explorer's small world does not contain. */
+/*
+ * test-core.c - the registry's limits and lookups, and the steps of a region that the explorer's
+ * small world does not contain.
+ */
 #undef NDEBUG
 #include <assert.h>
 #include <errno.h>
@@ -158,7 +161,10 @@ static void test_prefetch_state(void)
 	assert(x->state == REGION_LIVE && x->valid_length == 40 && !x->revoking);
 }
 
-/* Without a reserved holder a join is dropped, not a crash; with one it counts; a second join of the same is one. */
+/*
+ * Without a reserved holder a join is dropped, not a crash; with one it counts; a second join of
+ * the same is one.
+ */
 static void test_holders(void)
 {
 	_cleanup_(registry_freep) struct registry *r = NULL;

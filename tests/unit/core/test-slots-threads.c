@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-slots-threads.c - the slots under threads, with a lock where the module has one: invalidations, readers
- * of whom some fail to deliver, and watches that come and go. Built with ThreadSanitizer where that works.
+ * test-slots-threads.c - the slots under threads, with a lock where the module has one:
+ * invalidations, readers of whom some fail to deliver, and watches that come and go. Built with
+ * ThreadSanitizer where that works.
  *
- * What is counted in must come out: the counts of all delivered reports are the events. No number that a reader
- * is told for a slot is below the one before.
+ * What is counted in must come out: the counts of all delivered reports are the events. No number
+ * that a reader is told for a slot is below the one before.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -55,7 +56,10 @@ static void *write_events(void *argument)
 	return NULL;
 }
 
-/* Also what RDMAREG_COLLECT does: take under the lock, deliver outside of it, and put back if that fails. */
+/*
+ * Also what RDMAREG_COLLECT does: take under the lock, deliver outside of it, and put back if that
+ * fails.
+ */
 static void *read_reports(void *argument)
 {
 	unsigned int seed = (unsigned int)(uintptr_t)argument;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-slots.c - the part of the kernel module that is plain data (kmod-helper/rdmareg-slots.h): the
- * invariants it opens with, by examples and by a long random walk beside a simple model of it.
+ * test-slots.c - the part of the kernel module that is plain data (kmod-helper/rdmareg-slots.h):
+ * the invariants it opens with, by examples and by a long random walk beside a simple model of it.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -77,7 +77,10 @@ static void test_numbers(void)
 	assert(rdmareg_collect(&world.table, 1, &report) == -ENOENT);
 	assert(rdmareg_table_free(&world.table) == 1);
 
-	/* the sequence goes on with the next watch of that number, and nothing of the old one is left */
+	/*
+	 * the sequence goes on with the next watch of that number, and nothing of the old one is
+	 * left
+	 */
 	add(&world, &again, RDMAREG_KIND_RANGE, 99);
 	assert(again.number == 1 && again.sequence == 1 && again.collected == 1);
 	assert(rdmareg_collect(&world.table, 1, &report) == -EAGAIN);
@@ -177,12 +180,17 @@ static void test_uncollect(void)
 	assert(other.number == 0 && !rdmareg_uncollect(&world.table, &second) &&
 	       !rdmareg_table_pending(&world.table));
 
-	/* also one of the same kind with the same cookie: it has another size, and has seen nothing of this */
+	/*
+	 * also one of the same kind with the same cookie: it has another size, and has seen nothing
+	 * of this
+	 */
 	rdmareg_table_remove(&world.table, &other);
 	add(&world, &other, RDMAREG_KIND_RANGE, 7);
 	assert(!rdmareg_uncollect(&world.table, &second) && !rdmareg_table_pending(&world.table));
 
-	/* also one of another kind with the same cookie; a layout report has no range to put back */
+	/*
+	 * also one of another kind with the same cookie; a layout report has no range to put back
+	 */
 	rdmareg_table_remove(&world.table, &other);
 	add(&world, &other, RDMAREG_KIND_LAYOUT, 7);
 	assert(!rdmareg_uncollect(&world.table, &second) && !rdmareg_table_pending(&world.table));
@@ -228,7 +236,9 @@ static void test_layout(void)
 	assert(counters.breaks[RDMAREG_OP_FALLOCATE] == 1 && counters.breaks[RDMAREG_OP_OPEN] == 1);
 	assert(counters.releases == 1 && counters.expiries == 1 && counters.cookie == 1);
 
-	/* that somebody is being killed is told once in a break, and is no longer said in the next */
+	/*
+	 * that somebody is being killed is told once in a break, and is no longer said in the next
+	 */
 	rdmareg_fold_break(&world.table, &slot, RDMAREG_OP_TRUNCATE, 1);
 	assert(rdmareg_collect(&world.table, 0, &report) == 0 && !report.flags);
 	assert(rdmareg_fold_kill(&world.table, &slot) && !rdmareg_fold_kill(&world.table, &slot));
@@ -247,7 +257,9 @@ static void test_layout(void)
 	assert(slot.break_id == 1);
 }
 
-/* What is filled in, filled out and left behind: every member, whatever was in the memory before. */
+/*
+ * What is filled in, filled out and left behind: every member, whatever was in the memory before.
+ */
 static void test_members(void)
 {
 	struct rdmareg_counters counters;

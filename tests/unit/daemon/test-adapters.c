@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* test-adapters.c - what is told of RDMA devices, from a sysfs and findings made up here: ports up and down, tested and not, and none at all. */
+/*
+ * test-adapters.c - what is told of RDMA devices, from a sysfs and findings made up here: ports up
+ * and down, tested and not, and none at all.
+ */
 #undef NDEBUG
 #include <assert.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-dax.c - what is made of what libdaxctl says of a device, and when no region can be made of it; and that this machine's own list, whatever
- * it has, is whole.
+ * test-dax.c - what is made of what libdaxctl says of a device, and when no region can be made of
+ * it; and that this machine's own list, whatever it has, is whole.
  */
 #undef NDEBUG
 #include <assert.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-deadman.c - a process whose loop runs lives; one that is stopped, or caught in a loop, is killed by the kernel. Each case is a child
- * of its own, and the test asks only how it ended.
+ * test-deadman.c - a process whose loop runs lives; one that is stopped, or caught in a loop, is
+ * killed by the kernel. Each case is a child of its own, and the test asks only how it ended.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -89,7 +89,10 @@ static void stopped_after_turns(struct event_base *base)
 	raise(SIGSTOP);
 }
 
-/* Generous: a machine that keeps a process from running for ten seconds would be mistaken for a stop. */
+/*
+ * Generous: a machine that keeps a process from running for ten seconds would be mistaken for a
+ * stop.
+ */
 static void turning(struct event_base *base)
 {
 	struct deadman *d = NULL;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-descriptor.c - which ranges of a file and of a device-dax can be a region, and that a refusal says the alignment and the size.
+ * test-descriptor.c - which ranges of a file and of a device-dax can be a region, and that a
+ * refusal says the alignment and the size.
  */
 #undef NDEBUG
 #include <assert.h>

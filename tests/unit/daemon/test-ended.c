@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* test-ended.c - what is remembered of regions that ended: so many of each uid, and no uid pushes out another one's. */
+/*
+ * test-ended.c - what is remembered of regions that ended: so many of each uid, and no uid pushes
+ * out another one's.
+ */
 #include "bus/ended.h"
 
 #undef NDEBUG

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-gate-classify.c - which system calls take blocks, as a table; what /proc says read, and nonsense; and the claim that a 32-bit program's
- * calls never pass by being taken for others.
+ * test-gate-classify.c - which system calls take blocks, as a table; what /proc says read, and
+ * nonsense; and the claim that a 32-bit program's calls never pass by being taken for others.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -154,7 +154,10 @@ static void test_table(void)
 	}
 }
 
-/* What was made in whatever call is the ring's all the same, and a thread of the kernel's own is none of a program's. */
+/*
+ * What was made in whatever call is the ring's all the same, and a thread of the kernel's own is
+ * none of a program's.
+ */
 static void test_no_stack(void)
 {
 	static const int64_t numbers[] = { SYS_read,	 SYS_write,  SYS_pread64,
@@ -176,7 +179,10 @@ static void test_no_stack(void)
 			     &(struct gate_want){ 0 }));
 }
 
-/* Frames as Linux 7.3 names them; only whole names of functions count, and no module can have one of these. */
+/*
+ * Frames as Linux 7.3 names them; only whole names of functions count, and no module can have one
+ * of these.
+ */
 static void test_stacks(void)
 {
 	static const char waits[] =
@@ -249,9 +255,10 @@ static void test_what_else_counts(void)
 }
 
 /*
- * The numbers of 32-bit programs (arch/x86/entry/syscalls/syscall_32.tbl, arch/arm/tools/syscall.tbl) for what takes blocks:
- * truncate, ftruncate, the same with 64, fallocate, ioctl, copy_file_range; and for what opens, where O_TRUNC must not be missed:
- * open, creat, openat, open_by_handle_at.
+ * The numbers of 32-bit programs (arch/x86/entry/syscalls/syscall_32.tbl,
+ * arch/arm/tools/syscall.tbl) for what takes blocks: truncate, ftruncate, the same with 64,
+ * fallocate, ioctl, copy_file_range; and for what opens, where O_TRUNC must not be missed: open,
+ * creat, openat, open_by_handle_at.
  */
 static void test_other_numbers(void)
 {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-gate-task.c - what is seen of a task, each a child of this process: the call that it sleeps in, that it runs, that it is gone.
+ * test-gate-task.c - what is seen of a task, each a child of this process: the call that it sleeps
+ * in, that it runs, that it is gone.
  */
 #undef NDEBUG
 #include <assert.h>

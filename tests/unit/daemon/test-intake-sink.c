@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-intake-sink.c - what a message brings is dropped without anybody having it: whoever waits for the message goes on
- * also if the last close of a file sleeps; threads that do not return are bounded; and a signal makes those return that
- * it can. What sleeps is a socket that lingers.
+ * test-intake-sink.c - what a message brings is dropped without anybody having it: whoever waits
+ * for the message goes on also if the last close of a file sleeps; threads that do not return are
+ * bounded; and a signal makes those return that it can. What sleeps is a socket that lingers.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -155,7 +155,10 @@ static void test_signal(void)
 		close(ends[i]);
 }
 
-/* The signal is sent as soon as the byte is out, not when a timer says so: the loop does not turn here. */
+/*
+ * The signal is sent as soon as the byte is out, not when a timer says so: the loop does not turn
+ * here.
+ */
 static void test_signal_at_once(void)
 {
 	int end = pass_lingering(), before = n_dropped;
@@ -169,7 +172,10 @@ static void test_signal_at_once(void)
 	close(end);
 }
 
-/* A signal comes to the loop while the thread has the socket's lock: who looks at the next message sees all of it nevertheless. */
+/*
+ * A signal comes to the loop while the thread has the socket's lock: who looks at the next message
+ * sees all of it nevertheless.
+ */
 static void test_interrupted(void)
 {
 	int before = n_dropped;

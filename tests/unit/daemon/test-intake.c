@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-intake.c - what comes from the bus as the intake reads it: whose a message is, and what it brings, is found however its header
- * is made; one without descriptors costs no thread; and one that is too large for D-Bus is left out. This is the bus, and sd-bus.
+ * test-intake.c - what comes from the bus as the intake reads it: whose a message is, and what it
+ * brings, is found however its header is made; one without descriptors costs no thread; and one
+ * that is too large for D-Bus is left out. This is the bus, and sd-bus.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -138,7 +139,9 @@ static void put_field(struct made *m, uint8_t code, char type, const char *text,
 		put(m, text, strlen(text) + 1);
 }
 
-/* A call; its path has @path characters, and the sender comes after it. The signature is the last. */
+/*
+ * A call; its path has @path characters, and the sender comes after it. The signature is the last.
+ */
 static struct made make_call(size_t path, unsigned int n_fds, const char *signature, bool unknown)
 {
 	struct made m = { calloc(1, path + 1024), 16 };
@@ -292,7 +295,10 @@ static void test_next_brings(void)
 	assert(receive(&m) == 1);
 }
 
-/* Whose signature sd-bus does not take, though the bus does; it would not close what came with that. */
+/*
+ * Whose signature sd-bus does not take, though the bus does; it would not close what came with
+ * that.
+ */
 static void test_long_signature(void)
 {
 	char signature[256];
@@ -305,7 +311,10 @@ static void test_long_signature(void)
 	expect_left_out(&m);
 }
 
-/* A field of a type that is not read here comes before the sender: sd-bus finds who it is, and the intake from then on. */
+/*
+ * A field of a type that is not read here comes before the sender: sd-bus finds who it is, and the
+ * intake from then on.
+ */
 static void test_unknown_field(unsigned int n_fds)
 {
 	struct made m = make_call(10, n_fds, "", true);
@@ -321,7 +330,10 @@ static void test_unknown_field(unsigned int n_fds)
 	tell_known();
 }
 
-/* The bus has added the sender to a message that was just as large as D-Bus allows. The next one is read. */
+/*
+ * The bus has added the sender to a message that was just as large as D-Bus allows. The next one is
+ * read.
+ */
 static void test_too_large(unsigned int n_fds)
 {
 	struct made m = make_call(10, n_fds, "", false), next = make_call(10, 0, "", false);

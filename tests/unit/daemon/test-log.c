@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-log.c - whoever reads the log stops reading, or goes: nobody waits for him, no line is cut, what is lost
- * is counted and told, and the log goes on when it can.
+ * test-log.c - whoever reads the log stops reading, or goes: nobody waits for him, no line is cut,
+ * what is lost is counted and told, and the log goes on when it can.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -129,7 +129,10 @@ static void test_gone(void)
 	assert(lost + late == 10 + 1);
 }
 
-/* The process ends while what it said last is still to be written: that is read by whoever reads then. */
+/*
+ * The process ends while what it said last is still to be written: that is read by whoever reads
+ * then.
+ */
 static void test_end(void)
 {
 	static char text[1 << 20];

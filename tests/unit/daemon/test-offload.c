@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-offload.c - tasks that do not return hold up nobody but their own user, are answered in time, and are
- * released when they return after all. What does not return is a read of an empty pipe.
+ * test-offload.c - tasks that do not return hold up nobody but their own user, are answered in
+ * time, and are released when they return after all. What does not return is a read of an empty
+ * pipe.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -90,7 +91,10 @@ static void test_done(void)
 	offload_free(o);
 }
 
-/* More tasks of one user hang than may; another user's are done, and the first one's are answered, and refused. */
+/*
+ * More tasks of one user hang than may; another user's are done, and the first one's are answered,
+ * and refused.
+ */
 static void test_hang(void)
 {
 	bool released[OFFLOAD_PER_UID + 1], other_released, refused_released;
@@ -203,7 +207,10 @@ static bool try_user(struct offload *o, uint32_t uid, int expected)
 	return t.error == expected;
 }
 
-/* Users whose files are silent take the threads of others like them, not of those whose are not, and never root's. */
+/*
+ * Users whose files are silent take the threads of others like them, not of those whose are not,
+ * and never root's.
+ */
 static void test_many_users(void)
 {
 	enum { FEW = 100, MANY = 700 };
@@ -279,7 +286,10 @@ static void test_closes_of_all(void)
 	offload_free(o);
 }
 
-/* The end does not wait for what hangs; what had not begun is released, what was not answered is told. */
+/*
+ * The end does not wait for what hangs; what had not begun is released, what was not answered is
+ * told.
+ */
 static void test_end(void)
 {
 	bool released[OFFLOAD_PER_UID + 1];

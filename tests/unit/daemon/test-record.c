@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-record.c - the record of a keeper: what was written is found again however the writer ended, and a file
- * that is cut short or full of garbage is within its bounds, or refused.
+ * test-record.c - the record of a keeper: what was written is found again however the writer ended,
+ * and a file that is cut short or full of garbage is within its bounds, or refused.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -202,7 +202,10 @@ static void test_cut(void)
 	assert(rmdir(path) == 0);
 }
 
-/* Every byte of it may be anything: nothing outside is touched, and what is found is in its enumerations. */
+/*
+ * Every byte of it may be anything: nothing outside is touched, and what is found is in its
+ * enumerations.
+ */
 static void test_garbage(void)
 {
 	static unsigned char sound[65536], bytes[65536];
@@ -284,7 +287,10 @@ AT(terms, gated, 9);
 #define HEAD 4096
 #define FIRST_SLOT_SIZE 560
 
-/* The file as a daemon had made it whose slots have another size; what is in longer ones is anything. */
+/*
+ * The file as a daemon had made it whose slots have another size; what is in longer ones is
+ * anything.
+ */
 static void resize_slots(struct record *r, uint32_t slots, uint32_t size)
 {
 	static unsigned char from[HEAD + 64 * 4096], to[HEAD + 64 * 4096];

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-selftest-fsdax.c - which mounted filesystems the kernel's fault with direct access concerns, and that a file which shows what was
- * written is not accused. One that does not show it takes ext4 on persistent memory: tests/lab/scenarios/25-selftest.sh.
+ * test-selftest-fsdax.c - which mounted filesystems the kernel's fault with direct access concerns,
+ * and that a file which shows what was written is not accused. One that does not show it takes ext4
+ * on persistent memory: tests/lab/scenarios/25-selftest.sh.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -27,7 +28,10 @@ static void put(const char *path, const char *text)
 	assert(f && fputs(text, f) >= 0 && fclose(f) == 0);
 }
 
-/* A line of mounts for a folder of this machine; the filesystem's device is that of the folder, whatever is said of it. */
+/*
+ * A line of mounts for a folder of this machine; the filesystem's device is that of the folder,
+ * whatever is said of it.
+ */
 static size_t list(const char *path, const char *type, const char *options)
 {
 	char line[256];

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* test-selftest-quirks.c - findings kept and read again; and every file that is not one of ours is refused with a reason. */
+/*
+ * test-selftest-quirks.c - findings kept and read again; and every file that is not one of ours is
+ * refused with a reason.
+ */
 #undef NDEBUG
 #include <assert.h>
 #include <errno.h>

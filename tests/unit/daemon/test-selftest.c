@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-selftest.c - every check of the self-test can fail: run against a device that is good but for one fault (fakes/verbs-selftest.h), each says
- * what it should, and nothing else changes.
+ * test-selftest.c - every check of the self-test can fail: run against a device that is good but
+ * for one fault (fakes/verbs-selftest.h), each says what it should, and nothing else changes.
  */
 #undef NDEBUG
 #include <assert.h>

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* test-takers.c - who else has a file, read from a tree that looks as /sys, /proc and /var do; and that this machine's own can be read. */
+/*
+ * test-takers.c - who else has a file, read from a tree that looks as /sys, /proc and /var do; and
+ * that this machine's own can be read.
+ */
 #undef NDEBUG
 #include <assert.h>
 #include <stdbool.h>
@@ -82,7 +85,10 @@ static void test_swap(void)
 	assert(names("/swap file", "swaps to the file") && !*takers_of("/dev/sda2"));
 }
 
-/* What no mode sees is looked for, and told, by itself: the same tree has a loop device on the file. */
+/*
+ * What no mode sees is looked for, and told, by itself: the same tree has a loop device on the
+ * file.
+ */
 static void test_swap_alone(void)
 {
 	struct takers swap, all;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * keeper-client.h - a daemon in miniature, for tests: starts a keeper, speaks keeper-protocol.h with it, keeps events until they are
- * asked for. Waiting is bounded; what does not come within the bound ends the test.
+ * keeper-client.h - a daemon in miniature, for tests: starts a keeper, speaks keeper-protocol.h
+ * with it, keeps events until they are asked for. Waiting is bounded; what does not come within the
+ * bound ends the test.
  */
 #ifndef KEEPER_CLIENT_H
 #define KEEPER_CLIENT_H
@@ -27,7 +28,10 @@ struct client {
 #define must(condition) ((condition) ? (void)0 : client_fail(__FILE__, __LINE__, #condition))
 _Noreturn void client_fail(const char *file, int line, const char *what);
 
-/* @arguments: NULL-terminated, after the program's name. @uid: as whom (needs root if it is not ours); -1: as we are. */
+/*
+ * @arguments: NULL-terminated, after the program's name. @uid: as whom (needs root if it is not
+ * ours); -1: as we are.
+ */
 void client_start(struct client *c, const char *program, const char *const *arguments, uid_t uid);
 
 /* Connect (again); false when refused. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * keeper-form-5.h - the keeper protocol as version 5 had it, written down once and never changed: what
- * keepers that are still running speak, whatever becomes of proto/keeper-protocol.h, of which nothing is
- * used here. test-keeper-form.c compares the two, and tests/fakes/keeper-form-5.c is a keeper of this form.
+ * keeper-form-5.h - the keeper protocol as version 5 had it, written down once and never changed:
+ * what keepers that are still running speak, whatever becomes of proto/keeper-protocol.h, of which
+ * nothing is used here. test-keeper-form.c compares the two, and tests/fakes/keeper-form-5.c is a
+ * keeper of this form.
  *
  * It goes when KEEPER_VERSION_MIN is above 5; the next one is written before the version is raised.
  */

@@ -141,8 +141,8 @@ void ask_why(uint64_t region, uint64_t request, uint64_t offset, uint64_t length
 }
 
 /*
- * The first line of that region and request, of that outcome unless @any. Each look at the file is a question to the keeper, so this does not spin
- * for nothing; the test's own time limit ends it.
+ * The first line of that region and request, of that outcome unless @any. Each look at the file is
+ * a question to the keeper, so this does not spin for nothing; the test's own time limit ends it.
  */
 static unsigned int await_line(uint64_t region, uint64_t request, bool any, unsigned int wanted)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * keeper-rig.h - a keeper with fake adapters (fakes/keeper.c) on a test bench: started, told what happens to it, and given regions.
+ * keeper-rig.h - a keeper with fake adapters (fakes/keeper.c) on a test bench: started, told what
+ * happens to it, and given regions.
  */
 #ifndef KEEPER_RIG_H
 #define KEEPER_RIG_H
@@ -36,7 +37,10 @@ void rig_start_only(const char *const *arguments);
 void tell(const char *verb, uint64_t region, const char *rest);
 
 int make_file(uint64_t size);
-/* One in the working directory, since /tmp may be in memory; it had the name of the test, and has none now. */
+/*
+ * One in the working directory, since /tmp may be in memory; it had the name of the test, and has
+ * none now.
+ */
 int make_disk_file(uint64_t size);
 struct keeper_region region_of(uint64_t length, uint64_t grace_usec, enum region_policy policy);
 
@@ -46,7 +50,10 @@ uint64_t make_region(int *ret_fd, uint64_t grace_usec, enum region_policy policy
 /* A region of all of a file of that length, with a ticket and a peer; its number. */
 uint64_t make_region_of(int fd, uint64_t length);
 
-/* The newest peer of @region asks for its writes on the medium: the outcome that it is told (enum wire_sync_outcome). */
+/*
+ * The newest peer of @region asks for its writes on the medium: the outcome that it is told (enum
+ * wire_sync_outcome).
+ */
 unsigned int persist(uint64_t region, uint64_t offset, uint64_t length);
 void ask_to_persist(uint64_t region, uint64_t request, uint64_t offset, uint64_t length);
 unsigned int persisted(uint64_t region, uint64_t request);
@@ -56,7 +63,10 @@ extern unsigned int
 /* Until a peer of @region was told this of the file's path. */
 void await_path_told(uint64_t region, enum path_state state);
 
-/* An access of a peer to that range failed, and it asks why: enum wire_cause; 100 and more: it is refused (enum wire_refusal). */
+/*
+ * An access of a peer to that range failed, and it asks why: enum wire_cause; 100 and more: it is
+ * refused (enum wire_refusal).
+ */
 unsigned int explain(uint64_t region, uint64_t offset, uint64_t length);
 void ask_why(uint64_t region, uint64_t request, uint64_t offset, uint64_t length);
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* small-file.h - files that are larger than the filesystem they are on: what of them is a hole cannot all be written. */
+/*
+ * small-file.h - files that are larger than the filesystem they are on: what of them is a hole
+ * cannot all be written.
+ */
 #ifndef SMALL_FILE_H
 #define SMALL_FILE_H
 

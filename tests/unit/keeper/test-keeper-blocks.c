@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-keeper-blocks.c - a whole keeper with fake adapters, and files with direct access whose blocks are shared with another file, or not, or
- * come to be (fakes/storage.h): when are writes by others asked?
+ * test-keeper-blocks.c - a whole keeper with fake adapters, and files with direct access whose
+ * blocks are shared with another file, or not, or come to be (fakes/storage.h): when are writes by
+ * others asked?
  *
  *   test-keeper-blocks KEEPER-FAKE
  */
@@ -93,7 +94,10 @@ static void test_cloned(void)
 	end(id, fd);
 }
 
-/* Somebody is in the middle of a write(2): nobody is let in before that is over, and it can be released all the same. */
+/*
+ * Somebody is in the middle of a write(2): nobody is let in before that is over, and it can be
+ * released all the same.
+ */
 static void test_writer_that_hangs(void)
 {
 	struct keeper_message m;
@@ -124,7 +128,10 @@ static void test_writer_that_hangs(void)
 	close(fd);
 }
 
-/* He stays there: that is said, and nobody is let in before he has left, since a page could be mapped that he replaces. */
+/*
+ * He stays there: that is said, and nobody is let in before he has left, since a page could be
+ * mapped that he replaces.
+ */
 static void test_writer_that_stays(void)
 {
 	struct keeper_message m;
@@ -153,7 +160,9 @@ static void test_writer_that_stays(void)
 	end(id, fd);
 }
 
-/* Nobody could be asked, and then somebody can: for writes as well until the blocks were looked at. */
+/*
+ * Nobody could be asked, and then somebody can: for writes as well until the blocks were looked at.
+ */
 static void test_late_lease(mode_t mode, enum revocation_cause cause)
 {
 	struct keeper_region what = region_of(MIB, SHORT, POLICY_YIELD), info;
@@ -175,7 +184,10 @@ static void test_late_lease(mode_t mode, enum revocation_cause cause)
 	end(rig_last, fd);
 }
 
-/* What was mapped before the lease came is dropped when nobody writes any more, whatever is under way then: until that is done it is said. */
+/*
+ * What was mapped before the lease came is dropped when nobody writes any more, whatever is under
+ * way then: until that is done it is said.
+ */
 static void test_late_lease_and_writer(void)
 {
 	struct keeper_region what = region_of(MIB, SHORT, POLICY_YIELD), info;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* test-keeper-cgroup.c - what a memory cgroup leaves, in a tree of our own: the least of all above, and nothing that cannot be read. */
+/*
+ * test-keeper-cgroup.c - what a memory cgroup leaves, in a tree of our own: the least of all above,
+ * and nothing that cannot be read.
+ */
 #undef NDEBUG
 #include <assert.h>
 #include <errno.h>

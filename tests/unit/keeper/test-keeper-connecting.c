@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-keeper-connecting.c - a whole keeper with fake adapters: peers whose connection is half open when a revocation begins. Each is told when it
- * is up, and is waited for like any other, until the grace ends and no longer.
+ * test-keeper-connecting.c - a whole keeper with fake adapters: peers whose connection is half open
+ * when a revocation begins. Each is told when it is up, and is waited for like any other, until the
+ * grace ends and no longer.
  *
  *   test-keeper-connecting KEEPER-FAKE
  */
@@ -39,7 +40,10 @@ static uint64_t asked_of(uint64_t peer)
 	}
 }
 
-/* The daemon knows nobody who has to be asked, and says so: the fence waits for the peer all the same. */
+/*
+ * The daemon knows nobody who has to be asked, and says so: the fence waits for the peer all the
+ * same.
+ */
 static void test_waits(void)
 {
 	uint64_t id, peer;
@@ -60,7 +64,9 @@ static void test_waits(void)
 	tell("peer-leave", id, "");
 	must(client_event(&k, KEEPER_PEER_LEFT, id).peer.cut == 0);
 
-	/* up before the consent, which is about others: the daemon heard of it after the question */
+	/*
+	 * up before the consent, which is about others: the daemon heard of it after the question
+	 */
 	half_open(id);
 	tell("break", id, "fallocate");
 	must(revocation(id) == 2);
@@ -98,8 +104,9 @@ static void test_leaves(void)
 }
 
 /*
- * One that says nothing more is given up at the end of the grace. Its use of the ticket counts if it alone was waited for, or one ticket could hold
- * up every revocation. One that is up by then is cut off.
+ * One that says nothing more is given up at the end of the grace. Its use of the ticket counts if
+ * it alone was waited for, or one ticket could hold up every revocation. One that is up by then is
+ * cut off.
  */
 static void test_silent(void)
 {
@@ -154,7 +161,10 @@ static void test_ends(void)
 	close(fd);
 }
 
-/* Nobody is cut off under the policy follow: who is up only behind the fence hears of it, as those did that were up before. */
+/*
+ * Nobody is cut off under the policy follow: who is up only behind the fence hears of it, as those
+ * did that were up before.
+ */
 static void test_behind_fence(void)
 {
 	struct keeper_message m = {
@@ -178,7 +188,10 @@ static void test_behind_fence(void)
 	close(fd);
 }
 
-/* Somebody punches holes in a loop, and in a loop somebody connects, writes, leaves: both get on, however they meet. */
+/*
+ * Somebody punches holes in a loop, and in a loop somebody connects, writes, leaves: both get on,
+ * however they meet.
+ */
 static void test_loops(void)
 {
 	uint64_t id;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-keeper-counters.c - netlink messages about memory regions, as the kernel's source has them made, and as nobody should make them:
- * cut off anywhere, with wrong types, and with every byte wrong in turn. Run under the sanitizers it shows that nothing is read beyond them.
+ * test-keeper-counters.c - netlink messages about memory regions, as the kernel's source has them
+ * made, and as nobody should make them: cut off anywhere, with wrong types, and with every byte
+ * wrong in turn. Run under the sanitizers it shows that nothing is read beyond them.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -160,7 +161,10 @@ static void test_wrong_types(void)
 	}
 }
 
-/* Whatever is in it: no crash, no reading beyond its end (it ends where its memory does), and no number that is not there. */
+/*
+ * Whatever is in it: no crash, no reading beyond its end (it ends where its memory does), and no
+ * number that is not there.
+ */
 static void try_bytes(const struct nlmsghdr *m, uint32_t length)
 {
 	struct nlmsghdr *copy = malloc(length);
@@ -200,7 +204,9 @@ int main(void)
 	test_wrong_types();
 	test_mutilated(regions);
 	test_mutilated(statistics);
-	/* a machine may have no RDMA netlink at all; if it has, there is no device of this number */
+	/*
+	 * a machine may have no RDMA netlink at all; if it has, there is no device of this number
+	 */
 	if (counters_new(&c, UINT32_MAX) == 0) {
 		uint32_t number = 5;
 		uint64_t faults = 6;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-keeper-demand.c - a whole keeper with fake adapters: ranges that are wanted through the daemon, many at once, and writing back.
+ * test-keeper-demand.c - a whole keeper with fake adapters: ranges that are wanted through the
+ * daemon, many at once, and writing back.
  *
  *   test-keeper-demand KEEPER-FAKE
  */
@@ -81,7 +82,10 @@ static void test_refusals(void)
 	must(client_file(&k, 4711) == -ENOENT);
 }
 
-/* A part is asked for, acknowledged, closed, and opened again; who acknowledged keeps his connection. */
+/*
+ * A part is asked for, acknowledged, closed, and opened again; who acknowledged keeps his
+ * connection.
+ */
 static void test_range(void)
 {
 	struct keeper_revocation v;
@@ -112,7 +116,10 @@ static void test_range(void)
 	close(fd);
 }
 
-/* A crowd, larger than what the guard keeps: one question, one fence, and nobody is let go or let in before his time. */
+/*
+ * A crowd, larger than what the guard keeps: one question, one fence, and nobody is let go or let
+ * in before his time.
+ */
 static void test_crowd(void)
 {
 	enum { CROWD = 100 };
@@ -133,7 +140,10 @@ static void test_crowd(void)
 	must(client_consent(&k, id, v.revocation) == 0);
 	for (int i = 0; i < CROWD; i++)
 		must(answer(operation[i]) == 0);
-	/* somebody who comes late, outside of it: the others are not disturbed, and he waits for a fence of his own */
+	/*
+	 * somebody who comes late, outside of it: the others are not disturbed, and he waits for a
+	 * fence of his own
+	 */
 	operation[0] = demand(id, 0, PAGE, LONG, 0);
 	v = asked(id);
 	must(v.offset == 0 && client_consent(&k, id, v.revocation) == 0 &&
@@ -185,7 +195,10 @@ static void test_many(void)
 	close(fd);
 }
 
-/* A filesystem wants its blocks while somebody keeps a part closed: the rest is asked for, the breaker does not wait longer than its grace. */
+/*
+ * A filesystem wants its blocks while somebody keeps a part closed: the rest is asked for, the
+ * breaker does not wait longer than its grace.
+ */
 static void test_break_meanwhile(void)
 {
 	struct keeper_revocation v;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-keeper-durability.c - what a completed write is called on each kind of memory; which device-dax is persistent, read from made-up
- * trees of sysfs; and the messages of peers that want durability, with every member spoiled in turn.
+ * test-keeper-durability.c - what a completed write is called on each kind of memory; which
+ * device-dax is persistent, read from made-up trees of sysfs; and the messages of peers that want
+ * durability, with every member spoiled in turn.
  */
 #undef NDEBUG
 #include <assert.h>

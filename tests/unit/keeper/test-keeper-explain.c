@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-keeper-explain.c - why a peer's access failed: what it is told when it asks, with a keeper whose peers are made up and whose files are real:
- * one of them is on a filesystem that is too small for it.
+ * test-keeper-explain.c - why a peer's access failed: what it is told when it asks, with a keeper
+ * whose peers are made up and whose files are real: one of them is on a filesystem that is too
+ * small for it.
  */
 #undef NDEBUG
 #include <errno.h>
@@ -110,8 +111,9 @@ static void wait_for_grace(uint64_t grace_usec)
 }
 
 /*
- * The time of a question begins when it is asked, also of one that waits for a slow answer to another. So of two that time out the one
- * that was asked first is answered first, though the other one's storage was asked before. False: that slow answer was too slow.
+ * The time of a question begins when it is asked, also of one that waits for a slow answer to
+ * another. So of two that time out the one that was asked first is answered first, though the other
+ * one's storage was asked before. False: that slow answer was too slow.
  */
 static bool time_out_in_order(int slow, int other)
 {
@@ -141,7 +143,10 @@ static bool time_out_in_order(int slow, int other)
 	return in_time;
 }
 
-/* A connection that only reads has nothing touched for writing, also where the ticket would have allowed it to write. */
+/*
+ * A connection that only reads has nothing touched for writing, also where the ticket would have
+ * allowed it to write.
+ */
 static void test_rights(void)
 {
 	int fd = make_file(MIB);
@@ -155,7 +160,10 @@ static void test_rights(void)
 	close(fd);
 }
 
-/* The filesystem is full, then its storage does not answer, then it does, and at last there is room. */
+/*
+ * The filesystem is full, then its storage does not answer, then it does, and at last there is
+ * room.
+ */
 static void test_full(int fd)
 {
 	uint64_t id = make_on(fd), request = 1;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* test-keeper-extents.c - what two looks at a file's blocks are compared to, and a real file where the filesystem says. */
+/*
+ * test-keeper-extents.c - what two looks at a file's blocks are compared to, and a real file where
+ * the filesystem says.
+ */
 #undef NDEBUG
 #include <assert.h>
 #include <errno.h>
@@ -80,7 +83,10 @@ static void write_at(int fd, uint64_t offset, uint64_t bytes)
 		       (ssize_t)sizeof(block));
 }
 
-/* Data that has no block yet counts as if it had one, or each write would look like a loss that is healed later. */
+/*
+ * Data that has no block yet counts as if it had one, or each write would look like a loss that is
+ * healed later.
+ */
 static void test_file(void)
 {
 	char path[] = "test-keeper-extents.XXXXXX";

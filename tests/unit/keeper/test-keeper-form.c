@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-keeper-form.c - what exists of the keeper protocol keeps its place, its size and its number: the
- * current form is compared with the one that keepers may still be running with (keeper-form-5.h). That it
- * compiles is most of the test.
+ * test-keeper-form.c - what exists of the keeper protocol keeps its place, its size and its number:
+ * the current form is compared with the one that keepers may still be running with
+ * (keeper-form-5.h). That it compiles is most of the test.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -170,7 +170,10 @@ static void test_types(void)
 	assert(n == 31); /* all of version 5 are there */
 }
 
-/* No type asks for more than it sends, and all of them fit a packet, a buffer and the room of their kind. */
+/*
+ * No type asks for more than it sends, and all of them fit a packet, a buffer and the room of their
+ * kind.
+ */
 static void test_sizes(void)
 {
 	for (uint32_t type = 0; type < KEEPER_KIND_SIZE * (_KEEPER_KIND_MAX + 1); type++) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-keeper-hca.c - hca.c against a played libibverbs: the rights that regions get on adapters of both kinds, each way of failing, and
- * what an importer can and cannot do to the keeper.
+ * test-keeper-hca.c - hca.c against a played libibverbs: the rights that regions get on adapters of
+ * both kinds, each way of failing, and what an importer can and cannot do to the keeper.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -52,7 +52,10 @@ static void test_check(void)
 	verbs_fake_end();
 }
 
-/* A region for reading over a read-only mapping: on mlx5 LOCAL_WRITE would break it, on soft-RoCE its absence. */
+/*
+ * A region for reading over a read-only mapping: on mlx5 LOCAL_WRITE would break it, on soft-RoCE
+ * its absence.
+ */
 static void test_rights(void)
 {
 	for (int like_mlx5 = 0; like_mlx5 < 2; like_mlx5++) {
@@ -135,7 +138,10 @@ static void test_import(void)
 	assert(count_descriptors() == before);
 }
 
-/* Whatever does not work when it is tried, a region can be had, only not imported, and nothing is left open. */
+/*
+ * Whatever does not work when it is tried, a region can be had, only not imported, and nothing is
+ * left open.
+ */
 static void test_no_import(void)
 {
 	static const struct {
@@ -166,7 +172,10 @@ static void test_no_import(void)
 	}
 }
 
-/* Somebody who imported has queue pairs in the domain, or just looks at the memory region: the region goes all the same. */
+/*
+ * Somebody who imported has queue pairs in the domain, or just looks at the memory region: the
+ * region goes all the same.
+ */
 static void test_importer_holds_on(void)
 {
 	struct hca *h = begin(true);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-keeper-life.c - a whole keeper with fake adapters: daemons that come, go, and talk nonsense, and how it ends.
+ * test-keeper-life.c - a whole keeper with fake adapters: daemons that come, go, and talk nonsense,
+ * and how it ends.
  *
  *   test-keeper-life KEEPER-FAKE
  */
@@ -53,7 +54,10 @@ static void test_without_daemon(void)
 	close(fd);
 }
 
-/* A daemon that asked for the end of a region is gone when it comes: its successor, which found the region, hears of it all the same. */
+/*
+ * A daemon that asked for the end of a region is gone when it comes: its successor, which found the
+ * region, hears of it all the same.
+ */
 static void test_orphaned_release(void)
 {
 	struct keeper_message m = { .type = KEEPER_RELEASE };

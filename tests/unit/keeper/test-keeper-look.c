@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-keeper-look.c - what becomes of a region's file while it is registered is noticed, told, and known to the next daemon: with a whole keeper
- * whose adapters are fakes, and files of a real filesystem.
+ * test-keeper-look.c - what becomes of a region's file while it is registered is noticed, told, and
+ * known to the next daemon: with a whole keeper whose adapters are fakes, and files of a real
+ * filesystem.
  *
  *   test-keeper-look KEEPER-FAKE
  */
@@ -140,8 +141,8 @@ static struct keeper_region await_bypass(uint64_t region, uint64_t n)
 }
 
 /*
- * Until a has been looked at three times: for longer than what is gone is taken for the last revocation's, and what a look began is over. It is
- * b afterwards.
+ * Until a has been looked at three times: for longer than what is gone is taken for the last
+ * revocation's, and what a look began is over. It is b afterwards.
  */
 static void await_rounds(uint64_t region)
 {

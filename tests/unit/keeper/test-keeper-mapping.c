@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-keeper-mapping.c - which descriptors and ranges can be mapped, and what fence and reservation do to the memory, seen through the
- * memory itself.
+ * test-keeper-mapping.c - which descriptors and ranges can be mapped, and what fence and
+ * reservation do to the memory, seen through the memory itself.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -318,7 +318,10 @@ static void test_translation(void)
 						 ranges[i].fixed) == ranges[i].size);
 }
 
-/* Wherever the range begins: a block of the size that was said is a block in the address space, too. */
+/*
+ * Wherever the range begins: a block of the size that was said is a block in the address space,
+ * too.
+ */
 static void test_congruence(void)
 {
 	for (uint64_t offset = 0; offset < 8 * MIB; offset += MIB / 2 + PAGE) {
@@ -332,7 +335,10 @@ static void test_congruence(void)
 	}
 }
 
-/* Use up what the kernel allows in mappings, so that none can be split any more. Gives back what was made, to be unmapped. */
+/*
+ * Use up what the kernel allows in mappings, so that none can be split any more. Gives back what
+ * was made, to be unmapped.
+ */
 static uint64_t use_up_mappings(size_t *ret_bytes)
 {
 	size_t page = (size_t)PAGE, n = 0, most = 0;
@@ -440,7 +446,10 @@ static bool has_flag(uint64_t address, const char *flag)
 	return found;
 }
 
-/* Pages of the page cache are not collapsed for us: docs/upstream/collapse-deadlock.md. Memory and direct access keep theirs. */
+/*
+ * Pages of the page cache are not collapsed for us: docs/upstream/collapse-deadlock.md. Memory and
+ * direct access keep theirs.
+ */
 static void test_no_collapse(void)
 {
 	struct mapping *m = NULL;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* test-keeper-options.c - the keeper's command line: every number has bounds; and the codes that times become. */
+/*
+ * test-keeper-options.c - the keeper's command line: every number has bounds; and the codes that
+ * times become.
+ */
 #undef NDEBUG
 #include <assert.h>
 #include <errno.h>

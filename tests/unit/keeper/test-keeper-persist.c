@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-keeper-persist.c - peers that want what they wrote on the medium: what each is told, with a keeper whose peers are made up and whose files
- * are real.
+ * test-keeper-persist.c - peers that want what they wrote on the medium: what each is told, with a
+ * keeper whose peers are made up and whose files are real.
  */
 #undef NDEBUG
 #include <errno.h>
@@ -40,7 +40,10 @@ static void test_memory(void)
 	close(fd);
 }
 
-/* While a range is being taken nothing is promised; when it is given back what was written before can be asked for again. */
+/*
+ * While a range is being taken nothing is promised; when it is given back what was written before
+ * can be asked for again.
+ */
 static void test_revocation(uint64_t id)
 {
 	uint64_t revocation;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-keeper-process.c - a whole keeper, with adapter and kernel played by fakes, through its socket: registrations good and bad,
- * revocations of every course, peers and reports.
+ * test-keeper-process.c - a whole keeper, with adapter and kernel played by fakes, through its
+ * socket: registrations good and bad, revocations of every course, peers and reports.
  *
  *   test-keeper-process KEEPER-FAKE
  */
@@ -62,7 +62,10 @@ static void test_refusals(void)
 	rig_last = 100;
 }
 
-/* How far it is is told, cancelling ends it and nothing else, and what a daemon wanted that is gone is not carried on. */
+/*
+ * How far it is is told, cancelling ends it and nothing else, and what a daemon wanted that is gone
+ * is not carried on.
+ */
 static void test_prefetch_cancelled(void)
 {
 	struct keeper_message prefetch = { .type = KEEPER_PREFETCH },
@@ -296,11 +299,16 @@ static void test_peers(void)
 	close(fd);
 }
 
-/* One ticket does not take the places of all others: each of them has room for one, as long as there is any. */
+/*
+ * One ticket does not take the places of all others: each of them has room for one, as long as
+ * there is any.
+ */
 static void test_share(void)
 {
 	static const char *const sixteen[] = { "--session", "s.3", "--max-peers", "16", NULL };
-	/* places 15 and 16 are kept: how many of so many joins with a ticket of their own succeed */
+	/*
+	 * places 15 and 16 are kept: how many of so many joins with a ticket of their own succeed
+	 */
 	static const struct {
 		unsigned int joins, joined;
 	} tickets[] = { { 20, 14 }, { 3, 1 }, { 3, 1 }, { 1, 0 } };
@@ -328,7 +336,10 @@ static void test_share(void)
 	rig_stop();
 }
 
-/* Who waits for a page is told that storage hangs, long before the keeper would seem to; other regions come and go meanwhile. */
+/*
+ * Who waits for a page is told that storage hangs, long before the keeper would seem to; other
+ * regions come and go meanwhile.
+ */
 static void test_storage_hangs(void)
 {
 	static const char *const impatient[] = { "--session", "s.2", "--storage-stall-msec", "500",

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-keeper-session.c - what the keeper's socket takes and what it does not: a table of packets that make no sense, descriptors that
- * must not stay open, connections that replace one another, and a daemon that does not read.
+ * test-keeper-session.c - what the keeper's socket takes and what it does not: a table of packets
+ * that make no sense, descriptors that must not stay open, connections that replace one another,
+ * and a daemon that does not read.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -371,7 +372,9 @@ static void test_versions(void)
 	}
 }
 
-/* A request of a later version is answered, its descriptors are closed, and the connection stays. */
+/*
+ * A request of a later version is answered, its descriptors are closed, and the connection stays.
+ */
 static void test_unknown_request(void)
 {
 	static char packet[KEEPER_PACKET_MAX];
@@ -444,7 +447,10 @@ static void test_stale_answer(void)
 	turn();
 }
 
-/* However much happens while the daemon does not read: the connection stays, and it hears that it has missed something. Once. */
+/*
+ * However much happens while the daemon does not read: the connection stays, and it hears that it
+ * has missed something. Once.
+ */
 static void test_deaf_daemon(void)
 {
 	struct keeper_message m = { .type = KEEPER_GONE, .region = 1 };
@@ -478,7 +484,10 @@ static void test_deaf_daemon(void)
 	turn();
 }
 
-/* Answers are never dropped, and there are no more of them than were asked for: what is asked waits in the socket. */
+/*
+ * Answers are never dropped, and there are no more of them than were asked for: what is asked waits
+ * in the socket.
+ */
 static void test_deaf_and_asking(void)
 {
 	struct keeper_message m = { .type = KEEPER_RELEASE, .region = 1 }, a,
@@ -527,7 +536,10 @@ static void test_descriptor_is_kept(void)
 	turn();
 }
 
-/* A process that may open nothing more is told of the registration, without its descriptor, and the connection stays. */
+/*
+ * A process that may open nothing more is told of the registration, without its descriptor, and the
+ * connection stays.
+ */
 static void test_no_descriptor_left(void)
 {
 	struct keeper_message m = { .type = KEEPER_REGISTER, .region = 1 };

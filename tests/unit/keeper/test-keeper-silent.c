@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-keeper-silent.c - files whose storage does not answer, registered, written back and released, with a keeper whose adapters are fakes and
- * whose storage falls silent when it is told to (fakes/storage.h). Each time a region of another file goes on as if nothing were the matter.
+ * test-keeper-silent.c - files whose storage does not answer, registered, written back and
+ * released, with a keeper whose adapters are fakes and whose storage falls silent when it is told
+ * to (fakes/storage.h). Each time a region of another file goes on as if nothing were the matter.
  */
 #undef NDEBUG
 #include <errno.h>
@@ -112,7 +113,10 @@ static void test_registering(void)
 	close(fd);
 }
 
-/* The answer comes within a second although the file cannot be let go; and it is let go when its storage answers. */
+/*
+ * The answer comes within a second although the file cannot be let go; and it is let go when its
+ * storage answers.
+ */
 static void test_releasing(void)
 {
 	int fd = make_disk_file(LENGTH);
@@ -159,7 +163,10 @@ static uint64_t begin_prefetch(uint64_t id)
 	return client_send(&k, &m, -1);
 }
 
-/* A region whose prefetch has not ended within the bound: it is said, nobody waits for it, and its peer is cut off. */
+/*
+ * A region whose prefetch has not ended within the bound: it is said, nobody waits for it, and its
+ * peer is cut off.
+ */
 static uint64_t make_stuck(int fd)
 {
 	uint64_t id = make_on(fd), peer, operation;
@@ -191,7 +198,10 @@ static struct keeper_region listed(uint64_t id)
 	return found;
 }
 
-/* A prefetch that does not end: the region is fenced, takers go on at once, its file is left alone, and it comes back when it ends. */
+/*
+ * A prefetch that does not end: the region is fenced, takers go on at once, its file is left alone,
+ * and it comes back when it ends.
+ */
 static void test_stuck(void)
 {
 	int fd = make_disk_file(LENGTH);
@@ -283,7 +293,10 @@ static void test_stuck_release(void)
 	close(fd);
 }
 
-/* What is left behind is bounded, and who is refused hears which storage it is. Files that lie elsewhere are not held up before that. */
+/*
+ * What is left behind is bounded, and who is refused hears which storage it is. Files that lie
+ * elsewhere are not held up before that.
+ */
 static void test_bound(void)
 {
 	uint64_t id, operation[LEFT_BEHIND_MAX];
@@ -295,7 +308,11 @@ static void test_bound(void)
 		operation[i] = begin_register(fd, &id);
 	for (size_t i = 0; i < LEFT_BEHIND_MAX; i++)
 		must(client_answer(&k, operation[i]).done.error == -ETIME);
-	do { /* they are given up one after the other; until then there is room, though a busy machine may take its time */
+	/*
+	 * they are given up one after the other; until then there is room, though a busy machine
+	 * may take its time
+	 */
+	do {
 		operation[0] = begin_register(other, &id);
 		m = client_answer(&k, operation[0]);
 		if (m.type == KEEPER_REGION)

@@ -80,7 +80,10 @@ static void test_questions(void)
 	tickets_deinit(&t);
 }
 
-/* Of a ticket to write with: a connection that reads has no question about a write, and takes nobody's. */
+/*
+ * Of a ticket to write with: a connection that reads has no question about a write, and takes
+ * nobody's.
+ */
 static void test_questions_of_rights(void)
 {
 	const struct ticket *k;

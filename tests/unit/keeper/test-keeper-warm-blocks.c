@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* test-keeper-warm-blocks.c - which blocks are brought back after writeback, which of them for writing, and what ends that again. */
+/*
+ * test-keeper-warm-blocks.c - which blocks are brought back after writeback, which of them for
+ * writing, and what ends that again.
+ */
 #undef NDEBUG
 #include <assert.h>
 #include <stddef.h>
@@ -20,7 +23,9 @@ static void begin(enum warm_mode mode, bool can_write)
 	now = 1000000;
 }
 
-/* Until nothing waits. How many bytes were brought back in all, and how many of them for writing. */
+/*
+ * Until nothing waits. How many bytes were brought back in all, and how many of them for writing.
+ */
 static uint64_t drain(uint64_t *ret_written)
 {
 	uint64_t start, end, wait, all = 0;
@@ -112,7 +117,10 @@ static void test_not_in_a_row(void)
 
 #define ENOUGH (WARM_PROOF_PAGES * UINT64_C(4096))
 
-/* What covers less than three quarters of a block for certain proves nothing: writing would write what nobody wrote. */
+/*
+ * What covers less than three quarters of a block for certain proves nothing: writing would write
+ * what nobody wrote.
+ */
 static void test_proof(void)
 {
 	static const struct {
@@ -174,7 +182,10 @@ static void test_last(void)
 		}
 }
 
-/* Who writes less often than rounds can come does not write in a row, and it takes long until that is forgotten. */
+/*
+ * Who writes less often than rounds can come does not write in a row, and it takes long until that
+ * is forgotten.
+ */
 static void test_pauses(void)
 {
 	int writes = 0;

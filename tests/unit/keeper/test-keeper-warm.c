@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* test-keeper-warm.c - what is prefetched next: chunks, order, the meter, cancelling, and ends that come exactly once. */
+/*
+ * test-keeper-warm.c - what is prefetched next: chunks, order, the meter, cancelling, and ends that
+ * come exactly once.
+ */
 #undef NDEBUG
 #include <assert.h>
 #include <errno.h>
