@@ -18,6 +18,7 @@
 #define PROCESSES_MAX 16384
 #define NAMESPACES_MAX 256
 #define SHOWN_MAX 3
+#define PATH_KEPT 256 /* struct keeper_region */
 
 static void closedirp(DIR **d)
 {
@@ -29,8 +30,10 @@ static int add(struct takers *t, enum taker_kind kind, const char *path, const c
 {
 	struct taker *item;
 
-	if (t->n == TAKERS_MAX)
+	if (t->n == TAKERS_MAX) {
+		t->cut = true;
 		return 0;
+	}
 	item = reallocarray(t->item, t->n + 1, sizeof(*item));
 	if (!item)
 		return -ENOMEM;
@@ -230,12 +233,14 @@ static int find_all_overlays(struct takers *t, const char *root)
 
 	snprintf(path, sizeof(path), "%s/proc", root);
 	d = opendir(path);
-	for (unsigned int i = 0;
-	     r == 0 && d && n < NAMESPACES_MAX && i < PROCESSES_MAX && (e = readdir(d)); i++) {
+	for (unsigned int i = 0; r == 0 && d && (e = readdir(d)); i++) {
 		char space[32] = "";
 
 		if (!isdigit((unsigned char)e->d_name[0]))
 			continue;
+		t->cut |= n == NAMESPACES_MAX || i >= PROCESSES_MAX;
+		if (t->cut)
+			break;
 		snprintf(path, sizeof(path), "%s/proc/%s/ns/mnt", root, e->d_name);
 		if (readlink(path, space, sizeof(space) - 1) <= 0 || is_seen(seen, n, space))
 			continue;
@@ -377,6 +382,12 @@ static bool is_said(const struct takers *t, size_t i)
 	return false;
 }
 
+/* As a region's path is kept: cut, and with a question mark for what is not shown. */
+static bool is_not_told_by_name(const char *path)
+{
+	return strlen(path) >= PATH_KEPT - 1 || strchr(path, '?');
+}
+
 void takers_describe(const struct takers *t, const char *path, bool all, char *text, size_t size)
 {
 	unsigned int n = 0;
@@ -393,7 +404,20 @@ void takers_describe(const struct takers *t, const char *path, bool all, char *t
 		used += (size_t)snprintf(text + used, size - used, "%s%s", used ? "; " : "", one);
 	}
 	if (n > SHOWN_MAX && used < size)
-		snprintf(text + used, size - used, "; and %u more like these", n - SHOWN_MAX);
+		used += (size_t)snprintf(text + used, size - used, "; and %u more like these",
+					 n - SHOWN_MAX);
+	if (all && t->cut && used < size)
+		used += (size_t)snprintf(
+			text + used, size - used,
+			"%smore processes or mount namespaces are on this machine than are looked "
+			"through, so an overlay to whose upper files it belongs may not have been found",
+			used ? "; " : "");
+	if (t->n && !n && is_not_told_by_name(path) && used < size)
+		snprintf(
+			text + used, size - used,
+			"%swhether it is swap%s cannot be told: its name is too long, or has bytes "
+			"that are not shown",
+			used ? "; " : "", all ? ", or a loop device's image," : "");
 }
 
 static const struct taker *next_swap(const struct takers *t, size_t *i)

@@ -35,6 +35,7 @@ struct taker {
 };
 
 struct takers {
+	bool cut; /* there is more than is looked through */
 	size_t n;
 	struct taker *item;
 };
@@ -53,7 +54,8 @@ void takers_deinit(struct takers *t);
 
 /*
  * Who could take blocks of the file at @path, in words; "" if nobody is known. @path: as the kernel
- * names it, with its mark if it is deleted.
+ * names it, with its mark if it is deleted. Where names cannot tell, that is said: the kernel's have
+ * bytes that are not shown, and may be longer than a region's path is kept.
  * @all: as above.
  */
 void takers_describe(const struct takers *t, const char *path, bool all, char *text, size_t size);

@@ -167,6 +167,29 @@ static void test_many(void)
 	assert(strstr(text, "has the file as its image") && strstr(text, "swaps to the file"));
 }
 
+/* What a name cannot tell, and what was not looked at, is said. */
+static void test_limits(void)
+{
+	char path[300], to[32];
+
+	assert(names("/images/popul?r", "cannot be told"));
+	memset(path, 'x', sizeof(path));
+	path[0] = '/';
+	path[255] = 0;
+	assert(names(path, "cannot be told"));
+	assert(!*takers_of("/images/other"));
+	for (unsigned int i = 1000; i < 1300; i++) {
+		snprintf(path, sizeof(path), "proc/%u/mountinfo", i);
+		put(path, "");
+		snprintf(path, sizeof(path), "%s/proc/%u/ns", root, i);
+		mkdir(path, 0700);
+		snprintf(path, sizeof(path), "proc/%u/ns/mnt", i);
+		snprintf(to, sizeof(to), "mnt:[%u]", i);
+		put_link(path, to);
+	}
+	assert(names("/images/other", "more processes or mount namespaces"));
+}
+
 static void test_machine(void)
 {
 	struct takers t;
@@ -189,6 +212,7 @@ int main(void)
 	test_servers();
 	test_overlays();
 	test_many();
+	test_limits();
 	test_machine();
 	snprintf(command, sizeof(command), "rm -rf %s", root);
 	return system(command);
