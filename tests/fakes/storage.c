@@ -149,9 +149,9 @@ static int fiemap(int fd, struct fiemap *m)
 
 	if (syscall(SYS_newfstatat, fd, "", &st, AT_EMPTY_PATH) < 0)
 		return -1;
+	ask(fd, "FIEMAP");
 	if (!(st.st_mode & S_ISUID))
 		return (int)syscall(SYS_ioctl, fd, FS_IOC_FIEMAP, m);
-	ask(fd, "FIEMAP");
 	m->fm_mapped_extents = 1;
 	m->fm_extents[0] = (struct fiemap_extent){
 		.fe_logical = m->fm_start,

@@ -165,7 +165,8 @@ int kregion_demand_own(struct kregion *r, uint64_t *ret_demand)
 	const struct keeper_demand own = { .demand = OWN | ++r->keeper->syncs,
 					   .length = r->mapping->length,
 					   .grace_usec = r->guard.grace_usec,
-					   .cause = CAUSE_UNKNOWN };
+					   /* no taker's: those that come later wait for nothing */
+					   .cause = CAUSE_SYNC };
 	struct reason why;
 	int error;
 

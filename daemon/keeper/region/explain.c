@@ -302,7 +302,8 @@ void kregion_explain(struct kregion *r, const struct endpoint_question *asked)
 		.length = asked->length,
 		.write = asked->request.rights & WIRE_RIGHT_WRITE,
 	};
-	enum wire_cause cause = tell_at_once(r, &q);
+	/* a second step on memory that one does not come back from would not either */
+	enum wire_cause cause = kregion_file_is_stuck(r) ? WIRE_CAUSE_SILENT : tell_at_once(r, &q);
 
 	if (cause == WIRE_CAUSE_AVAILABLE && add(r, &q) == 0)
 		return;

@@ -70,7 +70,6 @@ struct looks {
 	struct regions soon;
 	struct regions wanted;
 	struct regions busy;
-	unsigned int n_busy;
 };
 
 /* What is known of a file's blocks, and a worker's next look at them. */
@@ -249,13 +248,6 @@ void kregion_note_cleared(struct kregion *r)
 		look_soon(r);
 }
 
-void kregion_note_shrunk(struct kregion *r)
-{
-	look_soon(r);
-	r->look.shrunk = true;
-	r->look.shrunk_revocation = r->guard.revocation;
-}
-
 /*
  * Whoever was let go on may not have come to it before: he was released at a deadline, or since the
  * daemon is gone.
@@ -263,6 +255,15 @@ void kregion_note_shrunk(struct kregion *r)
 static bool was_just_revoked(const struct kregion *r)
 {
 	return r->look.settled_usec && now_monotonic_usec() - r->look.settled_usec < SETTLED_USEC;
+}
+
+void kregion_note_shrunk(struct kregion *r)
+{
+	if (was_just_revoked(r))
+		return;
+	look_soon(r);
+	r->look.shrunk = true;
+	r->look.shrunk_revocation = r->guard.revocation;
 }
 
 static void look_at_length(struct kregion *r)
@@ -282,14 +283,19 @@ static void look_at_length(struct kregion *r)
 	say_bypass(r);
 }
 
-static bool is_storage_busy(const struct looks *l, uint64_t storage)
+/* Looks that do not end, since somebody is in the middle of a long write(2), do not count. */
+static bool is_storage_busy(const struct looks *l, uint64_t storage, unsigned int *ret_n)
 {
 	const struct kregion *r;
+	bool busy = false;
 
+	*ret_n = 0;
 	TAILQ_FOREACH(r, &l->busy, look.of_looks)
-		if (r->storage == storage)
-			return true;
-	return false;
+		if (!kregion_is_blind(r)) {
+			++*ret_n;
+			busy |= r->storage == storage;
+		}
+	return busy;
 }
 
 static void done_look(struct job *job);
@@ -312,7 +318,7 @@ static void submit(struct looks *l, struct kregion *r)
 	r->look.cleared = false;
 	r->look.job = (struct job){ .run = run_look, .done = done_look, .key = r->storage };
 	TAILQ_INSERT_TAIL(&l->busy, r, look.of_looks);
-	l->n_busy++;
+	r->look.wanted_usec = now_monotonic_usec();
 	worker_submit(l->keeper->files, &r->look.job);
 	kregion_step_began(r);
 }
@@ -323,11 +329,15 @@ static void submit(struct looks *l, struct kregion *r)
 static void pump(struct looks *l)
 {
 	struct kregion *r;
+	unsigned int n;
 
-	for (unsigned int i = 0;
-	     i < PUMP_MAX && l->n_busy < AT_ONCE && (r = TAILQ_FIRST(&l->wanted)); i++) {
+	for (unsigned int i = 0; i < PUMP_MAX && (r = TAILQ_FIRST(&l->wanted)); i++) {
+		bool busy = is_storage_busy(l, r->storage, &n);
+
+		if (n >= AT_ONCE)
+			break;
 		TAILQ_REMOVE(&l->wanted, r, look.of_looks);
-		if (is_storage_busy(l, r->storage)) {
+		if (busy) {
 			TAILQ_INSERT_TAIL(&l->wanted, r, look.of_looks);
 			continue;
 		}
@@ -340,7 +350,6 @@ static void pump(struct looks *l)
 static void leave_busy(struct looks *l, struct kregion *r)
 {
 	TAILQ_REMOVE(&l->busy, r, look.of_looks);
-	l->n_busy--;
 }
 
 static void take_found(struct kregion *r)
@@ -406,7 +415,9 @@ static void look_at_blocks(struct looks *l, struct kregion *r)
 	if (!r->look.blocks || r->look.blocks->error == -EOPNOTSUPP || !is_other(r))
 		return;
 	r->look.wanted = true;
+	r->look.wanted_usec = now_monotonic_usec();
 	TAILQ_INSERT_TAIL(&l->wanted, r, look.of_looks);
+	kregion_step_began(r);
 }
 
 static void look_at(struct looks *l, struct kregion *r)

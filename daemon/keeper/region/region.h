@@ -135,6 +135,7 @@ struct kregion_look {
 	uint64_t shrunk_revocation;
 	uint64_t settled_usec; /* the last revocation; 0: there was none */
 	bool wanted;
+	uint64_t wanted_usec;	       /* since when it is wanted, or busy */
 	TAILQ_ENTRY(kregion) of_looks; /* wanted, or busy */
 	bool soon;		       /* it does not wait for its turn in the round */
 	uint64_t soon_usec;	       /* when that was last so */
@@ -150,6 +151,8 @@ struct kregion_look {
 struct kregion_stuck {
 	struct event *timer;
 	uint64_t since_usec; /* when it began; 0: nothing is known to be stuck */
+	uint64_t seen_usec;  /* the beginning of one that was over its time once: looked at again */
+	bool blind;	     /* @text is about a look at blocks; nobody is kept out for that */
 	uint64_t demand;     /* that keeps peers out meanwhile; 0: none yet */
 	/* bringing pages in did not end, and has not succeeded since: it is not begun unasked */
 	bool unwarmed;
@@ -430,6 +433,15 @@ bool kregion_file_is_stuck(const struct kregion *r);
 /* Nothing is stuck any more, or the region goes. */
 void kregion_forget_stuck(struct kregion *r);
 bool kregion_is_of_same_file(const struct kregion *a, const struct kregion *b);
+/* The look at its blocks is wanted, or under way, for longer than a step may take. */
+bool kregion_is_blind(const struct kregion *r);
+/*
+ * Of the steps on its memory that a thread is in, the one that began first, in words; NULL: there is
+ * none. @ret_any: one is under way, or waits for a thread.
+ */
+const char *kregion_oldest_step(const struct kregion *r, uint64_t *ret_began, bool *ret_any);
+/* So long that look may take. */
+uint64_t kregion_look_bound_usec(const struct kregion *r);
 /* So long a step may take. */
 uint64_t kregion_step_bound_usec(const struct kregion *r);
 void kregion_look_at_steps_in(struct kregion *r, uint64_t usec);

@@ -4,15 +4,58 @@
  * at, and whether one of a file is stuck. What is done about that is in region/stuck.c.
  */
 #include <event2/event.h>
+#include <stddef.h>
 
 #include "keeper/keeper.h"
 #include "keeper/region/region.h"
 #include "keeper/system/mapping.h"
 #include "util/clock.h"
+#include "util/macros.h"
 
 uint64_t kregion_step_bound_usec(const struct kregion *r)
 {
 	return 2 * r->keeper->options->storage_stall_msec * USEC_PER_MSEC;
+}
+
+static const struct step {
+	size_t job; /* in struct kregion */
+	const char *what;
+} steps[] = {
+	{ offsetof(struct kregion, warming.job), "bringing its pages into memory" },
+	{ offsetof(struct kregion, explain.job), "touching its pages for a peer" },
+	{ offsetof(struct kregion, replaced.job),
+	  "looking at its blocks (or somebody stays in write(2))" },
+};
+
+const char *kregion_oldest_step(const struct kregion *r, uint64_t *ret_began, bool *ret_any)
+{
+	const char *found = NULL;
+
+	*ret_began = 0;
+	*ret_any = false;
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		const struct job *job = (const struct job *)((const char *)r + steps[i].job);
+		uint64_t began = job_began(job);
+
+		*ret_any |= job->busy;
+		if (!began || (found && began >= *ret_began))
+			continue;
+		*ret_began = began;
+		found = steps[i].what;
+	}
+	return found;
+}
+
+/* What waits for another one's look has to wait until that one is given up. */
+uint64_t kregion_look_bound_usec(const struct kregion *r)
+{
+	return (r->look.job.busy ? 1 : 2) * kregion_step_bound_usec(r);
+}
+
+bool kregion_is_blind(const struct kregion *r)
+{
+	return (r->look.wanted || r->look.job.busy) &&
+	       now_monotonic_usec() - r->look.wanted_usec >= kregion_look_bound_usec(r);
 }
 
 void kregion_look_at_steps_in(struct kregion *r, uint64_t usec)
@@ -28,15 +71,26 @@ bool kregion_is_of_same_file(const struct kregion *a, const struct kregion *b)
 	       a->mapping->inode == b->mapping->inode;
 }
 
+/* One that was released meanwhile is watched by nobody. */
+static bool is_stuck_at_its_end(const struct kregion *r)
+{
+	uint64_t began;
+	bool any;
+
+	return r->phase == KREGION_ENDING && kregion_oldest_step(r, &began, &any) &&
+	       now_monotonic_usec() - began >= kregion_step_bound_usec(r);
+}
+
 bool kregion_file_is_stuck(const struct kregion *r)
 {
 	const struct keeper *k = r->keeper;
+	bool any = k->n_stuck || k->n_left_behind;
 
 	if (r->stuck.since_usec)
 		return true;
-	for (const struct kregion *q = k->n_stuck ? keeper_next(k, NULL) : NULL; q;
-	     q = keeper_next(k, q))
-		if (q->stuck.since_usec && kregion_is_of_same_file(q, r))
+	for (const struct kregion *q = any ? keeper_next(k, NULL) : NULL; q; q = keeper_next(k, q))
+		if ((q->stuck.since_usec || is_stuck_at_its_end(q)) &&
+		    kregion_is_of_same_file(q, r))
 			return true;
 	return false;
 }
@@ -50,7 +104,7 @@ void kregion_step_began(struct kregion *r)
 /* Not from within: whoever calls goes on with the region. */
 void kregion_step_ended(struct kregion *r)
 {
-	if (r->stuck.since_usec && r->phase == KREGION_HELD)
+	if ((r->stuck.since_usec || r->stuck.blind) && r->phase == KREGION_HELD)
 		kregion_look_at_steps_in(r, 0);
 }
 
@@ -60,5 +114,6 @@ void kregion_forget_stuck(struct kregion *r)
 		r->keeper->n_stuck--;
 	r->stuck.since_usec = 0;
 	r->stuck.demand = 0;
+	r->stuck.blind = false;
 	r->stuck.text[0] = 0;
 }

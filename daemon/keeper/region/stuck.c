@@ -4,15 +4,19 @@
  * out of whatever it is part of.
  *
  * Such steps run in workers' threads: prefetches, touching pages to see why a peer's access failed,
- * reading where blocks are, dropping pages. Storage may be silent, or the kernel may have locked
- * itself up (docs/upstream/collapse-deadlock.md): a thread that waits in there cannot be ended. So
- * the region is revoked like for anybody else: peers have its grace, who does not acknowledge is
- * cut off, and all of it is fenced. No fault of a peer joins those that wait, and whoever wants the
- * blocks is let go on at once. When the step ends the region is opened again.
+ * dropping pages and looking at blocks with direct access. Storage may be silent, or the kernel may
+ * have locked itself up (docs/upstream/collapse-deadlock.md): a thread that waits in there cannot be
+ * ended. So the region is revoked like for anybody else: peers have its grace, who does not
+ * acknowledge is cut off, and all of it is fenced. No fault of a peer joins those that wait, and
+ * whoever wants the blocks is let go on at once. When the step ends the region is opened again.
+ *
+ * The look for blocks that others took (look.c) touches no memory, and waits for whoever is in the
+ * middle of a write(2): when it does not end, nobody is kept out. It is said that nothing is noticed.
  *
  * What always holds:
- *   - Only a step that a thread has been in for twice storage_stall_msec counts; one that waits for
- *     a thread is nobody's fault.
+ *   - Only a step that a thread has been in for twice storage_stall_msec counts, and only when it
+ *     is there a second later as well: this process may have been stopped. One that waits for a
+ *     thread is nobody's fault.
  *   - A region is not warmed unasked after that before a prefetch that was asked for has succeeded:
  *     a page that fails with EIO keeps Linux 7.3 trying until it is fenced, and peers are not to be
  *     cut off for the same page again and again.
@@ -23,7 +27,6 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <inttypes.h>
-#include <stddef.h>
 #include <stdio.h>
 
 #include "keeper/keeper.h"
@@ -32,48 +35,8 @@
 #include "keeper/system/mapping.h"
 #include "util/clock.h"
 #include "util/log.h"
-#include "util/macros.h"
 
 #define AGAIN_USEC USEC_PER_SEC
-
-static const struct step {
-	size_t job; /* in struct kregion */
-	const char *what;
-} steps[] = {
-	{ offsetof(struct kregion, warming.job), "bringing its pages into memory" },
-	{ offsetof(struct kregion, explain.job), "touching its pages for a peer" },
-	{ offsetof(struct kregion, look.job), "reading where its blocks are" },
-	{ offsetof(struct kregion, replaced.job),
-	  "looking at its blocks (or somebody stays in write(2))" },
-};
-
-static const struct job *job_of(const struct kregion *r, const struct step *s)
-{
-	return (const struct job *)((const char *)r + s->job);
-}
-
-/*
- * Of those that a thread is in, the one that began first; NULL: there is none. @ret_any: one is
- * under way, or waits for a thread.
- */
-static const struct step *oldest(const struct kregion *r, uint64_t *ret_began, bool *ret_any)
-{
-	const struct step *found = NULL;
-
-	*ret_began = 0;
-	*ret_any = false;
-	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
-		const struct job *job = job_of(r, &steps[i]);
-		uint64_t began = job_began(job);
-
-		*ret_any |= job->busy;
-		if (!began || (found && began >= *ret_began))
-			continue;
-		*ret_began = began;
-		found = &steps[i];
-	}
-	return found;
-}
 
 /* Regions of the file begin nothing any more, or may go on. */
 static void tell_others(struct kregion *r, bool stuck)
@@ -96,19 +59,20 @@ static void tell(struct kregion *r)
 		tell_mode(r);
 }
 
-static void note(struct kregion *r, const struct step *s, uint64_t began)
+static void note(struct kregion *r, const char *what, uint64_t began)
 {
 	if (r->stuck.since_usec == began)
 		return;
 	if (!r->stuck.since_usec)
 		r->keeper->n_stuck++;
 	r->stuck.since_usec = began;
-	r->stuck.unwarmed |= job_of(r, s) == &r->warming.job;
+	r->stuck.blind = false;
+	r->stuck.unwarmed |= job_began(&r->warming.job) == began;
 	snprintf(r->stuck.text, sizeof(r->stuck.text),
 		 "%s has not ended within %" PRIu64
 		 " s, and peers are kept out until it does: the storage is "
 		 "silent, or the kernel waits for itself (see its log)",
-		 s->what, (uint64_t)(kregion_step_bound_usec(r) / USEC_PER_SEC));
+		 what, (uint64_t)(kregion_step_bound_usec(r) / USEC_PER_SEC));
 	log_warning("region %" PRIu64 ": %s (%s)", r->id, r->stuck.text,
 		    r->path[0] ? r->path : "?");
 	tell(r);
@@ -127,28 +91,61 @@ static void recover(struct kregion *r)
 	kregion_over(r, demand); /* may free it */
 }
 
-static void on_timer(evutil_socket_t fd, short what, void *userdata)
+/* Without that look nobody notices who takes blocks and asks nobody; it keeps nobody out. */
+static void look_for_blindness(struct kregion *r)
 {
-	uint64_t began, bound, now = now_monotonic_usec();
+	bool blind = kregion_is_blind(r);
+
+	if (r->stuck.since_usec || blind == r->stuck.blind)
+		return;
+	r->stuck.blind = blind;
+	r->stuck.text[0] = 0;
+	if (blind)
+		snprintf(r->stuck.text, sizeof(r->stuck.text),
+			 "where its blocks are has not been read for %" PRIu64
+			 " s, so who takes some and asks nobody is not noticed: somebody is in the "
+			 "middle of a long write(2), or the storage is silent",
+			 (uint64_t)(kregion_look_bound_usec(r) / USEC_PER_SEC));
+	log_notice("region %" PRIu64 ": %s (%s)", r->id,
+		   blind ? r->stuck.text : "where its blocks are is read again",
+		   r->path[0] ? r->path : "?");
+	tell(r);
+}
+
+static void on_timer(evutil_socket_t fd, short event, void *userdata)
+{
+	uint64_t began, next = UINT64_MAX, bound, now = now_monotonic_usec();
 	struct kregion *r = userdata;
-	const struct step *s;
+	const char *what;
 	bool any;
 
 	(void)fd;
-	(void)what;
+	(void)event;
 	if (r->phase != KREGION_HELD)
 		return;
-	s = oldest(r, &began, &any);
+	what = kregion_oldest_step(r, &began, &any);
 	bound = kregion_step_bound_usec(r);
-	if (s && now - began >= bound) {
-		note(r, s, began);
+	if (what && now - began >= bound) {
+		if (r->stuck.seen_usec != began) {
+			/* this process may have been stopped all that time: the thread gets a chance */
+			r->stuck.seen_usec = began;
+			kregion_look_at_steps_in(r, AGAIN_USEC);
+			return;
+		}
+		note(r, what, began);
+		/* as many want it as there is room for */
 		if (!r->stuck.demand && kregion_demand_own(r, &r->stuck.demand) < 0)
-			kregion_look_at_steps_in(
-				r, AGAIN_USEC); /* as many want it as there is room for */
+			kregion_look_at_steps_in(r, AGAIN_USEC);
 		return;
 	}
 	if (any)
-		kregion_look_at_steps_in(r, s ? bound - (now - began) : bound);
+		next = what ? bound - (now - began) : bound;
+	if ((r->look.wanted || r->look.job.busy) && !kregion_is_blind(r) &&
+	    kregion_look_bound_usec(r) - (now - r->look.wanted_usec) < next)
+		next = kregion_look_bound_usec(r) - (now - r->look.wanted_usec);
+	if (next != UINT64_MAX)
+		kregion_look_at_steps_in(r, next);
+	look_for_blindness(r);
 	if (r->stuck.since_usec)
 		recover(r);
 }

@@ -273,6 +273,53 @@ static void test_stuck_blocks(void)
 	close(fd);
 }
 
+static void punch(int fd, uint64_t id)
+{
+	must(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, PAGE) == 0);
+	tell("clear", id, "0 4096");
+}
+
+/*
+ * The look at a file's blocks does not end, since somebody is in the middle of a long write(2), say:
+ * nobody is kept out for that. That nothing is noticed there is said, and other files of the same
+ * storage are looked at.
+ */
+static void test_blind(void)
+{
+	int fd = make_disk_file(LENGTH), other_fd = make_disk_file(LENGTH);
+	uint64_t id, other;
+	struct keeper_message m;
+	struct statfs fs;
+
+	must(fstatfs(fd, &fs) == 0);
+	must(pwrite(fd, "x", 1, 0) == 1 && fsync(fd) == 0);
+	must(pwrite(other_fd, "x", 1, 0) == 1 && fsync(other_fd) == 0);
+	id = make_on(fd);
+	other = make_on(other_fd);
+	if (fs.f_type != TMPFS_MAGIC) { /* it shows no blocks */
+		silence(fd, true);
+		punch(fd, id);
+		do {
+			m = client_event(&k, KEEPER_MODE, id);
+		} while (!m.info.stuck[0]);
+		must(strstr(m.info.stuck, "has not been read for 2 s"));
+		must(listed(id).state == REGION_LIVE);
+		must(client_prefetch(&k, id, PAGE, PAGE, false) == 0);
+		punch(other_fd, other);
+		do {
+			m = client_event(&k, KEEPER_MODE, other);
+		} while (!m.info.bypasses);
+		others_go_on();
+		silence(fd, false);
+		do {
+			m = client_event(&k, KEEPER_MODE, id);
+		} while (m.info.stuck[0]);
+	}
+	must(client_release(&k, id) == 0 && client_release(&k, other) == 0);
+	close(other_fd);
+	close(fd);
+}
+
 /* It is released while it is stuck. */
 static void test_stuck_release(void)
 {
@@ -364,6 +411,7 @@ int main(int argc, char *argv[])
 	test_writing_back();
 	test_stuck();
 	test_stuck_blocks();
+	test_blind();
 	test_stuck_release();
 	test_bound();
 	test_stopping();
