@@ -81,8 +81,10 @@ void app_set_status(struct app *a);
 /* A region that the core knows gets its entry; on failure the core forgets it again. */
 int app_add_entry(struct app *a, struct region *r, struct proxy *k, struct client *holder,
 		  struct region_entry **ret);
-/* What callers may be refused for; 0, or BUS_E_REFUSED. A @length of 0 means to the end. */
-/* It is not being released. */
+/*
+ * What callers may be refused for; 0, or BUS_E_REFUSED. app_check_kept(): it is being released.
+ * app_check_range(): a @length of 0 means to the end.
+ */
 int app_check_kept(const struct region *r, struct failure *f);
 int app_check_live(const struct region *r, struct failure *f);
 int app_check_range(const struct region *r, uint64_t offset, uint64_t length, struct failure *f);
@@ -204,7 +206,10 @@ void app_each_holder(void *userdata, uint64_t id,
 		     void (*add)(void *to, const struct holder_view *h), void *to);
 bool app_view_next_of_file(void *userdata, uint64_t device, uint64_t inode, uint64_t id,
 			   struct region_view *ret);
-/* @client becomes a holder of the region, to be asked before it is taken away. -ENOMEM. */
+/*
+ * The client or peer with the number @id becomes a holder of the region, to be asked before it is
+ * taken away. -ENOMEM.
+ */
 int app_add_holder(struct app *a, struct region *r, enum holder_kind kind, uint64_t id);
 /* @client is a holder no more; who lets go need not be asked. */
 void app_drop_client(struct app *a, struct region *r, const struct client *c);

@@ -64,7 +64,7 @@ struct file {
 struct region_entry {
 	uint64_t id;
 	struct proxy *keeper;
-	struct client *holder; /* who registered it, while connected */
+	struct client *holder; /* the owner's connection, while it has one */
 	struct region_text text;
 	struct region_news news;
 	struct call *registering;

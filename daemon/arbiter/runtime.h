@@ -4,16 +4,14 @@
  * up:
  *
  *   lock             held by the one daemon that serves this directory, and says which process that
- *   is; a new
- *                    file takes its place when the holder was killed and its process cannot end
- *                    (util/process.h)
+ *                    is; a new file takes its place when the holder was killed and its process
+ *                    cannot end (util/process.h)
  *   lock.drop        held while that is done
  *   keepers/         for each keeper UID-SESSION-N.sock, where it listens, and UID-SESSION-N.record
- *   (record.h),
- *                    what the daemon knows of it; N tells a tenant's processes apart
+ *                    (record.h), what the daemon knows of it; N tells a tenant's processes apart
+ *   dax/             who has the DAX devices that were created for users (app-dax.c)
  *   next-region-id   numbers below it may have been given; if it is damaged, numbers go on far
- *   above all
- *                    that were given
+ *                    above all that were given
  *
  * It is no database of regions: the keepers have them, and the records tell how far a keeper is
  * believed.

@@ -4,8 +4,8 @@
  * a folder, groups, user ids.
  *
  * What always holds: form_* look at the text alone, so that they can be asked on the daemon's loop.
- * machine_* ask the machine (the user database, folders), which can take any time: only
- * --check-config asks them. All give NULL, or what it must be, to follow the words "it must be".
+ * machine_* ask the machine (the user database, folders), which can take any time: --check-config
+ * asks them, and a reload in a thread, but never the loop. All give NULL, or what it must be, to follow the words "it must be".
  */
 #ifndef RDMAREG_SETTINGS_CHECK_H
 #define RDMAREG_SETTINGS_CHECK_H

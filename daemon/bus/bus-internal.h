@@ -258,9 +258,9 @@ int descriptor_find_file(int fd, uint64_t *ret_device, uint64_t *ret_inode,
 			 struct failure *ret_failure);
 /* The filesystem that anything is on. */
 int descriptor_find_filesystem(int fd, struct filesystem *ret, struct failure *ret_failure);
-/* What it was opened as, for people; empty if unknown. */
 /* What it is called: "xfs"; "filesystem" if it is mounted nowhere that can be seen. */
 void filesystem_type(const struct filesystem *on, char out[static FILESYSTEM_TYPE_MAX]);
+/* What it was opened as, for people; empty if unknown. */
 void descriptor_path(int fd, char out[static DESCRIPTOR_PATH_MAX]);
 
 /* --- properties.c */
@@ -280,8 +280,8 @@ int properties_append(sd_bus_message *m, const struct region_view *v, uint32_t c
 
 int method_register(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int check_session(const char *session, struct failure *f);
-/* The option "arbitration". True: "pre-content". */
 int read_warm_mode(const char *word, bool *ret_given, enum warm_mode *ret, struct failure *f);
+/* The option "arbitration". *@ret_pre_content: it is "pre-content". */
 int read_arbitration(const char *word, bool *ret_pre_content, struct failure *f);
 
 /* --- listing.c */

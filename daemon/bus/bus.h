@@ -285,10 +285,6 @@ struct holder_view {
 #define DESCRIPTOR_PATH_MAX 256
 #define FILESYSTEM_TYPE_MAX 32
 
-/*
- * Those that take a call answer it with call_reply() or call_fail(), now or later, and return 0; or
- * they fill the failure and return BUS_E_REFUSED, and leave the call alone.
- */
 /* Which regions are to be taken down, whoever has them. */
 struct evict_request {
 	/* those that tenants have above their limits; else all that are @on one */
@@ -304,6 +300,10 @@ struct evict_request {
 	char path[DESCRIPTOR_PATH_MAX];
 };
 
+/*
+ * Those that take a call answer it with call_reply() or call_fail(), now or later, and return 0; or
+ * they fill the failure and return BUS_E_REFUSED, and leave the call alone.
+ */
 struct bus_handlers {
 	void (*view_manager)(void *userdata, struct manager_view *ret);
 	/* False: there is none of this number. */

@@ -45,7 +45,7 @@ struct tenant {
 	char session[TENANT_SESSION_MAX];
 };
 
-/* Why something was refused; positive, the caller must handle each (STYLE: negative is fatal). */
+/* Why something was refused; positive, and the caller must handle each. (Negative: an errno.) */
 enum registry_refusal {
 	REGISTRY_E_REGIONS_PER_TENANT = 1,
 	REGISTRY_E_BYTES_PER_TENANT,

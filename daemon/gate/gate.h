@@ -5,13 +5,14 @@
  * with FS_ALLOW_HSM: ext4, XFS, btrfs).
  *
  * Glossary:
- *   guard    a region's reason to have a range of a file watched; says how long others wait for it,
- *   and whether they are refused.
- *   mark     the kernel's: it asks here about this file. A file is marked while it has a guard.
- *   passage  an operation that takes blocks of a marked file. It waits; once let through it is at
- *   work until its system call is over.
- *   gap      a descriptor opened for writing before the mark: the kernel does not ask about a punch
- *   through it.
+ *   gate guard   (in this folder: guard) a region's reason to have a file marked: a range, how long
+ *                others wait for it, and whether they are refused. Not core/guard.h, which is the
+ *                keeper's state machine of a region.
+ *   mark         the kernel's: it asks here about this file. A file is marked while it has a guard.
+ *   passage      an operation that takes blocks of a marked file. It waits; once let through it is
+ *                at work until its system call is over.
+ *   gap          a descriptor opened for writing before the mark: the kernel does not ask about a
+ *                punch through it.
  *
  * The gate marks files, answers at once what takes no blocks (reads, writes, maps, plain opens,
  * files that grow), what the product's own processes do (passes()) and what a guard refuses, and
@@ -26,9 +27,10 @@
  *      is gone, or GATE_OVER_LIMIT_USEC has passed.
  *   3. What a guard refuses is refused whatever else waits: that needs no memory, no place and
  *      nobody's answer.
- *   4. Nobody whom the kernel asks about, and who is seen to take blocks, goes on unannounced (not
- *      seen: a gap; a punch by a thread of the kernel, such as an NFS server's; our own processes
- *      are not announced). Places for passages are limited, and one user has at most a quarter of
+ *   4. Nobody whom the kernel asks about, and who is seen to take blocks, goes on unannounced. Not
+ *      seen is what goes through a gap, and not announced the daemon, and a keeper's call that
+ *      cannot be told (CAUSE_UNKNOWN): a keeper's truncate is announced like anybody's. Threads of
+ *      the kernel are known by their stack (gate_stack_parse()). Places for passages are limited, and one user has at most a quarter of
  *      them, root's own quarter being kept for root; who finds none in the time that a guard grants
  *      is refused with EBUSY.
  *   5. While a file is marked the process kills itself when it stops working for longer than the
@@ -75,7 +77,7 @@ struct gate_passage {
 	uid_t uid; /* who runs it */
 };
 
-/* Somebody's reason to watch a range of a file. */
+/* A gate guard: a region's reason to have a file marked. */
 struct gate_guard {
 	uint64_t key;	 /* the caller's; one guard has it */
 	uint64_t offset; /* bytes in the file */

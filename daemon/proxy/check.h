@@ -7,8 +7,8 @@
  * Pure: no I/O, no state. What depends on more than the packet (is the operation known, whose is
  * the region) is for the caller.
  */
-#ifndef RDMAREG_KEEPER_CHECK_H
-#define RDMAREG_KEEPER_CHECK_H
+#ifndef RDMAREG_PROXY_CHECK_H
+#define RDMAREG_PROXY_CHECK_H
 
 #include "keeper-protocol.h"
 

@@ -11,8 +11,8 @@
  * with it. A link reports its loss exactly once and from the event loop only: link_send() never
  * does.
  */
-#ifndef RDMAREG_KEEPER_LINK_H
-#define RDMAREG_KEEPER_LINK_H
+#ifndef RDMAREG_PROXY_LINK_H
+#define RDMAREG_PROXY_LINK_H
 
 #include <stdbool.h>
 #include <sys/types.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * pool.h - all keepers: found after a restart, started when needed, asked, and removed.
+ * pool.h - the proxies of all keepers: keepers are found after a restart, started when needed,
+ * asked, and their proxies removed when they have ended.
  *
  * What always holds:
  *   - Every operation is answered exactly once, by the keeper, or by us: -ECHILD it cannot be
@@ -18,12 +19,12 @@
  *     only from the event loop, and from pool_stop(), which answers what is open.
  *   - A keeper can speak for its own tenant only; what it says of others is a complaint.
  *
- * What may be said of one, also together. A tenant's next region goes to none of the last five:
+ * What may be said of a keeper, also together. A tenant's next region may go to one that is
+ * resting, and to none of the others:
  *
  *   resting    it holds nothing: we let go of the connection, and it exits after a while
  *   retired    it held nothing, and may have earlier settings or is foreign: told to end (SIGTERM),
- *   and killed
- *              if it does not
+ *              and killed if it does not
  *   silent     it was not ready within timeout_msec; it is waited for
  *   late       it has not answered all that it was asked in time; its answers are still taken
  *   estranged  it cannot be talked to: it said what cannot be, or speaks no version of ours. It is
@@ -98,8 +99,8 @@ struct pool_handlers {
 	 */
 	void (*estranged)(void *userdata, struct proxy *k);
 	/*
-	 * Nothing comes from it any more; it is freed afterwards. Its operations were answered
-	 * before.
+	 * Its keeper has ended, nothing comes from it any more; the proxy is freed afterwards. Its
+	 * operations were answered before.
 	 */
 	void (*gone)(void *userdata, struct proxy *k);
 	/*
@@ -128,7 +129,7 @@ int pool_new(struct pool **ret, struct event_base *base, struct offload *offload
 void pool_settings_changed(struct pool *ks);
 /* Answers all operations with -ESHUTDOWN and takes no more. */
 void pool_stop(struct pool *ks);
-/* Leaves the processes alone. Nobody may hold a keeper any more. */
+/* Leaves the processes alone. Nobody may hold a proxy any more. */
 struct pool *pool_free(struct pool *ks);
 
 /*
@@ -144,15 +145,15 @@ int pool_adopt(struct pool *ks);
 /* Keepers that can be talked to. */
 uint32_t pool_count(const struct pool *ks);
 
-/* There is one of this tenant, of use or not. */
+/* There is a proxy of this tenant, of use or not. */
 bool pool_have(const struct pool *ks, uint32_t uid, const char *session);
 /*
- * Finds it, or starts it. -ENOMEM, -ENOSPC: no room for its record; -EBUSY: too many earlier ones
+ * Finds the proxy, or makes it and starts a keeper. -ENOMEM, -ENOSPC: no room for its record; -EBUSY: too many earlier ones
  * are stuck.
  */
 int pool_get(struct pool *ks, uint32_t uid, const char *session, struct proxy **ret);
 
-/* What the application remembers with a keeper. */
+/* What the application remembers with a proxy, of its keeper. */
 struct proxy_note {
 	uint32_t tenant; /* index in the registry */
 	bool has_tenant;
@@ -210,7 +211,7 @@ uint32_t pool_count_estranged(const struct pool *ks);
  *              reports
  * @context: comes back with the answer
  *
- * Nothing was asked and there will be no answer: -ENOMEM, -EMFILE; -EPIPE: the keeper is just being
+ * Nothing was asked and there will be no answer: -ENOMEM, -EMFILE; -EPIPE: the proxy is just being
  * removed; -EPROTO: it cannot be talked to, see proxy_trouble(); -ETIMEDOUT: it has answered too
  * little of what it was asked before.
  */

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * proxy.h - one proxy: the daemon's side of one keeper, which is a process. For the files of this
- * folder.
+ * proxy.h - one proxy: the daemon's side of one keeper. For the files of this folder.
+ *
+ * The keeper is a process; the proxy is the daemon's object for it; the link is the connection
+ * between the two (link.h). A proxy is there before its keeper listens, and stays while a lost
+ * connection is made again. In comments of this folder "it" is the keeper, unless something else
+ * has just been named.
  */
 #ifndef RDMAREG_PROXY_H
 #define RDMAREG_PROXY_H
@@ -14,14 +18,15 @@
 #include "proxy/record.h"
 #include "core/registry.h"
 
-enum keeper_phase {
-	PHASE_CONNECTING, /* nobody listens yet; tried again by timer */
+/* Of the connection to a keeper. */
+enum proxy_phase {
+	PHASE_CONNECTING, /* no keeper listens yet; tried again by timer */
 	PHASE_GREETING,	  /* HELLO is sent */
 	PHASE_LISTING,	  /* LIST is sent */
 	PHASE_READY,
-	/* it holds nothing: we let go of it, and it exits when it is idle long enough */
+	/* the keeper has no regions: the connection is closed, and the process exits after a while */
 	PHASE_RESTING,
-	/* it said what cannot be, or is not ours: left alone, and tried again now and then */
+	/* the keeper said what cannot be, or is not ours: left alone, tried again now and then */
 	PHASE_STRANGE,
 };
 
@@ -45,22 +50,22 @@ struct proxy {
 	char session[TENANT_SESSION_MAX];
 	char name[TENANT_SESSION_MAX + 12];
 	uint32_t instance; /* proxy/instance.c */
-	char *path;	   /* of its socket */
+	char *path;	   /* of the keeper's socket */
 	char *record_path;
-	struct record *record; /* NULL: of a found one that there is none of */
-	enum keeper_phase phase;
-	bool found;  /* by pool_adopt(), which waits for it */
-	bool ours;   /* started by us */
+	struct record *record; /* NULL: the keeper was found, and has none */
+	enum proxy_phase phase;
+	bool found;  /* its keeper was, by pool_adopt(), which waits for it */
+	bool ours;   /* its keeper was started by this daemon */
 	bool rested; /* and not ready since: it may have ended, holding nothing */
 	bool silent; /* it has had its time to get ready */
 	bool late_told;
 	/* it holds nothing, and has other settings or an id that is needed: it was told to end */
 	bool retired;
 	uint64_t
-		/* keepers.settings_at when it was started; 0: found, it is not known */
+		/* pool.settings_at when it was started; 0: it was found, so that is not known */
 		settings_at;
 	bool spawned;	 /* since the last time somebody listened */
-	bool starting;	 /* counted in keepers.starting */
+	bool starting;	 /* counted in pool.starting */
 	bool awaits_id;	 /* and all are in use, but one is about to be free */
 	uint64_t queued; /* its place among those that wait to be started; 0: it does not */
 	bool unwanted;	 /* its process was ended because all that it has is to be released */

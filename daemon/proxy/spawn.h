@@ -16,8 +16,8 @@
  *
  * Neither waits for the keeper: that it works shows when it answers on its socket.
  */
-#ifndef RDMAREG_KEEPER_SPAWN_H
-#define RDMAREG_KEEPER_SPAWN_H
+#ifndef RDMAREG_PROXY_SPAWN_H
+#define RDMAREG_PROXY_SPAWN_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -2,7 +2,7 @@
 /*
  * start.c - making a keeper's process: binds its socket, starts it one way or the other, and
  * watches whether it dies before it ever listened. That it does listen shows when somebody connects
- * (keeper.c).
+ * (proxy.c).
  */
 #include <errno.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * watch.c - what the kernel watches for a region, and so what can be promised about it (its
- * arbitration mode).
+ * watch.c - what the kernel module watches for a region: the keeper's half of its arbitration mode,
+ * which the daemon makes of this and of what the gate can do (arbiter/app-mode.c).
  *
  * What always holds: the kernel's deadline is longer than the grace by the margin, so that in the
  * ordinary case the fence is up before the kernel gives blocks back by itself. A file that can have
