@@ -30,9 +30,9 @@
  *   4. Nobody whom the kernel asks about, and who is seen to take blocks, goes on unannounced. Not
  *      seen is what goes through a gap, and not announced the daemon, and a keeper's call that
  *      cannot be told (CAUSE_UNKNOWN): a keeper's truncate is announced like anybody's. Threads of
- *      the kernel are known by their stack (gate_stack_parse()). Places for passages are limited, and one user has at most a quarter of
- *      them, root's own quarter being kept for root; who finds none in the time that a guard grants
- *      is refused with EBUSY.
+ *      the kernel are known by their stack (gate_stack_parse()). Places for passages are limited,
+ *      and one user has at most a quarter of them, root's own quarter being kept for root; who
+ *      finds none in the time that a guard grants is refused with EBUSY.
  *   5. While a file is marked the process kills itself when it stops working for longer than the
  *      watchdog's time (util/deadman.h), since a stopped process would hold everybody who reads or
  *      writes the file. Nothing is marked: nothing kills.
