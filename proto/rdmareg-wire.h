@@ -175,7 +175,7 @@ enum wire_type {
 
 /* WIRE_SYNCED: what became of it. */
 enum wire_sync_outcome {
-	WIRE_SYNC_DURABLE = 0, /* on the medium, as fsync(2) promises */
+	WIRE_SYNC_DURABLE = 0, /* on the medium, as fdatasync(2) promises */
 	WIRE_SYNC_VOLATILE =
 		/*
 		 * memory that nothing is behind, or a device-dax, which only FLUSH serves: nothing

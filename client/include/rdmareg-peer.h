@@ -150,7 +150,7 @@ struct rdmareg_peer_info {
 	enum rdmareg_durability durability; /* what a completed write is worth over there */
 	uint8_t acknowledged;		    /* that revocation was */
 	uint8_t connected;
-	/* rdmareg_peer_persist() is an RDMA FLUSH; 0: it asks the keeper for an fsync(2) */
+	/* rdmareg_peer_persist() is an RDMA FLUSH; 0: it asks the keeper for an fdatasync(2) */
 	uint8_t persists_by_flush;
 	uint8_t reserved;
 	enum rdmareg_path_state
@@ -229,7 +229,7 @@ int rdmareg_peer_flush(struct rdmareg_peer *p, uint64_t offset);
  * rdmareg_peer_persist: when it returns 0, every byte of the range that this peer wrote before
  * survives a power cut of that machine. It is an RDMA FLUSH for persistence where the region's
  * durability is FLUSH and this machine's adapter has it; else the region's keeper is asked for an
- * fsync(2) of the file, which takes as long as the storage takes, settle_timeout_usec at most.
+ * fdatasync(2) of the file, which takes as long as the storage takes, settle_timeout_usec at most.
  * Nobody else is asked or stopped. @offset, @length: inside valid_length, not empty; widened to the
  * alignment.
  *

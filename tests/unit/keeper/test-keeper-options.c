@@ -35,6 +35,7 @@ static void test_bounds(void)
 		{ "--minimum-mtu", "0", "4096", "-1", "4097" },
 		{ "--storage-stall-msec", "5", "300000", "4", "300001" },
 		{ "--idle-exit-sec", "0", "86400", "-1", "86401" },
+		{ "--memory-stall-msec", "0", "2000", "-1", "2001" },
 		{ "--rnr-timer-usec", "10", "655360", "9", "655361" },
 		{ "--rnr-retries", "0", "7", "-1", "8" },
 		{ "--retries", "0", "6", "-1", "7" },
