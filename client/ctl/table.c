@@ -46,7 +46,7 @@ static const char *look_at_path(json_object *region, char cell[CELL_BYTES])
 	bool left = !strcmp(state, "moved") || !strcmp(state, "deleted");
 
 	snprintf(cell, CELL_BYTES, "%s%s%s%s", json_object_get_string(of(region, "path")),
-		 left ? "(" : "", left ? state : "", left ? ")" : "");
+		 left ? " (" : "", left ? state : "", left ? ")" : "");
 	return cell;
 }
 

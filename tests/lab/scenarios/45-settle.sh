@@ -71,7 +71,7 @@ as_user sh -c 'head -c 1M /dev/zero >/mnt/ext4/theirs/checkpoint'
 theirs=$(field id "$(as_user rdmaregctl --json register /mnt/ext4/theirs/checkpoint)")
 as_user sh -c 'echo >/mnt/ext4/theirs/new && mv /mnt/ext4/theirs/new /mnt/ext4/theirs/checkpoint'
 check "a user's checkpoint that was replaced is said to be" wait_for region_is "$theirs" path_state deleted
-check "also in the list" sh -c "rdmaregctl list | grep -q 'theirs/checkpoint(deleted)'"
+check "also in the list" sh -c "rdmaregctl list | grep -q 'theirs/checkpoint (deleted)'"
 check "release" as_user rdmaregctl release "$theirs"
 
 # a full filesystem: the write that needs a block fails, and only that

@@ -198,7 +198,8 @@ static void test_regions(void)
 	assert(run_ctl("list --session s.1") == 0 && says("ARBITRATION") && says("CLIENTS") &&
 	       says("s.1"));
 	assert(run_ctl("list --session s.1 --no-legend") == 0 && !says("ARBITRATION"));
-	assert(run_ctl("list") == 0 && says("notify-only,degraded"));
+	assert(run_ctl("list") == 0 && says("notify-only,degraded") &&
+	       says("/some/file (moved)\n"));
 	assert(run_ctl("show 4") == 0 && says("process 17 had it open before") && says("clients"));
 	assert(run_ctl("show 4 --json") == 0 && says("\"degraded\":\"process 17") &&
 	       says("\"faults\":4711"));
