@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,12 +27,29 @@ static _Noreturn void become(int ready)
 	_exit(127);
 }
 
+/*
+ * It asks on the controlling terminal, which a session of its own has not, even if its standard
+ * input is a terminal; there it would only complain.
+ */
+static bool can_ask(void)
+{
+	int fd;
+
+	if (!isatty(STDIN_FILENO))
+		return false;
+	fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		return false;
+	close(fd);
+	return true;
+}
+
 void agent_begin(void)
 {
 	struct pollfd p = { .events = POLLIN };
 	int ready[2];
 
-	if (agent || geteuid() == 0 || !isatty(STDIN_FILENO) || pipe2(ready, O_CLOEXEC) < 0)
+	if (agent || geteuid() == 0 || !can_ask() || pipe2(ready, O_CLOEXEC) < 0)
 		return;
 	agent = fork();
 	if (agent == 0)

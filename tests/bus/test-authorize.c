@@ -9,6 +9,7 @@
  */
 #include <fcntl.h>
 #include <inttypes.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -279,25 +280,29 @@ static void remove_agent(const char *folder)
 	check(unlink(path) == 0 && rmdir(folder) == 0);
 }
 
-/* rdmaregctl with this as its standard input; it evicts the filesystem of /tmp. */
-static pid_t begin_ctl(int input)
+/*
+ * rdmaregctl in a session of its own, with this as its standard input, and as the terminal of the
+ * session if it is to @control it; it evicts the filesystem of /tmp.
+ */
+static pid_t begin_ctl(int input, bool control)
 {
 	pid_t pid = fork();
 
 	check(pid >= 0);
 	if (pid)
 		return pid;
-	if (getuid() == 0 && setuid(NOBODY) < 0)
+	dup2(input, STDIN_FILENO);
+	if (setsid() < 0 || (control && ioctl(STDIN_FILENO, TIOCSCTTY, 0) < 0) ||
+	    (getuid() == 0 && setuid(NOBODY) < 0))
 		_exit(126);
 	setenv("RDMAREG_BUS_ADDRESS", world.address, 1);
-	dup2(input, STDIN_FILENO);
 	execl(getenv("RDMAREGCTL"), "rdmaregctl", "evict", "--containing", "/tmp", (char *)NULL);
 	_exit(127);
 }
 
 /*
  * Who sits in front of our own tool may be asked for a password, and has somebody to ask; a script
- * is not kept waiting.
+ * is not kept waiting. Where the terminal is not that of the session, pkttyagent(1) could not ask.
  */
 static void test_tool(void)
 {
@@ -306,13 +311,14 @@ static void test_tool(void)
 
 	check(terminal >= 0 && grantpt(terminal) == 0 && unlockpt(terminal) == 0);
 	make_agent(folder, sizeof(folder));
-	for (int interactive = 0; interactive < 2; interactive++) {
+	for (int i = 0; i < 3; i++) {
+		bool interactive = i > 0, control = i > 1;
 		pid_t pid;
 
 		input = open(interactive ? ptsname(terminal) : "/dev/null",
 			     O_RDWR | O_NOCTTY | O_CLOEXEC);
 		check(input >= 0);
-		pid = begin_ctl(input);
+		pid = begin_ctl(input, control);
 		close(input);
 		polkit_await(1);
 		check_text(polkit.question[0].action, RDMAREG_ACTION_EVICT);
@@ -322,7 +328,7 @@ static void test_tool(void)
 		      WEXITSTATUS(status) == 4);
 		agent_called(folder, called, sizeof(called));
 		snprintf(wanted, sizeof(wanted), "--process %d --notify-fd ", (int)pid);
-		check(interactive ? strstr(called, wanted) != NULL : !*called);
+		check(control ? strstr(called, wanted) != NULL : !*called);
 	}
 	remove_agent(folder);
 	close(terminal);
