@@ -44,11 +44,13 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	else if (ctl->json)
 		ctl_print_json(json_object_get(rows));
 	else
-		status = table_print(
-			ctl, columns, sizeof(columns) / sizeof(columns[0]), rows,
-			geteuid() ? "nobody, as far as this user may see: regions of other users "
-				    "are shown to root"
-				  : "nobody");
+		status = table_print(ctl, columns, sizeof(columns) / sizeof(columns[0]), rows,
+				     "nobody");
+	/* Not to be taken for a file that nobody has. */
+	if (!status && !json_object_array_length(rows) && geteuid())
+		ctl_error(EXIT_OK,
+			  "only regions of this user are shown; as root all are: rdmaregctl who %s",
+			  arguments[0]);
 	json_object_put(rows);
 	rdmareg_holders_free(holders);
 	return status;
