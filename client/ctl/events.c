@@ -37,6 +37,37 @@ uint64_t events_now_usec(clockid_t clock)
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
+/* The mode that is not any more; NULL: it is as it was. */
+static const char *other_mode(const struct rdmareg_region_info *info,
+			      const struct events_shown *shown)
+{
+	if (!info || !shown || !shown->mode ||
+	    !strcmp(shown->mode, rdmareg_arbitration_name(info->arbitration_mode)))
+		return NULL;
+	return shown->mode;
+}
+
+char *events_describe(const struct rdmareg_region_info *info, const struct events_shown *shown)
+{
+	const char *was = other_mode(info, shown);
+	char a[FORMAT_BYTES], b[FORMAT_BYTES], bypasses[64] = "", *text;
+
+	if (info->bypasses > (shown ? shown->bypasses : 0))
+		snprintf(bypasses, sizeof(bypasses),
+			 ", bypasses: %" PRIu64 ", last bypass: ", info->bypasses);
+	if (asprintf(&text, "%s, %s of %s valid, %s%s%s%s, %u peers, %u clients%s%s%s%s%s%s%s%s%s",
+		     rdmareg_state_name(info->state), format_size(a, info->valid_length),
+		     format_size(b, info->length), rdmareg_arbitration_name(info->arbitration_mode),
+		     was ? " (was " : "", was ? was : "", was ? ")" : "", info->peers,
+		     info->clients, info->refuses ? ", refuses" : "", *info->path ? ", " : "",
+		     info->path, model_path_note(info),
+		     info->path_state == RDMAREG_PATH_MOVED ? info->path_now : "", bypasses,
+		     *bypasses ? info->last_bypass : "", *info->degraded ? ", degraded: " : "",
+		     info->degraded) < 0)
+		return NULL;
+	return text;
+}
+
 static void print_json(const char *name, const struct rdmareg_event *e,
 		       const struct rdmareg_region_info *info, const char *was_mode)
 {
@@ -71,8 +102,9 @@ static void print_json(const char *name, const struct rdmareg_event *e,
 }
 
 static void print_line(const char *name, const struct rdmareg_event *e,
-		       const struct rdmareg_region_info *info, const char *was_mode)
+		       const struct rdmareg_region_info *info, const struct events_shown *shown)
 {
+	_cleanup_(text_cleanup) char *text = info ? events_describe(info, shown) : NULL;
 	char when[32], a[FORMAT_BYTES], b[FORMAT_BYTES], c[FORMAT_BYTES];
 	time_t second = time(NULL);
 	struct tm tm;
@@ -97,31 +129,21 @@ static void print_line(const char *name, const struct rdmareg_event *e,
 		printf(": %s", rdmareg_end_name(e->end));
 	else if (e->revocation.id)
 		printf(" %" PRIu64, e->revocation.id);
-	if (info)
-		printf(": %s, %s of %s valid, %s%s%s%s, %u peers, %u clients%s%s%s%s%s%s",
-		       rdmareg_state_name(info->state), format_size(a, info->valid_length),
-		       format_size(b, info->length),
-		       rdmareg_arbitration_name(info->arbitration_mode), was_mode ? " (was " : "",
-		       was_mode ? was_mode : "", was_mode ? ")" : "", info->peers, info->clients,
-		       info->refuses ? ", refuses" : "", *info->path ? ", " : "", info->path,
-		       model_path_note(info),
-		       info->path_state == RDMAREG_PATH_MOVED ? info->path_now : "",
-		       *info->degraded ? ", degraded: " : "");
-	if (info)
-		fputs(info->degraded, stdout);
+	if (text)
+		printf(": %s", text);
 	putchar('\n');
 	ctl_flush();
 }
 
 void events_print(const struct ctl *ctl, const char *name, const struct rdmareg_event *e,
-		  const struct rdmareg_region_info *info, const char *was_mode)
+		  const struct rdmareg_region_info *info, const struct events_shown *shown)
 {
 	if (!name)
 		name = names[e->type];
 	if (ctl->json)
-		print_json(name, e, info, was_mode);
+		print_json(name, e, info, other_mode(info, shown));
 	else
-		print_line(name, e, info, was_mode);
+		print_line(name, e, info, shown);
 }
 
 int events_end_status(const struct rdmareg_event *removed)

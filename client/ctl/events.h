@@ -33,14 +33,22 @@ int events_take(struct ctl *ctl, uint64_t only,
 /* From now on SIGINT and SIGTERM are read from this descriptor. -1 with the message printed. */
 int events_signal_fd(void);
 
+/* What was shown of a region before: a change of that is told as one. */
+struct events_shown {
+	const char *mode; /* of arbitration; NULL: not known */
+	uint64_t bypasses;
+};
+
 /*
  * events_print - one line
  * @name: of what happened; NULL: the event's own.
- * @info: the region as it is now; NULL: unknown. @was_mode: the arbitration mode it had, when that
- * 	changed; else NULL.
+ * @info: the region as it is now; NULL: unknown. @shown: NULL: nothing.
  */
 void events_print(const struct ctl *ctl, const char *name, const struct rdmareg_event *e,
-		  const struct rdmareg_region_info *info, const char *was_mode);
+		  const struct rdmareg_region_info *info, const struct events_shown *shown);
+
+/* What a line for people says of the region: allocated; NULL: no memory. */
+char *events_describe(const struct rdmareg_region_info *info, const struct events_shown *shown);
 
 uint64_t events_now_usec(clockid_t clock);
 

@@ -5,34 +5,63 @@
  *
  * What always holds: it subscribes before it lists, so nothing falls in between; it goes on over a
  * restart of rdmaregd; a mode of arbitration that changed is said to have changed, since that is
- * what an administrator has to hear.
+ * what an administrator has to hear; so are bypasses. People see no line that says what the last
+ * one of that region did.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "events.h"
 
+#define SHOWN_MAX 16384 /* regions; what was shown of others longer ago is forgotten */
+
 struct watch {
 	uint64_t only;	    /* region; 0: all */
-	json_object *modes; /* of each region when it was last seen, by its number */
+	json_object *shown; /* of each region, by its number: "mode", "bypasses", "line" */
 };
 
-/* Print, with the mode the region had if it is another now, which is remembered. */
-static void print(const struct ctl *ctl, const struct rdmareg_event *e,
-		  const struct rdmareg_region_info *info, json_object *modes)
+static void remember(json_object *all, const char *key, const struct rdmareg_region_info *info,
+		     const char *line)
 {
-	const char *mode = rdmareg_arbitration_name(info->arbitration_mode), *was;
-	json_object *before = NULL;
+	json_object *o = json_object_new_object();
+
+	json_object_object_add(
+		o, "mode",
+		json_object_new_string(rdmareg_arbitration_name(info->arbitration_mode)));
+	json_object_object_add(o, "bypasses", json_object_new_uint64(info->bypasses));
+	json_object_object_add(o, "line", line ? json_object_new_string(line) : NULL);
+	json_object_object_del(all, key); /* the newest is the last */
+	json_object_object_add(all, key, o);
+	if (json_object_object_length(all) > SHOWN_MAX) {
+		struct json_object_iterator oldest = json_object_iter_begin(all);
+
+		json_object_object_del(all, json_object_iter_peek_name(&oldest));
+	}
+}
+
+/* Print, with what is another than it was; and remember that. */
+static void print(const struct ctl *ctl, const struct rdmareg_event *e,
+		  const struct rdmareg_region_info *info, json_object *all)
+{
+	_cleanup_(text_cleanup) char *line = events_describe(info, NULL);
+	struct events_shown shown = { 0 };
+	const char *last = NULL;
+	json_object *before;
 	char key[24];
 
 	snprintf(key, sizeof(key), "%" PRIu64, info->id);
-	was = json_object_object_get_ex(modes, key, &before) ? json_object_get_string(before)
-							     : mode;
-	if (!strcmp(was, mode))
-		was = NULL;
-	events_print(ctl, NULL, e, info, was);
-	json_object_object_add(modes, key, json_object_new_string(mode));
+	if (json_object_object_get_ex(all, key, &before)) {
+		shown.mode = json_object_get_string(json_object_object_get(before, "mode"));
+		shown.bypasses = json_object_get_uint64(json_object_object_get(before, "bypasses"));
+		last = json_object_get_string(json_object_object_get(before, "line"));
+	}
+	if (e->type == RDMAREG_EVENT_REGION_CHANGED && !ctl->json && last && line &&
+	    !strcmp(last, line))
+		return; /* of what only "show" has */
+	events_print(ctl, NULL, e, info, &shown);
+	remember(all, key, info, line);
 }
 
 static int on_event(struct ctl *ctl, const struct rdmareg_event *e, void *userdata)
@@ -41,22 +70,26 @@ static int on_event(struct ctl *ctl, const struct rdmareg_event *e, void *userda
 	struct rdmareg_region_info info = { .size = sizeof(info) };
 	struct watch *w = userdata;
 	char key[24];
+	int r = -ENODATA;
 
 	/* Added and changed are worth a look at the region; it may be gone again by then. */
-	if ((e->type == RDMAREG_EVENT_REGION_ADDED || e->type == RDMAREG_EVENT_REGION_CHANGED) &&
-	    rdmareg_lookup(ctl->context, e->region, &region) >= 0 &&
-	    rdmareg_region_get_info(region, &info) >= 0)
-		print(ctl, e, &info, w->modes);
-	else
+	if (e->type == RDMAREG_EVENT_REGION_ADDED || e->type == RDMAREG_EVENT_REGION_CHANGED)
+		r = rdmareg_lookup(ctl->context, e->region, &region);
+	if (r >= 0)
+		r = rdmareg_region_get_info(region, &info);
+	if (r >= 0)
+		print(ctl, e, &info, w->shown);
+	/* What changed with its end is told by that. */
+	else if (e->type != RDMAREG_EVENT_REGION_CHANGED || r != -ENOENT)
 		events_print(ctl, NULL, e, NULL, NULL);
 	if (e->type != RDMAREG_EVENT_REGION_REMOVED)
 		return EVENTS_GO_ON;
 	snprintf(key, sizeof(key), "%" PRIu64, e->region);
-	json_object_object_del(w->modes, key);
+	json_object_object_del(w->shown, key);
 	return w->only ? events_end_status(e) : EVENTS_GO_ON;
 }
 
-static int print_present(struct ctl *ctl, uint64_t only, json_object *modes)
+static int print_present(struct ctl *ctl, uint64_t only, json_object *shown)
 {
 	struct rdmareg_list_options lo = { .size = sizeof(lo),
 					   .after = only ? only - 1 : 0,
@@ -75,7 +108,7 @@ static int print_present(struct ctl *ctl, uint64_t only, json_object *modes)
 		if (only && info.id != only)
 			break;
 		found = true;
-		print(ctl, &e, &info, modes);
+		print(ctl, &e, &info, shown);
 		if (only)
 			break;
 	}
@@ -109,11 +142,11 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	r = rdmareg_subscribe(context);
 	if (r < 0)
 		return ctl_failed(r);
-	w.modes = json_object_new_object();
-	r = print_present(ctl, w.only, w.modes);
+	w.shown = json_object_new_object();
+	r = print_present(ctl, w.only, w.shown);
 	if (!r)
 		r = events_wait(ctl, w.only, on_event, &w);
-	json_object_put(w.modes);
+	json_object_put(w.shown);
 	return r;
 }
 

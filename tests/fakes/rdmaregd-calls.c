@@ -95,6 +95,8 @@ static int append(sd_bus_message *m, const char *key, const char *type, ...)
 
 static void append_region(sd_bus_message *m, uint64_t id)
 {
+	char bypass[32];
+
 	assert(sd_bus_message_open_container(m, 'a', "{sv}") >= 0);
 	append(m, "Id", "t", id);
 	append(m, "State", "s", mock_regions[id].revoked ? "fenced" : "live");
@@ -110,6 +112,10 @@ static void append_region(sd_bus_message *m, uint64_t id)
 	append(m, "Path", "s", "/some/file");
 	append(m, "PathState", "s", mock_regions[id].degraded ? "moved" : "there");
 	append(m, "PathNow", "s", mock_regions[id].degraded ? "/some/place" : "/some/file");
+	append(m, "Bypasses", "t", mock_regions[id].bypasses);
+	snprintf(bypass, sizeof(bypass), "played block %u",
+		 (unsigned int)mock_regions[id].bypasses);
+	append(m, "LastBypass", "s", mock_regions[id].bypasses ? bypass : "");
 	append(m, "Offset", "t", mock_regions[id].offset);
 	append(m, "Length", "t", mock_regions[id].length);
 	append(m, "ValidLength", "t",

@@ -15,7 +15,7 @@
 
 struct mock_region {
 	bool exists, detached, degraded, full, slow;
-	uint64_t offset, length, grace, acked, revoked;
+	uint64_t offset, length, grace, acked, revoked, bypasses;
 	char access[4], session[49], policy[8], ticket[64], joined[64],
 		owner[64]; /* owner: "" when detached */
 };

@@ -36,7 +36,8 @@ static void emit(sd_bus *from, const char *to, const char *what, uint64_t id)
 						 "RevocationSettled") >= 0);
 		assert(sd_bus_message_append(m, "tst", number, *what == 'g' ? "gone" : "truncated",
 					     (uint64_t)4096) >= 0);
-	} else if (!strcmp(what, "change") || !strcmp(what, "degrade")) {
+	} else if (!strcmp(what, "change") || !strcmp(what, "degrade") ||
+		   !strcmp(what, "restore") || !strcmp(what, "bypass")) {
 		assert(sd_bus_message_new_signal(from, &m, mock_path_of(id),
 						 "org.freedesktop.DBus.Properties",
 						 "PropertiesChanged") >= 0);
@@ -77,11 +78,15 @@ static int on_tell(sd_bus_message *m, void *userdata, sd_bus_error *error)
 		mock_scrambled = true;
 	else if (!strcmp(what, "slow"))
 		mock_regions[id].slow = true;
+	else if (!strcmp(what, "drop"))
+		mock_regions[id].exists = false;
 	else if (!strcmp(what, "populate"))
 		for (uint32_t i = 0; i < id; i++)
 			mock_regions[mock_new_region("r", 0, 4096)].detached = true;
 	else if (strcmp(what, "subscriber")) {
 		mock_regions[id].degraded |= !strcmp(what, "degrade");
+		mock_regions[id].degraded &= !!strcmp(what, "restore");
+		mock_regions[id].bypasses += !strcmp(what, "bypass");
 		if (*mock_subscriber)
 			emit(bus, mock_subscriber, what, id);
 		if (*mock_regions[id].joined && strcmp(mock_regions[id].joined, mock_subscriber))

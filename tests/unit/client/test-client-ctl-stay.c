@@ -46,13 +46,31 @@ static void test_watch(void)
 	says(&r, "region 5 present", "layout-lease, 2 peers, 0 clients");
 	mock_tell("degrade", 5);
 	says(&r, "notify-only (was layout-lease)", "degraded: process 17");
+	/* What says nothing new is not said; blocks that went are, how often and the last time. */
 	mock_tell("change", 5);
-	says(&r, "notify-only, 2 peers", "degraded: process 17");
+	mock_tell("change", 5);
+	mock_tell("bypass", 5);
+	says(&r, "region 5 changed: live, 4K of 4K valid, notify-only, 2 peers, 0 clients, ",
+	     "(moved) /some/place, bypasses: 1, last bypass: played block 1, degraded: process 17");
+	mock_tell("change", 5);
+	mock_tell("bypass", 5);
+	says(&r, "region 5 changed", ", bypasses: 2, last bypass: played block 2, degraded");
+	kill(r.pid, SIGTERM);
+	assert(end(&r) == 0);
+	r = begin("watch 5");
+	says(&r, "region 5 present", ", bypasses: 2, last bypass: played block 2, degraded");
+	mock_tell("restore", 5);
+	says(&r, "region 5 changed: live, 4K of 4K valid, layout-lease (was notify-only), 2 peers",
+	     "/some/file\n");
 	kill(r.pid, SIGTERM);
 	assert(end(&r) == 0);
 
+	/* The changes of one that is gone already are its end. */
 	r = begin("watch 5");
 	says(&r, "region 5 present", "");
+	mock_tell("drop", 5);
+	mock_tell("change", 5);
+	mock_tell("change", 5);
 	mock_tell("vanish", 5);
 	says(&r, "region 5 removed: lost", "");
 	says(&r, "region 5 was not released", "");
