@@ -83,6 +83,17 @@ static void print_event(const struct rdmareg_peer_event *e)
 	ctl_print_json(o);
 }
 
+/* Once, and at once: a failure has the last word. */
+static void tell_bypass(const struct session *s)
+{
+	if (s->shown_usec)
+		fputs("\r\033[K", stderr);
+	ctl_error(EXIT_OK, s->writes ? "blocks went while it was written: what was written there "
+				       "may be lost"
+				     : "blocks went while it was read: what was read may be of "
+				       "before or after");
+}
+
 static void on_event(const struct rdmareg_peer_event *e, void *userdata)
 {
 	struct session *s = userdata;
@@ -93,6 +104,8 @@ static void on_event(const struct rdmareg_peer_event *e, void *userdata)
 		s->acknowledged++;
 	if (e->type == RDMAREG_PEER_EVENT_SETTLED)
 		s->settled++;
+	if (e->type == RDMAREG_PEER_EVENT_BYPASSED && !s->bypasses++)
+		tell_bypass(s);
 	if (e->type == RDMAREG_PEER_EVENT_DISCONNECTED)
 		s->connected = false;
 	if (s->timeline)
@@ -145,6 +158,24 @@ void session_set_end(struct session *s, uint64_t after_usec)
 		timer_settime(timer, 0, &at, NULL);
 }
 
+/* Unknown is no reason to speak: it never had a name, or an older host does not say. */
+static bool has_left(const struct rdmareg_peer_info *info)
+{
+	return info->path_state == RDMAREG_PATH_MOVED || info->path_state == RDMAREG_PATH_DELETED;
+}
+
+/* The region still has that file, but who looks at the path there sees another, or none. */
+static void tell_path(const struct session *s)
+{
+	struct rdmareg_peer_info info = { .size = sizeof(info) };
+
+	rdmareg_peer_get_info(s->peer, &info);
+	if (has_left(&info))
+		ctl_error(EXIT_OK,
+			  "the file of the region was %s there; what is reached is still that file",
+			  rdmareg_path_state_name(info.path_state));
+}
+
 int session_begin(struct session *s, const struct ctl *ctl, const struct session_options *o,
 		  const char *ticket, enum rdmareg_access access, bool data_on_stdout)
 {
@@ -164,6 +195,7 @@ int session_begin(struct session *s, const struct ctl *ctl, const struct session
 
 	*s = (struct session){ .ctl = ctl,
 			       .timeline = o->timeline,
+			       .writes = access == RDMAREG_ACCESS_READ_WRITE,
 			       .people = data_on_stdout ? stderr : stdout };
 	if (data_on_stdout && (o->timeline || ctl->json))
 		return ctl_error(
@@ -181,6 +213,7 @@ int session_begin(struct session *s, const struct ctl *ctl, const struct session
 		return r == -EINVAL ? ctl_error(EXIT_USAGE, "%s", rdmareg_last_error())
 				    : ctl_failed(r);
 	s->connected = true;
+	tell_path(s);
 	s->started_usec = now_usec();
 	return EXIT_OK;
 }
@@ -275,6 +308,10 @@ static void print_summary(struct session *s, const char *verb, uint64_t elapsed,
 		json_object_object_add(
 			o, "durability",
 			json_object_new_string(rdmareg_durability_name(info.durability)));
+		json_object_object_add(
+			o, "path_state",
+			json_object_new_string(rdmareg_path_state_name(info.path_state)));
+		json_object_object_add(o, "bypasses", json_object_new_uint64(s->bypasses));
 		json_object_object_add(o, "persisted", json_object_new_boolean(s->persisted));
 		json_object_object_add(o, "connected", json_object_new_boolean(s->connected));
 		json_object_object_add(o, "elapsed_usec", json_object_new_uint64(elapsed));
@@ -285,12 +322,14 @@ static void print_summary(struct session *s, const char *verb, uint64_t elapsed,
 		return;
 	fprintf(s->people,
 		"%s %s in %s (%s/s), %" PRIu64 " operations, %" PRIu64
-		" revocations, connection %s, %s%s\n",
+		" revocations, connection %s, %s%s%s%s\n",
 		verb, format_size(a, s->bytes), format_time(b, elapsed),
 		format_size(c, elapsed ? (uint64_t)((double)s->bytes * 1e6 / (double)elapsed)
 				       : s->bytes),
 		s->operations, s->revocations, s->connected ? "kept" : "lost",
-		rdmareg_durability_name(info.durability), persisted(s, &info));
+		rdmareg_durability_name(info.durability), persisted(s, &info),
+		has_left(&info) ? ", file " : "",
+		has_left(&info) ? rdmareg_path_state_name(info.path_state) : "");
 }
 
 void session_end(struct session *s, const char *verb, int status)

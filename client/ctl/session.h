@@ -35,11 +35,12 @@ struct session {
 	const struct ctl *ctl;
 	struct rdmareg_peer *peer;
 	bool timeline;
+	bool writes;
 	FILE *people;	       /* where text for people goes: stderr when stdout carries data */
 	uint64_t started_usec; /* CLOCK_MONOTONIC */
 	uint64_t shown_usec;   /* progress was last drawn */
 	uint64_t operations, bytes, passes;
-	uint64_t revocations, acknowledged, settled;
+	uint64_t revocations, acknowledged, settled, bypasses;
 	bool connected;
 	bool persisted; /* what was written survives a power cut */
 };

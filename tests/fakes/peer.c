@@ -14,6 +14,9 @@
  *   order           enum order, below
  *   cause           what the keeper answers who asks why (enum wire_cause)
  *   gone            nobody answers that any more
+ *   path            what it says of the region's file (enum path_state of names.h)
+ *   bypass          before the first access that begins at or after so many MiB (less one) it
+ *   tells of a bypass
  *
  * What always holds: what is posted is done at once, and nothing is looked at again after it
  * failed, as with a queue pair in error.
@@ -59,6 +62,8 @@ static struct ibv_context context = { .device = &device };
 static struct ibv_wc completions[N];
 static int n_completions;
 static uint64_t receive; /* one that is posted */
+static void *receive_buffer;
+static bool told;
 static bool broken;
 static uint8_t *memory;
 static struct wire_accept accepted;
@@ -219,6 +224,7 @@ int rdma_connect(struct rdma_cm_id *id, struct rdma_conn_param *param)
 		.generation = htole32(1),
 		.alignment = htole32(4096),
 		.grace_msec = htole32(1000),
+		.path_state = (uint8_t)setting("path"),
 	};
 	free(memory);
 	memory = calloc(1, ((size_t)setting("length") << 20) + 1);
@@ -403,6 +409,26 @@ static void break_connection(struct ibv_qp *qp, uint64_t id)
 	push(qp->qp_context, RDMA_CM_EVENT_DISCONNECTED, 0);
 }
 
+static void tell_bypass(void)
+{
+	struct wire_message m = {
+		.magic = htole32(WIRE_MAGIC),
+		.version = htole16(WIRE_VERSION),
+		.type = htole16(WIRE_LENGTH_CHANGED),
+		.length = htole64(4096),
+		.valid_length = accepted.valid_length,
+		.cause = htole16(accepted.path_state),
+		.rkey = accepted.rkey,
+		.generation = accepted.generation,
+		.request = htole64(1),
+	};
+
+	told = true;
+	memcpy(receive_buffer, &m, sizeof(m));
+	complete(receive, IBV_WC_SUCCESS);
+	completions[n_completions - 1].byte_len = sizeof(m);
+}
+
 static int post_send(struct ibv_qp *qp, struct ibv_send_wr *wr, struct ibv_send_wr **bad)
 {
 	uint8_t *local = (uint8_t *)(uintptr_t)wr->sg_list->addr;
@@ -414,6 +440,8 @@ static int post_send(struct ibv_qp *qp, struct ibv_send_wr *wr, struct ibv_send_
 		return 0;
 	if (wr->opcode != IBV_WR_SEND) {
 		assert(at + n <= (uint64_t)setting("valid") << 20);
+		if (setting("bypass") && !told && at >= (uint64_t)(setting("bypass") - 1) << 20)
+			tell_bypass();
 		if (setting("fails") && at >= (uint64_t)(setting("fails") - 1) << 20) {
 			break_connection(qp, wr->wr_id);
 			return 0;
@@ -431,6 +459,7 @@ static int post_recv(struct ibv_qp *qp, struct ibv_recv_wr *wr, struct ibv_recv_
 {
 	(void)qp, (void)bad;
 	receive = wr->wr_id;
+	receive_buffer = (void *)(uintptr_t)wr->sg_list->addr;
 	return 0;
 }
 

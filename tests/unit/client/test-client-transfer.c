@@ -237,6 +237,33 @@ static void test_source(void)
 	       says("from local device fake0: "));
 }
 
+/* Of a file that is not where it was, and of blocks that went meanwhile, people hear. */
+static void test_file(void)
+{
+	static const char *const states[] = { "unknown", "there", "moved", "deleted" };
+	char world[64], text[64];
+
+	for (int i = 0; i < 4; i++) {
+		snprintf(world, sizeof(world), "length=4 valid=4 path=%d", i);
+		snprintf(text, sizeof(text), "\"path_state\":\"%s\"", states[i]);
+		assert(get(world, "--json") == 0 && says(text) && says("\"bypasses\":0"));
+		snprintf(text, sizeof(text), "rdmaregctl: the file of the region was %s there",
+			 states[i]);
+		assert(get(world, "") == 0 && says(text) == (i > 1) && !says("blocks went"));
+		snprintf(text, sizeof(text), ", file %s\n", states[i]);
+		assert(says(text) == (i > 1));
+		snprintf(text, sizeof(text), "was %s there", states[i]);
+		assert(put(world, "") == 0 && says(text) == (i > 1));
+	}
+	assert(get("length=4 valid=4 bypass=2", "") == 0 && size() == 4 * MIB);
+	assert(says("blocks went while it was read: what was read may be of before or after\n"));
+	assert(put("length=4 valid=4 bypass=2", "--json") == 0 && says("\"bypasses\":1"));
+	assert(says("blocks went while it was written: "));
+	/* the failure is the last word */
+	assert(get("length=4 valid=4 bypass=2 fails=3 cause=7", "") == 1 && says("blocks went"));
+	assert(strstr(out, "blocks went") < strstr(out, "read 2097152 of 4194304"));
+}
+
 int main(int argc, char **argv)
 {
 	char folder[] = "/tmp/rdmareg-transfer-XXXXXX";
@@ -251,6 +278,7 @@ int main(int argc, char **argv)
 	test_causes();
 	test_refusals();
 	test_source();
+	test_file();
 	unlink(file);
 	rmdir(folder);
 	return 0;
