@@ -4,9 +4,9 @@
 # readme.py README C-PROGRAM - run what README.md shows, in the world that test-readme.c made.
 #
 # The example in C (C-PROGRAM was compiled from it) and the one in Python each have to print a ticket and to acknowledge a revocation before
-# its grace is over. Each `$ rdmaregctl` command of a console block has to succeed and to print what README.md prints below it, but for
-# numbers, times, tickets and what is in brackets; of `watch` the lines of revocations. put is the command with the keeper's end played
-# (fakes/peer.c). What begins with `#` takes root or an adapter, and is not run.
+# its grace is over; the one in C has to say what is wrong with its arguments. Each `$ rdmaregctl` command of a console block has to succeed
+# and to print what README.md prints below it, but for numbers, times, tickets and what is in brackets; of `watch` the lines of revocations.
+# put is the command with the keeper's end played (fakes/peer.c). What begins with `#` takes root or an adapter, and is not run.
 import json
 import os
 import re
@@ -66,6 +66,15 @@ def try_program(arguments):
         sys.exit(f"{arguments[-1]} did not acknowledge: the truncate waited for the whole grace")
     end(watch)
     end(program)
+
+
+def try_wrong_arguments(program):
+    """It says what is the matter with them."""
+    for arguments, said in [([], "usage"), ([os.path.join(WORLD, "nothing")], "No such file or directory")]:
+        run = subprocess.run([program, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+        print(f"{program} {arguments}: {run.returncode} {run.stderr}", end="", flush=True)
+        if not run.returncode or said not in run.stderr:
+            sys.exit(f"the program in C does not say \"{said}\" of its arguments {arguments}")
 
 
 def python():
@@ -138,6 +147,7 @@ with open(script, "w", encoding="utf-8") as out:
     out.write(re.search(r"^```python\n(.*?)^```$", text, re.M | re.S).group(1))
 with open(os.path.join(WORLD, "part.bin"), "wb") as part:
     part.truncate(16 * MIB)
+try_wrong_arguments(sys.argv[2])
 try_program([sys.argv[2]])
 try_program([python(), script])
 try_commands(text)
