@@ -262,7 +262,7 @@ static void test_hold(void)
 }
 
 #define READERS 8
-#define READS 200
+#define READS 50
 
 static int op_many_reads(void)
 {
