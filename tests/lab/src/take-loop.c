@@ -103,9 +103,9 @@ static void *drop(void *argument)
 	int timer = make_timer();
 
 	(void)argument;
+	say_to_kernel("/proc/sys/vm/drop_caches", "4"); /* from now on without a word in the log */
 	for (;;) {
-		say_to_kernel("/proc/sys/vm/drop_caches",
-			      "5"); /* 1, and not a word in the kernel's log */
+		say_to_kernel("/proc/sys/vm/drop_caches", "1");
 		await_second(timer);
 	}
 	return NULL;
