@@ -247,29 +247,12 @@ static int job_new(struct rdmareg_region *region, sd_bus_message *answer, struct
 _public_ int rdmareg_start_prefetch(struct rdmareg_region *region, uint64_t offset, uint64_t length,
 				    int for_writing, struct rdmareg_job **ret)
 {
-	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL, *reply = NULL;
+	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *reply = NULL;
 	int r;
 
 	NEED(region);
 	NEED(ret);
-	r = context_new_call(region->context, region->id, "StartPrefetch", &m);
-	if (r < 0)
-		return r;
-	r = sd_bus_message_append(m, "tt", offset, length);
-	options_open(m, &r);
-	if (for_writing)
-		option_append(m, &r, "write", "b", 1);
-	options_close(m, &r);
-	if (r < 0)
-		return fail_bus(NULL, r, "prefetching region %" PRIu64, region->id);
-	if (length)
-		r = context_call(region->context, take_pointer(m), 0, &reply,
-				 "prefetching %" PRIu64 " bytes at %" PRIu64 " of region %" PRIu64,
-				 length, offset, region->id);
-	else
-		r = context_call(region->context, take_pointer(m), 0, &reply,
-				 "prefetching region %" PRIu64 " from %" PRIu64 " on", region->id,
-				 offset);
+	r = region_call_prefetch(region, "StartPrefetch", offset, length, for_writing, 0, &reply);
 	if (r < 0)
 		return r;
 	return job_new(region, reply, ret);

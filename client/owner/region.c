@@ -245,14 +245,14 @@ _public_ int rdmareg_export(struct rdmareg_region *region,
 	return 0;
 }
 
-_public_ int rdmareg_prefetch(struct rdmareg_region *region, uint64_t offset, uint64_t length,
-			      int for_writing)
+int region_call_prefetch(struct rdmareg_region *region, const char *member, uint64_t offset,
+			 uint64_t length, int for_writing, uint64_t timeout_usec,
+			 sd_bus_message **ret_reply)
 {
 	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL;
 	int r;
 
-	NEED(region);
-	r = context_new_call(region->context, region->id, "Prefetch", &m);
+	r = context_new_call(region->context, region->id, member, &m);
 	if (r < 0)
 		return r;
 	r = sd_bus_message_append(m, "tt", offset, length);
@@ -263,12 +263,20 @@ _public_ int rdmareg_prefetch(struct rdmareg_region *region, uint64_t offset, ui
 	if (r < 0)
 		return fail_bus(NULL, r, "prefetching region %" PRIu64, region->id);
 	if (!length)
-		return context_call(
-			region->context, take_pointer(m), region->context->work_timeout_usec, NULL,
-			"prefetching region %" PRIu64 " from %" PRIu64 " on", region->id, offset);
-	return context_call(region->context, take_pointer(m), region->context->work_timeout_usec,
-			    NULL, "prefetching %" PRIu64 " bytes at %" PRIu64 " of region %" PRIu64,
+		return context_call(region->context, take_pointer(m), timeout_usec, ret_reply,
+				    "prefetching region %" PRIu64 " from %" PRIu64 " on",
+				    region->id, offset);
+	return context_call(region->context, take_pointer(m), timeout_usec, ret_reply,
+			    "prefetching %" PRIu64 " bytes at %" PRIu64 " of region %" PRIu64,
 			    length, offset, region->id);
+}
+
+_public_ int rdmareg_prefetch(struct rdmareg_region *region, uint64_t offset, uint64_t length,
+			      int for_writing)
+{
+	NEED(region);
+	return region_call_prefetch(region, "Prefetch", offset, length, for_writing,
+				    region->context->work_timeout_usec, NULL);
 }
 
 _public_ int rdmareg_configure(struct rdmareg_region *region,

@@ -16,4 +16,12 @@ struct rdmareg_region {
 	uint64_t id; /* the daemon's word at the beginning; its object path is made of it */
 };
 
+/*
+ * A call of Prefetch or StartPrefetch, which take the same. @timeout_usec, @ret_reply: as of
+ * context_call().
+ */
+int region_call_prefetch(struct rdmareg_region *region, const char *member, uint64_t offset,
+			 uint64_t length, int for_writing, uint64_t timeout_usec,
+			 sd_bus_message **ret_reply);
+
 #endif
