@@ -160,13 +160,19 @@ void kregion_over(struct kregion *r, uint64_t demand)
 	leave_place(r, place);
 }
 
+/* All of the region. It is no taker's wish: those that come later wait for nothing. */
+static struct keeper_demand own_demand(struct kregion *r, uint64_t grace_usec, uint64_t limit_usec)
+{
+	return (struct keeper_demand){ .demand = OWN | ++r->keeper->syncs,
+				       .length = r->mapping->length,
+				       .grace_usec = grace_usec,
+				       .limit_usec = limit_usec,
+				       .cause = CAUSE_SYNC };
+}
+
 int kregion_demand_own(struct kregion *r, uint64_t *ret_demand)
 {
-	const struct keeper_demand own = { .demand = OWN | ++r->keeper->syncs,
-					   .length = r->mapping->length,
-					   .grace_usec = r->guard.grace_usec,
-					   /* no taker's: those that come later wait for nothing */
-					   .cause = CAUSE_SYNC };
+	const struct keeper_demand own = own_demand(r, r->guard.grace_usec, 0);
 	struct reason why;
 	int error;
 
@@ -241,11 +247,7 @@ int kregion_sync(struct kregion *r, const struct operation *op, const struct kee
 		 struct reason *why)
 {
 	struct kregion_sync *s = &r->sync;
-	struct keeper_demand own = { .demand = OWN | ++r->keeper->syncs,
-				     .length = r->mapping->length,
-				     .grace_usec = d->grace_usec,
-				     .limit_usec = d->limit_usec,
-				     .cause = CAUSE_SYNC };
+	const struct keeper_demand own = own_demand(r, d->grace_usec, d->limit_usec);
 	int error;
 
 	if (s->demand || s->job.busy)

@@ -291,7 +291,7 @@ static bool is_storage_busy(const struct looks *l, uint64_t storage, unsigned in
 
 	*ret_n = 0;
 	TAILQ_FOREACH(r, &l->busy, look.of_looks)
-		if (!kregion_is_blind(r)) {
+		if (kregion_look_left_usec(r)) {
 			++*ret_n;
 			busy |= r->storage == storage;
 		}

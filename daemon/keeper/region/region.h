@@ -433,8 +433,11 @@ bool kregion_file_is_stuck(const struct kregion *r);
 /* Nothing is stuck any more, or the region goes. */
 void kregion_forget_stuck(struct kregion *r);
 bool kregion_is_of_same_file(const struct kregion *a, const struct kregion *b);
-/* The look at its blocks is wanted, or under way, for longer than a step may take. */
-bool kregion_is_blind(const struct kregion *r);
+/*
+ * Until the look at its blocks is wanted, or under way, for longer than it may take; 0: it is.
+ * UINT64_MAX: there is none.
+ */
+uint64_t kregion_look_left_usec(const struct kregion *r);
 /*
  * Of the steps on its memory that a thread is in, the one that began first, in words; NULL: there is
  * none. @ret_any: one is under way, or waits for a thread.

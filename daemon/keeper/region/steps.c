@@ -52,10 +52,14 @@ uint64_t kregion_look_bound_usec(const struct kregion *r)
 	return (r->look.job.busy ? 1 : 2) * kregion_step_bound_usec(r);
 }
 
-bool kregion_is_blind(const struct kregion *r)
+uint64_t kregion_look_left_usec(const struct kregion *r)
 {
-	return (r->look.wanted || r->look.job.busy) &&
-	       now_monotonic_usec() - r->look.wanted_usec >= kregion_look_bound_usec(r);
+	uint64_t bound = kregion_look_bound_usec(r);
+	uint64_t since = now_monotonic_usec() - r->look.wanted_usec;
+
+	if (!r->look.wanted && !r->look.job.busy)
+		return UINT64_MAX;
+	return since < bound ? bound - since : 0;
 }
 
 void kregion_look_at_steps_in(struct kregion *r, uint64_t usec)

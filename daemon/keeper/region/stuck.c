@@ -94,7 +94,7 @@ static void recover(struct kregion *r)
 /* Without that look nobody notices who takes blocks and asks nobody; it keeps nobody out. */
 static void look_for_blindness(struct kregion *r)
 {
-	bool blind = kregion_is_blind(r);
+	bool blind = !kregion_look_left_usec(r);
 
 	if (r->stuck.since_usec || blind == r->stuck.blind)
 		return;
@@ -114,7 +114,7 @@ static void look_for_blindness(struct kregion *r)
 
 static void on_timer(evutil_socket_t fd, short event, void *userdata)
 {
-	uint64_t began, next = UINT64_MAX, bound, now = now_monotonic_usec();
+	uint64_t began, bound, left, next = UINT64_MAX, now = now_monotonic_usec();
 	struct kregion *r = userdata;
 	const char *what;
 	bool any;
@@ -140,9 +140,9 @@ static void on_timer(evutil_socket_t fd, short event, void *userdata)
 	}
 	if (any)
 		next = what ? bound - (now - began) : bound;
-	if ((r->look.wanted || r->look.job.busy) && !kregion_is_blind(r) &&
-	    kregion_look_bound_usec(r) - (now - r->look.wanted_usec) < next)
-		next = kregion_look_bound_usec(r) - (now - r->look.wanted_usec);
+	left = kregion_look_left_usec(r);
+	if (left && left < next)
+		next = left;
 	if (next != UINT64_MAX)
 		kregion_look_at_steps_in(r, next);
 	look_for_blindness(r);
