@@ -19,6 +19,7 @@
 #include "keeper/region/region.h"
 #include "keeper/system/mapping.h"
 #include "keeper/keeper-tell.h"
+#include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/macros.h"
@@ -177,14 +178,14 @@ static void finish(struct kregion *r)
 /* In a thread. */
 static void run_close(struct job *job)
 {
-	mapping_free(of_job(job)->mapping);
+	mapping_free(of_job(job)->ending.mapping);
 }
 
 static void done_close(struct job *job)
 {
 	struct kregion *r = of_job(job);
 
-	r->mapping = NULL;
+	r->ending.mapping = NULL;
 	finish(r);
 }
 
@@ -225,6 +226,8 @@ void kregion_end(struct kregion *r)
 		finish(r);
 		return;
 	}
+	/* who looks through the regions is not to find a mapping that a thread is taking down */
+	r->ending.mapping = steal_pointer(r->mapping);
 	r->job = (struct job){ .run = run_close, .done = done_close, .key = r->storage };
 	worker_submit(k->files, &r->job);
 }

@@ -216,11 +216,12 @@ struct kregion_reporting {
 
 /* end.c */
 struct kregion_ending {
-	bool begun;	     /* kregion_end() was called */
-	bool left_behind;    /* told that it is over, and something of it is still under way */
-	bool destroying;     /* kregion_destroy_mr() is under way */
-	bool quiet;	     /* fenced for good, on its way out */
-	struct event *go_on; /* a worker has given a job back */
+	bool begun;		 /* kregion_end() was called */
+	bool left_behind;	 /* told that it is over, and something of it is still under way */
+	bool destroying;	 /* kregion_destroy_mr() is under way */
+	bool quiet;		 /* fenced for good, on its way out */
+	struct event *go_on;	 /* a worker has given a job back */
+	struct mapping *mapping; /* the worker's, which frees it */
 	struct operation *release; /* each with a shorter grace than those before */
 	size_t n_releases;
 };

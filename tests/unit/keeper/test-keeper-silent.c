@@ -320,6 +320,26 @@ static void test_blind(void)
 	close(fd);
 }
 
+/*
+ * What registers looks whether the file is stuck, and so at the other regions there are: also at
+ * one whose mapping a thread is taking down at that moment.
+ */
+static void register_beside_releases(void)
+{
+	int fd = make_file(LENGTH);
+	uint64_t id = make_on(fd);
+
+	for (int i = 0; i < 100; i++) {
+		struct keeper_message m = { .type = KEEPER_RELEASE, .region = id };
+		uint64_t released = client_send(&k, &m, -1), made = begin_register(fd, &id);
+
+		must(client_answer(&k, released).done.error == 0);
+		must(client_answer(&k, made).type == KEEPER_REGION);
+	}
+	must(client_release(&k, id) == 0);
+	close(fd);
+}
+
 /* It is released while it is stuck. */
 static void test_stuck_release(void)
 {
@@ -330,6 +350,7 @@ static void test_stuck_release(void)
 	must(client_release(&k, id) == 0 && n_listed() == 1);
 	m = client_answer(&k, begin_register(fd, &id));
 	must(m.done.error == -ETIME);
+	register_beside_releases();
 	others_go_on();
 	tell("hang", 0, "end");
 	do { /* until the thread is back */
