@@ -219,6 +219,13 @@ static bool serves(sd_bus *b)
 	return r >= 0;
 }
 
+/* One that ends before it serves will not serve however long one waits. */
+static bool daemon_runs(const struct world *w)
+{
+	check(waitpid(w->daemon, NULL, WNOHANG) == 0);
+	return true;
+}
+
 void world_add_gate(struct world *w)
 {
 	copy_program(w, getenv("RDMAREG_FAKE_GATE"), "gate");
@@ -244,7 +251,7 @@ void world_start_daemon(struct world *w)
 	 * nothing
 	 */
 	sd_bus_set_method_call_timeout(b, 2000000);
-	until(waitpid(w->daemon, NULL, WNOHANG) == 0 && serves(b));
+	until(daemon_runs(w) && serves(b));
 	w->descriptors = world_descriptors(w);
 	disconnect(b);
 }

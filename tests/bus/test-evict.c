@@ -71,8 +71,8 @@ static void test_whole_filesystem(void)
 
 	listen_signals(nobody);
 	check(register_region(owner, file, 0, 0, "rw", &here[0], 1, "grace_usec", "t", LONG));
-	check(register_region(owner, file, 0, 4096, "r", &here[1], 2, "session", "s", "second",
-			      "detached", "b", 1));
+	check(register_region(owner, file, 0, 4096, "r", &here[1], 3, "session", "s", "second",
+			      "detached", "b", 1, "grace_usec", "t", LONG));
 	check(register_region(nobody, file, 4096, 0, "rw", &here[2], 1, "grace_usec", "t", LONG));
 	check(register_region(owner, memory, 0, 0, "rw", &elsewhere, 0));
 	forget_signals(owner);
@@ -204,7 +204,7 @@ static void test_grace(void)
  */
 static void test_sooner(void)
 {
-	static const uint64_t graces[] = { UINT64_MAX, LONG - 1000000, LONG, 50000 };
+	static const uint64_t graces[] = { UINT64_MAX, LONG / 2, LONG, 50000 };
 	uint64_t asked = 0, revocation;
 	int fd = make_memfd(8192);
 	struct reply region, r;
