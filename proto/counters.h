@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * counters.h - what is counted of a region from its registration on. Each counter is described
- * once, in the list: the member that every structure with counters has, and the property of
- * org.rdmareg.Registry1.Region. Keeper, daemon, library and rdmaregctl take the list from here.
+ * once, in the list: the member that every structure with counters has, the property of
+ * org.rdmareg.Registry1.Region, and the rest of what region-properties.h says of a property.
+ * Keeper, daemon, library and rdmaregctl take the list from here.
  *
  * What always holds: UINT64_MAX is a count that nobody can know; every other one only grows.
  */
@@ -11,16 +12,16 @@
 
 #include <stdint.h>
 
-#define REGION_COUNTERS(X)                \
-	X(invalidations, "Invalidations") \
-	X(writebacks, "Writebacks")       \
-	X(bytes_warmed, "BytesWarmed")    \
-	X(faults, "Faults")               \
-	X(removals, "Removals")           \
-	X(bytes_redirtied, "BytesRedirtied")
+#define REGION_COUNTERS(X)                              \
+	X(invalidations, "Invalidations", COUNT, QUIET) \
+	X(writebacks, "Writebacks", COUNT, QUIET)       \
+	X(bytes_warmed, "BytesWarmed", BYTES, QUIET)    \
+	X(faults, "Faults", COUNT, QUIET)               \
+	X(removals, "Removals", COUNT, QUIET)           \
+	X(bytes_redirtied, "BytesRedirtied", BYTES, QUIET)
 
 struct region_counters {
-#define REGION_COUNTER(member, property) uint64_t member;
+#define REGION_COUNTER(member, ...) uint64_t member;
 	REGION_COUNTERS(REGION_COUNTER)
 #undef REGION_COUNTER
 };
@@ -32,6 +33,6 @@ struct region_counters {
 		__typeof__(from) _from = (from);     \
 		REGION_COUNTERS(REGION_COUNTER_COPY) \
 	} while (0)
-#define REGION_COUNTER_COPY(member, property) _to->member = _from->member;
+#define REGION_COUNTER_COPY(member, ...) _to->member = _from->member;
 
 #endif

@@ -53,13 +53,20 @@ static const struct {
 	unsigned int first; /* member that the first word belongs to */
 } vocabularies[] = {
 #define WORDS(words, first) { words, ARRAY_SIZE(words), first }
-	[WORDS_ACCESS] = WORDS(accesses, 1),   [WORDS_STATE] = WORDS(states, 1),
-	[WORDS_MODE] = WORDS(modes, 1),	       [WORDS_POLICY] = WORDS(policies, 1),
-	[WORDS_CAUSE] = WORDS(causes, 0),      [WORDS_OUTCOME] = WORDS(outcomes, 1),
-	[WORDS_ARBITRATE] = WORDS(choices, 1), [WORDS_HOLDER_KIND] = WORDS(kinds, 1),
-	[WORDS_DURABLE] = WORDS(durables, 1),  [WORDS_DURABILITY] = WORDS(durabilities, 1),
-	[WORDS_WARM] = WORDS(warm_modes, 1),   [WORDS_JOB_STATE] = WORDS(job_states, 1),
-	[WORDS_END] = WORDS(ends, 1),	       [WORDS_PATH_STATE] = WORDS(path_states, 0),
+	[WORDS_ACCESS] = WORDS(accesses, 1),
+	[WORDS_STATE] = WORDS(states, 1),
+	[WORDS_ARBITRATION] = WORDS(modes, 1),
+	[WORDS_POLICY] = WORDS(policies, 1),
+	[WORDS_CAUSE] = WORDS(causes, 0),
+	[WORDS_OUTCOME] = WORDS(outcomes, 1),
+	[WORDS_ARBITRATE] = WORDS(choices, 1),
+	[WORDS_HOLDER_KIND] = WORDS(kinds, 1),
+	[WORDS_DURABLE] = WORDS(durables, 1),
+	[WORDS_DURABILITY] = WORDS(durabilities, 1),
+	[WORDS_WARM_MODE] = WORDS(warm_modes, 1),
+	[WORDS_JOB_STATE] = WORDS(job_states, 1),
+	[WORDS_END] = WORDS(ends, 1),
+	[WORDS_PATH_STATE] = WORDS(path_states, 0),
 #undef WORDS
 };
 
@@ -91,7 +98,7 @@ _public_ const char *rdmareg_state_name(enum rdmareg_state state)
 
 _public_ const char *rdmareg_arbitration_name(enum rdmareg_arbitration mode)
 {
-	return word_name(WORDS_MODE, mode);
+	return word_name(WORDS_ARBITRATION, mode);
 }
 
 _public_ const char *rdmareg_arbitrate_name(enum rdmareg_arbitrate choice)
@@ -136,12 +143,12 @@ _public_ const char *rdmareg_durability_name(enum rdmareg_durability durability)
 
 _public_ const char *rdmareg_warm_mode_name(enum rdmareg_warm_mode mode)
 {
-	return word_name(WORDS_WARM, mode);
+	return word_name(WORDS_WARM_MODE, mode);
 }
 
 _public_ enum rdmareg_warm_mode rdmareg_warm_mode_from_name(const char *name)
 {
-	return word_value(WORDS_WARM, name);
+	return word_value(WORDS_WARM_MODE, name);
 }
 
 _public_ const char *rdmareg_job_state_name(enum rdmareg_job_state state)

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "proto/counters.h"
+#include "proto/region-properties.h"
 #include "format.h"
 
 static void add_text(json_object *o, const char *key, const char *text)
@@ -24,6 +24,11 @@ static void add_count(json_object *o, const char *key, uint64_t value)
 	json_object_object_add(o, key, value == UINT64_MAX ? NULL : json_object_new_uint64(value));
 }
 
+static void add_truth(json_object *o, const char *key, bool value)
+{
+	json_object_object_add(o, key, json_object_new_boolean(value));
+}
+
 json_object *model_revocation(const struct rdmareg_revocation *v)
 {
 	json_object *o;
@@ -39,43 +44,34 @@ json_object *model_revocation(const struct rdmareg_revocation *v)
 	return o;
 }
 
+/* How each kind of the list is shown, and the names of each vocabulary. */
+#define add_NUMBER add_number
+#define add_COUNT add_count
+#define add_BYTES add_count
+#define add_TIME add_number
+#define add_ADDRESS add_number
+#define add_SMALL add_number
+#define add_KEY add_number
+#define add_TRUTH add_truth
+#define add_TEXT add_text
+#define add_REVOCATION(o, key, value) json_object_object_add(o, key, model_revocation(&(value)))
+#define NAME_STATE rdmareg_state_name
+#define NAME_ARBITRATION rdmareg_arbitration_name
+#define NAME_POLICY rdmareg_policy_name
+#define NAME_ACCESS rdmareg_access_name
+#define NAME_DURABILITY rdmareg_durability_name
+#define NAME_PATH_STATE rdmareg_path_state_name
+#define NAME_WARM_MODE rdmareg_warm_mode_name
+
 json_object *model_region(const struct rdmareg_region_info *i)
 {
 	json_object *o = json_object_new_object();
 
-	add_number(o, "id", i->id);
-	add_text(o, "state", rdmareg_state_name(i->state));
-	add_text(o, "arbitration_mode", rdmareg_arbitration_name(i->arbitration_mode));
-	add_text(o, "arbitration_reason", i->arbitration_reason);
-	json_object_object_add(o, "refuses", json_object_new_boolean(i->refuses));
-	add_text(o, "degraded", i->degraded);
-	add_text(o, "policy", rdmareg_policy_name(i->policy));
-	add_number(o, "grace_usec", i->grace_usec);
-	add_text(o, "access", rdmareg_access_name(i->access));
-	add_text(o, "durability", rdmareg_durability_name(i->durability));
-	add_text(o, "path", i->path);
-	add_text(o, "path_state", rdmareg_path_state_name(i->path_state));
-	add_text(o, "path_now", i->path_now);
-	add_number(o, "bypasses", i->bypasses);
-	add_text(o, "last_bypass", i->last_bypass);
-	add_number(o, "offset", i->offset);
-	add_number(o, "length", i->length);
-	add_number(o, "valid_length", i->valid_length);
-	add_number(o, "rkey", i->rkey);
-	add_number(o, "generation", i->generation);
-	add_number(o, "address", i->address);
-	json_object_object_add(o, "detached", json_object_new_boolean(i->detached));
-	add_number(o, "uid", i->uid);
-	add_text(o, "session", i->session);
-	add_text(o, "ticket", i->ticket);
-	add_number(o, "peers", i->peers);
-	add_number(o, "clients", i->clients);
-	json_object_object_add(o, "revocation", model_revocation(&i->revocation));
-#define COUNTER(member, property) add_count(o, #member, i->member);
-	REGION_COUNTERS(COUNTER)
-#undef COUNTER
-	add_number(o, "translation_bytes", i->translation_bytes);
-	add_text(o, "warm_mode", rdmareg_warm_mode_name(i->warm_mode));
+#define VALUE(member, name, kind, told) add_##kind(o, #member, i->member);
+#define WORD(member, name, vocabulary, told) add_text(o, #member, NAME_##vocabulary(i->member));
+	REGION_PROPERTIES(VALUE, WORD)
+#undef WORD
+#undef VALUE
 	return o;
 }
 
@@ -94,7 +90,7 @@ json_object *model_device(const struct rdmareg_device *d)
 	add_number(o, "dax_region", d->dax_region);
 	json_object_object_add(o, "node",
 			       d->node == UINT32_MAX ? NULL : json_object_new_uint64(d->node));
-	json_object_object_add(o, "dynamic", json_object_new_boolean(d->dynamic));
+	add_truth(o, "dynamic", d->dynamic);
 	add_text(o, "driver", d->driver);
 	add_text(o, "firmware", d->firmware);
 	add_text(o, "netdev", d->netdev);

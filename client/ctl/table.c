@@ -11,17 +11,34 @@
 #include <unistd.h>
 
 #include "format.h"
+#include "proto/region-properties.h"
+
+/* How a person sees each kind of property, and the words of each vocabulary. */
+#define LOOK_OF_NUMBER LOOK_PLAIN
+#define LOOK_OF_COUNT LOOK_PLAIN
+#define LOOK_OF_BYTES LOOK_SIZE
+#define LOOK_OF_TIME LOOK_TIME
+#define LOOK_OF_ADDRESS LOOK_HEX
+#define LOOK_OF_SMALL LOOK_PLAIN
+#define LOOK_OF_KEY LOOK_HEX
+#define LOOK_OF_TRUTH LOOK_PLAIN
+#define LOOK_OF_TEXT LOOK_PLAIN
+#define LOOK_OF_REVOCATION LOOK_REVOCATION
+#define LOOK_OF_STATE LOOK_STATE
+#define LOOK_OF_ARBITRATION LOOK_PLAIN
+#define LOOK_OF_POLICY LOOK_PLAIN
+#define LOOK_OF_ACCESS LOOK_PLAIN
+#define LOOK_OF_DURABILITY LOOK_PLAIN
+#define LOOK_OF_PATH_STATE LOOK_PLAIN
+#define LOOK_OF_WARM_MODE LOOK_PLAIN
 
 static const struct {
 	const char *key;
 	enum look look;
 } looks[] = {
-	{ "state", LOOK_STATE },	   { "grace_usec", LOOK_TIME },
-	{ "offset", LOOK_SIZE },	   { "length", LOOK_SIZE },
-	{ "valid_length", LOOK_SIZE },	   { "rkey", LOOK_HEX },
-	{ "address", LOOK_HEX },	   { "bytes_warmed", LOOK_SIZE },
-	{ "revocation", LOOK_REVOCATION }, { "translation_bytes", LOOK_SIZE },
-	{ "bytes_redirtied", LOOK_SIZE },
+#define PROPERTY(member, name, kind, told) { #member, LOOK_OF_##kind },
+	REGION_PROPERTIES(PROPERTY, PROPERTY)
+#undef PROPERTY
 };
 
 enum { CELL_BYTES = 512 };

@@ -7,6 +7,7 @@
 #include "bus/ended.h"
 #include "bus/intake.h"
 #include "names.h"
+#include "region-properties.h"
 #include "util/offload.h"
 
 /* All clients of one uid. */
@@ -264,6 +265,18 @@ void filesystem_type(const struct filesystem *on, char out[static FILESYSTEM_TYP
 void descriptor_path(int fd, char out[static DESCRIPTOR_PATH_MAX]);
 
 /* --- properties.c */
+
+/* Which change tells of a property of the list; 0: none does. */
+#define TOLD_CONST BUS_CHANGED_NEVER
+#define TOLD_QUIET 0u
+#define TOLD_STATE REGION_CHANGED_STATE
+#define TOLD_LENGTH REGION_CHANGED_LENGTH
+#define TOLD_KEYS REGION_CHANGED_KEYS
+#define TOLD_REVOCATION REGION_CHANGED_REVOCATION
+#define TOLD_PEERS REGION_CHANGED_PEERS
+#define TOLD_TICKET BUS_CHANGED_TICKET
+#define TOLD_ARBITRATION BUS_CHANGED_ARBITRATION
+#define TOLD_FILE BUS_CHANGED_FILE
 
 extern const char *const warm_mode_names[_WARM_MODE_MAX];
 extern const char *const region_policy_names[_REGION_POLICY_MAX];

@@ -461,7 +461,8 @@ extern const char *const revocation_cause_names[_REVOCATION_CAUSE_MAX];
 #define BUS_CHANGED_TICKET (1u << 16) /* beside REGION_CHANGED_* */
 #define BUS_CHANGED_ARBITRATION \
 	(1u << 17) /* ArbitrationMode, ArbitrationReason, Degraded, Refuses, Policy, GraceUSec */
-#define BUS_CHANGED_FILE (1u << 18) /* PathState, PathNow, Bypasses, LastBypass */
+#define BUS_CHANGED_FILE (1u << 18)  /* PathState, PathNow, Bypasses, LastBypass */
+#define BUS_CHANGED_NEVER (1u << 31) /* no change: of a property that has none */
 /*
  * At once, or together with what changes meanwhile if the region's last change was told just now:
  * who listens sees the latest values, not each of them. Changes are told before any other signal of

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * properties.c - a region's properties: one table with name, type and the change that touches it,
- * one switch with the values. Single Gets, lists and PropertiesChanged are all made from it, so
- * they cannot differ.
+ * properties.c - a region's properties: the list of proto/region-properties.h says what there is;
+ * one switch here has the values. Single Gets, lists and PropertiesChanged are all made from the
+ * two, so they cannot differ, and a property without a value does not compile.
  */
 #include <errno.h>
 #include <string.h>
@@ -20,86 +20,29 @@ static const char *const arbitration_mode_names[_ARBITRATION_MODE_MAX] = ARBITRA
 const char *const path_state_names[_PATH_STATE_MAX] = PATH_STATE_NAMES;
 
 enum property {
-	PROPERTY_ID,
-	PROPERTY_STATE,
-	PROPERTY_ARBITRATION_MODE,
-	PROPERTY_ARBITRATION_REASON,
-	PROPERTY_REFUSES,
-	PROPERTY_DEGRADED,
-	PROPERTY_POLICY,
-	PROPERTY_GRACE,
-	PROPERTY_ACCESS,
-	PROPERTY_DURABILITY,
-	PROPERTY_PATH,
-	PROPERTY_OFFSET,
-	PROPERTY_LENGTH,
-	PROPERTY_VALID_LENGTH,
-	PROPERTY_RKEY,
-	PROPERTY_GENERATION,
-	PROPERTY_ADDRESS,
-	PROPERTY_DETACHED,
-	PROPERTY_UID,
-	PROPERTY_SESSION,
-	PROPERTY_TICKET,
-	PROPERTY_PEERS,
-	PROPERTY_CLIENTS,
-	PROPERTY_REVOCATION,
-#define COUNTER(member, name) PROPERTY_##member,
-	REGION_COUNTERS(COUNTER)
-#undef COUNTER
-		PROPERTY_TRANSLATION_BYTES,
-	PROPERTY_WARM_MODE,
-	PROPERTY_PATH_STATE,
-	PROPERTY_PATH_NOW,
-	PROPERTY_BYPASSES,
-	PROPERTY_LAST_BYPASS,
-	_PROPERTY_MAX,
+#define PROPERTY(member, ...) PROPERTY_##member,
+	REGION_PROPERTIES(PROPERTY, PROPERTY)
+#undef PROPERTY
+		_PROPERTY_MAX,
 };
 
 static const struct {
 	const char *name;
 	const char *type;
-	uint32_t changed; /* REGION_CHANGED_*, BUS_CHANGED_*: 0: never, or too often to tell */
+	uint32_t changed;
 } properties[_PROPERTY_MAX] = {
-	[PROPERTY_ID] = { "Id", "t", 0 },
-	[PROPERTY_STATE] = { "State", "s", REGION_CHANGED_STATE },
-	[PROPERTY_ARBITRATION_MODE] = { "ArbitrationMode", "s", BUS_CHANGED_ARBITRATION },
-	[PROPERTY_ARBITRATION_REASON] = { "ArbitrationReason", "s", BUS_CHANGED_ARBITRATION },
-	[PROPERTY_REFUSES] = { "Refuses", "b", BUS_CHANGED_ARBITRATION },
-	[PROPERTY_DEGRADED] = { "Degraded", "s", BUS_CHANGED_ARBITRATION },
-	[PROPERTY_POLICY] = { "Policy", "s", BUS_CHANGED_ARBITRATION },
-	[PROPERTY_GRACE] = { "GraceUSec", "t", BUS_CHANGED_ARBITRATION },
-	[PROPERTY_ACCESS] = { "Access", "s", 0 },
-	[PROPERTY_DURABILITY] = { "Durability", "s", 0 },
-	[PROPERTY_PATH] = { "Path", "s", 0 },
-	[PROPERTY_OFFSET] = { "Offset", "t", 0 },
-	[PROPERTY_LENGTH] = { "Length", "t", 0 },
-	[PROPERTY_VALID_LENGTH] = { "ValidLength", "t", REGION_CHANGED_LENGTH },
-	[PROPERTY_RKEY] = { "Rkey", "u", REGION_CHANGED_KEYS },
-	[PROPERTY_GENERATION] = { "Generation", "u", REGION_CHANGED_KEYS },
-	[PROPERTY_ADDRESS] = { "Address", "t", REGION_CHANGED_KEYS },
-	[PROPERTY_DETACHED] = { "Detached", "b", 0 },
-	[PROPERTY_UID] = { "Uid", "u", 0 },
-	[PROPERTY_SESSION] = { "Session", "s", 0 },
-	[PROPERTY_TICKET] = { "Ticket", "s", BUS_CHANGED_TICKET },
-	[PROPERTY_PEERS] = { "Peers", "u", REGION_CHANGED_PEERS },
-	[PROPERTY_CLIENTS] = { "Clients", "u", REGION_CHANGED_PEERS },
-	[PROPERTY_REVOCATION] = { "Revocation", "(tsttt)", REGION_CHANGED_REVOCATION },
-#define COUNTER(member, name) [PROPERTY_##member] = { name, "t", 0 },
-	REGION_COUNTERS(COUNTER)
-#undef COUNTER
-		[PROPERTY_TRANSLATION_BYTES] = { "TranslationBytes", "t", 0 },
-	[PROPERTY_WARM_MODE] = { "WarmMode", "s", BUS_CHANGED_ARBITRATION },
-	[PROPERTY_PATH_STATE] = { "PathState", "s", BUS_CHANGED_FILE },
-	[PROPERTY_PATH_NOW] = { "PathNow", "s", BUS_CHANGED_FILE },
-	[PROPERTY_BYPASSES] = { "Bypasses", "t", BUS_CHANGED_FILE },
-	[PROPERTY_LAST_BYPASS] = { "LastBypass", "s", BUS_CHANGED_FILE },
+#define VALUE(member, name, kind, told) { name, PROPERTY_TYPE_##kind, TOLD_##told },
+#define WORD(member, name, vocabulary, told) VALUE(member, name, WORD, told)
+	REGION_PROPERTIES(VALUE, WORD)
+#undef WORD
+#undef VALUE
 };
 
-static const char *or_empty(const char *s)
-{
-	return s ? s : "";
-}
+/* As the property's type has it: a number of any size or a truth value, or text. */
+struct value {
+	uint64_t number;
+	const char *text; /* NULL: "" */
+};
 
 static int append_revocation(sd_bus_message *m, const struct region *r)
 {
@@ -110,80 +53,98 @@ static int append_revocation(sd_bus_message *m, const struct region *r)
 				     r->revocation_offset, r->revocation_length, r->deadline_usec);
 }
 
-static int append_value(sd_bus_message *m, const struct region_view *v, enum property p)
+static struct value value_of(const struct region_view *v, enum property p)
 {
 	const struct region *r = v->region;
 	const struct region_text *t = v->text;
 
 	switch (p) {
-	case PROPERTY_ID:
-		return sd_bus_message_append(m, "t", r->id);
-	case PROPERTY_STATE:
-		return sd_bus_message_append(m, "s", region_state_names[r->state]);
-	case PROPERTY_ARBITRATION_MODE:
-		return sd_bus_message_append(m, "s", arbitration_mode_names[r->mode]);
-	case PROPERTY_ARBITRATION_REASON:
-		return sd_bus_message_append(m, "s", or_empty(t->mode_reason));
-	case PROPERTY_REFUSES:
-		return sd_bus_message_append(m, "b", (int)t->refuses);
-	case PROPERTY_DEGRADED:
-		return sd_bus_message_append(m, "s", or_empty(t->degraded));
-	case PROPERTY_POLICY:
-		return sd_bus_message_append(m, "s", region_policy_names[r->policy]);
-	case PROPERTY_GRACE:
-		return sd_bus_message_append(m, "t", r->grace_usec);
-	case PROPERTY_ACCESS:
-		return sd_bus_message_append(m, "s", region_access_names[r->access]);
-	case PROPERTY_PATH:
-		return sd_bus_message_append(m, "s", or_empty(t->path));
-	case PROPERTY_OFFSET:
-		return sd_bus_message_append(m, "t", r->offset);
-	case PROPERTY_LENGTH:
-		return sd_bus_message_append(m, "t", r->length);
-	case PROPERTY_VALID_LENGTH:
-		return sd_bus_message_append(m, "t", r->valid_length);
-	case PROPERTY_RKEY:
-		return sd_bus_message_append(m, "u", r->rkey);
-	case PROPERTY_GENERATION:
-		return sd_bus_message_append(m, "u", r->generation);
-	case PROPERTY_ADDRESS:
-		return sd_bus_message_append(m, "t", r->address);
-	case PROPERTY_DETACHED:
-		return sd_bus_message_append(m, "b", (int)t->detached);
-	case PROPERTY_UID:
-		return sd_bus_message_append(m, "u", v->tenant->uid);
-	case PROPERTY_SESSION:
-		return sd_bus_message_append(m, "s", v->tenant->session);
-	case PROPERTY_TICKET:
-		return sd_bus_message_append(m, "s", or_empty(t->ticket));
-	case PROPERTY_PEERS:
-		return sd_bus_message_append(m, "u", r->peers);
-	case PROPERTY_CLIENTS:
-		return sd_bus_message_append(m, "u", r->clients);
-	case PROPERTY_REVOCATION:
-		return append_revocation(m, r);
-	case PROPERTY_TRANSLATION_BYTES:
-		return sd_bus_message_append(m, "t", t->translation_bytes);
-	case PROPERTY_DURABILITY:
-		return sd_bus_message_append(m, "s", region_durability_names[t->durability]);
-	case PROPERTY_WARM_MODE:
-		return sd_bus_message_append(m, "s", warm_mode_names[t->warm_mode]);
-	case PROPERTY_PATH_STATE:
-		return sd_bus_message_append(m, "s", path_state_names[t->path_state]);
-	case PROPERTY_PATH_NOW:
-		return sd_bus_message_append(
-			m, "s", or_empty(t->path_state == PATH_THERE ? t->path : t->path_now));
-	case PROPERTY_BYPASSES:
-		return sd_bus_message_append(m, "t", t->bypasses);
-	case PROPERTY_LAST_BYPASS:
-		return sd_bus_message_append(m, "s", or_empty(t->last_bypass));
-#define COUNTER(member, name)   \
+	case PROPERTY_id:
+		return (struct value){ .number = r->id };
+	case PROPERTY_state:
+		return (struct value){ .text = region_state_names[r->state] };
+	case PROPERTY_arbitration_mode:
+		return (struct value){ .text = arbitration_mode_names[r->mode] };
+	case PROPERTY_arbitration_reason:
+		return (struct value){ .text = t->mode_reason };
+	case PROPERTY_refuses:
+		return (struct value){ .number = t->refuses };
+	case PROPERTY_degraded:
+		return (struct value){ .text = t->degraded };
+	case PROPERTY_policy:
+		return (struct value){ .text = region_policy_names[r->policy] };
+	case PROPERTY_grace_usec:
+		return (struct value){ .number = r->grace_usec };
+	case PROPERTY_access:
+		return (struct value){ .text = region_access_names[r->access] };
+	case PROPERTY_durability:
+		return (struct value){ .text = region_durability_names[t->durability] };
+	case PROPERTY_path:
+		return (struct value){ .text = t->path };
+	case PROPERTY_path_state:
+		return (struct value){ .text = path_state_names[t->path_state] };
+	case PROPERTY_path_now:
+		return (struct value){ .text = t->path_state == PATH_THERE ? t->path
+									   : t->path_now };
+	case PROPERTY_bypasses:
+		return (struct value){ .number = t->bypasses };
+	case PROPERTY_last_bypass:
+		return (struct value){ .text = t->last_bypass };
+	case PROPERTY_offset:
+		return (struct value){ .number = r->offset };
+	case PROPERTY_length:
+		return (struct value){ .number = r->length };
+	case PROPERTY_valid_length:
+		return (struct value){ .number = r->valid_length };
+	case PROPERTY_rkey:
+		return (struct value){ .number = r->rkey };
+	case PROPERTY_generation:
+		return (struct value){ .number = r->generation };
+	case PROPERTY_address:
+		return (struct value){ .number = r->address };
+	case PROPERTY_detached:
+		return (struct value){ .number = t->detached };
+	case PROPERTY_uid:
+		return (struct value){ .number = v->tenant->uid };
+	case PROPERTY_session:
+		return (struct value){ .text = v->tenant->session };
+	case PROPERTY_ticket:
+		return (struct value){ .text = t->ticket };
+	case PROPERTY_peers:
+		return (struct value){ .number = r->peers };
+	case PROPERTY_clients:
+		return (struct value){ .number = r->clients };
+#define COUNTER(member, ...)    \
 	case PROPERTY_##member: \
-		return sd_bus_message_append(m, "t", t->counters.member);
+		return (struct value){ .number = t->counters.member };
 		REGION_COUNTERS(COUNTER)
 #undef COUNTER
+	case PROPERTY_translation_bytes:
+		return (struct value){ .number = t->translation_bytes };
+	case PROPERTY_warm_mode:
+		return (struct value){ .text = warm_mode_names[t->warm_mode] };
+	case PROPERTY_revocation: /* append_revocation() */
 	case _PROPERTY_MAX:
 		break;
+	}
+	return (struct value){ 0 };
+}
+
+static int append_value(sd_bus_message *m, const struct region_view *v, enum property p)
+{
+	struct value value = value_of(v, p);
+
+	switch (*properties[p].type) {
+	case 't':
+		return sd_bus_message_append(m, "t", value.number);
+	case 'u':
+		return sd_bus_message_append(m, "u", (uint32_t)value.number);
+	case 'b':
+		return sd_bus_message_append(m, "b", (int)value.number);
+	case 's':
+		return sd_bus_message_append(m, "s", value.text ? value.text : "");
+	case '(':
+		return append_revocation(m, v->region);
 	}
 	return -EINVAL;
 }

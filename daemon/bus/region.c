@@ -247,10 +247,14 @@ static int method_leave(sd_bus_message *m, void *userdata, sd_bus_error *error)
 
 #define ANYBODY SD_BUS_VTABLE_UNPRIVILEGED /* for anybody; each method judges the caller itself */
 #define SIGNAL(name, ...) SD_BUS_SIGNAL_WITH_ARGS(name, SD_BUS_ARGS(__VA_ARGS__), 0)
-#define CONST(name, type) SD_BUS_PROPERTY(name, type, property_get, 0, SD_BUS_VTABLE_PROPERTY_CONST)
-#define TOLD(name, type) \
-	SD_BUS_PROPERTY(name, type, property_get, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE)
-#define UNTOLD(name, type) SD_BUS_PROPERTY(name, type, property_get, 0, 0)
+/* One that never changes, one of whose changes a signal tells, or none does. */
+#define FLAGS(told)                                                        \
+	((told) == BUS_CHANGED_NEVER ? SD_BUS_VTABLE_PROPERTY_CONST        \
+	 : (told)		     ? SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE \
+				     : 0)
+#define VALUE(member, name, kind, told) \
+	SD_BUS_PROPERTY(name, PROPERTY_TYPE_##kind, property_get, 0, FLAGS(TOLD_##told)),
+#define WORD(member, name, vocabulary, told) VALUE(member, name, WORD, told)
 
 const sd_bus_vtable region_vtable[] = {
 	SD_BUS_VTABLE_START(0),
@@ -283,38 +287,5 @@ const sd_bus_vtable region_vtable[] = {
 	SIGNAL("RevocationRequested", "t", revocation, "s", cause, "t", offset, "t", length, "t",
 	       deadline_usec),
 	SIGNAL("RevocationSettled", "t", revocation, "s", outcome, "t", valid_length),
-	CONST("Id", "t"),
-	TOLD("State", "s"),
-	TOLD("ArbitrationMode", "s"),
-	TOLD("ArbitrationReason", "s"),
-	TOLD("Refuses", "b"),
-	TOLD("Degraded", "s"),
-	TOLD("Policy", "s"),
-	TOLD("GraceUSec", "t"),
-	CONST("Access", "s"),
-	UNTOLD("Durability", "s"),
-	CONST("Path", "s"),
-	CONST("Offset", "t"),
-	CONST("Length", "t"),
-	TOLD("ValidLength", "t"),
-	TOLD("Rkey", "u"),
-	TOLD("Generation", "u"),
-	TOLD("Address", "t"),
-	CONST("Detached", "b"),
-	CONST("Uid", "u"),
-	CONST("Session", "s"),
-	TOLD("Ticket", "s"),
-	TOLD("Peers", "u"),
-	TOLD("Clients", "u"),
-	TOLD("Revocation", "(tsttt)"),
-#define COUNTER(member, name) UNTOLD(name, "t"),
-	REGION_COUNTERS(COUNTER)
-#undef COUNTER
-		UNTOLD("TranslationBytes", "t"),
-	TOLD("WarmMode", "s"),
-	TOLD("PathState", "s"),
-	TOLD("PathNow", "s"),
-	TOLD("Bypasses", "t"),
-	TOLD("LastBypass", "s"),
-	SD_BUS_VTABLE_END,
+	REGION_PROPERTIES(VALUE, WORD) SD_BUS_VTABLE_END,
 };

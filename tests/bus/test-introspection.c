@@ -2,13 +2,15 @@
 /*
  * test-introspection.c - the interface files are the manual: what the daemon serves must be exactly
  * what they say. The comparison itself is compare-interfaces.py, since it takes an XML parser. And
- * what comes with RegisterRegion, GetRegion and ListRegions must be exactly what GetAll gives.
+ * what comes with RegisterRegion, GetRegion and ListRegions must be exactly what GetAll gives: the
+ * properties of the list that all are made from (proto/region-properties.h).
  */
 #include <inttypes.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "harness.h"
+#include "region-properties.h"
 
 static struct world world;
 
@@ -40,16 +42,18 @@ static void compare(sd_bus *b, const char *path, const char *interface)
 	check(WEXITSTATUS(status) == 0);
 }
 
-/* The names in an a{sv}, one to a line. Each value can be read. */
+/* The names and types in an a{sv}, one to a line. Each value can be read. */
 static void read_names(sd_bus_message *m, char *out, size_t size)
 {
-	const char *name;
+	const char *name, *type;
 	size_t used = 0;
 
 	check(sd_bus_message_enter_container(m, 'a', "{sv}") > 0);
 	while (sd_bus_message_enter_container(m, 'e', "sv") > 0) {
-		check(sd_bus_message_read(m, "s", &name) > 0 && sd_bus_message_skip(m, "v") > 0);
-		used += (size_t)snprintf(out + used, size - used, "%s\n", name);
+		check(sd_bus_message_read(m, "s", &name) > 0);
+		check(sd_bus_message_peek_type(m, NULL, &type) > 0);
+		used += (size_t)snprintf(out + used, size - used, "%s %s\n", name, type);
+		check(sd_bus_message_skip(m, "v") > 0);
 		check(used < size);
 		check(sd_bus_message_exit_container(m) >= 0);
 	}
@@ -58,6 +62,12 @@ static void read_names(sd_bus_message *m, char *out, size_t size)
 
 static void compare_properties(sd_bus *b, const struct reply *region)
 {
+	static const char wanted[] =
+#define VALUE(member, name, kind, told) name " " PROPERTY_TYPE_##kind "\n"
+#define WORD(member, name, vocabulary, told) VALUE(member, name, WORD, told)
+		REGION_PROPERTIES(VALUE, WORD);
+#undef WORD
+#undef VALUE
 	char all[2000], some[2000];
 	sd_bus_message *reply = NULL;
 
@@ -65,6 +75,7 @@ static void compare_properties(sd_bus *b, const struct reply *region)
 				 "org.freedesktop.DBus.Properties", "GetAll", NULL, &reply, "s",
 				 RDMAREG_REGION_INTERFACE) >= 0);
 	read_names(reply, all, sizeof(all));
+	check_text(all, wanted);
 	reply = sd_bus_message_unref(reply);
 	check(sd_bus_call_method(b, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH,
 				 RDMAREG_MANAGER_INTERFACE, "GetRegion", NULL, &reply, "t",

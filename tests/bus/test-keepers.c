@@ -495,8 +495,8 @@ static void test_counters(void)
 	uint64_t n = 1000;
 
 	check(register_region(bus, fd, 0, 0, "r", &r, 1, "session", "s", "bad-counts"));
-#define COUNTER(member, property) \
-	n++;                      \
+#define COUNTER(member, property, ...) \
+	n++;                           \
 	until(counts_to(r.id, property, n));
 	REGION_COUNTERS(COUNTER)
 #undef COUNTER

@@ -6,7 +6,6 @@
 #   - every D-Bus method, signal and property has a comment before it. One comment may cover a group: then it names each member
 #     ("RegionAdded, RegionRemoved: ...");
 #   - a comment that names one argument (@fd) names all that a caller has to give;
-#   - a property of a region is said to be told of (EmitsChangedSignal) exactly when some change tells of it;
 #   - the errors of proto/names.h are those of the Manager's description;
 #   - the module's version is the project's;
 #   - every function of client/include/rdmareg.h and its parts has a comment, and is exported by the symbol map, and nothing else is.
@@ -56,19 +55,6 @@ def check_version():
         tree.problem(module, 1, f"MODULE_VERSION is not {project}, the version in meson.build")
 
 
-def check_told():
-    table, vtable = "daemon/bus/properties.c", "daemon/bus/region.c"
-    changes = dict(re.findall(r'\] = \{ "(\w+)", "[^"]+", (\w+) \}', tree.read(table)))
-    declared = dict(reversed(pair) for pair in re.findall(r'^\s+(CONST|TOLD|UNTOLD)\("(\w+)"', tree.read(vtable), re.M))
-    for name in sorted(changes.keys() ^ declared.keys()):
-        tree.problem(vtable, 1, f"property {name} is missing here or in {table}")
-    for name in sorted(changes.keys() & declared.keys()):
-        if (changes[name] != "0") != (declared[name] == "TOLD"):
-            tree.problem(vtable, 1, f"property {name} is {declared[name]}, {table} says {changes[name]}")
-    if len(changes) < 20:
-        tree.problem(table, 1, "the table of properties is not understood any more")
-
-
 def check_errors():
     names = tree.read("proto/names.h")
     manager = tree.read("proto/org.rdmareg.Registry1.Manager.xml")
@@ -107,7 +93,6 @@ def check_header(header):
 
 for path in tree.files("proto", ".xml"):
     check_bus_interface(path)
-check_told()
 check_version()
 check_errors()
 check_library()

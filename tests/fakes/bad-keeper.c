@@ -188,7 +188,7 @@ static void say_counts(uint64_t region, uint64_t length)
 	uint64_t n = 1000;
 
 	m.invalidated.valid_length = length;
-#define COUNTER(member, property) m.invalidated.member = ++n;
+#define COUNTER(member, ...) m.invalidated.member = ++n;
 	REGION_COUNTERS(COUNTER)
 #undef COUNTER
 	say(&m);

@@ -12,9 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "counters.h"
 #include "names.h"
 #include "rdmaregd.h"
+#include "region-properties.h"
 
 #define FILE_BYTES (UINT64_C(1) << 40) /* of every file */
 
@@ -93,10 +93,45 @@ static int append(sd_bus_message *m, const char *key, const char *type, ...)
 	return sd_bus_message_close_container(m) >= 0 ? sd_bus_message_close_container(m) : -1;
 }
 
+/* A property, with a value that no other has. */
+static int append_own(sd_bus_message *m, const char *name, const char *type, uint64_t id)
+{
+	uint64_t number = strcmp(name, "Id") ? mock_count(name) : id;
+
+	switch (*type) {
+	case 't':
+		return append(m, name, type, number);
+	case 'u':
+		return append(m, name, type, (uint32_t)number);
+	case 'b':
+		return append(m, name, type, 1);
+	case 's':
+		return append(m, name, type, name);
+	default:
+		return append(m, name, type, number, "sync", (uint64_t)1, (uint64_t)2, (uint64_t)3);
+	}
+}
+
+static void append_each(sd_bus_message *m, uint64_t id)
+{
+#define VALUE(member, name, kind, told) assert(append_own(m, name, PROPERTY_TYPE_##kind, id) >= 0);
+#define WORD(member, name, vocabulary, told) \
+	assert(append(m, name, PROPERTY_TYPE_WORD, MOCK_WORD_##vocabulary) >= 0);
+	assert(sd_bus_message_open_container(m, 'a', "{sv}") >= 0);
+	REGION_PROPERTIES(VALUE, WORD)
+	assert(sd_bus_message_close_container(m) >= 0);
+#undef WORD
+#undef VALUE
+}
+
 static void append_region(sd_bus_message *m, uint64_t id)
 {
 	char bypass[32];
 
+	if (!strcmp(mock_regions[id].session, MOCK_EACH_PROPERTY)) {
+		append_each(m, id);
+		return;
+	}
 	assert(sd_bus_message_open_container(m, 'a', "{sv}") >= 0);
 	append(m, "Id", "t", id);
 	append(m, "State", "s", mock_regions[id].revoked ? "fenced" : "live");
@@ -132,7 +167,7 @@ static void append_region(sd_bus_message *m, uint64_t id)
 	append(m, "SomethingNewer", "(tas)", (uint64_t)1, 1, "x");
 	append(m, "Revocation", "(tsttt)", (uint64_t)0, "unknown", (uint64_t)0, (uint64_t)0,
 	       (uint64_t)0);
-#define COUNTER(member, property)                                           \
+#define COUNTER(member, property, ...)                                      \
 	if (strcmp(property, "Faults"))                                     \
 		append(m, property, "t", mock_count(property));             \
 	else if (mock_regions[id].degraded) /* as an adapter that counts */ \

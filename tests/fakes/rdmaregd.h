@@ -22,6 +22,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "names.h"
+
 /*
  * Start a bus; its address goes to RDMAREG_BUS_ADDRESS. 0, or 77 when there is no dbus-daemon. It
  * ends with mock_bus_stop().
@@ -54,6 +56,20 @@ unsigned int mock_tell(const char *what, unsigned int id);
 
 /* The options of the last call that had some, as " key=value" each. Good until the next. */
 const char *mock_said(void);
+
+/*
+ * A region of this session has every property of the list (proto/region-properties.h): numbers are
+ * mock_count(), texts the property's name, truth values true, words the second of their vocabulary.
+ */
+#define MOCK_EACH_PROPERTY "each-property"
+#define MOCK_WORD(...) (((const char *const[])__VA_ARGS__)[1])
+#define MOCK_WORD_STATE MOCK_WORD(REGION_STATE_NAMES)
+#define MOCK_WORD_ARBITRATION MOCK_WORD(ARBITRATION_MODE_NAMES)
+#define MOCK_WORD_POLICY MOCK_WORD(REGION_POLICY_NAMES)
+#define MOCK_WORD_ACCESS MOCK_WORD(REGION_ACCESS_NAMES)
+#define MOCK_WORD_DURABILITY MOCK_WORD(REGION_DURABILITY_NAMES)
+#define MOCK_WORD_PATH_STATE MOCK_WORD(PATH_STATE_NAMES)
+#define MOCK_WORD_WARM_MODE MOCK_WORD(WARM_MODE_NAMES)
 
 /* What that counter's property of every region is; each has a number of its own. */
 static inline uint64_t mock_count(const char *property)

@@ -21,7 +21,7 @@
 
 #include "tests/fakes/rdmaregd.h"
 #include "client-wait.h"
-#include "counters.h"
+#include "region-properties.h"
 
 #define NOBODY_KNOWS 54321
 
@@ -67,7 +67,7 @@ static void test_register(void)
 	       info.arbitration_mode == RDMAREG_ARBITRATION_LAYOUT_LEASE && info.detached == 1);
 	assert(info.access == RDMAREG_ACCESS_READ_WRITE && info.policy == RDMAREG_POLICY_HOLD &&
 	       info.translation_bytes == 2097152);
-#define COUNTER(member, property) \
+#define COUNTER(member, property, ...) \
 	assert(info.member == (strcmp(property, "Faults") ? mock_count(property) : UINT64_MAX));
 	REGION_COUNTERS(COUNTER)
 #undef COUNTER
@@ -94,6 +94,46 @@ static void test_register(void)
 	assert(rdmareg_region_free(region) == NULL);
 	assert(rdmareg_close(c) == NULL && rdmareg_close(NULL) == NULL &&
 	       rdmareg_region_free(NULL) == NULL);
+	close(fd);
+}
+
+/* What kinds of property are read as. */
+static void expect_number(uint64_t got, uint64_t wanted)
+{
+	assert(got == wanted);
+}
+
+/* Whatever the daemon shows gets through, each to its own member. */
+static void test_each_property(void)
+{
+	struct rdmareg_register_options o = { .size = sizeof(o), .session = MOCK_EACH_PROPERTY };
+	struct rdmareg_region_info info = { .size = sizeof(info) };
+	struct rdmareg_region *region;
+	struct rdmareg *c = NULL;
+	int fd = new_file();
+
+	assert(rdmareg_open(NULL, &c) == 0);
+	assert(rdmareg_register(c, fd, 0, 4096, RDMAREG_ACCESS_READ, &o, &region) == 0);
+	assert(rdmareg_region_get_info(region, &info) == 0);
+#define NUMBER(got, name) \
+	expect_number(got, strcmp(name, "Id") ? mock_count(name) : rdmareg_region_id(region))
+#define EXPECT_NUMBER NUMBER
+#define EXPECT_COUNT NUMBER
+#define EXPECT_BYTES NUMBER
+#define EXPECT_TIME NUMBER
+#define EXPECT_ADDRESS NUMBER
+#define EXPECT_SMALL(got, name) expect_number(got, (uint32_t)mock_count(name))
+#define EXPECT_KEY EXPECT_SMALL
+#define EXPECT_TRUTH(got, name) expect_number(got, 1)
+#define EXPECT_TEXT(got, name) assert(!strcmp(got, name))
+#define EXPECT_REVOCATION(got, name) expect_number((got).id, mock_count(name))
+#define VALUE(member, name, kind, told) EXPECT_##kind(info.member, name);
+#define WORD(member, name, vocabulary, told) assert(info.member != 0); /* its vocabulary's */
+	REGION_PROPERTIES(VALUE, WORD)
+#undef WORD
+#undef VALUE
+	assert(rdmareg_release(region) == 0);
+	rdmareg_close(c);
 	close(fd);
 }
 
@@ -269,6 +309,7 @@ int main(void)
 		return 77;
 	mock = mock_daemon_start();
 	test_register();
+	test_each_property();
 	test_refusals();
 	test_list();
 	test_events();

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "tests/fakes/rdmaregd.h"
+#include "region-properties.h"
 
 #define NOBODY 65534
 
@@ -245,6 +246,41 @@ static void test_json(void)
 		}
 		json_object_put(o);
 	}
+}
+
+/* What the list of properties says of a region, in its order; and nothing else. */
+static void test_each_property(void)
+{
+	json_object *o, *value;
+	size_t n = 0;
+	char arguments[32];
+	uint64_t id;
+
+	assert(run_ctl("register /proc/self/exe --access r --json "
+		       "--session " MOCK_EACH_PROPERTY) == 0);
+	o = json_tokener_parse(out);
+	id = json_object_get_uint64(json_object_object_get(o, "id"));
+	json_object_put(o);
+	snprintf(arguments, sizeof(arguments), "show %u --json", (unsigned int)id);
+	assert(run_ctl(arguments) == 0);
+	o = json_tokener_parse(out);
+#define SHOWN(member) assert(json_object_object_get_ex(o, #member, &value) && value && ++n)
+#define VALUE(member, name, kind, told)                                                       \
+	SHOWN(member);                                                                        \
+	assert(*PROPERTY_TYPE_##kind != 's' || !strcmp(json_object_get_string(value), name)); \
+	assert(*PROPERTY_TYPE_##kind != 't' || !strcmp(name, "Id") ||                         \
+	       json_object_get_uint64(value) == mock_count(name));
+#define WORD(member, name, vocabulary, told) \
+	SHOWN(member);                       \
+	assert(!strcmp(json_object_get_string(value), MOCK_WORD_##vocabulary));
+	REGION_PROPERTIES(VALUE, WORD)
+#undef WORD
+#undef VALUE
+#undef SHOWN
+	assert(json_object_object_length(o) == (int)n);
+	json_object_put(o);
+	snprintf(arguments, sizeof(arguments), "release %u", (unsigned int)id);
+	assert(run_ctl(arguments) == 0);
 }
 
 /*
@@ -478,6 +514,7 @@ int main(int argc, char **argv)
 		assert(run_ctl(misplaced[i].arguments) && says(misplaced[i].said) && !says(TOKEN));
 	assert(mock_tell("revoked", 2) == 0 && mock_tell("joined", 2) == 0);
 	test_json();
+	test_each_property();
 	test_devices();
 	test_output();
 	test_colours();
