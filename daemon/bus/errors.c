@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "names.h"
@@ -15,10 +14,10 @@ int failure_set(struct failure *f, const char *name, const char *format, ...)
 {
 	va_list args;
 
-	f->name = name;
 	va_start(args, format);
-	vsnprintf(f->text, sizeof(f->text), format, args);
+	fail_va(f, BUS_E_REFUSED, format, args);
 	va_end(args);
+	f->name = name;
 	return BUS_E_REFUSED;
 }
 

@@ -2,8 +2,8 @@
 /*
  * errors.h - why a request was refused, in words, on its way to a D-Bus error.
  *
- * What always holds: a failure has a name of proto/names.h and a message that says what was asked,
- * what is the matter and what to do; the two tables that make failures of numbers (errno, enum
+ * What always holds: a failure (util/failure.h) that these functions filled in has a name of
+ * proto/names.h, and its text says what was asked, what is the matter and what to do; the two tables that make failures of numbers (errno, enum
  * registry_refusal) are here and nowhere else.
  */
 #ifndef RDMAREG_BUS_ERRORS_H
@@ -12,15 +12,11 @@
 #include <stdint.h>
 
 #include "core/registry.h"
-
-struct failure {
-	const char *name; /* a D-Bus error name; static */
-	char text[600];
-};
+#include "util/failure.h"
 
 /*
- * Returned by what fills a struct failure: the request is refused, nothing happened, the caller
- * must answer it.
+ * Returned by what fills a struct failure with a name: the request is refused, nothing happened,
+ * the caller must answer it.
  */
 #define BUS_E_REFUSED 1
 

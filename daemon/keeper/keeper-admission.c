@@ -17,7 +17,7 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-static int on_check_device(void *userdata, struct ibv_context *context, struct reason *why)
+static int on_check_device(void *userdata, struct ibv_context *context, struct failure *why)
 {
 	(void)userdata;
 	return hca_check(context, why);

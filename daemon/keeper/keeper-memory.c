@@ -48,7 +48,7 @@ static uint64_t unallocated(const struct mapping *m)
 	return has < m->length ? m->length - has : 0;
 }
 
-int kregion_check_memory(struct keeper *k, const struct mapping *m, struct reason *why)
+int kregion_check_memory(struct keeper *k, const struct mapping *m, struct failure *why)
 {
 	uint64_t needed = 0, left;
 	char path[CGROUP_PATH_MAX];
@@ -62,12 +62,11 @@ int kregion_check_memory(struct keeper *k, const struct mapping *m, struct reaso
 		needed += unallocated(r->mapping); /* @m's among them */
 	if (needed + SPARE_BYTES <= left)
 		return 0;
-	return reason_set(why, -EDQUOT,
-			  "Peers could fill %" PRIu64
-			  " MiB of memory files and have the keeper killed: cgroup "
-			  "%.60s has %" PRIu64 " MiB left; raise its memory.max (MemoryMax=)",
-			  needed >> 20, strlen(path) > 60 ? path + strlen(path) - 60 : path,
-			  left >> 20);
+	return fail(why, -EDQUOT,
+		    "Peers could fill %" PRIu64
+		    " MiB of memory files and have the keeper killed: cgroup "
+		    "%.60s has %" PRIu64 " MiB left; raise its memory.max (MemoryMax=)",
+		    needed >> 20, strlen(path) > 60 ? path + strlen(path) - 60 : path, left >> 20);
 }
 
 #define PEER_MAPPINGS 4	  /* queue pair and completion queue, as drivers map them */
@@ -103,7 +102,7 @@ static uint64_t count_mappings(void)
  * is kept for those that may come, but never more than a quarter of all; a fence of a part, which
  * takes two more for a while, makes do without (mapping_fence()).
  */
-int keeper_check_mappings(struct keeper *k, struct reason *why)
+int keeper_check_mappings(struct keeper *k, struct failure *why)
 {
 	uint64_t most = max_mappings(), peers = (uint64_t)PEER_MAPPINGS * k->options->max_peers,
 		 others;
@@ -115,7 +114,7 @@ int keeper_check_mappings(struct keeper *k, struct reason *why)
 	others = k->own_mappings + (peers < most / 4 ? peers : most / 4);
 	if (k->n_regions + others < most)
 		return 0;
-	return reason_set(
+	return fail(
 		why, -EMFILE,
 		"No mapping is left for another region: vm.max_map_count is %" PRIu64
 		", and %" PRIu64

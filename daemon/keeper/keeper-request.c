@@ -37,24 +37,23 @@ static const char *one_left_behind(const struct keeper *k)
 }
 
 static int on_register(struct keeper *k, const struct operation *op, const struct keeper_message *m,
-		       int *fd, struct reason *why)
+		       int *fd, struct failure *why)
 {
 	int error;
 
 	if (k->stopping)
-		return reason_set(why, -EBUSY, "This keeper is stopping; try again");
+		return fail(why, -EBUSY, "This keeper is stopping; try again");
 	if (*fd < 0)
-		return reason_set(
+		return fail(
 			why, -EMFILE,
 			"This tenant's keeper has no descriptor left: release a region, or raise its LimitNOFILE");
 	if (keeper_find(k, m->region))
-		return reason_set(why, -EEXIST, "Region %" PRIu64 " exists already", m->region);
+		return fail(why, -EEXIST, "Region %" PRIu64 " exists already", m->region);
 	if (k->n_regions >= k->options->max_regions)
-		return reason_set(why, -EDQUOT,
-				  "This tenant has its %u regions already; release one",
-				  k->options->max_regions);
+		return fail(why, -EDQUOT, "This tenant has its %u regions already; release one",
+			    k->options->max_regions);
 	if (k->n_left_behind >= LEFT_BEHIND_MAX)
-		return reason_set(
+		return fail(
 			why, -EDQUOT,
 			"%" PRIu32
 			" regions of this tenant that are over still wait for storage that does not answer, "
@@ -62,7 +61,7 @@ static int on_register(struct keeper *k, const struct operation *op, const struc
 			k->n_left_behind, one_left_behind(k));
 	error = keeper_open_adapters(k);
 	if (error < 0)
-		return reason_set(why, error, "%s", k->no_adapter.text);
+		return fail(why, error, "%s", k->no_adapter.text);
 	error = keeper_check_mappings(k, why);
 	if (error < 0)
 		return error;
@@ -99,7 +98,7 @@ static int on_release(struct kregion *r, const struct operation *op, const struc
 }
 
 static int on_export(struct kregion *r, const struct operation *op,
-		     const struct keeper_ticket *wanted, struct reason *why)
+		     const struct keeper_ticket *wanted, struct failure *why)
 {
 	struct keeper_message m = { .type = KEEPER_TICKET, .region = r->id };
 	struct keeper *k = r->keeper;
@@ -108,23 +107,23 @@ static int on_export(struct kregion *r, const struct operation *op,
 	int error;
 
 	if (!kregion_is_open_to_peers(r))
-		return reason_set(why, -EBUSY, "The region is being registered or released");
+		return fail(why, -EBUSY, "The region is being registered or released");
 	if ((wanted->rights & WIRE_RIGHT_WRITE) && r->access != ACCESS_READ_WRITE)
-		return reason_set(why, -EACCES,
-				  "A ticket for writing was asked of a region with access r");
+		return fail(why, -EACCES,
+			    "A ticket for writing was asked of a region with access r");
 	if (!(wanted->rights & WIRE_RIGHT_WRITE) && r->access == ACCESS_READ_WRITE &&
 	    !quirks_enforce_rights(&k->quirks))
-		return reason_set(
+		return fail(
 			why, -EOPNOTSUPP,
 			"Device %s does not keep a peer from more than its ticket allows: make a ticket for "
 			"what the region is, or register the file again with access r",
 			endpoint_device(k->endpoint));
 	error = hca_mtu(k->hca, &mtu);
 	if (error < 0)
-		return reason_set(why, error, "The adapter's port cannot be queried: %s",
-				  strerror(-error));
+		return fail(why, error, "The adapter's port cannot be queried: %s",
+			    strerror(-error));
 	if (mtu < k->minimum_mtu)
-		return reason_set(
+		return fail(
 			why, -EMSGSIZE,
 			"Device %s has an RDMA MTU of %u bytes and is correct only from %u on: raise the interface's MTU",
 			endpoint_device(k->endpoint), mtu, k->minimum_mtu);
@@ -132,7 +131,7 @@ static int on_export(struct kregion *r, const struct operation *op,
 	error = tickets_add(&r->tickets, now_boottime_usec(), wanted->expires_usec, wanted->uses,
 			    wanted->rights, &t);
 	if (error == -EDQUOT)
-		return reason_set(
+		return fail(
 			why, error,
 			"The region has %u tickets that can still admit a peer (tickets_per_region in "
 			"rdmaregd.conf); those made with an expiry or a number of uses end by that, all "
@@ -152,16 +151,16 @@ static int on_export(struct kregion *r, const struct operation *op,
 	return ANSWERED_LATER;
 }
 
-static int on_consent(struct kregion *r, const struct keeper_revocation *c, struct reason *why)
+static int on_consent(struct kregion *r, const struct keeper_revocation *c, struct failure *why)
 {
 	if (!c->revocation || guard_pending_revocation(&r->guard) != c->revocation)
-		return reason_set(why, -ESTALE, "Revocation %" PRIu64 " does not wait for consent",
-				  c->revocation);
+		return fail(why, -ESTALE, "Revocation %" PRIu64 " does not wait for consent",
+			    c->revocation);
 	kregion_consent(r, c->revocation);
 	return 0;
 }
 
-static int on_import(struct kregion *r, const struct operation *op, struct reason *why)
+static int on_import(struct kregion *r, const struct operation *op, struct failure *why)
 {
 	struct keeper_message answer = { .type = KEEPER_DONE, .region = r->id };
 	const char *device = endpoint_device(r->keeper->endpoint);
@@ -169,20 +168,20 @@ static int on_import(struct kregion *r, const struct operation *op, struct reaso
 	int error;
 
 	if (!r->mr || r->job.busy)
-		return reason_set(why, -EBUSY, "The region is being taken down");
+		return fail(why, -EBUSY, "The region is being taken down");
 	error = hca_mr_import(r->mr, &import);
 	if (error == -EOPNOTSUPP)
-		return reason_set(
+		return fail(
 			why, error,
 			"RDMA device %s cannot share its context with another process; of the drivers known only mlx5 can",
 			device);
 	if (error == -EDQUOT)
-		return reason_set(
+		return fail(
 			why, error,
 			"Queue pairs made with earlier imports keep too many regions that are gone; destroy some");
 	if (error < 0)
-		return reason_set(why, error, "RDMA device %s failed to share its context: %s",
-				  device, strerror(-error));
+		return fail(why, error, "RDMA device %s failed to share its context: %s", device,
+			    strerror(-error));
 	answer.done.import.pd_handle = import.pd_handle;
 	answer.done.import.mr_handle = import.mr_handle;
 	session_answer_file(r->keeper->session, op, &answer, import.command_fd);
@@ -190,7 +189,7 @@ static int on_import(struct kregion *r, const struct operation *op, struct reaso
 }
 
 static int on_region(struct keeper *k, const struct operation *op, const struct keeper_message *m,
-		     struct reason *why)
+		     struct failure *why)
 {
 	struct kregion *r = keeper_find(k, m->region);
 
@@ -199,7 +198,7 @@ static int on_region(struct keeper *k, const struct operation *op, const struct 
 	if (!r && (m->type == KEEPER_OVER || m->type == KEEPER_CANCEL))
 		return 0; /* it ended together with its region */
 	if (!r)
-		return reason_set(why, -ENOENT, "There is no region %" PRIu64 " here", m->region);
+		return fail(why, -ENOENT, "There is no region %" PRIu64 " here", m->region);
 	if (m->type == KEEPER_RELEASE)
 		return on_release(r, op, &m->demand);
 	if (m->type == KEEPER_CANCEL) {
@@ -214,7 +213,7 @@ static int on_region(struct keeper *k, const struct operation *op, const struct 
 	if (m->type == KEEPER_DEMAND)
 		return later(kregion_demand(r, op, &m->demand, why));
 	if (r->phase != KREGION_HELD)
-		return reason_set(why, -EBUSY, "The region is being registered or released");
+		return fail(why, -EBUSY, "The region is being registered or released");
 	switch (m->type) {
 	case KEEPER_PREFETCH:
 		return later(kregion_prefetch(r, op, &m->range, why));
@@ -251,7 +250,7 @@ void keeper_request(void *userdata, const struct operation *op, const struct kee
 		    int *fd)
 {
 	struct keeper *k = userdata;
-	struct reason why = { "" };
+	struct failure why = { 0 };
 	int error;
 
 	switch (m->type) {

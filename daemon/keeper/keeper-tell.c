@@ -15,7 +15,7 @@
 #define COPY(to, from) snprintf((to), sizeof(to), "%.*s", (int)sizeof(to) - 1, (from))
 
 void tell_done(struct keeper *k, const struct operation *op, uint64_t region, int error,
-	       const struct reason *why)
+	       const struct failure *why)
 {
 	struct keeper_message m = { .type = KEEPER_DONE, .region = region };
 

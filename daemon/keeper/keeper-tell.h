@@ -15,7 +15,7 @@ struct kregion;
 
 /* Answers. @why may be NULL. */
 void tell_done(struct keeper *k, const struct operation *op, uint64_t region, int error,
-	       const struct reason *why);
+	       const struct failure *why);
 /* Done, with what keeper_done.value says. */
 void tell_value(struct keeper *k, const struct operation *op, uint64_t region, uint32_t value);
 void tell_welcome(struct keeper *k, const struct operation *op, const struct keeper_hello *hello);

@@ -156,7 +156,7 @@ static int learn_quirks(struct keeper *k)
 	r = quirks_load(QUIRKS_SYSFS, o->quirks_directory, device, &k->quirks, why, sizeof(why));
 	if (r == 0) {
 		if (!quirks_are_usable(&k->quirks, &c))
-			return reason_set(
+			return fail(
 				&k->no_adapter, -EOPNOTSUPP,
 				"RDMA device %.60s has failed its self-test (%s); see: rdmaregctl "
 				"selftest %.60s",
@@ -184,16 +184,16 @@ static int learn_quirks(struct keeper *k)
  */
 static int blame_setting(struct keeper *k, int error)
 {
-	const struct reason was = k->no_adapter;
+	const struct failure was = k->no_adapter;
 	const struct options *o = k->options;
 
 	if (error == -EADDRINUSE)
-		return reason_set(&k->no_adapter, error, "port = %u in rdmaregd.conf: %s",
-				  (unsigned int)o->port, was.text);
+		return fail(&k->no_adapter, error, "port = %u in rdmaregd.conf: %s",
+			    (unsigned int)o->port, was.text);
 	if ((error == -EADDRNOTAVAIL || error == -EOPNOTSUPP) &&
 	    strcmp(o->listen_address, "any") != 0)
-		return reason_set(&k->no_adapter, error, "listen_address = %s in rdmaregd.conf: %s",
-				  o->listen_address, was.text);
+		return fail(&k->no_adapter, error, "listen_address = %s in rdmaregd.conf: %s",
+			    o->listen_address, was.text);
 	return error;
 }
 
@@ -208,8 +208,8 @@ static int open_endpoint(struct keeper *k)
 		return blame_setting(k, r);
 	r = hca_new(&k->hca, endpoint_context(k->endpoint), endpoint_device_port(k->endpoint));
 	if (r < 0) {
-		reason_set(&k->no_adapter, r, "RDMA device %s cannot be used",
-			   endpoint_device(k->endpoint));
+		fail(&k->no_adapter, r, "RDMA device %s cannot be used",
+		     endpoint_device(k->endpoint));
 		k->endpoint = endpoint_free(k->endpoint);
 		return r;
 	}

@@ -8,6 +8,20 @@
  * What always holds: adapters never see each other; a region's number is unique here; a keeper
  * without an adapter or without the kernel module still answers, and says what is missing and looks
  * again at the next registration.
+ *
+ * Functions of the keeper return 0 or a negative errno and, where a person will read about it, fill
+ * a struct failure (util/failure.h). The errno is the daemon's to branch on (KEEPER_DONE):
+ *
+ *   EACCES    more access than the descriptor has
+ *   EBADF     not a file that a region can be made of
+ *   EBUSY     not now: a revocation or a release is going on
+ *   EDQUOT    a limit of the tenant is reached
+ *   EEXIST    a region of that number is there
+ *   EMSGSIZE  the RDMA MTU is too small for this adapter
+ *   ENOENT    no such region
+ *   ENXIO     no RDMA device with on-demand paging
+ *   ERANGE    unaligned, empty or overflowing range
+ *   ESTALE    that revocation is over
  */
 #ifndef RDMAREG_KEEPER_KEEPER_H
 #define RDMAREG_KEEPER_KEEPER_H
@@ -51,8 +65,8 @@ struct keeper {
 	uint32_t alignment; /* what its peers must keep to: asked for, or one of the quirks */
 	uint32_t minimum_mtu;
 	struct watch *watch; /* NULL: @no_module says why */
-	struct reason no_adapter;
-	struct reason no_module;
+	struct failure no_adapter;
+	struct failure no_module;
 	struct faults *faults;	   /* NULL: nothing counts */
 	struct looks *looks;	   /* NULL: there never was a region */
 	struct pressure *pressure; /* NULL: the kernel does not tell */
@@ -120,7 +134,7 @@ int keeper_check_room(const struct mapping *m, uint64_t bytes);
 /*
  * keeper-memory.c: -EMFILE: one more region would leave too few of vm.max_map_count for its peers.
  */
-int keeper_check_mappings(struct keeper *k, struct reason *why);
+int keeper_check_mappings(struct keeper *k, struct failure *why);
 
 /* keeper-request.c: what the daemon asks; see struct session_ops. */
 void keeper_request(void *userdata, const struct operation *op, const struct keeper_message *m,

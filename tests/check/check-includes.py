@@ -23,7 +23,7 @@ import pathlib
 import tree
 
 KEEPER_GLUE = {"main", "keeper", "region"}
-KEEPER_SHARED = {"clock", "reason", "worker"}
+KEEPER_SHARED = {"clock", "worker"}
 
 # What each group sees beside itself. A group is a folder, or folder/module inside the keeper.
 SEES = {

@@ -29,7 +29,7 @@ struct endpoint {
 
 int endpoint_new(struct endpoint **ret, struct event_base *base, const char *address, uint16_t port,
 		 uint32_t max_peers, const struct endpoint_ops *ops, void *userdata,
-		 struct reason *why)
+		 struct failure *why)
 {
 	struct endpoint *e;
 
@@ -37,9 +37,9 @@ int endpoint_new(struct endpoint **ret, struct event_base *base, const char *add
 	(void)port;
 	if (strcmp(address, "192.0.2.255") ==
 	    0) /* the machine without an adapter, for tests of just that */
-		return reason_set(why, -ENXIO, "There is no RDMA device here");
+		return fail(why, -ENXIO, "There is no RDMA device here");
 	if (strcmp(address, "192.0.2.254") == 0) /* and the address of nobody */
-		return reason_set(why, -EADDRNOTAVAIL, "No RDMA device has this address");
+		return fail(why, -EADDRNOTAVAIL, "No RDMA device has this address");
 	e = calloc(1, sizeof(*e));
 	if (!e)
 		return -ENOMEM;

@@ -85,7 +85,7 @@ int hca_fake_count(void)
 	return count;
 }
 
-int hca_check(struct ibv_context *context, struct reason *why)
+int hca_check(struct ibv_context *context, struct failure *why)
 {
 	(void)context;
 	(void)why;

@@ -92,12 +92,12 @@ static void on_deadline(evutil_socket_t fd, short what, void *userdata)
 }
 
 int watch_new(struct watch **ret, struct event_base *base, const struct watch_ops *ops,
-	      void *userdata, struct reason *why)
+	      void *userdata, struct failure *why)
 {
 	struct watch *w;
 
 	if (getenv("RDMAREG_FAKE_NO_MODULE"))
-		return reason_set(why, -ENODEV, "the kernel module rdmareg is not loaded");
+		return fail(why, -ENODEV, "the kernel module rdmareg is not loaded");
 	w = calloc(1, sizeof(*w));
 	if (!w)
 		return -ENOMEM;

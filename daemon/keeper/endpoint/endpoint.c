@@ -245,21 +245,21 @@ static void note_address(struct endpoint *e)
 		    sizeof(e->address), NULL, 0, NI_NUMERICHOST);
 }
 
-static int on_check_same_device(void *userdata, struct ibv_context *context, struct reason *why)
+static int on_check_same_device(void *userdata, struct ibv_context *context, struct failure *why)
 {
 	const struct endpoint *e = userdata;
 
 	if (context == e->listener->verbs)
 		return 0;
-	return reason_set(why, -EXDEV, "The regions are registered with RDMA device %s",
-			  endpoint_device(e));
+	return fail(why, -EXDEV, "The regions are registered with RDMA device %s",
+		    endpoint_device(e));
 }
 
 void endpoint_follow_address(struct endpoint *e)
 {
 	static const struct endpoint_ops same_device = { .check_device = on_check_same_device };
 	struct rdma_cm_id *old = e->listener, *new;
-	struct reason why;
+	struct failure why;
 
 	if (e->removed || !e->any_address || listener_is_reachable(old))
 		return;
@@ -312,7 +312,7 @@ static int add_event(struct event **ret, struct event_base *base, int fd,
 
 int endpoint_new(struct endpoint **ret, struct event_base *base, const char *address, uint16_t port,
 		 uint32_t max_peers, const struct endpoint_ops *ops, void *userdata,
-		 struct reason *why)
+		 struct failure *why)
 {
 	_cleanup_(endpoint_freep) struct endpoint *e = calloc(1, sizeof(*e));
 	int r;
@@ -330,8 +330,8 @@ int endpoint_new(struct endpoint **ret, struct event_base *base, const char *add
 	e->max_peers = max_peers;
 	e->channel = rdma_create_event_channel();
 	if (!e->channel)
-		return reason_set(why, -ENXIO,
-				  "There is no RDMA connection manager: %m (is rdma_ucm loaded?)");
+		return fail(why, -ENXIO,
+			    "There is no RDMA connection manager: %m (is rdma_ucm loaded?)");
 	r = listener_new(&e->listener, e->channel, address, port, ops, userdata, why);
 	if (r < 0)
 		return r;
@@ -340,8 +340,8 @@ int endpoint_new(struct endpoint **ret, struct event_base *base, const char *add
 	e->port = port;
 	e->completions = ibv_create_comp_channel(e->listener->verbs);
 	if (!e->completions)
-		return reason_set(why, -ENXIO, "RDMA device %s has no completion channel left",
-				  endpoint_device(e));
+		return fail(why, -ENXIO, "RDMA device %s has no completion channel left",
+			    endpoint_device(e));
 	r = add_event(&e->cm_event, base, e->channel->fd, on_cm, e);
 	if (r == 0)
 		r = add_event(&e->completion_event, base, e->completions->fd, peers_on_completion,

@@ -22,7 +22,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "keeper/reason.h"
+#include "util/failure.h"
 #include "rdmareg-wire.h"
 #include "util/cleanup.h"
 
@@ -86,7 +86,7 @@ struct endpoint_peer {
 
 struct endpoint_ops {
 	/* May a region be served by this device? 0, or a negative errno with a reason. */
-	int (*check_device)(void *userdata, struct ibv_context *context, struct reason *why);
+	int (*check_device)(void *userdata, struct ibv_context *context, struct failure *why);
 	/* 0, or an enum wire_refusal. */
 	int (*admit)(void *userdata, const struct endpoint_request *request,
 		     struct endpoint_offer *ret);
@@ -126,7 +126,7 @@ static inline bool endpoint_has_place(uint32_t max, uint32_t n_peers, uint32_t o
  */
 int endpoint_new(struct endpoint **ret, struct event_base *base, const char *address, uint16_t port,
 		 uint32_t max_peers, const struct endpoint_ops *ops, void *userdata,
-		 struct reason *why);
+		 struct failure *why);
 struct endpoint *endpoint_free(struct endpoint *e);
 DEFINE_FREEP(struct endpoint, endpoint_free)
 

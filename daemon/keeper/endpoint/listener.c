@@ -40,39 +40,38 @@ static void set_port(struct sockaddr_storage *a, uint16_t port)
 
 static int try_address(struct rdma_cm_id **ret, struct rdma_event_channel *channel,
 		       struct sockaddr_storage *address, uint16_t port,
-		       const struct endpoint_ops *ops, void *userdata, struct reason *why)
+		       const struct endpoint_ops *ops, void *userdata, struct failure *why)
 {
 	_cleanup_(destroy_idp) struct rdma_cm_id *id = NULL;
 	int r;
 
 	set_port(address, port);
 	if (rdma_create_id(channel, &id, NULL, RDMA_PS_TCP) < 0)
-		return reason_set(
-			why, -errno,
-			"The RDMA connection manager cannot be used: %m (is rdma_ucm loaded?)");
+		return fail(why, -errno,
+			    "The RDMA connection manager cannot be used: %m (is rdma_ucm loaded?)");
 	if (rdma_bind_addr(id, (struct sockaddr *)address) < 0)
-		return reason_set(why, errno == EADDRINUSE ? -EADDRINUSE : -EADDRNOTAVAIL,
-				  "RDMA cannot listen there: %m");
+		return fail(why, errno == EADDRINUSE ? -EADDRINUSE : -EADDRNOTAVAIL,
+			    "RDMA cannot listen there: %m");
 	if (!id->verbs)
-		return reason_set(why, -EADDRNOTAVAIL, "No RDMA device has this address");
+		return fail(why, -EADDRNOTAVAIL, "No RDMA device has this address");
 	r = ops->check_device(userdata, id->verbs, why);
 	if (r < 0)
 		return r;
 	if (rdma_listen(id, BACKLOG) < 0)
-		return reason_set(why, -errno, "RDMA cannot listen there: %m");
+		return fail(why, -errno, "RDMA cannot listen there: %m");
 	*ret = steal_pointer(id);
 	return 0;
 }
 
 static int try_named(struct rdma_cm_id **ret, struct rdma_event_channel *channel,
 		     const char *address, uint16_t port, const struct endpoint_ops *ops,
-		     void *userdata, struct reason *why)
+		     void *userdata, struct failure *why)
 {
 	struct addrinfo hints = { .ai_flags = AI_NUMERICHOST }, *found;
 	struct sockaddr_storage a = { 0 };
 
 	if (getaddrinfo(address, NULL, &hints, &found))
-		return reason_set(why, -EADDRNOTAVAIL, "It is not a numeric address");
+		return fail(why, -EADDRNOTAVAIL, "It is not a numeric address");
 	memcpy(&a, found->ai_addr, found->ai_addrlen);
 	freeaddrinfo(found);
 	return try_address(ret, channel, &a, port, ops, userdata, why);
@@ -111,16 +110,16 @@ static void closedirp(DIR **d)
 		closedir(*d);
 }
 
-static int refuse_node(const char *name, struct reason *why)
+static int refuse_node(const char *name, struct failure *why)
 {
-	return reason_set(
+	return fail(
 		why, -EACCES,
 		"User %u may not open " NODES
 		"%.40s: its permissions (udev, group rdma) or DeviceAllow= of the keeper's unit forbid it",
 		(unsigned int)getuid(), name);
 }
 
-int listener_check_nodes(struct reason *why)
+int listener_check_nodes(struct failure *why)
 {
 	_cleanup_(closedirp) DIR *d = opendir(VERBS);
 	char forbidden[NAME_MAX + 1] = "";
@@ -167,18 +166,18 @@ bool listener_is_reachable(struct rdma_cm_id *id)
 }
 
 int listener_new(struct rdma_cm_id **ret, struct rdma_event_channel *channel, const char *address,
-		 uint16_t port, const struct endpoint_ops *ops, void *userdata, struct reason *why)
+		 uint16_t port, const struct endpoint_ops *ops, void *userdata, struct failure *why)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
 	_cleanup_(freeifaddrsp) struct ifaddrs *all = NULL;
-	struct reason best = { "" }, last = { "" };
+	struct failure best = { 0 }, last = { 0 };
 	struct sockaddr_storage a;
 	int r;
 
 	if (strcmp(address, "any") != 0)
 		return try_named(ret, channel, address, port, ops, userdata, why);
 	if (getifaddrs(&all) < 0)
-		return reason_set(why, -errno, "The network interfaces cannot be listed: %m");
+		return fail(why, -errno, "The network interfaces cannot be listed: %m");
 	for (size_t f = 0; f < 2; f++)
 		for (struct ifaddrs *i = all; i; i = i->ifa_next) {
 			if (!is_usable(i, families[f]))
@@ -194,7 +193,6 @@ int listener_new(struct rdma_cm_id **ret, struct rdma_event_channel *channel, co
 			if (!best.text[0] || r == -EOPNOTSUPP)
 				best = last;
 		}
-	return reason_set(why, -ENXIO,
-			  "No RDMA device with on-demand paging has an address here%s%.120s",
-			  best.text[0] ? "; last tried: " : "", best.text);
+	return fail(why, -ENXIO, "No RDMA device with on-demand paging has an address here%s%.120s",
+		    best.text[0] ? "; last tried: " : "", best.text);
 }

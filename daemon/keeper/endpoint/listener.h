@@ -16,13 +16,14 @@
  * -EACCES and a reason: this process may not open the nodes that RDMA needs. Their libraries would
  * wait seconds for each and not say why.
  */
-int listener_check_nodes(struct reason *why);
+int listener_check_nodes(struct failure *why);
 
 /* False: no interface that is up has the address that it listens on. */
 bool listener_is_reachable(struct rdma_cm_id *id);
 
 /* See endpoint_new(). @ret: listening, with a device. */
 int listener_new(struct rdma_cm_id **ret, struct rdma_event_channel *channel, const char *address,
-		 uint16_t port, const struct endpoint_ops *ops, void *userdata, struct reason *why);
+		 uint16_t port, const struct endpoint_ops *ops, void *userdata,
+		 struct failure *why);
 
 #endif

@@ -105,7 +105,7 @@ static uint8_t flush_of(uint64_t flags, const struct ibv_odp_caps *odp)
 			 (flags & DEVICE_FLUSH_PERSISTENT ? WIRE_FLUSH_PERSISTENT : 0u));
 }
 
-int hca_check(struct ibv_context *context, struct reason *why)
+int hca_check(struct ibv_context *context, struct failure *why)
 {
 	static const uint32_t needed = IBV_ODP_SUPPORT_READ | IBV_ODP_SUPPORT_WRITE;
 	const char *name = ibv_get_device_name(context->device);
@@ -115,11 +115,10 @@ int hca_check(struct ibv_context *context, struct reason *why)
 
 	r = query_caps(context, &caps, &flags);
 	if (r < 0)
-		return reason_set(why, r, "RDMA device %s cannot be queried: %s", name,
-				  strerror(-r));
+		return fail(why, r, "RDMA device %s cannot be queried: %s", name, strerror(-r));
 	if (!(caps.general_caps & IBV_ODP_SUPPORT) ||
 	    (caps.per_transport_caps.rc_odp_caps & needed) != needed)
-		return reason_set(
+		return fail(
 			why, -EOPNOTSUPP,
 			"RDMA device %s has no on-demand paging for remote reads and writes (rxe: needs Linux 6.15)",
 			name);

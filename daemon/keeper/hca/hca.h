@@ -19,7 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "keeper/reason.h"
+#include "util/failure.h"
 #include "selftest/quirks.h"
 #include "util/cleanup.h"
 
@@ -32,7 +32,7 @@ struct hca_mr;
  * Can this device do what a region needs: remote reads and writes on demand-paged memory, over
  * connected queue pairs?
  */
-int hca_check(struct ibv_context *context, struct reason *why);
+int hca_check(struct ibv_context *context, struct failure *why);
 
 /* @context: stays the caller's and must live longer. */
 int hca_new(struct hca **ret, struct ibv_context *context, uint8_t port);

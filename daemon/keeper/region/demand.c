@@ -98,7 +98,7 @@ static void leave_place(struct kregion *r, uint64_t place)
 
 /* The range as the guard has it: inside the region. One beyond it takes nothing of the region. */
 static int take(struct kregion *r, const struct operation *op, const struct keeper_demand *d,
-		struct reason *why)
+		struct failure *why)
 {
 	uint64_t granule = r->mapping->granule, length = r->mapping->length;
 	uint64_t start = d->offset / granule * granule, end = d->offset + d->length,
@@ -106,17 +106,17 @@ static int take(struct kregion *r, const struct operation *op, const struct keep
 	struct kregion_demand *slot;
 
 	if (find(r, d->demand))
-		return reason_set(why, -EEXIST, "Demand %" PRIu64 " exists already", d->demand);
+		return fail(why, -EEXIST, "Demand %" PRIu64 " exists already", d->demand);
 	if (d->offset >= length)
-		return reason_set(why, -ERANGE,
-				  "Offset %" PRIu64 " is not inside the region's %" PRIu64 " bytes",
-				  d->offset, length);
+		return fail(why, -ERANGE,
+			    "Offset %" PRIu64 " is not inside the region's %" PRIu64 " bytes",
+			    d->offset, length);
 	end = end < length ? (end + granule - 1) / granule * granule : length;
 	if (r->phase == KREGION_HELD && !guard_takes_demand(&r->guard))
 		place = d->demand & OWN ? 0 : place_to_share(r, start, end);
 	slot = place ? new_demand(r) : NULL;
 	if (!slot)
-		return reason_set(why, -EDQUOT, "Too many want this region at once; let some end");
+		return fail(why, -EDQUOT, "Too many want this region at once; let some end");
 	*slot = (struct kregion_demand){ .demand = d->demand,
 					 .place = place,
 					 .op = *op,
@@ -137,12 +137,12 @@ static int take(struct kregion *r, const struct operation *op, const struct keep
 }
 
 int kregion_demand(struct kregion *r, const struct operation *op, const struct keeper_demand *d,
-		   struct reason *why)
+		   struct failure *why)
 {
 	if (d->demand & OWN)
-		return reason_set(why, -EINVAL, "Demand numbers from 2^63 on are the keeper's own");
+		return fail(why, -EINVAL, "Demand numbers from 2^63 on are the keeper's own");
 	if (r->phase == KREGION_REGISTERING)
-		return reason_set(why, -EBUSY, "The region is being registered");
+		return fail(why, -EBUSY, "The region is being registered");
 	return take(r, op, d, why);
 }
 
@@ -173,7 +173,7 @@ static struct keeper_demand own_demand(struct kregion *r, uint64_t grace_usec, u
 int kregion_demand_own(struct kregion *r, uint64_t *ret_demand)
 {
 	const struct keeper_demand own = own_demand(r, r->guard.grace_usec, 0);
-	struct reason why;
+	struct failure why;
 	int error;
 
 	*ret_demand = own.demand;
@@ -193,7 +193,7 @@ void kregion_drop_demands(struct kregion *r)
 static void answer_sync(struct kregion *r, int error)
 {
 	struct kregion_sync *s = &r->sync;
-	struct reason why;
+	struct failure why;
 
 	s->demand = 0;
 	if (!error) {
@@ -203,14 +203,13 @@ static void answer_sync(struct kregion *r, int error)
 		return;
 	}
 	if (error == -ETIME)
-		reason_set(
-			&why, error,
-			"The storage needs longer than %" PRIu64
-			" ms to write the file back; peers were let in again before it was done, so there is no "
-			"consistent point",
-			s->limit_usec / 1000);
+		fail(&why, error,
+		     "The storage needs longer than %" PRIu64
+		     " ms to write the file back; peers were let in again before it was done, so there is no "
+		     "consistent point",
+		     s->limit_usec / 1000);
 	else
-		reason_set(&why, error, "The file cannot be written back: %s", strerror(-error));
+		fail(&why, error, "The file cannot be written back: %s", strerror(-error));
 	tell_done(r->keeper, &s->op, r->id, error, &why);
 }
 
@@ -244,15 +243,15 @@ static void sync_done(struct job *job)
 }
 
 int kregion_sync(struct kregion *r, const struct operation *op, const struct keeper_demand *d,
-		 struct reason *why)
+		 struct failure *why)
 {
 	struct kregion_sync *s = &r->sync;
 	const struct keeper_demand own = own_demand(r, d->grace_usec, d->limit_usec);
 	int error;
 
 	if (s->demand || s->job.busy)
-		return reason_set(why, -EBUSY,
-				  "The region is being written back already; try again later");
+		return fail(why, -EBUSY,
+			    "The region is being written back already; try again later");
 	s->job = (struct job){ .run = run_sync, .done = sync_done, .key = r->storage };
 	s->op = *op;
 	s->demand = own.demand;

@@ -322,7 +322,7 @@ void kregion_restat(struct kregion *r);
 
 /* -EBUSY in the middle of a revocation; else what watching anew says. */
 int kregion_configure(struct kregion *r, enum region_policy policy, uint64_t grace_usec,
-		      struct reason *why);
+		      struct failure *why);
 
 /* region/state.c: it has a layout lease; what its blocks make of it. */
 bool kregion_is_leased(const struct kregion *r);
@@ -457,7 +457,7 @@ int kregion_init_stuck(struct kregion *r);
 void kregion_warm(struct kregion *r);
 void kregion_stop_warming(struct kregion *r, int error);
 int kregion_prefetch(struct kregion *r, const struct operation *op,
-		     const struct keeper_range *range, struct reason *why);
+		     const struct keeper_range *range, struct failure *why);
 void kregion_cancel_prefetch(struct kregion *r, const struct operation *op);
 /* Those that a daemon wanted that is gone: nobody would hear of their end, or could cancel them. */
 void kregion_drop_prefetches(struct kregion *r);
@@ -466,19 +466,19 @@ void kregion_set_warm_mode(struct kregion *r, enum warm_mode mode);
 /* After a range report: writeback, or reclaim. */
 void kregion_warm_after(struct kregion *r, const struct rdmareg_report *report);
 /* keeper-memory.c: -EDQUOT: peers that fill it could have the keeper killed for lack of memory. */
-int kregion_check_memory(struct keeper *k, const struct mapping *m, struct reason *why);
+int kregion_check_memory(struct keeper *k, const struct mapping *m, struct failure *why);
 
 /*
  * region/demand.c: what is wanted through the daemon; each is answered when it is granted, or
  * nothing is left of the region.
  */
 int kregion_demand(struct kregion *r, const struct operation *op, const struct keeper_demand *d,
-		   struct reason *why);
+		   struct failure *why);
 void kregion_over(struct kregion *r, uint64_t demand);
 /* The keeper's own wish that peers leave all of it, within its grace, until kregion_over(). */
 int kregion_demand_own(struct kregion *r, uint64_t *ret_demand);
 int kregion_sync(struct kregion *r, const struct operation *op, const struct keeper_demand *d,
-		 struct reason *why);
+		 struct failure *why);
 /* All demands of a daemon are over: it is gone. */
 void kregion_drop_demands(struct kregion *r);
 /* After a step of the guard: some are granted, some over by their limit. */

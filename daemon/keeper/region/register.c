@@ -45,7 +45,7 @@ struct kregion_opening {
 	struct mapping *mapping;
 	enum region_durability durability;
 	int error;
-	struct reason why;
+	struct failure why;
 };
 
 #define of_job(j) container_of(j, struct kregion, job)
@@ -88,7 +88,7 @@ static void run_register(struct job *job)
 static void submit_register(struct kregion *r);
 static void watch(struct kregion *r);
 
-static void fail(struct kregion *r, int error, const struct reason *why)
+static void give_up(struct kregion *r, int error, const struct failure *why)
 {
 	tell_done(r->keeper, &r->registration, r->id, error, why);
 	r->registration = (struct operation){ 0 };
@@ -99,7 +99,7 @@ static void fail(struct kregion *r, int error, const struct reason *why)
 static void on_patience(evutil_socket_t fd, short what, void *userdata)
 {
 	struct kregion *r = userdata;
-	struct reason why;
+	struct failure why;
 
 	(void)fd;
 	(void)what;
@@ -110,18 +110,15 @@ static void on_patience(evutil_socket_t fd, short what, void *userdata)
 	if (r->phase != KREGION_REGISTERING)
 		return;
 	if (r->mapping)
-		reason_set(&why, -ETIME,
-			   "The adapter does not register it%s; it had %" PRIu32 " ms",
-			   r->mapping->direct
-				   ? ", or somebody is in the middle of a write(2) to the file"
-				   : "",
-			   r->keeper->options->storage_stall_msec);
+		fail(&why, -ETIME, "The adapter does not register it%s; it had %" PRIu32 " ms",
+		     r->mapping->direct ? ", or somebody is in the middle of a write(2) to the file"
+					: "",
+		     r->keeper->options->storage_stall_msec);
 	else
-		reason_set(&why, -ETIME,
-			   "The file's storage does not answer; it had %" PRIu32 " ms",
-			   r->keeper->options->storage_stall_msec);
+		fail(&why, -ETIME, "The file's storage does not answer; it had %" PRIu32 " ms",
+		     r->keeper->options->storage_stall_msec);
 	log_warning("region %" PRIu64 ": %s: %s", r->id, r->path[0] ? r->path : "?", why.text);
-	fail(r, -ETIME, &why);
+	give_up(r, -ETIME, &why);
 }
 
 /*
@@ -152,7 +149,7 @@ static void done_register(struct job *job)
 	struct kregion *r = of_job(job);
 	uint64_t valid_length = 0;
 	int error = r->job_error;
-	struct reason why;
+	struct failure why;
 
 	if (r->phase == KREGION_ENDING) { /* given up */
 		kregion_continue(r);
@@ -164,8 +161,8 @@ static void done_register(struct job *job)
 	if (!error)
 		error = mapping_valid_length(r->mapping, &valid_length);
 	if (error) {
-		reason_set(&why, error, "The adapter refused to register it: %s", strerror(-error));
-		fail(r, error, &why);
+		fail(&why, error, "The adapter refused to register it: %s", strerror(-error));
+		give_up(r, error, &why);
 		return;
 	}
 	r->rkey = hca_mr_rkey(r->mr);
@@ -243,7 +240,7 @@ static void done_open(struct job *job)
 {
 	struct kregion *r = of_job(job);
 	struct kregion_opening *o = r->opening;
-	struct reason why = o->why;
+	struct failure why = o->why;
 	int error = o->error;
 
 	r->opening = NULL;
@@ -255,16 +252,15 @@ static void done_open(struct job *job)
 		return;
 	}
 	if (!error && kregion_file_is_stuck(r))
-		error = reason_set(
-			&why, -ETIME,
-			"A step on the memory of another region of this file has not ended; "
-			"nothing more is begun on it until it does");
+		error = fail(&why, -ETIME,
+			     "A step on the memory of another region of this file has not ended; "
+			     "nothing more is begun on it until it does");
 	if (!error)
 		error = kregion_check_memory(r->keeper, r->mapping, &why);
 	if (!error)
 		error = kregion_init_warming(r, r->warming.engine.blocks.mode);
 	if (error) {
-		fail(r, error, &why);
+		give_up(r, error, &why);
 		return;
 	}
 	r->flush = hca_flush(r->keeper->hca) &

@@ -124,17 +124,17 @@ static void done(struct job *job)
 		kregion_continue(r);
 }
 
-static int no_answer(const struct kregion *r, struct reason *why)
+static int no_answer(const struct kregion *r, struct failure *why)
 {
-	return reason_set(why, -ETIME,
-			  "The storage does not answer; it had %" PRIu32 " ms for 2 MiB or less",
-			  r->keeper->options->storage_stall_msec);
+	return fail(why, -ETIME,
+		    "The storage does not answer; it had %" PRIu32 " ms for 2 MiB or less",
+		    r->keeper->options->storage_stall_msec);
 }
 
 static void answer_finished(struct kregion *r)
 {
 	struct warm_request q;
-	struct reason why;
+	struct failure why;
 
 	while (warm_take_finished(&r->warming.engine, &q)) {
 		struct operation op = { .connection = q.connection, .number = q.operation };
@@ -143,7 +143,7 @@ static void answer_finished(struct kregion *r)
 			if (q.error == -ETIME)
 				no_answer(r, &why);
 			else if (q.error && mapping_explanation(q.error))
-				reason_set(&why, q.error, "%s", mapping_explanation(q.error));
+				fail(&why, q.error, "%s", mapping_explanation(q.error));
 			tell_done(r->keeper, &op, r->id, q.error,
 				  q.error == -ETIME || mapping_explanation(q.error) ? &why : NULL);
 			continue;
@@ -230,7 +230,7 @@ void kregion_drop_prefetches(struct kregion *r)
 }
 
 int kregion_prefetch(struct kregion *r, const struct operation *op,
-		     const struct keeper_range *range, struct reason *why)
+		     const struct keeper_range *range, struct failure *why)
 {
 	uint64_t length = range->length ? range->length : r->mapping->length - range->offset;
 	struct warm_request q = {
@@ -243,30 +243,28 @@ int kregion_prefetch(struct kregion *r, const struct operation *op,
 	int error;
 
 	if (range->offset >= r->mapping->length || length > r->mapping->length - range->offset)
-		return reason_set(why, -ERANGE,
-				  "Offset %" PRIu64 " and length %" PRIu64
-				  " are not inside the region's %" PRIu64 " bytes",
-				  range->offset, range->length, r->mapping->length);
+		return fail(why, -ERANGE,
+			    "Offset %" PRIu64 " and length %" PRIu64
+			    " are not inside the region's %" PRIu64 " bytes",
+			    range->offset, range->length, r->mapping->length);
 	if (range->write && !r->mapping->write)
-		return reason_set(why, -EACCES,
-				  "Prefetching for writing was asked of a region with access r");
+		return fail(why, -EACCES,
+			    "Prefetching for writing was asked of a region with access r");
 	if (r->warming.unsupported)
-		return reason_set(
-			why, -EOPNOTSUPP,
-			"The adapter or its driver cannot prefetch (rxe: needs Linux 6.17)");
+		return fail(why, -EOPNOTSUPP,
+			    "The adapter or its driver cannot prefetch (rxe: needs Linux 6.17)");
 	if (kregion_file_is_stuck(r))
-		return reason_set(
-			why, -ETIME,
-			"A step on this file's memory has not ended; nothing more is begun"
-			" on it until it does");
+		return fail(why, -ETIME,
+			    "A step on this file's memory has not ended; nothing more is begun"
+			    " on it until it does");
 	if (r->phase != KREGION_HELD || !guard_is_open(&r->guard))
-		return reason_set(why, -EBUSY, "The region is being revoked or released");
+		return fail(why, -EBUSY, "The region is being revoked or released");
 	if (r->warming.stalled)
 		return no_answer(r, why);
 	kregion_restat(r);
 	error = warm_add_request(&r->warming.engine, &q);
 	if (error)
-		return reason_set(why, error, "Too many prefetches of this region are waiting");
+		return fail(why, error, "Too many prefetches of this region are waiting");
 	kregion_warm(r);
 	return 0;
 }

@@ -100,7 +100,7 @@ int kregion_watch(struct kregion *r, uint64_t *grace_usec, bool last)
 
 	r->watching.range_slot = r->watching.layout_slot = WATCH_NO_SLOT;
 	if (!k->watch)
-		return set_mode(r, ARBITRATION_NONE, "%s", k->no_module.text);
+		return set_mode(r, ARBITRATION_NONE, "%.199s", k->no_module.text);
 	range = watch_range(k->watch, m->address, m->length, r->id, &r->watching.range_slot);
 	if (m->device_bytes)
 		return set_mode(r, range ? ARBITRATION_NONE : ARBITRATION_NOTIFY_ONLY,
@@ -219,29 +219,28 @@ void kregion_look_at_lease(struct kregion *r)
 }
 
 /* A longer deadline needs a new watch. */
-static int lengthen(struct kregion *r, uint32_t deadline_msec, struct reason *why)
+static int lengthen(struct kregion *r, uint32_t deadline_msec, struct failure *why)
 {
 	int error = watch_layout_anew(r->keeper->watch, r->mapping->fd, deadline_msec,
 				      r->watching.ask_writes, r->id, &r->watching.layout_slot);
 
 	if (error)
-		return reason_set(why, error == -EAGAIN ? -EBUSY : error,
-				  "The file cannot be watched anew: %s", strerror(-error));
+		return fail(why, error == -EAGAIN ? -EBUSY : error,
+			    "The file cannot be watched anew: %s", strerror(-error));
 	r->watching.deadline_msec = deadline_msec;
 	r->watching.break_base = r->guard.break_id;
 	return 0;
 }
 
 int kregion_configure(struct kregion *r, enum region_policy policy, uint64_t grace_usec,
-		      struct reason *why)
+		      struct failure *why)
 {
 	uint32_t deadline_msec;
 	int error;
 
 	if (r->phase != KREGION_HELD || r->guard.state != GUARD_OPEN)
-		return reason_set(
-			why, -EBUSY,
-			"The region is being revoked, registered or released; try again later");
+		return fail(why, -EBUSY,
+			    "The region is being revoked, registered or released; try again later");
 	if (r->watching.layout_slot != WATCH_NO_SLOT && !r->watching.unleased) {
 		deadline_msec = fit(r->keeper, &grace_usec);
 		error = deadline_msec > r->watching.deadline_msec ? lengthen(r, deadline_msec, why)

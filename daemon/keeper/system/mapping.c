@@ -96,7 +96,7 @@ void mapping_note_filesystem(struct mapping *m, uint32_t magic)
 }
 
 /* What kind of thing the descriptor is, and how it may be used. */
-static int judge_descriptor(struct mapping *m, int fd, uint64_t *ret_size, struct reason *why)
+static int judge_descriptor(struct mapping *m, int fd, uint64_t *ret_size, struct failure *why)
 {
 	int flags = fcntl(fd, F_GETFL);
 	struct statfs fs;
@@ -104,27 +104,25 @@ static int judge_descriptor(struct mapping *m, int fd, uint64_t *ret_size, struc
 	dev_t device;
 
 	if (flags < 0)
-		return reason_set(why, -EBADF, "The descriptor cannot be used: %m");
+		return fail(why, -EBADF, "The descriptor cannot be used: %m");
 	if (flags & O_PATH)
-		return reason_set(
+		return fail(
 			why, -EBADF,
 			"The descriptor was opened with O_PATH; open it for reading or for both");
 	/* a network filesystem asks its server now, and so does not in mmap(2) */
 	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &st) < 0)
-		return reason_set(why, -errno, "The descriptor cannot be examined: %m");
+		return fail(why, -errno, "The descriptor cannot be examined: %m");
 	device = makedev(st.stx_rdev_major, st.stx_rdev_minor);
 	if (!S_ISREG(st.stx_mode) && !(S_ISCHR(st.stx_mode) && is_device_dax(device)))
-		return reason_set(
+		return fail(
 			why, -EBADF,
 			"The descriptor is neither a regular file nor a device-dax; only those can be a region");
 	if ((flags & O_ACCMODE) == O_WRONLY)
-		return reason_set(
-			why, -EBADF,
-			"The descriptor is open for writing only; mapping needs reading too");
+		return fail(why, -EBADF,
+			    "The descriptor is open for writing only; mapping needs reading too");
 	if (m->write && (flags & O_ACCMODE) != O_RDWR)
-		return reason_set(
-			why, -EACCES,
-			"Access rw was asked, but the descriptor is open for reading only");
+		return fail(why, -EACCES,
+			    "Access rw was asked, but the descriptor is open for reading only");
 
 	m->device = makedev(st.stx_dev_major, st.stx_dev_minor);
 	m->inode = st.stx_ino;
@@ -138,12 +136,12 @@ static int judge_descriptor(struct mapping *m, int fd, uint64_t *ret_size, struc
 		if (read_device_attribute(device, "size", &m->device_bytes) < 0 ||
 		    read_device_attribute(device, "align", &m->granule) < 0 || !m->device_bytes ||
 		    !m->granule)
-			return reason_set(why, -EBADF,
-					  "The size of the device-dax cannot be read from sysfs");
+			return fail(why, -EBADF,
+				    "The size of the device-dax cannot be read from sysfs");
 		*ret_size = m->device_bytes;
 	} else {
 		if (fstatfs(fd, &fs) < 0)
-			return reason_set(why, -errno, "The filesystem cannot be examined: %m");
+			return fail(why, -errno, "The filesystem cannot be examined: %m");
 		mapping_note_filesystem(m, (uint32_t)fs.f_type);
 		if ((uint32_t)fs.f_type == HUGETLBFS_MAGIC_NUMBER)
 			m->granule = (uint64_t)fs.f_bsize;
@@ -163,32 +161,29 @@ uint64_t mapping_translation_bytes(uint64_t offset, uint64_t length, uint64_t gr
 	return size;
 }
 
-static int judge_range(const struct mapping *m, uint64_t size, struct reason *why)
+static int judge_range(const struct mapping *m, uint64_t size, struct failure *why)
 {
 	if (m->length == 0 || m->length > LENGTH_MAX)
-		return reason_set(why, -ERANGE,
-				  "The length %" PRIu64 " is not between 1 and %" PRIu64, m->length,
-				  LENGTH_MAX);
+		return fail(why, -ERANGE, "The length %" PRIu64 " is not between 1 and %" PRIu64,
+			    m->length, LENGTH_MAX);
 	if (m->offset % m->granule || m->length % m->granule)
-		return reason_set(why, -ERANGE,
-				  "Offset %" PRIu64 " and length %" PRIu64
-				  " must be multiples of %s, %" PRIu64,
-				  m->offset, m->length,
-				  m->device_bytes ? "the device's alignment"
-						  : "the file's page size",
-				  m->granule);
+		return fail(why, -ERANGE,
+			    "Offset %" PRIu64 " and length %" PRIu64
+			    " must be multiples of %s, %" PRIu64,
+			    m->offset, m->length,
+			    m->device_bytes ? "the device's alignment" : "the file's page size",
+			    m->granule);
 	if (m->offset > (uint64_t)INT64_MAX - m->length)
-		return reason_set(why, -ERANGE,
-				  "Offset %" PRIu64 " plus length %" PRIu64 " overflows", m->offset,
-				  m->length);
+		return fail(why, -ERANGE, "Offset %" PRIu64 " plus length %" PRIu64 " overflows",
+			    m->offset, m->length);
 	if (m->offset >= size)
-		return reason_set(why, -ERANGE,
-				  "Offset %" PRIu64 " is at or after the end of the file, %" PRIu64
-				  " bytes",
-				  m->offset, size);
+		return fail(why, -ERANGE,
+			    "Offset %" PRIu64 " is at or after the end of the file, %" PRIu64
+			    " bytes",
+			    m->offset, size);
 	if (m->device_bytes && m->offset + m->length > size)
-		return reason_set(why, -ERANGE,
-				  "The range ends after the device, %" PRIu64 " bytes", size);
+		return fail(why, -ERANGE, "The range ends after the device, %" PRIu64 " bytes",
+			    size);
 	return 0;
 }
 
@@ -242,9 +237,9 @@ static int map_file(struct mapping *m, int fd)
 }
 
 /* Not a matter of memory, and not of locked memory at all. */
-static int no_mapping(int error, struct reason *why)
+static int no_mapping(int error, struct failure *why)
 {
-	return reason_set(
+	return fail(
 		why, error == -ENOMEM ? -EMFILE : error,
 		"No room for it in the keeper's address space: %s; vm.max_map_count (sysctl) limits the "
 		"number of mappings",
@@ -252,7 +247,7 @@ static int no_mapping(int error, struct reason *why)
 }
 
 int mapping_new(struct mapping **ret, int *fd, uint64_t offset, uint64_t length, bool write,
-		struct reason *why)
+		struct failure *why)
 {
 	_cleanup_(mapping_freep) struct mapping *m = calloc(1, sizeof(*m));
 	uint64_t size;
@@ -273,8 +268,8 @@ int mapping_new(struct mapping **ret, int *fd, uint64_t offset, uint64_t length,
 	r = map_file(m, *fd);
 	if (r < 0)
 		return r == -ENOMEM ? no_mapping(r, why)
-				    : reason_set(why, r == -EPERM ? -EACCES : r,
-						 "The file cannot be mapped: %s", strerror(-r));
+				    : fail(why, r == -EPERM ? -EACCES : r,
+					   "The file cannot be mapped: %s", strerror(-r));
 	/*
 	 * khugepaged, while it puts pages of a file together, waits for whoever truncates it, who
 	 * waits for one of those pages: both for ever (docs/upstream/collapse-deadlock.md). It

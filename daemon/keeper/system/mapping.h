@@ -21,7 +21,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "keeper/reason.h"
+#include "util/failure.h"
 #include "util/cleanup.h"
 
 struct mapping {
@@ -63,7 +63,7 @@ struct mapping {
  * fstat(2) and mmap(2) say.
  */
 int mapping_new(struct mapping **ret, int *fd, uint64_t offset, uint64_t length, bool write,
-		struct reason *why);
+		struct failure *why);
 
 /**
  * mapping_translation_bytes - the largest page that one translation of a range can cover

@@ -37,7 +37,7 @@ static void on_readable(evutil_socket_t fd, short what, void *userdata)
 }
 
 int watch_new(struct watch **ret, struct event_base *base, const struct watch_ops *ops,
-	      void *userdata, struct reason *why)
+	      void *userdata, struct failure *why)
 {
 	_cleanup_(watch_freep) struct watch *w = calloc(1, sizeof(*w));
 
@@ -47,16 +47,15 @@ int watch_new(struct watch **ret, struct event_base *base, const struct watch_op
 	w->userdata = userdata;
 	w->fd = open(RDMAREG_DEVICE, O_RDWR | O_CLOEXEC);
 	if (w->fd < 0)
-		return reason_set(why, errno == EACCES ? -EACCES : -ENODEV,
-				  errno == EACCES ? "no permission for " RDMAREG_DEVICE
-						    " (group rdmareg)"
-						  : "the kernel module rdmareg is not loaded");
+		return fail(why, errno == EACCES ? -EACCES : -ENODEV,
+			    errno == EACCES ? "no permission for " RDMAREG_DEVICE " (group rdmareg)"
+					    : "the kernel module rdmareg is not loaded");
 	if (ioctl(w->fd, RDMAREG_QUERY, &w->query) < 0)
-		return reason_set(why, -ENODEV, RDMAREG_DEVICE " does not answer: %m");
+		return fail(why, -ENODEV, RDMAREG_DEVICE " does not answer: %m");
 	if (w->query.abi != RDMAREG_ABI)
-		return reason_set(why, -EPROTO,
-				  "the kernel module rdmareg speaks ABI %u, this program %u",
-				  w->query.abi, RDMAREG_ABI);
+		return fail(why, -EPROTO,
+			    "the kernel module rdmareg speaks ABI %u, this program %u",
+			    w->query.abi, RDMAREG_ABI);
 	w->event = event_new(base, w->fd, EV_READ | EV_PERSIST, on_readable, w);
 	if (!w->event || event_add(w->event, NULL) < 0)
 		return -ENOMEM;

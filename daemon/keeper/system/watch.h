@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "keeper/reason.h"
+#include "util/failure.h"
 #include "rdmareg-uapi.h"
 #include "util/cleanup.h"
 
@@ -30,7 +30,7 @@ struct watch_ops {
 
 /* -ENODEV, -EACCES, -EPROTO (another ABI): why there is nothing to watch with. */
 int watch_new(struct watch **ret, struct event_base *base, const struct watch_ops *ops,
-	      void *userdata, struct reason *why);
+	      void *userdata, struct failure *why);
 struct watch *watch_free(struct watch *w);
 DEFINE_FREEP(struct watch, watch_free)
 

@@ -39,7 +39,7 @@ static void end(struct hca *h)
 
 static void test_check(void)
 {
-	struct reason why = { "" };
+	struct failure why = { 0 };
 
 	verbs_fake_begin(true);
 	assert(hca_check(fake.context, &why) == 0);

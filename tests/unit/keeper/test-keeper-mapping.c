@@ -141,7 +141,7 @@ static const struct {
 static void test_table(void)
 {
 	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
-		struct reason why = { "" };
+		struct failure why = { 0 };
 		struct mapping *m = NULL;
 		int fd = table[i].make(), before = fd, r;
 
@@ -453,7 +453,7 @@ static bool has_flag(uint64_t address, const char *flag)
 static void test_no_collapse(void)
 {
 	struct mapping *m = NULL;
-	struct reason why = { 0 };
+	struct failure why = { 0 };
 	struct statfs fs;
 	int fd = open("/var/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 
