@@ -344,6 +344,8 @@ static void pump(struct looks *l)
 		r->look.wanted = false;
 		if (r->phase == KREGION_HELD && r->guard.state == GUARD_OPEN)
 			submit(l, r);
+		else
+			kregion_step_ended(r); /* nobody waits for it any more */
 	}
 }
 

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "keeper-rig.h"
+#include "util/macros.h"
 
 #define LENGTH MIB
 #define LEFT_BEHIND_MAX 16
@@ -320,6 +321,60 @@ static void test_blind(void)
 	close(fd);
 }
 
+static void await_stuck(uint64_t id, bool stuck)
+{
+	struct keeper_message m;
+
+	do {
+		m = client_event(&k, KEEPER_MODE, id);
+	} while (!m.info.stuck[0] == stuck);
+}
+
+/*
+ * A look that waited for its storage is not done after all, since a revocation came: then it is not
+ * said any more that it is waited for.
+ */
+static void test_blind_no_more(void)
+{
+	struct keeper_message m = { .type = KEEPER_DEMAND,
+				    .demand = { .demand = 1,
+						.length = PAGE,
+						.grace_usec = SHORT,
+						.cause = CAUSE_ADMINISTRATOR } };
+	uint64_t id[3];
+	int fd[3];
+	struct statfs fs;
+
+	for (size_t i = 0; i < ARRAY_SIZE(fd); i++) {
+		fd[i] = make_disk_file(LENGTH);
+		must(pwrite(fd[i], "x", 1, 0) == 1 && fsync(fd[i]) == 0);
+		id[i] = make_on(fd[i]);
+	}
+	must(fstatfs(fd[0], &fs) == 0);
+	/* the third is looked at when the second is given up, which comes later than its own bound */
+	for (size_t i = 0; fs.f_type != TMPFS_MAGIC && i < ARRAY_SIZE(fd); i++) {
+		if (i < 2)
+			silence(fd[i], true);
+		punch(fd[i], id[i]);
+	}
+	if (fs.f_type != TMPFS_MAGIC) {
+		await_stuck(id[2], true);
+		m.region = id[2];
+		must(client_call(&k, &m, -1).done.error == 0);
+		silence(fd[0], false);
+		silence(fd[1], false);
+		await_stuck(id[2], false);
+		must(listed(id[2]).state == REGION_FENCED);
+		m.type = KEEPER_OVER;
+		must(client_call(&k, &m, -1).done.error == 0);
+		client_event(&k, KEEPER_SETTLED, id[2]);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(fd); i++) {
+		must(client_release(&k, id[i]) == 0);
+		close(fd[i]);
+	}
+}
+
 /*
  * What registers looks whether the file is stuck, and so at the other regions there are: also at
  * one whose mapping a thread is taking down at that moment.
@@ -433,6 +488,7 @@ int main(int argc, char *argv[])
 	test_stuck();
 	test_stuck_blocks();
 	test_blind();
+	test_blind_no_more();
 	test_stuck_release();
 	test_bound();
 	test_stopping();
