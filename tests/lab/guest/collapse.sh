@@ -75,6 +75,6 @@ if [ $status = 0 ]; then wait; fi
 [ ! -e /run/lab/puts ] || echo "# puts of 25 MiB that ended well: $(awk '{ n += $1 } END { print n }' /run/lab/puts)"
 echo "# khugepaged: $(cat $thp/khugepaged/full_scans) full scans, $(cat $thp/khugepaged/pages_collapsed) collapsed;" \
 	"regions left: $(timeout 20 rdmaregctl --json list | jq length)"
-rdmaregctl --json list | jq -c '.[] | { path, state, invalidations, degraded }' | cut -c 1-200
+timeout 20 rdmaregctl --json list | jq -c '.[] | { path, state, invalidations, degraded }' | cut -c 1-200
 [ $status = 0 ] || dmesg | grep -v '^$' | tail -n 400
 exit $status

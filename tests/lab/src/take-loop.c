@@ -7,19 +7,26 @@
  * Two threads for each file punch holes, truncate, grow it again and write; one more has the kernel
  * drop its caches, so that pages are missing. Prints every ten seconds how often each file was
  * taken. Exits 0 after SECONDS; if a thread has been in state D and has not come further for
- * STILL-SECONDS it says which, has the kernel's log show all tasks that wait, and exits 1 without
- * its threads, which nobody can kill. A thread that is only slow counts for nothing.
+ * STILL-SECONDS it says which, has the kernel's log show all tasks that wait, and exits 1. A thread
+ * that is only slow counts for nothing.
+ *
+ * The takers are threads of a child: a process does not end before its threads, and those that are
+ * stuck nobody can kill.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define PAGE 4096ul
@@ -36,7 +43,8 @@ struct taker {
 	int still;
 };
 
-static struct taker takers[FILES_MAX * THREADS];
+static struct taker *takers; /* shared: the child's threads write, the parent reads */
+static pid_t child;
 
 static void die(const char *what, const char *path)
 {
@@ -98,17 +106,15 @@ static void await_second(int timer)
 		die("read", "timer");
 }
 
-static void *drop(void *argument)
+static _Noreturn void drop(void)
 {
 	int timer = make_timer();
 
-	(void)argument;
 	say_to_kernel("/proc/sys/vm/drop_caches", "4"); /* from now on without a word in the log */
 	for (;;) {
 		say_to_kernel("/proc/sys/vm/drop_caches", "1");
 		await_second(timer);
 	}
-	return NULL;
 }
 
 /* State D: an operation waits for something in the kernel. */
@@ -117,7 +123,7 @@ static int is_waiting(struct taker *t)
 	char path[64], state = 0;
 	FILE *f;
 
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat",
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", (int)child,
 		 (int)__atomic_load_n(&t->tid, __ATOMIC_RELAXED));
 	f = fopen(path, "r");
 	if (!f)
@@ -152,31 +158,56 @@ static int look(size_t n, int limit, int second)
 	return stands;
 }
 
+/* In the child. */
+static _Noreturn void run(size_t n)
+{
+	pthread_t thread;
+
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		die("prctl", "child");
+	for (size_t i = 0; i < n; i++)
+		if (pthread_create(&thread, NULL, take, &takers[i]) != 0)
+			die("thread", takers[i].path);
+	drop();
+}
+
+/* True: it has not ended, for which it had no reason. */
+static int is_alive(void)
+{
+	return waitpid(child, NULL, WNOHANG) == 0;
+}
+
 int main(int argc, char **argv)
 {
 	int seconds = argc > 3 ? atoi(argv[1]) : 0, limit = argc > 3 ? atoi(argv[2]) : 0,
 	    stands = 0;
 	int timer = make_timer();
-	pthread_t thread;
 	size_t n = 0;
 
 	if (seconds <= 0 || limit <= 0 || argc - 3 > FILES_MAX)
 		return 2;
+	takers = mmap(NULL, FILES_MAX * THREADS * sizeof(*takers), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (takers == MAP_FAILED)
+		die("mmap", "takers");
 	for (int i = 3; i < argc; i++)
-		for (int j = 0; j < THREADS; j++, n++) {
+		for (int j = 0; j < THREADS; j++, n++)
 			takers[n] = (struct taker){ .path = argv[i], .seed = (unsigned int)n + 1 };
-			if (pthread_create(&thread, NULL, take, &takers[n]) != 0)
-				return 2;
-		}
-	if (pthread_create(&thread, NULL, drop, NULL) != 0)
-		return 2;
+	child = fork();
+	if (child < 0)
+		die("fork", "child");
+	if (!child)
+		run(n);
 	for (int second = 1; second <= seconds && !stands; second++) {
 		await_second(timer);
+		if (!is_alive())
+			return 2; /* it said why */
 		stands = look(n, limit, second);
 	}
 	if (stands)
 		say_to_kernel("/proc/sysrq-trigger", "w");
-	fflush(stdout);
-	syscall(SYS_exit_group, stands);
-	return 1;
+	kill(child, SIGKILL);
+	if (!stands)
+		waitpid(child, NULL, 0);
+	return stands;
 }
