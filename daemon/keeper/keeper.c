@@ -149,11 +149,12 @@ static int learn_quirks(struct keeper *k)
 {
 	const struct options *o = k->options;
 	const char *device = endpoint_device(k->endpoint);
-	char why[300];
+	struct failure why;
+	char known[300];
 	enum check c;
 	int r;
 
-	r = quirks_load(QUIRKS_SYSFS, o->quirks_directory, device, &k->quirks, why, sizeof(why));
+	r = quirks_load(QUIRKS_SYSFS, o->quirks_directory, device, &k->quirks, &why);
 	if (r == 0) {
 		if (!quirks_are_usable(&k->quirks, &c))
 			return fail(
@@ -161,14 +162,14 @@ static int learn_quirks(struct keeper *k)
 				"RDMA device %.60s has failed its self-test (%s); see: rdmaregctl "
 				"selftest %.60s",
 				device, check_name(c), device);
-		quirks_describe(&k->quirks, why, sizeof(why));
-		log_info("RDMA device %s: quirks known from its self-test: %s", device, why);
+		quirks_describe(&k->quirks, known, sizeof(known));
+		log_info("RDMA device %s: quirks known from its self-test: %s", device, known);
 	} else {
 		log_write(r == -ENOENT	 ? LOG_INFO
 			  : r == -ESTALE ? LOG_NOTICE
 					 : LOG_WARNING,
 			  "%s; trying out what is needed most. All of it: rdmaregctl selftest %s",
-			  why, device);
+			  why.text, device);
 		hca_probe(k->hca, &k->quirks);
 	}
 	if (k->quirks.verdict[CHECK_ATOMICS] == VERDICT_QUIRK)

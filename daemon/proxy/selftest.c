@@ -32,16 +32,16 @@ void proxy_refresh_quirks(struct proxy *k)
 {
 	const char *device = k->welcome.device, *directory = k->set->settings->quirks_directory;
 	struct quirks known;
-	char why[300];
+	struct failure why;
 	int r;
 
 	if (!*device || !*directory)
 		return;
-	r = quirks_load(QUIRKS_SYSFS, directory, device, &known, why, sizeof(why));
+	r = quirks_load(QUIRKS_SYSFS, directory, device, &known, &why);
 	if (r == 0 || r == -ENODEV)
 		return; /* a device that is gone already is no news here */
 	if (k->set->connection && sd_booted() > 0 && start_unit(k->set->connection, device) >= 0)
-		log_info("%s: testing it", why);
+		log_info("%s: testing it", why.text);
 	else
-		log_notice("%s: see rdmaregctl selftest %s", why, device);
+		log_notice("%s: see rdmaregctl selftest %s", why.text, device);
 }

@@ -96,11 +96,12 @@ static void look_at_quirks(const char *sysfs, const char *directory, struct adap
 {
 	enum check failed = CHECK_ALIGNMENT;
 	struct quirks q;
-	char path[512], why[200] = "";
+	struct failure why;
+	char path[512];
 
 	snprintf(path, sizeof(path), "%.300s/class/infiniband", sysfs);
-	if (quirks_load(path, directory, a->of.device, &q, why, sizeof(why)) < 0) {
-		snprintf(a->quirks, sizeof(a->quirks), "unknown: %s", why);
+	if (quirks_load(path, directory, a->of.device, &q, &why) < 0) {
+		snprintf(a->quirks, sizeof(a->quirks), "unknown: %.229s", why.text);
 		return;
 	}
 	list_abilities(&q, a->abilities, sizeof(a->abilities));

@@ -54,7 +54,7 @@ static void save(const struct choices *o, const struct report *r)
 {
 	int error;
 
-	if (o->no_save || r->error)
+	if (o->no_save || r->failure.code)
 		return;
 	if (!report_is_lasting(r)) {
 		fprintf(stderr,
@@ -86,11 +86,11 @@ static void find_faults(const struct choices *o)
 static bool is_known(const struct choices *o, const char *device)
 {
 	struct quirks known;
-	char why[300];
+	struct failure why;
 
-	if (quirks_load(QUIRKS_SYSFS, o->cache, device, &known, why, sizeof(why)) == 0)
+	if (quirks_load(QUIRKS_SYSFS, o->cache, device, &known, &why) == 0)
 		return true;
-	fprintf(stderr, "rdmareg-selftest: %s\n", why);
+	fprintf(stderr, "rdmareg-selftest: %s\n", why.text);
 	return false;
 }
 
@@ -117,11 +117,11 @@ static int test(const struct choices *o, const char *device)
 	if (error < 0)
 		fprintf(stderr, "rdmareg-selftest: printing: %s\n", strerror(-error));
 	save(o, &r);
-	if (r.error == -EACCES || r.error == -EPERM)
+	if (r.failure.code == -EACCES || r.failure.code == -EPERM)
 		fprintf(stderr,
 			"rdmareg-selftest: %s: it requires root, or the right to open the device\n",
 			device);
-	if (r.error == -EACCES || r.error == -EPERM)
+	if (r.failure.code == -EACCES || r.failure.code == -EPERM)
 		return EXIT_DENIED;
 	return report_is_good(&r, why, sizeof(why)) ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -16,8 +16,8 @@ bool report_is_good(const struct report *r, char *why, size_t size)
 	char quirks[200];
 	enum check c;
 
-	if (r->error) {
-		snprintf(why, size, "%s", r->error_text);
+	if (r->failure.code) {
+		snprintf(why, size, "%s", r->failure.text);
 		return false;
 	}
 	if (!quirks_are_usable(q, &c)) {
@@ -101,14 +101,14 @@ int print_table(const struct report *r, bool legend)
 	if (legend)
 		printf("%s: driver %s, firmware %s, kernel %s", of->device, of->driver,
 		       of->firmware, of->kernel);
-	if (legend && !r->error)
+	if (legend && !r->failure.code)
 		printf(", port %u, RDMA MTU %u", r->port, r->active_mtu);
 	if (legend)
 		puts("\n");
-	if (!r->error)
+	if (!r->failure.code)
 		error = print_findings(r, legend, color);
 	if (legend)
-		printf("%s%s %s: %s\n", r->error ? "" : "\n", of->device,
+		printf("%s%s %s: %s\n", r->failure.code ? "" : "\n", of->device,
 		       good ? "can be used" : "cannot be used as it is", why);
 	return error;
 }
@@ -179,8 +179,8 @@ int print_json(const struct report *r, const struct kernel_faults *k)
 	json_object_object_add(o, "alignment", json_object_new_int64(r->quirks.alignment));
 	json_object_object_add(o, "minimum_mtu", json_object_new_int64(r->quirks.minimum_mtu));
 	quirks_describe(&r->quirks, quirks, sizeof(quirks));
-	add_text(o, "quirks", r->error ? "" : quirks);
-	for (enum check c = 0; c < _CHECK_MAX && !r->error; c++) {
+	add_text(o, "quirks", r->failure.code ? "" : quirks);
+	for (enum check c = 0; c < _CHECK_MAX && !r->failure.code; c++) {
 		json_object *check = json_object_new_object();
 
 		add_text(check, "name", check_name(c));

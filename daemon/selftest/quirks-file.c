@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <ini.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,36 +122,24 @@ static int on_key(void *userdata, const char *section, const char *name, const c
 	return 0;
 }
 
-static int say(char *out, size_t size, int error, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
-static int say(char *out, size_t size, int error, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(out, size, format, args);
-	va_end(args);
-	return error;
-}
-
-static int parse(const char *text, const char *path, struct quirks *ret, char *why, size_t size)
+static int parse(const char *text, const char *path, struct quirks *ret, struct failure *why)
 {
 	struct parse p = { .format = 0 };
 	int r = ini_parse_string(text, on_key, &p);
 
 	if (r > 0)
-		return say(why, size, -EINVAL, "%s:%d: not understood", path, r);
+		return fail(why, -EINVAL, "%s:%d: not understood", path, r);
 	if (r < 0)
-		return say(why, size, -ENOMEM, "%s: out of memory", path);
+		return fail(why, -ENOMEM, "%s: out of memory", path);
 	if ((p.seen & SEEN_FORMAT) && p.format != FORMAT)
-		return say(why, size, -ESTALE, "%s: of another version of rdmaregd", path);
+		return fail(why, -ESTALE, "%s: of another version of rdmaregd", path);
 	if (p.seen != SEEN_ALL || p.seen_checks != (1u << _CHECK_MAX) - 1)
-		return say(why, size, -EINVAL, "%s: not complete", path);
+		return fail(why, -EINVAL, "%s: not complete", path);
 	*ret = p.q;
 	return 0;
 }
 
-static int read_whole(const char *path, char text[static FILE_MAX + 1], char *why, size_t size)
+static int read_whole(const char *path, char text[static FILE_MAX + 1], struct failure *why)
 {
 	/* O_NONBLOCK: a pipe there must not hold anybody up */
 	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
@@ -160,20 +147,18 @@ static int read_whole(const char *path, char text[static FILE_MAX + 1], char *wh
 	ssize_t n;
 
 	if (fd < 0)
-		return say(why, size, -errno, "%s: %s", path,
-			   errno == ENOENT ? "the device has not been tested" : strerror(errno));
+		return fail(why, -errno, "%s: %s", path,
+			    errno == ENOENT ? "the device has not been tested" : strerror(errno));
 	if (fstat(fd, &st) < 0)
-		return say(why, size, -errno, "%s: %s", path, strerror(errno));
+		return fail(why, -errno, "%s: %s", path, strerror(errno));
 	if (!S_ISREG(st.st_mode) || (st.st_uid != 0 && st.st_uid != geteuid()) ||
 	    (st.st_mode & 022))
-		return say(why, size, -EPERM, "%s: not a file of root's that only root may write",
-			   path);
+		return fail(why, -EPERM, "%s: not a file of root's that only root may write", path);
 	n = read(fd, text, FILE_MAX + 1);
 	if (n < 0)
-		return say(why, size, -errno, "%s: %s", path, strerror(errno));
+		return fail(why, -errno, "%s: %s", path, strerror(errno));
 	if (n > FILE_MAX || memchr(text, 0, (size_t)n))
-		return say(why, size, -EINVAL, "%s: %s", path,
-			   n > FILE_MAX ? "too long" : "not text");
+		return fail(why, -EINVAL, "%s: %s", path, n > FILE_MAX ? "too long" : "not text");
 	text[n] = 0;
 	return 0;
 }
@@ -191,7 +176,7 @@ static const char *differs(const struct quirks_identity *a, const struct quirks_
 }
 
 int quirks_load(const char *sysfs, const char *directory, const char *device, struct quirks *ret,
-		char *why, size_t why_size)
+		struct failure *why)
 {
 	struct quirks_identity now;
 	char path[PATH_MAX], text[FILE_MAX + 1];
@@ -200,19 +185,19 @@ int quirks_load(const char *sysfs, const char *directory, const char *device, st
 	int r;
 
 	if (!directory || !*directory)
-		return say(why, why_size, -ENOENT, "findings of self-tests are not kept");
+		return fail(why, -ENOENT, "findings of self-tests are not kept");
 	r = quirks_identify(sysfs, device, &now);
 	if (r < 0)
-		return say(why, why_size, r, "there is no RDMA device %.60s", device);
+		return fail(why, r, "there is no RDMA device %.60s", device);
 	snprintf(path, sizeof(path), "%s/%s.quirks", directory, device);
-	r = read_whole(path, text, why, why_size);
+	r = read_whole(path, text, why);
 	if (r == 0)
-		r = parse(text, path, &q, why, why_size);
+		r = parse(text, path, &q, why);
 	if (r < 0)
 		return r;
 	other = differs(&q.of, &now);
 	if (other)
-		return say(why, why_size, -ESTALE, "%s: of another %s", path, other);
+		return fail(why, -ESTALE, "%s: of another %s", path, other);
 	*ret = q;
 	return 0;
 }

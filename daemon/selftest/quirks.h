@@ -17,6 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "util/failure.h"
+
 #define QUIRKS_SYSFS "/sys/class/infiniband"
 
 /* In the order in which they are run. */
@@ -93,14 +95,14 @@ int quirks_identify(const char *sysfs, const char *device, struct quirks_identit
 /**
  * quirks_load - what is known of a device
  * @directory: where the files are; empty: nowhere
- * @ret_why: filled on failure, at least 200 bytes
+ * @why: filled on failure
  *
  * -ENOENT: there is no file. -ESTALE: it is about another driver, firmware or kernel. -EPERM: it
  * belongs neither to root nor to the caller, or others may write to it. -EINVAL: broken; the
  * sentence names the line. Else the errno of reading it.
  */
 int quirks_load(const char *sysfs, const char *directory, const char *device, struct quirks *ret,
-		char *ret_why, size_t why_size);
+		struct failure *why);
 
 /*
  * Replaces the device's file whole, or leaves it as it is. Makes @directory, but not what is above

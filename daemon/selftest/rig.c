@@ -3,7 +3,6 @@
 #include "selftest/rig.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -38,11 +37,10 @@ static int choose_gid(struct rig *r)
 	return found || r->attr.link_layer == IBV_LINK_LAYER_INFINIBAND ? 0 : -EADDRNOTAVAIL;
 }
 
-static int fail(char *why, size_t size, int error, const char *what)
+static int refuse(struct failure *why, int error, const char *what)
 {
-	snprintf(why, size, "%s: %s%s", what, strerror(-error),
-		 error == -ENOMEM ? " (RLIMIT_MEMLOCK, ulimit -l, may be too small)" : "");
-	return error;
+	return fail(why, error, "%s: %s%s", what, strerror(-error),
+		    error == -ENOMEM ? " (RLIMIT_MEMLOCK, ulimit -l, may be too small)" : "");
 }
 
 static int errno_or(int fallback)
@@ -62,7 +60,7 @@ static struct ibv_qp *create_qp(struct rig *r)
 	return ibv_create_qp(r->pd, &init);
 }
 
-int rig_open(struct rig *r, struct ibv_context *context, uint8_t port, char *why, size_t size)
+int rig_open(struct rig *r, struct ibv_context *context, uint8_t port, struct failure *why)
 {
 	int error;
 
@@ -71,32 +69,31 @@ int rig_open(struct rig *r, struct ibv_context *context, uint8_t port, char *why
 			   .page = (size_t)sysconf(_SC_PAGESIZE) };
 	errno = 0;
 	if (ibv_query_port(context, port, &r->attr))
-		return fail(why, size, errno_or(EIO), "its port cannot be queried");
+		return refuse(why, errno_or(EIO), "its port cannot be queried");
 	if (r->attr.state != IBV_PORT_ACTIVE)
-		return fail(why, size, -ENETDOWN, "its port is not active");
+		return refuse(why, -ENETDOWN, "its port is not active");
 	error = choose_gid(r);
 	if (error < 0)
-		return fail(why, size, error, "its port has no address");
+		return refuse(why, error, "its port has no address");
 	r->local =
 		mmap(NULL, 2 * r->page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (r->local == MAP_FAILED) {
 		r->local = NULL;
-		return fail(why, size, -ENOMEM, "no memory");
+		return refuse(why, -ENOMEM, "no memory");
 	}
 	errno = 0;
 	r->pd = ibv_alloc_pd(context);
 	r->cq = r->pd ? ibv_create_cq(context, 16, NULL, NULL, 0) : NULL;
 	if (!r->cq)
-		return fail(why, size, errno_or(ENOMEM),
-			    "no protection domain or completion queue");
+		return refuse(why, errno_or(ENOMEM), "no protection domain or completion queue");
 	r->local_mr = ibv_reg_mr(r->pd, r->local, 2 * r->page, IBV_ACCESS_LOCAL_WRITE);
 	if (!r->local_mr)
-		return fail(why, size, errno_or(ENOMEM), "two pages cannot be registered");
+		return refuse(why, errno_or(ENOMEM), "two pages cannot be registered");
 	for (int i = 0; i < RIG_PAIRS; i++) {
 		r->near[i] = create_qp(r);
 		r->far[i] = create_qp(r);
 		if (!r->near[i] || !r->far[i])
-			return fail(why, size, errno_or(ENOMEM), "no queue pairs");
+			return refuse(why, errno_or(ENOMEM), "no queue pairs");
 	}
 	return 0;
 }

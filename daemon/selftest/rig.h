@@ -17,6 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "util/failure.h"
+
 #define RIG_PAIRS 2
 #define RIG_WAIT_USEC \
 	UINT64_C(5000000) /* an adapter that needs longer for a page or two is no adapter */
@@ -55,8 +57,8 @@ struct rig_memory {
 	bool on_storage; /* the file is not merely in memory */
 };
 
-/* @ret_why: at least 160 bytes, filled on failure. */
-int rig_open(struct rig *r, struct ibv_context *context, uint8_t port, char *ret_why, size_t size);
+/* @why: filled on failure. */
+int rig_open(struct rig *r, struct ibv_context *context, uint8_t port, struct failure *why);
 void rig_close(struct rig *r);
 
 /* Takes both queue pairs of pair @i from wherever they are to ready. */

@@ -37,14 +37,14 @@ void finding_set(struct finding *f, enum verdict verdict, const char *format, ..
 
 void selftest_run(const struct selftest *s, enum check c, struct finding *ret)
 {
-	char why[160];
+	struct failure why;
 	struct rig r;
 
 	*ret = (struct finding){ .verdict = VERDICT_NOT_RUN };
 	if (c >= _CHECK_MAX)
 		return;
-	if (rig_open(&r, s->context, s->port, why, sizeof(why)) < 0)
-		finding_set(ret, VERDICT_NOT_RUN, "%s", why);
+	if (rig_open(&r, s->context, s->port, &why) < 0)
+		finding_set(ret, VERDICT_NOT_RUN, "%s", why.text);
 	else
 		runs[c](s, &r, ret);
 	rig_close(&r);

@@ -25,8 +25,7 @@ enum record_type { RECORD_OPENED, RECORD_FOUND };
 
 struct record {
 	enum record_type type;
-	int error; /* OPENED */
-	char text[200];
+	struct failure failure; /* OPENED; code 0: it is open */
 	uint8_t port;
 	uint32_t mtu;
 	struct finding finding; /* FOUND */
@@ -36,20 +35,21 @@ static struct ibv_context *open_device(const char *name, struct record *ret)
 {
 	struct ibv_device **list = ibv_get_device_list(NULL);
 	struct ibv_context *context = NULL;
+	int error;
 
-	ret->error = -ENODEV;
-	snprintf(ret->text, sizeof(ret->text),
-		 "there is no RDMA device %.60s that programs can use", name);
+	fail(&ret->failure, -ENODEV, "there is no RDMA device %.60s that programs can use", name);
 	for (size_t i = 0; list && list[i]; i++) {
 		if (strcmp(ibv_get_device_name(list[i]), name) != 0)
 			continue;
 		errno = 0;
 		context = ibv_open_device(list[i]);
-		ret->error = context ? 0 : errno > 0 ? -errno : -EIO;
-		if (!context)
-			snprintf(ret->text, sizeof(ret->text),
-				 "opening /dev/infiniband/%s, reading and writing: %s",
-				 list[i]->dev_name, strerror(-ret->error));
+		error = errno > 0 ? -errno : -EIO;
+		if (context)
+			ret->failure = (struct failure){ 0 };
+		else
+			fail(&ret->failure, error,
+			     "opening /dev/infiniband/%s, reading and writing: %s",
+			     list[i]->dev_name, strerror(-error));
 	}
 	if (list)
 		ibv_free_device_list(list);
@@ -65,20 +65,22 @@ static void test(int fd, const char *device, const char *directory)
 {
 	struct record opened = { .type = RECORD_OPENED }, found = { .type = RECORD_FOUND };
 	struct selftest s = { .directory = directory };
+	int error;
 
 	s.context = open_device(device, &opened);
 	if (s.context) {
-		opened.error = selftest_find_port(s.context, &s.port, &opened.mtu);
+		error = selftest_find_port(s.context, &s.port, &opened.mtu);
 		opened.port = s.port;
-		if (opened.error < 0)
-			snprintf(
-				opened.text, sizeof(opened.text), "%s",
-				opened.error == -EOPNOTSUPP
-					? "the device has no on-demand paging (soft-RoCE: needs Linux 6.15)"
-				: opened.error == -ENETDOWN ? "no port of the device is up"
-							    : strerror(-opened.error));
+		if (error == -EOPNOTSUPP)
+			fail(&opened.failure, error,
+			     "the device has no on-demand paging (soft-RoCE: needs Linux 6.15)");
+		else if (error == -ENETDOWN)
+			fail(&opened.failure, error, "no port of the device is up");
+		else if (error < 0)
+			fail(&opened.failure, error, "the device cannot be queried: %s",
+			     strerror(-error));
 	}
-	if (!tell(fd, &opened) || opened.error)
+	if (!tell(fd, &opened) || opened.failure.code)
 		return;
 	for (enum check c = 0; c < _CHECK_MAX; c++) {
 		selftest_run(&s, c, &found.finding);
@@ -111,11 +113,15 @@ static void collect(int fd, uint64_t check_usec, struct report *r)
 	struct record record;
 	int got = take(fd, check_usec, &record);
 
-	if (got != 1 || record.error) {
-		r->error = got == 1 ? record.error : got < 0 ? got : -ECHILD;
-		snprintf(r->error_text, sizeof(r->error_text), "%s",
-			 got == 1 ? record.text
-				  : "opening the device did not end, or ended the process");
+	if (got == 1 && record.failure.code) {
+		r->failure = record.failure;
+		return;
+	}
+	if (got != 1) {
+		fail(&r->failure, got < 0 ? got : -ECHILD,
+		     got < 0 ? "opening the device did not end within %u seconds"
+			     : "opening the device ended the process (after at most %u seconds)",
+		     (unsigned int)(check_usec / USEC_PER_SEC));
 		return;
 	}
 	r->port = record.port;
@@ -148,11 +154,11 @@ void supervise(const char *device, const char *directory, uint64_t check_usec, s
 	int fds[2];
 	pid_t child;
 
-	*ret = (struct report){ .error = 0 };
+	*ret = (struct report){ .port = 0 };
 	quirks_init(&ret->quirks);
 	if (pipe2(fds, O_CLOEXEC) < 0 || (child = fork()) < 0) {
-		ret->error = -errno;
-		snprintf(ret->error_text, sizeof(ret->error_text), "%s", strerror(errno));
+		fail(&ret->failure, -errno, "a process for the test cannot be started: %s",
+		     strerror(errno));
 		return;
 	}
 	if (child == 0) {
@@ -173,7 +179,7 @@ void supervise(const char *device, const char *directory, uint64_t check_usec, s
 
 bool report_is_lasting(const struct report *r)
 {
-	if (r->error)
+	if (r->failure.code)
 		return false;
 	for (enum check c = 0; c < _CHECK_MAX; c++)
 		if (r->findings[c].passing ||

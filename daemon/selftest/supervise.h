@@ -13,8 +13,8 @@
 #include "selftest/selftest.h"
 
 struct report {
-	int error; /* 0; or why nothing was tried: -EACCES, -EOPNOTSUPP, -ENETDOWN, -ENODEV, ... */
-	char error_text[200];
+	/* why nothing was tried: -EACCES, -EOPNOTSUPP, -ENETDOWN, -ENODEV, ...; code 0: it was */
+	struct failure failure;
 	uint32_t active_mtu; /* bytes */
 	uint8_t port;
 	struct finding findings[_CHECK_MAX];

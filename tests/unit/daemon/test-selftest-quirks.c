@@ -27,11 +27,11 @@ static void put(const char *path, const char *text)
 
 static int load(struct quirks *q, const char *mentions)
 {
-	char why[300] = "";
-	int r = quirks_load(sysfs, cache, "dev0", q, why, sizeof(why));
+	struct failure why = { 0 };
+	int r = quirks_load(sysfs, cache, "dev0", q, &why);
 
-	if (r < 0 && mentions && !strstr(why, mentions)) {
-		fprintf(stderr, "\"%s\" does not mention \"%s\"\n", why, mentions);
+	if (r < 0 && mentions && !strstr(why.text, mentions)) {
+		fprintf(stderr, "\"%s\" does not mention \"%s\"\n", why.text, mentions);
 		assert(0);
 	}
 	return r;
@@ -174,13 +174,13 @@ static void test_devices(void)
 	static const char *const names[] = { "", "..", ".", "dev1", "../dev0", "dev0/x", "/etc" };
 	struct quirks_identity id;
 	struct quirks got;
-	char why[300];
+	struct failure why;
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		assert(quirks_identify(sysfs, names[i], &id) == -ENODEV);
-		assert(quirks_load(sysfs, cache, names[i], &got, why, sizeof(why)) == -ENODEV);
+		assert(quirks_load(sysfs, cache, names[i], &got, &why) == -ENODEV);
 	}
-	assert(quirks_load(sysfs, "", "dev0", &got, why, sizeof(why)) == -ENOENT);
+	assert(quirks_load(sysfs, "", "dev0", &got, &why) == -ENOENT);
 }
 
 static void test_judgement(void)

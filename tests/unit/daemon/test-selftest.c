@@ -242,7 +242,7 @@ static void test_supervised(enum fault fault, const char *mentions)
 
 	fake_verbs_open(fault, IBV_MTU_4096);
 	supervise("fake0", NULL, fault == FAULT_HANGS ? 500000 : 60000000, &r);
-	assert(r.error == 0 && r.port == 1 && r.active_mtu == 4096);
+	assert(r.failure.code == 0 && r.port == 1 && r.active_mtu == 4096);
 	for (enum check c = 0; c < CHECK_ATOMICS; c++)
 		assert(r.findings[c].verdict ==
 		       (c == CHECK_WRITEBACK ? VERDICT_NOT_RUN : VERDICT_OK));
@@ -261,7 +261,8 @@ static void test_not_opened(enum fault fault, const char *device, int error, con
 
 	fake_verbs_open(fault, IBV_MTU_4096);
 	supervise(device, NULL, 60000000, &r);
-	assert(r.error == error && strstr(r.error_text, mentions) && !report_is_lasting(&r));
+	assert(r.failure.code == error && strstr(r.failure.text, mentions) &&
+	       !report_is_lasting(&r));
 }
 
 int main(void)
