@@ -134,32 +134,26 @@ static int try_another_user(void)
 	return r;
 }
 
-int gate_task_probe(char *why, size_t why_size)
+int gate_task_probe(struct failure *why)
 {
 	const char *missing = missing_capability();
 	int own;
 
-	if (missing) {
-		snprintf(
-			why, why_size,
+	if (missing)
+		return fail(
+			why, -EPERM,
 			"pre-content events need %s, to see what those who wait want to do, whoever they are",
 			missing);
-		return -EPERM;
-	}
 	own = gate_task_open(getpid());
-	if (own == -ENOENT) {
-		snprintf(
-			why, why_size,
+	if (own == -ENOENT)
+		return fail(
+			why, -EOPNOTSUPP,
 			"this kernel has no /proc/PID/syscall (CONFIG_HAVE_ARCH_TRACEHOOK), without which reading cannot be told from punching");
-		return -EOPNOTSUPP;
-	}
 	closep(&own);
-	if (try_task(1) < 0 || try_another_user() < 0) {
-		snprintf(
-			why, why_size,
+	if (try_task(1) < 0 || try_another_user() < 0)
+		return fail(
+			why, -EPERM,
 			"pre-content events need to see what those who wait want to do, and /proc/PID/syscall of others cannot be read (kernel.yama.ptrace_scope, a security module?)");
-		return -EPERM;
-	}
 	return 0;
 }
 

@@ -18,6 +18,7 @@
 #include <sys/types.h>
 
 #include "gate/gate-classify.h"
+#include "util/failure.h"
 
 /*
  * A descriptor that means this task and no other, also if its number is used again later. -ENOENT,
@@ -29,7 +30,7 @@ int gate_task_open(pid_t tid);
  * way may be no capability (Yama, a security module). 0, with a reason -EPERM; -EOPNOTSUPP: this
  * kernel does not tell what a task does.
  */
-int gate_task_probe(char *why, size_t why_size);
+int gate_task_probe(struct failure *why);
 /*
  * What it is doing. -EAGAIN: it is running, ask again; -ESRCH: it is gone; else it cannot be read.
  */

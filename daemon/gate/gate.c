@@ -37,12 +37,6 @@
  */
 #define BYTES_PER_READ 2048
 
-static int explain(char *why, size_t size, int error, const char *text)
-{
-	snprintf(why, size, "%s", text);
-	return error;
-}
-
 static struct gate_file *find(struct gate *g, uint64_t device, uint64_t inode)
 {
 	struct gate_file *f;
@@ -197,23 +191,22 @@ static void on_ends(evutil_socket_t fd, short what, void *userdata)
  * Whether the kernel knows the events and lets us see what others do: better refused here than
  * misjudged later.
  */
-static int probe(struct gate *g, char *why, size_t size)
+static int probe(struct gate *g, struct failure *why)
 {
 	_cleanup_(closep) int memory = memfd_create("gate", MFD_CLOEXEC);
 
 	if (memory < 0)
-		return explain(why, size, -errno,
-			       "cannot look whether this kernel has pre-content events");
+		return fail(why, -errno, "cannot look whether this kernel has pre-content events");
 	/*
 	 * memory has none, so a kernel that knows them says that they are not supported; another
 	 * one that there is no such event
 	 */
 	if (fanotify_mark(g->queues[0].fd, FAN_MARK_ADD, FAN_PRE_ACCESS, memory, NULL) < 0 &&
 	    errno != EOPNOTSUPP)
-		return explain(
-			why, size, -EOPNOTSUPP,
+		return fail(
+			why, -EOPNOTSUPP,
 			"this kernel has no pre-content events: they need Linux 6.14 with CONFIG_FANOTIFY_ACCESS_PERMISSIONS");
-	return gate_task_probe(why, size);
+	return gate_task_probe(why);
 }
 
 /* -errno. */
@@ -263,13 +256,13 @@ static struct gate_queue *choose_queue(struct gate *g)
 }
 
 int gate_new(struct gate **ret, struct event_base *base, const struct gate_limits *limits,
-	     const struct gate_ops *ops, void *userdata, char *why, size_t why_size)
+	     const struct gate_ops *ops, void *userdata, struct failure *why)
 {
 	_cleanup_(gate_freep) struct gate *g = calloc(1, sizeof(*g));
 	int r;
 
 	if (!g)
-		return explain(why, why_size, -ENOMEM, "out of memory");
+		return fail(why, -ENOMEM, "out of memory");
 	g->base = base;
 	g->limits = *limits;
 	g->ops = ops;
@@ -281,28 +274,27 @@ int gate_new(struct gate **ret, struct event_base *base, const struct gate_limit
 	TAILQ_INIT(&g->unsure);
 	r = open_queue(g, &g->queues[0]);
 	if (r == -EPERM)
-		return explain(
-			why, why_size, -EPERM,
+		return fail(
+			why, -EPERM,
 			"pre-content events need CAP_SYS_ADMIN, and a SystemCallFilter= with fanotify_init");
 	if (r == -EMFILE)
-		return explain(
-			why, why_size, -EMFILE,
+		return fail(
+			why, -EMFILE,
 			"no descriptor, or no fanotify group (fs.fanotify.max_user_groups), is left");
 	if (r == -ENOMEM)
-		return explain(why, why_size, -ENOMEM, "out of memory");
+		return fail(why, -ENOMEM, "out of memory");
 	if (r < 0)
-		return explain(why, why_size, -EOPNOTSUPP,
-			       "this kernel has no pre-content events (fanotify)");
-	r = probe(g, why, why_size);
+		return fail(why, -EOPNOTSUPP, "this kernel has no pre-content events (fanotify)");
+	r = probe(g, why);
 	if (r < 0)
 		return r;
 	g->ends_fd = fanotify_init(
 		FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK | FAN_REPORT_FID | FAN_REPORT_TID, 0);
 	if (g->ends_fd < 0)
-		return explain(why, why_size, -errno, "a second fanotify group cannot be had");
+		return fail(why, -errno, "a second fanotify group cannot be had");
 	g->ends = event_new(base, g->ends_fd, EV_READ | EV_PERSIST, on_ends, g);
 	if (passages_init(g) < 0 || !g->ends || event_add(g->ends, NULL) < 0)
-		return explain(why, why_size, -ENOMEM, "out of memory");
+		return fail(why, -ENOMEM, "out of memory");
 	*ret = steal_pointer(g);
 	return 0;
 }
@@ -375,66 +367,62 @@ static bool can_share_blocks(int fd)
 	return fstatfs(fd, &s) < 0 || s.f_type != EXT4_SUPER_MAGIC;
 }
 
-static int mark(struct gate_file *f, char *why, size_t size)
+static int mark(struct gate_file *f, struct failure *why)
 {
 	if (mark_file(f->queue->fd, FAN_MARK_ADD, ASKED, f->fd) == 0)
 		return 0;
 	switch (errno) {
 	case EOPNOTSUPP:
-		return explain(
-			why, size, -EOPNOTSUPP,
-			"its filesystem has no pre-content events; ext4, XFS and btrfs have");
+		return fail(why, -EOPNOTSUPP,
+			    "its filesystem has no pre-content events; ext4, XFS and btrfs have");
 	case ENOSPC:
-		return explain(why, size, -ENOSPC,
-			       "all fanotify marks are used up; raise fs.fanotify.max_user_marks");
+		return fail(why, -ENOSPC,
+			    "all fanotify marks are used up; raise fs.fanotify.max_user_marks");
 	case ENOMEM:
-		return explain(why, size, -ENOMEM, "out of memory");
+		return fail(why, -ENOMEM, "out of memory");
 	default:
-		snprintf(why, size, "it cannot be marked: %m");
-		return -errno;
+		return fail(why, -errno, "it cannot be marked: %m");
 	}
 }
 
 /* A descriptor that names the file and has nothing opened. -errno */
-static int open_path(const char *path, uint64_t device, uint64_t inode, char *why, size_t size)
+static int open_path(const char *path, uint64_t device, uint64_t inode, struct failure *why)
 {
 	_cleanup_(closep) int fd = open(path, O_PATH | O_CLOEXEC);
 	struct statx st;
 
 	if (fd < 0 && (errno == EMFILE || errno == ENFILE))
-		return explain(why, size, -EMFILE,
-			       "this process has no descriptor left; raise LimitNOFILE=");
+		return fail(why, -EMFILE,
+			    "this process has no descriptor left; raise LimitNOFILE=");
 	if (fd < 0 ||
 	    statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO | STATX_TYPE, &st) < 0)
-		return explain(why, size, -errno, "it cannot be found any more");
+		return fail(why, -errno, "it cannot be found any more");
 	/*
 	 * another one, whose server must not be asked: the daemon gave up waiting for us, and the
 	 * number is another descriptor's
 	 */
 	if (makedev(st.stx_dev_major, st.stx_dev_minor) != device || st.stx_ino != inode)
-		return explain(why, size, -ESTALE, "another file is there by now");
+		return fail(why, -ESTALE, "another file is there by now");
 	if (!S_ISREG(st.stx_mode))
-		return explain(why, size, -EOPNOTSUPP,
-			       "only regular files have pre-content events");
+		return fail(why, -EOPNOTSUPP, "only regular files have pre-content events");
 	return steal_fd(&fd);
 }
 
 static int add_file(struct gate *g, const char *path, uint64_t device, uint64_t inode,
-		    struct gate_file **ret, char *why, size_t size)
+		    struct gate_file **ret, struct failure *why)
 {
 	struct gate_file *f;
 	int r;
 
 	if (g->n_files >= g->limits.files)
-		return explain(why, size, -EMFILE,
-			       "as many files are guarded as the settings allow");
-	r = open_path(path, device, inode, why, size);
+		return fail(why, -EMFILE, "as many files are guarded as the settings allow");
+	r = open_path(path, device, inode, why);
 	if (r < 0)
 		return r;
 	f = calloc(1, sizeof(*f));
 	if (!f) {
 		gate_close(r);
-		return explain(why, size, -ENOMEM, "out of memory");
+		return fail(why, -ENOMEM, "out of memory");
 	}
 	f->fd = r;
 	f->device = device;
@@ -447,9 +435,9 @@ static int add_file(struct gate *g, const char *path, uint64_t device, uint64_t 
 	/* first the watchdog: no file may be marked without it */
 	r = g->n_files == 1 ? arm_deadman(g) : 0;
 	if (r < 0)
-		snprintf(why, size, "the watchdog cannot be set: %s", strerror(-r));
+		fail(why, r, "the watchdog cannot be set: %s", strerror(-r));
 	else
-		r = mark(f, why, size);
+		r = mark(f, why);
 	if (r < 0)
 		free_file(g, f);
 	else
@@ -458,18 +446,18 @@ static int add_file(struct gate *g, const char *path, uint64_t device, uint64_t 
 }
 
 int gate_mark(struct gate *g, const char *path, uint64_t device, uint64_t inode,
-	      const struct gate_guard *guard, char *why, size_t why_size)
+	      const struct gate_guard *guard, struct failure *why)
 {
 	struct gate_file *f = find(g, device, inode);
 	struct guard *new;
 	int r;
 
 	if (find_guard(g, guard->key))
-		return explain(why, why_size, -EEXIST, "it is guarded already");
+		return fail(why, -EEXIST, "it is guarded already");
 	new = calloc(1, sizeof(*new));
 	if (!new)
-		return explain(why, why_size, -ENOMEM, "out of memory");
-	r = f ? 0 : add_file(g, path, device, inode, &f, why, why_size);
+		return fail(why, -ENOMEM, "out of memory");
+	r = f ? 0 : add_file(g, path, device, inode, &f, why);
 	if (r < 0) {
 		free(new);
 		return r;

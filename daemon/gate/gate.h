@@ -52,6 +52,7 @@
 #include <sys/types.h>
 
 #include "names.h"
+#include "util/failure.h"
 
 #define GATE_OVER_LIMIT_USEC UINT64_C(10000000)
 
@@ -130,7 +131,7 @@ struct gate_limits {
  * is missing; -ENOMEM, -EMFILE.
  */
 int gate_new(struct gate **ret, struct event_base *base, const struct gate_limits *limits,
-	     const struct gate_ops *ops, void *userdata, char *why, size_t why_size);
+	     const struct gate_ops *ops, void *userdata, struct failure *why);
 struct gate *gate_free(struct gate *g); /* everybody who waits is let through */
 void gate_freep(struct gate **g);
 void gate_set_limits(struct gate *g, const struct gate_limits *limits);
@@ -147,7 +148,7 @@ void gate_set_limits(struct gate *g, const struct gate_limits *limits);
  * used up; -ENOENT; -ENOMEM, -EAGAIN.
  */
 int gate_mark(struct gate *g, const char *path, uint64_t device, uint64_t inode,
-	      const struct gate_guard *guard, char *why, size_t why_size);
+	      const struct gate_guard *guard, struct failure *why);
 /* The guard of that key is now as this says. Unknown: ignored. */
 void gate_change(struct gate *g, const struct gate_guard *guard);
 /*

@@ -181,17 +181,21 @@ static void add_ours(struct process *s, pid_t pid, uint64_t start)
 		forget(o);
 }
 
-static void marked(struct process *s, uint64_t key, int error, const char *why, pid_t gap)
+/* @why: NULL: it is. */
+static void marked(struct process *s, uint64_t key, const struct failure *why, pid_t gap)
 {
-	struct gate_message m = { .type = GATE_MARKED, .number = key, .error = error, .pid = gap };
+	struct gate_message m = { .type = GATE_MARKED, .number = key, .pid = gap };
 
-	snprintf(m.text, sizeof(m.text), "%s", why);
+	if (why) {
+		m.error = why->code;
+		snprintf(m.text, sizeof(m.text), "%.*s", GATE_TEXT_MAX - 1, why->text);
+	}
 	say(s, &m);
 }
 
 static void on_gap(void *userdata, const struct gate_gap *gap)
 {
-	marked(userdata, gap->key, 0, "", gap->found);
+	marked(userdata, gap->key, NULL, gap->found);
 }
 
 static const struct gate_ops ops = {
@@ -218,21 +222,22 @@ static void mark(struct process *s, const struct gate_message *m)
 	const struct gate_gap gap = {
 		.key = m->number, .device = m->device, .inode = m->inode, .except = m->pid
 	};
-	char why[GATE_TEXT_MAX] = "", path[64];
+	struct failure why;
+	char path[64];
 	int r = 0;
 
 	if (!s->gate)
-		r = gate_new(&s->gate, s->base, &s->limits, &ops, s, why, sizeof(why));
+		r = gate_new(&s->gate, s->base, &s->limits, &ops, s, &why);
 	snprintf(path, sizeof(path), "/proc/%d/fd/%d", s->daemon, m->fd);
 	if (r == 0)
-		r = gate_mark(s->gate, path, m->device, m->inode, &guard, why, sizeof(why));
+		r = gate_mark(s->gate, path, m->device, m->inode, &guard, &why);
 	/* answered with what was found */
 	if (r == 0 && gate_gaps_add(s->gaps, &gap) < 0) {
 		gate_unmark(s->gate, m->number);
-		r = -ENOMEM;
+		r = fail(&why, -ENOMEM, "out of memory");
 	}
 	if (r < 0)
-		marked(s, m->number, r, why, 0);
+		marked(s, m->number, &why, 0);
 }
 
 static void set_limits(struct process *s, const struct gate_message *m)

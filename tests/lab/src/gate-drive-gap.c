@@ -186,10 +186,11 @@ static void test_bad_descriptors(const char *tmpfs)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		char why[256] = "";
-		int r = drive_mark(rows[i].fd, why, sizeof(why));
+		struct failure why = { 0 };
+		int r = drive_mark(rows[i].fd, &why);
 
-		check(r == rows[i].error && why[0], "marking %s: \"%s\"", rows[i].what, why);
+		check(r == rows[i].error && *why.text, "marking %s: \"%s\"", rows[i].what,
+		      why.text);
 	}
 	close(p[0]), close(p[1]), close(dir), close(other);
 	unlink(name);
@@ -200,7 +201,7 @@ static void test_limit(void)
 	const struct gate_guard same = { .key = 1 };
 	struct gate_guard at_once = { .length = UINT64_MAX };
 	struct gate_limits none = d.limits;
-	char why[256] = "";
+	struct failure why = { 0 };
 	uint64_t first;
 	int fd = open(d.source, O_RDONLY | O_CLOEXEC);
 
@@ -208,9 +209,8 @@ static void test_limit(void)
 	drive_fresh();
 	first = d.key;
 	gate_set_limits(d.gate, &none);
-	check(drive_mark(fd, why, sizeof(why)) == -EMFILE, "one file too many: \"%s\"", why);
-	check(drive_mark(d.old_fd, why, sizeof(why)) == 0,
-	      "another guard of the same file is none too many");
+	check(drive_mark(fd, &why) == -EMFILE, "one file too many: \"%s\"", why.text);
+	check(drive_mark(d.old_fd, &why) == 0, "another guard of the same file is none too many");
 	gate_unmark(d.gate, first);
 	check(drive_run(op_ftruncate) == 0 && d.wanted == 1,
 	      "two guards, one is gone: still marked");
@@ -224,8 +224,8 @@ static void test_limit(void)
 	check(drive_run(op_ftruncate) == EBUSY && !d.wanted && drive_size() == (off_t)SIZE,
 	      "no passage allowed: who takes blocks is refused");
 	gate_set_limits(d.gate, &d.limits);
-	check(gate_mark(d.gate, "/proc/self/fd/0", 1, 1, &same, why, sizeof(why)) == -ESTALE,
-	      "another file than was named: \"%s\"", why);
+	check(gate_mark(d.gate, "/proc/self/fd/0", 1, 1, &same, &why) == -ESTALE,
+	      "another file than was named: \"%s\"", why.text);
 	close(fd);
 }
 

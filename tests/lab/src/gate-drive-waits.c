@@ -384,10 +384,10 @@ static int run_other_gate(void *stops)
 					    .passages = 4,
 					    .watchdog_usec = 500 * USEC_PER_MSEC };
 	struct event_base *base = event_base_new();
-	char why[256] = "";
+	struct failure why = { 0 };
 
-	must(base && gate_new(&d.gate, base, &limits, &ops, stops, why, sizeof(why)) == 0, why);
-	must(drive_mark(OLD_FD, why, sizeof(why)) == 0, why);
+	must(base && gate_new(&d.gate, base, &limits, &ops, stops, &why) == 0, why.text);
+	must(drive_mark(OLD_FD, &why) == 0, why.text);
 	must(write(SAYS_FD, "m", 1) == 1, "pipe");
 	event_base_dispatch(base);
 	return 1;

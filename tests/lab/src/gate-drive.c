@@ -104,9 +104,9 @@ static const struct gate_ops ops = { on_wanted, on_expired, on_over, on_refused,
 
 void drive_open(void)
 {
-	char why[256] = "";
+	struct failure why = { 0 };
 
-	must(gate_new(&d.gate, d.base, &d.limits, &ops, NULL, why, sizeof(why)) == 0, why);
+	must(gate_new(&d.gate, d.base, &d.limits, &ops, NULL, &why) == 0, why.text);
 }
 
 void drive_close(void)
@@ -127,7 +127,7 @@ static void make_file(const char *path)
 	close(fd);
 }
 
-int drive_mark(int fd, char *why, size_t why_size)
+int drive_mark(int fd, struct failure *why)
 {
 	const struct gate_guard guard = { .key = ++d.key,
 					  .length = UINT64_MAX,
@@ -138,7 +138,7 @@ int drive_mark(int fd, char *why, size_t why_size)
 	fstat(fd, &st);
 	d.inode = st.st_ino;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return gate_mark(d.gate, path, st.st_dev, st.st_ino, &guard, why, why_size);
+	return gate_mark(d.gate, path, st.st_dev, st.st_ino, &guard, why);
 }
 
 void drive_be_nobody(void)
@@ -149,7 +149,7 @@ void drive_be_nobody(void)
 
 void drive_fresh(void)
 {
-	char why[256] = "";
+	struct failure why = { 0 };
 
 	gate_unmark(d.gate, d.key);
 	if (d.old_fd >= 0)
@@ -159,7 +159,7 @@ void drive_fresh(void)
 	make_file(d.target);
 	d.old_fd = open(d.target, O_RDWR | O_CLOEXEC);
 	must(d.old_fd >= 0 && fchmod(d.old_fd, 0666) == 0, d.target);
-	must(drive_mark(d.old_fd, why, sizeof(why)) == 0, why);
+	must(drive_mark(d.old_fd, &why) == 0, why.text);
 	d.policy = LET_THROUGH;
 	d.wait_usec = FOREVER_USEC;
 	d.ours = 0;
@@ -264,12 +264,12 @@ static int serve(const char *path)
 	static const struct gate_ops serving = { serve_wanted, on_expired, serve_over,
 						 on_refused,   passes,	   catch_up };
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	char why[256] = "";
+	struct failure why = { 0 };
 
 	d.filesystem = "serve";
 	must(fd >= 0, path);
-	must(gate_new(&d.gate, d.base, &d.limits, &serving, NULL, why, sizeof(why)) == 0, why);
-	must(drive_mark(fd, why, sizeof(why)) == 0, why);
+	must(gate_new(&d.gate, d.base, &d.limits, &serving, NULL, &why) == 0, why.text);
+	must(drive_mark(fd, &why) == 0, why.text);
 	puts("ready");
 	fflush(stdout);
 	return event_base_dispatch(d.base);

@@ -59,7 +59,7 @@ void must(bool good, const char *what); /* ends the program */
 void drive_open(void); /* the gate */
 void drive_close(void);
 /* Guards the file behind @fd; 0 or -errno. Its key is in d.key. */
-int drive_mark(int fd, char *why, size_t why_size);
+int drive_mark(int fd, struct failure *why);
 /* A fresh file, marked, nothing recorded, who comes is let through. */
 void drive_fresh(void);
 pid_t drive_start(operation op);
