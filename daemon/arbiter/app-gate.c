@@ -62,17 +62,17 @@ static void finish(struct app *a, uint64_t guard)
 	} while (true);
 }
 
-static void on_marked(void *userdata, uint64_t guard, int error, const char *why, pid_t gap)
+static void on_marked(void *userdata, uint64_t guard, const struct failure *why, pid_t gap)
 {
 	struct app *a = userdata;
 	struct region_entry *e = find_entry(a, guard);
 
 	/* the guard may have been taken away meanwhile */
 	if (e && e->guard == guard) {
-		e->gated = !error;
-		if (error) {
+		e->gated = !why;
+		if (why) {
 			app_set_guard(a, e, 0);
-			region_text_set(&e->no_gate, why, strlen(why));
+			region_text_set(&e->no_gate, why->text, strlen(why->text));
 		} else {
 			app_note_gap(e, gap);
 			app_look_for_takers(a);
@@ -82,7 +82,7 @@ static void on_marked(void *userdata, uint64_t guard, int error, const char *why
 	finish(a, guard);
 }
 
-static void on_lost(void *userdata, const char *why)
+static void on_lost(void *userdata, const struct failure *why)
 {
 	struct app *a = userdata;
 
@@ -97,7 +97,7 @@ static void on_lost(void *userdata, const char *why)
 		app_set_guard(a, e, 0);
 		e->gated = false;
 		e->regate = true;
-		region_text_set(&e->no_gate, why, strlen(why));
+		region_text_set(&e->no_gate, why->text, strlen(why->text));
 		app_mode_changed(a, r, e);
 	}
 }
@@ -137,51 +137,51 @@ static const char *judge_filesystem(uint32_t filesystem)
 	}
 }
 
-/* NULL: it is on its way. */
-static const char *start(struct app *a, struct region *r, struct region_entry *e, int fd,
-			 uint32_t filesystem, char *why, size_t size)
+/* 0: it is on its way. */
+static int start(struct app *a, struct region *r, struct region_entry *e, int fd,
+		 uint32_t filesystem, struct failure *why)
 {
 	pid_t owner = e->holder ? (pid_t)e->holder->pid : 0;
 	const char *unfit = judge_filesystem(filesystem);
 	struct gate_link_guard guard;
-	int copy;
+	int copy, error;
 
 	if (!a->settings.pre_content)
-		return "pre_content is off in rdmaregd.conf";
+		return fail(why, -EOPNOTSUPP, "pre_content is off in rdmaregd.conf");
 	if (unfit)
-		return unfit;
+		return fail(why, -EOPNOTSUPP, "%s", unfit);
 	copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (copy < 0)
-		return "this process has no descriptor left; raise LimitNOFILE=";
+		return fail(why, -errno, "rdmaregd has no descriptor left; raise LimitNOFILE=");
 	app_set_guard(a, e, ++a->guards);
 	guard = app_guard_of(a, r, e);
-	if (gate_link_mark(a->gate, &guard, copy, proxy_uid(e->keeper), e->text.device,
-			   e->text.inode, owner, why, size) == 0)
-		return NULL;
-	app_set_guard(a, e, 0);
-	return why;
+	error = gate_link_mark(a->gate, &guard, copy, proxy_uid(e->keeper), e->text.device,
+			       e->text.inode, owner, why);
+	if (error)
+		app_set_guard(a, e, 0);
+	return error;
 }
 
 bool app_gate(struct app *a, struct region *r, struct region_entry *e, int fd, uint32_t filesystem,
 	      app_gated_t *done, void (*drop)(void *context), void *context)
 {
 	struct gating *g = NULL;
-	const char *why = NULL;
-	char text[300];
+	struct failure why;
+	int error = 0;
 
 	if (!e->gated) {
 		g = calloc(1, sizeof(*g));
 		if (!g)
-			why = "out of memory";
+			error = fail(&why, -ENOMEM, "out of memory");
 		else if (!e->guard) {
 			app_forget_gate(e);
-			why = start(a, r, e, fd, filesystem, text, sizeof(text));
+			error = start(a, r, e, fd, filesystem, &why);
 		}
 	}
-	if (e->gated || why) {
+	if (e->gated || error) {
 		free(g);
-		if (why)
-			region_text_set(&e->no_gate, why, strlen(why));
+		if (error)
+			region_text_set(&e->no_gate, why.text, strlen(why.text));
 		app_work_out_mode(a, r, e);
 		return false;
 	}

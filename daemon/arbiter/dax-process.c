@@ -83,11 +83,12 @@ static void on_started(void *userdata, pid_t pid, int pidfd)
 	closep(&pidfd);
 }
 
-static void on_failed(void *userdata, const char *why)
+static void on_failed(void *userdata, const struct failure *why)
 {
 	struct dax_process *p = userdata;
 
-	snprintf(p->answer.text, sizeof(p->answer.text), "%s", why);
+	snprintf(p->answer.text, sizeof(p->answer.text), "%.*s", (int)sizeof(p->answer.text) - 1,
+		 why->text);
 	finish(p);
 }
 

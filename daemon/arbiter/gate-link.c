@@ -116,7 +116,7 @@ static void on_child_started(void *userdata, pid_t pid, int pidfd)
 			  (int)pid);
 }
 
-static void refuse_marks(struct gate_link *l, const char *why)
+static void refuse_marks(struct gate_link *l, const struct failure *why)
 {
 	struct mark *m;
 
@@ -124,7 +124,7 @@ static void refuse_marks(struct gate_link *l, const char *why)
 		uint64_t key = m->key;
 
 		free_mark(l, m);
-		l->ops->marked(l->userdata, key, -EPIPE, why, 0);
+		l->ops->marked(l->userdata, key, why, 0);
 	}
 }
 
@@ -160,17 +160,18 @@ static struct mark *find_overdue(struct gate_link *l)
 static void on_impatient(evutil_socket_t fd, short what, void *userdata)
 {
 	struct gate_link *l = userdata;
+	struct failure why;
 	struct mark *m;
 
 	(void)fd, (void)what;
+	fail(&why, -ETIMEDOUT,
+	     "rdmareg-gate, which asks the kernel for these events, does not answer");
 	while ((m = find_overdue(l))) {
 		uint64_t key = m->key;
 
 		free_mark(l, m);
 		gate_link_unmark(l, key);
-		l->ops->marked(
-			l->userdata, key, -ETIMEDOUT,
-			"rdmareg-gate, which asks the kernel for these events, does not answer", 0);
+		l->ops->marked(l->userdata, key, &why, 0);
 	}
 	arm(l);
 }
@@ -183,7 +184,7 @@ static void on_again(evutil_socket_t fd, short what, void *userdata)
 	l->ops->again(l->userdata);
 }
 
-static void on_lost(struct gate_link *l, const char *why)
+static void on_lost(struct gate_link *l, const struct failure *why)
 {
 	struct timeval pause;
 
@@ -199,13 +200,13 @@ static void on_lost(struct gate_link *l, const char *why)
 }
 
 /* If it was there before, its end is told as well. */
-static void on_child_failed(void *userdata, const char *why)
+static void on_child_failed(void *userdata, const struct failure *why)
 {
 	struct child *c = userdata;
 	struct gate_link *l = c->link;
 	bool current = l->current == c;
 
-	log_error("%s", why);
+	log_error("%s", why->text);
 	if (!c->pid)
 		free_child(c);
 	if (current)
@@ -214,6 +215,7 @@ static void on_child_failed(void *userdata, const char *why)
 
 static void on_marked(struct gate_link *l, const struct gate_message *m)
 {
+	struct failure why;
 	struct mark *mark;
 
 	LIST_FOREACH(mark, &l->marks, list)
@@ -222,18 +224,23 @@ static void on_marked(struct gate_link *l, const struct gate_message *m)
 	if (!mark)
 		return;
 	free_mark(l, mark);
-	l->ops->marked(l->userdata, m->number, m->error, m->text, m->pid);
+	if (m->error)
+		fail(&why, m->error, "%s", m->text);
+	l->ops->marked(l->userdata, m->number, m->error ? &why : NULL, m->pid);
 }
 
 static void on_message(void *userdata, const struct gate_message *m)
 {
 	struct gate_link *l = userdata;
+	struct failure why;
 
 	if (!m) {
-		if (!l->current || spawned_look(l->current->process))
-			on_lost(l,
-				"rdmareg-gate, which asks the kernel for these events, has ended, and is "
-				"started again");
+		if (l->current && !spawned_look(l->current->process)) /* that told why */
+			return;
+		fail(&why, -EPIPE,
+		     "rdmareg-gate, which asks the kernel for these events, has ended, and is started "
+		     "again");
+		on_lost(l, &why);
 		return;
 	}
 	switch (m->type) {
@@ -386,14 +393,14 @@ static struct gate_message message_of(enum gate_message_type type, const struct 
 }
 
 int gate_link_mark(struct gate_link *l, const struct gate_link_guard *guard, int fd, uint32_t uid,
-		   uint64_t device, uint64_t inode, pid_t may_write, char *why, size_t why_size)
+		   uint64_t device, uint64_t inode, pid_t may_write, struct failure *why)
 {
 	struct gate_message m = message_of(GATE_MARK, guard);
 	struct mark *mark = calloc(1, sizeof(*mark));
 	int r = !mark ? -ENOMEM : l->channel ? 0 : start(l);
 
 	if (r < 0) {
-		snprintf(why, why_size, "%s cannot be started: %s", l->program, strerror(-r));
+		fail(why, r, "%s cannot be started: %s", l->program, strerror(-r));
 		offload_close(l->offload, fd, uid);
 		free(mark);
 		return r;
@@ -410,9 +417,8 @@ int gate_link_mark(struct gate_link *l, const struct gate_link_guard *guard, int
 	m.pid = may_write;
 	if (gate_channel_send(l->channel, &m))
 		return 0;
-	snprintf(why, why_size, "out of memory");
 	free_mark(l, mark);
-	return -ENOMEM;
+	return fail(why, -ENOMEM, "out of memory");
 }
 
 static void tell(struct gate_link *l, const struct gate_message *m)

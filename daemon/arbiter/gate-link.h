@@ -20,6 +20,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "util/failure.h"
+
 #define GATE_LINK_PATIENCE_USEC UINT64_C(10000000)
 
 struct event_base;
@@ -56,10 +58,10 @@ struct gate_link_ops {
 	 */
 	void (*begins)(void *userdata);
 	/*
-	 * @error 0: the file is guarded, and @gap is a process that has it open for writing since
+	 * @why NULL: the file is guarded, and @gap is a process that has it open for writing since
 	 * before, or 0; negative: nobody knows. Else @why says why it is not.
 	 */
-	void (*marked)(void *userdata, uint64_t key, int error, const char *why, pid_t gap);
+	void (*marked)(void *userdata, uint64_t key, const struct failure *why, pid_t gap);
 	/* An operation waits (GATE_WANTED): answer it. */
 	void (*wanted)(void *userdata, const struct gate_message *m);
 	/* It went on without an answer. */
@@ -68,8 +70,8 @@ struct gate_link_ops {
 	void (*over)(void *userdata, uint64_t number);
 	/* One was refused (GATE_REFUSED); for the log. */
 	void (*refused)(void *userdata, const struct gate_message *m);
-	/* No file is guarded and nobody waits any more. @why: for people. */
-	void (*lost)(void *userdata, const char *why);
+	/* No file is guarded and nobody waits any more. */
+	void (*lost)(void *userdata, const struct failure *why);
 	void (*again)(void *userdata);
 };
 
@@ -90,10 +92,10 @@ void gate_link_set_limits(struct gate_link *l, const struct gate_link_limits *li
  *      (ext4, XFS, btrfs), so that looking at it asks no server
  * @uid: whose it is
  * @may_write: a process that may have it open for writing (the owner); 0: none
- * @why: on failure, one line for people
+ * @why: filled on failure
  */
 int gate_link_mark(struct gate_link *l, const struct gate_link_guard *guard, int fd, uint32_t uid,
-		   uint64_t device, uint64_t inode, pid_t may_write, char *why, size_t why_size);
+		   uint64_t device, uint64_t inode, pid_t may_write, struct failure *why);
 /*
  * A keeper of ours: it is not held up in what it does for its regions, at whichever file. @start:
  * process_start() of it. Nothing is told while there is no process to tell: see begins().

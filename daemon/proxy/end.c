@@ -76,18 +76,18 @@ static void describe_status(int status, char *out, size_t size)
 		snprintf(out, size, "ended with exit status %d", WEXITSTATUS(status));
 }
 
-void proxy_describe_idle_end(const struct proxy *k, char *out, size_t size)
+void proxy_describe_idle_end(const struct proxy *k, struct failure *ret)
 {
 	int status = 0;
 
 	/* a process that ended well and is not there any more says nothing else than that */
 	if (ask(k, &status) && status)
-		proxy_describe_end(k, out, size);
+		proxy_describe_end(k, ret);
 	else
-		snprintf(out, size, "it was idle, and its process %d has ended", k->pid);
+		fail(ret, -EPIPE, "it was idle, and its process %d has ended", k->pid);
 }
 
-void proxy_describe_end(const struct proxy *k, char *out, size_t size)
+void proxy_describe_end(const struct proxy *k, struct failure *ret)
 {
 	const struct record_keeper *about = k->record ? record_keeper(k->record) : NULL;
 	const char *unit = about ? about->unit : "";
@@ -96,10 +96,10 @@ void proxy_describe_end(const struct proxy *k, char *out, size_t size)
 
 	if (ask(k, &status))
 		describe_status(status, how, sizeof(how));
-	snprintf(out, size, "its process %d (%s%suser id %" PRIu32 ") %s: see %s%s%s", k->pid, unit,
-		 *unit ? ", " : "", about ? about->runs_as : UINT32_MAX, how,
-		 *unit ? "journalctl -u " : "its lines in this log", unit,
-		 WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL
-			 ? "; journalctl -k tells whether the kernel did so for lack of memory"
-			 : "");
+	fail(ret, -EPIPE, "its process %d (%s%suser id %" PRIu32 ") %s: see %s%s%s", k->pid, unit,
+	     *unit ? ", " : "", about ? about->runs_as : UINT32_MAX, how,
+	     *unit ? "journalctl -u " : "its lines in this log", unit,
+	     WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL
+		     ? "; journalctl -k tells whether the kernel did so for lack of memory"
+		     : "");
 }

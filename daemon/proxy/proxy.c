@@ -21,6 +21,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -137,14 +138,14 @@ static bool holds_nothing(const struct proxy *k)
  * It does not speak with us, or said what cannot be. It may be a keeper of another version, and
  * have regions that peers use. So it is left alone with them, but tried again now and then.
  */
-static void become_strange(struct proxy *k, const char *why)
+static void become_strange(struct proxy *k, const struct failure *why)
 {
 	uint64_t again = doubled(COMPLAINT_FIRST_USEC, k->complaints, COMPLAINT_LAST_USEC);
 
 	snprintf(
 		k->trouble, sizeof(k->trouble),
-		"keeper %s (pid %d): %s; it is left alone with what it holds, and tried again: %s",
-		k->name, k->pid, why,
+		"keeper %s (pid %d): %.300s; it is left alone with what it holds, and tried again: %s",
+		k->name, k->pid, why->text,
 		proxy_is_foreign(k)
 			? "run a version of rdmareg that speaks one of the keeper's, or release all of "
 			  "its regions, which ends the process"
@@ -168,7 +169,7 @@ static void become_strange(struct proxy *k, const char *why)
 			k->name, k->pid);
 }
 
-void proxy_remove(struct proxy *k, int error, const char *why)
+static void remove_for(struct proxy *k, const struct failure *why)
 {
 	if (k->dying)
 		return;
@@ -178,9 +179,9 @@ void proxy_remove(struct proxy *k, int error, const char *why)
 			   k->name, k->note.regions, k->uid);
 	else if (k->note.regions || !TAILQ_EMPTY(&k->operations))
 		log_error("keeper %s: lost with %" PRIu32 " regions of uid %" PRIu32 ": %s",
-			  k->name, k->note.regions, k->uid, why);
+			  k->name, k->note.regions, k->uid, why->text);
 	else
-		log_info("keeper %s: gone: %s", k->name, why);
+		log_info("keeper %s: gone: %s", k->name, why->text);
 	k->dying = true;
 	/* one of ours that never came to anything */
 	if (k->pidfd >= 0 && k->ours && !holds(k))
@@ -190,22 +191,40 @@ void proxy_remove(struct proxy *k, int error, const char *why)
 	leave_ready(k);
 	end_start(k);
 	LIST_REMOVE(k, keepers);
-	proxy_answer_all(k, error, why);
+	proxy_answer_all(k, why->code, why->text);
 	k->set->handlers->gone(k->set->userdata, k);
 	proxy_came_through(k);
 	proxy_free(k);
+}
+
+void proxy_remove(struct proxy *k, int error, const char *format, ...)
+{
+	struct failure why;
+	va_list args;
+
+	va_start(args, format);
+	fail_va(&why, error, format, args);
+	va_end(args);
+	remove_for(k, &why);
 }
 
 /*
  * It will not do. One that we started and that holds nothing is ended; what is in any other is not
  * ours to end.
  */
-static void reject(struct proxy *k, int error, const char *why)
+static void reject(struct proxy *k, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void reject(struct proxy *k, const char *format, ...)
 {
+	struct failure why;
+	va_list args;
+
+	va_start(args, format);
+	fail_va(&why, -EPIPE, format, args);
+	va_end(args);
 	if (k->ours && !holds(k))
-		proxy_remove(k, error, why);
+		remove_for(k, &why);
 	else
-		become_strange(k, why);
+		become_strange(k, &why);
 }
 
 static const char *send_plain(struct proxy *k, enum keeper_type type)
@@ -409,18 +428,16 @@ static void on_writable(void *userdata)
 static void on_lost(void *userdata, const char *complaint)
 {
 	struct proxy *k = userdata;
-	char why[512];
+	struct failure why;
 
 	if (complaint) {
 		/* what it sent, or a sentence about it */
-		snprintf(why, sizeof(why), "%s%s", strncmp(complaint, "it ", 3) ? "it sent " : "",
-			 complaint);
-		reject(k, -EPIPE, why);
+		reject(k, "%s%s", strncmp(complaint, "it ", 3) ? "it sent " : "", complaint);
 		return;
 	}
 	if (holds(k) && proxy_has_ended(k)) {
-		proxy_describe_end(k, why, sizeof(why));
-		proxy_remove(k, -EPIPE, why);
+		proxy_describe_end(k, &why);
+		remove_for(k, &why);
 		return;
 	}
 	if (holds(k) && k->phase == PHASE_READY && !k->retired)
@@ -436,7 +453,8 @@ static void on_lost(void *userdata, const char *complaint)
 			"it hangs up when it is greeted, so it does not speak %s of the keeper protocol, as this "
 			"rdmaregd does",
 			name_versions(range, &keeper_versions));
-		become_strange(k, k->mismatch);
+		fail(&why, -EPROTO, "%s", k->mismatch);
+		become_strange(k, &why);
 		return;
 	}
 	if (k->phase == PHASE_READY && now_monotonic_usec() - k->ready_usec > STABLE_USEC)
@@ -488,7 +506,7 @@ static void greet(struct proxy *k)
 	if (why) {
 		closep(&pidfd);
 		k->link = link_free(k->link);
-		reject(k, -EPIPE, why);
+		reject(k, "%s", why);
 		return;
 	}
 	k->pid = pid;
@@ -506,7 +524,7 @@ static void greet(struct proxy *k)
 	k->set->handlers->known(k->set->userdata, k->pid, k->started);
 	k->unit = spawn_unit_free(k->unit);
 	if (send_plain(k, KEEPER_HELLO))
-		reject(k, -EPIPE, "it does not read, its socket is full");
+		reject(k, "it does not read, its socket is full");
 }
 
 /*
@@ -515,10 +533,9 @@ static void greet(struct proxy *k)
  */
 static void try_connect(struct proxy *k)
 {
-	const char *why = "it could not be reached";
 	uint64_t again = doubled(RETRY_FIRST_USEC, k->attempt,
 				 k->spawned ? RETRY_START_USEC : RETRY_LAST_USEC);
-	char text[256];
+	struct failure why;
 	int r = -EAGAIN;
 
 	/*
@@ -532,6 +549,7 @@ static void try_connect(struct proxy *k)
 		greet(k);
 		return;
 	}
+	fail(&why, r, "its socket %s cannot be connected to: %s", k->path, strerror(-r));
 	if (holds(k) && k->pidfd >= 0) { /* it lives, or its end is about to be told */
 		k->attempt++;
 		set_timer(k->retry, again);
@@ -564,8 +582,7 @@ static void try_connect(struct proxy *k)
 		set_timer(k->retry, again);
 		return;
 	}
-	snprintf(text, sizeof(text), "%s: %s", why, strerror(-r));
-	proxy_remove(k, -ECHILD, text);
+	proxy_remove(k, -ECHILD, "%s", why.text);
 }
 
 static void on_retry(evutil_socket_t fd, short what, void *userdata)

@@ -149,7 +149,8 @@ void proxy_begin(struct proxy *k);
  * Its process has ended, or never came to anything: answers everything with @error, tells that it
  * is gone, frees it.
  */
-void proxy_remove(struct proxy *k, int error, const char *why);
+void proxy_remove(struct proxy *k, int error, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 /*
  * It holds nothing, and never gets anything any more: tells it to end, and sees to it. False: that
  * cannot be done.
@@ -180,16 +181,16 @@ const char *proxy_instance_check(const struct proxy *k, pid_t pid, uid_t uid);
 /* --- proxy/end.c */
 
 /* How its process ended, which it has, and where more is to be read. */
-void proxy_describe_end(const struct proxy *k, char *out, size_t size);
+void proxy_describe_end(const struct proxy *k, struct failure *ret);
 /* The same of one that held nothing, of which an end by itself needs no explanation. */
-void proxy_describe_idle_end(const struct proxy *k, char *out, size_t size);
+void proxy_describe_idle_end(const struct proxy *k, struct failure *ret);
 
 /* --- proxy/start.c */
 
 #define NO_ID "every user id of keeper_uids in rdmaregd.conf is in use"
 
-/* Starts the process. 0: now wait until it listens. @ret_why: on failure. */
-int proxy_start(struct proxy *k, const char **ret_why);
+/* Starts the process. 0: now wait until it listens. @why: filled on failure. */
+int proxy_start(struct proxy *k, struct failure *why);
 /* Forgets all that watches over the starting. */
 void proxy_start_over(struct proxy *k);
 /* Tells when the process ends. False: that cannot be told. */

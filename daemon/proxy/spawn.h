@@ -58,7 +58,7 @@ int spawn_direct(struct spawned **ret, struct spawner *s, struct event_base *bas
  * @failed: called if systemd says no; @again: only because there is a unit of this name
  * @ret: free it when the keeper answered, or when nobody is interested any more
  */
-typedef void spawn_failed_t(void *userdata, const char *why, bool again);
+typedef void spawn_failed_t(void *userdata, const struct failure *why, bool again);
 /* Its process runs: from pid on. */
 typedef void spawn_started_t(void *userdata, const struct record_keeper *about);
 struct spawn_unit;

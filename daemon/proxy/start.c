@@ -32,18 +32,21 @@ void proxy_start_over(struct proxy *k)
  * @again: a unit of that name still ends, however long; the retry timer comes by with another
  * number.
  */
-static void on_unit_failed(void *userdata, const char *why, bool again)
+static void on_unit_failed(void *userdata, const struct failure *why, bool again)
 {
 	struct proxy *k = userdata;
 
 	if (!again) {
-		proxy_remove(k, -ECHILD, why);
+		proxy_remove(k, why->code, "%s", why->text);
 		return;
 	}
 	proxy_start_over(k);
 	unlink(k->path);
 	if (proxy_instance_next(k) < 0)
-		proxy_remove(k, -ECHILD, "earlier ones of this tenant do not end");
+		proxy_remove(
+			k, -ECHILD,
+			"the units of this tenant's earlier keepers do not end: see systemctl list-units "
+			"'rdmareg-keeper-*'");
 }
 
 /* It is known who it is: now it can be talked to. */
@@ -70,9 +73,9 @@ static void on_process_started(void *userdata, pid_t pid, int pidfd)
 	is_identified(k, &about);
 }
 
-static void on_process_failed(void *userdata, const char *why)
+static void on_process_failed(void *userdata, const struct failure *why)
 {
-	proxy_remove(userdata, -ECHILD, why);
+	proxy_remove(userdata, why->code, "%s", why->text);
 }
 
 static const struct spawned_ops process_ops = { .started = on_process_started,
@@ -81,17 +84,19 @@ static const struct spawned_ops process_ops = { .started = on_process_started,
 /* It ended without having listened, while it rested, or while there was no connection. */
 static void on_ended(evutil_socket_t fd, short what, void *userdata)
 {
-	char why[512] = "its process ended before it listened: see its own log lines";
 	struct proxy *k = userdata;
+	struct failure why;
 
 	(void)fd, (void)what;
 	if (!spawned_look(k->process)) /* that told why, and gave it up */
 		return;
 	if (k->phase == PHASE_RESTING)
-		proxy_describe_idle_end(k, why, sizeof(why));
+		proxy_describe_idle_end(k, &why);
 	else if (k->note.listed || k->note.from_record)
-		proxy_describe_end(k, why, sizeof(why));
-	proxy_remove(k, -EPIPE, why);
+		proxy_describe_end(k, &why);
+	else
+		fail(&why, -EPIPE, "its process ended before it listened: see its own log lines");
+	proxy_remove(k, why.code, "%s", why.text);
 }
 
 bool proxy_watch_end(struct proxy *k)
@@ -140,7 +145,7 @@ static int start_direct(struct proxy *k, struct spawn_request *q)
 	return spawn_direct(&k->process, k->set->spawner, k->set->base, q, &process_ops, k);
 }
 
-int proxy_start(struct proxy *k, const char **ret_why)
+int proxy_start(struct proxy *k, struct failure *why)
 {
 	const struct settings *s = k->set->settings;
 	_cleanup_(closep) int fd = -1;
@@ -157,32 +162,32 @@ int proxy_start(struct proxy *k, const char **ret_why)
 	/* what an earlier process had is over with it */
 	record_end_claims(k->record);
 	record_identify(k->record, &nobody);
-	*ret_why = "its socket could not be made";
 	r = bind_socket(k, &fd);
 	if (r < 0)
-		return r;
+		return fail(why, r, "its socket %s could not be made: %s", k->path, strerror(-r));
 	q.socket = fd;
-	*ret_why = "it could not be started";
 	if (!unit) {
 		q.runs_as = k->uid;
 		if (geteuid() == 0)
 			r = spawn_choose_id(s, is_reserved, k, &q.runs_as);
-		if (r == -EUSERS)
-			*ret_why = NO_ID;
 		if (r == 0)
 			r = start_direct(k, &q);
 	} else if (!k->set->connection) {
-		*ret_why =
-			"systemd cannot be asked but on the system bus: see spawn in rdmaregd.conf";
 		r = -EOPNOTSUPP;
 	} else {
 		r = spawn_unit(&k->unit, k->set->connection, &q, on_unit_failed, on_unit_started,
 			       k);
 	}
-	if (r < 0) {
+	if (r < 0)
 		unlink(k->path);
-		return r;
-	}
+	if (r == -EUSERS)
+		return fail(why, r, "%s", NO_ID);
+	if (unit && !k->set->connection)
+		return fail(why, r,
+			    "systemd cannot be asked to start it, because rdmaregd is not on the "
+			    "system bus: see spawn in rdmaregd.conf");
+	if (r < 0)
+		return fail(why, r, "it could not be started: %s", strerror(-r));
 	k->spawned = k->ours = true;
 	k->settings_at = k->set->settings_at;
 	log_info("keeper %s: started%s", k->name, unit ? " by systemd" : "");

@@ -59,12 +59,16 @@ static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	struct spawn_unit *u = userdata;
 	const sd_bus_error *e = sd_bus_message_get_error(m);
 	const char *sender = sd_bus_message_get_sender(m);
+	struct failure why;
 
 	(void)error;
 	snprintf(u->systemd, sizeof(u->systemd), "%s", sender ? sender : "");
-	if (e)
-		u->failed(u->userdata, e->message ? e->message : e->name,
-			  sd_bus_error_has_name(e, "org.freedesktop.systemd1.UnitExists"));
+	if (!e)
+		return 0;
+	fail(&why, -ECHILD, "systemd does not start %s: %s", u->name,
+	     e->message ? e->message : e->name);
+	u->failed(u->userdata, &why,
+		  sd_bus_error_has_name(e, "org.freedesktop.systemd1.UnitExists"));
 	return 0;
 }
 
@@ -114,7 +118,7 @@ static int on_properties(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	struct record_keeper about = { .runs_as = UINT32_MAX };
 	struct spawn_unit *u = userdata;
-	char why[400];
+	struct failure why;
 
 	(void)error;
 	snprintf(about.unit, sizeof(about.unit), "%s", u->name);
@@ -123,9 +127,9 @@ static int on_properties(sd_bus_message *m, void *userdata, sd_bus_error *error)
 		u->started(u->userdata, &about);
 		return 0;
 	}
-	snprintf(why, sizeof(why), "systemd does not say which process %s is: see journalctl -u %s",
-		 u->name, u->name);
-	u->failed(u->userdata, why, false);
+	fail(&why, -ECHILD, "systemd does not say which process %s is: see journalctl -u %s",
+	     u->name, u->name);
+	u->failed(u->userdata, &why, false);
 	return 0;
 }
 
@@ -147,7 +151,7 @@ static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *error
 {
 	struct spawn_unit *u = userdata;
 	const char *unit, *result, *sender = sd_bus_message_get_sender(m);
-	char why[256];
+	struct failure why;
 
 	(void)error;
 	/* the match for systemd's name lets anybody's signal pass */
@@ -159,9 +163,9 @@ static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *error
 		return 0;
 	if (!strcmp(result, "done") && ask_for_properties(u, sd_bus_message_get_bus(m)) >= 0)
 		return 0;
-	snprintf(why, sizeof(why), "systemd could not start %s (%s): see journalctl -u %s", unit,
-		 result, unit);
-	u->failed(u->userdata, why, false);
+	fail(&why, -ECHILD, "systemd could not start %s (%s): see journalctl -u %s", unit, result,
+	     unit);
+	u->failed(u->userdata, &why, false);
 	return 0;
 }
 

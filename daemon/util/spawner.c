@@ -128,14 +128,14 @@ static ssize_t receive(const struct spawned *p, struct spawn_report *ret, int *r
 	return n;
 }
 
-static void fail(const struct spawned *p, const char *step, int error)
+static void tell_failed(const struct spawned *p, const char *step, int error)
 {
-	char why[512];
+	struct failure why;
 
-	snprintf(why, sizeof(why), "%s could not be started: %.*s%s%s", p->program,
-		 (int)sizeof(((struct spawn_report *)0)->step), step, error ? ": " : "",
-		 error ? strerror(error) : "");
-	p->ops->failed(p->userdata, why);
+	fail(&why, -ECHILD, "%s could not be started: %.*s%s%s", p->program,
+	     (int)sizeof(((struct spawn_report *)0)->step), step, error ? ": " : "",
+	     error ? strerror(error) : "");
+	p->ops->failed(p->userdata, &why);
 }
 
 /*
@@ -154,13 +154,13 @@ static int take_report(struct spawned *p)
 		event_del(p->readable);
 		if (p->told)
 			return 0;
-		fail(p, "the process that makes others does not make it", 0);
+		tell_failed(p, "the process that makes others does not make it", 0);
 		return -1;
 	}
 	if (report.error) {
 		closep(&pidfd);
 		event_del(p->readable);
-		fail(p, report.step, report.error);
+		tell_failed(p, report.step, report.error);
 		return -1;
 	}
 	p->told = true;

@@ -18,6 +18,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "util/failure.h"
+
 struct event_base;
 struct spawner;
 
@@ -49,8 +51,8 @@ struct spawner_order {
 struct spawned_ops {
 	/* There is a process. @pidfd: the callee's. */
 	void (*started)(void *userdata, pid_t pid, int pidfd);
-	/* The program does not run, and will not. Also after started(). */
-	void (*failed)(void *userdata, const char *why);
+	/* The program does not run, and will not: -ECHILD. Also after started(). */
+	void (*failed)(void *userdata, const struct failure *why);
 };
 struct spawned;
 
