@@ -1,0 +1,109 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# A Slurm cluster of two nodes inside the guest, for scenarios: sourced after lib.sh and regions.sh, on a systemd boot.
+#
+# node-a is the guest itself. node-b is the network namespace b with a mount namespace of its own: what makes a machine one of
+# its own for rdmareg (system bus, /run/rdmareg, settings) is private there, the filesystems below /mnt are shared, as a
+# cluster's are. Each node has its slurmd; munge and slurmctld run on node-a. Nothing of it starts by itself (masked-units).
+
+SLURM_STATE=/run/lab/slurm
+SLURM_NODES="node-a node-b"
+
+# node_b COMMAND... - on node-b, as root there.
+node_b() { nsenter --target "$(cat $SLURM_STATE/node-b.pid)" --mount --net -- "$@"; }
+
+# What is private to node-b. ip netns exec has given it a /sys of its own, which lacks the control groups.
+start_node_b() {
+	mkdir -p $SLURM_STATE
+	cat >$SLURM_STATE/node-b.sh <<-'EOF'
+		set -e
+		mount -t cgroup2 none /sys/fs/cgroup
+		mkdir -p /run/dbus /run/rdmareg /var/cache/rdmareg /etc/rdmareg/conf.d
+		for dir in /run/dbus /run/rdmareg /var/cache/rdmareg /etc/rdmareg/conf.d; do mount -t tmpfs -o mode=755 node-b $dir; done
+		echo $$ >/run/lab/slurm/node-b.pid
+		exec sleep infinity
+	EOF
+	systemd-run -q --collect --unit=lab-node-b ip netns exec b sh $SLURM_STATE/node-b.sh
+	wait_for test -s $SLURM_STATE/node-b.pid
+}
+
+slurm_conf() {
+	local node
+	cat <<-EOF
+		ClusterName=lab
+		SlurmctldHost=lab($LAB_ADDR_A)
+		SlurmUser=slurm
+		AuthType=auth/munge
+		CredType=cred/munge
+		StateSaveLocation=/var/lib/slurm/ctld
+		SlurmdSpoolDir=/var/lib/slurm/%n
+		SlurmctldPidFile=$SLURM_STATE/slurmctld.pid
+		SlurmdPidFile=$SLURM_STATE/%n.pid
+		SlurmdParameters=config_overrides
+		SelectType=select/cons_tres
+		SelectTypeParameters=CR_Core
+		ProctrackType=proctrack/cgroup
+		TaskPlugin=task/cgroup
+		JobAcctGatherType=jobacct_gather/none
+		MpiDefault=none
+		MailProg=/bin/true
+		PrologFlags=Alloc,Contain
+		ReturnToService=2
+		KillWait=12
+		UnkillableStepTimeout=180
+		SlurmdTimeout=120
+		MessageTimeout=30
+		BatchStartTimeout=60
+		InactiveLimit=0
+		NodeName=node-a NodeHostname=lab NodeAddr=$LAB_ADDR_A Port=17001 CPUs=24 RealMemory=1000
+		NodeName=node-b NodeHostname=lab NodeAddr=$LAB_ADDR_B Port=17002 CPUs=24 RealMemory=1000
+		PartitionName=lab Nodes=ALL Default=YES MaxTime=10 State=UP
+	EOF
+}
+
+# slurm_node NODE [COMMAND...] - starts its slurmd, by way of a command that enters the node.
+slurm_node() {
+	local node=$1
+	shift
+	mkdir -p "/var/lib/slurm/$node"
+	systemd-run -q --collect --unit="slurmd-$node" -p Delegate=yes -p KillMode=process -p LimitMEMLOCK=infinity \
+		"$@" /usr/sbin/slurmd -D -N "$node"
+}
+
+start_slurmd_a() { slurm_node node-a; }
+start_slurmd_b() { slurm_node node-b nsenter --target "$(cat $SLURM_STATE/node-b.pid)" --mount --net --; }
+
+node_is() { [ "$(sinfo -h -N -n "$1" -o %T | head -n 1)" = "$2" ]; }
+nodes_idle() {
+	local node
+	for node in $SLURM_NODES; do node_is "$node" idle || return 1; done
+}
+
+# slurm_up - returns when both nodes are idle.
+slurm_up() {
+	mkdir -p /etc/slurm /var/lib/slurm/ctld $SLURM_STATE
+	chown slurm: /var/lib/slurm/ctld
+	chmod 755 $SLURM_STATE
+	slurm_conf >/etc/slurm/slurm.conf
+	printf 'CgroupPlugin=cgroup/v2\nIgnoreSystemd=yes\nEnableControllers=yes\nConstrainRAMSpace=no\n' >/etc/slurm/cgroup.conf
+	systemd-run -q --collect --unit=lab-munged -p User=munge -p RuntimeDirectory=munge -p StateDirectory=munge \
+		-p LogsDirectory=munge /usr/sbin/munged --foreground
+	wait_for sh -c 'munge -n | unmunge' || return 1
+	start_node_b || return 1
+	systemd-run -q --collect --unit=lab-slurmctld -p User=slurm -p RuntimeDirectory=slurmctld /usr/sbin/slurmctld -D
+	start_slurmd_a
+	start_slurmd_b
+	WAIT_SEC=120 wait_for nodes_idle
+}
+
+slurm_log() { journalctl --no-pager -q -b -u lab-slurmctld -u 'slurmd-*' -u lab-munged | tail -n "${1:-60}"; }
+
+# slurm_down - jobs, daemons and node-b. Never fails.
+slurm_down() {
+	scancel --state=PENDING --state=RUNNING -u good 2>/dev/null
+	systemctl stop 'slurmd-*' lab-slurmctld lab-munged lab-node-b 2>/dev/null
+	pkill -KILL -x slurmstepd
+	rm -rf $SLURM_STATE /var/lib/slurm/*
+	return 0
+}
