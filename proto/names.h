@@ -14,9 +14,11 @@
 #define RDMAREG_MANAGER_PATH "/org/rdmareg/Registry1"
 #define RDMAREG_REGION_PREFIX "/org/rdmareg/Registry1/region"
 #define RDMAREG_JOB_PREFIX "/org/rdmareg/Registry1/job"
+#define RDMAREG_SESSION_PREFIX "/org/rdmareg/Registry1/session"
 #define RDMAREG_MANAGER_INTERFACE "org.rdmareg.Registry1.Manager"
 #define RDMAREG_REGION_INTERFACE "org.rdmareg.Registry1.Region"
 #define RDMAREG_JOB_INTERFACE "org.rdmareg.Registry1.Job"
+#define RDMAREG_SESSION_INTERFACE "org.rdmareg.Registry1.Session"
 
 /* polkit actions: systemd/org.rdmareg.Registry1.policy */
 #define RDMAREG_ACTION_HOLD "org.rdmareg.Registry1.hold"
@@ -24,6 +26,7 @@
 #define RDMAREG_ACTION_ENFORCE "org.rdmareg.Registry1.enforce-limits"
 #define RDMAREG_ACTION_DAX "org.rdmareg.Registry1.dax"
 #define RDMAREG_ACTION_RELOAD "org.rdmareg.Registry1.reload"
+#define RDMAREG_ACTION_SESSIONS "org.rdmareg.Registry1.sessions"
 
 /* D-Bus errors. Each is documented, with its causes, in the interface XML beside this file. */
 #define RDMAREG_ERROR_PREFIX "org.rdmareg.Registry1.Error."
@@ -37,6 +40,9 @@
 #define RDMAREG_ERROR_NO_SUCH_REGION RDMAREG_ERROR_PREFIX "NoSuchRegion"
 #define RDMAREG_ERROR_NO_SUCH_JOB RDMAREG_ERROR_PREFIX "NoSuchJob"
 #define RDMAREG_ERROR_NO_SUCH_REVOCATION RDMAREG_ERROR_PREFIX "NoSuchRevocation"
+#define RDMAREG_ERROR_NO_SUCH_SESSION RDMAREG_ERROR_PREFIX "NoSuchSession"
+#define RDMAREG_ERROR_SESSION_EXISTS \
+	RDMAREG_ERROR_PREFIX "SessionExists" /* created before, with other limits */
 #define RDMAREG_ERROR_NO_ADAPTER \
 	RDMAREG_ERROR_PREFIX "NoAdapter" /* no RDMA device with on-demand paging */
 #define RDMAREG_ERROR_BUSY \
@@ -168,6 +174,24 @@ enum path_state {
 	_PATH_STATE_MAX,
 };
 #define PATH_STATE_NAMES { "unknown", "there", "moved", "deleted" }
+
+/* Where a session that was created stands. */
+enum session_state {
+	SESSION_ACTIVE,
+	SESSION_DRAINING, /* nothing new is registered in it */
+	SESSION_ENDED,	  /* its regions are taken down; it is gone with the last of them */
+	_SESSION_STATE_MAX,
+};
+#define SESSION_STATE_NAMES { "active", "draining", "ended" }
+
+/* How a region of a session that was released ended. */
+enum session_outcome {
+	SESSION_RELEASED,
+	SESSION_LATE, /* not yet: it is gone when its keeper has answered */
+	SESSION_GONE, /* its keeper ended meanwhile, and the region with it */
+	_SESSION_OUTCOME_MAX,
+};
+#define SESSION_OUTCOME_NAMES { "released", "late", "gone" }
 
 /* How a revocation ended. */
 enum revocation_outcome {

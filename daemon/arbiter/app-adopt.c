@@ -19,7 +19,7 @@
 const char *app_keeper_opened(void *userdata, struct proxy *k)
 {
 	const struct registry_limits any = { UINT32_MAX, UINT64_MAX, UINT32_MAX, UINT32_MAX,
-					     UINT32_MAX };
+					     UINT32_MAX, UINT32_MAX, UINT32_MAX };
 	struct registry_limits limits;
 	struct app *a = userdata;
 	int r;
@@ -189,6 +189,7 @@ void app_keeper_list_done(void *userdata, struct proxy *k)
 		next = LIST_NEXT(e, of_keeper);
 		app_step_plain(a, registry_find(a->registry, e->id), REGION_ADOPTION_DONE);
 	}
+	app_go_on_ending(a, proxy_note(k)->tenant);
 }
 
 /* What a keeper that cannot be asked would list, as far as the record knows. */
@@ -248,6 +249,7 @@ void app_keepers_adopted(void *userdata, bool all)
 		log_warning(
 			"not every keeper answered within adopt_timeout_msec; their regions will appear later");
 	app_adopt_dax(a);
+	app_end_sessions(a);
 	event_add(a->orphans_end, &grace);
 	a->serving = true;
 	loop_hold_bus(a->loop, false);

@@ -379,6 +379,12 @@ const struct bus_handlers app_bus_handlers = {
 	.each_holder = app_each_holder,
 	.evict = app_evict,
 	.reload = app_reload,
+	.view_session = app_view_session,
+	.view_next_session = app_view_next_session,
+	.create_session = app_create_session,
+	.release_session = app_release_session,
+	.drain_session = app_drain_session,
+	.limit_session = app_limit_session,
 	.client_gone = client_gone,
 	.name_lost = name_lost,
 };

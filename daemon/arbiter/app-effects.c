@@ -77,22 +77,25 @@ static void reply_register(struct region_entry *e, const struct region_view *v, 
 
 static void reply_release(struct region_entry *e)
 {
-	struct eviction *eviction;
-	struct call *call;
+	struct waiting w;
 
-	while (region_entry_next_release(e, &call, &eviction)) {
-		if (call)
-			call_reply(call);
+	while (region_entry_next_release(e, &w)) {
+		if (w.call)
+			call_reply(w.call);
+		else if (w.eviction)
+			app_eviction_step(w.eviction, false);
+		else if (e->keeper_ended)
+			app_ending_step(w.ending, e->id, SESSION_GONE,
+					"its keeper ended meanwhile, and the region with it");
 		else
-			app_eviction_step(eviction, false);
+			app_ending_step(w.ending, e->id, SESSION_RELEASED, "released");
 	}
 }
 
 void app_release_late(struct region_entry *e, const char *text)
 {
-	struct eviction *eviction;
+	struct waiting w;
 	struct failure f;
-	struct call *call;
 
 	e->late_release = true;
 	failure_set(
@@ -100,17 +103,21 @@ void app_release_late(struct region_entry *e, const char *text)
 		"region %" PRIu64
 		" is not released yet; it is gone once its keeper has answered, or has ended: %s",
 		e->id, text);
-	while (region_entry_next_release(e, &call, &eviction)) {
-		if (call)
-			call_fail(call, &f);
+	while (region_entry_next_release(e, &w)) {
+		if (w.call)
+			call_fail(w.call, &f);
+		else if (w.eviction)
+			app_eviction_step(w.eviction, true);
 		else
-			app_eviction_step(eviction, true);
+			app_ending_step(w.ending, e->id, SESSION_LATE, text);
 	}
 }
 
 static void remove_region(struct app *a, struct region *r, struct region_entry *e,
 			  const struct region_view *v)
 {
+	uint32_t tenant = r->tenant;
+
 	app_ungate(a, r, e);
 	app_end_revokes(a, r->id);
 	app_forget_record(e);
@@ -125,6 +132,7 @@ static void remove_region(struct app *a, struct region *r, struct region_entry *
 	proxy_note(e->keeper)->peers -= r->peers;
 	region_table_remove(a->table, e);
 	registry_remove_region(a->registry, r);
+	app_session_lost_region(a, tenant);
 	app_set_status(a);
 }
 

@@ -50,6 +50,7 @@ struct app {
 	uint64_t refusals_unsaid;
 	LIST_HEAD(, revoke) revokes;
 	LIST_HEAD(, eviction) evictions;
+	LIST_HEAD(, ending) endings;
 	uint64_t last_job;
 	LIST_HEAD(, dax_grant) dax_grants;
 	struct jobs jobs; /* that can be seen, by number */
@@ -246,6 +247,42 @@ bool app_is_evicting(const struct app *a, const struct filesystem *on);
 
 int app_evict(void *userdata, struct client *c, const struct evict_request *q, struct call *call,
 	      struct failure *ret);
+
+/* --- app-sessions.c; the first five are of struct bus_handlers */
+
+bool app_view_session(void *userdata, uint32_t uid, const char *name, struct session_view *ret);
+bool app_view_next_session(void *userdata, const uint32_t *uid, uint32_t after_uid,
+			   const char *after_name, struct session_view *ret);
+int app_create_session(void *userdata, struct client *c, const struct session_request *q,
+		       struct call *call, struct failure *ret);
+int app_drain_session(void *userdata, const struct session_request *q, struct call *call,
+		      struct failure *ret);
+int app_limit_session(void *userdata, const struct session_request *q, struct call *call,
+		      struct failure *ret);
+/* What is in force for a tenant of either kind. */
+void app_session_limits(const struct app *a, const struct tenant *t, struct session_limits *ret);
+/* Recorded, done and told, or refused. Only ever onwards. */
+int app_set_session_state(struct app *a, uint32_t tenant, enum session_state state,
+			  struct failure *f);
+/* It was released, and has no regions any more. */
+void app_session_is_over(struct app *a, uint32_t tenant);
+/* Those that an earlier daemon recorded: before its keepers are looked for. */
+void app_load_sessions(struct app *a);
+
+/* --- app-ending.c, of struct bus_handlers */
+
+int app_release_session(void *userdata, struct client *c, const struct session_request *q,
+			struct call *call, struct failure *ret);
+/* @text: why it is late */
+void app_ending_step(struct ending *g, uint64_t region, enum session_outcome outcome,
+		     const char *text);
+/* A region of the tenant is no more. */
+void app_session_lost_region(struct app *a, uint32_t tenant);
+/* If it was being released: what came to it meanwhile is released, too. */
+void app_go_on_ending(struct app *a, uint32_t tenant);
+/* Those whose end an earlier daemon began. */
+void app_end_sessions(struct app *a);
+void app_free_endings(struct app *a);
 
 /* --- app-jobs.c; the first five are of struct bus_handlers */
 

@@ -312,6 +312,7 @@ static void gone(void *userdata, struct proxy *k)
 		struct region *r = registry_find(a->registry, e->id);
 
 		app_note_end(r, e, END_LOST);
+		e->keeper_ended = true;
 		app_step_plain(a, r, REGION_KEEPER_GONE);
 	}
 	if (proxy_note(k)->has_tenant)
@@ -319,7 +320,20 @@ static void gone(void *userdata, struct proxy *k)
 	app_set_status(a);
 }
 
+/* Whether it was created or not. */
+static void limits(void *userdata, uint32_t uid, const char *session, struct session_limits *ret)
+{
+	const struct tenant none = { .uid = uid }, *t = NULL;
+	struct app *a = userdata;
+	uint32_t at;
+
+	if (registry_find_tenant(a->registry, uid, session, &at))
+		t = registry_tenant(a->registry, at);
+	app_session_limits(a, t ? t : &none, ret);
+}
+
 const struct pool_handlers app_keepers_handlers = {
+	.limits = limits,
 	.known = app_keeper_known,
 	.opened = app_keeper_opened,
 	.list_begins = app_list_begins,

@@ -45,6 +45,8 @@ void app_apply_settings(struct app *a)
 		.regions_per_client = (uint32_t)s->regions_per_client,
 		.tenants_per_uid = (uint32_t)s->tenants_per_uid,
 		.tenants = (uint32_t)s->keepers,
+		.sessions = (uint32_t)s->sessions_max,
+		.ids = a->keepers ? pool_ids(a->keepers) : 0,
 	};
 	const struct bus_limits bus = { (uint32_t)s->pending_calls_per_client,
 					(uint32_t)s->pending_calls_per_uid,
@@ -253,7 +255,6 @@ static int make_parts(struct app *a)
 		r = connect_bus(a);
 	if (r < 0)
 		return r;
-	app_apply_settings(a);
 	bus_descriptors(a->bus, &in, &out);
 	loop_set_bus(a->loop, bus_connection(a->bus), in, out);
 	loop_set_work(a->loop, process, work, a);
@@ -262,8 +263,11 @@ static int make_parts(struct app *a)
 	r = pool_new(&a->keepers, loop_base(a->loop), a->offload, o->spawner,
 		     o->bus_address || o->session_bus ? NULL : bus_connection(a->bus),
 		     a->runtime.keepers, o->keeper, &a->settings, &app_keepers_handlers, a);
-	if (r == 0)
+	if (r == 0) {
+		app_apply_settings(a);
+		app_load_sessions(a);
 		r = pool_adopt(a->keepers);
+	}
 	if (r < 0)
 		log_error("%s: keepers cannot be looked for: %s", a->runtime.keepers, strerror(-r));
 	return r;
@@ -319,6 +323,7 @@ struct app *app_free(struct app *a)
 	app_free_passages(a);
 	app_free_gatings(a);
 	app_free_revokes(a);
+	app_free_endings(a);
 	app_free_jobs(a);
 	app_free_dax(a);
 	region_table_free(a->table);

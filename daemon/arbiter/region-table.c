@@ -179,22 +179,21 @@ void join_free(struct join *j)
 
 void region_table_remove(struct region_table *t, struct region_entry *e)
 {
-	struct eviction *eviction;
 	struct peer_note *peer;
+	struct waiting w;
 	struct join *join;
-	struct call *call;
 	struct failure f;
 
 	failure_set(&f, RDMAREG_ERROR_FAILED, "rdmaregd is being stopped; try again");
 	if (e->registering)
 		call_fail(e->registering, &f);
-	while (region_entry_next_release(e, &call, &eviction)) {
-		if (call)
-			call_fail(call, &f);
-		else if (!--eviction->left) {
-			call_fail(eviction->call, &f);
-			LIST_REMOVE(eviction, evictions);
-			free(eviction);
+	while (region_entry_next_release(e, &w)) {
+		if (w.call) {
+			call_fail(w.call, &f);
+		} else if (w.eviction && !--w.eviction->left) {
+			call_fail(w.eviction->call, &f);
+			LIST_REMOVE(w.eviction, evictions);
+			free(w.eviction);
 		}
 	}
 	while ((join = LIST_FIRST(&e->joins)))
@@ -221,28 +220,35 @@ void region_table_remove(struct region_table *t, struct region_entry *e)
 	free(e);
 }
 
-int region_entry_await_release(struct region_entry *e, struct call *call, struct eviction *eviction)
+static int await(struct region_entry *e, const struct waiting *who)
 {
 	struct waiting *w = malloc(sizeof(*w));
 
 	if (!w)
 		return -ENOMEM;
-	w->call = call;
-	w->eviction = eviction;
+	*w = *who;
 	SLIST_INSERT_HEAD(&e->releasing, w, waiting);
 	return 0;
 }
 
-bool region_entry_next_release(struct region_entry *e, struct call **ret_call,
-			       struct eviction **ret_eviction)
+int region_entry_await_release(struct region_entry *e, struct call *call, struct eviction *eviction)
+{
+	return await(e, &(const struct waiting){ .call = call, .eviction = eviction });
+}
+
+int region_entry_await_end(struct region_entry *e, struct ending *ending)
+{
+	return await(e, &(const struct waiting){ .ending = ending });
+}
+
+bool region_entry_next_release(struct region_entry *e, struct waiting *ret)
 {
 	struct waiting *w = SLIST_FIRST(&e->releasing);
 
 	if (!w)
 		return false;
 	SLIST_REMOVE_HEAD(&e->releasing, waiting);
-	*ret_call = w->call;
-	*ret_eviction = w->eviction;
+	*ret = *w;
 	free(w);
 	return true;
 }

@@ -17,6 +17,7 @@
 #include "bus/bus.h"
 
 struct proxy;
+struct ending; /* app-ending.c */
 
 /* For the log: who asked for something. @pid 0: nobody is known. */
 struct caller {
@@ -37,10 +38,11 @@ struct eviction {
 	LIST_ENTRY(eviction) evictions;
 };
 
-/* Who waits for the end of a region: a call, or an eviction. */
+/* Who waits for the end of a region: a call, an eviction, or a session's end. */
 struct waiting {
 	struct call *call;
 	struct eviction *eviction;
+	struct ending *ending;
 	SLIST_ENTRY(waiting) waiting;
 };
 
@@ -92,6 +94,7 @@ struct region_entry {
 	bool announced;		 /* RegionAdded was sent */
 	bool listed;		 /* by its keeper, in the list that is under way */
 	bool late_release;	 /* its keeper has not answered in time; it will */
+	bool keeper_ended;	 /* and the region with it */
 	/* the same of a change that was refused therefore: it is undone when it is answered */
 	bool late_change;
 	bool orphan; /* not detached, and its owner is not known: ends with the orphans' grace */
@@ -114,12 +117,12 @@ void region_table_remove(struct region_table *t, struct region_entry *e);
 
 /* The holder's connection ended. */
 void region_entry_forget_holder(struct region_entry *e);
-/* One of the two. -ENOMEM: it is not kept. */
+/* One of the two; or a session's. -ENOMEM: it is not kept. */
 int region_entry_await_release(struct region_entry *e, struct call *call,
 			       struct eviction *eviction);
+int region_entry_await_end(struct region_entry *e, struct ending *ending);
 /* Takes the next one who waits out. False: none is left. */
-bool region_entry_next_release(struct region_entry *e, struct call **ret_call,
-			       struct eviction **ret_eviction);
+bool region_entry_next_release(struct region_entry *e, struct waiting *ret);
 
 /* Once, when it is known what file it is of. -ENOMEM */
 int region_table_set_file(struct region_table *t, struct region_entry *e,

@@ -236,6 +236,10 @@ static int open_all(struct runtime *rt, const char *path, const char **ret_step)
 	if (r < 0)
 		return r;
 	close(r);
+	*ret_step = "sessions";
+	rt->sessions = open_directory(rt->directory, "sessions", 0700);
+	if (rt->sessions < 0)
+		return rt->sessions;
 	*ret_step = ID_FILE;
 	return read_next_id(rt);
 }
@@ -245,7 +249,7 @@ int runtime_open(struct runtime *rt, const char *path, char *ret_error, size_t e
 	const char *step;
 	int r;
 
-	*rt = (struct runtime){ .directory = -1, .lock = -1 };
+	*rt = (struct runtime){ .directory = -1, .lock = -1, .sessions = -1 };
 	if (strlen(path) > RUNTIME_PATH_MAX) {
 		snprintf(
 			ret_error, error_size,
@@ -271,6 +275,7 @@ int runtime_open(struct runtime *rt, const char *path, char *ret_error, size_t e
 void runtime_close(struct runtime *rt)
 {
 	closep(&rt->lock);
+	closep(&rt->sessions);
 	closep(&rt->directory);
-	rt->lock = rt->directory = -1;
+	rt->lock = rt->directory = rt->sessions = -1;
 }

@@ -10,6 +10,7 @@
  *   keepers/         for each keeper UID-SESSION-N.sock, where it listens, and UID-SESSION-N.record
  *                    (record.h), what the daemon knows of it; N tells a tenant's processes apart
  *   dax/             who has the DAX devices that were created for users (app-dax.c)
+ *   sessions/        the sessions that were created (session-record.h)
  *   next-region-id   numbers below it may have been given; if it is damaged, numbers go on far
  *                    above all that were given
  *
@@ -32,6 +33,7 @@ struct runtime {
 	char keepers[RUNTIME_PATH_MAX + 16]; /* path of that directory */
 	int directory;
 	int lock;
+	int sessions;	   /* that directory */
 	uint64_t next_id;  /* at opening: the first number that surely was never given */
 	uint64_t reserved; /* numbers below it may be given */
 };

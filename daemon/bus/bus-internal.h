@@ -37,6 +37,15 @@ struct found_job {
 	struct job *job;
 };
 
+/* Whose call is being handled, and for which session, which need not be there. */
+struct found_session {
+	struct bus *bus;
+	struct client *client;
+	uint32_t uid;
+	char name[TENANT_SESSION_MAX];
+	struct session_view view; /* but for methods of the interface, which look for themselves */
+};
+
 struct bus {
 	sd_bus *connection;
 	struct intake *intake;
@@ -74,6 +83,7 @@ struct bus {
 	listing_users; /* who waits for a list; whose turn is next is first */
 	struct found found;
 	struct found_job found_job;
+	struct found_session found_session;
 	struct ended ended;
 };
 
@@ -180,8 +190,8 @@ int end_call(struct call *call, int r, const struct failure *f);
 /* --- options.c */
 
 /*
- * One key that a method's a{sv} may have. @type: 's', 't', 'u' or 'b'; @value points to const char
- * *, uint64_t, uint32_t, bool.
+ * One key that a method's a{sv} may have. @type: 's' or 'o', 't', 'u' or 'b'; @value points to const
+ * char *, uint64_t, uint32_t, bool.
  */
 struct option {
 	const char *name;
@@ -292,7 +302,6 @@ int properties_append(sd_bus_message *m, const struct region_view *v, uint32_t c
 /* --- manager-register.c */
 
 int method_register(sd_bus_message *m, void *userdata, sd_bus_error *error);
-int check_session(const char *session, struct failure *f);
 int read_warm_mode(const char *word, bool *ret_given, enum warm_mode *ret, struct failure *f);
 /* The option "arbitration". *@ret_pre_content: it is "pre-content". */
 int read_arbitration(const char *word, bool *ret_pre_content, struct failure *f);
@@ -352,6 +361,54 @@ int enumerate_jobs(sd_bus *connection, const char *prefix, void *userdata, char 
 int method_start_prefetch(sd_bus_message *m, void *userdata, sd_bus_error *error);
 /* The arguments of Prefetch and StartPrefetch. */
 int read_prefetch(sd_bus_message *m, struct prefetch_request *q, struct failure *f);
+
+/* --- session.c */
+
+extern const sd_bus_vtable session_vtable[];
+int find_session(sd_bus *connection, const char *path, const char *interface, void *userdata,
+		 void **ret_found, sd_bus_error *ret_error);
+int enumerate_sessions(sd_bus *connection, const char *prefix, void *userdata, char ***ret_nodes,
+		       sd_bus_error *ret_error);
+/* a{sv}: all; @changed: those that are signalled */
+int session_append(sd_bus_message *m, const struct session_view *v, bool changed);
+extern const char *const session_state_names[_SESSION_STATE_MAX];
+
+/* --- session-path.c */
+
+int check_session(const char *session, struct failure *f);
+#define SESSION_PATH_MAX 200
+void session_path(uint32_t uid, const char *name, char out[static SESSION_PATH_MAX]);
+/* False: no session can be there. */
+bool session_of_path(const char *path, uint32_t *ret_uid, char ret_name[static TENANT_SESSION_MAX]);
+
+/* --- session-order.c: what takes an authorization of its own */
+
+enum session_order_kind {
+	ORDER_CREATE,
+	ORDER_RELEASE,
+	ORDER_DRAIN,
+	ORDER_LIMIT,
+};
+/* The end of a method: does it, asks first, or refuses. */
+int session_order(sd_bus_message *m, struct bus *b, struct client *c, enum session_order_kind kind,
+		  const struct session_request *q);
+/* Reads the limits in an a{sv}, and which were given. */
+int session_read_limits(sd_bus_message *m, struct session_request *q, struct failure *f);
+int session_missing(struct failure *f, uint32_t uid, const char *name);
+
+/* --- manager-session.c */
+
+int method_create_session(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int method_get_session(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int method_list_sessions(sd_bus_message *m, void *userdata, sd_bus_error *error);
+
+/* --- bus.c */
+
+/* What is sent to subscribers that may see the tenant. */
+typedef int build_tenant_t(sd_bus_message *m, const void *arguments);
+void bus_tell_of_tenant(struct bus *b, const struct tenant *t, const char *path,
+			const char *interface, const char *member, build_tenant_t *build,
+			const void *arguments);
 
 /* --- region-arbitrate.c: what changes what peers can reach */
 

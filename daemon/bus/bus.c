@@ -151,6 +151,13 @@ static int add_objects(struct bus *b)
 	if (r >= 0)
 		r = sd_bus_add_node_enumerator(b->connection, NULL, RDMAREG_JOB_PREFIX,
 					       enumerate_jobs, b);
+	if (r >= 0)
+		r = sd_bus_add_fallback_vtable(b->connection, NULL, RDMAREG_SESSION_PREFIX,
+					       RDMAREG_SESSION_INTERFACE, session_vtable,
+					       find_session, b);
+	if (r >= 0)
+		r = sd_bus_add_node_enumerator(b->connection, NULL, RDMAREG_SESSION_PREFIX,
+					       enumerate_sessions, b);
 	return r;
 }
 
@@ -431,6 +438,32 @@ static void tell_manager(struct bus *b, const char *member, build_t *build,
 	b->signals++;
 	if (holders)
 		send_holders(b, &s);
+	send_subscribers(b, &s);
+}
+
+/* The build of what is of no region. */
+struct of_tenant {
+	build_tenant_t *build;
+	const void *arguments;
+};
+
+static int build_of_tenant(sd_bus_message *m, const struct region_view *v, const void *arguments)
+{
+	const struct of_tenant *t = arguments;
+
+	(void)v;
+	return t->build(m, t->arguments);
+}
+
+void bus_tell_of_tenant(struct bus *b, const struct tenant *t, const char *path,
+			const char *interface, const char *member, build_tenant_t *build,
+			const void *arguments)
+{
+	const struct of_tenant of = { build, arguments };
+	const struct region_view view = { .tenant = t };
+	const struct signal s = { path, interface, member, build_of_tenant, &view, &of };
+
+	b->signals++;
 	send_subscribers(b, &s);
 }
 

@@ -169,6 +169,14 @@ struct region_view {
 	struct region_news *news;
 };
 
+/* A session that was created, as it is shown. Borrowed, as a region's. */
+struct session_view {
+	const struct tenant *tenant;
+	struct session_limits limits; /* in force */
+	uint32_t peers;
+	uint64_t memory; /* what its keepers use now; 0: not known */
+};
+
 struct manager_view {
 	uint32_t keepers;
 	uint32_t regions;
@@ -285,6 +293,29 @@ struct holder_view {
 #define DESCRIPTOR_PATH_MAX 256
 #define FILESYSTEM_TYPE_MAX 32
 
+/* CreateSession and the methods of a session. */
+struct session_request {
+	uint32_t uid;
+	char name[TENANT_SESSION_MAX];
+	struct session_limits limits;
+	bool has_regions; /* which of them were given: SetLimits */
+	bool has_bytes;
+	bool has_peers;
+	bool has_tickets;
+	bool has_memory;
+	bool has_grace; /* Release */
+	bool has_limit;
+	uint64_t grace_usec;
+	uint64_t limit_usec;
+};
+
+/* One region of a session that was released. The text is borrowed. */
+struct session_end {
+	uint64_t region;
+	enum session_outcome outcome;
+	const char *text;
+};
+
 /* Which regions are to be taken down, whoever has them. */
 struct evict_request {
 	/* those that tenants have above their limits; else all that are @on one */
@@ -372,6 +403,21 @@ struct bus_handlers {
 	 * line.
 	 */
 	int (*reload)(void *userdata, struct call *call, struct failure *ret);
+	/* False: no such session was created. */
+	bool (*view_session)(void *userdata, uint32_t uid, const char *name,
+			     struct session_view *ret);
+	/* The first behind this one; @uid: NULL: of all users; @name: NULL: the first of all. */
+	bool (*view_next_session)(void *userdata, const uint32_t *uid, uint32_t after_uid,
+				  const char *after_name, struct session_view *ret);
+	/* The caller of these is authorized; the last three of a session that is there. */
+	int (*create_session)(void *userdata, struct client *c, const struct session_request *q,
+			      struct call *call, struct failure *ret);
+	int (*release_session)(void *userdata, struct client *c, const struct session_request *q,
+			       struct call *call, struct failure *ret);
+	int (*drain_session)(void *userdata, const struct session_request *q, struct call *call,
+			     struct failure *ret);
+	int (*limit_session)(void *userdata, const struct session_request *q, struct call *call,
+			     struct failure *ret);
 	/* The connection ended; the client is freed afterwards. Its calls are dead already. */
 	void (*client_gone)(void *userdata, struct client *c);
 	/* Another process has the name now. */
@@ -442,9 +488,11 @@ void call_reply_ticket(struct call *c, const char *ticket);
 /* Import: "ha{sv}"; the descriptor is duplicated */
 void call_reply_import(struct call *c, int fd, uint32_t pd_handle, uint32_t mr_handle,
 		       const struct region *r);
-void call_reply_number(struct call *c, uint64_t number);		      /* "t": Revoke */
-void call_reply_count(struct call *c, uint32_t count);			      /* "u": Evict */
-void call_reply_dax(struct call *c, const char *path, uint64_t size, int fd); /* @fd: borrowed */
+void call_reply_number(struct call *c, uint64_t number);			/* "t": Revoke */
+void call_reply_count(struct call *c, uint32_t count);				/* "u": Evict */
+void call_reply_dax(struct call *c, const char *path, uint64_t size, int fd);	/* @fd: borrowed */
+void call_reply_session(struct call *c, uint32_t uid, const char *name);	/* "o" */
+void call_reply_ends(struct call *c, const struct session_end *ends, size_t n); /* "a(tss)" */
 void call_reply_sync(struct call *c, const char *durable, uint64_t revocation,
 		     uint64_t valid_length);
 void call_fail(struct call *c, const struct failure *f);
@@ -476,6 +524,13 @@ void bus_tell_settled(struct bus *b, const struct region_view *v, uint64_t revoc
 		      enum revocation_outcome outcome);
 void bus_tell_added(struct bus *b, const struct region_view *v);
 void bus_tell_removed(struct bus *b, const struct region_view *v, enum region_end why);
+/*
+ * Of a session, to the subscribers that may see it; it was created, is gone, or its state or limits
+ * are others.
+ */
+void bus_tell_session_added(struct bus *b, const struct tenant *t);
+void bus_tell_session_removed(struct bus *b, const struct tenant *t, const char *reason);
+void bus_tell_session_changed(struct bus *b, const struct session_view *v);
 /* It has come further, or is over: to the connection that began it. */
 void bus_tell_job(struct bus *b, const struct job *j);
 

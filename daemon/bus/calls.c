@@ -210,6 +210,35 @@ void call_reply_count(struct call *c, uint32_t count)
 	reply_with(c, "u", count);
 }
 
+void call_reply_session(struct call *c, uint32_t uid, const char *name)
+{
+	char path[SESSION_PATH_MAX];
+
+	session_path(uid, name, path);
+	reply_with(c, "o", path);
+}
+
+void call_reply_ends(struct call *c, const struct session_end *ends, size_t n)
+{
+	static const char *const names[] = SESSION_OUTCOME_NAMES;
+	sd_bus_message *reply = NULL;
+	int r;
+
+	if (!c->stub) {
+		call_free(c);
+		return;
+	}
+	r = sd_bus_message_new_method_return(c->stub, &reply);
+	if (r >= 0)
+		r = sd_bus_message_open_container(reply, 'a', "(tss)");
+	for (size_t i = 0; i < n && r >= 0; i++)
+		r = sd_bus_message_append(reply, "(tss)", ends[i].region, names[ends[i].outcome],
+					  ends[i].text);
+	if (r >= 0)
+		r = sd_bus_message_close_container(reply);
+	call_finish(c, reply, r);
+}
+
 void call_reply_dax(struct call *c, const char *path, uint64_t size, int fd)
 {
 	reply_with(c, "sth", path, size, fd);

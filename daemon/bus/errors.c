@@ -60,6 +60,44 @@ int failure_from_refusal(struct failure *f, int refusal, const struct registry_l
 			" keepers that it may run, or more from before the limit was lowered: try again later, or have the "
 			"administrator raise keepers in rdmaregd.conf",
 			limits->tenants);
+	case REGISTRY_E_REGIONS_PER_SESSION:
+		return failure_set(
+			f, RDMAREG_ERROR_LIMIT_EXCEEDED,
+			"session '%s' of uid %" PRIu32
+			" has as many regions as it was created for, or more from before its limit was lowered: release "
+			"some, or have its MaxRegions raised",
+			session, uid);
+	case REGISTRY_E_BYTES_PER_SESSION:
+		return failure_set(
+			f, RDMAREG_ERROR_LIMIT_EXCEEDED,
+			"%" PRIu64 " more bytes would take session '%s' of uid %" PRIu32
+			" over what it was created for: release regions, or have its MaxBytes raised",
+			bytes, session, uid);
+	case REGISTRY_E_SESSION_DRAINS:
+		return failure_set(f, RDMAREG_ERROR_BUSY,
+				   "session '%s' of uid %" PRIu32
+				   " is draining: nothing new is registered in it; use another one",
+				   session, uid);
+	case REGISTRY_E_SESSION_ENDS:
+		return failure_set(
+			f, RDMAREG_ERROR_BUSY,
+			"session '%s' of uid %" PRIu32
+			" is being released: nothing new is registered in it; use another one",
+			session, uid);
+	case REGISTRY_E_SESSIONS:
+		return failure_set(
+			f, RDMAREG_ERROR_LIMIT_EXCEEDED,
+			"there are %" PRIu32
+			" sessions, which is the limit: release some, or have the administrator raise sessions_max "
+			"in rdmaregd.conf",
+			limits->sessions);
+	case REGISTRY_E_IDS:
+		return failure_set(
+			f, RDMAREG_ERROR_LIMIT_EXCEEDED,
+			"keepers can run under %" PRIu32
+			" user ids, and each is a tenant's already: release sessions, or have the administrator "
+			"widen keeper_uids in rdmaregd.conf",
+			limits->ids);
 	case REGISTRY_E_EXISTS:
 		break;
 	}

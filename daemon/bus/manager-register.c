@@ -13,23 +13,6 @@
 #include "bus/authorize.h"
 #include "util/cleanup.h"
 #include "util/macros.h"
-#include "util/text.h"
-
-int check_session(const char *session, struct failure *f)
-{
-	static const char allowed[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
-	size_t n = strlen(session);
-	char clean[TENANT_SESSION_MAX];
-
-	if (n >= 1 && n < TENANT_SESSION_MAX && strspn(session, allowed) == n)
-		return 0;
-	text_clean(clean, sizeof(clean), session, n);
-	return failure_set(
-		f, RDMAREG_ERROR_INVALID_OPTION,
-		"'%s' is no session name: it must be 1 to %d of the characters A-Z a-z 0-9 _ . -",
-		clean, TENANT_SESSION_MAX - 1);
-}
 
 int read_arbitration(const char *word, bool *ret_pre_content, struct failure *f)
 {

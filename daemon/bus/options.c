@@ -19,6 +19,8 @@ static const char *type_name(char type)
 		return "a 64-bit number (t)";
 	case 'u':
 		return "a 32-bit number (u)";
+	case 'o':
+		return "an object path (o)";
 	default:
 		return "true or false (b)";
 	}

@@ -121,41 +121,80 @@ static bool grow(void **array, size_t item, size_t n, size_t *allocated)
 	return true;
 }
 
-int registry_get_tenant(struct registry *r, uint32_t uid, const char *session, uint32_t *ret_index)
+bool registry_find_tenant(const struct registry *r, uint32_t uid, const char *session,
+			  uint32_t *ret_index)
 {
-	uint32_t free_index = UINT32_MAX, of_uid = 0, used = 0;
+	for (uint32_t i = 0; i < r->n_tenants; i++) {
+		const struct tenant *t = &r->tenants[i];
+
+		if (!t->used || t->uid != uid || strcmp(t->session, session))
+			continue;
+		*ret_index = i;
+		return true;
+	}
+	return false;
+}
+
+static uint32_t count_kind(const struct registry *r, enum tenant_kind kind, const uint32_t *uid)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < r->n_tenants; i++)
+		n += r->tenants[i].used && r->tenants[i].kind == kind &&
+		     (!uid || r->tenants[i].uid == *uid);
+	return n;
+}
+
+/* May there be one more of those that are there because they have regions? */
+static int check_plain(const struct registry *r, uint32_t uid)
+{
+	if (count_kind(r, TENANT_PLAIN, NULL) >= r->limits.tenants)
+		return REGISTRY_E_TENANTS;
+	if (count_kind(r, TENANT_PLAIN, &uid) >= r->limits.tenants_per_uid)
+		return REGISTRY_E_TENANTS_PER_UID;
+	return 0;
+}
+
+static int add_tenant(struct registry *r, uint32_t uid, const char *session, uint32_t *ret_index)
+{
+	uint32_t at = 0;
 	struct tenant *t;
 
-	for (uint32_t i = 0; i < r->n_tenants; i++) {
-		t = &r->tenants[i];
-		if (!t->used) {
-			free_index = i;
-			continue;
-		}
-		if (t->uid == uid && !strcmp(t->session, session)) {
-			*ret_index = i;
-			return 0;
-		}
-		used++;
-		of_uid += t->uid == uid;
-	}
-	if (used >= r->limits.tenants)
-		return REGISTRY_E_TENANTS;
-	if (of_uid >= r->limits.tenants_per_uid)
-		return REGISTRY_E_TENANTS_PER_UID;
-	if (free_index == UINT32_MAX) {
+	while (at < r->n_tenants && r->tenants[at].used)
+		at++;
+	if (at == r->n_tenants) {
 		t = reallocarray(r->tenants, (size_t)r->n_tenants + 1, sizeof(*t));
 		if (!t)
 			return -ENOMEM;
 		r->tenants = t;
-		free_index = r->n_tenants++;
+		r->n_tenants++;
 	}
-	t = &r->tenants[free_index];
+	t = &r->tenants[at];
 	memset(t, 0, sizeof(*t));
 	t->used = true;
 	t->uid = uid;
 	strncpy(t->session, session, sizeof(t->session) - 1);
-	*ret_index = free_index;
+	*ret_index = at;
+	return 0;
+}
+
+int registry_get_tenant(struct registry *r, uint32_t uid, const char *session, uint32_t *ret_index)
+{
+	uint32_t at;
+	bool found = registry_find_tenant(r, uid, session, &at);
+	int e;
+
+	if (found && r->tenants[at].kind != TENANT_OVER) {
+		*ret_index = at;
+		return 0;
+	}
+	e = check_plain(r, uid);
+	if (e)
+		return e;
+	if (!found)
+		return add_tenant(r, uid, session, ret_index);
+	r->tenants[at].kind = TENANT_PLAIN;
+	*ret_index = at;
 	return 0;
 }
 
@@ -168,8 +207,90 @@ void registry_drop_tenant(struct registry *r, uint32_t index)
 {
 	const struct tenant *t = registry_tenant(r, index);
 
-	if (t && !t->regions)
+	if (t && !t->regions && t->kind != TENANT_SESSION)
 		r->tenants[index].used = false;
+}
+
+int registry_create_session(struct registry *r, uint32_t uid, const char *session,
+			    const struct session_limits *own, uint64_t created_usec,
+			    uint32_t *ret_index)
+{
+	bool found = registry_find_tenant(r, uid, session, ret_index);
+	uint32_t sessions = count_kind(r, TENANT_SESSION, NULL);
+	struct tenant *t;
+	int e;
+
+	if (found && r->tenants[*ret_index].kind == TENANT_SESSION)
+		return REGISTRY_E_EXISTS;
+	if (sessions >= r->limits.sessions)
+		return REGISTRY_E_SESSIONS;
+	/* one that is there already has its id */
+	if (!found && sessions + count_kind(r, TENANT_PLAIN, NULL) >= r->limits.ids)
+		return REGISTRY_E_IDS;
+	e = found ? 0 : add_tenant(r, uid, session, ret_index);
+	if (e)
+		return e;
+	t = &r->tenants[*ret_index];
+	t->kind = TENANT_SESSION;
+	t->state = SESSION_ACTIVE;
+	t->own = *own;
+	t->created_usec = created_usec;
+	return 0;
+}
+
+void registry_set_session_limits(struct registry *r, uint32_t index,
+				 const struct session_limits *own)
+{
+	r->tenants[index].own = *own;
+}
+
+void registry_set_session_state(struct registry *r, uint32_t index, enum session_state state)
+{
+	if (state > r->tenants[index].state)
+		r->tenants[index].state = (uint8_t)state;
+}
+
+void registry_end_session(struct registry *r, uint32_t index)
+{
+	struct tenant *t = &r->tenants[index];
+
+	t->kind = t->regions ? TENANT_PLAIN : TENANT_OVER;
+	t->own = (struct session_limits){ 0 };
+}
+
+static int compare_tenants(const struct tenant *a, const struct tenant *b)
+{
+	if (a->uid != b->uid)
+		return a->uid < b->uid ? -1 : 1;
+	return strcmp(a->session, b->session);
+}
+
+bool registry_next_session(const struct registry *r, const uint32_t *uid,
+			   const struct tenant *after, uint32_t *ret_index)
+{
+	const struct tenant *next = NULL;
+
+	for (uint32_t i = 0; i < r->n_tenants; i++) {
+		const struct tenant *t = &r->tenants[i];
+
+		if (!t->used || t->kind != TENANT_SESSION || (uid && t->uid != *uid) ||
+		    (after && compare_tenants(t, after) <= 0) ||
+		    (next && compare_tenants(t, next) >= 0))
+			continue;
+		next = t;
+		*ret_index = i;
+	}
+	return next;
+}
+
+uint32_t registry_max_regions(const struct registry *r, const struct tenant *t)
+{
+	return t->own.regions ? t->own.regions : r->limits.regions_per_tenant;
+}
+
+uint64_t registry_max_bytes(const struct registry *r, const struct tenant *t)
+{
+	return t->own.bytes ? t->own.bytes : r->limits.bytes_per_tenant;
 }
 
 static struct client_count *find_client(const struct registry *r, uint64_t client)
@@ -288,8 +409,8 @@ void registry_mark_excess(struct registry *r)
 		region->excess = false;
 		if (region->close_wanted || region->state == REGION_CLOSING)
 			continue;
-		region->excess = t->kept_regions >= r->limits.regions_per_tenant ||
-				 region->length > r->limits.bytes_per_tenant - t->kept_bytes;
+		region->excess = t->kept_regions >= registry_max_regions(r, t) ||
+				 region->length > registry_max_bytes(r, t) - t->kept_bytes;
 		if (region->excess)
 			continue;
 		t->kept_regions++;
@@ -305,10 +426,16 @@ size_t registry_count(const struct registry *r)
 static int check_limits(const struct registry *r, const struct tenant *t, uint64_t owner,
 			uint64_t length)
 {
-	if (t->regions >= r->limits.regions_per_tenant)
-		return REGISTRY_E_REGIONS_PER_TENANT;
-	if (t->bytes > r->limits.bytes_per_tenant || length > r->limits.bytes_per_tenant - t->bytes)
-		return REGISTRY_E_BYTES_PER_TENANT;
+	uint64_t bytes = registry_max_bytes(r, t);
+
+	if (t->kind == TENANT_SESSION && t->state != SESSION_ACTIVE)
+		return t->state == SESSION_DRAINING ? REGISTRY_E_SESSION_DRAINS
+						    : REGISTRY_E_SESSION_ENDS;
+	if (t->regions >= registry_max_regions(r, t))
+		return t->own.regions ? REGISTRY_E_REGIONS_PER_SESSION
+				      : REGISTRY_E_REGIONS_PER_TENANT;
+	if (t->bytes > bytes || length > bytes - t->bytes)
+		return t->own.bytes ? REGISTRY_E_BYTES_PER_SESSION : REGISTRY_E_BYTES_PER_TENANT;
 	if (owner && registry_client_regions(r, owner) >= r->limits.regions_per_client)
 		return REGISTRY_E_REGIONS_PER_CLIENT;
 	return 0;

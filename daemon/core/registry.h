@@ -12,6 +12,8 @@
  *   - A tenant's charge never exceeds the limits; a request that would is refused before anything
  *     is allocated.
  *   - Region numbers are never given twice in one registry.
+ *   - A session that was created is charged to nobody: it has no part in tenants_per_uid and
+ *     tenants, and limits of its own. It stays without regions, until registry_end_session().
  *
  * Pointers to regions stay valid until that region is removed; a tenant index for the registry's
  * life.
@@ -24,6 +26,7 @@
 #include <stdint.h>
 
 #include "core/region.h"
+#include "names.h"
 
 #define TENANT_SESSION_MAX 49 /* bytes, with the terminating zero */
 
@@ -33,6 +36,23 @@ struct registry_limits {
 	uint32_t regions_per_client;
 	uint32_t tenants_per_uid;
 	uint32_t tenants;
+	uint32_t sessions; /* that were created */
+	uint32_t ids;	   /* that keepers can run under: tenants of both kinds */
+};
+
+/* Limits of one session that was created; 0: as every tenant has them, and of memory: none. */
+struct session_limits {
+	uint32_t regions;
+	uint64_t bytes;
+	uint32_t peers;
+	uint32_t tickets; /* of each region */
+	uint64_t memory;  /* bytes of its keepers' memory cgroup */
+};
+
+enum tenant_kind {
+	TENANT_PLAIN,	/* there because it has regions */
+	TENANT_SESSION, /* it was created */
+	TENANT_OVER,	/* it was, and has ended; only a keeper may be left */
 };
 
 struct tenant {
@@ -42,6 +62,10 @@ struct tenant {
 	uint32_t kept_regions; /* counted by registry_mark_excess() */
 	uint64_t kept_bytes;
 	bool used;
+	uint8_t kind;		   /* enum tenant_kind */
+	uint8_t state;		   /* enum session_state, of TENANT_SESSION */
+	struct session_limits own; /* likewise */
+	uint64_t created_usec;	   /* likewise; CLOCK_REALTIME */
 	char session[TENANT_SESSION_MAX];
 };
 
@@ -53,6 +77,12 @@ enum registry_refusal {
 	REGISTRY_E_TENANTS_PER_UID,
 	REGISTRY_E_TENANTS,
 	REGISTRY_E_EXISTS,
+	REGISTRY_E_REGIONS_PER_SESSION, /* the session's own limit */
+	REGISTRY_E_BYTES_PER_SESSION,
+	REGISTRY_E_SESSION_DRAINS,
+	REGISTRY_E_SESSION_ENDS,
+	REGISTRY_E_SESSIONS,
+	REGISTRY_E_IDS,
 };
 
 struct registry;
@@ -76,8 +106,40 @@ uint64_t registry_next_id(const struct registry *r);
  */
 int registry_get_tenant(struct registry *r, uint32_t uid, const char *session, uint32_t *ret_index);
 const struct tenant *registry_tenant(const struct registry *r, uint32_t index);
-/* Forget a tenant without regions; its index may be given to another one. */
+/*
+ * Forget a tenant without regions, unless it is a session that was created; its index may be given
+ * to another one.
+ */
 void registry_drop_tenant(struct registry *r, uint32_t index);
+/* False: there is none; it is not made. */
+bool registry_find_tenant(const struct registry *r, uint32_t uid, const char *session,
+			  uint32_t *ret_index);
+
+/**
+ * registry_create_session - make the tenant a session that was created, or the tenant with it
+ * @ret_index: also with REGISTRY_E_EXISTS
+ * Returns 0, -ENOMEM, REGISTRY_E_EXISTS (it was created before, and stays as it is),
+ * REGISTRY_E_SESSIONS or REGISTRY_E_IDS.
+ */
+int registry_create_session(struct registry *r, uint32_t uid, const char *session,
+			    const struct session_limits *own, uint64_t created_usec,
+			    uint32_t *ret_index);
+/* Counts for what comes, as new limits of all do. */
+void registry_set_session_limits(struct registry *r, uint32_t index,
+				 const struct session_limits *own);
+/* Only ever onwards: from active to draining to ended. */
+void registry_set_session_state(struct registry *r, uint32_t index, enum session_state state);
+/* It is no session any more; regions that it has it goes on with as an ordinary tenant. */
+void registry_end_session(struct registry *r, uint32_t index);
+/*
+ * The next session that was created, ordered by uid and name. @uid: NULL: of all users; @after:
+ * NULL: the first. False: there is none.
+ */
+bool registry_next_session(const struct registry *r, const uint32_t *uid,
+			   const struct tenant *after, uint32_t *ret_index);
+/* What the tenant may have: its own limits where it has some. */
+uint32_t registry_max_regions(const struct registry *r, const struct tenant *t);
+uint64_t registry_max_bytes(const struct registry *r, const struct tenant *t);
 
 /**
  * registry_add_region - charge and make a region in state REGION_REGISTERING

@@ -58,10 +58,9 @@ static int choose(struct proxy *k, uint32_t above)
 
 int proxy_instance_new(struct proxy *k)
 {
-	const struct settings *s = k->set->settings;
 	struct record_keeper about = { .uid = k->uid,
-				       .regions = (uint32_t)s->regions_per_tenant,
-				       .peers = (uint32_t)s->peers_per_tenant };
+				       .regions = k->limits.regions,
+				       .peers = k->limits.peers };
 	int r = choose(k, 0);
 
 	if (r < 0)

@@ -13,12 +13,15 @@
 #include <sys/pidfd.h>
 #include <unistd.h>
 
+#include <systemd/sd-daemon.h>
+
 #include "proxy/proxy.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
 
-#define USELESS_MAX 4 /* keepers of one tenant, before it gets no new one */
+#define USELESS_MAX 4			/* keepers of one tenant, before it gets no new one */
+#define SYSTEMD_IDS (65519 - 61184 + 1) /* of DynamicUser=: systemd.exec(5) */
 #define SOCKET_SUFFIX ".sock"
 #define RECORD_SUFFIX ".record"
 
@@ -128,6 +131,13 @@ bool pool_have_pid(struct pool *ks, pid_t pid)
 	return false;
 }
 
+bool pool_spawns_units(const struct pool *ks)
+{
+	uint64_t spawn = ks->settings->spawn;
+
+	return spawn == SPAWN_SYSTEMD || (spawn == SPAWN_AUTO && ks->connection && sd_booted() > 0);
+}
+
 uint32_t pool_count(const struct pool *ks)
 {
 	return ks->ready;
@@ -173,6 +183,38 @@ static void retire_if_outdated(struct pool *ks, struct proxy *k)
 void pool_settings_changed(struct pool *ks)
 {
 	ks->settings_at++;
+}
+
+void pool_limits_changed(struct pool *ks, uint32_t uid, const char *session)
+{
+	struct proxy *k;
+
+	LIST_FOREACH(k, &ks->keepers, keepers)
+		if (is_of(k, uid, session))
+			k->settings_at = 0;
+}
+
+uint32_t pool_peers(const struct pool *ks, uint32_t uid, const char *session)
+{
+	const struct proxy *k;
+	uint32_t n = 0;
+
+	LIST_FOREACH(k, &ks->keepers, keepers)
+		if (is_of(k, uid, session))
+			n += k->note.peers;
+	return n;
+}
+
+uint32_t pool_ids(const struct pool *ks)
+{
+	uint32_t first, last;
+
+	if (geteuid() != 0)
+		return UINT32_MAX; /* all run under ours */
+	if (pool_spawns_units(ks))
+		return SYSTEMD_IDS;
+	settings_keeper_uids(ks->settings, &first, &last);
+	return last - first + 1;
 }
 
 bool pool_one_retires(const struct pool *ks, uint32_t uid, const char *session)

@@ -15,8 +15,8 @@
  *     left alone and tried again, less and less often. Three are ended: one that we started and
  *     that does not get ready while nothing can be in it; one that holds nothing and may have been
  *     started with earlier settings, or is foreign; and one that proxy_end() names.
- *   - No handler is called from inside pool_have(), pool_get(), proxy_request() or pool_adopt():
- *     only from the event loop, and from pool_stop(), which answers what is open.
+ *   - No handler but limits() is called from inside pool_have(), pool_get(), proxy_request() or
+ *     pool_adopt(): only from the event loop, and from pool_stop(), which answers what is open.
  *   - A keeper can speak for its own tenant only; what it says of others is a complaint.
  *
  * What may be said of a keeper, also together. A tenant's next region may go to one that is
@@ -53,6 +53,7 @@ struct pool;
 struct proxy;
 struct record;
 struct region_entry; /* never looked into here */
+struct session_limits;
 
 /* How an operation ended. Borrowed. */
 struct answer {
@@ -72,6 +73,9 @@ struct answer {
  * then closed.
  */
 struct pool_handlers {
+	/* What a keeper of this tenant is started with. Only tells, and is called at any time. */
+	void (*limits)(void *userdata, uint32_t uid, const char *session,
+		       struct session_limits *ret);
 	/*
 	 * Who listens there is known to be ours: before it is asked anything. @start:
 	 * process_start(), or 0.
@@ -127,6 +131,8 @@ int pool_new(struct pool **ret, struct event_base *base, struct offload *offload
  * What is started from now on has them, and so has whoever holds nothing, from the next region on.
  */
 void pool_settings_changed(struct pool *ks);
+/* The same of one tenant's limits. */
+void pool_limits_changed(struct pool *ks, uint32_t uid, const char *session);
 /* Answers all operations with -ESHUTDOWN and takes no more. */
 void pool_stop(struct pool *ks);
 /* Leaves the processes alone. Nobody may hold a proxy any more. */
@@ -144,6 +150,11 @@ int pool_adopt(struct pool *ks);
 
 /* Keepers that can be talked to. */
 uint32_t pool_count(const struct pool *ks);
+
+/* Peers that are connected to the tenant's keepers. */
+uint32_t pool_peers(const struct pool *ks, uint32_t uid, const char *session);
+/* How many user ids there are for keepers to run under. */
+uint32_t pool_ids(const struct pool *ks);
 
 /* There is a proxy of this tenant, of use or not. */
 bool pool_have(const struct pool *ks, uint32_t uid, const char *session);

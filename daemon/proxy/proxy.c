@@ -653,6 +653,7 @@ int proxy_new(struct proxy **ret, struct pool *ks, uint32_t uid, const char *ses
 	k->retiring = evtimer_new(ks->base, on_retiring, k);
 	if (!k->retry || !k->patience || !k->rest || !k->retiring)
 		return -ENOMEM;
+	ks->handlers->limits(ks->userdata, uid, session, &k->limits);
 	r = instance ? proxy_instance_find(k, instance) : proxy_instance_new(k);
 	if (r < 0)
 		return r;

@@ -49,8 +49,9 @@ struct proxy {
 	uint32_t uid;
 	char session[TENANT_SESSION_MAX];
 	char name[TENANT_SESSION_MAX + 12];
-	uint32_t instance; /* proxy/instance.c */
-	char *path;	   /* of the keeper's socket */
+	struct session_limits limits; /* its keeper's, if it is started now */
+	uint32_t instance;	      /* proxy/instance.c */
+	char *path;		      /* of the keeper's socket */
 	char *record_path;
 	struct record *record; /* NULL: the keeper was found, and has none */
 	enum proxy_phase phase;
@@ -128,6 +129,8 @@ struct pool {
 
 /* --- pool.c */
 
+/* By systemd: spawn of the settings. */
+bool pool_spawns_units(const struct pool *ks);
 /* One of that tenant was told to end and has not yet. */
 bool pool_one_retires(const struct pool *ks, uint32_t uid, const char *session);
 /*

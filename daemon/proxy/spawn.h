@@ -35,6 +35,7 @@ struct spawn_request {
 	uint32_t uid;	     /* of the tenant */
 	uint32_t runs_as;    /* spawn_direct() */
 	const char *session;
+	const struct session_limits *limits;
 	uint32_t instance;
 	int socket; /* bound; borrowed */
 };

@@ -12,8 +12,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <systemd/sd-daemon.h>
-
 #include "proxy/proxy.h"
 #include "util/cleanup.h"
 #include "util/log.h"
@@ -153,10 +151,10 @@ int proxy_start(struct proxy *k, struct failure *why)
 				   .program = k->set->program,
 				   .uid = k->uid,
 				   .session = k->session,
-				   .instance = k->instance };
+				   .instance = k->instance,
+				   .limits = &k->limits };
 	const struct record_keeper nobody = { 0 };
-	bool unit = s->spawn == SPAWN_SYSTEMD ||
-		    (s->spawn == SPAWN_AUTO && k->set->connection && sd_booted() > 0);
+	bool unit = pool_spawns_units(k->set);
 	int r;
 
 	/* what an earlier process had is over with it */

@@ -305,15 +305,15 @@ static int append_sandbox(sd_bus_message *m)
 /* Lines of one keeper that the journal takes in half a minute. */
 #define LOG_LINES 1000u
 
-static int append_resources(sd_bus_message *m, const struct settings *s)
+static int append_resources(sd_bus_message *m, const struct spawn_request *q)
 {
 	/* a region keeps its file open, a peer has a connection */
-	uint64_t descriptors = 256 + 2 * (s->regions_per_tenant + s->peers_per_tenant);
+	uint64_t descriptors = 256 + 2 * ((uint64_t)q->limits->regions + q->limits->peers);
 
 	return sd_bus_message_append(m, "(sv)(sv)(sv)(sv)(sv)(sv)(sv)", "StandardOutput", "s",
 				     "journal", "StandardError", "s", "journal", "LimitMEMLOCK",
-				     "t", s->memlock_bytes, "LimitNOFILE", "t", descriptors,
-				     "TasksMax", "t", (uint64_t)TASKS_MAX,
+				     "t", q->settings->memlock_bytes, "LimitNOFILE", "t",
+				     descriptors, "TasksMax", "t", (uint64_t)TASKS_MAX,
 				     "LogRateLimitIntervalUSec", "t", 30 * USEC_PER_SEC,
 				     "LogRateLimitBurst", "u", LOG_LINES);
 }
@@ -327,7 +327,7 @@ static int build(sd_bus_message *m, const struct spawn_unit *u, const struct spa
 	if (r >= 0)
 		r = append_identity(m, q);
 	if (r >= 0)
-		r = append_resources(m, q->settings);
+		r = append_resources(m, q);
 	if (r >= 0)
 		r = append_sandbox(m);
 	if (r >= 0)

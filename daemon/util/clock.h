@@ -2,7 +2,7 @@
 /*
  * clock.h - the time in microseconds. Durations and deadlines are CLOCK_MONOTONIC; what a ticket's
  * expiry and a peer's age are counted in is CLOCK_BOOTTIME, which goes on while the machine is
- * suspended.
+ * suspended. Times of day (CLOCK_REALTIME) are for people only.
  */
 #ifndef RDMAREG_CLOCK_H
 #define RDMAREG_CLOCK_H
@@ -27,6 +27,11 @@ static inline uint64_t clock_usec(clockid_t clock)
 static inline uint64_t now_monotonic_usec(void)
 {
 	return clock_usec(CLOCK_MONOTONIC);
+}
+
+static inline uint64_t now_realtime_usec(void)
+{
+	return clock_usec(CLOCK_REALTIME);
 }
 
 static inline uint64_t now_boottime_usec(void)

@@ -89,7 +89,7 @@ static void compare_properties(sd_bus *b, const struct reply *region)
 int main(void)
 {
 	struct reply region, r;
-	sd_bus_message *job = NULL;
+	sd_bus_message *job = NULL, *session = NULL;
 	const char *path;
 	sd_bus *b;
 	int fd;
@@ -109,6 +109,14 @@ int main(void)
 	check(sd_bus_message_read(job, "o", &path) > 0);
 	compare(b, path, RDMAREG_JOB_INTERFACE);
 	sd_bus_message_unref(job);
+	check(sd_bus_call_method(b, RDMAREG_BUS_NAME, RDMAREG_MANAGER_PATH,
+				 RDMAREG_MANAGER_INTERFACE, "CreateSession", NULL, &session,
+				 "usa{sv}", (uint32_t)geteuid(), "compared", 0) >= 0);
+	check(sd_bus_message_read(session, "o", &path) > 0);
+	compare(b, path, RDMAREG_SESSION_INTERFACE);
+	check(sd_bus_call_method(b, RDMAREG_BUS_NAME, path, RDMAREG_SESSION_INTERFACE, "Release",
+				 NULL, NULL, "a{sv}", 0) >= 0);
+	sd_bus_message_unref(session);
 	check(call_region(b, region.id, "Release", &r));
 	close(fd);
 	disconnect(b);
