@@ -395,6 +395,8 @@ bool mapping_device_is_gone(const struct mapping *m)
 	       errno == EFAULT;
 }
 
+#define TOUCHES 8 /* of a page that can be read and not be had */
+
 /* A page that is in memory and not given for writing: what the filesystem says of itself. */
 static int explain_write(const struct mapping *m, uint64_t offset)
 {
@@ -417,26 +419,53 @@ static int explain_write(const struct mapping *m, uint64_t offset)
 	return -EDQUOT;
 }
 
+enum page_state {
+	PAGE_HAD = 0,
+	PAGE_BEHIND_THE_END,
+};
+
+/*
+ * Touches a page. A file that was shorter for a moment, or a fence, looks like a failure that is
+ * there to stay: so a page whose byte can be read is tried again. enum page_state or -errno:
+ * -EFAULT: it cannot be had, -EIO: nor read.
+ */
+static int touch(const struct mapping *m, uint64_t at, int advice)
+{
+	void *page = (void *)(uintptr_t)(m->address + at);
+	char byte;
+	ssize_t n;
+
+	for (unsigned int i = 0; i < TOUCHES; i++) {
+		if (madvise(page, m->granule, advice) == 0)
+			return PAGE_HAD;
+		if (errno != EFAULT)
+			return -errno;
+		if (m->device_bytes)
+			return -EIO;
+		n = pread(m->fd, &byte, 1, (off_t)(m->offset + at));
+		if (n <= 0)
+			return n < 0 ? -EIO : PAGE_BEHIND_THE_END;
+	}
+	return -EFAULT;
+}
+
 int mapping_explain(const struct mapping *m, uint64_t offset, uint64_t length, bool write,
 		    uint64_t *ret_offset)
 {
-	char byte;
-
 	for (uint64_t at = offset; at < offset + length; at += m->granule) {
-		void *page = (void *)(uintptr_t)(m->address + at);
+		int r = touch(m, at, MADV_POPULATE_READ);
 
 		*ret_offset = at;
-		if (madvise(page, m->granule, MADV_POPULATE_READ) < 0) {
-			if (errno != EFAULT)
-				return -errno;
-			if (!m->device_bytes &&
-			    pread(m->fd, &byte, 1, (off_t)(m->offset + at)) == 0)
-				return 0; /* the file ends here */
-			/* a hole of a file in memory takes a page also when it is read */
-			return m->memory ? explain_write(m, at) : -EIO;
+		/* a hole of a file in memory takes a page also when it is read */
+		if (r == -EFAULT && m->memory)
+			return explain_write(m, at);
+		if (r == PAGE_HAD && write) {
+			r = touch(m, at, MADV_POPULATE_WRITE);
+			if (r == -EFAULT || r == -EIO)
+				return explain_write(m, at);
 		}
-		if (write && madvise(page, m->granule, MADV_POPULATE_WRITE) < 0)
-			return errno == EFAULT ? explain_write(m, at) : -errno;
+		if (r)
+			return r == PAGE_BEHIND_THE_END ? 0 : r;
 	}
 	return 0;
 }

@@ -128,7 +128,8 @@ bool mapping_device_is_gone(const struct mapping *m);
  *
  * -EHWPOISON memory failed; -EIO the storage, or the filesystem was shut down; -ENOSPC, -EROFS
  * (@write: a hole takes a block); -ENOMEM no memory, or none that the control group allows; -EDQUOT
- * refused although there is space, which is a quota most likely; 0: it can be had. May wait for
+ * refused although there is space, which is a quota most likely; -EFAULT it can be read, and not be
+ * mapped; 0: it can be had, or the file ends there. May wait for
  * storage; dirties pages if @write.
  */
 int mapping_explain(const struct mapping *m, uint64_t offset, uint64_t length, bool write,

@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 
 #include "keeper/system/mapping.h"
@@ -404,6 +405,38 @@ static void test_explain(void)
 }
 
 /* What fsync(2) is worth is a matter of the filesystem's number, and unknown ones have storage. */
+static int to_grow = -1; /* when it is read next */
+
+/* As the program under test calls it, too. */
+ssize_t pread(int fd, void *buffer, size_t size, off_t offset)
+{
+	if (to_grow >= 0)
+		assert(ftruncate(to_grow, (off_t)MIB) == 0);
+	to_grow = -1;
+	return syscall(SYS_pread64, fd, buffer, size, offset);
+}
+
+/* A file that was shorter for a moment is not taken for storage that failed. */
+static void test_explain_after_cut(void)
+{
+	int fd = open("/var/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600), twin;
+	struct mapping *m = NULL;
+	struct failure why = { 0 };
+	uint64_t at;
+
+	assert(fd >= 0 && ftruncate(fd, (off_t)MIB) == 0);
+	twin = reopen(fd, O_RDWR);
+	assert(mapping_new(&m, &fd, 0, MIB, true, &why) == 0);
+	for (int i = 0; i < 2; i++) {
+		assert(ftruncate(twin, 0) == 0);
+		to_grow = twin;
+		assert(mapping_explain(m, 0, 4 * PAGE, i == 1, &at) == 0 && at == 3 * PAGE);
+		assert(to_grow < 0);
+	}
+	close(twin);
+	mapping_free(m);
+}
+
 static void test_memory_filesystems(void)
 {
 	static const struct {
@@ -476,6 +509,7 @@ int main(void)
 	test_fence();
 	test_fence_without_mappings();
 	test_explain();
+	test_explain_after_cut();
 	test_drop();
 	test_read_only();
 	test_translation();
