@@ -21,6 +21,7 @@
  *   hang 0 next                     the next prefetch does not end;  hang 0 end: it does
  *   silent INODE now                that file's storage does not answer any more (fakes/storage.h);
  *    answers INODE now: it does
+ *   crowd REGION N                  whoever breaks its layout waits for an Nth of the deadline
  *   crash                           the process is killed
  *
  * "REGION PEER REQUEST OUTCOME" is added to UID-SESSION.synced for each answer to a peer-sync, with
@@ -151,6 +152,8 @@ static int obey(struct keeper *k, const char *line)
 		return -ENOENT;
 	if (strcmp(verb, "break") == 0)
 		return do_break(k, r, word, a);
+	if (strcmp(verb, "crowd") == 0)
+		return watch_fake_crowd(k->watch, region, (uint32_t)a);
 	if (strcmp(verb, "chunks") == 0) {
 		hca_fake_allow_chunks(strcmp(word, "all") == 0 ? -1 : (int)a);
 		return 0;

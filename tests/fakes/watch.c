@@ -24,6 +24,7 @@ struct slot {
 	struct rdmareg_report state; /* as it would be collected */
 	int fd;			     /* layout: a descriptor of its own */
 	uint32_t deadline_msec;
+	uint32_t part; /* of it is what breakers wait; 0: all */
 	bool ask_writes;
 	int64_t wanted_size;
 	struct event *deadline;
@@ -257,21 +258,33 @@ int watch_fake_break(struct watch *w, uint64_t region, enum rdmareg_operation op
 {
 	struct slot *s = find_region(w, region, RDMAREG_KIND_LAYOUT);
 	struct timeval tv;
+	uint64_t usec;
 
 	if (!s || s->state.layout_state != RDMAREG_LAYOUT_ARMED)
 		return -ENOENT;
 	if (operation == RDMAREG_OP_WRITE && !s->ask_writes)
 		return -EALREADY;
-	tv = timeval_from_usec(s->deadline_msec * USEC_PER_MSEC);
+	usec = s->deadline_msec * USEC_PER_MSEC / (s->part ? s->part : 1);
+	tv = timeval_from_usec(usec);
 	s->wanted_size = size;
 	s->state.layout_state = RDMAREG_LAYOUT_BREAKING;
 	s->state.operation = operation;
 	s->state.breaker_pid = (uint32_t)getpid();
 	s->state.break_id++;
 	s->state.flags = 0;
-	s->state.deadline_nsec = (now_monotonic_usec() + s->deadline_msec * USEC_PER_MSEC) * 1000;
+	s->state.deadline_nsec = (now_monotonic_usec() + usec) * 1000;
 	evtimer_add(s->deadline, &tv);
 	event_active(s->report, 0, 0);
+	return 0;
+}
+
+int watch_fake_crowd(struct watch *w, uint64_t region, uint32_t part)
+{
+	struct slot *s = find_region(w, region, RDMAREG_KIND_LAYOUT);
+
+	if (!s)
+		return -ENOENT;
+	s->part = part;
 	return 0;
 }
 

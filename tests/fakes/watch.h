@@ -14,6 +14,9 @@
 int watch_fake_break(struct watch *w, uint64_t region, enum rdmareg_operation operation,
 		     int64_t size);
 
+/* From now on whoever breaks @region waits for a @part of the deadline, as after a crowd of others. */
+int watch_fake_crowd(struct watch *w, uint64_t region, uint32_t part);
+
 /* Who waits for that is being killed. -ENOENT: nobody waits. */
 int watch_fake_kill(struct watch *w, uint64_t region);
 

@@ -197,13 +197,33 @@ static void step(struct kregion *r)
 		return;
 	}
 	kregion_look_at_lease(r);
+	kregion_note_step(r);
 	kregion_look_at_demands(r);
 	kregion_warm(r);
 }
 
+/*
+ * When the break began, as the grace counts. It counts from when the kernel began to wait, or a
+ * keeper that was slow to look would fence after the kernel let go. The kernel waits for half of the
+ * time or less if more took blocks together than it follows (kmod-helper/target.c): holders and
+ * the margin then have of it what they have of the whole.
+ */
+static uint64_t break_began(const struct kregion *r, uint64_t deadline_usec, uint64_t now_usec)
+{
+	uint64_t whole = r->watching.deadline_msec * USEC_PER_MSEC, grace = r->guard.grace_usec;
+	uint64_t left = deadline_usec > now_usec ? deadline_usec - now_usec : 0;
+	uint64_t began = deadline_usec - whole;
+
+	if (!deadline_usec || left >= whole)
+		return now_usec;
+	if (left > whole / 2 || grace > whole)
+		return began;
+	return now_usec + left * grace / whole - grace;
+}
+
 void kregion_on_layout(struct kregion *r, const struct rdmareg_report *report)
 {
-	uint64_t now = now_monotonic_usec(), began;
+	uint64_t now = now_monotonic_usec();
 	struct guard_event e = { .break_id = report->break_id + r->watching.break_base };
 
 	if (report->slot != r->watching.layout_slot)
@@ -223,12 +243,7 @@ void kregion_on_layout(struct kregion *r, const struct rdmareg_report *report)
 		e.type = GUARD_EXPIRED;
 	else
 		return;
-	/*
-	 * the grace counts from when the kernel began to wait, or a keeper that was slow to look
-	 * would fence after the kernel let go
-	 */
-	began = report->deadline_nsec / 1000 - r->watching.deadline_msec * USEC_PER_MSEC;
-	e.now_usec = report->deadline_nsec && began < now ? began : now;
+	e.now_usec = break_began(r, report->deadline_nsec / 1000, now);
 	kregion_range_of(r, report->breaker_pid, &e.start, &e.end);
 	e.cause = report->operation <= CAUSE_WRITE ? (enum revocation_cause)report->operation
 						   : CAUSE_UNKNOWN;
