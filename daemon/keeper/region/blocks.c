@@ -199,6 +199,7 @@ static void submit_look(struct kregion *r)
 	r->replaced.drop_all = r->replaced.late;
 	r->replaced.own_clears += r->replaced.drop_all;
 	r->replaced.job = (struct job){ .run = run_look, .done = done_look, .key = r->storage };
+	r->replaced.submitted_usec = now_monotonic_usec();
 	worker_submit(r->keeper->files, &r->replaced.job);
 	kregion_step_began(r);
 }
@@ -260,6 +261,7 @@ static void drop(struct kregion *r)
 	b->clear_start = b->clear_end = 0;
 	b->own_clears++;
 	b->job = (struct job){ .run = run_drop, .done = done_drop, .key = r->storage };
+	b->submitted_usec = now_monotonic_usec();
 	worker_submit(r->keeper->files, &b->job);
 	kregion_step_began(r);
 }

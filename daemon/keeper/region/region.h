@@ -83,7 +83,8 @@ struct kregion_sync {
 struct kregion_replaced {
 	struct job job;
 	struct event *timer;
-	bool wanted; /* the guard waits for the look */
+	bool wanted;		 /* the guard waits for the look */
+	uint64_t submitted_usec; /* @job */
 	struct replaceable found;
 	/* what others took away, and nothing was done about it yet; start >= end: nothing */
 	uint64_t clear_start;
@@ -147,13 +148,20 @@ struct kregion_look {
 	char bypass[KEEPER_TEXT_MAX]; /* the same for people */
 };
 
+/* What a region waits for that is not a step of its own: region/steps.c. */
+enum kregion_wait {
+	KREGION_WAITS_FOR_NOTHING,
+	KREGION_WAITS_FOR_LOOK,	  /* who takes blocks and asks nobody is not noticed meanwhile */
+	KREGION_WAITS_FOR_THREAD, /* other files have all that look at blocks; it is closed */
+};
+
 /* A step on its memory or blocks that does not end: region/stuck.c. */
 struct kregion_stuck {
 	struct event *timer;
 	uint64_t since_usec; /* when it began; 0: nothing is known to be stuck */
 	uint64_t seen_usec;  /* the beginning of one that was over its time once: looked at again */
-	bool blind;	     /* @text is about a look at blocks; nobody is kept out for that */
-	uint64_t demand;     /* that keeps peers out meanwhile; 0: none yet */
+	enum kregion_wait wait; /* what @text is about if nothing is stuck */
+	uint64_t demand;	/* that keeps peers out meanwhile; 0: none yet */
 	/* bringing pages in did not end, and has not succeeded since: it is not begun unasked */
 	bool unwarmed;
 	char text[KEEPER_TEXT_MAX];
@@ -444,6 +452,10 @@ uint64_t kregion_look_left_usec(const struct kregion *r);
  * none. @ret_any: one is under way, or waits for a thread.
  */
 const char *kregion_oldest_step(const struct kregion *r, uint64_t *ret_began, bool *ret_any);
+/* What it waits for too long already; @ret_left_usec: until there may be more, or UINT64_MAX. */
+enum kregion_wait kregion_wait(const struct kregion *r, uint64_t *ret_left_usec);
+/* The guard took a step. */
+void kregion_note_step(struct kregion *r);
 /* So long that look may take. */
 uint64_t kregion_look_bound_usec(const struct kregion *r);
 /* So long a step may take. */

@@ -114,6 +114,11 @@ static void on_patience(evutil_socket_t fd, short what, void *userdata)
 		     r->mapping->direct ? ", or somebody is in the middle of a write(2) to the file"
 					: "",
 		     r->keeper->options->storage_stall_msec);
+	else if (r->job.busy && !job_began(&r->job))
+		fail(&why, -ETIME,
+		     "Other files of the same storage keep all threads: it is silent, or somebody is in "
+		     "the middle of a write(2) to them; this one had %" PRIu32 " ms",
+		     r->keeper->options->storage_stall_msec);
 	else
 		fail(&why, -ETIME, "The file's storage does not answer; it had %" PRIu32 " ms",
 		     r->keeper->options->storage_stall_msec);

@@ -62,6 +62,28 @@ uint64_t kregion_look_left_usec(const struct kregion *r)
 	return since < bound ? bound - since : 0;
 }
 
+/* The same for a look that peers are kept out for, and that no thread has begun. */
+static uint64_t thread_left_usec(const struct kregion *r)
+{
+	const struct kregion_replaced *b = &r->replaced;
+	uint64_t bound = kregion_step_bound_usec(r), since;
+
+	if (!b->job.busy || job_began(&b->job) || r->guard.state == GUARD_OPEN)
+		return UINT64_MAX;
+	since = now_monotonic_usec() - b->submitted_usec;
+	return since < bound ? bound - since : 0;
+}
+
+enum kregion_wait kregion_wait(const struct kregion *r, uint64_t *ret_left_usec)
+{
+	uint64_t thread = thread_left_usec(r), look = kregion_look_left_usec(r);
+
+	*ret_left_usec = !thread || (look && look < thread) ? look : thread;
+	return !thread ? KREGION_WAITS_FOR_THREAD
+	       : !look ? KREGION_WAITS_FOR_LOOK
+		       : KREGION_WAITS_FOR_NOTHING;
+}
+
 void kregion_look_at_steps_in(struct kregion *r, uint64_t usec)
 {
 	const struct timeval tv = timeval_from_usec(usec);
@@ -108,8 +130,14 @@ void kregion_step_began(struct kregion *r)
 /* Not from within: whoever calls goes on with the region. */
 void kregion_step_ended(struct kregion *r)
 {
-	if ((r->stuck.since_usec || r->stuck.blind) && r->phase == KREGION_HELD)
+	if ((r->stuck.since_usec || r->stuck.wait) && r->phase == KREGION_HELD)
 		kregion_look_at_steps_in(r, 0);
+}
+
+void kregion_note_step(struct kregion *r)
+{
+	if (r->stuck.wait == KREGION_WAITS_FOR_THREAD && r->guard.state == GUARD_OPEN)
+		kregion_step_ended(r);
 }
 
 void kregion_forget_stuck(struct kregion *r)
@@ -118,6 +146,6 @@ void kregion_forget_stuck(struct kregion *r)
 		r->keeper->n_stuck--;
 	r->stuck.since_usec = 0;
 	r->stuck.demand = 0;
-	r->stuck.blind = false;
+	r->stuck.wait = KREGION_WAITS_FOR_NOTHING;
 	r->stuck.text[0] = 0;
 }

@@ -12,6 +12,8 @@
  *
  * The look for blocks that others took (look.c) touches no memory, and waits for whoever is in the
  * middle of a write(2): when it does not end, nobody is kept out. It is said that nothing is noticed.
+ * And a region can be closed because other files keep all threads that would look at its blocks:
+ * nothing of it is stuck then, and that is said, too.
  *
  * What always holds:
  *   - Only a step that a thread has been in for twice storage_stall_msec counts, and only when it
@@ -66,7 +68,7 @@ static void note(struct kregion *r, const char *what, uint64_t began)
 	if (!r->stuck.since_usec)
 		r->keeper->n_stuck++;
 	r->stuck.since_usec = began;
-	r->stuck.blind = false;
+	r->stuck.wait = KREGION_WAITS_FOR_NOTHING;
 	r->stuck.unwarmed |= job_began(&r->warming.job) == began;
 	snprintf(r->stuck.text, sizeof(r->stuck.text),
 		 "%s has not ended within %" PRIu64
@@ -92,22 +94,37 @@ static void recover(struct kregion *r)
 }
 
 /* Without that look nobody notices who takes blocks and asks nobody; it keeps nobody out. */
-static void look_for_blindness(struct kregion *r)
+static void say_blind(struct kregion *r)
 {
-	bool blind = !kregion_look_left_usec(r);
+	snprintf(r->stuck.text, sizeof(r->stuck.text),
+		 "where its blocks are has not been read for %" PRIu64
+		 " s, so who takes some and asks nobody is not noticed: somebody is in the "
+		 "middle of a long write(2), or the storage is silent",
+		 (uint64_t)(kregion_look_bound_usec(r) / USEC_PER_SEC));
+}
 
-	if (r->stuck.since_usec || blind == r->stuck.blind)
+/* The file itself may be as it should. */
+static void say_shut(struct kregion *r)
+{
+	snprintf(r->stuck.text, sizeof(r->stuck.text),
+		 "its blocks have not been looked at for %" PRIu64
+		 " s, and peers are kept out until they are: looks at other files do not end "
+		 "(somebody is in write(2) of them, or their storage is silent)",
+		 (uint64_t)(kregion_step_bound_usec(r) / USEC_PER_SEC));
+}
+
+static void look_for_waits(struct kregion *r, enum kregion_wait wait)
+{
+	if (r->stuck.since_usec || wait == r->stuck.wait)
 		return;
-	r->stuck.blind = blind;
+	r->stuck.wait = wait;
 	r->stuck.text[0] = 0;
-	if (blind)
-		snprintf(r->stuck.text, sizeof(r->stuck.text),
-			 "where its blocks are has not been read for %" PRIu64
-			 " s, so who takes some and asks nobody is not noticed: somebody is in the "
-			 "middle of a long write(2), or the storage is silent",
-			 (uint64_t)(kregion_look_bound_usec(r) / USEC_PER_SEC));
+	if (wait == KREGION_WAITS_FOR_LOOK)
+		say_blind(r);
+	else if (wait == KREGION_WAITS_FOR_THREAD)
+		say_shut(r);
 	log_notice("region %" PRIu64 ": %s (%s)", r->id,
-		   blind ? r->stuck.text : "where its blocks are is read again",
+		   wait ? r->stuck.text : "its blocks are looked at again",
 		   r->path[0] ? r->path : "?");
 	tell(r);
 }
@@ -116,6 +133,7 @@ static void on_timer(evutil_socket_t fd, short event, void *userdata)
 {
 	uint64_t began, bound, left, next = UINT64_MAX, now = now_monotonic_usec();
 	struct kregion *r = userdata;
+	enum kregion_wait wait;
 	const char *what;
 	bool any;
 
@@ -140,12 +158,12 @@ static void on_timer(evutil_socket_t fd, short event, void *userdata)
 	}
 	if (any)
 		next = what ? bound - (now - began) : bound;
-	left = kregion_look_left_usec(r);
+	wait = kregion_wait(r, &left);
 	if (left && left < next)
 		next = left;
 	if (next != UINT64_MAX)
 		kregion_look_at_steps_in(r, next);
-	look_for_blindness(r);
+	look_for_waits(r, wait);
 	if (r->stuck.since_usec)
 		recover(r);
 }

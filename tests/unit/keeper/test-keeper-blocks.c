@@ -6,6 +6,7 @@
  *
  *   test-keeper-blocks KEEPER-FAKE
  */
+#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -23,6 +24,20 @@ static uint64_t begin(mode_t mode, int *ret_fd)
 	must(client_register(&k, ++rig_last, *ret_fd, &what, &info) == 0);
 	must(info.mode == ARBITRATION_LAYOUT_LEASE && info.state == REGION_LIVE);
 	return rig_last;
+}
+
+static struct keeper_message listed(uint64_t id)
+{
+	struct keeper_message m = { .type = KEEPER_LIST }, found = { 0 };
+	uint64_t operation = client_send(&k, &m, -1);
+
+	do {
+		m = client_answer(&k, operation);
+		if (m.type == KEEPER_REGION && m.region == id)
+			found = m;
+	} while (m.type != KEEPER_DONE);
+	must(found.region == id);
+	return found;
 }
 
 static void end(uint64_t id, int fd)
@@ -160,6 +175,57 @@ static void test_writer_that_stays(void)
 	end(id, fd);
 }
 
+static void await_live(uint64_t id)
+{
+	struct keeper_message m;
+
+	do {
+		m = listed(id);
+	} while (m.info.state != REGION_LIVE);
+	must(m.info.mode == ARBITRATION_LAYOUT_LEASE && !*m.info.stuck);
+}
+
+/*
+ * Four files whose looks do not end have all threads: a fifth one is closed for as long, and says
+ * so, though nothing is the matter with it. A sixth cannot be registered, and hears why.
+ */
+static void test_no_thread_left(void)
+{
+	struct keeper_region what = region_of(MIB, SHORT, POLICY_YIELD);
+	struct keeper_message m = { .type = KEEPER_REGISTER, .info = what };
+	struct stat st[5];
+	uint64_t id[5];
+	int fd[5], sixth = make_file(MIB);
+
+	for (size_t i = 0; i < 5; i++) {
+		id[i] = begin(SHARED, &fd[i]);
+		must(fstat(fd[i], &st[i]) == 0);
+	}
+	for (size_t i = 0; i < 5; i++) {
+		if (i < 4)
+			tell("silent", st[i].st_ino, "now");
+		tell("break", id[i], "write");
+		client_event(&k, KEEPER_FENCED, id[i]);
+	}
+	m.region = ++rig_last;
+	m = client_call(&k, &m, sixth);
+	must(m.done.error == -ETIME && strstr(m.done.text, "Other files of the same storage"));
+	do
+		m = client_event(&k, KEEPER_MODE, id[4]);
+	while (!strstr(m.info.stuck, "looks at other files do not end"));
+	tell("answers", st[0].st_ino, "now");
+	do
+		m = client_event(&k, KEEPER_MODE, id[4]);
+	while (*m.info.stuck);
+	for (size_t i = 1; i < 4; i++)
+		tell("answers", st[i].st_ino, "now");
+	for (size_t i = 0; i < 5; i++) {
+		await_live(id[i]);
+		end(id[i], fd[i]);
+	}
+	close(sixth);
+}
+
 /*
  * Nobody could be asked, and then somebody can: for writes as well until the blocks were looked at.
  */
@@ -254,6 +320,7 @@ int main(int argc, char *argv[])
 	rig_stop();
 	rig_start(impatient, "s.2");
 	test_writer_that_stays();
+	test_no_thread_left();
 	rig_stop();
 	rig_end();
 	return 0;
