@@ -33,7 +33,7 @@ struct reload {
 	int must_exist;
 	struct settings settings;
 	int result;
-	char error[600];
+	struct failure failure;
 };
 
 /* In a thread. */
@@ -41,8 +41,7 @@ static void work(struct offload_task *task)
 {
 	struct reload *l = (struct reload *)task;
 
-	l->result =
-		settings_check(l->config, l->must_exist, &l->settings, l->error, sizeof(l->error));
+	l->result = settings_check(l->config, l->must_exist, &l->settings, &l->failure);
 }
 
 static void refuse(struct call *call, const char *why)
@@ -98,7 +97,7 @@ static void ended(struct offload_task *task, int error)
 			 offload_timeout(a->offload) / 1000);
 		refuse(l->call, why);
 	} else if (l->result < 0) {
-		refuse(l->call, l->error);
+		refuse(l->call, l->failure.text);
 	} else if (l->number < a->reload_in_force) {
 		give_way(l);
 	} else {

@@ -276,22 +276,21 @@ static int make_parts(struct app *a)
 int app_new(struct app **ret, const struct app_options *options)
 {
 	_cleanup_(app_freep) struct app *a = calloc(1, sizeof(*a));
-	char error[600];
+	struct failure why;
 	int r;
 
 	if (!a)
 		return -ENOMEM;
 	a->options = options;
 	TAILQ_INIT(&a->jobs);
-	r = settings_load(options->config, options->config_must_exist, &a->settings, error,
-			  sizeof(error));
+	r = settings_load(options->config, options->config_must_exist, &a->settings, &why);
 	if (r == 0) {
 		app_apply_settings(a);
-		r = runtime_open(&a->runtime, options->runtime_directory, error, sizeof(error));
+		r = runtime_open(&a->runtime, options->runtime_directory, &why);
 		a->runtime_is_open = r == 0;
 	}
 	if (r < 0) {
-		log_error("%s", error);
+		log_error("%s", why.text);
 		return r;
 	}
 	r = make_parts(a);

@@ -86,10 +86,10 @@ static int parse_level(const char *text)
 static int check_config(const struct app_options *o)
 {
 	struct settings settings;
-	char error[600];
+	struct failure why;
 
-	if (settings_check(o->config, o->config_must_exist, &settings, error, sizeof(error)) < 0) {
-		fprintf(stderr, "%s\n", error);
+	if (settings_check(o->config, o->config_must_exist, &settings, &why) < 0) {
+		fprintf(stderr, "%s\n", why.text);
 		return EXIT_FAILURE;
 	}
 	puts("The settings can be used. Only at start, or when a keeper starts, can be seen: whether listen_address belongs to\n"

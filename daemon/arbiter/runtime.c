@@ -244,30 +244,26 @@ static int open_all(struct runtime *rt, const char *path, const char **ret_step)
 	return read_next_id(rt);
 }
 
-int runtime_open(struct runtime *rt, const char *path, char *ret_error, size_t error_size)
+int runtime_open(struct runtime *rt, const char *path, struct failure *why)
 {
 	const char *step;
 	int r;
 
 	*rt = (struct runtime){ .directory = -1, .lock = -1, .sessions = -1 };
-	if (strlen(path) > RUNTIME_PATH_MAX) {
-		snprintf(
-			ret_error, error_size,
-			"runtime directory %s: the path is longer than %d characters, so sockets in it "
-			"cannot be named",
+	if (strlen(path) > RUNTIME_PATH_MAX)
+		return fail(
+			why, -ENAMETOOLONG,
+			"runtime directory %s: the path is longer than %d characters, so sockets "
+			"in it cannot be named; choose a shorter one",
 			path, RUNTIME_PATH_MAX);
-		return -ENAMETOOLONG;
-	}
 	snprintf(rt->keepers, sizeof(rt->keepers), "%s/keepers", path);
 	r = open_all(rt, path, &step);
 	if (r == 0)
 		return 0;
 	if (r == -EBUSY)
-		snprintf(ret_error, error_size,
-			 "runtime directory %s: another rdmaregd holds %s/lock", path, path);
+		fail(why, r, "runtime directory %s: another rdmaregd holds %s/lock", path, path);
 	else
-		snprintf(ret_error, error_size, "runtime directory %s: %s: %s", path, step,
-			 strerror(-r));
+		fail(why, r, "runtime directory %s: %s: %s", path, step, strerror(-r));
 	runtime_close(rt);
 	return r;
 }

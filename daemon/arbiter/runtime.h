@@ -26,6 +26,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "util/failure.h"
+
 #define RUNTIME_PATH_MAX \
 	30 /* longest that leaves room for the longest socket name in struct sockaddr_un */
 
@@ -38,8 +40,8 @@ struct runtime {
 	uint64_t reserved; /* numbers below it may be given */
 };
 
-/* -EBUSY: another daemon holds the lock. @ret_error: one line for a person, on every failure. */
-int runtime_open(struct runtime *rt, const char *path, char *ret_error, size_t error_size);
+/* -EBUSY: another daemon holds the lock. @why: filled on every failure. */
+int runtime_open(struct runtime *rt, const char *path, struct failure *why);
 void runtime_close(struct runtime *rt);
 
 /* Makes sure that number @id may be given. */

@@ -126,7 +126,7 @@ const char *machine_directory(const char *text)
 							     : "a folder, or one that can be made";
 }
 
-int machine_deadline(unsigned long long most_msec, char *ret_error, size_t error_size)
+int machine_deadline(unsigned long long most_msec, struct failure *why)
 {
 	FILE *f = fopen(MODULE_DEADLINE, "re");
 	unsigned int limit = UINT_MAX;
@@ -138,10 +138,9 @@ int machine_deadline(unsigned long long most_msec, char *ret_error, size_t error
 	fclose(f);
 	if (r != 1 || most_msec <= limit)
 		return 0;
-	snprintf(
-		ret_error, error_size,
+	return fail(
+		why, -EINVAL,
 		"max_grace_msec and deadline_margin_msec are %llu together, and the module allows max_deadline_ms=%u: "
 		"lower them, or load it with more",
 		most_msec, limit);
-	return -EINVAL;
 }

@@ -12,6 +12,8 @@
 
 #include <stddef.h>
 
+#include "util/failure.h"
+
 typedef const char *settings_check_t(const char *text);
 
 settings_check_t form_address; /* numeric, or "any" */
@@ -22,8 +24,8 @@ settings_check_t machine_groups; /* of names with commas between them; none is g
 settings_check_t machine_directory;
 
 /*
- * What of the machine the settings as a whole contradict. 0, or -EINVAL with one line for a person.
+ * What of the machine the settings as a whole contradict. 0, or -EINVAL with @why filled.
  */
-int machine_deadline(unsigned long long most_msec, char *ret_error, size_t error_size);
+int machine_deadline(unsigned long long most_msec, struct failure *why);
 
 #endif

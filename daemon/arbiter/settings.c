@@ -143,7 +143,7 @@ struct parse {
 	bool thorough; /* ask the machine, too */
 	int line;      /* read last, from 1 */
 	int failed;    /* line of the first error that we found, or 0 */
-	char error[400];
+	struct failure failure;
 };
 
 static uint64_t *number_of(struct settings *s, const struct key *k)
@@ -265,8 +265,10 @@ static void describe(const struct key *k, char *out, size_t size)
 	}
 }
 
-static void fail(struct parse *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void fail(struct parse *p, const char *format, ...)
+/* Something is wrong with the line that is read. */
+static void blame_line(struct parse *p, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+static void blame_line(struct parse *p, const char *format, ...)
 {
 	va_list args;
 
@@ -274,7 +276,7 @@ static void fail(struct parse *p, const char *format, ...)
 		return;
 	p->failed = p->line;
 	va_start(args, format);
-	vsnprintf(p->error, sizeof(p->error), format, args);
+	fail_va(&p->failure, -EINVAL, format, args);
 	va_end(args);
 }
 
@@ -292,7 +294,7 @@ static char *on_line(char *text, int size, void *userdata)
 	p->line++;
 	n = strlen(text);
 	if (n + 1 == (size_t)size && text[n - 1] != '\n')
-		fail(p, "the line is longer than %d characters", size - 2);
+		blame_line(p, "the line is longer than %d characters", size - 2);
 	return text;
 }
 
@@ -318,21 +320,21 @@ static const struct origin *origin_of(const struct origins *o, const char *name)
  * What is wrong with one value, or with two together: the one that was set later is what made it
  * so.
  */
-static int refuse(const struct origins *origins, const char *one, const char *other, char *error,
-		  size_t size, const char *format, ...) __attribute__((format(printf, 6, 7)));
-static int refuse(const struct origins *origins, const char *one, const char *other, char *error,
-		  size_t size, const char *format, ...)
+static int refuse(const struct origins *origins, const char *one, const char *other,
+		  struct failure *why, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
+static int refuse(const struct origins *origins, const char *one, const char *other,
+		  struct failure *why, const char *format, ...)
 {
 	const struct origin *a = origin_of(origins, one), *b = origin_of(origins, other);
 	const struct origin *later = a->at > b->at ? a : b;
-	char why[400];
+	struct failure matter;
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(why, sizeof(why), format, args);
+	fail_va(&matter, -EINVAL, format, args);
 	va_end(args);
-	snprintf(error, size, "%s:%d: %s", later->file, later->line, why);
-	return -EINVAL;
+	return fail(why, -EINVAL, "%s:%d: %s", later->file, later->line, matter.text);
 }
 
 static int on_key(void *userdata, const char *section, const char *name, const char *value)
@@ -360,19 +362,19 @@ static int on_key(void *userdata, const char *section, const char *name, const c
 			}
 			snprintf(form, sizeof(form), "%s", must);
 		}
-		fail(p, "'%.60s' is no value for %s: it must be %s", value, name, form);
+		blame_line(p, "'%.60s' is no value for %s: it must be %s", value, name, form);
 		return 0;
 	}
 	if (near)
-		fail(p, "key '%s' belongs into section [%s], not [%.40s]", name, near->section,
-		     section);
+		blame_line(p, "key '%s' belongs into section [%s], not [%.40s]", name,
+			   near->section, section);
 	else
-		fail(p, "there is no key '%.60s' in section [%.40s]", name, section);
+		blame_line(p, "there is no key '%.60s' in section [%.40s]", name, section);
 	return 0;
 }
 
 static int load_file(const char *path, struct settings *s, struct origins *origins, bool thorough,
-		     char *error, size_t size)
+		     struct failure *why)
 {
 	struct parse p = { .path = path, .origins = origins, .settings = s, .thorough = thorough };
 	int r;
@@ -380,13 +382,11 @@ static int load_file(const char *path, struct settings *s, struct origins *origi
 	p.file = fopen(path, "re");
 	if (!p.file) {
 		r = -errno;
-		snprintf(error, size, "%s: cannot be read: %s", path, strerror(-r));
-		return r;
+		return fail(why, r, "%s: cannot be read: %s", path, strerror(-r));
 	}
 	r = ini_parse_stream(on_line, &p, on_key, &p);
 	if (r < 0 || ferror(p.file)) {
-		snprintf(error, size, "%s: cannot be read: %s", path,
-			 strerror(r < 0 ? ENOMEM : errno));
+		fail(why, -EIO, "%s: cannot be read: %s", path, strerror(r < 0 ? ENOMEM : errno));
 		fclose(p.file);
 		return -EIO;
 	}
@@ -395,15 +395,13 @@ static int load_file(const char *path, struct settings *s, struct origins *origi
 		return 0;
 	/* what inih finds wrong itself never reaches on_key() */
 	if (p.failed && (r == 0 || p.failed <= r))
-		snprintf(error, size, "%s:%d: %s", path, p.failed, p.error);
-	else
-		snprintf(error, size, "%s:%d: neither a [section], nor KEY = VALUE, nor a comment",
-			 path, r);
-	return -EINVAL;
+		return fail(why, -EINVAL, "%s:%d: %s", path, p.failed, p.failure.text);
+	return fail(why, -EINVAL, "%s:%d: neither a [section], nor KEY = VALUE, nor a comment",
+		    path, r);
 }
 
 static int load_directory(const char *file, struct settings *s, struct origins *origins,
-			  bool thorough, char *error, size_t size)
+			  bool thorough, struct failure *why)
 {
 	char copy[PATH_MAX], pattern[PATH_MAX + 16];
 	glob_t found = { 0 };
@@ -413,69 +411,66 @@ static int load_directory(const char *file, struct settings *s, struct origins *
 	snprintf(pattern, sizeof(pattern), "%s/conf.d/*.conf", dirname(copy));
 	if (glob(pattern, 0, NULL, &found) == 0)
 		for (size_t i = 0; i < found.gl_pathc && r >= 0; i++)
-			r = load_file(found.gl_pathv[i], s, origins, thorough, error, size);
+			r = load_file(found.gl_pathv[i], s, origins, thorough, why);
 	globfree(&found);
 	return r;
 }
 
 static int load(const char *file, int must_exist, bool thorough, struct settings *ret,
-		struct origins *origins, char *ret_error, size_t error_size)
+		struct origins *origins, struct failure *why)
 {
 	struct settings s;
 	int r;
 
 	settings_default(&s);
-	r = load_file(file, &s, origins, thorough, ret_error, error_size);
+	r = load_file(file, &s, origins, thorough, why);
 	if (r < 0 && (r != -ENOENT || must_exist))
 		return r;
-	r = load_directory(file, &s, origins, thorough, ret_error, error_size);
+	r = load_directory(file, &s, origins, thorough, why);
 	if (r < 0)
 		return r;
 	if (s.grace_msec > s.max_grace_msec)
-		return refuse(origins, "grace_msec", "max_grace_msec", ret_error, error_size,
+		return refuse(origins, "grace_msec", "max_grace_msec", why,
 			      "grace_msec (%llu) must not exceed max_grace_msec (%llu)",
 			      (unsigned long long)s.grace_msec,
 			      (unsigned long long)s.max_grace_msec);
 	if (s.alignment & (s.alignment - 1))
 		return refuse(
-			origins, "alignment", "alignment", ret_error, error_size,
+			origins, "alignment", "alignment", why,
 			"alignment (%llu) must be 0 or a power of two: peers refuse any other",
 			(unsigned long long)s.alignment);
 	if (s.watchdog_msec && s.watchdog_msec < WATCHDOG_MIN_MSEC)
 		return refuse(
-			origins, "watchdog_msec", "watchdog_msec", ret_error, error_size,
+			origins, "watchdog_msec", "watchdog_msec", why,
 			"watchdog_msec (%llu) must be 0 or at least %d: a busy machine does not run a process for so long",
 			(unsigned long long)s.watchdog_msec, WATCHDOG_MIN_MSEC);
 	*ret = s;
 	return 0;
 }
 
-int settings_load(const char *file, int must_exist, struct settings *ret, char *ret_error,
-		  size_t error_size)
+int settings_load(const char *file, int must_exist, struct settings *ret, struct failure *why)
 {
 	struct origins origins = { 0 };
 
-	return load(file, must_exist, false, ret, &origins, ret_error, error_size);
+	return load(file, must_exist, false, ret, &origins, why);
 }
 
-int settings_check(const char *file, int must_exist, struct settings *ret, char *ret_error,
-		   size_t error_size)
+int settings_check(const char *file, int must_exist, struct settings *ret, struct failure *why)
 {
 	struct origins origins = { 0 };
 	struct settings s;
-	char why[300];
-	int r = load(file, must_exist, true, &s, &origins, ret_error, error_size);
+	struct failure matter;
+	int r = load(file, must_exist, true, &s, &origins, why);
 
 	if (r < 0)
 		return r;
-	r = machine_deadline(s.max_grace_msec + s.deadline_margin_msec, why, sizeof(why));
+	r = machine_deadline(s.max_grace_msec + s.deadline_margin_msec, &matter);
 	if (r == 0)
 		*ret = s;
 	else if (origin_of(&origins, "max_grace_msec")->at ||
 		 origin_of(&origins, "deadline_margin_msec")->at)
-		refuse(&origins, "max_grace_msec", "deadline_margin_msec", ret_error, error_size,
-		       "%s", why);
+		refuse(&origins, "max_grace_msec", "deadline_margin_msec", why, "%s", matter.text);
 	else /* by default it is so */
-		snprintf(ret_error, error_size, "%s: %s", file, why);
+		fail(why, r, "%s: %s", file, matter.text);
 	return r;
 }

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "util/failure.h"
+
 enum spawn_method {
 	/* systemd where it runs the machine and the daemon is on the system bus, else direct */
 	SPAWN_AUTO,
@@ -86,19 +88,17 @@ void settings_default(struct settings *s);
  * names
  * @must_exist: a missing @file is an error; else it means that all is default
  * @ret: untouched on failure
- * @ret_error: on failure one line for a person, FILE:LINE first where a line is to blame
+ * @why: filled on failure, FILE:LINE first where a line is to blame
  *
  * -EINVAL: a line is wrong, or two values contradict each other; else the errno of reading a file.
  */
-int settings_load(const char *file, int must_exist, struct settings *ret, char *ret_error,
-		  size_t error_size);
+int settings_load(const char *file, int must_exist, struct settings *ret, struct failure *why);
 
 /**
  * settings_check - the same for --check-config and for reading them again: and is there what they
  * name? Asks the user database and looks at folders, which can take any time. For any thread.
  */
-int settings_check(const char *file, int must_exist, struct settings *ret, char *ret_error,
-		   size_t error_size);
+int settings_check(const char *file, int must_exist, struct settings *ret, struct failure *why);
 
 /*
  * Number of keys, and the text of one key's default, for the test that compares the documented

@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,18 +27,6 @@ static void unref_contextp(struct daxctl_ctx **c)
 		daxctl_unref(*c);
 }
 
-static int say(struct dax_answer *a, int error, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-static int say(struct dax_answer *a, int error, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(a->text, sizeof(a->text), format, args);
-	va_end(args);
-	return error;
-}
-
 /* Negative: the region is not dynamic. */
 static int open_create(struct daxctl_region *region)
 {
@@ -53,8 +40,8 @@ static int open_create(struct daxctl_region *region)
 }
 
 /* The first that has room; else why none has. */
-static struct daxctl_region *choose_region(struct daxctl_ctx *context, uint32_t number,
-					   uint64_t size, struct dax_answer *a, int *ret_lock)
+static int choose_region(struct daxctl_ctx *context, uint32_t number, uint64_t size,
+			 struct failure *why, struct daxctl_region **ret, int *ret_lock)
 {
 	unsigned long long most = 0;
 	struct daxctl_region *region;
@@ -74,18 +61,16 @@ static struct daxctl_region *choose_region(struct daxctl_ctx *context, uint32_t 
 		available = daxctl_region_get_available_size(region);
 		if (available >= size) {
 			*ret_lock = steal_fd(&lock);
-			return region;
+			*ret = region;
+			return 0;
 		}
 		most = available > most ? available : most;
 	}
 	if (dynamic)
-		a->error = say(a, -ENOSPC, "no more than %llu bytes are free there", most);
-	else
-		a->error =
-			say(a, -ENODEV, "%s: rdmaregctl devices shows what there is",
-			    number == DAX_REGION_ANY ? "no region of this machine is dynamic"
-						     : "there is no dynamic region of this number");
-	return NULL;
+		return fail(why, -ENOSPC, "no more than %llu bytes are free there", most);
+	return fail(why, -ENODEV, "%s: rdmaregctl devices shows what there is",
+		    number == DAX_REGION_ANY ? "no region of this machine is dynamic"
+					     : "there is no dynamic region of this number");
 }
 
 static uint64_t round_up(uint64_t size, uint64_t unit)
@@ -122,57 +107,58 @@ static int give_back(struct daxctl_dev *device)
 	return r < 0 ? r : 0;
 }
 
-static int use(struct daxctl_dev *device, uint64_t size, struct dax_answer *a, int *ret_fd)
+static int use(struct daxctl_dev *device, uint64_t size, struct failure *why, struct dax_answer *a,
+	       int *ret_fd)
 {
 	_cleanup_(closep) int fd = -1;
 	char path[DAX_NAME_MAX + 8];
 	int r = daxctl_dev_enable_devdax(device);
 
 	if (r < 0)
-		return say(a, r, "the driver device_dax does not take %s: %s", a->name,
-			   strerror(-r));
+		return fail(why, r, "the driver device_dax does not take %s: %s", a->name,
+			    strerror(-r));
 	snprintf(path, sizeof(path), "/dev/%s", a->name);
 	fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
-		return say(a, -errno, "%s cannot be opened: %s", path, strerror(errno));
+		return fail(why, -errno, "%s cannot be opened: %s", path, strerror(errno));
 	r = clear(fd, size, daxctl_dev_get_align(device));
 	if (r < 0)
-		return say(a, r, "%s cannot be cleared: %s", path, strerror(-r));
+		return fail(why, r, "%s cannot be cleared: %s", path, strerror(-r));
 	a->size_bytes = size;
 	*ret_fd = steal_fd(&fd);
 	return 0;
 }
 
-int dax_make(uint32_t number, uint64_t size, struct dax_answer *a, int *ret_fd)
+int dax_make(uint32_t number, uint64_t size, struct failure *why, struct dax_answer *a, int *ret_fd)
 {
 	_cleanup_(unref_contextp) struct daxctl_ctx *context = NULL;
 	_cleanup_(closep) int lock = -1;
-	struct daxctl_region *region;
+	struct daxctl_region *region = NULL;
 	struct daxctl_dev *device;
 	int r = daxctl_new(&context);
 
 	if (r < 0)
-		return say(a, r, "libdaxctl: %s", strerror(-r));
-	region = choose_region(context, number, size, a, &lock);
-	if (!region)
-		return a->error;
+		return fail(why, r, "libdaxctl: %s", strerror(-r));
+	r = choose_region(context, number, size, why, &region, &lock);
+	if (r < 0)
+		return r;
 	size = round_up(size, daxctl_region_get_align(region));
 	r = daxctl_region_create_dev(region);
 	device = r < 0 ? NULL : daxctl_region_get_dev_seed(region);
 	if (!device)
-		return say(a, r < 0 ? r : -EIO, "the kernel makes no device of region %d: %s",
-			   daxctl_region_get_id(region), strerror(r < 0 ? -r : EIO));
+		return fail(why, r < 0 ? r : -EIO, "the kernel makes no device of region %d: %s",
+			    daxctl_region_get_id(region), strerror(r < 0 ? -r : EIO));
 	snprintf(a->name, sizeof(a->name), "%s", daxctl_dev_get_devname(device));
 	if (daxctl_dev_get_size(device))
-		return say(a, -EAGAIN, "somebody else takes devices of region %d: try again",
-			   daxctl_region_get_id(region));
+		return fail(why, -EAGAIN, "somebody else takes devices of region %d: try again",
+			    daxctl_region_get_id(region));
 	r = daxctl_dev_set_size(device, size);
 	if (r < 0)
-		say(a, r, "%s cannot have %llu bytes: %s", a->name, (unsigned long long)size,
-		    strerror(-r));
+		fail(why, r, "%s cannot have %llu bytes: %s", a->name, (unsigned long long)size,
+		     strerror(-r));
 	flock(lock, LOCK_UN);
 	if (r >= 0)
-		r = use(device, size, a, ret_fd);
+		r = use(device, size, why, a, ret_fd);
 	if (r < 0)
 		give_back(device);
 	return r;
@@ -198,22 +184,21 @@ static struct daxctl_dev *find_device(struct daxctl_ctx *context, const char *na
 	return NULL;
 }
 
-int dax_destroy(const char *name, struct dax_answer *a)
+int dax_destroy(const char *name, struct failure *why)
 {
 	_cleanup_(unref_contextp) struct daxctl_ctx *context = NULL;
 	struct daxctl_dev *device;
 	char user[32];
 	int pid, r = daxctl_new(&context);
 
-	snprintf(a->name, sizeof(a->name), "%s", name);
 	if (r < 0)
-		return say(a, r, "libdaxctl: %s", strerror(-r));
+		return fail(why, r, "libdaxctl: %s", strerror(-r));
 	device = find_device(context, name);
 	if (!device || !daxctl_dev_get_size(device))
 		return 0;
 	pid = dax_user(name, user, sizeof(user));
 	if (pid)
-		return say(a, -EBUSY, "process %d (%s) has it open or mapped", pid, user);
+		return fail(why, -EBUSY, "process %d (%s) has it open or mapped", pid, user);
 	r = give_back(device);
-	return r < 0 ? say(a, r, "the kernel does not take it back: %s", strerror(-r)) : 0;
+	return r < 0 ? fail(why, r, "the kernel does not take it back: %s", strerror(-r)) : 0;
 }

@@ -12,6 +12,8 @@
 
 #include <stdint.h>
 
+#include "util/failure.h"
+
 #define DAX_REGION_ANY UINT32_MAX
 #define DAX_NAME_MAX 64
 #define DAX_HELPER_SOCKET 3 /* a SOCK_SEQPACKET: the helper's one answer goes there */
@@ -27,16 +29,19 @@ struct dax_answer {
 /**
  * dax_make - a new device of @size bytes or a little more, all zero
  * @region: its number, or DAX_REGION_ANY
+ * @why: filled on failure
+ * @a: its name and size
  * @ret_fd: opened O_RDWR
  *
  * -ENODEV: no such region is dynamic; -ENOSPC: too little is free.
  */
-int dax_make(uint32_t region, uint64_t size, struct dax_answer *a, int *ret_fd);
+int dax_make(uint32_t region, uint64_t size, struct failure *why, struct dax_answer *a,
+	     int *ret_fd);
 
 /*
- * -EBUSY: a process has it open or mapped, which the answer names. 0 also if there is none of this
+ * -EBUSY: a process has it open or mapped, which @why names. 0 also if there is none of this
  * name any more.
  */
-int dax_destroy(const char *name, struct dax_answer *a);
+int dax_destroy(const char *name, struct failure *why);
 
 #endif

@@ -56,23 +56,26 @@ static bool is_kept(void)
 
 int main(int argc, char **argv)
 {
-	struct dax_answer a = { 0 }, forgotten = { 0 };
+	struct dax_answer a = { 0 };
+	struct failure why = { 0 };
 	int fd = -1;
 
 	/* stopping the service must not stop it in the middle of something */
 	signal(SIGTERM, SIG_IGN);
 	if (argc == 4 && !strcmp(argv[1], "create")) {
 		a.error = dax_make((uint32_t)strtoul(argv[2], NULL, 10),
-				   strtoull(argv[3], NULL, 10), &a, &fd);
+				   strtoull(argv[3], NULL, 10), &why, &a, &fd);
 	} else if (argc == 3 && !strcmp(argv[1], "destroy")) {
-		a.error = dax_destroy(argv[2], &a);
+		a.error = dax_destroy(argv[2], &why);
+		snprintf(a.name, sizeof(a.name), "%s", argv[2]);
 	} else {
 		fprintf(stderr, "rdmareg-dax is started by rdmaregd\n");
 		return 2;
 	}
+	snprintf(a.text, sizeof(a.text), "%.*s", (int)sizeof(a.text) - 1, why.text);
 	if ((answer(&a, fd) < 0 || (fd >= 0 && !is_kept())) && fd >= 0) {
 		closep(&fd);
-		dax_destroy(a.name, &forgotten);
+		dax_destroy(a.name, NULL);
 		return EXIT_FAILURE;
 	}
 	return EXIT_SUCCESS;

@@ -38,20 +38,21 @@ static void remove_file(const char *name)
 	check(unlink(path) == 0);
 }
 
-static int load(struct settings *s, char *error, size_t size)
+static int load(struct settings *s, struct failure *why)
 {
 	char path[256];
 
 	path_of("rdmaregd.conf", path);
 	memset(s, 0xa5, sizeof(*s));
-	return settings_load(path, 0, s, error, size);
+	return settings_load(path, 0, s, why);
 }
 
 /* The documented file with every key in force gives the defaults, and has every key. */
 static void test_documented(void)
 {
 	struct settings defaults, documented;
-	char line[512], error[600];
+	struct failure why;
+	char line[512];
 	size_t keys = 0;
 	FILE *in = fopen(getenv("RDMAREG_CONFIG"), "re"), *out;
 	char path[256];
@@ -69,31 +70,31 @@ static void test_documented(void)
 	fclose(in);
 	check(fclose(out) == 0);
 	check(keys == settings_count());
-	if (load(&documented, error, sizeof(error)) < 0)
-		check_text(error, "");
+	if (load(&documented, &why) < 0)
+		check_text(why.text, "");
 	settings_default(&defaults);
 	check(!memcmp(&defaults, &documented, sizeof(defaults)));
 	remove_file("rdmaregd.conf");
-	check(load(&documented, error, sizeof(error)) == 0 &&
-	      !memcmp(&defaults, &documented, sizeof(defaults)));
+	check(load(&documented, &why) == 0 && !memcmp(&defaults, &documented, sizeof(defaults)));
 }
 
 /* @text as the file: refused, with this line number and these words; nothing is touched. */
 static void refuse(const char *file, const char *text, int line, const char *mentions)
 {
 	struct settings s, untouched;
-	char error[600] = "", start[300];
+	struct failure why = { 0 };
+	char start[300];
 
 	memset(&untouched, 0xa5, sizeof(untouched));
 	write_text(file, text);
-	check(load(&s, error, sizeof(error)) < 0);
+	check(load(&s, &why) < 0);
 	check(!memcmp(&s, &untouched, sizeof(s)));
 	if (line)
 		snprintf(start, sizeof(start), "%s/%s:%d: ", directory, file, line);
 	else
 		snprintf(start, sizeof(start), "%s/", directory);
-	if (strncmp(error, start, strlen(start)) || !strstr(error, mentions))
-		check_text(error, mentions);
+	if (strncmp(why.text, start, strlen(start)) || !strstr(why.text, mentions))
+		check_text(why.text, mentions);
 	remove_file(file);
 }
 
@@ -162,26 +163,26 @@ static void test_errors(void)
 	check(mkdir(path, 0755) == 0);
 	{
 		struct settings s;
-		char error[600];
+		struct failure why;
 
-		check(load(&s, error, sizeof(error)) < 0 && strstr(error, "cannot be read"));
+		check(load(&s, &why) < 0 && strstr(why.text, "cannot be read"));
 		check(rmdir(path) == 0);
-		check(settings_load(path, 1, &s, error, sizeof(error)) < 0 &&
-		      strstr(error, "No such file"));
+		check(settings_load(path, 1, &s, &why) < 0 && strstr(why.text, "No such file"));
 	}
 }
 
 static void test_order(void)
 {
 	struct settings s;
-	char error[600], path[256];
+	struct failure why;
+	char path[256];
 
 	write_text("rdmaregd.conf",
 		   "[limits]\nkeepers = 1\nregions_per_tenant = 1\ntenants_per_uid=1\n");
 	write_text("conf.d/10.conf", "[limits]\nkeepers = 2 ; comment\nregions_per_tenant = 2\n");
 	write_text("conf.d/20.conf", "# comment\n[limits]\nkeepers = 3\nbytes_per_tenant = 2G\n");
 	write_text("conf.d/30.conf.bak", "nonsense");
-	check(load(&s, error, sizeof(error)) == 0);
+	check(load(&s, &why) == 0);
 	check(s.keepers == 3 && s.regions_per_tenant == 2 && s.tenants_per_uid == 1 &&
 	      s.bytes_per_tenant == 2ull << 30);
 	remove_file("rdmaregd.conf");
