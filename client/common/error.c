@@ -6,7 +6,6 @@
  */
 #include "error.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,10 +14,7 @@
 #include "rdmareg.h"
 #include "util.h"
 
-static _Thread_local struct {
-	char message[ERROR_BYTES];
-	char name[128];
-} last;
+static _Thread_local struct failure last;
 
 /* The bus tried to, and only rdmaregd and the service manager know why that failed. */
 #define NOT_STARTED                                                                   \
@@ -90,17 +86,22 @@ static const char *hint_for(const char *name)
 	return NULL;
 }
 
+int failure_fill(struct failure *f, int error, const char *format, va_list args)
+{
+	vsnprintf(f->text, sizeof(f->text), format, args);
+	f->name[0] = 0;
+	f->code = !error ? -EIO : error < 0 ? error : -error;
+	return f->code;
+}
+
 int fail(int error, const char *format, ...)
 {
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(last.message, sizeof(last.message), format, args);
+	error = failure_fill(&last, error, format, args);
 	va_end(args);
-	last.name[0] = 0;
-	if (!error)
-		error = EIO;
-	return error < 0 ? error : -error;
+	return error;
 }
 
 /*
@@ -148,15 +149,16 @@ int fail_bus(const sd_bus_error *error, int r, const char *format, ...)
 		hint = "the connection belongs to the parent process; open one after fork(2)";
 	if (!text)
 		text = strerror(number);
-	snprintf(last.message, sizeof(last.message), "%s: %s%s%s", asked,
-		 hint && !*name ? "" : text, hint && *name ? "; " : "", hint ? hint : "");
+	snprintf(last.text, sizeof(last.text), "%s: %s%s%s", asked, hint && !*name ? "" : text,
+		 hint && *name ? "; " : "", hint ? hint : "");
 	snprintf(last.name, sizeof(last.name), "%s", name);
-	return -number;
+	last.code = -number;
+	return last.code;
 }
 
 _public_ const char *rdmareg_last_error(void)
 {
-	return last.message;
+	return last.text;
 }
 
 _public_ const char *rdmareg_last_error_name(void)

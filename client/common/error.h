@@ -7,14 +7,29 @@
 #define RDMAREG_CLIENT_ERROR_H
 
 #include <errno.h>
+#include <stdarg.h>
 #include <systemd/sd-bus.h>
 
 #define ERROR_BYTES 1000 /* of a sentence, with the terminating zero */
 
 /*
- * Note the sentence; returns the error, negative whichever sign it was given with. 0 counts as EIO:
- * a failure has a number.
+ * What went wrong: a number for the program, a sentence for the person. The form that the daemon
+ * has in util/failure.h; the library is under another licence, so it shares the form, not the file.
  */
+struct failure {
+	int code;	/* negative errno; 0: nothing did */
+	char name[128]; /* of a D-Bus error; "": it came from elsewhere */
+	char text[ERROR_BYTES];
+};
+
+/*
+ * Fills @f; the name is empty. Returns the code: the error, negative whichever sign it was given
+ * with. 0 counts as EIO: a failure has a number.
+ */
+int failure_fill(struct failure *f, int error, const char *format, va_list args)
+	__attribute__((format(printf, 3, 0)));
+
+/* Fills the thread's last failure and returns its code, so that a function can end with it. */
 int fail(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /*

@@ -78,7 +78,7 @@ _public_ int rdmareg_peer_register_buffer(struct rdmareg_peer *p, void *memory, 
 
 	NEED(p);
 	NEED(ret);
-	if (p->error)
+	if (p->end.code)
 		return peer_fail_ended(p);
 	if (!memory || !length)
 		return fail(EINVAL, "registering a buffer: it is empty");

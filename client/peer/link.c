@@ -6,8 +6,6 @@
  * What always holds: the first reason for the end is kept, whatever follows.
  */
 #include <poll.h>
-#include <stdarg.h>
-#include <stdio.h>
 
 #include "error.h"
 #include "peer.h"
@@ -19,11 +17,10 @@ int peer_end(struct rdmareg_peer *p, int error, const char *format, ...)
 	struct rdmareg_peer_event e = { .type = RDMAREG_PEER_EVENT_DISCONNECTED };
 	va_list args;
 
-	if (p->error)
-		return p->error;
-	p->error = -error;
+	if (p->end.code)
+		return p->end.code;
 	va_start(args, format);
-	vsnprintf(p->error_text, sizeof(p->error_text), format, args);
+	failure_fill(&p->end, error, format, args);
 	va_end(args);
 	/*
 	 * Saying goodbye may fail, destroying may not: after it the adapter is done with every
@@ -33,16 +30,16 @@ int peer_end(struct rdmareg_peer *p, int error, const char *format, ...)
 	rdma_destroy_qp(p->id);
 	p->flush_qp = NULL;
 	p->sends_busy = 0;
-	e.error = p->error;
+	e.error = p->end.code;
 	peer_event(p, &e);
-	return p->error;
+	return p->end.code;
 }
 
 int peer_fail_ended(struct rdmareg_peer *p)
 {
-	return fail(p->error, "using region %llu from local device %s: %s",
+	return fail(p->end.code, "using region %llu from local device %s: %s",
 		    (unsigned long long)p->region,
-		    p->id->verbs ? ibv_get_device_name(p->id->verbs->device) : "?", p->error_text);
+		    p->id->verbs ? ibv_get_device_name(p->id->verbs->device) : "?", p->end.text);
 }
 
 int peer_post_receive(struct rdmareg_peer *p, uint32_t i)
@@ -89,7 +86,7 @@ int peer_send_ack(struct rdmareg_peer *p)
 
 	wire_put_ack(&m, p->revocation.id);
 	if (peer_send(p, &m) < 0)
-		return p->error;
+		return p->end.code;
 	p->acknowledged = true;
 	peer_event(p, &e);
 	return 0;
@@ -100,7 +97,7 @@ int peer_arm(struct rdmareg_peer *p)
 	struct ibv_cq *cq;
 	void *context;
 
-	if (p->armed || p->error)
+	if (p->armed || p->end.code)
 		return 0;
 	while (ibv_get_cq_event(p->completions, &cq, &context) == 0)
 		ibv_ack_cq_events(cq, 1);

@@ -228,7 +228,7 @@ _public_ int rdmareg_peer_get_info(struct rdmareg_peer *p, struct rdmareg_peer_i
 							      : RDMAREG_ACCESS_READ,
 		.revocation = p->revocation,
 		.acknowledged = p->acknowledged,
-		.connected = !p->error,
+		.connected = !p->end.code,
 		/* ours begin with "unknown" */
 		.durability = (enum rdmareg_durability)(p->remote.durability + 1),
 		.persists_by_flush = operations_can_flush(p, WIRE_FLUSH_PERSISTENT),
@@ -264,7 +264,7 @@ _public_ int rdmareg_peer_dispatch(struct rdmareg_peer *p)
 	peer_progress(p);
 	if (p->more)
 		peer_raise(p);
-	if (!p->error && p->revocation.id && !p->acknowledged &&
+	if (!p->end.code && p->revocation.id && !p->acknowledged &&
 	    p->options.on_revocation == RDMAREG_ON_REVOCATION_YIELD)
 		peer_send_ack(p);
 	return 0;
@@ -273,7 +273,7 @@ _public_ int rdmareg_peer_dispatch(struct rdmareg_peer *p)
 _public_ int rdmareg_peer_acknowledge(struct rdmareg_peer *p, uint64_t revocation)
 {
 	NEED(p);
-	if (p->error)
+	if (p->end.code)
 		return peer_fail_ended(p);
 	if (!revocation || p->revocation.id != revocation)
 		return fail(ESTALE,

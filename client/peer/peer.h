@@ -21,6 +21,7 @@
 #include <rdma/rdma_cma.h>
 #include <stdbool.h>
 
+#include "error.h"
 #include "rdmareg-wire.h"
 #include "rdmareg.h"
 #include "wire.h"
@@ -72,9 +73,7 @@ struct rdmareg_peer {
 	bool sync_busy; /* not answered yet */
 	uint16_t sync_outcome;
 
-	/* the end of it */
-	int error; /* negative; 0 while connected */
-	char error_text[256];
+	struct failure end; /* of the connection; code 0 while it is there */
 
 	/* data */
 	uint8_t *bounce;
@@ -103,7 +102,8 @@ bool peer_supersede(struct rdmareg_peer *p, const struct rdmareg_peer_event *e);
 /* link.c */
 int peer_end(struct rdmareg_peer *p, int error, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-int peer_fail_ended(struct rdmareg_peer *p); /* set the sentence to the end's and return p->error */
+int peer_fail_ended(
+	struct rdmareg_peer *p); /* set the sentence to the end's and return p->end.code */
 int peer_post_receive(struct rdmareg_peer *p, uint32_t i);
 int peer_send(struct rdmareg_peer *p, const struct wire_message *m); /* in wire order */
 int peer_send_ack(struct rdmareg_peer *p);
@@ -115,7 +115,7 @@ int peer_sleep(struct rdmareg_peer *p, uint64_t deadline_usec);
 void peer_take_message(struct rdmareg_peer *p, const struct wire_message *m);
 
 /* progress.c */
-int peer_progress(struct rdmareg_peer *p); /* 0, or p->error */
+int peer_progress(struct rdmareg_peer *p); /* 0, or p->end.code */
 /* Before the program gets the peer back: from now on the descriptor tells of whatever comes. */
 void peer_watch(struct rdmareg_peer *p);
 

@@ -118,7 +118,7 @@ _public_ int rdmareg_peer_persist(struct rdmareg_peer *p, uint64_t offset, uint6
 	NEED(p);
 	unit = p->remote.alignment;
 	start = offset / unit * unit;
-	if (p->error)
+	if (p->end.code)
 		return peer_fail_ended(p);
 	if (p->transfer)
 		return fail(EBUSY,

@@ -46,7 +46,7 @@ static void take_completion(struct rdmareg_peer *p, const struct ibv_wc *wc)
 				 "machines run one version?");
 		else
 			peer_take_message(p, &m);
-		if (!p->error && peer_post_receive(p, i) < 0)
+		if (!p->end.code && peer_post_receive(p, i) < 0)
 			peer_end(p, EIO, "the adapter does not take a receive buffer");
 		break;
 	}
@@ -68,7 +68,7 @@ static void end_by_other_side(struct rdmareg_peer *p)
 static void take_connection_event(struct rdmareg_peer *p, enum rdma_cm_event_type type)
 {
 	/* the completion's reason is kept, so the keeper need not be asked a second time */
-	if (p->error)
+	if (p->end.code)
 		return;
 	switch (type) {
 	case RDMA_CM_EVENT_DISCONNECTED:
@@ -101,12 +101,12 @@ int peer_progress(struct rdmareg_peer *p)
 
 	/* Bounded: a keeper that sends faster than we read must not keep us here. */
 	for (int round = 0; round < ROUNDS && n > 0; round++) {
-		n = p->error ? 0 : ibv_poll_cq(p->cq, ARRAY_SIZE(wc), wc);
+		n = p->end.code ? 0 : ibv_poll_cq(p->cq, ARRAY_SIZE(wc), wc);
 		if (n < 0)
 			return peer_end(
 				p, EIO,
 				"the adapter's completion queue failed; see the kernel's log");
-		for (int i = 0; i < n && !p->error; i++)
+		for (int i = 0; i < n && !p->end.code; i++)
 			take_completion(p, &wc[i]);
 	}
 	p->more = n > 0;
@@ -117,7 +117,7 @@ int peer_progress(struct rdmareg_peer *p)
 		rdma_ack_cm_event(event);
 		take_connection_event(p, type);
 	}
-	return p->error;
+	return p->end.code;
 }
 
 void peer_watch(struct rdmareg_peer *p)

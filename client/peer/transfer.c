@@ -130,7 +130,7 @@ static int64_t peer_transfer(struct rdmareg_peer *p, struct transfer *t)
 	if (p->transfer)
 		return fail(EBUSY, "%s region %" PRIu64 ": another call for this peer is under way",
 			    verb, p->region);
-	if (p->error)
+	if (p->end.code)
 		return peer_fail_ended(p);
 	if (!(p->remote.rights &
 	      (t->opcode == IBV_WR_RDMA_WRITE ? WIRE_RIGHT_WRITE : WIRE_RIGHT_READ)))
