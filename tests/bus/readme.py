@@ -1,12 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# readme.py README C-PROGRAM - run what README.md shows, in the world that test-readme.c made.
+# readme.py README C-PROGRAM - run the programs that README.md shows, in the world that test-documents.c made.
 #
 # The example in C (C-PROGRAM was compiled from it) and the one in Python each have to print a ticket and to acknowledge a revocation before
-# its grace is over; the one in C has to say what is wrong with its arguments. Each `$ rdmaregctl` command of a console block has to succeed
-# and to print what README.md prints below it, but for numbers, times, tickets and what is in brackets; of `watch` the lines of revocations.
-# put is the command with the keeper's end played (fakes/peer.c). What begins with `#` takes root or an adapter, and is not run.
+# its grace is over; the one in C has to say what is wrong with its arguments.
 import json
 import os
 import re
@@ -16,8 +14,7 @@ import sys
 WORLD = os.environ["RDMAREG_WORLD"]
 FILE = os.path.join(WORLD, "model.bin")
 MIB = 1 << 20
-GRACE_USEC = 10_000_000  # of test-readme.c
-UNIT = r"(?:us|ms|s|min|h|[KMGT])?"
+GRACE_USEC = 10_000_000  # of test-documents.c
 CTL = os.environ["RDMAREGCTL"]
 
 
@@ -85,69 +82,11 @@ def python():
     sys.exit("no Python here has the modules dbus and gi: install python3-dbus and python3-gi")
 
 
-def pattern(line):
-    """A regular expression for what may stand in the place of this line."""
-    masks = [(r"rdmareg://\S+", r"rdmareg://[\\d.]+:\\d+/\\d+\\?[0-9a-f]{32}"), (r"\([^)]*\)", r"\\(.*\\)"),
-             (r"\d+(?:\.\d+)?" + UNIT + r"(?![\w])", r"\\d+(?:\\.\\d+)?" + UNIT), (r"\s+", r"\\s+")]
-    out, at = "", 0
-    line = line.replace("/data/model.bin", FILE).strip()
-    whole = re.compile(re.escape(FILE) + "|" + "|".join(f"(?P<m{n}>{mask})" for n, (mask, _) in enumerate(masks)))
-    for match in whole.finditer(line):
-        out += re.escape(line[at:match.start()])
-        out += re.escape(FILE) if match.lastgroup is None else masks[int(match.lastgroup[1:])][1].replace("\\\\", "\\")
-        at = match.end()
-    return r"\s*" + out + re.escape(line[at:]) + r"\s*"
-
-
-def compare(command, wanted, got):
-    if len(wanted) != len(got) or not all(re.fullmatch(pattern(w), g) for w, g in zip(wanted, got)):
-        sys.exit(f"README.md shows of {command}:\n" + "\n".join(wanted) + "\n\nand it prints:\n" + "\n".join(got))
-
-
-def try_watch(command, wanted, region):
-    watch = start([CTL, *command.split()[1:]])
-    watch.stdout.readline()  # the region is there
-    truncate(region)
-    told = (line.rstrip("\n") for line in watch.stdout if " revocation-" in line)
-    compare(command, wanted, [next(told) for _ in wanted])
-    end(watch)
-
-
-def try_commands(readme):
-    region, count = None, 0
-    make_file(64 * MIB)
-    os.environ["FAKE_PEER"] = "length=64 valid=64 durability=1"
-    for block in re.findall(r"^```console\n(.*?)^```$", readme, re.M | re.S):
-        for command, output in re.findall(r"^\$ (rdmaregctl .*)\n((?:(?![$#]).*\n)*)", block, re.M):
-            wanted = output.splitlines()
-            count += 1
-            if command.startswith("rdmaregctl watch"):
-                try_watch(command, wanted, region)
-                continue
-            text = re.sub(r"(?<= )7\b", str(region), command).replace("/data/model.bin", FILE).replace("/backup", f"{WORLD}/backup")
-            tool = os.environ["RDMAREGCTL_PLAYED"] if " put " in text else CTL
-            run = subprocess.run(text.replace("rdmaregctl", f"'{tool}'", 1), shell=True, cwd=WORLD, capture_output=True, text=True,
-                                 check=False)
-            print(f"{command}: {run.returncode}\n{run.stdout}{run.stderr}", flush=True)
-            if run.returncode:
-                sys.exit(f"README.md: {command} failed")
-            if wanted:
-                compare(command, wanted, (run.stdout + run.stderr).splitlines())
-            if not region:
-                region = re.search(r"^region +(\d+)", run.stdout, re.M).group(1)
-    if count < 10:
-        sys.exit("README.md shows fewer than ten commands: is this looking for them in the wrong way?")
-    subprocess.run([CTL, "release", region], check=True)
-
-
 with open(sys.argv[1], encoding="utf-8") as page:
     text = page.read()
 script = os.path.join(WORLD, "example.py")
 with open(script, "w", encoding="utf-8") as out:
     out.write(re.search(r"^```python\n(.*?)^```$", text, re.M | re.S).group(1))
-with open(os.path.join(WORLD, "part.bin"), "wb") as part:
-    part.truncate(16 * MIB)
 try_wrong_arguments(sys.argv[2])
 try_program([sys.argv[2]])
 try_program([python(), script])
-try_commands(text)

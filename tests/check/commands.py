@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# commands.py - the commands that README.md, docs/ and the manual pages show, and where each is tried.
+#
+# A block of a document says what it is: "console" has commands after "$ " (an ordinary user's) or "# " (root's), each with the output that
+# it prints, if that is shown; "sh" is a piece of shell. tests/bus/commands.py runs every command on the host and compares the output, but
+# those of ELSEWHERE: "lab" are run by the lab's scenario 95, the others are not run, for the reason that stands there. The rest are
+# examples in "c" and "python" (check-manual, tests/bus/readme.py), "ini" (settings), and "text": drawings, messages.
+#
+#   commands.py --lab OUT    write the lab's commands, a line each
+import pathlib
+import re
+import sys
+
+import tree
+
+# Documents need not have been written when they are named here.
+BOOTS = "it boots a virtual machine, or removes what such tests have built; the lab's tests boot the same way"
+BUILDS = "it builds or installs for the machine it is called on; tests/lab/host/product.sh does the same for the lab, check-install for a folder"
+# (document, what the command looks like, "lab" or why it is not run)
+ELSEWHERE = [
+    ("README.md", r"\./run (?:demo|test)\b", BOOTS),
+    ("README.md", r"apt install ", BUILDS),
+    ("README.md", r"rdmaregctl selftest ", "lab"),
+    ("docs/dax.md", r"rdmaregctl register /dev/dax", "lab"),
+    ("docs/dax.md", r"rdmaregctl dax-", "lab"),
+    ("docs/dax.md", r"\./run lab --bare ", BOOTS),
+    ("docs/kernel-module.md", r"make -C ", BUILDS),
+    ("docs/kernel-module.md", r"(?:lsmod|cat /proc/locks|grep \. /sys/class/misc/rdmareg|echo 1 >/sys/kernel/tracing)", "lab"),
+    ("docs/lab.md", r"\./run (?:lab|test|clean)", BOOTS),
+    ("docs/proofs.md", r"\./run sim ", "its seed is what a violation prints; the suite sim runs the simulator"),
+    ("docs/schedulers.md", r"", "it takes a batch scheduler: the lab's scenario of that scheduler calls what is shown"),
+    ("docs/troubleshooting.md", r"(?:journalctl|systemctl|rdma) ", "lab"),
+    ("docs/troubleshooting.md", r"rdmaregctl selftest\b", "lab"),
+]
+KINDS = ("console", "sh", "c", "python", "ini", "text")
+# scdoc has no word for what a block is
+PAGES = {"man/rdmaregctl.1.scd": "console", "man/librdmareg.3.scd": "c", "man/rdmaregd.conf.5.scd": "ini"}
+COMMAND = re.compile(r"^[$#] (.*(?:\\\n.*)*\n)((?:(?![$#] ).*\n)*)", re.M)
+UNMARKED = re.compile(r"^(?:[$#] )?(?:rdmaregctl|\./run|systemctl|journalctl|make|meson|ninja|apt|modprobe|rdma|daxctl|ndctl|cat|grep|echo) ", re.M)
+
+
+def documents():
+    return [pathlib.Path("README.md"), pathlib.Path("CONTRIBUTING.md"), *tree.files("docs", ".md"), *tree.files("man", ".scd")]
+
+
+def blocks(document):
+    """[(line, kind, text)] of a document; kind is "" where it is not said."""
+    text = tree.read(document)
+    return [(tree.line_of(text, m.start()), m.group(1) or PAGES.get(str(document), ""), m.group(2))
+            for m in re.finditer(r"^```(\w*)\n(.*?)^```$", text, re.M | re.S)]
+
+
+def commands(document):
+    """[(line, of root, command, output)] of a document's blocks."""
+    found = []
+    for line, kind, text in blocks(document):
+        if kind == "console":
+            found += [(line + 1 + text.count("\n", 0, m.start()), m.group(0)[0] == "#", m.group(1), m.group(2)) for m in COMMAND.finditer(text)]
+        elif kind == "sh":
+            found.append((line + 1, True, text, ""))
+    return found
+
+
+def elsewhere(document, command):
+    """The row of ELSEWHERE that this command belongs to; None: it is run here."""
+    return next((row for row in ELSEWHERE if row[0] == str(document) and re.match(row[1], command)), None)
+
+
+def of_lab():
+    """[(document, line, command)]"""
+    return [(document, line, command) for document in documents() for line, _, command, _ in commands(document)
+            if (row := elsewhere(document, command)) and row[2] == "lab"]
+
+
+if __name__ == "__main__" and sys.argv[1:2] == ["--lab"]:
+    with open(sys.argv[2], "w", encoding="utf-8") as out:
+        for document, line, command in of_lab():
+            assert command.count("\n") == 1, "the lab runs one line"
+            out.write(f"{document}:{line}\t{command}")
