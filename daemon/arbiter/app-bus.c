@@ -80,7 +80,7 @@ static int enter_region(struct app *a, struct client *c, const struct register_r
 	return 0;
 }
 
-/* A region whose keeper is asked when it is known whether the file is guarded. */
+/* A region whose keeper is asked when it is known whether the file is marked. */
 struct asking {
 	struct app *app;
 	struct keeper_message m;
@@ -134,7 +134,7 @@ static void on_gated(struct app *a, uint64_t id, void *context)
 		app_step(a, r, &failed);
 }
 
-/* Its file is guarded before the keeper reads its size: what changes from then on is seen. */
+/* Its file is marked before the keeper reads its size: what changes from then on is seen. */
 static int ask_for_region(struct app *a, struct region *r, struct region_entry *e,
 			  const struct register_request *q)
 {
@@ -304,7 +304,7 @@ static int acknowledge(void *userdata, struct client *c, uint64_t id, uint64_t r
 			" and was asked nothing: only who registered or joined it acknowledges",
 			id);
 	acknowledged =
-		e->holder == c ? &e->acknowledged : &region_entry_find_join(e, c)->acknowledged;
+		e->owner == c ? &e->acknowledged : &region_entry_find_join(e, c)->acknowledged;
 	if (revocation && *acknowledged == revocation)
 		return 0; /* the second time */
 	if (r->state != REGION_DRAINING || r->revocation != revocation)
@@ -335,7 +335,7 @@ static void client_gone(void *userdata, struct client *c)
 		struct region *r = registry_find(a->registry, e->id);
 		bool detached = e->text.detached;
 
-		region_entry_forget_holder(e);
+		region_entry_forget_owner(e);
 		app_drop_client(a, r, c);
 		if (!detached)
 			app_want_release(a, r, END_DISCONNECTED, NULL, UINT64_MAX);

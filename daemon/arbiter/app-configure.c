@@ -3,7 +3,7 @@
  * app-configure.c - policy, grace and arbitration of a region: chosen when it is registered, and
  * changed while it lives.
  *
- * A change takes up to two questions to the keeper: for the file, if it is to be guarded from now
+ * A change takes up to two questions to the keeper: for the file, if it is to be marked from now
  * on, and then for the change itself. What the keeper refuses has changed nothing; its answer
  * changes everything at once.
  */
@@ -213,7 +213,7 @@ void app_configure_answered(struct app *a, const struct answer *n)
 	finish(a, n->context, n->error, n->text);
 }
 
-/* It is known whether the file is guarded: now the change itself. */
+/* It is known whether the file is marked: now the change itself. */
 static void on_gated(struct app *a, uint64_t region, void *context)
 {
 	struct region *r = registry_find(a->registry, region);

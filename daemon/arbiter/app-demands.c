@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * app-demands.c - operations of others on guarded files (passages of the gate), brought to every
+ * app-demands.c - operations of others on marked files (passages of the gate), brought to every
  * region they touch.
  *
  * Who takes blocks is served by a demand (core/demand.h) with a part for each region of the file
@@ -381,7 +381,7 @@ void app_passage_expired(void *userdata, uint64_t number)
 		return;
 	p->answered = true;
 	log_warning(
-		"an operation on a guarded file went on at its deadline, before every region was fenced");
+		"an operation on a marked file went on at its deadline, before every region was fenced");
 	LIST_FOREACH(other, &a->passages, passages)
 		if (other->crowd == p->crowd && !other->answered)
 			return;
@@ -421,7 +421,7 @@ void app_passage_refused(void *userdata, const struct gate_message *m)
 	}
 	a->refusals_quiet_usec = now_monotonic_usec() + USEC_PER_SEC;
 	TAILQ_FOREACH(e, &f->regions, of_file)
-		if (e->guard == m->key)
+		if (e->claim == m->key)
 			log_info(
 				"region %" PRIu64 ": held: process %d of user %" PRIu32
 				" was refused (cause: %s; other refusals that were not logged: %" PRIu64

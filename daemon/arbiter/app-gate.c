@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * app-gate.c - which files are guarded by pre-content events, and for which regions.
+ * app-gate.c - which files are marked for pre-content events, and for which regions.
  *
  * What always holds:
- *   - A region has a guard at the gate from the moment that is asked for, and is gated from the
- *     gate's answer until the guard is taken away or the gate's process ends; the guard ends with
+ *   - A region has a claim at the gate from the moment that is asked for, and is gated from the
+ *     gate's answer until the claim is taken away or the gate's process ends; the claim ends with
  *     the region.
  *   - The gate knows each keeper before that keeper is asked for anything, whosever it is and
- *     whatever it guards: any of them may have to open a file that another's region holds.
+ *     whatever it has marked: any of them may have to open a file that another's region holds.
  *   - After a restart the descriptor comes from the keeper, and is judged like one that a caller
- *     passed: it may guard a file that it was opened to write, or whose owner the tenant is. Of a
- *     keeper that cannot be asked the file is looked for where it was, and counts as opened to
+ *     passed: it may have a file marked that it was opened to write, or whose owner the tenant is.
+ *     Of a keeper that cannot be asked the file is looked for where it was, and counts as opened to
  *     write if the region may be written.
  */
 #include <errno.h>
@@ -25,34 +25,34 @@
 #include "util/cleanup.h"
 #include "util/log.h"
 
-/* Somebody waits for a guard: the region is registered, or its policy is changed. */
+/* Somebody waits for a claim: the region is registered, or its policy is changed. */
 struct gating {
 	LIST_ENTRY(gating) gatings;
 	uint64_t region;
-	uint64_t guard;
+	uint64_t claim;
 	app_gated_t *done;
 	void (*drop)(void *context);
 	void *context;
 };
 
-static struct region_entry *find_entry(struct app *a, uint64_t guard)
+static struct region_entry *find_entry(struct app *a, uint64_t claim)
 {
 	struct gating *g;
 
 	LIST_FOREACH(g, &a->gatings, gatings)
-		if (g->guard == guard)
+		if (g->claim == claim)
 			return region_table_find(a->table, g->region);
 	return NULL;
 }
 
 /* Everybody who waits for it goes on; who is asked meanwhile may ask anew. */
-static void finish(struct app *a, uint64_t guard)
+static void finish(struct app *a, uint64_t claim)
 {
 	struct gating *g;
 
 	do {
 		LIST_FOREACH(g, &a->gatings, gatings)
-			if (g->guard == guard)
+			if (g->claim == claim)
 				break;
 		if (!g)
 			return;
@@ -62,16 +62,16 @@ static void finish(struct app *a, uint64_t guard)
 	} while (true);
 }
 
-static void on_marked(void *userdata, uint64_t guard, const struct failure *why, pid_t gap)
+static void on_marked(void *userdata, uint64_t claim, const struct failure *why, pid_t gap)
 {
 	struct app *a = userdata;
-	struct region_entry *e = find_entry(a, guard);
+	struct region_entry *e = find_entry(a, claim);
 
-	/* the guard may have been taken away meanwhile */
-	if (e && e->guard == guard) {
+	/* the claim may have been taken away meanwhile */
+	if (e && e->claim == claim) {
 		e->gated = !why;
 		if (why) {
-			app_set_guard(a, e, 0);
+			app_set_claim(a, e, 0);
 			region_text_set(&e->no_gate, why->text, strlen(why->text));
 		} else {
 			app_note_gap(e, gap);
@@ -79,7 +79,7 @@ static void on_marked(void *userdata, uint64_t guard, const struct failure *why,
 		}
 		app_work_out_mode(a, registry_find(a->registry, e->id), e);
 	}
-	finish(a, guard);
+	finish(a, claim);
 }
 
 static void on_lost(void *userdata, const struct failure *why)
@@ -91,10 +91,10 @@ static void on_lost(void *userdata, const struct failure *why)
 	     r = registry_after(a->registry, r->id)) {
 		struct region_entry *e = region_table_find(a->table, r->id);
 
-		if (!e->guard)
+		if (!e->claim)
 			continue;
 		app_forget_gate(e);
-		app_set_guard(a, e, 0);
+		app_set_claim(a, e, 0);
 		e->gated = false;
 		e->regate = true;
 		region_text_set(&e->no_gate, why->text, strlen(why->text));
@@ -122,7 +122,7 @@ void app_keeper_known(void *userdata, pid_t pid, uint64_t start)
 }
 
 /*
- * Whether the file can be guarded: what is of another kind is not even named to the gate, since
+ * Whether the file can be marked: what is of another kind is not even named to the gate, since
  * looking at it may ask a server. NULL, or why not.
  */
 static const char *judge_filesystem(uint32_t filesystem)
@@ -141,9 +141,9 @@ static const char *judge_filesystem(uint32_t filesystem)
 static int start(struct app *a, struct region *r, struct region_entry *e, int fd,
 		 uint32_t filesystem, struct failure *why)
 {
-	pid_t owner = e->holder ? (pid_t)e->holder->pid : 0;
+	pid_t owner = e->owner ? (pid_t)e->owner->pid : 0;
 	const char *unfit = judge_filesystem(filesystem);
-	struct gate_link_guard guard;
+	struct gate_link_claim claim;
 	int copy, error;
 
 	if (!a->settings.pre_content)
@@ -153,12 +153,12 @@ static int start(struct app *a, struct region *r, struct region_entry *e, int fd
 	copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (copy < 0)
 		return fail(why, -errno, "rdmaregd has no descriptor left; raise LimitNOFILE=");
-	app_set_guard(a, e, ++a->guards);
-	guard = app_guard_of(a, r, e);
-	error = gate_link_mark(a->gate, &guard, copy, proxy_uid(e->keeper), e->text.device,
+	app_set_claim(a, e, ++a->claims);
+	claim = app_claim_of(a, r, e);
+	error = gate_link_mark(a->gate, &claim, copy, proxy_uid(e->keeper), e->text.device,
 			       e->text.inode, owner, why);
 	if (error)
-		app_set_guard(a, e, 0);
+		app_set_claim(a, e, 0);
 	return error;
 }
 
@@ -173,7 +173,7 @@ bool app_gate(struct app *a, struct region *r, struct region_entry *e, int fd, u
 		g = calloc(1, sizeof(*g));
 		if (!g)
 			error = fail(&why, -ENOMEM, "out of memory");
-		else if (!e->guard) {
+		else if (!e->claim) {
 			app_forget_gate(e);
 			error = start(a, r, e, fd, filesystem, &why);
 		}
@@ -186,7 +186,7 @@ bool app_gate(struct app *a, struct region *r, struct region_entry *e, int fd, u
 		return false;
 	}
 	*g = (struct gating){
-		.region = r->id, .guard = e->guard, .done = done, .drop = drop, .context = context
+		.region = r->id, .claim = e->claim, .done = done, .drop = drop, .context = context
 	};
 	LIST_INSERT_HEAD(&a->gatings, g, gatings);
 	return true;
@@ -219,7 +219,7 @@ static bool is_its_file(const struct region_entry *e, const struct file_facts *f
 	       (!file->born_nsec || !t->born_nsec || file->born_nsec == t->born_nsec);
 }
 
-/* NULL, or why this descriptor may not guard that region's file. */
+/* NULL, or why that region's file may not be marked by this descriptor. */
 static const char *judge(const struct region *r, const struct region_entry *e,
 			 const struct file_facts *file)
 {
@@ -237,7 +237,7 @@ static const char *judge(const struct region *r, const struct region_entry *e,
 			       ? "its keeper cannot be asked for the file, and another one is where it was"
 			       : "its keeper gave another file";
 	owns = !tenant || file->uid == tenant;
-	if (e->regate) /* this daemon guarded it before, and knows that it may */
+	if (e->regate) /* this daemon marked it before, and knows that it may */
 		return NULL;
 	if (!owns && r->policy == POLICY_HOLD)
 		return "an authorization to hold a file of somebody else does not outlive the daemon that got it";
@@ -302,7 +302,7 @@ int app_gate_with(struct app *a, struct region_entry *e, int fd, app_gated_t *do
 	return 0;
 }
 
-/* A region taken over, or guarded anew. */
+/* A region taken over, or marked anew. */
 static void on_regated(struct app *a, uint64_t region, void *context)
 {
 	struct region *r = registry_find(a->registry, region);

@@ -65,7 +65,7 @@ int app_join(void *userdata, struct client *c, uint64_t id, struct failure *ret)
 	struct region_entry *e = region_table_find(a->table, id);
 	int error;
 
-	if (e->holder == c || region_entry_find_join(e, c))
+	if (e->owner == c || region_entry_find_join(e, c))
 		return 0;
 	if (r->state == REGION_REGISTERING || r->close_wanted || r->state == REGION_CLOSING)
 		return failure_set(ret, RDMAREG_ERROR_BUSY,
@@ -102,7 +102,7 @@ int app_leave(void *userdata, struct client *c, uint64_t id, struct failure *ret
 	struct region_entry *e = region_table_find(a->table, id);
 	struct join *j = region_entry_find_join(e, c);
 
-	if (e->holder == c)
+	if (e->owner == c)
 		return failure_set(ret, RDMAREG_ERROR_BUSY,
 				   "this connection owns region %" PRIu64
 				   ": it can release it, not leave it",
@@ -177,8 +177,8 @@ static const struct client *next_client(struct holder_walk *w, uint64_t number)
 {
 	const struct join *j = w->join;
 
-	if (w->entry->holder && w->entry->holder->number == number)
-		return w->entry->holder;
+	if (w->entry->owner && w->entry->owner->number == number)
+		return w->entry->owner;
 	if (!j || j->client->number != number)
 		return NULL;
 	w->join = LIST_NEXT(j, of_region);
@@ -201,9 +201,9 @@ void app_each_holder(void *userdata, uint64_t id,
 		const struct peer_note *n = h->kind == HOLDER_PEER ? next_peer(&w, h->id) : NULL;
 
 		v.client = h->kind == HOLDER_CLIENT ? next_client(&w, h->id) : NULL;
-		v.kind = h->kind == HOLDER_PEER	 ? "peer"
-			 : v.client == e->holder ? "owner"
-						 : "client";
+		v.kind = h->kind == HOLDER_PEER ? "peer"
+			 : v.client == e->owner ? "owner"
+						: "client";
 		v.address = n ? n->address : NULL;
 		v.access = n ? n->access : ACCESS_READ;
 		v.since_usec = h->since_usec;

@@ -33,9 +33,9 @@ struct app {
 	struct region_table *table;
 	bool serving; /* the keepers of an earlier daemon came through: the bus is read */
 	struct gate_link *gate;
-	uint64_t guards; /* the last key */
+	uint64_t claims; /* the last key */
 	LIST_HEAD(, gating) gatings;
-	LIST_HEAD(, region_entry) guarded;
+	LIST_HEAD(, region_entry) claimed;
 	struct takers takers; /* as of the last look */
 	struct event *takers_timer;
 	bool takers_busy; /* somebody looks; and */
@@ -80,7 +80,7 @@ void app_reload_by_signal(struct app *a);
 bool app_view(struct app *a, const struct region *r, struct region_view *ret);
 void app_set_status(struct app *a);
 /* A region that the core knows gets its entry; on failure the core forgets it again. */
-int app_add_entry(struct app *a, struct region *r, struct proxy *k, struct client *holder,
+int app_add_entry(struct app *a, struct region *r, struct proxy *k, struct client *owner,
 		  struct region_entry **ret);
 /*
  * What callers may be refused for; 0, or BUS_E_REFUSED. app_check_kept(): it is being released.
@@ -112,18 +112,18 @@ void app_look_at_mode(struct app *a, struct region *r, struct region_entry *e);
 /* The same, and nobody is told. */
 void app_work_out_mode(struct app *a, struct region *r, struct region_entry *e);
 void app_ungate(struct app *a, struct region *r, struct region_entry *e);
-/* It is guarded, or was meant to be. */
+/* It is marked, or was meant to be. */
 bool app_wants_gate(const struct region_entry *e);
-struct gate_link_guard app_guard_of(const struct app *a, const struct region *r,
+struct gate_link_claim app_claim_of(const struct app *a, const struct region *r,
 				    const struct region_entry *e);
 /* 0: none. */
-void app_set_guard(struct app *a, struct region_entry *e, uint64_t guard);
+void app_set_claim(struct app *a, struct region_entry *e, uint64_t claim);
 /*
- * Through descriptors that @pid (negative: not known) opened before the file was guarded a punch is
+ * Through descriptors that @pid (negative: not known) opened before the file was marked a punch is
  * not seen.
  */
 void app_note_gap(struct region_entry *e, pid_t pid);
-/* Why there is no guard, and what passes it. */
+/* Why there is no claim, and what passes it. */
 void app_forget_gate(struct region_entry *e);
 
 /* --- app-effects.c */
@@ -176,7 +176,7 @@ void app_drop_peer(struct app *a, struct proxy *k, struct region *r, uint64_t pe
 int app_record(struct app *a, const struct region *r, struct region_entry *e, bool gated);
 /* The region is no more. */
 void app_forget_record(struct region_entry *e);
-/* Policy and grace have changed. @gated: its file is to be guarded. */
+/* Policy and grace have changed. @gated: its file is to be marked. */
 void app_record_terms(const struct region *r, struct region_entry *e, bool gated);
 
 /* --- app-devices.c, of struct bus_handlers */
@@ -304,7 +304,7 @@ void app_prefetch_answered(struct app *a, const struct answer *n);
 int app_configure(void *userdata, uint64_t id, const struct configure_request *q, struct call *call,
 		  struct failure *ret);
 void app_configure_answered(struct app *a, const struct answer *n);
-/* The file that is to be guarded. */
+/* The file that is to be marked. */
 void app_change_file_answered(struct app *a, const struct answer *n);
 /* How long a revocation waits: what was asked for, within what the administrator allows. */
 int app_choose_grace(const struct app *a, enum region_policy policy, bool owns_file,
@@ -366,7 +366,7 @@ bool app_gate(struct app *a, struct region *r, struct region_entry *e, int fd, u
 void app_free_gatings(struct app *a);
 /* Answered by app_change_file_answered(), or app_regate_answered() if @context is NULL. */
 int app_ask_for_file(struct region_entry *e, void *context);
-/* Have its file guarded, as it was before: the keeper has it, or it lies where it did. */
+/* Have its file marked, as it was before: the keeper has it, or it lies where it did. */
 void app_regate(struct app *a, struct region_entry *e);
 void app_regate_answered(struct app *a, const struct answer *n);
 /*
@@ -380,7 +380,7 @@ int app_gate_with(struct app *a, struct region_entry *e, int fd, app_gated_t *do
 
 int app_watch_takers(struct app *a);
 /*
- * A file is guarded that was not: who else has it? Whoever is told of its region hears of the
+ * A file is marked that was not: who else has it? Whoever is told of its region hears of the
  * answer.
  */
 void app_look_for_takers(struct app *a);

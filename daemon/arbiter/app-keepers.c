@@ -201,7 +201,7 @@ static const char *register_answered(struct app *a, struct proxy *k, const struc
 		return another;
 	}
 	app_take_texts(e, &n->message->info);
-	if (e->holder && app_add_holder(a, r, HOLDER_CLIENT, e->holder->number) < 0)
+	if (e->owner && app_add_holder(a, r, HOLDER_CLIENT, e->owner->number) < 0)
 		log_error("region %" PRIu64 ": no memory to note its holder, who will not be asked",
 			  r->id);
 	event = app_event_of_info(REGION_REGISTERED, &n->message->info);

@@ -14,13 +14,13 @@
 #include "util/cleanup.h"
 #include "util/clock.h"
 
-struct gate_link_guard app_guard_of(const struct app *a, const struct region *r,
+struct gate_link_claim app_claim_of(const struct app *a, const struct region *r,
 				    const struct region_entry *e)
 {
 	uint64_t margin = a->settings.deadline_margin_msec * USEC_PER_MSEC;
 
-	return (struct gate_link_guard){
-		.key = e->guard,
+	return (struct gate_link_claim){
+		.key = e->claim,
 		.offset = r->offset,
 		.length = r->length,
 		.wait_usec = (r->policy == POLICY_FOLLOW ? 0 : r->grace_usec) + margin,
@@ -28,13 +28,13 @@ struct gate_link_guard app_guard_of(const struct app *a, const struct region *r,
 	};
 }
 
-void app_set_guard(struct app *a, struct region_entry *e, uint64_t guard)
+void app_set_claim(struct app *a, struct region_entry *e, uint64_t claim)
 {
-	if (!e->guard && guard)
-		LIST_INSERT_HEAD(&a->guarded, e, of_guarded);
-	else if (e->guard && !guard)
-		LIST_REMOVE(e, of_guarded);
-	e->guard = guard;
+	if (!e->claim && claim)
+		LIST_INSERT_HEAD(&a->claimed, e, of_claimed);
+	else if (e->claim && !claim)
+		LIST_REMOVE(e, of_claimed);
+	e->claim = claim;
 }
 
 /* One more of several, as far as there is room. */
@@ -57,15 +57,15 @@ static void file_name(const struct region_entry *e, char *out, size_t size)
 /* Works the published texts out anew, and tells the gate what it has to know of them. */
 void app_work_out_mode(struct app *a, struct region *r, struct region_entry *e)
 {
-	const struct gate_link_guard guard = app_guard_of(a, r, e);
+	const struct gate_link_claim claim = app_claim_of(a, r, e);
 	const char *reason = e->keeper_reason ? e->keeper_reason : "";
 	bool leased = e->keeper_mode == ARBITRATION_LAYOUT_LEASE;
 	bool gap = e->gap && !leased; /* a layout lease sees what passes the gate */
 	const char *trouble = proxy_trouble(e->keeper);
 	char text[400] = "", taken[300], takers[700], path[300], degraded[2600] = "";
 
-	if (e->guard)
-		gate_link_change(a->gate, &guard);
+	if (e->claim)
+		gate_link_change(a->gate, &claim);
 	r->mode = e->gated ? ARBITRATION_PRE_CONTENT : e->keeper_mode;
 	e->text.refuses = e->gated && r->policy == POLICY_HOLD;
 	snprintf(text, sizeof(text), "%s%s%s",
@@ -196,9 +196,9 @@ void app_forget_gate(struct region_entry *e)
 
 void app_ungate(struct app *a, struct region *r, struct region_entry *e)
 {
-	if (e->guard)
-		gate_link_unmark(a->gate, e->guard);
-	app_set_guard(a, e, 0);
+	if (e->claim)
+		gate_link_unmark(a->gate, e->claim);
+	app_set_claim(a, e, 0);
 	e->gated = false;
 	app_forget_gate(e);
 	app_work_out_mode(a, r, e);
@@ -206,5 +206,5 @@ void app_ungate(struct app *a, struct region *r, struct region_entry *e)
 
 bool app_wants_gate(const struct region_entry *e)
 {
-	return e->guard || e->no_gate;
+	return e->claim || e->no_gate;
 }

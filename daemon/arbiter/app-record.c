@@ -36,7 +36,7 @@ int app_record(struct app *a, const struct region *r, struct region_entry *e, bo
 	const char *path = e->text.path ? e->text.path : "";
 
 	text_clean(region.path, sizeof(region.path), path, strlen(path));
-	if (!e->holder || !bus_client_mark(a->bus, e->holder, region.owner, sizeof(region.owner)))
+	if (!e->owner || !bus_client_mark(a->bus, e->owner, region.owner, sizeof(region.owner)))
 		*region.owner = 0;
 	return record_add(proxy_record(e->keeper), &region, &e->slot);
 }

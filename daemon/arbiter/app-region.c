@@ -17,7 +17,7 @@ bool app_view(struct app *a, const struct region *r, struct region_view *ret)
 	*ret = (struct region_view){ .region = r,
 				     .tenant = registry_tenant(a->registry, r->tenant),
 				     .text = &e->text,
-				     .owner = e->holder,
+				     .owner = e->owner,
 				     .joins = &e->joins,
 				     .news = &e->news };
 	return true;
@@ -39,10 +39,10 @@ void app_drop_tenant(struct app *a, uint32_t tenant)
 		registry_drop_tenant(a->registry, tenant);
 }
 
-int app_add_entry(struct app *a, struct region *r, struct proxy *k, struct client *holder,
+int app_add_entry(struct app *a, struct region *r, struct proxy *k, struct client *owner,
 		  struct region_entry **ret)
 {
-	int e = region_table_add(a->table, r->id, k, holder, ret);
+	int e = region_table_add(a->table, r->id, k, owner, ret);
 
 	if (e < 0)
 		registry_remove_region(a->registry, r);

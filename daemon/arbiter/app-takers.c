@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * app-takers.c - when others in this kernel who could take blocks of files unseen are looked for
- * (takers.h): all of them when a file becomes guarded, and every LOOK_USEC as long as one is; as
+ * (takers.h): all of them when a file becomes marked, and every LOOK_USEC as long as one is; as
  * long as there is any region, the files that are swap.
  *
  * What always holds: one look at a time, in a thread that can be given up; what it finds is in
@@ -41,13 +41,13 @@ static void later(struct app *a)
 		evtimer_add(a->takers_timer, &tv);
 }
 
-/* Swap concerns every region, and the rest those that are guarded. */
+/* Swap concerns every region, and the rest those that are marked. */
 static void look_at_modes(struct app *a, bool swap_changed)
 {
 	struct region_entry *e;
 
 	if (!swap_changed) {
-		LIST_FOREACH(e, &a->guarded, of_guarded)
+		LIST_FOREACH(e, &a->claimed, of_claimed)
 			app_look_at_mode(a, registry_find(a->registry, e->id), e);
 		return;
 	}
@@ -96,7 +96,7 @@ void app_look_for_takers(struct app *a)
 	if (l) {
 		*l = (struct look){ .task = { .work = work, .ended = ended, .release = release },
 				    .app = a,
-				    .all = !LIST_EMPTY(&a->guarded) };
+				    .all = !LIST_EMPTY(&a->claimed) };
 		a->takers_busy = true;
 		if (offload_run(a->offload, &l->task, 0) == 0)
 			return;

@@ -382,7 +382,7 @@ void gate_link_set_limits(struct gate_link *l, const struct gate_link_limits *li
 	send_limits(l);
 }
 
-static struct gate_message message_of(enum gate_message_type type, const struct gate_link_guard *g)
+static struct gate_message message_of(enum gate_message_type type, const struct gate_link_claim *g)
 {
 	return (struct gate_message){ .type = type,
 				      .number = g->key,
@@ -392,10 +392,10 @@ static struct gate_message message_of(enum gate_message_type type, const struct 
 				      .refuses = g->refuses };
 }
 
-int gate_link_mark(struct gate_link *l, const struct gate_link_guard *guard, int fd, uint32_t uid,
+int gate_link_mark(struct gate_link *l, const struct gate_link_claim *claim, int fd, uint32_t uid,
 		   uint64_t device, uint64_t inode, pid_t may_write, struct failure *why)
 {
-	struct gate_message m = message_of(GATE_MARK, guard);
+	struct gate_message m = message_of(GATE_MARK, claim);
 	struct mark *mark = calloc(1, sizeof(*mark));
 	int r = !mark ? -ENOMEM : l->channel ? 0 : start(l);
 
@@ -405,7 +405,7 @@ int gate_link_mark(struct gate_link *l, const struct gate_link_guard *guard, int
 		free(mark);
 		return r;
 	}
-	mark->key = guard->key;
+	mark->key = claim->key;
 	mark->fd = fd;
 	mark->uid = uid;
 	mark->until = now_monotonic_usec() + GATE_LINK_PATIENCE_USEC;
@@ -434,9 +434,9 @@ void gate_link_ours(struct gate_link *l, pid_t pid, uint64_t start)
 	tell(l, &m);
 }
 
-void gate_link_change(struct gate_link *l, const struct gate_link_guard *guard)
+void gate_link_change(struct gate_link *l, const struct gate_link_claim *claim)
 {
-	const struct gate_message m = message_of(GATE_CHANGE, guard);
+	const struct gate_message m = message_of(GATE_CHANGE, claim);
 
 	tell(l, &m);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * gate-link.h - the daemon's end of rdmareg-gate (daemon/gate/), which asks the kernel for
- * pre-content events: the process is started with the first file to guard, and what it tells comes
+ * pre-content events: the process is started with the first file to mark, and what it tells comes
  * back from the loop.
  *
  * What always holds:
@@ -10,7 +10,7 @@
  *     in this process.
  *   - Each gate_link_mark() that was taken is answered once by marked(), unless the link is freed.
  *   - When the process ends, however it does, the kernel lets everybody go on, and lost() says that
- *     nothing is guarded any more; after a pause, longer when it happens often, again() says that
+ *     nothing is marked any more; after a pause, longer when it happens often, again() says that
  *     it can be.
  */
 #ifndef RDMAREG_GATE_LINK_H
@@ -36,8 +36,8 @@ struct gate_link_limits {
 	uint64_t watchdog_usec;
 };
 
-/* A region's reason to guard a file. */
-struct gate_link_guard {
+/* A region's claim on a file. */
+struct gate_link_claim {
 	uint64_t
 		/*
 		 * the caller's, from 1, never used twice: one region may be marked, unmarked and
@@ -58,7 +58,7 @@ struct gate_link_ops {
 	 */
 	void (*begins)(void *userdata);
 	/*
-	 * @why NULL: the file is guarded, and @gap is a process that has it open for writing since
+	 * @why NULL: the file is marked, and @gap is a process that has it open for writing since
 	 * before, or 0; negative: nobody knows. Else @why says why it is not.
 	 */
 	void (*marked)(void *userdata, uint64_t key, const struct failure *why, pid_t gap);
@@ -70,7 +70,7 @@ struct gate_link_ops {
 	void (*over)(void *userdata, uint64_t number);
 	/* One was refused (GATE_REFUSED); for the log. */
 	void (*refused)(void *userdata, const struct gate_message *m);
-	/* No file is guarded and nobody waits any more. */
+	/* No file is marked and nobody waits any more. */
 	void (*lost)(void *userdata, const struct failure *why);
 	void (*again)(void *userdata);
 };
@@ -87,14 +87,14 @@ struct gate_link *gate_link_free(struct gate_link *l);
 void gate_link_set_limits(struct gate_link *l, const struct gate_link_limits *limits);
 
 /**
- * gate_link_mark - guard a file for a region
+ * gate_link_mark - have a file marked for a region
  * @fd: taken over, and kept until this is answered; a regular file of a filesystem of this machine
  *      (ext4, XFS, btrfs), so that looking at it asks no server
  * @uid: whose it is
  * @may_write: a process that may have it open for writing (the owner); 0: none
  * @why: filled on failure
  */
-int gate_link_mark(struct gate_link *l, const struct gate_link_guard *guard, int fd, uint32_t uid,
+int gate_link_mark(struct gate_link *l, const struct gate_link_claim *claim, int fd, uint32_t uid,
 		   uint64_t device, uint64_t inode, pid_t may_write, struct failure *why);
 /*
  * A keeper of ours: it is not held up in what it does for its regions, at whichever file. @start:
@@ -102,7 +102,7 @@ int gate_link_mark(struct gate_link *l, const struct gate_link_guard *guard, int
  */
 void gate_link_ours(struct gate_link *l, pid_t pid, uint64_t start);
 /* Of one that is there, or on its way. Others are ignored. */
-void gate_link_change(struct gate_link *l, const struct gate_link_guard *guard);
+void gate_link_change(struct gate_link *l, const struct gate_link_claim *claim);
 void gate_link_unmark(struct gate_link *l, uint64_t key);
 /* @error 0: it goes on; else it fails with that. */
 void gate_link_answer(struct gate_link *l, uint64_t number, int error);

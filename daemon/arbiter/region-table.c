@@ -48,7 +48,7 @@ struct region_table *region_table_free(struct region_table *t)
 }
 
 int region_table_add(struct region_table *t, uint64_t id, struct proxy *keeper,
-		     struct client *holder, struct region_entry **ret)
+		     struct client *owner, struct region_entry **ret)
 {
 	struct region_entry *e = calloc(1, sizeof(*e));
 
@@ -56,7 +56,7 @@ int region_table_add(struct region_table *t, uint64_t id, struct proxy *keeper,
 		return -ENOMEM;
 	e->id = id;
 	e->keeper = keeper;
-	e->holder = holder;
+	e->owner = owner;
 	e->slot = REGION_NO_SLOT;
 	SLIST_INIT(&e->releasing);
 	LIST_INIT(&e->joins);
@@ -66,8 +66,8 @@ int region_table_add(struct region_table *t, uint64_t id, struct proxy *keeper,
 		return -ENOMEM;
 	}
 	LIST_INSERT_HEAD(&proxy_note(keeper)->list, e, of_keeper);
-	if (holder)
-		LIST_INSERT_HEAD(&holder->regions, e, of_holder);
+	if (owner)
+		LIST_INSERT_HEAD(&owner->regions, e, of_owner);
 	*ret = e;
 	return 0;
 }
@@ -79,12 +79,12 @@ struct region_entry *region_table_find(const struct region_table *t, uint64_t id
 	return node ? *node : NULL;
 }
 
-void region_entry_forget_holder(struct region_entry *e)
+void region_entry_forget_owner(struct region_entry *e)
 {
-	if (!e->holder)
+	if (!e->owner)
 		return;
-	LIST_REMOVE(e, of_holder);
-	e->holder = NULL;
+	LIST_REMOVE(e, of_owner);
+	e->owner = NULL;
 }
 
 struct file *region_table_find_file(const struct region_table *t, uint64_t device, uint64_t inode)
@@ -202,7 +202,7 @@ void region_table_remove(struct region_table *t, struct region_entry *e)
 		LIST_REMOVE(peer, of_region);
 		free(peer);
 	}
-	region_entry_forget_holder(e);
+	region_entry_forget_owner(e);
 	leave_file(t, e);
 	LIST_REMOVE(e, of_keeper);
 	tdelete(e, &t->root, compare);

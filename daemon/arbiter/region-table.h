@@ -4,7 +4,7 @@
  * its file, its keeper, the connections that own or use it, and the calls that wait for it.
  *
  * What always holds: there is an entry for exactly the regions of the registry; an entry is in its
- * keeper's list, and in its holder's if it has one; a removed entry has answered every call it
+ * keeper's list, and in its owner's if it has one; a removed entry has answered every call it
  * kept.
  */
 #ifndef RDMAREG_REGION_TABLE_H
@@ -46,7 +46,7 @@ struct waiting {
 	SLIST_ENTRY(waiting) waiting;
 };
 
-/* A remote holder's particulars; the core knows its number. */
+/* A peer's particulars; the core knows its number. */
 struct peer_note {
 	uint64_t peer;
 	enum region_access access;
@@ -66,7 +66,7 @@ struct file {
 struct region_entry {
 	uint64_t id;
 	struct proxy *keeper;
-	struct client *holder; /* the owner's connection, while it has one */
+	struct client *owner; /* the owner's connection, while it has one */
 	struct region_text text;
 	struct region_news news;
 	struct call *registering;
@@ -74,11 +74,11 @@ struct region_entry {
 	struct joins joins; /* who uses it without owning it */
 	LIST_HEAD(, peer_note) peers;
 	struct file *file; /* NULL: not known yet */
-	bool gated;	   /* the gate guards its file for it */
-	/* arbitration "pre-content" was asked for: it is guarded also when no policy needs that */
+	bool gated;	   /* the gate has its file marked for it */
+	/* arbitration "pre-content" was asked for: it is marked also when no policy needs that */
 	bool gate_asked;
 	bool regate;	     /* it was, and is to be again when there is a gate */
-	uint64_t guard;	     /* of the gate, also while it is on its way; 0: none */
+	uint64_t claim;	     /* of the gate, also while it is on its way; 0: none */
 	uint8_t keeper_mode; /* enum arbitration_mode, without the gate */
 	uint32_t blocks;     /* enum region_blocks, as its keeper says */
 	bool unleased; /* a layout lease is missing for the time being; keeper_reason says why */
@@ -87,7 +87,7 @@ struct region_entry {
 	char *gap;     /* what passes the gate unseen; NULL: nothing known */
 	char *damage;  /* what of its memory is lost, as its keeper says; NULL: nothing known */
 	char *stuck;   /* which step of its keeper does not end; NULL: none */
-	uint64_t acknowledged;	 /* last revocation that the holder acknowledged */
+	uint64_t acknowledged;	 /* last revocation that the owner acknowledged */
 	struct caller wanted_by; /* the last revocation that was asked for on the bus */
 	uint8_t end;		 /* enum region_end: why it ends, once it does */
 	uint32_t slot;		 /* in its keeper's record; REGION_NO_SLOT: none yet */
@@ -98,9 +98,9 @@ struct region_entry {
 	/* the same of a change that was refused therefore: it is undone when it is answered */
 	bool late_change;
 	bool orphan; /* not detached, and its owner is not known: ends with the orphans' grace */
-	LIST_ENTRY(region_entry) of_guarded; /* app.guarded, while @guard is not 0 */
+	LIST_ENTRY(region_entry) of_claimed; /* app.claimed, while @claim is not 0 */
 	LIST_ENTRY(region_entry) of_keeper;  /* proxy_note()->list */
-	LIST_ENTRY(region_entry) of_holder;  /* client.regions */
+	LIST_ENTRY(region_entry) of_owner;   /* client.regions */
 	TAILQ_ENTRY(region_entry) of_file;   /* file.regions */
 };
 
@@ -109,14 +109,14 @@ struct region_table;
 int region_table_new(struct region_table **ret);
 struct region_table *region_table_free(struct region_table *t);
 
-/* -ENOMEM. The entry is empty, with its keeper's and holder's (may be NULL) lists. */
+/* -ENOMEM. The entry is empty, in its keeper's list and its owner's, if it has one (NULL: it has not). */
 int region_table_add(struct region_table *t, uint64_t id, struct proxy *keeper,
-		     struct client *holder, struct region_entry **ret);
+		     struct client *owner, struct region_entry **ret);
 struct region_entry *region_table_find(const struct region_table *t, uint64_t id);
 void region_table_remove(struct region_table *t, struct region_entry *e);
 
-/* The holder's connection ended. */
-void region_entry_forget_holder(struct region_entry *e);
+/* The owner's connection ended. */
+void region_entry_forget_owner(struct region_entry *e);
 /* One of the two; or a session's. -ENOMEM: it is not kept. */
 int region_entry_await_release(struct region_entry *e, struct call *call,
 			       struct eviction *eviction);

@@ -25,21 +25,21 @@ enum gate_message_type {
 	 */
 	GATE_OURS,
 	/*
-	 * number (the guard's key), fd (the daemon's), device, inode, the guard, pid (may have it
+	 * number (the claim's key), fd (the daemon's), device, inode, the claim, pid (may have it
 	 * open); GATE_MARKED answers
 	 */
 	GATE_MARK,
-	GATE_CHANGE, /* number, the guard */
+	GATE_CHANGE, /* number, the claim */
 	GATE_UNMARK, /* number */
 	GATE_ANSWER, /* number (the passage's), error */
 	GATE_WAIT,   /* number (the passage's), usec: from now */
 	/* from it */
-	/* number (the guard's key), error, text (why), pid: has it open since before, or 0 */
+	/* number (the claim's key), error, text (why), pid: has it open since before, or 0 */
 	GATE_MARKED,
 	GATE_WANTED,  /* a passage */
 	GATE_EXPIRED, /* number (the passage's) */
 	GATE_OVER,    /* number (the passage's) */
-	GATE_REFUSED, /* a passage; key: the guard */
+	GATE_REFUSED, /* a passage; key: the claim */
 };
 
 struct gate_message {

@@ -32,16 +32,16 @@ struct gate_queue {
 	uint32_t files;
 };
 
-struct guard {
-	LIST_ENTRY(guard) of_file;
-	LIST_ENTRY(guard) bucket;
-	struct gate_guard info;
+struct claim {
+	LIST_ENTRY(claim) of_file;
+	LIST_ENTRY(claim) bucket;
+	struct gate_claim info;
 	struct gate_file *file;
 };
 
 struct gate_file {
 	LIST_ENTRY(gate_file) bucket;
-	LIST_HEAD(, guard) guards;
+	LIST_HEAD(, claim) claims;
 	struct gate_queue *queue;
 	uint64_t device;
 	uint64_t inode;
@@ -102,7 +102,7 @@ struct gate {
 	uint32_t ticks;
 	uint64_t quiet_until; /* about having no room; a client must not fill the log */
 	LIST_HEAD(, gate_file) files[GATE_BUCKETS];
-	LIST_HEAD(, guard) guards[GATE_BUCKETS];
+	LIST_HEAD(, claim) claims[GATE_BUCKETS];
 	struct passage_list passages; /* who waits and who is at work, oldest first */
 	struct passage_list unsure;
 };

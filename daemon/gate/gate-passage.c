@@ -12,7 +12,7 @@
  * sleep for the answer yet, so the kernel does not say which call it is in. It sleeps as soon as it
  * is scheduled, so it is looked at again until it does. Only it waits for that, it takes nobody's
  * place, and nothing is decided about it by guessing: most of them are readers on a busy machine.
- * Who takes blocks and finds no place stays there, too, for as long as its file's guards let
+ * Who takes blocks and finds no place stays there, too, for as long as its file's claims let
  * anybody wait.
  */
 #include <errno.h>
@@ -140,27 +140,27 @@ static enum judgement judge(struct gate *g, struct passage *p)
 	return TAKES_BLOCKS;
 }
 
-static bool touches(const struct gate_guard *guard, const struct gate_passage *i)
+static bool touches(const struct gate_claim *claim, const struct gate_passage *i)
 {
-	bool starts_before_its_end = guard->length > UINT64_MAX - guard->offset ||
-				     i->offset < guard->offset + guard->length;
+	bool starts_before_its_end = claim->length > UINT64_MAX - claim->offset ||
+				     i->offset < claim->offset + claim->length;
 	bool ends_after_its_start =
-		i->length > UINT64_MAX - i->offset || guard->offset < i->offset + i->length;
+		i->length > UINT64_MAX - i->offset || claim->offset < i->offset + i->length;
 
 	return starts_before_its_end && ends_after_its_start;
 }
 
 /* One that refuses what @p takes, or NULL; how long it waits if there is none. */
-static const struct gate_guard *survey(const struct passage *p, uint64_t *ret_wait)
+static const struct gate_claim *survey(const struct passage *p, uint64_t *ret_wait)
 {
-	const struct guard *guard;
+	const struct claim *claim;
 
 	*ret_wait = 0;
-	LIST_FOREACH(guard, &p->file->guards, of_file) {
-		if (guard->info.refuses && touches(&guard->info, &p->info))
-			return &guard->info;
-		if (guard->info.wait_usec > *ret_wait)
-			*ret_wait = guard->info.wait_usec;
+	LIST_FOREACH(claim, &p->file->claims, of_file) {
+		if (claim->info.refuses && touches(&claim->info, &p->info))
+			return &claim->info;
+		if (claim->info.wait_usec > *ret_wait)
+			*ret_wait = claim->info.wait_usec;
 	}
 	return NULL;
 }
@@ -189,11 +189,11 @@ static void say_full(struct gate *g, uid_t uid, const char *what)
 		return;
 	g->quiet_until = now + SAY_AGAIN_USEC;
 	log_warning(
-		"gate: %s: an operation of user %u on a guarded file fails with EBUSY (see pre_content_waiters in rdmaregd.conf(5))",
+		"gate: %s: an operation of user %u on a marked file fails with EBUSY (see pre_content_waiters in rdmaregd.conf(5))",
 		what, (unsigned int)uid);
 }
 
-static void refuse(struct gate *g, struct passage *p, const struct gate_guard *by)
+static void refuse(struct gate *g, struct passage *p, const struct gate_claim *by)
 {
 	uint64_t key = by->key;
 
@@ -217,7 +217,7 @@ static bool waits_for_place(struct gate *g, struct passage *p, uint64_t wait)
 static bool decide(struct gate *g, struct passage *p)
 {
 	uint64_t wait;
-	const struct gate_guard *refusing = survey(p, &wait);
+	const struct gate_claim *refusing = survey(p, &wait);
 
 	if (refusing) {
 		refuse(g, p, refusing);

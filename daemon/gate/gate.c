@@ -47,13 +47,13 @@ static struct gate_file *find(struct gate *g, uint64_t device, uint64_t inode)
 	return NULL;
 }
 
-static struct guard *find_guard(struct gate *g, uint64_t key)
+static struct claim *find_claim(struct gate *g, uint64_t key)
 {
-	struct guard *guard;
+	struct claim *claim;
 
-	LIST_FOREACH(guard, &g->guards[key % GATE_BUCKETS], bucket)
-		if (guard->info.key == key)
-			return guard;
+	LIST_FOREACH(claim, &g->claims[key % GATE_BUCKETS], bucket)
+		if (claim->info.key == key)
+			return claim;
 	return NULL;
 }
 
@@ -299,17 +299,17 @@ int gate_new(struct gate **ret, struct event_base *base, const struct gate_limit
 	return 0;
 }
 
-static void free_guard(struct guard *guard)
+static void free_claim(struct claim *claim)
 {
-	LIST_REMOVE(guard, bucket);
-	LIST_REMOVE(guard, of_file);
-	free(guard);
+	LIST_REMOVE(claim, bucket);
+	LIST_REMOVE(claim, of_file);
+	free(claim);
 }
 
 static void free_file(struct gate *g, struct gate_file *f)
 {
-	while (!LIST_EMPTY(&f->guards))
-		free_guard(LIST_FIRST(&f->guards));
+	while (!LIST_EMPTY(&f->claims))
+		free_claim(LIST_FIRST(&f->claims));
 	LIST_REMOVE(f, bucket);
 	g->n_files--;
 	f->queue->files--;
@@ -415,7 +415,7 @@ static int add_file(struct gate *g, const char *path, uint64_t device, uint64_t 
 	int r;
 
 	if (g->n_files >= g->limits.files)
-		return fail(why, -EMFILE, "as many files are guarded as the settings allow");
+		return fail(why, -EMFILE, "as many files are marked as the settings allow");
 	r = open_path(path, device, inode, why);
 	if (r < 0)
 		return r;
@@ -446,14 +446,14 @@ static int add_file(struct gate *g, const char *path, uint64_t device, uint64_t 
 }
 
 int gate_mark(struct gate *g, const char *path, uint64_t device, uint64_t inode,
-	      const struct gate_guard *guard, struct failure *why)
+	      const struct gate_claim *claim, struct failure *why)
 {
 	struct gate_file *f = find(g, device, inode);
-	struct guard *new;
+	struct claim *new;
 	int r;
 
-	if (find_guard(g, guard->key))
-		return fail(why, -EEXIST, "it is guarded already");
+	if (find_claim(g, claim->key))
+		return fail(why, -EEXIST, "it is marked already");
 	new = calloc(1, sizeof(*new));
 	if (!new)
 		return fail(why, -ENOMEM, "out of memory");
@@ -462,31 +462,31 @@ int gate_mark(struct gate *g, const char *path, uint64_t device, uint64_t inode,
 		free(new);
 		return r;
 	}
-	new->info = *guard;
+	new->info = *claim;
 	new->file = f;
-	LIST_INSERT_HEAD(&f->guards, new, of_file);
-	LIST_INSERT_HEAD(&g->guards[guard->key % GATE_BUCKETS], new, bucket);
+	LIST_INSERT_HEAD(&f->claims, new, of_file);
+	LIST_INSERT_HEAD(&g->claims[claim->key % GATE_BUCKETS], new, bucket);
 	return 0;
 }
 
-void gate_change(struct gate *g, const struct gate_guard *guard)
+void gate_change(struct gate *g, const struct gate_claim *claim)
 {
-	struct guard *known = find_guard(g, guard->key);
+	struct claim *known = find_claim(g, claim->key);
 
 	if (known)
-		known->info = *guard;
+		known->info = *claim;
 }
 
 void gate_unmark(struct gate *g, uint64_t key)
 {
-	struct guard *guard = find_guard(g, key);
+	struct claim *claim = find_claim(g, key);
 	struct gate_file *f;
 
-	if (!guard)
+	if (!claim)
 		return;
-	f = guard->file;
-	free_guard(guard);
-	if (!LIST_EMPTY(&f->guards))
+	f = claim->file;
+	free_claim(claim);
+	if (!LIST_EMPTY(&f->claims))
 		return;
 	if (mark_file(f->queue->fd, FAN_MARK_REMOVE, ASKED, f->fd) < 0)
 		log_error(

@@ -5,17 +5,16 @@
  * with FS_ALLOW_HSM: ext4, XFS, btrfs).
  *
  * Glossary:
- *   gate guard   (in this folder: guard) a region's reason to have a file marked: a range, how long
- *                others wait for it, and whether they are refused. Not core/guard.h, which is the
- *                keeper's state machine of a region.
- *   mark         the kernel's: it asks here about this file. A file is marked while it has a guard.
+ *   claim        a region's reason to have a file marked: a range, how long others wait for it, and
+ *                whether they are refused.
+ *   mark         the kernel's: it asks here about this file. A file is marked while it has a claim.
  *   passage      an operation that takes blocks of a marked file. It waits; once let through it is
  *                at work until its system call is over.
  *   gap          a descriptor opened for writing before the mark: the kernel does not ask about a
  *                punch through it.
  *
  * The gate marks files, answers at once what takes no blocks (reads, writes, maps, plain opens,
- * files that grow), what the product's own processes do (passes()) and what a guard refuses, and
+ * files that grow), what the product's own processes do (passes()) and what a claim refuses, and
  * turns the rest into passages: each is announced, waits for gate_answer(), and after it was let
  * through is watched until the system call is over. What it cannot tell apart it takes for the
  * worst: all that io_uring does, openat2(2) (gate-classify.h).
@@ -25,14 +24,14 @@
  *      kernel when this process ends.
  *   2. A passage that was let through ends exactly once, with over(): the call returned, its task
  *      is gone, or GATE_OVER_LIMIT_USEC has passed.
- *   3. What a guard refuses is refused whatever else waits: that needs no memory, no place and
+ *   3. What a claim refuses is refused whatever else waits: that needs no memory, no place and
  *      nobody's answer.
  *   4. Nobody whom the kernel asks about, and who is seen to take blocks, goes on unannounced. Not
  *      seen is what goes through a gap, and not announced the daemon, and a keeper's call that
  *      cannot be told (CAUSE_UNKNOWN): a keeper's truncate is announced like anybody's. Threads of
  *      the kernel are known by their stack (gate_stack_parse()). Places for passages are limited,
  *      and one user has at most a quarter of them, root's own quarter being kept for root; who
- *      finds none in the time that a guard grants is refused with EBUSY.
+ *      finds none in the time that a claim grants is refused with EBUSY.
  *   5. While a file is marked the process kills itself when it stops working for longer than the
  *      watchdog's time (util/deadman.h), since a stopped process would hold everybody who reads or
  *      writes the file. Nothing is marked: nothing kills.
@@ -78,14 +77,14 @@ struct gate_passage {
 	uid_t uid; /* who runs it */
 };
 
-/* A gate guard: a region's reason to have a file marked. */
-struct gate_guard {
-	uint64_t key;	 /* the caller's; one guard has it */
+/* A claim: a region's reason to have a file marked. */
+struct gate_claim {
+	uint64_t key;	 /* the caller's; one claim has it */
 	uint64_t offset; /* bytes in the file */
 	uint64_t length;
 	uint64_t
 		/*
-		 * who takes blocks of the file waits at most so long; the longest of all its guards
+		 * who takes blocks of the file waits at most so long; the longest of all its claims
 		 * counts
 		 */
 		wait_usec;
@@ -103,7 +102,7 @@ struct gate_ops {
 	 * this number. None about one refused.
 	 */
 	void (*over)(void *userdata, uint64_t number);
-	/* It was refused, because of guard @key. */
+	/* It was refused, because of claim @key. */
 	void (*refused)(void *userdata, const struct gate_passage *p, uint64_t key);
 	/* True: this thread group is one of ours, and is not held up in that. */
 	bool (*passes)(void *userdata, pid_t pid, enum revocation_cause cause);
@@ -125,7 +124,7 @@ struct gate_limits {
  * @why: on failure, one line for people
  *
  * From Linux 7.3 on the first of these taints the kernel with a warning about permission events,
- * so: not before there is something to guard.
+ * so: not before there is something to mark.
  *
  * -EOPNOTSUPP: this kernel has none; -EPERM: CAP_SYS_ADMIN, CAP_SYS_PTRACE or CAP_DAC_READ_SEARCH
  * is missing; -ENOMEM, -EMFILE.
@@ -137,7 +136,7 @@ void gate_freep(struct gate **g);
 void gate_set_limits(struct gate *g, const struct gate_limits *limits);
 
 /**
- * gate_mark - guard the file at @path for @guard
+ * gate_mark - mark the file at @path for @claim
  * @path: /proc/PID/fd/N, which is followed but never opened for reading or writing
  * @device, @inode: what it has to be; the caller knows that it is on a filesystem of this machine,
  * so that looking at it asks nobody
@@ -148,11 +147,11 @@ void gate_set_limits(struct gate *g, const struct gate_limits *limits);
  * used up; -ENOENT; -ENOMEM, -EAGAIN.
  */
 int gate_mark(struct gate *g, const char *path, uint64_t device, uint64_t inode,
-	      const struct gate_guard *guard, struct failure *why);
-/* The guard of that key is now as this says. Unknown: ignored. */
-void gate_change(struct gate *g, const struct gate_guard *guard);
+	      const struct gate_claim *claim, struct failure *why);
+/* The claim of that key is now as this says. Unknown: ignored. */
+void gate_change(struct gate *g, const struct gate_claim *claim);
 /*
- * The guard is gone; with the last of a file its mark is, and who waits there is let through
+ * The claim is gone; with the last of a file its mark is, and who waits there is let through
  * (over() follows). Unknown: ignored.
  */
 void gate_unmark(struct gate *g, uint64_t key);

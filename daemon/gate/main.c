@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * main.c - rdmareg-gate, the process that rdmaregd starts when the first region wants its file
- * guarded. It has the groups of fanotify(7) and answers the kernel; see gate.h for what it does and
+ * marked. It has the groups of fanotify(7) and answers the kernel; see gate.h for what it does and
  * gate-channel.h for what it is told.
  *
  * What always holds:
@@ -207,9 +207,9 @@ static const struct gate_ops ops = {
 	.catch_up = catch_up,
 };
 
-static struct gate_guard guard_of(const struct gate_message *m)
+static struct gate_claim claim_of(const struct gate_message *m)
 {
-	return (struct gate_guard){ .key = m->number,
+	return (struct gate_claim){ .key = m->number,
 				    .offset = m->offset,
 				    .length = m->length,
 				    .wait_usec = m->usec,
@@ -218,7 +218,7 @@ static struct gate_guard guard_of(const struct gate_message *m)
 
 static void mark(struct process *s, const struct gate_message *m)
 {
-	const struct gate_guard guard = guard_of(m);
+	const struct gate_claim claim = claim_of(m);
 	const struct gate_gap gap = {
 		.key = m->number, .device = m->device, .inode = m->inode, .except = m->pid
 	};
@@ -230,7 +230,7 @@ static void mark(struct process *s, const struct gate_message *m)
 		r = gate_new(&s->gate, s->base, &s->limits, &ops, s, &why);
 	snprintf(path, sizeof(path), "/proc/%d/fd/%d", s->daemon, m->fd);
 	if (r == 0)
-		r = gate_mark(s->gate, path, m->device, m->inode, &guard, &why);
+		r = gate_mark(s->gate, path, m->device, m->inode, &claim, &why);
 	/* answered with what was found */
 	if (r == 0 && gate_gaps_add(s->gaps, &gap) < 0) {
 		gate_unmark(s->gate, m->number);
@@ -252,7 +252,7 @@ static void set_limits(struct process *s, const struct gate_message *m)
 static void on_message(void *userdata, const struct gate_message *m)
 {
 	struct process *s = userdata;
-	struct gate_guard guard;
+	struct gate_claim claim;
 
 	if (!m) {
 		event_base_loopbreak(s->base);
@@ -268,8 +268,8 @@ static void on_message(void *userdata, const struct gate_message *m)
 		return;
 	switch (m->type) {
 	case GATE_CHANGE:
-		guard = guard_of(m);
-		gate_change(s->gate, &guard);
+		claim = claim_of(m);
+		gate_change(s->gate, &claim);
 		break;
 	case GATE_UNMARK:
 		gate_unmark(s->gate, m->number);
@@ -286,7 +286,7 @@ static void on_message(void *userdata, const struct gate_message *m)
 }
 
 /*
- * Everybody who touches a guarded file waits for this process, and a timer ends it, and with it
+ * Everybody who touches a marked file waits for this process, and a timer ends it, and with it
  * what is held, if it does not get to run for some seconds: a thousand threads of one user must not
  * be able to do that. It may fail: then the gate is as nice as the daemon.
  */

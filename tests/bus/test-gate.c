@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * test-gate.c - the daemon and the process that asks the kernel for pre-content events, which
- * fakes/gate.c plays: what a guard is told, operations of others brought to the keepers, many of
+ * fakes/gate.c plays: what a claim is told, operations of others brought to the keepers, many of
  * them at once, and a gate that says nothing or ends.
  */
 #include <fcntl.h>
@@ -23,20 +23,20 @@
 static struct world world;
 static sd_bus *owner;
 
-/* A file that can be guarded; no test without. */
-static int guarded_file(void)
+/* A file that can be marked; no test without. */
+static int marked_file(void)
 {
 	char path[256];
 	struct statfs s;
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/guarded", world.directory);
+	snprintf(path, sizeof(path), "%s/marked", world.directory);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	check(fd >= 0 && ftruncate(fd, SIZE) == 0 && fstatfs(fd, &s) == 0);
 	if ((uint32_t)s.f_type == EXT4_SUPER_MAGIC || (uint32_t)s.f_type == XFS_SUPER_MAGIC ||
 	    (uint32_t)s.f_type == BTRFS_SUPER_MAGIC)
 		return fd;
-	puts("no file here could be guarded");
+	puts("no file here could be marked");
 	exit(SKIP);
 }
 
@@ -131,7 +131,7 @@ static bool has_property(uint64_t id, const char *name, const char *part)
 /*
  * A keeper opens its file in the kernel module, which the gate asks about like any open: so it
  * knows each before that keeper is asked for anything, be it the first region of its tenant, or one
- * that guards nothing; and a gate that begins anew knows all that are there.
+ * that marks nothing; and a gate that begins anew knows all that are there.
  */
 static void test_ours(int fd)
 {
@@ -154,7 +154,7 @@ static void test_ours(int fd)
 	until(count_events("unmark") == lines + 1);
 }
 
-static void test_guard(int fd, uint64_t *ret_id)
+static void test_claim(int fd, uint64_t *ret_id)
 {
 	struct reply region, r;
 
@@ -172,7 +172,7 @@ static void test_guard(int fd, uint64_t *ret_id)
 }
 
 /*
- * What was guarded only because hold needs it is not when hold is over; what was asked for stays.
+ * What was marked only because hold needs it is not when hold is over; what was asked for stays.
  */
 static void test_unasked(int fd)
 {
@@ -239,7 +239,7 @@ static void test_crowd(uint64_t id)
 	until(has_property(id, "State", "live"));
 }
 
-/* Who waits goes on without an answer; the region is guarded again by the next gate. */
+/* Who waits goes on without an answer; the region is marked again by the next gate. */
 static void test_end(uint64_t id)
 {
 	tell_gate("want 200 1048576 65536\n");
@@ -302,7 +302,7 @@ static void test_silent(int fd)
 }
 
 /*
- * A keeper that cannot be asked for its file (keeper-form-5.c): the file is guarded as before, as
+ * A keeper that cannot be asked for its file (keeper-form-5.c): the file is marked as before, as
  * strictly, if it is where it was; if not, that is told.
  */
 static void test_foreign(int fd)
@@ -322,7 +322,7 @@ static void test_foreign(int fd)
 	until(has_property(region.id, "Refuses", "1"));
 	check(has_property(region.id, "ArbitrationMode", "pre-content"));
 	check(has_property(region.id, "Degraded", "versions 1000 to 1001"));
-	snprintf(path, sizeof(path), "%s/guarded", world.directory);
+	snprintf(path, sizeof(path), "%s/marked", world.directory);
 	snprintf(away, sizeof(away), "%s.away", path);
 	check(rename(path, away) == 0);
 	close(open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600));
@@ -346,12 +346,12 @@ int main(void)
 
 	world_begin(&world, "");
 	world_add_gate(&world);
-	fd = guarded_file();
+	fd = marked_file();
 	owner = connect_client(&world);
 	check(count_events("mark 1048576+4194304 refuses 0") == 0);
 	test_ours(fd);
 	test_unasked(fd);
-	test_guard(fd, &id);
+	test_claim(fd, &id);
 	test_outside();
 	test_crowd(id);
 	test_end(id);

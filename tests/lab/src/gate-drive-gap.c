@@ -198,8 +198,8 @@ static void test_bad_descriptors(const char *tmpfs)
 
 static void test_limit(void)
 {
-	const struct gate_guard same = { .key = 1 };
-	struct gate_guard at_once = { .length = UINT64_MAX };
+	const struct gate_claim same = { .key = 1 };
+	struct gate_claim at_once = { .length = UINT64_MAX };
 	struct gate_limits none = d.limits;
 	struct failure why = { 0 };
 	uint64_t first;
@@ -210,10 +210,10 @@ static void test_limit(void)
 	first = d.key;
 	gate_set_limits(d.gate, &none);
 	check(drive_mark(fd, &why) == -EMFILE, "one file too many: \"%s\"", why.text);
-	check(drive_mark(d.old_fd, &why) == 0, "another guard of the same file is none too many");
+	check(drive_mark(d.old_fd, &why) == 0, "another claim of the same file is none too many");
 	gate_unmark(d.gate, first);
 	check(drive_run(op_ftruncate) == 0 && d.wanted == 1,
-	      "two guards, one is gone: still marked");
+	      "two claims, one is gone: still marked");
 	gate_set_limits(d.gate, &d.limits);
 	none = d.limits;
 	none.passages = 0;

@@ -173,15 +173,15 @@ static bool two_wait(void)
 static void test_crowd(void)
 {
 	struct gate_limits few = d.limits;
-	struct gate_guard guard = { .length = UINT64_MAX, .wait_usec = 50000 };
+	struct gate_claim claim = { .length = UINT64_MAX, .wait_usec = 50000 };
 	uint64_t first_number;
 	pid_t first, second, third;
 
 	few.passages = 4; /* one for each user */
 	gate_set_limits(d.gate, &few);
 	drive_fresh();
-	guard.key = d.key;
-	gate_change(d.gate, &guard);
+	claim.key = d.key;
+	gate_change(d.gate, &claim);
 	d.policy = HOLD;
 	first = drive_start(op_nobody_truncates);
 	check(drive_until(drive_is_waited) && d.last.uid == 65534, "one of a user waits");
@@ -191,8 +191,8 @@ static void test_crowd(void)
 	      "there is room for one of a user: another of his is refused with EBUSY");
 	check(drive_run(op_nobody_reads) == 0 && drive_run(op_write) == 0,
 	      "who reads or writes is not held up by one who waits");
-	guard.wait_usec = UINT64_MAX;
-	gate_change(d.gate, &guard);
+	claim.wait_usec = UINT64_MAX;
+	gate_change(d.gate, &claim);
 	third = drive_start(op_nobody_punches); /* which asks whatever the size is by then */
 	second = drive_start(op_ftruncate);
 	check(drive_until(two_wait) && d.last.uid == 0,
@@ -238,7 +238,7 @@ static void test_deadline_of_others(void)
 /* What is held needs no place and no answer. */
 static void test_hold(void)
 {
-	struct gate_guard guard = {
+	struct gate_claim claim = {
 		.offset = 0, .length = SIZE, .wait_usec = UINT64_MAX, .refuses = true
 	};
 	struct gate_limits none = d.limits;
@@ -246,19 +246,19 @@ static void test_hold(void)
 	none.passages = 0;
 	gate_set_limits(d.gate, &none);
 	drive_fresh();
-	guard.key = d.key;
-	gate_change(d.gate, &guard);
+	claim.key = d.key;
+	gate_change(d.gate, &claim);
 	check(drive_run(op_ftruncate) == ETXTBSY && drive_run(op_nobody_truncates) == ETXTBSY &&
 		      d.refused == 2 && !d.wanted && drive_size() == (off_t)SIZE,
-	      "a guard refuses, though there is no place for anybody to wait");
+	      "a claim refuses, though there is no place for anybody to wait");
 	check(drive_run(op_nobody_reads) == 0 && drive_run(op_write) == 0,
 	      "but not reads and writes");
 	gate_set_limits(d.gate, &d.limits);
-	guard.offset = 0;
-	guard.length = 4 * KIB; /* op_ftruncate takes what is behind 64 KiB */
-	gate_change(d.gate, &guard);
+	claim.offset = 0;
+	claim.length = 4 * KIB; /* op_ftruncate takes what is behind 64 KiB */
+	gate_change(d.gate, &claim);
 	check(drive_run(op_ftruncate) == 0 && d.wanted == 1 && drive_until(drive_is_over),
-	      "of a range that the guard is not about it is asked");
+	      "of a range that the claim is not about it is asked");
 }
 
 #define READERS 8

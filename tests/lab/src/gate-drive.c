@@ -129,7 +129,7 @@ static void make_file(const char *path)
 
 int drive_mark(int fd, struct failure *why)
 {
-	const struct gate_guard guard = { .key = ++d.key,
+	const struct gate_claim claim = { .key = ++d.key,
 					  .length = UINT64_MAX,
 					  .wait_usec = FOREVER_USEC };
 	struct stat st = { 0 };
@@ -138,7 +138,7 @@ int drive_mark(int fd, struct failure *why)
 	fstat(fd, &st);
 	d.inode = st.st_ino;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return gate_mark(d.gate, path, st.st_dev, st.st_ino, &guard, why);
+	return gate_mark(d.gate, path, st.st_dev, st.st_ino, &claim, why);
 }
 
 void drive_be_nobody(void)

@@ -35,7 +35,7 @@ struct drive {
 	char source[256]; /* another, not marked, as large */
 	char scratch[256];
 	int old_fd;
-	uint64_t key; /* of its guard */
+	uint64_t key; /* of its claim */
 	uint64_t inode;
 	/* what is done with who wants blocks */
 	enum policy policy;

@@ -8,7 +8,7 @@
  *   joins and leaves its own region in a loop hostile list               8 connections that list
  *   regions in a loop hostile register FILE      8 connections that register and release in a loop,
  *   and register until the limit is met hostile unread FILE        connections that send requests
- *   and never read an answer hostile threads FILE       1000 threads that truncate a guarded file
+ *   and never read an answer hostile threads FILE       1000 threads that truncate a marked file
  *   of their own hostile punch FILE         32 threads that punch holes into a region of their own
  *   hostile descriptors FILE   60 processes with 1000 open descriptors each, beside registrations
  *   that look for gaps hostile keepers FILE       stops, kills, traces and limits every keeper
