@@ -45,6 +45,7 @@ struct window {
 
 static struct verbs_context device;
 static enum fault fault;
+static bool unanswered; /* the access that is under way */
 static struct queue_pair *pairs[N];
 static struct region *regions[N];
 static struct window *window;
@@ -238,8 +239,10 @@ static struct region *find(const struct queue_pair *q, uint32_t rkey, uint64_t a
 	if (is_window && (address < window->start || address + length > window->end) &&
 	    fault != FAULT_WINDOW_UNBOUNDED)
 		return NULL;
-	if (!(r->access & right) && fault != FAULT_MR_RIGHTS)
+	if (!(r->access & right) && fault != FAULT_MR_RIGHTS) {
+		unanswered = fault == FAULT_NO_REFUSAL;
 		return NULL;
+	}
 	start = (uintptr_t)r->mr.addr;
 	return address >= start && address + length <= start + r->mr.length ? r : NULL;
 }
@@ -345,6 +348,7 @@ static int post_send(struct ibv_qp *qp, struct ibv_send_wr *wr, struct ibv_send_
 
 	(void)bad;
 	assert(n_completions < N && (wr->send_flags & IBV_SEND_SIGNALED));
+	unanswered = false;
 	if (wr->opcode == IBV_WR_ATOMIC_FETCH_AND_ADD && fault == FAULT_KILLS)
 		raise(SIGKILL);
 	while (wr->opcode == IBV_WR_ATOMIC_FETCH_AND_ADD && fault == FAULT_HANGS)
@@ -362,6 +366,8 @@ static int post_send(struct ibv_qp *qp, struct ibv_send_wr *wr, struct ibv_send_
 	} else {
 		status = remote(q, wr);
 	}
+	if (unanswered)
+		return ETIMEDOUT; /* without the wait that it takes to find out */
 	completions[n_completions++] = (struct ibv_wc){ .status = status };
 	return 0;
 }

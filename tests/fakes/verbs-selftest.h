@@ -20,6 +20,7 @@ enum fault {
 	FAULT_READS_ZEROES,
 	FAULT_QP_RIGHTS, /* the queue pair's rights are not looked at */
 	FAULT_MR_RIGHTS,
+	FAULT_NO_REFUSAL, /* what a region has no right to is never answered */
 	/* as pinned memory: what is not there any more is written all the same, to nowhere */
 	FAULT_NEVER_REFUSES,
 	FAULT_NEVER_RECOVERS, /* one refused access, and the key is dead */
