@@ -36,7 +36,7 @@ struct kregion *keeper_next(const struct keeper *k, const struct kregion *last)
 /* Nothing to hold and nobody to hold it for: leave after a while. */
 void keeper_look_for_idleness(struct keeper *k)
 {
-	struct timeval tv = timeval_from_usec(k->options->idle_exit_usec);
+	struct timeval tv = timeval_from_usec(k->options->idle_exit_sec * USEC_PER_SEC);
 
 	uint32_t held = k->n_regions - k->n_left_behind;
 
@@ -44,7 +44,7 @@ void keeper_look_for_idleness(struct keeper *k)
 		event_base_loopbreak(k->base);
 		return;
 	}
-	if (held || session_is_connected(k->session) || !k->options->idle_exit_usec)
+	if (held || session_is_connected(k->session) || !k->options->idle_exit_sec)
 		evtimer_del(k->idle_event);
 	else if (!evtimer_pending(k->idle_event, NULL))
 		evtimer_add(k->idle_event, &tv);

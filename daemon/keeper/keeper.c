@@ -147,7 +147,7 @@ static const struct watch_ops watch_ops = { .range = on_range, .layout = on_layo
  */
 static int learn_quirks(struct keeper *k)
 {
-	const struct options *o = k->options;
+	const struct keeper_options *o = k->options;
 	const char *device = endpoint_device(k->endpoint);
 	struct failure why;
 	char known[300];
@@ -186,7 +186,7 @@ static int learn_quirks(struct keeper *k)
 static int blame_setting(struct keeper *k, int error)
 {
 	const struct failure was = k->no_adapter;
-	const struct options *o = k->options;
+	const struct keeper_options *o = k->options;
 
 	if (error == -EADDRINUSE)
 		return fail(&k->no_adapter, error, "port = %u in rdmaregd.conf: %s",
@@ -200,7 +200,7 @@ static int blame_setting(struct keeper *k, int error)
 
 static int open_endpoint(struct keeper *k)
 {
-	const struct options *o = k->options;
+	const struct keeper_options *o = k->options;
 	int r;
 
 	r = endpoint_new(&k->endpoint, k->base, o->listen_address, o->port, o->max_peers,
@@ -246,7 +246,8 @@ int keeper_open_adapters(struct keeper *k)
 	return r == -EADDRNOTAVAIL || r == -EADDRINUSE ? r : r < 0 ? -ENXIO : 0;
 }
 
-int keeper_new(struct keeper **ret, struct event_base *base, int fd, const struct options *options)
+int keeper_new(struct keeper **ret, struct event_base *base, int fd,
+	       const struct keeper_options *options)
 {
 	_cleanup_(keeper_freep) struct keeper *k = calloc(1, sizeof(*k));
 	int r;

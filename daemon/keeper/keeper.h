@@ -51,7 +51,7 @@ struct watch;
 struct worker;
 
 struct keeper {
-	const struct options *options;
+	const struct keeper_options *options;
 	struct event_base *base;
 	struct session *session;
 	struct worker *worker;	    /* memory regions */
@@ -85,7 +85,8 @@ struct keeper {
 };
 
 /* @fd: the socket to listen on, taken over on success. @options: must outlive the keeper. */
-int keeper_new(struct keeper **ret, struct event_base *base, int fd, const struct options *options);
+int keeper_new(struct keeper **ret, struct event_base *base, int fd,
+	       const struct keeper_options *options);
 struct keeper *keeper_free(struct keeper *k);
 DEFINE_FREEP(struct keeper, keeper_free)
 

@@ -65,12 +65,13 @@ static int run(struct event_base *base, struct keeper *k, int (*prepare)(struct 
 int main_run(int argc, char *argv[], int (*prepare)(struct keeper *k))
 {
 	struct event_base *base;
-	struct options options;
+	struct keeper_options options;
 	struct keeper *k;
 	int r;
 
-	if (options_parse(&options, argc, argv) < 0)
-		return 2;
+	r = options_parse(&options, argc, argv);
+	if (r)
+		return r == OPTIONS_E_HELP ? EXIT_SUCCESS : 2;
 	signal(SIGPIPE, SIG_IGN);
 	poison_survive();
 	if (log_never_wait() < 0) {

@@ -12,53 +12,61 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "keeper-options.h"
 #include "util/cleanup.h"
-#include "util/macros.h"
 
-#define COMMAND_NUMBERS 17
-
-char **spawn_command(const struct spawn_request *q)
+/* What the settings, and the tenant, are to the keeper. */
+static struct keeper_options options_for(const struct spawn_request *q)
 {
 	const struct settings *s = q->settings;
-	const struct {
-		const char *option;
-		uint64_t value;
-	} numbers[COMMAND_NUMBERS] = {
-		{ "--port", s->port },
-		{ "--daemon-uid", geteuid() },
-		{ "--tenant-uid", q->uid },
-		{ "--max-regions", q->limits->regions },
-		{ "--max-peers", q->limits->peers },
-		{ "--max-tickets", q->limits->tickets },
-		{ "--deadline-margin-msec", s->deadline_margin_msec },
-		{ "--alignment", s->alignment },
-		{ "--minimum-mtu", s->minimum_mtu },
-		{ "--idle-exit-sec", s->idle_exit_sec },
-		{ "--rnr-timer-usec", s->rnr_timer_usec },
-		{ "--rnr-retries", s->rnr_retries },
-		{ "--retries", s->retries },
-		{ "--ack-timeout-msec", s->ack_timeout_msec },
-		{ "--warm-bytes-per-sec", s->warm_bytes_per_sec },
-		{ "--memory-stall-msec", s->memory_stall_msec },
+
+	return (struct keeper_options){
+		.session = q->session,
+		.listen_address = s->listen_address,
+		.quirks_directory = s->quirks_directory,
+		.port = (uint16_t)s->port,
+		.daemon_uid = geteuid(),
+		.tenant_uid = q->uid,
+		.max_regions = (uint32_t)q->limits->regions,
+		.max_peers = (uint32_t)q->limits->peers,
+		.max_tickets = (uint32_t)q->limits->tickets,
+		.deadline_margin_msec = (uint32_t)s->deadline_margin_msec,
+		.alignment = (uint32_t)s->alignment,
+		.minimum_mtu = (uint32_t)s->minimum_mtu,
+		.idle_exit_sec = (uint32_t)s->idle_exit_sec,
+		.rnr_timer_usec = (uint32_t)s->rnr_timer_usec,
+		.rnr_retries = (uint8_t)s->rnr_retries,
+		.retries = (uint8_t)s->retries,
+		.ack_timeout_msec = (uint32_t)s->ack_timeout_msec,
+		.warm_bytes_per_sec = s->warm_bytes_per_sec,
+		.memory_stall_msec = (uint32_t)s->memory_stall_msec,
 		/* it says that storage hangs before it would seem to hang itself */
-		{ "--storage-stall-msec", s->timeout_msec / 2 },
+		.storage_stall_msec = (uint32_t)(s->timeout_msec / 2),
 	};
-	const char *texts[] = { q->program,	    "--session",       q->session,
-				"--listen-address", s->listen_address, "--quirks-directory",
-				s->quirks_directory };
-	const size_t n_texts = ARRAY_SIZE(texts), n = n_texts + 2 * COMMAND_NUMBERS + 1;
-	char **argv = malloc(n * sizeof(*argv) + COMMAND_NUMBERS * 24), *space;
-	size_t i;
+}
+
+#define ARGUMENT_BYTES (sizeof("--") + 32 + 24) /* name and number, with their zeroes */
+
+/* Each option of the list: none is left to what the keeper's default is. */
+char **spawn_command(const struct spawn_request *q)
+{
+	struct keeper_options o = options_for(q);
+	const size_t n = 2 * KEEPER_OPTION_COUNT + 2;
+	char **argv = malloc(n * sizeof(*argv) + KEEPER_OPTION_COUNT * ARGUMENT_BYTES), *space;
+	size_t i = 0;
 
 	if (!argv)
 		return NULL;
 	space = (char *)(argv + n);
-	for (i = 0; i < n_texts; i++)
-		argv[i] = (char *)(uintptr_t)texts[i];
-	for (size_t k = 0; k < COMMAND_NUMBERS; k++) {
-		argv[i++] = (char *)(uintptr_t)numbers[k].option;
+	argv[i++] = (char *)(uintptr_t)q->program;
+	for (size_t k = 0; k < KEEPER_OPTION_COUNT; k++) {
+		const struct keeper_option *w = &keeper_option_list[k];
+
 		argv[i++] = space;
-		space += sprintf(space, "%" PRIu64, numbers[k].value) + 1;
+		space += sprintf(space, "--%.32s", w->name) + 1;
+		argv[i++] = w->size ? space : (char *)(uintptr_t)*keeper_option_text(&o, w);
+		if (w->size)
+			space += sprintf(space, "%" PRIu64, keeper_option_get(&o, w)) + 1;
 	}
 	argv[i] = NULL;
 	return argv;

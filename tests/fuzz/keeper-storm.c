@@ -42,7 +42,7 @@ static struct sockaddr_un address = { .sun_family = AF_UNIX };
 static int daemon_fd = -1, file_fd = -1;
 static uint64_t operation;
 
-static const struct options options = {
+static const struct keeper_options options = {
 	.session = "storm",
 	.listen_address = "any",
 	.max_regions = REGIONS - 1,

@@ -13,7 +13,7 @@
 #include "rdmareg-timers.h"
 #include "util/log.h"
 
-static int parse(const char *option, const char *value, struct options *ret)
+static int parse(const char *option, const char *value, struct keeper_options *ret)
 {
 	char *argv[] = { (char *)"keeper", (char *)(uintptr_t)option, (char *)(uintptr_t)value,
 			 NULL };
@@ -44,7 +44,7 @@ static void test_bounds(void)
 	static const char *const nonsense[] = {
 		"", "x", "1x", " 1", "0x1", "1.5", "99999999999999999999999"
 	};
-	struct options o = { .max_regions = 77 };
+	struct keeper_options o = { .max_regions = 77 };
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		assert(parse(table[i].option, table[i].least, &o) == 0);
@@ -61,7 +61,7 @@ static void test_bounds(void)
 
 static void test_values(void)
 {
-	struct options o;
+	struct keeper_options o;
 
 	assert(parse("--retries", "3", &o) == 0 && o.retries == 3 && o.rnr_retries == 7 &&
 	       o.rnr_timer_usec == 640 && !o.ack_timeout_msec && !*o.quirks_directory);
