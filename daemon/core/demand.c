@@ -2,8 +2,11 @@
 /* demand.c - see demand.h. */
 #include "core/demand.h"
 
+#include <assert.h>
+
 static void emit(struct demand_effects *out, enum demand_effect_type type)
 {
+	assert(out->n < DEMAND_EFFECTS_MAX);
 	out->item[out->n++] =
 		type; /* never as many as DEMAND_EFFECTS_MAX; the unit test checks it */
 }
@@ -54,6 +57,7 @@ static void on_ended(struct demand *d, struct demand_effects *out)
 
 void demand_step(struct demand *d, enum demand_event_type type, struct demand_effects *ret_effects)
 {
+	assert(d->state < _DEMAND_STATE_MAX && (d->state != DEMAND_REFUSED || !d->parts));
 	ret_effects->n = 0;
 	switch (type) {
 	case DEMAND_PART_DONE:

@@ -66,7 +66,7 @@ struct demand {
 
 /**
  * demand_begin - a demand on @parts regions
- * @refused: one of them holds: no region is asked, @parts is 0
+ * @refused: one of them holds: no region is asked, whatever @parts is
  */
 void demand_begin(struct demand *d, uint32_t parts, bool refused,
 		  struct demand_effects *ret_effects);

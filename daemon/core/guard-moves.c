@@ -2,6 +2,7 @@
 /* guard-moves.c - see guard-moves.h. */
 #include "core/guard-moves.h"
 
+#include <assert.h>
 #include <string.h>
 
 /*
@@ -36,6 +37,7 @@ struct guard_effect *guard_emit(const struct guard *g, struct guard_effects *out
 	/* more room than any step needs; the explorer checks it */
 	struct guard_effect *f = &out->item[out->n++];
 
+	assert(out->n <= GUARD_EFFECTS_MAX);
 	*f = (struct guard_effect){ .type = type, .revocation = g->revocation };
 	return f;
 }
@@ -47,6 +49,7 @@ void guard_emit_timer(const struct guard *g, struct guard_effects *out, uint64_t
 
 static void emit_release(const struct guard *g, struct guard_effects *out)
 {
+	assert(guard_covers(g, g->break_start, g->break_end));
 	guard_emit(g, out, GUARD_RELEASE)->break_id = g->break_id;
 }
 

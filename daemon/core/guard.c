@@ -335,9 +335,42 @@ static void note(struct guard *g, const struct guard_event *e)
 	}
 }
 
+/* What guard.h says that always holds, and what the states say of themselves. */
+static void assert_sound(const struct guard *g)
+{
+	(void)g;
+	assert(g->state < _GUARD_STATE_MAX);
+	assert(g->length && g->ask_end <= g->length && g->fence_end <= g->length);
+	assert(!g->armed || g->watched);
+	assert(!g->holding || g->owing);
+	assert(!guard_is_open(g) || !g->fenced);
+	assert(g->state != GUARD_OPEN || (!g->owing && !g->close_wanted && !demands_any(g)));
+	assert(g->state != GUARD_RELEASING ||
+	       (g->holding && guard_covers(g, g->break_start, g->break_end)));
+	assert(g->state != GUARD_CLOSING_RELEASE || (g->holding && guard_covers(g, 0, g->length)));
+	assert(g->state != GUARD_DEAD || (!g->armed && !g->holding && !demands_any(g)));
+	for (size_t i = 0; i < GUARD_DEMANDS_MAX; i++)
+		assert(!g->demand[i].granted ||
+		       guard_covers(g, g->demand[i].start, g->demand[i].end));
+}
+
+/* What guard.h says of an event. */
+static void assert_possible(const struct guard *g, const struct guard_event *e)
+{
+	bool ends = g->state == GUARD_DESTROYING || g->state >= GUARD_CLOSING;
+
+	(void)g, (void)e, (void)ends;
+	if (e->type == GUARD_BROKEN || e->type == GUARD_EXPIRED || e->type == GUARD_DEMANDED)
+		assert(e->start <= e->end && e->end <= g->length);
+	if (e->type == GUARD_DEMANDED)
+		assert(e->demand &&
+		       (ends || guard_takes_demand(g) || guard_find_demand(g, e->demand)));
+}
+
 void guard_init(struct guard *g, enum region_policy policy, uint64_t grace_usec, uint64_t length,
 		uint64_t valid_length, bool watched)
 {
+	assert(policy < _REGION_POLICY_MAX && length && valid_length <= length);
 	*g = (struct guard){
 		.state = GUARD_OPEN,
 		.policy = policy,
@@ -377,6 +410,8 @@ void guard_step(struct guard *g, const struct guard_event *e, struct guard_effec
 		[GUARD_REFRESHING] = true, [GUARD_CLOSING] = true,   [GUARD_DESTROYING] = true,
 	};
 
+	assert_sound(g);
+	assert_possible(g, e);
 	ret_effects->n = 0;
 	if (under_way[g->state])
 		note(g, e);

@@ -5,6 +5,7 @@
  */
 #include "core/region.h"
 
+#include <assert.h>
 #include <errno.h>
 
 #include "core/registry.h"
@@ -14,6 +15,8 @@ static struct region_effect *emit(struct region_effects *out, enum region_effect
 	/* no loop comes here, and no path as often as REGION_EFFECTS_MAX; the explorer checks it */
 	struct region_effect *f = &out->item[out->n++];
 
+	assert(out->n <= REGION_EFFECTS_MAX);
+	assert(out->n < 2 || f[-1].type != REGION_REMOVE); /* it is the last */
 	*f = (struct region_effect){ .type = type };
 	return f;
 }
@@ -440,9 +443,25 @@ static void on_keeper_gone(struct region *r, struct region_effects *out)
 	r->state = REGION_CLOSING;
 }
 
+/* What of region.h can be seen without a walk over the holders. */
+static void assert_sound(const struct region *r)
+{
+	(void)r;
+	assert(r->id);
+	assert(r->state < _REGION_STATE_MAX);
+	assert(!r->holders == !(r->peers + r->clients));
+	assert(r->pending <= r->peers + r->clients);
+	assert(!r->pending || r->state == REGION_DRAINING || r->state == REGION_CLOSING);
+	assert(r->revoking || (r->state != REGION_DRAINING && r->state != REGION_FENCED));
+	assert(r->prefetches || r->state != REGION_WARMING);
+	assert(r->state != REGION_REGISTERING || (!r->revoking && !r->listing));
+}
+
 void region_step(struct registry *registry, struct region *r, const struct region_event *e,
 		 struct region_effects *ret_effects)
 {
+	assert_sound(r);
+	assert(e->kind <= HOLDER_PEER);
 	ret_effects->n = 0;
 	switch (e->type) {
 	case REGION_REGISTERED:

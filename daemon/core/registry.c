@@ -9,6 +9,7 @@
  */
 #include "core/registry.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -238,14 +239,22 @@ int registry_create_session(struct registry *r, uint32_t uid, const char *sessio
 	return 0;
 }
 
+static void assert_session(const struct registry *r, uint32_t index)
+{
+	(void)r, (void)index;
+	assert(registry_tenant(r, index) && r->tenants[index].kind == TENANT_SESSION);
+}
+
 void registry_set_session_limits(struct registry *r, uint32_t index,
 				 const struct session_limits *own)
 {
+	assert_session(r, index);
 	r->tenants[index].own = *own;
 }
 
 void registry_set_session_state(struct registry *r, uint32_t index, enum session_state state)
 {
+	assert_session(r, index);
 	if (state > r->tenants[index].state)
 		r->tenants[index].state = (uint8_t)state;
 }
@@ -254,6 +263,7 @@ void registry_end_session(struct registry *r, uint32_t index)
 {
 	struct tenant *t = &r->tenants[index];
 
+	assert_session(r, index);
 	t->kind = t->regions ? TENANT_PLAIN : TENANT_OVER;
 	t->own = (struct session_limits){ 0 };
 }
@@ -324,6 +334,7 @@ static void uncharge_client(struct registry *r, uint64_t client)
 {
 	struct client_count *c = find_client(r, client);
 
+	assert(c && c->regions);
 	if (c && !--c->regions)
 		*c = r->clients[--r->n_clients];
 }
@@ -356,6 +367,8 @@ static void insert(struct regions *regions, struct region *region)
 {
 	size_t at = lower_bound(regions, region->id);
 
+	assert(regions->n < regions->allocated);
+	assert(at == regions->n || regions->item[at]->id != region->id);
 	memmove(&regions->item[at + 1], &regions->item[at],
 		(regions->n - at) * sizeof(struct region *));
 	regions->item[at] = region;
@@ -366,6 +379,7 @@ static void take_out(struct regions *regions, const struct region *region)
 {
 	size_t at = lower_bound(regions, region->id);
 
+	assert(at < regions->n && regions->item[at] == region);
 	regions->n--;
 	memmove(&regions->item[at], &regions->item[at + 1],
 		(regions->n - at) * sizeof(struct region *));
@@ -477,6 +491,7 @@ int registry_add_region(struct registry *r, uint32_t tenant, uint64_t owner, uin
 	struct user *u;
 	int e;
 
+	assert(registry_tenant(r, tenant));
 	e = id ? (registry_find(r, id) ? REGISTRY_E_EXISTS : 0) : check_limits(r, t, owner, length);
 	if (e)
 		return e;
@@ -511,6 +526,7 @@ void registry_remove_region(struct registry *r, struct region *region)
 	struct tenant *t = &r->tenants[region->tenant];
 	struct user *u = find_user(r, t->uid);
 
+	assert(u && t->used && t->regions && t->bytes >= region->length);
 	while (region->holders) {
 		uint32_t h = region->holders;
 
@@ -545,6 +561,7 @@ int registry_reserve_holder(struct registry *r)
 
 struct holder *registry_holder(const struct registry *r, uint32_t index_plus_1)
 {
+	assert(index_plus_1 <= r->n_holders);
 	return index_plus_1 ? &r->holders[index_plus_1 - 1] : NULL;
 }
 
@@ -559,6 +576,7 @@ uint32_t registry_take_holder(struct registry *r)
 
 void registry_give_holder(struct registry *r, uint32_t index_plus_1)
 {
+	assert(index_plus_1 && index_plus_1 <= r->n_holders);
 	r->holders[index_plus_1 - 1].next = r->free_holder;
 	r->free_holder = index_plus_1;
 }

@@ -3,7 +3,7 @@
 
 The file is cut into tokens, not parsed: what is looked at is what a state machine is made of. Every mutant is one replacement of a
 span of the text; comments, strings, directives and declarations are left alone, and so are assertions, which say what a caller
-must not do. A mutant's name does not contain line numbers, so a list of names survives the editing of other lines.
+must not do: assert(), and functions that are called assert_*(). A mutant's name does not contain line numbers, so a list of names survives the editing of other lines.
 
 What always holds: mutants_of() is deterministic, and no two mutants of a file have the same name or the same text."""
 
@@ -31,7 +31,7 @@ CONTROL = {"if", "for", "while", "switch"}
 EARLY = {"return", "break", "continue", "goto"}
 ENDS = {"&&", "||", "=", "return", ",", ";", "?", ":", "{", "}"}
 NO_EXPRESSION = CONTROL | EARLY | {"case", "default", "else", "do"}
-ASSERTIONS = {"assert", "_Static_assert"}
+ASSERTIONS = re.compile(r"(?:assert|_Static_assert|assert_\w+)$")
 
 
 @dataclass(frozen=True)
@@ -214,7 +214,7 @@ def of_token(tokens, i, neighbour, heads):
 def spans_of(text, tokens, partner, first, last, neighbour):
     """(start, end, replacement) of every mutant between two brackets."""
     heads = {partner[i + 1] for i in range(first, last) if tokens[i].text in CONTROL and tokens[i + 1].text == "("}
-    asserted = {k for i in range(first, last) if tokens[i].text in ASSERTIONS for k in range(i, partner[i + 1])}
+    asserted = {k for i in range(first, last) if ASSERTIONS.match(tokens[i].text) for k in range(i, partner[i + 1])}
     for i in range(first + 1, last):
         if i in asserted:
             continue
@@ -234,6 +234,8 @@ def mutants_of(file, text, neighbour):
     newlines = [i for i, c in enumerate(text) if c == "\n"]
     result, seen, names = [], set(), {}
     for function, first, last in functions_of(tokens, partner):
+        if ASSERTIONS.match(function):
+            continue
         for a, b, new in spans_of(text, tokens, partner, first, last, neighbour):
             if (a, b, new) in seen:
                 continue
