@@ -249,6 +249,7 @@ void app_keepers_adopted(void *userdata, bool all)
 		log_warning(
 			"not every keeper answered within adopt_timeout_msec; their regions will appear later");
 	app_adopt_dax(a);
+	app_find_slices(a);
 	app_end_sessions(a);
 	event_add(a->orphans_end, &grace);
 	a->serving = true;

@@ -8,6 +8,7 @@
 #include "proxy/pool.h"
 #include "arbiter/loop.h"
 #include "proxy/record.h"
+#include "proxy/slice.h"
 #include "arbiter/region-table.h"
 #include "arbiter/runtime.h"
 #include "arbiter/takers.h"
@@ -51,6 +52,7 @@ struct app {
 	LIST_HEAD(, revoke) revokes;
 	LIST_HEAD(, eviction) evictions;
 	LIST_HEAD(, ending) endings;
+	struct slices *slices;
 	uint64_t last_job;
 	LIST_HEAD(, dax_grant) dax_grants;
 	struct jobs jobs; /* that can be seen, by number */
@@ -268,6 +270,22 @@ int app_set_session_state(struct app *a, uint32_t tenant, enum session_state sta
 void app_session_is_over(struct app *a, uint32_t tenant);
 /* Those that an earlier daemon recorded: before its keepers are looked for. */
 void app_load_sessions(struct app *a);
+
+/* --- app-slices.c */
+
+/*
+ * Has the slice of a session with the limit that it has now. @done: as of slices_want()
+ */
+int app_want_slice(struct app *a, const struct tenant *t, slice_done_t *done, void *userdata);
+/* Those of all sessions, as the settings have it now, and none else. */
+void app_want_slices(struct app *a);
+/* The same at the start, when an earlier daemon may have left some. */
+void app_find_slices(struct app *a);
+/* The session has ended. */
+void app_unwant_slice(struct app *a, const struct tenant *t);
+/* A keeper has ended, maybe the last that was in a slice. */
+void app_sweep_slices(struct app *a);
+uint64_t app_slice_memory(const struct app *a, const struct tenant *t);
 
 /* --- app-ending.c, of struct bus_handlers */
 

@@ -317,11 +317,12 @@ static void gone(void *userdata, struct proxy *k)
 	}
 	if (proxy_note(k)->has_tenant)
 		app_drop_tenant(a, proxy_note(k)->tenant);
+	app_sweep_slices(a);
 	app_set_status(a);
 }
 
 /* Whether it was created or not. */
-static void limits(void *userdata, uint32_t uid, const char *session, struct session_limits *ret)
+static bool limits(void *userdata, uint32_t uid, const char *session, struct session_limits *ret)
 {
 	const struct tenant none = { .uid = uid }, *t = NULL;
 	struct app *a = userdata;
@@ -330,6 +331,7 @@ static void limits(void *userdata, uint32_t uid, const char *session, struct ses
 	if (registry_find_tenant(a->registry, uid, session, &at))
 		t = registry_tenant(a->registry, at);
 	app_session_limits(a, t ? t : &none, ret);
+	return t && t->kind == TENANT_SESSION;
 }
 
 const struct pool_handlers app_keepers_handlers = {

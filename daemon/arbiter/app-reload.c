@@ -64,6 +64,8 @@ static void apply(struct app *a, const struct reload *l)
 	app_apply_settings(a);
 	if (changed)
 		pool_settings_changed(a->keepers);
+	if (changed)
+		app_want_slices(a);
 	log_notice("settings read again from %s", l->config);
 	if (l->call)
 		call_reply(l->call);

@@ -39,13 +39,15 @@ void app_session_limits(const struct app *a, const struct tenant *t, struct sess
 		.bytes = registry_max_bytes(a->registry, t),
 		.peers = (uint32_t)or_general(t->own.peers, s->peers_per_tenant),
 		.tickets = (uint32_t)or_general(t->own.tickets, s->tickets_per_region),
+		.memory = pool_spawns_units(a->keepers) ? t->own.memory : 0,
 	};
 }
 
 static void view(struct app *a, const struct tenant *t, struct session_view *ret)
 {
 	*ret = (struct session_view){ .tenant = t,
-				      .peers = pool_peers(a->keepers, t->uid, t->session) };
+				      .peers = pool_peers(a->keepers, t->uid, t->session),
+				      .memory = app_slice_memory(a, t) };
 	app_session_limits(a, t, &ret->limits);
 }
 
@@ -158,8 +160,104 @@ static int record(struct app *a, const struct tenant *t, struct failure *f)
 				    t->session, t->uid, a->runtime.keepers, strerror(-r));
 }
 
-static int create(struct app *a, const struct session_request *q, struct failure *f)
+/* Somebody waits until systemd has the slice of a session as it is to be. */
+struct setting_up {
+	struct app *app;
+	struct call *call;
+	uint32_t uid;
+	char name[TENANT_SESSION_MAX];
+	bool created; /* by this call, so nobody has heard of it */
+	bool limited; /* a limit is to be another one */
+	uint64_t memory_before;
+};
+
+static void tell_changed(struct app *a, const struct tenant *t)
 {
+	struct session_view v;
+
+	view(a, t, &v);
+	bus_tell_session_changed(a->bus, &v);
+}
+
+/* Its slice cannot be had: it is as it was before, or not there. */
+static void undo(struct app *a, const struct setting_up *k)
+{
+	struct failure ignored;
+	struct tenant before;
+	uint32_t at;
+	const struct tenant *t = find(a, k->uid, k->name, &at);
+
+	if (t && k->created) {
+		session_record_remove(a->runtime.sessions, t);
+		app_unwant_slice(a, t);
+		registry_end_session(a->registry, at);
+		app_drop_tenant(a, at);
+		app_sweep_slices(a);
+	} else if (t && k->limited) {
+		before = *t;
+		before.own.memory = k->memory_before;
+		registry_set_session_limits(a->registry, at, &before.own);
+		record(a, t, &ignored);
+		tell_changed(a, t);
+	}
+}
+
+static void is_set_up(void *userdata, int error, const char *why)
+{
+	_cleanup_(freep) struct setting_up *k = userdata;
+	struct app *a = k->app;
+	const struct tenant *t;
+	struct failure f;
+	uint32_t at;
+
+	if (error == -ESHUTDOWN) {
+		failure_set(&f, RDMAREG_ERROR_FAILED, "rdmaregd is being stopped; try again");
+		call_fail(k->call, &f);
+		return;
+	}
+	if (error) {
+		undo(a, k);
+		failure_set(&f, RDMAREG_ERROR_FAILED,
+			    "systemd refuses the slice of session '%s' of uid %" PRIu32
+			    ", or its MaxMemory: %.200s",
+			    k->name, k->uid, why);
+		call_fail(k->call, &f);
+		return;
+	}
+	t = find(a, k->uid, k->name, &at);
+	if (t && k->created) {
+		log_info("session %s of uid %" PRIu32 ": created", k->name, k->uid);
+		bus_tell_session_added(a->bus, t);
+	}
+	if (k->limited)
+		call_reply(k->call);
+	else
+		call_reply_session(k->call, k->uid, k->name);
+}
+
+/* @call is answered, now or later. BUS_E_REFUSED: nothing is as it was asked. */
+static int set_up(struct app *a, const struct setting_up *what, const struct tenant *t,
+		  struct failure *f)
+{
+	_cleanup_(freep) struct setting_up *k = malloc(sizeof(*k));
+	int r = -ENOMEM;
+
+	if (k) {
+		*k = *what;
+		r = app_want_slice(a, t, is_set_up, k);
+	}
+	if (r < 0) {
+		undo(a, what);
+		return failure_from_errno(f, "making the session's slice", r, "");
+	}
+	steal_pointer(k);
+	return 0;
+}
+
+static int create(struct app *a, const struct session_request *q, struct call *call,
+		  struct failure *f)
+{
+	struct setting_up k = { .app = a, .call = call, .uid = q->uid };
 	const struct tenant *t;
 	uint32_t at;
 	int r = registry_create_session(a->registry, q->uid, q->name, &q->limits,
@@ -167,21 +265,21 @@ static int create(struct app *a, const struct session_request *q, struct failure
 
 	if (r < 0)
 		return failure_from_errno(f, "creating the session", r, "");
-	if (r == REGISTRY_E_EXISTS)
-		return check_same(registry_tenant(a->registry, at), &q->limits, f);
-	if (r > 0)
+	if (r > 0 && r != REGISTRY_E_EXISTS)
 		return failure_from_refusal(f, r, registry_limits(a->registry), q->uid, q->name, 0);
+	strcpy(k.name, q->name);
+	k.created = r == 0;
 	t = registry_tenant(a->registry, at);
-	r = record(a, t, f);
-	if (r) {
+	r = k.created ? record(a, t, f) : check_same(t, &q->limits, f);
+	if (r && k.created) {
 		registry_end_session(a->registry, at);
 		app_drop_tenant(a, at);
-		return r;
 	}
-	pool_limits_changed(a->keepers, q->uid, q->name);
-	log_info("session %s of uid %" PRIu32 ": created", q->name, q->uid);
-	bus_tell_session_added(a->bus, t);
-	return 0;
+	if (r)
+		return r;
+	if (k.created)
+		pool_limits_changed(a->keepers, q->uid, q->name);
+	return set_up(a, &k, t, f);
 }
 
 static int judge_account(const struct creating *k, int error, struct failure *f)
@@ -212,16 +310,13 @@ static int judge_account(const struct creating *k, int error, struct failure *f)
 static void looked_up(struct offload_task *task, int error)
 {
 	struct creating *k = (struct creating *)task;
-	const struct session_request *q = &k->request;
 	struct failure f;
 	int r = judge_account(k, error, &f);
 
 	if (r == 0)
-		r = create(k->app, q, &f);
+		r = create(k->app, &k->request, k->call, &f);
 	if (r)
 		call_fail(k->call, &f);
-	else
-		call_reply_session(k->call, q->uid, q->name);
 }
 
 static void release_task(struct offload_task *task)
@@ -235,15 +330,10 @@ int app_create_session(void *userdata, struct client *c, const struct session_re
 	struct app *a = userdata;
 	struct creating *k;
 	uint32_t at;
-	const struct tenant *t = find(a, q->uid, q->name, &at);
 	int r;
 
-	if (t) {
-		r = check_same(t, &q->limits, ret);
-		if (r == 0)
-			call_reply_session(call, q->uid, q->name);
-		return r;
-	}
+	if (find(a, q->uid, q->name, &at))
+		return create(a, q, call, ret);
 	k = calloc(1, sizeof(*k));
 	if (!k)
 		return failure_from_errno(ret, "creating the session", -ENOMEM, "");
@@ -264,14 +354,6 @@ int app_create_session(void *userdata, struct client *c, const struct session_re
 			": the user database, or files that it passed before, do not answer",
 			c->uid);
 	return failure_from_errno(ret, "looking the user up", r, "");
-}
-
-static void tell_changed(struct app *a, const struct tenant *t)
-{
-	struct session_view v;
-
-	view(a, t, &v);
-	bus_tell_session_changed(a->bus, &v);
 }
 
 int app_set_session_state(struct app *a, uint32_t at, enum session_state state, struct failure *f)
@@ -313,9 +395,12 @@ int app_limit_session(void *userdata, const struct session_request *q, struct ca
 	struct app *a = userdata;
 	uint32_t at;
 	const struct tenant *t = find(a, q->uid, q->name, &at);
+	struct setting_up k = { .app = a, .call = call, .uid = q->uid, .limited = true };
 	struct tenant wanted = *t;
 	int r;
 
+	strcpy(k.name, q->name);
+	k.memory_before = t->own.memory;
 	if (q->has_regions)
 		wanted.own.regions = q->limits.regions;
 	if (q->has_bytes)
@@ -332,8 +417,7 @@ int app_limit_session(void *userdata, const struct session_request *q, struct ca
 	registry_set_session_limits(a->registry, at, &wanted.own);
 	pool_limits_changed(a->keepers, t->uid, t->session);
 	tell_changed(a, t);
-	call_reply(call);
-	return 0;
+	return set_up(a, &k, t, ret);
 }
 
 void app_session_is_over(struct app *a, uint32_t at)
@@ -343,9 +427,11 @@ void app_session_is_over(struct app *a, uint32_t at)
 	session_record_remove(a->runtime.sessions, t);
 	log_info("session %s of uid %" PRIu32 ": released", t->session, t->uid);
 	bus_tell_session_removed(a->bus, t, "released");
-	pool_limits_changed(a->keepers, t->uid, t->session);
+	app_unwant_slice(a, t);
+	pool_session_is_over(a->keepers, t->uid, t->session);
 	registry_end_session(a->registry, at);
 	app_drop_tenant(a, at);
+	app_sweep_slices(a);
 }
 
 /* What is recorded exists, whatever the limits are by now. */

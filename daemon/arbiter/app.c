@@ -263,6 +263,9 @@ static int make_parts(struct app *a)
 	r = pool_new(&a->keepers, loop_base(a->loop), a->offload, o->spawner,
 		     o->bus_address || o->session_bus ? NULL : bus_connection(a->bus),
 		     a->runtime.keepers, o->keeper, &a->settings, &app_keepers_handlers, a);
+	if (r == 0)
+		r = slices_new(&a->slices,
+			       o->bus_address || o->session_bus ? NULL : bus_connection(a->bus));
 	if (r == 0) {
 		app_apply_settings(a);
 		app_load_sessions(a);
@@ -323,6 +326,7 @@ struct app *app_free(struct app *a)
 	app_free_gatings(a);
 	app_free_revokes(a);
 	app_free_endings(a);
+	slices_free(a->slices);
 	app_free_jobs(a);
 	app_free_dax(a);
 	region_table_free(a->table);

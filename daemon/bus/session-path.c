@@ -16,14 +16,11 @@
 
 int check_session(const char *session, struct failure *f)
 {
-	static const char allowed[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
-	size_t n = strlen(session);
 	char clean[TENANT_SESSION_MAX];
 
-	if (n >= 1 && n < TENANT_SESSION_MAX && strspn(session, allowed) == n)
+	if (tenant_session_is_sound(session))
 		return 0;
-	text_clean(clean, sizeof(clean), session, n);
+	text_clean(clean, sizeof(clean), session, strlen(session));
 	return failure_set(
 		f, RDMAREG_ERROR_INVALID_OPTION,
 		"'%s' is no session name: it must be 1 to %d of the characters A-Z a-z 0-9 _ . -",
@@ -74,7 +71,6 @@ bool session_of_path(const char *path, uint32_t *ret_uid, char ret_name[static T
 	size_t prefix = strlen(RDMAREG_SESSION_PREFIX "/");
 	char name[TENANT_SESSION_MAX], canonical[SESSION_PATH_MAX];
 	unsigned long long uid;
-	struct failure f;
 	char *end;
 
 	if (strncmp(path, RDMAREG_SESSION_PREFIX "/", prefix) != 0 ||
@@ -83,7 +79,7 @@ bool session_of_path(const char *path, uint32_t *ret_uid, char ret_name[static T
 	errno = 0;
 	uid = strtoull(path + prefix, &end, 10);
 	if (errno || uid >= UINT32_MAX || *end != '_' || !unescape(end + 1, name) ||
-	    check_session(name, &f))
+	    !tenant_session_is_sound(name))
 		return false;
 	session_path((uint32_t)uid, name, canonical);
 	if (strcmp(canonical, path) != 0)

@@ -49,6 +49,15 @@ struct registry {
 	size_t n_clients_allocated;
 };
 
+bool tenant_session_is_sound(const char *session)
+{
+	static const char allowed[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
+	size_t n = strlen(session);
+
+	return n >= 1 && n < TENANT_SESSION_MAX && strspn(session, allowed) == n;
+}
+
 int registry_new(struct registry **ret, const struct registry_limits *limits)
 {
 	struct registry *r = calloc(1, sizeof(*r));

@@ -87,6 +87,9 @@ enum registry_refusal {
 
 struct registry;
 
+/* A session can be called so: 1 to TENANT_SESSION_MAX - 1 of A-Z a-z 0-9 _ . - */
+bool tenant_session_is_sound(const char *session);
+
 /* -ENOMEM */
 int registry_new(struct registry **ret, const struct registry_limits *limits);
 struct registry *registry_free(struct registry *r);

@@ -16,6 +16,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "proxy/proxy.h"
+#include "proxy/slice.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -192,6 +193,32 @@ void pool_limits_changed(struct pool *ks, uint32_t uid, const char *session)
 	LIST_FOREACH(k, &ks->keepers, keepers)
 		if (is_of(k, uid, session))
 			k->settings_at = 0;
+}
+
+void pool_session_is_over(struct pool *ks, uint32_t uid, const char *session)
+{
+	struct proxy *k;
+
+	LIST_FOREACH(k, &ks->keepers, keepers) {
+		if (!is_of(k, uid, session))
+			continue;
+		k->over = true; /* proxy.c sees to it, if something is still asked of it */
+		if (!k->retired && proxy_is_idle(k))
+			proxy_retire(k);
+	}
+}
+
+bool pool_uses_slice(const struct pool *ks, const char *name)
+{
+	char slice[SLICE_NAME_BYTES];
+	const struct proxy *k;
+
+	LIST_FOREACH(k, &ks->keepers, keepers) {
+		slice_name(ks->settings->slice, k->uid, k->session, slice);
+		if (!strcmp(slice, name))
+			return true;
+	}
+	return false;
 }
 
 uint32_t pool_peers(const struct pool *ks, uint32_t uid, const char *session)

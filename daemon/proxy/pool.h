@@ -44,6 +44,7 @@
 #include <systemd/sd-bus.h>
 
 #include "arbiter/settings.h"
+#include "core/registry.h"
 #include "keeper-protocol.h"
 #include "util/log-limit.h"
 #include "util/offload.h"
@@ -53,7 +54,6 @@ struct pool;
 struct proxy;
 struct record;
 struct region_entry; /* never looked into here */
-struct session_limits;
 
 /* How an operation ended. Borrowed. */
 struct answer {
@@ -73,8 +73,11 @@ struct answer {
  * then closed.
  */
 struct pool_handlers {
-	/* What a keeper of this tenant is started with. Only tells, and is called at any time. */
-	void (*limits)(void *userdata, uint32_t uid, const char *session,
+	/*
+	 * What a keeper of this tenant is started with; true: in the slice of its session, false: in
+	 * its user's. Only tells, and is called at any time.
+	 */
+	bool (*limits)(void *userdata, uint32_t uid, const char *session,
 		       struct session_limits *ret);
 	/*
 	 * Who listens there is known to be ours: before it is asked anything. @start:
@@ -151,6 +154,12 @@ int pool_adopt(struct pool *ks);
 /* Keepers that can be talked to. */
 uint32_t pool_count(const struct pool *ks);
 
+/* The tenant's session has ended: its keepers end as soon as they hold nothing. */
+void pool_session_is_over(struct pool *ks, uint32_t uid, const char *session);
+/* Of a session that was created: there is a keeper of it, or may be, in the slice of this name. */
+bool pool_uses_slice(const struct pool *ks, const char *name);
+/* By systemd: spawn of the settings. */
+bool pool_spawns_units(const struct pool *ks);
 /* Peers that are connected to the tenant's keepers. */
 uint32_t pool_peers(const struct pool *ks, uint32_t uid, const char *session);
 /* How many user ids there are for keepers to run under. */

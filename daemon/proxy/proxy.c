@@ -313,6 +313,8 @@ static void on_rest(evutil_socket_t fd, short what, void *userdata)
 	if (!proxy_watch_end(k)) /* then it stays connected, which costs little */
 		return;
 	log_debug("keeper %s: holds nothing", k->name);
+	if (k->over && !k->retired)
+		proxy_retire(k);
 	leave_ready(k);
 	k->phase = PHASE_RESTING;
 	k->rested = true;

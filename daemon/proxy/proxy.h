@@ -69,6 +69,7 @@ struct proxy {
 	bool starting;	 /* counted in pool.starting */
 	bool awaits_id;	 /* and all are in use, but one is about to be free */
 	uint64_t queued; /* its place among those that wait to be started; 0: it does not */
+	bool over;	 /* its session has ended: it ends when it holds nothing */
 	bool unwanted;	 /* its process was ended because all that it has is to be released */
 	bool dying;
 	bool estranged; /* it became strange, and was not ready since */
@@ -129,8 +130,6 @@ struct pool {
 
 /* --- pool.c */
 
-/* By systemd: spawn of the settings. */
-bool pool_spawns_units(const struct pool *ks);
 /* One of that tenant was told to end and has not yet. */
 bool pool_one_retires(const struct pool *ks, uint32_t uid, const char *session);
 /*

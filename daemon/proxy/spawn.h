@@ -36,6 +36,7 @@ struct spawn_request {
 	uint32_t runs_as;    /* spawn_direct() */
 	const char *session;
 	const struct session_limits *limits;
+	const char *slice; /* spawn_unit() */
 	uint32_t instance;
 	int socket; /* bound; borrowed */
 };

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "proxy/proxy.h"
+#include "proxy/slice.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 
@@ -147,16 +148,23 @@ int proxy_start(struct proxy *k, struct failure *why)
 {
 	const struct settings *s = k->set->settings;
 	_cleanup_(closep) int fd = -1;
+	char slice[SLICE_NAME_BYTES];
 	struct spawn_request q = { .settings = s,
 				   .program = k->set->program,
 				   .uid = k->uid,
 				   .session = k->session,
 				   .instance = k->instance,
-				   .limits = &k->limits };
+				   .limits = &k->limits,
+				   .slice = slice };
 	const struct record_keeper nobody = { 0 };
 	bool unit = pool_spawns_units(k->set);
+	struct session_limits now;
 	int r;
 
+	if (k->set->handlers->limits(k->set->userdata, k->uid, k->session, &now))
+		slice_name(s->slice, k->uid, k->session, slice);
+	else
+		slice_of_user(s->slice, k->uid, slice);
 	/* what an earlier process had is over with it */
 	record_end_claims(k->record);
 	record_identify(k->record, &nobody);

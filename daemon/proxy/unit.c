@@ -196,17 +196,6 @@ static int append_command(sd_bus_message *m, const struct spawn_request *q)
 	return r;
 }
 
-/* The tenant's slice: %u in the setting is the uid. */
-static void expand_slice(const char *pattern, uint32_t uid, char *out, size_t size)
-{
-	const char *at = strstr(pattern, "%u");
-
-	if (at)
-		snprintf(out, size, "%.*s%" PRIu32 "%s", (int)(at - pattern), pattern, uid, at + 2);
-	else
-		snprintf(out, size, "%s", pattern);
-}
-
 static int append_groups(sd_bus_message *m, const char *names)
 {
 	char copy[sizeof(((struct settings *)0)->group)], *list[sizeof(copy) / 2 + 1], *rest;
@@ -233,16 +222,15 @@ static int append_groups(sd_bus_message *m, const char *names)
 
 static int append_identity(sd_bus_message *m, const struct spawn_request *q)
 {
-	char description[128], user[16], slice[160];
+	char description[128], user[16];
 	int r;
 
 	snprintf(description, sizeof(description),
 		 "RDMA region keeper of uid %" PRIu32 ", session %s", q->uid, q->session);
 	snprintf(user, sizeof(user), "%" PRIu32, q->uid);
-	expand_slice(q->settings->slice, q->uid, slice, sizeof(slice));
 	r = sd_bus_message_append(m, "(sv)(sv)(sv)(sv)(sv)", "Description", "s", description,
 				  "Type", "s", "exec", "CollectMode", "s", "inactive-or-failed",
-				  "Slice", "s", slice, "StandardInputFileDescriptor", "h",
+				  "Slice", "s", q->slice, "StandardInputFileDescriptor", "h",
 				  q->socket);
 	if (r >= 0 && geteuid() == 0)
 		r = sd_bus_message_append(m, "(sv)", "DynamicUser", "b", 1);

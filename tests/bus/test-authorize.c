@@ -236,6 +236,42 @@ static void test_reload(void)
 	}
 }
 
+/* Sessions are made and ended by the administrator, or for those whom polkit knows. */
+static void test_session(void)
+{
+	static const char path[] = RDMAREG_SESSION_PREFIX "/0_job";
+	bool asks = getuid() == 0; /* else the asker is who runs the daemon */
+	uint32_t uid = getuid();
+	struct later l;
+
+	for (int authorized = asks ? 0 : 1; authorized < 2; authorized++) {
+		sd_bus_message *m = new_manager_call(asker, "CreateSession");
+
+		check(sd_bus_message_append(m, "usa{sv}", uid, "job", 0) >= 0);
+		send_later(asker, m, &l);
+		if (asks) {
+			polkit_await(1);
+			check_text(polkit.question[0].action, RDMAREG_ACTION_SESSIONS);
+			polkit_answer(authorized, false);
+		}
+		await_answer(asker, &l);
+		check_text(l.reply.error, authorized ? "" : "AccessDenied");
+	}
+	if (!asks)
+		return;
+	/* it is not the asker's, so he does not see it; who is authorized may end it all the same */
+	for (int i = 0; i < 3; i++) {
+		sd_bus_message *m = new_call(asker, path, RDMAREG_SESSION_INTERFACE, "Release");
+
+		add_options(m, 0);
+		send_later(asker, m, &l);
+		polkit_await(1);
+		polkit_answer(i > 0, false);
+		await_answer(asker, &l);
+		check_text(l.reply.error, i == 0 ? "AccessDenied" : i == 1 ? "" : "NoSuchSession");
+	}
+}
+
 /*
  * Plays pkttyagent(1): says how it was called, that it is ready, and stays. Its folder is to be the
  * first of PATH.
@@ -498,6 +534,7 @@ int main(void)
 	test_configure();
 	test_evict();
 	test_reload();
+	test_session();
 	test_tool();
 	test_enforce();
 	test_vanish();

@@ -131,6 +131,60 @@ expect_status 3 "and cannot be released by it" as_tenant rdmaregctl release "$ro
 expect_status 4 "a file that cannot be opened cannot be registered" as_nobody rdmaregctl register /mnt/xfs/tenants
 expect_equal "two tenants, two keepers" 2 "$(keeper_pids | wc -l)"
 
+# --- sessions that root creates for a user, as a scheduler does for jobs
+session_path() { echo "/org/rdmareg/Registry1/session/1000_$1"; }
+create_session() { manager_call CreateSession 'usa{sv}' 1000 "$@"; }
+manager_call() { busctl --system call org.rdmareg.Registry1 /org/rdmareg/Registry1 org.rdmareg.Registry1.Manager "$@"; }
+session_call() { busctl --system --timeout=60 call org.rdmareg.Registry1 "$(session_path "$1")" org.rdmareg.Registry1.Session "${@:2}"; }
+session_value() { busctl --system get-property org.rdmareg.Registry1 "$(session_path "$1")" org.rdmareg.Registry1.Session "$2" | cut -d' ' -f2; }
+session_slice='rdmareg-1000-job\x2d7.slice'
+no_slice() { [ -z "$(systemctl list-units --all --no-legend --plain "${1:-rdmareg-1000-*.slice}")" ]; }
+# twenty_times COMMAND - COMMAND 1 to COMMAND 20, at once
+twenty_times() {
+	local n pids=() failed=0
+	for n in $(seq 20); do "$@" "$n" & pids+=($!); done
+	for n in "${pids[@]}"; do wait "$n" || failed=1; done
+	return $failed
+}
+create_one() { create_session "array$1" 0; }
+register_one() { as_tenant rdmaregctl register /mnt/xfs/tenants --session "array$1" >/dev/null; }
+release_one() { session_call "array$1" Release 'a{sv}' 0; }
+check "a session is created, with a limit of its memory" create_session job-7 1 MaxMemory t $((256 * MIB))
+check "which the same call again does not change" create_session job-7 1 MaxMemory t $((256 * MIB))
+check "and another one is refused" sh -c "! busctl --system call org.rdmareg.Registry1 /org/rdmareg/Registry1 org.rdmareg.Registry1.Manager CreateSession 'usa{sv}' 1000 job-7 0"
+expect_equal "it has a slice" active "$(systemctl is-active "$session_slice")"
+expect_equal "with that limit" $((256 * MIB)) "$(unit "$session_slice" MemoryMax)"
+check "its user may not release it" sh -c "! setpriv --reuid=tenant --regid=tenant --init-groups busctl --system call org.rdmareg.Registry1 $(session_path job_2d7) org.rdmareg.Registry1.Session Release 'a{sv}' 0"
+r=$(as_tenant rdmaregctl --json register /mnt/xfs/tenants --session job-7 --access rw) || not_ok "its user registers in it"
+expect_equal "the keeper is in the session's slice" "$session_slice" "$(unit "rdmareg-keeper-1000-job-7-1.service" Slice)"
+check "whose memory shows" [ "$(session_value job_2d7 MemoryCurrent)" -gt 0 ]
+expect_equal "the limit shows, too" $((256 * MIB)) "$(session_value job_2d7 MaxMemory)"
+truncate -s 1G /dev/shm/large
+chown tenant: /dev/shm/large
+check "more memory than the session has is refused" sh -c '! setpriv --reuid=tenant --regid=tenant --init-groups rdmaregctl register /dev/shm/large --session job-7 2>/run/large.log'
+check "in words" grep -q MemoryMax /run/large.log
+expect_equal "and nobody is killed" active "$(systemctl is-active rdmareg-keeper-1000-job-7-1.service)"
+check "the limit is raised" session_call job_2d7 SetLimits 'a{sv}' 1 MaxMemory t $((1200 * MIB))
+expect_equal "of the slice" $((1200 * MIB)) "$(unit "$session_slice" MemoryMax)"
+check "a slice of an ended session is left by an earlier daemon" busctl --system call org.freedesktop.systemd1 /org/freedesktop/systemd1 \
+	org.freedesktop.systemd1.Manager StartTransientUnit 'ssa(sv)a(sa(sv))' rdmareg-1000-left.slice replace 1 \
+	Description s "Memory registered for RDMA, of one session" 0
+check "the daemon is restarted" systemctl restart rdmaregd
+expect_equal "the session is there, with its region" 1 "$(session_value job_2d7 Regions)"
+expect_equal "with its limit" $((1200 * MIB)) "$(unit "$session_slice" MemoryMax)"
+check "the slice that was left goes" wait_for no_slice rdmareg-1000-left.slice
+rm /dev/shm/large
+check "it is released" session_call job_2d7 Release 'a{sv}' 1 GraceUSec t 0
+check "with its region" region_gone "$(field id "$r")"
+check "and its slice" wait_for no_slice
+check "twenty sessions are created at once" twenty_times create_one
+check "and registered in" twenty_times register_one
+expect_equal "each has a keeper" 20 "$(systemctl list-units --state=running --no-legend --plain 'rdmareg-keeper-1000-array*' | wc -l)"
+check "and released" twenty_times release_one
+check "their slices go" wait_for no_slice
+no_array() { [ -z "$(systemctl list-units --all --no-legend --plain 'rdmareg-keeper-1000-array*')" ]; }
+check "their keepers, too" no_array
+
 # --- the daemon comes and goes
 before=$(rdmaregctl --json list | jq -c 'map({id, path, rkey, ticket, uid})')
 keepers=$(keeper_pids | sort)

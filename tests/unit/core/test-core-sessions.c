@@ -206,8 +206,23 @@ static void test_order(void)
 	assert(!registry_next_session(r, &three, NULL, &t));
 }
 
+static void test_names(void)
+{
+	static const char most[] = "123456789-123456789-123456789-123456789-12345678";
+	static const char *const not[] = {
+		"",	    "a b", "a/b",  "a\n",
+		"\xc3\xa4", "a@b", "\x7f", "123456789-123456789-123456789-123456789-123456789"
+	};
+
+	assert(tenant_session_is_sound(most) && tenant_session_is_sound("a") &&
+	       tenant_session_is_sound("AZaz09_.-"));
+	for (size_t i = 0; i < sizeof(not) / sizeof(*not); i++)
+		assert(!tenant_session_is_sound(not[i]));
+}
+
 int main(void)
 {
+	test_names();
 	test_counts();
 	test_ids();
 	test_limits();
