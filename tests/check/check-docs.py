@@ -35,12 +35,12 @@ FOREIGN = {"librpma.h", "verbs.h"}
 ELSEWHERE = {"ADVISE_MR", "BUS_MCEERR_AR", "CAP_LEASE", "CAP_NET_ADMIN", "COMMIT_RANGE", "FOLL_LONGTERM",
              "FS_ALLOW_HSM", "IB_CM_REJ_INVALID_SERVICE_ID", "IORING_OP_FTRUNCATE", "InfiniBand", "KillMode",
              "LOCAL_INV", "LOCAL_WRITE", "MemoryHigh", "ODP_SUPPORT", "PIDFD_GET_INFO", "PRE_CONTENT",
-             "RLIMIT_SIGPENDING", "ThreadSanitizer", "XFS_IOC_FSGEOMETRY_V1", "ZERO_RANGE", "check_vma_flags",
+             "RLIMIT_SIGPENDING", "ThreadSanitizer", "XFS_IOC_FSGEOMETRY_V1", "ZERO_RANGE", "check_vma_flags", "contain_spank",
              "complete_signal", "d_path", "extent_max_zeroout_kb", "f_fsid", "fanotify_event_info_range", "fid_type",
              "fsnotify_pre_content", "hmm_range_fault", "i_mmap_rwsem", "i_rwsem", "i_size",
-             "ib_umem_odp_map_dma_and_lock", "ibv_rereg_mr", "invalidate_lock", "ioctl_xfs_fsgeometry",
+             "ib_umem_odp_map_dma_and_lock", "ibv_rereg_mr", "invalidate_lock", "ioctl_xfs_fsgeometry", "job_prolog",
              "lm_breaker_timedout", "max_incoming_bytes", "mmap_lock", "mmu_notifier_event", "open_by_handle_at",
-             "proc_pid_syscall", "psi_trigger_poll", "swap_header", "vma_is_fsdax", "wait_task_inactive",
+             "proc_pid_syscall", "psi_trigger_poll", "swap_header", "user_init", "vma_is_fsdax", "wait_task_inactive",
              "writable_file_mapping_allowed", "write_iter", "xfs_break_leased_layouts"}
 NAME_OF_CODE = re.compile(r"(?:[a-z][a-z0-9]*|[A-Z][A-Z0-9]*)(?:_[A-Za-z0-9]+)+|[A-Z][a-z]+(?:[A-Z]\w*)+")
 PLACEHOLDER = re.compile(r"NAME|NN|^path/")

@@ -8,6 +8,10 @@
 # cluster's are. Each node has its slurmd; munge and slurmctld run on node-a. Nothing of it starts by itself (masked-units).
 
 SLURM_STATE=/run/lab/slurm
+SLURM_TICKETS=/mnt/tmpfs/tickets
+# where jobs leave what they saw; exported, since they have the environment of their submission
+export RDMAREG_JOBS=/mnt/tmpfs/jobs
+SLURM_PLUGIN=/usr/lib/x86_64-linux-gnu/rdmareg/spank_rdmareg.so
 SLURM_NODES="node-a node-b"
 
 # node_b COMMAND... - on node-b, as root there.
@@ -80,6 +84,55 @@ nodes_idle() {
 	for node in $SLURM_NODES; do node_is "$node" idle || return 1; done
 }
 
+# The daemon of node-b, with a bus of its own. Its keepers are its children, so the unit leaves them alone when it is stopped.
+start_rdmaregd_b() {
+	printf '[keepers]\nspawn = direct\nidle_exit_sec = 2\nlisten_address = %s\n' "$LAB_ADDR_B" |
+		node_b tee /etc/rdmareg/conf.d/node-b.conf >/dev/null
+	systemd-run -q --collect --unit=lab-rdmaregd-b -p KillMode=process -p LimitMEMLOCK=infinity \
+		nsenter --target "$(cat $SLURM_STATE/node-b.pid)" --mount --net -- "$RDMAREGD"
+	wait_for node_b rdmaregctl list
+}
+
+# slurm_product_up - rdmaregd on both nodes, and the plugin, which is found when slurm_up starts Slurm.
+slurm_product_up() {
+	printf '[keepers]\nidle_exit_sec = 2\n' >"$RDMAREG_CONFDIR/50-slurm.conf"
+	product_up || return 1
+	mkdir -p $SLURM_TICKETS /etc/slurm/plugstack.conf.d
+	chmod 1777 $SLURM_TICKETS
+	echo "optional $SLURM_PLUGIN directory=$SLURM_TICKETS" >/etc/slurm/plugstack.conf.d/rdmareg.conf
+	start_node_b || return 1
+	node_b dbus-daemon --system --fork --nopidfile --print-pid >$SLURM_STATE/dbus-b.pid
+	start_rdmaregd_b
+}
+
+# Slurm's own names of states, for wait_for.
+job_is() { [ "$(squeue -h -j "$1" -o %T 2>/dev/null)" = "$2" ]; }
+job_over() { [ -z "$(squeue -h -j "$1" -o %T 2>/dev/null)" ]; }
+
+slurm_jobs_dir() {
+	mkdir -p $RDMAREG_JOBS
+	chmod 1777 $RDMAREG_JOBS
+}
+
+# slurm_hook HOOK N JOB - the plugin's hook N times, as slurmd on node-a calls it for a job of good.
+slurm_hook() {
+	env SLURMD_NODENAME=node-a "$RDMAREG_TESTS/slurm-played" $SLURM_PLUGIN "$1" "$2" "$3" "$(id -u good)" 0 1 0 directory=$SLURM_TICKETS
+}
+
+# regions_of_jobs - how many there are on both nodes.
+regions_of_jobs() { { rdmaregctl --json list; node_b rdmaregctl --json list; } | jq -s 'add | length'; }
+
+# slurm_nothing_left - after the last job: no region on either node, no keeper, no registration, no unit, no ticket file.
+slurm_nothing_left() {
+	local left
+	[ "$(regions_of_jobs)" = 0 ] || { echo "regions left: $(regions_of_jobs)"; return 1; }
+	left=$(find $SLURM_TICKETS -mindepth 1)
+	[ -z "$left" ] || { echo "ticket files left: $left"; return 1; }
+	left=$(systemctl list-units --all --no-legend --plain 'rdmareg-keeper-*')
+	[ -z "$left" ] || { echo "units left: $left"; return 1; }
+	nothing_left
+}
+
 # slurm_up - returns when both nodes are idle.
 slurm_up() {
 	mkdir -p /etc/slurm /var/lib/slurm/ctld $SLURM_STATE
@@ -90,7 +143,7 @@ slurm_up() {
 	systemd-run -q --collect --unit=lab-munged -p User=munge -p RuntimeDirectory=munge -p StateDirectory=munge \
 		-p LogsDirectory=munge /usr/sbin/munged --foreground
 	wait_for sh -c 'munge -n | unmunge' || return 1
-	start_node_b || return 1
+	[ -s $SLURM_STATE/node-b.pid ] || start_node_b || return 1
 	systemd-run -q --collect --unit=lab-slurmctld -p User=slurm -p RuntimeDirectory=slurmctld /usr/sbin/slurmctld -D
 	start_slurmd_a
 	start_slurmd_b
@@ -102,8 +155,10 @@ slurm_log() { journalctl --no-pager -q -b -u lab-slurmctld -u 'slurmd-*' -u lab-
 # slurm_down - jobs, daemons and node-b. Never fails.
 slurm_down() {
 	scancel --state=PENDING --state=RUNNING -u good 2>/dev/null
-	systemctl stop 'slurmd-*' lab-slurmctld lab-munged lab-node-b 2>/dev/null
+	systemctl stop 'slurmd-*' lab-slurmctld lab-munged lab-rdmaregd-b 2>/dev/null
 	pkill -KILL -x slurmstepd
-	rm -rf $SLURM_STATE /var/lib/slurm/*
+	[ ! -s $SLURM_STATE/dbus-b.pid ] || kill "$(cat $SLURM_STATE/dbus-b.pid)"
+	systemctl stop lab-node-b 2>/dev/null
+	rm -rf $SLURM_STATE /var/lib/slurm/* /etc/slurm/plugstack.conf.d/rdmareg.conf
 	return 0
 }

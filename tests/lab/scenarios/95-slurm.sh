@@ -1,19 +1,78 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# A real Slurm of two nodes: jobs of an ordinary user.
+# A real Slurm of two nodes with the plugin: regions that an ordinary user's job asks for are there when its tasks begin, reachable
+# from the other node, and gone when the job is, however it ends. `./run slurm` has the rest.
 # boot: systemd
-# timeout: 300
+# timeout: 420
 . /lab/guest/lib.sh
 . /lab/guest/regions.sh
 . /lab/guest/slurm.sh
 kernel_at_least 7.0 || skip_all "this kernel's rdma_rxe listens in one network namespace only"
 trap slurm_down EXIT
 users_up
+check "rdmaregd runs on both nodes" slurm_product_up
 slurm_up || { slurm_log; sinfo; not_ok "slurmctld and two slurmd run"; finish; }
 ok "slurmctld and two slurmd run"
+slurm_jobs_dir
+
 expect_equal "a job of an ordinary user runs on both" "node-a node-b" \
 	"$(as_good srun -D /tmp -N2 -l printenv SLURMD_NODENAME 2>&1 | sort -n | sed 's/^[0-9]*: //' | paste -sd' ')"
-check "each in its own network" sh -c \
-	"setpriv --reuid=good --regid=good --init-groups srun -D /tmp -N1 -w node-b ip -o -4 addr show dev veth-b | grep -q $LAB_ADDR_B"
+
+# --- a job on two nodes: the rank on one writes into the region of the other
+noise $RDMAREG_JOBS/sent 2
+zeroes /mnt/xfs/model 4
+goods /mnt/xfs/model
+cat >$RDMAREG_JOBS/rank.sh <<'EOF'
+echo "$SLURM_PROCID $RDMAREG_MISSING $(stat -c %a.%U "$RDMAREG_TICKETS") $(grep -c ' model rw rdmareg://' "$RDMAREG_TICKETS")"
+[ "$SLURM_PROCID" = 1 ] || exit 0
+exec rdmaregctl put $RDMAREG_JOBS/sent "$(awk '$1 == 0 && $3 == "model" { print $5 }' "$RDMAREG_TICKETS")"
+EOF
+as_good srun -D /tmp -N2 --rdmareg=/mnt/xfs/model:rw,warm,required,name=model sh $RDMAREG_JOBS/rank.sh >/run/lab/ranks 2>&1
+expect_equal "two nodes: the job succeeds" 0 $?
+expect_equal "two nodes: each rank has a file of mode 0600 with both nodes' tickets" "0 0 600.good 2;1 0 600.good 2" \
+	"$(grep '^[01] ' /run/lab/ranks | sort | paste -sd';')"
+check "two nodes: the file has what the other node's rank wrote" cmp -n $((2 * MIB)) $RDMAREG_JOBS/sent /mnt/xfs/model
+check "two nodes: nothing is left" wait_for slurm_nothing_left
+cat /run/lab/ranks
+
+# --- refused where it is submitted
+refused() { # WORDS COMMAND...
+	local words=$1
+	shift
+	! as_good "$@" >/run/lab/refused 2>&1 && grep -q "$words" /run/lab/refused
+}
+check "srun refuses a region that cannot be, and says why" refused "neither r nor rw" srun -D /tmp --rdmareg=/mnt/xfs/model:x true
+check "so does sbatch" refused "no size" sbatch -D /tmp --rdmareg=memfd:much --wrap true
+check "so does salloc" refused "given twice" salloc -D /tmp --rdmareg=/x,warm,warm true
+
+# --- what is not there
+cat >$RDMAREG_JOBS/reason.sh <<'EOF'
+exec grep "^# node 0 .* r1 failed: /mnt/xfs/none: No such file" "$RDMAREG_TICKETS"
+EOF
+as_good srun -D /tmp --rdmareg=/mnt/xfs/none sh $RDMAREG_JOBS/reason.sh >/run/lab/none 2>&1
+expect_equal "a file that is not there: the task runs, and finds the reason" 0 $?
+as_good srun -D /tmp --rdmareg=/mnt/xfs/none,required touch $RDMAREG_JOBS/ran >/run/lab/required 2>&1
+check "required: the task does not run" test ! -e $RDMAREG_JOBS/ran
+check "required: and says why" grep -q "requires a region that is missing" /run/lab/required
+
+# --- a batch job with steps, cancelled
+cat >$RDMAREG_JOBS/batch.sh <<'EOF'
+#!/bin/sh
+srun true
+srun sh -c 'cp "$RDMAREG_TICKETS" $RDMAREG_JOBS/cancelled.$SLURM_PROCID; exec sleep 1000'
+EOF
+job=$(as_good sbatch --parsable -D /tmp -o /dev/null -N2 --rdmareg=/mnt/xfs/model:rw --rdmareg=memfd:4M,name=scratch $RDMAREG_JOBS/batch.sh)
+check "batch: its steps run" wait_for test -s $RDMAREG_JOBS/cancelled.0 -a -s $RDMAREG_JOBS/cancelled.1
+expect_equal "batch: both options reach the steps, on both nodes" "0 r1;0 scratch;1 r1;1 scratch" \
+	"$(awk '$5 ~ /^rdmareg:/ { print $1, $3 }' $RDMAREG_JOBS/cancelled.0 | paste -sd';')"
+expect_equal "batch: a file has one region on each node, whatever steps there are" 2 \
+	"$({ rdmaregctl --json list; node_b rdmaregctl --json list; } | jq -s --arg s "slurm.$job" \
+		'add | map(select(.session == $s and .path == "/mnt/xfs/model")) | length')"
+check "scancel" as_good scancel "$job"
+check "scancel: the job ends" wait_for job_over "$job"
+check "scancel: nothing is left" wait_for slurm_nothing_left
+check "the epilog runs again, twice" slurm_hook job_epilog 2 "$job"
+check "both nodes are there" wait_for nodes_idle
+slurm_log 80
 finish
