@@ -26,14 +26,10 @@
 #include "util/thread.h"
 
 #define LINE_MAX_BYTES 1024
-#define LINES 64
+#define RING_BYTES \
+	(UINT32_C(256) << 10) /* a thread may wait for its turn while lines come in a rush */
 #define PATIENCE_USEC (50 * USEC_PER_MSEC)
 #define END_USEC (2 * USEC_PER_SEC)
-
-struct line {
-	size_t size;
-	char text[LINE_MAX_BYTES];
-};
 
 static int max_priority = LOG_INFO;
 
@@ -43,8 +39,8 @@ static pid_t thread_pid; /* of the process that has the thread; 0: there is none
 /* Of the lock, but for who writes: that is the thread, if there is one. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t more, fewer;
-static struct line lines[LINES];
-static uint64_t put, written; /* so far */
+static char ring[RING_BYTES]; /* of each line its size, as a size_t, and its text */
+static uint64_t put, written; /* bytes so far */
 static bool late;	      /* a line was not written in time; until all are written */
 
 static _Atomic uint64_t lost; /* lines that were not told of yet */
@@ -85,20 +81,46 @@ static void write_or_lose(const char *text, size_t size)
 		atomic_fetch_add(&lost, 1);
 }
 
+static size_t until_wrap(uint64_t at, size_t size)
+{
+	size_t left = RING_BYTES - at % RING_BYTES;
+
+	return size < left ? size : left;
+}
+
+static void ring_put(const void *bytes, size_t size)
+{
+	size_t n = until_wrap(put, size);
+
+	memcpy(ring + put % RING_BYTES, bytes, n);
+	memcpy(ring, (const char *)bytes + n, size - n);
+	put += size;
+}
+
+static void ring_get(uint64_t at, void *ret, size_t size)
+{
+	size_t n = until_wrap(at, size);
+
+	memcpy(ret, ring + at % RING_BYTES, n);
+	memcpy((char *)ret + n, ring, size - n);
+}
+
 static void *write_all(void *userdata)
 {
-	struct line line;
+	char text[LINE_MAX_BYTES];
+	size_t size;
 
 	(void)userdata;
 	pthread_mutex_lock(&lock);
 	for (;;) {
 		while (written == put)
 			pthread_cond_wait(&more, &lock);
-		line = lines[written % LINES];
+		ring_get(written, &size, sizeof(size));
+		ring_get(written + sizeof(size), text, size);
 		pthread_mutex_unlock(&lock);
-		write_or_lose(line.text, line.size);
+		write_or_lose(text, size);
 		pthread_mutex_lock(&lock);
-		written++;
+		written += sizeof(size) + size;
 		late = late && written < put;
 		pthread_cond_broadcast(&fewer);
 	}
@@ -123,14 +145,14 @@ static void hand_over(const char *text, size_t size)
 	uint64_t mine;
 
 	pthread_mutex_lock(&lock);
-	if (put - written == LINES) {
+	if (put - written + sizeof(size) + size > RING_BYTES) {
 		atomic_fetch_add(&lost, 1);
 		pthread_mutex_unlock(&lock);
 		return;
 	}
-	lines[put % LINES].size = size;
-	memcpy(lines[put % LINES].text, text, size);
-	mine = ++put;
+	ring_put(&size, sizeof(size));
+	ring_put(text, size);
+	mine = put;
 	pthread_cond_signal(&more);
 	while (written < mine && !late)
 		late = pthread_cond_timedwait(&fewer, &lock, &until) == ETIMEDOUT && written < mine;

@@ -49,7 +49,7 @@ static void print_log(void)
 	if (!f)
 		return;
 	fprintf(stderr, "--- end of the log of rdmaregd and its keepers\n");
-	if (fseek(f, -16384, SEEK_END) < 0)
+	if (fseek(f, -4194304, SEEK_END) < 0)
 		rewind(f);
 	while (fgets(line, sizeof(line), f))
 		fputs(line, stderr);
