@@ -23,9 +23,11 @@ const char *const rig_usual[] = {
 	NULL
 };
 
-void rig_init(const char *program)
+void rig_init(int argc, char *const argv[])
 {
-	keeper_program = program;
+	if (argc != 2)
+		exit(2);
+	keeper_program = argv[1];
 	must(mkdtemp(directory));
 	setenv("RDMAREG_FAKE_DIR", directory, 1);
 	setenv("TMPDIR", directory, 1);
@@ -61,6 +63,14 @@ void rig_stop(void)
 {
 	close(rig_control);
 	must(client_stop(&k) == 0);
+}
+
+void rig_run_tests(const char *const *arguments, const char *session, rig_test *const *tests)
+{
+	rig_start(arguments, session);
+	while (*tests)
+		(*tests++)();
+	rig_stop();
 }
 
 void tell(const char *verb, uint64_t region, const char *rest)

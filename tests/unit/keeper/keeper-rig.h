@@ -23,9 +23,18 @@ extern uint64_t rig_last; /* region number */
 /* Few of everything, so that limits are reached; the session is "s.1". */
 extern const char *const rig_usual[];
 
-/* Before and after everything. @program: the keeper. */
-void rig_init(const char *program);
+/*
+ * A test program is rig_init(), rig_run() for each keeper that it takes, and rig_end(). Its only
+ * argument is the keeper's program; without it rig_init() ends it with status 2.
+ */
+void rig_init(int argc, char *const argv[]);
 void rig_end(void);
+
+/* A keeper with these arguments, as that session: starts it, does what follows, and stops it. */
+#define rig_run(arguments, session, ...) \
+	rig_run_tests(arguments, session, (rig_test *const[]){ __VA_ARGS__, NULL })
+typedef void rig_test(void);
+void rig_run_tests(const char *const *arguments, const char *session, rig_test *const *tests);
 
 void rig_start(const char *const *arguments, const char *session);
 void rig_stop(void);

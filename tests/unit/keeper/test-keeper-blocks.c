@@ -229,7 +229,7 @@ static void test_no_thread_left(void)
 /*
  * Nobody could be asked, and then somebody can: for writes as well until the blocks were looked at.
  */
-static void test_late_lease(mode_t mode, enum revocation_cause cause)
+static void late_lease(mode_t mode, enum revocation_cause cause)
 {
 	struct keeper_region what = region_of(MIB, SHORT, POLICY_YIELD), info;
 	struct keeper_message m;
@@ -248,6 +248,12 @@ static void test_late_lease(mode_t mode, enum revocation_cause cause)
 	}
 	must(asked(rig_last) == cause);
 	end(rig_last, fd);
+}
+
+static void test_late_lease(void)
+{
+	late_lease(DIRECT, CAUSE_FALLOCATE);
+	late_lease(SHARED, CAUSE_WRITE);
 }
 
 /*
@@ -305,23 +311,10 @@ int main(int argc, char *argv[])
 	static const char *const impatient[] = { "--session", "s.2", "--storage-stall-msec", "200",
 						 NULL };
 
-	if (argc != 2)
-		return 2;
-	rig_init(argv[1]);
-	rig_start(arguments, "s.1");
-	test_plain();
-	test_shared();
-	test_cloned();
-	test_writer_that_hangs();
-	test_unwritten();
-	test_late_lease(DIRECT, CAUSE_FALLOCATE);
-	test_late_lease(SHARED, CAUSE_WRITE);
-	test_late_lease_and_writer();
-	rig_stop();
-	rig_start(impatient, "s.2");
-	test_writer_that_stays();
-	test_no_thread_left();
-	rig_stop();
+	rig_init(argc, argv);
+	rig_run(arguments, "s.1", test_plain, test_shared, test_cloned, test_writer_that_hangs,
+		test_unwritten, test_late_lease, test_late_lease_and_writer);
+	rig_run(impatient, "s.2", test_writer_that_stays, test_no_thread_left);
 	rig_end();
 	return 0;
 }

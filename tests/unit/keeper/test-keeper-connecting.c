@@ -227,17 +227,9 @@ static void test_loops(void)
 
 int main(int argc, char *argv[])
 {
-	if (argc != 2)
-		return 2;
-	rig_init(argv[1]);
-	rig_start(rig_usual, "s.1");
-	test_waits();
-	test_leaves();
-	test_silent();
-	test_ends();
-	test_behind_fence();
-	test_loops();
-	rig_stop();
+	rig_init(argc, argv);
+	rig_run(rig_usual, "s.1", test_waits, test_leaves, test_silent, test_ends,
+		test_behind_fence, test_loops);
 	rig_end();
 	return 0;
 }

@@ -346,20 +346,9 @@ static void test_file(void)
 
 int main(int argc, char *argv[])
 {
-	if (argc != 2)
-		return 2;
-	rig_init(argv[1]);
-	rig_start(rig_usual, "s.1");
-	test_refusals();
-	test_range();
-	test_many();
-	test_crowd();
-	test_break_meanwhile();
-	test_ends();
-	test_release_with_grace();
-	test_sync();
-	test_file();
-	rig_stop();
+	rig_init(argc, argv);
+	rig_run(rig_usual, "s.1", test_refusals, test_range, test_many, test_crowd,
+		test_break_meanwhile, test_ends, test_release_with_grace, test_sync, test_file);
 	rig_end();
 	return 0;
 }

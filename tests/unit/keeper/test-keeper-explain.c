@@ -213,9 +213,7 @@ int main(int argc, char *argv[])
 	bool small;
 	int fd[2];
 
-	if (argc != 2)
-		return 2;
-	rig_init(argv[1]);
+	rig_init(argc, argv);
 	small = make_small_files(MIB, fd, 2);
 	rig_start(rig_usual, "s.1");
 	test_ranges();

@@ -213,16 +213,9 @@ static void test_ends(void)
 
 int main(int argc, char *argv[])
 {
-	if (argc != 2)
-		return 2;
-	rig_init(argv[1]);
-	rig_start(rig_usual, "s.1");
-	test_without_daemon();
-	test_orphaned_registration();
-	test_orphaned_release();
-	test_nonsense();
-	test_poison();
-	rig_stop();
+	rig_init(argc, argv);
+	rig_run(rig_usual, "s.1", test_without_daemon, test_orphaned_registration,
+		test_orphaned_release, test_nonsense, test_poison);
 	test_ends();
 	rig_end();
 	return 0;

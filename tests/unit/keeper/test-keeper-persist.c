@@ -92,13 +92,8 @@ static void test_disk(void)
 
 int main(int argc, char *argv[])
 {
-	if (argc != 2)
-		return 2;
-	rig_init(argv[1]);
-	rig_start(rig_usual, "s.1");
-	test_memory();
-	test_disk();
-	rig_stop();
+	rig_init(argc, argv);
+	rig_run(rig_usual, "s.1", test_memory, test_disk);
 	rig_end();
 	return 0;
 }

@@ -400,22 +400,10 @@ static void test_storage_hangs(void)
 
 int main(int argc, char *argv[])
 {
-	if (argc != 2)
-		return 2;
-	rig_init(argv[1]);
-	rig_start(rig_usual, "s.1");
-	test_refusals();
-	test_prefetch_cancelled();
-	test_consent();
-	test_deadline();
-	test_crowd();
-	test_follow();
-	test_release_while_asked();
-	test_configure();
-	test_reports();
-	test_release_while_registering();
-	test_peers();
-	rig_stop();
+	rig_init(argc, argv);
+	rig_run(rig_usual, "s.1", test_refusals, test_prefetch_cancelled, test_consent,
+		test_deadline, test_crowd, test_follow, test_release_while_asked, test_configure,
+		test_reports, test_release_while_registering, test_peers);
 	test_share();
 	test_storage_hangs();
 	rig_end();

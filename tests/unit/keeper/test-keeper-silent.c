@@ -474,9 +474,7 @@ int main(int argc, char *argv[])
 {
 	int fd = -1;
 
-	if (argc != 2)
-		return 2;
-	rig_init(argv[1]);
+	rig_init(argc, argv);
 	rig_start(arguments, "s.1");
 	fd = make_disk_file(LENGTH);
 	healthy = make_on(fd);
