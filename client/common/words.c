@@ -24,6 +24,8 @@ static const char *const durabilities[] = REGION_DURABILITY_NAMES;
 
 static const char *const path_states[] = PATH_STATE_NAMES;
 static const char *const warm_modes[] = WARM_MODE_NAMES;
+static const char *const session_states[] = SESSION_STATE_NAMES;
+static const char *const releases[] = SESSION_OUTCOME_NAMES;
 static const char *const job_states[] = { "running", "done", "failed", "cancelled" };
 
 /* A word added to the contract and not here, or the other way round, does not compile. */
@@ -45,6 +47,8 @@ SAME(kinds, RDMAREG_HOLDER_NONE, ARRAY_SIZE(kinds));
 SAME(durabilities, RDMAREG_DURABILITY_FLUSH, _REGION_DURABILITY_MAX);
 SAME(warm_modes, RDMAREG_WARM_WRITE, _WARM_MODE_MAX);
 SAME(durables, RDMAREG_DURABLE_STORAGE, ARRAY_SIZE(durables));
+SAME(session_states, RDMAREG_SESSION_ENDED, _SESSION_STATE_MAX);
+SAME(releases, RDMAREG_RELEASE_GONE, _SESSION_OUTCOME_MAX);
 SAME(job_states, RDMAREG_JOB_CANCELLED, ARRAY_SIZE(job_states));
 
 static const struct {
@@ -67,6 +71,8 @@ static const struct {
 	[WORDS_JOB_STATE] = WORDS(job_states, 1),
 	[WORDS_END] = WORDS(ends, 1),
 	[WORDS_PATH_STATE] = WORDS(path_states, 0),
+	[WORDS_SESSION_STATE] = WORDS(session_states, 1),
+	[WORDS_RELEASE_OUTCOME] = WORDS(releases, 1),
 #undef WORDS
 };
 
@@ -156,6 +162,16 @@ _public_ const char *rdmareg_job_state_name(enum rdmareg_job_state state)
 	return word_name(WORDS_JOB_STATE, state);
 }
 
+_public_ const char *rdmareg_session_state_name(enum rdmareg_session_state state)
+{
+	return word_name(WORDS_SESSION_STATE, state);
+}
+
+_public_ const char *rdmareg_release_outcome_name(enum rdmareg_release_outcome outcome)
+{
+	return word_name(WORDS_RELEASE_OUTCOME, outcome);
+}
+
 _public_ const char *rdmareg_end_name(enum rdmareg_end end)
 {
 	return word_name(WORDS_END, end);
@@ -179,4 +195,9 @@ _public_ enum rdmareg_policy rdmareg_policy_from_name(const char *name)
 _public_ enum rdmareg_arbitrate rdmareg_arbitrate_from_name(const char *name)
 {
 	return word_value(WORDS_ARBITRATE, name);
+}
+
+_public_ enum rdmareg_session_state rdmareg_session_state_from_name(const char *name)
+{
+	return word_value(WORDS_SESSION_STATE, name);
 }

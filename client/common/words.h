@@ -20,6 +20,8 @@ enum vocabulary {
 	WORDS_WARM_MODE,
 	WORDS_JOB_STATE,
 	WORDS_END,
+	WORDS_SESSION_STATE,
+	WORDS_RELEASE_OUTCOME,
 };
 
 /* The member of the public enumeration; 0 for NULL and for a word that is not known. */

@@ -129,6 +129,23 @@ enum rdmareg_job_state {
 	RDMAREG_JOB_CANCELLED,
 };
 
+/* State of a session that was created. */
+enum rdmareg_session_state {
+	RDMAREG_SESSION_UNKNOWN,
+	RDMAREG_SESSION_ACTIVE,	  /* regions can be registered into it */
+	RDMAREG_SESSION_DRAINING, /* no more; those that it has stay */
+	RDMAREG_SESSION_ENDED,	  /* being released: gone with the last of its regions */
+};
+
+/* What became of a region of a session that was released. */
+enum rdmareg_release_outcome {
+	RDMAREG_RELEASE_UNKNOWN,
+	RDMAREG_RELEASE_RELEASED, /* nothing of it is left */
+	/* not yet: its holders have their grace, or its keeper has not answered */
+	RDMAREG_RELEASE_LATE,
+	RDMAREG_RELEASE_GONE, /* its keeper ended meanwhile, and the region with it */
+};
+
 /* Where data is after rdmareg_sync(). */
 enum rdmareg_durable {
 	RDMAREG_DURABLE_UNKNOWN,
@@ -165,7 +182,8 @@ enum rdmareg_durability {
 /*
  * rdmareg_access_name, _state_name, _arbitration_name, _arbitrate_name, _policy_name, _cause_name,
  * _outcome_name, _holder_kind_name, _durable_name, _durability_name, _warm_mode_name,
- * _job_state_name, _end_name, _path_state_name: the word for a member.
+ * _job_state_name, _end_name, _path_state_name, _session_state_name, _release_outcome_name: the
+ * word for a member.
  */
 const char *rdmareg_access_name(enum rdmareg_access access);
 const char *rdmareg_state_name(enum rdmareg_state state);
@@ -181,6 +199,8 @@ const char *rdmareg_warm_mode_name(enum rdmareg_warm_mode mode);
 const char *rdmareg_job_state_name(enum rdmareg_job_state state);
 const char *rdmareg_end_name(enum rdmareg_end end);
 const char *rdmareg_path_state_name(enum rdmareg_path_state state);
+const char *rdmareg_session_state_name(enum rdmareg_session_state state);
+const char *rdmareg_release_outcome_name(enum rdmareg_release_outcome outcome);
 
 /*
  * The way back: the member for a word, 0 for NULL and for a word that is none of them.
@@ -190,6 +210,7 @@ enum rdmareg_state rdmareg_state_from_name(const char *name);
 enum rdmareg_policy rdmareg_policy_from_name(const char *name);
 enum rdmareg_arbitrate rdmareg_arbitrate_from_name(const char *name);
 enum rdmareg_warm_mode rdmareg_warm_mode_from_name(const char *name);
+enum rdmareg_session_state rdmareg_session_state_from_name(const char *name);
 
 #ifdef __cplusplus
 }

@@ -6,6 +6,7 @@
  *   rdmareg-words.h   the enumerations, and the word for each member
  *   rdmareg-owner.h   make ranges of files reachable, find them, change them, take them down
  *   rdmareg-holder.h  hear of revocations, answer them; use a region that somebody else registered
+ *   rdmareg-session.h sessions that a launcher makes for a user, with limits, released as a whole
  *   rdmareg-job.h     a long prefetch: its progress, giving it up
  *   rdmareg-demand.h  want blocks back: close a region, make it durable, clear a filesystem
  *   rdmareg-device.h  what this machine has that regions can be made of
@@ -90,6 +91,8 @@ const char *rdmareg_last_error_name(void);
 #include "rdmareg-owner.h"
 
 #include "rdmareg-holder.h"
+
+#include "rdmareg-session.h"
 
 #include "rdmareg-job.h"
 

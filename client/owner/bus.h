@@ -32,6 +32,7 @@ struct rdmareg {
 	size_t event_first, n_events;
 	struct rdmareg_region *regions; /* handles, freed with the context */
 	struct rdmareg_list *lists;
+	struct rdmareg_sessions *session_lists;
 	struct joined *joined; /* join.c */
 	struct rdmareg_job *jobs;
 	uint64_t last_job;
@@ -92,5 +93,6 @@ void jobs_free_all(struct rdmareg *c);
 /* region.c: free what hangs on a context that is being closed. */
 void regions_free_all(struct rdmareg *c);
 void lists_free_all(struct rdmareg *c);
+void session_lists_free_all(struct rdmareg *c); /* session-list.c */
 
 #endif

@@ -99,6 +99,7 @@ _public_ struct rdmareg *rdmareg_close(struct rdmareg *c)
 		return NULL;
 	joined_free_all(c);
 	lists_free_all(c);
+	session_lists_free_all(c);
 	jobs_free_all(c);
 	regions_free_all(c);
 	sd_bus_flush_close_unref(c->bus);

@@ -37,7 +37,7 @@ void mock_take_options(sd_bus_message *m)
 		assert(sd_bus_message_read(m, "s", &key) >= 0 &&
 		       sd_bus_message_peek_type(m, NULL, &type) > 0);
 		n += (size_t)snprintf(mock_options + n, sizeof(mock_options) - n, " %s=", key);
-		if (*type == 's' && sd_bus_message_read(m, "v", type, &text) >= 0)
+		if ((*type == 's' || *type == 'o') && sd_bus_message_read(m, "v", type, &text) >= 0)
 			n += (size_t)snprintf(mock_options + n, sizeof(mock_options) - n, "%s",
 					      text);
 		else if (*type == 't' && sd_bus_message_read(m, "v", type, &number) >= 0)
@@ -55,8 +55,7 @@ void mock_take_options(sd_bus_message *m)
 	}
 }
 
-/* The value of an option of the last call; NULL: it was not mock_options. Good until the next. */
-static const char *option(const char *key)
+const char *mock_option(const char *key)
 {
 	static char value[4][128];
 	static unsigned int next;
@@ -75,7 +74,7 @@ static const char *option(const char *key)
 
 static uint64_t option_number(const char *key, uint64_t otherwise)
 {
-	const char *value = option(key);
+	const char *value = mock_option(key);
 
 	return value ? strtoull(value, NULL, 10) : otherwise;
 }
@@ -219,13 +218,13 @@ uint64_t mock_new_region(const char *access, uint64_t offset, uint64_t length)
 static void apply_options(uint64_t id)
 {
 	mock_regions[id].grace = option_number("grace_usec", mock_regions[id].grace);
-	if (option("policy"))
+	if (mock_option("policy"))
 		snprintf(mock_regions[id].policy, sizeof(mock_regions[id].policy), "%s",
-			 option("policy"));
-	if (option("session"))
+			 mock_option("policy"));
+	if (mock_option("session"))
 		snprintf(mock_regions[id].session, sizeof(mock_regions[id].session), "%s",
-			 option("session"));
-	if (option("detached"))
+			 mock_option("session"));
+	if (mock_option("detached"))
 		mock_regions[id].detached = option_number("detached", 0);
 }
 
@@ -263,7 +262,7 @@ static int on_list(sd_bus_message *call, void *userdata, sd_bus_error *error)
 	(void)userdata;
 	(void)error;
 	mock_take_options(call);
-	session = option("session");
+	session = mock_option("session");
 	limit = option_number("limit", 256);
 	assert(sd_bus_message_new_method_return(call, &m) >= 0);
 	assert(sd_bus_message_open_container(m, 'a', "(toa{sv})") >= 0);
@@ -515,6 +514,11 @@ const sd_bus_vtable mock_manager[] = {
 	SD_BUS_METHOD("Evict", "ha{sv}", "u", on_evict, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("EnforceLimits", "a{sv}", "u", on_evict, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Subscribe", "", "", on_subscribe, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("CreateSession", "usa{sv}", "o", mock_create_session,
+		      SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("GetSession", "us", "o", mock_get_session, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("ListSessions", "a{sv}", "a(ousstua{sv})", mock_list_sessions,
+		      SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_VTABLE_END,
 };
 

@@ -24,9 +24,20 @@ extern struct mock_region mock_regions[REGIONS_MAX];
 extern char mock_subscriber[64];
 extern bool mock_scrambled;    /* ListDevices makes no sense */
 extern char mock_options[512]; /* of the last call that had any, as " key=value" each */
-extern const sd_bus_vtable mock_manager[], mock_methods[], mock_job_methods[];
+extern const sd_bus_vtable mock_manager[], mock_methods[], mock_job_methods[],
+	mock_session_methods[];
 
 void mock_take_options(sd_bus_message *m);
+
+/* The value of an option of the last call; NULL: it was not given. Good until the fourth next. */
+const char *mock_option(const char *key);
+
+/* fakes/rdmaregd-sessions.c */
+int mock_create_session(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int mock_get_session(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int mock_list_sessions(sd_bus_message *call, void *userdata, sd_bus_error *error);
+int mock_find_session(sd_bus *bus, const char *path, const char *interface, void *userdata,
+		      void **ret_found, sd_bus_error *error);
 
 /* fakes/rdmaregd-jobs.c; telling: whether it was about jobs */
 int mock_start_prefetch(sd_bus_message *m, void *userdata, sd_bus_error *error);

@@ -135,6 +135,9 @@ pid_t mock_daemon_start(void)
 					  RDMAREG_REGION_INTERFACE, mock_methods, NULL, NULL) >= 0);
 	assert(sd_bus_add_fallback_vtable(bus, NULL, RDMAREG_JOB_PREFIX, RDMAREG_JOB_INTERFACE,
 					  mock_job_methods, mock_find_job, NULL) >= 0);
+	assert(sd_bus_add_fallback_vtable(bus, NULL, RDMAREG_SESSION_PREFIX,
+					  RDMAREG_SESSION_INTERFACE, mock_session_methods,
+					  mock_find_session, NULL) >= 0);
 	assert(sd_bus_add_object_vtable(bus, NULL, "/test", "org.rdmareg.Test", teller, NULL) >= 0);
 	assert(sd_bus_request_name(bus, RDMAREG_BUS_NAME, 0) >= 0);
 	assert(write(ready[1], "", 1) == 1);

@@ -27,6 +27,8 @@ static struct rdmareg_list *list;
 static struct rdmareg_holders *holders;
 static struct rdmareg_devices *devices;
 static struct rdmareg_job *job;
+static struct rdmareg_sessions *sessions;
+static struct rdmareg_released *released;
 static int fd;
 
 /* The last call failed with this, and says why. */
@@ -60,6 +62,10 @@ static void test_null_objects(void)
 	struct rdmareg_devices *d = (void *)1;
 	struct rdmareg_job *j = (void *)1;
 	struct rdmareg_imported *i = (void *)1;
+	struct rdmareg_session_info session = { .size = sizeof(session) };
+	struct rdmareg_released_region end = { .size = sizeof(end) };
+	struct rdmareg_sessions *s = (void *)1;
+	struct rdmareg_released *e = (void *)1;
 	uint64_t number = 1;
 	char *ticket = (void *)1;
 	int other = 1;
@@ -100,6 +106,15 @@ static void test_null_objects(void)
 	is_null(rdmareg_dax_create(NULL, 1, NULL, &other, NULL, NULL), "c");
 	is_null(rdmareg_dax_destroy(NULL, "/dev/dax0.0"), "c");
 	is_null(rdmareg_import(NULL, NULL, &i), "region");
+	is_null(rdmareg_session_create(NULL, 1, "x", NULL), "c");
+	is_null(rdmareg_session_get(NULL, 1, "x", &session), "c");
+	is_null(rdmareg_session_drain(NULL, 1, "x"), "c");
+	is_null(rdmareg_session_set_limits(NULL, 1, "x", NULL), "c");
+	is_null(rdmareg_session_release(NULL, 1, "x", NULL, &e), "c");
+	is_null(rdmareg_list_sessions(NULL, NULL, &s), "c");
+	is_null(rdmareg_sessions_next(NULL, &session), "l");
+	is_null(rdmareg_released_next(NULL, &end), "l");
+	assert(s == (void *)1 && e == (void *)1);
 	assert(rdmareg_region_id(NULL) == 0);
 	assert(r == (void *)1 && l == (void *)1 && h == (void *)1 && d == (void *)1 &&
 	       j == (void *)1 && i == (void *)1 && ticket == (void *)1 && number == 1 &&
@@ -120,6 +135,16 @@ static void test_null_outputs(void)
 	is_null(rdmareg_dax_create(c, 1, NULL, NULL, NULL, NULL), "ret_fd");
 	is_null(rdmareg_dax_destroy(c, NULL), "path");
 	is_null(rdmareg_import(region, NULL, NULL), "ret");
+	is_null(rdmareg_session_create(c, 1, NULL, NULL), "name");
+	is_null(rdmareg_session_get(c, 1, NULL, NULL), "name");
+	is_null(rdmareg_session_drain(c, 1, NULL), "name");
+	is_null(rdmareg_session_set_limits(c, 1, NULL, NULL), "name");
+	is_null(rdmareg_session_set_limits(c, 1, "x", NULL), "limits");
+	is_null(rdmareg_session_release(c, 1, NULL, NULL, NULL), "name");
+	is_null(rdmareg_list_sessions(c, NULL, NULL), "ret");
+	refused(rdmareg_session_get(c, 1, "x", NULL), EINVAL, "no structure");
+	refused(rdmareg_sessions_next(sessions, NULL), EINVAL, "no structure");
+	refused(rdmareg_released_next(released, NULL), EINVAL, "no structure");
 	refused(rdmareg_region_get_info(region, NULL), EINVAL, "no structure");
 	refused(rdmareg_list_next(list, NULL), EINVAL, "no structure");
 	refused(rdmareg_next_event(c, NULL), EINVAL, "no structure");
@@ -225,6 +250,13 @@ static void test_sizes(void)
 		refused(rdmareg_holders_next(holders, (void *)&any), EINVAL, "size");
 		refused(rdmareg_job_get_info(job, (void *)&any), EINVAL, "size");
 		refused(rdmareg_devices_next(devices, (void *)&any), EINVAL, "size");
+		refused(rdmareg_session_create(c, 1, "x", options), EINVAL, "size");
+		refused(rdmareg_session_get(c, 1, "x", (void *)&any), EINVAL, "size");
+		refused(rdmareg_session_set_limits(c, 1, "x", options), EINVAL, "size");
+		refused(rdmareg_session_release(c, 1, "x", options, NULL), EINVAL, "size");
+		refused(rdmareg_list_sessions(c, options, (void *)&l), EINVAL, "size");
+		refused(rdmareg_sessions_next(sessions, (void *)&any), EINVAL, "size");
+		refused(rdmareg_released_next(released, (void *)&any), EINVAL, "size");
 	}
 	newer.unknown = 1;
 	refused(rdmareg_register(c, fd, 0, 0, RDMAREG_ACCESS_READ, &newer.known, &r), E2BIG,
@@ -243,6 +275,9 @@ static void test_reserved(void)
 	struct rdmareg_register_options ro = { .size = sizeof(ro), .reserved = { [1] = 1 } };
 	struct rdmareg_configure_options co = { .size = sizeof(co), .reserved = 1 };
 	struct rdmareg_dax_options dao = { .size = sizeof(dao), .reserved = { [1] = 1 } };
+	struct rdmareg_session_limits sl = { .size = sizeof(sl), .reserved = 1 };
+	struct rdmareg_sessions_options so = { .size = sizeof(so), .reserved = { [2] = 1 } };
+	struct rdmareg_sessions *s = NULL;
 	struct rdmareg *context = NULL;
 	struct rdmareg_region *r = NULL;
 	int other = -1;
@@ -251,7 +286,46 @@ static void test_reserved(void)
 	refused(rdmareg_register(c, fd, 0, 0, RDMAREG_ACCESS_READ, &ro, &r), E2BIG, "reserved");
 	refused(rdmareg_configure(region, &co), E2BIG, "reserved");
 	refused(rdmareg_dax_create(c, 1, &dao, &other, NULL, NULL), E2BIG, "reserved");
-	assert(!context && !r && other == -1);
+	refused(rdmareg_session_create(c, 1, "x", &sl), E2BIG, "reserved");
+	refused(rdmareg_session_set_limits(c, 1, "x", &sl), E2BIG, "reserved");
+	refused(rdmareg_list_sessions(c, &so, &s), E2BIG, "reserved");
+	assert(!context && !r && !s && other == -1);
+}
+
+/* What no session is called; its path would be another one's, or none. */
+static void test_session_names(void)
+{
+	static const char *const names[] = {
+		"",	    "a b", "a/b",
+		"\xc3\xa9", "a\n", "../x",
+		"*",	    "%n",  "1234567890123456789012345678901234567890123456789",
+	};
+	struct rdmareg_session_info info = { .size = sizeof(info), .uid = 7 };
+	struct rdmareg_session_limits l = { .size = sizeof(l), .regions = 1 }, none = l;
+	struct rdmareg_sessions_options so = { .size = sizeof(so), .page = UINT32_MAX };
+	struct rdmareg_released *e = NULL;
+	struct rdmareg_sessions *s = NULL;
+	char endless[4096];
+
+	memset(endless, 'x', sizeof(endless)); /* not terminated */
+	for (size_t i = 0; i <= sizeof(names) / sizeof(names[0]); i++) {
+		const char *name = i < sizeof(names) / sizeof(names[0]) ? names[i] : endless;
+
+		refused(rdmareg_session_create(c, 1, name, NULL), EINVAL, "no name of one");
+		refused(rdmareg_session_get(c, 1, name, &info), EINVAL, "no name of one");
+		refused(rdmareg_session_drain(c, 1, name), EINVAL, "no name of one");
+		refused(rdmareg_session_set_limits(c, 1, name, &l), EINVAL, "no name of one");
+		refused(rdmareg_session_release(c, 1, name, NULL, &e), EINVAL, "no name of one");
+	}
+	none.regions = 0;
+	refused(rdmareg_session_set_limits(c, 1, "x", &none), EINVAL, "nothing to change");
+	refused(rdmareg_list_sessions(c, &so, &s), EINVAL, "page");
+	so = (struct rdmareg_sessions_options){ .size = sizeof(so),
+						.state = (enum rdmareg_session_state) - 1 };
+	refused(rdmareg_list_sessions(c, &so, &s), EINVAL, "state");
+	assert(!e && !s && info.uid == 7);
+	assert(rdmareg_session_state_from_name(NULL) == 0 &&
+	       rdmareg_session_state_from_name("ended") == RDMAREG_SESSION_ENDED);
 }
 
 static void test_values(void)
@@ -312,12 +386,17 @@ int main(void)
 	assert(rdmareg_list(c, NULL, &list) == 0 && rdmareg_list_devices(c, &devices) == 0);
 	assert(rdmareg_find_holders(c, fd, &holders) == 0);
 	assert(rdmareg_start_prefetch(region, 0, 8192, 0, &job) == 0);
+	assert(rdmareg_session_create(c, 7, "mine", NULL) == 0);
+	assert(rdmareg_session_release(c, 7, "mine", NULL, &released) == 0);
+	assert(rdmareg_list_sessions(c, NULL, &sessions) == 0);
 	test_null_objects();
 	test_null_outputs();
 	test_peer();
 	test_sizes();
 	test_reserved();
 	test_values();
+	test_session_names();
+	assert(!rdmareg_sessions_free(NULL) && !rdmareg_released_free(NULL));
 	assert(!rdmareg_close(NULL) && !rdmareg_region_free(NULL) && !rdmareg_list_free(NULL) &&
 	       !rdmareg_holders_free(NULL) && !rdmareg_devices_free(NULL) &&
 	       !rdmareg_job_free(NULL) && !rdmareg_import_free(NULL) && !rdmareg_peer_close(NULL) &&
@@ -330,6 +409,7 @@ int main(void)
 	assert(mock_tell("joined", 1) == 0 && mock_tell("revoked", 1) == 0);
 	rdmareg_holders_free(holders);
 	rdmareg_devices_free(devices);
+	rdmareg_released_free(released);
 	rdmareg_close(c);
 	close(fd);
 	mock_daemon_stop(mock);

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * test-client-session.c - sessions as a launcher has them, in the library: create, look at, list by
+ * pages, limit, drain, release. Against a played daemon (fakes/rdmaregd.h).
+ */
+#undef NDEBUG
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "rdmareg.h"
+#include "tests/fakes/rdmaregd.h"
+
+static struct rdmareg *c;
+
+static struct rdmareg_session_info get(uint32_t uid, const char *name)
+{
+	struct rdmareg_session_info info = { .size = sizeof(info) };
+
+	assert(rdmareg_session_get(c, uid, name, &info) == 0);
+	assert(info.uid == uid && !strcmp(info.name, name));
+	return info;
+}
+
+static void test_create(void)
+{
+	struct rdmareg_session_limits l = {
+		.size = sizeof(l),
+		.bytes = 1 << 30,
+		.memory_bytes = 64 << 20,
+		.regions = 4,
+		.peers = 5,
+		.tickets = 6,
+	};
+	struct rdmareg_session_info info;
+
+	assert(rdmareg_session_create(c, 1000, "job.7", NULL) == 0 && !*mock_said());
+	assert(rdmareg_session_create(c, 1000, "job.7", NULL) == 0);
+	assert(rdmareg_session_create(c, 1000, "job.7", &l) == -EEXIST);
+	/* names whose paths are written otherwise than they are */
+	assert(rdmareg_session_create(c, UINT32_MAX - 1, "7-_.", &l) == 0);
+	assert(!strcmp(mock_said(), " MaxRegions=4 MaxBytes=1073741824 MaxPeers=5 MaxTickets=6 "
+				    "MaxMemory=67108864"));
+	info = get(UINT32_MAX - 1, "7-_.");
+	assert(info.state == RDMAREG_SESSION_ACTIVE && info.max_regions == 4 &&
+	       info.max_bytes == 1 << 30 && info.max_peers == 5 && info.max_tickets == 6 &&
+	       info.max_memory_bytes == 64 << 20 && info.memory_current == 3 << 20 &&
+	       info.bytes == 1 << 30 && info.peers == 2 &&
+	       info.created_usec == UINT64_C(1700000000000000));
+	assert(rdmareg_session_create(c, 4711, "job", NULL) == -EACCES);
+	info.size = sizeof(info);
+	assert(rdmareg_session_get(c, 1000, "job", &info) == -ENXIO);
+	assert(strstr(rdmareg_last_error(), "looking up session job of user 1000: "));
+	assert(!strcmp(info.name, "7-_."));
+}
+
+static void test_limits(void)
+{
+	struct rdmareg_session_limits l = { .size = sizeof(l), .regions = 9 };
+
+	assert(rdmareg_session_set_limits(c, 1000, "job.7", &l) == 0);
+	assert(!strcmp(mock_said(), " MaxRegions=9") && get(1000, "job.7").max_regions == 9);
+	l = (struct rdmareg_session_limits){ .size = sizeof(l),
+					     .regions = RDMAREG_LIMIT_DEFAULT,
+					     .bytes = RDMAREG_BYTES_DEFAULT };
+	assert(rdmareg_session_set_limits(c, 1000, "job.7", &l) == 0);
+	assert(!strcmp(mock_said(), " MaxRegions=0 MaxBytes=0"));
+	assert(rdmareg_session_set_limits(c, 1001, "job.7", &l) == -ENXIO);
+	assert(rdmareg_session_drain(c, 1001, "job.7") == -ENXIO);
+	assert(rdmareg_session_drain(c, 1000, "job.7") == 0);
+	assert(get(1000, "job.7").state == RDMAREG_SESSION_DRAINING);
+}
+
+/* How many a walk meets; each is behind the one before. */
+static unsigned int walk(struct rdmareg_sessions_options *o)
+{
+	struct rdmareg_session_info info = { .size = sizeof(info) };
+	char before[80] = "", now[80];
+	struct rdmareg_sessions *l;
+	unsigned int n = 0;
+	int r;
+
+	o->size = sizeof(*o);
+	assert(rdmareg_list_sessions(c, o, &l) == 0);
+	while ((r = rdmareg_sessions_next(l, &info)) > 0) {
+		snprintf(now, sizeof(now), "%010u %s", info.uid, info.name);
+		assert(strcmp(before, now) < 0);
+		strcpy(before, now);
+		n++;
+	}
+	assert(r == 0 && rdmareg_sessions_next(l, &info) == 0);
+	rdmareg_sessions_free(l);
+	return n;
+}
+
+static void test_list(void)
+{
+	struct rdmareg_sessions *left;
+	char name[16];
+
+	for (int i = 0; i < 300; i++) {
+		snprintf(name, sizeof(name), "array_%d", i);
+		assert(rdmareg_session_create(c, i % 2, name, NULL) == 0);
+	}
+	assert(walk(&(struct rdmareg_sessions_options){ 0 }) == 302);
+	assert(walk(&(struct rdmareg_sessions_options){ .page = 1 }) == 302);
+	assert(walk(&(struct rdmareg_sessions_options){ .page = 151 }) == 302);
+	/* user 0 is a user */
+	assert(walk(&(struct rdmareg_sessions_options){ .has_uid = 1 }) == 150);
+	assert(walk(&(struct rdmareg_sessions_options){ .has_uid = 1, .uid = 7 }) == 0);
+	assert(walk(&(struct rdmareg_sessions_options){ .state = RDMAREG_SESSION_DRAINING }) == 1);
+	/* one that is not freed goes with its context */
+	assert(rdmareg_list_sessions(c, NULL, &left) == 0);
+}
+
+static void test_release(void)
+{
+	struct rdmareg_session_release_options o = { .size = sizeof(o), .grace_usec = 2000000 };
+	struct rdmareg_register_options ro = { .size = sizeof(ro), .session = "job.7" };
+	struct rdmareg_released_region region = { .size = sizeof(region) };
+	struct rdmareg_released *l = NULL;
+	struct rdmareg_region *r;
+	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+
+	assert(fd >= 0);
+	for (int i = 0; i < 3; i++)
+		assert(rdmareg_register(c, fd, 0, 0, RDMAREG_ACCESS_READ, &ro, &r) == 0);
+	assert(get(1000, "job.7").regions == 3);
+	assert(rdmareg_session_release(c, 1000, "job.7", &o, &l) == 0);
+	assert(!strcmp(mock_said(), " GraceUSec=2000000"));
+	for (uint64_t id = 1; id <= 3; id++)
+		assert(rdmareg_released_next(l, &region) == 1 && region.region == id &&
+		       region.outcome == RDMAREG_RELEASE_RELEASED && !*region.text);
+	assert(rdmareg_released_next(l, &region) == 0 && rdmareg_released_next(l, &region) == 0);
+	rdmareg_released_free(l);
+	assert(rdmareg_session_release(c, 1000, "job.7", &o, &l) == -ENXIO);
+
+	/* late, in words; and a word from a newer daemon */
+	for (uint64_t limit = 1; limit <= 2; limit++) {
+		assert(rdmareg_session_create(c, 1000, "job.7", NULL) == 0);
+		assert(rdmareg_register(c, fd, 0, 0, RDMAREG_ACCESS_READ, &ro, &r) == 0);
+		o = (struct rdmareg_session_release_options){ .size = sizeof(o),
+							      .limit_usec = limit };
+		assert(rdmareg_session_release(c, 1000, "job.7", &o, &l) == 0);
+		assert(rdmareg_released_next(l, &region) == 1);
+		assert(region.outcome ==
+		       (limit == 1 ? RDMAREG_RELEASE_LATE : RDMAREG_RELEASE_UNKNOWN));
+		assert(!strcmp(region.text, limit == 1 ? "the storage hangs" : ""));
+		assert(rdmareg_released_next(l, &region) == 0);
+		rdmareg_released_free(l);
+	}
+	/* none of the words is needed */
+	assert(rdmareg_session_create(c, 1000, "job.7", NULL) == 0);
+	o = (struct rdmareg_session_release_options){ .size = sizeof(o),
+						      .grace_usec = RDMAREG_NO_GRACE,
+						      .limit_usec = RDMAREG_NO_WAIT };
+	assert(rdmareg_session_release(c, 1000, "job.7", &o, NULL) == 0);
+	assert(!strcmp(mock_said(), " GraceUSec=0 LimitUSec=0"));
+	close(fd);
+}
+
+int main(void)
+{
+	alarm(60);
+	if (mock_bus_start())
+		return 77;
+	pid_t mock = mock_daemon_start();
+
+	assert(rdmareg_open(NULL, &c) == 0);
+	test_create();
+	test_limits();
+	test_list();
+	test_release();
+	rdmareg_close(c);
+	mock_daemon_stop(mock);
+	mock_bus_stop();
+	return 0;
+}
