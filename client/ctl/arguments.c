@@ -61,6 +61,13 @@ static const char *form_of(const struct option_spec *o)
 		return "a whole number above 0, or forever, is wanted here";
 	case ARG_STATE:
 		return "one of registering, live, warming, draining, fenced or closing is wanted here";
+	case ARG_SESSION_STATE:
+		return "one of active, draining or ended is wanted here";
+	case ARG_NUMBER_LIMIT:
+		return "a whole number above 0, or default, is wanted here";
+	case ARG_BYTES_LIMIT:
+		return "a size above 0, such as 4096 or 64M, or default, is wanted here";
+	case ARG_LIST:
 	case ARG_ACCESS:
 	case ARG_POLICY:
 	case ARG_ARBITRATE:
@@ -79,6 +86,39 @@ static int store_word(void *place, unsigned int value)
 		return -EINVAL;
 	memcpy(place, &value, sizeof(value));
 	return 0;
+}
+
+static int store_limit(const struct option_spec *o, const char *text, void *place)
+{
+	bool bytes = o->kind == ARG_BYTES_LIMIT, same = !strcmp(text, "default");
+	uint64_t most = bytes ? RDMAREG_BYTES_DEFAULT : RDMAREG_LIMIT_DEFAULT, value = most;
+	int r = 0;
+
+	if (!same)
+		r = bytes ? parse_size(text, &value) : parse_number(text, &value);
+	if (!r && !value)
+		r = -EINVAL;
+	if (!r && !same && value >= most)
+		r = -ERANGE;
+	if (r < 0)
+		return r;
+	if (bytes)
+		*(uint64_t *)place = value;
+	else
+		*(uint32_t *)place = (uint32_t)value;
+	return 0;
+}
+
+static int store_more(struct texts *t, const char *text)
+{
+	if (!t->all)
+		t->all = calloc(TEXTS_MAX, sizeof(*t->all));
+	if (!t->all)
+		return -ENOMEM;
+	if (t->n == TEXTS_MAX)
+		return -E2BIG;
+	t->all[t->n++] = text;
+	return *text ? 0 : -EINVAL;
 }
 
 static int store(const struct option_spec *o, const char *text, void *base)
@@ -104,6 +144,13 @@ static int store(const struct option_spec *o, const char *text, void *base)
 		return store_word(place, rdmareg_warm_mode_from_name(text));
 	case ARG_STATE:
 		return store_word(place, rdmareg_state_from_name(text));
+	case ARG_SESSION_STATE:
+		return store_word(place, rdmareg_session_state_from_name(text));
+	case ARG_NUMBER_LIMIT:
+	case ARG_BYTES_LIMIT:
+		return store_limit(o, text, place);
+	case ARG_LIST:
+		return store_more(place, text);
 	case ARG_SIZE:
 		r = parse_size(text, &value);
 		break;
@@ -149,6 +196,9 @@ static int refuse(const struct verb *verb, const struct option_spec *o, const ch
 {
 	const char *form = error == -ERANGE ? "a smaller number is wanted here" : form_of(o);
 
+	if (error == -E2BIG)
+		return ctl_error(EXIT_USAGE, "%s: --%s %s: it is given %d times at most",
+				 verb->name, o->name, text, TEXTS_MAX);
 	if (form)
 		return ctl_error(EXIT_USAGE, "%s: --%s %s: %s", verb->name, o->name, text, form);
 	return ctl_error(EXIT_USAGE, "%s: --%s %s: %s is wanted here", verb->name, o->name, text,

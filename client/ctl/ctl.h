@@ -47,9 +47,20 @@ enum argument_kind {
 	ARG_REPEAT, /* uint64_t; "forever" is UINT64_MAX */
 	ARG_ACCESS, /* enum rdmareg_access */
 	ARG_POLICY, /* enum rdmareg_policy */
-	ARG_ARBITRATE, /* enum rdmareg_arbitrate */
-	ARG_WARM_MODE, /* enum rdmareg_warm_mode */
-	ARG_STATE,     /* enum rdmareg_state */
+	ARG_ARBITRATE,	   /* enum rdmareg_arbitrate */
+	ARG_WARM_MODE,	   /* enum rdmareg_warm_mode */
+	ARG_STATE,	   /* enum rdmareg_state */
+	ARG_SESSION_STATE, /* enum rdmareg_session_state */
+	ARG_NUMBER_LIMIT,  /* uint32_t, above 0; "default" is RDMAREG_LIMIT_DEFAULT */
+	ARG_BYTES_LIMIT,   /* uint64_t, above 0; "default" is RDMAREG_BYTES_DEFAULT */
+	ARG_LIST,	   /* struct texts: given once for each */
+};
+
+/* What an option was given that may be given often; of argv. */
+#define TEXTS_MAX 64
+struct texts {
+	const char **all; /* TEXTS_MAX */
+	size_t n;
 };
 
 struct option_spec {
@@ -61,7 +72,7 @@ struct option_spec {
 };
 
 struct verb {
-	const char *name;
+	const char *name;      /* one word, or two: that of a group and its own */
 	const char *arguments; /* for help */
 	const char *summary;
 	const struct option_spec *options; /* ends with a NULL name */
@@ -75,6 +86,8 @@ struct verb {
 extern const struct verb verb_register, verb_list, verb_show, verb_release, verb_export,
 	verb_prefetch, verb_set, verb_revoke, verb_sync, verb_enforce_limits, verb_evict, verb_who,
 	verb_join, verb_watch, verb_put, verb_get;
+extern const struct verb verb_session_create, verb_session_list, verb_session_show,
+	verb_session_set, verb_session_drain, verb_session_release;
 extern const struct verb verb_reload, verb_selftest, verb_devices, verb_dax_create,
 	verb_dax_destroy;
 

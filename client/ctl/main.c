@@ -19,12 +19,33 @@
 #include "format.h"
 
 static const struct verb *const verbs[] = {
-	&verb_register,	   &verb_list,	   &verb_show,		 &verb_set,
-	&verb_release,	   &verb_export,   &verb_prefetch,	 &verb_revoke,
-	&verb_sync,	   &verb_evict,	   &verb_enforce_limits, &verb_reload,
-	&verb_who,	   &verb_join,	   &verb_watch,		 &verb_put,
-	&verb_get,	   &verb_selftest, &verb_devices,	 &verb_dax_create,
+	&verb_register,
+	&verb_list,
+	&verb_show,
+	&verb_set,
+	&verb_release,
+	&verb_export,
+	&verb_prefetch,
+	&verb_revoke,
+	&verb_sync,
+	&verb_evict,
+	&verb_enforce_limits,
+	&verb_reload,
+	&verb_who,
+	&verb_join,
+	&verb_watch,
+	&verb_put,
+	&verb_get,
+	&verb_selftest,
+	&verb_devices,
+	&verb_dax_create,
 	&verb_dax_destroy,
+	&verb_session_create,
+	&verb_session_list,
+	&verb_session_show,
+	&verb_session_set,
+	&verb_session_drain,
+	&verb_session_release,
 };
 
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))
@@ -77,6 +98,7 @@ static int status_of(int error)
 {
 	switch (error) {
 	case -ENOENT:
+	case -ENXIO:
 		return EXIT_NOT_FOUND;
 	case -EACCES:
 	case -EPERM:
@@ -216,25 +238,85 @@ static int finish(int status)
 	return status ? status : EXIT_FAILED;
 }
 
-static void print_usage(void)
+/* A line for each; @group: only those of it. */
+static void print_verbs(const char *group)
 {
 	char left[64];
 
-	printf("rdmaregctl VERB [OPTION...] [ARGUMENT...]\n\n"
-	       "Make files reachable for RDMA without pinning them, and access them as a peer.\n\n");
 	for (size_t i = 0; i < N_VERBS; i++) {
+		if (group && strncmp(verbs[i]->name, group, strlen(group)))
+			continue;
 		snprintf(left, sizeof(left), "%s %s", verbs[i]->name, verbs[i]->arguments);
 		printf("  %-26s %s\n", left, verbs[i]->summary);
 	}
+}
+
+static void print_usage(void)
+{
+	printf("rdmaregctl VERB [OPTION...] [ARGUMENT...]\n\n"
+	       "Make files reachable for RDMA without pinning them, and access them as a peer.\n\n");
+	print_verbs(NULL);
 	printf("\nEvery verb knows --json, --no-legend, --no-pager and --help.\n"
 	       "Sizes take K, M, G or T; times take us, ms, s, min or h. See rdmaregctl(1).\n");
 }
 
-static const struct verb *find_verb(const char *name)
+/* The next word that is no option, which a verb may stand behind; @argc: there is none. */
+static int next_word(int argc, char **argv, int at)
 {
-	for (size_t i = 0; i < N_VERBS; i++)
-		if (!strcmp(verbs[i]->name, name))
+	while (at < argc && argv[at][0] == '-' && strcmp(argv[at], "--help") &&
+	       strcmp(argv[at], "-h") && strcmp(argv[at], "--version"))
+		at++;
+	return at;
+}
+
+static void take_out(int *argc, char **argv, int at)
+{
+	for (; at + 1 < *argc; at++)
+		argv[at] = argv[at + 1];
+	argv[--*argc] = NULL;
+}
+
+/* Does @name begin with this word? The rest of it then. */
+static const char *behind(const char *name, const char *word)
+{
+	size_t n = strlen(word);
+
+	return !strncmp(name, word, n) && (!name[n] || name[n] == ' ') ? name + n : NULL;
+}
+
+/*
+ * The verb at @at, and the second word of its name behind it, which is taken out. NULL: there is
+ * none, which is said, or was asked for; then *ret_status is set.
+ */
+static const struct verb *find_verb(int *argc, char **argv, int at, int *ret_status)
+{
+	int second = next_word(*argc, argv, at + 1);
+	const char *word = second < *argc ? argv[second] : NULL;
+	bool group = false;
+
+	for (size_t i = 0; i < N_VERBS; i++) {
+		const char *rest = behind(verbs[i]->name, argv[at]);
+
+		if (!rest)
+			continue;
+		if (!*rest)
 			return verbs[i];
+		group = true;
+		if (!word || strcmp(rest + 1, word))
+			continue;
+		take_out(argc, argv, second);
+		return verbs[i];
+	}
+	*ret_status = EXIT_OK;
+	if (!group)
+		*ret_status =
+			ctl_error(EXIT_USAGE, "no such verb: %s; see: rdmaregctl --help", argv[at]);
+	else if (word && (!strcmp(word, "--help") || !strcmp(word, "-h")))
+		print_verbs(argv[at]);
+	else
+		*ret_status = ctl_error(EXIT_USAGE, "%s: %s%s; see: rdmaregctl %s --help", argv[at],
+					word ? "no such verb: " : "which of its verbs is missing",
+					word ? word : "", argv[at]);
 	return NULL;
 }
 
@@ -249,9 +331,7 @@ int main(int argc, char **argv)
 	 * Options before the verb are the verb's too: the verb is taken out, what stood before it
 	 * moves up.
 	 */
-	while (at < argc && argv[at][0] == '-' && strcmp(argv[at], "--help") &&
-	       strcmp(argv[at], "-h") && strcmp(argv[at], "--version"))
-		at++;
+	at = next_word(argc, argv, at);
 	if (at >= argc)
 		return ctl_error(EXIT_USAGE, "no verb given; see: rdmaregctl --help");
 	if (!strcmp(argv[at], "--version")) {
@@ -262,9 +342,9 @@ int main(int argc, char **argv)
 		print_usage();
 		return finish(EXIT_OK);
 	}
-	verb = find_verb(argv[at]);
+	verb = find_verb(&argc, argv, at, &r);
 	if (!verb)
-		return ctl_error(EXIT_USAGE, "no such verb: %s; see: rdmaregctl --help", argv[at]);
+		return r == EXIT_OK ? finish(r) : r;
 	for (; at > 0; at--)
 		argv[at] = argv[at - 1];
 	argv++;

@@ -75,6 +75,26 @@ json_object *model_region(const struct rdmareg_region_info *i)
 	return o;
 }
 
+json_object *model_session(const struct rdmareg_session_info *i)
+{
+	json_object *o = json_object_new_object();
+
+	add_number(o, "uid", i->uid);
+	add_text(o, "name", i->name);
+	add_text(o, "state", rdmareg_session_state_name(i->state));
+	add_number(o, "regions", i->regions);
+	add_number(o, "max_regions", i->max_regions);
+	add_number(o, "bytes", i->bytes);
+	add_number(o, "max_bytes", i->max_bytes);
+	add_number(o, "peers", i->peers);
+	add_number(o, "max_peers", i->max_peers);
+	add_number(o, "max_tickets", i->max_tickets);
+	add_number(o, "memory_current", i->memory_current);
+	add_number(o, "max_memory_bytes", i->max_memory_bytes);
+	add_number(o, "created_usec", i->created_usec);
+	return o;
+}
+
 json_object *model_device(const struct rdmareg_device *d)
 {
 	json_object *o = json_object_new_object();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * model.h - regions and holders as JSON, which is the one model: JSON output prints it, tables
+ * model.h - regions, sessions and holders as JSON, which is the one model: JSON output prints it, tables
  * (table.h) are columns of it.
  */
 #ifndef RDMAREGCTL_MODEL_H
@@ -10,6 +10,7 @@
 
 /* Keys are the D-Bus property names in snake_case. */
 json_object *model_region(const struct rdmareg_region_info *info);
+json_object *model_session(const struct rdmareg_session_info *info);
 json_object *model_device(const struct rdmareg_device *device);
 json_object *model_holder(const struct rdmareg_holder *holder);
 json_object *model_revocation(const struct rdmareg_revocation *revocation);

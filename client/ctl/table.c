@@ -39,6 +39,10 @@ static const struct {
 #define PROPERTY(member, name, kind, told) { #member, LOOK_OF_##kind },
 	REGION_PROPERTIES(PROPERTY, PROPERTY)
 #undef PROPERTY
+	/* of a session */
+	{ "bytes", LOOK_SIZE },		 { "max_bytes", LOOK_SIZE },
+	{ "max_memory_bytes", LOOK_LIMIT }, { "memory_current", LOOK_SIZE },
+	{ "created_usec", LOOK_DATE },
 };
 
 enum { CELL_BYTES = 512 };
@@ -89,6 +93,17 @@ static const char *look_at_age(json_object *value, char cell[CELL_BYTES])
 	return format_time(cell, now > since ? now - since : 0);
 }
 
+static const char *look_at_date(json_object *value, char cell[CELL_BYTES])
+{
+	time_t seconds = (time_t)(json_object_get_uint64(value) / 1000000);
+	struct tm broken;
+
+	if (!localtime_r(&seconds, &broken) ||
+	    !strftime(cell, CELL_BYTES, "%Y-%m-%d %H:%M:%S", &broken))
+		return json_object_get_string(value);
+	return cell;
+}
+
 static const char *look_at_revocation(json_object *v, char cell[CELL_BYTES])
 {
 	char a[FORMAT_BYTES], b[FORMAT_BYTES];
@@ -126,6 +141,12 @@ static const char *look_at(json_object *row, json_object *value, enum look look,
 		return look_at_user(value, cell);
 	case LOOK_AGE:
 		return look_at_age(value, cell);
+	case LOOK_DATE:
+		return look_at_date(value, cell);
+	case LOOK_LIMIT:
+		return json_object_get_uint64(value)
+			       ? format_size(cell, json_object_get_uint64(value))
+			       : "none";
 	case LOOK_PROCESS:
 		/* A process on this machine, or the machine that a peer is on. */
 		return json_object_get_uint64(value) ? json_object_get_string(value)
@@ -141,7 +162,9 @@ static const char *look_at(json_object *row, json_object *value, enum look look,
 
 static const char *state_color(const char *state)
 {
-	return !strcmp(state, "live") || !strcmp(state, "warming") ? "green" : "yellow";
+	return !strcmp(state, "live") || !strcmp(state, "warming") || !strcmp(state, "active")
+		       ? "green"
+		       : "yellow";
 }
 
 static int add_line(struct libscols_table *table, const struct column *columns, size_t n,
@@ -215,7 +238,7 @@ void table_print_object(const struct ctl *ctl, json_object *row)
 			if (*c == '_')
 				*c = ' ';
 		/* The unit is in the value here. */
-		if (look == LOOK_TIME && strlen(name) > 5)
+		if ((look == LOOK_TIME || look == LOOK_DATE) && strlen(name) > 5)
 			name[strlen(name) - 5] = 0;
 		if (ctl->no_legend)
 			printf("%s\n", text);

@@ -19,6 +19,8 @@ enum look {
 	LOOK_PATH,	  /* with what became of it, path_state of the same object */
 	LOOK_USER,	  /* a uid, by its name */
 	LOOK_AGE,	  /* since a time of CLOCK_MONOTONIC */
+	LOOK_DATE,	  /* a time of CLOCK_REALTIME */
+	LOOK_LIMIT,	  /* a size, 0: none */
 	LOOK_PROCESS,	  /* the pid, or else the address of the same object */
 };
 

@@ -7,6 +7,10 @@ _rdmaregctl_ids() {
 	rdmaregctl list --no-legend 2>/dev/null | awk '{ print $1 }'
 }
 
+_rdmaregctl_sessions() {
+	rdmaregctl session list --no-legend 2>/dev/null | awk '{ print $2 }'
+}
+
 _rdmaregctl() {
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} verb="" word
 	local -A options=(
@@ -29,6 +33,13 @@ _rdmaregctl() {
 		[join]='--ignore-revocations'
 		[watch]=''
 		[put]='--offset --length --repeat --duration --clip --persist --ignore-revocations --source --timeout --settle-timeout --timeline'
+		[session]='create list show set drain release'
+		[session create]='--uid --max-regions --max-bytes --max-peers --max-tickets --max-memory'
+		[session list]='--uid --state'
+		[session show]='--uid'
+		[session set]='--uid --max-regions --max-bytes --max-peers --max-tickets --max-memory'
+		[session drain]='--uid'
+		[session release]='--uid --grace --limit --if-exists'
 		[selftest]='--directory --cache --no-save --if-stale'
 		[get]='--offset --length --source --timeout --settle-timeout --timeline'
 	)
@@ -42,6 +53,8 @@ _rdmaregctl() {
 		fi
 		if [[ -z $verb && -n ${options[$word]+set} ]]; then
 			verb=$word
+		elif [[ $verb == session && -n ${options[session $word]+set} ]]; then
+			verb="session $word"
 		fi
 	done
 	COMPREPLY=()
@@ -50,19 +63,33 @@ _rdmaregctl() {
 	--policy) mapfile -t COMPREPLY < <(compgen -W 'follow yield hold' -- "$current"); return ;;
 	--warm-mode) mapfile -t COMPREPLY < <(compgen -W 'off read adaptive write' -- "$current"); return ;;
 	--arbitration) mapfile -t COMPREPLY < <(compgen -W 'auto pre-content' -- "$current"); return ;;
-	--state) mapfile -t COMPREPLY < <(compgen -W 'registering live warming draining fenced closing' -- "$current"); return ;;
+	--state)
+		if [[ $verb == session* ]]; then
+			mapfile -t COMPREPLY < <(compgen -W 'active draining ended' -- "$current")
+			return
+		fi
+		mapfile -t COMPREPLY < <(compgen -W 'registering live warming draining fenced closing' -- "$current")
+		return ;;
+	--uid) mapfile -t COMPREPLY < <(compgen -u -- "$current"); return ;;
 	--repeat) mapfile -t COMPREPLY < <(compgen -W 'forever' -- "$current"); return ;;
 	--offset | --length | --grace | --session | --expires | --uses | --duration | --source | --timeout | --settle-timeout | \
-		--range | --for | --limit | --region) return ;;
+		--range | --for | --limit | --region | --max-regions | --max-bytes | --max-peers | --max-tickets | --max-memory) return ;;
 	esac
 	if [[ -z $verb ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "${!options[*]} $common --version" -- "$current")
+		for word in "${!options[@]}"; do # not those of a group
+			[[ $word == *' '* ]] || verb+=" $word"
+		done
+		mapfile -t COMPREPLY < <(compgen -W "$verb $common --version" -- "$current")
+	elif [[ $verb == session ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "${options[session]} $common" -- "$current")
 	elif [[ $current == -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "${options[$verb]} $common" -- "$current")
 	else
 		case $verb in
 		show | set | release | export | prefetch | revoke | sync | join | watch)
 			mapfile -t COMPREPLY < <(compgen -W "$(_rdmaregctl_ids)" -- "$current") ;;
+		session*)
+			mapfile -t COMPREPLY < <(compgen -W "$(_rdmaregctl_sessions)" -- "$current") ;;
 		selftest)
 			mapfile -t COMPREPLY < <(compgen -W "$(ls /sys/class/infiniband 2>/dev/null)" -- "$current") ;;
 		register | put | get | who | evict)

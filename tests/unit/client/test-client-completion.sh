@@ -22,19 +22,28 @@ complete() { :; }
 # shellcheck disable=SC2317
 compopt() { :; }
 # shellcheck disable=SC2317
-rdmaregctl() { printf ' 7 live\n12 lost\n'; }
+rdmaregctl() { [ "$1" = session ] && printf 'root 7 active\nroot 12 ended\n' || printf ' 7 live\n12 lost\n'; }
 # shellcheck source=/dev/null
 . "$dir/rdmaregctl.bash"
 
-verbs=$("$ctl" --help | sed -n 's/^  \([a-z-]*\) .*/\1/p')
+verbs=$("$ctl" --help | sed -n 's/^  \([a-z-]*\) .*/\1/p' | words)
+of_session=$("$ctl" session --help | sed -n 's/^  session \([a-z-]*\) .*/\1/p')
 [ "$(wc -w <<<"$verbs")" -ge 15 ] || wrong "--help names too few verbs: $verbs"
-[ "$(offered rdmaregctl '' | grep -v '^-')" = "$(words <<<"$verbs")" ] || wrong "bash: not the verbs of --help"
-for verb in $verbs; do
-	grep -q "'$verb:" "$dir/_rdmaregctl" || wrong "zsh: no verb $verb"
-	options=$("$ctl" "$verb" --help | sed -n 's/^  \(--[a-z-]*\).*/\1/p')
-	[ "$(offered rdmaregctl "$verb" -- | words)" = "$(words <<<"$options")" ] || wrong "bash: $verb: not the options of --help"
+[ "$(wc -w <<<"$of_session")" -ge 6 ] || wrong "session --help names too few verbs: $of_session"
+[ "$(offered rdmaregctl '' | grep -v '^-')" = "$verbs" ] || wrong "bash: not the verbs of --help"
+[ "$(offered rdmaregctl session '' | grep -v '^-')" = "$(words <<<"$of_session")" ] || wrong "bash: not the verbs of session --help"
+for verb in $of_session; do
+	[[ $(grep -- "'1:verb:([a-z ]*)' '2:name:'" "$dir/_rdmaregctl") == *[\(\ ]"$verb"[\)\ ]* ]] || wrong "zsh: no verb session $verb"
+done
+# shellcheck disable=SC2086
+mapfile -t verbs < <(grep -vx session <<<"$verbs"; printf 'session %s\n' $of_session)
+for verb in "${verbs[@]}"; do
+	grep -q "'${verb%% *}:" "$dir/_rdmaregctl" || wrong "zsh: no verb $verb"
+	read -ra line <<<"$verb"
+	options=$("$ctl" "${line[@]}" --help | sed -n 's/^  \(--[a-z-]*\).*/\1/p')
+	[ "$(offered rdmaregctl "${line[@]}" -- | words)" = "$(words <<<"$options")" ] || wrong "bash: $verb: not the options of --help"
 	# from the verb's line to the next verb or section; what put and get have in common stands below both
-	entry=$(awk -v verb="*$verb*" '/^(\*[a-z-]+\*( |$)|#)/ { here = index($0 " ", verb " ") == 1 } here' "$page")
+	entry=$(awk -v verb="*$verb*" '/^(\*[a-z -]+\*( |$)|#)/ { here = index($0 " ", verb " ") == 1 } here' "$page")
 	[ -n "$entry" ] || wrong "manual page: no verb $verb"
 	case $verb in put | get) entry+=$(sed -n '/^Options of both verbs:/,/^# /p' "$page") ;; esac
 	for option in $options; do
@@ -50,6 +59,8 @@ done
 [ "$(offered rdmaregctl sync '' | xargs)" = "12 7" ] || wrong "bash: sync does not offer the regions"
 [ -z "$(offered rdmaregctl revoke 7 -- ls --)" ] || wrong "bash: the options of the command behind -- are not ours"
 [ "$(offered rdmaregctl show put --js)" = --json ] || wrong "bash: an argument that is called like a verb is taken for one"
+[ "$(offered rdmaregctl session list --state '' | xargs)" = "active draining ended" ] || wrong "bash: not the states of sessions"
+[ "$(offered rdmaregctl --json session show '' | xargs)" = "12 7" ] || wrong "bash: session show does not offer the sessions"
 if command -v zsh >/dev/null; then
 	zsh -n "$dir/_rdmaregctl" || wrong "zsh: does not parse"
 fi

@@ -110,6 +110,32 @@ static const struct {
 	{ "join -- -7", 2, "not the number of a region" },
 	{ "join 900", 3, "there is no region" },
 	{ "watch 900", 3, "there is no region 900" },
+	{ "session", 2, "session: which of its verbs is missing; see: rdmaregctl session --help" },
+	{ "session --json", 2, "session: which of its verbs is missing" },
+	{ "session end x", 2, "session: no such verb: end; see: rdmaregctl session --help" },
+	{ "session create", 2, "session create: an argument is missing; usage" },
+	{ "session create a b", 2, "session create: b is one argument too many" },
+	{ "session create a/b", 1, "a/b is no name of one" },
+	{ "session create ''", 1, "\"\" is no name of one" },
+	{ "session create a --uid nobody-has-this", 2, "there is no user nobody-has-this" },
+	{ "session create a --uid 4294967295", 2, "there is no user 4294967295" },
+	{ "session create a --uid -1", 2, "there is no user -1" },
+	{ "session create a --uid 4711", 4, "creating session a of user 4711: " },
+	{ "session create a --max-regions 0", 2, "a whole number above 0, or default" },
+	{ "session create a --max-regions 4294967295", 2, "a smaller number" },
+	{ "session create a --max-bytes 0", 2, "a size above 0, such as 4096 or 64M, or default" },
+	{ "session create a --max-memory much", 2, "or default, is wanted here" },
+	{ "session create a --grace 2s", 2, "session create: no such option: --grace" },
+	{ "session list a", 2, "session list: a is one argument too many" },
+	{ "session list --state live", 2, "one of active, draining or ended" },
+	{ "session list --uid ''", 2, "--uid : USER is wanted here" },
+	{ "session show a", 3, "there is no such session [NoSuchSession]" },
+	{ "session set a", 2, "nothing to change; give --max-regions" },
+	{ "session set a --max-peers 1", 3, "changing the limits of session a of user " },
+	{ "session drain a", 3, "draining session a of user " },
+	{ "session release a", 3, "releasing session a of user " },
+	{ "session release a --if-exists --limit x", 2, "a time is wanted here" },
+	{ "session release a/ --if-exists", 1, "no name of one" },
 };
 
 /*
@@ -488,6 +514,48 @@ static void test_who(const char *full, const char *empty, const char *odd)
 	assert(run_ctl(command) == 1 && says("makes no sense"));
 }
 
+/* Two words, options before, between and behind them. */
+static void test_sessions(void)
+{
+	json_object *o;
+
+	assert(run_ctl("session create job-7 --uid root --max-regions 4 --max-memory 64M") == 0);
+	assert(!strcmp(mock_said(), " MaxRegions=4 MaxMemory=67108864"));
+	assert(says("name: job-7\n") && says("max memory bytes: 64M") && says("state: active") &&
+	       says("created: 2023-11-1"));
+	assert(run_ctl("session create job-7 --uid 0 --max-regions 5") == 1 && says("MaxRegions"));
+	assert(run_ctl("--json session --no-pager create other --uid 1000") == 0);
+	o = json_tokener_parse(out);
+	assert(o && json_object_get_uint64(json_object_object_get(o, "uid")) == 1000);
+	assert(!strcmp(json_object_get_string(json_object_object_get(o, "name")), "other"));
+	json_object_put(o);
+	assert(run_ctl("session list") == 0 && says("USER") && says("root ") && says("none"));
+	for (const char *line = out, *end; (end = strchr(line, '\n')); line = end + 1)
+		assert(end - line <= 80);
+	assert(run_ctl("session list --uid 1000 --no-legend") == 0 && count("\n") == 1);
+	assert(run_ctl("session list --state ended") == 0 && !*out);
+	assert(run_ctl("session list --state ended --json") == 0 && !strcmp(out, "[]\n"));
+	assert(run_ctl("session set other --uid 1000 --max-bytes default --max-tickets 3") == 0);
+	assert(!strcmp(mock_said(), " MaxBytes=0 MaxTickets=3") && says("max tickets: 3\n"));
+	assert(run_ctl("session drain other --uid 1000") == 0 && says("state: draining"));
+	assert(run_ctl("session show other --uid 1000 --json") == 0 &&
+	       says("\"state\":\"draining\""));
+
+	assert(run_ctl("register /proc/self/exe --access r --session job-7 --json") == 0);
+	assert(run_ctl("session release job-7 --uid 0 --grace 0 --limit 0") == 0);
+	assert(!strcmp(mock_said(), " GraceUSec=0 LimitUSec=0") && says(" released\n"));
+	assert(run_ctl("session release other --uid 1000 --limit 5s --json") == 0);
+	assert(!strcmp(out, "{\"regions\":[]}\n") && !strcmp(mock_said(), " LimitUSec=5000000"));
+	assert(run_ctl("session release other --uid 1000 --if-exists") == 0 && !*out);
+	assert(run_ctl("session create job-7 --uid 0") == 0);
+	assert(run_ctl("register /proc/self/exe --access r --session job-7 --json") == 0);
+	assert(run_ctl("session release job-7 --uid 0 --limit 1us") == 0 &&
+	       says(" late: the storage hangs\n"));
+	assert(run_ctl("session --help") == 0 && says("  session release NAME") &&
+	       !says("selftest"));
+	assert(run_ctl("session create --help") == 0 && says("rdmaregctl session create [OPTION"));
+}
+
 static void new_file(char *name, size_t bytes)
 {
 	int fd = mkstemp(name);
@@ -522,6 +590,7 @@ int main(int argc, char **argv)
 	test_short_file();
 	test_set();
 	test_sync();
+	test_sessions();
 	new_file(full, 4096);
 	new_file(empty, 0);
 	new_file(odd, 13);
