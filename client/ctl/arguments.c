@@ -111,10 +111,6 @@ static int store_limit(const struct option_spec *o, const char *text, void *plac
 
 static int store_more(struct texts *t, const char *text)
 {
-	if (!t->all)
-		t->all = calloc(TEXTS_MAX, sizeof(*t->all));
-	if (!t->all)
-		return -ENOMEM;
 	if (t->n == TEXTS_MAX)
 		return -E2BIG;
 	t->all[t->n++] = text;

@@ -59,7 +59,7 @@ enum argument_kind {
 /* What an option was given that may be given often; of argv. */
 #define TEXTS_MAX 64
 struct texts {
-	const char **all; /* TEXTS_MAX */
+	const char *all[TEXTS_MAX];
 	size_t n;
 };
 
@@ -81,13 +81,13 @@ struct verb {
 };
 
 /* Room for any verb's options structure. */
-#define OPTIONS_BYTES 256
+#define OPTIONS_BYTES 1024
 
 extern const struct verb verb_register, verb_list, verb_show, verb_release, verb_export,
 	verb_prefetch, verb_set, verb_revoke, verb_sync, verb_enforce_limits, verb_evict, verb_who,
 	verb_join, verb_watch, verb_put, verb_get;
 extern const struct verb verb_session_create, verb_session_list, verb_session_show,
-	verb_session_set, verb_session_drain, verb_session_release;
+	verb_session_set, verb_session_drain, verb_session_release, verb_session_run;
 extern const struct verb verb_reload, verb_selftest, verb_devices, verb_dax_create,
 	verb_dax_destroy;
 

@@ -46,6 +46,7 @@ static const struct verb *const verbs[] = {
 	&verb_session_set,
 	&verb_session_drain,
 	&verb_session_release,
+	&verb_session_run,
 };
 
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))
@@ -98,8 +99,9 @@ static int status_of(int error)
 {
 	switch (error) {
 	case -ENOENT:
-	case -ENXIO:
 		return EXIT_NOT_FOUND;
+	case -ENXIO: /* from the bus it is a session */
+		return *rdmareg_last_error_name() ? EXIT_NOT_FOUND : EXIT_FAILED;
 	case -EACCES:
 	case -EPERM:
 		return EXIT_DENIED;

@@ -40,8 +40,10 @@ static const struct {
 	REGION_PROPERTIES(PROPERTY, PROPERTY)
 #undef PROPERTY
 	/* of a session */
-	{ "bytes", LOOK_SIZE },		 { "max_bytes", LOOK_SIZE },
-	{ "max_memory_bytes", LOOK_LIMIT }, { "memory_current", LOOK_SIZE },
+	{ "bytes", LOOK_SIZE },
+	{ "max_bytes", LOOK_SIZE },
+	{ "max_memory_bytes", LOOK_LIMIT },
+	{ "memory_current", LOOK_SIZE },
 	{ "created_usec", LOOK_DATE },
 };
 

@@ -167,7 +167,7 @@ def tool_verbs():
     for path in tree.files("client/ctl", ".c", ".h"):
         text = tree.read(path)
         options = set(re.findall(r'\{ "([a-z-]+)", ARG_', text)) | set(re.findall(r'"([a-z-]+)",\s+ARG_', text))
-        found = re.findall(r'const struct verb verb_\w+ = \{\s*"([a-z-]+)"', text)
+        found = re.findall(r'const struct verb verb_\w+ = \{\s*"([a-z -]+)"', text)
         for verb in found:
             verbs[verb] = options
         if not found:
@@ -178,13 +178,18 @@ def tool_verbs():
 def verb_options():
     """{verb: the options that are its own}, of the verbs' tables."""
     found = {}
-    macros = re.findall(r'\{\s*"([a-z-]+)",\s+ARG_', tree.read("client/ctl/session.h"))
+    macros = {}
+    for path in tree.files("client/ctl", ".h"):
+        for name, body in re.findall(r"#define (\w+_SPECS)\(.*?\)((?:.*\\\n)*.*)", tree.read(path)):
+            macros[name] = re.findall(r'\{\s*"([a-z-]+)",\s+ARG_', body)
     for path in tree.files("client/ctl", ".c"):
         text = tree.read(path)
         tables = dict(re.findall(r"static const struct option_spec (\w+)\[\] = \{(.*?)\n\};", text, re.S))
-        for verb, rest in re.findall(r'const struct verb verb_\w+ = \{\s*"([a-z-]+)",(.*?)\};', text, re.S):
+        for verb, rest in re.findall(r'const struct verb verb_\w+ = \{\s*"([a-z -]+)",(.*?)\};', text, re.S):
             table = next((body for name, body in tables.items() if re.search(rf"\b{name}\b", rest)), "")
-            found[verb] = set(re.findall(r'\{ "([a-z-]+)",\s+ARG_', table)) | set(macros if "SESSION_SPECS" in table else [])
+            found[verb] = set(re.findall(r'\{ "([a-z-]+)",\s+ARG_', table))
+            for name, options in macros.items():
+                found[verb] |= set(options if re.search(rf"\b{name}\(", table) else [])
     return found
 
 
@@ -194,7 +199,7 @@ def check_manual_of_tool():
     text = tree.read(page)
     shared = "\n".join(re.findall(r"^\*--[a-z-]+\*", text, re.M))
     for verb, options in verb_options().items():
-        entry = re.search(rf"^\*{verb}\*.*?(?=^\*[a-z-]+\*|^#|\Z)", text, re.M | re.S)
+        entry = re.search(rf"^\*{verb}\*.*?(?=^\*[a-z -]+\*|^#|\Z)", text, re.M | re.S)
         if not entry:
             tree.problem(page, 1, f"has no entry for rdmaregctl {verb}")
             continue
@@ -241,13 +246,19 @@ def check_tool(document, text, verbs):
     for match in re.finditer(r"\brdmaregctl\*? ((?:--json )?)\*?([a-z][a-z-]+)\b([^`\n|#;&]*)", text):
         line = tree.line_of(text, match.start())
         quoted = text[text.rfind("\n", 0, match.start()) + 1:match.start()].count("`") % 2 or "```" in text[:match.start()]
-        if match.group(2) not in verbs:
-            if quoted and text[match.start() - 1] in "`$#\n ":
-                tree.problem(document, line, f"rdmaregctl has no verb {match.group(2)}")
+        verb, rest = match.group(2), match.group(3)
+        second = re.match(r"\*? \*?([a-z-]+)\b(.*)", rest)
+        if second and f"{verb} {second.group(1)}" in verbs:
+            verb, rest = f"{verb} {second.group(1)}", second.group(2)
+        elif not second and any(known.startswith(f"{verb} ") for known in verbs):
             continue
-        for option in re.findall(r"(?<!\S)--([a-z-]+)", match.group(3).split(" -- ")[0]):
-            if option not in verbs[match.group(2)]:
-                tree.problem(document, line, f"rdmaregctl {match.group(2)} has no option --{option}")
+        if verb not in verbs:
+            if quoted and text[match.start() - 1] in "`$#\n ":
+                tree.problem(document, line, f"rdmaregctl has no verb {verb}")
+            continue
+        for option in re.findall(r"(?<!\S)--([a-z-]+)", rest.split(" -- ")[0]):
+            if option not in verbs[verb]:
+                tree.problem(document, line, f"rdmaregctl {verb} has no option --{option}")
 
 
 def check_tested(document, text):

@@ -55,11 +55,14 @@ static struct session *find_path(const char *path)
 	return found;
 }
 
+bool mock_sessions_denied;
+
 static int refuse(uint32_t uid, sd_bus_error *error)
 {
-	return uid == NOT_AUTHORIZED_UID ? sd_bus_error_setf(error, RDMAREG_ERROR_ACCESS_DENIED,
-							     "ask an administrator")
-					 : 0;
+	return uid == NOT_AUTHORIZED_UID || mock_sessions_denied
+		       ? sd_bus_error_setf(error, RDMAREG_ERROR_ACCESS_DENIED,
+					   "ask an administrator")
+		       : 0;
 }
 
 static int reply_path(sd_bus_message *m, const struct session *s)

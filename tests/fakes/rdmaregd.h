@@ -49,6 +49,8 @@ void mock_daemon_stop(pid_t pid);
  * ID: the number of its Revoke, or 0. "forge" ID: send "ask" to the subscriber from this
  * connection, which is not the daemon's.
  *
+ * "deny-sessions" 1 or 0: nobody may create sessions, or anybody.
+ *
  * Of jobs, by their number: "job-last": the number of the last one that was looked at is returned.
  * "job-progress 3": so many MiB of 64 are done, and it is told; "job-quietly 3": not told.
  * "job-fail": as Busy; "job-end STATE": as that. "job-cancels": how often it was cancelled is

@@ -33,20 +33,21 @@ _rdmaregctl() {
 		[join]='--ignore-revocations'
 		[watch]=''
 		[put]='--offset --length --repeat --duration --clip --persist --ignore-revocations --source --timeout --settle-timeout --timeline'
-		[session]='create list show set drain release'
+		[session]='create list show set drain release run'
 		[session create]='--uid --max-regions --max-bytes --max-peers --max-tickets --max-memory'
 		[session list]='--uid --state'
 		[session show]='--uid'
 		[session set]='--uid --max-regions --max-bytes --max-peers --max-tickets --max-memory'
 		[session drain]='--uid'
 		[session release]='--uid --grace --limit --if-exists'
+		[session run]='--file --uid --session --max-regions --max-bytes --max-peers --max-tickets --max-memory --grace --limit'
 		[selftest]='--directory --cache --no-save --if-stale'
 		[get]='--offset --length --source --timeout --settle-timeout --timeline'
 	)
 	local common='--json --no-legend --no-pager --help'
 
 	for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-		if [[ $verb == @(revoke|dax-create) && $word == -- ]]; then
+		if [[ $verb == @(revoke|dax-create|'session run') && $word == -- ]]; then
 			COMPREPLY=()
 			compopt -o default # the command's own arguments
 			return
@@ -70,6 +71,10 @@ _rdmaregctl() {
 		fi
 		mapfile -t COMPREPLY < <(compgen -W 'registering live warming draining fenced closing' -- "$current")
 		return ;;
+	--file)
+		compopt -o filenames
+		mapfile -t COMPREPLY < <(compgen -f -- "$current")
+		return ;;
 	--uid) mapfile -t COMPREPLY < <(compgen -u -- "$current"); return ;;
 	--repeat) mapfile -t COMPREPLY < <(compgen -W 'forever' -- "$current"); return ;;
 	--offset | --length | --grace | --session | --expires | --uses | --duration | --source | --timeout | --settle-timeout | \
@@ -88,6 +93,7 @@ _rdmaregctl() {
 		case $verb in
 		show | set | release | export | prefetch | revoke | sync | join | watch)
 			mapfile -t COMPREPLY < <(compgen -W "$(_rdmaregctl_ids)" -- "$current") ;;
+		'session run') ;;
 		session*)
 			mapfile -t COMPREPLY < <(compgen -W "$(_rdmaregctl_sessions)" -- "$current") ;;
 		selftest)

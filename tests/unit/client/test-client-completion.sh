@@ -29,7 +29,7 @@ rdmaregctl() { [ "$1" = session ] && printf 'root 7 active\nroot 12 ended\n' || 
 verbs=$("$ctl" --help | sed -n 's/^  \([a-z-]*\) .*/\1/p' | words)
 of_session=$("$ctl" session --help | sed -n 's/^  session \([a-z-]*\) .*/\1/p')
 [ "$(wc -w <<<"$verbs")" -ge 15 ] || wrong "--help names too few verbs: $verbs"
-[ "$(wc -w <<<"$of_session")" -ge 6 ] || wrong "session --help names too few verbs: $of_session"
+[ "$(wc -w <<<"$of_session")" -ge 7 ] || wrong "session --help names too few verbs: $of_session"
 [ "$(offered rdmaregctl '' | grep -v '^-')" = "$verbs" ] || wrong "bash: not the verbs of --help"
 [ "$(offered rdmaregctl session '' | grep -v '^-')" = "$(words <<<"$of_session")" ] || wrong "bash: not the verbs of session --help"
 for verb in $of_session; do
@@ -57,6 +57,7 @@ done
 [ "$(offered rdmaregctl --json register f --policy h)" = hold ] || wrong "bash: --policy h is not hold"
 [ "$(offered rdmaregctl set 7 --arbitration p)" = pre-content ] || wrong "bash: --arbitration p is not pre-content"
 [ "$(offered rdmaregctl sync '' | xargs)" = "12 7" ] || wrong "bash: sync does not offer the regions"
+[ -z "$(offered rdmaregctl session run --uid root -- ls --)" ] || wrong "bash: the options of the command behind session run -- are not ours"
 [ -z "$(offered rdmaregctl revoke 7 -- ls --)" ] || wrong "bash: the options of the command behind -- are not ours"
 [ "$(offered rdmaregctl show put --js)" = --json ] || wrong "bash: an argument that is called like a verb is taken for one"
 [ "$(offered rdmaregctl session list --state '' | xargs)" = "active draining ended" ] || wrong "bash: not the states of sessions"
