@@ -174,6 +174,7 @@ struct kregion_watching {
 	bool ask_writes; /* its watch asks for writes, too */
 	/* the file can have a layout lease, and has none: it is tried again */
 	bool unleased;
+	int lease_error;	   /* why */
 	uint64_t lease_pause_usec; /* before the next try */
 	uint32_t deadline_msec;	   /* the kernel's */
 	/* the guard's break ids are the slot's plus this: a new slot counts from 1 again */

@@ -14,14 +14,12 @@
 #include <string.h>
 
 #include "keeper/keeper.h"
+#include "keeper/region/lease-pause.h"
 #include "keeper/region/region.h"
 #include "keeper/keeper-tell.h"
 #include "keeper/system/mapping.h"
 #include "keeper/system/watch.h"
 #include "util/clock.h"
-
-#define LEASE_PAUSE_USEC (500 * USEC_PER_MSEC)
-#define LEASE_PAUSE_MAX_USEC (30 * USEC_PER_SEC)
 
 static int set_mode(struct kregion *r, enum arbitration_mode mode, const char *format,
 		    const char *detail)
@@ -62,6 +60,7 @@ static const char *obstacle(int error)
 static int be_unleased(struct kregion *r, int error)
 {
 	r->watching.unleased = true;
+	r->watching.lease_error = error;
 	return set_mode(r, ARBITRATION_NOTIFY_ONLY, "no layout lease yet (it is tried again): %s",
 			obstacle(error));
 }
@@ -130,10 +129,8 @@ void kregion_await_lease(struct kregion *r)
 
 	if (!r->watching.unleased)
 		return;
-	r->watching.lease_pause_usec = !r->watching.lease_pause_usec ? LEASE_PAUSE_USEC
-				       : r->watching.lease_pause_usec < LEASE_PAUSE_MAX_USEC / 2
-					       ? r->watching.lease_pause_usec * 2
-					       : LEASE_PAUSE_MAX_USEC;
+	r->watching.lease_pause_usec =
+		kregion_lease_pause_usec(r->watching.lease_pause_usec, r->watching.lease_error);
 	tv = timeval_from_usec(r->watching.lease_pause_usec);
 	evtimer_add(r->watching.timer, &tv);
 }
