@@ -76,5 +76,6 @@ if [ $status = 0 ]; then wait; fi
 echo "# khugepaged: $(cat $thp/khugepaged/full_scans) full scans, $(cat $thp/khugepaged/pages_collapsed) collapsed;" \
 	"regions left: $(timeout 20 rdmaregctl --json list | jq length)"
 timeout 20 rdmaregctl --json list | jq -c '.[] | { path, state, invalidations, degraded }' | cut -c 1-200
-[ $status = 0 ] || dmesg | grep -v '^$' | tail -n 400
+dmesg | grep "blocked for more than\|likely owned by" || :
+[ $status = 0 ] || dmesg | sed -n '/Show Blocked State/,$p' | grep -v '^$'
 exit $status
