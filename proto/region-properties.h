@@ -43,6 +43,7 @@
 	VALUE(detached, "Detached", TRUTH, CONST)                           \
 	VALUE(uid, "Uid", SMALL, CONST)                                     \
 	VALUE(session, "Session", TEXT, CONST)                              \
+	VALUE(name, "Name", TEXT, CONST)                                    \
 	VALUE(ticket, "Ticket", TEXT, TICKET)                               \
 	VALUE(peers, "Peers", SMALL, PEERS)                                 \
 	VALUE(clients, "Clients", SMALL, PEERS)                             \

@@ -119,10 +119,16 @@ bool ctl_is_ticket(const char *text);
  */
 int ctl_prefetch_all(struct ctl *ctl, struct rdmareg_region *region);
 
-/* A region's number on the command line. 0, or EXIT_USAGE with the message printed. */
+/*
+ * reference.c: a region on the command line is its number, or [USER:]SESSION/NAME. All return 0, or
+ * the exit status with the message printed.
+ *
+ * ctl_parse_id: a number. ctl_find_id: the number of the region called so, which need not exist if
+ * it is called by its number. ctl_lookup: its handle. ctl_parse_user: a user's name or number.
+ */
 int ctl_parse_id(const char *text, uint64_t *ret);
-
-/* The region of that number as a handle; 0, or the exit status with the message printed. */
+int ctl_find_id(struct ctl *ctl, const char *text, uint64_t *ret);
+int ctl_parse_user(const char *text, uint32_t *ret);
 int ctl_lookup(struct ctl *ctl, const char *text, struct rdmareg_region **ret);
 
 /* A file that is only pointed at, not read. 0, or the exit status with the message printed. */

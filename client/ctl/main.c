@@ -160,30 +160,6 @@ struct rdmareg *ctl_context(struct ctl *ctl, int *ret_status)
 	return ctl->context;
 }
 
-int ctl_parse_id(const char *text, uint64_t *ret)
-{
-	if (parse_number(text, ret) < 0 || !*ret)
-		return ctl_error(EXIT_USAGE,
-				 "%s is not the number of a region; see: rdmaregctl list", text);
-	return 0;
-}
-
-int ctl_lookup(struct ctl *ctl, const char *text, struct rdmareg_region **ret)
-{
-	struct rdmareg *context;
-	uint64_t id;
-	int r;
-
-	r = ctl_parse_id(text, &id);
-	if (r)
-		return r;
-	context = ctl_context(ctl, &r);
-	if (!context)
-		return r;
-	r = rdmareg_lookup(context, id, ret);
-	return r < 0 ? ctl_failed(r) : 0;
-}
-
 int ctl_not_opened(const char *path, const char *how)
 {
 	int status = EXIT_FAILED;

@@ -30,6 +30,7 @@ static const struct column columns[] = {
 	{ "clients", "CLIENTS", LOOK_PLAIN, true, 3 },
 	{ "uid", "UID", LOOK_PLAIN, true, 4 },
 	{ "session", "SESSION", LOOK_PLAIN, false, 8 },
+	{ "name", "NAME", LOOK_PLAIN, false, 4 },
 	{ "path", "PATH", LOOK_PATH, false, 0.3 },
 };
 

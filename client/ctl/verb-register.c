@@ -16,7 +16,7 @@
 
 struct options {
 	uint64_t offset, length, grace_usec;
-	const char *session;
+	const char *session, *name;
 	enum rdmareg_access access;
 	enum rdmareg_policy policy;
 	enum rdmareg_arbitrate arbitration;
@@ -43,6 +43,8 @@ static const struct option_spec specs[] = {
 	{ "export", ARG_FLAG, offsetof(struct options, export), NULL, "make a ticket as well" },
 	{ "session", ARG_TEXT, offsetof(struct options, session), "NAME",
 	  "tenant session (default)" },
+	{ "name", ARG_TEXT, offsetof(struct options, name), "NAME",
+	  "call the region SESSION/NAME (none)" },
 	{ "no-warm", ARG_FLAG, offsetof(struct options, no_warm), NULL, "do not prefetch" },
 	{ NULL },
 };
@@ -81,6 +83,7 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 		.arbitration = o->arbitration,
 		.warm_mode = o->warm_mode,
 		.session = o->session,
+		.name = o->name,
 		.detached = 1,
 	};
 	/*

@@ -37,13 +37,9 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	};
 	_cleanup_(region_cleanup) struct rdmareg_region *region = NULL;
 	struct rdmareg_region_info info = { .size = sizeof(info) };
-	uint64_t id;
 	int r;
 
 	(void)n;
-	r = ctl_parse_id(arguments[0], &id);
-	if (r)
-		return r;
 	if (!o->policy && !o->grace_usec && !o->arbitration && !o->warm_mode)
 		return ctl_error(
 			EXIT_USAGE,

@@ -132,7 +132,7 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 
 	(void)options;
 	if (n) {
-		r = ctl_parse_id(arguments[0], &w.only);
+		r = ctl_find_id(ctl, arguments[0], &w.only);
 		if (r)
 			return r;
 	}

@@ -72,7 +72,17 @@ struct rdmareg_register_options {
 	uint8_t detached; /* 1: outlives the context, until released */
 	/* 1: return before the pages are prefetched; the first accesses then fault */
 	uint8_t no_warm;
-	uint8_t reserved[2];
+	/*
+	 * 1: for @uid, whose the region then is, with that user's limits: for launchers, such as a
+	 * batch scheduler. root, or polkit's authorization org.rdmareg.Registry1.sessions; who has
+	 * that and is not root has to set @detached, and does not see the region afterwards
+	 */
+	uint8_t for_uid;
+	uint8_t reserved[1];
+	uint32_t uid;
+	uint32_t reserved2;
+	/* [A-Za-z0-9_.-]{1,64}, unlike that of any other region of the session; default: none */
+	const char *name;
 };
 
 /*
@@ -86,8 +96,8 @@ struct rdmareg_register_options {
  * 	or with the context unless detached.
  *
  * EBADF: not such a file, O_PATH, O_WRONLY. ERANGE: unaligned, empty, overflowing, at or beyond the
- * end of the file. EACCES: READ_WRITE of a descriptor not open for writing. EINVAL: an option or
- * @access. EDQUOT: a limit of the tenant. ENODEV: no RDMA device with on-demand paging has an
+ * end of the file. EACCES: READ_WRITE of a descriptor not open for writing; @uid without the right.
+ * EINVAL: an option or @access. ENOTUNIQ: a region of the session has that name. EDQUOT: a limit of the tenant. ENODEV: no RDMA device with on-demand paging has an
  * address on this machine. EOWNERDEAD: the tenant's keeper died while doing it.
  */
 int rdmareg_register(struct rdmareg *c, int fd, uint64_t offset, uint64_t length,
@@ -99,6 +109,14 @@ int rdmareg_register(struct rdmareg *c, int fd, uint64_t offset, uint64_t length
  * @ret as in rdmareg_register(). ENOENT: no such region, or not this user's.
  */
 int rdmareg_lookup(struct rdmareg *c, uint64_t id, struct rdmareg_region **ret);
+
+/*
+ * rdmareg_lookup_name: the same by name.
+ * @uid: whose region it is; (uint32_t)-1: the calling process's effective user. @session: NULL: "default".
+ * ENOENT: no such region, or not this user's. EINVAL: no name of a session or region.
+ */
+int rdmareg_lookup_name(struct rdmareg *c, uint32_t uid, const char *session, const char *name,
+			struct rdmareg_region **ret);
 
 /*
  * The revocation in progress; id 0: none. When another demand needs a larger range or is more
@@ -176,6 +194,7 @@ struct rdmareg_region_info {
 	 */
 	uint64_t bypasses;
 	const char *last_bypass; /* what was gone the last time; "" */
+	const char *name;	 /* unlike any other of the session; "": none */
 };
 
 /* rdmareg_region_id: for events and other processes. Cannot fail; 0 for NULL. */

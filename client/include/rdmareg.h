@@ -71,9 +71,9 @@ const char *rdmareg_last_error(void);
  *
  * The errno values of Registry1's own errors: InvalidFile EBADF, InvalidRange ERANGE, InvalidOption
  * EINVAL, AccessDenied EACCES, LimitExceeded EDQUOT, NoSuchRegion ENOENT, NoSuchRevocation ESTALE,
- * NoSuchJob ESRCH, NoSuchSession ENXIO, SessionExists EEXIST, NoAdapter ENODEV, Busy EBUSY,
- * Timeout ETIME, NotSupported EOPNOTSUPP, KeeperLost EOWNERDEAD, Failed EIO. Of every call over the
- * bus besides:
+ * NoSuchJob ESRCH, NoSuchSession ENXIO, SessionExists EEXIST, NameTaken ENOTUNIQ, NoAdapter ENODEV,
+ * Busy EBUSY, Timeout ETIME, NotSupported EOPNOTSUPP, KeeperLost EOWNERDEAD, Failed EIO. Of every
+ * call over the bus besides:
  * EHOSTUNREACH rdmaregd is not running and could not be started; ETIMEDOUT no answer in time (ETIME
  * is rdmaregd's own answer that a limit was met); EACCES the bus does not let this user talk to it;
  * EOPNOTSUPP an rdmaregd too old for the request; ENOTCONN the connection to the bus is gone, make

@@ -104,8 +104,13 @@ _public_ int rdmareg_register(struct rdmareg *c, int fd, uint64_t offset, uint64
 	r = struct_in(&o, sizeof(o), options);
 	if (r >= 0)
 		r = struct_check_reserved(o.reserved, sizeof(o.reserved));
+	if (r >= 0)
+		r = struct_check_reserved(&o.reserved2, sizeof(o.reserved2));
 	if (r < 0)
 		return r;
+	if (o.uid && !o.for_uid)
+		return fail(EINVAL, "registering %s: for uid %" PRIu32 ": set for_uid to 1 as well",
+			    name, o.uid);
 	if (access != RDMAREG_ACCESS_READ && access != RDMAREG_ACCESS_READ_WRITE)
 		return fail(EINVAL, "registering %s: the access is neither read nor read-write",
 			    name);
@@ -122,6 +127,10 @@ _public_ int rdmareg_register(struct rdmareg *c, int fd, uint64_t offset, uint64
 	append_choices(m, &r, o.policy, o.grace_usec, o.arbitration, o.warm_mode);
 	if (o.session)
 		option_append(m, &r, "session", "s", o.session);
+	if (o.name)
+		option_append(m, &r, "name", "s", o.name);
+	if (o.for_uid)
+		option_append(m, &r, "uid", "u", o.uid);
 	if (o.detached)
 		option_append(m, &r, "detached", "b", 1);
 	if (o.no_warm)
@@ -175,6 +184,34 @@ _public_ int rdmareg_lookup(struct rdmareg *c, uint64_t id, struct rdmareg_regio
 	r = get_region(c, id, &reply);
 	if (r < 0)
 		return r;
+	return region_new(c, reply, ret);
+}
+
+_public_ int rdmareg_lookup_name(struct rdmareg *c, uint32_t uid, const char *session,
+				 const char *name, struct rdmareg_region **ret)
+{
+	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL, *reply = NULL;
+	int r;
+
+	NEED(c);
+	NEED(name);
+	NEED(ret);
+	if (uid == UINT32_MAX)
+		uid = geteuid();
+	if (!session)
+		session = "default";
+	r = context_new_call(c, 0, "GetRegionByName", &m);
+	if (r < 0)
+		return r;
+	r = sd_bus_message_append(m, "uss", uid, session, name);
+	if (r < 0)
+		return fail_bus(NULL, r, "looking up region '%s'", name);
+	r = context_call(c, take_pointer(m), 0, &reply, "looking up region '%.64s'", name);
+	if (r < 0)
+		return r;
+	if (sd_bus_message_skip(reply, "o") < 0)
+		return fail(EBADMSG, "looking up region '%.64s': rdmaregd's answer makes no sense",
+			    name);
 	return region_new(c, reply, ret);
 }
 

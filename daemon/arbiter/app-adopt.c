@@ -116,6 +116,12 @@ static int enter(struct app *a, struct proxy *k, const struct record_region *g,
 		g->terms.gate_asked || (g->terms.gated && g->terms.policy != POLICY_HOLD);
 	region_text_set(&(*ret)->text.path, g->path, sizeof(g->path));
 	*ret_region = r;
+	error = *g->name ? region_table_set_name(a->table, *ret, g->name) : 0;
+	if (error != -EEXIST)
+		return error;
+	log_error("keeper %s: its record gives two regions the name '%s': region %" PRIu64
+		  " has none now",
+		  proxy_name(k), g->name, g->id);
 	return 0;
 }
 

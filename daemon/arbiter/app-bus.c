@@ -40,6 +40,15 @@ static bool view_region(void *userdata, uint64_t id, struct region_view *ret)
 	return app_view(a, registry_find(a->registry, id), ret);
 }
 
+static bool view_named(void *userdata, uint32_t uid, const char *session, const char *name,
+		       struct region_view *ret)
+{
+	struct app *a = userdata;
+	const struct region_entry *e = region_table_find_name(a->table, uid, session, name);
+
+	return e && app_view(a, registry_find(a->registry, e->id), ret);
+}
+
 static bool view_next(void *userdata, uint32_t uid, uint64_t id, struct region_view *ret)
 {
 	struct app *a = userdata;
@@ -55,7 +64,7 @@ static int enter_region(struct app *a, struct client *c, const struct register_r
 			struct region **ret, struct failure *f)
 {
 	uint32_t tenant;
-	int r = registry_get_tenant(a->registry, c->uid, q->session, &tenant);
+	int r = registry_get_tenant(a->registry, q->uid, q->session, &tenant);
 
 	if (r == 0) {
 		r = registry_add_region(a->registry, tenant, q->detached ? 0 : c->number, q->length,
@@ -66,7 +75,7 @@ static int enter_region(struct app *a, struct client *c, const struct register_r
 	if (r < 0)
 		return failure_from_errno(f, "registering the region", r, "");
 	if (r > 0)
-		return failure_from_refusal(f, r, registry_limits(a->registry), c->uid, q->session,
+		return failure_from_refusal(f, r, registry_limits(a->registry), q->uid, q->session,
 					    q->length);
 	r = runtime_reserve_id(&a->runtime, (*ret)->id);
 	if (r < 0) {
@@ -153,6 +162,23 @@ static int ask_for_region(struct app *a, struct region *r, struct region_entry *
 	return 0;
 }
 
+static int check_name_free(const struct app *a, const struct register_request *q, struct failure *f)
+{
+	const struct region_entry *e =
+		*q->name ? region_table_find_name(a->table, q->uid, q->session, q->name) : NULL;
+	const struct region *r = e ? registry_find(a->registry, e->id) : NULL;
+
+	if (!e)
+		return 0;
+	return failure_set(f, RDMAREG_ERROR_NAME_TAKEN,
+			   "region %" PRIu64 " of uid %" PRIu32
+			   " session '%s' has the name '%s'%s: use that region, %s, or choose "
+			   "another name",
+			   e->id, q->uid, q->session, q->name,
+			   r->close_wanted ? " until it is released, which is under way" : "",
+			   r->close_wanted ? "wait" : "release it first");
+}
+
 static int register_region(void *userdata, struct client *c, const struct register_request *q,
 			   struct call *call, struct failure *ret)
 {
@@ -168,6 +194,8 @@ static int register_region(void *userdata, struct client *c, const struct regist
 			ret, RDMAREG_ERROR_BUSY,
 			"the regions of this file's filesystem are being taken down, for instance to "
 			"unmount it: register the file when that is over");
+	if (check_name_free(a, q, ret))
+		return BUS_E_REFUSED;
 	if (app_choose_grace(a, q->policy, q->owns_file, q->access == ACCESS_READ && !q->owns_file,
 			     q->has_grace, q->grace_usec, &grace_usec, ret) ||
 	    (q->pre_content && app_check_gate(q->access, q->owns_file, ret)) ||
@@ -177,7 +205,7 @@ static int register_region(void *userdata, struct client *c, const struct regist
 	r->grace_usec = grace_usec;
 	r->policy = (uint8_t)q->policy;
 	r->access = (uint8_t)q->access;
-	error = pool_get(a->keepers, c->uid, q->session, &k);
+	error = pool_get(a->keepers, q->uid, q->session, &k);
 	if (error < 0) {
 		uint32_t tenant = r->tenant;
 
@@ -187,7 +215,7 @@ static int register_region(void *userdata, struct client *c, const struct regist
 	}
 	proxy_note(k)->tenant = r->tenant;
 	proxy_note(k)->has_tenant = true;
-	error = app_add_entry(a, r, k, c, &e);
+	error = app_add_entry(a, r, k, c->uid == 0 || c->uid == q->uid ? c : NULL, &e);
 	if (error < 0)
 		return failure_from_errno(ret, "registering the region", error, "");
 	e->text.detached = q->detached;
@@ -196,6 +224,8 @@ static int register_region(void *userdata, struct client *c, const struct regist
 	e->text.born_nsec = q->born_nsec;
 	region_text_set(&e->text.path, q->path, strlen(q->path));
 	error = region_table_set_file(a->table, e, &q->on, q->inode);
+	if (error == 0 && *q->name)
+		error = region_table_set_name(a->table, e, q->name);
 	if (error == 0)
 		error = app_record(a, r, e, q->pre_content);
 	if (error == 0)
@@ -355,6 +385,7 @@ const struct bus_handlers app_bus_handlers = {
 	.view_manager = view_manager,
 	.view_region = view_region,
 	.view_next = view_next,
+	.view_named = view_named,
 	.register_region = register_region,
 	.prefetch = app_prefetch,
 	.start_prefetch = app_start_prefetch,

@@ -4,6 +4,7 @@
  * region, given back when the region is gone. What is written there is what the daemon decided
  * itself.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "arbiter/app-internal.h"
@@ -35,6 +36,8 @@ int app_record(struct app *a, const struct region *r, struct region_entry *e, bo
 	};
 	const char *path = e->text.path ? e->text.path : "";
 
+	_Static_assert(sizeof(region.name) >= REGION_NAME_MAX, "a name fits");
+	snprintf(region.name, sizeof(region.name), "%s", e->text.name ? e->text.name : "");
 	text_clean(region.path, sizeof(region.path), path, strlen(path));
 	if (!e->owner || !bus_client_mark(a->bus, e->owner, region.owner, sizeof(region.owner)))
 		*region.owner = 0;

@@ -8,11 +8,21 @@
 #include <string.h>
 
 #include "proxy/pool.h"
+#include "util/cleanup.h"
 #include "util/text.h"
 
 struct region_table {
 	void *root;  /* tsearch(3) tree by id */
 	void *files; /* the same by device and inode */
+	void *names; /* the same by tenant and name: struct named */
+};
+
+/* A region's name; all text is the region's and its keeper's. */
+struct named {
+	uint32_t uid;
+	const char *session;
+	const char *name;
+	struct region_entry *entry;
 };
 
 static int compare(const void *a, const void *b)
@@ -29,6 +39,17 @@ static int compare_files(const void *a, const void *b)
 	if (x->inode != y->inode)
 		return x->inode < y->inode ? -1 : 1;
 	return x->device < y->device ? -1 : x->device > y->device;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	const struct named *x = a, *y = b;
+	int r;
+
+	if (x->uid != y->uid)
+		return x->uid < y->uid ? -1 : 1;
+	r = strcmp(x->session, y->session);
+	return r ? r : strcmp(x->name, y->name);
 }
 
 int region_table_new(struct region_table **ret)
@@ -142,6 +163,44 @@ static void leave_file(struct region_table *t, struct region_entry *e)
 	free(f);
 }
 
+struct region_entry *region_table_find_name(const struct region_table *t, uint32_t uid,
+					    const char *session, const char *name)
+{
+	struct named key = { uid, session, name, NULL },
+		     **node = tfind(&key, &t->names, compare_names);
+
+	return node ? (*node)->entry : NULL;
+}
+
+static void leave_name(struct region_table *t, struct region_entry *e)
+{
+	if (!e->named)
+		return;
+	tdelete(e->named, &t->names, compare_names);
+	free(e->named);
+	e->named = NULL;
+}
+
+int region_table_set_name(struct region_table *t, struct region_entry *e, const char *name)
+{
+	_cleanup_(freep) struct named *n = malloc(sizeof(*n));
+	struct named **node = NULL;
+
+	region_text_set(&e->text.name, name, strlen(name));
+	if (n && e->text.name) {
+		*n = (struct named){ proxy_uid(e->keeper), proxy_session(e->keeper), e->text.name,
+				     e };
+		node = tsearch(n, &t->names, compare_names);
+	}
+	if (node && *node == n) {
+		e->named = steal_pointer(n);
+		return 0;
+	}
+	free(e->text.name);
+	e->text.name = NULL;
+	return node ? -EEXIST : -ENOMEM;
+}
+
 struct join *region_entry_find_join(struct region_entry *e, const struct client *client)
 {
 	struct join *j;
@@ -204,8 +263,10 @@ void region_table_remove(struct region_table *t, struct region_entry *e)
 	}
 	region_entry_forget_owner(e);
 	leave_file(t, e);
+	leave_name(t, e);
 	LIST_REMOVE(e, of_keeper);
 	tdelete(e, &t->root, compare);
+	free(e->text.name);
 	free(e->text.path);
 	free(e->text.mode_reason);
 	free(e->text.ticket);

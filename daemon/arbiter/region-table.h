@@ -16,6 +16,7 @@
 
 #include "bus/bus.h"
 
+struct named;
 struct proxy;
 struct ending; /* app-ending.c */
 
@@ -73,8 +74,9 @@ struct region_entry {
 	SLIST_HEAD(, waiting) releasing;
 	struct joins joins; /* who uses it without owning it */
 	LIST_HEAD(, peer_note) peers;
-	struct file *file; /* NULL: not known yet */
-	bool gated;	   /* the gate has its file marked for it */
+	struct file *file;   /* NULL: not known yet */
+	struct named *named; /* region-table.c's; NULL: it has no name */
+	bool gated;	     /* the gate has its file marked for it */
 	/* arbitration "pre-content" was asked for: it is marked also when no policy needs that */
 	bool gate_asked;
 	bool regate;	     /* it was, and is to be again when there is a gate */
@@ -129,6 +131,14 @@ int region_table_set_file(struct region_table *t, struct region_entry *e,
 			  const struct filesystem *on, uint64_t inode);
 /* NULL: no region is of this file. */
 struct file *region_table_find_file(const struct region_table *t, uint64_t device, uint64_t inode);
+
+/*
+ * Once. -EEXIST: another region of the tenant has that name; -ENOMEM. In both cases it has none.
+ */
+int region_table_set_name(struct region_table *t, struct region_entry *e, const char *name);
+/* NULL: no region of this tenant has this name. */
+struct region_entry *region_table_find_name(const struct region_table *t, uint32_t uid,
+					    const char *session, const char *name);
 
 /* @client uses it; both lists. -ENOMEM; harmless if it does already. */
 int region_entry_join(struct region_entry *e, struct client *client);

@@ -105,7 +105,7 @@ static bool take_line(struct tenant *t, const char *key, const char *value, bool
 	char *end;
 
 	if (!strcmp(key, "name")) {
-		if (!tenant_session_is_sound(value))
+		if (!tenant_name_is_sound(value, TENANT_SESSION_MAX))
 			return false;
 		strcpy(t->session, value);
 		*ret_has_name = true;

@@ -38,10 +38,11 @@ static const struct {
 			     "release your own regions instead" },
 	[ACTION_DAX] = { RDMAREG_ACTION_DAX, "a DAX device beyond dax_bytes_per_tenant",
 			 "have that limit of rdmaregd.conf raised" },
-	[ACTION_SESSIONS] = { RDMAREG_ACTION_SESSIONS, "creating, changing or releasing a session",
-			      "release the session's regions one by one, as their user" },
 	[ACTION_RELOAD] = { RDMAREG_ACTION_RELOAD, "reading rdmaregd.conf again",
 			    "have the administrator do it" },
+	[ACTION_SESSIONS] = { RDMAREG_ACTION_SESSIONS,
+			      "managing a session, or registering for another user,",
+			      "register in a session of your own" },
 };
 
 struct question {

@@ -225,6 +225,8 @@ struct examination {
 	const char *nothing_done; /* if it takes too long: "nothing was registered" */
 	const void *request;	  /* copied */
 	size_t request_size;
+	const uint32_t
+		*on_behalf; /* whose it counts as while it is looked at; NULL: the caller's */
 };
 
 /*
@@ -376,6 +378,7 @@ extern const char *const session_state_names[_SESSION_STATE_MAX];
 /* --- session-path.c */
 
 int check_session(const char *session, struct failure *f);
+int check_region_name(const char *name, struct failure *f);
 #define SESSION_PATH_MAX 200
 void session_path(uint32_t uid, const char *name, char out[static SESSION_PATH_MAX]);
 /* False: no session can be there. */

@@ -124,6 +124,7 @@ static inline bool filesystem_is_same(const struct filesystem *a, const struct f
 
 /* Everything of a region that is not the core's business. */
 struct region_text {
+	char *name; /* NULL: it has none */
 	char *path;
 	char *mode_reason;
 	char *ticket;
@@ -187,9 +188,12 @@ struct manager_view {
 	uint64_t revoke_limit_usec;
 };
 
+#define REGION_NAME_MAX 65 /* bytes, with the terminating zero */
+
 /* Checked as far as the caller's message goes; text and descriptor are borrowed from it. */
 struct register_request {
 	int fd;
+	uint32_t uid; /* whose region it is to be; another's than the caller's: it is authorized */
 	uint64_t offset;
 	uint64_t length; /* rounded up to pages; the range does not overflow */
 	enum region_access access;
@@ -202,13 +206,14 @@ struct register_request {
 	enum warm_mode warm_mode;
 	bool pre_content;      /* arbitration "pre-content", or policy hold */
 	bool asks_pre_content; /* the first of these */
-	bool owns_file;	       /* the caller is root, the file's owner, or authorized to hold it */
+	bool owns_file;	       /* @uid is root, the file's owner, or authorized to hold it */
 	uint32_t file_uid;
 	struct filesystem on;
 	uint64_t inode;	     /* st_ino */
 	uint64_t born_nsec;  /* as in struct region_text */
 	uint32_t filesystem; /* if @pre_content: f_type of statfs(2) */
 	const char *session;
+	const char *name; /* unlike any other of the tenant; "": none */
 	const char *path; /* clean */
 };
 
@@ -344,6 +349,9 @@ struct bus_handlers {
 	 * others'.
 	 */
 	bool (*view_next)(void *userdata, uint32_t uid, uint64_t id, struct region_view *ret);
+	/* That of the tenant with this name. */
+	bool (*view_named)(void *userdata, uint32_t uid, const char *session, const char *name,
+			   struct region_view *ret);
 	int (*register_region)(void *userdata, struct client *c, const struct register_request *q,
 			       struct call *call, struct failure *ret);
 	int (*prefetch)(void *userdata, uint64_t id, const struct prefetch_request *q,

@@ -117,7 +117,7 @@ int examine(struct bus *b, int fd, const struct examination *x, struct call *cal
 	    struct failure *ret_failure)
 {
 	struct task *t = calloc(1, sizeof(*t) + x->request_size);
-	uint32_t uid = call_client(call)->uid;
+	uint32_t uid = x->on_behalf ? *x->on_behalf : call_client(call)->uid;
 	int r = -ENOMEM;
 
 	if (t) {

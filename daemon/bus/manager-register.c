@@ -3,8 +3,10 @@
  * manager-register.c - Manager.RegisterRegion: everything about a new region that can be checked
  * before a keeper is asked for it.
  *
- * What always holds: the handler is asked for policy hold on a file of somebody else only after
- * polkit said yes, and then with what the caller asked for, unchanged.
+ * What always holds: the handler is asked for policy hold on a file of somebody else, or for a
+ * region of another user, only for root or after polkit said yes, and then with what the caller
+ * asked for, unchanged. Nobody gets policy hold for another user who does not own the file: who
+ * registers for users, such as a batch scheduler, passes on what they wish.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -41,13 +43,40 @@ int read_warm_mode(const char *word, bool *ret_given, enum warm_mode *ret, struc
 struct kept {
 	struct register_request request;
 	char session[TENANT_SESSION_MAX];
+	char name[REGION_NAME_MAX];
 	char path[DESCRIPTOR_PATH_MAX];
 };
 
-static int read_options(sd_bus_message *m, struct register_request *q, struct failure *f)
+/* A region of another user than the caller. */
+static bool is_for_other(const struct register_request *q, const struct client *c)
+{
+	return q->uid != c->uid;
+}
+
+static int check_uid(const struct register_request *q, const struct client *c, struct failure *f)
+{
+	if (q->uid == UINT32_MAX)
+		return failure_set(f, RDMAREG_ERROR_INVALID_OPTION,
+				   "uid %" PRIu32 " is nobody's: name the user whose region it is "
+				   "to be",
+				   q->uid);
+	/* its owner would be a connection that may not see it */
+	if (is_for_other(q, c) && c->uid != 0 && !q->detached)
+		return failure_set(f, RDMAREG_ERROR_INVALID_OPTION,
+				   "a region that uid %" PRIu32 " registers for uid %" PRIu32
+				   " must be detached: uid %" PRIu32
+				   " neither sees nor owns it: add the "
+				   "option 'detached'",
+				   c->uid, q->uid, c->uid);
+	return 0;
+}
+
+static int read_options(sd_bus_message *m, const struct client *c, struct register_request *q,
+			struct failure *f)
 {
 	const char *policy = region_policy_names[POLICY_YIELD], *arbitration = "auto";
 	const char *warm_mode = NULL;
+	bool named = false;
 	const struct option known[] = {
 		{ "policy", 's', &policy, NULL },
 		{ "grace_usec", 't', &q->grace_usec, &q->has_grace },
@@ -56,11 +85,15 @@ static int read_options(sd_bus_message *m, struct register_request *q, struct fa
 		{ "warm", 'b', &q->warm, NULL },
 		{ "arbitration", 's', &arbitration, NULL },
 		{ "warm_mode", 's', &warm_mode, NULL },
+		{ "uid", 'u', &q->uid, NULL },
+		{ "name", 's', &q->name, &named },
 	};
 	uint8_t word;
 	int r;
 
+	q->uid = c->uid;
 	q->session = "default";
+	q->name = "";
 	q->warm = true;
 	r = options_read(m, known, ARRAY_SIZE(known), f);
 	if (r)
@@ -79,7 +112,10 @@ static int read_options(sd_bus_message *m, struct register_request *q, struct fa
 	}
 	q->asks_pre_content = q->pre_content;
 	q->pre_content = q->pre_content || q->policy == POLICY_HOLD;
-	return check_session(q->session, f);
+	r = check_uid(q, c, f);
+	if (r == 0)
+		r = check_session(q->session, f);
+	return r || !named ? r : check_region_name(q->name, f);
 }
 
 /* As what it is kept in has it. */
@@ -89,6 +125,7 @@ static struct register_request request_of(const struct kept *k, int fd)
 
 	q.fd = fd;
 	q.session = k->session;
+	q.name = k->name;
 	q.path = k->path;
 	return q;
 }
@@ -99,17 +136,18 @@ static int register_authorized(struct bus *b, struct client *c, int fd, const vo
 	struct register_request q = request_of(request, fd);
 	int r;
 
-	q.owns_file = true;
+	if (!is_for_other(&q, c))
+		q.owns_file = true;
 	r = b->handlers->register_region(b->userdata, c, &q, call, ret);
 	offload_close(b->offload, fd, c->uid);
 	return r;
 }
 
-static int ask_to_hold(struct bus *b, const struct kept *k, int *fd, struct call *call,
-		       struct failure *f)
+static int ask_to_register(struct bus *b, enum action action, const struct kept *k, int *fd,
+			   struct call *call, struct failure *f)
 {
 	const struct authorization a = {
-		.action = ACTION_HOLD,
+		.action = action,
 		.then = register_authorized,
 		.fd = *fd,
 		.path = k->path,
@@ -128,8 +166,9 @@ static int look(void *request, int *fd, uint32_t uid, struct failure *f)
 {
 	struct kept *k = request;
 
-	return descriptor_check(&k->request, *fd, k->request.offset, k->request.length, uid,
-				k->path, f);
+	(void)uid; /* for whom it is looked at may be another */
+	return descriptor_check(&k->request, *fd, k->request.offset, k->request.length,
+				k->request.uid, k->path, f);
 }
 
 static int register_examined(struct bus *b, struct client *c, int *fd, void *request,
@@ -138,8 +177,16 @@ static int register_examined(struct bus *b, struct client *c, int *fd, void *req
 	const struct kept *k = request;
 	struct register_request q = request_of(k, *fd);
 
+	if (is_for_other(&q, c) && q.policy == POLICY_HOLD && !q.owns_file)
+		return failure_set(
+			f, RDMAREG_ERROR_ACCESS_DENIED,
+			"policy 'hold' makes others fail to change the file, which belongs to uid %" PRIu32
+			": it cannot be had for uid %" PRIu32 ", whoever asks: ask for 'yield'",
+			q.file_uid, q.uid);
+	if (is_for_other(&q, c) && c->uid != 0)
+		return ask_to_register(b, ACTION_SESSIONS, k, fd, call, f);
 	if (q.policy == POLICY_HOLD && !q.owns_file)
-		return ask_to_hold(b, k, fd, call, f);
+		return ask_to_register(b, ACTION_HOLD, k, fd, call, f);
 	return b->handlers->register_region(b->userdata, c, &q, call, f);
 }
 
@@ -147,8 +194,8 @@ int method_register(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	struct kept k = { 0 };
 	struct register_request *q = &k.request;
-	const struct examination x = { look, register_examined, "nothing was registered", &k,
-				       sizeof(k) };
+	struct examination x = { look, register_examined, "nothing was registered",
+				 &k,   sizeof(k),	  .on_behalf = NULL };
 	struct bus *b = userdata;
 	const char *access;
 	struct client *c;
@@ -167,9 +214,13 @@ int method_register(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	if (r)
 		return refuse(m, r, &f);
 	q->access = word;
-	r = read_options(m, q, &f);
+	r = read_options(m, c, q, &f);
 	if (r)
 		return refuse(m, r, &f);
+	/* root passes files of many: one that does not answer is to delay its user's alone */
+	if (c->uid == 0)
+		x.on_behalf = &q->uid;
 	snprintf(k.session, sizeof(k.session), "%s", q->session);
+	snprintf(k.name, sizeof(k.name), "%s", q->name);
 	return examine_call(b, m, c, token, &x);
 }

@@ -12,10 +12,26 @@
 
 #include "bus/bus-internal.h"
 
-static int method_get(sd_bus_message *m, void *userdata, sd_bus_error *error)
+static int reply_region(sd_bus_message *m, const struct region_view *v)
 {
 	sd_bus_message *reply = NULL;
-	char path[REGION_PATH_MAX], ended[ENDED_TEXT_MAX];
+	char path[REGION_PATH_MAX];
+	int r = sd_bus_message_new_method_return(m, &reply);
+
+	region_path(v->region->id, path);
+	if (r >= 0)
+		r = sd_bus_message_append(reply, "o", path);
+	if (r >= 0)
+		r = properties_append(reply, v, UINT32_MAX);
+	if (r >= 0)
+		r = sd_bus_send(NULL, reply, NULL);
+	sd_bus_message_unref(reply);
+	return r;
+}
+
+static int method_get(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	char ended[ENDED_TEXT_MAX];
 	struct bus *b = userdata;
 	struct region_view v;
 	struct client *c;
@@ -35,16 +51,42 @@ static int method_get(sd_bus_message *m, void *userdata, sd_bus_error *error)
 						  "there is no region %" PRIu64 "%s: %s", id,
 						  c->uid ? " of yours" : "", ended);
 	}
-	region_path(id, path);
-	r = sd_bus_message_new_method_return(m, &reply);
+	return reply_region(m, &v);
+}
+
+/*
+ * A region of a user whose regions the caller may not see does not exist for it, whatever it is
+ * called.
+ */
+static int method_get_by_name(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	const char *session, *name;
+	struct bus *b = userdata;
+	struct region_view v;
+	struct client *c;
+	struct failure f;
+	uint32_t uid;
+	int r;
+
+	(void)error;
+	r = client_of_message(b, m, &c);
 	if (r >= 0)
-		r = sd_bus_message_append(reply, "o", path);
+		r = sd_bus_message_read(m, "uss", &uid, &session, &name);
 	if (r >= 0)
-		r = properties_append(reply, &v, UINT32_MAX);
-	if (r >= 0)
-		r = sd_bus_send(NULL, reply, NULL);
-	sd_bus_message_unref(reply);
-	return r;
+		r = check_session(session, &f);
+	if (r == 0)
+		r = check_region_name(name, &f);
+	if (r)
+		return refuse(m, r, &f);
+	if (!b->handlers->view_named(b->userdata, uid, session, name, &v) ||
+	    !client_may_see(c, v.tenant))
+		return sd_bus_reply_method_errorf(
+			m, RDMAREG_ERROR_NO_SUCH_REGION,
+			"there is no region '%s' in session '%s' of uid "
+			"%" PRIu32 "%s",
+			name, session, uid,
+			c->uid && c->uid != uid ? " that this caller may see" : "");
+	return reply_region(m, &v);
 }
 
 static int method_subscribe(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -101,6 +143,9 @@ const sd_bus_vtable manager_vtable[] = {
 				SD_BUS_RESULT("a(toa{sv})", regions), method_list, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("GetRegion", SD_BUS_ARGS("t", id),
 				SD_BUS_RESULT("o", region, "a{sv}", properties), method_get,
+				ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS("GetRegionByName", SD_BUS_ARGS("u", uid, "s", session, "s", name),
+				SD_BUS_RESULT("o", region, "a{sv}", properties), method_get_by_name,
 				ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("FindHolders", SD_BUS_ARGS("h", fd),
 				SD_BUS_RESULT("aa{sv}", holders), method_find_holders, ANYBODY),

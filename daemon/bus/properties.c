@@ -108,6 +108,8 @@ static struct value value_of(const struct region_view *v, enum property p)
 		return (struct value){ .number = v->tenant->uid };
 	case PROPERTY_session:
 		return (struct value){ .text = v->tenant->session };
+	case PROPERTY_name:
+		return (struct value){ .text = t->name };
 	case PROPERTY_ticket:
 		return (struct value){ .text = t->ticket };
 	case PROPERTY_peers:

@@ -14,17 +14,28 @@
 #include "bus/bus-internal.h"
 #include "util/text.h"
 
-int check_session(const char *session, struct failure *f)
+/* What people type, and what is a part of paths and units without any escaping. */
+static int check_name(const char *what, const char *name, size_t size, struct failure *f)
 {
-	char clean[TENANT_SESSION_MAX];
+	char clean[REGION_NAME_MAX];
 
-	if (tenant_session_is_sound(session))
+	if (tenant_name_is_sound(name, size))
 		return 0;
-	text_clean(clean, sizeof(clean), session, strlen(session));
+	text_clean(clean, sizeof(clean), name, strlen(name));
 	return failure_set(
 		f, RDMAREG_ERROR_INVALID_OPTION,
-		"'%s' is no session name: it must be 1 to %d of the characters A-Z a-z 0-9 _ . -",
-		clean, TENANT_SESSION_MAX - 1);
+		"'%s' is no %s name: it must be 1 to %zu of the characters A-Z a-z 0-9 _ . -",
+		clean, what, size - 1);
+}
+
+int check_session(const char *session, struct failure *f)
+{
+	return check_name("session", session, TENANT_SESSION_MAX, f);
+}
+
+int check_region_name(const char *name, struct failure *f)
+{
+	return check_name("region", name, REGION_NAME_MAX, f);
 }
 
 static bool is_letter(char c)
@@ -79,7 +90,7 @@ bool session_of_path(const char *path, uint32_t *ret_uid, char ret_name[static T
 	errno = 0;
 	uid = strtoull(path + prefix, &end, 10);
 	if (errno || uid >= UINT32_MAX || *end != '_' || !unescape(end + 1, name) ||
-	    !tenant_session_is_sound(name))
+	    !tenant_name_is_sound(name, TENANT_SESSION_MAX))
 		return false;
 	session_path((uint32_t)uid, name, canonical);
 	if (strcmp(canonical, path) != 0)

@@ -49,13 +49,13 @@ struct registry {
 	size_t n_clients_allocated;
 };
 
-bool tenant_session_is_sound(const char *session)
+bool tenant_name_is_sound(const char *name, size_t size)
 {
 	static const char allowed[] =
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
-	size_t n = strlen(session);
+	size_t n = strlen(name);
 
-	return n >= 1 && n < TENANT_SESSION_MAX && strspn(session, allowed) == n;
+	return n >= 1 && n < size && strspn(name, allowed) == n;
 }
 
 int registry_new(struct registry **ret, const struct registry_limits *limits)

@@ -87,8 +87,8 @@ enum registry_refusal {
 
 struct registry;
 
-/* A session can be called so: 1 to TENANT_SESSION_MAX - 1 of A-Z a-z 0-9 _ . - */
-bool tenant_session_is_sound(const char *session);
+/* A session or a region can be called so: 1 to @size - 1 of A-Z a-z 0-9 _ . - */
+bool tenant_name_is_sound(const char *name, size_t size);
 
 /* -ENOMEM */
 int registry_new(struct registry **ret, const struct registry_limits *limits);

@@ -26,8 +26,9 @@ struct head {
 	uint32_t reserved;
 	struct record_keeper keeper;
 };
-_Static_assert(offsetof(struct record_region, born_nsec) == 512,
-	       "what daemons before have lies before it");
+_Static_assert(offsetof(struct record_region, born_nsec) == 512 &&
+		       offsetof(struct record_region, name) == 520,
+	       "what daemons before have lies before them");
 _Static_assert(sizeof(struct head) <= HEAD_SIZE, "the slots begin after the head");
 
 struct slot {
@@ -200,15 +201,17 @@ static bool are_sound_terms(const struct record_terms *t)
 	return t->policy < _REGION_POLICY_MAX && t->gated <= 1 && t->gate_asked <= 1;
 }
 
-static bool is_sound_slot(const struct slot *s)
+static bool is_sound_slot(const struct record *r, const struct slot *s)
 {
-	const struct record_region *g = &s->region;
+	struct record_region g;
 
-	return s->commit == g->id && s->current < 2 && are_sound_terms(&s->terms[0]) &&
-	       are_sound_terms(&s->terms[1]) && g->access < _REGION_ACCESS_MAX &&
-	       g->detached <= 1 && IS_TEXT(g->owner) && IS_TEXT(g->path) && g->length &&
-	       g->length % PAGE == 0 && g->offset % PAGE == 0 && g->offset <= LENGTH_MAX &&
-	       g->length <= LENGTH_MAX - g->offset;
+	if (s->commit != s->region.id || s->current >= 2 || !are_sound_terms(&s->terms[0]) ||
+	    !are_sound_terms(&s->terms[1]))
+		return false;
+	g = region_in(r, s);
+	return g.access < _REGION_ACCESS_MAX && g.detached <= 1 && IS_TEXT(g.owner) &&
+	       IS_TEXT(g.path) && IS_TEXT(g.name) && g.length && g.length % PAGE == 0 &&
+	       g.offset % PAGE == 0 && g.offset <= LENGTH_MAX && g.length <= LENGTH_MAX - g.offset;
 }
 
 static int compare_claims(const void *a, const void *b, void *userdata)
@@ -233,7 +236,7 @@ static int find_claims(struct record *r)
 	for (uint32_t i = 0; i < r->n_backed; i++) {
 		struct slot *s = slot_at(r, i);
 
-		if (s->commit && is_sound_slot(s))
+		if (s->commit && is_sound_slot(r, s))
 			r->claims[n++] = i;
 		else
 			s->commit = 0;
@@ -340,6 +343,10 @@ int record_add(struct record *r, const struct record_region *region, uint32_t *r
 
 	if (!record_has_slot(r))
 		return -ENOBUFS;
+	/* the next daemon would not know it: what is called by a name must not lose it */
+	if (*region->name &&
+	    known_size(r) < offsetof(struct record_region, name) + sizeof(region->name))
+		return -ENOSYS;
 	if (!r->n_free) {
 		error = back(r, before + RECORD_CHUNK);
 		if (error < 0)

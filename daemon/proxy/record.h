@@ -35,6 +35,7 @@
 #define RECORD_CHUNK 64 /* regions that room on the filesystem is asked for at a time */
 #define RECORD_MARK_MAX 176
 #define RECORD_PATH_MAX 256
+#define RECORD_NAME_MAX 72
 
 /* Whom it is about. */
 struct record_keeper {
@@ -82,6 +83,7 @@ struct record_region {
 		[2];
 	char path[RECORD_PATH_MAX]; /* for people */
 	uint64_t born_nsec;	    /* as in struct region_text */
+	char name[RECORD_NAME_MAX]; /* within the tenant; empty: none */
 };
 
 struct record;
@@ -99,7 +101,10 @@ void record_set_instance(struct record *r, uint32_t instance);
 /* Its process runs: @k from pid on; pid 0: not any more. */
 void record_identify(struct record *r, const struct record_keeper *k);
 
-/* -ENOBUFS: no slot is left; -ENOSPC and the like: no room for the file. */
+/*
+ * -ENOBUFS: no slot is left; -ENOSPC and the like: no room for the file; -ENOSYS: a daemon before
+ * made the file, and the region has a name, for which its slots have no room.
+ */
 int record_add(struct record *r, const struct record_region *region, uint32_t *ret_slot);
 /* False: the next record_add() answers -ENOBUFS. */
 bool record_has_slot(const struct record *r);

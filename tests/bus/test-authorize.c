@@ -502,9 +502,9 @@ static void test_unasked(void)
 /* polkit knows no action but those of its own files. */
 static void test_policy_file(void)
 {
-	static const char *const actions[] = { RDMAREG_ACTION_HOLD, RDMAREG_ACTION_EVICT,
+	static const char *const actions[] = { RDMAREG_ACTION_HOLD,    RDMAREG_ACTION_EVICT,
 					       RDMAREG_ACTION_ENFORCE, RDMAREG_ACTION_DAX,
-					       RDMAREG_ACTION_RELOAD };
+					       RDMAREG_ACTION_RELOAD,  RDMAREG_ACTION_SESSIONS };
 	char line[512], wanted[100];
 
 	for (size_t i = 0; i < sizeof(actions) / sizeof(*actions); i++) {

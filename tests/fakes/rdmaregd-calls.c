@@ -150,6 +150,7 @@ static void append_region(sd_bus_message *m, uint64_t id)
 	snprintf(bypass, sizeof(bypass), "played block %u",
 		 (unsigned int)mock_regions[id].bypasses);
 	append(m, "LastBypass", "s", mock_regions[id].bypasses ? bypass : "");
+	append(m, "Name", "s", mock_regions[id].name);
 	append(m, "Offset", "t", mock_regions[id].offset);
 	append(m, "Length", "t", mock_regions[id].length);
 	append(m, "ValidLength", "t",
@@ -158,7 +159,7 @@ static void append_region(sd_bus_message *m, uint64_t id)
 	append(m, "Generation", "u", 1);
 	append(m, "Address", "t", (uint64_t)0x7f0000000000);
 	append(m, "Detached", "b", mock_regions[id].detached);
-	append(m, "Uid", "u", (uint32_t)getuid());
+	append(m, "Uid", "u", mock_regions[id].uid);
 	append(m, "Session", "s", mock_regions[id].session);
 	append(m, "Ticket", "s", mock_regions[id].ticket);
 	append(m, "Peers", "u", 2);
@@ -209,6 +210,7 @@ uint64_t mock_new_region(const char *access, uint64_t offset, uint64_t length)
 	mock_regions[last].length = length;
 	strcpy(mock_regions[last].access, access);
 	strcpy(mock_regions[last].session, "default");
+	mock_regions[last].uid = getuid();
 	strcpy(mock_regions[last].policy, "yield");
 	mock_regions[last].grace = 500000;
 	return last;
@@ -224,6 +226,10 @@ static void apply_options(uint64_t id)
 	if (mock_option("session"))
 		snprintf(mock_regions[id].session, sizeof(mock_regions[id].session), "%s",
 			 mock_option("session"));
+	if (mock_option("name"))
+		snprintf(mock_regions[id].name, sizeof(mock_regions[id].name), "%s",
+			 mock_option("name"));
+	mock_regions[id].uid = (uint32_t)option_number("uid", mock_regions[id].uid);
 	if (mock_option("detached"))
 		mock_regions[id].detached = option_number("detached", 0);
 }
@@ -385,6 +391,22 @@ static int on_get(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	return reply_region(m, id, false);
 }
 
+static int on_get_by_name(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	const char *session, *name;
+	uint32_t uid;
+
+	(void)userdata;
+	assert(sd_bus_message_read(m, "uss", &uid, &session, &name) >= 0);
+	for (uint64_t id = 0; *name && id < REGIONS_MAX; id++)
+		if (mock_regions[id].exists && mock_regions[id].uid == uid &&
+		    !strcmp(mock_regions[id].session, session) &&
+		    !strcmp(mock_regions[id].name, name))
+			return reply_region(m, id, false);
+	return sd_bus_error_setf(error, RDMAREG_ERROR_NO_SUCH_REGION, "there is no region '%s'",
+				 name);
+}
+
 static int on_subscribe(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	(void)userdata;
@@ -509,6 +531,8 @@ const sd_bus_vtable mock_manager[] = {
 		      SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("ListRegions", "a{sv}", "a(toa{sv})", on_list, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("GetRegion", "t", "oa{sv}", on_get, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("GetRegionByName", "uss", "oa{sv}", on_get_by_name,
+		      SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("ListDevices", "", "aa{sv}", on_list_devices, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("FindHolders", "h", "aa{sv}", on_find_holders, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Evict", "ha{sv}", "u", on_evict, SD_BUS_VTABLE_UNPRIVILEGED),

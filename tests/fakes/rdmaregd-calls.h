@@ -16,8 +16,9 @@
 struct mock_region {
 	bool exists, detached, degraded, full, slow;
 	uint64_t offset, length, grace, acked, revoked, bypasses;
-	char access[4], session[49], policy[8], ticket[64], joined[64],
-		owner[64]; /* owner: "" when detached */
+	char access[4], session[49], policy[8], ticket[64], joined[64], owner[64],
+		name[65]; /* owner: "" when detached; name: "": none */
+	uint32_t uid;
 };
 
 extern struct mock_region mock_regions[REGIONS_MAX];

@@ -14,7 +14,7 @@ _rdmaregctl_sessions() {
 _rdmaregctl() {
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} verb="" word
 	local -A options=(
-		[register]='--offset --length --access --policy --grace --arbitration --warm-mode --export --session --no-warm'
+		[register]='--offset --length --access --policy --grace --arbitration --warm-mode --export --session --name --no-warm'
 		[list]='--session --state'
 		[show]=''
 		[set]='--policy --grace --arbitration --warm-mode'
@@ -77,7 +77,7 @@ _rdmaregctl() {
 		return ;;
 	--uid) mapfile -t COMPREPLY < <(compgen -u -- "$current"); return ;;
 	--repeat) mapfile -t COMPREPLY < <(compgen -W 'forever' -- "$current"); return ;;
-	--offset | --length | --grace | --session | --expires | --uses | --duration | --source | --timeout | --settle-timeout | \
+	--offset | --length | --grace | --session | --name | --expires | --uses | --duration | --source | --timeout | --settle-timeout | \
 		--range | --for | --limit | --region | --max-regions | --max-bytes | --max-peers | --max-tickets | --max-memory) return ;;
 	esac
 	if [[ -z $verb ]]; then

@@ -72,6 +72,7 @@ static void test_null_objects(void)
 
 	is_null(rdmareg_register(NULL, fd, 0, 0, RDMAREG_ACCESS_READ, NULL, &r), "c");
 	is_null(rdmareg_lookup(NULL, 1, &r), "c");
+	is_null(rdmareg_lookup_name(NULL, 0, "s", "n", &r), "c");
 	is_null(rdmareg_region_get_info(NULL, &info), "r");
 	is_null(rdmareg_region_refresh(NULL), "region");
 	is_null(rdmareg_list(NULL, NULL, &l), "c");
@@ -123,9 +124,13 @@ static void test_null_objects(void)
 
 static void test_null_outputs(void)
 {
+	struct rdmareg_region *none = NULL;
+
 	is_null(rdmareg_open(NULL, NULL), "ret");
 	is_null(rdmareg_register(c, fd, 0, 0, RDMAREG_ACCESS_READ, NULL, NULL), "ret");
 	is_null(rdmareg_lookup(c, 1, NULL), "ret");
+	is_null(rdmareg_lookup_name(c, 0, "s", "n", NULL), "ret");
+	is_null(rdmareg_lookup_name(c, 0, "s", NULL, &none), "name");
 	is_null(rdmareg_list(c, NULL, NULL), "ret");
 	is_null(rdmareg_export(region, NULL, NULL), "ret_ticket");
 	is_null(rdmareg_find_holders(c, fd, NULL), "ret");
@@ -272,7 +277,8 @@ static void test_sizes(void)
 static void test_reserved(void)
 {
 	struct rdmareg_open_options oo = { .size = sizeof(oo), .reserved = { [6] = 1 } };
-	struct rdmareg_register_options ro = { .size = sizeof(ro), .reserved = { [1] = 1 } };
+	struct rdmareg_register_options ro = { .size = sizeof(ro), .reserved = { 1 } },
+					ro2 = { .size = sizeof(ro2), .reserved2 = 1 };
 	struct rdmareg_configure_options co = { .size = sizeof(co), .reserved = 1 };
 	struct rdmareg_dax_options dao = { .size = sizeof(dao), .reserved = { [1] = 1 } };
 	struct rdmareg_session_limits sl = { .size = sizeof(sl), .reserved = 1 };
@@ -284,6 +290,7 @@ static void test_reserved(void)
 
 	refused(rdmareg_open(&oo, &context), E2BIG, "reserved");
 	refused(rdmareg_register(c, fd, 0, 0, RDMAREG_ACCESS_READ, &ro, &r), E2BIG, "reserved");
+	refused(rdmareg_register(c, fd, 0, 0, RDMAREG_ACCESS_READ, &ro2, &r), E2BIG, "reserved");
 	refused(rdmareg_configure(region, &co), E2BIG, "reserved");
 	refused(rdmareg_dax_create(c, 1, &dao, &other, NULL, NULL), E2BIG, "reserved");
 	refused(rdmareg_session_create(c, 1, "x", &sl), E2BIG, "reserved");
@@ -351,6 +358,8 @@ static void test_values(void)
 	refused(rdmareg_register(c, -1, 0, 0, RDMAREG_ACCESS_READ, NULL, &r), EBADF,
 		"not an open file");
 	refused(rdmareg_register(c, fd, 0, 0, RDMAREG_ACCESS_READ, &ro, &r), EINVAL, "policy");
+	ro = (struct rdmareg_register_options){ .size = sizeof(ro), .uid = 1 };
+	refused(rdmareg_register(c, fd, 0, 0, RDMAREG_ACCESS_READ, &ro, &r), EINVAL, "for_uid");
 	refused(rdmareg_configure(region, &co), EINVAL, "warm mode");
 	refused(rdmareg_export(region, &eo, &ticket), EINVAL, "access");
 	refused(rdmareg_list(c, &lo, &l), EINVAL, "page");
@@ -361,6 +370,7 @@ static void test_values(void)
 	refused(rdmareg_revoke(region, &vo, &number), ERANGE, "overflows");
 	refused(rdmareg_acknowledge(c, 0, 1), ENOENT, "numbered from 1");
 	refused(rdmareg_lookup(c, 0, &r), ENOENT, "region");
+	refused(rdmareg_lookup_name(c, 0, NULL, "", &r), ENOENT, "region");
 	refused(rdmareg_release_all(c, &number, 1, NULL, NULL, NULL), ENOENT, "numbered from 1");
 	refused(rdmareg_release_all(c, NULL, 1, NULL, NULL, NULL), EINVAL, "NULL");
 	refused(rdmareg_release_all(c, &number, SIZE_MAX / 2, NULL, NULL, NULL), EINVAL, "at most");

@@ -37,6 +37,7 @@ static struct record_region region(uint64_t id)
 				       .owner = "o",
 				       .uuid = { id + 3, id + 4 },
 				       .born_nsec = id + 5,
+				       .name = "n",
 				       .path = "/p" };
 }
 
@@ -91,7 +92,7 @@ static void test_kept(void)
 		}
 		assert(record_claim(r, id, &g, &s) && g.id == id && g.inode == id + 2 &&
 		       g.length == 4096 * id && g.uuid[0] == id + 3 && g.uuid[1] == id + 4 &&
-		       g.born_nsec == id + 5);
+		       g.born_nsec == id + 5 && !strcmp(g.name, "n"));
 		assert(!record_claim(r, id, &g, &s)); /* once */
 		assert(g.terms.grace_usec == (id == 5 ? 99 : id) && g.terms.gated == (id == 5) &&
 		       g.terms.gate_asked == (id == 5));
@@ -315,7 +316,7 @@ static void resize_slots(struct record *r, uint32_t slots, uint32_t size)
 /* Of older and newer packages: the same regions are found, and others can be added. */
 static void test_other_sizes(void)
 {
-	static const uint32_t good[] = { FIRST_SLOT_SIZE, 568, 4096 },
+	static const uint32_t good[] = { FIRST_SLOT_SIZE, 568, 640, 4096 },
 			      bad[] = { 0, 8, 552, 564, 4104 };
 	struct record_region g;
 	struct record *r;
@@ -341,10 +342,15 @@ static void test_other_sizes(void)
 				assert(g.id == id && g.inode == id + 2 && !strcmp(g.path, "/p") &&
 				       g.terms.grace_usec == id);
 				assert(g.born_nsec == (good[i] == FIRST_SLOT_SIZE ? 0 : id + 5));
+				assert(!strcmp(g.name, good[i] < 640 ? "" : "n"));
 			}
 			assert(!record_claim_next(r, &at, &g, &s));
 			record_remove(r, s);
 			g = region(turn ? 20 : 9);
+			if (good[i] < 640) { /* a name would not be there for the next daemon */
+				assert(record_add(r, &g, &s) == -ENOSYS);
+				*g.name = 0;
+			}
 			assert(record_add(r, &g, &s) == 0);
 			record_free(r);
 		}
