@@ -16,7 +16,7 @@
 
 struct options {
 	uint64_t offset, length, grace_usec;
-	const char *session, *name;
+	const char *session, *name, *user;
 	enum rdmareg_access access;
 	enum rdmareg_policy policy;
 	enum rdmareg_arbitrate arbitration;
@@ -43,6 +43,8 @@ static const struct option_spec specs[] = {
 	{ "export", ARG_FLAG, offsetof(struct options, export), NULL, "make a ticket as well" },
 	{ "session", ARG_TEXT, offsetof(struct options, session), "NAME",
 	  "tenant session (default)" },
+	{ "uid", ARG_TEXT, offsetof(struct options, user), "USER",
+	  "open the file and register it as this user (root)" },
 	{ "name", ARG_TEXT, offsetof(struct options, name), "NAME",
 	  "call the region SESSION/NAME (none)" },
 	{ "no-warm", ARG_FLAG, offsetof(struct options, no_warm), NULL, "do not prefetch" },
@@ -73,6 +75,22 @@ static void print(const struct ctl *ctl, struct rdmareg_region *region, const ch
 		printf("ticket      %s\n", ticket);
 }
 
+/* For a user it is opened with that user's rights, wherever the file is. */
+static int open_file(const char *path, bool writes, const struct rdmareg_register_options *ro,
+		     int *ret_fd)
+{
+	int r;
+
+	if (!ro->for_uid || geteuid()) {
+		*ret_fd = open(path, (writes ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK);
+		return *ret_fd < 0 ? ctl_not_opened(path, writes ? "for reading and writing"
+								 : "for reading")
+				   : 0;
+	}
+	r = rdmareg_open_as(ro->uid, path, writes ? O_RDWR : O_RDONLY, NULL, ret_fd);
+	return r < 0 ? ctl_failed(r) : 0;
+}
+
 static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 {
 	const struct options *o = options;
@@ -101,14 +119,17 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	context = ctl_context(ctl, &status);
 	if (!context)
 		return status;
-	fd = open(arguments[0],
-		  (access == RDMAREG_ACCESS_READ ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0)
-		return ctl_not_opened(arguments[0], access == RDMAREG_ACCESS_READ
-							    ? "for reading"
-							    : "for reading and writing");
+	if (o->user) {
+		r = ctl_parse_user(o->user, &ro.uid);
+		if (r)
+			return r;
+		ro.for_uid = 1;
+	}
+	r = open_file(arguments[0], access == RDMAREG_ACCESS_READ_WRITE, &ro, &fd);
+	if (r)
+		return r;
 	ro.no_warm = o->no_warm || watched;
-	if (o->policy == RDMAREG_POLICY_HOLD)
+	if (o->policy == RDMAREG_POLICY_HOLD || o->user)
 		agent_begin();
 	r = rdmareg_register(context, fd, o->offset, o->length, access, &ro, &region);
 	close(fd);

@@ -11,6 +11,7 @@
  *   rdmareg-demand.h  want blocks back: close a region, make it durable, clear a filesystem
  *   rdmareg-device.h  what this machine has that regions can be made of
  *   rdmareg-import.h  use a region on the same machine through the adapter (mlx5)
+ *   rdmareg-launch.h  for root's programs that act for users: open a file with a user's rights
  *   rdmareg-peer.h    reach a region from another machine
  *
  * The library has two halves that know nothing of each other:
@@ -101,6 +102,7 @@ const char *rdmareg_last_error_name(void);
 #include "rdmareg-device.h"
 
 #include "rdmareg-import.h"
+#include "rdmareg-launch.h"
 
 #include "rdmareg-peer.h"
 

@@ -131,6 +131,8 @@ static void test_null_outputs(void)
 	is_null(rdmareg_lookup(c, 1, NULL), "ret");
 	is_null(rdmareg_lookup_name(c, 0, "s", "n", NULL), "ret");
 	is_null(rdmareg_lookup_name(c, 0, "s", NULL, &none), "name");
+	/* the rest of it: tests/bus/test-open-as.c */
+	is_null(rdmareg_open_as(getuid(), "/dev/null", O_RDONLY, NULL, NULL), "ret_fd");
 	is_null(rdmareg_list(c, NULL, NULL), "ret");
 	is_null(rdmareg_export(region, NULL, NULL), "ret_ticket");
 	is_null(rdmareg_find_holders(c, fd, NULL), "ret");

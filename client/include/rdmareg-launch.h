@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * rdmareg-launch.h - for programs that are root and act for users, such as a batch scheduler: files
+ * are opened with the rights of the user whose job wants them. Part of rdmareg.h.
+ *
+ * What always holds: nothing here needs a connection, or rdmaregd.
+ */
+#ifndef RDMAREG_H
+#error "include rdmareg.h, which brings this file with it"
+#endif
+#ifndef RDMAREG_LAUNCH_H
+#define RDMAREG_LAUNCH_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct rdmareg_open_as_options {
+	size_t size;
+	uint64_t timeout_usec;	/* longest wait for the filesystem; default 10 s, at most an hour */
+	const uint32_t *groups; /* with @has_groups: the supplementary ones */
+	uint32_t n_groups;
+	uint32_t gid; /* with @has_groups: the primary group */
+	/*
+	 * 1: @gid and @groups are the user's, who needs no account. Default: those of the account,
+	 * which the name service is asked for; that can take as long as the name service does
+	 */
+	uint8_t has_groups;
+	uint8_t reserved[7];
+};
+
+/*
+ * rdmareg_open_as: open an existing file with the rights of a user, in a process of its own, which
+ * passes the descriptor back. For root; others may name themselves, and have the limit in time. It
+ * may be called in any thread, and leaves no child behind.
+ * @path: also through symbolic links, as far as that user may follow them, and in the mount
+ * 	namespace of the caller.
+ * @flags: O_RDONLY or O_RDWR, and others of open(2) that neither make nor shorten a file.
+ * @ret_fd: a regular file or character device, close-on-exec. What is done with it may wait for
+ * 	its filesystem; rdmareg_register() does not.
+ *
+ * ETIMEDOUT: the filesystem has not answered in time. EPERM: another user, and the caller is not
+ * root. ESRCH: no such account. EBADF: neither a regular file nor a character device. ECANCELED: the
+ * process was ended meanwhile, which the user can do. EINVAL: a flag, or an option. E2BIG: more than
+ * 65536 groups. Else what open(2) says, such as ENOENT and EACCES.
+ */
+int rdmareg_open_as(uint32_t uid, const char *path, int flags,
+		    const struct rdmareg_open_as_options *options, int *ret_fd);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
