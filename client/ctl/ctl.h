@@ -124,9 +124,11 @@ int ctl_prefetch_all(struct ctl *ctl, struct rdmareg_region *region);
  * the exit status with the message printed.
  *
  * ctl_parse_id: a number. ctl_find_id: the number of the region called so, which need not exist if
- * it is called by its number. ctl_lookup: its handle. ctl_parse_user: a user's name or number.
+ * it is called by its number. ctl_find_name: of one called [USER:]SESSION/NAME; with @missing_ok 0
+ * if there is none. ctl_lookup: its handle. ctl_parse_user: a user's name or number.
  */
 int ctl_parse_id(const char *text, uint64_t *ret);
+int ctl_find_name(struct ctl *ctl, const char *text, bool missing_ok, uint64_t *ret);
 int ctl_find_id(struct ctl *ctl, const char *text, uint64_t *ret);
 int ctl_parse_user(const char *text, uint32_t *ret);
 int ctl_lookup(struct ctl *ctl, const char *text, struct rdmareg_region **ret);

@@ -6,6 +6,7 @@
  * What always holds: a number has no slash and the rest must have one, and no session or name has a
  * slash or a colon, so nothing can be meant in two ways.
  */
+#include <errno.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
@@ -40,7 +41,9 @@ int ctl_parse_id(const char *text, uint64_t *ret)
 	return 0;
 }
 
-static int lookup_name(struct ctl *ctl, const char *text, struct rdmareg_region **ret)
+/* @missing_ok: no such region is no failure, and *ret stays NULL. */
+static int lookup_name(struct ctl *ctl, const char *text, bool missing_ok,
+		       struct rdmareg_region **ret)
 {
 	_cleanup_(text_cleanup) char *copy = strdup(text);
 	char *session = copy, *name, *colon;
@@ -66,6 +69,8 @@ static int lookup_name(struct ctl *ctl, const char *text, struct rdmareg_region 
 	if (!context)
 		return r;
 	r = rdmareg_lookup_name(context, uid, session, name, ret);
+	if (r == -ENOENT && missing_ok)
+		return 0;
 	return r < 0 ? ctl_failed(r) : 0;
 }
 
@@ -76,7 +81,7 @@ int ctl_lookup(struct ctl *ctl, const char *text, struct rdmareg_region **ret)
 	int r;
 
 	if (strchr(text, '/'))
-		return lookup_name(ctl, text, ret);
+		return lookup_name(ctl, text, false, ret);
 	r = ctl_parse_id(text, &id);
 	if (r)
 		return r;
@@ -87,15 +92,17 @@ int ctl_lookup(struct ctl *ctl, const char *text, struct rdmareg_region **ret)
 	return r < 0 ? ctl_failed(r) : 0;
 }
 
-int ctl_find_id(struct ctl *ctl, const char *text, uint64_t *ret)
+int ctl_find_name(struct ctl *ctl, const char *text, bool missing_ok, uint64_t *ret)
 {
 	_cleanup_(region_cleanup) struct rdmareg_region *region = NULL;
-	int r;
+	int r = lookup_name(ctl, text, missing_ok, &region);
 
-	if (!strchr(text, '/'))
-		return ctl_parse_id(text, ret);
-	r = lookup_name(ctl, text, &region);
 	if (!r)
 		*ret = rdmareg_region_id(region);
 	return r;
+}
+
+int ctl_find_id(struct ctl *ctl, const char *text, uint64_t *ret)
+{
+	return strchr(text, '/') ? ctl_find_name(ctl, text, false, ret) : ctl_parse_id(text, ret);
 }

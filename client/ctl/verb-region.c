@@ -1,19 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* verb-region.c - what is done to a region that exists: release, export. */
+/*
+ * verb-region.c - what is done to a region that exists: release, export. Releases run beside each
+ * other, so that holders of many regions have one grace and not one after the other.
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "ctl.h"
 
-#define RELEASE_MAX 4096
+#define RELEASE_MAX 4096 /* on one command line; a session may have more */
 
 struct release_options {
 	uint64_t grace_usec;
+	const char *session;
 	bool if_exists;
 };
 
 static const struct option_spec release_specs[] = {
+	{ "session", ARG_TEXT, offsetof(struct release_options, session), "[USER:]NAME",
+	  "all regions of this session, instead of IDs" },
 	{ "if-exists", ARG_FLAG, offsetof(struct release_options, if_exists), NULL,
 	  "a region that is already gone is not a failure" },
 	{ "grace", ARG_GRACE, offsetof(struct release_options, grace_usec), "TIME",
@@ -30,8 +38,9 @@ struct outcome {
 struct release {
 	const struct ctl *ctl;
 	const struct release_options *options;
-	const uint64_t *ids;
+	uint64_t *ids;
 	struct outcome *outcomes;
+	size_t n, room;
 };
 
 /* As they end: a line each. */
@@ -39,7 +48,8 @@ static void on_released(size_t index, int error, void *userdata)
 {
 	struct release *x = userdata;
 
-	if (error == -ENOENT && x->options->if_exists)
+	/* of a session's, somebody else may have released it since it was listed */
+	if (error == -ENOENT && (x->options->if_exists || x->options->session))
 		return;
 	x->outcomes[index].released = !error;
 	if (error)
@@ -50,43 +60,138 @@ static void on_released(size_t index, int error, void *userdata)
 }
 
 /* In the order of the command line, whichever was first to end. */
-static void print_released(const struct release *x, int n)
+static void print_released(const struct release *x)
 {
 	json_object *o = json_object_new_object(), *released = json_object_new_array();
 
-	for (int i = 0; i < n; i++)
+	for (size_t i = 0; i < x->n; i++)
 		if (x->outcomes[i].released)
 			json_object_array_add(released, json_object_new_uint64(x->ids[i]));
 	json_object_object_add(o, "released", released);
 	ctl_print_json(o);
 }
 
-/* Each is tried; the first failure, in the order of the command line, is the status. */
-static int release(struct ctl *ctl, const void *options, char **arguments, int n)
+static int add(struct release *x, uint64_t id)
 {
-	uint64_t ids[RELEASE_MAX];
-	struct outcome outcomes[RELEASE_MAX] = { 0 };
-	struct release x = { ctl, options, ids, outcomes };
-	const struct rdmareg_release_options ro = { .size = sizeof(ro),
-						    .grace_usec = x.options->grace_usec };
+	if (x->n == x->room) {
+		size_t room = x->room ? 2 * x->room : 64;
+		uint64_t *ids = reallocarray(x->ids, room, sizeof(*ids));
+
+		if (!ids)
+			return ctl_error(EXIT_FAILED, "release: out of memory");
+		x->ids = ids;
+		x->room = room;
+	}
+	x->ids[x->n++] = id;
+	return 0;
+}
+
+static int add_session(struct rdmareg *context, struct release *x)
+{
+	const char *name = x->options->session, *colon = strchr(name, ':');
+	struct rdmareg_list_options lo = { .size = sizeof(lo),
+					   .session = colon ? colon + 1 : name };
+	struct rdmareg_region_info info = { .size = sizeof(info) };
+	struct rdmareg_list *list = NULL;
+	uint32_t uid = geteuid();
+	char user[64];
+	int r;
+
+	if (colon) {
+		snprintf(user, sizeof(user), "%.*s", (int)(colon - name), name);
+		r = ctl_parse_user(user, &uid);
+		if (r)
+			return r;
+	}
+	r = rdmareg_list(context, &lo, &list);
+	if (r < 0)
+		return ctl_failed(r);
+	while ((r = rdmareg_list_next(list, &info)) > 0)
+		if (info.uid == uid && add(x, info.id))
+			break;
+	rdmareg_list_free(list);
+	if (r)
+		return r < 0 ? ctl_failed(r) : EXIT_FAILED;
+	if (!x->n && !x->options->if_exists)
+		return ctl_error(EXIT_NOT_FOUND,
+				 "release: session %s of uid %" PRIu32 " has no regions",
+				 lo.session, uid);
+	return 0;
+}
+
+/* A name that no region has is, like a number, that of one that is gone. */
+static int add_named(struct ctl *ctl, const char *text, struct release *x)
+{
+	uint64_t id;
+	int r;
+
+	if (strchr(text, '/') && x->options->if_exists) {
+		r = ctl_find_name(ctl, text, true, &id);
+		return r ? r : id ? add(x, id) : 0;
+	}
+	r = ctl_find_id(ctl, text, &id);
+	return r ? r : add(x, id);
+}
+
+static int collect(struct ctl *ctl, char **arguments, int n, struct release *x)
+{
 	struct rdmareg *context;
 	int r;
 
+	if (!n == !x->options->session)
+		return ctl_error(EXIT_USAGE,
+				 n ? "release: --session and IDs exclude each other"
+				   : "release: an argument is missing; usage: rdmaregctl release "
+				     "[OPTION...] ID... | --session [USER:]NAME");
 	for (int i = 0; i < n; i++) {
-		r = ctl_parse_id(arguments[i], &ids[i]);
+		/* before anything is asked of anybody: nothing is released if one is misspelt */
+		uint64_t id;
+
+		r = strchr(arguments[i], '/') ? 0 : ctl_parse_id(arguments[i], &id);
 		if (r)
 			return r;
 	}
 	context = ctl_context(ctl, &r);
 	if (!context)
 		return r;
-	rdmareg_release_all(context, ids, (size_t)n, &ro, on_released, &x);
+	if (x->options->session)
+		return add_session(context, x);
+	for (int i = 0; i < n; i++) {
+		r = add_named(ctl, arguments[i], x);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+/* Each is tried; the first failure, in the order of the command line, is the status. */
+static int release_collected(struct ctl *ctl, struct release *x)
+{
+	const struct rdmareg_release_options ro = { .size = sizeof(ro),
+						    .grace_usec = x->options->grace_usec };
+
+	x->outcomes = calloc(x->n + 1, sizeof(*x->outcomes));
+	if (!x->outcomes)
+		return ctl_error(EXIT_FAILED, "release: out of memory");
+	rdmareg_release_all(ctl->context, x->ids, x->n, &ro, on_released, x);
 	if (ctl->json)
-		print_released(&x, n);
-	for (int i = 0; i < n; i++)
-		if (outcomes[i].status)
-			return outcomes[i].status;
+		print_released(x);
+	for (size_t i = 0; i < x->n; i++)
+		if (x->outcomes[i].status)
+			return x->outcomes[i].status;
 	return EXIT_OK;
+}
+
+static int release(struct ctl *ctl, const void *options, char **arguments, int n)
+{
+	struct release x = { .ctl = ctl, .options = options };
+	int r = collect(ctl, arguments, n, &x);
+
+	if (!r)
+		r = release_collected(ctl, &x);
+	free(x.ids);
+	free(x.outcomes);
+	return r;
 }
 
 struct export_options {
@@ -139,7 +244,7 @@ static int export(struct ctl *ctl, const void *options, char **arguments, int n)
 	return EXIT_OK;
 }
 
-const struct verb verb_release = { "release",	"ID...", "take regions down", release_specs, 1,
+const struct verb verb_release = { "release",	"ID...", "take regions down", release_specs, 0,
 				   RELEASE_MAX, release };
 const struct verb verb_export = { "export", "ID",  "make a ticket for a region", export_specs, 1,
 				  1,	    export };

@@ -18,7 +18,7 @@ _rdmaregctl() {
 		[list]='--session --state'
 		[show]=''
 		[set]='--policy --grace --arbitration --warm-mode'
-		[release]='--grace --if-exists'
+		[release]='--session --grace --if-exists'
 		[export]='--access --expires --uses'
 		[prefetch]='--offset --length --write'
 		[revoke]='--grace --range --for'

@@ -108,6 +108,9 @@ static const struct {
 	{ "who / --verbose", 2, "no such option" },
 	{ "join", 2, "usage" },
 	{ "join -- -7", 2, "not the number of a region" },
+	{ "register /proc/self/exe --uid no-such-user", 3, "there is no such user" },
+	{ "register /proc/self/exe --uid -1", 3, "there is no such user" },
+	{ "register /proc/self/exe --uid 4294967295", 2, "is not the number of a user" },
 	{ "show default/nothing", 3, "there is no region 'nothing'" },
 	{ "show /name", 2, "is not the number of a region, nor SESSION/NAME" },
 	{ "show session/", 2, "is not the number of a region, nor SESSION/NAME" },
@@ -467,6 +470,38 @@ static void test_release(void)
 	assert(run_ctl("release $(seq 100 350)") == 0 && count(" released\n") == 251);
 }
 
+/*
+ * A region is found by its name wherever a number is taken, and a session's are released together.
+ */
+static void test_names(void)
+{
+	char line[160];
+
+	assert(run_ctl("register /proc/self/exe --access r --session job.7 --name model") == 0);
+	assert(strstr(mock_said(), " session=job.7") && strstr(mock_said(), " name=model") &&
+	       !strstr(mock_said(), " uid="));
+	assert(run_ctl("show job.7/model --json") == 0 && says("\"name\":\"model\""));
+	snprintf(line, sizeof(line), "export %u:job.7/model", (unsigned int)getuid());
+	assert(run_ctl(line) == 0 && says("rdmareg://"));
+	assert(run_ctl("list --session job.7") == 0 && says(" job.7 ") && says(" model "));
+	assert(run_ctl("show job.8/model") == 3 && says("there is no region 'model'"));
+	assert(run_ctl("show 12345:job.7/model") == 3);
+	assert(run_ctl("register /proc/self/exe --access r --session job.7") == 0);
+	assert(run_ctl("register /proc/self/exe --access r --session job.70 --name n") == 0);
+	/* one that is misspelt, or missing: nothing is released */
+	assert(run_ctl("release job.7/model job.7/other") == 3 && !says(" released"));
+	assert(run_ctl("release job.7/model job.7/") == 2 && !says(" released"));
+	assert(run_ctl("release --session job.7 1") == 2 && says("exclude each other"));
+	assert(run_ctl("release --session no-such-user:job.7") == 3 && !says(" released"));
+	assert(run_ctl("release --session 12345:job.7 --if-exists") == 0 && !*out);
+	assert(run_ctl("release --session job.7") == 0 && count(" released\n") == 2);
+	assert(run_ctl("release --session job.7") == 3 && says("has no regions"));
+	assert(run_ctl("release --session job.7 --if-exists") == 0 && !*out);
+	assert(run_ctl("release job.7/model job.70/n --if-exists") == 0 &&
+	       count(" released\n") == 1);
+	assert(run_ctl("release") == 2 && says("usage"));
+}
+
 /* More may be registered than the file has; who did is told. */
 static void test_short_file(void)
 {
@@ -594,6 +629,7 @@ int main(int argc, char **argv)
 	test_output();
 	test_colours();
 	test_release();
+	test_names();
 	test_short_file();
 	test_set();
 	test_sync();
