@@ -100,6 +100,30 @@ check "nor change its limits" as_tenant sh -c "! prlimit --pid $keeper --nofile=
 pkill -KILL -U tenant
 expect_equal "killing all of the tenant's processes ends no region" live "$(field state "$(region "$id")")"
 check "and a peer still gets what the file has" on_b rdmaregctl get "$ticket" /tmp/got
+# two jobs of one user, whose regions a launcher that is root registers; the epilog of the first kills all that the user has
+launch() { rdmaregctl --json register /mnt/xfs/tenants --uid tenant --session "job.$1" --name model --export; }
+first=$(launch first) second=$(launch second) || not_ok "root registers for the user of two jobs"
+expect_equal "the region is the user's" 1000 "$(field uid "$first")"
+expect_equal "who finds it by its name" "$(field id "$first")" "$(field id "$(as_tenant rdmaregctl --json show job.first/model)")"
+expect_status 3 "as nobody else does" as_nobody rdmaregctl show tenant:job.first/model
+noise /mnt/xfs/secret 1
+chmod 600 /mnt/xfs/secret
+expect_status 4 "what the user may not open, root does not open for it" rdmaregctl register /mnt/xfs/secret --uid tenant
+second_keeper=$(main_pid rdmareg-keeper-1000-job.second-1)
+epilog() {
+	pkill -KILL -U tenant
+	pkill -KILL -u tenant
+	killall -q -9 -u tenant
+	rdmaregctl release --session tenant:job.first --if-exists
+}
+check "epilog of the first job" epilog
+check "the epilog runs twice" epilog
+expect_status 3 "its region is gone" rdmaregctl show "$(field id "$first")"
+expect_equal "the other job's is not" live "$(field state "$(region "$(field id "$second")")")"
+expect_equal "and has the keeper that it had" "$second_keeper" "$(main_pid rdmareg-keeper-1000-job.second-1)"
+check "from which a peer gets what the file has" on_b rdmaregctl get "$(field ticket "$second")" /tmp/got
+check "byte for byte" cmp /tmp/got /mnt/xfs/tenants
+check "the second job ends as well" rdmaregctl release tenant:job.second/model
 # a unit of the name that the next keeper would have, which does not end
 systemd-run -q --collect --unit=rdmareg-keeper-1000-stuck-1 sleep 1000
 stuck=$(as_tenant rdmaregctl --json register /mnt/xfs/tenants --session stuck) || not_ok "a unit that does not end locks the tenant out"
