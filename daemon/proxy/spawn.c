@@ -51,8 +51,8 @@ static struct keeper_options options_for(const struct spawn_request *q)
 char **spawn_command(const struct spawn_request *q)
 {
 	struct keeper_options o = options_for(q);
-	const size_t n = 2 * KEEPER_OPTION_COUNT + 2;
-	char **argv = malloc(n * sizeof(*argv) + KEEPER_OPTION_COUNT * ARGUMENT_BYTES), *space;
+	const size_t n = 2 * KEEPER_OPTION_COUNT + 2, bytes = KEEPER_OPTION_COUNT * ARGUMENT_BYTES;
+	char **argv = malloc(n * sizeof(*argv) + bytes), *space;
 	size_t i = 0;
 
 	if (!argv)

@@ -214,10 +214,11 @@ static void test_names(void)
 		"\xc3\xa4", "a@b", "\x7f", "123456789-123456789-123456789-123456789-123456789"
 	};
 
-	assert(tenant_session_is_sound(most) && tenant_session_is_sound("a") &&
-	       tenant_session_is_sound("AZaz09_.-"));
+	assert(tenant_name_is_sound(most, TENANT_SESSION_MAX) &&
+	       tenant_name_is_sound("a", TENANT_SESSION_MAX) &&
+	       tenant_name_is_sound("AZaz09_.-", TENANT_SESSION_MAX));
 	for (size_t i = 0; i < sizeof(not) / sizeof(*not); i++)
-		assert(!tenant_session_is_sound(not[i]));
+		assert(!tenant_name_is_sound(not[i], TENANT_SESSION_MAX));
 }
 
 int main(void)
