@@ -13,6 +13,7 @@
 #include <sys/queue.h>
 
 #include "gate/gate-classify.h"
+#include "gate/gate-look.h"
 #include "gate/gate.h"
 
 #define GATE_BUCKETS 256
@@ -71,7 +72,8 @@ struct passage {
 	struct gate_queue *queue;
 	struct gate_event event;
 	int event_fd; /* what the kernel knows the event by; -1: answered */
-	int task_fd;  /* gate_task_open(), or -errno */
+	struct gate_look *look;
+	int task_error; /* without @look: why its task cannot be looked at */
 	struct gate_call call;
 	bool call_known;
 	bool call_ended;      /* the kernel said so */
@@ -93,6 +95,7 @@ struct gate {
 	void *userdata;
 	struct gate_limits limits;
 	struct deadman *deadman; /* while there are files */
+	struct gate_lookout *lookout;
 	struct gate_queue queues[GATE_QUEUES];
 	int ends_fd; /* the group that tells the ends of calls */
 	uint64_t last_number;

@@ -10,7 +10,8 @@
  *
  * UNSURE is a task that runs, or waits for a processor: it has raised its event and has not gone to
  * sleep for the answer yet, so the kernel does not say which call it is in. It sleeps as soon as it
- * is scheduled, so it is looked at again until it does. Only it waits for that, it takes nobody's
+ * is scheduled, so it is looked at again until it does. So is one at which a look does not come back
+ * (gate-look.h). Only it waits for that, it takes nobody's
  * place, and nothing is decided about it by guessing: most of them are readers on a busy machine.
  * Who takes blocks and finds no place stays there, too, for as long as its file's claims let
  * anybody wait.
@@ -20,6 +21,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "gate/gate-internal.h"
@@ -35,6 +37,7 @@
 	(60 * USEC_PER_SEC) /* a task that is not scheduled for so long is taken for the worst */
 #define UNSURE_MAX 16384u   /* each has two descriptors here */
 #define LOOKS_PER_TICK 16u  /* into /proc; more than that are looked at in turn */
+#define LOOK_PATIENCE_USEC (20 * USEC_PER_MSEC) /* all others wait as long */
 
 /* One user's passages must leave room for others. */
 #define SHARE_OF_A_USER 4u
@@ -76,7 +79,7 @@ static void reply(struct passage *p, int error)
 /* One that is on no list. */
 static void free_passage(struct passage *p)
 {
-	closep(&p->task_fd);
+	gate_look_free(p->look);
 	free(p);
 }
 
@@ -121,7 +124,7 @@ enum judgement { TAKES_NOTHING, TAKES_BLOCKS, NOT_YET };
 static enum judgement judge(struct gate *g, struct passage *p)
 {
 	struct gate_want want;
-	int r = p->task_fd < 0 ? p->task_fd : gate_task_call(p->task_fd, p->info.tid, &p->call);
+	int r = p->look ? gate_look(p->look, true, &p->call) : p->task_error;
 
 	if (r == -EAGAIN && now_monotonic_usec() < p->until)
 		return NOT_YET;
@@ -271,6 +274,20 @@ static bool try_to_settle(struct gate *g, struct passage *p)
 	return true;
 }
 
+static void open_task(struct gate *g, struct passage *p, pid_t tid)
+{
+	int fd = gate_task_open(tid);
+	struct stat st;
+
+	if (fd < 0) {
+		p->task_error = fd == -ENOENT ? -ESRCH : fd;
+		return;
+	}
+	/* whose it is, for a fair share; root's are those of whom it is not shown */
+	p->look = gate_look_new(g->lookout, fd, tid, fstat(fd, &st) == 0 ? st.st_uid : 0);
+	p->task_error = -ENOMEM;
+}
+
 void passage_event(struct gate *g, struct gate_file *f, const struct gate_event *e, pid_t tid,
 		   int event_fd)
 {
@@ -293,9 +310,10 @@ void passage_event(struct gate *g, struct gate_file *f, const struct gate_event 
 	 * 0: a task of another PID name space; there is nothing to look at, so it is held up as
 	 * unknown
 	 */
-	p->task_fd = tid > 0 ? gate_task_open(tid) : -ENOENT;
-	if (p->task_fd == -ENOENT && tid > 0)
-		p->task_fd = -ESRCH;
+	if (tid > 0)
+		open_task(g, p, tid);
+	else
+		p->task_error = -ENOENT;
 	if (try_to_settle(g, p))
 		return;
 	TAILQ_INSERT_TAIL(&g->unsure, p, list);
@@ -329,7 +347,7 @@ static void on_unsure_tick(evutil_socket_t fd, short what, void *userdata)
 static bool has_left(const struct passage *p)
 {
 	struct gate_call c;
-	int r = p->task_fd < 0 ? p->task_fd : gate_task_call(p->task_fd, p->info.tid, &c);
+	int r = p->look ? gate_look(p->look, false, &c) : p->task_error;
 
 	if (!p->call_known)
 		return r == -ESRCH;
@@ -448,7 +466,9 @@ int passages_init(struct gate *g)
 {
 	g->tick = event_new(g->base, -1, 0, on_tick, g);
 	g->unsure_tick = event_new(g->base, -1, 0, on_unsure_tick, g);
-	return g->tick && g->unsure_tick ? 0 : -ENOMEM;
+	if (!g->tick || !g->unsure_tick)
+		return -ENOMEM;
+	return gate_lookout_new(&g->lookout, gate_task_call, LOOK_PATIENCE_USEC);
 }
 
 void passages_deinit(struct gate *g)
@@ -463,6 +483,7 @@ void passages_deinit(struct gate *g)
 	TAILQ_FOREACH(p, &g->passages, list)
 		end(g, p);
 	free_ended(g);
+	g->lookout = gate_lookout_free(g->lookout);
 	if (g->tick)
 		event_free(g->tick);
 	if (g->unsure_tick)
