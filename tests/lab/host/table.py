@@ -57,8 +57,9 @@ Operations whose names do not say all:
   asked the server again nobody is told, and peers reach what it has cached.
 
 Not tried: cachefiles (its own files, which it removes or truncates as a program would; it needs
-cachefilesd), garbage collection of XFS with zones (Debian's mkfs.xfs cannot make one), the SMB
-server (ksmbd, which needs ksmbd.mountd and an SMB client) and LIO with a file (how it is found
+cachefilesd); garbage collection of zones (Debian's mkfs.xfs, 6.13, cannot make an XFS with zones;
+for btrfs a zoned device is needed, null_blk, which the lab's guest does not have); the SMB server
+(ksmbd, which needs ksmbd-tools and an SMB client, cifs-utils); and LIO with a file (how it is found
 is tested by `tests/unit/daemon/test-takers.c`; nvmet is here).
 
 `auto`, `pre-content` and `hold` are what the region asked for (option `arbitration`; policy
