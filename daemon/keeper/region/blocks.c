@@ -20,7 +20,8 @@
  *     to be shared only by a reflink, which breaks the lease; so it is enough to look after each
  *     arming.
  *   - Nobody is let in before the look is done: where storage, or somebody in the middle of a
- *     write(2), does not let it end, the region stays fenced.
+ *     write(2), does not let it end, the region stays fenced. That is so also where the module arms
+ *     no watch because of him.
  *   - What the keeper drops by itself is not taken for the doing of others, or it would go on
  *     dropping.
  */
@@ -165,11 +166,11 @@ static void done_look(struct job *job)
 		make_up(r);
 		return; /* too late: it is looked at again */
 	}
-	more = kregion_follow_blocks(r);
+	more = r->replaced.arm_error ? 0 : kregion_follow_blocks(r);
 	if (more > 0)
 		submit_look(r);
 	else
-		answer(r, more < 0 ? -EAGAIN : 0);
+		answer(r, more < 0 ? -EAGAIN : r->replaced.arm_error);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *userdata)
@@ -210,10 +211,15 @@ void kregion_arm(struct kregion *r)
 		timeval_from_usec(r->keeper->options->storage_stall_msec * USEC_PER_MSEC);
 	int error = kregion_rearm(r);
 
-	if (error || !r->mapping->direct || !kregion_is_leased(r)) {
+	if ((error && error != -EAGAIN) || !r->mapping->direct || !kregion_is_leased(r)) {
 		answer(r, error);
 		return;
 	}
+	/*
+	 * -EAGAIN: who broke it is in the same call still. If that is a write(2), which replaces
+	 * blocks, nobody is let in before it is over, lease or no lease: the look waits for that
+	 */
+	r->replaced.arm_error = error;
 	r->replaced.wanted = true;
 	evtimer_add(r->replaced.timer, &patience);
 	if (!r->replaced.job.busy)

@@ -84,6 +84,7 @@ struct kregion_replaced {
 	struct job job;
 	struct event *timer;
 	bool wanted;		 /* the guard waits for the look */
+	int arm_error;		 /* and then hears this */
 	uint64_t submitted_usec; /* @job */
 	struct replaceable found;
 	/* what others took away, and nothing was done about it yet; start >= end: nothing */

@@ -68,7 +68,11 @@ static uint64_t thread_left_usec(const struct kregion *r)
 	const struct kregion_replaced *b = &r->replaced;
 	uint64_t bound = kregion_step_bound_usec(r), since;
 
-	if (!b->job.busy || job_began(&b->job) || r->guard.state == GUARD_OPEN)
+	if (!b->job.busy || r->guard.state == GUARD_OPEN)
+		return UINT64_MAX;
+	if (r->stuck.wait == KREGION_WAITS_FOR_THREAD)
+		return 0; /* until it is done */
+	if (job_began(&b->job))
 		return UINT64_MAX;
 	since = now_monotonic_usec() - b->submitted_usec;
 	return since < bound ? bound - since : 0;

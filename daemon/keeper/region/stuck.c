@@ -113,9 +113,26 @@ static void say_shut(struct kregion *r)
 		 (uint64_t)(kregion_step_bound_usec(r) / USEC_PER_SEC));
 }
 
+static void let_in(struct kregion *r)
+{
+	uint64_t demand = r->stuck.demand;
+
+	r->stuck.demand = 0;
+	if (demand)
+		kregion_over(r, demand); /* may free it */
+}
+
 static void look_for_waits(struct kregion *r, enum kregion_wait wait)
 {
-	if (r->stuck.since_usec || wait == r->stuck.wait)
+	bool shut = r->stuck.wait == KREGION_WAITS_FOR_THREAD;
+
+	if (r->stuck.since_usec)
+		return;
+	/* or it would be opened without a lease after some time, whoever is in write(2) */
+	if (wait == KREGION_WAITS_FOR_THREAD && !r->stuck.demand &&
+	    kregion_demand_own(r, &r->stuck.demand) < 0)
+		kregion_look_at_steps_in(r, AGAIN_USEC);
+	if (wait == r->stuck.wait)
 		return;
 	r->stuck.wait = wait;
 	r->stuck.text[0] = 0;
@@ -127,6 +144,8 @@ static void look_for_waits(struct kregion *r, enum kregion_wait wait)
 		   wait ? r->stuck.text : "its blocks are looked at again",
 		   r->path[0] ? r->path : "?");
 	tell(r);
+	if (shut)
+		let_in(r);
 }
 
 static void on_timer(evutil_socket_t fd, short event, void *userdata)
@@ -163,9 +182,10 @@ static void on_timer(evutil_socket_t fd, short event, void *userdata)
 		next = left;
 	if (next != UINT64_MAX)
 		kregion_look_at_steps_in(r, next);
-	look_for_waits(r, wait);
 	if (r->stuck.since_usec)
 		recover(r);
+	else
+		look_for_waits(r, wait);
 }
 
 int kregion_init_stuck(struct kregion *r)

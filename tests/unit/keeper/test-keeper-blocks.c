@@ -147,7 +147,7 @@ static void test_writer_that_hangs(void)
  * He stays there: that is said, and nobody is let in before he has left, since a page could be
  * mapped that he replaces.
  */
-static void test_writer_that_stays(void)
+static void writer_stays(bool refused)
 {
 	struct keeper_message m;
 	struct stat st;
@@ -159,11 +159,15 @@ static void test_writer_that_stays(void)
 	tell("silent", st.st_ino, "now");
 	tell("break", id, "write");
 	client_event(&k, KEEPER_FENCED, id);
+	if (refused) /* no lease can be had, since the writer is the breaker and in his call */
+		must(fchmod(fd, SHARED & ~S_IRUSR) == 0);
 	do
 		m = client_event(&k, KEEPER_MODE, id);
 	while (!strstr(m.info.stuck, "write(2)"));
+	must(m.info.mode == ARBITRATION_LAYOUT_LEASE);
 	must(list(&m) == 1 && m.info.state == REGION_FENCED);
 	must(!client_has_event(&k, KEEPER_SETTLED, id));
+	must(fchmod(fd, SHARED) == 0);
 	tell("answers", st.st_ino, "now");
 	do
 		m = client_event(&k, KEEPER_MODE, id);
@@ -173,6 +177,12 @@ static void test_writer_that_stays(void)
 	while (m.info.state != REGION_LIVE);
 	must(m.info.mode == ARBITRATION_LAYOUT_LEASE);
 	end(id, fd);
+}
+
+static void test_writer_that_stays(void)
+{
+	writer_stays(false);
+	writer_stays(true);
 }
 
 static void await_live(uint64_t id)
