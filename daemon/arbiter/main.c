@@ -2,9 +2,9 @@
 /* main.c - rdmaregd's command line. Exit status: 0 stopped on request, 1 failed, 2 wrong usage. */
 #include "config.h"
 
-#include <errno.h>
-#include <getopt.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,74 +14,51 @@
 #include "util/spawner.h"
 #include "util/log.h"
 #include "util/output.h"
+#include "util/program.h"
 
 #define DESCRIPTORS_WANTED 524288
+#define DEFAULT_CONFIG SYSCONFDIR "/rdmareg/rdmaregd.conf"
 
-enum {
-	OPTION_VERSION = 256,
-	OPTION_CHECK,
-	OPTION_SYSTEM,
-	OPTION_SESSION,
-	OPTION_ADDRESS,
-	OPTION_KEEPER,
-	OPTION_DAX_HELPER,
-	OPTION_GATE,
-	OPTION_LEVEL,
+struct command_line {
+	struct app_options app;
+	bool check;
 };
 
-static const struct option long_options[] = {
-	{ "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, OPTION_VERSION },
-	{ "config", required_argument, NULL, 'c' },
-	{ "check-config", no_argument, NULL, OPTION_CHECK },
-	{ "runtime-dir", required_argument, NULL, 'r' },
-	{ "keeper", required_argument, NULL, OPTION_KEEPER },
-	{ "dax-helper", required_argument, NULL, OPTION_DAX_HELPER },
-	{ "gate", required_argument, NULL, OPTION_GATE },
-	{ "system", no_argument, NULL, OPTION_SYSTEM },
-	{ "session", no_argument, NULL, OPTION_SESSION },
-	{ "bus-address", required_argument, NULL, OPTION_ADDRESS },
-	{ "log-level", required_argument, NULL, OPTION_LEVEL },
-	{ 0 },
+#define AT(member) offsetof(struct command_line, member)
+
+static const char *const levels[] = {
+	[LOG_EMERG] = "",    [LOG_ALERT] = "",		[LOG_CRIT] = "",
+	[LOG_ERR] = "error", [LOG_WARNING] = "warning", [LOG_NOTICE] = "notice",
+	[LOG_INFO] = "info", [LOG_DEBUG] = "debug",	NULL
 };
 
-static void help(void)
-{
-	puts("rdmaregd [OPTION...]\n"
-	     "Registers files for RDMA without pinning them, on request over D-Bus.\n\n"
-	     "  -c, --config FILE       settings (default " SYSCONFDIR "/rdmareg/rdmaregd.conf);\n"
-	     "                          conf.d/*.conf beside it is read as well\n"
-	     "      --check-config      read the settings, print what is wrong with them, and exit\n"
-	     "  -r, --runtime-dir DIR   sockets and region numbers (default " RUNDIR ")\n"
-	     "      --keeper PATH       keeper program (default " PKGLIBEXECDIR "/rdmareg-keeper)\n"
-	     "      --gate PATH         program for pre-content events (default " PKGLIBEXECDIR
-	     "/rdmareg-gate)\n"
-	     "      --dax-helper PATH   program that creates DAX devices (default " PKGLIBEXECDIR
-	     "/rdmareg-dax)\n"
-	     "      --system            serve the system bus (default)\n"
-	     "      --session           serve the session bus of the user who runs it\n"
-	     "      --bus-address ADDR  serve the bus at this D-Bus address\n"
-	     "      --log-level LEVEL   error, warning, notice, info or debug; overrides the settings\n"
-	     "      --version           print the version and exit\n"
-	     "  -h, --help              print this and exit");
-}
+static const struct program_option options[] = {
+	{ "config", 'c', OPTION_TEXT, AT(app.config), "FILE",
+	  "settings (default " DEFAULT_CONFIG ");\nconf.d/*.conf beside it is read as well" },
+	{ "check-config", 0, OPTION_FLAG, AT(check), NULL,
+	  "read the settings, print what is wrong with them, and exit" },
+	{ "runtime-dir", 'r', OPTION_TEXT, AT(app.runtime_directory), "DIR",
+	  "sockets and region numbers (default " RUNDIR ")" },
+	{ "keeper", 0, OPTION_PATH, AT(app.keeper), "PATH",
+	  "keeper program (default " PKGLIBEXECDIR "/rdmareg-keeper)" },
+	{ "gate", 0, OPTION_TEXT, AT(app.gate), "PATH",
+	  "program for pre-content events (default " PKGLIBEXECDIR "/rdmareg-gate)" },
+	{ "dax-helper", 0, OPTION_TEXT, AT(app.dax_helper), "PATH",
+	  "program that creates DAX devices (default " PKGLIBEXECDIR "/rdmareg-dax)" },
+	{ "system", 0, OPTION_NOT, AT(app.session_bus), NULL, "serve the system bus (default)" },
+	{ "session", 0, OPTION_FLAG, AT(app.session_bus), NULL,
+	  "serve the session bus of the user who runs it" },
+	{ "bus-address", 0, OPTION_TEXT, AT(app.bus_address), "ADDR",
+	  "serve the bus at this D-Bus address" },
+	{ "log-level", 0, OPTION_WORD, AT(app.log_level), "LEVEL", "overrides the settings",
+	  levels },
+	{ NULL },
+};
 
-static int parse_level(const char *text)
-{
-	static const char *const names[] = { [LOG_ERR] = "error",
-					     [LOG_WARNING] = "warning",
-					     [LOG_NOTICE] = "notice",
-					     [LOG_INFO] = "info",
-					     [LOG_DEBUG] = "debug" };
-
-	for (int i = LOG_ERR; i <= LOG_DEBUG; i++)
-		if (!strcmp(names[i], text))
-			return i;
-	fprintf(stderr,
-		"rdmaregd: --log-level must be error, warning, notice, info or debug, not '%s'\n",
-		text);
-	return -1;
-}
+static const struct program program = {
+	"rdmaregd", "", "Registers files for RDMA without pinning them, on request over D-Bus.",
+	options
+};
 
 static int check_config(const struct app_options *o)
 {
@@ -138,71 +115,21 @@ static int serve(struct app_options *o)
 
 int main(int argc, char **argv)
 {
-	struct app_options o = {
-		.config = SYSCONFDIR "/rdmareg/rdmaregd.conf",
-		.runtime_directory = RUNDIR,
-		.keeper = PKGLIBEXECDIR "/rdmareg-keeper",
-		.dax_helper = PKGLIBEXECDIR "/rdmareg-dax",
-		.gate = PKGLIBEXECDIR "/rdmareg-gate",
-		.log_level = -1,
+	static const char config[] = DEFAULT_CONFIG;
+	struct command_line c = {
+		.app = { .config = config,
+			 .runtime_directory = RUNDIR,
+			 .keeper = PKGLIBEXECDIR "/rdmareg-keeper",
+			 .dax_helper = PKGLIBEXECDIR "/rdmareg-dax",
+			 .gate = PKGLIBEXECDIR "/rdmareg-gate",
+			 .log_level = -1 },
 	};
-	bool check = false;
-	int c;
+	int first, r = program_parse(&program, &c, argc, argv, &first);
 
-	while ((c = getopt_long(argc, argv, "hc:r:", long_options, NULL)) >= 0) {
-		switch (c) {
-		case 'h':
-			help();
-			return output_end("rdmaregd", EXIT_SUCCESS);
-		case OPTION_VERSION:
-			puts("rdmaregd " PROJECT_VERSION);
-			return output_end("rdmaregd", EXIT_SUCCESS);
-		case 'c':
-			o.config = optarg;
-			o.config_must_exist = true;
-			break;
-		case OPTION_CHECK:
-			check = true;
-			break;
-		case 'r':
-			o.runtime_directory = optarg;
-			break;
-		case OPTION_KEEPER:
-			o.keeper = optarg;
-			break;
-		case OPTION_DAX_HELPER:
-			o.dax_helper = optarg;
-			break;
-		case OPTION_GATE:
-			o.gate = optarg;
-			break;
-		case OPTION_SYSTEM:
-			o.session_bus = false;
-			break;
-		case OPTION_SESSION:
-			o.session_bus = true;
-			break;
-		case OPTION_ADDRESS:
-			o.bus_address = optarg;
-			break;
-		case OPTION_LEVEL:
-			o.log_level = parse_level(optarg);
-			if (o.log_level < 0)
-				return 2;
-			break;
-		default:
-			return 2;
-		}
-	}
-	if (optind < argc) {
-		fprintf(stderr, "rdmaregd: '%s' is not understood; see rdmaregd --help\n",
-			argv[optind]);
+	if (r == PROGRAM_E_TOLD)
+		return output_end(program.name, EXIT_SUCCESS);
+	if (r < 0)
 		return 2;
-	}
-	if (o.keeper[0] != '/') {
-		fprintf(stderr, "rdmaregd: --keeper must be an absolute path, not '%s'\n",
-			o.keeper);
-		return 2;
-	}
-	return check ? output_end("rdmaregd", check_config(&o)) : serve(&o);
+	c.app.config_must_exist = c.app.config != config;
+	return c.check ? output_end(program.name, check_config(&c.app)) : serve(&c.app);
 }

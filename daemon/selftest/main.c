@@ -9,8 +9,9 @@
 #include "config.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <infiniband/verbs.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 #include "selftest/supervise.h"
 #include "util/clock.h"
 #include "util/output.h"
+#include "util/program.h"
 
 #define CHECK_USEC (45 * USEC_PER_SEC)
 #define EXIT_USAGE 2
@@ -32,23 +34,30 @@ static struct kernel_faults faults;
 struct choices {
 	const char *directory;
 	const char *cache;
-	int json, no_legend, no_save, if_stale;
+	bool json, no_legend, no_save, if_stale;
 };
 
-static int usage(void)
-{
-	puts("rdmareg-selftest [OPTION...] [DEVICE...]\n"
-	     "Finds out whether RDMA devices can be used by rdmaregd, and what they must be held to. Default: all devices.\n\n"
-	     "      --directory DIR  make the files for it there; - : in memory (default /var/tmp)\n"
-	     "      --cache DIR      keep the findings there, as root (default " CACHEDIR ")\n"
-	     "      --no-save        do not keep them\n"
-	     "      --if-stale       only devices of which nothing current is known\n"
-	     "      --json           print JSON, a line for each device\n"
-	     "      --no-legend      print no headings\n"
-	     "      --version        print the version and exit\n"
-	     "      --help           print this and exit");
-	return EXIT_SUCCESS;
-}
+#define AT(member) offsetof(struct choices, member)
+
+static const struct program_option options[] = {
+	{ "directory", 0, OPTION_TEXT, AT(directory), "DIR",
+	  "make the files for it there; - : in memory (default /var/tmp)" },
+	{ "cache", 0, OPTION_TEXT, AT(cache), "DIR",
+	  "keep the findings there, as root (default " CACHEDIR ")" },
+	{ "no-save", 0, OPTION_FLAG, AT(no_save), NULL, "do not keep them" },
+	{ "if-stale", 0, OPTION_FLAG, AT(if_stale), NULL,
+	  "only devices of which nothing current is known" },
+	{ "json", 0, OPTION_FLAG, AT(json), NULL, "print JSON, a line for each device" },
+	{ "no-legend", 0, OPTION_FLAG, AT(no_legend), NULL, "print no headings" },
+	{ NULL },
+};
+
+static const struct program program = {
+	"rdmareg-selftest", "[DEVICE...]",
+	"Finds out whether RDMA devices can be used by rdmaregd, and what they must be held to. "
+	"Default: all devices.",
+	options
+};
 
 static void save(const struct choices *o, const struct report *r)
 {
@@ -149,36 +158,13 @@ static int test_all(const struct choices *o)
 static int run(int argc, char *argv[])
 {
 	struct choices o = { .directory = "/var/tmp", .cache = CACHEDIR };
-	const struct option table[] = {
-		{ "directory", required_argument, NULL, 'd' },
-		{ "cache", required_argument, NULL, 'c' },
-		{ "no-save", no_argument, &o.no_save, 1 },
-		{ "if-stale", no_argument, &o.if_stale, 1 },
-		{ "json", no_argument, &o.json, 1 },
-		{ "no-legend", no_argument, &o.no_legend, 1 },
-		{ "version", no_argument, NULL, 'v' },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
-	};
-	int which, worst;
+	int first, worst, r = program_parse(&program, &o, argc, argv, &first);
 
-	while ((which = getopt_long(argc, argv, "h", table, NULL)) >= 0) {
-		if (which == 'h')
-			return usage();
-		if (which == '?')
-			return EXIT_USAGE;
-		if (which == 'v')
-			puts("rdmareg-selftest " PROJECT_VERSION);
-		if (which == 'v')
-			return EXIT_SUCCESS;
-		if (which == 'd')
-			o.directory = optarg;
-		else if (which == 'c')
-			o.cache = optarg;
-	}
+	if (r)
+		return r == PROGRAM_E_TOLD ? EXIT_SUCCESS : EXIT_USAGE;
 	find_faults(&o);
-	worst = optind == argc ? test_all(&o) : EXIT_SUCCESS;
-	for (int i = optind; i < argc; i++) {
+	worst = first == argc ? test_all(&o) : EXIT_SUCCESS;
+	for (int i = first; i < argc; i++) {
 		int status = test(&o, argv[i]);
 
 		worst = status > worst ? status : worst;
@@ -190,5 +176,5 @@ static int run(int argc, char *argv[])
 
 int main(int argc, char *argv[])
 {
-	return output_end("rdmareg-selftest", run(argc, argv));
+	return output_end(program.name, run(argc, argv));
 }

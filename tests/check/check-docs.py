@@ -209,8 +209,8 @@ def check_manual_of_tool():
 
 
 def check_manual_of_daemon():
-    table = re.search(r"struct option long_options\[\] = \{(.*?)\n\};", tree.read("daemon/arbiter/main.c"), re.S).group(1)
-    have = set(re.findall(r'\{ "([a-z-]+)"', table))
+    table = re.search(r"struct program_option options\[\] = \{(.*?)\n\};", tree.read("daemon/arbiter/main.c"), re.S).group(1)
+    have = set(re.findall(r'\{ "([a-z-]+)"', table)) | {"help", "version"}
     page = pathlib.Path("man/rdmaregd.8.scd")
     told = set(re.findall(r"\*--([a-z-]+)\*", tree.read(page).split("# OPTIONS")[1].split("\n# ")[0]))
     for option in sorted(have ^ told):
