@@ -10,6 +10,9 @@
 #include <stdarg.h>
 #include <systemd/sd-bus.h>
 
+/* What to do about an answer or a message that cannot be read. */
+#define VERSIONS_DIFFER "do both sides run the same version of rdmareg?"
+
 #define ERROR_BYTES 1000 /* of a sentence, with the terminating zero */
 
 /*

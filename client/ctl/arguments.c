@@ -46,27 +46,27 @@ static const char *form_of(const struct option_spec *o)
 {
 	switch (o->kind) {
 	case ARG_COUNT:
-		return "a whole number above 0, such as 1 or 10, is wanted here";
+		return "expected a whole number above 0, such as 1 or 10";
 	case ARG_SIZE:
-		return "a size is wanted here: bytes, or with K, M, G or T, such as 4096 or 64M";
+		return "expected a size: bytes, or with K, M, G or T, such as 4096 or 64M";
 	case ARG_LENGTH:
-		return "a size above 0 is wanted here: bytes, or with K, M, G or T, such as 4096 or 64M";
+		return "expected a size above 0: bytes, or with K, M, G or T, such as 4096 or 64M";
 	case ARG_TIME:
-		return "a time above 0 is wanted here: seconds, or with us, ms, s, min or h, such as 30 or 500ms";
+		return "expected a time above 0: seconds, or with us, ms, s, min or h, such as 30 or 500ms";
 	case ARG_GRACE:
-		return "a time is wanted here: seconds, or with us, ms, s, min or h, such as 2 or 500ms; 0: none";
+		return "expected a time: seconds, or with us, ms, s, min or h, such as 2 or 500ms; 0: none";
 	case ARG_RANGE:
-		return "OFFSET:LENGTH is wanted here: two sizes, the second above 0, such as 0:4096 or 1G:64M";
+		return "expected OFFSET:LENGTH: two sizes, the second above 0, such as 0:4096 or 1G:64M";
 	case ARG_REPEAT:
-		return "a whole number above 0, or forever, is wanted here";
+		return "expected a whole number above 0, or forever";
 	case ARG_STATE:
-		return "one of registering, live, warming, draining, fenced or closing is wanted here";
+		return "expected one of registering, live, warming, draining, fenced or closing";
 	case ARG_SESSION_STATE:
-		return "one of active, draining or ended is wanted here";
+		return "expected one of active, draining or ended";
 	case ARG_NUMBER_LIMIT:
-		return "a whole number above 0, or default, is wanted here";
+		return "expected a whole number above 0, or default";
 	case ARG_BYTES_LIMIT:
-		return "a size above 0, such as 4096 or 64M, or default, is wanted here";
+		return "expected a size above 0, such as 4096 or 64M, or default";
 	case ARG_LIST:
 	case ARG_ACCESS:
 	case ARG_POLICY:
@@ -190,14 +190,14 @@ static int store(const struct option_spec *o, const char *text, void *base)
 
 static int refuse(const struct verb *verb, const struct option_spec *o, const char *text, int error)
 {
-	const char *form = error == -ERANGE ? "a smaller number is wanted here" : form_of(o);
+	const char *form = error == -ERANGE ? "expected a smaller number" : form_of(o);
 
 	if (error == -E2BIG)
 		return ctl_error(EXIT_USAGE, "%s: --%s %s: it is given %d times at most",
 				 verb->name, o->name, text, TEXTS_MAX);
 	if (form)
 		return ctl_error(EXIT_USAGE, "%s: --%s %s: %s", verb->name, o->name, text, form);
-	return ctl_error(EXIT_USAGE, "%s: --%s %s: %s is wanted here", verb->name, o->name, text,
+	return ctl_error(EXIT_USAGE, "%s: --%s %s: expected %s", verb->name, o->name, text,
 			 o->argument);
 }
 

@@ -88,10 +88,10 @@ static void tell_bypass(const struct session *s)
 {
 	if (s->shown_usec)
 		fputs("\r\033[K", stderr);
-	ctl_error(EXIT_OK, s->writes ? "blocks went while it was written: what was written there "
-				       "may be lost"
-				     : "blocks went while it was read: what was read may be of "
-				       "before or after");
+	ctl_error(EXIT_OK, s->writes ? "blocks of the file were freed during the transfer: what "
+				       "was written there may be lost"
+				     : "blocks of the file were freed during the transfer: what "
+				       "was read there may be old data or new");
 }
 
 static void on_event(const struct rdmareg_peer_event *e, void *userdata)

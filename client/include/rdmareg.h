@@ -78,7 +78,7 @@ const char *rdmareg_last_error(void);
  * EHOSTUNREACH rdmaregd is not running and could not be started; ETIMEDOUT no answer in time (ETIME
  * is rdmaregd's own answer that a limit was met); EACCES the bus does not let this user talk to it;
  * EOPNOTSUPP an rdmaregd too old for the request; ENOTCONN the connection to the bus is gone, make
- * a new context; EBADMSG an answer that makes no sense; ECHILD the context is the parent process's;
+ * a new context; EBADMSG an answer that is not understood; ECHILD the context is the parent process's;
  * ENOMEM.
  */
 const char *rdmareg_last_error_name(void);

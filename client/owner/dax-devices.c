@@ -44,7 +44,9 @@ _public_ int rdmareg_dax_create(struct rdmareg *c, uint64_t bytes,
 	if (r < 0)
 		return r;
 	if (sd_bus_message_read(reply, "sth", &path, &given, &fd) <= 0)
-		return fail(EBADMSG, "making a device: rdmaregd's answer makes no sense");
+		return fail(
+			EBADMSG,
+			"making a device: rdmaregd's answer is not understood; " VERSIONS_DIFFER);
 	fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (fd < 0)
 		return fail(errno, "making a device: its descriptor cannot be kept: %m");

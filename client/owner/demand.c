@@ -55,7 +55,8 @@ _public_ int rdmareg_revoke(struct rdmareg_region *region,
 		return r;
 	if (sd_bus_message_read_basic(reply, 't', &revocation) <= 0)
 		return fail(EBADMSG,
-			    "revoking region %" PRIu64 ": rdmaregd's answer makes no sense",
+			    "revoking region %" PRIu64
+			    ": rdmaregd's answer is not understood; " VERSIONS_DIFFER,
 			    region->id);
 	*ret_revocation = revocation;
 	return 0;
@@ -110,7 +111,9 @@ _public_ int rdmareg_sync(struct rdmareg_region *region, const struct rdmareg_sy
 		return r;
 	/* A daemon that cannot say where the data is has not said that it is anywhere. */
 	if (fields_read(reply, sync_fields, ARRAY_SIZE(sync_fields), &read) < 0 || !read.durable)
-		return fail(EBADMSG, "syncing region %" PRIu64 ": rdmaregd's answer makes no sense",
+		return fail(EBADMSG,
+			    "syncing region %" PRIu64
+			    ": rdmaregd's answer is not understood; " VERSIONS_DIFFER,
 			    region->id);
 	return struct_out(result, &read, sizeof(read));
 }
@@ -141,7 +144,8 @@ static int take_down(struct rdmareg *c, const char *method, int fd,
 	if (r < 0)
 		return r;
 	if (sd_bus_message_read_basic(reply, 'u', &regions) <= 0)
-		return fail(EBADMSG, "%s: rdmaregd's answer makes no sense", what);
+		return fail(EBADMSG, "%s: rdmaregd's answer is not understood; " VERSIONS_DIFFER,
+			    what);
 	if (ret_regions)
 		*ret_regions = regions;
 	return 0;

@@ -59,7 +59,9 @@ _public_ int rdmareg_list_devices(struct rdmareg *c, struct rdmareg_devices **re
 	if (r < 0)
 		return r;
 	if (sd_bus_message_enter_container(reply, 'a', "a{sv}") <= 0)
-		return fail(EBADMSG, "listing devices: rdmaregd's answer makes no sense");
+		return fail(
+			EBADMSG,
+			"listing devices: rdmaregd's answer is not understood; " VERSIONS_DIFFER);
 	d = calloc(1, sizeof(*d));
 	if (!d)
 		return fail(ENOMEM, "listing devices: out of memory");
@@ -94,8 +96,9 @@ _public_ int rdmareg_devices_next(struct rdmareg_devices *d, struct rdmareg_devi
 	/* What is behind a broken entry is unknown: do not go round. */
 	if (d->broken < 0 || !*read.kind || !*read.name) {
 		d->broken = -EBADMSG;
-		return fail(EBADMSG,
-			    "reading the list of devices: rdmaregd's answer makes no sense");
+		return fail(
+			EBADMSG,
+			"reading the list of devices: rdmaregd's answer is not understood; " VERSIONS_DIFFER);
 	}
 	d->broken = 0;
 	struct_out(device, &read, sizeof(read));

@@ -67,8 +67,10 @@ _public_ int rdmareg_find_holders(struct rdmareg *c, int fd, struct rdmareg_hold
 	if (r < 0)
 		return r;
 	if (sd_bus_message_enter_container(reply, 'a', "a{sv}") <= 0)
-		return fail(EBADMSG, "looking for holders of %s: rdmaregd's answer makes no sense",
-			    name);
+		return fail(
+			EBADMSG,
+			"looking for holders of %s: rdmaregd's answer is not understood; " VERSIONS_DIFFER,
+			name);
 	h = calloc(1, sizeof(*h));
 	if (!h)
 		return fail(ENOMEM, "looking for holders of %s: out of memory", name);
@@ -93,8 +95,9 @@ _public_ int rdmareg_holders_next(struct rdmareg_holders *h, struct rdmareg_hold
 	/* What is behind a broken entry is unknown: do not go round. */
 	if (h->broken < 0 || !read.region) {
 		h->broken = -EBADMSG;
-		return fail(EBADMSG,
-			    "reading the holders of a file: rdmaregd's answer makes no sense");
+		return fail(
+			EBADMSG,
+			"reading the holders of a file: rdmaregd's answer is not understood; " VERSIONS_DIFFER);
 	}
 	h->broken = 0;
 	struct_out(holder, &read, sizeof(read));

@@ -49,7 +49,8 @@ _public_ int rdmareg_import(struct rdmareg_region *region,
 	    fields_read(reply, handle_fields, ARRAY_SIZE(handle_fields), &handles) < 0 ||
 	    !handles.length)
 		return fail(EBADMSG,
-			    "importing region %" PRIu64 ": rdmaregd's answer makes no sense",
+			    "importing region %" PRIu64
+			    ": rdmaregd's answer is not understood; " VERSIONS_DIFFER,
 			    region->id);
 	return import_open(region->id, fd, &handles, ret);
 }

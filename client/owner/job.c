@@ -194,7 +194,7 @@ _public_ int rdmareg_job_refresh(struct rdmareg_job *j)
 	    (j->info.total && n.total != j->info.total) || n.done > n.total)
 		return fail(EBADMSG,
 			    "looking at the prefetch of region %" PRIu64
-			    ": rdmaregd's answer makes no sense",
+			    ": rdmaregd's answer is not understood; " VERSIONS_DIFFER,
 			    j->info.region);
 	j->info.total = n.total;
 	take_progress(j, n.done);
@@ -222,7 +222,8 @@ static int job_new(struct rdmareg_region *region, sd_bus_message *answer, struct
 	if (sd_bus_message_read_basic(answer, 'o', &path) <= 0 || !is_job_path(path) ||
 	    strlen(path) >= sizeof(j->path) || !daemon || strlen(daemon) >= sizeof(j->daemon))
 		return fail(EBADMSG,
-			    "prefetching region %" PRIu64 ": rdmaregd's answer makes no sense",
+			    "prefetching region %" PRIu64
+			    ": rdmaregd's answer is not understood; " VERSIONS_DIFFER,
 			    region->id);
 	strcpy(j->path, path);
 	strcpy(j->daemon, daemon);

@@ -114,7 +114,9 @@ static int fetch_page(struct rdmareg_list *l)
 	l->taken = 0;
 	if (sd_bus_message_enter_container(l->answer, 'a', "(toa{sv})") < 0) {
 		l->answer = sd_bus_message_unref(l->answer);
-		return fail(EBADMSG, "listing regions: rdmaregd's answer makes no sense");
+		return fail(
+			EBADMSG,
+			"listing regions: rdmaregd's answer is not understood; " VERSIONS_DIFFER);
 	}
 	return 0;
 }
@@ -139,7 +141,7 @@ static int next_of_page(struct rdmareg_list *l)
 	if (r < 0 || id <= l->after)
 		return fail(
 			EBADMSG,
-			"listing regions: rdmaregd's answer makes no sense, or its ids do not rise");
+			"listing regions: rdmaregd's answer is not understood; " VERSIONS_DIFFER);
 	l->after = id;
 	l->taken++;
 	return 1;

@@ -149,7 +149,9 @@ _public_ int rdmareg_register(struct rdmareg *c, int fd, uint64_t offset, uint64
 		return r;
 	r = sd_bus_message_skip(reply, "to");
 	if (r < 0)
-		return fail(EBADMSG, "registering %s: rdmaregd's answer makes no sense", name);
+		return fail(EBADMSG,
+			    "registering %s: rdmaregd's answer is not understood; " VERSIONS_DIFFER,
+			    name);
 	return region_new(c, reply, ret);
 }
 
@@ -169,7 +171,9 @@ static int get_region(struct rdmareg *c, uint64_t id, sd_bus_message **ret)
 		return r;
 	if (sd_bus_message_skip(reply, "o") < 0)
 		return fail(EBADMSG,
-			    "looking up region %" PRIu64 ": rdmaregd's answer makes no sense", id);
+			    "looking up region %" PRIu64
+			    ": rdmaregd's answer is not understood; " VERSIONS_DIFFER,
+			    id);
 	*ret = take_pointer(reply);
 	return 0;
 }
@@ -210,8 +214,10 @@ _public_ int rdmareg_lookup_name(struct rdmareg *c, uint32_t uid, const char *se
 	if (r < 0)
 		return r;
 	if (sd_bus_message_skip(reply, "o") < 0)
-		return fail(EBADMSG, "looking up region '%.64s': rdmaregd's answer makes no sense",
-			    name);
+		return fail(
+			EBADMSG,
+			"looking up region '%.64s': rdmaregd's answer is not understood; " VERSIONS_DIFFER,
+			name);
 	return region_new(c, reply, ret);
 }
 
@@ -273,7 +279,8 @@ _public_ int rdmareg_export(struct rdmareg_region *region,
 		return r;
 	if (sd_bus_message_read_basic(reply, 's', &ticket) < 0)
 		return fail(EBADMSG,
-			    "exporting region %" PRIu64 ": rdmaregd's answer makes no sense",
+			    "exporting region %" PRIu64
+			    ": rdmaregd's answer is not understood; " VERSIONS_DIFFER,
 			    region->id);
 	copy = strdup(ticket);
 	if (!copy)

@@ -88,7 +88,8 @@ static int broken(struct rdmareg_sessions *l)
 	/* what is behind a broken answer is unknown: do not go round */
 	l->last = true;
 	l->answer = sd_bus_message_unref(l->answer);
-	return fail(EBADMSG, "listing sessions: rdmaregd's answer makes no sense");
+	return fail(EBADMSG,
+		    "listing sessions: rdmaregd's answer is not understood; " VERSIONS_DIFFER);
 }
 
 static int fetch_page(struct rdmareg_sessions *l)

@@ -239,7 +239,8 @@ static int released_new(sd_bus_message *answer, const struct subject *s,
 	struct rdmareg_released *l;
 
 	if (sd_bus_message_enter_container(answer, 'a', "(tss)") <= 0)
-		return fail(EBADMSG, "%s: rdmaregd's answer makes no sense", s->text);
+		return fail(EBADMSG, "%s: rdmaregd's answer is not understood; " VERSIONS_DIFFER,
+			    s->text);
 	l = calloc(1, sizeof(*l));
 	if (!l)
 		return fail(ENOMEM, "%s: out of memory", s->text);
@@ -308,7 +309,7 @@ _public_ int rdmareg_released_next(struct rdmareg_released *l,
 	}
 	if (l->broken)
 		return fail(EBADMSG, "reading what became of the regions of a session: "
-				     "rdmaregd's answer makes no sense");
+				     "rdmaregd's answer is not understood; " VERSIONS_DIFFER);
 	read.outcome = word_value(WORDS_RELEASE_OUTCOME, outcome);
 	struct_out(region, &read, sizeof(read));
 	return 1;

@@ -130,7 +130,7 @@ static int build(struct rdmareg_peer *p)
 	 */
 	for (uint32_t i = 0; i < PEER_RECEIVES; i++)
 		if (peer_post_receive(p, i) < 0)
-			return fail(EIO, "the RDMA device does not take receive buffers");
+			return fail(EIO, "the RDMA device refused a receive buffer");
 	return 0;
 }
 

@@ -66,14 +66,15 @@ int peer_send(struct rdmareg_peer *p, const struct wire_message *m)
 	while (i < PEER_SENDS && (p->sends_busy & (1u << i)))
 		i++;
 	if (i == PEER_SENDS)
-		return peer_end(p, ETIMEDOUT,
-				"the other side does not take messages: its keeper is stopped");
+		return peer_end(
+			p, ETIMEDOUT,
+			"the keeper does not receive messages: it is stopped or overloaded");
 	p->control->send[i] = *m;
 	sge.addr = (uintptr_t)&p->control->send[i];
 	wr.wr_id = WR_SEND | i;
 	wr.sg_list = &sge;
 	if (ibv_post_send(p->id->qp, &wr, &bad))
-		return peer_end(p, EIO, "the adapter does not take a message");
+		return peer_end(p, EIO, "the adapter refused to send a message");
 	p->sends_busy |= 1u << i;
 	return 0;
 }
@@ -130,7 +131,8 @@ int peer_sleep(struct rdmareg_peer *p, uint64_t deadline_usec)
 	r = poll(fds, ARRAY_SIZE(fds), left > 60000 ? 60000 : (int)left);
 	if (r < 0)
 		return errno == EINTR ? -EINTR
-				      : peer_end(p, errno, "waiting failed: %s", strerror(errno));
+				      : peer_end(p, errno, "waiting for the adapter failed: %s",
+						 strerror(errno));
 	if (fds[1].revents)
 		p->armed = false;
 	return 0;

@@ -93,8 +93,9 @@ static bool take_path(struct rdmareg_peer *p, const struct wire_message *m)
 static void synced(struct rdmareg_peer *p, const struct wire_message *m)
 {
 	if (!p->sync_busy || m->request != p->sync_request) {
-		peer_end(p, EPROTO,
-			 "the other side answers a request for durability that was not made");
+		peer_end(
+			p, EPROTO,
+			"the keeper answers a request for durability that was not made; " VERSIONS_DIFFER);
 		return;
 	}
 	p->sync_busy = false;
@@ -111,8 +112,9 @@ void peer_take_message(struct rdmareg_peer *p, const struct wire_message *m)
 	bool same_length, other;
 
 	if (m->valid_length > p->remote.length) {
-		peer_end(p, EPROTO,
-			 "the other side says that more of the file is there than was registered");
+		peer_end(
+			p, EPROTO,
+			"the keeper reports more valid bytes than the region has; " VERSIONS_DIFFER);
 		return;
 	}
 	if (m->type == WIRE_SYNCED) {

@@ -42,12 +42,11 @@ static void take_completion(struct rdmareg_peer *p, const struct ibv_wc *wc)
 	case WR_RECEIVE:
 		if (wire_get_message(&p->control->receive[i], wc->byte_len, &m) < 0)
 			peer_end(p, EPROTO,
-				 "a message from the other side makes no sense: do the two "
-				 "machines run one version?");
+				 "a message from the keeper is not understood; " VERSIONS_DIFFER);
 		else
 			peer_take_message(p, &m);
 		if (!p->end.code && peer_post_receive(p, i) < 0)
-			peer_end(p, EIO, "the adapter does not take a receive buffer");
+			peer_end(p, EIO, "the adapter refused a receive buffer");
 		break;
 	}
 }

@@ -140,7 +140,9 @@ static const char *adopt(struct app *a, struct proxy *k, const struct record_reg
 	e->slot = slot;
 	app_take_texts(e, info);
 	if (g->terms.gated) /* until its keeper has given the file */
-		region_text_set(&e->no_gate, "the daemon was started anew just now", SIZE_MAX);
+		region_text_set(&e->no_gate,
+				"rdmaregd was restarted and has not marked the file again yet",
+				SIZE_MAX);
 	app_take_mode(a, r, e, info);
 	event.mode = (enum arbitration_mode)r->mode;
 	app_step(a, r, &event);

@@ -123,7 +123,7 @@ int app_configure(void *userdata, uint64_t id, const struct configure_request *q
 		return failure_set(
 			ret, RDMAREG_ERROR_BUSY,
 			"region %" PRIu64
-			" cannot be changed: its keeper %s has not answered to the change before yet",
+			" cannot be changed now: its keeper %s has not answered an earlier change yet; try again",
 			id, proxy_name(e->keeper));
 	c = calloc(1, sizeof(*c));
 	if (!c)

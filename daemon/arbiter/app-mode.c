@@ -105,7 +105,8 @@ void app_work_out_mode(struct app *a, struct region *r, struct region_entry *e)
 		add(degraded, sizeof(degraded), "", takers);
 	if (e->text.bypasses && r->mode >= ARBITRATION_LAYOUT_LEASE) {
 		snprintf(taken, sizeof(taken),
-			 "blocks went and nobody was asked, %" PRIu64 " so far; the last: %s",
+			 "blocks were freed without asking holders (%" PRIu64
+			 " so far); the last: %s",
 			 e->text.bypasses, e->text.last_bypass ? e->text.last_bypass : "");
 		add(degraded, sizeof(degraded), "", taken);
 	}

@@ -98,7 +98,7 @@ static int serve(struct app_options *o)
 	signal(SIGPIPE, SIG_IGN);
 	raise_descriptors();
 	if (spawner_new(&o->spawner) < 0) {
-		log_error("no process can be made that starts others");
+		log_error("the helper process that starts others cannot be started");
 		return EXIT_FAILURE;
 	}
 	if (log_never_wait() < 0) {

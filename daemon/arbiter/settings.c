@@ -362,7 +362,7 @@ static int on_key(void *userdata, const char *section, const char *name, const c
 			}
 			snprintf(form, sizeof(form), "%s", must);
 		}
-		blame_line(p, "'%.60s' is no value for %s: it must be %s", value, name, form);
+		blame_line(p, "'%.60s' is not valid for %s: it must be %s", value, name, form);
 		return 0;
 	}
 	if (near)
@@ -442,7 +442,7 @@ static int load(const char *file, int must_exist, bool thorough, struct settings
 	if (s.watchdog_msec && s.watchdog_msec < WATCHDOG_MIN_MSEC)
 		return refuse(
 			origins, "watchdog_msec", "watchdog_msec", why,
-			"watchdog_msec (%llu) must be 0 or at least %d: a busy machine does not run a process for so long",
+			"watchdog_msec (%llu) must be 0 or at least %d: on a busy machine a process can wait that long for a processor",
 			(unsigned long long)s.watchdog_msec, WATCHDOG_MIN_MSEC);
 	*ret = s;
 	return 0;

@@ -28,38 +28,37 @@ int failure_from_refusal(struct failure *f, int refusal, const struct registry_l
 	case REGISTRY_E_REGIONS_PER_TENANT:
 		return failure_set(
 			f, RDMAREG_ERROR_LIMIT_EXCEEDED,
-			"uid %" PRIu32 " session '%s' has the %" PRIu32
-			" regions that it may have, or more from before the limit was lowered: release some, or have "
-			"the administrator raise regions_per_tenant in rdmaregd.conf",
+			"uid %" PRIu32 " session '%s' has reached its limit of %" PRIu32
+			" regions: release some, or have the administrator raise regions_per_tenant in "
+			"rdmaregd.conf",
 			uid, session, limits->regions_per_tenant);
 	case REGISTRY_E_BYTES_PER_TENANT:
 		return failure_set(
 			f, RDMAREG_ERROR_LIMIT_EXCEEDED,
 			"%" PRIu64 " more bytes would take uid %" PRIu32
-			" session '%s' over its %" PRIu64
-			": release regions, or have the administrator raise bytes_per_tenant in rdmaregd.conf",
+			" session '%s' over its limit of %" PRIu64
+			" bytes: release regions, or have the administrator raise bytes_per_tenant in rdmaregd.conf",
 			bytes, uid, session, limits->bytes_per_tenant);
 	case REGISTRY_E_REGIONS_PER_CLIENT:
 		return failure_set(
 			f, RDMAREG_ERROR_LIMIT_EXCEEDED,
-			"this connection owns the %" PRIu32
-			" regions that it may own, or more from before the limit was lowered: release some, register detached ones, "
+			"this connection has reached its limit of %" PRIu32
+			" regions: release some, register detached ones, "
 			"or have the administrator raise regions_per_client in rdmaregd.conf",
 			limits->regions_per_client);
 	case REGISTRY_E_TENANTS_PER_UID:
 		return failure_set(
 			f, RDMAREG_ERROR_LIMIT_EXCEEDED,
-			"uid %" PRIu32 " has the %" PRIu32
-			" sessions that it may have, or more from before the limit was lowered, so '%s' cannot be opened: use one of "
+			"uid %" PRIu32 " has reached its limit of %" PRIu32
+			" sessions, so '%s' cannot be opened: use one of "
 			"them, or have the administrator raise tenants_per_uid in rdmaregd.conf",
 			uid, limits->tenants_per_uid, session);
 	case REGISTRY_E_TENANTS:
-		return failure_set(
-			f, RDMAREG_ERROR_LIMIT_EXCEEDED,
-			"this machine runs the %" PRIu32
-			" keepers that it may run, or more from before the limit was lowered: try again later, or have the "
-			"administrator raise keepers in rdmaregd.conf",
-			limits->tenants);
+		return failure_set(f, RDMAREG_ERROR_LIMIT_EXCEEDED,
+				   "this machine has reached its limit of %" PRIu32
+				   " keepers: try again later, or have the "
+				   "administrator raise keepers in rdmaregd.conf",
+				   limits->tenants);
 	case REGISTRY_E_REGIONS_PER_SESSION:
 		return failure_set(
 			f, RDMAREG_ERROR_LIMIT_EXCEEDED,
@@ -101,9 +100,10 @@ int failure_from_refusal(struct failure *f, int refusal, const struct registry_l
 	case REGISTRY_E_EXISTS:
 		break;
 	}
-	return failure_set(f, RDMAREG_ERROR_FAILED,
-			   "the region could not be entered (reason %d): please report this",
-			   refusal);
+	return failure_set(
+		f, RDMAREG_ERROR_FAILED,
+		"the region cannot be added (refusal %d, which has no text): please report this",
+		refusal);
 }
 
 /*
@@ -122,12 +122,12 @@ static const struct {
 	  "check offset and length" },
 	{ EOVERFLOW, RDMAREG_ERROR_INVALID_RANGE, "the range does not fit the file",
 	  "check offset and length" },
-	{ EBADF, RDMAREG_ERROR_INVALID_FILE, "the descriptor is of no use",
+	{ EBADF, RDMAREG_ERROR_INVALID_FILE, "the descriptor cannot be used",
 	  "open a file O_RDONLY or O_RDWR" },
 	{ ENODEV, RDMAREG_ERROR_INVALID_FILE, "the file cannot be mapped",
 	  "use one on a filesystem with mmap(2)" },
-	{ ENOTSUP, RDMAREG_ERROR_NO_ADAPTER, "no RDMA device can do this",
-	  "it takes one with on-demand paging" },
+	{ ENOTSUP, RDMAREG_ERROR_NO_ADAPTER, "no RDMA device here can do this",
+	  "a device with on-demand paging is needed" },
 	{ ENXIO, RDMAREG_ERROR_NO_ADAPTER,
 	  "no RDMA device with on-demand paging has an address here",
 	  "see rdma link and ip address" },
@@ -149,8 +149,8 @@ static const struct {
 	{ EMFILE, RDMAREG_ERROR_LIMIT_EXCEEDED, "no descriptors are left", "release regions" },
 	{ ENOMEM, RDMAREG_ERROR_LIMIT_EXCEEDED, "memory, or memory that may be locked, has run out",
 	  "see memlock_bytes in rdmaregd.conf" },
-	{ EBUSY, RDMAREG_ERROR_BUSY, "not possible now", "try again when the region is live" },
-	{ EAGAIN, RDMAREG_ERROR_BUSY, "not possible now", "try again" },
+	{ EBUSY, RDMAREG_ERROR_BUSY, "the region is busy", "try again when the region is live" },
+	{ EAGAIN, RDMAREG_ERROR_BUSY, "too much else is under way", "try again" },
 	{ ENOENT, RDMAREG_ERROR_NO_SUCH_REGION, "the region ended meanwhile", "register it again" },
 	{ ECANCELED, RDMAREG_ERROR_BUSY, "the region was released meanwhile", "register it again" },
 	{ ESTALE, RDMAREG_ERROR_NO_SUCH_REVOCATION, "the revocation is over",
@@ -165,7 +165,8 @@ static const struct {
 	  "try again" },
 	{ ENOSYS, RDMAREG_ERROR_NOT_SUPPORTED, "the region's keeper is of an older package",
 	  "what is registered in another session gets a new keeper" },
-	{ EPROTO, RDMAREG_ERROR_FAILED, "the tenant's keeper cannot be talked to",
+	{ EPROTO, RDMAREG_ERROR_FAILED,
+	  "rdmaregd and the tenant's keeper do not understand each other",
 	  "see the journal of rdmaregd" },
 };
 

@@ -122,5 +122,5 @@ int option_word(const char *key, const char *word, const char *const *names, siz
 	}
 	text_clean(clean, sizeof(clean), word, strlen(word));
 	return failure_set(ret_failure, RDMAREG_ERROR_INVALID_OPTION,
-			   "'%s' is no value for %s: it must be one of%s", clean, key, list);
+			   "'%s' is not valid for %s: it must be one of%s", clean, key, list);
 }

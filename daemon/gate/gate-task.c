@@ -142,18 +142,18 @@ int gate_task_probe(struct failure *why)
 	if (missing)
 		return fail(
 			why, -EPERM,
-			"pre-content events need %s, to see what those who wait want to do, whoever they are",
+			"pre-content events require %s, so that the gate can see in /proc what a waiting process does, whoever runs it",
 			missing);
 	own = gate_task_open(getpid());
 	if (own == -ENOENT)
 		return fail(
 			why, -EOPNOTSUPP,
-			"this kernel has no /proc/PID/syscall (CONFIG_HAVE_ARCH_TRACEHOOK), without which reading cannot be told from punching");
+			"this kernel has no /proc/PID/syscall (CONFIG_HAVE_ARCH_TRACEHOOK), without which the gate cannot tell reads from operations that free blocks");
 	closep(&own);
 	if (try_task(1) < 0 || try_another_user() < 0)
 		return fail(
 			why, -EPERM,
-			"pre-content events need to see what those who wait want to do, and /proc/PID/syscall of others cannot be read (kernel.yama.ptrace_scope, a security module?)");
+			"pre-content events require reading /proc/PID/syscall of other processes, which is refused; see kernel.yama.ptrace_scope and the security modules of this kernel");
 	return 0;
 }
 

@@ -196,7 +196,8 @@ static int probe(struct gate *g, struct failure *why)
 	_cleanup_(closep) int memory = memfd_create("gate", MFD_CLOEXEC);
 
 	if (memory < 0)
-		return fail(why, -errno, "cannot look whether this kernel has pre-content events");
+		return fail(why, -errno,
+			    "whether this kernel has pre-content events cannot be tested: %m");
 	/*
 	 * memory has none, so a kernel that knows them says that they are not supported; another
 	 * one that there is no such event
@@ -280,7 +281,7 @@ int gate_new(struct gate **ret, struct event_base *base, const struct gate_limit
 	if (r == -EMFILE)
 		return fail(
 			why, -EMFILE,
-			"no descriptor, or no fanotify group (fs.fanotify.max_user_groups), is left");
+			"no descriptor or fanotify group is left; raise LimitNOFILE= of rdmaregd.service, or fs.fanotify.max_user_groups");
 	if (r == -ENOMEM)
 		return fail(why, -ENOMEM, "out of memory");
 	if (r < 0)
@@ -291,7 +292,9 @@ int gate_new(struct gate **ret, struct event_base *base, const struct gate_limit
 	g->ends_fd = fanotify_init(
 		FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK | FAN_REPORT_FID | FAN_REPORT_TID, 0);
 	if (g->ends_fd < 0)
-		return fail(why, -errno, "a second fanotify group cannot be had");
+		return fail(
+			why, -errno,
+			"the kernel gives no second fanotify group (%m); see fs.fanotify.max_user_groups");
 	g->ends = event_new(base, g->ends_fd, EV_READ | EV_PERSIST, on_ends, g);
 	if (passages_init(g) < 0 || !g->ends || event_add(g->ends, NULL) < 0)
 		return fail(why, -ENOMEM, "out of memory");
@@ -396,13 +399,13 @@ static int open_path(const char *path, uint64_t device, uint64_t inode, struct f
 			    "this process has no descriptor left; raise LimitNOFILE=");
 	if (fd < 0 ||
 	    statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO | STATX_TYPE, &st) < 0)
-		return fail(why, -errno, "it cannot be found any more");
+		return fail(why, -errno, "the file cannot be found any more: %m");
 	/*
 	 * another one, whose server must not be asked: the daemon gave up waiting for us, and the
 	 * number is another descriptor's
 	 */
 	if (makedev(st.stx_dev_major, st.stx_dev_minor) != device || st.stx_ino != inode)
-		return fail(why, -ESTALE, "another file is there by now");
+		return fail(why, -ESTALE, "its path leads to another file now");
 	if (!S_ISREG(st.stx_mode))
 		return fail(why, -EOPNOTSUPP, "only regular files have pre-content events");
 	return steal_fd(&fd);
@@ -415,7 +418,10 @@ static int add_file(struct gate *g, const char *path, uint64_t device, uint64_t 
 	int r;
 
 	if (g->n_files >= g->limits.files)
-		return fail(why, -EMFILE, "as many files are marked as the settings allow");
+		return fail(
+			why, -EMFILE,
+			"%u files are marked already, which is the limit; raise pre_content_files in rdmaregd.conf",
+			g->limits.files);
 	r = open_path(path, device, inode, why);
 	if (r < 0)
 		return r;

@@ -50,14 +50,15 @@ static int on_register(struct keeper *k, const struct operation *op, const struc
 	if (keeper_find(k, m->region))
 		return fail(why, -EEXIST, "Region %" PRIu64 " exists already", m->region);
 	if (k->n_regions >= k->options->max_regions)
-		return fail(why, -EDQUOT, "This tenant has its %u regions already; release one",
+		return fail(why, -EDQUOT,
+			    "This tenant has %u regions, which is the limit; release one",
 			    k->options->max_regions);
 	if (k->n_left_behind >= LEFT_BEHIND_MAX)
 		return fail(
 			why, -EDQUOT,
 			"%" PRIu32
-			" regions of this tenant that are over still wait for storage that does not answer, "
-			"among them %.80s",
+			" released regions of this tenant still wait for storage that does not answer, one "
+			"of them for %.80s; repair or unmount it",
 			k->n_left_behind, one_left_behind(k));
 	error = keeper_open_adapters(k);
 	if (error < 0)
@@ -109,14 +110,15 @@ static int on_export(struct kregion *r, const struct operation *op,
 	if (!kregion_is_open_to_peers(r))
 		return fail(why, -EBUSY, "The region is being registered or released");
 	if ((wanted->rights & WIRE_RIGHT_WRITE) && r->access != ACCESS_READ_WRITE)
-		return fail(why, -EACCES,
-			    "A ticket for writing was asked of a region with access r");
+		return fail(
+			why, -EACCES,
+			"The region has access r, so a ticket cannot allow writing; register it with rw");
 	if (!(wanted->rights & WIRE_RIGHT_WRITE) && r->access == ACCESS_READ_WRITE &&
 	    !quirks_enforce_rights(&k->quirks))
 		return fail(
 			why, -EOPNOTSUPP,
-			"Device %s does not keep a peer from more than its ticket allows: make a ticket for "
-			"what the region is, or register the file again with access r",
+			"Device %s cannot restrict a peer to less than the region's access; make a ticket "
+			"with access rw, or register the file again with access r",
 			endpoint_device(k->endpoint));
 	error = hca_mtu(k->hca, &mtu);
 	if (error < 0)

@@ -81,7 +81,7 @@ int main_run(int argc, char *argv[], int (*prepare)(struct keeper *k))
 
 	base = new_loop();
 	if (!base) {
-		log_error("no event loop");
+		log_error("no event loop can be made: out of memory");
 		return EXIT_FAILURE;
 	}
 	r = keeper_new(&k, base, STDIN_FILENO, &options);

@@ -136,7 +136,7 @@ static void test_path(void)
 	expect_property(b, r.id, "LastBypass",
 			"the file became shorter, 4096 bytes of the region are left");
 	get_property(b, r.id, "Degraded", text, sizeof(text));
-	check(strstr(text, "nobody was asked, 1 so far; the last: the file became shorter"));
+	check(strstr(text, "without asking holders (1 so far); the last: the file became shorter"));
 	expect_property(b, r.id, "State", "live");
 	check(call_region(b, r.id, "Release", &r) && call_region(b, nameless.id, "Release", &r));
 	check(unlink(path) == 0);

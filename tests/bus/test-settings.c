@@ -388,13 +388,13 @@ static void test_reload(void)
 	world_write_settings(&w,
 			     "[regions]\ngrace_msec = 1\n[limits]\nregions_per_tenant = many\n");
 	check(kill(w.daemon, SIGHUP) == 0);
-	until(world_log_contains(&w, "rdmaregd.conf:10: 'many' is no value"));
+	until(world_log_contains(&w, "rdmaregd.conf:10: 'many' is not valid"));
 	check(get_manager_number(b, "MaxRegionsPerTenant") == 12 &&
 	      get_manager_number(b, "GraceUSec") == 1000000);
 
 	/* who asks for it over the bus waits for the outcome, and hears what is wrong */
 	check(!finish_call(b, new_manager_call(b, "Reload"), &r));
-	expect_error(&r, "Failed", "rdmaregd.conf:10: 'many' is no value");
+	expect_error(&r, "Failed", "rdmaregd.conf:10: 'many' is not valid");
 	check(get_manager_number(b, "MaxRegionsPerTenant") == 12);
 	world_write_settings(&w, "timeout_msec = 1000\n[limits]\nregions_per_tenant = 13\n");
 	check(finish_call(b, new_manager_call(b, "Reload"), &r));
@@ -404,8 +404,9 @@ static void test_reload(void)
 	world_write_settings(
 		&w, "[limits]\nregions_per_tenant = 14\n[keepers]\ngroup = no-such-group\n");
 	check(!finish_call(b, new_manager_call(b, "Reload"), &r));
-	expect_error(&r, "Failed",
-		     "rdmaregd.conf:10: 'no-such-group' is no value for group: it must be a group");
+	expect_error(
+		&r, "Failed",
+		"rdmaregd.conf:10: 'no-such-group' is not valid for group: it must be a group");
 	check(get_manager_number(b, "MaxRegionsPerTenant") == 13);
 	test_order_of_reloads(&w, b, false);
 	test_order_of_reloads(&w, b, true);

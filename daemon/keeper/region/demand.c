@@ -116,7 +116,9 @@ static int take(struct kregion *r, const struct operation *op, const struct keep
 		place = d->demand & OWN ? 0 : place_to_share(r, start, end);
 	slot = place ? new_demand(r) : NULL;
 	if (!slot)
-		return fail(why, -EDQUOT, "Too many want this region at once; let some end");
+		return fail(
+			why, -EDQUOT,
+			"The region is revoked for as many demands as it can take; try again when one has ended");
 	*slot = (struct kregion_demand){ .demand = d->demand,
 					 .place = place,
 					 .op = *op,

@@ -249,7 +249,7 @@ int kregion_prefetch(struct kregion *r, const struct operation *op,
 			    range->offset, range->length, r->mapping->length);
 	if (range->write && !r->mapping->write)
 		return fail(why, -EACCES,
-			    "Prefetching for writing was asked of a region with access r");
+			    "The region has access r; it can be prefetched for reading only");
 	if (r->warming.unsupported)
 		return fail(why, -EOPNOTSUPP,
 			    "The adapter or its driver cannot prefetch (rxe: needs Linux 6.17)");
@@ -264,7 +264,8 @@ int kregion_prefetch(struct kregion *r, const struct operation *op,
 	kregion_restat(r);
 	error = warm_add_request(&r->warming.engine, &q);
 	if (error)
-		return fail(why, error, "Too many prefetches of this region are waiting");
+		return fail(why, error,
+			    "Too many prefetches of this region are waiting; wait for one to end");
 	kregion_warm(r);
 	return 0;
 }

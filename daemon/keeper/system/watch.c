@@ -53,9 +53,10 @@ int watch_new(struct watch **ret, struct event_base *base, const struct watch_op
 	if (ioctl(w->fd, RDMAREG_QUERY, &w->query) < 0)
 		return fail(why, -ENODEV, RDMAREG_DEVICE " does not answer: %m");
 	if (w->query.abi != RDMAREG_ABI)
-		return fail(why, -EPROTO,
-			    "the kernel module rdmareg speaks ABI %u, this program %u",
-			    w->query.abi, RDMAREG_ABI);
+		return fail(
+			why, -EPROTO,
+			"the kernel module rdmareg has ABI %u, this program needs %u; install a module of the same version",
+			w->query.abi, RDMAREG_ABI);
 	w->event = event_new(base, w->fd, EV_READ | EV_PERSIST, on_readable, w);
 	if (!w->event || event_add(w->event, NULL) < 0)
 		return -ENOMEM;

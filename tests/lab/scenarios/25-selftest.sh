@@ -140,7 +140,7 @@ keeper_restarts
 id=$(field id "$(register /mnt/xfs/file)")
 check "rights not enforced: a ticket for all of it" rdmaregctl export "$id" --access rw
 out=$(rdmaregctl export "$id" --access r 2>&1)
-check "and none for less, with the reason" grep -q 'does not keep a peer from more' <<<"$out"
+check "and none for less, with the reason" grep -q 'cannot restrict a peer to less' <<<"$out"
 check "release" rdmaregctl release "$id"
 check "as it was" rdmaregctl selftest rxea
 

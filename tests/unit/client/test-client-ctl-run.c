@@ -59,7 +59,7 @@ static const struct {
 	{ "", 2,
 	  "session run: an argument is missing; usage: rdmaregctl session run [OPTION...] "
 	  "-- COMMAND" },
-	{ "--file '' -- true", 2, "FILE is wanted here" },
+	{ "--file '' -- true", 2, "expected FILE" },
 	{ "--file :rw -- true", 2, "the path is missing" },
 	{ "--file ,warm -- true", 2, "the path is missing" },
 	{ "--file /x:w -- true", 2, "behind the colon is neither r nor rw" },

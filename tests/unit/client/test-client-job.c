@@ -58,9 +58,12 @@ static void test_bad_input(void)
 		int error;
 		const char *sentence;
 	} table[] = {
-		{ 1, -ERANGE, "not inside" },	   { 2, -EBUSY, "not live" },
-		{ 3, -EDQUOT, "jobs_per_client" }, { 4, -EBADMSG, "makes no sense" },
-		{ 5, -EBADMSG, "makes no sense" }, { 6, -ESRCH, "names no job" },
+		{ 1, -ERANGE, "not inside" },
+		{ 2, -EBUSY, "not live" },
+		{ 3, -EDQUOT, "jobs_per_client" },
+		{ 4, -EBADMSG, "is not understood; do both" },
+		{ 5, -EBADMSG, "is not understood; do both" },
+		{ 6, -ESRCH, "names no job" },
 	};
 	struct rdmareg_job *job = (void *)1;
 	struct rdmareg_job_info small = { .size = 4 };
