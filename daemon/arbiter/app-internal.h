@@ -220,6 +220,11 @@ void app_drop_joins(struct app *a, struct client *c);
 void app_note_peer(struct region_entry *e, const struct keeper_peer *peer);
 void app_forget_peer(struct region_entry *e, uint64_t peer);
 
+/* --- app-frozen.c */
+
+/* Holders were asked just now. Those that cannot answer are not waited for. */
+void app_skip_frozen(struct app *a, uint64_t region);
+
 /* --- app-revokes.c; the first three are of struct bus_handlers */
 
 int app_revoke(void *userdata, struct client *c, uint64_t id, const struct revoke_request *q,

@@ -67,6 +67,7 @@ static const char *told_revocation(struct app *a, struct proxy *k, struct region
 	case KEEPER_REVOCATION:
 		log_revocation(a, k, r, v);
 		step_revocation(a, r, REGION_REVOKED, v);
+		app_skip_frozen(a, m->region);
 		return NULL;
 	case KEEPER_FENCED:
 		if (v->late)

@@ -6,12 +6,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "util/cleanup.h"
+#include "util/macros.h"
 
 uint64_t process_start(pid_t pid)
 {
@@ -80,4 +82,45 @@ bool process_is_over(pid_t pid, uint64_t start)
 			over = thread_is_over(path, d->d_name);
 	closedir(tasks);
 	return over;
+}
+
+/* The path in the unified hierarchy, which begins with a slash. */
+static bool read_cgroup(pid_t pid, char *ret, size_t size)
+{
+	char path[64], line[PATH_MAX + 8];
+	bool found = false;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
+	f = fopen(path, "re");
+	while (f && !found && fgets(line, sizeof(line), f)) {
+		line[strcspn(line, "\n")] = 0;
+		found = !strncmp(line, "0::/", 4) && !strstr(line, "/../");
+	}
+	if (f)
+		fclose(f);
+	return found && (size_t)snprintf(ret, size, "%s", line + 3) < size;
+}
+
+bool process_is_frozen(pid_t pid, uint64_t start)
+{
+	/* where the unified hierarchy is alone, and where it is beside those of version 1 */
+	static const char *const roots[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
+	char cgroup[PATH_MAX], path[PATH_MAX + 64], line[64];
+	bool frozen = false;
+
+	if (!start || !read_cgroup(pid, cgroup, sizeof(cgroup)))
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(roots) && !frozen; i++) {
+		FILE *f;
+
+		snprintf(path, sizeof(path), "%s%s/cgroup.events", roots[i], cgroup);
+		f = fopen(path, "re");
+		while (f && fgets(line, sizeof(line), f))
+			frozen = frozen || !strcmp(line, "frozen 1\n");
+		if (f)
+			fclose(f);
+	}
+	/* looked at last: its number was not given to another process before */
+	return frozen && process_start(pid) == start;
 }

@@ -20,5 +20,11 @@ uint64_t process_start(pid_t pid);
  * executes anything again. False also if that cannot be seen.
  */
 bool process_is_over(pid_t pid, uint64_t start);
+/*
+ * There is a process of this number that started then, and it is frozen with its cgroup, as a
+ * suspended job is: it executes nothing until somebody thaws it. False also if that cannot be seen.
+ * Asks the kernel alone: no file of a filesystem on storage is read.
+ */
+bool process_is_frozen(pid_t pid, uint64_t start);
 
 #endif
