@@ -233,10 +233,11 @@ int app_release_session(void *userdata, struct client *c, const struct session_r
 	int r;
 
 	if (!registry_find_tenant(a->registry, q->uid, q->name, &at))
-		return BUS_E_REFUSED; /* the caller has seen it */
-	r = app_set_session_state(a, at, SESSION_ENDED, ret);
-	if (r)
-		return r;
+		return failure_from_errno(ret, "releasing the session", -ENOENT, "");
+	/* it ends also if the next daemon will not know it */
+	if (app_set_session_state(a, at, SESSION_ENDED, ret))
+		log_error("%s: it is released all the same", ret->text);
+	app_session_ends(a, at);
 	g = find(a, at);
 	if (!g)
 		g = begin(a, at);

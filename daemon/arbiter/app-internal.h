@@ -271,6 +271,8 @@ void app_session_limits(const struct app *a, const struct tenant *t, struct sess
 /* Recorded, done and told, or refused. Only ever onwards. */
 int app_set_session_state(struct app *a, uint32_t tenant, enum session_state state,
 			  struct failure *f);
+/* Release has begun, recorded or not. */
+void app_session_ends(struct app *a, uint32_t tenant);
 /* It was released, and has no regions any more. */
 void app_session_is_over(struct app *a, uint32_t tenant);
 /* Those that an earlier daemon recorded: before its keepers are looked for. */

@@ -373,6 +373,14 @@ int app_set_session_state(struct app *a, uint32_t at, enum session_state state, 
 	return 0;
 }
 
+void app_session_ends(struct app *a, uint32_t at)
+{
+	if (registry_tenant(a->registry, at)->state == SESSION_ENDED)
+		return;
+	registry_set_session_state(a->registry, at, SESSION_ENDED);
+	tell_changed(a, registry_tenant(a->registry, at));
+}
+
 int app_drain_session(void *userdata, const struct session_request *q, struct call *call,
 		      struct failure *ret)
 {

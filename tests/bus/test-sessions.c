@@ -267,6 +267,24 @@ static void test_limits(void)
 	check_text(ends.item[0].outcome, "released");
 }
 
+/* Tickets are counted by the keeper, which is started with the session's limits. */
+static void test_tickets(void)
+{
+	struct reply r, region;
+	struct ends ends;
+
+	check(create_limited("tickets", "MaxTickets", "u", 1, &r));
+	check(add_region("tickets", true, &region));
+	check(export_region(user, region.id, &r, 0));
+	check(!export_region(user, region.id, &r, 0));
+	expect_error(&r, "LimitExceeded", "1 tickets");
+	check(number(user, "tickets", "MaxTickets", 'u') == 1 &&
+	      number(user, "tickets", "MaxPeers", 'u') == 1024);
+	world_tell_keeper(&world, uid, "tickets", "peer-join %" PRIu64, region.id);
+	until(number(user, "tickets", "Peers", 'u') == 1);
+	release("tickets", &ends);
+}
+
 static void test_drain(void)
 {
 	struct ends ends;
@@ -723,6 +741,38 @@ static void test_damaged(void)
 	check(!has_record("%s", name));
 }
 
+/* A session that cannot be recorded is not made, or changed; it can be released. */
+static void test_unrecorded(void)
+{
+	char path[200], file[500];
+	struct ends ends;
+	struct reply r;
+	struct dirent *e;
+	DIR *d;
+
+	check(create("before", &r));
+	snprintf(path, sizeof(path), "%s/run/sessions", world.directory);
+	d = opendir(path);
+	check(d);
+	while ((e = readdir(d))) {
+		snprintf(file, sizeof(file), "%s/%s", path, e->d_name);
+		unlink(file);
+	}
+	closedir(d);
+	check(rmdir(path) == 0);
+	check(!create("after", &r));
+	expect_error(&r, "Failed", "cannot be recorded");
+	check(!get(admin, "after", &r));
+	check(!call_session(admin, "before", "Drain", &r));
+	expect_error(&r, "Failed", "cannot be recorded");
+	expect_state(user, "before", "active");
+	release("before", &ends);
+	check(!get(admin, "before", &r));
+	restart(SIGTERM);
+	check(create("after", &r));
+	release("after", &ends);
+}
+
 static void test_most(void)
 {
 	struct ends ends;
@@ -750,6 +800,7 @@ int main(void)
 	subscribe(user);
 	test_create();
 	test_limits();
+	test_tickets();
 	test_drain();
 	test_release();
 	test_outcomes();
@@ -762,6 +813,7 @@ int main(void)
 	test_restart(SIGKILL);
 	test_restart(SIGTERM);
 	test_damaged();
+	test_unrecorded();
 	test_most();
 	disconnect(user);
 	disconnect(admin);

@@ -40,6 +40,7 @@ PROGRAMS = [
     Program("test-core-listed", ("tests/unit/core/test-core-listed.c", *REGION)),
     Program("test-core", ("tests/unit/core/test-core.c", *REGION)),
     Program("test-core-memory", ("tests/unit/core/test-core-memory.c", "daemon/core/registry.c")),
+    Program("test-core-sessions", ("tests/unit/core/test-core-sessions.c", *REGION)),
     Program("test-core-moves", ("tests/unit/core/test-core-moves.c", GUARD)),
     Program("test-core-demands", ("tests/unit/core/test-core-demands.c", GUARD, "daemon/core/demand.c")),
     Program("test-core-guard", ("tests/unit/core/test-core-guard.c", GUARD)),
