@@ -120,7 +120,7 @@ int main(void)
 	check_text(frozen.reply.error, "");
 	check(still_waits(admin, &silent));
 	snprintf(text, sizeof(text), "pid %d is frozen and cannot answer", holder[0]);
-	check(world_log_contains(&world, text));
+	until(world_log_contains(&world, text));
 	snprintf(text, sizeof(text), "pid %d is frozen", holder[1]);
 	check(!world_log_contains(&world, text));
 	check(call_region_number(admin, id[1], "ReleaseWithin", 0, &r));

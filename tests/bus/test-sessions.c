@@ -224,6 +224,14 @@ static void test_create(void)
 	check(!create("_8.1", &r));
 	expect_error(&r, "SessionExists", "MaxRegions is 3, not 0");
 	check(number(user, "_5f8_2e1", "MaxRegions", 'u') == 3);
+	/* without slices it cannot be kept, and shows so; it is what was asked for all the same */
+	check(create_limited("memory", "MaxMemory", "t", UINT64_C(1) << 26, &r));
+	check(number(user, "memory", "MaxMemory", 't') == 0 &&
+	      number(user, "memory", "MemoryCurrent", 't') == 0);
+	check(create_limited("memory", "MaxMemory", "t", UINT64_C(1) << 26, &r));
+	check(!create("memory", &r));
+	expect_error(&r, "SessionExists", "MaxMemory is 67108864, not 0");
+	release("memory", &ends);
 	release("job_2d7", &ends);
 	check(ends.n == 0);
 	check(!get(admin, "job-7", &r));
@@ -732,7 +740,7 @@ static void test_damaged(void)
 	for (size_t i = 0; i < sizeof(damaged) / sizeof(*damaged); i++) {
 		check(has_record("damaged-%s", damaged[i].name) &&
 		      !has_record("%s", damaged[i].name));
-		check(world_log_contains(&world, damaged[i].name));
+		until(world_log_contains(&world, damaged[i].name));
 	}
 	check(get(user, "sound", &r) && get(user, "newer", &r));
 	check(number(user, "newer", "MaxRegions", 'u') == 7);
