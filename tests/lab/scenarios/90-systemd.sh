@@ -214,7 +214,7 @@ no_array() { [ -z "$(systemctl list-units --all --no-legend --plain 'rdmareg-kee
 check "their keepers, too" no_array
 
 # --- a holder that is frozen, as a suspended job is
-frozen=$(field id "$(as_tenant rdmaregctl --json register /mnt/xfs/tenants --session frozen --grace 10s)")
+frozen=$(field id "$(as_tenant rdmaregctl --json register /mnt/xfs/tenants --grace 10s)")
 systemd-run -q --collect --unit=frozen-holder --uid=tenant rdmaregctl join "$frozen" --ignore-revocations
 check "somebody joins a region" wait_for region_is "$frozen" clients 1
 check "and is frozen" systemctl freeze frozen-holder
