@@ -157,6 +157,17 @@ int fail_bus(const sd_bus_error *error, int r, const char *format, ...)
 	return last.code;
 }
 
+struct failure failure_keep(void)
+{
+	return last;
+}
+
+int failure_put_back(const struct failure *f)
+{
+	last = *f;
+	return last.code;
+}
+
 _public_ const char *rdmareg_last_error(void)
 {
 	return last.text;

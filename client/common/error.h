@@ -53,6 +53,10 @@ int fail(int error, const char *format, ...) __attribute__((format(printf, 2, 3)
 int fail_bus(const sd_bus_error *error, int r, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* The thread's last failure, kept over calls that may fail as well, and put back. */
+struct failure failure_keep(void);
+int failure_put_back(const struct failure *f);
+
 /* The errno (positive) of a D-Bus error name, or 0 for a name that is not in the table. */
 int error_to_errno(const char *name);
 

@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * verb-register.c - make a file reachable. The region is detached: it outlives this process, since
- * a command has nothing to stay for. When the ticket that was asked for cannot be had, the region
+ * verb-register.c - make files reachable. A region is detached: it outlives this process, since a
+ * command has nothing to stay for. When the ticket that was asked for cannot be had, the region
  * is released again: all or nothing.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "agent.h"
 #include "format.h"
 #include "model.h"
+
+#define REGISTER_MAX 512
 
 struct options {
 	uint64_t offset, length, grace_usec;
@@ -21,7 +24,7 @@ struct options {
 	enum rdmareg_policy policy;
 	enum rdmareg_arbitrate arbitration;
 	enum rdmareg_warm_mode warm_mode;
-	bool export, no_warm;
+	bool export, no_warm, atomic;
 };
 
 static const struct option_spec specs[] = {
@@ -47,6 +50,8 @@ static const struct option_spec specs[] = {
 	  "open the file and register it as this user (root)" },
 	{ "name", ARG_TEXT, offsetof(struct options, name), "NAME",
 	  "call the region SESSION/NAME (none)" },
+	{ "atomic", ARG_FLAG, offsetof(struct options, atomic), NULL,
+	  "several files: all of them, or none" },
 	{ "no-warm", ARG_FLAG, offsetof(struct options, no_warm), NULL, "do not prefetch" },
 	{ NULL },
 };
@@ -91,6 +96,114 @@ static int open_file(const char *path, bool writes, const struct rdmareg_registe
 	return r < 0 ? ctl_failed(r) : 0;
 }
 
+/* Without its ticket it is of no use to whoever asked for one: all or nothing. */
+static int export(struct rdmareg_region *region, char **ret_ticket)
+{
+	int status, r = rdmareg_export(region, NULL, ret_ticket);
+
+	if (r >= 0)
+		return 0;
+	status = ctl_failed(r);
+	if (rdmareg_release(region) < 0)
+		ctl_failed(-EIO);
+	return status;
+}
+
+static int register_one(struct ctl *ctl, const struct options *o, const char *path,
+			struct rdmareg_register_options *ro, enum rdmareg_access access)
+{
+	/*
+	 * somebody watches: the region first, then how far it is, and a signal gives up no more
+	 * than the rest
+	 */
+	bool watched = !o->no_warm && !ctl->json && ctl_is_terminal(STDERR_FILENO);
+	_cleanup_(region_cleanup) struct rdmareg_region *region = NULL;
+	_cleanup_(text_cleanup) char *ticket = NULL;
+	int fd, r = open_file(path, access == RDMAREG_ACCESS_READ_WRITE, ro, &fd);
+
+	if (r)
+		return r;
+	ro->no_warm = o->no_warm || watched;
+	r = rdmareg_register(ctl->context, fd, o->offset, o->length, access, ro, &region);
+	close(fd);
+	if (r < 0)
+		return ctl_failed(r);
+	r = o->export ? export(region, &ticket) : 0;
+	if (r)
+		return r;
+	print(ctl, region, ticket);
+	fflush(stdout);
+	return watched ? ctl_prefetch_all(ctl, region) : EXIT_OK;
+}
+
+/* Those that were registered; the first failure is the status. */
+static int print_many(struct ctl *ctl, const struct options *o, char **paths, int n,
+		      struct rdmareg_region **regions, const int *errors, int status)
+{
+	json_object *all = json_object_new_array();
+	int first = 0;
+
+	for (int i = 0; i < n; i++) {
+		_cleanup_(text_cleanup) char *ticket = NULL;
+		struct rdmareg_region_info info = { .size = sizeof(info) };
+		int r = 0;
+
+		/* the library has said it of the first */
+		if (errors[i] && first++)
+			ctl_error(EXIT_FAILED, "registering %s: %s", paths[i],
+				  strerror(-errors[i]));
+		if (!regions[i])
+			continue;
+		r = o->export ? export(regions[i], &ticket) : 0;
+		if (r) {
+			status = status ? status : r;
+		} else if (ctl->json) {
+			json_object *j;
+
+			rdmareg_region_get_info(regions[i], &info);
+			j = model_region(&info);
+			if (ticket)
+				json_object_object_add(j, "ticket", json_object_new_string(ticket));
+			json_object_array_add(all, j);
+		} else {
+			printf("file        %s\n", paths[i]);
+			print(ctl, regions[i], ticket);
+		}
+		rdmareg_region_free(regions[i]);
+	}
+	if (ctl->json)
+		ctl_print_json(json_object_get(all));
+	json_object_put(all);
+	return status;
+}
+
+static int register_many(struct ctl *ctl, const struct options *o, char **paths, int n,
+			 struct rdmareg_register_options *ro, enum rdmareg_access access)
+{
+	struct rdmareg_register_request requests[REGISTER_MAX] = { 0 };
+	struct rdmareg_region *regions[REGISTER_MAX];
+	int errors[REGISTER_MAX], opened = 0, r = 0, status;
+
+	ro->no_warm = o->no_warm;
+	for (; opened < n && !r; opened += !r) {
+		requests[opened] =
+			(struct rdmareg_register_request){ -1, access, o->offset, o->length, ro };
+		r = open_file(paths[opened], access == RDMAREG_ACCESS_READ_WRITE, ro,
+			      &requests[opened].fd);
+	}
+	status = r;
+	if (!r)
+		r = rdmareg_register_many(ctl->context, requests, (size_t)n, o->atomic, regions,
+					  errors);
+	for (int i = 0; i < opened; i++)
+		close(requests[i].fd);
+	if (status)
+		return status;
+	if (r < 0)
+		status = ctl_failed(r);
+	return r < 0 && o->atomic ? status : print_many(ctl, o, paths, n, regions, errors, status);
+}
+
 static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 {
 	const struct options *o = options;
@@ -104,20 +217,15 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 		.name = o->name,
 		.detached = 1,
 	};
-	/*
-	 * somebody watches: the region first, then how far it is, and a signal gives up no more
-	 * than the rest
-	 */
-	bool watched = !o->no_warm && !ctl->json && ctl_is_terminal(STDERR_FILENO);
-	_cleanup_(region_cleanup) struct rdmareg_region *region = NULL;
-	_cleanup_(text_cleanup) char *ticket = NULL;
 	enum rdmareg_access access = o->access ? o->access : RDMAREG_ACCESS_READ_WRITE;
-	struct rdmareg *context;
-	int fd, r, status = EXIT_FAILED;
+	int r, status = EXIT_FAILED;
 
-	(void)n;
-	context = ctl_context(ctl, &status);
-	if (!context)
+	if (n > 1 && o->name)
+		return ctl_error(EXIT_USAGE,
+				 "register: --name %s: two regions cannot have one name: register "
+				 "the files one by one",
+				 o->name);
+	if (!ctl_context(ctl, &status))
 		return status;
 	if (o->user) {
 		r = ctl_parse_user(o->user, &ro.uid);
@@ -125,28 +233,11 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 			return r;
 		ro.for_uid = 1;
 	}
-	r = open_file(arguments[0], access == RDMAREG_ACCESS_READ_WRITE, &ro, &fd);
-	if (r)
-		return r;
-	ro.no_warm = o->no_warm || watched;
 	if (o->policy == RDMAREG_POLICY_HOLD || o->user)
 		agent_begin();
-	r = rdmareg_register(context, fd, o->offset, o->length, access, &ro, &region);
-	close(fd);
-	if (r < 0)
-		return ctl_failed(r);
-	if (o->export) {
-		r = rdmareg_export(region, NULL, &ticket);
-		if (r < 0) {
-			status = ctl_failed(r);
-			if (rdmareg_release(region) < 0)
-				ctl_failed(-EIO);
-			return status;
-		}
-	}
-	print(ctl, region, ticket);
-	fflush(stdout);
-	return watched ? ctl_prefetch_all(ctl, region) : EXIT_OK;
+	return n > 1 ? register_many(ctl, o, arguments, n, &ro, access)
+		     : register_one(ctl, o, arguments[0], &ro, access);
 }
 
-const struct verb verb_register = { "register", "FILE", "make a file reachable", specs, 1, 1, run };
+const struct verb verb_register = { "register",	  "FILE...", "make files reachable", specs, 1,
+				    REGISTER_MAX, run };

@@ -104,6 +104,32 @@ int rdmareg_register(struct rdmareg *c, int fd, uint64_t offset, uint64_t length
 		     enum rdmareg_access access, const struct rdmareg_register_options *options,
 		     struct rdmareg_region **ret);
 
+/* One of several. Part of an array, so it never gets longer. */
+struct rdmareg_register_request {
+	int fd;
+	enum rdmareg_access access;
+	uint64_t offset;
+	uint64_t length;
+	const struct rdmareg_register_options *options; /* NULL: the defaults */
+};
+
+/*
+ * rdmareg_register_many: the same for several at a time, in a few round trips: the bus passes 16
+ * descriptors with one call. The pages are prefetched side by side.
+ * @requests: each as the arguments of rdmareg_register(); @n: how many, at least 1, at most 65536.
+ * @atomic: 1: all or none: if one fails, those that were registered are released before this
+ * 	returns. 0: each for itself.
+ * @ret: room for @n handles; NULL for those that were not registered. Filled on failure as well, unless
+ * 	the arguments are wrong.
+ * @ret_errors: NULL, or room for @n: 0, or a negative errno as of rdmareg_register(); after an
+ * 	atomic request that failed the same one for all.
+ *
+ * 0: all were registered. Else the first error, in the order of @requests, for which
+ * rdmareg_last_error() has the words.
+ */
+int rdmareg_register_many(struct rdmareg *c, const struct rdmareg_register_request *requests,
+			  size_t n, int atomic, struct rdmareg_region **ret, int *ret_errors);
+
 /*
  * rdmareg_lookup: a handle for a region that exists, e.g. a detached one of an earlier process.
  * @ret as in rdmareg_register(). ENOENT: no such region, or not this user's.

@@ -39,7 +39,7 @@ void regions_free_all(struct rdmareg *c)
 		rdmareg_region_free(c->regions);
 }
 
-static int region_new(struct rdmareg *c, sd_bus_message *answer, struct rdmareg_region **ret)
+int region_new(struct rdmareg *c, sd_bus_message *answer, struct rdmareg_region **ret)
 {
 	_cleanup_(rdmareg_region_free_cleanup) struct rdmareg_region *region =
 		calloc(1, sizeof(*region));
@@ -88,11 +88,56 @@ static void append_choices(sd_bus_message *m, int *r, enum rdmareg_policy policy
 		option_append(m, r, "warm_mode", "s", rdmareg_warm_mode_name(warm_mode));
 }
 
+/* What is wrong with a request before anybody is asked. @ret: its options. */
+int region_check_request(const struct rdmareg_register_request *q,
+			 struct rdmareg_register_options *ret, const char *name)
+{
+	int r = struct_in(ret, sizeof(*ret), q->options);
+
+	if (r >= 0)
+		r = struct_check_reserved(ret->reserved, sizeof(ret->reserved));
+	if (r >= 0)
+		r = struct_check_reserved(&ret->reserved2, sizeof(ret->reserved2));
+	if (r < 0)
+		return r;
+	if (ret->uid && !ret->for_uid)
+		return fail(EINVAL, "registering %s: for uid %" PRIu32 ": set for_uid to 1 as well",
+			    name, ret->uid);
+	if (q->access != RDMAREG_ACCESS_READ && q->access != RDMAREG_ACCESS_READ_WRITE)
+		return fail(EINVAL, "registering %s: the access is neither read nor read-write",
+			    name);
+	if (q->fd < 0)
+		return fail(EBADF, "registering descriptor %d: it is not an open file", q->fd);
+	return check_choices("registering", name, ret->policy, ret->arbitration, ret->warm_mode);
+}
+
+void region_append_request(sd_bus_message *m, int *r, const struct rdmareg_register_request *q,
+			   const struct rdmareg_register_options *o)
+{
+	if (*r >= 0)
+		*r = sd_bus_message_append(m, "htts", q->fd, q->offset, q->length,
+					   rdmareg_access_name(q->access));
+	options_open(m, r);
+	append_choices(m, r, o->policy, o->grace_usec, o->arbitration, o->warm_mode);
+	if (o->session)
+		option_append(m, r, "session", "s", o->session);
+	if (o->name)
+		option_append(m, r, "name", "s", o->name);
+	if (o->for_uid)
+		option_append(m, r, "uid", "u", o->uid);
+	if (o->detached)
+		option_append(m, r, "detached", "b", 1);
+	if (o->no_warm)
+		option_append(m, r, "warm", "b", 0);
+	options_close(m, r);
+}
+
 _public_ int rdmareg_register(struct rdmareg *c, int fd, uint64_t offset, uint64_t length,
 			      enum rdmareg_access access,
 			      const struct rdmareg_register_options *options,
 			      struct rdmareg_region **ret)
 {
+	const struct rdmareg_register_request q = { fd, access, offset, length, options };
 	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL, *reply = NULL;
 	struct rdmareg_register_options o;
 	char name[FD_NAME_BYTES];
@@ -101,41 +146,13 @@ _public_ int rdmareg_register(struct rdmareg *c, int fd, uint64_t offset, uint64
 	NEED(c);
 	NEED(ret);
 	fd_name(fd, name);
-	r = struct_in(&o, sizeof(o), options);
-	if (r >= 0)
-		r = struct_check_reserved(o.reserved, sizeof(o.reserved));
-	if (r >= 0)
-		r = struct_check_reserved(&o.reserved2, sizeof(o.reserved2));
-	if (r < 0)
-		return r;
-	if (o.uid && !o.for_uid)
-		return fail(EINVAL, "registering %s: for uid %" PRIu32 ": set for_uid to 1 as well",
-			    name, o.uid);
-	if (access != RDMAREG_ACCESS_READ && access != RDMAREG_ACCESS_READ_WRITE)
-		return fail(EINVAL, "registering %s: the access is neither read nor read-write",
-			    name);
-	if (fd < 0)
-		return fail(EBADF, "registering descriptor %d: it is not an open file", fd);
-	r = check_choices("registering", name, o.policy, o.arbitration, o.warm_mode);
+	r = region_check_request(&q, &o, name);
 	if (r < 0)
 		return r;
 	r = context_new_call(c, 0, "RegisterRegion", &m);
 	if (r < 0)
 		return r;
-	r = sd_bus_message_append(m, "htts", fd, offset, length, rdmareg_access_name(access));
-	options_open(m, &r);
-	append_choices(m, &r, o.policy, o.grace_usec, o.arbitration, o.warm_mode);
-	if (o.session)
-		option_append(m, &r, "session", "s", o.session);
-	if (o.name)
-		option_append(m, &r, "name", "s", o.name);
-	if (o.for_uid)
-		option_append(m, &r, "uid", "u", o.uid);
-	if (o.detached)
-		option_append(m, &r, "detached", "b", 1);
-	if (o.no_warm)
-		option_append(m, &r, "warm", "b", 0);
-	options_close(m, &r);
+	region_append_request(m, &r, &q, &o);
 	if (r < 0)
 		return fail_bus(NULL, r, "registering %s", name);
 	if (length)

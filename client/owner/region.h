@@ -16,6 +16,14 @@ struct rdmareg_region {
 	uint64_t id; /* the daemon's word at the beginning; its object path is made of it */
 };
 
+/* A handle of the region whose properties come next in @answer. */
+int region_new(struct rdmareg *c, sd_bus_message *answer, struct rdmareg_region **ret);
+/* region.c, for whoever registers: what is checked first, and what is asked of the daemon. */
+int region_check_request(const struct rdmareg_register_request *q,
+			 struct rdmareg_register_options *ret, const char *name);
+void region_append_request(sd_bus_message *m, int *r, const struct rdmareg_register_request *q,
+			   const struct rdmareg_register_options *o);
+
 /*
  * A call of Prefetch or StartPrefetch, which take the same. @timeout_usec, @ret_reply: as of
  * context_call().

@@ -168,6 +168,19 @@ int call_new(struct bus *b, struct client *c, sd_bus_message *m, struct call **r
 	     struct failure *ret_failure);
 /* Nobody waits for the answer any more. */
 void call_abandon(struct call *c);
+/*
+ * The same, for one of several things that a call asks for. Its answer is told instead of sent:
+ * @took, with the region that was registered or why not; then, as when it is dropped, @over.
+ */
+struct part_of {
+	void *userdata; /* NULL: it is a call of its own */
+	size_t index;
+	void (*took)(void *userdata, size_t index, uint64_t region, const struct failure *f);
+	void (*over)(void *userdata);
+};
+/* @b: NULL: it undoes what the call did, and is not bounded. */
+int call_new_part(struct bus *b, struct client *c, sd_bus_message *m, const struct part_of *part,
+		  struct call **ret, struct failure *ret_failure);
 /* NULL: gone. */
 struct client *call_client(const struct call *c);
 /* The begun answer to a call whose client is there. */
@@ -186,6 +199,22 @@ struct question;
 void call_wait_for(struct call *c, struct question *q);
 /* The end of a method whose call was taken, or refused. */
 int end_call(struct call *call, int r, const struct failure *f);
+
+struct examination;
+
+/* --- gathering.c: regions that are registered with one call */
+
+/*
+ * -ENOMEM, or as call_new(). What is begun with gathering_part() before gathering_start() is
+ * answered after it, all together.
+ */
+struct gathering;
+int gathering_new(struct bus *b, struct client *c, sd_bus_message *m, size_t n, bool atomic,
+		  struct gathering **ret, struct failure *ret_failure);
+/* The @index-th: looked at, and registered by @x. */
+void gathering_part(struct gathering *g, sd_bus_message *m, struct client *c, size_t index,
+		    int token, const struct examination *x);
+void gathering_start(struct gathering *g);
 
 /* --- options.c */
 
@@ -242,6 +271,9 @@ int examine(struct bus *b, int fd, const struct examination *x, struct call *cal
  */
 int examine_call(struct bus *b, sd_bus_message *m, struct client *c, int token,
 		 const struct examination *x);
+/* The same for a call that waits already. BUS_E_REFUSED */
+int examine_token(struct bus *b, struct client *c, int token, const struct examination *x,
+		  struct call *call, struct failure *ret_failure);
 
 /* --- descriptor.c: all of it may wait for the descriptor's filesystem */
 
@@ -304,6 +336,7 @@ int properties_append(sd_bus_message *m, const struct region_view *v, uint32_t c
 /* --- manager-register.c */
 
 int method_register(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int method_register_many(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int read_warm_mode(const char *word, bool *ret_given, enum warm_mode *ret, struct failure *f);
 /* The option "arbitration". *@ret_pre_content: it is "pre-content". */
 int read_arbitration(const char *word, bool *ret_pre_content, struct failure *f);

@@ -27,6 +27,7 @@ struct call {
 	struct question *
 		/* what it is not begun without; NULL: begun, and somebody else's to answer */
 		question;
+	struct part_of part;
 	LIST_ENTRY(call) calls;
 };
 
@@ -65,12 +66,8 @@ static int make_stub(sd_bus_message *m, sd_bus_message **ret)
 	return 0;
 }
 
-int call_new(struct bus *b, struct client *c, sd_bus_message *m, struct call **ret,
-	     struct failure *ret_failure)
+static int check_pending(const struct bus *b, const struct client *c, struct failure *ret_failure)
 {
-	struct call *call;
-	int r;
-
 	if (c->pending >= b->limits.pending_per_client)
 		return failure_set(
 			ret_failure, RDMAREG_ERROR_LIMIT_EXCEEDED,
@@ -83,6 +80,14 @@ int call_new(struct bus *b, struct client *c, sd_bus_message *m, struct call **r
 			"%u calls of uid %u wait for an answer already: wait for some, or have the "
 			"administrator raise pending_calls_per_uid in rdmaregd.conf",
 			c->user->pending, c->uid);
+	return 0;
+}
+
+static int call_make(struct client *c, sd_bus_message *m, struct call **ret)
+{
+	struct call *call;
+	int r;
+
 	call = calloc(1, sizeof(*call));
 	if (!call)
 		return -ENOMEM;
@@ -97,6 +102,14 @@ int call_new(struct bus *b, struct client *c, sd_bus_message *m, struct call **r
 	LIST_INSERT_HEAD(&c->calls, call, calls);
 	*ret = call;
 	return 0;
+}
+
+int call_new(struct bus *b, struct client *c, sd_bus_message *m, struct call **ret,
+	     struct failure *ret_failure)
+{
+	int r = check_pending(b, c, ret_failure);
+
+	return r ? r : call_make(c, m, ret);
 }
 
 struct client *call_client(const struct call *c)
@@ -126,9 +139,25 @@ static void leave_client(struct call *c)
 
 static void call_free(struct call *c)
 {
+	const struct part_of part = c->part;
+
 	if (c->client)
 		leave_client(c);
 	free(c);
+	if (part.userdata)
+		part.over(part.userdata);
+}
+
+int call_new_part(struct bus *b, struct client *c, sd_bus_message *m, const struct part_of *part,
+		  struct call **ret, struct failure *ret_failure)
+{
+	int r = b ? check_pending(b, c, ret_failure) : 0;
+
+	if (r == 0)
+		r = call_make(c, m, ret);
+	if (r == 0)
+		(*ret)->part = *part;
+	return r;
 }
 
 void call_abandon(struct call *c)
@@ -137,7 +166,7 @@ void call_abandon(struct call *c)
 	if (!c->question)
 		return;
 	question_withdraw(c->question);
-	free(c);
+	call_free(c);
 }
 
 void call_drop(struct call *c)
@@ -170,7 +199,7 @@ static void reply_with(struct call *c, const char *types, ...)
 	va_list args;
 	int r;
 
-	if (!c->stub) {
+	if (!c->stub || c->part.userdata) {
 		call_free(c);
 		return;
 	}
@@ -257,7 +286,9 @@ void call_reply_region(struct call *c, const struct region_view *v)
 	char path[REGION_PATH_MAX];
 	int r;
 
-	if (!c->stub) {
+	if (c->part.userdata)
+		c->part.took(c->part.userdata, c->part.index, v->region->id, NULL);
+	if (!c->stub || c->part.userdata) {
 		call_free(c);
 		return;
 	}
@@ -272,7 +303,9 @@ void call_reply_region(struct call *c, const struct region_view *v)
 
 void call_fail(struct call *c, const struct failure *f)
 {
-	if (c->stub)
+	if (c->part.userdata)
+		c->part.took(c->part.userdata, c->part.index, 0, f);
+	else if (c->stub)
 		sd_bus_reply_method_errorf(c->stub, f->name, "%s", f->text);
 	call_free(c);
 }

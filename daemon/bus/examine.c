@@ -144,15 +144,22 @@ int examine(struct bus *b, int fd, const struct examination *x, struct call *cal
 	return failure_from_errno(ret_failure, "looking at the descriptor", r, "");
 }
 
+int examine_token(struct bus *b, struct client *c, int token, const struct examination *x,
+		  struct call *call, struct failure *ret_failure)
+{
+	int fd = -1, r = claim(b, token, c, &fd, ret_failure);
+
+	return r ? r : examine(b, fd, x, call, ret_failure);
+}
+
 int examine_call(struct bus *b, sd_bus_message *m, struct client *c, int token,
 		 const struct examination *x)
 {
 	struct failure f;
 	struct call *call;
-	int fd = -1, r = call_new(b, c, m, &call, &f);
+	int r = call_new(b, c, m, &call, &f);
 
 	if (r)
 		return refuse(m, r, &f);
-	r = claim(b, token, c, &fd, &f);
-	return end_call(call, r ? r : examine(b, fd, x, call, &f), &f);
+	return end_call(call, examine_token(b, c, token, x, call, &f), &f);
 }

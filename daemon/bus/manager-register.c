@@ -15,6 +15,7 @@
 #include "bus/authorize.h"
 #include "util/cleanup.h"
 #include "util/macros.h"
+#include "util/passed.h"
 
 int read_arbitration(const char *word, bool *ret_pre_content, struct failure *f)
 {
@@ -190,37 +191,127 @@ static int register_examined(struct bus *b, struct client *c, int *fd, void *req
 	return b->handlers->register_region(b->userdata, c, &q, call, f);
 }
 
+/* What a region is to be, from where @m is to the end of its options. */
+static int read_request(sd_bus_message *m, const struct client *c, struct kept *k, int *ret_token,
+			struct failure *f)
+{
+	struct register_request *q = &k->request;
+	const char *access;
+	uint8_t word;
+	int r = sd_bus_message_read(m, "htts", ret_token, &q->offset, &q->length, &access);
+
+	if (r < 0)
+		return r;
+	r = option_word("access", access, region_access_names, _REGION_ACCESS_MAX, &word, f);
+	if (r)
+		return r;
+	q->access = word;
+	r = read_options(m, c, q, f);
+	if (r)
+		return r;
+	snprintf(k->session, sizeof(k->session), "%s", q->session);
+	snprintf(k->name, sizeof(k->name), "%s", q->name);
+	return 0;
+}
+
+static struct examination examination_of(const struct client *c, const struct kept *k)
+{
+	return (struct examination){
+		.look = look,
+		.then = register_examined,
+		.nothing_done = "nothing was registered",
+		.request = k,
+		.request_size = sizeof(*k),
+		/* root passes files of many: one that does not answer is to delay its user's alone */
+		.on_behalf = c->uid == 0 ? &k->request.uid : NULL,
+	};
+}
+
 int method_register(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	struct kept k = { 0 };
-	struct register_request *q = &k.request;
-	struct examination x = { look, register_examined, "nothing was registered",
-				 &k,   sizeof(k),	  .on_behalf = NULL };
+	struct examination x;
 	struct bus *b = userdata;
-	const char *access;
 	struct client *c;
 	struct failure f;
 	int token, r;
-	uint8_t word;
 
 	(void)error;
 	r = client_of_message(b, m, &c);
-	if (r < 0)
-		return r;
-	r = sd_bus_message_read(m, "htts", &token, &q->offset, &q->length, &access);
-	if (r < 0)
-		return r;
-	r = option_word("access", access, region_access_names, _REGION_ACCESS_MAX, &word, &f);
+	if (r >= 0)
+		r = read_request(m, c, &k, &token, &f);
 	if (r)
 		return refuse(m, r, &f);
-	q->access = word;
-	r = read_options(m, c, q, &f);
-	if (r)
-		return refuse(m, r, &f);
-	/* root passes files of many: one that does not answer is to delay its user's alone */
-	if (c->uid == 0)
-		x.on_behalf = &q->uid;
-	snprintf(k.session, sizeof(k.session), "%s", q->session);
-	snprintf(k.name, sizeof(k.name), "%s", q->name);
+	x = examination_of(c, &k);
 	return examine_call(b, m, c, token, &x);
+}
+
+struct wanted {
+	struct kept kept;
+	int token;
+};
+
+/* What is wrong with the words of one is wrong with the call: nothing of it is begun. */
+static int read_many(sd_bus_message *m, const struct client *c, struct wanted *w, size_t *ret_n,
+		     struct failure *f)
+{
+	struct failure why;
+	int r = sd_bus_message_enter_container(m, 'a', "(httsa{sv})");
+
+	for (*ret_n = 0; r >= 0; ++*ret_n) {
+		r = sd_bus_message_enter_container(m, 'r', "httsa{sv}");
+		if (r == 0)
+			break;
+		if (r > 0 && *ret_n == DESCRIPTORS_MAX)
+			return failure_set(f, RDMAREG_ERROR_INVALID_OPTION,
+					   "at most %d regions are registered with one call",
+					   DESCRIPTORS_MAX);
+		if (r > 0)
+			r = read_request(m, c, &w[*ret_n].kept, &w[*ret_n].token, &why);
+		if (r == BUS_E_REFUSED)
+			return failure_set(f, why.name, "number %zu: %s", *ret_n + 1, why.text);
+		if (r == 0)
+			r = sd_bus_message_exit_container(m);
+	}
+	if (r >= 0)
+		r = sd_bus_message_exit_container(m);
+	if (r < 0)
+		return r;
+	if (!*ret_n)
+		return failure_set(f, RDMAREG_ERROR_INVALID_OPTION,
+				   "there is no region to be registered");
+	return 0;
+}
+
+int method_register_many(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	_cleanup_(freep) struct wanted *w = calloc(DESCRIPTORS_MAX, sizeof(*w));
+	bool atomic = false;
+	const struct option known[] = { { "atomic", 'b', &atomic, NULL } };
+	struct bus *b = userdata;
+	struct gathering *g;
+	struct client *c;
+	struct failure f;
+	size_t n = 0;
+	int r;
+
+	(void)error;
+	if (!w)
+		return -ENOMEM;
+	r = client_of_message(b, m, &c);
+	if (r >= 0)
+		r = read_many(m, c, w, &n, &f);
+	if (r == 0)
+		r = options_read(m, known, 1, &f);
+	if (r == 0)
+		r = gathering_new(b, c, m, n, atomic, &g, &f);
+	if (r)
+		return refuse(m, r, &f);
+	for (size_t i = 0; i < n; i++) {
+		const struct examination x = examination_of(c, &w[i].kept);
+
+		gathering_part(g, m, c, i, w[i].token, &x);
+	}
+	gathering_start(g);
+	return 1;
 }

@@ -139,6 +139,9 @@ const sd_bus_vtable manager_vtable[] = {
 		"RegisterRegion",
 		SD_BUS_ARGS("h", fd, "t", offset, "t", length, "s", access, "a{sv}", options),
 		SD_BUS_RESULT("t", id, "o", region, "a{sv}", properties), method_register, ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS(
+		"RegisterRegions", SD_BUS_ARGS("a(httsa{sv})", regions, "a{sv}", options),
+		SD_BUS_RESULT("a(toa{sv}ss)", results), method_register_many, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("ListRegions", SD_BUS_ARGS("a{sv}", filter),
 				SD_BUS_RESULT("a(toa{sv})", regions), method_list, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("GetRegion", SD_BUS_ARGS("t", id),

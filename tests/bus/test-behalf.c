@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-behalf.c - regions that are registered for another user, and what regions are called.
+ * test-behalf.c - regions that are registered for another user, many at once, and what regions are
+ * called.
  *
  * What always holds: a region registered for a user is that user's, in every respect, and the
  * descriptor alone says what it can be made of; who has no right to do so is refused, whatever else
@@ -21,6 +22,7 @@
 #define OTHER 1
 #define USER 65534 /* for whom regions are registered */
 #define PAGE 4096u
+#define LIMIT 20 /* regions_per_tenant below */
 
 static struct world world;
 static sd_bus *me;
@@ -168,6 +170,135 @@ static void test_restart(void)
 	close(fd);
 }
 
+/* RegisterRegions, of one page of each of these descriptors. */
+static sd_bus_message *new_many(sd_bus *b, const int *fds, size_t n, const char *const *names,
+				bool atomic)
+{
+	sd_bus_message *m = new_manager_call(b, "RegisterRegions");
+
+	check(sd_bus_message_open_container(m, 'a', "(httsa{sv})") >= 0);
+	for (size_t i = 0; i < n; i++) {
+		check(sd_bus_message_open_container(m, 'r', "httsa{sv}") >= 0);
+		check(sd_bus_message_append(m, "htts", fds[i], UINT64_C(0), (uint64_t)PAGE, "r") >=
+		      0);
+		add_options(m, 2, "session", "s", "many", "name", "s", names[i]);
+		check(sd_bus_message_close_container(m) >= 0);
+	}
+	check(sd_bus_message_close_container(m) >= 0);
+	add_options(m, 1, "atomic", "b", (int)atomic);
+	return m;
+}
+
+/* Calls, and reads what became of each: its number, or 0 and the error. */
+static bool call_many(sd_bus *b, sd_bus_message *m, uint64_t *ret_ids, char (*ret_errors)[80],
+		      size_t n, struct reply *ret)
+{
+	sd_bus_error e = SD_BUS_ERROR_NULL;
+	sd_bus_message *reply = NULL;
+	const char *path, *name, *text;
+	int r = sd_bus_call(b, m, 0, &e, &reply);
+
+	take_reply(NULL, &e, r, ret);
+	for (size_t i = 0; r >= 0 && i < n; i++) {
+		if (i == 0)
+			check(sd_bus_message_enter_container(reply, 'a', "(toa{sv}ss)") > 0);
+		check(sd_bus_message_enter_container(reply, 'r', "toa{sv}ss") > 0);
+		check(sd_bus_message_read(reply, "to", &ret_ids[i], &path) > 0 &&
+		      sd_bus_message_skip(reply, "a{sv}") > 0 &&
+		      sd_bus_message_read(reply, "ss", &name, &text) > 0);
+		check(!ret_ids[i] == (strcmp(path, "/") == 0) && !ret_ids[i] == (*name != 0) &&
+		      !*name == !*text);
+		snprintf(ret_errors[i], 80, "%s", *name ? name + strlen(RDMAREG_ERROR_PREFIX) : "");
+		check(sd_bus_message_exit_container(reply) >= 0);
+	}
+	if (r >= 0)
+		check(sd_bus_message_at_end(reply, 0) > 0);
+	sd_bus_message_unref(m);
+	sd_bus_message_unref(reply);
+	sd_bus_error_free(&e);
+	return r >= 0;
+}
+
+#define MANY 16 /* that a bus passes without being told to pass more */
+
+static void release_many(const uint64_t *ids, size_t n)
+{
+	struct reply r;
+
+	for (size_t i = 0; i < n; i++)
+		if (ids[i])
+			check(call_region(me, ids[i], "Release", &r));
+}
+
+static void test_many(void)
+{
+	static const char *const names[] = { "a", "b", "c", "d", "e", "f", "g", "h",
+					     "i", "j", "k", "l", "m", "n", "o", "p" };
+	static const char *const twice[] = { "a", "b", "a" };
+	int fds[MANY], pipe_fds[2], mixed[3];
+	char errors[MANY][80];
+	uint64_t ids[MANY];
+	struct reply r;
+
+	for (int i = 0; i < MANY; i++)
+		fds[i] = make_memfd(PAGE);
+	check(pipe2(pipe_fds, O_CLOEXEC) == 0);
+	/* all, in the order that they were asked for; one of them twice */
+	check(call_many(me, new_many(me, fds, MANY, names, true), ids, errors, MANY, &r));
+	for (int i = 0; i < MANY; i++)
+		find(me, getuid(), "many", names[i], ids[i]);
+	release_many(ids, MANY);
+	mixed[0] = mixed[2] = fds[0];
+	mixed[1] = fds[0];
+	check(call_many(me, new_many(me, mixed, 3, names, false), ids, errors, 3, &r));
+	check(ids[0] && ids[1] && ids[2]);
+	release_many(ids, 3);
+	/* each for itself */
+	mixed[1] = pipe_fds[0];
+	check(call_many(me, new_many(me, mixed, 3, names, false), ids, errors, 3, &r));
+	check(ids[0] && !ids[1] && ids[2]);
+	check_text(errors[1], "InvalidFile");
+	release_many(ids, 3);
+	mixed[1] = fds[1];
+	check(call_many(me, new_many(me, mixed, 3, twice, false), ids, errors, 3, &r));
+	check(!ids[0] + !ids[2] == 1 && ids[1]); /* whichever is examined first has the name */
+	check_text(errors[ids[0] ? 2 : 0], "NameTaken");
+	release_many(ids, 3);
+	/* or none */
+	mixed[1] = pipe_fds[0];
+	check(!call_many(me, new_many(me, mixed, 3, names, true), ids, errors, 3, &r));
+	expect_error(&r, "InvalidFile", "because of number 2 of 3: the descriptor is a pipe");
+	check(get_manager_number(me, "Regions") == 0);
+	mixed[1] = fds[1];
+	check(!call_many(me, new_many(me, mixed, 3, twice, true), ids, errors, 3, &r));
+	expect_error(&r, "NameTaken", "nothing was registered");
+	check(get_manager_number(me, "Regions") == 0);
+	/* what is wrong with the words is wrong with all, and nothing is begun */
+	check(!call_many(me,
+			 new_many(me, mixed, 3, (const char *const[]){ "a", "b/c", "d" }, false),
+			 ids, errors, 3, &r));
+	expect_error(&r, "InvalidOption", "number 2: 'b/c' is no region name");
+	check(!call_many(me, new_many(me, mixed, 0, names, false), ids, errors, 0, &r));
+	expect_error(&r, "InvalidOption", "no region to be registered");
+	check(get_manager_number(me, "Regions") == 0);
+	/* who leaves in the middle leaves nothing */
+	{
+		sd_bus *b = connect_client(&world);
+		sd_bus_message *m = new_many(b, fds, MANY, names, true);
+
+		check(sd_bus_send(b, m, NULL) >= 0 && sd_bus_flush(b) >= 0);
+		sd_bus_message_unref(m);
+		disconnect(b);
+		check(call_many(me, new_many(me, fds, 1, (const char *const[]){ "z" }, true), ids,
+				errors, 1, &r));
+		until(get_manager_number(me, "Regions") == 1);
+		release_many(ids, 1);
+	}
+	for (int i = 0; i < MANY; i++)
+		close(fds[i]);
+	close(pipe_fds[0]), close(pipe_fds[1]);
+}
+
 /* polkit decides on those who are not root, and what they get is not theirs. */
 static void test_authorized(void)
 {
@@ -221,8 +352,9 @@ static void look(const struct world *w, const void *arguments)
 	check(!register_region(b, fd, 0, 0, "r", &r, 2, "session", "s", "job", "name", "s",
 			       "model"));
 	expect_error(&r, "NameTaken", "model");
-	/* two may be had, and another has registered one of them */
-	check(register_region(b, fd, 0, 0, "r", &r, 1, "session", "s", "job"));
+	/* so many may be had, and another has registered one of them */
+	for (int i = 1; i < LIMIT; i++)
+		check(register_region(b, fd, 0, 0, "r", &r, 1, "session", "s", "job"));
 	check(!register_region(b, fd, 0, 0, "r", &r, 1, "session", "s", "job"));
 	expect_error(&r, "LimitExceeded", "regions_per_tenant");
 	check(call_region_options(b, *id, "Configure", &r, 1, "policy", "s", "follow"));
@@ -318,13 +450,14 @@ static void test_silent(void)
 
 int main(void)
 {
-	world_begin(&world, "timeout_msec = 2000\n[limits]\nregions_per_tenant = 2\n");
+	world_begin(&world, "timeout_msec = 2000\n[limits]\nregions_per_tenant = 20\n");
 	me = connect_client(&world);
 	asker = getuid() ? me : connect_as(&world, OTHER);
 	test_bad_input();
 	check(world_keepers(&world) == 0); /* no refusal so far needed one */
 	test_names();
 	test_restart();
+	test_many();
 	polkit_start(&world);
 	test_authorized();
 	polkit_serve();

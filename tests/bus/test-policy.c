@@ -35,10 +35,10 @@ static int on_call(sd_bus_message *m, void *userdata, sd_bus_error *error)
 }
 
 /* Whether a call with so many descriptors gets through. */
-static bool passes(sd_bus *daemon, sd_bus *client, int *calls, const char *interface,
-		   int descriptors)
+static bool passes_member(sd_bus *daemon, sd_bus *client, int *calls, const char *interface,
+			  const char *member, int descriptors)
 {
-	sd_bus_message *m = new_call(client, RDMAREG_MANAGER_PATH, interface, "Anything");
+	sd_bus_message *m = new_call(client, RDMAREG_MANAGER_PATH, interface, member);
 	struct later answer = { 0 };
 	int before = *calls;
 
@@ -50,6 +50,12 @@ static bool passes(sd_bus *daemon, sd_bus *client, int *calls, const char *inter
 	if (*answer.reply.error)
 		check_text(answer.reply.error, SD_BUS_ERROR_ACCESS_DENIED);
 	return !*answer.reply.error;
+}
+
+static bool passes(sd_bus *daemon, sd_bus *client, int *calls, const char *interface,
+		   int descriptors)
+{
+	return passes_member(daemon, client, calls, interface, "Anything", descriptors);
 }
 
 /* Whether a signal of this user gets through. */
@@ -93,6 +99,11 @@ int main(void)
 		for (size_t i = 0; i < sizeof(without) / sizeof(without[0]); i++)
 			check(passes(daemon, client, &calls, without[i], n) == (n == 0));
 	}
+	/* the bus's own limit is another matter */
+	check(passes_member(daemon, client, &calls, RDMAREG_MANAGER_INTERFACE, "RegisterRegions",
+			    16));
+	check(!passes_member(daemon, client, &calls, RDMAREG_REGION_INTERFACE, "RegisterRegions",
+			     1));
 	check(!passes(daemon, client, &calls, "org.example.Other", 0));
 	check(hears(daemon, &calls, 0));
 	check(!hears(daemon, &calls, NOBODY));

@@ -259,6 +259,58 @@ static int on_register(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	return reply_region(m, id, true);
 }
 
+/* As RegisterRegion, but offset 999 is an error of that one; atomic: of all. */
+static int on_register_many(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	uint64_t offsets[16], lengths[16], ids[16];
+	const char *access;
+	sd_bus_message *reply;
+	size_t n = 0;
+	int fd;
+
+	(void)userdata;
+	assert(sd_bus_message_enter_container(m, 'a', "(httsa{sv})") > 0);
+	for (; sd_bus_message_enter_container(m, 'r', "httsa{sv}") > 0; n++) {
+		assert(n < 16 &&
+		       sd_bus_message_read(m, "htts", &fd, &offsets[n], &lengths[n], &access) > 0);
+		mock_take_options(m);
+		ids[n] = 0;
+		if (offsets[n] != 999) {
+			ids[n] = mock_new_region(access, offsets[n], lengths[n]);
+			apply_options(ids[n]);
+		}
+		assert(sd_bus_message_exit_container(m) >= 0 &&
+		       sd_bus_message_exit_container(m) >= 0);
+	}
+	assert(sd_bus_message_exit_container(m) >= 0);
+	mock_take_options(m);
+	for (size_t i = 0; mock_option("atomic") && i < n; i++) {
+		if (ids[i])
+			continue;
+		for (size_t k = 0; k < n; k++)
+			mock_regions[ids[k]].exists = false;
+		return sd_bus_error_setf(error, RDMAREG_ERROR_INVALID_RANGE,
+					 "nothing was registered, because of number %zu", i + 1);
+	}
+	assert(sd_bus_message_new_method_return(m, &reply) >= 0 &&
+	       sd_bus_message_open_container(reply, 'a', "(toa{sv}ss)") >= 0);
+	for (size_t i = 0; i < n; i++) {
+		assert(sd_bus_message_open_container(reply, 'r', "toa{sv}ss") >= 0);
+		assert(sd_bus_message_append(reply, "to", ids[i],
+					     ids[i] ? mock_path_of(ids[i]) : "/") >= 0);
+		if (ids[i])
+			append_region(reply, ids[i]);
+		else
+			assert(sd_bus_message_append(reply, "a{sv}", 0) >= 0);
+		assert(sd_bus_message_append(reply, "ss", ids[i] ? "" : RDMAREG_ERROR_INVALID_RANGE,
+					     ids[i] ? "" : "round it down") >= 0 &&
+		       sd_bus_message_close_container(reply) >= 0);
+	}
+	assert(sd_bus_message_close_container(reply) >= 0 && sd_bus_send(NULL, reply, NULL) >= 0);
+	sd_bus_message_unref(reply);
+	return 1;
+}
+
 static int on_list(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
 	uint64_t n = 0, limit;
@@ -528,6 +580,8 @@ static int on_demand(sd_bus_message *m, void *userdata, sd_bus_error *error)
 const sd_bus_vtable mock_manager[] = {
 	SD_BUS_VTABLE_START(0),
 	SD_BUS_METHOD("RegisterRegion", "httsa{sv}", "toa{sv}", on_register,
+		      SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("RegisterRegions", "a(httsa{sv})a{sv}", "a(toa{sv}ss)", on_register_many,
 		      SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("ListRegions", "a{sv}", "a(toa{sv})", on_list, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("GetRegion", "t", "oa{sv}", on_get, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -14,7 +14,7 @@ _rdmaregctl_sessions() {
 _rdmaregctl() {
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} verb="" word
 	local -A options=(
-		[register]='--offset --length --access --policy --grace --arbitration --warm-mode --export --session --uid --name --no-warm'
+		[register]='--offset --length --access --policy --grace --arbitration --warm-mode --export --session --uid --name --atomic --no-warm'
 		[list]='--session --state'
 		[show]=''
 		[set]='--policy --grace --arbitration --warm-mode'

@@ -58,7 +58,11 @@ static const struct {
 	{ "show 1 2", 2,
 	  "show: 2 is one argument too many; usage: rdmaregctl show [OPTION...] ID" },
 	{ "show", 2, "show: an argument is missing; usage" },
-	{ "register a b", 2, "register: b is one argument too many; usage" },
+	{ "register a b --name x", 2, "two regions cannot have one name" },
+	{ "register /proc/self/exe /nonexistent --access r", 3, "No such file" },
+	{ "register /proc/self/exe /proc/self/exe --access r --offset 999", 1, "round it down" },
+	{ "register /proc/self/exe /proc/self/exe --access r --offset 999 --atomic", 1,
+	  "because of number 1" },
 	{ "list extra", 2,
 	  "list: extra is one argument too many; usage: rdmaregctl list [OPTION...]\n" },
 	{ "put F T extra", 2, "put: extra is one argument too many; usage" },
@@ -487,6 +491,13 @@ static void test_names(void)
 	assert(run_ctl("show 12345:job.7/model") == 3);
 	assert(run_ctl("register /proc/self/exe --access r --session job.7") == 0);
 	assert(run_ctl("register /proc/self/exe --access r --session job.70 --name n") == 0);
+	/* several files with one call */
+	assert(run_ctl("register /proc/self/exe /bin/sh --access r --session job.9 --export") == 0);
+	assert(count("region  ") == 2 && count("ticket  ") == 2 && says("file        /bin/sh\n"));
+	assert(run_ctl("register /proc/self/exe /bin/sh --access r --session job.9 --json "
+		       "--atomic") == 0 &&
+	       out[0] == '[' && count("\"id\":") == 2);
+	assert(run_ctl("release --session job.9") == 0 && count(" released\n") == 4);
 	/* one that is misspelt, or missing: nothing is released */
 	assert(run_ctl("release job.7/model job.7/other") == 3 && !says(" released"));
 	assert(run_ctl("release job.7/model job.7/") == 2 && !says(" released"));

@@ -56,6 +56,7 @@ static void test_null_objects(void)
 	struct rdmareg_holder holder = { .size = sizeof(holder) };
 	struct rdmareg_device device = { .size = sizeof(device) };
 	struct rdmareg_job_info progress = { .size = sizeof(progress) };
+	const struct rdmareg_register_request q = { fd, RDMAREG_ACCESS_READ, 0, 0, NULL };
 	struct rdmareg_region *r = (void *)1;
 	struct rdmareg_list *l = (void *)1;
 	struct rdmareg_holders *h = (void *)1;
@@ -71,6 +72,7 @@ static void test_null_objects(void)
 	int other = 1;
 
 	is_null(rdmareg_register(NULL, fd, 0, 0, RDMAREG_ACCESS_READ, NULL, &r), "c");
+	is_null(rdmareg_register_many(NULL, &q, 1, 0, &r, NULL), "c");
 	is_null(rdmareg_lookup(NULL, 1, &r), "c");
 	is_null(rdmareg_lookup_name(NULL, 0, "s", "n", &r), "c");
 	is_null(rdmareg_region_get_info(NULL, &info), "r");
@@ -124,10 +126,13 @@ static void test_null_objects(void)
 
 static void test_null_outputs(void)
 {
+	const struct rdmareg_register_request q = { fd, RDMAREG_ACCESS_READ, 0, 0, NULL };
 	struct rdmareg_region *none = NULL;
 
 	is_null(rdmareg_open(NULL, NULL), "ret");
 	is_null(rdmareg_register(c, fd, 0, 0, RDMAREG_ACCESS_READ, NULL, NULL), "ret");
+	is_null(rdmareg_register_many(c, NULL, 1, 0, &none, NULL), "requests");
+	is_null(rdmareg_register_many(c, &q, 1, 0, NULL, NULL), "ret");
 	is_null(rdmareg_lookup(c, 1, NULL), "ret");
 	is_null(rdmareg_lookup_name(c, 0, "s", "n", NULL), "ret");
 	is_null(rdmareg_lookup_name(c, 0, "s", NULL, &none), "name");
@@ -382,6 +387,57 @@ static void test_values(void)
 	assert(rdmareg_access_from_name(NULL) == 0 && rdmareg_policy_from_name("") == 0);
 }
 
+/* Many at once: in calls of 16; each for itself, or all or none, over the calls as well. */
+static void test_many(void)
+{
+	struct rdmareg_register_options bad = { .size = sizeof(bad), .uid = 1 };
+	struct rdmareg_register_request q[40];
+	struct rdmareg_region *r[40];
+	struct rdmareg_region *seen;
+	int errors[40];
+	uint64_t ids[40];
+
+	for (int i = 0; i < 40; i++)
+		q[i] = (struct rdmareg_register_request){ fd, RDMAREG_ACCESS_READ,
+							  4096 * (uint64_t)i, 4096, NULL };
+	refused(rdmareg_register_many(c, q, 0, 0, r, errors), EINVAL, "at least 1");
+	refused(rdmareg_register_many(c, q, SIZE_MAX / 2, 0, r, errors), EINVAL, "at most");
+	q[20].fd = -1;
+	refused(rdmareg_register_many(c, q, 40, 0, r, errors), EBADF, "not an open file");
+	q[20].fd = fd;
+	q[20].access = RDMAREG_ACCESS_UNKNOWN;
+	refused(rdmareg_register_many(c, q, 40, 0, r, errors), EINVAL, "access");
+	q[20].access = RDMAREG_ACCESS_READ;
+	q[20].options = &bad;
+	refused(rdmareg_register_many(c, q, 40, 0, r, errors), EINVAL, "for_uid");
+	q[20].options = NULL;
+	assert(rdmareg_register_many(c, q, 40, 1, r, errors) == 0);
+	for (int i = 0; i < 40; i++) {
+		struct rdmareg_region_info info = { .size = sizeof(info) };
+
+		assert(!errors[i] && rdmareg_region_get_info(r[i], &info) == 0 &&
+		       info.offset == 4096 * (uint64_t)i);
+		ids[i] = info.id;
+		rdmareg_region_free(r[i]);
+	}
+	assert(rdmareg_release_all(c, ids, 40, NULL, NULL, NULL) == 0);
+	/* the first that failed is told, whatever comes later */
+	q[20].offset = 999;
+	q[39].offset = 999;
+	refused(rdmareg_register_many(c, q, 40, 0, r, errors), ERANGE, "round it down");
+	for (int i = 0; i < 40; i++) {
+		assert(errors[i] == (i == 20 || i == 39 ? -ERANGE : 0) && !r[i] == !!errors[i]);
+		ids[i] = r[i] ? rdmareg_region_id(r[i]) : ids[0];
+	}
+	/* none: what an earlier call has registered is gone again */
+	memset(r, 0xa5, sizeof(r));
+	refused(rdmareg_register_many(c, q, 40, 1, r, errors), ERANGE, "because of number 5");
+	for (int i = 0; i < 40; i++)
+		assert(!r[i] && errors[i] == -ERANGE);
+	refused(rdmareg_lookup(c, ids[38] + 1, &seen), ENOENT, "no region");
+	refused(rdmareg_lookup(c, ids[38] + 16, &seen), ENOENT, "no region");
+}
+
 int main(void)
 {
 	struct rdmareg_open_options o = { .size = sizeof(o), .interactive = 1 };
@@ -408,6 +464,7 @@ int main(void)
 	test_reserved();
 	test_values();
 	test_session_names();
+	test_many();
 	assert(!rdmareg_sessions_free(NULL) && !rdmareg_released_free(NULL));
 	assert(!rdmareg_close(NULL) && !rdmareg_region_free(NULL) && !rdmareg_list_free(NULL) &&
 	       !rdmareg_holders_free(NULL) && !rdmareg_devices_free(NULL) &&
