@@ -24,7 +24,8 @@ UNIT = r"(?:us|ms|s|min|h|[KMGT])?"
 CTL, PLAYED = os.environ["RDMAREGCTL"], os.environ["RDMAREGCTL_PLAYED"]
 MOUNTED = "RDMAREG_WORLD_MOUNTED" in os.environ
 # what documents call it: what it is here
-NAMES = [(r"/mnt/data\b|/data\b", str(DATA)), (r"/backup\b", f"{WORLD}/backup"), (r"--duration 30s", "--duration 1s")]
+NAMES = [(r"/mnt/data\b|/data\b", str(DATA)), (r"/backup\b", f"{WORLD}/backup"), (r"--duration 30s", "--duration 1s"),
+         (r"\balice\b", "nobody")]
 MASKS = [(r"rdmareg://\S+", r"rdmareg://[\d.]+:\d+/\d+\?[0-9a-f]{32}"), (r"\([^)]*\)", r"\(.*\)"),
          (r"\d+(?:\.\d+)?" + UNIT + r"(?!\w)", r"\d+(?:\.\d+)?" + UNIT), (r"\s+", r"\s+")]
 

@@ -29,7 +29,6 @@ ELSEWHERE = [
     ("docs/kernel-module.md", r"(?:lsmod|cat /proc/locks|grep \. /sys/class/misc/rdmareg|echo 1 >/sys/kernel/tracing)", "lab"),
     ("docs/lab.md", r"\./run (?:lab|test|clean)", BOOTS),
     ("docs/proofs.md", r"\./run sim ", "its seed is what a violation prints; the suite sim runs the simulator"),
-    ("docs/schedulers.md", r"", "it takes a batch scheduler: the lab's scenario of that scheduler calls what is shown"),
     ("docs/slurm.md", r"", "it takes a cluster: the lab's scenario 95-slurm submits such jobs"),
     ("docs/troubleshooting.md", r"(?:journalctl|systemctl|rdma) ", "lab"),
     ("docs/troubleshooting.md", r"rdmaregctl selftest\b", "lab"),
