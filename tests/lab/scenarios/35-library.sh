@@ -1,6 +1,6 @@
 #!/bin/bash
 # boot: plain
-# timeout: 240
+# timeout: 300
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # librdmareg's own test programs, which skip on machines without an adapter: the peer side against a real keeper, with transfers, zero copy,
@@ -47,4 +47,38 @@ check "README's example: the file has what the peer wrote" cmp -n $MIB /tmp/part
 kill $program $watching
 wait $program $watching
 check "README's example: its region ends with it" wait_for no_regions
+
+# A launcher for machines without a scheduler: root's session of an ordinary user, whose file nobody else may open. The command is
+# there as long as somebody has the pipe open.
+no_sessions() { [ "$(rdmaregctl session list --json)" = '[]' ] && no_regions; }
+no_folder() { [ ! -e "$(head -n 1 /tmp/folder)" ]; }
+begin_run() { # OPTION... : the folder with its tickets is in /tmp/folder, the launcher is $launcher
+	rm -f /tmp/hold /tmp/folder
+	mkfifo /tmp/hold
+	sleep infinity >/tmp/hold &
+	holder=$!
+	"$@" -- sh -c 'echo $RDMAREG_TICKET_FOLDER; id -un; exec cat' </tmp/hold >/tmp/folder 2>/tmp/run.log &
+	launcher=$!
+	wait_for grep -q good /tmp/folder || cat /tmp/run.log
+}
+begin_run rdmaregctl session run --uid good --session job.7 --max-regions 4 --file "$file:rw,warm,name=model"
+check "session run: the session is there, with its region" test "$(field regions "$(rdmaregctl --json session show job.7 --uid good)")" = 1
+check "session run: a peer with its ticket" on_b rdmaregctl put /tmp/part "@$(head -n 1 /tmp/folder)/model"
+expect_status 1 "session run: nobody else reads the ticket" as_mallory cat "$(head -n 1 /tmp/folder)/model"
+kill $holder
+wait $launcher
+expect_equal "session run: its status is the command's" 0 $?
+check "session run: nothing is left" wait_for no_sessions
+check "session run: the folder neither" wait_for no_folder
+begin_run rdmaregctl session run --uid good --file "$file:rw,name=model"
+kill -9 $launcher
+wait $launcher 2>/dev/null
+check "session run, killed: nothing is left" wait_for no_sessions
+check "session run, killed: the folder neither" wait_for no_folder
+kill $holder
+begin_run as_good rdmaregctl session run --file "$file:rw,name=model"
+check "session run of an ordinary user: a peer with its ticket" on_b rdmaregctl put /tmp/part "@$(head -n 1 /tmp/folder)/model"
+kill $holder
+wait $launcher
+check "session run of an ordinary user: nothing is left" wait_for no_sessions
 finish
