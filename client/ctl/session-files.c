@@ -43,6 +43,7 @@ static int read_name(struct session_file *f, const char *value, const char *give
 		return wrong(given, "a name has 1 to 64 letters, digits, '_', '.' or '-', and does "
 				    "not begin with '.'");
 	memcpy(f->name, value, n + 1);
+	f->named = true;
 	return 0;
 }
 

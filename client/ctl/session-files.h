@@ -20,6 +20,7 @@ struct session_file {
 	enum rdmareg_warm_mode warm_mode;
 	uint64_t grace_usec;
 	bool warm;
+	bool named; /* by name= */
 };
 
 /*

@@ -188,6 +188,7 @@ static int add_file(struct run *x, const struct session_file *f)
 		.grace_usec = f->grace_usec,
 		.warm_mode = f->warm_mode,
 		.no_warm = 1,
+		.name = f->named ? f->name : NULL,
 	};
 	bool writes = f->access == RDMAREG_ACCESS_READ_WRITE;
 	_cleanup_(text_cleanup) char *ticket = NULL;
@@ -222,7 +223,7 @@ static _Noreturn void become(const struct run *x, char **command, uint32_t uid, 
 		unsetenv("XDG_RUNTIME_DIR");
 	}
 	setenv("RDMAREG_SESSION", x->session, 1);
-	setenv("RDMAREG_TICKETS", x->folder, 1);
+	setenv("RDMAREG_TICKET_FOLDER", x->folder, 1);
 	signal(SIGPIPE, SIG_DFL);
 	sigprocmask(SIG_SETMASK, &x->mask, NULL);
 	execvp(command[0], command);

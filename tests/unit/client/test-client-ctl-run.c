@@ -114,7 +114,7 @@ static void test_tickets(const char *file)
 		arguments, sizeof(arguments),
 		"session run --session job.1 --max-regions 4 --file /proc/self/exe,name=model "
 		"--file %s:rw,policy=hold,grace=2s -- sh -c '"
-		"cd $RDMAREG_TICKETS && stat -c %%a:%%n . *; cat model 1; echo in $RDMAREG_SESSION; "
+		"cd $RDMAREG_TICKET_FOLDER && stat -c %%a:%%n . *; cat model 1; echo in $RDMAREG_SESSION; "
 		"env | grep -c rdmareg:; exit 5'",
 		file);
 	assert(run_ctl(arguments) == 5);
@@ -143,7 +143,7 @@ static void test_signals(void)
 static void test_revocation(void)
 {
 	struct run r = begin("session run --file /proc/self/exe -- sh -c '"
-			     "sed s,.*/,, $RDMAREG_TICKETS/0; read x'");
+			     "sed s,.*/,, $RDMAREG_TICKET_FOLDER/0; read x'");
 	unsigned int id;
 
 	says(&r, "?", "");
@@ -241,14 +241,14 @@ static void test_user(void)
 	if (strcmp(output, "0\n"))
 		return;
 	assert(run_ctl("session run --uid nobody --file /proc/self/exe -- sh -c 'id -un; echo $HOME; "
-		       "cat $RDMAREG_TICKETS/0 >/dev/null && stat -c %U:%a $RDMAREG_TICKETS; "
+		       "cat $RDMAREG_TICKET_FOLDER/0 >/dev/null && stat -c %U:%a $RDMAREG_TICKET_FOLDER; "
 		       "echo \"[$XDG_RUNTIME_DIR]\"'") == 0);
 	assert(said("nobody\n/nonexistent\nnobody:700\n[]\n"));
 	/* what the user may not open is not opened for it */
 	assert(run_ctl("session run --uid nobody --file /etc/shadow -- echo started") == 4 &&
 	       said("Permission denied") && !said("started"));
 	assert(run_ctl("session run --uid nobody -- \"$(readlink -f .)\"/none") != 0);
-	assert(run_ctl("session run --uid nobody -- sh -c 'echo $RDMAREG_TICKETS'") == 0 &&
+	assert(run_ctl("session run --uid nobody -- sh -c 'echo $RDMAREG_TICKET_FOLDER'") == 0 &&
 	       !strncmp(output, "/tmp/", 5));
 	assert(access(strtok(output, "\n"), F_OK) < 0);
 	check_nothing_left();
