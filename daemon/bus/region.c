@@ -250,7 +250,7 @@ static int method_leave(sd_bus_message *m, void *userdata, sd_bus_error *error)
 /* One that never changes, one of whose changes a signal tells, or none does. */
 #define FLAGS(told)                                                        \
 	((told) == BUS_CHANGED_NEVER ? SD_BUS_VTABLE_PROPERTY_CONST        \
-	 : (told)		     ? SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE \
+	 : (told) != 0		     ? SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE \
 				     : 0)
 #define VALUE(member, name, kind, told) \
 	SD_BUS_PROPERTY(name, PROPERTY_TYPE_##kind, property_get, 0, FLAGS(TOLD_##told)),
