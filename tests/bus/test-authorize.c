@@ -376,7 +376,8 @@ static void test_evict(void)
 	struct reply region;
 	struct later l;
 
-	check(register_region(asker, fd, 0, 0, "rw", &region, 0));
+	check(register_region(asker, fd, 0, 0, "rw", &region, 1, "grace_usec", "t",
+			      UINT64_C(10000000)));
 	send_later(asker, new_evict(asker, fd), &l);
 	polkit_await(1);
 	check_text(polkit.question[0].action, RDMAREG_ACTION_EVICT);

@@ -98,11 +98,18 @@ static void hold_prefetches(uint64_t region)
 	until((get_property(owner, region, "Peers", r.text, sizeof(r.text)), strcmp(r.text, "0")));
 }
 
-static void begin(int *ret_fd, struct reply *ret)
+static void begin_with_grace(uint64_t grace_usec, int *ret_fd, struct reply *ret)
 {
 	*ret_fd = make_memfd(LENGTH);
-	check(register_region(owner, *ret_fd, 0, 0, "rw", ret, 1, "warm", "b", 0));
+	check(register_region(owner, *ret_fd, 0, 0, "rw", ret, 2, "warm", "b", 0, "grace_usec", "t",
+			      grace_usec));
 	hold_prefetches(ret->id);
+}
+
+/* The peer does not acknowledge: a release takes this long. */
+static void begin(int *ret_fd, struct reply *ret)
+{
+	begin_with_grace(100000, ret_fd, ret);
 }
 
 static void end(const struct reply *region, int fd)
@@ -193,7 +200,7 @@ static void test_region_ends(void)
 	struct reply r;
 	int fd;
 
-	begin(&fd, &region);
+	begin_with_grace(UINT64_C(10000000), &fd, &region);
 	check(start(owner, region.id, 0, 0, &job, 0));
 	send_later(owner, new_region_call(owner, region.id, "Release"), &release);
 	/* who acknowledges has been asked */

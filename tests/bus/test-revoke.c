@@ -206,7 +206,8 @@ static void test_keeper_lost(void)
 	await_answer(other, &l);
 	check_text(l.reply.error, "KeeperLost");
 	until(!region_exists(owner, region.id));
-	check(register_region(owner, fd, 0, 0, "rw", &region, 1, "session", "s", "doomed"));
+	check(register_region(owner, fd, 0, 0, "rw", &region, 2, "grace_usec", "t", LONG, "session",
+			      "s", "doomed"));
 	send_options(other, region.id, "Sync", &l);
 	await_request(owner, "sync");
 	world_tell_keeper(&world, getuid(), "doomed", "crash");
