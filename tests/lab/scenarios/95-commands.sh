@@ -37,10 +37,17 @@ translate() {
 		-e "s|mlx5_0|rxea|; s|/srv/data|/mnt/xfs|; s|region 7:|region $id:|" <<<"$1"
 }
 
+# run COMMAND - sets status and output
+run() {
+	status=0
+	output=$(bash -c "$(translate "$1")" 2>&1 </dev/null) || status=$?
+}
+
 made=
 while IFS=$'\t' read -r where command; do
-	status=0
-	output=$(bash -c "$(translate "$command")" 2>&1 </dev/null) || status=$?
+	run "$command"
+	# a check that a busy machine does not complete in time counts as not run
+	[ $status = 0 ] || [[ $command != *selftest* ]] || run "$command"
 	if [ $status = 0 ]; then
 		ok "$where: $command"
 	else
