@@ -4,7 +4,7 @@
 # Direct access: what peers write to a window of a device-dax is seen through another mapping of the device, and nothing beside it; a bad
 # window is refused with the alignment; fsdax is mapped MAP_SYNC and keeps the bytes over a remount; mappings lie so that huge pages fit.
 # boot: plain
-# timeout: 300
+# timeout: 400
 # kernel-noise: Memory failure: 0x[0-9a-f]+: Sending SIGBUS to (rdmareg-keeper|memory-failure):
 . /lab/guest/lib.sh
 . /lab/guest/regions.sh
@@ -152,6 +152,7 @@ for who in "$AS_GOOD" "env"; do
 	check "xfsdax: and waits for a silent holder, not longer than any deadline ($took ms)" test "$took" -ge 1800 -a "$took" -lt 20000
 done
 check "xfsdax: release" as_good rdmaregctl release "$own"
+check "xfsdax: who stays in write(2) keeps peers out for as long, and that is said" dax_stays
 rm /mnt/xfsdax/own*
 
 # --- an XFS made without reflink has no such blocks: nothing is asked, nothing is missing, with a lease or without
