@@ -4,6 +4,7 @@
  *
  *   srun, sbatch, salloc  reads --rdmareg, and puts it into the job's environment (SLURM_RDMAREG),
  *                         from which all steps of the job have it.
+ *   prolog, as root       creates the job's session on this node, if the job was submitted with regions.
  *   user_init, as user    makes memory that has no name (memfd, device-dax): tasks inherit it.
  *   task_init, as user    in the process that becomes the task, in the job's own mounts: the first
  *                         task of a node registers and publishes tickets; each waits for the others'.
@@ -39,24 +40,26 @@ const char plugin_name[] = "rdmareg";
 const char plugin_type[] = "spank";
 const unsigned int plugin_version = SLURM_VERSION_NUMBER;
 const unsigned int spank_plugin_version = 1;
-spank_f slurm_spank_init, slurm_spank_init_post_opt, slurm_spank_user_init, slurm_spank_task_init,
-	slurm_spank_job_epilog;
+spank_f slurm_spank_init, slurm_spank_init_post_opt, slurm_spank_job_prolog, slurm_spank_user_init,
+	slurm_spank_task_init, slurm_spank_job_epilog;
 #pragma GCC visibility pop
 
 #define LIST_VARIABLE "SLURM_RDMAREG"
+#define PROLOG_VARIABLE "RDMAREG" /* the prolog sees it with Slurm's prefix, SPANK_ */
 #define INHERITED_PREFIX "SLURM_SPANK__SLURM_SPANK_OPTION_"
 #define INHERITED_SUFFIX "_rdmareg"
 #define SESSION_BYTES 48
 #define NODE_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
 #define USEC_PER_SEC 1000000ull
 
-enum { WARM_LIMIT_SEC = 600, RELEASE_LIMIT_SEC = 20, REMOVE_LIMIT_SEC = 10 };
+enum { CREATE_LIMIT_SEC = 5, WARM_LIMIT_SEC = 600, RELEASE_LIMIT_SEC = 20, REMOVE_LIMIT_SEC = 10 };
 
 /* What the administrator says in plugstack.conf. */
 struct settings {
 	const char *directory;
 	uint64_t wait_usec;
 	uint64_t release_grace_usec;
+	uint64_t memory_bytes; /* of a job's keepers on a node; 0: rdmaregd's own limit */
 };
 
 /* Of the place of submission: what was given so far. */
@@ -91,10 +94,12 @@ static void read_settings(struct settings *s, int argc, char **argv)
 			r = parse_time(value + 1, &s->wait_usec);
 		} else if (n == 5 && !strncmp(argv[i], "grace", n)) {
 			r = parse_time(value + 1, &s->release_grace_usec);
+		} else if (n == 6 && !strncmp(argv[i], "memory", n)) {
+			r = parse_size(value + 1, &s->memory_bytes);
 		}
 		if (r < 0)
 			slurm_error(
-				"rdmareg: '%s' in plugstack.conf is not understood, and left out; valid: directory=DIRECTORY, wait=TIME, grace=TIME",
+				"rdmareg: '%s' in plugstack.conf is not understood, and left out; valid: directory=DIRECTORY, wait=TIME, grace=TIME, memory=SIZE",
 				argv[i]);
 	}
 }
@@ -193,12 +198,57 @@ int slurm_spank_init_post_opt(spank_t sp, int argc, char **argv)
 {
 	spank_context_t context = spank_context();
 
-	(void)sp;
 	(void)argc;
 	(void)argv;
-	if ((context != S_CTX_LOCAL && context != S_CTX_ALLOCATOR) || !was_asked)
+	if (context != S_CTX_LOCAL && context != S_CTX_ALLOCATOR)
 		return 0;
-	return setenv(LIST_VARIABLE, asked.n ? asked.text : "none", 1);
+	if (was_asked && setenv(LIST_VARIABLE, asked.n ? asked.text : "none", 1) < 0)
+		return -1;
+	/* the prolog is told that there are regions, not which */
+	if (asked.n || (!was_asked && getenv(LIST_VARIABLE)))
+		spank_job_control_setenv(sp, PROLOG_VARIABLE, "1", 1);
+	return 0;
+}
+
+/* ---- the beginning of a job on a node */
+
+/*
+ * That the job was submitted with regions is all that is taken from its environment, and being
+ * wrong about it harms nobody: without a session that was created the job's regions are its user's.
+ */
+int slurm_spank_job_prolog(spank_t sp, int argc, char **argv)
+{
+	struct rdmareg_open_options options = {
+		.size = sizeof(options),
+		.work_timeout_usec = CREATE_LIMIT_SEC * USEC_PER_SEC,
+	};
+	struct rdmareg_session_limits limits = { .size = sizeof(limits) };
+	struct settings settings;
+	char session[SESSION_BYTES];
+	struct rdmareg *bus;
+	uint32_t job;
+	uid_t uid;
+	int r;
+
+	if (!getenv("SPANK_" PROLOG_VARIABLE))
+		return 0;
+	if (spank_get_item(sp, S_JOB_ID, &job) != ESPANK_SUCCESS ||
+	    spank_get_item(sp, S_JOB_UID, &uid) != ESPANK_SUCCESS) {
+		slurm_error("rdmareg: a prolog without a job");
+		return 0;
+	}
+	read_settings(&settings, argc, argv);
+	limits.memory_bytes = settings.memory_bytes;
+	snprintf(session, sizeof(session), "slurm.%u", job);
+	r = rdmareg_open(&options, &bus);
+	if (r == 0) {
+		r = rdmareg_session_create(bus, uid, session, &limits);
+		bus = rdmareg_close(bus);
+	}
+	if (r < 0)
+		slurm_error("rdmareg: job %u: creating session %s: %s", job, session,
+			    rdmareg_last_error());
+	return 0;
 }
 
 /* ---- a step of a job */
@@ -433,9 +483,15 @@ static int publish(struct task *t)
 		return 0;
 	}
 	notes = fdopen(lock, "a+");
+	if (!notes) {
+		close(lock);
+		return -ENOMEM;
+	}
 	lines = open_memstream(&text, &n);
-	if (!notes || !lines)
-		abort();
+	if (!lines) {
+		fclose(notes);
+		return -ENOMEM;
+	}
 	if (rdmareg_open(&options, &t->bus) < 0)
 		t->bus = NULL;
 	for (i = 0; i < t->list.n; i++)
@@ -570,35 +626,47 @@ static int regions_of_job(struct rdmareg *bus, uint32_t uid, const char *session
 	return r;
 }
 
+/* Of a job whose session nobody created: a step asked for regions, the job did not. */
+static int release_regions(struct rdmareg *bus, uint64_t grace_usec, uint32_t uid,
+			   const char *session)
+{
+	struct rdmareg_release_options release = { .size = sizeof(release),
+						   .grace_usec = grace_usec };
+	struct ids ids = { 0 };
+	int r = regions_of_job(bus, uid, session, &ids);
+
+	if (r == 0 && ids.n)
+		r = rdmareg_release_all(bus, ids.at, ids.n, &release, NULL, NULL);
+	free(ids.at);
+	/* somebody else was quicker: gone is what was wanted */
+	return r == -ENOENT ? 0 : r;
+}
+
 static void release_job(const struct settings *s, uint32_t uid, uint32_t job)
 {
 	struct rdmareg_open_options options = {
 		.size = sizeof(options),
 		.work_timeout_usec = RELEASE_LIMIT_SEC * USEC_PER_SEC,
 	};
-	struct rdmareg_release_options release = {
+	struct rdmareg_session_release_options release = {
 		.size = sizeof(release),
 		.grace_usec = s->release_grace_usec ? s->release_grace_usec : RDMAREG_NO_GRACE,
+		.limit_usec = RELEASE_LIMIT_SEC * USEC_PER_SEC / 2,
 	};
-	struct ids ids = { 0 };
 	char session[SESSION_BYTES];
 	struct rdmareg *bus;
 	int r = rdmareg_open(&options, &bus);
 
 	snprintf(session, sizeof(session), "slurm.%u", job);
 	if (r == 0) {
-		r = regions_of_job(bus, uid, session, &ids);
-		if (r == 0 && ids.n)
-			r = rdmareg_release_all(bus, ids.at, ids.n, &release, NULL, NULL);
-		/* somebody else was quicker: gone is what was wanted */
-		if (r == -ENOENT)
-			r = 0;
+		r = rdmareg_session_release(bus, uid, session, &release, NULL);
+		if (r == -ENXIO)
+			r = release_regions(bus, release.grace_usec, uid, session);
 		bus = rdmareg_close(bus);
 	}
 	if (r < 0)
 		slurm_error("rdmareg: job %u: releasing session %s: %s", job, session,
 			    rdmareg_last_error());
-	free(ids.at);
 }
 
 /* In a process of its own, which gives root up for good. */

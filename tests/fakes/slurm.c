@@ -97,6 +97,14 @@ spank_err_t spank_setenv(spank_t sp, const char *var, const char *val, int overw
 	return setenv(var, val, overwrite) ? ESPANK_BAD_ARG : ESPANK_SUCCESS;
 }
 
+spank_err_t spank_job_control_setenv(spank_t sp, const char *name, const char *value, int overwrite)
+{
+	(void)sp;
+	(void)overwrite;
+	fprintf(stderr, "SPANK_%s=%s\n", name, value);
+	return ESPANK_SUCCESS;
+}
+
 const char *spank_strerror(spank_err_t err)
 {
 	(void)err;

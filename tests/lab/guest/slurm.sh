@@ -107,7 +107,10 @@ slurm_product_up() {
 
 # Slurm's own names of states, for wait_for.
 job_is() { [ "$(squeue -h -j "$1" -o %T 2>/dev/null)" = "$2" ]; }
-job_over() { [ -z "$(squeue -h -j "$1" -o %T 2>/dev/null)" ]; }
+job_over() {
+	local states
+	states=$(squeue -h -j "$1" -o %T) && [ -z "$states" ]
+}
 
 slurm_jobs_dir() {
 	mkdir -p $RDMAREG_JOBS
@@ -122,10 +125,18 @@ slurm_hook() {
 # regions_of_jobs - how many there are on both nodes.
 regions_of_jobs() { { rdmaregctl --json list; node_b rdmaregctl --json list; } | jq -s 'add | length'; }
 
-# slurm_nothing_left - after the last job: no region on either node, no keeper, no registration, no unit, no ticket file.
+# sessions_of_jobs [COMMAND...] - how many sessions there are as objects on a node.
+sessions_of_jobs() {
+	"$@" busctl --json=short call org.rdmareg.Registry1 /org/rdmareg/Registry1 org.rdmareg.Registry1.Manager ListSessions 'a{sv}' 0 |
+		jq '.data[0] | length'
+}
+
+# slurm_nothing_left - after the last job: no session or region on either node, no keeper, no registration, no unit, no ticket file.
 slurm_nothing_left() {
 	local left
 	[ "$(regions_of_jobs)" = 0 ] || { echo "regions left: $(regions_of_jobs)"; return 1; }
+	left="$(sessions_of_jobs) $(sessions_of_jobs node_b)"
+	[ "$left" = "0 0" ] || { echo "sessions left: $left"; return 1; }
 	left=$(find $SLURM_TICKETS -mindepth 1)
 	[ -z "$left" ] || { echo "ticket files left: $left"; return 1; }
 	left=$(systemctl list-units --all --no-legend --plain 'rdmareg-keeper-*')

@@ -34,7 +34,6 @@ expect_equal "two nodes: each rank has a file of mode 0600 with both nodes' tick
 	"$(grep '^[01] ' /run/lab/ranks | sort | paste -sd';')"
 check "two nodes: the file has what the other node's rank wrote" cmp -n $((2 * MIB)) $RDMAREG_JOBS/sent /mnt/xfs/model
 check "two nodes: nothing is left" wait_for slurm_nothing_left
-cat /run/lab/ranks
 
 # --- refused where it is submitted
 refused() { # WORDS COMMAND...
@@ -69,10 +68,10 @@ expect_equal "batch: both options reach the steps, on both nodes" "0 r1;0 scratc
 expect_equal "batch: a file has one region on each node, whatever steps there are" 2 \
 	"$({ rdmaregctl --json list; node_b rdmaregctl --json list; } | jq -s --arg s "slurm.$job" \
 		'add | map(select(.session == $s and .path == "/mnt/xfs/model")) | length')"
+expect_equal "batch: each node has the job's session" "1 1" "$(sessions_of_jobs) $(sessions_of_jobs node_b)"
 check "scancel" as_good scancel "$job"
 check "scancel: the job ends" wait_for job_over "$job"
 check "scancel: nothing is left" wait_for slurm_nothing_left
 check "the epilog runs again, twice" slurm_hook job_epilog 2 "$job"
 check "both nodes are there" wait_for nodes_idle
-slurm_log 80
 finish

@@ -13,14 +13,16 @@ uid=$(id -u)
 hook() { "$played" "$plugin" "$@" "directory=$dir" wait=0 >"$dir/out" 2>"$dir/err"; }
 
 # submission
-[ "$("$played" "$plugin" option /a:rw,warm memfd:1M)" = "/a:rw,warm;memfd:1M" ] || failed "a list of two"
-[ "$("$played" "$plugin" option /a none)" = none ] || failed "none"
+[ "$("$played" "$plugin" option /a:rw,warm memfd:1M 2>"$dir/err")" = "/a:rw,warm;memfd:1M" ] || failed "a list of two"
+grep -qx SPANK_RDMAREG=1 "$dir/err" || failed "the prolog is told that there are some"
+[ "$("$played" "$plugin" option /a none 2>"$dir/err")" = none ] || failed "none"
+[ ! -s "$dir/err" ] || failed "the prolog is told of none"
 [ "$("$played" "$plugin" option)" = "" ] || failed "no option, no variable"
 ! "$played" "$plugin" option /a b 2>"$dir/err" || failed "a bad option is refused"
 grep -q "^--rdmareg=b: 'b' is neither an absolute path" "$dir/err" || failed "with a reason"
 
 # in a job: what Slurm repeats is not what somebody typed
-inside() { SLURM_RDMAREG="/a;/b" SLURM_SPANK__SLURM_SPANK_OPTION_rdmareg_rdmareg=/b "$played" "$plugin" option "$@"; }
+inside() { 2>"$dir/err" SLURM_RDMAREG="/a;/b" SLURM_SPANK__SLURM_SPANK_OPTION_rdmareg_rdmareg=/b "$played" "$plugin" option "$@"; }
 [ "$(inside /b)" = "/a;/b" ] || failed "a step has the job's"
 [ "$(inside /b /b)" = /b ] || failed "or its own, also if that is the job's last"
 [ "$(inside /b none)" = none ] || failed "or none"
@@ -55,6 +57,12 @@ for list in x "" "/a;;" "$(printf '/a\tb')" "$(head -c 5000 /dev/zero | tr '\0' 
 done
 SLURMD_NODENAME=../../x hook task_init 1 10 "$uid" 0 1 0 || failed "a node's name that is a path"
 [ ! -e "$dir/$uid-10" ] || failed "makes nothing"
+
+# the beginning
+SPANK_RDMAREG=1 hook job_prolog 2 7 "$uid" 0 2 0 || failed "a prolog without a daemon"
+grep -q "job 7: creating session slurm.7: " "$dir/err" || failed "says what failed"
+hook job_prolog 1 7 "$uid" 0 2 0 || failed "a prolog of another job"
+[ ! -s "$dir/err" ] || failed "has nothing to do"
 
 # the end, again and again, also of what never was
 hook job_epilog 2 7 "$uid" 0 2 0 || failed "an epilog without a daemon"
