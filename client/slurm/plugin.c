@@ -423,7 +423,7 @@ static char *make_region(struct task *t, size_t i, FILE *notes, char error[SPEC_
 		return ticket;
 	fd = open_memory(i, s, &length);
 	if (fd < 0) {
-		snprintf(error, SPEC_ERROR_BYTES, "%s: %s",
+		snprintf(error, SPEC_ERROR_BYTES, "%.200s: %.250s",
 			 s->source == SPEC_FILE ? s->path : "its memory",
 			 memory.error[i][0] ? memory.error[i] : strerror(-fd));
 		return NULL;

@@ -119,7 +119,7 @@ static void register_many(sd_bus *b, size_t wanted)
 	while (done < wanted) {
 		if (sent < wanted && sent - done < WINDOW) {
 			sd_bus_message *m = new_manager_call(b, "RegisterRegion");
-			char session[16];
+			char session[24];
 
 			snprintf(session, sizeof(session), "s%zu", sent++ / PER_SESSION);
 			check(sd_bus_message_append(m, "htts", crowds_file, UINT64_C(0),

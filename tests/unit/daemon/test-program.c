@@ -104,7 +104,10 @@ static void test_told(void)
 	assert(!strncmp(said, "some ", 5));
 	assert(PARSE(&some, &c, "some", "-h", NULL) == PROGRAM_E_TOLD);
 	assert(PARSE(&some, &c, "some", "--help", "--what", NULL) == PROGRAM_E_TOLD);
-	assert(!strncmp(said, "some [OPTION...] [THING...]\nDoes some.\n", 39));
+	assert(!strncmp(said,
+			"some [OPTION...] [THING...]\n"
+			"Does some.\n",
+			39));
 	for (const struct program_option *o = options; o->name; o++)
 		assert(strstr(said, o->name) &&
 		       strstr(said, strchr(o->help, 10) ? "any" : o->help));
