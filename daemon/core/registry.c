@@ -264,8 +264,8 @@ void registry_set_session_limits(struct registry *r, uint32_t index,
 void registry_set_session_state(struct registry *r, uint32_t index, enum session_state state)
 {
 	assert_session(r, index);
-	if (state > r->tenants[index].state)
-		r->tenants[index].state = (uint8_t)state;
+	assert(state >= r->tenants[index].state);
+	r->tenants[index].state = (uint8_t)state;
 }
 
 void registry_end_session(struct registry *r, uint32_t index)

@@ -130,7 +130,7 @@ int registry_create_session(struct registry *r, uint32_t uid, const char *sessio
 /* Counts for what comes, as new limits of all do. */
 void registry_set_session_limits(struct registry *r, uint32_t index,
 				 const struct session_limits *own);
-/* Only ever onwards: from active to draining to ended. */
+/* Only ever onwards, from active to draining to ended: never to an earlier one. */
 void registry_set_session_state(struct registry *r, uint32_t index, enum session_state state);
 /* It is no session any more; regions that it has it goes on with as an ordinary tenant. */
 void registry_end_session(struct registry *r, uint32_t index);

@@ -25,6 +25,7 @@
 struct closing {
 	struct job job; /* first */
 	int fd;
+	LIST_ENTRY(closing) closings;
 };
 
 static void run_close(struct job *job)
@@ -34,6 +35,7 @@ static void run_close(struct job *job)
 
 static void done_close(struct job *job)
 {
+	LIST_REMOVE((struct closing *)job, closings);
 	free(job);
 }
 
@@ -49,6 +51,7 @@ void keeper_close_file(struct keeper *k, int fd)
 		.job = { .run = run_close, .done = done_close, .key = mapping_storage(fd) },
 		.fd = fd
 	};
+	LIST_INSERT_HEAD(&k->closings, c, closings);
 	worker_submit(k->files, &c->job);
 }
 
@@ -285,6 +288,17 @@ int keeper_new(struct keeper **ret, struct event_base *base, int fd,
 	return 0;
 }
 
+/* Those that no thread came to, or whose end nobody was told. */
+static void free_closings(struct keeper *k)
+{
+	struct closing *c;
+
+	while ((c = LIST_FIRST(&k->closings))) {
+		LIST_REMOVE(c, closings);
+		free(c);
+	}
+}
+
 struct keeper *keeper_free(struct keeper *k)
 {
 	if (!k)
@@ -296,6 +310,7 @@ struct keeper *keeper_free(struct keeper *k)
 	worker_free(k->warm_worker);
 	worker_free(k->sync_worker);
 	worker_free(k->files);
+	free_closings(k);
 	keeper_free_faults(k);
 	keeper_free_looks(k);
 	hca_free(k->hca);

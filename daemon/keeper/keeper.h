@@ -40,6 +40,7 @@
 
 struct event;
 struct event_base;
+struct closing;
 struct faults;
 struct hca;
 struct kregion;
@@ -54,14 +55,15 @@ struct keeper {
 	const struct keeper_options *options;
 	struct event_base *base;
 	struct session *session;
-	struct worker *worker;	    /* memory regions */
-	struct worker *warm_worker; /* prefetches */
-	struct worker *sync_worker; /* writing back */
-	struct worker *files;	    /* opening and closing files: even that can take for ever */
-	uint64_t syncs;		    /* made so far */
-	struct endpoint *endpoint;  /* NULL: @no_adapter says why */
-	struct hca *hca;	    /* with @endpoint */
-	struct quirks quirks;	    /* of the device, as far as they are known */
+	struct worker *worker;	       /* memory regions */
+	struct worker *warm_worker;    /* prefetches */
+	struct worker *sync_worker;    /* writing back */
+	struct worker *files;	       /* opening and closing files: even that can take for ever */
+	LIST_HEAD(, closing) closings; /* descriptors that @files closes */
+	uint64_t syncs;		       /* made so far */
+	struct endpoint *endpoint;     /* NULL: @no_adapter says why */
+	struct hca *hca;	       /* with @endpoint */
+	struct quirks quirks;	       /* of the device, as far as they are known */
 	uint32_t alignment; /* what its peers must keep to: asked for, or one of the quirks */
 	uint32_t minimum_mtu;
 	struct watch *watch; /* NULL: @no_module says why */

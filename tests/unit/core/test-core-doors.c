@@ -144,6 +144,17 @@ static void no_session(void)
 	registry_end_session(r, t);
 }
 
+static void session_back(void)
+{
+	static const struct session_limits none = { 0 };
+	uint32_t t;
+	struct registry *r = new_registry(&t);
+
+	assert(registry_create_session(r, 1, "drains", &none, 1, &t) == 0);
+	registry_set_session_state(r, t, SESSION_DRAINING);
+	registry_set_session_state(r, t, SESSION_ACTIVE);
+}
+
 static void no_holder(void)
 {
 	uint32_t t;
@@ -183,6 +194,7 @@ int main(void)
 		{ region_of_nobody, "a region of a tenant that there is not" },
 		{ removed_twice, "a region removed twice" },
 		{ no_session, "the end of a session that was not created" },
+		{ session_back, "a session that drains, made active again" },
 		{ no_holder, "a holder given back that there is not" },
 		{ pending_and_live, "a live region that waits for an answer" },
 	};

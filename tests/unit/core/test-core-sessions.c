@@ -136,7 +136,7 @@ static void test_states(void)
 	assert(add(r, t, 1) == REGISTRY_E_SESSION_DRAINS);
 	/* what a keeper has already is not refused */
 	assert(registry_add_region(r, t, 0, 1, 77, &region) == 0);
-	registry_set_session_state(r, t, SESSION_ACTIVE); /* never back */
+	registry_set_session_state(r, t, SESSION_DRAINING); /* once more */
 	assert(s->state == SESSION_DRAINING);
 	registry_set_session_state(r, t, SESSION_ENDED);
 	assert(add(r, t, 1) == REGISTRY_E_SESSION_ENDS);
