@@ -217,6 +217,8 @@ static _Noreturn void become(const struct run *x, char **command, uint32_t uid, 
 	if (getppid() != (pid_t)x->foreground)
 		_exit(EXIT_FAILED);
 	if (p) {
+		/* what root has open is none of that user's business */
+		close_range(STDERR_FILENO + 1, UINT32_MAX, 0);
 		setenv("HOME", p->pw_dir, 1);
 		setenv("USER", p->pw_name, 1);
 		setenv("LOGNAME", p->pw_name, 1);

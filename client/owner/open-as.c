@@ -242,7 +242,8 @@ static int run(const struct order *o, int *ret_fd)
 	if (r == -ETIMEDOUT)
 		return fail(ETIMEDOUT,
 			    "opening %s as uid %" PRIu32 ": its filesystem has not answered within "
-			    "%" PRIu64 " ms; see to its server (FUSE, NFS)",
+			    "%" PRIu64 " ms, or that of another file that this process has open; "
+			    "see to their servers (FUSE, NFS)",
 			    o->path, o->uid, o->timeout_usec / 1000);
 	if (r == -ECANCELED)
 		return fail(ECANCELED,
@@ -334,6 +335,10 @@ _public_ int rdmareg_open_as(uint32_t uid, const char *path, int flags,
 			"opening %s: there are groups without has_groups, or the groups are NULL, or "
 			"more than %d",
 			path, GROUPS_MAX);
+	for (size_t i = 0; o.has_groups && i <= o.n_groups; i++)
+		if ((i < o.n_groups ? o.groups[i] : o.gid) == UINT32_MAX)
+			return fail(EINVAL, "opening %s: gid %" PRIu32 " is no group's", path,
+				    UINT32_MAX);
 	if (o.timeout_usec > TIMEOUT_MAX)
 		return fail(EINVAL, "opening %s: a timeout is at most an hour", path);
 	if (geteuid() && uid != geteuid())

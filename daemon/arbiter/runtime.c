@@ -82,7 +82,8 @@ static bool has_keepers(struct runtime *rt)
  */
 static int read_next_id(struct runtime *rt)
 {
-	_cleanup_(closep) int fd = openat(rt->directory, ID_FILE, O_RDONLY | O_CLOEXEC);
+	_cleanup_(closep) int fd =
+		openat(rt->directory, ID_FILE, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	const uint64_t ceiling = now_boottime_usec() + ID_BLOCK;
 	char text[32];
 	ssize_t n;
@@ -114,7 +115,9 @@ int runtime_reserve_id(struct runtime *rt, uint64_t id)
 
 	if (id < rt->reserved)
 		return 0;
-	fd = openat(rt->directory, ID_FILE ".new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	if (unlinkat(rt->directory, ID_FILE ".new", 0) < 0 && errno != ENOENT)
+		return -errno;
+	fd = openat(rt->directory, ID_FILE ".new", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return -errno;
 	n = snprintf(text, sizeof(text), "%" PRIu64 "\n", id + ID_BLOCK);

@@ -11,11 +11,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "util/cleanup.h"
 #include "util/log.h"
 #include "util/macros.h"
+#include "util/text.h"
 
 #define HEAD "rdmareg-session\n"
 #define TAIL "end\n"
@@ -81,7 +83,10 @@ int session_record_write(int directory, const struct tenant *t)
 			      numbers[i].key, get_number(t, i));
 	n += snprintf(text + n, sizeof(text) - (size_t)n, "name %s\n" TAIL, t->session);
 	name_of(t, name);
-	fd = openat(directory, NEW_NAME, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	/* whatever a daemon that was killed, or somebody else, has left there */
+	if (unlinkat(directory, NEW_NAME, 0) < 0 && errno != ENOENT)
+		return -errno;
+	fd = openat(directory, NEW_NAME, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
 	errno = 0;
@@ -149,10 +154,15 @@ static bool parse(char *text, struct tenant *ret)
 
 static bool read_one(int directory, const char *file, struct tenant *ret)
 {
-	_cleanup_(closep) int fd = openat(directory, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	_cleanup_(closep) int fd =
+		openat(directory, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	char text[TEXT_MAX + 1], name[NAME_MAX_BYTES];
-	ssize_t n = fd < 0 ? -1 : read(fd, text, TEXT_MAX);
+	struct stat st;
+	ssize_t n;
 
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return false;
+	n = read(fd, text, TEXT_MAX);
 	if (n < 0)
 		return false;
 	text[n] = 0;
@@ -164,13 +174,15 @@ static bool read_one(int directory, const char *file, struct tenant *ret)
 
 static void put_aside(int directory, const char *path, const char *file)
 {
-	char name[NAME_MAX + sizeof(DAMAGED)];
+	char name[NAME_MAX + sizeof(DAMAGED)], clean[NAME_MAX + 1];
 
+	text_clean(clean, sizeof(clean), file, strlen(file));
 	snprintf(name, sizeof(name), DAMAGED "%s", file);
-	log_warning("%s/%s is no record of a session: put aside as %s; that session is forgotten",
-		    path, file, name);
+	log_warning("%s/%s is no record of a session: put aside as " DAMAGED
+		    "%s; that session is forgotten",
+		    path, clean, clean);
 	if (renameat(directory, file, directory, name) < 0)
-		log_error("%s/%s cannot be put aside: %m", path, file);
+		log_error("%s/%s cannot be put aside: %m", path, clean);
 }
 
 void session_record_each(int directory, const char *path,

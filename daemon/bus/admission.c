@@ -20,7 +20,7 @@
 #include "util/clock.h"
 #include "util/macros.h"
 
-#define PATH_LONGEST 128
+#define PATH_LONGEST (SESSION_PATH_MAX - 1) /* that of a session has all characters escaped */
 
 /*
  * Of the region's interface, or of any that has the method: the caller does not have to say which.

@@ -80,6 +80,9 @@ static void test_bad_input(void)
 	struct rdmareg_open_as_options none = { 0 },
 				       groups = { .size = sizeof(groups), .n_groups = 1 },
 				       many = { .size = sizeof(many), .n_groups = UINT32_MAX },
+				       no_group = { .size = sizeof(no_group),
+						    .has_groups = 1,
+						    .gid = UINT32_MAX },
 				       slow = { .size = sizeof(slow), .timeout_usec = UINT64_MAX },
 				       reserved = { .size = sizeof(reserved), .reserved = { 1 } };
 	static const int flags[] = { O_CREAT,	O_TRUNC, O_APPEND,    O_PATH,
@@ -93,6 +96,7 @@ static void test_bad_input(void)
 	REFUSED(me, path, O_RDONLY, &none, EINVAL, "size");
 	REFUSED(me, path, O_RDONLY, &groups, EINVAL, "groups");
 	REFUSED(me, path, O_RDONLY, &many, EINVAL, "groups");
+	REFUSED(me, path, O_RDONLY, &no_group, EINVAL, "is no group's");
 	REFUSED(me, path, O_RDONLY, &slow, EINVAL, "an hour");
 	REFUSED(me, path, O_RDONLY, &reserved, E2BIG, "reserved");
 	REFUSED(me, NULL, O_RDONLY, NULL, EINVAL, "path is NULL");

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "harness.h"
@@ -667,6 +668,14 @@ static void write_record(const char *name, const char *text)
 	check(f && fputs(text, f) >= 0 && fclose(f) == 0);
 }
 
+static void make_fifo(const char *name)
+{
+	char path[200];
+
+	snprintf(path, sizeof(path), "%s/run/sessions/%s", world.directory, name);
+	check(mkfifo(path, 0600) == 0);
+}
+
 static bool has_record(const char *format, const char *name)
 {
 	char path[200], file[100];
@@ -729,6 +738,8 @@ static void test_damaged(void)
 
 	check(create("sound", &r));
 	world_end_daemon(&world, SIGKILL);
+	make_fifo("1-fifo");
+	make_fifo(".new");
 	for (size_t i = 0; i < sizeof(damaged) / sizeof(*damaged); i++)
 		write_record(damaged[i].name, damaged[i].text);
 	/* of a newer daemon */
@@ -736,7 +747,11 @@ static void test_damaged(void)
 		 "rdmareg-session\nuid %u\nmax_regions 7\nmax_dreams many\nname newer\nend\n", uid);
 	snprintf(name, sizeof(name), "%u-newer", uid);
 	write_record(name, text);
+	write_record("1-x\n<0>forged", "");
 	world_start_daemon(&world);
+	check(has_record("damaged-%s", "1-fifo") && has_record("damaged-%s", "1-x\n<0>forged"));
+	until(world_log_contains(&world, "<0>forged"));
+	check(!world_log_contains(&world, "\n<0>forged"));
 	for (size_t i = 0; i < sizeof(damaged) / sizeof(*damaged); i++) {
 		check(has_record("damaged-%s", damaged[i].name) &&
 		      !has_record("%s", damaged[i].name));
@@ -744,6 +759,8 @@ static void test_damaged(void)
 	}
 	check(get(user, "sound", &r) && get(user, "newer", &r));
 	check(number(user, "newer", "MaxRegions", 'u') == 7);
+	check(create("besides", &r)); /* whatever is called .new */
+	release("besides", &ends);
 	release("sound", &ends);
 	release("newer", &ends);
 	check(!has_record("%s", name));
@@ -779,6 +796,24 @@ static void test_unrecorded(void)
 	restart(SIGTERM);
 	check(create("after", &r));
 	release("after", &ends);
+}
+
+/* Its path has three characters for each. */
+static void test_longest(void)
+{
+	char name[49], escaped[3 * 48 + 1] = "";
+	struct ends ends;
+	struct reply r;
+
+	memset(name, '-', 48);
+	name[48] = 0;
+	for (int i = 0; i < 48; i++)
+		memcpy(escaped + 3 * i, "_2d", 4);
+	check(create(name, &r));
+	expect_state(user, escaped, "active");
+	check(call_session(admin, escaped, "Drain", &r));
+	release(escaped, &ends);
+	check(!get(admin, name, &r));
 }
 
 static void test_most(void)
@@ -822,6 +857,7 @@ int main(void)
 	test_restart(SIGTERM);
 	test_damaged();
 	test_unrecorded();
+	test_longest();
 	test_most();
 	disconnect(user);
 	disconnect(admin);
