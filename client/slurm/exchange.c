@@ -117,7 +117,8 @@ int exchange_lock(struct exchange *x, uint64_t deadline_usec)
 	int fd;
 
 	snprintf(name, sizeof(name), "lock.%u@%s", x->restart, x->node);
-	fd = openat(x->fd, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_APPEND, 0600);
+	fd = openat(x->fd, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_APPEND,
+		    0600);
 	if (fd < 0)
 		return -errno;
 	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
@@ -167,7 +168,8 @@ static int put_file(struct exchange *x, const char *name, const char *text, size
 	int fd, r;
 
 	snprintf(aside, sizeof(aside), "new.%d@%s", (int)getpid(), x->node);
-	fd = openat(x->fd, aside, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	fd = openat(x->fd, aside,
+		    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
 	r = write_all(fd, text, n);
@@ -212,7 +214,7 @@ static int look(struct exchange *x, char **names, uint32_t nodes)
 	int fd;
 
 	snprintf(touch, sizeof(touch), "look.%d@%s", (int)getpid(), x->node);
-	fd = openat(x->fd, touch, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	fd = openat(x->fd, touch, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 	if (fd >= 0) {
 		close(fd);
 		unlinkat(x->fd, touch, 0);
@@ -235,7 +237,7 @@ static int look(struct exchange *x, char **names, uint32_t nodes)
 
 static void append_file(struct exchange *x, const char *name, FILE *all)
 {
-	int fd = openat(x->fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = openat(x->fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	size_t total = 0;
 	char text[4096];
 	ssize_t n;
