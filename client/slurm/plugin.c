@@ -48,6 +48,7 @@ spank_f slurm_spank_init, slurm_spank_init_post_opt, slurm_spank_job_prolog, slu
 #define PROLOG_VARIABLE "RDMAREG" /* the prolog sees it with Slurm's prefix, SPANK_ */
 #define INHERITED_PREFIX "SLURM_SPANK__SLURM_SPANK_OPTION_"
 #define INHERITED_SUFFIX "_rdmareg"
+#define FD_PREFIX "RDMAREG_FD_" /* and the name of a region: its memory, inherited */
 #define SESSION_BYTES 48
 #define NODE_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
 #define USEC_PER_SEC 1000000ull
@@ -531,6 +532,30 @@ static int lacks_required(const struct task *t, const char *path)
 	return found < wanted;
 }
 
+/* A step that was started in another's task has that one's: numbers of what it did not inherit. */
+static void forget_caller(spank_t sp)
+{
+	char **job = NULL;
+	char name[SPEC_NAME_BYTES + 16];
+
+	spank_unsetenv(sp, "RDMAREG_TICKETS");
+	spank_unsetenv(sp, "RDMAREG_MISSING");
+	/* each is found anew: unsetting one moves the others */
+	while (spank_get_item(sp, S_JOB_ENV, &job) == ESPANK_SUCCESS && job) {
+		size_t n = 0;
+
+		for (; *job && !n; job++)
+			if (!strncmp(*job, FD_PREFIX, strlen(FD_PREFIX)))
+				n = strcspn(*job, "=");
+		if (!n || n >= sizeof(name))
+			break;
+		memcpy(name, job[-1], n);
+		name[n] = '\0';
+		if (spank_unsetenv(sp, name) != ESPANK_SUCCESS)
+			break;
+	}
+}
+
 static void tell_memory(spank_t sp, const struct spec_list *list)
 {
 	char variable[SPEC_NAME_BYTES + 16], value[16], *c;
@@ -539,7 +564,7 @@ static void tell_memory(spank_t sp, const struct spec_list *list)
 	for (i = 0; i < list->n; i++) {
 		if (!memory.fd[i])
 			continue;
-		snprintf(variable, sizeof(variable), "RDMAREG_FD_%s", list->specs[i].name);
+		snprintf(variable, sizeof(variable), FD_PREFIX "%s", list->specs[i].name);
 		for (c = variable; *c; c++)
 			if (*c == '.' || *c == '-')
 				*c = '_';
@@ -562,10 +587,16 @@ int slurm_spank_task_init(spank_t sp, int argc, char **argv)
 	char path[PATH_MAX] = "", value[16], why[PATH_MAX + 64] = "";
 	int missing = 0, r;
 
-	if (!spank_remote(sp) || is_extern(sp) || read_list(sp, &t.list) < 0 || !t.list.n)
+	if (!spank_remote(sp) || is_extern(sp))
+		return 0;
+	forget_caller(sp);
+	if (read_list(sp, &t.list) < 0 || !t.list.n)
 		return 0;
 	read_settings(&t.settings, argc, argv);
 	r = identify(sp, &t);
+	/* what the program registers itself is the job's too, and ends with it */
+	if (r == 0)
+		spank_setenv(sp, "RDMAREG_SESSION", t.session, 1);
 	if (r == 0)
 		r = exchange_path(t.x.path, t.settings.directory, t.uid, t.job);
 	if (r == 0)
@@ -642,6 +673,17 @@ static int release_regions(struct rdmareg *bus, uint64_t grace_usec, uint32_t ui
 	return r == -ENOENT ? 0 : r;
 }
 
+/* What is late ends by itself; who wonders why a device is still busy finds it in the log. */
+static void log_late(struct rdmareg_released *l, uint32_t job, const char *session)
+{
+	struct rdmareg_released_region region = { .size = sizeof(region) };
+
+	while (rdmareg_released_next(l, &region) > 0)
+		if (region.outcome == RDMAREG_RELEASE_LATE)
+			slurm_error("rdmareg: job %u: region %llu of session %s is late: %s", job,
+				    (unsigned long long)region.region, session, region.text);
+}
+
 static void release_job(const struct settings *s, uint32_t uid, uint32_t job)
 {
 	struct rdmareg_open_options options = {
@@ -653,13 +695,17 @@ static void release_job(const struct settings *s, uint32_t uid, uint32_t job)
 		.grace_usec = s->release_grace_usec ? s->release_grace_usec : RDMAREG_NO_GRACE,
 		.limit_usec = RELEASE_LIMIT_SEC * USEC_PER_SEC / 2,
 	};
+	struct rdmareg_released *released = NULL;
 	char session[SESSION_BYTES];
 	struct rdmareg *bus;
 	int r = rdmareg_open(&options, &bus);
 
 	snprintf(session, sizeof(session), "slurm.%u", job);
 	if (r == 0) {
-		r = rdmareg_session_release(bus, uid, session, &release, NULL);
+		r = rdmareg_session_release(bus, uid, session, &release, &released);
+		if (released)
+			log_late(released, job, session);
+		rdmareg_released_free(released);
 		if (r == -ENXIO)
 			r = release_regions(bus, release.grace_usec, uid, session);
 		bus = rdmareg_close(bus);

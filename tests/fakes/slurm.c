@@ -70,6 +70,9 @@ spank_err_t spank_get_item(spank_t sp, spank_item_t item, ...)
 	case S_JOB_NODEID:
 		*va_arg(arguments, uint32_t *) = world.node;
 		break;
+	case S_JOB_ENV:
+		*va_arg(arguments, char ***) = environ;
+		break;
 	case S_SLURM_RESTART_COUNT:
 		*va_arg(arguments, uint32_t *) = 0;
 		break;
@@ -95,6 +98,14 @@ spank_err_t spank_setenv(spank_t sp, const char *var, const char *val, int overw
 	(void)sp;
 	printf("%s=%s\n", var, val);
 	return setenv(var, val, overwrite) ? ESPANK_BAD_ARG : ESPANK_SUCCESS;
+}
+
+spank_err_t spank_unsetenv(spank_t sp, const char *var)
+{
+	(void)sp;
+	if (getenv(var))
+		printf("-%s\n", var);
+	return unsetenv(var) ? ESPANK_BAD_ARG : ESPANK_SUCCESS;
 }
 
 spank_err_t spank_job_control_setenv(spank_t sp, const char *name, const char *value, int overwrite)

@@ -33,6 +33,18 @@ hook task_init 1 7 "$uid" 0 1 0 || failed "a task of a job that asks for nothing
 [ ! -e "$dir/$uid-7" ] || failed "has no directory"
 ! grep -q = "$dir/out" || failed "has nothing in its environment"
 
+# a step finds what is its own, not what its caller had
+stale="RDMAREG_TICKETS=/x RDMAREG_MISSING=0 RDMAREG_FD_a=5 RDMAREG_FD_b_c=6"
+for list in none /etc/passwd; do
+	(export $stale SLURM_RDMAREG=$list RDMAREG_FDX=1 && hook task_init 1 6 "$uid" 0 1 0) || failed "a task in a task: $list"
+	for variable in $stale; do
+		grep -qx -e "-${variable%%=*}" "$dir/out" || failed "$list: $variable stays"
+	done
+	! grep -q RDMAREG_FDX "$dir/out" || failed "$list: what is the user's stays"
+done
+grep -qx "RDMAREG_SESSION=slurm.6" "$dir/out" || failed "the job's session"
+"$played" "$plugin" job_epilog 1 6 "$uid" 0 1 0 "directory=$dir" >/dev/null 2>&1
+
 # no daemon: the task runs, and finds why
 export SLURM_RDMAREG="/etc/passwd;memfd:4096,name=m"
 hook task_init 1 7 "$uid" 0 2 0 || failed "a task without a daemon"
