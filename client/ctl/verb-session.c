@@ -66,6 +66,26 @@ static int print(struct ctl *ctl, struct rdmareg *c, uint32_t uid, const char *n
 	return EXIT_OK;
 }
 
+/* After it was changed. Who may change another's session may still not see it: what is known, then. */
+static int print_changed(struct ctl *ctl, struct rdmareg *c, uint32_t uid, const char *name)
+{
+	struct rdmareg_session_info info = { .size = sizeof(info) };
+	json_object *o;
+
+	if (uid == geteuid() || rdmareg_session_get(c, uid, name, &info) != -ENXIO)
+		return print(ctl, c, uid, name);
+	o = json_object_new_object();
+	json_object_object_add(o, "uid", json_object_new_uint64(uid));
+	json_object_object_add(o, "name", json_object_new_string(name));
+	if (ctl->json) {
+		ctl_print_json(o);
+		return EXIT_OK;
+	}
+	table_print_object(ctl, o);
+	json_object_put(o);
+	return EXIT_OK;
+}
+
 struct limits_options {
 	const char *user;
 	struct rdmareg_session_limits limits;
@@ -91,7 +111,7 @@ static int create(struct ctl *ctl, const void *options, char **arguments, int n)
 		return r;
 	o.limits.size = sizeof(o.limits);
 	r = rdmareg_session_create(c, uid, arguments[0], &o.limits);
-	return r < 0 ? ctl_failed(r) : print(ctl, c, uid, arguments[0]);
+	return r < 0 ? ctl_failed(r) : print_changed(ctl, c, uid, arguments[0]);
 }
 
 static int set(struct ctl *ctl, const void *options, char **arguments, int n)
@@ -112,7 +132,7 @@ static int set(struct ctl *ctl, const void *options, char **arguments, int n)
 	if (r)
 		return r;
 	r = rdmareg_session_set_limits(c, uid, arguments[0], &o.limits);
-	return r < 0 ? ctl_failed(r) : print(ctl, c, uid, arguments[0]);
+	return r < 0 ? ctl_failed(r) : print_changed(ctl, c, uid, arguments[0]);
 }
 
 struct named_options {
@@ -149,7 +169,7 @@ static int drain(struct ctl *ctl, const void *options, char **arguments, int n)
 	if (r)
 		return r;
 	r = rdmareg_session_drain(c, uid, arguments[0]);
-	return r < 0 ? ctl_failed(r) : print(ctl, c, uid, arguments[0]);
+	return r < 0 ? ctl_failed(r) : print_changed(ctl, c, uid, arguments[0]);
 }
 
 struct list_options {

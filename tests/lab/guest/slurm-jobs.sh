@@ -31,9 +31,13 @@ cat >$RDMAREG_JOBS/array.sh <<'EOF'
 #!/bin/sh
 srun sh -c 'grep -c " rdmareg://" "$RDMAREG_TICKETS" >$RDMAREG_JOBS/array.$SLURM_ARRAY_TASK_ID'
 EOF
-array=$(as_good sbatch --parsable -D /tmp -o /dev/null --array=1-20 -N1 -n1 --rdmareg=/mnt/xfs/model:rw,required $RDMAREG_JOBS/array.sh)
+array=$(as_good sbatch --parsable -D /tmp -o "$RDMAREG_JOBS/array-log.%a" --array=1-20 -N1 -n1 --rdmareg=/mnt/xfs/model:rw,required $RDMAREG_JOBS/array.sh)
 WAIT_SEC=400 check "array: all of it ends" wait_for job_over "$array"
 expect_equal "array: each of 20 had its ticket" 20 "$(cat $RDMAREG_JOBS/array.* | grep -cx 1)"
+# of those that had none, the reason
+for i in $(seq 20); do
+	[ "$(cat "$RDMAREG_JOBS/array.$i" 2>/dev/null)" = 1 ] || sed "s/^/# array task $i: /" "$RDMAREG_JOBS/array-log.$i"
+done
 nothing_is_left array
 
 # --- requeued: the number of the job stays, its tickets do not

@@ -571,6 +571,13 @@ static void test_sessions(void)
 {
 	json_object *o;
 
+	/* what nobody could release is not made */
+	if (!geteuid()) {
+		run_on_terminal("linux", NULL, NOBODY,
+				(const char *const[]){ "register", "/proc/self/exe", "--uid", "1",
+						       "--export", NULL });
+		assert(says("--export of a region of 1 takes root"));
+	}
 	assert(run_ctl("session create job-7 --uid root --max-regions 4 --max-memory 64M") == 0);
 	assert(!strcmp(mock_said(), " MaxRegions=4 MaxMemory=67108864"));
 	assert(says("name: job-7\n") && says("max memory bytes: 64M") && says("state: active") &&
@@ -589,6 +596,12 @@ static void test_sessions(void)
 	assert(run_ctl("session list --state ended --json") == 0 && !strcmp(out, "[]\n"));
 	assert(run_ctl("session set other --uid 1000 --max-bytes default --max-tickets 3") == 0);
 	assert(!strcmp(mock_said(), " MaxBytes=0 MaxTickets=3") && says("max tickets: 3\n"));
+	assert(run_ctl("session create unseen --uid 4712") == 0 && says("name: unseen\n"));
+	assert(run_ctl("session set unseen --uid 4712 --max-peers 1") == 0 && says("uid: 4712\n"));
+	assert(run_ctl("session drain unseen --uid 4712 --json") == 0 && says("\"uid\":4712") &&
+	       says("\"name\":\"unseen\""));
+	assert(run_ctl("session show unseen --uid 4712") == 3);
+	assert(run_ctl("session release unseen --uid 4712") == 0);
 	assert(run_ctl("session drain other --uid 1000") == 0 && says("state: draining"));
 	assert(run_ctl("session show other --uid 1000 --json") == 0 &&
 	       says("\"state\":\"draining\""));
