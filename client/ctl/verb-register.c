@@ -234,10 +234,11 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 		ro.for_uid = 1;
 		/* neither export nor release would find it, and it would stay */
 		if (o->export && geteuid() && ro.uid != geteuid())
-			return ctl_error(EXIT_USAGE,
-					 "register: --export of a region of %s takes root: register "
-					 "it without, and let %s export it",
-					 o->user, o->user);
+			return ctl_error(
+				EXIT_USAGE,
+				"register: --export of a region of %s takes root: register "
+				"it without, and let %s export it",
+				o->user, o->user);
 	}
 	if (o->policy == RDMAREG_POLICY_HOLD || o->user)
 		agent_begin();
