@@ -35,7 +35,8 @@ struct rdmareg_open_as_options {
  * may be called in any thread, and leaves no child behind.
  * @path: also through symbolic links, as far as that user may follow them, and in the mount
  * 	namespace of the caller.
- * @flags: O_RDONLY or O_RDWR, and others of open(2) that neither make nor shorten a file.
+ * @flags: an access mode, and any of O_CLOEXEC, O_NOFOLLOW, O_NOATIME, O_DIRECT, O_SYNC, O_DSYNC and
+ * 	O_LARGEFILE.
  * @ret_fd: a regular file or character device, close-on-exec. What is done with it may wait for
  * 	its filesystem; rdmareg_register() does not.
  *

@@ -19,8 +19,9 @@ extern "C" {
 struct rdmareg_open_options {
 	size_t size;
 	/*
-	 * longest wait for register, prefetch, configure, release, revoke, restore, sync and evict;
-	 * default 10 minutes. Other calls: 25 s
+	 * longest wait for register, prefetch, configure, release, revoke, restore, sync, evict,
+	 * reload, making and destroying DAX devices, and creating, limiting and releasing sessions
+	 * (rdmareg_session_release() says when longer); default 10 minutes. Other calls: 25 s
 	 */
 	uint64_t work_timeout_usec;
 	/*
@@ -86,7 +87,8 @@ struct rdmareg_register_options {
 };
 
 /*
- * rdmareg_register: make a range of a file reachable. Blocks until it is (see work_timeout_usec).
+ * rdmareg_register: make a range of a file reachable. Blocks until it is, and until all of it is
+ * prefetched unless no_warm is set (see work_timeout_usec).
  * @fd: a regular file, memfd or device-dax descriptor; it is duplicated, the caller may close it.
  * 	It is the authority: READ_WRITE needs one opened O_RDWR.
  * @offset: a multiple of the page size. @length: bytes; 0: to the end of the file as it is now.
@@ -97,7 +99,10 @@ struct rdmareg_register_options {
  *
  * EBADF: not such a file, O_PATH, O_WRONLY. ERANGE: unaligned, empty, overflowing, at or beyond the
  * end of the file. EACCES: READ_WRITE of a descriptor not open for writing; @uid without the right.
- * EINVAL: an option or @access. ENOTUNIQ: a region of the session has that name. EDQUOT: a limit of the tenant. ENODEV: no RDMA device with on-demand paging has an
+ * EINVAL: an option or @access. ENOTUNIQ: a region of the session has that name. EDQUOT: a limit of
+ * the tenant. EBUSY: the session drains or ends, or too much is under way. ETIME: the storage or the
+ * keeper has not answered in time. EOPNOTSUPP: this rdmaregd, keeper or kernel cannot do it. EIO: it
+ * failed otherwise, as the sentence says. ENODEV: no RDMA device with on-demand paging has an
  * address on this machine. EOWNERDEAD: the tenant's keeper died while doing it.
  */
 int rdmareg_register(struct rdmareg *c, int fd, uint64_t offset, uint64_t length,
@@ -118,7 +123,8 @@ struct rdmareg_register_request {
  * descriptors with one call. The pages are prefetched side by side.
  * @requests: each as the arguments of rdmareg_register(); @n: how many, at least 1, at most 65536.
  * @atomic: 1: all or none: if one fails, those that were registered are released before this
- * 	returns. 0: each for itself.
+ * 	returns; if the process ends meanwhile, detached ones that were registered already stay.
+ * 	0: each for itself.
  * @ret: room for @n handles; NULL for those that were not registered. Filled on failure as well, unless
  * 	the arguments are wrong.
  * @ret_errors: NULL, or room for @n: 0, or a negative errno as of rdmareg_register(); after an

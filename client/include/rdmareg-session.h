@@ -5,8 +5,8 @@
  *
  * What always holds: a session is named by a user and a name, there are no handles, and it does not
  * end with the context that created it. Its user may see it and register into it (`session` in
- * struct rdmareg_register_options). Creating, draining, releasing it and changing its limits is for
- * root, and for who has the polkit authorization org.rdmareg.Registry1.sessions.
+ * struct rdmareg_register_options). Only root, and users with the polkit authorization
+ * org.rdmareg.Registry1.sessions, can create, drain and release it and change its limits.
  *
  * A session that nobody created, because somebody registered with its name, is none of these: it is
  * only a name that divides a user's regions.
@@ -25,7 +25,7 @@ struct rdmareg_sessions; /* a walk over sessions */
 struct rdmareg_released; /* what became of the regions of a session that was released */
 
 /*
- * As a limit, of a number or of bytes: the one that the administrator set (rdmaregd.conf(5)), again.
+ * As a limit, of a number or of bytes: back to the administrator's setting (rdmaregd.conf(5)).
  */
 #define RDMAREG_LIMIT_DEFAULT UINT32_MAX
 #define RDMAREG_BYTES_DEFAULT UINT64_MAX
@@ -39,7 +39,8 @@ struct rdmareg_session_limits {
 	uint64_t bytes; /* registered, of all its regions together; at least 4096 */
 	/*
 	 * of its keepers together, with the pages that they prefetch or that peers fault in; at
-	 * least 32 MiB
+	 * least 32 MiB. There is no setting for it: by default only MemoryMax= of the user's slice
+	 * and of rdmareg.slice bound the keepers, and neither is set as shipped
 	 */
 	uint64_t memory_bytes;
 	uint32_t regions;
@@ -54,10 +55,12 @@ struct rdmareg_session_limits {
  * 	becomes the one that is created, with them.
  * @limits: NULL: the administrator's.
  *
- * Creating it again with the same limits is no error, and changes nothing. EEXIST: it has other
- * limits; the sentence says which. EBUSY: it is being released: create it when that is over.
- * EINVAL: @name, a limit, or no user has that @uid. EACCES: not root, and not authorized. EDQUOT:
- * rdmaregd has no room for one more. ETIME: the user database does not answer.
+ * Creating it again with the same limits is no error, and changes nothing, also while it drains:
+ * look at its state. EEXIST: it has other limits, or they were changed since; the sentence says
+ * which. EBUSY: it is being released: create it when that is over. EINVAL: @name, a limit, or no
+ * user has that @uid. EACCES: not root, and not authorized. EDQUOT: sessions_max of rdmaregd.conf,
+ * or no user id is left for a keeper. ETIME: the user database does not answer. EIO: it cannot be
+ * recorded, or systemd refuses its slice.
  */
 int rdmareg_session_create(struct rdmareg *c, uint32_t uid, const char *name,
 			   const struct rdmareg_session_limits *limits);
@@ -90,15 +93,16 @@ int rdmareg_session_get(struct rdmareg *c, uint32_t uid, const char *name,
 
 /*
  * rdmareg_session_drain: nothing more can be registered into it; what is registered stays. It
- * cannot be taken back. Doing it again is no error. EBUSY: it is being released. ENXIO, EACCES,
- * EINVAL: as above.
+ * cannot be taken back. Doing it again is no error. EBUSY: it is being released. EIO: it cannot be
+ * recorded. ENXIO, EACCES, EINVAL: as above.
  */
 int rdmareg_session_drain(struct rdmareg *c, uint32_t uid, const char *name);
 
 /*
  * rdmareg_session_set_limits: change those limits that are not 0. They count for what comes: what
  * the session has above a lower limit stays. EBUSY: it is being released. EINVAL: a limit, or none
- * was given. ENXIO, EACCES: as above.
+ * was given. EIO: they cannot be recorded, or systemd refuses the memory limit; it stays as it was.
+ * ENXIO, EACCES: as above.
  */
 int rdmareg_session_set_limits(struct rdmareg *c, uint32_t uid, const char *name,
 			       const struct rdmareg_session_limits *limits);
@@ -122,12 +126,15 @@ struct rdmareg_session_release_options {
 
 /*
  * rdmareg_session_release: end the session, and with it all its regions at the same time. Blocks
- * until all are gone, or the limit is over; what is late then goes on ending.
+ * until all are gone, or the limit is over; what is late then goes on ending. The limit binds a
+ * daemon that answers; else the call ends with ETIMEDOUT after work_timeout_usec, or 25 s after the
+ * limit if that is later.
  * @ret: NULL, or what became of each region; freed with rdmareg_released_free(), also after the
  * 	context.
  *
  * Releasing it again while it ends is no error. ENXIO: nobody created it, or it is gone: for who
- * cleans up, that is success. EACCES, EINVAL: as above.
+ * cleans up, that is success. EDQUOT: too many calls of this user wait for an answer. EIO:
+ * rdmaregd is being stopped, and its successor goes on with the release. EACCES, EINVAL: as above.
  */
 int rdmareg_session_release(struct rdmareg *c, uint32_t uid, const char *name,
 			    const struct rdmareg_session_release_options *options,
