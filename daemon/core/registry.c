@@ -277,11 +277,11 @@ void registry_end_session(struct registry *r, uint32_t index)
 	t->own = (struct session_limits){ 0 };
 }
 
-static int compare_tenants(const struct tenant *a, const struct tenant *b)
+static bool is_before(const struct tenant *a, const struct tenant *b)
 {
 	if (a->uid != b->uid)
-		return a->uid < b->uid ? -1 : 1;
-	return strcmp(a->session, b->session);
+		return a->uid < b->uid;
+	return strcmp(a->session, b->session) < 0;
 }
 
 bool registry_next_session(const struct registry *r, const uint32_t *uid,
@@ -293,8 +293,7 @@ bool registry_next_session(const struct registry *r, const uint32_t *uid,
 		const struct tenant *t = &r->tenants[i];
 
 		if (!t->used || t->kind != TENANT_SESSION || (uid && t->uid != *uid) ||
-		    (after && compare_tenants(t, after) <= 0) ||
-		    (next && compare_tenants(t, next) >= 0))
+		    (after && !is_before(after, t)) || (next && is_before(next, t)))
 			continue;
 		next = t;
 		*ret_index = i;

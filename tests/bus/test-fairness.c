@@ -485,7 +485,7 @@ static void test_long_paths(void)
 				new_call(caller, path, RDMAREG_MANAGER_INTERFACE, "Subscribe"),
 				&r));
 			check_text(r.error, SD_BUS_ERROR_UNKNOWN_OBJECT);
-			check(strstr(r.text, "more than 128 characters"));
+			check(strstr(r.text, "more than 199 characters"));
 		}
 		disconnect(caller);
 	}

@@ -36,7 +36,7 @@ hook task_init 1 7 "$uid" 0 1 0 || failed "a task of a job that asks for nothing
 # a step finds what is its own, not what its caller had
 stale="RDMAREG_TICKETS=/x RDMAREG_MISSING=0 RDMAREG_FD_a=5 RDMAREG_FD_b_c=6"
 for list in none /etc/passwd; do
-	(export $stale SLURM_RDMAREG=$list RDMAREG_FDX=1 && hook task_init 1 6 "$uid" 0 1 0) || failed "a task in a task: $list"
+	(for pair in $stale SLURM_RDMAREG=$list RDMAREG_FDX=1; do export "${pair?}"; done; hook task_init 1 6 "$uid" 0 1 0) || failed "a task in a task: $list"
 	for variable in $stale; do
 		grep -qx -e "-${variable%%=*}" "$dir/out" || failed "$list: $variable stays"
 	done

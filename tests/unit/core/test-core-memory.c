@@ -15,7 +15,15 @@
 #include "core/registry.h"
 #include "util/cleanup.h"
 
-static const struct registry_limits limits = { 1000, 100000, 1000, 100, 100 };
+static const struct registry_limits limits = {
+	.regions_per_tenant = 1000,
+	.bytes_per_tenant = 100000,
+	.regions_per_client = 1000,
+	.tenants_per_uid = 100,
+	.tenants = 100,
+	.sessions = 1,
+	.ids = 200,
+};
 static bool starving;
 static unsigned int left; /* allocations that are granted before one is refused */
 
@@ -115,12 +123,16 @@ static void test_too_little(void)
 	static const unsigned int granted[] = { 0, 1, 1 };
 	_cleanup_(registry_freep) struct registry *r = NULL;
 	struct region *x = NULL;
+	static const struct session_limits own = { 0 };
 	uint32_t t = 77;
 
 	forget_arrays();
 	assert(registry_new(&r, &limits) == 0);
 	starve(0);
 	assert(registry_get_tenant(r, 1, "d", &t) == -ENOMEM && t == 77 && !registry_tenant(r, 0));
+	starve(0);
+	assert(registry_create_session(r, 1, "s", &own, 1, &t) == -ENOMEM &&
+	       !registry_tenant(r, 0));
 	feed();
 	assert(registry_get_tenant(r, 1, "d", &t) == 0);
 	for (size_t i = 0; i < sizeof(granted) / sizeof(*granted); i++) {

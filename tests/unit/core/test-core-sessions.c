@@ -89,6 +89,12 @@ static void test_ids(void)
 	assert(create(r, 1, "plain", &u) == 0 && u == plain);
 	registry_end_session(r, t); /* its keeper may still have one */
 	assert(create(r, 1, "a", &u) == 0 && u == t);
+	registry_free(steal_pointer(r));
+	/* those of plain tenants count as well */
+	assert(registry_new(&r, &few) == 0);
+	assert(registry_get_tenant(r, 1, "plain", &t) == 0);
+	assert(registry_get_tenant(r, 2, "plain", &t) == 0);
+	assert(create(r, 1, "a", &t) == 0 && create(r, 1, "b", &t) == REGISTRY_E_IDS);
 }
 
 /* Where it has limits of its own they count, else the general ones. */
@@ -180,17 +186,17 @@ static void test_order(void)
 	static const struct {
 		uint32_t uid;
 		const char *name;
-	} sessions[] = { { 2, "b" }, { 10, "a" }, { 2, "a" } };
-	static const int order[] = { 2, 0, 1 };
+	} sessions[] = { { 10, "a" }, { 2, "b" }, { 2, "a" } };
+	static const int order[] = { 2, 1, 0 };
 	_cleanup_(registry_freep) struct registry *r = new_registry();
 	const struct tenant *after = NULL, gone = { .uid = 2, .session = "aa" };
 	const uint32_t two = 2, three = 3;
 	uint32_t t;
 
 	assert(!registry_next_session(r, NULL, NULL, &t));
-	assert(registry_get_tenant(r, 1, "plain", &t) == 0); /* not created: not found */
 	for (int i = 0; i < 3; i++)
 		assert(create(r, sessions[i].uid, sessions[i].name, &t) == 0);
+	assert(registry_get_tenant(r, 1, "plain", &t) == 0); /* not created: not found */
 	for (int i = 0; i < 3; i++) {
 		assert(registry_next_session(r, NULL, after, &t));
 		after = registry_tenant(r, t);
