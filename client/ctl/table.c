@@ -197,6 +197,10 @@ int table_print(const struct ctl *ctl, const struct column *columns, size_t n, j
 	struct libscols_table *table;
 	int r = 0;
 
+	if (ctl->json) {
+		ctl_print_json(json_object_get(rows));
+		return 0;
+	}
 	if (!json_object_array_length(rows)) {
 		if (none && isatty(STDOUT_FILENO))
 			puts(none);
@@ -219,7 +223,7 @@ int table_print(const struct ctl *ctl, const struct column *columns, size_t n, j
 	return r ? ctl_error(EXIT_FAILED, "printing a table: %s", strerror(-r)) : 0;
 }
 
-void table_print_object(const struct ctl *ctl, json_object *row)
+static void print_object(const struct ctl *ctl, json_object *row)
 {
 	char cell[CELL_BYTES], name[64];
 
@@ -247,4 +251,14 @@ void table_print_object(const struct ctl *ctl, json_object *row)
 		else
 			printf("%20s: %s\n", name, text);
 	}
+}
+
+void table_show(const struct ctl *ctl, json_object *o)
+{
+	if (ctl->json) {
+		ctl_print_json(o);
+		return;
+	}
+	print_object(ctl, o);
+	json_object_put(o);
 }

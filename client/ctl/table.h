@@ -33,13 +33,13 @@ struct column {
 };
 
 /*
- * A line per element of the array. 0 or an exit status.
+ * A line per element of the array, or all of it as JSON. 0 or an exit status.
  * @none: what a terminal is told where there is not one; scripts get no line. NULL: nothing.
  */
 int table_print(const struct ctl *ctl, const struct column *columns, size_t n, json_object *rows,
 		const char *none);
 
-/* A line per member that is not empty. */
-void table_print_object(const struct ctl *ctl, json_object *row);
+/* A line per member that is not empty, or all of it as JSON; the object is freed. */
+void table_show(const struct ctl *ctl, json_object *o);
 
 #endif

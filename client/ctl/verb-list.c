@@ -66,8 +66,6 @@ static int list(struct ctl *ctl, const void *options, char **arguments, int n)
 		json_object_array_add(regions, model_region(&info));
 	if (r < 0)
 		status = ctl_failed(r);
-	else if (ctl->json)
-		ctl_print_json(json_object_get(regions));
 	else
 		status = table_print(ctl, columns, sizeof(columns) / sizeof(columns[0]), regions,
 				     none_to_list(o));
@@ -80,7 +78,6 @@ static int show(struct ctl *ctl, const void *options, char **arguments, int n)
 {
 	_cleanup_(region_cleanup) struct rdmareg_region *region = NULL;
 	struct rdmareg_region_info info = { .size = sizeof(info) };
-	json_object *o;
 	int r;
 
 	(void)options;
@@ -89,13 +86,7 @@ static int show(struct ctl *ctl, const void *options, char **arguments, int n)
 	if (r)
 		return r;
 	rdmareg_region_get_info(region, &info);
-	o = model_region(&info);
-	if (ctl->json) {
-		ctl_print_json(o);
-		return EXIT_OK;
-	}
-	table_print_object(ctl, o);
-	json_object_put(o);
+	table_show(ctl, model_region(&info));
 	return EXIT_OK;
 }
 

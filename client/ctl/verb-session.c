@@ -51,18 +51,11 @@ static int begin(struct ctl *ctl, const char *user, uint32_t *ret_uid, struct rd
 static int print(struct ctl *ctl, struct rdmareg *c, uint32_t uid, const char *name)
 {
 	struct rdmareg_session_info info = { .size = sizeof(info) };
-	json_object *o;
 	int r = rdmareg_session_get(c, uid, name, &info);
 
 	if (r < 0)
 		return ctl_failed(r);
-	o = model_session(&info);
-	if (ctl->json) {
-		ctl_print_json(o);
-		return EXIT_OK;
-	}
-	table_print_object(ctl, o);
-	json_object_put(o);
+	table_show(ctl, model_session(&info));
 	return EXIT_OK;
 }
 
@@ -70,19 +63,19 @@ static int print(struct ctl *ctl, struct rdmareg *c, uint32_t uid, const char *n
 static int print_changed(struct ctl *ctl, struct rdmareg *c, uint32_t uid, const char *name)
 {
 	struct rdmareg_session_info info = { .size = sizeof(info) };
+	int r = rdmareg_session_get(c, uid, name, &info);
 	json_object *o;
 
-	if (uid == geteuid() || rdmareg_session_get(c, uid, name, &info) != -ENXIO)
-		return print(ctl, c, uid, name);
-	o = json_object_new_object();
-	json_object_object_add(o, "uid", json_object_new_uint64(uid));
-	json_object_object_add(o, "name", json_object_new_string(name));
-	if (ctl->json) {
-		ctl_print_json(o);
-		return EXIT_OK;
+	if (r >= 0) {
+		o = model_session(&info);
+	} else if (r == -ENXIO && uid != geteuid()) {
+		o = json_object_new_object();
+		json_object_object_add(o, "uid", json_object_new_uint64(uid));
+		json_object_object_add(o, "name", json_object_new_string(name));
+	} else {
+		return ctl_failed(r);
 	}
-	table_print_object(ctl, o);
-	json_object_put(o);
+	table_show(ctl, o);
 	return EXIT_OK;
 }
 
@@ -229,8 +222,6 @@ static int list(struct ctl *ctl, const void *options, char **arguments, int n)
 		json_object_array_add(sessions, model_session(&info));
 	if (r < 0)
 		status = ctl_failed(r);
-	else if (ctl->json)
-		ctl_print_json(json_object_get(sessions));
 	else
 		status = table_print(ctl, columns, sizeof(columns) / sizeof(columns[0]), sessions,
 				     none_to_list(o));

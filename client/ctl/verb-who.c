@@ -41,8 +41,6 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 		json_object_array_add(rows, model_holder(&holder));
 	if (r < 0)
 		status = ctl_failed_about(arguments[0], r);
-	else if (ctl->json)
-		ctl_print_json(json_object_get(rows));
 	else
 		status = table_print(ctl, columns, sizeof(columns) / sizeof(columns[0]), rows,
 				     "nobody");
