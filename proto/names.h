@@ -20,6 +20,9 @@
 #define RDMAREG_JOB_INTERFACE "org.rdmareg.Registry1.Job"
 #define RDMAREG_SESSION_INTERFACE "org.rdmareg.Registry1.Session"
 
+/* What the name of a session or a region is made of. */
+#define RDMAREG_NAME_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
+
 /* polkit actions: systemd/org.rdmareg.Registry1.policy */
 #define RDMAREG_ACTION_HOLD "org.rdmareg.Registry1.hold"
 #define RDMAREG_ACTION_EVICT "org.rdmareg.Registry1.evict"

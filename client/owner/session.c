@@ -37,11 +37,9 @@ static const struct field known[] = {
 
 bool session_name_valid(const char *name)
 {
-	static const char allowed[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
 	size_t n = strnlen(name, NAME_MAX_BYTES + 1);
 
-	return n && n <= NAME_MAX_BYTES && strspn(name, allowed) == n;
+	return n && n <= NAME_MAX_BYTES && strspn(name, RDMAREG_NAME_CHARACTERS) == n;
 }
 
 int session_properties_read(struct session_properties *p, sd_bus_message *m)

@@ -51,11 +51,9 @@ struct registry {
 
 bool tenant_name_is_sound(const char *name, size_t size)
 {
-	static const char allowed[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
 	size_t n = strlen(name);
 
-	return n >= 1 && n < size && strspn(name, allowed) == n;
+	return n >= 1 && n < size && strspn(name, RDMAREG_NAME_CHARACTERS) == n;
 }
 
 int registry_new(struct registry **ret, const struct registry_limits *limits)
