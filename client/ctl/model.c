@@ -120,6 +120,32 @@ json_object *model_device(const struct rdmareg_device *d)
 	return o;
 }
 
+json_object *model_keeper(const struct rdmareg_keeper *k)
+{
+	json_object *o = json_object_new_object();
+
+	add_text(o, "name", k->name);
+	add_number(o, "uid", k->uid);
+	add_text(o, "session", k->session);
+	add_text(o, "state", k->state);
+	add_text(o, "trouble", k->trouble);
+	add_number(o, "pid", k->pid);
+	add_text(o, "unit", k->unit);
+	json_object_object_add(
+		o, "runs_as", k->runs_as == UINT32_MAX ? NULL : json_object_new_uint64(k->runs_as));
+	add_text(o, "device", k->device);
+	add_text(o, "address", k->address);
+	add_number(o, "version", k->version);
+	add_number(o, "version_min", k->min);
+	add_number(o, "version_max", k->max);
+	add_number(o, "regions", k->regions);
+	add_number(o, "bytes", k->bytes);
+	add_number(o, "peers", k->peers);
+	add_number(o, "attempts", k->attempts);
+	add_number(o, "since_usec", k->since_usec);
+	return o;
+}
+
 json_object *model_holder(const struct rdmareg_holder *h)
 {
 	json_object *o = json_object_new_object();

@@ -11,6 +11,7 @@
 /* Keys are the D-Bus property names in snake_case. */
 json_object *model_region(const struct rdmareg_region_info *info);
 json_object *model_session(const struct rdmareg_session_info *info);
+json_object *model_keeper(const struct rdmareg_keeper *k);
 json_object *model_device(const struct rdmareg_device *device);
 json_object *model_holder(const struct rdmareg_holder *holder);
 json_object *model_revocation(const struct rdmareg_revocation *revocation);

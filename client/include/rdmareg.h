@@ -10,6 +10,7 @@
  *   rdmareg-job.h     a long prefetch: its progress, giving it up
  *   rdmareg-demand.h  want blocks back: close a region, make it durable, clear a filesystem
  *   rdmareg-device.h  what this machine has that regions can be made of
+ *   rdmareg-keeper.h  the processes that have the regions
  *   rdmareg-import.h  use a region on the same machine through the adapter (mlx5)
  *   rdmareg-launch.h  for root's programs that act for users: open a file with a user's rights
  *   rdmareg-peer.h    reach a region from another machine
@@ -100,6 +101,8 @@ const char *rdmareg_last_error_name(void);
 #include "rdmareg-demand.h"
 
 #include "rdmareg-device.h"
+
+#include "rdmareg-keeper.h"
 
 #include "rdmareg-import.h"
 #include "rdmareg-launch.h"

@@ -403,6 +403,7 @@ const struct bus_handlers app_bus_handlers = {
 	.restore = app_restore,
 	.sync = app_sync,
 	.list_devices = app_list_devices,
+	.view_next_keeper = app_view_next_keeper,
 	.dax_is_within_limit = app_dax_is_within_limit,
 	.create_dax = app_create_dax,
 	.destroy_dax = app_destroy_dax,

@@ -127,6 +127,7 @@ static void remove_region(struct app *a, struct region *r, struct region_entry *
 		app_log(e->keeper, LOG_INFO, "region %" PRIu64 ": removed: %s", r->id,
 			region_end_names[e->end]);
 		proxy_note(e->keeper)->regions--;
+		proxy_note(e->keeper)->bytes -= r->length;
 	}
 	bus_forget_changes(a->bus, &e->news);
 	proxy_note(e->keeper)->peers -= r->peers;
@@ -140,6 +141,7 @@ static void announce(struct app *a, struct region_entry *e, const struct region_
 {
 	e->announced = true;
 	proxy_note(e->keeper)->regions++;
+	proxy_note(e->keeper)->bytes += v->region->length;
 	bus_tell_added(a->bus, v);
 	app_log(e->keeper, LOG_INFO,
 		"region %" PRIu64 ": %s of uid %" PRIu32 " session %s: %" PRIu64

@@ -381,6 +381,10 @@ int method_reload(sd_bus_message *m, void *userdata, sd_bus_error *error);
 
 int method_list_devices(sd_bus_message *m, void *userdata, sd_bus_error *error);
 
+/* --- manager-keepers.c */
+
+int method_list_keepers(sd_bus_message *m, void *userdata, sd_bus_error *error);
+
 /* --- manager-dax.c */
 
 int method_create_dax(sd_bus_message *m, void *userdata, sd_bus_error *error);

@@ -29,6 +29,7 @@
 #include "core/region.h"
 #include "core/registry.h"
 #include "counters.h"
+#include "keeper-state.h"
 
 struct bus;
 struct event_base;
@@ -273,6 +274,26 @@ struct device_view {
 	const char *quirks;
 };
 
+/* One keeper, for ListKeepers. Texts are borrowed. */
+struct keeper_view {
+	uint64_t number; /* rises from one to the next */
+	uint32_t uid;
+	const char *session;
+	uint32_t instance;
+	uint32_t pid;	  /* 0: it is not known yet */
+	uint32_t runs_as; /* UINT32_MAX: not known */
+	const char *unit; /* "": none, here and below */
+	const char *device;
+	const char *address;
+	uint32_t version, version_min, version_max; /* 0: none, not known */
+	enum keeper_state state;
+	const char *trouble;
+	uint32_t attempts;
+	uint32_t regions, peers;
+	uint64_t bytes;
+	uint64_t since_usec; /* CLOCK_MONOTONIC; 0: not known */
+};
+
 /* CreateDaxDevice. */
 struct dax_request {
 	uint32_t region; /* UINT32_MAX: any */
@@ -388,6 +409,9 @@ struct bus_handlers {
 	/* @add is called for each device; on a refusal, for none. */
 	int (*list_devices)(void *userdata, void (*add)(void *to, const struct device_view *v),
 			    void *to, struct failure *ret);
+	/* The first behind number @after, of this user; @uid: NULL: of all. False: there is none. */
+	bool (*view_next_keeper)(void *userdata, const uint32_t *uid, uint64_t after,
+				 struct keeper_view *ret);
 	/* May @c have so much more without being authorized? */
 	bool (*dax_is_within_limit)(void *userdata, const struct client *c, uint64_t size);
 	int (*create_dax)(void *userdata, struct client *c, const struct dax_request *q,

@@ -46,6 +46,7 @@
 #include "arbiter/settings.h"
 #include "core/registry.h"
 #include "keeper-protocol.h"
+#include "keeper-state.h"
 #include "util/log-limit.h"
 #include "util/offload.h"
 
@@ -178,6 +179,7 @@ struct proxy_note {
 	uint32_t tenant; /* index in the registry */
 	bool has_tenant;
 	uint32_t regions; /* it holds, as far as we were told */
+	uint64_t bytes;	  /* of these regions */
 	uint32_t peers;
 	struct log_limit log; /* lines that the tenant, or its keeper, causes */
 	uint32_t
@@ -195,6 +197,30 @@ struct proxy_note {
 	LIST_HEAD(, region_entry) list;
 };
 struct proxy_note *proxy_note(struct proxy *k);
+
+/* One keeper, as it is shown. Texts are borrowed until the next event is handled. */
+struct proxy_view {
+	uint64_t number; /* of the proxy: in the order in which they were made, from 1 */
+	uint32_t uid;
+	const char *session;
+	uint32_t instance;
+	pid_t pid;		   /* 0: it is not known yet */
+	uint32_t runs_as;	   /* UINT32_MAX: not known */
+	const char *unit;	   /* "": none */
+	const char *device;	   /* "": not known, or none */
+	const char *address;	   /* of its listener; likewise */
+	uint32_t version;	   /* that is spoken; 0: none */
+	struct keeper_versions of; /* that it speaks; 0: not known */
+	enum keeper_state state;
+	const char *trouble; /* why it is stuck or foreign, and what to do; "": it is not */
+	uint32_t attempts;   /* connections that were begun since it was last ready */
+	uint32_t regions, peers;
+	uint64_t bytes;
+	uint64_t started; /* process_start(); 0: not known */
+};
+/* The one with the smallest number above @after, of this user (NULL: of any). False: none is. */
+bool pool_view_next(const struct pool *ks, const uint32_t *uid, uint64_t after,
+		    struct proxy_view *ret);
 /* What is known of it and of its regions; NULL: it is not ours to talk to. */
 struct record *proxy_record(const struct proxy *k);
 /* Operations that it has not answered. */

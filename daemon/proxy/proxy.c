@@ -257,6 +257,8 @@ static const char *take_versions(struct proxy *k, const struct keeper_welcome *w
 	char range[2][32];
 
 	*k->mismatch = 0;
+	k->welcome.version = 0;
+	k->welcome.versions = w->versions;
 	if (!keeper_versions_are_sound(&w->versions))
 		return "versions that cannot be";
 	if (w->version != keeper_version_choose(ours, &w->versions))
@@ -363,6 +365,7 @@ static const char *on_listing(struct proxy *k, const struct keeper_message *m)
 	proxy_ask_again(k);
 	k->phase = PHASE_READY;
 	k->listing = k->rested = k->silent = k->estranged = false;
+	k->attempts = 0;
 	k->set->ready++;
 	end_start(k);
 	k->ready_usec = now_monotonic_usec();
@@ -503,6 +506,7 @@ static void greet(struct proxy *k)
 	pid_t pid;
 
 	k->phase = PHASE_GREETING;
+	k->attempts++;
 	if (link_peer(k->link, &pid, &uid, &pidfd) == 0)
 		why = proxy_instance_check(k, pid, uid);
 	if (why) {
@@ -643,6 +647,7 @@ int proxy_new(struct proxy **ret, struct pool *ks, uint32_t uid, const char *ses
 	if (!k)
 		return -ENOMEM;
 	k->set = ks;
+	k->number = ++ks->last_number;
 	k->uid = uid;
 	k->pidfd = -1;
 	TAILQ_INIT(&k->operations);

@@ -46,6 +46,7 @@ struct operation {
 
 struct proxy {
 	struct pool *set;
+	uint64_t number; /* its place among all that there were */
 	uint32_t uid;
 	char session[TENANT_SESSION_MAX];
 	char name[TENANT_SESSION_MAX + 12];
@@ -86,6 +87,7 @@ struct proxy {
 	struct event *rest;	/* until we let go of it, while it holds nothing */
 	struct event *retiring; /* until it is killed, since it was told to end */
 	unsigned int attempt;
+	uint32_t attempts; /* connections begun since it was ready */
 	uint64_t list_operation;
 	bool listing; /* again, while it is ready */
 	bool stale;   /* and it has to list once more after that */
@@ -116,6 +118,7 @@ struct pool {
 	const struct pool_handlers *handlers;
 	void *userdata;
 	char *directory;
+	uint64_t last_number;
 	uint64_t next_operation;
 	uint64_t next_queued;
 	uint64_t settings_at;  /* counts changes of the settings, from 1 */

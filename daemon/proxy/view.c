@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* view.c - what can be said of a proxy. */
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "proxy/proxy.h"
 
 struct proxy_note *proxy_note(struct proxy *k)
@@ -30,4 +33,81 @@ uint32_t proxy_uid(const struct proxy *k)
 const char *proxy_session(const struct proxy *k)
 {
 	return k->session;
+}
+
+/* Connected to, or about to be for the first time, or nothing to connect to: it holds nothing. */
+static bool is_on_its_way(const struct proxy *k)
+{
+	return !k->note.listed && !k->note.from_record;
+}
+
+/* What is the matter with one that is neither estranged nor about to end; NULL: nothing. */
+static const char *describe_trouble(const struct proxy *k)
+{
+	if (k->silent)
+		return "it has not answered within timeout_msec; it is waited for, and new regions go "
+		       "to another one: see whether its process is stopped, or waits for storage";
+	if (k->late)
+		return "it has not answered all that it was asked in time; it is waited for, and new "
+		       "regions go to another one: see whether its process is stopped, or waits for "
+		       "storage";
+	if (k->phase != PHASE_READY && k->phase != PHASE_RESTING && !is_on_its_way(k))
+		return "the connection to it ended, and is made again";
+	return NULL;
+}
+
+static void view_state(const struct proxy *k, struct proxy_view *ret)
+{
+	const char *trouble = describe_trouble(k);
+
+	if (k->retired || k->unwanted) {
+		ret->state = KEEPER_ENDING;
+	} else if (k->estranged) {
+		ret->state = proxy_is_foreign(k) ? KEEPER_FOREIGN : KEEPER_STUCK;
+		ret->trouble = k->trouble;
+	} else if (trouble) {
+		ret->state = KEEPER_STUCK;
+		ret->trouble = trouble;
+	} else {
+		ret->state = is_on_its_way(k) ? KEEPER_STARTING : KEEPER_DRIVEN;
+	}
+}
+
+bool pool_view_next(const struct pool *ks, const uint32_t *uid, uint64_t after,
+		    struct proxy_view *ret)
+{
+	const struct proxy *k, *next = NULL;
+	const struct record_keeper *about;
+
+	LIST_FOREACH(k, &ks->keepers, keepers)
+		if (k->number > after && (!next || k->number < next->number) &&
+		    (!uid || k->uid == *uid))
+			next = k;
+	if (!next)
+		return false;
+	k = next;
+	about = k->record ? record_keeper(k->record) : NULL;
+	*ret = (struct proxy_view){
+		.number = k->number,
+		.uid = k->uid,
+		.session = k->session,
+		.instance = k->instance,
+		.pid = k->pid  ? k->pid
+		       : about ? (pid_t)about->pid
+			       : 0,
+		.runs_as = about && about->pid ? about->runs_as : UINT32_MAX,
+		.unit = about ? about->unit : "",
+		.device = k->welcome.device,
+		.address = k->welcome.address,
+		.version = k->welcome.version,
+		.of = k->welcome.versions,
+		.trouble = "",
+		.attempts = k->attempts,
+		.regions = k->note.regions,
+		.peers = k->note.peers,
+		.bytes = k->note.bytes,
+		.started = k->started,
+	};
+	view_state(k, ret);
+	return true;
 }

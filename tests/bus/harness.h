@@ -191,6 +191,29 @@ size_t count_holders(sd_bus *b, int fd);
 /* The @n-th of that kind. */
 const struct holder *holder_of_kind(const struct holders *h, const char *kind, size_t n);
 
+/* One dictionary of ListKeepers; what it does not have is empty, or all ones. */
+struct keeper {
+	char keeper[96];
+	uint64_t uid;
+	char session[64];
+	char state[16];
+	char trouble[700];
+	uint64_t pid;
+	char unit[200];
+	uint64_t runs_as;
+	char device[80];
+	char address[80];
+	uint64_t version, version_min, version_max;
+	uint64_t regions, bytes, peers;
+	uint64_t attempts;
+	uint64_t since_usec;
+};
+/*
+ * ListKeepers with these options: the @n-th of the answer. False: it has fewer. An error fails the
+ * test.
+ */
+bool find_keeper(sd_bus *b, size_t n, struct keeper *ret, int n_options, ...);
+
 /* A file of @size in the world's directory, open as @flags, unlinked already. */
 int make_file(const struct world *w, size_t size, int flags);
 int make_memfd(size_t size);

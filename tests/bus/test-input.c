@@ -129,6 +129,13 @@ static void test_filters(void)
 	REFUSE_LIST("no option 'uid'", "uid", "u", 1);
 	REFUSE_LIST("a string", "state", "u", 1);
 #undef REFUSE_LIST
+#define REFUSE_KEEPERS(...) \
+	refuse_call(RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE, "ListKeepers", __VA_ARGS__)
+	REFUSE_KEEPERS("no option 'limit'", "limit", "u", 1);
+	REFUSE_KEEPERS("a 32-bit", "uid", "b", 1);
+	REFUSE_KEEPERS("a string", "session", "u", 1);
+	REFUSE_KEEPERS("a string", "state", "u", 1);
+#undef REFUSE_KEEPERS
 }
 
 static void test_region_methods(void)

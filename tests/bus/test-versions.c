@@ -37,6 +37,7 @@ static void drive(const char *session)
 {
 	int fd = make_memfd(4096);
 	struct reply r, other, ignored;
+	struct keeper k;
 	char complaint[64];
 
 	check(register_region(bus, fd, 0, 0, "rw", &r, 2, "session", "s", session, "detached", "b",
@@ -49,6 +50,11 @@ static void drive(const char *session)
 	expect_bystander();
 	expect_property(bus, r.id, "State", "live");
 	expect_property(bus, other.id, "State", "live");
+	check(find_keeper(bus, 0, &k, 1, "session", "s", session));
+	check_text(k.state, "driven");
+	check_text(k.trouble, "");
+	check(k.version == 5 && k.regions == 2 && k.bytes == 8192 && !k.attempts);
+	check(!find_keeper(bus, 1, &k, 1, "session", "s", session));
 	check(!export_region(bus, r.id, &ignored, 0)); /* this one knows no tickets */
 	expect_error(&ignored, "NotSupported", "older package");
 	check(call_region(bus, r.id, "Release", &ignored));
@@ -131,6 +137,34 @@ static void expect_released(sd_bus *tenant, uint64_t id, const char *session)
 }
 
 /*
+ * It is listed with what it holds and why it is left alone, for whom it is the keeper of, and for
+ * nobody else.
+ */
+static void expect_foreign(sd_bus *tenant, uid_t uid, const char *session, const char *mentions)
+{
+	char name[96];
+	struct keeper k;
+
+	snprintf(name, sizeof(name), "%u-%s-1", (unsigned int)(uid ? uid : geteuid()), session);
+	check(find_keeper(tenant, 0, &k, 2, "session", "s", session, "state", "s", "foreign"));
+	check_text(k.keeper, name);
+	check(strstr(k.trouble, mentions) && strstr(k.trouble, what_ends_it));
+	check(k.regions == 3 && k.bytes == 3 * 8192 - 4096 && !k.peers && !k.version);
+	check(k.pid && k.since_usec != UINT64_MAX && k.runs_as != UINT64_MAX);
+	check(!strcmp(session, "form-later") ? k.version_min == 1000 && k.version_max == 1001
+					     : k.version_min < 5);
+	check(!find_keeper(tenant, 1, &k, 2, "session", "s", session, "state", "s", "foreign"));
+	check(!find_keeper(tenant, 0, &k, 1, "uid", "u", STRANGER));
+	if (uid) {
+		sd_bus *stranger = connect_as(&world, STRANGER);
+
+		check(!find_keeper(stranger, 0, &k, 0));
+		check(!find_keeper(stranger, 0, &k, 1, "uid", "u", uid));
+		disconnect(stranger);
+	}
+}
+
+/*
  * What cannot be driven is left alone: shown as it was registered, with the reason, by this daemon
  * and the next; in nobody's way, and not greeted without end. It ends when all that it holds is to
  * be released, and not before, whoever wants that.
@@ -141,6 +175,7 @@ static void leave_alone(uid_t uid, const char *session, const char *mentions)
 	int fd = make_memfd(8192);
 	struct reply r, other, owned, another, ignored;
 	char length[32], line[128];
+	struct keeper k;
 
 	check(register_region(tenant, fd, 4096, 0, "r", &r, 2, "session", "s", session, "detached",
 			      "b", 1));
@@ -162,6 +197,7 @@ static void leave_alone(uid_t uid, const char *session, const char *mentions)
 		check(region_exists(bus, owned.id)); /* nobody's any more, but it cannot go alone */
 		expect_bystander();
 	}
+	expect_foreign(tenant, uid, session, mentions);
 	snprintf(line, sizeof(line), "): %s", mentions);
 	until(world_log_contains(&world, line));
 	check(!export_region(tenant, r.id, &ignored, 0));
@@ -169,6 +205,9 @@ static void leave_alone(uid_t uid, const char *session, const char *mentions)
 	/* its tenant is not kept out */
 	check(register_region(tenant, fd, 0, 0, "rw", &another, 1, "session", "s", session));
 	check(is_degraded(another.id, "") && world_keepers(&world) == 3);
+	check(find_keeper(tenant, 1, &k, 1, "session", "s", session));
+	check_text(k.state, "driven");
+	check(k.regions == 1 && strcmp(strrchr(k.keeper, '-'), "-2") == 0);
 	if (uid) { /* of another user it can be neither seen nor released */
 		sd_bus *stranger = connect_as(&world, STRANGER);
 

@@ -379,6 +379,45 @@ static int on_list_devices(sd_bus_message *call, void *userdata, sd_bus_error *e
 	return 1;
 }
 
+/*
+ * One that is driven, with a key that is newer than the library, and one that is not; then one
+ * without a name.
+ */
+static int on_list_keepers(sd_bus_message *call, void *userdata, sd_bus_error *error)
+{
+	const char *session, *state;
+	sd_bus_message *m;
+
+	(void)userdata;
+	mock_take_options(call);
+	session = mock_option("session");
+	state = mock_option("state");
+	if (state && strcmp(state, "foreign") && strcmp(state, "driven"))
+		return sd_bus_error_setf(error, RDMAREG_ERROR_INVALID_OPTION,
+					 "'%s' is not valid for state", state);
+	assert(sd_bus_message_new_method_return(call, &m) >= 0);
+	assert(sd_bus_message_open_container(m, 'a', "a{sv}") >= 0);
+	if (mock_scrambled) {
+		assert(sd_bus_message_append(m, "a{sv}", 1, "state", "s", "driven") >= 0);
+	} else if (!session || !strcmp(session, "default")) {
+		if (!state || !strcmp(state, "driven"))
+			assert(sd_bus_message_append(
+				       m, "a{sv}", 9, "keeper", "s", "0-default-1", "uid", "u", 0,
+				       "session", "s", "default", "state", "s", "driven", "pid",
+				       "u", 4711, "version", "u", 5, "regions", "u", 3, "bytes",
+				       "t", UINT64_C(1) << 32, "newer", "(ss)", "a", "b") >= 0);
+		if (!state || !strcmp(state, "foreign"))
+			assert(sd_bus_message_append(m, "a{sv}", 7, "keeper", "s", "7-default-2",
+						     "uid", "u", 7, "state", "s", "foreign",
+						     "trouble", "s", "it speaks version 9",
+						     "runs_as", "u", 61200, "version_min", "u", 9,
+						     "version_max", "u", 9) >= 0);
+	}
+	assert(sd_bus_message_close_container(m) >= 0 && sd_bus_send(NULL, m, NULL) >= 0);
+	sd_bus_message_unref(m);
+	return 1;
+}
+
 static int on_find_holders(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
 	sd_bus_message *m;
@@ -588,6 +627,8 @@ const sd_bus_vtable mock_manager[] = {
 	SD_BUS_METHOD("GetRegionByName", "uss", "oa{sv}", on_get_by_name,
 		      SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("ListDevices", "", "aa{sv}", on_list_devices, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("ListKeepers", "a{sv}", "aa{sv}", on_list_keepers,
+		      SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("FindHolders", "h", "aa{sv}", on_find_holders, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Evict", "ha{sv}", "u", on_evict, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("EnforceLimits", "a{sv}", "u", on_evict, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -33,6 +33,8 @@ _rdmaregctl() {
 		[join]='--ignore-revocations'
 		[watch]=''
 		[put]='--offset --length --repeat --duration --clip --persist --ignore-revocations --source --timeout --settle-timeout --timeline'
+		[keeper]='list'
+		[keeper list]='--uid --session --state'
 		[session]='create list show set drain release run'
 		[session create]='--uid --max-regions --max-bytes --max-peers --max-tickets --max-memory'
 		[session list]='--uid --state'
@@ -54,8 +56,8 @@ _rdmaregctl() {
 		fi
 		if [[ -z $verb && -n ${options[$word]+set} ]]; then
 			verb=$word
-		elif [[ $verb == session && -n ${options[session $word]+set} ]]; then
-			verb="session $word"
+		elif [[ $verb == @(keeper|session) && -n ${options[$verb $word]+set} ]]; then
+			verb="$verb $word"
 		fi
 	done
 	COMPREPLY=()
@@ -65,6 +67,10 @@ _rdmaregctl() {
 	--warm-mode) mapfile -t COMPREPLY < <(compgen -W 'off read adaptive write' -- "$current"); return ;;
 	--arbitration) mapfile -t COMPREPLY < <(compgen -W 'auto pre-content' -- "$current"); return ;;
 	--state)
+		if [[ $verb == keeper* ]]; then
+			mapfile -t COMPREPLY < <(compgen -W 'starting driven stuck foreign ending' -- "$current")
+			return
+		fi
 		if [[ $verb == session* ]]; then
 			mapfile -t COMPREPLY < <(compgen -W 'active draining ended' -- "$current")
 			return
@@ -85,8 +91,8 @@ _rdmaregctl() {
 			[[ $word == *' '* ]] || verb+=" $word"
 		done
 		mapfile -t COMPREPLY < <(compgen -W "$verb $common --version" -- "$current")
-	elif [[ $verb == session ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "${options[session]} $common" -- "$current")
+	elif [[ $verb == @(keeper|session) ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "${options[$verb]} $common" -- "$current")
 	elif [[ $current == -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "${options[$verb]} $common" -- "$current")
 	else

@@ -27,16 +27,19 @@ rdmaregctl() { [ "$1" = session ] && printf 'root 7 active\nroot 12 ended\n' || 
 . "$dir/rdmaregctl.bash"
 
 verbs=$("$ctl" --help | sed -n 's/^  \([a-z-]*\) .*/\1/p' | words)
-of_session=$("$ctl" session --help | sed -n 's/^  session \([a-z-]*\) .*/\1/p')
 [ "$(wc -w <<<"$verbs")" -ge 15 ] || wrong "--help names too few verbs: $verbs"
-[ "$(wc -w <<<"$of_session")" -ge 7 ] || wrong "session --help names too few verbs: $of_session"
 [ "$(offered rdmaregctl '' | grep -v '^-')" = "$verbs" ] || wrong "bash: not the verbs of --help"
-[ "$(offered rdmaregctl session '' | grep -v '^-')" = "$(words <<<"$of_session")" ] || wrong "bash: not the verbs of session --help"
-for verb in $of_session; do
-	[[ $(grep -- "'1:verb:([a-z ]*)' '2:name:'" "$dir/_rdmaregctl") == *[\(\ ]"$verb"[\)\ ]* ]] || wrong "zsh: no verb session $verb"
+of_groups=()
+for group in keeper session; do
+	of_group=$("$ctl" "$group" --help | sed -n "s/^  $group \([a-z-]*\) .*/\1/p")
+	[ -n "$of_group" ] || wrong "$group --help names no verbs"
+	[ "$(offered rdmaregctl "$group" '' | grep -v '^-')" = "$(words <<<"$of_group")" ] || wrong "bash: not the verbs of $group --help"
+	for verb in $of_group; do
+		[[ $(grep -- "'1:verb:([a-z ]*)' '2:name:'" "$dir/_rdmaregctl") == *[\(\ ]"$verb"[\)\ ]* ]] || wrong "zsh: no verb $group $verb"
+		of_groups+=("$group $verb")
+	done
 done
-# shellcheck disable=SC2086
-mapfile -t verbs < <(grep -vx session <<<"$verbs"; printf 'session %s\n' $of_session)
+mapfile -t verbs < <(grep -vxE 'keeper|session' <<<"$verbs"; printf '%s\n' "${of_groups[@]}")
 for verb in "${verbs[@]}"; do
 	grep -q "'${verb%% *}:" "$dir/_rdmaregctl" || wrong "zsh: no verb $verb"
 	read -ra line <<<"$verb"

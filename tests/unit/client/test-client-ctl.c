@@ -337,6 +337,20 @@ static void test_devices(void)
 	assert(run_ctl("devices") == 0 && says("4200"));
 }
 
+static void test_keepers(void)
+{
+	assert(run_ctl("keeper list --json") == 0);
+	assert(says("\"name\":\"0-default-1\"") && says("\"runs_as\":null"));
+	assert(says("\"trouble\":\"it speaks version 9\""));
+	assert(run_ctl("keeper list") == 0 && says("0-default-1") && says("4G") && says("foreign"));
+	assert(run_ctl("keeper list --state foreign --no-legend") == 0 && says("7-default-2") &&
+	       !says("0-default-1"));
+	assert(run_ctl("keeper list --session other --json") == 0 && says("[]"));
+	assert(run_ctl("keeper list --state lost") == 1 && says("is not valid for state"));
+	assert(run_ctl("keeper list --uid nobody-of-this-name") == 3);
+	assert(run_ctl("keeper list 1") == 2 && run_ctl("keeper") == 2);
+}
+
 /* What is printed and does not arrive is a failure, and said to be. */
 static void test_output(void)
 {
@@ -355,6 +369,7 @@ static void test_output(void)
 		"set 2 --grace 1s",
 		"who /proc/self/exe",
 		"devices",
+		"keeper list",
 		"watch",
 		"watch --json",
 		"watch 3",
@@ -649,6 +664,7 @@ int main(int argc, char **argv)
 	test_json();
 	test_each_property();
 	test_devices();
+	test_keepers();
 	test_output();
 	test_colours();
 	test_release();

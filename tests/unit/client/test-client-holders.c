@@ -147,7 +147,9 @@ static void test_sync(void)
 static void test_devices(void)
 {
 	struct rdmareg_device d = { .size = sizeof(d) }, unsized = { 0 };
+	struct rdmareg_keeper k = { .size = sizeof(k) };
 	struct rdmareg_devices *devices = NULL;
+	struct rdmareg_keepers *keepers = NULL;
 
 	assert(rdmareg_list_devices(c, &devices) == 0);
 	assert(rdmareg_devices_next(devices, &unsized) == -EINVAL);
@@ -174,6 +176,36 @@ static void test_devices(void)
 	assert(rdmareg_devices_next(devices, &d) == -EBADMSG &&
 	       rdmareg_devices_next(devices, &d) == -EBADMSG);
 	rdmareg_devices_free(devices);
+	assert(rdmareg_list_keepers(c, NULL, &keepers) == 0);
+	assert(rdmareg_keepers_next(keepers, &k) == -EBADMSG &&
+	       rdmareg_keepers_next(keepers, &k) == -EBADMSG);
+	rdmareg_keepers_free(keepers);
+}
+
+static void test_keepers(void)
+{
+	const struct rdmareg_keepers_options foreign = { .size = sizeof(foreign),
+							 .session = "default",
+							 .state = "foreign" };
+	const struct rdmareg_keepers_options wrong = { .size = sizeof(wrong), .state = "lost" };
+	struct rdmareg_keeper k = { .size = sizeof(k) }, unsized = { 0 };
+	struct rdmareg_keepers *keepers = NULL;
+
+	assert(rdmareg_list_keepers(c, NULL, &keepers) == 0);
+	assert(rdmareg_keepers_next(keepers, &unsized) == -EINVAL);
+	assert(rdmareg_keepers_next(keepers, &k) == 1 && !strcmp(k.name, "0-default-1"));
+	assert(!strcmp(k.state, "driven") && k.pid == 4711 && k.version == 5 && k.regions == 3);
+	assert(k.bytes == UINT64_C(1) << 32 && k.runs_as == UINT32_MAX && !*k.trouble && !*k.unit);
+	assert(rdmareg_keepers_next(keepers, &k) == 1 && k.uid == 7 && k.runs_as == 61200);
+	assert(rdmareg_keepers_next(keepers, &k) == 0 && rdmareg_keepers_next(keepers, &k) == 0);
+	assert(!rdmareg_keepers_free(keepers) && !rdmareg_keepers_free(NULL));
+	assert(rdmareg_list_keepers(c, &foreign, &keepers) == 0);
+	assert(rdmareg_keepers_next(keepers, &k) == 1 && !strcmp(k.state, "foreign"));
+	assert(k.min == 9 && k.max == 9 && !k.version && strstr(k.trouble, "version 9"));
+	assert(rdmareg_keepers_next(keepers, &k) == 0);
+	rdmareg_keepers_free(keepers);
+	keepers = NULL;
+	assert(rdmareg_list_keepers(c, &wrong, &keepers) == -EINVAL && !keepers);
 }
 
 static void test_find_holders(void)
@@ -368,6 +400,7 @@ int main(void)
 	test_configure();
 	test_revoke();
 	test_sync();
+	test_keepers();
 	test_devices();
 	test_find_holders();
 	test_join();

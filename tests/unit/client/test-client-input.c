@@ -26,6 +26,7 @@ static struct rdmareg_region *region;
 static struct rdmareg_list *list;
 static struct rdmareg_holders *holders;
 static struct rdmareg_devices *devices;
+static struct rdmareg_keepers *keepers;
 static struct rdmareg_job *job;
 static struct rdmareg_sessions *sessions;
 static struct rdmareg_released *released;
@@ -54,6 +55,7 @@ static void test_null_objects(void)
 	struct rdmareg_event event = { .size = sizeof(event) };
 	struct rdmareg_sync_result result = { .size = sizeof(result) };
 	struct rdmareg_holder holder = { .size = sizeof(holder) };
+	struct rdmareg_keeper keeper = { .size = sizeof(keeper) };
 	struct rdmareg_device device = { .size = sizeof(device) };
 	struct rdmareg_job_info progress = { .size = sizeof(progress) };
 	const struct rdmareg_register_request q = { fd, RDMAREG_ACCESS_READ, 0, 0, NULL };
@@ -61,6 +63,7 @@ static void test_null_objects(void)
 	struct rdmareg_list *l = (void *)1;
 	struct rdmareg_holders *h = (void *)1;
 	struct rdmareg_devices *d = (void *)1;
+	struct rdmareg_keepers *k = (void *)1;
 	struct rdmareg_job *j = (void *)1;
 	struct rdmareg_imported *i = (void *)1;
 	struct rdmareg_session_info session = { .size = sizeof(session) };
@@ -106,6 +109,8 @@ static void test_null_objects(void)
 	is_null(rdmareg_reload(NULL), "c");
 	is_null(rdmareg_list_devices(NULL, &d), "c");
 	is_null(rdmareg_devices_next(NULL, &device), "d");
+	is_null(rdmareg_list_keepers(NULL, NULL, &k), "c");
+	is_null(rdmareg_keepers_next(NULL, &keeper), "l");
 	is_null(rdmareg_dax_create(NULL, 1, NULL, &other, NULL, NULL), "c");
 	is_null(rdmareg_dax_destroy(NULL, "/dev/dax0.0"), "c");
 	is_null(rdmareg_import(NULL, NULL, &i), "region");
@@ -117,7 +122,7 @@ static void test_null_objects(void)
 	is_null(rdmareg_list_sessions(NULL, NULL, &s), "c");
 	is_null(rdmareg_sessions_next(NULL, &session), "l");
 	is_null(rdmareg_released_next(NULL, &end), "l");
-	assert(s == (void *)1 && e == (void *)1);
+	assert(s == (void *)1 && e == (void *)1 && k == (void *)1);
 	assert(rdmareg_region_id(NULL) == 0);
 	assert(r == (void *)1 && l == (void *)1 && h == (void *)1 && d == (void *)1 &&
 	       j == (void *)1 && i == (void *)1 && ticket == (void *)1 && number == 1 &&
@@ -144,6 +149,7 @@ static void test_null_outputs(void)
 	is_null(rdmareg_start_prefetch(region, 0, 0, 0, NULL), "ret");
 	is_null(rdmareg_revoke(region, NULL, NULL), "ret_revocation");
 	is_null(rdmareg_list_devices(c, NULL), "ret");
+	is_null(rdmareg_list_keepers(c, NULL, NULL), "ret");
 	is_null(rdmareg_dax_create(c, 1, NULL, NULL, NULL, NULL), "ret_fd");
 	is_null(rdmareg_dax_destroy(c, NULL), "path");
 	is_null(rdmareg_import(region, NULL, NULL), "ret");
@@ -164,6 +170,7 @@ static void test_null_outputs(void)
 	refused(rdmareg_job_get_info(job, NULL), EINVAL, "no structure");
 	refused(rdmareg_sync(region, NULL, NULL), EINVAL, "no structure");
 	refused(rdmareg_devices_next(devices, NULL), EINVAL, "no structure");
+	refused(rdmareg_keepers_next(keepers, NULL), EINVAL, "no structure");
 }
 
 /* No such thing has to be free'd, and nothing can be got out of it. */
@@ -262,6 +269,8 @@ static void test_sizes(void)
 		refused(rdmareg_holders_next(holders, (void *)&any), EINVAL, "size");
 		refused(rdmareg_job_get_info(job, (void *)&any), EINVAL, "size");
 		refused(rdmareg_devices_next(devices, (void *)&any), EINVAL, "size");
+		refused(rdmareg_list_keepers(c, options, (void *)&l), EINVAL, "size");
+		refused(rdmareg_keepers_next(keepers, (void *)&any), EINVAL, "size");
 		refused(rdmareg_session_create(c, 1, "x", options), EINVAL, "size");
 		refused(rdmareg_session_get(c, 1, "x", (void *)&any), EINVAL, "size");
 		refused(rdmareg_session_set_limits(c, 1, "x", options), EINVAL, "size");
@@ -289,13 +298,16 @@ static void test_reserved(void)
 	struct rdmareg_configure_options co = { .size = sizeof(co), .reserved = 1 };
 	struct rdmareg_dax_options dao = { .size = sizeof(dao), .reserved = { [1] = 1 } };
 	struct rdmareg_session_limits sl = { .size = sizeof(sl), .reserved = 1 };
+	struct rdmareg_keepers_options ko = { .size = sizeof(ko), .reserved = { [2] = 1 } };
 	struct rdmareg_sessions_options so = { .size = sizeof(so), .reserved = { [2] = 1 } };
 	struct rdmareg_sessions *s = NULL;
+	struct rdmareg_keepers *k = NULL;
 	struct rdmareg *context = NULL;
 	struct rdmareg_region *r = NULL;
 	int other = -1;
 
 	refused(rdmareg_open(&oo, &context), E2BIG, "reserved");
+	refused(rdmareg_list_keepers(c, &ko, &k), E2BIG, "reserved");
 	refused(rdmareg_register(c, fd, 0, 0, RDMAREG_ACCESS_READ, &ro, &r), E2BIG, "reserved");
 	refused(rdmareg_register(c, fd, 0, 0, RDMAREG_ACCESS_READ, &ro2, &r), E2BIG, "reserved");
 	refused(rdmareg_configure(region, &co), E2BIG, "reserved");
@@ -453,6 +465,7 @@ int main(void)
 	assert(rdmareg_register(c, fd, 0, 0, RDMAREG_ACCESS_READ, NULL, &region) == 0);
 	assert(rdmareg_list(c, NULL, &list) == 0 && rdmareg_list_devices(c, &devices) == 0);
 	assert(rdmareg_find_holders(c, fd, &holders) == 0);
+	assert(rdmareg_list_keepers(c, NULL, &keepers) == 0);
 	assert(rdmareg_start_prefetch(region, 0, 8192, 0, &job) == 0);
 	assert(rdmareg_session_create(c, 7, "mine", NULL) == 0);
 	assert(rdmareg_session_release(c, 7, "mine", NULL, &released) == 0);
@@ -478,6 +491,7 @@ int main(void)
 	assert(mock_tell("joined", 1) == 0 && mock_tell("revoked", 1) == 0);
 	rdmareg_holders_free(holders);
 	rdmareg_devices_free(devices);
+	rdmareg_keepers_free(keepers);
 	rdmareg_released_free(released);
 	rdmareg_close(c);
 	close(fd);

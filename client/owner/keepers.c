@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * keepers.c - the daemon's keepers. What always holds: the answer is kept whole and read as the
+ * caller goes on; it stands alone, so it may outlive its context.
+ */
+#include "bus.h"
+#include "error.h"
+#include "fields.h"
+#include "options.h"
+
+struct rdmareg_keepers {
+	sd_bus_message *answer; /* positioned inside its array */
+	int broken;		/* negative: it made no sense from some place on */
+};
+
+static const struct field known[] = {
+#define INTO(key, kind, member) FIELD_INTO(struct rdmareg_keeper, key, kind, member)
+	INTO("keeper", FIELD_TEXT, name),      INTO("uid", FIELD_U32, uid),
+	INTO("session", FIELD_TEXT, session),  INTO("state", FIELD_TEXT, state),
+	INTO("trouble", FIELD_TEXT, trouble),  INTO("pid", FIELD_U32, pid),
+	INTO("unit", FIELD_TEXT, unit),	       INTO("runs_as", FIELD_U32, runs_as),
+	INTO("device", FIELD_TEXT, device),    INTO("address", FIELD_TEXT, address),
+	INTO("version", FIELD_U32, version),   INTO("version_min", FIELD_U32, min),
+	INTO("version_max", FIELD_U32, max),   INTO("regions", FIELD_U32, regions),
+	INTO("bytes", FIELD_U64, bytes),       INTO("peers", FIELD_U32, peers),
+	INTO("attempts", FIELD_U32, attempts), INTO("since_usec", FIELD_U64, since_usec),
+#undef INTO
+};
+
+_public_ struct rdmareg_keepers *rdmareg_keepers_free(struct rdmareg_keepers *l)
+{
+	if (!l)
+		return NULL;
+	sd_bus_message_unref(l->answer);
+	free(l);
+	return NULL;
+}
+
+static int broken(void)
+{
+	return fail(EBADMSG,
+		    "listing keepers: rdmaregd's answer is not understood; " VERSIONS_DIFFER);
+}
+
+_public_ int rdmareg_list_keepers(struct rdmareg *c, const struct rdmareg_keepers_options *options,
+				  struct rdmareg_keepers **ret)
+{
+	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL, *reply = NULL;
+	struct rdmareg_keepers_options o = { 0 };
+	struct rdmareg_keepers *l;
+	int r;
+
+	NEED(c);
+	NEED(ret);
+	r = struct_in(&o, sizeof(o), options);
+	if (r >= 0)
+		r = struct_check_reserved(o.reserved, sizeof(o.reserved));
+	if (r < 0)
+		return r;
+	r = context_new_call(c, 0, "ListKeepers", &m);
+	if (r < 0)
+		return r;
+	options_open(m, &r);
+	if (o.has_uid)
+		option_append(m, &r, "uid", "u", o.uid);
+	if (o.session)
+		option_append(m, &r, "session", "s", o.session);
+	if (o.state)
+		option_append(m, &r, "state", "s", o.state);
+	options_close(m, &r);
+	if (r < 0)
+		return fail_bus(NULL, r, "listing keepers");
+	r = context_call(c, take_pointer(m), 0, &reply, "listing keepers");
+	if (r < 0)
+		return r;
+	if (sd_bus_message_enter_container(reply, 'a', "a{sv}") <= 0)
+		return broken();
+	l = calloc(1, sizeof(*l));
+	if (!l)
+		return fail(ENOMEM, "listing keepers: out of memory");
+	l->answer = take_pointer(reply);
+	*ret = l;
+	return 0;
+}
+
+_public_ int rdmareg_keepers_next(struct rdmareg_keepers *l, struct rdmareg_keeper *keeper)
+{
+	struct rdmareg_keeper read = { .name = "",
+				       .session = "",
+				       .state = "",
+				       .trouble = "",
+				       .unit = "",
+				       .device = "",
+				       .address = "",
+				       .runs_as = UINT32_MAX };
+	int r;
+
+	NEED(l);
+	r = struct_out_check(keeper);
+	if (r < 0)
+		return r;
+	if (!l->broken && sd_bus_message_at_end(l->answer, 0) > 0)
+		return 0;
+	if (!l->broken)
+		l->broken = fields_read(l->answer, known, ARRAY_SIZE(known), &read);
+	/* What is behind a broken entry is unknown: do not go round. */
+	if (l->broken < 0 || !*read.name || !*read.state) {
+		l->broken = -EBADMSG;
+		return broken();
+	}
+	l->broken = 0;
+	struct_out(keeper, &read, sizeof(read));
+	return 1;
+}

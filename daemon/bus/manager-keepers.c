@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * manager-keepers.c - Manager.ListKeepers: the processes that have the regions.
+ *
+ * What always holds: a caller learns of its own user's keepers only, and a walk costs it nothing
+ * what others have but a look at each.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bus/bus-internal.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/macros.h"
+#include "util/text.h"
+
+#define KEEPER_NAME_MAX (TENANT_SESSION_MAX + 24)
+
+/* What ListKeepers was asked for, and how far it is. */
+struct keeper_listing {
+	struct listing listing;
+	uint32_t uid;
+	bool has_uid;
+	char session[TENANT_SESSION_MAX]; /* empty: any */
+	bool has_state;
+	uint8_t state; /* enum keeper_state */
+	uint64_t after;
+};
+
+static int read_filter(sd_bus_message *m, struct keeper_listing *l, struct failure *f)
+{
+	const char *session = NULL, *state = NULL;
+	const struct option known[] = {
+		{ "uid", 'u', &l->uid, &l->has_uid },
+		{ "session", 's', &session, NULL },
+		{ "state", 's', &state, &l->has_state },
+	};
+	int r = options_read(m, known, ARRAY_SIZE(known), f);
+
+	if (r == 0 && session)
+		r = check_session(session, f);
+	if (r == 0 && session)
+		strcpy(l->session, session); /* as short as check_session() wants it */
+	if (r == 0 && state)
+		r = option_word("state", state, keeper_state_names, _KEEPER_STATE_MAX, &l->state,
+				f);
+	return r;
+}
+
+static bool matches(const struct keeper_listing *l, const struct keeper_view *v)
+{
+	return (!l->has_uid || l->uid == v->uid) &&
+	       (!*l->session || !strcmp(l->session, v->session)) &&
+	       (!l->has_state || l->state == v->state);
+}
+
+/* What a keeper has said is made fit for the bus. */
+static int append_said(sd_bus_message *m, const char *key, const char *text)
+{
+	char clean[128];
+
+	text_clean(clean, sizeof(clean), text, strlen(text));
+	return sd_bus_message_append(m, "{sv}", key, "s", clean);
+}
+
+static int append_keeper(sd_bus_message *m, const struct keeper_view *v)
+{
+	char name[KEEPER_NAME_MAX];
+	int r = sd_bus_message_open_container(m, 'a', "{sv}");
+
+	snprintf(name, sizeof(name), "%" PRIu32 "-%s-%" PRIu32, v->uid, v->session, v->instance);
+	if (r >= 0)
+		r = sd_bus_message_append(m, "{sv}{sv}{sv}{sv}{sv}", "keeper", "s", name, "uid",
+					  "u", v->uid, "session", "s", v->session, "state", "s",
+					  keeper_state_names[v->state], "trouble", "s", v->trouble);
+	if (r >= 0)
+		r = sd_bus_message_append(m, "{sv}{sv}{sv}{sv}{sv}", "pid", "u", v->pid, "unit",
+					  "s", v->unit, "version", "u", v->version, "version_min",
+					  "u", v->version_min, "version_max", "u", v->version_max);
+	if (r >= 0)
+		r = sd_bus_message_append(m, "{sv}{sv}{sv}{sv}", "regions", "u", v->regions,
+					  "bytes", "t", v->bytes, "peers", "u", v->peers,
+					  "attempts", "u", v->attempts);
+	if (r >= 0)
+		r = append_said(m, "device", v->device);
+	if (r >= 0)
+		r = append_said(m, "address", v->address);
+	if (r >= 0 && v->runs_as != UINT32_MAX)
+		r = sd_bus_message_append(m, "{sv}", "runs_as", "u", v->runs_as);
+	if (r >= 0 && v->since_usec)
+		r = sd_bus_message_append(m, "{sv}", "since_usec", "t", v->since_usec);
+	return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+static int look(struct bus *b, struct listing *listing, uint32_t uid, uint64_t until_usec)
+{
+	struct keeper_listing *l = (struct keeper_listing *)listing;
+	struct keeper_view v;
+	int r = 0;
+
+	while (r >= 0) {
+		if (now_monotonic_usec() >= until_usec)
+			return 1;
+		if (!b->handlers->view_next_keeper(b->userdata, uid ? &uid : NULL, l->after, &v))
+			return 0;
+		l->after = v.number;
+		if (matches(l, &v))
+			r = append_keeper(listing->reply, &v);
+	}
+	return r;
+}
+
+static void free_listing(struct listing *l)
+{
+	free(l);
+}
+
+static const struct listing_kind keepers = { .item = "a{sv}", .look = look, .free = free_listing };
+
+int method_list_keepers(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	_cleanup_(freep) struct keeper_listing *l = calloc(1, sizeof(*l));
+	struct bus *b = userdata;
+	struct client *c;
+	struct failure f;
+	int r;
+
+	(void)error;
+	if (!l)
+		return -ENOMEM;
+	l->listing.kind = &keepers;
+	r = client_of_message(b, m, &c);
+	if (r < 0)
+		return r;
+	r = read_filter(m, l, &f);
+	if (r == 0)
+		r = call_new(b, c, m, &l->listing.call, &f);
+	if (r)
+		return refuse(m, r, &f);
+	listing_begin(b, c->user, &l->listing);
+	l = NULL;
+	return 1;
+}
