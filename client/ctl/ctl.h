@@ -89,6 +89,7 @@ extern const struct verb verb_register, verb_list, verb_show, verb_release, verb
 extern const struct verb verb_session_create, verb_session_list, verb_session_show,
 	verb_session_set, verb_session_drain, verb_session_release, verb_session_run;
 extern const struct verb verb_keeper_list;
+extern const struct verb verb_metrics;
 extern const struct verb verb_reload, verb_selftest, verb_devices, verb_dax_create,
 	verb_dax_destroy;
 

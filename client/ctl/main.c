@@ -18,16 +18,41 @@
 #include "ctl.h"
 #include "format.h"
 
+/* A line each. */
+/* clang-format off */
 static const struct verb *const verbs[] = {
-	&verb_register,	    &verb_list,	       &verb_show,	     &verb_set,
-	&verb_release,	    &verb_export,      &verb_prefetch,	     &verb_revoke,
-	&verb_sync,	    &verb_evict,       &verb_enforce_limits, &verb_reload,
-	&verb_who,	    &verb_join,	       &verb_watch,	     &verb_put,
-	&verb_get,	    &verb_selftest,    &verb_devices,	     &verb_dax_create,
-	&verb_dax_destroy,  &verb_keeper_list, &verb_session_create, &verb_session_list,
-	&verb_session_show, &verb_session_set, &verb_session_drain,  &verb_session_release,
+	&verb_register,
+	&verb_list,
+	&verb_show,
+	&verb_set,
+	&verb_release,
+	&verb_export,
+	&verb_prefetch,
+	&verb_revoke,
+	&verb_sync,
+	&verb_evict,
+	&verb_enforce_limits,
+	&verb_reload,
+	&verb_metrics,
+	&verb_who,
+	&verb_join,
+	&verb_watch,
+	&verb_put,
+	&verb_get,
+	&verb_selftest,
+	&verb_devices,
+	&verb_dax_create,
+	&verb_dax_destroy,
+	&verb_keeper_list,
+	&verb_session_create,
+	&verb_session_list,
+	&verb_session_show,
+	&verb_session_set,
+	&verb_session_drain,
+	&verb_session_release,
 	&verb_session_run,
 };
+/* clang-format on */
 
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))
 

@@ -75,6 +75,8 @@ static int enter_region(struct app *a, struct client *c, const struct register_r
 	if (r < 0)
 		return failure_from_errno(f, "registering the region", r, "");
 	if (r > 0)
+		app_count_refusal(a, (enum registry_refusal)r);
+	if (r > 0)
 		return failure_from_refusal(f, r, registry_limits(a->registry), q->uid, q->session,
 					    q->length);
 	r = runtime_reserve_id(&a->runtime, (*ret)->id);
@@ -249,6 +251,7 @@ static int register_region(void *userdata, struct client *c, const struct regist
 		return failure_from_errno(ret, "registering the region", error, proxy_trouble(k));
 	}
 	e->registering = call;
+	app_measure_begin(a, r, e);
 	return 0;
 }
 

@@ -36,6 +36,7 @@ static const char *const cause_names[_REVOCATION_CAUSE_MAX] = REVOCATION_CAUSE_N
 struct passage {
 	struct gate_message want;
 	struct crowd *crowd; /* NULL: it waits for a place */
+	uint64_t since_usec;
 	bool answered;
 	LIST_ENTRY(passage) passages;
 };
@@ -88,11 +89,30 @@ static void send_over(struct crowd *c)
 	}
 }
 
+static void count(struct app *a, const struct passage *p, enum metric_passage what)
+{
+	metrics_count(a->metrics, METRIC_PASSAGES, what);
+	metrics_observe(a->metrics, METRIC_WAIT, now_monotonic_usec() - p->since_usec,
+			ARBITER_GATE);
+}
+
 static void answer(struct app *a, struct passage *p, int error)
 {
-	if (!p->answered)
-		gate_link_answer(a->gate, p->want.number, error);
+	if (p->answered)
+		return;
+	gate_link_answer(a->gate, p->want.number, error);
+	count(a, p, error ? PASSAGE_REFUSED : PASSAGE_WENT_ON);
 	p->answered = true;
+}
+
+uint32_t app_count_passages(const struct app *a)
+{
+	const struct passage *p;
+	uint32_t n = 0;
+
+	LIST_FOREACH(p, &a->passages, passages)
+		n += !p->answered;
+	return n;
 }
 
 static void let_pass(struct crowd *c)
@@ -359,15 +379,18 @@ void app_passage_wanted(void *userdata, const struct gate_message *m)
 	}
 	if (refusing) { /* since the gate was told it refuses by itself */
 		gate_link_answer(a->gate, m->number, ETXTBSY);
+		metrics_count(a->metrics, METRIC_PASSAGES, PASSAGE_REFUSED);
 		return;
 	}
 	p = calloc(1, sizeof(*p));
 	if (!p) {
 		gate_link_answer(a->gate, m->number, EBUSY);
+		metrics_count(a->metrics, METRIC_PASSAGES, PASSAGE_REFUSED);
 		return;
 	}
 	gate_link_wait(a->gate, m->number, grace + margin);
 	p->want = *m;
+	p->since_usec = now_monotonic_usec();
 	LIST_INSERT_HEAD(&a->passages, p, passages);
 	find_place(a, p);
 }
@@ -380,6 +403,8 @@ void app_passage_expired(void *userdata, uint64_t number)
 	if (!p || p->answered)
 		return;
 	p->answered = true;
+	count(a, p, PASSAGE_EXPIRED);
+	metrics_count(a->metrics, METRIC_DEADLINES, ARBITER_GATE);
 	log_warning(
 		"an operation on a marked file went on at its deadline, before every region was fenced");
 	LIST_FOREACH(other, &a->passages, passages)
@@ -413,6 +438,7 @@ void app_passage_refused(void *userdata, const struct gate_message *m)
 	struct file *f = region_table_find_file(a->table, m->device, m->inode);
 	struct region_entry *e;
 
+	metrics_count(a->metrics, METRIC_PASSAGES, PASSAGE_REFUSED);
 	if (!f || m->cause >= _REVOCATION_CAUSE_MAX)
 		return;
 	if (now_monotonic_usec() < a->refusals_quiet_usec) {

@@ -202,10 +202,13 @@ void app_step(struct app *a, struct region *r, const struct region_event *e)
 	struct region_entry *entry = region_table_find(a->table, r->id);
 	struct region_effects effects;
 
+	app_measure_event(a, r, entry, e);
 	region_step(a->registry, r, e, &effects);
+	app_measure_effects(a, r, entry, &effects);
 	for (size_t i = 0; i < effects.n; i++)
 		if (!carry_out(a, r, entry, &effects.item[i]))
 			return;
+	app_measure(a, r, entry);
 }
 
 void app_step_plain(struct app *a, struct region *r, enum region_event_type type)

@@ -82,6 +82,14 @@ static void on_marked(void *userdata, uint64_t claim, const struct failure *why,
 	finish(a, claim);
 }
 
+static void on_ended(void *userdata, bool by_watchdog)
+{
+	struct app *a = userdata;
+
+	metrics_count(a->metrics, METRIC_GATE_ENDS,
+		      by_watchdog ? GATE_END_WATCHDOG : GATE_END_OTHER);
+}
+
 static void on_lost(void *userdata, const struct failure *why)
 {
 	struct app *a = userdata;
@@ -367,6 +375,7 @@ const struct gate_link_ops app_gate_ops = {
 	.expired = app_passage_expired,
 	.over = app_passage_over,
 	.refused = app_passage_refused,
+	.ended = on_ended,
 	.lost = on_lost,
 	.again = on_again,
 };

@@ -41,20 +41,24 @@ void app_drop_client(struct app *a, struct region *r, const struct client *c)
 
 static int check_joins(const struct app *a, const struct client *c, struct failure *f)
 {
-	if (c->joined >= a->settings.joins_per_client)
+	if (c->joined >= a->settings.joins_per_client) {
+		metrics_count(a->metrics, METRIC_REFUSALS, LIMIT_JOINS_PER_CLIENT);
 		return failure_set(
 			f, RDMAREG_ERROR_LIMIT_EXCEEDED,
 			"this connection has joined %" PRIu64
 			" regions, which is the limit: leave one, or have the administrator raise "
 			"joins_per_client in rdmaregd.conf",
 			a->settings.joins_per_client);
-	if (client_user_joins(c) >= a->settings.joins_per_uid)
+	}
+	if (client_user_joins(c) >= a->settings.joins_per_uid) {
+		metrics_count(a->metrics, METRIC_REFUSALS, LIMIT_JOINS_PER_UID);
 		return failure_set(
 			f, RDMAREG_ERROR_LIMIT_EXCEEDED,
 			"connections of uid %" PRIu32 " have joined regions %" PRIu64
 			" times, which is the limit: leave some, or have the administrator raise "
 			"joins_per_uid in rdmaregd.conf",
 			c->uid, a->settings.joins_per_uid);
+	}
 	return 0;
 }
 

@@ -14,6 +14,7 @@
 #include "arbiter/takers.h"
 #include "bus/bus.h"
 #include "core/registry.h"
+#include "metrics/scrape.h"
 #include "util/offload.h"
 
 struct app {
@@ -31,6 +32,8 @@ struct app {
 	struct bus *bus;
 	struct pool *keepers;
 	struct registry *registry;
+	struct metrics *metrics;
+	struct scrape *scrape; /* its reader */
 	struct region_table *table;
 	bool serving; /* the keepers of an earlier daemon came through: the bus is read */
 	struct gate_link *gate;
@@ -363,6 +366,25 @@ void app_look(struct app *a, int fd, uint32_t uid, app_looked_t *done, void *con
 /* The same of what lies at @path now, which is not opened: the descriptor is an O_PATH one. */
 void app_look_at(struct app *a, const char *path, uint32_t uid, app_looked_t *done, void *context);
 
+/* --- app-metrics.c */
+
+int app_make_metrics(struct app *a);
+/* Lets them be read as the settings say. */
+void app_serve_metrics(struct app *a);
+void app_free_metrics(struct app *a);
+/* The region was registered just now: its keeper is asked. */
+void app_measure_begin(struct app *a, const struct region *r, struct region_entry *e);
+/* It may have changed. */
+void app_measure(struct app *a, const struct region *r, struct region_entry *e);
+/* Before it takes this step, and before what follows from it is carried out. */
+void app_measure_event(struct app *a, const struct region *r, const struct region_entry *e,
+		       const struct region_event *v);
+void app_measure_effects(struct app *a, const struct region *r, struct region_entry *e,
+			 const struct region_effects *effects);
+/* The filesystem has its blocks. @by_kernel: at its deadline. */
+void app_measure_given_back(struct app *a, const struct region_entry *e, bool by_kernel);
+void app_count_refusal(struct app *a, enum registry_refusal why);
+
 /* --- app-import.c */
 
 int app_import(void *userdata, uint64_t id, struct call *call, struct failure *ret);
@@ -376,6 +398,8 @@ void app_passage_over(void *userdata, uint64_t number);
 void app_passage_refused(void *userdata, const struct gate_message *m);
 /* The gate is gone: everybody went on. */
 void app_passages_lost(struct app *a);
+/* Those that wait. */
+uint32_t app_count_passages(const struct app *a);
 /* False: it is the answer to no demand of a passage. */
 bool app_demand_answered(struct app *a, const struct answer *n);
 void app_free_passages(struct app *a);

@@ -88,6 +88,7 @@ static int make_room(struct app *a, const struct client *c, struct failure *f)
 			job_free(a, j);
 			return 0;
 		}
+	metrics_count(a->metrics, METRIC_REFUSALS, LIMIT_JOBS_PER_CLIENT);
 	return failure_set(
 		f, RDMAREG_ERROR_LIMIT_EXCEEDED,
 		"this connection has its %" PRIu32

@@ -76,9 +76,13 @@ static const char *told_revocation(struct app *a, struct proxy *k, struct region
 				" peers were cut off, they did not "
 				"acknowledge in time",
 				r->id, v->revocation, v->late);
+		/* no more than it may have, whatever it says */
+		if (v->late <= record_keeper(proxy_record(k))->peers)
+			metrics_add(a->metrics, METRIC_LATE, v->late, METRIC_PEER, 0, 0);
 		step_revocation(a, r, REGION_WAS_FENCED, v);
 		return NULL;
 	case KEEPER_GIVEN_BACK:
+		app_measure_given_back(a, region_table_find(a->table, r->id), v->late);
 		app_log(k, LOG_INFO,
 			"region %" PRIu64 ": revocation %" PRIu64 ": blocks given back%s", r->id,
 			v->revocation, v->late ? " by the kernel, at its deadline" : "");
@@ -308,14 +312,17 @@ static void gone(void *userdata, struct proxy *k)
 {
 	struct app *a = userdata;
 	struct region_entry *e;
+	bool lost = false;
 
 	while ((e = LIST_FIRST(&proxy_note(k)->list))) {
 		struct region *r = registry_find(a->registry, e->id);
 
+		lost = lost || !r->close_wanted;
 		app_note_end(r, e, END_LOST);
 		e->keeper_ended = true;
 		app_step_plain(a, r, REGION_KEEPER_GONE);
 	}
+	metrics_add(a->metrics, METRIC_KEEPER_ENDS, lost, 0, 0, 0);
 	if (proxy_note(k)->has_tenant)
 		app_drop_tenant(a, proxy_note(k)->tenant);
 	app_sweep_slices(a);

@@ -117,6 +117,8 @@ void app_work_out_mode(struct app *a, struct region *r, struct region_entry *e)
 		free(e->text.degraded);
 		e->text.degraded = NULL;
 	}
+	if (e->measure.counted) /* else it may not come to anything */
+		app_measure(a, r, e);
 }
 
 static void take_stuck(struct region_entry *e, const struct keeper_region *info)

@@ -68,13 +68,15 @@ int app_revoke(void *userdata, struct client *c, uint64_t id, const struct revok
 		return BUS_E_REFUSED;
 	if (app_check_range(r, q->offset, q->length, ret))
 		return BUS_E_REFUSED;
-	if (count(c) >= a->settings.revokes_per_client)
+	if (count(c) >= a->settings.revokes_per_client) {
+		metrics_count(a->metrics, METRIC_REFUSALS, LIMIT_REVOKES_PER_CLIENT);
 		return failure_set(
 			ret, RDMAREG_ERROR_LIMIT_EXCEEDED,
 			"this connection keeps %" PRIu64
 			" regions closed, which is the limit: restore one, or have the administrator raise "
 			"revokes_per_client in rdmaregd.conf",
 			a->settings.revokes_per_client);
+	}
 	v = calloc(1, sizeof(*v));
 	if (!v)
 		return failure_from_errno(ret, "revoking the region", -ENOMEM, "");

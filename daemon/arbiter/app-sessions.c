@@ -266,6 +266,8 @@ static int create(struct app *a, const struct session_request *q, struct call *c
 	if (r < 0)
 		return failure_from_errno(f, "creating the session", r, "");
 	if (r > 0 && r != REGISTRY_E_EXISTS)
+		app_count_refusal(a, (enum registry_refusal)r);
+	if (r > 0 && r != REGISTRY_E_EXISTS)
 		return failure_from_refusal(f, r, registry_limits(a->registry), q->uid, q->name, 0);
 	strcpy(k.name, q->name);
 	k.created = r == 0;

@@ -62,6 +62,7 @@ void app_apply_settings(struct app *a)
 		offload_set_timeout(a->offload, s->timeout_msec * USEC_PER_MSEC);
 	if (a->gate)
 		gate_link_set_limits(a->gate, &gate);
+	app_serve_metrics(a);
 }
 
 static void on_signal(evutil_socket_t number, short what, void *userdata)
@@ -239,6 +240,8 @@ static int make_parts(struct app *a)
 		r = registry_new(&a->registry, &none);
 	if (r == 0)
 		r = region_table_new(&a->table);
+	if (r == 0)
+		r = app_make_metrics(a);
 	if (r < 0) {
 		log_error("cannot start: %s", strerror(-r));
 		return r;
@@ -345,6 +348,7 @@ struct app *app_free(struct app *a)
 	if (a->status)
 		event_free(a->status);
 	app_free_takers(a);
+	app_free_metrics(a);
 	spawner_unwatch(a->options->spawner);
 	loop_free(a->loop);
 	if (a->runtime_is_open)

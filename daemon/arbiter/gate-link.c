@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,6 +101,8 @@ static void on_child_ended(evutil_socket_t fd, short what, void *userdata)
 	else
 		log_warning("rdmareg-gate (process %d) was ended by signal %d", (int)c->pid,
 			    i.si_status);
+	c->link->ops->ended(c->link->userdata,
+			    i.si_code != CLD_EXITED && i.si_status == SIGKILL && c->watchdog_usec);
 	free_child(c);
 }
 

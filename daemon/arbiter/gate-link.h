@@ -70,6 +70,8 @@ struct gate_link_ops {
 	void (*over)(void *userdata, uint64_t number);
 	/* One was refused (GATE_REFUSED); for the log. */
 	void (*refused)(void *userdata, const struct gate_message *m);
+	/* A process ended that was started: @by_watchdog, by its own timer (or whoever kills it). */
+	void (*ended)(void *userdata, bool by_watchdog);
 	/* No file is marked and nobody waits any more. */
 	void (*lost)(void *userdata, const struct failure *why);
 	void (*again)(void *userdata);

@@ -62,6 +62,24 @@ struct file {
 	TAILQ_HEAD(entries, region_entry) regions;
 };
 
+/* What app-metrics.c has counted it as, and since when it waits for what. */
+struct region_measure {
+	bool counted;
+	bool over; /* not counted any more */
+	bool degraded;
+	bool revoking;
+	uint8_t state;
+	uint8_t mode;
+	uint32_t clients;
+	uint32_t peers;
+	uint64_t bytes;
+	struct region_counters counters;
+	uint64_t bypasses;
+	uint64_t since_usec; /* of its registration */
+	uint64_t asked_usec; /* holders were, last */
+	uint64_t free_usec;  /* nobody had to be waited for; 0: somebody has */
+};
+
 #define REGION_NO_SLOT UINT32_MAX
 
 struct region_entry {
@@ -99,6 +117,7 @@ struct region_entry {
 	bool keeper_ended;	 /* and the region with it */
 	/* the same of a change that was refused therefore: it is undone when it is answered */
 	bool late_change;
+	struct region_measure measure;
 	bool orphan; /* not detached, and its owner is not known: ends with the orphans' grace */
 	LIST_ENTRY(region_entry) of_claimed; /* app.claimed, while @claim is not 0 */
 	LIST_ENTRY(region_entry) of_keeper;  /* proxy_note()->list */

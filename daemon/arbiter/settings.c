@@ -51,6 +51,7 @@ static const char *const log_level_words[] = { "emerg",	 "alert", "crit",  "erro
 static const char *const import_words[] = { "off", "on", NULL };
 static const char *const warm_words[] = { "off", "read", "adaptive", "write",
 					  NULL }; /* WARM_MODE_NAMES */
+static const char *const metrics_words[] = { "off", "root", "everybody", NULL };
 static const char *const pre_content_words[] = { "off", "auto", NULL };
 static const char *const spawn_words[] = { "auto", "direct", "systemd", NULL };
 
@@ -75,6 +76,7 @@ static const struct key keys[] = {
 	WORD("daemon", log_level, "info", log_level_words),
 	NUMBER("daemon", adopt_timeout_msec, "5000", 1, 60000),
 	NUMBER("daemon", orphan_grace_sec, "30", 0, 86400),
+	WORD("daemon", metrics, "root", metrics_words),
 	WORD("keepers", spawn, "auto", spawn_words),
 	TEXT("keepers", group, "rdmareg", NULL, machine_groups),
 	TEXT("keepers", keeper_uids, "60706-61183", form_uids, NULL),

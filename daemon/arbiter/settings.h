@@ -26,6 +26,7 @@ struct settings {
 	uint64_t log_level;
 	uint64_t adopt_timeout_msec;
 	uint64_t orphan_grace_sec;
+	uint64_t metrics; /* enum scrape_for */
 
 	uint64_t spawn;
 	uint64_t port;

@@ -206,6 +206,15 @@ int registry_get_tenant(struct registry *r, uint32_t uid, const char *session, u
 	return 0;
 }
 
+uint32_t registry_count_tenants(const struct registry *r)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < r->n_tenants; i++)
+		n += r->tenants[i].used;
+	return n;
+}
+
 const struct tenant *registry_tenant(const struct registry *r, uint32_t index)
 {
 	return index < r->n_tenants && r->tenants[index].used ? &r->tenants[index] : NULL;

@@ -114,6 +114,8 @@ const struct tenant *registry_tenant(const struct registry *r, uint32_t index);
  * to another one.
  */
 void registry_drop_tenant(struct registry *r, uint32_t index);
+/* Of both kinds. */
+uint32_t registry_count_tenants(const struct registry *r);
 /* False: there is none; it is not made. */
 bool registry_find_tenant(const struct registry *r, uint32_t uid, const char *session,
 			  uint32_t *ret_index);

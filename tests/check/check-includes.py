@@ -7,6 +7,7 @@
 #   core      util, proto/names.h; and no system header that could do I/O or read a clock
 #   selftest  util
 #   bus       an adapter: core, util, proto
+#   metrics   numbers, their page and its socket: util, proto/names.h
 #   gate      a process of its own: util, proto/names.h
 #   dax       an adapter that is asked and tells nothing by itself: util
 #   keeper    each module (a folder below, or files with a common stem) is an adapter: core, util, selftest, proto.
@@ -32,10 +33,11 @@ SEES = {
     "daemon/bus": {"daemon/core", "daemon/util", "proto", "config.h"},
     "daemon/dax": {"daemon/util", "config.h"},
     "daemon/gate": {"daemon/util", "proto/names.h"},
+    "daemon/metrics": {"daemon/util", "proto/names.h", "config.h"},
     "daemon/selftest": {"daemon/util", "config.h"},
     "daemon/keeper": {"daemon/core", "daemon/util", "daemon/selftest", "proto", "config.h"},
     "daemon/proxy": {"daemon/core", "daemon/util", "daemon/selftest/quirks.h", "daemon/arbiter/settings.h", "proto", "config.h"},
-    "daemon/arbiter": {"daemon/core", "daemon/util", "daemon/bus", "daemon/proxy", "daemon/dax", "daemon/selftest/quirks.h", "daemon/selftest/adapters.h", "daemon/gate/gate-channel.h", "proto", "config.h"},
+    "daemon/arbiter": {"daemon/core", "daemon/metrics", "daemon/util", "daemon/bus", "daemon/proxy", "daemon/dax", "daemon/selftest/quirks.h", "daemon/selftest/adapters.h", "daemon/gate/gate-channel.h", "proto", "config.h"},
     "client/include": set(),
     "client/common": {"client/include", "proto", "config.h"},
     "client/owner": {"client/common", "client/include", "proto", "config.h"},

@@ -28,6 +28,7 @@ ELSEWHERE = [
     ("docs/kernel-module.md", r"make -C ", BUILDS),
     ("docs/kernel-module.md", r"(?:lsmod|cat /proc/locks|grep \. /sys/class/misc/rdmareg|echo 1 >/sys/kernel/tracing)", "lab"),
     ("docs/lab.md", r"\./run (?:lab|test|clean)", BOOTS),
+    ("docs/metrics.md", r"systemctl ", "lab"),
     ("docs/proofs.md", r"\./run sim ", "its seed is what a violation prints; the suite sim runs the simulator"),
     ("docs/slurm.md", r"", "it takes a cluster: the lab's scenario 95-slurm submits such jobs"),
     ("docs/troubleshooting.md", r"(?:journalctl|systemctl|rdma) ", "lab"),

@@ -26,6 +26,7 @@ _rdmaregctl() {
 		[evict]='--containing --grace'
 		[enforce-limits]='--grace'
 		[reload]=''
+		[metrics]='--regions --openmetrics --output --socket'
 		[who]=''
 		[devices]=''
 		[dax-create]='--region'

@@ -66,10 +66,12 @@ static void test_counts(void)
 	assert(registry_get_tenant(r, 1, "more", &other) == REGISTRY_E_TENANTS_PER_UID);
 	assert(registry_get_tenant(r, 2, "plain", &other) == 0);
 	assert(registry_get_tenant(r, 3, "plain", &other) == REGISTRY_E_TENANTS);
+	assert(registry_count_tenants(r) == 5);
 	/* one that is there becomes one, and counts there no more */
 	registry_end_session(r, s[2]);
 	registry_drop_tenant(r, s[2]);
 	assert(!registry_find_tenant(r, 1, "c", &other));
+	assert(registry_count_tenants(r) == 4);
 	assert(create(r, 1, "plain", &other) == 0 && other == t);
 	assert(registry_get_tenant(r, 1, "more", &other) == 0);
 }
