@@ -27,6 +27,9 @@ static const char *const names[] = {
 	[RDMAREG_EVENT_OVERFLOW] = "overflow",
 	[RDMAREG_EVENT_LEFT] = "left",
 	[RDMAREG_EVENT_JOB_FINISHED] = "job-finished",
+	[RDMAREG_EVENT_SESSION_ADDED] = "session-added",
+	[RDMAREG_EVENT_SESSION_CHANGED] = "session-changed",
+	[RDMAREG_EVENT_SESSION_REMOVED] = "session-removed",
 };
 
 uint64_t events_now_usec(clockid_t clock)
@@ -101,17 +104,24 @@ static void print_json(const char *name, const struct rdmareg_event *e,
 	ctl_print_json(o);
 }
 
+static void print_when(void)
+{
+	time_t second = time(NULL);
+	struct tm tm;
+	char when[32];
+
+	strftime(when, sizeof(when), "%H:%M:%S", localtime_r(&second, &tm));
+	printf("%s", when);
+}
+
 static void print_line(const char *name, const struct rdmareg_event *e,
 		       const struct rdmareg_region_info *info, const struct events_shown *shown)
 {
 	_cleanup_(text_cleanup) char *text = info ? events_describe(info, shown) : NULL;
-	char when[32], a[FORMAT_BYTES], b[FORMAT_BYTES], c[FORMAT_BYTES];
-	time_t second = time(NULL);
-	struct tm tm;
+	char a[FORMAT_BYTES], b[FORMAT_BYTES], c[FORMAT_BYTES];
 	uint64_t now = events_now_usec(CLOCK_MONOTONIC);
 
-	strftime(when, sizeof(when), "%H:%M:%S", localtime_r(&second, &tm));
-	printf("%s", when);
+	print_when();
 	if (e->region)
 		printf(" region %" PRIu64, e->region);
 	printf(" %s", name);
@@ -144,6 +154,61 @@ void events_print(const struct ctl *ctl, const char *name, const struct rdmareg_
 		print_json(name, e, info, other_mode(info, shown));
 	else
 		print_line(name, e, info, shown);
+}
+
+static json_object *session_object(const struct rdmareg_event *e,
+				   const struct rdmareg_session_info *info)
+{
+	json_object *o;
+
+	if (info)
+		return model_session(info);
+	o = json_object_new_object();
+	json_object_object_add(o, "uid", json_object_new_uint64(e->session_uid));
+	json_object_object_add(o, "name", json_object_new_string(e->session));
+	return o;
+}
+
+/* What people read of it: "1000:job-7", as region names have it. */
+static void print_session_line(const char *name, const struct rdmareg_event *e,
+			       const struct rdmareg_session_info *info)
+{
+	char a[FORMAT_BYTES], b[FORMAT_BYTES];
+
+	print_when();
+	printf(" %s %" PRIu32 ":%s", name, e->session_uid, e->session);
+	if (e->type == RDMAREG_EVENT_SESSION_REMOVED)
+		printf(": %s", rdmareg_end_name(e->end));
+	else if (info)
+		printf(": %s, %" PRIu32 " of %" PRIu32 " regions, %s of %s registered",
+		       rdmareg_session_state_name(info->state), info->regions, info->max_regions,
+		       format_size(a, info->bytes), format_size(b, info->max_bytes));
+	if (info && info->max_memory_bytes)
+		printf(", %s of %s memory", format_size(a, info->memory_current),
+		       format_size(b, info->max_memory_bytes));
+	putchar('\n');
+	ctl_flush();
+}
+
+void events_print_session(const struct ctl *ctl, const char *name, const struct rdmareg_event *e,
+			  const struct rdmareg_session_info *info)
+{
+	json_object *o;
+
+	if (!name)
+		name = names[e->type];
+	if (!ctl->json) {
+		print_session_line(name, e, info);
+		return;
+	}
+	o = json_object_new_object();
+	json_object_object_add(o, "event", json_object_new_string(name));
+	model_add_times(o, e->seen_usec);
+	json_object_object_add(o, "session", session_object(e, info));
+	if (e->type == RDMAREG_EVENT_SESSION_REMOVED)
+		json_object_object_add(o, "reason",
+				       json_object_new_string(rdmareg_end_name(e->end)));
+	ctl_print_json(o);
 }
 
 int events_end_status(const struct rdmareg_event *removed)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * events.h - what the verbs that stay share: waiting for events of regions and signals of the
- * process, and printing what happened, a line at a time.
+ * events.h - what the verbs that stay share: waiting for events of regions and sessions, and signals
+ * of the process, and printing what happened, a line at a time.
  *
  * What always holds: each line is written out at once; SIGINT and SIGTERM end a wait between two
  * events, never in the middle of one.
@@ -46,6 +46,10 @@ struct events_shown {
  */
 void events_print(const struct ctl *ctl, const char *name, const struct rdmareg_event *e,
 		  const struct rdmareg_region_info *info, const struct events_shown *shown);
+
+/* The same of a session. @info: as it is now; NULL: unknown, or gone. */
+void events_print_session(const struct ctl *ctl, const char *name, const struct rdmareg_event *e,
+			  const struct rdmareg_session_info *info);
 
 /* What a line for people says of the region: allocated; NULL: no memory. */
 char *events_describe(const struct rdmareg_region_info *info, const struct events_shown *shown);

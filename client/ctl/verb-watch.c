@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * verb-watch.c - print what happens to regions until interrupted (or, for one region, until it is
- * gone).
+ * verb-watch.c - print what happens to regions and sessions until interrupted (or, for one region,
+ * until it is gone).
  *
  * What always holds: it subscribes before it lists, so nothing falls in between; it goes on over a
  * restart of rdmaregd; a mode of arbitration that changed is said to have changed, since that is
@@ -64,6 +64,19 @@ static void print(const struct ctl *ctl, const struct rdmareg_event *e,
 	remember(all, key, info, line);
 }
 
+/* It may be gone again by now; what changed with its end is told by that. */
+static void on_session(struct ctl *ctl, const struct rdmareg_event *e)
+{
+	struct rdmareg_session_info info = { .size = sizeof(info) };
+	int r = -ENODATA;
+
+	if (e->type != RDMAREG_EVENT_SESSION_REMOVED)
+		r = rdmareg_session_get(ctl->context, e->session_uid, e->session, &info);
+	if (r == -ENXIO && e->type == RDMAREG_EVENT_SESSION_CHANGED)
+		return;
+	events_print_session(ctl, NULL, e, r < 0 ? NULL : &info);
+}
+
 static int on_event(struct ctl *ctl, const struct rdmareg_event *e, void *userdata)
 {
 	_cleanup_(region_cleanup) struct rdmareg_region *region = NULL;
@@ -72,6 +85,11 @@ static int on_event(struct ctl *ctl, const struct rdmareg_event *e, void *userda
 	char key[24];
 	int r = -ENODATA;
 
+	if (*e->session) {
+		if (!w->only)
+			on_session(ctl, e);
+		return EVENTS_GO_ON;
+	}
 	/* Added and changed are worth a look at the region; it may be gone again by then. */
 	if (e->type == RDMAREG_EVENT_REGION_ADDED || e->type == RDMAREG_EVENT_REGION_CHANGED)
 		r = rdmareg_lookup(ctl->context, e->region, &region);
@@ -87,6 +105,24 @@ static int on_event(struct ctl *ctl, const struct rdmareg_event *e, void *userda
 	snprintf(key, sizeof(key), "%" PRIu64, e->region);
 	json_object_object_del(w->shown, key);
 	return w->only ? events_end_status(e) : EVENTS_GO_ON;
+}
+
+static int print_sessions(struct ctl *ctl)
+{
+	struct rdmareg_session_info info = { .size = sizeof(info) };
+	struct rdmareg_sessions *walk = NULL;
+	int r = rdmareg_list_sessions(ctl->context, NULL, &walk);
+
+	while (r >= 0 && (r = rdmareg_sessions_next(walk, &info)) > 0) {
+		struct rdmareg_event e = { .session_uid = info.uid,
+					   .seen_usec = events_now_usec(CLOCK_BOOTTIME) };
+
+		memcpy(e.session, info.name, sizeof(e.session));
+		events_print_session(ctl, "session-present", &e, &info);
+	}
+	rdmareg_sessions_free(walk);
+	/* A daemon without sessions has none to show. */
+	return r < 0 && r != -EOPNOTSUPP ? ctl_failed(r) : EXIT_OK;
 }
 
 static int print_present(struct ctl *ctl, uint64_t only, json_object *shown)
@@ -143,13 +179,15 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	if (r < 0)
 		return ctl_failed(r);
 	w.shown = json_object_new_object();
-	r = print_present(ctl, w.only, w.shown);
+	r = w.only ? EXIT_OK : print_sessions(ctl);
+	if (!r)
+		r = print_present(ctl, w.only, w.shown);
 	if (!r)
 		r = events_wait(ctl, w.only, on_event, &w);
 	json_object_put(w.shown);
 	return r;
 }
 
-const struct verb verb_watch = { "watch", "[ID]", "print regions and events as they happen",
-				 NULL,	  0,	  1,
-				 run };
+const struct verb verb_watch = {
+	"watch", "[ID]", "print regions, sessions and events as they happen", NULL, 0, 1, run
+};

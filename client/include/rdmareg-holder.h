@@ -52,6 +52,15 @@ enum rdmareg_event_type {
 	RDMAREG_EVENT_LEFT,
 	/* job, region: it is over; rdmareg_job_get_info() tells how */
 	RDMAREG_EVENT_JOB_FINISHED,
+	/* session_uid, session: somebody created it (subscribers that may see it) */
+	RDMAREG_EVENT_SESSION_ADDED,
+	/*
+	 * and session_state: its state or its limits are others; rdmareg_session_get() tells which.
+	 * Reported once however often they changed, with the newest state
+	 */
+	RDMAREG_EVENT_SESSION_CHANGED,
+	/* session_uid, session, end: it was released, and its last region is gone */
+	RDMAREG_EVENT_SESSION_REMOVED,
 };
 
 struct rdmareg_event {
@@ -64,12 +73,15 @@ struct rdmareg_event {
 	uint64_t seen_usec; /* CLOCK_BOOTTIME, when the library saw it */
 	uint64_t job;	    /* number of the job (struct rdmareg_job_info) */
 	enum rdmareg_end end;
+	uint32_t session_uid; /* with session */
+	enum rdmareg_session_state session_state;
 	uint32_t reserved;
+	char session[56]; /* its name, which ends with a zero; "" when it is of none */
 };
 
 /*
- * rdmareg_subscribe: from now on events of every region this user may see; without it only those of
- * regions registered or joined through this context. Doing it again is no error.
+ * rdmareg_subscribe: from now on events of every region and session this user may see; without it
+ * only those of regions registered or joined through this context. Doing it again is no error.
  */
 int rdmareg_subscribe(struct rdmareg *c);
 

@@ -3,6 +3,8 @@
  * ring.c - the events that the program has not taken yet. What always holds: the ring never grows;
  * what does not fit is told by one event, the last.
  */
+#include <string.h>
+
 #include "bus.h"
 #include "util.h"
 
@@ -30,11 +32,37 @@ static bool supersede(struct rdmareg *c, const struct rdmareg_event *e)
 	return false;
 }
 
+static bool is_of_session(const struct rdmareg_event *e)
+{
+	return e->type == RDMAREG_EVENT_SESSION_ADDED || e->type == RDMAREG_EVENT_SESSION_CHANGED ||
+	       e->type == RDMAREG_EVENT_SESSION_REMOVED;
+}
+
+/* A change of a session that waits tells of the newest state, unless it is of an earlier session
+ * of that name. False: none waits. */
+static bool change_again(struct rdmareg *c, const struct rdmareg_event *e)
+{
+	for (size_t i = c->n_events; i > 0; i--) {
+		struct rdmareg_event *old = &c->events[(c->event_first + i - 1) % EVENTS_MAX];
+
+		if (!is_of_session(old) || old->session_uid != e->session_uid ||
+		    strcmp(old->session, e->session) != 0)
+			continue;
+		if (old->type != RDMAREG_EVENT_SESSION_CHANGED)
+			return false;
+		old->session_state = e->session_state;
+		return true;
+	}
+	return false;
+}
+
 void events_push(struct rdmareg *c, const struct rdmareg_event *e)
 {
 	struct rdmareg_event *place;
 
 	if (e->type == RDMAREG_EVENT_REVOCATION_REQUESTED && supersede(c, e))
+		return;
+	if (e->type == RDMAREG_EVENT_SESSION_CHANGED && change_again(c, e))
 		return;
 	/* Changes are levels: one report that has not been taken stands for all of them. */
 	for (size_t i = 0; e->type == RDMAREG_EVENT_REGION_CHANGED && i < c->n_events; i++) {

@@ -13,50 +13,14 @@
 #include "error.h"
 #include "options.h"
 
-#define NAME_MAX_BYTES 48
 #define LIMIT_MAX_USEC (3600 * USEC_PER_SEC) /* longer ones rdmaregd takes for it */
 #define ANSWER_USEC (25 * USEC_PER_SEC)
-
-static const struct field known[] = {
-#define INTO(key, kind, member) FIELD_INTO(struct session_properties, key, kind, member)
-	INTO("Uid", FIELD_U32, info.uid),
-	INTO("Name", FIELD_TEXT, name),
-	FIELD_WORD_INTO(struct session_properties, "State", WORDS_SESSION_STATE, info.state),
-	INTO("Regions", FIELD_U32, info.regions),
-	INTO("Bytes", FIELD_U64, info.bytes),
-	INTO("Peers", FIELD_U32, info.peers),
-	INTO("MaxRegions", FIELD_U32, info.max_regions),
-	INTO("MaxBytes", FIELD_U64, info.max_bytes),
-	INTO("MaxPeers", FIELD_U32, info.max_peers),
-	INTO("MaxTickets", FIELD_U32, info.max_tickets),
-	INTO("MaxMemory", FIELD_U64, info.max_memory_bytes),
-	INTO("MemoryCurrent", FIELD_U64, info.memory_current),
-	INTO("CreatedUSec", FIELD_U64, info.created_usec),
-#undef INTO
-};
-
-bool session_name_valid(const char *name)
-{
-	size_t n = strnlen(name, NAME_MAX_BYTES + 1);
-
-	return n && n <= NAME_MAX_BYTES && strspn(name, RDMAREG_NAME_CHARACTERS) == n;
-}
-
-int session_properties_read(struct session_properties *p, sd_bus_message *m)
-{
-	*p = (struct session_properties){ .name = "" };
-	if (fields_read(m, known, ARRAY_SIZE(known), p) < 0 || !session_name_valid(p->name))
-		return fail(EBADMSG, "reading rdmaregd's answer: a session's properties make no "
-				     "sense; do librdmareg and rdmaregd come from one version?");
-	memcpy(p->info.name, p->name, strlen(p->name) + 1); /* fits: it is a valid one */
-	return 0;
-}
 
 /* What is asked, for sentences: "draining session job.7 of user 1000". */
 struct subject {
 	uint32_t uid;
 	const char *name;
-	char text[40 + NAME_MAX_BYTES + 24];
+	char text[40 + SESSION_NAME_MAX + 24];
 };
 
 static int subject_set(struct subject *s, const char *doing, uint32_t uid, const char *name)
@@ -65,7 +29,7 @@ static int subject_set(struct subject *s, const char *doing, uint32_t uid, const
 		return fail(EINVAL,
 			    "%s a session: %.60s is no name of one; it has 1 to %d letters, "
 			    "digits, '_', '.' or '-'",
-			    doing, *name ? name : "\"\"", NAME_MAX_BYTES);
+			    doing, *name ? name : "\"\"", SESSION_NAME_MAX);
 	s->uid = uid;
 	s->name = name;
 	snprintf(s->text, sizeof(s->text), "%s session %s of user %" PRIu32, doing, name, uid);
@@ -132,17 +96,12 @@ _public_ int rdmareg_session_create(struct rdmareg *c, uint32_t uid, const char 
 static int new_call(struct rdmareg *c, const struct subject *s, const char *interface,
 		    const char *member, sd_bus_message **ret)
 {
-	_cleanup_(free_cleanup) char *label = NULL;
-	char path[sizeof(RDMAREG_SESSION_PREFIX) + 16 + 3 * NAME_MAX_BYTES];
-	int r;
+	char path[SESSION_PATH_MAX];
+	int r = session_path(s->uid, s->name, path);
 
-	r = sd_bus_path_encode(RDMAREG_SESSION_PREFIX, s->name, &label);
-	if (r >= 0) {
-		snprintf(path, sizeof(path), RDMAREG_SESSION_PREFIX "/%" PRIu32 "_%s", s->uid,
-			 strrchr(label, '/') + 1);
+	if (r >= 0)
 		r = sd_bus_message_new_method_call(c->bus, ret, RDMAREG_BUS_NAME, path, interface,
 						   member);
-	}
 	return r < 0 ? fail_bus(NULL, r, "%s", s->text) : 0;
 }
 

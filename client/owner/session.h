@@ -10,8 +10,18 @@
 #include "fields.h"
 #include "util.h"
 
+#define SESSION_NAME_MAX 48 /* characters */
+#define SESSION_PATH_MAX (sizeof(RDMAREG_SESSION_PREFIX) + 16 + 3 * SESSION_NAME_MAX)
+
 /* What a session is called: [A-Za-z0-9_.-]{1,48}. */
 bool session_name_valid(const char *name);
+
+/*
+ * Where the object of a session is, and back: of what a path could be spelled like, one counts.
+ */
+int session_path(uint32_t uid, const char *name, char ret[static SESSION_PATH_MAX]);
+bool session_of_path(const char *path, uint32_t *ret_uid,
+		     char ret_name[static SESSION_NAME_MAX + 1]);
 
 struct session_properties {
 	struct rdmareg_session_info info;
@@ -20,5 +30,8 @@ struct session_properties {
 
 /* Read the a{sv} at the message's present position. -EBADMSG: it makes no sense. */
 int session_properties_read(struct session_properties *p, sd_bus_message *m);
+
+/* The body of a PropertiesChanged. False: of no session, or it makes no sense. */
+bool session_changes_read(sd_bus_message *m, enum rdmareg_session_state *ret);
 
 #endif

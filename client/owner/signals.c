@@ -10,6 +10,7 @@
 
 #include "bus.h"
 #include "error.h"
+#include "session.h"
 #include "util.h"
 #include "words.h"
 
@@ -26,6 +27,30 @@ static uint64_t region_of_path(const char *path)
 	errno = 0;
 	id = strtoull(path + n + 1, &end, 10);
 	return errno || *end ? 0 : id;
+}
+
+/* Whether it is one about a session; malformed: false too. */
+static bool read_session_signal(sd_bus_message *m, struct rdmareg_event *e)
+{
+	const char *word, *path = sd_bus_message_get_path(m);
+
+	if (sd_bus_message_is_signal(m, "org.freedesktop.DBus.Properties", "PropertiesChanged")) {
+		e->type = RDMAREG_EVENT_SESSION_CHANGED;
+		return session_of_path(path, &e->session_uid, e->session) &&
+		       session_changes_read(m, &e->session_state);
+	}
+	if (sd_bus_message_is_signal(m, RDMAREG_MANAGER_INTERFACE, "SessionAdded"))
+		e->type = RDMAREG_EVENT_SESSION_ADDED;
+	else if (sd_bus_message_is_signal(m, RDMAREG_MANAGER_INTERFACE, "SessionRemoved"))
+		e->type = RDMAREG_EVENT_SESSION_REMOVED;
+	else
+		return false;
+	if (sd_bus_message_read(m, "o", &path) <= 0 ||
+	    !session_of_path(path, &e->session_uid, e->session))
+		return false;
+	if (e->type == RDMAREG_EVENT_SESSION_REMOVED && sd_bus_message_read(m, "s", &word) > 0)
+		e->end = word_value(WORDS_END, word);
+	return true;
 }
 
 static bool read_signal(sd_bus_message *m, struct rdmareg_event *e)
@@ -71,7 +96,7 @@ static int on_signal(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
 	(void)ret_error;
 	if (!c->owner || !sender || strcmp(sender, c->owner))
 		return 0;
-	if (jobs_take_signal(c, m) || !read_signal(m, &e))
+	if (jobs_take_signal(c, m) || (!read_session_signal(m, &e) && !read_signal(m, &e)))
 		return 0;
 	if (e.type == RDMAREG_EVENT_REGION_REMOVED ||
 	    (e.type == RDMAREG_EVENT_REVOCATION_SETTLED && e.outcome == RDMAREG_OUTCOME_GONE))

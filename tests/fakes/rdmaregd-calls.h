@@ -41,6 +41,8 @@ int mock_list_sessions(sd_bus_message *call, void *userdata, sd_bus_error *error
 int mock_find_session(sd_bus *bus, const char *path, const char *interface, void *userdata,
 		      void **ret_found, sd_bus_error *error);
 
+void mock_tell_nonsense(sd_bus *bus);
+
 /* fakes/rdmaregd-jobs.c; telling: whether it was about jobs */
 int mock_start_prefetch(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int mock_find_job(sd_bus *bus, const char *path, const char *interface, void *userdata,

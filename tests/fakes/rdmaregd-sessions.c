@@ -58,6 +58,73 @@ static struct session *find_path(const char *path)
 
 bool mock_sessions_denied;
 
+/* To the subscriber, if there is one. */
+static void tell(sd_bus *bus, const struct session *s, const char *member)
+{
+	char *path = path_of(s);
+	sd_bus_message *m;
+
+	if (!strcmp(member, "PropertiesChanged")) {
+		assert(sd_bus_message_new_signal(bus, &m, path, "org.freedesktop.DBus.Properties",
+						 member) >= 0);
+		assert(sd_bus_message_append(m, "sa{sv}as", RDMAREG_SESSION_INTERFACE, 2, "State",
+					     "s", s->state, "MaxRegions", "u", 1, 0) >= 0);
+	} else {
+		assert(sd_bus_message_new_signal(bus, &m, RDMAREG_MANAGER_PATH,
+						 RDMAREG_MANAGER_INTERFACE, member) >= 0);
+		assert(sd_bus_message_append(m, "o", path) >= 0);
+		if (!strcmp(member, "SessionRemoved"))
+			assert(sd_bus_message_append(m, "s", "released") >= 0);
+	}
+	if (*mock_subscriber)
+		assert(sd_bus_message_set_destination(m, mock_subscriber) >= 0 &&
+		       sd_bus_send(bus, m, NULL) >= 0);
+	sd_bus_message_unref(m);
+	free(path);
+}
+
+/* Signals that are none: each says one thing that no session has. */
+void mock_tell_nonsense(sd_bus *bus)
+{
+	static const char *const paths[] = { RDMAREG_SESSION_PREFIX,
+					     RDMAREG_SESSION_PREFIX "/job_2d7",
+					     RDMAREG_SESSION_PREFIX "/1000",
+					     RDMAREG_SESSION_PREFIX "/1000_",
+					     RDMAREG_SESSION_PREFIX "/01000_job_2d7",
+					     RDMAREG_SESSION_PREFIX "/1000_job_2D7",
+					     RDMAREG_SESSION_PREFIX "/1000_j_6fb",
+					     RDMAREG_SESSION_PREFIX "/1000_job_2",
+					     RDMAREG_SESSION_PREFIX "/1000_job_2f7",
+					     RDMAREG_SESSION_PREFIX "/4294967296_job",
+					     RDMAREG_SESSION_PREFIX "/99999999999999999999_job",
+					     RDMAREG_SESSION_PREFIX "/1000_job/7" };
+	sd_bus_message *m;
+
+	for (size_t i = 0; i <= sizeof(paths) / sizeof(paths[0]); i++) {
+		bool last = i == sizeof(paths) / sizeof(paths[0]);
+
+		assert(sd_bus_message_new_signal(bus, &m, RDMAREG_MANAGER_PATH,
+						 RDMAREG_MANAGER_INTERFACE, "SessionAdded") >= 0);
+		if (last)
+			assert(sd_bus_message_append(m, "s", "1000:job-7") >= 0);
+		else
+			assert(sd_bus_message_append(m, "o", paths[i]) >= 0);
+		assert(sd_bus_message_set_destination(m, mock_subscriber) >= 0 &&
+		       sd_bus_send(bus, m, NULL) >= 0);
+		sd_bus_message_unref(m);
+		assert(sd_bus_message_new_signal(
+			       bus, &m, last ? RDMAREG_SESSION_PREFIX "/1000_job" : paths[i],
+			       "org.freedesktop.DBus.Properties", "PropertiesChanged") >= 0);
+		/* the last: of a real path, but of another interface */
+		assert(sd_bus_message_append(m, "sa{sv}as",
+					     last ? "org.example" : RDMAREG_SESSION_INTERFACE, 0,
+					     0) >= 0);
+		assert(sd_bus_message_set_destination(m, mock_subscriber) >= 0 &&
+		       sd_bus_send(bus, m, NULL) >= 0);
+		sd_bus_message_unref(m);
+	}
+}
+
 static int refuse(uint32_t uid, sd_bus_error *error)
 {
 	return uid == NOT_AUTHORIZED_UID || mock_sessions_denied
@@ -101,6 +168,7 @@ int mock_create_session(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	*s = (struct session){ .exists = true, .uid = uid, .state = "active" };
 	snprintf(s->name, sizeof(s->name), "%s", name);
 	snprintf(s->limits, sizeof(s->limits), "%.255s", mock_options);
+	tell(sd_bus_message_get_bus(m), s, "SessionAdded");
 	return reply_path(m, s);
 }
 
@@ -226,7 +294,9 @@ static int on_release(sd_bus_message *call, void *userdata, sd_bus_error *error)
 	regions_of(s, m, outcome, text);
 	assert(sd_bus_message_close_container(m) >= 0 && sd_bus_send(NULL, m, NULL) >= 0);
 	sd_bus_message_unref(m);
+	tell(sd_bus_message_get_bus(call), s, "PropertiesChanged"); /* it is not there any more */
 	s->exists = false;
+	tell(sd_bus_message_get_bus(call), s, "SessionRemoved");
 	return 1;
 }
 
@@ -238,6 +308,7 @@ static int on_drain(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	if (r < 0)
 		return r;
 	strcpy(s->state, "draining");
+	tell(sd_bus_message_get_bus(m), s, "PropertiesChanged");
 	return sd_bus_reply_method_return(m, NULL);
 }
 
@@ -251,6 +322,7 @@ static int on_set_limits(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	if (r < 0)
 		return r;
 	snprintf(s->limits, sizeof(s->limits), "%.255s", mock_options);
+	tell(sd_bus_message_get_bus(m), s, "PropertiesChanged");
 	return sd_bus_reply_method_return(m, NULL);
 }
 

@@ -76,6 +76,8 @@ static int on_tell(sd_bus_message *m, void *userdata, sd_bus_error *error)
 		mock_regions[id].full = true;
 	else if (!strcmp(what, "scramble"))
 		mock_scrambled = true;
+	else if (!strcmp(what, "session-nonsense"))
+		mock_tell_nonsense(bus);
 	else if (!strcmp(what, "deny-sessions"))
 		mock_sessions_denied = id;
 	else if (!strcmp(what, "slow"))

@@ -49,7 +49,8 @@ void mock_daemon_stop(pid_t pid);
  * ID: the number of its Revoke, or 0. "forge" ID: send "ask" to the subscriber from this
  * connection, which is not the daemon's.
  *
- * "deny-sessions" 1 or 0: nobody may create sessions, or anybody.
+ * "deny-sessions" 1 or 0: nobody may create sessions, or anybody. "session-nonsense": signals at
+ * paths that no session has, to the subscriber.
  *
  * Of jobs, by their number: "job-last": the number of the last one that was looked at is returned.
  * "job-progress 3": so many MiB of 64 are done, and it is told; "job-quietly 3": not told.

@@ -77,6 +77,65 @@ static void test_watch(void)
 	assert(end(&r) == 1);
 }
 
+/* And is over; what it says is no matter. */
+static void ctl_does(const char *line)
+{
+	struct run r = begin(line);
+
+	while (fgets(r.line, sizeof(r.line), r.out))
+		;
+	assert(end(&r) == 0);
+}
+
+/* In one of the next lines. */
+static void says_later(struct run *r, const char *text)
+{
+	do
+		says(r, "", "");
+	while (!strstr(r->line, text));
+}
+
+/* All of them: sessions too, first those that are there. One region's watch has none. */
+static void test_watch_sessions(void)
+{
+	struct run r;
+
+	ctl_does("session create there --uid 7");
+	r = begin("watch");
+	says(&r, "session-present 7:there: active, 0 of ", " registered\n");
+	says_later(&r, "region 20 present");
+	ctl_does("session create job-7 --uid 7 --max-memory 64M");
+	says(&r, "session-added 7:job-7: active, 0 of ", " registered, 3M of 64M memory\n");
+	ctl_does("session drain job-7 --uid 7");
+	says(&r, "session-changed 7:job-7: draining", "");
+	ctl_does("session release job-7 --uid 7");
+	says(&r, "session-removed 7:job-7: released\n", "");
+	kill(r.pid, SIGTERM);
+	assert(end(&r) == 0);
+
+	r = begin("watch 7");
+	says(&r, "region 7 present", "");
+	ctl_does("session create job-7 --uid 7");
+	mock_tell("vanish", 7);
+	says(&r, "region 7 removed", "");
+	says(&r, "region 7 was not released", "");
+	assert(end(&r) == 1);
+
+	r = begin("watch --json");
+	says_later(&r, "\"event\":\"session-present\"");
+	says(&r, "\"event\":\"session-present\"", "\"session\":{\"uid\":7,\"name\":\"there\"");
+	says_later(&r, "\"id\":20,");
+	ctl_does("session drain there --uid 7");
+	says(&r, "\"event\":\"session-changed\"", "\"state\":\"draining\"");
+	ctl_does("session release there --uid 7");
+	says(&r, "\"event\":\"session-removed\"",
+	     "\"session\":{\"uid\":7,\"name\":\"there\"},\"reason\":\"released\"");
+	ctl_does("session release job-7 --uid 7");
+	says(&r, "\"event\":\"session-removed\"", "\"name\":\"job-7\"}");
+	kill(r.pid, SIGTERM);
+	assert(end(&r) == 0);
+}
+
 static void test_join(void)
 {
 	struct run r = begin("join 6");
@@ -236,6 +295,7 @@ int main(int argc, char **argv)
 	mock = mock_daemon_start();
 	mock_tell("populate", 20);
 	test_watch();
+	test_watch_sessions();
 	test_join();
 	test_revoke();
 	test_revoke_ends();

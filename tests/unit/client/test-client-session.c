@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * test-client-session.c - sessions as a launcher has them, in the library: create, look at, list by
- * pages, limit, drain, release. Against a played daemon (fakes/rdmaregd.h).
+ * pages, limit, drain, release, hear of. Against a played daemon (fakes/rdmaregd.h).
  */
 #undef NDEBUG
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,6 +164,61 @@ static void test_release(void)
 	close(fd);
 }
 
+/* The next event. */
+static struct rdmareg_event await_event(void)
+{
+	struct pollfd p = { .fd = rdmareg_get_fd(c), .events = POLLIN };
+	struct rdmareg_event e = { .size = sizeof(e) };
+	int r;
+
+	while ((r = rdmareg_next_event(c, &e)) == 0) {
+		assert(poll(&p, 1, -1) == 1);
+		assert(rdmareg_dispatch(c) >= 0);
+	}
+	assert(r == 1);
+	return e;
+}
+
+static void expect(enum rdmareg_event_type type, enum rdmareg_session_state state)
+{
+	struct rdmareg_event e = await_event();
+
+	assert(e.type == type && e.session_state == state && e.session_uid == 1000);
+	assert(!strcmp(e.session, "-e.7_") && !e.region);
+	assert(e.end == (type == RDMAREG_EVENT_SESSION_REMOVED ? RDMAREG_END_RELEASED
+							       : RDMAREG_END_UNKNOWN));
+}
+
+/* How a session's life is told; "-e.7_" is one that its path spells otherwise. */
+static void test_events(void)
+{
+	struct rdmareg_session_limits l = { .size = sizeof(l), .regions = 9 };
+
+	/* who did not ask hears nothing: the first event is from after the subscription */
+	assert(rdmareg_session_create(c, 1000, "before", NULL) == 0);
+	assert(rdmareg_subscribe(c) == 0);
+	assert(rdmareg_session_create(c, 1000, "-e.7_", NULL) == 0);
+	expect(RDMAREG_EVENT_SESSION_ADDED, RDMAREG_SESSION_UNKNOWN);
+	assert(rdmareg_session_set_limits(c, 1000, "-e.7_", &l) == 0);
+	expect(RDMAREG_EVENT_SESSION_CHANGED, RDMAREG_SESSION_ACTIVE);
+	mock_tell("session-nonsense", 0);
+	/* many changes are one, with the newest state */
+	for (int i = 0; i < 20; i++)
+		assert(rdmareg_session_set_limits(c, 1000, "-e.7_", &l) == 0);
+	assert(rdmareg_session_drain(c, 1000, "-e.7_") == 0);
+	/* two lives of one name are not mixed up */
+	assert(rdmareg_session_release(c, 1000, "-e.7_", NULL, NULL) == 0);
+	assert(rdmareg_session_create(c, 1000, "-e.7_", NULL) == 0);
+	assert(rdmareg_session_set_limits(c, 1000, "-e.7_", &l) == 0);
+	expect(RDMAREG_EVENT_SESSION_CHANGED, RDMAREG_SESSION_DRAINING);
+	expect(RDMAREG_EVENT_SESSION_REMOVED, RDMAREG_SESSION_UNKNOWN);
+	expect(RDMAREG_EVENT_SESSION_ADDED, RDMAREG_SESSION_UNKNOWN);
+	expect(RDMAREG_EVENT_SESSION_CHANGED, RDMAREG_SESSION_ACTIVE);
+	assert(rdmareg_session_release(c, 1000, "-e.7_", NULL, NULL) == 0);
+	expect(RDMAREG_EVENT_SESSION_CHANGED, RDMAREG_SESSION_ACTIVE);
+	expect(RDMAREG_EVENT_SESSION_REMOVED, RDMAREG_SESSION_UNKNOWN);
+}
+
 int main(void)
 {
 	alarm(60);
@@ -175,6 +231,7 @@ int main(void)
 	test_limits();
 	test_list();
 	test_release();
+	test_events();
 	rdmareg_close(c);
 	mock_daemon_stop(mock);
 	mock_bus_stop();
