@@ -28,6 +28,7 @@
 #define RDMAREG_ACTION_EVICT "org.rdmareg.Registry1.evict"
 #define RDMAREG_ACTION_ENFORCE "org.rdmareg.Registry1.enforce-limits"
 #define RDMAREG_ACTION_DAX "org.rdmareg.Registry1.dax"
+#define RDMAREG_ACTION_DRAIN "org.rdmareg.Registry1.drain"
 #define RDMAREG_ACTION_RELOAD "org.rdmareg.Registry1.reload"
 #define RDMAREG_ACTION_SESSIONS "org.rdmareg.Registry1.sessions"
 

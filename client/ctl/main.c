@@ -34,6 +34,8 @@ static const struct verb *const verbs[] = {
 	&verb_enforce_limits,
 	&verb_reload,
 	&verb_metrics,
+	&verb_drain,
+	&verb_undrain,
 	&verb_who,
 	&verb_join,
 	&verb_watch,

@@ -106,6 +106,7 @@ const char *rdmareg_last_error_name(void);
 
 #include "rdmareg-import.h"
 #include "rdmareg-launch.h"
+#include "rdmareg-operate.h"
 
 #include "rdmareg-peer.h"
 

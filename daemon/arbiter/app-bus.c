@@ -30,6 +30,8 @@ static void view_manager(void *userdata, struct manager_view *ret)
 		.max_regions_per_tenant = (uint32_t)a->settings.regions_per_tenant,
 		.max_bytes_per_tenant = a->settings.bytes_per_tenant,
 		.revoke_limit_usec = a->settings.revoke_limit_sec * USEC_PER_SEC,
+		.draining = a->drain.on,
+		.drain_reason = a->drain.reason,
 	};
 }
 
@@ -191,6 +193,8 @@ static int register_region(void *userdata, struct client *c, const struct regist
 	struct proxy *k;
 	int error;
 
+	if (app_check_drain(a, ret))
+		return BUS_E_REFUSED;
 	if (app_is_evicting(a, &q->on))
 		return failure_set(
 			ret, RDMAREG_ERROR_BUSY,
@@ -414,6 +418,7 @@ const struct bus_handlers app_bus_handlers = {
 	.each_holder = app_each_holder,
 	.evict = app_evict,
 	.reload = app_reload,
+	.drain = app_drain,
 	.view_session = app_view_session,
 	.view_next_session = app_view_next_session,
 	.create_session = app_create_session,

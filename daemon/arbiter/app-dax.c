@@ -219,6 +219,8 @@ int app_create_dax(void *userdata, struct client *c, const struct dax_request *q
 	unsigned busy = 0;
 	int r;
 
+	if (app_check_drain(a, ret))
+		return BUS_E_REFUSED;
 	LIST_FOREACH(g, &a->dax_grants, grants)
 		busy += g->process != NULL;
 	if (busy >= PROCESSES_MAX)

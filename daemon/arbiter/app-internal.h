@@ -17,9 +17,18 @@
 #include "metrics/scrape.h"
 #include "util/offload.h"
 
+/* Nothing new is registered: app-drain.c. */
+struct drain {
+	bool on;
+	uint32_t uid;	     /* who asked for it */
+	uint64_t since_usec; /* CLOCK_REALTIME */
+	char reason[DRAIN_REASON_MAX];
+};
+
 struct app {
 	const struct app_options *options;
 	struct settings settings;
+	struct drain drain;
 	uint32_t reloads; /* under way */
 	uint64_t reloads_begun;
 	uint64_t reload_in_force; /* which of them; 0: none */
@@ -74,6 +83,15 @@ void app_apply_settings(struct app *a);
 
 int app_reload(void *userdata, struct call *call, struct failure *ret);
 void app_reload_by_signal(struct app *a);
+
+/* --- app-drain.c; the first is of struct bus_handlers */
+
+int app_drain(void *userdata, struct client *c, const struct drain_request *q, struct call *call,
+	      struct failure *ret);
+/* BUS_E_REFUSED: nothing new is to be made. */
+int app_check_drain(const struct app *a, struct failure *f);
+/* As an earlier daemon had it. */
+void app_load_drain(struct app *a);
 
 /* A line that a tenant, or its keeper, may cause as often as it likes. */
 #define app_log(keeper, priority, ...) \

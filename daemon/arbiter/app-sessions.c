@@ -336,6 +336,8 @@ int app_create_session(void *userdata, struct client *c, const struct session_re
 
 	if (find(a, q->uid, q->name, &at))
 		return create(a, q, call, ret);
+	if (app_check_drain(a, ret))
+		return BUS_E_REFUSED;
 	k = calloc(1, sizeof(*k));
 	if (!k)
 		return failure_from_errno(ret, "creating the session", -ENOMEM, "");

@@ -95,8 +95,8 @@ static void on_status(evutil_socket_t fd, short what, void *userdata)
 	if (estranged)
 		snprintf(rest, sizeof(rest),
 			 ", and %" PRIu32 " that cannot be talked to: see the journal", estranged);
-	sd_notifyf(0, "STATUS=%zu regions, %" PRIu32 " keepers%s", registry_count(a->registry),
-		   pool_count(a->keepers), rest);
+	sd_notifyf(0, "STATUS=%s%zu regions, %" PRIu32 " keepers%s", a->drain.on ? "drained; " : "",
+		   registry_count(a->registry), pool_count(a->keepers), rest);
 }
 
 /* Whoever owned these regions did not come back. */
@@ -271,6 +271,7 @@ static int make_parts(struct app *a)
 			       o->bus_address || o->session_bus ? NULL : bus_connection(a->bus));
 	if (r == 0) {
 		app_apply_settings(a);
+		app_load_drain(a);
 		app_load_sessions(a);
 		r = pool_adopt(a->keepers);
 	}

@@ -11,6 +11,8 @@
  *                    (record.h), what the daemon knows of it; N tells a tenant's processes apart
  *   dax/             who has the DAX devices that were created for users (app-dax.c)
  *   sessions/        the sessions that were created (session-record.h)
+ *   drained          there while nothing new is registered, with who wants that since when, and why
+ *                    (app-drain.c)
  *   next-region-id   numbers below it may have been given; if it is damaged, numbers go on far
  *                    above all that were given
  *

@@ -38,6 +38,8 @@ static const struct {
 			     "release your own regions instead" },
 	[ACTION_DAX] = { RDMAREG_ACTION_DAX, "a DAX device beyond dax_bytes_per_tenant",
 			 "have that limit of rdmaregd.conf raised" },
+	[ACTION_DRAIN] = { RDMAREG_ACTION_DRAIN, "draining this machine, or undoing that,",
+			   "have the administrator do it" },
 	[ACTION_RELOAD] = { RDMAREG_ACTION_RELOAD, "reading rdmaregd.conf again",
 			    "have the administrator do it" },
 	[ACTION_SESSIONS] = { RDMAREG_ACTION_SESSIONS,

@@ -381,6 +381,11 @@ int method_reload(sd_bus_message *m, void *userdata, sd_bus_error *error);
 
 int method_list_devices(sd_bus_message *m, void *userdata, sd_bus_error *error);
 
+/* --- manager-drain.c */
+
+int method_drain_machine(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int method_undrain_machine(sd_bus_message *m, void *userdata, sd_bus_error *error);
+
 /* --- manager-keepers.c */
 
 int method_list_keepers(sd_bus_message *m, void *userdata, sd_bus_error *error);

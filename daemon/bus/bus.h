@@ -187,6 +187,8 @@ struct manager_view {
 	uint32_t max_regions_per_tenant;
 	uint64_t max_bytes_per_tenant;
 	uint64_t revoke_limit_usec;
+	bool draining;
+	const char *drain_reason; /* borrowed */
 };
 
 #define REGION_NAME_MAX 65 /* bytes, with the terminating zero */
@@ -272,6 +274,14 @@ struct device_view {
 	uint64_t mtu;
 	const char *abilities;
 	const char *quirks;
+};
+
+#define DRAIN_REASON_MAX 257 /* with the terminating zero */
+
+/* Drain and Undrain. */
+struct drain_request {
+	bool on;
+	char reason[DRAIN_REASON_MAX]; /* clean; "": none was given */
 };
 
 /* One keeper, for ListKeepers. Texts are borrowed. */
@@ -435,6 +445,9 @@ struct bus_handlers {
 	 * line.
 	 */
 	int (*reload)(void *userdata, struct call *call, struct failure *ret);
+	/* The caller is authorized. */
+	int (*drain)(void *userdata, struct client *c, const struct drain_request *q,
+		     struct call *call, struct failure *ret);
 	/* False: no such session was created. */
 	bool (*view_session)(void *userdata, uint32_t uid, const char *name,
 			     struct session_view *ret);

@@ -127,6 +127,10 @@ static int get_property(sd_bus *connection, const char *path, const char *interf
 		return sd_bus_message_append(reply, "u", v.max_regions_per_tenant);
 	if (!strcmp(property, "MaxBytesPerTenant"))
 		return sd_bus_message_append(reply, "t", v.max_bytes_per_tenant);
+	if (!strcmp(property, "Draining"))
+		return sd_bus_message_append(reply, "b", (int)v.draining);
+	if (!strcmp(property, "DrainReason"))
+		return sd_bus_message_append(reply, "s", v.drain_reason);
 	return -EINVAL;
 }
 
@@ -166,6 +170,10 @@ const sd_bus_vtable manager_vtable[] = {
 	SD_BUS_METHOD_WITH_ARGS("DestroyDaxDevice", SD_BUS_ARGS("s", path), SD_BUS_NO_RESULT,
 				method_destroy_dax, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_reload, ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS("Drain", SD_BUS_ARGS("s", reason), SD_BUS_NO_RESULT,
+				method_drain_machine, ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS("Undrain", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_undrain_machine,
+				ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("CreateSession", SD_BUS_ARGS("u", uid, "s", name, "a{sv}", options),
 				SD_BUS_RESULT("o", session), method_create_session, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("GetSession", SD_BUS_ARGS("u", uid, "s", name),
@@ -189,5 +197,7 @@ const sd_bus_vtable manager_vtable[] = {
 	PROPERTY("RevokeLimitUSec", "t"),
 	PROPERTY("MaxRegionsPerTenant", "u"),
 	PROPERTY("MaxBytesPerTenant", "t"),
+	PROPERTY("Draining", "b"),
+	PROPERTY("DrainReason", "s"),
 	SD_BUS_VTABLE_END,
 };

@@ -27,6 +27,8 @@ _rdmaregctl() {
 		[enforce-limits]='--grace'
 		[reload]=''
 		[metrics]='--regions --openmetrics --output --socket'
+		[drain]='--reason'
+		[undrain]=''
 		[who]=''
 		[devices]=''
 		[dax-create]='--region'
@@ -85,7 +87,7 @@ _rdmaregctl() {
 	--uid) mapfile -t COMPREPLY < <(compgen -u -- "$current"); return ;;
 	--repeat) mapfile -t COMPREPLY < <(compgen -W 'forever' -- "$current"); return ;;
 	--offset | --length | --grace | --session | --name | --expires | --uses | --duration | --source | --timeout | --settle-timeout | \
-		--range | --for | --limit | --region | --max-regions | --max-bytes | --max-peers | --max-tickets | --max-memory) return ;;
+		--range | --for | --reason | --limit | --region | --max-regions | --max-bytes | --max-peers | --max-tickets | --max-memory) return ;;
 	esac
 	if [[ -z $verb ]]; then
 		for word in "${!options[@]}"; do # not those of a group

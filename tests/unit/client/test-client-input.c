@@ -107,6 +107,8 @@ static void test_null_objects(void)
 	is_null(rdmareg_evict(NULL, fd, NULL, NULL), "c");
 	is_null(rdmareg_enforce_limits(NULL, NULL, NULL), "c");
 	is_null(rdmareg_reload(NULL), "c");
+	is_null(rdmareg_drain(NULL, ""), "c");
+	is_null(rdmareg_undrain(NULL), "c");
 	is_null(rdmareg_list_devices(NULL, &d), "c");
 	is_null(rdmareg_devices_next(NULL, &device), "d");
 	is_null(rdmareg_list_keepers(NULL, NULL, &k), "c");
