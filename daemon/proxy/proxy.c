@@ -368,6 +368,8 @@ static const char *on_listing(struct proxy *k, const struct keeper_message *m)
 	k->attempts = 0;
 	k->set->ready++;
 	end_start(k);
+	if (k->spawned) /* its start took them: it has not failed yet */
+		k->attempt = 0;
 	k->ready_usec = now_monotonic_usec();
 	event_del(k->patience);
 	k->set->handlers->list_done(k->set->userdata, k);

@@ -379,18 +379,20 @@ static _Noreturn void misbehave(void)
 
 /*
  * What many keepers that start at once do to each other on a small machine: each takes a third of a
- * second of one that all have in common. Then it is a proper one.
+ * second of one that all have in common (@n thirds). Then it is a proper one.
  */
-static void take_turns(void)
+static void take_turns(unsigned int n)
 {
-	const struct itimerspec turn = { .it_value.tv_nsec = 300000000 };
+	const uint64_t msec = 300 * n;
+	const struct itimerspec turns = { .it_value = { (time_t)(msec / 1000),
+							(long)(msec % 1000) * 1000000 } };
 	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
 	uint64_t expired;
 
 	if (fd < 0 || flock(fd, LOCK_EX) < 0)
 		exit(1);
-	if (timer < 0 || timerfd_settime(timer, 0, &turn, NULL) < 0 ||
+	if (timer < 0 || timerfd_settime(timer, 0, &turns, NULL) < 0 ||
 	    read(timer, &expired, sizeof(expired)) != sizeof(expired))
 		exit(1);
 	close(timer);
@@ -407,7 +409,7 @@ int main(int argc, char **argv)
 		else if (!strcmp(argv[i], "--tenant-uid"))
 			tenant = (uint32_t)strtoul(argv[i + 1], NULL, 10);
 	if (!strncmp(session, "slow-", 5))
-		take_turns();
+		take_turns(is("slow-link") ? 6 : 1);
 	if (!strncmp(session, "bad-", 4) || lies())
 		misbehave();
 	snprintf(path, sizeof(path), "%s-%s", argv[0],

@@ -238,9 +238,9 @@ static int prepare(struct keeper *k)
 	/* before what a daemon asks: what a test tells first is done first */
 	event = event_new(k->base, fd, EV_READ | EV_PERSIST, on_readable, k);
 	return event && event_base_priority_init(k->base, 3) == 0 &&
-			       event_priority_set(event, 0) == 0 && event_add(event, NULL) == 0 ?
-		       0 :
-		       -ENOMEM;
+			       event_priority_set(event, 0) == 0 && event_add(event, NULL) == 0
+		       ? 0
+		       : -ENOMEM;
 }
 
 int main(int argc, char *argv[])
