@@ -25,6 +25,7 @@ ELSEWHERE = [
     ("docs/dax.md", r"rdmaregctl register /dev/dax", "lab"),
     ("docs/dax.md", r"rdmaregctl dax-", "lab"),
     ("docs/dax.md", r"\./run lab --bare ", BOOTS),
+    ("docs/install.md", r"", "it changes the machine it is called on; ./run package does the same in clean trees and in the lab"),
     ("docs/kernel-module.md", r"make -C ", BUILDS),
     ("docs/kernel-module.md", r"(?:lsmod|cat /proc/locks|grep \. /sys/class/misc/rdmareg|echo 1 >/sys/kernel/tracing)", "lab"),
     ("docs/lab.md", r"\./run (?:lab|test|clean)", BOOTS),

@@ -1,0 +1,47 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# build.sh RELEASE - the packages of this tree for a Debian release, in build/package/RELEASE/VERSION, built in a clean tree of that release
+# with the packages of Build-Depends and no others; the same once more as an older version, to upgrade from. lintian has nothing to
+# say about them.
+. "$(dirname "$0")/common.sh"
+
+release=${1:?usage: build.sh RELEASE}
+tree=$package/$release/builder
+control=$top/packaging/debian/control
+
+# Alternatives of Build-Depends: what a release has. trixie split systemd.
+build_packages() {
+	local name
+	for name in $(sed -n '/^Build-Depends:/,/^[A-Z]/p' "$control" | sed -e 's/^Build-Depends://' -e '/^[A-Z]/d' | tr -d '\n' | first_names); do
+		case $release:$name in
+		*:debhelper-compat) echo debhelper ;;
+		*:dh-sequence-dkms) echo dh-dkms ;;
+		*:dh-sequence-installsysusers) ;;
+		bookworm:systemd-dev) echo systemd; echo udev ;;
+		*) echo "$name" ;;
+		esac
+	done | sort -u
+}
+
+key=$(hash packaging/debian/control tests/package/build.sh tests/package/common.sh)
+if ! [ -d "$tree" ] || ! stamped "package-builder-$release" "$key"; then
+	mapfile -t names < <(build_packages)
+	make_tree "$tree" "$release" build-essential ccache lintian fakeroot "${names[@]}"
+	stamp "package-builder-$release" "$key"
+fi
+
+# Both versions are compiled at the same place: what does not name the version is compiled once.
+mkdir -p "$package/ccache"
+for v in "$version" "$old_version"; do
+	rm -rf "${tree:?}/build" "$package/$release/${v:?}"
+	mkdir "$tree/build"
+	"$top/packaging/source.sh" "${tree:?}/build/source" "$v"
+	in_tree "$tree" --bind "$package/ccache" /ccache bash -ec '
+		cd /build/source
+		export PATH=/usr/lib/ccache:$PATH CCACHE_DIR=/ccache DEB_BUILD_OPTIONS="parallel=$(nproc) terse"
+		dpkg-buildpackage -us -uc
+		[ "$1" != lint ] || lintian --allow-root --fail-on error,warning --info ../*.changes' - "$([ "$v" != "$version" ] || echo lint)"
+	rm -rf "${tree:?}/build/source"
+	mv "$tree/build" "$package/$release/$v"
+done

@@ -1,0 +1,47 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# What the parts of ./run package share: the trees of Debian releases below build/package, and how a command runs in one.
+. "$(dirname "${BASH_SOURCE[0]}")/../lab/host/common.sh"
+. "$host/apt.sh"
+
+package=$build/package
+old_version=0.0.9
+version=$(sed -n "s/^  version: '\(.*\)',$/\1/p" "$top/meson.build")
+
+# make_tree TREE RELEASE PACKAGE... - a Debian of that release with these packages, made aside and moved into place when it is whole.
+make_tree() {
+	local tree=$1 release=$2
+	shift 2
+	rm -rf --one-file-system "$tree.new" "$tree"
+	mkdir -p "$(dirname "$tree")"
+	sources "$release" "$release-updates" "$release-security" | mmdebstrap --mode=root --variant=minbase \
+		--aptopt='Apt::Install-Recommends "false"' --aptopt='Acquire::Languages "none"' --aptopt='Acquire::Retries "3"' \
+		--dpkgopt=force-unsafe-io --include="$(IFS=,; echo "$*")" "$release" "$tree.new" -
+	mv "$tree.new" "$tree"
+}
+
+# in_tree TREE [--bind FROM TO]... COMMAND... - runs a command in it, as this very process.
+in_tree() {
+	local tree=$1 binds=()
+	shift
+	while [ "$1" = --bind ]; do
+		binds+=("$2" "$3")
+		shift 3
+	done
+	env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive unshare -m bash -ec '
+		tree=$1 n=$2; shift 2
+		while [ "$n" -gt 0 ]; do
+			mkdir -p "$tree$2"
+			mount --bind "$1" "$tree$2"
+			shift 2
+			n=$((n - 1))
+		done
+		mount -t proc proc "$tree/proc"
+		mount --rbind /dev "$tree/dev"
+		exec chroot "$tree" "$@"' - "$tree" $((${#binds[@]} / 2)) "${binds[@]}" "$@"
+}
+
+# depends FIELD... < CONTROL - the packages that a control file asks for, the first of alternatives that the release has being chosen by
+# apt: one word for each.
+first_names() { tr ',\n' '\n ' | sed -E 's/\([^)]*\)//g; s/\|.*//; s/[[:space:]]//g' | grep -v '^$'; }
