@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -17,7 +18,7 @@
 
 #include "exchange.h"
 
-enum { LOOK_MIN_MSEC = 10, LOOK_MAX_MSEC = 500, FILE_MAX = 1 << 20 };
+enum { REST_MAX_MSEC = 500, FILE_MAX = 1 << 20 };
 
 uint64_t exchange_clock(void)
 {
@@ -28,12 +29,12 @@ uint64_t exchange_clock(void)
 }
 
 /* Each pause is twice the last one, and none leads past the deadline by more than that. */
-static void rest_before_next_look(unsigned int *msec)
+void exchange_rest(unsigned int *msec)
 {
 	struct timespec t = { *msec / 1000, (long)(*msec % 1000) * 1000000 };
 
 	nanosleep(&t, NULL);
-	if (*msec < LOOK_MAX_MSEC)
+	if (*msec < REST_MAX_MSEC)
 		*msec *= 2;
 }
 
@@ -41,65 +42,121 @@ int exchange_path(char ret[PATH_MAX], const char *base, uint32_t uid, uint32_t j
 {
 	char text[4096], path[PATH_MAX];
 	struct passwd account, *found = NULL;
-	const char *home = "";
 	int n;
 
 	if (base[0] == '~') {
 		if (getpwuid_r(uid, &account, text, sizeof(text), &found) || !found)
 			return -ENOENT;
-		home = account.pw_dir;
-		base++;
+		n = snprintf(path, sizeof(path), "%s%s/%u", account.pw_dir, base + 1, job);
+	} else {
+		n = snprintf(path, sizeof(path), "%s/%u/%u", base, uid, job);
 	}
-	n = snprintf(path, sizeof(path), "%s%s/%u-%u", home, base, uid, job);
 	if (n < 0 || (size_t)n >= sizeof(path))
 		return -ENAMETOOLONG;
 	memcpy(ret, path, (size_t)n + 1);
 	return 0;
 }
 
-/* The directories above it: the first of a user's jobs makes the one in the home directory. */
-static int make_parent(const char *path)
+int exchange_make_parent(const char *base, uint32_t uid, uint32_t gid)
+{
+	char name[16];
+	struct stat st;
+	int at, fd, r = 0;
+
+	if (base[0] == '~')
+		return 0;
+	at = open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (at < 0)
+		return -errno;
+	snprintf(name, sizeof(name), "%u", uid);
+	if (fstat(at, &st) < 0 || st.st_uid || (st.st_mode & 022)) {
+		close(at);
+		return 0;
+	}
+	if (mkdirat(at, name, 0700) < 0 && errno != EEXIST)
+		r = -errno;
+	fd = r < 0 ? r : openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		r = r < 0 ? r : -errno;
+	/* root's: of this call, or of one that was killed here */
+	else if (fstat(fd, &st) < 0 || (!st.st_uid && fchown(fd, uid, gid) < 0))
+		r = -errno;
+	if (fd >= 0)
+		close(fd);
+	close(at);
+	return r;
+}
+
+static int wrong(char *error, int r, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static int wrong(char *error, int r, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(error, EXCHANGE_ERROR_BYTES, format, arguments);
+	va_end(arguments);
+	return r;
+}
+
+/* Makes it if @make. @path: of what is opened, for the sentence; @name: its name in @at. */
+static int open_directory(int at, const char *name, int make, mode_t closed, const char *path,
+			  char *error)
+{
+	struct stat st;
+	int fd;
+
+	if (make && mkdirat(at, name, 0700) < 0 && errno != EEXIST)
+		return wrong(error, -errno, "directory %s cannot be made: %s", path,
+			     strerror(errno));
+	fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		int r = wrong(error, -errno, "directory %s cannot be used: %s", path,
+			      strerror(errno));
+
+		if (fd >= 0)
+			close(fd);
+		return r;
+	}
+	if (st.st_uid == geteuid() && !(st.st_mode & closed))
+		return fd;
+	close(fd);
+	if (st.st_uid != geteuid())
+		return wrong(
+			error, -EPERM,
+			"directory %s belongs to user id %u, not to the job's; remove it, and let only root write to the directory that it is in",
+			path, st.st_uid);
+	return wrong(error, -EPERM,
+		     "directory %s is open to others (mode %04o); its mode must be 0700", path,
+		     st.st_mode & 07777);
+}
+
+/* The user's directory, then the job's in it. */
+static int open_both(const char *path, int make, char *error)
 {
 	char parent[PATH_MAX];
 	char *slash;
+	int at, fd;
 
 	snprintf(parent, sizeof(parent), "%s", path);
 	slash = strrchr(parent, '/');
 	if (!slash || slash == parent)
-		return 0;
+		return wrong(error, -EINVAL, "directory %s is in no other", path);
 	*slash = '\0';
-	return mkdir(parent, 0700) < 0 && errno != EEXIST ? -errno : 0;
-}
-
-static int open_directory(const char *path)
-{
-	struct stat st;
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &st) < 0 || st.st_uid != geteuid() || (st.st_mode & 077)) {
-		close(fd);
-		return -EPERM;
-	}
+	at = open_directory(AT_FDCWD, parent, make, 022, parent, error);
+	if (at < 0)
+		return at;
+	fd = open_directory(at, slash + 1, make, 077, path, error);
+	close(at);
 	return fd;
 }
 
-int exchange_open(struct exchange *x)
+int exchange_open(struct exchange *x, char error[EXCHANGE_ERROR_BYTES])
 {
-	int r = mkdir(x->path, 0700) < 0 ? -errno : 0;
+	int fd = open_both(x->path, 1, error);
 
-	if (r == -ENOENT) {
-		r = make_parent(x->path);
-		if (r == 0)
-			r = mkdir(x->path, 0700) < 0 ? -errno : 0;
-	}
-	if (r < 0 && r != -EEXIST)
-		return r;
-	r = open_directory(x->path);
-	if (r < 0)
-		return r;
-	x->fd = r;
+	if (fd < 0)
+		return fd;
+	x->fd = fd;
 	return 0;
 }
 
@@ -113,7 +170,7 @@ void exchange_close(struct exchange *x)
 int exchange_lock(struct exchange *x, uint64_t deadline_usec)
 {
 	char name[NAME_MAX + 1];
-	unsigned int pause = LOOK_MIN_MSEC;
+	unsigned int pause = EXCHANGE_REST_MSEC;
 	int fd;
 
 	snprintf(name, sizeof(name), "lock.%u@%s", x->restart, x->node);
@@ -128,7 +185,7 @@ int exchange_lock(struct exchange *x, uint64_t deadline_usec)
 			close(fd);
 			return error == EWOULDBLOCK ? -ETIME : -error;
 		}
-		rest_before_next_look(&pause);
+		exchange_rest(&pause);
 	}
 	return fd;
 }
@@ -282,14 +339,14 @@ static int put_all(struct exchange *x, char **names, uint32_t nodes, char ret[PA
 int exchange_collect(struct exchange *x, uint32_t nodes, uint64_t deadline_usec, char ret[PATH_MAX])
 {
 	char **names = calloc(nodes ? nodes : 1, sizeof(*names));
-	unsigned int pause = LOOK_MIN_MSEC;
+	unsigned int pause = EXCHANGE_REST_MSEC;
 	int missing, r;
 	uint32_t i;
 
 	if (!names)
 		return -ENOMEM;
 	while ((missing = look(x, names, nodes)) > 0 && exchange_clock() < deadline_usec)
-		rest_before_next_look(&pause);
+		exchange_rest(&pause);
 	r = missing < 0 ? missing : put_all(x, names, nodes, ret);
 	for (i = 0; i < nodes; i++)
 		free(names[i]);
@@ -307,8 +364,9 @@ static int is_of_node(const char *name, const char *node)
 int exchange_remove(const char *path, const char *node)
 {
 	struct dirent *entry;
+	char error[EXCHANGE_ERROR_BYTES];
 	DIR *directory;
-	int fd = open_directory(path);
+	int fd = open_both(path, 0, error);
 
 	if (fd == -ENOENT)
 		return 0;

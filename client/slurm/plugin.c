@@ -5,6 +5,8 @@
  *   srun, sbatch, salloc  reads --rdmareg, and puts it into the job's environment (SLURM_RDMAREG),
  *                         from which all steps of the job have it.
  *   prolog, as root       creates the job's session on this node, if the job was submitted with regions.
+ *   init of a step, root  makes the user's directory for tickets, where only root can, and sets the
+ *                         session's memory limit, where it follows from the job's memory.
  *   user_init, as user    makes memory that has no name (memfd, device-dax): tasks inherit it.
  *   task_init, as user    in the process that becomes the task, in the job's own mounts: the first
  *                         task of a node registers and publishes tickets; each waits for the others'.
@@ -48,19 +50,29 @@ spank_f slurm_spank_init, slurm_spank_init_post_opt, slurm_spank_job_prolog, slu
 #define PROLOG_VARIABLE "RDMAREG" /* the prolog sees it with Slurm's prefix, SPANK_ */
 #define INHERITED_PREFIX "SLURM_SPANK__SLURM_SPANK_OPTION_"
 #define INHERITED_SUFFIX "_rdmareg"
-#define FD_PREFIX "RDMAREG_FD_" /* and the name of a region: its memory, inherited */
 #define SESSION_BYTES 48
 #define NODE_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
 #define USEC_PER_SEC 1000000ull
 
-enum { CREATE_LIMIT_SEC = 5, WARM_LIMIT_SEC = 600, RELEASE_LIMIT_SEC = 20, REMOVE_LIMIT_SEC = 10 };
+#define SESSION_MEMORY_MIN (UINT64_C(32) << 20) /* less is refused */
+
+enum {
+	CREATE_LIMIT_SEC = 5,
+	MAKE_LIMIT_SEC = 5,
+	RETRY_LIMIT_SEC = 60,
+	WARM_LIMIT_SEC = 600,
+	RELEASE_LIMIT_SEC = 20,
+	REMOVE_LIMIT_SEC = 10
+};
 
 /* What the administrator says in plugstack.conf. */
 struct settings {
 	const char *directory;
 	uint64_t wait_usec;
 	uint64_t release_grace_usec;
-	uint64_t memory_bytes; /* of a job's keepers on a node; 0: rdmaregd's own limit */
+	/* of a job's keepers on a node; both 0: rdmaregd's own limit */
+	uint64_t memory_bytes;
+	uint64_t memory_percent; /* of the job's memory there */
 };
 
 /* Of the place of submission: what was given so far. */
@@ -74,6 +86,25 @@ static struct {
 	uint64_t bytes[SPECS_MAX];
 	char error[SPECS_MAX][SPEC_ERROR_BYTES];
 } memory;
+
+/* SIZE, or a part of the job's memory as N%. */
+static int read_memory(struct settings *s, const char *text)
+{
+	size_t n = strlen(text);
+	char digits[8];
+	uint64_t percent;
+
+	if (!n || text[n - 1] != '%')
+		return parse_size(text, &s->memory_bytes);
+	if (n > sizeof(digits))
+		return -EINVAL;
+	memcpy(digits, text, n - 1);
+	digits[n - 1] = '\0';
+	if (parse_number(digits, &percent) < 0 || !percent || percent > 1000)
+		return -EINVAL;
+	s->memory_percent = percent;
+	return 0;
+}
 
 static void read_settings(struct settings *s, int argc, char **argv)
 {
@@ -96,13 +127,23 @@ static void read_settings(struct settings *s, int argc, char **argv)
 		} else if (n == 5 && !strncmp(argv[i], "grace", n)) {
 			r = parse_time(value + 1, &s->release_grace_usec);
 		} else if (n == 6 && !strncmp(argv[i], "memory", n)) {
-			r = parse_size(value + 1, &s->memory_bytes);
+			r = read_memory(s, value + 1);
 		}
 		if (r < 0)
 			slurm_error(
-				"rdmareg: '%s' in plugstack.conf is not understood, and left out; valid: directory=DIRECTORY, wait=TIME, grace=TIME, memory=SIZE",
+				"rdmareg: '%s' in plugstack.conf is not understood, and left out; valid: directory=DIRECTORY, wait=TIME, grace=TIME, memory=SIZE or memory=1%% to 1000%% of the job's",
 				argv[i]);
 	}
+}
+
+/* Both are the user's: what the sentence cites, too. */
+static void log_list(const char *text, const char *error)
+{
+	char list[SPEC_ERROR_BYTES], sentence[2 * SPEC_ERROR_BYTES];
+
+	spec_printable(list, sizeof(list), text);
+	spec_printable(sentence, sizeof(sentence), error);
+	slurm_error("rdmareg: %s=%s: %s", LIST_VARIABLE, list, sentence);
 }
 
 /* Of a job that is given no list at all, or an empty one, n is 0. */
@@ -119,7 +160,7 @@ static int read_list(spank_t sp, struct spec_list *list)
 		return -EINVAL;
 	}
 	if (spec_list_parse(list, text, error) < 0) {
-		slurm_error("rdmareg: %s=%s: %s", LIST_VARIABLE, text, error);
+		log_list(text, error);
 		return -EINVAL;
 	}
 	return 0;
@@ -195,14 +236,9 @@ int slurm_spank_init(spank_t sp, int argc, char **argv)
 	}
 }
 
-int slurm_spank_init_post_opt(spank_t sp, int argc, char **argv)
+/* All that was typed is known: it goes into the job's environment. */
+static int tell_job(spank_t sp)
 {
-	spank_context_t context = spank_context();
-
-	(void)argc;
-	(void)argv;
-	if (context != S_CTX_LOCAL && context != S_CTX_ALLOCATOR)
-		return 0;
 	if (was_asked && setenv(LIST_VARIABLE, asked.n ? asked.text : "none", 1) < 0)
 		return -1;
 	/* the prolog is told that there are regions, not which */
@@ -211,7 +247,67 @@ int slurm_spank_init_post_opt(spank_t sp, int argc, char **argv)
 	return 0;
 }
 
+/* ---- what takes long, or may */
+
+/*
+ * 1: try again. A session of the job's earlier run is still being released, a keeper did not get
+ * ready in time, or something else did not answer in time.
+ */
+static int retry(int r, uint64_t end, unsigned int *pause)
+{
+	if ((r != -EBUSY && r != -ETIME && r != -EOWNERDEAD) || exchange_clock() >= end)
+		return 0;
+	exchange_rest(pause);
+	return 1;
+}
+
+/* What is done about ticket files by root's hooks. */
+struct files {
+	const struct settings *settings;
+	const char *node;
+	uint32_t uid, gid, job;
+};
+
+/* In a process of its own: a filesystem that does not answer keeps that one, and nobody else. */
+static int apart(int (*work)(const struct files *f), const struct files *f, unsigned int limit_sec)
+{
+	uint64_t end = exchange_clock() + limit_sec * USEC_PER_SEC;
+	struct timespec pause = { .tv_nsec = 1000000 };
+	int status = 0;
+	pid_t child = fork(), r = 0;
+
+	if (child == 0)
+		_exit(work(f) < 0);
+	while (child > 0 && (r = waitpid(child, &status, WNOHANG)) == 0 && exchange_clock() < end)
+		nanosleep(&pause, NULL);
+	if (child > 0 && r == 0)
+		kill(child, SIGKILL);
+	return child < 0 || r <= 0 || status ? -EIO : 0;
+}
+
 /* ---- the beginning of a job on a node */
+
+static int create_session(uint32_t uid, const char *session, uint64_t memory_bytes)
+{
+	struct rdmareg_open_options options = {
+		.size = sizeof(options),
+		.work_timeout_usec = CREATE_LIMIT_SEC * USEC_PER_SEC,
+	};
+	struct rdmareg_session_limits limits = { .size = sizeof(limits),
+						 .memory_bytes = memory_bytes };
+	uint64_t end = exchange_clock() + CREATE_LIMIT_SEC * USEC_PER_SEC;
+	unsigned int pause = EXCHANGE_REST_MSEC;
+	struct rdmareg *bus;
+	int r = rdmareg_open(&options, &bus);
+
+	if (r < 0)
+		return r;
+	do
+		r = rdmareg_session_create(bus, uid, session, &limits);
+	while (retry(r, end, &pause));
+	rdmareg_close(bus);
+	return r;
+}
 
 /*
  * That the job was submitted with regions is all that is taken from its environment, and being
@@ -219,14 +315,8 @@ int slurm_spank_init_post_opt(spank_t sp, int argc, char **argv)
  */
 int slurm_spank_job_prolog(spank_t sp, int argc, char **argv)
 {
-	struct rdmareg_open_options options = {
-		.size = sizeof(options),
-		.work_timeout_usec = CREATE_LIMIT_SEC * USEC_PER_SEC,
-	};
-	struct rdmareg_session_limits limits = { .size = sizeof(limits) };
 	struct settings settings;
 	char session[SESSION_BYTES];
-	struct rdmareg *bus;
 	uint32_t job;
 	uid_t uid;
 	int r;
@@ -239,14 +329,10 @@ int slurm_spank_job_prolog(spank_t sp, int argc, char **argv)
 		return 0;
 	}
 	read_settings(&settings, argc, argv);
-	limits.memory_bytes = settings.memory_bytes;
 	snprintf(session, sizeof(session), "slurm.%u", job);
-	r = rdmareg_open(&options, &bus);
-	if (r == 0) {
-		r = rdmareg_session_create(bus, uid, session, &limits);
-		bus = rdmareg_close(bus);
-	}
-	if (r < 0)
+	r = create_session(uid, session, settings.memory_bytes);
+	/* a step has set its memory limit already: slurmd was restarted */
+	if (r < 0 && !(r == -EEXIST && settings.memory_percent))
 		slurm_error("rdmareg: job %u: creating session %s: %s", job, session,
 			    rdmareg_last_error());
 	return 0;
@@ -293,6 +379,92 @@ static int make_dax(size_t i, const struct spec *s)
 	fcntl(fd, F_SETFD, 0);
 	memory.fd[i] = fd;
 	return 0;
+}
+
+/*
+ * The prolog is not told the job's memory; a step is, from Slurm's credential. A session that nobody
+ * created has no limits.
+ */
+static void limit_memory(spank_t sp, const struct settings *s)
+{
+	struct rdmareg_open_options options = {
+		.size = sizeof(options),
+		.work_timeout_usec = CREATE_LIMIT_SEC * USEC_PER_SEC,
+	};
+	struct rdmareg_session_limits limits = { .size = sizeof(limits) };
+	char session[SESSION_BYTES];
+	struct rdmareg *bus;
+	uint64_t mib = 0;
+	uint32_t job;
+	uid_t uid;
+	int r;
+
+	if (spank_get_item(sp, S_JOB_ID, &job) != ESPANK_SUCCESS ||
+	    spank_get_item(sp, S_JOB_UID, &uid) != ESPANK_SUCCESS ||
+	    spank_get_item(sp, S_JOB_ALLOC_MEM, &mib) != ESPANK_SUCCESS || !mib ||
+	    mib > UINT64_MAX >> 31)
+		return;
+	limits.memory_bytes = (mib << 20) / 100 * s->memory_percent;
+	if (limits.memory_bytes < SESSION_MEMORY_MIN)
+		limits.memory_bytes = SESSION_MEMORY_MIN;
+	snprintf(session, sizeof(session), "slurm.%u", job);
+	r = rdmareg_open(&options, &bus);
+	if (r == 0) {
+		r = rdmareg_session_set_limits(bus, uid, session, &limits);
+		bus = rdmareg_close(bus);
+	}
+	if (r < 0 && r != -ENXIO)
+		slurm_error("rdmareg: job %u: limiting the memory of session %s: %s", job, session,
+			    rdmareg_last_error());
+}
+
+static int make_parent(const struct files *f)
+{
+	return exchange_make_parent(f->settings->directory, f->uid, f->gid);
+}
+
+static void make_directory(spank_t sp, const struct settings *s)
+{
+	struct files f = { .settings = s };
+	uid_t uid;
+	gid_t gid;
+
+	if (s->directory[0] != '/' || spank_get_item(sp, S_JOB_UID, &uid) != ESPANK_SUCCESS ||
+	    spank_get_item(sp, S_JOB_GID, &gid) != ESPANK_SUCCESS)
+		return;
+	f.uid = uid;
+	f.gid = gid;
+	if (apart(make_parent, &f, MAKE_LIMIT_SEC) < 0)
+		slurm_error("rdmareg: no directory of user %u could be made in %s", f.uid,
+			    s->directory);
+}
+
+/* In slurmstepd, as root. Whether there is a list is the user's word; what is done is not. */
+static void begin_step(spank_t sp, int argc, char **argv)
+{
+	struct settings settings;
+	struct spec_list list;
+
+	if (is_extern(sp) || read_list(sp, &list) < 0 || !list.n)
+		return;
+	read_settings(&settings, argc, argv);
+	make_directory(sp, &settings);
+	if (settings.memory_percent)
+		limit_memory(sp, &settings);
+}
+
+int slurm_spank_init_post_opt(spank_t sp, int argc, char **argv)
+{
+	switch (spank_context()) {
+	case S_CTX_LOCAL:
+	case S_CTX_ALLOCATOR:
+		return tell_job(sp);
+	case S_CTX_REMOTE:
+		begin_step(sp, argc, argv);
+		return 0;
+	default:
+		return 0;
+	}
 }
 
 int slurm_spank_user_init(spank_t sp, int argc, char **argv)
@@ -401,10 +573,10 @@ static int open_memory(size_t i, const struct spec *s, uint64_t *ret_length)
 	return fd < 0 ? -errno : fd;
 }
 
-/* A ticket of one region of this node, or NULL with a sentence. */
-static char *make_region(struct task *t, size_t i, FILE *notes, char error[SPEC_ERROR_BYTES])
+/* A name that the job gave it is the region's, unless one of an earlier step has it. */
+static int register_memory(struct task *t, int fd, uint64_t length, const struct spec *s,
+			   struct rdmareg_region **ret)
 {
-	const struct spec *s = &t->list.specs[i];
 	struct rdmareg_register_options options = {
 		.size = sizeof(options),
 		.session = t->session,
@@ -412,7 +584,26 @@ static char *make_region(struct task *t, size_t i, FILE *notes, char error[SPEC_
 		.grace_usec = s->grace_usec,
 		.detached = 1,
 		.no_warm = !s->warm,
+		.name = s->named ? s->name : NULL,
 	};
+	uint64_t end = exchange_clock() + RETRY_LIMIT_SEC * USEC_PER_SEC;
+	unsigned int pause = EXCHANGE_REST_MSEC;
+	int r;
+
+	do {
+		r = rdmareg_register(t->bus, fd, 0, length, s->access, &options, ret);
+		if (r == -ENOTUNIQ && options.name) {
+			options.name = NULL;
+			r = rdmareg_register(t->bus, fd, 0, length, s->access, &options, ret);
+		}
+	} while (retry(r, end, &pause));
+	return r;
+}
+
+/* A ticket of one region of this node, or NULL with a sentence. */
+static char *make_region(struct task *t, size_t i, FILE *notes, char error[SPEC_ERROR_BYTES])
+{
+	const struct spec *s = &t->list.specs[i];
 	struct rdmareg_region *region = NULL;
 	char key[SPEC_BYTES + 128], *ticket;
 	uint64_t length;
@@ -429,7 +620,7 @@ static char *make_region(struct task *t, size_t i, FILE *notes, char error[SPEC_
 			 memory.error[i][0] ? memory.error[i] : strerror(-fd));
 		return NULL;
 	}
-	r = rdmareg_register(t->bus, fd, 0, length, s->access, &options, &region);
+	r = register_memory(t, fd, length, s, &region);
 	close(fd);
 	if (r == 0)
 		r = rdmareg_export(region, NULL, &ticket);
@@ -536,7 +727,7 @@ static int lacks_required(const struct task *t, const char *path)
 static void forget_caller(spank_t sp)
 {
 	char **job = NULL;
-	char name[SPEC_NAME_BYTES + 16];
+	char name[SPEC_VARIABLE_BYTES];
 
 	spank_unsetenv(sp, "RDMAREG_TICKETS");
 	spank_unsetenv(sp, "RDMAREG_MISSING");
@@ -545,7 +736,7 @@ static void forget_caller(spank_t sp)
 		size_t n = 0;
 
 		for (; *job && !n; job++)
-			if (!strncmp(*job, FD_PREFIX, strlen(FD_PREFIX)))
+			if (!strncmp(*job, SPEC_VARIABLE_PREFIX, strlen(SPEC_VARIABLE_PREFIX)))
 				n = strcspn(*job, "=");
 		if (!n || n >= sizeof(name))
 			break;
@@ -558,16 +749,13 @@ static void forget_caller(spank_t sp)
 
 static void tell_memory(spank_t sp, const struct spec_list *list)
 {
-	char variable[SPEC_NAME_BYTES + 16], value[16], *c;
+	char variable[SPEC_VARIABLE_BYTES], value[16];
 	size_t i;
 
 	for (i = 0; i < list->n; i++) {
 		if (!memory.fd[i])
 			continue;
-		snprintf(variable, sizeof(variable), FD_PREFIX "%s", list->specs[i].name);
-		for (c = variable; *c; c++)
-			if (*c == '.' || *c == '-')
-				*c = '_';
+		spec_variable(variable, list->specs[i].name);
 		snprintf(value, sizeof(value), "%d", memory.fd[i]);
 		spank_setenv(sp, variable, value, 1);
 	}
@@ -584,7 +772,8 @@ static void end_task(const struct task *t, const char *why)
 int slurm_spank_task_init(spank_t sp, int argc, char **argv)
 {
 	struct task t = { .x.fd = -1 };
-	char path[PATH_MAX] = "", value[16], why[PATH_MAX + 64] = "";
+	char path[PATH_MAX] = "", value[16], why[EXCHANGE_ERROR_BYTES + 64] = "";
+	char error[EXCHANGE_ERROR_BYTES] = "";
 	int missing = 0, r;
 
 	if (!spank_remote(sp) || is_extern(sp))
@@ -600,7 +789,7 @@ int slurm_spank_task_init(spank_t sp, int argc, char **argv)
 	if (r == 0)
 		r = exchange_path(t.x.path, t.settings.directory, t.uid, t.job);
 	if (r == 0)
-		r = exchange_open(&t.x);
+		r = exchange_open(&t.x, error);
 	if (r == 0)
 		r = publish(&t);
 	if (r == 0)
@@ -608,8 +797,10 @@ int slurm_spank_task_init(spank_t sp, int argc, char **argv)
 					       exchange_clock() + t.settings.wait_usec, path);
 	exchange_close(&t.x);
 	if (r < 0) {
-		snprintf(why, sizeof(why), "tickets cannot be exchanged in %s: %s", t.x.path,
-			 strerror(-r));
+		if (!error[0])
+			snprintf(error, sizeof(error), "%.*s: %s", PATH_MAX, t.x.path,
+				 strerror(-r));
+		snprintf(why, sizeof(why), "tickets cannot be exchanged: %s", error);
 		slurm_error("rdmareg: job %u: %s", t.job, why);
 		missing = (int)t.nodes;
 	} else if (spec_list_required(&t.list) && lacks_required(&t, path)) {
@@ -715,42 +906,24 @@ static void release_job(const struct settings *s, uint32_t uid, uint32_t job)
 			    rdmareg_last_error());
 }
 
-/* In a process of its own, which gives root up for good. */
-static void remove_as_user(const struct settings *s, uint32_t uid, uint32_t job, const char *node)
+/* Gives root up for good: it is called in a process of its own. */
+static int remove_as_user(const struct files *f)
 {
-	struct passwd *account = getpwuid(uid);
+	struct passwd *account = getpwuid(f->uid);
 	char path[PATH_MAX];
+	int r;
 
 	if (!account || initgroups(account->pw_name, account->pw_gid) < 0 ||
-	    setgid(account->pw_gid) < 0 || setuid(uid) < 0)
-		_exit(1);
-	if (exchange_path(path, s->directory, uid, job) < 0 || exchange_remove(path, node) < 0)
-		_exit(1);
-	_exit(0);
-}
-
-static void remove_tickets(const struct settings *s, uint32_t uid, uint32_t job, const char *node)
-{
-	uint64_t end = exchange_clock() + REMOVE_LIMIT_SEC * USEC_PER_SEC;
-	struct timespec pause = { .tv_nsec = 1000000 };
-	int status = 0;
-	pid_t child = fork(), r = 0;
-
-	if (child == 0)
-		remove_as_user(s, uid, job, node);
-	/* a filesystem that does not answer keeps that process, and nobody else */
-	while (child > 0 && (r = waitpid(child, &status, WNOHANG)) == 0 && exchange_clock() < end)
-		nanosleep(&pause, NULL);
-	if (child > 0 && r == 0)
-		kill(child, SIGKILL);
-	if (child < 0 || r <= 0 || status)
-		slurm_error("rdmareg: job %u: ticket files of this node could not be removed", job);
+	    setgid(account->pw_gid) < 0 || setuid(f->uid) < 0)
+		return -EPERM;
+	r = exchange_path(path, f->settings->directory, f->uid, f->job);
+	return r < 0 ? r : exchange_remove(path, f->node);
 }
 
 int slurm_spank_job_epilog(spank_t sp, int argc, char **argv)
 {
-	const char *node = getenv("SLURMD_NODENAME");
 	struct settings settings;
+	struct files f = { .settings = &settings, .node = getenv("SLURMD_NODENAME") };
 	uint32_t job;
 	uid_t uid;
 
@@ -761,7 +934,9 @@ int slurm_spank_job_epilog(spank_t sp, int argc, char **argv)
 	}
 	read_settings(&settings, argc, argv);
 	release_job(&settings, uid, job);
-	if (node && *node)
-		remove_tickets(&settings, uid, job, node);
+	f.uid = uid;
+	f.job = job;
+	if (f.node && *f.node && apart(remove_as_user, &f, REMOVE_LIMIT_SEC) < 0)
+		slurm_error("rdmareg: job %u: ticket files of this node could not be removed", job);
 	return 0;
 }

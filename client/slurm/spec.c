@@ -119,8 +119,10 @@ static int read_option(struct spec *s, const char *text, char *error)
 			s->grace_usec = RDMAREG_NO_GRACE;
 		return 0;
 	}
-	if ((value = after(text, "name=")))
+	if ((value = after(text, "name="))) {
+		s->named = 1;
 		return read_name(s, value, error);
+	}
 	return wrong(
 		error,
 		"option '%s' is none; valid: warm, required, policy=POLICY, grace=TIME, name=NAME",
@@ -166,13 +168,32 @@ static int check_text(const char *text, char *error)
 	return 0;
 }
 
+void spec_variable(char ret[SPEC_VARIABLE_BYTES], const char *name)
+{
+	char *c;
+
+	snprintf(ret, SPEC_VARIABLE_BYTES, SPEC_VARIABLE_PREFIX "%s", name);
+	for (c = ret; *c; c++)
+		if (*c == '.' || *c == '-')
+			*c = '_';
+}
+
 static int check_name(const struct spec_list *list, const struct spec *s, char *error)
 {
+	char mine[SPEC_VARIABLE_BYTES], other[SPEC_VARIABLE_BYTES];
 	size_t i;
 
-	for (i = 0; i < list->n; i++)
+	spec_variable(mine, s->name);
+	for (i = 0; i < list->n; i++) {
 		if (!strcmp(list->specs[i].name, s->name))
 			return wrong(error, "two regions of the job have the name '%s'", s->name);
+		spec_variable(other, list->specs[i].name);
+		if (!strcmp(mine, other))
+			return wrong(
+				error,
+				"names '%s' and '%s' differ in '.', '-' and '_' only, and would share the variable %s; choose another name",
+				list->specs[i].name, s->name, mine);
+	}
 	return 0;
 }
 
@@ -228,6 +249,22 @@ int spec_list_parse(struct spec_list *list, const char *text, char error[SPEC_ER
 	}
 	*list = whole;
 	return 0;
+}
+
+void spec_printable(char *ret, size_t bytes, const char *text)
+{
+	size_t n = 0;
+
+	/* room for the longest of what one character becomes, and for what says that there is more */
+	for (; *text && n + 4 + 4 <= bytes; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c < 0x20 || c >= 0x7f || c == '\\')
+			n += (size_t)snprintf(ret + n, bytes - n, "\\x%02x", c);
+		else
+			ret[n++] = *text;
+	}
+	snprintf(ret + n, bytes - n, "%s", *text ? "..." : "");
 }
 
 int spec_list_required(const struct spec_list *list)

@@ -18,6 +18,8 @@
 #define SPECS_MAX 16
 #define SPEC_NAME_BYTES 65
 #define SPEC_ERROR_BYTES 512
+#define SPEC_VARIABLE_PREFIX "RDMAREG_FD_"
+#define SPEC_VARIABLE_BYTES (sizeof(SPEC_VARIABLE_PREFIX) + SPEC_NAME_BYTES)
 
 enum spec_source { SPEC_FILE = 1, SPEC_DAX, SPEC_MEMFD };
 
@@ -29,6 +31,7 @@ struct spec {
 	uint64_t grace_usec;	    /* as struct rdmareg_register_options has it */
 	uint8_t warm;		    /* 1: tasks start when its pages are prefetched */
 	uint8_t required;	    /* 1: tasks do not start without it */
+	uint8_t named;		    /* 1: its name was given */
 	char name[SPEC_NAME_BYTES]; /* within the job; given, or r1, r2, ... by its place */
 	char path[SPEC_BYTES];	    /* of a file; else "" */
 };
@@ -47,6 +50,18 @@ int spec_list_add(struct spec_list *list, const char *argument, char error[SPEC_
 
 /* spec_list_parse: arguments with ";" between them, into an empty list; "none" is the empty list. */
 int spec_list_parse(struct spec_list *list, const char *text, char error[SPEC_ERROR_BYTES]);
+
+/*
+ * spec_variable: the environment variable that has the descriptor of that region's memory. No two
+ * regions of a list have the same one.
+ */
+void spec_variable(char ret[SPEC_VARIABLE_BYTES], const char *name);
+
+/*
+ * spec_printable: text of a user for a log: what is not printable ASCII, and the backslash, as \xNN;
+ * cut, and "..." at its end, where it is too long. @bytes: at least 8.
+ */
+void spec_printable(char *ret, size_t bytes, const char *text);
 
 /* spec_list_required: whether tasks must not start without one of them. */
 int spec_list_required(const struct spec_list *list);

@@ -22,6 +22,7 @@ struct mock_region mock_regions[REGIONS_MAX];
 char mock_subscriber[64];
 char mock_options[512];
 bool mock_scrambled;
+unsigned int mock_busy;
 
 void mock_take_options(sd_bus_message *m)
 {
@@ -234,6 +235,17 @@ static void apply_options(uint64_t id)
 		mock_regions[id].detached = option_number("detached", 0);
 }
 
+static bool name_is_taken(void)
+{
+	const char *name = mock_option("name"), *session = mock_option("session");
+
+	for (uint64_t id = 1; session && id < REGIONS_MAX; id++)
+		if (mock_regions[id].exists && !strcmp(mock_regions[id].name, name) &&
+		    !strcmp(mock_regions[id].session, session))
+			return true;
+	return false;
+}
+
 static int on_register(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	const char *access;
@@ -250,8 +262,13 @@ static int on_register(sd_bus_message *m, void *userdata, sd_bus_error *error)
 					 "too many; see MaxRegionsPerTenant=");
 	if (length == 77)
 		_exit(0);
-	id = mock_new_region(access, offset, length);
+	if (mock_busy && mock_busy--)
+		return sd_bus_error_setf(error, RDMAREG_ERROR_BUSY, "keepers are being started");
 	mock_take_options(m);
+	if (mock_option("name") && name_is_taken())
+		return sd_bus_error_setf(error, RDMAREG_ERROR_NAME_TAKEN,
+					 "a region of the session has that name");
+	id = mock_new_region(access, offset, length);
 	apply_options(id);
 	if (!mock_regions[id].detached)
 		snprintf(mock_regions[id].owner, sizeof(mock_regions[id].owner), "%s",

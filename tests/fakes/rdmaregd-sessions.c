@@ -56,7 +56,7 @@ static struct session *find_path(const char *path)
 	return found;
 }
 
-bool mock_sessions_denied;
+bool mock_sessions_denied, mock_sessions_late;
 
 /* To the subscriber, if there is one. */
 static void tell(sd_bus *bus, const struct session *s, const char *member)
@@ -155,6 +155,8 @@ int mock_create_session(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	r = refuse(uid, error);
 	if (r < 0)
 		return r;
+	if (mock_busy && mock_busy--)
+		return sd_bus_error_setf(error, RDMAREG_ERROR_BUSY, "it is being released");
 	s = find(uid, name);
 	if (s && strcmp(s->limits, mock_options))
 		return sd_bus_error_setf(error, RDMAREG_ERROR_SESSION_EXISTS, "it exists with%s",
@@ -285,7 +287,7 @@ static int on_release(sd_bus_message *call, void *userdata, sd_bus_error *error)
 	if (r < 0)
 		return r;
 	limit = mock_option("LimitUSec");
-	if (limit && !strcmp(limit, "1"))
+	if (mock_sessions_late || (limit && !strcmp(limit, "1")))
 		outcome = "late", text = "the storage hangs";
 	else if (limit && !strcmp(limit, "2"))
 		outcome = "newer";

@@ -80,6 +80,10 @@ static int on_tell(sd_bus_message *m, void *userdata, sd_bus_error *error)
 		mock_tell_nonsense(bus);
 	else if (!strcmp(what, "deny-sessions"))
 		mock_sessions_denied = id;
+	else if (!strcmp(what, "late-sessions"))
+		mock_sessions_late = id;
+	else if (!strcmp(what, "busy"))
+		mock_busy = id;
 	else if (!strcmp(what, "slow"))
 		mock_regions[id].slow = true;
 	else if (!strcmp(what, "drop"))

@@ -5,10 +5,10 @@
  *
  *   slurm-played PLUGIN option TEXT...      each as an argument of the option; then prints what the job's environment has
  *   slurm-played PLUGIN HOOK N JOB UID STEP NODES NODE [ARGUMENT...]
- *	HOOK (user_init, task_init, job_prolog, job_epilog) N times, with the plugin's arguments of plugstack.conf. Prints
+ *	HOOK (init_post_opt, user_init, task_init, job_prolog, job_epilog) N times, with the plugin's arguments of plugstack.conf. Prints
  *	"HOOK N times: LONGEST us at most", then, of a task, what the plugin put into its environment.
  *
- * Its own environment is that of the job. Exits 0, or 1 when the hook or the plugin failed.
+ * Its own environment is that of the job; PLAYED_MIB is the job's memory on the node. Exits 0, or 1 when the hook or the plugin failed.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -28,6 +28,11 @@ static struct {
 	uint32_t job, step, nodes, node;
 	uid_t uid;
 } world;
+
+static uint32_t number(const char *text)
+{
+	return (uint32_t)strtoul(text, NULL, 10);
+}
 
 spank_context_t spank_context(void)
 {
@@ -58,6 +63,9 @@ spank_err_t spank_get_item(spank_t sp, spank_item_t item, ...)
 	case S_JOB_UID:
 		*va_arg(arguments, uid_t *) = world.uid;
 		break;
+	case S_JOB_GID:
+		*va_arg(arguments, gid_t *) = getgid();
+		break;
 	case S_JOB_ID:
 		*va_arg(arguments, uint32_t *) = world.job;
 		break;
@@ -69,6 +77,10 @@ spank_err_t spank_get_item(spank_t sp, spank_item_t item, ...)
 		break;
 	case S_JOB_NODEID:
 		*va_arg(arguments, uint32_t *) = world.node;
+		break;
+	case S_JOB_ALLOC_MEM:
+		*va_arg(arguments, uint64_t *) =
+			getenv("PLAYED_MIB") ? number(getenv("PLAYED_MIB")) : 0;
 		break;
 	case S_JOB_ENV:
 		*va_arg(arguments, char ***) = environ;
@@ -163,11 +175,6 @@ static int submit(void *plugin, int n, char **texts)
 	list = getenv("SLURM_RDMAREG");
 	printf("%s\n", list ? list : "");
 	return 0;
-}
-
-static uint32_t number(const char *text)
-{
-	return (uint32_t)strtoul(text, NULL, 10);
 }
 
 static int call(void *plugin, const char *name, int n, int argc, char **argv)

@@ -8,29 +8,67 @@
 . /lab/guest/slurm.sh
 lab_setup || exit 1
 users_up
+
+# the region that devices are made of, free
+modprobe -a device_dax dax_hmem
+hmem() { compgen -G '/sys/devices/platform/hmem_platform.0/hmem.*'; }
+wait_for hmem || not_ok "there is a dynamic DAX region"
+for device in "$(hmem)"/dax[0-9]*; do
+	daxctl disable-device "${device##*/}" >/dev/null 2>&1
+	daxctl destroy-device "${device##*/}" >/dev/null 2>&1
+done
+
 check "rdmaregd runs on both nodes" slurm_product_up
 slurm_up || { slurm_log; sinfo; not_ok "slurmctld and two slurmd run"; finish; }
 slurm_jobs_dir
 zeroes /mnt/xfs/model 4
 goods /mnt/xfs/model
 
-one_region() { [ "$(rdmaregctl --json list | jq length)" = 1 ]; }
 nothing_is_left() { WAIT_SEC=120 check "$1: nothing is left" wait_for slurm_nothing_left; }
-step_runs() { [ "$(squeue -h -s -j "$1" -o %i 2>/dev/null | grep -c "$1\.0")" = 1 ]; }
+ticket_of() { rdmaregctl --json list | jq -r ".[] | select(.name == \"$1\") | .ticket"; }
+id_of() { rdmaregctl --json list | jq -r ".[] | select(.name == \"$1\") | .id"; }
+lines_of() { grep -c -- "$2" "$1"; } # FILE PATTERN
 
-# hold_nodes - an allocation of both nodes with regions but without a process of its user; its number is in $job.
+cat >$RDMAREG_JOBS/hold.sh <<'EOS'
+cp $RDMAREG_TICKETS $RDMAREG_JOBS/tickets.$SLURM_PROCID
+[ $SLURM_PROCID = 1 ] || rdmaregctl --json list | jq '.[0].bytes_warmed' >$RDMAREG_JOBS/warmed
+EOS
+# hold_nodes PART [SPEC] - an allocation of both nodes with regions but without a process of its user; its number is in $job.
 hold_nodes() {
 	job=$(as_good salloc --no-shell -D /tmp -N2 2>&1 | sed -n 's/.*Granted job allocation //p')
-	as_good srun -D /tmp --jobid="$job" -N2 --rdmareg=/mnt/xfs/model:rw,name=model,required true ||
+	as_good srun -D /tmp --jobid="$job" -N2 --rdmareg="${2:-/mnt/xfs/model:rw},name=model,required" sh $RDMAREG_JOBS/hold.sh ||
 		not_ok "$1: a step registers"
 	expect_equal "$1: each node has a region, which stays when the step is over" 2 "$(regions_of_jobs)"
+	TICKET=$(awk '$1 == 0 && $3 == "model" { print $5 }' $RDMAREG_JOBS/tickets.0)
 }
 
+# end_job PART - and all that is left of it.
+end_job() {
+	as_good scancel "$job"
+	nothing_is_left "$1"
+}
+
+# --- warm: what a peer reads first costs what it costs again
+zeroes /mnt/xfs/large 16
+goods /mnt/xfs/large
+first_access() { # OPTION BYTES: the ratio of the 99th percentiles is in $p99, that of all together in $all
+	echo 3 >/proc/sys/vm/drop_caches
+	hold_nodes "first access$1" "/mnt/xfs/large:r$1"
+	expect_equal "first access$1: bytes prefetched when tasks begin" "$2" "$(cat $RDMAREG_JOBS/warmed)"
+	read -r p99 all < <(on_b "$RDMAREG_TESTS/first-access" "$TICKET")
+	end_job "first access$1"
+}
+first_access "" 0
+cold=$p99 all_cold=$all
+first_access ,warm $((16 * MIB))
+echo "# first accesses to second ones, 99th percentile: $p99 with warm, $cold without; all together: $all with warm, $all_cold without"
+rm /mnt/xfs/large
+
 # --- twenty tasks of an array, of one user
-cat >$RDMAREG_JOBS/array.sh <<'EOF'
+cat >$RDMAREG_JOBS/array.sh <<'EOS'
 #!/bin/sh
 srun sh -c 'grep -c " rdmareg://" "$RDMAREG_TICKETS" >$RDMAREG_JOBS/array.$SLURM_ARRAY_TASK_ID'
-EOF
+EOS
 array=$(as_good sbatch --parsable -D /tmp -o "$RDMAREG_JOBS/array-log.%a" --array=1-20 -N1 -n1 --rdmareg=/mnt/xfs/model:rw,required $RDMAREG_JOBS/array.sh)
 WAIT_SEC=400 check "array: all of it ends" wait_for job_over "$array"
 expect_equal "array: each of 20 had its ticket" 20 "$(cat $RDMAREG_JOBS/array.* | grep -cx 1)"
@@ -41,67 +79,123 @@ done
 nothing_is_left array
 
 # --- requeued: the number of the job stays, its tickets do not
-cat >$RDMAREG_JOBS/again.sh <<'EOF'
+cat >$RDMAREG_JOBS/again.sh <<'EOS'
 #!/bin/sh
 srun sh -c 'cp "$RDMAREG_TICKETS" $RDMAREG_JOBS/again.${SLURM_RESTART_COUNT:-0}.$SLURM_PROCID; exec sleep 1000'
-EOF
+EOS
 job=$(as_good sbatch --parsable --requeue -D /tmp -o /dev/null -N2 --rdmareg=/mnt/xfs/model:rw,required $RDMAREG_JOBS/again.sh)
 check "requeue: it runs" wait_for test -s $RDMAREG_JOBS/again.0.0 -a -s $RDMAREG_JOBS/again.0.1
 check "requeue" as_good scontrol requeue "$job"
 WAIT_SEC=300 check "requeue: it runs again" wait_for test -s $RDMAREG_JOBS/again.1.0 -a -s $RDMAREG_JOBS/again.1.1
 check "requeue: with tickets of its own" sh -c "! cmp -s $RDMAREG_JOBS/again.0.0 $RDMAREG_JOBS/again.1.0"
-expect_equal "requeue: of both nodes" 2 "$(grep -c ' rdmareg://' $RDMAREG_JOBS/again.1.0)"
-as_good scancel "$job"
-nothing_is_left requeue
+expect_equal "requeue: of both nodes" 2 "$(lines_of $RDMAREG_JOBS/again.1.0 ' rdmareg://')"
+end_job requeue
 
 # --- the time limit
 as_good srun -D /tmp -N2 --time=1 --rdmareg=/mnt/xfs/model:rw sleep 1000 >/dev/null 2>&1
 nothing_is_left "time limit"
 
+# --- rdmaregd does not run on one node: the prolog there fails softly, and so does the job, unless it needs the region
+systemctl stop lab-rdmaregd-b
+as_good srun -D /tmp -N2 --rdmareg=/mnt/xfs/model:rw,name=model sh -c 'cp $RDMAREG_TICKETS $RDMAREG_JOBS/half.$SLURM_PROCID'
+expect_equal "prolog without a daemon: the job runs on both nodes, with the ticket of one" "1 1" \
+	"$(lines_of $RDMAREG_JOBS/half.0 ' rdmareg://') $(lines_of $RDMAREG_JOBS/half.1 ' rdmareg://')"
+check "prolog without a daemon: and with the reason of the other" grep "^# node 1 of the step, node-b: region model failed: ." $RDMAREG_JOBS/half.0
+as_good srun -D /tmp -N2 --rdmareg=/mnt/xfs/model:rw,required touch $RDMAREG_JOBS/ran.required >/run/lab/required 2>&1
+check "prolog without a daemon: what requires both does not run" test ! -e $RDMAREG_JOBS/ran.required
+expect_equal "prolog without a daemon: and says so, on both" 2 "$(lines_of /run/lab/required 'requires a region that is missing')"
+check "prolog without a daemon: no node is drained" wait_for nodes_idle
+check "prolog without a daemon: the daemon is started" start_rdmaregd_b
+nothing_is_left "prolog without a daemon"
+
+# --- the site's own prolog fails on one node: Slurm drains it, and puts the job back
+touch $SLURM_STATE/broken.node-b
+job=$(as_good sbatch --parsable --requeue -D /tmp -o /dev/null -N2 --rdmareg=/mnt/xfs/model:rw,required $RDMAREG_JOBS/again.sh)
+drained() { sinfo -h -N -n node-b -o %T | grep -q drain; }
+WAIT_SEC=120 check "broken prolog: the node is drained" wait_for drained
+nothing_is_left "broken prolog"
+rm $SLURM_STATE/broken.node-b
+as_good scancel "$job"
+check "broken prolog: the job is gone" wait_for job_over "$job"
+scontrol update nodename=node-b state=resume
+WAIT_SEC=120 check "broken prolog: both nodes are there again" wait_for nodes_idle
+nothing_is_left "broken prolog, mended"
+
+# --- more memory than the session may have: it follows the job's
+slurm_plugin memory=100%
+as_good srun -D /tmp -N1 -w node-a --mem=64 --rdmareg=memfd:512M,name=much --rdmareg=memfd:1M,name=little \
+	sh -c 'cp $RDMAREG_TICKETS $RDMAREG_JOBS/memory; rdmaregctl --json session show $RDMAREG_SESSION >$RDMAREG_JOBS/memory.session; rdmaregctl list >/dev/null' >/run/lab/memory 2>&1
+expect_equal "memory: the task runs" 0 $?
+check "memory: what does not fit is refused, and named" grep "region much failed: .*MemoryMax" $RDMAREG_JOBS/memory
+check "memory: what fits is there, so no keeper was killed" grep " little rw rdmareg://" $RDMAREG_JOBS/memory
+expect_equal "memory: the session has what the job has" $((64 * MIB)) "$(jq '.[0] // . | .max_memory_bytes' $RDMAREG_JOBS/memory.session)"
+check "memory: nobody was killed" sh -c '! journalctl -q -b -k | grep -i "killed process"'
+slurm_plugin wait=30s
+nothing_is_left memory
+
+# --- a device of persistent memory
+printf '[limits]\ndax_bytes_per_tenant = 8M\n' >"$RDMAREG_CONFDIR/60-dax.conf"
+rdmaregctl reload
+free_bytes() { cat "$(hmem)"/dax_region/available_size; }
+whole=$(free_bytes)
+noise $RDMAREG_JOBS/sent 4
+cat >$RDMAREG_JOBS/dax.sh <<'EOS'
+readlink /proc/self/fd/$RDMAREG_FD_fast
+t=$(awk '$3 == "fast" { print $5 }' "$RDMAREG_TICKETS")
+rdmaregctl put $RDMAREG_JOBS/sent "$t" && rdmaregctl get "$t" $RDMAREG_JOBS/got
+EOS
+as_good srun -D /tmp -N1 -w node-a --rdmareg=dax:4M:rw,required,warm,name=fast sh $RDMAREG_JOBS/dax.sh >/run/lab/dax 2>&1
+expect_equal "dax: the job succeeds" 0 $?
+check "dax: its task has the device" grep -x "/dev/dax[0-9.]*" /run/lab/dax
+check "dax: peers wrote and read it" cmp $RDMAREG_JOBS/sent $RDMAREG_JOBS/got
+nothing_is_left dax
+all_is_free() { [ "$(free_bytes)" = "$whole" ]; }
+check "dax: the device, too" wait_for all_is_free
+rm "$RDMAREG_CONFDIR/60-dax.conf"
+
 # --- slurmd is killed
 hold_nodes "slurmd killed"
 systemctl kill -s KILL --kill-whom=main slurmd-node-b
+slurmd_b_gone() { ! systemctl is-active -q slurmd-node-b; }
+check "slurmd killed: it is gone" wait_for slurmd_b_gone
 expect_equal "slurmd killed: regions stay" 2 "$(regions_of_jobs)"
-systemctl stop slurmd-node-b
 check "slurmd killed: another one is started" start_slurmd_b
-as_good scancel "$job"
-nothing_is_left "slurmd killed"
+end_job "slurmd killed"
 
 # --- rdmaregd is restarted
 hold_nodes "rdmaregd restarted"
 check "rdmaregd restarted" systemctl restart rdmaregd
-check "rdmaregd restarted: a new step finds the regions" as_good srun -D /tmp --jobid="$job" -N2 --rdmareg=/mnt/xfs/model:rw,name=model true
+check "rdmaregd restarted: a new step finds the regions" as_good srun -D /tmp --jobid="$job" -N2 --rdmareg=/mnt/xfs/model:rw,name=model,required true
 expect_equal "rdmaregd restarted: no region is made anew" 2 "$(regions_of_jobs)"
-as_good scancel "$job"
-nothing_is_left "rdmaregd restarted"
+check "rdmaregd restarted: an old ticket is good" on_b rdmaregctl get "$TICKET" /tmp/got
+end_job "rdmaregd restarted"
 
 # --- all processes of the user are killed, as many sites do in their epilog
 hold_nodes pkill
 pkill -KILL -U good
 expect_equal "pkill: the regions of a job stay" 2 "$(regions_of_jobs)"
-check "pkill: and are reachable" on_b rdmaregctl get \
-	"$(rdmaregctl --json list | jq -r .[0].ticket)" /tmp/got
-as_good scancel "$job"
-nothing_is_left pkill
+check "pkill: and are reachable" on_b rdmaregctl get "$TICKET" /tmp/got
+end_job pkill
 
 # --- the epilog runs while the job does, and again
 hold_nodes "early epilog"
 check "early epilog: on one node, twice" slurm_hook job_epilog 2 "$job"
 expect_equal "early epilog: the other node's region stays" 1 "$(regions_of_jobs)"
-as_good scancel "$job"
-nothing_is_left "early epilog"
+end_job "early epilog"
 
-# --- a job that is suspended: its regions stay, and nobody waits longer than the grace
-job=$(as_good sbatch --parsable -D /tmp -o /dev/null -N1 --rdmareg=/mnt/xfs/model:rw,grace=1s $RDMAREG_JOBS/again.sh)
-check "suspended: it runs" wait_for step_runs "$job"
-check "suspended: with its region" wait_for one_region
+# --- a job that is suspended: its regions stay, and nobody waits for its holders
+job=$(as_good sbatch --parsable -D /tmp -o /dev/null -N1 -w node-a --rdmareg=/mnt/xfs/model:rw,grace=10s,name=model \
+	--wrap 'srun sh -c "exec rdmaregctl join $RDMAREG_SESSION/model --ignore-revocations"')
+held() { region_is "$(id_of model)" clients 1; }
+check "suspended: it runs, and holds its region" wait_for held
 check "suspended" scontrol suspend "$job"
+check "suspended: Slurm says so" wait_for job_is "$job" SUSPENDED
 truncate_file /mnt/xfs/model 1M as_good
-check "suspended: a truncate waits for the grace at most ($took ms)" test "$took" -lt 30000
+check "suspended: the truncate did not wait for it ($took ms)" grep -q "is frozen and cannot answer" <(product_log)
 expect_equal "suspended: the region stays" 1 "$(rdmaregctl --json list | jq length)"
 scontrol resume "$job"
-as_good scancel "$job"
-nothing_is_left suspended
+check "suspended: it goes on" wait_for job_is "$job" RUNNING
+end_job suspended
 
 # --- what the hooks cost, as ratios: a process that loads the plugin and calls it, to one that calls nothing
 median_usec() { # COMMAND...
@@ -112,13 +206,20 @@ median_usec() { # COMMAND...
 		echo $((($(date +%s%N) - begin) / 1000))
 	done | sort -n | sed -n 4p
 }
+ratio() { jq -n "$2 * 100 / $1 | round / 100"; }
 nothing=$(median_usec slurm_hook nothing 1 7)
+export SPANK_RDMAREG=1
+prolog=$(median_usec slurm_hook job_prolog 1 7)
+unset SPANK_RDMAREG
+slurm_hook job_epilog 1 7 >/dev/null
 epilog=$(median_usec slurm_hook job_epilog 1 7)
 echo "# a process with a hook that does nothing: 1"
-echo "# with the epilog of a job without regions: $(jq -n "$epilog * 100 / $nothing | round / 100")"
+echo "# with the prolog of a job with regions: $(ratio "$nothing" "$prolog")"
+echo "# with the epilog of a job without regions: $(ratio "$nothing" "$epilog")"
 plain=$(median_usec as_good srun -D /tmp -N2 true)
 with=$(median_usec as_good srun -D /tmp -N2 --rdmareg=/mnt/xfs/model:rw true)
-echo "# srun of two nodes without a region: 1; with one: $(jq -n "$with * 100 / $plain | round / 100")"
+echo "# srun of two nodes without a region: 1; with one: $(ratio "$plain" "$with")"
 nothing_is_left "measured jobs"
+[ "$LAB_FAILED" = 0 ] || slurm_log 200 | sed 's/^/# /'
 slurm_down
 finish

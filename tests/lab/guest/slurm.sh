@@ -43,16 +43,18 @@ slurm_conf() {
 		StateSaveLocation=/var/lib/slurm/ctld
 		SlurmdSpoolDir=/var/lib/slurm/%n
 		SlurmctldPidFile=$SLURM_STATE/slurmctld.pid
-		SlurmdPidFile=$SLURM_STATE/%n.pid
+		SlurmdPidFile=$SLURM_STATE/slurmd-%n.pid
 		SlurmdParameters=config_overrides
 		SelectType=select/cons_tres
-		SelectTypeParameters=CR_Core
+		SelectTypeParameters=CR_Core_Memory
+		DefMemPerCPU=40
 		ProctrackType=proctrack/cgroup
 		TaskPlugin=task/cgroup
 		JobAcctGatherType=jobacct_gather/none
 		MpiDefault=none
 		MailProg=/bin/true
 		PrologFlags=Alloc,Contain
+		Prolog=$SLURM_STATE/prolog.sh
 		ReturnToService=2
 		KillWait=12
 		UnkillableStepTimeout=180
@@ -86,20 +88,26 @@ nodes_idle() {
 
 # The daemon of node-b, with a bus of its own. Its keepers are its children, so the unit leaves them alone when it is stopped.
 start_rdmaregd_b() {
-	printf '[keepers]\nspawn = direct\nidle_exit_sec = 2\nlisten_address = %s\n' "$LAB_ADDR_B" |
+	printf '[keepers]\nspawn = direct\nidle_exit_sec = 2\ntimeout_msec = 30000\nlisten_address = %s\n' "$LAB_ADDR_B" |
 		node_b tee /etc/rdmareg/conf.d/node-b.conf >/dev/null
 	systemd-run -q --collect --unit=lab-rdmaregd-b -p KillMode=process -p LimitMEMLOCK=infinity \
 		nsenter --target "$(cat $SLURM_STATE/node-b.pid)" --mount --net -- "$RDMAREGD"
 	wait_for node_b rdmaregctl list
 }
 
+# slurm_plugin [ARGUMENT...] - as the administrator has it from now on, for jobs and steps to come.
+slurm_plugin() {
+	mkdir -p /etc/slurm/plugstack.conf.d
+	echo "optional $SLURM_PLUGIN directory=$SLURM_TICKETS $*" >/etc/slurm/plugstack.conf.d/rdmareg.conf
+}
+
 # slurm_product_up - rdmaregd on both nodes, and the plugin, which is found when slurm_up starts Slurm.
 slurm_product_up() {
-	printf '[keepers]\nidle_exit_sec = 2\n' >"$RDMAREG_CONFDIR/50-slurm.conf"
+	# emulated, twenty keepers that start at once take longer than ten seconds
+	printf '[keepers]\nidle_exit_sec = 2\ntimeout_msec = 30000\n' >"$RDMAREG_CONFDIR/50-slurm.conf"
 	product_up || return 1
-	mkdir -p $SLURM_TICKETS /etc/slurm/plugstack.conf.d
-	chmod 1777 $SLURM_TICKETS
-	echo "optional $SLURM_PLUGIN directory=$SLURM_TICKETS" >/etc/slurm/plugstack.conf.d/rdmareg.conf
+	mkdir -p $SLURM_TICKETS
+	slurm_plugin wait=30s
 	start_node_b || return 1
 	node_b dbus-daemon --system --fork --nopidfile --print-pid >$SLURM_STATE/dbus-b.pid
 	start_rdmaregd_b
@@ -137,19 +145,21 @@ slurm_nothing_left() {
 	[ "$(regions_of_jobs)" = 0 ] || { echo "regions left: $(regions_of_jobs)"; return 1; }
 	left="$(sessions_of_jobs) $(sessions_of_jobs node_b)"
 	[ "$left" = "0 0" ] || { echo "sessions left: $left"; return 1; }
-	left=$(find $SLURM_TICKETS -mindepth 1)
+	left=$(find $SLURM_TICKETS -mindepth 2) # users' own directories stay
 	[ -z "$left" ] || { echo "ticket files left: $left"; return 1; }
 	left=$(systemctl list-units --all --no-legend --plain 'rdmareg-keeper-*')
 	[ -z "$left" ] || { echo "units left: $left"; return 1; }
 	nothing_left
 }
 
-# slurm_up - returns when both nodes are idle.
+# slurm_up - returns when both nodes are idle. The site's own prolog fails on a node while there is $SLURM_STATE/broken.NODE.
 slurm_up() {
 	mkdir -p /etc/slurm /var/lib/slurm/ctld $SLURM_STATE
 	chown slurm: /var/lib/slurm/ctld
 	chmod 755 $SLURM_STATE
 	slurm_conf >/etc/slurm/slurm.conf
+	printf '#!/bin/sh\n[ ! -e %s/broken.$SLURMD_NODENAME ]\n' $SLURM_STATE >$SLURM_STATE/prolog.sh
+	chmod 755 $SLURM_STATE/prolog.sh
 	printf 'CgroupPlugin=cgroup/v2\nIgnoreSystemd=yes\nEnableControllers=yes\nConstrainRAMSpace=no\n' >/etc/slurm/cgroup.conf
 	systemd-run -q --collect --unit=lab-munged -p User=munge -p RuntimeDirectory=munge -p StateDirectory=munge \
 		-p LogsDirectory=munge /usr/sbin/munged --foreground

@@ -43,6 +43,7 @@ refused() { # WORDS COMMAND...
 }
 check "srun refuses a region that cannot be, and says why" refused "neither r nor rw" srun -D /tmp --rdmareg=/mnt/xfs/model:x true
 check "so does sbatch" refused "no size" sbatch -D /tmp --rdmareg=memfd:much --wrap true
+check "two names with one variable, too" refused "share the variable RDMAREG_FD_a_b" srun -D /tmp --rdmareg=/x,name=a.b --rdmareg=/y,name=a-b true
 check "so does salloc" refused "given twice" salloc -D /tmp --rdmareg=/x,warm,warm true
 
 # --- what is not there
@@ -54,6 +55,19 @@ expect_equal "a file that is not there: the task runs, and finds the reason" 0 $
 as_good srun -D /tmp --rdmareg=/mnt/xfs/none,required touch $RDMAREG_JOBS/ran >/run/lab/required 2>&1
 check "required: the task does not run" test ! -e $RDMAREG_JOBS/ran
 check "required: and says why" grep -q "requires a region that is missing" /run/lab/required
+
+# --- an ordinary user makes the directory for another one's tickets
+theirs=$SLURM_TICKETS/$(id -u good)
+expect_equal "good's directory for tickets is good's alone" "700 good" "$(stat -c '%a %U' "$theirs")"
+check "which is empty when its jobs are over" wait_for rmdir "$theirs"
+check "a thief cannot make it where only root may write" as_mallory sh -c "! mkdir $theirs 2>/dev/null"
+chmod 1777 $SLURM_TICKETS
+as_mallory mkdir -m 777 "$theirs"
+as_good srun -D /tmp --rdmareg=/mnt/xfs/model,required touch $RDMAREG_JOBS/ran >/run/lab/thief 2>&1
+check "where everybody may, the thief's is not used" test ! -e $RDMAREG_JOBS/ran
+check "which is said" grep -q "$theirs belongs to user id $(id -u mallory), not to the job's" /run/lab/thief
+check "and root did nothing to it" as_mallory rmdir "$theirs"
+chmod 755 $SLURM_TICKETS
 
 # --- a batch job with steps, cancelled
 cat >$RDMAREG_JOBS/batch.sh <<'EOF'

@@ -15,7 +15,7 @@
 
 #include "client/slurm/exchange.h"
 
-static char base[] = "/tmp/test-slurm-exchange.XXXXXX";
+static char base[] = "/tmp/test-slurm-exchange.XXXXXX", error[EXCHANGE_ERROR_BYTES];
 
 static struct exchange *node(const char *name, uint32_t id, uint32_t restart)
 {
@@ -26,7 +26,7 @@ static struct exchange *node(const char *name, uint32_t id, uint32_t restart)
 	x->restart = restart;
 	snprintf(x->node, sizeof(x->node), "%s", name);
 	assert(exchange_path(x->path, base, geteuid(), 7) == 0);
-	assert(exchange_open(x) == 0);
+	assert(exchange_open(x, error) == 0);
 	return x;
 }
 
@@ -124,34 +124,128 @@ static void test_removed(void)
 	assert(exchange_remove(path, "b") == 0);
 }
 
+static const char *in_base(const char *name)
+{
+	static char path[PATH_MAX];
+
+	assert(snprintf(path, sizeof(path), "%s/%s", base, name) > 0);
+	return path;
+}
+
+static const char *mine(void)
+{
+	static char path[PATH_MAX];
+
+	assert(snprintf(path, sizeof(path), "%s/%u", base, geteuid()) > 0);
+	return path;
+}
+
+static void refuses(struct exchange *x, int r, const char *said)
+{
+	error[0] = '\0';
+	assert(exchange_open(x, error) == r && exchange_remove(x->path, "a") < 0);
+	if (!strstr(error, said)) {
+		printf("'%s' is not in: %s\n", said, error);
+		assert(0);
+	}
+}
+
 static void test_refused(void)
 {
 	struct exchange x = { .node = "a" };
-	char elsewhere[PATH_MAX], much[PATH_MAX + 2];
+	char much[PATH_MAX + 2];
 
 	assert(exchange_path(x.path, base, geteuid(), 8) == 0);
 	/* open for others */
 	assert(mkdir(x.path, 0700) == 0 && chmod(x.path, 0750) == 0);
-	assert(exchange_open(&x) == -EPERM && exchange_remove(x.path, "a") == -EPERM);
+	refuses(&x, -EPERM, "is open to others (mode 0750)");
 	assert(rmdir(x.path) == 0);
 	/* a link to a directory that would do */
-	assert(snprintf(elsewhere, sizeof(elsewhere), "%s/elsewhere", base) > 0);
-	assert(mkdir(elsewhere, 0700) == 0 && symlink(elsewhere, x.path) == 0);
-	assert(exchange_open(&x) < 0 && exchange_remove(x.path, "a") < 0);
-	assert(unlink(x.path) == 0 && rmdir(elsewhere) == 0);
+	assert(mkdir(in_base("elsewhere"), 0700) == 0);
+	assert(symlink(in_base("elsewhere"), x.path) == 0);
+	refuses(&x, -ENOTDIR, "cannot be used");
+	assert(unlink(x.path) == 0);
 	/* no directory */
 	assert(close(open(x.path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600)) == 0);
-	assert(exchange_open(&x) == -ENOTDIR && unlink(x.path) == 0);
+	refuses(&x, -ENOTDIR, "cannot be used");
+	assert(unlink(x.path) == 0);
+	/* the same of the one that it is in: others could put another one in its place */
+	assert(chmod(mine(), 0730) == 0);
+	refuses(&x, -EPERM, "is open to others (mode 0730)");
+	assert(chmod(mine(), 0700) == 0 && rmdir(mine()) == 0);
+	assert(symlink(in_base("elsewhere"), mine()) == 0);
+	refuses(&x, -ENOTDIR, "cannot be used");
+	assert(unlink(mine()) == 0 && rmdir(in_base("elsewhere")) == 0);
 	/* its parent is made, that one's is not */
-	assert(exchange_path(x.path, "/tmp/test-slurm-exchange.none/none", geteuid(), 8) == 0);
-	assert(exchange_open(&x) == -ENOENT);
+	assert(exchange_path(x.path, "/tmp/test-slurm-exchange.none", geteuid(), 8) == 0);
+	assert(exchange_open(&x, error) == -ENOENT && strstr(error, "cannot be made"));
+	assert(exchange_remove(x.path, "a") == 0);
 
 	memset(much, 'x', sizeof(much));
 	much[0] = '/';
 	much[sizeof(much) - 1] = '\0';
 	assert(exchange_path(x.path, much, geteuid(), 8) == -ENAMETOOLONG);
 	assert(exchange_path(x.path, "~/x", UINT32_MAX - 7, 8) == -ENOENT);
-	assert(exchange_path(x.path, "~/x", 0, 8) == 0 && !strcmp(x.path, "/root/x/0-8"));
+	assert(exchange_path(x.path, "~/x", 0, 8) == 0 && !strcmp(x.path, "/root/x/8"));
+	assert(exchange_path(x.path, "/x", 0, 8) == 0 && !strcmp(x.path, "/x/0/8"));
+}
+
+/* The rest needs two users. */
+enum { OWNER = 60001, THIEF = 60002 };
+
+static void as(uint32_t uid)
+{
+	assert(seteuid(0) == 0 && (!uid || seteuid(uid) == 0));
+}
+
+/* An ordinary user who makes the directory of another one. */
+static void test_thief(void)
+{
+	struct exchange x = { .node = "a" };
+	char owners[PATH_MAX];
+	struct stat st;
+
+	snprintf(owners, sizeof(owners), "%s/%u", base, OWNER);
+	assert(exchange_path(x.path, base, OWNER, 8) == 0);
+	/* where everybody may write he is first, and root makes nothing */
+	assert(chmod(base, 01777) == 0);
+	assert(exchange_make_parent(base, OWNER, OWNER) == 0 && access(owners, F_OK) < 0);
+	as(THIEF);
+	assert(mkdir(owners, 0777) == 0);
+	as(OWNER);
+	refuses(&x, -EPERM, "belongs to user id 60002, not to the job's");
+	/* with a job's directory in it that would do */
+	as(0);
+	assert(mkdir(x.path, 0700) == 0 && chown(x.path, OWNER, OWNER) == 0);
+	as(OWNER);
+	refuses(&x, -EPERM, "belongs to user id 60002, not to the job's");
+	as(0);
+	assert(rmdir(x.path) == 0 && rmdir(owners) == 0);
+
+	/* where only root may write he cannot, and root makes it, also if it was killed in the middle */
+	assert(chmod(base, 0755) == 0);
+	as(THIEF);
+	assert(mkdir(owners, 0777) < 0 && errno == EACCES);
+	as(OWNER);
+	assert(exchange_open(&x, error) == -EACCES && strstr(error, "cannot be made"));
+	as(0);
+	assert(mkdir(owners, 0700) == 0);
+	for (int i = 0; i < 2; i++) {
+		assert(exchange_make_parent(base, OWNER, OWNER) == 0);
+		assert(stat(owners, &st) == 0 && st.st_uid == OWNER && st.st_gid == OWNER);
+		assert((st.st_mode & 07777) == 0700);
+	}
+	as(OWNER);
+	assert(exchange_open(&x, error) == 0);
+	exchange_close(&x);
+	assert(exchange_remove(x.path, "a") == 0);
+	as(0);
+	/* nor does root take for one what is none, or somebody's */
+	assert(rmdir(owners) == 0 && symlink("/etc", owners) == 0);
+	assert(exchange_make_parent(base, OWNER, OWNER) < 0);
+	assert(stat("/etc", &st) == 0 && !st.st_uid && unlink(owners) == 0);
+	assert(exchange_make_parent("/tmp/test-slurm-exchange.none", OWNER, OWNER) == -ENOENT);
+	assert(exchange_make_parent("~/x", OWNER, OWNER) == 0);
 }
 
 int main(void)
@@ -162,6 +256,8 @@ int main(void)
 	test_lock();
 	test_removed();
 	test_refused();
+	if (!geteuid())
+		test_thief();
 	assert(rmdir(base) == 0);
 	return 0;
 }

@@ -30,7 +30,7 @@ inside() { 2>"$dir/err" SLURM_RDMAREG="/a;/b" SLURM_SPANK__SLURM_SPANK_OPTION_rd
 
 # a job without the option
 hook task_init 1 7 "$uid" 0 1 0 || failed "a task of a job that asks for nothing"
-[ ! -e "$dir/$uid-7" ] || failed "has no directory"
+[ ! -e "$dir/$uid/7" ] || failed "has no directory"
 ! grep -q = "$dir/out" || failed "has nothing in its environment"
 
 # a step finds what is its own, not what its caller had
@@ -65,10 +65,12 @@ grep -q "requires a region that is missing" "$dir/err" || failed "says so"
 for list in x "" "/a;;" "$(printf '/a\tb')" "$(head -c 5000 /dev/zero | tr '\0' /)"; do
 	SLURM_RDMAREG=$list hook task_init 1 9 "$uid" 0 1 0 || failed "a list that is none: $list"
 	grep -q "SLURM_RDMAREG" "$dir/err" || failed "is said: $list"
-	[ ! -e "$dir/$uid-9" ] || failed "makes nothing: $list"
+	[ ! -e "$dir/$uid/9" ] || failed "makes nothing: $list"
 done
+SLURM_RDMAREG="$(printf '/a\t\033[2J\\')" hook task_init 1 9 "$uid" 0 1 0 || failed "a list with control characters"
+grep -qF 'SLURM_RDMAREG=/a\x09\x1b[2J\x5c: ' "$dir/err" || failed "is not logged as it is"
 SLURMD_NODENAME=../../x hook task_init 1 10 "$uid" 0 1 0 || failed "a node's name that is a path"
-[ ! -e "$dir/$uid-10" ] || failed "makes nothing"
+[ ! -e "$dir/$uid/10" ] || failed "makes nothing"
 
 # the beginning
 SPANK_RDMAREG=1 hook job_prolog 2 7 "$uid" 0 2 0 || failed "a prolog without a daemon"
@@ -81,4 +83,4 @@ hook job_epilog 2 7 "$uid" 0 2 0 || failed "an epilog without a daemon"
 hook job_epilog 1 8 "$uid" 0 2 0 || failed "an epilog"
 hook job_epilog 1 9 "$uid" 0 2 0 || failed "an epilog"
 hook job_epilog 2 4294967294 "$uid" 0 1 0 || failed "an epilog of no job"
-[ -z "$(find "$dir" -mindepth 1 -maxdepth 1 -type d)" ] || failed "nothing is left: $(ls "$dir")"
+[ -z "$(find "$dir" -mindepth 2)" ] || failed "nothing is left: $(find "$dir")"

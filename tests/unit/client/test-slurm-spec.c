@@ -23,7 +23,7 @@ static const struct {
 	{ "dax:2G:rw,warm",
 	  { SPEC_DAX, RDMAREG_ACCESS_READ_WRITE, .size = 2ull << 30, .warm = 1, .name = "r1" } },
 	{ "/x,warm,required,policy=hold,grace=500ms,name=a.b-c_1",
-	  { SPEC_FILE, RDMAREG_ACCESS_READ, RDMAREG_POLICY_HOLD, 0, 500000, 1, 1, "a.b-c_1",
+	  { SPEC_FILE, RDMAREG_ACCESS_READ, RDMAREG_POLICY_HOLD, 0, 500000, 1, 1, 1, "a.b-c_1",
 	    "/x" } },
 	{ "/x,policy=yield,grace=0",
 	  { SPEC_FILE, RDMAREG_ACCESS_READ, RDMAREG_POLICY_YIELD, 0, RDMAREG_NO_GRACE, .name = "r1",
@@ -89,6 +89,7 @@ static void test_good(void)
 		assert(list->n == 1 && got->source == want->source && got->access == want->access);
 		assert(got->policy == want->policy && got->size == want->size);
 		assert(got->grace_usec == want->grace_usec && got->warm == want->warm);
+		assert(got->named == want->named);
 		assert(got->required == want->required && !strcmp(got->name, want->name));
 		assert(!strcmp(got->path, want->path));
 		assert(spec_list_required(list) == want->required);
@@ -138,6 +139,13 @@ static void test_lists(void)
 	assert(spec_list_parse(list, "/a,name=r2;/b", error) == -EINVAL);
 	assert(strstr(error, "two regions of the job have the name 'r2'"));
 
+	/* each has a variable of its own */
+	assert(spec_list_parse(list, "/a,name=a.b;memfd:1M,name=a-b", error) == -EINVAL);
+	assert(strstr(error, "names 'a.b' and 'a-b'") && strstr(error, "RDMAREG_FD_a_b;"));
+	assert(spec_list_parse(list, "/a,name=a_b;/b,name=a-b", error) == -EINVAL);
+	assert(spec_list_parse(list, "/a,name=a.b;/b,name=a-c;/c,name=ab", error) == 0);
+
+	assert(spec_list_parse(list, "none", error) == 0);
 	for (i = 0; i < SPECS_MAX; i++)
 		assert(spec_list_add(list, "/a", error) == 0);
 	assert(spec_list_add(list, "/a", error) == -EINVAL && strstr(error, "more than 16"));
@@ -155,8 +163,29 @@ static void test_lists(void)
 	free(list);
 }
 
+static void test_printable(void)
+{
+	char text[16];
+
+	spec_printable(text, sizeof(text), "/a b,~");
+	assert(!strcmp(text, "/a b,~"));
+	spec_printable(text, sizeof(text), "\n\x1b");
+	assert(!strcmp(text, "\\x0a\\x1b"));
+	spec_printable(text, sizeof(text), "\\\xc3");
+	assert(!strcmp(text, "\\x5c\\xc3"));
+	spec_printable(text, sizeof(text), "\n\n\n\n\n");
+	assert(!strcmp(text, "\\x0a\\x0a\\x0a..."));
+	spec_printable(text, sizeof(text), "0123456789abcdef");
+	assert(!strcmp(text, "012345678..."));
+	spec_printable(text, 8, "");
+	assert(!*text);
+	spec_printable(text, 8, "\x7f\x7f");
+	assert(!strcmp(text, "\\x7f..."));
+}
+
 int main(void)
 {
+	test_printable();
 	test_good();
 	test_bad();
 	test_lists();
