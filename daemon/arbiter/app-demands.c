@@ -405,7 +405,13 @@ void app_passage_expired(void *userdata, uint64_t number)
 	p->answered = true;
 	count(a, p, PASSAGE_EXPIRED);
 	metrics_count(a->metrics, METRIC_DEADLINES, ARBITER_GATE);
-	log_warning(
+	log_about(
+		LOG_WARNING,
+		LOG_FIELDS(.message = LOG_MESSAGE_DEADLINE_MET,
+			   .cause = p->want.cause < _REVOCATION_CAUSE_MAX
+					    ? cause_names[p->want.cause]
+					    : NULL,
+			   .pid = (uint32_t)p->want.pid),
 		"an operation on a marked file went on at its deadline, before every region was fenced");
 	LIST_FOREACH(other, &a->passages, passages)
 		if (other->crowd == p->crowd && !other->answered)

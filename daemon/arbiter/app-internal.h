@@ -95,7 +95,11 @@ void app_load_drain(struct app *a);
 
 /* A line that a tenant, or its keeper, may cause as often as it likes. */
 #define app_log(keeper, priority, ...) \
-	log_limited(&proxy_note(keeper)->log, "keeper", proxy_name(keeper), priority, __VA_ARGS__)
+	app_log_about(keeper, priority, LOG_FIELDS(.tenant = proxy_name(keeper)), __VA_ARGS__)
+/* The same with fields; the first is the tenant. */
+#define app_log_about(keeper, priority, fields, ...)                                        \
+	log_limited_about(&proxy_note(keeper)->log, "keeper", proxy_name(keeper), priority, \
+			  fields, __VA_ARGS__)
 
 /* --- app-region.c */
 

@@ -34,6 +34,10 @@ static void step_revocation(struct app *a, struct region *r, enum region_event_t
 	app_step(a, r, &event);
 }
 
+#define REVOCATION_FIELDS(who)                                                                 \
+	LOG_FIELDS(.tenant = proxy_name(k), .message = LOG_MESSAGE_REVOCATION, .cause = cause, \
+		   .pid = (who), .file = e->text.path)
+
 /*
  * Who is behind it: of a filesystem's the keeper knows, or nobody; of the others, whoever asked on
  * the bus.
@@ -41,21 +45,23 @@ static void step_revocation(struct app *a, struct region *r, enum region_event_t
 static void log_revocation(struct app *a, struct proxy *k, const struct region *r,
 			   const struct keeper_revocation *v)
 {
-	const struct caller *by = &region_table_find(a->table, r->id)->wanted_by;
+	const struct region_entry *e = region_table_find(a->table, r->id);
+	const struct caller *by = &e->wanted_by;
 	const char *cause = revocation_cause_names[v->cause];
 
 	if (v->cause <= CAUSE_WRITE && v->breaker_pid)
-		app_log(k, LOG_INFO,
-			"region %" PRIu64 ": revocation %" PRIu64 " (%s) by pid %" PRIu32, r->id,
-			v->revocation, cause, v->breaker_pid);
+		app_log_about(k, LOG_INFO, REVOCATION_FIELDS(v->breaker_pid),
+			      "region %" PRIu64 ": revocation %" PRIu64 " (%s) by pid %" PRIu32,
+			      r->id, v->revocation, cause, v->breaker_pid);
 	else if (v->cause > CAUSE_WRITE && by->pid)
-		app_log(k, LOG_INFO,
-			"region %" PRIu64 ": revocation %" PRIu64 " (%s) by pid %" PRIu32
-			" uid %" PRIu32,
-			r->id, v->revocation, cause, by->pid, by->uid);
+		app_log_about(k, LOG_INFO, REVOCATION_FIELDS(by->pid),
+			      "region %" PRIu64 ": revocation %" PRIu64 " (%s) by pid %" PRIu32
+			      " uid %" PRIu32,
+			      r->id, v->revocation, cause, by->pid, by->uid);
 	else
-		app_log(k, LOG_INFO, "region %" PRIu64 ": revocation %" PRIu64 " (%s)", r->id,
-			v->revocation, cause);
+		app_log_about(k, LOG_INFO, REVOCATION_FIELDS(0),
+			      "region %" PRIu64 ": revocation %" PRIu64 " (%s)", r->id,
+			      v->revocation, cause);
 }
 
 static const char *told_revocation(struct app *a, struct proxy *k, struct region *r,
@@ -71,11 +77,14 @@ static const char *told_revocation(struct app *a, struct proxy *k, struct region
 		return NULL;
 	case KEEPER_FENCED:
 		if (v->late)
-			app_log(k, LOG_WARNING,
-				"region %" PRIu64 ": revocation %" PRIu64 ": %" PRIu32
-				" peers were cut off, they did not "
-				"acknowledge in time",
-				r->id, v->revocation, v->late);
+			app_log_about(k, LOG_WARNING,
+				      LOG_FIELDS(.tenant = proxy_name(k),
+						 .message = LOG_MESSAGE_PEERS_CUT,
+						 .cause = revocation_cause_names[r->cause]),
+				      "region %" PRIu64 ": revocation %" PRIu64 ": %" PRIu32
+				      " peers were cut off, they did not "
+				      "acknowledge in time",
+				      r->id, v->revocation, v->late);
 		/* no more than it may have, whatever it says */
 		if (v->late <= record_keeper(proxy_record(k))->peers)
 			metrics_add(a->metrics, METRIC_LATE, v->late, METRIC_PEER, 0, 0);
@@ -83,7 +92,11 @@ static const char *told_revocation(struct app *a, struct proxy *k, struct region
 		return NULL;
 	case KEEPER_GIVEN_BACK:
 		app_measure_given_back(a, region_table_find(a->table, r->id), v->late);
-		app_log(k, LOG_INFO,
+		app_log_about(
+			k, v->late ? LOG_WARNING : LOG_INFO,
+			LOG_FIELDS(.tenant = proxy_name(k),
+				   .message = v->late ? LOG_MESSAGE_DEADLINE_MET : LOG_MESSAGE_NONE,
+				   .cause = revocation_cause_names[r->cause]),
 			"region %" PRIu64 ": revocation %" PRIu64 ": blocks given back%s", r->id,
 			v->revocation, v->late ? " by the kernel, at its deadline" : "");
 		return NULL;
@@ -115,12 +128,19 @@ static void told_mode(struct app *a, struct proxy *k, struct region *r,
 		      const struct keeper_region *info)
 {
 	struct region_entry *e = region_table_find(a->table, r->id);
+	uint64_t bypasses = e->text.bypasses;
 
 	if (app_take_file(e, info)) /* the keeper's own line says it */
 		app_file_changed(a, r);
 	app_take_mode(a, r, e, info);
-	app_log(k, LOG_NOTICE, "region %" PRIu64 ": %s%s%s", r->id,
-		e->text.mode_reason ? e->text.mode_reason : "",
+	app_log_about(
+		k, LOG_NOTICE,
+		LOG_FIELDS(.tenant = proxy_name(k),
+			   .message = bypasses != e->text.bypasses ? LOG_MESSAGE_REGION_BYPASSED
+				      : e->text.degraded	   ? LOG_MESSAGE_REGION_DEGRADED
+								   : LOG_MESSAGE_NONE,
+			   .file = e->text.path),
+		"region %" PRIu64 ": %s%s%s", r->id, e->text.mode_reason ? e->text.mode_reason : "",
 		e->text.degraded ? "; degraded: " : "", e->text.degraded ? e->text.degraded : "");
 	app_mode_changed(a, r, e);
 }
@@ -153,8 +173,11 @@ static const char *told(void *userdata, struct proxy *k, const struct keeper_mes
 		told_mode(a, k, r, &m->info);
 		return NULL;
 	case KEEPER_GONE:
-		app_log(k, LOG_WARNING, "region %" PRIu64 ": ended by its keeper %s", r->id,
-			proxy_name(k));
+		app_log_about(k, LOG_WARNING,
+			      LOG_FIELDS(.tenant = proxy_name(k),
+					 .message = LOG_MESSAGE_REGION_GIVEN_UP,
+					 .file = region_table_find(a->table, r->id)->text.path),
+			      "region %" PRIu64 ": ended by its keeper %s", r->id, proxy_name(k));
 		app_note_end(r, region_table_find(a->table, r->id), END_GIVEN_UP);
 		app_step_plain(a, r, REGION_RELEASED);
 		return NULL;

@@ -48,7 +48,8 @@ static void refuse(struct call *call, const char *why)
 {
 	struct failure f;
 
-	log_error("settings stay as they were: %s", why);
+	log_about(LOG_ERR, LOG_FIELDS(.message = LOG_MESSAGE_SETTINGS_REFUSED),
+		  "settings stay as they were: %s", why);
 	failure_set(&f, RDMAREG_ERROR_FAILED,
 		    "settings stay as they were: %s; correct it and try again", why);
 	if (call)

@@ -83,6 +83,8 @@ static void free_child(struct child *c)
 	free(c);
 }
 
+#define GATE_ENDED LOG_FIELDS(.message = LOG_MESSAGE_GATE_ENDED, .pid = (uint32_t)c->pid)
+
 static void on_child_ended(evutil_socket_t fd, short what, void *userdata)
 {
 	struct child *c = userdata;
@@ -92,15 +94,18 @@ static void on_child_ended(evutil_socket_t fd, short what, void *userdata)
 	if (waitid(P_PIDFD, (id_t)c->pidfd, &i, WEXITED | WNOHANG) < 0 || !i.si_pid)
 		return;
 	if (i.si_code == CLD_EXITED)
-		log_warning("rdmareg-gate (process %d) exited with status %d", (int)c->pid,
-			    i.si_status);
+		log_about(LOG_WARNING, GATE_ENDED,
+			  "rdmareg-gate (process %d) exited with status %d", (int)c->pid,
+			  i.si_status);
 	else if (i.si_status == SIGKILL && c->watchdog_usec)
-		log_warning(
+		log_about(
+			LOG_WARNING, GATE_ENDED,
 			"rdmareg-gate (process %d) was killed: by somebody, or by its own timer because it did not run for %llu ms (watchdog_msec)",
 			(int)c->pid, (unsigned long long)(c->watchdog_usec / USEC_PER_MSEC));
 	else
-		log_warning("rdmareg-gate (process %d) was ended by signal %d", (int)c->pid,
-			    i.si_status);
+		log_about(LOG_WARNING, GATE_ENDED,
+			  "rdmareg-gate (process %d) was ended by signal %d", (int)c->pid,
+			  i.si_status);
 	c->link->ops->ended(c->link->userdata,
 			    i.si_code != CLD_EXITED && i.si_status == SIGKILL && c->watchdog_usec);
 	free_child(c);

@@ -464,6 +464,7 @@ int method_sync(sd_bus_message *m, void *userdata, sd_bus_error *error);
 
 /* --- manager.c, region.c */
 
+extern const sd_bus_vtable log_control_vtable[];
 extern const sd_bus_vtable manager_vtable[];
 extern const sd_bus_vtable region_vtable[];
 /*

@@ -139,6 +139,9 @@ static int add_objects(struct bus *b)
 					 RDMAREG_MANAGER_INTERFACE, manager_vtable, b);
 
 	if (r >= 0)
+		r = sd_bus_add_object_vtable(b->connection, NULL, "/org/freedesktop/LogControl1",
+					     "org.freedesktop.LogControl1", log_control_vtable, b);
+	if (r >= 0)
 		r = sd_bus_add_fallback_vtable(b->connection, NULL, RDMAREG_REGION_PREFIX,
 					       RDMAREG_REGION_INTERFACE, region_vtable, find_region,
 					       b);

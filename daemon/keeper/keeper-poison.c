@@ -32,7 +32,8 @@ void kregion_note_damage(struct kregion *r, uint64_t start, uint64_t end, const 
 		 "%s: accesses to bytes [%" PRIu64 ", %" PRIu64
 		 ") of the region, and maybe others, fail",
 		 cause, r->damage.start, r->damage.end);
-	log_error("region %" PRIu64 ": %s (%s)", r->id, r->damage.text, r->path[0] ? r->path : "?");
+	log_about(LOG_ERR, LOG_FIELDS(.message = LOG_MESSAGE_MEMORY_LOST, .file = r->path),
+		  "region %" PRIu64 ": %s (%s)", r->id, r->damage.text, r->path[0] ? r->path : "?");
 	if (r->announced && r->phase == KREGION_HELD)
 		tell_mode(r);
 }

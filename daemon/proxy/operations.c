@@ -291,8 +291,11 @@ void proxy_be_late(struct operation *o)
 		 " ms; it is not ended, and answers when it can",
 		 k->name, o->timeout_msec);
 	if (!k->late_told)
-		log_warning("%s: is it stopped, or its machine out of memory or storage? (pid %d)",
-			    text, k->pid);
+		log_about(LOG_WARNING,
+			  LOG_FIELDS(.message = LOG_MESSAGE_KEEPER_LATE, .tenant = k->name,
+				     .pid = (uint32_t)k->pid),
+			  "%s: is it stopped, or its machine out of memory or storage? (pid %d)",
+			  text, k->pid);
 	k->late_told = true;
 	leave_pending(o, text);
 }

@@ -150,7 +150,10 @@ static void become_strange(struct proxy *k, const struct failure *why)
 			? "run a version of rdmareg that speaks one of the keeper's, or release all of "
 			  "its regions, which ends the process"
 			: "end the process to free the tenant");
-	log_write(k->complaints++ ? LOG_DEBUG : LOG_ERR, "%s", k->trouble);
+	log_about(k->complaints++ ? LOG_DEBUG : LOG_ERR,
+		  LOG_FIELDS(.message = LOG_MESSAGE_KEEPER_ESTRANGED, .tenant = k->name,
+			     .pid = (uint32_t)k->pid),
+		  "%s", k->trouble);
 	leave_ready(k);
 	k->phase = PHASE_STRANGE;
 	k->estranged = true;
@@ -178,7 +181,9 @@ static void remove_for(struct proxy *k, const struct failure *why)
 			   " are released as they were to be",
 			   k->name, k->note.regions, k->uid);
 	else if (k->note.regions || !TAILQ_EMPTY(&k->operations))
-		log_error("keeper %s: lost with %" PRIu32 " regions of uid %" PRIu32 ": %s",
+		log_about(LOG_ERR,
+			  LOG_FIELDS(.message = LOG_MESSAGE_KEEPER_LOST, .pid = (uint32_t)k->pid),
+			  "keeper %s: lost with %" PRIu32 " regions of uid %" PRIu32 ": %s",
 			  k->name, k->note.regions, k->uid, why->text);
 	else
 		log_info("keeper %s: gone: %s", k->name, why->text);
@@ -622,9 +627,11 @@ static void on_out_of_patience(evutil_socket_t fd, short what, void *userdata)
 		return;
 	}
 	k->silent = true;
-	log_warning("keeper %s: its process (%d) has not answered within %" PRIu64
-		    " ms; it is not ended, and its regions stay as they are",
-		    k->name, k->pid, k->set->settings->timeout_msec);
+	log_about(LOG_WARNING,
+		  LOG_FIELDS(.message = LOG_MESSAGE_KEEPER_LATE, .pid = (uint32_t)k->pid),
+		  "keeper %s: its process (%d) has not answered within %" PRIu64
+		  " ms; it is not ended, and its regions stay as they are",
+		  k->name, k->pid, k->set->settings->timeout_msec);
 	proxy_came_through(k);
 	proxy_all_late(k);
 }

@@ -28,7 +28,13 @@ struct log_limit {
  */
 bool log_limit_pass(struct log_limit *l, int priority, const char *kind, const char *name);
 
-/* log_write() within a limit. */
+/* log_about() and log_write() within a limit. */
+#define log_limited_about(limit, kind, name, priority, fields, ...) \
+	do {                                                        \
+		if (log_limit_pass(limit, priority, kind, name))    \
+			log_about(priority, fields, __VA_ARGS__);   \
+	} while (0)
+
 #define log_limited(limit, kind, name, priority, ...)            \
 	do {                                                     \
 		if (log_limit_pass(limit, priority, kind, name)) \

@@ -6,12 +6,22 @@
  * A line that concerns a region starts with "region ID:", one that concerns a keeper with "keeper
  * UID/SESSION:", so that one grep tells a region's whole life. Lines above the set level cost a
  * comparison. Not for signal handlers.
+ *
+ * Where standard error is the journal, a line about a region or a keeper has fields of its own there
+ * (REGION, TENANT, and those of struct log_fields), to be searched by: journalctl REGION=7.
+ *
+ * What always holds: a line is one line, whatever it is made of. Each control character in it or in
+ * a field becomes '?', so no name can end a line, begin another one, or colour a terminal.
  */
 #ifndef RDMAREG_LOG_H
 #define RDMAREG_LOG_H
 
 #include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <syslog.h>
+
+#include "util/log-messages.h"
 
 void log_set_level(int priority);
 int log_level(void);
@@ -24,6 +34,30 @@ int log_level(void);
  * can be made.
  */
 int log_never_wait(void);
+
+/*
+ * From now on lines with fields go to the journal that listens at @path, a socket. log_never_wait()
+ * does this where standard error is the journal. -ENAMETOOLONG, or why there is no socket.
+ */
+int log_to_journal(const char *path);
+
+bool log_is_journal(void);
+
+/* What the journal is told beside the line; 0 or NULL: nothing. */
+struct log_fields {
+	enum log_message message; /* MESSAGE_ID */
+	const char *tenant;	  /* TENANT, as UID/SESSION */
+	const char *cause;	  /* CAUSE, of a revocation */
+	const char *file;	  /* FILE */
+	const char *peer;	  /* PEER, its address */
+	uint32_t pid;		  /* PID, of who asked, or of what the line is about */
+};
+
+void log_about(int priority, const struct log_fields *fields, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* log_about(LOG_WARNING, LOG_FIELDS(.pid = pid, .file = path), "region %d: ...", id) */
+#define LOG_FIELDS(...) (&(struct log_fields){ __VA_ARGS__ })
 
 void log_write(int priority, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

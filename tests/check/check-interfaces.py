@@ -7,6 +7,8 @@
 #     ("RegionAdded, RegionRemoved: ...");
 #   - a comment that names one argument (@fd) names all that a caller has to give;
 #   - the errors of proto/names.h are those of the Manager's description;
+#   - each line of the log with a number (daemon/util/log-messages.h) is written somewhere, and systemd/rdmareg.catalog has a text for it,
+#     and for no other, which names only fields that lines can have;
 #   - the module's version is the project's;
 #   - every function of client/include/rdmareg.h and its parts has a comment, and is exported by the symbol map, and nothing else is.
 import pathlib
@@ -55,6 +57,24 @@ def check_version():
         tree.problem(module, 1, f"MODULE_VERSION is not {project}, the version in meson.build")
 
 
+def check_messages():
+    catalog = tree.read("systemd/rdmareg.catalog")
+    messages = dict(re.findall(r'X\((\w+), "([0-9a-f]{32})"\)', tree.read("daemon/util/log-messages.h")))
+    code = "".join(tree.read(path) for path in tree.files("daemon", ".c"))
+    fields = {"REGION"} | set(re.findall(r'add(?:_text)?\(fields, &n, "(\w+)"', tree.read("daemon/util/log.c")))
+    described = re.findall(r"^-- ([0-9a-f]{32})\nSubject: .+\nDefined-By: rdmaregd\n", catalog, re.M)
+    for name, number in messages.items():
+        if f"LOG_MESSAGE_{name}" not in code:
+            tree.problem("daemon/util/log-messages.h", 1, f"{name} is written nowhere")
+        if described.count(number) != 1:
+            tree.problem("systemd/rdmareg.catalog", 1, f"{name} ({number}) has not one text")
+    for number in set(re.findall(r"^-- (\w+)", catalog, re.M)) - set(messages.values()):
+        tree.problem("systemd/rdmareg.catalog", 1, f"{number} is no message")
+    for match in re.finditer(r"@(\w+)@", catalog):
+        if match.group(1) not in fields:
+            tree.problem("systemd/rdmareg.catalog", tree.line_of(catalog, match.start()), f"no line has a field {match.group(1)}")
+
+
 def check_errors():
     names = tree.read("proto/names.h")
     manager = tree.read("proto/org.rdmareg.Registry1.Manager.xml")
@@ -95,5 +115,6 @@ for path in tree.files("proto", ".xml"):
     check_bus_interface(path)
 check_version()
 check_errors()
+check_messages()
 check_library()
 tree.done("public interfaces")

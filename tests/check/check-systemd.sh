@@ -33,6 +33,16 @@ systemd-analyze security --offline=yes --threshold=30 --no-pager "$units/rdmareg
 	{ cat "$root/security"; exit 1; }
 tail -1 "$root/security"
 
+if command -v journalctl >/dev/null; then
+	echo "catalog: systemd reads each text"
+	mkdir -p "$root/usr/lib/systemd/catalog" "$root/var/lib/systemd/catalog"
+	cp "$here/rdmareg.catalog" "$root/usr/lib/systemd/catalog"
+	journalctl --root="$root" --update-catalog
+	journalctl --root="$root" --list-catalog >"$root/listed"
+	while read -r id; do
+		grep -q "^$id rdmaregd: " "$root/listed" || { echo "$id is not in the catalog" >&2; exit 1; }
+	done < <(sed -n 's/^	X(.*"\([0-9a-f]*\)").*/\1/p' "$here/../daemon/util/log-messages.h")
+fi
 if command -v systemd-sysusers >/dev/null; then
 	echo "group"
 	mkdir -p "$root/etc"

@@ -133,10 +133,10 @@ static void on_request(struct endpoint *e, struct rdma_cm_id *id,
 	offer.accept.receive_depth = PEER_RECEIVES;
 	r = peer_accept(p, e->completions, &offer, param);
 	if (r < 0) {
-		log_warning("region %" PRIu64 ": connection of %s refused: %s%s", c->region,
-			    p->public.address, strerror(-r),
-			    r == -ENOMEM ? " (or more than RLIMIT_MEMLOCK, see memlock_bytes)"
-					 : "");
+		log_about(LOG_WARNING, LOG_FIELDS(.peer = p->public.address),
+			  "region %" PRIu64 ": connection of %s refused: %s%s", c->region,
+			  p->public.address, strerror(-r),
+			  r == -ENOMEM ? " (or more than RLIMIT_MEMLOCK, see memlock_bytes)" : "");
 		e->ops->abandoned(e->userdata, &p->public);
 		peer_close(p);
 		free(p);

@@ -214,8 +214,9 @@ static void tell(struct endpoint *e, struct peer *p, const struct wire_message *
 		p->public.asked = 0;
 	}
 	if (peer_send(p, m) < 0) {
-		log_warning("region %" PRIu64 ": peer %s cut off: it does not take its messages",
-			    p->public.region, p->public.address);
+		log_about(LOG_WARNING, LOG_FIELDS(.peer = p->public.address),
+			  "region %" PRIu64 ": peer %s cut off: it does not take its messages",
+			  p->public.region, p->public.address);
 		peers_dismiss(e, p, true);
 	}
 }

@@ -75,8 +75,8 @@ static void note(struct kregion *r, const char *what, uint64_t began)
 		 " s, and peers are kept out until it does: the storage is "
 		 "silent, or the kernel waits for itself (see its log)",
 		 what, (uint64_t)(kregion_step_bound_usec(r) / USEC_PER_SEC));
-	log_warning("region %" PRIu64 ": %s (%s)", r->id, r->stuck.text,
-		    r->path[0] ? r->path : "?");
+	log_about(LOG_WARNING, LOG_FIELDS(.message = LOG_MESSAGE_STORAGE_SILENT, .file = r->path),
+		  "region %" PRIu64 ": %s (%s)", r->id, r->stuck.text, r->path[0] ? r->path : "?");
 	tell(r);
 	tell_others(r, true);
 }

@@ -284,11 +284,11 @@ static void on_stall(evutil_socket_t fd, short what, void *userdata)
 
 	(void)fd;
 	(void)what;
-	log_warning("region %" PRIu64 ": the storage does not answer: [%" PRIu64 ", %" PRIu64
-		    ") of it has been prefetched for %" PRIu32 " ms",
-		    r->id, r->warming.chunk.offset,
-		    r->warming.chunk.offset + r->warming.chunk.length,
-		    r->keeper->options->storage_stall_msec);
+	log_about(LOG_WARNING, LOG_FIELDS(.message = LOG_MESSAGE_STORAGE_SILENT, .file = r->path),
+		  "region %" PRIu64 ": the storage does not answer: [%" PRIu64 ", %" PRIu64
+		  ") of it has been prefetched for %" PRIu32 " ms",
+		  r->id, r->warming.chunk.offset, r->warming.chunk.offset + r->warming.chunk.length,
+		  r->keeper->options->storage_stall_msec);
 	kregion_stop_warming(r, -ETIME);
 	r->warming.stalled = r->warming.job.busy; /* else its turn had not come yet */
 }

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -165,6 +166,106 @@ static void test_end(void)
 	assert(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
+#define HOSTILE "/a\n<0>region 8: forged\nREGION=8\r\033[31m"
+#define HARMLESS "/a?<0>region 8: forged?REGION=8??[31m"
+
+/* Standard error from here on: what was written to it is read by read_errors(). */
+static int catch_errors(void)
+{
+	int fds[2];
+
+	assert(pipe2(fds, O_NONBLOCK) == 0);
+	dup2(fds[1], STDERR_FILENO);
+	close(fds[1]);
+	return fds[0];
+}
+
+static const char *read_errors(int fd)
+{
+	static char text[4096];
+	ssize_t n = read(fd, text, sizeof(text) - 1);
+
+	text[n > 0 ? n : 0] = 0;
+	return text;
+}
+
+/* A name cannot end the line that it is in. */
+static void test_hostile(void)
+{
+	int errors = catch_errors();
+
+	log_info("region 7: %s", HOSTILE);
+	log_about(LOG_ERR, LOG_FIELDS(.file = HOSTILE), "keeper 0/%s: x", HOSTILE);
+	assert(!strcmp(read_errors(errors),
+		       "<6>region 7: " HARMLESS "\n<3>keeper 0/" HARMLESS ": x\n"));
+}
+
+static char journal_path[64];
+
+static int make_journal(void)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	snprintf(journal_path, sizeof(journal_path), "/tmp/test-log-%d", (int)getpid());
+	strcpy(at.sun_path, journal_path);
+	assert(fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0);
+	return fd;
+}
+
+static const char *read_journal(int fd)
+{
+	static char text[8192];
+	ssize_t n = recv(fd, text, sizeof(text) - 1, 0);
+
+	text[n > 0 ? n : 0] = 0;
+	return text;
+}
+
+/* What is about a region or a keeper has fields, whatever is in them is one line. */
+static void test_journal(void)
+{
+	int errors = catch_errors(), fd = make_journal();
+	char big[2000];
+	const char *got;
+
+	assert(log_to_journal(
+		       "/tmp/a-path-that-is-longer-than-the-address-of-a-socket-can-be-at-all-"
+		       "which-is-a-hundred-and-eight-bytes-long") == -ENAMETOOLONG);
+	assert(log_to_journal(journal_path) == 0);
+	log_info("region %d: x", 7);
+	assert(!strcmp(read_journal(fd),
+		       "REGION=7\nMESSAGE=region 7: x\nPRIORITY=6\nSYSLOG_IDENTIFIER=test-log\n"));
+	log_warning("keeper %s: y", "1000/a");
+	assert(!strcmp(read_journal(fd), "TENANT=1000/a\nMESSAGE=keeper 1000/a: y\nPRIORITY=4\n"
+					 "SYSLOG_IDENTIFIER=test-log\n"));
+	log_about(LOG_ERR,
+		  LOG_FIELDS(.message = LOG_MESSAGE_KEEPER_LOST, .tenant = "1/b",
+			     .cause = "truncate", .file = HOSTILE, .peer = "192.0.2.1", .pid = 42),
+		  "region %d: %s", 7, HOSTILE);
+	got = read_journal(fd);
+	assert(!strncmp(got, "REGION=7\nMESSAGE=region 7: " HARMLESS "\nPRIORITY=3\n", 70));
+	assert(strstr(got, "\nMESSAGE_ID=8488e2f2995e45dab9f4ddd7277bd1c1\nTENANT=1/b\n"
+			   "CAUSE=truncate\nFILE=" HARMLESS "\nPEER=192.0.2.1\nPID=42\n"));
+	/* somebody else's text is no subject, also if it looks like one */
+	log_info("%s", "region 8: forged");
+	assert(!*read_journal(fd));
+	assert(!strcmp(read_errors(errors), "<6>region 8: forged\n"));
+	/* what is too long is cut, field by field */
+	memset(big, 'x', sizeof(big) - 1);
+	big[sizeof(big) - 1] = 0;
+	log_about(LOG_INFO, LOG_FIELDS(.file = big, .peer = big), "region %d: %s", 7, big);
+	got = read_journal(fd);
+	assert(strstr(got, "\nFILE=xxx") && strstr(got, "\nPEER=xxx") && strlen(got) < 2000);
+	assert(got[strlen(got) - 1] == '\n');
+	/* without a journal the lines are there all the same */
+	close(fd);
+	log_about(LOG_ERR, LOG_FIELDS(.pid = 1), "region %d: z", 7);
+	assert(unlink(journal_path) == 0);
+	log_about(LOG_ERR, LOG_FIELDS(.pid = 1), "region %d: z", 7);
+	assert(!strcmp(read_errors(errors), "<3>region 7: z\n<3>region 7: z\n"));
+}
+
 static void run(void (*test)(void))
 {
 	pid_t pid = fork();
@@ -184,5 +285,7 @@ int main(void)
 	run(test_socket);
 	run(test_gone);
 	run(test_end);
+	run(test_hostile);
+	run(test_journal);
 	return 0;
 }
