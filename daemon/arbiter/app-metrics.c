@@ -222,6 +222,7 @@ static void refresh(void *userdata)
 {
 	struct app *a = userdata;
 
+	metrics_set(a->metrics, METRIC_DRAINING, a->drain.on, 0);
 	metrics_set(a->metrics, METRIC_TENANTS, registry_count_tenants(a->registry), 0);
 	metrics_set(a->metrics, METRIC_KEEPERS, pool_count(a->keepers), KEEPERS_READY);
 	metrics_set(a->metrics, METRIC_KEEPERS, pool_count_estranged(a->keepers),

@@ -20,6 +20,8 @@
 	X(REGIONS, "rdmareg_regions", GAUGE, "Regions, by state and arbitration mode",               \
 	  LABEL_STATE, LABEL_MODE)                                                                   \
 	X(REGION_BYTES, "rdmareg_registered_bytes", GAUGE, "Bytes of all regions")                   \
+	X(DRAINING, "rdmareg_draining", GAUGE,                                                       \
+	  "1: nothing new is registered on this machine (rdmaregctl drain)")                         \
 	X(DEGRADED, "rdmareg_degraded_regions", GAUGE,                                               \
 	  "Regions that are promised less than their mode suggests (property Degraded)")             \
 	X(REVOKING, "rdmareg_revoking_regions", GAUGE,                                               \

@@ -162,6 +162,19 @@ static void test_late(void)
 	forget_signals(owner);
 }
 
+static void test_drain(void)
+{
+	struct reply r;
+	sd_bus_message *m = new_manager_call(owner, "Drain");
+
+	expect("rdmareg_draining", 0);
+	check(sd_bus_message_append(m, "s", "test") >= 0);
+	check(finish_call(owner, m, &r));
+	expect("rdmareg_draining", 1);
+	check(finish_call(owner, new_manager_call(owner, "Undrain"), &r));
+	expect("rdmareg_draining", 0);
+}
+
 static void test_limit(void)
 {
 	int fd = make_memfd(4096);
@@ -277,6 +290,7 @@ int main(void)
 	test_region();
 	test_late();
 	test_limit();
+	test_drain();
 	test_restart();
 	test_readers();
 	test_file();
