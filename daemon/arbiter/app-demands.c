@@ -25,6 +25,7 @@
 #include "gate/gate-channel.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/probe.h"
 
 #define DEMANDS_OF_A_FILE \
 	4 /* fewer than a keeper's guard has places for, since revocations need some, too */
@@ -91,6 +92,7 @@ static void send_over(struct crowd *c)
 
 static void count(struct app *a, const struct passage *p, enum metric_passage what)
 {
+	PROBE(passage__end, p->want.number, what, now_monotonic_usec() - p->since_usec);
 	metrics_count(a->metrics, METRIC_PASSAGES, what);
 	metrics_observe(a->metrics, METRIC_WAIT, now_monotonic_usec() - p->since_usec,
 			ARBITER_GATE);
@@ -392,6 +394,7 @@ void app_passage_wanted(void *userdata, const struct gate_message *m)
 	p->want = *m;
 	p->since_usec = now_monotonic_usec();
 	LIST_INSERT_HEAD(&a->passages, p, passages);
+	PROBE(passage__begin, m->number, m->cause, m->pid, m->uid, m->inode);
 	find_place(a, p);
 }
 

@@ -13,6 +13,7 @@
 #include "arbiter/app-internal.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/probe.h"
 
 /* Operations under way beside which a keeper gets no consent any more. */
 #define CONSENTS_MAX 4096
@@ -201,9 +202,11 @@ void app_step(struct app *a, struct region *r, const struct region_event *e)
 {
 	struct region_entry *entry = region_table_find(a->table, r->id);
 	struct region_effects effects;
+	uint8_t before = r->state;
 
 	app_measure_event(a, r, entry, e);
 	region_step(a->registry, r, e, &effects);
+	PROBE(region__step, r->id, e->type, before, r->state, r->revocation);
 	app_measure_effects(a, r, entry, &effects);
 	for (size_t i = 0; i < effects.n; i++)
 		if (!carry_out(a, r, entry, &effects.item[i]))

@@ -19,6 +19,7 @@
 #include "keeper/system/watch.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/probe.h"
 
 static const char *const cause_names[_REVOCATION_CAUSE_MAX] = REVOCATION_CAUSE_NAMES;
 static const char *const outcome_names[_REVOCATION_OUTCOME_MAX] = REVOCATION_OUTCOME_NAMES;
@@ -181,13 +182,16 @@ static void carry_out(struct kregion *r, const struct guard_effect *f)
 static void step(struct kregion *r)
 {
 	struct guard_effects effects;
+	enum guard_state before;
 	struct guard_event e;
 
 	r->stepping = true;
 	while (r->n_inbox && r->phase == KREGION_HELD) {
 		e = r->inbox[0];
 		memmove(&r->inbox[0], &r->inbox[1], --r->n_inbox * sizeof(e));
+		before = r->guard.state;
 		guard_step(&r->guard, &e, &effects);
+		PROBE(guard__step, r->id, e.type, before, r->guard.state, r->guard.revocation);
 		for (size_t i = 0; i < effects.n; i++)
 			carry_out(r, &effects.item[i]);
 	}
