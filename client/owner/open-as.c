@@ -8,10 +8,16 @@
  *
  * What always holds: the caller waits no longer than the time given, whatever the filesystem and
  * the user do. The process in between shares the caller's descriptors, so that its end closes
- * none; the one that opens is nobody's child, and ends itself a little later than the time given.
- * While it can be signalled by the user it has none of the caller's descriptors, and it cannot be
- * traced. After the clone only system calls are made: other threads of the caller may have held any
- * lock.
+ * none; the one that opens is nobody's child, unless the caller is a subreaper, who then waits for
+ * its end, within the time given. It is killed when the call returns, also if the user has stopped
+ * it, and if the caller is gone it ends itself a little later than the time given. While it can be
+ * signalled by the user it has none of the caller's descriptors, and it cannot be traced. After the
+ * clone only system calls are made: other threads of the caller may have held any lock.
+ *
+ * Its copies of the caller's descriptors are closed before it opens, and a close waits for a file
+ * whose FUSE server does not answer. There is no way around: a process begins with such copies or
+ * shares them, execve(2) and the end of a process close them in the same way, and close_range(2)
+ * with CLOSE_RANGE_UNSHARE copies the first 64 before it closes them.
  */
 #include <fcntl.h>
 #include <grp.h>
@@ -154,13 +160,16 @@ static _Noreturn void be_the_user(const struct order *o, int to)
 }
 
 /* As fork(2), but without what other threads and the C library would have to be told. */
-static pid_t split(unsigned long flags)
+static pid_t split(unsigned long flags, int *ret_pidfd)
 {
-	return (pid_t)syscall(SYS_clone, flags, 0UL, 0UL, 0UL, 0UL);
+	return (pid_t)syscall(SYS_clone, flags, 0UL, ret_pidfd, 0UL, 0UL);
 }
 
-/* The process that opens is not the caller's child: nobody has to wait for its end. */
-static int start(const struct order *o, int to)
+/*
+ * The process that opens is not the caller's child: nobody has to wait for its end. Its pidfd is
+ * made in the descriptors that the process in between shares, and its number is the first message.
+ */
+static int start(const struct order *o, int to, int from, int *ret_pidfd)
 {
 	sigset_t all, before;
 	pid_t between;
@@ -168,14 +177,15 @@ static int start(const struct order *o, int to)
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	between = split(
-		CLONE_FILES); /* no signal when it ends: only who waits for it by __WCLONE sees it */
+	/* no signal when it ends: only who waits for it by __WCLONE sees it */
+	between = split(CLONE_FILES, NULL);
 	if (between == 0) {
-		pid_t pid = split(SIGCHLD);
+		int pidfd = -1;
+		pid_t pid = split(CLONE_PIDFD | SIGCHLD, &pidfd);
 
 		if (pid == 0)
 			be_the_user(o, to);
-		_exit(pid < 0);
+		_exit(pid < 0 || send(from, &pidfd, sizeof(pidfd), MSG_NOSIGNAL) < 0);
 	}
 	error = errno;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -184,7 +194,31 @@ static int start(const struct order *o, int to)
 	while (waitpid(between, &status, __WCLONE) < 0)
 		if (errno != EINTR)
 			return -errno;
-	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -EAGAIN;
+	if (!WIFEXITED(status) || WEXITSTATUS(status) ||
+	    recv(to, ret_pidfd, sizeof(*ret_pidfd), MSG_DONTWAIT) != sizeof(*ret_pidfd))
+		return -EAGAIN;
+	return 0;
+}
+
+/*
+ * It has nothing to do any more, if it is still there. A subreaper has it as a child: its end is
+ * waited for, as far as that comes in time.
+ */
+static void finish(int pidfd, uint64_t deadline_usec)
+{
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+	siginfo_t info = { 0 };
+
+	syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0U);
+	while (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG | __WALL) == 0 &&
+	       !info.si_pid) {
+		uint64_t now = clock_usec(CLOCK_MONOTONIC);
+
+		if (now >= deadline_usec ||
+		    (poll(&p, 1, (int)((deadline_usec - now + 999) / 1000)) < 0 && errno != EINTR))
+			break;
+	}
+	close(pidfd);
 }
 
 /* -ETIMEDOUT; -ECANCELED: somebody ended the process. */
@@ -229,16 +263,18 @@ static int run(const struct order *o, int *ret_fd)
 {
 	uint64_t deadline = add_saturating(clock_usec(CLOCK_MONOTONIC), o->timeout_usec);
 	struct answer a = { 0 };
-	int pair[2], r, fd = -1;
+	int pair[2], r, fd = -1, pidfd = -1;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return fail(errno, "opening %s as uid %" PRIu32 ": making a socket: %s", o->path,
 			    o->uid, strerror(errno));
-	r = start(o, pair[1]);
+	r = start(o, pair[1], pair[0], &pidfd);
 	close(pair[1]);
 	if (r == 0)
 		r = await(pair[0], deadline, &a, &fd);
 	close(pair[0]);
+	if (pidfd >= 0)
+		finish(pidfd, deadline);
 	if (r == -ETIMEDOUT)
 		return fail(ETIMEDOUT,
 			    "opening %s as uid %" PRIu32 ": its filesystem has not answered within "

@@ -8,6 +8,8 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -210,6 +212,90 @@ static void test_silent(void)
 	silent_end(&fs);
 }
 
+/* As that user: stop what the caller has for a child, as soon as it is there. Never returns. */
+static _Noreturn void stop_children(pid_t caller)
+{
+	char name[64];
+	int fd, pid;
+	FILE *f;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	snprintf(name, sizeof(name), "/proc/%d/task/%d/children", caller, caller);
+	fd = open(name, O_RDONLY | O_CLOEXEC);
+	check(fd >= 0 && setgroups(0, NULL) == 0 && setgid(USER) == 0 && setuid(USER) == 0);
+	f = fdopen(fd, "r");
+	check(f);
+	for (;;) {
+		rewind(f);
+		while (fscanf(f, "%d", &pid) == 1)
+			if (pid != getpid())
+				kill(pid, SIGSTOP);
+		fflush(f);
+	}
+}
+
+/*
+ * To a subreaper falls what has lost its parent: nothing is left for it either. Nor does a user
+ * leave something by stopping the process that has become his: that is killed in the end.
+ */
+static void be_subreaper(void)
+{
+	struct rdmareg_open_as_options o = { .size = sizeof(o), .timeout_usec = 200000 };
+	unsigned int timeouts = 0;
+	char slow[3000] = "";
+	pid_t stopper;
+	int fd, r;
+
+	check(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
+	for (int i = 0; i < 50; i++) {
+		opened(getuid() ? getuid() : USER, in_world("world"), O_RDONLY, NULL, 'w');
+		REFUSED(getuid() ? getuid() : USER, in_world("missing"), O_RDONLY, NULL, ENOENT,
+			"");
+		check(waitpid(-1, NULL, WNOHANG | __WALL) < 0 && errno == ECHILD);
+	}
+	if (getuid())
+		return;
+	/* a path that takes a while, so that there is something to stop */
+	snprintf(slow, sizeof(slow), "%s", world.directory);
+	while (strlen(slow) < sizeof(slow) - 16)
+		strcat(slow, "/.");
+	strcat(slow, "/world");
+	stopper = fork();
+	check(stopper >= 0);
+	if (stopper == 0)
+		stop_children(getppid());
+	for (int i = 0; i < 400 && timeouts < 3; i++) {
+		fd = -1;
+		r = rdmareg_open_as(USER, slow, O_RDONLY, &o, &fd);
+		check(r == 0 || r == -ETIMEDOUT);
+		timeouts += r == -ETIMEDOUT;
+		if (r == 0)
+			close(fd);
+	}
+	check(kill(stopper, SIGKILL) == 0);
+	/* those that came late for their caller are over too: this returns when they have ended */
+	while (waitpid(-1, NULL, __WALL) > 0)
+		;
+	check(errno == ECHILD);
+}
+
+/* In a process that has no other children. */
+static void test_subreaper(void)
+{
+	int status;
+	pid_t pid;
+
+	make("world", 0, 0, 0644);
+	pid = fork();
+	check(pid >= 0);
+	if (pid == 0) {
+		be_subreaper();
+		_exit(0);
+	}
+	check(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && !WEXITSTATUS(status));
+	check(unlink(in_world("world")) == 0);
+}
+
 int main(void)
 {
 	size_t before;
@@ -222,6 +308,7 @@ int main(void)
 		check(descriptors() == before);
 		test_silent();
 	}
+	test_subreaper();
 	check(descriptors() == before);
 	world_end(&world);
 	return 0;
