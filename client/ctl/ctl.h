@@ -81,7 +81,7 @@ struct verb {
 };
 
 /* Room for any verb's options structure. */
-#define OPTIONS_BYTES 1024
+#define OPTIONS_BYTES 2048
 
 extern const struct verb verb_register, verb_list, verb_show, verb_release, verb_export,
 	verb_prefetch, verb_set, verb_revoke, verb_sync, verb_enforce_limits, verb_evict, verb_who,

@@ -4,7 +4,7 @@
  * launcher for machines without a scheduler.
  *
  * What always holds: the command's environment has the session's name and a folder, and nothing
- * that is secret; the folder is the user's alone, and a ticket in it is readable for nobody else.
+ * that is secret, and of another user's, who is root, only what root has named; the folder is the user's alone, and a ticket in it is readable for nobody else.
  * The regions are this process's, which is their owner and acknowledges revocations at once, since
  * it has nothing in flight. They end with it, and all else by session-guard.h.
  */
@@ -27,18 +27,24 @@
 #include "session-guard.h"
 #include "verb-session.h"
 
+#define USER_PATH "/usr/local/bin:/usr/bin:/bin" /* as login.defs(5) has it for users */
+
 struct options {
-	struct texts files;
+	struct texts files, keep;
 	const char *user, *session;
 	struct rdmareg_session_limits limits;
 	uint64_t grace_usec, limit_usec;
 };
+
+_Static_assert(sizeof(struct options) <= OPTIONS_BYTES, "main() has room for them");
 
 static const struct option_spec specs[] = {
 	{ "file", ARG_LIST, offsetof(struct options, files), "FILE",
 	  "PATH[:r|rw][,warm][,name=NAME][,policy=...][,grace=TIME]: register it" },
 	{ "uid", ARG_TEXT, offsetof(struct options, user), "USER",
 	  "run the command as this user (the caller)" },
+	{ "keep-env", ARG_LIST, offsetof(struct options, keep), "NAME",
+	  "with --uid: hand this variable of the caller to the command" },
 	{ "session", ARG_TEXT, offsetof(struct options, session), "NAME",
 	  "tenant session (a new one)" },
 	SESSION_LIMITS_SPECS(struct options, limits),
@@ -53,6 +59,7 @@ struct run {
 	struct rdmareg *context;
 	char folder[PATH_MAX];
 	const char *session;
+	const struct texts *keep; /* variables of the caller, if the command is another user's */
 	int folder_fd;
 	int signals;	     /* signalfd */
 	sigset_t mask;	     /* as it was, for the command */
@@ -208,21 +215,37 @@ static int add_file(struct run *x, const struct session_file *f)
 	return r || !f->warm ? r : warm(x, region, f);
 }
 
+/* What root has in its environment is none of a user's business. */
+static void set_environment(uint32_t uid, const struct texts *keep)
+{
+	const struct passwd *p = getpwuid(uid);
+	const char *kept[TEXTS_MAX];
+
+	if (!p)
+		_exit(ctl_error(EXIT_FAILED, "user id %" PRIu32 " has no account any more", uid));
+	for (size_t i = 0; i < keep->n; i++)
+		kept[i] = getenv(keep->all[i]);
+	clearenv();
+	setenv("HOME", p->pw_dir, 1);
+	setenv("USER", p->pw_name, 1);
+	setenv("LOGNAME", p->pw_name, 1);
+	setenv("SHELL", *p->pw_shell ? p->pw_shell : "/bin/sh", 1);
+	setenv("PATH", USER_PATH, 1);
+	for (size_t i = 0; i < keep->n; i++)
+		if (kept[i])
+			setenv(keep->all[i], kept[i], 1);
+}
+
 static _Noreturn void become(const struct run *x, char **command, uint32_t uid, bool own)
 {
-	const struct passwd *p = own ? NULL : getpwuid(uid);
-
 	/* With the regions gone there is nothing left for it to do. */
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != (pid_t)x->foreground)
 		_exit(EXIT_FAILED);
-	if (p) {
-		/* what root has open is none of that user's business */
+	if (!own) {
+		/* nor is what it has open */
 		close_range(STDERR_FILENO + 1, UINT32_MAX, 0);
-		setenv("HOME", p->pw_dir, 1);
-		setenv("USER", p->pw_name, 1);
-		setenv("LOGNAME", p->pw_name, 1);
-		unsetenv("XDG_RUNTIME_DIR");
+		set_environment(uid, x->keep);
 	}
 	setenv("RDMAREG_SESSION", x->session, 1);
 	setenv("RDMAREG_TICKET_FOLDER", x->folder, 1);
@@ -268,11 +291,24 @@ static int in_session(struct run *x, const struct session_guard *g,
 	return r ? r : run_command(x, command, uid, own);
 }
 
+static int check_kept(const struct options *o)
+{
+	if (o->keep.n && !o->user)
+		return ctl_error(EXIT_USAGE, "session run: --keep-env is for --uid: without it the "
+					     "command has all of the caller's environment");
+	for (size_t i = 0; i < o->keep.n; i++)
+		if (strchr(o->keep.all[i], '='))
+			return ctl_error(EXIT_USAGE,
+					 "session run: --keep-env '%s' is no variable's name",
+					 o->keep.all[i]);
+	return EXIT_OK;
+}
+
 static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 {
 	struct options o = *(const struct options *)options;
 	const struct rdmareg_session_limits none = { .size = sizeof(none) };
-	struct run x = { .folder_fd = -1, .signals = -1 };
+	struct run x = { .folder_fd = -1, .signals = -1, .keep = &o.keep };
 	struct session_file *files = NULL;
 	struct session_guard g;
 	struct session_plan plan = { .limits = &o.limits,
@@ -287,7 +323,9 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	plan.limited = memcmp(&o.limits, &none, sizeof(none)) != 0;
 	snprintf(name, sizeof(name), "run-%d-%lx", getpid(), (unsigned long)time(NULL));
 	plan.name = x.session = o.session ? o.session : name;
-	r = session_files_read(&o.files, &files);
+	r = check_kept(&o);
+	if (!r)
+		r = session_files_read(&o.files, &files);
 	if (!r)
 		r = session_user(o.user, &plan.uid);
 	if (!r && plan.uid != geteuid() && geteuid())

@@ -17,7 +17,7 @@
  * Its copies of the caller's descriptors are closed before it opens, and a close waits for a file
  * whose FUSE server does not answer. There is no way around: a process begins with such copies or
  * shares them, execve(2) and the end of a process close them in the same way, and close_range(2)
- * with CLOSE_RANGE_UNSHARE copies the first 64 before it closes them.
+ * copies the first 64 before it closes them, also where it could do without.
  */
 #include <fcntl.h>
 #include <grp.h>

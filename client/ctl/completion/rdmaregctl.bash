@@ -45,7 +45,7 @@ _rdmaregctl() {
 		[session set]='--uid --max-regions --max-bytes --max-peers --max-tickets --max-memory'
 		[session drain]='--uid'
 		[session release]='--uid --grace --limit --if-exists'
-		[session run]='--file --uid --session --max-regions --max-bytes --max-peers --max-tickets --max-memory --grace --limit'
+		[session run]='--file --uid --keep-env --session --max-regions --max-bytes --max-peers --max-tickets --max-memory --grace --limit'
 		[selftest]='--directory --cache --no-save --if-stale'
 		[get]='--offset --length --source --timeout --settle-timeout --timeline'
 	)

@@ -80,6 +80,10 @@ static const struct {
 	{ "--file /x,name=1 --file /x -- true", 2, "another file has the same name" },
 	{ "$(printf -- '--file /x %.0s' $(seq 65)) -- true", 2, "it is given 64 times at most" },
 	{ "--uid nobody-has-this -- true", 2, "there is no user nobody-has-this" },
+	{ "--keep-env A -- true", 2, "--keep-env is for --uid" },
+	{ "--uid nobody --keep-env '' -- true", 2, "expected NAME" },
+	{ "--uid nobody --keep-env A=b -- true", 2, "'A=b' is no variable's name" },
+	{ "$(printf -- '--keep-env A %.0s' $(seq 65)) -- true", 2, "it is given 64 times at most" },
 	{ "--session a/b -- true", 1, "no name of one" },
 	{ "--file /nonexistent -- echo started", 3, "opening /nonexistent for reading: No such" },
 	{ "--file /:rw -- echo started", 1, "opening / for reading and writing: Is a directory" },
@@ -245,6 +249,20 @@ static void test_user(void)
 		       "cat $RDMAREG_TICKET_FOLDER/0 >/dev/null && stat -c %U:%a $RDMAREG_TICKET_FOLDER; "
 		       "echo \"[$XDG_RUNTIME_DIR]\"'") == 0);
 	assert(said("nobody\n/nonexistent\nnobody:700\n[]\n"));
+	/* its environment is the account's, with what root names, if that is there */
+	setenv("ROOTS_SECRET", "s3cret", 1);
+	setenv("ROOTS_GIFT", "a gift", 1);
+	assert(run_ctl("session run --uid nobody --keep-env ROOTS_GIFT --keep-env NOT_THERE -- "
+		       "/usr/bin/env") == 0);
+	assert(!said("s3cret") && !said("NOT_THERE") && !said("RDMAREG_BUS_ADDRESS"));
+	assert(said("ROOTS_GIFT=a gift\n") && said("HOME=/nonexistent\n") &&
+	       said("USER=nobody\n") && said("LOGNAME=nobody\n") && said("SHELL=/") &&
+	       said("PATH=/usr/local/bin:/usr/bin:/bin\n") && said("RDMAREG_SESSION=run-") &&
+	       said("RDMAREG_TICKET_FOLDER=/tmp/"));
+	/* a command is found where the user would find it, unless root hands out its own PATH */
+	assert(run_ctl("session run --uid nobody --keep-env PATH -- sh -c 'echo \"[$PATH]\"'") ==
+	       0);
+	assert(strncmp(output, "[/usr/local/bin:/usr/bin:/bin]", 30) != 0 && said(getenv("PATH")));
 	/* what the user may not open is not opened for it */
 	assert(run_ctl("session run --uid nobody --file /etc/shadow -- echo started") == 4 &&
 	       said("Permission denied") && !said("started"));
