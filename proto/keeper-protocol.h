@@ -160,6 +160,7 @@ struct keeper_welcome {
 	char address[64];		  /* numeric host of the listener */
 	char device[64];		  /* RDMA device name */
 	char no_adapter[KEEPER_TEXT_MAX]; /* why port is 0 */
+	char program[24]; /* version of rdmareg that it is of; empty: it has not said */
 };
 
 /* What a region is; also its full description in KEEPER_REGION. */
@@ -169,7 +170,12 @@ struct keeper_region {
 	uint64_t valid_length;
 	uint64_t address; /* in the keeper */
 	uint64_t grace_usec;
-	uint64_t revocation;		   /* running revocation, or 0 */
+	uint64_t
+		/*
+		 * running revocation, or 0; KEEPER_REGISTER: the last one that another keeper had,
+		 * and numbers go on from there. Daemons before sent 0
+		 */
+		revocation;
 	uint64_t revocation_deadline_usec; /* CLOCK_MONOTONIC */
 	uint64_t revocation_offset;
 	uint64_t revocation_length;
@@ -194,10 +200,10 @@ struct keeper_region {
 	uint32_t file_uid; /* st_uid */
 	uint32_t reserved;
 	uint32_t rkey;
-	uint32_t generation;
-	uint8_t access; /* enum region_access */
-	uint8_t policy; /* enum region_policy */
-	uint8_t mode;	/* enum arbitration_mode */
+	uint32_t generation; /* KEEPER_REGISTER: likewise */
+	uint8_t access;	     /* enum region_access */
+	uint8_t policy;	     /* enum region_policy */
+	uint8_t mode;	     /* enum arbitration_mode */
 	uint8_t detached;
 	uint8_t state; /* enum region_state as the keeper sees it */
 	uint8_t revocation_cause;

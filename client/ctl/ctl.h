@@ -88,7 +88,7 @@ extern const struct verb verb_register, verb_list, verb_show, verb_release, verb
 	verb_join, verb_watch, verb_put, verb_get;
 extern const struct verb verb_session_create, verb_session_list, verb_session_show,
 	verb_session_set, verb_session_drain, verb_session_release, verb_session_run;
-extern const struct verb verb_keeper_list;
+extern const struct verb verb_keeper_list, verb_keeper_replace;
 extern const struct verb verb_metrics;
 extern const struct verb verb_drain, verb_undrain;
 extern const struct verb verb_reload, verb_selftest, verb_devices, verb_dax_create,

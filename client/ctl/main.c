@@ -46,6 +46,7 @@ static const struct verb *const verbs[] = {
 	&verb_dax_create,
 	&verb_dax_destroy,
 	&verb_keeper_list,
+	&verb_keeper_replace,
 	&verb_session_create,
 	&verb_session_list,
 	&verb_session_show,

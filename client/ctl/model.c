@@ -135,6 +135,8 @@ json_object *model_keeper(const struct rdmareg_keeper *k)
 		o, "runs_as", k->runs_as == UINT32_MAX ? NULL : json_object_new_uint64(k->runs_as));
 	add_text(o, "device", k->device);
 	add_text(o, "address", k->address);
+	add_text(o, "program", k->program);
+	add_truth(o, "current", k->current);
 	add_number(o, "version", k->version);
 	add_number(o, "version_min", k->min);
 	add_number(o, "version_max", k->max);

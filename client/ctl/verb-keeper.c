@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * verb-keeper.c - keepers, the processes that have the regions. What always holds: what is printed
- * is what rdmaregd knows; no keeper is asked.
+ * is what rdmaregd knows; no keeper is asked. Several are replaced one after the other, also after
+ * one that cannot be.
  */
+#include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "agent.h"
 #include "model.h"
 #include "table.h"
+
+#define REPLACE_MAX 1000 /* named in one call */
 
 struct list_options {
 	const char *user;
@@ -28,6 +34,7 @@ static const struct column columns[] = {
 	{ "name", "KEEPER", LOOK_PLAIN, false, 14 },
 	{ "state", "STATE", LOOK_STATE, false, 6 },
 	{ "pid", "PID", LOOK_PLAIN, true, 5 },
+	{ "program", "PROGRAM", LOOK_PLAIN, false, 5 },
 	{ "version", "PROTOCOL", LOOK_PLAIN, true, 2 },
 	{ "regions", "REGIONS", LOOK_PLAIN, true, 3 },
 	{ "bytes", "BYTES", LOOK_SIZE, true, 5 },
@@ -83,3 +90,95 @@ static int list(struct ctl *ctl, const void *options, char **arguments, int n)
 const struct verb verb_keeper_list = { "keeper list", "", "list the processes that have regions",
 				       list_specs,    0,  0,
 				       list };
+
+struct replace_options {
+	uint64_t grace_usec;
+	bool all_old;
+};
+
+static const struct option_spec replace_specs[] = {
+	{ "all-old", ARG_FLAG, offsetof(struct replace_options, all_old), NULL,
+	  "all whose process does not run rdmaregd's version" },
+	{ "grace", ARG_GRACE, offsetof(struct replace_options, grace_usec), "TIME",
+	  "wait no longer than this for holders (each region's own)" },
+	{ NULL },
+};
+
+/* What came of each: the first failure's exit status, and a row for --json. */
+struct replaced {
+	const struct ctl *ctl;
+	struct rdmareg *context;
+	struct rdmareg_replace_options options;
+	json_object *rows;
+	int status;
+};
+
+static void replace_one(struct replaced *p, const char *name)
+{
+	uint32_t regions = 0;
+	json_object *row;
+	int r = rdmareg_replace_keeper(p->context, name, &p->options, &regions);
+
+	if (r < 0) {
+		r = ctl_failed(r);
+		p->status = p->status ? p->status : r;
+	} else if (!p->ctl->json) {
+		printf("keeper %s replaced: %" PRIu32 " region%s\n", name, regions,
+		       regions == 1 ? "" : "s");
+	}
+	row = json_object_new_object();
+	json_object_object_add(row, "name", json_object_new_string(name));
+	json_object_object_add(row, "replaced", json_object_new_boolean(r == 0));
+	json_object_object_add(row, "regions", json_object_new_uint64(regions));
+	json_object_array_add(p->rows, row);
+}
+
+static void replace_old(struct replaced *p)
+{
+	struct rdmareg_keeper keeper = { .size = sizeof(keeper) };
+	struct rdmareg_keepers *walk;
+	int r = rdmareg_list_keepers(p->context, NULL, &walk);
+
+	if (r < 0) {
+		p->status = ctl_failed(r);
+		return;
+	}
+	while ((r = rdmareg_keepers_next(walk, &keeper)) > 0)
+		if (!keeper.current && strcmp(keeper.state, "ending") != 0)
+			replace_one(p, keeper.name);
+	if (r < 0)
+		p->status = ctl_failed(r);
+	rdmareg_keepers_free(walk);
+}
+
+static int replace(struct ctl *ctl, const void *options, char **arguments, int n)
+{
+	const struct replace_options *o = options;
+	struct replaced p = {
+		.ctl = ctl, .options = { .size = sizeof(p.options), .grace_usec = o->grace_usec }
+	};
+
+	if (o->all_old == (n > 0))
+		return ctl_error(EXIT_USAGE,
+				 "keeper replace: name keepers, or give --all-old; see: rdmaregctl "
+				 "keeper list");
+	p.context = ctl_context(ctl, &p.status);
+	if (!p.context)
+		return p.status;
+	agent_begin();
+	p.rows = json_object_new_array();
+	for (int i = 0; i < n; i++)
+		replace_one(&p, arguments[i]);
+	if (o->all_old)
+		replace_old(&p);
+	if (ctl->json)
+		ctl_print_json(json_object_get(p.rows));
+	json_object_put(p.rows);
+	return p.status;
+}
+
+const struct verb verb_keeper_replace = {
+	"keeper replace", "NAME...", "make the regions of keepers anew in other processes",
+	replace_specs,	  0,	     REPLACE_MAX,
+	replace
+};

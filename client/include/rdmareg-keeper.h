@@ -33,6 +33,7 @@ struct rdmareg_keeper {
 	const char *unit;    /* of systemd; "": none */
 	const char *device;  /* RDMA adapter; "": none, or not known */
 	const char *address; /* at which peers reach it; likewise */
+	const char *program; /* version of rdmareg that its process runs; "": not known */
 	uint64_t bytes;	     /* of its regions together */
 	uint64_t since_usec; /* when its process started; 0: not known */
 	uint32_t uid;	     /* whose regions it has */
@@ -43,7 +44,8 @@ struct rdmareg_keeper {
 	uint32_t version;  /* of the keeper protocol, that is spoken with it; 0: none */
 	uint32_t min, max; /* versions that it speaks; 0: not known */
 	uint32_t attempts; /* how often it was connected to since it was last driven */
-	uint32_t reserved;
+	uint8_t current;   /* 1: @program is that of rdmaregd */
+	uint8_t reserved[3];
 };
 
 struct rdmareg_keepers_options {
@@ -65,6 +67,34 @@ int rdmareg_list_keepers(struct rdmareg *c, const struct rdmareg_keepers_options
 /* rdmareg_keepers_next: 1 and the next one in @keeper (size set by the caller), or 0 at the end. */
 int rdmareg_keepers_next(struct rdmareg_keepers *l, struct rdmareg_keeper *keeper);
 struct rdmareg_keepers *rdmareg_keepers_free(struct rdmareg_keepers *l);
+
+struct rdmareg_replace_options {
+	size_t size;
+	uint64_t
+		/* shorter than the regions' own, or RDMAREG_NO_GRACE. Default: each region's own */
+		grace_usec;
+};
+
+/*
+ * rdmareg_replace_keeper: have the regions of a keeper made anew in another process, which runs the
+ * program and has the settings of now. Blocks until that is done.
+ * @name: as in struct rdmareg_keeper. @ret_regions: how many were made anew. May be NULL.
+ *
+ * To those who use such a region it is a revocation with cause administrator: owners and those who
+ * joined are asked, peers are cut off. The state becomes registering, then live again, and the
+ * revocation has settled, with outcome restored. Handles, number, name, policy and grace stay; rkey,
+ * generation and address are others, and the ticket is gone: the owner calls rdmareg_export() again,
+ * and peers connect with the new ticket. A region that cannot be made anew ends with
+ * RDMAREG_END_GIVEN_UP.
+ *
+ * EINVAL: there is no such keeper. EIO: it cannot be replaced, for instance as it is foreign, and
+ * nothing was done; or some of its regions were not made anew. EBUSY: it is being replaced, or a
+ * region is being registered. EDQUOT: port of rdmaregd.conf is set, and it has more than 256
+ * regions. ETIME: it has not released all its regions yet. EACCES: this user is not root and has no
+ * polkit authorization org.rdmareg.Registry1.evict.
+ */
+int rdmareg_replace_keeper(struct rdmareg *c, const char *name,
+			   const struct rdmareg_replace_options *options, uint32_t *ret_regions);
 
 #ifdef __cplusplus
 }

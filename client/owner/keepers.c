@@ -20,6 +20,7 @@ static const struct field known[] = {
 	INTO("trouble", FIELD_TEXT, trouble),  INTO("pid", FIELD_U32, pid),
 	INTO("unit", FIELD_TEXT, unit),	       INTO("runs_as", FIELD_U32, runs_as),
 	INTO("device", FIELD_TEXT, device),    INTO("address", FIELD_TEXT, address),
+	INTO("program", FIELD_TEXT, program),  INTO("current", FIELD_BOOL, current),
 	INTO("version", FIELD_U32, version),   INTO("version_min", FIELD_U32, min),
 	INTO("version_max", FIELD_U32, max),   INTO("regions", FIELD_U32, regions),
 	INTO("bytes", FIELD_U64, bytes),       INTO("peers", FIELD_U32, peers),
@@ -92,6 +93,7 @@ _public_ int rdmareg_keepers_next(struct rdmareg_keepers *l, struct rdmareg_keep
 				       .unit = "",
 				       .device = "",
 				       .address = "",
+				       .program = "",
 				       .runs_as = UINT32_MAX };
 	int r;
 
@@ -111,4 +113,40 @@ _public_ int rdmareg_keepers_next(struct rdmareg_keepers *l, struct rdmareg_keep
 	l->broken = 0;
 	struct_out(keeper, &read, sizeof(read));
 	return 1;
+}
+
+_public_ int rdmareg_replace_keeper(struct rdmareg *c, const char *name,
+				    const struct rdmareg_replace_options *options,
+				    uint32_t *ret_regions)
+{
+	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL, *reply = NULL;
+	struct rdmareg_replace_options o;
+	uint32_t regions;
+	int r;
+
+	NEED(c);
+	NEED(name);
+	r = struct_in(&o, sizeof(o), options);
+	if (r >= 0)
+		r = context_new_call(c, 0, "ReplaceKeeper", &m);
+	if (r < 0)
+		return r;
+	r = sd_bus_message_append(m, "s", name);
+	options_open(m, &r);
+	option_append_grace(m, &r, o.grace_usec);
+	options_close(m, &r);
+	if (r < 0)
+		return fail_bus(NULL, r, "replacing keeper %.100s", name);
+	r = context_call(c, take_pointer(m), c->work_timeout_usec, &reply,
+			 "replacing keeper %.100s", name);
+	if (r < 0)
+		return r;
+	if (sd_bus_message_read_basic(reply, 'u', &regions) <= 0)
+		return fail(
+			EBADMSG,
+			"replacing keeper %.100s: rdmaregd's answer is not understood; " VERSIONS_DIFFER,
+			name);
+	if (ret_regions)
+		*ret_regions = regions;
+	return 0;
 }

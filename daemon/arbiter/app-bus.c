@@ -411,6 +411,7 @@ const struct bus_handlers app_bus_handlers = {
 	.sync = app_sync,
 	.list_devices = app_list_devices,
 	.view_next_keeper = app_view_next_keeper,
+	.replace_keeper = app_replace_keeper,
 	.dax_is_within_limit = app_dax_is_within_limit,
 	.create_dax = app_create_dax,
 	.destroy_dax = app_destroy_dax,

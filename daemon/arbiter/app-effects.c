@@ -122,6 +122,7 @@ static void remove_region(struct app *a, struct region *r, struct region_entry *
 	app_ungate(a, r, e);
 	app_end_revokes(a, r->id);
 	app_forget_record(e);
+	app_move_dropped(a, e);
 	reply_release(e);
 	if (e->announced) {
 		bus_tell_removed(a->bus, v, (enum region_end)e->end);

@@ -110,7 +110,12 @@ struct region *app_region_of(struct app *a, struct proxy *k, uint64_t id,
 {
 	struct region_entry *e = region_table_find(a->table, id);
 
-	*ret_complaint = e && e->keeper != k ? "something about another tenant's region" : NULL;
+	/* of the same tenant's: it had it, and another one makes it anew */
+	*ret_complaint = e && e->keeper != k &&
+					 (proxy_uid(e->keeper) != proxy_uid(k) ||
+					  strcmp(proxy_session(e->keeper), proxy_session(k)))
+				 ? "something about another tenant's region"
+				 : NULL;
 	return e && e->keeper == k ? registry_find(a->registry, id) : NULL;
 }
 

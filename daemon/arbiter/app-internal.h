@@ -63,6 +63,7 @@ struct app {
 	uint64_t refusals_unsaid;
 	LIST_HEAD(, revoke) revokes;
 	LIST_HEAD(, eviction) evictions;
+	LIST_HEAD(, replacement) replacements;
 	LIST_HEAD(, ending) endings;
 	struct slices *slices;
 	uint64_t last_job;
@@ -215,6 +216,25 @@ int app_list_devices(void *userdata, void (*add)(void *to, const struct device_v
 
 bool app_view_next_keeper(void *userdata, const uint32_t *uid, uint64_t after,
 			  struct keeper_view *ret);
+
+/* --- app-replace.c; the first is of struct bus_handlers */
+
+int app_replace_keeper(void *userdata, struct client *c, const struct replace_request *q,
+		       struct call *call, struct failure *ret);
+/* True: the region is on its way to another keeper, so this is not its end. */
+bool app_move_released(struct app *a, struct region *r, struct region_entry *e);
+/* True: likewise, and who waits for all of them is told. */
+bool app_move_is_late(struct region_entry *e);
+/* The other keeper has answered; 0: it has the region. */
+void app_move_ended(struct region_entry *e, int error, const char *text);
+/* It ends. */
+void app_move_dropped(struct app *a, struct region_entry *e);
+/* False: these are answers for somebody else. */
+bool app_move_file_answered(struct app *a, const struct answer *n);
+bool app_replacement_answered(struct app *a, const struct answer *n);
+/* Its keeper has ended: those whose files we have go on. */
+void app_keeper_left_moves(struct app *a, struct proxy *k);
+void app_stop_replacements(struct app *a);
 
 /* --- app-dax.c; the first three are of struct bus_handlers */
 

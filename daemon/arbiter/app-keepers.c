@@ -196,8 +196,11 @@ static void end_registration(struct app *a, struct region *r, struct region_entr
 	app_log(e->keeper, LOG_INFO, "region %" PRIu64 ": not registered: %s", r->id,
 		*text ? text : strerror(-error));
 	failure_from_errno(&f, "registering the region", error, text);
-	call_fail(e->registering, &f);
+	if (e->registering)
+		call_fail(e->registering, &f);
 	e->registering = NULL;
+	app_note_end(r, e, END_GIVEN_UP);
+	app_move_ended(e, error, text);
 	app_step(a, r, &event);
 }
 
@@ -236,6 +239,7 @@ static const char *register_answered(struct app *a, struct proxy *k, const struc
 	app_take_mode(a, r, e, &n->message->info);
 	event.mode = (enum arbitration_mode)r->mode;
 	app_step(a, r, &event);
+	app_move_ended(e, 0, "");
 	return NULL;
 }
 
@@ -245,14 +249,15 @@ static const char *release_answered(struct app *a, struct proxy *k, const struct
 	/* a claim that was dropped may have been another keeper's region */
 	struct region *r = app_region_of(a, k, n->region, &another);
 
-	if (n->error == -ETIMEDOUT && !n->message && r)
+	if (n->error == -ETIMEDOUT && !n->message && r &&
+	    !app_move_is_late(region_table_find(a->table, n->region)))
 		app_release_late(region_table_find(a->table, n->region), n->text);
 	if (!n->message)
 		/* its answer is still to come, or the keeper is gone, and that ends it */
 		return NULL;
 	if (n->error && n->error != -ENOENT)
 		return "it cannot release a region";
-	if (r)
+	if (r && !app_move_released(a, r, region_table_find(a->table, n->region)))
 		app_step_plain(a, r, REGION_RELEASED);
 	return NULL;
 }
@@ -310,7 +315,12 @@ static const char *answered(void *userdata, struct proxy *k, const struct answer
 	case KEEPER_IMPORT:
 		app_import_answered(a, n);
 		return NULL;
+	case KEEPER_CANCEL:
+		app_replacement_answered(a, n);
+		return NULL;
 	case KEEPER_FILE:
+		if (app_move_file_answered(a, n))
+			return NULL;
 		if (n->context)
 			app_change_file_answered(a, n);
 		else
@@ -337,6 +347,7 @@ static void gone(void *userdata, struct proxy *k)
 	struct region_entry *e;
 	bool lost = false;
 
+	app_keeper_left_moves(a, k);
 	while ((e = LIST_FIRST(&proxy_note(k)->list))) {
 		struct region *r = registry_find(a->registry, e->id);
 

@@ -330,6 +330,7 @@ struct app *app_free(struct app *a)
 	app_free_gatings(a);
 	app_free_revokes(a);
 	app_free_endings(a);
+	app_stop_replacements(a);
 	slices_free(a->slices);
 	app_free_jobs(a);
 	app_free_dax(a);

@@ -236,9 +236,18 @@ void join_free(struct join *j)
 	free(j);
 }
 
-void region_table_remove(struct region_table *t, struct region_entry *e)
+void region_entry_forget_peers(struct region_entry *e)
 {
 	struct peer_note *peer;
+
+	while ((peer = LIST_FIRST(&e->peers))) {
+		LIST_REMOVE(peer, of_region);
+		free(peer);
+	}
+}
+
+void region_table_remove(struct region_table *t, struct region_entry *e)
+{
 	struct waiting w;
 	struct join *join;
 	struct failure f;
@@ -257,10 +266,7 @@ void region_table_remove(struct region_table *t, struct region_entry *e)
 	}
 	while ((join = LIST_FIRST(&e->joins)))
 		join_free(join);
-	while ((peer = LIST_FIRST(&e->peers))) {
-		LIST_REMOVE(peer, of_region);
-		free(peer);
-	}
+	region_entry_forget_peers(e);
 	region_entry_forget_owner(e);
 	leave_file(t, e);
 	leave_name(t, e);

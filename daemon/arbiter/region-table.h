@@ -18,6 +18,7 @@
 
 struct named;
 struct proxy;
+struct move;
 struct ending; /* app-ending.c */
 
 /* For the log: who asked for something. @pid 0: nobody is known. */
@@ -118,6 +119,7 @@ struct region_entry {
 	/* the same of a change that was refused therefore: it is undone when it is answered */
 	bool late_change;
 	struct region_measure measure;
+	struct move *move; /* to another keeper (app-replace.c); NULL: none */
 	bool orphan; /* not detached, and its owner is not known: ends with the orphans' grace */
 	LIST_ENTRY(region_entry) of_claimed; /* app.claimed, while @claim is not 0 */
 	LIST_ENTRY(region_entry) of_keeper;  /* proxy_note()->list */
@@ -138,6 +140,8 @@ void region_table_remove(struct region_table *t, struct region_entry *e);
 
 /* The owner's connection ended. */
 void region_entry_forget_owner(struct region_entry *e);
+/* Of all of them: its keeper has none. */
+void region_entry_forget_peers(struct region_entry *e);
 /* One of the two; or a session's. -ENOMEM: it is not kept. */
 int region_entry_await_release(struct region_entry *e, struct call *call,
 			       struct eviction *eviction);

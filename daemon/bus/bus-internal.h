@@ -389,6 +389,7 @@ int method_undrain_machine(sd_bus_message *m, void *userdata, sd_bus_error *erro
 /* --- manager-keepers.c */
 
 int method_list_keepers(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int method_replace_keeper(sd_bus_message *m, void *userdata, sd_bus_error *error);
 
 /* --- manager-dax.c */
 

@@ -295,6 +295,7 @@ struct keeper_view {
 	const char *unit; /* "": none, here and below */
 	const char *device;
 	const char *address;
+	const char *program;			    /* version of rdmareg */
 	uint32_t version, version_min, version_max; /* 0: none, not known */
 	enum keeper_state state;
 	const char *trouble;
@@ -302,6 +303,13 @@ struct keeper_view {
 	uint32_t regions, peers;
 	uint64_t bytes;
 	uint64_t since_usec; /* CLOCK_MONOTONIC; 0: not known */
+};
+
+/* ReplaceKeeper. */
+struct replace_request {
+	char keeper[TENANT_SESSION_MAX + 24];
+	bool has_grace;
+	uint64_t grace_usec;
 };
 
 /* CreateDaxDevice. */
@@ -422,6 +430,9 @@ struct bus_handlers {
 	/* The first behind number @after, of this user; @uid: NULL: of all. False: there is none. */
 	bool (*view_next_keeper)(void *userdata, const uint32_t *uid, uint64_t after,
 				 struct keeper_view *ret);
+	/* The caller is authorized. */
+	int (*replace_keeper)(void *userdata, struct client *c, const struct replace_request *q,
+			      struct call *call, struct failure *ret);
 	/* May @c have so much more without being authorized? */
 	bool (*dax_is_within_limit)(void *userdata, const struct client *c, uint64_t size);
 	int (*create_dax)(void *userdata, struct client *c, const struct dax_request *q,

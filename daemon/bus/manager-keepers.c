@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * manager-keepers.c - Manager.ListKeepers: the processes that have the regions.
+ * manager-keepers.c - Manager.ListKeepers: the processes that have the regions; and ReplaceKeeper.
  *
  * What always holds: a caller learns of its own user's keepers only, and a walk costs it nothing
  * what others have but a look at each.
@@ -11,6 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config.h"
+
+#include "bus/authorize.h"
 #include "bus/bus-internal.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -85,6 +88,11 @@ static int append_keeper(sd_bus_message *m, const struct keeper_view *v)
 					  "bytes", "t", v->bytes, "peers", "u", v->peers,
 					  "attempts", "u", v->attempts);
 	if (r >= 0)
+		r = sd_bus_message_append(m, "{sv}", "current", "b",
+					  !strcmp(v->program, PROJECT_VERSION));
+	if (r >= 0)
+		r = append_said(m, "program", v->program);
+	if (r >= 0)
 		r = append_said(m, "device", v->device);
 	if (r >= 0)
 		r = append_said(m, "address", v->address);
@@ -143,4 +151,47 @@ int method_list_keepers(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	listing_begin(b, c->user, &l->listing);
 	l = NULL;
 	return 1;
+}
+
+static int replace_authorized(struct bus *b, struct client *c, int fd, const void *request,
+			      struct call *call, struct failure *f)
+{
+	(void)fd;
+	return b->handlers->replace_keeper(b->userdata, c, request, call, f);
+}
+
+int method_replace_keeper(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	struct replace_request q = { 0 };
+	const struct option known[] = { { "grace_usec", 't', &q.grace_usec, &q.has_grace } };
+	const struct authorization a = { .action = ACTION_EVICT,
+					 .then = replace_authorized,
+					 .fd = -1,
+					 .path = "",
+					 .request = &q,
+					 .request_size = sizeof(q) };
+	struct bus *b = userdata;
+	const char *keeper;
+	struct client *c;
+	struct failure f;
+	struct call *call;
+	int r;
+
+	(void)error;
+	r = client_of_message(b, m, &c);
+	if (r >= 0)
+		r = sd_bus_message_read(m, "s", &keeper);
+	if (r >= 0)
+		r = options_read(m, known, ARRAY_SIZE(known), &f);
+	if (r == 0 && strlen(keeper) >= sizeof(q.keeper))
+		r = failure_set(&f, RDMAREG_ERROR_INVALID_OPTION, "no keeper has so long a name");
+	if (r == 0) {
+		text_clean(q.keeper, sizeof(q.keeper), keeper, strlen(keeper));
+		r = call_new(b, c, m, &call, &f);
+	}
+	if (r)
+		return refuse(m, r, &f);
+	if (c->uid != 0)
+		return end_call(call, authorize(b, &a, call, &f), &f);
+	return end_call(call, b->handlers->replace_keeper(b->userdata, c, &q, call, &f), &f);
 }

@@ -164,6 +164,8 @@ const sd_bus_vtable manager_vtable[] = {
 				method_list_devices, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("ListKeepers", SD_BUS_ARGS("a{sv}", filter),
 				SD_BUS_RESULT("aa{sv}", keepers), method_list_keepers, ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS("ReplaceKeeper", SD_BUS_ARGS("s", keeper, "a{sv}", options),
+				SD_BUS_RESULT("u", regions), method_replace_keeper, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS(
 		"CreateDaxDevice", SD_BUS_ARGS("u", region, "t", size, "a{sv}", options),
 		SD_BUS_RESULT("s", path, "t", size, "h", fd), method_create_dax, ANYBODY),

@@ -137,8 +137,16 @@ static void on_registered(struct region *r, const struct region_event *e,
 		return;
 	take_info(r, e);
 	if (r->close_wanted) { /* its owner went away meanwhile */
-		emit(out, REGION_REPLY_REGISTER)->error = -ECANCELED;
+		if (!r->again)
+			emit(out, REGION_REPLY_REGISTER)->error = -ECANCELED;
 		begin_closing(r, CAUSE_RELEASE, 0, out);
+		return;
+	}
+	if (r->again) {
+		r->again = false;
+		set_state(r, r->prefetches ? REGION_WARMING : REGION_LIVE, out);
+		publish(out, REGION_CHANGED_LENGTH | REGION_CHANGED_KEYS);
+		tell_settled(r, OUTCOME_RESTORED, out);
 		return;
 	}
 	r->state = REGION_LIVE;
@@ -151,7 +159,9 @@ static void on_register_failed(struct region *r, const struct region_event *e,
 {
 	if (r->state != REGION_REGISTERING)
 		return;
-	emit(out, REGION_REPLY_REGISTER)->error = e->error;
+	tell_settled(r, OUTCOME_GONE, out);
+	if (!r->again)
+		emit(out, REGION_REPLY_REGISTER)->error = e->error;
 	if (r->close_wanted)
 		emit(out, REGION_REPLY_RELEASE);
 	emit(out, REGION_REMOVE);
@@ -430,11 +440,41 @@ static void on_release_wanted(struct region *r, const struct region_event *e,
 /* Nothing of it is left: everybody who waits is answered. REMOVE is last. */
 static void finish(struct region *r, struct region_effects *out, int error)
 {
-	if (r->state == REGION_REGISTERING)
+	if (r->state == REGION_REGISTERING && !r->again)
 		emit(out, REGION_REPLY_REGISTER)->error = error;
 	tell_settled(r, OUTCOME_GONE, out);
 	emit(out, REGION_REPLY_RELEASE);
 	emit(out, REGION_REMOVE);
+}
+
+/*
+ * Its peers went with its keeper; its local holders stay, and are waited for no longer. A revocation
+ * that they were told of ends when it is live again.
+ */
+static void on_replaced(struct registry *registry, struct region *r, struct region_effects *out)
+{
+	uint32_t *link = &r->holders;
+
+	if (r->state == REGION_REGISTERING)
+		return;
+	while (*link) {
+		uint32_t index = *link;
+		struct holder *h = registry_holder(registry, index);
+
+		h->asked = 0;
+		if (h->kind != HOLDER_PEER) {
+			link = &h->next;
+			continue;
+		}
+		*link = h->next;
+		registry_give_holder(registry, index);
+		r->peers--;
+		publish(out, REGION_CHANGED_PEERS);
+	}
+	r->pending = 0;
+	r->listing = false;
+	r->again = true;
+	set_state(r, REGION_REGISTERING, out);
 }
 
 static void on_keeper_gone(struct region *r, struct region_effects *out)
@@ -454,7 +494,8 @@ static void assert_sound(const struct region *r)
 	assert(!r->pending || r->state == REGION_DRAINING || r->state == REGION_CLOSING);
 	assert(r->revoking || (r->state != REGION_DRAINING && r->state != REGION_FENCED));
 	assert(r->prefetches || r->state != REGION_WARMING);
-	assert(r->state != REGION_REGISTERING || (!r->revoking && !r->listing));
+	assert(r->state != REGION_REGISTERING || !r->listing);
+	assert(r->state != REGION_REGISTERING || !r->revoking || r->again);
 }
 
 void region_step(struct registry *registry, struct region *r, const struct region_event *e,
@@ -521,6 +562,9 @@ void region_step(struct registry *registry, struct region *r, const struct regio
 		break;
 	case REGION_RELEASED:
 		finish(r, ret_effects, -ECANCELED);
+		break;
+	case REGION_REPLACED:
+		on_replaced(registry, r, ret_effects);
 		break;
 	case REGION_KEEPER_GONE:
 		on_keeper_gone(r, ret_effects);

@@ -13,6 +13,7 @@
  *                   v
  *                DRAINING <-> FENCED -> LIVE    (more is wanted: asked again, with a higher number)
  *   any -> CLOSING -> removed;  keeper gone: any -> removed
+ *   any -> REGISTERING again           (another keeper is to make it anew)
  *
  * What always holds:
  *   1. A stale acknowledgement, completion or revocation number changes nothing. A revocation with
@@ -93,6 +94,11 @@ enum region_event_type {
 	REGION_RELEASE_WANTED, /* by owner, by an administrator, or because the owner is gone: @cause, @grace_usec at most; who wants it
 				  has left before, so that nobody is asked by himself. Again: the sooner of the two counts */
 	REGION_RELEASED,       /* keeper: nothing is left of it */
+	/*
+	 * the same, and another keeper of its tenant is asked to make it anew: REGISTERED or
+	 * REGISTER_FAILED comes next, or its end
+	 */
+	REGION_REPLACED,
 	REGION_KEEPER_GONE,
 	_REGION_EVENT_MAX,
 };
@@ -187,6 +193,7 @@ struct region {
 	uint8_t access;
 	uint8_t cause;
 	bool revoking; /* a revocation was announced and its end was not yet */
+	bool again;    /* REGISTERING: it was live before, in another keeper */
 	/*
 	 * between LIST_BEGAN and LIST_DONE: it is not known who holds the region, so there is no
 	 * consent

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* keeper-tell.c - see keeper-tell.h. */
+#include "config.h"
+
 #include "keeper/keeper-tell.h"
 
 #include <inttypes.h>
@@ -42,6 +44,7 @@ void tell_welcome(struct keeper *k, const struct operation *op, const struct kee
 	m.welcome.uid = (uint32_t)k->options->tenant_uid;
 	m.welcome.has_module = k->watch != NULL;
 	COPY(m.welcome.session, k->options->session);
+	COPY(m.welcome.program, PROJECT_VERSION);
 	if (k->endpoint) {
 		m.welcome.port = endpoint_port(k->endpoint);
 		COPY(m.welcome.address, endpoint_address(k->endpoint));

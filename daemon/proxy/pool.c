@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -164,7 +165,8 @@ bool pool_have(const struct pool *ks, uint32_t uid, const char *session)
  */
 static bool is_usable(const struct proxy *k)
 {
-	return !k->estranged && k->record && !k->silent && !k->late && !k->retired;
+	return !k->estranged && k->record && !k->silent && !k->late && !k->retired &&
+	       !k->superseded;
 }
 
 /*
@@ -327,6 +329,53 @@ int pool_get(struct pool *ks, uint32_t uid, const char *session, struct proxy **
 		proxy_begin(k);
 	*ret = k;
 	return 0;
+}
+
+struct proxy *pool_find(struct pool *ks, const char *name)
+{
+	char other[TENANT_SESSION_MAX + 24];
+	struct proxy *k;
+
+	LIST_FOREACH(k, &ks->keepers, keepers) {
+		snprintf(other, sizeof(other), "%" PRIu32 "-%s-%" PRIu32, k->uid, k->session,
+			 k->instance);
+		if (!strcmp(name, other))
+			return k;
+	}
+	return NULL;
+}
+
+const char *pool_check_replaceable(const struct proxy *k)
+{
+	const struct proxy *other;
+	unsigned int useless = 1; /* it will be */
+	const char *trouble = proxy_why_stuck(k);
+
+	if (k->dying || k->retired || k->unwanted)
+		return "it is ending";
+	if (proxy_is_foreign(k))
+		return "it speaks no version of the keeper protocol that this rdmaregd speaks, so it "
+		       "cannot be asked for the files of its regions: release them, which ends it, "
+		       "and register the files again";
+	if (k->estranged)
+		return k->trouble;
+	if (trouble)
+		return trouble;
+	if (k->phase != PHASE_READY && k->phase != PHASE_RESTING)
+		return "it has not listed what it holds yet: try again";
+	LIST_FOREACH(other, &k->set->keepers, keepers)
+		useless += other != k && is_of(other, k->uid, k->session) && !is_usable(other);
+	if (useless >= USELESS_MAX)
+		return "its session has too many keepers already that are of no use, so there would "
+		       "be none for its regions: end those";
+	return NULL;
+}
+
+void pool_supersede(struct proxy *k, bool on)
+{
+	k->superseded = on;
+	if (on && !k->retired && proxy_is_idle(k))
+		proxy_retire(k);
 }
 
 /* "UID-SESSION-N.sock". False: no name of ours. */

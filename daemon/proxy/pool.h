@@ -23,6 +23,7 @@
  * resting, and to none of the others:
  *
  *   resting    it holds nothing: we let go of the connection, and it exits after a while
+ *   superseded its regions are made anew in another one, or were; it ends when it holds nothing
  *   retired    it held nothing, and may have earlier settings or is foreign: told to end (SIGTERM),
  *              and killed if it does not
  *   silent     it was not ready within timeout_msec; it is waited for
@@ -209,6 +210,7 @@ struct proxy_view {
 	const char *unit;	   /* "": none */
 	const char *device;	   /* "": not known, or none */
 	const char *address;	   /* of its listener; likewise */
+	const char *program;	   /* version of rdmareg that it is of; "": not known */
 	uint32_t version;	   /* that is spoken; 0: none */
 	struct keeper_versions of; /* that it speaks; 0: not known */
 	enum keeper_state state;
@@ -246,6 +248,12 @@ bool proxy_is_foreign(const struct proxy *k);
  * less.
  */
 void proxy_end(struct proxy *k);
+/* The one of this name, "UID-SESSION-N". NULL: there is none. */
+struct proxy *pool_find(struct pool *ks, const char *name);
+/* NULL, or why its regions cannot be made anew in another one of its tenant. */
+const char *pool_check_replaceable(const struct proxy *k);
+/* It gets no region any more, and ends when it holds nothing; or @on false: that was not to be. */
+void pool_supersede(struct proxy *k, bool on);
 /* Keepers that are left alone. */
 uint32_t pool_count_estranged(const struct pool *ks);
 

@@ -288,6 +288,8 @@ static const char *on_welcome(struct proxy *k, const struct keeper_message *m)
 	if (complaint)
 		return complaint;
 	k->welcome = m->welcome;
+	/* what a later version has there is anything */
+	k->welcome.program[sizeof(k->welcome.program) - 1] = 0;
 	complaint = k->set->handlers->opened(k->set->userdata, k);
 	if (complaint)
 		return complaint;
@@ -320,7 +322,7 @@ static void on_rest(evutil_socket_t fd, short what, void *userdata)
 	if (!proxy_watch_end(k)) /* then it stays connected, which costs little */
 		return;
 	log_debug("keeper %s: holds nothing", k->name);
-	if (k->over && !k->retired)
+	if ((k->over || k->superseded) && !k->retired)
 		proxy_retire(k);
 	leave_ready(k);
 	k->phase = PHASE_RESTING;

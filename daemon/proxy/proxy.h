@@ -70,6 +70,7 @@ struct proxy {
 	bool starting;	 /* counted in pool.starting */
 	bool awaits_id;	 /* and all are in use, but one is about to be free */
 	uint64_t queued; /* its place among those that wait to be started; 0: it does not */
+	bool superseded; /* its tenant's regions go to another one */
 	bool over;	 /* its session has ended: it ends when it holds nothing */
 	bool unwanted;	 /* its process was ended because all that it has is to be released */
 	bool dying;
@@ -226,6 +227,9 @@ void proxy_ask_again(struct proxy *k);
 void proxy_list_again(struct proxy *k);
 /* Answers all with @error. */
 void proxy_answer_all(struct proxy *k, int error, const char *text);
+
+/* proxy/view.c: what is the matter with one that is neither estranged nor ending; NULL: nothing. */
+const char *proxy_why_stuck(const struct proxy *k);
 
 /* proxy/selftest.c: have the device that it uses tested, if nothing current is known of that. */
 void proxy_refresh_quirks(struct proxy *k);

@@ -41,8 +41,7 @@ static bool is_on_its_way(const struct proxy *k)
 	return !k->note.listed && !k->note.from_record;
 }
 
-/* What is the matter with one that is neither estranged nor about to end; NULL: nothing. */
-static const char *describe_trouble(const struct proxy *k)
+const char *proxy_why_stuck(const struct proxy *k)
 {
 	if (k->silent)
 		return "it has not answered within timeout_msec; it is waited for, and new regions go "
@@ -58,9 +57,9 @@ static const char *describe_trouble(const struct proxy *k)
 
 static void view_state(const struct proxy *k, struct proxy_view *ret)
 {
-	const char *trouble = describe_trouble(k);
+	const char *trouble = proxy_why_stuck(k);
 
-	if (k->retired || k->unwanted) {
+	if (k->retired || k->unwanted || k->superseded) {
 		ret->state = KEEPER_ENDING;
 	} else if (k->estranged) {
 		ret->state = proxy_is_foreign(k) ? KEEPER_FOREIGN : KEEPER_STUCK;
@@ -99,6 +98,7 @@ bool pool_view_next(const struct pool *ks, const uint32_t *uid, uint64_t after,
 		.unit = about ? about->unit : "",
 		.device = k->welcome.device,
 		.address = k->welcome.address,
+		.program = k->welcome.program,
 		.version = k->welcome.version,
 		.of = k->welcome.versions,
 		.trouble = "",

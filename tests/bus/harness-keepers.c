@@ -17,12 +17,13 @@ static const struct {
 } fields[] = {
 #define FIELD(name, type) \
 	{ #name, type, offsetof(struct keeper, name), sizeof(((struct keeper *)0)->name) }
-	FIELD(keeper, "s"),	 FIELD(uid, "u"),      FIELD(session, "s"),
-	FIELD(state, "s"),	 FIELD(trouble, "s"),  FIELD(pid, "u"),
-	FIELD(unit, "s"),	 FIELD(runs_as, "u"),  FIELD(device, "s"),
-	FIELD(address, "s"),	 FIELD(version, "u"),  FIELD(version_min, "u"),
-	FIELD(version_max, "u"), FIELD(regions, "u"),  FIELD(bytes, "t"),
-	FIELD(peers, "u"),	 FIELD(attempts, "u"), FIELD(since_usec, "t"),
+	FIELD(keeper, "s"),   FIELD(uid, "u"),	       FIELD(session, "s"),
+	FIELD(state, "s"),    FIELD(trouble, "s"),     FIELD(pid, "u"),
+	FIELD(unit, "s"),     FIELD(runs_as, "u"),     FIELD(device, "s"),
+	FIELD(address, "s"),  FIELD(program, "s"),     FIELD(current, "b"),
+	FIELD(version, "u"),  FIELD(version_min, "u"), FIELD(version_max, "u"),
+	FIELD(regions, "u"),  FIELD(bytes, "t"),       FIELD(peers, "u"),
+	FIELD(attempts, "u"), FIELD(since_usec, "t"),
 #undef FIELD
 };
 
@@ -32,6 +33,7 @@ static void read_field(sd_bus_message *m, struct keeper *k)
 	size_t i = 0;
 	uint64_t number;
 	uint32_t small;
+	int truth;
 
 	check(sd_bus_message_read(m, "s", &key) > 0);
 	while (i < sizeof(fields) / sizeof(*fields) && strcmp(fields[i].key, key) != 0)
@@ -44,7 +46,10 @@ static void read_field(sd_bus_message *m, struct keeper *k)
 		strcpy((char *)k + fields[i].offset, text);
 		return;
 	}
-	if (*fields[i].type == 't') {
+	if (*fields[i].type == 'b') {
+		check(sd_bus_message_read(m, "v", "b", &truth) > 0);
+		number = (uint64_t)truth;
+	} else if (*fields[i].type == 't') {
 		check(sd_bus_message_read(m, "v", "t", &number) > 0);
 	} else {
 		check(sd_bus_message_read(m, "v", "u", &small) > 0);

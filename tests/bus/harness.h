@@ -203,6 +203,8 @@ struct keeper {
 	uint64_t runs_as;
 	char device[80];
 	char address[80];
+	char program[32];
+	uint64_t current;
 	uint64_t version, version_min, version_max;
 	uint64_t regions, bytes, peers;
 	uint64_t attempts;

@@ -435,6 +435,19 @@ static int on_list_keepers(sd_bus_message *call, void *userdata, sd_bus_error *e
 	return 1;
 }
 
+static int on_replace_keeper(sd_bus_message *call, void *userdata, sd_bus_error *error)
+{
+	const char *name;
+
+	(void)userdata;
+	assert(sd_bus_message_read(call, "s", &name) >= 0);
+	mock_take_options(call);
+	if (!strcmp(name, "0-default-1"))
+		return sd_bus_reply_method_return(call, "u", 3);
+	return sd_bus_error_setf(error, RDMAREG_ERROR_FAILED,
+				 "keeper %s cannot be replaced: it is foreign", name);
+}
+
 static int on_find_holders(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
 	sd_bus_message *m;
@@ -645,6 +658,8 @@ const sd_bus_vtable mock_manager[] = {
 		      SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("ListDevices", "", "aa{sv}", on_list_devices, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("ListKeepers", "a{sv}", "aa{sv}", on_list_keepers,
+		      SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("ReplaceKeeper", "sa{sv}", "u", on_replace_keeper,
 		      SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("FindHolders", "h", "aa{sv}", on_find_holders, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Evict", "ha{sv}", "u", on_evict, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -7,6 +7,10 @@ _rdmaregctl_ids() {
 	rdmaregctl list --no-legend 2>/dev/null | awk '{ print $1 }'
 }
 
+_rdmaregctl_keepers() {
+	rdmaregctl keeper list --no-legend 2>/dev/null | awk '{ print $1 }'
+}
+
 _rdmaregctl_sessions() {
 	rdmaregctl session list --no-legend 2>/dev/null | awk '{ print $2 }'
 }
@@ -36,8 +40,9 @@ _rdmaregctl() {
 		[join]='--ignore-revocations'
 		[watch]=''
 		[put]='--offset --length --repeat --duration --clip --persist --ignore-revocations --source --timeout --settle-timeout --timeline'
-		[keeper]='list'
+		[keeper]='list replace'
 		[keeper list]='--uid --session --state'
+		[keeper replace]='--all-old --grace'
 		[session]='create list show set drain release run'
 		[session create]='--uid --max-regions --max-bytes --max-peers --max-tickets --max-memory'
 		[session list]='--uid --state'
@@ -103,6 +108,8 @@ _rdmaregctl() {
 		show | set | release | export | prefetch | revoke | sync | join | watch)
 			mapfile -t COMPREPLY < <(compgen -W "$(_rdmaregctl_ids)" -- "$current") ;;
 		'session run') ;;
+		'keeper replace')
+			mapfile -t COMPREPLY < <(compgen -W "$(_rdmaregctl_keepers)" -- "$current") ;;
 		session*)
 			mapfile -t COMPREPLY < <(compgen -W "$(_rdmaregctl_sessions)" -- "$current") ;;
 		selftest)

@@ -257,6 +257,8 @@ struct kregion {
 	struct hca_mr *mr;
 	uint32_t rkey;
 	uint32_t generation;
+	uint32_t generation_before; /* in another keeper; 0: it was in none */
+	uint64_t revocation_before;
 
 	struct guard guard;
 	struct guard_event inbox[KREGION_INBOX];

@@ -171,10 +171,11 @@ static void done_register(struct job *job)
 		return;
 	}
 	r->rkey = hca_mr_rkey(r->mr);
-	r->generation = 1;
+	r->generation = r->generation_before + 1;
 	/* policy and grace were put there by kregion_register() */
 	guard_init(&r->guard, r->guard.policy, r->guard.grace_usec, r->mapping->length,
 		   valid_length, r->watching.layout_slot != WATCH_NO_SLOT);
+	r->guard.revocation = r->revocation_before;
 	r->phase = KREGION_HELD;
 	keeper_count_faults(r->keeper, r);
 	kregion_begin_looking(r);
@@ -314,6 +315,8 @@ int kregion_register(struct keeper *k, const struct operation *op, const struct 
 	r->access = m->info.access;
 	r->detached = m->info.detached;
 	r->gated = m->info.gated;
+	r->generation_before = m->info.generation;
+	r->revocation_before = m->info.revocation;
 	r->warming.first = m->info.warm;
 	r->warming.engine.blocks.mode = (enum warm_mode)m->info.warm_mode;
 	r->guard.policy = (enum region_policy)m->info.policy;

@@ -352,6 +352,14 @@ static void test_keepers(void)
 	assert(run_ctl("keeper list --session other --json") == 0 && says("[]"));
 	assert(run_ctl("keeper list --state lost") == 1 && says("is not valid for state"));
 	assert(run_ctl("keeper list --uid nobody-of-this-name") == 3);
+	assert(run_ctl("keeper replace 0-default-1 --grace 1s") == 0 && says("3 regions"));
+	assert(run_ctl("keeper replace 7-default-2 0-default-1") == 1);
+	assert(says("it is foreign") && says("keeper 0-default-1 replaced: 3 regions"));
+	/* neither says that it is current */
+	assert(run_ctl("keeper replace --all-old --json") == 1);
+	assert(says("{\"name\":\"0-default-1\",\"replaced\":true,\"regions\":3}"));
+	assert(says("{\"name\":\"7-default-2\",\"replaced\":false,\"regions\":0}"));
+	assert(run_ctl("keeper replace") == 2 && run_ctl("keeper replace --all-old x") == 2);
 	assert(run_ctl("keeper list 1") == 2 && run_ctl("keeper") == 2);
 }
 

@@ -113,6 +113,7 @@ static void test_null_objects(void)
 	is_null(rdmareg_devices_next(NULL, &device), "d");
 	is_null(rdmareg_list_keepers(NULL, NULL, &k), "c");
 	is_null(rdmareg_keepers_next(NULL, &keeper), "l");
+	is_null(rdmareg_replace_keeper(NULL, "1-default-1", NULL, NULL), "c");
 	is_null(rdmareg_dax_create(NULL, 1, NULL, &other, NULL, NULL), "c");
 	is_null(rdmareg_dax_destroy(NULL, "/dev/dax0.0"), "c");
 	is_null(rdmareg_import(NULL, NULL, &i), "region");
@@ -152,6 +153,7 @@ static void test_null_outputs(void)
 	is_null(rdmareg_revoke(region, NULL, NULL), "ret_revocation");
 	is_null(rdmareg_list_devices(c, NULL), "ret");
 	is_null(rdmareg_list_keepers(c, NULL, NULL), "ret");
+	is_null(rdmareg_replace_keeper(c, NULL, NULL, NULL), "name");
 	is_null(rdmareg_dax_create(c, 1, NULL, NULL, NULL, NULL), "ret_fd");
 	is_null(rdmareg_dax_destroy(c, NULL), "path");
 	is_null(rdmareg_import(region, NULL, NULL), "ret");
@@ -272,6 +274,7 @@ static void test_sizes(void)
 		refused(rdmareg_job_get_info(job, (void *)&any), EINVAL, "size");
 		refused(rdmareg_devices_next(devices, (void *)&any), EINVAL, "size");
 		refused(rdmareg_list_keepers(c, options, (void *)&l), EINVAL, "size");
+		refused(rdmareg_replace_keeper(c, "x", options, NULL), EINVAL, "size");
 		refused(rdmareg_keepers_next(keepers, (void *)&any), EINVAL, "size");
 		refused(rdmareg_session_create(c, 1, "x", options), EINVAL, "size");
 		refused(rdmareg_session_get(c, 1, "x", (void *)&any), EINVAL, "size");

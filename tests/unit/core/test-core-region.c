@@ -219,6 +219,50 @@ static void test_prefetches(void)
 	plain(REGION_PREFETCH_ENDED, "");
 }
 
+/* Another keeper makes it anew: peers are gone, local holders stay, what they were told of ends. */
+static void test_replaced(void)
+{
+	make();
+	registered();
+	holder(REGION_HOLDER_JOINED, HOLDER_PEER, 1, 0, "publish(P)");
+	holder(REGION_HOLDER_JOINED, HOLDER_CLIENT, 1, 0, "publish(P)");
+	holder(REGION_HOLDER_JOINED, HOLDER_PEER, 2, 0, "publish(P)");
+	revoked(1, "publish(SR) ask(1)");
+	plain(REGION_REPLACED, "publish(SP)");
+	assert(x->state == REGION_REGISTERING && !x->peers && x->clients == 1 && !x->pending);
+	plain(REGION_REPLACED, "");
+	revoked(2, "");
+	plain(REGION_REGISTERED, "publish(SLKR) settled(1,0)");
+	assert(x->state == REGION_LIVE && x->revocation == 1);
+	revoked(2, "publish(SR) ask(2)"); /* numbers go on */
+
+	/* nobody was asked, and something is prefetched */
+	make();
+	registered();
+	plain(REGION_PREFETCH_BEGAN, "publish(S)");
+	plain(REGION_REPLACED, "publish(S)");
+	plain(REGION_REGISTERED, "publish(SLK)");
+	assert(x->state == REGION_WARMING);
+
+	/* it cannot be made, or is released meanwhile, or that keeper ends, too */
+	make();
+	registered();
+	revoked(1, "publish(SR) ask(1) consent(1)");
+	plain(REGION_REPLACED, "publish(S)");
+	expect((struct region_event){ .type = REGION_REGISTER_FAILED, .error = -5 },
+	       "publish(R) settled(1,2) remove");
+	make();
+	registered();
+	plain(REGION_REPLACED, "publish(S)");
+	plain(REGION_RELEASE_WANTED, "");
+	plain(REGION_REGISTERED, "publish(S) release(6,0)");
+	plain(REGION_RELEASED, "released remove");
+	make();
+	registered();
+	plain(REGION_REPLACED, "publish(S)");
+	plain(REGION_KEEPER_GONE, "released remove");
+}
+
 /* While it is registered nobody knows it: only who waits is told. */
 static void test_registering(void)
 {
@@ -273,6 +317,7 @@ int main(void)
 	test_fenced();
 	test_withdrawn();
 	test_prefetches();
+	test_replaced();
 	test_registering();
 	test_keeper_gone();
 	test_places();

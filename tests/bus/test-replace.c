@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * test-replace.c - ReplaceKeeper: the regions of a keeper are made anew in another one. To who uses
+ * them it is a revocation with new keys; nothing else of them changes, whatever happens meanwhile.
+ */
+#include <inttypes.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "harness.h"
+
+#define TENANT 33
+#define PAGE 4096u
+
+static struct world world;
+static sd_bus *bus;
+
+static const char *name_of(const char *session, unsigned int instance)
+{
+	static char name[96];
+
+	snprintf(name, sizeof(name), "%u-%s-%u", geteuid(), session, instance);
+	return name;
+}
+
+static sd_bus_message *new_replace(sd_bus *b, const char *keeper, uint64_t grace_usec)
+{
+	sd_bus_message *m = new_manager_call(b, "ReplaceKeeper");
+
+	check(sd_bus_message_append(m, "s", keeper) >= 0);
+	add_options(m, 1, "grace_usec", "t", grace_usec);
+	return m;
+}
+
+static bool find_named(const char *name, struct keeper *ret)
+{
+	for (size_t n = 0; find_keeper(bus, n, ret, 0); n++)
+		if (!strcmp(ret->keeper, name))
+			return true;
+	return false;
+}
+
+/*
+ * All of it: an owner who is asked, a peer, who is cut off at the end of the grace, a name, a
+ * detached region.
+ */
+static void test_replaced(void)
+{
+	int fd = make_memfd((size_t)4 * PAGE);
+	struct reply owned, detached, r;
+	char keys[2][32];
+	struct later l;
+	struct keeper k;
+	uint64_t first;
+
+	listen_signals(bus);
+	check(register_region(bus, fd, 0, 0, "rw", &owned, 1, "session", "s", "moved"));
+	check(register_region(bus, fd, 0, 0, "r", &detached, 3, "session", "s", "moved", "detached",
+			      "b", 1, "name", "s", "kept"));
+	check(export_region(bus, owned.id, &r, 0));
+	world_tell_keeper(&world, geteuid(), "moved", "peer-join %" PRIu64 " rw", owned.id);
+	until(find_named(name_of("moved", 1), &k) && k.peers == 1);
+	check(k.regions == 2 && *k.program);
+	get_property(bus, owned.id, "Generation", keys[0], sizeof(keys[0]));
+	send_later(bus, new_replace(bus, name_of("moved", 1), 10000000), &l);
+	first = await_request(bus, "administrator");
+	expect_property(bus, owned.id, "State", "draining");
+	check(still_waits(bus, &l));
+	/* what is new goes to the other one meanwhile */
+	check(register_region(bus, fd, 0, PAGE, "r", &r, 1, "session", "s", "moved"));
+	check(find_named(name_of("moved", 2), &k) && k.regions);
+	check(call_region(bus, r.id, "Release", &r));
+	check(acknowledge(bus, owned.id, first, &r));
+	await_answer(bus, &l);
+	check_text(l.reply.error, "");
+	check(l.reply.number == 2);
+	await_settled(bus, first, "restored", (uint64_t)4 * PAGE);
+	expect_property(bus, owned.id, "State", "live");
+	expect_property(bus, detached.id, "State", "live");
+	expect_property(bus, detached.id, "Name", "kept");
+	expect_property(bus, detached.id, "Access", "r");
+	expect_property(bus, owned.id, "Ticket", "");
+	expect_property(bus, owned.id, "Peers", "0");
+	get_property(bus, owned.id, "Generation", keys[1], sizeof(keys[1]));
+	check(strtoul(keys[1], NULL, 10) > strtoul(keys[0], NULL, 10));
+	check(find_named(name_of("moved", 2), &k) && k.regions == 2 &&
+	      k.bytes == (uint64_t)8 * PAGE);
+	until(!find_named(name_of("moved", 1), &k));
+	/* numbers go on: who acknowledges late does not answer something else */
+	check(export_region(bus, owned.id, &r, 0));
+	forget_signals(bus);
+	world_tell_keeper(&world, geteuid(), "moved", "break %" PRIu64 " truncate %u", owned.id,
+			  PAGE);
+	check(await_request(bus, "truncate") > first);
+	check(call_region(bus, owned.id, "Release", &r));
+	/* the next daemon finds it where it is now */
+	world_end_daemon(&world, SIGKILL);
+	world_start_daemon(&world);
+	expect_property(bus, detached.id, "Name", "kept");
+	check(call_region(bus, detached.id, "Release", &r));
+	check(!region_exists(bus, detached.id));
+	until(!find_keeper(bus, 0, &k, 0));
+	close(fd);
+}
+
+/* It ends while its owner is asked: what it has given the file of goes on all the same. */
+static void test_killed(void)
+{
+	int fd = make_memfd(PAGE);
+	struct reply one, r;
+	struct later l;
+	struct keeper k;
+
+	forget_signals(bus);
+	check(register_region(bus, fd, 0, 0, "rw", &one, 1, "session", "s", "killed"));
+	check(find_named(name_of("killed", 1), &k));
+	send_later(bus, new_replace(bus, name_of("killed", 1), 10000000), &l);
+	await_request(bus, "administrator");
+	check(kill((pid_t)k.pid, SIGKILL) == 0);
+	await_answer(bus, &l);
+	check_text(l.reply.error, "");
+	check(l.reply.number == 1);
+	expect_property(bus, one.id, "State", "live");
+	check(call_region(bus, one.id, "Release", &r));
+	until(!find_keeper(bus, 0, &k, 0));
+	close(fd);
+}
+
+/* Its owner lets go of it while it is asked: it is released, and nothing is made anew. */
+static void test_released(void)
+{
+	int fd = make_memfd(PAGE);
+	struct reply one, r;
+	struct later l;
+	struct keeper k;
+
+	forget_signals(bus);
+	check(register_region(bus, fd, 0, 0, "rw", &one, 1, "session", "s", "left"));
+	send_later(bus, new_replace(bus, name_of("left", 1), 10000000), &l);
+	await_request(bus, "administrator");
+	check(call_region(bus, one.id, "Release", &r));
+	await_answer(bus, &l);
+	check_text(l.reply.error, "");
+	check(l.reply.number == 0 && !region_exists(bus, one.id));
+	until(!find_keeper(bus, 0, &k, 0));
+	close(fd);
+}
+
+static void refuse(sd_bus *b, const char *keeper, const char *error, const char *mentions)
+{
+	struct reply r;
+
+	check(!finish_call(b, new_replace(b, keeper, 0), &r));
+	expect_error(&r, error, mentions);
+}
+
+/* What cannot be replaced keeps what it has. */
+static void test_refused(void)
+{
+	int fd = make_memfd(PAGE);
+	struct reply one, foreign, r;
+	struct keeper k;
+
+	refuse(bus, "", "InvalidOption", "there is no keeper");
+	refuse(bus, "0-nobody-1", "InvalidOption", "there is no keeper 0-nobody-1");
+	refuse(bus, "../../etc/passwd\n", "InvalidOption", "there is no keeper");
+	refuse(bus, "a-name-that-is-longer-than-that-of-any-keeper-of-any-session-of-any-user-x",
+	       "InvalidOption", "so long");
+	check(register_region(bus, fd, 0, 0, "r", &one, 1, "session", "s", "stuck"));
+	check(find_named(name_of("stuck", 1), &k) && kill((pid_t)k.pid, SIGSTOP) == 0);
+	check(!export_region(bus, one.id, &r, 0));
+	refuse(bus, name_of("stuck", 1), "Failed", "has not answered");
+	check(kill((pid_t)k.pid, SIGCONT) == 0);
+	until(find_named(name_of("stuck", 1), &k) && !strcmp(k.state, "driven"));
+	expect_property(bus, one.id, "State", "live");
+	check(call_region(bus, one.id, "Release", &r));
+	check(register_region(bus, fd, 0, 0, "r", &foreign, 2, "session", "s", "form-later",
+			      "detached", "b", 1));
+	world_end_daemon(&world, SIGKILL);
+	world_start_daemon(&world);
+	until(find_named(name_of("form-later", 1), &k) && !strcmp(k.state, "foreign"));
+	refuse(bus, name_of("form-later", 1), "Failed", "release them, which ends it");
+	check(region_exists(bus, foreign.id));
+	if (geteuid() == 0) {
+		sd_bus *tenant = connect_as(&world, TENANT);
+
+		refuse(tenant, name_of("form-later", 1), "AccessDenied", "");
+		disconnect(tenant);
+	}
+	call_region(bus, foreign.id, "Release", &r);
+	until(!find_keeper(bus, 0, &k, 0));
+	close(fd);
+}
+
+/* One keeper at a time has the port: the regions wait until the last one has let go. */
+static void test_port(void)
+{
+	int fd = make_memfd((size_t)2 * PAGE);
+	struct reply one, two, r;
+	struct later l;
+	struct keeper k;
+
+	world_write_settings(&world, "[keepers]\nport = 18531\ntimeout_msec = 2000\n");
+	world_end_daemon(&world, SIGTERM);
+	world_start_daemon(&world);
+	listen_signals(bus);
+	check(register_region(bus, fd, 0, 0, "rw", &one, 1, "session", "s", "port"));
+	check(register_region(bus, fd, 0, PAGE, "r", &two, 2, "session", "s", "port", "detached",
+			      "b", 1));
+	send_later(bus, new_replace(bus, name_of("port", 1), 10000000), &l);
+	check(acknowledge(bus, one.id, await_request(bus, "administrator"), &r));
+	await_answer(bus, &l);
+	check_text(l.reply.error, "");
+	check(l.reply.number == 2);
+	check(find_named(name_of("port", 2), &k) && k.regions == 2);
+	check(call_region(bus, one.id, "Release", &r) && call_region(bus, two.id, "Release", &r));
+	until(!find_keeper(bus, 0, &k, 0));
+	close(fd);
+}
+
+int main(void)
+{
+	world_begin(&world, "[keepers]\ntimeout_msec = 2000\n");
+	bus = connect_client(&world);
+	test_replaced();
+	test_killed();
+	test_released();
+	test_refused();
+	test_port();
+	disconnect(bus);
+	world_end(&world);
+	return 0;
+}
