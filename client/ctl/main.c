@@ -34,6 +34,7 @@ static const struct verb *const verbs[] = {
 	&verb_enforce_limits,
 	&verb_reload,
 	&verb_metrics,
+	&verb_status,
 	&verb_drain,
 	&verb_undrain,
 	&verb_who,

@@ -419,6 +419,7 @@ const struct bus_handlers app_bus_handlers = {
 	.each_holder = app_each_holder,
 	.evict = app_evict,
 	.reload = app_reload,
+	.view_status = app_view_status,
 	.drain = app_drain,
 	.view_session = app_view_session,
 	.view_next_session = app_view_next_session,

@@ -24,6 +24,7 @@
 #include "arbiter/app-internal.h"
 #include "util/cleanup.h"
 #include "util/log.h"
+#include "util/text.h"
 
 /* Somebody waits for a claim: the region is registered, or its policy is changed. */
 struct gating {
@@ -94,6 +95,8 @@ static void on_lost(void *userdata, const struct failure *why)
 {
 	struct app *a = userdata;
 
+	a->gate_begun = false;
+	text_clean(a->gate_trouble, sizeof(a->gate_trouble), why->text, sizeof(why->text));
 	app_passages_lost(a);
 	for (struct region *r = registry_after(a->registry, 0); r;
 	     r = registry_after(a->registry, r->id)) {
@@ -121,6 +124,8 @@ static void on_begins(void *userdata)
 {
 	struct app *a = userdata;
 
+	a->gate_begun = true;
+	*a->gate_trouble = 0;
 	pool_each_process(a->keepers, tell_ours, a);
 }
 

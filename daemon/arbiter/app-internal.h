@@ -29,7 +29,13 @@ struct app {
 	const struct app_options *options;
 	struct settings settings;
 	struct drain drain;
-	uint32_t reloads; /* under way */
+	uint64_t started_usec; /* CLOCK_REALTIME, and */
+	uint64_t started_boottime_usec;
+	uint64_t reload_failed_usec; /* CLOCK_REALTIME; 0: the last one did not */
+	char reload_failure[FAILURE_TEXT_MAX];
+	bool gate_begun;		     /* rdmareg-gate was started, and is there */
+	char gate_trouble[FAILURE_TEXT_MAX]; /* it ended, and why; "": it did not since it was */
+	uint32_t reloads;		     /* under way */
 	uint64_t reloads_begun;
 	uint64_t reload_in_force; /* which of them; 0: none */
 	bool reload_due;	  /* a signal came while too many were under way */
@@ -93,6 +99,10 @@ int app_drain(void *userdata, struct client *c, const struct drain_request *q, s
 int app_check_drain(const struct app *a, struct failure *f);
 /* As an earlier daemon had it. */
 void app_load_drain(struct app *a);
+
+/* --- app-status.c, of struct bus_handlers */
+
+void app_view_status(void *userdata, uint32_t uid, struct status_view *ret);
 
 /* A line that a tenant, or its keeper, may cause as often as it likes. */
 #define app_log(keeper, priority, ...) \

@@ -21,6 +21,7 @@
 #include "arbiter/app-internal.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/text.h"
 
 #define RELOADS_MAX 16 /* under way */
 
@@ -44,12 +45,14 @@ static void work(struct offload_task *task)
 	l->result = settings_check(l->config, l->must_exist, &l->settings, &l->failure);
 }
 
-static void refuse(struct call *call, const char *why)
+static void refuse(struct app *a, struct call *call, const char *why)
 {
 	struct failure f;
 
 	log_about(LOG_ERR, LOG_FIELDS(.message = LOG_MESSAGE_SETTINGS_REFUSED),
 		  "settings stay as they were: %s", why);
+	a->reload_failed_usec = now_realtime_usec();
+	text_clean(a->reload_failure, sizeof(a->reload_failure), why, sizeof(a->reload_failure));
 	failure_set(&f, RDMAREG_ERROR_FAILED,
 		    "settings stay as they were: %s; correct it and try again", why);
 	if (call)
@@ -61,6 +64,8 @@ static void apply(struct app *a, const struct reload *l)
 	bool changed = memcmp(&a->settings, &l->settings, sizeof(a->settings)) != 0;
 
 	a->reload_in_force = l->number;
+	a->reload_failed_usec = 0;
+	*a->reload_failure = 0;
 	a->settings = l->settings;
 	app_apply_settings(a);
 	if (changed)
@@ -92,15 +97,15 @@ static void ended(struct offload_task *task, int error)
 	char why[200];
 
 	if (error == -ESHUTDOWN) {
-		refuse(l->call, "rdmaregd is stopping");
+		refuse(a, l->call, "rdmaregd is stopping");
 	} else if (error) {
 		snprintf(why, sizeof(why),
 			 "they, or a name in them, could not be looked up within %" PRIu64
 			 " ms (timeout_msec): the user database or a filesystem does not answer",
 			 offload_timeout(a->offload) / 1000);
-		refuse(l->call, why);
+		refuse(a, l->call, why);
 	} else if (l->result < 0) {
-		refuse(l->call, l->failure.text);
+		refuse(a, l->call, l->failure.text);
 	} else if (l->number < a->reload_in_force) {
 		give_way(l);
 	} else {

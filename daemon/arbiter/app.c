@@ -289,6 +289,8 @@ int app_new(struct app **ret, const struct app_options *options)
 	if (!a)
 		return -ENOMEM;
 	a->options = options;
+	a->started_usec = now_realtime_usec();
+	a->started_boottime_usec = now_boottime_usec();
 	TAILQ_INIT(&a->jobs);
 	r = settings_load(options->config, options->config_must_exist, &a->settings, &why);
 	if (r == 0) {

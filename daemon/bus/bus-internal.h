@@ -391,6 +391,10 @@ int method_undrain_machine(sd_bus_message *m, void *userdata, sd_bus_error *erro
 int method_list_keepers(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int method_replace_keeper(sd_bus_message *m, void *userdata, sd_bus_error *error);
 
+/* --- manager-status.c */
+
+int method_get_status(sd_bus_message *m, void *userdata, sd_bus_error *error);
+
 /* --- manager-dax.c */
 
 int method_create_dax(sd_bus_message *m, void *userdata, sd_bus_error *error);

@@ -312,6 +312,51 @@ struct replace_request {
 	uint64_t grace_usec;
 };
 
+#define STATUS_PROBLEMS_MAX 16
+#define STATUS_LIMITS_MAX 8
+
+/* Something that needs somebody. */
+struct status_problem {
+	const char *what;
+	const char *command;
+	char cause[FAILURE_TEXT_MAX + 64];
+};
+
+struct status_limit {
+	const char *setting;
+	uint64_t limit;
+	uint64_t use;
+};
+
+/* GetStatus. What is counted is the caller's; of all if @whole. Texts are clean. */
+struct status_view {
+	uint64_t started_usec; /* CLOCK_REALTIME */
+	uint64_t uptime_usec;
+	char kernel[65];
+	bool module; /* is loaded */
+	char module_version[32];
+	const char *pre_content; /* "off", "absent", "idle", "active", "failing" */
+	char pre_content_reason[FAILURE_TEXT_MAX];
+	bool whole;
+	uint32_t tenants;
+	uint32_t sessions; /* of them: that were created */
+	uint32_t regions;
+	uint64_t bytes;
+	bool draining;
+	const char *drain_reason;
+	uint32_t drain_uid;
+	uint64_t drain_since_usec; /* CLOCK_REALTIME */
+	/* of these only if @whole */
+	uint32_t keepers;
+	uint32_t keepers_estranged;
+	uint64_t reload_failed_usec; /* CLOCK_REALTIME; 0: the last one did not */
+	const char *reload_failure;
+	size_t n_limits;
+	struct status_limit limits[STATUS_LIMITS_MAX];
+	size_t n_problems;
+	struct status_problem problems[STATUS_PROBLEMS_MAX];
+};
+
 /* CreateDaxDevice. */
 struct dax_request {
 	uint32_t region; /* UINT32_MAX: any */
@@ -456,6 +501,8 @@ struct bus_handlers {
 	 * line.
 	 */
 	int (*reload)(void *userdata, struct call *call, struct failure *ret);
+	/* As @uid may see it. */
+	void (*view_status)(void *userdata, uint32_t uid, struct status_view *ret);
 	/* The caller is authorized. */
 	int (*drain)(void *userdata, struct client *c, const struct drain_request *q,
 		     struct call *call, struct failure *ret);

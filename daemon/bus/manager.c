@@ -172,6 +172,8 @@ const sd_bus_vtable manager_vtable[] = {
 	SD_BUS_METHOD_WITH_ARGS("DestroyDaxDevice", SD_BUS_ARGS("s", path), SD_BUS_NO_RESULT,
 				method_destroy_dax, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_reload, ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS("GetStatus", SD_BUS_NO_ARGS, SD_BUS_RESULT("a{sv}", status),
+				method_get_status, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("Drain", SD_BUS_ARGS("s", reason), SD_BUS_NO_RESULT,
 				method_drain_machine, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("Undrain", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_undrain_machine,

@@ -31,6 +31,7 @@ _rdmaregctl() {
 		[enforce-limits]='--grace'
 		[reload]=''
 		[metrics]='--regions --openmetrics --output --socket'
+		[status]=''
 		[drain]='--reason'
 		[undrain]=''
 		[who]=''

@@ -56,6 +56,8 @@ static void test_null_objects(void)
 	struct rdmareg_sync_result result = { .size = sizeof(result) };
 	struct rdmareg_holder holder = { .size = sizeof(holder) };
 	struct rdmareg_keeper keeper = { .size = sizeof(keeper) };
+	struct rdmareg_status_value value = { .size = sizeof(value) };
+	struct rdmareg_status *status = (void *)1;
 	struct rdmareg_device device = { .size = sizeof(device) };
 	struct rdmareg_job_info progress = { .size = sizeof(progress) };
 	const struct rdmareg_register_request q = { fd, RDMAREG_ACCESS_READ, 0, 0, NULL };
@@ -108,6 +110,8 @@ static void test_null_objects(void)
 	is_null(rdmareg_enforce_limits(NULL, NULL, NULL), "c");
 	is_null(rdmareg_reload(NULL), "c");
 	is_null(rdmareg_drain(NULL, ""), "c");
+	is_null(rdmareg_get_status(NULL, &status), "c");
+	is_null(rdmareg_status_next(NULL, &value), "s");
 	is_null(rdmareg_undrain(NULL), "c");
 	is_null(rdmareg_list_devices(NULL, &d), "c");
 	is_null(rdmareg_devices_next(NULL, &device), "d");
@@ -125,6 +129,7 @@ static void test_null_objects(void)
 	is_null(rdmareg_list_sessions(NULL, NULL, &s), "c");
 	is_null(rdmareg_sessions_next(NULL, &session), "l");
 	is_null(rdmareg_released_next(NULL, &end), "l");
+	assert(status == (void *)1 && !rdmareg_status_free(NULL));
 	assert(s == (void *)1 && e == (void *)1 && k == (void *)1);
 	assert(rdmareg_region_id(NULL) == 0);
 	assert(r == (void *)1 && l == (void *)1 && h == (void *)1 && d == (void *)1 &&

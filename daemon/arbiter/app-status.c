@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * app-status.c - the machine as an operator asks for it: what there is, what the kernel offers,
+ * limits and how much of them is used, and what needs somebody.
+ *
+ * What always holds: it costs the same whatever regions there are; an ordinary user is told of the
+ * kernel, of the drain, and of what is his own; each problem says what it is, its cause, and one
+ * command.
+ */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "arbiter/app-internal.h"
+#include "util/clock.h"
+#include "util/text.h"
+
+#define MODULE "/sys/module/rdmareg"
+#define PRE_CONTENT_MAJOR 6 /* Linux 6.14 has the events */
+#define PRE_CONTENT_MINOR 14
+
+static void add_problem(struct status_view *v, const char *what, const char *command,
+			const char *cause, ...) __attribute__((format(printf, 4, 5)));
+static void add_problem(struct status_view *v, const char *what, const char *command,
+			const char *cause, ...)
+{
+	struct status_problem *p = &v->problems[v->n_problems];
+	va_list args;
+
+	if (v->n_problems == STATUS_PROBLEMS_MAX)
+		return;
+	v->n_problems++;
+	p->what = what;
+	p->command = command;
+	va_start(args, cause);
+	vsnprintf(p->cause, sizeof(p->cause), cause, args);
+	va_end(args);
+}
+
+static void add_limit(struct status_view *v, const char *setting, uint64_t limit, uint64_t use)
+{
+	struct status_limit *l = &v->limits[v->n_limits];
+
+	if (v->n_limits == STATUS_LIMITS_MAX)
+		return;
+	v->n_limits++;
+	*l = (struct status_limit){ setting, limit, use };
+	/* what cannot be seen coming is met by somebody's job */
+	if (limit && use >= limit)
+		add_problem(v, "a limit of rdmaregd.conf is reached", "rdmaregctl list",
+			    "%s allows %" PRIu64
+			    ", and so many there are: more is refused until some "
+			    "are released or it is raised",
+			    setting, limit);
+}
+
+static void look_at_module(struct status_view *v)
+{
+	FILE *f = fopen(MODULE "/version", "re");
+	char line[32];
+
+	v->module = access(MODULE, F_OK) == 0;
+	if (f && fgets(line, sizeof(line), f))
+		text_clean(v->module_version, sizeof(v->module_version), line, strcspn(line, "\n"));
+	if (f)
+		fclose(f);
+	if (!v->module)
+		add_problem(
+			v, "regions cannot give way to a filesystem in time", "modprobe rdmareg",
+			"the kernel module rdmareg is not loaded, so that there are no layout leases "
+			"and no exact events");
+}
+
+static bool kernel_has_pre_content(const char *release)
+{
+	unsigned int major = 0, minor = 0;
+
+	sscanf(release, "%u.%u", &major, &minor);
+	return major > PRE_CONTENT_MAJOR ||
+	       (major == PRE_CONTENT_MAJOR && minor >= PRE_CONTENT_MINOR);
+}
+
+static void look_at_kernel(const struct app *a, struct status_view *v)
+{
+	struct utsname u = { 0 };
+
+	uname(&u);
+	text_clean(v->kernel, sizeof(v->kernel), u.release, sizeof(u.release));
+	look_at_module(v);
+	if (!a->settings.pre_content) {
+		v->pre_content = "off";
+		snprintf(v->pre_content_reason, sizeof(v->pre_content_reason),
+			 "pre_content is off in rdmaregd.conf");
+	} else if (*a->gate_trouble) {
+		v->pre_content = "failing";
+		snprintf(v->pre_content_reason, sizeof(v->pre_content_reason), "%s",
+			 a->gate_trouble);
+	} else if (!kernel_has_pre_content(v->kernel)) {
+		v->pre_content = "absent";
+		snprintf(v->pre_content_reason, sizeof(v->pre_content_reason),
+			 "Linux %d.%d or later has such events", PRE_CONTENT_MAJOR,
+			 PRE_CONTENT_MINOR);
+	} else {
+		v->pre_content = a->gate_begun ? "active" : "idle";
+	}
+}
+
+/* @uid: NULL: of all. */
+static void count_tenants(const struct app *a, const uint32_t *uid, struct status_view *v)
+{
+	uint32_t left = registry_count_tenants(a->registry);
+
+	for (uint32_t i = 0; left; i++) {
+		const struct tenant *t = registry_tenant(a->registry, i);
+
+		if (!t)
+			continue;
+		left--;
+		if (uid && t->uid != *uid)
+			continue;
+		v->tenants++;
+		v->sessions += t->kind == TENANT_SESSION;
+		v->regions += t->regions;
+		v->bytes += t->bytes;
+	}
+}
+
+static void look_at_drain(const struct app *a, struct status_view *v)
+{
+	const struct drain *d = &a->drain;
+
+	v->draining = d->on;
+	v->drain_reason = d->reason;
+	v->drain_uid = d->uid;
+	v->drain_since_usec = d->since_usec;
+	if (d->on)
+		add_problem(v, "nothing new is registered: the machine is drained",
+			    "rdmaregctl undrain", "uid %" PRIu32 " asked for it (%s)", d->uid,
+			    *d->reason ? d->reason : "no reason was given");
+}
+
+/* What only an administrator is told. */
+static void look_at_machine(const struct app *a, struct status_view *v)
+{
+	const struct settings *s = &a->settings;
+
+	v->whole = true;
+	v->keepers = pool_count(a->keepers);
+	v->keepers_estranged = pool_count_estranged(a->keepers);
+	v->reload_failed_usec = a->reload_failed_usec;
+	v->reload_failure = a->reload_failure;
+	if (a->reload_failed_usec)
+		add_problem(v, "the settings in force are older than rdmaregd.conf",
+			    "rdmaregctl reload", "%s", a->reload_failure);
+	add_limit(v, "keepers", s->keepers, v->tenants);
+	add_limit(v, "sessions_max", s->sessions_max, v->sessions);
+}
+
+void app_view_status(void *userdata, uint32_t uid, struct status_view *ret)
+{
+	const struct app *a = userdata;
+
+	*ret = (struct status_view){
+		.started_usec = a->started_usec,
+		.uptime_usec = now_boottime_usec() - a->started_boottime_usec,
+		.drain_reason = "",
+		.reload_failure = "",
+	};
+	count_tenants(a, uid ? &uid : NULL, ret);
+	look_at_drain(a, ret);
+	look_at_kernel(a, ret);
+	if (!uid)
+		look_at_machine(a, ret);
+	else
+		add_limit(ret, "tenants_per_uid", a->settings.tenants_per_uid,
+			  ret->tenants - ret->sessions);
+}
