@@ -72,7 +72,9 @@ static void apply(struct app *a, const struct reload *l)
 		pool_settings_changed(a->keepers);
 	if (changed)
 		app_want_slices(a);
-	log_notice("settings read again from %s", l->config);
+	log_notice(
+		"settings read again from %s; only when a keeper starts can be seen: " SETTINGS_SEEN_LATER,
+		l->config);
 	if (l->call)
 		call_reply(l->call);
 }

@@ -15,6 +15,7 @@
 #include "util/log.h"
 #include "util/output.h"
 #include "util/program.h"
+#include "util/text.h"
 
 #define DESCRIPTORS_WANTED 524288
 #define DEFAULT_CONFIG SYSCONFDIR "/rdmareg/rdmaregd.conf"
@@ -22,6 +23,7 @@
 struct command_line {
 	struct app_options app;
 	bool check;
+	bool show;
 };
 
 #define AT(member) offsetof(struct command_line, member)
@@ -37,6 +39,9 @@ static const struct program_option options[] = {
 	  "settings (default " DEFAULT_CONFIG ");\nconf.d/*.conf beside it is read as well" },
 	{ "check-config", 0, OPTION_FLAG, AT(check), NULL,
 	  "read the settings, print what is wrong with them, and exit" },
+	{ "show-config", 0, OPTION_FLAG, AT(show), NULL,
+	  "read the settings, print a line for each with tabs between section,\n"
+	  "name, value, file and line (none: the default), and exit" },
 	{ "runtime-dir", 'r', OPTION_TEXT, AT(app.runtime_directory), "DIR",
 	  "sockets and region numbers (default " RUNDIR ")" },
 	{ "keeper", 0, OPTION_PATH, AT(app.keeper), "PATH",
@@ -69,10 +74,30 @@ static int check_config(const struct app_options *o)
 		fprintf(stderr, "%s\n", why.text);
 		return EXIT_FAILURE;
 	}
-	puts("The settings can be used. Only at start, or when a keeper starts, can be seen: whether listen_address belongs to\n"
-	     "an RDMA device with on-demand paging, whether port is free, whether the kernel has pre-content events, and\n"
-	     "whether systemd grants the slice and memlock_bytes.");
+	puts("The settings can be used. Only at start, or when a keeper starts, can be seen: " SETTINGS_SEEN_LATER
+	     ".");
 	return EXIT_SUCCESS;
+}
+
+static void show_setting(void *userdata, const char *section, const char *name, const char *value,
+			 const char *file, int line)
+{
+	char clean[256] = "";
+
+	(void)userdata;
+	if (file)
+		text_clean(clean, sizeof(clean), file, strlen(file));
+	printf("%s\t%s\t%s\t%s\t%d\n", section, name, value, clean, line);
+}
+
+static int show_config(const struct app_options *o)
+{
+	struct failure why;
+
+	if (settings_each(o->config, o->config_must_exist, show_setting, NULL, &why) == 0)
+		return EXIT_SUCCESS;
+	fprintf(stderr, "%s\n", why.text);
+	return EXIT_FAILURE;
 }
 
 /*
@@ -131,5 +156,7 @@ int main(int argc, char **argv)
 	if (r < 0)
 		return 2;
 	c.app.config_must_exist = c.app.config != config;
+	if (c.show)
+		return output_end(program.name, show_config(&c.app));
 	return c.check ? output_end(program.name, check_config(&c.app)) : serve(&c.app);
 }

@@ -17,6 +17,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 
@@ -57,6 +58,7 @@ static const char *const spawn_words[] = { "auto", "direct", "systemd", NULL };
 
 #define MEMBER(m) .name = #m, .offset = offsetof(struct settings, m)
 #define WATCHDOG_MIN_MSEC 100
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
 
 #define NUMBER(s, m, v, low, high) \
 	{ .section = s, MEMBER(m), .value = v, .kind = KEY_NUMBER, .min = low, .max = high }
@@ -143,8 +145,11 @@ struct parse {
 	struct origins *origins;
 	struct settings *settings;
 	bool thorough; /* ask the machine, too */
-	int line;      /* read last, from 1 */
-	int failed;    /* line of the first error that we found, or 0 */
+	char *raw;     /* of getline(3) */
+	size_t raw_size;
+	int read;   /* lines so far */
+	int line;   /* from 1: where the one that is looked at begins */
+	int failed; /* line of the first error that we found, or 0 */
 	struct failure failure;
 };
 
@@ -283,20 +288,120 @@ static void blame_line(struct parse *p, const char *format, ...)
 }
 
 /*
- * inih's callbacks. It knows line numbers but does not tell them, so they are counted here; 0 marks
- * a line as wrong.
+ * One line of the file, without the blanks around it. False: there is none. A byte 0 would hide what
+ * is behind it.
+ */
+static bool read_line(struct parse *p, char **ret)
+{
+	ssize_t n = getline(&p->raw, &p->raw_size, p->file);
+	char *text = p->raw, *end;
+
+	if (n < 0)
+		return false;
+	p->read++;
+	if (memchr(text, 0, (size_t)n)) {
+		p->line = p->read;
+		blame_line(p, "it has a byte 0");
+	}
+	if (p->read == 1 && !strncmp(text, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)))
+		text += strlen(BYTE_ORDER_MARK);
+	while (isspace((unsigned char)*text))
+		text++;
+	end = text + strlen(text);
+	while (end > text && isspace((unsigned char)end[-1]))
+		*--end = 0;
+	*ret = text;
+	return true;
+}
+
+/* The line goes on in the next one. */
+static bool ends_with_backslash(const char *text)
+{
+	size_t n = strlen(text), backslashes = 0;
+
+	while (backslashes < n && text[n - 1 - backslashes] == '\\')
+		backslashes++;
+	return backslashes % 2 != 0;
+}
+
+/* What would be one for inih, or is meant to be one; to systemd it is a part of the value. */
+static bool has_comment(const char *value)
+{
+	for (const char *p = value; *p; p++)
+		if ((*p == '#' || *p == ';') && p > value && isspace((unsigned char)p[-1]))
+			return true;
+	return false;
+}
+
+/*
+ * As systemd reads its files: what inih would take otherwise, or not at all, is refused here, so
+ * that it finds nothing wrong itself: it does not tell lines that were put together.
+ */
+static void judge_line(struct parse *p, char *text)
+{
+	size_t n = strlen(text), key = strcspn(text, "=:");
+	const char *value = text + key + 1;
+
+	if (strspn(text, " ") == n)
+		return;
+	if (*text == '[' && strchr(text, ']') == text + n - 1)
+		return;
+	if (*text == '[' && strchr(text, ']')) {
+		blame_line(p, "a section is [NAME] and nothing behind it");
+	} else if (text[key] != '=') {
+		blame_line(p, "neither a [section], nor KEY = VALUE, nor a comment");
+	} else if (has_comment(value)) {
+		blame_line(p, "'%.60s' is not valid for %.*s: a comment is on a line of its own",
+			   value + strspn(value, " \t"), (int)strcspn(text, " \t="), text);
+	} else {
+		return;
+	}
+	*text = 0;
+}
+
+/*
+ * inih's callbacks. It gets each line put together, with what belongs to it: a backslash at the end
+ * becomes a blank and the next line follows; comments in between are left out.
  */
 static char *on_line(char *text, int size, void *userdata)
 {
 	struct parse *p = userdata;
-	size_t n;
+	bool more = false, is_long = false;
+	size_t used = 0;
+	char *part;
 
-	if (!fgets(text, size, p->file))
-		return NULL;
-	p->line++;
-	n = strlen(text);
-	if (n + 1 == (size_t)size && text[n - 1] != '\n')
-		blame_line(p, "the line is longer than %d characters", size - 2);
+	*text = 0;
+	do {
+		size_t n;
+
+		if (!read_line(p, &part)) {
+			if (!more)
+				return NULL;
+			break; /* the file ends in the middle */
+		}
+		if (!more)
+			p->line = p->read;
+		if (*part == '#' || *part == ';') {
+			if (more)
+				continue;
+			return text;
+		}
+		more = ends_with_backslash(part);
+		n = strlen(part);
+		if (more)
+			part[n - 1] = ' ';
+		if (used + n + 1 > (size_t)size) {
+			is_long = true;
+			continue;
+		}
+		memcpy(text + used, part, n + 1);
+		used += n;
+	} while (more);
+	if (is_long) {
+		blame_line(p, "the line is longer than %d characters", size - 1);
+		*text = 0;
+	}
+	judge_line(p, text);
 	return text;
 }
 
@@ -387,6 +492,7 @@ static int load_file(const char *path, struct settings *s, struct origins *origi
 		return fail(why, r, "%s: cannot be read: %s", path, strerror(-r));
 	}
 	r = ini_parse_stream(on_line, &p, on_key, &p);
+	free(p.raw);
 	if (r < 0 || ferror(p.file)) {
 		fail(why, -EIO, "%s: cannot be read: %s", path, strerror(r < 0 ? ENOMEM : errno));
 		fclose(p.file);
@@ -395,11 +501,8 @@ static int load_file(const char *path, struct settings *s, struct origins *origi
 	fclose(p.file);
 	if (r == 0 && !p.failed)
 		return 0;
-	/* what inih finds wrong itself never reaches on_key() */
-	if (p.failed && (r == 0 || p.failed <= r))
-		return fail(why, -EINVAL, "%s:%d: %s", path, p.failed, p.failure.text);
-	return fail(why, -EINVAL, "%s:%d: neither a [section], nor KEY = VALUE, nor a comment",
-		    path, r);
+	return fail(why, -EINVAL, "%s:%d: %s", path, p.failed ? p.failed : r,
+		    p.failed ? p.failure.text : "it cannot be read");
 }
 
 static int load_directory(const char *file, struct settings *s, struct origins *origins,
@@ -455,6 +558,52 @@ int settings_load(const char *file, int must_exist, struct settings *ret, struct
 	struct origins origins = { 0 };
 
 	return load(file, must_exist, false, ret, &origins, why);
+}
+
+/* As it would be written. */
+static void print_value(const struct settings *s, const struct key *k, char *out, size_t size)
+{
+	static const char suffixes[] = "KMGT";
+	uint64_t v = k->kind == KEY_TEXT ? 0 : *number_of((struct settings *)(uintptr_t)s, k);
+	size_t suffix = 0;
+
+	switch (k->kind) {
+	case KEY_TEXT:
+		snprintf(out, size, "%s", (const char *)s + k->offset);
+		return;
+	case KEY_WORD:
+		snprintf(out, size, "%s", k->words[v]);
+		return;
+	case KEY_BYTES:
+		while (v && v % 1024 == 0 && suffix < sizeof(suffixes) - 1) {
+			v /= 1024;
+			suffix++;
+		}
+		break;
+	case KEY_NUMBER:
+		break;
+	}
+	snprintf(out, size, "%llu%.1s", (unsigned long long)v, suffix ? &suffixes[suffix - 1] : "");
+}
+
+int settings_each(const char *file, int must_exist, settings_told_t *tell, void *userdata,
+		  struct failure *why)
+{
+	struct origins origins = { 0 };
+	struct settings s;
+	char value[512];
+	int r = load(file, must_exist, false, &s, &origins, why);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < N_KEYS; i++) {
+		const struct origin *o = &origins.key[i];
+
+		print_value(&s, &keys[i], value, sizeof(value));
+		tell(userdata, keys[i].section, keys[i].name, value, o->line ? o->file : NULL,
+		     o->line);
+	}
+	return 0;
 }
 
 int settings_check(const char *file, int must_exist, struct settings *ret, struct failure *why)

@@ -101,6 +101,21 @@ int settings_load(const char *file, int must_exist, struct settings *ret, struct
  */
 int settings_check(const char *file, int must_exist, struct settings *ret, struct failure *why);
 
+/**
+ * settings_each - tell each setting as settings_load() finds it, in the order of the documentation
+ * @why: filled on failure; nothing was told
+ */
+typedef void settings_told_t(void *userdata, const char *section, const char *name,
+			     const char *value, const char *file, int line);
+int settings_each(const char *file, int must_exist, settings_told_t *tell, void *userdata,
+		  struct failure *why);
+
+/* What settings_check() cannot see. */
+#define SETTINGS_SEEN_LATER                                                                     \
+	"whether listen_address belongs to an RDMA device with on-demand paging, whether port " \
+	"is free, whether the kernel has pre-content events, and whether systemd grants the "   \
+	"slice and memlock_bytes"
+
 /*
  * Number of keys, and the text of one key's default, for the test that compares the documented
  * file. NULL: no such key.

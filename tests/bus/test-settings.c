@@ -98,6 +98,176 @@ static void refuse(const char *file, const char *text, int line, const char *men
 	remove_file(file);
 }
 
+/* @text sets keepers to @keepers, or is refused: in this line, for this. As systemd has it. */
+static const struct {
+	const char *text;
+	uint64_t keepers;
+	int line;
+	const char *mentions;
+} forms[] = {
+	{ "[limits]\nkeepers=3\n", 3, 0, NULL },
+	{ "[limits]\n  keepers  =  3  \n", 3, 0, NULL },
+	{ "\t[limits]\n\tkeepers\t=\t3\t\n", 3, 0, NULL },
+	{ "[limits]\r\nkeepers = 3\r\n", 3, 0, NULL },
+	{ "\xef\xbb\xbf[limits]\nkeepers = 3", 3, 0, NULL },
+	{ "[limits]\nkeepers = 2\nkeepers = 3\n", 3, 0, NULL },
+	{ "[limits]\nkeepers = 3\n[daemon]\n[limits]\n", 3, 0, NULL },
+	/* comments begin a line, and are none anywhere else */
+	{ "# a\n; b\n \t# c\n[limits]\n#keepers = 4\nkeepers = 3\n;keepers = 5\n", 3, 0, NULL },
+	{ "[limits]\nkeepers = 3 ; three\n", 0, 2,
+	  "'3 ; three' is not valid for keepers: a comment" },
+	{ "[limits]\nkeepers = 3 # three\n", 0, 2, "a comment is on a line of its own" },
+	{ "[limits]\nkeepers = 3;\n", 0, 2, "'3;' is not valid for keepers" },
+	{ "[limits]\nkeepers = # three\n", 0, 2, "a comment is on a line of its own" },
+	{ "[limits] # all\nkeepers = 3\n", 0, 1, "nothing behind it" },
+	{ "[limits]]\nkeepers = 3\n", 0, 1, "nothing behind it" },
+	/* a backslash at the end goes on in the next line that is no comment */
+	{ "[limits]\nkeepers = \\\n3\n", 3, 0, NULL },
+	{ "[limits]\nkeepers \\\n = \\\n\t3\n", 3, 0, NULL },
+	{ "[limits]\nkeepers = \\\n# four\n; five\n3\n", 3, 0, NULL },
+	{ "[limits]\nkeepers = 3 \\\n\nlog_level = x\n", 0, 4, "[daemon], not [limits]" },
+	{ "[limits]\nkeepers = 3 \\", 3, 0, NULL },
+	{ "[limits]\n# four \\\nkeepers = 3\n", 3, 0, NULL },
+	{ "[limits]\nkeepers = 1\\\n2\n", 0, 2, "'1 2' is not valid for keepers" },
+	{ "[limits]\nkeepers = 3\\\\\n", 0, 2, "is not valid for keepers" },
+	{ "[limits]\nkeepers = \\\n\\\n0\nkeepers = 1\n", 0, 2, "from 1 to 4096" },
+	{ "[limits]\nkeepers = \\\nx\n", 0, 2, "'x'" },
+	{ "[limits]\n\nkeepers = 3\\\n\\\n\\\n\nfoo = 1\n", 0, 7, "no key 'foo'" },
+	/* an indented line is a line */
+	{ "[limits]\nkeepers = 3\n   tenants_per_uid = 5\n", 3, 0, NULL },
+	{ "[limits]\nkeepers = 3\n   4\n", 0, 3, "neither" },
+	{ "[limits]\nkeepers: 3\n", 0, 2, "neither" },
+	{ "[limits]\nkeepers:a = 3\n", 0, 2, "neither" },
+	{ "[limits]\n= 3\n", 0, 2, "no key ''" },
+	{ "[]\nkeepers = 3\n", 0, 2, "[limits], not []" },
+	{ "\\\n\n[limits]\nkeepers = 3\n", 3, 0, NULL },
+};
+
+static void test_forms(void)
+{
+	struct failure why = { 0 };
+	struct settings s;
+
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		if (forms[i].line) {
+			refuse("rdmaregd.conf", forms[i].text, forms[i].line, forms[i].mentions);
+			continue;
+		}
+		write_text("rdmaregd.conf", forms[i].text);
+		if (load(&s, &why) < 0 || s.keepers != forms[i].keepers)
+			check_text(why.text, forms[i].text);
+		remove_file("rdmaregd.conf");
+	}
+}
+
+/* A byte 0 does not hide what is behind it; a comment is as long as it likes. */
+static void test_bytes(void)
+{
+	static const char zero[] = "[limits]\nkeepers = 3\0 or more\n";
+	char path[256], text[5000];
+	struct failure why = { 0 };
+	struct settings s;
+	FILE *f;
+
+	path_of("rdmaregd.conf", path);
+	f = fopen(path, "we");
+	check(f && fwrite(zero, 1, sizeof(zero) - 1, f) == sizeof(zero) - 1 && fclose(f) == 0);
+	check(load(&s, &why) < 0 && strstr(why.text, "rdmaregd.conf:2: it has a byte 0"));
+	memset(text, 'x', sizeof(text));
+	memcpy(text, "[limits]\n#", 10);
+	strcpy(text + sizeof(text) - 20, "\nkeepers = 3\n");
+	write_text("rdmaregd.conf", text);
+	check(load(&s, &why) == 0 && s.keepers == 3);
+	/* so is a line, up to what one can be, also of many parts */
+	strcpy(text, "[limits]\nkeepers = \\\n");
+	for (int i = 0; i < 400; i++)
+		strcat(text, " \\\n");
+	strcat(text, "3\nfoo = 1\n");
+	refuse("rdmaregd.conf", text, 2, "longer than");
+}
+
+/* --show-config: each setting, with file and line of those that are set. */
+static void test_show(void)
+{
+	char command[300], out[20000], wanted[400];
+	size_t n, lines = 0;
+	FILE *f;
+
+	write_text("rdmaregd.conf", "[limits]\nkeepers = 3\nbytes_per_tenant = \\\n 2048M\n");
+	write_text("conf.d/a.conf", "[daemon]\n\nlog_level = debug\n[limits]\nkeepers = 5\n");
+	snprintf(command, sizeof(command), "'%s' --show-config --config %s/rdmaregd.conf",
+		 getenv("RDMAREGD"), directory);
+	f = popen(command, "r");
+	check(f);
+	n = fread(out, 1, sizeof(out) - 1, f);
+	out[n] = 0;
+	check(pclose(f) == 0);
+	for (const char *p = out; (p = strchr(p, '\n')); p++)
+		lines++;
+	check(lines == settings_count());
+	snprintf(wanted, sizeof(wanted), "limits\tkeepers\t5\t%s/conf.d/a.conf\t5\n", directory);
+	check(strstr(out, wanted));
+	snprintf(wanted, sizeof(wanted), "limits\tbytes_per_tenant\t2G\t%s/rdmaregd.conf\t3\n",
+		 directory);
+	check(strstr(out, wanted));
+	snprintf(wanted, sizeof(wanted), "daemon\tlog_level\tdebug\t%s/conf.d/a.conf\t3\n",
+		 directory);
+	check(strstr(out, wanted));
+	check(strstr(out, "keepers\tkeeper_uids\t60706-61183\t\t0\n"));
+	check(strstr(out, "limits\tdax_bytes_per_tenant\t0\t\t0\n"));
+	write_text("conf.d/a.conf", "[limits]\nkeepers = no\n");
+	strcat(command, " >/dev/null 2>&1");
+	check(WEXITSTATUS(system(command)) == 1);
+	remove_file("conf.d/a.conf");
+	remove_file("rdmaregd.conf");
+}
+
+/* rdmaregctl's, of a file in the folder; its exit status. */
+static int run_ctl(const char *arguments, char *out, size_t size)
+{
+	char command[600];
+	size_t n;
+	FILE *f;
+	int r;
+
+	snprintf(command, sizeof(command),
+		 "RDMAREG_DAEMON=\"$RDMAREGD\" \"$RDMAREGCTL\" config %s %s/rdmaregd.conf 2>&1",
+		 arguments, directory);
+	f = popen(command, "r");
+	check(f);
+	n = fread(out, 1, size - 1, f);
+	out[n] = 0;
+	r = pclose(f);
+	check(WIFEXITED(r));
+	return WEXITSTATUS(r);
+}
+
+/* rdmaregctl config: what the files say, and whether that is right. */
+static void test_verbs(void)
+{
+	char out[20000], wanted[300];
+
+	write_text("rdmaregd.conf", "[limits]\nkeepers = 3\n");
+	check(run_ctl("show --changed --no-legend", out, sizeof(out)) == 0);
+	snprintf(wanted, sizeof(wanted), "%s/rdmaregd.conf:2\n", directory);
+	check(strstr(out, wanted) && strchr(out, '\n')[1] == 0);
+	check(run_ctl("show", out, sizeof(out)) == 0);
+	check(strstr(out, "SECTION") && strstr(out, "16T ") && strstr(out, " default\n"));
+	check(run_ctl("show --json", out, sizeof(out)) == 0);
+	check(strstr(out, "\"setting\":\"keepers\",\"value\":\"3\"") &&
+	      strstr(out, "\"default\":true,\"file\":null,\"line\":null"));
+	check(run_ctl("check", out, sizeof(out)) == 0 && strstr(out, "can be used"));
+	write_text("rdmaregd.conf", "[limits]\nkeepers = 0\n");
+	snprintf(wanted, sizeof(wanted), "%s/rdmaregd.conf:2: '0' is not valid", directory);
+	check(run_ctl("check", out, sizeof(out)) == 1 && strstr(out, wanted));
+	check(run_ctl("show", out, sizeof(out)) == 1 && strstr(out, wanted));
+	remove_file("rdmaregd.conf");
+	check(run_ctl("check", out, sizeof(out)) == 1 && strstr(out, "cannot be read"));
+	check(run_ctl("check x", out, sizeof(out)) == 2);
+	check(system("RDMAREG_DAEMON=/nonexistent \"$RDMAREGCTL\" config show 2>/dev/null") ==
+	      1 << 8);
+}
+
 static void test_errors(void)
 {
 	char text[1024], path[256];
@@ -179,7 +349,7 @@ static void test_order(void)
 
 	write_text("rdmaregd.conf",
 		   "[limits]\nkeepers = 1\nregions_per_tenant = 1\ntenants_per_uid=1\n");
-	write_text("conf.d/10.conf", "[limits]\nkeepers = 2 ; comment\nregions_per_tenant = 2\n");
+	write_text("conf.d/10.conf", "[limits]\nkeepers = 2\n; comment\nregions_per_tenant = 2\n");
 	write_text("conf.d/20.conf", "# comment\n[limits]\nkeepers = 3\nbytes_per_tenant = 2G\n");
 	write_text("conf.d/30.conf.bak", "nonsense");
 	check(load(&s, &why) == 0);
@@ -424,6 +594,10 @@ int main(void)
 	check(mkdtemp(directory));
 	test_documented();
 	test_errors();
+	test_forms();
+	test_bytes();
+	test_show();
+	test_verbs();
 	test_order();
 	test_machine();
 	check(rmdir(directory) == 0);

@@ -31,6 +31,9 @@ _rdmaregctl() {
 		[enforce-limits]='--grace'
 		[reload]=''
 		[metrics]='--regions --openmetrics --output --socket'
+		[config]='check show'
+		[config show]='--changed'
+		[config check]=''
 		[status]=''
 		[drain]='--reason'
 		[undrain]=''
@@ -65,7 +68,7 @@ _rdmaregctl() {
 		fi
 		if [[ -z $verb && -n ${options[$word]+set} ]]; then
 			verb=$word
-		elif [[ $verb == @(keeper|session) && -n ${options[$verb $word]+set} ]]; then
+		elif [[ $verb == @(config|keeper|session) && -n ${options[$verb $word]+set} ]]; then
 			verb="$verb $word"
 		fi
 	done
@@ -100,7 +103,7 @@ _rdmaregctl() {
 			[[ $word == *' '* ]] || verb+=" $word"
 		done
 		mapfile -t COMPREPLY < <(compgen -W "$verb $common --version" -- "$current")
-	elif [[ $verb == @(keeper|session) ]]; then
+	elif [[ $verb == @(config|keeper|session) ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "${options[$verb]} $common" -- "$current")
 	elif [[ $current == -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "${options[$verb]} $common" -- "$current")
@@ -115,7 +118,7 @@ _rdmaregctl() {
 			mapfile -t COMPREPLY < <(compgen -W "$(_rdmaregctl_sessions)" -- "$current") ;;
 		selftest)
 			mapfile -t COMPREPLY < <(compgen -W "$(ls /sys/class/infiniband 2>/dev/null)" -- "$current") ;;
-		register | put | get | who | evict)
+		register | put | get | who | evict | config*)
 			compopt -o filenames
 			mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
 		esac

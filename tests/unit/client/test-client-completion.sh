@@ -30,16 +30,16 @@ verbs=$("$ctl" --help | sed -n 's/^  \([a-z-]*\) .*/\1/p' | words)
 [ "$(wc -w <<<"$verbs")" -ge 15 ] || wrong "--help names too few verbs: $verbs"
 [ "$(offered rdmaregctl '' | grep -v '^-')" = "$verbs" ] || wrong "bash: not the verbs of --help"
 of_groups=()
-for group in keeper session; do
+for group in config keeper session; do
 	of_group=$("$ctl" "$group" --help | sed -n "s/^  $group \([a-z-]*\) .*/\1/p")
 	[ -n "$of_group" ] || wrong "$group --help names no verbs"
 	[ "$(offered rdmaregctl "$group" '' | grep -v '^-')" = "$(words <<<"$of_group")" ] || wrong "bash: not the verbs of $group --help"
 	for verb in $of_group; do
-		[[ $(grep -- "'1:verb:([a-z ]*)' '2:name:'" "$dir/_rdmaregctl") == *[\(\ ]"$verb"[\)\ ]* ]] || wrong "zsh: no verb $group $verb"
+		[[ $(grep -- "'1:verb:([a-z ]*)' '2:name:_*" "$dir/_rdmaregctl") == *[\(\ ]"$verb"[\)\ ]* ]] || wrong "zsh: no verb $group $verb"
 		of_groups+=("$group $verb")
 	done
 done
-mapfile -t verbs < <(grep -vxE 'keeper|session' <<<"$verbs"; printf '%s\n' "${of_groups[@]}")
+mapfile -t verbs < <(grep -vxE 'config|keeper|session' <<<"$verbs"; printf '%s\n' "${of_groups[@]}")
 for verb in "${verbs[@]}"; do
 	grep -q "'${verb%% *}:" "$dir/_rdmaregctl" || wrong "zsh: no verb $verb"
 	read -ra line <<<"$verb"
