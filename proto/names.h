@@ -199,6 +199,31 @@ enum session_outcome {
 };
 #define SESSION_OUTCOME_NAMES { "released", "late", "gone" }
 
+/* What happened to a region: an event of its history. */
+enum history_kind {
+	HISTORY_REGISTERED, /* by whom */
+	HISTORY_ADOPTED,    /* an earlier daemon had it */
+	HISTORY_EXPORTED,   /* a ticket was made */
+	HISTORY_CAME,	    /* a client or a peer, that is asked from now on */
+	HISTORY_WENT,
+	HISTORY_ASKED,	    /* a revocation began: holders were asked, and by whom it came */
+	HISTORY_ANSWERED,   /* a holder acknowledged */
+	HISTORY_UNANSWERED, /* a holder had not when the region was fenced */
+	HISTORY_FENCED,
+	HISTORY_GIVEN_BACK, /* whoever asked goes on */
+	HISTORY_SETTLED,
+	HISTORY_WARMED, /* what was asked to be prefetched is */
+	HISTORY_DEGRADED,
+	HISTORY_SOUND,	/* it is degraded no more */
+	HISTORY_ENDING, /* it is to be taken down, and by whom */
+	HISTORY_REMOVED,
+	_HISTORY_KIND_MAX,
+};
+#define HISTORY_KIND_NAMES                                                           \
+	{ "registered", "adopted",    "exported", "came",	"went",	   "asked",  \
+	  "answered",	"unanswered", "fenced",	  "given-back", "settled", "warmed", \
+	  "degraded",	"sound",      "ending",	  "removed" }
+
 /* How a revocation ended. */
 enum revocation_outcome {
 	OUTCOME_RESTORED,  /* same length as before, same keys */

@@ -26,6 +26,7 @@ static const char *const path_states[] = PATH_STATE_NAMES;
 static const char *const warm_modes[] = WARM_MODE_NAMES;
 static const char *const session_states[] = SESSION_STATE_NAMES;
 static const char *const releases[] = SESSION_OUTCOME_NAMES;
+static const char *const histories[] = HISTORY_KIND_NAMES;
 static const char *const job_states[] = { "running", "done", "failed", "cancelled" };
 
 /* A word added to the contract and not here, or the other way round, does not compile. */
@@ -49,6 +50,7 @@ SAME(warm_modes, RDMAREG_WARM_WRITE, _WARM_MODE_MAX);
 SAME(durables, RDMAREG_DURABLE_STORAGE, ARRAY_SIZE(durables));
 SAME(session_states, RDMAREG_SESSION_ENDED, _SESSION_STATE_MAX);
 SAME(releases, RDMAREG_RELEASE_GONE, _SESSION_OUTCOME_MAX);
+SAME(histories, RDMAREG_HISTORY_REMOVED, _HISTORY_KIND_MAX);
 SAME(job_states, RDMAREG_JOB_CANCELLED, ARRAY_SIZE(job_states));
 
 static const struct {
@@ -73,6 +75,7 @@ static const struct {
 	[WORDS_PATH_STATE] = WORDS(path_states, 0),
 	[WORDS_SESSION_STATE] = WORDS(session_states, 1),
 	[WORDS_RELEASE_OUTCOME] = WORDS(releases, 1),
+	[WORDS_HISTORY] = WORDS(histories, 1),
 #undef WORDS
 };
 
@@ -170,6 +173,11 @@ _public_ const char *rdmareg_session_state_name(enum rdmareg_session_state state
 _public_ const char *rdmareg_release_outcome_name(enum rdmareg_release_outcome outcome)
 {
 	return word_name(WORDS_RELEASE_OUTCOME, outcome);
+}
+
+_public_ const char *rdmareg_history_kind_name(enum rdmareg_history_kind kind)
+{
+	return word_name(WORDS_HISTORY, kind);
 }
 
 _public_ const char *rdmareg_end_name(enum rdmareg_end end)

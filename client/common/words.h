@@ -22,6 +22,7 @@ enum vocabulary {
 	WORDS_END,
 	WORDS_SESSION_STATE,
 	WORDS_RELEASE_OUTCOME,
+	WORDS_HISTORY,
 };
 
 /* The member of the public enumeration; 0 for NULL and for a word that is not known. */

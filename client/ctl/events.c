@@ -30,6 +30,7 @@ static const char *const names[] = {
 	[RDMAREG_EVENT_SESSION_ADDED] = "session-added",
 	[RDMAREG_EVENT_SESSION_CHANGED] = "session-changed",
 	[RDMAREG_EVENT_SESSION_REMOVED] = "session-removed",
+	[RDMAREG_EVENT_HISTORY_ADDED] = "history-added",
 };
 
 uint64_t events_now_usec(clockid_t clock)

@@ -40,6 +40,7 @@ static const struct verb *const verbs[] = {
 	&verb_drain,
 	&verb_undrain,
 	&verb_who,
+	&verb_history,
 	&verb_join,
 	&verb_watch,
 	&verb_put,

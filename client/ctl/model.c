@@ -165,6 +165,62 @@ json_object *model_holder(const struct rdmareg_holder *h)
 	return o;
 }
 
+json_object *model_history(const struct rdmareg_history_event *e)
+{
+	json_object *o = json_object_new_object();
+
+	add_number(o, "sequence", e->sequence);
+	add_number(o, "realtime_usec", e->real_usec);
+	add_number(o, "monotonic_usec", e->monotonic_usec);
+	add_number(o, "region", e->region);
+	add_number(o, "uid", e->uid);
+	add_text(o, "session", e->session);
+	add_text(o, "path", e->path);
+	add_text(o, "kind", rdmareg_history_kind_name(e->kind));
+	if (e->revocation)
+		add_number(o, "revocation", e->revocation);
+	if (e->delay_usec != RDMAREG_HISTORY_NO_DELAY)
+		add_number(o, "delay_usec", e->delay_usec);
+	if (e->kind == RDMAREG_HISTORY_ASKED) {
+		add_text(o, "cause", rdmareg_cause_name(e->cause));
+		add_number(o, "offset", e->offset);
+		add_number(o, "length", e->length);
+		add_number(o, "deadline_usec", e->deadline_usec);
+		add_number(o, "holders", e->holders);
+	}
+	if (e->kind == RDMAREG_HISTORY_FENCED) {
+		add_number(o, "answered", e->answered);
+		add_number(o, "unanswered", e->unanswered);
+	}
+	if (e->kind == RDMAREG_HISTORY_SETTLED) {
+		add_text(o, "outcome", rdmareg_outcome_name(e->outcome));
+		add_number(o, "valid_length", e->valid_length);
+	}
+	if (e->end)
+		add_text(o, "reason", rdmareg_end_name(e->end));
+	if (e->holder)
+		add_text(o, "holder", rdmareg_holder_kind_name(e->holder));
+	if (e->pid)
+		add_number(o, "pid", e->pid);
+	if (e->process_uid != RDMAREG_HISTORY_NO_UID)
+		add_number(o, "process_uid", e->process_uid);
+	if (*e->comm)
+		add_text(o, "comm", e->comm);
+	if (*e->cgroup)
+		add_text(o, "cgroup", e->cgroup);
+	if (*e->address)
+		add_text(o, "address", e->address);
+	if (*e->text)
+		add_text(o, "text", e->text);
+	if (e->others)
+		add_number(o, "others", e->others);
+	if (e->other_user)
+		add_truth(o, "other_user", true);
+	if (e->forced)
+		add_truth(o, "forced", true);
+	return o;
+}
+
 const char *model_path_note(const struct rdmareg_region_info *i)
 {
 	switch (i->path_state) {

@@ -61,6 +61,8 @@ enum rdmareg_event_type {
 	RDMAREG_EVENT_SESSION_CHANGED,
 	/* session_uid, session, end: it was released, and its last region is gone */
 	RDMAREG_EVENT_SESSION_REMOVED,
+	/* there is more in the history, for who follows it: rdmareg_get_history(). Told once */
+	RDMAREG_EVENT_HISTORY_ADDED,
 };
 
 struct rdmareg_event {

@@ -47,6 +47,27 @@ enum rdmareg_end {
 	RDMAREG_END_LOST,
 };
 
+/* What happened to a region. */
+enum rdmareg_history_kind {
+	RDMAREG_HISTORY_UNKNOWN,
+	RDMAREG_HISTORY_REGISTERED, /* by whom */
+	RDMAREG_HISTORY_ADOPTED,    /* it was there when rdmaregd began */
+	RDMAREG_HISTORY_EXPORTED,   /* a ticket was made */
+	RDMAREG_HISTORY_CAME,	    /* a holder: client or peer */
+	RDMAREG_HISTORY_WENT,
+	RDMAREG_HISTORY_ASKED,	    /* a revocation began: by whom, and for what */
+	RDMAREG_HISTORY_ANSWERED,   /* a holder acknowledged */
+	RDMAREG_HISTORY_UNANSWERED, /* a holder had not when the region was fenced */
+	RDMAREG_HISTORY_FENCED,
+	RDMAREG_HISTORY_GIVEN_BACK, /* whoever asked goes on */
+	RDMAREG_HISTORY_SETTLED,
+	RDMAREG_HISTORY_WARMED,	  /* what was asked to be prefetched is */
+	RDMAREG_HISTORY_DEGRADED, /* text: what is not promised any more, and why */
+	RDMAREG_HISTORY_SOUND,	  /* it is degraded no more */
+	RDMAREG_HISTORY_ENDING,	  /* it is to be taken down: by whom, and why */
+	RDMAREG_HISTORY_REMOVED,  /* end, text: why */
+};
+
 /* What is promised when a filesystem needs blocks back. */
 enum rdmareg_arbitration {
 	RDMAREG_ARBITRATION_UNKNOWN,
@@ -197,6 +218,7 @@ const char *rdmareg_durable_name(enum rdmareg_durable durable);
 const char *rdmareg_durability_name(enum rdmareg_durability durability);
 const char *rdmareg_warm_mode_name(enum rdmareg_warm_mode mode);
 const char *rdmareg_job_state_name(enum rdmareg_job_state state);
+const char *rdmareg_history_kind_name(enum rdmareg_history_kind kind);
 const char *rdmareg_end_name(enum rdmareg_end end);
 const char *rdmareg_path_state_name(enum rdmareg_path_state state);
 const char *rdmareg_session_state_name(enum rdmareg_session_state state);

@@ -7,6 +7,7 @@
  *   rdmareg-owner.h   make ranges of files reachable, find them, change them, take them down
  *   rdmareg-holder.h  hear of revocations, answer them; use a region that somebody else registered
  *   rdmareg-session.h sessions that a launcher makes for a user, with limits, released as a whole
+ *   rdmareg-history.h what happened, and why
  *   rdmareg-job.h     a long prefetch: its progress, giving it up
  *   rdmareg-demand.h  want blocks back: close a region, make it durable, clear a filesystem
  *   rdmareg-device.h  what this machine has that regions can be made of
@@ -56,6 +57,7 @@ extern "C" {
 struct rdmareg;		/* a connection to rdmaregd */
 struct rdmareg_region;	/* a region as this context knows it */
 struct rdmareg_list;	/* a walk over regions */
+struct rdmareg_history; /* events of regions */
 struct rdmareg_holders; /* a walk over those who use a file */
 struct rdmareg_peer;	/* a connection to a region on another machine */
 struct rdmareg_buffer;	/* the caller's own memory, registered with a peer's adapter */
@@ -101,6 +103,8 @@ const char *rdmareg_last_error_name(void);
 #include "rdmareg-demand.h"
 
 #include "rdmareg-device.h"
+
+#include "rdmareg-history.h"
 
 #include "rdmareg-keeper.h"
 

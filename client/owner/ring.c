@@ -56,6 +56,11 @@ static bool change_again(struct rdmareg *c, const struct rdmareg_event *e)
 	return false;
 }
 
+static bool is_level(const struct rdmareg_event *e)
+{
+	return e->type == RDMAREG_EVENT_REGION_CHANGED || e->type == RDMAREG_EVENT_HISTORY_ADDED;
+}
+
 void events_push(struct rdmareg *c, const struct rdmareg_event *e)
 {
 	struct rdmareg_event *place;
@@ -65,7 +70,7 @@ void events_push(struct rdmareg *c, const struct rdmareg_event *e)
 	if (e->type == RDMAREG_EVENT_SESSION_CHANGED && change_again(c, e))
 		return;
 	/* Changes are levels: one report that has not been taken stands for all of them. */
-	for (size_t i = 0; e->type == RDMAREG_EVENT_REGION_CHANGED && i < c->n_events; i++) {
+	for (size_t i = 0; is_level(e) && i < c->n_events; i++) {
 		const struct rdmareg_event *old = &c->events[(c->event_first + i) % EVENTS_MAX];
 
 		if (old->type == e->type && old->region == e->region)

@@ -76,6 +76,8 @@ static bool read_signal(sd_bus_message *m, struct rdmareg_event *e)
 		e->type = RDMAREG_EVENT_REGION_ADDED;
 		if (sd_bus_message_read(m, "to", &e->region, &path) < 0)
 			return false;
+	} else if (sd_bus_message_is_signal(m, RDMAREG_MANAGER_INTERFACE, "HistoryAdded")) {
+		e->type = RDMAREG_EVENT_HISTORY_ADDED;
 	} else if (sd_bus_message_is_signal(m, RDMAREG_MANAGER_INTERFACE, "RegionRemoved")) {
 		e->type = RDMAREG_EVENT_REGION_REMOVED;
 		if (sd_bus_message_read(m, "to", &e->region, &path) < 0)
@@ -84,7 +86,7 @@ static bool read_signal(sd_bus_message *m, struct rdmareg_event *e)
 		if (sd_bus_message_read(m, "s", &word) > 0)
 			e->end = word_value(WORDS_END, word);
 	}
-	return e->type && e->region;
+	return e->type && (e->region || e->type == RDMAREG_EVENT_HISTORY_ADDED);
 }
 
 static int on_signal(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)

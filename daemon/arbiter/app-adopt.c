@@ -115,6 +115,7 @@ static int enter(struct app *a, struct proxy *k, const struct record_region *g,
 	(*ret)->gate_asked =
 		g->terms.gate_asked || (g->terms.gated && g->terms.policy != POLICY_HOLD);
 	region_text_set(&(*ret)->text.path, g->path, sizeof(g->path));
+	app_history_begin(a, r, *ret);
 	*ret_region = r;
 	error = *g->name ? region_table_set_name(a->table, *ret, g->name) : 0;
 	if (error != -EEXIST)
@@ -149,7 +150,7 @@ static const char *adopt(struct app *a, struct proxy *k, const struct record_reg
 	if (g->terms.gated)
 		app_regate(a, e);
 	if (owner)
-		app_add_holder(a, r, HOLDER_CLIENT, owner->number);
+		app_add_client(a, r, owner);
 	if (g->detached || owner)
 		return NULL;
 	if (owner_gone)

@@ -32,6 +32,8 @@ static void view_manager(void *userdata, struct manager_view *ret)
 		.revoke_limit_usec = a->settings.revoke_limit_sec * USEC_PER_SEC,
 		.draining = a->drain.on,
 		.drain_reason = a->drain.reason,
+		.history_since_usec = a->history_since_usec,
+		.history_oldest_usec = history_oldest_usec(a->history),
 	};
 }
 
@@ -233,12 +235,15 @@ static int register_region(void *userdata, struct client *c, const struct regist
 	if (error == 0 && *q->name)
 		error = region_table_set_name(a->table, e, q->name);
 	if (error == 0)
+		app_history_begin(a, r, e);
+	if (error == 0)
 		error = app_record(a, r, e, q->pre_content);
 	if (error == 0)
 		error = ask_for_region(a, r, e, q);
 	if (error < 0) {
 		app_ungate(a, r, e);
 		app_forget_record(e);
+		app_history_end(a, e);
 		region_table_remove(a->table, e);
 		registry_remove_region(a->registry, r);
 		if (error == -ENOBUFS)
@@ -351,7 +356,7 @@ static int acknowledge(void *userdata, struct client *c, uint64_t id, uint64_t r
 				   "never was",
 				   revocation, id);
 	*acknowledged = revocation;
-	app_step(a, r, &event);
+	app_step_of(a, r, &event, (struct of_holder){ .client = c });
 	return 0;
 }
 
@@ -417,6 +422,7 @@ const struct bus_handlers app_bus_handlers = {
 	.destroy_dax = app_destroy_dax,
 	.view_next_of_file = app_view_next_of_file,
 	.each_holder = app_each_holder,
+	.next_event = app_next_event,
 	.evict = app_evict,
 	.reload = app_reload,
 	.view_status = app_view_status,

@@ -117,12 +117,25 @@ uint32_t app_count_passages(const struct app *a)
 	return n;
 }
 
+static void note_given_back(struct crowd *c, bool forced)
+{
+	for (uint32_t i = 0; i < c->n_parts; i++) {
+		const struct region *r = registry_find(c->app->registry, c->part[i]);
+
+		if (r && r->revocation)
+			app_history_note_given_back(c->app, r,
+						    region_table_find(c->app->table, r->id),
+						    r->revocation, forced);
+	}
+}
+
 static void let_pass(struct crowd *c)
 {
 	struct passage *p;
 
 	c->fenced = true;
 	c->fenced_usec = now_monotonic_usec();
+	note_given_back(c, false);
 	LIST_FOREACH(p, &c->app->passages, passages)
 		if (p->crowd == c)
 			answer(c->app, p, 0);
@@ -419,8 +432,10 @@ void app_passage_expired(void *userdata, uint64_t number)
 	LIST_FOREACH(other, &a->passages, passages)
 		if (other->crowd == p->crowd && !other->answered)
 			return;
-	if (p->crowd)
-		step(p->crowd, DEMAND_DEADLINE);
+	if (!p->crowd)
+		return;
+	note_given_back(p->crowd, true);
+	step(p->crowd, DEMAND_DEADLINE);
 }
 
 static void end_passage(struct passage *p)

@@ -133,6 +133,7 @@ static void remove_region(struct app *a, struct region *r, struct region_entry *
 	}
 	bus_forget_changes(a->bus, &e->news);
 	proxy_note(e->keeper)->peers -= r->peers;
+	app_history_end(a, e);
 	region_table_remove(a->table, e);
 	registry_remove_region(a->registry, r);
 	app_session_lost_region(a, tenant);
@@ -199,20 +200,28 @@ static bool carry_out(struct app *a, struct region *r, struct region_entry *e,
 	return true;
 }
 
-void app_step(struct app *a, struct region *r, const struct region_event *e)
+void app_step_of(struct app *a, struct region *r, const struct region_event *e, struct of_holder of)
 {
 	struct region_entry *entry = region_table_find(a->table, r->id);
+	struct history_moment before;
 	struct region_effects effects;
-	uint8_t before = r->state;
+	uint8_t was = r->state;
 
 	app_measure_event(a, r, entry, e);
+	app_history_look(a, r, entry, e, &before);
 	region_step(a->registry, r, e, &effects);
-	PROBE(region__step, r->id, e->type, before, r->state, r->revocation);
+	PROBE(region__step, r->id, e->type, was, r->state, r->revocation);
+	app_history_note(a, r, entry, e, of, &before, &effects);
 	app_measure_effects(a, r, entry, &effects);
 	for (size_t i = 0; i < effects.n; i++)
 		if (!carry_out(a, r, entry, &effects.item[i]))
 			return;
 	app_measure(a, r, entry);
+}
+
+void app_step(struct app *a, struct region *r, const struct region_event *e)
+{
+	app_step_of(a, r, e, (struct of_holder){ 0 });
 }
 
 void app_step_plain(struct app *a, struct region *r, enum region_event_type type)
@@ -222,7 +231,7 @@ void app_step_plain(struct app *a, struct region *r, enum region_event_type type
 	app_step(a, r, &e);
 }
 
-void app_want_release(struct app *a, struct region *r, enum region_end why, const struct client *by,
+void app_want_release(struct app *a, struct region *r, enum region_end why, struct client *by,
 		      uint64_t grace_usec)
 {
 	const struct region_event event = { .type = REGION_RELEASE_WANTED,

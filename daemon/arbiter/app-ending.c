@@ -21,11 +21,11 @@
 #define LIMIT_MAX_USEC (3600 * USEC_PER_SEC)
 
 /* Somebody who called Release. */
-struct asker {
+struct ending_call {
 	struct ending *ending;
 	struct call *call;
 	struct event *limit;
-	LIST_ENTRY(asker) askers;
+	LIST_ENTRY(ending_call) askers;
 };
 
 /* How a region ended, or that it has not yet. */
@@ -43,11 +43,11 @@ struct ending {
 	size_t n;
 	size_t allocated;
 	struct ended_region *regions;
-	LIST_HEAD(, asker) askers;
+	LIST_HEAD(, ending_call) askers;
 	LIST_ENTRY(ending) endings;
 };
 
-static void free_asker(struct asker *k)
+static void free_asker(struct ending_call *k)
 {
 	LIST_REMOVE(k, askers);
 	if (k->limit)
@@ -55,7 +55,7 @@ static void free_asker(struct asker *k)
 	free(k);
 }
 
-static void answer(struct asker *k)
+static void answer(struct ending_call *k)
 {
 	static const char open[] =
 		"its holders have their grace, or its keeper has not answered yet";
@@ -95,7 +95,7 @@ static void step(struct ending *g)
 {
 	struct app *a = g->app;
 	uint32_t tenant = g->tenant;
-	struct asker *k;
+	struct ending_call *k;
 
 	if (--g->left)
 		return;
@@ -162,8 +162,7 @@ static int wait_for(struct ending *g, struct region_entry *e)
 }
 
 /* All that the session has. */
-static void release_all(struct app *a, struct ending *g, const struct client *by,
-			uint64_t grace_usec)
+static void release_all(struct app *a, struct ending *g, struct client *by, uint64_t grace_usec)
 {
 	uint32_t uid = registry_tenant(a->registry, g->tenant)->uid;
 	struct region *r;
@@ -200,7 +199,7 @@ static struct ending *begin(struct app *a, uint32_t tenant)
 static int ask(struct ending *g, struct call *call, uint64_t limit_usec)
 {
 	const struct timeval t = timeval_from_usec(limit_usec);
-	struct asker *k = calloc(1, sizeof(*k));
+	struct ending_call *k = calloc(1, sizeof(*k));
 
 	if (!k)
 		return -ENOMEM;
@@ -295,7 +294,7 @@ void app_end_sessions(struct app *a)
 void app_free_endings(struct app *a)
 {
 	struct ending *g;
-	struct asker *k;
+	struct ending_call *k;
 	struct failure f;
 
 	failure_set(&f, RDMAREG_ERROR_FAILED,

@@ -15,7 +15,7 @@
 /* Of one region: each costs the loop some reads of /proc and of the cgroup's files. */
 #define LOOKED_AT_MAX 64
 
-static void skip(struct app *a, uint64_t id, uint64_t revocation, const struct client *c)
+static void skip(struct app *a, uint64_t id, uint64_t revocation, struct client *c)
 {
 	struct region *r = registry_find(a->registry, id);
 	const struct region_event event = { .type = REGION_HOLDER_ACKED,
@@ -32,14 +32,14 @@ static void skip(struct app *a, uint64_t id, uint64_t revocation, const struct c
 		"region %" PRIu64 ": revocation %" PRIu64 ": pid %" PRIu32
 		" is frozen and cannot answer: it is not waited for",
 		id, revocation, c->pid);
-	app_step(a, r, &event);
+	app_step_of(a, r, &event, (struct of_holder){ .client = c, .frozen = true });
 }
 
 void app_skip_frozen(struct app *a, uint64_t region)
 {
 	const struct region *r = registry_find(a->registry, region);
 	struct region_entry *e = r ? region_table_find(a->table, region) : NULL;
-	const struct client *asked[LOOKED_AT_MAX];
+	struct client *asked[LOOKED_AT_MAX];
 	const struct join *j;
 	uint64_t revocation;
 	size_t n = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * app-holders.c - who uses a region: local connections that joined, remote peers, and the list of
- * all of them.
+ * app-holders.c - who uses a region: local connections that joined, and remote peers. The list of
+ * them all: app-holder-list.c.
  *
  * What always holds: a connection is in a region's joins exactly while the core counts it as a
  * holder there and it is not the owner; a peer has a note exactly while the core counts it, memory
@@ -15,28 +15,28 @@
 #include "util/clock.h"
 #include "util/text.h"
 
-int app_add_holder(struct app *a, struct region *r, enum holder_kind kind, uint64_t id)
+int app_add_client(struct app *a, struct region *r, struct client *c)
 {
 	const struct region_event e = { .type = REGION_HOLDER_JOINED,
-					.kind = kind,
-					.holder = id,
+					.kind = HOLDER_CLIENT,
+					.holder = c->number,
 					.now_usec = now_monotonic_usec() };
 	int error = registry_reserve_holder(a->registry);
 
 	if (error < 0)
 		return error;
-	app_step(a, r, &e);
+	app_step_of(a, r, &e, (struct of_holder){ .client = c });
 	return 0;
 }
 
-void app_drop_client(struct app *a, struct region *r, const struct client *c)
+void app_drop_client(struct app *a, struct region *r, struct client *c)
 {
 	const struct region_event left = { .type = REGION_HOLDER_LEFT,
 					   .kind = HOLDER_CLIENT,
 					   .holder = c->number,
 					   .now_usec = now_monotonic_usec() };
 
-	app_step(a, r, &left);
+	app_step_of(a, r, &left, (struct of_holder){ .client = c });
 }
 
 static int check_joins(const struct app *a, const struct client *c, struct failure *f)
@@ -80,7 +80,7 @@ int app_join(void *userdata, struct client *c, uint64_t id, struct failure *ret)
 		return BUS_E_REFUSED;
 	error = region_entry_join(e, c);
 	if (error == 0)
-		error = app_add_holder(a, r, HOLDER_CLIENT, c->number);
+		error = app_add_client(a, r, c);
 	if (error < 0) {
 		struct join *j = region_entry_find_join(e, c);
 
@@ -154,66 +154,6 @@ void app_forget_peer(struct region_entry *e, uint64_t peer)
 		return;
 	LIST_REMOVE(n, of_region);
 	free(n);
-}
-
-/*
- * The core's holders, the notes of peers and the joins are each in the order of their coming,
- * newest first: so one walk over all three finds what belongs together. What has no note is simply
- * not met.
- */
-struct holder_walk {
-	const struct region_entry *entry;
-	const struct peer_note *peer;
-	const struct join *join;
-};
-
-static const struct peer_note *next_peer(struct holder_walk *w, uint64_t peer)
-{
-	const struct peer_note *n = w->peer;
-
-	if (!n || n->peer != peer)
-		return NULL;
-	w->peer = LIST_NEXT(n, of_region);
-	return n;
-}
-
-static const struct client *next_client(struct holder_walk *w, uint64_t number)
-{
-	const struct join *j = w->join;
-
-	if (w->entry->owner && w->entry->owner->number == number)
-		return w->entry->owner;
-	if (!j || j->client->number != number)
-		return NULL;
-	w->join = LIST_NEXT(j, of_region);
-	return j->client;
-}
-
-void app_each_holder(void *userdata, uint64_t id,
-		     void (*add)(void *to, const struct holder_view *h), void *to)
-{
-	struct app *a = userdata;
-	const struct region_entry *e = region_table_find(a->table, id);
-	const struct region *r = registry_find(a->registry, id);
-	struct holder_walk w = { e, LIST_FIRST(&e->peers), LIST_FIRST(&e->joins) };
-	struct holder_view v = { .kind = "none" };
-
-	if (!r->holders)
-		add(to, &v);
-	for (uint32_t i = r->holders; i; i = registry_holder(a->registry, i)->next) {
-		const struct holder *h = registry_holder(a->registry, i);
-		const struct peer_note *n = h->kind == HOLDER_PEER ? next_peer(&w, h->id) : NULL;
-
-		v.client = h->kind == HOLDER_CLIENT ? next_client(&w, h->id) : NULL;
-		v.kind = h->kind == HOLDER_PEER ? "peer"
-			 : v.client == e->owner ? "owner"
-						: "client";
-		v.address = n ? n->address : NULL;
-		v.access = n ? n->access : ACCESS_READ;
-		v.since_usec = h->since_usec;
-		v.asked = h->asked;
-		add(to, &v);
-	}
 }
 
 bool app_view_next_of_file(void *userdata, uint64_t device, uint64_t inode, uint64_t id,

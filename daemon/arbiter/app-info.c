@@ -85,7 +85,7 @@ static const char *take_peer(struct app *a, struct proxy *k, struct region *r,
 		return "more peers than any tenant may have";
 	if (registry_reserve_holder(a->registry) < 0)
 		return "more than there is memory for";
-	app_step(a, r, &event);
+	app_step_of(a, r, &event, (struct of_holder){ .peer = peer });
 	if (r->peers != before)
 		app_note_peer(region_table_find(a->table, r->id), peer);
 	proxy_note(k)->peers += r->peers - before;
@@ -129,7 +129,7 @@ void app_step_peer(struct app *a, struct proxy *k, struct region *r, enum region
 					    .now_usec = now_monotonic_usec() };
 	uint32_t before = r->peers;
 
-	app_step(a, r, &event);
+	app_step_of(a, r, &event, (struct of_holder){ .peer = peer });
 	if (r->peers != before)
 		app_forget_peer(region_table_find(a->table, r->id), peer->peer);
 	proxy_note(k)->peers -= before - r->peers;

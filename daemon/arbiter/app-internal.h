@@ -14,6 +14,7 @@
 #include "arbiter/takers.h"
 #include "bus/bus.h"
 #include "core/registry.h"
+#include "history/history.h"
 #include "metrics/scrape.h"
 #include "util/offload.h"
 
@@ -50,6 +51,8 @@ struct app {
 	struct metrics *metrics;
 	struct scrape *scrape; /* its reader */
 	struct region_table *table;
+	struct history *history;
+	uint64_t history_since_usec; /* CLOCK_REALTIME */
 	bool serving; /* the keepers of an earlier daemon came through: the bus is read */
 	struct gate_link *gate;
 	uint64_t claims; /* the last key */
@@ -128,7 +131,7 @@ int app_check_kept(const struct region *r, struct failure *f);
 int app_check_live(const struct region *r, struct failure *f);
 int app_check_range(const struct region *r, uint64_t offset, uint64_t length, struct failure *f);
 /* @c asks for a revocation; NULL: nobody does, it comes by itself. */
-void app_note_caller(struct region_entry *e, const struct client *c);
+void app_note_caller(struct region_entry *e, struct client *c);
 /*
  * Why it is about to end; the first that made it counts. So a region that was being released when
  * its keeper ended, by itself or by our hand, was released and not lost: nobody wanted to keep it.
@@ -175,10 +178,50 @@ void app_step_plain(struct app *a, struct region *r, enum region_event_type type
  */
 void app_release_late(struct region_entry *e, const char *text);
 /* It is taken down: its holders are asked, and have the region's grace. */
-void app_want_release(struct app *a, struct region *r, enum region_end why, const struct client *by,
+void app_want_release(struct app *a, struct region *r, enum region_end why, struct client *by,
 		      uint64_t grace_usec);
 /* A region of it is to be released, and it cannot be asked to. */
 void app_keeper_end_if_unwanted(struct app *a, struct proxy *k);
+
+/* The same of an event that a holder brought: at most one of the two. */
+struct of_holder {
+	const struct keeper_peer *peer;
+	struct client *client;
+	bool frozen; /* the client did not answer, it cannot */
+};
+void app_step_of(struct app *a, struct region *r, const struct region_event *e,
+		 struct of_holder of);
+
+/* --- app-history.c */
+
+/* What a region was before a step. */
+struct history_moment {
+	uint32_t pending;
+	uint32_t peers;
+	uint32_t clients;
+	uint32_t prefetches;
+	uint8_t state;
+};
+
+/* It is known whose it is and of what file; and it is no more. */
+void app_history_begin(struct app *a, const struct region *r, struct region_entry *e);
+void app_history_end(struct app *a, struct region_entry *e);
+/* Before a step, and after it, before its effects are carried out. */
+void app_history_look(struct app *a, const struct region *r, struct region_entry *e,
+		      const struct region_event *event, struct history_moment *ret);
+void app_history_note(struct app *a, const struct region *r, struct region_entry *e,
+		      const struct region_event *event, struct of_holder of,
+		      const struct history_moment *before, const struct region_effects *effects);
+/* @forced: by the kernel or the gate, at the last deadline. */
+void app_history_note_given_back(struct app *a, const struct region *r, struct region_entry *e,
+				 uint64_t revocation, bool forced);
+void app_history_note_exported(struct app *a, const struct region *r, struct region_entry *e);
+/* If it says something else than the last time. */
+void app_history_note_degraded(struct app *a, const struct region *r, struct region_entry *e);
+/* Of struct bus_handlers. */
+const struct history_event *app_next_event(void *userdata, const struct history_filter *f,
+					   uint64_t after,
+					   const struct history_region **ret_region);
 
 /* --- app-bus.c, app-keepers.c */
 
@@ -261,21 +304,24 @@ void app_each_dax_owner(struct app *a, void (*call)(void *userdata, const char *
 			void *userdata);
 void app_free_dax(struct app *a);
 
-/* --- app-holders.c; the first four are of struct bus_handlers */
+/* --- app-holder-list.c, of struct bus_handlers */
+
+void app_each_holder(void *userdata, uint64_t id,
+		     void (*add)(void *to, const struct holder_view *h), void *to);
+
+/* --- app-holders.c; the first three are of struct bus_handlers */
 
 int app_join(void *userdata, struct client *c, uint64_t id, struct failure *ret);
 int app_leave(void *userdata, struct client *c, uint64_t id, struct failure *ret);
-void app_each_holder(void *userdata, uint64_t id,
-		     void (*add)(void *to, const struct holder_view *h), void *to);
 bool app_view_next_of_file(void *userdata, uint64_t device, uint64_t inode, uint64_t id,
 			   struct region_view *ret);
 /*
  * The client or peer with the number @id becomes a holder of the region, to be asked before it is
  * taken away. -ENOMEM.
  */
-int app_add_holder(struct app *a, struct region *r, enum holder_kind kind, uint64_t id);
+int app_add_client(struct app *a, struct region *r, struct client *c);
 /* @client is a holder no more; who lets go need not be asked. */
-void app_drop_client(struct app *a, struct region *r, const struct client *c);
+void app_drop_client(struct app *a, struct region *r, struct client *c);
 void app_drop_joins(struct app *a, struct client *c);
 void app_note_peer(struct region_entry *e, const struct keeper_peer *peer);
 void app_forget_peer(struct region_entry *e, uint64_t peer);

@@ -13,6 +13,7 @@
 #include "arbiter/app-internal.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/text.h"
 
 static void step_revocation(struct app *a, struct region *r, enum region_event_type type,
 			    const struct keeper_revocation *v)
@@ -46,7 +47,7 @@ static void log_revocation(struct app *a, struct proxy *k, const struct region *
 			   const struct keeper_revocation *v)
 {
 	const struct region_entry *e = region_table_find(a->table, r->id);
-	const struct caller *by = &e->wanted_by;
+	const struct asker *by = &e->wanted_by;
 	const char *cause = revocation_cause_names[v->cause];
 
 	if (v->cause <= CAUSE_WRITE && v->breaker_pid)
@@ -64,13 +65,24 @@ static void log_revocation(struct app *a, struct proxy *k, const struct region *
 			      v->revocation, cause);
 }
 
+/* Looked at while it waits: of a filesystem's the keeper knows its number; of others see above. */
+static void take_asker(struct region_entry *e, const struct keeper_revocation *v)
+{
+	if (v->cause > CAUSE_WRITE)
+		e->asker = e->wanted_by;
+	else
+		asker_look(&e->asker, v->breaker_pid, ASKER_NO_UID, 0);
+}
+
 static const char *told_revocation(struct app *a, struct proxy *k, struct region *r,
 				   const struct keeper_message *m)
 {
+	struct region_entry *e = region_table_find(a->table, r->id);
 	const struct keeper_revocation *v = &m->revocation;
 
 	switch ((enum keeper_type)m->type) {
 	case KEEPER_REVOCATION:
+		take_asker(e, v);
 		log_revocation(a, k, r, v);
 		step_revocation(a, r, REGION_REVOKED, v);
 		app_skip_frozen(a, m->region);
@@ -99,6 +111,7 @@ static const char *told_revocation(struct app *a, struct proxy *k, struct region
 				   .cause = revocation_cause_names[r->cause]),
 			"region %" PRIu64 ": revocation %" PRIu64 ": blocks given back%s", r->id,
 			v->revocation, v->late ? " by the kernel, at its deadline" : "");
+		app_history_note_given_back(a, r, e, v->revocation, v->late);
 		return NULL;
 	default:
 		if (v->valid_length > r->length)
@@ -232,7 +245,7 @@ static const char *register_answered(struct app *a, struct proxy *k, const struc
 		return another;
 	}
 	app_take_texts(e, &n->message->info);
-	if (e->owner && app_add_holder(a, r, HOLDER_CLIENT, e->owner->number) < 0)
+	if (e->owner && app_add_client(a, r, e->owner) < 0)
 		log_error("region %" PRIu64 ": no memory to note its holder, who will not be asked",
 			  r->id);
 	event = app_event_of_info(REGION_REGISTERED, &n->message->info);
@@ -281,6 +294,7 @@ static void export_answered(struct app *a, const struct answer *n)
 	} else {
 		region_text_set(&e->text.ticket, n->message->ticket.text,
 				sizeof(n->message->ticket.text));
+		app_history_note_exported(a, r, e);
 		call_reply_ticket(n->context, e->text.ticket ? e->text.ticket : "");
 		app_view(a, r, &v);
 		bus_tell_changed(a->bus, &v, BUS_CHANGED_TICKET);
@@ -341,7 +355,7 @@ static void progressed(void *userdata, enum keeper_type type, void *context,
 		app_prefetch_progressed(userdata, context, p);
 }
 
-static void gone(void *userdata, struct proxy *k)
+static void gone(void *userdata, struct proxy *k, const char *why)
 {
 	struct app *a = userdata;
 	struct region_entry *e;
@@ -353,6 +367,8 @@ static void gone(void *userdata, struct proxy *k)
 
 		lost = lost || !r->close_wanted;
 		app_note_end(r, e, END_LOST);
+		if (e->end == END_LOST)
+			text_clean(e->end_text, sizeof(e->end_text), why, sizeof(e->end_text));
 		e->keeper_ended = true;
 		app_step_plain(a, r, REGION_KEEPER_GONE);
 	}

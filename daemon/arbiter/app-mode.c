@@ -119,6 +119,7 @@ void app_work_out_mode(struct app *a, struct region *r, struct region_entry *e)
 	}
 	if (e->measure.counted) /* else it may not come to anything */
 		app_measure(a, r, e);
+	app_history_note_degraded(a, r, e);
 }
 
 static void take_stuck(struct region_entry *e, const struct keeper_region *info)

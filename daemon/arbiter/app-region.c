@@ -89,9 +89,9 @@ void app_note_end(const struct region *r, struct region_entry *e, enum region_en
 		e->end = (uint8_t)why;
 }
 
-void app_note_caller(struct region_entry *e, const struct client *c)
+void app_note_caller(struct region_entry *e, struct client *c)
 {
-	e->wanted_by = c ? (struct caller){ c->pid, c->uid } : (struct caller){ 0 };
+	e->wanted_by = c ? *client_asker(c) : (struct asker){ 0 };
 }
 
 int app_send_over(struct region_entry *e, uint64_t demand)

@@ -47,7 +47,7 @@ struct replacement {
 	struct proxy *keeper; /* NULL: it has ended */
 	uint32_t uid;	      /* whose it is */
 	struct call *call;    /* NULL: it was answered */
-	struct caller by;
+	struct asker by;
 	char name[TENANT_SESSION_MAX + 24];
 	uint64_t grace_usec;
 	uint64_t after; /* regions up to this one were begun */
@@ -523,7 +523,7 @@ int app_replace_keeper(void *userdata, struct client *c, const struct replace_re
 	p->app = a;
 	p->keeper = k;
 	p->call = call;
-	p->by = (struct caller){ c->pid, c->uid };
+	p->by = *client_asker(c);
 	p->grace_usec = q->has_grace ? q->grace_usec : UINT64_MAX;
 	snprintf(p->name, sizeof(p->name), "%s", q->keeper);
 	LIST_INSERT_HEAD(&a->replacements, p, replacements);

@@ -242,6 +242,8 @@ static int make_parts(struct app *a)
 		r = region_table_new(&a->table);
 	if (r == 0)
 		r = app_make_metrics(a);
+	if (r == 0) /* so that the events of the next daemon have higher numbers */
+		r = history_new(&a->history, a->history_since_usec = now_realtime_usec());
 	if (r < 0) {
 		log_error("cannot start: %s", strerror(-r));
 		return r;
@@ -341,6 +343,7 @@ struct app *app_free(struct app *a)
 	pool_free(a->keepers);
 	bus_free(a->bus);
 	offload_free(a->offload);
+	history_free(a->history);
 	registry_free(a->registry);
 	for (size_t i = 0; i < ARRAY_SIZE(a->signals); i++)
 		if (a->signals[i])

@@ -15,6 +15,7 @@
 #include <sys/queue.h>
 
 #include "bus/bus.h"
+#include "history/history.h"
 
 struct named;
 struct proxy;
@@ -108,14 +109,28 @@ struct region_entry {
 	char *gap;     /* what passes the gate unseen; NULL: nothing known */
 	char *damage;  /* what of its memory is lost, as its keeper says; NULL: nothing known */
 	char *stuck;   /* which step of its keeper does not end; NULL: none */
-	uint64_t acknowledged;	 /* last revocation that the owner acknowledged */
-	struct caller wanted_by; /* the last revocation that was asked for on the bus */
-	uint8_t end;		 /* enum region_end: why it ends, once it does */
-	uint32_t slot;		 /* in its keeper's record; REGION_NO_SLOT: none yet */
-	bool announced;		 /* RegionAdded was sent */
-	bool listed;		 /* by its keeper, in the list that is under way */
-	bool late_release;	 /* its keeper has not answered in time; it will */
-	bool keeper_ended;	 /* and the region with it */
+	uint64_t acknowledged;	/* last revocation that the owner acknowledged */
+	struct asker wanted_by; /* the last revocation that was asked for on the bus */
+	struct asker asker;	/* of the revocation under way, or the last one */
+	/* app-history.c's; NULL: it is not remembered */
+	struct history_region *history;
+	uint64_t asked_usec; /* when revocation @asked_revocation began; 0: there was none */
+	uint64_t asked_revocation;
+	uint64_t warm_usec; /* when the prefetch that is under way began */
+	uint64_t comings_second;
+	uint32_t comings; /* and goings of holders in that second */
+	uint32_t comings_untold;
+	uint32_t answers; /* to that revocation */
+	uint32_t unanswered;
+	bool was_degraded;
+	char degraded_told[HISTORY_TEXT_MAX];
+	uint8_t end;			 /* enum region_end: why it ends, once it does */
+	char end_text[HISTORY_TEXT_MAX]; /* more about that, or "" */
+	uint32_t slot;			 /* in its keeper's record; REGION_NO_SLOT: none yet */
+	bool announced;			 /* RegionAdded was sent */
+	bool listed;			 /* by its keeper, in the list that is under way */
+	bool late_release;		 /* its keeper has not answered in time; it will */
+	bool keeper_ended;		 /* and the region with it */
 	/* the same of a change that was refused therefore: it is undone when it is answered */
 	bool late_change;
 	struct region_measure measure;

@@ -85,6 +85,7 @@ struct bus {
 	struct found_job found_job;
 	struct found_session found_session;
 	struct ended ended;
+	bool history_due; /* somebody is to be told of what is new in the history */
 };
 
 /* --- message.c */
@@ -355,6 +356,8 @@ struct listing {
 
 struct listing_kind {
 	const char *item; /* type of the array's items */
+	/* What stands before the array; NULL: nothing. */
+	int (*begin)(struct bus *b, struct listing *l);
 	/* Appends some, until @until_usec. 1: there is more to look at, 0: that was all. */
 	int (*look)(struct bus *b, struct listing *l, uint32_t uid, uint64_t until_usec);
 	void (*free)(struct listing *l);
@@ -370,6 +373,12 @@ void listings_drop(struct bus *b, struct client *c);
 
 int method_list(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int method_find_holders(sd_bus_message *m, void *userdata, sd_bus_error *error);
+
+/* --- manager-history.c */
+
+int method_get_history(sd_bus_message *m, void *userdata, sd_bus_error *error);
+/* Tells who waits for it what is due. Returns when the next is. */
+uint64_t history_work(struct bus *b);
 
 /* --- manager-files.c */
 

@@ -616,7 +616,9 @@ void bus_tell_removed(struct bus *b, const struct region_view *v, enum region_en
 
 uint64_t bus_work(struct bus *b)
 {
-	uint64_t wanted = news_work(b), clients = clients_work(b);
+	uint64_t wanted = news_work(b), clients = clients_work(b), history = history_work(b);
 
+	if (history < wanted)
+		wanted = history;
 	return listings_work(b) ? 0 : wanted < clients ? wanted : clients;
 }

@@ -29,6 +29,7 @@
 #include "core/region.h"
 #include "core/registry.h"
 #include "counters.h"
+#include "history/history.h"
 #include "keeper-state.h"
 
 struct bus;
@@ -84,6 +85,12 @@ struct client {
 	uint32_t uid;
 	uint32_t pid; /* for the log and FindHolders */
 	bool subscribed;
+	bool follows;	       /* is told of what is new in the history */
+	uint64_t history_seen; /* the newest event it was told of, */
+	uint64_t history_told; /* when, */
+	uint64_t history_news; /* and the newest that it may know of */
+	struct asker asker;    /* client_asker(): the process, as of @asker_usec */
+	uint64_t asker_usec;
 	uint64_t began; /* when process @pid started, as its stat file has it; 0: unknown */
 	uint64_t told;	/* the last signal it was sent */
 	uint64_t signals_sent;
@@ -188,7 +195,9 @@ struct manager_view {
 	uint64_t max_bytes_per_tenant;
 	uint64_t revoke_limit_usec;
 	bool draining;
-	const char *drain_reason; /* borrowed */
+	const char *drain_reason;    /* borrowed */
+	uint64_t history_since_usec; /* CLOCK_REALTIME */
+	uint64_t history_oldest_usec;
 };
 
 #define REGION_NAME_MAX 65 /* bytes, with the terminating zero */
@@ -366,10 +375,10 @@ struct dax_request {
 
 /* One holder of one region, for FindHolders. Texts are borrowed. */
 struct holder_view {
-	const char *kind;	     /* "owner", "client", "peer" or "none" */
-	const struct client *client; /* owner and client; the bus adds pid and cgroup */
-	const char *address;	     /* peer */
-	enum region_access access;   /* peer */
+	const char *kind;	   /* "owner", "client", "peer" or "none" */
+	struct client *client;	   /* owner and client; the bus adds pid and cgroup */
+	const char *address;	   /* peer */
+	enum region_access access; /* peer */
 	uint64_t since_usec;
 	uint64_t
 		/*
@@ -493,6 +502,10 @@ struct bus_handlers {
 	/* Calls @add for each holder of the region, and with kind "none" if it has none. */
 	void (*each_holder)(void *userdata, uint64_t id,
 			    void (*add)(void *to, const struct holder_view *h), void *to);
+	/* As history_next(). */
+	const struct history_event *(*next_event)(void *userdata, const struct history_filter *f,
+						  uint64_t after,
+						  const struct history_region **ret_region);
 	/* The caller is authorized. */
 	int (*evict)(void *userdata, struct client *c, const struct evict_request *q,
 		     struct call *call, struct failure *ret);
@@ -553,6 +566,8 @@ void bus_freep(struct bus **b);
  */
 int bus_settle(struct bus *b);
 int bus_acquire_name(struct bus *b);
+/* Its process, for people: as it was a second ago at the most, or when it was last seen. */
+const struct asker *client_asker(struct client *c);
 /* How many joins all clients of this one's uid have, and one more or less of them. */
 uint32_t client_user_joins(const struct client *c);
 void client_count_join(struct client *c, int32_t more);
@@ -625,6 +640,11 @@ void bus_forget_changes(struct bus *b, struct region_news *news);
 void bus_tell_asked(struct bus *b, const struct region_view *v);
 void bus_tell_settled(struct bus *b, const struct region_view *v, uint64_t revocation,
 		      enum revocation_outcome outcome);
+/*
+ * There is an event of this number of a region of @t: HistoryAdded to who follows and may see it,
+ * at once, or together with later ones if it was told just now.
+ */
+void bus_tell_history(struct bus *b, const struct tenant *t, uint64_t number);
 void bus_tell_added(struct bus *b, const struct region_view *v);
 void bus_tell_removed(struct bus *b, const struct region_view *v, enum region_end why);
 /*

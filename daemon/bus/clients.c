@@ -110,6 +110,24 @@ bool process_cgroup(uint32_t pid, uint64_t began, char *ret_cgroup, size_t cgrou
 	return there;
 }
 
+/* How long what is known of a process is good enough: many calls may ask. */
+#define ASKER_USEC USEC_PER_SEC
+
+const struct asker *client_asker(struct client *c)
+{
+	uint64_t now = now_monotonic_usec();
+	struct asker seen;
+
+	if (c->asker.pid && now - c->asker_usec < ASKER_USEC)
+		return &c->asker;
+	asker_look(&seen, c->pid, c->uid, c->began);
+	c->asker_usec = now;
+	/* of one that has ended what was known stays */
+	if (*seen.comm || !c->asker.pid)
+		c->asker = seen;
+	return &c->asker;
+}
+
 static int add_client(struct bus *b, const char *name, uint32_t uid, uint32_t pid,
 		      struct client **ret)
 {

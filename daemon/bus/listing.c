@@ -14,10 +14,12 @@
 /* What one slice may take. */
 #define SLICE_USEC 1000
 
-static int begin(struct listing *l)
+static int begin(struct bus *b, struct listing *l)
 {
 	int r = call_new_reply(l->call, &l->reply);
 
+	if (r >= 0 && l->kind->begin)
+		r = l->kind->begin(b, l);
 	return r < 0 ? r : sd_bus_message_open_container(l->reply, 'a', l->kind->item);
 }
 
@@ -34,7 +36,7 @@ static void drop(struct bus *b, struct client_user *u, struct listing *l)
 static void take_turn(struct bus *b, struct client_user *u)
 {
 	struct listing *l = TAILQ_FIRST(&u->listings);
-	int r = l->reply ? 0 : begin(l);
+	int r = l->reply ? 0 : begin(b, l);
 
 	if (r >= 0)
 		r = l->kind->look(b, l, u->uid, now_monotonic_usec() + SLICE_USEC);

@@ -156,6 +156,10 @@ const sd_bus_vtable manager_vtable[] = {
 				ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("FindHolders", SD_BUS_ARGS("h", fd),
 				SD_BUS_RESULT("aa{sv}", holders), method_find_holders, ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS(
+		"GetHistory", SD_BUS_ARGS("a{sv}", filter),
+		SD_BUS_RESULT("t", since_usec, "t", oldest_usec, "a(tttsa{sv})", events),
+		method_get_history, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("Evict", SD_BUS_ARGS("h", fd, "a{sv}", options),
 				SD_BUS_RESULT("u", regions), method_evict, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("EnforceLimits", SD_BUS_ARGS("a{sv}", options),
@@ -190,6 +194,7 @@ const sd_bus_vtable manager_vtable[] = {
 	SD_BUS_SIGNAL_WITH_ARGS("RegionAdded", SD_BUS_ARGS("t", id, "o", region), 0),
 	SD_BUS_SIGNAL_WITH_ARGS("RegionRemoved",
 				SD_BUS_ARGS("t", id, "o", region, "s", reason, "s", text), 0),
+	SD_BUS_SIGNAL_WITH_ARGS("HistoryAdded", SD_BUS_ARGS("t", newest), 0),
 	SD_BUS_SIGNAL_WITH_ARGS("SessionAdded", SD_BUS_ARGS("o", session), 0),
 	SD_BUS_SIGNAL_WITH_ARGS("SessionRemoved", SD_BUS_ARGS("o", session, "s", reason), 0),
 	SD_BUS_SIGNAL_WITH_ARGS("SignalsLost", SD_BUS_ARGS("t", signals), 0),

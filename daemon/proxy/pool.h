@@ -109,9 +109,9 @@ struct pool_handlers {
 	void (*estranged)(void *userdata, struct proxy *k);
 	/*
 	 * Its keeper has ended, nothing comes from it any more; the proxy is freed afterwards. Its
-	 * operations were answered before.
+	 * operations were answered before. @why: for people.
 	 */
-	void (*gone)(void *userdata, struct proxy *k);
+	void (*gone)(void *userdata, struct proxy *k, const char *why);
 	/*
 	 * All that pool_adopt() found came through, or will not; or the time for it is over (@all
 	 * false).

@@ -197,7 +197,7 @@ static void remove_for(struct proxy *k, const struct failure *why)
 	end_start(k);
 	LIST_REMOVE(k, keepers);
 	proxy_answer_all(k, why->code, why->text);
-	k->set->handlers->gone(k->set->userdata, k);
+	k->set->handlers->gone(k->set->userdata, k, why->text);
 	proxy_came_through(k);
 	proxy_free(k);
 }

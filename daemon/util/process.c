@@ -84,8 +84,7 @@ bool process_is_over(pid_t pid, uint64_t start)
 	return over;
 }
 
-/* The path in the unified hierarchy, which begins with a slash. */
-static bool read_cgroup(pid_t pid, char *ret, size_t size)
+bool process_read_cgroup(pid_t pid, char *ret, size_t size)
 {
 	char path[64], line[PATH_MAX + 8];
 	bool found = false;
@@ -109,7 +108,7 @@ bool process_is_frozen(pid_t pid, uint64_t start)
 	char cgroup[PATH_MAX], path[PATH_MAX + 64], line[64];
 	bool frozen = false;
 
-	if (!start || !read_cgroup(pid, cgroup, sizeof(cgroup)))
+	if (!start || !process_read_cgroup(pid, cgroup, sizeof(cgroup)))
 		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(roots) && !frozen; i++) {
 		FILE *f;

@@ -10,6 +10,7 @@
 #define RDMAREG_PROCESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -26,5 +27,10 @@ bool process_is_over(pid_t pid, uint64_t start);
  * Asks the kernel alone: no file of a filesystem on storage is read.
  */
 bool process_is_frozen(pid_t pid, uint64_t start);
+/*
+ * Its path in the unified hierarchy, which begins with a slash, as the kernel has it: any byte but
+ * a newline. False: it has none there, it cannot be seen, or it does not fit.
+ */
+bool process_read_cgroup(pid_t pid, char *ret, size_t size);
 
 #endif

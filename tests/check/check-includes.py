@@ -5,15 +5,16 @@
 #
 #   util      itself
 #   core      util, proto/names.h; and no system header that could do I/O or read a clock
+#   history   what happened, as an adapter tells it: util, proto/names.h
 #   selftest  util
-#   bus       an adapter: core, util, proto
+#   bus       an adapter: core, history, util, proto
 #   metrics   numbers, their page and its socket: util, proto/names.h
 #   gate      a process of its own: util, proto/names.h
 #   dax       an adapter that is asked and tells nothing by itself: util
 #   keeper    each module (a folder below, or files with a common stem) is an adapter: core, util, selftest, proto.
 #             KEEPER_GLUE brings them together and sees them all; KEEPER_SHARED is vocabulary and the threads that they have in common
 #   proxy     the daemon's side of keepers: core, util, proto, and of the arbiter the settings
-#   arbiter   brings core and bus together and sees all but the keeper, and of the self-test what it found out (quirks.h, adapters.h),
+#   arbiter   brings core, history and bus together and sees all but the keeper, and of the self-test what it found out (quirks.h, adapters.h),
 #             and of the gate's process what is said between them (gate-channel.h)
 #   client    a library of its own, under another licence: proto. Its halves owner/ and peer/ do not know each other; both
 #             see include/, the public headers, and common/; ctl/, the command, sees what every program sees
@@ -30,14 +31,15 @@ KEEPER_SHARED = {"clock", "worker"}
 SEES = {
     "daemon/util": {"config.h"},
     "daemon/core": {"daemon/util", "proto/names.h"},
-    "daemon/bus": {"daemon/core", "daemon/util", "proto", "config.h"},
+    "daemon/history": {"daemon/util", "proto/names.h"},
+    "daemon/bus": {"daemon/core", "daemon/history", "daemon/util", "proto", "config.h"},
     "daemon/dax": {"daemon/util", "config.h"},
     "daemon/gate": {"daemon/util", "proto/names.h"},
     "daemon/metrics": {"daemon/util", "proto/names.h", "config.h"},
     "daemon/selftest": {"daemon/util", "config.h"},
     "daemon/keeper": {"daemon/core", "daemon/util", "daemon/selftest", "proto", "config.h"},
     "daemon/proxy": {"daemon/core", "daemon/util", "daemon/selftest/quirks.h", "daemon/arbiter/settings.h", "proto", "config.h"},
-    "daemon/arbiter": {"daemon/core", "daemon/metrics", "daemon/util", "daemon/bus", "daemon/proxy", "daemon/dax", "daemon/selftest/quirks.h", "daemon/selftest/adapters.h", "daemon/gate/gate-channel.h", "proto", "config.h"},
+    "daemon/arbiter": {"daemon/core", "daemon/history", "daemon/metrics", "daemon/util", "daemon/bus", "daemon/proxy", "daemon/dax", "daemon/selftest/quirks.h", "daemon/selftest/adapters.h", "daemon/gate/gate-channel.h", "proto", "config.h"},
     "client/include": set(),
     "client/common": {"client/include", "proto", "config.h"},
     "client/owner": {"client/common", "client/include", "proto", "config.h"},

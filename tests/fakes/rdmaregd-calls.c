@@ -448,6 +448,44 @@ static int on_replace_keeper(sd_bus_message *call, void *userdata, sd_bus_error 
 				 "keeper %s cannot be replaced: it is foreign", name);
 }
 
+/* A revocation of region 7; after it an event that makes no sense, if region 13 is asked for. */
+static int on_get_history(sd_bus_message *call, void *userdata, sd_bus_error *error)
+{
+	static const uint64_t first = 100;
+	sd_bus_message *m;
+
+	(void)userdata;
+	(void)error;
+	mock_take_options(call);
+	assert(sd_bus_message_new_method_return(call, &m) >= 0);
+	assert(sd_bus_message_append(m, "tt", UINT64_C(1000000), UINT64_C(2000000)) >= 0);
+	assert(sd_bus_message_open_container(m, 'a', "(tttsa{sv})") >= 0);
+	if (option_number("after", 0) < first)
+		assert(sd_bus_message_append(
+			       m, "(tttsa{sv})", first, UINT64_C(3000000), UINT64_C(7), "asked", 10,
+			       "uid", "u", 1000, "session", "s", "job.7", "path", "s", "/data/a",
+			       "revocation", "t", UINT64_C(3), "cause", "s", "truncate", "length",
+			       "t", UINT64_C(4096), "holders", "u", 2, "pid", "u", 4711, "comm",
+			       "s", "dd<b>", "newer", "as", 1, "x") >= 0);
+	if (option_number("after", 0) < first + 1)
+		assert(sd_bus_message_append(m, "(tttsa{sv})", first + 1, UINT64_C(3100000),
+					     UINT64_C(7), "unanswered", 4, "revocation", "t",
+					     UINT64_C(3), "holder", "s", "peer", "address", "s",
+					     "10.0.0.2", "delay_usec", "t", UINT64_C(100000)) >= 0);
+	if (option_number("after", 0) < first + 2)
+		assert(sd_bus_message_append(m, "(tttsa{sv})", first + 2, UINT64_C(3200000),
+					     UINT64_C(7), "given-back", 3, "revocation", "t",
+					     UINT64_C(3), "delay_usec", "t", UINT64_C(1300000),
+					     "forced", "b", 1) >= 0);
+	if (option_number("region", 0) == 13)
+		assert(sd_bus_message_append(m, "(tttsa{sv})", first + 3, UINT64_C(1), UINT64_C(0),
+					     "asked", 0) >= 0);
+	assert(sd_bus_message_close_container(m) >= 0);
+	assert(sd_bus_send(NULL, m, NULL) >= 0);
+	sd_bus_message_unref(m);
+	return 1;
+}
+
 static int on_find_holders(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
 	sd_bus_message *m;
@@ -660,6 +698,8 @@ const sd_bus_vtable mock_manager[] = {
 	SD_BUS_METHOD("ListKeepers", "a{sv}", "aa{sv}", on_list_keepers,
 		      SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("ReplaceKeeper", "sa{sv}", "u", on_replace_keeper,
+		      SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("GetHistory", "a{sv}", "tta(tttsa{sv})", on_get_history,
 		      SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("FindHolders", "h", "aa{sv}", on_find_holders, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Evict", "ha{sv}", "u", on_evict, SD_BUS_VTABLE_UNPRIVILEGED),

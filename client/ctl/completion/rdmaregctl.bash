@@ -38,6 +38,7 @@ _rdmaregctl() {
 		[drain]='--reason'
 		[undrain]=''
 		[who]=''
+		[history]='--follow --svg --revocation'
 		[devices]=''
 		[dax-create]='--region'
 		[dax-destroy]=''
@@ -118,7 +119,7 @@ _rdmaregctl() {
 			mapfile -t COMPREPLY < <(compgen -W "$(_rdmaregctl_sessions)" -- "$current") ;;
 		selftest)
 			mapfile -t COMPREPLY < <(compgen -W "$(ls /sys/class/infiniband 2>/dev/null)" -- "$current") ;;
-		register | put | get | who | evict | config*)
+		register | put | get | who | history | evict | config*)
 			compopt -o filenames
 			mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
 		esac

@@ -113,6 +113,18 @@ static const struct {
 	{ "who /nonexistent", 3, "No such file" },
 	{ "who /", 1, "looking for holders of /: " },
 	{ "who / --verbose", 2, "no such option" },
+	{ "history 1 2", 2, "usage" },
+	{ "history 0", 2, "not the number of a region" },
+	{ "history 99999999999999999999", 2, "not the number of a region" },
+	{ "history ''", 3, "No such file" },
+	{ "history no-such-file", 3, "no-such-file: No such file" },
+	{ "history ./no/such/file", 3, "No such file" },
+	{ "history default/nothing", 3, "there is no region 'nothing'" },
+	{ "history 7 --svg --json", 2, "--svg is a picture" },
+	{ "history 7 --svg --follow", 2, "--svg is a picture" },
+	{ "history 7 --svg --revocation 4", 3, "there is no revocation 4 in the history" },
+	{ "history --revocation 0", 2, "expected a whole number above 0" },
+	{ "history 13", 1, "not understood" },
 	{ "join", 2, "usage" },
 	{ "join -- -7", 2, "not the number of a region" },
 	{ "register /proc/self/exe --uid no-such-user", 3, "there is no such user" },
@@ -363,6 +375,24 @@ static void test_keepers(void)
 	assert(run_ctl("keeper list 1") == 2 && run_ctl("keeper") == 2);
 }
 
+static void test_history(void)
+{
+	assert(run_ctl("history 7") == 0);
+	assert(says("asked: truncate of 4K at 0, by pid 4711 (dd<b>); asked 2 holders"));
+	assert(says("; file /data/a\n") && says("+100ms "));
+	assert(says("unanswered: peer 10.0.0.2 did not acknowledge\n"));
+	assert(says("given-back: whoever asked waited 1.3s, until the last deadline\n"));
+	assert(says("since 19") && says("when rdmaregd was started"));
+	assert(run_ctl("history --no-legend") == 0 && !says("was started"));
+	assert(run_ctl("history 7 --json") == 0 &&
+	       says("{\"since_usec\":1000000,\"oldest_usec\":"));
+	assert(says("\"kind\":\"asked\",\"revocation\":3,\"cause\":\"truncate\""));
+	assert(says("\"comm\":\"dd<b>\"") && says("\"forced\":true"));
+	assert(run_ctl("history 7 --revocation 4 --no-legend") == 0 && !says("asked"));
+	assert(run_ctl("history 7 --svg") == 0 && says("<svg xmlns=") && says("dd&lt;b&gt;"));
+	assert(says("no answer in 100ms") && says("</svg>\n"));
+}
+
 /* What is printed and does not arrive is a failure, and said to be. */
 static void test_output(void)
 {
@@ -381,6 +411,9 @@ static void test_output(void)
 		"set 2 --grace 1s",
 		"who /proc/self/exe",
 		"devices",
+		"history 7",
+		"history 7 --json",
+		"history 7 --svg",
 		"keeper list",
 		"watch",
 		"watch --json",
@@ -677,6 +710,7 @@ int main(int argc, char **argv)
 	test_each_property();
 	test_devices();
 	test_keepers();
+	test_history();
 	test_output();
 	test_colours();
 	test_release();

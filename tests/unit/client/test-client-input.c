@@ -25,6 +25,7 @@ static struct rdmareg *c;
 static struct rdmareg_region *region;
 static struct rdmareg_list *list;
 static struct rdmareg_holders *holders;
+static struct rdmareg_history *history;
 static struct rdmareg_devices *devices;
 static struct rdmareg_keepers *keepers;
 static struct rdmareg_job *job;
@@ -66,6 +67,8 @@ static void test_null_objects(void)
 	struct rdmareg_holders *h = (void *)1;
 	struct rdmareg_devices *d = (void *)1;
 	struct rdmareg_keepers *k = (void *)1;
+	struct rdmareg_history_event happened = { .size = sizeof(happened) };
+	struct rdmareg_history *past = (void *)1;
 	struct rdmareg_job *j = (void *)1;
 	struct rdmareg_imported *i = (void *)1;
 	struct rdmareg_session_info session = { .size = sizeof(session) };
@@ -115,6 +118,8 @@ static void test_null_objects(void)
 	is_null(rdmareg_undrain(NULL), "c");
 	is_null(rdmareg_list_devices(NULL, &d), "c");
 	is_null(rdmareg_devices_next(NULL, &device), "d");
+	is_null(rdmareg_get_history(NULL, NULL, &past, NULL, NULL), "c");
+	is_null(rdmareg_history_next(NULL, &happened), "h");
 	is_null(rdmareg_list_keepers(NULL, NULL, &k), "c");
 	is_null(rdmareg_keepers_next(NULL, &keeper), "l");
 	is_null(rdmareg_replace_keeper(NULL, "1-default-1", NULL, NULL), "c");
@@ -157,6 +162,7 @@ static void test_null_outputs(void)
 	is_null(rdmareg_start_prefetch(region, 0, 0, 0, NULL), "ret");
 	is_null(rdmareg_revoke(region, NULL, NULL), "ret_revocation");
 	is_null(rdmareg_list_devices(c, NULL), "ret");
+	is_null(rdmareg_get_history(c, NULL, NULL, NULL, NULL), "ret");
 	is_null(rdmareg_list_keepers(c, NULL, NULL), "ret");
 	is_null(rdmareg_replace_keeper(c, NULL, NULL, NULL), "name");
 	is_null(rdmareg_dax_create(c, 1, NULL, NULL, NULL, NULL), "ret_fd");
@@ -180,6 +186,7 @@ static void test_null_outputs(void)
 	refused(rdmareg_sync(region, NULL, NULL), EINVAL, "no structure");
 	refused(rdmareg_devices_next(devices, NULL), EINVAL, "no structure");
 	refused(rdmareg_keepers_next(keepers, NULL), EINVAL, "no structure");
+	refused(rdmareg_history_next(history, NULL), EINVAL, "no structure");
 }
 
 /* No such thing has to be free'd, and nothing can be got out of it. */
@@ -281,6 +288,8 @@ static void test_sizes(void)
 		refused(rdmareg_list_keepers(c, options, (void *)&l), EINVAL, "size");
 		refused(rdmareg_replace_keeper(c, "x", options, NULL), EINVAL, "size");
 		refused(rdmareg_keepers_next(keepers, (void *)&any), EINVAL, "size");
+		refused(rdmareg_get_history(c, options, (void *)&l, NULL, NULL), EINVAL, "size");
+		refused(rdmareg_history_next(history, (void *)&any), EINVAL, "size");
 		refused(rdmareg_session_create(c, 1, "x", options), EINVAL, "size");
 		refused(rdmareg_session_get(c, 1, "x", (void *)&any), EINVAL, "size");
 		refused(rdmareg_session_set_limits(c, 1, "x", options), EINVAL, "size");
@@ -312,12 +321,19 @@ static void test_reserved(void)
 	struct rdmareg_sessions_options so = { .size = sizeof(so), .reserved = { [2] = 1 } };
 	struct rdmareg_sessions *s = NULL;
 	struct rdmareg_keepers *k = NULL;
+	struct rdmareg_history_options ho = { .size = sizeof(ho), .reserved = { [2] = 1 } };
+	struct rdmareg_history *past = NULL;
 	struct rdmareg *context = NULL;
 	struct rdmareg_region *r = NULL;
 	int other = -1;
 
 	refused(rdmareg_open(&oo, &context), E2BIG, "reserved");
 	refused(rdmareg_list_keepers(c, &ko, &k), E2BIG, "reserved");
+	refused(rdmareg_get_history(c, &ho, &past, NULL, NULL), E2BIG, "reserved");
+	ho = (struct rdmareg_history_options){ .size = sizeof(ho), .limit = 1025 };
+	refused(rdmareg_get_history(c, &ho, &past, NULL, NULL), EINVAL, "above the largest");
+	ho = (struct rdmareg_history_options){ .size = sizeof(ho), .follow = 2 };
+	refused(rdmareg_get_history(c, &ho, &past, NULL, NULL), EINVAL, "follow");
 	refused(rdmareg_register(c, fd, 0, 0, RDMAREG_ACCESS_READ, &ro, &r), E2BIG, "reserved");
 	refused(rdmareg_register(c, fd, 0, 0, RDMAREG_ACCESS_READ, &ro2, &r), E2BIG, "reserved");
 	refused(rdmareg_configure(region, &co), E2BIG, "reserved");
@@ -476,6 +492,7 @@ int main(void)
 	assert(rdmareg_list(c, NULL, &list) == 0 && rdmareg_list_devices(c, &devices) == 0);
 	assert(rdmareg_find_holders(c, fd, &holders) == 0);
 	assert(rdmareg_list_keepers(c, NULL, &keepers) == 0);
+	assert(rdmareg_get_history(c, NULL, &history, NULL, NULL) == 0);
 	assert(rdmareg_start_prefetch(region, 0, 8192, 0, &job) == 0);
 	assert(rdmareg_session_create(c, 7, "mine", NULL) == 0);
 	assert(rdmareg_session_release(c, 7, "mine", NULL, &released) == 0);
@@ -502,6 +519,7 @@ int main(void)
 	rdmareg_holders_free(holders);
 	rdmareg_devices_free(devices);
 	rdmareg_keepers_free(keepers);
+	assert(!rdmareg_history_free(history) && !rdmareg_history_free(NULL));
 	rdmareg_released_free(released);
 	rdmareg_close(c);
 	close(fd);

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * test-history.c - the rings of the history: what is found in which order, what is lost first, and
+ * who keeps what. No clock: times are what the test says.
+ */
+#undef NDEBUG
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "history/history.h"
+
+#define FIRST 1000
+
+static struct history *history;
+
+static uint64_t add(struct history_region *r, enum history_kind kind, uint64_t revocation)
+{
+	const struct history_event e = { .kind = (uint8_t)kind,
+					 .revocation = revocation,
+					 .real_usec = revocation };
+
+	return history_add(history, r, &e);
+}
+
+static struct history_region *begin(uint64_t region, uint32_t uid, uint64_t inode, const char *path)
+{
+	struct history_region *r = NULL;
+
+	assert(history_begin(history, region, uid, "default", 8, inode, path, &r) == 0 && r);
+	return r;
+}
+
+/* How many there are; they are in order, and all the filter's. */
+static unsigned int count(const struct history_filter *f, uint64_t *ret_first)
+{
+	const struct history_region *of = NULL;
+	const struct history_event *e;
+	uint64_t after = 0;
+	unsigned int n = 0;
+
+	while ((e = history_next(history, f, after, &of))) {
+		assert(e->sequence > after);
+		assert(!f->region || of->region == f->region);
+		assert(!f->has_uid || of->uid == f->uid);
+		if (!n++ && ret_first)
+			*ret_first = e->sequence;
+		after = e->sequence;
+	}
+	return n;
+}
+
+static const struct history_filter all;
+
+static void test_order(void)
+{
+	const struct history_filter mine = { .has_uid = true, .uid = 1 };
+	const struct history_filter number = { .has_file = true, .device = 8, .inode = 21 };
+	const struct history_filter path = { .has_file = true, .path = "/a" };
+	const struct history_filter other = { .has_file = true, .device = 9, .inode = 21 };
+	const struct history_region *of = NULL;
+	struct history_region *a, *b;
+
+	assert(history_new(&history, FIRST) == 0);
+	assert(!history_next(history, &all, 0, &of) && history_oldest_usec(history) == 0);
+	a = begin(7, 1, 21, "/a");
+	b = begin(8, 2, 22, NULL);
+	assert(add(a, HISTORY_REGISTERED, 1) == FIRST);
+	assert(add(b, HISTORY_REGISTERED, 2) == FIRST + 1);
+	assert(add(a, HISTORY_REMOVED, 3) == FIRST + 2);
+	assert(add(NULL, HISTORY_REMOVED, 3) == 0); /* there was no memory for it */
+	assert(count(&all, NULL) == 3 && count(&mine, NULL) == 2);
+	assert(count(&number, NULL) == 2 && count(&path, NULL) == 2 && count(&other, NULL) == 0);
+	/* from the last on, and from behind it; numbers of a daemon before are lower than all */
+	assert(history_next(history, &all, FIRST + 1, &of)->sequence == FIRST + 2);
+	assert(!history_next(history, &all, FIRST + 2, &of));
+	assert(!history_next(history, &all, UINT64_MAX, &of));
+	assert(history_next(history, &all, 1, &of)->sequence == FIRST && of->region == 7);
+	assert(history_oldest_usec(history) == 1);
+	/* it ends, and what is known of it stays with its events */
+	history_end(history, a);
+	assert(count(&path, NULL) == 2);
+	history = history_free(history);
+}
+
+/* A region keeps its last ones, whatever others do; one that ended has the machine's alone. */
+static void test_overflow(void)
+{
+	const struct history_filter quiet = { .region = 1 }, loud = { .region = 2 };
+	const struct history_filter file = { .has_file = true, .device = 8, .inode = 11 };
+	struct history_region *a, *b, *c;
+	const struct history_region *of;
+	uint64_t first = 0;
+
+	assert(history_new(&history, FIRST) == 0);
+	a = begin(1, 1, 11, "/quiet");
+	b = begin(2, 2, 12, "/loud");
+	c = begin(3, 1, 13, "/ended");
+	add(c, HISTORY_REGISTERED, 1);
+	for (int i = 0; i < 10; i++)
+		add(a, HISTORY_EXPORTED, 1);
+	history_end(history, c);
+	for (int i = 0; i < HISTORY_MACHINE; i++)
+		add(b, HISTORY_EXPORTED, 5);
+	assert(count(&all, &first) == HISTORY_MACHINE && first == FIRST + 11);
+	assert(history_oldest_usec(history) == 5);
+	assert(count(&loud, NULL) == HISTORY_MACHINE);
+	assert(count(&quiet, &first) == 10 && first == FIRST + 1);
+	assert(count(&file, NULL) == 10);
+	/* of what all have at once each number is met once */
+	add(a, HISTORY_ASKED, 9);
+	assert(count(&quiet, NULL) == 11);
+	/* the oldest go first */
+	for (int i = 0; i < HISTORY_REGION; i++)
+		add(a, HISTORY_EXPORTED, 10);
+	for (int i = 0; i < HISTORY_MACHINE; i++)
+		add(b, HISTORY_EXPORTED, 11);
+	assert(count(&quiet, &first) == HISTORY_REGION &&
+	       history_next(history, &quiet, 0, &of)->real_usec == 10);
+	history_end(history, a);
+	assert(count(&quiet, NULL) == 0);
+	history_end(history, b);
+	assert(count(&loud, NULL) == HISTORY_MACHINE);
+	history = history_free(history);
+}
+
+/* Thousands come, do one thing and go: what was known of them goes with their events. */
+static void test_many(void)
+{
+	const struct history_filter one = { .region = 9000 }, lost = { .region = 1 };
+
+	assert(history_new(&history, FIRST) == 0);
+	for (uint64_t i = 1; i <= 9000; i++) {
+		struct history_region *r = begin(i, (uint32_t)i, i, "/x");
+
+		add(r, HISTORY_REGISTERED, i);
+		history_end(history, r);
+		history_end(history, i % 2 ? NULL : begin(i + 10000, 1, 1, NULL));
+	}
+	assert(count(&all, NULL) == HISTORY_MACHINE);
+	assert(count(&one, NULL) == 1 && count(&lost, NULL) == 0);
+	assert(history_oldest_usec(history) == 9000 - HISTORY_MACHINE + 1);
+	history = history_free(history);
+}
+
+/* Of a cgroup that is too long the end is told, which is where a job stands. */
+static void test_asker(void)
+{
+	char cgroup[400] = "/";
+	struct asker a = { 0 };
+
+	asker_set_cgroup(&a, "/job\n\x1b[31m\xc3\xa4");
+	assert(!strcmp(a.cgroup, "/job??[31m\xc3\xa4"));
+	for (int i = 0; i < 60; i++)
+		strcat(cgroup, "\xc3\xa4x");
+	strcat(cgroup, "/job-7");
+	asker_set_cgroup(&a, cgroup);
+	assert(!strncmp(a.cgroup, "...", 3) && strlen(a.cgroup) < sizeof(a.cgroup));
+	assert(!strcmp(a.cgroup + strlen(a.cgroup) - 6, "/job-7"));
+	assert(((unsigned char)a.cgroup[3] & 0xc0) != 0x80); /* not inside a character */
+	asker_look(&a, 0, ASKER_NO_UID, 0);
+	assert(a.pid == 0 && a.uid == ASKER_NO_UID && !*a.comm);
+	asker_look(&a, UINT32_MAX, ASKER_NO_UID, 0);
+	assert(a.pid == UINT32_MAX && a.uid == ASKER_NO_UID && !*a.comm);
+}
+
+int main(void)
+{
+	test_order();
+	test_overflow();
+	test_many();
+	test_asker();
+	return 0;
+}
