@@ -170,6 +170,7 @@ finish_demo() {
 	held "the kernel's log is clean" kernel_log_clean
 	for row in "${table[@]}"; do printf '   %s\n' "$row"; done
 	echo
+	tell "Not shown here: a job of a scheduler on two nodes, and all the ways in which it can end. See ./run slurm, and docs/slurm.md."
 	if [ $all_held = 0 ]; then echo "All of it held."; else echo "Something did not hold."; fi
 	exit $all_held
 }

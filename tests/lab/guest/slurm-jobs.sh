@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# slurm-jobs.sh - what can happen to jobs with regions, on the Slurm of two nodes: `./run slurm`. The scenario 95-slurm has what fits into
-# continuous integration. After each part nothing is left on either node.
+# slurm-jobs.sh [PART...] - what can happen to jobs with regions, on the Slurm of two nodes: `./run slurm`; all of it, or some parts. The
+# scenario 95-slurm has what fits into continuous integration. After each part nothing is left on either node.
 . /lab/guest/lib.sh
 . /lab/guest/regions.sh
 . /lab/guest/slurm.sh
@@ -25,13 +25,17 @@ zeroes /mnt/xfs/model 4
 goods /mnt/xfs/model
 
 nothing_is_left() { WAIT_SEC=120 check "$1: nothing is left" wait_for slurm_nothing_left; }
-ticket_of() { rdmaregctl --json list | jq -r ".[] | select(.name == \"$1\") | .ticket"; }
 id_of() { rdmaregctl --json list | jq -r ".[] | select(.name == \"$1\") | .id"; }
 lines_of() { grep -c -- "$2" "$1"; } # FILE PATTERN
 
 cat >$RDMAREG_JOBS/hold.sh <<'EOS'
 cp $RDMAREG_TICKETS $RDMAREG_JOBS/tickets.$SLURM_PROCID
 [ $SLURM_PROCID = 1 ] || rdmaregctl --json list | jq '.[0].bytes_warmed' >$RDMAREG_JOBS/warmed
+EOS
+# a batch job that shows the tickets of each of its runs
+cat >$RDMAREG_JOBS/again.sh <<'EOS'
+#!/bin/sh
+srun sh -c 'cp "$RDMAREG_TICKETS" $RDMAREG_JOBS/again.${SLURM_RESTART_COUNT:-0}.$SLURM_PROCID; exec sleep 1000'
 EOS
 # hold_nodes PART [SPEC] - an allocation of both nodes with regions but without a process of its user; its number is in $job.
 hold_nodes() {
@@ -48,9 +52,6 @@ end_job() {
 	nothing_is_left "$1"
 }
 
-# --- warm: what a peer reads first costs what it costs again
-zeroes /mnt/xfs/large 16
-goods /mnt/xfs/large
 first_access() { # OPTION BYTES: the ratio of the 99th percentiles is in $p99, that of all together in $all
 	echo 3 >/proc/sys/vm/drop_caches
 	hold_nodes "first access$1" "/mnt/xfs/large:r$1"
@@ -58,168 +59,217 @@ first_access() { # OPTION BYTES: the ratio of the 99th percentiles is in $p99, t
 	read -r p99 all < <(on_b "$RDMAREG_TESTS/first-access" "$TICKET")
 	end_job "first access$1"
 }
-first_access "" 0
-cold=$p99 all_cold=$all
-first_access ,warm $((16 * MIB))
-echo "# first accesses to second ones, 99th percentile: $p99 with warm, $cold without; all together: $all with warm, $all_cold without"
-rm /mnt/xfs/large
 
-# --- twenty tasks of an array, of one user
-cat >$RDMAREG_JOBS/array.sh <<'EOS'
+# warm: what a peer reads first costs what it costs again
+part_warm() {
+	zeroes /mnt/xfs/large 16
+	goods /mnt/xfs/large
+	first_access "" 0
+	cold=$p99 all_cold=$all
+	first_access ,warm $((16 * MIB))
+	echo "# first accesses to second ones, 99th percentile: $p99 with warm, $cold without; all together: $all with warm, $all_cold without"
+	rm /mnt/xfs/large
+}
+
+# twenty tasks of an array, of one user
+part_array() {
+	cat >$RDMAREG_JOBS/array.sh <<'EOS'
 #!/bin/sh
 srun sh -c 'grep -c " rdmareg://" "$RDMAREG_TICKETS" >$RDMAREG_JOBS/array.$SLURM_ARRAY_TASK_ID'
 EOS
-array=$(as_good sbatch --parsable -D /tmp -o "$RDMAREG_JOBS/array-log.%a" --array=1-20 -N1 -n1 --rdmareg=/mnt/xfs/model:rw,required $RDMAREG_JOBS/array.sh)
-WAIT_SEC=400 check "array: all of it ends" wait_for job_over "$array"
-expect_equal "array: each of 20 had its ticket" 20 "$(cat $RDMAREG_JOBS/array.* | grep -cx 1)"
-# of those that had none, the reason
-for i in $(seq 20); do
-	[ "$(cat "$RDMAREG_JOBS/array.$i" 2>/dev/null)" = 1 ] || sed "s/^/# array task $i: /" "$RDMAREG_JOBS/array-log.$i"
-done
-nothing_is_left array
+	array=$(as_good sbatch --parsable -D /tmp -o "$RDMAREG_JOBS/array-log.%a" --array=1-20 -N1 -n1 --rdmareg=/mnt/xfs/model:rw,required $RDMAREG_JOBS/array.sh)
+	WAIT_SEC=1200 check "array: all of it ends" wait_for job_over "$array"
+	expect_equal "array: each of 20 had its ticket" 20 "$(cat $RDMAREG_JOBS/array.* | grep -cx 1)"
+	# of those that had none, the reason
+	for i in $(seq 20); do
+		[ "$(cat "$RDMAREG_JOBS/array.$i" 2>/dev/null)" = 1 ] || sed "s/^/# array task $i: /" "$RDMAREG_JOBS/array-log.$i"
+	done
+	nothing_is_left array
+}
 
-# --- requeued: the number of the job stays, its tickets do not
-cat >$RDMAREG_JOBS/again.sh <<'EOS'
-#!/bin/sh
-srun sh -c 'cp "$RDMAREG_TICKETS" $RDMAREG_JOBS/again.${SLURM_RESTART_COUNT:-0}.$SLURM_PROCID; exec sleep 1000'
-EOS
-job=$(as_good sbatch --parsable --requeue -D /tmp -o /dev/null -N2 --rdmareg=/mnt/xfs/model:rw,required $RDMAREG_JOBS/again.sh)
-check "requeue: it runs" wait_for test -s $RDMAREG_JOBS/again.0.0 -a -s $RDMAREG_JOBS/again.0.1
-check "requeue" as_good scontrol requeue "$job"
-WAIT_SEC=300 check "requeue: it runs again" wait_for test -s $RDMAREG_JOBS/again.1.0 -a -s $RDMAREG_JOBS/again.1.1
-check "requeue: with tickets of its own" sh -c "! cmp -s $RDMAREG_JOBS/again.0.0 $RDMAREG_JOBS/again.1.0"
-expect_equal "requeue: of both nodes" 2 "$(lines_of $RDMAREG_JOBS/again.1.0 ' rdmareg://')"
-end_job requeue
+# requeued: the number of the job stays, its tickets do not
+part_requeue() {
+	job=$(as_good sbatch --parsable --requeue -D /tmp -o /dev/null -N2 --rdmareg=/mnt/xfs/model:rw,required $RDMAREG_JOBS/again.sh)
+	check "requeue: it runs" wait_for test -s $RDMAREG_JOBS/again.0.0 -a -s $RDMAREG_JOBS/again.0.1
+	check "requeue" as_good scontrol requeue "$job"
+	WAIT_SEC=300 check "requeue: it runs again" wait_for test -s $RDMAREG_JOBS/again.1.0 -a -s $RDMAREG_JOBS/again.1.1
+	check "requeue: with tickets of its own" sh -c "! cmp -s $RDMAREG_JOBS/again.0.0 $RDMAREG_JOBS/again.1.0"
+	expect_equal "requeue: of both nodes" 2 "$(lines_of $RDMAREG_JOBS/again.1.0 ' rdmareg://')"
+	end_job requeue
+}
 
-# --- the time limit
-as_good srun -D /tmp -N2 --time=1 --rdmareg=/mnt/xfs/model:rw sleep 1000 >/dev/null 2>&1
-nothing_is_left "time limit"
+# the time limit
+part_time_limit() {
+	as_good srun -D /tmp -N2 --time=1 --rdmareg=/mnt/xfs/model:rw sleep 1000 >/dev/null 2>&1
+	nothing_is_left "time limit"
+}
 
-# --- rdmaregd does not run on one node: the prolog there fails softly, and so does the job, unless it needs the region
-systemctl stop lab-rdmaregd-b
-as_good srun -D /tmp -N2 --rdmareg=/mnt/xfs/model:rw,name=model sh -c 'cp $RDMAREG_TICKETS $RDMAREG_JOBS/half.$SLURM_PROCID'
-expect_equal "prolog without a daemon: the job runs on both nodes, with the ticket of one" "1 1" \
-	"$(lines_of $RDMAREG_JOBS/half.0 ' rdmareg://') $(lines_of $RDMAREG_JOBS/half.1 ' rdmareg://')"
-check "prolog without a daemon: and with the reason of the other" grep "^# node 1 of the step, node-b: region model failed: ." $RDMAREG_JOBS/half.0
-as_good srun -D /tmp -N2 --rdmareg=/mnt/xfs/model:rw,required touch $RDMAREG_JOBS/ran.required >/run/lab/required 2>&1
-check "prolog without a daemon: what requires both does not run" test ! -e $RDMAREG_JOBS/ran.required
-expect_equal "prolog without a daemon: and says so, on both" 2 "$(lines_of /run/lab/required 'requires a region that is missing')"
-check "prolog without a daemon: no node is drained" wait_for nodes_idle
-check "prolog without a daemon: the daemon is started" start_rdmaregd_b
-nothing_is_left "prolog without a daemon"
+# rdmaregd does not run on one node: the prolog there fails softly, and so does the job, unless it needs the region
+part_no_daemon() {
+	systemctl stop lab-rdmaregd-b
+	as_good srun -D /tmp -N2 --rdmareg=/mnt/xfs/model:rw,name=model sh -c 'cp $RDMAREG_TICKETS $RDMAREG_JOBS/half.$SLURM_PROCID'
+	expect_equal "prolog without a daemon: the job runs on both nodes, with the ticket of one" "1 1" \
+		"$(lines_of $RDMAREG_JOBS/half.0 ' rdmareg://') $(lines_of $RDMAREG_JOBS/half.1 ' rdmareg://')"
+	check "prolog without a daemon: and with the reason of the other" grep "^# node 1 of the step, node-b: region model failed: ." $RDMAREG_JOBS/half.0
+	as_good srun -D /tmp -N2 --rdmareg=/mnt/xfs/model:rw,required touch $RDMAREG_JOBS/ran.required >/run/lab/required 2>&1
+	check "prolog without a daemon: what requires both does not run" test ! -e $RDMAREG_JOBS/ran.required
+	expect_equal "prolog without a daemon: and says so, on both" 2 "$(lines_of /run/lab/required 'requires a region that is missing')"
+	check "prolog without a daemon: no node is drained" wait_for nodes_idle
+	check "prolog without a daemon: the daemon is started" start_rdmaregd_b
+	nothing_is_left "prolog without a daemon"
+}
 
-# --- the site's own prolog fails on one node: Slurm drains it, and puts the job back
-touch $SLURM_STATE/broken.node-b
-job=$(as_good sbatch --parsable --requeue -D /tmp -o /dev/null -N2 --rdmareg=/mnt/xfs/model:rw,required $RDMAREG_JOBS/again.sh)
 drained() { sinfo -h -N -n node-b -o %T | grep -q drain; }
-WAIT_SEC=120 check "broken prolog: the node is drained" wait_for drained
-nothing_is_left "broken prolog"
-rm $SLURM_STATE/broken.node-b
-as_good scancel "$job"
-check "broken prolog: the job is gone" wait_for job_over "$job"
-scontrol update nodename=node-b state=resume
-WAIT_SEC=120 check "broken prolog: both nodes are there again" wait_for nodes_idle
-nothing_is_left "broken prolog, mended"
 
-# --- more memory than the session may have: it follows the job's
-slurm_plugin memory=100%
-as_good srun -D /tmp -N1 -w node-a --mem=64 --rdmareg=memfd:512M,name=much --rdmareg=memfd:1M,name=little \
-	sh -c 'cp $RDMAREG_TICKETS $RDMAREG_JOBS/memory; rdmaregctl --json session show $RDMAREG_SESSION >$RDMAREG_JOBS/memory.session; rdmaregctl list >/dev/null' >/run/lab/memory 2>&1
-expect_equal "memory: the task runs" 0 $?
-check "memory: what does not fit is refused, and named" grep "region much failed: .*MemoryMax" $RDMAREG_JOBS/memory
-check "memory: what fits is there, so no keeper was killed" grep " little rw rdmareg://" $RDMAREG_JOBS/memory
-expect_equal "memory: the session has what the job has" $((64 * MIB)) "$(jq '.[0] // . | .max_memory_bytes' $RDMAREG_JOBS/memory.session)"
-check "memory: nobody was killed" sh -c '! journalctl -q -b -k | grep -i "killed process"'
-slurm_plugin wait=30s
-nothing_is_left memory
+# the site's own prolog fails on one node: Slurm drains it, and puts the job back
+part_broken_prolog() {
+	touch $SLURM_STATE/broken.node-b
+	job=$(as_good sbatch --parsable --requeue -D /tmp -o /dev/null -N2 --rdmareg=/mnt/xfs/model:rw,required $RDMAREG_JOBS/again.sh)
+	WAIT_SEC=120 check "broken prolog: the node is drained" wait_for drained
+	nothing_is_left "broken prolog"
+	rm $SLURM_STATE/broken.node-b
+	as_good scancel "$job"
+	check "broken prolog: the job is gone" wait_for job_over "$job"
+	scontrol update nodename=node-b state=resume
+	WAIT_SEC=120 check "broken prolog: both nodes are there again" wait_for nodes_idle
+	nothing_is_left "broken prolog, mended"
+}
 
-# --- a device of persistent memory
-printf '[limits]\ndax_bytes_per_tenant = 8M\n' >"$RDMAREG_CONFDIR/60-dax.conf"
-rdmaregctl reload
+# more memory than the session may have: it follows the job's
+part_memory() {
+	slurm_plugin memory=100%
+	as_good srun -D /tmp -N1 -w node-a --mem=64 --rdmareg=memfd:512M,name=much --rdmareg=memfd:1M,name=little \
+		sh -c 'cp $RDMAREG_TICKETS $RDMAREG_JOBS/memory; rdmaregctl --json session show $RDMAREG_SESSION >$RDMAREG_JOBS/memory.session; rdmaregctl list >/dev/null' >/run/lab/memory 2>&1
+	expect_equal "memory: the task runs" 0 $?
+	check "memory: what does not fit is refused, and named" grep "region much failed: .*MemoryMax" $RDMAREG_JOBS/memory
+	check "memory: what fits is there, so no keeper was killed" grep " little rw rdmareg://" $RDMAREG_JOBS/memory
+	expect_equal "memory: the session has what the job has" $((64 * MIB)) "$(jq .max_memory_bytes $RDMAREG_JOBS/memory.session)"
+	check "memory: nobody was killed" sh -c '! journalctl -q -b -k | grep -i "killed process"'
+	slurm_plugin wait=30s
+	nothing_is_left memory
+}
+
 free_bytes() { cat "$(hmem)"/dax_region/available_size; }
-whole=$(free_bytes)
-noise $RDMAREG_JOBS/sent 4
-cat >$RDMAREG_JOBS/dax.sh <<'EOS'
+all_is_free() { [ "$(free_bytes)" = "$whole" ]; }
+
+# a device of persistent memory
+part_dax() {
+	printf '[limits]\ndax_bytes_per_tenant = 8M\n' >"$RDMAREG_CONFDIR/60-dax.conf"
+	rdmaregctl reload
+	whole=$(free_bytes)
+	noise $RDMAREG_JOBS/sent 4
+	cat >$RDMAREG_JOBS/dax.sh <<'EOS'
 readlink /proc/self/fd/$RDMAREG_FD_fast
 t=$(awk '$3 == "fast" { print $5 }' "$RDMAREG_TICKETS")
 rdmaregctl put $RDMAREG_JOBS/sent "$t" && rdmaregctl get "$t" $RDMAREG_JOBS/got
 EOS
-as_good srun -D /tmp -N1 -w node-a --rdmareg=dax:4M:rw,required,warm,name=fast sh $RDMAREG_JOBS/dax.sh >/run/lab/dax 2>&1
-expect_equal "dax: the job succeeds" 0 $?
-check "dax: its task has the device" grep -x "/dev/dax[0-9.]*" /run/lab/dax
-check "dax: peers wrote and read it" cmp $RDMAREG_JOBS/sent $RDMAREG_JOBS/got
-nothing_is_left dax
-all_is_free() { [ "$(free_bytes)" = "$whole" ]; }
-check "dax: the device, too" wait_for all_is_free
-rm "$RDMAREG_CONFDIR/60-dax.conf"
-
-# --- slurmd is killed
-hold_nodes "slurmd killed"
-systemctl kill -s KILL --kill-whom=main slurmd-node-b
-slurmd_b_gone() { ! systemctl is-active -q slurmd-node-b; }
-check "slurmd killed: it is gone" wait_for slurmd_b_gone
-expect_equal "slurmd killed: regions stay" 2 "$(regions_of_jobs)"
-check "slurmd killed: another one is started" start_slurmd_b
-end_job "slurmd killed"
-
-# --- rdmaregd is restarted
-hold_nodes "rdmaregd restarted"
-check "rdmaregd restarted" systemctl restart rdmaregd
-check "rdmaregd restarted: a new step finds the regions" as_good srun -D /tmp --jobid="$job" -N2 --rdmareg=/mnt/xfs/model:rw,name=model,required true
-expect_equal "rdmaregd restarted: no region is made anew" 2 "$(regions_of_jobs)"
-check "rdmaregd restarted: an old ticket is good" on_b rdmaregctl get "$TICKET" /tmp/got
-end_job "rdmaregd restarted"
-
-# --- all processes of the user are killed, as many sites do in their epilog
-hold_nodes pkill
-pkill -KILL -U good
-expect_equal "pkill: the regions of a job stay" 2 "$(regions_of_jobs)"
-check "pkill: and are reachable" on_b rdmaregctl get "$TICKET" /tmp/got
-end_job pkill
-
-# --- the epilog runs while the job does, and again
-hold_nodes "early epilog"
-check "early epilog: on one node, twice" slurm_hook job_epilog 2 "$job"
-expect_equal "early epilog: the other node's region stays" 1 "$(regions_of_jobs)"
-end_job "early epilog"
-
-# --- a job that is suspended: its regions stay, and nobody waits for its holders
-job=$(as_good sbatch --parsable -D /tmp -o /dev/null -N1 -w node-a --rdmareg=/mnt/xfs/model:rw,grace=10s,name=model \
-	--wrap 'srun sh -c "exec rdmaregctl join $RDMAREG_SESSION/model --ignore-revocations"')
-held() { region_is "$(id_of model)" clients 1; }
-check "suspended: it runs, and holds its region" wait_for held
-check "suspended" scontrol suspend "$job"
-check "suspended: Slurm says so" wait_for job_is "$job" SUSPENDED
-truncate_file /mnt/xfs/model 1M as_good
-check "suspended: the truncate did not wait for it ($took ms)" grep -q "is frozen and cannot answer" <(product_log)
-expect_equal "suspended: the region stays" 1 "$(rdmaregctl --json list | jq length)"
-scontrol resume "$job"
-check "suspended: it goes on" wait_for job_is "$job" RUNNING
-end_job suspended
-
-# --- what the hooks cost, as ratios: a process that loads the plugin and calls it, to one that calls nothing
-median_usec() { # COMMAND...
-	local i begin
-	for i in 1 2 3 4 5 6 7; do
-		begin=$(date +%s%N)
-		"$@" >/dev/null 2>&1
-		echo $((($(date +%s%N) - begin) / 1000))
-	done | sort -n | sed -n 4p
+	as_good srun -D /tmp -N1 -w node-a --rdmareg=dax:4M:rw,required,warm,name=fast sh $RDMAREG_JOBS/dax.sh >/run/lab/dax 2>&1
+	expect_equal "dax: the job succeeds" 0 $?
+	check "dax: its task has the device" grep -x "/dev/dax[0-9.]*" /run/lab/dax
+	check "dax: peers wrote and read it" cmp $RDMAREG_JOBS/sent $RDMAREG_JOBS/got
+	nothing_is_left dax
+	check "dax: the device, too" wait_for all_is_free
+	rm "$RDMAREG_CONFDIR/60-dax.conf"
 }
-ratio() { jq -n "$2 * 100 / $1 | round / 100"; }
-nothing=$(median_usec slurm_hook nothing 1 7)
-export SPANK_RDMAREG=1
-prolog=$(median_usec slurm_hook job_prolog 1 7)
-unset SPANK_RDMAREG
-slurm_hook job_epilog 1 7 >/dev/null
-epilog=$(median_usec slurm_hook job_epilog 1 7)
-echo "# a process with a hook that does nothing: 1"
-echo "# with the prolog of a job with regions: $(ratio "$nothing" "$prolog")"
-echo "# with the epilog of a job without regions: $(ratio "$nothing" "$epilog")"
-plain=$(median_usec as_good srun -D /tmp -N2 true)
-with=$(median_usec as_good srun -D /tmp -N2 --rdmareg=/mnt/xfs/model:rw true)
-echo "# srun of two nodes without a region: 1; with one: $(ratio "$plain" "$with")"
-nothing_is_left "measured jobs"
+
+slurmd_b_gone() { ! systemctl is-active -q slurmd-node-b; }
+
+# slurmd is killed
+part_slurmd_killed() {
+	hold_nodes "slurmd killed"
+	systemctl kill -s KILL --kill-whom=main slurmd-node-b
+	check "slurmd killed: it is gone" wait_for slurmd_b_gone
+	expect_equal "slurmd killed: regions stay" 2 "$(regions_of_jobs)"
+	check "slurmd killed: another one is started" start_slurmd_b
+	end_job "slurmd killed"
+}
+
+# rdmaregd is restarted
+part_restart() {
+	hold_nodes "rdmaregd restarted"
+	check "rdmaregd restarted" systemctl restart rdmaregd
+	check "rdmaregd restarted: a new step finds the regions" as_good srun -D /tmp --jobid="$job" -N2 --rdmareg=/mnt/xfs/model:rw,name=model,required true
+	expect_equal "rdmaregd restarted: no region is made anew" 2 "$(regions_of_jobs)"
+	check "rdmaregd restarted: an old ticket is good" on_b rdmaregctl get "$TICKET" /tmp/got
+	end_job "rdmaregd restarted"
+}
+
+# all processes of the user are killed, as many sites do in their epilog
+part_pkill() {
+	hold_nodes pkill
+	pkill -KILL -U good
+	expect_equal "pkill: the regions of a job stay" 2 "$(regions_of_jobs)"
+	check "pkill: and are reachable" on_b rdmaregctl get "$TICKET" /tmp/got
+	end_job pkill
+}
+
+# the epilog runs while the job does, and again
+part_early_epilog() {
+	hold_nodes "early epilog"
+	check "early epilog: on one node, twice" slurm_hook job_epilog 2 "$job"
+	expect_equal "early epilog: the other node's region stays" 1 "$(regions_of_jobs)"
+	end_job "early epilog"
+}
+
+held() { region_is "$(id_of model)" clients 1; }
+frozen_is_known() { product_log | grep -q "is frozen and cannot answer"; }
+
+# a job that is suspended: its regions stay, and nobody waits for its holders
+part_suspended() {
+	job=$(as_good sbatch --parsable -D /tmp -o /dev/null -N1 -w node-a --rdmareg=/mnt/xfs/model:rw,grace=10s,name=model \
+		--wrap 'srun sh -c "exec rdmaregctl join $RDMAREG_SESSION/model --ignore-revocations"')
+	check "suspended: it runs, and holds its region" wait_for held
+	check "suspended" scontrol suspend "$job"
+	check "suspended: Slurm says so" wait_for job_is "$job" SUSPENDED
+	# shellcheck disable=SC2086
+	truncate_file /mnt/xfs/model 1M $AS_GOOD
+	check "suspended: the truncate did not wait for it ($took ms)" wait_for frozen_is_known
+	expect_equal "suspended: the region stays" 1 "$(rdmaregctl --json list | jq length)"
+	scontrol resume "$job"
+	check "suspended: it goes on" wait_for job_is "$job" RUNNING
+	end_job suspended
+}
+
+# took_usec NAME COMMAND... - one more time in a file of that name.
+took_usec() {
+	local name=$1 begin
+	shift
+	begin=$(date +%s%N)
+	"$@" >/dev/null 2>&1
+	echo $((($(date +%s%N) - begin) / 1000)) >>"/run/lab/took.$name"
+}
+median() { sort -n "/run/lab/took.$1" | sed -n 5p; }
+ratio() { jq -n "$(median "$1") * 100 / $(median "$2") | round / 100"; }
+prolog_of() { SPANK_RDMAREG=1 slurm_hook job_prolog 1 "$1"; }
+
+# what the hooks cost, as ratios: a process that loads the plugin and calls one, to a process that loads it and calls none; in turns, because
+# the machine may be busy with other things
+part_hooks() {
+	local job
+	rm -f /run/lab/took.*
+	for job in 901 902 903 904 905 906 907 908 909; do
+		took_usec nothing slurm_hook nothing 1 $job
+		took_usec prolog prolog_of $job
+		took_usec epilog slurm_hook job_epilog 1 $job
+		took_usec idle slurm_hook job_epilog 1 $job
+		took_usec plain as_good srun -D /tmp -N2 true
+		took_usec with as_good srun -D /tmp -N2 --rdmareg=/mnt/xfs/model:rw true
+	done
+	echo "# a process with a hook that does nothing: 1"
+	echo "# with the prolog of a job with regions: $(ratio prolog nothing); of one without: it does nothing"
+	echo "# with the epilog of such a job: $(ratio epilog nothing); of one without: $(ratio idle nothing)"
+	echo "# srun of two nodes without a region: 1; with one: $(ratio with plain)"
+	nothing_is_left "measured jobs"
+}
+
+parts="warm array requeue time_limit no_daemon broken_prolog memory dax slurmd_killed restart pkill early_epilog suspended hooks"
+# shellcheck disable=SC2086
+[ $# -gt 0 ] || set -- $parts
+for part; do
+	[[ " $parts " = *" $part "* ]] || { not_ok "there is no part '$part'; there are: $parts"; continue; }
+	echo "# $part"
+	part_$part
+done
 [ "$LAB_FAILED" = 0 ] || slurm_log 200 | sed 's/^/# /'
 slurm_down
 finish
