@@ -404,7 +404,7 @@ static void limit_memory(spank_t sp, const struct settings *s)
 	    spank_get_item(sp, S_JOB_ALLOC_MEM, &mib) != ESPANK_SUCCESS || !mib ||
 	    mib > UINT64_MAX >> 31)
 		return;
-	limits.memory_bytes = (mib << 20) / 100 * s->memory_percent;
+	limits.memory_bytes = (mib * s->memory_percent << 20) / 100;
 	if (limits.memory_bytes < SESSION_MEMORY_MIN)
 		limits.memory_bytes = SESSION_MEMORY_MIN;
 	snprintf(session, sizeof(session), "slurm.%u", job);

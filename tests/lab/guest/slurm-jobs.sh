@@ -212,6 +212,8 @@ part_early_epilog() {
 }
 
 held() { region_is "$(id_of model)" clients 1; }
+# Slurm stops the processes first, and freezes them two seconds after it has said that they are suspended
+holder_is_frozen() { grep -qx "frozen 1" "/sys/fs/cgroup$(cut -d: -f3 "/proc/$(pgrep -u good -x rdmaregctl)/cgroup")/cgroup.events"; }
 frozen_is_known() { product_log | grep -q "is frozen and cannot answer"; }
 
 # a job that is suspended: its regions stay, and nobody waits for its holders
@@ -221,6 +223,7 @@ part_suspended() {
 	check "suspended: it runs, and holds its region" wait_for held
 	check "suspended" scontrol suspend "$job"
 	check "suspended: Slurm says so" wait_for job_is "$job" SUSPENDED
+	check "suspended: and freezes it" wait_for holder_is_frozen
 	# shellcheck disable=SC2086
 	truncate_file /mnt/xfs/model 1M $AS_GOOD
 	check "suspended: the truncate did not wait for it ($took ms)" wait_for frozen_is_known

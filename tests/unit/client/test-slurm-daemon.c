@@ -126,6 +126,9 @@ static void test_memory(void)
 	assert(session("slurm.11").max_memory_bytes == 0);
 	assert(!strstr(hook("init_post_opt", 11, "memory=150%"), "rdmareg: "));
 	assert(session("slurm.11").max_memory_bytes == 150 << 20);
+	setenv("PLAYED_MIB", "64", 1);
+	hook("init_post_opt", 11, "memory=100%");
+	assert(session("slurm.11").max_memory_bytes == 64 << 20);
 	hook("init_post_opt", 11, "memory=1%");
 	assert(session("slurm.11").max_memory_bytes == 32 << 20);
 	/* not the user's word, and not of a session that nobody created */
