@@ -225,6 +225,7 @@ static int on_region(struct keeper *k, const struct operation *op, const struct 
 		int error;
 
 		r->gated = m->info.gated;
+		kregion_note_promise(r);
 		error = kregion_configure(r, (enum region_policy)m->info.policy, m->info.grace_usec,
 					  why);
 		if (!error)

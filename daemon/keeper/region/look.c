@@ -89,6 +89,8 @@ struct kregion_blocks {
 		changed_nsec;
 	struct extents *known; /* as of @known_revocation; NULL: none */
 	uint64_t known_revocation;
+	uint64_t known_usec; /* when it was read, or begun to be */
+	uint64_t found_usec;
 	struct extents *found;
 	struct extents_loss loss;
 	int error;
@@ -198,20 +200,39 @@ static void run_look(struct job *job)
 	b->error = read_extents(b);
 }
 
-static void say_bypass(struct kregion *r)
+static bool is_promised(const struct kregion *r)
 {
-	bool promised = r->gated || r->mode == ARBITRATION_LAYOUT_LEASE;
+	return r->gated || r->mode == ARBITRATION_LAYOUT_LEASE;
+}
+
+void kregion_note_promise(struct kregion *r)
+{
+	if (!is_promised(r))
+		r->look.promised_usec = 0;
+	else if (!r->look.promised_usec)
+		r->look.promised_usec = now_monotonic_usec();
+}
+
+/*
+ * It is found after it happened, at any time since the file was seen whole, @whole_usec. A lease
+ * that came in between does not say that somebody passed it.
+ */
+static void say_bypass(struct kregion *r, uint64_t whole_usec)
+{
+	bool promised = r->look.promised_usec && r->look.promised_usec <= whole_usec;
+	const char *remark = promised	      ? ", and nobody was asked"
+			     : is_promised(r) ? ", perhaps while the region had no lease"
+					      : "";
 
 	log_write(promised ? LOG_WARNING : LOG_NOTICE, "region %" PRIu64 ": %s%s (%s)", r->id,
-		  r->look.bypass, promised ? ", and nobody was asked" : "",
-		  r->path[0] ? r->path : "?");
+		  r->look.bypass, remark, r->path[0] ? r->path : "?");
 	if (!r->announced)
 		return;
 	tell_mode(r);
 	tell_length(r);
 }
 
-static void note_loss(struct kregion *r, const struct extents_loss *l)
+static void note_loss(struct kregion *r, const struct extents_loss *l, uint64_t whole_usec)
 {
 	uint64_t base = r->mapping->offset;
 
@@ -222,7 +243,7 @@ static void note_loss(struct kregion *r, const struct extents_loss *l)
 		 "%" PRIu64 " bytes of blocks between %" PRIu64 " and %" PRIu64 " of the region %s",
 		 l->lost_bytes ? l->lost_bytes : l->moved_bytes, r->look.bypass_start,
 		 r->look.bypass_end, l->lost_bytes ? "were taken" : "are in another place now");
-	say_bypass(r);
+	say_bypass(r, whole_usec);
 }
 
 /* Once in each ROUND_USEC: reclaim takes pages all the time. */
@@ -264,11 +285,15 @@ void kregion_note_shrunk(struct kregion *r)
 	look_soon(r);
 	r->look.shrunk = true;
 	r->look.shrunk_revocation = r->guard.revocation;
+	r->look.whole_usec = r->look.length_usec;
 }
 
 static void look_at_length(struct kregion *r)
 {
+	uint64_t now = now_monotonic_usec();
+
 	kregion_restat(r);
+	r->look.length_usec = now;
 	if (!r->look.shrunk || r->guard.state != GUARD_OPEN)
 		return;
 	r->look.shrunk = false;
@@ -280,7 +305,7 @@ static void look_at_length(struct kregion *r)
 	snprintf(r->look.bypass, sizeof(r->look.bypass),
 		 "the file became shorter, %" PRIu64 " bytes of the region are left",
 		 r->guard.valid_length);
-	say_bypass(r);
+	say_bypass(r, r->look.whole_usec);
 }
 
 /* Looks that do not end, since somebody is in the middle of a long write(2), do not count. */
@@ -311,6 +336,7 @@ static void submit(struct looks *l, struct kregion *r)
 	b->start = r->mapping->offset;
 	b->end = b->start + r->guard.valid_length;
 	b->revocation = r->guard.revocation;
+	b->found_usec = now_monotonic_usec();
 	if (b->known_revocation != b->revocation) {
 		free(b->known);
 		b->known = NULL;
@@ -357,14 +383,16 @@ static void leave_busy(struct looks *l, struct kregion *r)
 static void take_found(struct kregion *r)
 {
 	struct kregion_blocks *b = r->look.blocks;
+	uint64_t whole_usec = b->known_usec;
 
 	if (b->error || r->guard.state != GUARD_OPEN || r->guard.revocation != b->revocation)
 		return; /* a revocation came in between: whatever is gone is its */
 	free(b->known);
 	b->known = steal_pointer(b->found);
 	b->known_revocation = b->revocation;
+	b->known_usec = b->found_usec;
 	if (b->loss.end)
-		note_loss(r, &b->loss);
+		note_loss(r, &b->loss, whole_usec);
 }
 
 static void done_look(struct job *job)

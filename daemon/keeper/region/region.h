@@ -135,7 +135,10 @@ struct kregion_look {
 	/* and the file became shorter; without a revocation if the guard's number still is */
 	bool shrunk;
 	uint64_t shrunk_revocation;
-	uint64_t settled_usec; /* the last revocation; 0: there was none */
+	uint64_t whole_usec;	/* until when it was at least as long */
+	uint64_t length_usec;	/* the last look at its length; 0: there was none */
+	uint64_t promised_usec; /* since when whoever takes blocks has to ask; 0: nobody has to */
+	uint64_t settled_usec;	/* the last revocation; 0: there was none */
 	bool wanted;
 	uint64_t wanted_usec;	       /* since when it is wanted, or busy */
 	TAILQ_ENTRY(kregion) of_looks; /* wanted, or busy */
@@ -530,6 +533,8 @@ void kregion_note_cleared(struct kregion *r);
  * way here.
  */
 void kregion_note_shrunk(struct kregion *r);
+/* Its mode may be another one, or the gate has it now, or no more. */
+void kregion_note_promise(struct kregion *r);
 /* False: the worker is still at it. */
 bool kregion_end_looking(struct kregion *r);
 void kregion_free_look(struct kregion *r);

@@ -317,6 +317,7 @@ int kregion_register(struct keeper *k, const struct operation *op, const struct 
 	r->gated = m->info.gated;
 	r->generation_before = m->info.generation;
 	r->revocation_before = m->info.revocation;
+	kregion_note_promise(r);
 	r->warming.first = m->info.warm;
 	r->warming.engine.blocks.mode = (enum warm_mode)m->info.warm_mode;
 	r->guard.policy = (enum region_policy)m->info.policy;

@@ -26,6 +26,7 @@ static int set_mode(struct kregion *r, enum arbitration_mode mode, const char *f
 {
 	r->mode = (uint8_t)mode;
 	snprintf(r->mode_reason, sizeof(r->mode_reason), format, detail);
+	kregion_note_promise(r);
 	return 0;
 }
 
