@@ -109,6 +109,39 @@ static int find_named(struct takers *t, const char *folder, const char *prefix, 
 	return r;
 }
 
+/* In what LIO says of a backend, which is for people: "... File: PATH  Size: N ..." */
+static int take_target(struct takers *t, const char *folder, const char *name)
+{
+	_cleanup_(freep) char *text = NULL;
+	char path[1600], *file, *end = NULL;
+
+	snprintf(path, sizeof(path), "%s/%s/info", folder, name);
+	text = read_file(path);
+	file = text ? strstr(text, "File: /") : NULL;
+	if (!file)
+		return 0;
+	file += strlen("File: ");
+	for (char *c = file; (c = strstr(c, "  Size: ")); c++)
+		end = c;
+	if (!end)
+		return 0;
+	*end = 0;
+	return add(t, TAKER_TARGET, file, name);
+}
+
+/* What the kernel has open, whatever somebody wrote to udev_path, as rtslib and targetcli do. */
+static int find_open_targets(struct takers *t, const char *folder)
+{
+	_cleanup_(closedirp) DIR *d = opendir(folder);
+	struct dirent *e;
+	int r = 0;
+
+	while (r == 0 && d && (e = readdir(d)))
+		if (e->d_name[0] != '.')
+			r = take_target(t, folder, e->d_name);
+	return r;
+}
+
 /* LIO's backends in files: TYPE_N/NAME. */
 static int find_targets(struct takers *t, const char *folder)
 {
@@ -123,6 +156,8 @@ static int find_targets(struct takers *t, const char *folder)
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", folder, e->d_name);
 		r = find_named(t, path, "", "udev_path", TAKER_TARGET);
+		if (r == 0)
+			r = find_open_targets(t, path);
 	}
 	return r;
 }

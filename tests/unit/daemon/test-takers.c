@@ -72,6 +72,23 @@ static void test_devices(void)
 	put("sys/kernel/config/target/core/iblock_1/disk/udev_path", "/dev/sdb\n");
 	assert(names("/images/lun", "target backstore") && !*takers_of("/dev/sdb"));
 
+	/* where udev_path is not written, which is a custom of rtslib, the kernel says it all the same */
+	put("sys/kernel/config/target/core/fileio_1/by hand/udev_path", "");
+	put("sys/kernel/config/target/core/fileio_1/by hand/info",
+	    "Status: ACTIVATED  Max Queue Depth: 128  SectorSize: 512  HwMaxSectors: 8192\n"
+	    "        TCM FILEIO ID: 0        File: /images/by  Size: hand  Size: 4194304  Mode: "
+	    "Buffered-WCE Async: 0\n");
+	assert(names("/images/by  Size: hand", "target by hand"));
+	put("sys/kernel/config/target/core/fileio_2/new/info",
+	    "Status: DEACTIVATED  Max Queue Depth: 0  SectorSize: 0  HwMaxSectors: 0\n");
+	put("sys/kernel/config/target/core/fileio_3/odd/info", "        File: /images/odd");
+	assert(!*takers_of("/images/odd"));
+	/* who wrote another name there does not hide the file */
+	put("sys/kernel/config/target/core/fileio_4/two/udev_path", "/images/said\n");
+	put("sys/kernel/config/target/core/fileio_4/two/info",
+	    "TCM FILEIO ID: 1        File: /images/used  Size: 1  Mode: O_DSYNC Async: 0\n");
+	assert(names("/images/used", "target two") && names("/images/said", "target two"));
+
 	put("sys/kernel/config/nvmet/subsystems/nqn.lab/namespaces/7/device_path",
 	    "/images/namespace\n");
 	put("sys/kernel/config/nvmet/subsystems/nqn.lab/namespaces/8/device_path", "/dev/sdc\n");
