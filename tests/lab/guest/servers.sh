@@ -36,3 +36,33 @@ target_down() {
 	rm $nvmet/ports/1/subsystems/lab && echo 0 >$nvmet/subsystems/lab/namespaces/1/enable
 	rmdir $nvmet/subsystems/lab/namespaces/1 $nvmet/subsystems/lab $nvmet/ports/1
 }
+
+# Modules that the guest does not have, which `./run table` shares.
+taker_modules() { modprobe -d /share -a "$@"; }
+
+# LIO with a file, and its initiator's disk, /dev/sda. Without targetcli nobody writes to udev_path.
+lio=/sys/kernel/config/target
+lio_up() { # FILE
+	local tpg=$lio/loopback/naa.5001405000000001/tpgt_1
+	taker_modules target_core_file tcm_loop sd_mod &&
+		{ mountpoint -q /sys/kernel/config || mount -t configfs none /sys/kernel/config; } &&
+		mkdir -p $lio/core/fileio_0/lab && echo "fd_dev_name=$1,fd_dev_size=$(stat -c %s "$1"),fd_buffered_io=1" >$lio/core/fileio_0/lab/control &&
+		echo 1 >$lio/core/fileio_0/lab/enable && echo 1 >$lio/core/fileio_0/lab/attrib/emulate_tpu &&
+		mkdir -p $lio/loopback && mkdir -p $tpg/lun/lun_0 && echo naa.5001405000000002 >$tpg/nexus &&
+		ln -s $lio/core/fileio_0/lab $tpg/lun/lun_0/lab && wait_for test -b /dev/sda
+}
+lio_down() {
+	local tpg=$lio/loopback/naa.5001405000000001/tpgt_1
+	rm $tpg/lun/lun_0/lab
+	wait_for test ! -e /dev/sda
+	rmdir $tpg/lun/lun_0 $tpg $lio/loopback/naa.5001405000000001 $lio/core/fileio_0/lab $lio/core/fileio_0
+}
+
+# A disk of zones, in memory; /dev/nullb0.
+zones_up() {
+	local disk=/sys/kernel/config/nullb/nullb0
+	modprobe -d /share null_blk nr_devices=0
+	mountpoint -q /sys/kernel/config || mount -t configfs none /sys/kernel/config
+	mkdir -p $disk && echo 1024 >$disk/size && echo 4096 >$disk/blocksize && echo 1 >$disk/memory_backed && echo 1 >$disk/zoned &&
+		echo 16 >$disk/zone_size && echo 1 >$disk/power && wait_for test -b /dev/nullb0
+}

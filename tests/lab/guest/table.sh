@@ -80,6 +80,16 @@ table_rows_served() { # FILESYSTEM
 	return $status
 }
 
+# btrfs on a disk of zones, whose reclaim moves files' blocks as relocation does.
+table_rows_zoned() {
+	local status=0
+	zones_up >&2 && mkdir -p /mnt/zoned && mkfs.btrfs -q -f -O zoned -d single -m single /dev/nullb0 >&2 &&
+		mount /dev/nullb0 /mnt/zoned && chmod 1777 /mnt/zoned || return 1
+	table_rows_of_both zoned relocate truncate punch reflink-from reflink-into write direct-write || status=1
+	umount /mnt/zoned || status=1
+	return $status
+}
+
 # A file on an NFS mount.
 table_rows_mounted() {
 	local status=0 BENEATH=/mnt/ext4
@@ -93,10 +103,11 @@ if [ "${BASH_SOURCE[0]}" = "$0" ]; then
 	echo "# $(uname -r)"
 	lab_setup >&2 && table_up >&2 || exit 1
 	status=0
-	for fs in xfs xfsdax ext4 ext4dax btrfs tmpfs exchange nfs; do
+	for fs in xfs xfsdax ext4 ext4dax btrfs tmpfs exchange nfs zoned; do
 		case $fs in
 		exchange) ! mountpoint -q /mnt/exchange || table_rows_of_both exchange exchange rebuild ;;
 		nfs) table_rows_mounted ;;
+		zoned) table_rows_zoned ;;
 		*) table_rows_of_both $fs && table_rows_served $fs ;;
 		esac || { echo "$fs: rows are missing" >&2; product_log | tail -n 20 >&2; status=1; }
 	done

@@ -13,7 +13,8 @@
 #include <unistd.h>
 
 #define MIB (UINT64_C(1) << 20)
-#define TARGET "/dev/nvme0n1"
+#define NVMET_DISK "/dev/nvme0n1"
+#define LIO_DISK "/dev/sda" /* no other disk of the guest is a SCSI one */
 
 /*
  * The file of the same name below the folder that a variable of the environment names. Opened by
@@ -130,13 +131,34 @@ void undo_target(const struct scene *s)
 	servers("target_down", s->path);
 }
 
-int run_target(const struct scene *s, unsigned long discards)
+static int use_disk(const char *disk, unsigned long discards)
 {
-	int fd = open(TARGET, O_RDWR | O_CLOEXEC | (discards ? 0 : O_DIRECT));
+	int fd = open(disk, O_RDWR | O_CLOEXEC | (discards ? 0 : O_DIRECT));
 	uint64_t range[2] = { MIB, MIB };
 
-	(void)s;
 	if (fd < 0)
 		return errno;
 	return end(fd, discards ? ioctl(fd, BLKDISCARD, range) : write_block(fd));
+}
+
+int run_target(const struct scene *s, unsigned long discards)
+{
+	(void)s;
+	return use_disk(NVMET_DISK, discards);
+}
+
+int prepare_lio(const struct scene *s)
+{
+	return servers("lio_up", s->path);
+}
+
+void undo_lio(const struct scene *s)
+{
+	servers("lio_down", s->path);
+}
+
+int run_lio(const struct scene *s, unsigned long discards)
+{
+	(void)s;
+	return use_disk(LIO_DISK, discards);
 }

@@ -2,7 +2,7 @@
 /*
  * operations-served.h - operations for operations.c on a file by another machine's way: clients of
  * this kernel's NFS server, who reach the file below the folder in $PROBE_SERVED; an initiator of a
- * storage target whose image it is; and, for a file on an NFS mount, whoever has it at the server,
+ * storage target (nvmet, LIO) whose image it is; and, for a file on an NFS mount, whoever has it at the server,
  * below the folder in $PROBE_BENEATH.
  */
 #ifndef OPERATIONS_SERVED_H
@@ -22,5 +22,9 @@ int run_beneath_fallocate(const struct scene *s, unsigned long mode);
 int run_target(const struct scene *s, unsigned long discards);
 int prepare_target(const struct scene *s);
 void undo_target(const struct scene *s);
+/* The same by LIO. */
+int run_lio(const struct scene *s, unsigned long discards);
+int prepare_lio(const struct scene *s);
+void undo_lio(const struct scene *s);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/btrfs.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include <linux/loop.h>
@@ -259,4 +260,12 @@ int run_32(const struct scene *s, unsigned long call)
 	(void)s, (void)call;
 	return ENOSYS;
 #endif
+}
+
+int run_relocate(const struct scene *s, unsigned long unused)
+{
+	struct btrfs_ioctl_balance_args all = { .flags = BTRFS_BALANCE_DATA };
+
+	(void)unused;
+	return ioctl(s->fd, BTRFS_IOC_BALANCE_V2, &all) < 0 ? errno : 0;
 }

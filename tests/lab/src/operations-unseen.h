@@ -22,6 +22,8 @@ int prepare_swap(const struct scene *s);
 void undo_swap(const struct scene *s);
 /* XFS builds the file's map of extents anew. */
 int run_rebuild(const struct scene *s, unsigned long unused);
+/* btrfs moves all data of the filesystem. */
+int run_relocate(const struct scene *s, unsigned long unused);
 /* One call of a 32-bit program. */
 enum call_32 { CALL_32_WRITE, CALL_32_PUNCH, CALL_32_TRUNCATE };
 int run_32(const struct scene *s, unsigned long call);
