@@ -95,6 +95,7 @@ static void reply_release(struct region_entry *e)
 
 void app_release_late(struct region_entry *e, const char *text)
 {
+	const struct waiting *waits;
 	struct waiting w;
 	struct failure f;
 
@@ -104,13 +105,14 @@ void app_release_late(struct region_entry *e, const char *text)
 		"region %" PRIu64
 		" is not released yet; it is gone once its keeper has answered, or has ended: %s",
 		e->id, text);
-	while (region_entry_next_release(e, &w)) {
+	SLIST_FOREACH(waits, &e->releasing, waiting)
+	if (waits->ending)
+		app_ending_note(waits->ending, e->id, text);
+	while (region_entry_next_impatient(e, &w)) {
 		if (w.call)
 			call_fail(w.call, &f);
-		else if (w.eviction)
-			app_eviction_step(w.eviction, true);
 		else
-			app_ending_step(w.ending, e->id, SESSION_LATE, text);
+			app_eviction_step(w.eviction, true);
 	}
 }
 

@@ -4,8 +4,8 @@
  * answered when the last has ended, or when his own time is over.
  *
  * What always holds: a session that ends has at most one ending, which waits for each region once
- * and is gone when each has ended or is late; a call of it is answered once, at its limit at the
- * latest.
+ * and is gone when each has ended; a call of it is answered once, at its limit at the latest, and
+ * not before because a keeper is late.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -33,7 +33,7 @@ struct ended_region {
 	uint64_t id;
 	enum session_outcome outcome;
 	bool known;
-	char text[120];
+	char text[120]; /* not known: what its keeper is late with, or "" */
 };
 
 struct ending {
@@ -67,7 +67,7 @@ static void answer(struct ending_call *k)
 		const struct ended_region *r = &g->regions[i];
 
 		ends[i] = (struct session_end){ r->id, r->known ? r->outcome : SESSION_LATE,
-						r->known ? r->text : open };
+						*r->text ? r->text : open };
 	}
 	if (ends) {
 		call_reply_ends(k->call, ends, g->n);
@@ -119,6 +119,13 @@ void app_ending_step(struct ending *g, uint64_t region, enum session_outcome out
 		step(g);
 		return;
 	}
+}
+
+void app_ending_note(struct ending *g, uint64_t region, const char *text)
+{
+	for (size_t i = 0; i < g->n; i++)
+		if (g->regions[i].id == region && !g->regions[i].known)
+			snprintf(g->regions[i].text, sizeof(g->regions[i].text), "%s", text);
 }
 
 static struct ending *find(struct app *a, uint32_t tenant)

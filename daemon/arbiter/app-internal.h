@@ -404,9 +404,11 @@ uint64_t app_slice_memory(const struct app *a, const struct tenant *t);
 
 int app_release_session(void *userdata, struct client *c, const struct session_request *q,
 			struct call *call, struct failure *ret);
-/* @text: why it is late */
+/* The region has ended, which @text says in words. */
 void app_ending_step(struct ending *g, uint64_t region, enum session_outcome outcome,
 		     const char *text);
+/* Its keeper is late with that, for which the ending waits all the same. */
+void app_ending_note(struct ending *g, uint64_t region, const char *text);
 /* A region of the tenant is no more. */
 void app_session_lost_region(struct app *a, uint32_t tenant);
 /* If it was being released: what came to it meanwhile is released, too. */

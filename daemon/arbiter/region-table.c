@@ -308,16 +308,28 @@ int region_entry_await_end(struct region_entry *e, struct ending *ending)
 	return await(e, &(const struct waiting){ .ending = ending });
 }
 
-bool region_entry_next_release(struct region_entry *e, struct waiting *ret)
+static bool take(struct region_entry *e, struct waiting *w, struct waiting *ret)
 {
-	struct waiting *w = SLIST_FIRST(&e->releasing);
-
 	if (!w)
 		return false;
-	SLIST_REMOVE_HEAD(&e->releasing, waiting);
+	SLIST_REMOVE(&e->releasing, w, waiting, waiting);
 	*ret = *w;
 	free(w);
 	return true;
+}
+
+bool region_entry_next_release(struct region_entry *e, struct waiting *ret)
+{
+	return take(e, SLIST_FIRST(&e->releasing), ret);
+}
+
+bool region_entry_next_impatient(struct region_entry *e, struct waiting *ret)
+{
+	struct waiting *w = SLIST_FIRST(&e->releasing);
+
+	while (w && w->ending)
+		w = SLIST_NEXT(w, waiting);
+	return take(e, w, ret);
 }
 
 void region_text_set(char **member, const char *text, size_t n)

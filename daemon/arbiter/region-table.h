@@ -163,6 +163,8 @@ int region_entry_await_release(struct region_entry *e, struct call *call,
 int region_entry_await_end(struct region_entry *e, struct ending *ending);
 /* Takes the next one who waits out. False: none is left. */
 bool region_entry_next_release(struct region_entry *e, struct waiting *ret);
+/* One that hears when its keeper is late: all but endings of sessions, which have limits. */
+bool region_entry_next_impatient(struct region_entry *e, struct waiting *ret);
 
 /* Once, when it is known what file it is of. -ENOMEM */
 int region_table_set_file(struct region_table *t, struct region_entry *e,

@@ -256,6 +256,52 @@ static void test_keeper_stands_still(void)
 	close(fd);
 }
 
+static sd_bus_message *new_session_call(const char *name, const char *member)
+{
+	char path[100];
+
+	snprintf(path, sizeof(path), RDMAREG_SESSION_PREFIX "/%u_%s", getuid(), name);
+	return new_call(bus, path, RDMAREG_SESSION_INTERFACE, member);
+}
+
+/*
+ * The release of a session has a limit of its own: a keeper that is late is waited for until then.
+ */
+static void test_session_waits_for_late(void)
+{
+	struct later release = { 0 }, short_one = { 0 };
+	struct reply region, session, r;
+	int fd = make_memfd(8192);
+	sd_bus_message *m;
+	pid_t pid;
+
+	m = new_manager_call(bus, "CreateSession");
+	check(sd_bus_message_append(m, "us", (uint32_t)getuid(), "slow") >= 0);
+	add_options(m, 0);
+	check(finish_call(bus, m, &session));
+	check(register_region(bus, fd, 0, 0, "rw", &region, 2, "session", "s", "slow", "detached",
+			      "b", 1));
+	pid = keeper_of("slow");
+	check(kill(pid, SIGSTOP) == 0);
+	m = new_session_call("slow", "Release");
+	add_options(m, 1, "LimitUSec", "t", UINT64_C(3600000000));
+	send_later(bus, m, &release);
+	/* who waits for the region alone hears that its keeper is late */
+	check(!call_region(bus, region.id, "Release", &r));
+	expect_error(&r, "Timeout", "release");
+	m = new_session_call("slow", "Release");
+	add_options(m, 1, "LimitUSec", "t", UINT64_C(1));
+	send_later(bus, m, &short_one);
+	await_answer(bus, &short_one);
+	check_text(short_one.reply.error, "");
+	check(still_waits(bus, &release));
+	check(kill(pid, SIGCONT) == 0);
+	await_answer(bus, &release);
+	check_text(release.reply.error, "");
+	check(!region_exists(bus, region.id));
+	close(fd);
+}
+
 /* Released while there is no connection: asked again on the next one. */
 static void test_release_across_connections(void)
 {
@@ -373,6 +419,7 @@ int main(void)
 	world_begin(&world, "timeout_msec = 2000\ntimeout_msec_per_gib = 0\n");
 	run(test_stuck);
 	run(test_keeper_stands_still);
+	run(test_session_waits_for_late);
 	run(test_release_across_connections);
 	world_end(&world);
 	return 0;
