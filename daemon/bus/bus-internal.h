@@ -106,6 +106,9 @@ int reply_failure(sd_bus_message *m, const struct failure *f);
 int refuse(sd_bus_message *m, int r, const struct failure *f);
 /* The end of a method that is answered at once, without a value. */
 int reply_plain(sd_bus_message *m, int r, const struct failure *f);
+/* An entry of an a{sv}, around its value. */
+int entry_open(sd_bus_message *m, const char *key, const char *type);
+int entry_close(sd_bus_message *m);
 
 /* --- user.c */
 
@@ -358,6 +361,9 @@ struct listing_kind {
 	const char *item; /* type of the array's items */
 	/* What stands before the array; NULL: nothing. */
 	int (*begin)(struct bus *b, struct listing *l);
+	/* For listing_of(): of the larger thing, and what fills it from the call's options. */
+	size_t size;
+	int (*read)(sd_bus_message *m, struct listing *l, struct failure *f);
 	/* Appends some, until @until_usec. 1: there is more to look at, 0: that was all. */
 	int (*look)(struct bus *b, struct listing *l, uint32_t uid, uint64_t until_usec);
 	void (*free)(struct listing *l);
@@ -365,6 +371,10 @@ struct listing_kind {
 
 /* Takes @l, with its call, over; it may be answered and freed on return. */
 void listing_begin(struct bus *b, struct client_user *u, struct listing *l);
+/* The whole of a method whose answer is a list. */
+int listing_of(struct bus *b, sd_bus_message *m, const struct listing_kind *kind);
+/* For a kind that has nothing else to free. */
+void listing_free(struct listing *l);
 /* One slice of one list. True: there is more to do. */
 bool listings_work(struct bus *b);
 void listings_drop(struct bus *b, struct client *c);

@@ -8,7 +8,11 @@
  * listing is in its user's queue until it is answered or its client is gone, and a user is in the
  * ring exactly while its queue is not empty.
  */
+#include <errno.h>
+#include <stdlib.h>
+
 #include "bus/bus-internal.h"
+#include "util/cleanup.h"
 #include "util/clock.h"
 
 /* What one slice may take. */
@@ -59,6 +63,33 @@ void listing_begin(struct bus *b, struct client_user *u, struct listing *l)
 	TAILQ_INSERT_TAIL(&u->listings, l, of_user);
 	if (TAILQ_FIRST(&u->listings) == l)
 		take_turn(b, u); /* most lists are short, and are answered at once */
+}
+
+void listing_free(struct listing *l)
+{
+	free(l);
+}
+
+int listing_of(struct bus *b, sd_bus_message *m, const struct listing_kind *kind)
+{
+	_cleanup_(freep) struct listing *l = calloc(1, kind->size);
+	struct client *c;
+	struct failure f;
+	int r;
+
+	if (!l)
+		return -ENOMEM;
+	l->kind = kind;
+	r = client_of_message(b, m, &c);
+	if (r < 0)
+		return r;
+	r = kind->read(m, l, &f);
+	if (r == 0)
+		r = call_new(b, c, m, &l->call, &f);
+	if (r)
+		return refuse(m, r, &f);
+	listing_begin(b, c->user, steal_pointer(l));
+	return 1;
 }
 
 bool listings_work(struct bus *b)

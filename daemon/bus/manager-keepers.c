@@ -33,8 +33,9 @@ struct keeper_listing {
 	uint64_t after;
 };
 
-static int read_filter(sd_bus_message *m, struct keeper_listing *l, struct failure *f)
+static int read_filter(sd_bus_message *m, struct listing *listing, struct failure *f)
 {
+	struct keeper_listing *l = (struct keeper_listing *)listing;
 	const char *session = NULL, *state = NULL;
 	const struct option known[] = {
 		{ "uid", 'u', &l->uid, &l->has_uid },
@@ -121,36 +122,16 @@ static int look(struct bus *b, struct listing *listing, uint32_t uid, uint64_t u
 	return r;
 }
 
-static void free_listing(struct listing *l)
-{
-	free(l);
-}
-
-static const struct listing_kind keepers = { .item = "a{sv}", .look = look, .free = free_listing };
+static const struct listing_kind keepers = { .item = "a{sv}",
+					     .size = sizeof(struct keeper_listing),
+					     .read = read_filter,
+					     .look = look,
+					     .free = listing_free };
 
 int method_list_keepers(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-	_cleanup_(freep) struct keeper_listing *l = calloc(1, sizeof(*l));
-	struct bus *b = userdata;
-	struct client *c;
-	struct failure f;
-	int r;
-
 	(void)error;
-	if (!l)
-		return -ENOMEM;
-	l->listing.kind = &keepers;
-	r = client_of_message(b, m, &c);
-	if (r < 0)
-		return r;
-	r = read_filter(m, l, &f);
-	if (r == 0)
-		r = call_new(b, c, m, &l->listing.call, &f);
-	if (r)
-		return refuse(m, r, &f);
-	listing_begin(b, c->user, &l->listing);
-	l = NULL;
-	return 1;
+	return listing_of(userdata, m, &keepers);
 }
 
 static int replace_authorized(struct bus *b, struct client *c, int fd, const void *request,

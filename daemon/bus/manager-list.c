@@ -32,8 +32,9 @@ struct region_listing {
 	uint32_t left; /* so many more at most */
 };
 
-static int read_filter(sd_bus_message *m, struct region_listing *l, struct failure *f)
+static int read_filter(sd_bus_message *m, struct listing *listing, struct failure *f)
 {
+	struct region_listing *l = (struct region_listing *)listing;
 	const char *session = NULL, *state = NULL;
 	const struct option known[] = {
 		{ "session", 's', &session, &l->has_session },
@@ -101,36 +102,14 @@ static int look(struct bus *b, struct listing *listing, uint32_t uid, uint64_t u
 	return r < 0 ? r : 0;
 }
 
-static void free_listing(struct listing *l)
-{
-	free(l);
-}
-
 static const struct listing_kind regions = { .item = "(toa{sv})",
+					     .size = sizeof(struct region_listing),
+					     .read = read_filter,
 					     .look = look,
-					     .free = free_listing };
+					     .free = listing_free };
 
 int method_list(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-	_cleanup_(freep) struct region_listing *l = calloc(1, sizeof(*l));
-	struct bus *b = userdata;
-	struct client *c;
-	struct failure f;
-	int r;
-
 	(void)error;
-	if (!l)
-		return -ENOMEM;
-	l->listing.kind = &regions;
-	r = client_of_message(b, m, &c);
-	if (r < 0)
-		return r;
-	r = read_filter(m, l, &f);
-	if (r == 0)
-		r = call_new(b, c, m, &l->listing.call, &f);
-	if (r)
-		return refuse(m, r, &f);
-	listing_begin(b, c->user, &l->listing);
-	l = NULL;
-	return 1;
+	return listing_of(userdata, m, &regions);
 }

@@ -88,8 +88,9 @@ struct session_listing {
 	uint32_t left;			/* so many more at most */
 };
 
-static int read_filter(sd_bus_message *m, struct session_listing *l, struct failure *f)
+static int read_filter(sd_bus_message *m, struct listing *listing, struct failure *f)
 {
+	struct session_listing *l = (struct session_listing *)listing;
 	const char *state = NULL, *after = NULL;
 	const struct option known[] = {
 		{ "Uid", 'u', &l->uid, &l->has_uid },
@@ -155,36 +156,14 @@ static int look(struct bus *b, struct listing *listing, uint32_t uid, uint64_t u
 	return r < 0 ? r : 0;
 }
 
-static void free_listing(struct listing *l)
-{
-	free(l);
-}
-
 static const struct listing_kind sessions = { .item = "(ousstua{sv})",
+					      .size = sizeof(struct session_listing),
+					      .read = read_filter,
 					      .look = look,
-					      .free = free_listing };
+					      .free = listing_free };
 
 int method_list_sessions(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
-	_cleanup_(freep) struct session_listing *l = calloc(1, sizeof(*l));
-	struct bus *b = userdata;
-	struct client *c;
-	struct failure f;
-	int r;
-
 	(void)error;
-	if (!l)
-		return -ENOMEM;
-	l->listing.kind = &sessions;
-	r = client_of_message(b, m, &c);
-	if (r < 0)
-		return r;
-	r = read_filter(m, l, &f);
-	if (r == 0)
-		r = call_new(b, c, m, &l->listing.call, &f);
-	if (r)
-		return refuse(m, r, &f);
-	listing_begin(b, c->user, &l->listing);
-	l = NULL;
-	return 1;
+	return listing_of(userdata, m, &sessions);
 }

@@ -34,3 +34,19 @@ int reply_plain(sd_bus_message *m, int r, const struct failure *f)
 {
 	return r ? refuse(m, r, f) : sd_bus_reply_method_return(m, NULL);
 }
+
+int entry_open(sd_bus_message *m, const char *key, const char *type)
+{
+	int r = sd_bus_message_open_container(m, 'e', "sv");
+
+	if (r >= 0)
+		r = sd_bus_message_append(m, "s", key);
+	return r < 0 ? r : sd_bus_message_open_container(m, 'v', type);
+}
+
+int entry_close(sd_bus_message *m)
+{
+	int r = sd_bus_message_close_container(m);
+
+	return r < 0 ? r : sd_bus_message_close_container(m);
+}

@@ -161,17 +161,11 @@ int session_append(sd_bus_message *m, const struct session_view *v, bool changed
 	for (enum property p = 0; p < _PROPERTY_MAX && r >= 0; p++) {
 		if (changed && !properties[p].told)
 			continue;
-		r = sd_bus_message_open_container(m, 'e', "sv");
-		if (r >= 0)
-			r = sd_bus_message_append(m, "s", properties[p].name);
-		if (r >= 0)
-			r = sd_bus_message_open_container(m, 'v', properties[p].type);
+		r = entry_open(m, properties[p].name, properties[p].type);
 		if (r >= 0)
 			r = append_value(m, v, p);
 		if (r >= 0)
-			r = sd_bus_message_close_container(m);
-		if (r >= 0)
-			r = sd_bus_message_close_container(m);
+			r = entry_close(m);
 	}
 	return r < 0 ? r : sd_bus_message_close_container(m);
 }
