@@ -242,6 +242,81 @@ static void test_create(void)
 	release("_5f8_2e1", &ends);
 }
 
+/* Created with each limit: the same again is no error, and of another the message tells the two. */
+static void test_twice(void)
+{
+	static const struct {
+		const char *key, *type;
+		uint64_t has, asked;
+		const char *says;
+	} limits[] = {
+		{ "MaxRegions", "u", 3, 4, "its MaxRegions is 3, not 4" },
+		{ "MaxBytes", "t", 8192, 4096, "its MaxBytes is 8192, not 4096" },
+		{ "MaxPeers", "u", 7, 16384, "its MaxPeers is 7, not 16384" },
+		{ "MaxTickets", "u", 4096, 1, "its MaxTickets is 4096, not 1" },
+		{ "MaxMemory", "t", 33554432, 0, "its MaxMemory is 33554432, not 0" },
+	};
+	struct ends ends;
+	struct reply r;
+
+	for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++) {
+		check(create_limited("twice", limits[i].key, limits[i].type, limits[i].has, &r));
+		check(create_limited("twice", limits[i].key, limits[i].type, limits[i].has, &r));
+		check(!create_limited("twice", limits[i].key, limits[i].type, limits[i].asked, &r));
+		expect_error(&r, "SessionExists", limits[i].says);
+		release("twice", &ends);
+	}
+}
+
+/*
+ * Whoever asks is killed before the answer, at each step of a launcher: the step is done, or it is
+ * not, and who comes next goes on from there.
+ */
+static void test_killed(void)
+{
+	struct ends ends;
+	struct reply r;
+
+	for (int step = 0; step < 5; step++) {
+		sd_bus *launcher = connect_client(&world);
+		int fd = make_memfd(8192);
+		sd_bus_message *m;
+
+		if (step > 0)
+			check(create("killed-one", &r));
+		if (step == 0) {
+			m = new_create(launcher, uid, "killed-one");
+			add_options(m, 0);
+		} else if (step == 1) {
+			m = new_manager_call(launcher, "RegisterRegion");
+			check(sd_bus_message_append(m, "htts", fd, UINT64_C(0), UINT64_C(0),
+						    "rw") >= 0);
+			add_options(m, 3, "session", "s", "killed-one", "detached", "b", 1, "uid",
+				    "u", (uint32_t)uid);
+		} else if (step == 2) {
+			m = new_session_call(launcher, "killed_2done", "Drain");
+		} else if (step == 3) {
+			m = new_session_call(launcher, "killed_2done", "SetLimits");
+			add_options(m, 1, "MaxRegions", "u", 5);
+		} else {
+			check(add_region("killed-one", true, &r));
+			m = new_release(launcher, "killed_2done", UINT64_MAX, UINT64_MAX);
+		}
+		check(sd_bus_send(launcher, m, NULL) >= 0 && sd_bus_flush(launcher) >= 0);
+		sd_bus_message_unref(m);
+		close(fd);
+		disconnect(launcher);
+		/* the next one's epilog, whatever it finds */
+		if (finish_call(admin, new_release(admin, "killed_2done", 0, UINT64_MAX), &r))
+			until(!get(admin, "killed-one", &r));
+		expect_error(&r, "NoSuchSession", "");
+		check(create("killed-one", &r));
+		/* also with what came late, after the epilog */
+		release("killed_2done", &ends);
+	}
+	until(world_keepers(&world) == 0);
+}
+
 /* Its own limits count, and the general ones for what has none. */
 static void test_limits(void)
 {
@@ -842,6 +917,7 @@ int main(void)
 	user = geteuid() == 0 ? connect_as(&world, uid) : connect_client(&world);
 	subscribe(user);
 	test_create();
+	test_twice();
 	test_limits();
 	test_tickets();
 	test_drain();
@@ -853,6 +929,7 @@ int main(void)
 		test_strangers();
 	test_input();
 	test_crowd();
+	test_killed();
 	test_restart(SIGKILL);
 	test_restart(SIGTERM);
 	test_damaged();

@@ -67,8 +67,9 @@ static void tell(sd_bus *bus, const struct session *s, const char *member)
 	if (!strcmp(member, "PropertiesChanged")) {
 		assert(sd_bus_message_new_signal(bus, &m, path, "org.freedesktop.DBus.Properties",
 						 member) >= 0);
-		assert(sd_bus_message_append(m, "sa{sv}as", RDMAREG_SESSION_INTERFACE, 2, "State",
-					     "s", s->state, "MaxRegions", "u", 1, 0) >= 0);
+		assert(sd_bus_message_append(m, "sa{sv}as", RDMAREG_SESSION_INTERFACE, 3,
+					     "FromLater", "as", 1, "skipped", "State", "s",
+					     s->state, "MaxRegions", "u", 1, 0) >= 0);
 	} else {
 		assert(sd_bus_message_new_signal(bus, &m, RDMAREG_MANAGER_PATH,
 						 RDMAREG_MANAGER_INTERFACE, member) >= 0);
@@ -209,8 +210,9 @@ static void append_property(sd_bus_message *m, const struct session *s, const ch
 
 int mock_list_sessions(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
-	static const char *const properties[] = { "Uid",   "Name",  "State",	  "Regions",
-						  "Bytes", "Peers", "MaxRegions", "CreatedUSec" };
+	static const char *const properties[] = { "Uid",	"Name",	       "State",
+						  "Regions",	"Bytes",       "Peers",
+						  "MaxRegions", "CreatedUSec", "FromLater" };
 	const char *state, *only;
 	struct session *s = NULL;
 	uint64_t limit, n = 0;
@@ -362,6 +364,8 @@ static int on_property(sd_bus *b, const char *path, const char *interface, const
 	if (s->uid == UNSEEN_UID)
 		return sd_bus_error_setf(error, RDMAREG_ERROR_NO_SUCH_SESSION,
 					 "there is no such session");
+	if (!strcmp(property, "FromLater")) /* a daemon's that is newer than the library */
+		return sd_bus_message_append(m, "as", 2, "it", "skips this");
 	if (!strcmp(property, "Name"))
 		return sd_bus_message_append(m, "s", s->name);
 	if (!strcmp(property, "State"))
@@ -374,7 +378,8 @@ static int on_property(sd_bus *b, const char *path, const char *interface, const
 
 static void append_property(sd_bus_message *m, const struct session *s, const char *property)
 {
-	const char *type = !strcmp(property, "Name") || !strcmp(property, "State")	    ? "s"
+	const char *type = !strcmp(property, "FromLater")				    ? "as"
+			   : !strcmp(property, "Name") || !strcmp(property, "State")	    ? "s"
 			   : !strcmp(property, "Bytes") || !strcmp(property, "CreatedUSec") ? "t"
 											    : "u";
 
@@ -392,6 +397,7 @@ const sd_bus_vtable mock_session_methods[] = {
 	SD_BUS_METHOD("Release", "a{sv}", "a(tss)", on_release, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Drain", "", "", on_drain, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("SetLimits", "a{sv}", "", on_set_limits, SD_BUS_VTABLE_UNPRIVILEGED),
+	PROPERTY("FromLater", "as"),
 	PROPERTY("Uid", "u"),
 	PROPERTY("Name", "s"),
 	PROPERTY("State", "s"),

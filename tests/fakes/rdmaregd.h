@@ -15,6 +15,7 @@
  *   from offset 1: InvalidRange, 2: Busy, 3: LimitExceeded, 4: a path that is no job's; from 5 a
  *   job with no bytes to do, from 6 one that is gone already, from 7 one that does not end when it
  *   is cancelled; of 4096 bytes: one that is done at once. Sessions of user 4711: AccessDenied.
+ *   Each has a property that no library knows, FromLater.
  *   Release of a session with a limit of 1 us: its regions are late; of 2: an outcome that the
  *   library does not know.
  */
