@@ -40,9 +40,10 @@ _Static_assert(sizeof(struct options) <= OPTIONS_BYTES, "main() has room for the
 
 static const struct option_spec specs[] = {
 	{ "file", ARG_LIST, offsetof(struct options, files), "FILE",
-	  "PATH[:r|rw][,warm][,name=NAME][,policy=...][,grace=TIME]: register it" },
+	  "PATH[:r|rw][,warm][,name=NAME][,policy=...][,grace=TIME]: register it; "
+	  "its ticket is in $RDMAREG_TICKET_FOLDER" },
 	{ "uid", ARG_TEXT, offsetof(struct options, user), "USER",
-	  "run the command as this user (the caller)" },
+	  "run the command as this user, in that account's environment (the caller)" },
 	{ "keep-env", ARG_LIST, offsetof(struct options, keep), "NAME",
 	  "with --uid: hand this variable of the caller to the command" },
 	{ "session", ARG_TEXT, offsetof(struct options, session), "NAME",
