@@ -91,6 +91,7 @@ extern const struct verb verb_session_create, verb_session_list, verb_session_sh
 	verb_session_set, verb_session_drain, verb_session_release, verb_session_run;
 extern const struct verb verb_keeper_list, verb_keeper_replace;
 extern const struct verb verb_metrics;
+extern const struct verb verb_top;
 extern const struct verb verb_config_show, verb_config_check;
 extern const struct verb verb_status, verb_drain, verb_undrain;
 extern const struct verb verb_reload, verb_selftest, verb_devices, verb_dax_create,

@@ -34,6 +34,7 @@ static const struct verb *const verbs[] = {
 	&verb_enforce_limits,
 	&verb_reload,
 	&verb_metrics,
+	&verb_top,
 	&verb_config_show,
 	&verb_config_check,
 	&verb_status,

@@ -34,6 +34,7 @@ _rdmaregctl() {
 		[config]='check show'
 		[config show]='--changed'
 		[config check]=''
+		[top]='--once --sort --filter'
 		[status]=''
 		[drain]='--reason'
 		[undrain]=''
@@ -95,9 +96,10 @@ _rdmaregctl() {
 		mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		return ;;
 	--uid) mapfile -t COMPREPLY < <(compgen -u -- "$current"); return ;;
+	--sort) mapfile -t COMPREPLY < <(compgen -W 'invalidations writebacks removals warmed faults peers id' -- "$current"); return ;;
 	--repeat) mapfile -t COMPREPLY < <(compgen -W 'forever' -- "$current"); return ;;
 	--offset | --length | --grace | --session | --name | --expires | --uses | --duration | --source | --timeout | --settle-timeout | \
-		--range | --for | --reason | --limit | --region | --max-regions | --max-bytes | --max-peers | --max-tickets | --max-memory) return ;;
+		--range | --for | --filter | --reason | --limit | --region | --max-regions | --max-bytes | --max-peers | --max-tickets | --max-memory) return ;;
 	esac
 	if [[ -z $verb ]]; then
 		for word in "${!options[@]}"; do # not those of a group
