@@ -112,7 +112,7 @@ static void test_hidden(void)
 
 int main(void)
 {
-	world_begin(&world, "[keepers]\ntimeout_msec = 2000\n");
+	world_begin(&world, "[keepers]\ntimeout_msec = 6000\n");
 	bus = connect_client(&world);
 	test_held();
 	test_stuck();

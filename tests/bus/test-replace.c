@@ -32,6 +32,14 @@ static sd_bus_message *new_replace(sd_bus *b, const char *keeper, uint64_t grace
 	return m;
 }
 
+static bool has_number(uint64_t id, const char *property, uint64_t number)
+{
+	char text[32];
+
+	get_property(bus, id, property, text, sizeof(text));
+	return strtoull(text, NULL, 10) == number;
+}
+
 static bool find_named(const char *name, struct keeper *ret)
 {
 	for (size_t n = 0; find_keeper(bus, n, ret, 0); n++)
@@ -200,7 +208,7 @@ static void test_port(void)
 	struct later l;
 	struct keeper k;
 
-	world_write_settings(&world, "[keepers]\nport = 18531\ntimeout_msec = 2000\n");
+	world_write_settings(&world, "[keepers]\nport = 18531\ntimeout_msec = 6000\n");
 	world_end_daemon(&world, SIGTERM);
 	world_start_daemon(&world);
 	listen_signals(bus);
@@ -218,15 +226,50 @@ static void test_port(void)
 	close(fd);
 }
 
+/* A daemon of another version drives the keepers that are there, and so does the one before again. */
+static void test_upgraded(void)
+{
+	const char *daemons[] = { getenv("RDMAREGD_NEXT"), getenv("RDMAREGD") };
+	char *before = strdup(daemons[1]);
+	int fd = make_memfd((size_t)4 * PAGE);
+	struct reply one, r;
+	struct keeper k;
+
+	daemons[1] = before;
+	check(before && daemons[0]);
+	check(register_region(bus, fd, 0, 0, "rw", &one, 2, "session", "s", "old", "detached", "b",
+			      1));
+	for (size_t i = 0; i < 2; i++) {
+		world_end_daemon(&world, SIGKILL);
+		setenv("RDMAREGD", daemons[i], 1);
+		world_start_daemon(&world);
+		check(find_named(name_of("old", 1), &k));
+		check_text(k.state, "driven");
+		check(!k.current == !i && k.regions == 1 && strcmp(k.program, "99.0.0") != 0);
+		check(export_region(bus, one.id, &r, 0));
+		check(call_region_options(bus, one.id, "Configure", &r, 1, "grace_usec", "t",
+					  (uint64_t)1000 * (i + 1)));
+		check(call_region_options(bus, one.id, "Sync", &r, 0));
+		world_tell_keeper(&world, geteuid(), "old", "break %" PRIu64 " truncate %u", one.id,
+				  (unsigned int)(3 - i) * PAGE);
+		until(has_number(one.id, "ValidLength", (3 - i) * PAGE));
+	}
+	check(call_region(bus, one.id, "Release", &r));
+	until(!find_keeper(bus, 0, &k, 0));
+	close(fd);
+	free(before);
+}
+
 int main(void)
 {
-	world_begin(&world, "[keepers]\ntimeout_msec = 2000\n");
+	world_begin(&world, "[keepers]\ntimeout_msec = 6000\n");
 	bus = connect_client(&world);
 	test_replaced();
 	test_killed();
 	test_released();
 	test_refused();
 	test_port();
+	test_upgraded();
 	disconnect(bus);
 	world_end(&world);
 	return 0;
