@@ -583,7 +583,10 @@ static void print_value(const struct settings *s, const struct key *k, char *out
 	case KEY_NUMBER:
 		break;
 	}
-	snprintf(out, size, "%llu%.1s", (unsigned long long)v, suffix ? &suffixes[suffix - 1] : "");
+	if (suffix)
+		snprintf(out, size, "%llu%c", (unsigned long long)v, suffixes[suffix - 1]);
+	else
+		snprintf(out, size, "%llu", (unsigned long long)v);
 }
 
 int settings_each(const char *file, int must_exist, settings_told_t *tell, void *userdata,
