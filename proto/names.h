@@ -82,9 +82,14 @@ enum region_end {
 	END_OVER_LIMIT,	  /* a limit was enforced */
 	END_GIVEN_UP,	  /* its keeper could not keep it */
 	END_LOST,	  /* its keeper ended, and nobody had released it */
+	END_SESSION,	  /* its session was released */
+	/* it was not detached, and its connection did not come back after a restart of rdmaregd */
+	END_EXPIRED,
 	_REGION_END_MAX,
 };
-#define REGION_END_NAMES { "released", "disconnected", "evicted", "over-limit", "given-up", "lost" }
+#define REGION_END_NAMES                                             \
+	{ "released", "disconnected", "evicted",       "over-limit", \
+	  "given-up", "lost",	      "session-ended", "expired" }
 
 /* What can be promised when a filesystem wants blocks back: see docs/arbitration.md. */
 enum arbitration_mode {

@@ -81,9 +81,12 @@ static void print_json(const char *name, const struct rdmareg_event *e,
 	model_add_times(o, e->seen_usec);
 	if (e->region)
 		json_object_object_add(o, "id", json_object_new_uint64(e->region));
-	if (e->type == RDMAREG_EVENT_REVOCATION_REQUESTED)
+	if (e->type == RDMAREG_EVENT_REVOCATION_REQUESTED) {
 		json_object_object_add(o, "revocation", model_revocation(&e->revocation));
-	else if (e->revocation.id) {
+		json_object_object_add(o, "asker",
+				       model_asker(e->asker_pid, e->asker_uid, e->asker_comm,
+						   e->asker_cgroup, e->asker_other_user));
+	} else if (e->revocation.id) {
 		json_object *v = json_object_new_object();
 
 		json_object_object_add(v, "id", json_object_new_uint64(e->revocation.id));
@@ -140,6 +143,12 @@ static void print_line(const char *name, const struct rdmareg_event *e,
 		printf(": %s", rdmareg_end_name(e->end));
 	else if (e->revocation.id)
 		printf(" %" PRIu64, e->revocation.id);
+	if (e->asker_pid)
+		printf(", by pid %u%s%s%s%s%s", e->asker_pid, *e->asker_comm ? " (" : "",
+		       e->asker_comm, *e->asker_comm ? ")" : "", *e->asker_cgroup ? " in " : "",
+		       e->asker_cgroup);
+	else if (e->asker_other_user)
+		printf(", by a process of another user");
 	if (text)
 		printf(": %s", text);
 	putchar('\n');

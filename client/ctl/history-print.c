@@ -28,7 +28,7 @@ const char *history_who(char out[static HISTORY_WHO_MAX], const struct rdmareg_h
 		return "a process of another user";
 	if (!e->pid)
 		return e->holder ? "a client" : "nobody who is known";
-	if (e->process_uid != RDMAREG_HISTORY_NO_UID)
+	if (e->process_uid != RDMAREG_NO_UID)
 		snprintf(uid, sizeof(uid), " of uid %u", e->process_uid);
 	snprintf(out, HISTORY_WHO_MAX, "pid %u%s%s%s%s", e->pid, *e->comm ? " (" : "", e->comm,
 		 *e->comm ? ")" : "", uid);

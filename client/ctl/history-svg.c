@@ -129,12 +129,24 @@ static uint64_t delay(const struct rdmareg_history_event *e, uint64_t otherwise)
 	return e && e->delay_usec != RDMAREG_HISTORY_NO_DELAY ? e->delay_usec : otherwise;
 }
 
+/* A round number of microseconds, of which the whole has TICKS at the most: 1, 2 or 5 and zeros. */
+static uint64_t step_of(uint64_t whole_usec)
+{
+	uint64_t power = 1;
+
+	while (power * 10 <= whole_usec / TICKS)
+		power *= 10;
+	for (uint64_t times = 1; times <= 5; times += times == 1 ? 1 : 3)
+		if (whole_usec / (times * power) <= TICKS)
+			return times * power;
+	return 10 * power;
+}
+
 static void draw_axis(const struct picture *p, int bottom, uint64_t grace_usec)
 {
 	char time[FORMAT_BYTES], text[64];
 
-	for (int i = 0; i <= TICKS; i++) {
-		uint64_t usec = p->whole_usec * (uint64_t)i / TICKS;
+	for (uint64_t usec = 0; usec <= p->whole_usec; usec += step_of(p->whole_usec)) {
 		double x = x_of(p, usec);
 
 		printf("<line x1=\"%.1f\" y1=\"%d\" x2=\"%.1f\" y2=\"%d\" stroke=\"#eee\"/>\n", x,
@@ -191,15 +203,16 @@ static void draw_region(struct picture *p, const struct rdmareg_history_event *a
 			const struct rdmareg_history_event *settled)
 {
 	uint64_t until = delay(settled, p->whole_usec);
-	char label[40];
+	char label[64];
 
-	snprintf(label, sizeof(label), "region %" PRIu64, asked->region);
+	snprintf(label, sizeof(label), "region %" PRIu64 "%s%s", asked->region, settled ? ": " : "",
+		 settled ? rdmareg_outcome_name(settled->outcome) : "");
 	begin_lane(p, label);
 	print_bar(p, 0, delay(fenced, until), DRAINING, "draining");
 	if (fenced)
 		print_bar(p, delay(fenced, 0), until, MISSED, "fenced");
 	if (settled && settled->outcome != RDMAREG_OUTCOME_GONE)
-		print_bar(p, until, p->whole_usec, LIVE, rdmareg_outcome_name(settled->outcome));
+		print_bar(p, until, p->whole_usec, LIVE, "");
 	p->y += LANE;
 }
 

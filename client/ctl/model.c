@@ -148,6 +148,26 @@ json_object *model_keeper(const struct rdmareg_keeper *k)
 	return o;
 }
 
+json_object *model_asker(uint32_t pid, uint32_t uid, const char *comm, const char *cgroup,
+			 bool other_user)
+{
+	json_object *o;
+
+	if (!pid && !other_user)
+		return NULL;
+	o = json_object_new_object();
+	if (other_user) {
+		add_truth(o, "other_user", true);
+		return o;
+	}
+	add_number(o, "pid", pid);
+	if (uid != RDMAREG_NO_UID)
+		add_number(o, "uid", uid);
+	add_text(o, "comm", comm);
+	add_text(o, "cgroup", cgroup);
+	return o;
+}
+
 json_object *model_holder(const struct rdmareg_holder *h)
 {
 	json_object *o = json_object_new_object();
@@ -162,6 +182,10 @@ json_object *model_holder(const struct rdmareg_holder *h)
 	add_text(o, "access", h->kind == RDMAREG_HOLDER_PEER ? rdmareg_access_name(h->access) : "");
 	add_number(o, "since_usec", h->since_usec);
 	json_object_object_add(o, "asked", model_revocation(&h->asked));
+	if (h->asked.id)
+		json_object_object_add(o, "asker",
+				       model_asker(h->asker_pid, h->asker_uid, h->asker_comm,
+						   h->asker_cgroup, h->asker_other_user));
 	return o;
 }
 
@@ -202,7 +226,7 @@ json_object *model_history(const struct rdmareg_history_event *e)
 		add_text(o, "holder", rdmareg_holder_kind_name(e->holder));
 	if (e->pid)
 		add_number(o, "pid", e->pid);
-	if (e->process_uid != RDMAREG_HISTORY_NO_UID)
+	if (e->process_uid != RDMAREG_NO_UID)
 		add_number(o, "process_uid", e->process_uid);
 	if (*e->comm)
 		add_text(o, "comm", e->comm);

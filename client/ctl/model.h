@@ -14,6 +14,9 @@ json_object *model_session(const struct rdmareg_session_info *info);
 json_object *model_keeper(const struct rdmareg_keeper *k);
 json_object *model_device(const struct rdmareg_device *device);
 json_object *model_history(const struct rdmareg_history_event *e);
+/* Who is behind a revocation; NULL: nobody is known. */
+json_object *model_asker(uint32_t pid, uint32_t uid, const char *comm, const char *cgroup,
+			 bool other_user);
 json_object *model_holder(const struct rdmareg_holder *holder);
 json_object *model_revocation(const struct rdmareg_revocation *revocation);
 

@@ -37,7 +37,6 @@ struct rdmareg_history_options {
 };
 
 #define RDMAREG_HISTORY_NO_DELAY UINT64_MAX
-#define RDMAREG_HISTORY_NO_UID UINT32_MAX
 
 /*
  * One event. What a kind does not have is 0, "" or as said here. Strings are never NULL; they
@@ -77,7 +76,7 @@ struct rdmareg_history_event {
 	 * or another user's
 	 */
 	uint32_t pid;
-	uint32_t process_uid; /* RDMAREG_HISTORY_NO_UID: not known */
+	uint32_t process_uid; /* RDMAREG_NO_UID: not known */
 	const char *comm;     /* its name, as ps(1) shows it */
 	const char *cgroup;
 	const char *address; /* of a peer */

@@ -16,6 +16,8 @@
 extern "C" {
 #endif
 
+#define RDMAREG_NO_UID UINT32_MAX
+
 enum rdmareg_event_type {
 	RDMAREG_EVENT_NONE,
 	/*
@@ -79,6 +81,16 @@ struct rdmareg_event {
 	enum rdmareg_session_state session_state;
 	uint32_t reserved;
 	char session[56]; /* its name, which ends with a zero; "" when it is of none */
+	/*
+	 * REVOCATION_REQUESTED: the process behind it, as far as it is known: pid 0: it is not, or
+	 * it is another user's, which only root sees
+	 */
+	uint32_t asker_pid;
+	uint32_t asker_uid; /* RDMAREG_NO_UID: not known */
+	uint32_t asker_other_user;
+	uint32_t reserved2;
+	char asker_comm[32]; /* its name, as ps(1) shows it */
+	char asker_cgroup[128];
 };
 
 /*
@@ -138,6 +150,13 @@ struct rdmareg_holder {
 	uint64_t since_usec; /* when it became a holder, CLOCK_MONOTONIC */
 	/* the revocation that it has not acknowledged; id 0: none */
 	struct rdmareg_revocation asked;
+	/* who is behind it, as in struct rdmareg_event; uid: RDMAREG_NO_UID: not known */
+	uint32_t asker_pid;
+	uint32_t asker_uid;
+	const char *asker_comm;
+	const char *asker_cgroup;
+	uint8_t asker_other_user;
+	uint8_t reserved[7];
 };
 
 /*

@@ -45,6 +45,9 @@ enum rdmareg_end {
 	RDMAREG_END_GIVEN_UP,
 	/* the process that served it ended before anybody released it: register anew */
 	RDMAREG_END_LOST,
+	RDMAREG_END_SESSION, /* rdmareg_session_release() */
+	/* it was not detached, and its connection did not come back after a restart of rdmaregd */
+	RDMAREG_END_EXPIRED,
 };
 
 /* What happened to a region. */

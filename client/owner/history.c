@@ -148,7 +148,7 @@ _public_ int rdmareg_history_next(struct rdmareg_history *h, struct rdmareg_hist
 					      .cgroup = "",
 					      .address = "",
 					      .text = "",
-					      .process_uid = RDMAREG_HISTORY_NO_UID,
+					      .process_uid = RDMAREG_NO_UID,
 					      .delay_usec = RDMAREG_HISTORY_NO_DELAY };
 	int r;
 

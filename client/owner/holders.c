@@ -31,6 +31,11 @@ static const struct field known[] = {
 	INTO("offset", FIELD_U64, asked.offset),
 	INTO("length", FIELD_U64, asked.length),
 	INTO("deadline_usec", FIELD_U64, asked.deadline_usec),
+	INTO("asker_pid", FIELD_U32, asker_pid),
+	INTO("asker_process_uid", FIELD_U32, asker_uid),
+	INTO("asker_comm", FIELD_TEXT, asker_comm),
+	INTO("asker_cgroup", FIELD_TEXT, asker_cgroup),
+	INTO("asker_other_user", FIELD_BOOL, asker_other_user),
 #undef WORD
 #undef INTO
 };
@@ -81,7 +86,12 @@ _public_ int rdmareg_find_holders(struct rdmareg *c, int fd, struct rdmareg_hold
 
 _public_ int rdmareg_holders_next(struct rdmareg_holders *h, struct rdmareg_holder *holder)
 {
-	struct rdmareg_holder read = { .session = "", .cgroup = "", .address = "" };
+	struct rdmareg_holder read = { .session = "",
+				       .cgroup = "",
+				       .address = "",
+				       .asker_uid = RDMAREG_NO_UID,
+				       .asker_comm = "",
+				       .asker_cgroup = "" };
 	int r;
 
 	NEED(h);

@@ -25,8 +25,12 @@ static bool supersede(struct rdmareg *c, const struct rdmareg_event *e)
 			return false;
 		if (old->type != RDMAREG_EVENT_REVOCATION_REQUESTED)
 			continue;
-		if (old->revocation.id < e->revocation.id)
-			old->revocation = e->revocation;
+		if (old->revocation.id < e->revocation.id) {
+			const uint64_t seen_usec = old->seen_usec;
+
+			*old = *e;
+			old->seen_usec = seen_usec;
+		}
 		return true;
 	}
 	return false;

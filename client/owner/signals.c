@@ -6,13 +6,24 @@
  * org.rdmareg.Registry1 (anybody on the bus can address a signal to us, and match rules on
  * well-known names do not keep those out); a malformed one is ignored.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "bus.h"
 #include "error.h"
+#include "fields.h"
 #include "session.h"
 #include "util.h"
 #include "words.h"
+
+/* Who is behind a revocation; texts are the message's. */
+struct asker {
+	uint32_t pid;
+	uint32_t uid;
+	const char *comm;
+	const char *cgroup;
+	uint8_t other_user;
+};
 
 /* The id at the end of a region's object path, or 0. */
 static uint64_t region_of_path(const char *path)
@@ -53,6 +64,28 @@ static bool read_session_signal(sd_bus_message *m, struct rdmareg_event *e)
 	return true;
 }
 
+/* Daemons before this library did not tell. */
+static void read_asker(sd_bus_message *m, struct rdmareg_event *e)
+{
+	static const struct field known[] = {
+		FIELD_INTO(struct asker, "pid", FIELD_U32, pid),
+		FIELD_INTO(struct asker, "process_uid", FIELD_U32, uid),
+		FIELD_INTO(struct asker, "comm", FIELD_TEXT, comm),
+		FIELD_INTO(struct asker, "cgroup", FIELD_TEXT, cgroup),
+		FIELD_INTO(struct asker, "other_user", FIELD_BOOL, other_user),
+	};
+	struct asker a = { .uid = RDMAREG_NO_UID, .comm = "", .cgroup = "" };
+
+	e->asker_uid = RDMAREG_NO_UID;
+	if (sd_bus_message_at_end(m, 1) > 0 || fields_read(m, known, ARRAY_SIZE(known), &a) < 0)
+		return;
+	e->asker_pid = a.pid;
+	e->asker_uid = a.uid;
+	e->asker_other_user = a.other_user;
+	snprintf(e->asker_comm, sizeof(e->asker_comm), "%s", a.comm);
+	snprintf(e->asker_cgroup, sizeof(e->asker_cgroup), "%s", a.cgroup);
+}
+
 static bool read_signal(sd_bus_message *m, struct rdmareg_event *e)
 {
 	const char *word, *path;
@@ -64,6 +97,7 @@ static bool read_signal(sd_bus_message *m, struct rdmareg_event *e)
 					&e->revocation.length, &e->revocation.deadline_usec) < 0)
 			return false;
 		e->revocation.cause = word_value(WORDS_CAUSE, word);
+		read_asker(m, e);
 	} else if (sd_bus_message_is_signal(m, RDMAREG_REGION_INTERFACE, "RevocationSettled")) {
 		e->type = RDMAREG_EVENT_REVOCATION_SETTLED;
 		if (sd_bus_message_read(m, "tst", &e->revocation.id, &word, &e->valid_length) < 0)

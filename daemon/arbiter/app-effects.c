@@ -127,7 +127,7 @@ static void remove_region(struct app *a, struct region *r, struct region_entry *
 	app_move_dropped(a, e);
 	reply_release(e);
 	if (e->announced) {
-		bus_tell_removed(a->bus, v, (enum region_end)e->end);
+		bus_tell_removed(a->bus, v, (enum region_end)e->end, e->end_text);
 		app_log(e->keeper, LOG_INFO, "region %" PRIu64 ": removed: %s", r->id,
 			region_end_names[e->end]);
 		proxy_note(e->keeper)->regions--;

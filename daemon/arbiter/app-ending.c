@@ -185,7 +185,7 @@ static void release_all(struct app *a, struct ending *g, struct client *by, uint
 		if (!waits_for(g, id) && wait_for(g, e) < 0)
 			log_error("region %" PRIu64 ": no memory to wait for its end", id);
 		if (!e->late_release)
-			app_want_release(a, r, END_RELEASED, by, grace_usec);
+			app_want_release(a, r, END_SESSION, by, grace_usec);
 	}
 	step(g);
 }

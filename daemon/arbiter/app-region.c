@@ -19,7 +19,8 @@ bool app_view(struct app *a, const struct region *r, struct region_view *ret)
 				     .text = &e->text,
 				     .owner = e->owner,
 				     .joins = &e->joins,
-				     .news = &e->news };
+				     .news = &e->news,
+				     .asker = &e->asker };
 	return true;
 }
 

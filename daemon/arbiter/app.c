@@ -116,7 +116,7 @@ static void on_orphans_end(evutil_socket_t fd, short what, void *userdata)
 		log_notice("region %" PRIu64
 			   ": released: nobody owns it since rdmaregd was started anew",
 			   id);
-		app_want_release(a, r, END_DISCONNECTED, NULL, UINT64_MAX);
+		app_want_release(a, r, END_EXPIRED, NULL, UINT64_MAX);
 	}
 }
 

@@ -384,6 +384,15 @@ void listings_drop(struct bus *b, struct client *c);
 int method_list(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int method_find_holders(sd_bus_message *m, void *userdata, sd_bus_error *error);
 
+/* --- asker.c */
+
+/*
+ * Entries of an a{sv}: the process, as far as @uid may see it: pid (u), process_uid (u), comm (s),
+ * cgroup (s), or other_user (b), each with @prefix before it. Nothing if it is not known.
+ * UINT32_MAX: nobody's user.
+ */
+int append_asker(sd_bus_message *m, const char *prefix, const struct asker *a, uint32_t uid);
+
 /* --- manager-history.c */
 
 int method_get_history(sd_bus_message *m, void *userdata, sd_bus_error *error);

@@ -382,6 +382,7 @@ struct signal {
 
 static void send_one(struct bus *b, struct client *c, const struct signal *s)
 {
+	struct region_view view = *s->view;
 	sd_bus_message *m = NULL;
 	int r;
 
@@ -390,11 +391,12 @@ static void send_one(struct bus *b, struct client *c, const struct signal *s)
 	c->told = b->signals;
 	if (!client_may_be_sent(c))
 		return;
+	view.reader = c;
 	r = sd_bus_message_new_signal(b->connection, &m, s->path, s->interface, s->member);
 	if (r >= 0)
 		r = sd_bus_message_set_destination(m, c->name);
 	if (r >= 0)
-		r = s->build(m, s->view, s->arguments);
+		r = s->build(m, &view, s->arguments);
 	if (r >= 0)
 		r = sd_bus_send(b->connection, m, NULL);
 	if (r < 0)
@@ -552,9 +554,15 @@ static int build_asked(sd_bus_message *m, const struct region_view *v, const voi
 {
 	const struct region *r = v->region;
 
+	int e = sd_bus_message_append(m, "tsttt", r->revocation, revocation_cause_names[r->cause],
+				      r->revocation_offset, r->revocation_length, r->deadline_usec);
+
 	(void)arguments;
-	return sd_bus_message_append(m, "tsttt", r->revocation, revocation_cause_names[r->cause],
-				     r->revocation_offset, r->revocation_length, r->deadline_usec);
+	if (e >= 0)
+		e = sd_bus_message_open_container(m, 'a', "{sv}");
+	if (e >= 0)
+		e = append_asker(m, "", v->asker, v->reader ? v->reader->uid : UINT32_MAX);
+	return e < 0 ? e : sd_bus_message_close_container(m);
 }
 
 void bus_tell_asked(struct bus *b, const struct region_view *v)
@@ -599,19 +607,29 @@ void bus_tell_added(struct bus *b, const struct region_view *v)
 	tell_manager(b, "RegionAdded", build_number, v, NULL, false);
 }
 
+struct removed {
+	enum region_end why;
+	const char *more;
+};
+
 static int build_removed(sd_bus_message *m, const struct region_view *v, const void *arguments)
 {
-	const enum region_end *why = arguments;
+	const struct removed *a = arguments;
 	int r = build_number(m, v, NULL);
+	char text[ENDED_TEXT_MAX + HISTORY_TEXT_MAX];
 
-	return r < 0 ? r : sd_bus_message_append(m, "ss", region_end_names[*why], ended_text(*why));
+	snprintf(text, sizeof(text), "%s%s%s", ended_text(a->why), *a->more ? ": " : "", a->more);
+	return r < 0 ? r : sd_bus_message_append(m, "ss", region_end_names[a->why], text);
 }
 
-void bus_tell_removed(struct bus *b, const struct region_view *v, enum region_end why)
+void bus_tell_removed(struct bus *b, const struct region_view *v, enum region_end why,
+		      const char *more)
 {
+	const struct removed removed = { why, more };
+
 	ended_note(&b->ended, v->region->id, v->tenant->uid, why);
 	tell_news(b, v);
-	tell_manager(b, "RegionRemoved", build_removed, v, &why, true);
+	tell_manager(b, "RegionRemoved", build_removed, v, &removed, true);
 }
 
 uint64_t bus_work(struct bus *b)

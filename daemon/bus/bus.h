@@ -176,6 +176,9 @@ struct region_view {
 	struct client *owner;	   /* told of what happens to it; NULL: nobody */
 	const struct joins *joins; /* told too; NULL: none */
 	struct region_news *news;
+	const struct asker *asker; /* of the revocation; NULL: not known */
+	/* to whom it is shown: who that is follows from it. NULL: nothing of other users */
+	const struct client *reader;
 };
 
 /* A session that was created, as it is shown. Borrowed, as a region's. */
@@ -646,7 +649,9 @@ void bus_tell_settled(struct bus *b, const struct region_view *v, uint64_t revoc
  */
 void bus_tell_history(struct bus *b, const struct tenant *t, uint64_t number);
 void bus_tell_added(struct bus *b, const struct region_view *v);
-void bus_tell_removed(struct bus *b, const struct region_view *v, enum region_end why);
+/* @more: what else is known of the reason, for people; or "" */
+void bus_tell_removed(struct bus *b, const struct region_view *v, enum region_end why,
+		      const char *more);
 /*
  * Of a session, to the subscribers that may see it; it was created, is gone, or its state or limits
  * are others.

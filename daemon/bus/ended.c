@@ -22,6 +22,10 @@ const char *ended_text(enum region_end why)
 		[END_RELEASED] = "it was released",
 		[END_DISCONNECTED] =
 			"the connection that registered it ended, and it was not detached",
+		[END_SESSION] = "its session was released",
+		[END_EXPIRED] =
+			"it was not detached, and the connection that registered it did not come back after a "
+			"restart of rdmaregd",
 		[END_EVICTED] = "its filesystem was evicted, for instance to be unmounted",
 		[END_OVER_LIMIT] = "it was above a limit of its tenant that was enforced",
 		[END_GIVEN_UP] = "its keeper could not keep it, as the journal says",

@@ -110,18 +110,11 @@ static int append_truth(sd_bus_message *m, const char *key)
 /* The process that asked or holds, as far as @uid may see it. */
 static int append_process(sd_bus_message *m, const struct history_event *e, uint32_t uid)
 {
-	int r;
+	struct asker a = { .pid = e->pid, .uid = e->uid };
 
-	if (!e->pid)
-		return 0;
-	if (uid != 0 && e->uid != uid)
-		return append_truth(m, "other_user");
-	r = append_small(m, "pid", e->pid);
-	if (r >= 0 && e->uid != ASKER_NO_UID)
-		r = append_small(m, "process_uid", e->uid);
-	if (r >= 0)
-		r = append_text(m, "comm", e->comm);
-	return r < 0 ? r : append_text(m, "cgroup", e->text);
+	memcpy(a.comm, e->comm, sizeof(a.comm));
+	memcpy(a.cgroup, e->text, sizeof(a.cgroup));
+	return append_asker(m, "", &a, uid);
 }
 
 static int append_holder(sd_bus_message *m, const struct history_event *e, uint32_t uid)

@@ -38,6 +38,7 @@ struct holder_listing {
 	struct found_file file;
 	struct region region; /* the last that was noted; its number is 0 before the first */
 	struct tenant tenant; /* whose it is */
+	struct asker asker;   /* of its revocation */
 	struct holder_note *notes;
 	size_t n_notes;
 	size_t room;
@@ -73,8 +74,10 @@ static int append_peer(sd_bus_message *m, const struct holder_note *n)
 	return r < 0 ? r : append_string(m, "access", region_access_names[n->view.access]);
 }
 
-static int append_asked(sd_bus_message *m, const struct holder_note *n, const struct region *r)
+static int append_asked(sd_bus_message *m, const struct holder_listing *l,
+			const struct holder_note *n, uint32_t uid)
 {
+	const struct region *r = &l->region;
 	int e = append_number(m, "revocation", n->view.asked);
 
 	if (e >= 0)
@@ -83,11 +86,13 @@ static int append_asked(sd_bus_message *m, const struct holder_note *n, const st
 		e = append_number(m, "offset", r->revocation_offset);
 	if (e >= 0)
 		e = append_number(m, "length", r->revocation_length);
-	return e < 0 ? e : append_number(m, "deadline_usec", r->deadline_usec);
+	if (e >= 0)
+		e = append_number(m, "deadline_usec", r->deadline_usec);
+	return e < 0 ? e : append_asker(m, "asker_", &l->asker, uid);
 }
 
 static int append_holder(sd_bus_message *m, const struct holder_listing *l,
-			 const struct holder_note *n)
+			 const struct holder_note *n, uint32_t uid)
 {
 	int r = sd_bus_message_open_container(m, 'a', "{sv}");
 
@@ -106,7 +111,7 @@ static int append_holder(sd_bus_message *m, const struct holder_listing *l,
 	if (r >= 0 && n->view.since_usec)
 		r = append_number(m, "since_usec", n->view.since_usec);
 	if (r >= 0 && n->view.asked)
-		r = append_asked(m, n, &l->region);
+		r = append_asked(m, l, n, uid);
 	return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
@@ -153,6 +158,7 @@ static int note_region(struct bus *b, struct holder_listing *l, uint32_t uid)
 		return 0;
 	l->region = *v.region;
 	l->tenant = *v.tenant;
+	l->asker = *v.asker;
 	l->n_notes = l->told = 0;
 	if (uid == 0 || uid == v.tenant->uid)
 		b->handlers->each_holder(b->userdata, v.region->id, note_holder, l);
@@ -169,7 +175,7 @@ static int look(struct bus *b, struct listing *listing, uint32_t uid, uint64_t u
 			r = note_region(b, l, uid);
 			continue;
 		}
-		r = append_holder(listing->reply, l, &l->notes[l->told++]);
+		r = append_holder(listing->reply, l, &l->notes[l->told++], uid);
 		r = r < 0 ? r : 1;
 	}
 	return r;

@@ -285,7 +285,7 @@ const sd_bus_vtable region_vtable[] = {
 	SD_BUS_METHOD_WITH_ARGS("Sync", SD_BUS_ARGS("a{sv}", options),
 				SD_BUS_RESULT("a{sv}", result), method_sync, ANYBODY),
 	SIGNAL("RevocationRequested", "t", revocation, "s", cause, "t", offset, "t", length, "t",
-	       deadline_usec),
+	       deadline_usec, "a{sv}", asker),
 	SIGNAL("RevocationSettled", "t", revocation, "s", outcome, "t", valid_length),
 	REGION_PROPERTIES(VALUE, WORD) SD_BUS_VTABLE_END,
 };

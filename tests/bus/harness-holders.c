@@ -16,10 +16,25 @@ static const struct {
 } fields[] = {
 #define FIELD(name, type) \
 	{ #name, type, offsetof(struct holder, name), sizeof(((struct holder *)0)->name) }
-	FIELD(region, "t"),	FIELD(kind, "s"),	   FIELD(uid, "u"),	FIELD(session, "s"),
-	FIELD(pid, "u"),	FIELD(cgroup, "s"),	   FIELD(address, "s"), FIELD(access, "s"),
-	FIELD(since_usec, "t"), FIELD(revocation, "t"),	   FIELD(cause, "s"),	FIELD(offset, "t"),
-	FIELD(length, "t"),	FIELD(deadline_usec, "t"),
+	FIELD(region, "t"),
+	FIELD(kind, "s"),
+	FIELD(uid, "u"),
+	FIELD(session, "s"),
+	FIELD(pid, "u"),
+	FIELD(cgroup, "s"),
+	FIELD(address, "s"),
+	FIELD(access, "s"),
+	FIELD(since_usec, "t"),
+	FIELD(revocation, "t"),
+	FIELD(cause, "s"),
+	FIELD(offset, "t"),
+	FIELD(length, "t"),
+	FIELD(deadline_usec, "t"),
+	FIELD(asker_pid, "u"),
+	FIELD(asker_process_uid, "u"),
+	FIELD(asker_comm, "s"),
+	FIELD(asker_cgroup, "s"),
+	FIELD(asker_other_user, "b"),
 #undef FIELD
 };
 
@@ -28,6 +43,7 @@ static void read_value(sd_bus_message *m, const char *type, char *out, size_t si
 	const char *text;
 	uint64_t number;
 	uint32_t small;
+	int truth;
 
 	if (*type == 's') {
 		check(sd_bus_message_read(m, "v", "s", &text) > 0);
@@ -36,6 +52,9 @@ static void read_value(sd_bus_message *m, const char *type, char *out, size_t si
 	}
 	if (*type == 't') {
 		check(sd_bus_message_read(m, "v", "t", &number) > 0);
+	} else if (*type == 'b') {
+		check(sd_bus_message_read(m, "v", "b", &truth) > 0);
+		number = (uint64_t)truth;
 	} else {
 		check(sd_bus_message_read(m, "v", "u", &small) > 0);
 		number = small;

@@ -177,6 +177,11 @@ struct holder {
 	uint64_t offset;
 	uint64_t length;
 	uint64_t deadline_usec;
+	uint64_t asker_pid;
+	uint64_t asker_process_uid;
+	char asker_comm[32];
+	char asker_cgroup[256];
+	uint64_t asker_other_user;
 };
 
 #define HOLDERS_MAX 32
