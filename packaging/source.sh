@@ -14,12 +14,12 @@ tar -C "$top" --exclude=./build --exclude=./.git --exclude=__pycache__ -c . | ta
 cd "$target"
 cp -R packaging/debian debian
 {
-	cat .reuse/dep5
+	sed 's/ WITH Linux-syscall-note/ with Linux-syscall-note exception/' .reuse/dep5
 	for licence in GPL-2.0-or-later:GPL-2 GPL-2.0-only:GPL-2 LGPL-2.1-or-later:LGPL-2.1; do
 		printf '\nLicense: %s\n On Debian systems its text is in /usr/share/common-licenses/%s.\n' "${licence%:*}" "${licence#*:}"
 	done
-	printf '\nLicense: GPL-2.0-only WITH Linux-syscall-note\n'
-	sed -e 's/^$/./' -e 's/^/ /' LICENSES/Linux-syscall-note.txt
+	printf '\nLicense: GPL-2.0-only with Linux-syscall-note exception\n'
+	expand LICENSES/Linux-syscall-note.txt | sed -e 's/^$/./' -e 's/^/ /'
 	printf ' .\n On Debian systems the text of the GPL is in /usr/share/common-licenses/GPL-2.\n'
 } >debian/copyright
 if [ -n "$version" ]; then

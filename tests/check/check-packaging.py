@@ -24,7 +24,7 @@ BUILD = pathlib.Path(sys.argv[1])
 DEBIAN = pathlib.Path("packaging/debian")
 SPEC = pathlib.Path("packaging/rpm/rdmaregd.spec")
 PLACES = {"bindir": "usr/bin", "libexecdir": "usr/libexec", "libdir": "usr/lib/x86_64-linux-gnu", "sysconfdir": "etc"}
-STARTS = re.compile(r"^\s*(?:if |! |&& )*(?:systemctl|deb-systemd-invoke|invoke-rc\.d|service)\s(?!list-units|is-active|.*is-active|reload dbus)", re.M)
+STARTS = re.compile(r"^\s*(?:if |! |&& )*(?:systemctl|deb-systemd-invoke|invoke-rc\.d|service)\s(?!list-units|reload dbus)", re.M)
 
 
 def braces(pattern):

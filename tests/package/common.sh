@@ -13,11 +13,12 @@ version=$(sed -n "s/^  version: '\(.*\)',$/\1/p" "$top/meson.build")
 make_tree() {
 	local tree=$1 release=$2
 	shift 2
-	rm -rf --one-file-system "$tree.new" "$tree"
+	rm -rf --one-file-system "$tree.new"
 	mkdir -p "$(dirname "$tree")"
 	sources "$release" "$release-updates" "$release-security" | mmdebstrap --mode=root --variant=minbase \
 		--aptopt='Apt::Install-Recommends "false"' --aptopt='Acquire::Languages "none"' --aptopt='Acquire::Retries "3"' \
 		--dpkgopt=force-unsafe-io --include="$(IFS=,; echo "$*")" "$release" "$tree.new" -
+	rm -rf --one-file-system "$tree"
 	mv "$tree.new" "$tree"
 }
 
@@ -44,4 +45,4 @@ in_tree() {
 
 # depends FIELD... < CONTROL - the packages that a control file asks for, the first of alternatives that the release has being chosen by
 # apt: one word for each.
-first_names() { tr ',\n' '\n ' | sed -E 's/\([^)]*\)//g; s/\|.*//; s/[[:space:]]//g' | grep -v '^$'; }
+first_names() { tr ',' '\n' | sed -E 's/\([^)]*\)//g; s/\|.*//; s/[[:space:]]//g' | grep -v '^$'; }
