@@ -179,6 +179,7 @@ static int print_new(struct ctl *ctl, struct wanted *w)
 	w->history = &new;
 	r = fetch(ctl, w);
 	print_lines(ctl, &new);
+	w->history = NULL;
 	history_cleanup(&new);
 	return r ? r : EVENTS_GO_ON;
 }

@@ -152,7 +152,7 @@ int method_replace_keeper(sd_bus_message *m, void *userdata, sd_bus_error *error
 					 .request = &q,
 					 .request_size = sizeof(q) };
 	struct bus *b = userdata;
-	const char *keeper;
+	const char *keeper = NULL;
 	struct client *c;
 	struct failure f;
 	struct call *call;
