@@ -200,7 +200,7 @@ static void test_full(int fd)
 	must(explain_once(id, 0, MIB) == WIRE_CAUSE_NO_SPACE);
 	come_and_go(id);
 	tell("silent", inode_of(fd), "now");
-	ask_why(id, 40, MIB / 2, PAGE);
+	ask_why(id, 40, MIB - PAGE, PAGE); /* for which there is no space: its storage is asked */
 	must(client_release(&k, id) == 0);
 	cause = persisted(id, 40);
 	must(cause == WIRE_CAUSE_UNKNOWN ||
