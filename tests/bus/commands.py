@@ -26,7 +26,7 @@ MOUNTED = "RDMAREG_WORLD_MOUNTED" in os.environ
 # what documents call it: what it is here
 NAMES = [(r"/mnt/data\b|/data\b", str(DATA)), (r"/backup\b", f"{WORLD}/backup"), (r"--duration 30s", "--duration 1s"),
          (r"\balice\b", "nobody")]
-MASKS = [(r"rdmareg://\S+", r"rdmareg://[\d.]+:\d+/\d+\?[0-9a-f]{32}"), (r"\([^)]*\)", r"\(.*\)"),
+MASKS = [(r"rdmareg://\S+", r"rdmareg://[\d.]+:\d+/\d+\?[0-9a-f]{32}"), (r"\([^)]*\)", r"\(.*\)"), (r"(?<=\) )in /\S*", r"in /\S*"),
          (r"\d+(?:\.\d+)?" + UNIT + r"(?!\w)", r"\d+(?:\.\d+)?" + UNIT), (r"\s+", r"\s+")]
 
 
