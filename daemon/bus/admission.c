@@ -103,12 +103,12 @@ int admission_watch(struct bus *b)
 
 int bus_process(struct bus *b)
 {
-	uint64_t began = now_monotonic_usec();
+	struct user_span began = user_span_begin();
 	int r;
 
 	b->caller = NULL;
 	r = sd_bus_process(b->connection, NULL);
 	if (b->caller)
-		user_charge(b->caller, began);
+		user_charge(b->caller, &began);
 	return r;
 }

@@ -115,10 +115,16 @@ int entry_close(sd_bus_message *m);
 #define USER_SHARE 4 /* one part of the time in so many */
 #define USER_SAVED_USEC 1000000ll
 
+struct user_span {
+	uint64_t usec;
+	uint64_t worked_usec; /* of the processor, by this thread */
+};
+
+struct user_span user_span_begin(void);
 void user_pay_back(struct client_user *u);
 void user_begin(struct client_user *u);
 /* For what a call of the user has taken since, when it was not done while the call was handled. */
-void user_charge(struct client_user *u, uint64_t began_usec);
+void user_charge(struct client_user *u, const struct user_span *began);
 
 /* --- clients.c */
 

@@ -95,11 +95,11 @@ int listing_of(struct bus *b, sd_bus_message *m, const struct listing_kind *kind
 bool listings_work(struct bus *b)
 {
 	struct client_user *u = TAILQ_FIRST(&b->listing_users);
-	uint64_t began = now_monotonic_usec();
+	struct user_span began = user_span_begin();
 
 	if (u) {
 		take_turn(b, u);
-		user_charge(u, began);
+		user_charge(u, &began);
 	}
 	return !TAILQ_EMPTY(&b->listing_users);
 }
