@@ -386,13 +386,16 @@ int main(int argc, char **argv)
 {
 	if (argc > 1) {
 		struct metrics *m = new_metrics();
+		char *text;
 
 		n_regions = 1;
-		fputs(print_page(m,
-				 (struct page){ .openmetrics = !strcmp(argv[1], "--openmetrics"),
-						.regions = true },
-				 NULL, NULL),
-		      stdout);
+		text = print_page(m,
+				  (struct page){ .openmetrics = !strcmp(argv[1], "--openmetrics"),
+						 .regions = true },
+				  NULL, NULL);
+		fputs(text, stdout);
+		free(text);
+		metrics_free(m);
 		return 0;
 	}
 	signal(SIGPIPE, SIG_IGN);
