@@ -18,6 +18,7 @@
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/replace-file.h"
 #include "util/text.h"
 
 #define FILE_NAME "drained"
@@ -28,21 +29,11 @@
 
 static int write_record(int directory, const struct drain *d)
 {
-	_cleanup_(closep) int fd = -1;
 	char text[TEXT_MAX];
 	int n = snprintf(text, sizeof(text), HEAD " %" PRIu32 " %" PRIu64 "\n%s" TAIL, d->uid,
 			 d->since_usec, d->reason);
 
-	/* whatever a daemon that was killed has left there */
-	if (unlinkat(directory, NEW_NAME, 0) < 0 && errno != ENOENT)
-		return -errno;
-	fd = openat(directory, NEW_NAME, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return -errno;
-	errno = 0;
-	if (write(fd, text, (size_t)n) != n)
-		return errno ? -errno : -ENOSPC;
-	return renameat(directory, NEW_NAME, directory, FILE_NAME) < 0 ? -errno : 0;
+	return replace_file(directory, FILE_NAME, NEW_NAME, 0600, text, (size_t)n);
 }
 
 /* @text: terminated. False: it is none of ours, or not all of it. */

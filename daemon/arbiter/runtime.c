@@ -19,6 +19,7 @@
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/process.h"
+#include "util/replace-file.h"
 
 #define ID_BLOCK 1024
 #define ID_FILE "next-region-id"
@@ -109,22 +110,15 @@ static int read_next_id(struct runtime *rt)
 
 int runtime_reserve_id(struct runtime *rt, uint64_t id)
 {
-	_cleanup_(closep) int fd = -1;
 	char text[32];
-	int n;
+	int n, r;
 
 	if (id < rt->reserved)
 		return 0;
-	if (unlinkat(rt->directory, ID_FILE ".new", 0) < 0 && errno != ENOENT)
-		return -errno;
-	fd = openat(rt->directory, ID_FILE ".new", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-	if (fd < 0)
-		return -errno;
 	n = snprintf(text, sizeof(text), "%" PRIu64 "\n", id + ID_BLOCK);
-	if (write(fd, text, (size_t)n) != n)
-		return errno ? -errno : -ENOSPC;
-	if (renameat(rt->directory, ID_FILE ".new", rt->directory, ID_FILE) < 0)
-		return -errno;
+	r = replace_file(rt->directory, ID_FILE, ID_FILE ".new", 0644, text, (size_t)n);
+	if (r < 0)
+		return r;
 	rt->reserved = id + ID_BLOCK;
 	return 0;
 }

@@ -17,6 +17,7 @@
 #include "util/cleanup.h"
 #include "util/log.h"
 #include "util/macros.h"
+#include "util/replace-file.h"
 #include "util/text.h"
 
 #define HEAD "rdmareg-session\n"
@@ -75,7 +76,6 @@ static void name_of(const struct tenant *t, char out[static NAME_MAX_BYTES])
 int session_record_write(int directory, const struct tenant *t)
 {
 	char name[NAME_MAX_BYTES], text[TEXT_MAX];
-	_cleanup_(closep) int fd = -1;
 	int n = snprintf(text, sizeof(text), HEAD);
 
 	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
@@ -83,16 +83,7 @@ int session_record_write(int directory, const struct tenant *t)
 			      numbers[i].key, get_number(t, i));
 	n += snprintf(text + n, sizeof(text) - (size_t)n, "name %s\n" TAIL, t->session);
 	name_of(t, name);
-	/* whatever a daemon that was killed, or somebody else, has left there */
-	if (unlinkat(directory, NEW_NAME, 0) < 0 && errno != ENOENT)
-		return -errno;
-	fd = openat(directory, NEW_NAME, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return -errno;
-	errno = 0;
-	if (write(fd, text, (size_t)n) != n)
-		return errno ? -errno : -ENOSPC;
-	return renameat(directory, NEW_NAME, directory, name) < 0 ? -errno : 0;
+	return replace_file(directory, name, NEW_NAME, 0600, text, (size_t)n);
 }
 
 void session_record_remove(int directory, const struct tenant *t)
