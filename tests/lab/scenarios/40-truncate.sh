@@ -63,6 +63,10 @@ for fs in xfsdax xfs; do
 	expect_equal "$fs: the peer carries on to its end" 0 "$PEER_STATUS"
 	check "$fs: it was asked once at least" in_log /tmp/peer.log '"asked"'
 	check "$fs: and what it wrote after the punch is there" written_again $fs
+	rdmaregctl history /mnt/$fs/file --no-legend >/tmp/history.log
+	check "$fs: the history says who punched" in_log /tmp/history.log ' asked: fallocate of .*, by pid [0-9]* (fallocate) of uid 0'
+	check "$fs: and that the peer answered, and how long it took" in_log /tmp/history.log ' answered: peer [0-9]'
+	check "$fs: and how long the punch waited" in_log /tmp/history.log ' given-back: whoever asked waited [0-9]'
 	close_region "$fs: punch"
 
 	# a peer that ignores everything, and beside it one that behaves
