@@ -223,15 +223,6 @@ int app_ask_for_file(struct region_entry *e, void *context)
 	return proxy_request(e->keeper, &m, -1, 0, context);
 }
 
-/* Its number alone does not tell: once a file is gone another one gets it. */
-static bool is_its_file(const struct region_entry *e, const struct file_facts *file)
-{
-	const struct region_text *t = &e->text;
-
-	return file->device == t->device && file->inode == t->inode &&
-	       (!file->born_nsec || !t->born_nsec || file->born_nsec == t->born_nsec);
-}
-
 /* NULL, or why that region's file may not be marked by this descriptor. */
 static const char *judge(const struct region *r, const struct region_entry *e,
 			 const struct file_facts *file)
@@ -245,7 +236,7 @@ static const char *judge(const struct region *r, const struct region_entry *e,
 		return proxy_is_foreign(e->keeper)
 			       ? "its keeper cannot be asked for the file, which is not where it was"
 			       : "its keeper did not give the file";
-	if (!is_its_file(e, file))
+	if (!file_is_of(file, e))
 		return proxy_is_foreign(e->keeper)
 			       ? "its keeper cannot be asked for the file, and another one is where it was"
 			       : "its keeper gave another file";

@@ -466,6 +466,12 @@ void app_look(struct app *a, int fd, uint32_t uid, app_looked_t *done, void *con
 /* The same of what lies at @path now, which is not opened: the descriptor is an O_PATH one. */
 void app_look_at(struct app *a, const char *path, uint32_t uid, app_looked_t *done, void *context);
 
+/*
+ * Is it the file that was registered? Its number alone does not tell: once a file is gone another
+ * one gets it.
+ */
+bool file_is_of(const struct file_facts *file, const struct region_entry *e);
+
 /* --- app-metrics.c */
 
 int app_make_metrics(struct app *a);

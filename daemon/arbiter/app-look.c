@@ -42,6 +42,14 @@ static int find(const char *path)
 	return (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
 }
 
+bool file_is_of(const struct file_facts *file, const struct region_entry *e)
+{
+	const struct region_text *t = &e->text;
+
+	return file->device == t->device && file->inode == t->inode &&
+	       (!file->born_nsec || !t->born_nsec || file->born_nsec == t->born_nsec);
+}
+
 /* In a thread. */
 static void look(struct offload_task *task)
 {

@@ -19,6 +19,7 @@
  *   - At most MOVES_MAX descriptors are held for it, of all keepers together.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -321,32 +322,73 @@ static struct move *find_move(const struct app *a, const void *context)
 	return NULL;
 }
 
+/* NULL, or why the region is not made anew with what its keeper gave. */
+static const char *judge(const struct region *r, const struct region_entry *e,
+			 const struct file_facts *file)
+{
+	if (file->error == -ETIMEDOUT || file->error == -EBUSY)
+		return "its filesystem does not answer";
+	if (file->error)
+		return "its keeper did not give the file";
+	if (!file_is_of(file, e))
+		return "its keeper gave another file";
+	if (r->access == ACCESS_READ_WRITE && (file->flags & O_ACCMODE) != O_RDWR)
+		return "its keeper gave the file open for reading only";
+	return NULL;
+}
+
+/* Nothing was taken from the former keeper so far. */
+static int take_over(struct move *m, struct region *r)
+{
+	struct keeper_message q = { .type = KEEPER_RELEASE, .region = r->id };
+	struct region_entry *e = m->entry;
+	struct replacement *p = m->of;
+
+	q.demand.cause = CAUSE_ADMINISTRATOR;
+	q.demand.grace_usec = !r->holders		      ? 0
+			      : p->grace_usec < r->grace_usec ? p->grace_usec
+							      : r->grace_usec;
+	e->wanted_by = p->by;
+	return proxy_request(e->keeper, &q, -1, q.demand.grace_usec / USEC_PER_MSEC, NULL);
+}
+
+static void on_file_looked(struct app *a, void *context, const struct file_facts *file, int *fd)
+{
+	struct move *m = find_move(a, context);
+	struct replacement *p = m ? m->of : NULL;
+	struct region_entry *e = m ? m->entry : NULL;
+	struct region *r = e ? registry_find(a->registry, e->id) : NULL;
+	const char *why = r ? judge(r, e, file) : NULL;
+	int error = why ? -ESTALE : 0;
+
+	if (!m)
+		return;
+	if (r && !why && !r->close_wanted) {
+		m->fd = steal_fd(fd);
+		error = take_over(m, r);
+		if (!error)
+			return;
+	}
+	if (r && error)
+		note_failure(p, e->id, error, why ? why : "");
+	end_move(m);
+	go_on(p);
+}
+
 bool app_move_file_answered(struct app *a, const struct answer *n)
 {
-	struct keeper_message q = { .type = KEEPER_RELEASE, .region = n->region };
 	struct move *m = n->context ? find_move(a, n->context) : NULL;
 	struct region_entry *e = m ? m->entry : NULL;
 	struct replacement *p = m ? m->of : NULL;
-	struct region *r = e ? registry_find(a->registry, n->region) : NULL;
-	int error = n->error;
 
 	if (!m)
 		return false;
-	if (r && !error && !r->close_wanted) {
-		m->fd = steal_fd(n->fd);
-		q.demand.cause = CAUSE_ADMINISTRATOR;
-		q.demand.grace_usec = !r->holders		      ? 0
-				      : p->grace_usec < r->grace_usec ? p->grace_usec
-								      : r->grace_usec;
-		e->wanted_by = p->by;
-		error = m->fd < 0 ? -EMFILE
-				  : proxy_request(e->keeper, &q, -1,
-						  q.demand.grace_usec / USEC_PER_MSEC, NULL);
-		if (!error)
-			return true;
+	if (e && !n->error) {
+		app_look(a, steal_fd(n->fd), proxy_uid(e->keeper), on_file_looked, m);
+		return true;
 	}
-	if (r && error)
-		note_failure(p, n->region, error, n->error ? n->text : "");
+	if (e)
+		note_failure(p, n->region, n->error, n->text);
 	end_move(m);
 	go_on(p);
 	return true;

@@ -182,6 +182,12 @@ static void test_refused(void)
 	until(find_named(name_of("stuck", 1), &k) && !strcmp(k.state, "driven"));
 	expect_property(bus, one.id, "State", "live");
 	check(call_region(bus, one.id, "Release", &r));
+	/* one that lies about its file would have everybody else arbitrate about the wrong one */
+	check(register_region(bus, fd, 0, 0, "r", &one, 1, "session", "s", "bad-file"));
+	refuse(bus, name_of("bad-file", 1), "Failed", "its keeper gave another file");
+	expect_property(bus, one.id, "State", "live");
+	check(find_named(name_of("bad-file", 1), &k) && k.regions == 1);
+	check(call_region(bus, one.id, "Release", &r));
 	check(register_region(bus, fd, 0, 0, "r", &foreign, 2, "session", "s", "form-later",
 			      "detached", "b", 1));
 	world_end_daemon(&world, SIGKILL);

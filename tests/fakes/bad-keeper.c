@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
@@ -299,9 +300,32 @@ static void register_region(const struct keeper_message *q)
 		say_peers(q->region, 16000);
 }
 
+/* A file that it was not asked for. */
+static void give_another(const struct keeper_message *q)
+{
+	struct keeper_message m = { .type = KEEPER_DONE,
+				    .operation = q->operation,
+				    .region = q->region };
+	int fd = memfd_create("another", MFD_CLOEXEC);
+
+	if (fd < 0 || ftruncate(fd, 1 << 20) < 0)
+		exit(1);
+	say_bytes(&m, keeper_packet_size(m.type), fd);
+	close(fd);
+}
+
 static void answer(const struct keeper_message *q)
 {
 	switch (q->type) {
+	case KEEPER_CANCEL:
+		done(q, 0);
+		break;
+	case KEEPER_FILE:
+		if (is("bad-file"))
+			give_another(q);
+		else
+			done(q, -EINVAL);
+		break;
 	case KEEPER_HELLO:
 		welcome(q);
 		break;
