@@ -13,7 +13,8 @@
 #include "util/cleanup.h"
 
 struct history {
-	uint64_t next; /* number of the next event */
+	uint64_t next;	/* number of the next event */
+	uint32_t spare; /* places that rings of regions may still grow by */
 	struct history_ring ring;
 	struct history_region *of[HISTORY_MACHINE]; /* whose event is in that place of the ring */
 	LIST_HEAD(, history_region) regions;	    /* those that have not ended */
@@ -28,6 +29,7 @@ int history_new(struct history **ret, uint64_t first)
 		return -ENOMEM;
 	LIST_INIT(&h->regions);
 	h->next = first;
+	h->spare = HISTORY_SPARE;
 	h->ring.size = HISTORY_MACHINE;
 	h->ring.events = calloc(HISTORY_MACHINE, sizeof(*h->ring.events));
 	if (!h->ring.events)
@@ -97,14 +99,20 @@ int history_begin(struct history *h, uint64_t region, uint32_t uid, const char *
 	return 0;
 }
 
+/* How many of so many places are beyond those that each region may have. */
+static size_t spare_of(size_t size)
+{
+	return size > HISTORY_REGION_FIRST ? size - HISTORY_REGION_FIRST : 0;
+}
+
 void history_end(struct history *h, struct history_region *r)
 {
-	(void)h;
 	if (!r)
 		return;
 	assert(!r->ended);
 	LIST_REMOVE(r, regions);
 	r->ended = true;
+	h->spare += (uint32_t)spare_of(r->ring.size);
 	free(r->ring.events);
 	r->ring = (struct history_ring){ 0 };
 	if (!r->uses)
@@ -112,18 +120,20 @@ void history_end(struct history *h, struct history_region *r)
 }
 
 /* As long as it is not as large as it may be; without memory it stays as it is. */
-static void grow(struct history_ring *r)
+static void grow(struct history *h, struct history_ring *r)
 {
 	size_t size = r->size ? 2 * r->size : HISTORY_REGION_FIRST;
+	size_t more = spare_of(size) - spare_of(r->size);
 	struct history_event *events;
 
-	if (r->n < r->size || size > HISTORY_REGION)
+	if (r->n < r->size || size > HISTORY_REGION || more > h->spare)
 		return;
 	events = malloc(size * sizeof(*events));
 	if (!events)
 		return;
 	for (size_t k = 0; k < r->n; k++)
 		events[k] = r->events[place(r, k)];
+	h->spare -= (uint32_t)more;
 	free(r->events);
 	r->events = events;
 	r->size = size;
@@ -153,7 +163,7 @@ uint64_t history_add(struct history *h, struct history_region *r, const struct h
 		return 0;
 	assert(!r->ended && e->kind < _HISTORY_KIND_MAX);
 	event.sequence = h->next++;
-	grow(&r->ring);
+	grow(h, &r->ring);
 	if (r->ring.size)
 		put(&r->ring, &event);
 	if (h->ring.n == h->ring.size)

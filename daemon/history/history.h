@@ -11,7 +11,8 @@
  * What always holds:
  *   - Memory is bounded: HISTORY_MACHINE events, and of each region that lives HISTORY_REGION at
  *     most. Nothing is allocated for an event, but that the ring of a region doubles, from
- *     HISTORY_REGION_FIRST; without memory it stays as it is.
+ *     HISTORY_REGION_FIRST; without memory it stays as it is, and so it does when all regions
+ *     together have HISTORY_SPARE beyond that.
  *   - What a region's ring still has, the machine's may have lost; that a region ended is in the
  *     machine's alone. What is known of an ended region (whose it was, what file) stays exactly as
  *     long as the machine's ring has an event of it.
@@ -31,6 +32,7 @@
 #define HISTORY_MACHINE 4096
 #define HISTORY_REGION 64
 #define HISTORY_REGION_FIRST 8
+#define HISTORY_SPARE (UINT32_C(1) << 18)
 #define HISTORY_TEXT_MAX ASKER_CGROUP_MAX
 #define HISTORY_SESSION_MAX 49
 

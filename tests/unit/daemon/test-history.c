@@ -143,6 +143,32 @@ static void test_many(void)
 	history = history_free(history);
 }
 
+/* One after the other they fill all that there is for all of them: then each has its few. */
+static void test_spare(void)
+{
+	enum { MANY = HISTORY_SPARE / (HISTORY_REGION - HISTORY_REGION_FIRST) + 2 };
+	static struct history_region *r[MANY + 1];
+	const struct history_filter one = { .region = 1 }, last = { .region = MANY };
+
+	assert(history_new(&history, FIRST) == 0);
+	for (uint64_t i = 1; i <= MANY; i++) {
+		r[i] = begin(i, 1, i, NULL);
+		for (int k = 0; k < HISTORY_REGION; k++)
+			add(r[i], HISTORY_EXPORTED, 1);
+	}
+	r[0] = begin(MANY + 1, 2, 1, NULL);
+	for (int i = 0; i < HISTORY_MACHINE; i++)
+		add(r[0], HISTORY_EXPORTED, 2);
+	assert(count(&one, NULL) == HISTORY_REGION && count(&last, NULL) == HISTORY_REGION_FIRST);
+	history_end(history, r[1]); /* its places are another one's */
+	for (int k = 0; k < HISTORY_REGION; k++)
+		add(r[MANY], HISTORY_EXPORTED, 3);
+	for (int i = 0; i < HISTORY_MACHINE; i++)
+		add(r[0], HISTORY_EXPORTED, 4);
+	assert(count(&last, NULL) > HISTORY_REGION_FIRST);
+	history = history_free(history);
+}
+
 /* Of a cgroup that is too long the end is told, which is where a job stands. */
 static void test_asker(void)
 {
@@ -169,6 +195,7 @@ int main(void)
 	test_order();
 	test_overflow();
 	test_many();
+	test_spare();
 	test_asker();
 	return 0;
 }
