@@ -3,14 +3,14 @@
  * devices.c - what this machine has. What always holds: the answer is kept whole and read as the
  * caller goes on; it stands alone, so it may outlive its context.
  */
+#include "answer.h"
 #include "bus.h"
 #include "error.h"
 #include "fields.h"
 #include "options.h"
 
 struct rdmareg_devices {
-	sd_bus_message *answer; /* positioned inside its array */
-	int broken;		/* negative: it made no sense from some place on */
+	struct answer answer;
 };
 
 static const struct field known[] = {
@@ -39,7 +39,7 @@ _public_ struct rdmareg_devices *rdmareg_devices_free(struct rdmareg_devices *d)
 {
 	if (!d)
 		return NULL;
-	sd_bus_message_unref(d->answer);
+	sd_bus_message_unref(d->answer.message);
 	free(d);
 	return NULL;
 }
@@ -65,9 +65,17 @@ _public_ int rdmareg_list_devices(struct rdmareg *c, struct rdmareg_devices **re
 	d = calloc(1, sizeof(*d));
 	if (!d)
 		return fail(ENOMEM, "listing devices: out of memory");
-	d->answer = take_pointer(reply);
+	d->answer.message = take_pointer(reply);
 	*ret = d;
 	return 0;
+}
+
+static int read_device(sd_bus_message *m, void *into)
+{
+	const struct rdmareg_device *d = into;
+	int r = fields_read(m, known, ARRAY_SIZE(known), into);
+
+	return r < 0 || !*d->kind || !*d->name ? -EBADMSG : 0;
 }
 
 _public_ int rdmareg_devices_next(struct rdmareg_devices *d, struct rdmareg_device *device)
@@ -87,20 +95,9 @@ _public_ int rdmareg_devices_next(struct rdmareg_devices *d, struct rdmareg_devi
 
 	NEED(d);
 	r = struct_out_check(device);
-	if (r < 0)
-		return r;
-	if (!d->broken && sd_bus_message_at_end(d->answer, 0) > 0)
-		return 0;
-	if (!d->broken)
-		d->broken = fields_read(d->answer, known, ARRAY_SIZE(known), &read);
-	/* What is behind a broken entry is unknown: do not go round. */
-	if (d->broken < 0 || !*read.kind || !*read.name) {
-		d->broken = -EBADMSG;
-		return fail(
-			EBADMSG,
-			"reading the list of devices: rdmaregd's answer is not understood; " VERSIONS_DIFFER);
-	}
-	d->broken = 0;
-	struct_out(device, &read, sizeof(read));
-	return 1;
+	if (r >= 0)
+		r = answer_next(&d->answer, read_device, &read, "reading the list of devices");
+	if (r > 0)
+		struct_out(device, &read, sizeof(read));
+	return r;
 }

@@ -3,6 +3,7 @@
  * history.c - what happened to regions. What always holds: the answer is kept whole and read as the
  * caller goes on; it stands alone, so it may outlive its context.
  */
+#include "answer.h"
 #include "bus.h"
 #include "error.h"
 #include "fields.h"
@@ -11,8 +12,7 @@
 #define LIMIT_MAX 1024
 
 struct rdmareg_history {
-	sd_bus_message *answer; /* positioned inside its array */
-	int broken;		/* negative: it made no sense from some place on */
+	struct answer answer;
 };
 
 static const struct field known[] = {
@@ -53,7 +53,7 @@ _public_ struct rdmareg_history *rdmareg_history_free(struct rdmareg_history *h)
 {
 	if (!h)
 		return NULL;
-	sd_bus_message_unref(h->answer);
+	sd_bus_message_unref(h->answer.message);
 	free(h);
 	return NULL;
 }
@@ -116,7 +116,7 @@ _public_ int rdmareg_get_history(struct rdmareg *c, const struct rdmareg_history
 	h = calloc(1, sizeof(*h));
 	if (!h)
 		return fail(ENOMEM, "reading the history: out of memory");
-	h->answer = take_pointer(reply);
+	h->answer.message = take_pointer(reply);
 	*ret = h;
 	if (ret_since_usec)
 		*ret_since_usec = since;
@@ -125,15 +125,15 @@ _public_ int rdmareg_get_history(struct rdmareg *c, const struct rdmareg_history
 	return 0;
 }
 
-/* Negative: it is none. */
-static int read_event(sd_bus_message *m, struct rdmareg_history_event *e)
+static int read_event(sd_bus_message *m, void *into)
 {
+	struct rdmareg_history_event *e = into;
 	const char *word;
 	int r = sd_bus_message_enter_container(m, 'r', "tttsa{sv}");
 
 	if (r > 0)
 		r = sd_bus_message_read(m, "ttts", &e->sequence, &e->real_usec, &e->region, &word);
-	if (r <= 0)
+	if (r <= 0 || !e->region)
 		return -EBADMSG;
 	e->kind = word_value(WORDS_HISTORY, word);
 	r = fields_read(m, known, ARRAY_SIZE(known), e);
@@ -154,20 +154,9 @@ _public_ int rdmareg_history_next(struct rdmareg_history *h, struct rdmareg_hist
 
 	NEED(h);
 	r = struct_out_check(event);
-	if (r < 0)
-		return r;
-	if (!h->broken && sd_bus_message_at_end(h->answer, 0) > 0)
-		return 0;
-	if (!h->broken)
-		h->broken = read_event(h->answer, &read);
-	/* What is behind a broken entry is unknown: do not go round. */
-	if (h->broken < 0 || !read.region) {
-		h->broken = -EBADMSG;
-		return fail(
-			EBADMSG,
-			"reading the history: rdmaregd's answer is not understood; " VERSIONS_DIFFER);
-	}
-	h->broken = 0;
-	struct_out(event, &read, sizeof(read));
-	return 1;
+	if (r >= 0)
+		r = answer_next(&h->answer, read_event, &read, "reading the history");
+	if (r > 0)
+		struct_out(event, &read, sizeof(read));
+	return r;
 }

@@ -3,14 +3,14 @@
  * holders.c - who has a file registered or uses such a region. What always holds: the answer is
  * kept whole and read as the caller goes on; it stands alone, so it may outlive its context.
  */
+#include "answer.h"
 #include "bus.h"
 #include "error.h"
 #include "fields.h"
 #include "options.h"
 
 struct rdmareg_holders {
-	sd_bus_message *answer; /* positioned inside its array */
-	int broken;		/* negative: it made no sense from some place on */
+	struct answer answer;
 };
 
 static const struct field known[] = {
@@ -44,7 +44,7 @@ _public_ struct rdmareg_holders *rdmareg_holders_free(struct rdmareg_holders *h)
 {
 	if (!h)
 		return NULL;
-	sd_bus_message_unref(h->answer);
+	sd_bus_message_unref(h->answer.message);
 	free(h);
 	return NULL;
 }
@@ -79,9 +79,17 @@ _public_ int rdmareg_find_holders(struct rdmareg *c, int fd, struct rdmareg_hold
 	h = calloc(1, sizeof(*h));
 	if (!h)
 		return fail(ENOMEM, "looking for holders of %s: out of memory", name);
-	h->answer = take_pointer(reply);
+	h->answer.message = take_pointer(reply);
 	*ret = h;
 	return 0;
+}
+
+static int read_holder(sd_bus_message *m, void *into)
+{
+	const struct rdmareg_holder *h = into;
+	int r = fields_read(m, known, ARRAY_SIZE(known), into);
+
+	return r < 0 || !h->region ? -EBADMSG : 0;
 }
 
 _public_ int rdmareg_holders_next(struct rdmareg_holders *h, struct rdmareg_holder *holder)
@@ -96,20 +104,9 @@ _public_ int rdmareg_holders_next(struct rdmareg_holders *h, struct rdmareg_hold
 
 	NEED(h);
 	r = struct_out_check(holder);
-	if (r < 0)
-		return r;
-	if (!h->broken && sd_bus_message_at_end(h->answer, 0) > 0)
-		return 0;
-	if (!h->broken)
-		h->broken = fields_read(h->answer, known, ARRAY_SIZE(known), &read);
-	/* What is behind a broken entry is unknown: do not go round. */
-	if (h->broken < 0 || !read.region) {
-		h->broken = -EBADMSG;
-		return fail(
-			EBADMSG,
-			"reading the holders of a file: rdmaregd's answer is not understood; " VERSIONS_DIFFER);
-	}
-	h->broken = 0;
-	struct_out(holder, &read, sizeof(read));
-	return 1;
+	if (r >= 0)
+		r = answer_next(&h->answer, read_holder, &read, "reading the holders of a file");
+	if (r > 0)
+		struct_out(holder, &read, sizeof(read));
+	return r;
 }

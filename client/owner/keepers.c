@@ -3,14 +3,14 @@
  * keepers.c - the daemon's keepers. What always holds: the answer is kept whole and read as the
  * caller goes on; it stands alone, so it may outlive its context.
  */
+#include "answer.h"
 #include "bus.h"
 #include "error.h"
 #include "fields.h"
 #include "options.h"
 
 struct rdmareg_keepers {
-	sd_bus_message *answer; /* positioned inside its array */
-	int broken;		/* negative: it made no sense from some place on */
+	struct answer answer;
 };
 
 static const struct field known[] = {
@@ -32,15 +32,9 @@ _public_ struct rdmareg_keepers *rdmareg_keepers_free(struct rdmareg_keepers *l)
 {
 	if (!l)
 		return NULL;
-	sd_bus_message_unref(l->answer);
+	sd_bus_message_unref(l->answer.message);
 	free(l);
 	return NULL;
-}
-
-static int broken(void)
-{
-	return fail(EBADMSG,
-		    "listing keepers: rdmaregd's answer is not understood; " VERSIONS_DIFFER);
 }
 
 _public_ int rdmareg_list_keepers(struct rdmareg *c, const struct rdmareg_keepers_options *options,
@@ -75,13 +69,23 @@ _public_ int rdmareg_list_keepers(struct rdmareg *c, const struct rdmareg_keeper
 	if (r < 0)
 		return r;
 	if (sd_bus_message_enter_container(reply, 'a', "a{sv}") <= 0)
-		return broken();
+		return fail(
+			EBADMSG,
+			"listing keepers: rdmaregd's answer is not understood; " VERSIONS_DIFFER);
 	l = calloc(1, sizeof(*l));
 	if (!l)
 		return fail(ENOMEM, "listing keepers: out of memory");
-	l->answer = take_pointer(reply);
+	l->answer.message = take_pointer(reply);
 	*ret = l;
 	return 0;
+}
+
+static int read_keeper(sd_bus_message *m, void *into)
+{
+	const struct rdmareg_keeper *k = into;
+	int r = fields_read(m, known, ARRAY_SIZE(known), into);
+
+	return r < 0 || !*k->name || !*k->state ? -EBADMSG : 0;
 }
 
 _public_ int rdmareg_keepers_next(struct rdmareg_keepers *l, struct rdmareg_keeper *keeper)
@@ -99,20 +103,11 @@ _public_ int rdmareg_keepers_next(struct rdmareg_keepers *l, struct rdmareg_keep
 
 	NEED(l);
 	r = struct_out_check(keeper);
-	if (r < 0)
-		return r;
-	if (!l->broken && sd_bus_message_at_end(l->answer, 0) > 0)
-		return 0;
-	if (!l->broken)
-		l->broken = fields_read(l->answer, known, ARRAY_SIZE(known), &read);
-	/* What is behind a broken entry is unknown: do not go round. */
-	if (l->broken < 0 || !*read.name || !*read.state) {
-		l->broken = -EBADMSG;
-		return broken();
-	}
-	l->broken = 0;
-	struct_out(keeper, &read, sizeof(read));
-	return 1;
+	if (r >= 0)
+		r = answer_next(&l->answer, read_keeper, &read, "listing keepers");
+	if (r > 0)
+		struct_out(keeper, &read, sizeof(read));
+	return r;
 }
 
 _public_ int rdmareg_replace_keeper(struct rdmareg *c, const char *name,

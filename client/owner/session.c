@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "answer.h"
 #include "error.h"
 #include "options.h"
 
@@ -177,15 +178,14 @@ _public_ int rdmareg_session_set_limits(struct rdmareg *c, uint32_t uid, const c
 }
 
 struct rdmareg_released {
-	sd_bus_message *answer; /* positioned inside its array */
-	bool broken;		/* it made no sense from some place on */
+	struct answer answer;
 };
 
 _public_ struct rdmareg_released *rdmareg_released_free(struct rdmareg_released *l)
 {
 	if (!l)
 		return NULL;
-	sd_bus_message_unref(l->answer);
+	sd_bus_message_unref(l->answer.message);
 	free(l);
 	return NULL;
 }
@@ -201,7 +201,7 @@ static int released_new(sd_bus_message *answer, const struct subject *s,
 	l = calloc(1, sizeof(*l));
 	if (!l)
 		return fail(ENOMEM, "%s: out of memory", s->text);
-	l->answer = sd_bus_message_ref(answer);
+	l->answer.message = sd_bus_message_ref(answer);
 	*ret = l;
 	return 0;
 }
@@ -247,27 +247,30 @@ _public_ int rdmareg_session_release(struct rdmareg *c, uint32_t uid, const char
 	return released_new(reply, &s, ret);
 }
 
+static int read_released(sd_bus_message *m, void *into)
+{
+	struct rdmareg_released_region *region = into;
+	const char *outcome;
+	int r = sd_bus_message_read(m, "(tss)", &region->region, &outcome, &region->text);
+
+	if (r <= 0)
+		return -EBADMSG;
+	region->outcome = word_value(WORDS_RELEASE_OUTCOME, outcome);
+	return 0;
+}
+
 _public_ int rdmareg_released_next(struct rdmareg_released *l,
 				   struct rdmareg_released_region *region)
 {
 	struct rdmareg_released_region read = { 0 };
-	const char *outcome;
 	int r;
 
 	NEED(l);
 	r = struct_out_check(region);
-	if (r < 0)
-		return r;
-	if (!l->broken) {
-		r = sd_bus_message_read(l->answer, "(tss)", &read.region, &outcome, &read.text);
-		if (!r)
-			return 0;
-		l->broken = r < 0; /* what is behind it is unknown: do not go round */
-	}
-	if (l->broken)
-		return fail(EBADMSG, "reading what became of the regions of a session: "
-				     "rdmaregd's answer is not understood; " VERSIONS_DIFFER);
-	read.outcome = word_value(WORDS_RELEASE_OUTCOME, outcome);
-	struct_out(region, &read, sizeof(read));
-	return 1;
+	if (r >= 0)
+		r = answer_next(&l->answer, read_released, &read,
+				"reading what became of the regions of a session");
+	if (r > 0)
+		struct_out(region, &read, sizeof(read));
+	return r;
 }
