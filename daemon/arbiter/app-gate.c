@@ -227,19 +227,12 @@ int app_ask_for_file(struct region_entry *e, void *context)
 static const char *judge(const struct region *r, const struct region_entry *e,
 			 const struct file_facts *file)
 {
+	const char *why = file_complaint(file, e);
 	uid_t tenant = proxy_uid(e->keeper);
 	bool owns;
 
-	if (file->error == -ETIMEDOUT || file->error == -EBUSY)
-		return "its filesystem does not answer";
-	if (file->error)
-		return proxy_is_foreign(e->keeper)
-			       ? "its keeper cannot be asked for the file, which is not where it was"
-			       : "its keeper did not give the file";
-	if (!file_is_of(file, e))
-		return proxy_is_foreign(e->keeper)
-			       ? "its keeper cannot be asked for the file, and another one is where it was"
-			       : "its keeper gave another file";
+	if (why)
+		return why;
 	owns = !tenant || file->uid == tenant;
 	if (e->regate) /* this daemon marked it before, and knows that it may */
 		return NULL;

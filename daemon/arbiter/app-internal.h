@@ -465,12 +465,8 @@ typedef void app_looked_t(struct app *a, void *context, const struct file_facts 
 void app_look(struct app *a, int fd, uint32_t uid, app_looked_t *done, void *context);
 /* The same of what lies at @path now, which is not opened: the descriptor is an O_PATH one. */
 void app_look_at(struct app *a, const char *path, uint32_t uid, app_looked_t *done, void *context);
-
-/*
- * Is it the file that was registered? Its number alone does not tell: once a file is gone another
- * one gets it.
- */
-bool file_is_of(const struct file_facts *file, const struct region_entry *e);
+/* NULL, or why it is not, or not known to be, the file that was registered. */
+const char *file_complaint(const struct file_facts *file, const struct region_entry *e);
 
 /* --- app-metrics.c */
 

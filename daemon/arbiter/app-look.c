@@ -42,12 +42,28 @@ static int find(const char *path)
 	return (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
 }
 
-bool file_is_of(const struct file_facts *file, const struct region_entry *e)
+/* Its number alone does not tell: once a file is gone another one gets it. */
+static bool is_file_of(const struct file_facts *file, const struct region_entry *e)
 {
 	const struct region_text *t = &e->text;
 
 	return file->device == t->device && file->inode == t->inode &&
 	       (!file->born_nsec || !t->born_nsec || file->born_nsec == t->born_nsec);
+}
+
+const char *file_complaint(const struct file_facts *file, const struct region_entry *e)
+{
+	bool foreign = proxy_is_foreign(e->keeper);
+
+	if (file->error == -ETIMEDOUT || file->error == -EBUSY)
+		return "its filesystem does not answer";
+	if (file->error)
+		return foreign ? "its keeper cannot be asked for the file, which is not where it was"
+			       : "its keeper did not give the file";
+	if (!is_file_of(file, e))
+		return foreign ? "its keeper cannot be asked for the file, and another one is where it was"
+			       : "its keeper gave another file";
+	return NULL;
 }
 
 /* In a thread. */

@@ -326,15 +326,11 @@ static struct move *find_move(const struct app *a, const void *context)
 static const char *judge(const struct region *r, const struct region_entry *e,
 			 const struct file_facts *file)
 {
-	if (file->error == -ETIMEDOUT || file->error == -EBUSY)
-		return "its filesystem does not answer";
-	if (file->error)
-		return "its keeper did not give the file";
-	if (!file_is_of(file, e))
-		return "its keeper gave another file";
-	if (r->access == ACCESS_READ_WRITE && (file->flags & O_ACCMODE) != O_RDWR)
+	const char *why = file_complaint(file, e);
+
+	if (!why && r->access == ACCESS_READ_WRITE && (file->flags & O_ACCMODE) != O_RDWR)
 		return "its keeper gave the file open for reading only";
-	return NULL;
+	return why;
 }
 
 /* Nothing was taken from the former keeper so far. */
@@ -352,25 +348,35 @@ static int take_over(struct move *m, struct region *r)
 	return proxy_request(e->keeper, &q, -1, q.demand.grace_usec / USEC_PER_MSEC, NULL);
 }
 
+/* True: the former keeper was asked to let go of the region. */
+static bool begin_taking(struct app *a, struct move *m, const struct file_facts *file, int *fd)
+{
+	struct region_entry *e = m->entry;
+	const char *why;
+	struct region *r;
+	int error;
+
+	if (!e) /* it ended meanwhile */
+		return false;
+	r = registry_find(a->registry, e->id);
+	why = judge(r, e, file);
+	if (!why && r->close_wanted)
+		return false;
+	if (!why)
+		m->fd = steal_fd(fd);
+	error = why ? -ESTALE : take_over(m, r);
+	if (error)
+		note_failure(m->of, e->id, error, why ? why : "");
+	return !error;
+}
+
 static void on_file_looked(struct app *a, void *context, const struct file_facts *file, int *fd)
 {
 	struct move *m = find_move(a, context);
 	struct replacement *p = m ? m->of : NULL;
-	struct region_entry *e = m ? m->entry : NULL;
-	struct region *r = e ? registry_find(a->registry, e->id) : NULL;
-	const char *why = r ? judge(r, e, file) : NULL;
-	int error = why ? -ESTALE : 0;
 
-	if (!m)
+	if (!m || begin_taking(a, m, file, fd))
 		return;
-	if (r && !why && !r->close_wanted) {
-		m->fd = steal_fd(fd);
-		error = take_over(m, r);
-		if (!error)
-			return;
-	}
-	if (r && error)
-		note_failure(p, e->id, error, why ? why : "");
 	end_move(m);
 	go_on(p);
 }
