@@ -95,9 +95,10 @@ int listing_of(struct bus *b, sd_bus_message *m, const struct listing_kind *kind
 bool listings_work(struct bus *b)
 {
 	struct client_user *u = TAILQ_FIRST(&b->listing_users);
-	struct user_span began = user_span_begin();
 
 	if (u) {
+		struct user_span began = user_span_begin();
+
 		take_turn(b, u);
 		user_charge(u, &began);
 	}
