@@ -108,6 +108,9 @@ int arguments_parse(struct ctl *ctl, const struct verb *verb, int argc, char **a
 /* The connection, made on first use; NULL with the message printed and *ret_status set. */
 struct rdmareg *ctl_context(struct ctl *ctl, int *ret_status);
 
+/* A request that takes nothing and is answered with nothing; somebody may authorize it here. */
+int ctl_request(struct ctl *ctl, int (*request)(struct rdmareg *c));
+
 /*
  * Print "rdmaregctl: [subject: ]" and the library's sentence, and give the exit status for the
  * library's error.

@@ -173,6 +173,19 @@ struct rdmareg *ctl_context(struct ctl *ctl, int *ret_status)
 	return ctl->context;
 }
 
+int ctl_request(struct ctl *ctl, int (*request)(struct rdmareg *c))
+{
+	struct rdmareg *context;
+	int r;
+
+	context = ctl_context(ctl, &r);
+	if (!context)
+		return r;
+	agent_begin();
+	r = request(context);
+	return r < 0 ? ctl_failed(r) : EXIT_OK;
+}
+
 int ctl_not_opened(const char *path, const char *how)
 {
 	int status = EXIT_FAILED;

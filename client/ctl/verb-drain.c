@@ -30,16 +30,8 @@ static int run_drain(struct ctl *ctl, const void *options, char **arguments, int
 
 static int run_undrain(struct ctl *ctl, const void *options, char **arguments, int n)
 {
-	struct rdmareg *context;
-	int r;
-
 	(void)options, (void)arguments, (void)n;
-	context = ctl_context(ctl, &r);
-	if (!context)
-		return r;
-	agent_begin();
-	r = rdmareg_undrain(context);
-	return r < 0 ? ctl_failed(r) : EXIT_OK;
+	return ctl_request(ctl, rdmareg_undrain);
 }
 
 const struct verb verb_drain = { "drain",  "", "register nothing new on this machine", specs, 0, 0,

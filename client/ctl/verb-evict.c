@@ -169,16 +169,8 @@ const struct verb verb_enforce_limits = {
 
 static int run_reload(struct ctl *ctl, const void *options, char **arguments, int n)
 {
-	struct rdmareg *context;
-	int r;
-
 	(void)options, (void)arguments, (void)n;
-	context = ctl_context(ctl, &r);
-	if (!context)
-		return r;
-	agent_begin();
-	r = rdmareg_reload(context);
-	return r < 0 ? ctl_failed(r) : EXIT_OK;
+	return ctl_request(ctl, rdmareg_reload);
 }
 
 const struct verb verb_reload = { "reload",  "", "have rdmaregd read its settings again",
