@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <search.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,10 +18,10 @@ struct region_table {
 	void *names; /* the same by tenant and name: struct named */
 };
 
-/* A region's name; all text is the region's and its keeper's. */
+/* A region's name, of which the text is the region's; keepers of its session come and go. */
 struct named {
 	uint32_t uid;
-	const char *session;
+	char session[TENANT_SESSION_MAX];
 	const char *name;
 	struct region_entry *entry;
 };
@@ -166,9 +167,12 @@ static void leave_file(struct region_table *t, struct region_entry *e)
 struct region_entry *region_table_find_name(const struct region_table *t, uint32_t uid,
 					    const char *session, const char *name)
 {
-	struct named key = { uid, session, name, NULL },
-		     **node = tfind(&key, &t->names, compare_names);
+	struct named key = { .uid = uid, .name = name }, **node;
 
+	if (strlen(session) >= sizeof(key.session))
+		return NULL;
+	strcpy(key.session, session);
+	node = tfind(&key, &t->names, compare_names);
 	return node ? (*node)->entry : NULL;
 }
 
@@ -188,8 +192,10 @@ int region_table_set_name(struct region_table *t, struct region_entry *e, const 
 
 	region_text_set(&e->text.name, name, strlen(name));
 	if (n && e->text.name) {
-		*n = (struct named){ proxy_uid(e->keeper), proxy_session(e->keeper), e->text.name,
-				     e };
+		*n = (struct named){ .uid = proxy_uid(e->keeper),
+				     .name = e->text.name,
+				     .entry = e };
+		snprintf(n->session, sizeof(n->session), "%s", proxy_session(e->keeper));
 		node = tsearch(n, &t->names, compare_names);
 	}
 	if (node && *node == n) {

@@ -48,6 +48,20 @@ static bool find_named(const char *name, struct keeper *ret)
 	return false;
 }
 
+static uint64_t number_of(const char *session, const char *name)
+{
+	sd_bus_message *m = new_manager_call(bus, "GetRegionByName"), *reply = NULL;
+	const char *path;
+	uint64_t id = 0;
+
+	check(sd_bus_message_append(m, "uss", geteuid(), session, name) >= 0);
+	if (sd_bus_call(bus, m, 0, NULL, &reply) >= 0 && sd_bus_message_read(reply, "o", &path) > 0)
+		id = strtoull(strrchr(path, '/') + 1, NULL, 10);
+	sd_bus_message_unref(reply);
+	sd_bus_message_unref(m);
+	return id;
+}
+
 /*
  * All of it: an owner who is asked, a peer, who is cut off at the end of the grace, a name, a
  * detached region.
@@ -94,6 +108,11 @@ static void test_replaced(void)
 	check(find_named(name_of("moved", 2), &k) && k.regions == 2 &&
 	      k.bytes == (uint64_t)8 * PAGE);
 	until(!find_named(name_of("moved", 1), &k));
+	/* by its name it is found all the same, and nobody else gets that */
+	check(number_of("moved", "kept") == detached.id);
+	check(!register_region(bus, fd, 0, PAGE, "r", &r, 2, "session", "s", "moved", "name", "s",
+			       "kept"));
+	expect_error(&r, "NameTaken", "kept");
 	/* numbers go on: who acknowledges late does not answer something else */
 	check(export_region(bus, owned.id, &r, 0));
 	forget_signals(bus);
