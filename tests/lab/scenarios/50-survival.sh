@@ -4,7 +4,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # The daemon dies and comes back while peers write; a keeper dies; owners vanish. Regions survive the first, are honestly lost with the second, and
-# end with the third unless they are detached. Daemon and keeper stand still, while the filesystem takes blocks of ordinary users' regions.
+# end with the third unless they are detached. The next version takes over the regions, and makes them anew. Daemon and keeper stand still,
+# while the filesystem takes blocks of ordinary users' regions.
 . /lab/guest/lib.sh
 . /lab/guest/regions.sh
 kernel_at_least 6.15 || skip_all "no on-demand paging in this kernel's rdma_rxe"
@@ -34,6 +35,57 @@ done
 new=$(register /mnt/xfs/a)
 check "a new region has a new number" test "$(field id "$new")" -gt "$(field id "$b")"
 check "regions found again can be released" rdmaregctl release "$(field id "$a")" "$(field id "$b")" "$(field id "$new")"
+
+# docs/upgrade.md: a daemon of the next package over the keepers that are there, while peers write and read and users ask; then keepers are
+# replaced. Whatever was acknowledged to the peer is in the file.
+u=$(register /mnt/xfs/a --export --grace 500ms --name upgraded)
+start_peer /tmp/peer.log "$RDMAREG_TESTS/counting-peer" use "$(field ticket "$u")" 1
+wait_for region_is "$(field id "$u")" peers 1
+keepers=$(keeper_pids)
+next() { RDMAREGD=$RDMAREG_TESTS/next/rdmaregd RDMAREGD_ARGS="--keeper $RDMAREG_TESTS/next/rdmareg-keeper" product_up; }
+kept() { rdmaregctl --json keeper list | jq -e "[.[] | select(.state == \"driven\")] | length == 1 and all(.current == $1 and .program == \"$2\")" >/dev/null; }
+version=$(rdmaregctl --json keeper list | jq -r '.[0].program')
+for round in 1 2; do
+	kill -9 "$(cat /run/lab/rdmaregd.pid)"
+	next || not_ok "round $round: the next version comes up"
+	check "round $round: it drives the keeper of the version before" wait_for kept false "$version"
+	check "round $round: exports" rdmaregctl export "$(field id "$u")"
+	new=$(register /mnt/xfs/a) && ok "round $round: registers" || not_ok "round $round: registers"
+	check "round $round: writes back" rdmaregctl sync "$(field id "$u")"
+	check "round $round: releases" rdmaregctl release "$(field id "$new")"
+	[ $round = 2 ] && break
+	kill -9 "$(cat /run/lab/rdmaregd.pid)"
+	product_up || not_ok "the version before comes back"
+	check "and drives it as before" wait_for kept true "$version"
+done
+expect_equal "the keeper is the one it was" "$keepers" "$(keeper_pids)"
+check "no operation of the peer has failed" kill -0 "$PEER"
+replaced=$(rdmaregctl keeper replace --all-old) && ok "replaced: $replaced" || not_ok "replaced: $replaced"
+check "by one of the next version" wait_for kept true 99.0.0
+wait_peer
+expect_equal "its peer was cut off" 1 "$PEER_STATUS"
+read -r last _ asked _ </tmp/peer.log
+check "after it was asked, and $last numbers were acknowledged" test "$asked" -ge 1 -a "$last" -ge 100
+check "all of them are in the file" "$RDMAREG_TESTS/counting-peer" check /mnt/xfs/a "$last"
+now=$(rdmaregctl --json show default/upgraded)
+for member in id path arbitration_mode length valid_length policy grace_usec; do
+	expect_equal "replaced: $member" "$(field $member "$u")" "$(field $member "$now")"
+done
+expect_equal "replaced: live, without a ticket" "live " "$(field state "$now") $(field ticket "$now")"
+expect_equal "replaced: the history says by which" "0-default" \
+	"$(rdmaregctl --json history "$(field id "$u")" | jq -r '.events[] | select(.kind == "replaced" and .keeper != .keeper_before) | .keeper' | cut -d- -f1,2)"
+check "replaced: and it is counted" grep -q 'rdmareg_keeper_replacements_total{outcome="whole"} 1$' <(rdmaregctl metrics)
+refused() { ! "$@"; }
+check "the old ticket admits nobody" refused on_b timeout 60 rdmaregctl put /tmp/sent "$(field ticket "$u")" --timeout 2s
+start_peer /tmp/peer.log "$RDMAREG_TESTS/counting-peer" use "$(rdmaregctl export "$(field id "$u")")" $((last + 1))
+check "the new one does" wait_for region_is "$(field id "$u")" peers 1
+# what is not there yet when the region ends, the peer has not been told
+check "release, by the name" rdmaregctl release default/upgraded
+wait_peer
+read -r last _ </tmp/peer.log
+check "and all $last numbers are in the file" "$RDMAREG_TESTS/counting-peer" check /mnt/xfs/a "$last"
+kill -9 "$(cat /run/lab/rdmaregd.pid)"
+product_up || not_ok "the version before comes back"
 
 # killed in the middle of a revocation: the truncate ends at the deadline all the same, and the new daemon finds out
 zeroes /mnt/xfs/c 4
