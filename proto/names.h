@@ -222,12 +222,13 @@ enum history_kind {
 	HISTORY_SOUND,	/* it is degraded no more */
 	HISTORY_ENDING, /* it is to be taken down, and by whom */
 	HISTORY_REMOVED,
+	HISTORY_REPLACED, /* another keeper has it, with new keys */
 	_HISTORY_KIND_MAX,
 };
 #define HISTORY_KIND_NAMES                                                           \
 	{ "registered", "adopted",    "exported", "came",	"went",	   "asked",  \
 	  "answered",	"unanswered", "fenced",	  "given-back", "settled", "warmed", \
-	  "degraded",	"sound",      "ending",	  "removed" }
+	  "degraded",	"sound",      "ending",	  "removed",	"replaced" }
 
 /* How a revocation ended. */
 enum revocation_outcome {

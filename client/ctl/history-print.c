@@ -122,6 +122,10 @@ static void print_what(const struct rdmareg_history_event *e)
 		if (*e->text)
 			printf(": %s", e->text);
 		break;
+	case RDMAREG_HISTORY_REPLACED:
+		printf(": keeper %s has it in place of %s, with new keys", e->keeper,
+		       e->keeper_before);
+		break;
 	default:
 		break;
 	}

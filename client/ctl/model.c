@@ -236,6 +236,10 @@ json_object *model_history(const struct rdmareg_history_event *e)
 		add_text(o, "address", e->address);
 	if (*e->text)
 		add_text(o, "text", e->text);
+	if (*e->keeper) {
+		add_text(o, "keeper_before", e->keeper_before);
+		add_text(o, "keeper", e->keeper);
+	}
 	if (e->others)
 		add_number(o, "others", e->others);
 	if (e->other_user)

@@ -85,6 +85,8 @@ struct rdmareg_history_event {
 	/* GIVEN_BACK: by the kernel, at the last deadline; WENT: cut off */
 	uint8_t forced;
 	uint8_t reserved[6];
+	const char *keeper_before; /* REPLACED: which keeper had the region */
+	const char *keeper;	   /* REPLACED: and which has it now */
 };
 
 /*

@@ -69,6 +69,8 @@ enum rdmareg_history_kind {
 	RDMAREG_HISTORY_SOUND,	  /* it is degraded no more */
 	RDMAREG_HISTORY_ENDING,	  /* it is to be taken down: by whom, and why */
 	RDMAREG_HISTORY_REMOVED,  /* end, text: why */
+	/* another keeper has it, with new keys: keeper_before, keeper */
+	RDMAREG_HISTORY_REPLACED,
 };
 
 /* What is promised when a filesystem needs blocks back. */

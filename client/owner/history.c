@@ -43,6 +43,8 @@ static const struct field known[] = {
 	INTO("cgroup", FIELD_TEXT, cgroup),
 	INTO("address", FIELD_TEXT, address),
 	INTO("text", FIELD_TEXT, text),
+	INTO("keeper_before", FIELD_TEXT, keeper_before),
+	INTO("keeper", FIELD_TEXT, keeper),
 	INTO("other_user", FIELD_BOOL, other_user),
 	INTO("forced", FIELD_BOOL, forced),
 #undef WORD
@@ -148,6 +150,8 @@ _public_ int rdmareg_history_next(struct rdmareg_history *h, struct rdmareg_hist
 					      .cgroup = "",
 					      .address = "",
 					      .text = "",
+					      .keeper_before = "",
+					      .keeper = "",
 					      .process_uid = RDMAREG_NO_UID,
 					      .delay_usec = RDMAREG_HISTORY_NO_DELAY };
 	int r;

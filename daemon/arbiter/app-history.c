@@ -302,6 +302,16 @@ void app_history_note_exported(struct app *a, const struct region *r, struct reg
 	add(a, r, e, &h);
 }
 
+void app_history_note_replaced(struct app *a, const struct region *r, struct region_entry *e,
+			       uint32_t before)
+{
+	struct history_event h = new_event(HISTORY_REPLACED);
+
+	h.before = before;
+	h.count = proxy_instance(e->keeper);
+	add(a, r, e, &h);
+}
+
 void app_history_note_degraded(struct app *a, const struct region *r, struct region_entry *e)
 {
 	bool is = e->text.degraded != NULL;

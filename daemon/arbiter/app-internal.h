@@ -216,6 +216,9 @@ void app_history_note(struct app *a, const struct region *r, struct region_entry
 void app_history_note_given_back(struct app *a, const struct region *r, struct region_entry *e,
 				 uint64_t revocation, bool forced);
 void app_history_note_exported(struct app *a, const struct region *r, struct region_entry *e);
+/* The tenant's keeper with the number @before had it, another one has it now. */
+void app_history_note_replaced(struct app *a, const struct region *r, struct region_entry *e,
+			       uint32_t before);
 /* If it says something else than the last time. */
 void app_history_note_degraded(struct app *a, const struct region *r, struct region_entry *e);
 /* Of struct bus_handlers. */

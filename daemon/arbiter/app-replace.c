@@ -49,7 +49,8 @@ struct replacement {
 	uint32_t uid;	      /* whose it is */
 	struct call *call;    /* NULL: it was answered */
 	struct asker by;
-	char name[TENANT_SESSION_MAX + 24];
+	char name[KEEPER_NAME_MAX];
+	uint32_t instance; /* what it ends with */
 	uint64_t grace_usec;
 	uint64_t after; /* regions up to this one were begun */
 	uint32_t under_way;
@@ -287,10 +288,13 @@ void app_move_ended(struct region_entry *e, int error, const char *text)
 	if (!m)
 		return;
 	p = m->of;
-	if (error)
+	if (error) {
 		note_failure(p, e->id, error, text);
-	else
+	} else {
 		p->moved++;
+		app_history_note_replaced(p->app, registry_find(p->app->registry, e->id), e,
+					  p->instance);
+	}
 	end_move(m);
 	go_on(p);
 }
@@ -451,6 +455,8 @@ static void go_on(struct replacement *p)
 		answer(p);
 	if (p->under_way || (p->keeper && next_of(a, p->keeper, p->after)))
 		return;
+	metrics_count(a->metrics, METRIC_REPLACEMENTS,
+		      p->failed ? REPLACED_IN_PART : REPLACED_WHOLE);
 	log_notice("keeper %s was replaced for pid %" PRIu32 " uid %" PRIu32 ": %" PRIu32
 		   " regions made anew, %" PRIu32 " not",
 		   p->name, p->by.pid, p->by.uid, p->moved, p->failed);
@@ -510,6 +516,7 @@ bool app_replacement_answered(struct app *a, const struct answer *n)
 		go_on(p);
 		return true;
 	}
+	metrics_count(a->metrics, METRIC_REPLACEMENTS, REPLACED_NOT);
 	failure_from_errno(&f, "starting the keeper that is to replace it", n->error, n->text);
 	if (p->call)
 		call_fail(p->call, &f);
@@ -576,9 +583,11 @@ int app_replace_keeper(void *userdata, struct client *c, const struct replace_re
 	snprintf(p->name, sizeof(p->name), "%s", q->keeper);
 	LIST_INSERT_HEAD(&a->replacements, p, replacements);
 	p->uid = proxy_uid(k);
+	p->instance = proxy_instance(k);
 	pool_supersede(k, true);
 	error = await_other(p);
 	if (error < 0) {
+		metrics_count(a->metrics, METRIC_REPLACEMENTS, REPLACED_NOT);
 		pool_supersede(k, false);
 		free_replacement(p);
 		return failure_from_errno(ret, "starting the keeper that is to replace it", error,

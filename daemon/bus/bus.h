@@ -319,7 +319,7 @@ struct keeper_view {
 
 /* ReplaceKeeper. */
 struct replace_request {
-	char keeper[TENANT_SESSION_MAX + 24];
+	char keeper[KEEPER_NAME_MAX];
 	bool has_grace;
 	uint64_t grace_usec;
 };

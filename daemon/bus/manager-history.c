@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -141,8 +142,18 @@ static int append_asked(sd_bus_message *m, const struct history_event *e, uint32
 	return r < 0 ? r : append_process(m, e, uid);
 }
 
+static int append_keeper(sd_bus_message *m, const char *key, const struct history_region *of,
+			 uint32_t instance)
+{
+	char name[KEEPER_NAME_MAX];
+
+	snprintf(name, sizeof(name), "%" PRIu32 "-%s-%" PRIu32, of->uid, of->session, instance);
+	return append_text(m, key, name);
+}
+
 /* What the kind has of its own. */
-static int append_particulars(sd_bus_message *m, const struct history_event *e, uint32_t uid)
+static int append_particulars(sd_bus_message *m, const struct history_event *e,
+			      const struct history_region *of, uint32_t uid)
 {
 	int r = 0;
 
@@ -178,6 +189,9 @@ static int append_particulars(sd_bus_message *m, const struct history_event *e, 
 	case HISTORY_REMOVED:
 		r = append_text(m, "reason", region_end_names[e->end]);
 		return r < 0 ? r : append_text(m, "text", e->text);
+	case HISTORY_REPLACED:
+		r = append_keeper(m, "keeper_before", of, e->before);
+		return r < 0 ? r : append_keeper(m, "keeper", of, e->count);
 	case HISTORY_EXPORTED:
 	case HISTORY_WARMED:
 	case HISTORY_SOUND:
@@ -210,7 +224,7 @@ static int append_event(sd_bus_message *m, const struct history_event *e,
 	if (r >= 0 && e->delay_usec != HISTORY_NO_DELAY)
 		r = append_number(m, "delay_usec", e->delay_usec);
 	if (r >= 0)
-		r = append_particulars(m, e, uid);
+		r = append_particulars(m, e, of, uid);
 	if (r >= 0)
 		r = sd_bus_message_close_container(m);
 	return r < 0 ? r : sd_bus_message_close_container(m);

@@ -20,8 +20,6 @@
 #include "util/macros.h"
 #include "util/text.h"
 
-#define KEEPER_NAME_MAX (TENANT_SESSION_MAX + 24)
-
 /* What ListKeepers was asked for, and how far it is. */
 struct keeper_listing {
 	struct listing listing;

@@ -28,7 +28,8 @@
 #include "core/region.h"
 #include "names.h"
 
-#define TENANT_SESSION_MAX 49 /* bytes, with the terminating zero */
+#define TENANT_SESSION_MAX 49			  /* bytes, with the terminating zero */
+#define KEEPER_NAME_MAX (TENANT_SESSION_MAX + 24) /* likewise: "UID-SESSION-N" */
 
 struct registry_limits {
 	uint32_t regions_per_tenant;

@@ -52,10 +52,13 @@ struct history_event {
 	uint64_t delay_usec;
 	/*
 	 * ASKED: holders who were asked; FENCED: who had answered; CAME and WENT: others of which
-	 * no event was made just before
+	 * no event was made just before; REPLACED: which keeper of the tenant has it now
 	 */
 	uint32_t count;
-	uint32_t late;	 /* FENCED: who had not answered */
+	union {
+		uint32_t late;	 /* FENCED: who had not answered */
+		uint32_t before; /* REPLACED: which keeper had it */
+	};
 	uint32_t pid;	 /* of whoever asked, or of the holder; 0: nobody is known */
 	uint32_t uid;	 /* whose process that is; ASKER_NO_UID */
 	uint8_t kind;	 /* enum history_kind */

@@ -75,6 +75,9 @@
 	  "Ends of rdmareg-gate; while it is away marked files are not guarded", LABEL_GATE_END)     \
 	X(KEEPER_ENDS, "rdmareg_keepers_lost", COUNTER,                                              \
 	  "Keepers whose process ended while it held regions that nobody had released")              \
+	X(REPLACEMENTS, "rdmareg_keeper_replacements", COUNTER,                                      \
+	  "Replacements of keepers (ReplaceKeeper) that ended, by what became of the regions",       \
+	  LABEL_REPLACED)                                                                            \
 	X(SCRAPES, "rdmareg_scrapes", COUNTER, "Readers of this page, by what they were answered",   \
 	  LABEL_SCRAPE)
 

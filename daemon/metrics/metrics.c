@@ -45,6 +45,7 @@ static const char *const modes[] = ARBITRATION_MODE_NAMES;
 static const char *const outcomes[] = REVOCATION_OUTCOME_NAMES;
 static const char *const passages[] = METRIC_PASSAGE_NAMES;
 static const char *const registered[] = METRIC_REGISTERED_NAMES;
+static const char *const replaced[] = METRIC_REPLACED_NAMES;
 static const char *const scrapes[] = METRIC_SCRAPE_NAMES;
 static const char *const states[] = REGION_STATE_NAMES;
 static const char *const versions[] = { PROJECT_VERSION };
@@ -68,6 +69,7 @@ static const struct {
 	[LABEL_OUTCOME] = { "outcome", VALUES(outcomes) },
 	[LABEL_PASSAGE] = { "result", VALUES(passages) },
 	[LABEL_REGISTERED] = { "result", VALUES(registered) },
+	[LABEL_REPLACED] = { "outcome", VALUES(replaced) },
 	[LABEL_SCRAPE] = { "result", VALUES(scrapes) },
 	[LABEL_STATE] = { "state", VALUES(states) },
 	[LABEL_VERSION] = { "version", VALUES(versions) },

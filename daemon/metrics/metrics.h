@@ -46,6 +46,7 @@ enum metric_label {
 	LABEL_OUTCOME,	  /* enum revocation_outcome */
 	LABEL_PASSAGE,	  /* enum metric_passage */
 	LABEL_REGISTERED, /* enum metric_registered */
+	LABEL_REPLACED,	  /* enum metric_replaced */
 	LABEL_SCRAPE,	  /* enum metric_scrape */
 	LABEL_STATE,	  /* enum region_state */
 	LABEL_VERSION,
@@ -94,6 +95,10 @@ enum metric_passage { PASSAGE_WENT_ON, PASSAGE_REFUSED, PASSAGE_EXPIRED, _METRIC
 
 enum metric_registered { REGISTRATION_DONE, REGISTRATION_FAILED, _METRIC_REGISTERED_MAX };
 #define METRIC_REGISTERED_NAMES { "registered", "failed" }
+
+/* All regions of the keeper were made anew; some were not; nothing was taken from it. */
+enum metric_replaced { REPLACED_WHOLE, REPLACED_IN_PART, REPLACED_NOT, _METRIC_REPLACED_MAX };
+#define METRIC_REPLACED_NAMES { "whole", "in-part", "not" }
 
 enum metric_scrape { SCRAPE_SERVED, SCRAPE_REFUSED, SCRAPE_ABANDONED, _METRIC_SCRAPE_MAX };
 #define METRIC_SCRAPE_NAMES { "served", "refused", "abandoned" }

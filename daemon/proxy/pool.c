@@ -333,7 +333,7 @@ int pool_get(struct pool *ks, uint32_t uid, const char *session, struct proxy **
 
 struct proxy *pool_find(struct pool *ks, const char *name)
 {
-	char other[TENANT_SESSION_MAX + 24];
+	char other[KEEPER_NAME_MAX];
 	struct proxy *k;
 
 	LIST_FOREACH(k, &ks->keepers, keepers) {

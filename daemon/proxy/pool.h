@@ -248,7 +248,9 @@ bool proxy_is_foreign(const struct proxy *k);
  * less.
  */
 void proxy_end(struct proxy *k);
-/* The one of this name, "UID-SESSION-N". NULL: there is none. */
+/* What tells several of a tenant apart: N of its name, "UID-SESSION-N". */
+uint32_t proxy_instance(const struct proxy *k);
+/* The one of this name. NULL: there is none. */
 struct proxy *pool_find(struct pool *ks, const char *name);
 /* NULL, or why its regions cannot be made anew in another one of its tenant. */
 const char *pool_check_replaceable(const struct proxy *k);

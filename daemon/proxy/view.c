@@ -30,6 +30,11 @@ uint32_t proxy_uid(const struct proxy *k)
 	return k->uid;
 }
 
+uint32_t proxy_instance(const struct proxy *k)
+{
+	return k->instance;
+}
+
 const char *proxy_session(const struct proxy *k)
 {
 	return k->session;

@@ -514,6 +514,68 @@ static void test_lost(void)
 	close(fd);
 }
 
+static bool replace(const char *keeper, struct reply *ret)
+{
+	sd_bus_message *m = new_manager_call(bus, "ReplaceKeeper");
+
+	check(sd_bus_message_append(m, "sa{sv}", keeper, 0) >= 0);
+	return finish_call(bus, m, ret);
+}
+
+static uint64_t count_replaced(const char *outcome)
+{
+	char command[200], series[80];
+	const char *at;
+
+	snprintf(command, sizeof(command), "metrics --socket '%s/run/metrics'", world.directory);
+	snprintf(series, sizeof(series), "rdmareg_keeper_replacements_total{outcome=\"%s\"} ",
+		 outcome);
+	at = strstr(ctl(command), series);
+	check(at);
+	return strtoull(at + strlen(series), NULL, 10);
+}
+
+/* A keeper is replaced: by which, and that it was counted, also where nothing came of it. */
+static void test_replaced(void)
+{
+	char keeper[2][80], said[256];
+	const char *page;
+	int fd = make_memfd(8192);
+	struct reply region, other, r;
+	size_t at = 0;
+
+	for (unsigned int i = 0; i < 2; i++)
+		snprintf(keeper[i], sizeof(keeper[i]), "%u-moved-%u", getuid(), i + 1);
+	check(register_region(bus, fd, 0, 0, "rw", &region, 2, "session", "s", "moved", "detached",
+			      "b", 1));
+	check(register_region(bus, fd, 0, 4096, "r", &other, 2, "session", "s", "moved", "detached",
+			      "b", 1));
+	check(replace(keeper[0], &r));
+	get_history(bus, 1, "region", "t", region.id);
+	check(has(find("replaced", &at), "keeper_before=%s", keeper[0]));
+	check(has(told.line[at - 1], "keeper=%s", keeper[1]) && at == told.n);
+	get_history(bus, 1, "region", "t", other.id);
+	check(has(find("replaced", (at = 0, &at)), "keeper=%s", keeper[1]));
+	snprintf(said, sizeof(said), "keeper %s has it in place of %s, with new keys", keeper[1],
+		 keeper[0]);
+	page = ctl("history");
+	check(strstr(page, said));
+	page = ctl("--json history");
+	check(strstr(page, "\"keeper_before\""));
+	check(count_replaced("whole") == 1 && count_replaced("in-part") == 0);
+	check(call_region(bus, region.id, "Release", &r) &&
+	      call_region(bus, other.id, "Release", &r));
+	/* it gives another file: the region stays where it is */
+	check(register_region(bus, fd, 0, 0, "r", &region, 1, "session", "s", "bad-file"));
+	snprintf(keeper[0], sizeof(keeper[0]), "%u-bad-file-1", getuid());
+	check(!replace(keeper[0], &r));
+	check(count_replaced("whole") == 1 && count_replaced("in-part") == 1);
+	get_history(bus, 1, "region", "t", region.id);
+	check(!find("replaced", (at = 0, &at)));
+	check(call_region(bus, region.id, "Release", &r));
+	close(fd);
+}
+
 int main(void)
 {
 	world_begin(&world, "");
@@ -524,6 +586,7 @@ int main(void)
 	test_ordinary_user();
 	test_hostile_names();
 	test_follow();
+	test_replaced();
 	test_restart();
 	test_lost();
 	disconnect(bus);
