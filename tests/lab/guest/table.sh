@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # The facts behind docs/arbitration-table.md: what happens when somebody takes blocks of a registered file, on each filesystem of the
-# running kernel. Sourced after lib.sh; run as a program it prints all rows (./run table does that).
+# running kernel. Sourced after lib.sh; run as a program (./run table does that) it prints the rows of one filesystem, all or those of
+# some operations, each as soon as it is known:
+#   table.sh FILESYSTEM [OPERATION...]
 #
 # Where soft-RoCE has no on-demand paging the daemon runs with a keeper that has no adapter: module, filesystems and
 # arbitration are the real ones all the same.
@@ -62,55 +64,76 @@ table_rows() {
 
 # The same by root and by an ordinary user, at the same time.
 table_rows_of_both() {
-	local out=/run/lab/rows.$1 pid status=0
-	table_rows "$@" >"$out.root" &
+	local pid status=0
+	table_rows "$@" &
 	pid=$!
-	PROBE_UID=$TABLE_USER table_rows "$@" >"$out.user" || status=1
+	PROBE_UID=$TABLE_USER table_rows "$@" || status=1
 	wait $pid || status=1
-	cat "$out.root" "$out.user"
 	return $status
 }
 
 # What clients of an NFS server do while it exports the filesystem.
-table_rows_served() { # FILESYSTEM
+table_rows_served() { # FILESYSTEM OPERATION...
 	local status=0 SERVED=/tmp/nfs
 	nfs_up "/mnt/$1" $SERVED noac,lookupcache=none >&2 && nfs_ready $SERVED || return 1
-	table_rows_of_both "$1" nfs-truncate nfs-punch nfs-clone nfs-write || status=1
+	table_rows_of_both "$@" || status=1
 	nfs_down $SERVED >&2 || status=1
 	return $status
 }
 
+# An ordinary filesystem: what is done to the file itself, and what is done by way of a server.
+table_rows_all() { # FILESYSTEM [OPERATION...]
+	local fs=$1 name direct=() nfs=() status=0
+	shift
+	for name; do
+		case $name in
+		nfs-*) nfs+=("$name") ;;
+		*) direct+=("$name") ;;
+		esac
+	done
+	[ $# -gt 0 ] || nfs=(nfs-truncate nfs-punch nfs-clone nfs-write)
+	if [ $# = 0 ] || [ ${#direct[@]} -gt 0 ]; then table_rows_of_both "$fs" "${direct[@]}" || status=1; fi
+	[ ${#nfs[@]} = 0 ] || table_rows_served "$fs" "${nfs[@]}" || status=1
+	return $status
+}
+
 # btrfs on a disk of zones, whose reclaim moves files' blocks as relocation does.
-table_rows_zoned() {
+table_rows_zoned() { # [OPERATION...]
 	local status=0
+	[ $# -gt 0 ] || set -- relocate truncate punch reflink-from reflink-into write direct-write
 	zones_up >&2 && mkdir -p /mnt/zoned && mkfs.btrfs -q -f -O zoned -d single -m single /dev/nullb0 >&2 &&
 		mount /dev/nullb0 /mnt/zoned && chmod 1777 /mnt/zoned || return 1
-	table_rows_of_both zoned relocate truncate punch reflink-from reflink-into write direct-write || status=1
+	table_rows_of_both zoned "$@" || status=1
 	umount /mnt/zoned || status=1
 	return $status
 }
 
 # A file on an NFS mount.
-table_rows_mounted() {
+table_rows_mounted() { # [OPERATION...]
 	local status=0 BENEATH=/mnt/ext4
 	nfs_up $BENEATH /mnt/nfs >&2 && nfs_ready /mnt/nfs || return 1
-	table_rows_of_both nfs || status=1
+	table_rows_of_both nfs "$@" || status=1
 	nfs_down /mnt/nfs >&2 || status=1
 	return $status
 }
 
+table_rows_exchange() { # [OPERATION...]
+	[ $# -gt 0 ] || set -- exchange rebuild
+	! mountpoint -q /mnt/exchange || table_rows_of_both exchange "$@"
+}
+
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then
+	fs=${1:?table.sh FILESYSTEM [OPERATION...]}
+	shift
 	echo "# $(uname -r)"
 	lab_setup >&2 && table_up >&2 || exit 1
 	status=0
-	for fs in xfs xfsdax ext4 ext4dax btrfs tmpfs exchange nfs zoned; do
-		case $fs in
-		exchange) ! mountpoint -q /mnt/exchange || table_rows_of_both exchange exchange rebuild ;;
-		nfs) table_rows_mounted ;;
-		zoned) table_rows_zoned ;;
-		*) table_rows_of_both $fs && table_rows_served $fs ;;
-		esac || { echo "$fs: rows are missing" >&2; product_log | tail -n 20 >&2; status=1; }
-	done
+	case $fs in
+	exchange | zoned) "table_rows_$fs" "$@" ;;
+	nfs) table_rows_mounted "$@" ;;
+	*) table_rows_all "$fs" "$@" ;;
+	esac || { echo "$fs: rows are missing" >&2; product_log | tail -n 20 >&2; status=1; }
 	table_down >&2
+	[ $status != 0 ] || [ $# -gt 0 ] || echo "# whole"
 	exit $status
 fi

@@ -1,8 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""table.py [--check] - makes docs/arbitration-table.md from the facts in tests/lab/table/*.tsv; --check: only say whether it differs."""
+"""
+table.py [--check] - makes docs/arbitration-table.md from the facts in tests/lab/table/*.tsv; --check: only say whether it differs.
+table.py --add SERIES FILESYSTEM - takes what the guest's table.sh prints, and puts each row into tests/lab/table/SERIES.tsv as soon
+    as it comes, with kernel and day, in the place of an older one. Where the guest says that these were all, older rows that did
+    not come again go. Lines that are no rows (programs' complaints share the guest's line) are passed on.
+table.py --filesystems - prints their names.
+
+A row: filesystem, operation, by whom, what was asked for, mode, notice, waits, result, kernel, day.
+"""
+import datetime
 import pathlib
 import sys
+import textwrap
 
 top = pathlib.Path(__file__).resolve().parents[3]
 target = top / "docs" / "arbitration-table.md"
@@ -20,8 +30,9 @@ filesystems = {
 head = """<!-- SPDX-License-Identifier: GPL-2.0-or-later -->
 # What happens when somebody takes blocks of a registered file
 
-Generated: `./run table` runs each cell in the lab (about an hour) and writes this file; `./run
-test` runs a part of them again and compares. Do not edit it.
+Generated: `./run table` runs each cell in the lab (two hours) and writes this file, with the day
+and the kernel of each row; `./run table 6.12 ext4 punch` runs only some. `./run test` runs a part
+of them again and compares. Do not edit it.
 
 A region of 4 MiB with a grace of 0.4 s is registered; its holder is asked and stays silent; another
 process, which is root's or an ordinary user's, does the operation. On kernels whose soft-RoCE has
@@ -82,7 +93,7 @@ nobody there, was tried with root only. A row that is missing on a kernel was no
 
 
 def describe(row):
-    _, operation, _, asked, mode, notice, waits, result = row
+    _, operation, _, asked, mode, notice, waits, result = row[:8]
     if result == "ETXTBSY":
         text = "refused"
     elif result == "EIO" and asked == "hold" and operation.startswith("nfs-"):
@@ -104,31 +115,87 @@ def describe(row):
     return f"{text} ({mode})"
 
 
+def read(path):
+    return [line.split("\t") for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def write(path, rows):
+    new = path.with_suffix(".new")
+    new.write_text("".join("\t".join(r) + "\n" for r in rows))
+    new.replace(path)
+
+
+def add(path, fs):
+    rows, seen, kernel = {tuple(r[:4]): r for r in read(path)}, set(), None
+    day = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
+    for line in sys.stdin:
+        line = line.replace("\r", "").rstrip("\n")
+        row = line.split("\t")
+        if len(row) == 8 and row[0] == fs and kernel:
+            seen.add(tuple(row[:4]))
+            rows[tuple(row[:4])] = row + [kernel, day]
+        elif line == "# whole":
+            rows = {key: r for key, r in rows.items() if key[0] != fs or key in seen}
+        elif line.startswith("# ") and not kernel:
+            kernel = line[2:]
+        else:
+            print(line, file=sys.stderr, flush=True)
+        if seen:
+            write(path, rows.values())
+    if not seen:
+        sys.exit(f"{fs}: no row")
+    print(f"{len(seen)} rows")
+
+
+def days(rows):
+    """When rows were measured, the most of them first, and the operations of the others."""
+    by = {}
+    for r in rows:
+        by.setdefault((r[9], r[8]), {})[r[1]] = None
+    counts = {when: sum((r[9], r[8]) == when for r in rows) for when in by}
+    most, *others = sorted(by, key=lambda when: -counts[when])
+    out = f"Measured on {most[0]}, Linux {most[1]}."
+    for when in sorted(others):
+        kernel = "" if when[1] == most[1] else f" (Linux {when[1]})"
+        out += f" On {when[0]}{kernel}: {', '.join(by[when])}."
+    return "\n".join(textwrap.wrap(out, 100, break_on_hyphens=False))
+
+
 def section(path):
-    lines = path.read_text().splitlines()
-    rows = [line.split("\t") for line in lines if line and not line.startswith("#")]
-    out = [f"\n## Linux {lines[0].lstrip('# ')}\n"]
+    rows = read(path)
+    out = [f"\n## Linux {path.stem}\n"]
     for fs, title in filesystems.items():
         mine = [r for r in rows if r[0] == fs]
         if not mine:
             continue
         asked = list(dict.fromkeys(r[3] for r in mine))
-        out += [f"\n### {title}\n", f"| operation | by | {' | '.join(asked)} |", "|---|---" + "|---" * len(asked) + "|"]
+        out += [f"\n### {title}\n", days(mine), ""]
+        out += [f"| operation | by | {' | '.join(asked)} |", "|---|---" + "|---" * len(asked) + "|"]
         for operation in dict.fromkeys(r[1] for r in mine):
             by = {}
             for r in mine:
                 if r[1] == operation:
                     by.setdefault(r[2], {})[r[3]] = describe(r)
-            if "user" in by and by["user"].items() <= by["root"].items():
+            if "user" in by and by["user"].items() <= by.get("root", {}).items():
                 by = {"anybody": by["root"]}
             for who, cells in by.items():
                 out.append(f"| {operation} | {who} | {' | '.join(cells.get(a, 'not tried') for a in asked)} |")
     return "\n".join(out) + "\n"
 
 
-paths = sorted((top / "tests/lab/table").glob("*.tsv"), key=lambda p: [-int(n) for n in p.stem.split(".")])
-text = head + "".join(section(p) for p in paths)
-if "--check" not in sys.argv:
-    target.write_text(text)
-elif not target.exists() or target.read_text() != text:
-    sys.exit("docs/arbitration-table.md is not what tests/lab/table says: run tests/lab/host/table.py, or ./run table")
+def main():
+    if sys.argv[1:2] == ["--filesystems"]:
+        print(*filesystems)
+        return
+    if sys.argv[1:2] == ["--add"]:
+        add(top / "tests/lab/table" / f"{sys.argv[2]}.tsv", sys.argv[3])
+        return
+    paths = sorted((top / "tests/lab/table").glob("*.tsv"), key=lambda p: [-int(n) for n in p.stem.split(".")])
+    text = head + "".join(section(p) for p in paths)
+    if "--check" not in sys.argv:
+        target.write_text(text)
+    elif not target.exists() or target.read_text() != text:
+        sys.exit("docs/arbitration-table.md is not what tests/lab/table says: run tests/lab/host/table.py, or ./run table")
+
+
+main()
