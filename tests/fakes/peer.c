@@ -362,6 +362,7 @@ int ibv_query_qp(struct ibv_qp *qp, struct ibv_qp_attr *attr, int mask,
 {
 	(void)qp, (void)mask, (void)init;
 	attr->path_mtu = IBV_MTU_4096;
+	attr->rnr_retry = 7;
 	return 0;
 }
 

@@ -106,6 +106,17 @@ static int create(struct peer *p, struct ibv_comp_channel *channel, struct ibv_p
 	return p->qp ? 0 : errno_or(ENOMEM);
 }
 
+/*
+ * How often the peer sends again what found no receive posted, or a page that is not there: RDMA CM
+ * lets this side say it (struct rdma_conn_param, InfiniBand specification 12.7.38), and what the peer
+ * asked for is said. With 0 each page fault here would end its connection, so then it is ours.
+ */
+static uint8_t rnr_retries(const struct rdma_conn_param *request,
+			   const struct endpoint_patience *ours)
+{
+	return request->rnr_retry_count ? request->rnr_retry_count : ours->rnr_retries;
+}
+
 /* What the peer wants, as far as the device goes; one at least, or it could not read at all. */
 static uint8_t bounded(uint8_t wanted, int device)
 {
@@ -121,7 +132,7 @@ int peer_accept(struct peer *p, struct ibv_comp_channel *channel,
 	struct rdma_conn_param accept = {
 		.private_data = &private_data,
 		.private_data_len = sizeof(private_data),
-		.rnr_retry_count = offer->patience.rnr_retries,
+		.rnr_retry_count = rnr_retries(request, &offer->patience),
 	};
 	struct ibv_device_attr device;
 	int r;
