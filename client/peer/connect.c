@@ -151,7 +151,7 @@ static int check_path(struct rdmareg_peer *p)
 	if (ibv_query_qp(p->id->qp, &attr, IBV_QP_PATH_MTU | IBV_QP_RNR_RETRY, &init))
 		return fail(EIO, "asking the queue pair for its MTU failed");
 	p->options.rnr_retries = attr.rnr_retry; /* as the other side accepted it */
-	p->path_mtu = 128u << attr.path_mtu; /* IBV_MTU_256 is 1 */
+	p->path_mtu = 128u << attr.path_mtu;	 /* IBV_MTU_256 is 1 */
 	if (p->path_mtu >= p->remote.minimum_mtu)
 		return 0;
 	return fail(EMSGSIZE,

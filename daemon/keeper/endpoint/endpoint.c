@@ -352,6 +352,8 @@ int endpoint_new(struct endpoint **ret, struct event_base *base, const char *add
 		r = add_event(&e->reap_event, base, -1, peers_on_reap, e);
 	if (r == 0)
 		r = add_event(&e->sweep_event, base, -1, peers_on_sweep, e);
+	if (r == 0)
+		r = add_event(&e->probe_event, base, -1, peers_on_probe, e);
 	if (r < 0)
 		return r;
 	*ret = steal_pointer(e);
@@ -360,9 +362,9 @@ int endpoint_new(struct endpoint **ret, struct event_base *base, const char *add
 
 struct endpoint *endpoint_free(struct endpoint *e)
 {
-	struct event *const events[] = { e ? e->cm_event : NULL, e ? e->completion_event : NULL,
+	struct event *const events[] = { e ? e->cm_event : NULL,     e ? e->completion_event : NULL,
 					 e ? e->device_event : NULL, e ? e->reap_event : NULL,
-					 e ? e->sweep_event : NULL };
+					 e ? e->sweep_event : NULL,  e ? e->probe_event : NULL };
 
 	if (!e)
 		return NULL;

@@ -17,6 +17,7 @@
 
 #define USELESS_MAX 64		      /* messages */
 #define SEND_FLAG (UINT64_C(1) << 32) /* in a work request's id */
+#define PROBE_ID (UINT64_C(1) << 33)
 /* librdmacm passes on bits of the kernel's that ibv_modify_qp() does not know */
 #define QP_ATTRIBUTES_OURS ((1 << 21) - 1)
 
@@ -82,7 +83,7 @@ static int create(struct peer *p, struct ibv_comp_channel *channel, struct ibv_p
 		.qp_context = p,
 		.qp_type = IBV_QPT_RC,
 		.sq_sig_all = 1,
-		.cap = { .max_send_wr = PEER_SENDS,
+		.cap = { .max_send_wr = PEER_SENDS + 1, /* a probe */
 			 .max_recv_wr = PEER_RECEIVES,
 			 .max_send_sge = 1,
 			 .max_recv_sge = 1 },
@@ -98,7 +99,7 @@ static int create(struct peer *p, struct ibv_comp_channel *channel, struct ibv_p
 	p->mr = ibv_reg_mr(pd, p->buffer, size, IBV_ACCESS_LOCAL_WRITE);
 	if (!p->mr)
 		return errno_or(ENOMEM); /* ENOMEM: RLIMIT_MEMLOCK */
-	p->cq = ibv_create_cq(p->id->verbs, PEER_RECEIVES + PEER_SENDS, p, channel, 0);
+	p->cq = ibv_create_cq(p->id->verbs, PEER_RECEIVES + PEER_SENDS + 1, p, channel, 0);
 	if (!p->cq || ibv_req_notify_cq(p->cq, 0))
 		return errno_or(ENOMEM);
 	init.send_cq = init.recv_cq = p->cq;
@@ -223,6 +224,23 @@ int peer_send(struct peer *p, const struct wire_message *m)
 	return post_send(p, m);
 }
 
+/*
+ * An RDMA WRITE of nothing takes no receive buffer, no key and no memory there, and is acknowledged
+ * like any other (InfiniBand specification 9.7.5.1.8): a stopped process answers, too, and only a
+ * machine or a link that is gone does not.
+ */
+int peer_probe(struct peer *p)
+{
+	struct ibv_send_wr wr = { .wr_id = PROBE_ID, .opcode = IBV_WR_RDMA_WRITE }, *bad;
+
+	if (p->probing)
+		return 0;
+	if (ibv_post_send(p->qp, &wr, &bad))
+		return -EIO;
+	p->probing = true;
+	return 0;
+}
+
 static int sent(struct peer *p, uint32_t slot)
 {
 	p->sending &= ~(1u << slot);
@@ -267,6 +285,10 @@ int peer_receive(struct peer *p, struct wire_message *ret)
 	if (wc.status !=
 	    IBV_WC_SUCCESS) /* a message longer than its buffer is the other side's fault */
 		return wc.status == IBV_WC_LOC_LEN_ERR ? -EPROTO : -EIO;
+	if (wc.wr_id == PROBE_ID) {
+		p->probing = false;
+		return 0;
+	}
 	if (wc.wr_id & SEND_FLAG)
 		return sent(p, (uint32_t)wc.wr_id);
 	valid = wire_read_message(&m, &p->buffer[wc.wr_id], wc.byte_len);

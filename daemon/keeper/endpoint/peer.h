@@ -50,6 +50,7 @@ struct peer {
 	unsigned int
 		/* messages in a row that nobody waited for, or that could not do anything */
 		useless;
+	bool probing;		   /* a peer_probe() is under way */
 	unsigned int flush_access; /* IBV_ACCESS_FLUSH_* of its queue pair */
 	bool syncing;		   /* a WIRE_SYNC is not answered yet */
 };
@@ -76,6 +77,12 @@ void peer_close(struct peer *p);
 
 /* -ENOBUFS: the peer does not take its messages. */
 int peer_send(struct peer *p, const struct wire_message *m);
+
+/*
+ * Ask the adapter there, and nobody else, for a sign of life: without one the queue pair breaks, and
+ * peer_receive() says so. One at a time, however often it is called.
+ */
+int peer_probe(struct peer *p);
 
 /**
  * peer_receive - take one completion out

@@ -15,6 +15,7 @@
 #define HALF_OPEN_USEC (10 * USEC_PER_SEC)
 #define GOODBYE_USEC (2 * USEC_PER_SEC)
 #define SWEEP_USEC (USEC_PER_SEC / 2)
+#define PROBE_USEC (5 * USEC_PER_SEC)
 
 static void set_state(struct endpoint *e, struct peer *p, enum peer_state state)
 {
@@ -134,11 +135,33 @@ void peers_on_sweep(evutil_socket_t fd, short what, void *userdata)
 		evtimer_add(e->sweep_event, &tv);
 }
 
+/*
+ * A connection on which nobody sends anything is not missed by its adapter when the other machine is
+ * gone: such a peer would count, and hold up each revocation for its whole grace.
+ */
+void peers_on_probe(evutil_socket_t fd, short what, void *userdata)
+{
+	struct endpoint *e = userdata;
+	struct timeval tv = timeval_from_usec(PROBE_USEC);
+
+	(void)fd;
+	(void)what;
+	for (struct peer *p = e->peers; p; p = p->next)
+		if (p->state == PEER_UP && peer_probe(p) < 0)
+			peers_dismiss(e, p, false);
+	if (e->peers)
+		evtimer_add(e->probe_event, &tv);
+}
+
 void peers_establish(struct endpoint *e, struct peer *p)
 {
+	struct timeval tv = timeval_from_usec(PROBE_USEC);
+
 	if (p->state != PEER_HALF_OPEN)
 		return;
 	set_state(e, p, PEER_UP);
+	if (!evtimer_pending(e->probe_event, NULL))
+		evtimer_add(e->probe_event, &tv);
 	e->ops->joined(e->userdata, &p->public);
 }
 

@@ -37,6 +37,7 @@ struct endpoint {
 	struct event *device_event;
 	struct event *reap_event;
 	struct event *sweep_event;
+	struct event *probe_event;
 	char address[64];
 	bool any_address; /* nobody asked for this one */
 	uint16_t port;	  /* asked for; 0: any */
@@ -67,5 +68,6 @@ void peers_free(struct endpoint *e);
 void peers_on_completion(evutil_socket_t fd, short what, void *userdata);
 void peers_on_reap(evutil_socket_t fd, short what, void *userdata);
 void peers_on_sweep(evutil_socket_t fd, short what, void *userdata);
+void peers_on_probe(evutil_socket_t fd, short what, void *userdata);
 
 #endif

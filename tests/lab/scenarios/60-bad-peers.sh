@@ -72,6 +72,19 @@ for bad in "rdmareg://10.99.0.1" "http://10.99.0.1:1/1?00" "rdmareg://10.99.0.1:
 done
 kill $good
 wait $good 2>/dev/null
+
+# The machine of a peer that sends nothing is gone without a word: nobody waits for its answer, and it does not count for ever.
+start_peer /tmp/idle.log rdmaregctl put /tmp/sent "$ticket" --repeat forever
+check "a peer whose machine will be gone" wait_for region_is "$id" peers 1
+pkill -STOP -P $PEER 2>/dev/null
+kill -STOP $PEER
+on_b ip link set veth-b down
+check "a peer whose machine is gone is found out" env WAIT_SEC=120 bash -c '. /lab/guest/lib.sh; . /lab/guest/regions.sh; wait_for region_is '"$id"' peers 0'
+on_b ip link set veth-b up
+kill -KILL $PEER
+wait $PEER 2>/dev/null
+check "its link is back" wait_for on_b ping -c 1 -W 1 $LAB_ADDR_A
+check "and so are peers" on_b rdmaregctl put /tmp/sent "$ticket"
 check "release" rdmaregctl release "$id"
 check "no memory region left" wait_for test "$(mr_count)" = 0
 finish
