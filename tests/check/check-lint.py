@@ -5,6 +5,7 @@
 #
 #   codespell   each text; .codespellrc has the words that are right
 #   cppcheck    daemon/ and client/; cppcheck-suppressions has what it is told to leave, and why
+#   mypy        the Python module, strictly, as the build has it (-Dpython)
 #   reuse       licence and copyright of each file: the header, or .reuse/dep5
 #   shellcheck  each script, warnings and errors; .shellcheckrc has what it is told to leave, and why
 #
@@ -45,6 +46,10 @@ def cppcheck(build):
             f"-I{build}", "-I.", "-Iproto", "-Idaemon", *(f"-Iclient/{part}" for part in ("include", "common", "owner", "peer")), *sources]
 
 
+def mypy(build):
+    return ["mypy", "--strict", "--cache-dir", pathlib.Path(build) / "mypy", pathlib.Path(build) / "client/python/rdmareg"]
+
+
 def reuse(build):
     return ["reuse", "--root", ".", "lint"]
 
@@ -57,6 +62,6 @@ tool, build = sys.argv[1:]
 if not shutil.which(tool):
     print(f"{tool} is not installed")
     sys.exit(SKIPPED)
-command = {"codespell": codespell, "cppcheck": cppcheck, "reuse": reuse, "shellcheck": shellcheck}[tool](build)
+command = {"codespell": codespell, "cppcheck": cppcheck, "mypy": mypy, "reuse": reuse, "shellcheck": shellcheck}[tool](build)
 status = subprocess.run(command, cwd=tree.ROOT, check=False).returncode
 sys.exit(1 if status else 0)

@@ -50,6 +50,8 @@ def installed():
         else:
             path = path.lstrip("/") if path.startswith(("/lib/", "/etc/")) else "usr/" + path.removeprefix("/usr/")
         path = path.replace("share/doc/rdmareg", "share/doc/rdmaregd")
+        # where Python looks depends on the prefix
+        path = re.sub(r"^usr/lib/python3[^/]*/\w+-packages/", "usr/lib/python3/dist-packages/", path)
         # a folder that is installed as a whole
         found |= {"usr/share/doc/rdmaregd/install.md", "usr/share/doc/rdmaregd/upstream"} if path == "usr/share/doc/rdmaregd" else {path}
     return sorted(path for path in found if "/rdmareg/tests/" not in path)

@@ -1,0 +1,152 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# test-client-python.py MODULES - the peer side of the Python module rdmareg, with librdmacm, libibverbs and the keeper at the other end played
+# (fakes/peer.c): the dynamic linker finds a librdmareg that is linked with that. MODULES: the folder of the module.
+import array
+import asyncio
+import errno
+import os
+import sys
+
+PYTHON = "/usr/bin/python3"  # not every python3 is Debian's
+TICKET = "rdmareg://10.99.0.1:33632/7?ca82095c6061fd4f46e7efd2511a7f0b"
+MIB = 1 << 20
+PATIENCE = 120
+
+if sys.executable != PYTHON and not os.environ.get("RDMAREG_TEST_AGAIN"):
+    os.environ["RDMAREG_TEST_AGAIN"] = "1"
+    os.execv(PYTHON, [PYTHON, "-B", *sys.argv])
+sys.path.insert(0, sys.argv[1])
+import numpy  # pylint: disable=wrong-import-position
+import rdmareg  # pylint: disable=wrong-import-position
+from rdmareg._library import lib  # pylint: disable=wrong-import-position
+
+
+def play(world):
+    """What the other end is like; an assignment is a setenv(3)."""
+    os.environ["FAKE_PEER"] = world
+
+
+async def one_turn():
+    """What was begun before gets the loop once."""
+    done = asyncio.get_running_loop().create_future()
+    asyncio.get_running_loop().call_soon(done.set_result, None)
+    await done
+
+
+async def soon(awaitable):
+    return await asyncio.wait_for(awaitable, PATIENCE)
+
+
+async def fails(number, mentions, awaitable):
+    try:
+        await soon(awaitable)
+    except rdmareg.Error as error:
+        assert error.errno == number and mentions in str(error), error
+        return error
+    raise AssertionError(f"no error {errno.errorcode[number]}")
+
+
+async def test_transfers():
+    play("length=4 valid=4")
+    async with await rdmareg.Peer.connect(TICKET, access="rw") as peer:
+        info = await peer.info()
+        assert (info.region, info.length, info.valid_length, info.access) == (7, 4 * MIB, 4 * MIB, "rw") and info.connected
+        sent = numpy.arange(MIB // 8, dtype="f8").reshape(64, -1)
+        assert await peer.write_from(sent, MIB) == MIB
+        got = numpy.zeros_like(sent)
+        assert await peer.read_into(got, MIB) == MIB
+        assert (got == sent).all()
+        # without a copy: it is the array's own memory that the library is given
+        part = bytearray(16)
+        assert await peer.read_into(memoryview(part)[8:], MIB + 8) == 8
+        assert bytes(part[8:]) == sent.tobytes()[8:16] and not any(part[:8])
+        assert await peer.write_from(b"abcd", 0) == 4 and await peer.write_from(array.array("b", b"efgh"), 4096) == 4
+        assert await peer.read_into(part, 0) == 16 and part[:4] == b"abcd"
+        assert await peer.read_into(part, 4096) == 16 and part[:4] == b"efgh"
+        await fails(errno.EINVAL, "multiple", peer.write_from(b"efgh", 4))
+        assert await peer.write_from(b"", 0) == 0
+        async with await peer.pin(got) as pinned:
+            got[:] = 7
+            assert await pinned.write(2 * MIB) == MIB
+            got[:] = 0
+            assert await pinned.read(2 * MIB, start=8, length=8) == 8
+            assert got.ravel()[1] == 7 and got.ravel()[0] == got.ravel()[2] == 0
+            for start, length in ((-1, 0), (MIB + 1, None), (8, MIB), (0, -1)):
+                await fails(errno.EINVAL, "are not inside", pinned.read(0, start=start, length=length))
+        await fails(errno.ENOTCONN, "freed", pinned.read())
+        await peer.flush()
+        # transfers of one peer wait for each other
+        assert await soon(asyncio.gather(*(peer.write_from(bytes(MIB), n * MIB) for n in range(4)))) == [MIB] * 4
+        held = bytearray(MIB)
+        task = asyncio.ensure_future(peer.read_into(held))
+        await one_turn()
+        task.cancel()
+        try:
+            await soon(task)
+            raise AssertionError("it was cancelled")
+        except asyncio.CancelledError:
+            held.extend(b"x")  # nothing has it any more
+    await fails(errno.ENOTCONN, "closed", peer.info())
+    await peer.close()
+
+
+async def test_bad_input():
+    play("length=4 valid=1")
+    connect = rdmareg.Peer.connect
+    for kind, mentions, call in [
+            (errno.EINVAL, "ticket", lambda: connect("nonsense")),
+            (errno.EINVAL, "ticket", lambda: connect("")),
+            (errno.EINVAL, "zero byte", lambda: connect(TICKET + "\0")),
+            (errno.EINVAL, "one of r, rw", lambda: connect(TICKET, access="w")),
+            (errno.EINVAL, "return, yield", lambda: connect(TICKET, on_revocation="")),
+            (errno.EINVAL, "", lambda: connect(TICKET, io_timeout_usec=-1)),
+            (errno.EINVAL, "", lambda: connect(TICKET, buffer_bytes=1 << 64)),
+            (errno.ENXIO, "numeric", lambda: connect(TICKET, source_address="nowhere"))]:
+        error = await fails(kind, mentions, call())
+        assert "ca82095c" not in str(error), "the ticket is as good as a password"
+    async with await connect(TICKET, access="rw") as peer:
+        read_only = numpy.zeros(4)
+        read_only.flags.writeable = False
+        for kind, mentions, call in [
+                (errno.EINVAL, "written to", lambda: peer.read_into(b"12345678")),
+                (errno.EINVAL, "written to", lambda: peer.read_into(read_only)),
+                (errno.EINVAL, "contiguous", lambda: peer.write_from(numpy.zeros((4, 4))[:, 1])),
+                (errno.EINVAL, "contiguous", lambda: peer.write_from("text")),
+                (errno.EINVAL, "contiguous", lambda: peer.write_from(None)),
+                (errno.EINVAL, "between", lambda: peer.write_from(b"1", -1)),
+                (errno.EINVAL, "between", lambda: peer.read_into(bytearray(1), 1 << 64)),
+                (errno.EINVAL, "between", lambda: peer.flush(None)),
+                (errno.ERANGE, "1048576", lambda: peer.read_into(bytearray(2 * MIB))),
+                (errno.ERANGE, "", lambda: peer.read_into(bytearray(1), 5 * MIB)),
+                (errno.ESTALE, "", lambda: peer.acknowledge(4711))]:
+            await fails(kind, mentions, call())
+        assert await peer.read_into(bytearray(MIB)) == MIB
+
+
+async def test_failure():
+    """How much was transferred before, why, and that the events tell of it."""
+    play("length=4 valid=4 fails=3 cause=4")
+    async with await rdmareg.Peer.connect(TICKET, access="rw", buffer_bytes=MIB) as peer:
+        events = peer.events()
+        error = await fails(errno.ENOSPC, "no space", peer.write_from(bytes(4 * MIB)))
+        assert isinstance(error, rdmareg.PeerError) and error.transferred % MIB == 0 and error.transferred < 4 * MIB
+        kinds = [event.kind async for event in events]
+        assert kinds[-1] == "disconnected", kinds
+    play("length=4 valid=4 bypass=1")
+    async with await rdmareg.Peer.connect(TICKET) as peer:
+        events = peer.events()
+        await peer.read_into(bytearray(MIB))
+        assert (await soon(events.__anext__())).kind == "bypassed"
+    assert [event async for event in events] == []
+
+
+async def main():
+    for test in (test_transfers, test_bad_input, test_failure):
+        print(test.__name__, flush=True)
+        await test()
+
+
+assert lib.rdmareg_peer_connect
+asyncio.run(main())
