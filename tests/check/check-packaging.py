@@ -4,8 +4,8 @@
 # check-packaging.py BUILD - what can be seen of the packages without building them (./run package does that):
 #
 #   - each file that "meson install" brings is in exactly one Debian package, and in the RPM spec;
-#   - no maintainer script but debhelper's starts or stops anything, and debhelper knows rdmaregd.service alone:
-#     the keepers below rdmareg.slice outlive every upgrade;
+#   - no maintainer script but debhelper's starts or stops anything but the short services of metrics and self-tests, and debhelper
+#     knows rdmaregd.service and the timer alone: the keepers below rdmareg.slice outlive every upgrade;
 #   - versions, and the stanza of the library's symbols, are those of the product;
 #   - DKMS gets all sources of the module;
 #   - the programs of the build are hardened.
@@ -24,7 +24,7 @@ BUILD = pathlib.Path(sys.argv[1])
 DEBIAN = pathlib.Path("packaging/debian")
 SPEC = pathlib.Path("packaging/rpm/rdmaregd.spec")
 PLACES = {"bindir": "usr/bin", "libexecdir": "usr/libexec", "libdir": "usr/lib/x86_64-linux-gnu", "sysconfdir": "etc"}
-STARTS = re.compile(r"^\s*(?:if |! |&& )*(?:systemctl|deb-systemd-invoke|invoke-rc\.d|service)\s(?!list-units|reload dbus)", re.M)
+STARTS = re.compile(r"^\s*(?:if |! |&& )*(?:systemctl|deb-systemd-invoke|invoke-rc\.d|service)\s(?!reload dbus|stop 'rdmareg-metrics\.service' 'rdmareg-selftest@\*\.service')", re.M)
 
 
 def braces(pattern):
@@ -102,10 +102,10 @@ def check_scripts():
     for path in tree.files(DEBIAN):
         if path.name.split(".")[-1] in ("preinst", "postinst", "prerm", "postrm", "triggers"):
             for match in STARTS.finditer(tree.read(path)):
-                tree.problem(path, tree.line_of(tree.read(path), match.start()), "starts or stops something: that is debhelper's, for rdmaregd.service")
+                tree.problem(path, tree.line_of(tree.read(path), match.start()), "starts or stops something: that is debhelper's")
     rules = tree.read(DEBIAN / "rules")
-    if re.findall(r"^\tdh_installsystemd (.*)", rules, re.M) != ["-prdmaregd rdmaregd.service"]:
-        tree.problem(DEBIAN / "rules", 1, "dh_installsystemd has to be called for rdmaregd.service alone: the slice holds everybody's regions")
+    if re.findall(r"^\tdh_installsystemd (.*)", rules, re.M) != ["-prdmaregd rdmaregd.service", "-prdmaregd --no-enable rdmareg-metrics.timer"]:
+        tree.problem(DEBIAN / "rules", 1, "dh_installsystemd has to be called for the daemon and the timer alone: the slice holds everybody's regions")
 
 
 def check_versions():

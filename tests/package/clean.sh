@@ -27,7 +27,7 @@ case $release in
 bookworm) wanted+=(libelf1 libssl3) ;;
 *) wanted+=(libelf1t64 libssl3t64) ;;
 esac
-wanted+=(systemd udev gcc libc6-dev make pkgconf pahole)
+wanted+=(systemd udev gcc libc6-dev make pkgconf pahole openssl xz-utils zstd autopkgtest)
 key="${wanted[*]} ${versions//$'\n'/ }"
 if ! [ -d "$tree" ] || ! stamped "package-clean-$release" "$key"; then
 	make_tree "$tree" "$release" "${wanted[@]}"
@@ -42,7 +42,8 @@ fi
 # Every change goes into a layer that is thrown away.
 rm -rf "$package/$release/modules"
 mkdir -p "$package/$release/modules"
-install -m755 "$top/packaging/debian/tests/smoke" "$package/$release/smoke"
+rm -rf "$package/$release/tests"
+cp -R "$top/packaging/debian/tests" "$package/$release/tests"
 scratch=$(mktemp -d "$package/$release/scratch.XXXXXX")
 trap 'rm -rf --one-file-system "$scratch"' EXIT
 mkdir "$scratch"/{upper,work,root}

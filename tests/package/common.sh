@@ -43,6 +43,13 @@ in_tree() {
 		exec chroot "$tree" "$@"' - "$tree" $((${#binds[@]} / 2)) "${binds[@]}" "$@"
 }
 
-# depends FIELD... < CONTROL - the packages that a control file asks for, the first of alternatives that the release has being chosen by
-# apt: one word for each.
+# source_key FILE... - changes with what packages are made of, and with these files, which make them. What else is below tests/ is in no
+# binary package.
+source_key() {
+	local files
+	mapfile -t files < <(cd "$top" && find . \( -path ./build -o -path ./.git -o -path ./tests -o -name __pycache__ \) -prune -o -type f -print | sort)
+	hash "${files[@]}" "$@" tests/package/common.sh
+}
+
+# first_names < DEPENDS - the names in a field like Depends, of alternatives the first: one a line.
 first_names() { tr ',' '\n' | sed -E 's/\([^)]*\)//g; s/\|.*//; s/[[:space:]]//g' | grep -v '^$'; }

@@ -20,6 +20,18 @@ is_new_program() { [ "$(running)" = /usr/libexec/rdmareg/rdmaregd ]; }
 keepers() { systemctl list-units --plain --no-legend --state=active 'rdmareg-keeper-*' | awk '{ print $1 }' | sort | while read -r u; do echo "$u $(unit "$u" MainPID) $(unit "$u" InvocationID)"; done; }
 slice() { unit rdmareg.slice InvocationID; }
 ids() { rdmaregctl --json list | jq -c '[.[].id] | sort'; }
+is_inactive() { [ "$(systemctl is-active "$1")" = inactive ]; }
+# broken VERSION: the package as a version whose preinst fails, so that dpkg takes the upgrade back
+broken() {
+	rm -rf /run/lab/broken
+	dpkg-deb -R /share/"$1"/rdmaregd_*.deb /run/lab/broken
+	printf '#!/bin/sh\nexit 1\n' >/run/lab/broken/DEBIAN/preinst
+	chmod 755 /run/lab/broken/DEBIAN/preinst
+	sed -i 's/^Version: .*/Version: 99/' /run/lab/broken/DEBIAN/control
+	dpkg-deb -Znone -b /run/lab/broken /run/lab/broken.deb
+}
+refused() { ! dpkg --force-unsafe-io -i /run/lab/broken.deb && [ "$(dpkg-query -Wf '${db:Status-Status} ${Version}' rdmaregd)" = "installed $1" ]; }
+prom=/var/lib/prometheus/node-exporter/rdmareg.prom
 none_of() { local what; for what; do [ ! -e "$what" ] || { echo "$what is there"; return 1; }; done; }
 
 # the module that DKMS built for this kernel, where it would have put it
@@ -33,6 +45,12 @@ check "the daemon runs, and is on the bus" wait_for bus_has_owner "$RDMAREG_BUS_
 check "it starts at boot" systemctl is-enabled rdmaregd
 check "rdmaregctl is of that version" says "$old"
 cp /usr/bin/rdmaregctl /run/lab/peerctl
+
+check "what autopkgtest runs under systemd is content" sh /share/tests/service
+check "nobody enabled the timer of the metrics" is_inactive rdmareg-metrics.timer
+mkdir -p "${prom%/*}"
+check "the administrator enables it" systemctl enable --now rdmareg-metrics.timer
+check "metrics are written" wait_for test -s "$prom"
 
 noise /mnt/xfs/roots 4
 noise /mnt/xfs/goods 4
@@ -57,6 +75,13 @@ has_read_more() { [ "$(count)" -gt "$(($1 + 1))" ]; }
 start_peer /run/lab/read.log bash /run/lab/read.sh "$ticket"
 check "a peer reads" wait_for has_read_more 0
 
+# --- an upgrade that fails and is taken back: the older version runs, and nothing else has changed
+check "a broken package is made" broken "$version"
+check "it is refused, the older version is installed" refused "$old"
+check "the daemon is on the bus" wait_for bus_has_owner "$RDMAREG_BUS_NAME"
+expect_equal "the same keepers run" "$keepers_before" "$(keepers)"
+daemon_before=$(unit rdmaregd MainPID)
+
 echo '# the administrator was here' >>/etc/rdmareg/rdmaregd.conf
 at=$(count)
 check "the newer packages are installed over running regions" install "$version"
@@ -71,6 +96,7 @@ expect_equal "and live" live "$(field state "$(region "$(field id "$g")")")"
 check "the administrator's settings are kept" grep -qx '# the administrator was here' /etc/rdmareg/rdmaregd.conf
 check "the peer went on reading" wait_for has_read_more "$at"
 goods_truncate() { as_good truncate -s 1M /mnt/xfs/roots.small && rm /mnt/xfs/roots.small; }
+check "the timer of the metrics runs" systemctl is-active rdmareg-metrics.timer
 check "files are as usable as before" goods_truncate
 
 # --- removed while regions live
@@ -81,10 +107,13 @@ check "and how to end them" grep -q 'systemctl stop rdmareg.slice' /run/lab/remo
 expect_equal "they do" "$keepers_before" "$(keepers)"
 check "and the peer reads" wait_for has_read_more "$at"
 expect_equal "nothing runs that was removed" inactive "$(systemctl is-active rdmaregd)"
+check "nor the timer of the metrics" is_inactive rdmareg-metrics.timer
+check "and their file is gone, which nobody would renew" none_of "$prom"
 check "settings stay" test -e /etc/rdmareg/rdmaregd.conf
 check "installed again" install "$version"
 check "the daemon has its regions again" wait_for bus_has_owner "$RDMAREG_BUS_NAME"
 expect_equal "all of them" "$ids_before" "$(ids)"
+check "metrics are written as before" wait_for test -s "$prom"
 touch /run/lab/stop
 check "the peer ends" wait_for gone "$PEER"
 expect_equal "and never failed" 0 "$(cut -d' ' -f2 /run/lab/count)"
@@ -101,6 +130,7 @@ check "installed once more" install "$version"
 check "it runs" wait_for bus_has_owner "$RDMAREG_BUS_NAME"
 expect_equal "without regions" "[]" "$(ids)"
 check "purged" dpkg -P rdmaregd librdmareg0
-check "nothing is left" none_of /etc/rdmareg /var/cache/rdmareg /run/rdmareg /usr/libexec/rdmareg /usr/bin/rdmaregctl
+check "nothing is enabled that is not there" none_of /etc/systemd/system/*.wants/rdmareg*
+check "nothing is left" none_of "$prom" /etc/rdmareg /var/cache/rdmareg /run/rdmareg /usr/libexec/rdmareg /usr/bin/rdmaregctl
 check "the module goes" rmmod rdmareg
 finish

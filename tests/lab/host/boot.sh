@@ -12,6 +12,7 @@
 #   --threads N       multi: emulate processors in parallel, faster and less exact; single (default) for tests
 #   --memory SIZE     of the guest (default 6G; 6G at least, the persistent memory is a part of it)
 #   --bare            without the product
+#   --tree NAME       the userland: rootfs (default), or bookworm, which ./run package makes
 #   --accel NAME      kvm or tcg, whatever was found to work; RDMAREG_LAB_ACCEL does the same
 #   --probe           only see whether the emulator reaches /init, which then says "alive"
 #
@@ -19,12 +20,13 @@
 # Always holds: runs do not share anything they write, so any number may run at a time; nothing is left behind.
 . "$(dirname "$0")/common.sh"
 
-mode=plain series=7 share='' out='' limit=300 threads=single memory=6G accel='' bare=''
+mode=plain series=7 share='' out='' limit=300 threads=single memory=6G accel='' bare='' root=rootfs
 while [ $# -gt 0 ]; do
 	case $1 in
 	--systemd) mode=systemd ;;
 	--probe) mode=probe ;;
 	--bare) bare=1 ;;
+	--tree) root=$2; shift ;;
 	--kernel) series=$2; shift ;;
 	--share) share=$(cd "$2" && pwd); shift ;;
 	--out) mkdir -p "$2"; out=$(cd "$2" && pwd); shift ;;
@@ -124,7 +126,7 @@ emulate() {
 		-nodefaults -no-reboot -display none \
 		-chardev stdio,id=out,signal=off -serial chardev:out -serial "file:$out/console.log" \
 		-kernel "$lab/boot/$version/vmlinux" -initrd "$lab/boot/$version/initramfs" \
-		-append "console=ttyS1 panic=-1 tsc=unstable oops=panic log_buf_len=4M loglevel=5 systemd.show_status=error lab.mode=$mode $pmem"
+		-append "console=ttyS1 panic=-1 tsc=unstable oops=panic log_buf_len=4M loglevel=5 systemd.show_status=error lab.mode=$mode lab.tree=$root $pmem"
 }
 
 # Guests beyond one per processor (and one more, since they also wait) only make each other slow, until deadlines
