@@ -6,6 +6,8 @@
 . /lab/guest/lib.sh
 . /lab/guest/regions.sh
 . /lab/guest/slurm.sh
+# How long nothing may happen before a part gives up. No part ends by it: the guest is emulated, and others may run beside it.
+export WAIT_SEC=600
 lab_setup || exit 1
 users_up
 
@@ -24,7 +26,7 @@ slurm_jobs_dir
 zeroes /mnt/xfs/model 4
 goods /mnt/xfs/model
 
-nothing_is_left() { WAIT_SEC=120 check "$1: nothing is left" wait_for slurm_nothing_left; }
+nothing_is_left() { check "$1: nothing is left" wait_for slurm_nothing_left; }
 id_of() { rdmaregctl --json list | jq -r ".[] | select(.name == \"$1\") | .id"; }
 lines_of() { grep -c -- "$2" "$1"; } # FILE PATTERN
 
@@ -71,6 +73,8 @@ part_warm() {
 	rm /mnt/xfs/large
 }
 
+array_moves() { squeue -h -j "$array" -o '%i %T'; ls $RDMAREG_JOBS; rdmaregctl --json list | jq -c 'map([.id, .state])'; }
+
 # twenty tasks of an array, of one user
 part_array() {
 	cat >$RDMAREG_JOBS/array.sh <<'EOS'
@@ -78,7 +82,7 @@ part_array() {
 srun sh -c 'grep -c " rdmareg://" "$RDMAREG_TICKETS" >$RDMAREG_JOBS/array.$SLURM_ARRAY_TASK_ID'
 EOS
 	array=$(as_good sbatch --parsable -D /tmp -o "$RDMAREG_JOBS/array-log.%a" --array=1-20 -N1 -n1 --rdmareg=/mnt/xfs/model:rw,required $RDMAREG_JOBS/array.sh)
-	WAIT_SEC=1200 check "array: all of it ends" wait_for job_over "$array"
+	check "array: all of it ends" wait_while_it_moves array_moves job_over "$array"
 	expect_equal "array: each of 20 had its ticket" 20 "$(cat $RDMAREG_JOBS/array.* | grep -cx 1)"
 	# of those that had none, the reason
 	for i in $(seq 20); do
@@ -92,7 +96,7 @@ part_requeue() {
 	job=$(as_good sbatch --parsable --requeue -D /tmp -o /dev/null -N2 --rdmareg=/mnt/xfs/model:rw,required $RDMAREG_JOBS/again.sh)
 	check "requeue: it runs" wait_for test -s $RDMAREG_JOBS/again.0.0 -a -s $RDMAREG_JOBS/again.0.1
 	check "requeue" as_good scontrol requeue "$job"
-	WAIT_SEC=300 check "requeue: it runs again" wait_for test -s $RDMAREG_JOBS/again.1.0 -a -s $RDMAREG_JOBS/again.1.1
+	check "requeue: it runs again" wait_for test -s $RDMAREG_JOBS/again.1.0 -a -s $RDMAREG_JOBS/again.1.1
 	check "requeue: with tickets of its own" sh -c "! cmp -s $RDMAREG_JOBS/again.0.0 $RDMAREG_JOBS/again.1.0"
 	expect_equal "requeue: of both nodes" 2 "$(lines_of $RDMAREG_JOBS/again.1.0 ' rdmareg://')"
 	end_job requeue
@@ -100,7 +104,11 @@ part_requeue() {
 
 # the time limit
 part_time_limit() {
-	as_good srun -D /tmp -N2 --time=1 --rdmareg=/mnt/xfs/model:rw sleep 1000 >/dev/null 2>&1
+	as_good srun -D /tmp -N2 --time=1 --rdmareg=/mnt/xfs/model:rw,required sh -c 'cp $RDMAREG_TICKETS $RDMAREG_JOBS/limit.$SLURM_PROCID; exec sleep 100000' \
+		>/run/lab/limit 2>&1
+	check "time limit: the job is ended by it" grep "DUE TO TIME LIMIT" /run/lab/limit
+	expect_equal "time limit: its tasks ran, with the tickets of both nodes" "2 2" \
+		"$(lines_of $RDMAREG_JOBS/limit.0 ' rdmareg://') $(lines_of $RDMAREG_JOBS/limit.1 ' rdmareg://')"
 	nothing_is_left "time limit"
 }
 
@@ -125,13 +133,13 @@ drained() { sinfo -h -N -n node-b -o %T | grep -q drain; }
 part_broken_prolog() {
 	touch $SLURM_STATE/broken.node-b
 	job=$(as_good sbatch --parsable --requeue -D /tmp -o /dev/null -N2 --rdmareg=/mnt/xfs/model:rw,required $RDMAREG_JOBS/again.sh)
-	WAIT_SEC=120 check "broken prolog: the node is drained" wait_for drained
+	check "broken prolog: the node is drained" wait_for drained
 	nothing_is_left "broken prolog"
 	rm $SLURM_STATE/broken.node-b
 	as_good scancel "$job"
 	check "broken prolog: the job is gone" wait_for job_over "$job"
 	scontrol update nodename=node-b state=resume
-	WAIT_SEC=120 check "broken prolog: both nodes are there again" wait_for nodes_idle
+	check "broken prolog: both nodes are there again" wait_for nodes_idle
 	nothing_is_left "broken prolog, mended"
 }
 
@@ -145,7 +153,7 @@ part_memory() {
 	check "memory: what fits is there, so no keeper was killed" grep " little rw rdmareg://" $RDMAREG_JOBS/memory
 	expect_equal "memory: the session has what the job has" $((64 * MIB)) "$(jq .max_memory_bytes $RDMAREG_JOBS/memory.session)"
 	check "memory: nobody was killed" sh -c '! journalctl -q -b -k | grep -i "killed process"'
-	slurm_plugin wait=30s
+	slurm_plugin wait=300s
 	nothing_is_left memory
 }
 
@@ -233,13 +241,14 @@ part_suspended() {
 	end_job suspended
 }
 
-# took_usec NAME COMMAND... - one more time in a file of that name.
+# took_usec NAME COMMAND... - one more time in a file of that name, and what the hook itself took in NAME.inside.
 took_usec() {
 	local name=$1 begin
 	shift
 	begin=$(date +%s%N)
-	"$@" >/dev/null 2>&1
+	"$@" >/run/lab/said 2>&1 || not_ok "hooks: $name: $(cat /run/lab/said)"
 	echo $((($(date +%s%N) - begin) / 1000)) >>"/run/lab/took.$name"
+	sed -n 's/.* times: \([0-9]*\) us at most$/\1/p' /run/lab/said >>"/run/lab/took.$name.inside"
 }
 median() { sort -n "/run/lab/took.$1" | sed -n 5p; }
 ratio() { jq -n "$(median "$1") * 100 / $(median "$2") | round / 100"; }
@@ -248,12 +257,14 @@ prolog_of() { SPANK_RDMAREG=1 slurm_hook job_prolog 1 "$1"; }
 # what the hooks cost, as ratios: a process that loads the plugin and calls one, to a process that loads it and calls none; in turns, because
 # the machine may be busy with other things
 part_hooks() {
-	local job
+	local job hook
 	rm -f /run/lab/took.*
 	for job in 901 902 903 904 905 906 907 908 909; do
 		took_usec nothing slurm_hook nothing 1 $job
 		took_usec prolog prolog_of $job
+		[ "$(sessions_of_jobs)" = 1 ] || not_ok "hooks: the prolog of job $job has made its session"
 		took_usec epilog slurm_hook job_epilog 1 $job
+		[ "$(sessions_of_jobs)" = 0 ] || not_ok "hooks: the epilog of job $job has ended its session"
 		took_usec idle slurm_hook job_epilog 1 $job
 	done
 	# apart: what a job leaves to be done when srun has returned would be counted to what comes next
@@ -264,7 +275,11 @@ part_hooks() {
 	echo "# a process with a hook that does nothing: 1"
 	echo "# with the prolog of a job with regions: $(ratio prolog nothing); of one without: it does nothing"
 	echo "# with the epilog of such a job: $(ratio epilog nothing); of one without: $(ratio idle nothing)"
+	echo "# in the hook, medians, us: prolog $(median prolog.inside), epilog $(median epilog.inside), epilog without regions $(median idle.inside)"
 	echo "# srun of two nodes without a region: 1; with one: $(ratio with plain)"
+	for hook in prolog epilog idle; do
+		check "hooks: $hook takes a part of what a job without regions takes" test "$(median $hook)" -lt "$(median plain)"
+	done
 	nothing_is_left "measured jobs"
 }
 

@@ -58,13 +58,13 @@ slurm_conf() {
 		ReturnToService=2
 		KillWait=12
 		UnkillableStepTimeout=180
-		SlurmdTimeout=120
+		SlurmdTimeout=300
 		MessageTimeout=30
 		BatchStartTimeout=60
 		InactiveLimit=0
 		NodeName=node-a NodeHostname=lab NodeAddr=$LAB_ADDR_A Port=17001 CPUs=24 RealMemory=1000
 		NodeName=node-b NodeHostname=lab NodeAddr=$LAB_ADDR_B Port=17002 CPUs=24 RealMemory=1000
-		PartitionName=lab Nodes=ALL Default=YES MaxTime=10 State=UP
+		PartitionName=lab Nodes=ALL Default=YES MaxTime=120 State=UP
 	EOF
 }
 
@@ -107,7 +107,7 @@ slurm_product_up() {
 	printf '[keepers]\nidle_exit_sec = 2\ntimeout_msec = 30000\n' >"$RDMAREG_CONFDIR/50-slurm.conf"
 	product_up || return 1
 	mkdir -p $SLURM_TICKETS
-	slurm_plugin wait=30s
+	slurm_plugin wait=300s
 	start_node_b || return 1
 	node_b dbus-daemon --system --fork --nopidfile --print-pid >$SLURM_STATE/dbus-b.pid
 	start_rdmaregd_b
@@ -118,6 +118,19 @@ job_is() { [ "$(squeue -h -j "$1" -o %T 2>/dev/null)" = "$2" ]; }
 job_over() {
 	local states
 	states=$(squeue -h -j "$1" -o %T) && [ -z "$states" ]
+}
+
+# wait_while_it_moves SHOW COMMAND... - until the command succeeds; fails when what SHOW prints has been the same for WAIT_SEC (60) seconds.
+wait_while_it_moves() {
+	local show=$1 was is end=$((EPOCHSECONDS + ${WAIT_SEC:-60}))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		is=$($show 2>&1)
+		[ "$is" = "$was" ] || end=$((EPOCHSECONDS + ${WAIT_SEC:-60}))
+		was=$is
+		[ "$EPOCHSECONDS" -lt "$end" ] || return 1
+		read -rt 1 -u "$LAB_NEVER" || :
+	done
 }
 
 slurm_jobs_dir() {
@@ -168,7 +181,7 @@ slurm_up() {
 	systemd-run -q --collect --unit=lab-slurmctld -p User=slurm -p RuntimeDirectory=slurmctld /usr/sbin/slurmctld -D
 	start_slurmd_a
 	start_slurmd_b
-	WAIT_SEC=120 wait_for nodes_idle
+	WAIT_SEC=${WAIT_SEC:-120} wait_for nodes_idle
 }
 
 slurm_log() { journalctl --no-pager -q -b -u lab-slurmctld -u 'slurmd-*' -u lab-munged | tail -n "${1:-60}"; }
