@@ -369,6 +369,7 @@ static void client_gone(void *userdata, struct client *c)
 	struct app *a = userdata;
 	struct region_entry *e;
 
+	app_forget_frozen(a, c);
 	app_drop_jobs(a, c);
 	app_drop_revokes(a, c);
 	app_drop_joins(a, c);

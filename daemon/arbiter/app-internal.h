@@ -75,6 +75,8 @@ struct app {
 	LIST_HEAD(, replacement) replacements;
 	LIST_HEAD(, ending) endings;
 	struct slices *slices;
+	struct cgroup_watch *cgroups; /* NULL: the kernel has none for us */
+	LIST_HEAD(, client) watched;  /* whose cgroups they are */
 	uint64_t last_job;
 	LIST_HEAD(, dax_grant) dax_grants;
 	struct jobs jobs; /* that can be seen, by number */
@@ -331,8 +333,10 @@ void app_forget_peer(struct region_entry *e, uint64_t peer);
 
 /* --- app-frozen.c */
 
-/* Holders were asked just now. Those that cannot answer are not waited for. */
+void app_watch_frozen(struct app *a);
+/* Holders were asked just now. Those that cannot answer, now or later, are not waited for. */
 void app_skip_frozen(struct app *a, uint64_t region);
+void app_forget_frozen(struct app *a, struct client *c);
 
 /* --- app-revokes.c; the first three are of struct bus_handlers */
 

@@ -18,6 +18,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "arbiter/app-internal.h"
+#include "util/cgroup-watch.h"
 #include "util/macros.h"
 #include "util/spawner.h"
 #include "util/cleanup.h"
@@ -248,6 +249,7 @@ static int make_parts(struct app *a)
 		log_error("cannot start: %s", strerror(-r));
 		return r;
 	}
+	app_watch_frozen(a);
 	registry_set_next_id(a->registry, a->runtime.next_id);
 	a->demands = now_boottime_usec();
 	r = gate_link_new(&a->gate, loop_base(a->loop), a->offload, o->spawner, o->gate, &gate,
@@ -354,6 +356,7 @@ struct app *app_free(struct app *a)
 		event_free(a->orphans_end);
 	if (a->status)
 		event_free(a->status);
+	cgroup_watch_free(a->cgroups);
 	app_free_takers(a);
 	app_free_metrics(a);
 	spawner_unwatch(a->options->spawner);

@@ -102,9 +102,12 @@ struct client {
 	LIST_HEAD(, join) joins;     /* the application's: those it uses without owning them */
 	LIST_HEAD(, revoke) revokes; /* the application's: what it keeps closed */
 	struct client_user *user;
-	uint32_t jobs;	  /* the application's, running and over */
-	uint32_t joined;  /* how many @joins there are */
-	uint32_t pending; /* calls that wait */
+	int cgroup_watch;	    /* the application's: of its cgroup; 0: none, */
+	uint32_t cgroup_looks;	    /* how often it is still looked at, */
+	LIST_ENTRY(client) watched; /* among those that are */
+	uint32_t jobs;		    /* the application's, running and over */
+	uint32_t joined;	    /* how many @joins there are */
+	uint32_t pending;	    /* calls that wait */
 	LIST_HEAD(, call) calls;
 	LIST_ENTRY(client) subscribers;
 	uint64_t listed; /* by the bus, in the answer of this number */

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "util/cleanup.h"
 #include "util/macros.h"
@@ -101,25 +102,36 @@ bool process_read_cgroup(pid_t pid, char *ret, size_t size)
 	return found && (size_t)snprintf(ret, size, "%s", line + 3) < size;
 }
 
-bool process_is_frozen(pid_t pid, uint64_t start)
+bool process_find_cgroup_events(pid_t pid, char *ret, size_t size)
 {
 	/* where the unified hierarchy is alone, and where it is beside those of version 1 */
 	static const char *const roots[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
-	char cgroup[PATH_MAX], path[PATH_MAX + 64], line[64];
-	bool frozen = false;
+	char cgroup[PATH_MAX];
 
-	if (!start || !process_read_cgroup(pid, cgroup, sizeof(cgroup)))
+	if (!process_read_cgroup(pid, cgroup, sizeof(cgroup)))
 		return false;
-	for (size_t i = 0; i < ARRAY_SIZE(roots) && !frozen; i++) {
-		FILE *f;
+	for (size_t i = 0; i < ARRAY_SIZE(roots); i++) {
+		int n = snprintf(ret, size, "%s%s/cgroup.events", roots[i], cgroup);
 
-		snprintf(path, sizeof(path), "%s%s/cgroup.events", roots[i], cgroup);
-		f = fopen(path, "re");
-		while (f && fgets(line, sizeof(line), f))
-			frozen = frozen || !strcmp(line, "frozen 1\n");
-		if (f)
-			fclose(f);
+		if (n > 0 && (size_t)n < size && access(ret, F_OK) == 0)
+			return true;
 	}
+	return false;
+}
+
+bool process_is_frozen(pid_t pid, uint64_t start)
+{
+	char path[PATH_MAX + 64], line[64];
+	bool frozen = false;
+	FILE *f;
+
+	if (!start || !process_find_cgroup_events(pid, path, sizeof(path)))
+		return false;
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		frozen = frozen || !strcmp(line, "frozen 1\n");
+	if (f)
+		fclose(f);
 	/* looked at last: its number was not given to another process before */
 	return frozen && process_start(pid) == start;
 }

@@ -28,6 +28,11 @@ bool process_is_over(pid_t pid, uint64_t start);
  */
 bool process_is_frozen(pid_t pid, uint64_t start);
 /*
+ * Path of the file cgroup.events of its cgroup. False: it has none there, it cannot be seen, or it
+ * does not fit.
+ */
+bool process_find_cgroup_events(pid_t pid, char *ret, size_t size);
+/*
  * Its path in the unified hierarchy, which begins with a slash, as the kernel has it: any byte but
  * a newline. False: it has none there, it cannot be seen, or it does not fit.
  */

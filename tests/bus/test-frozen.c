@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * test-frozen.c - a holder whose cgroup is frozen, as that of a suspended job, is asked and not
- * waited for; one that merely does not answer has its grace.
+ * waited for, whether it was frozen before it was asked or is while it is waited for; one that merely
+ * does not answer has its grace.
  *
  * Takes root and a kernel with cgroups of version 2, else this is skipped.
  */
@@ -96,7 +97,48 @@ static void end_holder(pid_t pid)
 	check(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
 }
 
-int main(void)
+static void move(pid_t pid, const char *file)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%d", pid);
+	check(write_to(file, text));
+}
+
+static void freeze(bool wanted)
+{
+	check(write_to("cgroup.freeze", wanted ? "1" : "0"));
+	until(is_frozen(wanted));
+}
+
+static bool is_draining(uint64_t id)
+{
+	char state[32];
+
+	get_property(admin, id, "State", state, sizeof(state));
+	return !strcmp(state, "draining");
+}
+
+static void await_words(const char *format, pid_t pid)
+{
+	char text[100];
+
+	snprintf(text, sizeof(text), format, pid);
+	until(world_log_contains(&world, text));
+}
+
+static void release(uint64_t id, struct later *ret)
+{
+	send_later(admin, new_region_call(admin, id, "Release"), ret);
+}
+
+static void check_done(struct later *l)
+{
+	await_answer(admin, l);
+	check_text(l->reply.error, "");
+}
+
+static void test_before(void)
 {
 	struct later frozen, silent;
 	struct reply r;
@@ -104,31 +146,86 @@ int main(void)
 	pid_t holder[2];
 	char text[100];
 
+	for (int i = 0; i < 2; i++)
+		holder[i] = begin_holder(&id[i]);
+	move(holder[0], "cgroup.procs");
+	freeze(true);
+	release(id[1], &silent);
+	release(id[0], &frozen);
+	check_done(&frozen);
+	check(still_waits(admin, &silent));
+	await_words("pid %d is frozen and cannot answer", holder[0]);
+	snprintf(text, sizeof(text), "pid %d is frozen", holder[1]);
+	check(!world_log_contains(&world, text));
+	check(call_region_number(admin, id[1], "ReleaseWithin", 0, &r));
+	check_done(&silent);
+	freeze(false);
+	for (int i = 0; i < 2; i++)
+		end_holder(holder[i]);
+}
+
+/* Two of one cgroup, and one that has gone out of it: it is not taken for frozen with them. */
+static void test_meanwhile(void)
+{
+	struct later asked[3];
+	struct reply r;
+	uint64_t id[3];
+	pid_t holder[3];
+
+	for (int i = 0; i < 3; i++) {
+		holder[i] = begin_holder(&id[i]);
+		move(holder[i], "cgroup.procs");
+	}
+	for (int i = 0; i < 3; i++)
+		release(id[i], &asked[i]);
+	for (int i = 0; i < 3; i++) {
+		until(is_draining(id[i]));
+		check(still_waits(admin, &asked[i]));
+	}
+	/* a change that is none of freezing: nobody is skipped for it */
+	move(holder[2], "../cgroup.procs");
+	freeze(true);
+	check_done(&asked[0]);
+	check_done(&asked[1]);
+	for (int i = 0; i < 2; i++)
+		await_words("pid %d is frozen and cannot answer", holder[i]);
+	check(still_waits(admin, &asked[2]));
+	check(call_region_number(admin, id[2], "ReleaseWithin", 0, &r));
+	check_done(&asked[2]);
+	freeze(false);
+	for (int i = 0; i < 3; i++)
+		end_holder(holder[i]);
+}
+
+/* It was frozen and thawed while nobody asked it: it answers, and is waited for like any other. */
+static void test_thawed(void)
+{
+	struct later asked;
+	uint64_t id;
+	pid_t holder = begin_holder(&id);
+
+	move(holder, "cgroup.procs");
+	freeze(true);
+	freeze(false);
+	release(id, &asked);
+	until(is_draining(id));
+	check(still_waits(admin, &asked));
+	freeze(true);
+	check_done(&asked);
+	await_words("pid %d is frozen and cannot answer", holder);
+	freeze(false);
+	end_holder(holder);
+}
+
+int main(void)
+{
 	if (geteuid() != 0 || !make_cgroup())
 		return SKIP;
 	world_begin(&world, "");
 	admin = connect_client(&world);
-	for (int i = 0; i < 2; i++)
-		holder[i] = begin_holder(&id[i]);
-	snprintf(text, sizeof(text), "%d", holder[0]);
-	check(write_to("cgroup.procs", text) && write_to("cgroup.freeze", "1"));
-	until(is_frozen(true));
-
-	send_later(admin, new_region_call(admin, id[1], "Release"), &silent);
-	send_later(admin, new_region_call(admin, id[0], "Release"), &frozen);
-	await_answer(admin, &frozen);
-	check_text(frozen.reply.error, "");
-	check(still_waits(admin, &silent));
-	snprintf(text, sizeof(text), "pid %d is frozen and cannot answer", holder[0]);
-	until(world_log_contains(&world, text));
-	snprintf(text, sizeof(text), "pid %d is frozen", holder[1]);
-	check(!world_log_contains(&world, text));
-	check(call_region_number(admin, id[1], "ReleaseWithin", 0, &r));
-
-	check(write_to("cgroup.freeze", "0"));
-	until(is_frozen(false));
-	for (int i = 0; i < 2; i++)
-		end_holder(holder[i]);
+	test_before();
+	test_meanwhile();
+	test_thawed();
 	until(rmdir(cgroup) == 0);
 	disconnect(admin);
 	world_end(&world);
