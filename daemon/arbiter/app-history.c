@@ -327,10 +327,9 @@ void app_history_note_degraded(struct app *a, const struct region *r, struct reg
 	add(a, r, e, &h);
 }
 
-const struct history_event *app_next_event(void *userdata, const struct history_filter *f,
-					   uint64_t after, const struct history_region **ret_region)
+const struct history *app_history(void *userdata)
 {
-	struct app *a = userdata;
+	const struct app *a = userdata;
 
-	return history_next(a->history, f, after, ret_region);
+	return a->history;
 }

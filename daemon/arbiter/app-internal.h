@@ -224,9 +224,7 @@ void app_history_note_replaced(struct app *a, const struct region *r, struct reg
 /* If it says something else than the last time. */
 void app_history_note_degraded(struct app *a, const struct region *r, struct region_entry *e);
 /* Of struct bus_handlers. */
-const struct history_event *app_next_event(void *userdata, const struct history_filter *f,
-					   uint64_t after,
-					   const struct history_region **ret_region);
+const struct history *app_history(void *userdata);
 
 /* --- app-bus.c, app-keepers.c */
 

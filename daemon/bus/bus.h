@@ -508,10 +508,7 @@ struct bus_handlers {
 	/* Calls @add for each holder of the region, and with kind "none" if it has none. */
 	void (*each_holder)(void *userdata, uint64_t id,
 			    void (*add)(void *to, const struct holder_view *h), void *to);
-	/* As history_next(). */
-	const struct history_event *(*next_event)(void *userdata, const struct history_filter *f,
-						  uint64_t after,
-						  const struct history_region **ret_region);
+	const struct history *(*history)(void *userdata);
 	/* The caller is authorized. */
 	int (*evict)(void *userdata, struct client *c, const struct evict_request *q,
 		     struct call *call, struct failure *ret);

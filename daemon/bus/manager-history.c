@@ -7,6 +7,7 @@
  * everything. Who does not read misses no event that the history still has: HistoryAdded tells of
  * the newest only, and at most every HISTORY_USEC.
  */
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -34,8 +35,11 @@ struct history_listing {
 	struct history_filter filter; /* its path is @path */
 	char path[DESCRIPTOR_PATH_MAX];
 	uint64_t after;
-	uint32_t left; /* so many more at most */
+	uint32_t left;		       /* so many more at most */
+	struct history_search *search; /* once it is begun */
 };
+
+static_assert(HISTORY_LIMIT_MAX <= HISTORY_FOUND, "one search is enough for one answer");
 
 /* "DEVICE:INODE" as stat(2) has them, or a path as it was registered. */
 static int read_file(const char *file, struct history_listing *l, struct failure *f)
@@ -232,8 +236,12 @@ static int append_event(sd_bus_message *m, const struct history_event *e,
 
 static int begin(struct bus *b, struct listing *listing)
 {
+	struct history_listing *l = (struct history_listing *)listing;
 	struct manager_view v = { 0 };
 
+	l->search = calloc(1, sizeof(*l->search));
+	if (!l->search)
+		return -ENOMEM;
 	b->handlers->view_manager(b->userdata, &v);
 	return sd_bus_message_append(listing->reply, "tt", v.history_since_usec,
 				     v.history_oldest_usec);
@@ -242,14 +250,18 @@ static int begin(struct bus *b, struct listing *listing)
 static int look(struct bus *b, struct listing *listing, uint32_t uid, uint64_t until_usec)
 {
 	struct history_listing *l = (struct history_listing *)listing;
+	const struct history *h = b->handlers->history(b->userdata);
 	const struct history_region *of = NULL;
 	const struct history_event *e;
 	int r = 0;
 
+	while (history_search(h, &l->filter, l->after, l->search))
+		if (now_monotonic_usec() >= until_usec)
+			return 1;
 	for (unsigned int n = 1; r >= 0 && l->left; n++) {
 		if (n % SLICE_STRIDE == 0 && now_monotonic_usec() >= until_usec)
 			return 1;
-		e = b->handlers->next_event(b->userdata, &l->filter, l->after, &of);
+		e = history_next_found(h, &l->filter, l->after, l->search, &of);
 		if (!e)
 			break;
 		l->after = e->sequence;
@@ -259,8 +271,11 @@ static int look(struct bus *b, struct listing *listing, uint32_t uid, uint64_t u
 	return r < 0 ? r : 0;
 }
 
-static void free_listing(struct listing *l)
+static void free_listing(struct listing *listing)
 {
+	struct history_listing *l = (struct history_listing *)listing;
+
+	free(l->search);
 	free(l);
 }
 

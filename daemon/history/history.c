@@ -12,12 +12,30 @@
 
 #include "util/cleanup.h"
 
+#define BUCKETS 4096
+#define SEARCH_STRIDE 16 /* regions between two looks at the clock */
+
+LIST_HEAD(history_regions, history_region);
+
+/* Somebody who has regions that live. */
+struct history_user {
+	uint32_t uid;
+	uint32_t regions;
+	uint32_t spare; /* places that rings of these regions took of what all share */
+	TAILQ_HEAD(, history_region) grown; /* who took them, the earliest first */
+	LIST_ENTRY(history_user) users;
+};
+
 struct history {
 	uint64_t next;	/* number of the next event */
 	uint32_t spare; /* places that rings of regions may still grow by */
 	struct history_ring ring;
 	struct history_region *of[HISTORY_MACHINE]; /* whose event is in that place of the ring */
-	LIST_HEAD(, history_region) regions;	    /* those that have not ended */
+	/* those that have not ended, in no order; a search goes from the last to the first */
+	struct history_region **regions;
+	size_t n, allocated;
+	struct history_regions by_number[BUCKETS];
+	LIST_HEAD(, history_user) users;
 };
 
 int history_new(struct history **ret, uint64_t first)
@@ -27,7 +45,7 @@ int history_new(struct history **ret, uint64_t first)
 	assert(first);
 	if (!h)
 		return -ENOMEM;
-	LIST_INIT(&h->regions);
+	LIST_INIT(&h->users);
 	h->next = first;
 	h->spare = HISTORY_SPARE;
 	h->ring.size = HISTORY_MACHINE;
@@ -59,16 +77,13 @@ static void drop_use(struct history_region *r)
 
 struct history *history_free(struct history *h)
 {
-	struct history_region *r;
-
 	if (!h)
 		return NULL;
 	for (size_t k = 0; k < h->ring.n; k++)
 		drop_use(h->of[place(&h->ring, k)]);
-	while ((r = LIST_FIRST(&h->regions))) {
-		LIST_REMOVE(r, regions);
-		free_region(r);
-	}
+	while (h->n)
+		history_end(h, h->regions[h->n - 1]);
+	free(h->regions);
 	free(h->ring.events);
 	free(h);
 	return NULL;
@@ -79,6 +94,45 @@ void history_freep(struct history **h)
 	history_free(*h);
 }
 
+static struct history_user *user_of(struct history *h, uint32_t uid)
+{
+	struct history_user *u;
+
+	LIST_FOREACH(u, &h->users, users)
+		if (u->uid == uid)
+			return u;
+	u = calloc(1, sizeof(*u));
+	if (!u)
+		return NULL;
+	u->uid = uid;
+	TAILQ_INIT(&u->grown);
+	LIST_INSERT_HEAD(&h->users, u, users);
+	return u;
+}
+
+static void drop_user(struct history_user *u)
+{
+	if (u->regions)
+		return;
+	LIST_REMOVE(u, users);
+	free(u);
+}
+
+static bool make_room(struct history *h)
+{
+	size_t want = h->allocated ? 2 * h->allocated : 64;
+	struct history_region **more;
+
+	if (h->n < h->allocated)
+		return true;
+	more = reallocarray(h->regions, want, sizeof(*more));
+	if (!more)
+		return false;
+	h->regions = more;
+	h->allocated = want;
+	return true;
+}
+
 int history_begin(struct history *h, uint64_t region, uint32_t uid, const char *session,
 		  uint64_t device, uint64_t inode, const char *path, struct history_region **ret)
 {
@@ -86,23 +140,42 @@ int history_begin(struct history *h, uint64_t region, uint32_t uid, const char *
 	size_t n = strnlen(session, HISTORY_SESSION_MAX - 1);
 
 	assert(region);
-	if (!r)
+	if (!r || !make_room(h) || !(r->user = user_of(h, uid))) {
+		free(r);
 		return -ENOMEM;
+	}
+	r->user->regions++;
 	r->region = region;
 	r->uid = uid;
 	r->device = device;
 	r->inode = inode;
 	memcpy(r->session, session, n);
 	r->path = path ? strdup(path) : NULL; /* without memory it has none */
-	LIST_INSERT_HEAD(&h->regions, r, regions);
+	r->at = h->n;
+	h->regions[h->n++] = r;
+	LIST_INSERT_HEAD(&h->by_number[region % BUCKETS], r, of_number);
 	*ret = r;
 	return 0;
 }
 
 /* How many of so many places are beyond those that each region may have. */
-static size_t spare_of(size_t size)
+static uint32_t spare_of(size_t size)
 {
-	return size > HISTORY_REGION_FIRST ? size - HISTORY_REGION_FIRST : 0;
+	return size > HISTORY_REGION_FIRST ? (uint32_t)(size - HISTORY_REGION_FIRST) : 0;
+}
+
+/* What the region took of what all share is so much from now on. */
+static void charge(struct history *h, struct history_region *r, size_t size)
+{
+	struct history_user *u = r->user;
+	uint32_t before = spare_of(r->ring.size), now = spare_of(size);
+
+	h->spare = h->spare + before - now;
+	u->spare = u->spare + now - before;
+	if (!before && now)
+		TAILQ_INSERT_TAIL(&u->grown, r, of_grown);
+	else if (before && !now)
+		TAILQ_REMOVE(&u->grown, r, of_grown);
 }
 
 void history_end(struct history *h, struct history_region *r)
@@ -110,34 +183,66 @@ void history_end(struct history *h, struct history_region *r)
 	if (!r)
 		return;
 	assert(!r->ended);
-	LIST_REMOVE(r, regions);
+	charge(h, r, 0);
+	LIST_REMOVE(r, of_number);
+	h->regions[r->at] = h->regions[--h->n];
+	h->regions[r->at]->at = r->at;
+	r->user->regions--;
+	drop_user(r->user);
+	r->user = NULL;
 	r->ended = true;
-	h->spare += (uint32_t)spare_of(r->ring.size);
 	free(r->ring.events);
 	r->ring = (struct history_ring){ 0 };
 	if (!r->uses)
 		free_region(r);
 }
 
-/* As long as it is not as large as it may be; without memory it stays as it is. */
-static void grow(struct history *h, struct history_ring *r)
+/* To so many places, with the last events. Without memory it stays as it is. */
+static bool resize(struct history *h, struct history_region *of, size_t size)
 {
-	size_t size = r->size ? 2 * r->size : HISTORY_REGION_FIRST;
-	size_t more = spare_of(size) - spare_of(r->size);
-	struct history_event *events;
+	struct history_event *events = malloc(size * sizeof(*events));
+	struct history_ring *r = &of->ring;
+	size_t n = r->n < size ? r->n : size;
 
-	if (r->n < r->size || size > HISTORY_REGION || more > h->spare)
-		return;
-	events = malloc(size * sizeof(*events));
 	if (!events)
-		return;
-	for (size_t k = 0; k < r->n; k++)
-		events[k] = r->events[place(r, k)];
-	h->spare -= (uint32_t)more;
+		return false;
+	for (size_t k = 0; k < n; k++)
+		events[k] = r->events[place(r, r->n - n + k)];
+	charge(h, of, size);
 	free(r->events);
-	r->events = events;
-	r->size = size;
-	r->first = 0;
+	*r = (struct history_ring){ .events = events, .size = size, .n = n };
+	return true;
+}
+
+/*
+ * Of what all share there is nothing left: the user with most of it gives back what the region has
+ * that took of it first, as long as it has more than @u would have.
+ */
+static bool take_from_most(struct history *h, const struct history_user *u, uint32_t more)
+{
+	while (h->spare < more) {
+		struct history_user *most = NULL, *one;
+
+		LIST_FOREACH(one, &h->users, users)
+			if (one != u && (!most || one->spare > most->spare))
+				most = one;
+		if (!most || most->spare <= u->spare + more ||
+		    !resize(h, TAILQ_FIRST(&most->grown), HISTORY_REGION_FIRST))
+			return false;
+	}
+	return true;
+}
+
+/* As long as it is not as large as it may be. */
+static void grow(struct history *h, struct history_region *r)
+{
+	size_t size = r->ring.size ? 2 * r->ring.size : HISTORY_REGION_FIRST;
+	uint32_t more = spare_of(size) - spare_of(r->ring.size);
+
+	if (r->ring.n < r->ring.size || size > HISTORY_REGION)
+		return;
+	if (!more || take_from_most(h, r->user, more))
+		resize(h, r, size);
 }
 
 /* In the place of the oldest if there is no other. Returns the place. */
@@ -163,7 +268,7 @@ uint64_t history_add(struct history *h, struct history_region *r, const struct h
 		return 0;
 	assert(!r->ended && e->kind < _HISTORY_KIND_MAX);
 	event.sequence = h->next++;
-	grow(h, &r->ring);
+	grow(h, r);
 	if (r->ring.size)
 		put(&r->ring, &event);
 	if (h->ring.n == h->ring.size)
@@ -189,49 +294,12 @@ static bool matches(const struct history_filter *f, const struct history_region 
 	       (!f->has_file || is_of_file(f, r));
 }
 
-/* NULL: none. */
-static const struct history_event *after_in(const struct history_ring *r, uint64_t after)
-{
-	for (size_t k = 0; k < r->n; k++)
-		if (r->events[place(r, k)].sequence > after)
-			return &r->events[place(r, k)];
-	return NULL;
-}
-
-/* The first in a ring of regions. */
-static const struct history_event *next_of_regions(const struct history *h,
-						   const struct history_filter *f, uint64_t after,
-						   const struct history_region **ret_region)
-{
-	const struct history_event *found = NULL, *e;
-	const struct history_region *r;
-
-	LIST_FOREACH(r, &h->regions, regions) {
-		/* the newest first: of most there is nothing to look for */
-		if (!r->ring.n || !matches(f, r) ||
-		    r->ring.events[place(&r->ring, r->ring.n - 1)].sequence <= after)
-			continue;
-		e = after_in(&r->ring, after);
-		if (!e || (found && e->sequence > found->sequence))
-			continue;
-		found = e;
-		*ret_region = r;
-	}
-	return found;
-}
-
 const struct history_event *history_next(const struct history *h, const struct history_filter *f,
 					 uint64_t after, const struct history_region **ret_region)
 {
 	uint64_t oldest = h->next - h->ring.n;
 
 	/* the machine's ring has all from @oldest on */
-	if (after + 1 < oldest && (f->region || f->has_file)) {
-		const struct history_event *e = next_of_regions(h, f, after, ret_region);
-
-		if (e && e->sequence < oldest)
-			return e;
-	}
 	for (size_t k = after < oldest ? 0 : (size_t)(after - oldest + 1); k < h->ring.n; k++) {
 		size_t at = place(&h->ring, k);
 
@@ -241,6 +309,111 @@ const struct history_event *history_next(const struct history *h, const struct h
 		return &h->ring.events[at];
 	}
 	return NULL;
+}
+
+static struct history_region *find(const struct history *h, uint64_t region)
+{
+	struct history_region *r;
+
+	LIST_FOREACH(r, &h->by_number[region % BUCKETS], of_number)
+		if (r->region == region)
+			return r;
+	return NULL;
+}
+
+/* The event is among the first ones that were met so far, or it is not. */
+static void note(struct history_search *s, uint64_t sequence, uint64_t region)
+{
+	size_t low = 0, high = s->n;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (s->found[middle].sequence < sequence)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == HISTORY_FOUND || (low < s->n && s->found[low].sequence == sequence))
+		return; /* later than all of them, or of a region that took another's place */
+	if (s->n < HISTORY_FOUND)
+		s->n++;
+	memmove(s->found + low + 1, s->found + low, (s->n - low - 1) * sizeof(*s->found));
+	s->found[low] = (struct history_found){ sequence, region };
+}
+
+static void look(struct history_search *s, const struct history_filter *f, uint64_t after,
+		 const struct history_region *r)
+{
+	const struct history_ring *ring = &r->ring;
+
+	if (!matches(f, r))
+		return;
+	for (size_t k = ring->n; k-- > 0;) {
+		uint64_t sequence = ring->events[place(ring, k)].sequence;
+
+		if (sequence <= after)
+			break;
+		note(s, sequence, r->region);
+	}
+}
+
+bool history_search(const struct history *h, const struct history_filter *f, uint64_t after,
+		    struct history_search *s)
+{
+	const struct history_region *r = f->region ? find(h, f->region) : NULL;
+
+	if (!s->begun) {
+		/* what the machine's ring still has needs no search */
+		bool narrow = f->region || f->has_file;
+
+		s->left = narrow && after + 1 < h->next - h->ring.n ? h->n : 0;
+		s->begun = true;
+	}
+	if (s->left && f->region) {
+		if (r)
+			look(s, f, after, r);
+		s->left = 0;
+	}
+	/* who came meanwhile is at the end, and of regions that left the last took the place */
+	if (s->left > h->n)
+		s->left = h->n;
+	for (size_t i = 0; s->left && i < SEARCH_STRIDE; i++)
+		look(s, f, after, h->regions[--s->left]);
+	return s->left;
+}
+
+static const struct history_event *event_of(const struct history_region *r, uint64_t sequence)
+{
+	for (size_t k = 0; r && k < r->ring.n; k++)
+		if (r->ring.events[place(&r->ring, k)].sequence == sequence)
+			return &r->ring.events[place(&r->ring, k)];
+	return NULL;
+}
+
+const struct history_event *history_next_found(const struct history *h,
+					       const struct history_filter *f, uint64_t after,
+					       struct history_search *s,
+					       const struct history_region **ret_region)
+{
+	const struct history_event *next = history_next(h, f, after, ret_region), *e;
+
+	for (; s->taken < s->n; s->taken++) {
+		const struct history_found *found = &s->found[s->taken];
+		const struct history_region *r;
+
+		if (found->sequence <= after)
+			continue;
+		if (next && next->sequence <= found->sequence)
+			break;
+		r = find(h, found->region);
+		e = event_of(r, found->sequence);
+		if (!e) /* lost meanwhile, or its region ended */
+			continue;
+		*ret_region = r;
+		return e;
+	}
+	return next;
 }
 
 uint64_t history_oldest_usec(const struct history *h)

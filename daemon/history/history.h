@@ -11,8 +11,12 @@
  * What always holds:
  *   - Memory is bounded: HISTORY_MACHINE events, and of each region that lives HISTORY_REGION at
  *     most. Nothing is allocated for an event, but that the ring of a region doubles, from
- *     HISTORY_REGION_FIRST; without memory it stays as it is, and so it does when all regions
- *     together have HISTORY_SPARE beyond that.
+ *     HISTORY_REGION_FIRST; without memory it stays as it is.
+ *   - Beyond HISTORY_REGION_FIRST events each, all regions together have HISTORY_SPARE. When that
+ *     is used up, a user who has less of it takes from the one who has most; so each user gets a
+ *     fair share, whoever came first.
+ *   - No call takes a time that grows with the number of regions: a search of all of them is made
+ *     in steps.
  *   - What a region's ring still has, the machine's may have lost; that a region ended is in the
  *     machine's alone. What is known of an ended region (whose it was, what file) stays exactly as
  *     long as the machine's ring has an event of it.
@@ -92,7 +96,10 @@ struct history_region {
 	char session[HISTORY_SESSION_MAX];
 	char *path;
 	struct history_ring ring;
-	LIST_ENTRY(history_region) regions;
+	struct history_user *user; /* NULL: it has ended */
+	size_t at;		   /* among those that have not */
+	TAILQ_ENTRY(history_region) of_grown;
+	LIST_ENTRY(history_region) of_number;
 };
 
 /* Which events: all conditions that are there hold. */
@@ -107,6 +114,7 @@ struct history_filter {
 };
 
 struct history;
+struct history_user;
 
 /* @first: the first event's number. -ENOMEM */
 int history_new(struct history **ret, uint64_t first);
@@ -123,12 +131,37 @@ void history_end(struct history *h, struct history_region *r);
 uint64_t history_add(struct history *h, struct history_region *r, const struct history_event *e);
 
 /*
- * The first after the number @after that the filter lets through; NULL: there is none. Borrowed:
- * valid until the next event. Of events that the machine's ring has lost, those in rings of regions
- * are found only if the filter names a region or a file.
+ * The first after the number @after in the machine's ring that the filter lets through; NULL: there
+ * is none. Borrowed: valid until the next event.
  */
 const struct history_event *history_next(const struct history *h, const struct history_filter *f,
 					 uint64_t after, const struct history_region **ret_region);
+
+/* The first events after a number that the machine's ring may have lost and regions still have. */
+#define HISTORY_FOUND 1024
+struct history_search {
+	bool begun;
+	size_t left; /* so many regions are still to be looked at */
+	size_t n;
+	size_t taken;
+	struct history_found {
+		uint64_t sequence;
+		uint64_t region;
+	} found[HISTORY_FOUND];
+};
+
+/*
+ * One step of a search, which begins as all zero; with the same @f and @after in each. False: that
+ * was the last one. It finds something only if the filter names a region or a file.
+ */
+bool history_search(const struct history *h, const struct history_filter *f, uint64_t after,
+		    struct history_search *s);
+
+/* As history_next(), but with what the search found: HISTORY_FOUND events at most are complete. */
+const struct history_event *history_next_found(const struct history *h,
+					       const struct history_filter *f, uint64_t after,
+					       struct history_search *s,
+					       const struct history_region **ret_region);
 
 /* When the oldest event of the machine's ring was, by the clock for people; 0: it has none. */
 uint64_t history_oldest_usec(const struct history *h);

@@ -36,10 +36,13 @@ static unsigned int count(const struct history_filter *f, uint64_t *ret_first)
 {
 	const struct history_region *of = NULL;
 	const struct history_event *e;
+	struct history_search s = { 0 };
 	uint64_t after = 0;
 	unsigned int n = 0;
 
-	while ((e = history_next(history, f, after, &of))) {
+	while (history_search(history, f, after, &s))
+		;
+	while ((e = history_next_found(history, f, after, &s, &of))) {
 		assert(e->sequence > after);
 		assert(!f->region || of->region == f->region);
 		assert(!f->has_uid || of->uid == f->uid);
@@ -89,7 +92,6 @@ static void test_overflow(void)
 	const struct history_filter quiet = { .region = 1 }, loud = { .region = 2 };
 	const struct history_filter file = { .has_file = true, .device = 8, .inode = 11 };
 	struct history_region *a, *b, *c;
-	const struct history_region *of;
 	uint64_t first = 0;
 
 	assert(history_new(&history, FIRST) == 0);
@@ -115,8 +117,8 @@ static void test_overflow(void)
 		add(a, HISTORY_EXPORTED, 10);
 	for (int i = 0; i < HISTORY_MACHINE; i++)
 		add(b, HISTORY_EXPORTED, 11);
-	assert(count(&quiet, &first) == HISTORY_REGION &&
-	       history_next(history, &quiet, 0, &of)->real_usec == 10);
+	assert(count(&quiet, &first) == HISTORY_REGION);
+	assert(first == FIRST + 11 + HISTORY_MACHINE + 1);
 	history_end(history, a);
 	assert(count(&quiet, NULL) == 0);
 	history_end(history, b);
@@ -156,7 +158,7 @@ static void test_spare(void)
 		for (int k = 0; k < HISTORY_REGION; k++)
 			add(r[i], HISTORY_EXPORTED, 1);
 	}
-	r[0] = begin(MANY + 1, 2, 1, NULL);
+	r[0] = begin(MANY + 1, 1, 1, NULL);
 	for (int i = 0; i < HISTORY_MACHINE; i++)
 		add(r[0], HISTORY_EXPORTED, 2);
 	assert(count(&one, NULL) == HISTORY_REGION && count(&last, NULL) == HISTORY_REGION_FIRST);
@@ -166,6 +168,93 @@ static void test_spare(void)
 	for (int i = 0; i < HISTORY_MACHINE; i++)
 		add(r[0], HISTORY_EXPORTED, 4);
 	assert(count(&last, NULL) > HISTORY_REGION_FIRST);
+	history = history_free(history);
+}
+
+static void add_many(struct history_region *r, unsigned int n)
+{
+	while (n--)
+		add(r, HISTORY_EXPORTED, 1);
+}
+
+/* Who came first and took all shares it with whoever comes, down to equal shares, and not further. */
+static void test_fair_share(void)
+{
+	enum { ONE = HISTORY_REGION - HISTORY_REGION_FIRST, MANY = HISTORY_SPARE / ONE + 2 };
+	static struct history_region *greedy[MANY + 1], *late[MANY + 1];
+	struct history_filter one = { .region = 1 };
+	unsigned int kept = 0, got = 0;
+
+	assert(history_new(&history, FIRST) == 0);
+	for (uint64_t i = 1; i <= MANY; i++) {
+		greedy[i] = begin(i, 1, i, NULL);
+		add_many(greedy[i], HISTORY_REGION);
+	}
+	late[1] = begin(MANY + 1, 2, 1, NULL);
+	add_many(late[1], HISTORY_REGION);
+	add_many(greedy[MANY], HISTORY_MACHINE); /* it does not get it back */
+	one.region = MANY + 1;
+	assert(count(&one, NULL) == HISTORY_REGION);
+	one.region = 1; /* its first region gave way, and has its last events */
+	assert(count(&one, NULL) == HISTORY_REGION_FIRST);
+	for (uint64_t i = 2; i <= MANY; i++) {
+		late[i] = begin(MANY + i, 2, i, NULL);
+		add_many(late[i], HISTORY_REGION);
+	}
+	for (uint64_t i = 1; i <= MANY; i++) /* neither takes from the other now */
+		add_many(greedy[i], HISTORY_REGION);
+	for (uint64_t i = 1; i <= MANY; i++)
+		add_many(late[i], HISTORY_REGION);
+	history_end(history, late[MANY]);
+	late[0] = begin(3 * MANY, 3, 1, NULL);
+	add_many(late[0], HISTORY_MACHINE);
+	for (uint64_t i = 1; i <= MANY; i++) {
+		one.region = i;
+		kept += count(&one, NULL) - HISTORY_REGION_FIRST;
+		one.region = MANY + i;
+		got += i < MANY ? count(&one, NULL) - HISTORY_REGION_FIRST : 0;
+	}
+	assert(kept > HISTORY_SPARE / 2 - 3 * ONE && kept <= HISTORY_SPARE / 2 + 3 * ONE);
+	assert(got > HISTORY_SPARE / 2 - 3 * ONE && got <= HISTORY_SPARE / 2 + 3 * ONE);
+	history = history_free(history);
+}
+
+/* A step looks at a few regions, however many there are; what comes and goes meanwhile is no matter. */
+static void test_steps(void)
+{
+	enum { MANY = 5000 };
+	static struct history_region *r[MANY + 1];
+	const struct history_filter file = { .has_file = true, .path = "/shared" };
+	const struct history_filter one = { .region = 17 };
+	const struct history_region *of = NULL;
+	struct history_search s = { 0 };
+	const struct history_event *e;
+	unsigned int steps = 1, n = 0;
+	uint64_t after = 0;
+
+	assert(history_new(&history, FIRST) == 0);
+	for (uint64_t i = 1; i <= MANY; i++) {
+		r[i] = begin(i, 1, i, i % 50 ? "/other" : "/shared");
+		add(r[i], HISTORY_EXPORTED, 1);
+		add(r[i], HISTORY_EXPORTED, 2);
+	}
+	while (history_search(history, &one, 0, &s))
+		steps++;
+	assert(steps == 1);
+	s = (struct history_search){ 0 };
+	for (uint64_t i = 1; history_search(history, &file, 0, &s); i++, steps++) {
+		history_end(history, r[i]);
+		r[i] = begin(MANY + i, 1, i, "/shared");
+		add(r[i], HISTORY_EXPORTED, 3);
+	}
+	assert(steps > MANY / 100);
+	while ((e = history_next_found(history, &file, after, &s, &of))) {
+		assert(e->sequence > after && !strcmp(of->path, "/shared"));
+		after = e->sequence;
+		n += of->region <= MANY;
+	}
+	/* two of each fiftieth that is still there, and of one that is not what the machine has */
+	assert(n >= 2 * (MANY - steps) / 50 - 2 && n <= 2 * MANY / 50);
 	history = history_free(history);
 }
 
@@ -196,6 +285,8 @@ int main(void)
 	test_overflow();
 	test_many();
 	test_spare();
+	test_fair_share();
+	test_steps();
 	test_asker();
 	return 0;
 }
