@@ -19,6 +19,7 @@
 
 #define PATIENCE_SEC 30
 #define SOCKET RUNDIR "/metrics"
+#define SOCKET_OF_ROOT RUNDIR "/metrics.root" /* there while everybody may read the other one */
 
 struct options {
 	const char *socket, *output;
@@ -145,7 +146,8 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 {
 	_cleanup_(file_cleanup) FILE *f = NULL;
 	const struct options *o = options;
-	int status = connect_to(o->socket ? o->socket : SOCKET, &f);
+	const char *usual = access(SOCKET_OF_ROOT, W_OK) == 0 ? SOCKET_OF_ROOT : SOCKET;
+	int status = connect_to(o->socket ? o->socket : usual, &f);
 
 	(void)ctl, (void)arguments, (void)n;
 	if (status == EXIT_OK)

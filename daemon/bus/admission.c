@@ -2,7 +2,7 @@
 /*
  * admission.c - how much of the daemon's time a user's calls may take. Each call is charged with
  * the time that its handler took; a user has a share of the time that passes and may save some of
- * it (user.c). Who has used more is refused before anything is done, which costs next to nothing,
+ * it (util/time-share.h). Who has used more is refused before anything is done, which costs next to nothing,
  * until it has paid back.
  *
  * A call that cannot be charged to anybody is refused: its header was made to hide the sender from
@@ -57,15 +57,14 @@ static bool is_over_share(struct client *c, sd_bus_message *m)
 {
 	struct failure f;
 
-	user_pay_back(c->user);
-	if (c->user->credit_usec > (lets_go(m) ? -USER_SAVED_USEC : 0))
+	time_share_pay_back(&c->user->time);
+	if (c->user->time.credit_usec > (lets_go(m) ? -TIME_SAVED_USEC : 0))
 		return false;
 	failure_set(&f, RDMAREG_ERROR_LIMIT_EXCEEDED,
 		    "calls of uid %" PRIu32
 		    " have taken more than one %dth of rdmaregd's time: call again in "
-		    "%" PRId64 " ms, and less often",
-		    c->uid, USER_SHARE,
-		    (-c->user->credit_usec * USER_SHARE) / (int64_t)USEC_PER_MSEC + 1);
+		    "%" PRIu64 " ms, and less often",
+		    c->uid, TIME_SHARE, time_share_wait_usec(&c->user->time) / 1000 + 1);
 	return reply_failure(m, &f) >= 0;
 }
 
@@ -103,12 +102,12 @@ int admission_watch(struct bus *b)
 
 int bus_process(struct bus *b)
 {
-	struct user_span began = user_span_begin();
+	struct time_span began = time_span_begin();
 	int r;
 
 	b->caller = NULL;
 	r = sd_bus_process(b->connection, NULL);
 	if (b->caller)
-		user_charge(b->caller, &began);
+		time_share_charge(&b->caller->time, &began);
 	return r;
 }

@@ -9,6 +9,7 @@
 #include "names.h"
 #include "region-properties.h"
 #include "util/offload.h"
+#include "util/time-share.h"
 
 /* All clients of one uid. */
 struct client_user {
@@ -17,9 +18,8 @@ struct client_user {
 	uint32_t clients;
 	uint32_t subscribers;
 	uint32_t joins;
-	uint32_t unread;     /* signals: reading.c */
-	int64_t credit_usec; /* admission.c: of the daemon's time, as of paid_usec */
-	uint64_t paid_usec;
+	uint32_t unread;	/* signals: reading.c */
+	struct time_share time; /* admission.c: of the daemon's */
 	struct bus *bus;
 	TAILQ_HEAD(, listing) listings;	  /* listing.c: those it asked for, oldest first */
 	TAILQ_ENTRY(client_user) of_ring; /* bus.listing_users */
@@ -109,22 +109,6 @@ int reply_plain(sd_bus_message *m, int r, const struct failure *f);
 /* An entry of an a{sv}, around its value. */
 int entry_open(sd_bus_message *m, const char *key, const char *type);
 int entry_close(sd_bus_message *m);
-
-/* --- user.c */
-
-#define USER_SHARE 4 /* one part of the time in so many */
-#define USER_SAVED_USEC 1000000ll
-
-struct user_span {
-	uint64_t usec;
-	uint64_t worked_usec; /* of the processor, by this thread */
-};
-
-struct user_span user_span_begin(void);
-void user_pay_back(struct client_user *u);
-void user_begin(struct client_user *u);
-/* For what a call of the user has taken since, when it was not done while the call was handled. */
-void user_charge(struct client_user *u, const struct user_span *began);
 
 /* --- clients.c */
 

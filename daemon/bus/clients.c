@@ -59,7 +59,7 @@ static struct client_user *get_user(struct bus *b, uint32_t uid)
 	u->uid = uid;
 	u->bus = b;
 	TAILQ_INIT(&u->listings);
-	user_begin(u);
+	time_share_begin(&u->time);
 	if (!tsearch(u, &b->users, compare_users)) {
 		free(u);
 		return NULL;

@@ -69,7 +69,7 @@ static void look(struct offload_task *task)
 static int judge(struct task *t, int error, struct failure *f)
 {
 	struct client *c = call_client(t->call);
-	struct user_span began = user_span_begin();
+	struct time_span began = time_span_begin();
 	int r;
 
 	if (error == -ETIMEDOUT)
@@ -92,7 +92,7 @@ static int judge(struct task *t, int error, struct failure *f)
 	if (!c || t->result)
 		return BUS_E_REFUSED;
 	r = t->examination.then(t->bus, c, &t->fd, t->request, t->call, f);
-	user_charge(c->user, &began);
+	time_share_charge(&c->user->time, &began);
 	return r;
 }
 

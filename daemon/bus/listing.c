@@ -97,10 +97,10 @@ bool listings_work(struct bus *b)
 	struct client_user *u = TAILQ_FIRST(&b->listing_users);
 
 	if (u) {
-		struct user_span began = user_span_begin();
+		struct time_span began = time_span_begin();
 
 		take_turn(b, u);
-		user_charge(u, &began);
+		time_share_charge(&u->time, &began);
 	}
 	return !TAILQ_EMPTY(&b->listing_users);
 }

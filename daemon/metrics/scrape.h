@@ -8,6 +8,11 @@
  *     room, and its next slice is made when it has taken the last one.
  *   - There are at most SCRAPE_READERS readers, SCRAPE_READERS_OF_UID of one uid, and places that
  *     only root gets; who comes beyond that is told so, and not read.
+ *   - What is done for an ordinary user is charged to it as calls on the bus are: who has taken more
+ *     than its share of the daemon's time is refused, and there is a pause before the next one is
+ *     looked at. All ordinary users are sent one page, made once in SCRAPE_SHARED_USEC at most.
+ *   - Root is always served: if everybody may read, root has a socket of its own, whose queue nobody
+ *     else can fill.
  *   - Series of single regions are root's and the daemon's own user's: they name other users.
  */
 #ifndef RDMAREG_METRICS_SCRAPE_H
@@ -17,6 +22,8 @@
 
 #define SCRAPE_READERS 32 /* of them for root alone: SCRAPE_READERS_OF_UID */
 #define SCRAPE_READERS_OF_UID 8
+#define SCRAPE_OF_ROOT ".root" /* behind the path, where everybody may read: root's own */
+#define SCRAPE_SHARED_USEC 1000000
 #define SCRAPE_REQUEST_MAX 4096 /* bytes with all headers */
 
 struct event_base;

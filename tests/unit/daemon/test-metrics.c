@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <event2/buffer.h>
@@ -382,6 +383,85 @@ static void test_modes(void)
 	assert(scrape_serve(scrape, path, SCRAPE_ROOT) == 0 && mode_of() == 0600);
 }
 
+#define SOMEBODY 65534
+
+/* A process of an ordinary user, which asks until it is refused for the time that it took. */
+static pid_t ask_without_end(void)
+{
+	static const char request[] = "GET /metrics HTTP/1.0\r\n\r\n";
+	pid_t pid = fork();
+
+	assert(pid >= 0);
+	if (pid)
+		return pid;
+	if (setgid(SOMEBODY) < 0 || setuid(SOMEBODY) < 0)
+		_exit(3);
+	for (;;) {
+		char answer[32] = "";
+		int fd = dial();
+
+		if (send(fd, request, strlen(request), MSG_NOSIGNAL) < 0 && errno != EPIPE)
+			_exit(4);
+		for (size_t n = 0; n + 1 < sizeof(answer);) {
+			ssize_t got = recv(fd, answer + n, sizeof(answer) - 1 - n, 0);
+
+			if (got <= 0)
+				break;
+			n += (size_t)got;
+		}
+		close(fd);
+		if (!strncmp(answer, "HTTP/1.0 503", 12))
+			_exit(0);
+	}
+}
+
+/*
+ * An ordinary user who asks all the time is sent one page, however often, and is refused when it has
+ * had its share; and root has a door of its own.
+ */
+static void test_crowd(void)
+{
+	char usual[sizeof(path)];
+	unsigned int made = fresh_calls;
+	uint64_t served = scrapes(SCRAPE_SERVED);
+	int status, held[600];
+	size_t n = 0;
+	pid_t pid;
+
+	if (geteuid() != 0)
+		return;
+	assert(chmod(directory, 0755) == 0);
+	assert(scrape_serve(scrape, path, SCRAPE_EVERYBODY) == 0);
+	pid = ask_without_end();
+	while (waitpid(pid, &status, WNOHANG) == 0)
+		assert(event_base_loop(base, EVLOOP_ONCE) >= 0);
+	assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	served = scrapes(SCRAPE_SERVED) - served;
+	made = fresh_calls - made;
+	printf("%u pages were made for %llu readers\n", made, (unsigned long long)served);
+	assert(made && served > 20 && made < served / 4);
+	/* the queue before the door of all is full, and root comes in */
+	strcpy(usual, path);
+	for (; n < 600; n++) {
+		struct sockaddr_un to = { .sun_family = AF_UNIX };
+
+		strcpy(to.sun_path, path);
+		held[n] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		assert(held[n] >= 0);
+		if (connect(held[n], (struct sockaddr *)&to, sizeof(to)) < 0)
+			break;
+	}
+	assert(errno == EAGAIN);
+	strcat(path, SCRAPE_OF_ROOT);
+	assert(mode_of() == 0600);
+	expect_answer("GET /metrics/regions HTTP/1.0\r\n\r\n", 33, "HTTP/1.0 200", "_build_info");
+	for (size_t i = 0; i <= n; i++)
+		close(held[i]);
+	assert(scrape_serve(scrape, usual, SCRAPE_ROOT) == 0 && mode_of() == 0);
+	strcpy(path, usual);
+	assert(mode_of() == 0600);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc > 1) {
@@ -411,6 +491,7 @@ int main(int argc, char **argv)
 	test_readers();
 	test_deadline();
 	test_modes();
+	test_crowd();
 	scrape_free(scrape);
 	assert(mode_of() == 0 && rmdir(directory) == 0);
 	metrics_free(metrics);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-user.c - what a user's call is charged: all that the daemon worked on it, and little of what
+ * test-time-share.c - what a user's call is charged: all that the daemon worked on it, and little of what
  * it waited for a processor, as it does while others keep the machine busy.
  */
 #undef NDEBUG
@@ -9,8 +9,8 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "bus/bus-internal.h"
 #include "util/clock.h"
+#include "util/time-share.h"
 
 #define MSEC INT64_C(1000)
 
@@ -38,15 +38,15 @@ static void stand_still(uint64_t usec)
 
 static int64_t charge_of(uint64_t worked_usec, uint64_t waited_usec)
 {
-	struct client_user u = { 0 };
-	struct user_span began;
+	struct time_share u = { 0 };
+	struct time_span began;
 
-	user_begin(&u);
-	began = user_span_begin();
+	time_share_begin(&u);
+	began = time_span_begin();
 	work(worked_usec);
 	stand_still(waited_usec);
-	user_charge(&u, &began);
-	return USER_SAVED_USEC - u.credit_usec;
+	time_share_charge(&u, &began);
+	return TIME_SAVED_USEC - u.credit_usec;
 }
 
 int main(void)
