@@ -3,6 +3,7 @@
  * history-print.c - events for people. A revocation is one block: who asked for what, and below it,
  * with the time since then, who answered, who did not, and when whoever asked could go on.
  */
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,9 +17,40 @@ bool history_is_of(const struct rdmareg_history_event *e, const struct rdmareg_h
 	return e->revocation && e->revocation == asked->revocation && e->region == asked->region;
 }
 
+static bool is_plain(const char *text)
+{
+	for (; *text; text++)
+		if (!isalnum((unsigned char)*text) && !strchr("/_.,+:@%=-<>", *text) &&
+		    !(*text & 0x80))
+			return false;
+	return true;
+}
+
+/*
+ * What others chose as part of a line: as it is, or in quotation marks if that could be taken for
+ * more of the line.
+ */
+#define QUOTED_MAX 1024
+static const char *quoted(char out[static QUOTED_MAX], const char *text)
+{
+	size_t n = 0;
+
+	if (is_plain(text))
+		return text;
+	out[n++] = '"';
+	for (; *text && n + 4 < QUOTED_MAX; text++) {
+		if (*text == '"' || *text == '\\')
+			out[n++] = '\\';
+		out[n++] = *text;
+	}
+	out[n++] = '"';
+	out[n] = 0;
+	return out;
+}
+
 const char *history_who(char out[static HISTORY_WHO_MAX], const struct rdmareg_history_event *e)
 {
-	char uid[32] = "";
+	char uid[32] = "", comm[QUOTED_MAX];
 
 	if (e->holder == RDMAREG_HOLDER_PEER) {
 		snprintf(out, HISTORY_WHO_MAX, "peer %s", *e->address ? e->address : "unknown");
@@ -30,8 +62,8 @@ const char *history_who(char out[static HISTORY_WHO_MAX], const struct rdmareg_h
 		return e->holder ? "a client" : "nobody who is known";
 	if (e->process_uid != RDMAREG_NO_UID)
 		snprintf(uid, sizeof(uid), " of uid %u", e->process_uid);
-	snprintf(out, HISTORY_WHO_MAX, "pid %u%s%s%s%s", e->pid, *e->comm ? " (" : "", e->comm,
-		 *e->comm ? ")" : "", uid);
+	snprintf(out, HISTORY_WHO_MAX, "pid %u%s%s%s%s", e->pid, *e->comm ? " (" : "",
+		 quoted(comm, e->comm), *e->comm ? ")" : "", uid);
 	return out;
 }
 
@@ -49,12 +81,14 @@ static const char *when(char out[static WHEN_MAX], uint64_t real_usec)
 static void print_asked(const struct rdmareg_history_event *e)
 {
 	char a[FORMAT_BYTES], b[FORMAT_BYTES], c[FORMAT_BYTES], who[HISTORY_WHO_MAX];
+	char cgroup[QUOTED_MAX];
 	uint64_t grace =
 		e->deadline_usec > e->monotonic_usec ? e->deadline_usec - e->monotonic_usec : 0;
 
 	printf("%s of %s at %s, by %s%s%s; asked %u holder%s", rdmareg_cause_name(e->cause),
 	       format_size(a, e->length), format_size(b, e->offset), history_who(who, e),
-	       *e->cgroup ? " in " : "", e->cgroup, e->holders, e->holders == 1 ? "" : "s");
+	       *e->cgroup ? " in " : "", quoted(cgroup, e->cgroup), e->holders,
+	       e->holders == 1 ? "" : "s");
 	if (e->holders)
 		printf(", which had %s", format_time(c, grace));
 }
@@ -72,14 +106,16 @@ static void print_wait(const struct rdmareg_history_event *e)
 
 static void print_what(const struct rdmareg_history_event *e)
 {
-	char size[FORMAT_BYTES], who[HISTORY_WHO_MAX];
+	char size[FORMAT_BYTES], who[HISTORY_WHO_MAX], cgroup[QUOTED_MAX];
+	char path[QUOTED_MAX];
 
 	printf("%s", rdmareg_history_kind_name(e->kind));
 	switch (e->kind) {
 	case RDMAREG_HISTORY_REGISTERED:
 	case RDMAREG_HISTORY_ADOPTED:
-		printf(": %s%s%s%s%s", *e->path ? e->path : "a file", e->pid ? ", by " : "",
-		       e->pid ? history_who(who, e) : "", *e->cgroup ? " in " : "", e->cgroup);
+		printf(": %s%s%s%s%s", *e->path ? quoted(path, e->path) : "a file",
+		       e->pid ? ", by " : "", e->pid ? history_who(who, e) : "",
+		       *e->cgroup ? " in " : "", quoted(cgroup, e->cgroup));
 		break;
 	case RDMAREG_HISTORY_CAME:
 	case RDMAREG_HISTORY_WENT:
@@ -118,7 +154,7 @@ static void print_what(const struct rdmareg_history_event *e)
 		printf(": %s", rdmareg_end_name(e->end));
 		if (e->pid || e->other_user)
 			printf(", by %s%s%s", history_who(who, e), *e->cgroup ? " in " : "",
-			       e->cgroup);
+			       quoted(cgroup, e->cgroup));
 		if (*e->text)
 			printf(": %s", e->text);
 		break;
@@ -166,10 +202,11 @@ static void print_of_block(const struct rdmareg_history_event *e)
 static void print_block(const struct history *h, size_t first)
 {
 	const struct rdmareg_history_event *asked = &h->events[first];
+	char path[QUOTED_MAX];
 
 	print_head(asked);
 	print_what(asked);
-	printf("%s%s\n", *asked->path ? "; file " : "", asked->path);
+	printf("%s%s\n", *asked->path ? "; file " : "", quoted(path, asked->path));
 	for (size_t i = first + 1; i < h->n; i++)
 		if (history_is_of(&h->events[i], asked))
 			print_of_block(&h->events[i]);

@@ -14,17 +14,12 @@
 #include <wchar.h>
 #include <wctype.h>
 
+#include "proto/hidden-characters.h"
+
 #define LINE_BYTES 4096
 
 static struct termios before;
 static bool began;
-
-/* A character that only changes how others are shown: direction and joining. */
-static bool is_hidden(wchar_t c)
-{
-	return (c >= 0x200b && c <= 0x200f) || (c >= 0x202a && c <= 0x202e) ||
-	       (c >= 0x2060 && c <= 0x206f) || c == 0xfeff || (c >= 0x80 && c < 0xa0);
-}
 
 static void put(struct page *p, const char *bytes, size_t n)
 {
@@ -58,7 +53,8 @@ void page_add(struct page *p, const char *format, ...)
 		wchar_t c;
 		size_t n = mbrtowc(&c, at, (size_t)(end - at), &state);
 		int columns = n && n <= (size_t)(end - at) ? wcwidth(c) : -1;
-		bool shown = columns >= 0 && iswprint((wint_t)c) && !is_hidden(c);
+		bool shown = columns >= 0 && iswprint((wint_t)c) && (c < 0x80 || c >= 0xa0) &&
+			     !is_hidden_character((uint32_t)c);
 
 		if (n > (size_t)(end - at)) { /* no character */
 			memset(&state, 0, sizeof(state));

@@ -13,7 +13,6 @@
  */
 #include "util/log.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -30,6 +29,7 @@
 #include <unistd.h>
 
 #include "util/clock.h"
+#include "util/text.h"
 #include "util/thread.h"
 
 #define LINE_MAX_BYTES 1024
@@ -234,13 +234,6 @@ int log_never_wait(void)
 	return atexit(at_end) ? -ENOMEM : 0;
 }
 
-static void clean(char *text)
-{
-	for (; *text; text++)
-		if (iscntrl((unsigned char)*text))
-			*text = '?';
-}
-
 /* One more field, as far as there is room. */
 static void add(char *fields, size_t *n, const char *name, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
@@ -255,7 +248,7 @@ static void add(char *fields, size_t *n, const char *name, const char *format, .
 	if (vsnprintf(value, sizeof(value), format, args) < 0)
 		*value = 0;
 	va_end(args);
-	clean(value);
+	text_clean_in_place(value);
 	length = snprintf(fields + *n, room, "%s=%s\n", name, value);
 	if (length > 0 && (size_t)length < room)
 		*n += (size_t)length;
@@ -323,7 +316,7 @@ static void write_va(int priority, const struct log_fields *f, const char *forma
 	if ((size_t)n > sizeof(line) - 2)
 		n = (int)sizeof(line) - 2;
 	line[n] = 0;
-	clean(line + start);
+	text_clean_in_place(line + start);
 	if (journal >= 0 && tell_journal(priority, f, format, line + start)) {
 		errno = saved;
 		return;

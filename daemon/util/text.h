@@ -14,6 +14,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "hidden-characters.h"
+
 /*
  * Bytes of the character at @s, of which @n can be read; 0 if it is none, or none that may be
  * shown.
@@ -40,7 +42,7 @@ static inline size_t text_character(const unsigned char *s, size_t n)
 	 * them)
 	 */
 	if (c < smallest[length] || c > 0x10ffff || c < 0xa0 || (c >= 0xd800 && c <= 0xdfff) ||
-	    (c >= 0xfdd0 && c <= 0xfdef) || (c & 0xfffe) == 0xfffe)
+	    (c >= 0xfdd0 && c <= 0xfdef) || (c & 0xfffe) == 0xfffe || is_hidden_character(c))
 		return 0;
 	return length;
 }
@@ -60,13 +62,21 @@ static inline void text_clean(char *out, size_t size, const char *s, size_t n)
 		if (used + bytes >= size)
 			break;
 		if (length)
-			memcpy(out + used, s + i, length);
+			memmove(out + used, s + i, length);
 		else
 			out[used] = '?';
 		used += bytes;
 		i += bytes;
 	}
 	out[used] = 0;
+}
+
+/* The same with the text itself, which gets no longer. */
+static inline void text_clean_in_place(char *text)
+{
+	size_t n = strlen(text);
+
+	text_clean(text, n + 1, text, n);
 }
 
 #endif

@@ -29,7 +29,7 @@ KEEPER_SHARED = {"clock", "worker"}
 
 # What each group sees beside itself. A group is a folder, or folder/module inside the keeper.
 SEES = {
-    "daemon/util": {"config.h"},
+    "daemon/util": {"proto/hidden-characters.h", "config.h"},
     "daemon/core": {"daemon/util", "proto/names.h"},
     "daemon/history": {"daemon/util", "proto/names.h"},
     "daemon/bus": {"daemon/core", "daemon/history", "daemon/util", "proto", "config.h"},

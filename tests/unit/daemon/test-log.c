@@ -166,8 +166,8 @@ static void test_end(void)
 	assert(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
-#define HOSTILE "/a\n<0>region 8: forged\nREGION=8\r\033[31m"
-#define HARMLESS "/a?<0>region 8: forged?REGION=8??[31m"
+#define HOSTILE "/a\n<0>region 8: forged\nREGION=8\r\033[31m\xe2\x80\xae\xe2\x80\xa8\xff\xc3\xa4"
+#define HARMLESS "/a?<0>region 8: forged?REGION=8??[31m???????\xc3\xa4"
 
 /* Standard error from here on: what was written to it is read by read_errors(). */
 static int catch_errors(void)
@@ -244,7 +244,7 @@ static void test_journal(void)
 			     .cause = "truncate", .file = HOSTILE, .peer = "192.0.2.1", .pid = 42),
 		  "region %d: %s", 7, HOSTILE);
 	got = read_journal(fd);
-	assert(!strncmp(got, "REGION=7\nMESSAGE=region 7: " HARMLESS "\nPRIORITY=3\n", 70));
+	assert(!strncmp(got, "REGION=7\nMESSAGE=region 7: " HARMLESS "\nPRIORITY=3\n", 79));
 	assert(strstr(got, "\nMESSAGE_ID=8488e2f2995e45dab9f4ddd7277bd1c1\nTENANT=1/b\n"
 			   "CAUSE=truncate\nFILE=" HARMLESS "\nPEER=192.0.2.1\nPID=42\n"));
 	/* somebody else's text is no subject, also if it looks like one */
