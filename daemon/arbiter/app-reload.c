@@ -42,7 +42,7 @@ static void work(struct offload_task *task)
 {
 	struct reload *l = (struct reload *)task;
 
-	l->result = settings_check(l->config, l->must_exist, &l->settings, &l->failure);
+	l->result = settings_check(l->config, l->must_exist, NULL, &l->settings, &l->failure);
 }
 
 static void refuse(struct app *a, struct call *call, const char *why)

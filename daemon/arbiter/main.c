@@ -65,13 +65,34 @@ static const struct program program = {
 	options
 };
 
+struct told {
+	unsigned int n;
+};
+
+static void tell_error(void *userdata, const char *text)
+{
+	struct told *told = userdata;
+
+	told->n++;
+	fprintf(stderr, "%s\n", text);
+}
+
+static void tell_note(void *userdata, const char *text)
+{
+	(void)userdata;
+	fprintf(stderr, "%s\n", text);
+}
+
 static int check_config(const struct app_options *o)
 {
+	struct told told = { 0 };
+	const struct settings_critic critic = { tell_error, tell_note, &told };
 	struct settings settings;
 	struct failure why;
 
-	if (settings_check(o->config, o->config_must_exist, &settings, &why) < 0) {
-		fprintf(stderr, "%s\n", why.text);
+	if (settings_check(o->config, o->config_must_exist, &critic, &settings, &why) < 0) {
+		if (!told.n) /* of two values together, or there is no file */
+			tell_error(&told, why.text);
 		return EXIT_FAILURE;
 	}
 	puts("The settings can be used. Only at start, or when a keeper starts, can be seen: " SETTINGS_SEEN_LATER

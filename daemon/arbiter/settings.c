@@ -9,6 +9,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <glob.h>
 #include <ini.h>
 #include <inttypes.h>
@@ -19,10 +20,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <syslog.h>
+#include <unistd.h>
 
 #include "arbiter/settings-check.h"
 #include "rdmareg-timers.h"
+#include "util/cleanup.h"
 #include "util/macros.h"
 
 enum key_form {
@@ -58,6 +62,7 @@ static const char *const spawn_words[] = { "auto", "direct", "systemd", NULL };
 
 #define MEMBER(m) .name = #m, .offset = offsetof(struct settings, m)
 #define WATCHDOG_MIN_MSEC 100
+#define FILE_MAX_BYTES (UINT32_C(1) << 20)
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
 
 #define NUMBER(s, m, v, low, high) \
@@ -138,9 +143,9 @@ struct origins {
 	} key[N_KEYS];
 };
 
-/* What one file's parsing needs and finds. Only the first error counts. */
+/* What one file's parsing needs and finds. */
 struct parse {
-	FILE *file;
+	FILE *file; /* all of it, in memory */
 	const char *path;
 	struct origins *origins;
 	struct settings *settings;
@@ -150,7 +155,9 @@ struct parse {
 	int read;   /* lines so far */
 	int line;   /* from 1: where the one that is looked at begins */
 	int failed; /* line of the first error that we found, or 0 */
+	int error;  /* of reading */
 	struct failure failure;
+	const struct settings_critic *critic;
 };
 
 static uint64_t *number_of(struct settings *s, const struct key *k)
@@ -277,14 +284,20 @@ static void blame_line(struct parse *p, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 static void blame_line(struct parse *p, const char *format, ...)
 {
+	struct failure matter, whole;
 	va_list args;
 
+	va_start(args, format);
+	fail_va(&matter, -EINVAL, format, args);
+	va_end(args);
+	if (p->critic) {
+		fail(&whole, -EINVAL, "%s:%d: %s", p->path, p->line, matter.text);
+		p->critic->tell(p->critic->userdata, whole.text);
+	}
 	if (p->failed)
 		return;
 	p->failed = p->line;
-	va_start(args, format);
-	fail_va(&p->failure, -EINVAL, format, args);
-	va_end(args);
+	p->failure = matter;
 }
 
 /*
@@ -293,11 +306,16 @@ static void blame_line(struct parse *p, const char *format, ...)
  */
 static bool read_line(struct parse *p, char **ret)
 {
-	ssize_t n = getline(&p->raw, &p->raw_size, p->file);
-	char *text = p->raw, *end;
+	char *text, *end;
+	ssize_t n;
 
-	if (n < 0)
+	n = getline(&p->raw, &p->raw_size, p->file);
+	if (n < 0) {
+		if (!feof(p->file))
+			p->error = errno;
 		return false;
+	}
+	text = p->raw;
 	p->read++;
 	if (memchr(text, 0, (size_t)n)) {
 		p->line = p->read;
@@ -480,33 +498,89 @@ static int on_key(void *userdata, const char *section, const char *name, const c
 	return 0;
 }
 
-static int load_file(const char *path, struct settings *s, struct origins *origins, bool thorough,
-		     struct failure *why)
+/*
+ * The file's bytes, which the caller frees. What is there may be a pipe that nobody writes to: only
+ * @patient reads it, which is in a thread that nobody waits for without end. -EFBIG: there are more
+ * than a file of settings has.
+ */
+static int read_bytes(const char *path, bool patient, char **ret, size_t *ret_n)
 {
-	struct parse p = { .path = path, .origins = origins, .settings = s, .thorough = thorough };
-	int r;
+	int flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | (patient ? 0 : O_NONBLOCK);
+	_cleanup_(closep) int fd = open(path, flags);
+	_cleanup_(freep) char *bytes = malloc(FILE_MAX_BYTES + 1);
+	struct stat st;
+	size_t n = 0;
 
-	p.file = fopen(path, "re");
-	if (!p.file) {
-		r = -errno;
-		return fail(why, r, "%s: cannot be read: %s", path, strerror(-r));
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (!bytes)
+		return -ENOMEM;
+	if (S_ISDIR(st.st_mode))
+		return -EISDIR;
+	if (!patient && !S_ISREG(st.st_mode) && !S_ISCHR(st.st_mode))
+		return -ESPIPE;
+	while (n <= FILE_MAX_BYTES) {
+		ssize_t got = read(fd, bytes + n, FILE_MAX_BYTES + 1 - n);
+
+		if (got < 0 && errno != EINTR)
+			return -errno;
+		if (got == 0)
+			break;
+		n += got > 0 ? (size_t)got : 0;
 	}
+	if (n > FILE_MAX_BYTES)
+		return -EFBIG;
+	*ret = steal_pointer(bytes);
+	*ret_n = n;
+	return 0;
+}
+
+static int refuse_file(const char *path, int error, const struct settings_critic *critic,
+		       struct failure *why)
+{
+	if (error == -EFBIG)
+		fail(why, error, "%s: cannot be read: it has more than %u bytes", path,
+		     FILE_MAX_BYTES);
+	else if (error == -ESPIPE)
+		fail(why, error, "%s: cannot be read: it is a pipe or a socket, not a file", path);
+	else
+		fail(why, error, "%s: cannot be read: %s", path, strerror(-error));
+	if (critic && error != -ENOENT)
+		critic->tell(critic->userdata, why->text);
+	return error;
+}
+
+static int load_file(const char *path, struct settings *s, struct origins *origins,
+		     const struct settings_critic *critic, bool thorough, struct failure *why)
+{
+	struct parse p = { .path = path,
+			   .origins = origins,
+			   .settings = s,
+			   .critic = critic,
+			   .thorough = thorough };
+	_cleanup_(freep) char *bytes = NULL;
+	size_t n = 0;
+	int r = read_bytes(path, thorough && !critic, &bytes, &n);
+
+	if (r < 0)
+		return refuse_file(path, r, critic, why);
+	p.file = fmemopen(bytes, n, "r");
+	if (!p.file)
+		return refuse_file(path, -errno, critic, why);
 	r = ini_parse_stream(on_line, &p, on_key, &p);
 	free(p.raw);
-	if (r < 0 || ferror(p.file)) {
-		fail(why, -EIO, "%s: cannot be read: %s", path, strerror(r < 0 ? ENOMEM : errno));
-		fclose(p.file);
-		return -EIO;
-	}
 	fclose(p.file);
+	if (r < 0 || p.error)
+		return refuse_file(path, r < 0 ? -ENOMEM : -p.error, critic, why);
 	if (r == 0 && !p.failed)
 		return 0;
 	return fail(why, -EINVAL, "%s:%d: %s", path, p.failed ? p.failed : r,
 		    p.failed ? p.failure.text : "it cannot be read");
 }
 
+/* All of them are read, so that each error is told; the first one counts. */
 static int load_directory(const char *file, struct settings *s, struct origins *origins,
-			  bool thorough, struct failure *why)
+			  const struct settings_critic *critic, bool thorough, struct failure *why)
 {
 	char copy[PATH_MAX], pattern[PATH_MAX + 16];
 	glob_t found = { 0 };
@@ -515,25 +589,58 @@ static int load_directory(const char *file, struct settings *s, struct origins *
 	snprintf(copy, sizeof(copy), "%s", file);
 	snprintf(pattern, sizeof(pattern), "%s/conf.d/*.conf", dirname(copy));
 	if (glob(pattern, 0, NULL, &found) == 0)
-		for (size_t i = 0; i < found.gl_pathc && r >= 0; i++)
-			r = load_file(found.gl_pathv[i], s, origins, thorough, why);
+		for (size_t i = 0; i < found.gl_pathc && (r >= 0 || critic); i++) {
+			struct failure other;
+			int one = load_file(found.gl_pathv[i], s, origins, critic, thorough,
+					    r < 0 ? &other : why);
+
+			r = r < 0 ? r : one;
+		}
 	globfree(&found);
 	return r;
 }
 
-static int load(const char *file, int must_exist, bool thorough, struct settings *ret,
-		struct origins *origins, struct failure *why)
+/*
+ * What is by default, and nobody has set, can be of no use here. That is no error: who does without
+ * it, as with spawn=direct, has nothing to set.
+ */
+static void judge_defaults(const struct settings *s, const struct origins *origins,
+			   const char *file, const struct settings_critic *critic)
 {
+	struct failure one;
+
+	for (size_t i = 0; i < N_KEYS; i++) {
+		const struct key *k = &keys[i];
+		const char *text = (const char *)s + k->offset;
+		const char *must = k->machine && !origins->key[i].line ? k->machine(text) : NULL;
+
+		if (!must)
+			continue;
+		fail(&one, -EINVAL, "%s: note: '%s', the default of %s, is not %s", file, text,
+		     k->name, must);
+		critic->note(critic->userdata, one.text);
+	}
+}
+
+/* @critic: NULL, or who is told of each error, and who is told of defaults that do not suit. */
+static int load(const char *file, int must_exist, const struct settings_critic *critic,
+		bool thorough, struct settings *ret, struct origins *origins, struct failure *why)
+{
+	struct failure other;
 	struct settings s;
-	int r;
+	int r, more;
 
 	settings_default(&s);
-	r = load_file(file, &s, origins, thorough, why);
-	if (r < 0 && (r != -ENOENT || must_exist))
+	r = load_file(file, &s, origins, critic, thorough, why);
+	if (r == -ENOENT && !must_exist)
+		r = 0;
+	if (r < 0 && !critic)
 		return r;
-	r = load_directory(file, &s, origins, thorough, why);
-	if (r < 0)
-		return r;
+	more = load_directory(file, &s, origins, critic, thorough, r < 0 ? &other : why);
+	if (critic)
+		judge_defaults(&s, origins, file, critic);
+	if (r < 0 || more < 0)
+		return r < 0 ? r : more;
 	if (s.grace_msec > s.max_grace_msec)
 		return refuse(origins, "grace_msec", "max_grace_msec", why,
 			      "grace_msec (%llu) must not exceed max_grace_msec (%llu)",
@@ -557,7 +664,7 @@ int settings_load(const char *file, int must_exist, struct settings *ret, struct
 {
 	struct origins origins = { 0 };
 
-	return load(file, must_exist, false, ret, &origins, why);
+	return load(file, must_exist, NULL, false, ret, &origins, why);
 }
 
 /* As it would be written. */
@@ -595,7 +702,7 @@ int settings_each(const char *file, int must_exist, settings_told_t *tell, void 
 	struct origins origins = { 0 };
 	struct settings s;
 	char value[512];
-	int r = load(file, must_exist, false, &s, &origins, why);
+	int r = load(file, must_exist, NULL, false, &s, &origins, why);
 
 	if (r < 0)
 		return r;
@@ -609,12 +716,13 @@ int settings_each(const char *file, int must_exist, settings_told_t *tell, void 
 	return 0;
 }
 
-int settings_check(const char *file, int must_exist, struct settings *ret, struct failure *why)
+int settings_check(const char *file, int must_exist, const struct settings_critic *critic,
+		   struct settings *ret, struct failure *why)
 {
 	struct origins origins = { 0 };
 	struct settings s;
 	struct failure matter;
-	int r = load(file, must_exist, true, &s, &origins, why);
+	int r = load(file, must_exist, critic, true, &s, &origins, why);
 
 	if (r < 0)
 		return r;

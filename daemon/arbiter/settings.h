@@ -95,11 +95,20 @@ void settings_default(struct settings *s);
  */
 int settings_load(const char *file, int must_exist, struct settings *ret, struct failure *why);
 
+/* Who is told of each error in the files, FILE:LINE first, and not only of the first one. */
+struct settings_critic {
+	void (*tell)(void *userdata, const char *text);
+	/* of what is no error, but hardly meant */
+	void (*note)(void *userdata, const char *text);
+	void *userdata;
+};
+
 /**
  * settings_check - the same for --check-config and for reading them again: and is there what they
- * name? Asks the user database and looks at folders, which can take any time. For any thread.
+ * name? @critic: NULL, or who hears of each error. Asks the user database and looks at folders, which can take any time. For any thread.
  */
-int settings_check(const char *file, int must_exist, struct settings *ret, struct failure *why);
+int settings_check(const char *file, int must_exist, const struct settings_critic *critic,
+		   struct settings *ret, struct failure *why);
 
 /**
  * settings_each - tell each setting as settings_load() finds it, in the order of the documentation

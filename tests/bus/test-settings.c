@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "arbiter/settings-check.h"
 #include "arbiter/settings.h"
 #include "harness.h"
 
@@ -408,13 +409,66 @@ static void test_machine(void)
 	expect_check("[keepers]\nquirks_directory = /dev/null\n", 2, "a folder");
 	expect_check("[keepers]\nquirks_directory = /dev/null/x\n", 2, "a folder");
 	expect_check("[keepers]\nquirks_directory = /nonexistent/x\n", 2, "can be made");
-	snprintf(text, sizeof(text), "[keepers]\nquirks_directory = %s/new/\n", directory);
+	snprintf(text, sizeof(text), "[keepers]\ngroup =\nquirks_directory = %s/new/\n", directory);
 	expect_check(text, 0, "Only at start");
-	expect_check("[keepers]\nslice = a-%u.slice\nlisten_address = ::1\n", 0, "Only at start");
+	expect_check("[keepers]\ngroup =\nslice = a-%u.slice\nlisten_address = ::1\n", 0,
+		     "Only at start");
 	/* who did not get it does not know */
 	check(system("\"$RDMAREGD\" --help >/dev/full 2>/dev/null") == 1 << 8);
 	check(system("\"$RDMAREGD\" --version >/dev/full 2>/dev/null") == 1 << 8);
 	expect_check("[keepers]\nlisten_address = host.example\n", 2, "numeric");
+}
+
+/* Each error is told, also of defaults that this machine has no use for. */
+static void test_all_errors(void)
+{
+	char out[3000], path[256];
+
+	write_text("rdmaregd.conf", "[limits]\nkeepers = many\n[keepers]\nslice = x\nport = -1\n");
+	path_of("conf.d", path);
+	check(mkdir(path, 0755) == 0);
+	write_text("conf.d/a.conf", "[daemon]\nkeepers = 3\n");
+	write_text("conf.d/b.conf", "[keepers]\nport = 7\nspawn = never\n");
+	check(run_check(out, sizeof(out)) == 1);
+	check(strstr(out, "/rdmaregd.conf:2: 'many' is not valid for keepers"));
+	check(strstr(out, "/rdmaregd.conf:4: 'x' is not valid for slice"));
+	check(strstr(out, "/rdmaregd.conf:5: '-1' is not valid for port"));
+	check(strstr(out, "/conf.d/a.conf:2: key 'keepers' belongs into"));
+	check(strstr(out, "/conf.d/b.conf:3: 'never' is not valid for spawn"));
+	remove_file("conf.d/a.conf");
+	remove_file("conf.d/b.conf");
+	check(rmdir(path) == 0);
+	if (!machine_groups("rdmareg"))
+		return;
+	write_text("rdmaregd.conf", "");
+	check(run_check(out, sizeof(out)) == 0);
+	check(strstr(out, "/rdmaregd.conf: note: 'rdmareg', the default of group, is not a group"));
+	remove_file("rdmaregd.conf");
+}
+
+/* What is there in place of the file, and never ends or never comes. */
+static void test_no_files(void)
+{
+	char path[256], out[1000];
+	FILE *f;
+
+	path_of("rdmaregd.conf", path);
+	check(mkfifo(path, 0600) == 0);
+	check(run_check(out, sizeof(out)) == 1 &&
+	      strstr(out, "/rdmaregd.conf: cannot be read: it is a pipe"));
+	remove_file("rdmaregd.conf");
+	check(mkdir(path, 0700) == 0);
+	check(run_check(out, sizeof(out)) == 1 && strstr(out, "Is a directory"));
+	check(rmdir(path) == 0 && symlink("/dev/zero", path) == 0);
+	check(run_check(out, sizeof(out)) == 1 && strstr(out, "it has more than 1048576 bytes"));
+	remove_file("rdmaregd.conf");
+	f = fopen(path, "we");
+	check(f);
+	for (int i = 0; i < 70000; i++)
+		check(fputs("# fifteen more\n", f) >= 0);
+	check(fclose(f) == 0);
+	check(run_check(out, sizeof(out)) == 1 && strstr(out, "it has more than 1048576 bytes"));
+	remove_file("rdmaregd.conf");
 }
 
 /*
@@ -600,6 +654,8 @@ int main(void)
 	test_verbs();
 	test_order();
 	test_machine();
+	test_all_errors();
+	test_no_files();
 	check(rmdir(directory) == 0);
 	test_reload();
 	return 0;
