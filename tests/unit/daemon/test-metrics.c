@@ -415,6 +415,38 @@ static pid_t ask_without_end(void)
 	}
 }
 
+/* A process of an ordinary user, which connects until nobody has room for it, and stays. */
+static pid_t fill_queue(int *ret_ready)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	int ends[2];
+	pid_t pid;
+	char byte;
+
+	assert(pipe(ends) == 0);
+	pid = fork();
+	assert(pid >= 0);
+	if (!pid) {
+		strcpy(to.sun_path, path);
+		if (setgid(SOMEBODY) < 0 || setuid(SOMEBODY) < 0)
+			_exit(3);
+		for (;;) {
+			int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+			if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
+				break;
+		}
+		if (errno != EAGAIN || write(ends[1], "x", 1) != 1)
+			_exit(4);
+		for (;;)
+			pause();
+	}
+	close(ends[1]);
+	assert(read(ends[0], &byte, 1) == 1); /* or it has ended */
+	*ret_ready = ends[0];
+	return pid;
+}
+
 /*
  * An ordinary user who asks all the time is sent one page, however often, and is refused when it has
  * had its share; and root has a door of its own.
@@ -424,8 +456,7 @@ static void test_crowd(void)
 	char usual[sizeof(path)];
 	unsigned int made = fresh_calls;
 	uint64_t served = scrapes(SCRAPE_SERVED);
-	int status, held[600];
-	size_t n = 0;
+	int status, ready;
 	pid_t pid;
 
 	if (geteuid() != 0)
@@ -441,22 +472,13 @@ static void test_crowd(void)
 	printf("%u pages were made for %llu readers\n", made, (unsigned long long)served);
 	assert(made && served > 20 && made < served / 4);
 	/* the queue before the door of all is full, and root comes in */
+	pid = fill_queue(&ready);
 	strcpy(usual, path);
-	for (; n < 600; n++) {
-		struct sockaddr_un to = { .sun_family = AF_UNIX };
-
-		strcpy(to.sun_path, path);
-		held[n] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-		assert(held[n] >= 0);
-		if (connect(held[n], (struct sockaddr *)&to, sizeof(to)) < 0)
-			break;
-	}
-	assert(errno == EAGAIN);
 	strcat(path, SCRAPE_OF_ROOT);
 	assert(mode_of() == 0600);
 	expect_answer("GET /metrics/regions HTTP/1.0\r\n\r\n", 33, "HTTP/1.0 200", "_build_info");
-	for (size_t i = 0; i <= n; i++)
-		close(held[i]);
+	assert(kill(pid, SIGKILL) == 0 && waitpid(pid, &status, 0) == pid);
+	close(ready);
 	assert(scrape_serve(scrape, usual, SCRAPE_ROOT) == 0 && mode_of() == 0);
 	strcpy(path, usual);
 	assert(mode_of() == 0600);
