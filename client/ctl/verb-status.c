@@ -147,7 +147,7 @@ static int take_adapters(struct rdmareg *context, json_object *o, json_object *p
 	}
 	rdmareg_devices_free(devices);
 	if (r >= 0 && !usable)
-		add_problem(problems, "nothing can be registered: no RDMA adapter can be used",
+		add_problem(problems, "no RDMA adapter can be used: nothing new can be registered",
 			    "this machine has none with a port that is up and a passed self-test",
 			    "rdma link");
 	json_object_object_add(o, "adapters", all);
@@ -244,13 +244,31 @@ static void print_machine(json_object *o)
 	       *text_of(o, "module_version") ? ", version " : "", text_of(o, "module_version"));
 	printf("%-12s %s%s%s\n", "pre-content", text_of(o, "pre_content"),
 	       *text_of(o, "pre_content_reason") ? ": " : "", text_of(o, "pre_content_reason"));
-	printf("%-12s %" PRIu64 ", %s, in %" PRIu64 " sessions%s\n", "regions",
+	printf("%-12s %" PRIu64 ", with %s in all, in %" PRIu64 " sessions%s\n", "regions",
 	       number_of(o, "regions"), format_size(a, number_of(o, "bytes")),
 	       number_of(o, "tenants"), whole ? "" : " of yours");
 	if (json_object_get_boolean(json_object_object_get(o, "draining")))
 		printf("%-12s by uid %" PRIu64 ": %s\n", "drained", number_of(o, "drain_uid"),
 		       *text_of(o, "drain_reason") ? text_of(o, "drain_reason")
 						   : "no reason was given");
+}
+
+/* One whose name says bytes is a size. @of: who has come furthest of those that have it each. */
+static void print_limit(const char *label, json_object *row)
+{
+	bool bytes = !strncmp(text_of(row, "setting"), "bytes", 5);
+	char use[FORMAT_BYTES], limit[FORMAT_BYTES];
+
+	if (bytes) {
+		format_size(use, number_of(row, "use"));
+		format_size(limit, number_of(row, "limit"));
+	} else {
+		snprintf(use, sizeof(use), "%" PRIu64, number_of(row, "use"));
+		snprintf(limit, sizeof(limit), "%" PRIu64, number_of(row, "limit"));
+	}
+	printf("%-12s %s: %s of %s%s%s%s\n", label, text_of(row, "setting"), use, limit,
+	       *text_of(row, "of") ? " (most: " : "", text_of(row, "of"),
+	       *text_of(row, "of") ? ")" : "");
 }
 
 static void print_lists(json_object *o)
@@ -288,8 +306,7 @@ static void print_lists(json_object *o)
 	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
 		json_object *row = json_object_array_get_idx(list, i);
 
-		printf("%-12s %s: %" PRIu64 " of %" PRIu64 "\n", i ? "" : "limits",
-		       text_of(row, "setting"), number_of(row, "use"), number_of(row, "limit"));
+		print_limit(i ? "" : "limits", row);
 	}
 }
 

@@ -3,13 +3,15 @@
  * app-status.c - the machine as an operator asks for it: what there is, what the kernel offers,
  * limits and how much of them is used, and what needs somebody.
  *
- * What always holds: it costs the same whatever regions there are; an ordinary user is told of the
+ * What always holds: it costs the same whatever regions there are, and little for each tenant; an ordinary user is told of the
  * kernel, of the drain, and of what is his own; each problem says what it is, its cause, and one
  * command.
  */
+#include <assert.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -40,15 +42,39 @@ static void add_problem(struct status_view *v, const char *what, const char *com
 	va_end(args);
 }
 
+static struct status_limit *new_limit(struct status_view *v, const char *setting, uint64_t limit,
+				      uint64_t use)
+{
+	struct status_limit *l = &v->limits[v->n_limits++];
+
+	assert(v->n_limits <= STATUS_LIMITS_MAX);
+	*l = (struct status_limit){ .setting = setting, .limit = limit, .use = use };
+	return l;
+}
+
+/* What one user may have. That somebody has all of it is nobody else's trouble. */
+static void add_of_user(struct status_view *v, const char *setting, uint64_t limit, uint64_t use,
+			uint32_t uid)
+{
+	struct status_limit *l = new_limit(v, setting, limit, use);
+
+	if (use)
+		snprintf(l->of, sizeof(l->of), "uid %" PRIu32, uid);
+}
+
+static void add_of_tenant(struct status_view *v, const char *setting, uint64_t limit, uint64_t use,
+			  const struct tenant *t)
+{
+	struct status_limit *l = new_limit(v, setting, limit, use);
+
+	if (t)
+		snprintf(l->of, sizeof(l->of), "uid %" PRIu32 ", session %s", t->uid, t->session);
+}
+
+/* What all share, or what the caller has: what cannot be seen coming is met by somebody's job. */
 static void add_limit(struct status_view *v, const char *setting, uint64_t limit, uint64_t use)
 {
-	struct status_limit *l = &v->limits[v->n_limits];
-
-	if (v->n_limits == STATUS_LIMITS_MAX)
-		return;
-	v->n_limits++;
-	*l = (struct status_limit){ setting, limit, use };
-	/* what cannot be seen coming is met by somebody's job */
+	new_limit(v, setting, limit, use);
 	if (limit && use >= limit)
 		add_problem(v, "a limit of rdmaregd.conf is reached", "rdmaregctl list",
 			    "%s allows %" PRIu64
@@ -155,8 +181,78 @@ static void look_at_machine(const struct app *a, struct status_view *v)
 	if (a->reload_failed_usec)
 		add_problem(v, "the settings in force are older than rdmaregd.conf",
 			    "rdmaregctl reload", "%s", a->reload_failure);
-	add_limit(v, "keepers", s->keepers, v->tenants);
+	add_limit(v, "keepers", s->keepers, v->tenants - v->sessions);
 	add_limit(v, "sessions_max", s->sessions_max, v->sessions);
+}
+
+static int compare_uids(const void *one, const void *other)
+{
+	uint32_t a = *(const uint32_t *)one, b = *(const uint32_t *)other;
+
+	return a < b ? -1 : a > b;
+}
+
+/* The user with most sessions that nobody created. */
+static struct bus_use most_sessions(const struct app *a)
+{
+	uint32_t left = registry_count_tenants(a->registry), n = 0, same = 0;
+	uint32_t *uids = calloc(left ? left : 1, sizeof(*uids));
+	struct bus_use most = { 0 };
+
+	for (uint32_t i = 0; uids && left; i++) {
+		const struct tenant *t = registry_tenant(a->registry, i);
+
+		left -= t != NULL;
+		if (t && t->kind == TENANT_PLAIN)
+			uids[n++] = t->uid;
+	}
+	if (n)
+		qsort(uids, n, sizeof(*uids), compare_uids);
+	for (uint32_t i = 0; i < n; i++) {
+		same = i && uids[i] == uids[i - 1] ? same + 1 : 1;
+		if (same > most.n)
+			most = (struct bus_use){ same, uids[i] };
+	}
+	free(uids);
+	return most;
+}
+
+/* Limits that each user or session has: how far who is the furthest has come. @uid: NULL: of all. */
+static void look_at_limits(const struct app *a, const uint32_t *uid, struct status_view *v)
+{
+	const struct tenant *regions = NULL, *bytes = NULL;
+	uint32_t left = registry_count_tenants(a->registry);
+	const struct settings *s = &a->settings;
+	struct bus_use sessions;
+	struct bus_uses uses;
+
+	for (uint32_t i = 0; left; i++) {
+		const struct tenant *t = registry_tenant(a->registry, i);
+
+		left -= t != NULL;
+		if (!t || (uid && t->uid != *uid))
+			continue;
+		/* a session that was created can have limits of its own */
+		if (t->kind != TENANT_PLAIN)
+			continue;
+		regions = regions && regions->regions >= t->regions ? regions : t;
+		bytes = bytes && bytes->bytes >= t->bytes ? bytes : t;
+	}
+	if (uid) {
+		add_limit(v, "tenants_per_uid", s->tenants_per_uid, v->tenants - v->sessions);
+	} else {
+		sessions = most_sessions(a);
+		add_of_user(v, "tenants_per_uid", s->tenants_per_uid, sessions.n, sessions.uid);
+	}
+	add_of_tenant(v, "regions_per_tenant", s->regions_per_tenant,
+		      regions ? regions->regions : 0, regions);
+	add_of_tenant(v, "bytes_per_tenant", s->bytes_per_tenant, bytes ? bytes->bytes : 0, bytes);
+	bus_most_used(a->bus, uid, &uses);
+	add_of_user(v, "pending_calls_per_uid", s->pending_calls_per_uid, uses.pending.n,
+		    uses.pending.uid);
+	add_of_user(v, "subscribers_per_uid", s->subscribers_per_uid, uses.subscribers.n,
+		    uses.subscribers.uid);
+	add_of_user(v, "joins_per_uid", s->joins_per_uid, uses.joins.n, uses.joins.uid);
 }
 
 void app_view_status(void *userdata, uint32_t uid, struct status_view *ret)
@@ -174,7 +270,5 @@ void app_view_status(void *userdata, uint32_t uid, struct status_view *ret)
 	look_at_kernel(a, ret);
 	if (!uid)
 		look_at_machine(a, ret);
-	else
-		add_limit(ret, "tenants_per_uid", a->settings.tenants_per_uid,
-			  ret->tenants - ret->sessions);
+	look_at_limits(a, uid ? &uid : NULL, ret);
 }

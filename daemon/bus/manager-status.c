@@ -39,9 +39,9 @@ static int append_limits(sd_bus_message *m, const struct status_view *v)
 	if (r >= 0)
 		r = sd_bus_message_open_container(m, 'a', "a{sv}");
 	for (size_t i = 0; i < v->n_limits && r >= 0; i++)
-		r = sd_bus_message_append(m, "a{sv}", 3, "setting", "s", v->limits[i].setting,
+		r = sd_bus_message_append(m, "a{sv}", 4, "setting", "s", v->limits[i].setting,
 					  "limit", "t", v->limits[i].limit, "use", "t",
-					  v->limits[i].use);
+					  v->limits[i].use, "of", "s", v->limits[i].of);
 	for (int i = 0; i < 3 && r >= 0; i++)
 		r = sd_bus_message_close_container(m);
 	return r;

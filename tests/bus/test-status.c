@@ -126,6 +126,61 @@ static void test_what_there_is(sd_bus *b)
 	close(fd);
 	if (geteuid() == 0)
 		expect(b, "- setting=keepers\n- limit=");
+	expect(b, "- setting=tenants_per_uid\n- limit=16\n- use=");
+	expect(b, "- setting=pending_calls_per_uid\n- limit=1024\n- use=");
+	check(run_ctl("status") == 5);
+	expect_out("regions_per_tenant: 0 of 1024");
+	expect_out("bytes_per_tenant: 0 of 16T");
+}
+
+static void create_session(sd_bus *b, const char *name)
+{
+	sd_bus_message *m = new_manager_call(b, "CreateSession");
+	struct reply r;
+
+	check(sd_bus_message_append(m, "usa{sv}", getuid(), name, 0) >= 0);
+	check(finish_call(b, m, &r));
+}
+
+static void release_session(sd_bus *b, const char *name)
+{
+	char arguments[100];
+
+	(void)b;
+	snprintf(arguments, sizeof(arguments), "session release %s", name);
+	check(run_ctl(arguments) == 0);
+}
+
+/* Sessions that were created take no place of those that regions make: as many as jobs are well. */
+static void test_created_sessions(sd_bus *b)
+{
+	struct reply region, r;
+	int fd = make_memfd(PAGE);
+	char of[80];
+
+	if (geteuid() != 0)
+		return;
+	world_write_settings(&world, "[limits]\nkeepers = 3\n");
+	check(finish_call(b, new_manager_call(b, "Reload"), &r));
+	create_session(b, "job.1");
+	create_session(b, "job.2");
+	check(register_region(b, fd, 0, 0, "rw", &region, 0));
+	create_session(b, "job.3");
+	expect(b, "\nsessions=3\n");
+	expect(b, "- setting=keepers\n- limit=3\n- use=");
+	check(!has(b, "- setting=keepers\n- limit=3\n- use=3"));
+	check(!has(b, "a limit of rdmaregd.conf is reached"));
+	snprintf(of, sizeof(of), "regions_per_tenant: 1 of 1024 (most: uid %u, session default)\n",
+		 getuid());
+	check(run_ctl("status") == 5); /* no adapter, as ever */
+	expect_out(of);
+	release_session(b, "job.1");
+	release_session(b, "job.2");
+	release_session(b, "job.3");
+	check(call_region(b, region.id, "Release", &r));
+	world_write_settings(&world, "");
+	check(finish_call(b, new_manager_call(b, "Reload"), &r));
+	close(fd);
 }
 
 /* An ordinary user hears of the machine what concerns everybody, and of others nothing. */
@@ -167,7 +222,7 @@ static void test_drained(sd_bus *b)
 	check(run_ctl("undrain") == 0 && !has(b, "the machine is drained"));
 	check(run_ctl("status") == 5); /* no RDMA adapter can be used here */
 	check(!strstr(out, "drained"));
-	expect_out("regions      0, 0, in ");
+	expect_out("regions      0, with 0 in all, in ");
 }
 
 /* A reload that was refused is a problem until one is not. */
@@ -228,6 +283,7 @@ int main(void)
 	test_drained(b);
 	test_reload(b);
 	test_limit(b);
+	test_created_sessions(b);
 	disconnect(b);
 	world_end(&world);
 	return 0;
