@@ -424,6 +424,7 @@ const struct bus_handlers app_bus_handlers = {
 	.view_next_of_file = app_view_next_of_file,
 	.each_holder = app_each_holder,
 	.history = app_history,
+	.count_refusal = app_count_bus_refusal,
 	.evict = app_evict,
 	.reload = app_reload,
 	.view_status = app_view_status,

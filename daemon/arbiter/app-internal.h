@@ -53,6 +53,7 @@ struct app {
 	struct region_table *table;
 	struct history *history;
 	uint64_t history_since_usec; /* CLOCK_REALTIME */
+	uint64_t crashes;	     /* of this and earlier daemons, since boot */
 	bool serving; /* the keepers of an earlier daemon came through: the bus is read */
 	struct gate_link *gate;
 	uint64_t claims; /* the last key */
@@ -491,6 +492,14 @@ void app_measure_effects(struct app *a, const struct region *r, struct region_en
 /* The filesystem has its blocks. @by_kernel: at its deadline. */
 void app_measure_given_back(struct app *a, const struct region_entry *e, bool by_kernel);
 void app_count_refusal(struct app *a, enum registry_refusal why);
+/* Of struct bus_handlers. */
+void app_count_bus_refusal(void *userdata, enum bus_refusal why);
+/*
+ * The file "ends" in the runtime directory knows how often rdmaregd ended unasked: app_record_start()
+ * counts a daemon that left no word, app_record_end() leaves it.
+ */
+void app_record_start(struct app *a);
+void app_record_end(struct app *a);
 
 /* --- app-import.c */
 

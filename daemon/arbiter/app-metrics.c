@@ -7,13 +7,17 @@
  * its last step or change of mode; counters of regions that are gone, and of regions that an
  * earlier daemon had, stay in the totals as far as this daemon saw them rise.
  */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "arbiter/app-internal.h"
+#include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/replace-file.h"
 
 #define SCRAPE_PATIENCE_USEC (30 * USEC_PER_SEC)
 
@@ -216,6 +220,50 @@ void app_count_refusal(struct app *a, enum registry_refusal why)
 	};
 
 	metrics_count(a->metrics, METRIC_REFUSALS, limits[why]);
+}
+
+void app_count_bus_refusal(void *userdata, enum bus_refusal why)
+{
+	static const enum metric_limit limits[] = {
+		[BUS_PENDING_PER_CLIENT] = LIMIT_PENDING_PER_CLIENT,
+		[BUS_PENDING_PER_UID] = LIMIT_PENDING_PER_UID,
+		[BUS_SUBSCRIBERS_PER_UID] = LIMIT_SUBSCRIBERS_PER_UID,
+		[BUS_TIME] = LIMIT_TIME,
+	};
+	struct app *a = userdata;
+
+	metrics_count(a->metrics, METRIC_REFUSALS, limits[why]);
+}
+
+#define ENDS "ends"
+#define ENDS_MAX 64
+
+static void write_ends(const struct app *a, const char *what)
+{
+	char text[ENDS_MAX];
+	int n = snprintf(text, sizeof(text), "%" PRIu64 " %s\n", a->crashes, what);
+	int r = replace_file(a->runtime.directory, ENDS, ENDS ".new", 0600, text, (size_t)n);
+
+	if (r < 0)
+		log_warning("how rdmaregd ends cannot be recorded: %s", strerror(-r));
+}
+
+void app_record_start(struct app *a)
+{
+	_cleanup_(closep) int fd =
+		openat(a->runtime.directory, ENDS, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	char text[ENDS_MAX] = "", word[9] = "";
+	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+
+	if (n > 0 && sscanf(text, "%" SCNu64 " %8s", &a->crashes, word) == 2)
+		a->crashes += strcmp(word, "running") == 0;
+	metrics_add(a->metrics, METRIC_CRASHES, a->crashes, 0, 0, 0);
+	write_ends(a, "running");
+}
+
+void app_record_end(struct app *a)
+{
+	write_ends(a, "ended");
 }
 
 static void refresh(void *userdata)

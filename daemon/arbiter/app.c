@@ -309,6 +309,7 @@ int app_new(struct app **ret, const struct app_options *options)
 	r = make_parts(a);
 	if (r < 0)
 		return r;
+	app_record_start(a);
 	*ret = steal_pointer(a);
 	return 0;
 }
@@ -318,6 +319,8 @@ int app_run(struct app *a)
 	int r = loop_run(a->loop);
 
 	sd_notify(0, "STOPPING=1");
+	if (r >= 0 && !a->cannot_spawn)
+		app_record_end(a);
 	if (r < 0)
 		log_error("the bus is lost: %s; the keepers stay", strerror(-r));
 	return r < 0 || !a->cannot_spawn ? r : -ECHILD;

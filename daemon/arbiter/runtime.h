@@ -13,6 +13,7 @@
  *   sessions/        the sessions that were created (session-record.h)
  *   drained          there while nothing new is registered, with who wants that since when, and why
  *                    (app-drain.c)
+ *   ends             how often rdmaregd ended unasked, and whether one runs (app-metrics.c)
  *   next-region-id   numbers below it may have been given; if it is damaged, numbers go on far
  *                    above all that were given
  *

@@ -53,13 +53,14 @@ static int refuse_stranger(struct bus *b, sd_bus_message *m, const char *sender)
 }
 
 /* True: the call was answered. */
-static bool is_over_share(struct client *c, sd_bus_message *m)
+static bool is_over_share(const struct bus *b, struct client *c, sd_bus_message *m)
 {
 	struct failure f;
 
 	time_share_pay_back(&c->user->time);
 	if (c->user->time.credit_usec > (lets_go(m) ? -TIME_SAVED_USEC : 0))
 		return false;
+	b->handlers->count_refusal(b->userdata, BUS_TIME);
 	failure_set(&f, RDMAREG_ERROR_LIMIT_EXCEEDED,
 		    "calls of uid %" PRIu32
 		    " have taken more than one %dth of rdmaregd's time: call again in "
@@ -82,7 +83,7 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error)
 		return refuse_stranger(b, m, sender);
 	if (c->uid != 0) {
 		b->caller = c->user;
-		if (is_over_share(c, m))
+		if (is_over_share(b, c, m))
 			return 1;
 	}
 	if (strlen(sd_bus_message_get_path(m)) > PATH_LONGEST)

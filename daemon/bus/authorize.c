@@ -33,6 +33,8 @@ static const struct {
 			  "ask for policy 'yield'" },
 	[ACTION_EVICT] = { RDMAREG_ACTION_EVICT, "evicting every region of a filesystem",
 			   "release your own regions instead" },
+	[ACTION_REPLACE] = { RDMAREG_ACTION_EVICT, "replacing a keeper",
+			     "have the administrator do it" },
 	[ACTION_ENFORCE] = { RDMAREG_ACTION_ENFORCE,
 			     "taking down what tenants have above their limits",
 			     "release your own regions instead" },

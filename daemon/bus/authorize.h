@@ -25,6 +25,7 @@ struct question;
 enum action {
 	ACTION_HOLD,
 	ACTION_EVICT,
+	ACTION_REPLACE, /* the right to evict, asked for with other words */
 	ACTION_ENFORCE,
 	ACTION_DAX,
 	ACTION_DRAIN,

@@ -328,7 +328,7 @@ struct replace_request {
 };
 
 #define STATUS_PROBLEMS_MAX 16
-#define STATUS_LIMITS_MAX 8
+#define STATUS_LIMITS_MAX 12
 
 /* Something that needs somebody. */
 struct status_problem {
@@ -341,6 +341,8 @@ struct status_limit {
 	const char *setting;
 	uint64_t limit;
 	uint64_t use;
+	/* whose use that is, who has come furthest; "": of all together */
+	char of[TENANT_SESSION_MAX + 32];
 };
 
 /* GetStatus. What is counted is the caller's; of all if @whole. Texts are clean. */
@@ -439,6 +441,14 @@ struct evict_request {
  * Those that take a call answer it with call_reply() or call_fail(), now or later, and return 0; or
  * they fill the failure and return BUS_E_REFUSED, and leave the call alone.
  */
+/* Which limit a call met, of those that the bus itself looks after. */
+enum bus_refusal {
+	BUS_PENDING_PER_CLIENT,
+	BUS_PENDING_PER_UID,
+	BUS_SUBSCRIBERS_PER_UID,
+	BUS_TIME,
+};
+
 struct bus_handlers {
 	void (*view_manager)(void *userdata, struct manager_view *ret);
 	/* False: there is none of this number. */
@@ -509,6 +519,7 @@ struct bus_handlers {
 	void (*each_holder)(void *userdata, uint64_t id,
 			    void (*add)(void *to, const struct holder_view *h), void *to);
 	const struct history *(*history)(void *userdata);
+	void (*count_refusal)(void *userdata, enum bus_refusal why);
 	/* The caller is authorized. */
 	int (*evict)(void *userdata, struct client *c, const struct evict_request *q,
 		     struct call *call, struct failure *ret);
@@ -575,6 +586,15 @@ const struct asker *client_asker(struct client *c);
 uint32_t client_user_joins(const struct client *c);
 void client_count_join(struct client *c, int32_t more);
 void bus_set_limits(struct bus *b, const struct bus_limits *limits);
+
+/* What the user with most of each has; @only: NULL, or of this user alone. */
+struct bus_use {
+	uint32_t n, uid;
+};
+struct bus_uses {
+	struct bus_use pending, subscribers, joins;
+};
+void bus_most_used(struct bus *b, const uint32_t *only, struct bus_uses *ret);
 sd_bus *bus_connection(struct bus *b);
 /* sd_bus_process(), with the time charged to the caller. */
 int bus_process(struct bus *b);

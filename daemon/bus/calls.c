@@ -68,18 +68,22 @@ static int make_stub(sd_bus_message *m, sd_bus_message **ret)
 
 static int check_pending(const struct bus *b, const struct client *c, struct failure *ret_failure)
 {
-	if (c->pending >= b->limits.pending_per_client)
+	if (c->pending >= b->limits.pending_per_client) {
+		b->handlers->count_refusal(b->userdata, BUS_PENDING_PER_CLIENT);
 		return failure_set(
 			ret_failure, RDMAREG_ERROR_LIMIT_EXCEEDED,
 			"%u calls of this connection wait for an answer already: wait for some, or have the "
 			"administrator raise pending_calls_per_client in rdmaregd.conf",
 			c->pending);
-	if (c->user->pending >= b->limits.pending_per_uid)
+	}
+	if (c->user->pending >= b->limits.pending_per_uid) {
+		b->handlers->count_refusal(b->userdata, BUS_PENDING_PER_UID);
 		return failure_set(
 			ret_failure, RDMAREG_ERROR_LIMIT_EXCEEDED,
 			"%u calls of uid %u wait for an answer already: wait for some, or have the "
 			"administrator raise pending_calls_per_uid in rdmaregd.conf",
 			c->user->pending, c->uid);
+	}
 	return 0;
 }
 

@@ -371,13 +371,15 @@ int client_subscribe(struct bus *b, struct client *c, struct failure *ret_failur
 {
 	if (c->subscribed)
 		return 0;
-	if (c->user->subscribers >= b->limits.subscribers_per_uid)
+	if (c->user->subscribers >= b->limits.subscribers_per_uid) {
+		b->handlers->count_refusal(b->userdata, BUS_SUBSCRIBERS_PER_UID);
 		return failure_set(
 			ret_failure, RDMAREG_ERROR_LIMIT_EXCEEDED,
 			"%" PRIu32 " connections of uid %" PRIu32
 			" are subscribed already: close some, or have the administrator raise subscribers_per_uid in "
 			"rdmaregd.conf",
 			c->user->subscribers, c->uid);
+	}
 	c->subscribed = true;
 	c->user->subscribers++;
 	LIST_INSERT_HEAD(&b->subscribers, c, subscribers);
@@ -462,4 +464,35 @@ int bus_client_by_mark(struct bus *b, const char *mark, struct client **ret)
 		return r;
 	*ret = client_find(b, name);
 	return *ret ? 0 : -ENOENT;
+}
+
+struct most {
+	const uint32_t *only;
+	struct bus_uses *ret;
+};
+
+static void take_most(struct bus_use *most, uint32_t n, uint32_t uid)
+{
+	if (n >= most->n)
+		*most = (struct bus_use){ n, uid };
+}
+
+static void look_at_user(const void *node, VISIT visit, void *userdata)
+{
+	const struct client_user *u = *(const struct client_user *const *)node;
+	const struct most *m = userdata;
+
+	if ((visit != postorder && visit != leaf) || (m->only && u->uid != *m->only))
+		return;
+	take_most(&m->ret->pending, u->pending, u->uid);
+	take_most(&m->ret->subscribers, u->subscribers, u->uid);
+	take_most(&m->ret->joins, u->joins, u->uid);
+}
+
+void bus_most_used(struct bus *b, const uint32_t *only, struct bus_uses *ret)
+{
+	struct most m = { only, ret };
+
+	*ret = (struct bus_uses){ 0 };
+	twalk_r(b->users, look_at_user, &m);
 }

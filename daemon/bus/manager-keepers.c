@@ -143,7 +143,7 @@ int method_replace_keeper(sd_bus_message *m, void *userdata, sd_bus_error *error
 {
 	struct replace_request q = { 0 };
 	const struct option known[] = { { "grace_usec", 't', &q.grace_usec, &q.has_grace } };
-	const struct authorization a = { .action = ACTION_EVICT,
+	const struct authorization a = { .action = ACTION_REPLACE,
 					 .then = replace_authorized,
 					 .fd = -1,
 					 .path = "",

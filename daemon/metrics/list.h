@@ -17,6 +17,8 @@
 	  LABEL_VERSION)                                                                             \
 	X(START, "rdmareg_start_time_seconds", GAUGE,                                                \
 	  "When this rdmaregd was started, in seconds since 1970; counters begin there")             \
+	X(CRASHES, "rdmareg_crashes", COUNTER,                                                       \
+	  "Times since boot that rdmaregd ended without having been asked to")                       \
 	X(REGIONS, "rdmareg_regions", GAUGE, "Regions, by state and arbitration mode",               \
 	  LABEL_STATE, LABEL_MODE)                                                                   \
 	X(REGION_BYTES, "rdmareg_registered_bytes", GAUGE, "Bytes of all regions")                   \
@@ -29,7 +31,7 @@
 	X(TENANTS, "rdmareg_tenants", GAUGE,                                                         \
 	  "Tenants with a region, or a session that was created")                                    \
 	X(KEEPERS, "rdmareg_keepers", GAUGE,                                                         \
-	  "Keepers: ready, or estranged (they cannot be talked to)", LABEL_KEEPER)                   \
+	  "Keepers: ready, or estranged (stuck or foreign: they cannot be driven)", LABEL_KEEPER)    \
 	X(HOLDERS, "rdmareg_holders", GAUGE,                                                         \
 	  "Holders of regions: connections to the bus (client) and remote peers", LABEL_HOLDER)      \
 	X(REGISTRATIONS, "rdmareg_registrations", COUNTER,                                           \

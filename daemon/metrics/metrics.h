@@ -65,7 +65,10 @@ enum metric_holder { METRIC_CLIENT, METRIC_PEER, _METRIC_HOLDER_MAX };
 enum metric_keeper { KEEPERS_READY, KEEPERS_ESTRANGED, _METRIC_KEEPER_MAX };
 #define METRIC_KEEPER_NAMES { "ready", "estranged" }
 
-/* As they are called in rdmaregd.conf; those of one session by what CreateSession calls them. */
+/*
+ * As they are called in rdmaregd.conf; those of one session by what CreateSession calls them; "time"
+ * is no setting.
+ */
 enum metric_limit {
 	LIMIT_REGIONS_PER_TENANT,
 	LIMIT_BYTES_PER_TENANT,
@@ -80,14 +83,30 @@ enum metric_limit {
 	LIMIT_JOINS_PER_CLIENT,
 	LIMIT_JOINS_PER_UID,
 	LIMIT_REVOKES_PER_CLIENT,
+	LIMIT_PENDING_PER_CLIENT,
+	LIMIT_PENDING_PER_UID,
+	LIMIT_SUBSCRIBERS_PER_UID,
+	LIMIT_TIME, /* calls of a user took more than its share of the daemon's */
 	_METRIC_LIMIT_MAX,
 };
-#define METRIC_LIMIT_NAMES                                                \
-	{ "regions_per_tenant", "bytes_per_tenant", "regions_per_client", \
-	  "tenants_per_uid",	"keepers",	    "keeper_uids",        \
-	  "sessions_max",	"MaxRegions",	    "MaxBytes",           \
-	  "jobs_per_client",	"joins_per_client", "joins_per_uid",      \
-	  "revokes_per_client" }
+#define METRIC_LIMIT_NAMES            \
+	{ "regions_per_tenant",       \
+	  "bytes_per_tenant",         \
+	  "regions_per_client",       \
+	  "tenants_per_uid",          \
+	  "keepers",                  \
+	  "keeper_uids",              \
+	  "sessions_max",             \
+	  "MaxRegions",               \
+	  "MaxBytes",                 \
+	  "jobs_per_client",          \
+	  "joins_per_client",         \
+	  "joins_per_uid",            \
+	  "revokes_per_client",       \
+	  "pending_calls_per_client", \
+	  "pending_calls_per_uid",    \
+	  "subscribers_per_uid",      \
+	  "time" }
 
 /* What became of an operation on a marked file. */
 enum metric_passage { PASSAGE_WENT_ON, PASSAGE_REFUSED, PASSAGE_EXPIRED, _METRIC_PASSAGE_MAX };

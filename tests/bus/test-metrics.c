@@ -221,6 +221,48 @@ static void test_restart(void)
 	close(fd);
 }
 
+static void reload(const char *settings)
+{
+	struct reply r;
+
+	world_write_settings(&world, settings);
+	check(finish_call(owner, new_manager_call(owner, "Reload"), &r));
+}
+
+/* One that is asked to end is no crash, also if the next one comes at once; one that is killed is. */
+static void test_crashes(void)
+{
+	check(value("rdmareg_crashes_total") == 0);
+	disconnect(owner);
+	world_end_daemon(&world, SIGTERM);
+	world_start_daemon(&world);
+	check(value("rdmareg_crashes_total") == 0);
+	for (uint64_t n = 1; n < 3; n++) {
+		world_end_daemon(&world, SIGKILL);
+		world_start_daemon(&world);
+		check(value("rdmareg_crashes_total") == n);
+	}
+	world_end_daemon(&world, SIGTERM);
+	world_start_daemon(&world);
+	check(value("rdmareg_crashes_total") == 2);
+	owner = connect_client(&world);
+	subscribe(owner);
+}
+
+/* Calls and subscribers beyond their limits are counted, too. */
+static void test_bus_limits(void)
+{
+	sd_bus *other = connect_client(&world);
+	struct reply r;
+
+	reload("[limits]\nsubscribers_per_uid = 1\n");
+	check(!finish_call(other, new_manager_call(other, "Subscribe"), &r));
+	expect_error(&r, "LimitExceeded", "subscribers_per_uid");
+	check(value("rdmareg_refusals_total{limit=\"subscribers_per_uid\"}") == 1);
+	disconnect(other);
+	reload("");
+}
+
 static void be_nobody(const struct world *w, const void *arguments)
 {
 	(void)w;
@@ -232,14 +274,6 @@ static void be_somebody(const struct world *w, const void *arguments)
 	(void)w, (void)arguments;
 	check(value("rdmareg_registered_bytes") == 0);
 	check(run_ctl("--regions 2>/dev/null", NULL, 0) == 4);
-}
-
-static void reload(const char *settings)
-{
-	struct reply r;
-
-	world_write_settings(&world, settings);
-	check(finish_call(owner, new_manager_call(owner, "Reload"), &r));
 }
 
 static void test_readers(void)
@@ -260,6 +294,21 @@ static void test_readers(void)
 	check(run_ctl("2>/dev/null", NULL, 0) == 1);
 	reload("");
 	check(lstat(path, &s) == 0 && (s.st_mode & 0777) == 0600);
+}
+
+/* Who reads no further, as head(1), has what it wanted: nothing is said. */
+static void test_pipe(void)
+{
+	char command[600], said[200] = "";
+	FILE *f;
+
+	snprintf(command, sizeof(command), "{ '%s' metrics --socket %s/run/metrics | true; } 2>&1",
+		 getenv("RDMAREGCTL"), world.directory);
+	f = popen(command, "re");
+	check(f);
+	if (fgets(said, sizeof(said), f))
+		check_text(said, "");
+	pclose(f);
 }
 
 static void test_file(void)
@@ -292,7 +341,10 @@ int main(void)
 	test_limit();
 	test_drain();
 	test_restart();
+	test_crashes();
+	test_bus_limits();
 	test_readers();
+	test_pipe();
 	test_file();
 	disconnect(owner);
 	world_end(&world);

@@ -97,7 +97,7 @@ alerts = re.findall(r"- alert: (\w+)\n", rules)
 for match in re.finditer(r"\n +expr: (?:>-\n)?((?:.*\n)+?)(?= +(?:for|labels):)", rules):
     check_expression(RULES, tree.line_of(rules, match.start(1)), match.group(1))
 described = re.findall(r"^\| `(Rdmareg\w+)` \|", text, re.M)
-tested = re.findall(r"alertname: (\w+)\n +exp_alerts:\n +- exp_labels", tree.read(RULES_TEST))
+tested = list(dict.fromkeys(re.findall(r"alertname: (\w+)\n +exp_alerts:\n +- exp_labels", tree.read(RULES_TEST))))
 for what, where, names in (("described", DOCUMENT, described), ("tested", RULES_TEST, tested)):
     if sorted(names) != sorted(alerts):
         tree.problem(where, 1, f"not {what}, or not there: {', '.join(sorted(set(names) ^ set(alerts)))}")
