@@ -150,8 +150,11 @@ int fail_bus(const sd_bus_error *error, int r, const char *format, ...)
 		hint = "the connection belongs to the parent process; open one after fork(2)";
 	if (!text)
 		text = strerror(number);
-	snprintf(last.text, sizeof(last.text), "%s: %s%s%s", asked, hint && !*name ? "" : text,
-		 hint && *name ? "; " : "", hint ? hint : "");
+	if (number == EHOSTUNREACH && hint) /* what the bus says of it comes last */
+		snprintf(last.text, sizeof(last.text), "%s: %s (%s)", asked, hint, text);
+	else
+		snprintf(last.text, sizeof(last.text), "%s: %s%s%s", asked,
+			 hint && !*name ? "" : text, hint && *name ? "; " : "", hint ? hint : "");
 	snprintf(last.name, sizeof(last.name), "%s", name);
 	last.code = -number;
 	return last.code;

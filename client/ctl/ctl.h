@@ -156,6 +156,8 @@ void ctl_print_json(json_object *o);
 
 /* What was printed is written now. Whether it could be is main()'s to say, in the end. */
 void ctl_flush(void);
+/* errno says why something was not written, before a flush finds it. */
+void ctl_not_written(void);
 
 /* A terminal that can be drawn on: lines rewritten, colours. */
 bool ctl_is_terminal(int fd);

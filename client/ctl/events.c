@@ -114,7 +114,7 @@ static void print_when(void)
 	struct tm tm;
 	char when[32];
 
-	strftime(when, sizeof(when), "%H:%M:%S", localtime_r(&second, &tm));
+	strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", localtime_r(&second, &tm));
 	printf("%s", when);
 }
 

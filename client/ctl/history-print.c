@@ -104,12 +104,25 @@ static void print_wait(const struct rdmareg_history_event *e)
 		printf(", until the last deadline");
 }
 
+/* In a sentence a kind can have another word than in JSON. */
+static const char *word_of(enum rdmareg_history_kind kind)
+{
+	switch (kind) {
+	case RDMAREG_HISTORY_CAME:
+		return "holder joined";
+	case RDMAREG_HISTORY_WENT:
+		return "holder left";
+	default:
+		return rdmareg_history_kind_name(kind);
+	}
+}
+
 static void print_what(const struct rdmareg_history_event *e)
 {
 	char size[FORMAT_BYTES], who[HISTORY_WHO_MAX], cgroup[QUOTED_MAX];
 	char path[QUOTED_MAX];
 
-	printf("%s", rdmareg_history_kind_name(e->kind));
+	printf("%s", word_of(e->kind));
 	switch (e->kind) {
 	case RDMAREG_HISTORY_REGISTERED:
 	case RDMAREG_HISTORY_ADOPTED:
@@ -121,7 +134,7 @@ static void print_what(const struct rdmareg_history_event *e)
 	case RDMAREG_HISTORY_WENT:
 		printf(": %s%s", history_who(who, e), e->forced ? ", cut off" : "");
 		if (e->others)
-			printf(" (%u more came or went before, not told)", e->others);
+			printf(" (%u more joined or left before, not told)", e->others);
 		break;
 	case RDMAREG_HISTORY_ANSWERED:
 		printf(": %s", history_who(who, e));

@@ -233,6 +233,28 @@ static void draw_title(const struct rdmareg_history_event *asked)
 	print_at(16, 50, " fill=\"#666\"", line, TITLE_MAX);
 }
 
+/* What the colours of the bars mean. */
+static void draw_legend(int y)
+{
+	static const struct {
+		const char *colour, *text;
+	} all[] = {
+		{ WAITED, "whoever asked waits" },
+		{ ANSWERED, "a holder answered" },
+		{ MISSED, "no answer in time; fenced" },
+		{ DRAINING, "holders are waited for" },
+		{ LIVE, "reachable" },
+	};
+	double x = 16;
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		printf("<rect x=\"%.1f\" y=\"%d\" width=\"10\" height=\"10\" fill=\"%s\"/>\n", x,
+		       y - 9, all[i].colour);
+		print_at(x + 15, y, " fill=\"#666\"", all[i].text, TITLE_MAX);
+		x += 15 + 7.0 * (double)strlen(all[i].text) + 14;
+	}
+}
+
 void history_draw(const struct history *h, const struct rdmareg_history_event *asked)
 {
 	const struct rdmareg_history_event *fenced = find(h, asked, RDMAREG_HISTORY_FENCED);
@@ -250,7 +272,7 @@ void history_draw(const struct history *h, const struct rdmareg_history_event *a
 	if (asked->deadline_usec > asked->monotonic_usec)
 		grace = asked->deadline_usec - asked->monotonic_usec;
 	p.whole_usec = last + last / 8 + 1;
-	height = TOP + lanes * LANE + 34;
+	height = TOP + lanes * LANE + 54;
 	printf("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" "
 	       "viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" font-size=\"12\">\n",
 	       WIDTH, height, WIDTH, height);
@@ -266,5 +288,6 @@ void history_draw(const struct history *h, const struct rdmareg_history_event *a
 			drawn++;
 		}
 	draw_region(&p, asked, fenced, settled);
+	draw_legend(TOP + lanes * LANE + 36);
 	printf("</svg>\n");
 }

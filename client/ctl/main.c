@@ -118,6 +118,8 @@ static int status_of(int error)
 	case -EACCES:
 	case -EPERM:
 		return EXIT_DENIED;
+	case -EINVAL: /* an option has a value that cannot be */
+		return EXIT_USAGE;
 	case -ENODEV:
 		return EXIT_NO_HARDWARE;
 	default:
@@ -219,6 +221,11 @@ void ctl_print_json(json_object *o)
 	json_object_put(o);
 }
 
+void ctl_not_written(void)
+{
+	note_written(-1);
+}
+
 void ctl_flush(void)
 {
 	note_written(fflush(stdout));
@@ -237,8 +244,9 @@ static int finish(int status)
 	ctl_flush();
 	if (!ferror(stdout) && !write_error)
 		return status;
-	ctl_error(EXIT_FAILED, "writing the output: %s",
-		  write_error ? strerror(write_error) : "not all of it could be written");
+	if (write_error != EPIPE) /* who went away has what it wanted, as head(1) */
+		ctl_error(EXIT_FAILED, "writing the output: %s",
+			  write_error ? strerror(write_error) : "not all of it could be written");
 	return status ? status : EXIT_FAILED;
 }
 

@@ -5,6 +5,7 @@
  * as rdmaregd would read them now; it is not asked, and need not run.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -46,15 +47,6 @@ static int not_run(void)
 			 strerror(errno));
 }
 
-static int run_check(struct ctl *ctl, const void *options, char **arguments, int n)
-{
-	const char *name = program();
-
-	(void)ctl, (void)options;
-	execl(name, name, "--check-config", n ? "--config" : NULL, n ? arguments[0] : NULL, NULL);
-	return not_run();
-}
-
 /* A line of --show-config. False: it is none. */
 static bool take_line(json_object *rows, char *line, bool changed)
 {
@@ -82,8 +74,8 @@ static bool take_line(json_object *rows, char *line, bool changed)
 	return true;
 }
 
-/* Its output; NULL with errno set. */
-static FILE *start(char **arguments, int n, pid_t *ret_pid)
+/* What it prints to descriptor @of of its own, and only that; NULL with errno set. */
+static FILE *start(const char *what, int of, char **arguments, int n, pid_t *ret_pid)
 {
 	const char *name = program();
 	int ends[2];
@@ -92,11 +84,12 @@ static FILE *start(char **arguments, int n, pid_t *ret_pid)
 		return NULL;
 	*ret_pid = fork();
 	if (!*ret_pid) {
-		dup2(ends[1], STDOUT_FILENO);
+		if (of != STDOUT_FILENO)
+			dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDOUT_FILENO);
+		dup2(ends[1], of);
 		close(ends[0]);
 		close(ends[1]);
-		execl(name, name, "--show-config", n ? "--config" : NULL, n ? arguments[0] : NULL,
-		      NULL);
+		execl(name, name, what, n ? "--config" : NULL, n ? arguments[0] : NULL, NULL);
 		_exit(127);
 	}
 	close(ends[1]);
@@ -107,6 +100,45 @@ static FILE *start(char **arguments, int n, pid_t *ret_pid)
 	return fdopen(ends[0], "r");
 }
 
+/* Each line that it has printed, of which the errors come first. */
+static int check_as_json(const struct ctl *ctl, char **arguments, int n)
+{
+	json_object *o, *lines;
+	char line[2048];
+	int status;
+	pid_t pid;
+	FILE *f = start("--check-config", STDERR_FILENO, arguments, n, &pid);
+
+	(void)ctl;
+	if (!f)
+		return not_run();
+	o = json_object_new_object();
+	lines = json_object_new_array();
+	while (fgets(line, sizeof(line), f)) {
+		line[strcspn(line, "\n")] = 0;
+		json_object_array_add(lines, json_object_new_string(line));
+	}
+	fclose(f);
+	status = waitpid(pid, &status, 0) >= 0 && WIFEXITED(status) && !WEXITSTATUS(status)
+			 ? EXIT_OK
+			 : EXIT_FAILED;
+	json_object_object_add(o, "valid", json_object_new_boolean(status == EXIT_OK));
+	json_object_object_add(o, "messages", lines);
+	ctl_print_json(o);
+	return status;
+}
+
+static int run_check(struct ctl *ctl, const void *options, char **arguments, int n)
+{
+	const char *name = program();
+
+	(void)options;
+	if (ctl->json)
+		return check_as_json(ctl, arguments, n);
+	execl(name, name, "--check-config", n ? "--config" : NULL, n ? arguments[0] : NULL, NULL);
+	return not_run();
+}
+
 static int run_show(struct ctl *ctl, const void *options, char **arguments, int n)
 {
 	const struct options *o = options;
@@ -115,7 +147,7 @@ static int run_show(struct ctl *ctl, const void *options, char **arguments, int 
 	bool sound = true;
 	int status, r;
 	pid_t pid;
-	FILE *f = start(arguments, n, &pid);
+	FILE *f = start("--show-config", STDOUT_FILENO, arguments, n, &pid);
 
 	if (!f)
 		return not_run();

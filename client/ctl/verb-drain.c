@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* verb-drain.c - nothing new on this machine, or again. */
+#include <stdio.h>
+
 #include "agent.h"
 #include "ctl.h"
 
@@ -13,6 +15,20 @@ static const struct option_spec specs[] = {
 	{ 0 },
 };
 
+/* What holds now. */
+static void tell(const struct ctl *ctl, bool draining, const char *text)
+{
+	json_object *o;
+
+	if (!ctl->json) {
+		puts(text);
+		return;
+	}
+	o = json_object_new_object();
+	json_object_object_add(o, "draining", json_object_new_boolean(draining));
+	ctl_print_json(o);
+}
+
 static int run_drain(struct ctl *ctl, const void *options, char **arguments, int n)
 {
 	const struct options *o = options;
@@ -25,13 +41,21 @@ static int run_drain(struct ctl *ctl, const void *options, char **arguments, int
 		return r;
 	agent_begin();
 	r = rdmareg_drain(context, o->reason);
-	return r < 0 ? ctl_failed(r) : EXIT_OK;
+	if (r < 0)
+		return ctl_failed(r);
+	tell(ctl, true,
+	     "drained: nothing new is registered on this machine, and what exists goes on");
+	return EXIT_OK;
 }
 
 static int run_undrain(struct ctl *ctl, const void *options, char **arguments, int n)
 {
+	int r = ctl_request(ctl, rdmareg_undrain);
+
 	(void)options, (void)arguments, (void)n;
-	return ctl_request(ctl, rdmareg_undrain);
+	if (r == EXIT_OK)
+		tell(ctl, false, "this machine registers again");
+	return r;
 }
 
 const struct verb verb_drain = { "drain",  "", "register nothing new on this machine", specs, 0, 0,

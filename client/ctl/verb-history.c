@@ -197,10 +197,30 @@ static int on_event(struct ctl *ctl, const struct rdmareg_event *e, void *userda
 	return print_new(ctl, w);
 }
 
+/* A region or a file was named, and nothing is known of it. */
+static int not_known(const struct wanted *w)
+{
+	const char *whose = geteuid() ? " of this user" : "";
+
+	if (w->revocation)
+		return ctl_error(EXIT_NOT_FOUND, "the history has no revocation %" PRIu64 "%s",
+				 w->revocation, whose);
+	if (w->options.region)
+		return ctl_error(
+			EXIT_NOT_FOUND,
+			"the history has no region %" PRIu64
+			"%s: there was none since rdmaregd was started, or its events were "
+			"overwritten",
+			w->options.region, whose);
+	return ctl_error(EXIT_NOT_FOUND, "the history has no region%s of that file", whose);
+}
+
 static int print_once(const struct ctl *ctl, const struct wanted *w)
 {
 	const struct history *h = w->history;
 
+	if (!h->n && (w->revocation || w->options.region || w->options.file))
+		return not_known(w);
 	if (ctl->json) {
 		print_json(h);
 		return EXIT_OK;
@@ -250,6 +270,7 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	return events_wait(ctl, 0, on_event, &w);
 }
 
-const struct verb verb_history = { "history", "[ID|FILE]", "show what happened to regions, and why",
-				   specs,     0,	   1,
-				   run };
+const struct verb verb_history = {
+	"history", "[ID|SESSION/NAME|FILE]", "show what happened to regions, and why", specs, 0, 1,
+	run
+};

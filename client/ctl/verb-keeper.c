@@ -4,6 +4,7 @@
  * is what rdmaregd knows; no keeper is asked. Several are replaced one after the other, also after
  * one that cannot be.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -120,7 +121,9 @@ static void replace_one(struct replaced *p, const char *name)
 	int r = rdmareg_replace_keeper(p->context, name, &p->options, &regions);
 
 	if (r < 0) {
-		r = ctl_failed(r);
+		/* of its options the name alone can be wrong here: nobody is called so */
+		r = r == -EINVAL ? ctl_error(EXIT_NOT_FOUND, "%s", rdmareg_last_error())
+				 : ctl_failed(r);
 		p->status = p->status ? p->status : r;
 	} else if (!p->ctl->json) {
 		printf("keeper %s replaced: %" PRIu32 " region%s\n", name, regions,
@@ -130,6 +133,20 @@ static void replace_one(struct replaced *p, const char *name)
 	json_object_object_add(row, "name", json_object_new_string(name));
 	json_object_object_add(row, "replaced", json_object_new_boolean(r == 0));
 	json_object_object_add(row, "regions", json_object_new_uint64(regions));
+	json_object_array_add(p->rows, row);
+}
+
+/* It cannot be replaced, and says so itself: nothing is asked of it, and somebody has to look. */
+static void leave_alone(struct replaced *p, const struct rdmareg_keeper *keeper)
+{
+	json_object *row = json_object_new_object();
+
+	ctl_error(EXIT_ATTENTION, "keeper %s was left alone, it is %s: %s", keeper->name,
+		  keeper->state, keeper->trouble);
+	p->status = p->status ? p->status : EXIT_ATTENTION;
+	json_object_object_add(row, "name", json_object_new_string(keeper->name));
+	json_object_object_add(row, "replaced", json_object_new_boolean(false));
+	json_object_object_add(row, "regions", json_object_new_uint64(0));
 	json_object_array_add(p->rows, row);
 }
 
@@ -143,11 +160,18 @@ static void replace_old(struct replaced *p)
 		p->status = ctl_failed(r);
 		return;
 	}
-	while ((r = rdmareg_keepers_next(walk, &keeper)) > 0)
-		if (!keeper.current && strcmp(keeper.state, "ending") != 0)
+	while ((r = rdmareg_keepers_next(walk, &keeper)) > 0) {
+		if (keeper.current || !strcmp(keeper.state, "ending"))
+			continue;
+		if (!strcmp(keeper.state, "foreign") || !strcmp(keeper.state, "stuck"))
+			leave_alone(p, &keeper);
+		else
 			replace_one(p, keeper.name);
+	}
 	if (r < 0)
 		p->status = ctl_failed(r);
+	else if (!json_object_array_length(p->rows) && !p->ctl->json)
+		puts("no keeper runs a program of another version: nothing was replaced");
 	rdmareg_keepers_free(walk);
 }
 

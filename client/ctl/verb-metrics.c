@@ -102,9 +102,13 @@ static int copy(FILE *from, FILE *to)
 	size_t n;
 
 	while ((n = fread(bytes, 1, sizeof(bytes), from)))
-		if (fwrite(bytes, 1, n, to) < n)
-			return ctl_error(EXIT_FAILED, "the page cannot be written: %s",
-					 strerror(errno));
+		if (fwrite(bytes, 1, n, to) < n) {
+			if (to != stdout)
+				return ctl_error(EXIT_FAILED, "the page cannot be written: %s",
+						 strerror(errno));
+			ctl_not_written(); /* main() says so, once */
+			return EXIT_FAILED;
+		}
 	if (ferror(from))
 		return ctl_error(EXIT_FAILED, "rdmaregd does not send the rest of the page: %s",
 				 strerror(errno));
@@ -147,9 +151,14 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	_cleanup_(file_cleanup) FILE *f = NULL;
 	const struct options *o = options;
 	const char *usual = access(SOCKET_OF_ROOT, W_OK) == 0 ? SOCKET_OF_ROOT : SOCKET;
-	int status = connect_to(o->socket ? o->socket : usual, &f);
+	int status;
 
-	(void)ctl, (void)arguments, (void)n;
+	(void)arguments, (void)n;
+	if (ctl->json)
+		return ctl_error(
+			EXIT_USAGE,
+			"metrics: --json: the page is Prometheus' text format, or OpenMetrics");
+	status = connect_to(o->socket ? o->socket : usual, &f);
 	if (status == EXIT_OK)
 		status = request(o, f);
 	if (status == EXIT_OK)

@@ -90,7 +90,8 @@ class Document:
         tool = PLAYED if re.match(r"rdmaregctl (?:put|get) ", command) else CTL
         run = subprocess.run(re.sub(r"^rdmaregctl(?= )", f"'{tool}'", text), shell=True, cwd=WORLD, capture_output=True, text=True, check=False)
         print(f"{self.path}:{line}: {command}: {run.returncode}\n{run.stdout}{run.stderr}", flush=True)
-        if run.returncode:
+        # something needs somebody on a machine without adapters and module, and status says so
+        if run.returncode and not (command.startswith("rdmaregctl status") and run.returncode == 5):
             self.fail(line, f"{command} fails: {run.stderr}")
         if registers:
             self.region = re.search(r"^region +(\d+)", run.stdout, re.M).group(1)

@@ -399,6 +399,16 @@ static const char *ctl(const char *arguments)
 	return out;
 }
 
+/* A region that never was, and a file without one, are not found. */
+static void test_unknown(void)
+{
+	check(strstr(ctl("history 999999 2>&1; echo $?"), "the history has no region 999999"));
+	check(strstr(ctl("history 999999 2>&1; echo $?"), "\n3\n"));
+	check(strstr(ctl("history /nowhere 2>&1; echo $?"), "no region of that file\n3\n"));
+	check(strstr(ctl("history --json 999999 2>&1; echo $?"), "\n3\n"));
+	check(strstr(ctl("history; echo $?"), "\n0\n"));
+}
+
 /* What a process or a file is called is text: no control on a terminal, no element in a picture. */
 static void test_hostile_names(void)
 {
@@ -585,6 +595,7 @@ int main(void)
 	test_story();
 	test_filters();
 	test_bad_input();
+	test_unknown();
 	test_ordinary_user();
 	test_hostile_names();
 	test_follow();

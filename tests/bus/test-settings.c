@@ -264,6 +264,12 @@ static void test_verbs(void)
 	check(run_ctl("show", out, sizeof(out)) == 1 && strstr(out, wanted));
 	remove_file("rdmaregd.conf");
 	check(run_ctl("check", out, sizeof(out)) == 1 && strstr(out, "cannot be read"));
+	check(run_ctl("check --json", out, sizeof(out)) == 1);
+	check(strstr(out, "{\"valid\":false,\"messages\":[\"") && strstr(out, "cannot be read"));
+	write_text("rdmaregd.conf", "");
+	check(run_ctl("check --json", out, sizeof(out)) == 0);
+	check(!strncmp(out, "{\"valid\":true,\"messages\":[", 26));
+	remove_file("rdmaregd.conf");
 	check(run_ctl("check x", out, sizeof(out)) == 2);
 	check(system("RDMAREG_DAEMON=/nonexistent \"$RDMAREGCTL\" config show 2>/dev/null") ==
 	      1 << 8);

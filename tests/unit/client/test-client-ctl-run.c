@@ -84,7 +84,7 @@ static const struct {
 	{ "--uid nobody --keep-env '' -- true", 2, "expected NAME" },
 	{ "--uid nobody --keep-env A=b -- true", 2, "'A=b' is no variable's name" },
 	{ "$(printf -- '--keep-env A %.0s' $(seq 65)) -- true", 2, "it is given 64 times at most" },
-	{ "--session a/b -- true", 1, "no name of one" },
+	{ "--session a/b -- true", 2, "no name of one" },
 	{ "--file /nonexistent -- echo started", 3, "opening /nonexistent for reading: No such" },
 	{ "--file /:rw -- echo started", 1, "opening / for reading and writing: Is a directory" },
 	{ "--max-regions 0 -- true", 2, "a whole number above 0, or default" },
