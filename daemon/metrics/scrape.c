@@ -201,20 +201,21 @@ static bool accepts_openmetrics(const char *request)
 /* NULL: no memory. */
 static struct evbuffer *shared_page(struct scrape *s, bool openmetrics)
 {
-	struct evbuffer **page = &s->shared[openmetrics];
+	struct evbuffer *page = s->shared[openmetrics];
 	struct page p = { .openmetrics = openmetrics };
 	uint64_t now = now_monotonic_usec();
 
-	if (*page && now - s->shared_usec[openmetrics] < SCRAPE_SHARED_USEC)
-		return *page;
-	if (*page)
-		evbuffer_free(*page); /* who is still being sent it keeps it */
-	*page = evbuffer_new();
+	if (page && now - s->shared_usec[openmetrics] < SCRAPE_SHARED_USEC)
+		return page;
+	if (page)
+		evbuffer_free(page); /* who is still being sent it keeps it */
+	page = evbuffer_new();
+	s->shared[openmetrics] = page;
 	s->shared_usec[openmetrics] = now;
 	s->fresh(s->source.userdata);
-	while (*page && page_write(&p, &s->source, *page))
+	while (page && page_write(&p, &s->source, page))
 		;
-	return *page;
+	return page;
 }
 
 static void serve(struct reader *r, bool regions)
