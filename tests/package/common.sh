@@ -52,4 +52,4 @@ source_key() {
 }
 
 # first_names < DEPENDS - the names in a field like Depends, of alternatives the first: one a line.
-first_names() { tr ',' '\n' | sed -E 's/\([^)]*\)//g; s/\|.*//; s/[[:space:]]//g' | grep -v '^$'; }
+first_names() { tr ',' '\n' | sed -E 's/\([^)]*\)//g; s/\|.*//; s/:any//; s/[[:space:]]//g' | grep -v '^$'; }
