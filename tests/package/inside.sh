@@ -6,7 +6,7 @@
 set -uo pipefail
 version=$1 old=$2
 failed=0
-packages="rdmaregd librdmareg0 librdmareg-dev rdmareg-dkms rdmareg-slurm"
+packages="rdmaregd librdmareg0 librdmareg-dev rdmareg-dkms rdmareg-slurm python3-rdmareg"
 
 check() { # NAME COMMAND...
 	local name=$1 status=0
@@ -93,7 +93,7 @@ check "the keeper's program is not readable" mode /usr/libexec/rdmareg/rdmareg-k
 check "the settings are accepted" /usr/libexec/rdmareg/rdmaregd --check-config
 check "maintainer scripts ask for what their table says, in each way that they are called" bash /tests/scripts.sh
 check "DKMS has the module of that version" test -e "/usr/src/rdmareg-$old/dkms.conf"
-check "a program builds against the library, and runs" sh /packages/tests/smoke
+check "a program builds against the library, and runs; Python has the module" sh /packages/tests/smoke
 echo '# the administrator was here' >>/etc/rdmareg/rdmaregd.conf
 printf '[limits]\n' >/etc/rdmareg/conf.d/50-site.conf
 

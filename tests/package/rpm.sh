@@ -9,7 +9,7 @@
 
 work=$package/rpm
 key=$(source_key tests/package/rpm.sh)
-packages=(rdmaregd librdmareg librdmareg-devel rdmareg-dkms rdmareg-slurm)
+packages=(rdmaregd librdmareg librdmareg-devel rdmareg-dkms rdmareg-slurm python3-rdmareg)
 
 build() {
 	rm -rf "$work"
