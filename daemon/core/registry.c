@@ -153,9 +153,31 @@ static uint32_t count_kind(const struct registry *r, enum tenant_kind kind, cons
 	return n;
 }
 
+/*
+ * Are all ids those of sessions that were created, and of tenants that have regions? A session has
+ * its id from the beginning, so that nobody else takes it before the session's first region. Where
+ * there are no sessions, nothing is kept for anybody: who takes the last id is up to the keepers.
+ */
+static bool are_ids_kept(const struct registry *r)
+{
+	uint32_t sessions = 0, n = 0;
+
+	for (uint32_t i = 0; i < r->n_tenants; i++) {
+		const struct tenant *t = &r->tenants[i];
+
+		if (!t->used)
+			continue;
+		sessions += t->kind == TENANT_SESSION;
+		n += t->kind == TENANT_SESSION || t->regions;
+	}
+	return sessions && n >= r->limits.ids;
+}
+
 /* May there be one more of those that are there because they have regions? */
 static int check_plain(const struct registry *r, uint32_t uid)
 {
+	if (are_ids_kept(r))
+		return REGISTRY_E_IDS;
 	if (count_kind(r, TENANT_PLAIN, NULL) >= r->limits.tenants)
 		return REGISTRY_E_TENANTS;
 	if (count_kind(r, TENANT_PLAIN, &uid) >= r->limits.tenants_per_uid)

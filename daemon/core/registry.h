@@ -106,7 +106,8 @@ uint64_t registry_next_id(const struct registry *r);
 
 /**
  * registry_get_tenant - find or make the tenant (uid, session)
- * Returns 0, -ENOMEM, REGISTRY_E_TENANTS_PER_UID or REGISTRY_E_TENANTS.
+ * Returns 0, -ENOMEM, REGISTRY_E_TENANTS_PER_UID, REGISTRY_E_TENANTS, or REGISTRY_E_IDS: those that
+ * are left are the ids of sessions that were created.
  */
 int registry_get_tenant(struct registry *r, uint32_t uid, const char *session, uint32_t *ret_index);
 const struct tenant *registry_tenant(const struct registry *r, uint32_t index);

@@ -369,6 +369,69 @@ static void test_crowd(void)
 	close(fd);
 }
 
+static bool create_session(sd_bus *b, const char *name, struct reply *ret)
+{
+	sd_bus_message *m = new_manager_call(b, "CreateSession");
+
+	check(sd_bus_message_append(m, "us", (uint32_t)TENANT, name) >= 0);
+	add_options(m, 0);
+	return finish_call(b, m, ret);
+}
+
+static void release_session(sd_bus *b, const char *name)
+{
+	char path[128];
+	struct reply r;
+	sd_bus_message *m;
+
+	snprintf(path, sizeof(path), RDMAREG_SESSION_PREFIX "/%d_%s", TENANT, name);
+	m = new_call(b, path, RDMAREG_SESSION_INTERFACE, "Release");
+	add_options(m, 1, "GraceUSec", "t", UINT64_C(0));
+	check(finish_call(b, m, &r));
+}
+
+/*
+ * Each session that is created has an id for its keeper, from when it is created: no session that
+ * exists fails to register for want of one. Those beyond are refused where they are created, in words,
+ * and leave nothing.
+ */
+static void test_sessions(void)
+{
+	sd_bus *admin = connect_client(&world), *b = connect_as(&world, TENANT);
+	static const char *const names[] = { "one", "two", "three" };
+	int fd = make_memfd(4096);
+	struct reply r;
+
+	check(create_session(admin, "one", &r) && create_session(admin, "two", &r));
+	for (int i = 0; i < 2; i++) {
+		check(!create_session(admin, "three", &r));
+		expect_error(&r, "LimitExceeded", "keeper_uids");
+	}
+	/* nor what is in no session */
+	check(!register_region(b, fd, 0, 0, "rw", &r, 0));
+	expect_error(&r, "LimitExceeded", "keeper_uids");
+	/* the same again is no other one */
+	check(create_session(admin, "two", &r));
+	for (int i = 0; i < 2; i++)
+		check(register_region(b, fd, 0, 0, "rw", &r, 2, "detached", "b", 1, "session", "s",
+				      names[i]));
+	/* the next daemon counts them too */
+	world_end_daemon(&world, SIGKILL);
+	world_start_daemon(&world);
+	check(!create_session(admin, "three", &r));
+	expect_error(&r, "LimitExceeded", "keeper_uids");
+	release_session(admin, "one");
+	/* its id is free when its keeper has ended */
+	until(create_session(admin, "three", &r));
+	until(register_region(b, fd, 0, 0, "rw", &r, 1, "session", "s", "three"));
+	release_session(admin, "three");
+	release_session(admin, "two");
+	until(world_keepers(&world) == 0);
+	disconnect(admin);
+	disconnect(b);
+	close(fd);
+}
+
 int main(void)
 {
 	char settings[128];
@@ -385,6 +448,7 @@ int main(void)
 	test_first_thread_ended();
 	test_apart_at_once();
 	test_replaced();
+	test_sessions();
 	test_crowd();
 	world_end(&world);
 	return 0;

@@ -83,6 +83,7 @@ static void test_ids(void)
 	uint32_t t, u, plain;
 
 	few.ids = 3;
+	few.tenants = 9;
 	assert(registry_new(&r, &few) == 0);
 	assert(registry_get_tenant(r, 1, "plain", &plain) == 0);
 	assert(create(r, 1, "a", &t) == 0 && create(r, 1, "b", &u) == 0);
@@ -97,6 +98,22 @@ static void test_ids(void)
 	assert(registry_get_tenant(r, 1, "plain", &t) == 0);
 	assert(registry_get_tenant(r, 2, "plain", &t) == 0);
 	assert(create(r, 1, "a", &t) == 0 && create(r, 1, "b", &t) == REGISTRY_E_IDS);
+	/* neither has a region, so each may make room for another one */
+	assert(registry_get_tenant(r, 3, "plain", &t) == 0);
+	registry_free(steal_pointer(r));
+	/* what a session has, no plain tenant takes, whether the session has regions or not */
+	assert(registry_new(&r, &few) == 0);
+	assert(create(r, 1, "a", &t) == 0 && create(r, 1, "b", &t) == 0);
+	assert(registry_get_tenant(r, 2, "plain", &u) == 0 &&
+	       create(r, 1, "c", &t) == REGISTRY_E_IDS);
+	registry_drop_tenant(r, u);
+	assert(create(r, 1, "c", &t) == 0);
+	assert(registry_get_tenant(r, 2, "plain", &u) == REGISTRY_E_IDS);
+	/* sessions themselves are there */
+	assert(registry_get_tenant(r, 1, "a", &u) == 0);
+	registry_end_session(r, t);
+	registry_drop_tenant(r, t);
+	assert(registry_get_tenant(r, 2, "plain", &u) == 0);
 }
 
 /* Where it has limits of its own they count, else the general ones. */
