@@ -258,7 +258,8 @@ static void release_job(const struct settings *s, uint32_t uid, uint32_t job)
 		if (released)
 			log_late(released, job, session);
 		rdmareg_released_free(released);
-		if (r == -ENXIO)
+		/* there is none; or the daemon is so old that it knows of none */
+		if (r == -ENXIO || r == -EOPNOTSUPP || r == -ENOENT)
 			r = release_regions(bus, release.grace_usec, uid, session);
 		bus = rdmareg_close(bus);
 	}

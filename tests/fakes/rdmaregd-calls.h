@@ -23,11 +23,12 @@ struct mock_region {
 
 extern struct mock_region mock_regions[REGIONS_MAX];
 extern char mock_subscriber[64];
-extern bool mock_sessions_denied; /* to create, drain, limit and release them */
-extern bool mock_sessions_late;	  /* their regions, when they are released */
-extern unsigned int mock_busy;	  /* so many calls that make something are refused */
-extern bool mock_scrambled;	  /* ListDevices makes no sense */
-extern char mock_options[512];	  /* of the last call that had any, as " key=value" each */
+extern bool mock_sessions_denied;  /* to create, drain, limit and release them */
+extern bool mock_sessions_unknown; /* as to a daemon that is older than they are */
+extern bool mock_sessions_late;	   /* their regions, when they are released */
+extern unsigned int mock_busy;	   /* so many calls that make something are refused */
+extern bool mock_scrambled;	   /* ListDevices makes no sense */
+extern char mock_options[512];	   /* of the last call that had any, as " key=value" each */
 extern const sd_bus_vtable mock_manager[], mock_methods[], mock_job_methods[],
 	mock_session_methods[];
 

@@ -56,7 +56,7 @@ static struct session *find_path(const char *path)
 	return found;
 }
 
-bool mock_sessions_denied, mock_sessions_late;
+bool mock_sessions_denied, mock_sessions_unknown, mock_sessions_late;
 
 /* To the subscriber, if there is one. */
 static void tell(sd_bus *bus, const struct session *s, const char *member)
@@ -128,6 +128,8 @@ void mock_tell_nonsense(sd_bus *bus)
 
 static int refuse(uint32_t uid, sd_bus_error *error)
 {
+	if (mock_sessions_unknown)
+		return sd_bus_error_setf(error, SD_BUS_ERROR_UNKNOWN_METHOD, "Unknown method");
 	return uid == NOT_AUTHORIZED_UID || mock_sessions_denied
 		       ? sd_bus_error_setf(error, RDMAREG_ERROR_ACCESS_DENIED,
 					   "ask an administrator")
@@ -254,6 +256,8 @@ int mock_find_session(sd_bus *bus, const char *path, const char *interface, void
 {
 	(void)bus, (void)interface, (void)userdata;
 	*ret_found = find_path(path);
+	if (mock_sessions_unknown)
+		return 0;
 	return *ret_found ? 1
 			  : sd_bus_error_setf(error, RDMAREG_ERROR_NO_SUCH_SESSION,
 					      "there is no such session");

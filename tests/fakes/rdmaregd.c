@@ -80,6 +80,8 @@ static int on_tell(sd_bus_message *m, void *userdata, sd_bus_error *error)
 		mock_tell_nonsense(bus);
 	else if (!strcmp(what, "deny-sessions"))
 		mock_sessions_denied = id;
+	else if (!strcmp(what, "unknown-sessions"))
+		mock_sessions_unknown = id;
 	else if (!strcmp(what, "late-sessions"))
 		mock_sessions_late = id;
 	else if (!strcmp(what, "busy"))

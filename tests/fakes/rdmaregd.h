@@ -51,7 +51,8 @@ void mock_daemon_stop(pid_t pid);
  * connection, which is not the daemon's.
  *
  * "deny-sessions" 1 or 0: nobody may create sessions, or anybody. "session-nonsense": signals at
- * paths that no session has, to the subscriber. "late-sessions" 1 or 0: the regions of those that
+ * paths that no session has, to the subscriber. "unknown-sessions" 1 or 0: it is older than they are,
+ * and knows none of their methods. "late-sessions" 1 or 0: the regions of those that
  * are released are late. "busy" N: the next N that register or create a session are refused as Busy.
  *
  * Of jobs, by their number: "job-last": the number of the last one that was looked at is returned.

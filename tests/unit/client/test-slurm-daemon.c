@@ -183,6 +183,43 @@ static void test_epilog(void)
 	}
 }
 
+static unsigned int regions_of(const char *session)
+{
+	struct rdmareg_list_options options = { .size = sizeof(options), .session = session };
+	struct rdmareg_region_info info = { .size = sizeof(info) };
+	struct rdmareg_list *list;
+	unsigned int n = 0;
+
+	assert(rdmareg_list(c, &options, &list) == 0);
+	while (rdmareg_list_next(list, &info) > 0)
+		n++;
+	rdmareg_list_free(list);
+	return n;
+}
+
+/* One that knows no sessions: it is said, regions are there all the same, and end with the job. */
+static void test_older_daemon(void)
+{
+	const char *said;
+
+	setenv("SPANK_RDMAREG", "1", 1);
+	setenv("PLAYED_MIB", "100", 1);
+	setenv("SLURM_RDMAREG", "/proc/self/exe,required,name=model", 1);
+	mock_tell("unknown-sessions", 1);
+	said = hook("job_prolog", 30, "memory=64M");
+	assert(strstr(said, "job 30: creating session slurm.30: ") && strstr(said, "too old"));
+	assert(strstr(hook("init_post_opt", 30, "memory=50%"), "job 30: limiting the memory"));
+	assert(strstr(tickets(hook("task_init", 30, "")), " model r rdmareg:"));
+	assert(regions_of("slurm.30") == 1);
+	assert(!strstr(hook("job_epilog", 30, ""), "session slurm.30"));
+	assert(regions_of("slurm.30") == 0);
+	assert(!strstr(hook("job_epilog", 30, ""), "session slurm.30"));
+	mock_tell("unknown-sessions", 0);
+	unsetenv("SPANK_RDMAREG");
+	unsetenv("PLAYED_MIB");
+	unsetenv("SLURM_RDMAREG");
+}
+
 int main(int argc, char **argv)
 {
 	char command[PATH_MAX];
@@ -203,6 +240,7 @@ int main(int argc, char **argv)
 	test_memory();
 	test_names();
 	test_epilog();
+	test_older_daemon();
 	rdmareg_close(c);
 	mock_daemon_stop(mock);
 	mock_bus_stop();
