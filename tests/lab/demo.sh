@@ -7,6 +7,7 @@
 # Every claim is checked; the table at the end says which held, and the exit status is 0 only if all did.
 . /lab/guest/lib.sh
 . /lab/guest/regions.sh
+. /lab/guest/slurm.sh
 
 SIZE_MIB=64
 FS="xfsdax xfs ext4dax ext4"
@@ -161,16 +162,48 @@ survival() {
 	held "restart: the same regions are listed" equal "$before" "$after"
 }
 
+release_all() {
+	local fs
+	for fs in $FS; do rdmaregctl release "${id[$fs]}" >/dev/null; done
+}
+
+job() {
+	title "g. A job of Slurm on two nodes: srun -N2 --rdmareg=/mnt/xfs/model:rw,warm,required,name=model"
+	local line
+	users_up
+	if ! { slurm_node_b_up && slurm_up; } >/tmp/slurm.log 2>&1; then
+		tail -n 20 /tmp/slurm.log
+		slurm_log 20
+		held "job: slurmctld and two slurmd run" false
+		return
+	fi
+	slurm_jobs_dir
+	noise $RDMAREG_JOBS/sent 2
+	zeroes /mnt/xfs/model 4
+	goods /mnt/xfs/model
+	cat >$RDMAREG_JOBS/rank.sh <<-'EOF'
+		echo "rank $SLURM_PROCID runs on $SLURMD_NODENAME; of region model it has tickets of $(awk '$3 == "model" { printf " %s", $2 }' "$RDMAREG_TICKETS")"
+		[ $SLURM_PROCID = 1 ] || exit 0
+		exec rdmaregctl put $RDMAREG_JOBS/sent "$(awk '$1 == 0 && $3 == "model" { print $5 }' "$RDMAREG_TICKETS")"
+	EOF
+	as_good srun -D /tmp -N2 --rdmareg=/mnt/xfs/model:rw,warm,required,name=model sh $RDMAREG_JOBS/rank.sh >/tmp/job.log 2>&1
+	held "job: both ranks of an ordinary user succeed" equal 0 $?
+	while read -r line; do tell "$line"; done < <(sort /tmp/job.log)
+	held "job: each rank has the tickets of both nodes" equal 2 "$(grep -c 'model it has tickets of  node-a node-b$' /tmp/job.log)"
+	held "job: the file on one node has what the other node's rank wrote" cmp -n $((2 * MIB)) $RDMAREG_JOBS/sent /mnt/xfs/model
+	held "job: when it is over, nothing is left on either node" wait_for slurm_nothing_left
+	slurm_down
+}
+
 finish_demo() {
 	title "What held"
-	local row fs
-	for fs in $FS; do rdmaregctl release "${id[$fs]}" >/dev/null; done
+	local row
 	held "nothing is left: no memory region of the adapter" wait_for no_mr
 	product_down
 	held "the kernel's log is clean" kernel_log_clean
 	for row in "${table[@]}"; do printf '   %s\n' "$row"; done
 	echo
-	tell "Not shown here: a job of a scheduler on two nodes, and all the ways in which it can end. See ./run slurm, and docs/slurm.md."
+	tell "Not shown here: all the ways in which a job can end. See ./run slurm, and docs/slurm.md."
 	if [ $all_held = 0 ]; then echo "All of it held."; else echo "Something did not hold."; fi
 	exit $all_held
 }
@@ -181,4 +214,7 @@ truncate_asked
 truncate_ignored
 contrast
 survival
+release_all
+# on one machine there is no second node for Slurm
+[ -n "${RDMAREG_HOST:-}" ] || job
 finish_demo

@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# A Slurm cluster of two nodes inside the guest, for scenarios: sourced after lib.sh and regions.sh, on a systemd boot.
+# A Slurm cluster of two nodes inside the guest, for scenarios and the demo: sourced after lib.sh and regions.sh, on either kind of boot.
+# With systemd each daemon is a unit, and jobs have control groups; without, daemons are plain processes and Slurm finds a job's by their parents.
 #
 # node-a is the guest itself. node-b is the network namespace b with a mount namespace of its own: what makes a machine one of
 # its own for rdmareg (system bus, /run/rdmareg, settings) is private there, the filesystems below /mnt are shared, as a
@@ -13,6 +14,20 @@ SLURM_TICKETS=/mnt/tmpfs/tickets
 export RDMAREG_JOBS=/mnt/tmpfs/jobs
 SLURM_PLUGIN=/usr/lib/x86_64-linux-gnu/rdmareg/spank_rdmareg.so
 SLURM_NODES="node-a node-b"
+
+# slurm_service NAME "PROPERTY..." COMMAND... - a daemon, started and not waited for. What it says: slurm_log.
+slurm_service() {
+	local name=$1 property properties=()
+	for property in $2; do properties+=(-p "$property"); done
+	shift 2
+	if [ $LAB_BOOT = systemd ]; then
+		systemd-run -q --collect --unit="$name" "${properties[@]}" "$@"
+		return
+	fi
+	mkdir -p $SLURM_STATE
+	setsid sh -c 'echo $$ >"$0"; exec "$@"' "$SLURM_STATE/$name.service" "$@" >>"$SLURM_STATE/$name.log" 2>&1 </dev/null &
+	disown
+}
 
 # node_b COMMAND... - on node-b, as root there.
 node_b() { nsenter --target "$(cat $SLURM_STATE/node-b.pid)" --mount --net -- "$@"; }
@@ -28,12 +43,13 @@ start_node_b() {
 		echo $$ >/run/lab/slurm/node-b.pid
 		exec sleep infinity
 	EOF
-	systemd-run -q --collect --unit=lab-node-b ip netns exec b sh $SLURM_STATE/node-b.sh
+	slurm_service lab-node-b "" ip netns exec b sh $SLURM_STATE/node-b.sh
 	wait_for test -s $SLURM_STATE/node-b.pid
 }
 
 slurm_conf() {
-	local node
+	local track=proctrack/linuxproc task=task/none
+	[ $LAB_BOOT != systemd ] || track=proctrack/cgroup task=task/cgroup
 	cat <<-EOF
 		ClusterName=lab
 		SlurmctldHost=lab($LAB_ADDR_A)
@@ -48,8 +64,8 @@ slurm_conf() {
 		SelectType=select/cons_tres
 		SelectTypeParameters=CR_Core_Memory
 		DefMemPerCPU=40
-		ProctrackType=proctrack/cgroup
-		TaskPlugin=task/cgroup
+		ProctrackType=$track
+		TaskPlugin=$task
 		JobAcctGatherType=jobacct_gather/none
 		MpiDefault=none
 		MailProg=/bin/true
@@ -73,8 +89,7 @@ slurm_node() {
 	local node=$1
 	shift
 	mkdir -p "/var/lib/slurm/$node"
-	systemd-run -q --collect --unit="slurmd-$node" -p Delegate=yes -p KillMode=process -p LimitMEMLOCK=infinity \
-		"$@" /usr/sbin/slurmd -D -N "$node"
+	slurm_service "slurmd-$node" "Delegate=yes KillMode=process LimitMEMLOCK=infinity" "$@" /usr/sbin/slurmd -D -N "$node"
 }
 
 start_slurmd_a() { slurm_node node-a; }
@@ -88,9 +103,9 @@ nodes_idle() {
 
 # The daemon of node-b, with a bus of its own. Its keepers are its children, so the unit leaves them alone when it is stopped.
 start_rdmaregd_b() {
-	printf '[keepers]\nspawn = direct\nidle_exit_sec = 2\ntimeout_msec = 30000\nlisten_address = %s\n' "$LAB_ADDR_B" |
+	printf '[keepers]\nspawn = direct\nidle_exit_sec = 2\ntimeout_msec = 300000\nlisten_address = %s\n' "$LAB_ADDR_B" |
 		node_b tee /etc/rdmareg/conf.d/node-b.conf >/dev/null
-	systemd-run -q --collect --unit=lab-rdmaregd-b -p KillMode=process -p LimitMEMLOCK=infinity \
+	slurm_service lab-rdmaregd-b "KillMode=process LimitMEMLOCK=infinity" \
 		nsenter --target "$(cat $SLURM_STATE/node-b.pid)" --mount --net -- "$RDMAREGD"
 	wait_for node_b rdmaregctl list
 }
@@ -103,9 +118,14 @@ slurm_plugin() {
 
 # slurm_product_up - rdmaregd on both nodes, and the plugin, which is found when slurm_up starts Slurm.
 slurm_product_up() {
-	# emulated, twenty keepers that start at once take longer than ten seconds
-	printf '[keepers]\nidle_exit_sec = 2\ntimeout_msec = 30000\n' >"$RDMAREG_CONFDIR/50-slurm.conf"
+	# emulated, twenty keepers that start at once take longer than ten seconds, and beside other guests minutes
+	printf '[keepers]\nidle_exit_sec = 2\ntimeout_msec = 300000\n' >"$RDMAREG_CONFDIR/50-slurm.conf"
 	product_up || return 1
+	slurm_node_b_up
+}
+
+# slurm_node_b_up - the second half of it: node-b and its rdmaregd, and the plugin.
+slurm_node_b_up() {
 	mkdir -p $SLURM_TICKETS
 	slurm_plugin wait=300s
 	start_node_b || return 1
@@ -160,8 +180,10 @@ slurm_nothing_left() {
 	[ "$left" = "0 0" ] || { echo "sessions left: $left"; return 1; }
 	left=$(find $SLURM_TICKETS -mindepth 2) # users' own directories stay
 	[ -z "$left" ] || { echo "ticket files left: $left"; return 1; }
-	left=$(systemctl list-units --all --no-legend --plain 'rdmareg-keeper-*')
-	[ -z "$left" ] || { echo "units left: $left"; return 1; }
+	if [ $LAB_BOOT = systemd ]; then
+		left=$(systemctl list-units --all --no-legend --plain 'rdmareg-keeper-*')
+		[ -z "$left" ] || { echo "units left: $left"; return 1; }
+	fi
 	nothing_left
 }
 
@@ -173,26 +195,49 @@ slurm_up() {
 	slurm_conf >/etc/slurm/slurm.conf
 	printf '#!/bin/sh\n[ ! -e %s/broken.$SLURMD_NODENAME ]\n' $SLURM_STATE >$SLURM_STATE/prolog.sh
 	chmod 755 $SLURM_STATE/prolog.sh
-	printf 'CgroupPlugin=cgroup/v2\nIgnoreSystemd=yes\nEnableControllers=yes\nConstrainRAMSpace=no\n' >/etc/slurm/cgroup.conf
-	systemd-run -q --collect --unit=lab-munged -p User=munge -p RuntimeDirectory=munge -p StateDirectory=munge \
-		-p LogsDirectory=munge /usr/sbin/munged --foreground
+	if [ $LAB_BOOT = systemd ]; then
+		printf 'CgroupPlugin=cgroup/v2\nIgnoreSystemd=yes\nEnableControllers=yes\nConstrainRAMSpace=no\n' >/etc/slurm/cgroup.conf
+	else
+		echo CgroupPlugin=disabled >/etc/slurm/cgroup.conf
+	fi
+	install -d -o munge -g munge /run/munge /var/lib/munge /var/log/munge
+	slurm_service lab-munged "" setpriv --reuid=munge --regid=munge --clear-groups /usr/sbin/munged --foreground
 	wait_for sh -c 'munge -n | unmunge' || return 1
 	[ -s $SLURM_STATE/node-b.pid ] || start_node_b || return 1
-	systemd-run -q --collect --unit=lab-slurmctld -p User=slurm -p RuntimeDirectory=slurmctld /usr/sbin/slurmctld -D
+	slurm_service lab-slurmctld "" setpriv --reuid=slurm --regid=slurm --clear-groups /usr/sbin/slurmctld -D
 	start_slurmd_a
 	start_slurmd_b
 	WAIT_SEC=${WAIT_SEC:-120} wait_for nodes_idle
 }
 
-slurm_log() { journalctl --no-pager -q -b -u lab-slurmctld -u 'slurmd-*' -u lab-munged | tail -n "${1:-60}"; }
+slurm_log() {
+	if [ $LAB_BOOT != systemd ]; then
+		tail -n "${1:-60}" $SLURM_STATE/*.log
+		return
+	fi
+	journalctl --no-pager -q -b -u lab-slurmctld -u 'slurmd-*' -u lab-munged | tail -n "${1:-60}"
+}
+
+slurm_stop() { # NAME...
+	local name pid
+	if [ $LAB_BOOT = systemd ]; then
+		systemctl stop "$@" 2>/dev/null
+		return
+	fi
+	for name; do
+		pid=$(cat "$SLURM_STATE/$name.service" 2>/dev/null) || continue
+		kill "$pid" 2>/dev/null
+		WAIT_SEC=10 wait_for gone "$pid" || kill -9 "$pid" 2>/dev/null
+	done
+}
 
 # slurm_down - jobs, daemons and node-b. Never fails.
 slurm_down() {
 	scancel --state=PENDING --state=RUNNING -u good 2>/dev/null
-	systemctl stop 'slurmd-*' lab-slurmctld lab-munged lab-rdmaregd-b 2>/dev/null
+	slurm_stop slurmd-node-a slurmd-node-b lab-slurmctld lab-munged lab-rdmaregd-b
 	pkill -KILL -x slurmstepd
 	[ ! -s $SLURM_STATE/dbus-b.pid ] || kill "$(cat $SLURM_STATE/dbus-b.pid)"
-	systemctl stop lab-node-b 2>/dev/null
+	slurm_stop lab-node-b
 	rm -rf $SLURM_STATE /var/lib/slurm/* /etc/slurm/plugstack.conf.d/rdmareg.conf
 	return 0
 }
