@@ -21,7 +21,8 @@ conf=$(cd "$root/image" && find . -path '*/etc/rdmareg/rdmaregd.conf')
 cmp -s "$root/image/$conf" "$source/configs/rdmaregd.conf" || wrong "the settings are not those of the source"
 [ "$(stat -c %a "$root/image/$conf")" = 644 ] || wrong "the settings have mode $(stat -c %a "$root/image/$conf")"
 [ -d "$root/image/${conf%/*}/conf.d" ] || wrong "there is no conf.d"
-for what in rdmaregd rdmareg-keeper rdmaregctl librdmareg.so.0 rdmaregd.service org.rdmareg.Registry1.policy rdmareg.h rdmaregd.8; do
+for what in rdmaregd rdmareg-keeper rdmaregctl librdmareg.so.0 rdmaregd.service org.rdmareg.Registry1.policy rdmareg.h rdmaregd.8 org.rdmareg.Registry1.5 \
+	rdmareg_register.3 rdmareg-owner.3; do
 	[ -n "$(find "$root/image" -name "$what*")" ] || wrong "$what is not installed"
 done
 # DKMS gets a folder that says which version it is
