@@ -354,6 +354,7 @@ struct listing_kind {
 	/* For listing_of(): of the larger thing, and what fills it from the call's options. */
 	size_t size;
 	int (*read)(sd_bus_message *m, struct listing *l, struct failure *f);
+	const char *too_long; /* why it is refused, when @look says -E2BIG; NULL: it never does */
 	/* Appends some, until @until_usec. 1: there is more to look at, 0: that was all. */
 	int (*look)(struct bus *b, struct listing *l, uint32_t uid, uint64_t until_usec);
 	void (*free)(struct listing *l);
@@ -373,6 +374,14 @@ void listings_drop(struct bus *b, struct client *c);
 
 int method_list(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int method_find_holders(sd_bus_message *m, void *userdata, sd_bus_error *error);
+
+/* --- manager-objects.c */
+
+/* For sd_bus_add_object(): GetManagedObjects. */
+int on_manager_path(sd_bus_message *m, void *userdata, sd_bus_error *error);
+/* InterfacesAdded, or InterfacesRemoved. */
+void objects_tell_region(struct bus *b, const struct region_view *v, bool added);
+void objects_tell_session(struct bus *b, const struct tenant *t, bool added);
 
 /* --- asker.c */
 
@@ -472,6 +481,11 @@ int method_list_sessions(sd_bus_message *m, void *userdata, sd_bus_error *error)
 
 /* --- bus.c */
 
+/* What is sent about a region, or a tenant. */
+typedef int build_t(sd_bus_message *m, const struct region_view *v, const void *arguments);
+/* On the manager's path, to subscribers that called GetManagedObjects and may see the tenant. */
+void bus_tell_managers(struct bus *b, const char *interface, const char *member, build_t *build,
+		       const struct region_view *v, const void *arguments);
 /* What is sent to subscribers that may see the tenant. */
 typedef int build_tenant_t(sd_bus_message *m, const void *arguments);
 void bus_tell_of_tenant(struct bus *b, const struct tenant *t, const char *path,

@@ -138,6 +138,12 @@ static int add_objects(struct bus *b)
 	int r = sd_bus_add_object_vtable(b->connection, NULL, RDMAREG_MANAGER_PATH,
 					 RDMAREG_MANAGER_INTERFACE, manager_vtable, b);
 
+	/* the first answers, and the second has introspection show that somebody does */
+	if (r >= 0)
+		r = sd_bus_add_object(b->connection, NULL, RDMAREG_MANAGER_PATH, on_manager_path,
+				      b);
+	if (r >= 0)
+		r = sd_bus_add_object_manager(b->connection, NULL, RDMAREG_MANAGER_PATH);
 	if (r >= 0)
 		r = sd_bus_add_object_vtable(b->connection, NULL, "/org/freedesktop/LogControl1",
 					     "org.freedesktop.LogControl1", log_control_vtable, b);
@@ -368,8 +374,6 @@ sd_bus *bus_connection(struct bus *b)
  * may be owner, one of those that joined, and subscriber; the number of the signal it was sent last
  * tells that it has this one.
  */
-typedef int build_t(sd_bus_message *m, const struct region_view *v, const void *arguments);
-
 /* What is sent, and to whom: some member of the region's interface or of the manager's. */
 struct signal {
 	const char *path;
@@ -444,6 +448,18 @@ static void tell_manager(struct bus *b, const char *member, build_t *build,
 	if (holders)
 		send_holders(b, &s);
 	send_subscribers(b, &s);
+}
+
+void bus_tell_managers(struct bus *b, const char *interface, const char *member, build_t *build,
+		       const struct region_view *v, const void *arguments)
+{
+	const struct signal s = { RDMAREG_MANAGER_PATH, interface, member, build, v, arguments };
+	struct client *c;
+
+	b->signals++;
+	LIST_FOREACH(c, &b->subscribers, subscribers)
+		if (c->manages && client_may_see(c, v->tenant))
+			send_one(b, c, &s);
 }
 
 /* The build of what is of no region. */
@@ -605,6 +621,7 @@ static int build_number(sd_bus_message *m, const struct region_view *v, const vo
 void bus_tell_added(struct bus *b, const struct region_view *v)
 {
 	tell_manager(b, "RegionAdded", build_number, v, NULL, false);
+	objects_tell_region(b, v, true);
 }
 
 struct removed {
@@ -630,6 +647,7 @@ void bus_tell_removed(struct bus *b, const struct region_view *v, enum region_en
 	ended_note(&b->ended, v->region->id, v->tenant->uid, why);
 	tell_news(b, v);
 	tell_manager(b, "RegionRemoved", build_removed, v, &removed, true);
+	objects_tell_region(b, v, false);
 }
 
 uint64_t bus_work(struct bus *b)

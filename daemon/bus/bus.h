@@ -85,7 +85,8 @@ struct client {
 	uint32_t uid;
 	uint32_t pid; /* for the log and FindHolders */
 	bool subscribed;
-	bool follows;	       /* is told of what is new in the history */
+	bool follows; /* is told of what is new in the history */
+	bool manages; /* it called GetManagedObjects: a subscriber is then sent InterfacesAdded */
 	uint64_t history_seen; /* the newest event it was told of, */
 	uint64_t history_told; /* when, */
 	uint64_t history_news; /* and the newest that it may know of */

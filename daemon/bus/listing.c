@@ -41,6 +41,7 @@ static void take_turn(struct bus *b, struct client_user *u)
 {
 	struct listing *l = TAILQ_FIRST(&u->listings);
 	int r = l->reply ? 0 : begin(b, l);
+	struct failure f;
 
 	if (r >= 0)
 		r = l->kind->look(b, l, u->uid, now_monotonic_usec() + SLICE_USEC);
@@ -49,10 +50,15 @@ static void take_turn(struct bus *b, struct client_user *u)
 		TAILQ_INSERT_TAIL(&b->listing_users, u, of_ring);
 		return;
 	}
-	if (r == 0)
-		r = sd_bus_message_close_container(l->reply);
-	call_finish(l->call, l->reply, r);
-	l->reply = NULL;
+	if (r == -E2BIG) {
+		failure_set(&f, RDMAREG_ERROR_LIMIT_EXCEEDED, "%s", l->kind->too_long);
+		call_fail(l->call, &f);
+	} else {
+		if (r == 0)
+			r = sd_bus_message_close_container(l->reply);
+		call_finish(l->call, l->reply, r);
+		l->reply = NULL;
+	}
 	drop(b, u, l);
 }
 

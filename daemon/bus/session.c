@@ -261,6 +261,7 @@ void bus_tell_session_added(struct bus *b, const struct tenant *t)
 	session_path(t->uid, t->session, path);
 	bus_tell_of_tenant(b, t, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE, "SessionAdded",
 			   build_added, &n);
+	objects_tell_session(b, t, true);
 }
 
 void bus_tell_session_removed(struct bus *b, const struct tenant *t, const char *reason)
@@ -271,6 +272,7 @@ void bus_tell_session_removed(struct bus *b, const struct tenant *t, const char 
 	session_path(t->uid, t->session, path);
 	bus_tell_of_tenant(b, t, RDMAREG_MANAGER_PATH, RDMAREG_MANAGER_INTERFACE, "SessionRemoved",
 			   build_removed, &n);
+	objects_tell_session(b, t, false);
 }
 
 void bus_tell_session_changed(struct bus *b, const struct session_view *v)

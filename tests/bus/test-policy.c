@@ -77,9 +77,11 @@ static bool hears(sd_bus *daemon, int *calls, uid_t uid)
 
 int main(void)
 {
-	static const char *const without[] = { RDMAREG_REGION_INTERFACE, RDMAREG_JOB_INTERFACE,
+	static const char *const without[] = { RDMAREG_REGION_INTERFACE,
+					       RDMAREG_JOB_INTERFACE,
 					       "org.freedesktop.DBus.Properties",
 					       "org.freedesktop.DBus.Introspectable",
+					       "org.freedesktop.DBus.ObjectManager",
 					       "org.freedesktop.DBus.Peer" };
 	char policy[1500];
 	sd_bus *daemon, *client;
