@@ -305,6 +305,38 @@ async def test_slow_reader(address):
         assert len(rest) == 9 and [event async for event in quick] == []
 
 
+async def test_example(address):
+    """examples/numpy-checkpoint.py serves a file, acknowledges, and ends with the region."""
+    path = WORLD / f"python-{os.getuid()}" / "checkpoint"
+    example = await asyncio.create_subprocess_exec(
+        PYTHON, "-B", str(ROOT.parent / "examples/numpy-checkpoint.py"), "serve", str(path), "1", stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE, env={**os.environ, "PYTHONPATH": sys.argv[1]})
+    ticket = (await soon(example.stdout.readline())).decode()
+    number = int(re.fullmatch(r"rdmareg://[\d.]+:\d+/(\d+)\?[0-9a-f]{32}\n", ticket)[1])
+    async with rdmareg.Registry(address) as registry:
+        await registry.subscribe()
+        region = await registry.region(number)
+        events = region.events()
+        assert region.info.length == MIB and region.info.access == "rw"
+        keeper_does(f"break {number} truncate {MIB // 2}")
+        assert (await soon(example.stderr.readline())).startswith(b"truncate: asked for ")
+        assert (await event_of(events, rdmareg.RevocationSettled)).outcome == "truncated"
+        await region.release()
+    assert b"released" in await soon(example.stderr.read()) and await soon(example.wait()) == 0
+    path.unlink()
+
+
+async def test_many(address):
+    """More than the socket has room for, with descriptors."""
+    fd = memfd(PAGE)
+    async with rdmareg.Registry(address) as registry:
+        regions = await soon(asyncio.gather(*(registry.register(fd, warm=False) for _ in range(256))))
+        assert len({region.id for region in regions}) == 256
+        assert [region.id async for region in registry.regions()] == sorted(region.id for region in regions)
+        await soon(asyncio.gather(*(region.release() for region in regions)))
+    os.close(fd)
+
+
 async def test_cancelled(address):
     """A call that is given up leaves the connection good."""
     async with rdmareg.Registry(address) as registry:
@@ -336,7 +368,7 @@ def test_documented():
 async def run_all():
     address = os.environ["RDMAREG_BUS_ADDRESS"]
     folder = WORLD / f"python-{os.getuid()}"
-    for test in (test_life, test_sources, test_bad_input, test_slow_reader, test_cancelled):
+    for test in (test_life, test_sources, test_bad_input, test_slow_reader, test_example, test_many, test_cancelled):
         print(f"{test.__name__} as {os.getuid()}", flush=True)
         await test(address)
     assert not any(folder.iterdir())

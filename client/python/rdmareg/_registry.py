@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 from types import TracebackType
 from typing import Any, AsyncIterator, Mapping, Optional
 from weakref import WeakSet
@@ -94,6 +95,9 @@ class Registry:
         self._work_timeout_usec = work_timeout_usec
         self._bus: Optional[MessageBus] = None
         self._gone: Optional[asyncio.Future[Any]] = None
+        self._answers: dict[int, asyncio.Future[Message]] = {}
+        self._sending = asyncio.Lock()
+        self._written: Optional[asyncio.Future[Any]] = None
         self._owner = ""
         self._ever = False
         self._subscribed = False
@@ -161,34 +165,63 @@ class Registry:
         try:
             message = Message(destination=destination, path=path, interface=interface, member=member, signature=signature, body=body,
                               unix_fds=fds, flags=MessageFlag.ALLOW_INTERACTIVE_AUTHORIZATION if self._interactive else MessageFlag.NONE)
+            message.serial = self._bus.next_serial()
             get_signature_tree(signature).verify(body)  # the bus would cut off who sends what does not fit
             check_text(body)
         except Exception as error:
             raise InvalidOption(asked, f"an argument cannot be sent: {error}") from None
-        call = asyncio.ensure_future(self._bus.call(message))
-        limit = self._work_timeout_usec if member in WORK else self._timeout_usec
-        try:
-            await asyncio.wait([call, self._gone], timeout=limit / 1e6, return_when=asyncio.FIRST_COMPLETED)
-            if not call.done() and not self._gone.done():
-                raise NotAnswered(asked, f"rdmaregd has not answered within {limit} us; what was asked may still be done")
-            if not call.done():
-                raise Disconnected(asked, "the connection to the bus ended")
-            try:
-                reply = call.result()
-            except OSError as error:
-                raise Disconnected(asked, f"the connection to the bus ended: {error}") from error
-            except Exception as error:
-                raise InvalidOption(asked, str(error)) from error
-        finally:
-            if not call.done():
-                call.cancel()
-        assert reply is not None
+        reply = await self._exchange(message, self._work_timeout_usec if member in WORK else self._timeout_usec, asked)
         for fd in reply.unix_fds:
             os.close(fd)
         if reply.message_type is MessageType.ERROR:
             raise from_bus(asked, str(reply.error_name or ""), str(reply.body[0]) if reply.body else "")
         result = plain(reply.body)
         return result[0] if len(result) == 1 else result or None
+
+    async def _exchange(self, message: Message, limit_usec: int, asked: str) -> Message:
+        """Send it, and wait for its answer."""
+        assert self._gone
+        answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        self._answers[message.serial] = answer
+        sending = asyncio.ensure_future(self._send(message))
+        try:
+            await asyncio.wait([answer, self._gone], timeout=limit_usec / 1e6, return_when=asyncio.FIRST_COMPLETED)
+            if answer.done():
+                return answer.result()
+            if self._gone.done():
+                raise Disconnected(asked, "the connection to the bus ended")
+            raise NotAnswered(asked, f"rdmaregd has not answered within {limit_usec} us; what was asked may still be done")
+        finally:
+            del self._answers[message.serial]
+            if not sending.done() and not message.unix_fds:
+                sending.cancel()
+            elif not sending.done():
+                await asyncio.wait([sending, self._gone], return_when=asyncio.FIRST_COMPLETED)  # the caller may close what it passes
+
+    async def _send(self, message: Message) -> None:
+        """One at a time, and when there is room: dbus-fast sends the newest first, and takes a full socket for the end."""
+        async with self._sending:
+            if self._written and not self._written.done():
+                await asyncio.shield(self._written)
+            await self._room()
+            if self._bus:
+                self._written = self._bus.send(message)
+
+    async def _room(self) -> None:
+        assert self._bus
+        loop = asyncio.get_running_loop()
+        poll = select.poll()
+        poll.register(self._bus._fd, select.POLLOUT)
+        if poll.poll(0):
+            return
+        fd = os.dup(self._bus._fd)  # dbus-fast waits for its own number
+        free = asyncio.Event()
+        loop.add_writer(fd, free.set)
+        try:
+            await free.wait()
+        finally:
+            loop.remove_writer(fd)
+            os.close(fd)
 
     async def call(self, member: str, signature: str = "", *arguments: Any) -> Any:
         """Any method of the Manager interface, such as Drain: `await registry.call("Drain", "s", "new disks")`."""
@@ -273,9 +306,20 @@ class Registry:
         for stream in list(self._streams):
             stream.put(event)
 
-    def _on_message(self, message: Message) -> None:
-        if message.message_type is not MessageType.SIGNAL:
-            return
+    def _on_message(self, message: Message) -> Optional[bool]:
+        answer = self._answers.get(message.reply_serial or 0)
+        if answer and message.message_type in (MessageType.METHOD_RETURN, MessageType.ERROR):
+            if not answer.done():
+                answer.set_result(message)
+                return True
+        if message.message_type is MessageType.SIGNAL:
+            self._on_signal(message)
+        elif message.message_type is not MessageType.METHOD_CALL:
+            for fd in message.unix_fds:
+                os.close(fd)
+        return None
+
+    def _on_signal(self, message: Message) -> None:
         for fd in message.unix_fds:
             os.close(fd)
         if message.sender == BUS and message.member == "NameOwnerChanged" and message.body[0] == NAME:

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# test-client-python.py MODULES - the peer side of the Python module rdmareg, with librdmacm, libibverbs and the keeper at the other end played
-# (fakes/peer.c): the dynamic linker finds a librdmareg that is linked with that. MODULES: the folder of the module.
+# test-client-python.py MODULES EXAMPLE - the peer side of the Python module rdmareg, with librdmacm, libibverbs and the keeper at the other end played
+# (fakes/peer.c): the dynamic linker finds a librdmareg that is linked with that. MODULES: the folder of the
+# module. EXAMPLE: examples/numpy-checkpoint.py.
 import array
 import asyncio
 import errno
 import os
+import re
 import sys
 
 PYTHON = "/usr/bin/python3"  # not every python3 is Debian's
@@ -142,8 +144,21 @@ async def test_failure():
     assert [event async for event in events] == []
 
 
+async def test_example():
+    """examples/numpy-checkpoint.py; each process has a keeper of its own to play with."""
+    play("length=4 valid=4")
+    for arguments, status, said in ((["save", TICKET, "2"], 0, rb"[0-9a-f]{8}\n"), (["load", TICKET, "2"], 0, rb"[0-9a-f]{8}\n"),
+                                    (["save", "nonsense", "2"], 1, b"numpy-checkpoint.py: .*ticket.*\n"),
+                                    (["load", TICKET, "8"], 1, b"numpy-checkpoint.py: .*4194304.*\n"),
+                                    (["load", TICKET, "x"], 1, b"usage: .*\n"), ([], 1, b"usage: .*\n")):
+        example = await asyncio.create_subprocess_exec(PYTHON, "-B", sys.argv[2], *arguments, stdout=asyncio.subprocess.PIPE,
+                                                       stderr=asyncio.subprocess.STDOUT, env={**os.environ, "PYTHONPATH": sys.argv[1]})
+        out, _ = await soon(example.communicate())
+        assert example.returncode == status and re.fullmatch(said, out), (arguments, out)
+
+
 async def main():
-    for test in (test_transfers, test_bad_input, test_failure):
+    for test in (test_transfers, test_bad_input, test_failure, test_example):
         print(test.__name__, flush=True)
         await test()
 
