@@ -93,7 +93,7 @@ class Registry:
         self._interactive = interactive
         self._timeout_usec = timeout_usec
         self._work_timeout_usec = work_timeout_usec
-        self._bus: Optional[MessageBus] = None
+        self._bus: Any = None  # a MessageBus, whose types are not those of every release
         self._gone: Optional[asyncio.Future[Any]] = None
         self._answers: dict[int, asyncio.Future[Message]] = {}
         self._sending = asyncio.Lock()
@@ -110,13 +110,13 @@ class Registry:
         if self._bus:
             return self
         try:
-            bus = await MessageBus(self._address, negotiate_unix_fd=True).connect()
+            bus: Any = await MessageBus(self._address, negotiate_unix_fd=True).connect()
         except OSError as error:
             raise NotRunning("connecting to the bus", f"{self._address}: {error.strerror or error}") from error
         except Exception as error:
             raise NotRunning("connecting to the bus", f"{self._address}: {error}") from error
         self._bus = bus
-        gone: asyncio.Future[Any] = asyncio.ensure_future(bus.wait_for_disconnect())  # type: ignore[no-untyped-call]
+        gone: asyncio.Future[Any] = asyncio.ensure_future(bus.wait_for_disconnect())
         gone.add_done_callback(self._end)
         self._gone = gone
         bus.add_message_handler(self._on_message)
