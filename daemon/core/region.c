@@ -143,7 +143,6 @@ static void on_registered(struct region *r, const struct region_event *e,
 		return;
 	}
 	if (r->again) {
-		r->again = false;
 		set_state(r, r->prefetches ? REGION_WARMING : REGION_LIVE, out);
 		publish(out, REGION_CHANGED_LENGTH | REGION_CHANGED_KEYS);
 		tell_settled(r, OUTCOME_RESTORED, out);

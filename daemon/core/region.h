@@ -193,7 +193,7 @@ struct region {
 	uint8_t access;
 	uint8_t cause;
 	bool revoking; /* a revocation was announced and its end was not yet */
-	bool again;    /* REGISTERING: it was live before, in another keeper */
+	bool again;    /* it was live before, in another keeper */
 	/*
 	 * between LIST_BEGAN and LIST_DONE: it is not known who holds the region, so there is no
 	 * consent

@@ -46,6 +46,9 @@ const char *const world_action_names[_ACTION_MAX] = {
 	[DAEMON_DIES] = "daemon dies",
 	[DAEMON_STARTS] = "daemon starts",
 	[KEEPER_DIES] = "keeper dies",
+	[REPLACE] = "keeper is replaced",
+	[MADE_ANEW] = "made anew",
+	[NOT_MADE_ANEW] = "not made anew",
 };
 
 bool world_require(bool ok, const char *what)
@@ -209,6 +212,21 @@ static bool act_on_waiter(struct world *w, enum action a, uint8_t d)
 	}
 }
 
+/* As app-replace.c does it: not for somebody who releases the region, so the core does not know yet. */
+static bool replace(struct world *w, uint8_t region)
+{
+	struct site *s = &w->site[region];
+
+	if (!w->daemon_up || s->removed || !w->replaces_left || s->replacing ||
+	    s->region.close_wanted || s->region.state == REGION_REGISTERING)
+		return false;
+	w->replaces_left--;
+	s->replacing = true;
+	queue_push(&s->to_keeper, (struct message){ .type = s->region.holders ? ASK_RELEASE_KINDLY
+									      : ASK_RELEASE });
+	return true;
+}
+
 static bool act_on_daemon(struct world *w, enum action a, uint8_t region)
 {
 	struct site *s = &w->site[region];
@@ -226,6 +244,15 @@ static bool act_on_daemon(struct world *w, enum action a, uint8_t region)
 	case RELEASE:
 	case RELEASE_KINDLY:
 		return release_wanted(w, region, a == RELEASE ? 0 : GRACE_USEC);
+	case REPLACE:
+		return replace(w, region);
+	case MADE_ANEW:
+	case NOT_MADE_ANEW:
+		if (!s->anew || s->removed || (a == NOT_MADE_ANEW && !w->mishaps_left))
+			return false;
+		w->mishaps_left -= a == NOT_MADE_ANEW;
+		daemon_made_anew(w, region, a == MADE_ANEW);
+		return true;
 	case DAEMON_DIES:
 		if (!w->daemon_up || !w->mishaps_left)
 			return false;
@@ -298,11 +325,7 @@ void world_init(struct world *w, const struct setup *setup)
 	w->file_length = PAGES;
 	daemon_forget(w);
 	for (uint8_t i = 0; i < setup->regions; i++) {
-		struct site *s = &w->site[i];
-
-		s->keeper_up = s->mr_alive = true;
-		s->lease = LEASE_ARMED;
-		guard_init(&s->guard, setup->policy[i], GRACE_USEC, PAGES, PAGES, true);
+		keeper_begin(w, i, 0);
 		daemon_region_event(
 			w, i,
 			(struct region_event){ .type = REGION_REGISTERED, .valid_length = PAGES });
@@ -316,5 +339,6 @@ void world_init(struct world *w, const struct setup *setup)
 	w->releases_left = setup->releases;
 	w->leaves_left = setup->leaves;
 	w->misses_left = setup->misses;
+	w->replaces_left = setup->replaces;
 	w->mishaps_left = setup->mishaps;
 }

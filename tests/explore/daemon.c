@@ -243,7 +243,7 @@ static void check_listed(const struct site *s, struct message m)
 	const struct region *r = &s->region;
 	bool running = m.value == REGION_DRAINING || m.value == REGION_FENCED;
 
-	if (s->removed || r->state == REGION_CLOSING)
+	if (s->removed || r->state == REGION_CLOSING || r->state == REGION_REGISTERING)
 		return;
 	world_require(r->state == m.value, "a state is wrong after a list");
 	world_require(r->valid_length == m.valid_length, "a length is wrong after a list");
@@ -256,7 +256,8 @@ static void list_done(struct world *w, uint8_t region)
 	struct site *s = &w->site[region];
 	uint32_t next;
 
-	if (s->removed || (!s->listed && s->region.close_wanted))
+	/* the answer to its release, or the other keeper's, is on its way */
+	if (s->removed || (!s->listed && (s->region.close_wanted || s->replacing || s->anew)))
 		return;
 	if (!s->listed) {
 		daemon_region_event(w, region, (struct region_event){ .type = REGION_RELEASED });
@@ -307,6 +308,55 @@ static bool take_list(struct world *w, uint8_t region, struct message m)
 	}
 }
 
+/*
+ * Its keeper has let go of it for another one, which has nothing of it yet. Of what is on its way
+ * from and to the former one only answers to demands are of use: there is nothing to wait for.
+ */
+static void let_go(struct world *w, uint8_t region)
+{
+	struct site *s = &w->site[region];
+
+	for (uint8_t i = 0; i < s->to_daemon.n; i++)
+		if (s->to_daemon.item[i].type == TELL_DEMAND)
+			answered(w, region, s->to_daemon.item[i].who, s->to_daemon.item[i].value);
+	memset(&s->to_daemon, 0, sizeof(s->to_daemon));
+	for (uint8_t i = 0; i < s->to_keeper.n; i++)
+		if (s->to_keeper.item[i].type == ASK_DEMAND)
+			answered(w, region, s->to_keeper.item[i].who, false);
+	memset(&s->to_keeper, 0, sizeof(s->to_keeper));
+	s->replacing = s->missed = false;
+	s->anew = true;
+	daemon_region_event(w, region, (struct region_event){ .type = REGION_REPLACED });
+	world_require(!s->region.peers && !s->region.pending && !s->region.listing,
+		      "a keeper that is gone has peers, or is waited for");
+}
+
+void daemon_made_anew(struct world *w, uint8_t region, bool made)
+{
+	struct site *s = &w->site[region];
+
+	s->anew = false;
+	if (!made) {
+		daemon_region_event(
+			w, region,
+			(struct region_event){ .type = REGION_REGISTER_FAILED, .error = -1 });
+		world_require(s->removed, "a region that cannot be made anew stays");
+		return;
+	}
+	keeper_begin(w, region, s->region.revocation);
+	/* who was let through before it was there was not asked for: as with any that is registered */
+	for (uint8_t i = 0; i < DEMANDS; i++)
+		if (w->waiter[i].stage != NOT_YET)
+			w->waiter[i].limit_passed |= (uint8_t)(1u << region);
+	daemon_region_event(w, region,
+			    (struct region_event){ .type = REGION_REGISTERED,
+						   .valid_length = s->guard.valid_length });
+	world_require(s->region.state == REGION_LIVE || s->region.close_wanted,
+		      "made anew, and not live");
+	world_require(!s->region.revoking || s->region.close_wanted,
+		      "made anew, and those who were asked are not told");
+}
+
 void daemon_take(struct world *w, uint8_t region, struct message m)
 {
 	static const enum region_event_type events[] = {
@@ -321,6 +371,11 @@ void daemon_take(struct world *w, uint8_t region, struct message m)
 	}
 	if (take_list(w, region, m))
 		return;
+	if (m.type == TELL_RELEASED && w->site[region].replacing &&
+	    !w->site[region].region.close_wanted && !w->site[region].removed) {
+		let_go(w, region);
+		return;
+	}
 	daemon_region_event(w, region,
 			    (struct region_event){ .type = events[m.type],
 						   .kind = HOLDER_PEER,
@@ -364,6 +419,7 @@ void daemon_forget(struct world *w)
 		s->region.id = i + 1u;
 		s->region.grace_usec = world_setup->policy[i] == POLICY_FOLLOW ? 0 : GRACE_USEC;
 		s->removed = s->missed = s->release_asked = s->listed = false;
+		s->replacing = s->anew = false;
 		s->consent = 0;
 	}
 }

@@ -20,11 +20,12 @@
 static const enum action alone[] = {
 	REPORT, FENCE_OK, DESTROYED, RELEASED, ARM_OK, REFRESHED, TIMER
 };
-static const enum action silent[] = { RESYNC,	 TO_DAEMON, TO_KEEPER, REPORT,	  FENCE_OK,
-				      DESTROYED, RELEASED,  ARM_OK,    REFRESHED, TIMER };
-static const enum action together[] = { RESYNC,	   TO_DAEMON, TO_KEEPER,  CLIENT_ACKS, PEER_ACKS,
-					REPORT,	   FENCE_OK,  DESTROYED,  RELEASED,    ARM_OK,
-					REFRESHED, TIMER,     WAITER_DONE };
+static const enum action silent[] = { RESYNC,	TO_DAEMON, TO_KEEPER, REPORT,
+				      FENCE_OK, MADE_ANEW, DESTROYED, RELEASED,
+				      ARM_OK,	REFRESHED, TIMER };
+static const enum action together[] = { RESYNC,	   TO_DAEMON, TO_KEEPER,   CLIENT_ACKS, PEER_ACKS,
+					REPORT,	   FENCE_OK,  DESTROYED,   RELEASED,	ARM_OK,
+					REFRESHED, TIMER,     WAITER_DONE, MADE_ANEW };
 
 struct wish {
 	const enum action *list;
@@ -62,7 +63,7 @@ static bool is_at_rest(const struct world *w, const struct site *s)
 {
 	const struct region *r = &s->region;
 
-	if (s->to_daemon.n || s->to_keeper.n || s->report_pending || s->missed)
+	if (s->to_daemon.n || s->to_keeper.n || s->report_pending || s->missed || s->anew)
 		return false;
 	if (!s->keeper_up || s->torn_down)
 		return s->removed;
@@ -137,6 +138,7 @@ static void leave_alone(struct world *w, uint8_t region)
 	memset(w->waiter, 0, sizeof(w->waiter));
 	w->daemon_up = false;
 	w->mishaps_left = 0;
+	w->replaces_left = 0;
 	w->breaks_left = w->releases_left = w->leaves_left = w->truncates_left = w->misses_left = 0;
 	memset(&s.to_daemon, 0, sizeof(s.to_daemon));
 	memset(&s.to_keeper, 0, sizeof(s.to_keeper));

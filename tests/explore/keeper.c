@@ -269,6 +269,21 @@ static void look_at_parts(struct world *w, uint8_t region)
 	}
 }
 
+void keeper_begin(struct world *w, uint8_t region, uint64_t revocation)
+{
+	struct site *s = &w->site[region];
+
+	s->keeper_up = s->mr_alive = true;
+	s->torn_down = s->report_pending = s->release_asked = s->missed = s->fresh = false;
+	s->under_way = s->fenced_pages = s->asked_pages = 0;
+	s->timer_at = s->promised_usec = s->close_usec = s->broken_usec = s->consent = 0;
+	s->break_id = 0;
+	s->lease = LEASE_ARMED;
+	memset(s->part, 0, sizeof(s->part));
+	guard_init(&s->guard, world_setup->policy[region], GRACE_USEC, PAGES, w->file_length, true);
+	s->guard.revocation = revocation;
+}
+
 void keeper_event(struct world *w, uint8_t region, struct guard_event e)
 {
 	struct guard_effects out;

@@ -147,8 +147,10 @@ static void put_region(struct bytes *b, const struct world *w, const struct site
 	if (!w->daemon_up || s->removed)
 		return;
 	put(b, r->state);
-	put(b, (uint64_t)(r->revoking | r->close_wanted << 1 | r->consent_sent << 2 |
-			  r->listing << 3 | s->listed << 4));
+	put(b,
+	    (uint64_t)(r->revoking | r->close_wanted << 1 | r->consent_sent << 2 | r->listing << 3 |
+		       s->listed << 4 | (r->again && r->state == REGION_REGISTERING) << 5 |
+		       s->replacing << 6 | s->anew << 7));
 	put(b, r->close_wanted && r->state != REGION_CLOSING ? r->close_deadline_usec : 0);
 	put(b, r->pending);
 	put(b, r->valid_length);
@@ -209,6 +211,7 @@ struct key world_key(const struct world *w)
 	put(&b, (uint64_t)(w->file_length | w->breaks_left << 2 | w->truncates_left << 4));
 	put(&b, (uint64_t)(w->releases_left | w->leaves_left << 2 | w->mishaps_left << 4 |
 			   w->misses_left << 6));
+	put(&b, w->replaces_left);
 	while (b.n % sizeof(uint64_t))
 		b.at[b.n++] = 0;
 	for (size_t i = 0; i < b.n; i += sizeof(uint64_t)) {

@@ -10,6 +10,8 @@
 
 /* keeper.c */
 
+/* Another one, that has just made the region; its numbers go on after @revocation. */
+void keeper_begin(struct world *w, uint8_t region, uint64_t revocation);
 void keeper_event(struct world *w, uint8_t region, struct guard_event e);
 void keeper_take(struct world *w, uint8_t region, struct message m);
 /* To the daemon; lost if there is none. */
@@ -33,6 +35,8 @@ void daemon_demand_event(struct world *w, uint8_t demand, enum demand_event_type
 void daemon_begin_demand(struct world *w, uint8_t demand);
 void daemon_take(struct world *w, uint8_t region, struct message m);
 void daemon_lose_keeper(struct world *w, uint8_t region);
+/* The other keeper's answer. */
+void daemon_made_anew(struct world *w, uint8_t region, bool made);
 void daemon_dies(struct world *w);
 /* One that has just asked the keepers what they hold. */
 void daemon_starts(struct world *w);

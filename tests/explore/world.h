@@ -48,9 +48,10 @@ struct setup {
 	} demand[DEMANDS];
 	bool crowded; /* all of a region share one place of its guard */
 	uint8_t breaks, truncates, releases, leaves;
-	uint8_t misses;	 /* the daemon does not read, and events are dropped */
-	uint8_t mishaps; /* failures, deaths, deadlines that are met too late */
-	uint8_t lag;	 /* messages that the daemon, or a keeper, is behind at most */
+	uint8_t replaces; /* the region is made anew by another keeper */
+	uint8_t misses;	  /* the daemon does not read, and events are dropped */
+	uint8_t mishaps;  /* failures, deaths, deadlines that are met too late */
+	uint8_t lag;	  /* messages that the daemon, or a keeper, is behind at most */
 	/* what a keeper begins is done before anything else happens, as it is in rdmareg-keeper */
 	bool at_once;
 };
@@ -132,6 +133,8 @@ struct site {
 	struct region region;
 	bool removed;
 	bool listed;	  /* in the list that is under way */
+	bool replacing;	  /* the keeper was asked to let go of it, for another one to have it; */
+	bool anew;	  /* which was asked for it */
 	uint64_t consent; /* the last revocation that this daemon consented to */
 	struct queue to_daemon, to_keeper;
 };
@@ -171,6 +174,7 @@ struct world {
 	bool daemon_up;
 	uint8_t file_length;
 	uint8_t breaks_left, truncates_left, releases_left, leaves_left, misses_left, mishaps_left;
+	uint8_t replaces_left;
 };
 
 enum action {
@@ -209,6 +213,9 @@ enum action {
 	DAEMON_DIES,
 	DAEMON_STARTS,
 	KEEPER_DIES,
+	REPLACE,
+	MADE_ANEW,
+	NOT_MADE_ANEW,
 	_ACTION_MAX,
 };
 

@@ -222,6 +222,8 @@ static void test_prefetches(void)
 /* Another keeper makes it anew: peers are gone, local holders stay, what they were told of ends. */
 static void test_replaced(void)
 {
+	uint32_t free_holder, was_free = 0;
+
 	make();
 	registered();
 	holder(REGION_HOLDER_JOINED, HOLDER_PEER, 1, 0, "publish(P)");
@@ -235,6 +237,31 @@ static void test_replaced(void)
 	plain(REGION_REGISTERED, "publish(SLKR) settled(1,0)");
 	assert(x->state == REGION_LIVE && x->revocation == 1);
 	revoked(2, "publish(SR) ask(2)"); /* numbers go on */
+
+	/* what the former keeper was asked is nobody's business any more, and no holder is leaked */
+	make();
+	registered();
+	holder(REGION_HOLDER_JOINED, HOLDER_PEER, 1, 0, "publish(P)");
+	holder(REGION_HOLDER_JOINED, HOLDER_CLIENT, 1, 0, "publish(P)");
+	revoked(1, "publish(SR) ask(1)");
+	plain(REGION_LIST_BEGAN, "");
+	plain(REGION_REPLACED, "publish(SP)");
+	assert(!registry_holder(registry, x->holders)->asked && !x->listing);
+	for (uint64_t i = 2; i < 200; i++) {
+		plain(REGION_REGISTERED, i == 2 ? "publish(SLKR) settled(1,0)" : "publish(SLK)");
+		holder(REGION_HOLDER_JOINED, HOLDER_PEER, i, 0, "publish(P)");
+		free_holder = registry_take_holder(registry);
+		registry_give_holder(registry, free_holder);
+		assert(i == 2 || free_holder == was_free);
+		was_free = free_holder;
+		plain(REGION_REPLACED, "publish(SP)");
+	}
+
+	/* before it was registered there is nothing to replace */
+	make();
+	plain(REGION_REPLACED, "");
+	expect((struct region_event){ .type = REGION_REGISTER_FAILED, .error = -5 },
+	       "registered(-5) remove");
 
 	/* nobody was asked, and something is prefetched */
 	make();
