@@ -90,6 +90,7 @@ extern const struct verb verb_register, verb_list, verb_show, verb_release, verb
 extern const struct verb verb_session_create, verb_session_list, verb_session_show,
 	verb_session_set, verb_session_drain, verb_session_release, verb_session_run;
 extern const struct verb verb_keeper_list, verb_keeper_replace;
+extern const struct verb verb_standing_list, verb_standing_remove, verb_standing_restore;
 extern const struct verb verb_metrics;
 extern const struct verb verb_top;
 extern const struct verb verb_config_show, verb_config_check;
@@ -137,6 +138,9 @@ int ctl_prefetch_all(struct ctl *ctl, struct rdmareg_region *region);
  * if there is none. ctl_lookup: its handle. ctl_parse_user: a user's name or number.
  */
 int ctl_parse_id(const char *text, uint64_t *ret);
+/* [USER:]SESSION/NAME. @ret_copy: of which the texts are parts; @ret_uid: UINT32_MAX: no user. */
+int ctl_parse_name(const char *text, char **ret_copy, uint32_t *ret_uid, const char **ret_session,
+		   const char **ret_name);
 int ctl_find_name(struct ctl *ctl, const char *text, bool missing_ok, uint64_t *ret);
 int ctl_find_id(struct ctl *ctl, const char *text, uint64_t *ret);
 int ctl_parse_user(const char *text, uint32_t *ret);

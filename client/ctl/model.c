@@ -148,6 +148,25 @@ json_object *model_keeper(const struct rdmareg_keeper *k)
 	return o;
 }
 
+json_object *model_standing(const struct rdmareg_standing *s)
+{
+	json_object *o = json_object_new_object();
+	char reference[128];
+
+	snprintf(reference, sizeof(reference), "%s/%s", s->session, s->name);
+	add_number(o, "uid", s->uid);
+	add_text(o, "session", s->session);
+	add_text(o, "name", s->name);
+	add_text(o, "reference", reference);
+	json_object_object_add(o, "region", s->region ? json_object_new_uint64(s->region) : NULL);
+	add_text(o, "access", rdmareg_access_name(s->access));
+	add_number(o, "offset", s->offset);
+	add_number(o, "length", s->length);
+	add_text(o, "path", s->path);
+	add_text(o, "why", s->why);
+	return o;
+}
+
 json_object *model_asker(uint32_t pid, uint32_t uid, const char *comm, const char *cgroup,
 			 bool other_user)
 {

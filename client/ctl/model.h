@@ -12,6 +12,7 @@
 json_object *model_region(const struct rdmareg_region_info *info);
 json_object *model_session(const struct rdmareg_session_info *info);
 json_object *model_keeper(const struct rdmareg_keeper *k);
+json_object *model_standing(const struct rdmareg_standing *s);
 json_object *model_device(const struct rdmareg_device *device);
 json_object *model_history(const struct rdmareg_history_event *e);
 /* Who is behind a revocation; NULL: nobody is known. */

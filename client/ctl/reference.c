@@ -41,19 +41,18 @@ int ctl_parse_id(const char *text, uint64_t *ret)
 	return 0;
 }
 
-/* @missing_ok: no such region is no failure, and *ret stays NULL. */
-static int lookup_name(struct ctl *ctl, const char *text, bool missing_ok,
-		       struct rdmareg_region **ret)
+int ctl_parse_name(const char *text, char **ret_copy, uint32_t *ret_uid, const char **ret_session,
+		   const char **ret_name)
 {
 	_cleanup_(text_cleanup) char *copy = strdup(text);
 	char *session = copy, *name, *colon;
-	struct rdmareg *context;
-	uint32_t uid = UINT32_MAX; /* who runs this */
 	int r;
 
 	if (!copy)
 		return ctl_error(EXIT_FAILED, "out of memory");
 	name = strchr(copy, '/');
+	if (!name)
+		return ctl_error(EXIT_USAGE, NOT_A_REGION, text);
 	*name++ = 0;
 	colon = strchr(copy, ':');
 	if (colon) {
@@ -62,7 +61,27 @@ static int lookup_name(struct ctl *ctl, const char *text, bool missing_ok,
 	}
 	if (!*session || !*name || strchr(name, '/') || (colon && !*copy))
 		return ctl_error(EXIT_USAGE, NOT_A_REGION, text);
-	r = colon ? ctl_parse_user(copy, &uid) : 0;
+	*ret_uid = UINT32_MAX; /* who runs this */
+	r = colon ? ctl_parse_user(copy, ret_uid) : 0;
+	if (r)
+		return r;
+	*ret_session = session;
+	*ret_name = name;
+	*ret_copy = copy;
+	copy = NULL;
+	return 0;
+}
+
+/* @missing_ok: no such region is no failure, and *ret stays NULL. */
+static int lookup_name(struct ctl *ctl, const char *text, bool missing_ok,
+		       struct rdmareg_region **ret)
+{
+	_cleanup_(text_cleanup) char *copy = NULL;
+	const char *session, *name;
+	struct rdmareg *context;
+	uint32_t uid;
+	int r = ctl_parse_name(text, &copy, &uid, &session, &name);
+
 	if (r)
 		return r;
 	context = ctl_context(ctl, &r);

@@ -24,7 +24,7 @@ struct options {
 	enum rdmareg_policy policy;
 	enum rdmareg_arbitrate arbitration;
 	enum rdmareg_warm_mode warm_mode;
-	bool export, no_warm, atomic;
+	bool export, no_warm, atomic, standing;
 };
 
 static const struct option_spec specs[] = {
@@ -52,6 +52,8 @@ static const struct option_spec specs[] = {
 	  "call the region SESSION/NAME (none)" },
 	{ "atomic", ARG_FLAG, offsetof(struct options, atomic), NULL,
 	  "several files: all of them, or none" },
+	{ "standing", ARG_FLAG, offsetof(struct options, standing), NULL,
+	  "make the region again after a reboot; with --name" },
 	{ "no-warm", ARG_FLAG, offsetof(struct options, no_warm), NULL, "do not prefetch" },
 	{ NULL },
 };
@@ -216,6 +218,7 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 		.session = o->session,
 		.name = o->name,
 		.detached = 1,
+		.standing = o->standing,
 	};
 	enum rdmareg_access access = o->access ? o->access : RDMAREG_ACCESS_READ_WRITE;
 	int r, status = EXIT_FAILED;
@@ -225,6 +228,10 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 				 "register: --name %s: two regions cannot have one name: register "
 				 "the files one by one",
 				 o->name);
+	if (o->standing && !o->name)
+		return ctl_error(EXIT_USAGE,
+				 "register: --standing takes a --name: after a reboot the region "
+				 "has another number, and is found by its name");
 	if (!ctl_context(ctl, &status))
 		return status;
 	if (o->user) {

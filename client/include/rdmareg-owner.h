@@ -79,7 +79,11 @@ struct rdmareg_register_options {
 	 * that and is not root has to set @detached, and does not see the region afterwards
 	 */
 	uint8_t for_uid;
-	uint8_t reserved[1];
+	/*
+	 * 1: made again after a reboot, until it is released: rdmareg-standing.h. With detached and
+	 * name; of a regular file with a name
+	 */
+	uint8_t standing;
 	uint32_t uid;
 	uint32_t reserved2;
 	/* [A-Za-z0-9_.-]{1,64}, unlike that of any other region of the session; default: none */

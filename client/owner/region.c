@@ -95,11 +95,13 @@ int region_check_request(const struct rdmareg_register_request *q,
 	int r = struct_in(ret, sizeof(*ret), q->options);
 
 	if (r >= 0)
-		r = struct_check_reserved(ret->reserved, sizeof(ret->reserved));
-	if (r >= 0)
 		r = struct_check_reserved(&ret->reserved2, sizeof(ret->reserved2));
 	if (r < 0)
 		return r;
+	if (ret->standing > 1 || (ret->standing && !(ret->detached && ret->name)))
+		return fail(EINVAL,
+			    "registering %s: standing is 0, or 1 together with detached and a name",
+			    name);
 	if (ret->uid && !ret->for_uid)
 		return fail(EINVAL, "registering %s: for uid %" PRIu32 ": set for_uid to 1 as well",
 			    name, ret->uid);
@@ -129,6 +131,8 @@ void region_append_request(sd_bus_message *m, int *r, const struct rdmareg_regis
 		option_append(m, r, "detached", "b", 1);
 	if (o->no_warm)
 		option_append(m, r, "warm", "b", 0);
+	if (o->standing)
+		option_append(m, r, "standing", "b", 1);
 	options_close(m, r);
 }
 

@@ -117,6 +117,7 @@ static int enter(struct app *a, struct proxy *k, const struct record_region *g,
 	region_text_set(&(*ret)->text.path, g->path, sizeof(g->path));
 	app_history_begin(a, r, *ret);
 	*ret_region = r;
+	app_standing_adopted(a, r, *ret, g->name);
 	error = *g->name ? region_table_set_name(a->table, *ret, g->name) : 0;
 	if (error != -EEXIST)
 		return error;
@@ -260,6 +261,7 @@ void app_keepers_adopted(void *userdata, bool all)
 	app_adopt_dax(a);
 	app_find_slices(a);
 	app_end_sessions(a);
+	app_start_standing(a);
 	event_add(a->orphans_end, &grace);
 	a->serving = true;
 	loop_hold_bus(a->loop, false);

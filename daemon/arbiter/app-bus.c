@@ -185,11 +185,10 @@ static int check_name_free(const struct app *a, const struct register_request *q
 			   r->close_wanted ? "wait" : "release it first");
 }
 
-static int register_region(void *userdata, struct client *c, const struct register_request *q,
-			   struct call *call, struct failure *ret)
+static int register_checked(struct app *a, struct client *c, const struct register_request *q,
+			    struct call *call, struct failure *ret)
 {
 	struct region_entry *e = NULL;
-	struct app *a = userdata;
 	uint64_t grace_usec = 0;
 	struct region *r;
 	struct proxy *k;
@@ -202,7 +201,7 @@ static int register_region(void *userdata, struct client *c, const struct regist
 			ret, RDMAREG_ERROR_BUSY,
 			"the regions of this file's filesystem are being taken down, for instance to "
 			"unmount it: register the file when that is over");
-	if (check_name_free(a, q, ret))
+	if (check_name_free(a, q, ret) || app_check_standing(a, q, ret))
 		return BUS_E_REFUSED;
 	if (app_choose_grace(a, q->policy, q->owns_file, q->access == ACCESS_READ && !q->owns_file,
 			     q->has_grace, q->grace_usec, &grace_usec, ret) ||
@@ -237,12 +236,15 @@ static int register_region(void *userdata, struct client *c, const struct regist
 	if (error == 0)
 		app_history_begin(a, r, e);
 	if (error == 0)
+		error = app_standing_begin(a, r, e, q);
+	if (error == 0)
 		error = app_record(a, r, e, q->pre_content);
 	if (error == 0)
 		error = ask_for_region(a, r, e, q);
 	if (error < 0) {
 		app_ungate(a, r, e);
 		app_forget_record(e);
+		app_standing_cancel(a, e);
 		app_history_end(a, e);
 		region_table_remove(a->table, e);
 		registry_remove_region(a->registry, r);
@@ -262,6 +264,17 @@ static int register_region(void *userdata, struct client *c, const struct regist
 	e->registering = call;
 	app_measure_begin(a, r, e);
 	return 0;
+}
+
+static int register_region(void *userdata, struct client *c, const struct register_request *q,
+			   struct call *call, struct failure *ret)
+{
+	struct app *a = userdata;
+	int r = register_checked(a, c, q, call, ret);
+
+	if (r)
+		app_standing_refused(a, q, ret);
+	return r;
 }
 
 static int export(void *userdata, uint64_t id, const struct export_request *q, struct call *call,
@@ -417,6 +430,9 @@ const struct bus_handlers app_bus_handlers = {
 	.sync = app_sync,
 	.list_devices = app_list_devices,
 	.view_next_keeper = app_view_next_keeper,
+	.view_next_standing = app_view_next_standing,
+	.find_standing = app_find_standing,
+	.remove_standing = app_remove_standing,
 	.replace_keeper = app_replace_keeper,
 	.dax_is_within_limit = app_dax_is_within_limit,
 	.create_dax = app_create_dax,

@@ -171,6 +171,7 @@ static void finish(struct app *a, struct change *c, int error, const char *text)
 		e->text.warm_mode = (uint8_t)c->warm_mode;
 		e->gate_asked = c->gate_asked;
 		app_record_terms(r, e, c->gated);
+		app_standing_changed(a, r, e);
 		if (!c->gated)
 			app_ungate(a, r, e);
 		app_mode_changed(a, r, e);

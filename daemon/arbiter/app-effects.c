@@ -61,15 +61,16 @@ static void ask_keeper(struct app *a, struct region_entry *e, enum keeper_type t
 		app_keeper_end_if_unwanted(a, e->keeper);
 }
 
-static void reply_register(struct region_entry *e, const struct region_view *v, int error)
+static void reply_register(struct app *a, struct region_entry *e, const struct region_view *v,
+			   int error)
 {
 	struct failure f;
 
 	if (!e->registering)
 		return;
-	if (!error) {
+	if (!error && !app_standing_registered(a, e, e->registering)) {
 		call_reply_region(e->registering, v);
-	} else {
+	} else if (error) {
 		failure_from_errno(&f, "registering the region", error, "");
 		call_fail(e->registering, &f);
 	}
@@ -125,6 +126,7 @@ static void remove_region(struct app *a, struct region *r, struct region_entry *
 	app_end_revokes(a, r->id);
 	app_forget_record(e);
 	app_move_dropped(a, e);
+	app_standing_ended(a, e);
 	reply_release(e);
 	if (e->announced) {
 		bus_tell_removed(a->bus, v, (enum region_end)e->end, e->end_text);
@@ -166,7 +168,7 @@ static bool carry_out(struct app *a, struct region *r, struct region_entry *e,
 	app_view(a, r, &v);
 	switch (f->type) {
 	case REGION_REPLY_REGISTER:
-		reply_register(e, &v, f->error);
+		reply_register(a, e, &v, f->error);
 		break;
 	case REGION_REPLY_RELEASE:
 		app_forget_record(

@@ -16,6 +16,8 @@
 #include "core/registry.h"
 #include "history/history.h"
 #include "metrics/scrape.h"
+#include "arbiter/standing-record.h"
+#include "util/log-limit.h"
 #include "util/offload.h"
 
 /* Nothing new is registered: app-drain.c. */
@@ -26,10 +28,25 @@ struct drain {
 	char reason[DRAIN_REASON_MAX];
 };
 
+/* Regions that are made again after a reboot: app-standing.c. */
+struct standings {
+	int directory;	   /* -1: there is none, as */
+	char trouble[256]; /* says */
+	TAILQ_HEAD(, standing) all;
+	uint32_t n;
+	uint64_t last_number;
+	STAILQ_HEAD(, standing_job) jobs;
+	bool busy;   /* a record is written or removed, */
+	bool silent; /* and the disk does not answer */
+	void (*give_up)(struct app *a, struct region *r);
+	struct log_limit log;
+};
+
 struct app {
 	const struct app_options *options;
 	struct settings settings;
 	struct drain drain;
+	struct standings standing;
 	uint64_t started_usec; /* CLOCK_REALTIME, and */
 	uint64_t started_boottime_usec;
 	uint64_t reload_failed_usec; /* CLOCK_REALTIME; 0: the last one did not */
@@ -105,6 +122,38 @@ int app_drain(void *userdata, struct client *c, const struct drain_request *q, s
 int app_check_drain(const struct app *a, struct failure *f);
 /* As an earlier daemon had it. */
 void app_load_drain(struct app *a);
+
+/* --- app-standing.c; the first three are of struct bus_handlers */
+
+bool app_view_next_standing(void *userdata, uint64_t after, struct standing_view *ret);
+int app_find_standing(void *userdata, uint32_t uid, const char *session, const char *name,
+		      struct register_request *ret, struct failure *f);
+int app_remove_standing(void *userdata, uint32_t uid, const char *session, const char *name,
+			struct call *call, struct failure *f);
+/* BUS_E_REFUSED: it cannot be recorded, or is not what was recorded. */
+int app_check_standing(struct app *a, const struct register_request *q, struct failure *f);
+/* It is not made again, for this reason. */
+void app_standing_refused(struct app *a, const struct register_request *q, const struct failure *f);
+/* A keeper is about to be asked for it; -ENOMEM. And it is not. */
+int app_standing_begin(struct app *a, const struct region *r, struct region_entry *e,
+		       const struct register_request *q);
+void app_standing_cancel(struct app *a, struct region_entry *e);
+/* True: @call is answered when its record is on disk. */
+bool app_standing_registered(struct app *a, struct region_entry *e, struct call *call);
+void app_standing_ended(struct app *a, struct region_entry *e);
+void app_standing_changed(struct app *a, const struct region *r, const struct region_entry *e);
+/* An earlier daemon's. */
+void app_standing_adopted(struct app *a, const struct region *r, struct region_entry *e,
+			  const char *name);
+/* It is not to be made again. */
+void app_standing_drop(struct app *a, struct standing *s);
+/* @give_up: releases one that cannot be recorded. */
+void app_load_standing(struct app *a, void (*give_up)(struct app *a, struct region *r));
+/* The keepers' regions are known: what is missing is to be made again. */
+void app_start_standing(struct app *a);
+void app_free_standing(struct app *a);
+/* How many are not there, of this user; @uid: NULL: of all. */
+uint32_t app_count_missing(const struct app *a, const uint32_t *uid);
 
 /* --- app-status.c, of struct bus_handlers */
 

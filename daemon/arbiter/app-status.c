@@ -168,6 +168,17 @@ static void look_at_drain(const struct app *a, struct status_view *v)
 			    *d->reason ? d->reason : "no reason was given");
 }
 
+static void look_at_standing(const struct app *a, const uint32_t *uid, struct status_view *v)
+{
+	uint32_t n = app_count_missing(a, uid);
+
+	if (n)
+		add_problem(
+			v, "standing regions are not there", "rdmaregctl standing list --waiting",
+			"%" PRIu32 " regions are to be made again after a reboot, and are not yet",
+			n);
+}
+
 /* What only an administrator is told. */
 static void look_at_machine(const struct app *a, struct status_view *v)
 {
@@ -267,6 +278,7 @@ void app_view_status(void *userdata, uint32_t uid, struct status_view *ret)
 	};
 	count_tenants(a, uid ? &uid : NULL, ret);
 	look_at_drain(a, ret);
+	look_at_standing(a, uid ? &uid : NULL, ret);
 	look_at_kernel(a, ret);
 	if (!uid)
 		look_at_machine(a, ret);

@@ -225,6 +225,11 @@ static void on_spawner_lost(void *userdata)
 	loop_stop(a->loop);
 }
 
+static void give_up(struct app *a, struct region *r)
+{
+	app_want_release(a, r, END_GIVEN_UP, NULL, 0);
+}
+
 static int make_parts(struct app *a)
 {
 	const struct app_options *o = a->options;
@@ -276,6 +281,7 @@ static int make_parts(struct app *a)
 	if (r == 0) {
 		app_apply_settings(a);
 		app_load_drain(a);
+		app_load_standing(a, give_up);
 		app_load_sessions(a);
 		r = pool_adopt(a->keepers);
 	}
@@ -340,6 +346,7 @@ struct app *app_free(struct app *a)
 	app_free_revokes(a);
 	app_free_endings(a);
 	app_stop_replacements(a);
+	app_free_standing(a);
 	slices_free(a->slices);
 	app_free_jobs(a);
 	app_free_dax(a);

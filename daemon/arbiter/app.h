@@ -21,13 +21,14 @@ struct app_options {
 	const char *config; /* file */
 	bool config_must_exist;
 	const char *runtime_directory;
-	const char *keeper;	 /* absolute path of the program */
-	const char *dax_helper;	 /* likewise */
-	const char *gate;	 /* likewise */
-	struct spawner *spawner; /* starts them; the caller's */
-	const char *bus_address; /* NULL: the system bus */
-	bool session_bus;	 /* the user's, unless there is an address */
-	int log_level;		 /* -1: as the settings say */
+	const char *state_directory; /* what is kept over a reboot */
+	const char *keeper;	     /* absolute path of the program */
+	const char *dax_helper;	     /* likewise */
+	const char *gate;	     /* likewise */
+	struct spawner *spawner;     /* starts them; the caller's */
+	const char *bus_address;     /* NULL: the system bus */
+	bool session_bus;	     /* the user's, unless there is an address */
+	int log_level;		     /* -1: as the settings say */
 };
 
 /* On failure the reason was logged. @options: borrowed. */

@@ -44,6 +44,8 @@ static const struct program_option options[] = {
 	  "name, value, file and line (none: the default), and exit" },
 	{ "runtime-dir", 'r', OPTION_TEXT, AT(app.runtime_directory), "DIR",
 	  "sockets and region numbers (default " RUNDIR ")" },
+	{ "state-dir", 0, OPTION_TEXT, AT(app.state_directory), "DIR",
+	  "records of standing regions (default " STATEDIR ")" },
 	{ "keeper", 0, OPTION_PATH, AT(app.keeper), "PATH",
 	  "keeper program (default " PKGLIBEXECDIR "/rdmareg-keeper)" },
 	{ "gate", 0, OPTION_TEXT, AT(app.gate), "PATH",
@@ -165,6 +167,7 @@ int main(int argc, char **argv)
 	struct command_line c = {
 		.app = { .config = config,
 			 .runtime_directory = RUNDIR,
+			 .state_directory = STATEDIR,
 			 .keeper = PKGLIBEXECDIR "/rdmareg-keeper",
 			 .dax_helper = PKGLIBEXECDIR "/rdmareg-dax",
 			 .gate = PKGLIBEXECDIR "/rdmareg-gate",

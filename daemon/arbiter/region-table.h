@@ -20,6 +20,7 @@
 struct named;
 struct proxy;
 struct move;
+struct standing;
 struct ending; /* app-ending.c */
 
 /* For the log: who asked for something. @pid 0: nobody is known. */
@@ -134,7 +135,8 @@ struct region_entry {
 	/* the same of a change that was refused therefore: it is undone when it is answered */
 	bool late_change;
 	struct region_measure measure;
-	struct move *move; /* to another keeper (app-replace.c); NULL: none */
+	struct standing *standing; /* it is to be made again after a reboot; NULL: it is not */
+	struct move *move;	   /* to another keeper (app-replace.c); NULL: none */
 	bool orphan; /* not detached, and its owner is not known: ends with the orphans' grace */
 	LIST_ENTRY(region_entry) of_claimed; /* app.claimed, while @claim is not 0 */
 	LIST_ENTRY(region_entry) of_keeper;  /* proxy_note()->list */

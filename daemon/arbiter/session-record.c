@@ -2,28 +2,21 @@
 /* session-record.c - see session-record.h. */
 #include "arbiter/session-record.h"
 
-#include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "util/cleanup.h"
 #include "util/log.h"
 #include "util/macros.h"
+#include "arbiter/record-files.h"
 #include "util/replace-file.h"
-#include "util/text.h"
 
 #define HEAD "rdmareg-session\n"
 #define TAIL "end\n"
 #define NEW_NAME ".new"
-#define DAMAGED "damaged-"
 #define NAME_MAX_BYTES (TENANT_SESSION_MAX + 24)
 #define TEXT_MAX 1024
 
@@ -98,8 +91,6 @@ void session_record_remove(int directory, const struct tenant *t)
 /* False: the line is none of ours. */
 static bool take_line(struct tenant *t, const char *key, const char *value, bool *ret_has_name)
 {
-	char *end;
-
 	if (!strcmp(key, "name")) {
 		if (!tenant_name_is_sound(value, TENANT_SESSION_MAX))
 			return false;
@@ -112,9 +103,7 @@ static bool take_line(struct tenant *t, const char *key, const char *value, bool
 
 		if (strcmp(numbers[i].key, key) != 0)
 			continue;
-		errno = 0;
-		number = strtoull(value, &end, 10);
-		if (!isdigit((unsigned char)*value) || *end || errno || number > numbers[i].most)
+		if (!record_number(value, numbers[i].most, &number))
 			return false;
 		set_number(t, i, number);
 	}
@@ -143,61 +132,30 @@ static bool parse(char *text, struct tenant *ret)
 	return line && has_name;
 }
 
-static bool read_one(int directory, const char *file, struct tenant *ret)
+struct reading {
+	void (*call)(void *userdata, const struct tenant *t);
+	void *userdata;
+};
+
+static bool take(void *userdata, const char *file, char *text)
 {
-	_cleanup_(closep) int fd =
-		openat(directory, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	char text[TEXT_MAX + 1], name[NAME_MAX_BYTES];
-	struct stat st;
-	ssize_t n;
+	const struct reading *r = userdata;
+	char name[NAME_MAX_BYTES];
+	struct tenant t;
 
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+	if (!parse(text, &t))
 		return false;
-	n = read(fd, text, TEXT_MAX);
-	if (n < 0)
+	name_of(&t, name);
+	if (strcmp(name, file) != 0)
 		return false;
-	text[n] = 0;
-	if (strlen(text) != (size_t)n || !parse(text, ret))
-		return false;
-	name_of(ret, name);
-	return !strcmp(name, file);
-}
-
-static void put_aside(int directory, const char *path, const char *file)
-{
-	char name[NAME_MAX + sizeof(DAMAGED)], clean[NAME_MAX + 1];
-
-	text_clean(clean, sizeof(clean), file, strlen(file));
-	snprintf(name, sizeof(name), DAMAGED "%s", file);
-	log_warning("%s/%s is no record of a session: put aside as " DAMAGED
-		    "%s; that session is forgotten",
-		    path, clean, clean);
-	if (renameat(directory, file, directory, name) < 0)
-		log_error("%s/%s cannot be put aside: %m", path, clean);
+	r->call(r->userdata, &t);
+	return true;
 }
 
 void session_record_each(int directory, const char *path,
 			 void (*call)(void *userdata, const struct tenant *t), void *userdata)
 {
-	int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *entries = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
-	struct tenant t;
+	struct reading r = { call, userdata };
 
-	if (!entries) {
-		log_error("%s cannot be read: %m; sessions in it are forgotten", path);
-		closep(&fd);
-		return;
-	}
-	while ((entry = readdir(entries))) {
-		const char *file = entry->d_name;
-
-		if (file[0] == '.' || !strncmp(file, DAMAGED, strlen(DAMAGED)))
-			continue;
-		if (read_one(directory, file, &t))
-			call(userdata, &t);
-		else
-			put_aside(directory, path, file);
-	}
-	closedir(entries);
+	record_files_each(directory, path, "session", take, &r);
 }

@@ -125,6 +125,7 @@ static const struct key keys[] = {
 	NUMBER("limits", tenants_per_uid, "16", 1, 4096),
 	NUMBER("limits", keepers, "256", 1, 4096),
 	NUMBER("limits", sessions_max, "256", 0, 4096),
+	NUMBER("limits", standing_per_uid, "64", 0, 4096),
 	NUMBER("limits", pending_calls_per_client, "256", 1, 65536),
 	NUMBER("limits", pending_calls_per_uid, "1024", 1, 65536),
 	NUMBER("limits", subscribers_per_uid, "64", 1, 65536),

@@ -71,6 +71,7 @@ struct settings {
 	uint64_t jobs_per_client;
 	uint64_t tenants_per_uid;
 	uint64_t sessions_max;
+	uint64_t standing_per_uid;
 	uint64_t keepers;
 	uint64_t pending_calls_per_client;
 	uint64_t pending_calls_per_uid;

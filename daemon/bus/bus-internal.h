@@ -331,6 +331,7 @@ int properties_append(sd_bus_message *m, const struct region_view *v, uint32_t c
 
 int method_register(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int method_register_many(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int method_restore_standing(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int read_warm_mode(const char *word, bool *ret_given, enum warm_mode *ret, struct failure *f);
 /* The option "arbitration". *@ret_pre_content: it is "pre-content". */
 int read_arbitration(const char *word, bool *ret_pre_content, struct failure *f);
@@ -417,6 +418,13 @@ int method_undrain_machine(sd_bus_message *m, void *userdata, sd_bus_error *erro
 
 int method_list_keepers(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int method_replace_keeper(sd_bus_message *m, void *userdata, sd_bus_error *error);
+
+/* --- manager-standing.c */
+
+/* In a thread: what a region that stands is made of, and its identity. */
+int standing_look(struct register_request *q, int fd, const char *path, struct failure *f);
+int method_list_standing(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int method_remove_standing(sd_bus_message *m, void *userdata, sd_bus_error *error);
 
 /* --- manager-status.c */
 

@@ -26,6 +26,7 @@
 #include <systemd/sd-bus.h>
 
 #include "bus/errors.h"
+#include "bus/identity.h"
 #include "core/region.h"
 #include "core/registry.h"
 #include "counters.h"
@@ -232,8 +233,11 @@ struct register_request {
 	uint64_t born_nsec;  /* as in struct region_text */
 	uint32_t filesystem; /* if @pre_content: f_type of statfs(2) */
 	const char *session;
-	const char *name; /* unlike any other of the tenant; "": none */
-	const char *path; /* clean */
+	const char *name;	       /* unlike any other of the tenant; "": none */
+	const char *path;	       /* clean */
+	bool standing;		       /* it is to be made again after a reboot */
+	bool restores;		       /* it is one that was recorded, and is made again now */
+	struct file_identity identity; /* if it is one of both */
 };
 
 struct prefetch_request {
@@ -319,6 +323,22 @@ struct keeper_view {
 	uint32_t regions, peers;
 	uint64_t bytes;
 	uint64_t since_usec; /* CLOCK_MONOTONIC; 0: not known */
+};
+
+#define STANDING_WHY_MAX 256
+
+/* A region that is made again after a reboot, for ListStanding. Texts are borrowed. */
+struct standing_view {
+	uint64_t number; /* rises from one to the next */
+	uint32_t uid;
+	const char *session;
+	const char *name;
+	const char *path;
+	uint64_t offset;
+	uint64_t length;
+	enum region_access access;
+	uint64_t region; /* 0: it is not there now */
+	const char *why; /* what the last try to make it again ended with; "": there was none */
 };
 
 /* ReplaceKeeper. */
@@ -504,6 +524,13 @@ struct bus_handlers {
 	/* The caller is authorized. */
 	int (*replace_keeper)(void *userdata, struct client *c, const struct replace_request *q,
 			      struct call *call, struct failure *ret);
+	/* The first behind number @after. False: there is none. */
+	bool (*view_next_standing)(void *userdata, uint64_t after, struct standing_view *ret);
+	/* Fills what a standing region that is not there was registered with. */
+	int (*find_standing)(void *userdata, uint32_t uid, const char *session, const char *name,
+			     struct register_request *ret, struct failure *ret_failure);
+	int (*remove_standing)(void *userdata, uint32_t uid, const char *session, const char *name,
+			       struct call *call, struct failure *ret);
 	/* May @c have so much more without being authorized? */
 	bool (*dax_is_within_limit)(void *userdata, const struct client *c, uint64_t size);
 	int (*create_dax)(void *userdata, struct client *c, const struct dax_request *q,

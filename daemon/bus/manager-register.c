@@ -72,6 +72,17 @@ static int check_uid(const struct register_request *q, const struct client *c, s
 	return 0;
 }
 
+/* By number nobody would find it again. */
+static int check_standing(const struct register_request *q, struct failure *f)
+{
+	if (!q->standing || (q->detached && *q->name))
+		return 0;
+	return failure_set(
+		f, RDMAREG_ERROR_INVALID_OPTION,
+		"a region that is made again after a reboot outlives its connection, and is "
+		"found by its name: add the options 'detached' and 'name'");
+}
+
 static int read_options(sd_bus_message *m, const struct client *c, struct register_request *q,
 			struct failure *f)
 {
@@ -88,6 +99,7 @@ static int read_options(sd_bus_message *m, const struct client *c, struct regist
 		{ "warm_mode", 's', &warm_mode, NULL },
 		{ "uid", 'u', &q->uid, NULL },
 		{ "name", 's', &q->name, &named },
+		{ "standing", 'b', &q->standing, NULL },
 	};
 	uint8_t word;
 	int r;
@@ -114,6 +126,8 @@ static int read_options(sd_bus_message *m, const struct client *c, struct regist
 	q->asks_pre_content = q->pre_content;
 	q->pre_content = q->pre_content || q->policy == POLICY_HOLD;
 	r = check_uid(q, c, f);
+	if (r == 0)
+		r = check_standing(q, f);
 	if (r == 0)
 		r = check_session(q->session, f);
 	return r || !named ? r : check_region_name(q->name, f);
@@ -166,10 +180,13 @@ static int ask_to_register(struct bus *b, enum action action, const struct kept 
 static int look(void *request, int *fd, uint32_t uid, struct failure *f)
 {
 	struct kept *k = request;
+	int r = descriptor_check(&k->request, *fd, k->request.offset, k->request.length,
+				 k->request.uid, k->path, f);
 
 	(void)uid; /* for whom it is looked at may be another */
-	return descriptor_check(&k->request, *fd, k->request.offset, k->request.length,
-				k->request.uid, k->path, f);
+	if (r == 0 && (k->request.standing || k->request.restores))
+		r = standing_look(&k->request, *fd, k->path, f);
+	return r;
 }
 
 static int register_examined(struct bus *b, struct client *c, int *fd, void *request,
@@ -242,6 +259,35 @@ int method_register(sd_bus_message *m, void *userdata, sd_bus_error *error)
 		r = read_request(m, c, &k, &token, &f);
 	if (r)
 		return refuse(m, r, &f);
+	x = examination_of(c, &k);
+	return examine_call(b, m, c, token, &x);
+}
+
+/* Whoever has the rights to open its file has it made again as it was recorded. */
+int method_restore_standing(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	struct kept k = { 0 };
+	const char *session, *name;
+	struct examination x;
+	struct bus *b = userdata;
+	struct client *c;
+	struct failure f;
+	int token, r;
+
+	(void)error;
+	r = client_of_message(b, m, &c);
+	if (r >= 0)
+		r = sd_bus_message_read(m, "ssh", &session, &name, &token);
+	if (r >= 0)
+		r = check_session(session, &f);
+	if (r == 0)
+		r = check_region_name(name, &f);
+	if (r == 0)
+		r = b->handlers->find_standing(b->userdata, c->uid, session, name, &k.request, &f);
+	if (r)
+		return refuse(m, r, &f);
+	snprintf(k.session, sizeof(k.session), "%s", session);
+	snprintf(k.name, sizeof(k.name), "%s", name);
 	x = examination_of(c, &k);
 	return examine_call(b, m, c, token, &x);
 }

@@ -168,6 +168,13 @@ const sd_bus_vtable manager_vtable[] = {
 				method_list_devices, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("ListKeepers", SD_BUS_ARGS("a{sv}", filter),
 				SD_BUS_RESULT("aa{sv}", keepers), method_list_keepers, ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS("ListStanding", SD_BUS_ARGS("a{sv}", filter),
+				SD_BUS_RESULT("aa{sv}", standing), method_list_standing, ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS("RestoreStanding", SD_BUS_ARGS("s", session, "s", name, "h", fd),
+				SD_BUS_RESULT("t", id, "o", region, "a{sv}", properties),
+				method_restore_standing, ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS("RemoveStanding", SD_BUS_ARGS("u", uid, "s", session, "s", name),
+				SD_BUS_NO_RESULT, method_remove_standing, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("ReplaceKeeper", SD_BUS_ARGS("s", keeper, "a{sv}", options),
 				SD_BUS_RESULT("u", regions), method_replace_keeper, ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS(

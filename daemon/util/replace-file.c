@@ -4,13 +4,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "util/cleanup.h"
 
-int replace_file(int directory, const char *name, const char *fresh, mode_t mode, const char *text,
-		 size_t size)
+static int replace(int directory, const char *name, const char *fresh, mode_t mode,
+		   const char *text, size_t size, bool wait)
 {
 	_cleanup_(closep) int fd = -1;
 
@@ -22,5 +23,21 @@ int replace_file(int directory, const char *name, const char *fresh, mode_t mode
 	errno = 0;
 	if (write(fd, text, size) != (ssize_t)size)
 		return errno ? -errno : -ENOSPC;
-	return renameat(directory, fresh, directory, name) < 0 ? -errno : 0;
+	if (wait && fsync(fd) < 0)
+		return -errno;
+	if (renameat(directory, fresh, directory, name) < 0)
+		return -errno;
+	return wait && fsync(directory) < 0 ? -errno : 0;
+}
+
+int replace_file(int directory, const char *name, const char *fresh, mode_t mode, const char *text,
+		 size_t size)
+{
+	return replace(directory, name, fresh, mode, text, size, false);
+}
+
+int replace_file_on_disk(int directory, const char *name, const char *fresh, mode_t mode,
+			 const char *text, size_t size)
+{
+	return replace(directory, name, fresh, mode, text, size, true);
 }

@@ -16,5 +16,8 @@
  */
 int replace_file(int directory, const char *name, const char *fresh, mode_t mode, const char *text,
 		 size_t size);
+/* The same, and it is on the disk when this returns: for a thread. */
+int replace_file_on_disk(int directory, const char *name, const char *fresh, mode_t mode,
+			 const char *text, size_t size);
 
 #endif

@@ -233,19 +233,21 @@ void world_add_gate(struct world *w)
 
 void world_start_daemon(struct world *w)
 {
-	char config[256], runtime[256], keeper[256], dax[256], gate[256];
+	char config[256], runtime[256], state[256], keeper[256], dax[256], gate[256];
 	sd_bus *b = connect_client(w);
 
 	path_in(w, "rdmaregd.conf", config);
 	path_in(w, "run", runtime);
+	path_in(w, "state", state);
 	path_in(w, "keeper", keeper);
 	path_in(w, "dax", dax);
 	path_in(w, "gate", gate);
 	w->daemon = start(
 		w, (char *[]){ (char *)(uintptr_t)getenv("RDMAREGD"), (char[]){ "--bus-address" },
 			       w->address, (char[]){ "--config" }, config,
-			       (char[]){ "--runtime-dir" }, runtime, (char[]){ "--keeper" }, keeper,
-			       (char[]){ "--dax-helper" }, dax, (char[]){ "--gate" }, gate, NULL });
+			       (char[]){ "--runtime-dir" }, runtime, (char[]){ "--state-dir" },
+			       state, (char[]){ "--keeper" }, keeper, (char[]){ "--dax-helper" },
+			       dax, (char[]){ "--gate" }, gate, NULL });
 	/*
 	 * a predecessor that cannot end has the name until its successor takes it, and answers
 	 * nothing

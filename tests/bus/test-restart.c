@@ -437,13 +437,15 @@ static void test_second_daemon(void)
 {
 	char command[1024];
 
-	snprintf(command, sizeof(command),
-		 "'%s' --bus-address '%s' --runtime-dir '%s/run' --keeper /bin/true 2>'%s/said'",
-		 getenv("RDMAREGD"), world.address, world.directory, world.directory);
+	snprintf(
+		command, sizeof(command),
+		"'%s' --bus-address '%s' --runtime-dir '%s/run' --state-dir /dev/null --keeper /bin/true 2>'%s/said'",
+		getenv("RDMAREGD"), world.address, world.directory, world.directory);
 	check(WEXITSTATUS(system(command)) == 1);
-	snprintf(command, sizeof(command),
-		 "'%s' --bus-address '%s' --runtime-dir '%s/run2' --keeper /bin/true 2>'%s/said'",
-		 getenv("RDMAREGD"), world.address, world.directory, world.directory);
+	snprintf(
+		command, sizeof(command),
+		"'%s' --bus-address '%s' --runtime-dir '%s/run2' --state-dir /dev/null --keeper /bin/true 2>'%s/said'",
+		getenv("RDMAREGD"), world.address, world.directory, world.directory);
 	check(WEXITSTATUS(system(command)) == 1);
 }
 

@@ -418,7 +418,7 @@ static void check_refused(const char *why)
 		snprintf(log, sizeof(log), "%s/log", world.directory);
 		dup2(open(log, O_WRONLY | O_APPEND | O_CLOEXEC), STDERR_FILENO);
 		execl(getenv("RDMAREGD"), "rdmaregd", "--bus-address", world.address, "--config",
-		      config, "--runtime-dir", runtime, NULL);
+		      config, "--runtime-dir", runtime, "--state-dir", runtime, NULL);
 		_exit(127);
 	}
 	check(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 1);

@@ -435,6 +435,34 @@ static int on_list_keepers(sd_bus_message *call, void *userdata, sd_bus_error *e
 	return 1;
 }
 
+/* One that is there and one that is not; "scramble": one without a name. */
+static int on_list_standing(sd_bus_message *call, void *userdata, sd_bus_error *error)
+{
+	sd_bus_message *m;
+
+	(void)userdata, (void)error;
+	mock_take_options(call);
+	assert(sd_bus_message_new_method_return(call, &m) >= 0);
+	assert(sd_bus_message_open_container(m, 'a', "a{sv}") >= 0);
+	if (mock_scrambled) {
+		assert(sd_bus_message_append(m, "a{sv}", 1, "path", "s", "/a") >= 0);
+	} else {
+		if (!mock_option("waiting"))
+			assert(sd_bus_message_append(m, "a{sv}", 8, "uid", "u", 7, "session", "s",
+						     "default", "name", "s", "there", "path", "s",
+						     "/a", "access", "s", "rw", "region", "t",
+						     UINT64_C(5), "length", "t", UINT64_C(4096),
+						     "newer", "(ss)", "a", "b") >= 0);
+		assert(sd_bus_message_append(m, "a{sv}", 6, "uid", "u", 7, "session", "s",
+					     "default", "name", "s", "away", "path", "s", "/b",
+					     "access", "s", "r", "why", "s",
+					     "/b is not the file") >= 0);
+	}
+	assert(sd_bus_message_close_container(m) >= 0 && sd_bus_send(NULL, m, NULL) >= 0);
+	sd_bus_message_unref(m);
+	return 1;
+}
+
 static int on_replace_keeper(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
 	const char *name;
@@ -696,6 +724,8 @@ const sd_bus_vtable mock_manager[] = {
 		      SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("ListDevices", "", "aa{sv}", on_list_devices, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("ListKeepers", "a{sv}", "aa{sv}", on_list_keepers,
+		      SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("ListStanding", "a{sv}", "aa{sv}", on_list_standing,
 		      SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("ReplaceKeeper", "sa{sv}", "u", on_replace_keeper,
 		      SD_BUS_VTABLE_UNPRIVILEGED),

@@ -18,7 +18,7 @@ _rdmaregctl_sessions() {
 _rdmaregctl() {
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} verb="" word
 	local -A options=(
-		[register]='--offset --length --access --policy --grace --arbitration --warm-mode --export --session --uid --name --atomic --no-warm'
+		[register]='--offset --length --access --policy --grace --arbitration --warm-mode --export --session --uid --name --atomic --no-warm --standing'
 		[list]='--session --state'
 		[show]=''
 		[set]='--policy --grace --arbitration --warm-mode'
@@ -49,6 +49,10 @@ _rdmaregctl() {
 		[keeper]='list replace'
 		[keeper list]='--uid --session --state'
 		[keeper replace]='--all-old --grace'
+		[standing]='list remove restore'
+		[standing list]='--uid --waiting'
+		[standing remove]=''
+		[standing restore]=''
 		[session]='create list show set drain release run'
 		[session create]='--uid --max-regions --max-bytes --max-peers --max-tickets --max-memory'
 		[session list]='--uid --state'
@@ -70,7 +74,7 @@ _rdmaregctl() {
 		fi
 		if [[ -z $verb && -n ${options[$word]+set} ]]; then
 			verb=$word
-		elif [[ $verb == @(config|keeper|session) && -n ${options[$verb $word]+set} ]]; then
+		elif [[ $verb == @(config|keeper|session|standing) && -n ${options[$verb $word]+set} ]]; then
 			verb="$verb $word"
 		fi
 	done
@@ -106,7 +110,7 @@ _rdmaregctl() {
 			[[ $word == *' '* ]] || verb+=" $word"
 		done
 		mapfile -t COMPREPLY < <(compgen -W "$verb $common --version" -- "$current")
-	elif [[ $verb == @(config|keeper|session) ]]; then
+	elif [[ $verb == @(config|keeper|session|standing) ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "${options[$verb]} $common" -- "$current")
 	elif [[ $current == -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "${options[$verb]} $common" -- "$current")

@@ -30,7 +30,7 @@ verbs=$("$ctl" --help | sed -n 's/^  \([a-z-]*\) .*/\1/p' | words)
 [ "$(wc -w <<<"$verbs")" -ge 15 ] || wrong "--help names too few verbs: $verbs"
 [ "$(offered rdmaregctl '' | grep -v '^-')" = "$verbs" ] || wrong "bash: not the verbs of --help"
 of_groups=()
-for group in config keeper session; do
+for group in config keeper session standing; do
 	of_group=$("$ctl" "$group" --help | sed -n "s/^  $group \([a-z-]*\) .*/\1/p")
 	[ -n "$of_group" ] || wrong "$group --help names no verbs"
 	[ "$(offered rdmaregctl "$group" '' | grep -v '^-')" = "$(words <<<"$of_group")" ] || wrong "bash: not the verbs of $group --help"
@@ -39,7 +39,7 @@ for group in config keeper session; do
 		of_groups+=("$group $verb")
 	done
 done
-mapfile -t verbs < <(grep -vxE 'config|keeper|session' <<<"$verbs"; printf '%s\n' "${of_groups[@]}")
+mapfile -t verbs < <(grep -vxE 'config|keeper|session|standing' <<<"$verbs"; printf '%s\n' "${of_groups[@]}")
 for verb in "${verbs[@]}"; do
 	grep -q "'${verb%% *}:" "$dir/_rdmaregctl" || wrong "zsh: no verb $verb"
 	read -ra line <<<"$verb"

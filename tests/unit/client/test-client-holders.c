@@ -148,6 +148,8 @@ static void test_devices(void)
 {
 	struct rdmareg_device d = { .size = sizeof(d) }, unsized = { 0 };
 	struct rdmareg_keeper k = { .size = sizeof(k) };
+	struct rdmareg_standing s = { .size = sizeof(s) };
+	struct rdmareg_standings *standings;
 	struct rdmareg_devices *devices = NULL;
 	struct rdmareg_keepers *keepers = NULL;
 
@@ -180,6 +182,9 @@ static void test_devices(void)
 	assert(rdmareg_keepers_next(keepers, &k) == -EBADMSG &&
 	       rdmareg_keepers_next(keepers, &k) == -EBADMSG);
 	rdmareg_keepers_free(keepers);
+	assert(rdmareg_list_standing(c, NULL, &standings) == 0);
+	assert(rdmareg_standings_next(standings, &s) == -EBADMSG);
+	rdmareg_standings_free(standings);
 }
 
 static void test_keepers(void)
@@ -206,6 +211,25 @@ static void test_keepers(void)
 	rdmareg_keepers_free(keepers);
 	keepers = NULL;
 	assert(rdmareg_list_keepers(c, &wrong, &keepers) == -EINVAL && !keepers);
+}
+
+static void test_standing(void)
+{
+	const struct rdmareg_standing_options waiting = { .size = sizeof(waiting), .waiting = 1 };
+	struct rdmareg_standing s = { .size = sizeof(s) };
+	struct rdmareg_standings *walk = NULL;
+
+	assert(rdmareg_list_standing(c, NULL, &walk) == 0);
+	assert(rdmareg_standings_next(walk, &s) == 1 && !strcmp(s.name, "there") && s.region == 5);
+	assert(s.uid == 7 && s.length == 4096 && s.access == RDMAREG_ACCESS_READ_WRITE && !*s.why);
+	assert(rdmareg_standings_next(walk, &s) == 1 && !strcmp(s.name, "away") && !s.region);
+	assert(!strcmp(s.path, "/b") && strstr(s.why, "is not the file"));
+	assert(rdmareg_standings_next(walk, &s) == 0 && rdmareg_standings_next(walk, &s) == 0);
+	rdmareg_standings_free(walk);
+	assert(rdmareg_list_standing(c, &waiting, &walk) == 0);
+	assert(rdmareg_standings_next(walk, &s) == 1 && !strcmp(s.name, "away"));
+	assert(rdmareg_standings_next(walk, &s) == 0);
+	rdmareg_standings_free(walk);
 }
 
 static void test_find_holders(void)
@@ -401,6 +425,7 @@ int main(void)
 	test_revoke();
 	test_sync();
 	test_keepers();
+	test_standing();
 	test_devices();
 	test_find_holders();
 	test_join();

@@ -28,6 +28,7 @@ static struct rdmareg_holders *holders;
 static struct rdmareg_history *history;
 static struct rdmareg_devices *devices;
 static struct rdmareg_keepers *keepers;
+static struct rdmareg_standings *standings;
 static struct rdmareg_job *job;
 static struct rdmareg_sessions *sessions;
 static struct rdmareg_released *released;
@@ -123,6 +124,10 @@ static void test_null_objects(void)
 	is_null(rdmareg_list_keepers(NULL, NULL, &k), "c");
 	is_null(rdmareg_keepers_next(NULL, &keeper), "l");
 	is_null(rdmareg_replace_keeper(NULL, "1-default-1", NULL, NULL), "c");
+	is_null(rdmareg_list_standing(NULL, NULL, (void *)&k), "c");
+	is_null(rdmareg_standings_next(NULL, (void *)&keeper), "l");
+	is_null(rdmareg_restore_standing(NULL, NULL, "x", 0, NULL), "c");
+	is_null(rdmareg_remove_standing(NULL, 0, NULL, "x"), "c");
 	is_null(rdmareg_dax_create(NULL, 1, NULL, &other, NULL, NULL), "c");
 	is_null(rdmareg_dax_destroy(NULL, "/dev/dax0.0"), "c");
 	is_null(rdmareg_import(NULL, NULL, &i), "region");
@@ -165,6 +170,10 @@ static void test_null_outputs(void)
 	is_null(rdmareg_get_history(c, NULL, NULL, NULL, NULL), "ret");
 	is_null(rdmareg_list_keepers(c, NULL, NULL), "ret");
 	is_null(rdmareg_replace_keeper(c, NULL, NULL, NULL), "name");
+	is_null(rdmareg_list_standing(c, NULL, NULL), "ret");
+	is_null(rdmareg_restore_standing(c, NULL, NULL, 0, NULL), "name");
+	refused(rdmareg_restore_standing(c, NULL, "x", -1, NULL), EBADF, "not an open file");
+	is_null(rdmareg_remove_standing(c, 0, NULL, NULL), "name");
 	is_null(rdmareg_dax_create(c, 1, NULL, NULL, NULL, NULL), "ret_fd");
 	is_null(rdmareg_dax_destroy(c, NULL), "path");
 	is_null(rdmareg_import(region, NULL, NULL), "ret");
@@ -287,6 +296,8 @@ static void test_sizes(void)
 		refused(rdmareg_devices_next(devices, (void *)&any), EINVAL, "size");
 		refused(rdmareg_list_keepers(c, options, (void *)&l), EINVAL, "size");
 		refused(rdmareg_replace_keeper(c, "x", options, NULL), EINVAL, "size");
+		refused(rdmareg_list_standing(c, options, (void *)&l), EINVAL, "size");
+		refused(rdmareg_standings_next(standings, (void *)&any), EINVAL, "size");
 		refused(rdmareg_keepers_next(keepers, (void *)&any), EINVAL, "size");
 		refused(rdmareg_get_history(c, options, (void *)&l, NULL, NULL), EINVAL, "size");
 		refused(rdmareg_history_next(history, (void *)&any), EINVAL, "size");
@@ -312,8 +323,9 @@ static void test_sizes(void)
 static void test_reserved(void)
 {
 	struct rdmareg_open_options oo = { .size = sizeof(oo), .reserved = { [6] = 1 } };
-	struct rdmareg_register_options ro = { .size = sizeof(ro), .reserved = { 1 } },
-					ro2 = { .size = sizeof(ro2), .reserved2 = 1 };
+	struct rdmareg_register_options ro2 = { .size = sizeof(ro2), .reserved2 = 1 };
+	struct rdmareg_standing_options sto = { .size = sizeof(sto), .reserved = { [1] = 1 } };
+	struct rdmareg_standings *walk = NULL;
 	struct rdmareg_configure_options co = { .size = sizeof(co), .reserved = 1 };
 	struct rdmareg_dax_options dao = { .size = sizeof(dao), .reserved = { [1] = 1 } };
 	struct rdmareg_session_limits sl = { .size = sizeof(sl), .reserved = 1 };
@@ -334,7 +346,7 @@ static void test_reserved(void)
 	refused(rdmareg_get_history(c, &ho, &past, NULL, NULL), EINVAL, "above the largest");
 	ho = (struct rdmareg_history_options){ .size = sizeof(ho), .follow = 2 };
 	refused(rdmareg_get_history(c, &ho, &past, NULL, NULL), EINVAL, "follow");
-	refused(rdmareg_register(c, fd, 0, 0, RDMAREG_ACCESS_READ, &ro, &r), E2BIG, "reserved");
+	refused(rdmareg_list_standing(c, &sto, &walk), E2BIG, "reserved");
 	refused(rdmareg_register(c, fd, 0, 0, RDMAREG_ACCESS_READ, &ro2, &r), E2BIG, "reserved");
 	refused(rdmareg_configure(region, &co), E2BIG, "reserved");
 	refused(rdmareg_dax_create(c, 1, &dao, &other, NULL, NULL), E2BIG, "reserved");
@@ -405,6 +417,12 @@ static void test_values(void)
 	refused(rdmareg_register(c, fd, 0, 0, RDMAREG_ACCESS_READ, &ro, &r), EINVAL, "policy");
 	ro = (struct rdmareg_register_options){ .size = sizeof(ro), .uid = 1 };
 	refused(rdmareg_register(c, fd, 0, 0, RDMAREG_ACCESS_READ, &ro, &r), EINVAL, "for_uid");
+	ro = (struct rdmareg_register_options){ .size = sizeof(ro), .standing = 2 };
+	refused(rdmareg_register(c, fd, 0, 0, RDMAREG_ACCESS_READ, &ro, &r), EINVAL, "standing");
+	ro = (struct rdmareg_register_options){ .size = sizeof(ro), .standing = 1, .detached = 1 };
+	refused(rdmareg_register(c, fd, 0, 0, RDMAREG_ACCESS_READ, &ro, &r), EINVAL, "a name");
+	ro = (struct rdmareg_register_options){ .size = sizeof(ro), .standing = 1, .name = "x" };
+	refused(rdmareg_register(c, fd, 0, 0, RDMAREG_ACCESS_READ, &ro, &r), EINVAL, "detached");
 	refused(rdmareg_configure(region, &co), EINVAL, "warm mode");
 	refused(rdmareg_export(region, &eo, &ticket), EINVAL, "access");
 	refused(rdmareg_list(c, &lo, &l), EINVAL, "page");
@@ -492,6 +510,7 @@ int main(void)
 	assert(rdmareg_list(c, NULL, &list) == 0 && rdmareg_list_devices(c, &devices) == 0);
 	assert(rdmareg_find_holders(c, fd, &holders) == 0);
 	assert(rdmareg_list_keepers(c, NULL, &keepers) == 0);
+	assert(rdmareg_list_standing(c, NULL, &standings) == 0);
 	assert(rdmareg_get_history(c, NULL, &history, NULL, NULL) == 0);
 	assert(rdmareg_start_prefetch(region, 0, 8192, 0, &job) == 0);
 	assert(rdmareg_session_create(c, 7, "mine", NULL) == 0);
@@ -519,6 +538,7 @@ int main(void)
 	rdmareg_holders_free(holders);
 	rdmareg_devices_free(devices);
 	rdmareg_keepers_free(keepers);
+	assert(!rdmareg_standings_free(standings) && !rdmareg_standings_free(NULL));
 	assert(!rdmareg_history_free(history) && !rdmareg_history_free(NULL));
 	rdmareg_released_free(released);
 	rdmareg_close(c);

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * standing-record.h - what of a standing region is kept over a reboot: a small file in the state
+ * directory, standing/UID:SESSION:NAME, with one "key value" a line.
+ *
+ * What always holds: what was not written here is not believed, whoever wrote it: each value is
+ * checked, none comes twice, and all that are needed are there. A key that is not known is of
+ * another package, and ignored.
+ */
+#ifndef RDMAREG_STANDING_RECORD_H
+#define RDMAREG_STANDING_RECORD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "bus/bus.h"
+#include "bus/identity.h"
+#include "arbiter/record-files.h"
+
+#define STANDING_FILE_NAME_MAX (TENANT_SESSION_MAX + REGION_NAME_MAX + 16)
+
+/* A region that is to be there, with all that it was registered with. */
+struct standing {
+	uint32_t uid;
+	char session[TENANT_SESSION_MAX];
+	char name[REGION_NAME_MAX];
+	char path[DESCRIPTOR_PATH_MAX];
+	struct file_identity file;
+	uint64_t offset;
+	uint64_t length;
+	uint64_t grace_usec;
+	uint8_t access;
+	uint8_t policy;
+	uint8_t warm_mode;
+	bool pre_content; /* it was asked for */
+
+	/* of this daemon; not written */
+	bool pending;		    /* it stands once its record is on disk, */
+	bool queued;		    /* which is under way */
+	uint64_t number;	    /* for lists */
+	uint64_t region;	    /* 0: it is not there */
+	char why[STANDING_WHY_MAX]; /* what the last try ended with; "": there was none */
+	TAILQ_ENTRY(standing) all;
+};
+
+/* What its file is called. */
+void standing_file_name(const struct standing *s, char out[static STANDING_FILE_NAME_MAX]);
+/* Its file, terminated. The number of bytes. */
+size_t standing_print(const struct standing *s, char out[static RECORD_TEXT_MAX]);
+/* @text is changed. False: it is no such file. */
+bool standing_parse(char *text, struct standing *ret);
+
+#endif

@@ -1,0 +1,467 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * test-standing.c - regions that are made again after a reboot, which is here: keepers, daemon and
+ * runtime directory are gone. A region comes back as it was registered, of the file that was
+ * registered, for its user, or not at all.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "harness.h"
+
+#define TENANT 33
+#define PAGE 4096u
+
+static struct world world;
+static sd_bus *bus;
+
+static const char *path_of(const char *name)
+{
+	static char path[2][300];
+	static unsigned int n;
+
+	n = !n;
+	snprintf(path[n], sizeof(path[n]), "%s/%s", world.directory, name);
+	return path[n];
+}
+
+static int make_named(const char *name)
+{
+	int fd = open(path_of(name), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	check(fd >= 0 && ftruncate(fd, (off_t)4 * PAGE) == 0);
+	return fd;
+}
+
+static const char *record_of(uid_t uid, const char *session, const char *name)
+{
+	char file[160];
+
+	snprintf(file, sizeof(file), "state/standing/%u:%s:%s", uid, session, name);
+	return path_of(file);
+}
+
+static bool is_recorded(const char *name)
+{
+	return access(record_of(geteuid(), "default", name), F_OK) == 0;
+}
+
+static bool record_contains(const char *name, const char *text)
+{
+	FILE *f = fopen(record_of(geteuid(), "default", name), "re");
+	char buffer[4096];
+	size_t n = f ? fread(buffer, 1, sizeof(buffer) - 1, f) : 0;
+
+	buffer[n] = 0;
+	if (f)
+		fclose(f);
+	return strstr(buffer, text) != NULL;
+}
+
+static bool register_standing(int fd, const char *name, struct reply *ret)
+{
+	return register_region(bus, fd, 0, 0, "rw", ret, 4, "standing", "b", 1, "detached", "b", 1,
+			       "name", "s", name, "grace_usec", "t", UINT64_C(3000000));
+}
+
+/* Everything but the disk is gone. */
+static void reboot_machine(void)
+{
+	char command[200];
+
+	world_kill_keepers(&world, SIGKILL);
+	until(!world_keepers(&world));
+	world_end_daemon(&world, SIGKILL);
+	snprintf(command, sizeof(command), "rm -rf '%s/run'", world.directory);
+	check(system(command) == 0);
+	world_start_daemon(&world);
+}
+
+struct standing_told {
+	uint64_t uid, region, length;
+	char session[64], name[80], path[300], why[700];
+};
+
+/* ListStanding: the one of this name. */
+static bool find_standing(sd_bus *b, const char *name, struct standing_told *ret)
+{
+	sd_bus_message *m = new_manager_call(b, "ListStanding"), *reply = NULL;
+	bool found = false;
+
+	add_options(m, 0);
+	check(sd_bus_call(b, m, 0, NULL, &reply) >= 0);
+	check(sd_bus_message_enter_container(reply, 'a', "a{sv}") >= 0);
+	while (!found && sd_bus_message_enter_container(reply, 'a', "{sv}") > 0) {
+		memset(ret, 0, sizeof(*ret));
+		while (sd_bus_message_enter_container(reply, 'e', "sv") > 0) {
+			const char *key, *type, *text = "";
+			uint64_t number = 0;
+			uint32_t small;
+
+			check(sd_bus_message_read(reply, "s", &key) > 0);
+			check(sd_bus_message_peek_type(reply, NULL, &type) > 0);
+			if (*type == 's')
+				check(sd_bus_message_read(reply, "v", "s", &text) > 0);
+			else if (*type == 't')
+				check(sd_bus_message_read(reply, "v", "t", &number) > 0);
+			else
+				check(sd_bus_message_read(reply, "v", "u", &small) > 0);
+			if (!strcmp(key, "uid"))
+				ret->uid = small;
+			if (!strcmp(key, "region"))
+				ret->region = number;
+			if (!strcmp(key, "length"))
+				ret->length = number;
+			if (!strcmp(key, "session"))
+				snprintf(ret->session, sizeof(ret->session), "%s", text);
+			if (!strcmp(key, "name"))
+				snprintf(ret->name, sizeof(ret->name), "%s", text);
+			if (!strcmp(key, "path"))
+				snprintf(ret->path, sizeof(ret->path), "%s", text);
+			if (!strcmp(key, "why"))
+				snprintf(ret->why, sizeof(ret->why), "%s", text);
+			check(sd_bus_message_exit_container(reply) >= 0);
+		}
+		check(sd_bus_message_exit_container(reply) >= 0);
+		found = !strcmp(ret->name, name);
+	}
+	sd_bus_message_unref(reply);
+	sd_bus_message_unref(m);
+	return found;
+}
+
+static uint64_t region_of(const char *name)
+{
+	struct standing_told s;
+
+	return find_standing(bus, name, &s) ? s.region : 0;
+}
+
+static bool restore(sd_bus *b, const char *session, const char *name, int fd, struct reply *ret)
+{
+	sd_bus_message *m = new_manager_call(b, "RestoreStanding");
+
+	check(sd_bus_message_append(m, "ssh", session, name, fd) >= 0);
+	return finish_call(b, m, ret);
+}
+
+static bool remove_standing(sd_bus *b, uid_t uid, const char *session, const char *name,
+			    struct reply *ret)
+{
+	sd_bus_message *m = new_manager_call(b, "RemoveStanding");
+
+	check(sd_bus_message_append(m, "uss", uid, session, name) >= 0);
+	return finish_call(b, m, ret);
+}
+
+/* rdmaregctl on this bus: its exit status, and what it wrote. */
+static int ctl(const char *arguments, char out[static 4096])
+{
+	char command[400];
+	size_t n;
+	FILE *f;
+
+	snprintf(command, sizeof(command), "RDMAREG_BUS_ADDRESS='%s' '%s' %s 2>&1", world.address,
+		 getenv("RDMAREGCTL"), arguments);
+	f = popen(command, "r");
+	check(f);
+	n = fread(out, 1, 4095, f);
+	out[n] = 0;
+	return WEXITSTATUS(pclose(f));
+}
+
+/* All of it, as an administrator or a user does it. */
+static void test_reboot(void)
+{
+	char arguments[400], out[4096];
+	struct standing_told s;
+	struct reply r;
+	uint64_t before, after;
+
+	close(make_named("file"));
+	snprintf(arguments, sizeof(arguments),
+		 "register '%s' --standing --name model --access r --grace 2s --policy yield",
+		 path_of("file"));
+	check(ctl(arguments, out) == 0);
+	check(is_recorded("model") && find_standing(bus, "model", &s));
+	before = s.region;
+	check(before && s.uid == geteuid() && s.length == 4 * (uint64_t)PAGE && !*s.why);
+	check_text(s.path, path_of("file"));
+	check_text(s.session, "default");
+	/* a daemon that is started anew has the region, and the record is still its */
+	world_end_daemon(&world, SIGKILL);
+	world_start_daemon(&world);
+	check(region_of("model") == before && region_exists(bus, before));
+	/* a change is recorded, too, a moment later */
+	check(call_region_options(bus, before, "Configure", &r, 1, "grace_usec", "t",
+				  UINT64_C(1500000)));
+	until(record_contains("model", "\ngrace_usec 1500000\n"));
+	disconnect(bus);
+	reboot_machine();
+	bus = connect_client(&world);
+	check(find_standing(bus, "model", &s) && !s.region && is_recorded("model"));
+	check(!count_regions(bus));
+	check(ctl("standing list --waiting", out) == 0 && strstr(out, "default/model"));
+	check(ctl("standing restore", out) == 0 && strstr(out, "default/model: region "));
+	after = region_of("model");
+	check(after && count_regions(bus) == 1);
+	expect_property(bus, after, "Name", "model");
+	expect_property(bus, after, "Access", "r");
+	expect_property(bus, after, "GraceUSec", "1500000");
+	expect_property(bus, after, "Detached", "1");
+	expect_property(bus, after, "Ticket", "");
+	expect_property(bus, after, "Path", path_of("file"));
+	/* there is nothing left to do */
+	check(ctl("standing restore", out) == 0 && !*out);
+	check(ctl("standing list --waiting", out) == 0 && !strstr(out, "model"));
+	check(ctl("--json standing list", out) == 0 &&
+	      strstr(out, "\"reference\":\"default/model\""));
+	check(call_region(bus, after, "Release", &r));
+	until(!is_recorded("model"));
+	check(!find_standing(bus, "model", &s));
+}
+
+/* Another file, whatever it is called, is not registered. */
+static void test_other_file(void)
+{
+	int fd = make_named("file"), other, reads;
+	char out[4096];
+	struct standing_told s;
+	struct reply r;
+
+	check(register_standing(fd, "mine", &r));
+	reboot_machine();
+	other = make_named("other");
+	check(!restore(bus, "default", "mine", other, &r));
+	expect_error(&r, "InvalidFile", "is not the file that was registered");
+	check(rename(path_of("other"), path_of("file")) == 0);
+	check(ctl("standing restore", out) == 1 && strstr(out, "is not the file"));
+	check(find_standing(bus, "mine", &s) && !s.region);
+	check(strstr(s.why, "is not the file that was registered as 'mine'"));
+	check(world_log_contains(&world, "standing region 'mine'"));
+	check(!count_regions(bus));
+	close(other);
+	/* nor one that is gone, nor with fewer rights than were recorded */
+	check(unlink(path_of("file")) == 0);
+	check(ctl("standing restore", out) == 3 && strstr(out, path_of("file")));
+	check(!restore(bus, "default", "mine", fd, &r)); /* it has no name any more */
+	expect_error(&r, "InvalidFile", "a file with a name");
+	close(fd);
+	check(!count_regions(bus));
+	/* registered anew it is the new file */
+	fd = make_named("file");
+	check(register_standing(fd, "mine", &r) && region_of("mine") == r.id);
+	reboot_machine();
+	reads = open(path_of("file"), O_RDONLY | O_CLOEXEC);
+	check(!restore(bus, "default", "mine", reads, &r));
+	expect_error(&r, "AccessDenied", "O_RDWR");
+	check(restore(bus, "default", "mine", fd, &r) && region_of("mine") == r.id);
+	check(!restore(bus, "default", "mine", fd, &r));
+	expect_error(&r, "NameTaken", "is there already");
+	/* what is not to come back goes on until it is released */
+	check(remove_standing(bus, geteuid(), "default", "mine", &r) && !is_recorded("mine"));
+	check(count_regions(bus) == 1);
+	check(ctl("standing remove default/mine", out) == 3);
+	check(ctl("standing remove mine", out) == 2);
+	check(ctl("release default/mine", out) == 0);
+	close(fd);
+	close(reads);
+}
+
+/* What cannot stand is refused, and nothing of it stays. */
+static void test_refused(void)
+{
+	static const char *const table[][2] = {
+		{ "", "not there" },
+		{ "../x", "name" },
+		{ "a/b", "name" },
+		{ "a:b", "name" },
+	};
+	int fd = make_named("file"), memory = make_memfd(PAGE);
+	struct reply r;
+
+	check(!register_region(bus, fd, 0, 0, "rw", &r, 2, "standing", "b", 1, "name", "s", "x"));
+	expect_error(&r, "InvalidOption", "'detached' and 'name'");
+	check(!register_region(bus, fd, 0, 0, "rw", &r, 2, "standing", "b", 1, "detached", "b", 1));
+	expect_error(&r, "InvalidOption", "'detached' and 'name'");
+	check(!register_standing(memory, "x", &r));
+	expect_error(&r, "InvalidFile", "a file with a name");
+	check(rename(path_of("file"), path_of("fi\x1bl\ne")) == 0);
+	check(!register_standing(fd, "x", &r));
+	expect_error(&r, "InvalidFile", "without control characters");
+	check(rename(path_of("fi\x1bl\ne"), path_of("file")) == 0);
+	for (size_t i = 1; i < sizeof(table) / sizeof(*table); i++) {
+		check(!restore(bus, "default", table[i][0], fd, &r));
+		check(!restore(bus, table[i][0], "x", fd, &r));
+		check(!remove_standing(bus, geteuid(), "default", table[i][0], &r));
+	}
+	check(!restore(bus, "default", "nothing", fd, &r));
+	expect_error(&r, "NoSuchRegion", "there is no standing region 'nothing'");
+	/* one that cannot be recorded is released again */
+	check(mkdir(record_of(geteuid(), "default", "x"), 0700) == 0);
+	check(!register_standing(fd, "x", &r));
+	expect_error(&r, "Failed", "cannot be recorded");
+	until(!count_regions(bus));
+	check(rmdir(record_of(geteuid(), "default", "x")) == 0);
+	check(register_standing(fd, "x", &r));
+	check(call_region(bus, r.id, "Release", &r));
+	until(!is_recorded("x"));
+	close(memory);
+	close(fd);
+}
+
+/* Each user has so many; the name of one that is not there is no other one. */
+static void test_limit(void)
+{
+	int fd = make_named("file");
+	struct reply a, b, r;
+
+	check(register_standing(fd, "a", &a) && register_standing(fd, "b", &b));
+	check(!register_standing(fd, "c", &r));
+	expect_error(&r, "LimitExceeded", "standing_per_uid");
+	check(count_regions(bus) == 2);
+	reboot_machine();
+	check(!register_standing(fd, "c", &r));
+	expect_error(&r, "LimitExceeded", "standing_per_uid");
+	check(register_standing(fd, "a", &a) && region_of("a") == a.id);
+	check(remove_standing(bus, geteuid(), "default", "b", &r));
+	check(register_standing(fd, "c", &b));
+	check(call_region(bus, a.id, "Release", &r) && call_region(bus, b.id, "Release", &r));
+	until(!is_recorded("a") && !is_recorded("c"));
+	close(fd);
+}
+
+/* A region that was lost is waited for; one of a session that was released is not. */
+static void test_ends(void)
+{
+	int fd = make_named("file");
+	struct standing_told s;
+	struct reply r;
+
+	listen_signals(bus);
+	check(register_standing(fd, "lost", &r));
+	world_kill_keepers(&world, SIGKILL);
+	until(find_standing(bus, "lost", &s) && !s.region);
+	check(strstr(s.why, "lost") && is_recorded("lost"));
+	check(restore(bus, "default", "lost", fd, &r));
+	check(find_standing(bus, "lost", &s) && s.region == r.id && !*s.why);
+	check(call_region(bus, r.id, "Release", &r));
+	until(!is_recorded("lost"));
+	close(fd);
+}
+
+/* What others put into the folder is put aside, whatever it is; what is sound is there. */
+static void test_garbage(void)
+{
+	static const char *const names[] = {
+		"0:default:empty", "nonsense", "0:default:cut",	 "0:default:renamed",
+		"0:default:zero",  "folder",   "0:default:link",
+	};
+	char command[600], aside[200];
+	int fd = make_named("file");
+	struct standing_told s;
+	struct reply r;
+	FILE *f;
+
+	check(register_standing(fd, "sound", &r));
+	disconnect(bus);
+	world_kill_keepers(&world, SIGKILL);
+	until(!world_keepers(&world));
+	world_end_daemon(&world, SIGKILL);
+	snprintf(
+		command, sizeof(command),
+		"cd '%s/state/standing' && rm -rf ../../run && : >0:default:empty && echo x >nonsense && "
+		"head -c 200 %u:default:sound >0:default:cut && cp %u:default:sound 0:default:renamed && "
+		"head -c 300 /dev/zero >0:default:zero && mkdir folder && ln -s /etc/passwd 0:default:link && "
+		"head -c 100 %u:default:sound >.new",
+		world.directory, geteuid(), geteuid(), geteuid());
+	check(system(command) == 0);
+	f = fopen(path_of("state/standing/large"), "we");
+	check(f && fseek(f, 1 << 20, SEEK_SET) == 0 && fputc('x', f) != EOF && !fclose(f));
+	world_start_daemon(&world);
+	bus = connect_client(&world);
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		snprintf(aside, sizeof(aside), "state/standing/damaged-%s", names[i]);
+		check(access(path_of(aside), F_OK) == 0 || !strcmp(names[i], "0:default:link"));
+		snprintf(aside, sizeof(aside), "state/standing/%s", names[i]);
+		check(access(path_of(aside), F_OK) < 0);
+	}
+	check(find_standing(bus, "sound", &s) && !find_standing(bus, "renamed", &s));
+	check(restore(bus, "default", "sound", fd, &r));
+	check(call_region(bus, r.id, "Release", &r));
+	until(!is_recorded("sound"));
+	close(fd);
+}
+
+/* A folder that others can write to is not used, and said. */
+static void test_folder(void)
+{
+	int fd = make_named("file");
+	struct reply r;
+
+	disconnect(bus);
+	world_end_daemon(&world, SIGTERM);
+	check(chmod(path_of("state/standing"), 0777) == 0);
+	world_start_daemon(&world);
+	bus = connect_client(&world);
+	check(!register_standing(fd, "x", &r));
+	expect_error(&r, "NotSupported", "standing regions cannot be recorded");
+	disconnect(bus);
+	world_end_daemon(&world, SIGTERM);
+	check(chmod(path_of("state/standing"), 0700) == 0);
+	world_start_daemon(&world);
+	bus = connect_client(&world);
+	close(fd);
+}
+
+/* An ordinary user has its own, and of others' it learns nothing. */
+static void test_ordinary_user(void)
+{
+	sd_bus *tenant = connect_as(&world, TENANT);
+	int fd = make_named("file"), theirs = make_named("theirs");
+	struct standing_told s;
+	struct reply mine, r;
+
+	check(fchown(theirs, TENANT, TENANT) == 0);
+	check(register_standing(fd, "roots", &mine));
+	check(register_region(tenant, theirs, 0, 0, "rw", &r, 3, "standing", "b", 1, "detached",
+			      "b", 1, "name", "s", "theirs"));
+	check(find_standing(tenant, "theirs", &s) && s.uid == TENANT && s.region == r.id);
+	check(!find_standing(tenant, "roots", &s) && find_standing(bus, "theirs", &s));
+	reboot_machine();
+	check(!restore(tenant, "default", "roots", fd, &r));
+	expect_error(&r, "NoSuchRegion", "");
+	check(!remove_standing(tenant, 0, "default", "roots", &r));
+	expect_error(&r, "NoSuchRegion", "that this caller may see");
+	check(!restore(bus, "default", "theirs", theirs, &r)); /* root has none of that name */
+	check(restore(tenant, "default", "theirs", theirs, &r));
+	expect_property(tenant, r.id, "Name", "theirs");
+	check(call_region(tenant, r.id, "Release", &r));
+	until(!find_standing(tenant, "theirs", &s));
+	check(remove_standing(bus, 0, "default", "roots", &r));
+	disconnect(tenant);
+	close(fd);
+	close(theirs);
+}
+
+int main(void)
+{
+	world_begin(&world, "[limits]\nstanding_per_uid = 2\n");
+	bus = connect_client(&world);
+	test_reboot();
+	test_other_file();
+	test_refused();
+	test_limit();
+	test_ends();
+	test_garbage();
+	test_folder();
+	if (geteuid() == 0)
+		test_ordinary_user();
+	disconnect(bus);
+	world_end(&world);
+	return 0;
+}
