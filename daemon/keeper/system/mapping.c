@@ -42,7 +42,7 @@ static const struct {
 	{ 0x01021994, "tmpfs", true, false, false },
 	{ 0x858458f6, "ramfs", true, false, false },
 	{ HUGETLBFS_MAGIC_NUMBER, "hugetlbfs", true, false, false },
-	{ 0xf2f52010, "f2fs", false, false, false },
+	{ 0xf2f52010, "f2fs", false, false, true },
 	{ 0x6969, "nfs", false, true, false },
 	{ 0x65735546, "fuse", false, true, false },
 	{ 0x794c7630, "overlay", false, true, false },

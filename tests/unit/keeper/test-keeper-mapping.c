@@ -437,6 +437,23 @@ static void test_explain_after_cut(void)
 	mapping_free(m);
 }
 
+/* Where somebody may take blocks, and the filesystem can say so afterwards. */
+static void test_filesystems_with_extents(void)
+{
+	static const uint32_t with[] = { 0x58465342, 0xef53, 0x9123683e, 0xf2f52010 },
+			      without[] = { 0x01021994, 0x958458f6, 0x6969, 0x65735546, 0x12345 };
+	struct mapping m = { 0 };
+
+	for (size_t i = 0; i < sizeof(with) / sizeof(*with); i++) {
+		mapping_note_filesystem(&m, with[i]);
+		assert(m.extents);
+	}
+	for (size_t i = 0; i < sizeof(without) / sizeof(*without); i++) {
+		mapping_note_filesystem(&m, without[i]);
+		assert(!m.extents);
+	}
+}
+
 static void test_memory_filesystems(void)
 {
 	static const struct {
@@ -503,6 +520,7 @@ static void test_no_collapse(void)
 int main(void)
 {
 	test_memory_filesystems();
+	test_filesystems_with_extents();
 	signal(SIGSEGV, on_fault);
 	signal(SIGBUS, on_fault);
 	test_table();
