@@ -219,6 +219,25 @@ static int take_export(struct takers *t, char *line)
 	return add(t, TAKER_NFS, line, "");
 }
 
+/* In the configuration of the SMB server: "path = FOLDER" of a share. */
+static int take_share(struct takers *t, char *line)
+{
+	char *end;
+
+	line += strspn(line, " \t");
+	if (strncmp(line, "path", strlen("path")) != 0)
+		return 0;
+	line += strlen("path");
+	line += strspn(line, " \t");
+	if (*line++ != '=')
+		return 0;
+	line += strspn(line, " \t");
+	end = line + strlen(line);
+	while (end > line && isspace((unsigned char)end[-1]))
+		*--end = 0;
+	return line[0] == '/' ? add(t, TAKER_SMB, line, "") : 0;
+}
+
 /* The value of an option of a mount, which is changed for it. */
 static char *option_of(char *options, const char *key)
 {
@@ -299,6 +318,20 @@ static int find_server(struct takers *t, const char *root)
 	return r < 0 ? r : each_line(t, path, take_export);
 }
 
+/* The kernel says whether its SMB server runs, and ksmbd.mountd was told what it shares. */
+static int find_shares(struct takers *t, const char *root)
+{
+	_cleanup_(freep) char *state = NULL;
+	char path[1024];
+
+	snprintf(path, sizeof(path), "%s/sys/class/ksmbd-control/stats", root);
+	state = read_line(path);
+	if (!state || !strstr(state, " running "))
+		return 0;
+	snprintf(path, sizeof(path), "%s/etc/ksmbd/ksmbd.conf", root);
+	return each_line(t, path, take_share);
+}
+
 static int find_past_the_gate(struct takers *t, const char *root)
 {
 	char path[1024];
@@ -314,6 +347,8 @@ static int find_past_the_gate(struct takers *t, const char *root)
 		r = find_nvmet(t, path);
 	if (r == 0)
 		r = find_server(t, root);
+	if (r == 0)
+		r = find_shares(t, root);
 	if (r == 0)
 		r = find_all_overlays(t, root);
 	return r;
@@ -361,6 +396,7 @@ static bool has(const struct taker *t, const char *path)
 {
 	switch (t->kind) {
 	case TAKER_NFS:
+	case TAKER_SMB:
 	case TAKER_OVERLAY:
 		return is_below(path, t->path);
 	default:
@@ -397,6 +433,13 @@ static void say(const struct taker *t, char *text, size_t size)
 			text, size,
 			"the NFS server exports %.120s: what its clients truncate passes unseen, and what they punch in a file "
 			"that they had open before it was watched",
+			t->path);
+		break;
+	case TAKER_SMB:
+		snprintf(
+			text, size,
+			"the SMB server shares %.120s: what its clients punch or clone in a file that they had open before it was "
+			"watched passes unseen",
 			t->path);
 		break;
 	case TAKER_OVERLAY:

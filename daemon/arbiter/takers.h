@@ -3,11 +3,12 @@
  * takers.h - who else in this kernel has files, and could take their blocks without an event: loop
  * devices and LIO's targets, which call the filesystem directly, as swap does; an NFS server, whose
  * truncations have no hook; overlays whose upper files lie there, likewise; nvmet, if it opened the
- * file before that was watched. (Otherwise nvmet raises events, as the SMB server does, and the
+ * file before that was watched, and the SMB server likewise. (Otherwise both raise events, and the
  * gate knows their threads.)
  *
- * What always holds: only what the kernel says in /sys and /proc is read, and the list of exports
- * that exportfs(8) keeps; no file that is named there is touched. Names are the kernel's or
+ * What always holds: only what the kernel says in /sys and /proc is read, the list of exports that
+ * exportfs(8) keeps, and the SMB server's configuration, since the kernel does not tell what it
+ * shares; no file that is named there is touched. Names are the kernel's or
  * somebody's: they are compared and shown, and nothing is decided by them. How much is read is
  * bounded.
  */
@@ -25,6 +26,7 @@ enum taker_kind {
 	TAKER_NVMET,  /* @name: of the namespace, a number */
 	TAKER_SWAP,
 	TAKER_NFS,     /* @path: what is exported, a folder mostly */
+	TAKER_SMB,     /* @path: the folder that is shared */
 	TAKER_OVERLAY, /* @path: the folder of upper files; @name: where it is mounted */
 };
 
@@ -42,7 +44,7 @@ struct takers {
 
 /**
  * takers_find - look for all of them
- * @root: of /sys, /proc and /var: "" but in tests
+ * @root: of /sys, /proc, /var and /etc: "" but in tests
  * @all: false: only swap, which no mode of arbitration sees; the rest takes blocks where somebody
  *       else notices
  *

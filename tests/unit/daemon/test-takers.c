@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test-takers.c - who else has a file, read from a tree that looks as /sys, /proc and /var do; and
+ * test-takers.c - who else has a file, read from a tree that looks as /sys, /proc, /var and /etc do; and
  * that this machine's own can be read.
  */
 #undef NDEBUG
@@ -143,6 +143,25 @@ static void test_servers(void)
 	put("var/lib/nfs/etab", "");
 }
 
+/* What is configured counts once the kernel says that the server runs. */
+static void test_shares(void)
+{
+	put("etc/ksmbd/ksmbd.conf",
+	    "[global]\n\tnetbios name = lab\n[one]\n\tpath = /shares/one two \r\n[two]\n"
+	    "path=/shares/two\n;path = /shares/three\n pathology = /shares/four\n path /shares/five\n"
+	    "path =\n path = relative\n");
+	assert(!*takers_of("/shares/two/file"));
+	put("sys/class/ksmbd-control/stats", "2 shutdown 445 0\n");
+	assert(!*takers_of("/shares/two/file"));
+	put("sys/class/ksmbd-control/stats", "2 running 445 0\n");
+	assert(names("/shares/two/deep/file", "SMB server shares /shares/two:") &&
+	       names("/shares/one two/file", "SMB server shares /shares/one two:"));
+	assert(!*takers_of("/shares/three/file") && !*takers_of("/shares/four/file") &&
+	       !*takers_of("/shares/five/file") && !*takers_of("/shares/twofold"));
+	put("sys/class/ksmbd-control/stats", "2 resetting 445 0\n");
+	assert(!*takers_of("/shares/two/file"));
+}
+
 /* Of a container too, once for each folder however often it is mounted. */
 static void test_overlays(void)
 {
@@ -227,6 +246,7 @@ int main(void)
 	test_swap();
 	test_swap_alone();
 	test_servers();
+	test_shares();
 	test_overlays();
 	test_many();
 	test_limits();
