@@ -40,14 +40,15 @@ target_down() {
 # Modules that the guest does not have, which `./run table` shares.
 taker_modules() { modprobe -d /share -a "$@"; }
 
-# LIO with a file, and its initiator's disk, /dev/sda. Without targetcli nobody writes to udev_path.
+# LIO with a file, and its initiator's disk, /dev/sda. Without targetcli nobody writes to udev_path. A disk of tcm_loop shows no page of
+# its provisioning, so its initiator discards by WRITE SAME with UNMAP, which the target only takes with emulate_tpws.
 lio=/sys/kernel/config/target
 lio_up() { # FILE
 	local tpg=$lio/loopback/naa.5001405000000001/tpgt_1
 	taker_modules target_core_file tcm_loop sd_mod &&
 		{ mountpoint -q /sys/kernel/config || mount -t configfs none /sys/kernel/config; } &&
 		mkdir -p $lio/core/fileio_0/lab && echo "fd_dev_name=$1,fd_dev_size=$(stat -c %s "$1"),fd_buffered_io=1" >$lio/core/fileio_0/lab/control &&
-		echo 1 >$lio/core/fileio_0/lab/enable && echo 1 >$lio/core/fileio_0/lab/attrib/emulate_tpu &&
+		echo 1 >$lio/core/fileio_0/lab/enable && echo 1 >$lio/core/fileio_0/lab/attrib/emulate_tpu && echo 1 >$lio/core/fileio_0/lab/attrib/emulate_tpws &&
 		mkdir -p $lio/loopback && mkdir -p $tpg/lun/lun_0 && echo naa.5001405000000002 >$tpg/nexus &&
 		ln -s $lio/core/fileio_0/lab $tpg/lun/lun_0/lab && wait_for test -b /dev/sda
 }
@@ -56,6 +57,35 @@ lio_down() {
 	rm $tpg/lun/lun_0/lab
 	wait_for test ! -e /dev/sda
 	rmdir $tpg/lun/lun_0 $tpg $lio/loopback/naa.5001405000000001 $lio/core/fileio_0/lab $lio/core/fileio_0
+}
+
+# The kernel's SMB server, with a user and a share for each of two users: rows-UID is the folder of that name, mounted on MOUNT/rows-UID as
+# that user (username=: mount(8) keeps user= for itself). What it and its client ask for by name (ciphers, hashes) the kernel has to find, too.
+shared_program() { # NAME ARGUMENT...
+	local name=$1
+	shift
+	LD_LIBRARY_PATH=/share/usr/lib/x86_64-linux-gnu "/share/usr/sbin/$name" "$@"
+}
+smb_up() { # FOLDER MOUNT UID
+	local uid folder=$1 on=$2
+	mount --bind "/share/lib/modules/$(uname -r)" "/lib/modules/$(uname -r)"
+	modprobe -a ksmbd cifs && mkdir -p /etc/ksmbd && grep -q "^smb$3:" /etc/passwd || echo "smb$3:x:$3:$3::/:/bin/sh" >>/etc/passwd
+	printf '[global]\nsmb2 leases = no\noplocks = no\n' >/etc/ksmbd/ksmbd.conf
+	for uid in 0 "$3"; do
+		mkdir -p "$folder/rows-$uid" "$on/rows-$uid" && chown "$uid" "$folder/rows-$uid"
+		printf '[rows-%s]\npath = %s\nread only = no\nguest ok = no\n' "$uid" "$folder/rows-$uid" >>/etc/ksmbd/ksmbd.conf
+		shared_program ksmbd.adduser -a -p secret "$([ "$uid" = 0 ] && echo root || echo "smb$uid")"
+	done
+	shared_program ksmbd.mountd && wait_for grep -q running /sys/class/ksmbd-control/stats
+	for uid in 0 "$3"; do
+		timeout 60 mount -i -t cifs "//127.0.0.1/rows-$uid" "$on/rows-$uid" -o \
+			"ip=127.0.0.1,vers=3.1.1,username=$([ "$uid" = 0 ] && echo root || echo "smb$uid"),password=secret,cache=none,uid=$uid" || return 1
+	done
+}
+smb_down() { # MOUNT UID
+	umount "$1/rows-0" "$1/rows-$2"
+	shared_program ksmbd.control --shutdown
+	umount "/lib/modules/$(uname -r)"
 }
 
 # A disk of zones, in memory; /dev/nullb0.

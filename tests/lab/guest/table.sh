@@ -28,7 +28,8 @@ fi
 table_up() {
 	# where hold cannot refuse it holds up for as long as is allowed: no need for ten seconds of that each time
 	mkdir -p "$RDMAREG_CONFDIR"
-	printf '[regions]\nmax_grace_msec = 1000\n' >"$RDMAREG_CONFDIR/50-table.conf"
+	# and a busy machine starts keepers late
+	printf '[keepers]\ntimeout_msec = 60000\n[regions]\nmax_grace_msec = 1000\n' >"$RDMAREG_CONFDIR/50-table.conf"
 	setup_btrfs && setup_exchange && product_up
 }
 
@@ -81,19 +82,40 @@ table_rows_served() { # FILESYSTEM OPERATION...
 	return $status
 }
 
+# What clients of an SMB server do while it shares the filesystem.
+table_rows_shared() { # FILESYSTEM OPERATION...
+	local status=0 SERVED=/tmp/smb
+	smb_up "/mnt/$1" $SERVED $TABLE_USER >&2 || { dmesg | grep -iE 'smb|cifs' >&2; return 1; }
+	table_rows_of_both "$@" || status=1
+	smb_down $SERVED $TABLE_USER >&2 || status=1
+	return $status
+}
+
 # An ordinary filesystem: what is done to the file itself, and what is done by way of a server.
 table_rows_all() { # FILESYSTEM [OPERATION...]
-	local fs=$1 name direct=() nfs=() status=0
+	local fs=$1 name direct=() nfs=() smb=() status=0
 	shift
 	for name; do
 		case $name in
 		nfs-*) nfs+=("$name") ;;
+		smb-*) smb+=("$name") ;;
 		*) direct+=("$name") ;;
 		esac
 	done
-	[ $# -gt 0 ] || nfs=(nfs-truncate nfs-punch nfs-clone nfs-write)
+	[ $# -gt 0 ] || { nfs=(nfs-truncate nfs-punch nfs-clone nfs-write) smb=(smb-truncate smb-punch smb-clone smb-write); }
 	if [ $# = 0 ] || [ ${#direct[@]} -gt 0 ]; then table_rows_of_both "$fs" "${direct[@]}" || status=1; fi
 	[ ${#nfs[@]} = 0 ] || table_rows_served "$fs" "${nfs[@]}" || status=1
+	[ ${#smb[@]} = 0 ] || table_rows_shared "$fs" "${smb[@]}" || status=1
+	return $status
+}
+
+# f2fs, in a file on tmpfs; an NFS or SMB server above it is left out.
+table_rows_f2fs() { # [OPERATION...]
+	local status=0
+	taker_modules f2fs >&2 && modprobe loop && truncate -s 256M /mnt/tmpfs/f2fs.image && shared_program mkfs.f2fs -q /mnt/tmpfs/f2fs.image >&2 &&
+		mkdir -p /mnt/f2fs && mount -o loop /mnt/tmpfs/f2fs.image /mnt/f2fs && chmod 1777 /mnt/f2fs || return 1
+	table_rows_of_both f2fs "$@" || status=1
+	umount /mnt/f2fs || status=1
 	return $status
 }
 
@@ -129,7 +151,7 @@ if [ "${BASH_SOURCE[0]}" = "$0" ]; then
 	lab_setup >&2 && table_up >&2 || exit 1
 	status=0
 	case $fs in
-	exchange | zoned) "table_rows_$fs" "$@" ;;
+	exchange | zoned | f2fs) "table_rows_$fs" "$@" ;;
 	nfs) table_rows_mounted "$@" ;;
 	*) table_rows_all "$fs" "$@" ;;
 	esac || { echo "$fs: rows are missing" >&2; product_log | tail -n 20 >&2; status=1; }

@@ -10,6 +10,8 @@ table.py --filesystems - prints their names.
 A row: filesystem, operation, by whom, what was asked for, mode, notice, waits, result, kernel, day.
 """
 import datetime
+import fcntl
+import os
 import pathlib
 import sys
 import textwrap
@@ -23,6 +25,7 @@ filesystems = {
     "ext4dax": "ext4, `dax=always`",
     "btrfs": "btrfs",
     "zoned": "btrfs on a disk of zones (null_blk)",
+    "f2fs": "f2fs",
     "tmpfs": "tmpfs, memfd",
     "exchange": "XFS made with `-i exchange=1`",
     "nfs": "NFS 4.2 (a client on the same machine; the server has it on ext4)",
@@ -61,28 +64,33 @@ Operations whose names do not say all:
   on).
 * **loop-**: by a loop device whose image the file is; **target-**: by an initiator of nvmet,
   **lio-**: of LIO, whose backing file it is. Only root can do these.
+* **cache-cull**: cachefiles unlinks the file, told to by the daemon of a cache in its folder
+  (cachefilesd(8) does that when room is short). The file is an ordinary one here; those of a cache
+  are root's, and nobody has a reason to register one.
+* **f2fs-**: ioctls of f2fs. Blocks that defragmentation and an atomic write move are no loss: peers
+  reach the pages, as elsewhere with a page cache. **f2fs-move** gives blocks to another file and
+  leaves a hole; **f2fs-trim** discards them and leaves zeros, which is a write. Garbage collection
+  of a segment that is wholly in use ends with EAGAIN. A file with blocks cannot be pinned (EFBIG;
+  `F2FS_IOC_SET_PIN_FILE` takes an empty one).
 * **relocate**: btrfs moves all data (`btrfs balance start -d`), as it does when it reclaims zones.
 * **overlay-truncate**: ftruncate(2) through an overlay whose upper file it is.
 * **swapon**: the kernel swaps to the file.
-* **nfs-**: by an NFS client, while this kernel's NFS server exports the file's folder.
+* **nfs-**: by an NFS client, while this kernel's NFS server exports the file's folder; **smb-**: by
+  an SMB 3.1.1 client of its SMB server (ksmbd with ksmbd-tools 3.5.3, no leases and oplocks). Where
+  the filesystem has no clones, that server copies, which is a write.
 * **server-**: the file is registered where an NFS client has it mounted, and somebody changes it at
   the server. A client keeps what it knows of a file for up to a minute (`acregmax`); until it has
   asked the server again nobody is told, and peers reach what it has cached.
 
-Not tried, or not with success:
+Not tried:
 
-* **cachefiles**. Debian's kernels have it as a module, for NFS with `fsc`; the files are its own,
-  which it removes or truncates as a program would. The part for EROFS on demand is not in Debian's
-  kernels (6.1 and 6.12: `# CONFIG_CACHEFILES_ONDEMAND is not set`; 7.3: no such line; from the
-  `.config` of their header packages).
-* **The SMB server**. Debian's kernels have ksmbd and its client (`CONFIG_SMB_SERVER=m`,
-  `CONFIG_CIFS=m`). The one attempt to mount a share in the lab (ksmbd-tools 3.5.3) failed, and was
-  not looked into.
-* **Discards by LIO's initiator**. With a file as backend and `emulate_tpu` set, BLKDISCARD on the
-  initiator's disk failed with EREMOTEIO on Linux 7.3.4, for a reason that was not found. That the
-  daemon finds such a file is tested by `tests/unit/daemon/test-takers.c`.
+* **cachefiles** for EROFS on demand, which is not in Debian's kernels (6.1 and 6.12: `#
+  CONFIG_CACHEFILES_ONDEMAND is not set`; 7.3: no such line; from the `.config` of their header
+  packages).
 * **Zones of XFS**: mkfs.xfs 6.13, which Debian 13 has, knows no `-r zoned=1` (it prints its usage).
-  **f2fs** was not tried.
+
+LIO's initiator (tcm_loop) reads no page on provisioning, so it discards by WRITE SAME with UNMAP,
+which fails (EREMOTEIO) unless the backend has `emulate_tpws` set besides `emulate_tpu`.
 
 `auto`, `pre-content` and `hold` are what the region asked for (option `arbitration`; policy
 `hold`); in brackets the mode that it got. `by`: who does the operation, `user` is an ordinary one;
@@ -92,12 +100,13 @@ nobody there, was tried with root only. A row that is missing on a kernel was no
 """
 
 
-def describe(row):
+def describe(row, works):
+    """works: the same operation does, if nobody refuses it."""
     _, operation, _, asked, mode, notice, waits, result = row[:8]
     if result == "ETXTBSY":
         text = "refused"
-    elif result == "EIO" and asked == "hold" and operation.startswith("nfs-"):
-        text = "refused, the client says EIO"
+    elif result != "ok" and asked == "hold" and works and operation.startswith(("nfs-", "smb-")):
+        text = f"refused, the client says {result}"
     elif result in ("EOPNOTSUPP", "EINVAL", "ENOTTY", "EXDEV", "ENOSYS"):
         return "not there"
     elif result != "ok":
@@ -119,29 +128,34 @@ def read(path):
     return [line.split("\t") for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def write(path, rows):
-    new = path.with_suffix(".new")
-    new.write_text("".join("\t".join(r) + "\n" for r in rows))
-    new.replace(path)
+def change(path, add=(), keep=lambda row: True):
+    """Others may change the file at the same time."""
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        rows = {tuple(r[:4]): r for r in read(path) if keep(r)} | {tuple(r[:4]): r for r in add}
+        new = path.with_suffix(".new")
+        new.write_text("".join("\t".join(r) + "\n" for r in rows.values()))
+        new.replace(path)
+    finally:
+        os.close(folder)
 
 
 def add(path, fs):
-    rows, seen, kernel = {tuple(r[:4]): r for r in read(path)}, set(), None
+    seen, kernel = set(), None
     day = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
     for line in sys.stdin:
         line = line.replace("\r", "").rstrip("\n")
         row = line.split("\t")
         if len(row) == 8 and row[0] == fs and kernel:
             seen.add(tuple(row[:4]))
-            rows[tuple(row[:4])] = row + [kernel, day]
+            change(path, add=[row + [kernel, day]])
         elif line == "# whole":
-            rows = {key: r for key, r in rows.items() if key[0] != fs or key in seen}
+            change(path, keep=lambda r: r[0] != fs or tuple(r[:4]) in seen)
         elif line.startswith("# ") and not kernel:
             kernel = line[2:]
         else:
             print(line, file=sys.stderr, flush=True)
-        if seen:
-            write(path, rows.values())
     if not seen:
         sys.exit(f"{fs}: no row")
     print(f"{len(seen)} rows")
@@ -173,9 +187,10 @@ def section(path):
         out += [f"| operation | by | {' | '.join(asked)} |", "|---|---" + "|---" * len(asked) + "|"]
         for operation in dict.fromkeys(r[1] for r in mine):
             by = {}
-            for r in mine:
-                if r[1] == operation:
-                    by.setdefault(r[2], {})[r[3]] = describe(r)
+            these = [r for r in mine if r[1] == operation]
+            works = any(r[3] == "auto" and r[7] == "ok" for r in these)
+            for r in these:
+                by.setdefault(r[2], {})[r[3]] = describe(r, works)
             if "user" in by and by["user"].items() <= by.get("root", {}).items():
                 by = {"anybody": by["root"]}
             for who, cells in by.items():

@@ -363,11 +363,11 @@ static bool can_run(const struct operation *o)
 	}
 }
 
-/* Those that are named; if none is, all that can be run. */
-static bool is_wanted(const struct operation *o, char **names)
+/* Those that are named; if none is, all that can be run and that the filesystem may know. */
+static bool is_wanted(const struct operation *o, const char *filesystem, char **names)
 {
 	if (!*names)
-		return can_run(o);
+		return can_run(o) && (!o->only_on || !strcmp(o->only_on, filesystem));
 	for (; *names; names++)
 		if (!strcmp(*names, o->name))
 			return can_run(o);
@@ -382,7 +382,7 @@ static int table(char **arguments)
 	for (unsigned int i = 0; i < n_operations; i++) {
 		const struct operation *o = &operations[i];
 
-		if (!is_wanted(o, arguments + 3))
+		if (!is_wanted(o, name, arguments + 3))
 			continue;
 		print_cell(name, o, directory, "auto", "yield", grace_usec);
 		if (!is_set("PROBE_NO_EVENTS"))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * operations-served.h - operations for operations.c on a file by another machine's way: clients of
- * this kernel's NFS server, who reach the file below the folder in $PROBE_SERVED; an initiator of a
+ * this kernel's NFS or SMB server, who reach the file below the folder in $PROBE_SERVED; an initiator of a
  * storage target (nvmet, LIO) whose image it is; and, for a file on an NFS mount, whoever has it at the server,
  * below the folder in $PROBE_BENEATH.
  */

@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/btrfs.h>
+#include <linux/f2fs.h>
 #include <linux/falloc.h>
+#include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <linux/loop.h>
 #include <stdio.h>
@@ -268,4 +270,121 @@ int run_relocate(const struct scene *s, unsigned long unused)
 
 	(void)unused;
 	return ioctl(s->fd, BTRFS_IOC_BALANCE_V2, &all) < 0 ? errno : 0;
+}
+
+/* The caller's cache, until it closes this. */
+static int cache = -1;
+
+static int tell_cache(const char *text)
+{
+	return write(cache, text, strlen(text)) < 0 ? errno : 0;
+}
+
+static void split(const struct scene *s, char *folder, size_t size, const char **ret_name)
+{
+	snprintf(folder, size, "%s", s->path);
+	*strrchr(folder, '/') = 0;
+	*ret_name = strrchr(s->path, '/') + 1;
+}
+
+int prepare_cull(const struct scene *s)
+{
+	char folder[256], command[300];
+	const char *name;
+	int error;
+
+	if (system("bash -c '. /lab/guest/servers.sh && taker_modules cachefiles' >&2"))
+		return ENOSYS;
+	split(s, folder, sizeof(folder), &name);
+	cache = open("/dev/cachefiles", O_RDWR | O_CLOEXEC);
+	if (cache < 0)
+		return errno;
+	snprintf(command, sizeof(command), "dir %s", folder);
+	error = tell_cache(command);
+	return error ? error : tell_cache("bind");
+}
+
+/* It is looked up in the folder in which the daemon is. */
+int run_cull(const struct scene *s, unsigned long unused)
+{
+	char folder[256], command[300];
+	const char *name;
+
+	(void)unused;
+	split(s, folder, sizeof(folder), &name);
+	if (chdir(folder) < 0)
+		return errno;
+	snprintf(command, sizeof(command), "cull %s", name);
+	return tell_cache(command);
+}
+
+void undo_cull(const struct scene *s)
+{
+	(void)s;
+	close(cache);
+	cache = -1;
+}
+
+static int collect(int fd)
+{
+	struct {
+		struct fiemap map;
+		struct fiemap_extent extent[1];
+	} m = { .map = { .fm_length = MIB, .fm_extent_count = 1 } };
+	struct f2fs_gc_range range = { .sync = 1, .len = MIB / 4096 };
+
+	if (ioctl(fd, FS_IOC_FIEMAP, &m) < 0)
+		return errno;
+	range.start = m.extent[0].fe_physical / 4096;
+	return ioctl(fd, F2FS_IOC_GARBAGE_COLLECT_RANGE, &range) < 0 ? errno : 0;
+}
+
+static int write_atomically(int fd)
+{
+	static const char page[4096] = { 9 };
+
+	if (ioctl(fd, F2FS_IOC_START_ATOMIC_WRITE) < 0 ||
+	    pwrite(fd, page, sizeof(page), (off_t)MIB) < 0 ||
+	    ioctl(fd, F2FS_IOC_COMMIT_ATOMIC_WRITE) < 0)
+		return errno;
+	return 0;
+}
+
+static long call_f2fs(const struct scene *s, int fd, unsigned long call)
+{
+	struct f2fs_defragment all = { .len = OPERATION_SIZE };
+	struct f2fs_move_range move = {
+		.dst_fd = (uint32_t)s->other_fd, .pos_in = MIB, .pos_out = MIB, .len = MIB
+	};
+	struct f2fs_sectrim_range trim = {
+		.start = MIB, .len = MIB, .flags = F2FS_TRIM_FILE_DISCARD | F2FS_TRIM_FILE_ZEROOUT
+	};
+	uint32_t pin = 1;
+
+	switch (call) {
+	case F2FS_DEFRAGMENT:
+		return ioctl(fd, F2FS_IOC_DEFRAGMENT, &all);
+	case F2FS_MOVE:
+		return ioctl(fd, F2FS_IOC_MOVE_RANGE, &move);
+	case F2FS_TRIM:
+		return ioctl(fd, F2FS_IOC_SEC_TRIM_FILE, &trim);
+	default:
+		return ioctl(fd, F2FS_IOC_SET_PIN_FILE, &pin);
+	}
+}
+
+int run_f2fs(const struct scene *s, unsigned long call)
+{
+	int fd = open(s->path, O_RDWR | O_CLOEXEC), error;
+
+	if (fd < 0)
+		return errno;
+	if (call == F2FS_COLLECT)
+		error = collect(fd);
+	else if (call == F2FS_ATOMIC)
+		error = write_atomically(fd);
+	else
+		error = call_f2fs(s, fd, call) < 0 ? errno : 0;
+	close(fd);
+	return error;
 }

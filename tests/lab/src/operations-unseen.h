@@ -22,6 +22,20 @@ int prepare_swap(const struct scene *s);
 void undo_swap(const struct scene *s);
 /* XFS builds the file's map of extents anew. */
 int run_rebuild(const struct scene *s, unsigned long unused);
+/* The kernel unlinks it for the daemon of a cache (cachefiles) in its folder. */
+int run_cull(const struct scene *s, unsigned long unused);
+int prepare_cull(const struct scene *s);
+void undo_cull(const struct scene *s);
+/* What f2fs alone has; on another filesystem ENOTTY. */
+enum f2fs_call {
+	F2FS_COLLECT, /* the segments of its first MiB move */
+	F2FS_DEFRAGMENT,
+	F2FS_MOVE, /* its second MiB becomes the other file's */
+	F2FS_TRIM, /* the second MiB is discarded, and zero */
+	F2FS_ATOMIC,
+	F2FS_PIN,
+};
+int run_f2fs(const struct scene *s, unsigned long call);
 /* btrfs moves all data of the filesystem. */
 int run_relocate(const struct scene *s, unsigned long unused);
 /* One call of a 32-bit program. */

@@ -23,7 +23,7 @@ struct scene {
 enum operation_needs {
 	NEEDS_NOTHING,
 	NEEDS_ROOT,    /* as who runs it */
-	NEEDS_SERVED,  /* $PROBE_SERVED: an NFS client's mount of the file's folder */
+	NEEDS_SERVED,  /* $PROBE_SERVED: an NFS or SMB client's mount of the file's folder */
 	NEEDS_BENEATH, /* $PROBE_BENEATH: the folder at the server, of a file on an NFS mount */
 };
 
@@ -33,6 +33,8 @@ struct operation {
 	int (*run)(const struct scene *s, unsigned long argument); /* 0, or an errno */
 	unsigned long argument;
 	enum operation_needs needs;
+	/* NULL, or the only filesystem that has it: on others it is run only if it is named */
+	const char *only_on;
 	unsigned int
 		quiet_msec; /* 0, or how long it can take until somebody learns of it afterwards */
 	/*
