@@ -2,6 +2,7 @@
 /* table.c - see table.h. What a person sees is made from the same values that a script gets. */
 #include "table.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <libsmartcols.h>
 #include <pwd.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "format.h"
+#include "screen.h"
 #include "proto/region-properties.h"
 
 /* How a person sees each kind of property, and the words of each vocabulary. */
@@ -47,7 +49,8 @@ static const struct {
 	{ "created_usec", LOOK_DATE },
 };
 
-enum { CELL_BYTES = 512 };
+enum { CELL_BYTES = 512, COLUMNS_MAX = 16, RANK_MAX = 6, CUT_LEAST = 12 };
+#define CUT_MARK "..."
 
 static json_object *of(json_object *row, const char *key)
 {
@@ -169,57 +172,175 @@ static const char *state_color(const char *state)
 		       : "yellow";
 }
 
-static int add_line(struct libscols_table *table, const struct column *columns, size_t n,
-		    json_object *row, bool color)
+/* The text of each cell, and how wide each column is; those that are not shown are left out. */
+struct cells {
+	const struct column *columns;
+	size_t n, rows;
+	char **text;
+	bool hidden[COLUMNS_MAX];
+	size_t width[COLUMNS_MAX];
+};
+
+/* In characters: what is wider than one column of the terminal is rare in these tables. */
+static size_t width_of(const char *text)
 {
-	struct libscols_line *line = scols_table_new_line(table, NULL);
+	size_t n = 0;
+
+	for (; *text; text++)
+		n += (*text & 0xc0) != 0x80;
+	return n;
+}
+
+static void free_cells(struct cells *c)
+{
+	for (size_t i = 0; c->text && i < c->rows * c->n; i++)
+		free(c->text[i]);
+	free(c->text);
+}
+
+static int fill_cells(struct cells *c, json_object *rows)
+{
 	char cell[CELL_BYTES];
 
-	if (!line)
+	c->text = calloc(c->rows * c->n, sizeof(*c->text));
+	if (!c->text)
 		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
-		const char *text = look_at(row, of(row, columns[i].key), columns[i].look, cell);
+	for (size_t i = 0; i < c->n; i++)
+		c->width[i] = width_of(c->columns[i].heading);
+	for (size_t at = 0; at < c->rows * c->n; at++) {
+		json_object *row = json_object_array_get_idx(rows, at / c->n);
+		const struct column *k = &c->columns[at % c->n];
+		const char *text = look_at(row, of(row, k->key), k->look, cell);
 
 		/*
 		 * Never empty: a line has as many words as there are columns, for those who cut it.
 		 */
-		if (scols_line_set_data(line, i, *text ? text : "-"))
+		c->text[at] = strdup(*text ? text : "-");
+		if (!c->text[at])
 			return -ENOMEM;
-		if (color && columns[i].look == LOOK_STATE)
-			scols_cell_set_color(scols_line_get_cell(line, i), state_color(text));
+		if (width_of(c->text[at]) > c->width[at % c->n])
+			c->width[at % c->n] = width_of(c->text[at]);
 	}
 	return 0;
+}
+
+/* With a blank between two columns. */
+static size_t width_of_all(const struct cells *c)
+{
+	size_t width = 0;
+
+	for (size_t i = 0; i < c->n; i++)
+		width += c->hidden[i] ? 0 : c->width[i] + 1;
+	return width ? width - 1 : 0;
+}
+
+/* To so many characters, with a mark where some are missing. */
+static void cut(char *text, size_t room, enum table_cut where)
+{
+	size_t all = width_of(text), n = 0;
+	char *at = text;
+
+	if (all <= room || room <= strlen(CUT_MARK))
+		return;
+	if (where == CUT_END) {
+		for (; n < room - strlen(CUT_MARK) || (*at & 0xc0) == 0x80; at++)
+			n += (*at & 0xc0) != 0x80;
+		strcpy(at, CUT_MARK); /* in place of at least as many bytes */
+		return;
+	}
+	for (; n < all - room + strlen(CUT_MARK) || (*at & 0xc0) == 0x80; at++)
+		n += (*at & 0xc0) != 0x80;
+	memmove(text + strlen(CUT_MARK), at, strlen(at) + 1);
+	memcpy(text, CUT_MARK, strlen(CUT_MARK));
+}
+
+/* Into so many columns: what is needed least is left out, then what is long is cut. */
+static void fit(struct cells *c, size_t room)
+{
+	for (unsigned int rank = RANK_MAX; rank && width_of_all(c) > room; rank--)
+		for (size_t i = 0; i < c->n; i++)
+			c->hidden[i] = c->hidden[i] || c->columns[i].rank == rank;
+	for (size_t i = 0; i < c->n; i++) {
+		size_t over = width_of_all(c) > room ? width_of_all(c) - room : 0;
+		size_t least = width_of(c->columns[i].heading);
+
+		if (!over || c->hidden[i] || c->columns[i].cut == CUT_NEVER)
+			continue;
+		least = least < CUT_LEAST ? CUT_LEAST : least;
+		c->width[i] = c->width[i] > over + least ? c->width[i] - over : least;
+		for (size_t row = 0; row < c->rows; row++)
+			cut(c->text[row * c->n + i], c->width[i], c->columns[i].cut);
+	}
+}
+
+static int add_line(struct libscols_table *table, const struct cells *c, size_t row, bool color)
+{
+	struct libscols_line *line = scols_table_new_line(table, NULL);
+	size_t shown = 0;
+
+	if (!line)
+		return -ENOMEM;
+	for (size_t i = 0; i < c->n; i++) {
+		const char *text = c->text[row * c->n + i];
+
+		if (c->hidden[i])
+			continue;
+		if (scols_line_set_data(line, shown, text))
+			return -ENOMEM;
+		if (color && c->columns[i].look == LOOK_STATE)
+			scols_cell_set_color(scols_line_get_cell(line, shown), state_color(text));
+		shown++;
+	}
+	return 0;
+}
+
+static int print_cells(const struct ctl *ctl, const struct cells *c)
+{
+	struct libscols_table *table = scols_new_table();
+	int r = 0;
+
+	if (!table)
+		return -ENOMEM;
+	scols_table_enable_noheadings(table, ctl->no_legend);
+	scols_table_enable_colors(table, ctl->color);
+	for (size_t i = 0; i < c->n; i++)
+		if (!c->hidden[i] &&
+		    !scols_table_new_column(table, c->columns[i].heading, c->columns[i].width,
+					    c->columns[i].right ? SCOLS_FL_RIGHT : 0))
+			r = -ENOMEM;
+	for (size_t i = 0; !r && i < c->rows; i++)
+		r = add_line(table, c, i, ctl->color);
+	if (!r)
+		r = scols_print_table(table);
+	scols_unref_table(table);
+	return r;
 }
 
 int table_print(const struct ctl *ctl, const struct column *columns, size_t n, json_object *rows,
 		const char *none)
 {
-	struct libscols_table *table;
-	int r = 0;
+	struct cells c = { .columns = columns, .n = n, .rows = json_object_array_length(rows) };
+	unsigned int wide, lines;
+	int r;
 
 	if (ctl->json) {
 		ctl_print_json(json_object_get(rows));
 		return 0;
 	}
-	if (!json_object_array_length(rows)) {
+	if (!c.rows) {
 		if (none && isatty(STDOUT_FILENO))
 			puts(none);
 		return 0;
 	}
-	table = scols_new_table();
-	if (!table)
-		return ctl_error(EXIT_FAILED, "printing a table: out of memory");
-	scols_table_enable_noheadings(table, ctl->no_legend);
-	scols_table_enable_colors(table, ctl->color);
-	for (size_t i = 0; i < n; i++)
-		if (!scols_table_new_column(table, columns[i].heading, columns[i].width,
-					    columns[i].right ? SCOLS_FL_RIGHT : 0))
-			r = -ENOMEM;
-	for (size_t i = 0; !r && i < json_object_array_length(rows); i++)
-		r = add_line(table, columns, n, json_object_array_get_idx(rows, i), ctl->color);
+	assert(n <= COLUMNS_MAX);
+	r = fill_cells(&c, rows);
+	if (!r && isatty(STDOUT_FILENO)) {
+		screen_size(&wide, &lines);
+		fit(&c, wide);
+	}
 	if (!r)
-		r = scols_print_table(table);
-	scols_unref_table(table);
+		r = print_cells(ctl, &c);
+	free_cells(&c);
 	return r ? ctl_error(EXIT_FAILED, "printing a table: %s", strerror(-r)) : 0;
 }
 

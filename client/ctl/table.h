@@ -30,6 +30,12 @@ struct column {
 	enum look look;
 	bool right;
 	double width; /* libsmartcols' hint; below 1 a share of the terminal */
+	/*
+	 * On a terminal that is too narrow for all: columns with the highest rank are left out first,
+	 * those with 0 never; then the one that may be cut is.
+	 */
+	unsigned int rank;
+	enum table_cut { CUT_NEVER, CUT_BEGIN, CUT_END } cut;
 };
 
 /*

@@ -35,14 +35,14 @@ static const struct column columns[] = {
 	{ "name", "KEEPER", LOOK_PLAIN, false, 14 },
 	{ "state", "STATE", LOOK_STATE, false, 6 },
 	{ "pid", "PID", LOOK_PLAIN, true, 5 },
-	{ "program", "PROGRAM", LOOK_PLAIN, false, 5 },
-	{ "version", "PROTOCOL", LOOK_PLAIN, true, 2 },
+	{ "program", "PROGRAM", LOOK_PLAIN, false, 5, 2 },
+	{ "version", "PROTOCOL", LOOK_PLAIN, true, 2, 4 },
 	{ "regions", "REGIONS", LOOK_PLAIN, true, 3 },
-	{ "bytes", "BYTES", LOOK_SIZE, true, 5 },
+	{ "bytes", "BYTES", LOOK_SIZE, true, 5, 3 },
 	{ "peers", "PEERS", LOOK_PLAIN, true, 3 },
-	{ "since_usec", "AGE", LOOK_AGE, true, 5 },
-	{ "unit", "UNIT", LOOK_PLAIN, false, 0.2 },
-	{ "trouble", "TROUBLE", LOOK_PLAIN, false, 0.3 },
+	{ "since_usec", "AGE", LOOK_AGE, true, 5, 5 },
+	{ "unit", "UNIT", LOOK_PLAIN, false, 0.2, 6 },
+	{ "trouble", "TROUBLE", LOOK_PLAIN, false, 0.3, 0, CUT_END },
 };
 
 static const char *none_to_list(const struct list_options *o)

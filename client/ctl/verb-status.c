@@ -13,9 +13,11 @@
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "format.h"
 #include "model.h"
+#include "screen.h"
 
 #define DEGRADED_MAX 8 /* kinds that are told of; the rest is counted */
 
@@ -229,32 +231,32 @@ static int take_regions(struct rdmareg *context, json_object *problems)
 	return r;
 }
 
-static void print_machine(json_object *o)
+static void print_machine(FILE *to, json_object *o)
 {
 	bool whole = json_object_get_boolean(json_object_object_get(o, "whole"));
 	char a[FORMAT_BYTES];
 
-	printf("rdmaregd %s, up %s, Linux %s\n", text_of(o, "version"),
-	       format_time(a, number_of(o, "uptime_usec") / 1000000 * 1000000),
-	       text_of(o, "kernel"));
-	printf("%-12s %s%s%s\n", "module",
-	       json_object_get_boolean(json_object_object_get(o, "module"))
-		       ? "loaded: layout leases on XFS, exact events"
-		       : "not loaded: no layout leases",
-	       *text_of(o, "module_version") ? ", version " : "", text_of(o, "module_version"));
-	printf("%-12s %s%s%s\n", "pre-content", text_of(o, "pre_content"),
-	       *text_of(o, "pre_content_reason") ? ": " : "", text_of(o, "pre_content_reason"));
-	printf("%-12s %" PRIu64 ", with %s in all, in %" PRIu64 " sessions%s\n", "regions",
-	       number_of(o, "regions"), format_size(a, number_of(o, "bytes")),
-	       number_of(o, "tenants"), whole ? "" : " of yours");
+	fprintf(to, "rdmaregd %s, up %s, Linux %s\n", text_of(o, "version"),
+		format_time(a, number_of(o, "uptime_usec") / 1000000 * 1000000),
+		text_of(o, "kernel"));
+	fprintf(to, "%-12s %s%s%s\n", "module",
+		json_object_get_boolean(json_object_object_get(o, "module"))
+			? "loaded: layout leases on XFS, exact events"
+			: "not loaded: no layout leases",
+		*text_of(o, "module_version") ? ", version " : "", text_of(o, "module_version"));
+	fprintf(to, "%-12s %s%s%s\n", "pre-content", text_of(o, "pre_content"),
+		*text_of(o, "pre_content_reason") ? ": " : "", text_of(o, "pre_content_reason"));
+	fprintf(to, "%-12s %" PRIu64 ", with %s in all, in %" PRIu64 " sessions%s\n", "regions",
+		number_of(o, "regions"), format_size(a, number_of(o, "bytes")),
+		number_of(o, "tenants"), whole ? "" : " of yours");
 	if (json_object_get_boolean(json_object_object_get(o, "draining")))
-		printf("%-12s by uid %" PRIu64 ": %s\n", "drained", number_of(o, "drain_uid"),
-		       *text_of(o, "drain_reason") ? text_of(o, "drain_reason")
-						   : "no reason was given");
+		fprintf(to, "%-12s by uid %" PRIu64 ": %s\n", "drained", number_of(o, "drain_uid"),
+			*text_of(o, "drain_reason") ? text_of(o, "drain_reason")
+						    : "no reason was given");
 }
 
 /* One whose name says bytes is a size. @of: who has come furthest of those that have it each. */
-static void print_limit(const char *label, json_object *row)
+static void print_limit(FILE *to, const char *label, json_object *row)
 {
 	bool bytes = !strncmp(text_of(row, "setting"), "bytes", 5);
 	char use[FORMAT_BYTES], limit[FORMAT_BYTES];
@@ -266,62 +268,120 @@ static void print_limit(const char *label, json_object *row)
 		snprintf(use, sizeof(use), "%" PRIu64, number_of(row, "use"));
 		snprintf(limit, sizeof(limit), "%" PRIu64, number_of(row, "limit"));
 	}
-	printf("%-12s %s: %s of %s%s%s%s\n", label, text_of(row, "setting"), use, limit,
-	       *text_of(row, "of") ? " (most: " : "", text_of(row, "of"),
-	       *text_of(row, "of") ? ")" : "");
+	fprintf(to, "%-12s %s: %s of %s%s%s%s\n", label, text_of(row, "setting"), use, limit,
+		*text_of(row, "of") ? " (most: " : "", text_of(row, "of"),
+		*text_of(row, "of") ? ")" : "");
 }
 
-static void print_lists(json_object *o)
+static void print_lists(FILE *to, json_object *o)
 {
 	json_object *list = json_object_object_get(o, "adapters"), *addresses;
 
 	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
 		json_object *row = json_object_array_get_idx(list, i);
 
-		printf("%-12s %s, %s", i ? "" : "adapters", text_of(row, "name"),
-		       text_of(row, "mode"));
+		fprintf(to, "%-12s %s, %s", i ? "" : "adapters", text_of(row, "name"),
+			text_of(row, "mode"));
 		if (*text_of(row, "netdev"))
-			printf(", %s", text_of(row, "netdev"));
+			fprintf(to, ", %s", text_of(row, "netdev"));
 		addresses = json_object_object_get(row, "addresses");
 		for (size_t n = 0; addresses && n < json_object_array_length(addresses); n++)
-			printf(" %s",
-			       json_object_get_string(json_object_array_get_idx(addresses, n)));
-		printf(", %s, quirks: %s\n",
-		       *text_of(row, "abilities") ? text_of(row, "abilities") : "not tested",
-		       text_of(row, "quirks"));
+			fprintf(to, " %s",
+				json_object_get_string(json_object_array_get_idx(addresses, n)));
+		fprintf(to, ", %s, quirks: %s\n",
+			*text_of(row, "abilities") ? text_of(row, "abilities") : "not tested",
+			text_of(row, "quirks"));
 	}
 	list = json_object_object_get(o, "keeper_list");
 	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
 		json_object *row = json_object_array_get_idx(list, i);
 
-		printf("%-12s %s, %s, process %" PRIu64 "%s%s%s%s, protocol %" PRIu64 ", %" PRIu64
-		       " regions, %" PRIu64 " peers\n",
-		       i ? "" : "keepers", text_of(row, "name"), text_of(row, "state"),
-		       number_of(row, "pid"), *text_of(row, "unit") ? ", " : "",
-		       text_of(row, "unit"), *text_of(row, "device") ? ", " : "",
-		       text_of(row, "device"), number_of(row, "version"), number_of(row, "regions"),
-		       number_of(row, "peers"));
+		fprintf(to,
+			"%-12s %s, %s, process %" PRIu64 "%s%s%s%s, protocol %" PRIu64 ", %" PRIu64
+			" regions, %" PRIu64 " peers\n",
+			i ? "" : "keepers", text_of(row, "name"), text_of(row, "state"),
+			number_of(row, "pid"), *text_of(row, "unit") ? ", " : "",
+			text_of(row, "unit"), *text_of(row, "device") ? ", " : "",
+			text_of(row, "device"), number_of(row, "version"),
+			number_of(row, "regions"), number_of(row, "peers"));
 	}
 	list = json_object_object_get(o, "limits");
 	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
 		json_object *row = json_object_array_get_idx(list, i);
 
-		print_limit(i ? "" : "limits", row);
+		print_limit(to, i ? "" : "limits", row);
 	}
 }
 
-static void print_problems(json_object *problems)
+static void print_problems(FILE *to, json_object *problems)
 {
 	size_t n = json_object_array_length(problems);
 
 	if (!n)
-		puts("all is well");
+		fputs("all is well\n", to);
 	for (size_t i = 0; i < n; i++) {
 		json_object *p = json_object_array_get_idx(problems, i);
 
-		printf("! %s; %s; %s\n", text_of(p, "what"), text_of(p, "cause"),
-		       text_of(p, "command"));
+		fprintf(to, "! %s; %s; %s\n", text_of(p, "what"), text_of(p, "cause"),
+			text_of(p, "command"));
 	}
+}
+
+/* In lines of so many characters: what is longer goes on below, behind as many blanks. */
+static void print_folded(const char *text, size_t columns, size_t indent)
+{
+	size_t width = 0;
+
+	for (const char *word = text; *word;) {
+		size_t n = strcspn(word + (*word == ' '), " ") + (*word == ' ');
+
+		if (width && width + n > columns) {
+			printf("\n%*s", (int)indent, "");
+			width = indent;
+			while (*word == ' ') {
+				word++;
+				n -= n > 0;
+			}
+		}
+		fwrite(word, 1, n, stdout);
+		width += n;
+		word += n;
+	}
+	putchar('\n');
+}
+
+/* A script gets a line for each thing; a person one that fits the terminal. */
+static void print_text(char *text)
+{
+	bool fold = isatty(STDOUT_FILENO);
+	unsigned int columns = 0, lines;
+	char *line;
+
+	if (fold)
+		screen_size(&columns, &lines);
+	while ((line = strsep(&text, "\n")) && (*line || text))
+		if (fold)
+			print_folded(line, columns, *line == '!' ? 2 : 13);
+		else
+			puts(line);
+}
+
+static void print_all(json_object *o, json_object *problems)
+{
+	_cleanup_(text_cleanup) char *text = NULL;
+	size_t size;
+	FILE *to = open_memstream(&text, &size);
+
+	if (!to) {
+		ctl_error(EXIT_FAILED, "out of memory");
+		return;
+	}
+	print_machine(to, o);
+	print_lists(to, o);
+	print_problems(to, problems);
+	fclose(to);
+	if (text)
+		print_text(text);
 }
 
 static int run(struct ctl *ctl, const void *options, char **arguments, int n)
@@ -353,9 +413,7 @@ static int run(struct ctl *ctl, const void *options, char **arguments, int n)
 	} else if (ctl->json) {
 		ctl_print_json(json_object_get(o));
 	} else {
-		print_machine(o);
-		print_lists(o);
-		print_problems(problems);
+		print_all(o, problems);
 	}
 	json_object_put(o);
 	return status;

@@ -6,6 +6,7 @@
  * of; without a terminal that can be drawn on, or with --once, it is one page, as plain text.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <locale.h>
 #include <poll.h>
@@ -19,6 +20,8 @@
 
 #define REGIONS_MAX 16384 /* that are looked at; the rest is counted */
 #define FILTER_BYTES 64
+#define PATH_BYTES 256
+#define LATE_MAX 4 /* regions of which it is said who is late */
 #define EVERY_MSEC 1000
 
 struct options {
@@ -43,7 +46,8 @@ struct row {
 	enum rdmareg_state state;
 	struct rdmareg_revocation revocation;
 	char who[80];
-	char path[256];
+	char path[PATH_BYTES];
+	char late[96]; /* who has not answered, of the first few that are being revoked */
 };
 
 enum sort {
@@ -141,6 +145,55 @@ static void take_row(struct top *t, const struct rdmareg_region_info *i)
 	t->rows[t->n++] = r;
 }
 
+static void add_late(struct row *r, const struct rdmareg_holder *h, unsigned int *n)
+{
+	size_t used = strlen(r->late), room = sizeof(r->late) - used;
+	char who[48];
+
+	if (h->kind == RDMAREG_HOLDER_PEER)
+		snprintf(who, sizeof(who), "peer %.40s", h->address);
+	else
+		snprintf(who, sizeof(who), "pid %" PRIu32, h->pid);
+	if (used + strlen(who) + 12 < sizeof(r->late))
+		snprintf(r->late + used, room, "%s%s", *n ? ", " : "", who);
+	else if (used && strcmp(r->late + used - 3, "...") != 0)
+		snprintf(r->late + used, room, ", ...");
+	++*n;
+}
+
+/*
+ * Asked for by the file, which is found by the path that it was registered as: where that is another
+ * file now, or none, nobody is named.
+ */
+static void look_who_is_late(struct ctl *ctl, struct row *r)
+{
+	struct rdmareg_holder h = { .size = sizeof(h) };
+	struct rdmareg_holders *holders = NULL;
+	unsigned int n = 0;
+	int fd = open(r->path, O_PATH | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	if (rdmareg_find_holders(ctl->context, fd, &holders) >= 0)
+		while (rdmareg_holders_next(holders, &h) > 0)
+			if (h.region == r->id && h.asked.id)
+				add_late(r, &h, &n);
+	rdmareg_holders_free(holders);
+	close(fd);
+}
+
+static void look_at_revocations(struct ctl *ctl, struct top *t)
+{
+	unsigned int n = 0;
+
+	for (size_t i = 0; i < t->n && n < LATE_MAX; i++) {
+		if (!t->rows[i].revocation.id)
+			continue;
+		look_who_is_late(ctl, &t->rows[i]);
+		n++;
+	}
+}
+
 static int look(struct ctl *ctl, struct top *t)
 {
 	struct rdmareg_region_info i = { .size = sizeof(i) };
@@ -154,6 +207,8 @@ static int look(struct ctl *ctl, struct top *t)
 	sort_by = t->sort;
 	if (t->n)
 		qsort(t->rows, t->n, sizeof(*t->rows), compare);
+	if (r >= 0)
+		look_at_revocations(ctl, t);
 	return r;
 }
 
@@ -187,30 +242,35 @@ static void add_revocations(struct top *t, size_t most)
 			continue;
 		shown++;
 		page_add(&t->page,
-			 "! %" PRIu64 " %s: %s of %s, %s left; asked: %" PRIu32 " clients, %" PRIu32
-			 " peers; %s",
+			 "! %" PRIu64 " %s: %s of %s, %s left; %s%s; asked: %" PRIu32
+			 " clients, %" PRIu32 " peers; %s",
 			 r->id, rdmareg_state_name(r->state), rdmareg_cause_name(v->cause),
 			 format_size(size, v->length),
 			 format_time(left, v->deadline_usec > now
 						   ? (v->deadline_usec - now) / 1000 * 1000
 						   : 0),
+			 *r->late ? "waits for " : "nobody is late that is known", r->late,
 			 r->clients, r->peers, r->path);
 	}
 }
 
-/* Of a long path the end tells more. */
-static const char *end_of(const char *path, size_t room)
+/* Of a long path the end tells more; a mark says that something stood before it. */
+static const char *end_of(char out[static PATH_BYTES], const char *path, size_t room)
 {
 	size_t n = strlen(path);
-	const char *at = n > room ? path + n - room : path;
+	const char *at = path;
 
+	if (n > room)
+		at += n - (room > 4 ? room - 3 : 1);
 	while ((*at & 0xc0) == 0x80)
 		at++;
-	return at;
+	snprintf(out, PATH_BYTES, "%s%s", at > path ? "..." : "", at);
+	return out;
 }
 
-#define NARROW 110 /* columns; with fewer there is no room for all */
-#define NARROW_LEFT 64
+#define NARROW 110     /* columns; with fewer there is no room for all */
+#define NARROW_LEFT 62 /* what stands before the path */
+#define WIDE_LEFT (NARROW_LEFT + 21)
 
 static bool is_narrow(const struct top *t)
 {
@@ -226,17 +286,18 @@ static void add_heading(struct top *t)
 static void add_row(struct top *t, const struct row *r)
 {
 	char invalidations[FORMAT_BYTES], writebacks[FORMAT_BYTES], removals[FORMAT_BYTES];
-	char faults[FORMAT_BYTES], warmed[FORMAT_BYTES], left[160];
-	size_t room = t->page.columns > NARROW_LEFT ? t->page.columns - NARROW_LEFT : 1;
+	char faults[FORMAT_BYTES], warmed[FORMAT_BYTES], left[160], path[PATH_BYTES];
+	size_t columns = t->page.columns, before = is_narrow(t) ? NARROW_LEFT : WIDE_LEFT;
+	size_t room = !columns ? PATH_BYTES : columns > before ? columns - before : 1;
 
 	snprintf(left, sizeof(left), "%6" PRIu64 " %-10.10s %6s %6s %6s %7s %6s %5" PRIu32, r->id,
 		 rdmareg_state_name(r->state), count(invalidations, r->invalidations),
 		 count(writebacks, r->writebacks), count(removals, r->removals),
 		 format_size(warmed, r->warmed), count(faults, r->faults), r->peers);
 	if (is_narrow(t))
-		page_add(&t->page, "%s  %s", left, end_of(r->path, room));
+		page_add(&t->page, "%s  %s", left, end_of(path, r->path, room));
 	else
-		page_add(&t->page, "%s  %-20.20s %s", left, r->who, r->path);
+		page_add(&t->page, "%s  %-20.20s %s", left, r->who, end_of(path, r->path, room));
 }
 
 static void add_one(struct top *t, const struct row *r)

@@ -10,8 +10,8 @@ static const struct column columns[] = {
 	{ "kind", "KIND", LOOK_PLAIN, false, 6 },
 	{ "pid", "PID/PEER", LOOK_PROCESS, false, 8 },
 	{ "uid", "USER", LOOK_USER, false, 6 },
-	{ "session", "SESSION", LOOK_PLAIN, false, 8 },
-	{ "cgroup", "CGROUP", LOOK_PLAIN, false, 0.3 },
+	{ "session", "SESSION", LOOK_PLAIN, false, 8, 2, CUT_END },
+	{ "cgroup", "CGROUP", LOOK_PLAIN, false, 0.3, 3, CUT_BEGIN },
 	{ "since_usec", "AGE", LOOK_AGE, true, 5 },
 	{ "asked", "ASKED", LOOK_REVOCATION, false, 4 },
 };

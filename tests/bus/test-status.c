@@ -4,6 +4,7 @@
  * that a drain, a refused reload and a limit that is reached are problems until they are over; and
  * that the exit status says so.
  */
+#include <pty.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -272,6 +273,36 @@ static void test_limit(sd_bus *b)
 	close(fd);
 }
 
+/* On a terminal of so many columns no line is wider, and nothing is missing. */
+static void test_terminal(unsigned short columns)
+{
+	const struct winsize size = { .ws_col = columns, .ws_row = 50 };
+	size_t n = 0, width = 0;
+	int terminal, status;
+	ssize_t got;
+	pid_t pid = forkpty(&terminal, NULL, NULL, &size);
+
+	check(pid >= 0);
+	if (!pid) {
+		setenv("RDMAREG_BUS_ADDRESS", world.address, 1);
+		execl(getenv("RDMAREGCTL"), "rdmaregctl", "status", (char *)NULL);
+		_exit(127);
+	}
+	while ((got = read(terminal, out + n, sizeof(out) - 1 - n)) > 0)
+		n += (size_t)got;
+	out[n] = 0;
+	check(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 5);
+	close(terminal);
+	for (const char *c = out; *c; c++) {
+		width = *c == '\n' || *c == '\r' ? 0 : width + 1;
+		check(width <= columns);
+	}
+	expect_out("rdmaregd ");
+	expect_out("bytes_per_tenant: ");
+	expect_out("rdma link\r\n");
+	printf("%s\n", out);
+}
+
 int main(void)
 {
 	sd_bus *b;
@@ -284,6 +315,8 @@ int main(void)
 	test_reload(b);
 	test_limit(b);
 	test_created_sessions(b);
+	test_terminal(80);
+	test_terminal(200);
 	disconnect(b);
 	world_end(&world);
 	return 0;

@@ -469,6 +469,35 @@ static void run_on_terminal(const char *kind, const char *no_color, uid_t uid,
 	fprintf(stderr, "on a terminal: %.400s\n", out);
 }
 
+/* No line of a table is wider than the terminal, whose size here is taken for 80 columns. */
+static void test_tables_fit(void)
+{
+	static const char *const tables[][4] = {
+		{ "list" },
+		{ "keeper", "list" },
+		{ "session", "list" },
+		{ "who", "/proc/self/exe" },
+		{ "devices" },
+
+	};
+
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+		size_t width = 0;
+
+		run_on_terminal("xterm", "1", geteuid(), tables[i]);
+		assert(*out);
+		for (const char *c = out; *c; c++) {
+			width = *c == '\n' || *c == '\r' ? 0 : width + ((*c & 0xc0) != 0x80);
+			if (width > 80)
+				fprintf(stderr, "%s %s: too wide\n", tables[i][0],
+					tables[i][1] ? tables[i][1] : "");
+			assert(width <= 80);
+		}
+	}
+	/* a script gets all of it */
+	assert(run_ctl("list") == 0 && says("ACCESS") && says("SESSION"));
+}
+
 /* Has what "list" says colours, on a terminal of this kind? */
 static bool has_colours(const char *kind, const char *no_color)
 {
@@ -711,6 +740,7 @@ int main(int argc, char **argv)
 	test_json();
 	test_each_property();
 	test_devices();
+	test_tables_fit();
 	test_keepers();
 	test_history();
 	test_output();
