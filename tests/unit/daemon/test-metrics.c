@@ -385,19 +385,28 @@ static void test_modes(void)
 
 #define SOMEBODY 65534
 
-/* A process of an ordinary user, which asks until it is refused for the time that it took. */
-static pid_t ask_without_end(void)
+/*
+ * A process of an ordinary user, which asks until it is refused for the time that it took. @ret_end:
+ * can be read when it has ended, so that whoever turns the loop hears of it.
+ */
+static pid_t ask_without_end(int *ret_end)
 {
 	static const char request[] = "GET /metrics HTTP/1.0\r\n\r\n";
-	pid_t pid = fork();
+	int ends[2];
+	pid_t pid;
 
+	assert(pipe(ends) == 0);
+	pid = fork();
 	assert(pid >= 0);
-	if (pid)
+	if (pid) {
+		close(ends[1]);
+		*ret_end = ends[0];
 		return pid;
+	}
 	if (setgid(SOMEBODY) < 0 || setuid(SOMEBODY) < 0)
 		_exit(3);
 	for (;;) {
-		char answer[32] = "";
+		char answer[512] = "";
 		int fd = dial();
 
 		if (send(fd, request, strlen(request), MSG_NOSIGNAL) < 0 && errno != EPIPE)
@@ -410,9 +419,15 @@ static pid_t ask_without_end(void)
 			n += (size_t)got;
 		}
 		close(fd);
-		if (!strncmp(answer, "HTTP/1.0 503", 12))
+		if (!strncmp(answer, "HTTP/1.0 503", 12) && strstr(answer, "have taken more"))
 			_exit(0);
 	}
+}
+
+static void note_end(evutil_socket_t fd, short what, void *userdata)
+{
+	(void)fd, (void)what;
+	*(bool *)userdata = true;
 }
 
 /* A process of an ordinary user, which connects until nobody has room for it, and stays. */
@@ -455,17 +470,24 @@ static void test_crowd(void)
 {
 	char usual[sizeof(path)];
 	unsigned int made = fresh_calls;
+	bool over = false;
 	uint64_t served = scrapes(SCRAPE_SERVED);
-	int status, ready;
+	struct event *ended;
+	int status, ready, end;
 	pid_t pid;
 
 	if (geteuid() != 0)
 		return;
 	assert(chmod(directory, 0755) == 0);
 	assert(scrape_serve(scrape, path, SCRAPE_EVERYBODY) == 0);
-	pid = ask_without_end();
-	while (waitpid(pid, &status, WNOHANG) == 0)
+	pid = ask_without_end(&end);
+	ended = event_new(base, end, EV_READ, note_end, &over);
+	assert(ended && event_add(ended, NULL) == 0);
+	while (!over)
 		assert(event_base_loop(base, EVLOOP_ONCE) >= 0);
+	event_free(ended);
+	close(end);
+	assert(waitpid(pid, &status, 0) == pid);
 	assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 	served = scrapes(SCRAPE_SERVED) - served;
 	made = fresh_calls - made;
