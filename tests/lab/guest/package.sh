@@ -43,6 +43,9 @@ check "the module that DKMS built is loaded" modprobe rdmareg
 expect_equal "and is of the newer version" "$version" "$(cat /sys/module/rdmareg/version)"
 check "the daemon runs, and is on the bus" wait_for bus_has_owner "$RDMAREG_BUS_NAME"
 check "it starts at boot" systemctl is-enabled rdmaregd
+# an emulated machine beside others may take its time
+printf '[daemon]\nadopt_timeout_msec = 60000\n[keepers]\ntimeout_msec = 60000\n' >/etc/rdmareg/conf.d/50-lab.conf
+check "settings are read again" systemctl reload rdmaregd
 check "rdmaregctl is of that version" says "$old"
 cp /usr/bin/rdmaregctl /run/lab/peerctl
 
