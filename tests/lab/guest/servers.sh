@@ -85,7 +85,7 @@ smb_up() { # FOLDER MOUNT UID
 smb_down() { # MOUNT UID
 	umount "$1/rows-0" "$1/rows-$2"
 	shared_program ksmbd.control --shutdown
-	umount "/lib/modules/$(uname -r)"
+	umount -l "/lib/modules/$(uname -r)" # a worker of the kernel may look for a module there
 }
 
 # A disk of zones, in memory; /dev/nullb0.

@@ -102,7 +102,7 @@ table_rows_all() { # FILESYSTEM [OPERATION...]
 		*) direct+=("$name") ;;
 		esac
 	done
-	[ $# -gt 0 ] || { nfs=(nfs-truncate nfs-punch nfs-clone nfs-write) smb=(smb-truncate smb-punch smb-clone smb-write); }
+	[ $# -gt 0 ] || { nfs=(nfs-truncate nfs-punch nfs-clone nfs-write) smb=(smb-truncate smb-punch smb-old-punch smb-clone smb-write); }
 	if [ $# = 0 ] || [ ${#direct[@]} -gt 0 ]; then table_rows_of_both "$fs" "${direct[@]}" || status=1; fi
 	[ ${#nfs[@]} = 0 ] || table_rows_served "$fs" "${nfs[@]}" || status=1
 	[ ${#smb[@]} = 0 ] || table_rows_shared "$fs" "${smb[@]}" || status=1

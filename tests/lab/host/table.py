@@ -77,7 +77,8 @@ Operations whose names do not say all:
 * **swapon**: the kernel swaps to the file.
 * **nfs-**: by an NFS client, while this kernel's NFS server exports the file's folder; **smb-**: by
   an SMB 3.1.1 client of its SMB server (ksmbd with ksmbd-tools 3.5.3, no leases and oplocks). Where
-  the filesystem has no clones, that server copies, which is a write.
+  the filesystem has no clones, that server copies, which is a write. **smb-old-punch** is a punch
+  through a handle that the client had before the registration.
 * **server-**: the file is registered where an NFS client has it mounted, and somebody changes it at
   the server. A client keeps what it knows of a file for up to a minute (`acregmax`); until it has
   asked the server again nobody is told, and peers reach what it has cached.

@@ -77,6 +77,27 @@ int run_beneath_fallocate(const struct scene *s, unsigned long mode)
 	return fallocate_below("PROBE_BENEATH", s, mode);
 }
 
+static int held = -1;
+
+int prepare_held(const struct scene *s)
+{
+	held = open_below("PROBE_SERVED", s->path);
+	return held < 0 ? errno : 0;
+}
+
+int run_held_fallocate(const struct scene *s, unsigned long mode)
+{
+	(void)s;
+	return fallocate(held, (int)mode, (off_t)MIB, (off_t)MIB) < 0 ? errno : 0;
+}
+
+void undo_held(const struct scene *s)
+{
+	(void)s;
+	close(held);
+	held = -1;
+}
+
 int run_served_clone(const struct scene *s, unsigned long unused)
 {
 	int from = open_below("PROBE_SERVED", s->other), to = open_below("PROBE_SERVED", s->path),

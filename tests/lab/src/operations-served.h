@@ -13,6 +13,10 @@
 /* Each: 0, or an errno; see the table in operations.c. */
 int run_served_truncate(const struct scene *s, unsigned long size);
 int run_served_fallocate(const struct scene *s, unsigned long mode);
+/* Through a descriptor that the client has had since before the file was registered. */
+int run_held_fallocate(const struct scene *s, unsigned long mode);
+int prepare_held(const struct scene *s);
+void undo_held(const struct scene *s);
 /* Of blocks of the other file into it, which the server does (CLONE). */
 int run_served_clone(const struct scene *s, unsigned long unused);
 int run_served_write(const struct scene *s, unsigned long unused);
