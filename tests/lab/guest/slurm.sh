@@ -75,8 +75,8 @@ slurm_conf() {
 		KillWait=12
 		UnkillableStepTimeout=180
 		SlurmdTimeout=300
-		MessageTimeout=30
-		BatchStartTimeout=60
+		MessageTimeout=300
+		BatchStartTimeout=600
 		InactiveLimit=0
 		NodeName=node-a NodeHostname=lab NodeAddr=$LAB_ADDR_A Port=17001 CPUs=24 RealMemory=1000
 		NodeName=node-b NodeHostname=lab NodeAddr=$LAB_ADDR_B Port=17002 CPUs=24 RealMemory=1000
