@@ -24,7 +24,7 @@ BUILD = pathlib.Path(sys.argv[1])
 DEBIAN = pathlib.Path("packaging/debian")
 SPEC = pathlib.Path("packaging/rpm/rdmaregd.spec")
 PLACES = {"bindir": "usr/bin", "libexecdir": "usr/libexec", "libdir": "usr/lib/x86_64-linux-gnu", "sysconfdir": "etc"}
-STARTS = re.compile(r"^\s*(?:if |! |&& )*(?:systemctl|deb-systemd-invoke|invoke-rc\.d|service)\s(?!reload dbus|stop 'rdmareg-metrics\.service' 'rdmareg-selftest@\*\.service')", re.M)
+STARTS = re.compile(r"^\s*(?:if |! |&& )*(?:systemctl|deb-systemd-invoke|invoke-rc\.d|service)\s(?!reload dbus|stop 'rdmareg-metrics\.service' 'rdmareg-selftest@\*\.service' 'rdmareg-standing@\*\.service')", re.M)
 
 
 def braces(pattern):

@@ -40,7 +40,7 @@ rdmaregd.postinst triggered             | nothing
 rdmaregd.prerm upgrade 0.1.0            | nothing
 rdmaregd.prerm failed-upgrade 0.0.9     | nothing
 rdmaregd.prerm deconfigure              | nothing
-rdmaregd.prerm remove                   | stop rdmareg-metrics.timer; stop rdmaregd.service; stop rdmareg-metrics.service rdmareg-selftest@*.service
+rdmaregd.prerm remove                   | stop rdmareg-metrics.timer; stop rdmaregd.service; stop rdmareg-metrics.service rdmareg-selftest@*.service rdmareg-standing@*.service
 rdmaregd.postrm upgrade 0.1.0           | nothing
 rdmaregd.postrm failed-upgrade 0.0.9    | nothing
 rdmaregd.postrm abort-install           | nothing
