@@ -36,7 +36,7 @@ mkdir -p "$(dirname $CONF)"
 printf '[keepers]\nidle_exit_sec = 2\n' >$CONF
 
 # --- installation and activation
-check "systemd accepts the units" systemd-analyze verify --man=no rdmaregd.service rdmareg.slice rdmareg-selftest@rxea.service
+check "systemd accepts the units" systemd-analyze verify --man=no rdmaregd.service rdmareg.slice rdmareg-selftest@rxea.service rdmareg-standing@1000.service
 check "the module loads" module_up
 check "/dev/rdmareg is root:rdmareg 0660" wait_for device_is_guarded
 expect_equal "the daemon is not running yet" inactive "$(systemctl is-active rdmaregd)"
@@ -54,7 +54,7 @@ expect_equal "sandbox: no capabilities but to end keepers (KILL) and for pre-con
 check "the bus lets no ordinary user own the name" bash -c \
 	'! setpriv --reuid=nobody --clear-groups busctl --system call org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus RequestName su org.rdmareg.Registry1 4'
 check "and passes no words that are not ours" bash -c \
-	'busctl --system call org.rdmareg.Registry1 / org.freedesktop.DBus.ObjectManager GetManagedObjects 2>&1 | grep -qi "denied\|not allowed\|policy"'
+	'busctl --system call org.rdmareg.Registry1 / org.freedesktop.Words Say 2>&1 | grep -qi "denied\|not allowed\|policy"'
 check "anybody may introspect it" as_nobody busctl --system introspect org.rdmareg.Registry1 /org/rdmareg/Registry1
 
 # --- what only the bus and systemd can know, said by a user
@@ -381,6 +381,33 @@ check "the tenant releases its region" as_tenant rdmaregctl release "$id"
 check "root releases the other" rdmaregctl release "$root_id"
 check "idle keepers end, and their units with them" wait_for nothing_left
 expect_equal "no unit is left or failed" "" "$(systemctl list-units --all --no-legend --plain 'rdmareg-keeper-*')"
+
+# --- standing regions; a reboot is here that keepers, daemon and runtime directory are gone
+zeroes /mnt/xfs/standing 4 && chown tenant: /mnt/xfs/standing && chmod 600 /mnt/xfs/standing
+check "standing: a tenant registers" as_tenant rdmaregctl register /mnt/xfs/standing --standing --name model
+gone_as_after_a_reboot() {
+	systemctl stop rdmaregd 'rdmareg-keeper-*' 'rdmareg-standing@*'
+	rm -rf "${RDMAREG_RUNDIR:?}"/*
+	$1
+	systemctl start rdmaregd
+}
+is_there() { as_tenant rdmaregctl --json show default/model >/run/standing.json 2>/dev/null; }
+gone_as_after_a_reboot true
+check "standing: it is made again" wait_for is_there
+check "standing: by the tenant's own unit" wait_for journal_has rdmareg-standing@1000 "default/model: region "
+expect_equal "standing: in the tenant's keeper" "rdmareg-1000.slice" "$(unit "$(rdmaregctl --json keeper list --uid tenant | jq -r '.[0].unit')" Slice)"
+noise /tmp/part 1
+check "standing: a peer writes, with a new ticket" on_b rdmaregctl put /tmp/part "$(as_tenant rdmaregctl export default/model)"
+expect_equal "standing: into the file" "$(sha256sum </tmp/part)" "$(head -c $MIB /mnt/xfs/standing | sha256sum)"
+other_file() { cp -p /mnt/xfs/standing /mnt/xfs/other && mv /mnt/xfs/other /mnt/xfs/standing; }
+gone_as_after_a_reboot other_file
+check "standing: another file is not registered" wait_for journal_has rdmaregd "/mnt/xfs/standing is not the file that was registered as 'model'"
+check "standing: and it is said in the status" grep -q "standing regions are not there" <(rdmaregctl status)
+check "standing: and with what to do" bash -c 'journalctl --update-catalog && journalctl -q -b -x -u rdmaregd | grep -q "rdmaregctl standing list"'
+check "standing: it is not there" bash -c '! rdmaregctl show tenant:default/model'
+check "standing: taken off" as_tenant rdmaregctl standing remove default/model
+expect_equal "standing: no record is left" "" "$(ls /var/lib/rdmareg/standing)"
+systemctl stop 'rdmareg-standing@*' && systemctl reset-failed
 
 # --- keepers that the daemon starts itself, with the drop-in as rdmaregd.conf(5) has it
 mkdir -p $DROPINS
