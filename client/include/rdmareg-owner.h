@@ -190,7 +190,7 @@ struct rdmareg_region_info {
 	uint64_t valid_length; /* backed by the file now */
 	uint64_t address;      /* of the first byte, as one-sided operations name it */
 	uint32_t rkey;
-	uint32_t generation; /* would change if rkey or address became invalid; 1 in this version */
+	uint32_t generation; /* another one: rkey and address are, too (rdmareg_replace_keeper) */
 	uint32_t uid;
 	uint32_t peers;	  /* remote connections now */
 	uint32_t clients; /* local holders now, the owner included */

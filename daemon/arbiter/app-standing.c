@@ -286,7 +286,7 @@ static void note_refusal(struct app *a, struct standing *s, const char *why)
 	log_limited_about(&a->standing.log, "standing regions", "all", LOG_WARNING,
 			  LOG_FIELDS(.message = LOG_MESSAGE_STANDING_REFUSED, .file = s->path),
 			  "standing region '%s' of uid %" PRIu32
-			  " session %s, %s, is not made again: %s",
+			  " session %s, %s, is not there: %s",
 			  s->name, s->uid, s->session, s->path, why);
 }
 

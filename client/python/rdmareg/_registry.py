@@ -33,8 +33,8 @@ STANDARD_BUS = "unix:path=/run/dbus/system_bus_socket"
 OPTIONS = {
     "policy": "s", "grace_usec": "t", "detached": "b", "session": "s", "warm": "b", "warm_mode": "s", "arbitration": "s", "name": "s",
     "uid": "u", "access": "s", "expires_usec": "t", "uses": "u", "write": "b", "offset": "t", "length": "t", "for_usec": "t",
-    "limit_usec": "t", "state": "s", "after": "t", "limit": "u", "region": "t", "file": "s", "follow": "b", "atomic": "b", "MaxRegions": "u",
-    "MaxBytes": "t", "MaxPeers": "u", "MaxTickets": "u", "MaxMemory": "t", "Uid": "u", "State": "s", "After": "o", "Limit": "u",
+    "limit_usec": "t", "state": "s", "after": "t", "limit": "u", "region": "t", "file": "s", "follow": "b", "atomic": "b", "standing": "b",
+    "waiting": "b", "MaxRegions": "u", "MaxBytes": "t", "MaxPeers": "u", "MaxTickets": "u", "MaxMemory": "t", "Uid": "u", "State": "s", "After": "o", "Limit": "u",
 }
 # those that take as long as the work does
 WORK = {"RegisterRegion", "RegisterRegions", "Prefetch", "Configure", "Release", "ReleaseWithin", "Revoke", "Restore", "Sync", "Evict",
@@ -230,7 +230,8 @@ class Registry:
     async def register(self, source: Source, *, offset: Optional[int] = None, length: Optional[int] = None, access: str = "r",
                        policy: Optional[str] = None, grace_usec: Optional[int] = None, detached: bool = False,
                        session: Optional[str] = None, warm: bool = True, warm_mode: Optional[str] = None,
-                       arbitration: Optional[str] = None, name: Optional[str] = None, uid: Optional[int] = None) -> Region:
+                       arbitration: Optional[str] = None, name: Optional[str] = None, uid: Optional[int] = None,
+                       standing: bool = False) -> Region:
         """Make a range of a file reachable; the options are those of RegisterRegion.
 
         `source`: a path, a descriptor, something with a fileno(), an mmap.mmap or a numpy.memmap; a descriptor stays the caller's. Without
@@ -242,7 +243,7 @@ class Registry:
                 PATH, MANAGER, "RegisterRegion", "httsa{sv}", part.fd, part.offset if offset is None else offset,
                 part.length if length is None else length, access,
                 {"policy": policy, "grace_usec": grace_usec, "detached": detached, "session": session, "warm": warm, "warm_mode": warm_mode,
-                 "arbitration": arbitration, "name": name, "uid": uid}, asked=asked)
+                 "arbitration": arbitration, "name": name, "uid": uid, "standing": standing or None}, asked=asked)
         return Region(self, number, properties)
 
     async def region(self, number: int) -> Region:
@@ -349,8 +350,8 @@ class Registry:
                 except Error:
                     self.joined.discard(number)
                     left.append(number)
-        except Error:
-            pass  # it went again, or refuses: the next call says why
+        except Error:  # it went again, or refuses: the next call says why
+            left = sorted(self.joined)
         self._tell(events.DaemonBack(tuple(left)))
 
     def _event(self, message: Message) -> Optional[Event]:
