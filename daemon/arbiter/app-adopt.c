@@ -117,8 +117,9 @@ static int enter(struct app *a, struct proxy *k, const struct record_region *g,
 	region_text_set(&(*ret)->text.path, g->path, sizeof(g->path));
 	app_history_begin(a, r, *ret);
 	*ret_region = r;
-	app_standing_adopted(a, r, *ret, g->name);
 	error = *g->name ? region_table_set_name(a->table, *ret, g->name) : 0;
+	if (error == 0)
+		app_standing_adopted(a, r, *ret, g->name);
 	if (error != -EEXIST)
 		return error;
 	log_error("keeper %s: its record gives two regions the name '%s': region %" PRIu64

@@ -33,15 +33,23 @@
 #define FOLDER "standing"
 #define NEW_NAME ".new"
 
-/* A record that is written, or removed. */
+enum job_kind {
+	JOB_NOTHING, /* it was given up before it began */
+	JOB_WRITE,
+	JOB_REMOVE,
+};
+
+/* A record that is written, or removed. What is written is what the region has when that begins. */
 struct standing_job {
 	struct offload_task task;
 	struct app *app;
 	int directory;
 	char name[STANDING_FILE_NAME_MAX];
 	char text[RECORD_TEXT_MAX];
-	size_t size; /* 0: it is removed */
+	size_t size;
 	int result;
+	enum job_kind kind;
+	struct standing *of;   /* JOB_WRITE that has not begun */
 	struct standing *made; /* it stands once this is written; NULL: it did before */
 	struct call *call;     /* NULL: nobody waits */
 	bool undo;	       /* its caller was told that it was not written in time */
@@ -62,6 +70,8 @@ static struct standing *find(const struct app *a, uint32_t uid, const char *sess
 
 static void forget(struct app *a, struct standing *s)
 {
+	if (s->job)
+		s->job->kind = JOB_NOTHING;
 	TAILQ_REMOVE(&a->standing.all, s, all);
 	a->standing.n--;
 	free(s);
@@ -78,10 +88,12 @@ static void work(struct offload_task *t)
 {
 	struct standing_job *j = (struct standing_job *)t;
 
-	if (j->size)
+	if (j->kind == JOB_WRITE)
 		j->result = replace_file_on_disk(j->directory, j->name, NEW_NAME, 0600, j->text,
 						 j->size);
-	else if (unlinkat(j->directory, j->name, 0) < 0 && errno != ENOENT)
+	else if (unlinkat(j->directory, j->name, 0) == 0)
+		j->result = fsync(j->directory) < 0 ? -errno : 0;
+	else if (errno != ENOENT)
 		j->result = -errno;
 }
 
@@ -144,7 +156,7 @@ static void answer(struct app *a, struct standing_job *j, int error)
 
 	if (error)
 		log_error("%s/" FOLDER "/%s cannot be %s: %s", a->options->state_directory, j->name,
-			  j->size ? "written" : "removed", strerror(-error));
+			  j->kind == JOB_REMOVE ? "removed" : "written", strerror(-error));
 	if (j->made) {
 		answer_made(a, j, error);
 	} else if (j->call && error) {
@@ -173,7 +185,10 @@ static void ended(struct offload_task *t, int error)
 	{
 		if (!waits->call)
 			continue;
-		waits->size = 0; /* as if it had not been asked for */
+		if (waits->kind == JOB_WRITE) {
+			waits->of->job = NULL;
+			waits->kind = JOB_NOTHING;
+		}
 		answer(a, waits, -ETIMEDOUT);
 	}
 }
@@ -186,7 +201,7 @@ static void release(struct offload_task *t)
 	a->standing.busy = a->standing.silent = false;
 	if (j->undo) { /* it was written after all */
 		j->undo = false;
-		j->size = 0;
+		j->kind = JOB_REMOVE;
 		STAILQ_INSERT_HEAD(&a->standing.jobs, j, jobs);
 	} else {
 		free(j);
@@ -196,23 +211,32 @@ static void release(struct offload_task *t)
 
 static void begin_next(struct app *a)
 {
-	struct standing_job *j = STAILQ_FIRST(&a->standing.jobs);
+	struct standing_job *j;
 	int r;
 
-	if (!j || a->standing.busy)
-		return;
-	STAILQ_REMOVE_HEAD(&a->standing.jobs, jobs);
-	a->standing.busy = true;
-	r = offload_run(a->offload, &j->task, 0);
-	if (r == 0)
-		return;
-	j->undo = false;
-	answer(a, j, r);
-	release(&j->task);
+	while (!a->standing.busy && (j = STAILQ_FIRST(&a->standing.jobs))) {
+		STAILQ_REMOVE_HEAD(&a->standing.jobs, jobs);
+		if (j->kind == JOB_WRITE) {
+			j->size = standing_print(j->of, j->text);
+			j->of->job = NULL;
+			j->of = NULL;
+		}
+		r = j->kind == JOB_NOTHING ? -ECANCELED : offload_run(a->offload, &j->task, 0);
+		if (r == 0) {
+			a->standing.busy = true;
+			return;
+		}
+		if (j->kind != JOB_NOTHING)
+			answer(a, j, r);
+		free(j);
+	}
 }
 
-/* @s: as it is to be. -ENOMEM: @call is left alone. */
-static int enqueue(struct app *a, const struct standing *s, bool removes, struct standing *made,
+/*
+ * One write at most waits for each region, so that whoever changes it all the time has no more of the
+ * disk than others. -ENOMEM: @call is left alone.
+ */
+static int enqueue(struct app *a, struct standing *s, enum job_kind kind, struct standing *made,
 		   struct call *call)
 {
 	struct standing_job *j = calloc(1, sizeof(*j));
@@ -225,7 +249,11 @@ static int enqueue(struct app *a, const struct standing *s, bool removes, struct
 	j->made = made;
 	j->call = call;
 	standing_file_name(s, j->name);
-	j->size = removes ? 0 : standing_print(s, j->text);
+	j->kind = kind;
+	if (kind == JOB_WRITE) {
+		j->of = s;
+		s->job = j;
+	}
 	if (made)
 		made->queued = true;
 	STAILQ_INSERT_TAIL(&a->standing.jobs, j, jobs);
@@ -235,7 +263,7 @@ static int enqueue(struct app *a, const struct standing *s, bool removes, struct
 
 void app_standing_drop(struct app *a, struct standing *s)
 {
-	if (enqueue(a, s, true, NULL, NULL) < 0)
+	if (enqueue(a, s, JOB_REMOVE, NULL, NULL) < 0)
 		log_error("standing region '%s' of uid %" PRIu32
 			  ": no memory to remove its record, so it will be made again",
 			  s->name, s->uid);
@@ -377,7 +405,7 @@ bool app_standing_registered(struct app *a, struct region_entry *e, struct call 
 			*s->why = 0;
 		return false;
 	}
-	if (enqueue(a, s, false, s, call) == 0)
+	if (enqueue(a, s, JOB_WRITE, s, call) == 0)
 		return true;
 	e->standing = NULL; /* it is there, and will not be after a reboot: said by the log */
 	log_error("region %" PRIu64 ": no memory to record it: it does not stand", e->id);
@@ -420,7 +448,7 @@ void app_standing_changed(struct app *a, const struct region *r, const struct re
 	s->grace_usec = r->grace_usec;
 	s->warm_mode = (uint8_t)e->text.warm_mode;
 	s->pre_content = e->gate_asked;
-	if (!s->pending && enqueue(a, s, false, NULL, NULL) < 0)
+	if ((!s->pending || s->queued) && !s->job && enqueue(a, s, JOB_WRITE, NULL, NULL) < 0)
 		log_error("region %" PRIu64
 			  ": no memory to record its change: after a reboot it is as before",
 			  e->id);
@@ -432,9 +460,9 @@ void app_standing_adopted(struct app *a, const struct region *r, struct region_e
 	const struct tenant *t = registry_tenant(a->registry, r->tenant);
 	struct standing *s = *name ? find(a, t->uid, t->session, name) : NULL;
 
-	/* another one may have the name of one that is waited for */
-	if (!s || !e->text.detached || s->offset != r->offset || s->length != r->length ||
-	    s->file.inode != e->text.inode)
+	/* another one may have the name of one that is waited for, or it was made again meanwhile */
+	if (!s || s->region || !e->text.detached || s->offset != r->offset ||
+	    s->length != r->length || s->file.inode != e->text.inode)
 		return;
 	s->region = r->id;
 	e->standing = s;
@@ -525,7 +553,7 @@ int app_remove_standing(void *userdata, uint32_t uid, const char *session, const
 
 	if (!s)
 		return refuse_unknown(uid, session, name, f);
-	r = enqueue(a, s, true, NULL, call);
+	r = enqueue(a, s, JOB_REMOVE, NULL, call);
 	if (r < 0)
 		return failure_from_errno(f, "removing the record", r, "");
 	if (s->region)
@@ -620,7 +648,13 @@ void app_free_standing(struct app *a)
 
 	while ((j = STAILQ_FIRST(&a->standing.jobs))) {
 		STAILQ_REMOVE_HEAD(&a->standing.jobs, jobs);
-		answer(a, j, -ESHUTDOWN);
+		if (j->kind == JOB_WRITE)
+			j->of->job = NULL;
+		if (j->kind == JOB_REMOVE && !j->call && !a->standing.silent)
+			unlinkat(j->directory, j->name,
+				 0); /* somebody heard that it was released */
+		else if (j->kind != JOB_NOTHING)
+			answer(a, j, -ESHUTDOWN);
 		free(j);
 	}
 	while (!TAILQ_EMPTY(&a->standing.all))

@@ -39,6 +39,7 @@ struct standing {
 	/* of this daemon; not written */
 	bool pending;		    /* it stands once its record is on disk, */
 	bool queued;		    /* which is under way */
+	struct standing_job *job;   /* a write that has not begun */
 	uint64_t number;	    /* for lists */
 	uint64_t region;	    /* 0: it is not there */
 	char why[STANDING_WHY_MAX]; /* what the last try ended with; "": there was none */

@@ -7,7 +7,7 @@ keepers() {
 	find /proc -maxdepth 2 -path '/proc/[0-9]*/exe' -lname '/usr/libexec/rdmareg/rdmareg-keeper*' 2>/dev/null | while read -r exe; do
 		pid=${exe#/proc/}
 		pid=${pid%/exe}
-		unit=$(sed -n 's|^0::.*/\(rdmareg-keeper-[^/]*\.service\)$|, \1|p' "/proc/$pid/cgroup" 2>/dev/null || true)
-		echo "  process $pid$unit"
+		unit=$(sed -n 's|^0::.*/\(rdmareg-keeper-[A-Za-z0-9_.-]*\.service\)$|, \1|p' "/proc/$pid/cgroup" 2>/dev/null || true)
+		printf '  process %s%s\n' "$pid" "$unit"
 	done
 }

@@ -448,9 +448,72 @@ static void test_ordinary_user(void)
 	close(theirs);
 }
 
+static void configure_later(uint64_t id, const char *policy, struct later *l)
+{
+	sd_bus_message *m = new_region_call(bus, id, "Configure");
+
+	check(sd_bus_message_append(m, "a{sv}", 1, "policy", "s", policy) >= 0);
+	send_later(bus, m, l);
+}
+
+/* However often it is changed, the newest is recorded, and others are not kept waiting for the rest. */
+static void test_many_changes(void)
+{
+	static struct later changes[60];
+	int fd = make_named("changing"), other = make_named("other");
+	struct reply a, b, r;
+
+	check(register_standing(fd, "changing", &a));
+	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++)
+		configure_later(a.id, i % 2 ? "yield" : "follow", &changes[i]);
+	check(register_standing(other, "other", &b));
+	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++)
+		await_answer(bus, &changes[i]);
+	check(call_region_options(bus, a.id, "Configure", &r, 1, "policy", "s", "follow"));
+	until(record_contains("changing", "\npolicy 0\n"));
+	/* who heard that it is released does not find it again after a proper end */
+	for (size_t i = 0; i < 8; i++)
+		configure_later(b.id, i % 2 ? "yield" : "follow", &changes[i]);
+	check(call_region(bus, a.id, "Release", &r));
+	disconnect(bus);
+	check(world_end_daemon(&world, SIGTERM) == 0);
+	check(!is_recorded("changing") && is_recorded("other"));
+	world_start_daemon(&world);
+	bus = connect_client(&world);
+	until(region_exists(bus, b.id));
+	check(call_region(bus, b.id, "Release", &r));
+	until(!is_recorded("other"));
+	close(fd);
+	close(other);
+}
+
+/* A keeper that wakes up after its region was made again has one of its own, which does not stand. */
+static void test_late_keeper(void)
+{
+	int fd = make_named("late");
+	struct reply a, b, r;
+
+	check(register_standing(fd, "late", &a));
+	disconnect(bus);
+	world_kill_keepers(&world, SIGSTOP);
+	world_end_daemon(&world, SIGKILL);
+	world_start_daemon(&world); /* it waits adopt_timeout_msec for the keeper */
+	bus = connect_client(&world);
+	check(restore(bus, "default", "late", fd, &b) && b.id != a.id);
+	world_kill_keepers(&world, SIGCONT);
+	until(region_exists(bus, a.id));
+	check(region_of("late") == b.id);
+	check(call_region(bus, a.id, "Release", &r) && is_recorded("late"));
+	check(region_of("late") == b.id);
+	check(call_region(bus, b.id, "Release", &r));
+	until(!is_recorded("late"));
+	close(fd);
+}
+
 int main(void)
 {
-	world_begin(&world, "[limits]\nstanding_per_uid = 2\n");
+	world_begin(&world,
+		    "[daemon]\nadopt_timeout_msec = 1000\n[limits]\nstanding_per_uid = 2\n");
 	bus = connect_client(&world);
 	test_reboot();
 	test_other_file();
@@ -459,6 +522,8 @@ int main(void)
 	test_ends();
 	test_garbage();
 	test_folder();
+	test_many_changes();
+	test_late_keeper();
 	if (geteuid() == 0)
 		test_ordinary_user();
 	disconnect(bus);
