@@ -29,13 +29,13 @@ static const struct option_spec specs[] = {
 };
 
 static const struct column columns[] = {
-	{ "uid", "UID", LOOK_PLAIN, true, 5 },
+	{ "uid", "UID", LOOK_PLAIN, true, 5, 3 },
 	{ "reference", "NAME", LOOK_PLAIN, false, 12 },
 	{ "region", "REGION", LOOK_PLAIN, true, 6 },
-	{ "access", "ACCESS", LOOK_PLAIN, false, 2 },
-	{ "length", "BYTES", LOOK_SIZE, true, 5 },
-	{ "path", "FILE", LOOK_PLAIN, false, 0.3 },
-	{ "why", "TROUBLE", LOOK_PLAIN, false, 0.3 },
+	{ "access", "ACCESS", LOOK_PLAIN, false, 2, 5 },
+	{ "length", "BYTES", LOOK_SIZE, true, 5, 4 },
+	{ "path", "FILE", LOOK_PLAIN, false, 0.3, 2, CUT_BEGIN },
+	{ "why", "TROUBLE", LOOK_PLAIN, false, 0.3, 0, CUT_END },
 };
 
 static int begin(struct ctl *ctl, const struct rdmareg_standing_options *o,
@@ -141,15 +141,25 @@ static int remove_one(struct ctl *ctl, const char *text)
 	const char *session, *name;
 	struct rdmareg *context;
 	uint32_t uid;
-	int r = ctl_parse_name(text, &copy, &uid, &session, &name);
+	int r;
 
+	if (!strchr(text, '/')) /* numbers are those of regions that are there */
+		return ctl_error(EXIT_USAGE,
+				 "%s is not SESSION/NAME, by which a standing region is called; "
+				 "see: rdmaregctl standing list",
+				 text);
+	r = ctl_parse_name(text, &copy, &uid, &session, &name);
 	if (r)
 		return r;
 	context = ctl_context(ctl, &r);
 	if (!context)
 		return r;
 	r = rdmareg_remove_standing(context, uid, session, name);
-	return r < 0 ? ctl_failed(r) : EXIT_OK;
+	if (r < 0)
+		return ctl_failed(r);
+	if (!ctl->json)
+		printf("%s/%s: not made again any more\n", session, name);
+	return EXIT_OK;
 }
 
 static int run_remove(struct ctl *ctl, const void *options, char **arguments, int n)
@@ -166,6 +176,6 @@ static int run_remove(struct ctl *ctl, const void *options, char **arguments, in
 }
 
 const struct verb verb_standing_remove = {
-	"standing remove", "NAME...", "do not make regions again after a reboot", NULL, 1,
+	"standing remove", "SESSION/NAME...", "do not make regions again after a reboot", NULL, 1,
 	REMOVE_MAX,	   run_remove
 };

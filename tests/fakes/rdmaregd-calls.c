@@ -456,7 +456,8 @@ static int on_list_standing(sd_bus_message *call, void *userdata, sd_bus_error *
 		assert(sd_bus_message_append(m, "a{sv}", 6, "uid", "u", 7, "session", "s",
 					     "default", "name", "s", "away", "path", "s", "/b",
 					     "access", "s", "r", "why", "s",
-					     "/b is not the file") >= 0);
+					     "/b is not the file that was registered as 'away': "
+					     "its inode number is another one") >= 0);
 	}
 	assert(sd_bus_message_close_container(m) >= 0 && sd_bus_send(NULL, m, NULL) >= 0);
 	sd_bus_message_unref(m);
