@@ -13,7 +13,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
+
+#include <linux/magic.h>
 
 #include "bus/bus-internal.h"
 #include "util/clock.h"
@@ -34,6 +37,20 @@ static bool has_whole_path(int fd, const char *path)
 	       (n < deleted || strcmp(path + n - deleted, DELETED) != 0);
 }
 
+static bool is_in_memory(int fd)
+{
+	static const uint32_t kinds[] = { TMPFS_MAGIC, RAMFS_MAGIC, HUGETLBFS_MAGIC };
+	struct statfs s;
+
+	if (fstatfs(fd, &s) < 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if ((uint32_t)s.f_type == kinds[i])
+			return true;
+	return false;
+}
+
+/* In a thread. */
 int standing_look(struct register_request *q, int fd, const char *path, struct failure *f)
 {
 	struct stat st;
@@ -47,6 +64,11 @@ int standing_look(struct register_request *q, int fd, const char *path, struct f
 			f, RDMAREG_ERROR_INVALID_FILE,
 			"a standing region takes a file with a name by which it is found after a reboot, absolute, of less than %d bytes, and without control characters, not '%s'",
 			DESCRIPTOR_PATH_MAX, path);
+	if (q->standing && is_in_memory(fd))
+		return failure_set(
+			f, RDMAREG_ERROR_NOT_SUPPORTED,
+			"'%s' is on a filesystem in memory (tmpfs, ramfs or hugetlbfs): after a reboot it is gone; put the file on a disk, or register it without 'standing'",
+			path);
 	identity_find(fd, q->inode, q->born_nsec, &q->identity);
 	return 0;
 }
