@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * verb-region.c - what is done to a region that exists: release, export. Releases run beside each
- * other, so that holders of many regions have one grace and not one after the other.
+ * other, so that holders of many regions have one grace and not one after the other. A standing
+ * region that is not there is released by taking it off: it does not come back.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -29,6 +30,13 @@ static const struct option_spec release_specs[] = {
 	{ NULL },
 };
 
+/* A standing region that is not there: it is not to come back. */
+struct waiting {
+	uint32_t uid;
+	char session[80];
+	char name[80];
+};
+
 /* What became of one of them. */
 struct outcome {
 	bool released;
@@ -41,6 +49,8 @@ struct release {
 	uint64_t *ids;
 	struct outcome *outcomes;
 	size_t n, room;
+	struct waiting *waiting;
+	size_t n_waiting;
 };
 
 /* As they end: a line each. */
@@ -86,6 +96,44 @@ static int add(struct release *x, uint64_t id)
 	return 0;
 }
 
+static int note_waiting(struct release *x, const struct rdmareg_standing *s)
+{
+	struct waiting *all = reallocarray(x->waiting, x->n_waiting + 1, sizeof(*all));
+
+	if (!all)
+		return ctl_error(EXIT_FAILED, "release: out of memory");
+	x->waiting = all;
+	all[x->n_waiting].uid = s->uid;
+	snprintf(all[x->n_waiting].session, sizeof(all->session), "%s", s->session);
+	snprintf(all[x->n_waiting].name, sizeof(all->name), "%s", s->name);
+	x->n_waiting++;
+	return 0;
+}
+
+/* @name: NULL: all of the session. */
+static int add_waiting(struct rdmareg *context, uint32_t uid, const char *session, const char *name,
+		       struct release *x)
+{
+	const struct rdmareg_standing_options so = {
+		.size = sizeof(so), .has_uid = 1, .uid = uid, .waiting = 1
+	};
+	struct rdmareg_standing s = { .size = sizeof(s) };
+	struct rdmareg_standings *walk;
+	int r = rdmareg_list_standing(context, &so, &walk), status = 0;
+
+	if (r == -EOPNOTSUPP) /* an rdmaregd that knows of none */
+		return 0;
+	if (r < 0)
+		return ctl_failed(r);
+	while (!status && (r = rdmareg_standings_next(walk, &s)) > 0)
+		if (!strcmp(s.session, session) && (!name || !strcmp(s.name, name)))
+			status = note_waiting(x, &s);
+	if (r < 0)
+		status = ctl_failed(r);
+	rdmareg_standings_free(walk);
+	return status;
+}
+
 static int add_session(struct rdmareg *context, struct release *x)
 {
 	const char *name = x->options->session, *colon = strchr(name, ':');
@@ -112,25 +160,44 @@ static int add_session(struct rdmareg *context, struct release *x)
 	rdmareg_list_free(list);
 	if (r)
 		return r < 0 ? ctl_failed(r) : EXIT_FAILED;
-	if (!x->n && !x->options->if_exists)
+	r = add_waiting(context, uid, lo.session, NULL, x);
+	if (r)
+		return r;
+	if (!x->n && !x->n_waiting && !x->options->if_exists)
 		return ctl_error(EXIT_NOT_FOUND,
 				 "release: session %s of uid %" PRIu32 " has no regions",
 				 lo.session, uid);
 	return 0;
 }
 
+/* The name of no region that is there. */
+static int add_absent(struct ctl *ctl, const char *text, struct release *x)
+{
+	_cleanup_(text_cleanup) char *copy = NULL;
+	const char *session, *name;
+	size_t before = x->n_waiting;
+	uint64_t id = 0;
+	uint32_t uid;
+	int r = ctl_parse_name(text, &copy, &uid, &session, &name);
+
+	if (!r)
+		r = add_waiting(ctl->context, uid == UINT32_MAX ? geteuid() : uid, session, name,
+				x);
+	if (r || x->n_waiting > before || x->options->if_exists)
+		return r;
+	r = ctl_find_name(ctl, text, false, &id); /* says that it is not there */
+	return r ? r : add(x, id);
+}
+
 /* A name that no region has is, like a number, that of one that is gone. */
 static int add_named(struct ctl *ctl, const char *text, struct release *x)
 {
-	uint64_t id;
-	int r;
+	uint64_t id = 0;
+	int r = strchr(text, '/') ? ctl_find_name(ctl, text, true, &id) : ctl_parse_id(text, &id);
 
-	if (strchr(text, '/') && x->options->if_exists) {
-		r = ctl_find_name(ctl, text, true, &id);
-		return r ? r : id ? add(x, id) : 0;
-	}
-	r = ctl_find_id(ctl, text, &id);
-	return r ? r : add(x, id);
+	if (r)
+		return r;
+	return id ? add(x, id) : add_absent(ctl, text, x);
 }
 
 static int collect(struct ctl *ctl, char **arguments, int n, struct release *x)
@@ -164,6 +231,24 @@ static int collect(struct ctl *ctl, char **arguments, int n, struct release *x)
 	return 0;
 }
 
+/* The status of the first failure. */
+static int remove_waiting(struct ctl *ctl, const struct release *x)
+{
+	int status = EXIT_OK, one;
+
+	for (size_t i = 0; i < x->n_waiting; i++) {
+		const struct waiting *w = &x->waiting[i];
+		int r = rdmareg_remove_standing(ctl->context, w->uid, w->session, w->name);
+
+		/* somebody else may have taken it off since it was listed */
+		one = !r || r == -ENOENT ? EXIT_OK : ctl_failed(r);
+		status = status ? status : one;
+		if (!r && !ctl->json)
+			printf("%s/%s: not made again any more\n", w->session, w->name);
+	}
+	return status;
+}
+
 /* Each is tried; the first failure, in the order of the command line, is the status. */
 static int release_collected(struct ctl *ctl, struct release *x)
 {
@@ -185,10 +270,14 @@ static int release_collected(struct ctl *ctl, struct release *x)
 static int release(struct ctl *ctl, const void *options, char **arguments, int n)
 {
 	struct release x = { .ctl = ctl, .options = options };
-	int r = collect(ctl, arguments, n, &x);
+	int r = collect(ctl, arguments, n, &x), waiting;
 
-	if (!r)
+	if (!r) {
+		waiting = remove_waiting(ctl, &x);
 		r = release_collected(ctl, &x);
+		r = r ? r : waiting;
+	}
+	free(x.waiting);
 	free(x.ids);
 	free(x.outcomes);
 	return r;

@@ -147,6 +147,8 @@ void app_standing_adopted(struct app *a, const struct region *r, struct region_e
 			  const char *name);
 /* It is not to be made again. */
 void app_standing_drop(struct app *a, struct standing *s);
+/* Nor are those of this session that are not there. */
+void app_standing_session_over(struct app *a, uint32_t uid, const char *session);
 /* @give_up: releases one that cannot be recorded. */
 void app_load_standing(struct app *a, void (*give_up)(struct app *a, struct region *r));
 /* The keepers' regions are known: what is missing is to be made again. */

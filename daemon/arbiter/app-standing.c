@@ -11,7 +11,7 @@
  *   - The daemon opens no path of a user. A file that is not the recorded one makes no region.
  *   - A uid has at most standing_per_uid records, all have STANDING_MAX.
  *   - A record is removed when its region was released, by whomever, or its session was. A region
- *     that ended otherwise keeps its record, and is waited for.
+ *     that ended otherwise keeps its record, and is waited for. Nothing else gets its name.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -270,6 +270,17 @@ void app_standing_drop(struct app *a, struct standing *s)
 	forget(a, s);
 }
 
+void app_standing_session_over(struct app *a, uint32_t uid, const char *session)
+{
+	struct standing *s, *next;
+
+	for (s = TAILQ_FIRST(&a->standing.all); s; s = next) {
+		next = TAILQ_NEXT(s, all);
+		if (!s->pending && !s->region && s->uid == uid && !strcmp(s->session, session))
+			app_standing_drop(a, s);
+	}
+}
+
 static uint32_t count(const struct app *a, uint32_t uid)
 {
 	const struct standing *s;
@@ -330,16 +341,30 @@ static int check_recorded(struct app *a, const struct register_request *q, struc
 		return 0;
 	return failure_set(
 		f, RDMAREG_ERROR_INVALID_FILE,
-		"%s is not the file that was registered as '%s': %s; register it anew if that is "
-		"meant",
+		"%s is not the file that was registered as '%s': %s; if that is meant, register it anew "
+		"with the same name and --standing",
 		s->path, s->name, identity_difference(&s->file, &q->identity));
+}
+
+/* Another region under its name would keep it from being made again. */
+static int check_other(struct app *a, const struct register_request *q, struct failure *f)
+{
+	if (!*q->name || !find(a, q->uid, q->session, q->name))
+		return 0;
+	return failure_set(
+		f, RDMAREG_ERROR_NAME_TAKEN,
+		"a standing region of uid %" PRIu32
+		" session '%s' has the name '%s', and is to be made again: to take its place, "
+		"register with --standing (option 'standing'); if it is not wanted any more: "
+		"rdmaregctl standing remove %s/%s",
+		q->uid, q->session, q->name, q->session, q->name);
 }
 
 int app_check_standing(struct app *a, const struct register_request *q, struct failure *f)
 {
 	if (q->standing)
 		return check_new(a, q, f);
-	return q->restores ? check_recorded(a, q, f) : 0;
+	return q->restores ? check_recorded(a, q, f) : check_other(a, q, f);
 }
 
 void app_standing_refused(struct app *a, const struct register_request *q, const struct failure *f)

@@ -175,7 +175,9 @@ static void look_at_standing(const struct app *a, const uint32_t *uid, struct st
 	if (n)
 		add_problem(
 			v, "standing regions are not there", "rdmaregctl standing list --waiting",
-			"%" PRIu32 " regions are to be made again after a reboot, and are not yet",
+			"%" PRIu32 " regions are to be made again, and are not yet: their users do "
+			"so with rdmaregctl standing restore, and rdmaregd has them do it when it "
+			"starts",
 			n);
 }
 

@@ -54,6 +54,25 @@ static int method_get(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	return reply_region(m, &v);
 }
 
+/* No region of this name is there; one that is waited for comes back, unless it is taken off. */
+static int refuse_name(struct bus *b, sd_bus_message *m, const struct client *c, uint32_t uid,
+		       const char *session, const char *name)
+{
+	bool other = c->uid && c->uid != uid;
+	struct register_request ignored;
+	struct failure f;
+	bool waits = !other &&
+		     b->handlers->find_standing(b->userdata, uid, session, name, &ignored, &f) == 0;
+
+	return sd_bus_reply_method_errorf(
+		m, RDMAREG_ERROR_NO_SUCH_REGION,
+		"there is no region '%s' in session '%s' of uid %" PRIu32 "%s%s", name, session,
+		uid, other ? " that this caller may see" : "",
+		waits ? ", but it is a standing region, which is made again: to have it go for "
+			"good: rdmaregctl standing remove SESSION/NAME"
+		      : "");
+}
+
 /*
  * A region of a user whose regions the caller may not see does not exist for it, whatever it is
  * called.
@@ -80,12 +99,7 @@ static int method_get_by_name(sd_bus_message *m, void *userdata, sd_bus_error *e
 		return refuse(m, r, &f);
 	if (!b->handlers->view_named(b->userdata, uid, session, name, &v) ||
 	    !client_may_see(c, v.tenant))
-		return sd_bus_reply_method_errorf(
-			m, RDMAREG_ERROR_NO_SUCH_REGION,
-			"there is no region '%s' in session '%s' of uid "
-			"%" PRIu32 "%s",
-			name, session, uid,
-			c->uid && c->uid != uid ? " that this caller may see" : "");
+		return refuse_name(b, m, c, uid, session, name);
 	return reply_region(m, &v);
 }
 

@@ -8,8 +8,12 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
+
+#include <linux/magic.h>
 
 #include "harness.h"
 
@@ -18,6 +22,8 @@
 
 static struct world world;
 static sd_bus *bus;
+/* /tmp, where the world's directory is, may be in memory. */
+static char files[] = "/var/tmp/rdmareg-XXXXXX";
 
 static const char *path_of(const char *name)
 {
@@ -25,7 +31,8 @@ static const char *path_of(const char *name)
 	static unsigned int n;
 
 	n = !n;
-	snprintf(path[n], sizeof(path[n]), "%s/%s", world.directory, name);
+	snprintf(path[n], sizeof(path[n]), "%s/%s",
+		 strncmp(name, "state/", 6) ? files : world.directory, name);
 	return path[n];
 }
 
@@ -149,6 +156,14 @@ static bool restore(sd_bus *b, const char *session, const char *name, int fd, st
 	return finish_call(b, m, ret);
 }
 
+static bool lookup_by_name(const char *session, const char *name, struct reply *ret)
+{
+	sd_bus_message *m = new_manager_call(bus, "GetRegionByName");
+
+	check(sd_bus_message_append(m, "uss", (uint32_t)geteuid(), session, name) >= 0);
+	return finish_call(bus, m, ret);
+}
+
 static bool remove_standing(sd_bus *b, uid_t uid, const char *session, const char *name,
 			    struct reply *ret)
 {
@@ -266,7 +281,8 @@ static void test_other_file(void)
 	check(remove_standing(bus, geteuid(), "default", "mine", &r) && !is_recorded("mine"));
 	check(count_regions(bus) == 1);
 	check(ctl("standing remove default/mine", out) == 3);
-	check(ctl("standing remove mine", out) == 2);
+	check(ctl("standing remove mine", out) == 2 && strstr(out, "SESSION/NAME"));
+	check(ctl("standing remove 3", out) == 2 && strstr(out, "rdmaregctl standing list"));
 	check(ctl("release default/mine", out) == 0);
 	close(fd);
 	close(reads);
@@ -351,6 +367,113 @@ static void test_ends(void)
 	check(find_standing(bus, "lost", &s) && s.region == r.id && !*s.why);
 	check(call_region(bus, r.id, "Release", &r));
 	until(!is_recorded("lost"));
+	close(fd);
+}
+
+/* Register one, and lose it; it is waited for. */
+static void make_waiting(int fd, const char *session, const char *name)
+{
+	struct standing_told s;
+	struct reply r;
+
+	check(register_region(bus, fd, 0, 0, "rw", &r, 4, "standing", "b", 1, "detached", "b", 1,
+			      "name", "s", name, "session", "s", session));
+	world_kill_keepers(&world, SIGKILL);
+	until(find_standing(bus, name, &s) && !s.region);
+}
+
+/* Whoever releases one that is not there means that it does not come back. */
+static void test_released_while_away(void)
+{
+	int fd = make_named("file");
+	char out[4096];
+	struct standing_told s;
+	struct reply r;
+
+	make_waiting(fd, "default", "away");
+	check(!lookup_by_name("default", "away", &r));
+	expect_error(&r, "NoSuchRegion", "rdmaregctl standing remove");
+	/* all or nothing, as with those that are there */
+	check(ctl("release default/away default/typo", out) == 3 && is_recorded("away"));
+	check(ctl("release default/away", out) == 0);
+	check_text(out, "default/away: not made again any more\n");
+	check(!is_recorded("away") && !find_standing(bus, "away", &s));
+	check(ctl("release default/away", out) == 3);
+	check(ctl("release --if-exists default/away", out) == 0 && !*out);
+	make_waiting(fd, "default", "away");
+	check(ctl("--json release --if-exists default/away", out) == 0);
+	check_text(out, "{\"released\":[]}\n");
+	check(!is_recorded("away"));
+	make_waiting(fd, "default", "away");
+	check(ctl("standing remove default/away", out) == 0);
+	check_text(out, "default/away: not made again any more\n");
+	/* of a session: its own ones */
+	make_waiting(fd, "default", "away");
+	check(ctl("release --session other", out) == 3 && is_recorded("away"));
+	check(ctl("release --session default", out) == 0 && !is_recorded("away"));
+	check_text(out, "default/away: not made again any more\n");
+	check(ctl("release --session default", out) == 3);
+	close(fd);
+}
+
+static void test_session_released(void)
+{
+	int fd = make_named("file");
+	char out[4096];
+	struct standing_told s;
+
+	check(ctl("session create job", out) == 0);
+	make_waiting(fd, "job", "of-job");
+	make_waiting(fd, "default", "of-none");
+	check(ctl("session release job", out) == 0);
+	until(access(record_of(geteuid(), "job", "of-job"), F_OK) < 0);
+	check(!find_standing(bus, "of-job", &s));
+	check(find_standing(bus, "of-none", &s) && is_recorded("of-none"));
+	check(ctl("release default/of-none", out) == 0);
+	close(fd);
+}
+
+/* One that is waited for keeps its name. */
+static void test_name_is_kept(void)
+{
+	int fd = make_named("file");
+	struct standing_told s;
+	struct reply r;
+	char out[4096];
+
+	make_waiting(fd, "default", "kept");
+	check(!register_region(bus, fd, 0, 0, "rw", &r, 2, "detached", "b", 1, "name", "s",
+			       "kept"));
+	expect_error(&r, "NameTaken", "--standing");
+	expect_error(&r, "NameTaken", "rdmaregctl standing remove default/kept");
+	check(!count_regions(bus));
+	/* of another session it is another name */
+	check(register_region(bus, fd, 0, 0, "rw", &r, 3, "detached", "b", 1, "name", "s", "kept",
+			      "session", "s", "other"));
+	check(call_region(bus, r.id, "Release", &r));
+	check(find_standing(bus, "kept", &s) && !s.region && is_recorded("kept"));
+	check(ctl("status", out) == 5 && strstr(out, "rdmaregctl standing restore"));
+	check(restore(bus, "default", "kept", fd, &r));
+	check(call_region(bus, r.id, "Release", &r));
+	until(!is_recorded("kept"));
+	close(fd);
+}
+
+/* A record of it would be of a file that no reboot leaves. */
+static void test_in_memory(void)
+{
+	char path[] = "/dev/shm/rdmareg-XXXXXX";
+	struct statfs kind;
+	struct reply r;
+	int fd = mkostemp(path, O_CLOEXEC);
+
+	check(fd >= 0 && ftruncate(fd, PAGE) == 0 && fstatfs(fd, &kind) == 0);
+	if (kind.f_type == TMPFS_MAGIC) {
+		check(!register_standing(fd, "x", &r));
+		expect_error(&r, "NotSupported", "in memory");
+		check(!is_recorded("x") && !count_regions(bus));
+	}
+	check(unlink(path) == 0);
 	close(fd);
 }
 
@@ -512,6 +635,9 @@ static void test_late_keeper(void)
 
 int main(void)
 {
+	char command[80];
+
+	check(mkdtemp(files) && chmod(files, 0755) == 0);
 	world_begin(&world,
 		    "[daemon]\nadopt_timeout_msec = 1000\n[limits]\nstanding_per_uid = 2\n");
 	bus = connect_client(&world);
@@ -520,6 +646,10 @@ int main(void)
 	test_refused();
 	test_limit();
 	test_ends();
+	test_released_while_away();
+	test_session_released();
+	test_name_is_kept();
+	test_in_memory();
 	test_garbage();
 	test_folder();
 	test_many_changes();
@@ -528,5 +658,7 @@ int main(void)
 		test_ordinary_user();
 	disconnect(bus);
 	world_end(&world);
+	snprintf(command, sizeof(command), "rm -rf '%s'", files);
+	check(system(command) == 0);
 	return 0;
 }
