@@ -41,6 +41,7 @@
 	VALUE(generation, "Generation", SMALL, KEYS)                        \
 	VALUE(address, "Address", ADDRESS, KEYS)                            \
 	VALUE(detached, "Detached", TRUTH, CONST)                           \
+	VALUE(standing, "Standing", TRUTH, QUIET)                           \
 	VALUE(uid, "Uid", SMALL, CONST)                                     \
 	VALUE(session, "Session", TEXT, CONST)                              \
 	VALUE(name, "Name", TEXT, CONST)                                    \

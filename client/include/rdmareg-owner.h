@@ -231,6 +231,8 @@ struct rdmareg_region_info {
 	uint64_t bypasses;
 	const char *last_bypass; /* what was gone the last time; "" */
 	const char *name;	 /* unlike any other of the session; "": none */
+	uint8_t standing;	 /* 1: made again after a reboot: rdmareg-standing.h */
+	uint8_t reserved3[7];
 };
 
 /* rdmareg_region_id: for events and other processes. Cannot fail; 0 for NULL. */

@@ -17,6 +17,7 @@ bool app_view(struct app *a, const struct region *r, struct region_view *ret)
 	*ret = (struct region_view){ .region = r,
 				     .tenant = registry_tenant(a->registry, r->tenant),
 				     .text = &e->text,
+				     .standing = e->standing && !e->standing->pending,
 				     .owner = e->owner,
 				     .joins = &e->joins,
 				     .news = &e->news,

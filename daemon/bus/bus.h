@@ -178,6 +178,7 @@ struct region_view {
 	const struct region *region;
 	const struct tenant *tenant;
 	const struct region_text *text;
+	bool standing;		   /* its record is on disk */
 	struct client *owner;	   /* told of what happens to it; NULL: nobody */
 	const struct joins *joins; /* told too; NULL: none */
 	struct region_news *news;

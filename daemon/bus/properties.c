@@ -104,6 +104,8 @@ static struct value value_of(const struct region_view *v, enum property p)
 		return (struct value){ .number = r->address };
 	case PROPERTY_detached:
 		return (struct value){ .number = t->detached };
+	case PROPERTY_standing:
+		return (struct value){ .number = v->standing };
 	case PROPERTY_uid:
 		return (struct value){ .number = v->tenant->uid };
 	case PROPERTY_session:

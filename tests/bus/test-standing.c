@@ -228,6 +228,8 @@ static void test_reboot(void)
 	expect_property(bus, after, "Access", "r");
 	expect_property(bus, after, "GraceUSec", "1500000");
 	expect_property(bus, after, "Detached", "1");
+	expect_property(bus, after, "Standing", "1");
+	check(ctl("--json show default/model", out) == 0 && strstr(out, "\"standing\":true"));
 	expect_property(bus, after, "Ticket", "");
 	expect_property(bus, after, "Path", path_of("file"));
 	/* there is nothing left to do */
@@ -247,6 +249,7 @@ static void test_other_file(void)
 	char out[4096];
 	struct standing_told s;
 	struct reply r;
+	uint64_t before;
 
 	check(register_standing(fd, "mine", &r));
 	reboot_machine();
@@ -278,8 +281,10 @@ static void test_other_file(void)
 	check(!restore(bus, "default", "mine", fd, &r));
 	expect_error(&r, "NameTaken", "is there already");
 	/* what is not to come back goes on until it is released */
+	before = region_of("mine");
 	check(remove_standing(bus, geteuid(), "default", "mine", &r) && !is_recorded("mine"));
 	check(count_regions(bus) == 1);
+	expect_property(bus, before, "Standing", "0");
 	check(ctl("standing remove default/mine", out) == 3);
 	check(ctl("standing remove mine", out) == 2 && strstr(out, "SESSION/NAME"));
 	check(ctl("standing remove 3", out) == 2 && strstr(out, "rdmaregctl standing list"));

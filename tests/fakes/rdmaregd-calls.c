@@ -176,6 +176,7 @@ static void append_region(sd_bus_message *m, uint64_t id)
 	REGION_COUNTERS(COUNTER)
 #undef COUNTER
 	append(m, "TranslationBytes", "t", (uint64_t)2097152);
+	append(m, "Standing", "b", 1);
 	assert(sd_bus_message_close_container(m) >= 0);
 }
 

@@ -55,6 +55,7 @@ class RegionInfo:
     generation: int = 0
     address: int = 0
     detached: bool = False
+    standing: bool = False
     uid: int = 0
     session: str = ""
     name: str = ""

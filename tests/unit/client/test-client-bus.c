@@ -66,7 +66,7 @@ static void test_register(void)
 	assert(info.state == RDMAREG_STATE_LIVE &&
 	       info.arbitration_mode == RDMAREG_ARBITRATION_LAYOUT_LEASE && info.detached == 1);
 	assert(info.access == RDMAREG_ACCESS_READ_WRITE && info.policy == RDMAREG_POLICY_HOLD &&
-	       info.translation_bytes == 2097152);
+	       info.translation_bytes == 2097152 && info.standing == 1);
 #define COUNTER(member, property, ...) \
 	assert(info.member == (strcmp(property, "Faults") ? mock_count(property) : UINT64_MAX));
 	REGION_COUNTERS(COUNTER)
