@@ -51,6 +51,8 @@ struct release {
 	size_t n, room;
 	struct waiting *waiting;
 	size_t n_waiting;
+	size_t first_unknown; /* so many stand before the first name that was not found */
+	int status_unknown;   /* 0: all names were */
 };
 
 /* As they end: a line each. */
@@ -189,15 +191,35 @@ static int add_absent(struct ctl *ctl, const char *text, struct release *x)
 	return r ? r : add(x, id);
 }
 
-/* A name that no region has is, like a number, that of one that is gone. */
+/*
+ * A name that no region has is, like a number, that of one that is gone: the others are released
+ * all the same. If nobody can say, nothing is.
+ */
 static int add_named(struct ctl *ctl, const char *text, struct release *x)
 {
 	uint64_t id = 0;
 	int r = strchr(text, '/') ? ctl_find_name(ctl, text, true, &id) : ctl_parse_id(text, &id);
 
-	if (r)
+	if (!r)
+		r = id ? add(x, id) : add_absent(ctl, text, x);
+	if (r != EXIT_NOT_FOUND && r != EXIT_DENIED)
 		return r;
-	return id ? add(x, id) : add_absent(ctl, text, x);
+	if (!x->status_unknown) {
+		x->status_unknown = r;
+		x->first_unknown = x->n;
+	}
+	return 0;
+}
+
+static int check_argument(const char *text)
+{
+	_cleanup_(text_cleanup) char *copy = NULL;
+	const char *session, *name;
+	uint32_t uid;
+	uint64_t id;
+
+	return strchr(text, '/') ? ctl_parse_name(text, &copy, &uid, &session, &name)
+				 : ctl_parse_id(text, &id);
 }
 
 static int collect(struct ctl *ctl, char **arguments, int n, struct release *x)
@@ -212,9 +234,7 @@ static int collect(struct ctl *ctl, char **arguments, int n, struct release *x)
 				     "[OPTION...] ID... | --session [USER:]NAME");
 	for (int i = 0; i < n; i++) {
 		/* before anything is asked of anybody: nothing is released if one is misspelt */
-		uint64_t id;
-
-		r = strchr(arguments[i], '/') ? 0 : ctl_parse_id(arguments[i], &id);
+		r = check_argument(arguments[i]);
 		if (r)
 			return r;
 	}
@@ -261,10 +281,13 @@ static int release_collected(struct ctl *ctl, struct release *x)
 	rdmareg_release_all(ctl->context, x->ids, x->n, &ro, on_released, x);
 	if (ctl->json)
 		print_released(x);
-	for (size_t i = 0; i < x->n; i++)
+	for (size_t i = 0; i < x->n; i++) {
+		if (x->status_unknown && i == x->first_unknown)
+			break;
 		if (x->outcomes[i].status)
 			return x->outcomes[i].status;
-	return EXIT_OK;
+	}
+	return x->status_unknown;
 }
 
 static int release(struct ctl *ctl, const void *options, char **arguments, int n)

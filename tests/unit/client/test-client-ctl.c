@@ -589,9 +589,14 @@ static void test_names(void)
 		       "--atomic") == 0 &&
 	       out[0] == '[' && count("\"id\":") == 2);
 	assert(run_ctl("release --session job.9") == 0 && count(" released\n") == 4);
-	/* one that is misspelt, or missing: nothing is released */
-	assert(run_ctl("release job.7/model job.7/other") == 3 && !says(" released"));
+	/* one that is misspelt: nothing is released; one that is missing: the others are */
 	assert(run_ctl("release job.7/model job.7/") == 2 && !says(" released"));
+	assert(run_ctl("release job.7/model no-such-user:job.7/a") == 3 && !says(" released"));
+	assert(run_ctl("register /proc/self/exe --access r --session job.5 --name a") == 0);
+	assert(run_ctl("register /proc/self/exe --access r --session job.5 --name b") == 0);
+	assert(run_ctl("release job.5/a job.5/other job.5/b") == 3 && count(" released\n") == 2 &&
+	       count("there is no region 'other'") == 1);
+	assert(run_ctl("release job.5/a job.5/other --json") == 3 && says("{\"released\":[]}"));
 	assert(run_ctl("release --session job.7 1") == 2 && says("exclude each other"));
 	assert(run_ctl("release --session no-such-user:job.7") == 3 && !says(" released"));
 	assert(run_ctl("release --session 12345:job.7 --if-exists") == 0 && !*out);
