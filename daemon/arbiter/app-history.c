@@ -43,7 +43,7 @@ static struct history_event new_event(enum history_kind kind)
 
 static void set_text(struct history_event *event, const char *text)
 {
-	text_clean(event->text, sizeof(event->text), text ? text : "", HISTORY_TEXT_MAX);
+	text_shorten(event->text, sizeof(event->text), text ? text : "");
 }
 
 static void set_asker(struct history_event *event, const struct asker *who)

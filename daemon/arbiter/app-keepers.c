@@ -368,7 +368,7 @@ static void gone(void *userdata, struct proxy *k, const char *why)
 		lost = lost || !r->close_wanted;
 		app_note_end(r, e, END_LOST);
 		if (e->end == END_LOST)
-			text_clean(e->end_text, sizeof(e->end_text), why, sizeof(e->end_text));
+			text_shorten(e->end_text, sizeof(e->end_text), why);
 		e->keeper_ended = true;
 		app_step_plain(a, r, REGION_KEEPER_GONE);
 	}

@@ -96,9 +96,9 @@ void proxy_describe_end(const struct proxy *k, struct failure *ret)
 
 	if (ask(k, &status))
 		describe_status(status, how, sizeof(how));
-	fail(ret, -EPIPE, "its process %d (%s%suser id %" PRIu32 ") %s: see %s%s%s", k->pid, unit,
-	     *unit ? ", " : "", about ? about->runs_as : UINT32_MAX, how,
-	     *unit ? "journalctl -u " : "its lines in this log", unit,
+	fail(ret, -EPIPE, "its process %d (user id %" PRIu32 ") %s: see %s%s%s", k->pid,
+	     about ? about->runs_as : UINT32_MAX, how,
+	     *unit ? "journalctl -u " : "its lines in the log of rdmaregd", unit,
 	     WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL
 		     ? "; journalctl -k tells whether the kernel did so for lack of memory"
 		     : "");

@@ -71,7 +71,30 @@ static inline void text_clean(char *out, size_t size, const char *s, size_t n)
 	out[used] = 0;
 }
 
-/* The same with the text itself, which gets no longer. */
+/*
+ * A sentence of ours, "WHAT: WHY; MORE": whole parts of it, as many as there is room for. Of a first
+ * part that is too long by itself, whole words, and a mark.
+ */
+static inline void text_shorten(char *out, size_t size, const char *s)
+{
+	size_t n = strlen(s);
+
+	if (n >= size) {
+		for (n = size - 1; n && strncmp(s + n, "; ", 2) && strncmp(s + n, ": ", 2);)
+			n--;
+		if (!n) {
+			for (n = size - sizeof("..."); n && s[n] != ' ';)
+				n--;
+			n = n ? n : size - sizeof("...");
+			text_clean(out, size, s, n);
+			strcat(out, "...");
+			return;
+		}
+	}
+	text_clean(out, size, s, n);
+}
+
+/* As text_clean() with the text itself, which gets no longer. */
 static inline void text_clean_in_place(char *text)
 {
 	size_t n = strlen(text);

@@ -233,7 +233,7 @@ static void test_killed(void)
 	snprintf(
 		command, sizeof(command),
 		"grep -q '/killed: lost with 3 regions of uid %u: its process [0-9]* (user id [0-9]*) was killed by signal 9, "
-		"SIGKILL: see its lines in this log; journalctl -k' %s/log",
+		"SIGKILL: see its lines in the log of rdmaregd; journalctl -k' %s/log",
 		getuid(), world.directory);
 	check(system(command) == 0);
 	expect_ended(owner, r[0].id, "its keeper ended");
