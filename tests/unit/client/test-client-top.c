@@ -231,6 +231,11 @@ static void test_plain(void)
 	}
 	snprintf(command, sizeof(command), "'%s' top --sort size >/dev/null 2>&1", ctl);
 	assert(WEXITSTATUS(system(command)) == 2);
+	snprintf(command, sizeof(command), "'%s' top --once --json 2>&1 | grep -q 'list --json'",
+		 ctl);
+	assert(WEXITSTATUS(system(command)) == 0);
+	snprintf(command, sizeof(command), "'%s' top --once --json >/dev/null 2>&1", ctl);
+	assert(WEXITSTATUS(system(command)) == 2);
 }
 
 int main(int argc, char **argv)
