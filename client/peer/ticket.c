@@ -31,7 +31,7 @@ static int bad(const char *what)
 {
 	return fail(EINVAL,
 		    "reading a ticket: %s; a ticket looks like "
-		    "rdmareg://HOST:PORT/REGION?TOKEN, copy the whole line",
+		    "rdmareg://HOST:PORT/REGION?TOKEN, copy all of it, and nothing else",
 		    what);
 }
 
@@ -84,7 +84,10 @@ int ticket_parse(const char *text, struct ticket *ret)
 	if (strnlen(text, WIRE_TICKET_MAX) >= WIRE_TICKET_MAX)
 		return bad("it is too long");
 	if (strncmp(p, WIRE_TICKET_SCHEME, strlen(WIRE_TICKET_SCHEME)))
-		return bad("it does not begin with " WIRE_TICKET_SCHEME);
+		return strstr(p, WIRE_TICKET_SCHEME)
+			       ? bad("something stands before " WIRE_TICKET_SCHEME
+				     ": of a line with several columns it is the last one")
+			       : bad("it does not begin with " WIRE_TICKET_SCHEME);
 	p += strlen(WIRE_TICKET_SCHEME);
 
 	v6 = *p == '[';
