@@ -167,9 +167,12 @@ static const char *look_at(json_object *row, json_object *value, enum look look,
 
 static const char *state_color(const char *state)
 {
-	return !strcmp(state, "live") || !strcmp(state, "warming") || !strcmp(state, "active")
-		       ? "green"
-		       : "yellow";
+	static const char *const sound[] = { "live", "warming", "active", "driven" };
+
+	for (size_t i = 0; i < sizeof(sound) / sizeof(sound[0]); i++)
+		if (!strcmp(state, sound[i]))
+			return "green";
+	return "yellow";
 }
 
 /* The text of each cell, and how wide each column is; those that are not shown are left out. */

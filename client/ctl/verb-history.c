@@ -49,19 +49,36 @@ static void history_cleanup(struct history *h)
 	*h = (struct history){ 0 };
 }
 
+static bool is_file(const char *text)
+{
+	const char *slash = strchr(text, '/');
+
+	return *text == '/' || *text == '.' || !slash || strchr(slash + 1, '/');
+}
+
 /*
- * A number is a region; what begins with a slash or a dot, or has no slash, is a file; the rest is
- * SESSION/NAME.
+ * A number is a region; what begins with a slash or a dot, has no slash, or has several, is a file;
+ * the rest is SESSION/NAME, or else a file.
  */
 static int read_argument(struct ctl *ctl, const char *text, struct wanted *w)
 {
-	bool is_file = *text == '/' || *text == '.' || !strchr(text, '/');
 	struct stat st;
 
 	if (*text && strspn(text, "0123456789") == strlen(text))
 		return ctl_parse_id(text, &w->options.region);
-	if (!is_file)
-		return ctl_find_id(ctl, text, &w->options.region);
+	if (!is_file(text)) {
+		int r = ctl_find_name(ctl, text, true, &w->options.region);
+
+		if (r || w->options.region)
+			return r;
+		if (stat(text, &st) < 0)
+			return ctl_error(
+				EXIT_NOT_FOUND,
+				"%s: no region is called so now. The history has one that "
+				"ended by its number or its file: see rdmaregctl history. A "
+				"file is written ./%s",
+				text, text);
+	}
 	w->options.file = w->file;
 	if (stat(text, &st) == 0) {
 		snprintf(w->file, sizeof(w->file), "%ju:%ju", (uintmax_t)st.st_dev,
@@ -146,6 +163,24 @@ static void print_json(const struct history *h)
 	ctl_print_json(all);
 }
 
+/* A region or a file was named, and nothing is known of it. */
+static int not_known(const struct wanted *w)
+{
+	const char *whose = geteuid() ? " of this user" : "";
+
+	if (w->revocation)
+		return ctl_error(EXIT_NOT_FOUND, "the history has no revocation %" PRIu64 "%s",
+				 w->revocation, whose);
+	if (w->options.region)
+		return ctl_error(
+			EXIT_NOT_FOUND,
+			"the history has no region %" PRIu64
+			"%s: there was none since rdmaregd was started, or its events were "
+			"overwritten",
+			w->options.region, whose);
+	return ctl_error(EXIT_NOT_FOUND, "the history has no region%s of that file", whose);
+}
+
 static int draw(const struct history *h, const struct wanted *w)
 {
 	for (size_t i = h->n; i-- > 0;)
@@ -158,7 +193,14 @@ static int draw(const struct history *h, const struct wanted *w)
 				 "there is no revocation %" PRIu64
 				 " in the history; see it without --svg",
 				 w->revocation);
-	return ctl_error(EXIT_NOT_FOUND, "there is no revocation in the history");
+	if (!h->n && (w->options.region || w->options.file))
+		return not_known(w);
+	if (w->options.region)
+		return ctl_error(EXIT_NOT_FOUND,
+				 "there is no revocation of region %" PRIu64 " in the history",
+				 w->options.region);
+	return ctl_error(EXIT_NOT_FOUND, "there is no revocation%s in the history",
+			 w->options.file ? " of a region of that file" : "");
 }
 
 static void print_lines(const struct ctl *ctl, const struct history *h)
@@ -195,24 +237,6 @@ static int on_event(struct ctl *ctl, const struct rdmareg_event *e, void *userda
 	    e->type != RDMAREG_EVENT_OVERFLOW)
 		return EVENTS_GO_ON;
 	return print_new(ctl, w);
-}
-
-/* A region or a file was named, and nothing is known of it. */
-static int not_known(const struct wanted *w)
-{
-	const char *whose = geteuid() ? " of this user" : "";
-
-	if (w->revocation)
-		return ctl_error(EXIT_NOT_FOUND, "the history has no revocation %" PRIu64 "%s",
-				 w->revocation, whose);
-	if (w->options.region)
-		return ctl_error(
-			EXIT_NOT_FOUND,
-			"the history has no region %" PRIu64
-			"%s: there was none since rdmaregd was started, or its events were "
-			"overwritten",
-			w->options.region, whose);
-	return ctl_error(EXIT_NOT_FOUND, "the history has no region%s of that file", whose);
 }
 
 static int print_once(const struct ctl *ctl, const struct wanted *w)

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -120,7 +121,10 @@ static const struct {
 	{ "history ''", 3, "No such file" },
 	{ "history no-such-file", 3, "no-such-file: No such file" },
 	{ "history ./no/such/file", 3, "No such file" },
-	{ "history default/nothing", 3, "there is no region 'nothing'" },
+	{ "history default/nothing", 3, "A file is written ./default/nothing" },
+	{ "get '0 node-a model rw rdmareg://10.0.0.1:7471/12?00' -", 2,
+	  "something stands before rdmareg://" },
+	{ "history no/such/file", 3, "no/such/file: No such file" },
 	{ "history 7 --svg --json", 2, "--svg is a picture" },
 	{ "history 7 --svg --follow", 2, "--svg is a picture" },
 	{ "history 7 --svg --revocation 4", 3, "there is no revocation 4 in the history" },
@@ -354,12 +358,50 @@ static void test_devices(void)
 	assert(run_ctl("devices") == 0 && says("4200"));
 }
 
+/* Runs it on a terminal of this kind; what it shows there is in @out. */
+static void run_on_terminal(const char *kind, const char *no_color, uid_t uid,
+			    const char *const words[])
+{
+	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), slave;
+	const char *argv[8] = { "rdmaregctl" };
+	ssize_t n, all = 0;
+	pid_t pid;
+
+	for (int i = 0; words[i]; i++)
+		argv[i + 1] = words[i];
+	assert(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
+	slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+	assert(slave >= 0);
+	pid = fork();
+	assert(pid >= 0);
+	if (!pid) {
+		dup2(slave, STDOUT_FILENO);
+		dup2(slave, STDERR_FILENO);
+		kind ? setenv("TERM", kind, 1) : unsetenv("TERM");
+		no_color ? setenv("NO_COLOR", no_color, 1) : unsetenv("NO_COLOR");
+		if (uid != geteuid() && setuid(uid) < 0)
+			_exit(126);
+		execv(ctl, (char **)(uintptr_t)argv);
+		_exit(127);
+	}
+	close(slave); /* the terminal's end is then an error of reading */
+	while ((n = read(master, out + all, sizeof(out) - (size_t)all - 1)) > 0)
+		all += n;
+	out[all] = 0;
+	waitpid(pid, NULL, 0);
+	close(master);
+	fprintf(stderr, "on a terminal: %.400s\n", out);
+}
+
 static void test_keepers(void)
 {
 	assert(run_ctl("keeper list --json") == 0);
 	assert(says("\"name\":\"0-default-1\"") && says("\"runs_as\":null"));
 	assert(says("\"trouble\":\"it speaks version 9\""));
 	assert(run_ctl("keeper list") == 0 && says("0-default-1") && says("4G") && says("foreign"));
+	run_on_terminal("xterm-256color", NULL, geteuid(),
+			(const char *const[]){ "keeper", "list", NULL });
+	assert(says("\033[32mdriven") && says("foreign") && !says("\033[32mforeign"));
 	assert(run_ctl("keeper list --state foreign --no-legend") == 0 && says("7-default-2") &&
 	       !says("0-default-1"));
 	assert(run_ctl("keeper list --session other --json") == 0 && says("[]"));
@@ -379,6 +421,8 @@ static void test_keepers(void)
 
 static void test_history(void)
 {
+	char folder[32], file[40], command[60];
+
 	assert(run_ctl("history 7") == 0);
 	assert(says("asked: truncate of 4K at 0, by pid 4711 (dd<b>); asked 2 holders"));
 	assert(says("; file /data/a\n") && says("+100ms "));
@@ -393,6 +437,15 @@ static void test_history(void)
 	assert(run_ctl("history 7 --revocation 4 --no-legend") == 3 && !says("asked"));
 	assert(run_ctl("history 7 --svg") == 0 && says("<svg xmlns=") && says("dd&lt;b&gt;"));
 	assert(says("no answer in 100ms") && says("</svg>\n"));
+	/* a file whose path could be a session and a name */
+	snprintf(folder, sizeof(folder), "history-%d", (int)getpid());
+	snprintf(file, sizeof(file), "%s/file", folder);
+	snprintf(command, sizeof(command), "history %s", file);
+	assert(mkdir(folder, 0700) == 0 && symlink("/proc/self/exe", file) == 0);
+	assert(run_ctl(command) == 0 && says("asked 2 holders"));
+	assert(unlink(file) == 0 && rmdir(folder) == 0);
+	/* what was named stays in what is said of it */
+	assert(run_ctl("history 999 --svg") == 3 && says("region 999"));
 }
 
 /* What is printed and does not arrive is a failure, and said to be. */
@@ -432,41 +485,6 @@ static void test_output(void)
 	}
 	for (size_t i = 0; i < sizeof(quiet) / sizeof(quiet[0]); i++)
 		assert(run_with(quiet[i], "2>&1 >/dev/full") == 0 && !*out);
-}
-
-/* Runs it on a terminal of this kind; what it shows there is in @out. */
-static void run_on_terminal(const char *kind, const char *no_color, uid_t uid,
-			    const char *const words[])
-{
-	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), slave;
-	const char *argv[8] = { "rdmaregctl" };
-	ssize_t n, all = 0;
-	pid_t pid;
-
-	for (int i = 0; words[i]; i++)
-		argv[i + 1] = words[i];
-	assert(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
-	slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
-	assert(slave >= 0);
-	pid = fork();
-	assert(pid >= 0);
-	if (!pid) {
-		dup2(slave, STDOUT_FILENO);
-		dup2(slave, STDERR_FILENO);
-		kind ? setenv("TERM", kind, 1) : unsetenv("TERM");
-		no_color ? setenv("NO_COLOR", no_color, 1) : unsetenv("NO_COLOR");
-		if (uid != geteuid() && setuid(uid) < 0)
-			_exit(126);
-		execv(ctl, (char **)(uintptr_t)argv);
-		_exit(127);
-	}
-	close(slave); /* the terminal's end is then an error of reading */
-	while ((n = read(master, out + all, sizeof(out) - (size_t)all - 1)) > 0)
-		all += n;
-	out[all] = 0;
-	waitpid(pid, NULL, 0);
-	close(master);
-	fprintf(stderr, "on a terminal: %.400s\n", out);
 }
 
 /* No line of a table is wider than the terminal, whose size here is taken for 80 columns. */
