@@ -10,6 +10,7 @@
  * folded: of one revocation ANSWERS_MAX answers and UNANSWERED_MAX holders without one are told,
  * and of one region COMINGS_MAX comings and goings a second; of the rest, how many.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -146,6 +147,11 @@ static void note_unanswered(struct app *a, const struct region *r, struct region
 	if (e->unanswered++ >= UNANSWERED_MAX)
 		return;
 	set_holder(&h, event->kind, of);
+	for (size_t i = 0; h.pid && !h.is_peer && i < UNANSWERED_PIDS; i++)
+		if (!e->unanswered_pids[i]) {
+			e->unanswered_pids[i] = h.pid;
+			break;
+		}
 	add(a, r, e, &h);
 }
 
@@ -196,6 +202,8 @@ static void note_asked(struct app *a, const struct region *r, struct region_entr
 	e->asked_usec = now_monotonic_usec();
 	e->asked_revocation = r->revocation;
 	e->answers = e->unanswered = 0;
+	memset(e->unanswered_pids, 0, sizeof(e->unanswered_pids));
+	e->waited_usec = HISTORY_NO_DELAY;
 	h = new_event(HISTORY_ASKED);
 	h.revocation = r->revocation;
 	h.cause = r->cause;
@@ -292,7 +300,37 @@ void app_history_note_given_back(struct app *a, const struct region *r, struct r
 	struct history_event h = new_of(e, HISTORY_GIVEN_BACK, revocation);
 
 	h.forced = forced;
+	if (e->asked_revocation == revocation)
+		e->waited_usec = h.delay_usec;
 	add(a, r, e, &h);
+}
+
+const char *app_history_sum(const struct region_entry *e, uint64_t revocation,
+			    char out[static HISTORY_SUM_MAX])
+{
+	const struct asker *by = &e->asker;
+	size_t n = 0;
+
+	*out = 0;
+	if (!e->asked_usec || e->asked_revocation != revocation)
+		return out;
+	if (by->pid)
+		n += (size_t)snprintf(out + n, HISTORY_SUM_MAX - n, "; by pid %" PRIu32 " (%s)",
+				      by->pid, by->comm);
+	if (by->pid && by->uid != ASKER_NO_UID)
+		n += (size_t)snprintf(out + n, HISTORY_SUM_MAX - n, " uid %" PRIu32, by->uid);
+	if (e->waited_usec != HISTORY_NO_DELAY)
+		n += (size_t)snprintf(out + n, HISTORY_SUM_MAX - n,
+				      "; whoever asked waited %" PRIu64 " ms",
+				      (uint64_t)(e->waited_usec / USEC_PER_MSEC));
+	if (!e->unanswered)
+		return out;
+	n += (size_t)snprintf(out + n, HISTORY_SUM_MAX - n,
+			      "; %" PRIu32 " holders did not acknowledge", e->unanswered);
+	for (size_t i = 0; i < UNANSWERED_PIDS && e->unanswered_pids[i]; i++)
+		n += (size_t)snprintf(out + n, HISTORY_SUM_MAX - n, "%s%" PRIu32,
+				      i ? ", " : ", pids ", e->unanswered_pids[i]);
+	return out;
 }
 
 void app_history_note_exported(struct app *a, const struct region *r, struct region_entry *e)

@@ -269,6 +269,10 @@ void app_history_note(struct app *a, const struct region *r, struct region_entry
 /* @forced: by the kernel or the gate, at the last deadline. */
 void app_history_note_given_back(struct app *a, const struct region *r, struct region_entry *e,
 				 uint64_t revocation, bool forced);
+/* For the line that says it is settled: who asked, who waited and for how long, who did not answer. */
+#define HISTORY_SUM_MAX 320
+const char *app_history_sum(const struct region_entry *e, uint64_t revocation,
+			    char out[static HISTORY_SUM_MAX]);
 void app_history_note_exported(struct app *a, const struct region *r, struct region_entry *e);
 /* The tenant's keeper with the number @before had it, another one has it now. */
 void app_history_note_replaced(struct app *a, const struct region *r, struct region_entry *e,

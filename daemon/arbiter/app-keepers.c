@@ -65,6 +65,19 @@ static void log_revocation(struct app *a, struct proxy *k, const struct region *
 			      v->revocation, cause);
 }
 
+/* With what is known in the end; who asked is told when it begins, too. */
+static void log_settled(struct proxy *k, const struct region *r, const struct region_entry *e,
+			uint64_t revocation)
+{
+	char sum[HISTORY_SUM_MAX];
+
+	app_log_about(k, LOG_INFO,
+		      LOG_FIELDS(.tenant = proxy_name(k), .pid = e->asker.pid,
+				 .cause = revocation_cause_names[r->cause], .file = e->text.path),
+		      "region %" PRIu64 ": revocation %" PRIu64 " settled%s", r->id, revocation,
+		      app_history_sum(e, revocation, sum));
+}
+
 /* Looked at while it waits: of a filesystem's the keeper knows its number; of others see above. */
 static void take_asker(struct region_entry *e, const struct keeper_revocation *v)
 {
@@ -116,8 +129,7 @@ static const char *told_revocation(struct app *a, struct proxy *k, struct region
 	default:
 		if (v->valid_length > r->length)
 			return "a valid length beyond the region";
-		app_log(k, LOG_INFO, "region %" PRIu64 ": revocation %" PRIu64 " settled", r->id,
-			v->revocation);
+		log_settled(k, r, e, v->revocation);
 		step_revocation(a, r, REGION_WAS_SETTLED, v);
 		return NULL;
 	}

@@ -85,6 +85,8 @@ struct region_measure {
 
 #define REGION_NO_SLOT UINT32_MAX
 
+#define UNANSWERED_PIDS 4 /* that the journal names */
+
 struct region_entry {
 	uint64_t id;
 	struct proxy *keeper;
@@ -123,6 +125,8 @@ struct region_entry {
 	uint32_t comings_untold;
 	uint32_t answers; /* to that revocation */
 	uint32_t unanswered;
+	uint32_t unanswered_pids[UNANSWERED_PIDS]; /* of local holders, the first of them */
+	uint64_t waited_usec; /* whoever asked for that revocation; HISTORY_NO_DELAY: not known */
 	bool was_degraded;
 	char degraded_told[HISTORY_TEXT_MAX];
 	uint8_t end;			 /* enum region_end: why it ends, once it does */

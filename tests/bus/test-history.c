@@ -217,6 +217,31 @@ static void test_story(void)
 	disconnect(owner);
 }
 
+/* The journal's line of the end says who asked, and which of the local holders did not answer. */
+static void test_journal(void)
+{
+	sd_bus *owner = connect_client(&world);
+	int fd = make_file(&world, 8192, O_RDWR);
+	struct reply region;
+	char text[200];
+	uint64_t revocation;
+
+	listen_signals(owner);
+	check(register_region(owner, fd, 0, 0, "rw", &region, 2, "grace_usec", "t",
+			      UINT64_C(200000), "session", "s", "journal"));
+	world_tell_keeper(&world, getuid(), "journal", "break %" PRIu64 " truncate 4096",
+			  region.id);
+	revocation = await_request(owner, "truncate");
+	await_settled(owner, revocation, "truncated", 4096);
+	snprintf(text, sizeof(text), "region %" PRIu64 ": revocation %" PRIu64 " settled; by pid ",
+		 region.id, revocation);
+	until(world_log_contains(&world, text));
+	snprintf(text, sizeof(text), " ms; 1 holders did not acknowledge, pids %d\n", getpid());
+	until(world_log_contains(&world, text));
+	disconnect(owner);
+	close(fd);
+}
+
 /* By its file, pages, and what comes after. */
 static void test_filters(void)
 {
@@ -595,6 +620,7 @@ int main(void)
 	world_begin(&world, "");
 	bus = connect_client(&world);
 	test_story();
+	test_journal();
 	test_filters();
 	test_bad_input();
 	test_unknown();
