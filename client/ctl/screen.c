@@ -17,6 +17,8 @@
 #include "proto/hidden-characters.h"
 
 #define LINE_BYTES 4096
+#define MARK "..."
+#define MARKED_FROM 40 /* columns; with fewer there is no room for it */
 
 static struct termios before;
 static bool began;
@@ -37,18 +39,13 @@ static void put(struct page *p, const char *bytes, size_t n)
 	p->text[p->used] = 0;
 }
 
-void page_add(struct page *p, const char *format, ...)
+/* What fits into @room columns; 0: all. False: that was not all. @p: NULL: only to know that. */
+static bool add_text(struct page *p, const char *at, unsigned int room)
 {
-	char line[LINE_BYTES];
+	const char *end = at + strlen(at);
 	unsigned int width = 0;
 	mbstate_t state = { 0 };
-	va_list args;
-	const char *at = line, *end;
 
-	va_start(args, format);
-	vsnprintf(line, sizeof(line), format, args);
-	va_end(args);
-	end = line + strlen(line);
 	while (at < end) {
 		wchar_t c;
 		size_t n = mbrtowc(&c, at, (size_t)(end - at), &state);
@@ -62,11 +59,29 @@ void page_add(struct page *p, const char *format, ...)
 		}
 		if (!shown)
 			columns = 1;
-		if (p->columns && width + (unsigned int)columns > p->columns)
-			break;
-		put(p, shown ? at : "?", shown ? n : 1);
+		if (room && width + (unsigned int)columns > room)
+			return false;
+		if (p)
+			put(p, shown ? at : "?", shown ? n : 1);
 		width += (unsigned int)columns;
 		at += n;
+	}
+	return true;
+}
+
+void page_add(struct page *p, const char *format, ...)
+{
+	char line[LINE_BYTES];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	if (p->columns < MARKED_FROM || add_text(NULL, line, p->columns)) {
+		add_text(p, line, p->columns);
+	} else {
+		add_text(p, line, p->columns - (unsigned int)strlen(MARK));
+		put(p, MARK, strlen(MARK));
 	}
 	put(p, "\n", 1);
 }

@@ -18,7 +18,7 @@ struct page {
 	unsigned int columns; /* of the terminal; 0: lines are as long as they are */
 };
 
-/* One line; what cannot be shown in it becomes '?', what does not fit is cut. */
+/* One line; what cannot be shown in it becomes '?', what does not fit is cut, with a mark. */
 void page_add(struct page *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void page_clear(struct page *p);
 void page_free(struct page *p);

@@ -49,6 +49,7 @@ struct row {
 	char who[80];
 	char path[PATH_BYTES];
 	char late[96]; /* who has not answered, of the first few that are being revoked */
+	bool was_late; /* that is of before */
 };
 
 enum sort {
@@ -64,7 +65,14 @@ enum sort {
 static const char *const sorts[_SORTS] = { "invalidations", "writebacks", "removals", "warmed",
 					   "faults",	    "peers",	  "id" };
 
+/* Who was late is not asked about any more when the region is fenced; it is told until it settles. */
+struct last_late {
+	uint64_t region, revocation;
+	char late[96];
+};
+
 struct top {
+	struct last_late last[LATE_MAX];
 	struct row *rows;
 	size_t n, allocated, others;
 	enum sort sort;
@@ -183,6 +191,22 @@ static void look_who_is_late(struct ctl *ctl, struct row *r)
 	close(fd);
 }
 
+static void remember_late(struct last_late last[LATE_MAX], struct row *r)
+{
+	struct last_late *l = &last[r->id % LATE_MAX];
+
+	if (*r->late)
+		*l = (struct last_late){ .region = r->id, .revocation = r->revocation.id };
+	if (l->region != r->id || l->revocation != r->revocation.id)
+		return;
+	if (*r->late) {
+		memcpy(l->late, r->late, sizeof(l->late));
+		return;
+	}
+	memcpy(r->late, l->late, sizeof(r->late));
+	r->was_late = true;
+}
+
 static void look_at_revocations(struct ctl *ctl, struct top *t)
 {
 	unsigned int n = 0;
@@ -191,6 +215,7 @@ static void look_at_revocations(struct ctl *ctl, struct top *t)
 		if (!t->rows[i].revocation.id)
 			continue;
 		look_who_is_late(ctl, &t->rows[i]);
+		remember_late(t->last, &t->rows[i]);
 		n++;
 	}
 }
@@ -250,8 +275,10 @@ static void add_revocations(struct top *t, size_t most)
 			 format_time(left, v->deadline_usec > now
 						   ? (v->deadline_usec - now) / 1000 * 1000
 						   : 0),
-			 *r->late ? "waits for " : "nobody is late that is known", r->late,
-			 r->clients, r->peers, r->path);
+			 !*r->late     ? "nobody is late that is known"
+			 : r->was_late ? "last waited for "
+				       : "waits for ",
+			 r->late, r->clients, r->peers, r->path);
 	}
 }
 

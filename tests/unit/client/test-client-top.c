@@ -118,6 +118,8 @@ static int end(pid_t pid, int terminal)
 	return WEXITSTATUS(status);
 }
 
+#define TEN "abcdefghij"
+
 /* What is in a name, and what of it reaches a terminal of so many columns; 0: any. */
 static const struct {
 	const char *name;
@@ -137,6 +139,8 @@ static const struct {
 	{ "\346\227\245\346\227\245", 3, "\346\227\245\n" }, /* two columns each */
 	{ "\346\227", 0, "??\n" },
 	{ "", 1, "\n" },
+	{ TEN TEN TEN TEN, 40, TEN TEN TEN TEN "\n" },
+	{ TEN TEN TEN TEN "x", 40, TEN TEN TEN "abcdefg...\n" },
 };
 
 static void test_names(void)
