@@ -36,8 +36,8 @@ struct standings {
 	uint32_t n;
 	uint64_t last_number;
 	STAILQ_HEAD(, standing_job) jobs;
-	bool busy;   /* a record is written or removed, */
-	bool silent; /* and the disk does not answer */
+	struct standing_job *running; /* a thread is in it, */
+	bool silent;		      /* and the disk does not answer */
 	void (*give_up)(struct app *a, struct region *r);
 	struct log_limit log;
 };

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +49,7 @@ struct standing_job {
 	char text[RECORD_TEXT_MAX];
 	size_t size;
 	int result;
+	_Atomic bool done; /* the thread is through with it */
 	enum job_kind kind;
 	struct standing *of;   /* JOB_WRITE that has not begun */
 	struct standing *made; /* it stands once this is written; NULL: it did before */
@@ -95,6 +97,7 @@ static void work(struct offload_task *t)
 		j->result = fsync(j->directory) < 0 ? -errno : 0;
 	else if (errno != ENOENT)
 		j->result = -errno;
+	j->done = true;
 }
 
 static void begin_next(struct app *a);
@@ -198,7 +201,8 @@ static void release(struct offload_task *t)
 	struct standing_job *j = (struct standing_job *)t;
 	struct app *a = j->app;
 
-	a->standing.busy = a->standing.silent = false;
+	a->standing.running = NULL;
+	a->standing.silent = false;
 	if (j->undo) { /* it was written after all */
 		j->undo = false;
 		j->kind = JOB_REMOVE;
@@ -214,7 +218,7 @@ static void begin_next(struct app *a)
 	struct standing_job *j;
 	int r;
 
-	while (!a->standing.busy && (j = STAILQ_FIRST(&a->standing.jobs))) {
+	while (!a->standing.running && (j = STAILQ_FIRST(&a->standing.jobs))) {
 		STAILQ_REMOVE_HEAD(&a->standing.jobs, jobs);
 		if (j->kind == JOB_WRITE) {
 			j->size = standing_print(j->of, j->text);
@@ -223,7 +227,12 @@ static void begin_next(struct app *a)
 		}
 		r = j->kind == JOB_NOTHING ? -ECANCELED : offload_run(a->offload, &j->task, 0);
 		if (r == 0) {
-			a->standing.busy = true;
+			a->standing.running = j;
+			return;
+		}
+		if (j->kind == JOB_REMOVE &&
+		    !j->call) { /* it is tried again, at the end at the latest */
+			STAILQ_INSERT_HEAD(&a->standing.jobs, j, jobs);
 			return;
 		}
 		if (j->kind != JOB_NOTHING)
@@ -667,23 +676,35 @@ void app_start_standing(struct app *a)
 			       : ": their users make them again with: rdmaregctl standing restore");
 }
 
+/* Somebody heard that it was released. The process ends, so this may wait. */
+static void finish_removal(const struct standing_job *j)
+{
+	if (j->kind == JOB_REMOVE)
+		unlinkat(j->directory, j->name, 0);
+}
+
 void app_free_standing(struct app *a)
 {
-	struct standing_job *j;
+	struct standing_job *j = a->standing.running;
 
+	if (j && !a->standing.silent) {
+		for (int i = 0; i < 100 && !j->done;
+		     i++) /* a second: what it writes may be removed next */
+			poll(NULL, 0, 10);
+		finish_removal(j);
+	}
 	while ((j = STAILQ_FIRST(&a->standing.jobs))) {
 		STAILQ_REMOVE_HEAD(&a->standing.jobs, jobs);
 		if (j->kind == JOB_WRITE)
 			j->of->job = NULL;
-		if (j->kind == JOB_REMOVE && !j->call && !a->standing.silent)
-			unlinkat(j->directory, j->name,
-				 0); /* somebody heard that it was released */
-		else if (j->kind != JOB_NOTHING)
+		if (!a->standing.silent)
+			finish_removal(j);
+		if (j->kind != JOB_NOTHING && (j->kind != JOB_REMOVE || j->call))
 			answer(a, j, -ESHUTDOWN);
 		free(j);
 	}
 	while (!TAILQ_EMPTY(&a->standing.all))
 		forget(a, TAILQ_FIRST(&a->standing.all));
-	if (a->standing.directory >= 0 && !a->standing.busy)
+	if (a->standing.directory >= 0 && !a->standing.running)
 		close(a->standing.directory);
 }

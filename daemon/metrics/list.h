@@ -16,7 +16,7 @@
 	X(BUILD, "rdmareg_build_info", GAUGE, "Always 1; the label is the version of rdmaregd",      \
 	  LABEL_VERSION)                                                                             \
 	X(START, "rdmareg_start_time_seconds", GAUGE,                                                \
-	  "When this rdmaregd was started, in seconds since 1970; counters begin there")             \
+	  "When this rdmaregd was started, in seconds since 1970")                                   \
 	X(CRASHES, "rdmareg_crashes", COUNTER,                                                       \
 	  "Times since boot that rdmaregd ended without having been asked to")                       \
 	X(REGIONS, "rdmareg_regions", GAUGE, "Regions, by state and arbitration mode",               \
@@ -78,7 +78,8 @@
 	X(KEEPER_ENDS, "rdmareg_keepers_lost", COUNTER,                                              \
 	  "Keepers whose process ended while it held regions that nobody had released")              \
 	X(REPLACEMENTS, "rdmareg_keeper_replacements", COUNTER,                                      \
-	  "Replacements of keepers (ReplaceKeeper) that ended, by what became of the regions",       \
+	  "Replacements of keepers (ReplaceKeeper) that ended: all regions were made anew (whole), " \
+	  "some (in-part), or none (not)",                                                           \
 	  LABEL_REPLACED)                                                                            \
 	X(SCRAPES, "rdmareg_scrapes", COUNTER, "Readers of this page, by what they were answered",   \
 	  LABEL_SCRAPE)

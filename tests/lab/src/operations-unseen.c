@@ -327,15 +327,15 @@ void undo_cull(const struct scene *s)
 
 static int collect(int fd)
 {
-	struct {
-		struct fiemap map;
-		struct fiemap_extent extent[1];
-	} m = { .map = { .fm_length = MIB, .fm_extent_count = 1 } };
+	static _Alignas(
+		struct fiemap) char room[sizeof(struct fiemap) + sizeof(struct fiemap_extent)];
+	struct fiemap *map = (struct fiemap *)room;
 	struct f2fs_gc_range range = { .sync = 1, .len = MIB / 4096 };
 
-	if (ioctl(fd, FS_IOC_FIEMAP, &m) < 0)
+	*map = (struct fiemap){ .fm_length = MIB, .fm_extent_count = 1 };
+	if (ioctl(fd, FS_IOC_FIEMAP, map) < 0)
 		return errno;
-	range.start = m.extent[0].fe_physical / 4096;
+	range.start = map->fm_extents[0].fe_physical / 4096;
 	return ioctl(fd, F2FS_IOC_GARBAGE_COLLECT_RANGE, &range) < 0 ? errno : 0;
 }
 
