@@ -163,10 +163,8 @@ static bool are_ids_kept(const struct registry *r)
 	uint32_t sessions = 0, n = 0;
 
 	for (uint32_t i = 0; i < r->n_tenants; i++) {
-		const struct tenant *t = &r->tenants[i];
+		const struct tenant *t = &r->tenants[i]; /* unused: no session, no regions */
 
-		if (!t->used)
-			continue;
 		sessions += t->kind == TENANT_SESSION;
 		n += t->kind == TENANT_SESSION || t->regions;
 	}
