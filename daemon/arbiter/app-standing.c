@@ -683,16 +683,20 @@ static void finish_removal(const struct standing_job *j)
 		unlinkat(j->directory, j->name, 0);
 }
 
+/* Its thread may be in it until the process ends, so it is not freed, and this is where it is. */
+static struct standing_job *volatile left_to_thread;
+
 void app_free_standing(struct app *a)
 {
 	struct standing_job *j = a->standing.running;
 
 	if (j && !a->standing.silent) {
-		for (int i = 0; i < 100 && !j->done;
-		     i++) /* a second: what it writes may be removed next */
+		/* a second: what it writes may be removed next */
+		for (int i = 0; i < 100 && !j->done; i++)
 			poll(NULL, 0, 10);
 		finish_removal(j);
 	}
+	left_to_thread = j;
 	while ((j = STAILQ_FIRST(&a->standing.jobs))) {
 		STAILQ_REMOVE_HEAD(&a->standing.jobs, jobs);
 		if (j->kind == JOB_WRITE)
