@@ -76,7 +76,7 @@ struct wire_accept {
 		/* bytes backed by the file now: an access beyond it is refused by the adapter */
 		valid_length;
 	uint32_t rkey;
-	uint32_t generation;  /* would change if rkey or address became invalid; 1 for now */
+	uint32_t generation;  /* another one: rkey and address are, too */
 	uint32_t alignment;   /* remote addresses and offsets must be multiples of this (1: any) */
 	uint32_t minimum_mtu; /* the path MTU must be at least this many bytes */
 	uint32_t grace_msec;  /* how long a revocation waits for an acknowledgement */

@@ -172,18 +172,11 @@ static void answer(struct app *a, struct standing_job *j, int error)
 	j->made = NULL;
 }
 
-static void ended(struct offload_task *t, int error)
+/* Nothing can be begun, and nobody waits for that. Removals stay: they are for the next time. */
+static void answer_waiting(struct app *a, int error)
 {
-	struct standing_job *j = (struct standing_job *)t;
-	struct app *a = j->app;
 	struct standing_job *waits;
 
-	j->undo = error == -ETIMEDOUT && j->made;
-	answer(a, j, error ? error : j->result);
-	a->standing.silent = error == -ETIMEDOUT;
-	if (!a->standing.silent)
-		return;
-	/* nothing else is begun while a thread is in it, and nobody waits for that */
 	STAILQ_FOREACH(waits, &a->standing.jobs, jobs)
 	{
 		if (!waits->call)
@@ -192,8 +185,20 @@ static void ended(struct offload_task *t, int error)
 			waits->of->job = NULL;
 			waits->kind = JOB_NOTHING;
 		}
-		answer(a, waits, -ETIMEDOUT);
+		answer(a, waits, error);
 	}
+}
+
+static void ended(struct offload_task *t, int error)
+{
+	struct standing_job *j = (struct standing_job *)t;
+	struct app *a = j->app;
+
+	j->undo = error == -ETIMEDOUT && j->made;
+	answer(a, j, error ? error : j->result);
+	a->standing.silent = error == -ETIMEDOUT;
+	if (a->standing.silent)
+		answer_waiting(a, error);
 }
 
 static void release(struct offload_task *t)
@@ -230,9 +235,10 @@ static void begin_next(struct app *a)
 			a->standing.running = j;
 			return;
 		}
-		if (j->kind == JOB_REMOVE &&
-		    !j->call) { /* it is tried again, at the end at the latest */
+		/* what was answered is tried again, when the daemon ends at the latest */
+		if (j->kind == JOB_REMOVE && !j->call) {
 			STAILQ_INSERT_HEAD(&a->standing.jobs, j, jobs);
+			answer_waiting(a, r);
 			return;
 		}
 		if (j->kind != JOB_NOTHING)
