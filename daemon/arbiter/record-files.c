@@ -82,3 +82,31 @@ void record_files_each(int directory, const char *path, const char *what,
 	}
 	closedir(entries);
 }
+
+uint64_t record_get(const void *of, const struct record_member *m)
+{
+	const unsigned char *at = (const unsigned char *)of + m->offset;
+	uint64_t large;
+	uint32_t small;
+
+	if (m->size == sizeof(uint8_t))
+		return *at;
+	if (m->size == sizeof(uint32_t)) {
+		memcpy(&small, at, sizeof(small));
+		return small;
+	}
+	memcpy(&large, at, sizeof(large));
+	return large;
+}
+
+void record_set(void *of, const struct record_member *m, uint64_t value)
+{
+	unsigned char *at = (unsigned char *)of + m->offset;
+
+	if (m->size == sizeof(uint8_t))
+		*at = (uint8_t)value;
+	else if (m->size == sizeof(uint32_t))
+		memcpy(at, &(uint32_t){ (uint32_t)value }, sizeof(uint32_t));
+	else
+		memcpy(at, &value, sizeof(value));
+}

@@ -21,14 +21,8 @@
 #define TEXT_MAX 1024
 
 /* Each line but the first and the last: a key, a blank, and the number that a member has. */
-static const struct {
-	const char *key;
-	size_t offset;
-	size_t size;
-	uint64_t most;
-} numbers[] = {
-#define NUMBER(key, member, most) \
-	{ key, offsetof(struct tenant, member), sizeof(((struct tenant *)0)->member), most }
+static const struct record_member numbers[] = {
+#define NUMBER(key, member, most) RECORD_MEMBER(struct tenant, key, member, most)
 	NUMBER("uid", uid, UINT32_MAX - 1),
 	NUMBER("state", state, _SESSION_STATE_MAX - 1),
 	NUMBER("created_usec", created_usec, UINT64_MAX),
@@ -39,27 +33,6 @@ static const struct {
 	NUMBER("max_memory", own.memory, UINT64_MAX),
 #undef NUMBER
 };
-
-static uint64_t get_number(const struct tenant *t, size_t i)
-{
-	const char *at = (const char *)t + numbers[i].offset;
-
-	if (numbers[i].size == sizeof(uint8_t))
-		return *(const uint8_t *)at;
-	return numbers[i].size == sizeof(uint32_t) ? *(const uint32_t *)at : *(const uint64_t *)at;
-}
-
-static void set_number(struct tenant *t, size_t i, uint64_t value)
-{
-	char *at = (char *)t + numbers[i].offset;
-
-	if (numbers[i].size == sizeof(uint8_t))
-		*(uint8_t *)at = (uint8_t)value;
-	else if (numbers[i].size == sizeof(uint32_t))
-		*(uint32_t *)at = (uint32_t)value;
-	else
-		*(uint64_t *)at = value;
-}
 
 static void name_of(const struct tenant *t, char out[static NAME_MAX_BYTES])
 {
@@ -73,7 +46,7 @@ int session_record_write(int directory, const struct tenant *t)
 
 	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
 		n += snprintf(text + n, sizeof(text) - (size_t)n, "%s %" PRIu64 "\n",
-			      numbers[i].key, get_number(t, i));
+			      numbers[i].key, record_get(t, &numbers[i]));
 	n += snprintf(text + n, sizeof(text) - (size_t)n, "name %s\n" TAIL, t->session);
 	name_of(t, name);
 	return replace_file(directory, name, NEW_NAME, 0600, text, (size_t)n);
@@ -105,7 +78,7 @@ static bool take_line(struct tenant *t, const char *key, const char *value, bool
 			continue;
 		if (!record_number(value, numbers[i].most, &number))
 			return false;
-		set_number(t, i, number);
+		record_set(t, &numbers[i], number);
 	}
 	return true;
 }

@@ -14,15 +14,8 @@
 #define HEAD "rdmareg-standing\n"
 #define TAIL "end"
 
-/* Numbers: a key, where the value goes, how long that is, and the largest one. */
-static const struct number {
-	const char *key;
-	size_t offset;
-	size_t size;
-	uint64_t most;
-} numbers[] = {
-#define NUMBER(key, member, most) \
-	{ key, offsetof(struct standing, member), sizeof(((struct standing *)0)->member), most }
+static const struct record_member numbers[] = {
+#define NUMBER(key, member, most) RECORD_MEMBER(struct standing, key, member, most)
 	NUMBER("uid", uid, UINT32_MAX - 1),
 	NUMBER("uuid_0", file.uuid[0], UINT64_MAX),
 	NUMBER("uuid_1", file.uuid[1], UINT64_MAX),
@@ -43,34 +36,6 @@ static const struct number {
 enum { TEXT_SESSION = ARRAY_SIZE(numbers), TEXT_NAME, TEXT_PATH, TEXT_HANDLE, N_KEYS };
 static const char *const texts[] = { "session", "name", "path", "handle" };
 
-static void set_number(struct standing *s, const struct number *n, uint64_t value)
-{
-	unsigned char *at = (unsigned char *)s + n->offset;
-
-	if (n->size == sizeof(uint8_t))
-		*at = (uint8_t)value;
-	else if (n->size == sizeof(uint32_t))
-		memcpy(at, &(uint32_t){ (uint32_t)value }, sizeof(uint32_t));
-	else
-		memcpy(at, &value, sizeof(value));
-}
-
-static uint64_t get_number(const struct standing *s, const struct number *n)
-{
-	const unsigned char *at = (const unsigned char *)s + n->offset;
-	uint64_t large;
-	uint32_t small;
-
-	if (n->size == sizeof(uint8_t))
-		return *at;
-	if (n->size == sizeof(uint32_t)) {
-		memcpy(&small, at, sizeof(small));
-		return small;
-	}
-	memcpy(&large, at, sizeof(large));
-	return large;
-}
-
 void standing_file_name(const struct standing *s, char out[static STANDING_FILE_NAME_MAX])
 {
 	snprintf(out, STANDING_FILE_NAME_MAX, "%" PRIu32 ":%s:%s", s->uid, s->session, s->name);
@@ -82,7 +47,7 @@ size_t standing_print(const struct standing *s, char out[static RECORD_TEXT_MAX]
 
 	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
 		n += (size_t)snprintf(out + n, RECORD_TEXT_MAX - n, "%s %" PRIu64 "\n",
-				      numbers[i].key, get_number(s, &numbers[i]));
+				      numbers[i].key, record_get(s, &numbers[i]));
 	n += (size_t)snprintf(out + n, RECORD_TEXT_MAX - n, "session %s\nname %s\npath %s\nhandle ",
 			      s->session, s->name, s->path);
 	for (uint32_t i = 0; i < s->file.handle_size; i++)
@@ -173,7 +138,7 @@ static bool take_line(char *line, struct standing *s, uint32_t *seen)
 		return take_text(key, value, s);
 	if (!record_number(value, numbers[key].most, &number))
 		return false;
-	set_number(s, &numbers[key], number);
+	record_set(s, &numbers[key], number);
 	return true;
 }
 
