@@ -15,8 +15,11 @@ import mmap
 import os
 import pathlib
 import re
+import select
 import sys
+import threading
 import traceback
+import types
 import xml.etree.ElementTree as xml
 
 PATIENCE = 120
@@ -357,6 +360,93 @@ async def test_cancelled(address):
         await hurried.close()
 
 
+class SlowOpen:
+    """In place of os.open(): it does nothing until it may, and what it opens is the write end of a pipe that nobody else has."""
+    def __init__(self):
+        self.real, os.open = os.open, self.open
+        self.begun, self.may = threading.Event(), threading.Event()
+        self.read_end, self.write_end = os.pipe()
+
+    def open(self, *_):
+        self.begun.set()
+        assert self.may.wait(PATIENCE)
+        return self.write_end
+
+
+async def in_thread(function, *arguments):
+    return await asyncio.get_running_loop().run_in_executor(None, function, *arguments)
+
+
+async def is_closed(read_end):
+    """Nobody has the other end of this pipe."""
+    poll = select.poll()
+    poll.register(read_end)
+    assert await in_thread(poll.poll, PATIENCE * 1000), "somebody has it"
+    os.close(read_end)
+
+
+async def cancelled(task):
+    task.cancel()
+    try:
+        await soon(task)
+        raise AssertionError("it was not cancelled")
+    except asyncio.CancelledError:
+        pass
+
+
+async def test_descriptors(address):
+    """None is left open, and none is sent that the caller did not name, whenever a call is given up."""
+    folder = WORLD / f"python-{os.getuid()}"
+    async with rdmareg.Registry(address) as registry:
+        # while a filesystem takes its time to open the file
+        slow = SlowOpen()
+        task = asyncio.ensure_future(registry.register(folder / "slow"))
+        assert await in_thread(slow.begun.wait, PATIENCE)
+        await cancelled(task)
+        slow.may.set()
+        await is_closed(slow.read_end)
+        os.open = slow.real
+        # while there is no room for the message: again and again, and then its number is another file's
+        room = asyncio.Event()
+        real, registry._room = registry._room, room.wait  # pylint: disable=protected-access
+        mine, other = memfd(PAGE), memfd(2 * PAGE)
+        task = asyncio.ensure_future(registry.register(mine, detached=True, name="mine"))
+        await one_turn()
+        await one_turn()
+        task.cancel()
+        await one_turn()
+        await cancelled(task)
+        os.dup2(other, mine)
+        room.set()
+        registry._room = real  # pylint: disable=protected-access
+        assert (await soon(registry.status()))["regions"] == 0
+        assert [r.id async for r in registry.regions()] == []
+        # while dbus-fast has it, and the socket took only a part of what was before it
+        written = asyncio.get_running_loop().create_future()
+        bus = registry._bus  # pylint: disable=protected-access
+        registry._bus = types.SimpleNamespace(_fd=bus._fd, next_serial=bus.next_serial, send=lambda message: written)  # pylint: disable=protected-access
+        task = asyncio.ensure_future(registry.register(mine))
+        while not registry._underway:  # pylint: disable=protected-access
+            await one_turn()
+        for _ in range(3):
+            task.cancel()
+            await one_turn()
+            assert not task.done()
+        registry._bus = bus  # pylint: disable=protected-access
+        written.set_result(None)
+        await cancelled(task)
+        assert (await soon(registry.status()))["form"] == 1
+        # of a call that nobody here answers
+        async with rdmareg.Registry(address) as stranger:
+            read_end, write_end = os.pipe()
+            await fails(rdmareg.NotSupported, "Take", stranger.call_object("/", "org.example", "Take", "h", write_end,
+                                                                     destination=bus.unique_name))
+            os.close(write_end)
+            await is_closed(read_end)
+        os.close(mine)
+        os.close(other)
+
+
 def test_documented():
     for name in rdmareg.__all__:
         thing = getattr(rdmareg, name)
@@ -368,7 +458,7 @@ def test_documented():
 async def run_all():
     address = os.environ["RDMAREG_BUS_ADDRESS"]
     folder = WORLD / f"python-{os.getuid()}"
-    for test in (test_life, test_sources, test_bad_input, test_slow_reader, test_example, test_many, test_cancelled):
+    for test in (test_life, test_sources, test_bad_input, test_slow_reader, test_example, test_many, test_cancelled, test_descriptors):
         print(f"{test.__name__} as {os.getuid()}", flush=True)
         await test(address)
     assert not any(folder.iterdir())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from typing import Any, AsyncIterator, NamedTuple, Optional, Union
 
@@ -77,6 +78,29 @@ def _checked(fd: int, asked: str) -> Range:
     return Range(fd, 0, 0)
 
 
+def _close_late(made: Future[int]) -> None:
+    if not made.exception():
+        os.close(made.result())
+
+
+async def _open(path: Union[str, "os.PathLike[str]"], flags: int) -> int:
+    """In a thread, as a filesystem may take its time. The thread cannot be stopped: what it opens for who has left is closed there."""
+    made: Future[int] = Future()
+
+    def work() -> None:
+        try:
+            made.set_result(os.open(path, flags))
+        except BaseException as error:  # pylint: disable=broad-except
+            made.set_exception(error)
+
+    try:
+        await asyncio.get_running_loop().run_in_executor(None, work)
+    except asyncio.CancelledError:
+        made.add_done_callback(_close_late)
+        raise
+    return made.result()
+
+
 @asynccontextmanager
 async def opened(source: Source, access: str, asked: str) -> AsyncIterator[Range]:
     """`source` as a descriptor: a path, a descriptor, something with a fileno(), or the memory of a file mapping."""
@@ -86,8 +110,8 @@ async def opened(source: Source, access: str, asked: str) -> AsyncIterator[Range
         yield _checked(source, asked)
     elif isinstance(source, (str, os.PathLike)):
         flags = (os.O_RDWR if access == "rw" else os.O_RDONLY) | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
-        try:  # a filesystem may take its time
-            fd = await asyncio.get_running_loop().run_in_executor(None, os.open, source, flags)
+        try:
+            fd = await _open(source, flags)
         except OSError as error:
             raise from_system(f"{asked}: opening {os.fspath(source)}", error) from error
         except ValueError as error:

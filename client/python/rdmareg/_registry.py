@@ -97,7 +97,7 @@ class Registry:
         self._gone: Optional[asyncio.Future[Any]] = None
         self._answers: dict[int, asyncio.Future[Message]] = {}
         self._sending = asyncio.Lock()
-        self._written: Optional[asyncio.Future[Any]] = None
+        self._underway: Optional[Message] = None  # dbus-fast has it, and may not have written all of it
         self._owner = ""
         self._ever = False
         self._subscribed = False
@@ -171,8 +171,6 @@ class Registry:
         except Exception as error:
             raise InvalidOption(asked, f"an argument cannot be sent: {error}") from None
         reply = await self._exchange(message, self._work_timeout_usec if member in WORK else self._timeout_usec, asked)
-        for fd in reply.unix_fds:
-            os.close(fd)
         if reply.message_type is MessageType.ERROR:
             raise from_bus(asked, str(reply.error_name or ""), str(reply.body[0]) if reply.body else "")
         result = plain(reply.body)
@@ -193,19 +191,33 @@ class Registry:
             raise NotAnswered(asked, f"rdmaregd has not answered within {limit_usec} us; what was asked may still be done")
         finally:
             del self._answers[message.serial]
-            if not sending.done() and not message.unix_fds:
-                sending.cancel()
-            elif not sending.done():
-                await asyncio.wait([sending, self._gone], return_when=asyncio.FIRST_COMPLETED)  # the caller may close what it passes
+            if message is not self._underway:
+                sending.cancel()  # nothing was sent, or all
+            elif message.unix_fds:
+                await self._written(sending)
 
     async def _send(self, message: Message) -> None:
         """One at a time, and when there is room: dbus-fast sends the newest first, and takes a full socket for the end."""
+        assert self._gone
         async with self._sending:
-            if self._written and not self._written.done():
-                await asyncio.shield(self._written)
             await self._room()
-            if self._bus:
-                self._written = self._bus.send(message)
+            self._underway = message
+            try:
+                await asyncio.wait([self._bus.send(message), self._gone], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                self._underway = None
+
+    async def _written(self, sending: asyncio.Task[None]) -> None:
+        """Its caller may close what it passes, and the number be another file's at once: so even one that is cancelled waits, however
+        often. The bus reads what is sent to it."""
+        cancelled = None
+        while not sending.done():
+            try:
+                await asyncio.wait([sending])
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled:
+            raise cancelled
 
     async def _room(self) -> None:
         assert self._bus
@@ -308,6 +320,8 @@ class Registry:
             stream.put(event)
 
     def _on_message(self, message: Message) -> Optional[bool]:
+        for fd in message.unix_fds:  # nothing that is asked for is answered with one
+            os.close(fd)
         answer = self._answers.get(message.reply_serial or 0)
         if answer and message.message_type in (MessageType.METHOD_RETURN, MessageType.ERROR):
             if not answer.done():
@@ -315,14 +329,9 @@ class Registry:
                 return True
         if message.message_type is MessageType.SIGNAL:
             self._on_signal(message)
-        elif message.message_type is not MessageType.METHOD_CALL:
-            for fd in message.unix_fds:
-                os.close(fd)
         return None
 
     def _on_signal(self, message: Message) -> None:
-        for fd in message.unix_fds:
-            os.close(fd)
         if message.sender == BUS and message.member == "NameOwnerChanged" and message.body[0] == NAME:
             self._on_owner(message.body[2])
         elif message.sender == self._owner and (event := self._event(message)):
