@@ -97,8 +97,12 @@ def test_one_description():
     wanted["revocation"] = rdmareg.Revocation
     fields = {field.name: type(field.default) for field in dataclasses.fields(rdmareg.RegionInfo)}
     assert fields == wanted, set(fields.items()) ^ set(wanted.items())
+    session = xml.parse(ROOT / "org.rdmareg.Registry1.Session.xml").getroot().find("interface")
+    wanted = {_region.snake_case(p.get("name")): kinds[p.get("type")] for p in session.iter("property")}
+    fields = {field.name: type(field.default) for field in dataclasses.fields(rdmareg.SessionInfo)}
+    assert fields == wanted, set(fields.items()) ^ set(wanted.items())
     # options by the types that the manual gives them
-    text = "".join((ROOT / f"org.rdmareg.Registry1.{name}.xml").read_text(encoding="utf-8") for name in ("Manager", "Region"))
+    text = "".join((ROOT / f"org.rdmareg.Registry1.{name}.xml").read_text(encoding="utf-8") for name in ("Manager", "Region", "Session"))
     for name, signature in _registry.OPTIONS.items():
         assert re.search(rf"\b{name}(?: \({signature}\)|, \w+ \({signature}\))", text), name
 
@@ -447,6 +451,45 @@ async def test_descriptors(address):
         os.close(other)
 
 
+async def test_sessions(address):
+    """Created, found, limited, drained, released: by root. Others may look at their own."""
+    uid = os.getuid()
+    async with rdmareg.Registry(address) as registry:
+        if uid:
+            await fails(rdmareg.AccessDenied, "CreateSession", registry.create_session(uid, "job.7"))
+            await fails(rdmareg.NoSuchSession, "job.7", registry.session(uid, "job.7"))
+            assert [s async for s in registry.sessions()] == []
+            return
+        await registry.subscribe()
+        everything = registry.events()
+        session = await registry.create_session(uid, "job.7", max_regions=2, max_memory=64 * MIB)
+        assert (session.uid, session.name, session.info.state) == (uid, "job.7", "active") and session.info.max_regions == 2
+        added = await event_of(everything, rdmareg.SessionAdded)
+        assert added.session.endswith("/0_job_2e7")
+        assert (await registry.create_session(uid, "job.7", max_regions=2, max_memory=64 * MIB)).info == session.info
+        await fails(rdmareg.SessionExists, "job.7", registry.create_session(uid, "job.7", max_regions=3))
+        await fails(rdmareg.InvalidOption, "", registry.create_session(uid, "a/b"))
+        await fails(rdmareg.InvalidOption, "MaxRegions cannot be -1", session.set_limits(max_regions=-1))
+        await session.set_limits(max_regions=1, max_bytes=4 * MIB)
+        assert (await session.refresh()).max_regions == 1 and session.info.max_bytes == 4 * MIB
+        fd = memfd(MIB)
+        region = await registry.register(fd, session="job.7", detached=True)
+        await fails(rdmareg.LimitExceeded, "", registry.register(fd, session="job.7"))
+        await session.set_limits(max_regions=0)
+        assert (await session.refresh()).max_regions > 2 and (session.info.regions, session.info.bytes) == (1, MIB)
+        await session.drain()
+        await fails(rdmareg.Busy, "job.7", registry.register(fd, session="job.7"))
+        assert [(s.uid, s.name, s.info.state) async for s in registry.sessions(uid=uid)] == [(uid, "job.7", "draining")]
+        assert [s async for s in registry.sessions(uid=NOBODY)] == [] and [s async for s in registry.sessions(state="active")] == []
+        ended = await session.release(grace_usec=0, limit_usec=60_000_000)
+        assert [(one.region, one.outcome) for one in ended] == [(region.id, "released")], ended
+        gone = await event_of(everything, rdmareg.SessionRemoved)
+        assert gone.session == added.session and gone.reason == "released"
+        await fails(rdmareg.NoSuchSession, "job.7", session.refresh())
+        await fails(rdmareg.NoSuchSession, "job.7", session.release())
+        os.close(fd)
+
+
 def test_documented():
     for name in rdmareg.__all__:
         thing = getattr(rdmareg, name)
@@ -458,7 +501,8 @@ def test_documented():
 async def run_all():
     address = os.environ["RDMAREG_BUS_ADDRESS"]
     folder = WORLD / f"python-{os.getuid()}"
-    for test in (test_life, test_sources, test_bad_input, test_slow_reader, test_example, test_many, test_cancelled, test_descriptors):
+    for test in (test_life, test_sources, test_bad_input, test_slow_reader, test_example, test_many, test_cancelled, test_descriptors,
+                 test_sessions):
         print(f"{test.__name__} as {os.getuid()}", flush=True)
         await test(address)
     assert not any(folder.iterdir())

@@ -22,11 +22,12 @@ from ._events import (DaemonBack, DaemonLost, Event, EventStream, EventsLost, Hi
 from ._peer import Peer, PeerInfo, PinnedBuffer
 from ._region import Region, RegionInfo, Revocation
 from ._registry import Registry
+from ._session import Released, Session, SessionInfo
 
 __all__ = [
     "AccessDenied", "Busy", "DaemonBack", "DaemonLost", "Disconnected", "Error", "Event", "EventStream", "EventsLost", "Failed",
     "HistoryAdded", "InvalidFile", "InvalidOption", "InvalidRange", "KeeperLost", "LimitExceeded", "NameTaken", "NoAdapter", "NoSuchJob",
     "NoSuchRegion", "NoSuchRevocation", "NoSuchSession", "NotAnswered", "NotRunning", "NotSupported", "Peer", "PeerError", "PeerEvent",
-    "PeerInfo", "PinnedBuffer", "Region", "RegionAdded", "RegionChanged", "RegionInfo", "RegionRemoved", "Registry", "Revocation",
-    "RevocationRequested", "RevocationSettled", "SessionAdded", "SessionExists", "SessionRemoved", "Timeout",
+    "PeerInfo", "PinnedBuffer", "Region", "RegionAdded", "RegionChanged", "RegionInfo", "RegionRemoved", "Registry", "Released", "Revocation",
+    "RevocationRequested", "RevocationSettled", "Session", "SessionAdded", "SessionExists", "SessionInfo", "SessionRemoved", "Timeout",
 ]

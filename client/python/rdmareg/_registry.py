@@ -18,11 +18,13 @@ from dbus_fast.aio.message_bus import MessageBus
 from dbus_fast.signature import get_signature_tree
 
 from . import _events as events
-from ._errors import Disconnected, Error, InvalidOption, NotAnswered, NotRunning, from_bus
+from ._errors import Disconnected, Error, InvalidOption, NoSuchSession, NotAnswered, NotRunning, NotSupported, from_bus
 from ._events import Event, EventStream
 from ._files import Source, opened
 from ._region import INTERFACE as REGION
 from ._region import Region
+from ._session import INTERFACE as SESSION
+from ._session import Session, limits
 
 NAME = "org.rdmareg.Registry1"
 PATH = "/org/rdmareg/Registry1"
@@ -34,7 +36,8 @@ OPTIONS = {
     "policy": "s", "grace_usec": "t", "detached": "b", "session": "s", "warm": "b", "warm_mode": "s", "arbitration": "s", "name": "s",
     "uid": "u", "access": "s", "expires_usec": "t", "uses": "u", "write": "b", "offset": "t", "length": "t", "for_usec": "t",
     "limit_usec": "t", "state": "s", "after": "t", "limit": "u", "region": "t", "file": "s", "follow": "b", "atomic": "b", "standing": "b",
-    "waiting": "b", "MaxRegions": "u", "MaxBytes": "t", "MaxPeers": "u", "MaxTickets": "u", "MaxMemory": "t", "Uid": "u", "State": "s", "After": "o", "Limit": "u",
+    "waiting": "b", "MaxRegions": "u", "MaxBytes": "t", "MaxPeers": "u", "MaxTickets": "u", "MaxMemory": "t", "GraceUSec": "t", "LimitUSec": "t",
+    "Uid": "u", "State": "s", "After": "o", "Limit": "u",
 }
 # those that take as long as the work does
 WORK = {"RegisterRegion", "RegisterRegions", "Prefetch", "Configure", "Release", "ReleaseWithin", "Revoke", "Restore", "Sync", "Evict",
@@ -153,8 +156,11 @@ class Registry:
     # calls
 
     async def call_object(self, path: str, interface: str, member: str, signature: str, *arguments: Any, destination: str = NAME,
-                          asked: str = "") -> Any:
-        """Any method of any object of rdmaregd: its only result, or a list of several. Dictionaries in `arguments` are options."""
+                          asked: str = "", at_least_usec: int = 0) -> Any:
+        """Any method of any object of rdmaregd: its only result, or a list of several. Dictionaries in `arguments` are options.
+
+        `at_least_usec`: how long its answer may take in any case.
+        """
         asked = asked or member
         if not self._bus or not self._gone or self._gone.done():
             raise Disconnected(asked, "there is no connection to the bus: use `async with Registry()`, or make a new one")
@@ -170,7 +176,8 @@ class Registry:
             check_text(body)
         except Exception as error:
             raise InvalidOption(asked, f"an argument cannot be sent: {error}") from None
-        reply = await self._exchange(message, self._work_timeout_usec if member in WORK else self._timeout_usec, asked)
+        limit_usec = self._work_timeout_usec if member in WORK else self._timeout_usec
+        reply = await self._exchange(message, max(limit_usec, at_least_usec), asked)
         if reply.message_type is MessageType.ERROR:
             raise from_bus(asked, str(reply.error_name or ""), str(reply.body[0]) if reply.body else "")
         result = plain(reply.body)
@@ -276,6 +283,36 @@ class Registry:
             page = await self.call("ListRegions", "a{sv}", {"session": session, "state": state, "after": after, "limit": limit})
             for number, _, properties in page:
                 yield Region(self, number, properties)
+            if len(page) < limit:
+                return
+            after = page[-1][0]
+
+    async def create_session(self, uid: int, name: str, *, max_regions: Optional[int] = None, max_bytes: Optional[int] = None,
+                             max_peers: Optional[int] = None, max_tickets: Optional[int] = None, max_memory: Optional[int] = None) -> Session:
+        """Make a session of a user on purpose, as a batch scheduler does for a job; for root, and who is authorized.
+
+        A limit that is not given is the administrator's. Doing it again with the same limits changes nothing: look at its state.
+        """
+        await self.call("CreateSession", "usa{sv}", uid, name, limits(max_regions, max_bytes, max_peers, max_tickets, max_memory))
+        return await self.session(uid, name)
+
+    async def session(self, uid: int, name: str) -> Session:
+        """A session that was created."""
+        asked = f"finding session {name} of user {uid}"
+        path = await self.call_object(PATH, MANAGER, "GetSession", "us", uid, name, asked=asked)
+        try:
+            properties = await self.call_object(path, "org.freedesktop.DBus.Properties", "GetAll", "s", SESSION, asked=asked)
+        except NotSupported:  # the object is gone since
+            raise NoSuchSession(asked, "it has ended meanwhile") from None
+        return Session(self, path, properties)
+
+    async def sessions(self, *, uid: Optional[int] = None, state: Optional[str] = None) -> AsyncIterator[Session]:
+        """The created sessions that this user may see, by ascending uid and name. As with regions() this is no snapshot."""
+        after, limit = None, 256
+        while True:
+            page = await self.call("ListSessions", "a{sv}", {"Uid": uid, "State": state, "After": after, "Limit": limit})
+            for path, *_, properties in page:
+                yield Session(self, path, properties)
             if len(page) < limit:
                 return
             after = page[-1][0]
