@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * devices.c - what this machine has. What always holds: the answer is kept whole and read as the
- * caller goes on; it stands alone, so it may outlive its context.
+ * devices.c - what this machine has. A list as in answer.h.
  */
 #include "answer.h"
 #include "bus.h"
@@ -37,17 +36,13 @@ static const struct field known[] = {
 
 _public_ struct rdmareg_devices *rdmareg_devices_free(struct rdmareg_devices *d)
 {
-	if (!d)
-		return NULL;
-	sd_bus_message_unref(d->answer.message);
-	free(d);
-	return NULL;
+	return answer_free(d);
 }
 
 _public_ int rdmareg_list_devices(struct rdmareg *c, struct rdmareg_devices **ret)
 {
-	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL, *reply = NULL;
-	struct rdmareg_devices *d;
+	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL;
+	struct answer *a;
 	int r;
 
 	NEED(c);
@@ -55,19 +50,10 @@ _public_ int rdmareg_list_devices(struct rdmareg *c, struct rdmareg_devices **re
 	r = context_new_call(c, 0, "ListDevices", &m);
 	if (r < 0)
 		return r;
-	r = context_call(c, take_pointer(m), 0, &reply, "listing devices");
-	if (r < 0)
-		return r;
-	if (sd_bus_message_enter_container(reply, 'a', "a{sv}") <= 0)
-		return fail(
-			EBADMSG,
-			"listing devices: rdmaregd's answer is not understood; " VERSIONS_DIFFER);
-	d = calloc(1, sizeof(*d));
-	if (!d)
-		return fail(ENOMEM, "listing devices: out of memory");
-	d->answer.message = take_pointer(reply);
-	*ret = d;
-	return 0;
+	r = answer_new(c, take_pointer(m), &a, "listing devices");
+	if (r >= 0)
+		*ret = (struct rdmareg_devices *)a;
+	return r;
 }
 
 static int read_device(sd_bus_message *m, void *into)
@@ -91,13 +77,8 @@ _public_ int rdmareg_devices_next(struct rdmareg_devices *d, struct rdmareg_devi
 				       .netdev = "",
 				       .abilities = "",
 				       .quirks = "" };
-	int r;
 
 	NEED(d);
-	r = struct_out_check(device);
-	if (r >= 0)
-		r = answer_next(&d->answer, read_device, &read, "reading the list of devices");
-	if (r > 0)
-		struct_out(device, &read, sizeof(read));
-	return r;
+	return answer_next(&d->answer, read_device, &read, sizeof(read), device,
+			   "reading the list of devices");
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * history.c - what happened to regions. What always holds: the answer is kept whole and read as the
- * caller goes on; it stands alone, so it may outlive its context.
+ * history.c - what happened to regions. A list as in answer.h.
  */
 #include "answer.h"
 #include "bus.h"
@@ -53,11 +52,7 @@ static const struct field known[] = {
 
 _public_ struct rdmareg_history *rdmareg_history_free(struct rdmareg_history *h)
 {
-	if (!h)
-		return NULL;
-	sd_bus_message_unref(h->answer.message);
-	free(h);
-	return NULL;
+	return answer_free(h);
 }
 
 static int fill_call(sd_bus_message *m, const struct rdmareg_history_options *o)
@@ -85,7 +80,7 @@ _public_ int rdmareg_get_history(struct rdmareg *c, const struct rdmareg_history
 {
 	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL, *reply = NULL;
 	struct rdmareg_history_options o;
-	struct rdmareg_history *h;
+	struct answer *a;
 	uint64_t since, oldest;
 	int r;
 
@@ -110,16 +105,14 @@ _public_ int rdmareg_get_history(struct rdmareg *c, const struct rdmareg_history
 	r = context_call(c, take_pointer(m), 0, &reply, "reading the history");
 	if (r < 0)
 		return r;
-	if (sd_bus_message_read(reply, "tt", &since, &oldest) <= 0 ||
-	    sd_bus_message_enter_container(reply, 'a', "(tttsa{sv})") <= 0)
+	if (sd_bus_message_read(reply, "tt", &since, &oldest) <= 0)
 		return fail(
 			EBADMSG,
 			"reading the history: rdmaregd's answer is not understood; " VERSIONS_DIFFER);
-	h = calloc(1, sizeof(*h));
-	if (!h)
-		return fail(ENOMEM, "reading the history: out of memory");
-	h->answer.message = take_pointer(reply);
-	*ret = h;
+	r = answer_take(&reply, "(tttsa{sv})", &a, "reading the history");
+	if (r < 0)
+		return r;
+	*ret = (struct rdmareg_history *)a;
 	if (ret_since_usec)
 		*ret_since_usec = since;
 	if (ret_oldest_usec)
@@ -154,13 +147,8 @@ _public_ int rdmareg_history_next(struct rdmareg_history *h, struct rdmareg_hist
 					      .keeper = "",
 					      .process_uid = RDMAREG_NO_UID,
 					      .delay_usec = RDMAREG_HISTORY_NO_DELAY };
-	int r;
 
 	NEED(h);
-	r = struct_out_check(event);
-	if (r >= 0)
-		r = answer_next(&h->answer, read_event, &read, "reading the history");
-	if (r > 0)
-		struct_out(event, &read, sizeof(read));
-	return r;
+	return answer_next(&h->answer, read_event, &read, sizeof(read), event,
+			   "reading the history");
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * holders.c - who has a file registered or uses such a region. What always holds: the answer is
- * kept whole and read as the caller goes on; it stands alone, so it may outlive its context.
+ * holders.c - who has a file registered or uses such a region. A list as in answer.h.
  */
 #include "answer.h"
 #include "bus.h"
@@ -42,17 +41,13 @@ static const struct field known[] = {
 
 _public_ struct rdmareg_holders *rdmareg_holders_free(struct rdmareg_holders *h)
 {
-	if (!h)
-		return NULL;
-	sd_bus_message_unref(h->answer.message);
-	free(h);
-	return NULL;
+	return answer_free(h);
 }
 
 _public_ int rdmareg_find_holders(struct rdmareg *c, int fd, struct rdmareg_holders **ret)
 {
-	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL, *reply = NULL;
-	struct rdmareg_holders *h;
+	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL;
+	struct answer *a;
 	char name[FD_NAME_BYTES];
 	int r;
 
@@ -68,20 +63,10 @@ _public_ int rdmareg_find_holders(struct rdmareg *c, int fd, struct rdmareg_hold
 	r = sd_bus_message_append(m, "h", fd);
 	if (r < 0)
 		return fail_bus(NULL, r, "looking for holders of %s", name);
-	r = context_call(c, take_pointer(m), 0, &reply, "looking for holders of %s", name);
-	if (r < 0)
-		return r;
-	if (sd_bus_message_enter_container(reply, 'a', "a{sv}") <= 0)
-		return fail(
-			EBADMSG,
-			"looking for holders of %s: rdmaregd's answer is not understood; " VERSIONS_DIFFER,
-			name);
-	h = calloc(1, sizeof(*h));
-	if (!h)
-		return fail(ENOMEM, "looking for holders of %s: out of memory", name);
-	h->answer.message = take_pointer(reply);
-	*ret = h;
-	return 0;
+	r = answer_new(c, take_pointer(m), &a, "looking for holders of %s", name);
+	if (r >= 0)
+		*ret = (struct rdmareg_holders *)a;
+	return r;
 }
 
 static int read_holder(sd_bus_message *m, void *into)
@@ -100,13 +85,8 @@ _public_ int rdmareg_holders_next(struct rdmareg_holders *h, struct rdmareg_hold
 				       .asker_uid = RDMAREG_NO_UID,
 				       .asker_comm = "",
 				       .asker_cgroup = "" };
-	int r;
 
 	NEED(h);
-	r = struct_out_check(holder);
-	if (r >= 0)
-		r = answer_next(&h->answer, read_holder, &read, "reading the holders of a file");
-	if (r > 0)
-		struct_out(holder, &read, sizeof(read));
-	return r;
+	return answer_next(&h->answer, read_holder, &read, sizeof(read), holder,
+			   "reading the holders of a file");
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * keepers.c - the daemon's keepers. What always holds: the answer is kept whole and read as the
- * caller goes on; it stands alone, so it may outlive its context.
+ * keepers.c - the daemon's keepers. A list as in answer.h.
  */
 #include "answer.h"
 #include "bus.h"
@@ -30,19 +29,15 @@ static const struct field known[] = {
 
 _public_ struct rdmareg_keepers *rdmareg_keepers_free(struct rdmareg_keepers *l)
 {
-	if (!l)
-		return NULL;
-	sd_bus_message_unref(l->answer.message);
-	free(l);
-	return NULL;
+	return answer_free(l);
 }
 
 _public_ int rdmareg_list_keepers(struct rdmareg *c, const struct rdmareg_keepers_options *options,
 				  struct rdmareg_keepers **ret)
 {
-	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL, *reply = NULL;
+	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL;
 	struct rdmareg_keepers_options o = { 0 };
-	struct rdmareg_keepers *l;
+	struct answer *a;
 	int r;
 
 	NEED(c);
@@ -65,19 +60,10 @@ _public_ int rdmareg_list_keepers(struct rdmareg *c, const struct rdmareg_keeper
 	options_close(m, &r);
 	if (r < 0)
 		return fail_bus(NULL, r, "listing keepers");
-	r = context_call(c, take_pointer(m), 0, &reply, "listing keepers");
-	if (r < 0)
-		return r;
-	if (sd_bus_message_enter_container(reply, 'a', "a{sv}") <= 0)
-		return fail(
-			EBADMSG,
-			"listing keepers: rdmaregd's answer is not understood; " VERSIONS_DIFFER);
-	l = calloc(1, sizeof(*l));
-	if (!l)
-		return fail(ENOMEM, "listing keepers: out of memory");
-	l->answer.message = take_pointer(reply);
-	*ret = l;
-	return 0;
+	r = answer_new(c, take_pointer(m), &a, "listing keepers");
+	if (r >= 0)
+		*ret = (struct rdmareg_keepers *)a;
+	return r;
 }
 
 static int read_keeper(sd_bus_message *m, void *into)
@@ -99,15 +85,9 @@ _public_ int rdmareg_keepers_next(struct rdmareg_keepers *l, struct rdmareg_keep
 				       .address = "",
 				       .program = "",
 				       .runs_as = UINT32_MAX };
-	int r;
 
 	NEED(l);
-	r = struct_out_check(keeper);
-	if (r >= 0)
-		r = answer_next(&l->answer, read_keeper, &read, "listing keepers");
-	if (r > 0)
-		struct_out(keeper, &read, sizeof(read));
-	return r;
+	return answer_next(&l->answer, read_keeper, &read, sizeof(read), keeper, "listing keepers");
 }
 
 _public_ int rdmareg_replace_keeper(struct rdmareg *c, const char *name,

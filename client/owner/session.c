@@ -183,27 +183,7 @@ struct rdmareg_released {
 
 _public_ struct rdmareg_released *rdmareg_released_free(struct rdmareg_released *l)
 {
-	if (!l)
-		return NULL;
-	sd_bus_message_unref(l->answer.message);
-	free(l);
-	return NULL;
-}
-
-static int released_new(sd_bus_message *answer, const struct subject *s,
-			struct rdmareg_released **ret)
-{
-	struct rdmareg_released *l;
-
-	if (sd_bus_message_enter_container(answer, 'a', "(tss)") <= 0)
-		return fail(EBADMSG, "%s: rdmaregd's answer is not understood; " VERSIONS_DIFFER,
-			    s->text);
-	l = calloc(1, sizeof(*l));
-	if (!l)
-		return fail(ENOMEM, "%s: out of memory", s->text);
-	l->answer.message = sd_bus_message_ref(answer);
-	*ret = l;
-	return 0;
+	return answer_free(l);
 }
 
 _public_ int rdmareg_session_release(struct rdmareg *c, uint32_t uid, const char *name,
@@ -213,6 +193,7 @@ _public_ int rdmareg_session_release(struct rdmareg *c, uint32_t uid, const char
 	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL, *reply = NULL;
 	struct rdmareg_session_release_options o;
 	uint64_t patience_usec = 0;
+	struct answer *a;
 	struct subject s;
 	int r;
 
@@ -244,7 +225,10 @@ _public_ int rdmareg_session_release(struct rdmareg *c, uint32_t uid, const char
 	r = context_call(c, take_pointer(m), patience_usec, &reply, "%s", s.text);
 	if (r < 0 || !ret)
 		return r;
-	return released_new(reply, &s, ret);
+	r = answer_take(&reply, "(tss)", &a, s.text);
+	if (r >= 0)
+		*ret = (struct rdmareg_released *)a;
+	return r;
 }
 
 static int read_released(sd_bus_message *m, void *into)
@@ -263,14 +247,8 @@ _public_ int rdmareg_released_next(struct rdmareg_released *l,
 				   struct rdmareg_released_region *region)
 {
 	struct rdmareg_released_region read = { 0 };
-	int r;
 
 	NEED(l);
-	r = struct_out_check(region);
-	if (r >= 0)
-		r = answer_next(&l->answer, read_released, &read,
-				"reading what became of the regions of a session");
-	if (r > 0)
-		struct_out(region, &read, sizeof(read));
-	return r;
+	return answer_next(&l->answer, read_released, &read, sizeof(read), region,
+			   "reading what became of the regions of a session");
 }

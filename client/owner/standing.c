@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * standing.c - regions that are made again after a reboot. What always holds: the answer is kept
- * whole and read as the caller goes on; it stands alone, so it may outlive its context.
+ * standing.c - regions that are made again after a reboot. A list as in answer.h.
  */
 #include <unistd.h>
 
@@ -32,20 +31,16 @@ static const struct field known[] = {
 
 _public_ struct rdmareg_standings *rdmareg_standings_free(struct rdmareg_standings *l)
 {
-	if (!l)
-		return NULL;
-	sd_bus_message_unref(l->answer.message);
-	free(l);
-	return NULL;
+	return answer_free(l);
 }
 
 _public_ int rdmareg_list_standing(struct rdmareg *c,
 				   const struct rdmareg_standing_options *options,
 				   struct rdmareg_standings **ret)
 {
-	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL, *reply = NULL;
+	_cleanup_(sd_bus_message_unref_cleanup) sd_bus_message *m = NULL;
 	struct rdmareg_standing_options o = { 0 };
-	struct rdmareg_standings *l;
+	struct answer *a;
 	int r;
 
 	NEED(c);
@@ -66,19 +61,10 @@ _public_ int rdmareg_list_standing(struct rdmareg *c,
 	options_close(m, &r);
 	if (r < 0)
 		return fail_bus(NULL, r, "listing standing regions");
-	r = context_call(c, take_pointer(m), 0, &reply, "listing standing regions");
-	if (r < 0)
-		return r;
-	if (sd_bus_message_enter_container(reply, 'a', "a{sv}") <= 0)
-		return fail(
-			EBADMSG,
-			"listing standing regions: rdmaregd's answer is not understood; " VERSIONS_DIFFER);
-	l = calloc(1, sizeof(*l));
-	if (!l)
-		return fail(ENOMEM, "listing standing regions: out of memory");
-	l->answer.message = take_pointer(reply);
-	*ret = l;
-	return 0;
+	r = answer_new(c, take_pointer(m), &a, "listing standing regions");
+	if (r >= 0)
+		*ret = (struct rdmareg_standings *)a;
+	return r;
 }
 
 static int read_standing(sd_bus_message *m, void *into)
@@ -92,15 +78,10 @@ static int read_standing(sd_bus_message *m, void *into)
 _public_ int rdmareg_standings_next(struct rdmareg_standings *l, struct rdmareg_standing *standing)
 {
 	struct rdmareg_standing read = { .session = "", .name = "", .path = "", .why = "" };
-	int r;
 
 	NEED(l);
-	r = struct_out_check(standing);
-	if (r >= 0)
-		r = answer_next(&l->answer, read_standing, &read, "listing standing regions");
-	if (r > 0)
-		struct_out(standing, &read, sizeof(read));
-	return r;
+	return answer_next(&l->answer, read_standing, &read, sizeof(read), standing,
+			   "listing standing regions");
 }
 
 _public_ int rdmareg_restore_standing(struct rdmareg *c, const char *session, const char *name,
