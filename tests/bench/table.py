@@ -1,14 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""table.py [--check] [--take DIR] - makes docs/benchmarks.md, and the paragraph about it in README.md, from tests/bench/rows.tsv (what was measured),
-tests/bench/machine (on what) and tests/bench/notes.md (what people have to say about each figure).
+"""table.py [--check] [--take DIR] - makes docs/benchmarks.md with its pictures in docs/benchmarks/, and the paragraph about it in README.md, from
+tests/bench/rows.tsv (what was measured, and when), tests/bench/machine (on what) and tests/bench/notes.md (what people have to say about each
+figure).
 
 --take DIR: first take rows and machine of a run of ./run bench. Figures that the run did not measure keep their rows if the machine is the same;
 otherwise only what was measured is printed, and nothing is written.
---check: only say whether the documents are what the rows and notes say."""
+--check: only say whether the documents and pictures are what the rows and notes say."""
+import datetime
 import pathlib
 import re
 import sys
+
+import plots
 
 top = pathlib.Path(__file__).resolve().parents[2]
 here = top / "tests" / "bench"
@@ -40,6 +44,7 @@ more than it costs an adapter.
 """
 
 
+# A row as bench.h has it, and the day on which it was measured.
 def read_rows(path):
     return [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines() if line]
 
@@ -63,7 +68,7 @@ def number(text):
 
 
 def cell(row):
-    _, _, _, value, low, high, runs, unit, _ = row
+    value, low, high, unit = row[3], row[4], row[5], row[7]
     try:
         text = number(value)
     except ValueError:
@@ -73,11 +78,31 @@ def cell(row):
     return text if unit == "ratio" else f"{text} {unit}"
 
 
+def pictures(rows):
+    """{file name: SVG} of all figures."""
+    made = {}
+    for figure, title in TITLES.items():
+        mine = [r for r in rows if r[0] == figure]
+        for suffix, draw, of_what in (("", plots.dots, ""), ("-fault", plots.curves, ", where a fault costs more")):
+            svg = draw(f"{figure}: {title}{of_what}", mine, lambda row: verdict(row)[1])
+            if svg:
+                made[f"{figure.lower()}{suffix}.svg"] = svg
+    return made
+
+
+def days(rows):
+    found = sorted({r[9] for r in rows})
+    return f"Measured on {found[0]}" + (f" to {found[-1]}" if len(found) > 1 else "") + "."
+
+
 def section(figure, rows, notes):
     mine = [r for r in rows if r[0] == figure]
     if not mine:
         return ""
-    out = [f"## {figure}: {TITLES[figure]}\n", "| where | what | measured | rounds | goal | |", "|---|---|---|---|---|---|"]
+    out = [f"## {figure}: {TITLES[figure]}\n", days(mine) + "\n"]
+    out += [f"![{figure}: the rows of the table below as a picture](benchmarks/{name})\n"
+            for name in pictures(mine)]
+    out += ["| where | what | measured | rounds | goal | |", "|---|---|---|---|---|---|"]
     for row in mine:
         goal, reached = verdict(row)
         out.append(f"| {row[1]} | {row[2]} | {cell(row)} | {row[6]} | {goal} | {reached} |")
@@ -132,6 +157,8 @@ def with_paragraph(readme, rows):
 def merge(run):
     """Rows and machine of the tree after a run, or None where they do not go together."""
     rows, machine = read_rows(run / "rows.tsv"), (run / "machine").read_text(encoding="utf-8")
+    today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
+    rows = [[*r, today] for r in rows]
     measured = {r[0] for r in rows}
     if measured < set(TITLES):
         if not (here / "machine").exists() or (here / "machine").read_text(encoding="utf-8") != machine:
@@ -145,8 +172,8 @@ def main():
         run = pathlib.Path(sys.argv[sys.argv.index("--take") + 1])
         taken = merge(run)
         if taken is None:
-            rows, machine = read_rows(run / "rows.tsv"), read_rows(run / "machine")
-            print(document(rows, machine))
+            rows = [[*r, "this run"] for r in read_rows(run / "rows.tsv")]
+            print(document(rows, read_rows(run / "machine")))
             print("docs/benchmarks.md is of another machine and stays as it is: it takes a run of all figures")
             return
         (here / "rows.tsv").write_text("".join("\t".join(r) + "\n" for r in taken[0]), encoding="utf-8")
@@ -154,13 +181,21 @@ def main():
     rows, machine = read_rows(here / "rows.tsv"), read_rows(here / "machine")
     readme = (top / "README.md").read_text(encoding="utf-8")
     wanted = {top / "docs" / "benchmarks.md": document(rows, machine), top / "README.md": with_paragraph(readme, rows)}
+    shown = top / "docs" / "benchmarks"
+    wanted |= {shown / name: svg for name, svg in pictures(rows).items()}
+    for path in shown.glob("*"):
+        if path not in wanted:
+            if "--check" in sys.argv:
+                sys.exit(f"{path.relative_to(top)}: there are no rows for it; run tests/bench/table.py")
+            path.unlink()
+    shown.mkdir(exist_ok=True)
     for path, text in wanted.items():
         if "--check" not in sys.argv:
             path.write_text(text, encoding="utf-8")
         elif not path.exists() or path.read_text(encoding="utf-8") != text:
             sys.exit(f"{path.relative_to(top)} is not what tests/bench says: run tests/bench/table.py")
     if "--check" not in sys.argv:
-        print("written: docs/benchmarks.md, and its paragraph in README.md")
+        print("written: docs/benchmarks.md, its pictures in docs/benchmarks/, and its paragraph in README.md")
 
 
 main()
