@@ -51,20 +51,35 @@ void warm_blocks_set_mode(struct warm_blocks *b, enum warm_mode mode)
 	}
 }
 
+/* Rounds that a hot block is brought back for writing before it is looked at again. */
+static uint32_t trust(const struct warm_block *k)
+{
+	uint32_t earned = k->history / WARM_TRUST_SHARE;
+
+	if (earned < WARM_TRUST_ROUNDS)
+		return WARM_TRUST_ROUNDS;
+	return earned < WARM_TRUST_MOST ? earned : WARM_TRUST_MOST;
+}
+
+/* They wrap, and 0 stands for the time before the first, which no block was seen in. */
+static uint8_t round_before(uint8_t round)
+{
+	return round > 1 ? (uint8_t)(round - 1) : UINT8_MAX;
+}
+
 static void new_round(struct warm_blocks *b, struct warm_block *k)
 {
-	bool in_a_row =
-		k->round == (uint8_t)(b->round - 1) && (k->proven || k->ours || k->probation);
+	bool was_tried = k->probation;
+	bool in_a_row = k->round == round_before(b->round) && (k->proven || k->ours || was_tried);
 
 	if (!in_a_row)
-		k->streak = k->trusted = 0;
+		k->streak = k->trusted = k->history = 0;
 	k->proven = k->probation = 0;
-	if (k->ours && k->streak == WARM_HOT_ROUNDS && ++k->trusted >= WARM_TRUST_ROUNDS) {
+	if (k->ours && k->streak == WARM_HOT_ROUNDS && ++k->trusted >= trust(k)) {
 		k->streak = WARM_HOT_ROUNDS - 1; /* one proof makes it hot again */
-		k->trusted = 0;
 		k->probation = 1;
 	}
-	if (!k->ours)
+	if (!k->ours && !was_tried)
 		k->trusted = 0;
 	k->covered = 0;
 	k->round = b->round;
@@ -90,6 +105,10 @@ static void cover(struct warm_blocks *b, uint64_t i, uint64_t pages)
 	k->proven = 1;
 	if (k->streak < WARM_HOT_ROUNDS)
 		k->streak++;
+	/* a peer wrote it in this round, and so in those before it in which nobody could tell */
+	if (k->history < WARM_TRUST_SHARE * WARM_TRUST_MOST)
+		k->history += 1u + k->trusted;
+	k->trusted = 0;
 }
 
 static void widen(struct warm_blocks *b, uint64_t start, uint64_t end)
@@ -115,7 +134,6 @@ static void begin_round(struct warm_blocks *b, uint64_t now)
 		b->round +
 		(b->period_usec && passed > b->period_usec + b->period_usec / 2 ? 2u : 1u);
 
-	/* 0 stands for the time before the first, which no block was seen in */
 	b->round = (uint8_t)(next > UINT8_MAX ? next - UINT8_MAX : next);
 	if (!b->period_usec)
 		b->period_usec = passed;

@@ -9,7 +9,9 @@
  * brought back for writing only after it was proven in WARM_HOT_ROUNDS rounds in a row that a peer
  * dirties it; and since a block that we dirtied ourselves comes back with the next round in any
  * case, that proves nothing: after WARM_TRUST_ROUNDS such rounds it is brought back for reading
- * once, and only a writeback that follows then is a proof again.
+ * once, and only a writeback that follows then is a proof again. Who has written a block in every
+ * round for long is trusted for longer: for one of WARM_TRUST_SHARE rounds that were proven, and so
+ * writes that much in vain at most when it stops.
  *
  * What is a proof: a round in which events of the kernel's module covered WARM_PROOF_PAGES of a
  * block's 512 for certain (of the part that there is of the last one, as much), so that what is
@@ -26,7 +28,7 @@
  *
  * What always holds: a step touches at most WARM_EXACT_BLOCKS blocks, or clears; wider reports fold
  * into one range which is brought back for reading and proves nothing. The table is allocated once:
- * 4 bytes per 2 MiB, zeroed and so backed by memory only where it was used. That is a 2^19th of the
+ * 8 bytes per 2 MiB, zeroed and so backed by memory only where it was used. That is a 2^18th of the
  * region, less than its page tables, so there is no second way for huge regions.
  *
  * Pure: no I/O, no clock.
@@ -44,9 +46,11 @@
 #ifndef WARM_HOT_ROUNDS /* tests/bench/warm-rules.c tries others */
 #define WARM_HOT_ROUNDS 2
 #define WARM_TRUST_ROUNDS 4
+#define WARM_TRUST_SHARE 20
 #define WARM_PROOF_PAGES 384
 #define WARM_PERIOD_GROWTH 256
 #endif
+#define WARM_TRUST_MOST 60 /* rounds */
 #define WARM_QUIET_USEC 20000
 #define WARM_BURST_USEC 200000
 
@@ -59,7 +63,7 @@ struct warm_block {
 	uint32_t streak : 2; /* rounds in a row with a proof */
 	uint32_t
 		/* rounds in a row without one, since it was brought back for writing */
-		trusted : 3;
+		trusted : 6;
 	uint32_t proven : 1;  /* in @round */
 	uint32_t waiting : 1; /* to be brought back */
 	uint32_t ours : 1;    /* brought back for writing: the next writeback is our own doing */
@@ -69,6 +73,7 @@ struct warm_block {
 		 * proven in it
 		 */
 		probation : 1;
+	uint16_t history; /* rounds in a row that a peer wrote it, as was proven in the end */
 };
 
 struct warm_blocks {

@@ -108,6 +108,32 @@ static void test_escape(void)
 	assert(round_of(7));
 }
 
+/*
+ * A peer that writes all the time for long, more rounds than there are numbers for: it is looked at
+ * ever less often, and when it stops, a twentieth of its rounds are written in vain at most.
+ */
+static void test_trust_grows(void)
+{
+	int rounds = 0, looked = 0, vain = 0;
+
+	begin(WARM_ADAPTIVE, true);
+	for (; rounds < 1000; rounds++)
+		looked += !round_of(7);
+	assert(looked < 80 && looked > 1000 / WARM_TRUST_MOST);
+	while (round_of(7))
+		rounds++;
+	assert(round_of(7)); /* was looked at, and proven: it stops at the worst moment */
+	while (round_of(7))
+		vain++;
+	assert(vain > WARM_TRUST_ROUNDS && vain <= rounds / WARM_TRUST_SHARE);
+	/* it is of no account to what comes after a pause */
+	assert(!round_of(9));
+	assert(!round_of(7));
+	for (vain = 0; round_of(7); vain++)
+		;
+	assert(vain == WARM_TRUST_ROUNDS);
+}
+
 static void test_not_in_a_row(void)
 {
 	begin(WARM_ADAPTIVE, true);
@@ -282,6 +308,7 @@ int main(void)
 	test_modes();
 	test_hot();
 	test_escape();
+	test_trust_grows();
 	test_not_in_a_row();
 	test_proof();
 	test_last();
