@@ -68,7 +68,8 @@ int rdmareg_restore_standing(struct rdmareg *c, const char *session, const char 
  * rdmareg_remove_standing: it is not to be made again. A region that is there goes on.
  * @uid: whose it is; (uint32_t)-1: the calling process's effective user. @session: NULL: "default".
  *
- * ENOENT: there is no such record of a user that this one may see.
+ * ENOENT: there is no such record of a user that this one may see. ETIMEDOUT, EIO: its record is not
+ * removed (yet), as the message says.
  */
 int rdmareg_remove_standing(struct rdmareg *c, uint32_t uid, const char *session, const char *name);
 

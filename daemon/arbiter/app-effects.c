@@ -174,7 +174,8 @@ static bool carry_out(struct app *a, struct region *r, struct region_entry *e,
 		app_forget_record(
 			/* first: the next daemon would bring back what somebody heard is gone */
 			e);
-		reply_release(e);
+		if (!e->standing) /* else remove_region() answers: a record has to go, too */
+			reply_release(e);
 		break;
 	case REGION_SEND_RELEASE:
 		ask_keeper(a, e, KEEPER_RELEASE, f);

@@ -3,8 +3,8 @@
  * app-ending.c - sessions that are being released: all regions at once, and whoever asked is
  * answered when the last has ended, or when his own time is over.
  *
- * What always holds: a session that ends has at most one ending, which waits for each region once
- * and is gone when each has ended; a call of it is answered once, at its limit at the latest, and
+ * What always holds: a session that ends has at most one ending, which waits for each region once,
+ * and for the records of standing ones, and is gone when each has ended; a call of it is answered once, at its limit at the latest, and
  * not before because a keeper is late.
  */
 #include <errno.h>
@@ -39,7 +39,9 @@ struct ended_region {
 struct ending {
 	struct app *app;
 	uint32_t tenant;
-	size_t left; /* regions that have not ended yet; and one, while they are being told */
+	/* regions that have not ended yet, what else it waits for, and one while they are being told */
+	size_t left;
+	char trouble[FAILURE_TEXT_MAX]; /* all have ended, and yet; "": there is none */
 	size_t n;
 	size_t allocated;
 	struct ended_region *regions;
@@ -69,7 +71,11 @@ static void answer(struct ending_call *k)
 		ends[i] = (struct session_end){ r->id, r->known ? r->outcome : SESSION_LATE,
 						*r->text ? r->text : open };
 	}
-	if (ends) {
+	if (*g->trouble) {
+		failure_set(&f, RDMAREG_ERROR_FAILED,
+			    "the session is released, but not all of it: %.400s", g->trouble);
+		call_fail(k->call, &f);
+	} else if (ends) {
 		call_reply_ends(k->call, ends, g->n);
 	} else {
 		failure_from_errno(&f, "telling how the regions ended", -ENOMEM, "");
@@ -168,12 +174,28 @@ static int wait_for(struct ending *g, struct region_entry *e)
 	return 0;
 }
 
+void app_ending_hold(struct ending *g)
+{
+	g->left++;
+}
+
+void app_ending_let_go(struct ending *g, const char *trouble)
+{
+	if (trouble)
+		snprintf(g->trouble, sizeof(g->trouble), "%s", trouble);
+	step(g);
+}
+
 /* All that the session has. */
 static void release_all(struct app *a, struct ending *g, struct client *by, uint64_t grace_usec)
 {
-	uint32_t uid = registry_tenant(a->registry, g->tenant)->uid;
+	const struct tenant *t = registry_tenant(a->registry, g->tenant);
+	char name[TENANT_SESSION_MAX];
+	uint32_t uid = t->uid;
 	struct region *r;
 	uint64_t id = 0;
+
+	strcpy(name, t->session);
 
 	g->left++; /* ours, until all were told */
 	while ((r = registry_after_of_uid(a->registry, uid, id))) {
@@ -187,6 +209,7 @@ static void release_all(struct app *a, struct ending *g, struct client *by, uint
 		if (!e->late_release)
 			app_want_release(a, r, END_SESSION, by, grace_usec);
 	}
+	app_standing_end_session(a, uid, name, g);
 	step(g);
 }
 

@@ -28,17 +28,26 @@ struct drain {
 	char reason[DRAIN_REASON_MAX];
 };
 
+/* What of others app-standing.c needs. */
+struct standing_ops {
+	/* Releases one that cannot be recorded. */
+	void (*give_up)(struct app *a, struct region *r);
+	/* As app_ending_hold() and app_ending_let_go(). */
+	void (*hold)(struct ending *g);
+	void (*let_go)(struct ending *g, const char *trouble);
+};
+
 /* Regions that are made again after a reboot: app-standing.c. */
 struct standings {
-	int directory;	   /* -1: there is none, as */
+	int directory;	   /* negative: there is none, as */
 	char trouble[256]; /* says */
 	TAILQ_HEAD(, standing) all;
-	uint32_t n;
 	uint64_t last_number;
 	STAILQ_HEAD(, standing_job) jobs;
 	struct standing_job *running; /* a thread is in it, */
 	bool silent;		      /* and the disk does not answer */
-	void (*give_up)(struct app *a, struct region *r);
+	struct event *turn;	      /* the next one begins, or who waits has waited enough */
+	const struct standing_ops *ops;
 	struct log_limit log;
 };
 
@@ -147,12 +156,13 @@ void app_standing_adopted(struct app *a, const struct region *r, struct region_e
 			  const char *name);
 /* It is not to be made again. */
 void app_standing_drop(struct app *a, struct standing *s);
-/* Nor are those of this session that are not there. */
-void app_standing_session_over(struct app *a, uint32_t uid, const char *session);
-/* @give_up: releases one that cannot be recorded. */
-void app_load_standing(struct app *a, void (*give_up)(struct app *a, struct region *r));
+/* Nor are those of this session that are not there; the session's end waits for the disk. */
+void app_standing_end_session(struct app *a, uint32_t uid, const char *session, struct ending *g);
+void app_load_standing(struct app *a, const struct standing_ops *ops);
 /* The keepers' regions are known: what is missing is to be made again. */
 void app_start_standing(struct app *a);
+/* The daemon ends: calls are answered; and there are no others. */
+void app_stop_standing(struct app *a);
 void app_free_standing(struct app *a);
 /* How many are not there, of this user; @uid: NULL: of all. */
 uint32_t app_count_missing(const struct app *a, const uint32_t *uid);
@@ -470,6 +480,12 @@ void app_ending_step(struct ending *g, uint64_t region, enum session_outcome out
 		     const char *text);
 /* Its keeper is late with that, for which the ending waits all the same. */
 void app_ending_note(struct ending *g, uint64_t region, const char *text);
+/*
+ * It waits for one more thing, and does not any more. @trouble: why who asked for it does not hear
+ * that it went well; NULL: it did.
+ */
+void app_ending_hold(struct ending *g);
+void app_ending_let_go(struct ending *g, const char *trouble);
 /* A region of the tenant is no more. */
 void app_session_lost_region(struct app *a, uint32_t tenant);
 /* If it was being released: what came to it meanwhile is released, too. */

@@ -437,7 +437,6 @@ void app_session_is_over(struct app *a, uint32_t at)
 	const struct tenant *t = registry_tenant(a->registry, at);
 
 	session_record_remove(a->runtime.sessions, t);
-	app_standing_session_over(a, t->uid, t->session);
 	log_info("session %s of uid %" PRIu32 ": released", t->session, t->uid);
 	bus_tell_session_removed(a->bus, t, "released");
 	app_unwant_slice(a, t);

@@ -5,58 +5,23 @@
  * (rdmareg-standing@.service, `rdmaregctl standing restore`).
  *
  * What always holds:
- *   - The loop does not wait for the disk: one record after the other is written or removed, in a
- *     thread. A region is not said to stand before its record is on disk, and is released if that
- *     fails.
+ *   - A region is not said to stand before its record is on disk (app-standing-disk.c), and is
+ *     released if that fails; nor is it said to be released before its record is removed there.
  *   - The daemon opens no path of a user. A file that is not the recorded one makes no region.
- *   - A uid has at most standing_per_uid records, all have STANDING_MAX.
+ *   - A uid has at most standing_per_uid records.
  *   - A record is removed when its region was released, by whomever, or its session was. A region
  *     that ended otherwise keeps its record, and is waited for. Nothing else gets its name.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <systemd/sd-daemon.h>
 
-#include "arbiter/app-internal.h"
-#include "util/cleanup.h"
+#include "arbiter/app-standing.h"
 #include "util/log.h"
-#include "util/replace-file.h"
-
-#define STANDING_MAX 4096
-#define FOLDER "standing"
-#define NEW_NAME ".new"
-
-enum job_kind {
-	JOB_NOTHING, /* it was given up before it began */
-	JOB_WRITE,
-	JOB_REMOVE,
-};
-
-/* A record that is written, or removed. What is written is what the region has when that begins. */
-struct standing_job {
-	struct offload_task task;
-	struct app *app;
-	int directory;
-	char name[STANDING_FILE_NAME_MAX];
-	char text[RECORD_TEXT_MAX];
-	size_t size;
-	int result;
-	_Atomic bool done; /* the thread is through with it */
-	enum job_kind kind;
-	struct standing *of;   /* JOB_WRITE that has not begun */
-	struct standing *made; /* it stands once this is written; NULL: it did before */
-	struct call *call;     /* NULL: nobody waits */
-	bool undo;	       /* its caller was told that it was not written in time */
-	STAILQ_ENTRY(standing_job) jobs;
-};
 
 static struct standing *find(const struct app *a, uint32_t uid, const char *session,
 			     const char *name)
@@ -72,10 +37,8 @@ static struct standing *find(const struct app *a, uint32_t uid, const char *sess
 
 static void forget(struct app *a, struct standing *s)
 {
-	if (s->job)
-		s->job->kind = JOB_NOTHING;
+	standing_disk_forget(s);
 	TAILQ_REMOVE(&a->standing.all, s, all);
-	a->standing.n--;
 	free(s);
 }
 
@@ -83,24 +46,7 @@ static void add(struct app *a, struct standing *s)
 {
 	s->number = ++a->standing.last_number;
 	TAILQ_INSERT_TAIL(&a->standing.all, s, all);
-	a->standing.n++;
 }
-
-static void work(struct offload_task *t)
-{
-	struct standing_job *j = (struct standing_job *)t;
-
-	if (j->kind == JOB_WRITE)
-		j->result = replace_file_on_disk(j->directory, j->name, NEW_NAME, 0600, j->text,
-						 j->size);
-	else if (unlinkat(j->directory, j->name, 0) == 0)
-		j->result = fsync(j->directory) < 0 ? -errno : 0;
-	else if (errno != ENOENT)
-		j->result = -errno;
-	j->done = true;
-}
-
-static void begin_next(struct app *a);
 
 static void stands(struct app *a, struct standing *s)
 {
@@ -115,16 +61,12 @@ static void stands(struct app *a, struct standing *s)
 static void undo(struct app *a, struct standing *s, struct region *r)
 {
 	forget(a, s);
-	if (!r)
-		return;
 	region_table_find(a->table, r->id)->standing = NULL;
-	a->standing.give_up(a, r);
+	a->standing.ops->give_up(a, r);
 }
 
-/* Its record is on disk, or cannot be. */
-static void answer_made(struct app *a, struct standing_job *j, int error)
+void app_standing_recorded(struct app *a, struct standing *s, struct call *call, int error)
 {
-	struct standing *s = j->made;
 	struct region *r = s->region ? registry_find(a->registry, s->region) : NULL;
 	struct region_view v;
 	struct failure f;
@@ -134,165 +76,49 @@ static void answer_made(struct app *a, struct standing_job *j, int error)
 		stands(a, s);
 	if (r && !error) {
 		app_view(a, r, &v);
-		call_reply_region(j->call, &v);
+		call_reply_region(call, &v);
 		return;
 	}
 	if (error)
-		failure_set(&f, RDMAREG_ERROR_FAILED,
+		failure_set(&f, error == -ETIMEDOUT ? RDMAREG_ERROR_TIMEOUT : RDMAREG_ERROR_FAILED,
 			    "region '%s' is not registered: it cannot be recorded in %.200s: %s",
 			    s->name, a->options->state_directory, strerror(-error));
 	else
 		failure_set(&f, RDMAREG_ERROR_FAILED, "region '%s' ended before it was recorded",
 			    s->name);
-	call_fail(j->call, &f);
-	if (error == -ESHUTDOWN) /* the keeper keeps the region */
-		return;
-	if (error)
-		undo(a, s, r);
-	else
+	call_fail(call, &f);
+	if (!r) /* who waits for its release, too */
 		app_standing_drop(a, s);
-}
-
-static void answer(struct app *a, struct standing_job *j, int error)
-{
-	struct failure f;
-
-	if (error)
-		log_error("%s/" FOLDER "/%s cannot be %s: %s", a->options->state_directory, j->name,
-			  j->kind == JOB_REMOVE ? "removed" : "written", strerror(-error));
-	if (j->made) {
-		answer_made(a, j, error);
-	} else if (j->call && error) {
-		failure_from_errno(&f, "removing the record", error, "");
-		call_fail(j->call, &f);
-	} else if (j->call) {
-		call_reply(j->call);
-	}
-	j->call = NULL;
-	j->made = NULL;
-}
-
-/* Nothing can be begun, and nobody waits for that. Removals stay: they are for the next time. */
-static void answer_waiting(struct app *a, int error)
-{
-	struct standing_job *waits;
-
-	STAILQ_FOREACH(waits, &a->standing.jobs, jobs)
-	{
-		if (!waits->call)
-			continue;
-		if (waits->kind == JOB_WRITE) {
-			waits->of->job = NULL;
-			waits->kind = JOB_NOTHING;
-		}
-		answer(a, waits, error);
-	}
-}
-
-static void ended(struct offload_task *t, int error)
-{
-	struct standing_job *j = (struct standing_job *)t;
-	struct app *a = j->app;
-
-	j->undo = error == -ETIMEDOUT && j->made;
-	answer(a, j, error ? error : j->result);
-	a->standing.silent = error == -ETIMEDOUT;
-	if (a->standing.silent)
-		answer_waiting(a, error);
-}
-
-static void release(struct offload_task *t)
-{
-	struct standing_job *j = (struct standing_job *)t;
-	struct app *a = j->app;
-
-	a->standing.running = NULL;
-	a->standing.silent = false;
-	if (j->undo) { /* it was written after all */
-		j->undo = false;
-		j->kind = JOB_REMOVE;
-		STAILQ_INSERT_HEAD(&a->standing.jobs, j, jobs);
-	} else {
-		free(j);
-	}
-	begin_next(a);
-}
-
-static void begin_next(struct app *a)
-{
-	struct standing_job *j;
-	int r;
-
-	while (!a->standing.running && (j = STAILQ_FIRST(&a->standing.jobs))) {
-		STAILQ_REMOVE_HEAD(&a->standing.jobs, jobs);
-		if (j->kind == JOB_WRITE) {
-			j->size = standing_print(j->of, j->text);
-			j->of->job = NULL;
-			j->of = NULL;
-		}
-		r = j->kind == JOB_NOTHING ? -ECANCELED : offload_run(a->offload, &j->task, 0);
-		if (r == 0) {
-			a->standing.running = j;
-			return;
-		}
-		/* what was answered is tried again, when the daemon ends at the latest */
-		if (j->kind == JOB_REMOVE && !j->call) {
-			STAILQ_INSERT_HEAD(&a->standing.jobs, j, jobs);
-			answer_waiting(a, r);
-			return;
-		}
-		if (j->kind != JOB_NOTHING)
-			answer(a, j, r);
-		free(j);
-	}
-}
-
-/*
- * One write at most waits for each region, so that whoever changes it all the time has no more of the
- * disk than others. -ENOMEM: @call is left alone.
- */
-static int enqueue(struct app *a, struct standing *s, enum job_kind kind, struct standing *made,
-		   struct call *call)
-{
-	struct standing_job *j = calloc(1, sizeof(*j));
-
-	if (!j)
-		return -ENOMEM;
-	j->task = (struct offload_task){ .work = work, .ended = ended, .release = release };
-	j->app = a;
-	j->directory = a->standing.directory;
-	j->made = made;
-	j->call = call;
-	standing_file_name(s, j->name);
-	j->kind = kind;
-	if (kind == JOB_WRITE) {
-		j->of = s;
-		s->job = j;
-	}
-	if (made)
-		made->queued = true;
-	STAILQ_INSERT_TAIL(&a->standing.jobs, j, jobs);
-	begin_next(a);
-	return 0;
+	else if (error != -ESHUTDOWN) /* then the keeper keeps the region */
+		undo(a, s, r);
 }
 
 void app_standing_drop(struct app *a, struct standing *s)
 {
-	if (enqueue(a, s, JOB_REMOVE, NULL, NULL) < 0)
-		log_error("standing region '%s' of uid %" PRIu32
-			  ": no memory to remove its record, so it will be made again",
-			  s->name, s->uid);
+	standing_disk_remove(a, s, &s->waits);
 	forget(a, s);
 }
 
-void app_standing_session_over(struct app *a, uint32_t uid, const char *session)
+/* @g waits until the disk has it. */
+static void hold_ending(struct app *a, struct standing *s, struct ending *g)
+{
+	if (waitings_add(&s->waits, &(const struct waiting){ .ending = g }) == 0)
+		a->standing.ops->hold(g);
+	else
+		log_error("standing region '%s': no memory to wait for the end of its record",
+			  s->name);
+}
+
+void app_standing_end_session(struct app *a, uint32_t uid, const char *session, struct ending *g)
 {
 	struct standing *s, *next;
 
 	for (s = TAILQ_FIRST(&a->standing.all); s; s = next) {
 		next = TAILQ_NEXT(s, all);
-		if (!s->pending && !s->region && s->uid == uid && !strcmp(s->session, session))
-			app_standing_drop(a, s);
+		if (s->pending || s->region || s->uid != uid || strcmp(s->session, session) != 0)
+			continue;
+		hold_ending(a, s, g);
+		app_standing_drop(a, s);
 	}
 }
 
@@ -322,14 +148,14 @@ static int check_new(struct app *a, const struct register_request *q, struct fai
 			a->options->state_directory);
 	if (find(a, q->uid, q->session, q->name))
 		return 0; /* it takes that one's place */
-	if (count(a, q->uid) < a->settings.standing_per_uid && a->standing.n < STANDING_MAX)
+	if (count(a, q->uid) < a->settings.standing_per_uid)
 		return 0;
 	return failure_set(
 		f, RDMAREG_ERROR_LIMIT_EXCEEDED,
 		"uid %" PRIu32 " has %" PRIu32
 		" standing regions already (standing_per_uid in rdmaregd.conf is %" PRIu64
-		", and all users may have %d): remove some, rdmaregctl standing list shows them",
-		q->uid, count(a, q->uid), a->settings.standing_per_uid, STANDING_MAX);
+		"): remove some, rdmaregctl standing list shows them",
+		q->uid, count(a, q->uid), a->settings.standing_per_uid);
 }
 
 static void note_refusal(struct app *a, struct standing *s, const char *why)
@@ -445,31 +271,52 @@ bool app_standing_registered(struct app *a, struct region_entry *e, struct call 
 			*s->why = 0;
 		return false;
 	}
-	if (enqueue(a, s, JOB_WRITE, s, call) == 0)
-		return true;
+	if (standing_disk_write(a, s, call) == 0)
+		return s->queued = true;
 	e->standing = NULL; /* it is there, and will not be after a reboot: said by the log */
 	log_error("region %" PRIu64 ": no memory to record it: it does not stand", e->id);
 	forget(a, s);
 	return false;
 }
 
+/* Whoever is told that it is released is, once it is so on disk. An eviction does not end a record. */
+static void wait_for_disk(struct app *a, struct region_entry *e, struct standing *s)
+{
+	struct waitings others = SLIST_HEAD_INITIALIZER(others);
+	struct waiting *w;
+
+	while ((w = SLIST_FIRST(&e->releasing))) {
+		SLIST_REMOVE_HEAD(&e->releasing, waiting);
+		if (w->ending)
+			hold_ending(a, s, w->ending);
+		if (w->call)
+			SLIST_INSERT_HEAD(&s->waits, w, waiting);
+		else
+			SLIST_INSERT_HEAD(&others, w, waiting);
+	}
+	e->releasing = others;
+}
+
 void app_standing_ended(struct app *a, struct region_entry *e)
 {
 	struct standing *s = e->standing;
 	char why[STANDING_WHY_MAX];
+	bool released = e->end == END_RELEASED || e->end == END_SESSION;
 
 	e->standing = NULL;
 	if (!s)
 		return;
 	s->region = 0;
+	if (s->queued || (!s->pending && e->announced && released))
+		wait_for_disk(a, e, s);
 	if (s->pending) {
-		if (!s->queued) /* else answer_made() sees to it */
+		if (!s->queued) /* else app_standing_recorded() sees to it */
 			forget(a, s);
 		return;
 	}
 	if (!e->announced)
 		return;
-	if (e->end == END_RELEASED || e->end == END_SESSION) {
+	if (released) {
 		app_standing_drop(a, s);
 		return;
 	}
@@ -488,7 +335,7 @@ void app_standing_changed(struct app *a, const struct region *r, const struct re
 	s->grace_usec = r->grace_usec;
 	s->warm_mode = (uint8_t)e->text.warm_mode;
 	s->pre_content = e->gate_asked;
-	if ((!s->pending || s->queued) && !s->job && enqueue(a, s, JOB_WRITE, NULL, NULL) < 0)
+	if ((!s->pending || s->queued) && standing_disk_write(a, s, NULL) < 0)
 		log_error("region %" PRIu64
 			  ": no memory to record its change: after a reboot it is as before",
 			  e->id);
@@ -589,69 +436,22 @@ int app_remove_standing(void *userdata, uint32_t uid, const char *session, const
 {
 	struct app *a = userdata;
 	struct standing *s = find(a, uid, session, name);
-	int r;
 
 	if (!s)
 		return refuse_unknown(uid, session, name, f);
-	r = enqueue(a, s, JOB_REMOVE, NULL, call);
-	if (r < 0)
-		return failure_from_errno(f, "removing the record", r, "");
+	if (waitings_add(&s->waits, &(const struct waiting){ .call = call }) < 0)
+		return failure_from_errno(f, "removing the record", -ENOMEM, "");
 	if (s->region)
 		region_table_find(a->table, s->region)->standing = NULL;
-	forget(a, s);
+	app_standing_drop(a, s);
 	return 0;
 }
 
-static bool take(void *userdata, const char *file, char *text)
+void app_load_standing(struct app *a, const struct standing_ops *ops)
 {
-	_cleanup_(freep) struct standing *s = calloc(1, sizeof(*s));
-	char name[STANDING_FILE_NAME_MAX];
-	struct app *a = userdata;
-
-	if (!s || a->standing.n >= STANDING_MAX || !standing_parse(text, s))
-		return false;
-	standing_file_name(s, name);
-	if (strcmp(name, file) != 0)
-		return false;
-	add(a, steal_pointer(s));
-	return true;
-}
-
-/* Ours alone: what is in it decides what is made in whose name. */
-static int open_folder(const char *state)
-{
-	_cleanup_(closep) int parent = -1, fd = -1;
-	struct stat st;
-
-	if (mkdir(state, 0755) < 0 && errno != EEXIST)
-		return -errno;
-	parent = open(state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (parent < 0 || (mkdirat(parent, FOLDER, 0700) < 0 && errno != EEXIST))
-		return -errno;
-	fd = openat(parent, FOLDER, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return -errno;
-	if (st.st_uid != geteuid() || st.st_mode & 022)
-		return -EPERM;
-	return steal_fd(&fd);
-}
-
-void app_load_standing(struct app *a, void (*give_up)(struct app *a, struct region *r))
-{
-	char path[512];
-
 	TAILQ_INIT(&a->standing.all);
-	STAILQ_INIT(&a->standing.jobs);
-	a->standing.give_up = give_up;
-	a->standing.directory = open_folder(a->options->state_directory);
-	if (a->standing.directory < 0) {
-		snprintf(a->standing.trouble, sizeof(a->standing.trouble), "%.160s/" FOLDER ": %s",
-			 a->options->state_directory, strerror(-a->standing.directory));
-		log_notice("there are no standing regions: %s", a->standing.trouble);
-		return;
-	}
-	snprintf(path, sizeof(path), "%.400s/" FOLDER, a->options->state_directory);
-	record_files_each(a->standing.directory, path, "standing region", take, a);
+	a->standing.ops = ops;
+	standing_disk_open(a);
 }
 
 /* They are made again by their users, in a unit of each. */
@@ -682,39 +482,14 @@ void app_start_standing(struct app *a)
 			       : ": their users make them again with: rdmaregctl standing restore");
 }
 
-/* Somebody heard that it was released. The process ends, so this may wait. */
-static void finish_removal(const struct standing_job *j)
+void app_stop_standing(struct app *a)
 {
-	if (j->kind == JOB_REMOVE)
-		unlinkat(j->directory, j->name, 0);
+	standing_disk_stop(a);
 }
-
-/* Its thread may be in it until the process ends, so it is not freed, and this is where it is. */
-static struct standing_job *volatile left_to_thread;
 
 void app_free_standing(struct app *a)
 {
-	struct standing_job *j = a->standing.running;
-
-	if (j && !a->standing.silent) {
-		/* a second: what it writes may be removed next */
-		for (int i = 0; i < 100 && !j->done; i++)
-			poll(NULL, 0, 10);
-		finish_removal(j);
-	}
-	left_to_thread = j;
-	while ((j = STAILQ_FIRST(&a->standing.jobs))) {
-		STAILQ_REMOVE_HEAD(&a->standing.jobs, jobs);
-		if (j->kind == JOB_WRITE)
-			j->of->job = NULL;
-		if (!a->standing.silent)
-			finish_removal(j);
-		if (j->kind != JOB_NOTHING && (j->kind != JOB_REMOVE || j->call))
-			answer(a, j, -ESHUTDOWN);
-		free(j);
-	}
+	standing_disk_close(a);
 	while (!TAILQ_EMPTY(&a->standing.all))
 		forget(a, TAILQ_FIRST(&a->standing.all));
-	if (a->standing.directory >= 0 && !a->standing.running)
-		close(a->standing.directory);
 }

@@ -8,6 +8,7 @@
  * command.
  */
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -172,6 +173,13 @@ static void look_at_standing(const struct app *a, const uint32_t *uid, struct st
 {
 	uint32_t n = app_count_missing(a, uid);
 
+	if (a->standing.silent)
+		add_problem(v, "standing regions can be neither made nor released", "dmesg",
+			    "the disk below %.200s does not answer", a->options->state_directory);
+	if (a->standing.directory == -ETIMEDOUT)
+		add_problem(v, "standing regions are not known", "systemctl restart rdmaregd",
+			    "the disk below %.200s did not answer when rdmaregd started",
+			    a->options->state_directory);
 	if (n)
 		add_problem(
 			v, "standing regions are not there", "rdmaregctl standing list --waiting",

@@ -230,6 +230,10 @@ static void give_up(struct app *a, struct region *r)
 	app_want_release(a, r, END_GIVEN_UP, NULL, 0);
 }
 
+static const struct standing_ops standing_ops = { .give_up = give_up,
+						  .hold = app_ending_hold,
+						  .let_go = app_ending_let_go };
+
 static int make_parts(struct app *a)
 {
 	const struct app_options *o = a->options;
@@ -281,7 +285,7 @@ static int make_parts(struct app *a)
 	if (r == 0) {
 		app_apply_settings(a);
 		app_load_drain(a);
-		app_load_standing(a, give_up);
+		app_load_standing(a, &standing_ops);
 		app_load_sessions(a);
 		r = pool_adopt(a->keepers);
 	}
@@ -299,6 +303,7 @@ int app_new(struct app **ret, const struct app_options *options)
 	if (!a)
 		return -ENOMEM;
 	a->options = options;
+	a->standing.directory = -1;
 	a->started_usec = now_realtime_usec();
 	a->started_boottime_usec = now_boottime_usec();
 	TAILQ_INIT(&a->jobs);
@@ -337,6 +342,7 @@ struct app *app_free(struct app *a)
 	if (!a)
 		return NULL;
 	/* open calls are answered first, while there is a bus to answer them on */
+	app_stop_standing(a);
 	if (a->offload)
 		offload_stop(a->offload);
 	if (a->keepers)

@@ -293,40 +293,46 @@ void region_table_remove(struct region_table *t, struct region_entry *e)
 	free(e);
 }
 
-static int await(struct region_entry *e, const struct waiting *who)
+int waitings_add(struct waitings *to, const struct waiting *who)
 {
 	struct waiting *w = malloc(sizeof(*w));
 
 	if (!w)
 		return -ENOMEM;
 	*w = *who;
-	SLIST_INSERT_HEAD(&e->releasing, w, waiting);
+	SLIST_INSERT_HEAD(to, w, waiting);
 	return 0;
 }
 
 int region_entry_await_release(struct region_entry *e, struct call *call, struct eviction *eviction)
 {
-	return await(e, &(const struct waiting){ .call = call, .eviction = eviction });
+	return waitings_add(&e->releasing,
+			    &(const struct waiting){ .call = call, .eviction = eviction });
 }
 
 int region_entry_await_end(struct region_entry *e, struct ending *ending)
 {
-	return await(e, &(const struct waiting){ .ending = ending });
+	return waitings_add(&e->releasing, &(const struct waiting){ .ending = ending });
 }
 
-static bool take(struct region_entry *e, struct waiting *w, struct waiting *ret)
+static bool take(struct waitings *from, struct waiting *w, struct waiting *ret)
 {
 	if (!w)
 		return false;
-	SLIST_REMOVE(&e->releasing, w, waiting, waiting);
+	SLIST_REMOVE(from, w, waiting, waiting);
 	*ret = *w;
 	free(w);
 	return true;
 }
 
+bool waitings_take(struct waitings *from, struct waiting *ret)
+{
+	return take(from, SLIST_FIRST(from), ret);
+}
+
 bool region_entry_next_release(struct region_entry *e, struct waiting *ret)
 {
-	return take(e, SLIST_FIRST(&e->releasing), ret);
+	return waitings_take(&e->releasing, ret);
 }
 
 bool region_entry_next_impatient(struct region_entry *e, struct waiting *ret)
@@ -335,7 +341,7 @@ bool region_entry_next_impatient(struct region_entry *e, struct waiting *ret)
 
 	while (w && w->ending)
 		w = SLIST_NEXT(w, waiting);
-	return take(e, w, ret);
+	return take(&e->releasing, w, ret);
 }
 
 void region_text_set(char **member, const char *text, size_t n)

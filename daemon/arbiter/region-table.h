@@ -49,6 +49,7 @@ struct waiting {
 	struct ending *ending;
 	SLIST_ENTRY(waiting) waiting;
 };
+SLIST_HEAD(waitings, waiting);
 
 /* A peer's particulars; the core knows its number. */
 struct peer_note {
@@ -94,7 +95,7 @@ struct region_entry {
 	struct region_text text;
 	struct region_news news;
 	struct call *registering;
-	SLIST_HEAD(, waiting) releasing;
+	struct waitings releasing;
 	struct joins joins; /* who uses it without owning it */
 	LIST_HEAD(, peer_note) peers;
 	struct file *file;   /* NULL: not known yet */
@@ -169,6 +170,9 @@ int region_entry_await_release(struct region_entry *e, struct call *call,
 int region_entry_await_end(struct region_entry *e, struct ending *ending);
 /* Takes the next one who waits out. False: none is left. */
 bool region_entry_next_release(struct region_entry *e, struct waiting *ret);
+/* One more waits, -ENOMEM: it does not; and the next one does not any more, false: none is left. */
+int waitings_add(struct waitings *to, const struct waiting *who);
+bool waitings_take(struct waitings *from, struct waiting *ret);
 /* One that hears when its keeper is late: all but endings of sessions, which have limits. */
 bool region_entry_next_impatient(struct region_entry *e, struct waiting *ret);
 

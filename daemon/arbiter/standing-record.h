@@ -18,6 +18,7 @@
 #include "bus/bus.h"
 #include "bus/identity.h"
 #include "arbiter/record-files.h"
+#include "arbiter/region-table.h"
 
 #define STANDING_FILE_NAME_MAX (TENANT_SESSION_MAX + REGION_NAME_MAX + 16)
 
@@ -40,6 +41,7 @@ struct standing {
 	bool pending;		    /* it stands once its record is on disk, */
 	bool queued;		    /* which is under way */
 	struct standing_job *job;   /* a write that has not begun */
+	struct waitings waits;	    /* for the end of its record; they do so until it is dropped */
 	uint64_t number;	    /* for lists */
 	uint64_t region;	    /* 0: it is not there */
 	char why[STANDING_WHY_MAX]; /* what the last try ended with; "": there was none */

@@ -15,179 +15,9 @@
 
 #include <linux/magic.h>
 
-#include "harness.h"
+#include "harness-standing.h"
 
 #define TENANT 33
-#define PAGE 4096u
-
-static struct world world;
-static sd_bus *bus;
-/* /tmp, where the world's directory is, may be in memory. */
-static char files[] = "/var/tmp/rdmareg-XXXXXX";
-
-static const char *path_of(const char *name)
-{
-	static char path[2][300];
-	static unsigned int n;
-
-	n = !n;
-	snprintf(path[n], sizeof(path[n]), "%s/%s",
-		 strncmp(name, "state/", 6) ? files : world.directory, name);
-	return path[n];
-}
-
-static int make_named(const char *name)
-{
-	int fd = open(path_of(name), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-	check(fd >= 0 && ftruncate(fd, (off_t)4 * PAGE) == 0);
-	return fd;
-}
-
-static const char *record_of(uid_t uid, const char *session, const char *name)
-{
-	char file[160];
-
-	snprintf(file, sizeof(file), "state/standing/%u:%s:%s", uid, session, name);
-	return path_of(file);
-}
-
-static bool is_recorded(const char *name)
-{
-	return access(record_of(geteuid(), "default", name), F_OK) == 0;
-}
-
-static bool record_contains(const char *name, const char *text)
-{
-	FILE *f = fopen(record_of(geteuid(), "default", name), "re");
-	char buffer[4096];
-	size_t n = f ? fread(buffer, 1, sizeof(buffer) - 1, f) : 0;
-
-	buffer[n] = 0;
-	if (f)
-		fclose(f);
-	return strstr(buffer, text) != NULL;
-}
-
-static bool register_standing(int fd, const char *name, struct reply *ret)
-{
-	return register_region(bus, fd, 0, 0, "rw", ret, 4, "standing", "b", 1, "detached", "b", 1,
-			       "name", "s", name, "grace_usec", "t", UINT64_C(3000000));
-}
-
-/* Everything but the disk is gone. */
-static void reboot_machine(void)
-{
-	char command[200];
-
-	world_kill_keepers(&world, SIGKILL);
-	until(!world_keepers(&world));
-	world_end_daemon(&world, SIGKILL);
-	snprintf(command, sizeof(command), "rm -rf '%s/run'", world.directory);
-	check(system(command) == 0);
-	world_start_daemon(&world);
-}
-
-struct standing_told {
-	uint64_t uid, region, length;
-	char session[64], name[80], path[300], why[700];
-};
-
-/* ListStanding: the one of this name. */
-static bool find_standing(sd_bus *b, const char *name, struct standing_told *ret)
-{
-	sd_bus_message *m = new_manager_call(b, "ListStanding"), *reply = NULL;
-	bool found = false;
-
-	add_options(m, 0);
-	check(sd_bus_call(b, m, 0, NULL, &reply) >= 0);
-	check(sd_bus_message_enter_container(reply, 'a', "a{sv}") >= 0);
-	while (!found && sd_bus_message_enter_container(reply, 'a', "{sv}") > 0) {
-		memset(ret, 0, sizeof(*ret));
-		while (sd_bus_message_enter_container(reply, 'e', "sv") > 0) {
-			const char *key, *type, *text = "";
-			uint64_t number = 0;
-			uint32_t small;
-
-			check(sd_bus_message_read(reply, "s", &key) > 0);
-			check(sd_bus_message_peek_type(reply, NULL, &type) > 0);
-			if (*type == 's')
-				check(sd_bus_message_read(reply, "v", "s", &text) > 0);
-			else if (*type == 't')
-				check(sd_bus_message_read(reply, "v", "t", &number) > 0);
-			else
-				check(sd_bus_message_read(reply, "v", "u", &small) > 0);
-			if (!strcmp(key, "uid"))
-				ret->uid = small;
-			if (!strcmp(key, "region"))
-				ret->region = number;
-			if (!strcmp(key, "length"))
-				ret->length = number;
-			if (!strcmp(key, "session"))
-				snprintf(ret->session, sizeof(ret->session), "%s", text);
-			if (!strcmp(key, "name"))
-				snprintf(ret->name, sizeof(ret->name), "%s", text);
-			if (!strcmp(key, "path"))
-				snprintf(ret->path, sizeof(ret->path), "%s", text);
-			if (!strcmp(key, "why"))
-				snprintf(ret->why, sizeof(ret->why), "%s", text);
-			check(sd_bus_message_exit_container(reply) >= 0);
-		}
-		check(sd_bus_message_exit_container(reply) >= 0);
-		found = !strcmp(ret->name, name);
-	}
-	sd_bus_message_unref(reply);
-	sd_bus_message_unref(m);
-	return found;
-}
-
-static uint64_t region_of(const char *name)
-{
-	struct standing_told s;
-
-	return find_standing(bus, name, &s) ? s.region : 0;
-}
-
-static bool restore(sd_bus *b, const char *session, const char *name, int fd, struct reply *ret)
-{
-	sd_bus_message *m = new_manager_call(b, "RestoreStanding");
-
-	check(sd_bus_message_append(m, "ssh", session, name, fd) >= 0);
-	return finish_call(b, m, ret);
-}
-
-static bool lookup_by_name(const char *session, const char *name, struct reply *ret)
-{
-	sd_bus_message *m = new_manager_call(bus, "GetRegionByName");
-
-	check(sd_bus_message_append(m, "uss", (uint32_t)geteuid(), session, name) >= 0);
-	return finish_call(bus, m, ret);
-}
-
-static bool remove_standing(sd_bus *b, uid_t uid, const char *session, const char *name,
-			    struct reply *ret)
-{
-	sd_bus_message *m = new_manager_call(b, "RemoveStanding");
-
-	check(sd_bus_message_append(m, "uss", uid, session, name) >= 0);
-	return finish_call(b, m, ret);
-}
-
-/* rdmaregctl on this bus: its exit status, and what it wrote. */
-static int ctl(const char *arguments, char out[static 4096])
-{
-	char command[400];
-	size_t n;
-	FILE *f;
-
-	snprintf(command, sizeof(command), "RDMAREG_BUS_ADDRESS='%s' '%s' %s 2>&1", world.address,
-		 getenv("RDMAREGCTL"), arguments);
-	f = popen(command, "r");
-	check(f);
-	n = fread(out, 1, 4095, f);
-	out[n] = 0;
-	return WEXITSTATUS(pclose(f));
-}
 
 /* All of it, as an administrator or a user does it. */
 static void test_reboot(void)
@@ -238,7 +68,7 @@ static void test_reboot(void)
 	check(ctl("--json standing list", out) == 0 &&
 	      strstr(out, "\"reference\":\"default/model\""));
 	check(call_region(bus, after, "Release", &r));
-	until(!is_recorded("model"));
+	check(!is_recorded("model"));
 	check(!find_standing(bus, "model", &s));
 }
 
@@ -330,7 +160,7 @@ static void test_refused(void)
 	check(rmdir(record_of(geteuid(), "default", "x")) == 0);
 	check(register_standing(fd, "x", &r));
 	check(call_region(bus, r.id, "Release", &r));
-	until(!is_recorded("x"));
+	check(!is_recorded("x"));
 	close(memory);
 	close(fd);
 }
@@ -352,7 +182,7 @@ static void test_limit(void)
 	check(remove_standing(bus, geteuid(), "default", "b", &r));
 	check(register_standing(fd, "c", &b));
 	check(call_region(bus, a.id, "Release", &r) && call_region(bus, b.id, "Release", &r));
-	until(!is_recorded("a") && !is_recorded("c"));
+	check(!is_recorded("a") && !is_recorded("c"));
 	close(fd);
 }
 
@@ -371,7 +201,7 @@ static void test_ends(void)
 	check(restore(bus, "default", "lost", fd, &r));
 	check(find_standing(bus, "lost", &s) && s.region == r.id && !*s.why);
 	check(call_region(bus, r.id, "Release", &r));
-	until(!is_recorded("lost"));
+	check(!is_recorded("lost"));
 	close(fd);
 }
 
@@ -432,7 +262,7 @@ static void test_session_released(void)
 	make_waiting(fd, "job", "of-job");
 	make_waiting(fd, "default", "of-none");
 	check(ctl("session release job", out) == 0);
-	until(access(record_of(geteuid(), "job", "of-job"), F_OK) < 0);
+	check(access(record_of(geteuid(), "job", "of-job"), F_OK) < 0);
 	check(!find_standing(bus, "of-job", &s));
 	check(find_standing(bus, "of-none", &s) && is_recorded("of-none"));
 	check(ctl("release default/of-none", out) == 0);
@@ -461,7 +291,7 @@ static void test_name_is_kept(void)
 	check(ctl("status", out) == 5 && strstr(out, "rdmaregctl standing restore"));
 	check(restore(bus, "default", "kept", fd, &r));
 	check(call_region(bus, r.id, "Release", &r));
-	until(!is_recorded("kept"));
+	check(!is_recorded("kept"));
 	close(fd);
 }
 
@@ -522,7 +352,7 @@ static void test_garbage(void)
 	check(find_standing(bus, "sound", &s) && !find_standing(bus, "renamed", &s));
 	check(restore(bus, "default", "sound", fd, &r));
 	check(call_region(bus, r.id, "Release", &r));
-	until(!is_recorded("sound"));
+	check(!is_recorded("sound"));
 	close(fd);
 }
 
@@ -570,7 +400,7 @@ static void test_ordinary_user(void)
 	check(restore(tenant, "default", "theirs", theirs, &r));
 	expect_property(tenant, r.id, "Name", "theirs");
 	check(call_region(tenant, r.id, "Release", &r));
-	until(!find_standing(tenant, "theirs", &s));
+	check(!find_standing(tenant, "theirs", &s));
 	check(remove_standing(bus, 0, "default", "roots", &r));
 	disconnect(tenant);
 	close(fd);
@@ -611,7 +441,7 @@ static void test_many_changes(void)
 	bus = connect_client(&world);
 	until(region_exists(bus, b.id));
 	check(call_region(bus, b.id, "Release", &r));
-	until(!is_recorded("other"));
+	check(!is_recorded("other"));
 	close(fd);
 	close(other);
 }
@@ -646,18 +476,13 @@ static void test_late_keeper(void)
 	if (stands != a.id)
 		check(call_region(bus, a.id, "Release", &r) && is_recorded("late"));
 	check(region_of("late") == stands && call_region(bus, stands, "Release", &r));
-	until(!is_recorded("late"));
+	check(!is_recorded("late"));
 	close(fd);
 }
 
 int main(void)
 {
-	char command[80];
-
-	check(mkdtemp(files) && chmod(files, 0755) == 0);
-	world_begin(&world,
-		    "[daemon]\nadopt_timeout_msec = 1000\n[limits]\nstanding_per_uid = 2\n");
-	bus = connect_client(&world);
+	standing_begin("[daemon]\nadopt_timeout_msec = 1000\n[limits]\nstanding_per_uid = 2\n");
 	test_reboot();
 	test_other_file();
 	test_refused();
@@ -673,9 +498,6 @@ int main(void)
 	test_late_keeper();
 	if (geteuid() == 0)
 		test_ordinary_user();
-	disconnect(bus);
-	world_end(&world);
-	snprintf(command, sizeof(command), "rm -rf '%s'", files);
-	check(system(command) == 0);
+	standing_end();
 	return 0;
 }
