@@ -19,7 +19,7 @@ static const struct option_spec specs[] = {
 	  "how long a revocation waits for holders (with --policy: its default)" },
 	{ "warm-mode", ARG_WARM_MODE, offsetof(struct options, warm_mode),
 	  "off|read|adaptive|write",
-	  "how to restore translations after writeback (rdmaregd.conf: adaptive)" },
+	  "how to bring translations back after writeback (rdmaregd.conf: adaptive)" },
 	{ "arbitration", ARG_ARBITRATE, offsetof(struct options, arbitration), "auto|pre-content",
 	  "pre-content: also use events that slow down others' I/O" },
 	{ NULL },

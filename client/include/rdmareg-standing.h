@@ -24,8 +24,9 @@ struct rdmareg_standing {
 	size_t size;
 	const char *session; /* with uid and name: which one it is */
 	const char *name;
-	const char *path; /* of the file when it was registered: open it to restore the region */
-	const char *why;  /* what the last try to make it again ended with; "": there was none */
+	const char *
+		path; /* of the file when it was registered: open it to have the region made again */
+	const char *why; /* what the last try to make it again ended with; "": there was none */
 	uint64_t offset;
 	uint64_t length;
 	uint64_t region; /* its number now; 0: it is not there */

@@ -73,8 +73,8 @@ _public_ int rdmareg_restore(struct rdmareg_region *region, uint64_t revocation)
 		return r;
 	r = sd_bus_message_append(m, "t", revocation);
 	if (r < 0)
-		return fail_bus(NULL, r, "restoring region %" PRIu64, region->id);
-	return call_slowly(region, &m, NULL, "restoring");
+		return fail_bus(NULL, r, "ending the revoke of region %" PRIu64, region->id);
+	return call_slowly(region, &m, NULL, "ending the revoke of");
 }
 
 static const struct field sync_fields[] = {

@@ -94,22 +94,22 @@ _public_ int rdmareg_restore_standing(struct rdmareg *c, const char *session, co
 	NEED(c);
 	NEED(name);
 	if (fd < 0)
-		return fail(EBADF, "restoring region %.64s: descriptor %d is not an open file",
+		return fail(EBADF, "making region %.64s again: descriptor %d is not an open file",
 			    name, fd);
 	r = context_new_call(c, 0, "RestoreStanding", &m);
 	if (r < 0)
 		return r;
 	r = sd_bus_message_append(m, "ssh", session ? session : "default", name, fd);
 	if (r < 0)
-		return fail_bus(NULL, r, "restoring region %.64s", name);
-	r = context_call(c, take_pointer(m), c->work_timeout_usec, &reply, "restoring region %.64s",
-			 name);
+		return fail_bus(NULL, r, "making region %.64s again", name);
+	r = context_call(c, take_pointer(m), c->work_timeout_usec, &reply,
+			 "making region %.64s again", name);
 	if (r < 0)
 		return r;
 	if (sd_bus_message_skip(reply, "to") < 0)
 		return fail(
 			EBADMSG,
-			"restoring region %.64s: rdmaregd's answer is not understood; " VERSIONS_DIFFER,
+			"making region %.64s again: rdmaregd's answer is not understood; " VERSIONS_DIFFER,
 			name);
 	r = region_new(c, reply, &region);
 	if (r < 0)

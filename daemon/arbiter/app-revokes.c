@@ -152,7 +152,7 @@ int app_restore(void *userdata, struct client *c, uint64_t id, uint64_t revocati
 				   revocation, id);
 	error = app_send_over(e, v->demand);
 	if (error < 0)
-		return failure_from_errno(ret, "restoring the region", error,
+		return failure_from_errno(ret, "ending the revoke", error,
 					  proxy_trouble(e->keeper));
 	revoke_free(v);
 	return 0;
