@@ -16,7 +16,8 @@
 # In these, in the manual pages and in every comment: the name of a source file, with or without its folder, is that of one of the
 # tree. Files of the kernel are told by their folder; FOREIGN are those of others. In comments also: a name of code (a_function,
 # a_setting, AProperty, or the end of A_CONSTANT), an option, and a verb of `./run` occur in the code itself; ELSEWHERE are those of
-# others.
+# others. What a table of docs/troubleshooting.md quotes of a message, a program says; rdmaregctl knows the verbs and options that the
+# journal's catalog and the alerts name.
 #
 # What there is, is documented: the keys of configs/rdmaregd.conf are those of man/rdmaregd.conf.5.scd, with the same defaults; each verb of
 # rdmaregctl has its entry in the manual page with each of its options, each option of rdmaregd has one, and every man page is built. What
@@ -53,6 +54,10 @@ COMMENTS = {
     re.compile(r".*", re.S): (".md", ".scd"),
 }
 DOCUMENTS = [pathlib.Path("README.md"), pathlib.Path("CONTRIBUTING.md"), pathlib.Path("CHANGELOG.md"), *tree.files("docs", ".md")]
+# texts that tell an operator what to do, and are not documents
+ADVICE = [pathlib.Path("systemd/rdmareg.catalog"), *tree.files("configs/prometheus", ".yaml")]
+# quoted in tables of docs/troubleshooting.md, and said by the kernel and the bus
+SAID_ELSEWHERE = {"not activatable", "Text file busy", "tainted"}
 FOLDERS = {p.parts[0] for p in tree.paths() if len(p.parts) > 1}
 PRODUCT = ("client", "configs", "daemon", "kmod-helper", "man", "proto", "systemd")  # the tests of a thing are where they fit
 PATH = re.compile(r"`((?:[\w.-]+/)+[\w.*-]*|[\w-]+\.(?:c|h|md))(?::(\w+)(?:\(\))?)?`")
@@ -243,10 +248,10 @@ def check_examples():
                 tree.problem(page, tree.line_of(text, block.start()), f"the example uses {name}, which no header has")
 
 
-def check_tool(document, text, verbs):
+def check_tool(document, text, verbs, quoted_by="`"):
     for match in re.finditer(r"\brdmaregctl\*? ((?:--json )?)\*?([a-z][a-z-]+)\b([^`\n|#;&]*)", text):
         line = tree.line_of(text, match.start())
-        quoted = text[text.rfind("\n", 0, match.start()) + 1:match.start()].count("`") % 2 or "```" in text[:match.start()]
+        quoted = not quoted_by or text[text.rfind("\n", 0, match.start()) + 1:match.start()].count(quoted_by) % 2 or "```" in text[:match.start()]
         verb, rest = match.group(2), match.group(3)
         second = re.match(r"\*? \*?([a-z-]+)\b(.*)", rest)
         if second and f"{verb} {second.group(1)}" in verbs:
@@ -283,6 +288,23 @@ def check_samples(document, text):
     for match in re.finditer(r"^ +ID STATE .*$", text, re.M):
         if match.group(0).split() != headings:
             tree.problem(document, tree.line_of(text, match.start()), f"rdmaregctl list has the columns {' '.join(headings)}")
+
+
+def check_symptoms():
+    """What a table of the symptoms quotes is said by a program here; ... and numbers, capitals and names in it stand for anything."""
+    page, said = pathlib.Path("docs/troubleshooting.md"), ""
+    for folder in ("daemon", "client", "kmod-helper", "proto"):
+        said += "".join(tree.read(path) for path in tree.files(folder, ".c", ".h"))
+    said = re.sub(r'"\s*(?:\w+)?\s*"|%[-.*\d]*[lzh]*[a-zA-Z]?', "", said).replace('\\"', '"')
+    text, count = tree.read(page), 0
+    for row in re.finditer(r"^\|(.*?)\|(.*?)\|", text, re.M):
+        for quoted in re.findall(r'(?<![=\w])"([^"]{6,})"', f"{row.group(1)}|{row.group(2)}"):
+            parts = re.split(r"\.\.\.|\b[A-Z]{1,}\b|\b\d+\b|org\.[\w.]+|/[\w/]+", quoted)
+            count += 1
+            if quoted not in SAID_ELSEWHERE and not re.search("[^\n]{0,60}?".join(map(re.escape, parts)), said):
+                tree.problem(page, tree.line_of(text, row.start()), f'nothing here says "{quoted}"')
+    if count < 30:
+        tree.problem(page, 1, f"quotes only {count} messages: is this looking for them in the wrong way?")
 
 
 def check_errors(document, text, names):
@@ -398,6 +420,9 @@ for path in tree.paths():
 check_configuration()
 check_recipes()
 check_told()
+check_symptoms()
+for path in ADVICE:
+    check_tool(path, tree.read(path), verbs, quoted_by="")
 check_man_pages()
 check_manual_of_tool()
 check_manual_of_daemon()
