@@ -30,4 +30,7 @@ int parse_range(const char *text, struct range *ret);
 const char *format_size(char *buffer, uint64_t bytes);
 const char *format_time(char *buffer, uint64_t usec);
 
+/* Behind a word that is counted: "%u region%s". */
+#define PLURAL(n) ((n) == 1 ? "" : "s")
+
 #endif

@@ -87,8 +87,7 @@ static void print_asked(const struct rdmareg_history_event *e)
 
 	printf("%s of %s at %s, by %s%s%s; asked %u holder%s", rdmareg_cause_name(e->cause),
 	       format_size(a, e->length), format_size(b, e->offset), history_who(who, e),
-	       *e->cgroup ? " in " : "", quoted(cgroup, e->cgroup), e->holders,
-	       e->holders == 1 ? "" : "s");
+	       *e->cgroup ? " in " : "", quoted(cgroup, e->cgroup), e->holders, PLURAL(e->holders));
 	if (e->holders)
 		printf(", which had %s", format_time(c, grace));
 }

@@ -210,7 +210,8 @@ static void tell_degraded(const struct degraded *d, json_object *problems)
 	}
 	if (!d->others)
 		return;
-	snprintf(what, sizeof(what), "%" PRIu64 " more regions are degraded", d->others);
+	snprintf(what, sizeof(what), "%" PRIu64 " more %s degraded", d->others,
+		 d->others == 1 ? "region is" : "regions are");
 	add_problem(problems, what, "for other reasons than these", "rdmaregctl list");
 }
 
@@ -246,9 +247,9 @@ static void print_machine(FILE *to, json_object *o)
 		*text_of(o, "module_version") ? ", version " : "", text_of(o, "module_version"));
 	fprintf(to, "%-12s %s%s%s\n", "pre-content", text_of(o, "pre_content"),
 		*text_of(o, "pre_content_reason") ? ": " : "", text_of(o, "pre_content_reason"));
-	fprintf(to, "%-12s %" PRIu64 ", with %s in all, in %" PRIu64 " sessions%s\n", "regions",
+	fprintf(to, "%-12s %" PRIu64 ", with %s in all, in %" PRIu64 " session%s%s\n", "regions",
 		number_of(o, "regions"), format_size(a, number_of(o, "bytes")),
-		number_of(o, "tenants"), whole ? "" : " of yours");
+		number_of(o, "tenants"), PLURAL(number_of(o, "tenants")), whole ? "" : " of yours");
 	if (json_object_get_boolean(json_object_object_get(o, "draining")))
 		fprintf(to, "%-12s by uid %" PRIu64 ": %s\n", "drained", number_of(o, "drain_uid"),
 			*text_of(o, "drain_reason") ? text_of(o, "drain_reason")
@@ -298,12 +299,13 @@ static void print_lists(FILE *to, json_object *o)
 
 		fprintf(to,
 			"%-12s %s, %s, process %" PRIu64 "%s%s%s%s, protocol %" PRIu64 ", %" PRIu64
-			" regions, %" PRIu64 " peers\n",
+			" region%s, %" PRIu64 " peer%s\n",
 			i ? "" : "keepers", text_of(row, "name"), text_of(row, "state"),
 			number_of(row, "pid"), *text_of(row, "unit") ? ", " : "",
 			text_of(row, "unit"), *text_of(row, "device") ? ", " : "",
 			text_of(row, "device"), number_of(row, "version"),
-			number_of(row, "regions"), number_of(row, "peers"));
+			number_of(row, "regions"), PLURAL(number_of(row, "regions")),
+			number_of(row, "peers"), PLURAL(number_of(row, "peers")));
 	}
 	list = json_object_object_get(o, "limits");
 	for (size_t i = 0; list && i < json_object_array_length(list); i++) {

@@ -269,7 +269,7 @@ static void add_revocations(struct top *t, size_t most)
 		shown++;
 		page_add(&t->page,
 			 "! %" PRIu64 " %s: %s of %s, %s left; %s%s; asked: %" PRIu32
-			 " clients, %" PRIu32 " peers; %s",
+			 " client%s, %" PRIu32 " peer%s; %s",
 			 r->id, rdmareg_state_name(r->state), rdmareg_cause_name(v->cause),
 			 format_size(size, v->length),
 			 format_time(left, v->deadline_usec > now
@@ -278,7 +278,8 @@ static void add_revocations(struct top *t, size_t most)
 			 !*r->late     ? "nobody is late that is known"
 			 : r->was_late ? "last waited for "
 				       : "waits for ",
-			 r->late, r->clients, r->peers, r->path);
+			 r->late, r->clients, PLURAL(r->clients), r->peers, PLURAL(r->peers),
+			 r->path);
 	}
 }
 
@@ -335,8 +336,8 @@ static void add_one(struct top *t, const struct row *r)
 	page_add(&t->page, "region %" PRIu64 ", %s", r->id, rdmareg_state_name(r->state));
 	page_add(&t->page, "  path           %s", r->path);
 	page_add(&t->page, "  of             %s", r->who);
-	page_add(&t->page, "  holders        %" PRIu32 " clients, %" PRIu32 " peers", r->clients,
-		 r->peers);
+	page_add(&t->page, "  holders        %" PRIu32 " client%s, %" PRIu32 " peer%s", r->clients,
+		 PLURAL(r->clients), r->peers, PLURAL(r->peers));
 	page_add(&t->page, "  invalidations  %" PRIu64, r->invalidations);
 	page_add(&t->page, "  by writeback   %" PRIu64, r->writebacks);
 	page_add(&t->page, "  by removal     %" PRIu64, r->removals);
@@ -369,8 +370,9 @@ static size_t compose(struct top *t, unsigned int columns, unsigned int lines)
 
 	page_clear(&t->page);
 	t->page.columns = columns;
-	page_add(&t->page, "%zu regions, %zu being revoked, by %s%s%s%s", t->n + t->others,
-		 revoking, sorts[t->sort], *t->filter || t->typing ? ", with " : "", t->filter,
+	page_add(&t->page, "%zu region%s, %zu being revoked, by %s%s%s%s", t->n + t->others,
+		 PLURAL(t->n + t->others), revoking, sorts[t->sort],
+		 *t->filter || t->typing ? ", with " : "", t->filter,
 		 t->typing ? "_"
 		 : lines   ? "  s sort / filter enter one q quit"
 			   : "");
