@@ -1,6 +1,6 @@
 #!/bin/bash
 # boot: plain
-# timeout: 300
+# timeout: 360
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # librdmareg's own test programs, which skip on machines without an adapter: the peer side against a real keeper, with transfers, zero copy,
@@ -47,6 +47,24 @@ check "README's example: the file has what the peer wrote" cmp -n $MIB /tmp/part
 kill $program $watching
 wait $program $watching
 check "README's example: its region ends with it" wait_for no_regions
+
+# examples/numpy-checkpoint.py, of ordinary users: an array of the other node is written into the file, from its own memory, and read back
+checkpoint="timeout 120 $AS_GOOD python3 -B /usr/share/doc/rdmareg/examples/numpy-checkpoint.py"
+checksum='import sys, zlib; print("%08x" % zlib.crc32(open(sys.argv[1], "rb").read()))'
+rm -f $file && truncate -s 0 $file && goods $file
+$checkpoint serve $file 4 >/tmp/ticket 2>/tmp/serve.log &
+serving=$!
+check "numpy: the file is served" wait_for grep -q ^rdmareg:// /tmp/ticket
+saved=$(on_b $checkpoint save "$(cat /tmp/ticket)" 4)
+check "numpy: an array is written" grep -qxE '[0-9a-f]{8}' <<<"$saved"
+expect_equal "numpy: the file is the array" "$saved" "$(python3 -c "$checksum" $file)"
+as_good fallocate -p -o 2M -l 1M $file
+check "numpy: who serves the file was asked" wait_for grep -q 'asked for' /tmp/serve.log
+expect_equal "numpy: what is read back is the file" "$(python3 -c "$checksum" $file)" \
+	"$(on_b $checkpoint load "$(cat /tmp/ticket)" 4)"
+kill -INT $serving
+wait $serving
+check "numpy: the region ends with who serves it" wait_for no_regions
 
 # A launcher for machines without a scheduler: root's session of an ordinary user, whose file nobody else may open. The command is
 # there as long as somebody has the pipe open.
