@@ -385,11 +385,17 @@ expect_equal "no unit is left or failed" "" "$(systemctl list-units --all --no-l
 # --- standing regions; a reboot is here that keepers, daemon and runtime directory are gone
 zeroes /mnt/xfs/standing 4 && chown tenant: /mnt/xfs/standing && chmod 600 /mnt/xfs/standing
 check "standing: a tenant registers" as_tenant rdmaregctl register /mnt/xfs/standing --standing --name model
+# the example's unit, which a boot would start when it starts the daemon, for this user and this file
+sed 's|^User=.*|User=tenant|; s|TICKET=.*|TICKET=/run/tickets/model|' /usr/share/doc/rdmareg/examples/standing-ticket.service \
+	>/run/systemd/system/standing-ticket.service
+check "standing: systemd accepts the example's unit" systemd-analyze verify --man=no standing-ticket.service
+install -d -o tenant /run/tickets
 gone_as_after_a_reboot() {
 	systemctl stop rdmaregd 'rdmareg-keeper-*' 'rdmareg-standing@*'
 	rm -rf "${RDMAREG_RUNDIR:?}"/*
 	$1
 	systemctl start rdmaregd
+	systemctl start --no-block standing-ticket
 }
 is_there() { as_tenant rdmaregctl --json show default/model >/run/standing.json 2>/dev/null; }
 gone_as_after_a_reboot true
@@ -397,7 +403,9 @@ check "standing: it is made again" wait_for is_there
 check "standing: by the tenant's own unit" wait_for journal_has rdmareg-standing@1000 "default/model: region "
 expect_equal "standing: in the tenant's keeper" "rdmareg-1000.slice" "$(unit "$(rdmaregctl --json keeper list --uid tenant | jq -r '.[0].unit')" Slice)"
 noise /tmp/part 1
-check "standing: a peer writes, with a new ticket" on_b rdmaregctl put /tmp/part "$(as_tenant rdmaregctl export default/model)"
+check "standing: the example's unit makes a ticket" wait_for test -s /run/tickets/model
+expect_equal "standing: for its user alone" "tenant 600" "$(stat -c '%U %a' /run/tickets/model)"
+check "standing: with it a peer writes" on_b rdmaregctl put /tmp/part @/run/tickets/model
 expect_equal "standing: into the file" "$(sha256sum </tmp/part)" "$(head -c $MIB /mnt/xfs/standing | sha256sum)"
 other_file() { cp -p /mnt/xfs/standing /mnt/xfs/other && mv /mnt/xfs/other /mnt/xfs/standing; }
 gone_as_after_a_reboot other_file
@@ -407,7 +415,8 @@ check "standing: and with what to do" bash -c 'journalctl --update-catalog && jo
 check "standing: it is not there" bash -c '! rdmaregctl show tenant:default/model'
 check "standing: taken off" as_tenant rdmaregctl standing remove default/model
 expect_equal "standing: no record is left" "" "$(ls /var/lib/rdmareg/standing)"
-systemctl stop 'rdmareg-standing@*' && systemctl reset-failed
+systemctl stop 'rdmareg-standing@*' standing-ticket && systemctl reset-failed
+rm /run/systemd/system/standing-ticket.service
 
 # --- keepers that the daemon starts itself, with the drop-in as rdmaregd.conf(5) has it
 mkdir -p $DROPINS
