@@ -17,6 +17,7 @@ import tree
 # Documents need not have been written when they are named here.
 BOOTS = "it boots a virtual machine, or removes what such tests have built; the lab's tests boot the same way"
 BUILDS = "it builds or installs for the machine it is called on; tests/lab/host/product.sh does the same for the lab, check-install for a folder"
+SCREENS = "tests/bus/screens.py takes these screens, and compares them"
 # (document, what the command looks like, "lab" or why it is not run)
 ELSEWHERE = [
     ("README.md", r"\./run (?:demo|test)\b", BOOTS),
@@ -31,6 +32,7 @@ ELSEWHERE = [
     ("docs/lab.md", r"\./run (?:lab|test|clean)", BOOTS),
     ("docs/metrics.md", r"systemctl ", "lab"),
     ("docs/proofs.md", r"\./run sim ", "its seed is what a violation prints; the suite sim runs the simulator"),
+    ("docs/screens.md", r"", SCREENS),
     ("docs/slurm.md", r"", "it takes a cluster: the lab's scenario 95-slurm submits such jobs"),
     ("docs/troubleshooting.md", r"(?:journalctl|systemctl|rdma) ", "lab"),
     ("docs/troubleshooting.md", r"rdmaregctl selftest\b", "lab"),
