@@ -22,7 +22,7 @@
 const struct cred *rdmareg_kernel_cred;
 #endif
 
-static struct workqueue_struct *timer_queue;
+struct workqueue_struct *rdmareg_timer_queue;
 static const struct rdmareg_lease_operations layout_operations;
 
 /* Others may have leases of the same file: nfsd, or whoever asked with fcntl(2). */
@@ -324,7 +324,7 @@ static bool keep_deadline(struct rdmareg_layout *layout)
 
 static enum hrtimer_restart layout_timer(struct hrtimer *timer)
 {
-	queue_work(timer_queue, &container_of(timer, struct rdmareg_layout, timer)->work);
+	queue_work(rdmareg_timer_queue, &container_of(timer, struct rdmareg_layout, timer)->work);
 	return HRTIMER_NORESTART;
 }
 
@@ -352,7 +352,7 @@ static void layout_work(struct work_struct *work)
 /* All who waited have returned. */
 static void layout_look(struct rdmareg_member *member)
 {
-	queue_work(timer_queue, &container_of(member, struct rdmareg_layout, member)->work);
+	queue_work(rdmareg_timer_queue, &container_of(member, struct rdmareg_layout, member)->work);
 }
 
 /* What arming needs and might have to wait for memory to get. */
@@ -471,9 +471,10 @@ int rdmareg_layout_init(void)
 	r = rdmareg_compat_init();
 	if (r < 0)
 		return r;
-	/* giving blocks back may be what memory reclaim waits for, and any processor will do */
-	timer_queue = alloc_workqueue("rdmareg", WQ_MEM_RECLAIM | WQ_HIGHPRI | WQ_UNBOUND, 0);
-	if (!timer_queue) {
+	/* any processor will do */
+	rdmareg_timer_queue =
+		alloc_workqueue("rdmareg", WQ_MEM_RECLAIM | WQ_HIGHPRI | WQ_UNBOUND, 0);
+	if (!rdmareg_timer_queue) {
 		rdmareg_compat_exit();
 		return -ENOMEM;
 	}
@@ -482,7 +483,7 @@ int rdmareg_layout_init(void)
 
 void rdmareg_layout_exit(void)
 {
-	destroy_workqueue(timer_queue);
+	destroy_workqueue(rdmareg_timer_queue);
 	rdmareg_target_exit();
 	rdmareg_compat_exit();
 }

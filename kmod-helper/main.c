@@ -33,6 +33,7 @@ static_assert(sizeof(struct rdmareg_watch_range) == 32);
 static_assert(sizeof(struct rdmareg_watch_layout) == 24);
 static_assert(sizeof(struct rdmareg_report) == 96);
 static_assert(sizeof(struct rdmareg_counters) == 192);
+static_assert(sizeof(struct rdmareg_pace) == 16);
 
 unsigned int rdmareg_max_watches = 16384;
 module_param_named(max_watches, rdmareg_max_watches, uint, 0444);
@@ -144,6 +145,7 @@ union request {
 	struct rdmareg_release release;
 	struct rdmareg_rearm rearm;
 	struct rdmareg_unwatch unwatch;
+	struct rdmareg_pace pace;
 };
 
 /* The requests that add, remove or re-arm a watch, with opener->change held. */
@@ -193,6 +195,7 @@ static long rdmareg_ioctl(struct file *file, unsigned int command, unsigned long
 	case RDMAREG_REARM:
 	case RDMAREG_UNWATCH:
 	case RDMAREG_COUNTERS:
+	case RDMAREG_PACE:
 		break;
 	default:
 		return -ENOTTY;
@@ -208,6 +211,8 @@ static long rdmareg_ioctl(struct file *file, unsigned int command, unsigned long
 		return -EFAULT;
 	if (command == RDMAREG_RELEASE)
 		return rdmareg_layout_release(opener, &request.release);
+	if (command == RDMAREG_PACE)
+		return rdmareg_range_pace(opener, &request.pace);
 
 	/* another thread may hold it for as long as a page of its argument takes to come */
 	if (mutex_lock_killable(&opener->change))

@@ -21,6 +21,36 @@ void rdmareg_opener_wake(struct rdmareg_opener *opener)
 	wake_up_interruptible_poll(&opener->wait, EPOLLIN);
 }
 
+static void opener_ripen(struct work_struct *work)
+{
+	struct rdmareg_opener *opener =
+		container_of(to_delayed_work(work), struct rdmareg_opener, ripen);
+	bool wake;
+
+	spin_lock(&opener->lock);
+	opener->ripening = false;
+	wake = rdmareg_table_ripen(&opener->table);
+	spin_unlock(&opener->lock);
+	if (wake)
+		rdmareg_opener_wake(opener);
+}
+
+/*
+ * One work item for all watches of an opener: when the first of them may be told, all that are quiet
+ * are, which costs its process one wake-up.
+ */
+void rdmareg_opener_ripen(struct rdmareg_opener *opener, unsigned int pace_ms)
+{
+	/* one more, since the tick that is next is not a whole one away */
+	unsigned long delay = msecs_to_jiffies(pace_ms) + 1, at = jiffies + delay;
+
+	if (opener->ripening && time_before_eq(opener->ripe_at, at))
+		return;
+	opener->ripening = true;
+	opener->ripe_at = at;
+	mod_delayed_work(rdmareg_timer_queue, &opener->ripen, delay);
+}
+
 void rdmareg_opener_put(struct rdmareg_opener *opener)
 {
 	if (!refcount_dec_and_test(&opener->refs))
@@ -104,6 +134,7 @@ int rdmareg_open(struct inode *inode, struct file *file)
 	opener->mm = current->mm;
 	mmgrab(opener->mm);
 	opener->ranges = RB_ROOT_CACHED;
+	INIT_DELAYED_WORK(&opener->ripen, opener_ripen);
 
 	slots = kvcalloc(rdmareg_max_watches, sizeof(*slots), GFP_KERNEL_ACCOUNT);
 	rdmareg_table_init(&opener->table, slots, rdmareg_max_watches);
@@ -142,6 +173,8 @@ int rdmareg_release(struct inode *inode, struct file *file)
 	for (number = 0; number < opener->table.used; number++)
 		rdmareg_opener_unwatch(opener, number);
 	mutex_unlock(&opener->change);
+	/* without a range watch nothing starts it any more */
+	cancel_delayed_work_sync(&opener->ripen);
 	atomic_dec(&open_count);
 	rdmareg_opener_put(opener);
 	return 0;

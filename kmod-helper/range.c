@@ -10,7 +10,7 @@
  *
  * One system call may raise many events: an fsync of a DAX file or on 6.1 one for each page, a
  * truncate of a DAX file first one for the whole file. They fold, and only the first of them wakes
- * anybody.
+ * anybody, or none does before the pace of the watch has passed (RDMAREG_PACE).
  */
 #include <linux/interval_tree.h>
 #include <linux/mm.h>
@@ -76,17 +76,19 @@ static bool range_invalidate(struct mmu_interval_notifier *notifier,
 	struct rdmareg_range *range = container_of(notifier, struct rdmareg_range, notifier);
 	struct rdmareg_opener *opener = range->opener;
 	u32 causes = event_causes(event);
-	bool wake;
+	enum rdmareg_raised raised;
 
 	spin_lock(&opener->lock);
 	mmu_interval_set_seq(notifier, sequence);
 	/* the interval's end is included, the event's is not */
-	wake = rdmareg_fold_range(&opener->table, &range->slot, causes,
-				  notifier->interval_tree.start, notifier->interval_tree.last + 1,
-				  event->start, event->end);
+	raised = rdmareg_fold_range(&opener->table, &range->slot, causes,
+				    notifier->interval_tree.start, notifier->interval_tree.last + 1,
+				    event->start, event->end);
+	if (raised == RDMAREG_QUIET)
+		rdmareg_opener_ripen(opener, range->slot.pace_ms);
 	spin_unlock(&opener->lock);
 	trace_rdmareg_invalidate(range->slot.cookie, causes, event->start, event->end);
-	if (wake)
+	if (raised == RDMAREG_PENDING)
 		rdmareg_opener_wake(opener);
 	return true;
 }
@@ -158,6 +160,25 @@ free:
 	 * begin again
 	 */
 	return r == -EINTR ? -ERESTARTNOINTR : r;
+}
+
+int rdmareg_range_pace(struct rdmareg_opener *opener, const struct rdmareg_pace *request)
+{
+	u64 grain = request->grain;
+	struct rdmareg_slot *slot;
+	int r = -ENOENT;
+
+	if (request->interval_ms > RDMAREG_MAX_PACE_MS ||
+	    (grain && (grain < PAGE_SIZE || grain & (grain - 1))))
+		return -EINVAL;
+	spin_lock(&opener->lock);
+	slot = rdmareg_table_get(&opener->table, request->slot);
+	if (slot && slot->kind == RDMAREG_KIND_RANGE) {
+		rdmareg_slot_pace(slot, request->interval_ms, grain);
+		r = 0;
+	}
+	spin_unlock(&opener->lock);
+	return r;
 }
 
 void rdmareg_range_unwatch(struct rdmareg_opener *opener, struct rdmareg_slot *slot)

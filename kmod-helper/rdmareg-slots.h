@@ -6,16 +6,18 @@
  * tests/unit/core/test-slots.c steps it.
  *
  * What always holds, given that the caller serialises all calls on one table:
- *   1. A slot is in the queue exactly when sequence != collected. Nobody else changes either
- *      number.
+ *   1. A slot is in the queue or among the quiet ones exactly when sequence != collected. Nobody
+ *      else changes either number.
  *   2. Folding never narrows: causes are or-ed, the range is widened, counts are added, until the
- *      fold is taken out.
+ *      fold is taken out. Of what a slot holds in several folds each is taken out once.
  *   3. A fold that was taken out and could not be delivered can be put back; events in between are
  *      kept too.
  *   4. A slot's sequence never falls, not even when another watch moves into the same slot number.
  *   5. @layout_state is written in one go: the lease callbacks read it without the lock.
  *   6. The counters only rise, and whatever raises a slot is in one of them, from the making of the
  *      watch on.
+ *   7. Only writebacks of a paced watch are quiet, and only until the pace has passed, anything else
+ *      happens to the slot, or there is no fold left for them. Then it is pending like any other.
  */
 #ifndef RDMAREG_SLOTS_H
 #define RDMAREG_SLOTS_H
@@ -39,23 +41,51 @@
 
 #include "rdmareg-uapi.h"
 
+/* In each slot: the first is of what is told at once, the others of paced writebacks. */
+#define RDMAREG_FOLDS 5u
+
+/**
+ * struct rdmareg_fold - events that one report will tell; of struct rdmareg_report
+ * @causes: bits that have folded; 0: there is nothing, and the rest means nothing.
+ * @start: bytes from the start of the watch.
+ * @end: the same.
+ * @covered: of them, those that were in an event for certain.
+ * @clear_count: events that have folded.
+ * @writeback_count: the same.
+ * @other_count: the same.
+ */
+struct rdmareg_fold {
+	__u32 causes;
+	__u64 start;
+	__u64 end;
+	__u64 covered;
+	__u64 clear_count;
+	__u64 writeback_count;
+	__u64 other_count;
+};
+
+/* What an event of a range watch did to its slot. */
+enum rdmareg_raised {
+	RDMAREG_FOLDED,	 /* it was pending, or quiet, and still is */
+	RDMAREG_PENDING, /* it has become pending: somebody may have to be woken */
+	RDMAREG_QUIET,	 /* it has become quiet: its pace runs */
+};
+
 /**
  * struct rdmareg_slot - one watch
  * @number: index in the table; valid from rdmareg_table_add() on.
- * @kind: of struct rdmareg_report, like @cookie and all from @causes to @deadline_nsec.
+ * @kind: of struct rdmareg_report, like @cookie and all from @layout_state to @deadline_nsec.
  * @cookie: the caller's word.
  * @sequence: rises with every event.
  * @collected: the sequence of the last report.
  * @born: the sequence that the watch began with: reports of an earlier watch of this slot are not
  *        above it.
- * @next: in the queue; NULL outside of it.
- * @previous: in the queue; NULL outside of it.
- * @causes: bits that have folded.
- * @start: bytes from the start of the watch; meaningless while @causes is 0.
- * @end: the same.
- * @clear_count: events that have folded.
- * @writeback_count: the same.
- * @other_count: the same.
+ * @next: in the queue, or among the quiet; NULL outside of both.
+ * @previous: the same.
+ * @quiet: among the quiet, if it is the table's @ripened; else in the queue, if anywhere.
+ * @pace_ms: how long writebacks are quiet; 0: not at all.
+ * @grain: of struct rdmareg_pace.
+ * @fold: what is to be reported.
  * @layout_state: enum rdmareg_layout_state.
  * @operation: enum rdmareg_operation of the last break.
  * @break_id: its number.
@@ -77,13 +107,11 @@ struct rdmareg_slot {
 	__u64 born;
 	struct rdmareg_slot *next;
 	struct rdmareg_slot *previous;
+	__u64 quiet;
 
-	__u32 causes;
-	__u64 start;
-	__u64 end;
-	__u64 clear_count;
-	__u64 writeback_count;
-	__u64 other_count;
+	__u32 pace_ms;
+	__u64 grain;
+	struct rdmareg_fold fold[RDMAREG_FOLDS];
 
 	__u32 layout_state;
 	__u32 operation;
@@ -107,6 +135,8 @@ struct rdmareg_slot {
  * @used: no slot from this number on was ever taken.
  * @highest: highest sequence that a removed watch had; the next one of any number begins there.
  * @queue: head of the circular queue, oldest next to it; holds no watch itself.
+ * @quieted: head of another one, of the quiet slots.
+ * @ripened: how often the quiet became pending together, from 1.
  */
 struct rdmareg_table {
 	struct rdmareg_slot **slots;
@@ -115,7 +145,15 @@ struct rdmareg_table {
 	__u32 used;
 	__u64 highest;
 	struct rdmareg_slot queue;
+	struct rdmareg_slot quieted;
+	__u64 ripened;
 };
+
+static inline void rdmareg_queue_init(struct rdmareg_slot *head)
+{
+	head->next = head;
+	head->previous = head;
+}
 
 static inline void rdmareg_table_init(struct rdmareg_table *table, struct rdmareg_slot **slots,
 				      __u32 limit)
@@ -123,8 +161,9 @@ static inline void rdmareg_table_init(struct rdmareg_table *table, struct rdmare
 	memset(table, 0, sizeof(*table));
 	table->slots = slots;
 	table->limit = limit;
-	table->queue.next = &table->queue;
-	table->queue.previous = &table->queue;
+	table->ripened = 1;
+	rdmareg_queue_init(&table->queue);
+	rdmareg_queue_init(&table->quieted);
 }
 
 static inline bool rdmareg_table_pending(const struct rdmareg_table *table)
@@ -142,19 +181,61 @@ static inline void rdmareg_slot_unqueue(struct rdmareg_slot *slot)
 	slot->previous = NULL;
 }
 
+static inline void rdmareg_slot_append(struct rdmareg_slot *head, struct rdmareg_slot *slot)
+{
+	slot->next = head;
+	slot->previous = head->previous;
+	slot->previous->next = slot;
+	head->previous = slot;
+}
+
+static inline bool rdmareg_slot_pending(const struct rdmareg_table *table,
+					const struct rdmareg_slot *slot)
+{
+	return slot->next && slot->quiet != table->ripened;
+}
+
 /* Counts one event. True if the slot was not pending before: somebody may have to be woken. */
 static inline bool rdmareg_slot_raise(struct rdmareg_table *table, struct rdmareg_slot *slot)
+{
+	bool first = !rdmareg_slot_pending(table, slot);
+
+	if (first) {
+		rdmareg_slot_unqueue(slot);
+		slot->quiet = 0;
+		rdmareg_slot_append(&table->queue, slot);
+	}
+	slot->sequence++;
+	return first;
+}
+
+/* The same for an event that may wait. True if the slot has just become quiet. */
+static inline bool rdmareg_slot_hush(struct rdmareg_table *table, struct rdmareg_slot *slot)
 {
 	bool first = !slot->next;
 
 	if (first) {
-		slot->next = &table->queue;
-		slot->previous = table->queue.previous;
-		slot->previous->next = slot;
-		table->queue.previous = slot;
+		slot->quiet = table->ripened;
+		rdmareg_slot_append(&table->quieted, slot);
 	}
 	slot->sequence++;
 	return first;
+}
+
+/* The pace of a quiet slot has passed: all of them are pending. True if there was one. */
+static inline bool rdmareg_table_ripen(struct rdmareg_table *table)
+{
+	struct rdmareg_slot *first = table->quieted.next, *last = table->quieted.previous;
+
+	table->ripened++;
+	if (first == &table->quieted)
+		return false;
+	first->previous = table->queue.previous;
+	first->previous->next = first;
+	last->next = &table->queue;
+	table->queue.previous = last;
+	rdmareg_queue_init(&table->quieted);
+	return true;
 }
 
 /* Number of the lowest free slot; the limit of the table if there is none. */
@@ -206,14 +287,67 @@ static inline void rdmareg_table_remove(struct rdmareg_table *table, struct rdma
 	slot->collected = slot->sequence;
 }
 
-static inline void rdmareg_slot_widen(struct rdmareg_slot *slot, __u32 causes, __u64 start,
+static inline bool rdmareg_fold_is_whole(const struct rdmareg_fold *fold)
+{
+	return fold->covered == fold->end - fold->start;
+}
+
+/*
+ * Adds an event, or a fold, of which @covered bytes are certain. Where it reaches into what is there
+ * already, only what is beyond that is certain to be new.
+ */
+static inline void rdmareg_fold_widen(struct rdmareg_fold *fold, __u32 causes, __u64 start,
+				      __u64 end, __u64 covered)
+{
+	bool whole = covered == end - start;
+
+	if (!fold->causes) {
+		fold->start = start;
+		fold->end = end;
+		fold->covered = covered;
+	} else if (start >= fold->end || end <= fold->start) {
+		fold->covered += covered;
+	} else if (whole) {
+		fold->covered += start < fold->start ? fold->start - start : 0;
+		fold->covered += end > fold->end ? end - fold->end : 0;
+	}
+	fold->start = start < fold->start ? start : fold->start;
+	fold->end = end > fold->end ? end : fold->end;
+	fold->causes |= causes;
+}
+
+/* Nothing is lost that somebody who looks at one grain after the other would want to know. */
+static inline bool rdmareg_fold_takes(const struct rdmareg_fold *fold, __u64 grain, __u64 start,
 				      __u64 end)
 {
-	if (!slot->causes || start < slot->start)
-		slot->start = start;
-	if (!slot->causes || end > slot->end)
-		slot->end = end;
-	slot->causes |= causes;
+	if (!fold->causes || !grain)
+		return true;
+	if (rdmareg_fold_is_whole(fold) && start <= fold->end && end >= fold->start &&
+	    ((end > fold->end ? end : fold->end) - (start < fold->start ? start : fold->start) -
+	     1) / RDMAREG_PACE_GRAINS <
+		    grain)
+		return true;
+	/* a power of two: so are both in one grain, if these differ below it only */
+	return ((fold->start ^ (fold->end - 1)) | (fold->start ^ start) |
+		(fold->start ^ (end - 1))) < grain;
+}
+
+/* A writeback of a paced watch; the bytes are from its start. */
+static inline enum rdmareg_raised rdmareg_fold_paced(struct rdmareg_table *table,
+						     struct rdmareg_slot *slot, __u32 causes,
+						     __u64 start, __u64 end)
+{
+	unsigned int i = 1;
+
+	while (i < RDMAREG_FOLDS - 1 &&
+	       !rdmareg_fold_takes(&slot->fold[i], slot->grain, start, end))
+		i++;
+	rdmareg_fold_widen(&slot->fold[i], causes, start, end, end - start);
+	slot->fold[i].writeback_count++;
+	/* the last one is in use: what comes next could only be told less exactly */
+	if (i == RDMAREG_FOLDS - 1)
+		return rdmareg_slot_raise(table, slot) ? RDMAREG_PENDING : RDMAREG_FOLDED;
+	return rdmareg_slot_hush(table, slot) ? RDMAREG_QUIET : RDMAREG_FOLDED;
 }
 
 /**
@@ -226,28 +360,37 @@ static inline void rdmareg_slot_widen(struct rdmareg_slot *slot, __u32 causes, _
  * @start: first address of the event, which may reach beyond the watch.
  * @end: its end, not included.
  *
- * Return: whether the slot has just become pending.
+ * Return: what became of the slot.
  */
-static inline bool rdmareg_fold_range(struct rdmareg_table *table, struct rdmareg_slot *slot,
-				      __u32 causes, __u64 watch_start, __u64 watch_end, __u64 start,
-				      __u64 end)
+static inline enum rdmareg_raised rdmareg_fold_range(struct rdmareg_table *table,
+						     struct rdmareg_slot *slot, __u32 causes,
+						     __u64 watch_start, __u64 watch_end,
+						     __u64 start, __u64 end)
 {
+	struct rdmareg_fold *fold = &slot->fold[0];
 	unsigned int bit;
 
-	if (start < watch_start)
-		start = watch_start;
-	if (end > watch_end)
-		end = watch_end;
-	rdmareg_slot_widen(slot, causes, start - watch_start, end - watch_start);
-	if (causes & RDMAREG_CAUSE_CLEAR)
-		slot->clear_count++;
-	else if (causes & RDMAREG_CAUSE_WRITEBACK)
-		slot->writeback_count++;
-	else
-		slot->other_count++;
+	start = (start < watch_start ? watch_start : start) - watch_start;
+	end = (end > watch_end ? watch_end : end) - watch_start;
 	for (bit = 0; bit < RDMAREG_CAUSE_BITS; bit++)
 		slot->cause_counts[bit] += causes >> bit & 1;
-	return rdmareg_slot_raise(table, slot);
+	if (causes & RDMAREG_CAUSE_WRITEBACK && slot->pace_ms)
+		return rdmareg_fold_paced(table, slot, causes, start, end);
+	rdmareg_fold_widen(fold, causes, start, end, end - start);
+	if (causes & RDMAREG_CAUSE_CLEAR)
+		fold->clear_count++;
+	else if (causes & RDMAREG_CAUSE_WRITEBACK)
+		fold->writeback_count++;
+	else
+		fold->other_count++;
+	return rdmareg_slot_raise(table, slot) ? RDMAREG_PENDING : RDMAREG_FOLDED;
+}
+
+/* For writebacks from now on. What is quiet stays so for as long as it would have. */
+static inline void rdmareg_slot_pace(struct rdmareg_slot *slot, __u32 pace_ms, __u64 grain)
+{
+	slot->pace_ms = pace_ms;
+	slot->grain = grain;
 }
 
 /*
@@ -298,8 +441,30 @@ static inline void rdmareg_slot_set_layout(struct rdmareg_slot *slot, __u32 layo
 	slot->deadline_nsec = 0;
 }
 
+/* The fold that is reported next: what was told at once goes first. */
+static inline struct rdmareg_fold *rdmareg_slot_fold(struct rdmareg_slot *slot)
+{
+	unsigned int i = 0;
+
+	while (i < RDMAREG_FOLDS - 1 && !slot->fold[i].causes)
+		i++;
+	return &slot->fold[i];
+}
+
+/* How many events are left in a slot. */
+static inline __u64 rdmareg_slot_left(const struct rdmareg_slot *slot)
+{
+	__u64 left = 0;
+	unsigned int i;
+
+	for (i = 0; i < RDMAREG_FOLDS; i++)
+		left += slot->fold[i].clear_count + slot->fold[i].writeback_count +
+			slot->fold[i].other_count;
+	return left;
+}
+
 /**
- * rdmareg_collect() - take the fold out of a slot
+ * rdmareg_collect() - take a fold out of a slot, which stays pending if it has another one
  * @table: of the opener.
  * @number: a slot, or RDMAREG_SLOT_ANY for the one that has been pending longest.
  * @ret_report: untouched on failure; breaker_pid and the flags are the caller's to fill in.
@@ -310,6 +475,7 @@ static inline int rdmareg_collect(struct rdmareg_table *table, __u32 number,
 				  struct rdmareg_report *ret_report)
 {
 	struct rdmareg_slot *slot;
+	struct rdmareg_fold *fold;
 
 	if (number == RDMAREG_SLOT_ANY) {
 		slot = table->queue.next;
@@ -323,29 +489,31 @@ static inline int rdmareg_collect(struct rdmareg_table *table, __u32 number,
 			return -EAGAIN;
 	}
 
+	fold = rdmareg_slot_fold(slot);
 	memset(ret_report, 0, sizeof(*ret_report));
 	ret_report->slot = slot->number;
 	ret_report->kind = slot->kind;
 	ret_report->cookie = slot->cookie;
-	ret_report->sequence = slot->sequence;
-	ret_report->causes = slot->causes;
+	ret_report->causes = fold->causes;
 	ret_report->layout_state = slot->layout_state;
-	ret_report->start = slot->causes ? slot->start : 0;
-	ret_report->end = slot->causes ? slot->end : 0;
-	ret_report->clear_count = slot->clear_count;
-	ret_report->writeback_count = slot->writeback_count;
-	ret_report->other_count = slot->other_count;
-	ret_report->deadline_nsec = slot->deadline_nsec;
+	ret_report->start = fold->causes ? fold->start : 0;
+	ret_report->end = fold->causes ? fold->end : 0;
+	ret_report->clear_count = fold->clear_count;
+	ret_report->writeback_count = fold->writeback_count;
+	ret_report->other_count = fold->other_count;
+	if (slot->kind == RDMAREG_KIND_RANGE)
+		ret_report->covered = fold->causes ? fold->covered : 0;
+	else
+		ret_report->deadline_nsec = slot->deadline_nsec;
 	ret_report->operation = slot->operation;
 	ret_report->break_id = slot->break_id;
 	ret_report->flags = slot->killed ? RDMAREG_FLAG_KILLED : 0;
 
-	slot->causes = 0;
-	slot->clear_count = 0;
-	slot->writeback_count = 0;
-	slot->other_count = 0;
-	slot->collected = slot->sequence;
-	rdmareg_slot_unqueue(slot);
+	memset(fold, 0, sizeof(*fold));
+	slot->collected = slot->sequence - rdmareg_slot_left(slot);
+	ret_report->sequence = slot->collected;
+	if (slot->collected == slot->sequence)
+		rdmareg_slot_unqueue(slot);
 	return 0;
 }
 
@@ -363,13 +531,17 @@ static inline bool rdmareg_uncollect(struct rdmareg_table *table,
 				     const struct rdmareg_report *report)
 {
 	struct rdmareg_slot *slot = rdmareg_table_get(table, report->slot);
+	struct rdmareg_fold *fold;
 
 	if (!slot || report->sequence <= slot->born)
 		return false;
-	rdmareg_slot_widen(slot, report->causes, report->start, report->end);
-	slot->clear_count += report->clear_count;
-	slot->writeback_count += report->writeback_count;
-	slot->other_count += report->other_count;
+	fold = &slot->fold[0];
+	if (report->causes)
+		rdmareg_fold_widen(fold, report->causes, report->start, report->end,
+				   report->covered);
+	fold->clear_count += report->clear_count;
+	fold->writeback_count += report->writeback_count;
+	fold->other_count += report->other_count;
 	return rdmareg_slot_raise(table, slot);
 }
 

@@ -30,6 +30,7 @@
 #include <linux/spinlock.h>
 #include <linux/rbtree.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 
 #include "rdmareg-slots.h"
 
@@ -41,6 +42,7 @@
  * @change: serialises requests that add, remove or re-arm watches.
  * @lock: guards @table and its slots.
  * @wait: for something to collect.
+ * @ripen: ends the quiet of paced watches, at @ripe_at if @ripening; both under @lock.
  * @table: its watches.
  * @ranges: the range watches by address, under @change.
  */
@@ -51,6 +53,9 @@ struct rdmareg_opener {
 	struct mutex change;
 	spinlock_t lock;
 	wait_queue_head_t wait;
+	struct delayed_work ripen;
+	bool ripening;
+	unsigned long ripe_at;
 	struct rdmareg_table table;
 	struct rb_root_cached ranges;
 };
@@ -71,6 +76,9 @@ enum rdmareg_total {
 	RDMAREG_TOTALS,
 };
 
+/* For what must not wait: giving blocks back may be what memory reclaim waits for. */
+extern struct workqueue_struct *rdmareg_timer_queue;
+
 extern atomic64_t rdmareg_totals[RDMAREG_TOTALS];
 extern const struct attribute_group *rdmareg_total_groups[];
 
@@ -79,12 +87,16 @@ int rdmareg_release(struct inode *inode, struct file *file);
 int rdmareg_opener_unwatch(struct rdmareg_opener *opener, u32 number);
 void rdmareg_opener_put(struct rdmareg_opener *opener);
 void rdmareg_opener_wake(struct rdmareg_opener *opener);
+/* Under opener->lock: what is quiet is told in @pace_ms at the latest. */
+void rdmareg_opener_ripen(struct rdmareg_opener *opener, unsigned int pace_ms);
 int rdmareg_slot_add(struct rdmareg_opener *opener, struct rdmareg_slot *slot);
 void rdmareg_slot_remove(struct rdmareg_opener *opener, struct rdmareg_slot *slot);
 
 /* All but the callbacks below are called with opener->change held, except where noted. */
 int rdmareg_range_watch(struct rdmareg_opener *opener, struct rdmareg_watch_range *request);
 void rdmareg_range_unwatch(struct rdmareg_opener *opener, struct rdmareg_slot *slot);
+/* Without opener->change. */
+int rdmareg_range_pace(struct rdmareg_opener *opener, const struct rdmareg_pace *request);
 
 int rdmareg_layout_watch(struct rdmareg_opener *opener, struct rdmareg_watch_layout *request);
 int rdmareg_layout_rearm(struct rdmareg_opener *opener, const struct rdmareg_rearm *request);

@@ -15,7 +15,8 @@
  * What always holds:
  *   - An event is never lost. A slot does not queue: events fold into it (causes are or-ed, ranges
  *     are widened, counts added) until RDMAREG_COLLECT takes the fold out. State is a level, so a
- *     slow reader sees less detail, never less truth.
+ *     slow reader sees less detail, never less truth. What RDMAREG_PACE makes wait is not lost
+ *     either.
  *   - Nothing in the kernel ever waits for the process. A layout break is settled by the process
  *     (RDMAREG_RELEASE) or by the deadline, also when the process is stopped, dead or was never
  *     scheduled.
@@ -172,7 +173,7 @@ struct rdmareg_watch_layout {
  * @kind: enum rdmareg_kind.
  * @cookie: the caller's own word from the watch request.
  * @sequence: rises by one with every event of the slot; goes on, never back, when another watch
- *            gets the slot.
+ *            gets the slot. That of the last event that is reported with this.
  * @causes: range watch: RDMAREG_CAUSE_* bits since the last collect.
  * @start: range watch: first byte of the smallest range that covers all events, from the start of
  *         the watch.
@@ -189,6 +190,8 @@ struct rdmareg_watch_layout {
  *               0 if not visible.
  * @deadline_nsec: layout watch: CLOCK_MONOTONIC time at which the kernel gives the blocks back; 0
  *                 when no break runs.
+ * @covered: range watch: how many of the bytes from @start to @end were in an event for certain. If
+ *           it is all of them the range has no hole. 0: a module that does not say.
  * @flags: layout watch: RDMAREG_FLAG_UNWINDING from a break until it was given back, the system
  *         calls of those who waited for
  *	the file are over (of the first eight, if there are more), and 50 ms have passed. That has no bound: a system call may
@@ -210,7 +213,10 @@ struct rdmareg_report {
 	__u64 clear_count;
 	__u64 writeback_count;
 	__u64 other_count;
-	__u64 deadline_nsec;
+	union {
+		__u64 deadline_nsec;
+		__u64 covered;
+	};
 	__u32 operation;
 	__u32 breaker_pid;
 	__u32 break_id;
@@ -303,6 +309,34 @@ struct rdmareg_counters {
 	__u64 reserved[3];
 };
 
+#define RDMAREG_MAX_PACE_MS 10000u
+#define RDMAREG_PACE_GRAINS 32u
+
+/**
+ * struct rdmareg_pace - RDMAREG_PACE: writebacks of a range watch need not be told at once
+ * @slot: the watch.
+ * @interval_ms: 0 .. RDMAREG_MAX_PACE_MS. An event whose cause is RDMAREG_CAUSE_WRITEBACK makes the
+ *               slot pending only so long after the first of those that were not reported, so that
+ *               nobody is woken more often. All other events make it pending at once, as does 0,
+ *               which is how a watch begins.
+ * @grain: 0: such writebacks fold into one report. Else a power of two, and no less than a page: two
+ *         fold only if they are in the same @grain bytes (counted from the start of the watch), or
+ *         leave no hole between them and are no longer than RDMAREG_PACE_GRAINS of these. There may
+ *         be several reports to collect then; when there is no place for another one (there are
+ *         four) the slot becomes pending at once.
+ *
+ * For events from now on. RDMAREG_COLLECT of this very slot, but not of RDMAREG_SLOT_ANY, also takes
+ * what is not pending yet. RDMAREG_COUNTERS counts every event when it happens.
+ *
+ * ENOENT no range watch in that slot; EINVAL out of bounds. A module that does not know it answers
+ * ENOTTY and tells every event at once.
+ */
+struct rdmareg_pace {
+	__u32 slot;
+	__u32 interval_ms;
+	__u64 grain;
+};
+
 #define RDMAREG_QUERY _IOR(RDMAREG_IOC_MAGIC, 0, struct rdmareg_query)
 #define RDMAREG_WATCH_RANGE _IOWR(RDMAREG_IOC_MAGIC, 1, struct rdmareg_watch_range)
 #define RDMAREG_WATCH_LAYOUT _IOWR(RDMAREG_IOC_MAGIC, 2, struct rdmareg_watch_layout)
@@ -311,6 +345,7 @@ struct rdmareg_counters {
 #define RDMAREG_REARM _IOW(RDMAREG_IOC_MAGIC, 5, struct rdmareg_rearm)
 #define RDMAREG_UNWATCH _IOW(RDMAREG_IOC_MAGIC, 6, struct rdmareg_unwatch)
 #define RDMAREG_COUNTERS _IOWR(RDMAREG_IOC_MAGIC, 7, struct rdmareg_counters)
+#define RDMAREG_PACE _IOW(RDMAREG_IOC_MAGIC, 8, struct rdmareg_pace)
 
 /* poll(2): POLLIN while any slot is pending. read(2) and write(2): EINVAL. */
 

@@ -188,7 +188,8 @@ static void check_report(const struct rdmareg_report *report, unsigned int place
 {
 	struct watch *w = &watches[report->slot];
 	uint64_t start = UINT64_MAX, end = 0, clears = 0, writebacks = 0, others = 0;
-	uint32_t causes = 0;
+	uint32_t causes = 0, covered = 0;
+	bool seen[PAGES] = { false };
 
 	for (unsigned int i = 0; i < w->n_events; i++) {
 		struct happened *e = &w->events[i];
@@ -198,6 +199,10 @@ static void check_report(const struct rdmareg_report *report, unsigned int place
 		causes |= e->causes;
 		start = e->start < start ? e->start : start;
 		end = e->end > end ? e->end : end;
+		for (uint64_t page = e->start / PAGE; page < e->end / PAGE; page++) {
+			covered += !seen[page];
+			seen[page] = true;
+		}
 		clears += !!(e->causes & RDMAREG_CAUSE_CLEAR);
 		writebacks += !!(e->causes & RDMAREG_CAUSE_WRITEBACK);
 		others += !(e->causes & (RDMAREG_CAUSE_CLEAR | RDMAREG_CAUSE_WRITEBACK));
@@ -208,7 +213,11 @@ static void check_report(const struct rdmareg_report *report, unsigned int place
 	assert(report->clear_count == clears && report->writeback_count == writebacks &&
 	       report->other_count == others);
 	assert(report->layout_state == w->state && report->operation == w->operation &&
-	       report->break_id == w->break_id && report->deadline_nsec == w->deadline);
+	       report->break_id == w->break_id);
+	if (w->kind == RDMAREG_KIND_LAYOUT)
+		assert(report->deadline_nsec == w->deadline);
+	else
+		assert(report->covered && report->covered <= covered * PAGE);
 	assert(report->sequence == sequences[report->slot] && !report->breaker_pid &&
 	       report->flags == (w->killed ? RDMAREG_FLAG_KILLED : 0));
 }

@@ -9,7 +9,7 @@
  * device is root's until udev says otherwise.
  *
  * This file runs the tests and has what they share; the tests are in
- * kmod-selftest-{device,range,layout,takers,waits,race,counters,storm}.c.
+ * kmod-selftest-{device,range,layout,takers,waits,race,counters,pace,storm}.c.
  */
 #include "kmod-selftest.h"
 
@@ -443,6 +443,7 @@ int main(int argc, char **argv)
 	good = run_all(wait_tests, only) && good;
 	good = run_all(race_tests, only) && good;
 	good = run_all(counter_tests, only) && good;
+	good = run_all(pace_tests, only) && good;
 	good = run_all(storm_tests, only) && good;
 	return good ? 0 : 1;
 }

@@ -298,7 +298,8 @@ static void test_members(void)
 	fold(&world, &other, RDMAREG_CAUSE_UNMAP, 0x101000, 0x102000);
 	assert(rdmareg_collect(&world.table, 0, &report) == 0);
 	assert(rdmareg_uncollect(&world.table, &report));
-	assert(other.clear_count == 0 && other.writeback_count == 1 && other.other_count == 1);
+	assert(other.fold[0].clear_count == 0 && other.fold[0].writeback_count == 1 &&
+	       other.fold[0].other_count == 1);
 
 	/* a cause that there is not, yet, is counted nowhere */
 	fold(&world, &slot, 1u << RDMAREG_CAUSE_BITS, 0x101000, 0x102000);
