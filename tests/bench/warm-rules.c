@@ -114,7 +114,8 @@ static void write_back(struct warm_blocks *b, uint64_t now)
 			memset(&page[i], 0, sizeof(page[i]));
 		}
 		if (i > start)
-			warm_blocks_written(b, (uint64_t)start * PAGE, (uint64_t)i * PAGE, 1, now);
+			warm_blocks_written(b, (uint64_t)start * PAGE, (uint64_t)i * PAGE,
+					    UINT64_MAX, now);
 		else
 			i++;
 	}

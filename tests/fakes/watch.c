@@ -25,6 +25,7 @@ struct slot {
 	int fd;			     /* layout: a descriptor of its own */
 	uint32_t deadline_msec;
 	uint32_t part; /* of it is what breakers wait; 0: all */
+	uint32_t pace_msec;
 	bool ask_writes;
 	int64_t wanted_size;
 	struct event *deadline;
@@ -153,6 +154,17 @@ int watch_range(struct watch *w, uint64_t address, uint64_t length, uint64_t reg
 	if (!s)
 		return -ENOMEM;
 	*ret_slot = s->state.slot;
+	return 0;
+}
+
+int watch_pace(struct watch *w, uint32_t slot, uint32_t interval_msec, uint64_t grain)
+{
+	struct slot *s = find(w, slot);
+
+	(void)grain;
+	if (!s)
+		return -ENOENT;
+	s->pace_msec = interval_msec;
 	return 0;
 }
 
@@ -303,14 +315,23 @@ int watch_fake_invalidate(struct watch *w, uint64_t region, uint32_t causes, uin
 			  uint64_t end)
 {
 	struct slot *s = find_region(w, region, RDMAREG_KIND_RANGE);
+	struct timeval tv;
 
 	if (!s)
 		return -ENOENT;
+	if (!s->state.causes)
+		s->state.covered = end - start;
+	else if (start >= s->state.end || end <= s->state.start)
+		s->state.covered += end - start;
 	s->state.start = s->state.causes && s->state.start < start ? s->state.start : start;
 	s->state.end = s->state.causes && s->state.end > end ? s->state.end : end;
 	s->state.causes |= causes;
 	s->state.clear_count += causes & RDMAREG_CAUSE_CLEAR ? 1 : 0;
 	s->state.writeback_count += causes & RDMAREG_CAUSE_WRITEBACK ? 1 : 0;
-	event_active(s->report, 0, 0);
+	tv = timeval_from_usec(s->pace_msec * USEC_PER_MSEC);
+	if (!s->pace_msec || !(causes & RDMAREG_CAUSE_WRITEBACK))
+		event_active(s->report, 0, 0);
+	else if (!evtimer_pending(s->report, NULL))
+		evtimer_add(s->report, &tv);
 	return 0;
 }

@@ -20,7 +20,10 @@ int watch_fake_crowd(struct watch *w, uint64_t region, uint32_t part);
 /* Who waits for that is being killed. -ENOENT: nobody waits. */
 int watch_fake_kill(struct watch *w, uint64_t region);
 
-/* Translations went away. -ENOENT: no range watch of that region. */
+/*
+ * Translations went away: reported at once, or if it is a writeback when the pace of the watch has
+ * passed. -ENOENT: no range watch of that region.
+ */
 int watch_fake_invalidate(struct watch *w, uint64_t region, uint32_t causes, uint64_t start,
 			  uint64_t end);
 

@@ -484,6 +484,11 @@ int kregion_init_warming(struct kregion *r, enum warm_mode mode);
 void kregion_set_warm_mode(struct kregion *r, enum warm_mode mode);
 /* After a range report: writeback, or reclaim. */
 void kregion_warm_after(struct kregion *r, const struct rdmareg_report *report);
+/*
+ * How soon writebacks are to be told, once the kernel watches the range: as the blocks need it, or
+ * now and then for the counters alone. Everything else is told at once.
+ */
+void kregion_pace(struct kregion *r);
 /* keeper-memory.c: -EDQUOT: peers that fill it could have the keeper killed for lack of memory. */
 int kregion_check_memory(struct keeper *k, const struct mapping *m, struct failure *why);
 

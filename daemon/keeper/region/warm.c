@@ -7,6 +7,7 @@
  * prefetching ends with the chunk under way when a revocation begins. Nobody waits longer for a
  * chunk than storage_stall_msec: storage can hang, and who waits is told.
  */
+#include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <inttypes.h>
@@ -20,11 +21,16 @@
 #include "keeper/system/mapping.h"
 #include "keeper/keeper-tell.h"
 #include "keeper/system/pressure.h"
+#include "keeper/system/watch.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/macros.h"
 
 #define PROGRESS_USEC (250 * USEC_PER_MSEC)
+#define UNHEARD_PACE_MSEC 1000
+
+/* What the module reports as one is not too wide for the blocks, wherever it begins. */
+static_assert(RDMAREG_PACE_GRAINS < WARM_EXACT_BLOCKS);
 
 #define of_job(j) container_of(j, struct kregion, warming.job)
 
@@ -82,6 +88,12 @@ static void tell_progress_of(struct kregion *r)
 		      &p);
 }
 
+static void note_unsupported(struct kregion *r)
+{
+	r->warming.unsupported = true;
+	kregion_pace(r);
+}
+
 static void done(struct job *job)
 {
 	struct kregion *r = of_job(job);
@@ -107,7 +119,7 @@ static void done(struct job *job)
 					    mapping_explanation(error));
 	}
 	if (error == -EOPNOTSUPP)
-		r->warming.unsupported = true;
+		note_unsupported(r);
 	if (error == 0) {
 		r->stuck.unwarmed = false;
 		r->counters.bytes_warmed += r->warming.chunk.length;
@@ -293,6 +305,18 @@ static void on_stall(evutil_socket_t fd, short what, void *userdata)
 	r->warming.stalled = r->warming.job.busy; /* else its turn had not come yet */
 }
 
+/* How much of a report was written back for certain. */
+static uint64_t certain(const struct rdmareg_report *report)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+
+	/* other events count into it as well; and a module that does not say may mean one page each */
+	if (report->covered && !report->clear_count && !report->other_count)
+		return report->covered;
+	return report->writeback_count == 1 && !report->covered ? UINT64_MAX
+								: report->writeback_count * page;
+}
+
 void kregion_warm_after(struct kregion *r, const struct rdmareg_report *report)
 {
 	if (r->warming.unsupported || r->stuck.unwarmed)
@@ -301,8 +325,18 @@ void kregion_warm_after(struct kregion *r, const struct rdmareg_report *report)
 		warm_blocks_reclaimed(&r->warming.engine.blocks, report->start, report->end);
 	else if (report->causes & RDMAREG_CAUSE_WRITEBACK)
 		warm_blocks_written(&r->warming.engine.blocks, report->start, report->end,
-				    report->writeback_count, now_monotonic_usec());
+				    certain(report), now_monotonic_usec());
 	kregion_warm(r);
+}
+
+void kregion_pace(struct kregion *r)
+{
+	bool heard = r->warming.engine.blocks.mode != WARM_OFF && !r->warming.unsupported;
+
+	if (r->watching.range_slot == WATCH_NO_SLOT)
+		return;
+	watch_pace(r->keeper->watch, r->watching.range_slot,
+		   heard ? WARM_PACE_MSEC : UNHEARD_PACE_MSEC, heard ? WARM_BLOCK_BYTES : 0);
 }
 
 void kregion_set_warm_mode(struct kregion *r, enum warm_mode mode)
@@ -310,6 +344,7 @@ void kregion_set_warm_mode(struct kregion *r, enum warm_mode mode)
 	warm_blocks_set_mode(&r->warming.engine.blocks, mode);
 	if (mode == WARM_OFF)
 		r->warming.engine.pass = (struct warm_range){ 0, 0 };
+	kregion_pace(r);
 }
 
 int kregion_init_warming(struct kregion *r, enum warm_mode mode)

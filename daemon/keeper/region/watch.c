@@ -102,6 +102,7 @@ int kregion_watch(struct kregion *r, uint64_t *grace_usec, bool last)
 	if (!k->watch)
 		return set_mode(r, ARBITRATION_NONE, "%.199s", k->no_module.text);
 	range = watch_range(k->watch, m->address, m->length, r->id, &r->watching.range_slot);
+	kregion_pace(r);
 	if (m->device_bytes)
 		return set_mode(r, range ? ARBITRATION_NONE : ARBITRATION_NOTIFY_ONLY,
 				"%s has no filesystem that could want blocks back", m->filesystem);

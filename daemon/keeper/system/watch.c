@@ -93,6 +93,15 @@ int watch_range(struct watch *w, uint64_t address, uint64_t length, uint64_t reg
 	return 0;
 }
 
+int watch_pace(struct watch *w, uint32_t slot, uint32_t interval_msec, uint64_t grain)
+{
+	struct rdmareg_pace request = { .slot = slot,
+					.interval_ms = interval_msec,
+					.grain = grain };
+
+	return ioctl(w->fd, RDMAREG_PACE, &request) < 0 && errno != ENOTTY ? -errno : 0;
+}
+
 int watch_layout(struct watch *w, int fd, uint32_t deadline_msec, bool ask_writes, uint64_t region,
 		 uint32_t *ret_slot)
 {

@@ -43,6 +43,11 @@ uint32_t watch_max_deadline_msec(const struct watch *w);
  */
 int watch_range(struct watch *w, uint64_t address, uint64_t length, uint64_t region,
 		uint32_t *ret_slot);
+/*
+ * How long writebacks of a range watch may wait, and in which @grain they are told: RDMAREG_PACE. A
+ * module that does not know it tells each at once, which is no error.
+ */
+int watch_pace(struct watch *w, uint32_t slot, uint32_t interval_msec, uint64_t grain);
 int watch_layout(struct watch *w, int fd, uint32_t deadline_msec, bool ask_writes, uint64_t region,
 		 uint32_t *ret_slot);
 

@@ -154,10 +154,12 @@ static void note_time(struct warm_blocks *b, uint64_t now)
 		b->first_usec = now;
 }
 
-void warm_blocks_written(struct warm_blocks *b, uint64_t start, uint64_t end, uint64_t events,
+void warm_blocks_written(struct warm_blocks *b, uint64_t start, uint64_t end, uint64_t certain,
 			 uint64_t now)
 {
-	uint64_t first, last, most = b->n * WARM_BLOCK_BYTES;
+	uint64_t first, last, missing, most = b->n * WARM_BLOCK_BYTES;
+
+	missing = start < end && certain < end - start ? end - start - certain : 0;
 
 	if (end > most)
 		end = most;
@@ -179,15 +181,9 @@ void warm_blocks_written(struct warm_blocks *b, uint64_t start, uint64_t end, ui
 	for (uint64_t i = first; i <= last; i++) {
 		uint64_t from = i == first ? start : i * WARM_BLOCK_BYTES;
 		uint64_t to = i == last ? end : (i + 1) * WARM_BLOCK_BYTES;
-		uint64_t pages = (to - from + PAGE - 1) / PAGE;
 
-		/*
-		 * where in the hull the events were is known only if it is one, or if all were in
-		 * one block
-		 */
-		if (events > 1)
-			pages = first != last ? 0 : events < pages ? events : pages;
-		cover(b, i, pages);
+		/* all that is missing may be missing here */
+		cover(b, i, to - from > missing ? (to - from - missing + PAGE - 1) / PAGE : 0);
 	}
 }
 

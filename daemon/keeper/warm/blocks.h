@@ -16,9 +16,10 @@
  * What is a proof: a round in which events of the kernel's module covered WARM_PROOF_PAGES of a
  * block's 512 for certain (of the part that there is of the last one, as much), so that what is
  * dirtied beyond them is at most a third of them. Events fold into a hull, which may have holes; so
- * a report of one event counts with its length, and one of n events with n pages.
+ * a report says how much of it is certain, and what is missing counts as missing in each block.
  *
- * A round is a burst of events that is over once nothing came for WARM_QUIET_USEC. Blocks are
+ * A round is a burst of events that is over once nothing came for WARM_QUIET_USEC. They are told
+ * WARM_PACE_MSEC late, those of one block together, so that long must pass, too. Blocks are
  * brought back then (or, in a burst without an end, every WARM_BURST_USEC), so that a storm of
  * events costs one pass. Rounds that are too far apart, measured by how far apart rounds lately
  * were at the least, are not in a row: while nobody writes there are none.
@@ -51,7 +52,8 @@
 #define WARM_PERIOD_GROWTH 256
 #endif
 #define WARM_TRUST_MOST 60 /* rounds */
-#define WARM_QUIET_USEC 20000
+#define WARM_PACE_MSEC 10
+#define WARM_QUIET_USEC (20000 + WARM_PACE_MSEC * 1000)
 #define WARM_BURST_USEC 200000
 
 struct warm_block {
@@ -98,8 +100,11 @@ void warm_blocks_deinit(struct warm_blocks *b);
 /* What waits stays; what was learnt is forgotten. */
 void warm_blocks_set_mode(struct warm_blocks *b, enum warm_mode mode);
 
-/* Writeback of [@start, @end), bytes inside the region, in @events events. */
-void warm_blocks_written(struct warm_blocks *b, uint64_t start, uint64_t end, uint64_t events,
+/*
+ * Writeback of [@start, @end), bytes inside the region; @certain: so many of them, or all if there
+ * are not so many.
+ */
+void warm_blocks_written(struct warm_blocks *b, uint64_t start, uint64_t end, uint64_t certain,
 			 uint64_t now_usec);
 
 /* Reclaim took pages there: nothing of it waits any more, and whatever was learnt is void. */

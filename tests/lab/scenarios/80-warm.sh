@@ -22,6 +22,12 @@ written() {
 	echo $((s[6] / 2048))
 }
 
+# wake_ups - how often the keepers' loops were woken so far.
+wake_ups() {
+	local pid
+	for pid in $(keeper_pids); do sed -n 's/^voluntary_ctxt_switches:\t//p' "/proc/$pid/status"; done | awk '{ n += $1 } END { print n + 0 }'
+}
+
 # busy MODE - a peer writes all 64 MiB once, then 8 of them again and again, and after each time everything is synced; leaves the region's
 # JSON in $R, and in $PER_ROUND the MiB that were written to the disk per round. With adaptive there are more rounds until a block was
 # proven to be written: on a busy machine reports fold, and a folded one proves nothing.
@@ -29,7 +35,7 @@ ROUNDS=8
 MOST_ROUNDS=64
 BY= # or an ordinary user
 busy() {
-	local r id ticket before round=0
+	local r id ticket before woken round=0
 	r=$($BY rdmaregctl --json register /mnt/xfs/file --access rw --export --warm-mode "$1")
 	id=$(field id "$r")
 	ticket=$(field ticket "$r")
@@ -37,6 +43,7 @@ busy() {
 	check "mode $1: put everything" on_b rdmaregctl put /tmp/whole "$ticket"
 	sync
 	before=$(written)
+	woken=$(wake_ups)
 	R=
 	while [ $round -lt $ROUNDS ] || { [ "$1" = adaptive ] && [ $round -lt $MOST_ROUNDS ] && [ "$(field bytes_redirtied "$R")" = 0 ]; }; do
 		on_b rdmaregctl put /tmp/part "$ticket" >/dev/null || { not_ok "mode $1: put"; break; }
@@ -45,14 +52,17 @@ busy() {
 		[ $round -lt $ROUNDS ] || R=$(region "$id")
 	done
 	PER_ROUND=$((($(written) - before) / round))
+	WOKEN=$(($(wake_ups) - woken))
 	R=$(region "$id")
-	echo "# mode $1: $round rounds, $PER_ROUND MiB per round, $(field writebacks "$R") writebacks, $(field bytes_warmed "$R") bytes warmed, $(field bytes_redirtied "$R") dirtied"
+	echo "# mode $1: $round rounds, $PER_ROUND MiB per round, $WOKEN wake-ups of the keeper, $(field writebacks "$R") writebacks, $(field bytes_warmed "$R") bytes warmed, $(field bytes_redirtied "$R") dirtied"
 	check "mode $1: release" rdmaregctl release "$id"
 }
 
 busy off
 off=$PER_ROUND
 expect_equal "mode off dirties nothing" 0 "$(field bytes_redirtied "$R")"
+# where pages are written back one by one; what the peer's connections cost is among it
+check "mode off: its keeper is not woken for each writeback" test "$WOKEN" -lt "$(field writebacks "$R")"
 busy read
 expect_equal "mode read dirties nothing" 0 "$(field bytes_redirtied "$R")"
 check "mode read writes what mode off does" test "$PER_ROUND" -le $((off + 1))

@@ -49,7 +49,7 @@ static bool round_of(uint64_t i)
 	uint64_t written;
 
 	now += 1000000;
-	warm_blocks_written(&b, i * B, (i + 1) * B, 1, now);
+	warm_blocks_written(&b, i * B, (i + 1) * B, UINT64_MAX, now);
 	assert(drain(&written) == B && (written == 0 || written == B));
 	return written;
 }
@@ -59,7 +59,7 @@ static void test_modes(void)
 	uint64_t written;
 
 	begin(WARM_OFF, true);
-	warm_blocks_written(&b, 0, B, 1, now);
+	warm_blocks_written(&b, 0, B, UINT64_MAX, now);
 	assert(drain(&written) == 0);
 	begin(WARM_READ, true);
 	for (int i = 0; i < 20; i++)
@@ -67,7 +67,7 @@ static void test_modes(void)
 	begin(WARM_WRITE, true);
 	assert(round_of(3));
 	now += 1000000;
-	warm_blocks_written(&b, 0, BLOCKS * B, 5, now); /* wide ones too */
+	warm_blocks_written(&b, 0, BLOCKS * B, 5 * UINT64_C(4096), now); /* wide ones too */
 	assert(drain(&written) == BLOCKS * B && written == BLOCKS * B);
 	begin(WARM_WRITE, false); /* never what the region does not allow */
 	assert(!round_of(3));
@@ -150,19 +150,20 @@ static void test_not_in_a_row(void)
 static void test_proof(void)
 {
 	static const struct {
-		uint64_t start, end, events;
+		uint64_t start, end, pages;
 		bool proves;
 	} table[] = {
-		{ 0, B, 1, true },
-		{ 0, ENOUGH, 1, true },
-		{ 0, ENOUGH - 4096, 1, false },
+		{ 0, B, 512, true },
+		{ 0, ENOUGH, WARM_PROOF_PAGES, true },
+		{ 0, ENOUGH - 4096, WARM_PROOF_PAGES, false },
 		{ 0, B, 2, false }, /* the first page and the last */
 		{ 0, B, 383, false },
 		{ 0, B, 384, true },
 		{ 0, ENOUGH, 1000000, true },
-		{ 0, 3 * B, 1, true },
-		{ 0, 3 * B, 1536, false },   /* nobody knows where in it */
-		{ 0, BLOCKS * B, 1, false }, /* too wide to note each */
+		{ 0, 3 * B, 1536, true },
+		{ 0, 3 * B, 1408, true }, /* wherever the others are, three of four are here */
+		{ 0, 3 * B, 1407, false },
+		{ 0, BLOCKS * B, 1000000, false }, /* too wide to note each */
 	};
 	uint64_t written;
 
@@ -170,7 +171,8 @@ static void test_proof(void)
 		begin(WARM_ADAPTIVE, true);
 		for (int round = 0; round < WARM_HOT_ROUNDS; round++) {
 			now += 1000000;
-			warm_blocks_written(&b, table[i].start, table[i].end, table[i].events, now);
+			warm_blocks_written(&b, table[i].start, table[i].end, table[i].pages * 4096,
+					    now);
 			assert(drain(&written) >= table[i].end - table[i].start);
 		}
 		assert((written > 0) == table[i].proves);
@@ -179,7 +181,8 @@ static void test_proof(void)
 	begin(WARM_ADAPTIVE, true);
 	for (int round = 0; round < 2 * WARM_HOT_ROUNDS; round++)
 		for (uint64_t part = 0; part < 4; part++)
-			warm_blocks_written(&b, part * B / 4, (part + 1) * B / 4, 1, now += 10);
+			warm_blocks_written(&b, part * B / 4, (part + 1) * B / 4, UINT64_MAX,
+					    now += 10);
 	assert(drain(&written) == B && written == 0 && b.block[0].streak == 1);
 }
 
@@ -201,7 +204,7 @@ static void test_last(void)
 				warm_blocks_written(&b, 2 * B,
 						    2 * B + pages[i] * 4096 -
 							    missing * (pages[i] / 4 + 1) * 4096,
-						    1, now);
+						    UINT64_MAX, now);
 				drain(&written);
 			}
 			assert((written > 0) == !missing);
@@ -237,7 +240,7 @@ static void test_burst(void)
 	begin(WARM_READ, true);
 	first = now;
 	for (; now < first + WARM_BURST_USEC; now += WARM_QUIET_USEC / 2) {
-		warm_blocks_written(&b, 0, B, 1, now);
+		warm_blocks_written(&b, 0, B, UINT64_MAX, now);
 		assert(!warm_blocks_peek(&b, BLOCKS * B, now, &start, &end, &write, &wait));
 		assert(wait && wait <= WARM_QUIET_USEC);
 	}
@@ -257,11 +260,11 @@ static void test_reclaim(void)
 	while (!round_of(7))
 		;
 	now += 1000000;
-	warm_blocks_written(&b, 7 * B, 9 * B, 1, now);
+	warm_blocks_written(&b, 7 * B, 9 * B, UINT64_MAX, now);
 	warm_blocks_reclaimed(&b, 7 * B, 8 * B);
 	assert(drain(&written) == B && written == 0); /* block 8 */
 	assert(!round_of(7));			      /* and forgot that it was hot */
-	warm_blocks_written(&b, 0, BLOCKS * B, 9, now += 1000000);
+	warm_blocks_written(&b, 0, BLOCKS * B, 9 * UINT64_C(4096), now += 1000000);
 	warm_blocks_reclaimed(&b, 0, 4096);
 	assert(drain(&written) == 0);
 }
@@ -277,7 +280,7 @@ static void test_change(void)
 	assert(!round_of(7));
 	warm_blocks_set_mode(&b, WARM_WRITE);
 	assert(round_of(7));
-	warm_blocks_written(&b, 0, B, 1, now += 1000000);
+	warm_blocks_written(&b, 0, B, UINT64_MAX, now += 1000000);
 	warm_blocks_set_mode(&b, WARM_OFF);
 	assert(drain(&written) == 0);
 }
@@ -287,9 +290,9 @@ static void test_bad_input(void)
 	uint64_t written;
 
 	begin(WARM_WRITE, true);
-	warm_blocks_written(&b, 5, 5, 1, now);
-	warm_blocks_written(&b, 9, 3, 1, now);
-	warm_blocks_written(&b, BLOCKS * B, UINT64_MAX, 1, now);
+	warm_blocks_written(&b, 5, 5, UINT64_MAX, now);
+	warm_blocks_written(&b, 9, 3, UINT64_MAX, now);
+	warm_blocks_written(&b, BLOCKS * B, UINT64_MAX, UINT64_MAX, now);
 	warm_blocks_reclaimed(&b, 9, 3);
 	warm_blocks_reclaimed(&b, BLOCKS * B, UINT64_MAX);
 	assert(drain(&written) == 0);
@@ -297,7 +300,7 @@ static void test_bad_input(void)
 	assert(drain(&written) == B);
 	warm_blocks_deinit(&b);
 	assert(warm_blocks_init(&b, WARM_WRITE, true, 0) == 0);
-	warm_blocks_written(&b, 0, UINT64_MAX, 1, now);
+	warm_blocks_written(&b, 0, UINT64_MAX, UINT64_MAX, now);
 	assert(drain(&written) == 0);
 	warm_blocks_deinit(&b);
 	assert(warm_blocks_init(&b, WARM_WRITE, true, 4096) == 0 && b.n == 1);

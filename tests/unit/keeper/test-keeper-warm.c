@@ -161,7 +161,7 @@ static void test_pass_and_meter(void)
 	bytes = 0;
 	for (int i = 0; i < 10000; i++) { /* ten seconds, a millisecond each */
 		now += SEC / 1000;
-		warm_blocks_written(&w.blocks, 0, 64 * MIB, 32, now);
+		warm_blocks_written(&w.blocks, 0, 64 * MIB, 32 * UINT64_C(4096), now);
 		if (!warm_next(&w, 64 * MIB, now, &c, &wait)) {
 			assert(wait && wait < SEC);
 			continue;
@@ -183,7 +183,7 @@ static void test_pass_and_meter(void)
 	assert(!warm_next(&w, 64 * MIB, now + 9 * SEC, &c, &wait) && !wait);
 
 	/* while memory is short: requests alone, and afterwards what waited */
-	warm_blocks_written(&w.blocks, 0, MIB, 1, now += SEC);
+	warm_blocks_written(&w.blocks, 0, MIB, UINT64_MAX, now += SEC);
 	w.short_of_memory = true;
 	assert(!warm_next(&w, 64 * MIB, now + SEC, &c, &wait));
 	assert(warm_add_request(&w, &(struct warm_request){ .end = MIB }) == 0);
@@ -207,7 +207,7 @@ static void test_pass_and_meter(void)
 
 	begin(WARM_OFF); /* neither */
 	warm_add_pass(&w, 5 * MIB);
-	warm_blocks_written(&w.blocks, 0, MIB, 1, now);
+	warm_blocks_written(&w.blocks, 0, MIB, UINT64_MAX, now);
 	assert(!warm_next(&w, 8 * MIB, now, &c, &wait) && !wait);
 }
 
