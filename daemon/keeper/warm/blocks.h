@@ -19,7 +19,8 @@
  * a report says how much of it is certain, and what is missing counts as missing in each block.
  *
  * A round is a burst of events that is over once nothing came for WARM_QUIET_USEC. They are told
- * WARM_PACE_MSEC late, those of one block together, so that long must pass, too. Blocks are
+ * WARM_PACE_MSEC late, those of one block together, so that long must pass, too. A burst that looks
+ * like two makes two rounds, in neither of which a peer wrote everything. Blocks are
  * brought back then (or, in a burst without an end, every WARM_BURST_USEC), so that a storm of
  * events costs one pass. Rounds that are too far apart, measured by how far apart rounds lately
  * were at the least, are not in a row: while nobody writes there are none.
@@ -53,7 +54,7 @@
 #endif
 #define WARM_TRUST_MOST 60 /* rounds */
 #define WARM_PACE_MSEC 10
-#define WARM_QUIET_USEC (20000 + WARM_PACE_MSEC * 1000)
+#define WARM_QUIET_USEC (40000 + WARM_PACE_MSEC * 1000)
 #define WARM_BURST_USEC 200000
 
 struct warm_block {
