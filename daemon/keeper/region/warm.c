@@ -30,7 +30,7 @@
 #define UNHEARD_PACE_MSEC 1000
 
 /* What the module reports as one is not too wide for the blocks, wherever it begins. */
-static_assert(RDMAREG_PACE_GRAINS < WARM_EXACT_BLOCKS);
+static_assert(RDMAREG_PACE_GRAINS < WARM_EXACT_BLOCKS, "a report is too wide");
 
 #define of_job(j) container_of(j, struct kregion, warming.job)
 
